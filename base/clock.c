@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DURATION_TEXT_LEN 32
+#define DURATION_MAX_US	  (INT64_C(100) * 366 * 86400 * USEC_PER_SEC)
+
+static int64_t fake_now_us;
+
+void clock_fake_us(int64_t now_us)
+{
+	__atomic_store_n(&fake_now_us, now_us, __ATOMIC_RELAXED);
+}
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
+int64_t clock_now_us(void)
+{
+	int64_t fake = __atomic_load_n(&fake_now_us, __ATOMIC_RELAXED);
+
+	return fake ? fake : read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_us(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+char *clock_format(char *buf, int64_t at_us)
+{
+	time_t s = (time_t)(at_us / USEC_PER_SEC);
+	unsigned ms = (unsigned)(at_us % USEC_PER_SEC / USEC_PER_MSEC);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(buf, CLOCK_TEXT_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n, CLOCK_TEXT_LEN - n, ".%03uZ", ms % 1000);
+	return buf;
+}
+
+/* Exactly `digits` decimal digits at *s, which moves on; -1 when there are fewer. */
+static int take_digits(const char **s, int digits)
+{
+	int v = 0;
+
+	for (int i = 0; i < digits; i++, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return -1;
+		v = v * 10 + (**s - '0');
+	}
+	return v;
+}
+
+/* "Z" or "+hh:mm" at s, whole rest of the text. */
+static bool parse_offset(const char *s, int64_t *ret_s)
+{
+	int sign = *s == '-' ? -1 : 1, h, m;
+
+	*ret_s = 0;
+	if ((*s == 'Z' || *s == 'z') && !s[1])
+		return true;
+	if (*s != '+' && *s != '-')
+		return false;
+	s++;
+	h = take_digits(&s, 2);
+	if (h < 0 || h > 23 || *s++ != ':')
+		return false;
+	m = take_digits(&s, 2);
+	if (m < 0 || m > 59 || *s)
+		return false;
+	*ret_s = sign * (h * 3600 + m * 60);
+	return true;
+}
+
+static int64_t parse_fraction(const char **s)
+{
+	int64_t us = 0, unit = USEC_PER_SEC / 10;
+
+	for (; **s >= '0' && **s <= '9'; (*s)++, unit /= 10)
+		us += (**s - '0') * unit;
+	return us;
+}
+
+int clock_parse(const char *s, int64_t *ret_us)
+{
+	struct tm tm = {0}, check;
+	int64_t offset_s = 0, fraction_us = 0;
+	time_t t;
+
+	tm.tm_year = take_digits(&s, 4) - 1900;
+	if (tm.tm_year < 70 || *s++ != '-')
+		return -EINVAL;
+	tm.tm_mon = take_digits(&s, 2) - 1;
+	if (tm.tm_mon < 0 || tm.tm_mon > 11 || *s++ != '-')
+		return -EINVAL;
+	tm.tm_mday = take_digits(&s, 2);
+	if (tm.tm_mday < 1 || tm.tm_mday > 31)
+		return -EINVAL;
+	if (*s) {
+		if (*s != 'T' && *s != 't' && *s != ' ')
+			return -EINVAL;
+		s++;
+		tm.tm_hour = take_digits(&s, 2);
+		if (tm.tm_hour < 0 || tm.tm_hour > 23 || *s++ != ':')
+			return -EINVAL;
+		tm.tm_min = take_digits(&s, 2);
+		if (tm.tm_min < 0 || tm.tm_min > 59 || *s++ != ':')
+			return -EINVAL;
+		tm.tm_sec = take_digits(&s, 2);
+		if (tm.tm_sec < 0 || tm.tm_sec > 60)
+			return -EINVAL;
+		if (*s == '.') {
+			s++;
+			if (*s < '0' || *s > '9')
+				return -EINVAL;
+			fraction_us = parse_fraction(&s);
+		}
+		if (!parse_offset(s, &offset_s))
+			return -EINVAL;
+	}
+	check = tm;
+	t = timegm(&check);
+	if (check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon) /* 31 February */
+		return -EINVAL;
+	*ret_us = ((int64_t)t - offset_s) * USEC_PER_SEC + fraction_us;
+	return 0;
+}
+
+static const struct {
+	const char *unit;
+	int64_t us;
+} duration_units[] = {
+	{"d", 86400 * USEC_PER_SEC}, {"h", 3600 * USEC_PER_SEC}, {"m", 60 * USEC_PER_SEC},
+	{"s", USEC_PER_SEC},	     {"ms", USEC_PER_MSEC},
+};
+
+#define DURATION_UNITS (sizeof(duration_units) / sizeof(duration_units[0]))
+
+int duration_parse(const char *s, int64_t *ret_us)
+{
+	int64_t sum = 0;
+
+	if (!*s)
+		return -EINVAL;
+	while (*s) {
+		char *end;
+		long long v;
+		size_t u, n;
+
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		errno = 0;
+		v = strtoll(s, &end, 10);
+		if (errno)
+			return -ERANGE;
+		n = strspn(end, "dhms");
+		for (u = 0; u < DURATION_UNITS; u++)
+			if (strlen(duration_units[u].unit) == n &&
+			    memcmp(end, duration_units[u].unit, n) == 0)
+				break;
+		if (u == DURATION_UNITS)
+			return -EINVAL;
+		if (v > DURATION_MAX_US / duration_units[u].us)
+			return -ERANGE;
+		sum += v * duration_units[u].us;
+		if (sum > DURATION_MAX_US)
+			return -ERANGE;
+		s = end + n;
+	}
+	*ret_us = sum;
+	return 0;
+}
+
+char *duration_format(char *buf, int64_t us)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t u = 0; u < DURATION_UNITS; u++) {
+		int64_t v = us / duration_units[u].us;
+
+		if (v <= 0)
+			continue;
+		n += (size_t)snprintf(buf + n, DURATION_TEXT_LEN - n, "%lld%s", (long long)v,
+				      duration_units[u].unit);
+		us -= v * duration_units[u].us;
+	}
+	if (!n)
+		snprintf(buf, DURATION_TEXT_LEN, "0s");
+	return buf;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/err.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
+{
+	e->code = code;
+	e->retry = ERR_PERMANENT;
+	snprintf(e->field, sizeof(e->field), "%s", field ? field : "");
+	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (e) {
+		va_start(ap, fmt);
+		err_fill(e, code, NULL, fmt, ap);
+		va_end(ap);
+	}
+	return -code;
+}
+
+int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (e) {
+		va_start(ap, fmt);
+		err_fill(e, code, field, fmt, ap);
+		va_end(ap);
+	}
+	return -code;
+}
+
+int err_errno(struct err *e, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t used;
+
+	if (e) {
+		va_start(ap, fmt);
+		err_fill(e, errnum, NULL, fmt, ap);
+		va_end(ap);
+		used = strlen(e->msg);
+		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(errnum));
+	}
+	return -errnum;
+}
+
+int err_ctx(struct err *e, int r, const char *fmt, ...)
+{
+	char was[ERR_MSG_MAX];
+	size_t used;
+	va_list ap;
+
+	if (!e)
+		return r;
+	memcpy(was, e->msg, sizeof(was));
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	used = strlen(e->msg);
+	snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", was);
+	return r;
+}

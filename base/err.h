@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one error type. A fallible function returns int: >= 0 is success, negative is -errno or
+ * -ERR_*; its last parameter is `struct err *reterr`, owned by the caller, never allocated.
+ * *reterr is meaningful only when the result is negative. NULL is allowed everywhere.
+ */
+#pragma once
+
+#define ERR_MSG_MAX   768
+#define ERR_FIELD_MAX 192
+#define MUSTCHECK     __attribute__((warn_unused_result))
+
+enum {
+	ERR_INVALID = 4096, /* the caller's input is wrong; msg says field, problem and remedy */
+	ERR_NOT_FOUND,
+	ERR_EXISTS,	 /* a unique thing is taken */
+	ERR_CONFLICT,	 /* the thing is in another state than the request needs */
+	ERR_LIMIT,	 /* a named limit was reached */
+	ERR_CORRUPT,	 /* stored or received bytes are not what they must be */
+	ERR_UNSUPPORTED, /* known, but not possible in this build or on this machine */
+	ERR_GONE,	 /* was there, is not any more */
+	ERR_UNAVAILABLE, /* try again later */
+	ERR_DEVICE_OOM,	 /* accelerator memory is exhausted */
+	ERR_NUMERIC,	 /* a loss or gradient is not finite */
+	ERR_CANCELLED,
+};
+
+enum err_retry {
+	ERR_PERMANENT = 0,
+	ERR_RETRYABLE,
+	ERR_THROTTLED,
+};
+
+struct err {
+	int code; /* errno or ERR_*, positive */
+	enum err_retry retry;
+	char field[ERR_FIELD_MAX]; /* JSON pointer into the input, "" if none */
+	char msg[ERR_MSG_MAX];	   /* one clear sentence */
+};
+
+/* Fill *e and return -code. */
+int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The same for input: `field` is a JSON pointer such as "/jobs/0/kind". */
+int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* errnum > 0; the text becomes "<fmt>: <strerror>". Returns -errnum. */
+int err_errno(struct err *e, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Put "<fmt>: " before the message that is there; returns r unchanged. */
+int err_ctx(struct err *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* SHA-256 (OpenSSL behind it). */
+#pragma once
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+#define HASH_HEX_LEN 65 /* 64 hex digits and NUL */
+
+struct hash; /* a running SHA-256 */
+
+struct hash *hash_new(void); /* aborts only when memory is out */
+void hash_free(struct hash *h);
+void hash_freep(struct hash **h);
+void hash_update(struct hash *h, const void *data, size_t len);
+void hash_hex(struct hash *h, char hex[HASH_HEX_LEN]); /* ends the hash */
+void hash_bytes(const void *data, size_t len, char hex[HASH_HEX_LEN]);
+/* Reads the whole file; blocking. */
+int hash_file(int at, const char *path, char hex[HASH_HEX_LEN], struct err *reterr) MUSTCHECK;

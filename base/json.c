@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/json.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Jansson's own depth limit is 2048, enough to let a hostile body recurse deeply in our walkers:
+ * look at the brackets before parsing. */
+static bool depth_ok(const char *text, size_t len)
+{
+	size_t depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > JSON_DEPTH_MAX)
+				return false;
+		} else if ((c == '}' || c == ']') && depth) {
+			depth--;
+		}
+	}
+	return true;
+}
+
+int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
+{
+	json_error_t je;
+	json_t *j;
+
+	if (!depth_ok(text, len))
+		return err_set(reterr, ERR_INVALID, "JSON is nested deeper than %d levels",
+			       JSON_DEPTH_MAX);
+	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	if (!j)
+		return err_set(reterr, ERR_INVALID, "not valid JSON at line %d, column %d: %s",
+			       je.line, je.column, je.text);
+	*ret = j;
+	return 0;
+}
+
+int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret, struct err *reterr)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(max_bytes);
+	int r = file_read(at, path, &text, reterr);
+
+	if (r < 0)
+		return r;
+	r = json_parse(buf_str(&text), text.len, ret, reterr);
+	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
+}
+
+char *json_text(const json_t *j)
+{
+	return json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+}
+
+char *json_pretty(const json_t *j)
+{
+	OWN(freep) char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	struct buf out = BUF_INIT(SIZE_MAX / 2);
+
+	if (!text || buf_puts(&out, text) < 0 || buf_puts(&out, "\n") < 0) {
+		buf_done(&out);
+		return NULL;
+	}
+	return buf_take(&out);
+}
+
+const char *json_get_str(const json_t *obj, const char *key, const char *fallback)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s ? s : fallback;
+}
+
+int64_t json_get_int(const json_t *obj, const char *key, int64_t fallback)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : fallback;
+}
+
+double json_get_num(const json_t *obj, const char *key, double fallback)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	return json_is_number(v) ? json_number_value(v) : fallback;
+}
+
+bool json_get_bool(const json_t *obj, const char *key, bool fallback)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	return json_is_boolean(v) ? json_is_true(v) : fallback;
+}
+
+json_t *json_number(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+int json_set_str(json_t *obj, const char *key, const char *value)
+{
+	return json_object_set_new(obj, key, value ? json_string(value) : json_null());
+}
+
+void json_pointer_add(char *pointer, size_t size, const char *key)
+{
+	size_t n = strlen(pointer);
+
+	if (n + 1 < size)
+		pointer[n++] = '/';
+	for (; *key && n + 2 < size; key++) {
+		if (*key == '~' || *key == '/') {
+			pointer[n++] = '~';
+			pointer[n++] = *key == '~' ? '0' : '1';
+		} else {
+			pointer[n++] = *key;
+		}
+	}
+	pointer[n < size ? n : size - 1] = '\0';
+}
+
+void json_pointer_add_index(char *pointer, size_t size, size_t index)
+{
+	size_t n = strlen(pointer);
+
+	snprintf(pointer + n, size - n, "/%zu", index);
+}
+
+const char *json_type_name(const json_t *j)
+{
+	if (!j)
+		return "nothing";
+	switch (json_typeof(j)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "a list";
+	case JSON_STRING:
+		return "a string";
+	case JSON_INTEGER:
+		return "an integer";
+	case JSON_REAL:
+		return "a number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "a boolean";
+	case JSON_NULL:
+		return "null";
+	}
+	return "an unknown type";
+}

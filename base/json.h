@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON: the one door to Jansson. Readers borrow, builders own, as in Jansson; everything here
+ * adds limits and good errors. Objects with a key twice are refused. OWN(json_decrefp) works.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+#define JSON_DEPTH_MAX 64
+
+/* Parse exactly one value of any type; nesting beyond JSON_DEPTH_MAX is refused. On -ERR_INVALID
+ * the message has line and column. *ret is a new reference. */
+int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
+/* The same from a file of at most max_bytes. -ENOENT, -ERR_LIMIT, -ERR_INVALID. */
+int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret,
+		   struct err *reterr) MUSTCHECK;
+/* Compact text, sorted keys, caller frees; NULL when memory is out. */
+char *json_text(const json_t *j);
+/* Like json_text, with 2-space indentation and a final newline, for files people read. */
+char *json_pretty(const json_t *j);
+
+/* Typed look-ups that fall back when the key is absent or of another type. */
+const char *json_get_str(const json_t *obj, const char *key, const char *fallback);
+int64_t json_get_int(const json_t *obj, const char *key, int64_t fallback);
+double json_get_num(const json_t *obj, const char *key, double fallback); /* int or real */
+bool json_get_bool(const json_t *obj, const char *key, bool fallback);
+/* A double as JSON: null when not finite (Jansson cannot hold NaN). New reference. */
+json_t *json_number(double v);
+/* Set key to a string, or to null for NULL. 0 or -1 as Jansson does. */
+int json_set_str(json_t *obj, const char *key, const char *value);
+/* Append "/key" to a JSON pointer, escaping ~ and / (RFC 6901). */
+void json_pointer_add(char *pointer, size_t size, const char *key);
+void json_pointer_add_index(char *pointer, size_t size, size_t index);
+/* The type's name as people say it: "a string", "an object", ... */
+const char *json_type_name(const json_t *j);

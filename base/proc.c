@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/proc.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define PROC_TEXT_MAX  8192
+#define PROC_ENV_MAX   (4 << 20)
+#define FD_PARK_BASE   64 /* above every target number in use */
+
+static void fail_child(int report, int errnum)
+{
+	(void)!write(report, &errnum, sizeof(errnum));
+	_exit(127);
+}
+
+/* After fork: async-signal-safe calls only. Descriptors are first moved out of the way so that
+ * no target number overwrites a source. */
+static void run_child(const struct proc_spec *spec, int report)
+{
+	int parked[PROC_FDS_MAX], top = 2;
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (spec->new_session)
+		setsid();
+	report = fcntl(report, F_DUPFD_CLOEXEC, FD_PARK_BASE);
+	if (report < 0)
+		_exit(127);
+	for (size_t i = 0; i < spec->fds_n; i++) {
+		parked[i] = fcntl(spec->fds[i].from, F_DUPFD_CLOEXEC, FD_PARK_BASE);
+		if (parked[i] < 0)
+			fail_child(report, errno);
+	}
+	for (size_t i = 0; i < spec->fds_n; i++) {
+		if (dup2(parked[i], spec->fds[i].to) < 0)
+			fail_child(report, errno);
+		if (spec->fds[i].to > top)
+			top = spec->fds[i].to;
+	}
+	/* Close-on-exec for all the rest; older kernels rely on O_CLOEXEC at birth. */
+	syscall(SYS_close_range, (unsigned)top + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+	if (spec->cwd && chdir(spec->cwd) < 0)
+		fail_child(report, errno);
+	execve(spec->path, (char *const *)spec->argv, (char *const *)spec->envp);
+	fail_child(report, errno);
+}
+
+int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
+{
+	OWN(closep) int read_end = -1;
+	OWN(closep) int write_end = -1;
+	int pipefd[2], errnum = 0;
+	sigset_t all, was;
+	ssize_t n;
+	pid_t pid;
+
+	assert(spec->fds_n <= PROC_FDS_MAX);
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return err_errno(reterr, errno, "start %s", spec->path);
+	read_end = pipefd[0];
+	write_end = pipefd[1];
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was); /* no handler of ours runs in the child */
+	pid = fork();
+	if (pid == 0)
+		run_child(spec, write_end);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	if (pid < 0)
+		return err_errno(reterr, errno, "start %s", spec->path);
+	close(TAKE_FD(write_end));
+	do
+		n = read(read_end, &errnum, sizeof(errnum));
+	while (n < 0 && errno == EINTR);
+	if (n == sizeof(errnum)) {
+		waitpid(pid, NULL, 0);
+		return err_errno(reterr, errnum, "start %s", spec->path);
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(64);
+	int r = file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &text, reterr);
+
+	if (r < 0)
+		return r;
+	snprintf(buf, BOOT_ID_LEN, "%s", buf_str(&text));
+	return 0;
+}
+
+/* /proc/PID/NAME into *out; false when the process is gone. */
+static bool read_proc(pid_t pid, const char *name, struct buf *out)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return file_read(AT_FDCWD, path, out, NULL) >= 0;
+}
+
+uint64_t proc_start_ticks(pid_t pid)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
+	char *p;
+
+	if (!read_proc(pid, "stat", &text))
+		return 0;
+	p = strrchr(text.data, ')'); /* the name may hold anything */
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+static bool env_has(const struct buf *env, const char *entry)
+{
+	size_t n = strlen(entry);
+
+	for (const char *p = buf_str(env), *end = p + env->len; p < end; p += strlen(p) + 1)
+		if (strncmp(p, entry, n) == 0 && p[n] == '\0')
+			return true;
+	return false;
+}
+
+int proc_kill_by_env(const char *entry, int sig)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	int killed = 0;
+
+	if (!d)
+		return 0;
+	while ((e = readdir(d))) {
+		OWN(buf_done) struct buf env = BUF_INIT(PROC_ENV_MAX);
+		pid_t pid;
+
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid == getpid() || !read_proc(pid, "environ", &env) || !env_has(&env, entry))
+			continue;
+		if (kill(pid, sig) == 0)
+			killed++;
+	}
+	closedir(d);
+	return killed;
+}
+
+int64_t proc_rss_bytes(pid_t pid)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
+	char *p;
+
+	if (!read_proc(pid, "statm", &text))
+		return 0;
+	p = strchr(text.data, ' ');
+	return p ? strtoll(p + 1, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
+}

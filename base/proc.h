@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Processes: spawning with an explicit list of inherited descriptors, and what /proc tells. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROC_FDS_MAX 8
+#define BOOT_ID_LEN  37
+
+struct proc_fd {
+	int from; /* descriptor here */
+	int to;	  /* its number in the child */
+};
+
+struct proc_spec {
+	const char *path;	  /* absolute; no PATH search */
+	const char *const *argv;  /* NULL-terminated */
+	const char *const *envp;  /* NULL-terminated; the whole environment */
+	const char *cwd;	  /* NULL: unchanged */
+	struct proc_fd fds[PROC_FDS_MAX]; /* everything else is closed in the child */
+	size_t fds_n;
+	bool new_session; /* setsid */
+};
+
+/* fork + exec. A failure of exec (missing file, no permission) is reported here, by a pipe, not
+ * as an exit code. Signal mask and handlers are reset in the child. */
+int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr) MUSTCHECK;
+/* The kernel's id of this boot. */
+int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr) MUSTCHECK;
+/* Start time of a process in clock ticks since boot: with the pid it names one process. 0: gone. */
+uint64_t proc_start_ticks(pid_t pid);
+/* Send `sig` to every process (not this one) whose environment has the string KEY=VALUE
+ * `entry`. Returns how many were signalled. Only processes whose environment may be read. */
+int proc_kill_by_env(const char *entry, int sig);
+/* Resident and anonymous-resident bytes of a process; 0 when gone. */
+int64_t proc_rss_bytes(pid_t pid);

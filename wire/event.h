@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines of work/events.ndjson, written by workers, read by the daemon. Each is one JSON object
+ * of at most EVENT_LINE_MAX bytes with "v", "t" (the type) and "at" (wall clock, microseconds):
+ *
+ *   {"t":"progress","done":40,"total":320,"unit":"steps","rate":4.1,"eta_seconds":68,"phase":"train"}
+ *   {"t":"metric","step":40,"epoch":0.25,"values":{"loss":0.61,"learning_rate":5e-05}}
+ *   {"t":"warning","code":"invalid_utf8","message":"3 rows …"}
+ *   {"t":"checkpoint","step":500,"path":"checkpoints/checkpoint-500"}
+ *   {"t":"ready"}                                     an endpoint has given a real answer
+ *   {"t":"result","values":{"eval_accuracy":0.86}}    final values, shown among the outputs
+ *   {"t":"failure","code":"data_missing","message":"…","field":"/dataset/text_column"}
+ *
+ * A writer appends whole lines with one write(2). A reader ignores an unfinished last line, and
+ * types it does not know. `code` is a name of jobs/reason.h.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EVENT_LINE_MAX 65536
+
+enum event_type {
+	EVENT_PROGRESS,
+	EVENT_METRIC,
+	EVENT_WARNING,
+	EVENT_CHECKPOINT,
+	EVENT_READY,
+	EVENT_RESULT,
+	EVENT_FAILURE,
+	EVENT_UNKNOWN, /* of a newer version: skip */
+};
+
+enum event_type event_type_parse(const char *s);
+const char *event_type_str(enum event_type type);
+
+/* Take the next whole line out of data[0..len). Returns its length with the newline, 0 when
+ * there is no whole line yet; -ERR_CORRUPT when a line is too long (skip *ret_skip bytes). */
+int event_next(const char *data, size_t len, enum event_type *ret_type, json_t **ret_event,
+	       size_t *ret_skip, struct err *reterr) MUSTCHECK;

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/execution.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/file.h>
+
+static const char *const cause_names[] = {
+	[EXIT_EXITED] = "exited",	    [EXIT_STOPPED] = "stopped",
+	[EXIT_TIMED_OUT] = "timed_out",	    [EXIT_EXEC_FAILED] = "exec_failed",
+	[EXIT_OOM_KILLED] = "oom_killed",
+};
+
+const char *exit_cause_str(enum exit_cause cause)
+{
+	return cause_names[cause];
+}
+
+int exit_cause_parse(const char *s, enum exit_cause *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cause_names); i++) {
+		if (str_eq(cause_names[i], s)) {
+			*ret = (enum exit_cause)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+json_t *exit_record_format(const struct exit_record *rec)
+{
+	return json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
+			 exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
+			 "started_us", (json_int_t)rec->started_us, "finished_us",
+			 (json_int_t)rec->finished_us, "user_us", (json_int_t)rec->user_us,
+			 "system_us", (json_int_t)rec->system_us, "max_rss_bytes",
+			 (json_int_t)rec->max_rss_bytes, "message", rec->message);
+}
+
+int wire_version_check(const json_t *j, const char *what, struct err *reterr)
+{
+	int64_t v = json_get_int(j, "v", 0);
+
+	if (v == WIRE_VERSION || (v == WIRE_VERSION - 1 && v > 0))
+		return 0;
+	return err_set(reterr, ERR_UNSUPPORTED, "%s has version %lld; this program knows %d", what,
+		       (long long)v, WIRE_VERSION);
+}
+
+int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr)
+{
+	int r = wire_version_check(j, EXECUTION_EXIT, reterr);
+
+	if (r < 0)
+		return r;
+	if (exit_cause_parse(json_get_str(j, "cause", ""), &ret->cause) < 0)
+		return err_set(reterr, ERR_CORRUPT, "%s has an unknown cause", EXECUTION_EXIT);
+	ret->code = (int)json_get_int(j, "code", -1);
+	ret->signal = (int)json_get_int(j, "signal", 0);
+	ret->started_us = json_get_int(j, "started_us", 0);
+	ret->finished_us = json_get_int(j, "finished_us", 0);
+	ret->user_us = json_get_int(j, "user_us", 0);
+	ret->system_us = json_get_int(j, "system_us", 0);
+	ret->max_rss_bytes = json_get_int(j, "max_rss_bytes", 0);
+	str_copy(ret->message, sizeof(ret->message), json_get_str(j, "message", ""));
+	return 0;
+}
+
+int exit_record_read(int at, struct exit_record *ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+	int r = json_read_file(at, EXECUTION_EXIT, EXECUTION_EXIT_MAX, &j, reterr);
+
+	return r < 0 ? r : exit_record_parse(j, ret, reterr);
+}
+
+int execution_is_alive(int at, struct err *reterr)
+{
+	OWN(closep) int fd = openat(at, EXECUTION_LOCK, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(reterr, errno, "open %s", EXECUTION_LOCK);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0; /* released with fd */
+	return errno == EWOULDBLOCK ? 1 : err_errno(reterr, errno, "lock %s", EXECUTION_LOCK);
+}

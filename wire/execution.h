@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The execution directory: everything the daemon, the shim and the worker say to each other.
+ * Nothing is lost while the daemon is away, because it is all on disk. Format in wire/README.md.
+ *
+ *   DIR/lock          flocked by the daemon before the fork, inherited by the shim: held = alive
+ *   DIR/spec.json     written by the daemon before the start, never changed
+ *   DIR/log           stdout and stderr of the child, O_APPEND by the child itself
+ *   DIR/log.gap       {"v","from","to"}: bytes of `log` that were punched out (the cap)
+ *   DIR/exit.json     written by the shim (tmp, fsync, rename) when all descendants are gone
+ *   DIR/control.sock  the shim's socket: SOCK_SEQPACKET, one JSON object per message
+ *   DIR/work/         owned by the job's user:
+ *     events.ndjson   appended by the worker: one JSON object a line (wire/event.h)
+ *     model/ output/ checkpoints/   results; output/train and output/test for preprocess
+ *     serve.sock      an endpoint's HTTP server
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WIRE_VERSION 1 /* readers take this version and the one before */
+
+#define EXECUTION_LOCK	  "lock"
+#define EXECUTION_SPEC	  "spec.json"
+#define EXECUTION_LOG	  "log"
+#define EXECUTION_LOG_GAP "log.gap"
+#define EXECUTION_EXIT	  "exit.json"
+#define EXECUTION_CONTROL "control.sock"
+#define EXECUTION_WORK	  "work"
+#define EXECUTION_EVENTS  "work/events.ndjson"
+#define EXECUTION_SERVE	  "work/serve.sock"
+
+/* Environment of every process of an execution. The first names the execution and finds its
+ * descendants; the second is the absolute path of DIR. */
+#define EXECUTION_ENV_ID  "TRAINYARD_EXECUTION"
+#define EXECUTION_ENV_DIR "TRAINYARD_EXECUTION_DIR"
+
+#define EXECUTION_LOCK_FD     3 /* the shim's inherited descriptor of `lock` */
+#define EXECUTION_SPEC_MAX    (4 << 20)
+#define EXECUTION_EXIT_MAX    65536
+#define EXECUTION_CONTROL_MAX 4096
+
+enum exit_cause {
+	EXIT_EXITED = 0,  /* the child ended by itself: see code and signal */
+	EXIT_STOPPED,	  /* a stop was asked for over the control socket */
+	EXIT_TIMED_OUT,	  /* max_runtime was over */
+	EXIT_EXEC_FAILED, /* the program could not be started; message says why */
+	EXIT_OOM_KILLED,  /* the kernel's or the cgroup's out-of-memory killer */
+};
+
+/* exit.json */
+struct exit_record {
+	enum exit_cause cause;
+	int code;	     /* exit status, or -1 when a signal ended it */
+	int signal;	     /* 0: none */
+	int64_t started_us;  /* wall clock */
+	int64_t finished_us; /* wall clock */
+	int64_t user_us, system_us;
+	int64_t max_rss_bytes;
+	char message[512]; /* "" if there is nothing to say */
+};
+
+const char *exit_cause_str(enum exit_cause cause);
+int exit_cause_parse(const char *s, enum exit_cause *ret);
+/* The whole exit.json as a new reference. */
+json_t *exit_record_format(const struct exit_record *rec);
+int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr) MUSTCHECK;
+/* Read DIR/exit.json. -ENOENT while there is none. */
+int exit_record_read(int at, struct exit_record *ret, struct err *reterr) MUSTCHECK;
+/* "v" of a message: 0, or -ERR_UNSUPPORTED with a sentence. */
+int wire_version_check(const json_t *j, const char *what, struct err *reterr) MUSTCHECK;
+/* Does somebody hold DIR/lock? 1 held, 0 free, negative on error. */
+int execution_is_alive(int at, struct err *reterr) MUSTCHECK;

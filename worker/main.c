@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trainyard-worker COMMAND: one execution's work, started by the shim. Reads DIR/spec.json, runs
+ * one command of the table, and says how it ended: events.ndjson and the exit status.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "wire/execution.h"
+#include "worker/worker.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static volatile sig_atomic_t stop_asked;
+
+static const struct {
+	const char *name;
+	int (*run)(struct worker *w, struct err *reterr);
+} commands[] = {
+#ifdef TRAINYARD_NATIVE
+	{"preprocess", preprocess_main}, {"train", train_main},
+	{"evaluate", evaluate_main},	 {"serve", serve_main},
+#endif
+	{"script", script_main},
+};
+
+static void on_term(int sig)
+{
+	stop_asked = 1;
+}
+
+static int open_dirs(struct worker *w, struct err *reterr)
+{
+	static char dir[PATH_MAX], work[PATH_MAX];
+	const char *env = getenv(EXECUTION_ENV_DIR);
+
+	if (!env || !realpath(env, dir) || !path_join(work, sizeof(work), dir, EXECUTION_WORK))
+		return err_set(reterr, ERR_INVALID, "%s must name the execution directory",
+			       EXECUTION_ENV_DIR);
+	w->dir = dir;
+	w->work = work;
+	w->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	w->work_dirfd = open(work, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->dirfd < 0 || w->work_dirfd < 0 || fchdir(w->work_dirfd) < 0)
+		return err_errno(reterr, errno, "open %s", work);
+	return 0;
+}
+
+static int load_message(struct worker *w, struct err *reterr)
+{
+	const json_t *resources;
+	int r = json_read_file(w->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &w->message, reterr);
+
+	if (r >= 0)
+		r = wire_version_check(w->message, EXECUTION_SPEC, reterr);
+	if (r < 0)
+		return r;
+	w->spec = json_object_get(w->message, "spec");
+	w->kind = json_get_str(w->message, "kind", "");
+	w->resume = json_get_str(w->message, "resume", NULL);
+	resources = json_object_get(w->message, "resources");
+	w->cpus = (int)json_get_int(resources, "cpus", 1);
+	w->has_device = json_array_size(json_object_get(resources, "devices")) > 0;
+	if (!json_is_object(w->spec) || w->cpus < 1)
+		return err_set(reterr, ERR_CORRUPT, "%s has no usable \"spec\" or \"resources\"",
+			       EXECUTION_SPEC);
+	return 0;
+}
+
+static int run_command(struct worker *w, const char *name, struct err *reterr)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (str_eq(commands[i].name, name))
+			return commands[i].run(w, reterr);
+	return err_set(reterr, ERR_UNSUPPORTED, "this build of trainyard-worker has no '%s'%s", name,
+		       str_eq(name, "script") ? "" : "; build it with -Dnative=enabled");
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction on_stop = {.sa_handler = on_term};
+	struct worker w = {.dirfd = -1, .work_dirfd = -1, .stop = &stop_asked};
+	struct err e = {0};
+	int r;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: trainyard-worker COMMAND (with %s set)\ncommands:",
+			EXECUTION_ENV_DIR);
+		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+			fprintf(stderr, " %s", commands[i].name);
+		fputc('\n', stderr);
+		return 2;
+	}
+	sigaction(SIGTERM, &on_stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a write over a limit is an error code, not a death */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	r = open_dirs(&w, &e);
+	if (r >= 0)
+		r = report_open(w.work_dirfd, &w.report, &e);
+	if (r >= 0)
+		r = load_message(&w, &e);
+	if (r >= 0)
+		r = run_command(&w, argv[1], &e);
+	if (r < 0) {
+		fprintf(stderr, "error: %s\n", e.msg);
+		if (w.report)
+			report_failure(w.report, NULL, &e);
+	}
+	report_close(w.report);
+	json_decref(w.message);
+	return r < 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a worker speaks to the daemon: lines appended to work/events.ndjson (wire/event.h). One
+ * report per process, opened by worker/main.c. Thread-safe. A full disk never stops the work
+ * here: the line is dropped and the next one tries again (the failure line goes to stderr too).
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdint.h>
+
+struct report;
+
+int report_open(int work_at, struct report **ret, struct err *reterr) MUSTCHECK;
+void report_close(struct report *r);
+/* done of total units ("rows", "steps", "tokens"), at most one line a second unless done == total;
+ * the rate and ETA are computed here from the calls of one phase ("read", "tokenise", "train"). */
+void report_progress(struct report *r, const char *phase, const char *unit, int64_t done,
+		     int64_t total);
+/* Takes over the reference `values` (an object of numbers). */
+void report_metric(struct report *r, int64_t step, double epoch, json_t *values);
+/* The daemon counts, shows and keeps these; code is a short snake_case name. */
+void report_warning(struct report *r, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void report_checkpoint(struct report *r, int64_t step, const char *path_in_work);
+void report_ready(struct report *r);
+/* Takes over `values`: final values of this job. */
+void report_result(struct report *r, json_t *values);
+/* The one failure line. `code` is a name of jobs/reason.h ("data_missing", "oom", …); NULL takes it
+ * from e->code (report_code_of). */
+void report_failure(struct report *r, const char *code, const struct err *e);
+/* The reason code for an error: ENOSPC → disk_full, ENOMEM / ERR_DEVICE_OOM → oom, ERR_NUMERIC →
+ * nan_loss, ENOENT / ERR_NOT_FOUND → data_missing, ERR_INVALID → invalid_input, ERR_CORRUPT →
+ * data_corrupt, ERR_CANCELLED → cancelled, else internal. */
+const char *report_code_of(const struct err *e);
