@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BERT WordPiece, bit-exact with Hugging Face `tokenizers`. A tokenizer is loaded once and never
+ * changes: any number of threads may encode with it, each with a scratch of its own.
+ *
+ * Invalid UTF-8: every ill-formed sequence counts as U+FFFD, which the normaliser drops; the
+ * encoding says how many there were.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tokenizer;
+struct tokenizer_scratch; /* working memory of one thread */
+
+struct tokenizer_special {
+	int32_t pad, unk, cls, sep, mask; /* -1: the vocabulary has none */
+};
+
+/* What one call made. The arrays belong to the scratch and live until its next use. */
+struct encoding {
+	const int32_t *ids;	/* [CLS] text [SEP] (pair [SEP]); never padded */
+	const int8_t *type_ids; /* 0 for the first text, 1 for the pair and its [SEP] */
+	size_t n;
+	bool truncated;	     /* max_length cut something off */
+	size_t invalid_utf8; /* ill-formed sequences in what was looked at */
+};
+
+/* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) when there is
+ * one, else vocab.txt; tokenizer_config.json on top (do_lower_case, strip_accents,
+ * tokenize_chinese_chars). Blocking. -ENOENT: neither file; -ERR_UNSUPPORTED: not a WordPiece
+ * tokenizer with the BERT template; -ERR_CORRUPT: a file is not what it must be. */
+int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr) MUSTCHECK;
+void tokenizer_free(struct tokenizer *t);
+void tokenizer_freep(struct tokenizer **t);
+
+struct tokenizer_scratch *tokenizer_scratch_new(void); /* NULL: no memory */
+void tokenizer_scratch_free(struct tokenizer_scratch *s);
+void tokenizer_scratch_freep(struct tokenizer_scratch **s);
+
+/* Encode text[0..len), with pair[0..pair_len) unless pair is NULL, with special tokens, cut to
+ * max_length by "longest_first" (0: no limit). Needs no terminating NUL. 0, -ENOMEM, or -EINVAL
+ * when max_length leaves no room for the special tokens. */
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+		     size_t len, const char *pair, size_t pair_len, size_t max_length,
+		     struct encoding *ret) MUSTCHECK;
+
+/* Highest id + 1, added tokens included. */
+size_t tokenizer_vocab_size(const struct tokenizer *t);
+const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
+/* model_max_length of tokenizer_config.json; 0 when unknown. */
+size_t tokenizer_model_max_length(const struct tokenizer *t);
+/* Does the Python tokenizer of this directory return token_type_ids (BERT does, DistilBERT not)? */
+bool tokenizer_has_type_ids(const struct tokenizer *t);
+
+/* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt,
+ * special_tokens_map.json, added_tokens.json; those that exist) into an existing directory.
+ * Not durable. -ENOENT when there is neither tokenizer.json nor vocab.txt. */
+int tokenizer_copy_files(const char *from_model_dir, const char *to_dir,
+			 struct err *reterr) MUSTCHECK;
