@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* wire/control: requests and replies as text, the limits, and the client against a small server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "wire/control.h"
+#include "wire/execution.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void test_request_round_trip(void **state)
+{
+	struct control_request req = {.op = CONTROL_STOP, .grace_ms = 2500}, got = {0};
+	OWN(json_decrefp) json_t *j = control_request_format(&req);
+	OWN(freep) char *text = json_text(j);
+	struct err e;
+
+	assert_string_equal(text, "{\"grace_ms\":2500,\"op\":\"stop\",\"v\":1}");
+	assert_int_equal(control_request_parse(text, strlen(text), &got, &e), 0);
+	assert_int_equal(got.op, CONTROL_STOP);
+	assert_int_equal(got.grace_ms, 2500);
+}
+
+static void test_request_defaults(void **state)
+{
+	const char *stop = "{\"v\":1,\"op\":\"stop\"}", *ping = "{\"v\":1,\"op\":\"ping\"}";
+	struct control_request got = {0};
+
+	assert_int_equal(control_request_parse(stop, strlen(stop), &got, NULL), 0);
+	assert_int_equal(got.grace_ms, -1);
+	assert_int_equal(control_request_parse(ping, strlen(ping), &got, NULL), 0);
+	assert_int_equal(got.op, CONTROL_PING);
+}
+
+static void test_request_refusals(void **state)
+{
+	static const struct {
+		const char *text;
+		int code;
+		const char *word;
+	} cases[] = {
+		{"", ERR_INVALID, "control message"},
+		{"{", ERR_INVALID, "control message"},
+		{"[1]", ERR_INVALID, "must be an object, not a list"},
+		{"{\"op\":\"ping\"}", ERR_UNSUPPORTED, "version 0"},
+		{"{\"v\":7,\"op\":\"ping\"}", ERR_UNSUPPORTED, "version 7"},
+		{"{\"v\":1}", ERR_INVALID, "\"ping\" or \"stop\""},
+		{"{\"v\":1,\"op\":\"dance\"}", ERR_INVALID, "\"ping\" or \"stop\""},
+		{"{\"v\":1,\"op\":\"stop\",\"grace_ms\":-1}", ERR_INVALID, "grace_ms"},
+		{"{\"v\":1,\"op\":\"stop\",\"grace_ms\":1.5}", ERR_INVALID, "grace_ms"},
+		{"{\"v\":1,\"op\":\"stop\",\"grace_ms\":86400001}", ERR_INVALID, "grace_ms"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct control_request got;
+		struct err e = {0};
+		int r = control_request_parse(cases[i].text, strlen(cases[i].text), &got, &e);
+
+		assert_int_equal(r, -cases[i].code);
+		if (!strstr(e.msg, cases[i].word))
+			fail_msg("%s: '%s' lacks '%s'", cases[i].text, e.msg, cases[i].word);
+	}
+}
+
+static void test_length_limit(void **state)
+{
+	char text[EXECUTION_CONTROL_MAX + 1];
+	struct control_request got;
+	int n = snprintf(text, sizeof(text), "{\"v\":1,\"op\":\"ping\"}");
+
+	memset(text + n, ' ', sizeof(text) - (size_t)n);
+	assert_int_equal(control_request_parse(text, EXECUTION_CONTROL_MAX, &got, NULL), 0);
+	assert_int_equal(control_request_parse(text, EXECUTION_CONTROL_MAX + 1, &got, NULL),
+			 -ERR_LIMIT);
+}
+
+static void test_replies(void **state)
+{
+	OWN(json_decrefp) json_t *ok = control_reply_ok(42);
+	OWN(json_decrefp) json_t *bare = control_reply_ok(-1);
+	OWN(json_decrefp) json_t *bad = control_reply_error("it \"broke\"");
+	OWN(freep) char *ok_text = json_text(ok);
+	OWN(freep) char *bare_text = json_text(bare);
+	OWN(freep) char *bad_text = json_text(bad);
+	OWN(json_decrefp) json_t *reply = NULL;
+	struct err e;
+
+	assert_string_equal(ok_text, "{\"ok\":true,\"pid\":42,\"v\":1}");
+	assert_string_equal(bare_text, "{\"ok\":true,\"v\":1}");
+	assert_int_equal(control_reply_parse(ok_text, strlen(ok_text), &reply, &e), 0);
+	assert_int_equal(json_get_int(reply, "pid", 0), 42);
+	json_decref(TAKE(reply));
+	assert_int_equal(control_reply_parse(bad_text, strlen(bad_text), &reply, &e),
+			 -ERR_CONFLICT);
+	assert_string_equal(e.msg, "the shim refused: it \"broke\"");
+}
+
+/* A directory with a listening control.sock; what the server does with its first client. */
+struct server {
+	char dir[64];
+	int dirfd, listen_fd;
+	const char *reply; /* NULL: close without one */
+	pthread_t thread;
+};
+
+static void *serve_one(void *arg)
+{
+	struct server *s = arg;
+	OWN(closep) int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	char text[EXECUTION_CONTROL_MAX];
+
+	if (fd >= 0 && recv(fd, text, sizeof(text), 0) > 0 && s->reply)
+		(void)!send(fd, s->reply, strlen(s->reply), MSG_NOSIGNAL);
+	return NULL;
+}
+
+static void server_open(struct server *s, bool listening)
+{
+	struct sockaddr_un addr;
+	socklen_t len;
+
+	snprintf(s->dir, sizeof(s->dir), "/tmp/test_control.XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(socket_address(s->dirfd, EXECUTION_CONTROL, &addr, &len), 0);
+	assert_int_equal(bind(s->listen_fd, (struct sockaddr *)&addr, len), 0);
+	if (listening)
+		assert_int_equal(listen(s->listen_fd, 4), 0);
+}
+
+static void server_close(struct server *s)
+{
+	close(s->listen_fd);
+	close(s->dirfd);
+	assert_int_equal(tree_remove(AT_FDCWD, s->dir, NULL), 0);
+}
+
+static int ask(struct server *s, int timeout_ms, json_t **ret, struct err *e)
+{
+	struct control_request req = {.op = CONTROL_PING};
+	OWN(json_decrefp) json_t *msg = control_request_format(&req);
+
+	return control_send(s->dirfd, msg, timeout_ms, ret, e);
+}
+
+static void test_client_gets_reply(void **state)
+{
+	struct server s = {.reply = "{\"v\":1,\"ok\":true,\"pid\":7}"};
+	OWN(json_decrefp) json_t *reply = NULL;
+	struct err e;
+
+	server_open(&s, true);
+	assert_int_equal(pthread_create(&s.thread, NULL, serve_one, &s), 0);
+	assert_int_equal(ask(&s, 60000, &reply, &e), 0);
+	pthread_join(s.thread, NULL);
+	assert_int_equal(json_get_int(reply, "pid", 0), 7);
+	server_close(&s);
+}
+
+static void test_client_sees_close(void **state)
+{
+	struct server s = {.reply = NULL};
+
+	server_open(&s, true);
+	assert_int_equal(pthread_create(&s.thread, NULL, serve_one, &s), 0);
+	assert_int_equal(ask(&s, 60000, NULL, NULL), -ECONNRESET);
+	pthread_join(s.thread, NULL);
+	server_close(&s);
+}
+
+static void test_client_without_server(void **state)
+{
+	struct server s = {0};
+	int fd = -1;
+
+	server_open(&s, false);
+	assert_int_equal(control_connect(s.dirfd, &fd, NULL), -ECONNREFUSED);
+	assert_int_equal(unlinkat(s.dirfd, EXECUTION_CONTROL, 0), 0);
+	assert_int_equal(control_connect(s.dirfd, &fd, NULL), -ENOENT);
+	assert_int_equal(fd, -1);
+	server_close(&s);
+}
+
+static void test_client_times_out(void **state)
+{
+	struct server s = {0};
+
+	server_open(&s, true);
+	assert_int_equal(ask(&s, 1, NULL, NULL), -ETIMEDOUT);
+	server_close(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request_round_trip),
+		cmocka_unit_test(test_request_defaults),
+		cmocka_unit_test(test_request_refusals),
+		cmocka_unit_test(test_length_limit),
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_client_gets_reply),
+		cmocka_unit_test(test_client_sees_close),
+		cmocka_unit_test(test_client_without_server),
+		cmocka_unit_test(test_client_times_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

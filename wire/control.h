@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages on DIR/control.sock: SOCK_SEQPACKET, one JSON object of at most EXECUTION_CONTROL_MAX
+ * bytes each way, one reply per request, in order. The shim answers; the daemon and tools ask.
+ *
+ *   {"v":1,"op":"ping"}                 → {"v":1,"ok":true,"pid":123}     pid 0: it has ended
+ *   {"v":1,"op":"stop","grace_ms":N}    → {"v":1,"ok":true}               N optional
+ *   anything else                       → {"v":1,"ok":false,"error":"…"}
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONTROL_GRACE_MAX_MS (INT64_C(24) * 3600 * 1000)
+
+enum control_op {
+	CONTROL_PING,
+	CONTROL_STOP,
+};
+
+struct control_request {
+	enum control_op op;
+	int64_t grace_ms; /* of a stop; -1: the one in spec.json */
+};
+
+/* Requests and replies as new references; NULL only when memory is out. */
+json_t *control_request_format(const struct control_request *req);
+json_t *control_reply_ok(pid_t pid); /* pid < 0: no "pid" */
+json_t *control_reply_error(const char *message);
+
+/* Both parse one received message. A reply with "ok": false becomes -ERR_CONFLICT with the shim's
+ * sentence; *ret_reply is a new reference. */
+int control_request_parse(const char *text, size_t len, struct control_request *ret,
+			  struct err *reterr) MUSTCHECK;
+int control_reply_parse(const char *text, size_t len, json_t **ret_reply,
+			struct err *reterr) MUSTCHECK;
+
+/* A new non-blocking SOCK_SEQPACKET descriptor connected to `control.sock` in `dirfd`; write one
+ * request with send(2), read its reply with recv(2). -ENOENT or -ECONNREFUSED: no shim listens;
+ * -EAGAIN: too many are waiting there, try again. Never blocks. */
+int control_connect(int dirfd, int *ret_fd, struct err *reterr) MUSTCHECK;
+/* One request and its reply, blocking for at most timeout_ms (-ETIMEDOUT). *ret_reply (may be
+ * NULL) is a new reference. For tools; the daemon uses control_connect on its loop. */
+int control_send(int dirfd, const json_t *msg, int timeout_ms, json_t **ret_reply,
+		 struct err *reterr) MUSTCHECK;
