@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine as api threads see it: queue a command, get called back after its commit; ask for
+ * snapshots. The engine thread is the only writer of the database and the only mover of states.
+ * Everything here is thread-safe and, except engine_prepare(), does not block.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "jobs/spec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENGINE_QUEUE_MAX	4096	/* commands waiting; one more is refused (503) */
+#define ENGINE_INVOKE_BODY_MAX	6291456 /* bytes, as SageMaker's InvokeEndpoint */
+#define ENGINE_INVOKE_REPLY_MAX 6291456
+#define ENGINE_SOURCE_BYTES_MAX (64 << 20) /* a frozen source_dir */
+#define ENGINE_SOURCE_FILES_MAX 10000
+
+struct engine;
+struct feed;
+
+enum command_kind {
+	COMMAND_SUBMIT,		 /* run: the prepared spec; result id: the run's */
+	COMMAND_JOB_CANCEL,	 /* id */
+	COMMAND_JOB_RETRY,	 /* id; result: the same job, queued or blocked again */
+	COMMAND_JOB_HOLD,	 /* id */
+	COMMAND_JOB_RELEASE,	 /* id */
+	COMMAND_JOB_PRIORITY,	 /* id, number */
+	COMMAND_RUN_CANCEL,	 /* id */
+	COMMAND_RUN_RETRY,	 /* id */
+	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
+	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as at deploy */
+	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
+};
+
+/* One command. The caller fills the first part and owns the memory until `done` has run, which is on
+ * the engine thread after the commit (keep it short: resume the connection). */
+struct command {
+	enum command_kind kind;
+	char id[SPEC_NAME_MAX + 1];
+	int64_t number;
+	struct run_spec *run; /* taken over by the engine */
+	void (*done)(struct command *c);
+	void *userdata;
+
+	int result;	 /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS, -ERR_UNAVAILABLE */
+	struct err err;	 /* when result < 0 */
+	char result_id[SPEC_NAME_MAX + 1];
+	json_t *json;	      /* the caller's to release */
+	struct command *next; /* the engine's */
+};
+
+/* 0, or -ERR_LIMIT / -ERR_UNAVAILABLE (stopping): then `done` will not run. */
+int engine_queue(struct engine *e, struct command *c, struct err *reterr) MUSTCHECK;
+
+/* All that a submit checks, on the caller's thread (may read files, may copy a source_dir of up to
+ * ENGINE_SOURCE_BYTES_MAX): spec rules, paths exist below allowed roots, model names, endpoint
+ * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be NULL)
+ * gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`. */
+int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
+		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
+		   struct err *reterr) MUSTCHECK;
+
+/* Relay one request to a live endpoint; `done` runs on another thread, exactly once. */
+struct invocation {
+	char endpoint[SPEC_NAME_MAX + 1];
+	const char *body; /* borrowed until done */
+	size_t body_len;
+	const char *content_type, *accept; /* may be NULL */
+	int64_t timeout_us;
+	void (*done)(struct invocation *inv);
+	void *userdata;
+
+	int result; /* 0: the endpoint answered; -ERR_NOT_FOUND, -ERR_CONFLICT (not in service),
+		     * -ERR_UNAVAILABLE, -ERR_LIMIT */
+	struct err err;
+	int status; /* HTTP status of the endpoint's answer */
+	char *reply; /* the caller frees */
+	size_t reply_len;
+	char reply_type[128];
+	void *relay; /* the engine's */
+};
+int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr) MUSTCHECK;
+
+/* Snapshots; new references. */
+json_t *engine_devices(struct engine *e); /* GET /v1/devices */
+json_t *engine_status(struct engine *e);  /* slots, daemon facts, for /v1/overview */
+struct feed *engine_feed(struct engine *e);
+bool engine_is_ready(struct engine *e); /* recovered and serving */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* The kinds of jobs and their targets. Stored and sent as text; one table each. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum job_kind {
+	JOB_PREPROCESS,
+	JOB_TRAIN,
+	JOB_EVALUATE,
+	JOB_DEPLOY,
+	JOB_PREDICT,
+	JOB_DELETE_ENDPOINT,
+	JOB_UPLOAD,
+	JOB_DOWNLOAD,
+	JOB_SCRIPT,
+	JOB_KINDS_, /* how many */
+};
+
+enum job_target {
+	TARGET_LOCAL,
+	TARGET_SAGEMAKER,
+	TARGETS_,
+};
+
+const char *job_kind_str(enum job_kind kind);
+int job_kind_parse(const char *s, enum job_kind *ret); /* 0 or -EINVAL */
+const char *job_target_str(enum job_target target);
+int job_target_parse(const char *s, enum job_target *ret); /* 0 or -EINVAL */
+/* Names of the outputs that a reference ${job.NAME} may use; NULL-terminated, static. */
+const char *const *job_kind_outputs(enum job_kind kind);
+/* Where an output lies in an execution directory ("work/output/train"); NULL when it is not a
+ * path (endpoint, predictions). */
+const char *job_output_path(enum job_kind kind, const char *output);
+/* Does the kind start a process of its own in the local target? (predict and delete-endpoint are
+ * done by the daemon; deploy's process belongs to its endpoint.) */
+bool job_kind_has_execution(enum job_kind kind);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A submitted pipeline: parse, validate, fill in defaults, find the graph. Pure: no files, no
+ * clock, no network; what must be looked at on the machine is listed for the daemon (spec_path).
+ * The tables of fields (spec_fields.h) are the one source for types, ranges, defaults, the
+ * "did you mean" and the JSON schema of openapi.json.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "jobs/kind.h"
+#include "jobs/reason.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPEC_JOBS_MAX	  256  /* jobs in a run */
+#define SPEC_NAME_MAX	  63   /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+#define SPEC_NEEDS_MAX	  64   /* needs of one job */
+#define SPEC_TAGS_MAX	  50
+#define SPEC_PROBLEMS_MAX 20   /* further ones are not listed */
+#define SPEC_PATH_MAX	  1024 /* bytes of a path or URI */
+#define SPEC_PRIORITY_MAX 1000 /* -1000 … 1000 */
+
+/* What validation needs to know of the machine and the configuration. Borrowed for the call. */
+struct spec_context {
+	bool native;		      /* the worker has the engine */
+	int gpus;		      /* GPUs of this machine */
+	int64_t gpu_memory_max_bytes; /* of the largest one */
+	int cpus;		      /* of the CPU slots together */
+	int64_t memory_bytes;	      /* of the machine */
+	const char *python;	      /* default of local.python */
+	int64_t lease_ttl_default_us, lease_ttl_max_us;
+	int64_t max_runtime_default_us; /* 0: none */
+	/* Is `name` a model registered in the configuration? */
+	bool (*model_known)(void *userdata, const char *name);
+	void *userdata;
+};
+
+enum need_when {
+	NEED_SUCCESS,
+	NEED_FAILURE,
+	NEED_ALWAYS,
+};
+
+struct job_need {
+	size_t job; /* index into run_spec.jobs */
+	enum need_when when;
+};
+
+/* A local path (or registered model name) in a job's spec, for the daemon to look at. */
+enum spec_path_use {
+	SPEC_PATH_DATASET,    /* a file or directory to read */
+	SPEC_PATH_DIRECTORY,  /* a directory to read: channels, data */
+	SPEC_PATH_MODEL,      /* a model directory or a registered name */
+	SPEC_PATH_SOURCE_DIR, /* a directory to freeze */
+};
+
+struct spec_path {
+	char pointer[ERR_FIELD_MAX]; /* into the submitted body */
+	enum spec_path_use use;
+	json_t *object;	  /* the object in job_spec.spec that holds it, borrowed */
+	const char *key;  /* static or inside object */
+	const char *path; /* inside object */
+};
+
+struct job_spec {
+	char name[SPEC_NAME_MAX + 1];
+	enum job_kind kind;
+	enum job_target target;
+	int priority;
+	bool held;
+	json_t *spec; /* normalised: all defaults filled in; owned */
+	json_t *tags; /* owned, never NULL */
+	struct job_need *needs;
+	size_t needs_n;
+	struct spec_path *paths;
+	size_t paths_n;
+};
+
+struct run_spec {
+	char name[SPEC_NAME_MAX + 1]; /* "run" when none was given */
+	json_t *body;		      /* as submitted, owned */
+	json_t *tags;
+	struct job_spec *jobs;
+	size_t jobs_n;
+};
+
+/* body: {"name","tags","priority","jobs":[…]}. Problems are appended to `problems` (a JSON array of
+ * {"pointer","code","detail"}, at most SPEC_PROBLEMS_MAX): codes are unknown_field, wrong_type,
+ * out_of_range, missing, unknown_reference, cycle, duplicate, unsupported, too_many, invalid.
+ * 0 and *ret (caller frees), or -ERR_INVALID when there are problems. */
+int run_spec_parse(const json_t *body, const struct spec_context *ctx, struct run_spec **ret,
+		   json_t *problems, struct err *reterr) MUSTCHECK;
+/* The body of POST /v1/jobs: one job, as a run of one with the job's name. Pointers are relative
+ * to the job ("/kind"). */
+int run_spec_parse_job(const json_t *job, const struct spec_context *ctx, struct run_spec **ret,
+		       json_t *problems, struct err *reterr) MUSTCHECK;
+void run_spec_free(struct run_spec *rs);
+void run_spec_freep(struct run_spec **rs);
+
+/* What a stored, normalised spec asks of the scheduler. */
+#define SPEC_DEVICES_MAX 16
+struct job_resources {
+	int gpus;			    /* whole GPUs to hold */
+	int64_t gpu_memory_bytes;	    /* per GPU; 0: the whole GPU */
+	int devices[SPEC_DEVICES_MAX];	    /* wished indices; devices_n 0: any */
+	int devices_n;
+	int cpus;			    /* threads; 0: all of the slot */
+	int64_t memory_bytes;		    /* 0: no limit */
+	int64_t max_runtime_us;		    /* 0: no limit */
+	int retry_max;
+	uint64_t retry_on; /* bit per reason_code; what `retry` names, else the defaults */
+};
+void job_resources_of(const json_t *spec, struct job_resources *ret);
+
+/* Replace every ${job.output} and ${job.output}/sub/path in a copy of `spec`. `find` gives the value
+ * of one output (borrowed until the next call) or NULL; then -ERR_NOT_FOUND names the reference. */
+typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
+int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
+		 struct err *reterr) MUSTCHECK;
+/* One job's JSON schema object (draft 2020-12) for openapi.json, from the field tables. New ref. */
+json_t *spec_json_schema(void);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The readers' door: read-only, one connection per thread, answers in the JSON shapes of
+ * docs/api.md ("RFC 3339 times, absent parts are absent"). No read transaction outlives a call.
+ * Every json_t is a new reference. -ERR_NOT_FOUND where an item must exist; -ERR_GONE for a cursor
+ * or `since` that is below what is kept or of another database generation; -ERR_INVALID for a
+ * malformed cursor.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "jobs/kind.h"
+#include "jobs/state.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STORE_LIST_MAX	   500 /* items of one page */
+#define STORE_LIST_DEFAULT 50
+
+struct store_reader;
+
+int store_reader_open(const char *dir, struct store_reader **ret, struct err *reterr) MUSTCHECK;
+void store_reader_close(struct store_reader *sr);
+
+/* What a list is narrowed to; zeroed fields do not narrow. Strings are borrowed. */
+struct list_filter {
+	const char *run;
+	const char *name;
+	uint32_t states; /* bit per job_state, run_state or endpoint_state */
+	uint32_t kinds;	 /* bit per job_kind */
+	int target;	 /* enum job_target + 1 */
+	const char *tag_key, *tag_value;
+	int64_t created_after_us, created_before_us;
+	int limit;	    /* 1 … STORE_LIST_MAX; 0: default */
+	const char *cursor; /* of the page before, opaque */
+	const char *sort;   /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
+	bool with_short;    /* view=short: id, name, state, times only */
+};
+
+/* {"items":[…],"next_cursor":…}; newest first. */
+int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+		    struct err *reterr) MUSTCHECK;
+int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+		    struct err *reterr) MUSTCHECK;
+int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+			 struct err *reterr) MUSTCHECK;
+
+int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
+		   struct err *reterr) MUSTCHECK; /* with "jobs": short forms */
+int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
+		   struct err *reterr) MUSTCHECK;
+int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
+			struct err *reterr) MUSTCHECK; /* the live one, else the newest */
+int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
+			struct err *reterr) MUSTCHECK;
+
+/* Where an attempt's files lie. attempt 0: the last one. -ERR_NOT_FOUND also before the first. */
+struct attempt_place {
+	int attempt;
+	char dir[1024]; /* absolute execution directory; "" when the kind has none */
+	enum job_kind kind;
+	bool ended; /* the execution is over: the log will not grow */
+	enum job_state job_state;
+};
+int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
+			     struct attempt_place *ret, struct err *reterr) MUSTCHECK;
+/* The directory of an endpoint's newest execution. */
+int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
+			      struct err *reterr) MUSTCHECK;
+
+/* {"items":[{"at","step","epoch","values":{…}}],"next_since":N}: points with row id > since. `name`
+ * NULL: all values. */
+int store_read_metrics(struct store_reader *sr, const char *job, int attempt, const char *name,
+		       int64_t since, int limit, json_t **ret, struct err *reterr) MUSTCHECK;
+
+/* {"items":[…],"next_since":N}, oldest first, seq > since; next_since is the high-water mark. */
+struct event_filter {
+	const char *run, *job, *kind;
+	int64_t since;
+	int limit;
+};
+int store_read_events(struct store_reader *sr, const struct event_filter *f, json_t **ret,
+		      struct err *reterr) MUSTCHECK;
+
+/* {"jobs":{"queued":N,…},"runs":{…},"endpoints":{…}} */
+int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;
+/* Queued and blocked jobs in the order in which they would start. */
+int store_read_queue(struct store_reader *sr, int limit, json_t **ret,
+		     struct err *reterr) MUSTCHECK;
+/* Newest seq, and a counter of state changes (for list ETags). */
+int store_read_versions(struct store_reader *sr, int64_t *ret_seq, int64_t *ret_state_changes,
+			struct err *reterr) MUSTCHECK;
+const char *store_reader_generation(struct store_reader *sr); /* borrowed */
