@@ -7,6 +7,10 @@
  *        running | stopping → queued (automatic retry: host_lost, spot reclaim, …);
  *        stopping → succeeded | failed (facts win);
  *        failed | cancelled | skipped → queued | blocked (a retry)
+ *        starting → stopping | failed | cancelled; success is only said of what was running
+ *
+ *   endpoint: creating → in_service ⇄ updating; in_service → creating (its server is restarted);
+ *        any of these → deleting → deleted, or → failed; failed → deleting
  */
 #pragma once
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "jobs/kind.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+
+#define OUTPUTS_MAX 3
+
+/* One row per kind: its name, its outputs in the order they are shown, where each lies. */
+static const struct {
+	const char *name;
+	bool has_execution;
+	const char *outputs[OUTPUTS_MAX + 1]; /* NULL-terminated */
+	const char *paths[OUTPUTS_MAX];	      /* of the output with the same index */
+} kinds[JOB_KINDS_] = {
+	[JOB_PREPROCESS] = {"preprocess",
+			    true,
+			    {"train", "test"},
+			    {"work/output/train", "work/output/test"}},
+	[JOB_TRAIN] = {"train",
+		       true,
+		       {"model", "output", "metrics"},
+		       {"work/model", "work/output", "work/output/metrics.json"}},
+	[JOB_EVALUATE] = {"evaluate", true, {"metrics"}, {"work/output/metrics.json"}},
+	[JOB_DEPLOY] = {"deploy", false, {"endpoint"}, {NULL}},
+	[JOB_PREDICT] = {"predict", false, {"predictions"}, {NULL}},
+	[JOB_DELETE_ENDPOINT] = {"delete-endpoint", false, {NULL}, {NULL}},
+	[JOB_UPLOAD] = {"upload", true, {"uri", "path"}, {NULL}},
+	[JOB_DOWNLOAD] = {"download", true, {"uri", "path"}, {NULL, "work/output"}},
+	[JOB_SCRIPT] = {"script", true, {"model", "output"}, {"work/model", "work/output"}},
+};
+
+static const char *const targets[TARGETS_] = {
+	[TARGET_LOCAL] = "local",
+	[TARGET_SAGEMAKER] = "sagemaker",
+};
+
+const char *job_kind_str(enum job_kind kind)
+{
+	return kinds[kind].name;
+}
+
+int job_kind_parse(const char *s, enum job_kind *ret)
+{
+	for (int i = 0; i < JOB_KINDS_; i++) {
+		if (!str_eq(s, kinds[i].name))
+			continue;
+		*ret = (enum job_kind)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const char *job_target_str(enum job_target target)
+{
+	return targets[target];
+}
+
+int job_target_parse(const char *s, enum job_target *ret)
+{
+	for (int i = 0; i < TARGETS_; i++) {
+		if (!str_eq(s, targets[i]))
+			continue;
+		*ret = (enum job_target)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const char *const *job_kind_outputs(enum job_kind kind)
+{
+	return kinds[kind].outputs;
+}
+
+const char *job_output_path(enum job_kind kind, const char *output)
+{
+	for (size_t i = 0; kinds[kind].outputs[i]; i++)
+		if (str_eq(output, kinds[kind].outputs[i]))
+			return kinds[kind].paths[i];
+	return NULL;
+}
+
+bool job_kind_has_execution(enum job_kind kind)
+{
+	return kinds[kind].has_execution;
+}
