@@ -38,8 +38,8 @@ struct classifier_options {
  * special tokens included, at least one token and at most classifier_max_tokens(). */
 struct token_batch {
 	const int32_t *ids;
-	const int32_t *type_ids; /* NULL: all 0 */
-	const int64_t *offsets;	 /* rows + 1, offsets[0] == 0 */
+	const int8_t *type_ids; /* NULL: all 0 */
+	const int64_t *offsets; /* rows + 1, offsets[0] == 0 */
 	size_t rows;
 };
 
