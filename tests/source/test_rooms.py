@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Each folder has its map, each source file is built, each test runs."""
+import re
+
+from tree import ROOT, all_files, c_files, judge, text
+
+README_LIMIT = 40
+WITHOUT_README = {".ci", "docs"}
+
+
+def test_each_folder_has_a_short_readme():
+    rooms = sorted({path.parts[0] for path in all_files() if len(path.parts) > 1} - WITHOUT_README)
+    bad = [(f"{room}/README.md", "is missing") for room in rooms
+           if not (ROOT / room / "README.md").is_file()]
+    bad += [(path, f"{text(path).count(chr(10))} lines, the limit is {README_LIMIT}")
+            for path in all_files() if path.name == "README.md" and len(path.parts) > 1
+            and text(path).count("\n") > README_LIMIT]
+    judge("readme", bad)
+
+
+def meson_text(folder):
+    """The meson.build files of a folder and of those above it."""
+    found = ""
+    for place in [folder, *folder.parents]:
+        if (ROOT / place / "meson.build").is_file():
+            found += text(place / "meson.build")
+    return found
+
+
+def test_each_source_file_is_built():
+    judge("built", [(path, "no meson.build names it") for path in c_files()
+                    if path.suffix in (".c", ".cpp") and path.parts[0] != "examples"
+                    and path.name not in meson_text(path.parent)])
+
+
+def test_each_unit_test_is_registered():
+    build = ROOT / "tests/unit/meson.build"
+    programs = set(re.findall(r"'(test_\w+)\.(?:c|cpp)'", build.read_text(encoding="utf-8")))
+    tests = set(re.findall(r"test\(\s*'(\w+)'", build.read_text(encoding="utf-8")))
+    files = {path.stem for path in c_files() if str(path).startswith("tests/unit/test_")}
+    judge("registered", [(f"tests/unit/{name}.c", "is not built") for name in files - programs]
+          + [(f"tests/unit/{name}.c", f"test('{name[5:]}', …) is missing") for name in files
+             if name[5:] not in tests])
+
+
+def test_each_python_test_belongs_to_a_suite():
+    runner = text(next(path for path in all_files() if str(path) == "tests/run"))
+    suites = re.search(r"^SUITES=\((.*)\)$", runner, re.MULTILINE)[1].split()
+    judge("suite", [(path, "is in no folder that tests/run looks into") for path in all_files()
+                    if path.parts[0] == "tests" and path.name.startswith("test_")
+                    and path.suffix == ".py" and path.parts[1] not in suites])

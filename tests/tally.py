@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""tally.py FILE: print "PASSED FAILED SKIPPED" of a JUnit XML file or of meson's testlog.json.
+
+A meson test is a program: when it spoke TAP (cmocka with CMOCKA_MESSAGE_OUTPUT=TAP) its cases are
+counted, and one failure is added when it ended badly without a failed case (a crash, a leak found
+at exit); otherwise it counts as one. Exit status 1 when the file holds no result.
+"""
+import json
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+TAP_CASE = re.compile(r"^(not )?ok \d+\b(.*)$", re.MULTILINE)
+MESON_SKIP = 77
+
+
+def count_junit(path):
+    total = [0, 0, 0]
+    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        tests, failures, errors, skipped = (
+            int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+        total[0] += tests - failures - errors - skipped
+        total[1] += failures + errors
+        total[2] += skipped
+    return total
+
+
+def count_program(result):
+    passed = failed = skipped = 0
+    for bad, rest in TAP_CASE.findall(result.get("stdout") or ""):
+        if bad:
+            failed += 1
+        elif "# SKIP" in rest:
+            skipped += 1
+        else:
+            passed += 1
+    if result["returncode"] == MESON_SKIP:
+        skipped += 1
+    elif result["returncode"] != 0 and failed == 0:
+        failed += 1
+    elif passed + failed + skipped == 0:
+        passed += 1
+    return passed, failed, skipped
+
+
+def count_meson(path):
+    total = [0, 0, 0]
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            total = [a + b for a, b in zip(total, count_program(json.loads(line)))]
+    return total
+
+
+counts = (count_junit if sys.argv[1].endswith(".xml") else count_meson)(sys.argv[1])
+print(*counts)
+sys.exit(sum(counts) == 0)
