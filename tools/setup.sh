@@ -51,8 +51,8 @@ install_wheels() {
 	local missing file lists=()
 
 	[ -x .venv/bin/python ] || python3 -m venv .venv || die "python3 -m venv .venv failed"
-	[ -x .venv/bin/python ] || python3 -m venv .venv ||
-		die "python3 -m venv .venv failed"
+	missing=$(.venv/bin/python tools/missing_wheels.py "$@") ||
+		die "tools/missing_wheels.py failed"
 	[ -n "$missing" ] || return 0
 	say "installing $(wc -l <<<"$missing") wheels into .venv (torch is some 200 MB)"
 	for file in "$@"; do
