@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* The shim's parts without a process: the log cap, the reserved record, spec.json, memory.events.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "wire/execution.h"
+#include "worker/shim/log_cap.h"
+#include "worker/shim/oom.h"
+#include "worker/shim/record.h"
+#include "worker/shim/spec.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define CAP INT64_C(1048576)
+
+struct dir {
+	char path[64];
+	int fd;
+};
+
+static int setup(void **state)
+{
+	struct dir *d = calloc(1, sizeof(*d));
+
+	assert_non_null(d);
+	snprintf(d->path, sizeof(d->path), "/tmp/test_shim.XXXXXX");
+	assert_non_null(mkdtemp(d->path));
+	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(d->fd >= 0);
+	*state = d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct dir *d = *state;
+	int r = tree_remove(AT_FDCWD, d->path, NULL);
+
+	close(d->fd);
+	free(d);
+	return r;
+}
+
+static struct stat log_stat(const struct dir *d)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(d->fd, EXECUTION_LOG, &st, 0), 0);
+	return st;
+}
+
+/* Append n bytes of `c` to the log, as a child does. */
+static void log_add(const struct dir *d, char c, size_t n)
+{
+	OWN(closep) int fd = openat(d->fd, EXECUTION_LOG, O_WRONLY | O_APPEND | O_CLOEXEC);
+	OWN(freep) char *data = malloc(n);
+
+	memset(data, c, n);
+	assert_int_equal(fd_write_all(fd, data, n), 0);
+}
+
+static void gap_read(const struct dir *d, int64_t *from, int64_t *to)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+
+	assert_int_equal(json_read_file(d->fd, EXECUTION_LOG_GAP, 4096, &j, NULL), 0);
+	assert_int_equal(json_get_int(j, "v", 0), WIRE_VERSION);
+	*from = json_get_int(j, "from", -1);
+	*to = json_get_int(j, "to", -1);
+}
+
+static void test_log_cap_at_and_past_the_limit(void **state)
+{
+	struct dir *d = *state;
+	struct log_cap c;
+	int64_t from, to;
+
+	assert_int_equal(log_cap_open(&c, d->fd, CAP, NULL), 0);
+	log_add(d, 'a', CAP);
+	assert_true(log_cap_check(&c, NULL) >= 0);
+	assert_false(path_exists(d->fd, EXECUTION_LOG_GAP)); /* at the maximum */
+	log_add(d, 'b', 1);
+	assert_int_equal(log_cap_check(&c, NULL), 0);
+	gap_read(d, &from, &to); /* one past it */
+	assert_int_equal(from, CAP / 4);
+	assert_int_equal(to, (CAP + 1 - CAP / 2) / 4096 * 4096);
+	assert_int_equal(log_stat(d).st_size, CAP + 1);
+	assert_true(log_stat(d).st_blocks * 512 <= CAP * 3 / 4 + 8192);
+	log_cap_close(&c);
+}
+
+static void test_log_cap_keeps_head_and_newest(void **state)
+{
+	struct dir *d = *state;
+	OWN(buf_done) struct buf text = BUF_INIT(64 << 20);
+	struct log_cap c;
+	int64_t from, to;
+
+	assert_int_equal(log_cap_open(&c, d->fd, CAP, NULL), 0);
+	log_add(d, 'H', CAP / 4);
+	for (int i = 0; i < 40; i++) {
+		log_add(d, (char)('a' + i % 26), CAP / 5);
+		assert_true(log_cap_check(&c, NULL) >= 0);
+		assert_true(log_stat(d).st_blocks * 512 <= CAP + 8192);
+	}
+	gap_read(d, &from, &to);
+	assert_int_equal(file_read(d->fd, EXECUTION_LOG, &text, NULL), 0);
+	assert_int_equal((int64_t)text.len, CAP / 4 + 40 * (CAP / 5));
+	for (int64_t i = 0; i < (int64_t)text.len; i++) {
+		char want = i < from ? 'H'
+			    : i < to ? '\0'
+				     : (char)('a' + (i - CAP / 4) / (CAP / 5) % 26);
+
+		if (text.data[i] != want)
+			fail_msg("byte %lld is %d, not %d", (long long)i, text.data[i], want);
+	}
+	assert_true((int64_t)text.len - to >= CAP / 2);
+	log_cap_close(&c);
+}
+
+static void test_log_cap_growth_hint_and_minimum(void **state)
+{
+	struct dir *d = *state;
+	struct log_cap c;
+
+	assert_int_equal(log_cap_open(&c, d->fd, 1, NULL), 0);
+	assert_int_equal(c.max_bytes, LOG_CAP_MIN_BYTES);
+	log_add(d, 'a', LOG_CAP_MIN_BYTES / 8);
+	assert_int_equal(log_cap_check(&c, NULL), 0);
+	log_add(d, 'a', LOG_CAP_MIN_BYTES / 8 + 1);
+	assert_int_equal(log_cap_check(&c, NULL), 1);
+	log_cap_close(&c);
+	assert_int_equal(log_cap_open(&c, d->fd, 0, NULL), 0); /* no cap */
+	log_add(d, 'a', 10 * LOG_CAP_MIN_BYTES);
+	assert_int_equal(log_cap_check(&c, NULL), 0);
+	assert_false(path_exists(d->fd, EXECUTION_LOG_GAP));
+	log_cap_close(&c);
+}
+
+static void test_record_round_trip_with_the_longest_message(void **state)
+{
+	struct dir *d = *state;
+	struct exit_record rec = {.cause = EXIT_TIMED_OUT,
+				  .code = -1,
+				  .signal = 64,
+				  .started_us = INT64_MAX,
+				  .finished_us = INT64_MAX,
+				  .user_us = INT64_MAX,
+				  .system_us = INT64_MAX,
+				  .max_rss_bytes = INT64_MAX};
+	struct exit_record got;
+	OWN(closep) int fd = -1;
+
+	memset(rec.message, 1, sizeof(rec.message) - 1); /* six bytes each as JSON */
+	assert_int_equal(record_reserve(d->fd, &fd, NULL), 0);
+	assert_int_equal(exit_record_read(d->fd, &got, NULL), -ENOENT);
+	assert_int_equal(record_write(d->fd, fd, &rec, NULL), 0);
+	assert_int_equal(exit_record_read(d->fd, &got, NULL), 0);
+	assert_int_equal(got.cause, rec.cause);
+	assert_int_equal(got.signal, 64);
+	assert_string_equal(got.message, rec.message);
+	assert_int_equal(record_write(d->fd, fd, &rec, NULL), 0); /* again, after a late failure */
+}
+
+static void spec_write(const struct dir *d, const char *text)
+{
+	assert_int_equal(file_write_atomic(d->fd, EXECUTION_SPEC, text, strlen(text), 0600, NULL),
+			 0);
+}
+
+static void test_spec(void **state)
+{
+	struct dir *d = *state;
+	struct shim_spec spec;
+
+	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\",\"b\"],"
+		      "\"env\":{\"K\":\"V\"},\"cwd\":\"/w\",\"max_runtime_ms\":null,"
+		      "\"log_max_bytes\":7}}");
+	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, NULL), 0);
+	assert_string_equal(spec.argv[0], "/bin/a");
+	assert_string_equal(spec.argv[1], "b");
+	assert_null(spec.argv[2]);
+	assert_string_equal(spec.envp[0], "K=V");
+	assert_string_equal(spec.envp[1], EXECUTION_ENV_ID "=x1");
+	assert_string_equal(spec.envp[2], EXECUTION_ENV_DIR "=/d");
+	assert_null(spec.envp[3]);
+	assert_string_equal(spec.cwd, "/w");
+	assert_int_equal(spec.max_runtime_ms, 0);
+	assert_int_equal(spec.grace_ms, SHIM_GRACE_DEFAULT_MS);
+	assert_int_equal(spec.log_max_bytes, 7);
+	shim_spec_started(&spec);
+	assert_null(spec.argv);
+	assert_string_equal(spec.id_entry, EXECUTION_ENV_ID "=x1");
+	shim_spec_done(&spec);
+	assert_null(spec.id_entry);
+}
+
+static void test_spec_failure_leaves_nothing(void **state)
+{
+	struct dir *d = *state;
+	struct shim_spec spec;
+	struct err e;
+
+	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ENOENT);
+	assert_null(spec.id_entry);
+	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\"],"
+		      "\"env\":{\"K\":\"V\",\"L\":2},\"cwd\":\"/w\"}}");
+	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "'L'"));
+	assert_null(spec.envp);
+	assert_null(spec.exec);
+}
+
+static void test_oom_texts(void **state)
+{
+	const char *cgroup = "4:memory:/a\n0::/trainyard.slice/x.scope\n";
+	int len = 0;
+
+	assert_int_equal(oom_kills_parse("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), 2);
+	assert_int_equal(oom_kills_parse("oom 3\noom_group_kill 9"), -1);
+	assert_int_equal(oom_kills_parse(""), -1);
+	assert_ptr_equal(oom_cgroup_find(cgroup, &len), strstr(cgroup, "/trainyard"));
+	assert_int_equal(len, (int)strlen("/trainyard.slice/x.scope"));
+	assert_null(oom_cgroup_find("4:memory:/a\n", &len));
+}
+
+#define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_DIR(test_log_cap_at_and_past_the_limit),
+		WITH_DIR(test_log_cap_keeps_head_and_newest),
+		WITH_DIR(test_log_cap_growth_hint_and_minimum),
+		WITH_DIR(test_record_round_trip_with_the_longest_message),
+		WITH_DIR(test_spec),
+		WITH_DIR(test_spec_failure_leaves_nothing),
+		cmocka_unit_test(test_oom_texts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trainyard-shim DIR: started by the daemon in a session of its own, with the flocked DIR/lock as
+ * descriptor 3. Sets up, starts the program, loops until all of it is gone, writes exit.json.
+ * SIGTERM is a stop request; SIGHUP and SIGINT are ignored.
+ */
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/shim/record.h"
+#include "worker/shim/shim.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+static void say(const struct err *e)
+{
+	fprintf(stderr, "trainyard-shim: %s\n", e->msg);
+}
+
+/* Descriptor 3 must be DIR/lock, locked by the open file that we inherited. */
+static int take_lock(const struct shim *s, struct err *reterr)
+{
+	struct stat ours, file;
+
+	if (fstat(EXECUTION_LOCK_FD, &ours) < 0 ||
+	    fstatat(s->dirfd, EXECUTION_LOCK, &file, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    ours.st_dev != file.st_dev || ours.st_ino != file.st_ino)
+		return err_set(reterr, ERR_INVALID, "descriptor %d must be %s/%s",
+			       EXECUTION_LOCK_FD, s->dir, EXECUTION_LOCK);
+	if (flock(EXECUTION_LOCK_FD, LOCK_EX | LOCK_NB) < 0)
+		return err_errno(reterr, errno, "%s/%s is held by another process", s->dir,
+				 EXECUTION_LOCK);
+	if (fcntl(EXECUTION_LOCK_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return err_errno(reterr, errno, "keep %s from the program", EXECUTION_LOCK);
+	return 0;
+}
+
+static int open_dir(struct shim *s, const char *path, struct err *reterr)
+{
+	if (!realpath(path, s->dir))
+		return err_errno(reterr, errno, "%s", path);
+	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dirfd < 0 || chdir("/") < 0)
+		return err_errno(reterr, errno, "open %s", s->dir);
+	if (path_exists(s->dirfd, EXECUTION_EXIT))
+		return err_set(reterr, ERR_EXISTS, "%s has an %s already: it has run", s->dir,
+			       EXECUTION_EXIT);
+	return take_lock(s, reterr);
+}
+
+static int open_signals(struct shim *s, struct err *reterr)
+{
+	sigset_t set;
+
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_errno(reterr, errno, "block signals");
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signal_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_errno(reterr, errno, "watch the program");
+	return 0;
+}
+
+static void read_signals(struct shim *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo == SIGTERM)
+			child_stop(s, EXIT_STOPPED, s->spec.grace_ms);
+}
+
+static json_t *answer(const struct control_request *req, void *userdata)
+{
+	struct shim *s = userdata;
+
+	switch (req->op) {
+	case CONTROL_PING:
+		return control_reply_ok(s->child);
+	case CONTROL_STOP:
+		child_stop(s, EXIT_STOPPED, req->grace_ms < 0 ? s->spec.grace_ms : req->grace_ms);
+		return control_reply_ok(-1);
+	}
+	return NULL;
+}
+
+/* How long poll(2) may sleep; at most one tick, because its clock stands still in a suspend. */
+static int sleep_ms(const struct shim *s, bool log_busy)
+{
+	int64_t now_us = clock_mono_us(), until_us = s->deadline_us;
+	int64_t ms = log_busy ? SHIM_BUSY_TICK_MS : SHIM_TICK_MS;
+
+	if (s->phase != SHIM_RUNNING)
+		until_us = s->kill_at_us;
+	if (until_us <= now_us)
+		return 0;
+	if ((until_us - now_us) / USEC_PER_MSEC + 1 < ms)
+		ms = (until_us - now_us) / USEC_PER_MSEC + 1;
+	return (int)ms;
+}
+
+/* Cap the log when a tick is over; true while it grows fast. */
+static bool cap_log(struct shim *s, int64_t *next_us, bool busy)
+{
+	int64_t now_us = clock_mono_us();
+	struct err e;
+	int r;
+
+	if (now_us < *next_us)
+		return busy;
+	r = log_cap_check(&s->log, &e);
+	if (r == -EOPNOTSUPP)
+		say(&e);
+	*next_us = now_us + (r > 0 ? SHIM_BUSY_TICK_MS : SHIM_TICK_MS) * USEC_PER_MSEC;
+	return r > 0;
+}
+
+static void supervise(struct shim *s)
+{
+	struct pollfd fds[SERVER_POLL_MAX + 1];
+	int64_t log_next_us = 0;
+	bool log_busy = false;
+
+	for (;;) {
+		size_t n;
+
+		child_step(s, clock_mono_us());
+		if (s->none_left)
+			break;
+		log_busy = cap_log(s, &log_next_us, log_busy);
+		fds[0] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
+		n = server_poll_fill(&s->server, fds + 1);
+		if (poll(fds, n + 1, sleep_ms(s, log_busy)) <= 0)
+			continue;
+		if (fds[0].revents)
+			read_signals(s);
+		server_poll_done(&s->server, fds + 1, n, answer, s);
+	}
+	log_next_us = 0;
+	cap_log(s, &log_next_us, false);
+}
+
+static int start(struct shim *s, struct err *reterr)
+{
+	int r = shim_spec_read(s->dirfd, s->dir, &s->spec, reterr);
+
+	if (r >= 0)
+		r = log_cap_open(&s->log, s->dirfd, s->spec.log_max_bytes, reterr);
+	if (r >= 0)
+		r = server_open(&s->server, s->dirfd, reterr);
+	if (r >= 0)
+		r = child_start(s, reterr);
+	return r;
+}
+
+/* A full or failing disk gets some time to recover; the lock says "alive" until then. */
+static int finish(struct shim *s)
+{
+	struct err e;
+
+	s->record.finished_us = clock_now_us();
+	for (int tries = 0; tries < SHIM_RECORD_TRIES; tries++) {
+		if (tries)
+			sleep(1);
+		if (record_write(s->dirfd, s->record_fd, &s->record, &e) >= 0)
+			return SHIM_DONE;
+	}
+	say(&e);
+	return SHIM_NO_RECORD;
+}
+
+static int run(struct shim *s)
+{
+	struct err e;
+	int status;
+
+	if (record_reserve(s->dirfd, &s->record_fd, &e) < 0) {
+		say(&e);
+		return SHIM_NO_SPACE;
+	}
+	s->record = (struct exit_record){.cause = EXIT_EXITED, .code = -1};
+	if (start(s, &e) >= 0) {
+		supervise(s);
+	} else {
+		s->record.cause = EXIT_EXEC_FAILED;
+		s->record.code = 127;
+		str_copy(s->record.message, sizeof(s->record.message), e.msg);
+	}
+	status = finish(s);
+	server_close(&s->server);
+	log_cap_close(&s->log);
+	shim_spec_done(&s->spec);
+	close(s->record_fd);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct shim s = {.server = {.listen_fd = -1}, .log = {.fd = -1}};
+	struct err e;
+	int r;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: trainyard-shim DIR (descriptor %d: DIR/%s, locked)\n",
+			EXECUTION_LOCK_FD, EXECUTION_LOCK);
+		return SHIM_BAD_START;
+	}
+	r = open_dir(&s, argv[1], &e);
+	if (r >= 0)
+		r = open_signals(&s, &e);
+	if (r < 0) {
+		say(&e);
+		return SHIM_BAD_START;
+	}
+	return run(&s);
+}

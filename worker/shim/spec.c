@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/shim/spec.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "wire/execution.h"
+
+#include <string.h>
+
+static char *entry_new(const char *key, const char *value)
+{
+	char *entry = NULL;
+
+	return asprintf(&entry, "%s=%s", key, value) < 0 ? NULL : entry;
+}
+
+static int read_argv(struct shim_spec *spec, struct err *reterr)
+{
+	const json_t *argv = json_object_get(spec->exec, "argv");
+	size_t n = json_array_size(argv);
+
+	if (n == 0)
+		return err_at(reterr, ERR_INVALID, "/exec/argv",
+			      "exec.argv must be a list of at least one text");
+	spec->argv = calloc(n + 1, sizeof(*spec->argv));
+	if (!spec->argv)
+		return err_errno(reterr, ENOMEM, "read exec.argv");
+	for (size_t i = 0; i < n; i++) {
+		spec->argv[i] = json_string_value(json_array_get(argv, i));
+		if (!spec->argv[i])
+			return err_at(reterr, ERR_INVALID, "/exec/argv",
+				      "exec.argv[%zu] must be a text", i);
+	}
+	if (spec->argv[0][0] != '/')
+		return err_at(reterr, ERR_INVALID, "/exec/argv",
+			      "exec.argv[0] must be an absolute path, not '%s'", spec->argv[0]);
+	return 0;
+}
+
+static int read_env(struct shim_spec *spec, const char *id, const char *dir, struct err *reterr)
+{
+	json_t *env = json_object_get(spec->exec, "env"), *value;
+	const char *key;
+	size_t n = 0;
+
+	if (!json_is_object(env))
+		return err_at(reterr, ERR_INVALID, "/exec/env", "exec.env must be an object");
+	spec->envp = calloc(json_object_size(env) + 3, sizeof(*spec->envp));
+	spec->id_entry = entry_new(EXECUTION_ENV_ID, id);
+	if (!spec->envp || !spec->id_entry)
+		return err_errno(reterr, ENOMEM, "read exec.env");
+	json_object_foreach(env, key, value)
+	{
+		if (!json_is_string(value) || !*key || strchr(key, '='))
+			return err_at(reterr, ERR_INVALID, "/exec/env",
+				      "exec.env: '%s' must be a name with a text", key);
+		if (str_eq(key, EXECUTION_ENV_ID) || str_eq(key, EXECUTION_ENV_DIR))
+			continue;
+		spec->envp[n] = entry_new(key, json_string_value(value));
+		if (!spec->envp[n++])
+			return err_errno(reterr, ENOMEM, "read exec.env");
+	}
+	spec->envp[n++] = entry_new(EXECUTION_ENV_ID, id);
+	spec->envp[n++] = entry_new(EXECUTION_ENV_DIR, dir);
+	return 0;
+}
+
+/* A whole number >= 0; absent and null leave *ret as it is. */
+static int read_number(const json_t *exec, const char *key, int64_t *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(exec, key);
+
+	if (!v || json_is_null(v))
+		return 0;
+	if (!json_is_integer(v) || json_integer_value(v) < 0)
+		return err_set(reterr, ERR_INVALID, "exec.%s must be a whole number, 0 or more",
+			       key);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+static int read_message(const json_t *message, const char *dir, struct shim_spec *ret,
+			struct err *reterr)
+{
+	const char *id = json_get_str(message, "execution", NULL);
+	int r = wire_version_check(message, EXECUTION_SPEC, reterr);
+
+	if (r < 0)
+		return r;
+	ret->exec = json_incref(json_object_get(message, "exec"));
+	if (!id || !json_is_object(ret->exec))
+		return err_set(reterr, ERR_INVALID, "%s must have \"execution\" and \"exec\"",
+			       EXECUTION_SPEC);
+	ret->cwd = json_get_str(ret->exec, "cwd", "");
+	if (ret->cwd[0] != '/')
+		return err_at(reterr, ERR_INVALID, "/exec/cwd",
+			      "exec.cwd must be an absolute path");
+	r = read_argv(ret, reterr);
+	if (r >= 0)
+		r = read_env(ret, id, dir, reterr);
+	if (r >= 0)
+		r = read_number(ret->exec, "max_runtime_ms", &ret->max_runtime_ms, reterr);
+	if (r >= 0)
+		r = read_number(ret->exec, "grace_ms", &ret->grace_ms, reterr);
+	if (r >= 0)
+		r = read_number(ret->exec, "log_max_bytes", &ret->log_max_bytes, reterr);
+	return r;
+}
+
+int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *message = NULL;
+	int r;
+
+	*ret = (struct shim_spec){.grace_ms = SHIM_GRACE_DEFAULT_MS};
+	r = json_read_file(dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &message, reterr);
+	if (r >= 0)
+		r = read_message(message, dir, ret, reterr);
+	if (r < 0)
+		shim_spec_done(ret);
+	return r < 0 ? err_ctx(reterr, r, "%s", EXECUTION_SPEC) : 0;
+}
+
+void shim_spec_started(struct shim_spec *spec)
+{
+	for (char **e = spec->envp; e && *e; e++)
+		free(*e);
+	free(spec->envp);
+	free(spec->argv);
+	json_decref(spec->exec);
+	spec->envp = NULL;
+	spec->argv = NULL;
+	spec->exec = NULL;
+	spec->cwd = NULL;
+}
+
+void shim_spec_done(struct shim_spec *spec)
+{
+	shim_spec_started(spec);
+	free(TAKE(spec->id_entry));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The "exec" part of spec.json (wire/README.md), checked and ready for exec. */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdint.h>
+
+#define SHIM_GRACE_DEFAULT_MS 30000
+
+struct shim_spec {
+	json_t *exec;	   /* owns the strings of argv and cwd */
+	const char **argv; /* NULL-terminated; argv[0] is absolute */
+	char **envp;	   /* NULL-terminated: exec.env and the two EXECUTION_ENV_* */
+	const char *cwd;
+	char *id_entry;		/* "TRAINYARD_EXECUTION=…" */
+	int64_t max_runtime_ms; /* 0: no limit */
+	int64_t grace_ms;
+	int64_t log_max_bytes; /* 0: no limit */
+};
+
+/* Read and check; `dir` is the absolute path behind dirfd. On failure *ret is empty but for the
+ * defaults. */
+int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err *reterr) MUSTCHECK;
+/* Free what only the start needs (argv, envp, cwd); numbers and id_entry stay. */
+void shim_spec_started(struct shim_spec *spec);
+void shim_spec_done(struct shim_spec *spec);
