@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write worker/tokenizer/unicode_tables.c from Debian's unicode-data (15.0).
+
+Usage: tools/unicode_tables.py [DIR] > worker/tokenizer/unicode_tables.c   (DIR: /usr/share/unicode)
+
+Hugging Face `tokenizers` takes each property from another version of Unicode, and so do we:
+categories from 8.0, canonical decomposition and combining classes from 9.0, white space and lower
+case from the Rust compiler its wheel was built with. An old version is "assigned by then" plus the
+few characters whose category has changed since. tests/parity/test_tokenizer.py compares every code
+point with the installed library.
+"""
+import sys
+
+UNICODE_MAX = 0x110000
+HANGUL = range(0xAC00, 0xD7A4)
+# Category changes between 8.0 and 15.0.
+MN_THEN = {0x1734}
+MN_NOT_THEN = {0x1885, 0x1886, 0xA9BD, 0x111C9}
+PUNCT_THEN = {0x166D, 0x111C9}
+# Lower case pairs of 16.0 and 17.0, newer than the 15.0 files; the wheel's compiler knows them.
+LOWER_LATER = {
+    0x1C89: 0x1C8A, 0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7CE: 0xA7CF, 0xA7D2: 0xA7D3, 0xA7D4: 0xA7D5,
+    0xA7DA: 0xA7DB, 0xA7DC: 0x19B, **{c: c + 0x20 for c in range(0x10D50, 0x10D66)},
+    **{c: c + 0x1B for c in range(0x16EA0, 0x16EB9)},
+}
+WHITE_SPACE = {*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
+               0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
+# The library's own list, with its slip (0x2B920 for 0x2B820).
+CJK = [(0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+       (0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)]
+DROP, SPACE, PUNCT, MARK, DECOMPOSES, LOWERS, REORDERS, IDEOGRAPH = (1 << i for i in range(8))
+
+
+def read_ages(path):
+    age = {}
+    for line in open(path, encoding="utf-8"):
+        fields = line.split("#")[0].split(";")
+        if len(fields) == 2:
+            first, _, last = fields[0].strip().partition("..")
+            for cp in range(int(first, 16), int(last or first, 16) + 1):
+                age[cp] = float(fields[1])
+    return age
+
+
+def read_characters(path):
+    """cp -> (category, combining class, decomposition, simple lower case)"""
+    chars, first = {}, None
+    for line in open(path, encoding="utf-8"):
+        f = line.rstrip("\n").split(";")
+        cp = int(f[0], 16)
+        decomposition = []
+        if f[5] and not f[5].startswith("<"):
+            decomposition = [int(x, 16) for x in f[5].split()]
+        entry = (f[2], int(f[3]), decomposition, int(f[13], 16) if f[13] else cp)
+        if f[1].endswith("First>"):
+            first = cp
+        elif f[1].endswith("Last>"):
+            for c in range(first, cp + 1):
+                chars[c] = (entry[0], entry[1], [], c)
+        else:
+            chars[cp] = entry
+    return chars
+
+
+def decompose(chars, age, cp):
+    parts = chars[cp][2] if cp in chars and age.get(cp, 99) <= 9.0 else []
+    if not parts:
+        return [cp]
+    return [x for part in parts for x in decompose(chars, age, part)]
+
+
+def flags_of(cp, chars, age, decomposition, lower):
+    category, combining, _, _ = chars.get(cp, ("Cn", 0, [], cp))
+    if age.get(cp, 99) > 8.0:
+        category8 = "Cn"
+    else:
+        category8 = category
+    mark = (category8 == "Mn" or cp in MN_THEN) and cp not in MN_NOT_THEN
+    flags = 0
+    if cp in (0, 0xFFFD) or (category8 in ("Cc", "Cf", "Co") and cp not in (0x9, 0xA, 0xD)):
+        flags |= DROP
+    if cp in WHITE_SPACE:
+        flags |= SPACE
+    ascii_punct = cp < 128 and chr(cp) in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+    if ascii_punct or category8[0] == "P" or cp in PUNCT_THEN:
+        flags |= PUNCT
+    if mark:
+        flags |= MARK
+    if decomposition != [cp] or cp in HANGUL:
+        flags |= DECOMPOSES
+    if lower != cp:
+        flags |= LOWERS
+    if combining and age.get(cp, 99) <= 9.0:
+        flags |= REORDERS
+    if any(a <= cp <= b for a, b in CJK):
+        flags |= IDEOGRAPH
+    return flags
+
+
+def emit_numbers(name, ctype, values, per_line=16):
+    print(f"const {ctype} {name}[{len(values)}] = {{")
+    for i in range(0, len(values), per_line):
+        print("\t" + " ".join(f"{v}," for v in values[i:i + per_line]))
+    print("};\n")
+
+
+def main():
+    root = sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode"
+    age = read_ages(f"{root}/DerivedAge.txt")
+    chars = read_characters(f"{root}/UnicodeData.txt")
+    flags, decomposed, lowered, combining = [], [], [], []
+    pool = []
+    for cp in range(UNICODE_MAX):
+        parts = decompose(chars, age, cp)
+        lower = LOWER_LATER.get(cp, chars[cp][3] if cp in chars else cp)
+        f = flags_of(cp, chars, age, parts, lower)
+        flags.append(f)
+        if parts != [cp]:
+            decomposed.append((cp, len(pool), len(parts)))
+            pool += parts
+        if f & LOWERS:
+            lowered.append((cp, lower))
+        if f & REORDERS:
+            combining.append((cp, chars[cp][1]))
+    blocks, index = {}, []
+    for i in range(0, UNICODE_MAX, 256):
+        index.append(blocks.setdefault(tuple(flags[i:i + 256]), len(blocks)))
+    print("/* SPDX-License-Identifier: MIT */")
+    print("/* Made by tools/unicode_tables.py from the Unicode Character Database"
+          " (Unicode License). */")
+    print('#include "worker/tokenizer/unicode.h"\n')
+    print("/* clang-format off */")
+    emit_numbers("unicode_block", "uint8_t", index, 32)
+    print(f"const uint8_t unicode_flags[{len(blocks)}][256] = {{")
+    for block in blocks:
+        print("\t{" + ",".join(map(str, block)) + "},")
+    print("};\n")
+    emit_numbers("unicode_decomposed_chars", "uint32_t", [hex(x) for x in pool], 12)
+    for name, ctype, rows in (("unicode_decomposed", "struct unicode_decomposed", decomposed),
+                              ("unicode_lowered", "struct unicode_pair", lowered),
+                              ("unicode_combining", "struct unicode_pair", combining)):
+        print(f"const {ctype} {name}[] = {{")
+        for i in range(0, len(rows), 6):
+            print("\t" + " ".join("{%s}," % ", ".join([hex(r[0])] + [str(x) for x in r[1:]])
+                                  for r in rows[i:i + 6]))
+        print("};")
+        print(f"const size_t {name}_n = {len(rows)};\n")
+    print("/* clang-format on */")
+
+
+main()

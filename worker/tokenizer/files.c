@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Carrying a tokenizer along with a model that is saved: the files as they are, byte for byte. */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "worker/tokenizer/tokenizer.h"
+
+static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
+				    "special_tokens_map.json", "added_tokens.json"};
+
+int tokenizer_copy_files(const char *from_model_dir, const char *to_dir, struct err *reterr)
+{
+	OWN(closep) int from = open(from_model_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int to = open(to_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (from < 0 || to < 0)
+		return err_errno(reterr, errno, "open %s", from < 0 ? from_model_dir : to_dir);
+	if (!path_exists(from, "tokenizer.json") && !path_exists(from, "vocab.txt"))
+		return err_set(reterr, ENOENT, "%s has neither tokenizer.json nor vocab.txt",
+			       from_model_dir);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int r;
+
+		if (!path_exists(from, names[i]))
+			continue;
+		r = file_copy(from, names[i], to, names[i], reterr);
+		if (r < 0)
+			return err_ctx(reterr, r, "copy the tokenizer of %s", from_model_dir);
+	}
+	return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of worker/tokenizer share: the loaded tokenizer, a thread's scratch, and the
+ * stages of one encoding (added tokens → normalise → split into words → word pieces).
+ */
+#pragma once
+
+#include "worker/tokenizer/tokenizer.h"
+#include "worker/tokenizer/trie.h"
+
+#define ASCII_DROP 0xFF /* in tokenizer.ascii: the character vanishes */
+
+enum word_class {
+	WORD_CHAR,
+	WORD_SPACE,
+	WORD_PUNCT
+};
+
+struct added_token {
+	char *content; /* as it is matched: normalised if the token says so */
+	size_t len;
+	int32_t id;
+	bool lstrip, rstrip;
+};
+
+/* Tokens that are cut out of the text before anything else happens to it. */
+struct added_set {
+	struct added_token *tokens;
+	size_t n;
+	bool first[256]; /* bytes that some token starts with */
+	int only_first;	 /* the one such byte, or -1 */
+};
+
+struct tokenizer {
+	struct trie whole;	     /* pieces that start a word */
+	struct trie continued;	     /* pieces that go on, without their prefix */
+	struct added_set raw;	     /* matched in the text as it came */
+	struct added_set normalized; /* matched after normalisation */
+	struct tokenizer_special special;
+	size_t vocab_size;
+	size_t model_max_length;
+	size_t word_chars_max; /* a longer word is one [UNK] */
+	bool clean_text, ideographs, strip_accents, lowercase;
+	bool has_type_ids;
+	unsigned char ascii[128];	/* normalised form of an ASCII character, or ASCII_DROP */
+	unsigned char ascii_class[128]; /* enum word_class */
+};
+
+struct token_list {
+	int32_t *ids;
+	size_t n, cap;
+};
+
+struct tokenizer_scratch {
+	unsigned char *norm; /* normalised text of one block */
+	size_t norm_n, norm_cap;
+	uint64_t *pending; /* characters that wait for their canonical order */
+	size_t pending_n, pending_cap;
+	struct token_list parts[2]; /* text and pair */
+	struct token_list out;
+	int8_t *type_ids;
+	size_t type_ids_cap;
+	size_t invalid;
+};
+
+/* Fill t->ascii and t->ascii_class from the flags. */
+void normalize_tables(struct tokenizer *t);
+/* Append the normalised form of s[0..len) to scratch->norm. 0 or -ENOMEM. */
+int normalize_block(const struct tokenizer *t, struct tokenizer_scratch *scratch,
+		    const unsigned char *s, size_t len);
+/* White space as char::is_whitespace has it; length of the character before s[at], 0 if it is not
+ * white space. */
+size_t space_before(const unsigned char *s, size_t at);
+size_t space_at(const unsigned char *s, size_t len);
+
+struct added_match {
+	size_t start, end;
+	int32_t id;
+};
+/* Next match in s[from..len), leftmost longest, with its stripped white space. False: none. */
+bool added_find(const struct added_set *set, const unsigned char *s, size_t len, size_t from,
+		struct added_match *ret);
+/* 0 or -ENOMEM. `content` is copied. */
+int added_add(struct added_set *set, const char *content, size_t len, int32_t id, bool lstrip,
+	      bool rstrip);
+void added_done(struct added_set *set);
+
+int token_push(struct token_list *list, int32_t id);
+/* Split normalised text into words and append their pieces, stopping early once list->n > limit.
+ * 0 or -ENOMEM. */
+int wordpiece_text(const struct tokenizer *t, const unsigned char *s, size_t len, size_t limit,
+		   struct token_list *list);

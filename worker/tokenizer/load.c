@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tokenizer_load and the small getters. A directory with tokenizer.json is read from it, else from
+ * vocab.txt with BERT's defaults; either way tokenizer_config.json has the last word.
+ */
+#include "worker/tokenizer/load.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define WORD_CHARS_DEFAULT 100
+
+int32_t loading_find(const struct loading *l, const char *token)
+{
+	size_t len = strlen(token);
+	int32_t id = -1;
+
+	for (size_t i = 0; i < l->t->raw.n; i++)
+		if (l->t->raw.tokens[i].len == len &&
+		    memcmp(l->t->raw.tokens[i].content, token, len) == 0)
+			return l->t->raw.tokens[i].id;
+	for (size_t i = 0; i < l->vocab_n; i++)
+		if (l->vocab[i].len == len && memcmp(l->vocab[i].bytes, token, len) == 0 &&
+		    l->vocab[i].value > id)
+			id = l->vocab[i].value;
+	return id;
+}
+
+static size_t trimmed(const char *s, size_t len)
+{
+	size_t n;
+
+	while (len && (n = space_before((const unsigned char *)s, len)) > 0)
+		len -= n;
+	return len;
+}
+
+static int parse_vocab_txt(struct loading *l, const char *path, struct err *reterr)
+{
+	const char *p = buf_str(&l->text), *end = p + l->text.len;
+	size_t lines = 0;
+
+	if (!str_utf8_valid(p, l->text.len))
+		return err_set(reterr, ERR_CORRUPT, "%s is not valid UTF-8", path);
+	for (const char *q = p; q < end; q++)
+		lines += *q == '\n';
+	if (!l->text.len || lines >= TOKENIZER_IDS_MAX)
+		return err_set(reterr, ERR_CORRUPT, "%s is empty or has too many lines", path);
+	l->vocab = calloc(lines + 1, sizeof(*l->vocab));
+	if (!l->vocab)
+		return err_errno(reterr, ENOMEM, "load %s", path);
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((nl ? nl : end) - p);
+
+		l->vocab[l->vocab_n] = (struct trie_key){
+			.bytes = p, .len = trimmed(p, len), .value = (int32_t)l->vocab_n};
+		l->vocab_n++;
+		p += len + 1;
+	}
+	return 0;
+}
+
+static int load_vocab_txt(struct loading *l, struct err *reterr)
+{
+	struct tokenizer *t = l->t;
+	const char *names[] = {l->unk, l->sep, l->pad, l->cls, l->mask};
+	char path[PATH_MAX];
+	int r;
+
+	if (!path_join(path, sizeof(path), l->dir, "vocab.txt"))
+		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
+	r = file_read(AT_FDCWD, path, &l->text, reterr);
+	if (r == -ENOENT)
+		return err_set(reterr, ENOENT,
+			       "%s has neither tokenizer.json nor vocab.txt: name a directory "
+			       "with a BERT tokenizer",
+			       l->dir);
+	if (r >= 0)
+		r = parse_vocab_txt(l, path, reterr);
+	if (r >= 0)
+		r = load_tokenizer_config(l, reterr);
+	if (r < 0)
+		return r;
+	normalize_tables(t);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		int32_t id = loading_find(l, names[i]);
+
+		if (id >= 0 && added_add(&t->raw, names[i], strlen(names[i]), id, false, false) < 0)
+			return err_errno(reterr, ENOMEM, "load %s", path);
+	}
+	return 0;
+}
+
+static int find_special(struct loading *l, struct err *reterr)
+{
+	struct tokenizer_special *s = &l->t->special;
+
+	*s = (struct tokenizer_special){.pad = loading_find(l, l->pad),
+					.unk = loading_find(l, l->unk),
+					.cls = loading_find(l, l->cls),
+					.sep = loading_find(l, l->sep),
+					.mask = loading_find(l, l->mask)};
+	for (size_t i = 0; i < l->vocab_n; i++)
+		if ((size_t)l->vocab[i].value >= l->t->vocab_size)
+			l->t->vocab_size = (size_t)l->vocab[i].value + 1;
+	if (s->unk >= 0 && s->cls >= 0 && s->sep >= 0)
+		return 0;
+	return err_set(reterr, ERR_CORRUPT, "the vocabulary in %s has no '%s'", l->dir,
+		       s->unk < 0   ? l->unk
+		       : s->cls < 0 ? l->cls
+				    : l->sep);
+}
+
+/* Two tries: words start with any entry; they go on with entries that have the prefix. */
+static int build_tries(struct loading *l, struct err *reterr)
+{
+	size_t prefix = strlen(l->prefix), n = 0;
+	OWN(freep) struct trie_key *rest = calloc(l->vocab_n, sizeof(*rest));
+
+	if (!rest)
+		return err_errno(reterr, ENOMEM, "load %s", l->dir);
+	for (size_t i = 0; i < l->vocab_n; i++) {
+		const struct trie_key *k = &l->vocab[i];
+
+		if (k->len < prefix || memcmp(k->bytes, l->prefix, prefix) != 0)
+			continue;
+		rest[n++] = (struct trie_key){
+			.bytes = k->bytes + prefix, .len = k->len - prefix, .value = k->value};
+	}
+	if (trie_build(&l->t->continued, rest, n) < 0 ||
+	    trie_build(&l->t->whole, l->vocab, l->vocab_n) < 0)
+		return err_errno(reterr, ENOMEM, "load %s", l->dir);
+	return 0;
+}
+
+static void loading_done(struct loading *l)
+{
+	free(l->vocab);
+	json_decref(l->json);
+	buf_done(&l->text);
+}
+
+static int load_files(struct loading *l, struct err *reterr)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if (!path_join(path, sizeof(path), l->dir, "tokenizer.json"))
+		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
+	if (!path_exists(AT_FDCWD, path))
+		return load_vocab_txt(l, reterr);
+	r = json_read_file(AT_FDCWD, path, TOKENIZER_FILE_MAX, &l->json, reterr);
+	if (r == -ERR_INVALID)
+		return err_set(reterr, ERR_CORRUPT, "%s is not valid JSON", path);
+	return r < 0 ? r : load_tokenizer_json(l, reterr);
+}
+
+int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr)
+{
+	OWN(tokenizer_freep) struct tokenizer *t = calloc(1, sizeof(*t));
+	OWN(loading_done)
+	struct loading l = {.t = t,
+			    .dir = model_dir,
+			    .text = BUF_INIT(TOKENIZER_FILE_MAX),
+			    .prefix = "##",
+			    .unk = "[UNK]",
+			    .cls = "[CLS]",
+			    .sep = "[SEP]",
+			    .pad = "[PAD]",
+			    .mask = "[MASK]"};
+	int r;
+
+	if (!t)
+		return err_errno(reterr, ENOMEM, "load the tokenizer of %s", model_dir);
+	t->clean_text = t->ideographs = t->strip_accents = t->lowercase = true;
+	t->word_chars_max = WORD_CHARS_DEFAULT;
+	r = load_files(&l, reterr);
+	if (r >= 0)
+		r = find_special(&l, reterr);
+	if (r >= 0)
+		r = build_tries(&l, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(t);
+	return 0;
+}
+
+void tokenizer_free(struct tokenizer *t)
+{
+	if (!t)
+		return;
+	trie_done(&t->whole);
+	trie_done(&t->continued);
+	added_done(&t->raw);
+	added_done(&t->normalized);
+	free(t);
+}
+
+void tokenizer_freep(struct tokenizer **t)
+{
+	tokenizer_free(*t);
+}
+
+size_t tokenizer_vocab_size(const struct tokenizer *t)
+{
+	return t->vocab_size;
+}
+
+const struct tokenizer_special *tokenizer_special(const struct tokenizer *t)
+{
+	return &t->special;
+}
+
+size_t tokenizer_model_max_length(const struct tokenizer *t)
+{
+	return t->model_max_length;
+}
+
+bool tokenizer_has_type_ids(const struct tokenizer *t)
+{
+	return t->has_type_ids;
+}
