@@ -124,6 +124,32 @@ uint64_t proc_start_ticks(pid_t pid)
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
 
+bool proc_env(pid_t pid, const char *key, char *buf, size_t size)
+{
+	OWN(buf_done) struct buf env = BUF_INIT(PROC_ENV_MAX);
+	size_t n = strlen(key);
+
+	if (!read_proc(pid, "environ", &env))
+		return false;
+	for (const char *p = buf_str(&env), *end = p + env.len; p < end; p += strlen(p) + 1) {
+		if (strncmp(p, key, n) == 0 && p[n] == '=') {
+			snprintf(buf, size, "%s", p + n + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool proc_name(pid_t pid, char *buf, size_t size)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
+
+	if (!read_proc(pid, "comm", &text))
+		return false;
+	snprintf(buf, size, "%.*s", (int)strcspn(buf_str(&text), "\n"), buf_str(&text));
+	return true;
+}
+
 static bool env_has(const struct buf *env, const char *entry)
 {
 	size_t n = strlen(entry);

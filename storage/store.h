@@ -180,6 +180,9 @@ int store_executions_live(struct store *st, struct execution_rows *ret,
 			  struct err *reterr) MUSTCHECK; /* not ENDED */
 int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
 			struct err *reterr) MUSTCHECK;
+/* The newest execution of a job, live or ended; -ERR_NOT_FOUND before the first. */
+int store_execution_last(struct store *st, const char *job, struct execution_row *ret,
+			 struct err *reterr) MUSTCHECK;
 int store_execution_set_state(struct store *st, const char *id, enum execution_state state,
 			      int64_t pid, int64_t now_us, struct err *reterr) MUSTCHECK;
 /* Committed together with the rows that came out of the bytes before it. */
