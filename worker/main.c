@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	if (r < 0) {
 		fprintf(stderr, "error: %s\n", e.msg);
 		if (w.report)
-			report_failure(w.report, NULL, &e);
+			report_failure(w.report, w.failure_code, &e);
 	}
 	report_close(w.report);
 	json_decref(w.message);

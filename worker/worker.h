@@ -26,6 +26,8 @@ struct worker {
 	bool has_device;      /* a GPU was given (CUDA_VISIBLE_DEVICES is set) */
 	const char *resume;   /* checkpoint directory or NULL */
 	struct report *report;
+	const char *failure_code; /* set by a command whose failure has a code of its own
+				   * (jobs/reason.h); NULL: the one of the error. Static text. */
 	const volatile sig_atomic_t *stop; /* not 0 after SIGTERM: finish soon, -ERR_CANCELLED */
 };
 
