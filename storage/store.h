@@ -24,7 +24,8 @@
 #define STORE_FILE	   "trainyard.db"
 #define STORE_LOCK_FILE	   "trainyard.lock"
 #define STORE_RESERVE_FILE "trainyard.reserve"
-#define STORE_RESERVE_BYTES (4 << 20) /* freed when the disk is full, so that states can be written */
+#define STORE_RESERVE_BYTES \
+	(4 << 20) /* freed when the disk is full, so that states can be written */
 
 struct store;
 
@@ -64,7 +65,7 @@ struct job_row {
 	enum job_target target;
 	enum job_state state;
 	struct reason reason;
-	int attempt; /* number of the last attempt, 0: none yet */
+	int attempt;	  /* number of the last attempt, 0: none yet */
 	int auto_retries; /* automatic retries since the last submit or manual retry */
 	int priority;
 	bool held;
@@ -139,8 +140,8 @@ int store_needed_by(struct store *st, const char *job, struct need_rows *ret,
 /* A new attempt row in ATTEMPT_STARTING; sets the job's attempt number; *ret_number from 1. */
 int store_attempt_insert(struct store *st, const char *job, int64_t now_us, int *ret_number,
 			 struct err *reterr) MUSTCHECK;
-int store_attempt_set_state(struct store *st, const char *job, int number,
-			    enum attempt_state state, const struct reason *reason, int64_t now_us,
+int store_attempt_set_state(struct store *st, const char *job, int number, enum attempt_state state,
+			    const struct reason *reason, int64_t now_us,
 			    struct err *reterr) MUSTCHECK;
 /* exit.json and outputs as they are kept with the attempt; either may be NULL. */
 int store_attempt_set_result(struct store *st, const char *job, int number, const json_t *exit,
@@ -155,7 +156,7 @@ struct execution_row {
 	char id[ID_LEN];
 	char job[ID_LEN]; /* owner is an attempt: its job; "" otherwise */
 	int attempt;
-	char endpoint[ID_LEN]; /* owner is an endpoint: its id; "" otherwise */
+	char endpoint[ID_LEN];	 /* owner is an endpoint: its id; "" otherwise */
 	char dir[SPEC_PATH_MAX]; /* absolute */
 	enum execution_state state;
 	char boot_id[40];
@@ -194,8 +195,8 @@ int store_execution_set_offset(struct store *st, const char *id, int64_t events_
 /* One point: {"loss":…,"learning_rate":…}. */
 int store_metric_insert(struct store *st, const char *job, int attempt, int64_t at_us, int64_t step,
 			double epoch, const json_t *values, struct err *reterr) MUSTCHECK;
-/* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log", …
- * job, run and endpoint may be NULL. Takes over `body`. */
+/* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log",
+ * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,
 		const char *endpoint, json_t *body, int64_t now_us, struct err *reterr) MUSTCHECK;
 /* Delete events older than keep_us; remembers the lowest seq kept (readers answer 410 below). */
@@ -212,13 +213,13 @@ struct endpoint_row {
 	struct reason reason;
 	char run[ID_LEN], job[ID_LEN]; /* the deploy */
 	char model[SPEC_PATH_MAX];
-	json_t *spec; /* the deploy job's resolved spec, owned */
+	json_t *spec;	/* the deploy job's resolved spec, owned */
 	json_t *result; /* what the worker said: parity, labels, …; owned, may be NULL */
 	int64_t lease_ttl_us, lease_idle_us; /* idle 0: no idle rule */
-	int64_t lease_until_us;	 /* 0: the clock has not started */
-	int64_t last_request_us; /* or in-service time */
-	int restarts;		 /* since it was last in service long enough */
-	int64_t not_before_us;	 /* back-off */
+	int64_t lease_until_us;		     /* 0: the clock has not started */
+	int64_t last_request_us;	     /* or in-service time */
+	int restarts;			     /* since it was last in service long enough */
+	int64_t not_before_us;		     /* back-off */
 	int64_t created_us, in_service_us, ended_us;
 };
 struct endpoint_rows {
@@ -236,8 +237,7 @@ int store_endpoint_get(struct store *st, const char *id, struct endpoint_row *re
 /* The live one of that name; -ERR_NOT_FOUND. */
 int store_endpoint_find(struct store *st, const char *name, struct endpoint_row *ret,
 			struct err *reterr) MUSTCHECK;
-int store_endpoints_live(struct store *st, struct endpoint_rows *ret,
-			 struct err *reterr) MUSTCHECK;
+int store_endpoints_live(struct store *st, struct endpoint_rows *ret, struct err *reterr) MUSTCHECK;
 /* The one mover of endpoints; event "endpoint_state". in_service_us and ended_us are kept here. */
 int store_endpoint_set_state(struct store *st, const char *id, enum endpoint_state from,
 			     enum endpoint_state to, const struct reason *reason, int64_t now_us,

@@ -35,8 +35,9 @@ struct list_filter {
 	int64_t created_after_us, created_before_us;
 	int limit;	    /* 1 … STORE_LIST_MAX; 0: default */
 	const char *cursor; /* of the page before, opaque */
-	const char *sort;   /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
-	bool with_short;    /* view=short: id, name, state, times only */
+	const char
+		*sort; /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
+	bool with_short; /* view=short: id, name, state, times only */
 };
 
 /* {"items":[…],"next_cursor":…}; newest first. */

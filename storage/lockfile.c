@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/lockfile.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/store.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+
+#define LOCKFILE_TEXT_MAX 128
+
+/* Cut the line at *at out of the text and move on; NULL when there is none. */
+static char *next_line(char **at)
+{
+	char *line = *at, *end = strchr(line, '\n');
+
+	if (!end)
+		return NULL;
+	*end = '\0';
+	*at = end + 1;
+	return line;
+}
+
+static void read_text(int fd, int64_t *ret_pid, struct lockfile *lf)
+{
+	char text[LOCKFILE_TEXT_MAX + 1], *at = text, *pid, *note, *space;
+	ssize_t n = pread(fd, text, LOCKFILE_TEXT_MAX, 0);
+
+	*ret_pid = 0;
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	pid = next_line(&at);
+	if (!pid || str_to_i64(pid, ret_pid) < 0)
+		return;
+	note = next_line(&at);
+	space = note ? strchr(note, ' ') : NULL;
+	if (!space || space - note > LOCKFILE_GENERATION_MAX)
+		return;
+	*space = '\0';
+	if (str_to_i64(space + 1, &lf->seq) == 0)
+		str_copy(lf->generation, sizeof(lf->generation), note);
+}
+
+int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr)
+{
+	struct lockfile lf = {0};
+	char path[PATH_MAX];
+	OWN(closep) int fd = -1;
+	int64_t pid;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_LOCK_FILE) >= (int)sizeof(path))
+		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(reterr, errno, "open %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_errno(reterr, errno, "lock %s", path);
+		read_text(fd, &pid, &lf);
+		return err_set(reterr, ERR_EXISTS,
+			       "the data directory %s is in use by another trainyardd (pid %" PRId64
+			       "): stop it, or use another data directory",
+			       dir, pid);
+	}
+	read_text(fd, &pid, &lf);
+	lf.fd = TAKE_FD(fd);
+	*ret = lf;
+	return 0;
+}
+
+void lockfile_note(struct lockfile *lf, const char *generation, int64_t seq)
+{
+	char text[LOCKFILE_TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%d\n%s %" PRId64 "\n", (int)getpid(), generation,
+			 seq);
+
+	/* What a longer note left behind the second line is not read. */
+	(void)!pwrite(lf->fd, text, (size_t)n, 0);
+	lf->seq = seq;
+}
+
+void lockfile_close(struct lockfile *lf)
+{
+	if (lf->fd > 0)
+		close(lf->fd);
+	lf->fd = -1;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/migrate.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <string.h>
+
+#define BACKUPS_MAX 100 /* copies kept for one version: earlier tries of the same upgrade */
+
+static int read_facts(struct db *db, int64_t *ret_version, int64_t *ret_application,
+		      int64_t *ret_tables, struct err *reterr)
+{
+	int r = db_get_int(db, "PRAGMA user_version", NULL, 0, 0, ret_version, reterr);
+
+	if (r >= 0)
+		r = db_get_int(db, "PRAGMA application_id", NULL, 0, 0, ret_application, reterr);
+	if (r >= 0)
+		r = db_get_int(db, "SELECT count(*) FROM sqlite_schema", NULL, 0, 0, ret_tables,
+			       reterr);
+	return r;
+}
+
+/* PATH.before-vN, or PATH.before-vN-2 … when an earlier try left one: nothing is overwritten. */
+static int backup_name(const char *path, int version, char *buf, size_t size, struct err *reterr)
+{
+	for (int i = 1; i <= BACKUPS_MAX; i++) {
+		int n = i == 1 ? snprintf(buf, size, "%s.before-v%d", path, version)
+			       : snprintf(buf, size, "%s.before-v%d-%d", path, version, i);
+
+		if (n < 0 || (size_t)n >= size)
+			return err_errno(reterr, ENAMETOOLONG, "%s", path);
+		if (!path_exists(AT_FDCWD, buf))
+			return 0;
+	}
+	return err_set(reterr, ERR_LIMIT, "%s.before-v%d: %d copies are there: remove some", path,
+		       version, BACKUPS_MAX);
+}
+
+static int sync_parent(const char *path, struct err *reterr)
+{
+	OWN(freep) char *copy = strdup(path);
+	int r = copy ? dir_sync(AT_FDCWD, dirname(copy)) : -ENOMEM;
+
+	return r < 0 ? err_errno(reterr, -r, "sync the directory of %s", path) : 0;
+}
+
+static int back_up(struct db *db, const char *path, int version, struct err *reterr)
+{
+	char name[PATH_MAX], tmp[PATH_MAX];
+	int r = backup_name(path, version, name, sizeof(name) - 8, reterr);
+
+	if (r < 0)
+		return r;
+	snprintf(tmp, sizeof(tmp), "%.*s.tmp", PATH_MAX - 8, name);
+	unlink(tmp);
+	r = db_backup(db, tmp, reterr);
+	if (r < 0) {
+		unlink(tmp);
+		return r;
+	}
+	if (rename(tmp, name) < 0)
+		return err_errno(reterr, errno, "rename %s", tmp);
+	return sync_parent(path, reterr);
+}
+
+static int apply(struct db *db, const struct migration *list, size_t from, size_t n,
+		 struct err *reterr)
+{
+	char pragma[64];
+	int r = db_begin(db, reterr);
+
+	if (r < 0)
+		return r;
+	for (size_t i = from; i < n && r >= 0; i++) {
+		r = db_script(db, list[i].sql, reterr);
+		if (r < 0)
+			err_ctx(reterr, r, "migration %s", list[i].name);
+	}
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", n);
+	if (r >= 0)
+		r = db_script(db, pragma, reterr);
+	if (r < 0) {
+		db_rollback(db);
+		return r;
+	}
+	return db_commit(db, reterr);
+}
+
+int migrate(struct db *db, const char *path, const struct migration *list, size_t n,
+	    struct err *reterr)
+{
+	int64_t version = 0, application = 0, tables = 0;
+	int r = read_facts(db, &version, &application, &tables, reterr);
+
+	if (r < 0)
+		return r;
+	if (tables && application != DB_APPLICATION_ID)
+		return err_set(reterr, ERR_UNSUPPORTED,
+			       "%s is an SQLite database of another program: move it away", path);
+	if (version > (int64_t)n)
+		return err_set(reterr, ERR_UNSUPPORTED,
+			       "%s has schema version %" PRId64
+			       ", this trainyardd knows versions up to %zu: "
+			       "install the newer version that wrote it",
+			       path, version, n);
+	if (version == (int64_t)n)
+		return 0;
+	if (tables) {
+		r = back_up(db, path, (int)n, reterr);
+		if (r < 0)
+			return r;
+	}
+	return apply(db, list, version < 0 ? 0 : (size_t)version, n, reterr);
+}

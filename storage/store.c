@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening, transactions and savepoints, and what is settled at a commit: the counts by state, the
+ * list of events for the feed, the note in the lock file.
+ */
+#include "storage/store.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/migrate.h"
+#include "storage/store_internal.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- opening ---- */
+
+static bool make_room(void *userdata)
+{
+	struct store *st = userdata;
+
+	return reserve_give_up(&st->reserve);
+}
+
+static void store_closep(struct store **st)
+{
+	store_close(*st);
+}
+
+static int write_generation(struct store *st, struct err *reterr)
+{
+	unsigned char bytes[STORE_GENERATION_BYTES];
+	int r;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return err_errno(reterr, errno, "random bytes");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(st->generation + 2 * i, 3, "%02x", bytes[i]);
+	r = store_begin(st, reterr);
+	if (r < 0)
+		return r;
+	r = db_run(st->db, "INSERT OR REPLACE INTO meta (key, value) VALUES ('generation', ?)",
+		   DB_ARGS(DB_TEXT(st->generation)), reterr);
+	if (r < 0) {
+		store_rollback(st);
+		return r;
+	}
+	return store_commit(st, reterr);
+}
+
+/* A database whose newest event is older than what the lock file noted for the same generation came
+ * out of a backup: its seq numbers will be given again, so it needs another generation. */
+static int load_generation(struct store *st, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
+			 reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (r)
+		COL_COPY(st->generation, q, 0);
+	db_release(TAKE(q));
+	if (r && !(str_eq(st->lock.generation, st->generation) && st->lock.seq > st->last_seq))
+		return 0;
+	return write_generation(st, reterr);
+}
+
+static int load(struct store *st, struct err *reterr)
+{
+	int r = db_get_int(st->db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'", NULL, 0,
+			   0, &st->last_seq, reterr);
+
+	if (r < 0)
+		return r;
+	st->tx_seq = st->last_seq;
+	r = load_generation(st, reterr);
+	if (r >= 0)
+		lockfile_note(&st->lock, st->generation, st->last_seq);
+	return r;
+}
+
+/* Specs are private: SQLite gives its other files the mode of this one. */
+static int make_private(const char *path, struct err *reterr)
+{
+	OWN(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_errno(reterr, errno, "open %s", path) : 0;
+}
+
+int store_open(const char *dir, struct store **ret, struct err *reterr)
+{
+	OWN(store_closep) struct store *st = calloc(1, sizeof(*st));
+	char path[PATH_MAX];
+	int r;
+
+	if (!st || !(st->pending = json_array()) || !(st->committed = json_array()))
+		return err_errno(reterr, ENOMEM, "open the store");
+	st->lock.fd = st->reserve.fd = -1;
+	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE) >= (int)sizeof(path))
+		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+	r = lockfile_open(dir, &st->lock, reterr);
+	if (r >= 0)
+		r = reserve_open(dir, &st->reserve, reterr);
+	if (r >= 0)
+		r = make_private(path, reterr);
+	if (r < 0)
+		return r;
+	db_on_full(make_room, st);
+	r = db_open(path, DB_WRITER, &st->db, reterr);
+	if (r >= 0)
+		r = migrate(st->db, path, migrations, migrations_n, reterr);
+	if (r >= 0)
+		r = load(st, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(st);
+	return 0;
+}
+
+void store_close(struct store *st)
+{
+	if (!st)
+		return;
+	if (st->db && db_in_tx(st->db))
+		db_rollback(st->db);
+	db_close(st->db);
+	db_on_full(NULL, NULL);
+	reserve_close(&st->reserve);
+	lockfile_close(&st->lock);
+	json_decref(st->pending);
+	json_decref(st->committed);
+	free(st);
+}
+
+/* ---- transactions ---- */
+
+/* Back to the invariants of "no transaction". */
+static void forget_tx(struct store *st)
+{
+	json_array_clear(st->pending);
+	st->tx_seq = st->last_seq;
+	st->tally = (struct tally){0};
+	st->in_savepoint = false;
+}
+
+int store_begin(struct store *st, struct err *reterr)
+{
+	reserve_renew(&st->reserve);
+	return db_begin(st->db, reterr);
+}
+
+static int flush_count(struct store *st, const char *what, const char *state, int64_t n,
+		       struct err *reterr)
+{
+	if (!n)
+		return 0;
+	return db_run(st->db,
+		      "INSERT INTO counts (what, state, n) VALUES (?, ?, ?) "
+		      "ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n",
+		      DB_ARGS(DB_TEXT(what), DB_TEXT(state), DB_INT(n)), reterr);
+}
+
+static int tally_flush(struct store *st, struct err *reterr)
+{
+	const struct tally *t = &st->tally;
+	int r = 0;
+
+	for (int i = 0; i < JOB_STATES_ && r >= 0; i++)
+		r = flush_count(st, "jobs", job_state_str((enum job_state)i), t->jobs[i], reterr);
+	for (int i = 0; i < RUN_STATES_ && r >= 0; i++)
+		r = flush_count(st, "runs", run_state_str((enum run_state)i), t->runs[i], reterr);
+	for (int i = 0; i < ENDPOINT_STATES_ && r >= 0; i++)
+		r = flush_count(st, "endpoints", endpoint_state_str((enum endpoint_state)i),
+				t->endpoints[i], reterr);
+	if (r >= 0 && t->changes)
+		r = db_run(st->db,
+			   "INSERT INTO meta (key, value) VALUES ('state_changes', ?) "
+			   "ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+			   DB_ARGS(DB_INT(t->changes)), reterr);
+	return r;
+}
+
+int store_commit(struct store *st, struct err *reterr)
+{
+	int r;
+
+	assert(!st->in_savepoint);
+	r = tally_flush(st, reterr);
+	FAULT("store.commit.before");
+	if (r >= 0)
+		r = db_commit(st->db, reterr);
+	if (r < 0) {
+		store_rollback(st);
+		return r;
+	}
+	FAULT("store.commit.after");
+	if (st->last_seq != st->tx_seq)
+		lockfile_note(&st->lock, st->generation, st->tx_seq);
+	st->last_seq = st->tx_seq;
+	json_array_extend(st->committed, st->pending);
+	forget_tx(st);
+	return 0;
+}
+
+void store_rollback(struct store *st)
+{
+	db_rollback(st->db);
+	forget_tx(st);
+}
+
+int store_savepoint(struct store *st, struct err *reterr)
+{
+	int r;
+
+	assert(db_in_tx(st->db) && !st->in_savepoint);
+	r = db_run(st->db, "SAVEPOINT command", NULL, 0, reterr);
+	if (r < 0)
+		return r;
+	st->in_savepoint = true;
+	st->mark_seq = st->tx_seq;
+	st->mark_pending = json_array_size(st->pending);
+	st->mark_tally = st->tally;
+	return 0;
+}
+
+int store_release(struct store *st, struct err *reterr)
+{
+	int r;
+
+	assert(st->in_savepoint);
+	r = db_run(st->db, "RELEASE command", NULL, 0, reterr);
+	if (r < 0)
+		return r;
+	st->in_savepoint = false;
+	return 0;
+}
+
+void store_rollback_to(struct store *st)
+{
+	assert(st->in_savepoint);
+	/* When these fail, SQLite has undone the whole transaction: store_commit will say so. */
+	if (db_run(st->db, "ROLLBACK TO command", NULL, 0, NULL) >= 0)
+		(void)!db_run(st->db, "RELEASE command", NULL, 0, NULL);
+	st->in_savepoint = false;
+	st->tx_seq = st->mark_seq;
+	st->tally = st->mark_tally;
+	while (json_array_size(st->pending) > st->mark_pending)
+		json_array_remove(st->pending, json_array_size(st->pending) - 1);
+}
+
+json_t *store_take_events(struct store *st)
+{
+	json_t *events = st->committed, *fresh = json_array();
+
+	if (!fresh) /* keep them for the next call */
+		return NULL;
+	st->committed = fresh;
+	return events;
+}
+
+int64_t store_last_seq(struct store *st)
+{
+	return st->last_seq;
+}
+
+void store_checkpoint(struct store *st)
+{
+	db_checkpoint(st->db);
+}
+
+const char *store_generation(struct store *st)
+{
+	return st->generation;
+}

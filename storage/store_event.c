@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The event log: one row per change of anything, and the same as JSON for the feed. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/shape.h"
+#include "storage/store_internal.h"
+
+#define STORE_TRIM_MAX 5000 /* rows of one call: the engine must not stand still */
+
+int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *body,
+	      int64_t now_us, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *event = body;
+	int r;
+
+	if (!event)
+		return err_errno(reterr, ENOMEM, "write an event");
+	r = db_run(st->db,
+		   "INSERT INTO events (seq, at_us, kind, run, job, endpoint, body) "
+		   "VALUES (?, ?, ?, ?, ?, ?, ?)",
+		   DB_ARGS(DB_INT(seq), DB_INT(now_us), DB_TEXT(of->kind), db_id(of->run),
+			   db_id(of->job), db_id(of->endpoint), DB_JSON(event)),
+		   reterr);
+	if (r < 0)
+		return r;
+	shape_event_head(event, seq, now_us, of->kind, of->run, of->job, of->endpoint);
+	if (json_array_append(st->pending, event) < 0)
+		return err_errno(reterr, ENOMEM, "keep an event");
+	return 0;
+}
+
+/* The job's run into `run`; progress is shown by the job itself, so its ETag must change. */
+static int follow_job(struct store *st, const char *job, bool shown, int64_t seq, char run[ID_LEN],
+		      struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT run FROM jobs WHERE id = ?", DB_ARGS(DB_TEXT(job)), &q,
+			 reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, "job", job);
+	str_copy(run, ID_LEN, db_col_text(q, 0));
+	if (!shown)
+		return 0;
+	r = db_run(st->db, "UPDATE jobs SET seq = ? WHERE id = ?",
+		   DB_ARGS(DB_INT(seq), DB_TEXT(job)), reterr);
+	return r < 0 ? r : run_touch(st, run, seq, reterr);
+}
+
+int store_event(struct store *st, const char *kind, const char *run, const char *job,
+		const char *endpoint, json_t *body, int64_t now_us, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *owned = body;
+	struct event_of of = {.kind = kind, .run = run, .job = job, .endpoint = endpoint};
+	int64_t seq = ++st->tx_seq;
+	char its_run[ID_LEN];
+	int r = 0;
+
+	if (job && job[0]) {
+		r = follow_job(st, job, str_eq(kind, "progress"), seq, its_run, reterr);
+		of.run = its_run;
+	}
+	if (r >= 0)
+		r = event_put(st, seq, &of, TAKE(owned), now_us, reterr);
+	return r < 0 ? r : 0;
+}
+
+int store_events_trim(struct store *st, int64_t older_than_us, struct err *reterr)
+{
+	int64_t first = 0, keep = 0;
+	int r = db_get_int(st->db, "SELECT min(seq) FROM events", NULL, 0, 0, &first, reterr);
+
+	if (r < 0 || !first)
+		return r;
+	/* A clock that was set back leaves newer-looking rows in front: then the trim stops there.
+	 */
+	r = db_get_int(
+		st->db, "SELECT seq FROM events WHERE seq < ? AND at_us >= ? ORDER BY seq LIMIT 1",
+		DB_ARGS(DB_INT(first + STORE_TRIM_MAX), DB_INT(older_than_us)), 0, &keep, reterr);
+	if (r < 0)
+		return r;
+	if (!keep)
+		keep = first + STORE_TRIM_MAX > st->tx_seq ? st->tx_seq + 1
+							   : first + STORE_TRIM_MAX;
+	if (keep == first)
+		return 0;
+	r = db_run(st->db, "DELETE FROM events WHERE seq < ?", DB_ARGS(DB_INT(keep)), reterr);
+	if (r >= 0)
+		r = db_run(st->db,
+			   "INSERT OR REPLACE INTO meta (key, value) VALUES ('events_from', ?)",
+			   DB_ARGS(DB_INT(keep)), reterr);
+	if (r < 0)
+		return r;
+	return keep == first + STORE_TRIM_MAX;
+}

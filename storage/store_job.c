@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Job rows and needs: reading them. */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/store_internal.h"
+
+#define JOB_SELECT                                                                        \
+	"SELECT j.id, j.run, j.idx, j.name, j.kind, j.target, j.state, j.reason_code, "   \
+	"j.reason_message, j.attempt, j.auto_retries, j.priority, j.held, "               \
+	"j.cancel_requested_us, j.created_us, j.queued_us, j.started_us, j.finished_us, " \
+	"j.not_before_us, s.spec, j.tags, j.outputs FROM jobs j JOIN job_specs s ON s.n = j.n "
+
+static int job_read(struct db_stmt *q, void *into, struct err *reterr)
+{
+	struct job_row *row = into;
+	int r = COL_ENUM(q, 4, job_kind_parse, &row->kind, reterr);
+
+	COL_COPY(row->id, q, 0);
+	COL_COPY(row->run, q, 1);
+	row->index = (int)db_col_int(q, 2);
+	COL_COPY(row->name, q, 3);
+	row->attempt = (int)db_col_int(q, 9);
+	row->auto_retries = (int)db_col_int(q, 10);
+	row->priority = (int)db_col_int(q, 11);
+	row->held = db_col_int(q, 12);
+	row->cancel_requested_us = db_col_int(q, 13);
+	row->created_us = db_col_int(q, 14);
+	row->queued_us = db_col_int(q, 15);
+	row->started_us = db_col_int(q, 16);
+	row->finished_us = db_col_int(q, 17);
+	row->not_before_us = db_col_int(q, 18);
+	if (r >= 0)
+		r = COL_ENUM(q, 5, job_target_parse, &row->target, reterr);
+	if (r >= 0)
+		r = COL_ENUM(q, 6, job_state_parse, &row->state, reterr);
+	if (r >= 0)
+		r = col_reason(q, 7, &row->reason, reterr);
+	if (r >= 0)
+		r = db_col_json(q, 19, &row->spec, reterr);
+	if (r >= 0)
+		r = db_col_json(q, 20, &row->tags, reterr);
+	if (r >= 0)
+		r = db_col_json(q, 21, &row->outputs, reterr);
+	return r;
+}
+
+void job_row_done(struct job_row *row)
+{
+	json_decref(TAKE(row->spec));
+	json_decref(TAKE(row->tags));
+	json_decref(TAKE(row->outputs));
+}
+
+void job_rows_done(struct job_rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		job_row_done(&rows->rows[i]);
+	free(TAKE(rows->rows));
+	rows->n = 0;
+}
+
+int store_job_get(struct store *st, const char *id, struct job_row *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	OWN(job_row_done) struct job_row row = {0};
+	int r = db_query(st->db, JOB_SELECT "WHERE j.id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return no_row(reterr, "job", id);
+	if (r > 0)
+		r = job_read(q, &row, reterr);
+	if (r < 0)
+		return r;
+	*ret = row;
+	row = (struct job_row){0};
+	return 0;
+}
+
+/* `q` is released; *ret is set only on success. */
+static int jobs_read(struct db_stmt *q, struct job_rows *ret, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows rows = {0};
+	int r = rows_read(q, (void **)&rows.rows, &rows.n, sizeof(*rows.rows), job_read, reterr);
+
+	if (r < 0)
+		return r;
+	*ret = rows;
+	rows = (struct job_rows){0};
+	return 0;
+}
+
+int store_jobs_of_run(struct store *st, const char *run, struct job_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db, JOB_SELECT "WHERE j.run = ? ORDER BY j.idx", DB_ARGS(DB_TEXT(run)),
+			 &q, reterr);
+
+	return r < 0 ? r : jobs_read(q, ret, reterr);
+}
+
+int store_jobs_in_state(struct store *st, enum job_state state, struct job_rows *ret,
+			struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db, JOB_SELECT "WHERE j.state = ? ORDER BY j.created_us, j.n",
+			 DB_ARGS(DB_TEXT(job_state_str(state))), &q, reterr);
+
+	return r < 0 ? r : jobs_read(q, ret, reterr);
+}
+
+int store_jobs_ready(struct store *st, enum job_target target, int64_t now_us, size_t max,
+		     struct job_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(
+		st->db,
+		JOB_SELECT "WHERE j.state = 'queued' AND j.target = ? AND j.held = 0 "
+			   "AND j.not_before_us <= ? ORDER BY j.priority DESC, j.queued_us, j.n "
+			   "LIMIT ?",
+		DB_ARGS(DB_TEXT(job_target_str(target)), DB_INT(now_us), DB_INT((int64_t)max)), &q,
+		reterr);
+
+	return r < 0 ? r : jobs_read(q, ret, reterr);
+}
+
+int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret, struct err *reterr)
+{
+	return db_get_int(st->db,
+			  "SELECT min(not_before_us) FROM jobs WHERE state = 'queued' "
+			  "AND held = 0 AND not_before_us > ?",
+			  DB_ARGS(DB_INT(now_us)), USEC_NEVER, ret, reterr);
+}
+
+/* ---- needs ---- */
+
+static int need_when_parse(const char *s, enum need_when *ret)
+{
+	static const char *const names[] = {
+		[NEED_SUCCESS] = "success",
+		[NEED_FAILURE] = "failure",
+		[NEED_ALWAYS] = "always",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!str_eq(s, names[i]))
+			continue;
+		*ret = (enum need_when)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int need_read(struct db_stmt *q, void *into, struct err *reterr)
+{
+	struct need_row *row = into;
+	int r = COL_ENUM(q, 1, need_when_parse, &row->when, reterr);
+
+	COL_COPY(row->job, q, 0);
+	return r < 0 ? r : COL_ENUM(q, 2, job_state_parse, &row->state, reterr);
+}
+
+void need_rows_done(struct need_rows *rows)
+{
+	free(TAKE(rows->rows));
+	rows->n = 0;
+}
+
+static int needs_read(struct db_stmt *q, struct need_rows *ret, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows rows = {0};
+	int r = rows_read(q, (void **)&rows.rows, &rows.n, sizeof(*rows.rows), need_read, reterr);
+
+	if (r < 0)
+		return r;
+	*ret = rows;
+	rows = (struct need_rows){0};
+	return 0;
+}
+
+int store_needs_of(struct store *st, const char *job, struct need_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db,
+			 "SELECT n.other, n.outcome, j.state FROM needs n JOIN jobs j "
+			 "ON j.id = n.other WHERE n.job = ? ORDER BY n.at",
+			 DB_ARGS(DB_TEXT(job)), &q, reterr);
+
+	return r < 0 ? r : needs_read(q, ret, reterr);
+}
+
+int store_needed_by(struct store *st, const char *job, struct need_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db,
+			 "SELECT n.job, n.outcome, j.state FROM needs n JOIN jobs j "
+			 "ON j.id = n.job WHERE n.other = ? ORDER BY j.idx",
+			 DB_ARGS(DB_TEXT(job)), &q, reterr);
+
+	return r < 0 ? r : needs_read(q, ret, reterr);
+}

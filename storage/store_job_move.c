@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* The one mover of jobs, and the changes of their other fields. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/shape.h"
+#include "storage/store_internal.h"
+
+#include <assert.h>
+
+/* Of the row that was changed, for its event. */
+struct changed {
+	char run[ID_LEN], name[SPEC_NAME_MAX + 1];
+	char kind[32];
+	int attempt;
+};
+
+/* Run an UPDATE … RETURNING run, name, kind, attempt: 1 changed, 0 no row. */
+static int change(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
+		  struct changed *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, sql, args, args_n, &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r <= 0)
+		return r;
+	COL_COPY(ret->run, q, 0);
+	COL_COPY(ret->name, q, 1);
+	COL_COPY(ret->kind, q, 2);
+	ret->attempt = (int)db_col_int(q, 3);
+	r = db_step(q, reterr);
+	return r < 0 ? r : 1;
+}
+
+static int not_in_state(struct store *st, const char *id, enum job_state from, enum job_state to,
+			struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT state FROM jobs WHERE id = ?", DB_ARGS(DB_TEXT(id)), &q,
+			 reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, "job", id);
+	return err_set(reterr, ERR_CONFLICT, "job '%s' cannot become %s: it is %s, not %s", id,
+		       job_state_str(to), db_col_text(q, 0), job_state_str(from));
+}
+
+/* Times: queued_us and started_us are those of the try that is shown; a retry by hand (out of a
+ * final state) also forgets the request to cancel and the outputs. */
+static int update_state(struct store *st, const char *id, enum job_state from, enum job_state to,
+			const struct reason *reason, int64_t seq, int64_t now_us,
+			struct changed *ret, struct err *reterr)
+{
+	bool waits = to == STATE_QUEUED || to == STATE_BLOCKED;
+
+	return change(st,
+		      "UPDATE jobs SET state = ?1, reason_code = ?2, reason_message = ?3, "
+		      "seq = ?4, queued_us = CASE WHEN ?6 THEN ?5 ELSE queued_us END, "
+		      "started_us = CASE WHEN ?7 THEN 0 WHEN ?8 THEN ?5 ELSE started_us END, "
+		      "finished_us = CASE WHEN ?9 THEN ?5 ELSE 0 END, "
+		      "cancel_requested_us = CASE WHEN ?10 THEN 0 ELSE cancel_requested_us END, "
+		      "outputs = CASE WHEN ?10 THEN '{}' ELSE outputs END "
+		      "WHERE id = ?11 AND state = ?12 RETURNING run, name, kind, attempt",
+		      DB_ARGS(DB_TEXT(job_state_str(to)),
+			      DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			      DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_INT(now_us),
+			      DB_INT(to == STATE_QUEUED), DB_INT(waits),
+			      DB_INT(to == STATE_STARTING), DB_INT(job_state_is_final(to)),
+			      DB_INT(job_state_is_final(from)), DB_TEXT(id),
+			      DB_TEXT(job_state_str(from))),
+		      ret, reterr);
+}
+
+int store_job_set_state(struct store *st, const char *id, enum job_state from, enum job_state to,
+			const struct reason *reason, int64_t now_us, struct err *reterr)
+{
+	struct event_of of = {.kind = "job_state", .job = id};
+	int64_t seq = st->tx_seq + 1;
+	struct changed c;
+	int r;
+
+	assert(job_state_may(from, to));
+	r = update_state(st, id, from, to, reason, seq, now_us, &c, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return not_in_state(st, id, from, to, reterr);
+	st->tx_seq = seq;
+	st->tally.jobs[from]--;
+	st->tally.jobs[to]++;
+	st->tally.changes++;
+	of.run = c.run;
+	r = event_put(st, seq, &of,
+		      json_pack("{s:s, s:s, s:i, s:s, s:s, s:o}", "name", c.name, "job_kind",
+				c.kind, "attempt", c.attempt, "from", job_state_str(from), "to",
+				job_state_str(to), "reason", shape_reason(reason)),
+		      now_us, reterr);
+	return r < 0 ? r : run_follow(st, c.run, seq, now_us, reterr);
+}
+
+/* The event and the run's seq after a change of another field. `r` is what change() said; `field`
+ * ({"held": true}) is taken over. */
+static int changed_field(struct store *st, const char *id, int r, const struct changed *c,
+			 json_t *field, int64_t now_us, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *body = field;
+	struct event_of of = {.kind = "job_changed", .job = id, .run = c->run};
+	int64_t seq = st->tx_seq + 1;
+
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, "job", id);
+	st->tx_seq = seq;
+	st->tally.changes++;
+	if (body)
+		json_object_set_new(body, "name", json_string(c->name));
+	r = event_put(st, seq, &of, TAKE(body), now_us, reterr);
+	return r < 0 ? r : run_touch(st, c->run, seq, reterr);
+}
+
+int store_job_set_held(struct store *st, const char *id, bool held, int64_t now_us,
+		       struct err *reterr)
+{
+	struct changed c = {0};
+	int r = change(st,
+		       "UPDATE jobs SET held = ?1, seq = ?2, reason_code = CASE "
+		       "WHEN ?1 AND state = 'queued' THEN 'held' "
+		       "WHEN reason_code = 'held' THEN '' ELSE reason_code END, "
+		       "reason_message = CASE "
+		       "WHEN ?1 AND state = 'queued' THEN 'held until it is released' "
+		       "WHEN reason_code = 'held' THEN '' ELSE reason_message END "
+		       "WHERE id = ?3 RETURNING run, name, kind, attempt",
+		       DB_ARGS(DB_INT(held), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+
+	return changed_field(st, id, r, &c, json_pack("{s:b}", "held", held), now_us, reterr);
+}
+
+int store_job_set_priority(struct store *st, const char *id, int priority, int64_t now_us,
+			   struct err *reterr)
+{
+	struct changed c = {0};
+	int r = change(st,
+		       "UPDATE jobs SET priority = ?, seq = ? WHERE id = ? "
+		       "RETURNING run, name, kind, attempt",
+		       DB_ARGS(DB_INT(priority), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+
+	return changed_field(st, id, r, &c, json_pack("{s:i}", "priority", priority), now_us,
+			     reterr);
+}
+
+int store_job_set_cancel_requested(struct store *st, const char *id, int64_t now_us,
+				   struct err *reterr)
+{
+	struct changed c = {0};
+	int r = change(st,
+		       "UPDATE jobs SET cancel_requested_us = ?, seq = ? WHERE id = ? "
+		       "RETURNING run, name, kind, attempt",
+		       DB_ARGS(DB_INT(now_us), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+
+	return changed_field(st, id, r, &c,
+			     json_pack("{s:o}", "cancel_requested_at", shape_time(now_us)), now_us,
+			     reterr);
+}
+
+int store_job_set_retry(struct store *st, const char *id, int auto_retries, int64_t not_before_us,
+			struct err *reterr)
+{
+	int r = run_on_row(
+		st, "job", id, "UPDATE jobs SET auto_retries = ?, not_before_us = ? WHERE id = ?",
+		DB_ARGS(DB_INT(auto_retries), DB_INT(not_before_us), DB_TEXT(id)), reterr);
+
+	return r < 0 ? r : 0;
+}
+
+int store_job_set_outputs(struct store *st, const char *id, const json_t *outputs,
+			  struct err *reterr)
+{
+	int r = run_on_row(st, "job", id, "UPDATE jobs SET outputs = ? WHERE id = ?",
+			   DB_ARGS(DB_JSON(outputs), DB_TEXT(id)), reterr);
+
+	return r < 0 ? r : 0;
+}

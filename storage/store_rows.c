@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Helpers of the store_*.c files: rows into arrays, enumerations and reasons out of columns. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/store_internal.h"
+
+#include <string.h>
+
+int no_row(struct err *reterr, const char *what, const char *id)
+{
+	return err_set(reterr, ERR_NOT_FOUND, "there is no %s '%s'", what, id);
+}
+
+int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
+	       const struct db_val *args, size_t args_n, struct err *reterr)
+{
+	int r = db_run(st->db, sql, args, args_n, reterr);
+
+	return r == 0 ? no_row(reterr, what, id) : r;
+}
+
+void *rows_add(void **rows, size_t *n, size_t size)
+{
+	char *row;
+
+	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: full */
+		void *grown = reallocarray(*rows, *n ? *n * 2 : 1, size);
+
+		if (!grown)
+			return NULL;
+		*rows = grown;
+	}
+	row = (char *)*rows + (*n)++ * size;
+	memset(row, 0, size);
+	return row;
+}
+
+int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,
+	      int (*read)(struct db_stmt *q, void *row, struct err *reterr), struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *owned = q;
+	int r;
+
+	while ((r = db_step(owned, reterr)) > 0) {
+		void *row = rows_add(rows, n, size);
+
+		if (!row)
+			return err_errno(reterr, ENOMEM, "read rows");
+		r = read(owned, row, reterr);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int col_unknown(struct db_stmt *q, int col, struct err *reterr)
+{
+	return err_set(reterr, ERR_CORRUPT, "database: column %d holds '%s', which is unknown", col,
+		       db_col_text(q, col));
+}
+
+int col_reason(struct db_stmt *q, int col, struct reason *ret, struct err *reterr)
+{
+	COL_COPY(ret->message, q, col + 1);
+	return COL_ENUM(q, col, reason_code_parse, &ret->code, reterr);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs: inserting one with its jobs, and following its jobs' states. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/shape.h"
+#include "storage/store_internal.h"
+
+#include <string.h>
+
+static const char *need_when_str(enum need_when when)
+{
+	switch (when) {
+	case NEED_SUCCESS:
+		return "success";
+	case NEED_FAILURE:
+		return "failure";
+	case NEED_ALWAYS:
+		return "always";
+	}
+	return "";
+}
+
+static int insert_run(struct store *st, const struct run_spec *rs, const char *run_id,
+		      int64_t now_us, struct err *reterr)
+{
+	struct event_of of = {.kind = "run_created", .run = run_id};
+	int64_t seq = ++st->tx_seq;
+	int r = db_run(st->db,
+		       "INSERT INTO runs (id, name, state, tags, created_us, seq) "
+		       "VALUES (?, ?, ?, ?, ?, ?)",
+		       DB_ARGS(DB_TEXT(run_id), DB_TEXT(rs->name),
+			       DB_TEXT(run_state_str(RUN_QUEUED)), DB_JSON(rs->tags),
+			       DB_INT(now_us), DB_INT(seq)),
+		       reterr);
+
+	if (r >= 0)
+		r = db_run(st->db, "INSERT INTO run_bodies (n, body) VALUES (?, ?)",
+			   DB_ARGS(DB_INT(db_last_rowid(st->db)), DB_JSON(rs->body)), reterr);
+	if (r < 0)
+		return r;
+	st->tally.runs[RUN_QUEUED]++;
+	st->tally.changes++;
+	return event_put(st, seq, &of,
+			 json_pack("{s:s, s:I}", "name", rs->name, "jobs", (json_int_t)rs->jobs_n),
+			 now_us, reterr);
+}
+
+/* "waits for prep, train" */
+static void first_reason(const struct run_spec *rs, const struct job_spec *js,
+			 struct reason *reason)
+{
+	size_t used;
+
+	reason_set(reason, REASON_NONE, "%s", "");
+	if (js->needs_n)
+		reason_set(reason, REASON_WAITING_FOR_JOBS, "waits for");
+	else if (js->held)
+		reason_set(reason, REASON_HELD, "held until it is released");
+	for (size_t i = 0; i < js->needs_n; i++) {
+		used = strlen(reason->message);
+		snprintf(reason->message + used, sizeof(reason->message) - used, "%s %s",
+			 i ? "," : "", rs->jobs[js->needs[i].job].name);
+	}
+}
+
+static int insert_job(struct store *st, const struct run_spec *rs, size_t index, const char *run,
+		      const char *id, int64_t now_us, struct err *reterr)
+{
+	const struct job_spec *js = &rs->jobs[index];
+	enum job_state state = js->needs_n ? STATE_BLOCKED : STATE_QUEUED;
+	struct event_of of = {.kind = "job_created", .run = run, .job = id};
+	int64_t seq = ++st->tx_seq;
+	struct reason reason;
+	int r;
+
+	first_reason(rs, js, &reason);
+	r = db_run(st->db,
+		   "INSERT INTO jobs (id, run, idx, name, kind, target, state, reason_code, "
+		   "reason_message, priority, held, created_us, queued_us, tags, seq) "
+		   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		   DB_ARGS(DB_TEXT(id), DB_TEXT(run), DB_INT((int64_t)index), DB_TEXT(js->name),
+			   DB_TEXT(job_kind_str(js->kind)), DB_TEXT(job_target_str(js->target)),
+			   DB_TEXT(job_state_str(state)), DB_TEXT(reason_code_str(reason.code)),
+			   DB_TEXT(reason.message), DB_INT(js->priority), DB_INT(js->held),
+			   DB_INT(now_us), DB_INT(state == STATE_QUEUED ? now_us : 0),
+			   DB_JSON(js->tags), DB_INT(seq)),
+		   reterr);
+	if (r >= 0)
+		r = db_run(st->db, "INSERT INTO job_specs (n, spec) VALUES (?, ?)",
+			   DB_ARGS(DB_INT(db_last_rowid(st->db)), DB_JSON(js->spec)), reterr);
+	if (r < 0)
+		return r;
+	st->tally.jobs[state]++;
+	st->tally.changes++;
+	return event_put(st, seq, &of,
+			 json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", js->name, "job_kind",
+				   job_kind_str(js->kind), "target", job_target_str(js->target),
+				   "state", job_state_str(state), "reason", shape_reason(&reason)),
+			 now_us, reterr);
+}
+
+static int insert_needs(struct store *st, const struct job_spec *js, const char *job,
+			char (*ids)[ID_LEN], struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < js->needs_n && r >= 0; i++)
+		r = db_run(st->db,
+			   "INSERT OR IGNORE INTO needs (job, other, at, outcome) "
+			   "VALUES (?, ?, ?, ?)",
+			   DB_ARGS(DB_TEXT(job), DB_TEXT(ids[js->needs[i].job]), DB_INT((int64_t)i),
+				   DB_TEXT(need_when_str(js->needs[i].when))),
+			   reterr);
+	return r;
+}
+
+int store_run_insert(struct store *st, const struct run_spec *rs, const char *run_id,
+		     int64_t now_us, struct err *reterr)
+{
+	OWN(freep) char(*ids)[ID_LEN] = calloc(rs->jobs_n ? rs->jobs_n : 1, sizeof(*ids));
+	int r;
+
+	if (!ids)
+		return err_errno(reterr, ENOMEM, "insert a run");
+	for (size_t i = 0; i < rs->jobs_n; i++)
+		id_new('j', ids[i]);
+	r = insert_run(st, rs, run_id, now_us, reterr);
+	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
+		r = insert_job(st, rs, i, run_id, ids[i], now_us, reterr);
+	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
+		r = insert_needs(st, &rs->jobs[i], ids[i], ids, reterr);
+	/* Its ETag counts its jobs' events too. */
+	return r < 0 ? r : run_touch(st, run_id, st->tx_seq, reterr);
+}
+
+int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr)
+{
+	return run_on_row(st, "run", run, "UPDATE runs SET seq = ? WHERE id = ?",
+			  DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
+}
+
+static int count_jobs(struct store *st, const char *run, size_t counts[JOB_STATES_],
+		      struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT state FROM jobs WHERE run = ?", DB_ARGS(DB_TEXT(run)), &q,
+			 reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		enum job_state state;
+
+		r = COL_ENUM(q, 0, job_state_parse, &state, reterr);
+		if (r >= 0)
+			counts[state]++;
+	}
+	return r;
+}
+
+static int run_state_now(struct store *st, const char *run, enum run_state *ret, char *ret_name,
+			 size_t name_size, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT state, name FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)),
+			 &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, "run", run);
+	str_copy(ret_name, name_size, db_col_text(q, 1));
+	return COL_ENUM(q, 0, run_state_parse, ret, reterr);
+}
+
+/* started_us: the first time that it runs; finished_us: while it is final. */
+static int run_move(struct store *st, const char *run, enum run_state to, int64_t seq,
+		    int64_t now_us, struct err *reterr)
+{
+	bool starts = to != RUN_QUEUED && to != RUN_CANCELLED;
+
+	return db_run(st->db,
+		      "UPDATE runs SET state = ?1, seq = ?2, "
+		      "started_us = CASE WHEN started_us = 0 AND ?4 THEN ?3 ELSE started_us END, "
+		      "finished_us = CASE WHEN ?5 THEN ?3 ELSE 0 END WHERE id = ?6",
+		      DB_ARGS(DB_TEXT(run_state_str(to)), DB_INT(seq), DB_INT(now_us),
+			      DB_INT(starts), DB_INT(run_state_is_final(to)), DB_TEXT(run)),
+		      reterr);
+}
+
+int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us, struct err *reterr)
+{
+	struct event_of of = {.kind = "run_state", .run = run};
+	size_t counts[JOB_STATES_] = {0};
+	char name[SPEC_NAME_MAX + 1];
+	enum run_state was, is;
+	int r = run_state_now(st, run, &was, name, sizeof(name), reterr);
+
+	if (r >= 0)
+		r = count_jobs(st, run, counts, reterr);
+	if (r < 0)
+		return r;
+	is = run_state_derive(counts);
+	if (is == was)
+		return run_touch(st, run, seq, reterr);
+	seq = ++st->tx_seq;
+	r = run_move(st, run, is, seq, now_us, reterr);
+	if (r < 0)
+		return r;
+	st->tally.runs[was]--;
+	st->tally.runs[is]++;
+	st->tally.changes++;
+	return event_put(st, seq, &of,
+			 json_pack("{s:s, s:s, s:s}", "name", name, "from", run_state_str(was),
+				   "to", run_state_str(is)),
+			 now_us, reterr);
+}
