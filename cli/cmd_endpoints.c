@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints: list, renew, delete, ask.
+ */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+
+#include <string.h>
+#include <time.h>
+
+#define GONE_POLL_MS   200
+#define GONE_POLLS_MAX 600
+#define TEXT_LINE_MAX  (1 << 20) /* bytes of all texts of standard input */
+
+static const struct show_column columns[] = {
+	{"NAME", "name"},
+	{"STATE", "state"},
+	{"TARGET", "target"},
+	{"CREATED", "created_at", SHOW_AGE},
+	{"LEASE ENDS", "lease.expires_at", SHOW_AGE},
+	{"REASON", "reason", SHOW_REASON, 60},
+	{NULL},
+};
+
+int cmd_endpoints(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	struct err e;
+
+	ask_path(&p, "/v1/endpoints");
+	ask_param(&p, "state", cli_get(c, "state"));
+	ask_param(&p, "limit", cli_get(c, "limit"));
+	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+		return cli_fail(c, &e);
+	if (c->json)
+		show_json(answer);
+	else
+		show_table(json_object_get(answer, "items"), columns, "There are no endpoints.");
+	return CLI_OK;
+}
+
+static int endpoint_show(struct cli *c, struct ask_path *p, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	int r = ask(c, "GET", p, NULL, &answer, reterr);
+
+	if (r >= 0)
+		c->json ? show_json(answer) : show_fields(answer, columns);
+	return r;
+}
+
+static int endpoint_renew(struct cli *c, struct ask_path *p, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL, *body = json_object();
+	static const struct show_column until = {"", "lease.expires_at", SHOW_AGE};
+	char cell[SHOW_CELL_MAX];
+	int r;
+
+	if (cli_get(c, "ttl"))
+		json_set_str(body, "ttl", cli_get(c, "ttl"));
+	ask_segment(p, "renew");
+	r = ask(c, "POST", p, body, &answer, reterr);
+	if (r < 0)
+		return r;
+	show_cell(cell, answer, &until);
+	if (c->json)
+		show_json(answer);
+	else
+		printf("%s: the lease ends %s\n", c->args[1], cell);
+	return 0;
+}
+
+/* Until the endpoint is deleted, failed or not known any more. */
+static int wait_until_gone(struct cli *c, struct ask_path *p, struct err *reterr)
+{
+	for (int i = 0; i < GONE_POLLS_MAX; i++) {
+		OWN(json_decrefp) json_t *answer = NULL;
+		const char *state;
+		int r = ask(c, "GET", p, NULL, &answer, reterr);
+
+		if (r == -ERR_NOT_FOUND)
+			return 0;
+		if (r < 0 && !ask_may_retry(r))
+			return r;
+		state = json_get_str(answer, "state", "");
+		if (str_eq(state, "deleted") || str_eq(state, "failed"))
+			return 0;
+		nanosleep(&(struct timespec){.tv_nsec = GONE_POLL_MS * 1000000L}, NULL);
+	}
+	return err_set(reterr, ERR_LIMIT, "%s is still there; 'trainyard endpoint show %s'",
+		       c->args[1], c->args[1]);
+}
+
+static int endpoint_delete(struct cli *c, struct ask_path *p, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	int r = ask(c, "DELETE", p, NULL, &answer, reterr);
+
+	if (r >= 0 && cli_get(c, "wait"))
+		r = wait_until_gone(c, p, reterr);
+	if (r < 0)
+		return r;
+	if (c->json)
+		show_json(answer);
+	else
+		printf("%s: %s\n", c->args[1], cli_get(c, "wait") ? "deleted" : "will be deleted");
+	return 0;
+}
+
+int cmd_endpoint(struct cli *c)
+{
+	const char *verb = c->args[0];
+	struct ask_path p;
+	struct err e;
+	int r;
+
+	ask_path(&p, "/v1/endpoints");
+	ask_segment(&p, c->args[1]);
+	if (str_eq(verb, "show"))
+		r = endpoint_show(c, &p, &e);
+	else if (str_eq(verb, "renew"))
+		r = endpoint_renew(c, &p, &e);
+	else if (str_eq(verb, "delete"))
+		r = endpoint_delete(c, &p, &e);
+	else
+		r = err_set(&e, ERR_INVALID, "use 'endpoint renew|delete|show NAME', not '%s'",
+			    verb);
+	return r < 0 ? cli_fail(c, &e) : CLI_OK;
+}
+
+/* The texts of the command line, or the lines of standard input, as a new JSON list. */
+static json_t *texts_of(struct cli *c)
+{
+	json_t *texts = json_array();
+	OWN(freep) char *line = NULL;
+	size_t size = 0, total = 0;
+	ssize_t n;
+
+	if (c->args_n != 2 || !str_eq(c->args[1], "-")) {
+		for (int i = 1; i < c->args_n; i++)
+			json_array_append_new(texts, json_string(c->args[i]));
+		return texts;
+	}
+	while (total < TEXT_LINE_MAX && (n = getline(&line, &size, stdin)) > 0) {
+		total += (size_t)n;
+		line[strcspn(line, "\r\n")] = '\0';
+		json_array_append_new(texts, json_string(line));
+	}
+	return texts;
+}
+
+/* One text's answer: [{"label","score"}, …] or {"label","score"}. */
+static void print_prediction(const json_t *prediction, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_is_object(prediction)) {
+		printf("%-12s %.4f  %s\n", json_get_str(prediction, "label", "?"),
+		       json_get_num(prediction, "score", 0), text);
+		return;
+	}
+	json_array_foreach (prediction, i, item)
+		print_prediction(item, i == 0 ? text : "");
+}
+
+int cmd_predict(struct cli *c)
+{
+	OWN(json_decrefp) json_t *texts = texts_of(c), *answer = NULL, *body = json_object();
+	struct ask_path p;
+	struct err e = {0};
+	int64_t top_k = 0;
+	json_t *item;
+	size_t i;
+	int r = 0;
+
+	if (json_array_size(texts) < 1)
+		r = err_set(&e, ERR_INVALID, "there is no text to send, or it is not UTF-8");
+	if (cli_get(c, "top-k") && str_to_i64(cli_get(c, "top-k"), &top_k) < 0)
+		r = err_set(&e, ERR_INVALID, "--top-k needs a number, not '%s'",
+			    cli_get(c, "top-k"));
+	json_object_set(body, "inputs", texts);
+	if (top_k)
+		json_object_set_new(body, "parameters",
+				    json_pack("{sI}", "top_k", (json_int_t)top_k));
+	ask_path(&p, "/v1/endpoints");
+	ask_segment(&p, c->args[0]);
+	ask_segment(&p, "invocations");
+	if (r >= 0)
+		r = ask(c, "POST", &p, body, &answer, &e);
+	if (r < 0)
+		return cli_fail(c, &e);
+	if (c->json) {
+		show_json(answer);
+		return CLI_OK;
+	}
+	json_array_foreach (answer, i, item)
+		print_prediction(item, json_string_value(json_array_get(texts, i)));
+	return CLI_OK;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs and jobs: lists, one of them whole, waiting, and what can be asked of them.
+ */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/follow.h"
+#include "cli/show.h"
+
+static const struct show_column run_columns[] = {
+	{"RUN", "id"},
+	{"NAME", "name", SHOW_TEXT, 24},
+	{"STATE", "state"},
+	{"CREATED", "created_at", SHOW_TIME},
+	{"TOOK", "started_at", SHOW_TOOK},
+	{NULL},
+};
+static const struct show_column job_columns[] = {
+	{"JOB", "id"},
+	{"NAME", "name", SHOW_TEXT, 24},
+	{"KIND", "kind"},
+	{"STATE", "state"},
+	{"PROGRESS", "progress", SHOW_PROGRESS},
+	{"TOOK", "started_at", SHOW_TOOK},
+	{"REASON", "reason", SHOW_REASON, 60},
+	{NULL},
+};
+static const struct show_column run_fields[] = {
+	{"run", "id"},
+	{"name", "name"},
+	{"state", "state"},
+	{"reason", "reason", SHOW_REASON},
+	{"created", "created_at", SHOW_TIME},
+	{"started", "started_at", SHOW_TIME},
+	{"finished", "finished_at", SHOW_TIME},
+	{"took", "started_at", SHOW_TOOK},
+	{"tags", "tags"},
+	{NULL},
+};
+static const struct show_column job_fields[] = {
+	{"job", "id"},
+	{"name", "name"},
+	{"run", "run"},
+	{"kind", "kind"},
+	{"target", "target"},
+	{"state", "state"},
+	{"reason", "reason", SHOW_REASON},
+	{"held", "held"},
+	{"attempt", "attempt"},
+	{"priority", "priority"},
+	{"progress", "progress", SHOW_PROGRESS},
+	{"created", "created_at", SHOW_TIME},
+	{"started", "started_at", SHOW_TIME},
+	{"finished", "finished_at", SHOW_TIME},
+	{"took", "started_at", SHOW_TOOK},
+	{"tags", "tags"},
+	{NULL},
+};
+
+/* GET p, then a table of its items, or the answer itself for --json. */
+static int list(struct cli *c, const struct ask_path *p, const struct show_column *columns,
+		const char *nothing)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct err e;
+
+	if (ask(c, "GET", p, NULL, &answer, &e) < 0)
+		return cli_fail(c, &e);
+	if (c->json)
+		show_json(answer);
+	else
+		show_table(json_object_get(answer, "items"), columns, nothing);
+	if (!c->json && json_get_str(answer, "next_cursor", NULL))
+		puts("(there are more: use --limit)");
+	return CLI_OK;
+}
+
+int cmd_runs(struct cli *c)
+{
+	struct ask_path p;
+
+	ask_path(&p, "/v1/runs");
+	ask_param(&p, "state", cli_get(c, "state"));
+	ask_param(&p, "name", cli_get(c, "name"));
+	ask_param(&p, "limit", cli_get(c, "limit"));
+	return list(c, &p, run_columns, "There are no such runs.");
+}
+
+int cmd_jobs(struct cli *c)
+{
+	struct ask_path p;
+
+	ask_path(&p, "/v1/jobs");
+	ask_param(&p, "state", cli_get(c, "state"));
+	ask_param(&p, "kind", cli_get(c, "kind"));
+	ask_param(&p, "run", cli_get(c, "run"));
+	ask_param(&p, "limit", cli_get(c, "limit"));
+	return list(c, &p, job_columns, "There are no such jobs.");
+}
+
+int cmd_queue(struct cli *c)
+{
+	struct ask_path p;
+
+	ask_path(&p, "/v1/queue");
+	return list(c, &p, job_columns, "Nothing waits.");
+}
+
+static void show_outputs(const json_t *job)
+{
+	json_t *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)json_object_get(job, "outputs"), key, value) {
+		struct show_column column = {"", key};
+		char cell[SHOW_CELL_MAX];
+
+		show_cell(cell, json_object_get(job, "outputs"), &column);
+		printf("%-11s %s = %s\n", "output", key, cell);
+	}
+}
+
+int cmd_show(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	char id[ID_LEN];
+	struct err e;
+	bool is_run;
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+
+	ask_path(&p, "/v1/%s/%s", is_run ? "runs" : "jobs", id);
+	if (r >= 0)
+		r = ask(c, "GET", &p, NULL, &answer, &e);
+	if (r < 0)
+		return cli_fail(c, &e);
+	if (c->json) {
+		show_json(answer);
+		return CLI_OK;
+	}
+	show_fields(answer, is_run ? run_fields : job_fields);
+	show_outputs(answer);
+	if (is_run) {
+		putchar('\n');
+		show_table(json_object_get(answer, "jobs"), job_columns, "It has no jobs.");
+	}
+	return CLI_OK;
+}
+
+int cmd_wait(struct cli *c)
+{
+	char id[ID_LEN], state[24];
+	int64_t timeout_us = 0;
+	struct err e;
+	bool is_run;
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+
+	if (r >= 0 && cli_get(c, "timeout") &&
+	    duration_parse(cli_get(c, "timeout"), &timeout_us) < 0)
+		r = err_set(&e, ERR_INVALID,
+			    "--timeout needs a duration such as 90s or 15m, not '%s'",
+			    cli_get(c, "timeout"));
+	if (r >= 0)
+		r = follow_to_end(c, id, is_run, timeout_us, state, &e);
+	return r < 0 ? cli_fail(c, &e) : follow_verdict(c, id, state);
+}
+
+/* POST /v1/runs|jobs/{id}/VERB */
+static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	char id[ID_LEN];
+	struct err e;
+	bool is_run = false;
+	int r = ask_resolve(c, c->args[0], id, runs_too ? &is_run : NULL, &e);
+
+	ask_path(&p, "/v1/%s/%s/%s", is_run ? "runs" : "jobs", id, verb);
+	if (r >= 0)
+		r = ask(c, "POST", &p, NULL, &answer, &e);
+	if (r < 0)
+		return cli_fail(c, &e);
+	if (c->json)
+		show_json(answer);
+	else
+		printf("%s: %s\n", id, done);
+	return CLI_OK;
+}
+
+int cmd_cancel(struct cli *c)
+{
+	return act(c, "cancel", true, "will be cancelled");
+}
+
+int cmd_retry(struct cli *c)
+{
+	return act(c, "retry", true, "will be tried again");
+}
+
+int cmd_hold(struct cli *c)
+{
+	return act(c, "hold", false, "is held");
+}
+
+int cmd_release(struct cli *c)
+{
+	return act(c, "release", false, "is released");
+}
+
+int cmd_explain(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	char id[ID_LEN];
+	json_t *line;
+	struct err e;
+	size_t i;
+	int r = ask_resolve(c, c->args[0], id, NULL, &e);
+
+	ask_path(&p, "/v1/jobs/%s/explain", id);
+	if (r >= 0)
+		r = ask(c, "GET", &p, NULL, &answer, &e);
+	if (r < 0)
+		return cli_fail(c, &e);
+	if (c->json || !json_get_str(answer, "message", json_get_str(answer, "summary", NULL))) {
+		show_json(answer);
+		return CLI_OK;
+	}
+	puts(json_get_str(answer, "message", json_get_str(answer, "summary", "")));
+	json_array_foreach (json_object_get(answer, "causes"), i, line)
+		printf("  %s\n", json_get_str(line, "message", json_string_value(line)));
+	return CLI_OK;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for the end of a run or job. The truth is always asked anew (GET); a long poll on the
+ * events only says when to ask again, so that nothing is missed over a restart of the daemon.
+ */
+#include "cli/follow.h"
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+#include "jobs/state.h"
+
+#include <string.h>
+#include <time.h>
+
+#define POLL_WAIT_S    "5"
+#define RETRY_DELAY_MS 500
+#define LINES_MAX      256 /* jobs of a run */
+#define BAR_WIDTH      24
+#define QUIET_STEP     0.25 /* without a terminal: a line at each quarter */
+
+struct follow {
+	struct cli *c;
+	const char *id;
+	bool is_run;
+	bool terminal;		  /* stderr is one: redraw in place */
+	bool unreachable;	  /* said so */
+	int drawn;		  /* lines to go up before the next drawing */
+	int64_t since;		  /* events up to here have been seen */
+	char said[LINES_MAX][24]; /* last state said, per job, without a terminal */
+	double said_part[LINES_MAX];
+};
+
+static void nap_ms(int ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L};
+
+	nanosleep(&t, NULL);
+}
+
+static double part_of(const json_t *job)
+{
+	const json_t *progress = json_object_get(job, "progress");
+	double total = json_get_num(progress, "total", 0);
+
+	return total > 0 ? json_get_num(progress, "done", 0) / total : -1;
+}
+
+/* What there is to say about a job beside its name and state. */
+static void describe(char *out, size_t size, const json_t *job)
+{
+	static const struct show_column took = {"", "started_at", SHOW_TOOK};
+	static const struct show_column reason = {"", "reason", SHOW_REASON, 60};
+	const json_t *progress = json_object_get(job, "progress");
+	const char *state = json_get_str(job, "state", "");
+	char bar[BAR_WIDTH + 3], left[24], cell[SHOW_CELL_MAX];
+	double part = part_of(job), eta_s = json_get_num(progress, "eta_seconds", -1);
+
+	out[0] = '\0';
+	if (str_eq(state, "running") && part >= 0) {
+		snprintf(out, size, "%s %3d%%  %.3g %s/s%s%s%s", show_bar(bar, BAR_WIDTH, part),
+			 (int)(100 * part), json_get_num(progress, "rate", 0),
+			 json_get_str(progress, "unit", ""), eta_s >= 0 ? "  " : "",
+			 eta_s >= 0 ? show_duration(left, (int64_t)(eta_s * 1e6)) : "",
+			 eta_s >= 0 ? " left" : "");
+		return;
+	}
+	show_cell(cell, job,
+		  str_eq(state, "succeeded") || str_eq(state, "running") ? &took : &reason);
+	if (!str_eq(cell, "-"))
+		snprintf(out, size, "%s", cell);
+}
+
+static void draw(struct follow *f, const json_t *jobs)
+{
+	char about[SHOW_CELL_MAX];
+	const json_t *job;
+	size_t i;
+
+	if (f->drawn)
+		fprintf(stderr, "\033[%dA", f->drawn);
+	json_array_foreach (jobs, i, job) {
+		describe(about, sizeof(about), job);
+		fprintf(stderr, "\033[2K%-16s %-10s %s\n", json_get_str(job, "name", ""),
+			json_get_str(job, "state", ""), about);
+	}
+	f->drawn = (int)json_array_size(jobs);
+}
+
+/* Without a terminal: a line for each change of state, and for each step of progress. */
+static void say_changes(struct follow *f, const json_t *jobs)
+{
+	char about[SHOW_CELL_MAX];
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach (jobs, i, job) {
+		const char *state = json_get_str(job, "state", "");
+		double part = part_of(job);
+
+		if (i >= LINES_MAX)
+			return;
+		if (str_eq(f->said[i], state) && part < f->said_part[i] + QUIET_STEP)
+			continue;
+		f->said_part[i] = str_eq(f->said[i], state) && part > 0 ? part : 0;
+		str_copy(f->said[i], sizeof(f->said[i]), state);
+		describe(about, sizeof(about), job);
+		fprintf(stderr, "%-16s %-10s %s\n", json_get_str(job, "name", ""), state, about);
+	}
+}
+
+/* The run's jobs in the order of the pipeline; the lists of the daemon are newest first. */
+static json_t *in_order(const json_t *run, const json_t *listed)
+{
+	json_t *ordered = json_array(), *known, *full;
+	size_t i, k;
+
+	json_array_foreach (json_object_get(run, "jobs"), i, known) {
+		json_t *best = known;
+
+		json_array_foreach (listed, k, full)
+			if (str_eq(json_get_str(full, "id", ""), json_get_str(known, "id", NULL)))
+				best = full;
+		json_array_append(ordered, best);
+	}
+	return ordered;
+}
+
+/* What is known now: *ret_item the run or job, *ret_jobs what to show. */
+static int look(struct follow *f, json_t **ret_item, json_t **ret_jobs, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *item = NULL, *list = NULL;
+	struct ask_path p;
+	int r;
+
+	ask_path(&p, "/v1/%s/%s", f->is_run ? "runs" : "jobs", f->id);
+	r = ask(f->c, "GET", &p, NULL, &item, reterr);
+	if (r < 0)
+		return r;
+	if (f->is_run) {
+		ask_path(&p, "/v1/jobs");
+		ask_param(&p, "run", f->id);
+		ask_param(&p, "limit", "256");
+		r = ask(f->c, "GET", &p, NULL, &list, reterr);
+		if (r < 0)
+			return r;
+	}
+	*ret_jobs =
+		f->is_run ? in_order(item, json_object_get(list, "items")) : json_pack("[O]", item);
+	*ret_item = TAKE(item);
+	return 0;
+}
+
+/* Until something happens to the item after what was seen, or a few seconds have passed. */
+static int wait_for_news(struct follow *f, const json_t *item, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	int64_t seq = json_get_int(item, "seq", 0);
+	struct ask_path p;
+	char since[24];
+	int r;
+
+	if (seq > f->since)
+		f->since = seq;
+	snprintf(since, sizeof(since), "%lld", (long long)f->since);
+	ask_path(&p, "/v1/events");
+	ask_param(&p, f->is_run ? "run" : "job", f->id);
+	ask_param(&p, "since", since);
+	ask_param(&p, "wait", POLL_WAIT_S);
+	r = ask(f->c, "GET", &p, NULL, &answer, reterr);
+	if (r == -ERR_GONE) { /* older than what the daemon keeps: look again instead */
+		nap_ms(RETRY_DELAY_MS);
+		return 0;
+	}
+	f->since = json_get_int(answer, "next_since", f->since);
+	return r;
+}
+
+static bool is_final(bool is_run, const char *state)
+{
+	enum run_state run;
+	enum job_state job;
+
+	if (is_run)
+		return run_state_parse(state, &run) == 0 && run_state_is_final(run);
+	return job_state_parse(state, &job) == 0 && job_state_is_final(job);
+}
+
+/* Look once and show it; 1 when it has ended. */
+static int follow_once(struct follow *f, char state[24], struct err *reterr)
+{
+	OWN(json_decrefp) json_t *item = NULL, *jobs = NULL;
+	int r = look(f, &item, &jobs, reterr);
+
+	if (r < 0)
+		return r;
+	if (f->unreachable)
+		fputs("trainyard: the daemon answers again\n", stderr);
+	f->unreachable = false;
+	f->terminal ? draw(f, jobs) : say_changes(f, jobs);
+	str_copy(state, 24, json_get_str(item, "state", ""));
+	if (is_final(f->is_run, state))
+		return 1;
+	return wait_for_news(f, item, reterr);
+}
+
+int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us,
+		  char ret_state[24], struct err *reterr)
+{
+	OWN(freep) struct follow *f = calloc(1, sizeof(*f));
+	int64_t deadline_us = timeout_us ? clock_mono_us() + timeout_us : USEC_NEVER;
+	int r = 0;
+
+	if (!f)
+		return err_errno(reterr, ENOMEM, "wait");
+	*f = (struct follow){.c = c, .id = id, .is_run = is_run, .terminal = isatty(STDERR_FILENO)};
+	for (bool first = true; r == 0; first = false) {
+		r = follow_once(f, ret_state, reterr);
+		if (r < 0 && ask_may_retry(r) && !first) {
+			if (!f->unreachable)
+				fprintf(stderr, "trainyard: %s; waiting for it\n", reterr->msg);
+			f->unreachable = true;
+			f->drawn = 0;
+			nap_ms(RETRY_DELAY_MS);
+			r = 0;
+		}
+		if (r == 0 && clock_mono_us() >= deadline_us)
+			r = err_set(reterr, ERR_LIMIT, "%s is still %s", id, ret_state);
+	}
+	return r < 0 ? r : 0;
+}
+
+int follow_verdict(struct cli *c, const char *id, const char *state)
+{
+	if (str_eq(state, "succeeded"))
+		return CLI_OK;
+	fprintf(stderr, "trainyard: %s has %s; 'trainyard show %s' says more\n", id,
+		str_eq(state, "failed") ? "failed" : "not succeeded", id);
+	return CLI_NOT_SUCCEEDED;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trainyard: the command line client. The table of commands, the parsing of one command line, and
+ * --help out of the same table.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define DEFAULT_URL	   "http://127.0.0.1:8470"
+#define DEFAULT_SOCKET_DIR "/run/trainyard"
+
+static const struct cli_option global_options[] = {
+	{"url", 'u', "URL", "the daemon: http://HOST:PORT or unix:/path (or $TRAINYARD_URL)"},
+	{"json", 'j', NULL, "print the daemon's answer as JSON"},
+	{"help", 'h', NULL, "say how a command is used"},
+	{NULL},
+};
+
+#define OPTION_SET                                                                               \
+	{                                                                                        \
+		"set", 's', "PATH=VALUE", "change the file: jobs.train.hyperparameters.epochs=3" \
+	}
+#define OPTION_LIMIT                                   \
+	{                                              \
+		"limit", 'n', "N", "at most N of them" \
+	}
+#define OPTION_STATE                                                   \
+	{                                                              \
+		"state", 0, "STATE", "only these; several with commas" \
+	}
+#define OPTION_TRY                                         \
+	{                                                  \
+		"attempt", 0, "N", "of an earlier attempt" \
+	}
+
+static const struct cli_command commands[] = {
+	{"submit",
+	 "FILE",
+	 "submit a pipeline (JSON; '-' is standard input); prints its run",
+	 1,
+	 1,
+	 cmd_submit,
+	 {OPTION_SET,
+	  {"wait", 'w', NULL, "wait for its end; the exit status says whether it succeeded"},
+	  {"quiet", 'q', NULL, "print only the run's id"},
+	  {NULL}}},
+	{"validate",
+	 "FILE",
+	 "check a pipeline as a submit does; store nothing",
+	 1,
+	 1,
+	 cmd_validate,
+	 {OPTION_SET, {NULL}}},
+	{"status", "", "the daemon at a glance", 0, 0, cmd_status, {{NULL}}},
+	{"runs",
+	 "",
+	 "list runs, newest first",
+	 0,
+	 0,
+	 cmd_runs,
+	 {OPTION_STATE, {"name", 0, "NAME", "only these"}, OPTION_LIMIT, {NULL}}},
+	{"jobs",
+	 "",
+	 "list jobs, newest first",
+	 0,
+	 0,
+	 cmd_jobs,
+	 {OPTION_STATE,
+	  {"run", 'r', "RUN", "of one run"},
+	  {"kind", 'k', "KIND", "only these"},
+	  OPTION_LIMIT,
+	  {NULL}}},
+	{"show", "ID", "one run or job, whole", 1, 1, cmd_show, {{NULL}}},
+	{"wait",
+	 "ID",
+	 "follow a run or job to its end, with progress",
+	 1,
+	 1,
+	 cmd_wait,
+	 {{"timeout", 't', "DURATION", "give up after so long (exit status 1)"}, {NULL}}},
+	{"logs",
+	 "ID",
+	 "the log of a job",
+	 1,
+	 1,
+	 cmd_logs,
+	 {{"follow", 'f', NULL, "go on until the job has ended"},
+	  {"tail", 't', "BYTES", "only the end"},
+	  OPTION_TRY,
+	  {NULL}}},
+	{"metrics",
+	 "ID",
+	 "the metrics of a job",
+	 1,
+	 1,
+	 cmd_metrics,
+	 {{"name", 0, "NAME", "only this one"}, OPTION_TRY, {NULL}}},
+	{"events",
+	 "",
+	 "what happened",
+	 0,
+	 0,
+	 cmd_events,
+	 {{"follow", 'f', NULL, "go on as things happen"},
+	  {"since", 0, "SEQ", "only later ones"},
+	  {"run", 'r', "RUN", "of one run"},
+	  {"job", 0, "JOB", "of one job"},
+	  {"kind", 'k', "KIND", "only these, as job_state"},
+	  {NULL}}},
+	{"artifacts",
+	 "ID [get PATH]",
+	 "list a job's files, or fetch one",
+	 1,
+	 3,
+	 cmd_artifacts,
+	 {{"output", 'o', "FILE", "write there; default: PATH's last part, '-' is standard output"},
+	  OPTION_TRY,
+	  {NULL}}},
+	{"explain", "ID", "why a job is not running", 1, 1, cmd_explain, {{NULL}}},
+	{"cancel", "ID", "cancel a run or job", 1, 1, cmd_cancel, {{NULL}}},
+	{"retry", "ID", "run what failed again; what succeeded is kept", 1, 1, cmd_retry, {{NULL}}},
+	{"hold", "ID", "keep a waiting job from starting", 1, 1, cmd_hold, {{NULL}}},
+	{"release", "ID", "let a held job start", 1, 1, cmd_release, {{NULL}}},
+	{"endpoints",
+	 "",
+	 "list the live endpoints",
+	 0,
+	 0,
+	 cmd_endpoints,
+	 {OPTION_STATE, OPTION_LIMIT, {NULL}}},
+	{"endpoint",
+	 "renew|delete|show NAME",
+	 "renew an endpoint's lease, delete it, show it",
+	 2,
+	 2,
+	 cmd_endpoint,
+	 {{"ttl", 0, "DURATION", "renew for so long; default: as deployed"},
+	  {"wait", 'w', NULL, "after delete: until it is gone"},
+	  {NULL}}},
+	{"predict",
+	 "NAME TEXT...",
+	 "ask an endpoint; '-' reads texts from standard input, one a line",
+	 2,
+	 -1,
+	 cmd_predict,
+	 {{"top-k", 'k', "N", "the N best labels of each text"}, {NULL}}},
+	{"queue",
+	 "",
+	 "what waits, in the order in which it would start",
+	 0,
+	 0,
+	 cmd_queue,
+	 {{NULL}}},
+	{"devices", "", "slots and GPUs of the machine", 0, 0, cmd_devices, {{NULL}}},
+	{"version", "", "versions of this client and of the daemon", 0, 0, cmd_version, {{NULL}}},
+};
+
+static void print_option(const struct cli_option *o)
+{
+	char left[48];
+
+	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
+		 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->value ? " " : "",
+		 o->value ? o->value : "");
+	printf("  %-26s %s\n", left, o->help);
+}
+
+static void help_all(void)
+{
+	puts("usage: trainyard [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+	     "Trains, deploys and asks models through the daemon trainyardd.\n\ncommands:");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+	puts("\noptions of every command:");
+	for (const struct cli_option *o = global_options; o->name; o++)
+		print_option(o);
+	puts("\nAn ID is a run's (r...), a job's (j...) or RUN/NAME. The daemon is looked for at "
+	     "--url, "
+	     "$TRAINYARD_URL,\nthe unix socket in $RUNTIME_DIRECTORY or /run/trainyard, "
+	     "then " DEFAULT_URL ".\n\n"
+	     "exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon "
+	     "answers,\n"
+	     "4 the run or job that was waited for did not succeed.\n"
+	     "'trainyard COMMAND --help' says more about one command.");
+}
+
+static void help_command(const struct cli_command *cmd)
+{
+	printf("usage: trainyard %s%s%s%s\n\n%s\n", cmd->name,
+	       cmd->options[0].name ? " [OPTIONS]" : "", cmd->arguments[0] ? " " : "",
+	       cmd->arguments, cmd->help);
+	if (cmd->options[0].name)
+		puts("\noptions:");
+	for (const struct cli_option *o = cmd->options; o->name; o++)
+		print_option(o);
+	puts("\noptions of every command:");
+	for (const struct cli_option *o = global_options; o->name; o++)
+		print_option(o);
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+	const char *names[ARRAY_LEN(commands)], *nearest;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		names[i] = commands[i].name;
+		if (str_eq(name, commands[i].name))
+			return &commands[i];
+	}
+	nearest = str_nearest(name, names, ARRAY_LEN(commands));
+	fprintf(stderr, "trainyard: there is no command '%s'%s%s%s\n", name,
+		nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	return NULL;
+}
+
+/* The option that `word` ("--set=x", "--json", "-f") names, of the command or of all. */
+static const struct cli_option *find_option(const struct cli *c, const char *word)
+{
+	const struct cli_option *tables[] = {global_options,
+					     c->command ? c->command->options : NULL};
+	size_t n = strcspn(word, "=");
+
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+		for (const struct cli_option *o = tables[t]; o && o->name; o++) {
+			if (word[1] != '-' && o->letter == word[1] && !word[2])
+				return o;
+			if (word[1] == '-' && strlen(o->name) == n - 2 &&
+			    strncmp(o->name, word + 2, n - 2) == 0)
+				return o;
+		}
+	return NULL;
+}
+
+static int usage_error(const struct cli *c, const char *what, const char *word)
+{
+	fprintf(stderr, "trainyard: %s '%s'; see 'trainyard %s%s--help'\n", what, word,
+		c->command ? c->command->name : "", c->command ? " " : "");
+	if (c->command)
+		fprintf(stderr, "usage: trainyard %s [OPTIONS] %s\n", c->command->name,
+			c->command->arguments);
+	return CLI_USAGE;
+}
+
+/* Take the option at argv[*i]; 0 or an exit status. */
+static int take_option(struct cli *c, char **argv, int *i)
+{
+	const char *word = argv[*i], *value = strchr(word, '=');
+	const struct cli_option *o = find_option(c, word);
+
+	if (!o)
+		return usage_error(c, "there is no option", word);
+	if (!o->value && value)
+		return usage_error(c, "this option takes no value:", word);
+	if (o->value && !value && !argv[*i + 1])
+		return usage_error(c, "this option needs a value:", word);
+	if (o->value)
+		value = value ? value + 1 : argv[++*i];
+	c->given[c->given_n].name = o->name;
+	c->given[c->given_n++].value = o->value ? value : "";
+	return 0;
+}
+
+/* 0, or an exit status after a message. */
+static int parse(struct cli *c, int argc, char **argv)
+{
+	bool options = true;
+	int r = 0;
+
+	if (argc > CLI_WORDS_MAX)
+		return usage_error(c, "there are too many words after", argv[CLI_WORDS_MAX - 1]);
+	for (int i = 1; i < argc && r == 0; i++) {
+		if (options && str_eq(argv[i], "--")) {
+			options = false;
+		} else if (options && argv[i][0] == '-' && argv[i][1]) {
+			r = take_option(c, argv, &i);
+		} else if (!c->command && !str_eq(argv[i], "help")) {
+			c->command = find_command(argv[i]);
+			r = c->command ? 0 : CLI_USAGE;
+		} else if (c->command) {
+			c->args[c->args_n++] = argv[i];
+		}
+	}
+	return r;
+}
+
+/* Does somebody listen on this unix socket? */
+static bool socket_answers(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && str_copy(addr.sun_path, sizeof(addr.sun_path), path) &&
+	       connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+}
+
+static void find_daemon(struct cli *c, char *buf, size_t size)
+{
+	const char *dir = getenv("RUNTIME_DIRECTORY"), *env = getenv("TRAINYARD_URL");
+
+	c->url = cli_get(c, "url");
+	if (!c->url && env && env[0])
+		c->url = env;
+	if (c->url)
+		return;
+	snprintf(buf, size, "unix:%s/trainyard.sock", dir && dir[0] ? dir : DEFAULT_SOCKET_DIR);
+	c->url = socket_answers(buf + strlen("unix:")) ? buf : DEFAULT_URL;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = {0};
+	struct err e = {0};
+	char url[256];
+	int r = parse(&c, argc, argv);
+
+	if (r == 0 && cli_get(&c, "help")) {
+		c.command ? help_command(c.command) : help_all();
+		return CLI_OK;
+	}
+	if (r == 0 && !c.command) {
+		help_all();
+		return argc > 1 ? CLI_OK : CLI_USAGE;
+	}
+	if (r)
+		return r;
+	if (c.args_n < c.command->min)
+		return usage_error(&c, "an argument is missing:", c.command->arguments);
+	if (c.command->max >= 0 && c.args_n > c.command->max)
+		return usage_error(&c, "one argument too many:", c.args[c.command->max]);
+	c.json = cli_get(&c, "json") != NULL;
+	find_daemon(&c, url, sizeof(url));
+	if (http_open(c.url, &c.http, &e) < 0) {
+		cli_fail(&c, &e);
+		return CLI_USAGE;
+	}
+	r = c.command->run(&c);
+	http_free(c.http);
+	if (fflush(stdout) != 0 && r == CLI_OK)
+		r = CLI_FAILED;
+	return r;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Printing for people. Widths are counted in code points, which is right for what ids, names and
+ * messages hold.
+ */
+#include "cli/show.h"
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <time.h>
+
+#define COLUMNS_MAX 12
+
+const json_t *show_find(const json_t *object, const char *path)
+{
+	char key[64];
+	size_t n;
+
+	for (; object; path += n + 1) {
+		n = strcspn(path, ".");
+		snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		object = json_object_get(object, key);
+		if (!path[n])
+			break;
+	}
+	return object;
+}
+
+static int width_of(const char *s)
+{
+	int width = 0;
+
+	for (; *s; s++)
+		width += ((unsigned char)*s & 0xc0) != 0x80;
+	return width;
+}
+
+/* Control characters become '?'; at most `max` code points (0: all), the last one an ellipsis. */
+static void clean(char *out, const char *s, int max)
+{
+	size_t n = 0;
+	int width = 0;
+	bool cut = max > 0 && width_of(s) > max;
+
+	for (; *s && n < SHOW_CELL_MAX - 5; s++) {
+		bool starts = ((unsigned char)*s & 0xc0) != 0x80;
+
+		if (starts && cut && width == max - 1)
+			break;
+		width += starts;
+		out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+	}
+	if (cut)
+		n += (size_t)snprintf(out + n, 4, "…");
+	out[n] = '\0';
+}
+
+char *show_duration(char *buf, int64_t us)
+{
+	int64_t s = us / USEC_PER_SEC;
+
+	if (us < 0)
+		s = us = 0;
+	if (s < 10)
+		snprintf(buf, 24, "%.1fs", (double)us / (double)USEC_PER_SEC);
+	else if (s < 60)
+		snprintf(buf, 24, "%ds", (int)s);
+	else if (s < 3600)
+		snprintf(buf, 24, "%dm %02ds", (int)(s / 60), (int)(s % 60));
+	else if (s < 48 * 3600)
+		snprintf(buf, 24, "%dh %02dm", (int)(s / 3600), (int)(s / 60 % 60));
+	else
+		snprintf(buf, 24, "%dd %02dh", (int)(s / 86400), (int)(s / 3600 % 24));
+	return buf;
+}
+
+char *show_bar(char *buf, int width, double part)
+{
+	int full = (int)(part * width + 0.5);
+
+	if (full < 0)
+		full = 0;
+	if (full > width)
+		full = width;
+	buf[0] = '[';
+	memset(buf + 1, '#', (size_t)full);
+	memset(buf + 1 + full, ' ', (size_t)(width - full));
+	buf[width + 1] = ']';
+	buf[width + 2] = '\0';
+	return buf;
+}
+
+static void cell_time(char *out, const char *text)
+{
+	struct tm tm;
+	int64_t at_us;
+	time_t at;
+
+	if (clock_parse(text, &at_us) < 0) {
+		clean(out, text, 0);
+		return;
+	}
+	at = (time_t)(at_us / USEC_PER_SEC);
+	localtime_r(&at, &tm);
+	strftime(out, SHOW_CELL_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+}
+
+static void cell_age(char *out, const char *text)
+{
+	int64_t at_us, passed_us;
+	char buf[24];
+
+	if (clock_parse(text, &at_us) < 0) {
+		clean(out, text, 0);
+		return;
+	}
+	passed_us = clock_now_us() - at_us;
+	if (passed_us < 0)
+		snprintf(out, SHOW_CELL_MAX, "in %s", show_duration(buf, -passed_us));
+	else
+		snprintf(out, SHOW_CELL_MAX, "%s ago", show_duration(buf, passed_us));
+}
+
+static void cell_took(char *out, const json_t *object)
+{
+	int64_t from_us, to_us = clock_now_us();
+
+	if (clock_parse(json_get_str(object, "started_at", ""), &from_us) < 0)
+		return;
+	if (json_get_str(object, "finished_at", NULL) &&
+	    clock_parse(json_get_str(object, "finished_at", ""), &to_us) < 0)
+		return;
+	show_duration(out, to_us - from_us);
+}
+
+static void cell_progress(char *out, const json_t *progress)
+{
+	double total = json_get_num(progress, "total", 0), done = json_get_num(progress, "done", 0);
+
+	if (total > 0)
+		snprintf(out, SHOW_CELL_MAX, "%d%%", (int)(100 * done / total));
+}
+
+static void cell_reason(char *out, const json_t *reason, int max)
+{
+	const char *code = json_get_str(reason, "code", ""),
+		   *message = json_get_str(reason, "message", "");
+	char both[SHOW_CELL_MAX];
+
+	if (!code[0] && !message[0])
+		return;
+	snprintf(both, sizeof(both), "%s%s%s", code, code[0] && message[0] ? ": " : "", message);
+	clean(out, both, max);
+}
+
+static void cell_text(char *out, const json_t *value, int max)
+{
+	OWN(freep) char *text = NULL;
+
+	if (json_is_string(value)) {
+		clean(out, json_string_value(value), max);
+	} else if (json_is_real(value)) {
+		snprintf(out, SHOW_CELL_MAX, "%.6g", json_real_value(value));
+	} else {
+		text = json_text(value);
+		clean(out, text ? text : "?", max);
+	}
+}
+
+static void cell_bytes(char *out, const json_t *value)
+{
+	str_bytes(out, SHOW_CELL_MAX, (int64_t)json_number_value(value));
+}
+
+void show_cell(char out[SHOW_CELL_MAX], const json_t *object, const struct show_column *column)
+{
+	const json_t *value = show_find(object, column->key);
+
+	snprintf(out, SHOW_CELL_MAX, "-");
+	if (column->as == SHOW_TOOK) {
+		cell_took(out, object);
+		return;
+	}
+	if (!value || json_is_null(value))
+		return;
+	switch (column->as) {
+	case SHOW_TEXT:
+		cell_text(out, value, column->max);
+		break;
+	case SHOW_TIME:
+		cell_time(out, json_string_value(value) ? json_string_value(value) : "");
+		break;
+	case SHOW_AGE:
+		cell_age(out, json_string_value(value) ? json_string_value(value) : "");
+		break;
+	case SHOW_PROGRESS:
+		cell_progress(out, value);
+		break;
+	case SHOW_REASON:
+		cell_reason(out, value, column->max);
+		break;
+	case SHOW_BYTES:
+		cell_bytes(out, value);
+		break;
+	case SHOW_TOOK:
+		break;
+	}
+}
+
+static void print_row(char cells[][SHOW_CELL_MAX], const int *widths, int n)
+{
+	for (int i = 0; i < n; i++)
+		printf("%s%*s", cells[i], i + 1 < n ? widths[i] - width_of(cells[i]) + 2 : 0, "");
+	putchar('\n');
+}
+
+void show_table(const json_t *items, const struct show_column *columns, const char *nothing)
+{
+	static char cells[COLUMNS_MAX][SHOW_CELL_MAX];
+	int widths[COLUMNS_MAX] = {0}, n;
+	const json_t *item;
+	size_t i;
+
+	if (json_array_size(items) == 0) {
+		puts(nothing);
+		return;
+	}
+	for (n = 0; n < COLUMNS_MAX && columns[n].title; n++) {
+		widths[n] = width_of(columns[n].title);
+		json_array_foreach (items, i, item) {
+			show_cell(cells[n], item, &columns[n]);
+			if (width_of(cells[n]) > widths[n])
+				widths[n] = width_of(cells[n]);
+		}
+		snprintf(cells[n], SHOW_CELL_MAX, "%s", columns[n].title);
+	}
+	for (int k = 0; k < n; k++)
+		snprintf(cells[k], SHOW_CELL_MAX, "%s", columns[k].title);
+	print_row(cells, widths, n);
+	json_array_foreach (items, i, item) {
+		for (int k = 0; k < n; k++)
+			show_cell(cells[k], item, &columns[k]);
+		print_row(cells, widths, n);
+	}
+}
+
+void show_fields(const json_t *object, const struct show_column *columns)
+{
+	char cell[SHOW_CELL_MAX];
+
+	for (; columns->title; columns++) {
+		show_cell(cell, object, columns);
+		if (!str_eq(cell, "-"))
+			printf("%-11s %s\n", columns->title, cell);
+	}
+}
+
+void show_json(const json_t *value)
+{
+	OWN(freep) char *text = json_pretty(value);
+
+	if (text)
+		fputs(text, stdout);
+}
