@@ -37,6 +37,20 @@ bool str_copy(char *dst, size_t size, const char *src)
 	return take == n;
 }
 
+bool str_excerpt(char *dst, size_t size, const char *src)
+{
+	static const char mark[] = "…";
+	size_t n;
+
+	if (str_copy(dst, size, src))
+		return true;
+	n = size - sizeof(mark);
+	while (n > 0 && ((unsigned char)src[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(dst + n, mark, sizeof(mark));
+	return false;
+}
+
 /* Levenshtein distance of strings up to NEAREST_NAME_MAX. */
 static size_t edit_distance(const char *a, size_t n, const char *b, size_t m)
 {
@@ -136,9 +150,9 @@ int str_parse_bytes(const char *s, int64_t *ret)
 		const char *unit;
 		double factor;
 	} units[] = {
-		{"", 1},	{"B", 1},	  {"KB", 1e3},	    {"MB", 1e6},
-		{"GB", 1e9},	{"TB", 1e12},	  {"KiB", 1024.0},  {"MiB", 1048576.0},
-		{"K", 1024.0},	{"M", 1048576.0}, {"GiB", 1 << 30}, {"G", 1 << 30},
+		{"", 1},	 {"B", 1},	   {"KB", 1e3},	     {"MB", 1e6},
+		{"GB", 1e9},	 {"TB", 1e12},	   {"KiB", 1024.0},  {"MiB", 1048576.0},
+		{"K", 1024.0},	 {"M", 1048576.0}, {"GiB", 1 << 30}, {"G", 1 << 30},
 		{"TiB", 0x1p40}, {"T", 0x1p40},
 	};
 	char *end;

@@ -11,6 +11,9 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* Copy and cut to size; true when all of src fitted. */
 bool str_copy(char *dst, size_t size, const char *src);
+/* The same for UTF-8 that people will read: cut between characters, and a cut text ends in "…"
+ * (size of at least 4). */
+bool str_excerpt(char *dst, size_t size, const char *src);
 /* The candidate with the smallest edit distance to `name` (at most a third of its length), or
  * NULL. `candidates` is n strings, borrowed; so is the result. */
 const char *str_nearest(const char *name, const char *const *candidates, size_t n);

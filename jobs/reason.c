@@ -45,29 +45,15 @@ bool reason_may_be_named(enum reason_code code)
 	return reasons[code].may_name;
 }
 
-/* Bytes of the longest prefix of s[0..n) that does not end inside a UTF-8 character. */
-static size_t whole_characters(const char *s, size_t n)
-{
-	size_t start = n;
-
-	while (start > 0 && n - start < 4 && ((unsigned char)s[start - 1] & 0xc0) == 0x80)
-		start--;
-	if (start == 0 || str_utf8_valid(s + start - 1, n - start + 1))
-		return n;
-	return start - 1;
-}
-
 void reason_set(struct reason *r, enum reason_code code, const char *fmt, ...)
 {
+	char text[REASON_MSG_MAX + 1]; /* one more: does it fit? */
 	va_list ap;
-	int n;
 
 	r->code = code;
 	va_start(ap, fmt);
-	n = vsnprintf(r->message, sizeof(r->message), fmt, ap);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
 	va_end(ap);
-	if (n < 0)
-		r->message[0] = '\0';
-	else if ((size_t)n >= sizeof(r->message))
-		r->message[whole_characters(r->message, sizeof(r->message) - 1)] = '\0';
+	str_excerpt(r->message, sizeof(r->message), text);
 }

@@ -15,9 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SPEC_JOBS_MAX	  256  /* jobs in a run */
-#define SPEC_NAME_MAX	  63   /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-#define SPEC_NEEDS_MAX	  64   /* needs of one job */
+#define SPEC_JOBS_MAX 256 /* jobs in a run */
+#define SPEC_NAME_MAX \
+	63 /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+#define SPEC_NEEDS_MAX	  64 /* needs of one job */
 #define SPEC_TAGS_MAX	  50
 #define SPEC_PROBLEMS_MAX 20   /* further ones are not listed */
 #define SPEC_PATH_MAX	  1024 /* bytes of a path or URI */
@@ -60,6 +61,7 @@ enum spec_path_use {
 struct spec_path {
 	char pointer[ERR_FIELD_MAX]; /* into the submitted body */
 	enum spec_path_use use;
+	bool registered;  /* of a model: a name of the configuration, not a path */
 	json_t *object;	  /* the object in job_spec.spec that holds it, borrowed */
 	const char *key;  /* static or inside object */
 	const char *path; /* inside object */
@@ -103,20 +105,21 @@ void run_spec_freep(struct run_spec **rs);
 /* What a stored, normalised spec asks of the scheduler. */
 #define SPEC_DEVICES_MAX 16
 struct job_resources {
-	int gpus;			    /* whole GPUs to hold */
-	int64_t gpu_memory_bytes;	    /* per GPU; 0: the whole GPU */
-	int devices[SPEC_DEVICES_MAX];	    /* wished indices; devices_n 0: any */
+	int gpus;		       /* whole GPUs to hold */
+	int64_t gpu_memory_bytes;      /* per GPU; 0: the whole GPU */
+	int devices[SPEC_DEVICES_MAX]; /* wished indices; devices_n 0: any */
 	int devices_n;
-	int cpus;			    /* threads; 0: all of the slot */
-	int64_t memory_bytes;		    /* 0: no limit */
-	int64_t max_runtime_us;		    /* 0: no limit */
+	int cpus;		/* threads; 0: all of the slot */
+	int64_t memory_bytes;	/* 0: no limit */
+	int64_t max_runtime_us; /* 0: no limit */
 	int retry_max;
 	uint64_t retry_on; /* bit per reason_code; what `retry` names, else the defaults */
 };
 void job_resources_of(const json_t *spec, struct job_resources *ret);
 
-/* Replace every ${job.output} and ${job.output}/sub/path in a copy of `spec`. `find` gives the value
- * of one output (borrowed until the next call) or NULL; then -ERR_NOT_FOUND names the reference. */
+/* Replace every ${job.output} and ${job.output}/sub/path in a copy of `spec`. `find` gives the
+ * value of one output (borrowed until the next call) or NULL; then -ERR_NOT_FOUND names the
+ * reference. */
 typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;

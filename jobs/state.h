@@ -68,7 +68,7 @@ enum endpoint_state {
 const char *job_state_str(enum job_state s);
 int job_state_parse(const char *s, enum job_state *ret); /* 0 or -EINVAL, as all below */
 bool job_state_may(enum job_state from, enum job_state to);
-bool job_state_is_final(enum job_state s); /* succeeded failed cancelled skipped */
+bool job_state_is_final(enum job_state s);  /* succeeded failed cancelled skipped */
 bool job_state_is_active(enum job_state s); /* starting running stopping: holds resources */
 
 const char *run_state_str(enum run_state s);

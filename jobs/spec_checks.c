@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of single fields beyond type and range; the tables name them. */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/spec_parse.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <string.h>
+#include <strings.h>
+
+#define TAG_NAME_MAX	  128
+#define VARIABLE_NAME_MAX 512
+#define CHANNEL_NAME_MAX  64
+#define VALUE_NAME_MAX	  256
+#define INPUTS_MAX	  10000
+
+void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)v, key, value) if (!*key || strlen(key) > TAG_NAME_MAX)
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "the name of a tag must have 1 to %d bytes, not %zu", TAG_NAME_MAX,
+			     strlen(key));
+}
+
+/* Does the variable look like it holds a secret? Plain numbers and words for yes and no do not. */
+static bool looks_secret(const char *name, const char *value)
+{
+	static const char *const words[] = {"secret",  "token",	 "password",
+					    "api_key", "apikey", "access_key"};
+	double number;
+	const char *at;
+
+	if (!*value || str_to_double(value, &number) == 0 || strcasecmp(value, "true") == 0 ||
+	    strcasecmp(value, "false") == 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		at = strcasestr(name, words[i]);
+		if (at && strncasecmp(at, "tokenizer", strlen("tokenizer")) != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool variable_name_ok(const char *s)
+{
+	if (!isalpha((unsigned char)*s) && *s != '_')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && *s != '_')
+			return false;
+	return true;
+}
+
+static void refuse_reference(struct spec_parse *p, const char *value)
+{
+	char job[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
+	const char *sub;
+
+	if (spec_ref_split(value, job, output, &sub) == 0)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' would stay as it is: references are replaced only in fields for "
+			     "paths and endpoints; name it as a channel instead",
+			     problem_quote(quote, value));
+}
+
+void check_environment(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)v, key, value)
+	{
+		const char *text = json_string_value(value);
+		size_t mark = spec_enter(p, key);
+
+		problem_quote(quote, key);
+		if (!variable_name_ok(key) || strlen(key) > VARIABLE_NAME_MAX)
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' is not the name of a variable; use letters, digits and "
+				     "'_', at most %d, not beginning with a digit",
+				     quote, VARIABLE_NAME_MAX);
+		else if (str_starts(key, "TRAINYARD_"))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' is set by the daemon itself; choose a name that does "
+				     "not begin with TRAINYARD_",
+				     quote);
+		else if (looks_secret(key, text))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' looks like a secret, and specs are stored and shown as "
+				     "they are; remove it and let the script read it from a file "
+				     "that only its user may read",
+				     quote);
+		else
+			refuse_reference(p, text);
+		spec_leave(p, mark);
+	}
+}
+
+void check_channels(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	char quote[PROBLEM_QUOTE_MAX];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)v, key, value) if (!isalnum((unsigned char)*key) ||
+							 key[strspn(key, allowed)] ||
+							 strlen(key) > CHANNEL_NAME_MAX)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not the name of a channel; use at most %d letters, "
+			     "digits, '_', '.' and '-'",
+			     problem_quote(quote, key), CHANNEL_NAME_MAX);
+}
+
+void check_hyperparameters(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)v, key, value)
+	{
+		size_t mark = spec_enter(p, key);
+
+		if (!*key || strlen(key) > VALUE_NAME_MAX)
+			spec_problem(
+				p, PROBLEM_OUT_OF_RANGE,
+				"the name of a hyperparameter must have 1 to %d bytes, not %zu",
+				VALUE_NAME_MAX, strlen(key));
+		if (json_is_string(value))
+			refuse_reference(p, json_string_value(value));
+		spec_leave(p, mark);
+	}
+}
+
+static bool is_pair(const json_t *v)
+{
+	return json_array_size(v) == 2 && json_is_string(json_array_get(v, 0)) &&
+	       json_is_string(json_array_get(v, 1));
+}
+
+void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	size_t n = json_array_size(v);
+
+	if (json_is_string(v))
+		return;
+	if (!json_is_array(v)) {
+		spec_problem(p, PROBLEM_WRONG_TYPE,
+			     "'inputs' must be a text, a list of texts or a list of pairs of "
+			     "texts, not %s",
+			     json_type_name(v));
+		return;
+	}
+	if (n == 0)
+		spec_problem(p, PROBLEM_MISSING, "'inputs' needs at least one text");
+	if (n > INPUTS_MAX) {
+		spec_problem(p, PROBLEM_TOO_MANY,
+			     "'inputs' has %zu entries; split it into jobs of at most %d", n,
+			     INPUTS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const json_t *one = json_array_get(v, i);
+		size_t mark = spec_enter_index(p, i);
+
+		if (!json_is_string(one) && !is_pair(one))
+			spec_problem(p, PROBLEM_WRONG_TYPE,
+				     "an input must be a text or a pair of texts, not %s",
+				     json_is_array(one) ? "another list" : json_type_name(one));
+		else if (json_typeof(one) != json_typeof(json_array_get(v, 0)))
+			spec_problem(p, PROBLEM_WRONG_TYPE,
+				     "'inputs' mixes texts and pairs; send them in two jobs");
+		spec_leave(p, mark);
+	}
+}
+
+/* The C library's regcomp needs unbounded memory for nested counts and time for back-references. */
+static bool regex_is_tame(const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\\' && s[1]) {
+			s++;
+			if (*s >= '1' && *s <= '9')
+				return false;
+		} else if (*s == '[') {
+			s += s[1] == '^' ? 2 : 1;
+			s += *s ? 1 : 0; /* a ']' here stands for itself */
+			while (*s && *s != ']')
+				s++;
+			if (!*s)
+				return true; /* regcomp says what is wrong */
+		} else if (*s == '{') {
+			return false;
+		}
+	}
+	return true;
+}
+
+void check_regex(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX], why[128];
+	regex_t re;
+	int r;
+
+	problem_quote(quote, json_string_value(v));
+	if (!regex_is_tame(json_string_value(v))) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' has a count {n} or a back-reference, which are not allowed; "
+			     "write + or *, and \\{ for a brace",
+			     quote);
+		return;
+	}
+	r = regcomp(&re, json_string_value(v), REG_EXTENDED);
+	if (r != 0) {
+		regerror(r, &re, why, sizeof(why));
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a POSIX extended regular expression: %s", quote, why);
+		return;
+	}
+	if (re.re_nsub < 1)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' has no group; put the part that is the value in parentheses",
+			     quote);
+	regfree(&re);
+}
+
+void check_reason(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *s = json_string_value(v), *names[REASONS_], *near;
+	char quote[PROBLEM_QUOTE_MAX];
+	enum reason_code code;
+	size_t n = 0;
+
+	if (reason_code_parse(s, &code) == 0 && reason_may_be_named(code))
+		return;
+	for (int i = 0; i < REASONS_; i++)
+		if (reason_may_be_named((enum reason_code)i))
+			names[n++] = reason_code_str((enum reason_code)i);
+	near = str_nearest(s, names, n);
+	spec_problem(p, PROBLEM_INVALID, "'%s' is not a reason to retry; %s '%s'%s",
+		     problem_quote(quote, s), near ? "did you mean" : "use one such as",
+		     near ? near : "host_lost", near ? "?" : "");
+}
+
+void check_instance_type(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	const char *s = json_string_value(v);
+
+	if (!str_starts(s, "ml.") || strchr(s, ' '))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a SageMaker instance type; they begin with 'ml.', such "
+			     "as ml.g5.xlarge",
+			     problem_quote(quote, s));
+}
+
+void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+
+	if (!path_is_inside(json_string_value(v)))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' leaves source_dir; give the script's path relative to it, "
+			     "without '.' and '..'",
+			     problem_quote(quote, json_string_value(v)));
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * "Did you mean": what an unknown field probably stands for. First the names that people bring
+ * along from the SageMaker SDK, Hugging Face's TrainingArguments and other schedulers; then the
+ * same name in another place of the job; then the nearest spelling.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/spec_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CANDIDATES_MAX 64
+
+static const struct {
+	const char *theirs, *ours;
+} foreign[] = {
+	/* SageMaker's Python SDK and API */
+	{"use_spot_instances", "sagemaker.spot"},
+	{"EnableManagedSpotTraining", "sagemaker.spot"},
+	{"image_uri", "sagemaker.image"},
+	{"TrainingImage", "sagemaker.image"},
+	{"volume_size", "sagemaker.volume_gb"},
+	{"train_volume_size", "sagemaker.volume_gb"},
+	{"train_instance_type", "sagemaker.instance_type"},
+	{"train_instance_count", "sagemaker.instance_count"},
+	{"initial_instance_count", "sagemaker.instance_count"},
+	{"role_arn", "sagemaker.role"},
+	{"RoleArn", "sagemaker.role"},
+	{"keep_alive_period_in_seconds", "sagemaker.keep_alive"},
+	{"subnets", "sagemaker.vpc.subnets"},
+	{"security_group_ids", "sagemaker.vpc.security_groups"},
+	{"output_kms_key", "sagemaker.kms_key"},
+	{"volume_kms_key", "sagemaker.kms_key"},
+	{"serverless_inference_config", "sagemaker.serverless"},
+	{"max_run", "max_runtime"},
+	{"train_max_run", "max_runtime"},
+	{"MaxRuntimeInSeconds", "max_runtime"},
+	{"checkpoint_s3_uri", "checkpoint.s3"},
+	{"checkpoint_local_path", "checkpoint.path"},
+	{"base_job_name", "name"},
+	{"job_name", "name"},
+	{"TrainingJobName", "name"},
+	{"model_data", "model"},
+	{"model_uri", "model"},
+	{"endpoint_name", "endpoint"},
+	{"EndpointName", "endpoint"},
+	{"max_retry_attempts", "retry.max"},
+	/* Hugging Face */
+	{"model_name", "model"},
+	{"model_name_or_path", "model"},
+	{"pretrained_model_name_or_path", "model"},
+	{"num_train_epochs", "hyperparameters.epochs"},
+	{"num_epochs", "hyperparameters.epochs"},
+	{"per_device_train_batch_size", "hyperparameters.train_batch_size"},
+	{"per_gpu_train_batch_size", "hyperparameters.train_batch_size"},
+	{"per_device_eval_batch_size", "hyperparameters.eval_batch_size"},
+	{"per_gpu_eval_batch_size", "hyperparameters.eval_batch_size"},
+	{"gradient_accumulation_steps", "hyperparameters.train_batch_size"},
+	{"evaluation_strategy", "hyperparameters.eval_steps"},
+	{"eval_strategy", "hyperparameters.eval_steps"},
+	{"logging_strategy", "hyperparameters.logging_steps"},
+	{"save_strategy", "hyperparameters.save_steps"},
+	{"warmup_ratio", "hyperparameters.warmup_steps"},
+	{"lr", "hyperparameters.learning_rate"},
+	{"fp16", "hyperparameters.bf16"},
+	{"bfloat16", "hyperparameters.bf16"},
+	{"data_seed", "hyperparameters.seed"},
+	{"gradient_clip_val", "hyperparameters.max_grad_norm"},
+	{"max_seq_length", "max_length"},
+	{"top_n", "parameters.top_k"},
+	{"return_all_scores", "parameters.top_k"},
+	/* other schedulers */
+	{"type", "kind"},
+	{"depends_on", "needs"},
+	{"dependencies", "needs"},
+	{"dependsOn", "needs"},
+	{"after", "needs"},
+	{"env", "environment"},
+	{"envs", "environment"},
+	{"timeout", "max_runtime"},
+	{"time_limit", "max_runtime"},
+	{"retries", "retry.max"},
+	{"script", "entry_point"},
+	{"command", "entry_point"},
+	{"inputs_dir", "channels"},
+	{"num_gpus", "local.gpus"},
+	{"gpu", "local.gpus"},
+	{"mem", "local.memory"},
+	{"ttl_seconds", "lease.ttl"},
+};
+
+static const char *foreign_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
+		if (str_eq(name, foreign[i].theirs))
+			return foreign[i].ours;
+	return NULL;
+}
+
+/* The job's object field whose table has `name`: "hyperparameters" for "epochs". */
+static const char *nested_find(const struct spec_parse *p, const char *name)
+{
+	for (size_t i = 0; i < spec_job_table.n; i++) {
+		const struct spec_field *f = &spec_job_table.fields[i];
+
+		if (f->type == FIELD_OBJECT && spec_field_in(f, p->modes) &&
+		    spec_field_find(f->table, name, p->modes))
+			return f->name;
+	}
+	return NULL;
+}
+
+/* The first kind that has the job's field `name`; NULL: none has. */
+static const char *other_kind(const char *name)
+{
+	for (int kind = 0; kind < JOB_KINDS_; kind++)
+		if (spec_field_find(&spec_job_table, name, SPEC_MODE(kind)))
+			return job_kind_str((enum job_kind)kind);
+	return NULL;
+}
+
+static const char *nearest(const struct spec_parse *p, const struct spec_table *t, const char *name)
+{
+	const char *names[CANDIDATES_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n && n < CANDIDATES_MAX; i++)
+		if (spec_field_in(&t->fields[i], p->modes) && t->fields[i].type != FIELD_LATER)
+			names[n++] = t->fields[i].name;
+	return str_nearest(name, names, n);
+}
+
+/* The path `ours` as seen from table t: without the table's own name in front. */
+static const char *seen_from(const struct spec_table *t, const char *ours)
+{
+	const char *dot = strchr(ours, '.');
+	char prefix[64];
+
+	if (!dot)
+		return ours;
+	snprintf(prefix, sizeof(prefix), "'%.*s'", (int)(dot - ours), ours);
+	return str_eq(prefix, t->what) ? dot + 1 : ours;
+}
+
+void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const char *name)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	const char *hint;
+
+	problem_quote(quote, name);
+	if ((hint = foreign_find(name)))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; here it is '%s'",
+			     quote, t->what, seen_from(t, hint));
+	else if (t == &spec_job_table && (hint = nested_find(p, name)))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; put it in '%s'",
+			     quote, t->what, hint);
+	else if (t == &spec_job_table && (hint = other_kind(name)))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD,
+			     "'%s' is a field of %s jobs, not of this one; remove it", quote, hint);
+	else if ((hint = nearest(p, t, name)))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD,
+			     "'%s' is not a field of %s; did you mean '%s'?", quote, t->what, hint);
+	else if (t != &spec_job_table && p->modes &&
+		 spec_field_find(&spec_job_table, name, p->modes))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD,
+			     "'%s' is not a field of %s; it belongs to the job itself", quote,
+			     t->what);
+	else
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; remove it",
+			     quote, t->what);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * References: "${job.output}" and "${job.output}/sub/path". One walk over a job's normalised spec,
+ * led by the field tables, visits every place that may hold a reference or a local path; three
+ * users: checking references (and the needs that follow), listing paths, replacing references by
+ * values.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/spec_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PATHS_MAX 64 /* in one job */
+
+/* One place: object[key] is a string and f its row. */
+struct place {
+	const struct spec_field *f;
+	json_t *object;
+	const char *key; /* inside object */
+	const char *value;
+};
+
+/* Negative ends the walk and is its result. */
+typedef int (*place_fn)(void *userdata, const struct place *place);
+
+struct walk {
+	struct spec_parse *p; /* whose pointer follows the walk; NULL: nobody's */
+	place_fn fn;
+	void *userdata;
+	unsigned modes;
+};
+
+static int walk_table(struct walk *w, const struct spec_table *t, json_t *object);
+
+static int walk_value(struct walk *w, const struct spec_field *f, json_t *object, const char *key,
+		      json_t *value)
+{
+	size_t mark = w->p ? spec_enter(w->p, key) : 0;
+	const char *inner;
+	json_t *one;
+	int r = 0;
+
+	if (f->type == FIELD_OBJECT) {
+		r = walk_table(w, f->table, value);
+	} else if (f->type == FIELD_MAP && json_is_object(value)) {
+		json_object_foreach(value, inner, one)
+		{
+			r = walk_value(w, f->item, value, inner, one);
+			if (r < 0)
+				break;
+		}
+	} else if ((f->accepts || f->type == FIELD_PATH) && json_is_string(value)) {
+		struct place place = {f, object, key, json_string_value(value)};
+
+		r = w->fn(w->userdata, &place);
+	}
+	if (w->p)
+		spec_leave(w->p, mark);
+	return r;
+}
+
+static int walk_table(struct walk *w, const struct spec_table *t, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach(object, key, value)
+	{
+		const struct spec_field *f = spec_field_find(t, key, w->modes);
+
+		if (f)
+			r = walk_value(w, f, object, key, value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static unsigned modes_of(const json_t *spec)
+{
+	enum job_kind kind;
+
+	if (job_kind_parse(json_get_str(spec, "kind", ""), &kind) < 0)
+		return 0;
+	return kind == JOB_TRAIN && json_object_get(spec, "entry_point") ? SPEC_TRAIN_SCRIPT
+									 : SPEC_MODE(kind);
+}
+
+int spec_ref_split(const char *s, char *job, char *output, const char **ret_sub)
+{
+	char inside[2 * SPEC_NAME_MAX + 2];
+	const char *end;
+	char *dot;
+
+	if (!str_starts(s, "${"))
+		return -ENOENT;
+	end = strchr(s, '}');
+	if (!end || end - (s + 2) >= (ptrdiff_t)sizeof(inside) || (end[1] && end[1] != '/'))
+		return -EINVAL;
+	memcpy(inside, s + 2, (size_t)(end - (s + 2)));
+	inside[end - (s + 2)] = '\0';
+	dot = strrchr(inside, '.'); /* names of jobs may have dots, outputs have none */
+	if (!dot)
+		return -EINVAL;
+	*dot = '\0';
+	if (!str_copy(job, SPEC_NAME_MAX + 1, inside) ||
+	    !str_copy(output, SPEC_NAME_MAX + 1, dot + 1) || !spec_name_ok(job) ||
+	    !spec_name_ok(output))
+		return -EINVAL;
+	*ret_sub = end + 1;
+	return 0;
+}
+
+/* "train, test": the outputs of a kind. */
+static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
+{
+	const char *const *names = job_kind_outputs(kind);
+
+	buf[0] = '\0';
+	for (size_t i = 0; names[i]; i++) {
+		size_t n = strlen(buf);
+
+		snprintf(buf + n, size - n, "%s'%s'", i ? ", " : "", names[i]);
+	}
+	return buf;
+}
+
+/* What the place needs, and what the output is. */
+static void check_role(struct spec_parse *p, const struct place *place,
+		       const struct job_spec *other, const char *output, const char *sub)
+{
+	char list[128], quote[PROBLEM_QUOTE_MAX];
+	unsigned role = spec_output_role(other->kind, output);
+
+	problem_quote(quote, place->value);
+	if (!role) {
+		outputs_text(other->kind, list, sizeof(list));
+		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE, "%s job '%s' has no output '%s'; %s%s",
+			     job_kind_str(other->kind), other->name, output,
+			     *list ? "it has " : "it has none", list);
+		return;
+	}
+	if (!(place->f->accepts & role) ||
+	    (role == ROLE_DIRECTORY && !*sub && !(place->f->accepts & ROLE_DATASET))) {
+		spec_problem(p, PROBLEM_INVALID, "'%s' is %s, but '%s' needs %s; refer to one",
+			     quote, spec_role_str(role), place->key,
+			     spec_role_str(place->f->accepts));
+		return;
+	}
+	if (*sub && (role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE) || !path_is_inside(sub + 1)))
+		spec_problem(p, PROBLEM_INVALID,
+			     role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE)
+				     ? "'%s' is not a directory; leave out what follows the brace"
+				     : "'%s' leaves the output; use a path below it, without '.' "
+				       "and '..'",
+			     quote);
+}
+
+/* A reference needs the other job's success; only the clean-up of an endpoint does not. */
+static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
+{
+	enum need_when when = job->kind == JOB_DELETE_ENDPOINT ? NEED_ALWAYS : NEED_SUCCESS;
+
+	for (size_t i = 0; i < job->needs_n; i++)
+		if (job->needs[i].job == other && job->needs[i].when == NEED_FAILURE)
+			spec_problem(p, PROBLEM_INVALID,
+				     "the job refers to an output of '%s' but runs only if that "
+				     "fails; remove the reference or the 'when'",
+				     p->run->jobs[other].name);
+	spec_need_add(p, job, other, when);
+}
+
+static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place)
+{
+	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
+	const char *names[SPEC_JOBS_MAX], *near, *sub;
+	ssize_t other;
+
+	problem_quote(quote, place->value);
+	if (spec_ref_split(place->value, name, output, &sub) < 0) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a reference; write ${job.output} or "
+			     "${job.output}/sub/path",
+			     quote);
+		return;
+	}
+	other = spec_job_find(p->run, name);
+	if (other < 0) {
+		for (size_t i = 0; i < p->run->jobs_n; i++)
+			names[i] = p->run->jobs[i].name;
+		near = str_nearest(name, names, p->run->jobs_n);
+		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
+			     "there is no job '%s' in this run; %s%s%s", name,
+			     near ? "did you mean '" : "refer to one that is", near ? near : "",
+			     near ? "'?" : "");
+		return;
+	}
+	if (&p->run->jobs[other] == job) {
+		spec_problem(p, PROBLEM_CYCLE, "job '%s' refers to itself; refer to another job",
+			     name);
+		return;
+	}
+	if (!p->run->jobs[other].spec)
+		return; /* its kind is not known: said already */
+	check_role(p, place, &p->run->jobs[other], output, sub);
+	add_need(p, job, (size_t)other);
+}
+
+struct find {
+	struct spec_parse *p;
+	struct job_spec *job;
+	struct buf paths;
+};
+
+static int find_place(void *userdata, const struct place *place)
+{
+	struct find *find = userdata;
+	struct spec_path path = {.use = place->f->use,
+				 .object = place->object,
+				 .key = place->key,
+				 .path = place->value};
+
+	if (str_starts(place->value, "${")) {
+		check_reference(find->p, find->job, place);
+		return 0;
+	}
+	if (place->f->type != FIELD_PATH)
+		return 0;
+	str_copy(path.pointer, sizeof(path.pointer), find->p->pointer);
+	path.registered = path.use == SPEC_PATH_MODEL && find->p->ctx->model_known &&
+			  find->p->ctx->model_known(find->p->ctx->userdata, path.path);
+	if (buf_put(&find->paths, &path, sizeof(path)) < 0)
+		find->p->no_memory = true;
+	return 0;
+}
+
+void spec_refs_find(struct spec_parse *p)
+{
+	for (size_t i = 0; i < p->run->jobs_n; i++) {
+		struct job_spec *job = &p->run->jobs[i];
+		struct find find = {p, job, BUF_INIT(PATHS_MAX * sizeof(struct spec_path))};
+		struct walk w = {.p = p, .fn = find_place, .userdata = &find};
+
+		spec_at_job(p, i);
+		if (!job->spec)
+			continue;
+		w.modes = modes_of(job->spec);
+		if (walk_table(&w, &spec_job_table, job->spec) < 0)
+			p->no_memory = true;
+		job->paths_n = find.paths.len / sizeof(struct spec_path);
+		job->paths = (struct spec_path *)buf_take(&find.paths);
+		if (!job->paths)
+			p->no_memory = true;
+	}
+}
+
+struct resolve {
+	spec_output_fn find;
+	void *userdata;
+	struct err *reterr;
+};
+
+static int resolve_place(void *userdata, const struct place *place)
+{
+	const struct resolve *r = userdata;
+	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], text[2 * SPEC_PATH_MAX];
+	const char *sub, *value;
+
+	if (spec_ref_split(place->value, name, output, &sub) < 0)
+		return 0;
+	value = r->find(r->userdata, name, output);
+	if (!value)
+		return err_at(r->reterr, ERR_NOT_FOUND, place->key,
+			      "'%s' has no value: job '%s' did not leave an output '%s'",
+			      place->value, name, output);
+	if (snprintf(text, sizeof(text), "%s%s", value, sub) >= (int)sizeof(text))
+		return err_at(r->reterr, ERR_LIMIT, place->key, "the path of '%s' is too long",
+			      place->value);
+	if (json_object_set_new(place->object, place->key, json_string(text)) < 0)
+		return err_errno(r->reterr, ENOMEM, "the value of '%s'", place->key);
+	return 0;
+}
+
+int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
+		 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *copy = json_deep_copy(spec);
+	struct resolve resolve = {find, userdata, reterr};
+	struct walk w = {.fn = resolve_place, .userdata = &resolve, .modes = modes_of(spec)};
+	int r;
+
+	if (!copy)
+		return err_errno(reterr, ENOMEM, "a copy of the spec");
+	r = walk_table(&w, &spec_job_table, copy);
+	if (r < 0)
+		return r;
+	*ret = TAKE(copy);
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rules over several fields of one job, and defaults that depend on the machine or the
+ * configuration. Runs after the job's fields were parsed; missing or bad fields are absent from
+ * job->spec, so every rule looks before it speaks.
+ */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/spec_parse.h"
+
+static bool is_native(const struct spec_parse *p, enum job_kind kind)
+{
+	return !(p->modes & SPEC_TRAIN_SCRIPT) && (kind == JOB_PREPROCESS || kind == JOB_TRAIN ||
+						   kind == JOB_EVALUATE || kind == JOB_DEPLOY);
+}
+
+static void rule_target(struct spec_parse *p, const struct job_spec *job)
+{
+	size_t mark = spec_enter(p, "target");
+
+	if (job->target == TARGET_SAGEMAKER)
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "the SageMaker target is not available in this version; use "
+			     "\"local\"");
+	spec_leave(p, mark);
+	mark = spec_enter(p, "kind");
+	if (!p->ctx->native && is_native(p, job->kind))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "%s jobs need the native engine, which this build does not have; "
+			     "run a script, or build with -Dnative=enabled",
+			     job_kind_str(job->kind));
+	spec_leave(p, mark);
+}
+
+static void rule_retry(struct spec_parse *p, json_t *retry)
+{
+	json_t *on;
+
+	if (!retry || json_object_get(retry, "on"))
+		return;
+	on = spec_set(p, retry, "on", json_array());
+	for (int i = 0; on && i < REASONS_; i++)
+		if (reason_retried_by_default((enum reason_code)i))
+			json_array_append_new(on,
+					      json_string(reason_code_str((enum reason_code)i)));
+}
+
+static void rule_max_runtime(struct spec_parse *p, json_t *spec)
+{
+	char text[32];
+
+	if (p->ctx->max_runtime_default_us > 0 && !json_object_get(spec, "max_runtime"))
+		spec_set(p, spec, "max_runtime",
+			 json_string(duration_format(text, p->ctx->max_runtime_default_us)));
+}
+
+/* Is a number of `local` more than the machine has? `have` 0: not known. */
+static void at_most(struct spec_parse *p, const json_t *local, const char *key, int64_t have,
+		    const char *what)
+{
+	int64_t wanted = json_get_int(local, key, 0);
+	char have_text[32], wanted_text[32];
+	size_t mark = spec_enter(p, key);
+
+	if (have > 0 && wanted > have) {
+		str_bytes(have_text, sizeof(have_text), have);
+		str_bytes(wanted_text, sizeof(wanted_text), wanted);
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' asks for %s, but %s %s; ask for less",
+			     key, wanted_text, what, have_text);
+	}
+	spec_leave(p, mark);
+}
+
+static void rule_devices(struct spec_parse *p, const json_t *local, int64_t gpus)
+{
+	const json_t *devices = json_object_get(local, "devices");
+	size_t mark = spec_enter(p, "devices");
+
+	for (size_t i = 0; i < json_array_size(devices); i++) {
+		int64_t index = json_integer_value(json_array_get(devices, i));
+		size_t inner = spec_enter_index(p, i);
+
+		if (index >= p->ctx->gpus)
+			spec_problem(p, PROBLEM_OUT_OF_RANGE,
+				     "there is no GPU %lld: this machine has %d, counted from 0",
+				     (long long)index, p->ctx->gpus);
+		spec_leave(p, inner);
+	}
+	if (devices && (int64_t)json_array_size(devices) < gpus)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'devices' lists %zu GPUs, but 'gpus' asks for %lld; list more or ask "
+			     "for fewer",
+			     json_array_size(devices), (long long)gpus);
+	spec_leave(p, mark);
+}
+
+static void rule_gpus(struct spec_parse *p, enum job_kind kind, json_t *local)
+{
+	const json_t *devices = json_object_get(local, "devices");
+	bool wants_one = devices || json_object_get(local, "gpu_memory") ||
+			 (p->ctx->gpus > 0 && is_native(p, kind) &&
+			  (kind == JOB_TRAIN || kind == JOB_DEPLOY));
+	int64_t gpus;
+	size_t mark;
+
+	if (!json_object_get(local, "gpus"))
+		spec_set(p, local, "gpus", json_integer(wants_one));
+	gpus = json_get_int(local, "gpus", 0);
+	mark = spec_enter(p, "gpus");
+	if (gpus > p->ctx->gpus)
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "the job asks for %lld GPU%s, but this machine has %d; ask for fewer",
+			     (long long)gpus, gpus == 1 ? "" : "s", p->ctx->gpus);
+	else if (gpus == 0 && wants_one && (devices || json_object_get(local, "gpu_memory")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'gpus' is 0, but 'devices' or 'gpu_memory' is given; remove them or "
+			     "ask for a GPU");
+	spec_leave(p, mark);
+	rule_devices(p, local, gpus);
+}
+
+static void rule_local(struct spec_parse *p, const struct job_spec *job)
+{
+	json_t *local = json_object_get(job->spec, "local");
+	int64_t cpus = json_get_int(local, "cpus", 0);
+	size_t mark = spec_enter(p, "local"), inner;
+
+	if (local) {
+		rule_gpus(p, job->kind, local);
+		at_most(p, local, "gpu_memory", p->ctx->gpu_memory_max_bytes,
+			"the largest GPU of this machine has");
+		at_most(p, local, "memory", p->ctx->memory_bytes, "this machine has");
+		inner = spec_enter(p, "cpus");
+		if (p->ctx->cpus > 0 && cpus > p->ctx->cpus)
+			spec_problem(p, PROBLEM_OUT_OF_RANGE,
+				     "'cpus' asks for %lld threads, but the slots of this machine "
+				     "have %d; ask for fewer",
+				     (long long)cpus, p->ctx->cpus);
+		spec_leave(p, inner);
+		if (p->ctx->python && json_object_get(job->spec, "entry_point") &&
+		    !json_object_get(local, "python"))
+			spec_set(p, local, "python", json_string(p->ctx->python));
+	}
+	spec_leave(p, mark);
+}
+
+/* One source that is split, or two files: never both, never half. */
+static void rule_dataset(struct spec_parse *p, const json_t *spec)
+{
+	const json_t *d = json_object_get(spec, "dataset");
+	bool path = json_object_get(d, "path"), train = json_object_get(d, "train"),
+	     test = json_object_get(d, "test");
+	const char *text = json_get_str(d, "text_column", ""),
+		   *label = json_get_str(d, "label_column", "");
+	size_t mark = spec_enter(p, "dataset");
+
+	if (d && path && (train || test))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'dataset' has 'path' and also 'train' or 'test'; give one source to "
+			     "split, or one file for each split");
+	else if (d && !path && !(train && test) &&
+		 (train || test || p->found == p->found_before_job))
+		spec_problem(p, PROBLEM_MISSING,
+			     "'dataset' needs 'path', or both 'train' and 'test': where the data "
+			     "lies");
+	if (d && str_eq(text, label))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'text_column' and 'label_column' are both '%.64s'; name two columns",
+			     text);
+	spec_leave(p, mark);
+}
+
+static void rule_padding(struct spec_parse *p, const json_t *spec)
+{
+	size_t mark = spec_enter(p, "padding");
+
+	if (str_eq(json_get_str(spec, "padding", ""), "max_length") &&
+	    !json_object_get(spec, "max_length"))
+		spec_problem(p, PROBLEM_MISSING,
+			     "padding to 'max_length' needs 'max_length': how many tokens a row "
+			     "has");
+	spec_leave(p, mark);
+}
+
+static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
+{
+	json_t *lease = json_object_get(job->spec, "lease");
+	int64_t ttl_us = 0, max_us = p->ctx->lease_ttl_max_us;
+	char text[32];
+	size_t mark = spec_enter(p, "on_existing"), inner;
+
+	if (str_eq(json_get_str(job->spec, "on_existing", ""), "update"))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "updating a live endpoint is not available in this version; delete it "
+			     "first, or deploy under another name");
+	spec_leave(p, mark);
+	if (!lease)
+		return;
+	mark = spec_enter(p, "lease");
+	if (!json_object_get(lease, "ttl") && p->ctx->lease_ttl_default_us > 0)
+		spec_set(p, lease, "ttl",
+			 json_string(duration_format(text, p->ctx->lease_ttl_default_us)));
+	inner = spec_enter(p, "ttl");
+	if (duration_parse(json_get_str(lease, "ttl", "0s"), &ttl_us) == 0 && max_us > 0 &&
+	    ttl_us > max_us)
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "a lease lasts at most %s here; ask for less and renew it, or raise "
+			     "lease.ttl_max in the configuration",
+			     duration_format(text, max_us));
+	spec_leave(p, inner);
+	spec_leave(p, mark);
+}
+
+void spec_rules(struct spec_parse *p, struct job_spec *job)
+{
+	rule_target(p, job);
+	rule_retry(p, json_object_get(job->spec, "retry"));
+	rule_max_runtime(p, job->spec);
+	rule_local(p, job);
+	if (job->kind == JOB_PREPROCESS) {
+		rule_dataset(p, job->spec);
+		rule_padding(p, job->spec);
+	}
+	if (job->kind == JOB_DEPLOY)
+		rule_deploy(p, job);
+}

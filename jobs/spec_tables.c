@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of nested objects: what may stand in "retry", "local", "dataset", … */
+#include "jobs/spec_tables.h"
+
+#include "jobs/spec_parse.h"
+
+#define SEED_MAX     4294967295.0
+#define ROWS_MAX     1e9
+#define SECONDS_YEAR (366.0 * 86400)
+
+static const char *const words_when[] = {"success", "failure", "always", NULL};
+
+static const struct spec_field need_fields[] = {
+	{.name = "job", .type = FIELD_NAME, .flags = SPEC_REQUIRED, .help = "A job of the run."},
+	{.name = "when",
+	 .type = FIELD_ENUM,
+	 .words = words_when,
+	 .help = "How that job must have ended; success, but always for delete-endpoint of an "
+		 "endpoint of the same run."},
+};
+const struct spec_table spec_need_table = TABLE("a need", need_fields);
+
+static const struct spec_field item_reason = {
+	.name = "reason code", .type = FIELD_STRING, .min = 1, .max = 64, .check = check_reason};
+
+static const struct spec_field retry_fields[] = {
+	{.name = "max",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = 10,
+	 .fallback = "2",
+	 .help = "Automatic retries at most."},
+	{.name = "on",
+	 .type = FIELD_LIST,
+	 .flags = SPEC_UNIQUE,
+	 .max = 32,
+	 .item = &item_reason,
+	 .help = "Reason codes after which the job is tried again."},
+};
+const struct spec_table spec_retry_table = TABLE("'retry'", retry_fields);
+
+static const struct spec_field checkpoint_fields[] = {
+	{.name = "path",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = SPEC_PATH_MAX,
+	 .help = "Where a script keeps its checkpoints; the directory persists over attempts."},
+	{.name = "every",
+	 .type = FIELD_DURATION,
+	 .min = 1,
+	 .max = SECONDS_YEAR,
+	 .help = "Longest time between two checkpoints."},
+	{.name = "s3", .type = FIELD_LATER, .help = "use checkpoint.path"},
+};
+const struct spec_table spec_checkpoint_table = TABLE("'checkpoint'", checkpoint_fields);
+
+static const struct spec_field metric_fields[] = {
+	{.name = "name",
+	 .type = FIELD_STRING,
+	 .flags = SPEC_REQUIRED,
+	 .min = 1,
+	 .max = 255,
+	 .help = "Name of the metric."},
+	{.name = "regex",
+	 .type = FIELD_STRING,
+	 .flags = SPEC_REQUIRED,
+	 .min = 1,
+	 .max = 500,
+	 .check = check_regex,
+	 .help = "POSIX extended regular expression over the lines of the log; its first group "
+		 "is the value."},
+};
+const struct spec_table spec_metric_table = TABLE("a metric definition", metric_fields);
+
+static const struct spec_field file_fields[] = {
+	{.name = "path",
+	 .type = FIELD_PATH,
+	 .flags = SPEC_REQUIRED,
+	 .accepts = ROLE_DATASET | ROLE_DIRECTORY,
+	 .use = SPEC_PATH_DATASET,
+	 .help = "CSV, JSONL or Parquet, also as .gz; a folder; a saved data set."},
+};
+static const struct spec_table file_table = TABLE("a split", file_fields);
+static const struct spec_field item_label = {
+	.name = "label", .type = FIELD_STRING, .min = 1, .max = 256};
+
+static const struct spec_field dataset_fields[] = {
+	{.name = "path",
+	 .type = FIELD_PATH,
+	 .accepts = ROLE_DATASET | ROLE_DIRECTORY,
+	 .use = SPEC_PATH_DATASET,
+	 .help = "One source to split: CSV, JSONL or Parquet, also as .gz; a folder; a saved data "
+		 "set."},
+	{.name = "train",
+	 .type = FIELD_OBJECT,
+	 .table = &file_table,
+	 .help = "The training rows, when the two splits have files of their own."},
+	{.name = "test", .type = FIELD_OBJECT, .table = &file_table, .help = "The test rows."},
+	{.name = "text_column",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 256,
+	 .fallback = "\"text\"",
+	 .help = "Column with the text."},
+	{.name = "text_pair_column",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 256,
+	 .help = "Column with the second text of a pair."},
+	{.name = "label_column",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 256,
+	 .fallback = "\"label\"",
+	 .help = "Column with the label."},
+	{.name = "labels",
+	 .type = FIELD_LIST,
+	 .flags = SPEC_UNIQUE,
+	 .min = 2,
+	 .max = 10000,
+	 .item = &item_label,
+	 .help = "The labels in the order of their ids; as found in the data when left out."},
+	{.name = "train_rows",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = ROWS_MAX,
+	 .help = "Rows of the training split."},
+	{.name = "test_rows",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = ROWS_MAX,
+	 .help = "Rows of the test split."},
+	{.name = "seed",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = SEED_MAX,
+	 .fallback = "42",
+	 .help = "Of the choice of rows."},
+	{.name = "s3", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "url", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "sha256", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "hub", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "config", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "revision", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+	{.name = "split", .type = FIELD_LATER, .help = "download it and give dataset.path"},
+};
+const struct spec_table spec_dataset_table = TABLE("'dataset'", dataset_fields);
+
+static const struct spec_field train_channels_fields[] = {
+	{.name = "train",
+	 .type = FIELD_PATH,
+	 .flags = SPEC_REQUIRED,
+	 .accepts = ROLE_DATASET | ROLE_DIRECTORY,
+	 .use = SPEC_PATH_DIRECTORY,
+	 .help = "The rows to train on, such as ${prep.train}."},
+	{.name = "test",
+	 .type = FIELD_PATH,
+	 .accepts = ROLE_DATASET | ROLE_DIRECTORY,
+	 .use = SPEC_PATH_DIRECTORY,
+	 .help = "The rows to evaluate on, such as ${prep.test}."},
+};
+const struct spec_table spec_train_channels_table = TABLE("'channels'", train_channels_fields);
+
+static const char *const words_bf16[] = {"auto", "on", "off", NULL};
+
+static const struct spec_field hyperparameters_fields[] = {
+	{.name = "epochs",
+	 .type = FIELD_NUMBER,
+	 .flags = SPEC_ABOVE_MIN,
+	 .max = 1000,
+	 .fallback = "3",
+	 .help = "Passes over the training rows."},
+	{.name = "train_batch_size",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 65536,
+	 .fallback = "32",
+	 .help = "Rows in one optimiser step."},
+	{.name = "eval_batch_size",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 65536,
+	 .fallback = "64",
+	 .help = "Rows in a batch of the evaluation."},
+	{.name = "warmup_steps",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = 1e9,
+	 .fallback = "500",
+	 .help = "Steps in which the learning rate rises from 0."},
+	{.name = "learning_rate",
+	 .type = FIELD_NUMBER,
+	 .flags = SPEC_ABOVE_MIN,
+	 .max = 1,
+	 .fallback = "5e-5",
+	 .help = "Peak learning rate of AdamW; falls linearly to 0."},
+	{.name = "seed",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = SEED_MAX,
+	 .fallback = "42",
+	 .help = "Of the classification head, the order of rows and dropout."},
+	{.name = "max_length",
+	 .type = FIELD_INT,
+	 .min = 2,
+	 .max = 1 << 20,
+	 .help = "Rows are cut to this many tokens; as in the data when left out."},
+	{.name = "weight_decay",
+	 .type = FIELD_NUMBER,
+	 .min = 0,
+	 .max = 1,
+	 .fallback = "0.0",
+	 .help = "Weight decay of AdamW."},
+	{.name = "max_grad_norm",
+	 .type = FIELD_NUMBER,
+	 .min = 0,
+	 .max = 1e9,
+	 .fallback = "1.0",
+	 .help = "Gradients are clipped to this norm; 0: they are not."},
+	{.name = "bf16",
+	 .type = FIELD_ENUM,
+	 .words = words_bf16,
+	 .fallback = "\"auto\"",
+	 .help = "Compute in bfloat16; auto: where the hardware is good at it."},
+	{.name = "logging_steps",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 1e9,
+	 .fallback = "10",
+	 .help = "Steps between two points of the metrics."},
+	{.name = "eval_steps",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 1e9,
+	 .help = "Evaluate every so many steps too, not only after each epoch."},
+	{.name = "save_steps",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = 1e9,
+	 .fallback = "500",
+	 .help = "Steps between two checkpoints; 0: none."},
+};
+const struct spec_table spec_hyperparameters_table =
+	TABLE("'hyperparameters'", hyperparameters_fields);
+
+static const struct spec_field lease_fields[] = {
+	{.name = "ttl",
+	 .type = FIELD_DURATION,
+	 .min = 1,
+	 .max = SECONDS_YEAR,
+	 .help = "The endpoint is deleted this long after it came in service, unless renewed."},
+	{.name = "idle",
+	 .type = FIELD_DURATION,
+	 .min = 1,
+	 .max = SECONDS_YEAR,
+	 .help = "The endpoint is deleted after this time without a request."},
+};
+const struct spec_table spec_lease_table = TABLE("'lease'", lease_fields);
+
+static const char *const words_function[] = {"softmax", "sigmoid", "none", NULL};
+
+static const struct spec_field parameters_fields[] = {
+	{.name = "top_k",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 10000,
+	 .help = "How many labels are answered, best first."},
+	{.name = "function_to_apply",
+	 .type = FIELD_ENUM,
+	 .words = words_function,
+	 .help = "How scores are made from the model's outputs."},
+	{.name = "truncation", .type = FIELD_BOOL, .help = "Cut texts that are too long."},
+	{.name = "max_length",
+	 .type = FIELD_INT,
+	 .min = 2,
+	 .max = 1 << 20,
+	 .help = "Cut texts to this many tokens."},
+};
+const struct spec_table spec_parameters_table = TABLE("'parameters'", parameters_fields);

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One scalar value against one row of a table. Each type has a function that returns the normalised
+ * value (a new reference) or NULL after a problem.
+ */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/spec_parse.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RANGE_TEXT_LEN 96
+
+/* "between 1 and 10", "greater than 0 and at most 1", in the row's own unit. */
+static const char *range_text(const struct spec_field *f, char buf[RANGE_TEXT_LEN])
+{
+	char low[32], high[32];
+
+	switch (f->type) {
+	case FIELD_DURATION:
+		duration_format(low, (int64_t)f->min * USEC_PER_SEC);
+		duration_format(high, (int64_t)f->max * USEC_PER_SEC);
+		break;
+	case FIELD_BYTES:
+		str_bytes(low, sizeof(low), (int64_t)f->min);
+		str_bytes(high, sizeof(high), (int64_t)f->max);
+		break;
+	case FIELD_STRING:
+	case FIELD_NAME:
+	case FIELD_PATH:
+	case FIELD_INT:
+	case FIELD_NUMBER:
+	case FIELD_BOOL:
+	case FIELD_ENUM:
+	case FIELD_OBJECT:
+	case FIELD_LIST:
+	case FIELD_MAP:
+	case FIELD_ANY:
+	case FIELD_JOBS:
+	case FIELD_LATER:
+		snprintf(low, sizeof(low), "%.12g", f->min);
+		snprintf(high, sizeof(high), "%.12g", f->max);
+	}
+	snprintf(buf, RANGE_TEXT_LEN,
+		 f->flags & SPEC_ABOVE_MIN ? "greater than %s and at most %s" : "between %s and %s",
+		 low, high);
+	return buf;
+}
+
+static bool in_range(const struct spec_field *f, double v)
+{
+	return v <= f->max && (f->flags & SPEC_ABOVE_MIN ? v > f->min : v >= f->min);
+}
+
+json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const json_t *v,
+			const char *wanted)
+{
+	const char *text = json_string_value(v);
+	double number;
+
+	if (text && (f->type == FIELD_INT || f->type == FIELD_NUMBER) &&
+	    str_to_double(text, &number) == 0)
+		spec_problem(p, PROBLEM_WRONG_TYPE,
+			     "'%s' must be %s, not a string; write %.12g without quotes", f->name,
+			     wanted, number);
+	else
+		spec_problem(p, PROBLEM_WRONG_TYPE, "'%s' must be %s, not %s", f->name, wanted,
+			     json_type_name(v));
+	return NULL;
+}
+
+static bool has_control(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return true;
+	return false;
+}
+
+bool spec_name_ok(const char *s)
+{
+	static const char first[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char rest[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	return *s && strchr(first, *s) && !s[strspn(s, rest)];
+}
+
+/* The text of a string of at most `max` bytes; NULL after a problem. */
+static const char *text_of(struct spec_parse *p, const struct spec_field *f, const json_t *v,
+			   size_t max)
+{
+	const char *s = json_string_value(v);
+	size_t n = json_string_length(v);
+
+	if (!s) {
+		spec_wrong_type(p, f, v, "a string");
+		return NULL;
+	}
+	if (n > max) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "'%s' is %zu bytes long; shorten it to at most %zu", f->name, n, max);
+		return NULL;
+	}
+	return s;
+}
+
+json_t *spec_string(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *s = text_of(p, f, v, (size_t)f->max);
+
+	if (!s)
+		return NULL;
+	if (strlen(s) < (size_t)f->min) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' needs at least %g characters", f->name,
+			     f->min);
+		return NULL;
+	}
+	return json_string(s);
+}
+
+json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	bool refers = f->accepts && json_is_string(v) && str_starts(json_string_value(v), "${");
+	const char *s = text_of(p, f, v, refers ? SPEC_PATH_MAX : SPEC_NAME_MAX);
+
+	if (!s)
+		return NULL;
+	if (!refers && !spec_name_ok(s)) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a name; use letters, digits, '_', '.' and '-', beginning "
+			     "with a letter or digit",
+			     problem_quote(quote, s));
+		return NULL;
+	}
+	return json_string(s);
+}
+
+json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	const char *s;
+
+	if (f->use == SPEC_PATH_MODEL && json_object_get(v, "training_job")) {
+		spec_problem(
+			p, PROBLEM_UNSUPPORTED,
+			"a model of a SageMaker training job is not available in this version; "
+			"give a local directory, a registered name or a reference");
+		return NULL;
+	}
+	s = text_of(p, f, v, SPEC_PATH_MAX);
+	if (!s)
+		return NULL;
+	if (!*s || has_control(s)) {
+		spec_problem(p, PROBLEM_INVALID, "'%s' is not a path: it is %s", f->name,
+			     *s ? "text with control characters" : "empty");
+		return NULL;
+	}
+	if (!f->accepts && str_starts(s, "${")) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' cannot be a reference; it is read when the job is submitted, so "
+			     "give a local path",
+			     f->name);
+		return NULL;
+	}
+	if (strstr(s, "://")) {
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'%s' is a remote address, which is not available in this version; "
+			     "download it and give a local path",
+			     problem_quote(quote, s));
+		return NULL;
+	}
+	return json_string(s);
+}
+
+json_t *spec_int(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char range[RANGE_TEXT_LEN];
+	double d = json_number_value(v);
+
+	if (!json_is_number(v) || (json_is_real(v) && d != trunc(d)))
+		return spec_wrong_type(p, f, v, "a whole number");
+	if (!in_range(f, d)) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %.12g", f->name,
+			     range_text(f, range), d);
+		return NULL;
+	}
+	return json_integer((json_int_t)d);
+}
+
+json_t *spec_number(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char range[RANGE_TEXT_LEN];
+	double d = json_number_value(v);
+
+	if (!json_is_number(v))
+		return spec_wrong_type(p, f, v, "a number");
+	if (!in_range(f, d)) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %.12g", f->name,
+			     range_text(f, range), d);
+		return NULL;
+	}
+	return json_deep_copy(v);
+}
+
+json_t *spec_bool(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	return json_is_boolean(v) ? json_boolean(json_is_true(v))
+				  : spec_wrong_type(p, f, v, "true or false");
+}
+
+json_t *spec_enum(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *s = json_string_value(v), *near;
+	char quote[PROBLEM_QUOTE_MAX], list[256] = "";
+	size_t n = 0;
+
+	if (!s)
+		return spec_wrong_type(p, f, v, "a string");
+	for (; f->words[n]; n++) {
+		size_t len = strlen(list);
+
+		if (str_eq(s, f->words[n]))
+			return json_string(s);
+		snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", f->words[n]);
+	}
+	near = str_nearest(s, f->words, n);
+	if (near)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a known value of '%s'; did you mean '%s'?",
+			     problem_quote(quote, s), f->name, near);
+	else
+		spec_problem(p, PROBLEM_INVALID, "'%s' is not a known value of '%s'; use one of %s",
+			     problem_quote(quote, s), f->name, list);
+	return NULL;
+}
+
+json_t *spec_duration(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX], range[RANGE_TEXT_LEN];
+	const char *s = json_string_value(v);
+	int64_t us = 0;
+	int r;
+
+	if (!s)
+		return spec_wrong_type(p, f, v,
+				       "a duration as text, such as \"90s\", \"15m\" or \"1h\"");
+	r = duration_parse(s, &us);
+	if (r == -EINVAL) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a duration; write it like 90s, 15m, 1h or 7d",
+			     problem_quote(quote, s));
+		return NULL;
+	}
+	if (r < 0 || !in_range(f, (double)us / USEC_PER_SEC)) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %s", f->name,
+			     range_text(f, range), problem_quote(quote, s));
+		return NULL;
+	}
+	return json_string(s);
+}
+
+json_t *spec_bytes(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	char quote[PROBLEM_QUOTE_MAX], range[RANGE_TEXT_LEN];
+	const char *s = json_string_value(v);
+	int64_t bytes = json_integer_value(v);
+
+	if (!s && !json_is_integer(v))
+		return spec_wrong_type(p, f, v, "a number of bytes or text such as \"8GiB\"");
+	if (s && str_parse_bytes(s, &bytes) < 0) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not an amount of memory; write it like 8GiB or 512MiB",
+			     problem_quote(quote, s));
+		return NULL;
+	}
+	if (!in_range(f, (double)bytes)) {
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s", f->name,
+			     range_text(f, range));
+		return NULL;
+	}
+	return json_integer(bytes);
+}
