@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files an attempt has made, below DIR/work/{model,output,checkpoints}. Paths come from clients
+ * and the tree belongs to the job's user, who may put links and pipes there: everything is opened
+ * beneath DIR/work by openat2 and only regular files are served.
+ */
+#include "api/handlers.h"
+
+#include "api/range.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define ARTIFACTS_MAX	    2000 /* listed; narrow with prefix= */
+#define ARTIFACTS_DEPTH_MAX 16
+#define ARTIFACT_PATH_MAX   1024
+
+static const char *const roots[] = {"model", "output", "checkpoints"};
+
+/* Opens below `at`, whatever links are on the way. -1 with errno. */
+static int open_beneath(int at, const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
+}
+
+static bool in_roots(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
+		size_t n = strlen(roots[i]);
+
+		if (strncmp(path, roots[i], n) == 0 && (!path[n] || path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Open the work directory of the attempt asked for. -1: replied. */
+static int open_work(struct request *rq)
+{
+	struct store_reader *sr = request_reader(rq);
+	struct attempt_place place;
+	char path[sizeof(place.dir) + 8];
+	int64_t attempt = 0;
+	struct err e;
+	int r, fd;
+
+	if (!sr || !request_param_int(rq, "attempt", 1, INT32_MAX, &attempt))
+		return -1;
+	r = store_read_attempt_place(sr, rq->args[0], (int)attempt, &place, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return -1;
+	}
+	if (!*place.dir) {
+		reply_problem(rq, 404, "not_found", "a %s job makes no files",
+			      job_kind_str(place.kind));
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%s/work", place.dir);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
+	return fd;
+}
+
+struct listing {
+	json_t *items;
+	const char *prefix;
+	bool truncated;
+};
+
+static void list_file(struct listing *l, const char *path, const struct stat *st)
+{
+	char at[CLOCK_TEXT_LEN];
+	int64_t modified_us =
+		(int64_t)st->st_mtim.tv_sec * USEC_PER_SEC + st->st_mtim.tv_nsec / 1000;
+
+	if (!str_starts(path, l->prefix) || !str_utf8_valid(path, strlen(path)))
+		return;
+	if (json_array_size(l->items) == ARTIFACTS_MAX) {
+		l->truncated = true;
+		return;
+	}
+	json_array_append_new(l->items, json_pack("{s:s, s:I, s:s}", "path", path, "bytes",
+						  (json_int_t)st->st_size, "modified_at",
+						  clock_format(at, modified_us)));
+}
+
+/* Could a path below the directory `path` begin with the prefix? */
+static bool may_hold(const char *path, const char *prefix)
+{
+	size_t n = strlen(path), m = strlen(prefix);
+
+	return strncmp(path, prefix, n < m ? n : m) == 0;
+}
+
+static int not_dots(const struct dirent *e)
+{
+	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
+static void list_dir(struct listing *l, int work, const char *path, int depth)
+{
+	OWN(closep) int fd = open_beneath(work, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	struct dirent **entries = NULL;
+	int n = fd < 0 || depth > ARTIFACTS_DEPTH_MAX
+			? 0
+			: scandirat(fd, ".", &entries, not_dots, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		char child[ARTIFACT_PATH_MAX];
+		struct stat st;
+
+		if (!l->truncated && path_join(child, sizeof(child), path, entries[i]->d_name) &&
+		    fstatat(fd, entries[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (S_ISREG(st.st_mode))
+				list_file(l, child, &st);
+			else if (S_ISDIR(st.st_mode) && may_hold(child, l->prefix))
+				list_dir(l, work, child, depth + 1);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+}
+
+void jobs_artifacts(struct request *rq)
+{
+	const char *prefix = request_param(rq, "prefix");
+	struct listing l = {.prefix = prefix ? prefix : ""};
+	OWN(closep) int work = -1;
+
+	if (!request_id(rq, 'j'))
+		return;
+	work = open_work(rq);
+	if (work < 0)
+		return;
+	l.items = json_array();
+	for (size_t i = 0; i < ARRAY_LEN(roots); i++)
+		if (may_hold(roots[i], l.prefix))
+			list_dir(&l, work, roots[i], 0);
+	reply_json(rq, 200, json_pack("{s:o, s:b}", "items", l.items, "truncated", l.truncated));
+}
+
+static const char *type_of(const char *path)
+{
+	if (str_ends(path, ".json"))
+		return "application/json";
+	if (str_ends(path, ".txt") || str_ends(path, ".log") || str_ends(path, ".csv"))
+		return "text/plain; charset=utf-8";
+	return "application/octet-stream";
+}
+
+static void reply_artifact(struct request *rq, int fd, const struct stat *st)
+{
+	const char *asked = request_header(rq, "Range");
+	struct byte_range range = {0, (uint64_t)st->st_size};
+	char text[80];
+	int partial = 0;
+
+	if (asked)
+		partial = range_parse(asked, (uint64_t)st->st_size, &range);
+	if (partial == -ERANGE) {
+		close(fd);
+		reply_problem(rq, 416, "out_of_range",
+			      "the file has %lld bytes; %.60s is not in it", (long long)st->st_size,
+			      asked);
+		snprintf(text, sizeof(text), "bytes */%lld", (long long)st->st_size);
+		reply_header(rq, "Content-Range", text);
+		return;
+	}
+	reply_file(rq, partial > 0 ? 206 : 200, type_of(rq->rest), fd, range.first, range.len);
+	reply_header(rq, "Accept-Ranges", "bytes");
+	if (partial <= 0)
+		return;
+	snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%lld", range.first,
+		 range.first + range.len - 1, (long long)st->st_size);
+	reply_header(rq, "Content-Range", text);
+}
+
+void jobs_artifact(struct request *rq)
+{
+	OWN(closep) int work = -1;
+	OWN(closep) int fd = -1;
+	char etag[64];
+	struct stat st;
+
+	if (!request_id(rq, 'j'))
+		return;
+	if (!rq->rest || !path_is_inside(rq->rest) || !in_roots(rq->rest)) {
+		reply_problem(rq, 404, "not_found",
+			      "artifacts are files below model/, output/ and checkpoints/; "
+			      "GET /v1/jobs/%s/artifacts lists them",
+			      rq->args[0]);
+		return;
+	}
+	work = open_work(rq);
+	if (work < 0)
+		return;
+	fd = open_beneath(work, rq->rest, O_RDONLY);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		reply_problem(rq, 404, "not_found", "there is no file '%.200s'%s", rq->rest,
+			      fd >= 0 && S_ISDIR(st.st_mode)
+				      ? ": it is a directory; list it with prefix="
+				      : "");
+		return;
+	}
+	snprintf(etag, sizeof(etag), "%" PRIx64 "-%" PRIx64 ".%lx", (uint64_t)st.st_size,
+		 (uint64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	if (reply_etag(rq, etag))
+		return;
+	reply_artifact(rq, TAKE_FD(fd), &st);
+	reply_etag(rq, etag);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/command.h"
+
+#include "api/reply.h"
+#include "base/own.h"
+#include "base/str.h"
+
+static void on_done(struct command *c)
+{
+	request_resume(c->userdata);
+}
+
+static void command_free(void *state)
+{
+	struct command *c = state;
+
+	run_spec_freep(&c->run);
+	json_decref(c->json);
+	free(c);
+}
+
+void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
+		  struct run_spec *run, void (*then)(struct request *rq))
+{
+	struct command *c = calloc(1, sizeof(*c));
+	struct err e;
+	int r;
+
+	if (!c) {
+		run_spec_freep(&run);
+		reply_problem(rq, 503, "unavailable", "memory is out; try again");
+		return;
+	}
+	c->kind = kind;
+	c->number = number;
+	c->done = on_done;
+	c->userdata = rq;
+	c->run = run;
+	rq->state = c;
+	rq->state_free = command_free;
+	if (id && !str_copy(c->id, sizeof(c->id), id)) {
+		reply_problem(rq, 404, "not_found", "there is nothing named '%.80s'", id);
+		return;
+	}
+	/* The connection is suspended before the engine can know of it. After a successful queueing
+	 * `c` and its run belong to the engine until `done`. */
+	request_wait(rq, then);
+	r = engine_queue(rq->api->engine, c, &e);
+	if (r >= 0)
+		return;
+	c->result = r;
+	c->err = e;
+	request_resume(rq);
+}
+
+struct command *command_result(struct request *rq)
+{
+	struct command *c = rq->state;
+
+	if (c->result >= 0)
+		return c;
+	reply_error(rq, c->result, &c->err);
+	return NULL;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* One command to the engine on behalf of a request: the connection waits until the commit. */
+#pragma once
+
+#include "api/request.h"
+#include "daemon/engine.h"
+
+/* Queue a command; `then` runs after its commit, or at once when it cannot be queued, and starts
+ * with command_result(). Takes over `run` (may be NULL). */
+void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
+		  struct run_spec *run, void (*then)(struct request *rq));
+/* The finished command; NULL: it failed and that was replied. */
+struct command *command_result(struct request *rq);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/context.h"
+
+int api_reader_take(struct api *api, struct store_reader **ret, struct err *reterr)
+{
+	struct store_reader *sr = NULL;
+
+	pthread_mutex_lock(&api->lock);
+	if (api->readers_n)
+		sr = api->readers[--api->readers_n];
+	pthread_mutex_unlock(&api->lock);
+	if (!sr)
+		return store_reader_open(api->data_dir, ret, reterr);
+	*ret = sr;
+	return 0;
+}
+
+void api_reader_give(struct api *api, struct store_reader *sr)
+{
+	if (!sr)
+		return;
+	pthread_mutex_lock(&api->lock);
+	if (api->readers_n < API_READERS_MAX) {
+		api->readers[api->readers_n++] = sr;
+		sr = NULL;
+	}
+	pthread_mutex_unlock(&api->lock);
+	store_reader_close(sr);
+}
+
+static int *counter(struct api *api, enum api_counter which)
+{
+	switch (which) {
+	case API_ACTIVE:
+		return &api->active;
+	case API_SUSPENDED:
+		return &api->suspended;
+	case API_FOLLOWERS:
+		return &api->followers;
+	}
+	return NULL;
+}
+
+void api_count(struct api *api, enum api_counter which, int delta)
+{
+	pthread_mutex_lock(&api->lock);
+	*counter(api, which) += delta;
+	if (api->stopping)
+		pthread_cond_signal(&api->calmed);
+	pthread_mutex_unlock(&api->lock);
+}
+
+bool api_stopping(struct api *api)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&api->lock);
+	stopping = api->stopping;
+	pthread_mutex_unlock(&api->lock);
+	return stopping;
+}
+
+bool api_follower_add(struct api *api)
+{
+	bool room;
+
+	pthread_mutex_lock(&api->lock);
+	room = api->followers < API_FOLLOWERS_MAX;
+	api->followers += room;
+	pthread_mutex_unlock(&api->lock);
+	return room;
+}

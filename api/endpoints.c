@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/handlers.h"
+
+#include "api/command.h"
+#include "api/list.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/own.h"
+
+void endpoints_list(struct request *rq)
+{
+	list_reply(rq, LIST_ENDPOINTS);
+}
+
+static void reply_endpoint(struct request *rq, unsigned status)
+{
+	struct store_reader *sr = request_reader(rq);
+	json_t *endpoint;
+	struct err e;
+	int r;
+
+	if (!sr)
+		return;
+	r = store_read_endpoint(sr, rq->args[0], &endpoint, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	else
+		reply_json(rq, status, endpoint);
+}
+
+void endpoints_get(struct request *rq)
+{
+	reply_endpoint(rq, 200);
+}
+
+static void deleted(struct request *rq)
+{
+	if (command_result(rq))
+		reply_endpoint(rq, 202);
+}
+
+void endpoints_delete(struct request *rq)
+{
+	command_send(rq, COMMAND_ENDPOINT_DELETE, rq->args[0], 0, NULL, deleted);
+}
+
+static void renewed(struct request *rq)
+{
+	if (command_result(rq))
+		reply_endpoint(rq, 200);
+}
+
+/* {"ttl": "2h"}, or nothing for the ttl of the deploy. */
+static bool read_ttl(struct request *rq, int64_t *ttl_us)
+{
+	static const char *const fields[] = {"ttl"};
+	const json_t *ttl = json_object_get(rq->json, "ttl");
+	const char *text = json_string_value(ttl);
+
+	if (!request_fields(rq, fields, ARRAY_LEN(fields)))
+		return false;
+	if (!ttl || (text && duration_parse(text, ttl_us) >= 0 && *ttl_us > 0))
+		return true;
+	reply_problems(rq, 422, "invalid_body",
+		       json_pack("[{s:s, s:s, s:s}]", "pointer", "/ttl", "code",
+				 text ? "invalid" : "wrong_type", "detail",
+				 "must be a duration such as \"90s\", \"15m\" or \"2h\""),
+		       "/ttl must be a duration such as \"90s\", \"15m\" or \"2h\"");
+	return false;
+}
+
+void endpoints_renew(struct request *rq)
+{
+	int64_t ttl_us = 0;
+
+	if (read_ttl(rq, &ttl_us))
+		command_send(rq, COMMAND_ENDPOINT_RENEW, rq->args[0], ttl_us, NULL, renewed);
+}

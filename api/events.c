@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET /v1/events: what is newer than `since`, from the feed in memory or, for catch-up, from the
+ * database; with wait= the connection is suspended until something matches.
+ */
+#include "api/handlers.h"
+
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/engine.h"
+#include "daemon/feed.h"
+
+#define EVENTS_LIMIT_DEFAULT 100
+#define EVENTS_LIMIT_MAX     1000
+#define WAIT_SLICE_US	     (10 * USEC_PER_SEC) /* after this, look whether the client is there */
+
+struct poll {
+	struct request *rq;
+	struct feed_waiter waiter;
+	int64_t limit;
+	int64_t until_mono_us;
+};
+
+static void reply_events(struct request *rq, json_t *items, int64_t next)
+{
+	reply_json(rq, 200,
+		   json_pack("{s:o, s:I, s:s}", "items", items, "next_since", (json_int_t)next,
+			     "generation", store_reader_generation(rq->reader)));
+}
+
+static void on_news(struct feed_waiter *w)
+{
+	struct poll *p = w->userdata;
+
+	request_resume(p->rq);
+}
+
+/* One page of matching events after p->waiter.since. 0 or negative. */
+static int read_once(struct request *rq, struct poll *p, json_t **ret, int64_t *ret_next,
+		     struct err *reterr)
+{
+	const struct feed_filter *f = &p->waiter.filter;
+	struct event_filter older = {
+		.run = *f->run ? f->run : NULL,
+		.job = *f->job ? f->job : NULL,
+		.kind = *f->kind ? f->kind : NULL,
+		.since = p->waiter.since,
+		.limit = (int)p->limit,
+	};
+	OWN(json_decrefp) json_t *page = NULL;
+	int r;
+
+	r = feed_read(engine_feed(rq->api->engine), f, p->waiter.since, (size_t)p->limit, ret,
+		      ret_next, reterr);
+	if (r != -ERR_GONE)
+		return r;
+	r = store_read_events(rq->reader, &older, &page, reterr);
+	if (r < 0)
+		return r;
+	*ret_next = json_get_int(page, "next_since", older.since);
+	*ret = json_incref(json_object_get(page, "items"));
+	return 0;
+}
+
+/* The same, but an empty page only when all that there is was looked at. */
+static int read_page(struct request *rq, struct poll *p, json_t **ret, int64_t *ret_next,
+		     struct err *reterr)
+{
+	for (;;) {
+		int64_t last = feed_last_seq(engine_feed(rq->api->engine));
+		int r = read_once(rq, p, ret, ret_next, reterr);
+
+		if (r < 0 || json_array_size(*ret) || *ret_next >= last ||
+		    *ret_next <= p->waiter.since)
+			return r;
+		json_decref(*ret);
+		p->waiter.since = *ret_next;
+	}
+}
+
+static void poll_step(struct request *rq)
+{
+	struct poll *p = rq->state;
+	struct feed *feed = engine_feed(rq->api->engine);
+	int64_t next, now;
+	json_t *items;
+	struct err e;
+	int r;
+
+	if (!request_reader(rq))
+		return;
+	r = read_page(rq, p, &items, &next, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	now = clock_mono_us();
+	if (json_array_size(items) || now >= p->until_mono_us || api_stopping(rq->api) ||
+	    connection_gone(rq->connection)) {
+		reply_events(rq, items, next);
+		return;
+	}
+	json_decref(items);
+	p->waiter.since = next;
+	p->waiter.deadline_mono_us =
+		now + WAIT_SLICE_US < p->until_mono_us ? now + WAIT_SLICE_US : p->until_mono_us;
+	request_wait(rq, poll_step);
+	if (!feed_wait(feed, &p->waiter))
+		request_resume(rq);
+}
+
+/* Where to begin: since= (not beyond what there is, of this database), else now. False: replied. */
+static bool read_since(struct request *rq, int64_t *since)
+{
+	const char *generation = request_param(rq, "generation");
+	struct store_reader *sr = request_reader(rq);
+	int64_t last = feed_last_seq(engine_feed(rq->api->engine));
+
+	*since = last;
+	if (!sr || !request_param_int(rq, "since", 0, INT64_MAX, since))
+		return false;
+	if (*since <= last && (!generation || str_eq(generation, store_reader_generation(sr))))
+		return true;
+	reply_problem(rq, 410, "gone",
+		      "since=%lld is of another database (restored from a backup?); read the state "
+		      "anew and go on from its seq, which is %lld",
+		      (long long)*since, (long long)last);
+	return false;
+}
+
+static bool read_filter(struct request *rq, struct feed_filter *f)
+{
+	static const struct {
+		const char *name;
+		size_t offset, size;
+	} parts[] = {
+		{"run", offsetof(struct feed_filter, run), sizeof(f->run)},
+		{"job", offsetof(struct feed_filter, job), sizeof(f->job)},
+		{"kind", offsetof(struct feed_filter, kind), sizeof(f->kind)},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		const char *value = request_param(rq, parts[i].name);
+
+		if (!value || str_copy((char *)f + parts[i].offset, parts[i].size, value))
+			continue;
+		reply_problem(rq, 400, "invalid_parameter",
+			      "the query parameter '%s' is too long to be one", parts[i].name);
+		return false;
+	}
+	return true;
+}
+
+void events_list(struct request *rq)
+{
+	int64_t wait_s = 0, limit = EVENTS_LIMIT_DEFAULT, since;
+	struct feed_filter filter = {0};
+	struct poll *p;
+
+	if (!read_since(rq, &since) || !read_filter(rq, &filter) ||
+	    !request_param_int(rq, "limit", 1, EVENTS_LIMIT_MAX, &limit) ||
+	    !request_param_int(rq, "wait", 0, API_WAIT_MAX_S, &wait_s))
+		return;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	p->rq = rq;
+	p->waiter = (struct feed_waiter){
+		.filter = filter, .since = since, .fn = on_news, .userdata = p};
+	p->limit = limit;
+	p->until_mono_us = clock_mono_us() + wait_s * USEC_PER_SEC;
+	rq->state = p;
+	rq->state_free = free;
+	poll_step(rq);
+}

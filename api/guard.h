@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may speak to a server on loopback: a web page of another site must not, not even by DNS
+ * rebinding (Host) or a cross-site form (Origin). Pure functions.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* Is the Host header (with or without a port) a loopback name or address, or `listen_host`? */
+bool guard_host_ok(const char *host, const char *listen_host);
+/* Is an Origin header (NULL: none) of the same site as the Host header? */
+bool guard_origin_ok(const char *origin, const char *host);
+/* Is a Content-Type JSON ("application/json", "application/x+json", with parameters)? */
+bool guard_type_is_json(const char *type);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The first step of every route, by noun; the table in api/routes.c says which is which. */
+#pragma once
+
+#include "api/request.h"
+
+/* runs.c */
+void runs_submit(struct request *rq);
+void runs_list(struct request *rq);
+void runs_get(struct request *rq);
+void runs_cancel(struct request *rq);
+void runs_retry(struct request *rq);
+void validate(struct request *rq);
+/* jobs.c */
+void jobs_submit(struct request *rq);
+void jobs_list(struct request *rq);
+void jobs_get(struct request *rq);
+void jobs_cancel(struct request *rq);
+void jobs_retry(struct request *rq);
+void jobs_hold(struct request *rq);
+void jobs_release(struct request *rq);
+void jobs_attempts(struct request *rq);
+void jobs_explain(struct request *rq);
+/* logs.c, metrics.c, artifacts.c */
+void jobs_logs(struct request *rq);
+void endpoints_logs(struct request *rq);
+void jobs_metrics(struct request *rq);
+void jobs_artifacts(struct request *rq);
+void jobs_artifact(struct request *rq);
+/* events.c */
+void events_list(struct request *rq);
+/* endpoints.c, invocations.c */
+void endpoints_list(struct request *rq);
+void endpoints_get(struct request *rq);
+void endpoints_delete(struct request *rq);
+void endpoints_renew(struct request *rq);
+void endpoints_invoke(struct request *rq);
+void sagemaker_invoke(struct request *rq);
+/* overview.c, health.c, openapi.c */
+void overview(struct request *rq);
+void devices(struct request *rq);
+void queue(struct request *rq);
+void version(struct request *rq);
+void healthz(struct request *rq);
+void readyz(struct request *rq);
+void openapi(struct request *rq);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/handlers.h"
+
+#include "api/reply.h"
+#include "daemon/engine.h"
+
+void version(struct request *rq)
+{
+	reply_json(rq, 200,
+		   json_pack("{s:s, s:s, s:s}", "name", "trainyard", "version", rq->api->version,
+			     "api", "v1"));
+}
+
+void healthz(struct request *rq)
+{
+	reply_json(rq, 200, json_pack("{s:s}", "status", "ok"));
+}
+
+void readyz(struct request *rq)
+{
+	if (engine_is_ready(rq->api->engine))
+		reply_json(rq, 200, json_pack("{s:s}", "status", "ready"));
+	else
+		reply_problem(rq, 503, "not_ready",
+			      "the daemon is still looking after what ran before; try again soon");
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/handlers.h"
+
+#include "api/command.h"
+#include "api/list.h"
+#include "api/reply.h"
+#include "api/submit.h"
+#include "base/own.h"
+
+#include <stdio.h>
+
+void jobs_list(struct request *rq)
+{
+	list_reply(rq, LIST_JOBS);
+}
+
+static void reply_job(struct request *rq, unsigned status, const char *id)
+{
+	struct store_reader *sr = request_reader(rq);
+	char location[64];
+	json_t *job;
+	struct err e;
+	int r;
+
+	if (!sr)
+		return;
+	r = store_read_job(sr, id, &job, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	reply_item(rq, status, job);
+	if (status != 201)
+		return;
+	snprintf(location, sizeof(location), "/v1/jobs/%s", id);
+	reply_header(rq, "Location", location);
+}
+
+void jobs_get(struct request *rq)
+{
+	if (request_id(rq, 'j'))
+		reply_job(rq, 200, rq->args[0]);
+}
+
+/* The command's result is the run; the caller wants its one job. */
+static void submitted(struct request *rq)
+{
+	struct command *c = command_result(rq);
+	OWN(json_decrefp) json_t *run = NULL;
+	struct store_reader *sr;
+	struct err e;
+	int r;
+
+	if (!c)
+		return;
+	sr = request_reader(rq);
+	if (!sr)
+		return;
+	r = store_read_run(sr, c->result_id, &run, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	reply_job(rq, 201, json_get_str(json_array_get(json_object_get(run, "jobs"), 0), "id", ""));
+}
+
+void jobs_submit(struct request *rq)
+{
+	submit(rq, true, submitted);
+}
+
+static void changed(struct request *rq)
+{
+	if (command_result(rq))
+		reply_job(rq, 200, rq->args[0]);
+}
+
+static void change(struct request *rq, enum command_kind kind)
+{
+	if (request_id(rq, 'j') && request_fields(rq, NULL, 0))
+		command_send(rq, kind, rq->args[0], 0, NULL, changed);
+}
+
+void jobs_cancel(struct request *rq)
+{
+	change(rq, COMMAND_JOB_CANCEL);
+}
+
+void jobs_retry(struct request *rq)
+{
+	change(rq, COMMAND_JOB_RETRY);
+}
+
+void jobs_hold(struct request *rq)
+{
+	change(rq, COMMAND_JOB_HOLD);
+}
+
+void jobs_release(struct request *rq)
+{
+	change(rq, COMMAND_JOB_RELEASE);
+}
+
+void jobs_attempts(struct request *rq)
+{
+	struct store_reader *sr;
+	json_t *attempts;
+	struct err e;
+	int r;
+
+	if (!request_id(rq, 'j'))
+		return;
+	sr = request_reader(rq);
+	if (!sr)
+		return;
+	r = store_read_attempts(sr, rq->args[0], &attempts, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	else
+		reply_json(rq, 200, attempts);
+}
+
+static void explained(struct request *rq)
+{
+	struct command *c = command_result(rq);
+
+	if (c)
+		reply_json(rq, 200, TAKE(c->json));
+}
+
+void jobs_explain(struct request *rq)
+{
+	if (request_id(rq, 'j'))
+		command_send(rq, COMMAND_EXPLAIN, rq->args[0], 0, NULL, explained);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET …/logs, of jobs and of endpoints: a stream over an execution's log file. With follow=1 it
+ * waits on the feed for more and ends when the execution has ended and every byte was sent.
+ */
+#include "api/handlers.h"
+
+#include "api/logfile.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/engine.h"
+#include "daemon/feed.h"
+
+#include <string.h>
+
+#define LOG_TYPE "text/plain; charset=utf-8"
+#define FOLLOW_SLICE_US                                                           \
+	(2 * USEC_PER_SEC) /* a look at the file and the client at least so often \
+			    */
+
+struct log_stream {
+	struct stream stream;
+	struct api *api;
+	struct MHD_Connection *connection;
+	bool endpoint;
+	char name[SPEC_NAME_MAX + 1]; /* the job's id, the endpoint's name */
+	int attempt;		      /* 0 until the first one is there */
+	bool follow;
+	bool ended;  /* the file will not grow any more */
+	int64_t end; /* without follow: where to stop */
+	struct logfile file;
+	struct feed_waiter waiter;
+};
+
+static void log_free(struct stream *s)
+{
+	struct log_stream *ls = (struct log_stream *)s;
+
+	if (ls->follow)
+		api_count(ls->api, API_FOLLOWERS, -1);
+	logfile_close(&ls->file);
+	free(ls);
+}
+
+/* Where the execution lies now. 0; 1: there is none yet, and one may come; negative: an error. */
+static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
+{
+	struct attempt_place place;
+	json_t *job;
+	enum job_state state;
+	int r;
+
+	if (ls->endpoint)
+		r = store_read_endpoint_place(sr, ls->name, &place, reterr);
+	else
+		r = store_read_attempt_place(sr, ls->name, ls->attempt, &place, reterr);
+	if (r == -ERR_NOT_FOUND && !ls->endpoint && !ls->attempt) {
+		r = store_read_job(sr, ls->name, &job, reterr);
+		if (r < 0)
+			return r;
+		ls->ended = job_state_parse(json_get_str(job, "state", ""), &state) >= 0 &&
+			    job_state_is_final(state);
+		json_decref(job);
+		return 1;
+	}
+	if (r < 0)
+		return r;
+	ls->attempt = place.attempt;
+	ls->ended = place.ended || (!*place.dir && job_state_is_final(place.job_state));
+	if (!*place.dir || ls->file.fd >= 0)
+		return 0;
+	r = logfile_open(&ls->file, place.dir, reterr);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int look_again(struct log_stream *ls)
+{
+	struct store_reader *sr;
+	int r = api_reader_take(ls->api, &sr, NULL);
+
+	if (r < 0)
+		return r;
+	r = look(ls, sr, NULL);
+	api_reader_give(ls->api, sr);
+	return r;
+}
+
+static void on_news(struct feed_waiter *w)
+{
+	struct log_stream *ls = w->userdata;
+
+	connection_resume(ls->api, ls->connection);
+}
+
+/* Suspend until the log may have grown. After feed_wait the stream may already run on another
+ * thread's word, so everything is set before; a file that grew meanwhile ends the wait at once. */
+static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
+{
+	struct feed *feed = engine_feed(ls->api->engine);
+	bool grown = false;
+
+	ls->waiter.since = since;
+	ls->waiter.deadline_mono_us = clock_mono_us() + FOLLOW_SLICE_US;
+	connection_suspend(ls->api, ls->connection);
+	if (!feed_wait(feed, &ls->waiter)) {
+		connection_resume(ls->api, ls->connection);
+		return STREAM_WAIT;
+	}
+	if (ls->file.fd >= 0)
+		grown = logfile_size(&ls->file) > ls->file.offset;
+	if (grown && feed_cancel(feed, &ls->waiter))
+		connection_resume(ls->api, ls->connection);
+	return STREAM_WAIT;
+}
+
+static ssize_t read_follow(struct log_stream *ls, char *buf, size_t max)
+{
+	for (;;) {
+		int64_t since = feed_last_seq(engine_feed(ls->api->engine));
+		ssize_t n = 0;
+
+		if (ls->file.fd >= 0)
+			n = logfile_read(&ls->file, INT64_MAX, buf, max);
+		if (n)
+			return n > 0 ? n : STREAM_ABORT;
+		if (ls->ended)
+			return STREAM_END;
+		if (api_stopping(ls->api) || connection_gone(ls->connection))
+			return STREAM_ABORT;
+		if (look_again(ls) < 0)
+			return STREAM_ABORT;
+		/* The end is believed only when the file was read once more after it was known. */
+		if (!ls->ended)
+			return wait_for_more(ls, since);
+	}
+}
+
+static ssize_t log_read(struct stream *s, char *buf, size_t max)
+{
+	struct log_stream *ls = (struct log_stream *)s;
+	ssize_t n;
+
+	if (ls->follow)
+		return read_follow(ls, buf, max);
+	n = ls->file.fd >= 0 ? logfile_read(&ls->file, ls->end, buf, max) : 0;
+	if (n == 0)
+		return STREAM_END;
+	return n > 0 ? n : STREAM_ABORT;
+}
+
+/* From offset=, tail= and limit= to where the answer starts and ends. False: replied. */
+static bool place_window(struct request *rq, struct log_stream *ls)
+{
+	int64_t size = ls->file.fd >= 0 ? logfile_size(&ls->file) : 0;
+	int64_t offset = 0, tail = -1, limit = INT64_MAX;
+
+	if (size < 0)
+		size = 0;
+	if (!request_param_int(rq, "offset", 0, INT64_MAX, &offset) ||
+	    !request_param_int(rq, "tail", 0, LOGFILE_TAIL_MAX, &tail) ||
+	    !request_param_int(rq, "limit", 1, INT64_MAX, &limit))
+		return false;
+	if ((request_param(rq, "offset") && tail >= 0) || (ls->follow && limit != INT64_MAX)) {
+		reply_problem(rq, 400, "invalid_parameter", "%s cannot be used together",
+			      tail >= 0 ? "offset and tail" : "follow and limit");
+		return false;
+	}
+	if (offset > size) {
+		reply_problem(rq, 416, "out_of_range",
+			      "the offset %lld is beyond the end of the log, which has %lld bytes",
+			      (long long)offset, (long long)size);
+		return false;
+	}
+	if (tail >= 0 && ls->file.fd >= 0)
+		offset = logfile_tail(&ls->file, tail);
+	ls->file.offset = offset;
+	ls->end = limit < size - offset ? offset + limit : size;
+	return true;
+}
+
+static void reply_log(struct request *rq, struct log_stream *ls)
+{
+	bool follow = ls->follow;
+	int64_t start = ls->file.offset, end = ls->end;
+	int attempt = ls->attempt;
+
+	reply_stream(rq, 200, LOG_TYPE, &ls->stream);
+	reply_header_int(rq, "X-Log-Offset", start);
+	if (!follow)
+		reply_header_int(rq, "X-Log-Next-Offset", end);
+	if (attempt)
+		reply_header_int(rq, "X-Attempt", attempt);
+}
+
+static bool start_follow(struct request *rq, struct log_stream *ls, const char *job)
+{
+	if (!api_follower_add(rq->api)) {
+		reply_problem(rq, 429, "too_many_followers",
+			      "%d logs are being followed, which is the limit; close one",
+			      API_FOLLOWERS_MAX);
+		return false;
+	}
+	ls->follow = true;
+	str_copy(ls->waiter.filter.job, sizeof(ls->waiter.filter.job), job);
+	ls->waiter.wake = true;
+	ls->waiter.fn = on_news;
+	ls->waiter.userdata = ls;
+	return true;
+}
+
+static void logs(struct request *rq, bool endpoint, const char *job)
+{
+	struct store_reader *sr = request_reader(rq);
+	struct log_stream *ls = calloc(1, sizeof(*ls));
+	int64_t attempt = 0;
+	bool follow = false;
+	struct err e;
+	int r;
+
+	if (!sr || !ls) {
+		free(ls);
+		return;
+	}
+	ls->stream = (struct stream){.read = log_read, .free = log_free};
+	ls->file = (struct logfile)LOGFILE_CLOSED;
+	ls->api = rq->api;
+	ls->connection = rq->connection;
+	ls->endpoint = endpoint;
+	str_copy(ls->name, sizeof(ls->name), rq->args[0]);
+	if (!request_param_int(rq, "attempt", 1, INT32_MAX, &attempt) ||
+	    !request_param_bool(rq, "follow", &follow))
+		goto out;
+	ls->attempt = (int)attempt;
+	r = look(ls, sr, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		goto out;
+	}
+	if (follow && !start_follow(rq, ls, job))
+		goto out;
+	if (!place_window(rq, ls))
+		goto out;
+	reply_log(rq, TAKE(ls));
+out:
+	if (ls)
+		log_free(&ls->stream);
+}
+
+void jobs_logs(struct request *rq)
+{
+	if (request_id(rq, 'j'))
+		logs(rq, false, rq->args[0]);
+}
+
+void endpoints_logs(struct request *rq)
+{
+	struct store_reader *sr = request_reader(rq);
+	OWN(json_decrefp) json_t *endpoint = NULL;
+	struct err e;
+	int r;
+
+	if (!sr)
+		return;
+	r = store_read_endpoint(sr, rq->args[0], &endpoint, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	else
+		logs(rq, true, json_get_str(endpoint, "job", ""));
+}

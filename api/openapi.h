@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The API's description, for its route and for the test that compares it with the routes. */
+#pragma once
+
+#include "base/json.h"
+
+extern const char openapi_text[]; /* api/openapi.json, embedded */
+extern const unsigned long openapi_text_len;
+
+/* The whole document; a new reference. */
+int openapi_document(const char *version_text, json_t **ret, struct err *reterr) MUSTCHECK;

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/request.h"
+
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode n bytes of percent-encoded text into *out, which moves behind the written NUL. In a query
+ * '+' is a space. NULL: a bad escape, a NUL byte or bytes that are not UTF-8. */
+static const char *decode(const char *from, size_t n, bool query, char **out)
+{
+	char *start = *out, *to = start;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = from[i];
+
+		if (c == '%') {
+			int high = n - i > 2 ? hex_digit(from[i + 1]) : -1;
+			int low = n - i > 2 ? hex_digit(from[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return NULL;
+			c = (char)(high << 4 | low);
+			i += 2;
+		} else if (c == '+' && query) {
+			c = ' ';
+		}
+		if (!c)
+			return NULL;
+		*to++ = c;
+	}
+	*to = '\0';
+	*out = to + 1;
+	return str_utf8_valid(start, (size_t)(to - start)) ? start : NULL;
+}
+
+static int parse_path(struct request *rq, const char *path, size_t n, char **text,
+		      struct err *reterr)
+{
+	const char *end = path + n;
+
+	if (*path != '/')
+		return err_set(reterr, ERR_INVALID, "the request target must start with '/'");
+	while (path < end) {
+		const char *part = path + 1;
+		const char *slash = memchr(part, '/', (size_t)(end - part));
+		const char *stop = slash ? slash : end;
+
+		if (rq->segments_n == REQUEST_SEGMENTS_MAX)
+			return err_set(reterr, ERR_LIMIT, "the path has more than %d parts",
+				       REQUEST_SEGMENTS_MAX);
+		rq->segments[rq->segments_n] = decode(part, (size_t)(stop - part), false, text);
+		if (!rq->segments[rq->segments_n++])
+			return err_set(reterr, ERR_INVALID,
+				       "the path has a bad percent escape, a NUL byte or bytes "
+				       "that are not UTF-8");
+		path = stop;
+	}
+	return 0;
+}
+
+static int parse_query(struct request *rq, const char *query, char **text, struct err *reterr)
+{
+	while (*query) {
+		size_t n = strcspn(query, "&");
+		const char *equals = memchr(query, '=', n);
+		size_t name_n = equals ? (size_t)(equals - query) : n;
+		struct param *p = &rq->params[rq->params_n];
+
+		if (n) {
+			if (rq->params_n == REQUEST_PARAMS_MAX)
+				return err_set(reterr, ERR_LIMIT,
+					       "the query has more than %d parameters",
+					       REQUEST_PARAMS_MAX);
+			p->name = decode(query, name_n, true, text);
+			p->value = equals ? decode(equals + 1, n - name_n - 1, true, text) : "";
+			if (!p->name || !p->value)
+				return err_set(reterr, ERR_INVALID,
+					       "the query has a bad percent escape, a NUL byte or "
+					       "bytes that are not UTF-8");
+			rq->params_n++;
+		}
+		query += n;
+		if (*query)
+			query++;
+	}
+	return 0;
+}
+
+int request_parse_uri(struct request *rq, const char *uri, struct err *reterr)
+{
+	size_t len = strlen(uri), path_n = strcspn(uri, "?#");
+	char *text;
+	int r;
+
+	if (len > API_URL_MAX)
+		return err_set(reterr, ERR_LIMIT, "the URL has %zu bytes, at most %d are allowed",
+			       len, API_URL_MAX);
+	/* Every part loses its separator, so its NUL needs no further room. */
+	rq->uri = strdup(uri);
+	rq->text = malloc(len + 2);
+	if (!rq->uri || !rq->text)
+		return err_errno(reterr, ENOMEM, "read the URL");
+	text = rq->text;
+	r = parse_path(rq, uri, path_n, &text, reterr);
+	if (r >= 0 && uri[path_n] == '?')
+		r = parse_query(rq, uri + path_n + 1, &text, reterr);
+	return r;
+}
+
+void request_done(struct request *rq)
+{
+	if (rq->state_free)
+		rq->state_free(rq->state);
+	json_decref(rq->json);
+	buf_done(&rq->body);
+	free(rq->rest);
+	free(rq->text);
+	free(rq->uri);
+}
+
+const char *request_param(const struct request *rq, const char *name)
+{
+	for (size_t i = 0; i < rq->params_n; i++)
+		if (str_eq(rq->params[i].name, name))
+			return rq->params[i].value;
+	return NULL;
+}
+
+bool request_param_int(struct request *rq, const char *name, int64_t min, int64_t max,
+		       int64_t *value)
+{
+	const char *s = request_param(rq, name);
+	int64_t v;
+
+	if (!s)
+		return true;
+	if (str_to_i64(s, &v) < 0 || v < min || v > max) {
+		reply_problem(rq, 400, "invalid_parameter",
+			      "the query parameter '%s' must be an integer from %lld to %lld, "
+			      "not '%.64s'",
+			      name, (long long)min, (long long)max, s);
+		return false;
+	}
+	*value = v;
+	return true;
+}
+
+bool request_param_bool(struct request *rq, const char *name, bool *value)
+{
+	const char *s = request_param(rq, name);
+
+	if (!s)
+		return true;
+	if (str_eq(s, "1") || str_eq(s, "true") || str_eq(s, "0") || str_eq(s, "false")) {
+		*value = *s == '1' || *s == 't';
+		return true;
+	}
+	reply_problem(rq, 400, "invalid_parameter",
+		      "the query parameter '%s' must be 1, 0, true or false, not '%.64s'", name, s);
+	return false;
+}
+
+bool request_param_time(struct request *rq, const char *name, int64_t *value)
+{
+	const char *s = request_param(rq, name);
+
+	if (!s || clock_parse(s, value) >= 0)
+		return true;
+	reply_problem(rq, 400, "invalid_parameter",
+		      "the query parameter '%s' must be a time such as 2026-01-31T12:00:00Z or a "
+		      "date such as 2026-01-31, not '%.64s'",
+		      name, s);
+	return false;
+}
+
+bool request_param_set(struct request *rq, const char *name, request_parse_fn parse,
+		       const char *const *names, size_t names_n, uint32_t *value)
+{
+	const char *s = request_param(rq, name);
+	uint32_t bits = 0;
+
+	while (s && *s) {
+		char word[32];
+		size_t n = strcspn(s, ",");
+		const char *near;
+		int bit = -1;
+
+		if (n < sizeof(word)) {
+			memcpy(word, s, n);
+			word[n] = '\0';
+		}
+		if (n >= sizeof(word) || parse(word, &bit) < 0) {
+			near = n < sizeof(word) ? str_nearest(word, names, names_n) : NULL;
+			reply_problem(rq, 400, "invalid_parameter",
+				      "the query parameter '%s' does not know '%.*s'%s%s%s", name,
+				      n > 64 ? 64 : (int)n, s, near ? "; did you mean '" : "",
+				      near ? near : "", near ? "'?" : "");
+			return false;
+		}
+		bits |= UINT32_C(1) << bit;
+		s += n + (s[n] == ',');
+	}
+	*value = bits;
+	return true;
+}
+
+bool request_read_json(struct request *rq)
+{
+	struct err e;
+	int r;
+
+	if (rq->route->body == BODY_RAW)
+		return true;
+	if (!rq->body.len) {
+		if (rq->route->body != BODY_JSON)
+			return true;
+		reply_problem(rq, 400, "malformed_json", "the body is empty; send a JSON object");
+		return false;
+	}
+	r = json_parse(rq->body.data, rq->body.len, &rq->json, &e);
+	buf_done(&rq->body);
+	if (r < 0) {
+		reply_problem(rq, 400, "malformed_json", "the body: %s", e.msg);
+		return false;
+	}
+	if (!json_is_object(rq->json)) {
+		reply_problem(rq, 400, "malformed_json", "the body must be a JSON object, not %s",
+			      json_type_name(rq->json));
+		return false;
+	}
+	return true;
+}
+
+bool request_fields(struct request *rq, const char *const *names, size_t n)
+{
+	json_t *errors = NULL, *value;
+	const char *key;
+
+	json_object_foreach (rq->json, key, value) {
+		const char *near = n ? str_nearest(key, names, n) : NULL;
+		char pointer[ERR_FIELD_MAX] = "";
+		bool known = false;
+
+		for (size_t i = 0; i < n && !known; i++)
+			known = str_eq(key, names[i]);
+		if (known)
+			continue;
+		json_pointer_add(pointer, sizeof(pointer), key);
+		errors = errors ? errors : json_array();
+		json_array_append_new(errors,
+				      json_pack("{s:s, s:s, s:o}", "pointer", pointer, "code",
+						"unknown_field", "detail",
+						json_sprintf("unknown field '%.64s'%s%s%s", key,
+							     near ? "; did you mean '" : "",
+							     near ? near : "", near ? "'?" : "")));
+	}
+	if (!errors)
+		return true;
+	reply_problems(rq, 422, "invalid_body", errors,
+		       n ? "the body has an unknown field" : "this request takes no fields");
+	return false;
+}
+
+bool request_id(struct request *rq, char kind)
+{
+	const char *id = rq->args[0], *noun = kind == 'j' ? "job" : "run";
+	char other = kind == 'j' ? 'r' : 'j';
+
+	if (id_valid(kind, id))
+		return true;
+	if (id_valid(other, id))
+		reply_problem(rq, 404, "not_found",
+			      "'%s' is the id of a %s, not of a %s; see /v1/%ss/%s", id,
+			      other == 'j' ? "job" : "run", noun, other == 'j' ? "job" : "run", id);
+	else
+		reply_problem(
+			rq, 404, "not_found",
+			"'%.64s' is not the id of a %s: those are %d characters and start with "
+			"'%c'; GET /v1/%ss lists them",
+			id, noun, ID_LEN - 1, kind, noun);
+	return false;
+}
+
+struct store_reader *request_reader(struct request *rq)
+{
+	struct err e;
+	int r;
+
+	if (rq->reader)
+		return rq->reader;
+	r = api_reader_take(rq->api, &rq->reader, &e);
+	if (r >= 0)
+		return rq->reader;
+	reply_error(rq, r, &e);
+	return NULL;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/handlers.h"
+
+#include "api/command.h"
+#include "api/list.h"
+#include "api/reply.h"
+#include "api/submit.h"
+
+#include <stdio.h>
+
+void runs_list(struct request *rq)
+{
+	list_reply(rq, LIST_RUNS);
+}
+
+static void reply_run(struct request *rq, unsigned status, const char *id)
+{
+	struct store_reader *sr = request_reader(rq);
+	char location[64];
+	json_t *run;
+	struct err e;
+	int r;
+
+	if (!sr)
+		return;
+	r = store_read_run(sr, id, &run, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	reply_item(rq, status, run);
+	if (status != 201)
+		return;
+	snprintf(location, sizeof(location), "/v1/runs/%s", id);
+	reply_header(rq, "Location", location);
+}
+
+void runs_get(struct request *rq)
+{
+	if (request_id(rq, 'r'))
+		reply_run(rq, 200, rq->args[0]);
+}
+
+static void submitted(struct request *rq)
+{
+	struct command *c = command_result(rq);
+
+	if (c)
+		reply_run(rq, 201, c->result_id);
+}
+
+void runs_submit(struct request *rq)
+{
+	submit(rq, false, submitted);
+}
+
+static void changed(struct request *rq)
+{
+	if (command_result(rq))
+		reply_run(rq, 200, rq->args[0]);
+}
+
+static void change(struct request *rq, enum command_kind kind)
+{
+	if (request_id(rq, 'r') && request_fields(rq, NULL, 0))
+		command_send(rq, kind, rq->args[0], 0, NULL, changed);
+}
+
+void runs_cancel(struct request *rq)
+{
+	change(rq, COMMAND_RUN_CANCEL);
+}
+
+void runs_retry(struct request *rq)
+{
+	change(rq, COMMAND_RUN_RETRY);
+}

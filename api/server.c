@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libmicrohttpd's callbacks and the life of a request: URI → checks on the headers → body → steps →
+ * answer. Two daemons share this: an epoll pool on TCP and one thread on the unix socket.
+ */
+#include "api/server.h"
+
+#include "api/context.h"
+#include "api/guard.h"
+#include "api/listen.h"
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/engine.h"
+#include "daemon/feed.h"
+
+#include <malloc.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define CONNECTION_MEMORY 32768 /* bytes: the first line, the headers and both buffers */
+#define THREAD_STACK	  (256 << 10)
+#define IDLE_TIMEOUT_S	  60
+#define CALM_TIMEOUT_S	  10	      /* at stop: for suspended connections */
+#define FLUSH_TIMEOUT_S	  2	      /* at stop: for answers on their way */
+#define TRIM_BODY	  (256 << 10) /* after a body of this size memory goes back to the system */
+
+const char *request_header(const struct request *rq, const char *name)
+{
+	return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+}
+
+void connection_suspend(struct api *api, struct MHD_Connection *connection)
+{
+	api_count(api, API_SUSPENDED, 1);
+	MHD_suspend_connection(connection);
+}
+
+void connection_resume(struct api *api, struct MHD_Connection *connection)
+{
+	MHD_resume_connection(connection);
+	api_count(api, API_SUSPENDED, -1);
+}
+
+void request_wait(struct request *rq, void (*next)(struct request *rq))
+{
+	rq->step = next;
+	rq->waiting = true;
+	connection_suspend(rq->api, rq->connection);
+}
+
+void request_resume(struct request *rq)
+{
+	connection_resume(rq->api, rq->connection);
+}
+
+bool connection_gone(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char byte;
+
+	return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* libmicrohttpd shows the raw target here, before it decodes it; the result is the *con_cls. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct listener *l = cls;
+	struct request *rq = calloc(1, sizeof(*rq));
+	struct err e;
+	int r;
+
+	if (!rq)
+		return NULL;
+	rq->api = l->api;
+	rq->local = l->local;
+	rq->connection = connection;
+	rq->method = "";
+	api_count(l->api, API_ACTIVE, 1);
+	r = request_parse_uri(rq, uri, &e);
+	if (r < 0)
+		reply_problem(rq, r == -ERR_LIMIT ? 414 : 400, "invalid_url", "%s", e.msg);
+	return rq;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+			 enum MHD_RequestTerminationCode why)
+{
+	struct request *rq = *con_cls;
+	bool big;
+
+	if (!rq)
+		return;
+	big = rq->body_seen >= TRIM_BODY;
+	if (rq->response)
+		MHD_destroy_response(rq->response);
+	request_done(rq);
+	api_count(rq->api, API_ACTIVE, -1);
+	free(rq);
+	*con_cls = NULL;
+	if (big)
+		malloc_trim(0);
+}
+
+static bool check_origin(struct request *rq)
+{
+	const char *host = request_header(rq, MHD_HTTP_HEADER_HOST);
+	const char *origin = request_header(rq, MHD_HTTP_HEADER_ORIGIN);
+
+	if (!rq->local && !guard_host_ok(host, rq->api->host)) {
+		reply_problem(
+			rq, 403, "forbidden_host",
+			"the Host header '%.100s' is not a name of this machine's loopback; use "
+			"%s",
+			host ? host : "", rq->api->url);
+		return false;
+	}
+	if (!str_eq(rq->method, "GET") && !guard_origin_ok(origin, host)) {
+		reply_problem(rq, 403, "forbidden_origin",
+			      "a page of '%.100s' may not change anything here", origin);
+		return false;
+	}
+	return true;
+}
+
+/* -1: chunked, of unknown length; 0: no body. */
+static int64_t content_length(const struct request *rq)
+{
+	const char *text = request_header(rq, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	int64_t n;
+
+	if (request_header(rq, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+		return -1;
+	return text && str_to_i64(text, &n) >= 0 ? n : 0;
+}
+
+static bool body_too_large(struct request *rq, size_t max)
+{
+	if (!max)
+		reply_problem(rq, 400, "unexpected_body", "%s %s takes no body", rq->method,
+			      rq->route->pattern);
+	else
+		reply_problem(rq, 413, "too_large", "the body is larger than %zu bytes", max);
+	return false;
+}
+
+static bool check_body(struct request *rq)
+{
+	const char *type = request_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE);
+	size_t max = route_body_max(rq->route, rq->api->body_max_bytes);
+	int64_t len = content_length(rq);
+
+	buf_init(&rq->body, max);
+	if (!len)
+		return true;
+	if (len > 0 && (uint64_t)len > max)
+		return body_too_large(rq, max);
+	if (rq->route->body == BODY_RAW || guard_type_is_json(type))
+		return true;
+	reply_problem(rq, 415, "unsupported_media_type",
+		      "the body must be sent with 'Content-Type: application/json', not %s%.80s%s",
+		      type ? "'" : "", type ? type : "without one", type ? "'" : "");
+	return false;
+}
+
+/* The headers are there. Everything that can be refused without the body is refused now. */
+static void look_at_headers(struct request *rq, const char *method)
+{
+	rq->head = str_eq(method, "HEAD");
+	rq->method = rq->head ? "GET" : method;
+	if (rq->response)
+		return;
+	if (api_stopping(rq->api)) {
+		reply_problem(rq, 503, "stopping", "the daemon is stopping; try again soon");
+		return;
+	}
+	if (check_origin(rq) && routes_find(rq) && routes_check_params(rq) && check_body(rq))
+		rq->step = rq->route->handler;
+}
+
+static enum MHD_Result answer(struct request *rq)
+{
+	if (rq->waiting)
+		return MHD_YES;
+	return reply_send(rq) < 0 ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result run_step(struct request *rq)
+{
+	bool first = !rq->waiting;
+
+	rq->waiting = false;
+	if (!rq->response && rq->step && (!first || request_read_json(rq)))
+		rq->step(rq);
+	api_reader_give(rq->api, TAKE(rq->reader));
+	return answer(rq);
+}
+
+static enum MHD_Result take_body(struct request *rq, const char *data, size_t *len)
+{
+	size_t n = *len;
+
+	*len = 0;
+	rq->body_seen += n;
+	if (rq->body_seen > REQUEST_DRAIN_MAX && rq->response)
+		return MHD_NO;
+	if (!rq->response && buf_put(&rq->body, data, n) < 0) {
+		body_too_large(rq, rq->body.max);
+		buf_done(&rq->body);
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *data,
+				  size_t *data_len, void **con_cls)
+{
+	struct request *rq = *con_cls;
+	int64_t len;
+
+	if (!rq)
+		return MHD_NO;
+	if (rq->started)
+		return *data_len ? take_body(rq, data, data_len) : run_step(rq);
+	rq->started = true;
+	look_at_headers(rq, method);
+	/* A refused body is read and dropped, so that the client gets to read the answer; one that
+	 * waits for "100 Continue", or is far too large, is not. */
+	len = content_length(rq);
+	if (rq->response && (request_header(rq, MHD_HTTP_HEADER_EXPECT) || len > REQUEST_DRAIN_MAX))
+		return reply_send(rq) < 0 ? MHD_NO : MHD_YES;
+	return MHD_YES;
+}
+
+__attribute__((format(printf, 2, 0))) static void on_library_log(void *cls, const char *fmt,
+								 va_list ap)
+{
+	char text[256];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_event(LOG_LEVEL_DEBUG, "http", "msg=\"%s\"", text);
+}
+
+static int start_daemon(struct listener *l, const struct api_config *cfg, int threads,
+			struct err *reterr)
+{
+	int connections = cfg->connections_max ? cfg->connections_max : API_CONNECTIONS_DEFAULT;
+	int idle_s = cfg->idle_timeout_s ? cfg->idle_timeout_s : IDLE_TIMEOUT_S;
+
+	l->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+			MHD_USE_ERROR_LOG,
+		0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, l,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_THREAD_POOL_SIZE,
+		threads > 1 ? (unsigned)threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
+		(size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (!l->daemon)
+		return err_set(reterr, ERR_UNAVAILABLE, "the HTTP server cannot be started");
+	return 0;
+}
+
+int api_start(const struct api_config *cfg, struct engine *e, struct api **ret, struct err *reterr)
+{
+	int threads = cfg->threads ? cfg->threads : API_THREADS_DEFAULT;
+	struct api *api = calloc(1, sizeof(*api));
+	int r;
+
+	if (!api)
+		return err_errno(reterr, ENOMEM, "start the HTTP server");
+	api->engine = e;
+	api->tcp = (struct listener){.api = api, .fd = -1};
+	api->local = (struct listener){.api = api, .fd = -1, .local = true};
+	api->data_dir = strdup(cfg->data_dir);
+	api->body_max_bytes = cfg->body_max_bytes ? cfg->body_max_bytes : API_BODY_MAX_DEFAULT;
+	str_copy(api->version, sizeof(api->version), cfg->version);
+	pthread_mutex_init(&api->lock, NULL);
+	pthread_cond_init(&api->calmed, NULL);
+	r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
+	if (r >= 0 && cfg->socket_path && *cfg->socket_path) {
+		r = listen_unix(cfg->socket_path, &api->local.fd, reterr);
+		api->socket_path = r < 0 ? NULL : strdup(cfg->socket_path);
+	}
+	snprintf(api->url, sizeof(api->url),
+		 strchr(api->host, ':') ? "http://[%s]:%u" : "http://%s:%u", api->host, api->port);
+	if (r >= 0)
+		r = start_daemon(&api->tcp, cfg,
+				 threads > API_THREADS_MAX ? API_THREADS_MAX : threads, reterr);
+	if (r >= 0 && api->local.fd >= 0)
+		r = start_daemon(&api->local, cfg, 1, reterr);
+	if (r < 0) {
+		api_stop(api);
+		return r;
+	}
+	*ret = api;
+	return 0;
+}
+
+uint16_t api_port(const struct api *api)
+{
+	return api->port;
+}
+
+const char *api_url(const struct api *api)
+{
+	return api->url;
+}
+
+/* Wait until *count is 0 or the time is over; meanwhile end all waits on the feed. */
+static bool wait_calm(struct api *api, const int *count, int timeout_s)
+{
+	struct timespec slice;
+	bool calm = false;
+
+	for (int i = 0; i < timeout_s * 10 && !calm; i++) {
+		feed_expire(engine_feed(api->engine), USEC_NEVER);
+		clock_gettime(CLOCK_REALTIME, &slice);
+		slice.tv_nsec += 100 * 1000 * 1000;
+		slice.tv_sec += slice.tv_nsec / 1000000000;
+		slice.tv_nsec %= 1000000000;
+		pthread_mutex_lock(&api->lock);
+		if (*count)
+			pthread_cond_timedwait(&api->calmed, &api->lock, &slice);
+		calm = !*count;
+		pthread_mutex_unlock(&api->lock);
+	}
+	return calm;
+}
+
+static void stop_daemon(struct listener *l)
+{
+	if (l->daemon)
+		MHD_stop_daemon(l->daemon);
+	if (l->fd >= 0)
+		close(l->fd);
+}
+
+void api_stop(struct api *api)
+{
+	if (!api)
+		return;
+	pthread_mutex_lock(&api->lock);
+	api->stopping = true;
+	pthread_mutex_unlock(&api->lock);
+	if (api->tcp.daemon)
+		MHD_quiesce_daemon(api->tcp.daemon);
+	if (api->local.daemon)
+		MHD_quiesce_daemon(api->local.daemon);
+	if (api->tcp.daemon && !wait_calm(api, &api->suspended, CALM_TIMEOUT_S)) {
+		/* Stopping the library now would abort the process: the connections go with it. */
+		log_event(LOG_LEVEL_ERROR, "api_stop", "suspended=%d msg=\"requests still wait\"",
+			  api->suspended);
+		return;
+	}
+	/* A request that passed the check just before may still have begun to wait. */
+	if (api->tcp.daemon && !wait_calm(api, &api->active, FLUSH_TIMEOUT_S))
+		wait_calm(api, &api->suspended, FLUSH_TIMEOUT_S);
+	stop_daemon(&api->tcp);
+	stop_daemon(&api->local);
+	if (api->socket_path)
+		unlink(api->socket_path);
+	while (api->readers_n)
+		store_reader_close(api->readers[--api->readers_n]);
+	pthread_cond_destroy(&api->calmed);
+	pthread_mutex_destroy(&api->lock);
+	free(api->data_dir);
+	free(api->socket_path);
+	free(api);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/submit.h"
+
+#include "api/command.h"
+#include "api/handlers.h"
+#include "api/reply.h"
+#include "base/own.h"
+
+/* 422 for problems of the spec; anything else as it is. */
+static void reply_refused(struct request *rq, int r, const struct err *e, json_t *problems)
+{
+	size_t n = json_array_size(problems);
+
+	if (r != -ERR_INVALID) {
+		reply_error(rq, r, e);
+		return;
+	}
+	if (n == 1)
+		reply_problems(rq, 422, "invalid_spec", json_incref(problems), "%s: %s",
+			       json_get_str(json_array_get(problems, 0), "pointer", ""),
+			       json_get_str(json_array_get(problems, 0), "detail", e->msg));
+	else
+		reply_problems(rq, 422, "invalid_spec", json_incref(problems),
+			       "the spec has %zu problems", n);
+}
+
+void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
+{
+	OWN(json_decrefp) json_t *problems = json_array();
+	struct run_spec *run = NULL;
+	struct err e = {0};
+	int r;
+
+	r = engine_prepare(rq->api->engine, rq->json, is_job, false, &run, problems, NULL, &e);
+	json_decref(TAKE(rq->json));
+	if (r < 0)
+		reply_refused(rq, r, &e, problems);
+	else
+		command_send(rq, COMMAND_SUBMIT, NULL, 0, run, then);
+}
+
+void validate(struct request *rq)
+{
+	bool is_job = !json_object_get(rq->json, "jobs") && json_object_get(rq->json, "kind");
+	OWN(json_decrefp) json_t *problems = json_array();
+	OWN(run_spec_freep) struct run_spec *run = NULL;
+	json_t *placement = NULL;
+	struct err e = {0};
+	json_t *answer;
+	int r;
+
+	r = engine_prepare(rq->api->engine, rq->json, is_job, true, &run, problems, &placement, &e);
+	if (r < 0 && r != -ERR_INVALID) {
+		json_decref(placement);
+		reply_error(rq, r, &e);
+		return;
+	}
+	answer = json_pack("{s:b, s:O}", "valid", r >= 0, "problems", problems);
+	if (placement)
+		json_object_set_new(answer, "placement", placement);
+	reply_json(rq, 200, answer);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting a run or a job: everything is checked on this thread, then the engine stores it. */
+#pragma once
+
+#include "api/request.h"
+
+/* Check the body (422 with every problem found) and queue the submit; `then` follows the commit. */
+void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
