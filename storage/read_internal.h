@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the read*.c files share: the connection, pages of lists (filter, order, cursor) as SQL, and
+ * pieces of answers. Nothing here is for other folders.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "storage/db.h"
+#include "storage/store_read.h"
+
+#include <stddef.h>
+
+#define READ_GENERATION_MAX 32
+#define READ_ARGS_MAX	    24
+#define READ_SQL_MAX	    8192
+#define READ_CURSOR_MAX	    96
+
+struct store_reader {
+	struct db *db;
+	char generation[READ_GENERATION_MAX + 1];
+};
+
+/* One page of a list: "SELECT … FROM …" is the caller's, the rest is put together here. Each list
+ * selects the order's key and then `n` as its last two columns. */
+struct page {
+	const struct list_filter *f;
+	const char *alias; /* of the table: "j" */
+	bool descending;
+	const char *metric; /* sorted by this metric, borrowed; NULL: by created_us */
+	int limit;
+	bool has_cursor;
+	int64_t after_n, after_us; /* the cursor's place */
+	double after_value;
+	struct buf sql;
+	bool has_where;
+	struct db_val args[READ_ARGS_MAX];
+	size_t args_n;
+};
+
+/* Check limit, sort and cursor. `metrics`: the list may be sorted by a metric. */
+int page_init(struct page *p, struct store_reader *sr, const struct list_filter *f,
+	      const char *alias, bool metrics, struct err *reterr) MUSTCHECK;
+void page_done(struct page *p);
+void page_sql(struct page *p, const char *text);
+void page_arg(struct page *p, struct db_val v);
+/* "WHERE " or "AND " and the condition; its one '?' gets `v`. */
+void page_where(struct page *p, const char *condition, struct db_val v);
+/* The filters that all lists have: created, and the columns name, run, target where `has_*`. */
+void page_where_common(struct page *p, bool has_run, bool has_target);
+/* The tag filter, for a table that has `tags`. */
+void page_where_tag(struct page *p);
+/* state IN (…) for the bits that are set; column is "state" or "kind". */
+void page_where_bits(struct page *p, const char *column, uint32_t bits, int n,
+		     const char *(*name)(int i));
+/* The cursor's condition, ORDER BY and LIMIT; then run it: one `item` per row. */
+int page_read(struct page *p, struct store_reader *sr,
+	      int (*item)(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+			  struct err *reterr),
+	      int key_col, json_t **ret, struct err *reterr) MUSTCHECK;
+
+/* {"code","message"} or null out of two text columns. New reference. */
+json_t *col_reason_json(struct db_stmt *q, int col);
+json_t *col_time(struct db_stmt *q, int col);	    /* new reference; null for 0 */
+json_t *col_id_or_null(struct db_stmt *q, int col); /* new reference */
+/* Set `key` to the JSON text of a column; a NULL column sets nothing. */
+int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col,
+		 struct err *reterr) MUSTCHECK;
+int out_of_memory(struct err *reterr);
+/* 0: fallback, else checked against 1 … max. */
+int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;
+
+/* Forms of a job, each with all that the one before has; the columns are JOB_COLUMNS'. */
+enum job_form {
+	JOB_FORM_SHORT,	 /* view=short */
+	JOB_FORM_IN_RUN, /* in a run's answer */
+	JOB_FORM_LIST,
+};
+#define JOB_COLUMNS                                                                              \
+	"j.id, j.run, j.name, j.kind, j.target, j.state, j.reason_code, j.reason_message, "      \
+	"j.attempt, j.priority, j.tags, j.created_us, j.started_us, j.finished_us, a.progress, " \
+	"j.outputs, j.seq, j.held, j.cancel_requested_us, j.queued_us "
+#define JOB_COLUMNS_N 20
+#define JOB_FROM      "FROM jobs j LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
+int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr) MUSTCHECK;

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs: their forms, lists, one job, the queue, attempts and where their files lie. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/read_internal.h"
+#include "storage/shape.h"
+
+enum { /* JOB_COLUMNS */
+	C_ID,
+	C_RUN,
+	C_NAME,
+	C_KIND,
+	C_TARGET,
+	C_STATE,
+	C_REASON, /* two */
+	C_ATTEMPT = C_REASON + 2,
+	C_PRIORITY,
+	C_TAGS,
+	C_CREATED,
+	C_STARTED,
+	C_FINISHED,
+	C_PROGRESS,
+	C_OUTPUTS,
+	C_SEQ,
+	C_HELD,
+	C_CANCEL,
+	C_QUEUED,
+};
+
+static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *more =
+		json_pack("{s:s, s:s, s:o, s:i, s:I, s:b}", "kind", db_col_text(q, C_KIND),
+			  "target", db_col_text(q, C_TARGET), "reason",
+			  col_reason_json(q, C_REASON), "attempt", (int)db_col_int(q, C_ATTEMPT),
+			  "seq", (json_int_t)db_col_int(q, C_SEQ), "held",
+			  (int)db_col_int(q, C_HELD));
+
+	if (!more || json_object_update(job, more) < 0)
+		return out_of_memory(reterr);
+	return set_col_json(job, "progress", q, C_PROGRESS, reterr);
+}
+
+static int add_list(json_t *job, struct db_stmt *q, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *more = json_pack("{s:s, s:i, s:o}", "run", db_col_text(q, C_RUN), "priority",
+				 (int)db_col_int(q, C_PRIORITY), "cancel_requested_at",
+				 col_time(q, C_CANCEL));
+	int r;
+
+	if (!more || json_object_update(job, more) < 0)
+		return out_of_memory(reterr);
+	r = set_col_json(job, "tags", q, C_TAGS, reterr);
+	return r < 0 ? r : set_col_json(job, "outputs", q, C_OUTPUTS, reterr);
+}
+
+int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *job = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", db_col_text(q, C_ID),
+				"name", db_col_text(q, C_NAME), "state", db_col_text(q, C_STATE),
+				"created_at", col_time(q, C_CREATED), "started_at",
+				col_time(q, C_STARTED), "finished_at", col_time(q, C_FINISHED));
+	int r = job ? 0 : out_of_memory(reterr);
+
+	if (r >= 0 && form >= JOB_FORM_IN_RUN)
+		r = add_in_run(job, q, reterr);
+	if (r >= 0 && form >= JOB_FORM_LIST)
+		r = add_list(job, q, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(job);
+	return 0;
+}
+
+/* ---- lists ---- */
+
+static int job_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+		    struct err *reterr)
+{
+	return job_json(q, f->with_short ? JOB_FORM_SHORT : JOB_FORM_LIST, ret, reterr);
+}
+
+static const char *state_name(int i)
+{
+	return job_state_str((enum job_state)i);
+}
+
+static const char *kind_name(int i)
+{
+	return job_kind_str((enum job_kind)i);
+}
+
+int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+		    struct err *reterr)
+{
+	OWN(page_done) struct page p;
+	int r = page_init(&p, sr, f, "j", true, reterr);
+
+	if (r < 0)
+		return r;
+	page_sql(&p, "SELECT " JOB_COLUMNS);
+	page_sql(&p, p.metric ? ", m.value, j.n " JOB_FROM : ", j.created_us, j.n " JOB_FROM);
+	if (p.metric) {
+		page_sql(&p, "LEFT JOIN metrics_last m ON m.job = j.id AND m.attempt = j.attempt "
+			     "AND m.name = ? ");
+		page_arg(&p, DB_TEXT(p.metric));
+	}
+	page_where_common(&p, true, true);
+	page_where_bits(&p, "state", f->states, JOB_STATES_, state_name);
+	page_where_bits(&p, "kind", f->kinds, JOB_KINDS_, kind_name);
+	page_where_tag(&p);
+	return page_read(&p, sr, job_item, JOB_COLUMNS_N, ret, reterr);
+}
+
+int store_read_queue(struct store_reader *sr, int limit, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *items = json_array();
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = check_limit(limit, STORE_LIST_DEFAULT, STORE_LIST_MAX, &limit, reterr);
+
+	if (r >= 0)
+		r = db_query(sr->db,
+			     "SELECT " JOB_COLUMNS JOB_FROM
+			     "WHERE j.state IN ('queued', 'blocked') "
+			     "ORDER BY j.state = 'blocked', j.held, j.priority DESC, j.queued_us, "
+			     "j.n LIMIT ?",
+			     DB_ARGS(DB_INT(limit)), &q, reterr);
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		json_t *job = NULL;
+
+		r = job_json(q, JOB_FORM_LIST, &job, reterr);
+		if (r < 0)
+			break;
+		json_object_set_new(job, "queued_at", col_time(q, C_QUEUED));
+		if (json_array_append_new(items, job) < 0)
+			r = out_of_memory(reterr);
+	}
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:O}", "items", items);
+	return *ret ? 0 : out_of_memory(reterr);
+}
+
+/* ---- one job ---- */
+
+static int no_job(struct err *reterr, const char *id)
+{
+	return err_set(reterr, ERR_NOT_FOUND, "there is no job '%.64s'", id);
+}
+
+int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *job = NULL;
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "SELECT " JOB_COLUMNS ", s.spec " JOB_FROM
+			 "JOIN job_specs s ON s.n = j.n WHERE j.id = ?",
+			 DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return no_job(reterr, id);
+	if (r > 0)
+		r = job_json(q, JOB_FORM_LIST, &job, reterr);
+	if (r >= 0)
+		r = set_col_json(job, "spec", q, JOB_COLUMNS_N, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(job);
+	return 0;
+}
+
+static int attempt_json(struct db_stmt *q, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *attempt = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "attempt",
+				    (int)db_col_int(q, 0), "state", db_col_text(q, 1), "reason",
+				    col_reason_json(q, 2), "created_at", col_time(q, 4),
+				    "started_at", col_time(q, 5), "finished_at", col_time(q, 6));
+	int r = attempt ? 0 : out_of_memory(reterr);
+
+	if (r >= 0)
+		r = set_col_json(attempt, "progress", q, 7, reterr);
+	if (r >= 0)
+		r = set_col_json(attempt, "exit", q, 8, reterr);
+	if (r >= 0)
+		r = set_col_json(attempt, "outputs", q, 9, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(attempt);
+	return 0;
+}
+
+static int job_exists(struct store_reader *sr, const char *job, struct err *reterr)
+{
+	int64_t n = 0;
+	int r = db_get_int(sr->db, "SELECT n FROM jobs WHERE id = ?", DB_ARGS(DB_TEXT(job)), 0, &n,
+			   reterr);
+
+	return r < 0 ? r : n ? 0 : no_job(reterr, job);
+}
+
+int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *items = json_array();
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = job_exists(sr, job, reterr);
+
+	if (r >= 0)
+		r = db_query(sr->db,
+			     "SELECT number, state, reason_code, reason_message, created_us, "
+			     "started_us, finished_us, progress, exit, outputs "
+			     "FROM attempts WHERE job = ? ORDER BY number",
+			     DB_ARGS(DB_TEXT(job)), &q, reterr);
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		json_t *attempt = NULL;
+
+		r = attempt_json(q, &attempt, reterr);
+		if (r >= 0 && json_array_append_new(items, attempt) < 0)
+			r = out_of_memory(reterr);
+	}
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:O}", "items", items);
+	return *ret ? 0 : out_of_memory(reterr);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pages of lists. Order: (key, n), both the same way; n is the row's number and makes it total, so
+ * that a page begins exactly after the last item of the one before, whatever was inserted between.
+ * A cursor is GENERATION.SORT.KEY.N in hexadecimal; SORT is a checksum of the sort it was made for.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/read_internal.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define METRIC_NAME_MAX 128
+
+static uint32_t checksum(const char *s)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	return h;
+}
+
+static const char *sort_of(const struct list_filter *f)
+{
+	return f->sort && f->sort[0] ? f->sort : "-created_at";
+}
+
+/* ---- cursors ---- */
+
+static void cursor_format(char *buf, size_t size, const char *generation, const char *sort,
+			  uint64_t key, int64_t n)
+{
+	snprintf(buf, size, "%s.%08" PRIx32 ".%016" PRIx64 ".%" PRIx64, generation, checksum(sort),
+		 key, (uint64_t)n);
+}
+
+static uint64_t bits_of(double d)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &d, sizeof(bits));
+	return bits;
+}
+
+/* Hexadecimal digits up to `end` (which is skipped); false when it is anything else. */
+static bool take_hex(const char **at, char end, uint64_t *ret)
+{
+	size_t n = strspn(*at, "0123456789abcdef");
+
+	if (!n || n > 16 || (*at)[n] != end)
+		return false;
+	*ret = strtoull(*at, NULL, 16);
+	*at += n + (end ? 1 : 0);
+	return true;
+}
+
+static int cursor_parse(struct page *p, const char *generation, const char *cursor,
+			struct err *reterr)
+{
+	size_t n = strcspn(cursor, ".");
+	const char *at = cursor + n;
+	uint64_t sort, key, row;
+
+	if (*at != '.' || strspn(cursor, "0123456789abcdef") != n || !n)
+		goto malformed;
+	at++;
+	if (!take_hex(&at, '.', &sort) || !take_hex(&at, '.', &key) || !take_hex(&at, '\0', &row))
+		goto malformed;
+	if (strlen(generation) != n || strncmp(cursor, generation, n) != 0)
+		return err_set(reterr, ERR_GONE,
+			       "the cursor is of a database that was replaced: start again");
+	if (sort != checksum(sort_of(p->f)))
+		return err_set(
+			reterr, ERR_INVALID,
+			"the cursor was made for another sort: keep the sort, or start again");
+	p->has_cursor = true;
+	p->after_us = (int64_t)key;
+	memcpy(&p->after_value, &key, sizeof(key));
+	p->after_n = (int64_t)row;
+	return 0;
+malformed:
+	return err_set(
+		reterr, ERR_INVALID,
+		"the cursor is not one of ours: use next_cursor of the page before as it is");
+}
+
+/* ---- putting the query together ---- */
+
+static int sort_parse(struct page *p, bool metrics, struct err *reterr)
+{
+	const char *sort = sort_of(p->f), *by = sort;
+
+	p->descending = by[0] == '-';
+	by += p->descending;
+	if (str_eq(by, "created_at"))
+		return 0;
+	if (metrics && str_starts(by, "metrics.") && by[8] && strlen(by + 8) <= METRIC_NAME_MAX) {
+		p->metric = by + 8;
+		return 0;
+	}
+	return err_set(reterr, ERR_INVALID,
+		       "sort is '%.64s'; it may be created_at%s, or with a '-' "
+		       "before it for the other way round",
+		       sort, metrics ? " or metrics.NAME" : "");
+}
+
+int page_init(struct page *p, struct store_reader *sr, const struct list_filter *f,
+	      const char *alias, bool metrics, struct err *reterr)
+{
+	int r;
+
+	*p = (struct page){.f = f, .alias = alias};
+	buf_init(&p->sql, READ_SQL_MAX);
+	r = check_limit(f->limit, STORE_LIST_DEFAULT, STORE_LIST_MAX, &p->limit, reterr);
+	if (r >= 0)
+		r = sort_parse(p, metrics, reterr);
+	if (r >= 0 && f->cursor)
+		r = cursor_parse(p, sr->generation, f->cursor, reterr);
+	return r;
+}
+
+void page_done(struct page *p)
+{
+	buf_done(&p->sql);
+}
+
+void page_sql(struct page *p, const char *text)
+{
+	buf_puts(&p->sql, text);
+}
+
+void page_arg(struct page *p, struct db_val v)
+{
+	if (p->args_n < READ_ARGS_MAX)
+		p->args[p->args_n++] = v;
+	else
+		p->sql.failed = true; /* found at page_read */
+}
+
+static void where(struct page *p)
+{
+	page_sql(p, p->has_where ? "AND " : "WHERE ");
+	p->has_where = true;
+}
+
+void page_where(struct page *p, const char *condition, struct db_val v)
+{
+	where(p);
+	buf_printf(&p->sql, "%s.%s ", p->alias, condition);
+	page_arg(p, v);
+}
+
+void page_where_common(struct page *p, bool has_run, bool has_target)
+{
+	const struct list_filter *f = p->f;
+
+	if (f->name)
+		page_where(p, "name = ?", DB_TEXT(f->name));
+	if (has_run && f->run)
+		page_where(p, "run = ?", DB_TEXT(f->run));
+	if (has_target && f->target)
+		page_where(p, "target = ?",
+			   DB_TEXT(job_target_str((enum job_target)(f->target - 1))));
+	if (f->created_after_us)
+		page_where(p, "created_us >= ?", DB_INT(f->created_after_us));
+	if (f->created_before_us)
+		page_where(p, "created_us < ?", DB_INT(f->created_before_us));
+}
+
+void page_where_bits(struct page *p, const char *column, uint32_t bits, int n,
+		     const char *(*name)(int i))
+{
+	const char *comma = "";
+
+	if (!bits)
+		return;
+	where(p);
+	buf_printf(&p->sql, "%s.%s IN (", p->alias, column);
+	for (int i = 0; i < n; i++) {
+		if (!(bits & (UINT32_C(1) << i)))
+			continue;
+		buf_printf(&p->sql, "%s'%s'", comma, name(i));
+		comma = ", ";
+	}
+	page_sql(p, ") ");
+}
+
+void page_where_tag(struct page *p)
+{
+	const struct list_filter *f = p->f;
+
+	if (!f->tag_key)
+		return;
+	where(p);
+	buf_printf(&p->sql, "EXISTS (SELECT 1 FROM json_each(%s.tags) t WHERE t.key = ? ",
+		   p->alias);
+	page_arg(p, DB_TEXT(f->tag_key));
+	if (f->tag_value) {
+		page_sql(p, "AND CAST(t.value AS TEXT) = ? ");
+		page_arg(p, DB_TEXT(f->tag_value));
+	}
+	page_sql(p, ") ");
+}
+
+/* Jobs without the metric come last, either way. */
+static void add_key(struct page *p)
+{
+	if (!p->metric)
+		buf_printf(&p->sql, "%s.created_us", p->alias);
+	else
+		buf_printf(&p->sql, "coalesce(m.value, %s9e999)", p->descending ? "-" : "");
+}
+
+static void add_order(struct page *p)
+{
+	const char *way = p->descending ? "DESC" : "ASC";
+
+	if (p->has_cursor) {
+		where(p);
+		page_sql(p, "(");
+		add_key(p);
+		buf_printf(&p->sql, ", %s.n) %s (?, ?) ", p->alias, p->descending ? "<" : ">");
+		page_arg(p, p->metric ? DB_REAL(p->after_value) : DB_INT(p->after_us));
+		page_arg(p, DB_INT(p->after_n));
+	}
+	page_sql(p, "ORDER BY ");
+	add_key(p);
+	buf_printf(&p->sql, " %s, %s.n %s LIMIT ?", way, p->alias, way);
+	page_arg(p, DB_INT(p->limit + 1)); /* one more tells whether there is a next page */
+}
+
+/* ---- reading it ---- */
+
+static double key_value(const struct page *p, struct db_stmt *q, int col)
+{
+	if (!db_col_is_null(q, col))
+		return db_col_real(q, col);
+	return p->descending ? -INFINITY : INFINITY;
+}
+
+int page_read(struct page *p, struct store_reader *sr,
+	      int (*item)(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+			  struct err *reterr),
+	      int key_col, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *items = json_array();
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	char cursor[READ_CURSOR_MAX] = "";
+	uint64_t key = 0;
+	int64_t n = 0;
+	int r;
+
+	add_order(p);
+	if (!items || !buf_ok(&p->sql))
+		return out_of_memory(reterr);
+	r = db_query_text(sr->db, buf_str(&p->sql), p->args, p->args_n, &q, reterr);
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		json_t *one = NULL;
+
+		if (json_array_size(items) == (size_t)p->limit) {
+			cursor_format(cursor, sizeof(cursor), sr->generation, sort_of(p->f), key,
+				      n);
+			break;
+		}
+		key = p->metric ? bits_of(key_value(p, q, key_col))
+				: (uint64_t)db_col_int(q, key_col);
+		n = db_col_int(q, key_col + 1);
+		r = item(q, p->f, &one, reterr);
+		if (r >= 0 && json_array_append_new(items, one) < 0)
+			r = out_of_memory(reterr);
+	}
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:O, s:o}", "items", items, "next_cursor",
+			 cursor[0] ? json_string(cursor) : json_null());
+	return *ret ? 0 : out_of_memory(reterr);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the files of attempts and endpoints lie. */
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/read_internal.h"
+
+static int job_facts(struct store_reader *sr, const char *job, int *attempt,
+		     struct attempt_place *place, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db, "SELECT kind, state, attempt FROM jobs WHERE id = ?",
+			 DB_ARGS(DB_TEXT(job)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no job '%.64s'", job);
+	if (job_kind_parse(db_col_text(q, 0), &place->kind) < 0 ||
+	    job_state_parse(db_col_text(q, 1), &place->job_state) < 0)
+		return err_set(reterr, ERR_CORRUPT, "database: job '%.64s' has an unknown state",
+			       job);
+	if (!db_col_int(q, 2))
+		return err_set(reterr, ERR_NOT_FOUND, "job '%.64s' has not been started yet", job);
+	if (!*attempt)
+		*attempt = (int)db_col_int(q, 2);
+	return 0;
+}
+
+/* The first row of `q` (dir, state), released; without one the place is "" and over when `over`. */
+static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *owned = q;
+	enum execution_state state = EXECUTION_ENDED;
+	int r = db_step(owned, reterr);
+
+	if (r < 0)
+		return r;
+	place->dir[0] = '\0';
+	place->ended = over;
+	if (!r)
+		return 0;
+	if (execution_state_parse(db_col_text(owned, 1), &state) < 0)
+		return err_set(reterr, ERR_CORRUPT, "database: '%s' is no state of an execution",
+			       db_col_text(owned, 1));
+	str_copy(place->dir, sizeof(place->dir), db_col_text(owned, 0));
+	place->ended = state == EXECUTION_ENDED;
+	return 0;
+}
+
+/* A deploy has no process of its own: its log is that of its endpoint. */
+static int execution_of(struct store_reader *sr, const char *job, int attempt, bool over,
+			struct attempt_place *place, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r;
+
+	if (place->kind == JOB_DEPLOY)
+		r = db_query(sr->db,
+			     "SELECT x.dir, x.state FROM endpoints e JOIN executions x "
+			     "ON x.endpoint = e.id WHERE e.job = ? ORDER BY x.n DESC LIMIT 1",
+			     DB_ARGS(DB_TEXT(job)), &q, reterr);
+	else
+		r = db_query(sr->db,
+			     "SELECT dir, state FROM executions WHERE job = ? AND attempt = ? "
+			     "ORDER BY n DESC LIMIT 1",
+			     DB_ARGS(DB_TEXT(job), DB_INT(attempt)), &q, reterr);
+	return r < 0 ? r : place_of(q, over, place, reterr);
+}
+
+static int attempt_over(struct store_reader *sr, const char *job, int attempt, bool *ret,
+			struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db, "SELECT finished_us FROM attempts WHERE job = ? AND number = ?",
+			 DB_ARGS(DB_TEXT(job), DB_INT(attempt)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return err_set(reterr, ERR_NOT_FOUND, "job '%.64s' has no attempt %d", job,
+			       attempt);
+	*ret = db_col_int(q, 0) != 0;
+	return 0;
+}
+
+int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
+			     struct attempt_place *ret, struct err *reterr)
+{
+	struct attempt_place place = {0};
+	bool over = false;
+	int r = db_begin_read(sr->db, reterr);
+
+	if (r >= 0)
+		r = job_facts(sr, job, &attempt, &place, reterr);
+	if (r >= 0)
+		r = attempt_over(sr, job, attempt, &over, reterr);
+	if (r >= 0)
+		r = execution_of(sr, job, attempt, over, &place, reterr);
+	db_end_read(sr->db);
+	if (r < 0)
+		return r;
+	place.attempt = attempt;
+	*ret = place;
+	return 0;
+}
+
+int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
+			      struct err *reterr)
+{
+	struct attempt_place place = {.kind = JOB_DEPLOY};
+	struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "SELECT x.dir, x.state FROM endpoints e JOIN executions x "
+			 "ON x.endpoint = e.id WHERE e.name = ? "
+			 "ORDER BY e.state NOT IN ('deleted', 'failed') DESC, x.n DESC LIMIT 1",
+			 DB_ARGS(DB_TEXT(name)), &q, reterr);
+
+	if (r >= 0)
+		r = place_of(q, false, &place, reterr);
+	if (r < 0)
+		return r;
+	if (!place.dir[0])
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no endpoint '%.64s' that was ever started here", name);
+	*ret = place;
+	return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs: lists and one run with its jobs. */
+#include "base/own.h"
+#include "storage/read_internal.h"
+
+#define RUN_COLUMNS \
+	"r.id, r.name, r.state, r.created_us, r.started_us, r.finished_us, r.tags, r.seq "
+#define RUN_COLUMNS_N 8
+
+static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *run = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", db_col_text(q, 0), "name",
+				db_col_text(q, 1), "state", db_col_text(q, 2), "created_at",
+				col_time(q, 3), "started_at", col_time(q, 4), "finished_at",
+				col_time(q, 5));
+	int r = run ? 0 : out_of_memory(reterr);
+
+	if (r >= 0 && !is_short) {
+		json_object_set_new(run, "seq", json_integer(db_col_int(q, 7)));
+		r = set_col_json(run, "tags", q, 6, reterr);
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE(run);
+	return 0;
+}
+
+static int run_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+		    struct err *reterr)
+{
+	return run_json(q, f->with_short, ret, reterr);
+}
+
+static const char *state_name(int i)
+{
+	return run_state_str((enum run_state)i);
+}
+
+int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+		    struct err *reterr)
+{
+	OWN(page_done) struct page p;
+	int r = page_init(&p, sr, f, "r", false, reterr);
+
+	if (r < 0)
+		return r;
+	page_sql(&p, "SELECT " RUN_COLUMNS ", r.created_us, r.n FROM runs r ");
+	page_where_common(&p, false, false);
+	page_where_bits(&p, "state", f->states, RUN_STATES_, state_name);
+	page_where_tag(&p);
+	return page_read(&p, sr, run_item, RUN_COLUMNS_N, ret, reterr);
+}
+
+/* ---- one run ---- */
+
+static int read_head(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db, "SELECT " RUN_COLUMNS "FROM runs r WHERE r.id = ?",
+			 DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%.64s'", id);
+	return r < 0 ? r : run_json(q, false, ret, reterr);
+}
+
+static int read_jobs(struct store_reader *sr, const char *id, json_t *jobs, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "SELECT " JOB_COLUMNS ", (SELECT json_group_array(o.name) FROM needs d "
+			 "JOIN jobs o ON o.id = d.other WHERE d.job = j.id) " JOB_FROM
+			 "WHERE j.run = ? ORDER BY j.idx",
+			 DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		json_t *job = NULL;
+
+		r = job_json(q, JOB_FORM_IN_RUN, &job, reterr);
+		if (r >= 0)
+			r = set_col_json(job, "needs", q, JOB_COLUMNS_N, reterr);
+		if (job && json_array_append_new(jobs, job) < 0)
+			r = out_of_memory(reterr);
+	}
+	return r;
+}
+
+int store_read_run(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *run = NULL, *jobs = json_array();
+	int r = db_begin_read(sr->db, reterr);
+
+	if (r >= 0)
+		r = read_head(sr, id, &run, reterr);
+	if (r >= 0)
+		r = read_jobs(sr, id, jobs, reterr);
+	db_end_read(sr->db);
+	if (r < 0)
+		return r;
+	if (json_object_set(run, "jobs", jobs) < 0)
+		return out_of_memory(reterr);
+	*ret = TAKE(run);
+	return 0;
+}
