@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""Our models beside transformers': logits, one step's gradients, several optimiser steps, and
+what is said about broken model directories."""
+import copy
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+BUILD = Path(os.environ.get("TRAINYARD_BUILD", Path(__file__).resolve().parents[2] / "build"))
+PROBE = BUILD / "tests/parity/model_probe"
+pytestmark = pytest.mark.skipif(not PROBE.exists(), reason="built without the native engine")
+
+FAMILIES = {
+    "bert": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
+        "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_hidden_layers": 3,
+        "vocab_size": 500, "max_position_embeddings": 200, "num_labels": 3, **more})),
+    "distilbert": lambda **more: transformers.DistilBertForSequenceClassification(
+        transformers.DistilBertConfig(**{
+            "dim": 96, "hidden_dim": 192, "n_heads": 3, "n_layers": 2, "vocab_size": 500,
+            "max_position_embeddings": 200, "num_labels": 2, **more})),
+    # no width is a multiple of the kernels' vectors: libtorch's operators do all
+    "odd": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
+        "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3, "num_hidden_layers": 2,
+        "vocab_size": 500, "max_position_embeddings": 200, "num_labels": 2, **more})),
+}
+
+
+def probe(op, **request):
+    done = subprocess.run([PROBE], input=json.dumps({"op": op, **request}), text=True,
+                          capture_output=True, timeout=300, check=True)
+    return json.loads(done.stdout)
+
+
+def rows_of(lengths, vocab=500, seed=7):
+    rng = random.Random(seed)
+    return [[rng.randrange(1, vocab) for _ in range(n)] for n in lengths]
+
+
+def padded(rows, types=None):
+    longest = max(map(len, rows))
+    ids = torch.tensor([r + [0] * (longest - len(r)) for r in rows])
+    mask = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in rows])
+    batch = {"input_ids": ids, "attention_mask": mask}
+    if types:
+        batch["token_type_ids"] = torch.tensor([t + [0] * (longest - len(t)) for t in types])
+    return batch
+
+
+def spread(model, seed=3):
+    """Weights of a trained model's size: biases and norms away from 0 and 1."""
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            p.add_(torch.randn(p.shape, generator=g) * (0.1 if p.dim() == 1 else 0.05))
+            if "word_embeddings" in name:
+                p[0] = 0.3  # [PAD] is a token like others when it stands in a text
+    return model.eval()
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request, tmp_path_factory):
+    torch.manual_seed(1)
+    m = spread(FAMILIES[request.param]())
+    directory = tmp_path_factory.mktemp(request.param)
+    m.save_pretrained(directory)
+    return m, str(directory)
+
+
+LENGTHS = [5, 200, 1, 17, 16, 48, 49, 97, 130, 3]
+
+
+def test_logits(model):
+    m, directory = model
+    rows = rows_of(LENGTHS)
+    with torch.no_grad():
+        want = m(**padded(rows)).logits
+    got = torch.tensor(probe("logits", model=directory, rows=rows)["logits"])
+    assert (got - want).abs().max() <= 1e-4
+
+
+def test_logits_with_types(model):
+    m, directory = model
+    if m.config.model_type != "bert":
+        pytest.skip("distilbert has no token types")
+    rows = rows_of([9, 40, 33])
+    types = [[int(i > len(r) // 2) for i in range(len(r))] for r in rows]
+    with torch.no_grad():
+        want = m(**padded(rows, types)).logits
+        other = m(**padded(rows)).logits
+    got = torch.tensor(probe("logits", model=directory, rows=rows, types=types)["logits"])
+    assert (got - want).abs().max() <= 1e-4
+    assert (got - other).abs().max() > 1e-3
+
+
+def test_logits_bf16_are_near(model):
+    m, directory = model
+    rows = rows_of(LENGTHS)
+    with torch.no_grad():
+        want = m(**padded(rows)).logits
+    got = torch.tensor(probe("logits", model=directory, rows=rows, bf16=True)["logits"])
+    assert (got - want).abs().max() <= 0.05 * want.abs().max() + 0.02
+
+
+def reference_gradients(m, rows, labels):
+    m = copy.deepcopy(m).eval()
+    loss = m(**padded(rows), labels=torch.tensor(labels)).loss
+    loss.backward()
+    return loss.item(), {n: p.grad for n, p in m.named_parameters()}
+
+
+@pytest.mark.parametrize("micro_tokens", [0, 128])
+@pytest.mark.parametrize("operators", [False, True])
+def test_gradients(model, tmp_path, micro_tokens, operators):
+    m, directory = model
+    rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
+    rows[1][7] = 0  # a [PAD] inside a text: its embedding gets no gradient
+    loss, want = reference_gradients(m, rows, labels)
+    out = tmp_path / "g.safetensors"
+    got = probe("gradients", model=directory, rows=rows, labels=labels, save=str(out),
+                micro_tokens=micro_tokens, operators=operators)
+    assert got["loss"] == pytest.approx(loss, rel=1e-5)
+    grads = load_file(out)
+    assert grads.keys() == want.keys()
+    scale = max(g.norm() for g in want.values())
+    for name, g in want.items():
+        error = (grads[name] - g).norm()
+        # the key bias has a gradient of exactly zero: compare it with the scale of the others
+        assert error <= 1e-3 * g.norm() or error <= 1e-6 * scale, (name, error, g.norm())
+
+
+def test_gradients_bf16_point_the_same_way(model, tmp_path):
+    m, directory = model
+    rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
+    _, want = reference_gradients(m, rows, labels)
+    out = tmp_path / "g.safetensors"
+    probe("gradients", model=directory, rows=rows, labels=labels, save=str(out), bf16=True)
+    grads = load_file(out)
+    a = torch.cat([grads[n].flatten() for n in want])
+    b = torch.cat([want[n].flatten() for n in want])
+    assert torch.nn.functional.cosine_similarity(a, b, dim=0) > 0.995
+
+
+def test_optimiser_steps(model, tmp_path):
+    """Five steps of torch's AdamW with clipping and the Trainer's two weight-decay groups."""
+    m, directory = model
+    rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
+    ref = copy.deepcopy(m).eval()
+    decay = [p for n, p in ref.named_parameters() if p.dim() > 1]
+    rest = [p for n, p in ref.named_parameters() if p.dim() == 1]
+    opt = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1},
+                             {"params": rest, "weight_decay": 0.0}], lr=1e-3)
+    losses, norms = [], []
+    for _ in range(5):
+        loss = ref(**padded(rows), labels=torch.tensor(labels)).loss
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(ref.parameters(), 1.0).item())
+        opt.step()
+        opt.zero_grad()
+        losses.append(loss.item())
+    out = tmp_path / "w.safetensors"
+    got = probe("steps", model=directory, rows=rows, labels=labels, steps=5, learning_rate=1e-3,
+                weight_decay=0.1, save=str(out))
+    assert got["losses"] == pytest.approx(losses, rel=1e-3)
+    assert got["norms"] == pytest.approx(norms, rel=1e-3)
+    weights = load_file(out)
+    for name, p in ref.named_parameters():
+        if name.endswith(("key.bias", "k_lin.bias")):
+            continue  # its gradient is rounding noise, whose sign AdamW follows
+        assert (weights[name] - p.detach()).norm() <= 2e-3 * p.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_dropout_is_random_but_repeatable(model, tmp_path, bf16):
+    _, directory = model
+    rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
+
+    def loss(**more):
+        return probe("gradients", model=directory, rows=rows, labels=labels, dropout=True, bf16=bf16,
+                     save=str(tmp_path / "g"), **more)["loss"]
+
+    assert loss(seed=1) == loss(seed=1)
+    assert loss(seed=1) != loss(seed=2)
+    plain = probe("gradients", model=directory, rows=rows, labels=labels, save=str(tmp_path / "g"),
+                  bf16=bf16)["loss"]
+    mean = sum(loss(seed=s) for s in range(30)) / 30
+    assert mean == pytest.approx(plain, rel=0.1)
+
+
+def test_dropout_gradient_is_that_of_the_masked_loss(tmp_path):
+    """The same masks in both passes: the loss moves as its gradient says."""
+    torch.manual_seed(1)
+    m = spread(FAMILIES["bert"]())
+    m.save_pretrained(tmp_path / "m")
+    rows, labels = rows_of([30, 12]), [0, 1]
+    ask = {"rows": rows, "labels": labels, "dropout": True, "seed": 5,
+           "save": str(tmp_path / "g.safetensors")}
+    before = probe("gradients", model=str(tmp_path / "m"), **ask)["loss"]
+    grads = load_file(tmp_path / "g.safetensors")
+    norm2 = sum(float(g.pow(2).sum()) for g in grads.values())
+    step = 2e-4 / norm2 ** 0.5
+    with torch.no_grad():
+        for name, p in m.named_parameters():
+            p.sub_(grads[name] * step)
+    m.save_pretrained(tmp_path / "m2")
+    after = probe("gradients", model=str(tmp_path / "m2"), **ask)["loss"]
+    assert before - after == pytest.approx(norm2 * step, rel=0.03)
+
+
+def test_base_checkpoints(tmp_path):
+    """A plain BertModel, the hub's old names, and a DistilBERT masked language model all load; only
+    the head is new, and the same for the same seed."""
+    torch.manual_seed(1)
+    config = FAMILIES["bert"]().config
+    full = spread(FAMILIES["bert"]())
+    full.bert.save_pretrained(tmp_path / "plain")
+    state = {k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v
+             for k, v in full.state_dict().items() if not k.startswith("classifier")}
+    state["cls.predictions.bias"] = torch.zeros(500)
+    os.makedirs(tmp_path / "old")
+    config.save_pretrained(tmp_path / "old")
+    save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "old" / "model.safetensors",
+              metadata={"format": "pt"})
+    ask = {"rows": rows_of([20, 4]), "labels": [0, 1], "steps": 1, "learning_rate": 0.0}
+    weights = {}
+    for kind in ("plain", "old"):
+        probe("steps", model=str(tmp_path / kind), save=str(tmp_path / "w"), **ask)
+        weights[kind] = load_file(tmp_path / "w")
+        for name, p in full.named_parameters():
+            if not name.startswith("classifier"):
+                assert torch.equal(weights[kind][name], p.detach()), (kind, name)
+    assert torch.equal(weights["plain"]["classifier.weight"][:2], weights["old"]["classifier.weight"][:2])
+    assert 0.01 < weights["old"]["classifier.weight"].std() < 0.03
+    torch.manual_seed(2)
+    mlm = transformers.DistilBertForMaskedLM(FAMILIES["distilbert"]().config)
+    mlm.save_pretrained(tmp_path / "mlm")
+    got = probe("steps", model=str(tmp_path / "mlm"), save=str(tmp_path / "w"), **ask)
+    assert "error" not in got
+    assert torch.equal(load_file(tmp_path / "w")["distilbert.transformer.layer.1.ffn.lin1.weight"],
+                       mlm.distilbert.transformer.layer[1].ffn.lin1.weight)
+
+
+def test_shards(model, tmp_path):
+    m, directory = model
+    m.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert (tmp_path / "model.safetensors.index.json").exists()
+    rows = rows_of([20, 4])
+    assert (probe("logits", model=str(tmp_path), rows=rows)["logits"] ==
+            probe("logits", model=directory, rows=rows)["logits"])
+
+
+def broken(tmp_path, model, change):
+    target = tmp_path / "broken"
+    shutil.copytree(model[1], target)
+    change(target)
+    return probe("logits", model=str(target), rows=[[1, 2, 3]])
+
+
+def edit_weights(change):
+    def run(target):
+        state = load_file(target / "model.safetensors")
+        change(state)
+        save_file(state, target / "model.safetensors", metadata={"format": "pt"})
+    return run
+
+
+def edit_config(**changes):
+    def run(target):
+        config = json.loads((target / "config.json").read_text())
+        config.update(changes)
+        (target / "config.json").write_text(json.dumps(config))
+    return run
+
+
+def truncate(target):
+    data = (target / "model.safetensors").read_bytes()
+    (target / "model.safetensors").write_bytes(data[:-10])
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda t: (t / "config.json").unlink(), ["config.json", "No such file"]),
+    (lambda t: (t / "model.safetensors").unlink(), ["has no model.safetensors"]),
+    (truncate, ["model.safetensors", "damaged"]),
+    (edit_weights(lambda s: s.pop("classifier.bias")), ["'classifier.bias'", "missing"]),
+    (edit_weights(lambda s: s.update({"classifier.weight": torch.zeros(2, 5)})),
+     ["'classifier.weight'", "[2, 5]"]),
+    (edit_config(model_type="gpt2"), ["gpt2", "bert and distilbert"]),
+    (edit_config(vocab_size=400), ["word_embeddings", "400"]),
+    (edit_config(problem_type="regression"), ["regression"]),
+    (edit_config(vocab_size="many"), ["vocab_size", "a string"]),
+])
+def test_broken_directories(model, tmp_path, change, words):
+    error = broken(tmp_path, model, change)["error"]
+    for word in words:
+        assert word in error, error
+
+
+def test_ids_out_of_range(model):
+    _, directory = model
+    assert "500" in probe("logits", model=directory, rows=[[1, 500]])["error"]
+    assert "tokens" in probe("logits", model=directory, rows=[[1] * 201])["error"]
+    assert "tokens" in probe("logits", model=directory, rows=[[]])["error"]
+
+
+@pytest.mark.parametrize("seed, n", [(42, 10), (43, 2500), (0, 1)])
+def test_permutation_is_torchs(seed, n):
+    g = torch.Generator()
+    g.manual_seed(seed)
+    assert probe("permutation", seed=seed, n=n)["order"] == torch.randperm(n, generator=g).tolist()

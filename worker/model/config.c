@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/model/config.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const struct family {
+	const char *model_type, *architecture;
+	const char *layers, *hidden, *heads, *intermediate, *activation;
+} families[] = {
+	[MODEL_BERT] = {"bert", "BertForSequenceClassification", "num_hidden_layers", "hidden_size",
+			"num_attention_heads", "intermediate_size", "hidden_act"},
+	[MODEL_DISTILBERT] = {"distilbert", "DistilBertForSequenceClassification", "n_layers",
+			      "dim", "n_heads", "hidden_dim", "activation"},
+};
+
+void model_config_free(struct model_config *c)
+{
+	if (!c)
+		return;
+	for (int i = 0; c->labels && i < c->shape.labels; i++)
+		free(c->labels[i]);
+	free(c->labels);
+	json_decref(c->source);
+	free(c);
+}
+
+void model_config_freep(struct model_config **c)
+{
+	model_config_free(*c);
+}
+
+int model_config_set_labels(struct model_config *c, int n, const char *const *names,
+			    struct err *reterr)
+{
+	char **labels;
+
+	if (n < 2 || n > MODEL_LABELS_MAX)
+		return err_set(reterr, ERR_INVALID,
+			       "a classifier needs 2 to %d labels, not %d (regression is not "
+			       "supported)",
+			       MODEL_LABELS_MAX, n);
+	labels = calloc((size_t)n, sizeof(*labels));
+	if (!labels)
+		return err_errno(reterr, ENOMEM, "set the labels");
+	for (int i = 0; i < c->shape.labels && c->labels; i++)
+		free(c->labels[i]);
+	free(c->labels);
+	c->labels = labels;
+	c->shape.labels = n;
+	for (int i = 0; i < n; i++) {
+		char plain[32];
+
+		snprintf(plain, sizeof(plain), "LABEL_%d", i);
+		labels[i] = strdup(names ? names[i] : plain);
+		if (!labels[i])
+			return err_errno(reterr, ENOMEM, "set the labels");
+	}
+	return 0;
+}
+
+static int get_size(const json_t *j, const char *key, int most, int *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, key);
+
+	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > most)
+		return err_set(reterr, ERR_INVALID,
+			       "\"%s\" must be a number from 1 to %d, it is %s", key, most,
+			       v ? json_type_name(v) : "missing");
+	*ret = (int)json_integer_value(v);
+	return 0;
+}
+
+static int get_sizes(struct model_config *c, struct err *reterr)
+{
+	const struct family *f = &families[c->family];
+	struct tsh_shape *s = &c->shape;
+	const struct {
+		const char *key;
+		int most, *to;
+	} sizes[] = {
+		{f->layers, 1000, &s->layers},
+		{f->hidden, 65536, &s->hidden},
+		{f->heads, 1024, &s->heads},
+		{f->intermediate, 1 << 20, &s->intermediate},
+		{"vocab_size", 1 << 24, &s->vocab},
+		{"max_position_embeddings", 65535, &s->positions},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		int r = get_size(c->source, sizes[i].key, sizes[i].most, sizes[i].to, reterr);
+
+		if (r < 0)
+			return r;
+	}
+	if (s->hidden % s->heads)
+		return err_set(reterr, ERR_INVALID, "\"%s\" %d is not a multiple of \"%s\" %d",
+			       f->hidden, s->hidden, f->heads, s->heads);
+	if (c->family == MODEL_BERT)
+		return get_size(c->source, "type_vocab_size", 127, &s->types, reterr);
+	return 0;
+}
+
+static int get_activation(struct model_config *c, struct err *reterr)
+{
+	static const struct {
+		const char *name;
+		enum tsh_activation value;
+	} known[] = {{"gelu", TSH_GELU},
+		     {"gelu_new", TSH_GELU_TANH},
+		     {"gelu_pytorch_tanh", TSH_GELU_TANH},
+		     {"relu", TSH_RELU}};
+	const char *key = families[c->family].activation;
+	const char *name = json_get_str(c->source, key, "gelu");
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (str_eq(known[i].name, name)) {
+			c->shape.activation = known[i].value;
+			return 0;
+		}
+	return err_set(reterr, ERR_INVALID, "\"%s\" is '%s'; gelu, gelu_new and relu are supported",
+		       key, name);
+}
+
+static int get_dropouts(struct model_config *c, struct err *reterr)
+{
+	struct tsh_shape *s = &c->shape;
+	const json_t *j = c->source;
+	const float *all[] = {&s->drop_embedding, &s->drop_attention, &s->drop_attention_out,
+			      &s->drop_output, &s->drop_head};
+
+	if (c->family == MODEL_BERT) {
+		s->drop_output = (float)json_get_num(j, "hidden_dropout_prob", 0.1);
+		s->drop_embedding = s->drop_attention_out = s->drop_output;
+		s->drop_attention = (float)json_get_num(j, "attention_probs_dropout_prob", 0.1);
+		s->drop_head = (float)json_get_num(j, "classifier_dropout", s->drop_output);
+	} else {
+		s->drop_output = (float)json_get_num(j, "dropout", 0.1);
+		s->drop_embedding = s->drop_output;
+		s->drop_attention = (float)json_get_num(j, "attention_dropout", 0.1);
+		s->drop_head = (float)json_get_num(j, "seq_classif_dropout", 0.2);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (!(*all[i] >= 0 && *all[i] < 1))
+			return err_set(reterr, ERR_INVALID,
+				       "a dropout probability is %g, it must be from 0 to below 1",
+				       (double)*all[i]);
+	return 0;
+}
+
+static int get_labels(struct model_config *c, struct err *reterr)
+{
+	const json_t *id2label = json_object_get(c->source, "id2label");
+	const char *problem = json_get_str(c->source, "problem_type", "");
+	int64_t n = json_get_int(c->source, "num_labels", 2);
+	OWN(freep) const char **names = NULL;
+
+	if (str_eq(problem, "regression"))
+		return err_set(reterr, ERR_INVALID,
+			       "\"problem_type\" is regression; only classification is supported");
+	if (str_eq(problem, "multi_label_classification"))
+		c->problem = MODEL_MULTI_LABEL;
+	if (json_object_size(id2label))
+		n = (int64_t)json_object_size(id2label);
+	if (n < 2 || n > MODEL_LABELS_MAX)
+		return err_set(reterr, ERR_INVALID,
+			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
+			       (long long)n, MODEL_LABELS_MAX);
+	names = calloc((size_t)n, sizeof(*names));
+	for (int i = 0; names && i < n && json_object_size(id2label); i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%d", i);
+		names[i] = json_get_str(id2label, key, NULL);
+		if (!names[i])
+			return err_set(reterr, ERR_INVALID, "\"id2label\" has no text for \"%d\"",
+				       i);
+	}
+	if (!names)
+		return err_errno(reterr, ENOMEM, "read the labels");
+	return model_config_set_labels(c, (int)n, json_object_size(id2label) ? names : NULL,
+				       reterr);
+}
+
+static int check_kind(struct model_config *c, struct err *reterr)
+{
+	const char *type = json_get_str(c->source, "model_type", "");
+	const char *position = json_get_str(c->source, "position_embedding_type", "absolute");
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(families) && !str_eq(families[i].model_type, type))
+		i++;
+	if (i == ARRAY_LEN(families))
+		return err_set(reterr, ERR_INVALID,
+			       "\"model_type\" is '%s'; bert and distilbert are supported", type);
+	c->family = (enum model_family)i;
+	if (!str_eq(position, "absolute"))
+		return err_set(reterr, ERR_INVALID,
+			       "\"position_embedding_type\" is '%s'; only absolute is supported",
+			       position);
+	if (json_get_bool(c->source, "is_decoder", false) ||
+	    json_get_bool(c->source, "add_cross_attention", false))
+		return err_set(reterr, ERR_INVALID, "it describes a decoder, not an encoder");
+	return 0;
+}
+
+static int parse(struct model_config *c, struct err *reterr)
+{
+	int r = check_kind(c, reterr);
+
+	if (r >= 0)
+		r = get_sizes(c, reterr);
+	if (r >= 0)
+		r = get_activation(c, reterr);
+	if (r >= 0)
+		r = get_dropouts(c, reterr);
+	if (r >= 0)
+		r = get_labels(c, reterr);
+	c->shape.head = c->family == MODEL_BERT ? TSH_HEAD_TANH : TSH_HEAD_RELU;
+	c->shape.norm_eps = c->family == MODEL_BERT
+				    ? (float)json_get_num(c->source, "layer_norm_eps", 1e-12)
+				    : 1e-12f;
+	c->shape.pad_id = (int)json_get_int(c->source, "pad_token_id", -1);
+	c->initializer_range = (float)json_get_num(c->source, "initializer_range", 0.02);
+	return r;
+}
+
+int model_config_load(const char *dir, struct model_config **ret, struct err *reterr)
+{
+	OWN(model_config_freep) struct model_config *c = calloc(1, sizeof(*c));
+	char path[PATH_MAX];
+	int r;
+
+	if (!c)
+		return err_errno(reterr, ENOMEM, "read the model in %s", dir);
+	if (!path_join(path, sizeof(path), dir, "config.json"))
+		return err_errno(reterr, ENAMETOOLONG, "read the model in %s", dir);
+	r = json_read_file(AT_FDCWD, path, MODEL_CONFIG_MAX, &c->source, reterr);
+	if (r < 0)
+		return r;
+	r = parse(c, reterr);
+	if (r < 0)
+		return err_ctx(reterr, r, "%s", path);
+	*ret = TAKE(c);
+	return 0;
+}
+
+char *model_config_text(const struct model_config *c)
+{
+	OWN(json_decrefp) json_t *j = json_deep_copy(c->source), *id2label = json_object();
+	OWN(json_decrefp) json_t *label2id = json_object();
+	bool bad = !j || !id2label || !label2id;
+
+	for (int i = 0; !bad && i < c->shape.labels; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%d", i);
+		bad = json_set_str(id2label, key, c->labels[i]) < 0 ||
+		      json_object_set_new(label2id, c->labels[i], json_integer(i)) < 0;
+	}
+	if (bad)
+		return NULL;
+	json_object_del(j, "_name_or_path");
+	json_object_del(j, "torch_dtype");
+	json_object_del(j, "num_labels");
+	bad = json_object_set_new(j, "architectures",
+				  json_pack("[s]", families[c->family].architecture)) < 0 ||
+	      json_object_set(j, "id2label", id2label) < 0 ||
+	      json_object_set(j, "label2id", label2id) < 0 ||
+	      json_set_str(j, "dtype", "float32") < 0 ||
+	      json_set_str(j, "problem_type", "single_label_classification") < 0;
+	return bad ? NULL : json_pretty(j);
+}

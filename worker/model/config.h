@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.json of a Hugging Face model directory: which family, which sizes, which labels. Keys
+ * that are not understood are kept and written back.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/model/classifier.h"
+#include "worker/torch/torch.h"
+
+#define MODEL_LABELS_MAX 10000
+#define MODEL_CONFIG_MAX (4 << 20)
+
+enum model_family {
+	MODEL_BERT = 0,
+	MODEL_DISTILBERT
+};
+
+struct model_config {
+	json_t *source; /* config.json as it was read */
+	enum model_family family;
+	struct tsh_shape shape; /* shape.labels is the number of labels */
+	float initializer_range;
+	char **labels; /* shape.labels names; always set */
+	enum model_problem problem;
+};
+
+/* -ENOENT; -ERR_INVALID: broken, or not a bert or distilbert classifier (or its base model) that
+ * this engine can run; the message names the key. */
+int model_config_load(const char *dir, struct model_config **ret, struct err *reterr) MUSTCHECK;
+void model_config_free(struct model_config *c);
+void model_config_freep(struct model_config **c);
+/* n >= 2 labels; names NULL: LABEL_0, LABEL_1, ... */
+int model_config_set_labels(struct model_config *c, int n, const char *const *names,
+			    struct err *reterr) MUSTCHECK;
+/* config.json of the trained model as text, the way transformers 5 writes it; caller frees. */
+char *model_config_text(const struct model_config *c);

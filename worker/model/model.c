@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/model/model.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/model/safetensors.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define SHARDS_MAX 1000
+
+/* "%d" is the layer; NULL: the family has no such parameter. */
+static const char *const names[TSH_PARAM_COUNT][2] = {
+	[TSH_WORD] = {"bert.embeddings.word_embeddings.weight",
+		      "distilbert.embeddings.word_embeddings.weight"},
+	[TSH_POSITION] = {"bert.embeddings.position_embeddings.weight",
+			  "distilbert.embeddings.position_embeddings.weight"},
+	[TSH_TYPE] = {"bert.embeddings.token_type_embeddings.weight", NULL},
+	[TSH_QUERY] = {"bert.encoder.layer.%d.attention.self.query.weight",
+		       "distilbert.transformer.layer.%d.attention.q_lin.weight"},
+	[TSH_KEY] = {"bert.encoder.layer.%d.attention.self.key.weight",
+		     "distilbert.transformer.layer.%d.attention.k_lin.weight"},
+	[TSH_VALUE] = {"bert.encoder.layer.%d.attention.self.value.weight",
+		       "distilbert.transformer.layer.%d.attention.v_lin.weight"},
+	[TSH_ATTENTION_OUT] = {"bert.encoder.layer.%d.attention.output.dense.weight",
+			       "distilbert.transformer.layer.%d.attention.out_lin.weight"},
+	[TSH_FFN_IN] = {"bert.encoder.layer.%d.intermediate.dense.weight",
+			"distilbert.transformer.layer.%d.ffn.lin1.weight"},
+	[TSH_FFN_OUT] = {"bert.encoder.layer.%d.output.dense.weight",
+			 "distilbert.transformer.layer.%d.ffn.lin2.weight"},
+	[TSH_HEAD_DENSE] = {"bert.pooler.dense.weight", "pre_classifier.weight"},
+	[TSH_CLASSIFIER] = {"classifier.weight", "classifier.weight"},
+	[TSH_EMBEDDING_NORM_WEIGHT] = {"bert.embeddings.LayerNorm.weight",
+				       "distilbert.embeddings.LayerNorm.weight"},
+	[TSH_EMBEDDING_NORM_BIAS] = {"bert.embeddings.LayerNorm.bias",
+				     "distilbert.embeddings.LayerNorm.bias"},
+	[TSH_QUERY_BIAS] = {"bert.encoder.layer.%d.attention.self.query.bias",
+			    "distilbert.transformer.layer.%d.attention.q_lin.bias"},
+	[TSH_KEY_BIAS] = {"bert.encoder.layer.%d.attention.self.key.bias",
+			  "distilbert.transformer.layer.%d.attention.k_lin.bias"},
+	[TSH_VALUE_BIAS] = {"bert.encoder.layer.%d.attention.self.value.bias",
+			    "distilbert.transformer.layer.%d.attention.v_lin.bias"},
+	[TSH_ATTENTION_OUT_BIAS] = {"bert.encoder.layer.%d.attention.output.dense.bias",
+				    "distilbert.transformer.layer.%d.attention.out_lin.bias"},
+	[TSH_NORM1_WEIGHT] = {"bert.encoder.layer.%d.attention.output.LayerNorm.weight",
+			      "distilbert.transformer.layer.%d.sa_layer_norm.weight"},
+	[TSH_NORM1_BIAS] = {"bert.encoder.layer.%d.attention.output.LayerNorm.bias",
+			    "distilbert.transformer.layer.%d.sa_layer_norm.bias"},
+	[TSH_FFN_IN_BIAS] = {"bert.encoder.layer.%d.intermediate.dense.bias",
+			     "distilbert.transformer.layer.%d.ffn.lin1.bias"},
+	[TSH_FFN_OUT_BIAS] = {"bert.encoder.layer.%d.output.dense.bias",
+			      "distilbert.transformer.layer.%d.ffn.lin2.bias"},
+	[TSH_NORM2_WEIGHT] = {"bert.encoder.layer.%d.output.LayerNorm.weight",
+			      "distilbert.transformer.layer.%d.output_layer_norm.weight"},
+	[TSH_NORM2_BIAS] = {"bert.encoder.layer.%d.output.LayerNorm.bias",
+			    "distilbert.transformer.layer.%d.output_layer_norm.bias"},
+	[TSH_HEAD_DENSE_BIAS] = {"bert.pooler.dense.bias", "pre_classifier.bias"},
+	[TSH_CLASSIFIER_BIAS] = {"classifier.bias", "classifier.bias"},
+};
+
+struct weights {
+	struct safetensors **files;
+	size_t n;
+};
+
+static void weights_done(struct weights *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		safetensors_close(w->files[i]);
+	free(w->files);
+}
+
+int model_torch_error(enum tsh_code code, const struct tsh_error *e, struct err *reterr)
+{
+	switch (code) {
+	case TSH_OK:
+		return 0;
+	case TSH_NO_MEMORY:
+		return err_set(reterr, ENOMEM, "out of memory: %s", e->msg);
+	case TSH_DEVICE_OOM:
+		return err_set(reterr, ERR_DEVICE_OOM, "the GPU's memory is used up: %s", e->msg);
+	case TSH_DEVICE_ERROR:
+		return err_set(reterr, EIO, "the GPU failed: %s", e->msg);
+	case TSH_ERROR:
+		break;
+	}
+	return err_set(reterr, EIO, "libtorch failed: %s", e->msg);
+}
+
+bool model_param_name(const struct model_config *c, enum tsh_param kind, int layer, char *buf,
+		      size_t size)
+{
+	const char *name = names[kind][c->family];
+	const char *number = name ? strstr(name, "%d") : NULL;
+	int n;
+
+	if (!name || !tsh_param_size(&c->shape, kind, NULL, NULL))
+		return false;
+	if (number)
+		n = snprintf(buf, size, "%.*s%d%s", (int)(number - name), name, layer, number + 2);
+	else
+		n = snprintf(buf, size, "%s", name);
+	return n > 0 && (size_t)n < size;
+}
+
+static int weights_add(struct weights *w, const char *path, struct err *reterr)
+{
+	struct safetensors **files = realloc(w->files, (w->n + 1) * sizeof(*w->files));
+	int r;
+
+	if (!files)
+		return err_errno(reterr, ENOMEM, "open %s", path);
+	w->files = files;
+	r = safetensors_open(path, &files[w->n], reterr);
+	if (r >= 0)
+		w->n++;
+	return r;
+}
+
+static int weights_add_shards(struct weights *w, const char *dir, const char *index,
+			      struct err *reterr)
+{
+	OWN(json_decrefp) json_t *j = NULL, *seen = json_object();
+	const char *tensor;
+	json_t *file;
+	int r = json_read_file(AT_FDCWD, index, 64 << 20, &j, reterr);
+
+	if (r < 0)
+		return r;
+	if (!json_object_size(json_object_get(j, "weight_map")))
+		return err_set(reterr, ERR_CORRUPT, "%s has no \"weight_map\"", index);
+	json_object_foreach (json_object_get(j, "weight_map"), tensor, file) {
+		const char *name = json_string_value(file);
+		char path[PATH_MAX];
+
+		if (!name || !path_is_inside(name) || !path_join(path, sizeof(path), dir, name))
+			return err_set(reterr, ERR_CORRUPT, "%s names no usable file for '%s'",
+				       index, tensor);
+		if (json_object_get(seen, name))
+			continue;
+		if (json_object_set_new(seen, name, json_true()) < 0 || w->n >= SHARDS_MAX)
+			return err_set(reterr, ERR_LIMIT, "%s names more than %d files", index,
+				       SHARDS_MAX);
+		r = weights_add(w, path, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int weights_open(const char *dir, struct weights *w, struct err *reterr)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+
+	if (!path_join(path, sizeof(path), dir, "model.safetensors") ||
+	    !path_join(other, sizeof(other), dir, "model.safetensors.index.json"))
+		return err_errno(reterr, ENAMETOOLONG, "open the model in %s", dir);
+	if (path_exists(AT_FDCWD, path))
+		return weights_add(w, path, reterr);
+	if (path_exists(AT_FDCWD, other))
+		return weights_add_shards(w, dir, other, reterr);
+	if (path_join(other, sizeof(other), dir, "pytorch_model.bin") &&
+	    path_exists(AT_FDCWD, other))
+		return err_set(reterr, ENOENT,
+			       "%s has pytorch_model.bin but no model.safetensors; save the model "
+			       "with safetensors first",
+			       dir);
+	return err_set(reterr, ENOENT, "%s has no model.safetensors", dir);
+}
+
+static const struct st_tensor *find(const struct weights *w, const char *name)
+{
+	const struct st_tensor *t = NULL;
+
+	for (size_t i = 0; !t && i < w->n; i++)
+		t = safetensors_find(w->files[i], name);
+	return t;
+}
+
+/* As named, without the family's prefix, with the old names of LayerNorm. */
+static const struct st_tensor *find_any(const struct weights *w, const char *name)
+{
+	static const char *const prefixes[] = {"bert.", "distilbert."};
+	static const char *const old[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"},
+					     {"LayerNorm.bias", "LayerNorm.beta"}};
+	const struct st_tensor *t = find(w, name);
+	char changed[MODEL_NAME_MAX];
+
+	for (size_t i = 0; !t && i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(name, prefixes[i]))
+			t = find_any(w, name + strlen(prefixes[i]));
+	for (size_t i = 0; !t && i < ARRAY_LEN(old); i++)
+		if (str_ends(name, old[i][0])) {
+			snprintf(changed, sizeof(changed), "%.*s%s",
+				 (int)(strlen(name) - strlen(old[i][0])), name, old[i][1]);
+			t = find_any(w, changed);
+		}
+	return t;
+}
+
+static bool shape_is(const struct st_tensor *t, enum tsh_param kind, int rows, int columns)
+{
+	if (kind >= TSH_EMBEDDING_NORM_WEIGHT)
+		return t->dims == 1 && t->shape[0] == columns;
+	return t->dims == 2 && t->shape[0] == rows && t->shape[1] == columns;
+}
+
+static bool is_head(enum tsh_param kind)
+{
+	return kind == TSH_HEAD_DENSE || kind == TSH_CLASSIFIER || kind == TSH_HEAD_DENSE_BIAS ||
+	       kind == TSH_CLASSIFIER_BIAS;
+}
+
+static bool is_classifier(enum tsh_param kind)
+{
+	return kind == TSH_CLASSIFIER || kind == TSH_CLASSIFIER_BIAS;
+}
+
+struct loading {
+	const struct model_config *c;
+	const struct model_load_options *options;
+	struct weights *w;
+	struct tsh_net *net;
+	struct model_load_result *result;
+	float *room;
+};
+
+static int init_param(const struct loading *l, enum tsh_param kind, struct err *reterr)
+{
+	size_t n = tsh_param_size(&l->c->shape, kind, NULL, NULL);
+	bool bias = kind >= TSH_EMBEDDING_NORM_WEIGHT;
+	struct tsh_error te;
+	enum tsh_code code = TSH_OK;
+
+	if (is_classifier(kind))
+		l->result->new_classifier = true;
+	else
+		l->result->new_dense = true;
+	memset(l->room, 0, n * sizeof(float));
+	if (!bias)
+		code = tsh_normal(l->options->seed * 31 + (uint64_t)kind, l->c->initializer_range,
+				  n, l->room, &te);
+	if (code == TSH_OK)
+		code = tsh_net_put(l->net, TSH_WEIGHT, kind, 0, l->room, &te);
+	return model_torch_error(code, &te, reterr);
+}
+
+/* The labels of the data may be others than those of the checkpoint's classifier. */
+static bool is_replaced(const struct loading *l, enum tsh_param kind)
+{
+	const struct st_tensor *t = find_any(l->w, "classifier.weight");
+
+	return is_classifier(kind) && l->options->new_head && t && t->dims == 2 &&
+	       t->shape[1] == l->c->shape.hidden && t->shape[0] != l->c->shape.labels;
+}
+
+static int load_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+{
+	char name[MODEL_NAME_MAX], has[128], needs[32];
+	const struct st_tensor *t;
+	struct tsh_error te;
+	int rows, columns, r;
+
+	if (!model_param_name(l->c, kind, layer, name, sizeof(name)))
+		return 0;
+	tsh_param_size(&l->c->shape, kind, &rows, &columns);
+	t = find_any(l->w, name);
+	if ((!t && is_head(kind) && l->options->new_head) || is_replaced(l, kind))
+		return init_param(l, kind, reterr);
+	if (!t)
+		return err_set(reterr, ERR_INVALID, "tensor '%s' is missing%s", name,
+			       is_head(kind) ? "; this is a base model, train it first" : "");
+	st_shape_format(t, has, sizeof(has));
+	if (kind >= TSH_EMBEDDING_NORM_WEIGHT)
+		snprintf(needs, sizeof(needs), "[%d]", columns);
+	else
+		snprintf(needs, sizeof(needs), "[%d, %d]", rows, columns);
+	if (!shape_is(t, kind, rows, columns))
+		return err_set(reterr, ERR_INVALID,
+			       "tensor '%s' has shape %s where config.json needs %s", name, has,
+			       needs);
+	r = st_to_f32(t, l->room, reterr);
+	if (r < 0)
+		return r;
+	return model_torch_error(tsh_net_put(l->net, TSH_WEIGHT, kind, layer, l->room, &te), &te,
+				 reterr);
+}
+
+static size_t largest_param(const struct model_config *c)
+{
+	size_t most = 0;
+
+	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
+		size_t n = tsh_param_size(&c->shape, (enum tsh_param)kind, NULL, NULL);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+int model_load(const char *dir, const struct model_config *c,
+	       const struct model_load_options *options, struct tsh_net *net,
+	       struct model_load_result *ret, struct err *reterr)
+{
+	OWN(weights_done) struct weights w = {0};
+	OWN(freep) float *room = malloc(largest_param(c) * sizeof(float));
+	struct model_load_result ignored;
+	struct loading l = {c, options, &w, net, ret ? ret : &ignored, room};
+	int r;
+
+	if (!room)
+		return err_errno(reterr, ENOMEM, "load the model in %s", dir);
+	*l.result = (struct model_load_result){0};
+	r = weights_open(dir, &w, reterr);
+	if (r < 0)
+		return r;
+	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
+		int layers = tsh_param_is_layered((enum tsh_param)kind) ? c->shape.layers : 1;
+
+		for (int layer = 0; layer < layers; layer++) {
+			r = load_param(&l, (enum tsh_param)kind, layer, reterr);
+			if (r < 0)
+				return err_ctx(reterr, r, "the model in %s", dir);
+		}
+	}
+	return 0;
+}

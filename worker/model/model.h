@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Weights between a Hugging Face model directory and a network: names of both families, base
+ * checkpoints (with or without the "bert." prefix, LayerNorm.gamma/beta, other heads), shards.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "worker/model/config.h"
+#include "worker/torch/torch.h"
+
+#include <stdbool.h>
+
+#define MODEL_NAME_MAX 160
+
+struct model_load_options {
+	bool new_head; /* a missing head is initialised, a classifier of another size replaced */
+	uint64_t seed; /* of that initialisation */
+};
+
+struct model_load_result {
+	bool new_dense, new_classifier;
+};
+
+/* Fill every parameter of `net` (made with c->shape) from dir/model.safetensors or its shards.
+ * -ENOENT: no weights file; -ERR_CORRUPT: damaged; -ERR_INVALID: a tensor is missing or has another
+ * shape than config.json says (named). Blocking. */
+int model_load(const char *dir, const struct model_config *c,
+	       const struct model_load_options *options, struct tsh_net *net,
+	       struct model_load_result *ret, struct err *reterr) MUSTCHECK;
+/* Write dir/config.json and dir/model.safetensors, each durably. */
+int model_save(const char *dir, const struct model_config *c, struct tsh_net *net,
+	       struct err *reterr) MUSTCHECK;
+/* Write one slot of all parameters as a safetensors file, and read it back exactly. */
+int model_slot_save(const char *path, const struct model_config *c, struct tsh_net *net,
+		    enum tsh_slot slot, struct err *reterr) MUSTCHECK;
+int model_slot_load(const char *path, const struct model_config *c, struct tsh_net *net,
+		    enum tsh_slot slot, struct err *reterr) MUSTCHECK;
+/* The name transformers gives a parameter of this family; false: the family has none. */
+bool model_param_name(const struct model_config *c, enum tsh_param kind, int layer, char *buf,
+		      size_t size);
+/* 0 or a negative error for what the C door said. */
+int model_torch_error(enum tsh_code code, const struct tsh_error *e, struct err *reterr);

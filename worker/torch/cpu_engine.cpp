@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPU engine: an explicit forward and backward pass. Matrix products are libtorch's (oneDNN),
+ * all between them our own kernels; biases, dropout, residuals and sums are fused into those.
+ * Tokens of all sequences are concatenated, nothing is padded. The last layer computes only what
+ * the head reads: its queries, output and feed-forward exist for first tokens alone.
+ */
+#include "worker/torch/cpu_engine.hpp"
+#include "worker/torch/parallel.hpp"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+#include <algorithm>
+#include <cmath>
+
+namespace trainyard
+{
+
+CpuEngine::CpuEngine(Params &params, int threads_)
+    : p(params), k(kernels_get()), threads(threads_),
+      type(params.bf16 ? at::kBFloat16 : at::kFloat),
+      tapes((size_t)(params.train ? params.shape.layers : 1))
+{
+}
+
+/* A view of [rows, columns] on storage that only grows: no allocation, no page faults. */
+at::Tensor CpuEngine::room(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t)
+{
+	if (!store.defined() || store.numel() < rows * columns)
+		store = at::empty({rows * columns}, at::TensorOptions().dtype(t));
+	return store.narrow(0, 0, rows * columns).view({rows, columns});
+}
+
+/* fn(thread, begin, end) on fixed shares of the rows: the same sums for the same threads. */
+template <typename Fn> void CpuEngine::share(int64_t rows, const Fn &fn) const
+{
+	parallel(threads,
+		 [&](int t) { fn(t, (int)(rows * t / threads), (int)(rows * (t + 1) / threads)); });
+}
+
+/* Zeroed partial sums: [threads][n * width]. */
+float *CpuEngine::partial_sums(int64_t n, int64_t width)
+{
+	auto t = room(sums, threads, n * width, at::kFloat);
+
+	t.zero_();
+	return t.data_ptr<float>();
+}
+
+void CpuEngine::add_sums(int64_t n, int64_t width, int which, at::Tensor to)
+{
+	const float *from = sums.data_ptr<float>();
+
+	for (int t = 0; t < threads; t++)
+		k->accumulate(to.data_ptr<float>(), from + (t * n + which) * width, false, 0,
+			      (size_t)width);
+}
+
+kern_drop CpuEngine::site(float drop, int layer, int which) const
+{
+	return kern_drop_site(options && options->dropout ? drop : 0, options ? options->seed : 0,
+			      options ? (uint64_t)options->step : 0, layer * 4 + which);
+}
+
+void CpuEngine::linear(at::Tensor out, const at::Tensor &x, const at::Tensor &weight)
+{
+	at::mm_out(out, x, weight.t());
+}
+
+/* gradient += d^T x, and the gradient of x. */
+void CpuEngine::weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient)
+{
+	if (!p.bf16) {
+		gradient.addmm_(d.t(), x);
+		return;
+	}
+	auto product = room(wgrad, gradient.size(0), gradient.size(1), type);
+
+	at::mm_out(product, d.t(), x);
+	share(gradient.numel(), [&](int, int begin, int end) {
+		k->accumulate(gradient.data_ptr<float>(), product.data_ptr(), true, (size_t)begin,
+			      (size_t)end);
+	});
+}
+
+void CpuEngine::norm(const at::Tensor &o, const at::Tensor &x, const uint32_t *tags,
+		     const NormParams &np, at::Tensor z, at::Tensor stats, at::Tensor y)
+{
+	kern_norm a = {};
+
+	a.width = p.shape.hidden;
+	a.bf16 = p.bf16;
+	a.o = o.data_ptr();
+	a.x = x.data_ptr();
+	a.o_bias = p.weight(np.o_bias, np.layer).data_ptr<float>();
+	a.weight = p.weight(np.weight, np.layer).data_ptr<float>();
+	a.bias = p.weight(np.bias, np.layer).data_ptr<float>();
+	a.tags = tags;
+	a.eps = p.shape.norm_eps;
+	a.drop = site(np.drop, np.layer, np.site);
+	a.z = z.defined() ? z.data_ptr() : nullptr;
+	a.stats = stats.defined() ? stats.data_ptr<float>() : nullptr;
+	a.y = y.data_ptr();
+	share(y.size(0), [&](int, int begin, int end) { k->norm(&a, begin, end); });
+}
+
+/* dz and the gradient of o; adds those of the norm's parameters and of o's bias. */
+void CpuEngine::norm_back(const at::Tensor &dy1, const at::Tensor &dy2, const uint32_t *tags,
+			  const NormParams &np, const at::Tensor &z, const at::Tensor &stats,
+			  at::Tensor dz, at::Tensor d_o)
+{
+	kern_norm_back a = {};
+	int width = p.shape.hidden;
+	float *to = partial_sums(3, width);
+
+	a.width = width;
+	a.bf16 = p.bf16;
+	a.dy1 = dy1.data_ptr();
+	a.dy2 = dy2.defined() ? dy2.data_ptr() : nullptr;
+	a.z = z.data_ptr();
+	a.stats = stats.data_ptr<float>();
+	a.weight = p.weight(np.weight, np.layer).data_ptr<float>();
+	a.tags = tags;
+	a.drop = site(np.drop, np.layer, np.site);
+	a.dz = dz.data_ptr();
+	a.d_o = d_o.data_ptr();
+	share(z.size(0), [&](int thread, int begin, int end) {
+		kern_norm_back mine = a;
+
+		mine.sum_weight = to + (size_t)thread * 3 * (size_t)width;
+		mine.sum_bias = mine.sum_weight + width;
+		mine.sum_o_bias = mine.sum_bias + width;
+		k->norm_back(&mine, begin, end);
+	});
+	add_sums(3, width, 0, p.gradient(np.weight, np.layer));
+	add_sums(3, width, 1, p.gradient(np.bias, np.layer));
+	add_sums(3, width, 2, p.gradient(np.o_bias, np.layer));
+}
+
+void CpuEngine::activation(int layer, const at::Tensor &u, at::Tensor a_, bool back)
+{
+	kern_act a = {};
+	int width = p.shape.intermediate;
+	float *to = back ? partial_sums(1, width) : nullptr;
+
+	a.width = width;
+	a.act = p.shape.activation;
+	a.bf16 = p.bf16;
+	a.u = u.data_ptr();
+	a.bias = p.weight(TSH_FFN_IN_BIAS, layer).data_ptr<float>();
+	a.a = a_.data_ptr();
+	share(u.size(0), [&](int thread, int begin, int end) {
+		kern_act mine = a;
+
+		if (!back) {
+			k->act(&mine, begin, end);
+			return;
+		}
+		mine.sum_bias = to + (size_t)thread * (size_t)width;
+		k->act_back(&mine, begin, end);
+	});
+	if (back)
+		add_sums(1, width, 0, p.gradient(TSH_FFN_IN_BIAS, layer));
+}
+
+void CpuEngine::bias_gradient(const at::Tensor &d, int64_t column, int64_t width, at::Tensor to)
+{
+	int64_t stride = d.size(1), unit = p.bf16 ? 2 : 4;
+	float *partial = partial_sums(1, width);
+
+	share(d.size(0), [&](int thread, int begin, int end) {
+		k->column_sum((const char *)d.data_ptr() + column * unit, p.bf16, stride,
+			      (int)width, partial + thread * width, begin, end);
+	});
+	add_sums(1, width, 0, to);
+}
+
+void CpuEngine::embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tensor y)
+{
+	kern_embed a = {};
+
+	a.width = p.shape.hidden;
+	a.bf16 = p.bf16;
+	a.word = p.weight(TSH_WORD).data_ptr<float>();
+	a.position = p.weight(TSH_POSITION).data_ptr<float>();
+	a.type = p.shape.types ? p.weight(TSH_TYPE).data_ptr<float>() : nullptr;
+	a.weight = p.weight(TSH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
+	a.bias = p.weight(TSH_EMBEDDING_NORM_BIAS).data_ptr<float>();
+	a.ids = mb.ids.data();
+	a.at = mb.at.data();
+	a.types = mb.types.empty() ? nullptr : mb.types.data();
+	a.tags = mb.tags.data();
+	a.eps = p.shape.norm_eps;
+	a.drop = site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
+	a.z = z.defined() ? z.data_ptr() : nullptr;
+	a.stats = stats.defined() ? stats.data_ptr<float>() : nullptr;
+	a.y = y.data_ptr();
+	share(mb.tokens(), [&](int, int begin, int end) { k->embed(&a, begin, end); });
+}
+
+/* Column slices per thread: no two threads write the same number, and the order is fixed. */
+void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
+{
+	int64_t h = p.shape.hidden, blocks = h / KERNEL_ALIGN;
+	const float *from = dz.data_ptr<float>();
+	float *word = p.gradient(TSH_WORD).data_ptr<float>();
+	float *position = p.gradient(TSH_POSITION).data_ptr<float>();
+	float *kind = p.shape.types ? p.gradient(TSH_TYPE).data_ptr<float>() : nullptr;
+
+	share(blocks, [&](int, int begin, int end) {
+		size_t first = (size_t)begin * KERNEL_ALIGN, stop = (size_t)end * KERNEL_ALIGN;
+
+		for (int64_t t = 0; t < mb.tokens(); t++) {
+			const float *row = from + t * h;
+
+			if (mb.ids[t] != p.shape.pad_id)
+				k->accumulate(word + mb.ids[t] * h, row, false, first, stop);
+			k->accumulate(position + mb.at[t] * h, row, false, first, stop);
+			if (kind)
+				k->accumulate(kind + (mb.types.empty() ? 0 : mb.types[t]) * h, row,
+					      false, first, stop);
+		}
+	});
+}
+
+void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2)
+{
+	kern_norm_back a = {};
+	int width = p.shape.hidden;
+	float *to = partial_sums(2, width);
+	auto dz = room(embed_dz, mb.tokens(), width, at::kFloat);
+
+	a.width = width;
+	a.bf16 = p.bf16;
+	a.drop_output = true;
+	a.dz_f32 = true;
+	a.dy1 = dy1.data_ptr();
+	a.dy2 = dy2.defined() ? dy2.data_ptr() : nullptr;
+	a.z = embed_z.data_ptr();
+	a.stats = embed_stats.data_ptr<float>();
+	a.weight = p.weight(TSH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
+	a.tags = mb.tags.data();
+	a.drop = site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
+	a.dz = dz.data_ptr();
+	share(mb.tokens(), [&](int thread, int begin, int end) {
+		kern_norm_back mine = a;
+
+		mine.sum_weight = to + (size_t)thread * 2 * (size_t)width;
+		mine.sum_bias = mine.sum_weight + width;
+		k->norm_back(&mine, begin, end);
+	});
+	add_sums(2, width, 0, p.gradient(TSH_EMBEDDING_NORM_WEIGHT));
+	add_sums(2, width, 1, p.gradient(TSH_EMBEDDING_NORM_BIAS));
+	scatter_embeddings(mb, dz);
+}
+
+at::Tensor CpuEngine::forward(const Micro &mb)
+{
+	HeadTape head;
+
+	options = nullptr;
+	head_forward(p, encode(mb), {}, head);
+	return head.logits;
+}
+
+at::Tensor CpuEngine::head_mask(const Micro &mb)
+{
+	auto drop = site(p.shape.drop_head, p.shape.layers, SITE_HEAD);
+	int64_t h = p.shape.hidden;
+	at::Tensor mask;
+
+	if (!drop.threshold)
+		return mask;
+	mask = at::empty({mb.rows(), h}, at::kFloat);
+	for (int r = 0; r < mb.rows(); r++)
+		for (int64_t i = 0; i < h; i++)
+			mask.data_ptr<float>()[r * h + i] =
+				kern_drop_value(&drop, mb.tags[mb.starts[r]], (uint32_t)i);
+	return mask;
+}
+
+at::Tensor CpuEngine::backward(const Micro &mb, const tsh_train_options &o, int batch_rows)
+{
+	HeadTape head;
+	at::Tensor loss, dy1, dy2;
+
+	options = &o;
+	saving = true;
+	head_forward(p, encode(mb), head_mask(mb), head);
+	saving = false;
+	auto labels = at::empty({mb.rows()}, at::kLong);
+
+	std::copy(mb.labels.begin(), mb.labels.end(), labels.data_ptr<int64_t>());
+	dy1 = head_backward(p, head, labels, batch_rows, &loss).to(type);
+	for (int layer = p.shape.layers - 1; layer >= 0; layer--)
+		layer_back(mb, layer, dy1, dy2);
+	embed_back(mb, dy1, dy2);
+	options = nullptr;
+	return loss;
+}
+
+std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads)
+{
+	return std::make_unique<CpuEngine>(params, threads);
+}
+
+bool cpu_engine_fits(const tsh_shape &s)
+{
+	return s.hidden % KERNEL_ALIGN == 0 && s.intermediate % KERNEL_ALIGN == 0 &&
+	       s.hidden <= 4096 && s.heads <= 64;
+}
+
+} // namespace trainyard

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The CPU engine's state: kernels, tapes of the layers, scratch that is kept between steps. */
+#pragma once
+
+#include "worker/torch/kernels.h"
+#include "worker/torch/net.hpp"
+
+namespace trainyard
+{
+
+/* What a layer keeps for its backward pass, as growing storage. In inference there is one. */
+struct LayerTape {
+	at::Tensor x; /* its input, a view */
+	at::Tensor first, qkv, query, lse, context, z1, stats1, y1, u, a, z2, stats2, y2;
+};
+
+struct NormParams {
+	tsh_param o_bias, weight, bias;
+	int layer, site;
+	float drop;
+};
+
+class CpuEngine : public Engine
+{
+      public:
+	CpuEngine(Params &params, int threads);
+	at::Tensor forward(const Micro &mb) override;
+	at::Tensor backward(const Micro &mb, const tsh_train_options &options,
+			    int batch_rows) override;
+
+      private:
+	/* Dropout sites of a layer. */
+	enum {
+		SITE_EMBEDDING = 0,
+		SITE_ATTENTION,
+		SITE_ATTENTION_OUT,
+		SITE_OUTPUT,
+		SITE_HEAD = 0
+	};
+
+	at::Tensor room(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
+	template <typename Fn> void share(int64_t rows, const Fn &fn) const;
+	float *partial_sums(int64_t n, int64_t width);
+	void add_sums(int64_t n, int64_t width, int which, at::Tensor to);
+	kern_drop site(float drop, int layer, int which) const;
+	NormParams norm1(int layer) const;
+	NormParams norm2(int layer) const;
+
+	void linear(at::Tensor out, const at::Tensor &x, const at::Tensor &weight);
+	void weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient);
+	void norm(const at::Tensor &o, const at::Tensor &x, const uint32_t *tags,
+		  const NormParams &np, at::Tensor z, at::Tensor stats, at::Tensor y);
+	void norm_back(const at::Tensor &dy1, const at::Tensor &dy2, const uint32_t *tags,
+		       const NormParams &np, const at::Tensor &z, const at::Tensor &stats,
+		       at::Tensor dz, at::Tensor d_o);
+	void activation(int layer, const at::Tensor &u, at::Tensor a, bool back);
+	void bias_gradient(const at::Tensor &d, int64_t column, int64_t width, at::Tensor to);
+	void embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tensor y);
+	void embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2);
+	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
+	at::Tensor head_mask(const Micro &mb);
+
+	/* cpu_layers.cpp */
+	at::Tensor encode(const Micro &mb); /* the first tokens' output, fp32 */
+	at::Tensor layer(const Micro &mb, int layer, const at::Tensor &x);
+	void project(const Micro &mb, int layer, LayerTape &t, at::Tensor context);
+	void attend(const Micro &mb, int layer, LayerTape &t, at::Tensor context, bool back,
+		    const at::Tensor &d_context, at::Tensor dq, at::Tensor dkv);
+	void layer_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor &dy2);
+	void ffn_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor &dy2);
+	void projection_back(const Micro &mb, int layer, const at::Tensor &d_context,
+			     at::Tensor &dy1, at::Tensor &dy2);
+	bool is_last(int layer) const
+	{
+		return layer == p.shape.layers - 1;
+	}
+	LayerTape &tape(int layer)
+	{
+		return tapes[p.train ? (size_t)layer : 0];
+	}
+	const uint32_t *layer_tags(const Micro &mb, int layer) const
+	{
+		return is_last(layer) ? first_tags.data() : mb.tags.data();
+	}
+	int64_t layer_rows(const Micro &mb, int layer) const
+	{
+		return is_last(layer) ? mb.rows() : mb.tokens();
+	}
+
+	Params &p;
+	const kernels *k;
+	const int threads;
+	const at::ScalarType type;
+	const tsh_train_options *options = nullptr; /* of the step being done */
+	bool saving = false;			    /* keep what the backward pass needs */
+	std::vector<LayerTape> tapes;
+	std::vector<uint32_t> first_tags;
+	at::Tensor first_index;
+	at::Tensor sums, wgrad, scratch, wide, output, dz1, dz2, d_out, d_context, d_qkv, d_query;
+	at::Tensor embed_store, embed_z_store, embed_stats_store, embed_z, embed_stats, embed_dz;
+};
+
+} // namespace trainyard

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The CPU engine's encoder layers, forward and backward. */
+#include "worker/torch/cpu_engine.hpp"
+#include "worker/torch/parallel.hpp"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+#include <atomic>
+#include <cmath>
+
+namespace trainyard
+{
+
+NormParams CpuEngine::norm1(int layer) const
+{
+	return {TSH_ATTENTION_OUT_BIAS, TSH_NORM1_WEIGHT,	   TSH_NORM1_BIAS, layer,
+		SITE_ATTENTION_OUT,	p.shape.drop_attention_out};
+}
+
+NormParams CpuEngine::norm2(int layer) const
+{
+	return {TSH_FFN_OUT_BIAS, TSH_NORM2_WEIGHT,   TSH_NORM2_BIAS, layer,
+		SITE_OUTPUT,	  p.shape.drop_output};
+}
+
+static void *at_element(const at::Tensor &t, int64_t element)
+{
+	return t.defined() ? (char *)t.data_ptr() + element * t.element_size() : nullptr;
+}
+
+/* All sequences and heads, handed out to the threads as they get free. In the last layer the
+ * queries lie apart (t.query), else all three are columns of t.qkv. */
+void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor context, bool back,
+		       const at::Tensor &dc, at::Tensor dq, at::Tensor dkv)
+{
+	const bool last = is_last(layer);
+	const int64_t h = p.shape.hidden, size = h / p.shape.heads;
+	const int64_t kv_width = last ? 2 * h : 3 * h, k_at = last ? 0 : h, v_at = k_at + h;
+	const auto query = last ? t.query : t.qkv;
+	const int64_t q_width = last ? h : 3 * h;
+	const auto drop = site(p.shape.drop_attention, layer, SITE_ATTENTION);
+	const float *bias[] = {p.weight(TSH_QUERY_BIAS, layer).data_ptr<float>(),
+			       p.weight(TSH_KEY_BIAS, layer).data_ptr<float>(),
+			       p.weight(TSH_VALUE_BIAS, layer).data_ptr<float>()};
+	const auto room_size =
+		(int64_t)(kern_attention_scratch(mb.longest, (int)size, back) + 15) / 16 * 16;
+	float *rooms = room(scratch, threads, room_size, at::kFloat).data_ptr<float>();
+	const int tasks = mb.rows() * p.shape.heads;
+	std::atomic<int> next{0};
+
+	auto one = [&](int task, float *mine) {
+		const int row = task / p.shape.heads, head = task % p.shape.heads;
+		const int64_t kv_row = mb.starts[row], q_row = last ? row : kv_row;
+		const int64_t column = head * size;
+		kern_attention a = {};
+
+		a.n_k = mb.starts[row + 1] - mb.starts[row];
+		a.n_q = last ? 1 : a.n_k;
+		a.size = (int)size;
+		a.bf16 = p.bf16;
+		a.q = at_element(query, q_row * q_width + column);
+		a.k = at_element(t.qkv, kv_row * kv_width + k_at + column);
+		a.v = at_element(t.qkv, kv_row * kv_width + v_at + column);
+		a.q_stride = q_width;
+		a.kv_stride = kv_width;
+		a.q_bias = bias[0] + column;
+		a.k_bias = bias[1] + column;
+		a.v_bias = bias[2] + column;
+		a.scale = (float)(1 / std::sqrt((double)size));
+		a.drop = drop;
+		a.tags = mb.tags.data() + kv_row;
+		a.head = (uint32_t)head;
+		a.out = at_element(context, q_row * h + column);
+		a.out_stride = h;
+		a.lse = saving || back ? t.lse.data_ptr<float>() + q_row * p.shape.heads + head
+				       : nullptr;
+		a.lse_stride = p.shape.heads;
+		a.d_out = at_element(dc, q_row * h + column);
+		a.dq = at_element(dq, q_row * q_width + column);
+		a.dq_stride = q_width;
+		a.dk = at_element(dkv, kv_row * kv_width + k_at + column);
+		a.dv = at_element(dkv, kv_row * kv_width + v_at + column);
+		a.dkv_stride = kv_width;
+		a.scratch = mine;
+		(back ? k->attention_back : k->attention)(&a);
+	};
+
+	parallel(threads, [&](int thread) {
+		for (int task = next++; task < tasks; task = next++)
+			one(task, rooms + thread * room_size);
+	});
+}
+
+/* Query, key and value of x, then attention into context. */
+void CpuEngine::project(const Micro &mb, int layer, LayerTape &t, at::Tensor context)
+{
+	const int64_t h = p.shape.hidden, rows = layer_rows(mb, layer);
+	at::Tensor qkv, query;
+
+	if (is_last(layer)) {
+		t.first = at::index_select(t.x, 0, first_index);
+		query = room(t.query, rows, h, type);
+		linear(query, t.first, p.compute(TSH_QUERY, layer));
+		qkv = room(t.qkv, mb.tokens(), 2 * h, type);
+		linear(qkv, t.x, p.compute(TSH_KEY, layer, 2));
+	} else {
+		qkv = room(t.qkv, mb.tokens(), 3 * h, type);
+		linear(qkv, t.x, p.compute(TSH_QUERY, layer, 3));
+	}
+	if (saving)
+		room(t.lse, rows, p.shape.heads, at::kFloat);
+	attend(mb, layer, t, context, false, {}, {}, {});
+}
+
+at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
+{
+	LayerTape &t = tape(layer);
+	const int64_t h = p.shape.hidden, wide_h = p.shape.intermediate;
+	const int64_t rows = layer_rows(mb, layer);
+	const uint32_t *tags = layer_tags(mb, layer);
+	auto keep = [&](at::Tensor &store, int64_t columns, at::ScalarType dtype) {
+		return saving ? room(store, rows, columns, dtype) : at::Tensor();
+	};
+
+	t.x = x;
+	auto context = room(t.context, rows, h, type), o = room(output, rows, h, type);
+	auto y1 = room(t.y1, rows, h, type), y2 = room(t.y2, rows, h, type);
+	auto u = room(t.u, rows, wide_h, type), a = room(t.a, rows, wide_h, type);
+
+	project(mb, layer, t, context);
+	linear(o, context, p.compute(TSH_ATTENTION_OUT, layer));
+	norm(o, is_last(layer) ? t.first : x, tags, norm1(layer), keep(t.z1, h, type),
+	     keep(t.stats1, 2, at::kFloat), y1);
+	linear(u, y1, p.compute(TSH_FFN_IN, layer));
+	activation(layer, u, a, false);
+	linear(o, a, p.compute(TSH_FFN_OUT, layer));
+	norm(o, y1, tags, norm2(layer), keep(t.z2, h, type), keep(t.stats2, 2, at::kFloat), y2);
+	return y2;
+}
+
+at::Tensor CpuEngine::encode(const Micro &mb)
+{
+	const int64_t h = p.shape.hidden;
+	auto x = room(embed_store, mb.tokens(), h, type);
+
+	embed_z = saving ? room(embed_z_store, mb.tokens(), h, type) : at::Tensor();
+	embed_stats = saving ? room(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
+	first_index = at::empty({mb.rows()}, at::kLong);
+	first_tags.clear();
+	for (int r = 0; r < mb.rows(); r++) {
+		first_index.data_ptr<int64_t>()[r] = mb.starts[r];
+		first_tags.push_back(mb.tags[mb.starts[r]]);
+	}
+	embed(mb, embed_z, embed_stats, x);
+	for (int i = 0; i < p.shape.layers; i++)
+		x = layer(mb, i, x);
+	return x.to(at::kFloat);
+}
+
+/* dy1 + dy2 of y2 in; out: dy1 + dy2 of y1, whose second part is the residual's. */
+void CpuEngine::ffn_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor &dy2)
+{
+	LayerTape &t = tape(layer);
+	const int64_t h = p.shape.hidden, wide_h = p.shape.intermediate;
+	const int64_t rows = layer_rows(mb, layer);
+	auto dz = room(dz2, rows, h, type), d_f = room(d_out, rows, h, type);
+	auto da = room(wide, rows, wide_h, type), dy = room(output, rows, h, type);
+	auto a = room(t.a, rows, wide_h, type), u = room(t.u, rows, wide_h, type);
+
+	norm_back(dy1, dy2, layer_tags(mb, layer), norm2(layer), room(t.z2, rows, h, type),
+		  t.stats2, dz, d_f);
+	weight_gradient(d_f, a, p.gradient(TSH_FFN_OUT, layer));
+	at::mm_out(da, d_f, p.compute(TSH_FFN_OUT, layer));
+	activation(layer, u, da, true);
+	weight_gradient(da, room(t.y1, rows, h, type), p.gradient(TSH_FFN_IN, layer));
+	at::mm_out(dy, da, p.compute(TSH_FFN_IN, layer));
+	dy1 = dy;
+	dy2 = dz;
+}
+
+/* From the gradient of the context to that of the layer's input; dy2 is the residual's. */
+void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc, at::Tensor &dy1,
+				at::Tensor &dy2)
+{
+	LayerTape &t = tape(layer);
+	const int64_t h = p.shape.hidden, tokens = mb.tokens();
+	auto dx = room(output, tokens, h, type);
+
+	if (!is_last(layer)) {
+		auto dqkv = room(d_qkv, tokens, 3 * h, type);
+
+		attend(mb, layer, t, {}, true, dc, dqkv, dqkv);
+		bias_gradient(dqkv, 0, 3 * h, p.gradient(TSH_QUERY_BIAS, layer, 3));
+		weight_gradient(dqkv, t.x, p.gradient(TSH_QUERY, layer, 3));
+		at::mm_out(dx, dqkv, p.compute(TSH_QUERY, layer, 3));
+		dy1 = dx;
+		return;
+	}
+	auto dq = room(d_query, mb.rows(), h, type), dkv = room(d_qkv, tokens, 2 * h, type);
+
+	attend(mb, layer, t, {}, true, dc, dq, dkv);
+	bias_gradient(dq, 0, h, p.gradient(TSH_QUERY_BIAS, layer));
+	bias_gradient(dkv, 0, 2 * h, p.gradient(TSH_KEY_BIAS, layer, 2));
+	weight_gradient(dq, t.first, p.gradient(TSH_QUERY, layer));
+	weight_gradient(dkv, t.x, p.gradient(TSH_KEY, layer, 2));
+	at::mm_out(dx, dkv, p.compute(TSH_KEY, layer, 2));
+	dx.index_add_(0, first_index, at::mm(dq, p.compute(TSH_QUERY, layer)));
+	dx.index_add_(0, first_index, dy2);
+	dy1 = dx;
+	dy2 = at::Tensor();
+}
+
+void CpuEngine::layer_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor &dy2)
+{
+	LayerTape &t = tape(layer);
+	const int64_t h = p.shape.hidden, rows = layer_rows(mb, layer);
+
+	ffn_back(mb, layer, dy1, dy2);
+	auto dz = room(dz1, rows, h, type), d_o = room(d_out, rows, h, type);
+	auto dc = room(d_context, rows, h, type);
+
+	norm_back(dy1, dy2, layer_tags(mb, layer), norm1(layer), room(t.z1, rows, h, type),
+		  t.stats1, dz, d_o);
+	weight_gradient(d_o, room(t.context, rows, h, type), p.gradient(TSH_ATTENTION_OUT, layer));
+	at::mm_out(dc, d_o, p.compute(TSH_ATTENTION_OUT, layer));
+	dy2 = dz;
+	projection_back(mb, layer, dc, dy1, dy2);
+}
+
+} // namespace trainyard

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CPU kernels between the matrix products: each works on rows [begin, end) of its arguments
+ * so that the caller can spread rows over threads. `void *` arrays are fp32 or bf16 as `bf16`
+ * says; row lengths must be multiples of KERNEL_ALIGN (but for attention's head size). Plain C,
+ * compiled once per instruction set; kernels_get() picks the best one for this processor.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KERNEL_ALIGN 16
+
+/* One dropout site: masks are a function of (key, row tag, column) and never stored. */
+struct kern_drop {
+	uint64_t key;
+	uint32_t threshold; /* p * 2^32; 0: no dropout */
+	float scale;	    /* 1 / (1 - p) */
+};
+
+/* y = norm(z), with z = word[id] + position[at] + type[t], then dropout. */
+struct kern_embed {
+	int width;
+	bool bf16;
+	const float *word, *position, *type; /* type may be NULL */
+	const float *weight, *bias;
+	const int32_t *ids, *at;
+	const int8_t *types; /* NULL: all 0 */
+	const uint32_t *tags;
+	float eps;
+	struct kern_drop drop;
+	void *z;      /* [rows, width], or NULL in inference */
+	float *stats; /* [rows, 2]: mean and 1 / deviation, or NULL */
+	void *y;
+};
+
+/* z = x + dropout(o + bias), y = norm(z). */
+struct kern_norm {
+	int width;
+	bool bf16;
+	const void *o, *x;
+	const float *o_bias;
+	const float *weight, *bias;
+	const uint32_t *tags;
+	float eps;
+	struct kern_drop drop;
+	void *z;
+	float *stats;
+	void *y;
+};
+
+/* Backward of both: dy is dy1 + dy2 (dy2 may be NULL). dz is the gradient of z; d_o, unless NULL,
+ * that of o. The sums are added to. For the embeddings the dropout applies to y (drop_output). */
+struct kern_norm_back {
+	int width;
+	bool bf16, drop_output, dz_f32;
+	const void *dy1, *dy2, *z;
+	const float *stats, *weight;
+	const uint32_t *tags;
+	struct kern_drop drop;
+	void *dz, *d_o;
+	float *sum_weight, *sum_bias,
+		*sum_o_bias; /* [width] each, this thread's; the last may be NULL */
+};
+
+/* a = act(u + bias); backward du = da * act'(u + bias), in place in da. act: enum tsh_activation */
+struct kern_act {
+	int width, act;
+	bool bf16;
+	const void *u;
+	const float *bias;
+	void *a;	 /* forward: out; backward: da in, du out */
+	float *sum_bias; /* backward: [width], added to */
+};
+
+/* Attention of one sequence and head: n_q queries over n_k keys. Pointers are at the sequence's
+ * first row and the head's first column; strides in elements. */
+struct kern_attention {
+	int n_q, n_k, size;
+	bool bf16;
+	const void *q, *k, *v;
+	ptrdiff_t q_stride, kv_stride;
+	const float *q_bias, *k_bias, *v_bias;
+	float scale;
+	struct kern_drop drop;
+	const uint32_t *tags; /* of the queries */
+	uint32_t head;
+	void *out; /* forward: out; backward: unused */
+	ptrdiff_t out_stride;
+	float *lse; /* [n_q] with stride lse_stride; NULL in inference */
+	ptrdiff_t lse_stride;
+	/* backward */
+	const void *d_out;
+	void *dq, *dk, *dv;
+	ptrdiff_t dq_stride, dkv_stride;
+	float *scratch; /* kern_attention_scratch() floats, 64-byte aligned */
+};
+
+struct kern_adamw {
+	float *w, *g, *m, *v;
+	uint16_t *w_bf16; /* NULL: none */
+	float grad_scale, learning_rate, beta1, beta2, eps, weight_decay;
+	float correction1, correction2_sqrt; /* 1 - beta1^t, sqrt(1 - beta2^t) */
+};
+
+struct kernels {
+	const char *name;
+	void (*embed)(const struct kern_embed *a, int begin, int end);
+	void (*norm)(const struct kern_norm *a, int begin, int end);
+	void (*norm_back)(const struct kern_norm_back *a, int begin, int end);
+	void (*act)(const struct kern_act *a, int begin, int end);
+	void (*act_back)(const struct kern_act *a, int begin, int end);
+	/* sum[width] += rows [begin, end) of x */
+	void (*column_sum)(const void *x, bool bf16, ptrdiff_t stride, int width, float *sum,
+			   int begin, int end);
+	/* to[i] += from[i] (from: bf16 or fp32) */
+	void (*accumulate)(float *to, const void *from, bool bf16, size_t begin, size_t end);
+	void (*attention)(const struct kern_attention *a);
+	void (*attention_back)(const struct kern_attention *a);
+	double (*square_sum)(const float *x, size_t n);
+	void (*adamw)(const struct kern_adamw *a, size_t begin, size_t end); /* clears g */
+	void (*to_bf16)(const float *from, uint16_t *to, size_t n);
+};
+
+const struct kernels *kernels_get(void);
+/* Tests: the variants this processor can run, best first; returns how many. */
+int kernels_all(const struct kernels *ret[4]);
+/* Floats of scratch for a sequence of n_k keys. */
+size_t kern_attention_scratch(int n_k, int size, bool backward);
+struct kern_drop kern_drop_site(float p, uint64_t seed, uint64_t step, int site);
+/* What the kernels multiply this element by: 0 or scale. */
+float kern_drop_value(const struct kern_drop *d, uint32_t tag, uint32_t column);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the C door: parameters in flat buffers, the micro-batch, and the engine interface with
+ * its two implementations (own CPU kernels; libtorch operators with autograd). C++ only because
+ * libtorch is; everything here may throw, shim.cpp catches.
+ */
+#pragma once
+
+#include "worker/torch/torch.h"
+
+#include <ATen/core/Tensor.h>
+#include <memory>
+#include <vector>
+
+namespace trainyard
+{
+
+struct ParamPlace {
+	int64_t offset, size, rows, columns;
+};
+
+/* Flat fp32 buffers; views by kind and layer. Decayed parameters first. */
+class Params
+{
+      public:
+	Params(const tsh_shape &shape, const tsh_options &options, at::Device device);
+	bool has(tsh_param kind) const;
+	const ParamPlace &place(tsh_param kind, int layer) const;
+	/* [rows, columns], or [columns] for a vector; a view of the flat buffer. `count` adjacent
+	 * parameters (query, key, value) are seen as one. */
+	at::Tensor view(const at::Tensor &flat, tsh_param kind, int layer, int count = 1) const;
+	/* The copy that matrix products read: bf16 or fp32. */
+	at::Tensor compute(tsh_param kind, int layer, int count = 1) const;
+	at::Tensor weight(tsh_param kind, int layer = 0) const;
+	at::Tensor gradient(tsh_param kind, int layer = 0, int count = 1) const;
+	const at::Tensor &slot(tsh_slot slot) const;
+	void refresh_compute(); /* after the weights changed */
+
+	const tsh_shape shape;
+	const at::Device device;
+	const bool bf16, train;
+	int64_t total = 0, decayed = 0;
+	at::Tensor w, g, m, v, w16;
+
+      private:
+	void add(tsh_param kind, int layer);
+	std::vector<ParamPlace> places;
+};
+
+/* Sequences that go through the network at once, tokens concatenated. */
+struct Micro {
+	std::vector<int32_t> ids, at;
+	std::vector<int8_t> types;
+	std::vector<uint32_t> tags;  /* names a token in its batch: row << 16 | position */
+	std::vector<int32_t> starts; /* rows + 1 */
+	std::vector<int64_t> labels;
+	std::vector<int> source; /* row of the batch */
+	int longest = 0;
+
+	int rows() const
+	{
+		return (int)starts.size() - 1;
+	}
+	int tokens() const
+	{
+		return starts.back();
+	}
+};
+
+class Engine
+{
+      public:
+	virtual ~Engine() = default;
+	/* [rows, labels] fp32 */
+	virtual at::Tensor forward(const Micro &micro) = 0;
+	/* Add the gradients of sum(cross entropy) / batch_rows; returns that sum, a scalar. */
+	virtual at::Tensor backward(const Micro &micro, const tsh_train_options &options,
+				    int batch_rows) = 0;
+};
+
+std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads);
+std::unique_ptr<Engine> make_operator_engine(Params &params);
+bool cpu_engine_fits(const tsh_shape &shape);
+
+/* The head on the first tokens x [rows, hidden], fp32 operators on any device. */
+struct HeadTape {
+	at::Tensor x, dense, dropped, mask, logits;
+};
+void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, HeadTape &t);
+/* Adds the head's gradients, returns that of x; *ret_loss as Engine::backward says. */
+at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
+			 int batch_rows, at::Tensor *ret_loss);
+
+} // namespace trainyard

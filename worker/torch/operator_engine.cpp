@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine of libtorch operators with autograd: any device, any width. It runs on GPUs, and the
+ * tests compare the CPU engine with it. Tokens are concatenated; only attention sees padded rows.
+ */
+#include "worker/torch/net.hpp"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <algorithm>
+
+namespace trainyard
+{
+
+class OperatorEngine : public Engine
+{
+      public:
+	explicit OperatorEngine(Params &params) : p(params)
+	{
+	}
+	at::Tensor forward(const Micro &mb) override;
+	at::Tensor backward(const Micro &mb, const tsh_train_options &options,
+			    int batch_rows) override;
+
+      private:
+	struct Rows { /* what one micro-batch needs on the device */
+		at::Tensor ids, at, types, first;
+		at::Tensor slot; /* token → row of the padded [rows * longest] */
+		at::Tensor mask; /* [rows, 1, 1, longest], true: attend */
+		int64_t rows, longest;
+	};
+	Rows upload(const Micro &mb) const;
+	at::Tensor leaf(tsh_param kind, int layer = 0);
+	at::Tensor dense(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer);
+	at::Tensor norm(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer);
+	at::Tensor drop(const at::Tensor &x, double probability) const;
+	at::Tensor attention(const at::Tensor &x, const Rows &b, int layer);
+	at::Tensor encode(const Rows &b);
+
+	Params &p;
+	bool training = false;
+	bool dropping = false;
+};
+
+/* In training an autograd leaf on the flat buffer whose gradient is the flat gradient. */
+at::Tensor OperatorEngine::leaf(tsh_param kind, int layer)
+{
+	auto w = p.weight(kind, layer);
+
+	if (!training)
+		return w;
+	w = w.detach().requires_grad_(true);
+	w.mutable_grad() = p.gradient(kind, layer);
+	return w;
+}
+
+at::Tensor OperatorEngine::dense(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer)
+{
+	return at::linear(x, leaf(weight, layer).to(x.scalar_type()),
+			  leaf(bias, layer).to(x.scalar_type()));
+}
+
+at::Tensor OperatorEngine::norm(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer)
+{
+	return at::layer_norm(x.to(at::kFloat), {p.shape.hidden}, leaf(weight, layer),
+			      leaf(bias, layer), p.shape.norm_eps);
+}
+
+at::Tensor OperatorEngine::drop(const at::Tensor &x, double probability) const
+{
+	return dropping && probability > 0 ? at::dropout(x, probability, true) : x;
+}
+
+OperatorEngine::Rows OperatorEngine::upload(const Micro &mb) const
+{
+	const int64_t longest = mb.longest;
+	auto long_type = at::TensorOptions().dtype(at::kLong);
+	auto slot = at::empty({mb.tokens()}, long_type), first = at::empty({mb.rows()}, long_type);
+	auto mask = at::zeros({mb.rows(), 1, 1, longest}, at::TensorOptions().dtype(at::kBool));
+	auto types = mb.types;
+
+	types.resize((size_t)mb.tokens(), 0);
+	for (int64_t r = 0; r < mb.rows(); r++) {
+		first.data_ptr<int64_t>()[r] = mb.starts[r];
+		for (int64_t t = mb.starts[r]; t < mb.starts[r + 1]; t++) {
+			slot.data_ptr<int64_t>()[t] = r * longest + t - mb.starts[r];
+			mask.data_ptr<bool>()[r * longest + t - mb.starts[r]] = true;
+		}
+	}
+	return {at::tensor(mb.ids).to(p.device),
+		at::tensor(mb.at).to(p.device),
+		at::tensor(types).to(at::kInt).to(p.device),
+		first.to(p.device),
+		slot.to(p.device),
+		mask.to(p.device),
+		mb.rows(),
+		longest};
+}
+
+at::Tensor OperatorEngine::attention(const at::Tensor &x, const Rows &b, int layer)
+{
+	const int64_t h = p.shape.hidden, heads = p.shape.heads;
+	const tsh_param parts[3][2] = {
+		{TSH_QUERY, TSH_QUERY_BIAS}, {TSH_KEY, TSH_KEY_BIAS}, {TSH_VALUE, TSH_VALUE_BIAS}};
+	at::Tensor padded[3];
+
+	for (int i = 0; i < 3; i++)
+		padded[i] =
+			at::zeros({b.rows * b.longest, h}, x.options())
+				.index_copy(0, b.slot, dense(x, parts[i][0], parts[i][1], layer))
+				.view({b.rows, b.longest, heads, h / heads})
+				.transpose(1, 2);
+	auto out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], b.mask,
+						    dropping ? p.shape.drop_attention : 0);
+
+	return out.transpose(1, 2).reshape({b.rows * b.longest, h}).index_select(0, b.slot);
+}
+
+at::Tensor OperatorEngine::encode(const Rows &b)
+{
+	auto type = p.bf16 ? at::kBFloat16 : at::kFloat;
+	auto x = at::embedding(leaf(TSH_WORD), b.ids, p.shape.pad_id) +
+		 at::embedding(leaf(TSH_POSITION), b.at);
+
+	if (p.shape.types)
+		x = x + at::embedding(leaf(TSH_TYPE), b.types);
+	x = drop(norm(x, TSH_EMBEDDING_NORM_WEIGHT, TSH_EMBEDDING_NORM_BIAS, 0),
+		 p.shape.drop_embedding);
+	for (int i = 0; i < p.shape.layers; i++) {
+		auto o = dense(attention(x.to(type), b, i), TSH_ATTENTION_OUT,
+			       TSH_ATTENTION_OUT_BIAS, i);
+
+		x = norm(drop(o, p.shape.drop_attention_out) + x, TSH_NORM1_WEIGHT, TSH_NORM1_BIAS,
+			 i);
+		auto u = dense(x.to(type), TSH_FFN_IN, TSH_FFN_IN_BIAS, i);
+
+		if (p.shape.activation == TSH_RELU)
+			u = at::relu(u);
+		else
+			u = at::gelu(u, p.shape.activation == TSH_GELU ? "none" : "tanh");
+		o = dense(u, TSH_FFN_OUT, TSH_FFN_OUT_BIAS, i);
+		x = norm(drop(o, p.shape.drop_output) + x, TSH_NORM2_WEIGHT, TSH_NORM2_BIAS, i);
+	}
+	return at::index_select(x, 0, b.first);
+}
+
+at::Tensor OperatorEngine::forward(const Micro &mb)
+{
+	at::NoGradGuard guard;
+	HeadTape head;
+
+	training = dropping = false;
+	head_forward(p, encode(upload(mb)), {}, head);
+	return head.logits;
+}
+
+at::Tensor OperatorEngine::backward(const Micro &mb, const tsh_train_options &o, int batch_rows)
+{
+	HeadTape head;
+	at::Tensor loss, x, mask, dx;
+
+	training = true;
+	dropping = o.dropout;
+	if (dropping) {
+		auto generator = at::globalContext().defaultGenerator(p.device);
+
+		generator.set_current_seed(o.seed * 1000003u + (uint64_t)o.step * 1009u +
+					   mb.tags.front());
+	}
+	{
+		at::AutoGradMode grad(true);
+
+		x = encode(upload(mb));
+	}
+	if (dropping)
+		mask = drop(at::ones({mb.rows(), p.shape.hidden}, x.options()), p.shape.drop_head);
+	{
+		at::NoGradGuard guard;
+
+		head_forward(p, x.detach(), mask, head);
+		dx = head_backward(p, head, at::tensor(mb.labels).to(p.device), batch_rows, &loss);
+	}
+	x.backward(dx);
+	training = dropping = false;
+	return loss;
+}
+
+std::unique_ptr<Engine> make_operator_engine(Params &params)
+{
+	return std::make_unique<OperatorEngine>(params);
+}
+
+} // namespace trainyard

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The C door: catches whatever libtorch throws, cuts a batch into micro-batches, and does the
+ * optimiser step.
+ */
+#include "worker/torch/kernels.h"
+#include "worker/torch/net.hpp"
+#include "worker/torch/parallel.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/clamp_max.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/zeros.h>
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+using namespace trainyard;
+
+static constexpr int64_t MICRO_TOKENS_CPU = 2048; /* activations stay in the last-level cache */
+static constexpr int64_t MICRO_TOKENS_GPU = 65536;
+
+struct tsh_net {
+	tsh_net(const tsh_shape &shape, const tsh_options &o, at::Device device)
+	    : params(shape, o, device), options(o), kernel(kernels_get())
+	{
+		if (options.micro_tokens <= 0)
+			options.micro_tokens = o.cuda ? MICRO_TOKENS_GPU : MICRO_TOKENS_CPU;
+		auto f64 = at::TensorOptions().dtype(at::kDouble).device(device);
+
+		loss = at::zeros({}, f64);
+		norm = at::zeros({}, f64);
+		if (o.backend == TSH_AUTO && !o.cuda && cpu_engine_fits(shape))
+			engine = make_cpu_engine(params, o.threads);
+		else
+			engine = make_operator_engine(params);
+	}
+
+	Params params;
+	tsh_options options;
+	const struct kernels *kernel;
+	std::unique_ptr<Engine> engine;
+	bool stale = false;    /* the weights changed after the last refresh_compute() */
+	at::Tensor loss, norm; /* sum of the steps' losses, norm of the last step */
+	int64_t steps = 0;
+};
+
+template <typename Fn> static tsh_code guard(tsh_error *e, const Fn &fn) noexcept
+{
+	auto say = [&](const char *text, tsh_code code) {
+		if (e) {
+			size_t n = std::min(strcspn(text, "\n"), sizeof(e->msg) - 1);
+
+			memcpy(e->msg, text, n);
+			e->msg[n] = '\0';
+		}
+		return code;
+	};
+
+	try {
+		at::NoGradGuard no_grad;
+
+		fn();
+		return TSH_OK;
+	} catch (const c10::OutOfMemoryError &x) {
+		return say(x.what_without_backtrace(), TSH_DEVICE_OOM);
+	} catch (const std::bad_alloc &) {
+		return say("out of memory", TSH_NO_MEMORY);
+	} catch (const c10::AcceleratorError &x) {
+		return say(x.what_without_backtrace(), TSH_DEVICE_ERROR);
+	} catch (const c10::Error &x) {
+		const char *text = x.what_without_backtrace();
+
+		return say(text, strstr(text, "DefaultCPUAllocator: ") ? TSH_NO_MEMORY : TSH_ERROR);
+	} catch (const std::exception &x) {
+		return say(x.what(), TSH_ERROR);
+	} catch (...) {
+		return say("an unknown C++ exception", TSH_ERROR);
+	}
+}
+
+bool tsh_cuda_available(void) noexcept
+{
+	bool yes = false;
+
+	guard(nullptr, [&] { yes = at::hasCUDA() && at::getNumGPUs() > 0; });
+	return yes;
+}
+
+bool tsh_cpu_bf16_fast(void) noexcept
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx512bf16");
+#else
+	return false;
+#endif
+}
+
+tsh_code tsh_net_new(const tsh_shape *shape, const tsh_options *options, tsh_net **ret,
+		     tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		at::Device device = options->cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+
+		at::set_num_threads(options->threads);
+		*ret = new tsh_net(*shape, *options, device);
+	});
+}
+
+void tsh_net_free(tsh_net *net) noexcept
+{
+	guard(nullptr, [&] { delete net; });
+}
+
+bool tsh_param_is_layered(tsh_param kind) noexcept
+{
+	return (kind >= TSH_QUERY && kind <= TSH_FFN_OUT) ||
+	       (kind >= TSH_QUERY_BIAS && kind <= TSH_NORM2_BIAS);
+}
+
+size_t tsh_param_size(const tsh_shape *s, tsh_param kind, int *ret_rows, int *ret_columns) noexcept
+{
+	int rows = 1, columns = s->hidden;
+
+	switch (kind) {
+	case TSH_WORD:
+		rows = s->vocab;
+		break;
+	case TSH_POSITION:
+		rows = s->positions;
+		break;
+	case TSH_TYPE:
+		rows = s->types;
+		break;
+	case TSH_QUERY:
+	case TSH_KEY:
+	case TSH_VALUE:
+	case TSH_ATTENTION_OUT:
+	case TSH_HEAD_DENSE:
+		rows = s->hidden;
+		break;
+	case TSH_FFN_IN:
+		rows = s->intermediate;
+		break;
+	case TSH_FFN_OUT:
+		rows = s->hidden;
+		columns = s->intermediate;
+		break;
+	case TSH_CLASSIFIER:
+		rows = s->labels;
+		break;
+	case TSH_FFN_IN_BIAS:
+		columns = s->intermediate;
+		break;
+	case TSH_CLASSIFIER_BIAS:
+		columns = s->labels;
+		break;
+	default:
+		break;
+	}
+	if (ret_rows)
+		*ret_rows = rows;
+	if (ret_columns)
+		*ret_columns = columns;
+	return (size_t)rows * (size_t)columns;
+}
+
+tsh_code tsh_net_put(tsh_net *net, tsh_slot slot, tsh_param kind, int layer, const float *data,
+		     tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		auto to = net->params.view(net->params.slot(slot), kind, layer);
+
+		to.copy_(at::from_blob((void *)data, to.sizes(), at::kFloat));
+		net->stale = true;
+	});
+}
+
+tsh_code tsh_net_get(const tsh_net *net, tsh_slot slot, tsh_param kind, int layer, float *data,
+		     tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		auto from = net->params.view(net->params.slot(slot), kind, layer);
+
+		at::from_blob(data, from.sizes(), at::kFloat).copy_(from);
+	});
+}
+
+/* Rows order[begin..end) of the batch. */
+static Micro make_micro(const tsh_batch &b, const std::vector<int> &order, size_t begin, size_t end)
+{
+	Micro mb;
+
+	mb.starts.push_back(0);
+	for (size_t i = begin; i < end; i++) {
+		const int row = order[i], n = b.lengths[row];
+		const int32_t *ids = b.ids + b.starts[row];
+
+		mb.ids.insert(mb.ids.end(), ids, ids + n);
+		if (b.types)
+			mb.types.insert(mb.types.end(), b.types + b.starts[row],
+					b.types + b.starts[row] + n);
+		for (int t = 0; t < n; t++) {
+			mb.at.push_back(t);
+			mb.tags.push_back((uint32_t)row << 16 | (uint32_t)t);
+		}
+		mb.starts.push_back((int32_t)mb.ids.size());
+		mb.source.push_back(row);
+		if (b.labels)
+			mb.labels.push_back(b.labels[row]);
+		mb.longest = std::max(mb.longest, n);
+	}
+	return mb;
+}
+
+/* Longest rows first, cut where the tokens would pass the limit (at least one row each). */
+template <typename Fn> static void for_micros(const tsh_net &net, const tsh_batch &b, const Fn &fn)
+{
+	const int64_t limit = net.options.micro_tokens;
+	std::vector<int> order((size_t)b.rows);
+	size_t begin = 0;
+
+	std::iota(order.begin(), order.end(), 0);
+	std::stable_sort(order.begin(), order.end(),
+			 [&](int x, int y) { return b.lengths[x] > b.lengths[y]; });
+	while (begin < order.size()) {
+		int64_t tokens = b.lengths[order[begin]];
+		size_t end = begin + 1;
+
+		while (end < order.size() && tokens + b.lengths[order[end]] <= limit)
+			tokens += b.lengths[order[end++]];
+		fn(make_micro(b, order, begin, end));
+		begin = end;
+	}
+}
+
+static void refresh(tsh_net &net)
+{
+	if (net.stale)
+		net.params.refresh_compute();
+	net.stale = false;
+}
+
+tsh_code tsh_net_forward(tsh_net *net, const tsh_batch *batch, float *logits, tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		const int64_t labels = net->params.shape.labels;
+
+		refresh(*net);
+		for_micros(*net, *batch, [&](const Micro &mb) {
+			auto out = net->engine->forward(mb).to(at::kCPU).contiguous();
+
+			for (int r = 0; r < mb.rows(); r++)
+				memcpy(logits + mb.source[(size_t)r] * labels,
+				       out.const_data_ptr<float>() + r * labels,
+				       (size_t)labels * sizeof(float));
+		});
+	});
+}
+
+static void compute_gradients(tsh_net &net, const tsh_batch &b, const tsh_train_options &o)
+{
+	refresh(net);
+	for_micros(net, b,
+		   [&](const Micro &mb) { net.loss.add_(net.engine->backward(mb, o, b.rows)); });
+}
+
+/* Fixed shares of the flat buffers: the same sums for the same threads. */
+static double cpu_norm(const tsh_net &net)
+{
+	const float *g = net.params.g.data_ptr<float>();
+	const int threads = net.options.threads;
+	std::vector<double> sums((size_t)threads);
+	double total = 0;
+
+	parallel(threads, [&](int t) {
+		size_t from = (size_t)(net.params.total * t / threads);
+		size_t to = (size_t)(net.params.total * (t + 1) / threads);
+
+		sums[(size_t)t] = net.kernel->square_sum(g + from, to - from);
+	});
+	for (double s : sums)
+		total += s;
+	return std::sqrt(total);
+}
+
+static void cpu_update(tsh_net &net, const tsh_train_options &o)
+{
+	const Params &p = net.params;
+	const double norm = cpu_norm(net);
+	const int threads = net.options.threads;
+	kern_adamw a = {};
+
+	net.norm.fill_(norm);
+	a.w = p.w.data_ptr<float>();
+	a.g = p.g.data_ptr<float>();
+	a.m = p.m.data_ptr<float>();
+	a.v = p.v.data_ptr<float>();
+	a.w_bf16 = p.bf16 ? (uint16_t *)p.w16.data_ptr() : nullptr;
+	a.grad_scale = o.max_grad_norm > 0
+			       ? (float)std::min(1.0, (double)o.max_grad_norm / (norm + 1e-6))
+			       : 1;
+	a.learning_rate = o.learning_rate;
+	a.beta1 = o.beta1;
+	a.beta2 = o.beta2;
+	a.eps = o.eps;
+	a.correction1 = (float)(1 - std::pow((double)o.beta1, (double)o.step));
+	a.correction2_sqrt = (float)std::sqrt(1 - std::pow((double)o.beta2, (double)o.step));
+	parallel(threads, [&](int t) {
+		kern_adamw mine = a;
+
+		mine.weight_decay = o.weight_decay;
+		net.kernel->adamw(&mine, (size_t)(p.decayed * t / threads),
+				  (size_t)(p.decayed * (t + 1) / threads));
+	});
+	net.kernel->adamw(&a, (size_t)p.decayed, (size_t)p.total);
+}
+
+static void operator_update(tsh_net &net, const tsh_train_options &o)
+{
+	Params &p = net.params;
+	auto norm = p.g.norm();
+	auto step = at::full({}, (double)o.step, p.g.options());
+	const int64_t cut[] = {0, p.decayed, p.total};
+
+	net.norm.copy_(norm);
+	if (o.max_grad_norm > 0)
+		p.g.mul_(at::clamp_max(o.max_grad_norm / (norm + 1e-6), 1.0));
+	for (int i = 0; i < 2; i++) {
+		auto part = [&](const at::Tensor &t) {
+			return std::vector<at::Tensor>{t.narrow(0, cut[i], cut[i + 1] - cut[i])};
+		};
+
+		at::_fused_adamw_(part(p.w), part(p.g), part(p.m), part(p.v), {}, {step.clone()},
+				  o.learning_rate, o.beta1, o.beta2, i ? 0 : o.weight_decay, o.eps,
+				  false, false);
+	}
+	p.g.zero_();
+	p.refresh_compute();
+}
+
+tsh_code tsh_net_train(tsh_net *net, const tsh_batch *batch, const tsh_train_options *options,
+		       tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		compute_gradients(*net, *batch, *options);
+		if (net->params.device.is_cpu())
+			cpu_update(*net, *options);
+		else
+			operator_update(*net, *options);
+		net->steps++;
+	});
+}
+
+tsh_code tsh_net_gradients(tsh_net *net, const tsh_batch *batch, const tsh_train_options *options,
+			   double *ret_loss, tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		net->params.g.zero_();
+		net->loss.zero_();
+		compute_gradients(*net, *batch, *options);
+		*ret_loss = net->loss.item<double>();
+		net->loss.zero_();
+	});
+}
+
+tsh_code tsh_net_stats(tsh_net *net, tsh_train_stats *ret, tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		ret->steps = net->steps;
+		ret->loss = net->steps ? net->loss.item<double>() / (double)net->steps : 0;
+		ret->grad_norm = net->norm.item<double>();
+		ret->finite = std::isfinite(ret->loss) && std::isfinite(ret->grad_norm);
+		net->steps = 0;
+		net->loss.zero_();
+	});
+}
+
+tsh_code tsh_permutation(uint64_t seed, int64_t n, int64_t *ret, tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		auto order = at::randperm(n, at::detail::createCPUGenerator(seed),
+					  at::TensorOptions().dtype(at::kLong));
+
+		memcpy(ret, order.const_data_ptr<int64_t>(), (size_t)n * sizeof(int64_t));
+	});
+}
+
+tsh_code tsh_normal(uint64_t seed, float deviation, size_t n, float *ret, tsh_error *e) noexcept
+{
+	return guard(e, [&] {
+		auto values = at::empty({(int64_t)n}, at::TensorOptions().dtype(at::kFloat));
+
+		values.normal_(0, deviation, at::detail::createCPUGenerator(seed));
+		memcpy(ret, values.const_data_ptr<float>(), n * sizeof(float));
+	});
+}
