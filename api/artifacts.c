@@ -95,7 +95,7 @@ static void list_file(struct listing *l, const char *path, const struct stat *st
 		l->truncated = true;
 		return;
 	}
-	json_array_append_new(l->items, json_pack("{s:s, s:I, s:s}", "path", path, "bytes",
+	json_array_append_new(l->items, json_pack("{s:s, s:I, s:s}", "path", path, "size",
 						  (json_int_t)st->st_size, "modified_at",
 						  clock_format(at, modified_us)));
 }

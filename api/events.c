@@ -13,7 +13,7 @@
 #include "daemon/feed.h"
 
 #define EVENTS_LIMIT_DEFAULT 100
-#define EVENTS_LIMIT_MAX     1000
+#define EVENTS_LIMIT_MAX     STORE_LIST_MAX
 #define WAIT_SLICE_US	     (10 * USEC_PER_SEC) /* after this, look whether the client is there */
 
 struct poll {
@@ -116,11 +116,20 @@ static bool read_since(struct request *rq, int64_t *since)
 {
 	const char *generation = request_param(rq, "generation");
 	struct store_reader *sr = request_reader(rq);
-	int64_t last = feed_last_seq(engine_feed(rq->api->engine));
+	int64_t last = feed_last_seq(engine_feed(rq->api->engine)), changes;
+	struct err e;
+	int r = 0;
 
 	*since = last;
 	if (!sr || !request_param_int(rq, "since", 0, INT64_MAX, since))
 		return false;
+	/* What a caller has read from the database may be a moment ahead of the feed. */
+	if (*since > last)
+		r = store_read_versions(sr, &last, &changes, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return false;
+	}
 	if (*since <= last && (!generation || str_eq(generation, store_reader_generation(sr))))
 		return true;
 	reply_problem(rq, 410, "gone",

@@ -6,6 +6,7 @@
 #include "base/own.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -101,14 +102,22 @@ static ssize_t show_notice(struct logfile *lf, char *buf, size_t max)
 	return (ssize_t)n;
 }
 
+void logfile_say(struct logfile *lf, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(lf->notice, sizeof(lf->notice), fmt, ap);
+	va_end(ap);
+	lf->notice_len = (size_t)n < sizeof(lf->notice) ? (size_t)n : sizeof(lf->notice) - 1;
+	lf->notice_shown = 0;
+}
+
 static void skip_gap(struct logfile *lf, const struct gap *g)
 {
-	int n = snprintf(lf->notice, sizeof(lf->notice),
-			 "%s[trainyard: %" PRId64 " bytes of the log were cut here]\n",
-			 lf->offset ? "\n" : "", g->to - lf->offset);
-
-	lf->notice_len = (size_t)n;
-	lf->notice_shown = 0;
+	logfile_say(lf, "%s[trainyard: %" PRId64 " bytes of the log were cut here]\n",
+		    lf->offset ? "\n" : "", g->to - lf->offset);
 	lf->offset = g->to;
 }
 
@@ -119,7 +128,7 @@ ssize_t logfile_read(struct logfile *lf, int64_t end, char *buf, size_t max)
 
 	if (lf->notice_shown < lf->notice_len)
 		return show_notice(lf, buf, max);
-	if (lf->offset >= end)
+	if (lf->fd < 0 || lf->offset >= end)
 		return 0;
 	if ((int64_t)max > end - lf->offset)
 		max = (size_t)(end - lf->offset);

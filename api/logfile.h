@@ -18,7 +18,7 @@
 struct logfile {
 	int dirfd, fd;
 	int64_t offset;	 /* of the next byte to show */
-	char notice[96]; /* the line about a gap, part of which is still to be shown */
+	char notice[96]; /* a line of ours, part of which is still to be shown */
 	size_t notice_len, notice_shown;
 };
 
@@ -34,6 +34,8 @@ int64_t logfile_size(const struct logfile *lf); /* or -errno */
 /* Where the last `lines` lines start: at most LOGFILE_TAIL_BYTES from the end, never before a gap.
  */
 int64_t logfile_tail(const struct logfile *lf, int64_t lines);
+/* Show a line of our own before what comes next. */
+void logfile_say(struct logfile *lf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* What comes next, up to max bytes and not beyond the file offset `end`; moves the offset. 0: all
  * that is there was shown; -errno. */
 ssize_t logfile_read(struct logfile *lf, int64_t end, char *buf, size_t max);

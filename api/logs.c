@@ -15,10 +15,9 @@
 
 #include <string.h>
 
-#define LOG_TYPE "text/plain; charset=utf-8"
-#define FOLLOW_SLICE_US                                                           \
-	(2 * USEC_PER_SEC) /* a look at the file and the client at least so often \
-			    */
+#define LOG_TYPE	"text/plain; charset=utf-8"
+/* At least so often a follower looks at the file and at its client. */
+#define FOLLOW_SLICE_US (2 * USEC_PER_SEC)
 
 struct log_stream {
 	struct stream stream;
@@ -27,8 +26,10 @@ struct log_stream {
 	bool endpoint;
 	char name[SPEC_NAME_MAX + 1]; /* the job's id, the endpoint's name */
 	int attempt;		      /* 0 until the first one is there */
+	bool pinned;		      /* attempt= was given */
 	bool follow;
 	bool ended;  /* the file will not grow any more */
+	bool moved;  /* a newer attempt has begun */
 	int64_t end; /* without follow: where to stop */
 	struct logfile file;
 	struct feed_waiter waiter;
@@ -44,35 +45,66 @@ static void log_free(struct stream *s)
 	free(ls);
 }
 
-/* Where the execution lies now. 0; 1: there is none yet, and one may come; negative: an error. */
+/* A job that has no attempt yet: an error when there is no such job. */
+static int look_at_job(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
+{
+	enum job_state state;
+	json_t *job;
+	int r = store_read_job(sr, ls->name, &job, reterr);
+
+	if (r < 0)
+		return r;
+	ls->ended = job_state_parse(json_get_str(job, "state", ""), &state) >= 0 &&
+		    job_state_is_final(state);
+	json_decref(job);
+	return 0;
+}
+
+/* Will the log that lies there never grow again? A job's own log goes on with its next attempt; a
+ * deploy ends before its endpoint does. */
+static bool is_over(const struct log_stream *ls, const struct attempt_place *place)
+{
+	if (ls->endpoint || ls->pinned)
+		return place->ended;
+	return job_state_is_final(place->job_state) &&
+	       (place->ended || place->kind == JOB_DEPLOY || !*place->dir);
+}
+
+/* Where does the log lie, has it ended, has a newer attempt begun? 0 or negative. */
 static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
 	struct attempt_place place;
-	json_t *job;
-	enum job_state state;
 	int r;
 
 	if (ls->endpoint)
 		r = store_read_endpoint_place(sr, ls->name, &place, reterr);
 	else
-		r = store_read_attempt_place(sr, ls->name, ls->attempt, &place, reterr);
-	if (r == -ERR_NOT_FOUND && !ls->endpoint && !ls->attempt) {
-		r = store_read_job(sr, ls->name, &job, reterr);
-		if (r < 0)
-			return r;
-		ls->ended = job_state_parse(json_get_str(job, "state", ""), &state) >= 0 &&
-			    job_state_is_final(state);
-		json_decref(job);
-		return 1;
-	}
+		r = store_read_attempt_place(sr, ls->name, ls->pinned ? ls->attempt : 0, &place,
+					     reterr);
+	if (r == -ERR_NOT_FOUND && !ls->endpoint && !ls->pinned)
+		return look_at_job(ls, sr, reterr);
 	if (r < 0)
 		return r;
+	if (ls->attempt && place.attempt != ls->attempt) {
+		ls->moved = true; /* what the old file still has comes first */
+		return 0;
+	}
 	ls->attempt = place.attempt;
-	ls->ended = place.ended || (!*place.dir && job_state_is_final(place.job_state));
+	ls->ended = is_over(ls, &place);
 	if (!*place.dir || ls->file.fd >= 0)
 		return 0;
 	r = logfile_open(&ls->file, place.dir, reterr);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* Go on with the newer attempt. */
+static void move_on(struct log_stream *ls)
+{
+	logfile_close(&ls->file);
+	ls->file = (struct logfile)LOGFILE_CLOSED;
+	ls->attempt = 0;
+	ls->moved = false;
+	logfile_say(&ls->file, "[trainyard: the next attempt begins here]\n");
 }
 
 static int look_again(struct log_stream *ls)
@@ -94,12 +126,16 @@ static void on_news(struct feed_waiter *w)
 	connection_resume(ls->api, ls->connection);
 }
 
+static bool has_more(const struct log_stream *ls)
+{
+	return ls->file.fd >= 0 && logfile_size(&ls->file) > ls->file.offset;
+}
+
 /* Suspend until the log may have grown. After feed_wait the stream may already run on another
  * thread's word, so everything is set before; a file that grew meanwhile ends the wait at once. */
 static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
 {
 	struct feed *feed = engine_feed(ls->api->engine);
-	bool grown = false;
 
 	ls->waiter.since = since;
 	ls->waiter.deadline_mono_us = clock_mono_us() + FOLLOW_SLICE_US;
@@ -108,9 +144,7 @@ static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
 		connection_resume(ls->api, ls->connection);
 		return STREAM_WAIT;
 	}
-	if (ls->file.fd >= 0)
-		grown = logfile_size(&ls->file) > ls->file.offset;
-	if (grown && feed_cancel(feed, &ls->waiter))
+	if (has_more(ls) && feed_cancel(feed, &ls->waiter))
 		connection_resume(ls->api, ls->connection);
 	return STREAM_WAIT;
 }
@@ -119,21 +153,22 @@ static ssize_t read_follow(struct log_stream *ls, char *buf, size_t max)
 {
 	for (;;) {
 		int64_t since = feed_last_seq(engine_feed(ls->api->engine));
-		ssize_t n = 0;
+		ssize_t n = logfile_read(&ls->file, INT64_MAX, buf, max);
 
-		if (ls->file.fd >= 0)
-			n = logfile_read(&ls->file, INT64_MAX, buf, max);
 		if (n)
 			return n > 0 ? n : STREAM_ABORT;
 		if (ls->ended)
 			return STREAM_END;
 		if (api_stopping(ls->api) || connection_gone(ls->connection))
 			return STREAM_ABORT;
-		if (look_again(ls) < 0)
+		if (ls->moved)
+			move_on(ls);
+		else if (look_again(ls) < 0)
 			return STREAM_ABORT;
-		/* The end is believed only when the file was read once more after it was known. */
-		if (!ls->ended)
+		else if (!ls->ended && !ls->moved && !has_more(ls))
 			return wait_for_more(ls, since);
+		/* The end of a file is believed only when it was read once more after it was known.
+		 */
 	}
 }
 
@@ -144,7 +179,7 @@ static ssize_t log_read(struct stream *s, char *buf, size_t max)
 
 	if (ls->follow)
 		return read_follow(ls, buf, max);
-	n = ls->file.fd >= 0 ? logfile_read(&ls->file, ls->end, buf, max) : 0;
+	n = logfile_read(&ls->file, ls->end, buf, max);
 	if (n == 0)
 		return STREAM_END;
 	return n > 0 ? n : STREAM_ABORT;
@@ -233,6 +268,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 	    !request_param_bool(rq, "follow", &follow))
 		goto out;
 	ls->attempt = (int)attempt;
+	ls->pinned = attempt != 0;
 	r = look(ls, sr, &e);
 	if (r < 0) {
 		reply_error(rq, r, &e);

@@ -8,7 +8,7 @@
 
 #define OVERVIEW_ITEMS 50
 #define QUEUE_DEFAULT  100
-#define QUEUE_MAX      1000
+#define QUEUE_MAX      STORE_LIST_MAX
 
 #define BIT(state) (UINT32_C(1) << (state))
 
@@ -56,7 +56,7 @@ static int read_overview(struct store_reader *sr, json_t *to, struct err *reterr
 	r = store_read_jobs(sr, &active, &part, reterr);
 	if (r < 0)
 		return r;
-	json_object_set_new(to, "active", items_of(part));
+	json_object_set_new(to, "running", items_of(part));
 	r = store_read_queue(sr, OVERVIEW_ITEMS, &part, reterr);
 	if (r < 0)
 		return r;
@@ -78,6 +78,7 @@ void overview(struct request *rq)
 
 	if (!sr)
 		return;
+	json_object_set_new(answer, "version", json_string(rq->api->version));
 	json_object_set_new(answer, "at", json_string(clock_format(at, clock_now_us())));
 	r = read_overview(sr, answer, &e);
 	if (r < 0) {

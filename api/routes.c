@@ -17,8 +17,8 @@
 static const struct route table[] = {
 	{"POST", "/v1/runs", runs_submit, NULL, BODY_JSON, false, "Submit a pipeline"},
 	{"GET", "/v1/runs", runs_list,
-	 PARAMS("state", "name", "tag", "created_after", "created_before", "limit", "cursor", "sort",
-		"view"),
+	 PARAMS("state", "name", "tag", "created_after", "created_before", "limit", "cursor",
+		"sort", "view"),
 	 BODY_NONE, false, "List runs"},
 	{"GET", "/v1/runs/{run}", runs_get, NULL, BODY_NONE, false, "Get a run with its jobs"},
 	{"POST", "/v1/runs/{run}/cancel", runs_cancel, NULL, BODY_OPTIONAL, false, "Cancel a run"},
