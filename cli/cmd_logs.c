@@ -229,7 +229,7 @@ static int artifact_get(struct cli *c, struct ask_path *p, const char *path, str
 int cmd_artifacts(struct cli *c)
 {
 	static const struct show_column columns[] = {
-		{"PATH", "path"}, {"SIZE", "size", SHOW_BYTES}, {NULL}};
+		{"PATH", "path"}, {"SIZE", "bytes", SHOW_BYTES}, {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
 	char id[ID_LEN];

@@ -23,9 +23,39 @@ static void print_counts(const char *title, const json_t *counts)
 	puts(comma[0] ? "" : "none");
 }
 
+static int version_of_daemon(struct cli *c, char *buf, size_t size, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	int r;
+
+	ask_path(&p, "/v1/version");
+	r = ask(c, "GET", &p, NULL, &answer, reterr);
+	str_copy(buf, size, json_get_str(answer, "version", "?"));
+	return r;
+}
+
+/* "cpu slots   1 of 2 in use" */
+static void print_slots(const json_t *slots)
+{
+	if (json_is_object(slots))
+		printf("%-11s %d of %d in use, %d CPUs each\n", "cpu slots",
+		       (int)json_get_int(slots, "used", 0), (int)json_get_int(slots, "total", 0),
+		       (int)json_get_int(slots, "cpus_each", 0));
+}
+
+/* A table after an empty line; nothing when it would be empty. */
+static void print_part(const json_t *items, const struct show_column *columns)
+{
+	if (json_array_size(items) == 0)
+		return;
+	putchar('\n');
+	show_table(items, columns, "");
+}
+
 int cmd_status(struct cli *c)
 {
-	static const struct show_column running[] = {
+	static const struct show_column active[] = {
 		{"JOB", "id"},
 		{"NAME", "name", SHOW_TEXT, 24},
 		{"KIND", "kind"},
@@ -39,33 +69,25 @@ int cmd_status(struct cli *c)
 						       {"LEASE ENDS", "lease.expires_at", SHOW_AGE},
 						       {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
-	const json_t *jobs, *live;
 	struct ask_path p;
+	char version[64];
 	struct err e;
 
 	ask_path(&p, "/v1/overview");
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	if (ask(c, "GET", &p, NULL, &answer, &e) < 0 ||
+	    (!c->json && version_of_daemon(c, version, sizeof(version), &e) < 0))
 		return cli_fail(c, &e);
 	if (c->json) {
 		show_json(answer);
 		return CLI_OK;
 	}
-	printf("%-11s %s, version %s\n", "daemon", c->url,
-	       json_get_str(json_object_get(answer, "daemon"), "version",
-			    json_get_str(answer, "version", "?")));
+	printf("%-11s %s, version %s\n", "daemon", c->url, version);
 	print_counts("runs", show_find(answer, "counts.runs"));
 	print_counts("jobs", show_find(answer, "counts.jobs"));
 	print_counts("endpoints", show_find(answer, "counts.endpoints"));
-	jobs = json_object_get(answer, "running");
-	live = json_object_get(answer, "endpoints");
-	if (json_array_size(jobs) > 0) {
-		putchar('\n');
-		show_table(jobs, running, "");
-	}
-	if (json_array_size(live) > 0) {
-		putchar('\n');
-		show_table(live, endpoints, "");
-	}
+	print_slots(show_find(answer, "daemon.cpu_slots"));
+	print_part(json_object_get(answer, "active"), active);
+	print_part(json_object_get(answer, "endpoints"), endpoints);
 	return CLI_OK;
 }
 
@@ -74,9 +96,10 @@ int cmd_devices(struct cli *c)
 	static const struct show_column gpus[] = {
 		{"GPU", "index"},
 		{"NAME", "name"},
-		{"MEMORY", "memory_bytes", SHOW_BYTES},
+		{"MEMORY", "memory_total_bytes", SHOW_BYTES},
 		{"USED", "memory_used_bytes", SHOW_BYTES},
-		{"JOB", "job"},
+		{"BUSY %", "utilization_percent"},
+		{"UUID", "uuid"},
 		{NULL},
 	};
 	OWN(json_decrefp) json_t *answer = NULL;
@@ -86,30 +109,30 @@ int cmd_devices(struct cli *c)
 	ask_path(&p, "/v1/devices");
 	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
-	if (c->json || !json_is_array(json_object_get(answer, "gpus"))) {
+	if (c->json) {
 		show_json(answer);
 		return CLI_OK;
 	}
-	show_table(json_object_get(answer, "gpus"), gpus, "There is no GPU: jobs run on the CPU.");
+	print_slots(json_object_get(answer, "cpu_slots"));
+	show_table(json_object_get(answer, "items"), gpus, "There is no GPU: jobs run on the CPU.");
 	return CLI_OK;
 }
 
 int cmd_version(struct cli *c)
 {
-	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	OWN(json_decrefp) json_t *both = NULL;
+	char version[64];
 	struct err e;
-	int r;
 
-	ask_path(&p, "/v1/version");
-	r = ask(c, "GET", &p, NULL, &answer, &e);
-	if (c->json && r >= 0) {
-		show_json(answer);
-		return CLI_OK;
-	}
-	puts("trainyard  " TRAINYARD_VERSION);
-	if (r < 0)
+	if (!c->json)
+		puts("trainyard  " TRAINYARD_VERSION);
+	fflush(stdout);
+	if (version_of_daemon(c, version, sizeof(version), &e) < 0)
 		return cli_fail(c, &e);
-	printf("trainyardd %s\n", json_get_str(answer, "version", "?"));
+	both = json_pack("{ss ss}", "client", TRAINYARD_VERSION, "daemon", version);
+	if (c->json)
+		show_json(both);
+	else
+		printf("trainyardd %s\n", version);
 	return CLI_OK;
 }

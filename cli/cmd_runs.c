@@ -211,12 +211,17 @@ int cmd_release(struct cli *c)
 
 int cmd_explain(struct cli *c)
 {
+	static const struct show_column fields[] = {{"job", "job"},
+						    {"name", "name"},
+						    {"state", "state"},
+						    {"because", "reason", SHOW_REASON},
+						    {NULL}};
+	static const struct show_column waits[] = {
+		{"WAITS FOR", "job"}, {"NAME", "name"}, {"STATE", "state"}, {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
 	char id[ID_LEN];
-	json_t *line;
 	struct err e;
-	size_t i;
 	int r = ask_resolve(c, c->args[0], id, NULL, &e);
 
 	ask_path(&p, "/v1/jobs/%s/explain", id);
@@ -224,12 +229,17 @@ int cmd_explain(struct cli *c)
 		r = ask(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
-	if (c->json || !json_get_str(answer, "message", json_get_str(answer, "summary", NULL))) {
+	if (c->json) {
 		show_json(answer);
 		return CLI_OK;
 	}
-	puts(json_get_str(answer, "message", json_get_str(answer, "summary", "")));
-	json_array_foreach (json_object_get(answer, "causes"), i, line)
-		printf("  %s\n", json_get_str(line, "message", json_string_value(line)));
+	show_fields(answer, fields);
+	if (json_get_int(answer, "ahead", 0) > 0)
+		printf("%-11s %d jobs start first\n", "ahead",
+		       (int)json_get_int(answer, "ahead", 0));
+	if (json_array_size(json_object_get(answer, "waits_for")) > 0) {
+		putchar('\n');
+		show_table(json_object_get(answer, "waits_for"), waits, "");
+	}
 	return CLI_OK;
 }

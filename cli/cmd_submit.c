@@ -80,8 +80,13 @@ int cmd_submit(struct cli *c)
 
 int cmd_validate(struct cli *c)
 {
-	static const struct show_column columns[] = {
-		{"JOB", "name"}, {"KIND", "kind"}, {"TARGET", "target"}, {"SLOT", "slot"}, {NULL}};
+	static const struct show_column columns[] = {{"JOB", "name"},
+						     {"KIND", "kind"},
+						     {"TARGET", "target"},
+						     {"SLOT", "slot"},
+						     {"GPUS", "gpus"},
+						     {"CPUS", "cpus"},
+						     {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
 	const json_t *problem;
 	struct err e;
