@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+#include "config/config.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "config/internal.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define KEY_TEXT_MAX  160
+#define ENV_PREFIX    "TRAINYARD_"
+#define MODELS	      "models"
+#define MODELS_PREFIX ENV_PREFIX "MODELS_"
+
+extern char **environ;
+
+#define OFFSET_STRING(name)   offsetof(struct config, name)
+#define OFFSET_PATH(name)     offsetof(struct config, name)
+#define OFFSET_ADDRESS(name)  offsetof(struct config, name)
+#define OFFSET_LEVEL(name)    offsetof(struct config, name)
+#define OFFSET_LIST(name)     offsetof(struct config, name)
+#define OFFSET_INT(name)      offsetof(struct config, name)
+#define OFFSET_BYTES(name)    offsetof(struct config, name)
+#define OFFSET_DURATION(name) offsetof(struct config, name##_us)
+
+const struct config_key config_keys[] = {
+#define CONFIG_KEY(type_, section_, key_, fallback_, min_, max_, reloadable_, help_) \
+	{.section = #section_,                                                       \
+	 .name = #key_,                                                              \
+	 .type = CONFIG_##type_,                                                     \
+	 .fallback = fallback_,                                                      \
+	 .min = min_,                                                                \
+	 .max = max_,                                                                \
+	 .reloadable = reloadable_,                                                  \
+	 .help = help_,                                                              \
+	 .offset = OFFSET_##type_(section_##_##key_)},
+#include "config/keys.def"
+#undef CONFIG_KEY
+};
+
+#define KEYS ARRAY_LEN(config_keys)
+
+const size_t config_keys_n = KEYS;
+
+/* A load in progress. */
+struct load {
+	struct config *cfg;
+	bool in_file[KEYS]; /* keys that the file has set already */
+};
+
+static const struct config_key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < KEYS; i++)
+		if (str_eq(section, config_keys[i].section) && str_eq(name, config_keys[i].name))
+			return &config_keys[i];
+	return NULL;
+}
+
+static int unknown_key(const char *section, const char *name, struct err *reterr)
+{
+	char text[KEY_TEXT_MAX], known[KEYS][KEY_TEXT_MAX];
+	const char *names[KEYS], *near;
+
+	if (!*section)
+		return err_set(reterr, ERR_INVALID,
+			       "the key '%s' stands before any [section]; put it below one", name);
+	snprintf(text, sizeof(text), "%s.%s", section, name);
+	for (size_t i = 0; i < KEYS; i++) {
+		snprintf(known[i], sizeof(known[i]), "%s.%s", config_keys[i].section,
+			 config_keys[i].name);
+		names[i] = known[i];
+		if (str_eq(name, config_keys[i].name))
+			return err_set(reterr, ERR_INVALID,
+				       "there is no key '%s'; did you mean '%s'?", text, known[i]);
+	}
+	near = str_nearest(text, names, KEYS);
+	return err_set(reterr, ERR_INVALID, "there is no key '%s'%s%s%s", text,
+		       near ? "; did you mean '" : "; see --help-config", near ? near : "",
+		       near ? "'?" : "");
+}
+
+static bool model_name_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n > CONFIG_NAME_MAX || !isalnum((unsigned char)*s))
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("_.-", *s))
+			return false;
+	return true;
+}
+
+static int set_model(struct config *cfg, const char *name, const char *dir, struct err *reterr)
+{
+	struct config_model *m = NULL;
+
+	if (!model_name_ok(name))
+		return err_set(reterr, ERR_INVALID,
+			       "models.%s: not a name; use at most %d letters, digits, '_', '.' "
+			       "and '-'",
+			       name, CONFIG_NAME_MAX);
+	if (!*dir)
+		return err_set(reterr, ERR_INVALID, "models.%s: give the model's directory", name);
+	for (size_t i = 0; i < cfg->models_n; i++)
+		if (str_eq(name, cfg->models[i].name))
+			m = &cfg->models[i];
+	if (!m && cfg->models_n == CONFIG_MODELS_MAX)
+		return err_set(reterr, ERR_INVALID, "models.%s: there are %d models already", name,
+			       CONFIG_MODELS_MAX);
+	if (!m) {
+		m = &cfg->models[cfg->models_n++];
+		m->name = strdup(name);
+	}
+	free(m->dir);
+	m->dir = strdup(dir);
+	return m->name && m->dir ? 0 : err_errno(reterr, ENOMEM, "models.%s", name);
+}
+
+static int set_key(struct config *cfg, const char *section, const char *name, const char *value,
+		   struct err *reterr)
+{
+	const struct config_key *key = find_key(section, name);
+
+	if (str_eq(section, MODELS))
+		return set_model(cfg, name, value, reterr);
+	return key ? config_value_set(cfg, key, value, reterr) : unknown_key(section, name, reterr);
+}
+
+/* A line of the file: nothing may be said twice there. */
+static int set_line(void *userdata, const char *section, const char *name, const char *value,
+		    struct err *reterr)
+{
+	struct load *load = userdata;
+	const struct config_key *key = find_key(section, name);
+	bool twice = key && load->in_file[key - config_keys];
+
+	for (size_t i = 0; str_eq(section, MODELS) && i < load->cfg->models_n; i++)
+		twice |= str_eq(name, load->cfg->models[i].name);
+	if (twice)
+		return err_set(reterr, ERR_INVALID, "%s.%s is set twice; remove one of the two",
+			       section, name);
+	if (key)
+		load->in_file[key - config_keys] = true;
+	return set_key(load->cfg, section, name, value, reterr);
+}
+
+static void env_name(const struct config_key *key, char *buf, size_t size)
+{
+	snprintf(buf, size, ENV_PREFIX "%s_%s", key->section, key->name);
+	for (char *c = buf; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+}
+
+/* TRAINYARD_MODELS_MINILM=DIR: the name in lower case. */
+static int models_from_environment(struct config *cfg, struct err *reterr)
+{
+	char name[KEY_TEXT_MAX];
+
+	for (char **e = environ; e && *e; e++) {
+		const char *at = *e + strlen(MODELS_PREFIX);
+		size_t n;
+		int r;
+
+		if (!str_starts(*e, MODELS_PREFIX) || !strchr(at, '='))
+			continue;
+		n = strcspn(at, "=");
+		snprintf(name, sizeof(name), "%.*s", (int)n, at);
+		for (char *c = name; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		r = set_model(cfg, name, at + n + 1, reterr);
+		if (r < 0)
+			return err_ctx(reterr, r, "%.*s", (int)strcspn(*e, "="), *e);
+	}
+	return 0;
+}
+
+static int from_environment(struct config *cfg, struct err *reterr)
+{
+	char name[KEY_TEXT_MAX];
+
+	for (size_t i = 0; i < KEYS; i++) {
+		const char *value;
+		int r;
+
+		env_name(&config_keys[i], name, sizeof(name));
+		value = getenv(name);
+		if (!value)
+			continue;
+		r = config_value_set(cfg, &config_keys[i], value, reterr);
+		if (r < 0)
+			return err_ctx(reterr, r, "%s", name);
+	}
+	return models_from_environment(cfg, reterr);
+}
+
+static int set_override(struct config *cfg, const char *text, struct err *reterr)
+{
+	const char *equal = strchr(text, '='), *dot = strchr(text, '.');
+	char section[KEY_TEXT_MAX], name[KEY_TEXT_MAX];
+
+	if (!equal || !dot || dot > equal || equal - text >= KEY_TEXT_MAX)
+		return err_set(reterr, ERR_INVALID,
+			       "'%.64s' is not a setting; write section.key=value", text);
+	snprintf(section, sizeof(section), "%.*s", (int)(dot - text), text);
+	snprintf(name, sizeof(name), "%.*s", (int)(equal - dot - 1), dot + 1);
+	return set_key(cfg, section, name, equal + 1, reterr);
+}
+
+static int check(const struct config *cfg, struct err *reterr)
+{
+	if (!*cfg->daemon_data_dir)
+		return err_set(reterr, ERR_INVALID,
+			       "daemon.data_dir is not set; name the directory for the database in "
+			       "the configuration or with --data-dir");
+	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
+		return err_set(reterr, ERR_INVALID,
+			       "lease.ttl_default is longer than lease.ttl_max; lower the first or "
+			       "raise the second");
+	return 0;
+}
+
+int config_load(const char *file, const char *const *overrides, struct config **ret,
+		struct err *reterr)
+{
+	OWN(config_freep) struct config *cfg = calloc(1, sizeof(*cfg));
+	struct load load = {.cfg = cfg};
+	int r = 0;
+
+	if (!cfg || !(cfg->models = calloc(CONFIG_MODELS_MAX, sizeof(*cfg->models))))
+		return err_errno(reterr, ENOMEM, "the configuration");
+	for (size_t i = 0; i < KEYS && r >= 0; i++)
+		r = config_value_set(cfg, &config_keys[i], config_keys[i].fallback, reterr);
+	if (r >= 0 && file)
+		r = config_file_read(file, set_line, &load, reterr);
+	if (r >= 0)
+		r = from_environment(cfg, reterr);
+	for (; r >= 0 && overrides && *overrides; overrides++)
+		r = set_override(cfg, *overrides, reterr);
+	if (r >= 0)
+		r = check(cfg, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(cfg);
+	return 0;
+}
+
+void config_free(struct config *cfg)
+{
+	if (!cfg)
+		return;
+	for (size_t i = 0; i < KEYS; i++)
+		config_value_done(cfg, &config_keys[i]);
+	for (size_t i = 0; i < cfg->models_n; i++) {
+		free(cfg->models[i].name);
+		free(cfg->models[i].dir);
+	}
+	free(cfg->models);
+	free(cfg);
+}
+
+void config_freep(struct config **cfg)
+{
+	config_free(*cfg);
+}
+
+void config_print(struct buf *out)
+{
+	const char *section = "";
+	char env[KEY_TEXT_MAX];
+
+	buf_puts(out, "# Configuration of trainyardd. Every key can also come from the "
+		      "environment, which "
+		      "wins.\n");
+	for (size_t i = 0; i < KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (!str_eq(section, key->section))
+			buf_printf(out, "\n[%s]\n", section = key->section);
+		env_name(key, env, sizeof(env));
+		buf_printf(out, "# %s\n# (%s)\n#%s = %s\n", key->help, env, key->name,
+			   key->fallback);
+	}
+	buf_puts(out,
+		 "\n[models]\n# Names for model directories, any number; specs may use the name.\n"
+		 "# (" MODELS_PREFIX "MINILM)\n#minilm = /srv/models/minilm\n");
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: defaults, then a file of "[section]" and "key = value" lines, then the
+ * environment (TRAINYARD_SECTION_KEY), then overrides from the command line; later ones win. The
+ * section [models] has names of the user's own: NAME = directory of a model. Read once at start.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_FILE_MAX	  (1 << 20) /* bytes of the file */
+#define CONFIG_VALUE_MAX  4096	    /* bytes of one value */
+#define CONFIG_MODELS_MAX 256
+#define CONFIG_NAME_MAX	  63 /* bytes of a model's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+
+enum config_type {
+	CONFIG_STRING,
+	CONFIG_PATH,
+	CONFIG_ADDRESS,	 /* "127.0.0.1:8470", "[::1]:0" */
+	CONFIG_LEVEL,	 /* a log level's name */
+	CONFIG_LIST,	 /* texts separated by colons */
+	CONFIG_INT,	 /* int */
+	CONFIG_BYTES,	 /* int64_t; "8MiB" or a number */
+	CONFIG_DURATION, /* int64_t microseconds, field NAME_us; "90s", "1h"; "none": 0 */
+};
+
+struct config_key {
+	const char *section, *name;
+	enum config_type type;
+	const char *fallback;
+	int64_t min, max;
+	bool reloadable;
+	const char *help;
+	size_t offset; /* of the field in struct config */
+};
+
+struct config_model {
+	char *name, *dir;
+};
+
+#define CONFIG_FIELD_STRING(name)   char *name;
+#define CONFIG_FIELD_PATH(name)	    char *name;
+#define CONFIG_FIELD_ADDRESS(name)  char *name;
+#define CONFIG_FIELD_LEVEL(name)    char *name;
+#define CONFIG_FIELD_LIST(name)	    char **name; /* NULL-terminated */
+#define CONFIG_FIELD_INT(name)	    int name;
+#define CONFIG_FIELD_BYTES(name)    int64_t name;
+#define CONFIG_FIELD_DURATION(name) int64_t name##_us;
+
+/* One field for each key, section_key; texts are never NULL. */
+struct config {
+#define CONFIG_KEY(type, section, key, fallback, min, max, reloadable, help) \
+	CONFIG_FIELD_##type(section##_##key)
+#include "config/keys.def"
+#undef CONFIG_KEY
+	struct config_model *models;
+	size_t models_n;
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_keys_n;
+
+/* `file` NULL: none. `overrides`: NULL-terminated texts "section.key=value", or NULL. *ret is the
+ * caller's. -ERR_INVALID with file, line, key, what is wrong and the nearest key; -ENOENT,
+ * -ERR_LIMIT and others of file_read. */
+int config_load(const char *file, const char *const *overrides, struct config **ret,
+		struct err *reterr) MUSTCHECK;
+void config_free(struct config *cfg);
+void config_freep(struct config **cfg);
+/* All keys with help and defaults, as a configuration file in which every line is a comment. */
+void config_print(struct buf *out);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "config/internal.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define LIST_MAX 64
+
+static void *field(struct config *cfg, const struct config_key *key)
+{
+	return (char *)cfg + key->offset;
+}
+
+static int refuse(const struct config_key *key, const char *text, const char *remedy,
+		  struct err *reterr)
+{
+	return err_set(reterr, ERR_INVALID, "%s.%s: '%.128s' is not right; %s", key->section,
+		       key->name, text, remedy);
+}
+
+static int out_of_range(const struct config_key *key, const char *text, struct err *reterr)
+{
+	char low[32], high[32];
+
+	if (key->type == CONFIG_DURATION) {
+		duration_format(low, key->min * USEC_PER_SEC);
+		duration_format(high, key->max * USEC_PER_SEC);
+	} else if (key->type == CONFIG_BYTES) {
+		str_bytes(low, sizeof(low), key->min);
+		str_bytes(high, sizeof(high), key->max);
+	} else {
+		snprintf(low, sizeof(low), "%lld", (long long)key->min);
+		snprintf(high, sizeof(high), "%lld", (long long)key->max);
+	}
+	return err_set(reterr, ERR_INVALID, "%s.%s: %.64s is out of range; use %s to %s",
+		       key->section, key->name, text, low, high);
+}
+
+static int set_text(struct config *cfg, const struct config_key *key, const char *text,
+		    struct err *reterr)
+{
+	char **to = field(cfg, key);
+	char *copy = strdup(text);
+
+	if (!copy)
+		return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+/* "$NAME/rest" becomes the variable's first path and the rest, or "" when it is not set. */
+static int set_path(struct config *cfg, const struct config_key *key, const char *text,
+		    struct err *reterr)
+{
+	char name[64], path[CONFIG_VALUE_MAX];
+	size_t n = strcspn(text, "/");
+	const char *value;
+
+	if (*text != '$' || n > sizeof(name))
+		return set_text(cfg, key, text, reterr);
+	memcpy(name, text + 1, n - 1);
+	name[n - 1] = '\0';
+	value = getenv(name);
+	if (!value || !*value)
+		return set_text(cfg, key, "", reterr);
+	if (snprintf(path, sizeof(path), "%.*s%s", (int)strcspn(value, ":"), value, text + n) >=
+	    (int)sizeof(path))
+		return refuse(key, text, "its variable's value is too long", reterr);
+	return set_text(cfg, key, path, reterr);
+}
+
+static void list_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static void list_freep(char ***list)
+{
+	list_free(*list);
+}
+
+static int set_list(struct config *cfg, const struct config_key *key, const char *text,
+		    struct err *reterr)
+{
+	OWN(list_freep) char **list = calloc(LIST_MAX + 1, sizeof(*list));
+	char ***to = field(cfg, key);
+	size_t n = 0;
+
+	if (!list)
+		return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+	while (*text) {
+		size_t len = strcspn(text, ":");
+
+		if (len && n == LIST_MAX)
+			return err_set(reterr, ERR_INVALID, "%s.%s has more than %d entries",
+				       key->section, key->name, LIST_MAX);
+		if (len && !(list[n++] = strndup(text, len)))
+			return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+		text += len + (text[len] == ':');
+	}
+	if (n == 0)
+		return refuse(key, "", "give at least one, separated by colons", reterr);
+	list_free(*to);
+	*to = TAKE(list);
+	return 0;
+}
+
+/* ADDR:PORT or [ADDR]:PORT, ADDR numeric or "localhost". */
+static bool address_ok(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned char raw[sizeof(struct in6_addr)];
+	char host[64];
+	size_t len;
+	int64_t port;
+
+	if (!colon || str_to_i64(colon + 1, &port) < 0 || port < 0 || port > 65535)
+		return false;
+	len = (size_t)(colon - text);
+	if (len >= sizeof(host))
+		return false;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (*host == '[' && len > 2 && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		return inet_pton(AF_INET6, host + 1, raw) == 1;
+	}
+	return str_eq(host, "localhost") || inet_pton(AF_INET, host, raw) == 1;
+}
+
+static int set_int(struct config *cfg, const struct config_key *key, const char *text,
+		   struct err *reterr)
+{
+	int64_t v;
+
+	if (str_to_i64(text, &v) < 0)
+		return refuse(key, text, "write a whole number", reterr);
+	if (v < key->min || v > key->max)
+		return out_of_range(key, text, reterr);
+	*(int *)field(cfg, key) = (int)v;
+	return 0;
+}
+
+static int set_bytes(struct config *cfg, const struct config_key *key, const char *text,
+		     struct err *reterr)
+{
+	int64_t v;
+
+	if (str_parse_bytes(text, &v) < 0)
+		return refuse(key, text, "write a number of bytes, or one such as 64MiB", reterr);
+	if (v < key->min || v > key->max)
+		return out_of_range(key, text, reterr);
+	*(int64_t *)field(cfg, key) = v;
+	return 0;
+}
+
+static int set_duration(struct config *cfg, const struct config_key *key, const char *text,
+			struct err *reterr)
+{
+	int64_t us = 0;
+	int r = str_eq(text, "none") ? 0 : duration_parse(text, &us);
+
+	if (r == -EINVAL)
+		return refuse(key, text, "write a time such as 90s, 15m, 1h or 7d", reterr);
+	if (r < 0 || us < key->min * USEC_PER_SEC || us > key->max * USEC_PER_SEC)
+		return out_of_range(key, text, reterr);
+	*(int64_t *)field(cfg, key) = us;
+	return 0;
+}
+
+int config_value_set(struct config *cfg, const struct config_key *key, const char *text,
+		     struct err *reterr)
+{
+	enum log_level level;
+
+	if (strlen(text) > CONFIG_VALUE_MAX)
+		return err_set(reterr, ERR_INVALID, "%s.%s is longer than %d bytes", key->section,
+			       key->name, CONFIG_VALUE_MAX);
+	switch (key->type) {
+	case CONFIG_STRING:
+		return set_text(cfg, key, text, reterr);
+	case CONFIG_PATH:
+		return set_path(cfg, key, text, reterr);
+	case CONFIG_ADDRESS:
+		if (!address_ok(text))
+			return refuse(key, text,
+				      "write a numeric address and a port, such as 127.0.0.1:8470",
+				      reterr);
+		return set_text(cfg, key, text, reterr);
+	case CONFIG_LEVEL:
+		if (log_level_parse(text, &level) < 0)
+			return refuse(key, text, "use error, warning, info or debug", reterr);
+		return set_text(cfg, key, text, reterr);
+	case CONFIG_LIST:
+		return set_list(cfg, key, text, reterr);
+	case CONFIG_INT:
+		return set_int(cfg, key, text, reterr);
+	case CONFIG_BYTES:
+		return set_bytes(cfg, key, text, reterr);
+	case CONFIG_DURATION:
+		return set_duration(cfg, key, text, reterr);
+	}
+	return -EINVAL;
+}
+
+void config_value_done(struct config *cfg, const struct config_key *key)
+{
+	switch (key->type) {
+	case CONFIG_STRING:
+	case CONFIG_PATH:
+	case CONFIG_ADDRESS:
+	case CONFIG_LEVEL:
+		free(*(char **)field(cfg, key));
+		return;
+	case CONFIG_LIST:
+		list_free(*(char ***)field(cfg, key));
+		return;
+	case CONFIG_INT:
+	case CONFIG_BYTES:
+	case CONFIG_DURATION:
+		return;
+	}
+}
