@@ -19,11 +19,19 @@ static const struct {
 	const char *name;
 	int (*run)(struct worker *w, struct err *reterr);
 } commands[] = {
-#ifdef TRAINYARD_NATIVE
-	{"preprocess", preprocess_main}, {"train", train_main},
-	{"evaluate", evaluate_main},	 {"serve", serve_main},
+#ifdef WORKER_HAS_PREPROCESS
+	{"preprocess", preprocess_main},
 #endif
+#ifdef WORKER_HAS_TRAIN
+	{"train", train_main},
+	{"evaluate", evaluate_main},
+#endif
+#ifdef WORKER_HAS_SERVE
+	{"serve", serve_main},
+#endif
+#ifdef WORKER_HAS_SCRIPT
 	{"script", script_main},
+#endif
 };
 
 static void on_term(int sig)

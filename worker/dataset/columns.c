@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* See columns.h. Format strings are those of the Arrow C data interface. */
+#include "worker/dataset/columns.h"
+
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+
+static bool is_int_format(const char *format)
+{
+	return format[0] && !format[1] && strchr("cCsSiIlL", format[0]);
+}
+
+enum column_type column_type(const struct ArrowSchema *schema)
+{
+	const char *format = schema->format;
+
+	if (schema->dictionary)
+		return column_type(schema->dictionary) == COLUMN_STRING ? COLUMN_STRING
+									: COLUMN_OTHER;
+	if (str_eq(format, "u") || str_eq(format, "U"))
+		return COLUMN_STRING;
+	if (is_int_format(format) || str_eq(format, "b"))
+		return COLUMN_INT;
+	if ((str_eq(format, "+l") || str_eq(format, "+L") || str_starts(format, "+w:")) &&
+	    !schema->children[0]->dictionary && is_int_format(schema->children[0]->format))
+		return COLUMN_INT_LIST;
+	return COLUMN_OTHER;
+}
+
+const char *column_type_str(enum column_type type)
+{
+	static const char *const names[] = {[COLUMN_STRING] = "strings",
+					    [COLUMN_INT] = "integers",
+					    [COLUMN_INT_LIST] = "lists of integers",
+					    [COLUMN_OTHER] = "values of another type"};
+
+	return names[type];
+}
+
+int64_t column_find(const struct ArrowSchema *table, const char *name)
+{
+	for (int64_t i = 0; i < table->n_children; i++)
+		if (str_eq(table->children[i]->name, name))
+			return i;
+	return -1;
+}
+
+static bool bit(const void *bits, int64_t i)
+{
+	return ((const uint8_t *)bits)[i / 8] >> (i % 8) & 1;
+}
+
+bool column_is_null(const struct ArrowArray *a, int64_t row)
+{
+	int64_t at = a->offset + row;
+
+	if (a->null_count != 0 && a->n_buffers > 0 && a->buffers[0] && !bit(a->buffers[0], at))
+		return true;
+	return false;
+}
+
+static int64_t int_at(const char *format, const void *values, int64_t i)
+{
+	switch (format[0]) {
+	case 'c':
+		return ((const int8_t *)values)[i];
+	case 'C':
+		return ((const uint8_t *)values)[i];
+	case 's':
+		return ((const int16_t *)values)[i];
+	case 'S':
+		return ((const uint16_t *)values)[i];
+	case 'i':
+		return ((const int32_t *)values)[i];
+	case 'I':
+		return ((const uint32_t *)values)[i];
+	case 'b':
+		return bit(values, i);
+	default: /* l, L */
+		return ((const int64_t *)values)[i];
+	}
+}
+
+int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row)
+{
+	return int_at(schema->format, a->buffers[1], a->offset + row);
+}
+
+const char *column_string(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+			  size_t *ret_len)
+{
+	int64_t at = a->offset + row, start, end;
+
+	if (schema->dictionary)
+		return column_string(schema->dictionary, a->dictionary,
+				     int_at(schema->format, a->buffers[1], at), ret_len);
+	if (schema->format[0] == 'U') {
+		start = ((const int64_t *)a->buffers[1])[at];
+		end = ((const int64_t *)a->buffers[1])[at + 1];
+	} else {
+		start = ((const int32_t *)a->buffers[1])[at];
+		end = ((const int32_t *)a->buffers[1])[at + 1];
+	}
+	*ret_len = (size_t)(end - start);
+	return end > start ? (const char *)a->buffers[2] + start : "";
+}
+
+void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+		 int64_t *ret_start, int64_t *ret_n)
+{
+	int64_t at = a->offset + row;
+
+	if (schema->format[1] == 'w') {
+		*ret_n = strtol(schema->format + strlen("+w:"), NULL, 10);
+		*ret_start = at * *ret_n;
+	} else if (schema->format[1] == 'L') {
+		*ret_start = ((const int64_t *)a->buffers[1])[at];
+		*ret_n = ((const int64_t *)a->buffers[1])[at + 1] - *ret_start;
+	} else {
+		*ret_start = ((const int32_t *)a->buffers[1])[at];
+		*ret_n = ((const int32_t *)a->buffers[1])[at + 1] - *ret_start;
+	}
+}
+
+/* Metadata is int32 pairs, then per pair int32 length, key, int32 length, value. */
+const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len)
+{
+	const char *p = schema->metadata;
+	int32_t pairs, len[2];
+
+	if (!p)
+		return NULL;
+	memcpy(&pairs, p, sizeof(pairs));
+	p += sizeof(pairs);
+	for (int32_t i = 0; i < pairs; i++) {
+		const char *name;
+
+		memcpy(&len[0], p, sizeof(len[0]));
+		name = p + sizeof(len[0]);
+		p = name + len[0];
+		memcpy(&len[1], p, sizeof(len[1]));
+		p += sizeof(len[1]);
+		if ((size_t)len[0] == strlen(key) && memcmp(name, key, (size_t)len[0]) == 0) {
+			*ret_len = (size_t)len[1];
+			return p;
+		}
+		p += len[1];
+	}
+	return NULL;
+}
+
+json_t *schema_class_names(const struct ArrowSchema *schema, const char *column)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+	json_t *feature, *names, *name;
+	size_t len, i;
+	const char *text = schema_metadata(schema, "huggingface", &len);
+
+	if (!text || json_parse(text, len, &j, NULL) < 0)
+		return NULL;
+	feature = json_object_get(json_object_get(json_object_get(j, "info"), "features"), column);
+	names = json_object_get(feature, "names");
+	if (!str_eq(json_get_str(feature, "_type", ""), "ClassLabel") || !json_array_size(names))
+		return NULL;
+	json_array_foreach (names, i, name) {
+		if (!json_is_string(name))
+			return NULL;
+	}
+	return json_incref(names);
+}
+
+int arrow_error(const struct arw_error *e, struct err *reterr, const char *what)
+{
+	switch (e->code) {
+	case ARW_NO_MEMORY:
+		return err_errno(reterr, ENOMEM, "%s", what);
+	case ARW_IO:
+		return err_errno(reterr, e->errnum, "%s", what);
+	case ARW_CORRUPT:
+		return err_set(reterr, ERR_CORRUPT, "%s: %s", what, e->msg);
+	case ARW_INTERNAL:
+		break;
+	}
+	return err_set(reterr, EIO, "%s: %s", what, e->msg);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading columns of Arrow batches in C: strings, integers and lists of integers, whatever their
+ * width, with nulls and dictionaries. The batches come checked out of worker/arrow.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/arrow/arrow.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum column_type {
+	COLUMN_STRING,
+	COLUMN_INT,
+	COLUMN_INT_LIST,
+	COLUMN_OTHER
+};
+
+enum column_type column_type(const struct ArrowSchema *schema);
+const char *column_type_str(enum column_type type);
+/* Index of the column of that name in a struct schema, -1 if there is none. */
+int64_t column_find(const struct ArrowSchema *table, const char *name);
+
+bool column_is_null(const struct ArrowArray *a, int64_t row);
+/* Borrowed from the batch; not NUL-terminated. Only for COLUMN_STRING and rows not null. */
+const char *column_string(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+			  size_t *ret_len);
+/* COLUMN_INT and booleans. */
+int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
+/* Rows [*ret_start, *ret_start + *ret_n) of a->children[0] are the list. */
+void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+		 int64_t *ret_start, int64_t *ret_n);
+
+/* The value of a key in a schema's metadata; borrowed, *ret_len bytes; NULL: absent. */
+const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len);
+/* Class names of a ClassLabel column: a new array, or NULL when the schema's "huggingface" metadata
+ * names none. */
+json_t *schema_class_names(const struct ArrowSchema *schema, const char *column);
+/* e as a struct err; what it was about first. Returns a negative code. */
+int arrow_error(const struct arw_error *e, struct err *reterr, const char *what);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CSV as RFC 4180 has it, record by record: quoted fields with newlines and "" inside, LF, CRLF or
+ * CR ends, a byte order mark, gzip. Leniencies: a quote inside an unquoted field stands for
+ * itself, blank lines are skipped, the last line needs no end.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "worker/dataset/input.h"
+
+#define CSV_RECORD_MAX (64u << 20)
+#define CSV_FIELDS_MAX 4096
+
+enum csv_state {
+	CSV_FIELD_START,
+	CSV_PLAIN,
+	CSV_QUOTED,
+	CSV_QUOTE_SEEN
+};
+
+struct csv {
+	struct input in;
+	char delimiter;
+	enum csv_state state;
+	bool skip_lf;	     /* the last record ended with CR */
+	bool quoted;	     /* this record has a quoted field */
+	struct buf bytes;    /* all fields of the record, one after the other */
+	size_t *ends;	     /* CSV_FIELDS_MAX: where each ends in bytes */
+	size_t n;	     /* fields of the record */
+	int64_t line;	     /* where the parser is, from 1 */
+	int64_t record_line; /* where the record began */
+	int64_t quote_line;  /* where the open quote is */
+};
+
+int csv_open(struct csv *c, const char *path, char delimiter, struct err *reterr) MUSTCHECK;
+/* 1: a record is in c->n and csv_field(); 0: the end. -ERR_INVALID: malformed, with the line;
+ * -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
+int csv_next(struct csv *c, struct err *reterr) MUSTCHECK;
+/* Borrowed until the next csv_next(). */
+const char *csv_field(const struct csv *c, size_t i, size_t *ret_len);
+void csv_close(struct csv *c);

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dataset_open: a saved, tokenised data set into memory. Column types may be anything integer;
+ * what the file says is checked before it is used as an index.
+ */
+#include "base/buf.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/dataset/columns.h"
+#include "worker/dataset/dataset.h"
+#include "worker/dataset/saved.h"
+#include "worker/dataset/table.h"
+
+#include <string.h>
+
+#define LABEL_MAX 10000
+
+struct reading {
+	const char *dir;
+	struct dataset *d;
+	struct table table;
+	int64_t rows_cap, tokens_cap;
+	const struct ArrowSchema *ids_s, *mask_s, *types_s, *labels_s;
+	const struct ArrowArray *ids, *mask, *types, *labels;
+};
+
+void dataset_free(struct dataset *d)
+{
+	if (!d)
+		return;
+	for (int i = 0; d->label_names && i < d->labels_n; i++)
+		free(d->label_names[i]);
+	for (size_t i = 0; i < d->samples_n; i++) {
+		free(d->samples[i].text);
+		free(d->samples[i].pair);
+	}
+	free(d->label_names);
+	free(d->samples);
+	free(d->offsets);
+	free(d->ids);
+	free(d->type_ids);
+	free(d->labels);
+	free(d);
+}
+
+void dataset_freep(struct dataset **d)
+{
+	dataset_free(*d);
+}
+
+static void reading_done(struct reading *g)
+{
+	table_close(&g->table);
+}
+
+static int no_column(const struct reading *g, const char *name, struct err *reterr)
+{
+	OWN(buf_done) struct buf there = BUF_INIT(ERR_MSG_MAX / 2);
+
+	for (int64_t i = 0; i < g->table.schema.n_children; i++)
+		buf_printf(&there, "%s'%s'", i ? ", " : "", g->table.schema.children[i]->name);
+	return err_set(
+		reterr, ERR_INVALID,
+		"the data set in %s has no column '%s'; it has %s. Make it with a preprocess "
+		"job",
+		g->dir, name, buf_str(&there));
+}
+
+/* Find a column of the current batch. Absent and optional: both NULL. */
+static int bind(struct reading *g, const char *name, const char *other, enum column_type type,
+		bool optional, const struct ArrowSchema **ret_schema, const struct ArrowArray **ret,
+		struct err *reterr)
+{
+	const struct ArrowSchema *schema = &g->table.schema;
+	int64_t at = column_find(schema, name);
+
+	*ret_schema = NULL;
+	*ret = NULL;
+	if (at < 0 && other)
+		at = column_find(schema, other);
+	if (at < 0)
+		return optional ? 0 : no_column(g, name, reterr);
+	if (column_type(schema->children[at]) != type)
+		return err_set(reterr, ERR_INVALID,
+			       "the data set in %s: the column '%s' holds %s, but it must hold %s",
+			       g->dir, name, column_type_str(column_type(schema->children[at])),
+			       column_type_str(type));
+	*ret_schema = schema->children[at];
+	*ret = g->table.batch.children[at];
+	return 0;
+}
+
+static int bind_batch(struct reading *g, struct err *reterr)
+{
+	int r = bind(g, "input_ids", NULL, COLUMN_INT_LIST, false, &g->ids_s, &g->ids, reterr);
+
+	if (r >= 0)
+		r = bind(g, "attention_mask", NULL, COLUMN_INT_LIST, true, &g->mask_s, &g->mask,
+			 reterr);
+	if (r >= 0)
+		r = bind(g, "token_type_ids", NULL, COLUMN_INT_LIST, true, &g->types_s, &g->types,
+			 reterr);
+	if (r >= 0)
+		r = bind(g, "labels", "label", COLUMN_INT, false, &g->labels_s, &g->labels, reterr);
+	return r;
+}
+
+static int at_row(const struct reading *g, const char *what, struct err *reterr)
+{
+	return err_set(reterr, ERR_INVALID, "the data set in %s, row %lld: %s", g->dir,
+		       (long long)g->d->rows + 1, what);
+}
+
+static int grow(void *pointer, size_t bytes)
+{
+	void **p = pointer, *grown = realloc(*p, bytes);
+
+	if (!grown)
+		return -ENOMEM;
+	*p = grown;
+	return 0;
+}
+
+static int reserve(struct reading *g, int64_t rows, int64_t tokens)
+{
+	struct dataset *d = g->d;
+
+	if (rows > g->rows_cap) {
+		int64_t cap = rows + rows / 2 + 1024;
+
+		if (grow(&d->offsets, (size_t)(cap + 1) * sizeof(*d->offsets)) < 0 ||
+		    grow(&d->labels, (size_t)cap * sizeof(*d->labels)) < 0)
+			return -ENOMEM;
+		g->rows_cap = cap;
+	}
+	if (tokens > g->tokens_cap) {
+		int64_t cap = tokens + tokens / 2 + 65536;
+
+		if (grow(&d->ids, (size_t)cap * sizeof(*d->ids)) < 0 ||
+		    (g->types && grow(&d->type_ids, (size_t)cap) < 0))
+			return -ENOMEM;
+		g->tokens_cap = cap;
+	}
+	return 0;
+}
+
+static int64_t child_int(const struct ArrowSchema *list, const struct ArrowArray *a, int64_t at)
+{
+	return column_int(list->children[0], a->children[0], at);
+}
+
+/* A list that runs along input_ids: its start, or an error when its length differs. */
+static int parallel(const struct reading *g, const struct ArrowSchema *schema,
+		    const struct ArrowArray *a, int64_t row, int64_t n, int64_t *ret_start,
+		    struct err *reterr)
+{
+	int64_t len;
+
+	*ret_start = 0;
+	if (!a)
+		return 0;
+	if (column_is_null(a, row))
+		return at_row(g, "attention_mask or token_type_ids is null", reterr);
+	column_list(schema, a, row, ret_start, &len);
+	return len == n ? 0
+			: at_row(g, "input_ids, attention_mask and token_type_ids differ in length",
+				 reterr);
+}
+
+static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
+{
+	struct dataset *d = g->d;
+	int64_t start, n, mask, types, kept = d->tokens;
+	int r;
+
+	if (column_is_null(g->ids, row))
+		return at_row(g, "input_ids is null", reterr);
+	column_list(g->ids_s, g->ids, row, &start, &n);
+	r = parallel(g, g->mask_s, g->mask, row, n, &mask, reterr);
+	if (r >= 0)
+		r = parallel(g, g->types_s, g->types, row, n, &types, reterr);
+	if (r < 0)
+		return r;
+	if (reserve(g, d->rows + 1, d->tokens + n) < 0)
+		return err_errno(reterr, ENOMEM, "read %s", g->dir);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t id = child_int(g->ids_s, g->ids, start + i);
+
+		if (g->mask && !child_int(g->mask_s, g->mask, mask + i))
+			continue;
+		if (id < 0 || id > INT32_MAX)
+			return at_row(g, "a token id is negative or too large", reterr);
+		if (g->types)
+			d->type_ids[kept] = (int8_t)child_int(g->types_s, g->types, types + i);
+		d->ids[kept++] = (int32_t)id;
+	}
+	if (kept == d->tokens)
+		return at_row(g, "there are no tokens", reterr);
+	if (kept - d->tokens > d->longest)
+		d->longest = kept - d->tokens;
+	d->tokens = kept;
+	return 0;
+}
+
+static int read_label(struct reading *g, int64_t row, struct err *reterr)
+{
+	struct dataset *d = g->d;
+	int64_t label;
+
+	if (column_is_null(g->labels, row))
+		return at_row(g, "the label is null", reterr);
+	label = column_int(g->labels_s, g->labels, row);
+	if (label < 0 || label >= (d->label_names ? d->labels_n : LABEL_MAX))
+		return at_row(g, "the label is out of range", reterr);
+	if (label >= d->labels_n)
+		d->labels_n = (int)label + 1;
+	d->labels[d->rows] = label;
+	return 0;
+}
+
+static int read_batch(struct reading *g, struct err *reterr)
+{
+	struct dataset *d = g->d;
+	bool typed = d->type_ids != NULL;
+	int r = bind_batch(g, reterr);
+
+	if (r < 0)
+		return r;
+	if (d->rows && typed != (g->types != NULL))
+		return at_row(g, "token_type_ids are not in every file", reterr);
+	for (int64_t row = 0; row < g->table.batch.length; row++) {
+		if (reserve(g, d->rows + 1, d->tokens + 1) < 0)
+			return err_errno(reterr, ENOMEM, "read %s", g->dir);
+		d->offsets[d->rows] = d->tokens;
+		r = read_tokens(g, row, reterr);
+		if (r >= 0)
+			r = read_label(g, row, reterr);
+		if (r < 0)
+			return r;
+		d->offsets[++d->rows] = d->tokens;
+	}
+	return 0;
+}
+
+static int take_names(struct reading *g, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *names = schema_class_names(&g->table.schema, "labels");
+	struct dataset *d = g->d;
+
+	if (!names)
+		names = schema_class_names(&g->table.schema, "label");
+	if (!names)
+		return 0;
+	d->label_names = calloc(json_array_size(names), sizeof(*d->label_names));
+	if (!d->label_names)
+		return err_errno(reterr, ENOMEM, "read %s", g->dir);
+	for (; (size_t)d->labels_n < json_array_size(names); d->labels_n++) {
+		const char *name = json_string_value(json_array_get(names, (size_t)d->labels_n));
+
+		d->label_names[d->labels_n] = strdup(name);
+		if (!d->label_names[d->labels_n])
+			return err_errno(reterr, ENOMEM, "read %s", g->dir);
+	}
+	return 0;
+}
+
+static int open_table(struct reading *g, struct err *reterr)
+{
+	char **files = NULL;
+	size_t n = 0;
+	int r = saved_files(g->dir, &files, &n, reterr);
+
+	return r < 0 ? r : table_open(&g->table, files, n, false, reterr);
+}
+
+/* Index of the k-th string column, -1 if there is none. */
+static int64_t string_column(const struct ArrowSchema *schema, int k)
+{
+	for (int64_t i = 0; i < schema->n_children; i++)
+		if (column_type(schema->children[i]) == COLUMN_STRING && k-- == 0)
+			return i;
+	return -1;
+}
+
+static char *copy_string(const struct reading *g, int64_t column, int64_t row)
+{
+	const struct ArrowArray *a = g->table.batch.children[column];
+	size_t len = 0;
+	const char *s = "";
+
+	if (!column_is_null(a, row))
+		s = column_string(g->table.schema.children[column], a, row, &len);
+	return strndup(s, len);
+}
+
+static int keep_samples(struct reading *g, size_t samples, int64_t first_row, struct err *reterr)
+{
+	struct dataset *d = g->d;
+	int64_t text = string_column(&g->table.schema, 0),
+		pair = string_column(&g->table.schema, 1);
+
+	while (text >= 0 && d->samples_n < samples) {
+		struct dataset_sample *s = &d->samples[d->samples_n];
+		int64_t row = (int64_t)d->samples_n * d->rows / (int64_t)samples;
+
+		if (row >= first_row + g->table.batch.length)
+			break;
+		s->row = row;
+		s->text = copy_string(g, text, row - first_row);
+		s->pair = pair >= 0 ? copy_string(g, pair, row - first_row) : NULL;
+		d->samples_n++;
+		if (!s->text || (pair >= 0 && !s->pair))
+			return err_errno(reterr, ENOMEM, "read %s", g->dir);
+	}
+	return 0;
+}
+
+/* A second pass, because evenly spaced rows need the number of rows. */
+static int read_samples(struct dataset *d, const char *dir, size_t samples, struct err *reterr)
+{
+	OWN(reading_done) struct reading g = {.dir = dir, .d = d};
+	int64_t first_row = 0;
+	int r;
+
+	if ((int64_t)samples > d->rows)
+		samples = (size_t)d->rows;
+	if (!samples)
+		return 0;
+	d->samples = calloc(samples, sizeof(*d->samples));
+	if (!d->samples)
+		return err_errno(reterr, ENOMEM, "read %s", dir);
+	r = open_table(&g, reterr);
+	while (r >= 0 && d->samples_n < samples && (r = table_next(&g.table, reterr)) > 0) {
+		r = keep_samples(&g, samples, first_row, reterr);
+		first_row += g.table.batch.length;
+	}
+	return r < 0 ? r : 0;
+}
+
+int dataset_open(const char *dir, size_t samples, struct dataset **ret, struct err *reterr)
+{
+	OWN(dataset_freep) struct dataset *d = calloc(1, sizeof(*d));
+	OWN(reading_done) struct reading g = {.dir = dir, .d = d};
+	int r;
+
+	if (!d)
+		return err_errno(reterr, ENOMEM, "read %s", dir);
+	r = open_table(&g, reterr);
+	if (r >= 0)
+		r = take_names(&g, reterr);
+	while (r >= 0 && (r = table_next(&g.table, reterr)) > 0)
+		r = read_batch(&g, reterr);
+	if (r >= 0 && !d->rows)
+		r = err_set(reterr, ERR_INVALID, "the data set in %s has no rows", dir);
+	if (r >= 0)
+		r = read_samples(d, dir, samples, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(d);
+	return 0;
+}

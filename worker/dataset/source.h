@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A source of labelled texts: rows one after the other, in bounded memory, from CSV, JSONL (both
+ * plain or gzip), Parquet, a folder of class folders, or a saved Hugging Face data set. Every text
+ * comes out as valid UTF-8: an ill-formed sequence is replaced by U+FFFD.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SOURCE_TEXT_MAX (64u << 20) /* bytes of one row */
+
+struct source_columns {
+	const char *text, *pair, *label; /* names; pair may be NULL */
+};
+
+struct source_row {
+	int64_t number; /* from 1, as people count the rows of this source */
+	const char *text,
+		*pair; /* pair is NULL without a pair column; both borrowed until the next */
+	size_t text_len, pair_len;
+	const char *label; /* NULL: the label is the integer */
+	size_t label_len;
+	int64_t label_int;
+	bool invalid_utf8; /* something was replaced */
+};
+
+struct source;
+
+/* A kind of source. open() fills s->state; the texts it gives may be ill-formed. */
+struct source_kind {
+	const char *name;
+	int (*open)(struct source *s, struct err *reterr);
+	int (*next)(struct source *s, struct source_row *row, struct err *reterr);
+	double (*fraction)(const struct source *s);
+	void (*close)(struct source *s);
+};
+
+struct source {
+	const struct source_kind *kind;
+	char *path;
+	const char *field; /* JSON pointer of the object that names the columns, for errors */
+	struct source_columns columns;
+	void *state;
+	int64_t rows;	    /* given so far */
+	char **label_names; /* known from the source itself, or NULL */
+	size_t label_names_n;
+	struct buf text, pair; /* repaired copies */
+};
+
+extern const struct source_kind source_csv, source_jsonl, source_folder;
+extern const struct source_kind source_parquet, source_saved;
+
+/* `field` ("/dataset" or "/dataset/train") and the columns are borrowed for the source's life.
+ * Errors point at field/path, field/text_column and so on. */
+int source_open(const struct source_kind *kind, const char *path, const char *field,
+		const struct source_columns *columns, struct source **ret,
+		struct err *reterr) MUSTCHECK;
+/* 1: a row, 0: the end. -ERR_INVALID, -ERR_CORRUPT: with the path and the row's number. */
+int source_next(struct source *s, struct source_row *row, struct err *reterr) MUSTCHECK;
+/* How much is read, 0 to 1; 0 when not known. */
+double source_fraction(const struct source *s);
+void source_close(struct source *s);
+void source_closep(struct source **s);
+
+/* For the kinds: the error for a column that is not there; names the ones there are. */
+int source_no_column(const struct source *s, const char *key, const char *column,
+		     const char *const *there, size_t n, struct err *reterr);
+/* For the kinds: keep a copy of one class name. 0 or -ENOMEM. */
+int source_add_label_name(struct source *s, const char *name);
+/* Append s with ill-formed sequences replaced. True when there were any. */
+bool utf8_repair(const char *s, size_t len, struct buf *out);

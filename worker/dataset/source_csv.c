@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* CSV (or TSV, by the name) with a header line as a source: columns by name. */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/dataset/csv.h"
+#include "worker/dataset/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE SIZE_MAX
+
+struct csv_source {
+	struct csv csv;
+	size_t columns; /* of the header */
+	size_t text, pair, label;
+};
+
+static bool field_is(const struct csv *c, size_t i, const char *name)
+{
+	size_t len;
+	const char *s = csv_field(c, i, &len);
+
+	return len == strlen(name) && memcmp(s, name, len) == 0;
+}
+
+static int no_column(const struct source *s, const struct csv *c, const char *key,
+		     const char *column, struct err *reterr)
+{
+	OWN(freep) char **names = calloc(c->n, sizeof(*names));
+	int r;
+
+	if (!names)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	for (size_t i = 0; i < c->n; i++) {
+		size_t len;
+		const char *p = csv_field(c, i, &len);
+
+		names[i] = strndup(p, len);
+	}
+	r = source_no_column(s, key, column, (const char *const *)names, c->n, reterr);
+	for (size_t i = 0; i < c->n; i++)
+		free(names[i]);
+	return r;
+}
+
+static int find(const struct source *s, const struct csv *c, const char *key, const char *column,
+		size_t *ret, struct err *reterr)
+{
+	char field[ERR_FIELD_MAX];
+
+	*ret = NONE;
+	for (size_t i = 0; i < c->n; i++) {
+		if (!field_is(c, i, column))
+			continue;
+		snprintf(field, sizeof(field), "/dataset/%s", key);
+		if (*ret != NONE)
+			return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice",
+				      s->path, column);
+		*ret = i;
+	}
+	return *ret == NONE ? no_column(s, c, key, column, reterr) : 0;
+}
+
+static int read_header(struct source *s, struct csv_source *state, struct err *reterr)
+{
+	char field[ERR_FIELD_MAX];
+	int r = csv_next(&state->csv, reterr);
+
+	snprintf(field, sizeof(field), "%s/path", s->field);
+	if (r == 0)
+		return err_at(reterr, ERR_INVALID, field,
+			      "%s is empty; it needs a header line and rows", s->path);
+	if (r > 0)
+		r = find(s, &state->csv, "text_column", s->columns.text, &state->text, reterr);
+	state->pair = NONE;
+	if (r >= 0 && s->columns.pair)
+		r = find(s, &state->csv, "text_pair_column", s->columns.pair, &state->pair, reterr);
+	if (r >= 0)
+		r = find(s, &state->csv, "label_column", s->columns.label, &state->label, reterr);
+	state->columns = state->csv.n;
+	return r;
+}
+
+static int csv_source_open(struct source *s, struct err *reterr)
+{
+	struct csv_source *state = calloc(1, sizeof(*state));
+	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");
+	int r;
+
+	if (!state)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	s->state = state;
+	r = csv_open(&state->csv, s->path, tabs ? '\t' : ',', reterr);
+	return r < 0 ? r : read_header(s, state, reterr);
+}
+
+static int csv_source_next(struct source *s, struct source_row *row, struct err *reterr)
+{
+	struct csv_source *state = s->state;
+	struct csv *c = &state->csv;
+	int r = csv_next(c, reterr);
+
+	if (r <= 0)
+		return r;
+	if (c->n != state->columns)
+		return err_set(reterr, ERR_INVALID,
+			       "%s, row %lld (line %lld): %zu columns, but the header has %zu",
+			       s->path, (long long)row->number, (long long)c->record_line, c->n,
+			       state->columns);
+	row->text = csv_field(c, state->text, &row->text_len);
+	if (state->pair != NONE)
+		row->pair = csv_field(c, state->pair, &row->pair_len);
+	row->label = csv_field(c, state->label, &row->label_len);
+	return 1;
+}
+
+static double csv_source_fraction(const struct source *s)
+{
+	return input_fraction(&((const struct csv_source *)s->state)->csv.in);
+}
+
+static void csv_source_close(struct source *s)
+{
+	struct csv_source *state = s->state;
+
+	csv_close(&state->csv);
+	free(state);
+}
+
+const struct source_kind source_csv = {.name = "CSV",
+				       .open = csv_source_open,
+				       .next = csv_source_next,
+				       .fraction = csv_source_fraction,
+				       .close = csv_source_close};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Parquet files and saved Hugging Face data sets as sources: columns of Arrow batches. */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/dataset/columns.h"
+#include "worker/dataset/saved.h"
+#include "worker/dataset/source.h"
+#include "worker/dataset/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct table_source {
+	struct table table;
+	int64_t row; /* the next one of the batch */
+	int64_t text, pair, label;
+	const char *names[3];
+};
+
+static int find(const struct source *s, const char *key, const char *column, bool ints,
+		int64_t *ret, struct err *reterr)
+{
+	const struct table_source *state = s->state;
+	const struct ArrowSchema *schema = &state->table.schema;
+	enum column_type type;
+	char field[ERR_FIELD_MAX];
+
+	*ret = column_find(schema, column);
+	if (*ret < 0) {
+		OWN(freep)
+		const char **names = calloc((size_t)schema->n_children + 1, sizeof(*names));
+
+		if (!names)
+			return err_errno(reterr, ENOMEM, "read %s", s->path);
+		for (int64_t i = 0; i < schema->n_children; i++)
+			names[i] = schema->children[i]->name;
+		return source_no_column(s, key, column, names, (size_t)schema->n_children, reterr);
+	}
+	type = column_type(schema->children[*ret]);
+	if (type == COLUMN_STRING || (ints && type == COLUMN_INT))
+		return 0;
+	snprintf(field, sizeof(field), "/dataset/%s", key);
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s: the column '%s' holds %s, but it must hold %s", s->path, column,
+		      column_type_str(type), ints ? "strings or integers" : "strings");
+}
+
+static int find_columns(struct source *s, struct err *reterr)
+{
+	struct table_source *state = s->state;
+	int r = find(s, "text_column", s->columns.text, false, &state->text, reterr);
+
+	state->pair = -1;
+	if (r >= 0 && s->columns.pair)
+		r = find(s, "text_pair_column", s->columns.pair, false, &state->pair, reterr);
+	if (r >= 0)
+		r = find(s, "label_column", s->columns.label, true, &state->label, reterr);
+	return r;
+}
+
+static int take_class_names(struct source *s, struct err *reterr)
+{
+	struct table_source *state = s->state;
+	OWN(json_decrefp)
+	json_t *names = schema_class_names(&state->table.schema, s->columns.label);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		if (source_add_label_name(s, json_string_value(name)) < 0)
+			return err_errno(reterr, ENOMEM, "read %s", s->path);
+	}
+	return 0;
+}
+
+static int open_table(struct source *s, char **files, size_t n, bool parquet, struct err *reterr)
+{
+	struct table_source *state = calloc(1, sizeof(*state));
+	size_t names_n = 0;
+	int r;
+
+	if (!state) {
+		saved_files_free(files, n);
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	}
+	s->state = state;
+	r = table_open(&state->table, files, n, parquet, reterr);
+	if (r >= 0)
+		r = find_columns(s, reterr);
+	if (r >= 0)
+		r = take_class_names(s, reterr);
+	if (r < 0)
+		return r;
+	state->names[names_n++] = s->columns.text;
+	state->names[names_n++] = s->columns.label;
+	if (s->columns.pair)
+		state->names[names_n++] = s->columns.pair;
+	return table_select(&state->table, state->names, names_n, reterr);
+}
+
+static int parquet_open(struct source *s, struct err *reterr)
+{
+	char **files = calloc(1, sizeof(*files));
+
+	if (!files || !(files[0] = strdup(s->path))) {
+		free(files);
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	}
+	return open_table(s, files, 1, true, reterr);
+}
+
+static int saved_open(struct source *s, struct err *reterr)
+{
+	char **files = NULL;
+	size_t n = 0;
+	int r = saved_files(s->path, &files, &n, reterr);
+
+	return r < 0 ? r : open_table(s, files, n, false, reterr);
+}
+
+static int take_string(const struct source *s, const struct source_row *row, const char *key,
+		       int64_t column, const char **ret, size_t *ret_len, struct err *reterr)
+{
+	const struct table_source *state = s->state;
+	const struct ArrowSchema *schema = state->table.schema.children[column];
+	const struct ArrowArray *array = state->table.batch.children[column];
+	char field[ERR_FIELD_MAX];
+
+	snprintf(field, sizeof(field), "/dataset/%s", key);
+	if (column_is_null(array, state->row))
+		return err_at(reterr, ERR_INVALID, field, "%s, row %lld: '%s' is null", s->path,
+			      (long long)row->number, schema->name);
+	*ret = column_string(schema, array, state->row, ret_len);
+	return 0;
+}
+
+static int take_row(struct source *s, struct source_row *row, struct err *reterr)
+{
+	struct table_source *state = s->state;
+	const struct ArrowSchema *label = state->table.schema.children[state->label];
+	const struct ArrowArray *labels = state->table.batch.children[state->label];
+	int r = take_string(s, row, "text_column", state->text, &row->text, &row->text_len, reterr);
+
+	if (r >= 0 && state->pair >= 0)
+		r = take_string(s, row, "text_pair_column", state->pair, &row->pair, &row->pair_len,
+				reterr);
+	if (r < 0)
+		return r;
+	if (column_type(label) == COLUMN_STRING)
+		return take_string(s, row, "label_column", state->label, &row->label,
+				   &row->label_len, reterr);
+	if (column_is_null(labels, state->row))
+		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+			      "%s, row %lld: '%s' is null", s->path, (long long)row->number,
+			      label->name);
+	row->label_int = column_int(label, labels, state->row);
+	return 0;
+}
+
+static int table_source_next(struct source *s, struct source_row *row, struct err *reterr)
+{
+	struct table_source *state = s->state;
+	int r;
+
+	if (state->row == state->table.batch.length) {
+		r = table_next(&state->table, reterr);
+		if (r <= 0)
+			return r;
+		r = find_columns(s, reterr); /* every file may order its columns differently */
+		if (r < 0)
+			return r;
+		state->row = 0;
+	}
+	r = take_row(s, row, reterr);
+	state->row++;
+	return r < 0 ? r : 1;
+}
+
+static void table_source_close(struct source *s)
+{
+	struct table_source *state = s->state;
+
+	table_close(&state->table);
+	free(state);
+}
+
+const struct source_kind source_parquet = {.name = "Parquet",
+					   .open = parquet_open,
+					   .next = table_source_next,
+					   .close = table_source_close};
+const struct source_kind source_saved = {.name = "saved data set",
+					 .open = saved_open,
+					 .next = table_source_next,
+					 .close = table_source_close};

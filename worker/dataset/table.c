@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* See table.h. */
+#include "worker/dataset/table.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/dataset/columns.h"
+#include "worker/dataset/saved.h"
+
+static void drop_batch(struct table *t)
+{
+	if (t->batch.release)
+		t->batch.release(&t->batch);
+	t->batch = (struct ArrowArray){0};
+}
+
+static void drop_schema(struct table *t)
+{
+	if (t->schema.release)
+		t->schema.release(&t->schema);
+	t->schema = (struct ArrowSchema){0};
+}
+
+void table_close(struct table *t)
+{
+	drop_batch(t);
+	drop_schema(t);
+	arw_reader_close(t->reader);
+	saved_files_free(t->files, t->files_n);
+	*t = (struct table){0};
+}
+
+static int open_file(struct table *t, struct err *reterr)
+{
+	const char *path = t->files[t->file];
+	struct arw_error e = {0};
+	int r;
+
+	arw_reader_close(t->reader);
+	t->reader = NULL;
+	drop_schema(t);
+	r = t->parquet ? arw_open_parquet(path, &t->reader, &e)
+		       : arw_open_stream(path, &t->reader, &e);
+	if (r >= 0 && t->select)
+		r = arw_reader_select(t->reader, t->select, t->select_n, &e);
+	if (r >= 0)
+		r = arw_reader_schema(t->reader, &t->schema, &e);
+	return r < 0 ? arrow_error(&e, reterr, path) : 0;
+}
+
+int table_open(struct table *t, char **files, size_t files_n, bool parquet, struct err *reterr)
+{
+	*t = (struct table){.files = files, .files_n = files_n, .parquet = parquet};
+	return open_file(t, reterr);
+}
+
+int table_select(struct table *t, const char *const *columns, size_t n, struct err *reterr)
+{
+	t->select = columns;
+	t->select_n = n;
+	return t->parquet ? open_file(t, reterr) : 0;
+}
+
+static int read_batch(struct table *t, struct err *reterr)
+{
+	struct arw_error e = {0};
+	int r = arw_reader_next(t->reader, &t->batch, &e);
+
+	if (r < 0)
+		return arrow_error(&e, reterr, t->files[t->file]);
+	if (r > 0 && t->parquet) { /* a selection changes which columns there are */
+		drop_schema(t);
+		if (arw_reader_schema(t->reader, &t->schema, &e) < 0)
+			return arrow_error(&e, reterr, t->files[t->file]);
+	}
+	return r;
+}
+
+int table_next(struct table *t, struct err *reterr)
+{
+	for (;;) {
+		int r;
+
+		drop_batch(t);
+		r = read_batch(t, reterr);
+		if (r < 0 || (r > 0 && t->batch.length > 0))
+			return r;
+		if (r > 0)
+			continue;
+		if (t->file + 1 == t->files_n)
+			return 0;
+		t->file++;
+		r = open_file(t, reterr);
+		if (r < 0)
+			return r;
+	}
+}

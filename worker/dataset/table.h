@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table over one or several Arrow or Parquet files: batches one after the other, the schema
+ * checked to be the same in every file.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "worker/arrow/arrow.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table {
+	char **files;
+	size_t files_n, file; /* file: the one being read */
+	bool parquet;
+	const char *const *select; /* read only these columns; borrowed, NULL: all */
+	size_t select_n;
+	struct arw_reader *reader;
+	struct ArrowSchema schema;
+	struct ArrowArray batch;
+};
+
+/* Takes over `files`, also on failure. Opens the first file and its schema. */
+int table_open(struct table *t, char **files, size_t files_n, bool parquet,
+	       struct err *reterr) MUSTCHECK;
+/* Before the first table_next. */
+int table_select(struct table *t, const char *const *columns, size_t n,
+		 struct err *reterr) MUSTCHECK;
+/* 1: t->batch (with t->schema) is the next one that has rows; 0: the end. */
+int table_next(struct table *t, struct err *reterr) MUSTCHECK;
+void table_close(struct table *t);
