@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""The real daemon, for tests: started on a directory of its own, killed, started again. Every wait
+has a deadline and ends on an event."""
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
+PYTHON = ROOT / ".venv" / "bin" / "python"
+DEADLINE_S = 120
+FINAL = {"succeeded", "failed", "cancelled", "skipped"}
+
+
+def wait_for(what, check, deadline_s=DEADLINE_S):
+    """The first true value of check(); fails with `what` after the deadline."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"waited {deadline_s} s for {what}")
+
+
+def processes_below(directory):
+    """Pids of all processes of executions below `directory`, by their environment."""
+    wanted = f"TRAINYARD_EXECUTION_DIR={directory}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                variables = (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(variable.startswith(wanted) for variable in variables):
+                found.append(int(entry.name))
+    return found
+
+
+class Daemon:
+    """One data directory, and the daemon on it."""
+
+    def __init__(self, directory, config="", environment=None):
+        self.dir = Path(directory)
+        self.data = self.dir / "data"
+        self.environment = {**os.environ, **(environment or {})}
+        self.process = None
+        self.url = None
+        (self.dir / "trainyard.conf").write_text(
+            f"[local]\npython = {PYTHON}\nstop_grace_ms = 5000\n{config}", encoding="utf-8")
+
+    def start(self, *, wait=True):
+        """Start it; with wait, until it answers."""
+        with open(self.dir / "daemon.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [BUILD / "daemon/trainyardd", "--config", self.dir / "trainyard.conf", "--data-dir",
+                 self.data, "--listen", "127.0.0.1:0", "--socket", self.dir / "trainyard.sock"],
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT,
+                env=self.environment, start_new_session=True, text=True)
+        if wait:
+            line = self.process.stdout.readline()
+            assert line.startswith("listening on "), f"{line!r}\n{self.log_tail()}"
+            self.url = line.split()[-1]
+        return self
+
+    def log_tail(self):
+        return "\n".join((self.dir / "daemon.log").read_text(errors="replace").splitlines()[-20:])
+
+    def end(self, sig):
+        """Send `sig` and wait for the end; returns the exit status."""
+        self.process.send_signal(sig)
+        status = self.process.wait(DEADLINE_S)
+        self.process.stdout.close()
+        self.process = None
+        return status
+
+    def stop(self):
+        return self.end(signal.SIGTERM)
+
+    def kill(self):
+        return self.end(signal.SIGKILL)
+
+    def ask(self, method, path, body=None, **options):
+        return requests.request(method, self.url + path, json=body, timeout=DEADLINE_S, **options)
+
+    def get(self, path, **params):
+        answer = self.ask("GET", path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def submit(self, jobs, name="test"):
+        """Submit a pipeline; returns the run."""
+        answer = self.ask("POST", "/v1/runs", {"name": name, "jobs": jobs})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def job(self, run, name):
+        """One job of a run, whole."""
+        jobs = {job["name"]: job["id"] for job in self.get(f"/v1/runs/{run}")["jobs"]}
+        return self.get(f"/v1/jobs/{jobs[name]}")
+
+    def wait_job(self, run, name, states, deadline_s=DEADLINE_S):
+        states = {states} if isinstance(states, str) else set(states)
+
+        def look():
+            job = self.job(run, name)
+            assert job["state"] in states or job["state"] not in FINAL, json.dumps(job, indent=1)
+            return job["state"] in states and job
+
+        return wait_for(f"{name} to be {states}", look, deadline_s)
+
+    def wait_run(self, run, deadline_s=DEADLINE_S):
+        """Until the run has ended; returns it."""
+        return wait_for(f"the end of {run}", lambda: (lambda item: item["state"] in FINAL and item)(
+            self.get(f"/v1/runs/{run}")), deadline_s)
+
+    def log(self, job):
+        answer = self.ask("GET", f"/v1/jobs/{job}/logs")
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def events(self, **filters):
+        """All events that the filters let through."""
+        found, since = [], 0
+        while True:
+            page = self.get("/v1/events", since=since, limit=500, **filters)
+            found += page["items"]
+            if page["next_since"] == since or not page["items"]:
+                return found
+            since = page["next_since"]
+
+    def clean_up(self):
+        """End the daemon and whatever it has started; nothing else."""
+        if self.process:
+            self.kill()
+        for _ in range(100):
+            pids = processes_below(self.data)
+            if not pids:
+                return
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            time.sleep(0.05)
+
+
+@contextmanager
+def daemon_on(directory, config="", environment=None):
+    daemon = Daemon(directory, config, environment)
+    try:
+        yield daemon.start()
+    finally:
+        daemon.clean_up()
