@@ -25,7 +25,7 @@ struct db_stmt {
 struct db {
 	sqlite3 *h;
 	bool in_tx;  /* db_begin … db_commit; SQLite may have left it already */
-	int tx_code; /* why SQLite undid the transaction */
+	int tx_code; /* the error that ended the transaction early, 0: none */
 	struct db_stmt cache[DB_CACHE_MAX];
 };
 
@@ -273,10 +273,16 @@ static int uncached(struct db *db, const char *sql, struct db_stmt **ret, struct
 	return 0;
 }
 
-/* SQLite undoes the transaction by itself on some errors: writing on would commit halves. */
+/* After some errors SQLite undoes the transaction by itself: writing on would commit halves. All of
+ * them end it for us too, so that there is one rule. */
+static bool ends_tx(int code)
+{
+	return code == ENOSPC || code == EIO || code == ENOMEM || code == ERR_CORRUPT;
+}
+
 static int check_tx(struct db *db, struct err *reterr)
 {
-	if (!db->in_tx || !sqlite3_get_autocommit(db->h))
+	if (!db->in_tx || (!db->tx_code && !sqlite3_get_autocommit(db->h)))
 		return 0;
 	if (db->tx_code == ENOSPC)
 		return err_set(reterr, ENOSPC,
@@ -339,7 +345,7 @@ int db_step(struct db_stmt *q, struct err *reterr)
 	if (rc == SQLITE_DONE)
 		return 0;
 	r = fail(q->db, rc, reterr);
-	if (q->db->in_tx && sqlite3_get_autocommit(q->db->h) && !q->db->tx_code)
+	if (q->db->in_tx && !q->db->tx_code && ends_tx(-r))
 		q->db->tx_code = -r;
 	return r;
 }

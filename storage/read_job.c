@@ -30,12 +30,11 @@ enum { /* JOB_COLUMNS */
 static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
 {
 	OWN(json_decrefp)
-	json_t *more =
-		json_pack("{s:s, s:s, s:o, s:i, s:I, s:b}", "kind", db_col_text(q, C_KIND),
-			  "target", db_col_text(q, C_TARGET), "reason",
-			  col_reason_json(q, C_REASON), "attempt", (int)db_col_int(q, C_ATTEMPT),
-			  "seq", (json_int_t)db_col_int(q, C_SEQ), "held",
-			  (int)db_col_int(q, C_HELD));
+	json_t *more = json_pack(
+		"{s:s, s:s, s:o, s:i, s:I, s:b}", "kind", db_col_text(q, C_KIND), "target",
+		db_col_text(q, C_TARGET), "reason", col_reason_json(q, C_REASON), "attempt",
+		(int)db_col_int(q, C_ATTEMPT), "seq", (json_int_t)db_col_int(q, C_SEQ), "held",
+		(int)db_col_int(q, C_HELD));
 
 	if (!more || json_object_update(job, more) < 0)
 		return out_of_memory(reterr);

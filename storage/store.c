@@ -132,7 +132,8 @@ void store_close(struct store *st)
 	if (st->db && db_in_tx(st->db))
 		db_rollback(st->db);
 	db_close(st->db);
-	db_on_full(NULL, NULL);
+	if (st->lock.fd > 0) /* else it is another store's */
+		db_on_full(NULL, NULL);
 	reserve_close(&st->reserve);
 	lockfile_close(&st->lock);
 	json_decref(st->pending);

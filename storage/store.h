@@ -6,7 +6,9 @@
  * writes must run inside a transaction; none blocks on anything but the disk.
  *
  * Errors of every function: -ENOSPC (disk full), -EIO, -ERR_CORRUPT; -ERR_NOT_FOUND where a row
- * must exist; -ERR_CONFLICT where a state must match; -ERR_EXISTS on a uniqueness rule.
+ * must exist; -ERR_CONFLICT where a state must match; -ERR_EXISTS on a uniqueness rule. After
+ * -ENOSPC, -EIO or -ERR_CORRUPT the transaction is lost: every later call in it fails too, up to
+ * store_rollback() or the failing store_commit().
  */
 #pragma once
 
@@ -199,7 +201,8 @@ int store_metric_insert(struct store *st, const char *job, int attempt, int64_t 
  * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,
 		const char *endpoint, json_t *body, int64_t now_us, struct err *reterr) MUSTCHECK;
-/* Delete events older than keep_us; remembers the lowest seq kept (readers answer 410 below). */
+/* Delete the events in front that are older; remembers the lowest seq kept (readers answer 410
+ * below). A few thousand a call: 1 means that more are left. */
 int store_events_trim(struct store *st, int64_t older_than_us, struct err *reterr) MUSTCHECK;
 
 /* ---- endpoints ---- */

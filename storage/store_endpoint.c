@@ -98,7 +98,8 @@ int store_endpoints_live(struct store *st, struct endpoint_rows *ret, struct err
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 ENDPOINT_SELECT "WHERE state NOT IN ('deleted', 'failed') ORDER BY n",
+			 ENDPOINT_SELECT "INDEXED BY endpoints_live "
+					 "WHERE state NOT IN ('deleted', 'failed') ORDER BY n",
 			 NULL, 0, &q, reterr);
 
 	if (r >= 0)

@@ -139,14 +139,17 @@ int store_endpoint_set_state(struct store *st, const char *id, enum endpoint_sta
 			     enum endpoint_state to, const struct reason *reason, int64_t now_us,
 			     struct err *reterr)
 {
+	OWN(endpoint_row_done) struct endpoint_row row = {0};
 	int64_t seq = st->tx_seq + 1;
 	struct about about;
 	int r;
 
 	assert(endpoint_state_may(from, to));
 	r = update_state(st, id, from, to, reason, seq, now_us, &about, reterr);
+	if (r == -ERR_EXISTS && store_endpoint_get(st, id, &row, NULL) >= 0)
+		return name_taken(r, row.name, reterr);
 	if (r < 0)
-		return name_taken(r, id, reterr);
+		return r;
 	if (!r)
 		return not_in_state(st, id, from, to, reterr);
 	st->tally.endpoints[from]--;

@@ -24,8 +24,7 @@ static void devices_read(const json_t *list, struct execution_row *row)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(list, i, item)
-	{
+	json_array_foreach (list, i, item) {
 		if (i >= SPEC_DEVICES_MAX)
 			break;
 		row->devices[i] = (int)json_get_int(item, "index", 0);
@@ -91,8 +90,10 @@ int store_executions_live(struct store *st, struct execution_rows *ret, struct e
 {
 	OWN(execution_rows_done) struct execution_rows rows = {0};
 	struct db_stmt *q = NULL;
-	int r = db_query(st->db, EXECUTION_SELECT "WHERE state != 'ended' ORDER BY n", NULL, 0, &q,
-			 reterr);
+	int r = db_query(st->db,
+			 EXECUTION_SELECT
+			 "INDEXED BY executions_live WHERE state != 'ended' ORDER BY n",
+			 NULL, 0, &q, reterr);
 
 	if (r >= 0)
 		r = rows_read(q, (void **)&rows.rows, &rows.n, sizeof(*rows.rows), execution_read,

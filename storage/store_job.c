@@ -129,8 +129,9 @@ int store_jobs_ready(struct store *st, enum job_target target, int64_t now_us, s
 int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret, struct err *reterr)
 {
 	return db_get_int(st->db,
-			  "SELECT min(not_before_us) FROM jobs WHERE state = 'queued' "
-			  "AND held = 0 AND not_before_us > ?",
+			  "SELECT not_before_us FROM jobs INDEXED BY jobs_backing_off "
+			  "WHERE state = 'queued' AND not_before_us > 0 "
+			  "AND not_before_us > ? AND held = 0 ORDER BY not_before_us LIMIT 1",
 			  DB_ARGS(DB_INT(now_us)), USEC_NEVER, ret, reterr);
 }
 

@@ -67,6 +67,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_created ON jobs (created_us);
 CREATE INDEX jobs_state ON jobs (state, created_us);
 CREATE INDEX jobs_queued ON jobs (target, priority DESC, queued_us) WHERE state = 'queued';
+CREATE INDEX jobs_backing_off ON jobs (not_before_us) WHERE state = 'queued' AND not_before_us > 0;
 
 -- Normalised, references unresolved. Apart from jobs, as run_bodies.
 CREATE TABLE job_specs (

@@ -61,7 +61,7 @@ struct run_spec *make_run(const char *name, size_t n, bool chained)
 	return rs;
 }
 
-static void free_run(struct run_spec *rs)
+void free_run(struct run_spec *rs)
 {
 	for (size_t i = 0; i < rs->jobs_n; i++) {
 		json_decref(rs->jobs[i].spec);

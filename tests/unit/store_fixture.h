@@ -36,6 +36,7 @@ void fixture_reopen(struct fixture *f);
 /* A run of n jobs "a0", "b0", … (then "a1", …), each of which needs the one before when `chained`.
  */
 struct run_spec *make_run(const char *name, size_t n, bool chained);
+void free_run(struct run_spec *rs);
 /* Insert it in a transaction of its own; ids of its jobs into ids[]. */
 void insert_run(struct fixture *f, const char *name, size_t n, bool chained, int64_t now_us,
 		char run[ID_LEN], char (*ids)[ID_LEN]);

@@ -143,8 +143,7 @@ static const char *kinds_of(struct fixture *f, int64_t *ret_first_seq)
 	int64_t last = 0;
 
 	text[0] = '\0';
-	json_array_foreach(events, i, event)
-	{
+	json_array_foreach (events, i, event) {
 		size_t used = strlen(text);
 		int64_t seq = json_get_int(event, "seq", 0);
 
