@@ -105,12 +105,13 @@ int store_executions_live(struct store *st, struct execution_rows *ret, struct e
 	return 0;
 }
 
-int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
-			struct err *reterr)
+/* The one row that `sql` (with one parameter) selects. */
+static int execution_one(struct store *st, const char *sql, const char *id,
+			 struct execution_row *ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	struct execution_row row = {0};
-	int r = db_query(st->db, EXECUTION_SELECT "WHERE id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
+	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
 
 	if (r >= 0)
 		r = db_step(q, reterr);
@@ -121,6 +122,19 @@ int store_execution_get(struct store *st, const char *id, struct execution_row *
 	if (r >= 0)
 		*ret = row;
 	return r;
+}
+
+int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
+			struct err *reterr)
+{
+	return execution_one(st, EXECUTION_SELECT "WHERE id = ?", id, ret, reterr);
+}
+
+int store_execution_last(struct store *st, const char *job, struct execution_row *ret,
+			 struct err *reterr)
+{
+	return execution_one(st, EXECUTION_SELECT "WHERE job = ? ORDER BY n DESC LIMIT 1", job, ret,
+			     reterr);
 }
 
 int store_execution_set_state(struct store *st, const char *id, enum execution_state state,
