@@ -37,8 +37,8 @@ enum command_kind {
 	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
 };
 
-/* One command. The caller fills the first part and owns the memory until `done` has run, which is on
- * the engine thread after the commit (keep it short: resume the connection). */
+/* One command. The caller fills the first part and owns the memory until `done` has run, which is
+ * on the engine thread after the commit (keep it short: resume the connection). */
 struct command {
 	enum command_kind kind;
 	char id[SPEC_NAME_MAX + 1];
@@ -47,8 +47,9 @@ struct command {
 	void (*done)(struct command *c);
 	void *userdata;
 
-	int result;	 /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS, -ERR_UNAVAILABLE */
-	struct err err;	 /* when result < 0 */
+	int result; /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS, -ERR_UNAVAILABLE
+		     */
+	struct err err; /* when result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
 	json_t *json;	      /* the caller's to release */
 	struct command *next; /* the engine's */
@@ -59,8 +60,8 @@ int engine_queue(struct engine *e, struct command *c, struct err *reterr) MUSTCH
 
 /* All that a submit checks, on the caller's thread (may read files, may copy a source_dir of up to
  * ENGINE_SOURCE_BYTES_MAX): spec rules, paths exist below allowed roots, model names, endpoint
- * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be NULL)
- * gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`. */
+ * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be
+ * NULL) gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`. */
 int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr) MUSTCHECK;
@@ -78,7 +79,7 @@ struct invocation {
 	int result; /* 0: the endpoint answered; -ERR_NOT_FOUND, -ERR_CONFLICT (not in service),
 		     * -ERR_UNAVAILABLE, -ERR_LIMIT */
 	struct err err;
-	int status; /* HTTP status of the endpoint's answer */
+	int status;  /* HTTP status of the endpoint's answer */
 	char *reply; /* the caller frees */
 	size_t reply_len;
 	char reply_type[128];

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FEED_RING_EVENTS 4096
+#define FEED_RING_EVENTS 512 /* older ones come from the database; an event is about 1 KB */
 
 struct feed;
 
@@ -24,18 +24,17 @@ struct feed_filter {
 int feed_new(int64_t last_seq, struct feed **ret, struct err *reterr) MUSTCHECK;
 void feed_free(struct feed *f);
 
-/* Engine: make one committed event visible. Takes over `event` ({"seq","at","kind","run","job",…}). */
+/* Engine: make one committed event visible. Takes over `event` ({"seq","at","kind","run","job",…}).
+ */
 void feed_publish(struct feed *f, int64_t seq, json_t *event);
-/* Engine: something not in the event log changed for `job` (its log file grew): wake its waiters. */
+/* Engine: something not in the event log changed for `job` (its log file grew): wake its waiters.
+ */
 void feed_wake(struct feed *f, const char *job);
 /* Engine, from its loop: call back waiters whose deadline has passed; all of them when now_us is
  * USEC_NEVER (shutdown: every suspended connection must be resumed). */
 void feed_expire(struct feed *f, int64_t now_mono_us);
-/* When feed_expire should run next (clock_mono_us), USEC_NEVER: nobody waits. */
-int64_t feed_next_deadline(struct feed *f);
-
 int64_t feed_last_seq(struct feed *f);
-/* Matching events with seq > since, oldest first, at most `max`, as a new JSON array of borrowed
+/* Matching events with seq > since, oldest first, at most `max`, as a new JSON array of
  * copies; *ret_next is the high-water mark that was scanned. -ERR_GONE: `since` is older than the
  * ring, read the database first. */
 int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, size_t max,

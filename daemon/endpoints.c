@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Local endpoints: deploy, ready, crash and restart with back-off, delete. Their states move only
+ * here. A deploy job is running until its endpoint is in service; the endpoint outlives it. The
+ * server process is an execution owned by the endpoint.
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/placement.h"
+
+#include <string.h>
+
+#define BACKOFF_FIRST_US (USEC_PER_SEC)
+#define BACKOFF_MAX_US	 (60 * USEC_PER_SEC)
+#define STEADY_US	 (600 * USEC_PER_SEC) /* in service this long: crashes are counted anew */
+
+int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
+		  enum endpoint_state to, const struct reason *why, struct err *reterr)
+{
+	int r = store_endpoint_set_state(e->store, id, from, to, why, clock_now_us(), reterr);
+
+	if (r < 0)
+		return r;
+	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
+		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
+		  why->message);
+	turn_after(e, live_refresh_after, NULL);
+	return 0;
+}
+
+/* ---- deploy ---- */
+
+static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_us)
+{
+	const char *text = json_get_str(obj, key, NULL);
+	int64_t us;
+
+	return text && duration_parse(text, &us) >= 0 ? us : fallback_us;
+}
+
+int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
+		    struct execution_row *row, struct err *reterr)
+{
+	const struct settings *set = e->settings;
+	const json_t *lease = json_object_get(spec, "lease");
+	struct endpoint_row ep = {
+		.target = TARGET_LOCAL,
+		.state = ENDPOINT_CREATING,
+		.wanted = true,
+		.spec = (json_t *)spec, /* borrowed by the insert */
+		.lease_ttl_us = duration_of(lease, "ttl", set->lease_ttl_default_us),
+		.lease_idle_us = duration_of(lease, "idle", set->lease_idle_default_us),
+		.created_us = clock_now_us(),
+	};
+	struct reason why;
+	struct err taken = {0};
+	int r;
+
+	id_new('e', ep.id);
+	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
+	str_copy(ep.model, sizeof(ep.model), json_get_str(spec, "model", ""));
+	memcpy(ep.run, job->run, sizeof(ep.run));
+	memcpy(ep.job, job->id, sizeof(ep.job));
+	r = store_endpoint_insert(e->store, &ep, &taken);
+	if (r == -ERR_EXISTS) {
+		reason_set(&why, REASON_ENDPOINT_TAKEN,
+			   "an endpoint named '%s' is live; delete it or choose another name",
+			   ep.name);
+		return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+	}
+	if (r < 0) {
+		*reterr = taken;
+		return r;
+	}
+	turn_after(e, live_refresh_after, NULL);
+	memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
+	return execution_launch(e, row, reterr);
+}
+
+/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0. */
+static int open_deploy(struct engine *e, const struct endpoint_row *ep, struct job_row *job,
+		       struct err *reterr)
+{
+	int r = store_job_get(e->store, ep->job, job, reterr);
+
+	if (r < 0)
+		return r;
+	return job_state_is_active(job->state) && ep->in_service_us == 0;
+}
+
+static int finish_deploy(struct engine *e, const struct endpoint_row *ep, enum job_state to,
+			 const struct reason *why, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	int r = open_deploy(e, ep, &job, reterr);
+
+	if (r <= 0)
+		return r;
+	if (to == STATE_SUCCEEDED) {
+		outputs = json_pack("{ss}", "endpoint", ep->name);
+		if (ep->result)
+			json_object_set(outputs, "metrics", ep->result);
+	}
+	if (job.cancel_requested_us && to == STATE_FAILED)
+		to = STATE_CANCELLED;
+	return job_finish(e, &job, to, why, outputs, reterr);
+}
+
+int endpoint_ready(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason none = {0};
+	int64_t now = clock_now_us();
+	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+
+	if (r < 0 || ep.state != ENDPOINT_CREATING)
+		return r;
+	if (ex->result) {
+		r = store_endpoint_set_result(e->store, ep.id, ex->result, reterr);
+		json_decref(ep.result);
+		ep.result = json_incref(ex->result);
+	}
+	if (r >= 0)
+		r = endpoint_move(e, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none, reterr);
+	if (r >= 0 && ep.in_service_us == 0) /* the lease's clock starts now */
+		r = store_endpoint_set_lease(e->store, ep.id, ep.lease_ttl_us,
+					     now + ep.lease_ttl_us, now, true, now, reterr);
+	return r < 0 ? r : finish_deploy(e, &ep, STATE_SUCCEEDED, &none, reterr);
+}
+
+/* ---- the end of a server ---- */
+
+static int gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+		const struct reason *why, struct err *reterr)
+{
+	int r = endpoint_move(e, ep->id, ep->state, to, why, reterr);
+
+	if (r >= 0)
+		r = finish_deploy(e, ep, STATE_FAILED, why, reterr);
+	return r < 0 ? r : actions_endpoint_gone(e, ep, reterr);
+}
+
+static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_t started_us,
+			 const struct reason *why, struct err *reterr)
+{
+	int64_t now = clock_now_us(), delay_us = BACKOFF_FIRST_US;
+	int restarts = now - started_us > STEADY_US ? 1 : ep->restarts + 1;
+	struct reason said;
+	int r;
+
+	if (restarts > ENDPOINT_RESTARTS_MAX) {
+		reason_set(&said, why->code ? why->code : REASON_KILLED,
+			   "its server ended %d times in a row, the last time: %s",
+			   ENDPOINT_RESTARTS_MAX + 1, why->message);
+		return gone(e, ep, ENDPOINT_FAILED, &said, reterr);
+	}
+	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
+		delay_us *= 2;
+	reason_set(&said, REASON_RESTARTING, "its server ended (%s); restart %d of %d",
+		   why->message[0] ? why->message : "no reason was given", restarts,
+		   ENDPOINT_RESTARTS_MAX);
+	r = ep->state == ENDPOINT_IN_SERVICE
+		    ? endpoint_move(e, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
+		    : 0;
+	return r < 0 ? r
+		     : store_endpoint_set_restart(e->store, ep->id, restarts, now + delay_us, &said,
+						  now, reterr);
+}
+
+int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
+			  struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+
+	if (r < 0 || !endpoint_state_is_live(ep.state))
+		return r;
+	turn_after(e, live_refresh_after, NULL);
+	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
+		return gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+	if (ep.in_service_us == 0 && why->code != REASON_HOST_LOST) /* it never worked */
+		return gone(e, &ep, ENDPOINT_FAILED, why, reterr);
+	return restart_later(e, &ep, ex->row.started_us, why, reterr);
+}
+
+/* ---- delete ---- */
+
+static void stop_server_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = committed ? execution_of_endpoint(e, arg) : NULL;
+
+	if (ex)
+		execution_stop(e, ex);
+	free(arg);
+}
+
+int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
+		    const char *words, struct err *reterr)
+{
+	struct reason reason;
+	char *id;
+	int r;
+
+	if (ep->state == ENDPOINT_DELETING)
+		return 0;
+	reason_set(&reason, why, "%s", words);
+	r = store_endpoint_set_wanted(e->store, ep->id, false, reterr);
+	if (r >= 0)
+		r = endpoint_move(e, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
+	if (r < 0)
+		return r;
+	if (!execution_of_endpoint(e, ep->id)) {
+		struct endpoint_row now = *ep;
+
+		now.state = ENDPOINT_DELETING;
+		return gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
+	}
+	id = strdup(ep->id);
+	if (!id)
+		return err_errno(reterr, ENOMEM, "delete the endpoint");
+	turn_after(e, stop_server_after, id);
+	return 0;
+}
+
+/* ---- restarts that are due ---- */
+
+int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+{
+	OWN(freep) struct usage *u = usage_read(e);
+	OWN(job_row_done) struct job_row job = {0};
+	struct execution_row row = {0};
+	struct reason why;
+	int r = store_job_get(e->store, ep->job, &job, reterr);
+
+	if (r < 0 || !u || execution_of_endpoint(e, ep->id) ||
+	    !placement_find(e, u, &job, &row, &why))
+		return r; /* no place now: looked at again at the next tick */
+	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
+	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, reterr);
+	if (r < 0) {
+		reason_set(&why, r == -ENOSPC ? REASON_DISK_FULL : REASON_EXEC_FAILED, "%s",
+			   reterr->msg);
+		return restart_later(e, ep, clock_now_us(), &why, reterr);
+	}
+	return execution_launch(e, &row, reterr);
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine thread: its loop, the command queue and the turns (one turn = one transaction, its
+ * events published and its actions run after the commit). Invariants 1-3 are in core.h.
+ */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/feed.h"
+#include "daemon/notify.h"
+#include "daemon/run.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#define TICK_US	      250000
+#define CHECKPOINT_US (30 * USEC_PER_SEC)
+#define TRIM_US	      (3600 * USEC_PER_SEC)
+#define TURN_RETRY_US USEC_PER_SEC
+
+/* ---- turns ---- */
+
+int turn_begin(struct engine *e, struct err *reterr)
+{
+	int r;
+
+	if (e->turn_depth > 0) {
+		e->turn_depth++;
+		return 0;
+	}
+	r = store_begin(e->store, reterr);
+	if (r < 0)
+		return r;
+	e->turn_depth = 1;
+	e->turn_failed = false;
+	e->actions_tail = &e->actions;
+	return 0;
+}
+
+int turn_fail(struct engine *e, int r, const struct err *why)
+{
+	assert(e->turn_depth > 0);
+	if (!e->turn_failed && why)
+		e->turn_err = *why;
+	e->turn_failed = true;
+	return r;
+}
+
+void turn_after(struct engine *e, void (*fn)(struct engine *e, void *arg, bool committed),
+		void *arg)
+{
+	struct turn_action *a = calloc(1, sizeof(*a));
+
+	assert(e->turn_depth > 0);
+	if (!a)
+		abort(); /* a few dozen bytes: nothing sensible is left to do */
+	*a = (struct turn_action){.fn = fn, .arg = arg};
+	*e->actions_tail = a;
+	e->actions_tail = &a->next;
+}
+
+static void publish(struct engine *e)
+{
+	json_t *events = store_take_events(e->store);
+	json_t *event;
+	size_t i;
+
+	json_array_foreach (events, i, event)
+		feed_publish(e->feed, json_get_int(event, "seq", 0), json_incref(event));
+	json_decref(events);
+}
+
+static void run_actions(struct engine *e, bool committed)
+{
+	struct turn_action *list = TAKE(e->actions);
+
+	e->actions_tail = &e->actions;
+	while (list) {
+		struct turn_action *a = list;
+
+		list = a->next;
+		a->fn(e, a->arg, committed);
+		free(a);
+	}
+}
+
+int turn_end(struct engine *e, struct err *reterr)
+{
+	struct err why = {0};
+	int r = 0;
+
+	assert(e->turn_depth > 0);
+	if (e->turn_depth > 1) {
+		e->turn_depth--;
+		return 0;
+	}
+	if (e->turn_failed) {
+		store_rollback(e->store);
+		why = e->turn_err;
+		r = -(why.code ? why.code : EIO);
+	} else {
+		FAULT("turn.commit.before");
+		r = store_commit(e->store, &why);
+		FAULT("turn.commit.after");
+	}
+	e->turn_depth = 0;
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "turn_failed", "code=%d msg=\"%s\"", why.code, why.msg);
+		if (reterr)
+			*reterr = why;
+	} else {
+		publish(e);
+	}
+	run_actions(e, r >= 0);
+	return r;
+}
+
+/* ---- the command queue ---- */
+
+static void wake(struct engine *e)
+{
+	uint64_t one = 1;
+
+	(void)!write(e->queue_fd, &one, sizeof(one));
+}
+
+int engine_queue(struct engine *e, struct command *c, struct err *reterr)
+{
+	bool full, stopping;
+
+	c->next = NULL;
+	pthread_mutex_lock(&e->queue_lock);
+	stopping = e->stopping;
+	full = e->queue_n >= ENGINE_QUEUE_MAX;
+	if (!full && !stopping) {
+		*e->queue_tail = c;
+		e->queue_tail = &c->next;
+		e->queue_n++;
+	}
+	pthread_mutex_unlock(&e->queue_lock);
+	if (stopping)
+		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping; try again");
+	if (full)
+		return err_set(reterr, ERR_LIMIT, "%d requests are waiting; try again later",
+			       ENGINE_QUEUE_MAX);
+	wake(e);
+	return 0;
+}
+
+void engine_post(struct engine *e, struct engine_message *m)
+{
+	m->next = NULL;
+	pthread_mutex_lock(&e->queue_lock);
+	*e->inbox_tail = m;
+	e->inbox_tail = &m->next;
+	pthread_mutex_unlock(&e->queue_lock);
+	wake(e);
+}
+
+static struct command *take_commands(struct engine *e)
+{
+	struct command *first, **at;
+	size_t n = 0;
+
+	pthread_mutex_lock(&e->queue_lock);
+	first = e->queue_head;
+	for (at = &first; *at && n < ENGINE_BATCH_MAX; at = &(*at)->next)
+		n++;
+	e->queue_head = *at;
+	*at = NULL;
+	e->queue_n -= n;
+	if (!e->queue_head)
+		e->queue_tail = &e->queue_head;
+	else
+		wake(e); /* the rest: the next round */
+	pthread_mutex_unlock(&e->queue_lock);
+	return first;
+}
+
+/* Undo what a failed command has planned: `mark` is the tail from before it. */
+static void drop_actions(struct engine *e, struct turn_action **mark)
+{
+	struct turn_action *list = TAKE(*mark);
+
+	e->actions_tail = mark;
+	while (list) {
+		struct turn_action *a = list;
+
+		list = a->next;
+		a->fn(e, a->arg, false);
+		free(a);
+	}
+}
+
+static void run_one(struct engine *e, struct command *c)
+{
+	struct turn_action **mark = e->actions_tail;
+
+	c->result = store_savepoint(e->store, &c->err);
+	if (c->result < 0) {
+		turn_fail(e, c->result, &c->err);
+		return;
+	}
+	c->result = command_run(e, c, &c->err);
+	if (c->result < 0) {
+		store_rollback_to(e->store);
+		drop_actions(e, mark);
+		return;
+	}
+	c->result = 0;
+	if (store_release(e->store, &c->err) < 0)
+		c->result = turn_fail(e, -ERR_UNAVAILABLE, &c->err);
+}
+
+static void run_batch(struct engine *e)
+{
+	struct command *list = take_commands(e), *c;
+	struct err why = {0};
+	int r;
+
+	if (!list)
+		return;
+	r = turn_begin(e, &why);
+	if (r >= 0) {
+		for (c = list; c; c = c->next)
+			run_one(e, c);
+		r = turn_end(e, &why);
+	}
+	while (list) {
+		c = list;
+		list = c->next;
+		c->next = NULL;
+		run_spec_free(TAKE(c->run));
+		if (r < 0) {
+			c->result = -ERR_UNAVAILABLE;
+			err_set(&c->err, ERR_UNAVAILABLE, "nothing was stored: %s", why.msg);
+		}
+		c->done(c);
+	}
+}
+
+static void run_inbox(struct engine *e)
+{
+	struct engine_message *list;
+
+	pthread_mutex_lock(&e->queue_lock);
+	list = TAKE(e->inbox_head);
+	e->inbox_tail = &e->inbox_head;
+	pthread_mutex_unlock(&e->queue_lock);
+	while (list) {
+		struct engine_message *m = list;
+
+		list = m->next;
+		m->fn(e, m);
+	}
+}
+
+static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct engine *e = userdata;
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+	run_inbox(e);
+	run_batch(e);
+	return 0;
+}
+
+/* ---- scheduling and the tick ---- */
+
+static int on_schedule(sd_event_source *s, void *userdata)
+{
+	struct engine *e = userdata;
+
+	e->want_schedule = false;
+	schedule_pass(e);
+	return 0;
+}
+
+void engine_want_schedule(struct engine *e)
+{
+	if (e->want_schedule || e->stopping || !e->ready)
+		return;
+	e->want_schedule = true;
+	sd_event_source_set_enabled(e->schedule_source, SD_EVENT_ONESHOT);
+}
+
+static void housekeeping(struct engine *e)
+{
+	int64_t now = clock_mono_us();
+	struct err why = {0};
+
+	if (now - e->checkpointed_us >= CHECKPOINT_US && e->queue_n == 0) {
+		e->checkpointed_us = now;
+		store_checkpoint(e->store);
+	}
+	if (e->settings->events_keep_us > 0 && now - e->trimmed_us >= TRIM_US &&
+	    turn_begin(e, &why) >= 0) {
+		int r = store_events_trim(e->store, clock_now_us() - e->settings->events_keep_us,
+					  &why);
+
+		e->trimmed_us = now;
+		if (r < 0)
+			turn_fail(e, r, &why);
+		turn_end(e, &why);
+	}
+}
+
+/* Jobs that wait for a time, or for memory that a foreign process holds, have no event that wakes
+ * the scheduler: look once a second. */
+static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct engine *e = userdata;
+
+	feed_expire(e->feed, clock_mono_us());
+	if (++e->ticks % (USEC_PER_SEC / TICK_US) == 0) {
+		endpoints_tick(e);
+		engine_want_schedule(e);
+		housekeeping(e);
+	}
+	loop_after_us(e->loop, &e->tick_source, TICK_US, on_tick, e);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	struct engine *e = userdata;
+
+	log_event(LOG_LEVEL_INFO, "stopping", "signal=%d", (int)si->ssi_signo);
+	pthread_mutex_lock(&e->queue_lock);
+	e->stopping = true;
+	pthread_mutex_unlock(&e->queue_lock);
+	notify_state("STOPPING=1");
+	return sd_event_exit(e->loop, 0);
+}
+
+static int open_loop(struct engine *e, struct err *reterr)
+{
+	int r;
+
+	e->queue_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = e->queue_fd < 0 ? -errno : sd_event_new(&e->loop);
+	if (r >= 0)
+		r = sd_event_add_io(e->loop, NULL, e->queue_fd, EPOLLIN, on_queue, e);
+	if (r >= 0)
+		r = sd_event_add_signal(e->loop, NULL, SIGTERM, on_signal, e);
+	if (r >= 0)
+		r = sd_event_add_signal(e->loop, NULL, SIGINT, on_signal, e);
+	if (r >= 0)
+		r = sd_event_add_defer(e->loop, &e->schedule_source, on_schedule, e);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(e->schedule_source, SD_EVENT_OFF);
+	if (r >= 0) /* after I/O, so that one pass serves a burst */
+		r = sd_event_source_set_priority(e->schedule_source, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = loop_after_us(e->loop, &e->tick_source, TICK_US, on_tick, e);
+	if (r < 0)
+		return err_errno(reterr, -r, "make the engine's event loop");
+	return executions_watch(e, reterr);
+}
+
+int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return err_errno(reterr, ENOMEM, "make the engine");
+	e->settings = settings;
+	e->queue_fd = e->inotify_fd = -1;
+	e->queue_tail = &e->queue_head;
+	e->inbox_tail = &e->inbox_head;
+	e->actions_tail = &e->actions;
+	pthread_mutex_init(&e->queue_lock, NULL);
+	pthread_mutex_init(&e->live_lock, NULL);
+	r = proc_boot_id(e->boot_id, reterr);
+	if (r >= 0)
+		r = store_open(settings->data_dir, &e->store, reterr);
+	if (r >= 0)
+		r = feed_new(store_last_seq(e->store), &e->feed, reterr);
+	if (r >= 0)
+		r = devices_open(settings->nvml_library, &e->devices, reterr);
+	if (r >= 0)
+		r = relay_new(&e->relay, reterr);
+	if (r >= 0)
+		r = open_loop(e, reterr);
+	if (r >= 0)
+		r = engine_recover(e, reterr);
+	if (r < 0) {
+		engine_free(e);
+		return r;
+	}
+	e->ready = true;
+	engine_want_schedule(e);
+	*ret = e;
+	return 0;
+}
+
+int engine_run(struct engine *e, struct err *reterr)
+{
+	int r = sd_event_loop(e->loop);
+
+	if (r < 0)
+		return err_errno(reterr, -r, "run the event loop");
+	run_batch(e); /* what was queued before the stop is still answered */
+	while (e->queue_head)
+		run_batch(e);
+	feed_expire(e->feed, USEC_NEVER);
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	relay_free(e->relay);
+	if (e->store)
+		run_inbox(e);
+	predicts_free(e);
+	while (e->executions)
+		execution_drop(e, e->executions);
+	live_free(e);
+	loop_drop(&e->schedule_source);
+	loop_drop(&e->tick_source);
+	loop_drop(&e->rescan_source);
+	loop_drop(&e->gather_source);
+	loop_drop(&e->inotify_source);
+	sd_event_unref(e->loop);
+	closep(&e->queue_fd);
+	closep(&e->inotify_fd);
+	devices_close(e->devices);
+	feed_free(e->feed);
+	store_close(e->store);
+	pthread_mutex_destroy(&e->queue_lock);
+	pthread_mutex_destroy(&e->live_lock);
+	free(e);
+}
+
+struct feed *engine_feed(struct engine *e)
+{
+	return e->feed;
+}
+
+bool engine_is_ready(struct engine *e)
+{
+	return e->ready && !e->stopping;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Live executions in memory: watching their directories (inotify is the hint, a rescan every
+ * ENGINE_RESCAN_US the truth), stopping them, and noticing their end. Only exit.json or a free
+ * lock ends one; a pid never does.
+ */
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/feed.h"
+#include "wire/control.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#define WATCH_EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+#define GATHER_US    50000 /* a chatty log wakes the loop at most this often */
+
+struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned)
+{
+	struct execution *ex = calloc(1, sizeof(*ex));
+
+	if (!ex)
+		return NULL;
+	ex->engine = e;
+	ex->row = *row;
+	ex->planned = planned;
+	ex->dirfd = ex->watch = ex->watch_dir = -1;
+	ex->next = e->executions;
+	e->executions = ex;
+	slots_publish(e);
+	return ex;
+}
+
+void execution_drop(struct engine *e, struct execution *ex)
+{
+	for (struct execution **at = &e->executions; *at; at = &(*at)->next) {
+		if (*at == ex) {
+			*at = ex->next;
+			break;
+		}
+	}
+	loop_drop(&ex->child);
+	if (ex->watch >= 0)
+		inotify_rm_watch(e->inotify_fd, ex->watch);
+	if (ex->watch_dir >= 0)
+		inotify_rm_watch(e->inotify_fd, ex->watch_dir);
+	closep(&ex->dirfd);
+	json_decref(ex->result);
+	json_decref(ex->progress);
+	free(ex);
+	slots_publish(e);
+	engine_want_schedule(e);
+}
+
+struct execution *execution_find(struct engine *e, const char *id)
+{
+	struct execution *ex = e->executions;
+
+	while (ex && !str_eq(ex->row.id, id))
+		ex = ex->next;
+	return ex;
+}
+
+struct execution *execution_of_job(struct engine *e, const char *job)
+{
+	struct execution *ex = e->executions;
+
+	while (ex && (!str_eq(ex->row.job, job) || ex->row.endpoint[0]))
+		ex = ex->next;
+	return ex;
+}
+
+struct execution *execution_of_endpoint(struct engine *e, const char *endpoint)
+{
+	struct execution *ex = e->executions;
+
+	while (ex && !str_eq(ex->row.endpoint, endpoint))
+		ex = ex->next;
+	return ex;
+}
+
+int execution_attach(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	char work[SPEC_PATH_MAX + 8];
+
+	ex->dirfd = open(ex->row.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ex->dirfd < 0)
+		return err_errno(reterr, errno, "open %s", ex->row.dir);
+	snprintf(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
+	ex->watch_dir = inotify_add_watch(e->inotify_fd, ex->row.dir, WATCH_EVENTS);
+	ex->watch = inotify_add_watch(e->inotify_fd, work, WATCH_EVENTS);
+	return 0; /* without a watch the rescan does it, a little later */
+}
+
+/* ---- the end ---- */
+
+static void drop_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = execution_find(e, arg);
+
+	if (ex && committed)
+		execution_drop(e, ex);
+	free(arg);
+}
+
+/* What the end of the process means. Facts win: a success stays one after a stop. */
+static enum job_state judge_end(const struct execution *ex, const struct job_row *job,
+				const struct exit_record *exit, struct reason *why)
+{
+	*why = (struct reason){0};
+	if (exit->cause == EXIT_EXEC_FAILED) {
+		reason_set(why, REASON_EXEC_FAILED, "%s", exit->message);
+		return STATE_FAILED;
+	}
+	if (exit->signal == 0 && exit->code == 0 && ex->failure.code == REASON_NONE)
+		return STATE_SUCCEEDED;
+	if (job && job->cancel_requested_us) {
+		reason_set(why, REASON_CANCELLED, "stopped on request");
+		return STATE_CANCELLED;
+	}
+	if (exit->cause == EXIT_TIMED_OUT) {
+		reason_set(why, REASON_TIMED_OUT, "%s",
+			   exit->message[0] ? exit->message : "max_runtime was over");
+		return STATE_FAILED;
+	}
+	if (exit->cause == EXIT_OOM_KILLED)
+		reason_set(why, REASON_OOM, "the kernel killed it: out of memory");
+	else if (ex->failure.code != REASON_NONE)
+		*why = ex->failure;
+	else if (exit->signal)
+		reason_set(why, REASON_KILLED, "killed by signal %d (%s)%s", exit->signal,
+			   strsignal(exit->signal),
+			   exit->signal == SIGKILL ? "; if nobody did it, look for the kernel's "
+						     "out-of-memory killer in dmesg"
+						   : "");
+	else
+		reason_set(why, REASON_INTERNAL,
+			   "the worker ended with exit code %d and no reason; its log may say more",
+			   exit->code);
+	return STATE_FAILED;
+}
+
+static json_t *outputs_of(const struct execution *ex, const struct job_row *job)
+{
+	const char *const *names = job_kind_outputs(job->kind);
+	json_t *outputs = json_object();
+
+	for (; *names; names++) {
+		const char *where = job_output_path(job->kind, *names);
+		char path[SPEC_PATH_MAX * 2];
+
+		if (!where)
+			continue;
+		path_join(path, sizeof(path), ex->row.dir, where);
+		json_object_set_new(outputs, *names, json_string(path));
+	}
+	if (ex->result)
+		json_object_set(outputs, "metrics", ex->result);
+	return outputs;
+}
+
+static int end_job(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		   const struct reason *lost, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(json_decrefp) json_t *record = exit ? exit_record_format(exit) : NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	enum job_state to = STATE_FAILED;
+	struct reason why = {0};
+	int r = store_job_get(e->store, ex->row.job, &job, reterr);
+
+	if (r < 0)
+		return r;
+	if (job_state_is_final(job.state) || job.attempt != ex->row.attempt)
+		return 0;			   /* ended by other facts before */
+	if (job.state == STATE_STARTING && exit) { /* its start could not be written down */
+		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &why, reterr);
+		if (r < 0)
+			return r;
+		job.state = STATE_RUNNING;
+	}
+	why = *lost;
+	if (exit)
+		to = judge_end(ex, &job, exit, &why);
+	else if (job.cancel_requested_us)
+		to = STATE_CANCELLED;
+	if (to == STATE_SUCCEEDED)
+		outputs = outputs_of(ex, &job);
+	if (record)
+		r = store_attempt_set_result(e->store, job.id, job.attempt, record, NULL, reterr);
+	if (r >= 0 && ex->progress)
+		r = store_attempt_set_progress(e->store, job.id, job.attempt, ex->progress, reterr);
+	return r < 0 ? r : job_finish(e, &job, to, &why, outputs, reterr);
+}
+
+static void lost_words(enum reason_code lost, struct reason *why)
+{
+	if (lost == REASON_HOST_LOST)
+		reason_set(why, lost, "the machine restarted while it ran");
+	else
+		reason_set(why, lost,
+			   "its supervisor was killed, so its exit status is unknown; "
+			   "what was left of it has been killed");
+}
+
+int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		  enum reason_code lost, struct err *reterr)
+{
+	struct reason why = {0};
+	char *id = strdup(ex->row.id);
+	int r;
+
+	if (!id)
+		return err_errno(reterr, ENOMEM, "end an execution");
+	if (!exit)
+		lost_words(lost, &why);
+	r = store_execution_set_state(e->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
+				      clock_now_us(), reterr);
+	if (r >= 0 && ex->row.endpoint[0]) {
+		if (exit)
+			judge_end(ex, NULL, exit, &why);
+		r = endpoint_server_ended(e, ex, &why, reterr);
+	} else if (r >= 0) {
+		r = end_job(e, ex, exit, &why, reterr);
+	}
+	if (r < 0) {
+		free(id);
+		return r;
+	}
+	log_event(LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
+		  ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
+		  exit ? exit->code : -1, exit ? exit->signal : 0);
+	turn_after(e, drop_after, id);
+	return 0;
+}
+
+/* In an own turn. The execution may be gone afterwards. */
+static void finish(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		   enum reason_code lost)
+{
+	struct err why = {0};
+	int r;
+
+	if (turn_begin(e, &why) < 0)
+		return; /* the rescan tries again */
+	r = execution_end(e, ex, exit, lost, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+void execution_lost(struct engine *e, struct execution *ex, enum reason_code why)
+{
+	finish(e, ex, NULL, why);
+}
+
+/* ---- watching ---- */
+
+static void watch_log(struct engine *e, struct execution *ex)
+{
+	int64_t now = clock_mono_us();
+	struct stat st;
+
+	if (now - ex->log_said_us < ENGINE_LOG_SAID_US ||
+	    fstatat(ex->dirfd, EXECUTION_LOG, &st, 0) < 0 || st.st_size == ex->log_size)
+		return;
+	ex->log_size = st.st_size;
+	ex->log_said_us = now;
+	feed_wake(e->feed, ex->row.job);
+}
+
+void execution_poll(struct engine *e, struct execution *ex)
+{
+	struct exit_record exit;
+	int alive, r;
+
+	if (ex->planned || ex->dirfd < 0)
+		return;
+	watch_log(e, ex);
+	if (ex->stop_wanted && !ex->stop_sent)
+		execution_stop(e, ex);
+	alive = execution_is_alive(ex->dirfd, NULL); /* before looking for exit.json */
+	if (exit_record_read(ex->dirfd, &exit, NULL) >= 0) {
+		do
+			r = events_drain(e, ex);
+		while (r > 0);
+		if (r == 0)
+			finish(e, ex, &exit, REASON_NONE);
+		return;
+	}
+	r = events_drain(e, ex);
+	if (r > 0)
+		engine_want_poll(e);
+	if (alive == 0 && r == 0) {
+		char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
+
+		snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, ex->row.id);
+		if (proc_kill_by_env(entry, SIGKILL) > 0)
+			return; /* look again until none is left */
+		finish(e, ex, NULL,
+		       str_eq(ex->row.boot_id, e->boot_id) ? REASON_SHIM_LOST : REASON_HOST_LOST);
+	}
+}
+
+static void poll_all(struct engine *e)
+{
+	struct execution *ex, *next;
+
+	for (ex = e->executions; ex; ex = next) {
+		next = ex->next;
+		execution_poll(e, ex); /* may drop ex, never another one */
+	}
+}
+
+static int on_gather(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct engine *e = userdata;
+
+	sd_event_source_set_enabled(e->inotify_source, SD_EVENT_ON);
+	poll_all(e);
+	return 0;
+}
+
+void engine_want_poll(struct engine *e)
+{
+	loop_after_us(e->loop, &e->gather_source, GATHER_US, on_gather, e);
+}
+
+static int on_inotify(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct engine *e = userdata;
+	char events[4096];
+
+	while (read(fd, events, sizeof(events)) > 0)
+		; /* which file it was does not matter: a look at all is cheap */
+	sd_event_source_set_enabled(s, SD_EVENT_OFF); /* until the gathered look */
+	engine_want_poll(e);
+	return 0;
+}
+
+static int on_rescan(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct engine *e = userdata;
+
+	poll_all(e);
+	loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
+	return 0;
+}
+
+int executions_watch(struct engine *e, struct err *reterr)
+{
+	int r;
+
+	e->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	r = e->inotify_fd < 0 ? -errno
+			      : sd_event_add_io(e->loop, &e->inotify_source, e->inotify_fd, EPOLLIN,
+						on_inotify, e);
+	if (r >= 0)
+		r = loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
+	return r < 0 ? err_errno(reterr, -r, "watch executions") : 0;
+}
+
+/* ---- stopping ---- */
+
+void execution_stop(struct engine *e, struct execution *ex)
+{
+	struct control_request req = {.op = CONTROL_STOP, .grace_ms = -1};
+	OWN(json_decrefp) json_t *msg = control_request_format(&req);
+	OWN(freep) char *text = msg ? json_text(msg) : NULL;
+	OWN(closep) int fd = -1;
+
+	ex->stop_wanted = true;
+	if (ex->planned || ex->dirfd < 0 || !text || control_connect(ex->dirfd, &fd, NULL) < 0)
+		return; /* no shim listens yet, or no more: the next rescan */
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
+		ex->stop_sent = true;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting an execution: its directory and spec.json first, its rows inside the turn, and after the
+ * commit its lock and its shim (wire/execution.h, wire/README.md). A crash before the commit
+ * leaves a directory that nothing names; one after it a row and a directory that are complete, so
+ * that recover.c only has to start the shim.
+ */
+#include "base/fault.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+
+#include <string.h>
+#include <sys/file.h>
+
+#define WORKER_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* The worker's command: a train job with a script of its own is a script. */
+static const char *worker_command(const struct job_row *job, bool serve)
+{
+	if (serve)
+		return "serve";
+	if (json_object_get(job->spec, "entry_point"))
+		return "script";
+	return job_kind_str(job->kind);
+}
+
+static json_t *environment(const struct execution_row *row)
+{
+	OWN(buf_done) struct buf devices = BUF_INIT(SPEC_DEVICES_MAX * 64);
+	json_t *env = json_object();
+	const char *home = getenv("HOME");
+	char cpus[16];
+
+	snprintf(cpus, sizeof(cpus), "%d", row->cpus);
+	for (int i = 0; i < row->devices_n; i++)
+		buf_printf(&devices, "%s%s", i ? "," : "", row->device_uuids[i]);
+	json_object_set_new(env, "PATH", json_string(WORKER_PATH));
+	json_object_set_new(env, "HOME", json_string(home ? home : "/"));
+	json_object_set_new(env, "LANG", json_string("C.UTF-8"));
+	json_object_set_new(env, "OMP_NUM_THREADS", json_string(cpus));
+	json_object_set_new(env, "CUDA_DEVICE_ORDER", json_string("PCI_BUS_ID"));
+	json_object_set_new(env, "CUDA_VISIBLE_DEVICES", json_string(buf_str(&devices)));
+	return env;
+}
+
+static json_t *shim_part(struct engine *e, const struct execution_row *row, const char *command,
+			 int64_t max_runtime_us)
+{
+	char cwd[SPEC_PATH_MAX + 8];
+	json_t *exec;
+
+	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
+	exec = json_pack("{s[ss] so ss sI sI}", "argv", e->settings->worker, command, "env",
+			 environment(row), "cwd", cwd, "grace_ms",
+			 (json_int_t)(e->settings->stop_grace_us / USEC_PER_MSEC), "log_max_bytes",
+			 (json_int_t)e->settings->log_max_bytes);
+	json_object_set_new(exec, "max_runtime_ms",
+			    max_runtime_us > 0
+				    ? json_integer((max_runtime_us + 999) / USEC_PER_MSEC)
+				    : json_null());
+	return exec;
+}
+
+static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
+			    const struct execution_row *row, const json_t *spec, const char *resume)
+{
+	struct job_resources res;
+	json_t *devices = json_array(), *message;
+
+	job_resources_of(spec, &res);
+	for (int i = 0; i < row->devices_n; i++)
+		json_array_append_new(devices, json_string(row->device_uuids[i]));
+	message = json_pack(
+		"{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution", row->id,
+		"job", job->id, "run", job->run, "attempt", row->attempt, "kind",
+		job_kind_str(job->kind), "name", job->name, "spec", spec, "resources", "cpus",
+		row->cpus, "devices", devices, "exec",
+		shim_part(e, row, worker_command(job, serve), serve ? 0 : res.max_runtime_us));
+	if (message)
+		json_set_str(message, "resume", resume);
+	return message;
+}
+
+static int make_directory(const struct execution_row *row, const json_t *message,
+			  struct err *reterr)
+{
+	OWN(freep) char *text = json_pretty(message);
+	OWN(closep) int dirfd = -1;
+	int r = dir_make(AT_FDCWD, row->dir, 0700, reterr);
+
+	if (r < 0)
+		return r;
+	if (!text)
+		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
+	dirfd = open(row->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_errno(reterr, errno, "open %s", row->dir);
+	r = dir_make(dirfd, EXECUTION_WORK, 0700, reterr);
+	return r < 0 ? r
+		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
+}
+
+int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
+		      struct execution_row *row, const json_t *spec, const char *resume,
+		      struct err *reterr)
+{
+	OWN(json_decrefp) json_t *message = NULL;
+
+	id_new('x', row->id);
+	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", e->settings->data_dir,
+		     row->id) >= (int)sizeof(row->dir))
+		return err_errno(reterr, ENAMETOOLONG, "place an execution");
+	message = make_message(e, job, serve, row, spec, resume);
+	if (!message)
+		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
+	return make_directory(row, message, reterr);
+}
+
+/* ---- after the commit ---- */
+
+static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
+{
+	char path[SPEC_PATH_MAX + 16];
+	OWN(closep) int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOCK, dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_errno(reterr, errno, "lock %s", path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* The shim gets the lock as fd 3, nothing on stdin and stdout, and the job's log as stderr. */
+static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *ret_pid,
+		      struct err *reterr)
+{
+	const char *const argv[] = {e->settings->shim, row->dir, NULL};
+	const char *const envp[] = {"PATH=" WORKER_PATH, "LANG=C.UTF-8", NULL};
+	OWN(closep) int lock = -1;
+	OWN(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	OWN(closep) int log = -1;
+	char path[SPEC_PATH_MAX + 16];
+	struct proc_spec spec = {
+		.path = e->settings->shim,
+		.argv = argv,
+		.envp = envp,
+		.cwd = "/",
+		.new_session = true,
+	};
+	int r = take_lock(row->dir, &lock, reterr);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (null < 0 || log < 0)
+		return err_errno(reterr, errno, "open %s", path);
+	spec.fds[0] = (struct proc_fd){null, 0};
+	spec.fds[1] = (struct proc_fd){null, 1};
+	spec.fds[2] = (struct proc_fd){log, 2};
+	spec.fds[3] = (struct proc_fd){lock, EXECUTION_LOCK_FD};
+	spec.fds_n = 4;
+	return proc_spawn(&spec, ret_pid, reterr);
+}
+
+/* The shim runs: say so. */
+int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	struct reason none = {0};
+	int64_t now = clock_now_us();
+	int r = store_execution_set_state(e->store, ex->row.id, EXECUTION_RUNNING, ex->row.pid, now,
+					  reterr);
+
+	if (r < 0 || !ex->row.job[0])
+		return r;
+	r = store_job_get(e->store, ex->row.job, &job, reterr);
+	if (r >= 0)
+		r = store_attempt_set_state(e->store, job.id, ex->row.attempt, ATTEMPT_RUNNING,
+					    &none, now, reterr);
+	if (r >= 0 && job.state == STATE_STARTING)
+		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+	return r;
+}
+
+static int on_shim_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct execution *ex = userdata;
+
+	loop_drop(&ex->child); /* reaped; exit.json and the lock tell the rest */
+	execution_poll(ex->engine, ex);
+	return 0;
+}
+
+static int start_shim(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	pid_t pid = 0;
+	int r;
+
+	FAULT("launch.before");
+	r = spawn_shim(e, &ex->row, &pid, reterr);
+	FAULT("launch.spawned");
+	if (r < 0)
+		return r;
+	ex->row.pid = pid;
+	ex->row.state = EXECUTION_RUNNING;
+	slots_publish(e);
+	if (sd_event_add_child(e->loop, &ex->child, pid, WEXITED, on_shim_exit, ex) < 0)
+		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
+	return execution_attach(e, ex, reterr);
+}
+
+void execution_start(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	int r = start_shim(e, ex, &why);
+
+	if (turn_begin(e, NULL) < 0)
+		return; /* the rescan finds what became of it */
+	if (r < 0) {
+		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
+
+		str_copy(rec.message, sizeof(rec.message), why.msg);
+		r = execution_end(e, ex, &rec, REASON_NONE, &why);
+	} else {
+		r = execution_mark_running(e, ex, &why);
+	}
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+static void launch_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = execution_find(e, arg);
+
+	free(arg);
+	if (!ex)
+		return;
+	if (!committed) {
+		execution_drop(e, ex);
+		return;
+	}
+	ex->planned = false;
+	execution_start(e, ex);
+}
+
+int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr)
+{
+	char *id = strdup(row->id);
+	int r;
+
+	row->state = EXECUTION_STARTING;
+	row->started_us = clock_now_us();
+	str_copy(row->boot_id, sizeof(row->boot_id), e->boot_id);
+	r = id ? store_execution_insert(e->store, row, reterr)
+	       : err_errno(reterr, ENOMEM, "start an execution");
+	if (r >= 0 && !execution_add(e, row, true))
+		r = err_errno(reterr, ENOMEM, "start an execution");
+	if (r < 0) {
+		free(id);
+		return r;
+	}
+	turn_after(e, launch_after, id);
+	return 0;
+}

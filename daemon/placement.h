@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where one job could run now: CPU slots, endpoint places, GPUs and their memory. Counts what the
+ * live (and planned) executions hold and what processes that are not ours hold on each GPU. Engine
+ * thread; changes nothing.
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+struct usage {
+	int cpu_jobs, cpu_endpoints;
+	bool whole[DEVICES_MAX];       /* a job holds all of it */
+	int64_t reserved[DEVICES_MAX]; /* bytes promised to sharing jobs */
+	int sharers[DEVICES_MAX];
+	int64_t foreign[DEVICES_MAX]; /* bytes held by processes that are not ours */
+	struct device_process foreign_top[DEVICES_MAX]; /* the largest of them */
+	struct device_list list;
+};
+
+/* Heap-allocated because a device list is some kilobytes; free() it. */
+struct usage *usage_read(struct engine *e);
+/* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
+bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
+		    struct execution_row *row, struct reason *why);
+/* Does the job need a place at all, and of which class? Jobs of one class do not overtake. */
+enum placement_class {
+	PLACE_NONE,
+	PLACE_CPU,
+	PLACE_ENDPOINT,
+	PLACE_GPU,
+	PLACES_,
+};
+enum placement_class placement_class_of(const struct job_row *job);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a submit checks, on the caller's thread: the spec's rules (jobs/), then what it names on
+ * this machine: paths exist below the allowed roots, models are known, endpoint names are free.
+ * Paths become absolute, a source_dir becomes its frozen copy.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/sources.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const struct model_name *find_model(const struct settings *set, const char *name)
+{
+	for (size_t i = 0; i < set->models_n; i++)
+		if (str_eq(set->models[i].name, name))
+			return &set->models[i];
+	return NULL;
+}
+
+static bool model_known(void *userdata, const char *name)
+{
+	return find_model(userdata, name) != NULL;
+}
+
+static void say(json_t *problems, const char *pointer, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void say(json_t *problems, const char *pointer, const char *code, const char *fmt, ...)
+{
+	char detail[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	if (json_array_size(problems) < SPEC_PROBLEMS_MAX)
+		json_array_append_new(problems, json_pack("{ss ss ss}", "pointer", pointer, "code",
+							  code, "detail", detail));
+}
+
+/* The real path of what the spec names, checked against the roots. */
+static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
+		      json_t *problems)
+{
+	char joined[PATH_MAX];
+
+	if (!path_join(joined, sizeof(joined), p->path[0] == '/' ? "" : set->base_dir, p->path) ||
+	    !realpath(p->path[0] == '/' ? p->path : joined, real)) {
+		say(problems, p->pointer, "data_missing", "'%s': %s%s%s", p->path, strerror(errno),
+		    p->path[0] == '/' ? "" : "; relative paths start at ",
+		    p->path[0] == '/' ? "" : set->base_dir);
+		return false;
+	}
+	for (const char *const *root = set->roots; *root; root++) {
+		size_t n = strlen(*root);
+
+		while (n && (*root)[n - 1] == '/')
+			n--;
+		if (strncmp(real, *root, n) == 0 && (real[n] == '/' || !real[n]))
+			return true;
+	}
+	say(problems, p->pointer, "forbidden",
+	    "'%s' is not below a root that jobs may read (setting local.roots)", real);
+	return false;
+}
+
+static bool check_kind(const struct spec_path *p, const char *real, json_t *problems)
+{
+	char config[PATH_MAX];
+	bool is_dir = path_is_dir(AT_FDCWD, real);
+
+	if (p->use == SPEC_PATH_DATASET)
+		return true;
+	if (!is_dir) {
+		say(problems, p->pointer, "data_missing", "'%s' is not a directory", real);
+		return false;
+	}
+	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
+					  !path_exists(AT_FDCWD, config))) {
+		say(problems, p->pointer, "data_missing",
+		    "'%s' is not a model directory: it has no config.json", real);
+		return false;
+	}
+	return true;
+}
+
+static void freeze(struct engine *e, const struct spec_path *p, const char *real, bool dry,
+		   json_t *problems)
+{
+	char sources[PATH_MAX], frozen[PATH_MAX];
+	struct err why = {0};
+
+	path_join(sources, sizeof(sources), e->settings->data_dir, "sources");
+	if (source_freeze(sources, real, dry, frozen, sizeof(frozen), &why) < 0) {
+		say(problems, p->pointer, "invalid", "source_dir '%s': %s", real, why.msg);
+		return;
+	}
+	json_object_set_new(p->object, "source_dir_submitted", json_string(real));
+	json_object_set_new(p->object, p->key, json_string(frozen));
+}
+
+static void check_path(struct engine *e, const struct spec_path *p, bool dry, json_t *problems)
+{
+	const struct model_name *model =
+		p->use == SPEC_PATH_MODEL ? find_model(e->settings, p->path) : NULL;
+	char real[PATH_MAX];
+
+	if (model) {
+		json_object_set_new(p->object, p->key, json_string(model->dir));
+		return;
+	}
+	if (!find_path(e->settings, p, real, problems) || !check_kind(p, real, problems))
+		return;
+	if (p->use == SPEC_PATH_SOURCE_DIR)
+		freeze(e, p, real, dry, problems);
+	else
+		json_object_set_new(p->object, p->key, json_string(real));
+}
+
+static void check_endpoint(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
+			   json_t *problems)
+{
+	const char *name = json_get_str(job->spec, "endpoint", "");
+	char pointer[64] = "/endpoint";
+
+	if (job->kind != JOB_DEPLOY || !live_name_taken(e, name))
+		return;
+	if (!is_job)
+		snprintf(pointer, sizeof(pointer), "/jobs/%zu/endpoint", i);
+	say(problems, pointer, "endpoint_taken",
+	    "an endpoint named '%s' is live; delete it or choose another name", name);
+}
+
+/* {"jobs":[{"name","target","slot":"cpu"|"gpu"|"endpoint"|"none","gpus","cpus"}]} */
+static json_t *placement_json(struct engine *e, const struct run_spec *run)
+{
+	json_t *jobs = json_array();
+
+	for (size_t i = 0; i < run->jobs_n; i++) {
+		const struct job_spec *job = &run->jobs[i];
+		bool process = job->kind == JOB_DEPLOY || job_kind_has_execution(job->kind);
+		struct job_resources res;
+		const char *slot = "none";
+
+		job_resources_of(job->spec, &res);
+		if (process)
+			slot = res.gpus ? "gpu" : job->kind == JOB_DEPLOY ? "endpoint" : "cpu";
+		json_array_append_new(
+			jobs, json_pack("{ss ss ss ss si si}", "name", job->name, "kind",
+					job_kind_str(job->kind), "target",
+					job_target_str(job->target), "slot", slot, "gpus", res.gpus,
+					"cpus", res.cpus ? res.cpus : e->settings->cpus_per_slot));
+	}
+	return json_pack("{so}", "jobs", jobs);
+}
+
+static void fill_context(struct engine *e, struct spec_context *ctx)
+{
+	const struct settings *set = e->settings;
+	struct device_list *list = calloc(1, sizeof(*list));
+
+	*ctx = (struct spec_context){
+		.native = set->native,
+		.gpus = devices_count(e->devices),
+		.cpus = set->cpu_slots * set->cpus_per_slot,
+		.memory_bytes = set->memory_bytes,
+		.python = set->python,
+		.lease_ttl_default_us = set->lease_ttl_default_us,
+		.lease_ttl_max_us = set->lease_ttl_max_us,
+		.max_runtime_default_us = set->max_runtime_default_us,
+		.model_known = model_known,
+		.userdata = (void *)set,
+	};
+	if (list && ctx->gpus)
+		devices_snapshot(e->devices, list);
+	for (int i = 0; list && i < list->n; i++)
+		if (list->items[i].total_bytes > ctx->gpu_memory_max_bytes)
+			ctx->gpu_memory_max_bytes = list->items[i].total_bytes;
+	free(list);
+}
+
+int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
+		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
+		   struct err *reterr)
+{
+	OWN(run_spec_freep) struct run_spec *run = NULL;
+	struct spec_context ctx;
+	int r;
+
+	fill_context(e, &ctx);
+	r = is_job ? run_spec_parse_job(body, &ctx, &run, problems, reterr)
+		   : run_spec_parse(body, &ctx, &run, problems, reterr);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < run->jobs_n; i++) {
+		struct job_spec *job = &run->jobs[i];
+
+		check_endpoint(e, job, i, is_job, problems);
+		for (size_t p = 0; p < job->paths_n; p++)
+			check_path(e, &job->paths[p], dry, problems);
+	}
+	if (json_array_size(problems))
+		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
+			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");
+	if (ret_placement)
+		*ret_placement = placement_json(e, run);
+	*ret = TAKE(run);
+	return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start: every execution that was live is re-attached (its lock is held), finished (exit.json
+ * is there), started (it never was) or declared lost; jobs that the daemon does itself go on.
+ */
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+
+#define EXIT_RESERVED EXECUTION_EXIT ".tmp" /* made by the shim before it starts the child */
+
+/* Committed, but the daemon died before its shim ran. */
+static bool never_started(const struct execution *ex)
+{
+	return ex->row.state == EXECUTION_STARTING && !path_exists(ex->dirfd, EXIT_RESERVED) &&
+	       !path_exists(ex->dirfd, EXECUTION_EXIT);
+}
+
+static void mark_running(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	int r;
+
+	if (turn_begin(e, &why) < 0)
+		return;
+	r = execution_mark_running(e, ex, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) >= 0)
+		ex->row.state = EXECUTION_RUNNING;
+}
+
+static void take_up(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	bool here = str_eq(ex->row.boot_id, e->boot_id);
+	int alive = -1;
+
+	if (execution_attach(e, ex, &why) >= 0)
+		alive = execution_is_alive(ex->dirfd, &why);
+	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
+		  ex->row.id, execution_state_str(ex->row.state), alive, here);
+	if (alive == -ENOENT && never_started(ex)) { /* not even its lock was made */
+		execution_start(e, ex);
+		return;
+	}
+	if (alive < 0) {
+		execution_lost(e, ex, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
+		return;
+	}
+	if (alive == 0 && here && never_started(ex)) {
+		execution_start(e, ex);
+		return;
+	}
+	events_replay(ex);
+	if (alive && ex->row.state == EXECUTION_STARTING)
+		mark_running(e, ex);
+	execution_poll(e, ex);
+}
+
+static int take_up_all(struct engine *e, struct err *reterr)
+{
+	OWN(execution_rows_done) struct execution_rows rows = {0};
+	int r = store_executions_live(e->store, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++)
+		if (!execution_add(e, &rows.rows[i], false))
+			return err_errno(reterr, ENOMEM, "recover the executions");
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		struct execution *ex = execution_find(e, rows.rows[i].id);
+
+		if (ex)
+			take_up(e, ex);
+	}
+	return r;
+}
+
+static int resume_actions(struct engine *e, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows running = {0};
+	int r = turn_begin(e, reterr);
+
+	if (r < 0)
+		return r;
+	r = store_jobs_in_state(e->store, STATE_RUNNING, &running, reterr);
+	for (size_t i = 0; r >= 0 && i < running.n; i++) {
+		const struct job_row *job = &running.rows[i];
+
+		if (job->target == TARGET_LOCAL && job->kind != JOB_DEPLOY &&
+		    !job_kind_has_execution(job->kind))
+			r = action_resume(e, job, reterr);
+	}
+	if (r < 0)
+		turn_fail(e, r, reterr);
+	return turn_end(e, reterr);
+}
+
+/* Jobs that were told to stop: tell their shims again. */
+static int resume_stops(struct engine *e, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows stopping = {0};
+	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
+	struct execution *ex;
+	int r = store_jobs_in_state(e->store, STATE_STOPPING, &stopping, reterr);
+
+	for (size_t i = 0; r >= 0 && i < stopping.n; i++)
+		if ((ex = execution_of_job(e, stopping.rows[i].id)))
+			execution_stop(e, ex);
+	if (r >= 0)
+		r = store_endpoints_live(e->store, &live, reterr);
+	for (size_t i = 0; r >= 0 && i < live.n; i++)
+		if (live.rows[i].state == ENDPOINT_DELETING &&
+		    (ex = execution_of_endpoint(e, live.rows[i].id)))
+			execution_stop(e, ex);
+	return r;
+}
+
+int engine_recover(struct engine *e, struct err *reterr)
+{
+	int r = take_up_all(e, reterr);
+
+	if (r >= 0)
+		live_refresh(e);
+	if (r >= 0)
+		r = resume_actions(e, reterr);
+	if (r >= 0)
+		r = resume_stops(e, reterr);
+	slots_publish(e);
+	return r < 0 ? err_ctx(reterr, r, "recover") : 0;
+}

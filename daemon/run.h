@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine as main.c sees it: make, run, stop. Everything else is daemon/engine.h. */
+#pragma once
+
+#include "base/err.h"
+#include "daemon/engine.h"
+#include "daemon/settings.h"
+
+/* Opens the database (takes its lock), the devices and the net thread, and recovers: every live
+ * execution is re-attached, finished or declared lost. `settings` is borrowed. */
+int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr) MUSTCHECK;
+/* Run on the caller's thread until SIGTERM or SIGINT (which must be blocked in every thread).
+ * Then nothing new is taken; running executions go on without us. */
+int engine_run(struct engine *e, struct err *reterr) MUSTCHECK;
+/* After the api has stopped. */
+void engine_free(struct engine *e);

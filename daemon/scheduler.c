@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which ready job starts now. Highest priority first, then the longest queued; a job that must wait
+ * holds back later ones of its own class (CPU, GPU, endpoint), so that it is not overtaken for
+ * ever, but no others.
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/checkpoint.h"
+#include "daemon/core.h"
+#include "daemon/placement.h"
+
+#include <string.h>
+
+/* ---- references ---- */
+
+struct outputs_of_run {
+	struct job_rows jobs;
+};
+
+static const char *find_output(void *userdata, const char *job, const char *output)
+{
+	const struct outputs_of_run *run = userdata;
+
+	for (size_t i = 0; i < run->jobs.n; i++)
+		if (str_eq(run->jobs.rows[i].name, job) &&
+		    run->jobs.rows[i].state == STATE_SUCCEEDED)
+			return json_get_str(run->jobs.rows[i].outputs, output, NULL);
+	return NULL;
+}
+
+int job_resolve(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
+{
+	struct outputs_of_run run = {0};
+	int r = store_jobs_of_run(e->store, job->run, &run.jobs, reterr);
+
+	if (r >= 0)
+		r = spec_resolve(job->spec, find_output, &run, ret, reterr);
+	job_rows_done(&run.jobs);
+	return r;
+}
+
+/* ---- starting one job ---- */
+
+/* A job that fails before it has a process still has an attempt that says why. */
+static int fail_start(struct engine *e, const struct job_row *job, enum reason_code code,
+		      const struct err *why, struct err *reterr)
+{
+	struct reason reason;
+
+	reason_set(&reason, code, "%s", why->msg);
+	return job_finish(e, job, STATE_FAILED, &reason, NULL, reterr);
+}
+
+/* The newest complete checkpoint of the attempt before: a checkpoint directory is complete when it
+ * has its manifest, which is written last. */
+static int find_resume(struct engine *e, const struct job_row *job, char *path, size_t size,
+		       struct err *reterr)
+{
+	struct execution_row last;
+	int r = store_execution_last(e->store, job->id, &last, reterr);
+
+	path[0] = '\0';
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r >= 0)
+		checkpoint_find(last.dir, path, size);
+	return r < 0 ? r : 0;
+}
+
+static int start_process(struct engine *e, const struct job_row *job, const json_t *spec,
+			 struct execution_row *row, struct err *reterr)
+{
+	bool serve = job->kind == JOB_DEPLOY;
+	char resume[SPEC_PATH_MAX] = "";
+	struct err why = {0};
+	int r = serve ? 0 : find_resume(e, job, resume, sizeof(resume), reterr);
+
+	if (r < 0)
+		return r;
+	r = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &why);
+	if (r < 0)
+		return fail_start(e, job, r == -ENOSPC ? REASON_DISK_FULL : REASON_EXEC_FAILED,
+				  &why, reterr);
+	return serve ? endpoint_deploy(e, job, spec, row, reterr)
+		     : execution_launch(e, row, reterr);
+}
+
+static int begin_attempt(struct engine *e, struct job_row *job, struct err *reterr)
+{
+	struct reason none = {0};
+	int r = store_attempt_insert(e->store, job->id, clock_now_us(), &job->attempt, reterr);
+
+	if (r >= 0)
+		r = job_move(e, job->id, STATE_QUEUED, STATE_STARTING, &none, reterr);
+	job->state = STATE_STARTING;
+	return r;
+}
+
+static int start_job(struct engine *e, struct job_row *job, struct execution_row *row,
+		     struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct reason gone;
+	struct err why = {0};
+	int resolved = job_resolve(e, job, &spec, &why), r;
+
+	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
+		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s", why.msg);
+		r = job_move(e, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
+		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	}
+	r = begin_attempt(e, job, reterr);
+	if (r < 0)
+		return r;
+	if (resolved < 0)
+		return fail_start(e, job, REASON_DATA_MISSING, &why, reterr);
+	str_copy(row->job, sizeof(row->job), job->id);
+	row->attempt = job->attempt;
+	if (placement_class_of(job) == PLACE_NONE)
+		return action_start(e, job, spec, reterr);
+	return start_process(e, job, spec, row, reterr);
+}
+
+static int start_all(struct engine *e, struct usage *u, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows ready = {0};
+	bool held_back[PLACES_] = {0};
+	int r = store_jobs_ready(e->store, TARGET_LOCAL, clock_now_us(), ENGINE_READY_MAX, &ready,
+				 reterr);
+
+	for (size_t i = 0; r >= 0 && i < ready.n; i++) {
+		enum placement_class class = placement_class_of(&ready.rows[i]);
+		struct execution_row row = {0};
+		struct reason why;
+
+		if (held_back[class])
+			continue;
+		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
+			held_back[class] = true;
+			continue;
+		}
+		r = start_job(e, &ready.rows[i], &row, reterr);
+	}
+	return r;
+}
+
+void schedule_pass(struct engine *e)
+{
+	OWN(freep) struct usage *u = usage_read(e);
+	struct err why = {0};
+	int r;
+
+	if (!u || turn_begin(e, &why) < 0)
+		return; /* the tick tries again */
+	r = start_all(e, u, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+/* ---- explain ---- */
+
+static int explain_needs(struct engine *e, const struct job_row *job, json_t *waits,
+			 struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows needs = {0};
+	int r = store_needs_of(e->store, job->id, &needs, reterr);
+
+	for (size_t i = 0; r >= 0 && i < needs.n; i++) {
+		OWN(job_row_done) struct job_row other = {0};
+
+		if (job_state_is_final(needs.rows[i].state))
+			continue;
+		r = store_job_get(e->store, needs.rows[i].job, &other, reterr);
+		if (r >= 0)
+			json_array_append_new(waits, json_pack("{ss ss ss}", "job", other.id,
+							       "name", other.name, "state",
+							       job_state_str(other.state)));
+	}
+	return r;
+}
+
+static void words_of_waits(const json_t *waits, struct reason *why)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(REASON_MSG_MAX / 2);
+	json_t *wait;
+	size_t i;
+
+	json_array_foreach (waits, i, wait)
+		buf_printf(&names, "%s'%s' (%s)", i ? ", " : "", json_get_str(wait, "name", ""),
+			   json_get_str(wait, "state", ""));
+	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
+}
+
+/* Jobs of the same class that are ahead in the queue. */
+static int count_ahead(struct engine *e, const struct job_row *job, int *ret, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows ready = {0};
+	enum placement_class class = placement_class_of(job);
+	int r = store_jobs_ready(e->store, job->target, clock_now_us(), ENGINE_READY_MAX, &ready,
+				 reterr);
+
+	*ret = 0;
+	for (size_t i = 0; r >= 0 && i < ready.n && !str_eq(ready.rows[i].id, job->id); i++)
+		*ret += placement_class_of(&ready.rows[i]) == class;
+	return r;
+}
+
+static int explain_queued(struct engine *e, const struct job_row *job, struct reason *why,
+			  int *ret_ahead, struct err *reterr)
+{
+	OWN(freep) struct usage *u = usage_read(e);
+	struct execution_row row = {0};
+	char at[CLOCK_TEXT_LEN];
+	int r = count_ahead(e, job, ret_ahead, reterr);
+
+	if (r < 0)
+		return r;
+	if (job->held)
+		reason_set(why, REASON_HELD, "it is held; release it to let it start");
+	else if (job->not_before_us > clock_now_us())
+		reason_set(why, REASON_WAITING_FOR_RETRY, "it is tried again at %s (%s: %s)",
+			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
+			   job->reason.message);
+	else if (u && !placement_find(e, u, job, &row, why))
+		return 0;
+	else if (*ret_ahead)
+		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",
+			   *ret_ahead, *ret_ahead > 1 ? "s" : "");
+	else
+		reason_set(why, REASON_NONE, "it starts now");
+	return 0;
+}
+
+int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *waits = json_array();
+	struct reason why = job->reason;
+	int ahead = 0, r = 0;
+
+	if (job->state == STATE_BLOCKED) {
+		r = explain_needs(e, job, waits, reterr);
+		words_of_waits(waits, &why);
+	} else if (job->state == STATE_QUEUED) {
+		r = explain_queued(e, job, &why, &ahead, reterr);
+	} else if (!why.message[0]) {
+		reason_set(&why, why.code, "it %s%s",
+			   job_state_is_final(job->state) && job->state < STATE_CANCELLED ? "has "
+											  : "is ",
+			   job_state_str(job->state));
+	}
+	if (r < 0)
+		return r;
+	*ret = json_pack("{ss ss ss s{ss ss} sO si}", "job", job->id, "name", job->name, "state",
+			 job_state_str(job->state), "reason", "code", reason_code_str(why.code),
+			 "message", why.message, "waits_for", waits, "ahead", ahead);
+	return *ret ? 0 : err_errno(reterr, ENOMEM, "explain the job");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine takes from the configuration, resolved by main.c. Read-only after the start. */
+#pragma once
+
+#include "jobs/spec.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct model_name {
+	const char *name;
+	const char *dir; /* absolute */
+};
+
+struct settings {
+	const char *data_dir;	   /* absolute */
+	const char *base_dir;	   /* relative paths in specs start here; absolute */
+	const char *const *roots;  /* NULL-terminated: paths in specs must lie below one of them */
+	const char *worker, *shim; /* absolute program paths */
+	const char *python;
+	const char *nvml_library;
+	const struct model_name *models;
+	size_t models_n;
+	bool native;
+	int cpu_slots, cpus_per_slot, cpu_endpoints_max;
+	int64_t memory_bytes;
+	int64_t gpu_memory_margin_bytes;
+	int64_t log_max_bytes, stop_grace_us;
+	int64_t lease_ttl_default_us, lease_ttl_max_us, lease_idle_default_us;
+	int64_t max_runtime_default_us;
+	int64_t endpoint_start_timeout_us, predict_timeout_us;
+	int64_t events_keep_us;
+};

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What api threads are told of devices, slots and executions. The engine thread publishes text;
+ * the readers parse their own copy, so that no JSON object is shared by two threads. */
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+
+#include <string.h>
+
+static json_t *execution_json(const struct execution *ex)
+{
+	char at[CLOCK_TEXT_LEN];
+	json_t *devices = json_array();
+	json_t *j;
+
+	for (int i = 0; i < ex->row.devices_n; i++)
+		json_array_append_new(devices, json_integer(ex->row.devices[i]));
+	j = json_pack("{ss si sI so ss}", "execution", ex->row.id, "cpus", ex->row.cpus, "pid",
+		      (json_int_t)ex->row.pid, "devices", devices, "started_at",
+		      clock_format(at, ex->row.started_us));
+	if (ex->row.job[0])
+		json_object_set_new(j, "job", json_string(ex->row.job));
+	if (ex->row.endpoint[0])
+		json_object_set_new(j, "endpoint", json_string(ex->row.endpoint));
+	return j;
+}
+
+void slots_publish(struct engine *e)
+{
+	OWN(json_decrefp) json_t *slots = NULL;
+	json_t *list = json_array();
+	int jobs = 0, endpoints = 0;
+	char *text, *old;
+
+	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
+		json_array_append_new(list, execution_json(ex));
+		if (!ex->row.devices_n && ex->row.endpoint[0])
+			endpoints++;
+		else if (!ex->row.devices_n)
+			jobs++;
+	}
+	slots = json_pack("{s{si si si} s{si si} so}", "cpu_slots", "total", e->settings->cpu_slots,
+			  "used", jobs, "cpus_each", e->settings->cpus_per_slot, "cpu_endpoints",
+			  "max", e->settings->cpu_endpoints_max, "used", endpoints, "executions",
+			  list);
+	text = json_text(slots);
+	pthread_mutex_lock(&e->live_lock);
+	old = e->slots;
+	e->slots = text;
+	pthread_mutex_unlock(&e->live_lock);
+	free(old);
+}
+
+json_t *engine_status(struct engine *e)
+{
+	OWN(freep) char *text = NULL;
+	json_t *status = NULL;
+
+	pthread_mutex_lock(&e->live_lock);
+	text = e->slots ? strdup(e->slots) : NULL;
+	pthread_mutex_unlock(&e->live_lock);
+	if (!text || json_parse(text, strlen(text), &status, NULL) < 0)
+		status = json_object();
+	json_object_set_new(status, "native", json_boolean(e->settings->native));
+	json_object_set_new(status, "ready", json_boolean(engine_is_ready(e)));
+	json_object_set_new(status, "gpus", json_integer(devices_count(e->devices)));
+	return status;
+}
+
+static json_t *process_json(const struct device_process *p)
+{
+	char name[64] = "", id[ID_LEN];
+	json_t *j =
+		json_pack("{si sI}", "pid", (int)p->pid, "used_bytes", (json_int_t)p->used_bytes);
+
+	if (proc_name(p->pid, name, sizeof(name)))
+		json_object_set_new(j, "name", json_string(name));
+	if (proc_env(p->pid, EXECUTION_ENV_ID, id, sizeof(id)))
+		json_object_set_new(j, "execution", json_string(id));
+	return j;
+}
+
+static json_t *device_json(const struct device *dev)
+{
+	json_t *processes = json_array();
+
+	for (int i = 0; i < dev->processes_n; i++)
+		json_array_append_new(processes, process_json(&dev->processes[i]));
+	return json_pack("{si ss ss ss sI sI si si sb so}", "index", dev->index, "kind", "gpu",
+			 "uuid", dev->uuid, "name", dev->name, "memory_total_bytes",
+			 (json_int_t)dev->total_bytes, "memory_used_bytes",
+			 (json_int_t)dev->used_bytes, "utilization_percent",
+			 dev->utilization_percent, "temperature_c", dev->temperature_c, "lost",
+			 dev->lost, "processes", processes);
+}
+
+json_t *engine_devices(struct engine *e)
+{
+	OWN(freep) struct device_list *list = calloc(1, sizeof(*list));
+	json_t *items = json_array(), *answer, *status = engine_status(e);
+
+	if (list)
+		devices_snapshot(e->devices, list);
+	for (int i = 0; list && i < list->n; i++)
+		json_array_append_new(items, device_json(&list->items[i]));
+	answer = json_pack("{so sO sO sO ss}", "items", items, "cpu_slots",
+			   json_object_get(status, "cpu_slots"), "cpu_endpoints",
+			   json_object_get(status, "cpu_endpoints"), "executions",
+			   json_object_get(status, "executions"), "driver",
+			   devices_driver(e->devices));
+	json_decref(status);
+	return answer;
+}
