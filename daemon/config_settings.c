@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config_settings.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+
+#define DAY_US (INT64_C(86400) * USEC_PER_SEC)
+
+/* Where the other programs may lie, relative to the daemon's own directory: beside it, in a build
+ * tree, installed. */
+static const char *const beside[] = {"", "../worker/", "../libexec/trainyard/",
+				     "../lib/trainyard/", NULL};
+
+static int own_directory(char *dir, size_t size, struct err *reterr)
+{
+	ssize_t n = readlink("/proc/self/exe", dir, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_errno(reterr, errno, "find the daemon's own program");
+	dir[n] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[1] = '\0';
+	return 0;
+}
+
+static int find_program(const char *configured, const char *name, const char *key, char **ret,
+			struct err *reterr)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	int r;
+
+	if (configured[0]) {
+		*ret = realpath(configured, NULL);
+		return *ret ? 0 : err_errno(reterr, errno, "%s: '%s'", key, configured);
+	}
+	r = own_directory(dir, sizeof(dir), reterr);
+	if (r < 0)
+		return r;
+	for (const char *const *b = beside; *b; b++) {
+		if (snprintf(path, sizeof(path), "%s%s%s", dir, *b, name) >= (int)sizeof(path))
+			continue;
+		*ret = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
+		if (*ret)
+			return 0;
+	}
+	return err_set(reterr, ERR_INVALID, "%s is not beside the daemon in %s: set %s", name, dir,
+		       key);
+}
+
+static int find_models(const struct config *cfg, struct machine_settings *m, struct err *reterr)
+{
+	m->models = calloc(cfg->models_n + 1, sizeof(*m->models));
+	m->model_dirs = calloc(cfg->models_n + 1, sizeof(*m->model_dirs));
+	if (!m->models || !m->model_dirs)
+		return err_errno(reterr, ENOMEM, "read the models");
+	for (size_t i = 0; i < cfg->models_n; i++) {
+		m->model_dirs[i] = realpath(cfg->models[i].dir, NULL);
+		if (!m->model_dirs[i])
+			return err_errno(reterr, errno, "models.%s: '%s'", cfg->models[i].name,
+					 cfg->models[i].dir);
+		m->models[i] = (struct model_name){cfg->models[i].name, m->model_dirs[i]};
+	}
+	m->s.models = m->models;
+	m->s.models_n = cfg->models_n;
+	return 0;
+}
+
+static int find_directories(const struct config *cfg, struct machine_settings *m,
+			    struct err *reterr)
+{
+	int r;
+
+	if (!cfg->daemon_data_dir[0])
+		return err_set(reterr, ERR_INVALID,
+			       "daemon.data_dir is not set: give --data-dir DIR, the key, or "
+			       "TRAINYARD_DAEMON_DATA_DIR");
+	r = dir_make(AT_FDCWD, cfg->daemon_data_dir, 0700, reterr);
+	if (r < 0)
+		return err_ctx(reterr, r, "daemon.data_dir");
+	m->data_dir = realpath(cfg->daemon_data_dir, NULL);
+	m->base_dir = realpath(cfg->local_base_dir[0] ? cfg->local_base_dir : ".", NULL);
+	if (!m->data_dir)
+		return err_errno(reterr, errno, "daemon.data_dir: '%s'", cfg->daemon_data_dir);
+	if (!m->base_dir)
+		return err_errno(reterr, errno, "local.base_dir: '%s'", cfg->local_base_dir);
+	return 0;
+}
+
+static int usable_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static void fill(const struct config *cfg, struct machine_settings *m)
+{
+	int cpus = usable_cpus(), slots = cfg->local_cpu_slots;
+	int share = slots > 1 ? cpus / slots : cpus;
+	struct settings *s = &m->s;
+
+	s->data_dir = m->data_dir;
+	s->base_dir = m->base_dir;
+	s->roots = (const char *const *)cfg->local_roots;
+	s->worker = m->worker;
+	s->shim = m->shim;
+	s->python = cfg->local_python;
+	s->nvml_library = cfg->local_nvml_library;
+#ifdef TRAINYARD_NATIVE
+	s->native = true;
+#endif
+	s->cpu_slots = slots;
+	s->cpus_per_slot = cfg->local_cpus_per_slot ? cfg->local_cpus_per_slot
+						    : share > 0 ? share : 1;
+	s->cpu_endpoints_max = cfg->local_cpu_endpoints_max;
+	s->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	s->gpu_memory_margin_bytes = cfg->local_gpu_memory_margin_bytes;
+	s->log_max_bytes = cfg->local_log_max_bytes;
+	s->stop_grace_us = cfg->local_stop_grace_ms * USEC_PER_MSEC;
+	s->lease_ttl_default_us = cfg->lease_ttl_default_us;
+	s->lease_ttl_max_us = cfg->lease_ttl_max_us;
+	s->lease_idle_default_us = cfg->lease_idle_default_us;
+	s->max_runtime_default_us = cfg->job_max_runtime_default_us;
+	s->endpoint_start_timeout_us = cfg->endpoint_start_timeout_us;
+	s->predict_timeout_us = cfg->predict_timeout_ms * USEC_PER_MSEC;
+	s->events_keep_us = cfg->retention_events_days * DAY_US;
+}
+
+int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)
+{
+	int r = find_directories(cfg, ret, reterr);
+
+	if (r >= 0)
+		r = find_program(cfg->local_worker, "trainyard-worker", "local.worker",
+				 &ret->worker, reterr);
+	if (r >= 0)
+		r = find_program(cfg->local_shim, "trainyard-shim", "local.shim", &ret->shim,
+				 reterr);
+	if (r >= 0)
+		r = find_models(cfg, ret, reterr);
+	if (r < 0)
+		return r;
+	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
+		return err_set(reterr, ERR_INVALID,
+			       "lease.ttl_default is longer than lease.ttl_max");
+	fill(cfg, ret);
+	return 0;
+}
+
+void settings_done(struct machine_settings *m)
+{
+	for (size_t i = 0; m->model_dirs && i < m->s.models_n; i++)
+		free(m->model_dirs[i]);
+	free(m->model_dirs);
+	free(m->models);
+	free(m->data_dir);
+	free(m->base_dir);
+	free(m->worker);
+	free(m->shim);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* From the configuration to the engine's settings: paths made absolute, defaults that depend on the
+ * machine filled in. */
+#pragma once
+
+#include "base/err.h"
+#include "config/config.h"
+#include "daemon/settings.h"
+
+struct machine_settings {
+	struct settings s; /* borrows from the rest and from the configuration */
+	char *data_dir, *base_dir, *worker, *shim;
+	struct model_name *models;
+	char **model_dirs;
+};
+
+/* -ERR_INVALID with a sentence that names the key. Makes the data directory. */
+int settings_make(const struct config *cfg, struct machine_settings *ret,
+		  struct err *reterr) MUSTCHECK;
+void settings_done(struct machine_settings *m);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trainyardd. Start: configuration, data directory, engine (which recovers), HTTP server, READY=1.
+ * Stop (SIGTERM, SIGINT): nothing new is taken, waiting answers go out, running executions go on
+ * without us and are found again at the next start.
+ */
+#include "api/server.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "config/config.h"
+#include "daemon/config_settings.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/run.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#define TRIM_BYTES (128 << 10)
+
+/* Small and steady memory: few arenas, and freed memory goes back. */
+static void set_up_memory(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+	mallopt(M_MMAP_THRESHOLD, TRIM_BYTES);
+}
+
+/* Before any thread starts, so that each inherits it: the engine's loop takes these by signalfd. */
+static void set_up_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(const struct config *cfg, const struct settings *set, struct err *reterr)
+{
+	struct api_config http = {
+		.listen = cfg->http_listen,
+		.socket_path = cfg->http_socket,
+		.data_dir = set->data_dir,
+		.version = TRAINYARD_VERSION,
+		.threads = cfg->http_threads,
+		.connections_max = cfg->http_connections_max,
+		.body_max_bytes = (size_t)cfg->http_body_max_bytes,
+	};
+	struct engine *engine = NULL;
+	struct api *api = NULL;
+	int r = engine_new(set, &engine, reterr);
+
+	if (r < 0)
+		return r;
+	r = api_start(&http, engine, &api, reterr);
+	if (r >= 0) {
+		printf("listening on %s\n", api_url(api));
+		fflush(stdout);
+		notify_state("READY=1");
+		log_event(LOG_LEVEL_INFO, "started", "version=%s url=%s data_dir=%s",
+			  TRAINYARD_VERSION, api_url(api), set->data_dir);
+		r = engine_run(engine, reterr);
+	}
+	api_stop(api);
+	engine_free(engine);
+	return r;
+}
+
+/* Options of the command line are the last word on their keys. */
+static int load_config(const struct options *opt, struct config **ret, struct err *reterr)
+{
+	const struct {
+		const char *key, *value;
+	} given[] = {
+		{"daemon.data_dir", opt->data_dir},
+		{"http.listen", opt->listen},
+		{"http.socket", opt->socket},
+		{"log.level", opt->log_level},
+	};
+	char texts[ARRAY_LEN(given)][CONFIG_VALUE_MAX];
+	const char *overrides[ARRAY_LEN(given) + 1] = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+		if (!given[i].value)
+			continue;
+		if (snprintf(texts[n], sizeof(texts[n]), "%s=%s", given[i].key, given[i].value) >=
+		    (int)sizeof(texts[n]))
+			return err_set(reterr, ERR_LIMIT, "the value of %s is too long",
+				       given[i].key);
+		overrides[n] = texts[n];
+		n++;
+	}
+	return config_load(opt->config_file, overrides, ret, reterr);
+}
+
+static int print_keys(void)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(1 << 20);
+
+	config_print(&text);
+	fputs(buf_str(&text), stdout);
+	return 0;
+}
+
+static int run(int argc, char **argv, struct err *reterr)
+{
+	OWN(config_freep) struct config *cfg = NULL;
+	OWN(settings_done) struct machine_settings m = {0};
+	enum log_level level;
+	struct options opt;
+	int r = options_parse(argc, argv, &opt, reterr);
+
+	if (r != 0)
+		return r;
+	if (opt.help_config)
+		return print_keys();
+	umask(077);
+	r = load_config(&opt, &cfg, reterr);
+	if (r >= 0)
+		r = settings_make(cfg, &m, reterr);
+	if (r < 0)
+		return r;
+	if (log_level_parse(cfg->log_level, &level) >= 0)
+		log_set_level(level);
+	if (opt.check) {
+		puts("the configuration is right");
+		return 0;
+	}
+	set_up_memory();
+	set_up_signals();
+	return serve(cfg, &m.s, reterr);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = {0};
+
+	if (run(argc, argv, &e) >= 0)
+		return 0;
+	log_event(LOG_LEVEL_ERROR, "failed", "msg=\"%s\"", e.msg);
+	return 1;
+}
