@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine_rig.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/feed.h"
+#include "jobs/state.h"
+
+#include <limits.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define WAIT_S 60
+
+static const char *const roots[] = {"/", NULL};
+
+/* ---- life ---- */
+
+static void *engine_thread(void *userdata)
+{
+	struct rig *rig = userdata;
+	struct err e = {0};
+
+	if (engine_run(rig->engine, &e) < 0)
+		abort();
+	return NULL;
+}
+
+void rig_start(struct rig *rig)
+{
+	struct err e = {0};
+
+	if (engine_new(&rig->set, &rig->engine, &e) < 0)
+		fail_msg("engine_new: %s", e.msg);
+	assert_int_equal(pthread_create(&rig->thread, NULL, engine_thread, rig), 0);
+}
+
+void rig_stop(struct rig *rig)
+{
+	pthread_kill(rig->thread, SIGTERM);
+	pthread_join(rig->thread, NULL);
+	rig->since = feed_last_seq(engine_feed(rig->engine));
+	engine_free(rig->engine);
+	rig->engine = NULL;
+}
+
+void rig_block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int make_rig(struct rig *rig)
+{
+	char path[PATH_MAX];
+	struct err e;
+
+	snprintf(rig->root, sizeof(rig->root), "/tmp/engine-XXXXXX");
+	if (!mkdtemp(rig->root))
+		return -1;
+	snprintf(rig->data, sizeof(rig->data), "%s/data", rig->root);
+	snprintf(rig->code, sizeof(rig->code), "%s/code", rig->root);
+	snprintf(rig->gpus, sizeof(rig->gpus), "%s/gpus", rig->root);
+	snprintf(path, sizeof(path), "%s/train.py", rig->code);
+	if (dir_make(AT_FDCWD, rig->data, 0700, &e) < 0 ||
+	    dir_make(AT_FDCWD, rig->code, 0700, &e) < 0 ||
+	    file_write_atomic(AT_FDCWD, path, "#\n", 2, 0644, &e) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/config.json", rig->code);
+	if (file_write_atomic(AT_FDCWD, path, "{}\n", 3, 0644, &e) < 0)
+		return -1;
+	rig->set = (struct settings){
+		.data_dir = rig->data,
+		.base_dir = rig->root,
+		.roots = roots,
+		.worker = getenv("TRAINYARD_FAKE_WORKER"),
+		.shim = getenv("TRAINYARD_SHIM"),
+		.python = "/usr/bin/python3",
+		.nvml_library = "",
+		.native = true,
+		.cpu_slots = 1,
+		.cpus_per_slot = 2,
+		.cpu_endpoints_max = 2,
+		.gpu_memory_margin_bytes = 1 << 20,
+		.log_max_bytes = 1 << 20,
+		.stop_grace_us = 2 * USEC_PER_SEC,
+		.lease_ttl_default_us = 3600 * USEC_PER_SEC,
+		.lease_ttl_max_us = 7 * 86400 * USEC_PER_SEC,
+		.endpoint_start_timeout_us = 60 * USEC_PER_SEC,
+		.predict_timeout_us = 20 * USEC_PER_SEC,
+	};
+	return 0;
+}
+
+int rig_setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	if (make_rig(rig) < 0)
+		return -1;
+	*state = rig;
+	rig_start(rig);
+	return 0;
+}
+
+void rig_set_gpus(struct rig *rig, const char *text)
+{
+	struct err e;
+
+	assert_int_equal(file_write_atomic(AT_FDCWD, rig->gpus, text, strlen(text), 0644, &e), 0);
+}
+
+int rig_setup_gpus(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	if (make_rig(rig) < 0)
+		return -1;
+	*state = rig;
+	setenv("FAKE_NVML_STATE", rig->gpus, 1);
+	rig->set.nvml_library = getenv("FAKE_NVML_LIBRARY");
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\ngpu GPU-bbbb Fake 17179869184 0\n");
+	rig_start(rig);
+	return 0;
+}
+
+int rig_teardown(void **state)
+{
+	struct rig *rig = *state;
+	struct err e;
+
+	if (rig->engine)
+		rig_stop(rig);
+	(void)!tree_remove(AT_FDCWD, rig->root, &e);
+	free(rig);
+	return 0;
+}
+
+/* ---- commands ---- */
+
+static void command_done(struct command *c)
+{
+	sem_post(c->userdata);
+}
+
+int rig_do(struct rig *rig, struct command *c)
+{
+	struct timespec until;
+	sem_t done;
+
+	sem_init(&done, 0, 0);
+	c->done = command_done;
+	c->userdata = &done;
+	assert_int_equal(engine_queue(rig->engine, c, &c->err), 0);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += WAIT_S;
+	assert_int_equal(sem_timedwait(&done, &until), 0);
+	sem_destroy(&done);
+	return c->result;
+}
+
+int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e)
+{
+	struct command c = {.kind = kind};
+	int r;
+
+	str_copy(c.id, sizeof(c.id), id);
+	r = rig_do(rig, &c);
+	if (e)
+		*e = c.err;
+	json_decref(c.json);
+	return r;
+}
+
+void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words)
+{
+	struct command c = {.kind = COMMAND_EXPLAIN};
+	const json_t *reason;
+
+	str_copy(c.id, sizeof(c.id), job);
+	assert_int_equal(rig_do(rig, &c), 0);
+	reason = json_object_get(c.json, "reason");
+	assert_string_equal(json_get_str(reason, "code", ""), code);
+	if (!strstr(json_get_str(reason, "message", ""), words))
+		fail_msg("'%s' does not have '%s'", json_get_str(reason, "message", ""), words);
+	json_decref(c.json);
+}
+
+void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	OWN(json_decrefp) json_t *problems = json_array();
+	OWN(buf_done) struct buf text = BUF_INIT(65536);
+	struct command c = {.kind = COMMAND_SUBMIT};
+	struct err e = {0};
+
+	buf_printf(&text, "{\"jobs\":[%s]}", jobs);
+	if (json_parse(buf_str(&text), text.len, &body, &e) < 0)
+		fail_msg("%s in %s", e.msg, buf_str(&text));
+	if (engine_prepare(rig->engine, body, false, false, &c.run, problems, NULL, &e) < 0)
+		fail_msg("%s: %s", e.msg, json_text(problems));
+	if (rig_do(rig, &c) < 0)
+		fail_msg("submit: %s", c.err.msg);
+	str_copy(run, ID_LEN, c.result_id);
+}
+
+const char *rig_script(struct rig *rig, const char *name, const char *what, const char *more)
+{
+	static char texts[8][1024];
+	static int next;
+	char *text = texts[next++ % 8];
+
+	snprintf(text, sizeof(texts[0]),
+		 "{\"name\":\"%s\",\"kind\":\"script\",\"entry_point\":\"train.py\","
+		 "\"source_dir\":\"%s\",\"hyperparameters\":{\"do\":\"%s\"}%s}",
+		 name, rig->code, what, more);
+	return text;
+}
+
+/* ---- waiting ---- */
+
+static bool is_final(const char *state)
+{
+	enum job_state s;
+
+	return job_state_parse(state, &s) == 0 && job_state_is_final(s);
+}
+
+/* Poll the feed for an event of this kind with this name whose "to" fits. */
+static struct rig_end wait_event(struct rig *rig, const char *kind, const char *run,
+				 const char *name, const char *to, const char *code)
+{
+	int64_t deadline = clock_mono_us() + WAIT_S * USEC_PER_SEC, since = rig->since, next;
+	struct feed_filter filter = {0};
+	struct rig_end end = {0};
+
+	str_copy(filter.run, sizeof(filter.run), run);
+	str_copy(filter.kind, sizeof(filter.kind), kind);
+	while (clock_mono_us() < deadline) {
+		struct timespec pause = {.tv_nsec = 20000000};
+		OWN(json_decrefp) json_t *events = NULL;
+		struct err e;
+		json_t *event;
+		size_t i;
+
+		assert_int_equal(feed_read(engine_feed(rig->engine), &filter, since, SIZE_MAX,
+					   &events, &next, &e),
+				 0);
+		json_array_foreach (events, i, event) {
+			const json_t *reason = json_object_get(event, "reason");
+
+			str_copy(end.to, sizeof(end.to), json_get_str(event, "to", ""));
+			if (!str_eq(json_get_str(event, "name", ""), name) ||
+			    (to[0] ? !str_eq(end.to, to) : end.to[0] && !is_final(end.to)))
+				continue;
+			str_copy(end.id, sizeof(end.id), json_get_str(event, "job", ""));
+			str_copy(end.code, sizeof(end.code), json_get_str(reason, "code", ""));
+			if (code[0] && !str_eq(end.code, code))
+				continue;
+			str_copy(end.message, sizeof(end.message),
+				 json_get_str(reason, "message", ""));
+			end.attempt = (int)json_get_int(event, "attempt", 0);
+			return end;
+		}
+		since = next;
+		nanosleep(&pause, NULL);
+	}
+	fail_msg("'%s' has no %s to '%s' in %d s", name, kind, to, WAIT_S);
+	return end;
+}
+
+struct rig_end rig_wait(struct rig *rig, const char *run, const char *name, const char *to)
+{
+	return wait_event(rig, "job_state", run, name, to, "");
+}
+
+void rig_wait_endpoint(struct rig *rig, const char *name, const char *to, const char *code)
+{
+	wait_event(rig, "endpoint_state", "", name, to, code);
+}
+
+void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_LEN])
+{
+	struct rig_end created = wait_event(rig, "job_created", run, name, "", "");
+
+	str_copy(id, ID_LEN, created.id);
+}
+
+void rig_expect_end(struct rig *rig, const char *run, const char *name, const char *to,
+		    const char *code, const char *words)
+{
+	struct rig_end end = rig_wait(rig, run, name, "");
+
+	assert_string_equal(end.to, to);
+	assert_string_equal(end.code, code);
+	if (!strstr(end.message, words))
+		fail_msg("'%s' does not have '%s'", end.message, words);
+}
+
+void rig_touch(struct rig *rig, const char *name)
+{
+	char path[PATH_MAX];
+	struct err e;
+
+	path_join(path, sizeof(path), rig->root, name);
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, "", 0, 0644, &e), 0);
+}

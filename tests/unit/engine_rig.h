@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An engine for tests: a real database, real shims and real processes, without HTTP. The worker is
+ * tests/fakes/worker.sh, which does what the hyperparameter "do" says. The environment names the
+ * programs: TRAINYARD_SHIM, TRAINYARD_FAKE_WORKER, FAKE_NVML_LIBRARY.
+ */
+#pragma once
+
+#include "daemon/run.h"
+
+#include <pthread.h>
+
+struct rig {
+	char root[64], data[96], code[96], gpus[96];
+	struct settings set;
+	struct engine *engine;
+	pthread_t thread;
+	int64_t since; /* seq from which this engine's feed has everything */
+};
+
+/* cmocka's setup and teardown of one test; *state is the rig, its engine runs. The second has the
+ * fake NVML's state file rig->gpus, with two GPUs. */
+int rig_setup(void **state);
+int rig_setup_gpus(void **state);
+int rig_teardown(void **state);
+/* In main, before any thread. */
+void rig_block_signals(void);
+void rig_start(struct rig *rig);
+void rig_stop(struct rig *rig);
+/* Contents of the fake NVML's state file; seen within DEVICES_REFRESH_US. */
+void rig_set_gpus(struct rig *rig, const char *text);
+
+/* Queue the command and wait for its end; returns its result. */
+int rig_do(struct rig *rig, struct command *c);
+int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e);
+/* EXPLAIN: fails the test unless the reason's code is `code` and its message has `words`. */
+void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words);
+/* Submit a run of these jobs (the inside of the list, JSON text); fails the test when refused. */
+void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN]);
+/* JSON text of one script job that does `what`; `more` is further fields, each after a comma. Valid
+ * until eight further calls. */
+const char *rig_script(struct rig *rig, const char *name, const char *what, const char *more);
+
+struct rig_end {
+	char to[16], code[32], message[REASON_MSG_MAX];
+	char id[ID_LEN];
+	int attempt;
+};
+/* Wait until job `name` of `run` has moved to `to` ("": any final state). */
+struct rig_end rig_wait(struct rig *rig, const char *run, const char *name, const char *to);
+void rig_expect_end(struct rig *rig, const char *run, const char *name, const char *to,
+		    const char *code, const char *words);
+/* The id of job `name`, from its job_created event. */
+void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_LEN]);
+/* Wait until the endpoint has moved to `to` with that reason code ("": any). */
+void rig_wait_endpoint(struct rig *rig, const char *name, const char *to, const char *code);
+/* A file below rig->root. */
+void rig_touch(struct rig *rig, const char *name);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Placement on GPUs, with the fake NVML: whole GPUs, shared memory, foreign processes, explain. */
+#include "engine_rig.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/devices.h"
+#include "wire/execution.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+/* The spec.json of the execution that holds `job`. */
+static json_t *message_of(struct rig *rig, const char *job)
+{
+	OWN(json_decrefp) json_t *status = engine_status(rig->engine);
+	char path[PATH_MAX];
+	json_t *ex, *message = NULL;
+	struct err e;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "executions"), i, ex) {
+		if (!str_eq(json_get_str(ex, "job", ""), job))
+			continue;
+		snprintf(path, sizeof(path), "%s/executions/%s/spec.json", rig->data,
+			 json_get_str(ex, "execution", ""));
+		assert_int_equal(json_read_file(AT_FDCWD, path, EXECUTION_SPEC_MAX, &message, &e),
+				 0);
+	}
+	assert_non_null(message);
+	return message;
+}
+
+static const char *visible(const json_t *message)
+{
+	const json_t *exec = json_object_get(message, "exec");
+
+	return json_get_str(json_object_get(exec, "env"), "CUDA_VISIBLE_DEVICES", "unset");
+}
+
+static void test_whole_gpus(void **state)
+{
+	struct rig *rig = *state;
+	OWN(json_decrefp) json_t *first = NULL;
+	OWN(json_decrefp) json_t *second = NULL;
+	OWN(json_decrefp) json_t *cpu = NULL;
+	struct rig_end a, b, c;
+	char ra[ID_LEN], rb[ID_LEN], rc[ID_LEN], rd[ID_LEN], id[ID_LEN];
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ",\"local\":{\"gpus\":1}"), ra);
+	a = rig_wait(rig, ra, "a", "running");
+	rig_submit(rig, rig_script(rig, "b", "hang", ",\"local\":{\"gpus\":1}"), rb);
+	b = rig_wait(rig, rb, "b", "running");
+	first = message_of(rig, a.id);
+	second = message_of(rig, b.id);
+	assert_string_not_equal(visible(first), visible(second));
+	assert_true(str_starts(visible(first), "GPU-"));
+	rig_submit(rig, rig_script(rig, "c", "ok", ",\"local\":{\"gpus\":1}"), rc);
+	rig_job_id(rig, rc, "c", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 0: held by another job");
+	rig_submit(rig, rig_script(rig, "d", "hang", ",\"local\":{\"gpus\":0}"), rd);
+	c = rig_wait(rig, rd, "d", "running"); /* the CPU slot does not wait for GPUs */
+	cpu = message_of(rig, c.id);
+	assert_string_equal(visible(cpu), "");
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, a.id, NULL), 0);
+	rig_expect_end(rig, rc, "c", "succeeded", "", "");
+}
+
+static void test_two_at_once(void **state)
+{
+	struct rig *rig = *state;
+	OWN(json_decrefp) json_t *message = NULL;
+	char run[ID_LEN];
+	struct rig_end end;
+
+	rig_submit(rig, rig_script(rig, "both", "hang", ",\"local\":{\"gpus\":2}"), run);
+	end = rig_wait(rig, run, "both", "running");
+	message = message_of(rig, end.id);
+	assert_int_equal(strlen(visible(message)), strlen("GPU-aaaa,GPU-bbbb"));
+}
+
+static void test_shared_memory(void **state)
+{
+	struct rig *rig = *state;
+	static const char want[] =
+		",\"local\":{\"gpus\":1,\"gpu_memory\":\"6GiB\",\"devices\":[1]}";
+	char run[3][ID_LEN], id[ID_LEN];
+
+	rig_submit(rig, rig_script(rig, "a", "hang", want), run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	rig_submit(rig, rig_script(rig, "b", "hang", want), run[1]);
+	rig_wait(rig, run[1], "b", "running");
+	rig_submit(rig, rig_script(rig, "c", "hang", want), run[2]);
+	rig_job_id(rig, run[2], "c", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1");
+	rig_expect_why(rig, id, "waiting_for_gpu", "6.0 GiB are wanted");
+}
+
+static void wait_for_refresh(struct rig *rig, int64_t used)
+{
+	int64_t deadline = clock_mono_us() + 10 * DEVICES_REFRESH_US;
+
+	while (clock_mono_us() < deadline) {
+		struct timespec pause = {.tv_nsec = 50000000};
+		OWN(json_decrefp) json_t *devices = engine_devices(rig->engine);
+		const json_t *item = json_array_get(json_object_get(devices, "items"), 1);
+
+		if (json_get_int(item, "memory_used_bytes", 0) == used)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fail_msg("the devices were not read again");
+}
+
+static void test_foreign_memory_is_named(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN], id[ID_LEN];
+
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
+			  "gpu GPU-bbbb Fake 17179869184 9878424780\n"
+			  "proc 1 4194303 9878424780\n"); /* a pid that cannot exist here */
+	wait_for_refresh(rig, 9878424780);
+	rig_submit(rig, rig_script(rig, "wait", "ok", ",\"local\":{\"gpus\":1,\"devices\":[1]}"),
+		   run);
+	rig_job_id(rig, run, "wait", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: pid 4194303 holds 9.2 GiB");
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\ngpu GPU-bbbb Fake 17179869184 0\n");
+	rig_expect_end(rig, run, "wait", "succeeded", "", ""); /* it left: the job starts */
+}
+
+static void test_more_than_there_are_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	OWN(json_decrefp) json_t *body = NULL;
+	OWN(json_decrefp) json_t *problems = json_array();
+	OWN(buf_done) struct buf text = BUF_INIT(4096);
+	struct run_spec *run = NULL;
+	struct err e = {0};
+
+	buf_puts(&text, rig_script(rig, "a", "ok", ",\"local\":{\"gpus\":3}"));
+	assert_int_equal(json_parse(buf_str(&text), text.len, &body, &e), 0);
+	assert_int_equal(engine_prepare(rig->engine, body, true, true, &run, problems, NULL, &e),
+			 -ERR_INVALID);
+	assert_string_equal(json_get_str(json_array_get(problems, 0), "pointer", ""),
+			    "/local/gpus");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_whole_gpus, rig_setup_gpus, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_two_at_once, rig_setup_gpus, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_memory, rig_setup_gpus, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_foreign_memory_is_named, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_more_than_there_are_is_refused, rig_setup_gpus,
+						rig_teardown),
+	};
+
+	rig_block_signals();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
