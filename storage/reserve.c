@@ -42,17 +42,20 @@ bool reserve_give_up(struct reserve *rv)
 	return __atomic_exchange_n(&rv->held, false, __ATOMIC_SEQ_CST) && ftruncate(rv->fd, 0) == 0;
 }
 
-void reserve_renew(struct reserve *rv)
+bool reserve_renew(struct reserve *rv)
 {
 	struct statvfs vfs;
 
-	if (__atomic_load_n(&rv->held, __ATOMIC_SEQ_CST) || clock_mono_us() < rv->next_try_us)
-		return;
+	if (__atomic_load_n(&rv->held, __ATOMIC_SEQ_CST))
+		return true;
+	if (clock_mono_us() < rv->next_try_us)
+		return false;
 	rv->next_try_us = clock_mono_us() + RESERVE_RETRY_US;
 	/* Twice its size: not to take the last blocks from a commit that is about to need them. */
 	if (fstatvfs(rv->fd, &vfs) == 0 &&
 	    vfs.f_bavail >= 2 * (uint64_t)STORE_RESERVE_BYTES / vfs.f_frsize)
 		allocate(rv);
+	return __atomic_load_n(&rv->held, __ATOMIC_SEQ_CST);
 }
 
 void reserve_close(struct reserve *rv)

@@ -154,7 +154,8 @@ static void forget_tx(struct store *st)
 
 int store_begin(struct store *st, struct err *reterr)
 {
-	reserve_renew(&st->reserve);
+	if (!reserve_renew(&st->reserve))
+		db_checkpoint(st->db); /* so that the log's own blocks are used again */
 	return db_begin(st->db, reterr);
 }
 

@@ -78,8 +78,8 @@ CREATE TABLE job_specs (
 CREATE TABLE needs (
 	job TEXT NOT NULL REFERENCES jobs (id),
 	other TEXT NOT NULL REFERENCES jobs (id),
-	at INTEGER NOT NULL, -- position in the job's list
 	outcome TEXT NOT NULL CHECK (outcome IN ('success', 'failure', 'always')),
+	at INTEGER NOT NULL, -- position in the job's list; after the key: integrity_check of 3.40 errs
 	PRIMARY KEY (job, other, outcome)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX needs_other ON needs (other);

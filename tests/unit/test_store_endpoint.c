@@ -268,7 +268,7 @@ static struct execution_row make_execution(const char *endpoint)
 	};
 
 	id_new('x', x.id);
-	memcpy(x.endpoint, endpoint, ID_LEN);
+	str_copy(x.endpoint, sizeof(x.endpoint), endpoint);
 	return x;
 }
 
