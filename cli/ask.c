@@ -86,13 +86,14 @@ static int code_of_status(int status)
 	}
 }
 
-/* problem+json as one error: its detail, then a line for each entry of "errors". */
+/* problem+json as one error: its detail, then a line for each of several "errors" (a single one is
+ * in the detail). */
 static int refused(const struct http_reply *reply, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *problem = NULL;
 	struct buf text = BUF_INIT(ERR_MSG_MAX - 1);
+	const json_t *errors, *item;
 	const char *detail;
-	json_t *item;
 	size_t i;
 	int r;
 
@@ -100,8 +101,9 @@ static int refused(const struct http_reply *reply, struct err *reterr)
 		return err_set(reterr, code_of_status(reply->status), "HTTP status %d: %.200s",
 			       reply->status, buf_str(&reply->body));
 	detail = json_get_str(problem, "detail", json_get_str(problem, "title", "refused"));
+	errors = json_object_get(problem, "errors");
 	buf_puts(&text, detail);
-	json_array_foreach (json_object_get(problem, "errors"), i, item)
+	for (i = 0; json_array_size(errors) > 1 && (item = json_array_get(errors, i)); i++)
 		buf_printf(&text, "\n  %s: %s", json_get_str(item, "pointer", ""),
 			   json_get_str(item, "detail", ""));
 	r = err_set(reterr, code_of_status(reply->status), "%s", buf_str(&text));
@@ -198,7 +200,7 @@ static int find_job(struct cli *c, const char *run, const char *name, char id[ID
 	r = ask(c, "GET", &p, NULL, &answer, reterr);
 	if (r < 0)
 		return r;
-	json_array_foreach (json_object_get(answer, "jobs"), i, job)
+	json_array_foreach(json_object_get(answer, "jobs"), i, job)
 		if (str_eq(json_get_str(job, "name", ""), name)) {
 			str_copy(id, ID_LEN, json_get_str(job, "id", ""));
 			return 0;

@@ -164,7 +164,7 @@ static void print_prediction(const json_t *prediction, const char *text)
 		       json_get_num(prediction, "score", 0), text);
 		return;
 	}
-	json_array_foreach (prediction, i, item)
+	json_array_foreach(prediction, i, item)
 		print_prediction(item, i == 0 ? text : "");
 }
 
@@ -198,7 +198,7 @@ int cmd_predict(struct cli *c)
 		show_json(answer);
 		return CLI_OK;
 	}
-	json_array_foreach (answer, i, item)
+	json_array_foreach(answer, i, item)
 		print_prediction(item, json_string_value(json_array_get(texts, i)));
 	return CLI_OK;
 }

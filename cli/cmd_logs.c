@@ -76,8 +76,8 @@ static size_t metric_names(const json_t *items, const char *names[METRIC_COLUMNS
 	json_t *value;
 	size_t i, k, n = 0;
 
-	json_array_foreach (items, i, item) {
-		json_object_foreach (json_object_get(item, "values"), key, value) {
+	json_array_foreach(items, i, item) {
+		json_object_foreach(json_object_get(item, "values"), key, value) {
 			for (k = 0; k < n && !str_eq(names[k], key); k++)
 				;
 			if (k == n && n < METRIC_COLUMNS)
@@ -167,7 +167,7 @@ static int events_page(struct cli *c, int64_t *since, bool wait, struct err *ret
 	r = ask(c, "GET", &p, NULL, &answer, reterr);
 	if (r < 0)
 		return r;
-	json_array_foreach (json_object_get(answer, "items"), i, event)
+	json_array_foreach(json_object_get(answer, "items"), i, event)
 		print_event(c, event);
 	fflush(stdout);
 	*since = json_get_int(answer, "next_since", *since);
@@ -229,7 +229,7 @@ static int artifact_get(struct cli *c, struct ask_path *p, const char *path, str
 int cmd_artifacts(struct cli *c)
 {
 	static const struct show_column columns[] = {
-		{"PATH", "path"}, {"SIZE", "bytes", SHOW_BYTES}, {NULL}};
+		{"PATH", "path"}, {"SIZE", "size", SHOW_BYTES}, {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
 	char id[ID_LEN];

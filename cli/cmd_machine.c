@@ -14,7 +14,7 @@ static void print_counts(const char *title, const json_t *counts)
 	json_t *n;
 
 	printf("%-11s ", title);
-	json_object_foreach ((json_t *)counts, state, n) {
+	json_object_foreach((json_t *)counts, state, n) {
 		if (json_integer_value(n) == 0)
 			continue;
 		printf("%s%lld %s", comma, (long long)json_integer_value(n), state);

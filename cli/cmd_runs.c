@@ -113,7 +113,7 @@ static void show_outputs(const json_t *job)
 	json_t *value;
 	const char *key;
 
-	json_object_foreach ((json_t *)json_object_get(job, "outputs"), key, value) {
+	json_object_foreach((json_t *)json_object_get(job, "outputs"), key, value) {
 		struct show_column column = {"", key};
 		char cell[SHOW_CELL_MAX];
 

@@ -101,7 +101,7 @@ int cmd_validate(struct cli *c)
 		show_json(answer);
 		return valid ? CLI_OK : CLI_FAILED;
 	}
-	json_array_foreach (json_object_get(answer, "problems"), i, problem)
+	json_array_foreach(json_object_get(answer, "problems"), i, problem)
 		printf("%s: %s\n", json_get_str(problem, "pointer", ""),
 		       json_get_str(problem, "detail", ""));
 	if (valid) {

@@ -45,6 +45,8 @@ static double part_of(const json_t *job)
 	const json_t *progress = json_object_get(job, "progress");
 	double total = json_get_num(progress, "total", 0);
 
+	if (!str_eq(json_get_str(job, "state", ""), "running"))
+		return -1;
 	return total > 0 ? json_get_num(progress, "done", 0) / total : -1;
 }
 
@@ -81,7 +83,7 @@ static void draw(struct follow *f, const json_t *jobs)
 
 	if (f->drawn)
 		fprintf(stderr, "\033[%dA", f->drawn);
-	json_array_foreach (jobs, i, job) {
+	json_array_foreach(jobs, i, job) {
 		describe(about, sizeof(about), job);
 		fprintf(stderr, "\033[2K%-16s %-10s %s\n", json_get_str(job, "name", ""),
 			json_get_str(job, "state", ""), about);
@@ -96,7 +98,7 @@ static void say_changes(struct follow *f, const json_t *jobs)
 	const json_t *job;
 	size_t i;
 
-	json_array_foreach (jobs, i, job) {
+	json_array_foreach(jobs, i, job) {
 		const char *state = json_get_str(job, "state", "");
 		double part = part_of(job);
 
@@ -117,10 +119,10 @@ static json_t *in_order(const json_t *run, const json_t *listed)
 	json_t *ordered = json_array(), *known, *full;
 	size_t i, k;
 
-	json_array_foreach (json_object_get(run, "jobs"), i, known) {
+	json_array_foreach(json_object_get(run, "jobs"), i, known) {
 		json_t *best = known;
 
-		json_array_foreach (listed, k, full)
+		json_array_foreach(listed, k, full)
 			if (str_eq(json_get_str(full, "id", ""), json_get_str(known, "id", NULL)))
 				best = full;
 		json_array_append(ordered, best);

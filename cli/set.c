@@ -20,7 +20,7 @@ static int64_t element_index(const json_t *list, const char *part)
 
 	if (str_to_i64(part, &index) == 0)
 		return index >= 0 && (size_t)index < json_array_size(list) ? index : -1;
-	json_array_foreach (list, i, item)
+	json_array_foreach(list, i, item)
 		if (str_eq(json_get_str(item, "name", NULL), part))
 			return (int64_t)i;
 	return -1;

@@ -230,7 +230,7 @@ void show_table(const json_t *items, const struct show_column *columns, const ch
 	}
 	for (n = 0; n < COLUMNS_MAX && columns[n].title; n++) {
 		widths[n] = width_of(columns[n].title);
-		json_array_foreach (items, i, item) {
+		json_array_foreach(items, i, item) {
 			show_cell(cells[n], item, &columns[n]);
 			if (width_of(cells[n]) > widths[n])
 				widths[n] = width_of(cells[n]);
@@ -240,7 +240,7 @@ void show_table(const json_t *items, const struct show_column *columns, const ch
 	for (int k = 0; k < n; k++)
 		snprintf(cells[k], SHOW_CELL_MAX, "%s", columns[k].title);
 	print_row(cells, widths, n);
-	json_array_foreach (items, i, item) {
+	json_array_foreach(items, i, item) {
 		for (int k = 0; k < n; k++)
 			show_cell(cells[k], item, &columns[k]);
 		print_row(cells, widths, n);
@@ -253,7 +253,7 @@ void show_fields(const json_t *object, const struct show_column *columns)
 
 	for (; columns->title; columns++) {
 		show_cell(cell, object, columns);
-		if (!str_eq(cell, "-"))
+		if (!str_eq(cell, "-") && !str_eq(cell, "{}") && !str_eq(cell, "false"))
 			printf("%-11s %s\n", columns->title, cell);
 	}
 }

@@ -32,7 +32,7 @@ struct show_column {
 /* A table of `items`; `nothing` is said instead when there are none. columns end with title NULL.
  */
 void show_table(const json_t *items, const struct show_column *columns, const char *nothing);
-/* The fields that are there, one a line. */
+/* The fields that say something (not absent, null, false or an empty object), one a line. */
 void show_fields(const json_t *object, const struct show_column *columns);
 /* One value as text into out[SHOW_CELL_MAX]; "-" when it is absent or null. */
 void show_cell(char out[SHOW_CELL_MAX], const json_t *object, const struct show_column *column);

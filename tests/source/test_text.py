@@ -16,7 +16,7 @@ BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|atoi|ato
                     r"alloca|system|popen)\s*\(")
 LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))")
 # Names of package registries, and paths of one machine.
-PLACES = re.compile(r"pypi|pythonhosted|npmjs|deb\.debian|/work/(main|wt-|shared)|/opt/(wheels|py)",
+PLACES = re.compile(r"pypi|pythonhosted|npmjs|deb\.debian|/work/(main|wt-|shared)|/opt/wheels",
                     re.IGNORECASE)
 SHELL = re.compile(rb"#!.*\b(ba)?sh\b")
 NOT_FUNCTIONS = ("namespace", "class", "struct", "extern", "enum", "union")

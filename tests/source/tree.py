@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_OURS = re.compile(r"^(\.git|\.venv|\.c?cache|\.[a-z]+_cache|build.*|__pycache__|node_modules)$")
+SHOWN = 4
 EXCEPTIONS = Path(__file__).with_name("exceptions.txt")
 
 
@@ -61,10 +62,17 @@ def exceptions():
 
 
 def judge(rule, violations):
-    """Fail with the (path, what) pairs that no exception of `rule` names; and with each
-    exception of `rule` that nothing needs any more."""
+    """Fail with the (path, what) pairs that no exception of `rule` names, the first few of each
+    file; and with each exception of `rule` that nothing needs any more."""
+    by_file = {}
+    for path, what in violations:
+        by_file.setdefault(str(path), []).append(what)
     allowed = {path for named, path in exceptions() if named == rule}
-    bad = [f"{path}: {what}" for path, what in violations if str(path) not in allowed]
-    stale = allowed - {str(path) for path, _ in violations}
-    bad += [f"{path}: its exception in exceptions.txt is not needed any more" for path in stale]
-    assert not bad, f"{rule}: {len(bad)} violation(s)\n  " + "\n  ".join(sorted(bad))
+    bad = []
+    for path, whats in sorted(by_file.items()):
+        if path not in allowed:
+            bad += [f"{path}: {what}" for what in whats[:SHOWN]]
+            bad += [f"{path}: and {len(whats) - SHOWN} more"] if len(whats) > SHOWN else []
+    bad += [f"{path}: its exception in exceptions.txt is not needed any more"
+            for path in sorted(allowed - by_file.keys())]
+    assert not bad, f"{rule}:\n  " + "\n  ".join(bad)
