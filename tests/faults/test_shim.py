@@ -111,7 +111,8 @@ def test_program_that_cannot_start(make, argv, word):
 
 
 @pytest.mark.parametrize("spec, word", [
-    ("{", "JSON"), ("[]", "version"), ('{"v": 9}', "version 9"), ('{"v": 1, "execution": "x"}', "exec"),
+    ("{", "JSON"), ("[]", "version"), ('{"v": 9}', "version 9"),
+    ('{"v": 1, "execution": "x"}', "exec"),
     ('{"v":1,"execution":"x","exec":{"argv":["/bin/true"],"env":{},"cwd":"work"}}', "cwd"),
     ('{"v":1,"execution":"x","exec":{"argv":["/bin/true"],"env":[],"cwd":"/"}}', "env"),
     ('{"v":1,"execution":"x","exec":{"argv":["/bin/true"],"env":{"A=B":"1"},"cwd":"/"}}', "A=B"),
@@ -219,7 +220,8 @@ def test_time_limit_kills_after_the_grace(make):
 
 
 def test_ending_by_itself_before_the_limit(make):
-    assert outcome(make(["/bin/true"], max_runtime_ms=3600_000).start().record()) == ("exited", 0, 0)
+    x = make(["/bin/true"], max_runtime_ms=3600_000).start()
+    assert outcome(x.record()) == ("exited", 0, 0)
 
 
 def test_lock_is_held_exactly_while_the_shim_lives(make):

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What SageMaker's training toolkit (sagemaker-training) tells a script: the three files of
+ * input/config, the command line made of hyperparameters, the SM_* environment. Pure: values in,
+ * JSON out. tests/parity/test_script.py compares all of it with the toolkit itself.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdbool.h>
+
+#define CONTRACT_HOST	   "algo-1"
+#define CONTRACT_VALUE_MAX (1 << 20) /* of one argument or variable */
+#define CONTRACT_NAME_MAX  256	     /* of an entry point */
+
+struct contract {
+	const char *base; /* "/opt/ml", or the absolute work directory */
+	const char *entry_point;
+	const char *job;	       /* its id */
+	const char *region;	       /* "" when unknown */
+	const json_t *hyperparameters; /* object, borrowed */
+	const json_t *channels;	       /* object: names count, values do not; borrowed */
+	int cpus, gpus;
+};
+
+/* A relative path of letters, digits and ". _ + -" that does not begin with '-': what the toolkit
+ * takes. */
+bool contract_entry_point_ok(const char *entry_point);
+
+/* Each gives a new reference, or NULL when memory is out (or a value is over its limit). */
+json_t *contract_hyperparameters_json(const struct contract *c);
+json_t *contract_input_data_json(const struct contract *c);
+json_t *contract_resource_json(const struct contract *c);
+json_t *contract_args(const struct contract *c); /* array of texts: "--epochs", "1", … */
+json_t *contract_env(const struct contract *c);	 /* object of texts */

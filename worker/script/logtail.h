@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Follows the log that the script writes, line by line ('\n' or '\r' ends one). */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct logtail {
+	int fd;
+	int64_t start, at; /* offsets: where the script began, what has been read */
+	struct buf line;   /* an unfinished one */
+};
+
+typedef void (*logtail_line_fn)(void *userdata, const char *line, size_t len);
+
+/* From the present end of DIR/log on. */
+int logtail_open(struct logtail *t, int dirfd, struct err *reterr) MUSTCHECK;
+/* Hand over every whole line that is there; `last`: the unfinished one, too. */
+void logtail_read(struct logtail *t, bool last, logtail_line_fn fn, void *userdata);
+/* The last at most `max` bytes of what the script has written. */
+void logtail_tail(const struct logtail *t, size_t max, struct buf *out);
+void logtail_close(struct logtail *t);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/script/metrics.h"
+
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define NUMBER_LEN 64
+
+/* {'loss': 0.69, …} of transformers 4 and {'loss': '0.69', …} of 5. */
+#define TRAINER(name) "'" name "': '?([0-9.eE+-]+)"
+
+static const struct {
+	const char *name, *regex;
+} defaults[] = {
+	{"loss", TRAINER("loss")},
+	{"grad_norm", TRAINER("grad_norm")},
+	{"learning_rate", TRAINER("learning_rate")},
+	{"epoch", TRAINER("epoch")},
+	{"eval_loss", TRAINER("eval_loss")},
+	{"eval_accuracy", TRAINER("eval_accuracy")},
+	{"eval_f1", TRAINER("eval_f1")},
+	{"eval_precision", TRAINER("eval_precision")},
+	{"eval_recall", TRAINER("eval_recall")},
+	{"eval_runtime", TRAINER("eval_runtime")},
+	{"eval_samples_per_second", TRAINER("eval_samples_per_second")},
+	{"train_runtime", TRAINER("train_runtime")},
+	{"train_samples_per_second", TRAINER("train_samples_per_second")},
+	{"train_steps_per_second", TRAINER("train_steps_per_second")},
+	{"train_loss", TRAINER("train_loss")},
+};
+
+struct metric {
+	char *name;
+	pcre2_code *code; /* NULL: given up */
+};
+
+struct metrics {
+	struct metric items[METRICS_MAX];
+	size_t n;
+	pcre2_match_data *match;
+	pcre2_match_context *limits;
+};
+
+void metrics_free(struct metrics *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->items[i].name);
+		pcre2_code_free(m->items[i].code);
+	}
+	pcre2_match_data_free(m->match);
+	pcre2_match_context_free(m->limits);
+	free(m);
+}
+
+void metrics_freep(struct metrics **m)
+{
+	metrics_free(*m);
+}
+
+static int add(struct metrics *m, const char *name, const char *regex, struct err *reterr)
+{
+	char field[ERR_FIELD_MAX], text[128];
+	struct metric *item = &m->items[m->n];
+	uint32_t groups = 0;
+	PCRE2_SIZE at;
+	int code;
+
+	snprintf(field, sizeof(field), "/metric_definitions/%zu/regex", m->n);
+	item->name = strdup(name);
+	if (!item->name)
+		return err_errno(reterr, ENOMEM, "read metric_definitions");
+	m->n++;
+	item->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
+				   PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	if (!item->code) {
+		pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
+		return err_at(reterr, ERR_INVALID, field,
+			      "the regex of metric '%s' is wrong at character %zu: %s", name, at,
+			      text);
+	}
+	pcre2_pattern_info(item->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+	if (groups < 1)
+		return err_at(reterr, ERR_INVALID, field,
+			      "the regex of metric '%s' needs a group around the number, such as "
+			      "'loss=([0-9.]+)'",
+			      name);
+	pcre2_jit_compile(item->code, PCRE2_JIT_COMPLETE); /* slower without it, not wrong */
+	return 0;
+}
+
+static int add_all(struct metrics *m, const json_t *definitions, struct err *reterr)
+{
+	size_t n = json_array_size(definitions);
+	int r = 0;
+
+	if (n > METRICS_MAX)
+		return err_at(reterr, ERR_LIMIT, "/metric_definitions",
+			      "at most %d metric definitions", METRICS_MAX);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		const json_t *d = json_array_get(definitions, i);
+		const char *name = json_get_str(d, "name", NULL);
+		const char *regex = json_get_str(d, "regex", NULL);
+
+		if (!name || !regex)
+			return err_at(reterr, ERR_INVALID, "/metric_definitions",
+				      "metric definition %zu needs \"name\" and \"regex\"", i);
+		r = add(m, name, regex, reterr);
+	}
+	for (size_t i = 0; r >= 0 && n == 0 && i < ARRAY_LEN(defaults); i++)
+		r = add(m, defaults[i].name, defaults[i].regex, reterr);
+	return r;
+}
+
+int metrics_new(const json_t *definitions, struct metrics **ret, struct err *reterr)
+{
+	OWN(metrics_freep) struct metrics *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (m) {
+		m->match = pcre2_match_data_create(2, NULL);
+		m->limits = pcre2_match_context_create(NULL);
+	}
+	if (!m || !m->match || !m->limits)
+		return err_errno(reterr, ENOMEM, "read metric_definitions");
+	pcre2_set_match_limit(m->limits, METRICS_MATCH_STEPS);
+	r = add_all(m, definitions, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(m);
+	return 0;
+}
+
+/* The number in the first group; false when there is none. */
+static bool group_number(const struct metrics *m, const char *line, double *ret)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->match);
+	char text[NUMBER_LEN];
+	size_t n;
+
+	if (at[2] == PCRE2_UNSET)
+		return false;
+	n = at[3] - at[2];
+	if (n == 0 || n >= sizeof(text))
+		return false;
+	memcpy(text, line + at[2], n);
+	text[n] = '\0';
+	return str_to_double(text, ret) == 0;
+}
+
+json_t *metrics_read(struct metrics *m, const char *line, size_t len, const char **ret_slow)
+{
+	json_t *values = NULL;
+
+	*ret_slow = NULL;
+	if (len > METRICS_LINE_MAX)
+		len = METRICS_LINE_MAX;
+	for (size_t i = 0; i < m->n; i++) {
+		struct metric *item = &m->items[i];
+		double v;
+		int r;
+
+		if (!item->code)
+			continue;
+		r = pcre2_match(item->code, (PCRE2_SPTR)line, len, 0, 0, m->match, m->limits);
+		if (r == PCRE2_ERROR_MATCHLIMIT || r == PCRE2_ERROR_HEAPLIMIT ||
+		    r == PCRE2_ERROR_JIT_STACKLIMIT) {
+			pcre2_code_free(TAKE(item->code));
+			*ret_slow = item->name;
+		} else if (r >= 0 && group_number(m, line, &v)) {
+			if (!values)
+				values = json_object();
+			json_object_set_new(values, item->name, json_number(v));
+		}
+	}
+	return values;
+}

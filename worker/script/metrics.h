@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Metrics out of a log: `metric_definitions` of the spec (name and regular expression whose first
+ * group is a number), or those that read the lines of transformers' Trainer, version 4 and 5. The
+ * one user of PCRE2, whose language is Python's for all that such expressions use.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stddef.h>
+
+#define METRICS_MAX	    64
+#define METRICS_LINE_MAX    65536  /* longer lines are looked at up to here */
+#define METRICS_MATCH_STEPS 200000 /* work allowed for one expression on one line */
+
+struct metrics;
+
+/* `definitions`: array of {"name","regex"}, NULL, null or empty for the defaults. -ERR_INVALID
+ * names the expression that does not compile or has no group. */
+int metrics_new(const json_t *definitions, struct metrics **ret, struct err *reterr) MUSTCHECK;
+void metrics_free(struct metrics *m);
+void metrics_freep(struct metrics **m);
+/* What one line (without its end) says: a new object of numbers, NULL when it says nothing. An
+ * expression that takes too long on a line is not used again; its name goes to *ret_slow (static
+ * until metrics_free), else NULL. */
+json_t *metrics_read(struct metrics *m, const char *line, size_t len, const char **ret_slow);

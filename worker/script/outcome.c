@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* What the end of the script means: the result, or a failure in the toolkit's words. */
+#include "worker/script/script.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define FAILURE_FILE  "output/failure"
+#define RESULTS_FILE  "output/data/eval_results.txt"
+#define FAILURE_MAX   1024 /* SageMaker's FailureReason has as many */
+#define RESULTS_MAX   65536
+#define TAIL_MAX      16384
+#define TAIL_LINES    10
+#define COMMAND_SHOWN 160 /* bytes of the command in a message */
+#define TEXT_MAX      (1 << 20)
+
+/* Bytes that are not UTF-8 become '?', carriage returns line ends. */
+static void make_text(struct buf *b)
+{
+	for (size_t i = 0; i < b->len;) {
+		size_t n = 1;
+
+		while (n < 4 && i + n <= b->len && !str_utf8_valid(b->data + i, n))
+			n++;
+		if (i + n > b->len || !str_utf8_valid(b->data + i, n)) {
+			b->data[i] = '?';
+			n = 1;
+		}
+		if (b->data[i] == '\r' || b->data[i] == '\0')
+			b->data[i] = '\n';
+		i += n;
+	}
+	while (b->len && strchr(" \n\t", b->data[b->len - 1]))
+		b->data[--b->len] = '\0';
+}
+
+/* From the last traceback on, or the last lines. */
+static const char *error_part(const struct buf *tail)
+{
+	const char *text = buf_str(tail), *found = NULL, *p = text;
+	int lines = 0;
+
+	while ((p = strstr(p, "Traceback (most recent call last)")))
+		found = p++;
+	if (found)
+		return found;
+	for (p = text + tail->len; p > text; p--)
+		if (p[-1] == '\n' && ++lines == TAIL_LINES)
+			break;
+	return p;
+}
+
+static void command_text(const struct script *s, struct buf *out)
+{
+	for (size_t i = 0; i < json_array_size(s->argv); i++)
+		buf_printf(out, "%s%s", i ? " " : "",
+			   json_string_value(json_array_get(s->argv, i)));
+}
+
+/* At most `max` bytes of the end of `text`, from a character's start. */
+static const char *last_bytes(const char *text, size_t max)
+{
+	size_t n = strlen(text);
+
+	if (n <= max)
+		return text;
+	text += n - max;
+	while (((unsigned char)*text & 0xc0) == 0x80)
+		text++;
+	return text;
+}
+
+static int exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The toolkit's text; `message_max` and `command_max` cut its parts. */
+static void failure_text(struct buf *out, int code, const char *message, size_t message_max,
+			 const char *command, int command_max)
+{
+	const char *shown = last_bytes(message, message_max);
+
+	buf_printf(out, "ExecuteUserScriptError:\nExitCode %d\nErrorMessage \"%s%s\"", code,
+		   shown == message ? "" : "...", shown);
+	if (code == 128 + SIGKILL)
+		buf_puts(out, "\nExtraInfo \"OutOfMemory: Process killed by SIGKILL (signal 9)\"");
+	buf_printf(out, "\nCommand \"%.*s%s\"", command_max, command,
+		   strlen(command) > (size_t)command_max ? "..." : "");
+}
+
+static const char *failure_code(int code, bool oom, const char *message)
+{
+	if (oom || strstr(message, "OutOfMemoryError"))
+		return "oom";
+	if (code == 128 + SIGKILL)
+		return "killed";
+	return "script_error";
+}
+
+static int failed(struct script *s, int status, bool oom, struct err *reterr)
+{
+	OWN(buf_done) struct buf own = BUF_INIT(FAILURE_MAX);
+	OWN(buf_done) struct buf tail = BUF_INIT(TAIL_MAX);
+	OWN(buf_done) struct buf command = BUF_INIT(TEXT_MAX);
+	OWN(buf_done) struct buf text = BUF_INIT(TEXT_MAX + TAIL_MAX);
+	int code = exit_code(status);
+	const char *message;
+
+	/* The script's own word first; what is longer than the limit is cut, not refused. */
+	(void)!file_read(s->w->work_dirfd, FAILURE_FILE, &own, NULL);
+	make_text(&own);
+	logtail_tail(&s->log, TAIL_MAX, &tail);
+	make_text(&tail);
+	message = own.len ? buf_str(&own) : error_part(&tail);
+	command_text(s, &command);
+	s->w->failure_code = failure_code(code, oom, message);
+	failure_text(&text, code, message, TAIL_MAX, buf_str(&command), COMMAND_SHOWN * 8);
+	if (!own.len && buf_ok(&text))
+		(void)!file_write_atomic(s->w->work_dirfd, FAILURE_FILE, text.data, text.len, 0644,
+					 NULL);
+	buf_clear(&text);
+	failure_text(&text, code, message, ERR_MSG_MAX - COMMAND_SHOWN - 192, buf_str(&command),
+		     COMMAND_SHOWN);
+	make_text(&text);
+	return err_set(reterr, ERR_INVALID, "%s", buf_str(&text));
+}
+
+/* "eval_f1 = 0.86" lines as final values. */
+static void read_results(struct script *s)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(RESULTS_MAX);
+	char *rest, *line;
+
+	if (file_read(s->w->work_dirfd, RESULTS_FILE, &text, NULL) < 0 || !text.len)
+		return;
+	make_text(&text);
+	rest = text.data;
+	while ((line = strsep(&rest, "\n"))) {
+		char *eq = strstr(line, " = ");
+		double v;
+
+		if (!eq || str_to_double(eq + 3, &v) < 0)
+			continue;
+		*eq = '\0';
+		json_object_set_new(s->last, line, json_number(v));
+	}
+}
+
+/* Where the daemon looks for them, whatever kind of job it was. */
+static void show_results(struct script *s)
+{
+	static const char *const names[] = {"eval_results.txt", "metrics.json"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char from[64], to[64];
+		struct err e;
+
+		snprintf(from, sizeof(from), "output/data/%s", names[i]);
+		snprintf(to, sizeof(to), "output/%s", names[i]);
+		if (path_exists(s->w->work_dirfd, from) && !path_exists(s->w->work_dirfd, to) &&
+		    file_copy(s->w->work_dirfd, from, s->w->work_dirfd, to, &e) < 0)
+			report_warning(s->w->report, "result_not_copied", "%s", e.msg);
+	}
+	read_results(s);
+	if (json_object_size(s->last))
+		report_result(s->w->report, json_incref(s->last));
+}
+
+int outcome_of(struct script *s, int status, bool oom, struct err *reterr)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		show_results(s);
+		return file_write_atomic(s->w->work_dirfd, "output/success", "", 0, 0644, reterr);
+	}
+	if (*s->w->stop) {
+		s->w->failure_code = "cancelled";
+		return err_set(reterr, ERR_CANCELLED,
+			       "the script was stopped with SIGTERM and ended with exit code %d",
+			       exit_code(status));
+	}
+	return failed(s, status, oom, reterr);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/script/script.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/shim/oom.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One line of the log: a metric event when an expression finds something in it. */
+static void on_line(void *userdata, const char *line, size_t len)
+{
+	struct script *s = userdata;
+	const char *slow;
+	json_t *values = metrics_read(s->metrics, line, len, &slow);
+
+	if (slow)
+		report_warning(s->w->report, "slow_metric",
+			       "the regex of metric '%s' takes too long on a line of the log; it "
+			       "is not used any more",
+			       slow);
+	if (!values)
+		return;
+	json_object_update(s->last, values);
+	report_metric(s->w->report, ++s->metric_lines, json_get_num(values, "epoch", NAN), values);
+}
+
+static int read_spec(struct script *s, struct err *reterr)
+{
+	const json_t *spec = s->w->spec, *model = json_object_get(spec, "model");
+	struct contract *c = &s->contract;
+	json_t *hps = json_object_get(spec, "hyperparameters");
+
+	c->entry_point = json_get_str(spec, "entry_point", "");
+	s->source_dir = json_get_str(spec, "source_dir", "");
+	c->job = json_get_str(s->w->message, "job", "");
+	c->hyperparameters = hps;
+	c->cpus = s->w->cpus;
+	c->gpus = (int)json_array_size(
+		json_object_get(json_object_get(s->w->message, "resources"), "devices"));
+	if (!contract_entry_point_ok(c->entry_point))
+		return err_at(reterr, ERR_INVALID, "/entry_point",
+			      "entry_point must be a relative path of letters, digits and "
+			      "'. _ + - /', not '%s'",
+			      c->entry_point);
+	if (*s->source_dir != '/')
+		return err_at(reterr, ERR_INVALID, "/source_dir",
+			      "source_dir must be an absolute path");
+	if (hps && !json_is_object(hps))
+		return err_at(reterr, ERR_INVALID, "/hyperparameters",
+			      "hyperparameters must be an object, not %s", json_type_name(hps));
+	s->channels = json_object();
+	json_object_update(s->channels, json_object_get(spec, "channels"));
+	if (json_is_string(model))
+		json_object_set(s->channels, "model", (json_t *)model);
+	c->channels = s->channels;
+	return 0;
+}
+
+/* The region that the AWS tools would use. */
+static const char *region(void)
+{
+	const char *first = getenv("AWS_REGION"), *second = getenv("AWS_DEFAULT_REGION");
+
+	return first ? first : second ? second : "";
+}
+
+static void say_start(const struct script *s)
+{
+	printf("Invoking script:");
+	for (size_t i = 0; i < json_array_size(s->argv); i++)
+		printf(" %s", json_string_value(json_array_get(s->argv, i)));
+	putchar('\n');
+	fflush(stdout);
+}
+
+static int run(struct script *s, struct err *reterr)
+{
+	int64_t kills = oom_kills_now();
+	char code[PATH_MAX];
+	int status, r;
+
+	snprintf(code, sizeof(code), "%s/code", s->contract.base);
+	say_start(s);
+	r = logtail_open(&s->log, s->w->dirfd, reterr);
+	if (r >= 0)
+		r = script_run(s, s->argv, code, on_line, &status, reterr);
+	if (r < 0)
+		return r;
+	return outcome_of(s, status, kills >= 0 && oom_kills_now() > kills, reterr);
+}
+
+static void done(struct script *s)
+{
+	layout_end(s);
+	logtail_close(&s->log);
+	metrics_free(s->metrics);
+	json_decref(s->channels);
+	json_decref(s->env);
+	json_decref(s->argv);
+	json_decref(s->last);
+}
+
+int script_main(struct worker *w, struct err *reterr)
+{
+	struct script s = {.w = w, .log = {.fd = -1}, .last = json_object()};
+	int r;
+
+	s.contract.region = region();
+	r = read_spec(&s, reterr);
+	if (r >= 0)
+		r = metrics_new(json_object_get(w->spec, "metric_definitions"), &s.metrics, reterr);
+	if (r >= 0)
+		r = layout_make(&s, reterr);
+	if (r >= 0)
+		r = command_prepare(&s, reterr);
+	if (r >= 0)
+		r = run(&s, reterr);
+	done(&s);
+	return r;
+}

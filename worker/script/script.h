@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `trainyard-worker script`: the user's own training script under the contract of SageMaker's
+ * training toolkit. What the steps of script_main (script.c) share.
+ */
+#pragma once
+
+#include "worker/script/contract.h"
+#include "worker/script/logtail.h"
+#include "worker/script/metrics.h"
+#include "worker/worker.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+enum entry_type {
+	ENTRY_PYTHON,  /* python train.py args */
+	ENTRY_PACKAGE, /* setup.py beside it: python -m train args */
+	ENTRY_COMMAND, /* /bin/sh -c "./train.sh args" */
+};
+
+struct script {
+	struct worker *w;
+	struct contract contract;
+	json_t *channels; /* name → absolute directory; `model` among them; owned */
+	const char *source_dir;
+	enum entry_type type;
+	bool optml;	       /* the script sees /opt/ml */
+	char python[PATH_MAX]; /* absolute */
+	json_t *env;	       /* of the script: name → text; owned */
+	json_t *argv;	       /* array of texts; owned */
+	struct metrics *metrics;
+	struct logtail log;
+	json_t *last;	      /* the newest value of each metric; owned */
+	int64_t metric_lines; /* the step of the next one */
+};
+
+/* layout.c: the directories of /opt/ml below work/, the code, the channels, input/config. */
+int layout_make(struct script *s, struct err *reterr) MUSTCHECK;
+/* Unmount and remove what only the run needed (code stays). */
+void layout_end(struct script *s);
+
+/* command.c: the interpreter, requirements, argv and environment. */
+int command_prepare(struct script *s, struct err *reterr) MUSTCHECK;
+
+/* run.c: start `argv` with s->env in `cwd` and wait, forwarding one SIGTERM of ours to its whole
+ * group; log lines go to `fn` meanwhile (NULL: not read). *ret_status as waitpid gives it. */
+int script_run(struct script *s, const json_t *argv, const char *cwd, logtail_line_fn fn,
+	       int *ret_status, struct err *reterr) MUSTCHECK;
+
+/* outcome.c: what the end of the script means. 0, or the negative error that ends the worker;
+ * writes output/success or output/failure. `oom`: the out-of-memory killer was seen at work. */
+int outcome_of(struct script *s, int status, bool oom, struct err *reterr) MUSTCHECK;
