@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define NATIVE_PROGRAM "trainyard-native"
+
 static volatile sig_atomic_t stop_asked;
 
 static const struct {
@@ -23,8 +25,7 @@ static const struct {
 	{"preprocess", preprocess_main},
 #endif
 #ifdef WORKER_HAS_TRAIN
-	{"train", train_main},
-	{"evaluate", evaluate_main},
+	{"train", train_main},		 {"evaluate", evaluate_main},
 #endif
 #ifdef WORKER_HAS_SERVE
 	{"serve", serve_main},
@@ -82,9 +83,28 @@ static int run_command(struct worker *w, const char *name, struct err *reterr)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (str_eq(commands[i].name, name))
 			return commands[i].run(w, reterr);
-	return err_set(reterr, ERR_UNSUPPORTED, "this build of trainyard-worker has no '%s'%s", name,
-		       str_eq(name, "script") ? "" : "; build it with -Dnative=enabled");
+	return err_set(reterr, ERR_UNSUPPORTED, "this build of trainyard-worker has no '%s'%s",
+		       name, str_eq(name, "script") ? "" : "; build it with -Dnative=enabled");
 }
+
+#ifdef WORKER_HAS_SCRIPT
+/* The program with the engine's libraries lies beside this one. Returns when it cannot be had. */
+static void become_native(char **argv)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(NATIVE_PROGRAM));
+	char *slash;
+
+	if (n < 0 || str_eq(argv[1], "script"))
+		return;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		memcpy(slash + 1, NATIVE_PROGRAM, sizeof(NATIVE_PROGRAM));
+		execv(path, argv);
+	}
+}
+#endif
 
 int main(int argc, char **argv)
 {
@@ -101,6 +121,9 @@ int main(int argc, char **argv)
 		fputc('\n', stderr);
 		return 2;
 	}
+#ifdef WORKER_HAS_SCRIPT
+	become_native(argv);
+#endif
 	sigaction(SIGTERM, &on_stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a write over a limit is an error code, not a death */
