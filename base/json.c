@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -119,7 +120,7 @@ int json_set_str(json_t *obj, const char *key, const char *value)
 
 void json_pointer_add(char *pointer, size_t size, const char *key)
 {
-	size_t n = strlen(pointer);
+	size_t n = strlen(pointer), start = n;
 
 	if (n + 1 < size)
 		pointer[n++] = '/';
@@ -132,6 +133,9 @@ void json_pointer_add(char *pointer, size_t size, const char *key)
 		}
 	}
 	pointer[n < size ? n : size - 1] = '\0';
+	if (*key && n < size) /* cut: but not inside a character */
+		while (n > start && !str_utf8_valid(pointer + start, n - start))
+			pointer[--n] = '\0';
 }
 
 void json_pointer_add_index(char *pointer, size_t size, size_t index)

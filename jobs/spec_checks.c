@@ -21,10 +21,11 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)v, key, value) if (!*key || strlen(key) > TAG_NAME_MAX)
-		spec_problem(p, PROBLEM_OUT_OF_RANGE,
-			     "the name of a tag must have 1 to %d bytes, not %zu", TAG_NAME_MAX,
-			     strlen(key));
+	json_object_foreach ((json_t *)v, key, value)
+		if (!*key || strlen(key) > TAG_NAME_MAX)
+			spec_problem(p, PROBLEM_OUT_OF_RANGE,
+				     "the name of a tag must have 1 to %d bytes, not %zu",
+				     TAG_NAME_MAX, strlen(key));
 }
 
 /* Does the variable look like it holds a secret? Plain numbers and words for yes and no do not. */
@@ -74,8 +75,7 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)v, key, value)
-	{
+	json_object_foreach ((json_t *)v, key, value) {
 		const char *text = json_string_value(value);
 		size_t mark = spec_enter(p, key);
 
@@ -110,13 +110,13 @@ void check_channels(struct spec_parse *p, const struct spec_field *f, const json
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)v, key, value) if (!isalnum((unsigned char)*key) ||
-							 key[strspn(key, allowed)] ||
-							 strlen(key) > CHANNEL_NAME_MAX)
-		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not the name of a channel; use at most %d letters, "
-			     "digits, '_', '.' and '-'",
-			     problem_quote(quote, key), CHANNEL_NAME_MAX);
+	json_object_foreach ((json_t *)v, key, value)
+		if (!isalnum((unsigned char)*key) || key[strspn(key, allowed)] ||
+		    strlen(key) > CHANNEL_NAME_MAX)
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' is not the name of a channel; use at most %d letters, "
+				     "digits, '_', '.' and '-'",
+				     problem_quote(quote, key), CHANNEL_NAME_MAX);
 }
 
 void check_hyperparameters(struct spec_parse *p, const struct spec_field *f, const json_t *v)
@@ -124,8 +124,7 @@ void check_hyperparameters(struct spec_parse *p, const struct spec_field *f, con
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)v, key, value)
-	{
+	json_object_foreach ((json_t *)v, key, value) {
 		size_t mark = spec_enter(p, key);
 
 		if (!*key || strlen(key) > VALUE_NAME_MAX)

@@ -153,6 +153,7 @@ static void rule_dataset(struct spec_parse *p, const json_t *spec)
 	     test = json_object_get(d, "test");
 	const char *text = json_get_str(d, "text_column", ""),
 		   *label = json_get_str(d, "label_column", "");
+	char quote[PROBLEM_QUOTE_MAX];
 	size_t mark = spec_enter(p, "dataset");
 
 	if (d && path && (train || test))
@@ -166,8 +167,8 @@ static void rule_dataset(struct spec_parse *p, const json_t *spec)
 			     "lies");
 	if (d && str_eq(text, label))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'text_column' and 'label_column' are both '%.64s'; name two columns",
-			     text);
+			     "'text_column' and 'label_column' are both '%s'; name two columns",
+			     problem_quote(quote, text));
 	spec_leave(p, mark);
 }
 
