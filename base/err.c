@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/err.h"
 
+#include "base/str.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A text that filled its buffer was cut, perhaps inside of a UTF-8 character: take that away. */
+static void trim_cut(char msg[ERR_MSG_MAX])
+{
+	size_t n = strlen(msg), lead = n;
+
+	if (n < ERR_MSG_MAX - 1)
+		return;
+	while (lead && n - lead < 4 && ((unsigned char)msg[lead - 1] & 0xc0) == 0x80)
+		lead--;
+	if (lead && !str_utf8_valid(msg + lead - 1, n - lead + 1))
+		msg[lead - 1] = '\0';
+}
 
 static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
 {
@@ -11,6 +26,7 @@ static void err_fill(struct err *e, int code, const char *field, const char *fmt
 	e->retry = ERR_PERMANENT;
 	snprintf(e->field, sizeof(e->field), "%s", field ? field : "");
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	trim_cut(e->msg);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -48,6 +64,7 @@ int err_errno(struct err *e, int errnum, const char *fmt, ...)
 		va_end(ap);
 		used = strlen(e->msg);
 		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(errnum));
+		trim_cut(e->msg);
 	}
 	return -errnum;
 }
@@ -66,5 +83,6 @@ int err_ctx(struct err *e, int r, const char *fmt, ...)
 	va_end(ap);
 	used = strlen(e->msg);
 	snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", was);
+	trim_cut(e->msg);
 	return r;
 }

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* base/buf at its limit, base/json: depth, duplicates, pointers, fall-backs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <math.h>
+#include <string.h>
+
+static void test_buf_limit(void **state)
+{
+	OWN(buf_done) struct buf b = BUF_INIT(10);
+
+	assert_string_equal(buf_str(&b), "");
+	assert_int_equal(buf_puts(&b, "12345"), 0);
+	assert_int_equal(buf_printf(&b, "%d", 67890), 0); /* just full */
+	assert_string_equal(buf_str(&b), "1234567890");
+	assert_int_equal(b.len, 10);
+	assert_int_equal(buf_put(&b, "", 0), 0);
+	assert_true(buf_ok(&b));
+	assert_int_equal(buf_puts(&b, "x"), -ENOBUFS);
+	assert_false(buf_ok(&b));
+	assert_string_equal(buf_str(&b), "1234567890"); /* keeps what it had */
+	assert_int_equal(buf_put(&b, "", 0), -ENOBUFS); /* and stays failed */
+	assert_null(buf_reserve(&b, 0));
+	assert_null(buf_take(&b));
+	buf_clear(&b);
+	assert_true(buf_ok(&b));
+	assert_int_equal(buf_puts(&b, "again"), 0);
+	assert_string_equal(buf_str(&b), "again");
+}
+
+static void test_buf_overflowing_lengths(void **state)
+{
+	OWN(buf_done) struct buf b = BUF_INIT(100);
+
+	assert_int_equal(buf_puts(&b, "abc"), 0);
+	assert_null(buf_reserve(&b, SIZE_MAX));
+	buf_clear(&b);
+	assert_null(buf_reserve(&b, SIZE_MAX - 1));
+	buf_clear(&b);
+	assert_int_equal(buf_printf(&b, "%101s", "x"), -ENOBUFS);
+	assert_string_equal(buf_str(&b), "");
+}
+
+static void test_buf_consume_and_take(void **state)
+{
+	OWN(buf_done) struct buf b = BUF_INIT(1000);
+	char *to = buf_reserve(&b, 4);
+
+	memcpy(to, "wxyz", 4);
+	buf_added(&b, 3);
+	assert_string_equal(buf_str(&b), "wxy");
+	buf_consume(&b, 2);
+	assert_string_equal(buf_str(&b), "y");
+	buf_consume(&b, 1);
+	assert_string_equal(buf_str(&b), "");
+	for (int i = 0; i < 500; i++)
+		assert_int_equal(buf_put(&b, "\0a", 2), 0); /* any bytes */
+	assert_int_equal(b.len, 1000);
+	OWN(freep) char *taken = buf_take(&b);
+
+	assert_memory_equal(taken + 998, "\0a", 3);
+	assert_int_equal(b.len, 0);
+	OWN(freep) char *empty = buf_take(&b);
+
+	assert_string_equal(empty, "");
+}
+
+static int parse(const char *text, json_t **ret, struct err *e)
+{
+	return json_parse(text, strlen(text), ret, e);
+}
+
+static void test_depth(void **state)
+{
+	char text[2 * JSON_DEPTH_MAX + 8];
+	struct err e;
+
+	for (int depth = JSON_DEPTH_MAX; depth <= JSON_DEPTH_MAX + 1; depth++) {
+		json_t *j = NULL;
+		int r;
+
+		memset(text, '[', (size_t)depth);
+		memset(text + depth, ']', (size_t)depth);
+		text[2 * depth] = '\0';
+		r = parse(text, &j, &e);
+		assert_int_equal(r, depth == JSON_DEPTH_MAX ? 0 : -ERR_INVALID);
+		json_decref(j);
+	}
+	assert_non_null(strstr(e.msg, "deeper than 64"));
+}
+
+/* Brackets in strings are not depth, also after escapes. */
+static void test_depth_ignores_strings(void **state)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(4096);
+	json_t *j = NULL;
+
+	buf_puts(&text, "[\"");
+	for (int i = 0; i < 200; i++)
+		buf_puts(&text, "[{\\\"\\\\");
+	buf_puts(&text, "\"]");
+	assert_int_equal(json_parse(text.data, text.len, &j, NULL), 0);
+	assert_int_equal(json_string_length(json_array_get(j, 0)), 800);
+	json_decref(j);
+}
+
+static void test_refusals(void **state)
+{
+	static const char *const bad[] = {
+		"",	    "{",
+		"[1,]",	    "{\"a\":1,\"a\":2}",
+		"1 2",	    "nul",
+		"\"\xff\"", "\"\\u0000\"",
+		"[1e999]",  "99999999999999999999",
+		"'a'",	    "\xEF\xBB\xBF{}",
+	};
+	json_t *j = NULL;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(parse(bad[i], &j, &e), -ERR_INVALID);
+		assert_null(j);
+		assert_non_null(strstr(e.msg, "line 1"));
+	}
+	assert_int_equal(json_parse("{}\0{}", 5, &j, &e), -ERR_INVALID);
+	assert_int_equal(parse("\n\n  {\"a\": x}", &j, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "line 3"));
+}
+
+static void test_any_value(void **state)
+{
+	static const char *const good[] = {"1", "\"a\"", "null", "true", "[]", "{}", "-0.5"};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		OWN(json_decrefp) json_t *j = NULL;
+
+		assert_int_equal(parse(good[i], &j, NULL), 0);
+		OWN(freep) char *text = json_text(j);
+
+		assert_string_equal(text, good[i]);
+	}
+}
+
+static void test_look_ups(void **state)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+
+	assert_int_equal(
+		parse("{\"s\": \"x\", \"i\": 3, \"r\": 1.5, \"b\": true, \"z\": null}", &j, NULL),
+		0);
+	assert_string_equal(json_get_str(j, "s", "no"), "x");
+	assert_string_equal(json_get_str(j, "i", "no"), "no");
+	assert_null(json_get_str(j, "z", NULL));
+	assert_int_equal(json_get_int(j, "i", 9), 3);
+	assert_int_equal(json_get_int(j, "r", 9), 9);
+	assert_true(json_get_num(j, "i", 9) == 3.0);
+	assert_true(json_get_num(j, "r", 9) == 1.5);
+	assert_true(json_get_num(j, "none", 9) == 9.0);
+	assert_true(json_get_bool(j, "b", false));
+	assert_true(json_get_bool(j, "i", true));
+	assert_string_equal(json_get_str(NULL, "s", "no"), "no");
+	assert_int_equal(json_set_str(j, "s", NULL), 0);
+	assert_true(json_is_null(json_object_get(j, "s")));
+	OWN(json_decrefp) json_t *nan = json_number((double)NAN);
+	OWN(json_decrefp) json_t *half = json_number(0.5);
+
+	assert_true(json_is_null(nan));
+	assert_true(json_real_value(half) == 0.5);
+	assert_string_equal(json_type_name(NULL), "nothing");
+	assert_string_equal(json_type_name(j), "an object");
+}
+
+static void test_pointers(void **state)
+{
+	char p[32] = "";
+
+	json_pointer_add(p, sizeof(p), "jobs");
+	json_pointer_add_index(p, sizeof(p), 12);
+	json_pointer_add(p, sizeof(p), "a/b~c");
+	assert_string_equal(p, "/jobs/12/a~1b~0c");
+	json_pointer_add(p, sizeof(p), "");
+	assert_string_equal(p, "/jobs/12/a~1b~0c/");
+	for (size_t size = 2; size < 24; size++) { /* cut, never inside of a character */
+		char *small = malloc(size);
+
+		small[0] = '\0';
+		json_pointer_add(small, size, "äöü~/日本語x");
+		json_pointer_add_index(small, size, 123456);
+		json_pointer_add(small, size, "語");
+		assert_true(strlen(small) < size);
+		assert_true(str_utf8_valid(small, strlen(small)));
+		free(small);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buf_limit),
+		cmocka_unit_test(test_buf_overflowing_lengths),
+		cmocka_unit_test(test_buf_consume_and_take),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_depth_ignores_strings),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_any_value),
+		cmocka_unit_test(test_look_ups),
+		cmocka_unit_test(test_pointers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

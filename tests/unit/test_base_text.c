@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* base/str, base/clock, base/id, base/hash, base/err: texts in and out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define US USEC_PER_SEC
+
+static void test_copies(void **state)
+{
+	char buf[8];
+
+	assert_true(str_copy(buf, sizeof(buf), "1234567"));
+	assert_string_equal(buf, "1234567");
+	assert_false(str_copy(buf, sizeof(buf), "12345678"));
+	assert_string_equal(buf, "1234567");
+	assert_true(str_excerpt(buf, sizeof(buf), "1234567"));
+	assert_string_equal(buf, "1234567");
+	assert_false(str_excerpt(buf, sizeof(buf), "12345678"));
+	assert_string_equal(buf, "1234…");
+	assert_false(str_excerpt(buf, sizeof(buf), "äöüß")); /* 8 bytes */
+	assert_string_equal(buf, "äö…");
+	assert_false(str_excerpt(buf, sizeof(buf), "aäöüß")); /* never half a character */
+	assert_string_equal(buf, "aä…");
+	assert_true(str_eq(NULL, NULL));
+	assert_false(str_eq(NULL, ""));
+	assert_true(str_starts("abc", "ab"));
+	assert_false(str_starts("a", "ab"));
+	assert_true(str_ends("abc", "bc"));
+	assert_false(str_ends("c", "bc"));
+}
+
+static void test_nearest(void **state)
+{
+	static const char *const words[] = {"learning_rate", "epochs", "seed", "model"};
+	char longer[80];
+
+	assert_string_equal(str_nearest("lerning_rate", words, 4), "learning_rate");
+	assert_string_equal(str_nearest("epoch", words, 4), "epochs");
+	assert_string_equal(str_nearest("modle", words, 4), "model");
+	assert_null(str_nearest("temperature", words, 4));
+	assert_null(str_nearest("seed", words, 0));
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_null(str_nearest(longer, words, 4));
+}
+
+static void test_numbers(void **state)
+{
+	static const char *const bad_i64[] = {"", " 1", "1 ", "1x", "0x10", "1.0", "-"};
+	static const char *const bad_double[] = {"", " 1", "1 ", "nan", "inf", "1e999", "1x"};
+	int64_t i = 0;
+	double d = 0;
+
+	assert_int_equal(str_to_i64("-9223372036854775808", &i), 0);
+	assert_true(i == INT64_MIN);
+	assert_int_equal(str_to_i64("9223372036854775808", &i), -ERANGE);
+	for (size_t n = 0; n < ARRAY_LEN(bad_i64); n++)
+		assert_int_equal(str_to_i64(bad_i64[n], &i), -EINVAL);
+	assert_int_equal(str_to_double("-2.5e-3", &d), 0);
+	assert_true(d == -2.5e-3);
+	for (size_t n = 0; n < ARRAY_LEN(bad_double); n++)
+		assert_int_equal(str_to_double(bad_double[n], &d), -EINVAL);
+}
+
+static void test_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes;
+	} good[] = {
+		{"0", 0},
+		{"1024", 1024},
+		{"512MB", 512000000},
+		{"8GiB", 8LL << 30},
+		{"1.5 KiB", 1536},
+		{"2T", 2LL << 40},
+		{"1K", 1024},
+		{"3TB", 3000000000000LL},
+		{"7B", 7},
+	};
+	static const char *const bad[] = {"",	  "GiB",  "-1",	     "1 XB",	       "1e3",
+					  "0x10", "1gib", "9e30TiB", "99999999999TiB", "1..2",
+					  "1.2.3"};
+	int64_t v = 0;
+	char buf[24];
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_int_equal(str_parse_bytes(good[i].text, &v), 0);
+		assert_true(v == good[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (str_parse_bytes(bad[i], &v) != -EINVAL)
+			fail_msg("'%s' was taken as %lld", bad[i], (long long)v);
+	assert_string_equal(str_bytes(buf, sizeof(buf), 0), "0 B");
+	assert_string_equal(str_bytes(buf, sizeof(buf), 1023), "1023 B");
+	assert_string_equal(str_bytes(buf, sizeof(buf), 1024), "1.0 KiB");
+	assert_string_equal(str_bytes(buf, sizeof(buf), 9878424781LL), "9.2 GiB");
+	assert_string_equal(str_bytes(buf, sizeof(buf), INT64_MAX), "8192.0 PiB");
+}
+
+static void test_glob(void **state)
+{
+	static const struct {
+		const char *pattern, *path;
+		bool want;
+	} cases[] = {
+		{"*", "a", true},
+		{"*", "", true},
+		{"*", "a/b", false},
+		{"**", "a/b/c", true},
+		{"*.txt", "a.txt", true},
+		{"*.txt", "d/a.txt", false},
+		{"**/*.txt", "d/e/a.txt", true},
+		{"**/*.txt", "a.txt", true},
+		{"a/**/b", "a/b", true},
+		{"a/**/b", "a/x/y/b", true},
+		{"a/**/b", "ab", false},
+		{"checkpoint-*/**", "checkpoint-500/optimizer.pt", true},
+		{"checkpoint-*/**", "model/x", false},
+		{"?", "a", true},
+		{"?", "/", false},
+		{"?", "", false},
+		{"a?c", "abc", true},
+		{"", "", true},
+		{"", "a", false},
+		{"abc", "ab", false},
+		{"ab", "abc", false},
+		{"*a*b", "xaxxb", true},
+		{"*a*b", "xaxxbc", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (str_glob(cases[i].pattern, cases[i].path) != cases[i].want)
+			fail_msg("'%s' on '%s' must be %d", cases[i].pattern, cases[i].path,
+				 cases[i].want);
+}
+
+static void test_utf8(void **state)
+{
+	static const char *const good[] = {"",
+					   "a",
+					   "\x7f",
+					   "ä",
+					   "語",
+					   "😀",
+					   "\xf4\x8f\xbf\xbf",
+					   "\xed\x9f\xbf",
+					   "\xee\x80\x80"};
+	static const char *const bad[] = {
+		"\x80",
+		"\xc3",
+		"\xc0\x80",
+		"\xe0\x80\x80",
+		"\xed\xa0\x80",
+		"\xf0\x80\x80\x80",
+		"\xf4\x90\x80\x80",
+		"\xff",
+		"a\xe8\xaa",
+		"\xf5\x80\x80\x80",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_true(str_utf8_valid(good[i], strlen(good[i])));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(str_utf8_valid(bad[i], strlen(bad[i])));
+	assert_true(str_utf8_valid("a\0b", 3));
+}
+
+static void test_clock_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t us;
+	} good[] = {
+		{"1970-01-01", 0},
+		{"1970-01-01T00:00:00Z", 0},
+		{"2026-01-02T03:04:05.678Z", INT64_C(1767323045678000)},
+		{"2026-01-02t03:04:05.678901z", INT64_C(1767323045678901)},
+		{"2026-01-02 04:04:05+01:00", INT64_C(1767323045000000)},
+		{"2026-01-01T21:34:05.5-05:30", INT64_C(1767323045500000)},
+		{"2024-02-29", INT64_C(1709164800000000)},
+	};
+	static const char *const bad[] = {
+		"",
+		"2026",
+		"2026-13-01",
+		"2026-02-29",
+		"2026-04-31",
+		"1969-12-31",
+		"2026-01-02T",
+		"2026-01-02T03:04Z",
+		"2026-01-02T24:00:00Z",
+		"2026-01-02T03:04:05",
+		"2026-01-02T03:04:05.Z",
+		"2026-01-02T03:04:05+1:00",
+		"2026-01-02T03:04:05Zx",
+		"2026-1-2",
+	};
+	char text[CLOCK_TEXT_LEN];
+	int64_t us;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_int_equal(clock_parse(good[i].text, &us), 0);
+		assert_true(us == good[i].us);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (clock_parse(bad[i], &us) != -EINVAL)
+			fail_msg("'%s' was taken", bad[i]);
+	assert_string_equal(clock_format(text, INT64_C(1767323045678901)),
+			    "2026-01-02T03:04:05.678Z");
+	clock_fake_us(INT64_C(1767323045678000));
+	assert_true(clock_now_us() == INT64_C(1767323045678000));
+	clock_fake_us(0);
+	assert_true(clock_now_us() > INT64_C(1767323045678000));
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t us;
+		const char *shown;
+	} good[] = {
+		{"0s", 0, "0s"},
+		{"500ms", US / 2, "500ms"},
+		{"90s", 90 * US, "1m30s"},
+		{"15m", 900 * US, "15m"},
+		{"1h30m", 5400 * US, "1h30m"},
+		{"7d", 7 * 86400 * US, "7d"},
+		{"25h", 25 * 3600 * US, "1d1h"},
+		{"36600d", 36600 * (86400 * US), "36600d"},
+	};
+	static const char *const bad[] = {"",	  "1",	"s",   "1 s", "-1s",
+					  "1.5h", "1x", "1hm", "h1",  "1sm"};
+	char text[32];
+	int64_t us;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_int_equal(duration_parse(good[i].text, &us), 0);
+		assert_true(us == good[i].us);
+		assert_string_equal(duration_format(text, us), good[i].shown);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(duration_parse(bad[i], &us), -EINVAL);
+	assert_int_equal(duration_parse("36601d", &us), -ERANGE);
+	assert_int_equal(duration_parse("36600d1ms", &us), -ERANGE);
+	assert_int_equal(duration_parse("99999999999999999999s", &us), -ERANGE);
+}
+
+static void test_ids(void **state)
+{
+	char last[ID_LEN] = "", id[ID_LEN];
+
+	clock_fake_us(INT64_C(1767323045678000));
+	for (int i = 0; i < 5000; i++) { /* all in one millisecond */
+		id_new('r', id);
+		assert_true(id_valid('r', id));
+		assert_true(strcmp(last, id) < 0);
+		memcpy(last, id, sizeof(id));
+	}
+	clock_fake_us(INT64_C(1767323040000000)); /* the clock went back */
+	id_new('r', id);
+	assert_true(strcmp(last, id) < 0);
+	memcpy(last, id, sizeof(id));
+	clock_fake_us(INT64_C(1767323045679000));
+	id_new('r', id);
+	assert_true(strcmp(last, id) < 0);
+	clock_fake_us(0);
+	assert_false(id_valid('j', id));
+	assert_false(id_valid('r', "r123"));
+	id[5] = 'u'; /* not in the alphabet */
+	assert_false(id_valid('r', id));
+}
+
+static void test_hash(void **state)
+{
+	static const struct {
+		const char *text, *hex;
+	} vectors[] = {
+		/* FIPS 180-4 */
+		{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+		{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+		 "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+	};
+	char hex[HASH_HEX_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		hash_bytes(vectors[i].text, strlen(vectors[i].text), hex);
+		assert_string_equal(hex, vectors[i].hex);
+	}
+	OWN(hash_freep) struct hash *h = hash_new();
+
+	for (int i = 0; i < 1000; i++) /* a million 'a' in pieces */
+		hash_update(h, memset((char[1000]){0}, 'a', 1000), 1000);
+	hash_hex(h, hex);
+	assert_string_equal(hex,
+			    "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+static void test_errors(void **state)
+{
+	char text[ERR_MSG_MAX * 2];
+	struct err e;
+
+	assert_int_equal(err_set(&e, ERR_LIMIT, "at most %d", 3), -ERR_LIMIT);
+	assert_string_equal(e.msg, "at most 3");
+	assert_string_equal(e.field, "");
+	assert_int_equal(err_at(&e, ERR_INVALID, "/a/0", "bad"), -ERR_INVALID);
+	assert_string_equal(e.field, "/a/0");
+	assert_int_equal(err_errno(&e, ENOENT, "read %s", "x"), -ENOENT);
+	assert_string_equal(e.msg, "read x: No such file or directory");
+	assert_int_equal(err_ctx(&e, -ENOENT, "job %d", 7), -ENOENT);
+	assert_string_equal(e.msg, "job 7: read x: No such file or directory");
+	assert_int_equal(e.code, ENOENT);
+	assert_int_equal(err_set(NULL, ERR_GONE, "%s", "nobody listens"), -ERR_GONE);
+	assert_int_equal(err_ctx(NULL, -3, "x"), -3);
+	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "é", 3);
+	for (int shift = 0; shift < 2; shift++) { /* a cut text is still a text */
+		err_set(&e, ERR_INVALID, "%s%s", shift ? "x" : "", text);
+		assert_true(str_utf8_valid(e.msg, strlen(e.msg)));
+		assert_true(strlen(e.msg) > ERR_MSG_MAX - 4);
+		err_ctx(&e, -1, "%s", shift ? "a" : "ab");
+		assert_true(str_utf8_valid(e.msg, strlen(e.msg)));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_copies),	    cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_numbers),	    cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_glob),	    cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_clock_parse), cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_ids),	    cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
