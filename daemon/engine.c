@@ -14,6 +14,7 @@
 #include "daemon/run.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -299,6 +300,7 @@ static void housekeeping(struct engine *e)
 	if (now - e->checkpointed_us >= CHECKPOINT_US && e->queue_n == 0) {
 		e->checkpointed_us = now;
 		store_checkpoint(e->store);
+		malloc_trim(0); /* what a burst needed goes back to the machine */
 	}
 	if (e->settings->events_keep_us > 0 && now - e->trimmed_us >= TRIM_US &&
 	    turn_begin(e, &why) >= 0) {
