@@ -14,8 +14,8 @@
 
 /* Where the other programs may lie, relative to the daemon's own directory: beside it, in a build
  * tree, installed. */
-static const char *const beside[] = {"", "../worker/", "../libexec/trainyard/",
-				     "../lib/trainyard/", NULL};
+static const char *const beside[] = {"", "../worker/", "../libexec/trainyard/", "../lib/trainyard/",
+				     NULL};
 
 static int own_directory(char *dir, size_t size, struct err *reterr)
 {
@@ -119,7 +119,8 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 #endif
 	s->cpu_slots = slots;
 	s->cpus_per_slot = cfg->local_cpus_per_slot ? cfg->local_cpus_per_slot
-						    : share > 0 ? share : 1;
+			   : share > 0		    ? share
+						    : 1;
 	s->cpu_endpoints_max = cfg->local_cpu_endpoints_max;
 	s->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	s->gpu_memory_margin_bytes = cfg->local_gpu_memory_margin_bytes;

@@ -72,7 +72,7 @@ static void publish(struct engine *e)
 	json_t *event;
 	size_t i;
 
-	json_array_foreach (events, i, event)
+	json_array_foreach(events, i, event)
 		feed_publish(e->feed, json_get_int(event, "seq", 0), json_incref(event));
 	json_decref(events);
 }

@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#define REQUEST_SAVED_US (10 * USEC_PER_SEC) /* how exact the stored time of the last request is \
-					      */
+/* How exact the stored time of the last request is. */
+#define REQUEST_SAVED_US (10 * USEC_PER_SEC)
 
 /* ---- the live table ---- */
 

@@ -188,7 +188,7 @@ static void words_of_waits(const json_t *waits, struct reason *why)
 	json_t *wait;
 	size_t i;
 
-	json_array_foreach (waits, i, wait)
+	json_array_foreach(waits, i, wait)
 		buf_printf(&names, "%s'%s' (%s)", i ? ", " : "", json_get_str(wait, "name", ""),
 			   json_get_str(wait, "state", ""));
 	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));

@@ -260,7 +260,7 @@ static struct rig_end wait_event(struct rig *rig, const char *kind, const char *
 		assert_int_equal(feed_read(engine_feed(rig->engine), &filter, since, SIZE_MAX,
 					   &events, &next, &e),
 				 0);
-		json_array_foreach (events, i, event) {
+		json_array_foreach(events, i, event) {
 			const json_t *reason = json_object_get(event, "reason");
 
 			str_copy(end.to, sizeof(end.to), json_get_str(event, "to", ""));

@@ -26,7 +26,7 @@ static json_t *message_of(struct rig *rig, const char *job)
 	struct err e;
 	size_t i;
 
-	json_array_foreach (json_object_get(status, "executions"), i, ex) {
+	json_array_foreach(json_object_get(status, "executions"), i, ex) {
 		if (!str_eq(json_get_str(ex, "job", ""), job))
 			continue;
 		snprintf(path, sizeof(path), "%s/executions/%s/spec.json", rig->data,

