@@ -20,16 +20,18 @@ pytestmark = pytest.mark.skipif(not PROBE.exists(), reason="built without the na
 
 FAMILIES = {
     "bert": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
-        "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4, "num_hidden_layers": 3,
-        "vocab_size": 500, "max_position_embeddings": 200, "num_labels": 3, **more})),
+        "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4,
+        "num_hidden_layers": 3, "vocab_size": 500, "max_position_embeddings": 200,
+        "num_labels": 3, **more})),
     "distilbert": lambda **more: transformers.DistilBertForSequenceClassification(
         transformers.DistilBertConfig(**{
             "dim": 96, "hidden_dim": 192, "n_heads": 3, "n_layers": 2, "vocab_size": 500,
             "max_position_embeddings": 200, "num_labels": 2, **more})),
     # no width is a multiple of the kernels' vectors: libtorch's operators do all
     "odd": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
-        "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3, "num_hidden_layers": 2,
-        "vocab_size": 500, "max_position_embeddings": 200, "num_labels": 2, **more})),
+        "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3,
+        "num_hidden_layers": 2, "vocab_size": 500, "max_position_embeddings": 200,
+        "num_labels": 2, **more})),
 }
 
 
@@ -183,8 +185,8 @@ def test_dropout_is_random_but_repeatable(model, tmp_path, bf16):
     rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
 
     def loss(**more):
-        return probe("gradients", model=directory, rows=rows, labels=labels, dropout=True, bf16=bf16,
-                     save=str(tmp_path / "g"), **more)["loss"]
+        return probe("gradients", model=directory, rows=rows, labels=labels, dropout=True,
+                     bf16=bf16, save=str(tmp_path / "g"), **more)["loss"]
 
     assert loss(seed=1) == loss(seed=1)
     assert loss(seed=1) != loss(seed=2)
@@ -221,7 +223,7 @@ def test_base_checkpoints(tmp_path):
     config = FAMILIES["bert"]().config
     full = spread(FAMILIES["bert"]())
     full.bert.save_pretrained(tmp_path / "plain")
-    state = {k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v
+    state = {k.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): v
              for k, v in full.state_dict().items() if not k.startswith("classifier")}
     state["cls.predictions.bias"] = torch.zeros(500)
     os.makedirs(tmp_path / "old")
@@ -236,7 +238,8 @@ def test_base_checkpoints(tmp_path):
         for name, p in full.named_parameters():
             if not name.startswith("classifier"):
                 assert torch.equal(weights[kind][name], p.detach()), (kind, name)
-    assert torch.equal(weights["plain"]["classifier.weight"][:2], weights["old"]["classifier.weight"][:2])
+    assert torch.equal(weights["plain"]["classifier.weight"][:2],
+                       weights["old"]["classifier.weight"][:2])
     assert 0.01 < weights["old"]["classifier.weight"].std() < 0.03
     torch.manual_seed(2)
     mlm = transformers.DistilBertForMaskedLM(FAMILIES["distilbert"]().config)

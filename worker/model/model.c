@@ -131,7 +131,7 @@ static int weights_add_shards(struct weights *w, const char *dir, const char *in
 		return r;
 	if (!json_object_size(json_object_get(j, "weight_map")))
 		return err_set(reterr, ERR_CORRUPT, "%s has no \"weight_map\"", index);
-	json_object_foreach (json_object_get(j, "weight_map"), tensor, file) {
+	json_object_foreach(json_object_get(j, "weight_map"), tensor, file) {
 		const char *name = json_string_value(file);
 		char path[PATH_MAX];
 

@@ -158,7 +158,7 @@ static int check_metadata(const json_t *metadata, struct err *reterr)
 
 	if (!json_is_object(metadata))
 		return err_set(reterr, ERR_CORRUPT, "\"__metadata__\" is not an object");
-	json_object_foreach ((json_t *)metadata, key, value)
+	json_object_foreach((json_t *)metadata, key, value)
 		if (!json_is_string(value))
 			return err_set(reterr, ERR_CORRUPT,
 				       "\"__metadata__\" has a value that is "
@@ -195,7 +195,7 @@ static int parse_header(struct safetensors *s, struct err *reterr)
 	if (!s->tensors)
 		return err_errno(reterr, ENOMEM, "read the header");
 	data = (const char *)map + 8 + size;
-	json_object_foreach (s->header, key, value) {
+	json_object_foreach(s->header, key, value) {
 		if (str_eq(key, "__metadata__"))
 			r = check_metadata(value, reterr);
 		else

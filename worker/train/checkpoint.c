@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checkpoints. The directory is made under a temporary name, every file is fsynced, the manifest
+ * with the hashes comes last, then the directory gets its name: a checkpoint-N that exists is
+ * complete, and damage that comes later is seen.
+ */
+#include "base/fileio.h"
+#include "base/hash.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/train/run.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CHECKPOINT_V	1
+#define CHECKPOINTS	"checkpoints"
+#define CHECKPOINT_KEEP 2
+#define SMALL_FILE_MAX	(1 << 20)
+
+static const struct {
+	const char *file;
+	enum tsh_slot slot;
+} slots[] = {
+	{"model.safetensors", TSH_WEIGHT},
+	{"exp_avg.safetensors", TSH_MOMENT1},
+	{"exp_avg_sq.safetensors", TSH_MOMENT2},
+};
+
+#define STATE "state.json"
+
+/* What must be the same for the rest of the run to be the same. */
+static json_t *run_identity(const struct train_run *t)
+{
+	const struct train_settings *s = &t->settings;
+
+	return json_pack("{s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b, s:b, s:i}",
+			 "rows", (json_int_t)t->train->rows, "tokens",
+			 (json_int_t)t->train_rows.tokens, "train_batch_size", s->train_batch_size,
+			 "total_steps", (json_int_t)s->total_steps, "warmup_steps",
+			 (json_int_t)s->warmup_steps, "learning_rate", s->learning_rate,
+			 "weight_decay", s->weight_decay, "max_grad_norm", s->max_grad_norm, "seed",
+			 (json_int_t)s->seed, "max_length", (json_int_t)s->max_length, "bf16",
+			 t->bf16, "cuda", t->cuda, "labels", t->config->shape.labels);
+}
+
+static int write_json(const char *dir, const char *name, const json_t *j, struct err *reterr)
+{
+	OWN(freep) char *text = j ? json_pretty(j) : NULL;
+	char path[PATH_MAX];
+
+	if (!text || !path_join(path, sizeof(path), dir, name))
+		return err_errno(reterr, ENOMEM, "write %s", name);
+	return file_write_atomic(AT_FDCWD, path, text, strlen(text), 0644, reterr);
+}
+
+static int manifest_add(json_t *files, const char *dir, const char *name, struct err *reterr)
+{
+	char path[PATH_MAX], hex[HASH_HEX_LEN];
+	struct stat st;
+	int r;
+
+	if (!path_join(path, sizeof(path), dir, name) || stat(path, &st) < 0)
+		return err_errno(reterr, errno, "hash %s", name);
+	r = hash_file(AT_FDCWD, path, hex, reterr);
+	if (r >= 0)
+		json_object_set_new(
+			files, name,
+			json_pack("{s:I, s:s}", "size", (json_int_t)st.st_size, "sha256", hex));
+	return r;
+}
+
+static int write_files(struct train_run *t, const char *dir, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *files = json_object(), *manifest = NULL, *state = NULL;
+	char path[PATH_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(slots); i++) {
+		if (!path_join(path, sizeof(path), dir, slots[i].file))
+			return err_errno(reterr, ENAMETOOLONG, "write a checkpoint in %s", dir);
+		r = model_slot_save(path, t->config, t->net, slots[i].slot, reterr);
+		if (r >= 0)
+			r = manifest_add(files, dir, slots[i].file, reterr);
+	}
+	state = json_pack("{s:i, s:I, s:o, s:o}", "v", CHECKPOINT_V, "step", (json_int_t)t->step,
+			  "loss_sum", json_number(t->loss_sum), "run", run_identity(t));
+	if (r >= 0)
+		r = write_json(dir, STATE, state, reterr);
+	if (r >= 0)
+		r = manifest_add(files, dir, STATE, reterr);
+	manifest = json_pack("{s:i, s:O}", "v", CHECKPOINT_V, "files", files);
+	return r < 0 ? r : write_json(dir, "manifest.json", manifest, reterr);
+}
+
+static int64_t checkpoint_step(const char *name)
+{
+	int64_t step;
+
+	if (!str_starts(name, "checkpoint-") || str_to_i64(name + strlen("checkpoint-"), &step) < 0)
+		return -1;
+	return step;
+}
+
+/* Remove all but the newest; what cannot be removed is left. */
+static void prune(int64_t newest)
+{
+	int64_t steps[CHECKPOINT_KEEP] = {newest, -1};
+	DIR *d = opendir(CHECKPOINTS);
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int64_t step = checkpoint_step(e->d_name);
+
+		if (step < newest && step > steps[1])
+			steps[1] = step;
+	}
+	if (d)
+		rewinddir(d);
+	while (d && (e = readdir(d))) {
+		int64_t step = checkpoint_step(e->d_name);
+
+		if (step >= 0 && step != steps[0] && step != steps[1] &&
+		    tree_remove(dirfd(d), e->d_name, NULL) < 0)
+			fprintf(stderr, "cannot remove %s/%s, ignoring\n", CHECKPOINTS, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+int checkpoint_write(struct train_run *t, struct err *reterr)
+{
+	char tmp[64], name[64];
+	int r;
+
+	snprintf(name, sizeof(name), CHECKPOINTS "/checkpoint-%lld", (long long)t->step);
+	snprintf(tmp, sizeof(tmp), CHECKPOINTS "/tmp-%lld", (long long)t->step);
+	r = tree_remove(AT_FDCWD, tmp, reterr);
+	if (r >= 0)
+		r = dir_make(AT_FDCWD, tmp, 0755, reterr);
+	if (r >= 0)
+		r = write_files(t, tmp, reterr);
+	if (r >= 0)
+		r = tree_remove(AT_FDCWD, name, reterr);
+	if (r >= 0 && (rename(tmp, name) < 0 || dir_sync(AT_FDCWD, CHECKPOINTS) < 0))
+		r = err_errno(reterr, errno, "rename %s", tmp);
+	if (r < 0) {
+		err_ctx(reterr, r, "write %s", name);
+		if (tree_remove(AT_FDCWD, tmp, NULL) < 0)
+			fprintf(stderr, "cannot remove %s, ignoring\n", tmp);
+		return r;
+	}
+	t->saved_step = t->step;
+	report_checkpoint(t->w->report, t->step, name);
+	prune(t->step);
+	return 0;
+}
+
+static int verify(const char *dir, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *manifest = NULL;
+	char path[PATH_MAX], hex[HASH_HEX_LEN];
+	const char *name;
+	json_t *file, *files;
+	int r;
+
+	if (!path_join(path, sizeof(path), dir, "manifest.json"))
+		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
+	r = json_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &manifest, reterr);
+	if (r < 0)
+		return err_set(reterr, ERR_CORRUPT, "it has no readable manifest.json");
+	files = json_object_get(manifest, "files");
+	if (json_get_int(manifest, "v", 0) != CHECKPOINT_V || !json_object_get(files, STATE))
+		return err_set(reterr, ERR_CORRUPT, "manifest.json is not of this version");
+	for (size_t i = 0; i < ARRAY_LEN(slots); i++)
+		if (!json_object_get(files, slots[i].file))
+			return err_set(reterr, ERR_CORRUPT, "manifest.json does not name %s",
+				       slots[i].file);
+	json_object_foreach(files, name, file) {
+		if (!path_is_inside(name) || !path_join(path, sizeof(path), dir, name))
+			return err_set(reterr, ERR_CORRUPT, "manifest.json names '%s'", name);
+		r = hash_file(AT_FDCWD, path, hex, reterr);
+		if (r < 0)
+			return err_set(reterr, ERR_CORRUPT, "%s is missing or unreadable", name);
+		if (!str_eq(hex, json_get_str(file, "sha256", "")))
+			return err_set(reterr, ERR_CORRUPT, "%s is not what was written", name);
+	}
+	return 0;
+}
+
+static int load_state(struct train_run *t, const char *dir, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *state = NULL, *identity = run_identity(t);
+	OWN(freep) char *was = NULL, *is = json_text(identity);
+	char path[PATH_MAX];
+	int r;
+
+	if (!path_join(path, sizeof(path), dir, STATE))
+		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
+	r = json_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &state, reterr);
+	if (r < 0)
+		return r;
+	was = json_text(json_object_get(state, "run"));
+	if (!json_equal(json_object_get(state, "run"), identity))
+		return err_set(reterr, ERR_CONFLICT,
+			       "it belongs to a run with other settings or data: %s, now %s",
+			       was ? was : "", is ? is : "");
+	t->step = t->saved_step = json_get_int(state, "step", 0);
+	t->loss_sum = json_get_num(state, "loss_sum", 0);
+	if (t->step < 1 || t->step > t->settings.total_steps)
+		return err_set(reterr, ERR_CORRUPT, "step %lld is out of range",
+			       (long long)t->step);
+	return 0;
+}
+
+int checkpoint_load(struct train_run *t, const char *dir, struct err *reterr)
+{
+	char path[PATH_MAX];
+	int r = verify(dir, reterr);
+
+	if (r >= 0)
+		r = load_state(t, dir, reterr);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(slots); i++) {
+		if (!path_join(path, sizeof(path), dir, slots[i].file))
+			return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
+		r = model_slot_load(path, t->config, t->net, slots[i].slot, reterr);
+	}
+	if (r < 0)
+		return err_ctx(reterr, r, "cannot resume from %s", dir);
+	return 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/train/evaluation.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "worker/model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+#define RESULTS_MAX (1 << 20)
+
+int rows_view_make(const struct dataset *d, int64_t max_length, struct rows_view *ret,
+		   struct err *reterr)
+{
+	*ret = (struct rows_view){.data = d};
+	ret->lengths = calloc((size_t)d->rows, sizeof(*ret->lengths));
+	if (!ret->lengths)
+		return err_errno(reterr, ENOMEM, "prepare %lld rows", (long long)d->rows);
+	for (int64_t i = 0; i < d->rows; i++) {
+		int64_t n = d->offsets[i + 1] - d->offsets[i];
+
+		if (n > INT32_MAX)
+			return err_set(reterr, ERR_INVALID, "row %lld has %lld tokens",
+				       (long long)i, (long long)n);
+		n = max_length && n > max_length ? max_length : n;
+		ret->lengths[i] = (int32_t)n;
+		ret->tokens += n;
+		ret->longest = n > ret->longest ? n : ret->longest;
+	}
+	return 0;
+}
+
+void rows_view_done(struct rows_view *v)
+{
+	free(v->lengths);
+}
+
+static int check_row(const struct rows_view *v, const struct tsh_shape *s, int64_t row,
+		     struct err *reterr)
+{
+	const struct dataset *d = v->data;
+
+	for (int64_t i = d->offsets[row]; i < d->offsets[row] + v->lengths[row]; i++) {
+		if (d->ids[i] < 0 || d->ids[i] >= s->vocab)
+			return err_set(reterr, ERR_INVALID,
+				       "token id %d is not in the model's vocabulary of %d: was it "
+				       "made with another model's tokenizer?",
+				       d->ids[i], s->vocab);
+		if (s->types && d->type_ids && (d->type_ids[i] < 0 || d->type_ids[i] >= s->types))
+			return err_set(reterr, ERR_INVALID,
+				       "token type id %d is out of range; the model has %d types",
+				       d->type_ids[i], s->types);
+	}
+	if (v->lengths[row] < 1)
+		return err_set(reterr, ERR_INVALID, "it has no tokens");
+	if (d->labels[row] < 0 || d->labels[row] >= s->labels)
+		return err_set(reterr, ERR_INVALID,
+			       "label %lld is out of range; the model has %d labels",
+			       (long long)d->labels[row], s->labels);
+	return 0;
+}
+
+int rows_view_check(const struct rows_view *v, const struct model_config *c, const char *what,
+		    struct err *reterr)
+{
+	if (v->longest > c->shape.positions)
+		return err_set(
+			reterr, ERR_INVALID,
+			"the %s data has rows of %lld tokens but the model only %d positions; "
+			"preprocess with max_length %d or less",
+			what, (long long)v->longest, c->shape.positions, c->shape.positions);
+	for (int64_t row = 0; row < v->data->rows; row++) {
+		int r = check_row(v, &c->shape, row, reterr);
+
+		if (r < 0)
+			return err_ctx(reterr, r, "row %lld of the %s data", (long long)row, what);
+	}
+	return 0;
+}
+
+int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view *v, int labels,
+		  int batch_size, struct evaluation *ret, struct err *reterr)
+{
+	const struct dataset *d = v->data;
+	OWN(metrics_freep) struct metrics *m = metrics_new(labels);
+	OWN(freep) float *logits = calloc((size_t)batch_size * (size_t)labels, sizeof(*logits));
+	int64_t start_us = clock_mono_us();
+
+	if (!m || !logits)
+		return err_errno(reterr, ENOMEM, "evaluate");
+	*ret = (struct evaluation){0};
+	for (int64_t at = 0; at < d->rows; at += batch_size) {
+		struct tsh_batch b = {.ids = d->ids, .types = d->type_ids};
+		struct tsh_error te;
+		int r;
+
+		if (*w->stop)
+			return err_set(reterr, ERR_CANCELLED, "asked to stop while evaluating");
+		b.rows = (int)(d->rows - at < batch_size ? d->rows - at : batch_size);
+		b.starts = d->offsets + at;
+		b.lengths = v->lengths + at;
+		r = model_torch_error(tsh_net_forward(net, &b, logits, &te), &te, reterr);
+		if (r < 0)
+			return err_ctx(reterr, r, "evaluate rows from %lld", (long long)at);
+		for (int i = 0; i < b.rows; i++)
+			metrics_add(m, logits + (size_t)i * (size_t)labels, d->labels[at + i]);
+		report_progress(w->report, "evaluate", "rows", at + b.rows, d->rows);
+		ret->batches++;
+	}
+	metrics_values(m, &ret->values);
+	ret->seconds = (double)(clock_mono_us() - start_us) / (double)USEC_PER_SEC;
+	return 0;
+}
+
+json_t *evaluation_json(const struct evaluation *e, double epoch)
+{
+	double seconds = e->seconds > 1e-9 ? e->seconds : 1e-9;
+	json_t *j = json_object();
+
+	if (isfinite(epoch))
+		json_object_set_new(j, "epoch", json_number(epoch));
+	json_object_set_new(j, "eval_loss", json_number(e->values.loss));
+	json_object_set_new(j, "eval_accuracy", json_number(e->values.accuracy));
+	json_object_set_new(j, "eval_f1", json_number(e->values.f1));
+	json_object_set_new(j, "eval_precision", json_number(e->values.precision));
+	json_object_set_new(j, "eval_recall", json_number(e->values.recall));
+	json_object_set_new(j, "eval_runtime", json_number(e->seconds));
+	json_object_set_new(j, "eval_samples_per_second",
+			    json_number((double)e->values.rows / seconds));
+	json_object_set_new(j, "eval_steps_per_second", json_number((double)e->batches / seconds));
+	return j;
+}
+
+static int write_text(int work_at, const json_t *values, struct err *reterr)
+{
+	OWN(buf_done) struct buf b = BUF_INIT(RESULTS_MAX);
+	OWN(json_decrefp) json_t *sorted = NULL;
+	OWN(freep) char *text = json_text(values); /* sorts the keys */
+	const char *key;
+	json_t *value;
+	int r = json_parse(text ? text : "", text ? strlen(text) : 0, &sorted, reterr);
+
+	if (r < 0)
+		return r;
+	json_object_foreach(sorted, key, value)
+		buf_printf(&b, "%s = %.17g\n", key, json_number_value(value));
+	if (!buf_ok(&b))
+		return err_errno(reterr, ENOMEM, "write output/eval_results.txt");
+	return file_write_atomic(work_at, "output/eval_results.txt", b.data, b.len, 0644, reterr);
+}
+
+int evaluation_write(int work_at, const json_t *values, struct err *reterr)
+{
+	OWN(freep) char *text = json_pretty(values);
+	int r = dir_make(work_at, "output", 0755, reterr);
+
+	if (r >= 0 && !text)
+		r = err_errno(reterr, ENOMEM, "write output/metrics.json");
+	if (r >= 0)
+		r = file_write_atomic(work_at, "output/metrics.json", text, strlen(text), 0644,
+				      reterr);
+	return r < 0 ? r : write_text(work_at, values, reterr);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Running a network over a data set, and writing what came out. */
+#pragma once
+
+#include "base/err.h"
+#include "worker/dataset/dataset.h"
+#include "worker/model/config.h"
+#include "worker/train/metrics.h"
+#include "worker/worker.h"
+
+#include <stdint.h>
+
+/* Data sets as the network sees them: rows cut to max_length (0: not), lengths as int32. */
+struct rows_view {
+	const struct dataset *data;
+	int32_t *lengths;
+	int64_t tokens; /* after cutting */
+	int64_t longest;
+};
+
+int rows_view_make(const struct dataset *d, int64_t max_length, struct rows_view *ret,
+		   struct err *reterr) MUSTCHECK;
+void rows_view_done(struct rows_view *v);
+/* Ids, types, labels and lengths against the model; `what` is "train" or "test". -ERR_INVALID. */
+int rows_view_check(const struct rows_view *v, const struct model_config *c, const char *what,
+		    struct err *reterr) MUSTCHECK;
+
+struct evaluation {
+	struct metrics_values values;
+	double seconds;
+	int64_t batches;
+};
+
+/* The whole data set in batches; reports progress as phase "evaluate". -ERR_CANCELLED when asked to
+ * stop. */
+int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view *v, int labels,
+		  int batch_size, struct evaluation *ret, struct err *reterr) MUSTCHECK;
+/* {"eval_loss": …, "eval_accuracy": …, …} with Trainer's names; epoch NaN: none. */
+json_t *evaluation_json(const struct evaluation *e, double epoch);
+/* Sorted "key = value" lines, and the same as JSON; both durable. */
+int evaluation_write(int work_at, const json_t *values, struct err *reterr) MUSTCHECK;

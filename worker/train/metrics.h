@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Classification metrics as scikit-learn computes them: accuracy, and precision, recall and f1 of
+ * class 1 for two classes (average="binary"), unweighted means over the classes that occur
+ * beyond (average="macro"); a division by zero is 0.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stdint.h>
+
+struct metrics;
+
+struct metrics_values {
+	double loss; /* mean cross entropy over the rows */
+	double accuracy, f1, precision, recall;
+	int64_t rows;
+};
+
+struct metrics *metrics_new(int classes); /* NULL: no memory */
+void metrics_free(struct metrics *m);
+void metrics_freep(struct metrics **m);
+/* One row: its logits (classes of them) and its label. */
+void metrics_add(struct metrics *m, const float *logits, int64_t label);
+void metrics_values(const struct metrics *m, struct metrics_values *ret);

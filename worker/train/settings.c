@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/train/settings.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <math.h>
+
+static int get_count(const json_t *j, const char *key, int64_t fallback, int64_t least,
+		     int64_t most, int64_t *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, key);
+	char field[ERR_FIELD_MAX] = "/hyperparameters";
+
+	*ret = fallback;
+	if (!v || json_is_null(v))
+		return 0;
+	json_pointer_add(field, sizeof(field), key);
+	if (!json_is_integer(v) || json_integer_value(v) < least || json_integer_value(v) > most)
+		return err_at(reterr, ERR_INVALID, field,
+			      "%s must be a whole number from %lld to %lld", key, (long long)least,
+			      (long long)most);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+static int get_number(const json_t *j, const char *key, double fallback, double above, double most,
+		      double *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, key);
+	char field[ERR_FIELD_MAX] = "/hyperparameters";
+
+	*ret = fallback;
+	if (!v || json_is_null(v))
+		return 0;
+	json_pointer_add(field, sizeof(field), key);
+	*ret = json_number_value(v);
+	if (!json_is_number(v) || !(*ret > above) || !(*ret <= most))
+		return err_at(reterr, ERR_INVALID, field,
+			      "%s must be a number %s %g and at most %g", key,
+			      above < 0 ? "of at least" : "above", above < 0 ? 0 : above, most);
+	return 0;
+}
+
+static int get_bf16(const json_t *j, enum train_bf16 *ret, struct err *reterr)
+{
+	const char *s = json_get_str(j, "bf16", "auto");
+
+	*ret = TRAIN_BF16_AUTO;
+	if (str_eq(s, "on"))
+		*ret = TRAIN_BF16_ON;
+	else if (str_eq(s, "off"))
+		*ret = TRAIN_BF16_OFF;
+	else if (!str_eq(s, "auto"))
+		return err_at(reterr, ERR_INVALID, "/hyperparameters/bf16",
+			      "bf16 must be \"auto\", \"on\" or \"off\", not \"%s\"", s);
+	return 0;
+}
+
+int train_settings_parse(const json_t *h, struct train_settings *ret, struct err *reterr)
+{
+	int64_t batch = 0, eval_batch = 0;
+	const struct {
+		const char *key;
+		int64_t fallback, least, most;
+		int64_t *to;
+	} counts[] = {
+		{"train_batch_size", 32, 1, TRAIN_BATCH_MAX, &batch},
+		{"eval_batch_size", 64, 1, TRAIN_BATCH_MAX, &eval_batch},
+		{"warmup_steps", 500, 0, INT32_MAX, &ret->warmup_steps},
+		{"seed", 42, 0, INT64_MAX / 2, &ret->seed},
+		{"max_length", 0, 2, 1 << 20, &ret->max_length},
+		{"logging_steps", 0, 0, INT32_MAX, &ret->logging_steps},
+		{"eval_steps", 0, 0, INT32_MAX, &ret->eval_steps},
+		{"save_steps", TRAIN_SAVE_EPOCHS, 0, INT32_MAX, &ret->save_steps},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < sizeof(counts) / sizeof(counts[0]); i++)
+		r = get_count(h, counts[i].key, counts[i].fallback, counts[i].least, counts[i].most,
+			      counts[i].to, reterr);
+	if (r >= 0)
+		r = get_number(h, "epochs", 3, 0, 1000, &ret->epochs, reterr);
+	if (r >= 0)
+		r = get_number(h, "learning_rate", 5e-5, 0, 1, &ret->learning_rate, reterr);
+	if (r >= 0)
+		r = get_number(h, "weight_decay", 0, -1e-300, 1, &ret->weight_decay, reterr);
+	if (r >= 0)
+		r = get_number(h, "max_grad_norm", 1, -1e-300, 1e9, &ret->max_grad_norm, reterr);
+	if (r >= 0)
+		r = get_bf16(h, &ret->bf16, reterr);
+	ret->train_batch_size = (int)batch;
+	ret->eval_batch_size = (int)eval_batch;
+	return r;
+}
+
+void train_settings_fit(struct train_settings *s, int64_t rows)
+{
+	s->steps_per_epoch = (rows + s->train_batch_size - 1) / s->train_batch_size;
+	s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);
+}
+
+double train_learning_rate(const struct train_settings *s, int64_t k)
+{
+	int64_t rest = s->total_steps - k, span = s->total_steps - s->warmup_steps;
+
+	if (k < s->warmup_steps)
+		return s->learning_rate * (double)k / (double)s->warmup_steps;
+	return s->learning_rate * (double)(rest > 0 ? rest : 0) / (double)(span > 1 ? span : 1);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The settings of a training run: hyperparameters with the names and defaults of the reference
+ * script and of transformers' TrainingArguments, and what follows from them and the data.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/dataset/dataset.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRAIN_LOG_POINTS  50 /* metric points of a run when logging_steps is left out … */
+#define TRAIN_LOG_MAX_US  (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
+#define TRAIN_BATCH_MAX	  65536
+#define TRAIN_SAVE_EPOCHS (-1)
+
+enum train_bf16 {
+	TRAIN_BF16_AUTO = 0,
+	TRAIN_BF16_ON,
+	TRAIN_BF16_OFF
+};
+
+struct train_settings {
+	double epochs; /* may be a part: 0.5 */
+	int train_batch_size, eval_batch_size;
+	int64_t warmup_steps;
+	double learning_rate, weight_decay, max_grad_norm;
+	int64_t seed;
+	int64_t max_length; /* 0: as the data has it; else longer rows are cut */
+	enum train_bf16 bf16;
+	int64_t logging_steps; /* 0: about TRAIN_LOG_POINTS in the run */
+	int64_t eval_steps;    /* 0: only after each epoch */
+	int64_t save_steps;    /* 0: no checkpoints; TRAIN_SAVE_EPOCHS: after each epoch */
+
+	int64_t steps_per_epoch, total_steps; /* of the data */
+};
+
+/* -ERR_INVALID, with a JSON pointer, for values out of range. */
+int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
+			 struct err *reterr) MUSTCHECK;
+/* The number of steps for so many rows. */
+void train_settings_fit(struct train_settings *s, int64_t rows);
+/* The learning rate of step k (0-based): linear warm-up, linear decay to 0, as Trainer's. */
+double train_learning_rate(const struct train_settings *s, int64_t k);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* The training loop: order of rows, steps, metrics, evaluations, checkpoints. */
+#include "base/clock.h"
+#include "base/own.h"
+#include "worker/train/run.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct loop {
+	struct train_run *t;
+	int64_t *order; /* of the epoch's rows */
+	int64_t epoch;	/* that `order` is of; -1: none */
+	int64_t *starts, *labels;
+	int32_t *lengths;
+	int64_t log_every, logged_step, logged_us;
+	int64_t rows, tokens; /* since the last log */
+};
+
+static void loop_done(struct loop *l)
+{
+	free(l->order);
+	free(l->starts);
+	free(l->labels);
+	free(l->lengths);
+}
+
+double train_epoch(const struct train_run *t)
+{
+	return (double)t->step / (double)t->settings.steps_per_epoch;
+}
+
+static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
+{
+	const struct train_settings *s = &t->settings;
+	size_t batch = (size_t)s->train_batch_size;
+
+	l->t = t;
+	l->epoch = -1;
+	l->order = calloc((size_t)t->train->rows, sizeof(*l->order));
+	l->starts = calloc(batch, sizeof(*l->starts));
+	l->labels = calloc(batch, sizeof(*l->labels));
+	l->lengths = calloc(batch, sizeof(*l->lengths));
+	if (!l->order || !l->starts || !l->labels || !l->lengths)
+		return err_errno(reterr, ENOMEM, "start training");
+	l->log_every = s->logging_steps;
+	if (!l->log_every)
+		l->log_every = (s->total_steps + TRAIN_LOG_POINTS - 1) / TRAIN_LOG_POINTS;
+	l->logged_step = t->step;
+	l->logged_us = t->started_us = clock_mono_us();
+	t->first_step = t->step;
+	return 0;
+}
+
+/* The rows of step t->step: the order accelerate's seeded sampler gives this epoch. */
+static int next_batch(struct loop *l, struct tsh_batch *b, struct err *reterr)
+{
+	struct train_run *t = l->t;
+	const struct dataset *d = t->train;
+	int64_t epoch = t->step / t->settings.steps_per_epoch;
+	int64_t at = t->step % t->settings.steps_per_epoch * t->settings.train_batch_size;
+	struct tsh_error te;
+	int n = 0;
+
+	if (epoch != l->epoch) {
+		int r = model_torch_error(tsh_permutation((uint64_t)(t->settings.seed + epoch),
+							  d->rows, l->order, &te),
+					  &te, reterr);
+
+		if (r < 0)
+			return r;
+		l->epoch = epoch;
+	}
+	for (; n < t->settings.train_batch_size && at + n < d->rows; n++) {
+		int64_t row = l->order[at + n];
+
+		l->starts[n] = d->offsets[row];
+		l->lengths[n] = t->train_rows.lengths[row];
+		l->labels[n] = d->labels[row];
+		l->tokens += l->lengths[n];
+	}
+	l->rows += n;
+	*b = (struct tsh_batch){.ids = d->ids,
+				.types = d->type_ids,
+				.starts = l->starts,
+				.lengths = l->lengths,
+				.rows = n,
+				.labels = l->labels};
+	return 0;
+}
+
+static int one_step(struct loop *l, struct err *reterr)
+{
+	struct train_run *t = l->t;
+	const struct train_settings *s = &t->settings;
+	struct tsh_train_options o = {
+		.learning_rate = (float)train_learning_rate(s, t->step),
+		.beta1 = 0.9f,
+		.beta2 = 0.999f,
+		.eps = 1e-8f,
+		.weight_decay = (float)s->weight_decay,
+		.max_grad_norm = (float)s->max_grad_norm,
+		.seed = (uint64_t)s->seed,
+		.step = t->step + 1,
+		.dropout = true,
+	};
+	struct tsh_error te;
+	struct tsh_batch b;
+	int r = next_batch(l, &b, reterr);
+
+	if (r >= 0)
+		r = model_torch_error(tsh_net_train(t->net, &b, &o, &te), &te, reterr);
+	if (r < 0)
+		return err_ctx(reterr, r, "step %lld", (long long)t->step + 1);
+	t->step++;
+	return 0;
+}
+
+/* Wait for the device, take over its sums; *ret_loss: mean since the last call. */
+static int sync_stats(struct train_run *t, double *ret_loss, struct err *reterr)
+{
+	struct tsh_train_stats stats;
+	struct tsh_error te;
+	int r = model_torch_error(tsh_net_stats(t->net, &stats, &te), &te, reterr);
+
+	if (r < 0)
+		return r;
+	if (!stats.finite)
+		return err_set(
+			reterr, ERR_NUMERIC,
+			"the loss or its gradient is not finite at step %lld of %lld (loss %g, "
+			"gradient norm %g); try a lower learning_rate or bf16 \"off\"",
+			(long long)t->step, (long long)t->settings.total_steps, stats.loss,
+			stats.grad_norm);
+	t->loss_sum += stats.loss * (double)stats.steps;
+	t->grad_norm = stats.grad_norm;
+	*ret_loss = stats.loss;
+	return 0;
+}
+
+static int log_metrics(struct loop *l, struct err *reterr)
+{
+	struct train_run *t = l->t;
+	int64_t now = clock_mono_us();
+	double seconds = (double)(now - l->logged_us) / (double)USEC_PER_SEC, loss;
+	double rate = train_learning_rate(&t->settings, t->step - 1);
+	json_t *values = json_object();
+	int r = sync_stats(t, &loss, reterr);
+
+	if (r < 0) {
+		json_decref(values);
+		return r;
+	}
+	seconds = seconds > 1e-6 ? seconds : 1e-6;
+	json_object_set_new(values, "loss", json_number(loss));
+	json_object_set_new(values, "grad_norm", json_number(t->grad_norm));
+	json_object_set_new(values, "learning_rate", json_number(rate));
+	json_object_set_new(values, "rows_per_second", json_number((double)l->rows / seconds));
+	json_object_set_new(values, "tokens_per_second", json_number((double)l->tokens / seconds));
+	report_metric(t->w->report, t->step, train_epoch(t), values);
+	printf("{'loss': %.6g, 'grad_norm': %.6g, 'learning_rate': %.6g, 'epoch': %.4g}\n", loss,
+	       t->grad_norm, rate, train_epoch(t));
+	l->rows = l->tokens = 0;
+	l->logged_step = t->step;
+	l->logged_us = clock_mono_us();
+	return 0;
+}
+
+static bool log_is_due(const struct loop *l)
+{
+	int64_t step = l->t->step;
+
+	return step % l->log_every == 0 || step == l->t->settings.total_steps ||
+	       clock_mono_us() - l->logged_us >= TRAIN_LOG_MAX_US;
+}
+
+static int evaluate_now(struct loop *l, struct err *reterr)
+{
+	struct train_run *t = l->t;
+	const struct metrics_values *v = &t->evaluation.values;
+	int64_t before = clock_mono_us();
+	json_t *values;
+	int r = evaluate_rows(t->w, t->net, &t->test_rows, t->config->shape.labels,
+			      t->settings.eval_batch_size, &t->evaluation, reterr);
+
+	if (r < 0)
+		return r;
+	t->evaluated_step = t->step;
+	l->logged_us += clock_mono_us() - before; /* not training time */
+	values = evaluation_json(&t->evaluation, NAN);
+	json_object_set_new(values, "eval_rows_per_second",
+			    json_incref(json_object_get(values, "eval_samples_per_second")));
+	report_metric(t->w->report, t->step, train_epoch(t), values);
+	printf("{'eval_loss': %.6g, 'eval_accuracy': %.6g, 'eval_f1': %.6g, 'eval_precision': "
+	       "%.6g, "
+	       "'eval_recall': %.6g, 'eval_runtime': %.4g, 'epoch': %.4g}\n",
+	       v->loss, v->accuracy, v->f1, v->precision, v->recall, t->evaluation.seconds,
+	       train_epoch(t));
+	return 0;
+}
+
+static int save_now(struct loop *l, struct err *reterr)
+{
+	int64_t before = clock_mono_us();
+	double loss;
+	int r = sync_stats(l->t, &loss, reterr); /* weights that are not finite are never saved */
+
+	if (r >= 0)
+		r = checkpoint_write(l->t, reterr);
+	l->logged_us += clock_mono_us() - before;
+	return r;
+}
+
+/* What a step brings due, in this order: metrics, evaluation, checkpoint. */
+static int after_step(struct loop *l, struct err *reterr)
+{
+	struct train_run *t = l->t;
+	const struct train_settings *s = &t->settings;
+	bool end = t->step == s->total_steps;
+	bool epoch_end = t->step % s->steps_per_epoch == 0 || end;
+	bool evaluate = t->test && (epoch_end || (s->eval_steps && t->step % s->eval_steps == 0));
+	bool save = s->save_steps > 0 ? t->step % s->save_steps == 0
+				      : s->save_steps == TRAIN_SAVE_EPOCHS && epoch_end;
+	int r = 0;
+
+	report_progress(t->w->report, "train", "steps", t->step, s->total_steps);
+	if (log_is_due(l))
+		r = log_metrics(l, reterr);
+	if (r >= 0 && evaluate)
+		r = evaluate_now(l, reterr);
+	if (r >= 0 && save && !end) /* at the end the model itself is saved */
+		r = save_now(l, reterr);
+	return r;
+}
+
+int train_steps(struct train_run *t, struct err *reterr)
+{
+	OWN(loop_done) struct loop l = {0};
+	int r = loop_init(&l, t, reterr);
+
+	while (r >= 0 && t->step < t->settings.total_steps) {
+		if (*t->w->stop) {
+			r = t->settings.save_steps && t->step > t->saved_step ? save_now(&l, reterr)
+									      : 0;
+			if (r < 0)
+				return r;
+			return err_set(reterr, ERR_CANCELLED, "stopped after step %lld of %lld",
+				       (long long)t->step, (long long)t->settings.total_steps);
+		}
+		r = one_step(&l, reterr);
+		if (r >= 0)
+			r = after_step(&l, reterr);
+	}
+	/* a resume from the very end has nothing to train but must still be evaluated */
+	if (r >= 0 && t->test && t->evaluated_step != t->step)
+		r = evaluate_now(&l, reterr);
+	return r;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* `trainyard-worker train`: set up a run from the spec and the data, drive it, save what it made.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/train/run.h"
+
+#include <string.h>
+
+#define PARITY_TEXTS 29 /* with the three special ones 32 */
+
+void train_net_freep(struct tsh_net **net)
+{
+	tsh_net_free(*net);
+}
+
+static void run_done(struct train_run *t)
+{
+	tsh_net_free(t->net);
+	model_config_free(t->config);
+	rows_view_done(&t->train_rows);
+	rows_view_done(&t->test_rows);
+	dataset_free(t->train);
+	dataset_free(t->test);
+}
+
+static int open_data(struct train_run *t, struct err *reterr)
+{
+	const json_t *channels = json_object_get(t->w->spec, "channels");
+	const char *train = json_get_str(channels, "train", NULL);
+	const char *test = json_get_str(channels, "test", NULL);
+	int r;
+
+	if (!train)
+		return err_at(reterr, ERR_INVALID, "/channels/train",
+			      "train needs a channel 'train'");
+	r = dataset_open(train, test ? 0 : PARITY_TEXTS, &t->train, reterr);
+	if (r >= 0 && test)
+		r = dataset_open(test, PARITY_TEXTS, &t->test, reterr);
+	if (r >= 0)
+		r = rows_view_make(t->train, t->settings.max_length, &t->train_rows, reterr);
+	if (r >= 0 && t->test)
+		r = rows_view_make(t->test, t->settings.max_length, &t->test_rows, reterr);
+	return r;
+}
+
+/* More than one class, and the same classes in both data sets. */
+static int check_labels(const struct train_run *t, struct err *reterr)
+{
+	const struct dataset *a = t->train, *b = t->test;
+	int64_t row = 1;
+
+	while (row < a->rows && a->labels[row] == a->labels[0])
+		row++;
+	if (row >= a->rows)
+		return err_set(
+			reterr, ERR_INVALID,
+			"all %lld rows of the training data have label %lld; a classifier needs "
+			"at least two classes",
+			(long long)a->rows, (long long)a->labels[0]);
+	if (!b || !a->label_names || !b->label_names)
+		return 0;
+	for (int i = 0; i < a->labels_n || i < b->labels_n; i++)
+		if (i >= a->labels_n || i >= b->labels_n ||
+		    !str_eq(a->label_names[i], b->label_names[i]))
+			return err_set(
+				reterr, ERR_INVALID,
+				"label %d is '%s' in the training data and '%s' in the test data",
+				i, i < a->labels_n ? a->label_names[i] : "nothing",
+				i < b->labels_n ? b->label_names[i] : "nothing");
+	return 0;
+}
+
+static int open_config(struct train_run *t, struct err *reterr)
+{
+	int labels = t->train->labels_n;
+	int r = model_config_load(t->model_dir, &t->config, reterr);
+
+	if (t->test && t->test->labels_n > labels && !t->train->label_names)
+		labels = t->test->labels_n;
+	if (r >= 0)
+		r = model_config_set_labels(t->config, labels < 2 ? 2 : labels,
+					    (const char *const *)t->train->label_names, reterr);
+	if (r >= 0)
+		r = rows_view_check(&t->train_rows, t->config, "training", reterr);
+	if (r >= 0 && t->test)
+		r = rows_view_check(&t->test_rows, t->config, "test", reterr);
+	return r;
+}
+
+static int open_net(struct train_run *t, struct err *reterr)
+{
+	struct tsh_options o = {.threads = t->w->cpus, .train = true};
+	struct model_load_options load = {.new_head = true, .seed = (uint64_t)t->settings.seed};
+	struct model_load_result head;
+	struct tsh_error te;
+	int r;
+
+	t->cuda = o.cuda = t->w->has_device && tsh_cuda_available();
+	t->bf16 = t->settings.bf16 == TRAIN_BF16_ON ||
+		  (t->settings.bf16 == TRAIN_BF16_AUTO && (t->cuda || tsh_cpu_bf16_fast()));
+	o.bf16 = t->bf16;
+	r = model_torch_error(tsh_net_new(&t->config->shape, &o, &t->net, &te), &te, reterr);
+	if (r >= 0 && t->w->resume)
+		return checkpoint_load(t, t->w->resume, reterr);
+	if (r >= 0)
+		r = model_load(t->model_dir, t->config, &load, t->net, &head, reterr);
+	if (r >= 0 && (head.new_dense || head.new_classifier))
+		printf("newly initialised: %s%s%s\n",
+		       head.new_dense ? "the head's dense layer" : "",
+		       head.new_dense && head.new_classifier ? " and " : "",
+		       head.new_classifier ? "the classifier" : "");
+	return r;
+}
+
+static void say_start(const struct train_run *t)
+{
+	const struct train_settings *s = &t->settings;
+
+	printf("training %s on %s (%s, %d threads): %lld rows, %lld tokens, %lld test rows\n",
+	       t->model_dir, t->cuda ? "cuda" : "cpu", t->bf16 ? "bfloat16" : "float32", t->w->cpus,
+	       (long long)t->train->rows, (long long)t->train_rows.tokens,
+	       t->test ? (long long)t->test->rows : 0LL);
+	printf("epochs %g, batch %d, steps %lld, warm-up %lld, learning rate %g, seed %lld\n",
+	       s->epochs, s->train_batch_size, (long long)s->total_steps,
+	       (long long)s->warmup_steps, s->learning_rate, (long long)s->seed);
+	if (t->step)
+		printf("resuming after step %lld\n", (long long)t->step);
+	if (s->warmup_steps >= s->total_steps)
+		report_warning(
+			t->w->report, "warmup_too_long",
+			"warmup_steps %lld is not less than the run's %lld steps: the learning "
+			"rate never reaches %g",
+			(long long)s->warmup_steps, (long long)s->total_steps, s->learning_rate);
+}
+
+int train_main(struct worker *w, struct err *reterr)
+{
+	OWN(run_done) struct train_run t = {.w = w};
+	int r;
+
+	t.model_dir = json_get_str(w->spec, "model", NULL);
+	if (!t.model_dir)
+		return err_at(reterr, ERR_INVALID, "/model", "train needs a model directory");
+	r = train_settings_parse(json_object_get(w->spec, "hyperparameters"), &t.settings, reterr);
+	if (r >= 0)
+		r = open_data(&t, reterr);
+	if (r >= 0)
+		r = check_labels(&t, reterr);
+	if (r >= 0)
+		r = open_config(&t, reterr);
+	if (r < 0)
+		return r;
+	train_settings_fit(&t.settings, t.train->rows);
+	r = open_net(&t, reterr);
+	if (r < 0)
+		return r;
+	say_start(&t);
+	r = train_steps(&t, reterr);
+	return r < 0 ? r : train_save(&t, reterr);
+}
