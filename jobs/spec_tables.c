@@ -226,8 +226,7 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 1,
 	 .max = 1e9,
-	 .fallback = "10",
-	 .help = "Steps between two points of the metrics."},
+	 .help = "Steps between two points of the metrics; about 50 points a run when left out."},
 	{.name = "eval_steps",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -237,8 +236,7 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 0,
 	 .max = 1e9,
-	 .fallback = "500",
-	 .help = "Steps between two checkpoints; 0: none."},
+	 .help = "Steps between two checkpoints; after each epoch when left out; 0: none."},
 };
 const struct spec_table spec_hyperparameters_table =
 	TABLE("'hyperparameters'", hyperparameters_fields);
