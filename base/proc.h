@@ -34,7 +34,8 @@ int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
 int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr) MUSTCHECK;
 /* Start time of a process in clock ticks since boot: with the pid it names one process. 0: gone. */
 uint64_t proc_start_ticks(pid_t pid);
-/* The value of one variable in a process's environment, cut to size; false: gone, unreadable, unset. */
+/* The value of one variable in a process's environment, cut to size; false: gone, unreadable or
+ * unset. */
 bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
 /* The process's short name ("python3") into buf; false: gone. */
 bool proc_name(pid_t pid, char *buf, size_t size);

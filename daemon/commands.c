@@ -5,7 +5,8 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
+#include "daemon/lifecycle.h"
 
 #include <string.h>
 

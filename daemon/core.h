@@ -111,7 +111,7 @@ struct engine {
 	int64_t checkpointed_us, trimmed_us; /* monotonic */
 };
 
-/* ---- engine.c: turns ---- */
+/* ---- turn.c ---- */
 /* A turn is one transaction; nested turns join the outer one. turn_begin fails when the database
  * cannot be written; then do nothing. */
 int turn_begin(struct engine *e, struct err *reterr) MUSTCHECK;
@@ -121,124 +121,13 @@ int turn_fail(struct engine *e, int r, const struct err *why);
 int turn_end(struct engine *e, struct err *reterr);
 void turn_after(struct engine *e, void (*fn)(struct engine *e, void *arg, bool committed),
 		void *arg);
+/* Undo what a failed command has planned: `mark` is actions_tail from before it. */
+void turn_drop_actions(struct engine *e, struct turn_action **mark);
+
+/* ---- engine.c ---- */
 void engine_want_schedule(struct engine *e);
 /* Any thread. The engine runs m->fn soon; m is the callee's. */
 void engine_post(struct engine *e, struct engine_message *m);
-
-/* ---- commands.c ---- */
-/* One command inside the open turn and its own savepoint. */
-int command_run(struct engine *e, struct command *c, struct err *reterr);
-
-/* ---- lifecycle.c: the movers of jobs; all inside a turn ---- */
-int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,
-	     const struct reason *reason, struct err *reterr) MUSTCHECK;
-/* The job's attempt is over: state, outputs, automatic retry, dependents. `outputs` may be NULL. */
-int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
-	       const struct reason *reason, const json_t *outputs, struct err *reterr) MUSTCHECK;
-/* Look at everything that needs `id`, which has just become final. */
-int job_settle_dependents(struct engine *e, const char *id, struct err *reterr) MUSTCHECK;
-/* Queue it, skip it or leave it blocked, by the states of what it needs. */
-int job_settle(struct engine *e, const char *id, struct err *reterr) MUSTCHECK;
-int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
-int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
-
-/* ---- scheduler.c ---- */
-/* The job's spec with every reference replaced. -ERR_NOT_FOUND: an output is not there. */
-int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
-		struct err *reterr) MUSTCHECK;
-void schedule_pass(struct engine *e);
-/* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
-int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,
-		     struct err *reterr) MUSTCHECK;
-
-/* ---- launch.c ---- */
-/* Make the directory and spec.json of a new execution of `job` (serve: of its endpoint). The
- * placement (attempt, cpus, devices) is in *row; its id and dir are set here. `resume` is a
- * checkpoint directory or NULL. Writes files only. */
-int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
-		      struct execution_row *row, const json_t *spec, const char *resume,
-		      struct err *reterr) MUSTCHECK;
-/* Inside a turn: the row of a prepared execution; after the commit its shim is started. */
-int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr) MUSTCHECK;
-/* Start the shim of a committed execution, in own turns. */
-void execution_start(struct engine *e, struct execution *ex);
-/* Inside a turn: its shim runs. */
-int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
-
-/* ---- executions.c ---- */
-struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned);
-void execution_drop(struct engine *e, struct execution *ex);
-struct execution *execution_find(struct engine *e, const char *id);
-/* The one an attempt owns; a deploy's belongs to its endpoint. */
-struct execution *execution_of_job(struct engine *e, const char *job);
-struct execution *execution_of_endpoint(struct engine *e, const char *endpoint);
-/* Open the directory and watch it. */
-int execution_attach(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
-/* Read new events, look for the end. Own turns. */
-void execution_poll(struct engine *e, struct execution *ex);
-/* Ask the shim to stop; again at every rescan until it is accepted. */
-void execution_stop(struct engine *e, struct execution *ex);
-void engine_want_poll(struct engine *e); /* look at all of them soon */
-/* Over without exit.json, in an own turn; ex is gone afterwards. */
-void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
-int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
-/* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
-int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
-		  enum reason_code lost, struct err *reterr) MUSTCHECK;
-
-/* ---- events.c ---- */
-/* Read events.ndjson from the row's offset: rows inside own turns. 1: more is there, 0: at the end,
- * negative: try again later. */
-int events_drain(struct engine *e, struct execution *ex);
-/* After a restart: rebuild failure, result, progress and ready from [0, offset). */
-void events_replay(struct execution *ex);
-
-/* ---- endpoints.c ---- */
-/* Inside a turn. */
-int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
-		    struct execution_row *row, struct err *reterr) MUSTCHECK;
-int endpoint_ready(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
-int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
-		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
-int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
-		    const char *words, struct err *reterr) MUSTCHECK;
-/* Its server has ended: deleted, restart with back-off, or failed. */
-int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
-			  struct err *reterr) MUSTCHECK;
-/* Start the server of a live endpoint that has none, when there is a place for it. */
-int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
-
-/* ---- leases.c ---- */
-int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us,
-		   struct err *reterr) MUSTCHECK;
-/* Own turns: leases, idling, restarts that are due. */
-void endpoints_tick(struct engine *e);
-/* Rebuild the table that api threads see. */
-void live_refresh(struct engine *e);
-void live_refresh_after(struct engine *e, void *arg, bool committed);
-void live_free(struct engine *e);
-bool live_name_taken(struct engine *e, const char *name); /* any thread */
-
-/* ---- invoke.c ---- */
-/* Any thread. A new descriptor of the directory of the endpoint's socket; counts as a request.
- * -ERR_NOT_FOUND: no such live endpoint; -ERR_CONFLICT: not in service. */
-int live_connect(struct engine *e, const char *name, int *ret_dirfd, struct err *reterr) MUSTCHECK;
-
-/* ---- actions.c: predict and delete-endpoint jobs, which the daemon does itself ---- */
-int action_start(struct engine *e, const struct job_row *job, const json_t *spec,
-		 struct err *reterr) MUSTCHECK;
-/* After a restart of the daemon: go on with a job that was running. */
-int action_resume(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
-/* Cancel a starting, running or stopping job of any kind: at once where the daemon does it itself,
- * by deleting the endpoint for a deploy, else with `stop`. */
-int action_or_execution_cancel(struct engine *e, const struct job_row *job,
-			       int (*stop)(struct engine *e, const struct job_row *job,
-					   struct err *reterr),
-			       struct err *reterr) MUSTCHECK;
-void predicts_free(struct engine *e);
-/* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a turn. */
-int actions_endpoint_gone(struct engine *e, const struct endpoint_row *ep,
-			  struct err *reterr) MUSTCHECK;
 
 /* ---- snapshot.c ---- */
 /* Renew what api threads see of slots and executions. */

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
+#include "daemon/execution.h"
+#include "daemon/lifecycle.h"
 #include "daemon/placement.h"
 
 #include <string.h>

@@ -8,8 +8,10 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
+#include "daemon/execution.h"
 #include "daemon/feed.h"
+#include "daemon/lifecycle.h"
 #include "wire/control.h"
 
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
 
 #include <string.h>
 

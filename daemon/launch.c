@@ -10,7 +10,8 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/execution.h"
+#include "daemon/lifecycle.h"
 
 #include <string.h>
 #include <sys/file.h>

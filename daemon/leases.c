@@ -7,7 +7,8 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
+#include "daemon/execution.h"
 
 #include <string.h>
 

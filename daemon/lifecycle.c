@@ -4,10 +4,11 @@
  * retry. Everything here runs inside a turn and only changes rows; processes are stopped by
  * actions after the commit.
  */
+#include "daemon/lifecycle.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/execution.h"
 
 #include <assert.h>
 #include <string.h>

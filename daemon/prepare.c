@@ -7,7 +7,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
 #include "daemon/sources.h"
 
 #include <limits.h>

@@ -8,7 +8,9 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/checkpoint.h"
-#include "daemon/core.h"
+#include "daemon/endpoint.h"
+#include "daemon/execution.h"
+#include "daemon/lifecycle.h"
 #include "daemon/placement.h"
 
 #include <string.h>

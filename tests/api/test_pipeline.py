@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The main job, whole: examples/imdb/local.json through the real daemon, with the real data and the real
-pretrained model, watched as a user would watch it."""
+"""The main job, whole: examples/imdb/local.json through the real daemon, with the real data and the
+real pretrained model, watched as a user would watch it."""
 import json
 import sys
 import threading

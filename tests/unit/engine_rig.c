@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine_rig.h"
+#include "tests/unit/engine_rig.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine without HTTP: order, dependencies, ends, retries, cancel, time limits, recovery. */
-#include "engine_rig.h"
+#include "tests/unit/engine_rig.h"
 
 #include "base/own.h"
 #include "base/proc.h"

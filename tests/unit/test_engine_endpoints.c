@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Local endpoints with a fake server (tests/fakes/serve.py): deploy, predict, crash and restart,
  * leases, delete, recovery. */
-#include "engine_rig.h"
+#include "tests/unit/engine_rig.h"
 
 #include "base/clock.h"
 #include "base/own.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Placement on GPUs, with the fake NVML: whole GPUs, shared memory, foreign processes, explain. */
-#include "engine_rig.h"
+#include "tests/unit/engine_rig.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Executions: made, started, watched, stopped, ended. On the engine thread; wire/execution.h has
+ * what lies in their directories.
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+/* ---- launch.c ---- */
+/* Make the directory and spec.json of a new execution of `job` (serve: of its endpoint). The
+ * placement (attempt, cpus, devices) is in *row; its id and dir are set here. `resume` is a
+ * checkpoint directory or NULL. Writes files only. */
+int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
+		      struct execution_row *row, const json_t *spec, const char *resume,
+		      struct err *reterr) MUSTCHECK;
+/* Inside a turn: the row of a prepared execution; after the commit its shim is started. */
+int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr) MUSTCHECK;
+/* Start the shim of a committed execution, in own turns. */
+void execution_start(struct engine *e, struct execution *ex);
+/* Inside a turn: its shim runs. */
+int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
+
+/* ---- executions.c ---- */
+struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned);
+void execution_drop(struct engine *e, struct execution *ex);
+struct execution *execution_find(struct engine *e, const char *id);
+/* The one an attempt owns; a deploy's belongs to its endpoint. */
+struct execution *execution_of_job(struct engine *e, const char *job);
+struct execution *execution_of_endpoint(struct engine *e, const char *endpoint);
+/* Open the directory and watch it. */
+int execution_attach(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
+/* Read new events, look for the end. Own turns. */
+void execution_poll(struct engine *e, struct execution *ex);
+/* Ask the shim to stop; again at every rescan until it is accepted. */
+void execution_stop(struct engine *e, struct execution *ex);
+void engine_want_poll(struct engine *e); /* look at all of them soon */
+/* Over without exit.json, in an own turn; ex is gone afterwards. */
+void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
+int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
+/* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
+int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		  enum reason_code lost, struct err *reterr) MUSTCHECK;
+
+/* ---- events.c ---- */
+/* Read events.ndjson from the row's offset: rows inside own turns. 1: more is there, 0: at the end,
+ * negative: try again later. */
+int events_drain(struct engine *e, struct execution *ex);
+/* After a restart: rebuild failure, result, progress and ready from [0, offset). */
+void events_replay(struct execution *ex);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs: who moves them and when they start. Everything here runs on the engine thread and, except
+ * schedule_pass(), inside a turn (core.h).
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+/* ---- commands.c ---- */
+/* One command inside the open turn and its own savepoint. */
+int command_run(struct engine *e, struct command *c, struct err *reterr);
+
+/* ---- lifecycle.c: the movers of jobs; all inside a turn ---- */
+int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,
+	     const struct reason *reason, struct err *reterr) MUSTCHECK;
+/* The job's attempt is over: state, outputs, automatic retry, dependents. `outputs` may be NULL. */
+int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
+	       const struct reason *reason, const json_t *outputs, struct err *reterr) MUSTCHECK;
+/* Look at everything that needs `id`, which has just become final. */
+int job_settle_dependents(struct engine *e, const char *id, struct err *reterr) MUSTCHECK;
+/* Queue it, skip it or leave it blocked, by the states of what it needs. */
+int job_settle(struct engine *e, const char *id, struct err *reterr) MUSTCHECK;
+int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+
+/* ---- scheduler.c ---- */
+/* The job's spec with every reference replaced. -ERR_NOT_FOUND: an output is not there. */
+int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
+		struct err *reterr) MUSTCHECK;
+void schedule_pass(struct engine *e);
+/* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
+int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,
+		     struct err *reterr) MUSTCHECK;
+
+/* ---- actions.c: predict and delete-endpoint jobs, which the daemon does itself ---- */
+int action_start(struct engine *e, const struct job_row *job, const json_t *spec,
+		 struct err *reterr) MUSTCHECK;
+/* After a restart of the daemon: go on with a job that was running. */
+int action_resume(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+/* Cancel a starting, running or stopping job of any kind: at once where the daemon does it itself,
+ * by deleting the endpoint for a deploy, else with `stop`. */
+int action_or_execution_cancel(struct engine *e, const struct job_row *job,
+			       int (*stop)(struct engine *e, const struct job_row *job,
+					   struct err *reterr),
+			       struct err *reterr) MUSTCHECK;
+void predicts_free(struct engine *e);
+/* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a turn. */
+int actions_endpoint_gone(struct engine *e, const struct endpoint_row *ep,
+			  struct err *reterr) MUSTCHECK;
