@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* base/proc: what a child gets and does not get, failures of exec, what /proc tells. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define SHELL "/bin/sh"
+
+static const char *const environment[] = {"PATH=/usr/bin:/bin", "MARK=yes", NULL};
+
+/* Run a line of shell with its stdout at us; the exit status. */
+static int run(const char *line, struct proc_spec spec, struct buf *out)
+{
+	const char *const argv[] = {"sh", "-c", line, NULL};
+	struct err e = {0};
+	int ends[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	spec.path = SHELL;
+	spec.argv = argv;
+	spec.envp = environment;
+	spec.fds[spec.fds_n++] = (struct proc_fd){.from = ends[1], .to = 1};
+	if (proc_spawn(&spec, &pid, &e) < 0)
+		fail_msg("%s", e.msg);
+	close(ends[1]);
+	for (;;) {
+		char *to = buf_reserve(out, 4096);
+		ssize_t n = read(ends[0], to, 4096);
+
+		if (n <= 0)
+			break;
+		buf_added(out, (size_t)n);
+	}
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_environment_and_status(void **state)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(1 << 16);
+
+	setenv("NOT_HANDED_ON", "1", 1);
+	assert_int_equal(run("echo \"$MARK,$NOT_HANDED_ON,$PWD\"; exit 3",
+			     (struct proc_spec){.cwd = "/usr"}, &out),
+			 3);
+	assert_string_equal(buf_str(&out), "yes,,/usr\n");
+}
+
+/* Only 0, 1, 2 and the listed descriptors are open in the child, whatever is open here. */
+static void test_descriptors(void **state)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(1 << 16);
+	OWN(closep) int leaky = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
+	OWN(closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	OWN(closep) int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	/* 3 and 4 are sources too: crossing numbers must not overwrite each other. */
+	struct proc_spec spec = {.fds = {{null, 4}, {zero, 3}}, .fds_n = 2};
+
+	assert_true(leaky >= 0 && null >= 0 && zero >= 0);
+	run("cd /proc/self/fd; for f in 3 4; do readlink $f; done; for f in *; do "
+	    "[ -e $f ] && [ $f -gt 4 ] && readlink $f; done; true",
+	    spec, &out);
+	assert_string_equal(buf_str(&out), "/dev/zero\n/dev/null\n");
+}
+
+/* Blocked and ignored signals of ours are not the child's. */
+static void test_signals(void **state)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(1 << 16);
+	sigset_t set, was;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGCHLD);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &was), 0);
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(
+		run("grep -E '^Sig(Blk|Ign)' /proc/self/status", (struct proc_spec){0}, &out), 0);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	assert_string_equal(buf_str(&out),
+			    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+static void test_session(void **state)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(1 << 16);
+
+	run("set -- $(cut -d ' ' -f 1,6 /proc/$$/stat); [ $1 = $2 ] && echo own",
+	    (struct proc_spec){.new_session = true}, &out);
+	assert_string_equal(buf_str(&out), "own\n");
+	buf_clear(&out);
+	run("set -- $(cut -d ' ' -f 1,6 /proc/$$/stat); [ $1 = $2 ] || echo ours",
+	    (struct proc_spec){0}, &out);
+	assert_string_equal(buf_str(&out), "ours\n");
+}
+
+static void test_failures(void **state)
+{
+	static const char *const argv[] = {"x", NULL};
+	struct proc_spec spec = {.argv = argv, .envp = environment};
+	struct err e = {0};
+	pid_t pid = -7;
+
+	spec.path = "/nonexistent/program";
+	assert_int_equal(proc_spawn(&spec, &pid, &e), -ENOENT);
+	assert_string_equal(e.msg, "start /nonexistent/program: No such file or directory");
+	spec.path = "/etc/passwd";
+	assert_int_equal(proc_spawn(&spec, &pid, &e), -EACCES);
+	spec.path = SHELL;
+	spec.cwd = "/nonexistent";
+	assert_int_equal(proc_spawn(&spec, &pid, &e), -ENOENT);
+	spec.cwd = NULL;
+	spec.fds[0] = (struct proc_fd){.from = 9999, .to = 3};
+	spec.fds_n = 1;
+	assert_int_equal(proc_spawn(&spec, &pid, &e), -EBADF);
+	assert_int_equal(pid, -7);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left behind */
+	assert_int_equal(errno, ECHILD);
+}
+
+static void test_looking_at_processes(void **state)
+{
+	static const char *const argv[] = {"sleep", "60", NULL};
+	char mark[64], longer[64]; /* of this process: another run of this test may be going on */
+	const char *const envp[] = {mark, "OTHER=b", NULL};
+	const struct proc_spec spec = {.path = "/bin/sleep", .argv = argv, .envp = envp};
+	uint64_t ticks;
+	int status;
+	pid_t pid;
+
+	snprintf(mark, sizeof(mark), "TRAINYARD_TEST_MARK=%d", (int)getpid());
+	snprintf(longer, sizeof(longer), "%s.", mark);
+	assert_int_equal(proc_spawn(&spec, &pid, NULL), 0);
+	ticks = proc_start_ticks(pid);
+	assert_true(ticks > 0);
+	assert_true(ticks >= proc_start_ticks(getpid()));
+	assert_true(proc_rss_bytes(pid) > 0);
+	assert_int_equal(proc_kill_by_env(longer, SIGKILL), 0);
+	assert_int_equal(proc_kill_by_env("TRAINYARD_TEST_MARK", SIGKILL), 0);
+	assert_int_equal(proc_kill_by_env(mark, SIGTERM), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+	assert_int_equal(proc_start_ticks(pid), 0);
+	assert_int_equal(proc_rss_bytes(pid), 0);
+	assert_int_equal(proc_kill_by_env(mark, SIGTERM), 0);
+}
+
+static void test_boot_id(void **state)
+{
+	char one[BOOT_ID_LEN], two[BOOT_ID_LEN];
+
+	assert_int_equal(proc_boot_id(one, NULL), 0);
+	assert_int_equal(proc_boot_id(two, NULL), 0);
+	assert_int_equal(strlen(one), 36);
+	assert_string_equal(one, two);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_environment_and_status),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_looking_at_processes),
+		cmocka_unit_test(test_boot_id),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
