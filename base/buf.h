@@ -17,23 +17,23 @@ struct buf {
 	bool failed;
 };
 
-#define BUF_INIT(max_)                                                                             \
-	{                                                                                          \
-		.max = (max_)                                                                      \
+#define BUF_INIT(max_)        \
+	{                     \
+		.max = (max_) \
 	}
 
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b); /* free the bytes; *b may be used again */
 bool buf_ok(const struct buf *b);
-int buf_put(struct buf *b, const void *data, size_t len);	/* 0 or -ENOBUFS */
-int buf_puts(struct buf *b, const char *s);			/* 0 or -ENOBUFS */
+int buf_put(struct buf *b, const void *data, size_t len); /* 0 or -ENOBUFS */
+int buf_puts(struct buf *b, const char *s);		  /* 0 or -ENOBUFS */
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Make room for `len` more bytes and return where to write them, NULL when over the maximum.
  * Follow with buf_added(). */
 char *buf_reserve(struct buf *b, size_t len);
 void buf_added(struct buf *b, size_t len);
-void buf_clear(struct buf *b);		       /* len = 0, failed = false; keeps the memory */
-void buf_consume(struct buf *b, size_t len);   /* drop len bytes at the front */
-const char *buf_str(const struct buf *b);      /* never NULL; valid until the next change */
+void buf_clear(struct buf *b);		     /* len = 0, failed = false; keeps the memory */
+void buf_consume(struct buf *b, size_t len); /* drop len bytes at the front */
+const char *buf_str(const struct buf *b);    /* never NULL; valid until the next change */
 /* The bytes, to be freed by the caller; "" when there are none, NULL when the buffer has failed. */
 char *buf_take(struct buf *b);

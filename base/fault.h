@@ -11,7 +11,7 @@
 void fault_point(const char *name);
 #define FAULT(name) fault_point(name)
 #else
-#define FAULT(name)                                                                                \
-	do {                                                                                       \
+#define FAULT(name) \
+	do {        \
 	} while (0)
 #endif

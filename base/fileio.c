@@ -217,8 +217,7 @@ int file_copy(int from_dirfd, const char *from, int to_dirfd, const char *to, st
 	}
 }
 
-int tree_size(int at, const char *path, int64_t *ret_bytes, int64_t *ret_files,
-	      struct err *reterr)
+int tree_size(int at, const char *path, int64_t *ret_bytes, int64_t *ret_files, struct err *reterr)
 {
 	OWN(closedirp) DIR *d = open_dir(at, path);
 	int64_t bytes = 0, files = 0;

@@ -46,6 +46,5 @@ void id_new(char kind, char buf[ID_LEN])
 
 bool id_valid(char kind, const char *id)
 {
-	return id[0] == kind && strlen(id) == ID_LEN - 1 &&
-	       strspn(id + 1, alphabet) == ID_LEN - 2;
+	return id[0] == kind && strlen(id) == ID_LEN - 1 && strspn(id + 1, alphabet) == ID_LEN - 2;
 }

@@ -12,9 +12,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define PROC_TEXT_MAX  8192
-#define PROC_ENV_MAX   (4 << 20)
-#define FD_PARK_BASE   64 /* above every target number in use */
+#define PROC_TEXT_MAX 8192
+#define PROC_ENV_MAX  (4 << 20)
+#define FD_PARK_BASE  64 /* above every target number in use */
 
 static void fail_child(int report, int errnum)
 {

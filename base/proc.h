@@ -18,10 +18,10 @@ struct proc_fd {
 };
 
 struct proc_spec {
-	const char *path;	  /* absolute; no PATH search */
-	const char *const *argv;  /* NULL-terminated */
-	const char *const *envp;  /* NULL-terminated; the whole environment */
-	const char *cwd;	  /* NULL: unchanged */
+	const char *path;		  /* absolute; no PATH search */
+	const char *const *argv;	  /* NULL-terminated */
+	const char *const *envp;	  /* NULL-terminated; the whole environment */
+	const char *cwd;		  /* NULL: unchanged */
 	struct proc_fd fds[PROC_FDS_MAX]; /* everything else is closed in the child */
 	size_t fds_n;
 	bool new_session; /* setsid */

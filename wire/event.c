@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-	[EVENT_PROGRESS] = "progress",	   [EVENT_METRIC] = "metric", [EVENT_WARNING] = "warning",
-	[EVENT_CHECKPOINT] = "checkpoint", [EVENT_READY] = "ready",   [EVENT_RESULT] = "result",
+	[EVENT_PROGRESS] = "progress",	   [EVENT_METRIC] = "metric",	[EVENT_WARNING] = "warning",
+	[EVENT_CHECKPOINT] = "checkpoint", [EVENT_READY] = "ready",	[EVENT_RESULT] = "result",
 	[EVENT_FAILURE] = "failure",	   [EVENT_UNKNOWN] = "unknown",
 };
 
@@ -45,7 +45,8 @@ int event_next(const char *data, size_t len, enum event_type *ret_type, json_t *
 		r = wire_version_check(event, "an event line", reterr);
 	if (r < 0) {
 		json_decref(event);
-		return err_set(reterr, ERR_CORRUPT, "an event line is not a JSON object of a known version");
+		return err_set(reterr, ERR_CORRUPT,
+			       "an event line is not a JSON object of a known version");
 	}
 	*ret_type = event_type_parse(json_get_str(event, "t", ""));
 	*ret_event = event;

@@ -9,8 +9,8 @@
 #include <sys/file.h>
 
 static const char *const cause_names[] = {
-	[EXIT_EXITED] = "exited",	    [EXIT_STOPPED] = "stopped",
-	[EXIT_TIMED_OUT] = "timed_out",	    [EXIT_EXEC_FAILED] = "exec_failed",
+	[EXIT_EXITED] = "exited",	  [EXIT_STOPPED] = "stopped",
+	[EXIT_TIMED_OUT] = "timed_out",	  [EXIT_EXEC_FAILED] = "exec_failed",
 	[EXIT_OOM_KILLED] = "oom_killed",
 };
 
