@@ -21,6 +21,9 @@ static void trim_cut(char msg[ERR_MSG_MAX])
 }
 
 static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
+	__attribute__((format(printf, 4, 0)));
+
+static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
 {
 	e->code = code;
 	e->retry = ERR_PERMANENT;

@@ -137,7 +137,7 @@ static void test_failures(void **state)
 static void test_looking_at_processes(void **state)
 {
 	static const char *const argv[] = {"sleep", "60", NULL};
-	char mark[64], longer[64]; /* of this process: another run of this test may be going on */
+	char mark[64], longer[80]; /* of this process: another run of this test may be going on */
 	const char *const envp[] = {mark, "OTHER=b", NULL};
 	const struct proc_spec spec = {.path = "/bin/sleep", .argv = argv, .envp = envp};
 	uint64_t ticks;
