@@ -78,7 +78,7 @@ static int keep_last(struct store *st, const char *job, int attempt, const json_
 	const char *name;
 	json_t *value;
 
-	json_object_foreach ((json_t *)values, name, value) {
+	json_object_foreach((json_t *)values, name, value) {
 		int r;
 
 		if (!json_is_number(value))

@@ -24,7 +24,7 @@ static void devices_read(const json_t *list, struct execution_row *row)
 	size_t i;
 	json_t *item;
 
-	json_array_foreach (list, i, item) {
+	json_array_foreach(list, i, item) {
 		if (i >= SPEC_DEVICES_MAX)
 			break;
 		row->devices[i] = (int)json_get_int(item, "index", 0);

@@ -154,15 +154,26 @@ int store_job_set_priority(struct store *st, const char *id, int priority, int64
 			     reterr);
 }
 
+static int forget_cancel(struct store *st, const char *id, struct err *reterr)
+{
+	int r = run_on_row(st, "job", id, "UPDATE jobs SET cancel_requested_us = 0 WHERE id = ?",
+			   DB_ARGS(DB_TEXT(id)), reterr);
+
+	return r < 0 ? r : 0;
+}
+
 int store_job_set_cancel_requested(struct store *st, const char *id, int64_t now_us,
 				   struct err *reterr)
 {
 	struct changed c = {0};
-	int r = change(st,
-		       "UPDATE jobs SET cancel_requested_us = ?, seq = ? WHERE id = ? "
-		       "RETURNING run, name, kind, attempt",
-		       DB_ARGS(DB_INT(now_us), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+	int r;
 
+	if (!now_us)
+		return forget_cancel(st, id, reterr);
+	r = change(st,
+		   "UPDATE jobs SET cancel_requested_us = ?, seq = ? WHERE id = ? "
+		   "RETURNING run, name, kind, attempt",
+		   DB_ARGS(DB_INT(now_us), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
 	return changed_field(st, id, r, &c,
 			     json_pack("{s:o}", "cancel_requested_at", shape_time(now_us)), now_us,
 			     reterr);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/fileio.h"
 #include "base/own.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/store: opening, transactions, savepoints, events, and jobs through their states. */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/clock.h"
 #include "base/own.h"
@@ -143,7 +143,7 @@ static const char *kinds_of(struct fixture *f, int64_t *ret_first_seq)
 	int64_t last = 0;
 
 	text[0] = '\0';
-	json_array_foreach (events, i, event) {
+	json_array_foreach(events, i, event) {
 		size_t used = strlen(text);
 		int64_t seq = json_get_int(event, "seq", 0);
 
@@ -272,6 +272,27 @@ static void test_ready_order(void **state)
 	assert_int_equal(aws.n, 0);
 }
 
+static void test_cancel_request(void **state)
+{
+	struct fixture *f = *state;
+	char ids[1][ID_LEN];
+	int64_t first = 0;
+
+	insert_run(f, "one", 1, false, T0, NULL, ids);
+	json_decref(store_take_events(f->st));
+	BEGIN(f);
+	OK(f, store_job_set_cancel_requested(f->st, ids[0], T0 + 1, &f->e));
+	COMMIT(f);
+	assert_string_equal(kinds_of(f, &first), "job_changed");
+	BEGIN(f);
+	OK(f, store_job_set_cancel_requested(f->st, ids[0], 0, &f->e));
+	assert_int_equal(store_job_set_cancel_requested(f->st, "j0", 0, &f->e), -ERR_NOT_FOUND);
+	COMMIT(f);
+	assert_string_equal(kinds_of(f, &first), "");
+	OWN(job_row_done) struct job_row row = job_of(f, ids[0]);
+	assert_int_equal(row.cancel_requested_us, 0);
+}
+
 static void test_outputs(void **state)
 {
 	struct fixture *f = *state;
@@ -312,7 +333,8 @@ int main(void)
 		CASE(test_conflict),	   CASE(test_events_in_order),
 		CASE(test_event_shape),	   CASE(test_savepoint_drops_events),
 		CASE(test_rollback),	   CASE(test_ready_order),
-		CASE(test_outputs),	   CASE(test_jobs_in_state),
+		CASE(test_outputs),	   CASE(test_cancel_request),
+		CASE(test_jobs_in_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

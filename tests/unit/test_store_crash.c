@@ -3,7 +3,7 @@
  * storage/store: kill -9 around commits. A child writes and reports each commit; what it reported
  * is there afterwards, what it had not committed is not, and no commit is there by half.
  */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/own.h"
 #include "base/str.h"

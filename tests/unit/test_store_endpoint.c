@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/store: endpoints, their leases and names; executions. */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/own.h"
 #include "base/str.h"

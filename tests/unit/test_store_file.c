@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/: the files: lock, schema versions and upgrades, restored backups, a full disk. */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/fileio.h"
 #include "base/own.h"
@@ -168,6 +168,37 @@ static void test_first_version_opens(void **state)
 	json_decref(j);
 	store_reader_close(sr);
 	move(f, jobs.rows[0].id, STATE_QUEUED, STATE_STARTING, T0);
+}
+
+/* All that CREATE statements said, in one text. */
+static char *schema_of(struct fixture *f)
+{
+	OWN(db_closep) struct db *db = raw(f);
+	OWN(db_releasep) struct db_stmt *q = NULL;
+
+	OK(f, db_query_text(db,
+			    "SELECT group_concat(sql, ';\n') FROM (SELECT sql FROM sqlite_schema "
+			    "WHERE sql IS NOT NULL ORDER BY type, name)",
+			    NULL, 0, &q, &f->e));
+	assert_int_equal(db_step(q, &f->e), 1);
+	return strdup(db_col_text(q, 0));
+}
+
+/* Upgrading what version 1 wrote gives what a new database has: migrations that were released are
+ * never edited. */
+static void test_upgraded_schema_is_the_new_one(void **state)
+{
+	struct fixture *f = *state;
+	OWN(freep) char *fresh = NULL;
+	OWN(freep) char *upgraded = NULL;
+
+	close_store(f);
+	fresh = schema_of(f);
+	restore_v1(f);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+	close_store(f);
+	upgraded = schema_of(f);
+	assert_string_equal(fresh, upgraded);
 }
 
 static void test_upgrade(void **state)
@@ -452,6 +483,7 @@ int main(void)
 		CASE(test_garbage_is_corrupt),
 		CASE(test_first_version_opens),
 		CASE(test_upgrade),
+		CASE(test_upgraded_schema_is_the_new_one),
 		CASE(test_failed_upgrade_changes_nothing),
 		CASE(test_generation_stays),
 		CASE(test_restored_backup_gets_another_generation),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/store_read: pages over many rows while others are inserted; cursors that are not ours. */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -22,7 +22,7 @@ static void see(struct seen *seen, const json_t *list, char (*ids)[ID_LEN])
 	size_t i;
 	json_t *item;
 
-	json_array_foreach (json_object_get(list, "items"), i, item) {
+	json_array_foreach(json_object_get(list, "items"), i, item) {
 		const char *id = json_get_str(item, "id", "");
 		int at = -1;
 

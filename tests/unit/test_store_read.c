@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/store_read: the shapes of answers, filters, events, metrics, places. */
-#include "store_fixture.h"
+#include "tests/unit/store_fixture.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -157,7 +157,7 @@ static const char *names_of(json_t *list)
 	json_t *item;
 
 	text[0] = '\0';
-	json_array_foreach (json_object_get(list, "items"), i, item) {
+	json_array_foreach(json_object_get(list, "items"), i, item) {
 		size_t used = strlen(text);
 
 		snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "",
