@@ -30,7 +30,7 @@ json_t *spec_object_parse(struct spec_parse *p, const struct spec_table *t, cons
 	const char *key;
 	json_t *value;
 
-	json_object_foreach ((json_t *)in, key, value) {
+	json_object_foreach((json_t *)in, key, value) {
 		const struct spec_field *f = spec_field_find(t, key, p->modes);
 		size_t mark = spec_enter(p, key);
 		json_t *one;
@@ -144,7 +144,7 @@ static json_t *parse_map(struct spec_parse *p, const struct spec_field *f, const
 		return spec_wrong_type(p, f, v, "an object");
 	if (!count_ok(p, f, json_object_size(v)))
 		return NULL;
-	json_object_foreach ((json_t *)v, key, value) {
+	json_object_foreach((json_t *)v, key, value) {
 		size_t mark = spec_enter(p, key);
 		json_t *one = spec_value_parse(p, f->item, value);
 

@@ -100,11 +100,6 @@ static const struct spec_field job_fields[] = {
 	 .table = &spec_retry_table,
 	 .fallback = "{}",
 	 .help = "Automatic retries."},
-	{.name = "checkpoint",
-	 .modes = TRAIN | SCRIPTS,
-	 .type = FIELD_OBJECT,
-	 .table = &spec_checkpoint_table,
-	 .help = "Where and how often a training job saves its state."},
 	{.name = "metric_definitions",
 	 .modes = TRAIN | SCRIPTS,
 	 .type = FIELD_LIST,
@@ -256,6 +251,10 @@ static const struct spec_field job_fields[] = {
 	 .table = &spec_parameters_table,
 	 .help = "How answers are made, as in the Hugging Face container."},
 
+	{.name = "checkpoint",
+	 .type = FIELD_LATER,
+	 .help = "native training has hyperparameters.save_steps, and what a script leaves in "
+		 "'checkpoints' is there again at its next attempt"},
 	{.name = "secrets",
 	 .type = FIELD_LATER,
 	 .help = "let the script read the secret from a file that only its user may read"},

@@ -46,7 +46,7 @@ static int walk_value(struct walk *w, const struct spec_field *f, json_t *object
 	if (f->type == FIELD_OBJECT) {
 		r = walk_table(w, f->table, value);
 	} else if (f->type == FIELD_MAP && json_is_object(value)) {
-		json_object_foreach (value, inner, one) {
+		json_object_foreach(value, inner, one) {
 			r = walk_value(w, f->item, value, inner, one);
 			if (r < 0)
 				break;
@@ -67,7 +67,7 @@ static int walk_table(struct walk *w, const struct spec_table *t, json_t *object
 	json_t *value;
 	int r = 0;
 
-	json_object_foreach (object, key, value) {
+	json_object_foreach(object, key, value) {
 		const struct spec_field *f = spec_field_find(t, key, w->modes);
 
 		if (f)

@@ -39,21 +39,6 @@ static const struct spec_field retry_fields[] = {
 };
 const struct spec_table spec_retry_table = TABLE("'retry'", retry_fields);
 
-static const struct spec_field checkpoint_fields[] = {
-	{.name = "path",
-	 .type = FIELD_STRING,
-	 .min = 1,
-	 .max = SPEC_PATH_MAX,
-	 .help = "Where a script keeps its checkpoints; the directory persists over attempts."},
-	{.name = "every",
-	 .type = FIELD_DURATION,
-	 .min = 1,
-	 .max = SECONDS_YEAR,
-	 .help = "Longest time between two checkpoints."},
-	{.name = "s3", .type = FIELD_LATER, .help = "use checkpoint.path"},
-};
-const struct spec_table spec_checkpoint_table = TABLE("'checkpoint'", checkpoint_fields);
-
 static const struct spec_field metric_fields[] = {
 	{.name = "name",
 	 .type = FIELD_STRING,
@@ -67,8 +52,8 @@ static const struct spec_field metric_fields[] = {
 	 .min = 1,
 	 .max = 500,
 	 .check = check_regex,
-	 .help = "POSIX extended regular expression over the lines of the log; its first group "
-		 "is the value."},
+	 .help = "Regular expression (PCRE2) over the lines of the log; its first group is the "
+		 "value."},
 };
 const struct spec_table spec_metric_table = TABLE("a metric definition", metric_fields);
 

@@ -12,7 +12,6 @@
 
 extern const struct spec_table spec_need_table;
 extern const struct spec_table spec_retry_table;
-extern const struct spec_table spec_checkpoint_table;
 extern const struct spec_table spec_metric_table;
 extern const struct spec_table spec_local_table;
 extern const struct spec_table spec_sagemaker_table;
