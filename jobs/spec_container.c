@@ -103,9 +103,24 @@ static bool count_ok(struct spec_parse *p, const struct spec_field *f, size_t n)
 	return false;
 }
 
+/* Remember `one` in `seen`; say so when it is there already. */
+static void check_unique(struct spec_parse *p, const struct spec_field *f, json_t *seen,
+			 const json_t *one)
+{
+	OWN(freep) char *text = json_text(one);
+
+	if (!text)
+		p->no_memory = true;
+	else if (json_object_get(seen, text))
+		spec_problem(p, PROBLEM_DUPLICATE, "this %s is in '%s' twice; remove one of them",
+			     f->item->name, f->name);
+	else
+		spec_set(p, seen, text, json_true());
+}
+
 static json_t *parse_list(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	OWN(json_decrefp) json_t *out = json_array();
+	OWN(json_decrefp) json_t *out = json_array(), *seen = json_object();
 
 	if (!json_is_array(v))
 		return spec_wrong_type(p, f, v, "a list");
@@ -115,11 +130,8 @@ static json_t *parse_list(struct spec_parse *p, const struct spec_field *f, cons
 		size_t mark = spec_enter_index(p, i);
 		OWN(json_decrefp) json_t *one = spec_value_parse(p, f->item, json_array_get(v, i));
 
-		for (size_t j = 0; one && f->flags & SPEC_UNIQUE && j < json_array_size(out); j++)
-			if (json_equal(one, json_array_get(out, j)))
-				spec_problem(p, PROBLEM_DUPLICATE,
-					     "this %s is in '%s' twice; remove one of them",
-					     f->item->name, f->name);
+		if (one && f->flags & SPEC_UNIQUE)
+			check_unique(p, f, seen, one);
 		if (one && json_array_append(out, one) < 0)
 			p->no_memory = true;
 		spec_leave(p, mark);

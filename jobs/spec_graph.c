@@ -79,16 +79,14 @@ static const char *when_str(enum need_when when)
 static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 		      enum need_when fallback)
 {
-	const char *name = json_get_str(item, "job", ""), *names[SPEC_JOBS_MAX], *near;
+	const char *name = json_get_str(item, "job", ""), *near;
 	enum need_when when = when_of(json_get_str(item, "when", NULL), fallback);
 	ssize_t other = spec_job_find(p->run, name);
 
 	if (!*name)
 		return; /* said already */
 	if (other < 0) {
-		for (size_t i = 0; i < p->run->jobs_n; i++)
-			names[i] = p->run->jobs[i].name;
-		near = str_nearest(name, names, p->run->jobs_n);
+		near = spec_nearest_job(p, name);
 		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
 			     "there is no job '%s' in this run; %s%s%s", name,
 			     near ? "did you mean '" : "name one that is", near ? near : "",

@@ -132,6 +132,17 @@ static const char *nearest(const struct spec_parse *p, const struct spec_table *
 	return str_nearest(name, names, n);
 }
 
+const char *spec_nearest_job(const struct spec_parse *p, const char *name)
+{
+	const char *names[SPEC_JOBS_MAX];
+
+	if (spec_enough(p))
+		return NULL;
+	for (size_t i = 0; i < p->run->jobs_n; i++)
+		names[i] = p->run->jobs[i].name;
+	return str_nearest(name, names, p->run->jobs_n);
+}
+
 /* The path `ours` as seen from table t: without the table's own name in front. */
 static const char *seen_from(const struct spec_table *t, const char *ours)
 {
@@ -150,7 +161,9 @@ void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const 
 	const char *hint;
 
 	problem_quote(quote, name);
-	if ((hint = foreign_find(name)))
+	if (spec_enough(p))
+		p->found++;
+	else if ((hint = foreign_find(name)))
 		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; here it is '%s'",
 			     quote, t->what, seen_from(t, hint));
 	else if (t == &spec_job_table && (hint = nested_find(p, name)))

@@ -21,6 +21,11 @@ void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt,
 	va_end(ap);
 }
 
+bool spec_enough(const struct spec_parse *p)
+{
+	return p->found >= SPEC_PROBLEMS_MAX;
+}
+
 size_t spec_enter(struct spec_parse *p, const char *key)
 {
 	size_t mark = strlen(p->pointer);

@@ -26,6 +26,8 @@ struct spec_parse {
 
 void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Are so many problems found that further ones are not listed? Then do not look for good words. */
+bool spec_enough(const struct spec_parse *p);
 /* Go to "/key" or "/index" below the current place; give the result to spec_leave(). */
 size_t spec_enter(struct spec_parse *p, const char *key);
 size_t spec_enter_index(struct spec_parse *p, size_t index);
@@ -55,7 +57,9 @@ json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const 
 			const char *wanted);
 bool spec_name_ok(const char *s);
 
-/* spec_names.c: say that there is no such field, and which one is probably meant. */
+/* spec_names.c: the job of the run with the nearest name; NULL: none is near. */
+const char *spec_nearest_job(const struct spec_parse *p, const char *name);
+/* Say that there is no such field, and which one is probably meant. */
 void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const char *name);
 
 /* spec_checks.c: the `check` functions of the tables. */

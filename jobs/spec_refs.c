@@ -175,7 +175,7 @@ static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place)
 {
 	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
-	const char *names[SPEC_JOBS_MAX], *near, *sub;
+	const char *near, *sub;
 	ssize_t other;
 
 	problem_quote(quote, place->value);
@@ -188,9 +188,7 @@ static void check_reference(struct spec_parse *p, struct job_spec *job, const st
 	}
 	other = spec_job_find(p->run, name);
 	if (other < 0) {
-		for (size_t i = 0; i < p->run->jobs_n; i++)
-			names[i] = p->run->jobs[i].name;
-		near = str_nearest(name, names, p->run->jobs_n);
+		near = spec_nearest_job(p, name);
 		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
 			     "there is no job '%s' in this run; %s%s%s", name,
 			     near ? "did you mean '" : "refer to one that is", near ? near : "",

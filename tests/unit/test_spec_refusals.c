@@ -561,6 +561,34 @@ static void test_long_unknown_names(void **state)
 	}
 }
 
+/* The costly search for the nearest name ends with the list of problems. */
+static void test_very_many_problems(void **state)
+{
+	OWN(json_decrefp) json_t *body = json_pack("{s:[]}", "jobs"), *problems = json_array();
+	json_t *needs = json_array();
+	struct run_spec *rs = NULL;
+	char name[SPEC_NAME_MAX + 1];
+
+	for (int i = 0; i < SPEC_NEEDS_MAX; i++) {
+		snprintf(name, sizeof(name), "%063d", i);
+		json_array_append_new(needs, json_string(name));
+	}
+	for (int i = 0; i < SPEC_JOBS_MAX; i++) {
+		snprintf(name, sizeof(name), "%062dx", i);
+		json_array_append_new(json_object_get(body, "jobs"),
+				      json_pack("{s:s, s:s, s:s, s:s, s:O}", "name", name, "kind",
+						"script", "entry_point", "a", "source_dir", "d",
+						"needs", needs));
+	}
+	for (int i = 0; i < 100000; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		json_object_set_new(body, name, json_null());
+	}
+	json_decref(needs);
+	assert_int_equal(run_spec_parse(body, &fixture_context, &rs, problems, NULL), -ERR_INVALID);
+	assert_int_equal(json_array_size(problems), SPEC_PROBLEMS_MAX);
+}
+
 /* A script job with n of something, as submitted. */
 static json_t *with_many(const char *field, size_t n)
 {
@@ -793,6 +821,7 @@ int main(void)
 		cmocka_unit_test(test_without_native_engine),
 		cmocka_unit_test(test_many_problems),
 		cmocka_unit_test(test_long_unknown_names),
+		cmocka_unit_test(test_very_many_problems),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_jobs_max),
 		cmocka_unit_test(test_lengths),
