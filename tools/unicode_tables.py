@@ -11,6 +11,7 @@ few characters whose category has changed since. tests/parity/test_tokenizer.py 
 point with the installed library.
 """
 import sys
+import textwrap
 
 UNICODE_MAX = 0x110000
 HANGUL = range(0xAC00, 0xD7A4)
@@ -98,10 +99,14 @@ def flags_of(cp, chars, age, decomposition, lower):
     return flags
 
 
-def emit_numbers(name, ctype, values, per_line=16):
+def emit_items(items, indent="\t"):
+    for line in textwrap.wrap(" ".join(items), 100 - 8 * len(indent), break_long_words=False):
+        print(indent + line.replace("~", " "))
+
+
+def emit_numbers(name, ctype, values):
     print(f"const {ctype} {name}[{len(values)}] = {{")
-    for i in range(0, len(values), per_line):
-        print("\t" + " ".join(f"{v}," for v in values[i:i + per_line]))
+    emit_items(f"{v}," for v in values)
     print("};\n")
 
 
@@ -131,19 +136,19 @@ def main():
           " (Unicode License). */")
     print('#include "worker/tokenizer/unicode.h"\n')
     print("/* clang-format off */")
-    emit_numbers("unicode_block", "uint8_t", index, 32)
+    emit_numbers("unicode_block", "uint8_t", index)
     print(f"const uint8_t unicode_flags[{len(blocks)}][256] = {{")
     for block in blocks:
-        print("\t{" + ",".join(map(str, block)) + "},")
+        print("\t{")
+        emit_items((f"{v}," for v in block), "\t\t")
+        print("\t},")
     print("};\n")
-    emit_numbers("unicode_decomposed_chars", "uint32_t", [hex(x) for x in pool], 12)
+    emit_numbers("unicode_decomposed_chars", "uint32_t", [hex(x) for x in pool])
     for name, ctype, rows in (("unicode_decomposed", "struct unicode_decomposed", decomposed),
                               ("unicode_lowered", "struct unicode_pair", lowered),
                               ("unicode_combining", "struct unicode_pair", combining)):
         print(f"const {ctype} {name}[] = {{")
-        for i in range(0, len(rows), 6):
-            print("\t" + " ".join("{%s}," % ", ".join([hex(r[0])] + [str(x) for x in r[1:]])
-                                  for r in rows[i:i + 6]))
+        emit_items("{%s}," % ",~".join([hex(r[0])] + [str(x) for x in r[1:]]) for r in rows)
         print("};")
         print(f"const size_t {name}_n = {len(rows)};\n")
     print("/* clang-format on */")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`trainyard-worker preprocess` against what `datasets` and `transformers` make of the same rows."""
+"""`trainyard-worker preprocess` against what `datasets` and `transformers` make of the rows."""
 import csv
 import gzip
 import json
@@ -205,7 +205,8 @@ def test_folder_of_classes_is_split(tmp_path):
 
 def test_dataset_dict_and_parts_of_their_own(tmp_path):
     d = datasets.Dataset.from_dict({"text": [a for a, _ in ROWS], "label": [1, 0] * 5})
-    datasets.DatasetDict({"train": d, "test": d.select(range(4))}).save_to_disk(str(tmp_path / "dd"))
+    parts = datasets.DatasetDict({"train": d, "test": d.select(range(4))})
+    parts.save_to_disk(str(tmp_path / "dd"))
     train, test = outputs(preprocess(tmp_path, {"path": str(tmp_path / "dd"), "train_rows": 6}))
     assert train.with_format(None)["text"] == [ROWS[i][0]
                                                for i in sorted(permutation(10, 42)[:6])]
@@ -228,7 +229,8 @@ def test_text_pairs(tmp_path):
                                              "text_pair_column": "hypothesis"}, max_length=21))
     train = train.with_format(None)
     tokenizer = AutoTokenizer.from_pretrained(minilm())
-    expected = tokenizer(train["premise"][:], train["hypothesis"][:], truncation=True, max_length=21)
+    expected = tokenizer(train["premise"][:], train["hypothesis"][:], truncation=True,
+                         max_length=21)
     for name in ("input_ids", "token_type_ids", "attention_mask"):
         assert train[name] == expected[name]
     assert train.column_names == ["premise", "hypothesis", "labels", "input_ids",
@@ -372,8 +374,9 @@ def test_model_directory_without_a_tokenizer(tmp_path):
 def test_broken_parquet_and_arrow_pages(tmp_path):
     good = write_source("parquet", tmp_path).read_bytes()
     for cut in (len(good) // 2, len(good) - 4):
-        bad_input(tmp_path / str(cut), "../d.parquet", good[:cut], {}, "", ["d.parquet"],
-                  "data_corrupt") if (tmp_path / str(cut)).mkdir() is None else None
+        (tmp_path / str(cut)).mkdir()
+        bad_input(tmp_path / str(cut), "cut.parquet", good[:cut], {}, "", ["cut.parquet"],
+                  "data_corrupt")
     saved = write_source("saved", tmp_path)
     file = next(saved.glob("*.arrow"))
     file.write_bytes(file.read_bytes()[:300])

@@ -182,7 +182,8 @@ def test_tokenizer_config_overrides(tmp_path):
 
 
 def test_invalid_utf8_counts_as_nothing():
-    texts = [b"good \xff\xfe film", b"ab\xc3", b"\xe2\x82 a", b"a\xed\xa0\x80b", b"\xf4\x90\x80\x80"]
+    texts = [b"good \xff\xfe film", b"ab\xc3", b"\xe2\x82 a", b"a\xed\xa0\x80b",
+             b"\xf4\x90\x80\x80"]
     clean = [t.decode("utf-8", "replace") for t in texts]
     assert [o[0] for o in encode(minilm(), texts)] == \
         [e.ids for e in theirs(minilm()).encode_batch(clean)]

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker/tokenizer with a small vocabulary: known ids, limits, refusals, many threads, and random
+ * bytes (invalid UTF-8, added tokens, marks) against what must always hold. Equality with Hugging
+ * Face is tests/parity/test_tokenizer.py's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "worker/tokenizer/tokenizer.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define THREADS	    4
+#define FUZZ_ROUNDS 20000
+#define FUZZ_BYTES  160
+
+enum {
+	PAD,
+	UNK,
+	CLS,
+	SEP,
+	MASK,
+	A,
+	AB,
+	_B,
+	_BC,
+	DOT,
+	FILM,
+	HAN,
+	E,
+	_1,
+	VOCAB
+};
+
+static const char vocab_txt[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nab\n##b\n##bc\n.\nfilm  \n"
+				"\xE6\xBC\xA2\ne\n##1\n";
+
+struct fixture {
+	char dir[64];
+	int fd;
+	struct tokenizer *t;
+	struct tokenizer_scratch *s;
+};
+
+static void put_file(const struct fixture *f, const char *name, const char *text)
+{
+	assert_int_equal(file_write_atomic(f->fd, name, text, strlen(text), 0644, NULL), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct err e;
+
+	snprintf(f->dir, sizeof(f->dir), "/tmp/trainyard-tokenizer-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put_file(f, "vocab.txt", vocab_txt);
+	assert_int_equal(tokenizer_load(f->dir, &f->t, &e), 0);
+	f->s = tokenizer_scratch_new();
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	tokenizer_free(f->t);
+	tokenizer_scratch_free(f->s);
+	close(f->fd);
+	assert_int_equal(tree_remove(AT_FDCWD, f->dir, NULL), 0);
+	free(f);
+	return 0;
+}
+
+static void expect(struct fixture *f, const char *text, const char *pair, size_t max,
+		   const int32_t *ids, size_t n)
+{
+	struct encoding e;
+
+	assert_int_equal(tokenizer_encode(f->t, f->s, text, strlen(text), pair,
+					  pair ? strlen(pair) : 0, max, &e),
+			 0);
+	assert_int_equal(e.n, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(e.ids[i], ids[i]);
+}
+
+#define EXPECT(f, text, ...)                                           \
+	expect(f, text, NULL, 0, (int32_t[]){CLS, ##__VA_ARGS__, SEP}, \
+	       sizeof((int32_t[]){CLS, ##__VA_ARGS__, SEP}) / sizeof(int32_t))
+
+static void test_known_ids(void **state)
+{
+	struct fixture *f = *state;
+
+	EXPECT(f, "");
+	EXPECT(f, " \t\r\n\xC2\xA0\xE3\x80\x80");
+	EXPECT(f, "a", A);
+	EXPECT(f, "abbc", AB, _BC);
+	EXPECT(f, "abb", AB, _B);
+	EXPECT(f, "abx a", UNK, A);
+	EXPECT(f, "A.a", A, DOT, A);
+	EXPECT(f, "film", FILM); /* the vocabulary's line ends with blanks */
+	EXPECT(f, "\xC3\xA9 e\xCC\x81", E, E);
+	EXPECT(f,
+	       "a\xE6\xBC\xA2"
+	       "a",
+	       A, HAN, A);
+	EXPECT(f, "a[SEP]a [MASK]", A, SEP, A, MASK);
+	EXPECT(f, "[sep]", UNK, UNK, UNK);
+	EXPECT(f,
+	       "a\x01"
+	       "b",
+	       AB);
+	EXPECT(f, "e1", E, _1);
+}
+
+static void test_words_of_100_and_101_characters(void **state)
+{
+	struct fixture *f = *state;
+	char word[512] = "a";
+	struct encoding e;
+
+	memset(word + 1, 'b', 100); /* 101 characters */
+	assert_int_equal(tokenizer_encode(f->t, f->s, word, 101, NULL, 0, 0, &e), 0);
+	assert_int_equal(e.n, 3);
+	assert_int_equal(e.ids[1], UNK);
+	assert_int_equal(tokenizer_encode(f->t, f->s, word, 100, NULL, 0, 0, &e), 0);
+	assert_int_equal(e.n, 2 + 99);
+	assert_int_equal(e.ids[1], AB);
+}
+
+static void test_truncation(void **state)
+{
+	struct fixture *f = *state;
+	struct encoding e;
+
+	expect(f, "a a a a", NULL, 4, (int32_t[]){CLS, A, A, SEP}, 4);
+	expect(f, "a a a a", NULL, 2, (int32_t[]){CLS, SEP}, 2);
+	expect(f, "a", "e e e e", 6, (int32_t[]){CLS, A, SEP, E, E, SEP}, 6);
+	expect(f, "e e e e", "a", 6, (int32_t[]){CLS, E, E, SEP, A, SEP}, 6);
+	expect(f, "a a a", "e e e", 6, (int32_t[]){CLS, A, SEP, E, E, SEP}, 6);
+	expect(f, "a a a a", "e e e", 6, (int32_t[]){CLS, A, A, SEP, E, SEP}, 6);
+	assert_int_equal(tokenizer_encode(f->t, f->s, "a", 1, NULL, 0, 1, &e), -EINVAL);
+	assert_int_equal(tokenizer_encode(f->t, f->s, "a", 1, "e", 1, 2, &e), -EINVAL);
+	assert_int_equal(tokenizer_encode(f->t, f->s, "a e", 3, NULL, 0, 4, &e), 0);
+	assert_false(e.truncated);
+	assert_int_equal(tokenizer_encode(f->t, f->s, "a e a", 5, NULL, 0, 4, &e), 0);
+	assert_true(e.truncated);
+}
+
+static void test_type_ids(void **state)
+{
+	struct fixture *f = *state;
+	static const int8_t want[] = {0, 0, 0, 1, 1, 1};
+	struct encoding e;
+
+	assert_int_equal(tokenizer_encode(f->t, f->s, "a", 1, "e e", 3, 0, &e), 0);
+	assert_int_equal(e.n, sizeof(want));
+	assert_memory_equal(e.type_ids, want, sizeof(want));
+}
+
+static void test_invalid_utf8_is_counted(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[] = "a\xFF"
+				   "b \xE2\x82 \xED\xA0\x80 e\xC3";
+	struct encoding e;
+
+	assert_int_equal(tokenizer_encode(f->t, f->s, text, sizeof(text) - 1, NULL, 0, 0, &e), 0);
+	assert_int_equal(e.invalid_utf8, 6); /* FF, E2 82, ED, A0, 80, C3 */
+	assert_int_equal(e.n, 4);
+	assert_int_equal(e.ids[1], AB);
+	assert_int_equal(e.ids[2], E);
+}
+
+static void test_facts(void **state)
+{
+	struct fixture *f = *state;
+	const struct tokenizer_special *s = tokenizer_special(f->t);
+
+	assert_int_equal(tokenizer_vocab_size(f->t), VOCAB);
+	assert_int_equal(s->pad, PAD);
+	assert_int_equal(s->unk, UNK);
+	assert_int_equal(s->mask, MASK);
+	assert_int_equal(tokenizer_model_max_length(f->t), 0);
+	assert_true(tokenizer_has_type_ids(f->t));
+}
+
+static void test_config_overrides(void **state)
+{
+	struct fixture *f = *state;
+	struct tokenizer *cased = NULL;
+	struct encoding e;
+
+	put_file(f, "tokenizer_config.json",
+		 "{\"do_lower_case\": false, \"model_max_length\": 1000000000000000019884624838656,"
+		 " \"tokenizer_class\": \"DistilBertTokenizer\"}");
+	assert_int_equal(tokenizer_load(f->dir, &cased, NULL), 0);
+	assert_int_equal(tokenizer_encode(cased, f->s, "A a", 3, NULL, 0, 0, &e), 0);
+	assert_int_equal(e.ids[1], UNK);
+	assert_int_equal(e.ids[2], A);
+	assert_false(tokenizer_has_type_ids(cased));
+	assert_int_equal(tokenizer_model_max_length(cased), 0);
+	tokenizer_free(cased);
+}
+
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+	struct tokenizer *t = NULL;
+	struct err e;
+
+	put_file(f, "vocab.txt", "[PAD]\n[CLS]\n[SEP]\n");
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
+	assert_non_null(strstr(e.msg, "[UNK]"));
+	put_file(f, "vocab.txt", "[UNK]\n\xFF\n");
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
+	put_file(f, "vocab.txt", vocab_txt);
+	put_file(f, "tokenizer_config.json", "{\"truncation_side\": \"left\"}");
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_UNSUPPORTED);
+	put_file(f, "tokenizer_config.json", "[]");
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
+	put_file(f, "tokenizer.json", "{");
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
+	assert_int_equal(tokenizer_load("/nowhere", &t, &e), -ENOENT);
+	assert_null(t);
+}
+
+static void test_copy_files(void **state)
+{
+	struct fixture *f = *state;
+	char to[96];
+	struct err e;
+	struct buf text = BUF_INIT(4096);
+
+	snprintf(to, sizeof(to), "%s/model", f->dir);
+	assert_int_equal(tokenizer_copy_files(f->dir, to, &e), -ENOENT);
+	assert_int_equal(dir_make(AT_FDCWD, to, 0755, &e), 0);
+	assert_int_equal(tokenizer_copy_files(f->dir, to, &e), 0);
+	assert_int_equal(file_read(f->fd, "model/vocab.txt", &text, &e), 0);
+	assert_string_equal(buf_str(&text), vocab_txt);
+	assert_false(path_exists(f->fd, "model/tokenizer.json"));
+	assert_int_equal(tokenizer_copy_files("/tmp/trainyard-none", to, &e), -ENOENT);
+	buf_done(&text);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return *state >> 33;
+}
+
+/* Pieces that touch every branch, glued together and then damaged. */
+static size_t random_bytes(uint64_t *rng, char *out)
+{
+	static const char *const pieces[] = {"a",
+					     "b",
+					     "ab",
+					     "abbc",
+					     " ",
+					     ".",
+					     "[SEP]",
+					     "[",
+					     "\xCC\x81",
+					     "\xE6\xBC\xA2",
+					     "\xC3\xA9",
+					     "\xE3\x80\xAE",
+					     "\xF0\x9D\x85\xA5",
+					     "\xF0\x9D\x85\x9E",
+					     "\xED\x95\x9C",
+					     "\xC4\xB0",
+					     "\xE2\x80\x8B",
+					     "\xFF",
+					     "\xC3",
+					     "\xE2\x82",
+					     "\xF4\x90\x80\x80",
+					     "\n",
+					     "#",
+					     "film",
+					     "\xE2\x84\xAB",
+					     "\xEF\xBF\xBD"};
+	size_t n = next_random(rng) % FUZZ_BYTES, len = 0;
+
+	while (len < n) {
+		const char *piece = pieces[next_random(rng) % ARRAY_LEN(pieces)];
+		size_t piece_len = strlen(piece);
+
+		memcpy(out + len, piece, piece_len);
+		len += piece_len;
+	}
+	for (size_t i = 0; len && i < next_random(rng) % 3; i++)
+		out[next_random(rng) % len] = (char)next_random(rng);
+	return len;
+}
+
+static void check_always(const struct encoding *e, size_t max, bool pair)
+{
+	int types = 0;
+
+	assert_true(e->n >= (pair ? 3 : 2));
+	assert_true(!max || e->n <= max);
+	assert_true(!e->truncated || e->n == max);
+	assert_int_equal(e->ids[0], CLS);
+	assert_int_equal(e->ids[e->n - 1], SEP);
+	for (size_t i = 0; i < e->n; i++) {
+		assert_in_range(e->ids[i], 0, VOCAB - 1);
+		assert_true(e->type_ids[i] >= types && e->type_ids[i] <= pair);
+		types = e->type_ids[i];
+	}
+}
+
+static void test_random_bytes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t rng = 1;
+
+	for (int round = 0; round < FUZZ_ROUNDS; round++) {
+		/* exactly sized, so that the sanitizer sees one byte too far */
+		char room[FUZZ_BYTES + 8];
+		size_t len = random_bytes(&rng, room), max = next_random(&rng) % 20 + 3;
+		char *text = malloc(len ? len : 1);
+		bool pair = round % 3 == 0;
+		struct encoding e;
+		int32_t cut[32];
+		size_t cut_n;
+
+		memcpy(text, room, len);
+		assert_int_equal(tokenizer_encode(f->t, f->s, text, len, pair ? text : NULL,
+						  pair ? len / 2 : 0, max, &e),
+				 0);
+		check_always(&e, max, pair);
+		cut_n = e.n;
+		memcpy(cut, e.ids, e.n * sizeof(*e.ids));
+		assert_int_equal(tokenizer_encode(f->t, f->s, text, len, NULL, 0, 0, &e), 0);
+		check_always(&e, 0, false);
+		if (!pair) /* stopping early gives the beginning of the whole */
+			assert_memory_equal(cut, e.ids, (cut_n - 1) * sizeof(*cut));
+		free(text);
+	}
+}
+
+static void *encode_many(void *arg)
+{
+	const struct tokenizer *t = arg;
+	struct tokenizer_scratch *s = tokenizer_scratch_new();
+	uint64_t rng = 7, sum = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		char text[FUZZ_BYTES + 8];
+		size_t len = random_bytes(&rng, text);
+		struct encoding e;
+
+		if (tokenizer_encode(t, s, text, len, NULL, 0, 0, &e) < 0)
+			break;
+		for (size_t k = 0; k < e.n; k++)
+			sum = sum * 31 + (uint64_t)e.ids[k];
+	}
+	tokenizer_scratch_free(s);
+	return (void *)(uintptr_t)sum;
+}
+
+static void test_threads_share_one_tokenizer(void **state)
+{
+	struct fixture *f = *state;
+	void *expected = encode_many(f->t);
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, encode_many, f->t), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *sum;
+
+		assert_int_equal(pthread_join(threads[i], &sum), 0);
+		assert_ptr_equal(sum, expected);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_known_ids),
+		TEST(test_words_of_100_and_101_characters),
+		TEST(test_truncation),
+		TEST(test_type_ids),
+		TEST(test_invalid_utf8_is_counted),
+		TEST(test_facts),
+		TEST(test_config_overrides),
+		TEST(test_refusals),
+		TEST(test_copy_files),
+		TEST(test_random_bytes),
+		TEST(test_threads_share_one_tokenizer),
+	};
+
+	return cmocka_run_group_tests_name("tokenizer", tests, NULL, NULL);
+}
