@@ -20,6 +20,13 @@ static void trim_cut(char msg[ERR_MSG_MAX])
 		msg[lead - 1] = '\0';
 }
 
+/* Messages quote names and values and go into JSON: they are always valid UTF-8. */
+static void make_valid(char msg[ERR_MSG_MAX])
+{
+	trim_cut(msg);
+	str_utf8_mask(msg);
+}
+
 static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
 	__attribute__((format(printf, 4, 0)));
 
@@ -29,7 +36,7 @@ static void err_fill(struct err *e, int code, const char *field, const char *fmt
 	e->retry = ERR_PERMANENT;
 	snprintf(e->field, sizeof(e->field), "%s", field ? field : "");
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
-	trim_cut(e->msg);
+	make_valid(e->msg);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -67,7 +74,7 @@ int err_errno(struct err *e, int errnum, const char *fmt, ...)
 		va_end(ap);
 		used = strlen(e->msg);
 		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(errnum));
-		trim_cut(e->msg);
+		make_valid(e->msg);
 	}
 	return -errnum;
 }
@@ -86,6 +93,6 @@ int err_ctx(struct err *e, int r, const char *fmt, ...)
 	va_end(ap);
 	used = strlen(e->msg);
 	snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", was);
-	trim_cut(e->msg);
+	make_valid(e->msg);
 	return r;
 }

@@ -240,3 +240,18 @@ bool str_utf8_valid(const char *str, size_t len)
 	}
 	return true;
 }
+
+void str_utf8_mask(char *s)
+{
+	while (*s) {
+		size_t n = 1;
+
+		while (n <= 4 && !str_utf8_valid(s, n) && s[n - 1])
+			n++;
+		if (n > 4 || !s[n - 1]) {
+			*s = '?';
+			n = 1;
+		}
+		s += n;
+	}
+}

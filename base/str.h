@@ -27,3 +27,5 @@ int str_parse_bytes(const char *s, int64_t *ret);
 /* Shell-style match of a path: ** crosses '/', * and ? do not. */
 bool str_glob(const char *pattern, const char *path);
 bool str_utf8_valid(const char *s, size_t len);
+/* Put '?' for every byte that is not part of valid UTF-8. */
+void str_utf8_mask(char *s);
