@@ -30,9 +30,8 @@ static json_t *describe(const struct dataset *d)
 	for (int i = 0; d->label_names && i < d->labels_n; i++)
 		json_array_append_new(names, json_string(d->label_names[i]));
 	for (size_t i = 0; i < d->samples_n; i++)
-		json_array_append_new(samples,
-				      json_pack("[Isz]", (json_int_t)d->samples[i].row,
-						d->samples[i].text, d->samples[i].pair));
+		json_array_append_new(samples, json_pack("[Iss?]", (json_int_t)d->samples[i].row,
+							 d->samples[i].text, d->samples[i].pair));
 	return json_pack("{so so so si sI sI}", "rows", rows, "samples", samples, "names", names,
 			 "labels_n", d->labels_n, "tokens", (json_int_t)d->tokens, "longest",
 			 (json_int_t)d->longest);

@@ -44,10 +44,12 @@ def test_all_reviews(max_length):
     assert_same(minilm(), [text for text, _ in reviews()], max_length=max_length)
 
 
-@pytest.mark.parametrize("frame", ["{}", "a{}b", "A {}\u0301\u302e{}"])
-def test_every_code_point(frame):
-    for at in range(0, len(CODE_POINTS), 200_000):
-        assert_same(minilm(), [frame.replace("{}", c) for c in CODE_POINTS[at:at + 200_000]])
+@pytest.mark.parametrize("frame,n", [("{}", None), ("a{}b", None),
+                                     ("A {}\u0301\u302e{}", 0x33480)])
+def test_every_code_point(frame, n):
+    chars = CODE_POINTS[:n]
+    for at in range(0, len(chars), 200_000):
+        assert_same(minilm(), [frame.replace("{}", c) for c in chars[at:at + 200_000]])
 
 
 def test_every_character_becomes_the_same_characters(tmp_path):

@@ -164,7 +164,7 @@ json_t *schema_class_names(const struct ArrowSchema *schema, const char *column)
 	names = json_object_get(feature, "names");
 	if (!str_eq(json_get_str(feature, "_type", ""), "ClassLabel") || !json_array_size(names))
 		return NULL;
-	json_array_foreach (names, i, name) {
+	json_array_foreach(names, i, name) {
 		if (!json_is_string(name))
 			return NULL;
 	}

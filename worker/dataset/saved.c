@@ -72,12 +72,14 @@ int saved_files(const char *dir, char ***ret, size_t *ret_n, struct err *reterr)
 	if (r < 0)
 		return r == -ERR_INVALID ? err_set(reterr, ERR_CORRUPT, "%s is not JSON", path) : r;
 	list = json_object_get(state, "_data_files");
-	if (!json_array_size(list))
+	if (!json_is_array(list))
 		return err_set(reterr, ERR_CORRUPT, "%s names no data files", path);
+	if (!json_array_size(list))
+		return err_set(reterr, ERR_INVALID, "the data set in %s has no rows", dir);
 	files = calloc(json_array_size(list), sizeof(*files));
 	if (!files)
 		return err_errno(reterr, ENOMEM, "open %s", dir);
-	json_array_foreach (list, i, file) {
+	json_array_foreach(list, i, file) {
 		r = resolve(dir, file, &files[i], reterr);
 		if (r < 0) {
 			saved_files_free(files, json_array_size(list));

@@ -119,7 +119,7 @@ static int no_key(const struct source *s, const struct source_row *row, const ch
 
 	if (!names)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);
-	json_object_foreach (state->object, name, value)
+	json_object_foreach(state->object, name, value)
 		names[n++] = name;
 	r = source_no_column(s, key, column, names, n, reterr);
 	return err_ctx(reterr, r, "row %lld", (long long)row->number);

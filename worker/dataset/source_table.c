@@ -66,7 +66,7 @@ static int take_class_names(struct source *s, struct err *reterr)
 	json_t *name;
 	size_t i;
 
-	json_array_foreach (names, i, name) {
+	json_array_foreach(names, i, name) {
 		if (source_add_label_name(s, json_string_value(name)) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", s->path);
 	}

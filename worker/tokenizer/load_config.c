@@ -76,7 +76,7 @@ static bool takes_type_ids(const json_t *config, const json_t *model)
 	size_t i;
 
 	if (json_is_array(inputs)) {
-		json_array_foreach (inputs, i, name) {
+		json_array_foreach(inputs, i, name) {
 			if (str_eq(json_string_value(name), "token_type_ids"))
 				return true;
 		}

@@ -51,7 +51,7 @@ static int load_vocab(struct loading *l, const json_t *model, struct err *reterr
 	l->vocab = calloc(json_object_size(vocab), sizeof(*l->vocab));
 	if (!l->vocab)
 		return err_errno(reterr, ENOMEM, "load %s/tokenizer.json", l->dir);
-	json_object_foreach (vocab, key, value) {
+	json_object_foreach(vocab, key, value) {
 		json_int_t id = json_integer_value(value);
 
 		if (!json_is_integer(value) || id < 0 || id >= TOKENIZER_IDS_MAX)
@@ -183,7 +183,7 @@ int load_tokenizer_json(struct loading *l, struct err *reterr)
 	if (r < 0)
 		return r;
 	normalize_tables(l->t);
-	json_array_foreach (added, i, token) {
+	json_array_foreach(added, i, token) {
 		r = load_added_token(l, token, reterr);
 		if (r < 0)
 			return r;
