@@ -128,13 +128,13 @@ static void test_common_fields(void **state)
 		 "/jobs/0/model", "wrong_type", "not null"},
 		{RUN(TRAIN(", 'checkpoint': {'every': '1h'}")), "/jobs/0/checkpoint", "unsupported",
 		 "hyperparameters.save_steps"},
-		{RUN(TRAIN(", 'metric_definitions': [{'name': 'a', 'regex': 'x'}]")),
+		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': 'x'}]")),
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "no group"},
-		{RUN(TRAIN(", 'metric_definitions': [{'name': 'a', 'regex': '\\\\(x[(]'}]")),
+		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': '\\\\(x[(]'}]")),
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "no group"},
-		{RUN(TRAIN(", 'metric_definitions': [{'name': 'a', 'regex': '(?:x)'}]")),
+		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': '(?:x)'}]")),
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "in parentheses"},
-		{RUN(TRAIN(", 'metric_definitions': [{'regex': '(x)'}]")),
+		{RUN(SCRIPT(", 'metric_definitions': [{'regex': '(x)'}]")),
 		 "/jobs/0/metric_definitions/0/name", "missing", "Name of the metric"},
 	};
 
