@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "storage/db.h"
 
-#include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <assert.h>
 #include <math.h>
@@ -137,6 +137,35 @@ static const char reader_settings[] = "PRAGMA query_only=ON;"
 				      "PRAGMA mmap_size=0;"
 				      "PRAGMA cache_size=-256;";
 
+static int prepare(struct db *db, struct db_stmt *q, const char *sql, unsigned flags,
+		   struct err *reterr)
+{
+	int rc = sqlite3_prepare_v3(db->h, sql, -1, flags, &q->s, NULL);
+
+	if (rc != SQLITE_OK)
+		return fail(db, rc, reterr);
+	q->db = db;
+	return 0;
+}
+
+/* Some file systems have no shared memory for the log; SQLite then keeps the old mode silently. */
+static int check_wal(struct db *db, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = calloc(1, sizeof(*q));
+	int r = q ? prepare(db, q, "PRAGMA journal_mode", 0, reterr)
+		  : err_errno(reterr, ENOMEM, "database");
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!str_eq(db_col_text(q, 0), "wal"))
+		return err_set(reterr, ERR_UNSUPPORTED,
+			       "the file system does not support SQLite's write-ahead log: keep "
+			       "the data directory on a local disk");
+	return 0;
+}
+
 int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *reterr)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -157,6 +186,8 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
 	sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	r = db_script(db, mode == DB_WRITER ? writer_settings : reader_settings, reterr);
+	if (r >= 0 && mode == DB_WRITER)
+		r = check_wal(db, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "open %s", path);
 	if (mode == DB_WRITER)
@@ -219,17 +250,6 @@ static int bind_one(sqlite3_stmt *s, int at, const struct db_val *v)
 		return bind_json(s, at, v->j);
 	}
 	return SQLITE_MISUSE;
-}
-
-static int prepare(struct db *db, struct db_stmt *q, const char *sql, unsigned flags,
-		   struct err *reterr)
-{
-	int rc = sqlite3_prepare_v3(db->h, sql, -1, flags, &q->s, NULL);
-
-	if (rc != SQLITE_OK)
-		return fail(db, rc, reterr);
-	q->db = db;
-	return 0;
 }
 
 /* The slot of `sql`, prepared; *ret = NULL when there is none to be had (all taken, or in use). */
