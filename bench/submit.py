@@ -172,7 +172,7 @@ def main():
         peer.join()
     report("submit", f"durable submits of {BODY_BYTES} bytes, {SECONDS} s each, clients on the "
            "same machine", ["side", "connections", "submits/s", "p50 ms", "p99 ms"], rows,
-           ["one Python process is the client of both and shares the cores: it bounds the faster side",
+           ["one Python process is the client of both, on the same cores: it bounds the faster one",
             "the peer stores one row and checks nothing; ours validates, looks at the files "
             "and stores run, job and events"])
 

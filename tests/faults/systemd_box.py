@@ -51,8 +51,8 @@ class Box:
         with open(self.console, "wb") as console:
             self.outer = subprocess.Popen(
                 ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", self.cgroup,
-                 "unshare", "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--fork",
-                 "--kill-child", HERE / "box.sh", self.scratch, self.share, self.units],
+                 "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--ipc", "--uts",
+                 "--cgroup", "--fork", "--kill-child", HERE / "box.sh", self.scratch, self.share, self.units],
                 stdout=console, stderr=console, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_S
         while time.monotonic() < end:

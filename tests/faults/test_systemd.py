@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ def write_units(folder, port):
         drop_in.mkdir()
         (drop_in / "user.conf").write_text("[Service]\nUser=root\nGroup=root\n", encoding="utf-8")
     (folder / "trainyard.conf").write_text(
-        f"[http]\nlisten = 127.0.0.1:{port}\n[local]\npython = {sys.executable}\n",
+        f"[http]\nlisten = 127.0.0.1:{port}\n[local]\npython = /usr/bin/python3\n",
         encoding="utf-8")
 
 
@@ -85,6 +84,7 @@ class Training:
             "name": "train", "kind": "script", "entry_point": "train.py",
             "source_dir": str(service.box.share / "source"),
             "hyperparameters": {"dir": str(self.dir), "steps": STEPS}}])["id"]
+        service.wait_job(self.run, "train", "running")
         wait_for("the start of the script", self.pids)
 
     def allow(self, steps):
