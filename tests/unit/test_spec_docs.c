@@ -8,6 +8,7 @@
 #include "base/fileio.h"
 #include "jobs/spec_fields.h"
 
+#include <glob.h>
 #include <stdio.h>
 
 #define TABLES_MAX 32
@@ -160,11 +161,31 @@ static void test_documented_pipeline_is_valid(void **state)
 	assert_int_equal(rs->jobs_n, 6);
 }
 
+/* So is every example. */
+static void test_examples_are_valid(void **state)
+{
+	glob_t found = {0};
+
+	assert_int_equal(glob(SOURCE_ROOT "/examples/*/*.json", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		OWN(json_decrefp) json_t *body = NULL, *problems = json_array();
+		OWN(run_spec_freep) struct run_spec *rs = NULL;
+		struct err e = {0};
+
+		assert_int_equal(json_read_file(AT_FDCWD, found.gl_pathv[i], 1 << 20, &body, &e),
+				 0);
+		if (run_spec_parse(body, &fixture_context, &rs, problems, &e) < 0)
+			fail_msg("%s%s: %s", found.gl_pathv[i], e.field, e.msg);
+	}
+	globfree(&found);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_field_is_documented),
 		cmocka_unit_test(test_documented_pipeline_is_valid),
+		cmocka_unit_test(test_examples_are_valid),
 	};
 	const struct spec_table *tables[TABLES_MAX];
 
