@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "daemon/feed.h"
 #include "jobs/state.h"
+#include "wire/execution.h"
 
 #include <limits.h>
 #include <semaphore.h>
@@ -43,13 +45,23 @@ void rig_start(struct rig *rig)
 	assert_int_equal(pthread_create(&rig->thread, NULL, engine_thread, rig), 0);
 }
 
-void rig_stop(struct rig *rig)
+static void stop_thread(struct rig *rig)
 {
 	pthread_kill(rig->thread, SIGTERM);
 	pthread_join(rig->thread, NULL);
+}
+
+static void free_engine(struct rig *rig)
+{
 	rig->since = feed_last_seq(engine_feed(rig->engine));
 	engine_free(rig->engine);
 	rig->engine = NULL;
+}
+
+void rig_stop(struct rig *rig)
+{
+	stop_thread(rig);
+	free_engine(rig);
 }
 
 void rig_block_signals(void)
@@ -138,13 +150,31 @@ int rig_setup_gpus(void **state)
 	return 0;
 }
 
+/* Processes outlive the engine, as they should: end those of this test. Their shims follow. */
+static void kill_executions(struct rig *rig)
+{
+	OWN(json_decrefp) json_t *status = engine_status(rig->engine);
+	char entry[64];
+	json_t *ex;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "executions"), i, ex) {
+		snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID,
+			 json_get_str(ex, "execution", ""));
+		proc_kill_by_env(entry, SIGKILL);
+	}
+}
+
 int rig_teardown(void **state)
 {
 	struct rig *rig = *state;
 	struct err e;
 
-	if (rig->engine)
-		rig_stop(rig);
+	if (rig->engine) {
+		stop_thread(rig);
+		kill_executions(rig);
+		free_engine(rig);
+	}
 	(void)!tree_remove(AT_FDCWD, rig->root, &e);
 	free(rig);
 	return 0;
