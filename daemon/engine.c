@@ -301,9 +301,10 @@ int engine_run(struct engine *e, struct err *reterr)
 
 	if (r < 0)
 		return err_errno(reterr, -r, "run the event loop");
-	run_batch(e); /* what was queued before the stop is still answered */
-	while (e->queue_head)
+	do /* what was queued before the stop is still answered */
 		run_batch(e);
+	while (e->queue_head);
+	relay_stop(e->relay);
 	feed_expire(e->feed, USEC_NEVER);
 	return 0;
 }

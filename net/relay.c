@@ -361,15 +361,25 @@ static void wake(struct relay *r)
 	(void)!write(r->wake_fd, &one, sizeof(one));
 }
 
+void relay_stop(struct relay *r)
+{
+	bool stopped;
+
+	pthread_mutex_lock(&r->lock);
+	stopped = r->stopping;
+	r->stopping = true;
+	pthread_mutex_unlock(&r->lock);
+	if (stopped)
+		return;
+	wake(r);
+	pthread_join(r->thread, NULL);
+}
+
 void relay_free(struct relay *r)
 {
 	if (!r)
 		return;
-	pthread_mutex_lock(&r->lock);
-	r->stopping = true;
-	pthread_mutex_unlock(&r->lock);
-	wake(r);
-	pthread_join(r->thread, NULL);
+	relay_stop(r);
 	relay_release(r);
 }
 

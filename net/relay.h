@@ -38,7 +38,8 @@ struct relay_request {
 };
 
 int relay_new(struct relay **ret, struct err *reterr) MUSTCHECK;
-/* Ends what is under way with -ERR_UNAVAILABLE, then the thread. */
-void relay_free(struct relay *r);
+/* End what is under way with -ERR_UNAVAILABLE, then the thread; relay_send refuses from now on. */
+void relay_stop(struct relay *r);
+void relay_free(struct relay *r); /* stops it first; NULL is allowed */
 /* 0: done will run exactly once. -ERR_LIMIT: too many under way; the request is untouched. */
 int relay_send(struct relay *r, struct relay_request *rq, struct err *reterr) MUSTCHECK;
