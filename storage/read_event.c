@@ -6,8 +6,6 @@
 
 #include <inttypes.h>
 
-#define METRICS_MAX 10000 /* points of one answer */
-
 /* ---- events ---- */
 
 static int event_range(struct store_reader *sr, int64_t since, int64_t *ret_newest,
@@ -144,7 +142,7 @@ int store_read_metrics(struct store_reader *sr, const char *job, int attempt, co
 	OWN(json_decrefp) json_t *items = json_array();
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int64_t last = 0, next = since;
-	int r = check_limit(limit, METRICS_MAX, METRICS_MAX, &limit, reterr);
+	int r = check_limit(limit, STORE_METRICS_DEFAULT, STORE_METRICS_MAX, &limit, reterr);
 
 	if (r >= 0)
 		r = db_get_int(sr->db, "SELECT attempt FROM jobs WHERE id = ?",

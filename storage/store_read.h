@@ -16,8 +16,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_LIST_MAX	   500 /* items of one page */
-#define STORE_LIST_DEFAULT 50
+#define STORE_LIST_MAX	      500 /* items of one page */
+#define STORE_LIST_DEFAULT    50
+#define STORE_METRICS_MAX     10000 /* points of one answer */
+#define STORE_METRICS_DEFAULT 1000
 
 struct store_reader;
 

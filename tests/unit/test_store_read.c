@@ -322,6 +322,11 @@ static void test_metrics(void **state)
 	OK(f, store_read_metrics(sr, ids[0], 2, NULL, 0, 0, &j, &f->e));
 	assert_string_equal(text_of(j), "{\"items\":[],\"next_since\":0}");
 	assert_int_equal(store_read_metrics(sr, "j1", 0, NULL, 0, 0, &j, &f->e), -ERR_NOT_FOUND);
+	OK(f, store_read_metrics(sr, ids[0], 0, NULL, 0, STORE_METRICS_MAX, &j, &f->e));
+	json_decref(j);
+	assert_int_equal(
+		store_read_metrics(sr, ids[0], 0, NULL, 0, STORE_METRICS_MAX + 1, &j, &f->e),
+		-ERR_INVALID);
 }
 
 static void test_events(void **state)
@@ -384,6 +389,25 @@ static void test_events_trim(void **state)
 	move(f, ids[0], STATE_QUEUED, STATE_CANCELLED, T0); /* seq goes on from there */
 	OK(f, store_read_events(sr, &(struct event_filter){.since = 4}, &j, &f->e));
 	assert_int_equal(json_get_int(j, "next_since", 0), 6);
+	json_decref(j);
+}
+
+static void test_trim_in_parts(void **state)
+{
+	struct fixture *f = *state;
+	json_t *j = NULL;
+
+	for (int i = 0; i < 20; i++) /* 5140 events: more than one call deletes */
+		insert_run(f, "many", 256, false, T0, NULL, NULL);
+	BEGIN(f);
+	assert_int_equal(store_events_trim(f->st, T0 + 1, &f->e), 1);
+	assert_int_equal(store_events_trim(f->st, T0 + 1, &f->e), 0);
+	COMMIT(f);
+	json_decref(store_take_events(f->st));
+	READER(f);
+	assert_int_equal(store_read_events(sr, &(struct event_filter){.since = 5139}, &j, &f->e),
+			 -ERR_GONE);
+	OK(f, store_read_events(sr, &(struct event_filter){.since = 5140}, &j, &f->e));
 	json_decref(j);
 }
 
@@ -535,6 +559,7 @@ int main(void)
 		CASE(test_metrics),
 		CASE(test_events),
 		CASE(test_events_trim),
+		CASE(test_trim_in_parts),
 		CASE(test_counts),
 		CASE(test_queue),
 		CASE(test_attempts_and_places),
