@@ -180,9 +180,12 @@ json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const
 		[FIELD_ANY] = parse_any,      [FIELD_JOBS] = parse_jobs,
 		[FIELD_LATER] = parse_later,
 	};
+	size_t before = p->found;
 	json_t *out = parsers[f->type](p, f, v);
 
 	if (out && f->check)
 		f->check(p, f, out);
+	else if (!out && p->found == before) /* not refused, so it could not be made */
+		p->no_memory = true;
 	return out;
 }

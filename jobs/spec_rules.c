@@ -40,10 +40,13 @@ static void rule_retry(struct spec_parse *p, json_t *retry)
 	if (!retry || json_object_get(retry, "on"))
 		return;
 	on = spec_set(p, retry, "on", json_array());
-	for (int i = 0; on && i < REASONS_; i++)
-		if (reason_retried_by_default((enum reason_code)i))
-			json_array_append_new(on,
-					      json_string(reason_code_str((enum reason_code)i)));
+	for (int i = 0; on && i < REASONS_; i++) {
+		const char *code = reason_code_str((enum reason_code)i);
+
+		if (reason_retried_by_default((enum reason_code)i) &&
+		    json_array_append_new(on, json_string(code)) < 0)
+			p->no_memory = true;
+	}
 }
 
 static void rule_max_runtime(struct spec_parse *p, json_t *spec)

@@ -54,15 +54,6 @@ static void test_common_fields(void **state)
 		 "like 90s, 15m, 1h or 7d"},
 		{RUN(TRAIN(", 'max_runtime': '500ms'")), "/jobs/0/max_runtime", "out_of_range",
 		 "between 1s and 366d"},
-		{RUN(TRAIN(", 'retry': {'max': 11}")), "/jobs/0/retry/max", "out_of_range",
-		 "between 0 and 10"},
-		{RUN(TRAIN(", 'retry': {'on': ['hostlost']}")), "/jobs/0/retry/on/0", "invalid",
-		 "did you mean 'host_lost'?"},
-		{RUN(TRAIN(", 'retry': {'on': ['cancelled']}")), "/jobs/0/retry/on/0", "invalid",
-		 "not a reason to retry"},
-		{RUN(TRAIN(", 'retry': {'on': ['oom', 'oom']}")), "/jobs/0/retry/on/1", "duplicate",
-		 "twice"},
-		{RUN(TRAIN(", 'retry': 3")), "/jobs/0/retry", "wrong_type", "must be an object"},
 		{RUN(TRAIN(", 'tags': ['a']")), "/jobs/0/tags", "wrong_type", "must be an object"},
 		{RUN(TRAIN(", 'tags': {'': 'a'}")), "/jobs/0/tags", "out_of_range",
 		 "name of a tag"},
@@ -83,6 +74,23 @@ static void test_common_fields(void **state)
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "in parentheses"},
 		{RUN(SCRIPT(", 'metric_definitions': [{'regex': '(x)'}]")),
 		 "/jobs/0/metric_definitions/0/name", "missing", "Name of the metric"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_retry(void **state)
+{
+	static const struct refusal cases[] = {
+		{RUN(TRAIN(", 'retry': {'max': 11}")), "/jobs/0/retry/max", "out_of_range",
+		 "between 0 and 10"},
+		{RUN(TRAIN(", 'retry': {'on': ['hostlost']}")), "/jobs/0/retry/on/0", "invalid",
+		 "did you mean 'host_lost'?"},
+		{RUN(TRAIN(", 'retry': {'on': ['cancelled']}")), "/jobs/0/retry/on/0", "invalid",
+		 "not a reason to retry"},
+		{RUN(TRAIN(", 'retry': {'on': ['oom', 'oom']}")), "/jobs/0/retry/on/1", "duplicate",
+		 "twice"},
+		{RUN(TRAIN(", 'retry': 3")), "/jobs/0/retry", "wrong_type", "must be an object"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -267,9 +275,10 @@ static void test_foreign_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_run),	    cmocka_unit_test(test_common_fields),
-		cmocka_unit_test(test_environment), cmocka_unit_test(test_preprocess),
-		cmocka_unit_test(test_train),	    cmocka_unit_test(test_foreign_names),
+		cmocka_unit_test(test_run),	      cmocka_unit_test(test_common_fields),
+		cmocka_unit_test(test_retry),	      cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_preprocess),    cmocka_unit_test(test_train),
+		cmocka_unit_test(test_foreign_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
