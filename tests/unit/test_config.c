@@ -301,21 +301,54 @@ static void test_sample_is_valid(void **state)
 	config_free(cfg);
 }
 
+/* "1 to 32", "1.0 KiB to 64.0 MiB", "1s to 366d" or "". */
+static const char *range_text(const struct config_key *key, char buf[80])
+{
+	char low[32], high[32];
+
+	switch (key->type) {
+	case CONFIG_INT:
+		snprintf(buf, 80, "%lld to %lld", (long long)key->min, (long long)key->max);
+		return buf;
+	case CONFIG_BYTES:
+		str_bytes(low, sizeof(low), key->min);
+		str_bytes(high, sizeof(high), key->max);
+		break;
+	case CONFIG_DURATION:
+		duration_format(low, key->min * USEC_PER_SEC);
+		duration_format(high, key->max * USEC_PER_SEC);
+		break;
+	case CONFIG_STRING:
+	case CONFIG_PATH:
+	case CONFIG_ADDRESS:
+	case CONFIG_LEVEL:
+	case CONFIG_LIST:
+		return "";
+	}
+	snprintf(buf, 80, "%s to %s",
+		 key->min		     ? low
+		 : key->type == CONFIG_BYTES ? "0"
+					     : "none",
+		 high);
+	return buf;
+}
+
 static void test_docs_have_every_key(void **state)
 {
 	OWN(buf_done) struct buf docs = BUF_INIT(1 << 20);
 	struct err e = {0};
-	char row[768];
 
 	if (file_read(AT_FDCWD, SOURCE_ROOT "/docs/configuration.md", &docs, &e) < 0)
 		fail_msg("%s", e.msg);
 	for (size_t i = 0; i < config_keys_n; i++) {
 		const struct config_key *key = &config_keys[i];
+		OWN(buf_done) struct buf row = BUF_INIT(4096);
+		char range[80];
 
-		snprintf(row, sizeof(row), "| `%s.%s` | `%s` | %s |\n", key->section, key->name,
-			 *key->fallback ? key->fallback : " ", key->help);
-		if (!strstr(buf_str(&docs), row))
-			fail_msg("docs/configuration.md lacks: %s", row);
+		buf_printf(&row, "| `%s.%s` | `%s` | %s | %s |\n", key->section, key->name,
+			   *key->fallback ? key->fallback : " ", range_text(key, range), key->help);
+		if (!strstr(buf_str(&docs), buf_str(&row)))
+			fail_msg("docs/configuration.md lacks: %s", buf_str(&row));
 	}
 }
 
