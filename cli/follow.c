@@ -26,6 +26,7 @@ struct follow {
 	const char *id;
 	bool is_run;
 	bool terminal;		  /* stderr is one: redraw in place */
+	bool reached;		  /* the daemon has answered at least once */
 	bool unreachable;	  /* said so */
 	int drawn;		  /* lines to go up before the next drawing */
 	int64_t since;		  /* events up to here have been seen */
@@ -201,6 +202,7 @@ static int follow_once(struct follow *f, char state[24], struct err *reterr)
 	if (f->unreachable)
 		fputs("trainyard: the daemon answers again\n", stderr);
 	f->unreachable = false;
+	f->reached = true;
 	f->terminal ? draw(f, jobs) : say_changes(f, jobs);
 	str_copy(state, 24, json_get_str(item, "state", ""));
 	if (is_final(f->is_run, state))
@@ -218,9 +220,9 @@ int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us
 	if (!f)
 		return err_errno(reterr, ENOMEM, "wait");
 	*f = (struct follow){.c = c, .id = id, .is_run = is_run, .terminal = isatty(STDERR_FILENO)};
-	for (bool first = true; r == 0; first = false) {
+	while (r == 0) {
 		r = follow_once(f, ret_state, reterr);
-		if (r < 0 && ask_may_retry(r) && !first) {
+		if (r < 0 && ask_may_retry(r) && f->reached) {
 			if (!f->unreachable)
 				fprintf(stderr, "trainyard: %s; waiting for it\n", reterr->msg);
 			f->unreachable = true;

@@ -90,7 +90,7 @@ static const struct cli_command commands[] = {
 	 1,
 	 cmd_logs,
 	 {{"follow", 'f', NULL, "go on until the job has ended"},
-	  {"tail", 't', "BYTES", "only the end"},
+	  {"tail", 't', "LINES", "only the last ones"},
 	  OPTION_TRY,
 	  {NULL}}},
 	{"metrics",

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""The command line client against the real daemon: what it prints, and its exit status."""
+import json
+import os
+import subprocess
+
+import pytest
+from trainyardd import BUILD, daemon_on, wait_for
+
+OK, FAILED, USAGE, UNREACHABLE, NOT_SUCCEEDED = range(5)
+DEADLINE_S = 120
+SCRIPT = """
+import os, pathlib, sys, time
+gate = pathlib.Path(sys.argv[sys.argv.index("--gate") + 1])
+print("before the gate", flush=True)
+while not gate.exists():
+    time.sleep(0.01)
+print("loss=0.5\\nafter the gate")
+pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text("trained")
+sys.exit(int(gate.read_text() or 0))
+"""
+
+
+class Client:
+    def __init__(self, directory):
+        self.dir = directory
+        self.environment = {**os.environ, "TRAINYARD_URL": f"unix:{directory}/trainyard.sock"}
+
+    def start(self, *words):
+        return subprocess.Popen([BUILD / "cli/trainyard", *words], env=self.environment, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.dir)
+
+    def run(self, *words, status=OK, text_in=None):
+        """stdout and stderr of one command, which must end with `status`."""
+        done = subprocess.run([BUILD / "cli/trainyard", *words], env=self.environment, text=True,
+                              capture_output=True, timeout=DEADLINE_S, input=text_in, check=False,
+                              cwd=self.dir)
+        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout, done.stderr
+
+    def json(self, *words):
+        return json.loads(self.run("--json", *words)[0])
+
+    def pipeline(self, name="one"):
+        """A file with a pipeline of one script; returns its path and the gate."""
+        source, gate = self.dir / "source", self.dir / f"{name}.gate"
+        source.mkdir(exist_ok=True)
+        (source / "train.py").write_text(SCRIPT, encoding="utf-8")
+        file = self.dir / f"{name}.json"
+        file.write_text(json.dumps({"name": name, "jobs": [
+            {"name": "train", "kind": "script", "entry_point": "train.py",
+             "source_dir": str(source), "hyperparameters": {"gate": str(gate)},
+             "metric_definitions": [{"name": "loss", "regex": "loss=([0-9.]+)"}]}]}),
+                        encoding="utf-8")
+        return str(file), gate
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    with daemon_on(tmp_path_factory.mktemp("daemon")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(daemon, tmp_path):
+    found = Client(tmp_path)
+    found.environment["TRAINYARD_URL"] = f"unix:{daemon.dir}/trainyard.sock"
+    return found
+
+
+def test_no_daemon(tmp_path):
+    out, err = Client(tmp_path).run("status", status=UNREACHABLE)
+    assert out == ""
+    assert f"nobody answers at {tmp_path}/trainyard.sock" in err and "systemctl start" in err
+
+
+@pytest.mark.parametrize("words, said", [
+    (["stauts"], "did you mean 'status'?"),
+    (["show"], "an argument is missing: 'ID'"),
+    (["show", "a", "b"], "one argument too many: 'b'"),
+    (["runs", "--foo"], "there is no option '--foo'"),
+    (["runs", "--limit"], "this option needs a value"),
+    (["runs", "--json=yes"], "this option takes no value"),
+    (["--url", "localhost", "runs"], "is not an address"),
+])
+def test_wrong_command_lines(client, words, said):
+    assert said in client.run(*words, status=USAGE)[1]
+
+
+def test_help_names_each_command_and_option(client):
+    out, _ = client.run("--help")
+    commands = [line.split()[0] for line in out.split("commands:")[1].split("\n\n")[0].split("\n")
+                if line.strip()]
+    assert len(commands) > 20 and "exit status" in out
+    for command in commands:
+        assert f"usage: trainyard {command}" in client.run(command, "--help")[0]
+
+
+def test_submit_wait_and_look(client):
+    file, gate = client.pipeline()
+    gate.write_text("0", encoding="utf-8")
+    out, err = client.run("submit", file, "--wait")
+    run = out.split()[0]
+    assert out == f"{run} submitted: 'one', 1 jobs\n"
+    assert "train            succeeded" in err
+    assert client.run("wait", run)[0] == ""
+    shown, _ = client.run("show", run)
+    assert "state       succeeded" in shown and "train  script  succeeded" in shown
+    job = client.json("show", f"{run}/train")
+    assert job["state"] == "succeeded" and client.json("show", job["id"]) == job
+    assert client.json("jobs", "--run", run)["items"][0]["id"] == job["id"]
+    assert run in client.run("runs", "--state", "succeeded", "--name", "one")[0]
+    log, _ = client.run("logs", f"{run}/train")
+    assert [line for line in log.splitlines() if "gate" in line and "/" not in line] == [
+        "before the gate", "after the gate"]
+    assert client.run("logs", f"{run}/train", "--tail", "1")[0] == log.splitlines()[-1] + "\n"
+    assert "0.5" in client.run("metrics", f"{run}/train", "--name", "loss")[0]
+    assert "model/model.txt" in client.run("artifacts", f"{run}/train")[0]
+    assert client.run("artifacts", f"{run}/train", "get", "model/model.txt", "-o", "-")[0] == "trained"
+    client.run("artifacts", f"{run}/train", "get", "model/model.txt")
+    assert (client.dir / "model.txt").read_text(encoding="utf-8") == "trained"
+    events = [json.loads(line) for line in client.run("--json", "events", "--run", run)[0].split("\n")
+              if line]
+    assert [event["to"] for event in events if event["kind"] == "job_state"][-1] == "succeeded"
+    assert "from=running  to=succeeded" in client.run("events", "--job", job["id"])[0]
+
+
+def test_an_unhappy_end_is_exit_status_4(client):
+    file, gate = client.pipeline()
+    gate.write_text("3", encoding="utf-8")
+    run = client.run("submit", "--quiet", file)[0].strip()
+    assert "has failed" in client.run("wait", run, status=NOT_SUCCEEDED)[1]
+    assert "script_error" in client.run("show", f"{run}/train")[0]
+    gate.write_text("0", encoding="utf-8")
+    client.run("retry", run)
+    client.run("wait", f"{run}/train")
+    assert client.json("show", f"{run}/train")["attempt"] == 2
+    assert "after the gate\n" in client.run("logs", f"{run}/train", "--attempt", "1")[0]
+
+
+def test_follow_cancel_and_timeout(client):
+    file, gate = client.pipeline()
+    run = client.run("submit", "-q", file)[0].strip()
+    follow = client.start("logs", "-f", f"{run}/train")
+    assert any(line == "before the gate\n" for line in follow.stdout)
+    assert "is still" in client.run("wait", run, "--timeout", "100ms", status=FAILED)[1]
+    assert "will be cancelled" in client.run("cancel", run)[0]
+    client.run("wait", run, status=NOT_SUCCEEDED)
+    assert "after the gate" not in follow.stdout.read() and follow.wait(DEADLINE_S) == OK
+    assert not gate.exists()
+    assert client.json("show", run)["state"] == "cancelled"
+
+
+def test_hold_release_explain_queue(client):
+    file, gate = client.pipeline("held")
+    gate.write_text("0", encoding="utf-8")
+    run = client.run("submit", "-q", file, "--set", "jobs.train.held=true")[0].strip()
+    assert "held" in client.run("explain", f"{run}/train")[0]
+    assert client.json("show", run)["jobs"][0]["id"] in client.run("queue")[0]
+    client.run("release", f"{run}/train")
+    client.run("wait", run)
+    assert "has succeeded" in client.run("explain", f"{run}/train")[0]
+    assert "already ended" in client.run("hold", f"{run}/train", status=FAILED)[1]
+
+
+def test_refusals_name_the_place(client):
+    file, _ = client.pipeline()
+    _, err = client.run("submit", file, "--set", "jobs.0.kind=trian", status=FAILED)
+    assert "/jobs/0/kind" in err and "train" in err
+    out, _ = client.run("validate", file, "--set", "jobs.0.colour=blue", status=FAILED)
+    assert "/jobs/0/colour" in out
+    assert "The pipeline is valid." in client.run("validate", file)[0]
+    assert "no element 'none'" in client.run("submit", file, "--set", "jobs.none.x=1",
+                                             status=FAILED)[1]
+    (client.dir / "bad.json").write_text("{", encoding="utf-8")
+    assert "JSON" in client.run("submit", "bad.json", status=FAILED)[1]
+    assert "missing.json" in client.run("submit", "missing.json", status=FAILED)[1]
+    assert client.run("show", "r1234", status=FAILED)[1].startswith("trainyard: 'r1234' is not")
+    assert "'none'" in client.run("endpoint", "delete", "none", status=FAILED)[1]
+    assert "'none'" in client.run("predict", "none", "text", status=FAILED)[1]
+
+
+def test_pipelines_from_standard_input(client):
+    file, gate = client.pipeline()
+    gate.write_text("0", encoding="utf-8")
+    with open(file, encoding="utf-8") as text:
+        out, _ = client.run("submit", "-", "--wait", text_in=text.read())
+    assert "submitted" in out
+
+
+def test_the_machine(client):
+    assert "cpu slots" in client.run("status")[0] and "version" in client.run("status")[0]
+    assert "cpu slots" in client.run("devices")[0]
+    assert client.json("version")["client"] == client.json("version")["daemon"]
+    assert client.run("endpoints")[0] == "There are no endpoints.\n"
+
+
+def test_wait_outlives_the_daemon(tmp_path):
+    """kill -9 and a new daemon on the same socket: the wait goes on to the right end."""
+    (tmp_path / "daemon").mkdir()
+    with daemon_on(tmp_path / "daemon") as own:
+        client = Client(tmp_path / "daemon")
+        file, gate = client.pipeline()
+        run = client.run("submit", "-q", file)[0].strip()
+        own.wait_job(run, "train", "running")
+        waiting = client.start("wait", run)
+        wait_for("the first look", lambda: "running" in waiting.stderr.readline())
+        own.kill()
+        wait_for("the loss to be seen", lambda: "waiting for it" in waiting.stderr.readline())
+        own.start()
+        gate.write_text("0", encoding="utf-8")
+        out, err = waiting.communicate(timeout=DEADLINE_S)
+        assert (waiting.returncode, out) == (OK, "")
+        assert "answers again" in err and "succeeded" in err
