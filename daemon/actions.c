@@ -281,12 +281,15 @@ int action_resume(struct engine *e, const struct job_row *job, struct err *reter
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason none = {0};
+	struct reason none = {0}, gone;
+	struct err why = {0};
 	int r;
 
 	if (job->kind == JOB_PREDICT) {
-		r = job_resolve(e, job, &spec, reterr);
-		return r < 0 ? r : predict_start(e, job, spec, reterr);
+		if (job_resolve(e, job, &spec, &why) >= 0)
+			return predict_start(e, job, spec, reterr);
+		reason_set(&gone, REASON_DATA_MISSING, "%s", why.msg);
+		return job_finish(e, job, STATE_FAILED, &gone, NULL, reterr);
 	}
 	r = store_endpoint_find(e->store, json_get_str(job->outputs, "endpoint", ""), &ep, reterr);
 	if (r == -ERR_NOT_FOUND)

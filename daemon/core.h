@@ -99,6 +99,8 @@ struct engine {
 	struct err turn_err;
 	struct turn_action *actions, **actions_tail;
 	bool want_schedule;
+	bool gpu_waits; /* a job waits for a GPU, perhaps for a process that is not ours */
+	int64_t due_us; /* wall clock: a retry's back-off is over */
 	sd_event_source *schedule_source, *tick_source, *rescan_source, *gather_source,
 		*inotify_source;
 	int64_t ticks;

@@ -181,12 +181,22 @@ void engine_want_schedule(struct engine *e)
 	sd_event_source_set_enabled(e->schedule_source, SD_EVENT_ONESHOT);
 }
 
+static bool queue_is_empty(struct engine *e)
+{
+	bool empty;
+
+	pthread_mutex_lock(&e->queue_lock);
+	empty = e->queue_n == 0;
+	pthread_mutex_unlock(&e->queue_lock);
+	return empty;
+}
+
 static void housekeeping(struct engine *e)
 {
 	int64_t now = clock_mono_us();
 	struct err why = {0};
 
-	if (now - e->checkpointed_us >= CHECKPOINT_US && e->queue_n == 0) {
+	if (now - e->checkpointed_us >= CHECKPOINT_US && queue_is_empty(e)) {
 		e->checkpointed_us = now;
 		store_checkpoint(e->store);
 		malloc_trim(0); /* what a burst needed goes back to the machine */
@@ -196,15 +206,14 @@ static void housekeeping(struct engine *e)
 		int r = store_events_trim(e->store, clock_now_us() - e->settings->events_keep_us,
 					  &why);
 
-		e->trimmed_us = now;
+		if (r != 1) /* else there is more to delete: at the next tick */
+			e->trimmed_us = now;
 		if (r < 0)
 			turn_fail(e, r, &why);
 		turn_end(e, &why);
 	}
 }
 
-/* Jobs that wait for a time, or for memory that a foreign process holds, have no event that wakes
- * the scheduler: look once a second. */
 static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct engine *e = userdata;
@@ -212,7 +221,8 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 	feed_expire(e->feed, clock_mono_us());
 	if (++e->ticks % (USEC_PER_SEC / TICK_US) == 0) {
 		endpoints_tick(e);
-		engine_want_schedule(e);
+		if (schedule_is_due(e))
+			engine_want_schedule(e);
 		housekeeping(e);
 	}
 	loop_after_us(e->loop, &e->tick_source, TICK_US, on_tick, e);
@@ -303,7 +313,7 @@ int engine_run(struct engine *e, struct err *reterr)
 		return err_errno(reterr, -r, "run the event loop");
 	do /* what was queued before the stop is still answered */
 		run_batch(e);
-	while (e->queue_head);
+	while (!queue_is_empty(e));
 	relay_stop(e->relay);
 	feed_expire(e->feed, USEC_NEVER);
 	return 0;

@@ -35,6 +35,8 @@ void execution_poll(struct engine *e, struct execution *ex);
 /* Ask the shim to stop; again at every rescan until it is accepted. */
 void execution_stop(struct engine *e, struct execution *ex);
 void engine_want_poll(struct engine *e); /* look at all of them soon */
+/* recover.c: what became of an execution whose directory is not open? Own turns. */
+void execution_take_up(struct engine *e, struct execution *ex);
 /* Over without exit.json, in an own turn; ex is gone afterwards. */
 void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
 int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */

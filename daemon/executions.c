@@ -91,7 +91,8 @@ int execution_attach(struct engine *e, struct execution *ex, struct err *reterr)
 {
 	char work[SPEC_PATH_MAX + 8];
 
-	ex->dirfd = open(ex->row.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (ex->dirfd < 0)
+		ex->dirfd = open(ex->row.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ex->dirfd < 0)
 		return err_errno(reterr, errno, "open %s", ex->row.dir);
 	snprintf(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
@@ -282,8 +283,12 @@ void execution_poll(struct engine *e, struct execution *ex)
 	struct exit_record exit;
 	int alive, r;
 
-	if (ex->planned || ex->dirfd < 0)
+	if (ex->planned)
 		return;
+	if (ex->dirfd < 0) {
+		execution_take_up(e, ex);
+		return;
+	}
 	watch_log(e, ex);
 	if (ex->stop_wanted && !ex->stop_sent)
 		execution_stop(e, ex);
@@ -299,7 +304,7 @@ void execution_poll(struct engine *e, struct execution *ex)
 	r = events_drain(e, ex);
 	if (r > 0)
 		engine_want_poll(e);
-	if (alive == 0 && r == 0) {
+	if ((alive == 0 || alive == -ENOENT) && r == 0) {
 		char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
 
 		snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, ex->row.id);

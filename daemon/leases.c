@@ -164,6 +164,9 @@ static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *
 
 	if (ep->state == ENDPOINT_IN_SERVICE)
 		return look_at_lease(e, ep, reterr);
+	if (ep->state == ENDPOINT_CREATING && ep->in_service_us && ep->lease_until_us &&
+	    now >= ep->lease_until_us) /* it was being restarted when its time was over */
+		return look_at_lease(e, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
 		return endpoint_restart(e, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&

@@ -29,6 +29,8 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) M
 int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
 		struct err *reterr) MUSTCHECK;
 void schedule_pass(struct engine *e);
+/* Is there something that only time or a foreign process decides? Asked every second. */
+bool schedule_is_due(const struct engine *e);
 /* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
 int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,
 		     struct err *reterr) MUSTCHECK;

@@ -57,16 +57,12 @@ struct usage *usage_read(struct engine *e)
 	return u;
 }
 
-enum placement_class placement_class_of(const struct job_row *job)
+enum job_place placement_of(const struct job_row *job)
 {
 	struct job_resources res;
 
-	if (job->kind != JOB_DEPLOY && !job_kind_has_execution(job->kind))
-		return PLACE_NONE;
 	job_resources_of(job->spec, &res);
-	if (res.gpus > 0)
-		return PLACE_GPU;
-	return job->kind == JOB_DEPLOY ? PLACE_ENDPOINT : PLACE_CPU;
+	return job_place_of(job->kind, res.gpus);
 }
 
 static bool wished(const struct job_resources *res, int index)
@@ -193,7 +189,7 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 	row->cpus = e->settings->cpus_per_slot;
 	if (res.cpus > 0 && res.cpus < row->cpus)
 		row->cpus = res.cpus;
-	switch (placement_class_of(job)) {
+	switch (placement_of(job)) {
 	case PLACE_CPU:
 		return place_cpu(e, &u->cpu_jobs, e->settings->cpu_slots, "CPU slots", why);
 	case PLACE_ENDPOINT:

@@ -23,12 +23,4 @@ struct usage *usage_read(struct engine *e);
 /* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
 bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why);
-/* Does the job need a place at all, and of which class? Jobs of one class do not overtake. */
-enum placement_class {
-	PLACE_NONE,
-	PLACE_CPU,
-	PLACE_ENDPOINT,
-	PLACE_GPU,
-	PLACES_,
-};
-enum placement_class placement_class_of(const struct job_row *job);
+enum job_place placement_of(const struct job_row *job);

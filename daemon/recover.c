@@ -34,30 +34,32 @@ static void mark_running(struct engine *e, struct execution *ex)
 		ex->row.state = EXECUTION_RUNNING;
 }
 
-static void take_up(struct engine *e, struct execution *ex)
+/* Only a missing directory proves a loss; any other trouble (too many open files, a disk that does
+ * not answer) is looked at again at the next rescan. */
+void execution_take_up(struct engine *e, struct execution *ex)
 {
 	struct err why = {0};
 	bool here = str_eq(ex->row.boot_id, e->boot_id);
-	int alive = -1;
+	int alive, r = execution_attach(e, ex, &why);
 
-	if (execution_attach(e, ex, &why) >= 0)
-		alive = execution_is_alive(ex->dirfd, &why);
-	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
-		  ex->row.id, execution_state_str(ex->row.state), alive, here);
-	if (alive == -ENOENT && never_started(ex)) { /* not even its lock was made */
-		execution_start(e, ex);
-		return;
-	}
-	if (alive < 0) {
+	if (r == -ENOENT) {
 		execution_lost(e, ex, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
 		return;
 	}
-	if (alive == 0 && here && never_started(ex)) {
+	if (r < 0) {
+		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
+			  "execution=%s retrying msg=\"%s\"", ex->row.id, why.msg);
+		return;
+	}
+	alive = execution_is_alive(ex->dirfd, &why);
+	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
+		  ex->row.id, execution_state_str(ex->row.state), alive, here);
+	if ((alive == 0 || alive == -ENOENT) && here && never_started(ex)) {
 		execution_start(e, ex);
 		return;
 	}
 	events_replay(ex);
-	if (alive && ex->row.state == EXECUTION_STARTING)
+	if (alive == 1 && ex->row.state == EXECUTION_STARTING)
 		mark_running(e, ex);
 	execution_poll(e, ex);
 }
@@ -74,7 +76,7 @@ static int take_up_all(struct engine *e, struct err *reterr)
 		struct execution *ex = execution_find(e, rows.rows[i].id);
 
 		if (ex)
-			take_up(e, ex);
+			execution_take_up(e, ex);
 	}
 	return r;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which ready job starts now. Highest priority first, then the longest queued; a job that must wait
- * holds back later ones of its own class (CPU, GPU, endpoint), so that it is not overtaken for
- * ever, but no others.
+ * Which ready job starts now. One line for each place (nothing, CPU, endpoint, GPU): highest
+ * priority first, then the longest queued; a job that must wait holds back its own line, so that
+ * it is not overtaken for ever, but no other.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -120,32 +120,46 @@ static int start_job(struct engine *e, struct job_row *job, struct execution_row
 		return fail_start(e, job, REASON_DATA_MISSING, &why, reterr);
 	str_copy(row->job, sizeof(row->job), job->id);
 	row->attempt = job->attempt;
-	if (placement_class_of(job) == PLACE_NONE)
+	if (placement_of(job) == PLACE_NONE)
 		return action_start(e, job, spec, reterr);
 	return start_process(e, job, spec, row, reterr);
 }
 
-static int start_all(struct engine *e, struct usage *u, struct err *reterr)
+static void look_again(struct engine *e, void *arg, bool committed)
+{
+	engine_want_schedule(e);
+}
+
+/* The jobs of one line: the first that must wait holds back those behind it. */
+static int start_line(struct engine *e, enum job_place place, struct usage *u, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows ready = {0};
-	bool held_back[PLACES_] = {0};
-	int r = store_jobs_ready(e->store, TARGET_LOCAL, clock_now_us(), ENGINE_READY_MAX, &ready,
-				 reterr);
+	int r = store_jobs_ready(e->store, TARGET_LOCAL, place, clock_now_us(), ENGINE_READY_MAX,
+				 &ready, reterr);
 
 	for (size_t i = 0; r >= 0 && i < ready.n; i++) {
-		enum placement_class class = placement_class_of(&ready.rows[i]);
 		struct execution_row row = {0};
 		struct reason why;
 
-		if (held_back[class])
-			continue;
 		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
-			held_back[class] = true;
-			continue;
+			e->gpu_waits |= place == PLACE_GPU;
+			break;
 		}
 		r = start_job(e, &ready.rows[i], &row, reterr);
 	}
+	if (r >= 0 && ready.n == ENGINE_READY_MAX && place == PLACE_NONE)
+		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
 	return r;
+}
+
+static int start_all(struct engine *e, struct usage *u, struct err *reterr)
+{
+	int r = 0;
+
+	e->gpu_waits = false;
+	for (int place = 0; r >= 0 && place < PLACES_; place++)
+		r = start_line(e, (enum job_place)place, u, reterr);
+	return r < 0 ? r : store_next_not_before(e->store, clock_now_us(), &e->due_us, reterr);
 }
 
 void schedule_pass(struct engine *e)
@@ -154,12 +168,20 @@ void schedule_pass(struct engine *e)
 	struct err why = {0};
 	int r;
 
+	e->due_us = 0; /* if this fails, the next tick tries again */
 	if (!u || turn_begin(e, &why) < 0)
-		return; /* the tick tries again */
+		return;
 	r = start_all(e, u, &why);
-	if (r < 0)
+	if (r < 0) {
+		e->due_us = 0;
 		turn_fail(e, r, &why);
+	}
 	turn_end(e, NULL);
+}
+
+bool schedule_is_due(const struct engine *e)
+{
+	return e->gpu_waits || clock_now_us() >= e->due_us;
 }
 
 /* ---- explain ---- */
@@ -196,17 +218,16 @@ static void words_of_waits(const json_t *waits, struct reason *why)
 	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
 }
 
-/* Jobs of the same class that are ahead in the queue. */
+/* Jobs of the same line that are ahead. */
 static int count_ahead(struct engine *e, const struct job_row *job, int *ret, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows ready = {0};
-	enum placement_class class = placement_class_of(job);
-	int r = store_jobs_ready(e->store, job->target, clock_now_us(), ENGINE_READY_MAX, &ready,
-				 reterr);
+	int r = store_jobs_ready(e->store, job->target, placement_of(job), clock_now_us(),
+				 ENGINE_READY_MAX, &ready, reterr);
 
 	*ret = 0;
-	for (size_t i = 0; r >= 0 && i < ready.n && !str_eq(ready.rows[i].id, job->id); i++)
-		*ret += placement_class_of(&ready.rows[i]) == class;
+	while (r >= 0 && (size_t)*ret < ready.n && !str_eq(ready.rows[*ret].id, job->id))
+		++*ret;
 	return r;
 }
 

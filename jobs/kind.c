@@ -85,3 +85,24 @@ bool job_kind_has_execution(enum job_kind kind)
 {
 	return kinds[kind].has_execution;
 }
+
+const char *job_place_str(enum job_place place)
+{
+	static const char *const names[PLACES_] = {
+		[PLACE_NONE] = "none",
+		[PLACE_CPU] = "cpu",
+		[PLACE_ENDPOINT] = "endpoint",
+		[PLACE_GPU] = "gpu",
+	};
+
+	return names[place];
+}
+
+enum job_place job_place_of(enum job_kind kind, int gpus)
+{
+	if (kind != JOB_DEPLOY && !job_kind_has_execution(kind))
+		return PLACE_NONE;
+	if (gpus > 0)
+		return PLACE_GPU;
+	return kind == JOB_DEPLOY ? PLACE_ENDPOINT : PLACE_CPU;
+}

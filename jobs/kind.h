@@ -33,6 +33,17 @@ const char *const *job_kind_outputs(enum job_kind kind);
 /* Where an output lies in an execution directory ("work/output/train"); NULL when it is not a
  * path (endpoint, predictions). */
 const char *job_output_path(enum job_kind kind, const char *output);
+/* What a job holds of the machine while it is active; jobs of one place wait in one line. */
+enum job_place {
+	PLACE_NONE, /* nothing: the daemon does it itself */
+	PLACE_CPU,
+	PLACE_ENDPOINT, /* a server without a GPU */
+	PLACE_GPU,
+	PLACES_,
+};
+
+const char *job_place_str(enum job_place place);
+enum job_place job_place_of(enum job_kind kind, int gpus);
 /* Does the kind start a process of its own in the local target? (predict and delete-endpoint are
  * done by the daemon; deploy's process belongs to its endpoint.) */
 bool job_kind_has_execution(enum job_kind kind);

@@ -70,20 +70,24 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 	enum job_state state = js->needs_n ? STATE_BLOCKED : STATE_QUEUED;
 	struct event_of of = {.kind = "job_created", .run = run, .job = id};
 	int64_t seq = ++st->tx_seq;
+	struct job_resources res;
 	struct reason reason;
 	int r;
 
+	job_resources_of(js->spec, &res);
 	first_reason(rs, js, &reason);
 	r = db_run(st->db,
 		   "INSERT INTO jobs (id, run, idx, name, kind, target, state, reason_code, "
-		   "reason_message, priority, held, created_us, queued_us, tags, seq) "
-		   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		   "reason_message, place, priority, held, created_us, queued_us, tags, seq) "
+		   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		   DB_ARGS(DB_TEXT(id), DB_TEXT(run), DB_INT((int64_t)index), DB_TEXT(js->name),
 			   DB_TEXT(job_kind_str(js->kind)), DB_TEXT(job_target_str(js->target)),
 			   DB_TEXT(job_state_str(state)), DB_TEXT(reason_code_str(reason.code)),
-			   DB_TEXT(reason.message), DB_INT(js->priority), DB_INT(js->held),
-			   DB_INT(now_us), DB_INT(state == STATE_QUEUED ? now_us : 0),
-			   DB_JSON(js->tags), DB_INT(seq)),
+			   DB_TEXT(reason.message),
+			   DB_TEXT(job_place_str(job_place_of(js->kind, res.gpus))),
+			   DB_INT(js->priority), DB_INT(js->held), DB_INT(now_us),
+			   DB_INT(state == STATE_QUEUED ? now_us : 0), DB_JSON(js->tags),
+			   DB_INT(seq)),
 		   reterr);
 	if (r >= 0)
 		r = db_run(st->db, "INSERT INTO job_specs (n, spec) VALUES (?, ?)",

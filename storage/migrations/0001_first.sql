@@ -51,6 +51,7 @@ CREATE TABLE jobs (
 	reason_message TEXT NOT NULL DEFAULT '',
 	attempt INTEGER NOT NULL DEFAULT 0,
 	auto_retries INTEGER NOT NULL DEFAULT 0,
+	place TEXT NOT NULL, -- none, cpu, endpoint, gpu: the line it waits in
 	priority INTEGER NOT NULL DEFAULT 0,
 	held INTEGER NOT NULL DEFAULT 0,
 	cancel_requested_us INTEGER NOT NULL DEFAULT 0,
@@ -66,7 +67,7 @@ CREATE TABLE jobs (
 ) STRICT;
 CREATE INDEX jobs_created ON jobs (created_us);
 CREATE INDEX jobs_state ON jobs (state, created_us);
-CREATE INDEX jobs_queued ON jobs (target, priority DESC, queued_us) WHERE state = 'queued';
+CREATE INDEX jobs_queued ON jobs (target, place, priority DESC, queued_us) WHERE state = 'queued';
 CREATE INDEX jobs_backing_off ON jobs (not_before_us) WHERE state = 'queued' AND not_before_us > 0;
 
 -- Normalised, references unresolved. Apart from jobs, as run_bodies.

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "daemon/core.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -142,6 +143,27 @@ static void test_hold_and_release(void **state)
 	rig_expect_end(rig, run, "held", "succeeded", "", "");
 }
 
+/* Many jobs that wait for the one CPU slot do not keep a job that needs no slot from starting. */
+static void test_lines_do_not_starve_each_other(void **state)
+{
+	struct rig *rig = *state;
+	OWN(buf_done) struct buf jobs = BUF_INIT(1 << 20);
+	char run[ID_LEN], other[ID_LEN];
+
+	for (int i = 0; i < 2 * ENGINE_READY_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "j%d", i);
+		buf_printf(&jobs, "%s%s", i ? "," : "", rig_script(rig, name, "hang", ""));
+	}
+	rig_submit(rig, buf_str(&jobs), run);
+	rig_submit(rig,
+		   "{\"name\":\"ask\",\"kind\":\"predict\",\"endpoint\":\"none\",\"inputs\":\"x\"}",
+		   other);
+	rig_expect_end(rig, other, "ask", "failed", "endpoint_missing", "'none'");
+	assert_int_equal(rig_job_command(rig, COMMAND_RUN_CANCEL, run, NULL), 0);
+}
+
 /* The daemon goes away while a job runs and another has ended meanwhile; the next one finds both.
  */
 static void test_restart_finds_its_executions(void **state)
@@ -194,6 +216,8 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_manual_retry_of_a_run_reuses_what_succeeded,
 						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_lines_do_not_starve_each_other, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_hold_and_release, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_restart_finds_its_executions, rig_setup,
 						rig_teardown),
