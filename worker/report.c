@@ -143,6 +143,7 @@ const char *report_code_of(const struct err *e)
 	switch (e->code) {
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 		return "disk_full";
 	case ENOMEM:
 	case ERR_DEVICE_OOM:
@@ -151,6 +152,7 @@ const char *report_code_of(const struct err *e)
 		return "nan_loss";
 	case ENOENT:
 	case ENOTDIR:
+	case EACCES:
 	case ERR_NOT_FOUND:
 		return "data_missing";
 	case ERR_INVALID:
@@ -160,6 +162,8 @@ const char *report_code_of(const struct err *e)
 		return "data_corrupt";
 	case ERR_CANCELLED:
 		return "cancelled";
+	case ERR_UNSUPPORTED:
+		return "unsupported";
 	default:
 		return "internal";
 	}

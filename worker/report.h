@@ -31,7 +31,8 @@ void report_result(struct report *r, json_t *values);
 /* The one failure line. `code` is a name of jobs/reason.h ("data_missing", "oom", …); NULL takes it
  * from e->code (report_code_of). */
 void report_failure(struct report *r, const char *code, const struct err *e);
-/* The reason code for an error: ENOSPC → disk_full, ENOMEM / ERR_DEVICE_OOM → oom, ERR_NUMERIC →
- * nan_loss, ENOENT / ERR_NOT_FOUND → data_missing, ERR_INVALID → invalid_input, ERR_CORRUPT →
- * data_corrupt, ERR_CANCELLED → cancelled, else internal. */
+/* The reason code for an error: ENOSPC, EDQUOT, EFBIG → disk_full, ENOMEM / ERR_DEVICE_OOM → oom,
+ * ERR_NUMERIC → nan_loss, ENOENT, ENOTDIR, EACCES, ERR_NOT_FOUND → data_missing, ERR_INVALID and
+ * ERR_LIMIT → invalid_input, ERR_CORRUPT → data_corrupt, ERR_UNSUPPORTED → unsupported,
+ * ERR_CANCELLED → cancelled, else internal. */
 const char *report_code_of(const struct err *e);

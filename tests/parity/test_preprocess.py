@@ -416,5 +416,11 @@ def test_full_disk_is_a_clear_failure(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     x = Execution(tmp_path / "x", "preprocess",
                   {"model": str(minilm()), "dataset": IMDB}).run(preexec_fn=small_files)
-    assert x.status == 1
+    assert x.failure["code"] == "disk_full"
     assert "data-00000-of-00001.arrow" in x.failure["message"]
+
+
+def test_model_with_another_kind_of_tokenizer(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {}}}')
+    bad_input(tmp_path, "c.csv", CSV, {}, "/model", ["BPE", "only WordPiece"], "unsupported",
+              model=str(tmp_path))
