@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokenizer_config.json and config.json of transformers: they override the normaliser, name the
- * special tokens and say which class reads this directory.
+ * tokenizer_config.json and config.json of transformers: which class reads this directory, the
+ * flags that class takes instead of tokenizer.json's normaliser, the names of the special tokens.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -87,6 +87,27 @@ static bool takes_type_ids(const json_t *config, const json_t *model)
 	return !str_starts(class, "DistilBert");
 }
 
+/* The generic classes take tokenizer.json as it is; BERT's own build a normaliser from the flags of
+ * tokenizer_config.json and their defaults, whatever tokenizer.json says. */
+static bool class_has_flags(const struct loading *l, const json_t *config, const json_t *model)
+{
+	const char *class = json_get_str(config, "tokenizer_class", NULL);
+	const char *type = json_get_str(model, "model_type", "");
+
+	if (class)
+		return !str_eq(class, "PreTrainedTokenizerFast") &&
+		       !str_eq(class, "TokenizersBackend");
+	return !l->json || str_eq(type, "bert") || str_eq(type, "distilbert");
+}
+
+static void set_flags(struct tokenizer *t, const json_t *config)
+{
+	t->clean_text = true;
+	t->ideographs = json_get_bool(config, "tokenize_chinese_chars", true);
+	t->lowercase = json_get_bool(config, "do_lower_case", true);
+	t->strip_accents = json_get_bool(config, "strip_accents", t->lowercase);
+}
+
 static int check_side(const struct loading *l, const json_t *config, const char *key,
 		      struct err *reterr)
 {
@@ -116,16 +137,8 @@ int load_tokenizer_config(struct loading *l, struct err *reterr)
 		r = set_names(l, config, reterr);
 	if (r < 0)
 		return r;
-	if (json_is_boolean(json_object_get(config, "do_lower_case"))) {
-		bool lowercase = json_get_bool(config, "do_lower_case", true);
-
-		/* unless it is set itself, strip_accents follows */
-		if (t->strip_accents == t->lowercase)
-			t->strip_accents = lowercase;
-		t->lowercase = lowercase;
-	}
-	t->strip_accents = json_get_bool(config, "strip_accents", t->strip_accents);
-	t->ideographs = json_get_bool(config, "tokenize_chinese_chars", t->ideographs);
+	if (class_has_flags(l, config, model))
+		set_flags(t, config);
 	t->has_type_ids = takes_type_ids(config, model);
 	length = json_get_num(config, "model_max_length", 0);
 	t->model_max_length = length > 0 && length < LENGTH_SENSIBLE ? (size_t)length : 0;

@@ -31,9 +31,11 @@ struct encoding {
 };
 
 /* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) when there is
- * one, else vocab.txt; tokenizer_config.json on top (do_lower_case, strip_accents,
- * tokenize_chinese_chars). Blocking. -ENOENT: neither file; -ERR_UNSUPPORTED: not a WordPiece
- * tokenizer with the BERT template; -ERR_CORRUPT: a file is not what it must be. */
+ * one, else vocab.txt. As in AutoTokenizer, when the class is BERT's own (tokenizer_config.json,
+ * else config.json), do_lower_case, strip_accents and tokenize_chinese_chars of
+ * tokenizer_config.json replace the normaliser of tokenizer.json. Blocking. -ENOENT: neither file;
+ * -ERR_UNSUPPORTED: not a WordPiece tokenizer with the BERT template; -ERR_CORRUPT: a file is not
+ * what it must be. */
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr) MUSTCHECK;
 void tokenizer_free(struct tokenizer *t);
 void tokenizer_freep(struct tokenizer **t);
