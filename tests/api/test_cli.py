@@ -116,11 +116,11 @@ def test_submit_wait_and_look(client):
     assert client.run("logs", f"{run}/train", "--tail", "1")[0] == log.splitlines()[-1] + "\n"
     assert "0.5" in client.run("metrics", f"{run}/train", "--name", "loss")[0]
     assert "model/model.txt" in client.run("artifacts", f"{run}/train")[0]
-    assert client.run("artifacts", f"{run}/train", "get", "model/model.txt", "-o", "-")[0] == "trained"
+    assert client.run("artifacts", job["id"], "get", "model/model.txt", "-o", "-")[0] == "trained"
     client.run("artifacts", f"{run}/train", "get", "model/model.txt")
     assert (client.dir / "model.txt").read_text(encoding="utf-8") == "trained"
-    events = [json.loads(line) for line in client.run("--json", "events", "--run", run)[0].split("\n")
-              if line]
+    lines = client.run("--json", "events", "--run", run)[0].splitlines()
+    events = [json.loads(line) for line in lines]
     assert [event["to"] for event in events if event["kind"] == "job_state"][-1] == "succeeded"
     assert "from=running  to=succeeded" in client.run("events", "--job", job["id"])[0]
 

@@ -133,13 +133,13 @@ NATIVE = [
     {"name": "prep", "kind": "preprocess", "model": "minilm", "max_length": 16,
      "dataset": {"path": str(ROOT / "examples/imdb/imdb-3180.csv.gz"), "text_column": "review",
                  "label_column": "sentiment", "labels": ["negative", "positive"],
-                 "train_rows": 640, "test_rows": 64, "seed": 1}},
+                 "train_rows": 320, "test_rows": 64, "seed": 1}},
     {"name": "train", "kind": "train", "model": "minilm",
      "channels": {"train": "${prep.train}", "test": "${prep.test}"},
      "hyperparameters": {"epochs": 2, "train_batch_size": 16, "logging_steps": 1,
                          "warmup_steps": 4, "learning_rate": 1e-4}},
 ]
-NATIVE_STEPS = 80
+NATIVE_STEPS = 40
 
 
 def model_folder():

@@ -19,7 +19,7 @@ def test_each_folder_has_a_short_readme():
 
 
 def meson_files():
-    """The text of all meson.build files, with the names of a loop over 'test_' + name written out."""
+    """The text of all meson.build files, with the names of loops over 'test_' + name in full."""
     texts = "".join(text(path) for path in all_files() if path.name == "meson.build")
     for names in re.findall(r"^foreach name : \[([^]]+)\]", texts, re.MULTILINE):
         texts += "".join(f"'test_{name}.c' test('{name}', "
