@@ -250,7 +250,7 @@ bool request_fields(struct request *rq, const char *const *names, size_t n)
 	json_t *errors = NULL, *value;
 	const char *key;
 
-	json_object_foreach (rq->json, key, value) {
+	json_object_foreach(rq->json, key, value) {
 		const char *near = n ? str_nearest(key, names, n) : NULL;
 		char pointer[ERR_FIELD_MAX] = "";
 		bool known = false;

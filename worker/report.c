@@ -171,8 +171,8 @@ const char *report_code_of(const struct err *e)
 
 void report_failure(struct report *r, const char *code, const struct err *e)
 {
-	json_t *event = json_pack("{ss ss}", "code", code ? code : report_code_of(e), "message",
-				  e->msg);
+	json_t *event =
+		json_pack("{ss ss}", "code", code ? code : report_code_of(e), "message", e->msg);
 
 	if (e->field[0])
 		json_object_set_new(event, "field", json_string(e->field));

@@ -15,19 +15,19 @@
 #include <stdbool.h>
 
 struct worker {
-	const char *dir;      /* absolute execution directory */
-	const char *work;     /* absolute DIR/work; also the current directory */
+	const char *dir;  /* absolute execution directory */
+	const char *work; /* absolute DIR/work; also the current directory */
 	int dirfd;
 	int work_dirfd;
-	json_t *message;      /* all of spec.json, borrowed */
-	json_t *spec;	      /* its "spec", borrowed */
+	json_t *message; /* all of spec.json, borrowed */
+	json_t *spec;	 /* its "spec", borrowed */
 	const char *kind;
-	int cpus;	      /* threads to use, >= 1 */
-	bool has_device;      /* a GPU was given (CUDA_VISIBLE_DEVICES is set) */
-	const char *resume;   /* checkpoint directory or NULL */
+	int cpus;	    /* threads to use, >= 1 */
+	bool has_device;    /* a GPU was given (CUDA_VISIBLE_DEVICES is set) */
+	const char *resume; /* checkpoint directory or NULL */
 	struct report *report;
-	const char *failure_code; /* set by a command whose failure has a code of its own
-				   * (jobs/reason.h); NULL: the one of the error. Static text. */
+	const char *failure_code;	   /* set by a command whose failure has a code of its own
+					    * (jobs/reason.h); NULL: the one of the error. Static text. */
 	const volatile sig_atomic_t *stop; /* not 0 after SIGTERM: finish soon, -ERR_CANCELLED */
 };
 

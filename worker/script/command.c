@@ -55,7 +55,7 @@ static int start_env(struct script *s, struct err *reterr)
 	snprintf(cpus, sizeof(cpus), "%d", s->w->cpus);
 	env_put(s, "OMP_NUM_THREADS", cpus);
 	env_put(s, "PYTHONUNBUFFERED", "1");
-	json_object_foreach ((json_t *)more, name, value) {
+	json_object_foreach((json_t *)more, name, value) {
 		if (!json_is_string(value) || !*name || strchr(name, '='))
 			return err_at(reterr, ERR_INVALID, "/environment",
 				      "environment: '%s' must be a name with a text", name);

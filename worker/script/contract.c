@@ -53,7 +53,7 @@ static json_t *select_hps(const struct contract *c, bool for_script)
 	json_t *out = json_object(), *value;
 	const char *key;
 
-	json_object_foreach ((json_t *)c->hyperparameters, key, value) {
+	json_object_foreach((json_t *)c->hyperparameters, key, value) {
 		bool service = is_service_key(key);
 		bool framework = !service && str_starts(key, PREFIX);
 
@@ -93,7 +93,7 @@ json_t *contract_hyperparameters_json(const struct contract *c)
 	const char *key;
 	int r = 0;
 
-	json_object_foreach ((json_t *)c->hyperparameters, key, value)
+	json_object_foreach((json_t *)c->hyperparameters, key, value)
 		r |= json_object_set_new(out, key, dumped(value, PY_JSON_DEFAULT));
 	r |= set_dumped(out, "sagemaker_program", json_string(c->entry_point));
 	r |= set_dumped(out, "sagemaker_submit_directory", path_json(c, "code"));
@@ -111,7 +111,7 @@ json_t *contract_input_data_json(const struct contract *c)
 	const char *key;
 	int r = 0;
 
-	json_object_foreach ((json_t *)c->channels, key, value)
+	json_object_foreach((json_t *)c->channels, key, value)
 		r |= json_object_set_new(out, key,
 					 json_pack("{ss ss ss}", "TrainingInputMode", "File",
 						   "S3DistributionType", "FullyReplicated",
@@ -195,7 +195,7 @@ static json_t *channel_dirs(const struct contract *c)
 	json_t *out = json_object(), *value;
 	const char *key;
 
-	json_object_foreach ((json_t *)c->channels, key, value) {
+	json_object_foreach((json_t *)c->channels, key, value) {
 		char rest[PATH_MAX];
 
 		snprintf(rest, sizeof(rest), "input/data/%s", key);
@@ -273,7 +273,7 @@ static int env_set_all(json_t *env, const char *prefix, json_t *values)
 	const char *key;
 	int r = owned ? 0 : -1;
 
-	json_object_foreach (owned, key, value)
+	json_object_foreach(owned, key, value)
 		r |= env_set(env, prefix, key, json_incref(value));
 	return r;
 }

@@ -116,7 +116,7 @@ static int make_channels(const struct script *s, struct err *reterr)
 	json_t *value;
 	const char *name;
 
-	json_object_foreach (s->channels, name, value) {
+	json_object_foreach(s->channels, name, value) {
 		int r = make_channel(s, name, json_string_value(value), reterr);
 
 		if (r < 0)
@@ -153,7 +153,7 @@ void layout_end(struct script *s)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach (s->channels, name, value)
+	json_object_foreach(s->channels, name, value)
 		if (s->optml && path_join(at, sizeof(at), "input/data", name))
 			optml_channel_end(at);
 	if (tree_remove(s->w->work_dirfd, SCRATCH, NULL) < 0)

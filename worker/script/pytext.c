@@ -88,7 +88,7 @@ const char **py_sorted_keys(const json_t *obj, size_t *ret_n)
 	json_t *value;
 	size_t n = 0;
 
-	json_object_foreach ((json_t *)obj, key, value)
+	json_object_foreach((json_t *)obj, key, value)
 		if (keys)
 			keys[n++] = key;
 	if (keys)
@@ -216,7 +216,7 @@ static void str_object(struct buf *out, const json_t *v)
 	bool first = true;
 
 	buf_puts(out, "{");
-	json_object_foreach ((json_t *)v, key, value) {
+	json_object_foreach((json_t *)v, key, value) {
 		if (!first)
 			buf_puts(out, ", ");
 		first = false;

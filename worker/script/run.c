@@ -26,7 +26,7 @@ static char **env_strings(const json_t *env)
 	const char *name;
 	size_t n = 0;
 
-	json_object_foreach ((json_t *)env, name, value)
+	json_object_foreach((json_t *)env, name, value)
 		if (out && asprintf(&out[n], "%s=%s", name, json_string_value(value)) >= 0)
 			n++;
 	return out;

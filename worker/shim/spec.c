@@ -49,7 +49,7 @@ static int read_env(struct shim_spec *spec, const char *id, const char *dir, str
 	spec->id_entry = entry_new(EXECUTION_ENV_ID, id);
 	if (!spec->envp || !spec->id_entry)
 		return err_errno(reterr, ENOMEM, "read exec.env");
-	json_object_foreach (env, key, value) {
+	json_object_foreach(env, key, value) {
 		if (!json_is_string(value) || !*key || strchr(key, '='))
 			return err_at(reterr, ERR_INVALID, "/exec/env",
 				      "exec.env: '%s' must be a name with a text", key);
