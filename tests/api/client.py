@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""tests/trainyardd.py with what the tests of the API need besides: bare connections, waits on the
+event long poll, the daemon's memory."""
+import http.client
+import json
+import signal
+import socket
+import time
+from pathlib import Path
+
+import trainyardd
+from trainyardd import DEADLINE_S, FINAL
+
+NO_JOB = "j" + "0" * 19
+NO_RUN = "r" + "0" * 19
+
+
+class Daemon(trainyardd.Daemon):
+    @property
+    def port(self):
+        return int(self.url.rsplit(":", 1)[1])
+
+    def post(self, path, body=None, **more):
+        return self.ask("POST", path, body, **more)
+
+    def memory(self):
+        """(RSS, anonymous) of the daemon in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        return tuple(int(fields[key].split()[0]) * 1024 for key in ("VmRSS", "RssAnon"))
+
+    def connection(self):
+        """A bare connection, for requests that no library would send."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+
+    def raw(self, data):
+        """Bytes to the server; everything it answers until it closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as s:
+            s.sendall(data)
+            parts = []
+            while part := s.recv(65536):
+                parts.append(part)
+        return b"".join(parts)
+
+    def submit_job(self, body):
+        answer = self.post("/v1/jobs", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def wait(self, path, check, what):
+        """The item at `path` once check(item) is true; waits on its events."""
+        key = "job" if path.startswith("/v1/jobs/") else "run"
+        identity = path.rsplit("/", 1)[1]
+        end = time.monotonic() + DEADLINE_S
+        since = self.get("/v1/events")["next_since"]
+        while True:
+            item = self.get(path)
+            if check(item):
+                return item
+            assert time.monotonic() < end, f"{path}: {what} did not come: {json.dumps(item)}"
+            since = self.get("/v1/events", since=since, wait=10, **{key: identity})["next_since"]
+
+    def wait_state(self, job, *states):
+        return self.wait(f"/v1/jobs/{job}", lambda item: item["state"] in states, states)
+
+    def wait_end(self, job):
+        return self.wait_state(job, *FINAL)
+
+    def cancel_all(self):
+        jobs = self.get("/v1/jobs", state="blocked,queued,starting,running,stopping", limit=500)
+        for job in jobs["items"]:
+            self.post(f"/v1/jobs/{job['id']}/cancel")
+        for job in jobs["items"]:
+            self.wait_end(job["id"])
+
+    def finish(self):
+        """End all jobs and the daemon, which must end well."""
+        if self.process and self.process.poll() is None:
+            self.cancel_all()
+            assert self.end(signal.SIGTERM) == 0, self.log_tail()
+        self.clean_up()
+
+
+def problem(answer, status, code):
+    """The answer is that problem; returns it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["type"] == f"urn:trainyard:{code}", body
+    assert body["title"] and body["detail"]
+    return body

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from client import Daemon
+
+SCRIPTS = {
+    "hello.py": "import sys\nprint('hello')\nprint('to stderr', file=sys.stderr)\n",
+    "exit3.py": "import sys\nprint('about to fail', flush=True)\nsys.exit(3)\n",
+    # Runs until a file named `go` is there, saying a line whenever one is asked for.
+    "wait.py": """\
+import os, pathlib, sys, time
+gate = pathlib.Path(sys.argv[sys.argv.index('--gate') + 1])
+print('started', flush=True)
+said = 0
+while not (gate / 'go').exists():
+    while (gate / f'say{said}').exists():
+        print((gate / f'say{said}').read_text(), flush=True)
+        said += 1
+    time.sleep(0.02)
+print('ended', flush=True)
+""",
+    "files.py": """\
+import os, pathlib
+model, output = (pathlib.Path(os.environ[k]) for k in ('SM_MODEL_DIR', 'SM_OUTPUT_DATA_DIR'))
+(model / 'weights.bin').write_bytes(bytes(range(256)) * 4096)
+(model / 'config.json').write_text('{"a": 1}')
+(model / 'empty').touch()
+(model / 'sub').mkdir()
+(model / 'sub' / 'ünïcode name.txt').write_text('text')
+os.symlink('/etc/passwd', model / 'outside')
+os.symlink('config.json', model / 'inside')
+os.symlink('/etc', model / 'etc')
+os.mkfifo(model / 'pipe')
+print(model)
+""",
+    "lines.py": """\
+import sys
+for i in range(int(sys.argv[sys.argv.index('--lines') + 1])):
+    print(f'line {i:06d}')
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory):
+    """A source_dir with small scripts."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for name, text in SCRIPTS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def script(scripts):
+    """script("hello.py", lines=5, gate=DIR): the spec of a job that runs it."""
+    def make(entry_point, name="job", **hyperparameters):
+        hyperparameters = {key: str(value) if isinstance(value, pathlib.Path) else value
+                           for key, value in hyperparameters.items()}
+        spec = {"name": name, "kind": "script", "entry_point": entry_point,
+                "source_dir": str(scripts)}
+        if hyperparameters:
+            spec["hyperparameters"] = hyperparameters
+        return spec
+    return make
+
+
+def _directory():
+    # Not pytest's own: its names make paths too long for a unix socket.
+    return pathlib.Path(tempfile.mkdtemp(prefix="ty-api."))
+
+
+@pytest.fixture(scope="session")
+def daemon():
+    """The daemon that most tests share."""
+    directory = _directory()
+    d = Daemon(directory, "cpu_slots = 2\n").start()
+    yield d
+    d.finish()
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def fresh():
+    """fresh("key = value\\n"): a daemon of the test's own, with more lines for [local]."""
+    made = []
+
+    def make(config=""):
+        made.append(Daemon(_directory(), config).start())
+        return made[-1]
+    yield make
+    for d in made:
+        try:
+            d.finish()
+        finally:
+            d.clean_up()
+            shutil.rmtree(d.dir)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A directory that holds back wait.py until (gate / "go").touch()."""
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    yield folder
+    (folder / "go").touch()
+
+
+@pytest.fixture(scope="session")
+def done(daemon, script):
+    """A succeeded job of hello.py."""
+    job = daemon.wait_end(daemon.submit_job(script("hello.py"))["id"])
+    assert job["state"] == "succeeded", job
+    return job

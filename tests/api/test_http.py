@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT
+"""HTTP itself: methods, paths, parameters, headers, limits, hosts, origins, the unix socket."""
+import http.client
+import socket
+import stat
+
+import pytest
+import requests
+
+from client import NO_JOB, NO_RUN, problem
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("path, near", [
+    ("/v1/run", "/v1/runs"),
+    (f"/v1/job/{NO_JOB}", f"/v1/jobs/{NO_JOB}"),
+    (f"/v1/jobs/{NO_JOB}/log", f"/v1/jobs/{NO_JOB}/logs"),
+    ("/v1/overviev", "/v1/overview"),
+    ("/nothing/like/it/here", "/openapi.json"),
+    ("/", "/openapi.json"),
+    ("/v1/runs/", ""),
+    ("//v1/runs", ""),
+])
+def test_unknown_routes(daemon, path, near):
+    assert near in problem(daemon.ask("GET", path), 404, "no_such_route")["detail"]
+
+
+@pytest.mark.parametrize("method, path, allow", [
+    ("DELETE", "/v1/runs", "POST, GET, HEAD"),
+    ("PUT", f"/v1/jobs/{NO_JOB}", "GET, HEAD"),
+    ("GET", f"/v1/jobs/{NO_JOB}/cancel", "POST"),
+    ("POST", "/v1/events", "GET, HEAD"),
+    ("OPTIONS", "/healthz", "GET, HEAD"),
+    ("BREW", "/healthz", "GET, HEAD"),
+])
+def test_wrong_methods(daemon, method, path, allow):
+    answer = daemon.ask(method, path)
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["Allow"] == allow
+
+
+@pytest.mark.parametrize("path, words", [
+    ("/v1/runs?stat=queued", "did you mean 'state'"),
+    ("/v1/version?x=1", "no query parameter 'x'"),
+    ("/v1/runs?limit=1&limit=2", "twice"),
+    ("/v1/runs?state=runing", "did you mean 'running'"),
+    ("/v1/runs?state=queued,,", "does not know ''"),
+    ("/v1/jobs?kind=trian", "did you mean 'train'"),
+    ("/v1/jobs?target=moon", "local or sagemaker"),
+    ("/v1/runs?limit=0", "from 1 to 500"),
+    ("/v1/runs?limit=501", "from 1 to 500"),
+    ("/v1/runs?limit=ten", "not 'ten'"),
+    ("/v1/runs?limit=%201", "from 1 to 500"),
+    ("/v1/runs?limit=99999999999999999999", "from 1 to 500"),
+    ("/v1/runs?created_after=yesterday", "2026-01-31"),
+    ("/v1/runs?view=long", "short or full"),
+    ("/v1/runs?sort=name", "created_at"),
+    (f"/v1/jobs/{NO_JOB}/logs?follow=yes", "1, 0, true or false"),
+    (f"/v1/jobs/{NO_JOB}/logs?offset=-1", "offset"),
+    (f"/v1/jobs/{NO_JOB}/logs?tail=10001", "10000"),
+    (f"/v1/jobs/{NO_JOB}/metrics?attempt=0", "from 1"),
+    ("/v1/events?wait=61", "from 0 to 60"),
+    ("/v1/events?since=-1", "since"),
+    ("/v1/events?kind=" + "k" * 40, "too long"),
+    ("/v1/queue?limit=501", "from 1 to 500"),
+])
+def test_wrong_parameters(daemon, path, words):
+    answer = daemon.ask("GET", path)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["type"] in ("urn:trainyard:invalid_parameter",
+                                     "urn:trainyard:unknown_parameter")
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "%00", "a" * 3000, "1", "-1", "eyJ4IjoxfQ=="])
+@pytest.mark.parametrize("noun", ["runs", "jobs", "endpoints"])
+def test_wrong_cursors(daemon, noun, cursor):
+    answer = daemon.ask("GET", f"/v1/{noun}?cursor={cursor}")
+    if cursor == "":
+        assert answer.status_code in (200, 400)
+    else:
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path, words", [
+    ("/v1/runs/nope", "not the id of a run"),
+    ("/v1/jobs/nope", "not the id of a job"),
+    (f"/v1/jobs/{NO_RUN}", f"/v1/runs/{NO_RUN}"),
+    (f"/v1/runs/{NO_JOB}", f"/v1/jobs/{NO_JOB}"),
+    (f"/v1/runs/{NO_RUN}", NO_RUN),
+    (f"/v1/jobs/{NO_JOB}", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/attempts", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/explain", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/logs", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/logs?follow=1", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/metrics", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/artifacts", NO_JOB),
+    (f"/v1/jobs/{NO_JOB}/artifacts/model/a", NO_JOB),
+    ("/v1/endpoints/nope", "nope"),
+    ("/v1/endpoints/nope/logs", "nope"),
+    ("/v1/endpoints/" + "n" * 64, "n" * 64),
+])
+def test_what_is_not_there(daemon, path, words):
+    assert words in problem(daemon.ask("GET", path), 404, "not_found")["detail"]
+
+
+@pytest.mark.parametrize("path", [
+    f"/v1/runs/{NO_RUN}/cancel", f"/v1/runs/{NO_RUN}/retry", f"/v1/jobs/{NO_JOB}/cancel",
+    f"/v1/jobs/{NO_JOB}/retry", f"/v1/jobs/{NO_JOB}/hold", f"/v1/jobs/{NO_JOB}/release",
+    "/v1/endpoints/nope/renew", "/v1/endpoints/nope/invocations",
+])
+def test_actions_on_what_is_not_there(daemon, path):
+    problem(daemon.post(path), 404, "not_found")
+
+
+def test_bodies_of_actions(daemon):
+    path = f"/v1/jobs/{NO_JOB}/cancel"
+    problem(daemon.post(path, {}), 404, "not_found")
+    body = problem(daemon.post(path, {"force": True}), 422, "invalid_body")
+    assert body["errors"][0]["pointer"] == "/force"
+    problem(daemon.ask("POST", path, data=b"{}" + b" " * 4096, headers=JSON), 413, "too_large")
+    renew = "/v1/endpoints/nope/renew"
+    body = problem(daemon.post(renew, {"tll": "1h"}), 422, "invalid_body")
+    assert "did you mean 'ttl'" in body["errors"][0]["detail"]
+    for ttl in ("soon", "", "-1h", "0s", 60, None):
+        problem(daemon.post(renew, {"ttl": ttl}), 422, "invalid_body")
+    problem(daemon.ask("GET", "/v1/version", data=b"x"), 400, "unexpected_body")
+
+
+@pytest.mark.parametrize("headers", [
+    {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "text/plain"}, {},
+    {"Content-Type": "text/plain;application/json"},
+])
+def test_wrong_content_type(daemon, headers):
+    problem(daemon.ask("POST", "/v1/runs", data=b'{"jobs":[]}', headers=headers), 415,
+            "unsupported_media_type")
+
+
+def test_body_at_the_limit_and_one_past_it(daemon):
+    limit = 8 << 20
+    padding = b" " * (limit - 2)
+    answer = daemon.ask("POST", "/v1/validate", data=b"{}" + padding, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    body = problem(daemon.ask("POST", "/v1/validate", data=b"{} " + padding, headers=JSON), 413,
+                   "too_large")
+    assert str(limit) in body["detail"]
+
+
+def test_chunked_body_past_the_limit(daemon):
+    def chunks():
+        yield b"{}"
+        for _ in range(81):
+            yield b" " * 105000
+    problem(daemon.ask("POST", "/v1/validate", data=chunks(), headers=JSON), 413, "too_large")
+
+
+def test_expect_is_answered_before_the_body(daemon):
+    head = (b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n")
+    assert daemon.raw(head).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_huge_announced_body_is_not_read(daemon):
+    head = (b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 99999999999999\r\n\r\n")
+    assert daemon.raw(head).startswith(b"HTTP/1.1 413 ")
+
+
+def test_url_at_the_limit_and_one_past_it(daemon):
+    path = "/v1/runs?name="
+    assert daemon.ask("GET", path + "a" * (4096 - len(path))).status_code == 200
+    problem(daemon.ask("GET", path + "a" * (4097 - len(path))), 414, "invalid_url")
+
+
+@pytest.mark.parametrize("path", ["/v1/%zz", "/v1/%", "/v1/%4", "/v1/runs%00", "/v1/%ff",
+                                  "/v1/runs?name=%00", "/v1/runs?name=%ff", "/v1/runs?%zz=1"])
+def test_bad_escapes(daemon, path):
+    connection = daemon.connection()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert answer.status == 400
+    assert b"urn:trainyard:invalid_url" in answer.read()
+
+
+def test_escapes_are_decoded(daemon):
+    assert daemon.ask("GET", "/v1/%72uns?%6cimit=%31").status_code == 200
+
+
+def test_headers_beyond_the_limit(daemon):
+    assert daemon.ask("GET", "/v1/version", headers={"X-Big": "a" * 20000}).status_code == 200
+    assert daemon.ask("GET", "/v1/version", headers={"X-Big": "a" * 40000}).status_code == 431
+    assert daemon.ask("GET", "/v1/version").status_code == 200
+
+
+@pytest.mark.parametrize("data", [
+    b"\r\n\r\n", b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"GET /v1/version HTTP/9.9\r\n\r\n",
+    b"GET /v1/version HTTP/1.1\r\n\r\n", b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0" * 1000,
+    b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: -5\r\n\r\n{}",
+    b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+])
+def test_nonsense_on_the_wire(daemon, data):
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        first = s.recv(4096)
+    assert not first or first.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b"HTTP/1.0 4"))
+    assert daemon.ask("GET", "/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("host, status", [
+    ("localhost", 200), ("127.0.0.1:9", 200), ("[::1]:8470", 200), ("evil.example", 403),
+    ("localhost.evil.example", 403), ("192.168.1.1", 403),
+])
+def test_hosts(daemon, host, status):
+    assert daemon.ask("GET", "/v1/version", headers={"Host": host}).status_code == status
+
+
+def test_origins(daemon):
+    path = f"/v1/jobs/{NO_JOB}/cancel"
+    problem(daemon.post(path, headers={"Origin": "http://evil.example"}), 403, "forbidden_origin")
+    problem(daemon.post(path, headers={"Origin": "null"}), 403, "forbidden_origin")
+    problem(daemon.post(path, headers={"Origin": daemon.url}), 404, "not_found")
+    assert daemon.ask("GET", "/v1/version",
+                      headers={"Origin": "http://evil.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/version", "/v1/runs", "/openapi.json", "/v1/nothing"])
+def test_head_is_get_without_a_body(daemon, path):
+    get, head = daemon.ask("GET", path), daemon.ask("HEAD", path)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    for name in ("Content-Type", "Content-Length", "ETag"):
+        assert head.headers.get(name) == get.headers.get(name)
+
+
+def test_one_connection_serves_many_requests(daemon):
+    connection = daemon.connection()
+    for path, status in (("/v1/version", 200), ("/v1/nothing", 404), ("/v1/runs", 200),
+                         ("/v1/runs?x=1", 400), ("/healthz", 200)):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+        assert connection.sock is not None, f"closed after {path}"
+
+
+def test_the_unix_socket(daemon):
+    path = daemon.dir / "trainyard.sock"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    connection = http.client.HTTPConnection("anything", timeout=60)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    connection.request("GET", "/v1/version")
+    assert connection.getresponse().status == 200
+
+
+def test_a_stale_socket_is_replaced(fresh):
+    d = fresh()
+    d.kill()
+    assert (d.dir / "trainyard.sock").exists()
+    d.start()
+    assert d.ask("GET", "/healthz").status_code == 200
+
+
+def test_the_socket_goes_with_the_daemon(fresh):
+    d = fresh()
+    assert d.stop() == 0
+    assert not (d.dir / "trainyard.sock").exists()
+    with pytest.raises(requests.ConnectionError):
+        d.ask("GET", "/healthz")

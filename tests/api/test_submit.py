@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Submitting: what is stored, what is refused and how, and that an answer means it is on disk."""
+import json
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from client import problem
+
+HEADERS = {"Content-Type": "application/json"}
+
+
+def test_a_run_is_stored_and_answered(daemon, script):
+    answer = daemon.post("/v1/runs", {"name": "pair", "tags": {"team": "nlp"}, "jobs": [
+        script("hello.py", "a"), {**script("hello.py", "b"), "needs": ["a"]}]})
+    assert answer.status_code == 201
+    run = answer.json()
+    assert answer.headers["Location"] == f"/v1/runs/{run['id']}"
+    assert run["name"] == "pair" and run["tags"] == {"team": "nlp"}
+    assert [job["name"] for job in run["jobs"]] == ["a", "b"]
+    assert run["jobs"][1]["needs"] == ["a"]
+    ended = daemon.wait(f"/v1/runs/{run['id']}", lambda r: r["state"] == "succeeded", "success")
+    assert [job["state"] for job in ended["jobs"]] == ["succeeded", "succeeded"]
+    assert ended["started_at"] <= ended["finished_at"]
+
+
+def test_a_job_is_a_run_of_one(daemon, script):
+    answer = daemon.post("/v1/jobs", script("hello.py", "single"))
+    assert answer.status_code == 201
+    job = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
+    assert job["kind"] == "script" and job["target"] == "local"
+    assert job["spec"]["entry_point"] == "hello.py"
+    run = daemon.get(f"/v1/runs/{job['run']}")
+    assert [j["id"] for j in run["jobs"]] == [job["id"]]
+
+
+@pytest.mark.parametrize("text, words", [
+    (b"", "empty"),
+    (b"{", "line 1"),
+    (b'{"a": 1,}', "line 1"),
+    (b'{"a": 1} x', "line 1"),
+    (b"\xff\xfe", "UTF-8"),
+    (b'{"a": "\xc3\x28"}', "UTF-8"),
+    (b'{"a": 1, "a": 2}', "duplicate"),
+    (b"[]", "must be a JSON object, not a list"),
+    (b"null", "not null"),
+    (b"3", "not an integer"),
+    (b"[" * 65 + b"]" * 65, "nested deeper than 64"),
+    (b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested deeper than 64"),
+    (b'{"a": 1e999}', "line 1"),
+])
+def test_malformed_bodies(daemon, text, words):
+    for path in ("/v1/runs", "/v1/jobs", "/v1/validate"):
+        body = problem(daemon.ask("POST", path, data=text, headers=HEADERS), 400, "malformed_json")
+        assert words in body["detail"]
+
+
+def first_error(answer):
+    body = problem(answer, 422, "invalid_spec")
+    assert body["errors"]
+    return body["errors"][0]
+
+
+@pytest.mark.parametrize("change, pointer, code, words", [
+    ({"jbos": []}, "/jbos", "unknown_field", "jobs"),
+    ({"name": 7}, "/name", "wrong_type", "string"),
+    ({"name": "a/b"}, "/name", "invalid", ""),
+    ({"name": "x" * 64}, "/name", None, "63"),
+    ({"jobs": {}}, "/jobs", "wrong_type", "list"),
+    ({"jobs": []}, "/jobs", None, ""),
+    ({"jobs": [7]}, "/jobs/0", "wrong_type", "object"),
+    ({"jobs": [{"name": "a"}]}, "/jobs/0/kind", "missing", "kind"),
+    ({"jobs": [{"name": "a", "kind": "trian"}]}, "/jobs/0/kind", None, "train"),
+    ({"priority": 1001}, "/priority", "out_of_range", "1000"),
+])
+def test_a_wrong_spec_is_pointed_at(daemon, script, change, pointer, code, words):
+    error = first_error(daemon.post("/v1/runs", {"jobs": [script("hello.py", "a")], **change}))
+    assert error["pointer"] == pointer
+    assert code is None or error["code"] == code, error
+    assert words in error["detail"]
+
+
+@pytest.mark.parametrize("change, pointer, code", [
+    ({"entry_pont": "x.py"}, "/entry_pont", "unknown_field"),
+    ({"entry_point": "../x.py"}, "/entry_point", None),
+    ({"entry_point": "missing.py"}, "/entry_point", None),
+    ({"source_dir": "/nonexistent/dir"}, "/source_dir", None),
+    ({"needs": ["other"]}, "/needs/0", "unknown_reference"),
+    ({"max_runtime": "soon"}, "/max_runtime", None),
+    ({"local": {"cpus": 0}}, "/local/cpus", "out_of_range"),
+    ({"local": {"gpus": 1}}, "/local/gpus", None),
+    ({"use_spot_instances": True}, "/use_spot_instances", None),
+])
+def test_a_wrong_job_is_pointed_at(daemon, script, change, pointer, code):
+    error = first_error(daemon.post("/v1/jobs", {**script("hello.py"), **change}))
+    assert error["pointer"] == pointer, error
+    assert code is None or error["code"] == code, error
+
+
+def test_a_cycle_is_refused(daemon, script):
+    error = first_error(daemon.post("/v1/runs", {"jobs": [
+        {**script("hello.py", "a"), "needs": ["b"]}, {**script("hello.py", "b"), "needs": ["a"]}]}))
+    assert error["code"] == "cycle"
+
+
+def test_all_problems_are_told_at_once(daemon, script):
+    job = {**script("hello.py"), "nmae": "x", "priority": "high", "max_runtime": 3}
+    body = problem(daemon.post("/v1/jobs", job), 422, "invalid_spec")
+    assert {e["pointer"] for e in body["errors"]} >= {"/nmae", "/priority", "/max_runtime"}
+
+
+def test_a_refused_submit_leaves_nothing(daemon, script):
+    before = daemon.get("/v1/overview")
+    daemon.post("/v1/jobs", {**script("hello.py"), "nmae": "x"})
+    daemon.post("/v1/validate", script("hello.py"))
+    after = daemon.get("/v1/overview")
+    assert sum(after["counts"]["runs"].values()) == sum(before["counts"]["runs"].values())
+
+
+def test_validate_says_what_a_submit_would(daemon, script):
+    good = daemon.post("/v1/validate", {"jobs": [script("hello.py", "a")]}).json()
+    assert good["valid"] is True and good["problems"] == []
+    assert good["placement"]["jobs"][0]["name"] == "a"
+    assert good["placement"]["jobs"][0]["slot"] == "cpu"
+    answer = daemon.post("/v1/validate", {**script("hello.py"), "nmae": "x"})
+    assert answer.status_code == 200
+    assert answer.json()["valid"] is False
+    assert answer.json()["problems"][0]["pointer"] == "/nmae"
+
+
+def test_too_many_jobs(daemon, script):
+    jobs = [script("hello.py", f"j{i}") for i in range(257)]
+    assert first_error(daemon.post("/v1/runs", {"jobs": jobs}))["pointer"] == "/jobs"
+    answer = daemon.post("/v1/validate", {"jobs": jobs[:256]})
+    assert answer.json()["valid"] is True, answer.text
+
+
+def test_a_burst_of_submits_survives_a_kill(fresh, script):
+    """Every run that was answered with 201 is there after kill -9."""
+    d = fresh("cpu_slots = 1\n")
+    body = json.dumps({"jobs": [{**script("hello.py", "late"), "held": True}]})
+    local, acknowledged = threading.local(), []
+
+    def submit(_):
+        if not hasattr(local, "connection"):
+            local.connection = d.connection()
+        local.connection.request("POST", "/v1/runs", body, HEADERS)
+        answer = local.connection.getresponse()
+        text = answer.read()
+        if answer.status == 201:
+            acknowledged.append(json.loads(text)["id"])
+        return answer.status
+
+    with ThreadPoolExecutor(32) as pool:
+        statuses = list(pool.map(submit, range(500)))
+    assert set(statuses) == {201}
+    assert len(set(acknowledged)) == 500
+    d.end(signal.SIGKILL)
+    d.start()
+    stored, cursor = set(), None
+    while True:
+        page = d.get("/v1/runs", limit=200, view="short", **({"cursor": cursor} if cursor else {}))
+        stored |= {run["id"] for run in page["items"]}
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert stored == set(acknowledged)
