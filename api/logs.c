@@ -185,33 +185,48 @@ static ssize_t log_read(struct stream *s, char *buf, size_t max)
 	return n > 0 ? n : STREAM_ABORT;
 }
 
-/* From offset=, tail= and limit= to where the answer starts and ends. False: replied. */
-static bool place_window(struct request *rq, struct log_stream *ls)
+/* What offset=, tail= and limit= say. */
+struct window {
+	int64_t offset, tail, limit; /* tail -1: not given */
+};
+
+/* False: replied. */
+static bool read_window(struct request *rq, bool follow, struct window *w)
+{
+	*w = (struct window){.tail = -1, .limit = INT64_MAX};
+	if (!request_param_int(rq, "offset", 0, INT64_MAX, &w->offset) ||
+	    !request_param_int(rq, "tail", 0, LOGFILE_TAIL_MAX, &w->tail) ||
+	    !request_param_int(rq, "limit", 1, INT64_MAX, &w->limit))
+		return false;
+	if (w->tail >= 0 && request_param(rq, "offset")) {
+		reply_problem(rq, 400, "invalid_parameter", "offset and tail exclude each other");
+		return false;
+	}
+	if (follow && w->limit != INT64_MAX) {
+		reply_problem(rq, 400, "invalid_parameter", "follow and limit exclude each other");
+		return false;
+	}
+	return true;
+}
+
+/* Where the answer starts and ends in the file. False: replied. */
+static bool place_window(struct request *rq, struct log_stream *ls, const struct window *w)
 {
 	int64_t size = ls->file.fd >= 0 ? logfile_size(&ls->file) : 0;
-	int64_t offset = 0, tail = -1, limit = INT64_MAX;
+	int64_t offset = w->offset;
 
 	if (size < 0)
 		size = 0;
-	if (!request_param_int(rq, "offset", 0, INT64_MAX, &offset) ||
-	    !request_param_int(rq, "tail", 0, LOGFILE_TAIL_MAX, &tail) ||
-	    !request_param_int(rq, "limit", 1, INT64_MAX, &limit))
-		return false;
-	if ((request_param(rq, "offset") && tail >= 0) || (ls->follow && limit != INT64_MAX)) {
-		reply_problem(rq, 400, "invalid_parameter", "%s cannot be used together",
-			      tail >= 0 ? "offset and tail" : "follow and limit");
-		return false;
-	}
 	if (offset > size) {
 		reply_problem(rq, 416, "out_of_range",
 			      "the offset %lld is beyond the end of the log, which has %lld bytes",
 			      (long long)offset, (long long)size);
 		return false;
 	}
-	if (tail >= 0 && ls->file.fd >= 0)
-		offset = logfile_tail(&ls->file, tail);
+	if (w->tail >= 0 && ls->file.fd >= 0)
+		offset = logfile_tail(&ls->file, w->tail);
 	ls->file.offset = offset;
-	ls->end = limit < size - offset ? offset + limit : size;
+	ls->end = w->limit < size - offset ? offset + w->limit : size;
 	return true;
 }
 
@@ -251,6 +266,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 	struct log_stream *ls = calloc(1, sizeof(*ls));
 	int64_t attempt = 0;
 	bool follow = false;
+	struct window window;
 	struct err e;
 	int r;
 
@@ -265,7 +281,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 	ls->endpoint = endpoint;
 	str_copy(ls->name, sizeof(ls->name), rq->args[0]);
 	if (!request_param_int(rq, "attempt", 1, INT32_MAX, &attempt) ||
-	    !request_param_bool(rq, "follow", &follow))
+	    !request_param_bool(rq, "follow", &follow) || !read_window(rq, follow, &window))
 		goto out;
 	ls->attempt = (int)attempt;
 	ls->pinned = attempt != 0;
@@ -276,7 +292,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 	}
 	if (follow && !start_follow(rq, ls, job))
 		goto out;
-	if (!place_window(rq, ls))
+	if (!place_window(rq, ls, &window))
 		goto out;
 	reply_log(rq, TAKE(ls));
 out:
