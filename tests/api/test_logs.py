@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Logs: windows, following to the end, the gap of a cut log, clients that go away or are slow."""
+import re
 import socket
 import threading
 
@@ -8,58 +9,80 @@ import pytest
 from client import DEADLINE_S, problem
 
 
+LINES = "".join(f"line {i:06d}\n" for i in range(1000))
+
+
 @pytest.fixture(scope="module")
 def lines(daemon, script):
-    """A job whose log has 1000 lines of 12 bytes."""
+    """A job whose log has 1000 lines of 12 bytes, after the one that names the command."""
     job = daemon.wait_end(daemon.submit_job(script("lines.py", lines=1000))["id"])
     assert job["state"] == "succeeded", job
     return f"/v1/jobs/{job['id']}/logs"
 
 
-WHOLE = "".join(f"line {i:06d}\n" for i in range(1000))
+@pytest.fixture(scope="module")
+def whole(daemon, lines):
+    text = daemon.ask("GET", lines).text
+    head, rest = text.split("\n", 1)
+    assert head.startswith("Invoking script: ") and rest == LINES
+    return text
 
 
-def test_a_whole_log(daemon, lines):
+def said(text):
+    """The lines of the script itself."""
+    first, *rest = text.splitlines()
+    assert first.startswith("Invoking script: ")
+    return rest
+
+
+def test_a_whole_log(daemon, lines, whole):
     answer = daemon.ask("GET", lines)
-    assert answer.text == WHOLE
+    assert answer.text == whole
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.headers["X-Log-Offset"] == "0"
-    assert answer.headers["X-Log-Next-Offset"] == "12000"
+    assert answer.headers["X-Log-Next-Offset"] == str(len(whole))
     assert answer.headers["X-Attempt"] == "1"
 
 
+# Places are counted from the end of the log: -12 is the start of its last line.
 @pytest.mark.parametrize("query, start, end", [
-    ("offset=0", 0, 12000), ("offset=11988", 11988, 12000), ("offset=12000", 12000, 12000),
-    ("offset=6&limit=3", 6, 9), ("limit=24", 0, 24), ("offset=11999&limit=100", 11999, 12000),
-    ("tail=0", 12000, 12000), ("tail=1", 11988, 12000), ("tail=10", 11880, 12000),
-    ("tail=1000", 0, 12000), ("tail=10000", 0, 12000), ("tail=5&limit=12", 11940, 11952),
+    ("offset={-12}", -12, 0), ("offset={0}", 0, 0), ("offset={-6}&limit=3", -6, -3),
+    ("offset={-1}&limit=100", -1, 0), ("tail=0", 0, 0), ("tail=1", -12, 0), ("tail=10", -120, 0),
+    ("tail=1000", -12000, 0), ("tail=5&limit=12", -60, -48),
 ])
-def test_windows(daemon, lines, query, start, end):
+def test_windows(daemon, lines, whole, query, start, end):
+    size = len(whole)
+    query = re.sub(r"\{(-?\d+)\}", lambda match: str(size + int(match[1])), query)
     answer = daemon.ask("GET", f"{lines}?{query}")
-    assert answer.text == WHOLE[start:end]
-    assert answer.headers["X-Log-Offset"] == str(start)
-    assert answer.headers["X-Log-Next-Offset"] == str(end)
+    assert answer.text == whole[size + start:size + end]
+    assert answer.headers["X-Log-Offset"] == str(size + start)
+    assert answer.headers["X-Log-Next-Offset"] == str(size + end)
 
 
-def test_wrong_windows(daemon, lines):
-    problem(daemon.ask("GET", f"{lines}?offset=12001"), 416, "out_of_range")
+@pytest.mark.parametrize("query", ["offset=0", "tail=1001", "tail=10000", "limit=99999999"])
+def test_windows_of_everything(daemon, lines, whole, query):
+    assert daemon.ask("GET", f"{lines}?{query}").text == whole
+
+
+def test_wrong_windows(daemon, lines, whole):
+    problem(daemon.ask("GET", f"{lines}?offset={len(whole) + 1}"), 416, "out_of_range")
     problem(daemon.ask("GET", f"{lines}?offset=1&tail=1"), 400, "invalid_parameter")
     problem(daemon.ask("GET", f"{lines}?follow=1&limit=1"), 400, "invalid_parameter")
     problem(daemon.ask("GET", f"{lines}?attempt=2"), 404, "not_found")
 
 
-def test_reading_page_by_page(daemon, lines):
+def test_reading_page_by_page(daemon, lines, whole):
     text, offset = "", 0
-    while len(text) < 12000:
+    while len(text) < len(whole):
         answer = daemon.ask("GET", f"{lines}?offset={offset}&limit=777")
         text += answer.text
         offset = int(answer.headers["X-Log-Next-Offset"])
-    assert text == WHOLE
+    assert text == whole
 
 
-def test_following_an_ended_job_ends_at_once(daemon, lines):
-    assert daemon.ask("GET", f"{lines}?follow=1").text == WHOLE
-    assert daemon.ask("GET", f"{lines}?follow=1&tail=1").text == WHOLE[-12:]
+def test_following_an_ended_job_ends_at_once(daemon, lines, whole):
+    assert daemon.ask("GET", f"{lines}?follow=1").text == whole
+    assert daemon.ask("GET", f"{lines}?follow=1&tail=1").text == whole[-12:]
 
 
 def follow(daemon, job, query=""):
@@ -70,6 +93,7 @@ def test_following_shows_lines_as_they_come_and_ends(daemon, script, gate):
     job = daemon.submit_job(script("wait.py", gate=gate))["id"]
     answer = follow(daemon, job)
     parts = answer.iter_lines(chunk_size=1)
+    assert next(parts).startswith(b"Invoking script: ")
     assert next(parts) == b"started"
     for i in range(3):
         (gate / f"say{i}.tmp").write_text(f"word {i}")
@@ -85,7 +109,7 @@ def test_following_begins_before_the_job_does(daemon, script):
     answer = follow(daemon, job)
     assert "X-Attempt" not in answer.headers
     daemon.post(f"/v1/jobs/{job}/release")
-    assert sorted(answer.text.splitlines()) == ["hello", "to stderr"]
+    assert sorted(said(answer.text)) == ["hello", "to stderr"]
 
 
 def test_following_a_job_that_never_starts(daemon, script):
@@ -101,7 +125,7 @@ def test_following_goes_on_with_the_next_attempt(daemon, script):
     run = daemon.get(f"/v1/jobs/{job}")["run"]
     daemon.post(f"/v1/jobs/{job}/retry")
     daemon.wait_run(run)
-    assert daemon.ask("GET", f"/v1/jobs/{job}/logs?follow=1").text.splitlines()[0] == "about to fail"
+    assert said(daemon.ask("GET", f"/v1/jobs/{job}/logs?follow=1").text)[0] == "about to fail"
 
 
 def test_a_client_that_goes_away_frees_its_place(daemon, script, gate):
@@ -123,7 +147,7 @@ def test_a_client_that_goes_away_frees_its_place(daemon, script, gate):
     assert again.status_code == 200
     (gate / "go").touch()
     for answer in [*followers[32:], again]:
-        assert answer.text.splitlines() == ["started", "ended"]
+        assert said(answer.text) == ["started", "ended"]
 
 
 def test_a_slow_client_holds_nobody_up(daemon, script):
@@ -135,7 +159,7 @@ def test_a_slow_client_holds_nobody_up(daemon, script):
     slow.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert slow.recv(15) == b"HTTP/1.1 200 OK"
     answer = daemon.ask("GET", path)
-    assert len(answer.content) == 400000 * 12
+    assert len(said(answer.text)) == 400000
     assert daemon.memory()[0] < 16 << 20
     slow.close()
 
@@ -147,9 +171,10 @@ def test_a_cut_log_says_what_is_missing(fresh, script):
     notice = [line for line in text.splitlines() if line.startswith("[trainyard: ")]
     assert len(notice) == 1 and notice[0].endswith(" bytes of the log were cut here]")
     cut = int(notice[0].split()[1])
-    assert text.startswith("line 000000\n") and text.endswith("line 199999\n")
+    head = text.splitlines()[0]
+    assert said(text)[0] == "line 000000" and text.endswith("line 199999\n")
     assert "\0" not in text
-    assert len(text) - len(notice[0]) - 2 + cut == 200000 * 12
+    assert len(text) - len(head) - 1 - len(notice[0]) - 2 + cut == 200000 * 12
     assert d.ask("GET", f"/v1/jobs/{job}/logs?follow=1").text == text
     assert d.ask("GET", f"/v1/jobs/{job}/logs?tail=2").text == "line 199998\nline 199999\n"
 
