@@ -19,8 +19,9 @@ struct MHD_Daemon;
 struct listener {
 	struct api *api;
 	struct MHD_Daemon *daemon;
-	int fd;	    /* ours to close; -1: not used */
-	bool local; /* the unix socket: no Host or Origin to check */
+	int fd;		       /* ours to close; -1: not used */
+	bool local;	       /* the unix socket: no Host or Origin to check */
+	int connections, peak; /* behind the lock; peak: since there was none */
 };
 
 struct api {
@@ -55,6 +56,9 @@ enum api_counter {
 	API_FOLLOWERS,
 };
 void api_count(struct api *api, enum api_counter which, int delta);
+/* A connection was opened or closed. When it was the last one, how many there were at a time
+ * before; else 0. */
+int api_connection(struct listener *l, bool opened);
 bool api_stopping(struct api *api);
 /* Count one more follower; false: API_FOLLOWERS_MAX are open. */
 bool api_follower_add(struct api *api);

@@ -52,6 +52,7 @@ void reply_bytes(struct request *rq, unsigned status, const char *type, char *da
 
 	if (!response)
 		free(data);
+	rq->reply_bytes = len;
 	set_response(rq, status, response, type);
 }
 

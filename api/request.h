@@ -57,6 +57,7 @@ struct request {
 
 	struct MHD_Response *response;
 	unsigned status;
+	size_t reply_bytes; /* of an answer that was made in memory */
 };
 
 /* ---- request.c ---- */

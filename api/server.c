@@ -23,12 +23,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define CONNECTION_MEMORY 32768 /* bytes: the first line, the headers and both buffers */
+#define CONNECTION_MEMORY 16384 /* bytes: the first line, the headers and both buffers */
 #define THREAD_STACK	  (256 << 10)
 #define IDLE_TIMEOUT_S	  60
-#define CALM_TIMEOUT_S	  10	      /* at stop: for suspended connections */
-#define FLUSH_TIMEOUT_S	  2	      /* at stop: for answers on their way */
-#define TRIM_BODY	  (256 << 10) /* after a body of this size memory goes back to the system */
+#define CALM_TIMEOUT_S	  10	     /* at stop: for suspended connections */
+#define FLUSH_TIMEOUT_S	  2	     /* at stop: for answers on their way */
+#define TRIM_BYTES	  (32 << 10) /* after a body or answer of this size free memory goes back */
+#define TRIM_CONNECTIONS  16	     /* and when the last of so many has closed */
 
 const char *request_header(const struct request *rq, const char *name)
 {
@@ -97,7 +98,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 
 	if (!rq)
 		return;
-	big = rq->body_seen >= TRIM_BODY;
+	big = rq->body_seen >= TRIM_BYTES || rq->reply_bytes >= TRIM_BYTES;
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	request_done(rq);
@@ -105,6 +106,15 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	free(rq);
 	*con_cls = NULL;
 	if (big)
+		malloc_trim(0);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_cls,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct listener *l = cls;
+
+	if (api_connection(l, what == MHD_CONNECTION_NOTIFY_STARTED) >= TRIM_CONNECTIONS)
 		malloc_trim(0);
 }
 
@@ -259,9 +269,10 @@ static int start_daemon(struct listener *l, const struct api_config *cfg, int th
 			MHD_USE_ERROR_LOG,
 		0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, l,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_THREAD_POOL_SIZE,
-		threads > 1 ? (unsigned)threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
-		(size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, l, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? (unsigned)threads : 0u,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!l->daemon)
