@@ -88,6 +88,21 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	return true;
 }
 
+/* The script itself; its pointer stands beside that of source_dir. */
+static bool check_entry_point(const struct spec_path *p, const char *real, json_t *problems)
+{
+	const char *entry = json_get_str(p->object, "entry_point", "");
+	char path[PATH_MAX], pointer[ERR_FIELD_MAX + 16];
+
+	if (path_join(path, sizeof(path), real, entry) && path_exists(AT_FDCWD, path) &&
+	    !path_is_dir(AT_FDCWD, path))
+		return true;
+	snprintf(pointer, sizeof(pointer), "%.*sentry_point",
+		 (int)(strlen(p->pointer) - strlen(p->key)), p->pointer);
+	say(problems, pointer, "data_missing", "there is no file '%s' in '%s'", entry, real);
+	return false;
+}
+
 static void freeze(struct engine *e, const struct spec_path *p, const char *real, bool dry,
 		   json_t *problems)
 {
@@ -115,10 +130,10 @@ static void check_path(struct engine *e, const struct spec_path *p, bool dry, js
 	}
 	if (!find_path(e->settings, p, real, problems) || !check_kind(p, real, problems))
 		return;
-	if (p->use == SPEC_PATH_SOURCE_DIR)
-		freeze(e, p, real, dry, problems);
-	else
+	if (p->use != SPEC_PATH_SOURCE_DIR)
 		json_object_set_new(p->object, p->key, json_string(real));
+	else if (check_entry_point(p, real, problems))
+		freeze(e, p, real, dry, problems);
 }
 
 static void check_endpoint(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
