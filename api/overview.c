@@ -56,7 +56,7 @@ static int read_overview(struct store_reader *sr, json_t *to, struct err *reterr
 	r = store_read_jobs(sr, &active, &part, reterr);
 	if (r < 0)
 		return r;
-	json_object_set_new(to, "running", items_of(part));
+	json_object_set_new(to, "active", items_of(part));
 	r = store_read_queue(sr, OVERVIEW_ITEMS, &part, reterr);
 	if (r < 0)
 		return r;

@@ -115,7 +115,7 @@ def test_explain_of_a_full_machine(fresh, script, gate):
     queue = d.get("/v1/queue")["items"]
     assert [job["id"] for job in queue] == [waiting]
     overview = d.get("/v1/overview")
-    assert [job["id"] for job in overview["running"]] == [first]
+    assert [job["id"] for job in overview["active"]] == [first]
     assert [job["id"] for job in overview["queue"]] == [waiting]
     assert overview["counts"]["jobs"]["running"] == 1
     assert overview["devices"]["cpu_slots"] == {"total": 1, "used": 1,
