@@ -91,6 +91,42 @@ static const struct {
 	{"ttl_seconds", "lease.ttl"},
 };
 
+/* Names without a counterpart, and what holds in their place. */
+static const struct {
+	const char *theirs, *instead;
+} absent[] = {
+	{"lr_scheduler_type", "the learning rate always falls linearly after warmup_steps"},
+	{"optim", "the optimiser is AdamW"},
+	{"adam_beta1", "AdamW's beta1 is 0.9"},
+	{"adam_beta2", "AdamW's beta2 is 0.999"},
+	{"adam_epsilon", "AdamW's epsilon is 1e-8"},
+	{"max_steps", "the length of the training is given by 'epochs'"},
+	{"group_by_length", "nothing is computed for padding"},
+	{"train_sampling_strategy", "nothing is computed for padding"},
+	{"dataloader_num_workers", "the rows are in memory"},
+	{"load_best_model_at_end", "the model of the last step is kept"},
+	{"metric_for_best_model", "the model of the last step is kept"},
+	{"report_to", "metrics come from GET /v1/jobs/{job}/metrics"},
+	{"output_dir", "results lie with the job, as its outputs"},
+	{"output_path", "results lie with the job, as its outputs"},
+	{"overwrite_output_dir", "each attempt has a directory of its own"},
+	{"logging_dir", "metrics come from GET /v1/jobs/{job}/metrics"},
+	{"push_to_hub", "the model stays on this machine"},
+	{"transformers_version", "'sagemaker.image' names the software of a SageMaker job"},
+	{"pytorch_version", "'sagemaker.image' names the software of a SageMaker job"},
+	{"framework_version", "'sagemaker.image' names the software of a SageMaker job"},
+	{"py_version", "'sagemaker.image' names the software of a SageMaker job"},
+	{"wait", "a submit answers at once; follow the run's events"},
+};
+
+static const char *absent_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+		if (str_eq(name, absent[i].theirs))
+			return absent[i].instead;
+	return NULL;
+}
+
 static const char *foreign_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
@@ -166,6 +202,9 @@ void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const 
 	else if ((hint = foreign_find(name)))
 		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; here it is '%s'",
 			     quote, t->what, seen_from(t, hint));
+	else if ((hint = absent_find(name)))
+		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s: %s; remove it",
+			     quote, t->what, hint);
 	else if (t == &spec_job_table && (hint = nested_find(p, name)))
 		spec_problem(p, PROBLEM_UNKNOWN_FIELD, "'%s' is not a field of %s; put it in '%s'",
 			     quote, t->what, hint);

@@ -58,19 +58,20 @@ static void rule_max_runtime(struct spec_parse *p, json_t *spec)
 			 json_string(duration_format(text, p->ctx->max_runtime_default_us)));
 }
 
-/* Is a number of `local` more than the machine has? `have` 0: not known. */
-static void at_most(struct spec_parse *p, const json_t *local, const char *key, int64_t have,
-		    const char *what)
+static void rule_gpu_memory(struct spec_parse *p, const json_t *local)
 {
-	int64_t wanted = json_get_int(local, key, 0);
+	int64_t have = p->ctx->gpu_memory_max_bytes;
+	int64_t wanted = json_get_int(local, "gpu_memory", 0);
 	char have_text[32], wanted_text[32];
-	size_t mark = spec_enter(p, key);
+	size_t mark = spec_enter(p, "gpu_memory");
 
-	if (have > 0 && wanted > have) {
+	if (have > 0 && wanted > have) { /* have 0: not known */
 		str_bytes(have_text, sizeof(have_text), have);
 		str_bytes(wanted_text, sizeof(wanted_text), wanted);
-		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' asks for %s, but %s %s; ask for less",
-			     key, wanted_text, what, have_text);
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "'gpu_memory' asks for %s, but the largest GPU of this machine has "
+			     "%s; ask for less",
+			     wanted_text, have_text);
 	}
 	spec_leave(p, mark);
 }
@@ -131,9 +132,7 @@ static void rule_local(struct spec_parse *p, const struct job_spec *job)
 
 	if (local) {
 		rule_gpus(p, job->kind, local);
-		at_most(p, local, "gpu_memory", p->ctx->gpu_memory_max_bytes,
-			"the largest GPU of this machine has");
-		at_most(p, local, "memory", p->ctx->memory_bytes, "this machine has");
+		rule_gpu_memory(p, local);
 		inner = spec_enter(p, "cpus");
 		if (p->ctx->cpus > 0 && cpus > p->ctx->cpus)
 			spec_problem(p, PROBLEM_OUT_OF_RANGE,

@@ -229,7 +229,7 @@ static void test_resources(void **state)
 		"{'jobs': [{'kind': 'script', 'entry_point': 's', 'source_dir': 'd', "
 		"'max_runtime': "
 		"'2h', 'retry': {'max': 5, 'on': ['oom', 'gpu_lost']}, 'local': {'gpus': 1, "
-		"'gpu_memory': 1073741824, 'devices': [1, 0], 'cpus': 4, 'memory': '2GiB'}},"
+		"'gpu_memory': 1073741824, 'devices': [1, 0], 'cpus': 4}},"
 		"{'kind': 'predict', 'endpoint': 'e', 'inputs': [['a', 'b']]}]}",
 		&fixture_context);
 	OWN(json_decrefp) json_t *empty = json_object();
@@ -242,7 +242,7 @@ static void test_resources(void **state)
 	assert_int_equal(r.devices[0], 1);
 	assert_int_equal(r.devices[1], 0);
 	assert_int_equal(r.cpus, 4);
-	assert_int_equal(r.memory_bytes, 2 * GIB);
+	assert_int_equal(r.memory_bytes, 0);
 	assert_int_equal(r.max_runtime_us, 7200 * USEC_PER_SEC);
 	assert_int_equal(r.retry_max, 5);
 	assert_int_equal(r.retry_on, UINT64_C(1) << REASON_OOM | UINT64_C(1) << REASON_GPU_LOST);
