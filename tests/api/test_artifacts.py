@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""The files a job has made: the list, downloads, ranges, and the ways out of the directory."""
+import pytest
+
+from client import problem
+
+WEIGHTS = bytes(range(256)) * 4096
+
+
+@pytest.fixture(scope="module")
+def base(daemon, script):
+    job = daemon.wait_end(daemon.submit_job(script("files.py"))["id"])
+    assert job["state"] == "succeeded", job
+    return f"/v1/jobs/{job['id']}/artifacts"
+
+
+def test_the_list(daemon, base):
+    answer = daemon.get(base)
+    assert answer["truncated"] is False
+    sizes = {item["path"]: item["size"] for item in answer["items"]}
+    assert sizes["model/weights.bin"] == len(WEIGHTS)
+    assert sizes["model/config.json"] == 8
+    assert sizes["model/empty"] == 0
+    assert "model/sub/ünïcode name.txt" in sizes
+    # Links and pipes are not files of the job.
+    assert not any(name in path for path in sizes for name in ("outside", "inside", "etc", "pipe"))
+    assert all(item["modified_at"].endswith("Z") for item in answer["items"])
+
+
+def test_the_list_by_prefix(daemon, base):
+    def paths(prefix):
+        return {item["path"] for item in daemon.get(base, prefix=prefix)["items"]}
+    assert paths("model/s") == {"model/sub/ünïcode name.txt"}
+    assert paths("model/config.json") == {"model/config.json"}
+    assert paths("nothing") == set()
+    assert paths("../") == set()
+
+
+def test_downloads(daemon, base):
+    answer = daemon.ask("GET", f"{base}/model/weights.bin")
+    assert answer.content == WEIGHTS
+    assert answer.headers["Content-Length"] == str(len(WEIGHTS))
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert daemon.get(f"{base}/model/config.json") == {"a": 1}
+    assert daemon.ask("GET", f"{base}/model/empty").content == b""
+    assert daemon.ask("GET", f"{base}/model/sub/ünïcode name.txt").text == "text"
+    assert daemon.ask("GET", f"{base}/model/inside").content == b'{"a": 1}'
+    head = daemon.ask("HEAD", f"{base}/model/weights.bin")
+    assert head.headers["Content-Length"] == str(len(WEIGHTS)) and head.content == b""
+
+
+def test_a_download_is_not_sent_twice(daemon, base):
+    etag = daemon.ask("GET", f"{base}/model/weights.bin").headers["ETag"]
+    again = daemon.ask("GET", f"{base}/model/weights.bin", headers={"If-None-Match": etag})
+    assert again.status_code == 304 and again.content == b""
+
+
+@pytest.mark.parametrize("header, start, end", [
+    ("bytes=0-0", 0, 1), ("bytes=100-199", 100, 200), ("bytes=1048570-", 1048570, 1048576),
+    ("bytes=-6", 1048570, 1048576), ("bytes=5-99999999", 5, 1048576),
+])
+def test_ranges(daemon, base, header, start, end):
+    answer = daemon.ask("GET", f"{base}/model/weights.bin", headers={"Range": header})
+    assert answer.status_code == 206
+    assert answer.content == WEIGHTS[start:end]
+    assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(WEIGHTS)}"
+
+
+def test_ranges_that_are_not_there(daemon, base):
+    answer = daemon.ask("GET", f"{base}/model/weights.bin", headers={"Range": "bytes=1048576-"})
+    problem(answer, 416, "out_of_range")
+    assert answer.headers["Content-Range"] == "bytes */1048576"
+    for header in ("bytes=9-1", "lines=1-2", "bytes=1-2,5-6"):
+        whole = daemon.ask("GET", f"{base}/model/weights.bin", headers={"Range": header})
+        assert whole.status_code == 200 and len(whole.content) == len(WEIGHTS)
+
+
+@pytest.mark.parametrize("path", [
+    "../log", "model/../../log", "model/../../spec.json", "model/%2e%2e/%2e%2e/log",
+    "model/..%2f..%2flog", "%2e%2e%2flog", "/etc/passwd", "%2fetc%2fpasswd", "model//etc/passwd",
+    "model/./config.json", "log", "spec.json", "events.ndjson", "work/model/config.json", "",
+    "model", "model/", "model/sub", "model/outside", "model/etc/passwd", "model/etc", "model/pipe",
+    "model/nothing", "modelx/config.json", "model/config.json/x", "model/" + "d/" * 40 + "x",
+    "model/" + "n" * 300,
+])
+def test_what_is_not_given_out(daemon, base, path):
+    connection = daemon.connection()
+    connection.request("GET", f"{base}/{path}")
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == 404, body[:200]
+    assert b"root:" not in body
+
+
+def test_a_job_that_has_not_run(daemon, script):
+    job = daemon.submit_job({**script("hello.py"), "held": True})["id"]
+    problem(daemon.ask("GET", f"/v1/jobs/{job}/artifacts"), 404, "not_found")
+    problem(daemon.ask("GET", f"/v1/jobs/{job}/artifacts/model/x"), 404, "not_found")
+
+
+def test_metrics_of_a_job_without_any(daemon, done):
+    answer = daemon.get(f"/v1/jobs/{done['id']}/metrics")
+    assert answer == {"items": [], "next_since": 0}
