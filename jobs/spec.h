@@ -30,7 +30,7 @@ struct spec_context {
 	int gpus;		      /* GPUs of this machine */
 	int64_t gpu_memory_max_bytes; /* of the largest one */
 	int cpus;		      /* of the CPU slots together */
-	int64_t memory_bytes;	      /* of the machine */
+	int64_t memory_bytes;	      /* of the machine; local.memory is refused for now */
 	const char *python;	      /* default of local.python */
 	int64_t lease_ttl_default_us, lease_ttl_max_us;
 	int64_t max_runtime_default_us; /* 0: none */
@@ -67,6 +67,10 @@ struct spec_path {
 	const char *path; /* inside object */
 };
 
+/* `spec` holds every field of the job as submitted, with the defaults filled in: name (the kind
+ * when it was left out), kind, target, priority, needs as [{"job","when"}] (only those written;
+ * `needs` below also has those that follow from references), amounts of bytes as integers, times as
+ * text for duration_parse(), references as they are (see spec_resolve). */
 struct job_spec {
 	char name[SPEC_NAME_MAX + 1];
 	enum job_kind kind;
