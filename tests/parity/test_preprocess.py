@@ -252,6 +252,31 @@ def test_labels(tmp_path, values, names, expected):
     assert train.with_format(None)["labels"] == expected
 
 
+@pytest.mark.parametrize("names,expected,texts", [
+    (None, ["neg", "pos"], [0] * 4 + [1] * 4),
+    (["pos", "neg"], ["pos", "neg"], [1] * 4 + [0] * 4),
+    (["other", "pos", "neg"], ["other", "pos", "neg"], [2] * 4 + [1] * 4),
+    (["bad", "good"], ["bad", "good"], [0] * 4 + [1] * 4),
+])
+def test_names_of_the_source_decide(tmp_path, names, expected, texts):
+    dataset = {"path": str(make_aclimdb(tmp_path / "acl"))}
+    train, _ = outputs(preprocess(tmp_path, dataset | ({"labels": names} if names else {})))
+    assert train.features["labels"].names == expected
+    assert train.with_format(None)["labels"] == texts
+
+
+def test_parts_whose_classes_are_in_another_order(tmp_path):
+    for name, classes in (("a", ["x", "y"]), ("b", ["y", "x"])):
+        d = datasets.Dataset.from_dict({"text": ["1", "2", "3"], "label": [0, 1, 0]})
+        d.cast_column("label", datasets.ClassLabel(names=classes)).save_to_disk(tmp_path / name)
+    dataset = {"train": {"path": str(tmp_path / "a")}, "test": {"path": str(tmp_path / "b")}}
+    train, test = outputs(preprocess(tmp_path, dataset))
+    assert train.with_format(None)["labels"] == [0, 1, 0]
+    assert test.with_format(None)["labels"] == [1, 0, 1]
+    x = preprocess(tmp_path / "2", dataset | {"labels": ["x", "z"]})
+    assert x.failure["field"] == "/dataset/labels" and "'y'" in x.failure["message"]
+
+
 def test_defaults(tmp_path):
     x = preprocess(tmp_path, {k: v for k, v in IMDB.items() if k != "labels"})
     train, test = outputs(x)
@@ -322,7 +347,8 @@ CSV = b"text,label\na,x\nb,y\nc,x\nd,y\n"
      ["the label 'x'", "two classes"], "invalid_input"),
     ("c.csv", CSV, {"train_rows": 3, "test_rows": 2}, "/dataset/train_rows", ["3 + 2", "has 4"],
      "invalid_input"),
-    ("c.csv", CSV, {"test_rows": 4}, "/dataset/test_rows", ["has 4"], "invalid_input"),
+    ("c.csv", CSV, {"test_rows": 4}, "/dataset/test_rows", ["4 of the 4 rows", "none is left"],
+     "invalid_input"),
     ("c.csv", CSV, {"train_rows": 0}, "/dataset/train_rows", ["at least 1"], "invalid_input"),
     ("c.csv", b"text,label\na,x\nb\n", {}, "", ["row 2", "line 3", "1 columns"], "invalid_input"),
     ("c.csv", b'text,label\na,x\n"b,y\nc,x\n', {}, "", ["line 3", "never closed"],

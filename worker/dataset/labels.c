@@ -212,11 +212,40 @@ static int index_of_text(struct labels *l, const struct source *s, const struct 
 	return 0;
 }
 
+static bool knows_any(const struct labels *l, const struct source *s)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < s->label_names_n && !found; i++)
+		lower_bound(l, s->label_names[i], strlen(s->label_names[i]), &found);
+	return found;
+}
+
+/* An integer of a source that names its classes: the name decides, wherever it stands in the list;
+ * a list that has none of the source's names renames them one by one. */
+static int index_of_named(struct labels *l, const struct source *s, const struct source_row *row,
+			  int32_t *ret, struct err *reterr)
+{
+	const char *name = s->label_names[row->label_int];
+	bool found;
+	size_t at = lower_bound(l, name, strlen(name), &found);
+
+	if (found) {
+		*ret = (int32_t)l->by_name[at];
+		return 0;
+	}
+	if (knows_any(l, s))
+		return unknown(l, s, row, name, strlen(name), reterr);
+	return index_of_int(l, s, row, row->label_int, ret, reterr);
+}
+
 int labels_index(struct labels *l, const struct source *s, const struct source_row *row,
 		 int32_t *ret, struct err *reterr)
 {
 	if (row->label)
 		return index_of_text(l, s, row, ret, reterr);
+	if (row->label_int >= 0 && (uint64_t)row->label_int < s->label_names_n)
+		return index_of_named(l, s, row, ret, reterr);
 	return index_of_int(l, s, row, row->label_int, ret, reterr);
 }
 

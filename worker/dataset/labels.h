@@ -3,7 +3,8 @@
  * From what a source says about a row's class to an index. Names come, in this order, from the
  * job's `labels`, from the source itself (ClassLabel, class folders), or from the values: text
  * values are sorted and become the names; integers stay integers and have no names. An integer in
- * the data is a class index; a text that is no name but an integer is one too.
+ * the data is a class index, or stands for the source's own name of that class when that name is
+ * known; a text that is no name but an integer is an index too.
  */
 #pragma once
 

@@ -242,6 +242,17 @@ static int split_one(struct plan_source *ps, const char *key, int64_t *want, uin
 	return 0;
 }
 
+static int none_left(const struct plan_source *ps, const char *key, int64_t want,
+		     struct err *reterr)
+{
+	char field[ERR_FIELD_MAX];
+
+	snprintf(field, sizeof(field), "/dataset/%s", key);
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s asks for %lld of the %lld rows in %s; none is left for the other set",
+		      key, (long long)want, (long long)ps->rows, ps->path);
+}
+
 static int split_two(struct plan *p, struct plan_source *ps, struct err *reterr)
 {
 	bool asked = p->train_rows > 0 && p->test_rows > 0;
@@ -250,9 +261,9 @@ static int split_two(struct plan *p, struct plan_source *ps, struct err *reterr)
 		return err_at(reterr, ERR_INVALID, "/dataset/path",
 			      "%s has one row; a training and a test set need two", ps->path);
 	if (p->train_rows >= ps->rows && !asked)
-		return too_few(ps, "train_rows", p->train_rows + 1, reterr);
+		return none_left(ps, "train_rows", p->train_rows, reterr);
 	if (p->test_rows >= ps->rows && !asked)
-		return too_few(ps, "test_rows", p->test_rows + 1, reterr);
+		return none_left(ps, "test_rows", p->test_rows, reterr);
 	split_defaults(ps->rows, &p->train_rows, &p->test_rows);
 	if (p->train_rows > ps->rows - p->test_rows)
 		return err_at(reterr, ERR_INVALID, "/dataset/train_rows",
