@@ -131,8 +131,9 @@ static void problem_sagemaker(struct request *rq, unsigned status, const char *d
 		reply_sagemaker(rq, 400, "ValidationError", NULL, "%s", detail);
 }
 
-static void problem(struct request *rq, unsigned status, const char *code, json_t *errors,
-		    const char *fmt, va_list ap)
+__attribute__((format(printf, 5, 0))) static void problem(struct request *rq, unsigned status,
+							  const char *code, json_t *errors,
+							  const char *fmt, va_list ap)
 {
 	char detail[DETAIL_MAX], type[64];
 	json_t *body;

@@ -33,7 +33,8 @@ def timed(call):
 
 
 def row(what, rows, ours_s, theirs_s, peer):
-    return {"what": what, "ours rows/s": round(rows / ours_s), "peer rows/s": round(rows / theirs_s),
+    return {"what": what, "ours rows/s": round(rows / ours_s),
+            "peer rows/s": round(rows / theirs_s),
             "ratio": round(theirs_s / ours_s, 1), "peer": peer}
 
 
@@ -86,7 +87,8 @@ def preprocess(folder):
     runs = iter(range(1000))
     ours_s, _ = best(lambda: preprocess_ours(folder, next(runs)))
     theirs_s, _ = best(lambda: preprocess_theirs(folder, next(runs)))
-    return row("a preprocess job, 128 tokens", 3180, ours_s, theirs_s, "datasets map + save_to_disk")
+    return row("a preprocess job, 128 tokens", 3180, ours_s, theirs_s,
+               "datasets map + save_to_disk")
 
 
 def main():

@@ -3,7 +3,7 @@
  * Lines of work/events.ndjson, written by workers, read by the daemon. Each is one JSON object
  * of at most EVENT_LINE_MAX bytes with "v", "t" (the type) and "at" (wall clock, microseconds):
  *
- *   {"t":"progress","done":40,"total":320,"unit":"steps","rate":4.1,"eta_seconds":68,"phase":"train"}
+ *   {"t":"progress","done":40,"total":320,"unit":"steps","rate":4,"eta_seconds":68,"phase":"train"}
  *   {"t":"metric","step":40,"epoch":0.25,"values":{"loss":0.61,"learning_rate":5e-05}}
  *   {"t":"warning","code":"invalid_utf8","message":"3 rows …"}
  *   {"t":"checkpoint","step":500,"path":"checkpoints/checkpoint-500"}

@@ -26,8 +26,9 @@ struct worker {
 	bool has_device;    /* a GPU was given (CUDA_VISIBLE_DEVICES is set) */
 	const char *resume; /* checkpoint directory or NULL */
 	struct report *report;
-	const char *failure_code;	   /* set by a command whose failure has a code of its own
-					    * (jobs/reason.h); NULL: the one of the error. Static text. */
+	/* Set by a command whose failure has a code of its own (jobs/reason.h); static text; NULL:
+	 * the code of the error. */
+	const char *failure_code;
 	const volatile sig_atomic_t *stop; /* not 0 after SIGTERM: finish soon, -ERR_CANCELLED */
 };
 

@@ -52,7 +52,8 @@ class Box:
             self.outer = subprocess.Popen(
                 ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", self.cgroup,
                  "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--ipc", "--uts",
-                 "--cgroup", "--fork", "--kill-child", HERE / "box.sh", self.scratch, self.share, self.units],
+                 "--cgroup", "--fork", "--kill-child", HERE / "box.sh", self.scratch, self.share,
+                 self.units],
                 stdout=console, stderr=console, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_S
         while time.monotonic() < end:
