@@ -329,6 +329,9 @@ static void test_errors(void **state)
 	assert_int_equal(e.code, ENOENT);
 	assert_int_equal(err_set(NULL, ERR_GONE, "%s", "nobody listens"), -ERR_GONE);
 	assert_int_equal(err_ctx(NULL, -3, "x"), -3);
+	/* what a message quotes may be any bytes */
+	err_set(&e, ERR_INVALID, "a\xff %s \xe2\x82", "\xe2\x82\xac\xc3");
+	assert_string_equal(e.msg, "a? \xe2\x82\xac? ??");
 	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
 		memcpy(text + i, "é", 3);
 	for (int shift = 0; shift < 2; shift++) { /* a cut text is still a text */

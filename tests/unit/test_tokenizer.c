@@ -18,9 +18,10 @@
 #include <pthread.h>
 #include <string.h>
 
-#define THREADS	    4
-#define FUZZ_ROUNDS 20000
-#define FUZZ_BYTES  160
+#define THREADS	      4
+#define FUZZ_ROUNDS   20000
+#define FUZZ_BYTES    160
+#define DAMAGE_ROUNDS 600
 
 enum {
 	PAD,
@@ -350,6 +351,54 @@ static void test_random_bytes(void **state)
 	}
 }
 
+static const char json_seed[] =
+	"{\"version\":\"1.0\",\"added_tokens\":[{\"id\":3,\"content\":\"[SEP]\",\"special\":true,"
+	"\"normalized\":false,\"lstrip\":true},{\"id\":9,\"content\":\"New\",\"normalized\":true}],"
+	"\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"lowercase\":true,"
+	"\"handle_chinese_chars\":true,\"strip_accents\":null},\"pre_tokenizer\":{\"type\":"
+	"\"BertPreTokenizer\"},\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\","
+	"3],"
+	"\"cls\":[\"[CLS]\",2]},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+	"\"max_input_chars_per_word\":5,\"vocab\":{\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":5,"
+	"\"##b\":6,\"\":7,\"##\":8}}}";
+
+static void write_plainly(const struct fixture *f, const char *name, const char *data, size_t len)
+{
+	OWN(closep) int fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_int_equal(fd_write_all(fd, data, len), 0);
+}
+
+/* Damaged in random places: refused with a message, or it loads and encodes. */
+static void test_damaged_tokenizer_json(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t rng = 5;
+	int loaded = 0, refused = 0;
+
+	for (int round = 0; round < DAMAGE_ROUNDS; round++) {
+		OWN(tokenizer_freep) struct tokenizer *t = NULL;
+		char data[sizeof(json_seed)];
+		struct encoding e;
+		struct err err = {0};
+
+		memcpy(data, json_seed, sizeof(data));
+		for (int i = 0; i < round % 3; i++)
+			data[next_random(&rng) % (sizeof(data) - 1)] =
+				"0123456789\"{}[],:-abf"[next_random(&rng) % 21];
+		write_plainly(f, "tokenizer.json", data, sizeof(data) - 1);
+		if (tokenizer_load(f->dir, &t, &err) < 0) {
+			assert_true(err.msg[0]);
+			refused++;
+			continue;
+		}
+		loaded++;
+		assert_int_equal(tokenizer_encode(t, f->s, "ab [SEP] new x", 14, "b", 1, 6, &e), 0);
+		assert_in_range(e.n, 3, 6);
+	}
+	assert_true(loaded > DAMAGE_ROUNDS / 4 && refused > DAMAGE_ROUNDS / 8);
+}
+
 static void *encode_many(void *arg)
 {
 	const struct tokenizer *t = arg;
@@ -401,6 +450,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_copy_files),
 		TEST(test_random_bytes),
+		TEST(test_damaged_tokenizer_json),
 		TEST(test_threads_share_one_tokenizer),
 	};
 

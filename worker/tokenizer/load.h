@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "worker/tokenizer/internal.h"
 
-#define TOKENIZER_FILE_MAX (256u << 20)
+#define TOKENIZER_FILE_MAX (64u << 20)
 #define TOKENIZER_IDS_MAX  (1 << 24) /* ids at or above this are refused */
 
 struct loading {

@@ -423,5 +423,5 @@ int main(void)
 		cmocka_unit_test(test_labels_limit),
 	};
 
-	return cmocka_run_group_tests_name("source", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("dataset_text", tests, NULL, NULL);
 }
