@@ -11,7 +11,7 @@ from texts import BUILD
 class Execution:
     """DIR/spec.json, DIR/work, and after run(): status, events, stderr."""
 
-    def __init__(self, root, kind, spec, cpus=2):
+    def __init__(self, root, kind, spec, cpus=2, resume=None):
         self.dir = pathlib.Path(root)
         self.work = self.dir / "work"
         self.kind = kind
@@ -19,7 +19,7 @@ class Execution:
         (self.dir / "spec.json").write_text(json.dumps({
             "v": 1, "execution": "x1", "job": "j1", "run": "r1", "attempt": 1, "kind": kind,
             "name": kind, "spec": spec, "resources": {"cpus": cpus, "devices": []},
-            "resume": None}))
+            "resume": resume and str(resume)}))
 
     def start(self, **popen):
         env = {"PATH": os.environ["PATH"], "TRAINYARD_EXECUTION": "x1",

@@ -171,6 +171,7 @@ static int parse_header(struct safetensors *s, struct err *reterr)
 	const unsigned char *map = s->map;
 	uint64_t size = 0;
 	const char *key, *data;
+	struct err cause = {0};
 	json_t *value;
 	int r;
 
@@ -185,12 +186,9 @@ static int parse_header(struct safetensors *s, struct err *reterr)
 			       size, s->map_size);
 	if (size == 0 || map[8] != '{')
 		return err_set(reterr, ERR_CORRUPT, "its header does not begin with '{'");
-	r = json_parse((const char *)map + 8, (size_t)size, &s->header, reterr);
-	if (r < 0 || !json_is_object(s->header)) {
-		err_ctx(reterr, r, "its header is not a JSON object");
-		return err_set(reterr, ERR_CORRUPT, "%s",
-			       r < 0 ? reterr ? reterr->msg : "" : "its header is not an object");
-	}
+	r = json_parse((const char *)map + 8, (size_t)size, &s->header, &cause);
+	if (r < 0)
+		return err_set(reterr, ERR_CORRUPT, "its header is not JSON: %s", cause.msg);
 	s->tensors = calloc(json_object_size(s->header) + 1, sizeof(*s->tensors));
 	if (!s->tensors)
 		return err_errno(reterr, ENOMEM, "read the header");

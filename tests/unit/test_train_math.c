@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Metrics, hyperparameters and the learning rate. */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/train/metrics.h"
+#include "worker/train/settings.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void add(struct metrics *m, int classes, int predicted, int64_t label)
+{
+	float logits[4] = {0};
+
+	assert_true(classes <= 4);
+	logits[predicted] = 2;
+	metrics_add(m, logits, label);
+}
+
+static void test_binary(void **state)
+{
+	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	struct metrics_values v;
+
+	/* 3 true positives, 1 false positive, 2 false negatives, 4 true negatives */
+	for (int i = 0; i < 3; i++)
+		add(m, 2, 1, 1);
+	add(m, 2, 1, 0);
+	add(m, 2, 0, 1);
+	add(m, 2, 0, 1);
+	for (int i = 0; i < 4; i++)
+		add(m, 2, 0, 0);
+	metrics_values(m, &v);
+	assert_int_equal(v.rows, 10);
+	assert_true(fabs(v.accuracy - 0.7) < 1e-12);
+	assert_true(fabs(v.precision - 0.75) < 1e-12);
+	assert_true(fabs(v.recall - 0.6) < 1e-12);
+	assert_true(fabs(v.f1 - 2.0 / 3) < 1e-12);
+	assert_true(fabs(v.loss - (log(1 + exp(-2.0)) + 0.3 * 2)) < 1e-9);
+}
+
+static void test_macro_leaves_out_absent_classes(void **state)
+{
+	OWN(metrics_freep) struct metrics *m = metrics_new(4);
+	struct metrics_values v;
+
+	add(m, 4, 0, 0);
+	add(m, 4, 1, 0);
+	add(m, 4, 1, 1);
+	add(m, 4, 2, 1); /* class 2 is predicted but never right; class 3 does not occur */
+	metrics_values(m, &v);
+	assert_true(fabs(v.precision - (1.0 + 0.5 + 0) / 3) < 1e-12);
+	assert_true(fabs(v.recall - (0.5 + 0.5 + 0) / 3) < 1e-12);
+	assert_true(fabs(v.f1 - (2.0 / 3 + 0.5 + 0) / 3) < 1e-12);
+}
+
+static void test_nothing_right_is_zero(void **state)
+{
+	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	struct metrics_values v;
+
+	metrics_values(m, &v);
+	assert_true(v.accuracy == 0 && v.f1 == 0 && v.loss == 0);
+	add(m, 2, 0, 1);
+	metrics_values(m, &v);
+	assert_true(v.accuracy == 0 && v.precision == 0 && v.recall == 0 && v.f1 == 0);
+}
+
+static void test_large_logits(void **state)
+{
+	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	const float logits[] = {-3000, 5000};
+	struct metrics_values v;
+
+	metrics_add(m, logits, 0);
+	metrics_values(m, &v);
+	assert_true(fabs(v.loss - 8000) < 1e-6);
+}
+
+static int parse(const char *text, struct train_settings *s, struct err *e)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+
+	assert_int_equal(json_parse(text, strlen(text), &j, e), 0);
+	return train_settings_parse(j, s, e);
+}
+
+static void test_defaults(void **state)
+{
+	struct train_settings s;
+	struct err e = {0};
+
+	assert_int_equal(parse("{}", &s, &e), 0);
+	assert_true(s.epochs == 3 && s.learning_rate == 5e-5 && s.weight_decay == 0);
+	assert_true(s.max_grad_norm == 1 && s.bf16 == TRAIN_BF16_AUTO);
+	assert_int_equal(s.train_batch_size, 32);
+	assert_int_equal(s.eval_batch_size, 64);
+	assert_int_equal(s.warmup_steps, 500);
+	assert_int_equal(s.seed, 42);
+	assert_int_equal(s.save_steps, TRAIN_SAVE_EPOCHS);
+	assert_int_equal(parse("{\"epochs\":0.5,\"weight_decay\":0,\"save_steps\":0}", &s, &e), 0);
+	assert_int_equal(s.save_steps, 0);
+	train_settings_fit(&s, 65);
+	assert_int_equal(s.steps_per_epoch, 3);
+	assert_int_equal(s.total_steps, 2);
+}
+
+static void test_out_of_range(void **state)
+{
+	static const struct {
+		const char *text, *field;
+	} cases[] = {
+		{"{\"epochs\":0}", "epochs"},
+		{"{\"epochs\":1001}", "epochs"},
+		{"{\"learning_rate\":0}", "learning_rate"},
+		{"{\"learning_rate\":\"fast\"}", "learning_rate"},
+		{"{\"learning_rate\":1.5}", "learning_rate"},
+		{"{\"train_batch_size\":0}", "train_batch_size"},
+		{"{\"train_batch_size\":65537}", "train_batch_size"},
+		{"{\"eval_batch_size\":1.5}", "eval_batch_size"},
+		{"{\"weight_decay\":-0.1}", "weight_decay"},
+		{"{\"max_grad_norm\":-1}", "max_grad_norm"},
+		{"{\"warmup_steps\":-1}", "warmup_steps"},
+		{"{\"max_length\":1}", "max_length"},
+		{"{\"bf16\":\"maybe\"}", "bf16"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct train_settings s;
+		struct err e = {0};
+
+		if (parse(cases[i].text, &s, &e) != -ERR_INVALID)
+			fail_msg("%s was taken", cases[i].text);
+		assert_non_null(strstr(e.msg, cases[i].field));
+		assert_true(str_ends(e.field, cases[i].field));
+	}
+}
+
+/* T = 16 steps, W = 4: the values of transformers' get_linear_schedule_with_warmup. */
+static void test_schedule(void **state)
+{
+	struct train_settings s = {.total_steps = 16, .warmup_steps = 4, .learning_rate = 1};
+
+	assert_true(train_learning_rate(&s, 0) == 0);
+	assert_true(fabs(train_learning_rate(&s, 3) - 0.75) < 1e-12);
+	assert_true(train_learning_rate(&s, 4) == 1);
+	assert_true(fabs(train_learning_rate(&s, 10) - 0.5) < 1e-12);
+	assert_true(train_learning_rate(&s, 16) == 0);
+	s.warmup_steps = 0;
+	assert_true(train_learning_rate(&s, 0) == 1);
+	s.warmup_steps = 500; /* longer than the run: climbs all the way */
+	assert_true(fabs(train_learning_rate(&s, 15) - 0.03) < 1e-12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_macro_leaves_out_absent_classes),
+		cmocka_unit_test(test_nothing_right_is_zero),
+		cmocka_unit_test(test_large_logits),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_out_of_range),
+		cmocka_unit_test(test_schedule),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
