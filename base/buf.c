@@ -102,16 +102,6 @@ void buf_clear(struct buf *b)
 		b->data[0] = '\0';
 }
 
-void buf_consume(struct buf *b, size_t len)
-{
-	assert(len <= b->len);
-	if (!len)
-		return;
-	memmove(b->data, b->data + len, b->len - len);
-	b->len -= len;
-	b->data[b->len] = '\0';
-}
-
 const char *buf_str(const struct buf *b)
 {
 	return b->data ? b->data : "";

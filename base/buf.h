@@ -32,8 +32,7 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
  * Follow with buf_added(). */
 char *buf_reserve(struct buf *b, size_t len);
 void buf_added(struct buf *b, size_t len);
-void buf_clear(struct buf *b);		     /* len = 0, failed = false; keeps the memory */
-void buf_consume(struct buf *b, size_t len); /* drop len bytes at the front */
-const char *buf_str(const struct buf *b);    /* never NULL; valid until the next change */
+void buf_clear(struct buf *b);		  /* len = 0, failed = false; keeps the memory */
+const char *buf_str(const struct buf *b); /* never NULL; valid until the next change */
 /* The bytes, to be freed by the caller; "" when there are none, NULL when the buffer has failed. */
 char *buf_take(struct buf *b);

@@ -217,42 +217,6 @@ int file_copy(int from_dirfd, const char *from, int to_dirfd, const char *to, st
 	}
 }
 
-int tree_size(int at, const char *path, int64_t *ret_bytes, int64_t *ret_files, struct err *reterr)
-{
-	OWN(closedirp) DIR *d = open_dir(at, path);
-	int64_t bytes = 0, files = 0;
-	struct dirent *e;
-
-	if (!d)
-		return err_errno(reterr, errno, "read directory %s", path);
-	while ((e = readdir(d))) {
-		struct stat st;
-
-		if (is_dot(e->d_name))
-			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT) /* removed meanwhile */
-				continue;
-			return err_errno(reterr, errno, "read %s/%s", path, e->d_name);
-		}
-		if (S_ISDIR(st.st_mode)) {
-			int64_t b, f;
-			int r = tree_size(dirfd(d), e->d_name, &b, &f, reterr);
-
-			if (r < 0)
-				return r;
-			bytes += b;
-			files += f;
-		} else if (S_ISREG(st.st_mode)) {
-			bytes += st.st_size;
-			files++;
-		}
-	}
-	*ret_bytes = bytes;
-	*ret_files = files;
-	return 0;
-}
-
 bool path_exists(int at, const char *path)
 {
 	struct stat st;

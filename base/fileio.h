@@ -31,9 +31,6 @@ int tree_remove(int at, const char *path, struct err *reterr) MUSTCHECK;
 /* Copy one regular file (reflink or copy_file_range when possible); not durable. */
 int file_copy(int from_dirfd, const char *from, int to_dirfd, const char *to,
 	      struct err *reterr) MUSTCHECK;
-/* Bytes of all regular files below path, and how many there are. */
-int tree_size(int at, const char *path, int64_t *ret_bytes, int64_t *ret_files,
-	      struct err *reterr) MUSTCHECK;
 bool path_exists(int at, const char *path);
 bool path_is_dir(int at, const char *path);
 /* A relative path that stays below its root: not empty, not absolute, no "." or ".." part. */

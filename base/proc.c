@@ -111,19 +111,6 @@ static bool read_proc(pid_t pid, const char *name, struct buf *out)
 	return file_read(AT_FDCWD, path, out, NULL) >= 0;
 }
 
-uint64_t proc_start_ticks(pid_t pid)
-{
-	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
-	char *p;
-
-	if (!read_proc(pid, "stat", &text))
-		return 0;
-	p = strrchr(text.data, ')'); /* the name may hold anything */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
-}
-
 bool proc_env(pid_t pid, const char *key, char *buf, size_t size)
 {
 	OWN(buf_done) struct buf env = BUF_INIT(PROC_ENV_MAX);
@@ -182,15 +169,4 @@ int proc_kill_by_env(const char *entry, int sig)
 	}
 	closedir(d);
 	return killed;
-}
-
-int64_t proc_rss_bytes(pid_t pid)
-{
-	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
-	char *p;
-
-	if (!read_proc(pid, "statm", &text))
-		return 0;
-	p = strchr(text.data, ' ');
-	return p ? strtoll(p + 1, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }

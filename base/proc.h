@@ -32,8 +32,6 @@ struct proc_spec {
 int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr) MUSTCHECK;
 /* The kernel's id of this boot. */
 int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr) MUSTCHECK;
-/* Start time of a process in clock ticks since boot: with the pid it names one process. 0: gone. */
-uint64_t proc_start_ticks(pid_t pid);
 /* The value of one variable in a process's environment, cut to size; false: gone, unreadable or
  * unset. */
 bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
@@ -42,5 +40,3 @@ bool proc_name(pid_t pid, char *buf, size_t size);
 /* Send `sig` to every process (not this one) whose environment has the string KEY=VALUE
  * `entry`. Returns how many were signalled. Only processes whose environment may be read. */
 int proc_kill_by_env(const char *entry, int sig);
-/* Resident and anonymous-resident bytes of a process; 0 when gone. */
-int64_t proc_rss_bytes(pid_t pid);

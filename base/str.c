@@ -177,34 +177,6 @@ int str_parse_bytes(const char *s, int64_t *ret)
 	return -EINVAL;
 }
 
-bool str_glob(const char *p, const char *s)
-{
-	for (; *p; p++, s++) {
-		if (p[0] == '*' && p[1] == '*') {
-			p += 2;
-			if (*p == '/' && str_glob(p + 1, s)) /* a/ ** /b also matches a/b */
-				return true;
-			for (;; s++) {
-				if (str_glob(p, s))
-					return true;
-				if (!*s)
-					return false;
-			}
-		}
-		if (*p == '*') {
-			for (;; s++) {
-				if (str_glob(p + 1, s))
-					return true;
-				if (!*s || *s == '/')
-					return false;
-			}
-		}
-		if (!*s || (*p == '?' ? *s == '/' : *p != *s))
-			return false;
-	}
-	return !*s;
-}
-
 bool str_utf8_valid(const char *str, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)str, *end = s + len;

@@ -24,8 +24,6 @@ int str_to_double(const char *s, double *ret); /* finite numbers only */
 char *str_bytes(char *buf, size_t size, int64_t bytes);
 /* "8GiB", "512MB", "1024" → bytes; 0 or -EINVAL. */
 int str_parse_bytes(const char *s, int64_t *ret);
-/* Shell-style match of a path: ** crosses '/', * and ? do not. */
-bool str_glob(const char *pattern, const char *path);
 bool str_utf8_valid(const char *s, size_t len);
 /* Put '?' for every byte that is not part of valid UTF-8. */
 void str_utf8_mask(char *s);

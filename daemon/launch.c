@@ -28,7 +28,8 @@ static const char *worker_command(const struct job_row *job, bool serve)
 	return job_kind_str(job->kind);
 }
 
-static json_t *environment(const struct execution_row *row)
+/* The job's own `environment` comes on top, except for scripts, whose worker hands it on. */
+static json_t *environment(const struct execution_row *row, const json_t *spec)
 {
 	OWN(buf_done) struct buf devices = BUF_INIT(SPEC_DEVICES_MAX * 64);
 	json_t *env = json_object();
@@ -44,18 +45,20 @@ static json_t *environment(const struct execution_row *row)
 	json_object_set_new(env, "OMP_NUM_THREADS", json_string(cpus));
 	json_object_set_new(env, "CUDA_DEVICE_ORDER", json_string("PCI_BUS_ID"));
 	json_object_set_new(env, "CUDA_VISIBLE_DEVICES", json_string(buf_str(&devices)));
+	if (!json_object_get(spec, "entry_point"))
+		json_object_update(env, json_object_get(spec, "environment"));
 	return env;
 }
 
-static json_t *shim_part(struct engine *e, const struct execution_row *row, const char *command,
-			 int64_t max_runtime_us)
+static json_t *shim_part(struct engine *e, const struct execution_row *row, const json_t *spec,
+			 const char *command, int64_t max_runtime_us)
 {
 	char cwd[SPEC_PATH_MAX + 8];
 	json_t *exec;
 
 	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
 	exec = json_pack("{s[ss] so ss sI sI}", "argv", e->settings->worker, command, "env",
-			 environment(row), "cwd", cwd, "grace_ms",
+			 environment(row, spec), "cwd", cwd, "grace_ms",
 			 (json_int_t)(e->settings->stop_grace_us / USEC_PER_MSEC), "log_max_bytes",
 			 (json_int_t)e->settings->log_max_bytes);
 	json_object_set_new(exec, "max_runtime_ms",
@@ -74,12 +77,12 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 	job_resources_of(spec, &res);
 	for (int i = 0; i < row->devices_n; i++)
 		json_array_append_new(devices, json_string(row->device_uuids[i]));
-	message = json_pack(
-		"{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution", row->id,
-		"job", job->id, "run", job->run, "attempt", row->attempt, "kind",
-		job_kind_str(job->kind), "name", job->name, "spec", spec, "resources", "cpus",
-		row->cpus, "devices", devices, "exec",
-		shim_part(e, row, worker_command(job, serve), serve ? 0 : res.max_runtime_us));
+	message = json_pack("{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution",
+			    row->id, "job", job->id, "run", job->run, "attempt", row->attempt,
+			    "kind", job_kind_str(job->kind), "name", job->name, "spec", spec,
+			    "resources", "cpus", row->cpus, "devices", devices, "exec",
+			    shim_part(e, row, spec, worker_command(job, serve),
+				      serve ? 0 : res.max_runtime_us));
 	if (message)
 		json_set_str(message, "resume", resume);
 	return message;

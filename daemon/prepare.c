@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "daemon/endpoint.h"
 #include "daemon/sources.h"
+#include "jobs/problems.h"
 
 #include <limits.h>
 #include <string.h>
@@ -26,22 +27,6 @@ static bool model_known(void *userdata, const char *name)
 	return find_model(userdata, name) != NULL;
 }
 
-static void say(json_t *problems, const char *pointer, const char *code, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static void say(json_t *problems, const char *pointer, const char *code, const char *fmt, ...)
-{
-	char detail[ERR_MSG_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
-	va_end(ap);
-	if (json_array_size(problems) < SPEC_PROBLEMS_MAX)
-		json_array_append_new(problems, json_pack("{ss ss ss}", "pointer", pointer, "code",
-							  code, "detail", detail));
-}
-
 /* The real path of what the spec names, checked against the roots. */
 static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
 		      json_t *problems)
@@ -50,9 +35,12 @@ static bool find_path(const struct settings *set, const struct spec_path *p, cha
 
 	if (!path_join(joined, sizeof(joined), p->path[0] == '/' ? "" : set->base_dir, p->path) ||
 	    !realpath(p->path[0] == '/' ? p->path : joined, real)) {
-		say(problems, p->pointer, "data_missing", "'%s': %s%s%s", p->path, strerror(errno),
-		    p->path[0] == '/' ? "" : "; relative paths start at ",
-		    p->path[0] == '/' ? "" : set->base_dir);
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
+			    strerror(errno), p->path[0] == '/' ? "" : "; relative paths start at ",
+			    p->path[0] == '/' ? "" : set->base_dir,
+			    p->use == SPEC_PATH_MODEL
+				    ? ", and the configuration names no such model"
+				    : "");
 		return false;
 	}
 	for (const char *const *root = set->roots; *root; root++) {
@@ -63,8 +51,8 @@ static bool find_path(const struct settings *set, const struct spec_path *p, cha
 		if (strncmp(real, *root, n) == 0 && (real[n] == '/' || !real[n]))
 			return true;
 	}
-	say(problems, p->pointer, "forbidden",
-	    "'%s' is not below a root that jobs may read (setting local.roots)", real);
+	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
+		    "'%s' is not below a root that jobs may read (setting local.roots)", real);
 	return false;
 }
 
@@ -76,13 +64,14 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	if (p->use == SPEC_PATH_DATASET)
 		return true;
 	if (!is_dir) {
-		say(problems, p->pointer, "data_missing", "'%s' is not a directory", real);
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s' is not a directory",
+			    real);
 		return false;
 	}
 	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
 					  !path_exists(AT_FDCWD, config))) {
-		say(problems, p->pointer, "data_missing",
-		    "'%s' is not a model directory: it has no config.json", real);
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
+			    "'%s' is not a model directory: it has no config.json", real);
 		return false;
 	}
 	return true;
@@ -99,7 +88,8 @@ static bool check_entry_point(const struct spec_path *p, const char *real, json_
 		return true;
 	snprintf(pointer, sizeof(pointer), "%.*sentry_point",
 		 (int)(strlen(p->pointer) - strlen(p->key)), p->pointer);
-	say(problems, pointer, "data_missing", "there is no file '%s' in '%s'", entry, real);
+	problem_add(problems, pointer, PROBLEM_DATA_MISSING, "there is no file '%s' in '%s'", entry,
+		    real);
 	return false;
 }
 
@@ -111,7 +101,8 @@ static void freeze(struct engine *e, const struct spec_path *p, const char *real
 
 	path_join(sources, sizeof(sources), e->settings->data_dir, "sources");
 	if (source_freeze(sources, real, dry, frozen, sizeof(frozen), &why) < 0) {
-		say(problems, p->pointer, "invalid", "source_dir '%s': %s", real, why.msg);
+		problem_add(problems, p->pointer, PROBLEM_INVALID, "source_dir '%s': %s", real,
+			    why.msg);
 		return;
 	}
 	json_object_set_new(p->object, "source_dir_submitted", json_string(real));
@@ -146,8 +137,8 @@ static void check_endpoint(struct engine *e, const struct job_spec *job, size_t 
 		return;
 	if (!is_job)
 		snprintf(pointer, sizeof(pointer), "/jobs/%zu/endpoint", i);
-	say(problems, pointer, "endpoint_taken",
-	    "an endpoint named '%s' is live; delete it or choose another name", name);
+	problem_add(problems, pointer, PROBLEM_ENDPOINT_TAKEN,
+		    "an endpoint named '%s' is live; delete it or choose another name", name);
 }
 
 /* {"jobs":[{"name","target","slot":"cpu"|"gpu"|"endpoint"|"none","gpus","cpus"}]} */
@@ -181,7 +172,7 @@ static void fill_context(struct engine *e, struct spec_context *ctx)
 	*ctx = (struct spec_context){
 		.native = set->native,
 		.gpus = devices_count(e->devices),
-		.cpus = set->cpu_slots * set->cpus_per_slot,
+		.cpus = set->cpus_per_slot,
 		.memory_bytes = set->memory_bytes,
 		.python = set->python,
 		.lease_ttl_default_us = set->lease_ttl_default_us,

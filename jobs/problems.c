@@ -17,6 +17,9 @@ static const char *const codes[PROBLEM_CODES_] = {
 	[PROBLEM_UNSUPPORTED] = "unsupported",
 	[PROBLEM_TOO_MANY] = "too_many",
 	[PROBLEM_INVALID] = "invalid",
+	[PROBLEM_DATA_MISSING] = "data_missing",
+	[PROBLEM_FORBIDDEN] = "forbidden",
+	[PROBLEM_ENDPOINT_TAKEN] = "endpoint_taken",
 };
 
 const char *problem_code_str(enum problem_code code)

@@ -23,6 +23,9 @@ enum problem_code {
 	PROBLEM_UNSUPPORTED,
 	PROBLEM_TOO_MANY,
 	PROBLEM_INVALID,
+	PROBLEM_DATA_MISSING,	/* a path or model that this machine does not have */
+	PROBLEM_FORBIDDEN,	/* a path outside the allowed roots */
+	PROBLEM_ENDPOINT_TAKEN, /* its name is in use */
 	PROBLEM_CODES_,
 };
 

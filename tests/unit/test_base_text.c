@@ -112,43 +112,6 @@ static void test_bytes(void **state)
 	assert_string_equal(str_bytes(buf, sizeof(buf), INT64_MAX), "8192.0 PiB");
 }
 
-static void test_glob(void **state)
-{
-	static const struct {
-		const char *pattern, *path;
-		bool want;
-	} cases[] = {
-		{"*", "a", true},
-		{"*", "", true},
-		{"*", "a/b", false},
-		{"**", "a/b/c", true},
-		{"*.txt", "a.txt", true},
-		{"*.txt", "d/a.txt", false},
-		{"**/*.txt", "d/e/a.txt", true},
-		{"**/*.txt", "a.txt", true},
-		{"a/**/b", "a/b", true},
-		{"a/**/b", "a/x/y/b", true},
-		{"a/**/b", "ab", false},
-		{"checkpoint-*/**", "checkpoint-500/optimizer.pt", true},
-		{"checkpoint-*/**", "model/x", false},
-		{"?", "a", true},
-		{"?", "/", false},
-		{"?", "", false},
-		{"a?c", "abc", true},
-		{"", "", true},
-		{"", "a", false},
-		{"abc", "ab", false},
-		{"ab", "abc", false},
-		{"*a*b", "xaxxb", true},
-		{"*a*b", "xaxxbc", false},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		if (str_glob(cases[i].pattern, cases[i].path) != cases[i].want)
-			fail_msg("'%s' on '%s' must be %d", cases[i].pattern, cases[i].path,
-				 cases[i].want);
-}
-
 static void test_utf8(void **state)
 {
 	static const char *const good[] = {"",
@@ -346,12 +309,11 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),	    cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_numbers),	    cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_glob),	    cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_clock_parse), cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_ids),	    cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_copies),	  cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_numbers),	  cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_utf8),	  cmocka_unit_test(test_clock_parse),
+		cmocka_unit_test(test_durations), cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_hash),	  cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
