@@ -29,7 +29,8 @@ struct worker {
 	/* Set by a command whose failure has a code of its own (jobs/reason.h); static text; NULL:
 	 * the code of the error. */
 	const char *failure_code;
-	const volatile sig_atomic_t *stop; /* not 0 after SIGTERM: finish soon, -ERR_CANCELLED */
+	/* Not 0 after SIGTERM: finish soon, -ERR_CANCELLED. */
+	const volatile sig_atomic_t *stop;
 };
 
 int preprocess_main(struct worker *w, struct err *reterr);
