@@ -60,7 +60,7 @@ static int parse_path(struct request *rq, const char *path, size_t n, char **tex
 		const char *stop = slash ? slash : end;
 
 		if (rq->segments_n == REQUEST_SEGMENTS_MAX)
-			return err_set(reterr, ERR_LIMIT, "the path has more than %d parts",
+			return err_set(reterr, ERR_INVALID, "the path has more than %d parts",
 				       REQUEST_SEGMENTS_MAX);
 		rq->segments[rq->segments_n] = decode(part, (size_t)(stop - part), false, text);
 		if (!rq->segments[rq->segments_n++])
@@ -82,7 +82,7 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 
 		if (n) {
 			if (rq->params_n == REQUEST_PARAMS_MAX)
-				return err_set(reterr, ERR_LIMIT,
+				return err_set(reterr, ERR_INVALID,
 					       "the query has more than %d parameters",
 					       REQUEST_PARAMS_MAX);
 			p->name = decode(query, name_n, true, text);

@@ -195,7 +195,7 @@ def test_headers_beyond_the_limit(daemon):
 
 
 @pytest.mark.parametrize("data", [
-    b"\r\n\r\n", b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"GET /v1/version HTTP/9.9\r\n\r\n",
+    b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"GET /v1/version HTTP/9.9\r\n\r\n",
     b"GET /v1/version HTTP/1.1\r\n\r\n", b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0" * 1000,
     b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
