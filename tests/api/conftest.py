@@ -115,3 +115,22 @@ def done(daemon, script):
     job = daemon.wait_end(daemon.submit_job(script("hello.py"))["id"])
     assert job["state"] == "succeeded", job
     return job
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A small BERT with random weights, two labels and 64 positions."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("tiny")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "fine", "bad", "film",
+             *"bcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz")]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    torch.manual_seed(0)
+    transformers.BertForSequenceClassification(transformers.BertConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64, id2label={0: "neg", 1: "pos"},
+        label2id={"neg": 0, "pos": 1})).save_pretrained(folder)
+    (folder / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "BertTokenizer", "do_lower_case": true, "model_max_length": 64}')
+    return folder

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One contract in three places: the table of routes, openapi.json, docs/api.md; and the daemon keeps it."""
+"""One contract in three places, the table of routes, openapi.json and docs/api.md; the daemon keeps
+it."""
 import re
 
 import jsonschema
@@ -15,8 +16,8 @@ from schemathesis.specs.openapi.checks import (response_schema_conformance,
 from client import NO_JOB, NO_RUN
 from trainyardd import ROOT
 
-ROUTE = re.compile(r'\{"([A-Z]+)", "(/[^"]*)", (\w+),\s*(?:NULL|PARAMS\(([^)]*)\)),\s*BODY_(\w+),\s*'
-                   r'(true|false),\s*"([^"]*)"\}')
+ROUTE = re.compile(r'\{"([A-Z]+)", "(/[^"]*)", (\w+),\s*(?:NULL|PARAMS\(([^)]*)\)),\s*'
+                   r'BODY_(\w+),\s*(true|false),\s*"([^"]*)"\}')
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be done to runs and jobs: cancel, retry, hold, release, and what explain says of them."""
+"""What can be done to runs and jobs: cancel, retry, hold, release; and what explain says."""
 from client import problem
 
 

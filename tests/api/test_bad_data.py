@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Wrong data through a whole preprocess or train job: the job fails with one reason that names the
+place, and the daemon goes on. What can be seen at once is refused at the submit."""
+import gzip
+import json
+
+import pytest
+
+from client import problem
+
+GOOD = "".join(f'"a fine film {i}",pos\n"a bad film {i}",neg\n' for i in range(20))
+HEAD = "review,sentiment\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+
+    def write(name, content):
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+    return write
+
+
+@pytest.fixture(scope="module")
+def preprocess(daemon, tiny_model):
+    """Run a preprocess job on `path`; returns the job when it has ended."""
+    def run(path, **dataset):
+        job = {"name": "prep", "kind": "preprocess", "model": str(tiny_model), "max_length": 16,
+               "retry": {"max": 0},
+               "dataset": {"path": path, "text_column": "review", "label_column": "sentiment",
+                           "train_rows": 20, "test_rows": 10, **dataset}}
+        return daemon.wait_end(daemon.submit_job(job)["id"])
+    return run
+
+
+def test_good_data(preprocess, files):
+    job = preprocess(files("good.csv", HEAD + GOOD))
+    assert job["state"] == "succeeded", job
+    assert job["outputs"]["train"].endswith("/train")
+
+
+@pytest.mark.parametrize("name, content, dataset, code, words", [
+    ("empty.csv", "", {}, "invalid_input", "empty.csv"),
+    ("head.csv", HEAD, {}, "invalid_input", "no rows"),
+    ("column.csv", "text,sentiment\na,pos\nb,neg\n", {}, "invalid_input", "'review'"),
+    ("label.csv", "review,label\na,pos\nb,neg\n", {}, "invalid_input", "'sentiment'"),
+    ("twice.csv", "review,review,sentiment\na,b,pos\n", {}, "invalid_input", "twice"),
+    ("unknown.csv", HEAD + GOOD + "so so,maybe\n", {"labels": ["pos", "neg"]}, "invalid_input",
+     "maybe"),
+    ("one.csv", HEAD + GOOD.replace("neg", "pos"), {}, "invalid_input",
+     "two classes"),
+    ("few.csv", HEAD + GOOD, {"train_rows": 1000}, "invalid_input", "1000"),
+    ("quote.csv", HEAD + '"never closed,pos\n' * 9, {}, "invalid_input", "line 3"),
+    ("torn.csv.gz", gzip.compress((HEAD + GOOD * 99).encode())[:-40], {}, "data_corrupt", "gzip"),
+    ("not.csv.gz", "plain text", {}, "invalid_input", "'review'"),
+    ("lines.jsonl", '{"review": "a", "sentiment": "pos"}\n{"review": \n', {}, "invalid_input",
+     "row 2"),
+    ("null.jsonl", '{"review": "a", "sentiment": null}\n' * 4, {}, "invalid_input", "null"),
+    ("no.parquet", "PAR1 but not really PAR1", {}, "data_corrupt", "no.parquet"),
+])
+def test_wrong_data(daemon, preprocess, files, name, content, dataset, code, words):
+    job = preprocess(files(name, content), **dataset)
+    assert job["state"] == "failed"
+    assert job["reason"]["code"] == code, job["reason"]
+    assert words in job["reason"]["message"], job["reason"]
+    assert daemon.get(f"/v1/jobs/{job['id']}/attempts")["items"][-1]["reason"] == job["reason"]
+
+
+def test_bytes_that_are_no_text_are_counted(daemon, preprocess, files):
+    rows = (HEAD + GOOD).encode() + b"caf\xe9 and \xff,pos\n"
+    job = preprocess(files("latin.csv", rows), train_rows=25, test_rows=10)
+    assert job["state"] == "succeeded", job
+    warnings = daemon.get("/v1/events", since=0, job=job["id"], kind="warning", limit=500)["items"]
+    assert len(warnings) >= 1, "the row must be reported"
+    assert "UTF-8" in json.dumps(warnings)
+
+
+def first_error(answer):
+    return problem(answer, 422, "invalid_spec")["errors"][0]
+
+
+def test_a_file_that_is_not_there_is_refused_at_the_submit(daemon, tiny_model):
+    error = first_error(daemon.post("/v1/jobs", {
+        "kind": "preprocess", "model": str(tiny_model), "dataset": {"path": "/nonexistent.csv"}}))
+    assert error["pointer"] == "/dataset/path" and error["code"] == "data_missing"
+
+
+@pytest.mark.parametrize("change, pointer", [
+    ({"model": "/nonexistent"}, "/model"),
+    ({"model": "no-such-model-name"}, "/model"),
+    ({"hyperparameters": {"learning_rate": 0}}, "/hyperparameters/learning_rate"),
+    ({"hyperparameters": {"learning_rate": "fast"}}, "/hyperparameters/learning_rate"),
+    ({"hyperparameters": {"train_batch_size": 0}}, "/hyperparameters/train_batch_size"),
+    ({"hyperparameters": {"epochs": -1}}, "/hyperparameters/epochs"),
+    ({"hyperparameters": {"num_train_epochs": 1}}, "/hyperparameters/num_train_epochs"),
+    ({"channels": {"train": "/nonexistent"}}, "/channels/train"),
+    ({"channels": {}}, "/channels/train"),
+])
+def test_wrong_training_specs(daemon, tiny_model, tmp_path, change, pointer):
+    spec = {"kind": "train", "model": str(tiny_model), "channels": {"train": str(tmp_path)}}
+    error = first_error(daemon.post("/v1/jobs", {**spec, **change}))
+    assert error["pointer"] == pointer, error
+
+
+def copy_model(tiny_model, folder):
+    for path in tiny_model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def drop_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def spoil_header(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(b"\xff" * 8 + path.read_bytes()[8:])
+
+
+def other_shape(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 64}))
+
+
+def other_family(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
+
+
+def no_json(folder):
+    (folder / "config.json").write_text("{")
+
+
+def drop_vocabulary(folder):
+    for name in ("vocab.txt", "tokenizer.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("spoil, codes", [
+    (drop_weights, {"data_missing"}), (cut_weights, {"data_corrupt"}),
+    (spoil_header, {"data_corrupt"}), (other_shape, {"data_corrupt", "invalid_input"}),
+    (other_family, {"unsupported", "invalid_input"}), (no_json, {"data_corrupt", "invalid_input"}),
+    (drop_vocabulary, {"data_missing"}),
+])
+def test_a_broken_model(daemon, tiny_model, preprocess, files, tmp_path, spoil, codes):
+    data = preprocess(files("ok.csv", HEAD + GOOD))["outputs"]
+    folder = copy_model(tiny_model, tmp_path)
+    spoil(folder)
+    job = daemon.wait_end(daemon.submit_job({
+        "kind": "train", "model": str(folder), "retry": {"max": 0},
+        "channels": {"train": data["train"], "test": data["test"]},
+        "hyperparameters": {"epochs": 1, "train_batch_size": 8}})["id"])
+    assert job["state"] == "failed"
+    assert job["reason"]["code"] in codes, job["reason"]
+    assert len(job["reason"]["message"]) > 20
+
+
+def test_rows_longer_than_the_model_can_read(daemon, tiny_model, files):
+    answer = daemon.post("/v1/jobs", {
+        "kind": "preprocess", "model": str(tiny_model), "max_length": 4096, "retry": {"max": 0},
+        "dataset": {"path": files("long.csv", HEAD + GOOD), "text_column": "review",
+                    "label_column": "sentiment"}})
+    job = daemon.wait_end(answer.json()["id"])
+    assert job["state"] == "failed" and job["reason"]["code"] == "invalid_input", job["reason"]
+    assert "512" in job["reason"]["message"] or "64" in job["reason"]["message"], job["reason"]
