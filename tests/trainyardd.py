@@ -47,8 +47,9 @@ def processes_below(directory):
 class Daemon:
     """One data directory, and the daemon on it."""
 
-    def __init__(self, directory, config="", environment=None):
+    def __init__(self, directory, config="", environment=None, build=BUILD):
         self.dir = Path(directory)
+        self.build = Path(build)
         self.data = self.dir / "data"
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
@@ -60,7 +61,7 @@ class Daemon:
         """Start it; with wait, until it answers."""
         with open(self.dir / "daemon.log", "ab") as log:
             self.process = subprocess.Popen(
-                [BUILD / "daemon/trainyardd", "--config", self.dir / "trainyard.conf", "--data-dir",
+                [self.build / "daemon/trainyardd", "--config", self.dir / "trainyard.conf", "--data-dir",
                  self.data, "--listen", "127.0.0.1:0", "--socket", self.dir / "trainyard.sock"],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT,
                 env=self.environment, start_new_session=True, text=True)

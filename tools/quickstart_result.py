@@ -14,7 +14,7 @@ def load(path):
 
 run, jobs = load(sys.argv[1]), {job["name"]: job for job in load(sys.argv[2])["items"]}
 outputs = {name: job.get("outputs") or {} for name, job in jobs.items()}
-accuracy = outputs["evaluate"].get("eval_accuracy")
+accuracy = outputs["evaluate"].get("metrics", {}).get("eval_accuracy")
 predictions = outputs["ask"].get("predictions")
 
 if accuracy is not None:
