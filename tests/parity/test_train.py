@@ -327,6 +327,12 @@ def test_full_disk(setup, tmp_path):
     assert not (run.work / "model").exists() and not (run.work / "model.tmp").exists()
 
 
+def no_tokenizer(s, spec):
+    model = s.root / "bare"
+    shutil.copytree(s.model, model, ignore=lambda *_: {"tokenizer.json", "vocab.txt"})
+    spec["model"] = str(model)
+
+
 @pytest.mark.parametrize("change, code, words", [
     (lambda s, spec: spec["channels"].update(train=str(s.root / "none")), "data_missing", ["none"]),
     (lambda s, spec: spec["channels"].update(train=s.data("one", 0, 20, labels=[1] * 170)),
@@ -336,6 +342,7 @@ def test_full_disk(setup, tmp_path):
     (lambda s, spec: spec["channels"].update(test=s.data("other", 0, 20, names=["x", "y"])),
      "invalid_input", ["'bad'", "'x'"]),
     (lambda s, spec: spec.update(model=str(s.root)), "data_missing", ["config.json"]),
+    (no_tokenizer, "data_missing", ["tokenizer.json", "vocab.txt"]),
     (lambda s, spec: spec["hyperparameters"].update(learning_rate=0), "invalid_input",
      ["learning_rate"]),
     (lambda s, spec: spec["hyperparameters"].update(train_batch_size=0), "invalid_input",

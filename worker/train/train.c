@@ -3,6 +3,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/tokenizer/tokenizer.h"
 #include "worker/train/run.h"
 
 #include <string.h>
@@ -73,9 +74,12 @@ static int check_labels(const struct train_run *t, struct err *reterr)
 
 static int open_config(struct train_run *t, struct err *reterr)
 {
+	OWN(tokenizer_freep) struct tokenizer *tokenizer = NULL;
 	int labels = t->train->labels_n;
 	int r = model_config_load(t->model_dir, &t->config, reterr);
 
+	if (r >= 0) /* needed at the very end: say now that it cannot be had */
+		r = tokenizer_load(t->model_dir, &tokenizer, reterr);
 	if (t->test && t->test->labels_n > labels && !t->train->label_names)
 		labels = t->test->labels_n;
 	if (r >= 0)
@@ -126,6 +130,11 @@ static void say_start(const struct train_run *t)
 	       (long long)s->warmup_steps, s->learning_rate, (long long)s->seed);
 	if (t->step)
 		printf("resuming after step %lld\n", (long long)t->step);
+	if (t->w->has_device && !t->cuda)
+		report_warning(
+			t->w->report, "gpu_unused",
+			"a GPU was given but this libtorch has no CUDA or sees no GPU: training "
+			"runs on the CPU");
 	if (s->warmup_steps >= s->total_steps)
 		report_warning(
 			t->w->report, "warmup_too_long",
