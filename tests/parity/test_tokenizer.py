@@ -25,7 +25,7 @@ def theirs(model, max_length=0):
 def assert_same(model, texts, pairs=None, max_length=0):
     ours = encode(model, texts, pairs, max_length)
     inputs = list(zip(texts, pairs)) if pairs else texts
-    expected = theirs(model, max_length).encode_batch(inputs)
+    expected = theirs(model, max_length).encode_batch_fast(inputs)
     wrong = [(inputs[i], o[0], e.ids) for i, (o, e) in enumerate(zip(ours, expected))
              if o[0] != e.ids or o[1] != e.type_ids or o[2] != bool(e.overflowing)]
     assert not wrong, f"{len(wrong)} of {len(texts)} differ, the first: {wrong[0]!r}"
@@ -105,8 +105,8 @@ def random_text(rng):
 
 def test_random_texts_and_pairs():
     rng = random.Random(1)
-    texts = [random_text(rng) for _ in range(20_000)]
-    pairs = [random_text(rng) for _ in range(20_000)]
+    texts = [random_text(rng) for _ in range(4000)]
+    pairs = [random_text(rng) for _ in range(4000)]
     assert_same(minilm(), texts)
     assert_same(minilm(), texts, pairs)
     for max_length in (3, 4, 7, 16, 33):
@@ -179,7 +179,7 @@ CONFIGS = [
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("model_type", ["bert", "distilbert", None])
-@pytest.mark.parametrize("lowercase", [True, False, "no tokenizer.json"])
+@pytest.mark.parametrize("lowercase", [False, "no tokenizer.json"])
 def test_the_same_class_and_flags_as_autotokenizer(tmp_path, config, model_type, lowercase):
     from transformers import AutoTokenizer
     shutil.copy(minilm() / "vocab.txt", tmp_path)
