@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include "daemon/engine.h"
 
+#include <errno.h>
+
 #define INVOKE_TIMEOUT_US (60 * USEC_PER_SEC)
 #define ACCOUNT		  "000000000000" /* this machine is no AWS account */
 #define ORIGINAL_SHOWN	  1024
@@ -110,6 +112,11 @@ static void sagemaker_invoked(struct request *rq)
 				"Endpoint %s of account " ACCOUNT " not found.", rq->args[0]);
 	else if (inv->result == -ERR_CONFLICT)
 		reply_sagemaker(rq, 429, "ModelNotReadyException", NULL, "%s", inv->err.msg);
+	else if (inv->result == -ETIMEDOUT)
+		reply_sagemaker(rq, 424, "ModelError", NULL,
+				"Your invocation timed out while waiting for a response from "
+				"container primary: %s.",
+				inv->err.msg);
 	else if (inv->result < 0)
 		reply_error(rq, inv->result, &inv->err);
 	else if (inv->status >= 400)

@@ -207,6 +207,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_UNSUPPORTED, 422, "unsupported"},
 		{-ERR_GONE, 410, "gone"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
+		{-ETIMEDOUT, 504, "timed_out"},
 		{-ENOSPC, 507, "disk_full"},
 	};
 
