@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A command to the engine for one request: suspend, queue, and go on after the commit. The
+ * command's memory is the request's; the engine has it from the queueing until `done`.
+ */
 #include "api/command.h"
 
 #include "api/reply.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * What the threads of a server share: the pool of database readers and the counters that api_stop
+ * waits for. One lock, held for a few instructions.
+ */
 #include "api/context.h"
 
 int api_reader_take(struct api *api, struct store_reader **ret, struct err *reterr)

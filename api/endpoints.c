@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints: list, item, delete, renew. A change is a command; the answer is read after its commit.
+ */
 #include "api/handlers.h"
 
 #include "api/command.h"

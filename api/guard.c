@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Host, Origin and Content-Type, on text alone. */
 #include "api/guard.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* /v1/version, /healthz, /readyz: nothing here touches the database. */
 #include "api/handlers.h"
 
 #include "api/reply.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Jobs: submit, list, item, the four actions, attempts, explain. */
 #include "api/handlers.h"
 
 #include "api/command.h"

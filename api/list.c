@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * GET /v1/runs, /v1/jobs and /v1/endpoints: parameters to a filter, one read, an ETag of state
+ * changes.
+ */
 #include "api/list.h"
 
 #include "api/reply.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Makes the TCP and the unix socket; the library gets them ready. A unix socket is made through its
+ * directory, so that its path may be longer than the 108 bytes of an address.
+ */
 #include "api/listen.h"
 
 #include "base/fileio.h"

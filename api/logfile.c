@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads DIR/log by pread, so that a growing file and a hole that is punched meanwhile do no harm.
+ */
 #include "api/logfile.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* GET /v1/jobs/{job}/metrics. */
 #include "api/handlers.h"
 
 #include "api/reply.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The first screen of a dashboard, the devices and the queue. */
 #include "api/handlers.h"
 
 #include "api/reply.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The Range header. */
 #include "api/range.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Builds answers with libmicrohttpd: JSON, bytes, files, streams, problems, ETags. The one place
+ * where an error of the layers below becomes an HTTP status.
+ */
 #include "api/reply.h"
 
 #include "api/routes.h"

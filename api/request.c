@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A request without HTTP: its target split and decoded, typed parameters, the body as JSON, the
+ * shape of ids. What is wrong is answered here with what would be right.
+ */
 #include "api/request.h"
 
 #include "api/reply.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of routes, and what is said of a path, method or parameter that is not in it. */
 #include "api/routes.h"
 
 #include "api/handlers.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Runs: submit, list, item, cancel, retry. */
 #include "api/handlers.h"
 
 #include "api/command.h"

@@ -169,7 +169,7 @@ static bool check_body(struct request *rq)
 	buf_init(&rq->body, max);
 	if (!len)
 		return true;
-	if (len > 0 && (uint64_t)len > max)
+	if (!max || (len > 0 && (uint64_t)len > max))
 		return body_too_large(rq, max);
 	if (rq->route->body == BODY_RAW || guard_type_is_json(type))
 		return true;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* POST of runs and jobs, and validate: engine_prepare on this thread, then one command. */
 #include "api/submit.h"
 
 #include "api/command.h"
