@@ -38,7 +38,8 @@ static int width_of(const char *s)
 	return width;
 }
 
-/* Control characters become '?'; at most `max` code points (0: all), the last one an ellipsis. */
+/* Line ends become spaces and other control characters '?'; at most `max` code points (0: all), the
+ * last one an ellipsis. */
 static void clean(char *out, const char *s, int max)
 {
 	size_t n = 0;
@@ -51,7 +52,10 @@ static void clean(char *out, const char *s, int max)
 		if (starts && cut && width == max - 1)
 			break;
 		width += starts;
-		out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
+		if (*s == '\n' || *s == '\t')
+			out[n++] = ' ';
+		else
+			out[n++] = (unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s;
 	}
 	if (cut)
 		n += (size_t)snprintf(out + n, 4, "…");
