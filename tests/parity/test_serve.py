@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: MIT
+"""An endpoint's server (worker/serve) beside transformers' text-classification pipeline on the same
+models, and what it says to bad requests. Runs the real worker."""
+import concurrent.futures
+import copy
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import time
+
+import pytest
+import torch
+import transformers
+
+from execution import Execution
+from texts import BUILD, minilm, reviews
+
+pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                                reason="built without the native engine")
+DEADLINE_S = 120
+BODY_MAX = 6291456
+INPUTS_MAX = 512
+
+TEXTS = ["I love using the new Inference DLC.", "", " ", "Terrible. Just terrible!",
+         "\U0001f642 fun", "caf\u00e9 na\u00efve \u4f60\u597d",
+         "word " * 10_000, "a" * 5000, "[SEP] [MASK] [CLS]",
+         "\t tabs\nand \r\n lines"]
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=DEADLINE_S)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        fd = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            self.sock.connect(f"/proc/self/fd/{fd}/{self.path.name}")
+        finally:
+            os.close(fd)
+
+
+class Server:
+    def __init__(self, directory, model, cpus=2):
+        self.x = Execution(directory, "serve", {"model": str(model)}, cpus=cpus)
+        self.process = self.x.start()
+        self.path = self.x.work / "serve.sock"
+
+    def wait_ready(self):
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end and self.process.poll() is None:
+            events = self.x.work / "events.ndjson"
+            if events.exists() and '"t":"ready"' in events.read_text():
+                return self
+            time.sleep(0.02)
+        raise AssertionError(f"not ready: {self.end()}")
+
+    def request(self, method, path, body=None, headers=None, connection=None):
+        """(status, parsed body, headers)"""
+        c = connection or UnixConnection(self.path)
+        c.request(method, path, body, headers or {})
+        r = c.getresponse()
+        got = r.status, json.loads(r.read()), r.headers
+        if not connection:
+            c.close()
+        return got
+
+    def invoke(self, payload, connection=None):
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        return self.request("POST", "/invocations", body, {"Content-Type": "application/json"},
+                            connection)[:2]
+
+    def ask(self, inputs, **parameters):
+        payload = {"inputs": inputs}
+        if parameters:
+            payload["parameters"] = parameters
+        status, answer = self.invoke(payload)
+        assert status == 200, answer
+        return answer
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.x.stdout, self.x.stderr = self.process.communicate(timeout=DEADLINE_S)
+        except Exception:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        self.x.status = self.process.returncode
+        return self.x.status, self.x.stdout + self.x.stderr
+
+
+def save(model, directory):
+    with torch.no_grad():  # answers that differ from text to text
+        for p in model.classifier.parameters():
+            p.mul_(4)
+    model.eval().save_pretrained(directory)
+    transformers.AutoTokenizer.from_pretrained(minilm()).save_pretrained(directory)
+    return directory
+
+
+def tiny(**more):
+    return transformers.BertConfig(**{
+        "vocab_size": 30522, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "max_position_embeddings": 128, **more})
+
+
+MODELS = {
+    "minilm": lambda: transformers.BertForSequenceClassification.from_pretrained(
+        minilm(), id2label={0: "negative", 1: "positive"}, label2id={"negative": 0, "positive": 1}),
+    "three": lambda: transformers.BertForSequenceClassification(tiny(num_labels=3)),
+    "multi": lambda: transformers.BertForSequenceClassification(
+        tiny(num_labels=4, problem_type="multi_label_classification")),
+    "distilbert": lambda: transformers.DistilBertForSequenceClassification(
+        transformers.DistilBertConfig(vocab_size=30522, dim=32, hidden_dim=64, n_heads=2,
+                                      n_layers=2, max_position_embeddings=128, num_labels=2)),
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    made = {}
+
+    def get(name):
+        if name not in made:
+            torch.manual_seed(3)
+            made[name] = save(MODELS[name](), tmp_path_factory.mktemp(name))
+        return made[name]
+    return get
+
+
+@pytest.fixture(scope="module")
+def servers(models, tmp_path_factory):
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = Server(tmp_path_factory.mktemp("x"), models(name)).wait_ready()
+        return made[name]
+    yield get
+    for s in made.values():
+        status, said = s.end()
+        assert status == 0, said
+
+
+@pytest.fixture(scope="module")
+def pipelines(models):
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = transformers.pipeline("text-classification", model=str(models(name)),
+                                               device="cpu")
+            limit = made[name].model.config.max_position_embeddings
+            tokenizer = made[name].tokenizer
+            tokenizer.model_max_length = min(limit, tokenizer.model_max_length)
+        return made[name]
+    return get
+
+
+def same(ours, theirs, where=""):
+    """Equal shapes and labels; scores within 1e-4."""
+    assert type(ours) is type(theirs), (where, ours, theirs)
+    if isinstance(theirs, list):
+        assert len(ours) == len(theirs), (where, ours, theirs)
+        for i, (a, b) in enumerate(zip(ours, theirs)):
+            same(a, b, f"{where}[{i}]")
+    else:
+        assert set(ours) == {"label", "score"}
+        assert ours["label"] == theirs["label"], (where, ours, theirs)
+        assert abs(ours["score"] - theirs["score"]) <= 1e-4, (where, ours, theirs)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("parameters", [
+    {}, {"top_k": 1}, {"top_k": 2}, {"top_k": 99}, {"top_k": None},
+    {"function_to_apply": "sigmoid"}, {"function_to_apply": "none", "top_k": None},
+    {"function_to_apply": "softmax"}],
+    ids=lambda p: json.dumps(p))
+def test_answers_equal_the_pipeline(servers, pipelines, name, parameters):
+    if name == "minilm" and parameters not in ({}, {"top_k": None}):
+        pytest.skip("the tiny models are enough for this form of answer")
+    server, pipeline = servers(name), pipelines(name)
+    for inputs in (TEXTS[0], TEXTS[1], TEXTS[6], TEXTS, [TEXTS[0]],
+                   {"text": TEXTS[0], "text_pair": TEXTS[3]}, {"text": TEXTS[0]},
+                   [{"text": t, "text_pair": u} for t, u in zip(TEXTS, reversed(TEXTS))]):
+        want = pipeline(inputs, truncation=True, **parameters)
+        same(server.ask(inputs, **parameters), want, repr(inputs)[:80])
+
+
+def test_real_reviews(servers, pipelines):
+    texts = [text for text, _ in reviews()[:24]]
+    same(servers("minilm").ask(texts), pipelines("minilm")(texts, truncation=True))
+
+
+def test_no_texts_no_answers(servers):
+    assert servers("three").ask([]) == []
+
+
+def test_pairs_in_every_form(servers):
+    server = servers("three")
+    want = server.ask([{"text": "one", "text_pair": "two"}, {"text": "three", "text_pair": ""}])
+    assert want[0] != want[1]
+    assert server.ask([["one", "two"], ["three", ""]]) == want
+    assert server.ask([[["one", "two"]], [["three", ""]]]) == want
+    status, alone = server.invoke({"text": "one", "text_pair": "two"})
+    assert status == 200
+    same(alone, want[0])
+
+
+def test_return_all_scores_as_in_version_4(servers):
+    server = servers("three")
+    best_first = server.ask("hello", top_k=None)
+    in_order = sorted(best_first, key=lambda a: a["label"])
+    assert server.ask("hello", return_all_scores=True) == [in_order]
+    assert server.ask(["hello"], return_all_scores=True) == [in_order]
+    assert server.ask("hello", return_all_scores=False) == [best_first[0]]
+    assert server.ask("hello", return_all_scores=True, top_k=1) == [best_first[0]]
+
+
+def test_max_length_and_truncation(servers, pipelines):
+    long = " ".join(random.Random(5).choices(["good", "bad", "film", "plot", "the", "was"], k=400))
+    server, pipeline = servers("minilm"), pipelines("minilm")
+    for n in (3, 16, 100):
+        same(server.ask(long, max_length=n), pipeline(long, truncation=True, max_length=n))
+    whole = server.ask(long)
+    for truncation in (True, False, "longest_first", None):
+        assert server.ask(long, truncation=truncation, padding=True) == whole
+    assert server.ask(long, max_length=1_000_000) == whole
+
+
+def test_fifty_at_once_get_their_own_answers(servers):
+    server = servers("minilm")
+    rng = random.Random(1)
+    rows = [text[:rng.randrange(1, 300)] for text, _ in reviews()[:200]]
+    alone = [server.ask(text)[0] for text in rows]
+    lists = [rows[i:i + 1 + i % 7] for i in range(0, 200, 4)]
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        got = list(pool.map(server.ask, lists))
+    for i, answers in enumerate(got):
+        same(answers, alone[i * 4:i * 4 + len(lists[i])], str(i))
+
+
+def test_connections_are_kept(servers):
+    server = servers("three")
+    c = UnixConnection(server.path)
+    first = server.invoke({"inputs": "hello"}, c)
+    assert first[0] == 200
+    port = c.sock
+    for _ in range(20):
+        assert server.invoke({"inputs": "hello"}, c) == first
+        assert server.request("GET", "/ping", connection=c)[0] == 200
+    assert c.sock is port
+    c.close()
+
+
+@pytest.mark.parametrize("body, field, word", [
+    (b"", None, "JSON"), (b"{", None, "JSON"), (b"\xff", None, "JSON"),
+    (b"[" * 100, None, "nested"), (b'{"inputs": "\xff"}', None, "JSON"),
+    (b'"text"', None, "an object"),
+    (b"[]", None, "an object"),
+    ({}, "/inputs", "inputs is missing"), ({"inputs": None}, "/inputs", "not null"),
+    ({"inputs": 3}, "/inputs", "not an integer"), ({"inputs": ["a", 3]}, "/inputs/1", "text"),
+    ({"inputs": [["a"]]}, "/inputs/0", "pair"),
+    ({"inputs": [["a", "b", "c"]]}, "/inputs/0", "pair"),
+    ({"inputs": [["a", 1]]}, "/inputs/0", "text"),
+    ({"inputs": {"text_pair": "b"}}, "/inputs", "text"),
+    ({"inputs": {"text": "a", "more": 1}}, "/inputs", "text"),
+    ({"inputs": "a", "parameter": {}}, "/parameter", "no field"),
+    ({"inputs": "a", "parameters": []}, "/parameters", "object"),
+    ({"inputs": "a", "parameters": {"topk": 1}}, "/parameters/topk", "do you mean 'top_k'"),
+    ({"inputs": "a", "parameters": {"top_k": 0}}, "/parameters/top_k", "above 0"),
+    ({"inputs": "a", "parameters": {"top_k": "all"}}, "/parameters/top_k", "above 0"),
+    ({"inputs": "a", "parameters": {"function_to_apply": "tanh"}}, "/parameters/function_to_apply",
+     "softmax"),
+    ({"inputs": "a", "parameters": {"max_length": 2}}, "/parameters/max_length", "3 or more"),
+    ({"inputs": "a", "parameters": {"truncation": 1}}, "/parameters", "truncation"),
+    ({"inputs": "a", "parameters": {"return_all_scores": 1}}, "/parameters/return_all_scores",
+     "true or false"),
+    ({"inputs": ["a"] * (INPUTS_MAX + 1)}, "/inputs", "at most 512"),
+])
+def test_bad_payloads(servers, body, field, word):
+    status, answer = servers("three").invoke(body)
+    assert status == 400 and answer.get("field") == field and word in answer["error"], answer
+
+
+def test_limits(servers):
+    server = servers("three")
+    assert len(server.ask(["a"] * INPUTS_MAX)) == INPUTS_MAX
+    head, tail = b'{"inputs": "', b'"}'
+    fits = head + b"x" * (BODY_MAX - len(head) - len(tail)) + tail
+    assert server.invoke(fits)[0] == 200
+    said = {"error": f"the body is larger than {BODY_MAX} bytes"}
+    assert server.invoke(fits + b" ") == (413, said)
+    c = UnixConnection(server.path)  # the same without a Content-Length
+    c.request("POST", "/invocations", iter([fits, b" "]), {"Content-Type": "application/json"},
+              encode_chunked=True)
+    assert c.getresponse().status == 413
+    c.close()
+
+
+def test_other_urls_methods_and_types(servers):
+    server = servers("three")
+    assert server.request("GET", "/ping")[:2] == (200, {"status": "Healthy"})
+    assert server.request("GET", "/")[0] == 404
+    assert server.request("POST", "/ping", b"{}")[0] == 405
+    assert server.request("GET", "/invocations")[0] == 405
+    status, answer, _ = server.request("POST", "/invocations", b"a,b", {"Content-Type": "text/csv"})
+    assert status == 415 and "application/json" in answer["error"]
+    for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "*/*"):
+        got = server.request("POST", "/invocations", b'{"inputs": "a"}', {"Content-Type": kind})
+        assert got[0] == 200
+
+
+def test_garbage_does_no_harm(servers):
+    server = servers("three")
+    for junk in (b"\0" * 100, b"GET\r\n\r\n",
+                 b"POST /invocations HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"):
+        c = UnixConnection(server.path)
+        c.connect()
+        c.sock.sendall(junk)
+        c.close()
+    assert server.request("GET", "/ping")[0] == 200
+
+
+def test_too_much_waiting_is_said(models, tmp_path):
+    server = Server(tmp_path, models("minilm"), cpus=1).wait_ready()
+    big = json.dumps({"inputs": ["good film " * 300] * INPUTS_MAX})  # 262,144 tokens; 4 million fit
+    refused = []
+
+    def one(_):
+        try:
+            status, answer, headers = server.request("POST", "/invocations", big)
+        except OSError:
+            return  # of those that were waiting when the server was killed
+        assert status == 429 and headers["Retry-After"] == "1" and "waiting" in answer["error"]
+        refused.append(status)
+        server.process.kill()  # enough seen
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        list(pool.map(one, range(24)))
+    assert refused
+    server.process.communicate()
+
+
+def test_sigterm_answers_what_has_come(models, tmp_path):
+    server = Server(tmp_path, models("minilm")).wait_ready()
+    texts = [text for text, _ in reviews()[:40]]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(server.ask, texts) for _ in range(3)]
+        c = UnixConnection(server.path)
+        assert server.request("GET", "/ping", connection=c)[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        done = [f.result(DEADLINE_S) for f in asked if f.exception(DEADLINE_S) is None]
+    status, said = server.end()
+    assert status == 0, said
+    assert all(len(answers) == 40 for answers in done)
+    assert not server.path.exists()
+    assert not server.x.of_type("failure")
+
+
+def test_result_and_readiness(servers):
+    server = servers("three")
+    kinds = [e["t"] for e in server.x.events]
+    assert kinds == ["result", "ready"]
+    assert server.x.of_type("result")[0]["values"] == {
+        "parity": "skipped", "parity_reason": "the model has no parity.json", "device": "cpu",
+        "dtype": "float32"}
+
+
+@pytest.fixture(scope="module")
+def samples(pipelines):
+    """What a training would have left."""
+    pipeline = pipelines("minilm")
+    texts = [text for text, _ in reviews()[:10]] + TEXTS
+    answers = pipeline(texts, truncation=True)
+    made = [{"text": text, **answer} for text, answer in zip(texts, answers)]
+    pair = {"text": "a", "text_pair": "b"}
+    return made + [{**pair, **pipeline(pair)}]
+
+
+def with_parity(models, samples, directory, change=lambda samples: None):
+    directory.mkdir()
+    for path in models("minilm").iterdir():
+        os.link(path, directory / path.name)
+    samples = copy.deepcopy(samples)
+    change(samples)
+    (directory / "parity.json").write_text(json.dumps(
+        {"v": 1, "dtype": "float32", "max_length": 512, "samples": samples}))
+    return directory
+
+
+def test_parity_passes(models, samples, tmp_path):
+    server = Server(tmp_path / "x", with_parity(models, samples, tmp_path / "m")).wait_ready()
+    result = server.x.of_type("result")[0]["values"]
+    assert (result["parity"], result["parity_rows"]) == ("passed", 21)
+    assert 0 <= result["parity_max_diff"] <= 1e-4
+    assert server.end()[0] == 0
+
+
+def flip(samples):
+    s = samples[4]
+    s["label"] = "negative" if s["label"] == "positive" else "positive"
+
+
+def shift(samples):
+    samples[20]["score"] -= 0.002
+
+
+def rename(samples):
+    samples[0]["label"] = "LABEL_9"
+
+
+@pytest.mark.parametrize("change, code, word", [
+    (flip, "parity_failed", "sample 4 of 21"), (shift, "parity_failed", "sample 20 of 21"),
+    (rename, "parity_failed", "no label 'LABEL_9'"),
+    (lambda s: s[3].pop("score"), "data_corrupt", "sample 3"),
+    (lambda s: s.clear(), "data_corrupt", "not a parity sample"),
+])
+def test_parity_fails(models, samples, tmp_path, change, code, word):
+    server = Server(tmp_path / "x", with_parity(models, samples, tmp_path / "m", change))
+    server.process.wait(DEADLINE_S)
+    assert server.end()[0] == 1
+    failure = server.x.of_type("failure")[0]
+    assert failure["code"] == code and word in failure["message"], failure
+    assert not server.x.of_type("ready") and not server.path.exists()
+
+
+@pytest.mark.parametrize("model, code", [("/no/such/model", "data_missing"), ("relative",
+                                                                              "invalid_input")])
+def test_model_that_is_not_there(tmp_path, model, code):
+    server = Server(tmp_path, model)
+    server.process.wait(DEADLINE_S)
+    assert server.end()[0] == 1
+    assert server.x.of_type("failure")[0]["code"] == code
+
+
+def test_deep_directory(models, tmp_path):
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    server = Server(deep, models("three")).wait_ready()
+    assert server.request("GET", "/ping")[0] == 200
+    assert oct(server.path.stat().st_mode & 0o777) == "0o600"
+    assert server.end()[0] == 0

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /invocations takes and gives: the text-classification task of the Hugging Face inference
+ * container. Pure: a body becomes texts and options, logits become an answer of the same shape.
+ *
+ *   "inputs": "text"                       → [{"label","score"}]
+ *             ["text", …]                  → [{"label","score"}, …]
+ *             {"text", "text_pair"}        → {"label","score"}
+ *             [["text","pair"], …] or [{"text","text_pair"}, …]   → one answer each
+ *   "parameters": {"top_k": n | null}      → a list of answers, best first, in place of each answer
+ *                 {"return_all_scores": true}  → the same in the order of the labels
+ *                 {"function_to_apply": "softmax" | "sigmoid" | "none", "max_length": n}
+ *                 {"truncation": …, "padding": …}   taken and ignored: texts are always cut to what
+ *                                                   the model takes, and never padded
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/model/classifier.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ASK_INPUTS_MAX 512 /* texts in one request */
+
+enum ask_shape {
+	ASK_TEXT, /* one text: a list of one answer */
+	ASK_ONE,  /* one object: one answer */
+	ASK_LIST,
+};
+
+enum ask_function {
+	ASK_DEFAULT, /* softmax, or sigmoid for a multi-label model */
+	ASK_SOFTMAX,
+	ASK_SIGMOID,
+	ASK_NONE,
+};
+
+struct ask_row {
+	const char *text, *pair; /* in body; pair may be NULL */
+	size_t text_len, pair_len;
+};
+
+struct ask {
+	json_t *body; /* owns the texts */
+	enum ask_shape shape;
+	struct ask_row *rows; /* owned */
+	size_t rows_n;
+	bool lists;	    /* each answer is a list */
+	bool in_order;	    /* …in the order of the labels */
+	int64_t top_k;	    /* of lists; 0: all */
+	int64_t max_length; /* 0: what the model takes */
+	enum ask_function function;
+};
+
+/* What the answer needs to know of the model; borrowed. */
+struct ask_labels {
+	int n;
+	enum model_problem problem;
+	const char *(*name)(const void *userdata, int index);
+	const void *userdata;
+};
+
+/* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. ask_done() also after a failure. */
+int ask_parse(const char *text, size_t len, struct ask *ret, struct err *reterr) MUSTCHECK;
+void ask_done(struct ask *a);
+/* Texts are not needed any more once they are tokens; the options are, for the answer. */
+void ask_drop_texts(struct ask *a);
+/* logits[rows_n * labels->n] → a new reference; NULL: out of memory. */
+json_t *ask_answer(const struct ask *a, const float *logits, const struct ask_labels *labels);
+/* One row of logits as scores, in place, with the function that `function` means for `problem`. */
+void ask_scores(float *row, int n, enum ask_function function, enum model_problem problem);

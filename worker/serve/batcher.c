@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/serve/batcher.h"
+
+#include "base/own.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct piece {
+	struct batcher_job *job;
+	size_t first, rows;
+};
+
+struct batcher {
+	struct classifier *c;
+	size_t labels;
+	bool type_ids;
+	void (*on_broken)(void *userdata, const struct err *e);
+	void *userdata;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, answered;
+
+	/* under the lock */
+	struct batcher_job *head, **tail;
+	size_t waiting;
+	int64_t tokens; /* of waiting */
+	bool stopping;
+
+	/* the thread's own: one batch */
+	struct piece pieces[BATCHER_ROWS];
+	size_t pieces_n;
+	int64_t offsets[BATCHER_ROWS + 1];
+	int32_t *ids;
+	int8_t *types;
+	size_t ids_cap;
+	float *logits; /* BATCHER_ROWS * labels */
+	bool broken;
+};
+
+static int64_t job_tokens(const struct batcher_job *job)
+{
+	return job->batch.offsets[job->batch.rows];
+}
+
+/* Take rows of `job` into the batch while they fit; true when all of them are taken. */
+static bool take_rows(struct batcher *b, struct batcher_job *job, int64_t *tokens, size_t *rows)
+{
+	const int64_t *at = job->batch.offsets;
+	size_t first = job->taken;
+
+	while (job->taken < job->batch.rows && *rows < BATCHER_ROWS) {
+		int64_t n = at[job->taken + 1] - at[job->taken];
+
+		if (*rows && *tokens + n > BATCHER_TOKENS)
+			break;
+		*tokens += n;
+		++*rows;
+		job->taken++;
+	}
+	if (job->taken > first)
+		b->pieces[b->pieces_n++] = (struct piece){job, first, job->taken - first};
+	return job->taken == job->batch.rows;
+}
+
+static struct batcher_job *pop(struct batcher *b)
+{
+	struct batcher_job *job = b->head;
+
+	b->head = job->next;
+	if (!b->head)
+		b->tail = &b->head;
+	job->next = NULL;
+	b->waiting--;
+	b->tokens -= job_tokens(job);
+	return job;
+}
+
+static void push(struct batcher *b, struct batcher_job *job)
+{
+	*b->tail = job;
+	b->tail = &job->next;
+	b->waiting++;
+	b->tokens += job_tokens(job);
+}
+
+int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr)
+{
+	int r = 0;
+
+	job->next = NULL;
+	job->taken = job->finished = 0;
+	job->result = 0;
+	pthread_mutex_lock(&b->lock);
+	if (b->stopping) {
+		r = err_set(reterr, ERR_UNAVAILABLE, "the server is stopping");
+	} else if (b->waiting >= BATCHER_QUEUE_MAX ||
+		   (b->waiting && b->tokens + job_tokens(job) > BATCHER_TOKENS_MAX)) {
+		r = err_set(reterr, ERR_LIMIT,
+			    "%zu requests with %lld tokens are waiting already; try again later",
+			    b->waiting, (long long)b->tokens);
+	} else {
+		push(b, job);
+		pthread_cond_signal(&b->wake);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return r;
+}
+
+/* Wait for work and choose a batch; false when there is none any more. */
+static bool choose(struct batcher *b)
+{
+	int64_t tokens = 0;
+	size_t rows = 0;
+
+	b->pieces_n = 0;
+	pthread_mutex_lock(&b->lock);
+	while (!b->head && !b->stopping)
+		pthread_cond_wait(&b->wake, &b->lock);
+	while (b->head && rows < BATCHER_ROWS && tokens < BATCHER_TOKENS) {
+		bool all = take_rows(b, b->head, &tokens, &rows);
+		bool some = b->head->taken > b->head->finished;
+		struct batcher_job *job = all || some ? pop(b) : NULL;
+
+		if (job && !all)
+			push(b, job); /* its other rows wait behind the others */
+		if (!all)
+			break;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return b->pieces_n > 0;
+}
+
+static int reserve(struct batcher *b, size_t n)
+{
+	int32_t *ids;
+	int8_t *types;
+
+	if (n <= b->ids_cap)
+		return 0;
+	ids = realloc(b->ids, n * sizeof(*ids));
+	b->ids = ids ? ids : b->ids;
+	types = realloc(b->types, n);
+	b->types = types ? types : b->types;
+	if (!ids || !types)
+		return -ENOMEM;
+	b->ids_cap = n;
+	return 0;
+}
+
+/* The chosen rows side by side. */
+static int gather(struct batcher *b, struct token_batch *ret, struct err *reterr)
+{
+	size_t rows = 0, n = 0;
+
+	for (size_t i = 0; i < b->pieces_n; i++) {
+		const struct piece *p = &b->pieces[i];
+		const int64_t *at = p->job->batch.offsets + p->first;
+		size_t from = (size_t)at[0], len = (size_t)(at[p->rows] - at[0]);
+
+		if (reserve(b, n + len) < 0)
+			return err_errno(reterr, ENOMEM, "make a batch");
+		memcpy(b->ids + n, p->job->batch.ids + from, len * sizeof(*b->ids));
+		if (p->job->batch.type_ids)
+			memcpy(b->types + n, p->job->batch.type_ids + from, len);
+		else
+			memset(b->types + n, 0, len);
+		for (size_t row = 0; row < p->rows; row++)
+			b->offsets[rows++] = (int64_t)n + at[row] - at[0];
+		n += len;
+	}
+	b->offsets[rows] = (int64_t)n;
+	*ret = (struct token_batch){.ids = b->ids,
+				    .type_ids = b->type_ids ? b->types : NULL,
+				    .offsets = b->offsets,
+				    .rows = rows};
+	return 0;
+}
+
+/* Count the rows of one piece as finished; true when they were its job's last. */
+static bool piece_done(struct batcher *b, const struct piece *p, int result, const struct err *e)
+{
+	struct batcher_job *job = p->job;
+	bool last;
+
+	pthread_mutex_lock(&b->lock);
+	job->finished += p->rows;
+	if (result < 0 && job->result == 0) {
+		job->result = result;
+		job->err = *e;
+	}
+	last = job->finished == job->batch.rows;
+	pthread_mutex_unlock(&b->lock);
+	return last;
+}
+
+/* Hand the answers out; a job whose last row is there is done. */
+static void scatter(struct batcher *b, int result, const struct err *e)
+{
+	const float *from = b->logits;
+
+	for (size_t i = 0; i < b->pieces_n; i++) {
+		struct piece *p = &b->pieces[i];
+
+		memcpy(p->job->logits + p->first * b->labels, from,
+		       p->rows * b->labels * sizeof(*from));
+		from += p->rows * b->labels;
+		if (piece_done(b, p, result, e))
+			p->job->done(p->job);
+	}
+}
+
+void batcher_abandon(struct batcher *b)
+{
+	struct batcher_job *idle = NULL, *job;
+
+	pthread_mutex_lock(&b->lock);
+	b->stopping = true;
+	while (b->head) {
+		job = pop(b);
+		if (job->result == 0)
+			job->result = err_set(&job->err, ERR_UNAVAILABLE, "the server is stopping");
+		if (job->taken > job->finished) {
+			job->batch.rows = job->taken; /* the batch at hand ends it */
+		} else {
+			job->next = idle;
+			idle = job;
+		}
+	}
+	pthread_cond_signal(&b->wake);
+	pthread_mutex_unlock(&b->lock);
+	while (idle) {
+		job = idle;
+		idle = job->next;
+		job->done(job);
+	}
+}
+
+/* Of the input or the moment: the next batch may well succeed. */
+static bool is_passing(int result)
+{
+	return result == -ERR_INVALID || result == -ERR_DEVICE_OOM || result == -ENOMEM;
+}
+
+static void *run(void *arg)
+{
+	struct batcher *b = arg;
+
+	while (choose(b)) {
+		struct token_batch batch;
+		struct err e = {0};
+		int r = gather(b, &batch, &e);
+
+		if (r >= 0)
+			r = classifier_forward(b->c, &batch, b->logits, &e);
+		if (r < 0 && !is_passing(r) && !b->broken) {
+			b->broken = true;
+			b->on_broken(b->userdata, &e);
+		}
+		scatter(b, r < 0 ? r : 0, &e);
+	}
+	return NULL;
+}
+
+static void free_memory(struct batcher *b)
+{
+	pthread_mutex_destroy(&b->lock);
+	pthread_cond_destroy(&b->wake);
+	pthread_cond_destroy(&b->answered);
+	free(b->ids);
+	free(b->types);
+	free(b->logits);
+	free(b);
+}
+
+int batcher_new(struct classifier *c, void (*on_broken)(void *userdata, const struct err *e),
+		void *userdata, struct batcher **ret, struct err *reterr)
+{
+	struct batcher *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b)
+		return err_errno(reterr, ENOMEM, "start the inference thread");
+	b->c = c;
+	b->labels = (size_t)classifier_label_count(c);
+	b->type_ids = classifier_takes_type_ids(c);
+	b->on_broken = on_broken;
+	b->userdata = userdata;
+	b->tail = &b->head;
+	b->logits = calloc(BATCHER_ROWS * b->labels, sizeof(*b->logits));
+	pthread_mutex_init(&b->lock, NULL);
+	pthread_cond_init(&b->wake, NULL);
+	pthread_cond_init(&b->answered, NULL);
+	r = b->logits ? pthread_create(&b->thread, NULL, run, b) : ENOMEM;
+	if (r) {
+		free_memory(b);
+		return err_errno(reterr, r, "start the inference thread");
+	}
+	*ret = b;
+	return 0;
+}
+
+void batcher_free(struct batcher *b)
+{
+	if (!b)
+		return;
+	pthread_mutex_lock(&b->lock);
+	b->stopping = true;
+	pthread_cond_signal(&b->wake);
+	pthread_mutex_unlock(&b->lock);
+	pthread_join(b->thread, NULL);
+	free_memory(b);
+}
+
+void batcher_freep(struct batcher **b)
+{
+	batcher_free(*b);
+}
+
+/* The batcher's own lock, because it outlives the asker's stack. */
+struct waiter {
+	struct batcher *b;
+	bool done;
+};
+
+static void wake_waiter(struct batcher_job *job)
+{
+	struct waiter *w = job->userdata;
+	struct batcher *b = w->b;
+
+	pthread_mutex_lock(&b->lock);
+	w->done = true;
+	pthread_cond_broadcast(&b->answered);
+	pthread_mutex_unlock(&b->lock);
+}
+
+int batcher_ask(struct batcher *b, const struct token_batch *batch, float *logits,
+		struct err *reterr)
+{
+	struct waiter w = {.b = b};
+	struct batcher_job job = {
+		.batch = *batch, .logits = logits, .done = wake_waiter, .userdata = &w};
+	int r = batcher_put(b, &job, reterr);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&b->lock);
+	while (!w.done)
+		pthread_cond_wait(&b->answered, &b->lock);
+	pthread_mutex_unlock(&b->lock);
+	if (job.result < 0 && reterr)
+		*reterr = job.err;
+	return job.result;
+}

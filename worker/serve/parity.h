@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Does the model answer as it did when it was trained? model/parity.json (worker/train/README.md)
+ * has texts with the trained model's answers; each is asked here, the way requests are.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/serve/http.h"
+
+#define PARITY_FILE	      "parity.json"
+#define PARITY_BYTES_MAX      (16 << 20)
+/* Greatest difference of a score. The sample is in fp32. */
+#define PARITY_TOLERANCE_F32  1e-4
+#define PARITY_TOLERANCE_BF16 1e-2
+
+/* A new object in *ret_result: {"parity": "passed", "parity_rows", "parity_max_diff"}, or
+ * {"parity": "skipped", "parity_reason"} when there is no sample. -ERR_CONFLICT: an answer differs
+ * (the message says which and by how much); -ERR_CORRUPT: the file is not what it must be. */
+int parity_check(const struct serving *with, const char *model_dir, json_t **ret_result,
+		 struct err *reterr) MUSTCHECK;

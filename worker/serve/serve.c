@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `trainyard-worker serve`: one model behind work/serve.sock. Load, ask it something, compare with
+ * what it answered when it was trained, listen, say that it is ready; on SIGTERM stop accepting,
+ * answer what has come, exit with 0.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/serve/http.h"
+#include "worker/serve/parity.h"
+#include "worker/serve/tokens.h"
+#include "worker/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define SOCKET_NAME "serve.sock" /* EXECUTION_SERVE in work/ */
+#define FIRST_TEXT  "Are you ready?"
+
+struct serve {
+	struct worker *w;
+	struct serving with;
+	struct endpoint *endpoint;
+	int broken_fd; /* eventfd: the engine gives no more answers */
+	struct err broken;
+};
+
+static const char *label_name(const void *userdata, int index)
+{
+	return classifier_label(userdata, index);
+}
+
+static void on_broken(void *userdata, const struct err *e)
+{
+	struct serve *s = userdata;
+	uint64_t one = 1;
+
+	s->broken = *e;
+	(void)!write(s->broken_fd, &one, sizeof(one));
+}
+
+static int load(struct serve *s, const char *model, struct err *reterr)
+{
+	struct classifier_options options = {
+		.threads = s->w->cpus, .use_device = s->w->has_device, .dtype = MODEL_DTYPE_F32};
+	size_t limit;
+	int r = classifier_open(model, &options, &s->with.c, reterr);
+
+	if (r >= 0)
+		r = tokenizer_load(model, &s->with.tokenizer, reterr);
+	if (r >= 0)
+		r = batcher_new(s->with.c, on_broken, s, &s->with.batcher, reterr);
+	if (r < 0)
+		return r;
+	s->with.labels = (struct ask_labels){.n = classifier_label_count(s->with.c),
+					     .problem = classifier_problem(s->with.c),
+					     .name = label_name,
+					     .userdata = s->with.c};
+	s->with.max_tokens = (size_t)classifier_max_tokens(s->with.c);
+	limit = tokenizer_model_max_length(s->with.tokenizer);
+	if (limit && limit < s->with.max_tokens)
+		s->with.max_tokens = limit;
+	return 0;
+}
+
+/* One real answer, before anybody is told that there are answers. */
+static int first_answer(struct serve *s, struct err *reterr)
+{
+	OWN(tokenizer_scratch_freep) struct tokenizer_scratch *scratch = tokenizer_scratch_new();
+	OWN(freep) float *logits = calloc((size_t)s->with.labels.n, sizeof(*logits));
+	struct ask_row row = {.text = FIRST_TEXT, .text_len = strlen(FIRST_TEXT)};
+	OWN(tokens_done) struct tokens tokens = {0};
+	int r;
+
+	if (!scratch || !logits)
+		return err_errno(reterr, ENOMEM, "ask the model");
+	r = tokens_make(&tokens, s->with.tokenizer, scratch, &row, 1, s->with.max_tokens, reterr);
+	return r < 0 ? r : batcher_ask(s->with.batcher, &tokens.batch, logits, reterr);
+}
+
+static int check(struct serve *s, const char *model, struct err *reterr)
+{
+	json_t *result = NULL;
+	int r = first_answer(s, reterr);
+
+	if (r >= 0)
+		r = parity_check(&s->with, model, &result, reterr);
+	if (r == -ERR_CONFLICT)
+		s->w->failure_code = "parity_failed";
+	if (r < 0)
+		return r;
+	json_object_set_new(result, "device", json_string(classifier_device(s->with.c)));
+	json_object_set_new(result, "dtype", json_string(classifier_dtype(s->with.c)));
+	report_result(s->w->report, result);
+	return 0;
+}
+
+/* Until SIGTERM, which is only let in here, or the engine breaks. */
+static int wait_for_end(struct serve *s, struct err *reterr)
+{
+	struct pollfd p = {.fd = s->broken_fd, .events = POLLIN};
+	sigset_t none;
+
+	sigemptyset(&none);
+	while (!*s->w->stop && p.revents == 0)
+		if (ppoll(&p, 1, NULL, &none) < 0)
+			p.revents = 0;
+	if (p.revents == 0)
+		return 0;
+	if (reterr)
+		*reterr = s->broken;
+	return -s->broken.code;
+}
+
+static int run(struct serve *s, struct err *reterr)
+{
+	const char *model = json_get_str(s->w->spec, "model", "");
+	int r;
+
+	if (*model != '/')
+		return err_at(reterr, ERR_INVALID, "/model", "model must be an absolute directory");
+	r = load(s, model, reterr);
+	if (r >= 0)
+		r = check(s, model, reterr);
+	if (r >= 0)
+		r = endpoint_start(&s->with, s->w->work_dirfd, SOCKET_NAME, &s->endpoint, reterr);
+	if (r < 0)
+		return r;
+	report_ready(s->w->report);
+	printf("serving %s on %s (%s), at most %zu tokens a text\n", model,
+	       classifier_device(s->with.c), classifier_dtype(s->with.c), s->with.max_tokens);
+	return wait_for_end(s, reterr);
+}
+
+int serve_main(struct worker *w, struct err *reterr)
+{
+	struct serve s = {.w = w, .broken_fd = eventfd(0, EFD_CLOEXEC)};
+	sigset_t term;
+	int r;
+
+	if (s.broken_fd < 0)
+		return err_errno(reterr, errno, "start the server");
+	/* Before any thread is made: the signal is for this one only. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &term, NULL);
+	r = run(&s, reterr);
+	endpoint_stop(s.endpoint);
+	batcher_free(s.with.batcher);
+	tokenizer_free(s.with.tokenizer);
+	classifier_free(s.with.c);
+	close(s.broken_fd);
+	return r;
+}
