@@ -39,7 +39,8 @@ def test_an_endpoint_tells_of_itself(daemon, endpoint, tiny_model):
     assert item["lease"]["ttl"] == "1h" and item["lease"]["idle"] == "30m"
     assert item["lease"]["expires_at"] > item["in_service_at"]
     assert item["model"] == str(tiny_model)
-    assert [e["name"] for e in daemon.get("/v1/endpoints", state="in_service")["items"]] == [endpoint]
+    live = daemon.get("/v1/endpoints", state="in_service")["items"]
+    assert [e["name"] for e in live] == [endpoint]
     assert endpoint in [e["name"] for e in daemon.get("/v1/overview")["endpoints"]]
 
 
@@ -68,8 +69,9 @@ def test_texts_of_any_length(daemon, endpoint):
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"inputs": 7}', b'{"inputs": [7]}',
-                                  b'{"inputs": "x", "parameters": {"top_k": "many"}}', b"\xff" * 99])
+@pytest.mark.parametrize("body", [
+    b"", b"{", b"[]", b'{"inputs": 7}', b'{"inputs": [7]}', b"\xff" * 99,
+    b'{"inputs": "x", "parameters": {"top_k": "many"}}'])
 def test_the_model_refuses_wrong_questions(daemon, endpoint, body):
     """Ours passes the model's own answer through; SageMaker's wraps it in a ModelError."""
     plain = daemon.ask("POST", f"/v1/endpoints/{endpoint}/invocations", data=body,
