@@ -14,7 +14,7 @@ def deploy(daemon, model, name, **more):
     run = daemon.submit([{"name": "deploy", "kind": "deploy", "model": str(model), "endpoint": name,
                           **more}])
     job = daemon.wait_end(run["jobs"][0]["id"])
-    assert job["state"] == "succeeded", job
+    assert job["state"] == "succeeded", job["reason"]
     return job
 
 
@@ -107,7 +107,7 @@ def test_an_endpoint_that_is_not_there(daemon):
 def test_predict_asks_it(daemon, endpoint):
     job = daemon.wait_end(daemon.submit_job({"kind": "predict", "endpoint": endpoint,
                                              "inputs": ["a fine film", "a bad film"]})["id"])
-    assert job["state"] == "succeeded", job
+    assert job["state"] == "succeeded", job["reason"]
     assert len(job["outputs"]["predictions"]) == 2
 
 
