@@ -63,6 +63,12 @@ struct command *command_result(struct request *rq)
 
 	if (c->result >= 0)
 		return c;
-	reply_error(rq, c->result, &c->err);
+	if (c->result == -ERR_INVALID && *c->err.field)
+		reply_problems(rq, 422, "invalid_body",
+			       json_pack("[{s:s, s:s, s:s}]", "pointer", c->err.field, "code",
+					 "invalid", "detail", c->err.msg),
+			       "%s: %s", c->err.field, c->err.msg);
+	else
+		reply_error(rq, c->result, &c->err);
 	return NULL;
 }

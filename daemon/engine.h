@@ -33,7 +33,7 @@ enum command_kind {
 	COMMAND_RUN_CANCEL,	 /* id */
 	COMMAND_RUN_RETRY,	 /* id */
 	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
-	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as at deploy */
+	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as last time */
 	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
 };
 

@@ -127,13 +127,16 @@ def test_a_name_that_is_taken(daemon, endpoint, tiny_model):
 
 def test_renew(daemon, endpoint):
     before = daemon.get(f"/v1/endpoints/{endpoint}")["lease"]["expires_at"]
-    answer = daemon.post(f"/v1/endpoints/{endpoint}/renew", {"ttl": "5h"})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["lease"]["expires_at"] > before
-    later = answer.json()["lease"]["expires_at"]
-    assert daemon.post(f"/v1/endpoints/{endpoint}/renew").json()["lease"]["expires_at"] < later
+    longer = daemon.post(f"/v1/endpoints/{endpoint}/renew", {"ttl": "5h"})
+    assert longer.status_code == 200, longer.text
+    assert longer.json()["lease"]["ttl"] == "5h"
+    assert longer.json()["lease"]["expires_at"] > before
+    again = daemon.post(f"/v1/endpoints/{endpoint}/renew").json()["lease"]
+    assert again["ttl"] == "5h"
+    assert again["expires_at"] >= longer.json()["lease"]["expires_at"]
     too_long = daemon.post(f"/v1/endpoints/{endpoint}/renew", {"ttl": "365d"})
-    assert 400 <= too_long.status_code < 500, too_long.text
+    body = problem(too_long, 422, "invalid_body")
+    assert body["errors"][0]["pointer"] == "/ttl" and "7d" in body["detail"]
 
 
 def test_its_log(daemon, endpoint):
