@@ -177,14 +177,14 @@ static void test_one_row_may_be_over_the_budget(void **state)
 
 static void test_queue_limit(void **state)
 {
-	static struct asker a[BATCHER_QUEUE_MAX + 2];
+	static struct asker a[BATCHER_ROWS + BATCHER_QUEUE_MAX + 1];
 	struct asker past;
 	struct err e;
 	int r = 0;
 	size_t n = 0;
 
 	pthread_mutex_lock(&gate);
-	while (r >= 0 && n < ARRAY_LEN(a)) { /* one may be with the model already */
+	while (r >= 0 && n < ARRAY_LEN(a)) { /* a batch may be with the model already */
 		asker_init(&a[n], 1, 1, 1);
 		r = batcher_put(*state, &a[n].job, &e);
 		n++;
