@@ -17,7 +17,7 @@
 
 #define LOG_TYPE	"text/plain; charset=utf-8"
 /* At least so often a follower looks at the file and at its client. */
-#define FOLLOW_SLICE_US (2 * USEC_PER_SEC)
+#define FOLLOW_SLICE_US (USEC_PER_SEC / 2)
 
 struct log_stream {
 	struct stream stream;

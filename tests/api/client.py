@@ -8,6 +8,7 @@ import socket
 import time
 from pathlib import Path
 
+import jsonschema
 import trainyardd
 from trainyardd import DEADLINE_S, FINAL
 
@@ -90,3 +91,24 @@ def problem(answer, status, code):
     assert body["type"] == f"urn:trainyard:{code}", body
     assert body["title"] and body["detail"]
     return body
+
+
+def check(document, name, value):
+    """`value` is as the schema `name` of the document says."""
+    jsonschema.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": document["components"]},
+        format_checker=jsonschema.FormatChecker()).validate(value)
+
+
+def closed(document):
+    """The same schemas, where an object may have only the fields that are described."""
+    def close(schema):
+        if isinstance(schema, list):
+            return [close(part) for part in schema]
+        if not isinstance(schema, dict):
+            return schema
+        out = {key: close(value) for key, value in schema.items()}
+        if schema.get("type") == "object" and schema.get("properties"):
+            out.setdefault("additionalProperties", False)
+        return out
+    return {"components": close(document["components"])}

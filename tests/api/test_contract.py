@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (response_schema_conformance,
                                                status_code_conformance)
 
-from client import NO_JOB, NO_RUN
+from client import NO_JOB, NO_RUN, check, closed
 from trainyardd import ROOT
 
 ROUTE = re.compile(r'\{"([A-Z]+)", "(/[^"]*)", (\w+),\s*(?:NULL|PARAMS\(([^)]*)\)),\s*'
@@ -96,26 +96,6 @@ def test_every_described_route_is_there(daemon, document):
                                               "path": "model/x"}[m[1]], path)
         allow = set(daemon.ask("OPTIONS", url).headers["Allow"].split(", ")) - {"HEAD"}
         assert allow == {method.upper() for method in item}, path
-
-
-def check(document, name, value):
-    jsonschema.Draft202012Validator(
-        {"$ref": f"#/components/schemas/{name}", "components": document["components"]},
-        format_checker=jsonschema.FormatChecker()).validate(value)
-
-
-def closed(document):
-    """The same schemas, where an object may have only the fields that are described."""
-    def close(schema):
-        if isinstance(schema, list):
-            return [close(part) for part in schema]
-        if not isinstance(schema, dict):
-            return schema
-        out = {key: close(value) for key, value in schema.items()}
-        if schema.get("type") == "object" and schema.get("properties"):
-            out.setdefault("additionalProperties", False)
-        return out
-    return {"components": close(document["components"])}
 
 
 def test_real_answers_are_as_described(daemon, document, script, done):

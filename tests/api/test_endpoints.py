@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from client import problem
+from client import check, closed, problem
 from trainyardd import wait_for
 
 TEXT = {"inputs": "a fine film"}
@@ -39,6 +39,7 @@ def test_an_endpoint_tells_of_itself(daemon, endpoint, tiny_model):
     assert item["lease"]["ttl"] == "1h" and item["lease"]["idle"] == "30m"
     assert item["lease"]["expires_at"] > item["in_service_at"]
     assert item["model"] == str(tiny_model)
+    check(closed(daemon.get("/openapi.json")), "Endpoint", item)
     live = daemon.get("/v1/endpoints", state="in_service")["items"]
     assert [e["name"] for e in live] == [endpoint]
     assert endpoint in [e["name"] for e in daemon.get("/v1/overview")["endpoints"]]

@@ -197,7 +197,6 @@ def test_headers_beyond_the_limit(daemon):
 @pytest.mark.parametrize("data", [
     b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"GET /v1/version HTTP/9.9\r\n\r\n",
     b"GET /v1/version HTTP/1.1\r\n\r\n", b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0" * 1000,
     b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: -5\r\n\r\n{}",
     b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -209,6 +208,17 @@ def test_nonsense_on_the_wire(daemon, data):
         s.shutdown(socket.SHUT_WR)
         first = s.recv(4096)
     assert not first or first.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b"HTTP/1.0 4"))
+    assert daemon.ask("GET", "/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("data", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0" * 1000,
+                                  b"GET /v1/runs HTTP/1.1\r\nHost: loc", b"\r\n\r\n",
+                                  b"POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                                  b"application/json\r\nContent-Length: 50\r\n\r\n{"])
+def test_requests_that_never_end(daemon, data):
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as s:
+            s.sendall(data)
     assert daemon.ask("GET", "/healthz").json() == {"status": "ok"}
 
 
