@@ -61,8 +61,9 @@ class Daemon:
         """Start it; with wait, until it answers."""
         with open(self.dir / "daemon.log", "ab") as log:
             self.process = subprocess.Popen(
-                [self.build / "daemon/trainyardd", "--config", self.dir / "trainyard.conf", "--data-dir",
-                 self.data, "--listen", "127.0.0.1:0", "--socket", self.dir / "trainyard.sock"],
+                [self.build / "daemon/trainyardd", "--config", self.dir / "trainyard.conf",
+                 "--data-dir", self.data, "--listen", "127.0.0.1:0",
+                 "--socket", self.dir / "trainyard.sock"],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, cwd=ROOT,
                 env=self.environment, start_new_session=True, text=True)
         if wait:

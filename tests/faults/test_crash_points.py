@@ -101,11 +101,11 @@ def test_promises_hold(tmp_path, point, time):
         assert len(runs) <= 1
         assert not crash.acknowledged or [run["id"] for run in runs] == [crash.acknowledged]
         for run in runs:
-            assert daemon.wait_run(run["id"])["state"] == "succeeded", daemon.job(run["id"], "train")
+            daemon.wait_run(run["id"])
             job = daemon.job(run["id"], "train")
-            assert (job["attempt"], crash.starts()) == (1, 1)
-            lines = [line for line in daemon.log(job["id"]).splitlines() if line.startswith("step=")]
-            assert len(lines) == STEPS
+            assert (job["state"], job["attempt"], crash.starts()) == ("succeeded", 1, 1), job
+            steps = re.findall(r"^step=", daemon.log(job["id"]), re.MULTILINE)
+            assert len(steps) == STEPS
         assert len(runs) == crash.starts()
         assert not processes_below(daemon.data)
     finally:

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = re.compile(r"^(\.git|\.venv|\.c?cache|\.[a-z]+_cache|build.*|__pycache__|node_modules)$")
+NOT_OURS = re.compile(r"^(\.git|\.venv|\.c?cache|\.[a-z]+_cache|\.hypothesis|build.*|__pycache__|"
+                      r"node_modules)$")
 SHOWN = 4
 EXCEPTIONS = Path(__file__).with_name("exceptions.txt")
 
