@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
+import os
 import pathlib
 import shutil
 import tempfile
+
+# Hypothesis keeps its caches in the current directory otherwise; set before anything imports it.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
+                      os.path.join(tempfile.gettempdir(), "ty-hypothesis"))
 
 import pytest
 
