@@ -18,6 +18,7 @@ void jobs_get(struct request *rq);
 void jobs_cancel(struct request *rq);
 void jobs_retry(struct request *rq);
 void jobs_hold(struct request *rq);
+void jobs_priority(struct request *rq);
 void jobs_release(struct request *rq);
 void jobs_attempts(struct request *rq);
 void jobs_explain(struct request *rq);

@@ -37,6 +37,8 @@ static const struct route table[] = {
 	 "Hold a waiting job back"},
 	{"POST", "/v1/jobs/{job}/release", jobs_release, NULL, BODY_OPTIONAL, false,
 	 "Release a held job"},
+	{"POST", "/v1/jobs/{job}/priority", jobs_priority, NULL, BODY_JSON, false,
+	 "Change a waiting job's priority"},
 	{"GET", "/v1/jobs/{job}/attempts", jobs_attempts, NULL, BODY_NONE, false,
 	 "List the attempts of a job"},
 	{"GET", "/v1/jobs/{job}/explain", jobs_explain, NULL, BODY_NONE, false,

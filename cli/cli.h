@@ -74,6 +74,7 @@ int cmd_wait(struct cli *c);
 int cmd_cancel(struct cli *c);
 int cmd_retry(struct cli *c);
 int cmd_hold(struct cli *c);
+int cmd_priority(struct cli *c);
 int cmd_release(struct cli *c);
 int cmd_explain(struct cli *c);
 int cmd_logs(struct cli *c);

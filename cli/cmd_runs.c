@@ -168,7 +168,9 @@ int cmd_wait(struct cli *c)
 }
 
 /* POST /v1/runs|jobs/{id}/VERB */
-static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
+/* `body` may be NULL. */
+static int act_with(struct cli *c, const char *verb, const json_t *body, bool runs_too,
+		    const char *done)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
@@ -179,7 +181,7 @@ static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
 
 	ask_path(&p, "/v1/%s/%s/%s", is_run ? "runs" : "jobs", id, verb);
 	if (r >= 0)
-		r = ask(c, "POST", &p, NULL, &answer, &e);
+		r = ask(c, "POST", &p, body, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json)
@@ -187,6 +189,11 @@ static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
 	else
 		printf("%s: %s\n", id, done);
 	return CLI_OK;
+}
+
+static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
+{
+	return act_with(c, verb, NULL, runs_too, done);
 }
 
 int cmd_cancel(struct cli *c)
@@ -202,6 +209,20 @@ int cmd_retry(struct cli *c)
 int cmd_hold(struct cli *c)
 {
 	return act(c, "hold", false, "is held");
+}
+
+int cmd_priority(struct cli *c)
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	int64_t priority;
+	struct err e;
+
+	if (str_to_i64(c->args[1], &priority) < 0) {
+		err_set(&e, ERR_INVALID, "the priority '%s' is not a whole number", c->args[1]);
+		return cli_fail(c, &e);
+	}
+	body = json_pack("{sI}", "priority", (json_int_t)priority);
+	return act_with(c, "priority", body, false, "has its new priority");
 }
 
 int cmd_release(struct cli *c)

@@ -3,7 +3,7 @@
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
 _trainyard_commands="submit validate status runs jobs show wait logs metrics events artifacts
-	explain cancel retry hold release endpoints endpoint predict queue devices version"
+	explain cancel retry hold release priority endpoints endpoint predict queue devices version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs
 _trainyard_column() {
@@ -31,7 +31,7 @@ _trainyard() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs; _trainyard_column jobs)" \
 			-- "$word")
 		;;
-	logs | metrics | artifacts | explain | hold | release)
+	logs | metrics | artifacts | explain | hold | release | priority)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column jobs)" -- "$word")
 		;;
 	endpoint)

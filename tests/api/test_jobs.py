@@ -95,6 +95,22 @@ def test_hold_of_a_running_job_is_refused(daemon, script, gate):
     assert daemon.wait_end(job)["state"] == "succeeded"
 
 
+def test_priority_decides_who_is_next(fresh, script, gate):
+    d = fresh("cpu_slots = 1\n")
+    first = d.submit_job(script("wait.py", gate=gate))["id"]
+    d.wait_state(first, "running")
+    early, late = (d.submit_job(script("hello.py"))["id"] for _ in range(2))
+    assert d.post(f"/v1/jobs/{late}/priority", {"priority": 5}).json()["priority"] == 5
+    assert [item["id"] for item in d.get("/v1/queue")["items"]][:2] == [late, early]
+    for wrong in (1001, -1001, "5", None, 1.5):
+        answer = problem(d.post(f"/v1/jobs/{late}/priority", {"priority": wrong}), 422,
+                         "invalid_body")
+        assert answer["errors"][0]["pointer"] == "/priority"
+    (gate / "go").touch()
+    assert d.wait_end(late)["finished_at"] <= d.wait_end(early)["started_at"]
+    problem(d.post(f"/v1/jobs/{late}/priority", {"priority": 1}), 409, "conflict")
+
+
 def test_explain_of_a_blocked_job(daemon, script):
     run = daemon.submit([{**script("hello.py", "first"), "held": True},
                          {**script("hello.py", "second"), "needs": ["first"]}])
