@@ -8,6 +8,7 @@
 set -eu
 scratch=$1 share=$2 units=$3
 root=$scratch/root
+code=$(cd "$(dirname "$0")/../.." && pwd)
 
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$scratch"
@@ -27,7 +28,8 @@ for name in null zero full random urandom tty; do
 	mount --bind "/dev/$name" "$root/dev/$name"
 done
 ln -s /proc/self/fd "$root/dev/fd"
-mkdir -p "$root/$share" "$root/run/systemd"
+mkdir -p "$root/$code" "$root/$share" "$root/run/systemd"
+mount --bind "$code" "$root/$code" # also where it lies below /tmp or on a file system of its own
 mount --bind "$share" "$root/$share"
 rm -rf "$root"/etc/systemd/system "$root"/etc/systemd/system.conf.d "$root"/var/lib/trainyard
 mkdir -p "$root/etc/systemd/system"
