@@ -20,8 +20,8 @@ def program(stdout, returncode=0):
 
 
 def test_cases_of_a_program_are_counted(tmp_path):
-    log = program("1..3\nok 1 - a\nnot ok 2 - b\nok 3 # SKIP c\n", 1)
-    assert tally(tmp_path, "testlog.json", log) == (0, "1 1 1")
+    log = program("1..3\nok 1 - a\nnot ok 2 - b\nok 3 # SKIP c\nnot ok 4 # SKIP d\n", 1)
+    assert tally(tmp_path, "testlog.json", log) == (0, "1 1 2")
 
 
 def test_a_crash_after_good_cases_is_a_failure(tmp_path):
