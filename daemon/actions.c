@@ -155,8 +155,8 @@ static void predict_try(struct predict *p)
 	free(p->rq.reply);
 	p->rq = (struct relay_request){
 		.dirfd = dirfd,
-		.socket = "serve.sock",
-		.path = "/invocations",
+		.socket = EXECUTION_SERVE_SOCKET,
+		.path = EXECUTION_SERVE_PATH,
 		.body = p->body,
 		.body_len = strlen(p->body),
 		.content_type = "application/json",

@@ -121,16 +121,6 @@ static bool may_retry(enum job_state s)
 	return s == STATE_FAILED || s == STATE_CANCELLED || s == STATE_SKIPPED;
 }
 
-static int block_for_retry(struct engine *e, const struct job_row *job, struct err *reterr)
-{
-	struct reason none = {0};
-	int r = store_job_set_retry(e->store, job->id, 0, 0, reterr);
-
-	if (r >= 0)
-		r = store_job_set_cancel_requested(e->store, job->id, 0, reterr);
-	return r < 0 ? r : job_move(e, job->id, job->state, STATE_BLOCKED, &none, reterr);
-}
-
 static int run_retry(struct engine *e, struct command *c, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows jobs = {0};
@@ -143,7 +133,7 @@ static int run_retry(struct engine *e, struct command *c, struct err *reterr)
 		if (!may_retry(jobs.rows[i].state))
 			continue;
 		retried++;
-		r = block_for_retry(e, &jobs.rows[i], reterr);
+		r = job_reset(e, &jobs.rows[i], STATE_BLOCKED, reterr);
 	}
 	if (r >= 0 && !retried)
 		return err_set(reterr, ERR_CONFLICT,

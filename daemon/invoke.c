@@ -65,8 +65,8 @@ int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr)
 	}
 	*rq = (struct relay_request){
 		.dirfd = dirfd,
-		.socket = "serve.sock",
-		.path = "/invocations",
+		.socket = EXECUTION_SERVE_SOCKET,
+		.path = EXECUTION_SERVE_PATH,
 		.body = inv->body,
 		.body_len = inv->body_len,
 		.timeout_us = inv->timeout_us,

@@ -248,12 +248,21 @@ static int retry_dependents(struct engine *e, const char *id, struct err *reterr
 	return r;
 }
 
+int job_reset(struct engine *e, const struct job_row *job, enum job_state to, struct err *reterr)
+{
+	struct reason none = {0};
+	int r = store_job_set_retry(e->store, job->id, 0, 0, reterr);
+
+	if (r >= 0)
+		r = store_job_set_cancel_requested(e->store, job->id, 0, reterr);
+	return r < 0 ? r : job_move(e, job->id, job->state, to, &none, reterr);
+}
+
 int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
 	OWN(job_row_done) struct job_row other = {0};
 	const struct need_row *why = NULL;
-	struct reason none = {0};
 	enum verdict v;
 	int r;
 
@@ -275,11 +284,6 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 				       "run",
 				       job->name, other.name, job_state_str(why->state));
 	}
-	r = store_job_set_retry(e->store, job->id, 0, 0, reterr);
-	if (r >= 0)
-		r = store_job_set_cancel_requested(e->store, job->id, 0, reterr);
-	if (r >= 0)
-		r = job_move(e, job->id, job->state, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED,
-			     &none, reterr);
+	r = job_reset(e, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
 	return r < 0 ? r : retry_dependents(e, job->id, reterr);
 }

@@ -22,6 +22,9 @@ int job_settle_dependents(struct engine *e, const char *id, struct err *reterr) 
 /* Queue it, skip it or leave it blocked, by the states of what it needs. */
 int job_settle(struct engine *e, const char *id, struct err *reterr) MUSTCHECK;
 int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+/* For a manual retry: forget automatic retries and a cancel request; to blocked or queued. */
+int job_reset(struct engine *e, const struct job_row *job, enum job_state to,
+	      struct err *reterr) MUSTCHECK;
 int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
 
 /* ---- scheduler.c ---- */

@@ -24,15 +24,16 @@
 
 #define WIRE_VERSION 1 /* readers take this version and the one before */
 
-#define EXECUTION_LOCK	  "lock"
-#define EXECUTION_SPEC	  "spec.json"
-#define EXECUTION_LOG	  "log"
-#define EXECUTION_LOG_GAP "log.gap"
-#define EXECUTION_EXIT	  "exit.json"
-#define EXECUTION_CONTROL "control.sock"
-#define EXECUTION_WORK	  "work"
-#define EXECUTION_EVENTS  "work/events.ndjson"
-#define EXECUTION_SERVE	  "work/serve.sock"
+#define EXECUTION_LOCK	       "lock"
+#define EXECUTION_SPEC	       "spec.json"
+#define EXECUTION_LOG	       "log"
+#define EXECUTION_LOG_GAP      "log.gap"
+#define EXECUTION_EXIT	       "exit.json"
+#define EXECUTION_CONTROL      "control.sock"
+#define EXECUTION_WORK	       "work"
+#define EXECUTION_EVENTS       "work/events.ndjson"
+#define EXECUTION_SERVE_SOCKET "serve.sock" /* in work/ */
+#define EXECUTION_SERVE_PATH   "/invocations"
 
 /* Environment of every process of an execution. The first names the execution and finds its
  * descendants; the second is the absolute path of DIR. */

@@ -6,6 +6,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
+#include "wire/execution.h"
 #include "worker/serve/http.h"
 #include "worker/serve/parity.h"
 #include "worker/serve/tokens.h"
@@ -16,8 +17,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define SOCKET_NAME "serve.sock" /* EXECUTION_SERVE in work/ */
-#define FIRST_TEXT  "Are you ready?"
+#define FIRST_TEXT "Are you ready?"
 
 struct serve {
 	struct worker *w;
@@ -125,7 +125,8 @@ static int run(struct serve *s, struct err *reterr)
 	if (r >= 0)
 		r = check(s, model, reterr);
 	if (r >= 0)
-		r = endpoint_start(&s->with, s->w->work_dirfd, SOCKET_NAME, &s->endpoint, reterr);
+		r = endpoint_start(&s->with, s->w->work_dirfd, EXECUTION_SERVE_SOCKET, &s->endpoint,
+				   reterr);
 	if (r < 0)
 		return r;
 	report_ready(s->w->report);
