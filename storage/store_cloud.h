@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer's door to what the daemon makes in the cloud and what it may cost (migration 0002).
+ * The rules of store.h hold: inside a transaction, same errors.
+ */
+#pragma once
+
+#include "jobs/cloud.h"
+#include "storage/store.h"
+
+struct cloud_row {
+	char id[ID_LEN]; /* 'c…' */
+	enum cloud_kind kind;
+	enum cloud_state state;
+	bool wanted; /* false: it is to be stopped or deleted */
+	char name[CLOUD_NAME_MAX + 1];
+	char nonce[CLOUD_NONCE_LEN];
+	char region[32];
+	char arn[256];
+	char job[ID_LEN]; /* the owner's: a train or deploy job … */
+	int attempt;
+	char endpoint[ID_LEN];	/* … and for the three of an endpoint, the endpoint */
+	json_t *request;	/* body of the create call, owned */
+	json_t *answer;		/* parts of the last describe answer that are shown, may be NULL */
+	char status[48];	/* the service's word: InProgress, InService, … */
+	struct reason reason;	/* why it is not further: last refusal, throttling, … */
+	int tries;		/* of the present step, since it last worked */
+	int64_t next_us;	/* next contact; 0: now; USEC_NEVER: none */
+	int64_t sent_us;	/* the create was last sent; 0: never */
+	int64_t asked_us;	/* the last answer of any kind */
+	int64_t log_size;	/* bytes of its log in the execution's file, see store_cloud_stream */
+	int64_t created_us, present_us, ended_us;
+};
+struct cloud_rows {
+	struct cloud_row *rows;
+	size_t n;
+};
+void cloud_row_done(struct cloud_row *row);
+void cloud_rows_done(struct cloud_rows *rows);
+
+/* This database's random id, made with it: the install tag. Borrowed. */
+const char *store_install_id(struct store *st);
+
+/* The intent. id, name, nonce are the caller's. Event "cloud" {"kind","name","state"} here and at
+ * each change of state or status. */
+int store_cloud_insert(struct store *st, const struct cloud_row *row, struct err *reterr) MUSTCHECK;
+int store_cloud_get(struct store *st, const char *id, struct cloud_row *ret,
+		    struct err *reterr) MUSTCHECK;
+/* Not final, oldest first. */
+int store_cloud_live(struct store *st, struct cloud_rows *ret, struct err *reterr) MUSTCHECK;
+int store_cloud_of_job(struct store *st, const char *job, int attempt, struct cloud_rows *ret,
+		       struct err *reterr) MUSTCHECK;
+int store_cloud_of_endpoint(struct store *st, const char *endpoint, struct cloud_rows *ret,
+			    struct err *reterr) MUSTCHECK;
+/* The one mover; asserts cloud_state_may. -ERR_CONFLICT when it is not in `from`. */
+int store_cloud_set_state(struct store *st, const char *id, enum cloud_state from,
+			  enum cloud_state to, const struct reason *reason, int64_t now_us,
+			  struct err *reterr) MUSTCHECK;
+/* Everything of the row that is not kind, state, name, nonce, owner or created_us. */
+int store_cloud_update(struct store *st, const struct cloud_row *row, int64_t now_us,
+		       struct err *reterr) MUSTCHECK;
+
+/* Followed log streams of a resource. `token`: the next forward token; "" at the beginning. The
+ * bytes that came with it are in the log file up to log_size of the row: one transaction. */
+struct cloud_stream {
+	char stream[512];
+	char token[512];
+	bool ended; /* drained after the end of the resource */
+};
+struct cloud_streams {
+	struct cloud_stream *items;
+	size_t n;
+};
+void cloud_streams_done(struct cloud_streams *s);
+int store_cloud_streams(struct store *st, const char *cloud, struct cloud_streams *ret,
+			struct err *reterr) MUSTCHECK;
+int store_cloud_stream_set(struct store *st, const char *cloud, const struct cloud_stream *s,
+			   int64_t log_size, struct err *reterr) MUSTCHECK;
+
+/* ---- money: integer micro-dollars, append-only ledger ---- */
+
+enum money_what {
+	MONEY_RESERVE, /* amount > 0: the worst case, with the paid intent */
+	MONEY_SETTLE,  /* the difference to what it did cost; usually < 0 */
+};
+struct money_entry {
+	enum money_what what;
+	char cloud[ID_LEN]; /* the resource */
+	char job[ID_LEN];
+	char endpoint[ID_LEN]; /* "" for a training job */
+	int64_t micro_usd;
+	char words[160]; /* "3600 s x 1 x ml.g5.xlarge at 1.408 USD/h" */
+};
+/* Event "money". */
+int store_money_add(struct store *st, const struct money_entry *entry, int64_t now_us,
+		    struct err *reterr) MUSTCHECK;
+struct money_sums {
+	int64_t day, month;    /* reserved and settled since the UTC day, month of now began */
+	int64_t job;	       /* of one job, all attempts */
+	int64_t cloud;	       /* of one resource */
+};
+/* job, cloud: "" when not asked for. */
+int store_money_sums(struct store *st, const char *job, const char *cloud, int64_t now_us,
+		     struct money_sums *ret, struct err *reterr) MUSTCHECK;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an execution fetches before its main work and pushes after it; two lists in spec.json beside
+ * "spec". The worker (worker/transfer) carries them out with its own credentials; results are
+ * written to work/transfers.json as {"POINTER": value, …}. A fetched item's pointer names the place
+ * in "spec" whose value the worker's main work finds replaced by the local path.
+ *
+ *   "fetch": [
+ *     {"pointer": "/channels/train", "from": "s3://bucket/prefix/", "form": "tree"}
+ *     {"pointer": "/model",          "from": "s3://bucket/x/model.tar.gz", "form": "tar.gz"}
+ *     {"pointer": "/dataset/path",   "from": "s3://bucket/reviews.csv.gz", "form": "file"}
+ *     {"pointer": "/dataset/path",   "from": "https://…/x.csv", "sha256": "…", "form": "file"}
+ *     {"pointer": "/dataset/path",   "from": "hub:datasets/stanfordnlp/imdb", "config": "plain_text",
+ *      "revision": "main", "split": "train", "form": "tree"}
+ *     {"pointer": "/model",          "from": "hub:models/distilbert-base-uncased",
+ *      "revision": "main", "form": "tree"}
+ *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",
+ *      "members": ["parity.json"]}            only these small members; value {"parity.json": {…}}
+ *     {"pointer": "/path", "from": "s3://…", "form": "tree", "to": "/a/local/dir"}   a download job
+ *   ]
+ *     Without "to" the thing comes out of the content-keyed cache (DATA/cache, in "cache_dir",
+ *     "cache_max_bytes") as a tree of hard links in work/inputs/. Value: the absolute path.
+ *
+ *   "push": [
+ *     {"pointer": "/outputs/train", "from": "output/train" (below work/, or absolute),
+ *      "to": "s3://bucket/prefix/", "form": "tree", "exclude": ["checkpoint-*"]}
+ *     {"pointer": "/model", "from": "/…/model", "to": "s3://bucket/prefix/model.tar.gz",
+ *      "form": "tar.gz"}                                   one object; members at the root
+ *     {"pointer": "/x", "from": "/…/file", "to": "s3://bucket/key", "form": "file"}
+ *   ]
+ *     "if_exists": "skip_same" (default: same size and checksum are not sent again). Value: the uri
+ *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
+ *     for the default bucket), "kms_key" optional.
+ *
+ *   "aws": {"region", "profile", "account"}: what the configuration gives explicitly; "account" is
+ *     sent as x-amz-expected-bucket-owner where the bucket is the default one. Keys and the rest
+ *     come from the environment (exec.inherit: names of variables that the shim hands on from the
+ *     daemon's own environment; their values are in no file).
+ */
+#pragma once
+
+#define TRANSFER_RESULTS "transfers.json" /* in work/ */
+#define TRANSFER_INPUTS	 "inputs"	  /* in work/ */
+#define TRANSFER_LIST_MAX 64		  /* items of one list */
