@@ -32,11 +32,11 @@ enum aws_error_kind {
 	AWS_ERROR_IN_PROGRESS, /* "Cannot update in-progress endpoint" */
 	AWS_ERROR_QUOTA,       /* ResourceLimitExceeded */
 	AWS_ERROR_CAPACITY,
-	AWS_ERROR_ROLE,	       /* "Could not assume role": may be a new role's eventual consistency */
-	AWS_ERROR_TERMINAL,    /* a stop of what has ended: "job is in status Stopped" */
-	AWS_ERROR_MODEL,       /* runtime: the model answered with an error (424) */
-	AWS_ERROR_INVALID,     /* any other 4xx: the request is wrong */
-	AWS_ERROR_UNREADABLE,  /* an answer that cannot be understood */
+	AWS_ERROR_ROLE,	    /* "Could not assume role": may be a new role's eventual consistency */
+	AWS_ERROR_TERMINAL, /* a stop of what has ended: "job is in status Stopped" */
+	AWS_ERROR_MODEL,    /* runtime: the model answered with an error (424) */
+	AWS_ERROR_INVALID,  /* any other 4xx: the request is wrong */
+	AWS_ERROR_UNREADABLE, /* an answer that cannot be understood */
 };
 const char *aws_error_kind_str(enum aws_error_kind kind);
 
@@ -81,8 +81,8 @@ struct aws_call {
 	int status;
 	bool uncertain; /* it failed, but an attempt may have been carried out */
 	int attempts;
-	json_t *output; /* JSON services: the answer, never NULL on success; released by
-			 * aws_call_done */
+	json_t *output;		 /* JSON services: the answer, never NULL on success; released by
+				  * aws_call_done */
 	struct net_request http; /* reply body, headers (net_reply_header) of the last attempt */
 	void *state;		 /* the client's */
 };

@@ -42,16 +42,16 @@ struct aws_config_options {
 int aws_config_load(const struct aws_config_options *o, struct aws_config **ret,
 		    struct err *reterr) MUSTCHECK;
 void aws_config_free(struct aws_config *c);
-const char *aws_config_region(const struct aws_config *c); /* "" when nothing names one */
+const char *aws_config_region(const struct aws_config *c);    /* "" when nothing names one */
 const char *aws_config_ca_bundle(const struct aws_config *c); /* NULL: the system's */
 int aws_config_max_attempts(const struct aws_config *c);      /* of one call, default 3 */
 /* "s3_path_style" etc. follow from the address; see aws_endpoint. */
 
 /* Where to send a call and what to sign it for. */
 struct aws_endpoint {
-	char url[AWS_URL_MAX];	   /* "https://api.sagemaker.eu-west-1.amazonaws.com", no path */
+	char url[AWS_URL_MAX];	     /* "https://api.sagemaker.eu-west-1.amazonaws.com", no path */
 	char base_path[AWS_URL_MAX]; /* of a configured address that has one; "" */
-	char host[AWS_HOST_MAX];   /* as signed: with a port when it is not the scheme's */
+	char host[AWS_HOST_MAX];     /* as signed: with a port when it is not the scheme's */
 	char sign_region[AWS_REGION_MAX];
 	const char *sign_service;
 	bool path_style; /* S3: the bucket is in the path */

@@ -27,9 +27,9 @@ struct sigv4_header {
 
 struct sigv4_request {
 	const char *method;
-	const char *host;  /* with ":port" when it is not the scheme's */
-	const char *path;  /* as on the wire, escaped */
-	const char *query; /* as on the wire, without '?'; "" */
+	const char *host;		    /* with ":port" when it is not the scheme's */
+	const char *path;		    /* as on the wire, escaped */
+	const char *query;		    /* as on the wire, without '?'; "" */
 	const struct sigv4_header *headers; /* to be signed too: content-type, x-amz-target, ... */
 	size_t headers_n;
 	const void *body;

@@ -40,7 +40,7 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 /* ---- the controller ---- */
 /* After the commit of rows that are due: look at them now, not at the next tick. */
 void cloud_kick(struct engine *e);
-void cloud_tick(struct engine *e);			       /* every second */
+void cloud_tick(struct engine *e);				   /* every second */
 int cloud_recover(struct engine *e, struct err *reterr) MUSTCHECK; /* at the start */
 void cloud_free(struct engine *e);
 

@@ -14,11 +14,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define NET_REQUESTS_MAX    1024	/* under way at once */
-#define NET_HEADERS_MAX	    32		/* of a request */
-#define NET_REPLY_HEAD_MAX  (32 << 10)	/* bytes of a reply's headers that are kept */
-#define NET_ERROR_BODY_MAX  (256 << 10) /* bytes of the body of an answer that is not 2xx */
-#define NET_URL_MAX	    8192
+#define NET_REQUESTS_MAX   1024	       /* under way at once */
+#define NET_HEADERS_MAX	   32	       /* of a request */
+#define NET_REPLY_HEAD_MAX (32 << 10)  /* bytes of a reply's headers that are kept */
+#define NET_ERROR_BODY_MAX (256 << 10) /* bytes of the body of an answer that is not 2xx */
+#define NET_URL_MAX	   8192
 
 struct net;
 
@@ -77,8 +77,9 @@ int net_new(const struct net_settings *settings, struct net **ret, struct err *r
 void net_stop(struct net *n);
 void net_free(struct net *n); /* stops it first; NULL is allowed */
 
-/* Any thread. 0: `done` will run exactly once. -ERR_LIMIT: too many are under way, -ERR_UNAVAILABLE:
- * it is stopping; then the request is untouched (unix_dirfd is still the caller's). */
+/* Any thread. 0: `done` will run exactly once. -ERR_LIMIT: too many are under way,
+ * -ERR_UNAVAILABLE: it is stopping; then the request is untouched (unix_dirfd is still the
+ * caller's). */
 int net_send(struct net *n, struct net_request *rq, struct err *reterr) MUSTCHECK;
 /* Any thread. Give it up soon; done runs as for any other end. */
 void net_cancel(struct net *n, struct net_request *rq);

@@ -19,16 +19,16 @@ struct cloud_row {
 	char arn[256];
 	char job[ID_LEN]; /* the owner's: a train or deploy job … */
 	int attempt;
-	char endpoint[ID_LEN];	/* … and for the three of an endpoint, the endpoint */
-	json_t *request;	/* body of the create call, owned */
-	json_t *answer;		/* parts of the last describe answer that are shown, may be NULL */
-	char status[48];	/* the service's word: InProgress, InService, … */
-	struct reason reason;	/* why it is not further: last refusal, throttling, … */
-	int tries;		/* of the present step, since it last worked */
-	int64_t next_us;	/* next contact; 0: now; USEC_NEVER: none */
-	int64_t sent_us;	/* the create was last sent; 0: never */
-	int64_t asked_us;	/* the last answer of any kind */
-	int64_t log_size;	/* bytes of its log in the execution's file, see store_cloud_stream */
+	char endpoint[ID_LEN]; /* … and for the three of an endpoint, the endpoint */
+	json_t *request;       /* body of the create call, owned */
+	json_t *answer;	       /* parts of the last describe answer that are shown, may be NULL */
+	char status[48];       /* the service's word: InProgress, InService, … */
+	struct reason reason;  /* why it is not further: last refusal, throttling, … */
+	int tries;	       /* of the present step, since it last worked */
+	int64_t next_us;       /* next contact; 0: now; USEC_NEVER: none */
+	int64_t sent_us;       /* the create was last sent; 0: never */
+	int64_t asked_us;      /* the last answer of any kind */
+	int64_t log_size; /* bytes of its log in the execution's file, see store_cloud_stream */
 	int64_t created_us, present_us, ended_us;
 };
 struct cloud_rows {
@@ -95,9 +95,9 @@ struct money_entry {
 int store_money_add(struct store *st, const struct money_entry *entry, int64_t now_us,
 		    struct err *reterr) MUSTCHECK;
 struct money_sums {
-	int64_t day, month;    /* reserved and settled since the UTC day, month of now began */
-	int64_t job;	       /* of one job, all attempts */
-	int64_t cloud;	       /* of one resource */
+	int64_t day, month; /* reserved and settled since the UTC day, month of now began */
+	int64_t job;	    /* of one job, all attempts */
+	int64_t cloud;	    /* of one resource */
 };
 /* job, cloud: "" when not asked for. */
 int store_money_sums(struct store *st, const char *job, const char *cloud, int64_t now_us,

@@ -10,8 +10,8 @@
  *     {"pointer": "/model",          "from": "s3://bucket/x/model.tar.gz", "form": "tar.gz"}
  *     {"pointer": "/dataset/path",   "from": "s3://bucket/reviews.csv.gz", "form": "file"}
  *     {"pointer": "/dataset/path",   "from": "https://…/x.csv", "sha256": "…", "form": "file"}
- *     {"pointer": "/dataset/path",   "from": "hub:datasets/stanfordnlp/imdb", "config": "plain_text",
- *      "revision": "main", "split": "train", "form": "tree"}
+ *     {"pointer": "/dataset/path",   "from": "hub:datasets/stanfordnlp/imdb", "config":
+ * "plain_text", "revision": "main", "split": "train", "form": "tree"}
  *     {"pointer": "/model",          "from": "hub:models/distilbert-base-uncased",
  *      "revision": "main", "form": "tree"}
  *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",
@@ -39,6 +39,6 @@
  */
 #pragma once
 
-#define TRANSFER_RESULTS "transfers.json" /* in work/ */
-#define TRANSFER_INPUTS	 "inputs"	  /* in work/ */
-#define TRANSFER_LIST_MAX 64		  /* items of one list */
+#define TRANSFER_RESULTS  "transfers.json" /* in work/ */
+#define TRANSFER_INPUTS	  "inputs"	   /* in work/ */
+#define TRANSFER_LIST_MAX 64		   /* items of one list */
