@@ -25,7 +25,7 @@ struct predict {
 	char *body;
 	int64_t give_up_us; /* monotonic */
 	sd_event_source *again;
-	struct relay_request rq;
+	struct endpoint_ask ask;
 	struct predict *next;
 };
 
@@ -38,7 +38,7 @@ static void predict_free(struct predict *p)
 		}
 	}
 	loop_drop(&p->again);
-	free(p->rq.reply);
+	free(p->ask.reply);
 	free(p->body);
 	free(p);
 }
@@ -86,14 +86,14 @@ static void predict_answered(struct predict *p)
 	struct reason none = {0};
 	char words[REASON_MSG_MAX];
 
-	if (p->rq.status != 200) {
+	if (p->ask.status != 200) {
 		snprintf(words, sizeof(words), "endpoint '%s' answered %d: %.*s", p->endpoint,
-			 p->rq.status, (int)(p->rq.reply_len < 700 ? p->rq.reply_len : 700),
-			 p->rq.reply ? p->rq.reply : "");
+			 p->ask.status, (int)(p->ask.reply_len < 700 ? p->ask.reply_len : 700),
+			 p->ask.reply ? p->ask.reply : "");
 		predict_failed(p, REASON_PREDICT_FAILED, words);
 		return;
 	}
-	if (json_parse(p->rq.reply, p->rq.reply_len, &answer, NULL) < 0) {
+	if (json_parse(p->ask.reply, p->ask.reply_len, &answer, NULL) < 0) {
 		predict_failed(p, REASON_PREDICT_FAILED, "the endpoint's answer is not JSON");
 		return;
 	}
@@ -118,22 +118,22 @@ static void predict_later(struct predict *p, const char *words)
 	loop_after_us(p->engine->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
 }
 
-/* On the engine thread, after the relay's answer. */
+/* On the engine thread, after the answer. */
 static void on_answer(struct engine *e, struct engine_message *m)
 {
 	struct predict *p = (struct predict *)m;
 
 	if (e->stopping)
 		predict_free(p); /* still running in the database: asked again at the next start */
-	else if (p->rq.result == 0)
+	else if (p->ask.result == 0)
 		predict_answered(p);
 	else
-		predict_later(p, p->rq.err.msg);
+		predict_later(p, p->ask.err.msg);
 }
 
-static void on_relayed(struct relay_request *rq)
+static void on_relayed(struct endpoint_ask *ask)
 {
-	struct predict *p = rq->userdata;
+	struct predict *p = ask->userdata;
 
 	engine_post(p->engine, &p->message);
 }
@@ -141,22 +141,10 @@ static void on_relayed(struct relay_request *rq)
 static void predict_try(struct predict *p)
 {
 	struct err why = {0};
-	int dirfd, r;
+	int r;
 
-	r = live_connect(p->engine, p->endpoint, &dirfd, &why);
-	if (r == -ERR_NOT_FOUND) {
-		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
-		return;
-	}
-	if (r < 0) {
-		predict_later(p, why.msg);
-		return;
-	}
-	free(p->rq.reply);
-	p->rq = (struct relay_request){
-		.dirfd = dirfd,
-		.socket = EXECUTION_SERVE_SOCKET,
-		.path = EXECUTION_SERVE_PATH,
+	free(TAKE(p->ask.reply));
+	p->ask = (struct endpoint_ask){
 		.body = p->body,
 		.body_len = strlen(p->body),
 		.content_type = "application/json",
@@ -167,10 +155,11 @@ static void predict_try(struct predict *p)
 		.userdata = p,
 	};
 	p->message.fn = on_answer;
-	if (relay_send(p->engine->relay, &p->rq, &why) < 0) {
-		close(dirfd);
+	r = endpoint_ask(p->engine, p->endpoint, &p->ask, &why);
+	if (r == -ERR_NOT_FOUND)
+		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
+	else if (r < 0)
 		predict_later(p, why.msg);
-	}
 }
 
 static void predict_after(struct engine *e, void *arg, bool committed)

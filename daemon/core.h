@@ -18,7 +18,7 @@
 #include "daemon/engine.h"
 #include "daemon/settings.h"
 #include "jobs/reason.h"
-#include "net/relay.h"
+#include "net/net.h"
 #include "storage/store.h"
 #include "wire/event.h"
 #include "wire/execution.h"
@@ -79,7 +79,7 @@ struct engine {
 	const struct settings *settings;
 	struct store *store;
 	struct feed *feed;
-	struct relay *relay;
+	struct net *net;
 	struct devices *devices;
 	sd_event *loop;
 	int inotify_fd;

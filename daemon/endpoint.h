@@ -33,7 +33,30 @@ void live_refresh_after(struct engine *e, void *arg, bool committed);
 void live_free(struct engine *e);
 bool live_name_taken(struct engine *e, const char *name); /* any thread */
 
-/* ---- invoke.c ---- */
-/* Any thread. A new descriptor of the directory of the endpoint's socket; counts as a request.
- * -ERR_NOT_FOUND: no such live endpoint; -ERR_CONFLICT: not in service. */
-int live_connect(struct engine *e, const char *name, int *ret_dirfd, struct err *reterr) MUSTCHECK;
+/* ---- ask.c ---- */
+/* One request to a live endpoint. The caller fills the first part and owns it until `done` has run,
+ * exactly once, on the net thread. */
+struct endpoint_ask {
+	const char *body; /* borrowed */
+	size_t body_len;
+	char content_type[128], accept[128];
+	int64_t timeout_us;
+	size_t reply_max;
+	void (*done)(struct endpoint_ask *ask);
+	void *userdata;
+
+	int result; /* 0: the endpoint answered, with any status; -ERR_UNAVAILABLE, -ETIMEDOUT,
+		     * -ERR_LIMIT */
+	struct err err;
+	int status;
+	char *reply; /* the receiver frees */
+	size_t reply_len;
+	char reply_type[128];
+
+	struct net_request http; /* ask.c's */
+	char lines[2][160];	 /* likewise: header lines */
+};
+/* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
+ * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
+int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
+		 struct err *reterr) MUSTCHECK;

@@ -290,7 +290,7 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	if (r >= 0)
 		r = devices_open(settings->nvml_library, &e->devices, reterr);
 	if (r >= 0)
-		r = relay_new(&e->relay, reterr);
+		r = net_new(NULL, &e->net, reterr);
 	if (r >= 0)
 		r = open_loop(e, reterr);
 	if (r >= 0)
@@ -314,7 +314,7 @@ int engine_run(struct engine *e, struct err *reterr)
 	do /* what was queued before the stop is still answered */
 		run_batch(e);
 	while (!queue_is_empty(e));
-	relay_stop(e->relay);
+	net_stop(e->net);
 	feed_expire(e->feed, USEC_NEVER);
 	return 0;
 }
@@ -323,7 +323,7 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	relay_free(e->relay);
+	net_free(e->net);
 	if (e->store)
 		run_inbox(e);
 	predicts_free(e);

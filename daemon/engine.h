@@ -83,7 +83,7 @@ struct invocation {
 	char *reply; /* the caller frees */
 	size_t reply_len;
 	char reply_type[128];
-	void *relay; /* the engine's */
+	void *ask; /* the engine's */
 };
 int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr) MUSTCHECK;
 

@@ -25,14 +25,14 @@ struct net;
 struct net_settings {
 	const char *ca_bundle;	/* file; NULL: the system's */
 	const char *user_agent; /* NULL: "trainyard" */
-	int connections_max;	/* per host; 0: 32 */
+	int connections_max;	/* per host; 0: no limit */
 };
 
 /* One exchange. The caller fills the first part, owns all of its memory, and leaves it alone until
  * `done` has run. Callbacks run on the net thread and must not block. */
 struct net_request {
 	const char *method; /* "GET", "HEAD", "PUT", "POST", "DELETE"; static */
-	char *url;	    /* escaped; sent as it is (dot segments too) */
+	const char *url;    /* escaped; sent as it is (dot segments too) */
 	/* "Name: value" each; borrowed. Nothing but Host, Content-Length and these is sent. */
 	const char *headers[NET_HEADERS_MAX];
 	size_t headers_n;

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* One request to a live endpoint. Thread-safe; the live table's lock is held only for the look-up.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint.h"
+
+#include <string.h>
+
+#define SERVE_URL "http://endpoint" EXECUTION_SERVE_PATH
+
+/* A new descriptor of the directory of the endpoint's socket. */
+static int live_connect(struct engine *e, const char *name, int *ret_dirfd, struct err *reterr)
+{
+	enum endpoint_state state = ENDPOINT_DELETED;
+	int fd = -1;
+
+	pthread_mutex_lock(&e->live_lock);
+	for (struct live_endpoint *l = e->live; l; l = l->next) {
+		if (!str_eq(l->name, name))
+			continue;
+		state = l->state;
+		l->last_request_us = clock_now_us();
+		if (l->work_dirfd >= 0)
+			fd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
+	}
+	pthread_mutex_unlock(&e->live_lock);
+	if (state == ENDPOINT_DELETED)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
+	if (fd < 0)
+		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
+			       endpoint_state_str(state));
+	*ret_dirfd = fd;
+	return 0;
+}
+
+static void on_answer(struct net_request *http)
+{
+	struct endpoint_ask *ask = http->userdata;
+
+	ask->result = http->result;
+	ask->err = http->err;
+	ask->status = http->status;
+	ask->reply_len = http->reply.len;
+	ask->reply = http->result == 0 ? buf_take(&http->reply) : NULL;
+	if (!net_reply_header(http, "Content-Type", ask->reply_type, sizeof(ask->reply_type)))
+		ask->reply_type[0] = '\0';
+	net_request_done(http);
+	ask->done(ask);
+}
+
+int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, struct err *reterr)
+{
+	struct net_request *http = &ask->http;
+	int dirfd = -1, r = live_connect(e, name, &dirfd, reterr);
+
+	if (r < 0)
+		return r;
+	net_request_init(http);
+	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
+	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
+	http->method = "POST";
+	http->url = SERVE_URL;
+	http->headers[http->headers_n++] = ask->lines[0];
+	http->headers[http->headers_n++] = ask->lines[1];
+	http->unix_dirfd = dirfd;
+	http->unix_socket = EXECUTION_SERVE_SOCKET;
+	http->body = ask->body;
+	http->body_len = ask->body_len;
+	http->timeout_us = ask->timeout_us;
+	http->stall_us = ask->timeout_us;
+	http->reply_max = ask->reply_max;
+	http->done = on_answer;
+	http->userdata = ask;
+	r = net_send(e->net, http, reterr);
+	if (r < 0)
+		close(dirfd);
+	return r;
+}
