@@ -41,18 +41,34 @@ void hash_update(struct hash *h, const void *data, size_t len)
 	EVP_DigestUpdate(h->ctx, data, len);
 }
 
-void hash_hex(struct hash *h, char hex[HASH_HEX_LEN])
+static void to_hex(const unsigned char *sum, unsigned n, char *hex)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
 
-	EVP_DigestFinal_ex(h->ctx, sum, &n);
 	for (unsigned i = 0; i < n; i++) {
 		hex[2 * i] = digits[sum[i] >> 4];
 		hex[2 * i + 1] = digits[sum[i] & 15];
 	}
 	hex[2 * n] = '\0';
+}
+
+void hash_hex(struct hash *h, char hex[HASH_HEX_LEN])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	EVP_DigestFinal_ex(h->ctx, sum, &n);
+	to_hex(sum, n, hex);
+}
+
+void hash_sha1(const void *data, size_t len, char hex[HASH_SHA1_HEX_LEN])
+{
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (EVP_Digest(data, len, sum, &n, EVP_sha1(), NULL) != 1)
+		abort();
+	to_hex(sum, n, hex);
 }
 
 void hash_bytes(const void *data, size_t len, char hex[HASH_HEX_LEN])

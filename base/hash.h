@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 (OpenSSL behind it). */
+/* SHA-256, and SHA-1 where a format asks for it (OpenSSL behind both). */
 #pragma once
 
 #include "base/err.h"
 
 #include <stddef.h>
 
-#define HASH_HEX_LEN 65 /* 64 hex digits and NUL */
+#define HASH_HEX_LEN	  65 /* 64 hex digits and NUL */
+#define HASH_SHA1_HEX_LEN 41
 
 struct hash; /* a running SHA-256 */
 
@@ -18,3 +19,5 @@ void hash_hex(struct hash *h, char hex[HASH_HEX_LEN]); /* ends the hash */
 void hash_bytes(const void *data, size_t len, char hex[HASH_HEX_LEN]);
 /* Reads the whole file; blocking. */
 int hash_file(int at, const char *path, char hex[HASH_HEX_LEN], struct err *reterr) MUSTCHECK;
+/* For names that others derive so, never for safety. */
+void hash_sha1(const void *data, size_t len, char hex[HASH_SHA1_HEX_LEN]);

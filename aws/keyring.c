@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys that stay fresh: one thread that resolves the chain before they expire. */
+#include "aws/credentials.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define AGAIN_US     (30 * USEC_PER_SEC) /* after a failure */
+#define REFUSED_US   (5 * USEC_PER_SEC)	 /* between two refusals that are believed */
+#define MIN_VALID_US (10 * USEC_PER_SEC) /* keys that expire sooner are not handed out */
+#define STACK_BYTES  (256 << 10)
+#define SOURCE_MAX   512
+
+struct aws_keyring {
+	const struct aws_config *config;
+	struct net *net;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* for the thread and for those who wait */
+	bool stopping, asked, resolved;
+	struct aws_keys keys;
+	int result; /* of the last resolve without older keys to fall back to */
+	struct err err;
+	int64_t next_us, believed_us;
+	void (*fn)(void *userdata);
+	void *userdata;
+};
+
+/* When to look again: ahead of the expiry, or soon after a failure. */
+static int64_t next_look(const struct aws_keys *keys, bool failed, int64_t now)
+{
+	int64_t at;
+
+	if (failed)
+		return now + AGAIN_US;
+	if (!keys->expires_us)
+		return USEC_NEVER;
+	at = keys->expires_us - AWS_REFRESH_ADVISORY_US;
+	return at > now + AGAIN_US ? at : now + AGAIN_US;
+}
+
+static void take_result(struct aws_keyring *k, int r, const struct aws_keys *keys,
+			const char *source, const struct err *err)
+{
+	int64_t now = clock_now_us();
+	bool had, has;
+
+	pthread_mutex_lock(&k->lock);
+	had = k->resolved && k->result == 0;
+	if (r == 0) {
+		k->keys = *keys;
+		k->result = 0;
+	} else if (!had || (k->keys.expires_us && k->keys.expires_us <= now) || k->asked) {
+		k->result = r;
+		k->err = *err;
+	}
+	k->resolved = true;
+	k->asked = false;
+	k->next_us = next_look(&k->keys, r < 0, now);
+	has = k->result == 0;
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+	if (r == 0)
+		log_event(LOG_LEVEL_INFO, "aws_keys", "source=\"%s\"", source);
+	else
+		log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", err->msg);
+	if (had != has && k->fn)
+		k->fn(k->userdata);
+}
+
+static void wait_for_work(struct aws_keyring *k)
+{
+	while (!k->stopping && !k->asked && k->resolved && clock_now_us() < k->next_us) {
+		struct timespec until;
+		int64_t left = k->next_us - clock_now_us();
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += left > AGAIN_US ? 30 : left / USEC_PER_SEC + 1; /* clocks jump */
+		pthread_cond_timedwait(&k->changed, &k->lock, &until);
+	}
+}
+
+static void *keyring_thread(void *userdata)
+{
+	struct aws_keyring *k = userdata;
+
+	pthread_setname_np(pthread_self(), "aws-keys");
+	for (;;) {
+		struct aws_keys keys;
+		char source[SOURCE_MAX];
+		struct err err = {0};
+		bool stop;
+		int r;
+
+		pthread_mutex_lock(&k->lock);
+		wait_for_work(k);
+		stop = k->stopping;
+		pthread_mutex_unlock(&k->lock);
+		if (stop)
+			return NULL;
+		r = aws_credentials_resolve(k->config, k->net, &keys, source, sizeof(source), &err);
+		take_result(k, r, &keys, source, &err);
+	}
+}
+
+int aws_keyring_new(const struct aws_config *c, struct net *net, struct aws_keyring **ret,
+		    struct err *reterr)
+{
+	struct aws_keyring *k = calloc(1, sizeof(*k));
+	pthread_attr_t attr;
+	int n;
+
+	if (!k)
+		return err_errno(reterr, ENOMEM, "keep AWS credentials");
+	k->config = c;
+	k->net = net;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->changed, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	n = pthread_create(&k->thread, &attr, keyring_thread, k);
+	pthread_attr_destroy(&attr);
+	if (n) {
+		free(k);
+		return err_errno(reterr, n, "start the thread of AWS credentials");
+	}
+	*ret = k;
+	return 0;
+}
+
+/* The net thread must have stopped, or a resolve may take its time-out to end. */
+void aws_keyring_free(struct aws_keyring *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->stopping = true;
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	pthread_cond_destroy(&k->changed);
+	pthread_mutex_destroy(&k->lock);
+	explicit_bzero(&k->keys, sizeof(k->keys));
+	free(k);
+}
+
+static int answer(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+{
+	if (!k->resolved)
+		return err_set(reterr, ERR_UNAVAILABLE, "AWS credentials are being looked for");
+	if (k->result < 0) {
+		if (reterr)
+			*reterr = k->err;
+		return k->result;
+	}
+	if (k->keys.expires_us && k->keys.expires_us < clock_now_us() + MIN_VALID_US)
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "the AWS credentials have expired and could not be renewed");
+	*ret = k->keys;
+	return 0;
+}
+
+int aws_keyring_get(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+{
+	int r;
+
+	pthread_mutex_lock(&k->lock);
+	r = answer(k, ret, reterr);
+	pthread_mutex_unlock(&k->lock);
+	return r;
+}
+
+int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+{
+	int r;
+
+	pthread_mutex_lock(&k->lock);
+	while (!k->resolved && !k->stopping)
+		pthread_cond_wait(&k->changed, &k->lock);
+	r = answer(k, ret, reterr);
+	pthread_mutex_unlock(&k->lock);
+	return r;
+}
+
+void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys)
+{
+	int64_t now = clock_now_us();
+
+	pthread_mutex_lock(&k->lock);
+	if (str_eq(k->keys.id, keys->id) && str_eq(k->keys.token, keys->token) &&
+	    now - k->believed_us >= REFUSED_US) {
+		k->asked = true;
+		k->believed_us = now;
+		pthread_cond_broadcast(&k->changed);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+void aws_keyring_on_change(struct aws_keyring *k, void (*fn)(void *userdata), void *userdata)
+{
+	pthread_mutex_lock(&k->lock);
+	k->fn = fn;
+	k->userdata = userdata;
+	pthread_mutex_unlock(&k->lock);
+}
