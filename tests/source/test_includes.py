@@ -14,7 +14,8 @@ MAY_INCLUDE = {
     "net": ["base"],
     "aws": ["base", "net"],
     "worker": ["base", "jobs", "wire", "net", "aws"],
-    "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws"],
+    "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
+               "worker/container/container.h"],
     "api": ["base", "jobs", "daemon/engine.h", "daemon/feed.h", "storage/store_read.h"],
     "cli": ["base", "jobs", "net"],
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The files that run in a container of SageMaker for us, built into the program (tools/embed.py):
+ * the daemon packs them as sourcedir.tar.gz of a native train job. Static, never freed.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct container_file {
+	const char *name; /* at the root of the archive */
+	const char *text; /* NUL-terminated */
+	size_t len;
+};
+
+extern const struct container_file container_files[];
+extern const size_t container_files_n;
