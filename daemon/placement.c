@@ -62,7 +62,7 @@ enum job_place placement_of(const struct job_row *job)
 	struct job_resources res;
 
 	job_resources_of(job->spec, &res);
-	return job_place_of(job->kind, res.gpus);
+	return job_place_of(job->kind, job->target, res.gpus);
 }
 
 static bool wished(const struct job_resources *res, int index)
@@ -198,6 +198,7 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 	case PLACE_GPU:
 		return place_gpus(e, u, &res, row, why);
 	case PLACE_NONE:
+	case PLACE_TRANSFER:
 	case PLACES_:
 		break;
 	}

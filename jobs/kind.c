@@ -89,19 +89,25 @@ bool job_kind_has_execution(enum job_kind kind)
 const char *job_place_str(enum job_place place)
 {
 	static const char *const names[PLACES_] = {
-		[PLACE_NONE] = "none",
-		[PLACE_CPU] = "cpu",
-		[PLACE_ENDPOINT] = "endpoint",
-		[PLACE_GPU] = "gpu",
+		[PLACE_NONE] = "none", [PLACE_CPU] = "cpu",	      [PLACE_ENDPOINT] = "endpoint",
+		[PLACE_GPU] = "gpu",   [PLACE_TRANSFER] = "transfer",
 	};
 
 	return names[place];
 }
 
-enum job_place job_place_of(enum job_kind kind, int gpus)
+enum job_target job_runs_at(enum job_kind kind, enum job_target target)
+{
+	return kind == JOB_TRAIN || kind == JOB_SCRIPT || kind == JOB_DEPLOY ? target
+									     : TARGET_LOCAL;
+}
+
+enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus)
 {
 	if (kind != JOB_DEPLOY && !job_kind_has_execution(kind))
 		return PLACE_NONE;
+	if (kind == JOB_UPLOAD || kind == JOB_DOWNLOAD || job_runs_at(kind, target) != TARGET_LOCAL)
+		return PLACE_TRANSFER;
 	if (gpus > 0)
 		return PLACE_GPU;
 	return kind == JOB_DEPLOY ? PLACE_ENDPOINT : PLACE_CPU;

@@ -33,17 +33,21 @@ const char *const *job_kind_outputs(enum job_kind kind);
 /* Where an output lies in an execution directory ("work/output/train"); NULL when it is not a
  * path (endpoint, predictions). */
 const char *job_output_path(enum job_kind kind, const char *output);
+/* Where the kind's main work is done in a job of `target`: train, script and deploy go there, all
+ * others are done on this machine whatever the target says. */
+enum job_target job_runs_at(enum job_kind kind, enum job_target target);
 /* What a job holds of the machine while it is active; jobs of one place wait in one line. */
 enum job_place {
 	PLACE_NONE, /* nothing: the daemon does it itself */
 	PLACE_CPU,
 	PLACE_ENDPOINT, /* a server without a GPU */
 	PLACE_GPU,
+	PLACE_TRANSFER, /* upload, download, and the staging of what runs on SageMaker */
 	PLACES_,
 };
 
 const char *job_place_str(enum job_place place);
-enum job_place job_place_of(enum job_kind kind, int gpus);
+enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus);
 /* Does the kind start a process of its own in the local target? (predict and delete-endpoint are
  * done by the daemon; deploy's process belongs to its endpoint.) */
 bool job_kind_has_execution(enum job_kind kind);

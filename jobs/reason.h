@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reason codes: why a thing is in the state it is in. The list is fixed; each code has a retry
- * rule and a plain-words explanation. Messages are free text beside the code.
+ * rule. Messages are free text beside the code. WAITING_… are of queued jobs that the daemon starts
+ * by itself when they can; the same words without it end an attempt.
  */
 #pragma once
 
@@ -11,45 +12,63 @@
 #define REASON_MSG_MAX 1024
 
 /* code, text, retried by default, may be named in retry.on */
-#define REASONS(X)                                              \
-	X(NONE, "", false, false)                               \
-	/* waiting */                                           \
-	X(WAITING_FOR_JOBS, "waiting_for_jobs", false, false)   \
-	X(WAITING_FOR_SLOT, "waiting_for_slot", false, false)   \
-	X(WAITING_FOR_GPU, "waiting_for_gpu", false, false)     \
-	X(WAITING_FOR_RETRY, "waiting_for_retry", false, false) \
-	X(HELD, "held", false, false)                           \
-	/* ends */                                              \
-	X(CANCELLED, "cancelled", false, false)                 \
-	X(DEPENDENCY, "dependency", false, false)               \
-	X(OOM, "oom", false, true)                              \
-	X(GPU_LOST, "gpu_lost", false, true)                    \
-	X(HOST_LOST, "host_lost", true, true)                   \
-	X(SHIM_LOST, "shim_lost", false, true)                  \
-	X(NAN_LOSS, "nan_loss", false, true)                    \
-	X(DISK_FULL, "disk_full", false, true)                  \
-	X(DATA_MISSING, "data_missing", false, true)            \
-	X(DATA_CORRUPT, "data_corrupt", false, true)            \
-	X(INVALID_INPUT, "invalid_input", false, false)         \
-	X(SCRIPT_ERROR, "script_error", false, true)            \
-	X(TIMED_OUT, "timed_out", false, true)                  \
-	X(KILLED, "killed", false, true)                        \
-	X(EXEC_FAILED, "exec_failed", false, true)              \
-	X(PARITY_FAILED, "parity_failed", false, false)         \
-	X(ENDPOINT_MISSING, "endpoint_missing", false, false)   \
-	X(ENDPOINT_TAKEN, "endpoint_taken", false, false)       \
-	X(PREDICT_FAILED, "predict_failed", false, true)        \
-	X(LEASE_EXPIRED, "lease_expired", false, false)         \
-	X(IDLE, "idle", false, false)                           \
-	X(DELETED_BY_USER, "deleted_by_user", false, false)     \
-	X(RESTARTING, "restarting", false, false)               \
-	X(UNSUPPORTED, "unsupported", false, false)             \
-	X(INTERNAL, "internal", false, true)                    \
-	/* the cloud's */                                       \
-	X(QUOTA, "quota", true, true)                           \
-	X(CAPACITY, "capacity", true, true)                     \
-	X(CREDENTIALS, "credentials", false, true)              \
-	X(THROTTLED, "throttled", true, true)
+#define REASONS(X)                                                          \
+	X(NONE, "", false, false)                                           \
+	/* waiting */                                                       \
+	X(WAITING_FOR_JOBS, "waiting_for_jobs", false, false)               \
+	X(WAITING_FOR_SLOT, "waiting_for_slot", false, false)               \
+	X(WAITING_FOR_GPU, "waiting_for_gpu", false, false)                 \
+	X(WAITING_FOR_RETRY, "waiting_for_retry", false, false)             \
+	X(HELD, "held", false, false)                                       \
+	X(WAITING_FOR_TRANSFER, "waiting_for_transfer", false, false)       \
+	X(WAITING_FOR_MONEY, "waiting_for_money", false, false)             \
+	X(WAITING_FOR_QUOTA, "waiting_for_quota", false, false)             \
+	X(WAITING_FOR_CAPACITY, "waiting_for_capacity", false, false)       \
+	X(WAITING_FOR_CREDENTIALS, "waiting_for_credentials", false, false) \
+	/* ends */                                                          \
+	X(CANCELLED, "cancelled", false, false)                             \
+	X(DEPENDENCY, "dependency", false, false)                           \
+	X(OOM, "oom", false, true)                                          \
+	X(GPU_LOST, "gpu_lost", false, true)                                \
+	X(HOST_LOST, "host_lost", true, true)                               \
+	X(SHIM_LOST, "shim_lost", false, true)                              \
+	X(NAN_LOSS, "nan_loss", false, true)                                \
+	X(DISK_FULL, "disk_full", false, true)                              \
+	X(DATA_MISSING, "data_missing", false, true)                        \
+	X(DATA_CORRUPT, "data_corrupt", false, true)                        \
+	X(INVALID_INPUT, "invalid_input", false, false)                     \
+	X(SCRIPT_ERROR, "script_error", false, true)                        \
+	X(TIMED_OUT, "timed_out", false, true)                              \
+	X(KILLED, "killed", false, true)                                    \
+	X(EXEC_FAILED, "exec_failed", false, true)                          \
+	X(PARITY_FAILED, "parity_failed", false, false)                     \
+	X(ENDPOINT_MISSING, "endpoint_missing", false, false)               \
+	X(ENDPOINT_TAKEN, "endpoint_taken", false, false)                   \
+	X(PREDICT_FAILED, "predict_failed", false, true)                    \
+	X(LEASE_EXPIRED, "lease_expired", false, false)                     \
+	X(IDLE, "idle", false, false)                                       \
+	X(DELETED_BY_USER, "deleted_by_user", false, false)                 \
+	X(RESTARTING, "restarting", false, false)                           \
+	X(UNSUPPORTED, "unsupported", false, false)                         \
+	X(INTERNAL, "internal", false, true)                                \
+	/* the cloud's */                                                   \
+	X(QUOTA, "quota", true, true)                                       \
+	X(CAPACITY, "capacity", true, true)                                 \
+	X(CREDENTIALS, "credentials", false, true)                          \
+	X(THROTTLED, "throttled", true, true)                               \
+	X(SPOT_INTERRUPTED, "spot_interrupted", true, true)                 \
+	X(MAX_WAIT_EXCEEDED, "max_wait_exceeded", false, true)              \
+	X(TRANSFER_FAILED, "transfer_failed", false, true)                  \
+	X(CONTAINER_FAILED, "container_failed", false, true)                \
+	X(HEALTH_CHECK_FAILED, "health_check_failed", false, true)          \
+	X(ACCESS_DENIED, "access_denied", false, true)                      \
+	X(ROLE_INVALID, "role_invalid", false, true)                        \
+	X(BUCKET_MISSING, "bucket_missing", false, true)                    \
+	X(BUCKET_REGION, "bucket_region", false, false)                     \
+	X(IMAGE_MISSING, "image_missing", false, false)                     \
+	X(INSTANCE_TYPE_INVALID, "instance_type_invalid", false, false)     \
+	X(MONEY_CAP, "money_cap", false, false)                             \
+	X(REFUSED, "refused", false, true)
 
 enum reason_code {
 #define REASON_ENUM(id, text, retried, may_name) REASON_##id,

@@ -201,6 +201,41 @@ static void test_outputs(void **state)
 	assert_false(job_kind_has_execution(JOB_DELETE_ENDPOINT));
 }
 
+/* Each kind with each target, without and with GPUs. */
+static void test_places(void **state)
+{
+	static const struct {
+		enum job_kind kind;
+		enum job_place cpu, gpu, sagemaker;
+		bool moves;
+	} cases[JOB_KINDS_] = {
+		{JOB_PREPROCESS, PLACE_CPU, PLACE_GPU, PLACE_CPU, false},
+		{JOB_TRAIN, PLACE_CPU, PLACE_GPU, PLACE_TRANSFER, true},
+		{JOB_EVALUATE, PLACE_CPU, PLACE_GPU, PLACE_CPU, false},
+		{JOB_DEPLOY, PLACE_ENDPOINT, PLACE_GPU, PLACE_TRANSFER, true},
+		{JOB_PREDICT, PLACE_NONE, PLACE_NONE, PLACE_NONE, false},
+		{JOB_DELETE_ENDPOINT, PLACE_NONE, PLACE_NONE, PLACE_NONE, false},
+		{JOB_UPLOAD, PLACE_TRANSFER, PLACE_TRANSFER, PLACE_TRANSFER, false},
+		{JOB_DOWNLOAD, PLACE_TRANSFER, PLACE_TRANSFER, PLACE_TRANSFER, false},
+		{JOB_SCRIPT, PLACE_CPU, PLACE_GPU, PLACE_TRANSFER, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum job_kind kind = cases[i].kind;
+
+		assert_int_equal(job_place_of(kind, TARGET_LOCAL, 0), cases[i].cpu);
+		assert_int_equal(job_place_of(kind, TARGET_LOCAL, 2), cases[i].gpu);
+		assert_int_equal(job_place_of(kind, TARGET_SAGEMAKER, 0), cases[i].sagemaker);
+		assert_int_equal(job_runs_at(kind, TARGET_SAGEMAKER) == TARGET_SAGEMAKER,
+				 cases[i].moves);
+		assert_int_equal(job_runs_at(kind, TARGET_LOCAL), TARGET_LOCAL);
+	}
+	/* a GPU here is nothing to a job that runs there */
+	assert_int_equal(job_place_of(JOB_TRAIN, TARGET_SAGEMAKER, 1), PLACE_TRANSFER);
+	assert_int_equal(job_place_of(JOB_EVALUATE, TARGET_SAGEMAKER, 1), PLACE_GPU);
+	assert_string_equal(job_place_str(PLACE_TRANSFER), "transfer");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_derive_all_mixes),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

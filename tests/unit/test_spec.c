@@ -77,7 +77,8 @@ static void test_defaults(void **state)
 		    "1.0, 'bf16': 'auto'}");
 	assert_json(inner(spec_of(rs, 1), "local"), "{'gpus': 1, 'requirements': 'refuse'}");
 	assert_json(inner(spec_of(rs, 1), "retry"),
-		    "{'max': 2, 'on': ['host_lost', 'quota', 'capacity', 'throttled']}");
+		    "{'max': 2, 'on': ['host_lost', 'quota', 'capacity', 'throttled', "
+		    "'spot_interrupted']}");
 	assert_int_equal(json_get_int(spec_of(rs, 2), "batch_size", 0), 64);
 	assert_int_equal(json_get_int(inner(spec_of(rs, 2), "local"), "gpus", -1), 0);
 	assert_json(inner(spec_of(rs, 3), "lease"), "{'ttl': '1h'}");
