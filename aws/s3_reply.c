@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* S3's answers: what a failure means, headers of an object, XML lists. */
+#include "aws/s3.h"
+#include "aws/xml.h"
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <time.h>
+
+enum s3_problem s3_problem_of(const struct s3_call *c)
+{
+	static const struct {
+		const char *code;
+		enum s3_problem problem;
+	} codes[] = {
+		{"NoSuchBucket", S3_NO_BUCKET},
+		{"NoSuchKey", S3_NO_KEY},
+		{"NoSuchUpload", S3_NO_UPLOAD},
+		{"PreconditionFailed", S3_CHANGED},
+		{"PermanentRedirect", S3_OTHER_REGION},
+		{"AuthorizationHeaderMalformed", S3_OTHER_REGION},
+		{"IllegalLocationConstraintException", S3_OTHER_REGION},
+		{"BucketAlreadyExists", S3_EXISTS},
+	};
+	const struct aws_call *a = &c->call;
+
+	if (a->result >= 0)
+		return S3_FINE;
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (str_eq(a->code, codes[i].code))
+			return codes[i].problem;
+	if (a->status == 412)
+		return S3_CHANGED;
+	if (a->status == 301)
+		return S3_OTHER_REGION;
+	if (a->status == 404)
+		return a->key ? S3_NO_KEY : S3_NO_BUCKET;
+	if (a->kind == AWS_ERROR_CREDENTIALS)
+		return S3_CREDENTIALS;
+	if (a->kind == AWS_ERROR_DENIED || a->status == 403)
+		return S3_DENIED;
+	return S3_FAILED;
+}
+
+/* ---- texts ---- */
+
+void s3_base64(const unsigned char *data, size_t len, char *ret, size_t size)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t at = 0;
+
+	for (size_t i = 0; i < len && at + 5 <= size; i += 3) {
+		unsigned b = (unsigned)data[i] << 16;
+
+		if (i + 1 < len)
+			b |= (unsigned)data[i + 1] << 8;
+		if (i + 2 < len)
+			b |= data[i + 2];
+		ret[at++] = digits[b >> 18];
+		ret[at++] = digits[b >> 12 & 63];
+		ret[at++] = i + 1 < len ? digits[b >> 6 & 63] : '=';
+		ret[at++] = i + 2 < len ? digits[b & 63] : '=';
+	}
+	ret[at] = '\0';
+}
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+void s3_base64_of_hex(const char *hex, char ret[S3_CHECKSUM_MAX])
+{
+	unsigned char bytes[32];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+	s3_base64(bytes, sizeof(bytes), ret, S3_CHECKSUM_MAX);
+}
+
+/* A key of a list with encoding-type=url, in place of size bytes. false: it does not fit. */
+static bool url_decode(const char *text, char *ret, size_t size)
+{
+	size_t at = 0;
+
+	for (; *text && at + 1 < size; text++) {
+		if (*text == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
+			ret[at++] = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+			text += 2;
+		} else {
+			ret[at++] = (char)(*text == '+' ? ' ' : *text);
+		}
+	}
+	ret[at] = '\0';
+	return !*text;
+}
+
+/* ---- headers ---- */
+
+static void header(const struct s3_call *c, const char *name, char *ret, size_t size)
+{
+	if (!net_reply_header(&c->call.http, name, ret, size))
+		*ret = '\0';
+}
+
+static int64_t header_int(const struct s3_call *c, const char *name)
+{
+	char text[32];
+	int64_t v;
+
+	header(c, name, text, sizeof(text));
+	return str_to_i64(text, &v) < 0 ? 0 : v;
+}
+
+static int64_t header_date(const struct s3_call *c)
+{
+	struct tm tm = {0};
+	char text[64];
+
+	header(c, "Last-Modified", text, sizeof(text));
+	if (!strptime(text, "%a, %d %b %Y %H:%M:%S", &tm))
+		return 0;
+	return (int64_t)timegm(&tm) * USEC_PER_SEC;
+}
+
+int s3_object_result(const struct s3_call *c, struct s3_object *ret, struct err *reterr)
+{
+	char range[96];
+	const char *whole;
+
+	memset(ret, 0, sizeof(*ret));
+	header(c, "ETag", ret->etag, sizeof(ret->etag));
+	header(c, "x-amz-checksum-sha256", ret->sha256, sizeof(ret->sha256));
+	header(c, "x-amz-checksum-crc32", ret->crc32, sizeof(ret->crc32));
+	header(c, "x-amz-checksum-crc64nvme", ret->crc64nvme, sizeof(ret->crc64nvme));
+	header(c, "x-amz-meta-trainyard-made-of", ret->made_of, sizeof(ret->made_of));
+	ret->part_bytes = header_int(c, "x-amz-meta-trainyard-part-bytes");
+	ret->modified_us = header_date(c);
+	header(c, "Content-Range", range, sizeof(range));
+	whole = strchr(range, '/');
+	if (!whole || str_to_i64(whole + 1, &ret->size) < 0)
+		ret->size = header_int(c, "Content-Length");
+	if (!*ret->etag || ret->size < 0)
+		return err_set(reterr, ERR_CORRUPT, "%s: the answer has no ETag",
+			       c->call.operation);
+	return 0;
+}
+
+int s3_etag_result(const struct s3_call *c, char etag[S3_ETAG_MAX], struct err *reterr)
+{
+	header(c, "ETag", etag, S3_ETAG_MAX);
+	if (!*etag)
+		return err_set(reterr, ERR_CORRUPT, "%s: the answer has no ETag",
+			       c->call.operation);
+	return 0;
+}
+
+void s3_head_bucket_result(const struct s3_call *c, char region[AWS_REGION_MAX])
+{
+	header(c, "x-amz-bucket-region", region, AWS_REGION_MAX);
+}
+
+/* ---- XML ---- */
+
+/* The root element `name` of the answer; *ret_doc is to be released. */
+static int root_of(const struct s3_call *c, const char *name, const char *const *lists,
+		   json_t **ret_doc, const json_t **ret, struct err *reterr)
+{
+	const struct buf *reply = &c->call.http.reply;
+	int r = xml_parse(buf_str(reply), reply->len, lists, ret_doc, reterr);
+	const json_t *error;
+
+	if (r < 0)
+		return err_ctx(reterr, r, "%s", c->call.operation);
+	*ret = json_object_get(*ret_doc, name);
+	error = json_object_get(*ret_doc, "Error");
+	if (error)
+		return err_set(reterr, EIO, "%s: %s: %s", c->call.operation,
+			       json_get_str(error, "Code", "an error"),
+			       json_get_str(error, "Message", ""));
+	if (!*ret)
+		return err_set(reterr, ERR_CORRUPT, "%s: the answer has no <%s>", c->call.operation,
+			       name);
+	return 0;
+}
+
+static int64_t text_int(const json_t *obj, const char *key)
+{
+	int64_t v;
+
+	return str_to_i64(json_get_str(obj, key, ""), &v) < 0 ? 0 : v;
+}
+
+static bool is_truncated(const json_t *root)
+{
+	return str_eq(json_get_str(root, "IsTruncated", "false"), "true");
+}
+
+int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o, void *userdata),
+		   void *userdata, char **ret_token, struct err *reterr)
+{
+	static const char *const lists[] = {"Contents", NULL};
+	OWN(json_decrefp) json_t *doc = NULL;
+	const json_t *root, *item;
+	const char *token;
+	size_t i;
+	int r = root_of(c, "ListBucketResult", lists, &doc, &root, reterr);
+
+	*ret_token = NULL;
+	if (r < 0)
+		return r;
+	json_array_foreach(json_object_get(root, "Contents"), i, item) {
+		struct s3_object o = {.size = text_int(item, "Size")};
+
+		if (!url_decode(json_get_str(item, "Key", ""), o.key, sizeof(o.key)) || !*o.key)
+			return err_set(reterr, ERR_CORRUPT, "ListObjectsV2: a key is unusable");
+		str_copy(o.etag, sizeof(o.etag), json_get_str(item, "ETag", ""));
+		if (clock_parse(json_get_str(item, "LastModified", ""), &o.modified_us) < 0)
+			o.modified_us = 0;
+		if (!fn(&o, userdata))
+			return 0;
+	}
+	token = json_get_str(root, "NextContinuationToken", NULL);
+	if (is_truncated(root) && token)
+		*ret_token = strdup(token);
+	return 0;
+}
+
+int s3_multipart_create_result(const struct s3_call *c, char id[S3_UPLOAD_ID_MAX],
+			       struct err *reterr)
+{
+	OWN(json_decrefp) json_t *doc = NULL;
+	const json_t *root;
+	int r = root_of(c, "InitiateMultipartUploadResult", NULL, &doc, &root, reterr);
+
+	if (r < 0)
+		return r;
+	if (!str_copy(id, S3_UPLOAD_ID_MAX, json_get_str(root, "UploadId", "")) || !*id)
+		return err_set(reterr, ERR_CORRUPT,
+			       "CreateMultipartUpload: the answer has no usable UploadId");
+	return 0;
+}
+
+int s3_multipart_complete_result(const struct s3_call *c, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *doc = NULL;
+	const json_t *root;
+
+	return root_of(c, "CompleteMultipartUploadResult", NULL, &doc, &root, reterr);
+}
+
+int s3_list_parts_result(const struct s3_call *c, struct s3_part *parts, int n, int *ret_after,
+			 struct err *reterr)
+{
+	static const char *const lists[] = {"Part", NULL};
+	OWN(json_decrefp) json_t *doc = NULL;
+	const json_t *root, *item;
+	size_t i;
+	int r = root_of(c, "ListPartsResult", lists, &doc, &root, reterr);
+
+	*ret_after = 0;
+	if (r < 0)
+		return r;
+	json_array_foreach(json_object_get(root, "Part"), i, item) {
+		int64_t number = text_int(item, "PartNumber");
+		struct s3_part *p;
+
+		if (number < 1 || number > n)
+			continue;
+		p = &parts[number - 1];
+		str_copy(p->etag, sizeof(p->etag), json_get_str(item, "ETag", ""));
+		str_copy(p->sha256, sizeof(p->sha256), json_get_str(item, "ChecksumSHA256", ""));
+		p->size = text_int(item, "Size");
+	}
+	if (is_truncated(root))
+		*ret_after = (int)text_int(root, "NextPartNumberMarker");
+	return 0;
+}
+
+int s3_list_uploads_result(const struct s3_call *c,
+			   bool (*fn)(const char *key, const char *id, void *userdata),
+			   void *userdata, char **ret_key, char **ret_id, struct err *reterr)
+{
+	static const char *const lists[] = {"Upload", NULL};
+	OWN(json_decrefp) json_t *doc = NULL;
+	const json_t *root, *item;
+	char key[S3_KEY_MAX + 1];
+	size_t i;
+	int r = root_of(c, "ListMultipartUploadsResult", lists, &doc, &root, reterr);
+
+	*ret_key = *ret_id = NULL;
+	if (r < 0)
+		return r;
+	json_array_foreach(json_object_get(root, "Upload"), i, item) {
+		const char *algorithm = json_get_str(item, "ChecksumAlgorithm", "SHA256");
+		const char *id = json_get_str(item, "UploadId", "");
+
+		if (str_eq(algorithm, "SHA256") && *id && strlen(id) < S3_UPLOAD_ID_MAX &&
+		    url_decode(json_get_str(item, "Key", ""), key, sizeof(key)) &&
+		    !fn(key, id, userdata))
+			return 0;
+	}
+	if (!is_truncated(root))
+		return 0;
+	if (url_decode(json_get_str(root, "NextKeyMarker", ""), key, sizeof(key)) && *key) {
+		*ret_key = strdup(key);
+		*ret_id = strdup(json_get_str(root, "NextUploadIdMarker", ""));
+	}
+	return 0;
+}
