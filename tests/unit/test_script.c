@@ -9,12 +9,12 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "wire/execution.h"
 #include "worker/script/contract.h"
 #include "worker/script/copy.h"
 #include "worker/script/logtail.h"
 #include "worker/script/metrics.h"
-#include "worker/script/pytext.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -40,6 +40,7 @@ static void test_float_repr(void **state)
 		{5e-05, "5e-05"},
 		{0.0001, "0.0001"},
 		{1e-4 / 3, "3.3333333333333335e-05"},
+		{0x1p-44, "5.684341886080802e-14"}, /* not the nearest of its length */
 		{1e15, "1000000000000000.0"},
 		{1e16, "1e+16"},
 		{1e22, "1e+22"},

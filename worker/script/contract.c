@@ -3,8 +3,8 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "base/str.h"
-#include "worker/script/pytext.h"
 
 #include <ctype.h>
 #include <limits.h>

@@ -3,10 +3,10 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "base/str.h"
 #include "worker/script/copy.h"
 #include "worker/script/optml.h"
-#include "worker/script/pytext.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON values as Python writes them: the training toolkit hands them to scripts in this form. All
- * of it appends to a buf; check buf_ok() at the end. */
+/* JSON values as Python writes them: SageMaker's SDK and training toolkit hand them to scripts in
+ * this form. All of it appends to a buf; check buf_ok() at the end. */
 #pragma once
 
 #include "base/buf.h"
@@ -8,6 +8,7 @@
 
 enum py_json_style {
 	PY_JSON_DEFAULT, /* json.dumps(v, sort_keys=True): ", " and ": " */
+	PY_JSON_DUMPS,	 /* json.dumps(v): the keys in the order of the object */
 	PY_JSON_COMPACT, /* json.dumps(v, sort_keys=True, separators=(",", ":")) */
 };
 

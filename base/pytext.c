@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/script/pytext.h"
+#include "base/pytext.h"
 
 #include "base/own.h"
 
@@ -11,16 +11,38 @@
 #define FIXED_MIN    -4 /* repr() uses an exponent below 1e-4 and from 1e16 on */
 #define FIXED_MAX    15
 
+/* Add one to the last digit of "d.ddde-xx"; a number of nines stays as it is. */
+static void last_digit_up(char *text)
+{
+	char *at = strchr(text, 'e'), *first = text + (*text == '-');
+
+	if (!at || strspn(first, "9.") == (size_t)(at - first))
+		return;
+	for (at--; *at == '9' || *at == '.'; at--)
+		*at = *at == '.' ? '.' : '0';
+	++*at;
+}
+
+/* Below a power of two the numbers lie closer than above it, so that the text of that length which
+ * is nearest to v can be too far below it while the next one above reads back as v. */
+static bool shortest(double v, int digits, char text[PY_FLOAT_LEN])
+{
+	snprintf(text, PY_FLOAT_LEN, "%.*e", digits - 1, v);
+	if (strtod(text, NULL) == v)
+		return true;
+	last_digit_up(text);
+	return strtod(text, NULL) == v;
+}
+
 char *py_float_repr(double v, char buf[PY_FLOAT_LEN])
 {
 	char text[PY_FLOAT_LEN], *e;
-	int digits, exponent;
+	int digits = 1, exponent;
 
-	for (digits = 1; digits <= FLOAT_DIGITS; digits++) {
+	while (digits < FLOAT_DIGITS && !shortest(v, digits, text))
+		digits++;
+	if (digits == FLOAT_DIGITS)
 		snprintf(text, sizeof(text), "%.*e", digits - 1, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
 	e = strchr(text, 'e');
 	if (!e) { /* inf, nan: not from JSON */
 		snprintf(buf, PY_FLOAT_LEN, "%s", text);
@@ -107,11 +129,32 @@ static void scalar(struct buf *out, const json_t *v)
 		buf_printf(out, "%lld", (long long)json_integer_value(v));
 }
 
+static void json_members_put(struct buf *out, const json_t *v)
+{
+	const char *key;
+	json_t *value;
+	bool first = true;
+
+	buf_puts(out, "{");
+	json_object_foreach((json_t *)v, key, value) {
+		buf_puts(out, first ? "" : ", ");
+		first = false;
+		json_string_put(out, key);
+		buf_puts(out, ": ");
+		py_json(out, value, PY_JSON_DUMPS);
+	}
+	buf_puts(out, "}");
+}
+
 static void json_object_put(struct buf *out, const json_t *v, enum py_json_style style)
 {
 	OWN(freep) const char **keys = NULL;
 	size_t n;
 
+	if (style == PY_JSON_DUMPS) {
+		json_members_put(out, v);
+		return;
+	}
 	keys = py_sorted_keys(v, &n);
 	buf_puts(out, "{");
 	for (size_t i = 0; i < n; i++) {
