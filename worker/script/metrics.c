@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "jobs/trainer_metrics.h"
 
 #include <string.h>
 
@@ -10,29 +11,6 @@
 #include <pcre2.h>
 
 #define NUMBER_LEN 64
-
-/* {'loss': 0.69, …} of transformers 4 and {'loss': '0.69', …} of 5. */
-#define TRAINER(name) "'" name "': '?([0-9.eE+-]+)"
-
-static const struct {
-	const char *name, *regex;
-} defaults[] = {
-	{"loss", TRAINER("loss")},
-	{"grad_norm", TRAINER("grad_norm")},
-	{"learning_rate", TRAINER("learning_rate")},
-	{"epoch", TRAINER("epoch")},
-	{"eval_loss", TRAINER("eval_loss")},
-	{"eval_accuracy", TRAINER("eval_accuracy")},
-	{"eval_f1", TRAINER("eval_f1")},
-	{"eval_precision", TRAINER("eval_precision")},
-	{"eval_recall", TRAINER("eval_recall")},
-	{"eval_runtime", TRAINER("eval_runtime")},
-	{"eval_samples_per_second", TRAINER("eval_samples_per_second")},
-	{"train_runtime", TRAINER("train_runtime")},
-	{"train_samples_per_second", TRAINER("train_samples_per_second")},
-	{"train_steps_per_second", TRAINER("train_steps_per_second")},
-	{"train_loss", TRAINER("train_loss")},
-};
 
 struct metric {
 	char *name;
@@ -113,8 +91,8 @@ static int add_all(struct metrics *m, const json_t *definitions, struct err *ret
 				      "metric definition %zu needs \"name\" and \"regex\"", i);
 		r = add(m, name, regex, reterr);
 	}
-	for (size_t i = 0; r >= 0 && n == 0 && i < ARRAY_LEN(defaults); i++)
-		r = add(m, defaults[i].name, defaults[i].regex, reterr);
+	for (size_t i = 0; r >= 0 && n == 0 && i < trainer_metrics_n; i++)
+		r = add(m, trainer_metrics[i].name, trainer_metrics[i].regex, reterr);
 	return r;
 }
 
