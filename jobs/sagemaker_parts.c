@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* What the requests have in common: checked texts, tags, network, environment, image. */
+#include "jobs/sagemaker_parts.h"
+
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/cloud.h"
+#include "jobs/s3_uri.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define ROLE_MAX      2048
+#define KMS_MAX	      2048
+#define TAG_KEY_MAX   128
+#define TAG_VALUE_MAX 256
+#define VARIABLE_MAX  512 /* characters of a variable's name */
+#define FAMILY_LEN    24
+#define VERSION_WORD  "transformers"
+
+void request_start(struct request *q, json_t *warnings, struct err *reterr)
+{
+	*q = (struct request){.body = json_object(), .warnings = warnings, .reterr = reterr};
+	if (!q->body)
+		request_fail(q, -ENOMEM);
+}
+
+int request_end(struct request *q, json_t **ret)
+{
+	if (request_ok(q))
+		*ret = TAKE(q->body);
+	json_decref(q->body);
+	q->body = NULL;
+	return q->r;
+}
+
+bool request_ok(const struct request *q)
+{
+	return q->r >= 0;
+}
+
+void request_fail(struct request *q, int r)
+{
+	if (q->r < 0)
+		return;
+	q->r = r == -ENOMEM ? err_errno(q->reterr, ENOMEM, "make a request to SageMaker") : r;
+}
+
+void request_refuse(struct request *q, int code, const char *field, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+
+	if (q->r < 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	q->r = err_at(q->reterr, code, field, "%s", text);
+}
+
+void request_warn(struct request *q, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX];
+	va_list ap;
+
+	if (q->r < 0 || !q->warnings)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (json_array_append_new(q->warnings, json_string(text)) < 0)
+		request_fail(q, -ENOMEM);
+}
+
+json_t *request_set(struct request *q, json_t *object, const char *key, json_t *value)
+{
+	if (q->r >= 0 && json_object_set(object, key, value) < 0)
+		request_fail(q, -ENOMEM);
+	json_decref(value); /* the object holds it now */
+	return q->r < 0 ? NULL : value;
+}
+
+json_t *request_add(struct request *q, json_t *array, json_t *value)
+{
+	if (q->r >= 0 && json_array_append(array, value) < 0)
+		request_fail(q, -ENOMEM);
+	json_decref(value);
+	return q->r < 0 ? NULL : value;
+}
+
+static bool only(const char *s, const char *more)
+{
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr(more, *s))
+			return false;
+	return true;
+}
+
+size_t text_chars(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+void request_check_name(struct request *q, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > CLOUD_NAME_MAX)
+		request_refuse(q, ERR_INVALID, "/name",
+			       "the name '%.80s' has %zu characters; SageMaker takes 1 to %d", name,
+			       len, CLOUD_NAME_MAX);
+	else if (!only(name, "-") || *name == '-' || name[len - 1] == '-')
+		request_refuse(q, ERR_INVALID, "/name",
+			       "'%s' cannot be a name on SageMaker: use letters, digits and "
+			       "hyphens inside",
+			       name);
+}
+
+void request_name(struct request *q, const char *key, const char *name)
+{
+	request_check_name(q, name);
+	request_set(q, q->body, key, json_string(name));
+}
+
+void request_check_uri(struct request *q, const char *uri, const char *field)
+{
+	struct s3_uri parts;
+	struct err why;
+
+	if (s3_uri_parse(uri, &parts, &why) < 0)
+		request_refuse(q, ERR_INVALID, field, "%s", why.msg);
+	else if (text_chars(uri) > SAGEMAKER_URI_MAX)
+		request_refuse(q, ERR_LIMIT, field,
+			       "the URI beginning with '%.80s' is longer than %d characters", uri,
+			       SAGEMAKER_URI_MAX);
+}
+
+void request_uri(struct request *q, json_t *object, const char *key, const char *uri,
+		 const char *field)
+{
+	request_check_uri(q, uri, field);
+	request_set(q, object, key, json_string(uri));
+}
+
+/* arn:aws[a-z-]*:iam::ACCOUNT:role/PATH */
+static bool role_ok(const char *s)
+{
+	if (!str_starts(s, "arn:aws") || strlen(s) > ROLE_MAX)
+		return false;
+	s += strlen("arn:aws");
+	s += strspn(s, "abcdefghijklmnopqrstuvwxyz-");
+	if (!str_starts(s, ":iam::"))
+		return false;
+	s += strlen(":iam::");
+	if (strspn(s, "0123456789") != 12 || !str_starts(s + 12, ":role/"))
+		return false;
+	s += 12 + strlen(":role/");
+	return *s && only(s, "_+=,.@-/");
+}
+
+void request_role(struct request *q, const char *key, const char *role_arn)
+{
+	if (!role_ok(role_arn))
+		request_refuse(q, ERR_INVALID, "/sagemaker/role",
+			       "'%.200s' is not the ARN of a role; it must look like "
+			       "arn:aws:iam::123456789012:role/NAME",
+			       role_arn);
+	request_set(q, q->body, key, json_string(role_arn));
+}
+
+void request_kms(struct request *q, json_t *object, const char *key, const char *kms_key)
+{
+	if (strlen(kms_key) > KMS_MAX || !only(kms_key, ":/_-"))
+		request_refuse(q, ERR_INVALID, "/sagemaker/kms_key",
+			       "'%.80s' is not a KMS key; give its id, ARN or alias", kms_key);
+	request_set(q, object, key, json_string(kms_key));
+}
+
+/* Letters, spaces, digits and _ . : / = + - @; what is not ASCII is left to the service. */
+static bool tag_text_ok(const char *s, size_t max)
+{
+	size_t chars = text_chars(s);
+
+	for (; *s; s++)
+		if (!((unsigned char)*s & 0x80) && !isalnum((unsigned char)*s) &&
+		    !strchr(" _.:/=+-@", *s))
+			return false;
+	return chars <= max;
+}
+
+void request_tags(struct request *q, const json_t *tags)
+{
+	json_t *list, *value;
+	const char *key;
+
+	if (json_object_size(tags) == 0)
+		return;
+	list = request_set(q, q->body, "Tags", json_array());
+	if (json_object_size(tags) > SAGEMAKER_TAGS_MAX)
+		request_refuse(q, ERR_LIMIT, "/tags",
+			       "%zu tags are too many: SageMaker takes %d, those of the daemon "
+			       "included",
+			       json_object_size(tags), SAGEMAKER_TAGS_MAX);
+	json_object_foreach((json_t *)tags, key, value) {
+		const char *text = json_string_value(value);
+
+		if (!*key || !tag_text_ok(key, TAG_KEY_MAX) || !text ||
+		    !tag_text_ok(text, TAG_VALUE_MAX) || str_starts(key, "aws:"))
+			request_refuse(
+				q, ERR_INVALID, "/tags",
+				"the tag '%.80s' is not one that AWS takes: letters, digits, "
+				"spaces and _.:/=+-@, a key of 1 to %d characters that does "
+				"not begin with aws:, a value of at most %d",
+				key, TAG_KEY_MAX, TAG_VALUE_MAX);
+		request_add(q, list,
+			    json_pack("{s:s, s:s}", "Key", key, "Value", text ? text : ""));
+	}
+}
+
+static void vpc_ids(struct request *q, json_t *vpc, const char *key, const json_t *ids,
+		    const char *field)
+{
+	json_t *list = request_set(q, vpc, key, json_array());
+
+	for (size_t i = 0; i < json_array_size(ids); i++) {
+		const char *id = json_string_value(json_array_get(ids, i));
+
+		if (!id || !*id || !only(id, "-"))
+			request_refuse(q, ERR_INVALID, field,
+				       "'%.32s' is not an id of EC2; they look like sg-0a1b2c3d "
+				       "and subnet-0a1b2c3d",
+				       id ? id : "");
+		request_add(q, list, json_string(id ? id : ""));
+	}
+}
+
+void request_vpc(struct request *q, const json_t *sagemaker)
+{
+	const json_t *vpc = json_object_get(sagemaker, "vpc");
+	json_t *out;
+
+	if (!json_is_object(vpc))
+		return;
+	out = request_set(q, q->body, "VpcConfig", json_object());
+	vpc_ids(q, out, "SecurityGroupIds", json_object_get(vpc, "security_groups"),
+		"/sagemaker/vpc/security_groups");
+	vpc_ids(q, out, "Subnets", json_object_get(vpc, "subnets"), "/sagemaker/vpc/subnets");
+}
+
+static bool variable_ok(const char *s)
+{
+	return *s && !isdigit((unsigned char)*s) && only(s, "_") && strlen(s) <= VARIABLE_MAX;
+}
+
+void request_environment(struct request *q, json_t *object, const json_t *spec, size_t value_max)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json_object_get(spec, "environment"), key, value) {
+		char field[ERR_FIELD_MAX] = "/environment";
+		const char *text = json_string_value(value);
+
+		json_pointer_add(field, sizeof(field), key);
+		if (!variable_ok(key) || !text)
+			request_refuse(q, ERR_INVALID, field,
+				       "'%.80s' is not the name of a variable with a text", key);
+		else if (text_chars(text) > value_max)
+			request_refuse(q, ERR_LIMIT, field,
+				       "the variable has %zu characters; SageMaker takes at most "
+				       "%zu here",
+				       text_chars(text), value_max);
+		request_set(q, object, key, json_string(text ? text : ""));
+	}
+	if (json_object_size(object) > SAGEMAKER_VARIABLES_MAX)
+		request_refuse(q, ERR_LIMIT, "/environment",
+			       "%zu variables are too many: SageMaker takes %d, those of the "
+			       "container included",
+			       json_object_size(object), SAGEMAKER_VARIABLES_MAX);
+}
+
+/* "transformers4.49" or "transformers4.49.0-pytorch2.6.0" → what follows the word. */
+static const char *image_version(const char *image)
+{
+	if (!image || strchr(image, '/') || !str_starts(image, VERSION_WORD))
+		return NULL;
+	return image + strlen(VERSION_WORD);
+}
+
+void request_image(struct request *q, json_t *object, const char *key, enum sagemaker_role role,
+		   const char *given, const char *region, const json_t *spec)
+{
+	const json_t *sagemaker = json_object_get(spec, "sagemaker");
+	const char *image = given ? given : json_get_str(sagemaker, "image", NULL);
+	const char *version = image_version(image), *type;
+	char uri[SAGEMAKER_IMAGE_MAX + 1];
+
+	if (!request_ok(q))
+		return;
+	type = json_is_object(json_object_get(sagemaker, "serverless"))
+		       ? NULL
+		       : json_get_str(sagemaker, "instance_type", "");
+	if (!image || version) {
+		request_fail(q, sagemaker_image(role, version, region, type, uri, q->reterr));
+		image = request_ok(q) ? uri : "";
+	}
+	if (!*image || strpbrk(image, " \t\r\n") || text_chars(image) > SAGEMAKER_IMAGE_MAX)
+		request_refuse(q, ERR_INVALID, "/sagemaker/image",
+			       "'%.200s' is not the URI of an image; it must look like "
+			       "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG",
+			       image);
+	request_set(q, object, key, json_string(image));
+}
+
+const char *request_instance_type(struct request *q, const json_t *sagemaker)
+{
+	const char *type = json_get_str(sagemaker, "instance_type", NULL);
+
+	if (!type)
+		request_refuse(q, ERR_INVALID, "/sagemaker/instance_type",
+			       "a job on SageMaker needs an instance type, such as ml.g5.xlarge");
+	return type ? type : "";
+}
+
+int64_t spec_seconds(const json_t *object, const char *key, int64_t fallback)
+{
+	const char *text = json_get_str(object, key, NULL);
+	int64_t us;
+
+	if (!text || duration_parse(text, &us) < 0)
+		return fallback;
+	return us / USEC_PER_SEC + (us % USEC_PER_SEC != 0);
+}
+
+/* m5d, c5ad, g4dn, p4d, p4de: a 'd' after the generation; others by name. */
+bool sagemaker_has_local_disks(const char *instance_type)
+{
+	static const char *const families[] = {"g5",  "g6",   "g6e", "gr6", "g7e", "p5",
+					       "p5e", "p5en", "p6",  "trn", "i3",  "i4"};
+	char family[FAMILY_LEN];
+
+	if (!sagemaker_family(instance_type, family, sizeof(family)))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (str_starts(family, families[i]))
+			return true;
+	return strchr(family + strcspn(family, "0123456789"), 'd');
+}
