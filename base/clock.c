@@ -202,3 +202,37 @@ char *duration_format(char *buf, int64_t us)
 		snprintf(buf, DURATION_TEXT_LEN, "0s");
 	return buf;
 }
+
+#define USEC_PER_DAY (86400 * USEC_PER_SEC)
+
+int64_t utc_day(int64_t at_us)
+{
+	return at_us / USEC_PER_DAY - (at_us % USEC_PER_DAY < 0);
+}
+
+static void day_tm(int64_t day, struct tm *ret)
+{
+	time_t s = (time_t)(day * 86400);
+
+	gmtime_r(&s, ret);
+}
+
+void utc_month(int64_t day, int64_t *ret_first, int64_t *ret_next)
+{
+	struct tm tm;
+
+	day_tm(day, &tm);
+	*ret_first = day - (tm.tm_mday - 1);
+	tm.tm_mday = 1;
+	tm.tm_mon++; /* timegm makes January of a 13th month */
+	*ret_next = timegm(&tm) / 86400;
+}
+
+char *utc_day_format(char *buf, int64_t day)
+{
+	struct tm tm;
+
+	day_tm(day, &tm);
+	strftime(buf, CLOCK_TEXT_LEN, "%Y-%m-%d", &tm);
+	return buf;
+}

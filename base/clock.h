@@ -21,3 +21,8 @@ int clock_parse(const char *s, int64_t *ret_us);
 int duration_parse(const char *s, int64_t *ret_us);
 /* The shortest such text, for messages. buf of at least 32 bytes; returns buf. */
 char *duration_format(char *buf, int64_t us);
+/* Days since 1970-01-01, UTC; its month: the first day and the first of the next month. */
+int64_t utc_day(int64_t at_us);
+void utc_month(int64_t day, int64_t *ret_first, int64_t *ret_next);
+/* "2026-01-02" of a day; buf of CLOCK_TEXT_LEN; returns buf. */
+char *utc_day_format(char *buf, int64_t day);

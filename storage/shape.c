@@ -2,6 +2,7 @@
 #include "storage/shape.h"
 
 #include "base/clock.h"
+#include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -41,6 +42,13 @@ json_t *shape_time(int64_t at_us)
 	char text[CLOCK_TEXT_LEN];
 
 	return at_us ? json_string(clock_format(text, at_us)) : json_null();
+}
+
+json_t *shape_usd(int64_t micro_usd)
+{
+	char text[MONEY_TEXT_LEN];
+
+	return json_string(money_format(text, micro_usd));
 }
 
 json_t *shape_reason(const struct reason *reason)

@@ -11,6 +11,8 @@
 json_t *shape_text(const char *s);
 /* RFC 3339, or null for 0. New reference. */
 json_t *shape_time(int64_t at_us);
+/* Exact decimal text of an amount, see base/money.h. New reference. */
+json_t *shape_usd(int64_t micro_usd);
 /* {"code","message"}, or null for NULL and for REASON_NONE without a message. New reference. */
 json_t *shape_reason(const struct reason *reason);
 /* Put "seq", "at", "kind" and, where not NULL or "", "run", "job", "endpoint" into `event`. */

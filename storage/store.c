@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/migrate.h"
+#include "storage/store_cloud.h"
 #include "storage/store_internal.h"
 
 #include <assert.h>
@@ -73,6 +74,21 @@ static int load_generation(struct store *st, struct err *reterr)
 	return write_generation(st, reterr);
 }
 
+static int load_install(struct store *st, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT value FROM meta WHERE key = 'install'", NULL, 0, &q,
+			 reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return err_set(reterr, ERR_CORRUPT, "database: it has no install id");
+	if (r > 0)
+		COL_COPY(st->install, q, 0);
+	return r < 0 ? r : 0;
+}
+
 static int load(struct store *st, struct err *reterr)
 {
 	int r = db_get_int(st->db, "SELECT seq FROM sqlite_sequence WHERE name = 'events'", NULL, 0,
@@ -82,6 +98,8 @@ static int load(struct store *st, struct err *reterr)
 		return r;
 	st->tx_seq = st->last_seq;
 	r = load_generation(st, reterr);
+	if (r >= 0)
+		r = load_install(st, reterr);
 	if (r >= 0)
 		lockfile_note(&st->lock, st->generation, st->last_seq);
 	return r;
@@ -281,4 +299,9 @@ void store_checkpoint(struct store *st)
 const char *store_generation(struct store *st)
 {
 	return st->generation;
+}
+
+const char *store_install_id(struct store *st)
+{
+	return st->install;
 }

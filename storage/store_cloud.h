@@ -41,8 +41,10 @@ void cloud_rows_done(struct cloud_rows *rows);
 /* This database's random id, made with it: the install tag. Borrowed. */
 const char *store_install_id(struct store *st);
 
-/* The intent. id, name, nonce are the caller's. Event "cloud" {"kind","name","state"} here and at
- * each change of state or status. */
+/* The intent. id, name, nonce are the caller's. Event "cloud" {"cloud","resource" (its
+ * kind),"name", "state","status","wanted","reason"} here and at each change of what is shown:
+ * these, arn and answer; the seq of the job, its run and of the endpoint rises with it.
+ * -ERR_EXISTS: a live resource of that kind and region has the name. */
 int store_cloud_insert(struct store *st, const struct cloud_row *row, struct err *reterr) MUSTCHECK;
 int store_cloud_get(struct store *st, const char *id, struct cloud_row *ret,
 		    struct err *reterr) MUSTCHECK;
@@ -52,11 +54,14 @@ int store_cloud_of_job(struct store *st, const char *job, int attempt, struct cl
 		       struct err *reterr) MUSTCHECK;
 int store_cloud_of_endpoint(struct store *st, const char *endpoint, struct cloud_rows *ret,
 			    struct err *reterr) MUSTCHECK;
-/* The one mover; asserts cloud_state_may. -ERR_CONFLICT when it is not in `from`. */
+/* The one mover; asserts cloud_state_may. -ERR_CONFLICT when it is not in `from`. The reason is
+ * that of the new state (NULL: none). present_us and ended_us are kept here, unless they are there.
+ */
 int store_cloud_set_state(struct store *st, const char *id, enum cloud_state from,
 			  enum cloud_state to, const struct reason *reason, int64_t now_us,
 			  struct err *reterr) MUSTCHECK;
-/* Everything of the row that is not kind, state, name, nonce, owner or created_us. */
+/* Everything of the row that is not kind, state, name, nonce, owner or created_us. log_size,
+ * present_us and ended_us only grow: an older row undoes nothing. */
 int store_cloud_update(struct store *st, const struct cloud_row *row, int64_t now_us,
 		       struct err *reterr) MUSTCHECK;
 
@@ -80,7 +85,7 @@ int store_cloud_stream_set(struct store *st, const char *cloud, const struct clo
 /* ---- money: integer micro-dollars, append-only ledger ---- */
 
 enum money_what {
-	MONEY_RESERVE, /* amount > 0: the worst case, with the paid intent */
+	MONEY_RESERVE, /* amount >= 0: the worst case, with the paid intent */
 	MONEY_SETTLE,  /* the difference to what it did cost; usually < 0 */
 };
 struct money_entry {
@@ -91,11 +96,15 @@ struct money_entry {
 	int64_t micro_usd;
 	char words[160]; /* "3600 s x 1 x ml.g5.xlarge at 1.408 USD/h" */
 };
-/* Event "money". */
+/* Event "money" {"what","cloud","usd","words"}; the seq of job, run and endpoint rises. An entry
+ * counts against the UTC day of now, but what a settlement gives back counts against the days of
+ * the resource's reservations, newest first: no day gets more to spend than its cap. After the
+ * first settlement the resource is settled: -ERR_CONFLICT for another reservation, and for giving
+ * back more than was reserved. -ERR_LIMIT: beyond MONEY_MAX, or a sum beyond int64. */
 int store_money_add(struct store *st, const struct money_entry *entry, int64_t now_us,
 		    struct err *reterr) MUSTCHECK;
 struct money_sums {
-	int64_t day, month; /* reserved and settled since the UTC day, month of now began */
+	int64_t day, month; /* reserved and settled on the UTC day, in the UTC month of now */
 	int64_t job;	    /* of one job, all attempts */
 	int64_t cloud;	    /* of one resource */
 };

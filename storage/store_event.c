@@ -29,6 +29,48 @@ int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *
 	return 0;
 }
 
+/* The run and, for an endpoint, the job of the row that `sql` asks for; its seq rises. */
+static int touch_row(struct store *st, const char *what, const char *id, const char *sql,
+		     int64_t seq, struct owner *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, sql, DB_ARGS(DB_INT(seq), DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, what, id);
+	COL_COPY(ret->run, q, 0);
+	COL_COPY(ret->job, q, 1);
+	return db_step(q, reterr);
+}
+
+int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t seq,
+		struct event_of *of, struct owner *ret, struct err *reterr)
+{
+	int r = 0;
+
+	*ret = (struct owner){0};
+	if (endpoint && endpoint[0])
+		r = touch_row(st, "endpoint", endpoint,
+			      "UPDATE endpoints SET seq = ? WHERE id = ? RETURNING run, job", seq,
+			      ret, reterr);
+	if (!job || !job[0])
+		job = ret->job;
+	if (r >= 0 && job[0])
+		r = touch_row(st, "job", job,
+			      "UPDATE jobs SET seq = ? WHERE id = ? RETURNING run, id", seq, ret,
+			      reterr);
+	if (r >= 0 && ret->run[0])
+		r = run_touch(st, ret->run, seq, reterr);
+	of->run = ret->run;
+	of->job = ret->job;
+	of->endpoint = endpoint;
+	return r;
+}
+
 /* The job's run into `run`; progress is shown by the job itself, so its ETag must change. */
 static int follow_job(struct store *st, const char *job, bool shown, int64_t seq, char run[ID_LEN],
 		      struct err *reterr)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #define STORE_GENERATION_BYTES 8
+#define STORE_INSTALL_MAX      32
 
 /* Changes of the counts by state, written once at the commit. */
 struct tally {
@@ -30,6 +31,7 @@ struct store {
 	struct lockfile lock;
 	struct reserve reserve;
 	char generation[2 * STORE_GENERATION_BYTES + 1];
+	char install[STORE_INSTALL_MAX + 1];
 	int64_t last_seq;  /* committed */
 	int64_t tx_seq;	   /* given so far */
 	json_t *pending;   /* events of the open transaction */
@@ -55,6 +57,15 @@ int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us,
 	       struct err *reterr) MUSTCHECK;
 /* Only its seq rises. */
 int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
+
+/* The seq of a job, its run and of an endpoint (NULL or "": none) rises to `seq`: something that
+ * they show has changed. `of` gets their ids for the event, also those that only the endpoint
+ * knows; they lie in *ret. -ERR_NOT_FOUND. */
+struct owner {
+	char run[ID_LEN], job[ID_LEN];
+};
+int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t seq,
+		struct event_of *of, struct owner *ret, struct err *reterr) MUSTCHECK;
 
 /* db_run() of a change that must hit a row: no row is -ERR_NOT_FOUND, "there is no WHAT 'ID'". */
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
