@@ -2,7 +2,8 @@
 /*
  * Calls to AWS: signed, paced by a token bucket per region and operation, retried with full jitter
  * under a quota, with the clock's skew corrected and an S3 bucket's true region found once. One
- * client a process. Thread-safe; `done` runs on the net thread.
+ * client a process. Thread-safe; `done` runs on the net thread, or once that has stopped on the
+ * caller's.
  */
 #pragma once
 
@@ -62,7 +63,8 @@ struct aws_call {
 				   * UNSIGNED-PAYLOAD */
 	ssize_t (*read_body)(struct net_request *rq, char *data, size_t size, size_t offset);
 	bool (*on_data)(struct net_request *rq, const char *data, size_t len);
-	/* rq->userdata is the aws_call in both */
+	/* rq->userdata is the aws_call in both. Once on_data has got a byte there are no more
+	 * attempts: ask for the rest with a Range header. */
 
 	int64_t timeout_us; /* of one attempt; 0: 60 s, S3 bodies: only the stall limit */
 	int attempts_max;   /* 0: the configuration's */
@@ -81,8 +83,9 @@ struct aws_call {
 	int status;
 	bool uncertain; /* it failed, but an attempt may have been carried out */
 	int attempts;
-	json_t *output;		 /* JSON services: the answer, never NULL on success; released by
-				  * aws_call_done */
+	json_t *output;		 /* JSON and query services: the answer (of query services the
+				  * …Result, its lists as {"member": […]}, or "" when empty), never
+				  * NULL on success; released by aws_call_done */
 	struct net_request http; /* reply body, headers (net_reply_header) of the last attempt */
 	void *state;		 /* the client's */
 };
@@ -91,7 +94,7 @@ void aws_call_init(struct aws_call *c, enum aws_service service, const char *ope
 void aws_call_done(struct aws_call *c); /* releases the result */
 
 struct aws_options {
-	struct aws_config *config; /* taken over */
+	struct aws_config *config; /* taken over on success */
 	struct net *net;	   /* borrowed */
 };
 int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) MUSTCHECK;

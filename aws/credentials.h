@@ -77,9 +77,10 @@ struct aws_keyring;
 int aws_keyring_new(const struct aws_config *c, struct net *net, struct aws_keyring **ret,
 		    struct err *reterr) MUSTCHECK;
 void aws_keyring_free(struct aws_keyring *k);
-/* Any thread, does not block. -ERR_UNAVAILABLE: not resolved yet; else why there are none. */
+/* Any thread, does not block. -EAGAIN: they are being looked for, for the first time or because
+ * they were refused; else why there are none. */
 int aws_keyring_get(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
-/* Wait for the first result (not on the net thread). */
+/* Wait for that (not on the net thread). */
 int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
 /* The service said ExpiredToken or the like about these: resolve again (at most every 5 s). */
 void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys);

@@ -151,8 +151,8 @@ void aws_keyring_free(struct aws_keyring *k)
 
 static int answer(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
 {
-	if (!k->resolved)
-		return err_set(reterr, ERR_UNAVAILABLE, "AWS credentials are being looked for");
+	if (!k->resolved || k->asked)
+		return err_set(reterr, EAGAIN, "AWS credentials are being looked for");
 	if (k->result < 0) {
 		if (reterr)
 			*reterr = k->err;
@@ -180,7 +180,7 @@ int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *re
 	int r;
 
 	pthread_mutex_lock(&k->lock);
-	while (!k->resolved && !k->stopping)
+	while ((!k->resolved || k->asked) && !k->stopping)
 		pthread_cond_wait(&k->changed, &k->lock);
 	r = answer(k, ret, reterr);
 	pthread_mutex_unlock(&k->lock);

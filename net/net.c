@@ -113,6 +113,11 @@ static void task_run(struct net_task *task, bool stopped)
 	task->fn(task, stopped);
 }
 
+void net_hurry(struct net_task *task)
+{
+	task_run(task, false);
+}
+
 static int on_task(sd_event_source *s, uint64_t at, void *userdata)
 {
 	task_run(userdata, false);

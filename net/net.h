@@ -96,3 +96,5 @@ struct net_task {
 	struct net_task *next;
 };
 void net_after(struct net *n, struct net_task *task, int64_t delay_us);
+/* Run one that waits now. Only on the net thread, and not in the turn that began its wait. */
+void net_hurry(struct net_task *task);

@@ -49,18 +49,19 @@ static int keys(const struct aws_config *c)
 /* Lines "SERVICE REGION [BUCKET]" on stdin. */
 static int endpoints(const struct aws_config *c)
 {
-	char service[64], region[64], bucket[128], line[512];
+	char line[512];
 
 	while (fgets(line, sizeof(line), stdin)) {
-		int n = sscanf(line, "%63s %63s %127s", service, region, bucket);
+		char *rest = line, *service = strsep(&rest, " \n"), *region = strsep(&rest, " \n");
+		char *bucket = strsep(&rest, " \n");
 		struct aws_endpoint at;
 		struct err e = {0};
 
 		for (int i = 0; i < AWS_SERVICES_; i++) {
 			if (!str_eq(services[i], service))
 				continue;
-			if (aws_endpoint_of(c, (enum aws_service)i, region, n > 2 ? bucket : NULL,
-					    &at, &e) < 0)
+			if (aws_endpoint_of(c, (enum aws_service)i, region,
+					    bucket && bucket[0] ? bucket : NULL, &at, &e) < 0)
 				say(json_pack("{ss}", "error", e.msg));
 			else
 				say(json_pack("{ss ss ss ss ss sb}", "url", at.url, "base",

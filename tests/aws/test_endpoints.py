@@ -74,7 +74,8 @@ def test_every_service_in_every_region(build, fips, dual):
         region = scheme.get("signingRegion", case.split()[1])
         if ours.get("url") != theirs.url or ours["region"] != region:
             wrong.append((case, ours, theirs.url, region))
-    assert not wrong, "\n".join(f"{c} {o.get('url')} {u} {r} {o.get('region')}" for c, o, u, r in wrong)
+    assert not wrong, "\n".join(f"{case} {ours.get('url')} {url} {region} {ours.get('region')}"
+                                for case, ours, url, region in wrong)
 
 
 def test_dotted_bucket_goes_into_the_path(build):

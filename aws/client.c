@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The client's door: calls come in on any thread, are waited for, are given up. */
+#include "aws/client.h"
+
+#include "aws/internal.h"
+#include "base/own.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- the door ---- */
+
+void aws_call_init(struct aws_call *c, enum aws_service service, const char *operation)
+{
+	*c = (struct aws_call){.service = service, .operation = operation};
+	net_request_init(&c->http);
+}
+
+void aws_call_done(struct aws_call *c)
+{
+	json_decref(TAKE(c->output));
+	net_request_done(&c->http);
+}
+
+static void make_invocation(char ret[INVOCATION_LEN])
+{
+	unsigned char b[16] = {0};
+
+	(void)!getrandom(b, sizeof(b), 0);
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	snprintf(ret, INVOCATION_LEN,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
+}
+
+void aws_send(struct aws *a, struct aws_call *c)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+
+	c->result = c->status = c->attempts = 0;
+	c->uncertain = false;
+	c->kind = AWS_ERROR_NONE;
+	if (!f) {
+		answer_fail(c, AWS_ERROR_TRANSIENT, ENOMEM, "memory is out");
+		c->done(c);
+		return;
+	}
+	f->aws = a;
+	f->c = c;
+	f->attempts_max = c->attempts_max ? c->attempts_max : aws_config_max_attempts(a->config);
+	f->step = flight_pace;
+	f->task.fn = flight_go;
+	make_invocation(f->invocation);
+	c->state = f;
+	pthread_mutex_lock(&a->lock);
+	f->serial = ++a->serial;
+	f->next = a->flights;
+	a->flights = f;
+	pthread_mutex_unlock(&a->lock);
+	net_after(a->net, &f->task, 0);
+}
+
+/* ---- giving up ---- */
+
+struct hurry {
+	struct net_task task;
+	struct aws *aws;
+	uint64_t serial;
+};
+
+static void on_hurry(struct net_task *task, bool stopped)
+{
+	struct hurry *h = (struct hurry *)((char *)task - offsetof(struct hurry, task));
+	struct flight *f = NULL;
+	bool resting = false;
+
+	if (!stopped) {
+		pthread_mutex_lock(&h->aws->lock);
+		for (f = h->aws->flights; f && f->serial != h->serial; f = f->next)
+			;
+		resting = f && f->resting;
+		pthread_mutex_unlock(&h->aws->lock);
+	}
+	if (resting)
+		net_hurry(&f->task);
+	free(h);
+}
+
+/* The call may end at the same time: only its address is compared. */
+void aws_cancel(struct aws *a, struct aws_call *c)
+{
+	struct hurry *h = calloc(1, sizeof(*h));
+	bool found = false;
+
+	pthread_mutex_lock(&a->lock);
+	for (struct flight *f = a->flights; f; f = f->next) {
+		if (f->c != c)
+			continue;
+		f->cancelled = found = true;
+		if (h)
+			h->serial = f->serial;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (!found || !h) {
+		free(h);
+		return;
+	}
+	h->task.fn = on_hurry;
+	h->aws = a;
+	net_cancel(a->net, &c->http);
+	net_after(a->net, &h->task, 0);
+}
+
+/* ---- waiting ---- */
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool over;
+};
+
+static void on_waited(struct aws_call *c)
+{
+	struct waiter *w = c->userdata;
+
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int aws_wait(struct aws *a, struct aws_call *c, struct err *reterr)
+{
+	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+	c->done = on_waited;
+	c->userdata = &w;
+	aws_send(a, c);
+	pthread_mutex_lock(&w.lock);
+	while (!w.over)
+		pthread_cond_wait(&w.cond, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	if (c->result < 0 && reterr)
+		*reterr = c->err;
+	return c->result;
+}
+
+/* ---- the client ---- */
+
+int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr)
+{
+	struct aws *a = calloc(1, sizeof(*a));
+	int r = -ENOMEM;
+
+	if (a) {
+		a->pace = pace_new();
+		a->net = o->net;
+	}
+	if (a && a->pace)
+		r = aws_keyring_new(o->config, o->net, &a->keyring, reterr);
+	else
+		err_errno(reterr, ENOMEM, "start the client of AWS");
+	if (r < 0) {
+		if (a)
+			pace_free(a->pace);
+		free(a);
+		return r;
+	}
+	pthread_mutex_init(&a->lock, NULL);
+	a->config = o->config;
+	*ret = a;
+	return 0;
+}
+
+void aws_free(struct aws *a)
+{
+	if (!a)
+		return;
+	assert(!a->flights);
+	aws_keyring_free(a->keyring);
+	aws_config_free(a->config);
+	pace_free(a->pace);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+const struct aws_config *aws_config_of(const struct aws *a)
+{
+	return a->config;
+}
+
+struct aws_keyring *aws_keyring_of(struct aws *a)
+{
+	return a->keyring;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* A call's way: its place in the pace, keys, an attempt, what the answer asks for, the end. */
+#include "aws/internal.h"
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define KEYS_LOOK_US (50 * USEC_PER_MSEC) /* between two looks for keys */
+#define KEYS_WAIT_US (60 * USEC_PER_SEC)  /* then there are none */
+#define FULL_US	     (50 * USEC_PER_MSEC) /* when the net has no room */
+#define SKEW_US	     (240 * USEC_PER_SEC) /* a clock that is wrong by less signs well */
+
+static void step_keys(struct flight *f);
+static void on_answer(struct net_request *rq);
+
+/* ---- the end of a call ---- */
+
+static void flight_free(struct flight *f)
+{
+	buf_done(&f->url);
+	buf_done(&f->body);
+	buf_done(&f->lines);
+	explicit_bzero(&f->keys, sizeof(f->keys));
+	free(f);
+}
+
+static void over(struct flight *f)
+{
+	struct aws_call *c = f->c;
+	struct aws *a = f->aws;
+
+	pthread_mutex_lock(&a->lock);
+	for (struct flight **at = &a->flights; *at; at = &(*at)->next) {
+		if (*at == f) {
+			*at = f->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&a->lock);
+	c->state = NULL;
+	c->http.headers_n = 0;
+	c->http.url = NULL;
+	flight_free(f);
+	c->done(c);
+}
+
+static void fail(struct flight *f, enum aws_error_kind kind, int code, const char *words)
+{
+	answer_fail(f->c, kind, code, "%s", words);
+	over(f);
+}
+
+/* ---- steps ---- */
+
+void flight_go(struct net_task *task, bool stopped)
+{
+	struct flight *f = (struct flight *)((char *)task - offsetof(struct flight, task));
+	bool cancelled;
+
+	pthread_mutex_lock(&f->aws->lock);
+	cancelled = f->cancelled;
+	f->resting = false;
+	pthread_mutex_unlock(&f->aws->lock);
+	if (stopped)
+		fail(f, AWS_ERROR_TRANSIENT, ERR_UNAVAILABLE, "the program is stopping");
+	else if (cancelled)
+		fail(f, AWS_ERROR_TRANSIENT, ERR_CANCELLED, "the call was given up");
+	else
+		f->step(f);
+}
+
+/* Go on with `step` after a while; soon when the call was given up. */
+static void rest(struct flight *f, int64_t delay_us, void (*step)(struct flight *f))
+{
+	pthread_mutex_lock(&f->aws->lock);
+	f->resting = !f->cancelled;
+	if (f->cancelled)
+		delay_us = 0;
+	pthread_mutex_unlock(&f->aws->lock);
+	f->step = step;
+	f->task.fn = flight_go;
+	net_after(f->aws->net, &f->task, delay_us);
+}
+
+static bool is_cancelled(struct flight *f)
+{
+	bool cancelled;
+
+	pthread_mutex_lock(&f->aws->lock);
+	cancelled = f->cancelled;
+	pthread_mutex_unlock(&f->aws->lock);
+	return cancelled;
+}
+
+static const char *bucket_region(const struct aws *a, const char *bucket)
+{
+	for (size_t i = 0; bucket && i < BUCKETS_MAX; i++)
+		if (str_eq(a->buckets[i].name, bucket))
+			return a->buckets[i].region;
+	return NULL;
+}
+
+static void remember_region(struct aws *a, const char *bucket, const char *region)
+{
+	struct bucket *b = NULL;
+
+	for (size_t i = 0; i < BUCKETS_MAX; i++)
+		if (str_eq(a->buckets[i].name, bucket))
+			b = &a->buckets[i];
+	if (!b)
+		b = &a->buckets[a->buckets_at++ % BUCKETS_MAX];
+	str_copy(b->name, sizeof(b->name), bucket);
+	str_copy(b->region, sizeof(b->region), region);
+}
+
+static const char *region_of(const struct flight *f)
+{
+	const struct aws_call *c = f->c;
+
+	return c->region && c->region[0] ? c->region : aws_config_region(f->aws->config);
+}
+
+void flight_pace(struct flight *f)
+{
+	struct aws_call *c = f->c;
+	int64_t delay;
+
+	if (!f->lane)
+		f->lane = pace_lane(f->aws->pace, c->service, region_of(f), c->operation);
+	if (!f->lane) {
+		fail(f, AWS_ERROR_TRANSIENT, ENOMEM, "memory is out");
+		return;
+	}
+	delay = pace_take(f->lane, clock_mono_us());
+	if (delay > 0)
+		rest(f, delay, step_keys);
+	else
+		step_keys(f);
+}
+
+static bool count_data(struct net_request *rq, const char *data, size_t len)
+{
+	struct aws_call *c = rq->userdata;
+	struct flight *f = c->state;
+
+	f->received = true;
+	return c->on_data(rq, data, len);
+}
+
+static void step_send(struct flight *f)
+{
+	struct aws_call *c = f->c;
+	struct aws *a = f->aws;
+	const char *region = bucket_region(a, c->bucket);
+	struct err e = {0};
+	int r;
+
+	c->attempts++;
+	r = request_make(f, region ? region : region_of(f), clock_now_us() + a->skew_us, &e);
+	if (r < 0) {
+		fail(f, AWS_ERROR_INVALID, -r, e.msg);
+		return;
+	}
+	c->http.on_data = c->on_data ? count_data : NULL;
+	c->http.done = on_answer;
+	c->http.userdata = c;
+	r = net_send(a->net, &c->http, &e);
+	if (r == -ERR_LIMIT) {
+		c->attempts--;
+		rest(f, FULL_US, step_send);
+	} else if (r < 0) {
+		fail(f, AWS_ERROR_TRANSIENT, -r, e.msg);
+	} else if (is_cancelled(f)) {
+		net_cancel(a->net, &c->http); /* it may have been asked for just before */
+	}
+}
+
+static bool same_keys(const struct aws_keys *a, const struct aws_keys *b)
+{
+	return str_eq(a->id, b->id) && str_eq(a->secret, b->secret) && str_eq(a->token, b->token);
+}
+
+static void step_keys(struct flight *f)
+{
+	int64_t now = clock_mono_us();
+	struct aws_keys keys;
+	struct err e = {0};
+	int r = aws_keyring_get(f->aws->keyring, &keys, &e);
+
+	if (!f->keys_since_us)
+		f->keys_since_us = now;
+	if (r == -EAGAIN && now - f->keys_since_us < KEYS_WAIT_US) {
+		rest(f, KEYS_LOOK_US, step_keys);
+		return;
+	}
+	f->keys_since_us = 0;
+	if (r == 0 && f->renewing && same_keys(&keys, &f->keys)) {
+		over(f); /* with what the service said about them */
+	} else if (r < 0) {
+		fail(f, AWS_ERROR_CREDENTIALS, EACCES, e.msg);
+	} else {
+		f->renewing = false;
+		f->keys = keys;
+		step_send(f);
+	}
+	explicit_bzero(&keys, sizeof(keys));
+}
+
+/* ---- what an answer asks for ---- */
+
+/* The bucket lies elsewhere (botocore/utils.py, S3RegionRedirectorv2). */
+static bool move_region(struct flight *f)
+{
+	const struct aws_call *c = f->c;
+
+	if (c->service != AWS_S3 || !c->bucket || f->moved || !f->region[0] ||
+	    str_eq(f->region, f->at.sign_region))
+		return false;
+	if (c->status != 301 && c->status != 302 && c->status != 307 &&
+	    (c->status != 400 || str_eq(c->operation, "CreateBucket")))
+		return false;
+	remember_region(f->aws, c->bucket, f->region);
+	return f->moved = true;
+}
+
+/* The services' clock is taken when ours is wrong enough to matter. */
+static bool set_clock(struct flight *f)
+{
+	struct aws *a = f->aws;
+	struct tm tm = {0};
+	int64_t theirs, ours;
+	char date[64];
+
+	if (f->set_right || !error_is_skew(f->c->code, f->c->status) ||
+	    !net_reply_header(&f->c->http, "Date", date, sizeof(date)) ||
+	    !strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+		return false;
+	theirs = timegm(&tm) * USEC_PER_SEC;
+	ours = clock_now_us();
+	if (llabs(theirs - (ours + a->skew_us)) < SKEW_US)
+		return false;
+	a->skew_us = theirs - ours;
+	return f->set_right = true;
+}
+
+/* Refused keys are reported; others that the chain then gives are tried once. */
+static bool renew_keys(struct flight *f)
+{
+	if (f->c->kind != AWS_ERROR_CREDENTIALS || f->renewed || f->received)
+		return false;
+	aws_keyring_refused(f->aws->keyring, &f->keys);
+	return f->renewing = f->renewed = true;
+}
+
+static bool may_retry(struct flight *f)
+{
+	const struct aws_call *c = f->c;
+
+	if (c->kind != AWS_ERROR_THROTTLED && c->kind != AWS_ERROR_TRANSIENT)
+		return false;
+	return c->result != -ERR_CANCELLED && c->attempts < f->attempts_max && !f->received &&
+	       pace_retry(f->lane, c->result == -ETIMEDOUT, &f->cost);
+}
+
+static double random_unit(void)
+{
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		return 0.5;
+	return n / 4294967296.0;
+}
+
+static void on_answer(struct net_request *rq)
+{
+	struct aws_call *c = rq->userdata;
+	struct flight *f = c->state;
+
+	answer_read(f);
+	if (c->result == 0)
+		c->uncertain = false;
+	if (c->kind == AWS_ERROR_THROTTLED)
+		pace_slower(f->lane, clock_mono_us());
+	if (c->result == 0) {
+		pace_success(f->lane, f->cost);
+		over(f);
+	} else if (move_region(f) || set_clock(f) || renew_keys(f)) {
+		f->attempts_max++; /* said otherwise, not asked again */
+		rest(f, 0, step_keys);
+	} else if (may_retry(f)) {
+		rest(f, pace_backoff(c->attempts, random_unit()), flight_pace);
+	} else {
+		over(f);
+	}
+}

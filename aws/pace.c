@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "aws/pace.h"
+
+#include "base/own.h"
+#include "base/str.h"
+
+#include <string.h>
+
+#define SLOWER_EVERY_US INT64_C(1000000)
+#define RATE_FLOOR	0.05 /* of the full rate */
+#define RATE_RECOVERY	0.05 /* of the full rate, with each success */
+#define OPERATION_MAX	64
+
+/* Calls a second and burst. AWS documents few of these: ListTrainingJobs has 2 a second for an
+ * account (docs.aws.amazon.com, "Amazon SageMaker AI endpoints and quotas"), GetLogEvents and
+ * DescribeLogStreams 25. The others stay below what accounts report as throttled; a service that
+ * wants less says so. First match of service and beginning of the operation. */
+static const struct rule {
+	enum aws_service service;
+	const char *prefix;
+	double rate, burst;
+} rules[] = {
+	{AWS_SAGEMAKER, "ListTrainingJobs", 2, 2},
+	{AWS_SAGEMAKER, "ListTags", 5, 10},
+	{AWS_SAGEMAKER, "List", 2, 4},
+	{AWS_SAGEMAKER, "Describe", 10, 10},
+	{AWS_SAGEMAKER, "", 2, 5}, /* Create, Update, Stop, Delete, AddTags */
+	{AWS_RUNTIME, "", 1000, 1000},
+	{AWS_S3, "CreateBucket", 2, 2},
+	{AWS_S3, "", 1000, 1000}, /* 3500 writes a second for each prefix */
+	{AWS_IAM, "", 5, 20},
+	{AWS_STS, "", 20, 20},
+	{AWS_LOGS, "GetLogEvents", 20, 20},
+	{AWS_LOGS, "DescribeLogStreams", 20, 20},
+	{AWS_LOGS, "", 5, 5},
+	{AWS_SSO, "", 5, 5},
+};
+
+struct quota {
+	enum aws_service service;
+	char region[AWS_REGION_MAX];
+	int tokens;
+	struct quota *next;
+};
+
+struct pace_lane {
+	const struct rule *rule;
+	struct quota *quota;
+	char region[AWS_REGION_MAX];
+	char operation[OPERATION_MAX];
+	double tokens, rate;
+	int64_t at_us, slowed_us; /* 0: never */
+	struct pace_lane *next;
+};
+
+struct pace {
+	struct pace_lane *lanes;
+	size_t lanes_n;
+	struct quota *quotas;
+};
+
+struct pace *pace_new(void)
+{
+	return calloc(1, sizeof(struct pace));
+}
+
+void pace_free(struct pace *p)
+{
+	if (!p)
+		return;
+	while (p->lanes) {
+		struct pace_lane *lane = p->lanes;
+
+		p->lanes = lane->next;
+		free(lane);
+	}
+	while (p->quotas) {
+		struct quota *q = p->quotas;
+
+		p->quotas = q->next;
+		free(q);
+	}
+	free(p);
+}
+
+static const struct rule *rule_of(enum aws_service service, const char *operation)
+{
+	const struct rule *rule = rules;
+
+	while (rule->service != service || !str_starts(operation, rule->prefix))
+		rule++;
+	return rule;
+}
+
+static struct quota *quota_of(struct pace *p, enum aws_service service, const char *region)
+{
+	struct quota *q = p->quotas;
+
+	while (q && (q->service != service || !str_eq(q->region, region)))
+		q = q->next;
+	if (q || !(q = calloc(1, sizeof(*q))))
+		return q;
+	q->service = service;
+	str_copy(q->region, sizeof(q->region), region);
+	q->tokens = PACE_QUOTA;
+	q->next = p->quotas;
+	p->quotas = q;
+	return q;
+}
+
+struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
+			    const char *operation)
+{
+	struct pace_lane *lane = p->lanes;
+	struct quota *quota;
+
+	if (p->lanes_n >= PACE_LANES_MAX)
+		region = operation = "";
+	while (lane && (lane->rule->service != service || !str_eq(lane->region, region) ||
+			!str_eq(lane->operation, operation)))
+		lane = lane->next;
+	if (lane)
+		return lane;
+	quota = quota_of(p, service, region);
+	lane = quota ? calloc(1, sizeof(*lane)) : NULL;
+	if (!lane)
+		return NULL;
+	lane->rule = rule_of(service, operation);
+	lane->quota = quota;
+	str_copy(lane->region, sizeof(lane->region), region);
+	str_copy(lane->operation, sizeof(lane->operation), operation);
+	lane->rate = lane->rule->rate;
+	lane->tokens = lane->rule->burst;
+	lane->next = p->lanes;
+	p->lanes = lane;
+	p->lanes_n++;
+	return lane;
+}
+
+static void refill(struct pace_lane *lane, int64_t mono_us)
+{
+	if (lane->at_us)
+		lane->tokens += lane->rate * (double)(mono_us - lane->at_us) / 1e6;
+	if (lane->tokens > lane->rule->burst)
+		lane->tokens = lane->rule->burst;
+	lane->at_us = mono_us;
+}
+
+/* Tokens below zero are places already promised. */
+int64_t pace_take(struct pace_lane *lane, int64_t mono_us)
+{
+	refill(lane, mono_us);
+	lane->tokens -= 1;
+	return lane->tokens >= 0 ? 0 : (int64_t)(-lane->tokens / lane->rate * 1e6);
+}
+
+void pace_slower(struct pace_lane *lane, int64_t mono_us)
+{
+	double least = lane->rule->rate * RATE_FLOOR;
+
+	refill(lane, mono_us);
+	if (lane->slowed_us && mono_us - lane->slowed_us < SLOWER_EVERY_US)
+		return; /* one bad moment throttles many calls */
+	lane->slowed_us = mono_us;
+	lane->rate = lane->rate / 2 > least ? lane->rate / 2 : least;
+	if (lane->tokens > 0)
+		lane->tokens = 0;
+}
+
+bool pace_retry(struct pace_lane *lane, bool timeout, int *ret_cost)
+{
+	int cost = timeout ? PACE_COST_TIMEOUT : PACE_COST;
+
+	if (lane->quota->tokens < cost)
+		return false;
+	lane->quota->tokens -= cost;
+	*ret_cost = cost;
+	return true;
+}
+
+void pace_success(struct pace_lane *lane, int cost)
+{
+	double full = lane->rule->rate, rate = lane->rate + full * RATE_RECOVERY;
+	int tokens = lane->quota->tokens + (cost ? cost : 1);
+
+	lane->rate = rate < full ? rate : full;
+	lane->quota->tokens = tokens < PACE_QUOTA ? tokens : PACE_QUOTA;
+}
+
+int64_t pace_backoff(int n, double unit)
+{
+	int64_t most = n < 6 ? (INT64_C(1) << (n - 1)) * 1000000 : PACE_BACKOFF_MAX;
+
+	return (int64_t)(unit * (double)(most < PACE_BACKOFF_MAX ? most : PACE_BACKOFF_MAX));
+}

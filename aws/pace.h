@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How fast and how often we ask: a token bucket for each operation of each region that slows down
+ * when the service throttles, and a quota of retries for each service of each region (public
+ * reference: botocore/retries/{quota,standard,throttling}.py). On the net thread only.
+ */
+#pragma once
+
+#include "aws/credentials.h"
+
+#define PACE_QUOTA	  500 /* tokens of retries */
+#define PACE_COST	  5   /* of one retry ... */
+#define PACE_COST_TIMEOUT 10  /* ... after a time-out */
+#define PACE_LANES_MAX	  512 /* operations × regions; those beyond share one */
+#define PACE_BACKOFF_MAX  (INT64_C(20) * 1000000)
+
+struct pace;
+struct pace_lane; /* an operation in a region; lives as long as the pace */
+
+struct pace *pace_new(void); /* NULL: memory is out */
+void pace_free(struct pace *p);
+/* NULL: memory is out. */
+struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
+			    const char *operation);
+
+/* Take the next place: in how many microseconds may it be sent? */
+int64_t pace_take(struct pace_lane *lane, int64_t mono_us);
+/* The service said "slower": half the rate, at most once a second, at least a twentieth. */
+void pace_slower(struct pace_lane *lane, int64_t mono_us);
+/* Pay for a retry; *ret_cost is what it cost. false: the quota is exhausted. */
+bool pace_retry(struct pace_lane *lane, bool timeout, int *ret_cost);
+/* An answer that needs no retry, `cost` of the retry that brought it (0: none): the rate recovers,
+ * the quota gets the cost back, or one. */
+void pace_success(struct pace_lane *lane, int cost);
+/* The wait after attempt number n: `unit` of min(2^(n-1), 20) seconds, unit in [0, 1). */
+int64_t pace_backoff(int n, double unit);
