@@ -5,6 +5,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
 
 #include <limits.h>
@@ -64,15 +65,54 @@ static bool has_dirs(const char *path, const char *a, const char *b)
 	       path_is_dir(AT_FDCWD, one) && path_is_dir(AT_FDCWD, two);
 }
 
+static void set_parts(struct detected *d, const char *train, const char *test)
+{
+	d->has_parts = true;
+	str_copy(d->train, sizeof(d->train), train);
+	str_copy(d->test, sizeof(d->test), test);
+}
+
+/* Parquet files in the folder: what `datasets` would make of it. Without a test split the
+ * validation split takes its place. 1: it was that. */
+static int detect_parquet(const char *path, const char *field, struct detected *ret,
+			  struct err *reterr)
+{
+	OWN(split_groups_done) struct split_groups splits = {0};
+	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
+	const char *test;
+	int r = parquet_tree_splits(path, &splits, reterr);
+
+	if (r < 0 || !splits.n)
+		return r;
+	ret->kind = &source_parquet_tree;
+	if (splits.n == 1) {
+		str_copy(ret->train, sizeof(ret->train), splits.items[0].name);
+		return 1;
+	}
+	test = split_groups_find(&splits, "test") ? "test" : "validation";
+	if (split_groups_find(&splits, "train") && split_groups_find(&splits, test)) {
+		set_parts(ret, "train", test);
+		return 1;
+	}
+	for (size_t i = 0; i < splits.n; i++)
+		buf_printf(&names, "%s'%s'", i ? ", " : "", splits.items[i].name);
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s has Parquet files of the splits %s, but not both train and test; name "
+		      "the files of one as dataset.train and of another as dataset.test",
+		      path, buf_str(&names));
+}
+
 static int detect_dir(const char *path, const char *field, struct detected *ret, struct err *reterr)
 {
+	int r;
+
 	switch (saved_kind(path)) {
 	case SAVED_DATASET:
 		ret->kind = &source_saved;
 		return 0;
 	case SAVED_DICT:
 		ret->kind = &source_saved;
-		ret->has_parts = true;
+		set_parts(ret, "train", "test");
 		if (!has_dirs(path, "train", "test"))
 			return err_at(reterr, ERR_INVALID, field,
 				      "%s is a DatasetDict without the splits train and test; name "
@@ -82,8 +122,12 @@ static int detect_dir(const char *path, const char *field, struct detected *ret,
 	case SAVED_NONE:
 		break;
 	}
+	r = detect_parquet(path, field, ret, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	ret->kind = &source_folder;
-	ret->has_parts = has_dirs(path, "train", "test");
+	if (has_dirs(path, "train", "test"))
+		set_parts(ret, "train", "test");
 	return 0;
 }
 

@@ -102,7 +102,8 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 			      "%s has a train and a test part; name it as dataset.path, or one of "
 			      "its parts here",
 			      path);
-	return add_source(p, found.kind, path, NULL, field, only, reterr);
+	return add_source(p, found.kind, path, found.train[0] ? found.train : NULL, field, only,
+			  reterr);
 }
 
 static int init_sources(struct plan *p, const json_t *dataset, struct err *reterr)
@@ -120,9 +121,11 @@ static int init_sources(struct plan *p, const json_t *dataset, struct err *reter
 	if (r < 0)
 		return r;
 	if (!found.has_parts)
-		return add_source(p, found.kind, path, NULL, "/dataset", SPLIT_NONE, reterr);
-	r = add_source(p, found.kind, path, "train", "/dataset", SPLIT_TRAIN, reterr);
-	return r < 0 ? r : add_source(p, found.kind, path, "test", "/dataset", SPLIT_TEST, reterr);
+		return add_source(p, found.kind, path, found.train[0] ? found.train : NULL,
+				  "/dataset", SPLIT_NONE, reterr);
+	r = add_source(p, found.kind, path, found.train, "/dataset", SPLIT_TRAIN, reterr);
+	return r < 0 ? r
+		     : add_source(p, found.kind, path, found.test, "/dataset", SPLIT_TEST, reterr);
 }
 
 int plan_init(struct plan *p, const struct worker *w, struct err *reterr)

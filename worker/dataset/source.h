@@ -55,6 +55,8 @@ struct source {
 
 extern const struct source_kind source_csv, source_jsonl, source_folder;
 extern const struct source_kind source_parquet, source_saved;
+/* Its path is "DIR/SPLIT": the files of one split of a folder of Parquet files (parquet_tree.h). */
+extern const struct source_kind source_parquet_tree;
 
 /* `field` ("/dataset" or "/dataset/train") and the columns are borrowed for the source's life.
  * Errors point at field/path, field/text_column and so on. */

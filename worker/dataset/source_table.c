@@ -3,6 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/columns.h"
+#include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/table.h"
@@ -109,6 +110,15 @@ static int parquet_open(struct source *s, struct err *reterr)
 	return open_table(s, files, 1, true, reterr);
 }
 
+static int parquet_tree_open(struct source *s, struct err *reterr)
+{
+	char **files = NULL;
+	size_t n = 0;
+	int r = parquet_tree_files(s->path, &files, &n, reterr);
+
+	return r < 0 ? r : open_table(s, files, n, true, reterr);
+}
+
 static int saved_open(struct source *s, struct err *reterr)
 {
 	char **files = NULL;
@@ -188,6 +198,10 @@ const struct source_kind source_parquet = {.name = "Parquet",
 					   .open = parquet_open,
 					   .next = table_source_next,
 					   .close = table_source_close};
+const struct source_kind source_parquet_tree = {.name = "Parquet",
+						.open = parquet_tree_open,
+						.next = table_source_next,
+						.close = table_source_close};
 const struct source_kind source_saved = {.name = "saved data set",
 					 .open = saved_open,
 					 .next = table_source_next,

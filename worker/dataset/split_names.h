@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which file belongs to which split, from the files' names alone, by the rules of `datasets`
+ * (datasets/data_files.py): data/SPLIT-00000-of-00001.x, else a folder named after a split, else a
+ * file named after one, else everything is "train". Used for folders of Parquet files here and for
+ * repositories of the hub (worker/transfer).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SPLIT_NAME_MAX 64
+
+struct split_group {
+	char name[SPLIT_NAME_MAX]; /* "train", "validation", "test" or as data/ names it */
+	char **files;		   /* sorted; copies */
+	size_t n;
+};
+
+struct split_groups {
+	struct split_group *items; /* train, validation, test, then others by name */
+	size_t n;
+};
+
+/* Group n relative paths; hidden ones and those below a "__" folder are left out. 0 or -ENOMEM; the
+ * caller ends *ret with split_groups_done, also on failure. */
+int split_groups_init(struct split_groups *ret, const char *const *paths, size_t n);
+/* Add one path to the group of that name, made when it is missing. 0 or -ENOMEM. */
+int split_groups_add(struct split_groups *g, const char *split, const char *path);
+/* Sort the groups and their files. */
+void split_groups_sort(struct split_groups *g);
+const struct split_group *split_groups_find(const struct split_groups *g, const char *name);
+void split_groups_done(struct split_groups *g);
+/* Does the pattern of a data set's card match the path? `*`, `?` and [..] stay within a folder,
+ * `**` does not. */
+bool split_pattern_match(const char *pattern, const char *path);
