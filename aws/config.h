@@ -33,7 +33,7 @@ const char *aws_env(const struct aws_config *c, const char *name);
 const char *aws_profile_key(const struct aws_config *c, const char *profile, const char *key);
 bool aws_profile_exists(const struct aws_config *c, const char *profile);
 
-/* ---- sources.c: keys from services over HTTP; all blocking ---- */
+/* ---- keys from elsewhere: sources.c (STS), metadata.c, sso.c; all blocking ---- */
 int aws_keys_from_json(const char *text, size_t len, const char *id, const char *secret,
 		       const char *token, const char *expires, const char *what,
 		       struct aws_keys *ret, struct err *reterr) MUSTCHECK;
@@ -47,7 +47,7 @@ int aws_keys_from_process(const char *command, struct aws_keys *ret, struct err 
 struct aws_role {
 	const char *arn, *session, *external_id, *web_token; /* NULL: none */
 	const char *duration;				     /* seconds as text, NULL */
-	const char *region;
+	const char *region;				     /* when the configuration has none */
 };
 /* AssumeRole signed with `keys`, or AssumeRoleWithWebIdentity (keys NULL). */
 int aws_keys_from_role(const struct aws_config *c, const struct aws_role *role, struct net *net,

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-#define CHAIN_MAX 8 /* profiles that assume each other */
+#define CHAIN_MAX     8	    /* profiles that assume each other */
+#define WEB_TOKEN_MAX 20000 /* bytes, STS's own limit */
 
 struct chain {
 	const struct aws_config *c;
@@ -87,19 +88,23 @@ static int static_keys(struct chain *ch, const json_t *file, const char *path, c
 	return 1;
 }
 
-static int container_or_instance(struct chain *ch, struct aws_keys *ret, struct err *reterr)
+static int container_keys(struct chain *ch, struct aws_keys *ret, struct err *reterr)
 {
 	int r;
 
-	if (aws_env(ch->c, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") ||
-	    aws_env(ch->c, "AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
-		say(ch, "", "the container's role");
-		r = aws_keys_from_container(ch->c, ch->net, ret, reterr);
-		return r < 0 ? r : 1;
-	}
-	r = aws_keys_from_instance(ch->c, ch->net, ret, reterr);
-	if (r < 0)
-		return 0; /* not an EC2 machine, or one without a role */
+	if (!aws_env(ch->c, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") &&
+	    !aws_env(ch->c, "AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+		return 0;
+	say(ch, "", "the container's role");
+	r = aws_keys_from_container(ch->c, ch->net, ret, reterr);
+	return r < 0 ? r : 1;
+}
+
+/* A machine that is not EC2, or has no role, is none that is configured wrongly. */
+static int instance_keys(struct chain *ch, struct aws_keys *ret)
+{
+	if (aws_keys_from_instance(ch->c, ch->net, ret, NULL) < 0)
+		return 0;
 	say(ch, "", "the instance's role");
 	return 1;
 }
@@ -133,8 +138,10 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 		r = profile_keys(ch, source, ret, reterr);
 	} else if (str_eq(from, "Environment")) {
 		r = environment_keys(ch, ret, reterr);
-	} else if (str_eq(from, "EcsContainer") || str_eq(from, "Ec2InstanceMetadata")) {
-		r = container_or_instance(ch, ret, reterr);
+	} else if (str_eq(from, "EcsContainer")) {
+		r = container_keys(ch, ret, reterr);
+	} else if (str_eq(from, "Ec2InstanceMetadata")) {
+		r = instance_keys(ch, ret);
 	} else {
 		return err_set(reterr, ERR_INVALID,
 			       "credential_source of profile '%s' must be Environment, "
@@ -147,6 +154,20 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 	return r;
 }
 
+static bool has_static_keys(const struct aws_config *c, const char *profile)
+{
+	return aws_profile_key(c, profile, "aws_access_key_id") ||
+	       aws_profile_key(c, profile, "aws_secret_access_key");
+}
+
+/* STS's, when nothing else names a region. */
+static const char *role_region(const struct aws_config *c, const char *profile)
+{
+	const char *region = aws_profile_key(c, profile, "region");
+
+	return region ? region : "us-east-1";
+}
+
 static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret,
 		     struct err *reterr)
 {
@@ -155,12 +176,13 @@ static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret
 		.session = aws_profile_key(ch->c, profile, "role_session_name"),
 		.external_id = aws_profile_key(ch->c, profile, "external_id"),
 		.duration = aws_profile_key(ch->c, profile, "duration_seconds"),
-		.region = aws_profile_key(ch->c, profile, "region"),
+		.region = role_region(ch->c, profile),
 	};
 	struct aws_keys base = {0};
 	int r;
 
-	if (!role.arn || aws_profile_key(ch->c, profile, "web_identity_token_file"))
+	if (!role.arn || aws_profile_key(ch->c, profile, "web_identity_token_file") ||
+	    (ch->visited_n > 1 && has_static_keys(ch->c, profile)))
 		return 0;
 	if (aws_profile_key(ch->c, profile, "mfa_serial"))
 		return err_set(reterr, ERR_INVALID,
@@ -174,23 +196,30 @@ static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret
 	return r < 0 ? r : 1;
 }
 
+/* The environment wins for the profile that the daemon runs with, unless that was given explicitly;
+ * a profile further down speaks for itself. */
+static const char *web_setting(const struct chain *ch, const char *profile, const char *variable,
+			       const char *key)
+{
+	bool mine = ch->visited_n == 1 && !ch->c->skip_env_keys;
+	const char *text = mine ? aws_env(ch->c, variable) : NULL;
+
+	return text ? text : aws_profile_key(ch->c, profile, key);
+}
+
 static int web_identity_keys(struct chain *ch, const char *profile, struct aws_keys *ret,
 			     struct err *reterr)
 {
-	const char *path = aws_env(ch->c, "AWS_WEB_IDENTITY_TOKEN_FILE");
-	OWN(buf_done) struct buf token = BUF_INIT(20000);
+	const char *path =
+		web_setting(ch, profile, "AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file");
+	OWN(buf_done) struct buf token = BUF_INIT(WEB_TOKEN_MAX);
 	struct aws_role role = {
-		.arn = aws_env(ch->c, "AWS_ROLE_ARN"),
-		.session = aws_env(ch->c, "AWS_ROLE_SESSION_NAME"),
+		.arn = web_setting(ch, profile, "AWS_ROLE_ARN", "role_arn"),
+		.session = web_setting(ch, profile, "AWS_ROLE_SESSION_NAME", "role_session_name"),
+		.region = role_region(ch->c, profile),
 	};
 	int r;
 
-	if (!path)
-		path = aws_profile_key(ch->c, profile, "web_identity_token_file");
-	if (!role.arn)
-		role.arn = aws_profile_key(ch->c, profile, "role_arn");
-	if (!role.session)
-		role.session = aws_profile_key(ch->c, profile, "role_session_name");
 	if (!path)
 		return 0;
 	if (!role.arn)
@@ -201,7 +230,7 @@ static int web_identity_keys(struct chain *ch, const char *profile, struct aws_k
 	say(ch, "the web identity of ", role.arn);
 	r = file_read(AT_FDCWD, path, &token, reterr);
 	if (r < 0)
-		return r;
+		return err_ctx(reterr, r, "the web identity token");
 	role.web_token = buf_str(&token);
 	r = aws_keys_from_role(ch->c, &role, ch->net, NULL, ret, reterr);
 	return r < 0 ? r : 1;
@@ -211,9 +240,8 @@ static int sso_keys(struct chain *ch, const char *profile, struct aws_keys *ret,
 {
 	int r;
 
-	if (!aws_profile_key(ch->c, profile, "sso_account_id") ||
-	    (!aws_profile_key(ch->c, profile, "sso_session") &&
-	     !aws_profile_key(ch->c, profile, "sso_start_url")))
+	if (!aws_profile_key(ch->c, profile, "sso_account_id") &&
+	    !aws_profile_key(ch->c, profile, "sso_role_name"))
 		return 0;
 	say(ch, "SSO of profile ", profile);
 	r = aws_keys_from_sso(ch->c, profile, ch->net, ret, reterr);
@@ -233,6 +261,18 @@ static int process_keys(struct chain *ch, const char *profile, struct aws_keys *
 	return r < 0 ? r : 1;
 }
 
+/* `aws login` keeps its keys sealed for the AWS CLI. */
+static int login_keys(struct chain *ch, const char *profile, struct err *reterr)
+{
+	if (!aws_profile_key(ch->c, profile, "login_session"))
+		return 0;
+	return err_set(reterr, ERR_UNSUPPORTED,
+		       "profile '%s' uses a session of `aws login`, which only the AWS CLI can "
+		       "open; add credential_process = aws configure export-credentials --profile "
+		       "%s to another profile and use that",
+		       profile, profile);
+}
+
 /* All links that a profile can have. */
 static int profile_keys(struct chain *ch, const char *profile, struct aws_keys *ret,
 			struct err *reterr)
@@ -250,12 +290,14 @@ static int profile_keys(struct chain *ch, const char *profile, struct aws_keys *
 			       CHAIN_MAX);
 	ch->visited[ch->visited_n++] = profile;
 	r = role_keys(ch, profile, ret, reterr);
-	if (r == 0 && ch->visited_n == 1)
+	if (r == 0)
 		r = web_identity_keys(ch, profile, ret, reterr);
 	if (r == 0)
 		r = sso_keys(ch, profile, ret, reterr);
 	if (r == 0)
 		r = static_keys(ch, c->credentials, c->credentials_path, profile, ret, reterr);
+	if (r == 0)
+		r = login_keys(ch, profile, reterr);
 	if (r == 0)
 		r = process_keys(ch, profile, ret, reterr);
 	if (r == 0)
@@ -277,7 +319,9 @@ int aws_credentials_resolve(const struct aws_config *c, struct net *net, struct 
 	if (r == 0)
 		r = profile_keys(&ch, c->profile, ret, reterr);
 	if (r == 0)
-		r = container_or_instance(&ch, ret, reterr);
+		r = container_keys(&ch, ret, reterr);
+	if (r == 0)
+		r = instance_keys(&ch, ret);
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND,
 			       "there are no AWS credentials: not in the environment, not in "

@@ -69,7 +69,8 @@ int aws_credentials_resolve(const struct aws_config *c, struct net *net, struct 
 
 /*
  * Keys that stay fresh: a thread that resolves the chain, again AWS_REFRESH_ADVISORY_US before they
- * expire (a failure then keeps the old ones), and again whenever somebody says they were refused.
+ * expire (after half of a life that is shorter than twice that; a failure keeps the old ones until
+ * they end), and again whenever somebody says they were refused.
  */
 #define AWS_REFRESH_ADVISORY_US (INT64_C(15) * 60 * 1000000)
 

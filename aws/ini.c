@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The files ~/.aws/config and ~/.aws/credentials: sections, keys, and keys nested by indentation.
+/* The files ~/.aws/config and ~/.aws/credentials: sections, keys, and what is indented below a key:
+ * its own keys when its value is empty, else more lines of its value. As Python's RawConfigParser
+ * reads them, which botocore/configloader.py uses; a key without a value is as if it were absent.
  */
 #include "aws/config.h"
 #include "base/own.h"
@@ -9,8 +11,11 @@
 #include <string.h>
 
 struct ini {
-	json_t *sections, *section, *nested;
-	const char *name;
+	json_t *sections, *section;
+	json_t *nested;	  /* of the last key, when its value was empty */
+	char *key;	  /* the last key; NULL: none yet in this section */
+	size_t indent;	  /* of the last key or section */
+	const char *name; /* of the file */
 	int line;
 };
 
@@ -33,76 +38,76 @@ static char *trim(char *s)
 
 static int take_section(struct ini *in, char *line, struct err *reterr)
 {
-	char *end = strchr(line, ']'), *name;
-	json_t *section;
+	char *end = strrchr(line, ']');
 
-	if (!end)
-		return wrong(in, reterr, "a section needs a closing ']'");
+	if (!end || end == line + 1)
+		return wrong(in, reterr, "a section must be a name in brackets, as in [default]");
 	*end = '\0';
-	name = trim(line + 1);
-	section = json_object_get(in->sections, name);
-	if (!section) {
-		section = json_object();
-		json_object_set_new(in->sections, name, section);
-	}
-	in->section = section;
+	if (json_object_get(in->sections, line + 1))
+		return wrong(in, reterr, "this section is in the file already; put them together");
+	in->section = json_object();
+	json_object_set_new(in->sections, line + 1, in->section);
 	in->nested = NULL;
+	free(TAKE(in->key));
 	return 0;
 }
 
-/* " #" and " ;" begin a comment in a value, as in Python's configparser of botocore's files. */
-static void cut_comment(char *value)
+static int take_key(struct ini *in, char *line, struct err *reterr)
 {
-	for (char *p = value; *p; p++) {
-		if ((*p == '#' || *p == ';') && p > value && isspace((unsigned char)p[-1])) {
-			*p = '\0';
-			return;
-		}
-	}
-}
-
-static int take_key(struct ini *in, char *line, bool indented, struct err *reterr)
-{
-	char *eq = strchr(line, '='), *key, *value;
+	char *split = strpbrk(line, "=:"), *key, *value;
 
 	if (!in->section)
-		return wrong(in, reterr, "a key needs a section such as [default] before it");
-	if (!eq)
-		return indented ? 0 : wrong(in, reterr, "a line must be 'key = value'");
-	*eq = '\0';
+		return wrong(in, reterr, "a section such as [default] must come before the keys");
+	if (!split)
+		return wrong(in, reterr, "a line must be 'key = value'");
+	*split = '\0';
 	key = trim(line);
-	cut_comment(eq + 1);
-	value = trim(eq + 1);
+	value = trim(split + 1);
 	for (char *p = key; *p; p++)
 		*p = (char)tolower((unsigned char)*p);
 	if (!key[0])
 		return wrong(in, reterr, "there is no key before '='");
-	if (!str_utf8_valid(value, strlen(value)) || !str_utf8_valid(key, strlen(key)))
-		return wrong(in, reterr, "it is not UTF-8");
-	if (indented && in->nested) {
-		json_object_set_new(in->nested, key, json_string(value));
+	if (json_object_get(in->section, key))
+		return wrong(in, reterr, "this key is in the section already");
+	free(in->key);
+	in->key = strdup(key);
+	in->nested = value[0] ? NULL : json_object();
+	json_object_set_new(in->section, key, in->nested ? in->nested : json_string(value));
+	return in->key ? 0 : wrong(in, reterr, "memory is out");
+}
+
+/* What is indented below a key. */
+static int take_continuation(struct ini *in, char *line, struct err *reterr)
+{
+	const json_t *so_far = json_object_get(in->section, in->key);
+	OWN(buf_done) struct buf value = BUF_INIT(AWS_FILE_MAX);
+	char *split = strchr(line, '=');
+
+	if (!in->nested) {
+		buf_printf(&value, "%s\n%s", json_string_value(so_far), line);
+		json_object_set_new(in->section, in->key, json_string(buf_str(&value)));
 		return 0;
 	}
-	in->nested = NULL;
-	if (value[0]) {
-		json_object_set_new(in->section, key, json_string(value));
-	} else {
-		in->nested = json_object();
-		json_object_set_new(in->section, key, in->nested);
-	}
+	if (!split)
+		return wrong(in, reterr, "an indented line must be 'key = value'");
+	*split = '\0';
+	json_object_set_new(in->nested, trim(line), json_string(trim(split + 1)));
 	return 0;
 }
 
 static int take_line(struct ini *in, char *line, struct err *reterr)
 {
-	bool indented = isspace((unsigned char)line[0]);
 	char *text = trim(line);
+	size_t indent = (size_t)(text - line);
 
 	if (!text[0] || text[0] == '#' || text[0] == ';')
 		return 0;
-	if (text[0] == '[' && !indented)
-		return take_section(in, text, reterr);
-	return take_key(in, text, indented, reterr);
+	if (!str_utf8_valid(text, strlen(text)))
+		return wrong(in, reterr, "it is not UTF-8");
+	if (in->key && indent > in->indent)
+		return take_continuation(in, text, reterr);
+	in->indent = indent;
+	return text[0] == '[' ? take_section(in, text, reterr) : take_key(in, text, reterr);
 }
 
 int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *reterr)
@@ -117,6 +122,7 @@ int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *
 		in.line++;
 		r = take_line(&in, line, reterr);
 	}
+	free(in.key);
 	if (r >= 0)
 		*ret = TAKE(sections);
 	return r;

@@ -13,6 +13,7 @@
 #define AGAIN_US     (30 * USEC_PER_SEC) /* after a failure */
 #define REFUSED_US   (5 * USEC_PER_SEC)	 /* between two refusals that are believed */
 #define MIN_VALID_US (10 * USEC_PER_SEC) /* keys that expire sooner are not handed out */
+#define TICK_S	     5			 /* the longest sleep, seconds */
 #define STACK_BYTES  (256 << 10)
 #define SOURCE_MAX   512
 
@@ -31,23 +32,28 @@ struct aws_keyring {
 	void *userdata;
 };
 
-/* When to look again: ahead of the expiry, or soon after a failure. */
+/* When to look again: ahead of the expiry (short-lived keys: after half of their life), or soon
+ * after a failure. */
 static int64_t next_look(const struct aws_keys *keys, bool failed, int64_t now)
 {
-	int64_t at;
+	int64_t ahead;
 
-	if (failed)
+	if (failed || (keys->expires_us && keys->expires_us < now + 2 * AGAIN_US))
 		return now + AGAIN_US;
 	if (!keys->expires_us)
 		return USEC_NEVER;
-	at = keys->expires_us - AWS_REFRESH_ADVISORY_US;
-	return at > now + AGAIN_US ? at : now + AGAIN_US;
+	ahead = (keys->expires_us - now) / 2;
+	if (ahead > AWS_REFRESH_ADVISORY_US)
+		ahead = AWS_REFRESH_ADVISORY_US;
+	return keys->expires_us - ahead;
 }
 
 static void take_result(struct aws_keyring *k, int r, const struct aws_keys *keys,
 			const char *source, const struct err *err)
 {
 	int64_t now = clock_now_us();
+	void (*fn)(void *userdata);
+	void *userdata;
 	bool had, has;
 
 	pthread_mutex_lock(&k->lock);
@@ -63,14 +69,16 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 	k->asked = false;
 	k->next_us = next_look(&k->keys, r < 0, now);
 	has = k->result == 0;
+	fn = k->fn;
+	userdata = k->userdata;
 	pthread_cond_broadcast(&k->changed);
 	pthread_mutex_unlock(&k->lock);
 	if (r == 0)
 		log_event(LOG_LEVEL_INFO, "aws_keys", "source=\"%s\"", source);
 	else
 		log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", err->msg);
-	if (had != has && k->fn)
-		k->fn(k->userdata);
+	if (had != has && fn)
+		fn(userdata);
 }
 
 static void wait_for_work(struct aws_keyring *k)
@@ -80,7 +88,8 @@ static void wait_for_work(struct aws_keyring *k)
 		int64_t left = k->next_us - clock_now_us();
 
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += left > AGAIN_US ? 30 : left / USEC_PER_SEC + 1; /* clocks jump */
+		left = left / USEC_PER_SEC + 1;
+		until.tv_sec += left > TICK_S ? TICK_S : left; /* clocks jump */
 		pthread_cond_timedwait(&k->changed, &k->lock, &until);
 	}
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Resolves credentials, the region or an endpoint with the environment it is started with:
- *   credentials_probe keys [PROFILE] | endpoint SERVICE REGION [BUCKET] */
+/* Resolves credentials, the region or endpoints with the environment it is started with:
+ *   credentials_probe keys [PROFILE] [REGION] | endpoints | keyring
+ * The last two read lines from stdin and answer each with a line of JSON. */
 #include "aws/credentials.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/own.h"
 #include "base/str.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const services[AWS_SERVICES_] = {
@@ -28,22 +31,67 @@ static int say(json_t *out)
 	return 0;
 }
 
-static int keys(const struct aws_config *c)
+static int say_keys(const struct aws_config *c, int r, const struct aws_keys *found,
+		    const char *source, const struct err *e)
+{
+	if (r < 0)
+		return say(json_pack("{ss si}", "error", e->msg, "code", e->code));
+	return say(json_pack("{ss ss ss sI ss ss}", "id", found->id, "secret", found->secret,
+			     "token", found->token, "expires",
+			     (json_int_t)(found->expires_us / 1000000), "source", source, "region",
+			     aws_config_region(c)));
+}
+
+static int keys(const struct aws_config *c, struct net *net)
 {
 	struct aws_keys found;
-	struct net *net = NULL;
 	struct err e = {0};
 	char source[512];
-	int r = net_new(NULL, &net, &e);
+	int r = aws_credentials_resolve(c, net, &found, source, sizeof(source), &e);
 
-	if (r == 0)
-		r = aws_credentials_resolve(c, net, &found, source, sizeof(source), &e);
-	net_free(net);
-	if (r < 0)
+	return say_keys(c, r, &found, source, &e);
+}
+
+static void count(void *userdata)
+{
+	__atomic_add_fetch((int *)userdata, 1, __ATOMIC_SEQ_CST);
+}
+
+/* "wait" and "get" answer with the keys, "refused" (the keys of the last answer), "clock +SECONDS"
+ * and "changes" with a number. */
+static int keyring(const struct aws_config *c, struct net *net)
+{
+	struct aws_keyring *k = NULL;
+	struct aws_keys found = {0};
+	struct err e = {0};
+	int64_t ahead_us = 0;
+	int changes = 0;
+	char line[64];
+
+	if (aws_keyring_new(c, net, &k, &e) < 0)
 		return say(json_pack("{ss}", "error", e.msg));
-	return say(json_pack("{ss ss ss sI ss ss}", "id", found.id, "secret", found.secret, "token",
-			     found.token, "expires", (json_int_t)(found.expires_us / 1000000),
-			     "source", source, "region", aws_config_region(c)));
+	aws_keyring_on_change(k, count, &changes);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (str_eq(line, "wait")) {
+			say_keys(c, aws_keyring_wait(k, &found, &e), &found, "", &e);
+		} else if (str_eq(line, "get")) {
+			say_keys(c, aws_keyring_get(k, &found, &e), &found, "", &e);
+		} else {
+			if (str_eq(line, "refused"))
+				aws_keyring_refused(k, &found);
+			if (str_starts(line, "clock ")) {
+				clock_fake_us(0);
+				ahead_us += strtoll(line + 6, NULL, 10) * USEC_PER_SEC;
+				clock_fake_us(clock_now_us() + ahead_us);
+			}
+			say(json_pack("{si}", "changes",
+				      __atomic_load_n(&changes, __ATOMIC_SEQ_CST)));
+		}
+		fflush(stdout);
+	}
+	aws_keyring_free(k);
+	return 0;
 }
 
 /* Lines "SERVICE REGION [BUCKET]" on stdin. */
@@ -76,15 +124,25 @@ static int endpoints(const struct aws_config *c)
 
 int main(int argc, char **argv)
 {
-	bool is_keys = argc > 1 && str_eq(argv[1], "keys");
-	struct aws_config_options o = {.profile = is_keys && argc > 2 ? argv[2] : NULL};
+	const char *mode = argc > 1 ? argv[1] : "";
+	struct aws_config_options o = {.profile = argc > 2 ? argv[2] : NULL,
+				       .region = argc > 3 ? argv[3] : NULL};
 	struct aws_config *c = NULL;
+	struct net *net = NULL;
 	struct err e = {0};
 	int r;
 
 	if (aws_config_load(&o, &c, &e) < 0)
 		return say(json_pack("{ss}", "error", e.msg));
-	r = is_keys ? keys(c) : endpoints(c);
+	if (str_eq(mode, "endpoints")) {
+		r = endpoints(c);
+	} else if (net_new(&(struct net_settings){.ca_bundle = aws_config_ca_bundle(c)}, &net, &e) <
+		   0) {
+		r = say(json_pack("{ss}", "error", e.msg));
+	} else {
+		r = str_eq(mode, "keyring") ? keyring(c, net) : keys(c, net);
+	}
+	net_free(net);
 	aws_config_free(c);
 	return r;
 }

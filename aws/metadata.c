@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Keys from a container's and an instance's metadata service. Public reference: botocore/utils.py
+ * (ContainerMetadataFetcher, IMDSFetcher, InstanceMetadataFetcher). */
+#include "aws/config.h"
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define CONTAINER_US	 (2 * USEC_PER_SEC)
+#define CONTAINER_TRIES	 3
+#define REPLY_MAX	 (256 << 10)
+#define CONTAINER_HOST	 "http://169.254.170.2"
+#define INSTANCE_HOST	 "http://169.254.169.254"
+#define INSTANCE_HOST6	 "http://[fd00:ec2::254]"
+#define INSTANCE_PATH	 "/latest/meta-data/iam/security-credentials/"
+/* Keys this close to their end are the service's stale ones: they are used a while longer. */
+#define STALE_US	 AWS_REFRESH_ADVISORY_US
+#define STALE_JITTER_MIN 120 /* seconds */
+#define STALE_JITTER_MAX 600
+
+static int ask(struct net *net, const char *method, const char *url, const char *const *headers,
+	       size_t headers_n, int64_t timeout_us, struct net_request *rq, struct err *reterr)
+{
+	net_request_init(rq);
+	rq->method = method;
+	rq->url = url;
+	for (size_t i = 0; i < headers_n; i++)
+		rq->headers[rq->headers_n++] = headers[i];
+	rq->connect_timeout_us = timeout_us;
+	rq->timeout_us = timeout_us;
+	rq->reply_max = REPLY_MAX;
+	return net_wait(net, rq, reterr);
+}
+
+/* ---- container ---- */
+
+static bool address_allowed(const char *host)
+{
+	static const char *const hosts[] = {"169.254.170.2", "169.254.170.23", "localhost"};
+	struct in_addr v4;
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (str_eq(host, hosts[i]))
+			return true;
+	return inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
+}
+
+static bool address6_allowed(const char *host)
+{
+	struct in6_addr given, metadata;
+
+	return inet_pton(AF_INET6, host, &given) == 1 &&
+	       inet_pton(AF_INET6, "fd00:ec2::23", &metadata) == 1 &&
+	       (IN6_IS_ADDR_LOOPBACK(&given) || memcmp(&given, &metadata, sizeof(given)) == 0);
+}
+
+/* https to anywhere; http to this machine or a container's metadata address, by number or
+ * "localhost": no other name can point elsewhere. */
+static bool container_url_allowed(const char *url)
+{
+	char authority[AWS_HOST_MAX], *end;
+	size_t n;
+
+	if (str_starts(url, "https://"))
+		return true;
+	if (!str_starts(url, "http://"))
+		return false;
+	n = strcspn(url + 7, "/?#");
+	if (n >= sizeof(authority))
+		return false;
+	snprintf(authority, sizeof(authority), "%.*s", (int)n, url + 7);
+	if (strpbrk(authority, "@\\%"))
+		return false;
+	if (authority[0] != '[') {
+		authority[strcspn(authority, ":")] = '\0';
+		return address_allowed(authority);
+	}
+	end = strchr(authority, ']');
+	if (!end || (end[1] && end[1] != ':'))
+		return false;
+	*end = '\0';
+	return address6_allowed(authority + 1);
+}
+
+static int container_token(const struct aws_config *c, struct buf *line, struct err *reterr)
+{
+	const char *path = aws_env(c, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+	const char *token = aws_env(c, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
+	OWN(buf_done) struct buf text = BUF_INIT(16 << 10);
+
+	if (path) {
+		int r = file_read(AT_FDCWD, path, &text, reterr);
+
+		if (r < 0)
+			return err_ctx(reterr, r, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+		token = buf_str(&text);
+	}
+	if (!token)
+		return 0;
+	if (strpbrk(token, "\r\n"))
+		return err_set(reterr, ERR_INVALID,
+			       "the authorization token for container credentials has a line end "
+			       "in it");
+	buf_printf(line, "Authorization: %s", token);
+	return buf_ok(line) ? 0 : err_set(reterr, ERR_LIMIT, "the container's token is too long");
+}
+
+static int ask_container(struct net *net, const char *url, const char *const *headers,
+			 size_t headers_n, struct aws_keys *ret, struct err *reterr)
+{
+	struct net_request rq;
+	int r = ask(net, "GET", url, headers, headers_n, CONTAINER_US, &rq, reterr);
+
+	if (r == 0 && rq.status == 200)
+		r = aws_keys_from_json(buf_str(&rq.reply), rq.reply.len, "AccessKeyId",
+				       "SecretAccessKey", "Token", "Expiration",
+				       "the container's credentials service", ret, reterr);
+	else if (r == 0)
+		r = err_set(reterr, ERR_UNAVAILABLE,
+			    "the container's credentials service answered %d", rq.status);
+	net_request_done(&rq);
+	return r;
+}
+
+int aws_keys_from_container(const struct aws_config *c, struct net *net, struct aws_keys *ret,
+			    struct err *reterr)
+{
+	const char *relative = aws_env(c, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+	const char *full = aws_env(c, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	OWN(buf_done) struct buf line = BUF_INIT(16 << 10);
+	const char *headers[2] = {"Accept: application/json"};
+	struct timespec pause = {.tv_sec = 1};
+	char url[AWS_URL_MAX];
+	int r;
+
+	snprintf(url, sizeof(url), "%s%s", relative ? CONTAINER_HOST : "",
+		 relative ? relative : full);
+	if (relative ? relative[0] != '/' : !container_url_allowed(url))
+		return err_set(reterr, ERR_INVALID,
+			       relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must begin with "
+					  "'/'"
+					: "AWS_CONTAINER_CREDENTIALS_FULL_URI must be https, or "
+					  "http to this machine or a container's metadata address");
+	r = container_token(c, &line, reterr);
+	if (r < 0)
+		return r;
+	headers[1] = buf_str(&line);
+	for (int tries = 1;; tries++) {
+		r = ask_container(net, url, headers, line.len ? 2 : 1, ret, reterr);
+		if (r == 0 || tries == CONTAINER_TRIES)
+			return r;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* ---- instance (IMDSv2) ---- */
+
+struct instance {
+	struct net *net;
+	const char *host;
+	int64_t timeout_us;
+	int attempts;
+	bool no_v1;
+	char token[512]; /* header line; "": the service is too old for tokens */
+};
+
+/* A variable, else the profile's key. */
+static const char *setting(const struct aws_config *c, const char *variable, const char *key)
+{
+	const char *text = aws_env(c, variable);
+
+	return text ? text : aws_profile_key(c, c->profile, key);
+}
+
+static void instance_settings(const struct aws_config *c, struct instance *in)
+{
+	const char *mode = setting(c, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+				   "ec2_metadata_service_endpoint_mode");
+	const char *timeout =
+		setting(c, "AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout");
+	const char *attempts =
+		setting(c, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts");
+	const char *no_v1 = setting(c, "AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled");
+	double seconds;
+	int64_t n;
+
+	in->host = setting(c, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+	if (!in->host)
+		in->host = mode && strcasecmp(mode, "ipv6") == 0 ? INSTANCE_HOST6 : INSTANCE_HOST;
+	in->timeout_us = USEC_PER_SEC;
+	if (timeout && str_to_double(timeout, &seconds) == 0 && seconds > 0 && seconds <= 60)
+		in->timeout_us = (int64_t)(seconds * 1e6);
+	in->attempts = attempts && str_to_i64(attempts, &n) == 0 && n > 0 && n <= 10 ? (int)n : 1;
+	in->no_v1 = no_v1 && strcasecmp(no_v1, "true") == 0;
+}
+
+static void instance_url(const struct instance *in, const char *path, const char *role, char *ret,
+			 size_t size)
+{
+	size_t n = strlen(in->host);
+
+	while (n > 0 && in->host[n - 1] == '/')
+		n--;
+	snprintf(ret, size, "%.*s%s%s", (int)n, in->host, path, role);
+}
+
+/* A service without tokens, or one whose answer does not get through a container's network (one
+ * hop), is asked without unless that is forbidden. */
+static int instance_token(struct instance *in, struct err *reterr)
+{
+	static const char *const headers[] = {"x-aws-ec2-metadata-token-ttl-seconds: 21600"};
+	char url[AWS_URL_MAX];
+	int r = 0;
+
+	instance_url(in, "/latest/api/token", "", url, sizeof(url));
+	for (int i = 0; i < in->attempts; i++) {
+		struct net_request rq;
+		bool old;
+
+		r = ask(in->net, "PUT", url, headers, 1, in->timeout_us, &rq, reterr);
+		old = r == 0 ? rq.status == 403 || rq.status == 404 || rq.status == 405
+			     : r == -ETIMEDOUT && rq.sent;
+		if (r == 0 && rq.status == 200)
+			snprintf(in->token, sizeof(in->token), "x-aws-ec2-metadata-token: %.*s",
+				 (int)strcspn(buf_str(&rq.reply), "\r\n"), buf_str(&rq.reply));
+		else if (old)
+			r = in->no_v1 ? err_set(reterr, ERR_UNAVAILABLE,
+						"the instance's metadata service gives no token, "
+						"and version 1 is disabled")
+				      : 0;
+		else if (r == 0)
+			r = err_set(reterr, ERR_UNAVAILABLE,
+				    "the instance's metadata service answered %d", rq.status);
+		net_request_done(&rq);
+		if (r == 0 || old)
+			break;
+	}
+	return r;
+}
+
+/* One GET below INSTANCE_PATH that must answer 200 with a body. */
+static int instance_get(const struct instance *in, const char *role, struct net_request *rq,
+			struct err *reterr)
+{
+	const char *headers[] = {in->token};
+	char url[AWS_URL_MAX];
+	int r = -ERR_UNAVAILABLE;
+
+	instance_url(in, INSTANCE_PATH, role, url, sizeof(url));
+	net_request_init(rq);
+	for (int i = 0; r < 0 && i < in->attempts; i++) {
+		net_request_done(rq);
+		r = ask(in->net, "GET", url, headers, in->token[0] != '\0', in->timeout_us, rq,
+			reterr);
+		if (r == 0 && (rq->status != 200 || !rq->reply.len))
+			r = err_set(reterr, ERR_NOT_FOUND, "this instance has no role (answer %d)",
+				    rq->status);
+	}
+	return r;
+}
+
+/* An outage of the service shows as keys that are about to end, or have: go on with them, and ask
+ * again in some minutes. */
+static void extend_stale(struct aws_keys *keys)
+{
+	unsigned jitter = 0;
+	int64_t now = clock_now_us(), window;
+
+	if (getrandom(&jitter, sizeof(jitter), 0) != (ssize_t)sizeof(jitter))
+		jitter = 0;
+	jitter = STALE_JITTER_MIN + jitter % (STALE_JITTER_MAX - STALE_JITTER_MIN + 1);
+	window = STALE_US + (int64_t)jitter * USEC_PER_SEC;
+	if (keys->expires_us && keys->expires_us - window <= now)
+		keys->expires_us = now + window;
+}
+
+int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct aws_keys *ret,
+			   struct err *reterr)
+{
+	const char *off = aws_env(c, "AWS_EC2_METADATA_DISABLED");
+	struct instance in = {.net = net};
+	struct net_request rq;
+	char role[256];
+	int r;
+
+	if (off && strcasecmp(off, "true") == 0)
+		return err_set(reterr, ERR_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is set");
+	instance_settings(c, &in);
+	r = instance_token(&in, reterr);
+	if (r < 0)
+		return r;
+	r = instance_get(&in, "", &rq, reterr);
+	snprintf(role, sizeof(role), "%.*s", (int)strcspn(buf_str(&rq.reply), "\r\n"),
+		 buf_str(&rq.reply));
+	net_request_done(&rq);
+	if (r < 0)
+		return r;
+	r = instance_get(&in, role, &rq, reterr);
+	if (r == 0)
+		r = aws_keys_from_json(buf_str(&rq.reply), rq.reply.len, "AccessKeyId",
+				       "SecretAccessKey", "Token", "Expiration",
+				       "the instance's metadata service", ret, reterr);
+	net_request_done(&rq);
+	if (r == 0)
+		extend_stale(ret);
+	return r;
+}
