@@ -27,7 +27,7 @@ class Keyring:
 
     def until(self, good):
         end = time.monotonic() + WAIT
-        while not good(answer := self.ask("get")):
+        while "looked for" in (answer := self.ask("get")).get("error", "") or not good(answer):
             assert time.monotonic() < end, answer
             time.sleep(0.05)
         return answer
