@@ -28,8 +28,7 @@
  *      "form": "tar.gz"}                                   one object; members at the root
  *     {"pointer": "/x", "from": "/…/file", "to": "s3://bucket/key", "form": "file"}
  *   ]
- *     "if_exists": "skip_same" (default: same size and checksum are not sent again) or
- *     "overwrite" (sent whatever is there). Value: the uri
+ *     "if_exists": "skip_same" (default: same size and checksum are not sent again). Value: the uri
  *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
  *     for the default bucket), "kms_key" optional.
  *

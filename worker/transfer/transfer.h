@@ -32,8 +32,8 @@ struct transfer {
 	struct report *report;
 	const volatile sig_atomic_t *stop; /* not 0: finish soon with -ERR_CANCELLED */
 	struct net *net;
-	struct cache *cache; /* NULL without "cache_dir" */
-	struct aws *aws;     /* transfer_aws() */
+	struct cache *cache; /* of a fetch */
+	struct aws *aws;     /* NULL when no entry is about S3 */
 	const char *phase;   /* of progress: "fetch", "push" */
 	/* bytes: of all items known so far; net and main thread add (atomic) */
 	int64_t done_bytes, total_bytes;
@@ -62,8 +62,6 @@ int fetch_url(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 int fetch_hub(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 	      struct err *reterr) MUSTCHECK; /* "hub:" */
 
-/* The AWS client of this process, made at the first call; borrowed. */
-int transfer_aws(struct transfer *t, struct aws **ret, struct err *reterr) MUSTCHECK;
 /* Any thread: so many more bytes are to come / have come; at most one progress line a second. */
 void transfer_expect(struct transfer *t, int64_t bytes);
 void transfer_moved(struct transfer *t, int64_t bytes);
