@@ -112,7 +112,7 @@ void aws_cancel(struct aws *a, struct aws_call *c)
 	h->task.fn = on_hurry;
 	h->aws = a;
 	net_cancel(a->net, &c->http);
-	net_after(a->net, &h->task, 0);
+	net_after(a->net, &h->task, 1); /* not 0: after what was queued at the same time */
 }
 
 /* ---- waiting ---- */

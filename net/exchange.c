@@ -77,14 +77,13 @@ static size_t on_read(char *data, size_t size, size_t n, void *userdata)
 	return (size_t)got;
 }
 
+/* curl would send a request again by itself when a connection that it kept is closed without an
+ * answer. What may have been received is not sent twice here: the caller decides. */
 static int on_seek(void *userdata, curl_off_t offset, int origin)
 {
-	struct exchange *x = userdata;
+	const struct exchange *x = userdata;
 
-	if (origin != SEEK_SET)
-		return CURL_SEEKFUNC_CANTSEEK;
-	x->read_at = (size_t)offset;
-	return CURL_SEEKFUNC_OK;
+	return x->read_at == 0 && offset == 0 ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 /* ---- start ---- */

@@ -128,6 +128,10 @@ static void task_start(struct net *n, struct net_task *task)
 {
 	sd_event_source *source = NULL;
 
+	if (task->delay_us <= 0) {
+		task->fn(task, false);
+		return;
+	}
 	task->next = n->waiting;
 	n->waiting = task;
 	if (loop_after_us(n->loop, &source, task->delay_us, on_task, task) < 0)

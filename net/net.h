@@ -86,8 +86,9 @@ void net_cancel(struct net *n, struct net_request *rq);
 /* Send and wait for it (not on the net thread). Returns rq->result, with *reterr filled. */
 int net_wait(struct net *n, struct net_request *rq, struct err *reterr) MUSTCHECK;
 
-/* Run fn on the net thread after delay_us (0: soon). Any thread; the caller owns the task until fn
- * runs. When the thread stops before, fn runs with stopped = true. */
+/* Run fn on the net thread after delay_us (0: soon, in the order of asking). Any thread; the caller
+ * owns the task until fn runs. When the thread stops before, fn runs with stopped = true, once it
+ * has stopped on the caller's thread. */
 struct net_task {
 	void (*fn)(struct net_task *task, bool stopped);
 	void *source; /* the net thread's */

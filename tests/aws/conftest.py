@@ -2,9 +2,10 @@
 import os
 import pathlib
 
-import pytest
-
 import chain
+import pytest
+from aws_probe import Probe
+from aws_server import Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -32,3 +33,31 @@ def aws(build, tmp_path, oracle):
         made.fake = fake
         made.write()
         yield made
+
+
+@pytest.fixture
+def serve():
+    """serve(answers): a scripted server; gone after the test."""
+    servers = []
+
+    def start(answers):
+        servers.append(Server(answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def client(build):
+    """client(url, **env): the client's program; it must end well after the test."""
+    probes = []
+
+    def start(url, **more):
+        probes.append(Probe(build, url, **more))
+        return probes[-1]
+
+    yield start
+    for probe in probes:
+        probe.close()
