@@ -22,6 +22,7 @@ extern char **environ;
 #define OFFSET_LIST(name)     offsetof(struct config, name)
 #define OFFSET_INT(name)      offsetof(struct config, name)
 #define OFFSET_BYTES(name)    offsetof(struct config, name)
+#define OFFSET_MONEY(name)    offsetof(struct config, name##_micro_usd)
 #define OFFSET_DURATION(name) offsetof(struct config, name##_us)
 
 const struct config_key config_keys[] = {

@@ -21,11 +21,12 @@
 enum config_type {
 	CONFIG_STRING,
 	CONFIG_PATH,
-	CONFIG_ADDRESS,	 /* "127.0.0.1:8470", "[::1]:0" */
-	CONFIG_LEVEL,	 /* a log level's name */
-	CONFIG_LIST,	 /* texts separated by colons */
-	CONFIG_INT,	 /* int */
-	CONFIG_BYTES,	 /* int64_t; "8MiB" or a number */
+	CONFIG_ADDRESS, /* "127.0.0.1:8470", "[::1]:0" */
+	CONFIG_LEVEL,	/* a log level's name */
+	CONFIG_LIST,	/* texts separated by colons */
+	CONFIG_INT,	/* int */
+	CONFIG_BYTES,	/* int64_t; "8MiB" or a number */
+	CONFIG_MONEY, /* int64_t micro-dollars, field NAME_micro_usd; "12.50"; "none": MONEY_NONE */
 	CONFIG_DURATION, /* int64_t microseconds, field NAME_us; "90s", "1h"; "none": 0 */
 };
 
@@ -50,6 +51,7 @@ struct config_model {
 #define CONFIG_FIELD_LIST(name)	    char **name; /* NULL-terminated */
 #define CONFIG_FIELD_INT(name)	    int name;
 #define CONFIG_FIELD_BYTES(name)    int64_t name;
+#define CONFIG_FIELD_MONEY(name)    int64_t name##_micro_usd;
 #define CONFIG_FIELD_DURATION(name) int64_t name##_us;
 
 /* One field for each key, section_key; texts are never NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "config/internal.h"
@@ -175,6 +176,21 @@ static int set_duration(struct config *cfg, const struct config_key *key, const 
 	return 0;
 }
 
+static int set_money(struct config *cfg, const struct config_key *key, const char *text,
+		     struct err *reterr)
+{
+	int64_t v = MONEY_NONE;
+	int r = str_eq(text, "none") ? 0 : money_parse(text, &v);
+
+	if (r == -EINVAL)
+		return refuse(key, text, "write US dollars such as 50 or 12.50, or none", reterr);
+	if (r < 0 || (v != MONEY_NONE &&
+		      (v < key->min * MICRO_USD_PER_USD || v > key->max * MICRO_USD_PER_USD)))
+		return out_of_range(key, text, reterr);
+	*(int64_t *)field(cfg, key) = v;
+	return 0;
+}
+
 int config_value_set(struct config *cfg, const struct config_key *key, const char *text,
 		     struct err *reterr)
 {
@@ -204,6 +220,8 @@ int config_value_set(struct config *cfg, const struct config_key *key, const cha
 		return set_int(cfg, key, text, reterr);
 	case CONFIG_BYTES:
 		return set_bytes(cfg, key, text, reterr);
+	case CONFIG_MONEY:
+		return set_money(cfg, key, text, reterr);
 	case CONFIG_DURATION:
 		return set_duration(cfg, key, text, reterr);
 	}
@@ -224,6 +242,7 @@ void config_value_done(struct config *cfg, const struct config_key *key)
 		return;
 	case CONFIG_INT:
 	case CONFIG_BYTES:
+	case CONFIG_MONEY:
 	case CONFIG_DURATION:
 		return;
 	}

@@ -133,6 +133,11 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->endpoint_start_timeout_us = cfg->endpoint_start_timeout_us;
 	s->predict_timeout_us = cfg->predict_timeout_ms * USEC_PER_MSEC;
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
+	s->aws_region = "";
+	s->prices = m->prices;
+	s->money_job_max = cfg->money_job_max_micro_usd;
+	s->money_day_max = cfg->money_day_max_micro_usd;
+	s->money_month_max = cfg->money_month_max_micro_usd;
 }
 
 int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)
@@ -147,6 +152,11 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 				 reterr);
 	if (r >= 0)
 		r = find_models(cfg, ret, reterr);
+	if (r >= 0) {
+		r = prices_new(cfg->money_prices, &ret->prices, reterr);
+		if (r < 0)
+			err_ctx(reterr, r, "money.prices");
+	}
 	if (r < 0)
 		return r;
 	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
@@ -162,6 +172,7 @@ void settings_done(struct machine_settings *m)
 		free(m->model_dirs[i]);
 	free(m->model_dirs);
 	free(m->models);
+	prices_free(m->prices);
 	free(m->data_dir);
 	free(m->base_dir);
 	free(m->worker);

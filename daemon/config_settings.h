@@ -12,6 +12,7 @@ struct machine_settings {
 	char *data_dir, *base_dir, *worker, *shim;
 	struct model_name *models;
 	char **model_dirs;
+	struct prices *prices;
 };
 
 /* -ERR_INVALID with a sentence that names the key. Makes the data directory. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/budget.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 
@@ -213,6 +214,13 @@ int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us, struct er
 			      "a lease of %s is longer than the greatest allowed, %s",
 			      duration_format(asked, ttl_us),
 			      duration_format(most, e->settings->lease_ttl_max_us));
+	/* Reserved is the time up to the end of the lease, or its whole length before its start. */
+	r = budget_renew(e, &ep,
+			 ep.in_service_us ? now + ttl_us - ep.lease_until_us
+					  : ttl_us - ep.lease_ttl_us,
+			 reterr);
+	if (r < 0)
+		return r;
 	return store_endpoint_set_lease(e->store, ep.id, ttl_us,
 					ep.in_service_us ? now + ttl_us : 0, now, true, now,
 					reterr);

@@ -7,6 +7,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/budget.h"
 #include "daemon/endpoint.h"
 #include "daemon/sources.h"
 #include "jobs/problems.h"
@@ -141,7 +142,18 @@ static void check_endpoint(struct engine *e, const struct job_spec *job, size_t 
 		    "an endpoint named '%s' is live; delete it or choose another name", name);
 }
 
-/* {"jobs":[{"name","target","slot":"cpu"|"gpu"|"endpoint"|"none","gpus","cpus"}]} */
+static void check_money(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
+			json_t *problems)
+{
+	char at[32] = "";
+
+	if (!is_job)
+		snprintf(at, sizeof(at), "/jobs/%zu", i);
+	budget_check(e->settings, job, at, problems);
+}
+
+/* {"jobs":[{"name","target","slot":"cpu"|"gpu"|"endpoint"|"none","gpus","cpus",
+ * and where it costs money "worst_case_usd"}]} */
 static json_t *placement_json(struct engine *e, const struct run_spec *run)
 {
 	json_t *jobs = json_array();
@@ -156,10 +168,13 @@ static json_t *placement_json(struct engine *e, const struct run_spec *run)
 		if (process)
 			slot = res.gpus ? "gpu" : job->kind == JOB_DEPLOY ? "endpoint" : "cpu";
 		json_array_append_new(
-			jobs, json_pack("{ss ss ss ss si si}", "name", job->name, "kind",
-					job_kind_str(job->kind), "target",
-					job_target_str(job->target), "slot", slot, "gpus", res.gpus,
-					"cpus", res.cpus ? res.cpus : e->settings->cpus_per_slot));
+			jobs,
+			json_pack("{ss ss ss ss si si so*}", "name", job->name, "kind",
+				  job_kind_str(job->kind), "target", job_target_str(job->target),
+				  "slot", slot, "gpus", res.gpus, "cpus",
+				  res.cpus ? res.cpus : e->settings->cpus_per_slot,
+				  "worst_case_usd",
+				  budget_text(e->settings, job->spec, job->kind, job->target)));
 	}
 	return json_pack("{so}", "jobs", jobs);
 }
@@ -206,6 +221,7 @@ int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 		struct job_spec *job = &run->jobs[i];
 
 		check_endpoint(e, job, i, is_job, problems);
+		check_money(e, job, i, is_job, problems);
 		for (size_t p = 0; p < job->paths_n; p++)
 			check_path(e, &job->paths[p], dry, problems);
 	}

@@ -2,6 +2,7 @@
 /* What the engine takes from the configuration, resolved by main.c. Read-only after the start. */
 #pragma once
 
+#include "jobs/prices.h"
 #include "jobs/spec.h"
 
 #include <stddef.h>
@@ -30,4 +31,7 @@ struct settings {
 	int64_t max_runtime_default_us;
 	int64_t endpoint_start_timeout_us, predict_timeout_us;
 	int64_t events_keep_us;
+	const char *aws_region; /* of jobs that do not say; "": not known */
+	const struct prices *prices;
+	int64_t money_job_max, money_day_max, money_month_max; /* micro-dollars; MONEY_NONE */
 };

@@ -20,6 +20,8 @@ static const char *const codes[PROBLEM_CODES_] = {
 	[PROBLEM_DATA_MISSING] = "data_missing",
 	[PROBLEM_FORBIDDEN] = "forbidden",
 	[PROBLEM_ENDPOINT_TAKEN] = "endpoint_taken",
+	[PROBLEM_MONEY_CAP] = "money_cap",
+	[PROBLEM_PRICE_UNKNOWN] = "price_unknown",
 };
 
 const char *problem_code_str(enum problem_code code)

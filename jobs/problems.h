@@ -26,6 +26,8 @@ enum problem_code {
 	PROBLEM_DATA_MISSING,	/* a path or model that this machine does not have */
 	PROBLEM_FORBIDDEN,	/* a path outside the allowed roots */
 	PROBLEM_ENDPOINT_TAKEN, /* its name is in use */
+	PROBLEM_MONEY_CAP,	/* it can never fit what may be spent */
+	PROBLEM_PRICE_UNKNOWN,	/* so its worst case is unknown too */
 	PROBLEM_CODES_,
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/money.h"
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -95,6 +96,8 @@ static int make_rig(struct rig *rig)
 	snprintf(path, sizeof(path), "%s/config.json", rig->code);
 	if (file_write_atomic(AT_FDCWD, path, "{}\n", 3, 0644, &e) < 0)
 		return -1;
+	if (prices_new("", &rig->prices, &e) < 0)
+		return -1;
 	rig->set = (struct settings){
 		.data_dir = rig->data,
 		.base_dir = rig->root,
@@ -114,6 +117,11 @@ static int make_rig(struct rig *rig)
 		.lease_ttl_max_us = 7 * 86400 * USEC_PER_SEC,
 		.endpoint_start_timeout_us = 60 * USEC_PER_SEC,
 		.predict_timeout_us = 20 * USEC_PER_SEC,
+		.aws_region = "us-east-1",
+		.prices = rig->prices,
+		.money_job_max = MONEY_NONE,
+		.money_day_max = MONEY_NONE,
+		.money_month_max = MONEY_NONE,
 	};
 	return 0;
 }
@@ -176,6 +184,7 @@ int rig_teardown(void **state)
 		free_engine(rig);
 	}
 	(void)!tree_remove(AT_FDCWD, rig->root, &e);
+	prices_free(rig->prices);
 	free(rig);
 	return 0;
 }

@@ -13,6 +13,7 @@
 struct rig {
 	char root[64], data[96], code[96], gpus[96];
 	struct settings set;
+	struct prices *prices;
 	struct engine *engine;
 	pthread_t thread;
 	int64_t since; /* seq from which this engine's feed has everything */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "config/config.h"
@@ -76,6 +77,9 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg->lease_ttl_max_us, 7 * 86400 * USEC_PER_SEC);
 	assert_int_equal(cfg->lease_idle_default_us, 0);
 	assert_int_equal(cfg->job_max_runtime_default_us, 0);
+	assert_int_equal(cfg->money_job_max_micro_usd, 50000000);
+	assert_int_equal(cfg->money_day_max_micro_usd, 100000000);
+	assert_int_equal(cfg->money_month_max_micro_usd, 500000000);
 	assert_int_equal(cfg->models_n, 0);
 }
 
@@ -91,7 +95,8 @@ static void test_systemd_directories(void **state)
 
 static void test_precedence(void **state)
 {
-	static const char *const overrides[] = {"daemon.data_dir=/d", "http.threads=5", NULL};
+	static const char *const overrides[] = {"daemon.data_dir=/d", "http.threads=5",
+						"money.job_max=none", "money.day_max=0.5", NULL};
 	static const char text[] = "[http]\nthreads = 3\nconnections_max = 33\nlisten=[::1]:0\n"
 				   "[models]\nminilm = /from/file\nother=/o\n";
 
@@ -102,6 +107,8 @@ static void test_precedence(void **state)
 	OWN(config_freep) struct config *cfg = load(state, text, overrides);
 
 	assert_int_equal(cfg->http_threads, 5);
+	assert_int_equal(cfg->money_job_max_micro_usd, MONEY_NONE);
+	assert_int_equal(cfg->money_day_max_micro_usd, 500000);
 	assert_int_equal(cfg->http_connections_max, 44);
 	assert_string_equal(cfg->http_listen, "[::1]:0");
 	assert_int_equal(cfg->models_n, 2);
@@ -174,6 +181,11 @@ static void test_errors(void **state)
 		{"[http]\nbody_max_bytes = much\n", "t.conf:2: ", "such as 64MiB"},
 		{"[lease]\nttl_max = soon\n", "t.conf:2: ", "90s, 15m, 1h or 7d"},
 		{"[lease]\nttl_max = none\n", "t.conf:2: ", "out of range"},
+		{"[money]\njob_max = $5\n", "t.conf:2: ", "write US dollars such as 50"},
+		{"[money]\nday_max = -1\n", "money.day_max", "write US dollars"},
+		{"[money]\nday_max =\n", "money.day_max", "write US dollars"},
+		{"[money]\nmonth_max = 1.0000001\n", "money.month_max", "write US dollars"},
+		{"[money]\nmonth_max = 1000000001\n", "money.month_max", "out of range"},
 		{"[lease]\nttl_max = 367d\n", "t.conf:2: ", "use 1s to 366d"},
 		{"[log]\nlevel = loud\n", "t.conf:2: ", "error, warning, info or debug"},
 		{"[local]\nroots = :\n", "t.conf:2: ", "at least one"},
@@ -309,6 +321,10 @@ static const char *range_text(const struct config_key *key, char buf[80])
 	switch (key->type) {
 	case CONFIG_INT:
 		snprintf(buf, 80, "%lld to %lld", (long long)key->min, (long long)key->max);
+		return buf;
+	case CONFIG_MONEY:
+		snprintf(buf, 80, "%lld to %lld, or none", (long long)key->min,
+			 (long long)key->max);
 		return buf;
 	case CONFIG_BYTES:
 		str_bytes(low, sizeof(low), key->min);
