@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/* daemon/budget: worst cases, caps, what is reserved, settled, renewed. */
+#include "tests/unit/cloud_fixture.h"
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "daemon/budget.h"
+#include "jobs/problems.h"
+
+#define USD(n) ((int64_t)((n)*1000000 + 0.5))
+
+struct rig {
+	struct fixture *f;
+	struct prices *prices;
+	struct settings set;
+	struct engine engine; /* of it only store and settings are looked at */
+};
+
+static int rig_setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct err e = {0};
+
+	fixture_setup((void **)&rig->f);
+	if (prices_new("", &rig->prices, &e) < 0)
+		fail_msg("%s", e.msg);
+	rig->set = (struct settings){
+		.prices = rig->prices,
+		.aws_region = "us-east-1",
+		.money_job_max = USD(50),
+		.money_day_max = USD(100),
+		.money_month_max = USD(500),
+		.lease_ttl_default_us = 3600 * USEC_PER_SEC,
+	};
+	rig->engine.settings = &rig->set;
+	rig->engine.store = rig->f->st;
+	clock_fake_us(T0);
+	*state = rig;
+	return 0;
+}
+
+static int rig_teardown(void **state)
+{
+	struct rig *rig = *state;
+
+	clock_fake_us(0);
+	fixture_teardown((void **)&rig->f);
+	prices_free(rig->prices);
+	free(rig);
+	return 0;
+}
+
+static void own_prices(struct rig *rig, const char *text)
+{
+	struct err e = {0};
+
+	prices_free(rig->prices);
+	if (prices_new(text, &rig->prices, &e) < 0)
+		fail_msg("%s", e.msg);
+	rig->set.prices = rig->prices;
+}
+
+/* ---- worst cases ---- */
+
+static json_t *spec_of(const char *text)
+{
+	struct err e = {0};
+	json_t *spec = NULL;
+
+	if (json_parse(text, strlen(text), &spec, &e) < 0)
+		fail_msg("%s: %s", text, e.msg);
+	return spec;
+}
+
+static void assert_worst(struct rig *rig, enum job_kind kind, const char *text, int64_t micro_usd,
+			 const char *words)
+{
+	OWN(json_decrefp) json_t *spec = spec_of(text);
+	char said[160] = "";
+	struct err e = {0};
+	int64_t got = -1;
+
+	if (budget_worst_case(&rig->set, spec, kind, &got, said, sizeof(said), &e) < 0)
+		fail_msg("%s: %s", text, e.msg);
+	assert_int_equal(got, micro_usd);
+	assert_string_equal(said, words);
+}
+
+static void test_worst_cases(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_worst(rig, JOB_TRAIN,
+		     "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\"}}",
+		     USD(1.408), "3600 s x 1 x ml.g5.xlarge at 1.408 USD/h");
+	assert_worst(rig, JOB_SCRIPT,
+		     "{\"max_runtime\":\"30m\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\","
+		     "\"instance_count\":2,\"keep_alive\":\"30m\",\"spot\":true,"
+		     "\"max_wait\":\"5h\",\"region\":\"eu-west-1\"}}",
+		     USD(3.2384), "3600 s x 2 x ml.g5.xlarge at 1.6192 USD/h");
+	/* Without max_runtime the service ends it after a day. */
+	assert_worst(rig, JOB_TRAIN, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}",
+		     USD(24 * 0.23), "86400 s x 1 x ml.m5.xlarge at 0.23 USD/h");
+	assert_worst(rig, JOB_DEPLOY,
+		     "{\"lease\":{\"ttl\":\"2h\"},\"max_runtime\":\"9h\","
+		     "\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\",\"instance_count\":3}}",
+		     USD(6 * 0.23), "7200 s x 3 x ml.m5.xlarge at 0.23 USD/h");
+	assert_worst(rig, JOB_DEPLOY, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}",
+		     USD(0.23), "3600 s x 1 x ml.m5.xlarge at 0.23 USD/h");
+	assert_worst(rig, JOB_DEPLOY,
+		     "{\"lease\":{\"ttl\":\"1h\"},\"sagemaker\":{\"serverless\":"
+		     "{\"memory_mb\":3072,\"max_concurrency\":4,\"provisioned_concurrency\":1}}}",
+		     USD(3600 * 15 * 0.00002), "3600 s x 5 x 3072 MB at 0.00002 USD/GB-s at most");
+	/* A millisecond costs something: rounded up. */
+	assert_worst(rig, JOB_DEPLOY,
+		     "{\"lease\":{\"ttl\":\"1ms\"},"
+		     "\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}",
+		     1, "1 s x 1 x ml.m5.xlarge at 0.23 USD/h");
+	rig->set.aws_region = "";
+	assert_worst(rig, JOB_TRAIN,
+		     "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}",
+		     USD(0.414), "3600 s x 1 x ml.m5.xlarge at 0.414 USD/h");
+}
+
+static void test_greatest(void **state)
+{
+	struct rig *rig = *state;
+	OWN(json_decrefp)
+	json_t *spec = spec_of("{\"max_runtime\":\"366d\",\"sagemaker\":"
+			       "{\"instance_type\":\"ml.x\",\"instance_count\":100}}");
+	char words[160];
+	struct err e = {0};
+	int64_t v;
+
+	own_prices(rig, "ml.x=1000000000");
+	assert_int_equal(
+		budget_worst_case(&rig->set, spec, JOB_TRAIN, &v, words, sizeof(words), &e),
+		-ERR_LIMIT);
+	assert_non_null(strstr(e.msg, "more than 1000000000 US dollars"));
+	own_prices(rig, "ml.x=1000");
+	assert_int_equal(
+		budget_worst_case(&rig->set, spec, JOB_TRAIN, &v, words, sizeof(words), &e), 0);
+	assert_int_equal(v, USD(366.0 * 24 * 1000 * 100));
+}
+
+/* ---- at submit ---- */
+
+static json_t *problems_of(struct rig *rig, enum job_kind kind, enum job_target target,
+			   const char *text)
+{
+	OWN(json_decrefp) json_t *spec = spec_of(text);
+	struct job_spec job = {.kind = kind, .target = target, .spec = spec};
+	json_t *problems = json_array();
+
+	budget_check(&rig->set, &job, "/jobs/3", problems);
+	return problems;
+}
+
+static void assert_problem(struct rig *rig, const char *text, const char *pointer, const char *code,
+			   const char *words)
+{
+	OWN(json_decrefp) json_t *all = problems_of(rig, JOB_TRAIN, TARGET_SAGEMAKER, text);
+	const json_t *one = json_array_get(all, 0);
+
+	assert_int_equal(json_array_size(all), 1);
+	assert_string_equal(json_get_str(one, "pointer", ""), pointer);
+	assert_string_equal(json_get_str(one, "code", ""), code);
+	if (!strstr(json_get_str(one, "detail", ""), words))
+		fail_msg("%s", json_get_str(one, "detail", ""));
+}
+
+#define G5_24H "{\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\",\"instance_count\":2}}"
+
+static void test_never_fits(void **state)
+{
+	struct rig *rig = *state;
+	struct err e = {0};
+	json_t *none;
+
+	assert_problem(rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
+		       "86400 s x 2 x ml.g5.xlarge at 1.408 USD/h: it may cost 67.584 US dollars, "
+		       "and a job may cost 50.00 (money.job_max)");
+	rig->set.money_job_max = MONEY_NONE;
+	rig->set.money_day_max = USD(67.583999);
+	assert_problem(rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
+		       "a day may cost 67.583999 (money.day_max)");
+	rig->set.money_day_max = USD(67.584);
+	rig->set.money_month_max = 0;
+	assert_problem(rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
+		       "a month may cost 0.00 (money.month_max)");
+	rig->set.money_month_max = USD(67.584);
+	none = problems_of(rig, JOB_TRAIN, TARGET_SAGEMAKER, G5_24H);
+	assert_int_equal(json_array_size(none), 0);
+	json_decref(none);
+	assert_problem(rig, "{\"sagemaker\":{\"instance_type\":\"ml.x9.large\"}}",
+		       "/jobs/3/sagemaker/instance_type", "price_unknown", "money.prices");
+	/* What costs nothing is not looked at. */
+	none = problems_of(rig, JOB_TRAIN, TARGET_LOCAL,
+			   "{\"sagemaker\":{\"instance_type\":\"q\"}}");
+	assert_int_equal(json_array_size(none), 0);
+	json_decref(none);
+	none = problems_of(rig, JOB_PREPROCESS, TARGET_SAGEMAKER, G5_24H);
+	assert_int_equal(json_array_size(none), 0);
+	json_decref(none);
+	rig->set.money_day_max = rig->set.money_month_max = MONEY_NONE;
+	assert_false(budget_never_fits(&rig->set, MONEY_MAX, &e));
+}
+
+/* ---- reserving and settling ---- */
+
+/* A job of its own run with this spec, and a row of it. */
+static void make_job(struct rig *rig, const char *text, char job[ID_LEN])
+{
+	struct run_spec *rs = make_run("paid", 1, false);
+	OWN(job_rows_done) struct job_rows jobs = {0};
+	struct fixture *f = rig->f;
+	char run[ID_LEN];
+
+	json_decref(rs->jobs[0].spec);
+	rs->jobs[0].spec = spec_of(text);
+	rs->jobs[0].target = TARGET_SAGEMAKER;
+	id_new('r', run);
+	BEGIN(f);
+	OK(f, store_run_insert(f->st, rs, run, T0, &f->e));
+	COMMIT(f);
+	OK(f, store_jobs_of_run(f->st, run, &jobs, &f->e));
+	memcpy(job, jobs.rows[0].id, ID_LEN);
+	free_run(rs);
+}
+
+static struct cloud_row reserve(struct rig *rig, enum cloud_kind kind, const char *job,
+				const char *endpoint, int64_t micro_usd)
+{
+	struct cloud_row row = make_cloud(kind, job, endpoint);
+	struct fixture *f = rig->f;
+
+	BEGIN(f);
+	OK(f, store_cloud_insert(f->st, &row, &f->e));
+	OK(f, budget_reserve(&rig->engine, &row, micro_usd, "words", &f->e));
+	COMMIT(f);
+	return row;
+}
+
+static void settle(struct rig *rig, const struct cloud_row *row, int64_t billable_us)
+{
+	struct fixture *f = rig->f;
+
+	BEGIN(f);
+	OK(f, budget_settle(&rig->engine, row, billable_us, &f->e));
+	COMMIT(f);
+}
+
+static int64_t cost_now(struct rig *rig, const char *cloud)
+{
+	struct money_sums sums;
+
+	OK(rig->f, store_money_sums(rig->f->st, "", cloud, clock_now_us(), &sums, &rig->f->e));
+	return sums.cloud;
+}
+
+static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct reason *why)
+{
+	struct job_row row = {0};
+
+	str_copy(row.id, sizeof(row.id), job);
+	return budget_fits(&rig->engine, &row, micro_usd, why);
+}
+
+#define G5_1H "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\"}}"
+
+static void test_settle(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN];
+
+	make_job(rig, G5_1H, job);
+	OWN(cloud_row_done)
+	struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
+	OWN(cloud_row_done)
+	struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
+	OWN(cloud_row_done)
+	struct cloud_row c = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
+	OWN(cloud_row_done) struct cloud_row adopted = make_cloud(CLOUD_MODEL, "", "");
+
+	settle(rig, &a, 900 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, a.id), USD(0.352));
+	settle(rig, &b, 0); /* it never came to be */
+	assert_int_equal(cost_now(rig, b.id), 0);
+	settle(rig, &c, 4000 * USEC_PER_SEC); /* the service took its time to stop */
+	assert_int_equal(cost_now(rig, c.id), USD(1.564445)); /* rounded up */
+	insert_cloud(rig->f, &adopted);
+	settle(rig, &adopted, 900 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, adopted.id), 0);
+}
+
+/* Its price was taken out of the configuration meanwhile: what was reserved stands. */
+static void test_settle_without_a_price(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN];
+
+	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.x9.large\"}}", job);
+	OWN(cloud_row_done)
+	struct cloud_row row = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(7));
+	settle(rig, &row, 60 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, row.id), USD(7));
+}
+
+static void test_day_and_month_caps(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN], other[ID_LEN];
+	struct reason why;
+
+	make_job(rig, G5_1H, job);
+	make_job(rig, G5_1H, other);
+	rig->set.money_job_max = MONEY_NONE;
+	rig->set.money_month_max = USD(150);
+	OWN(cloud_row_done) struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(60));
+	assert_true(fits(rig, other, USD(40), &why));
+	assert_false(fits(rig, other, USD(40) + 1, &why));
+	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY);
+	assert_string_equal(why.message,
+			    "it may cost 40.000001 US dollars; of the day's 100.00 are 60.00 "
+			    "reserved or spent; free again at 2023-11-15T00:00:00.000Z, or when "
+			    "something that runs costs less than was reserved for it");
+	/* The job that runs ends: what it did not use is free at once. */
+	settle(rig, &a, 3600 * USEC_PER_SEC);
+	assert_true(fits(rig, other, USD(40) + 1, &why));
+	clock_fake_us(T0 + 2 * INT64_C(3600000000)); /* after midnight */
+	OWN(cloud_row_done) struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(99));
+	assert_false(fits(rig, other, USD(1) + 1, &why));
+	assert_non_null(strstr(why.message, "of the day's 100.00 are 99.00"));
+	clock_fake_us(T0 + 26 * INT64_C(3600000000));
+	assert_true(fits(rig, other, USD(49), &why));
+	assert_false(fits(rig, other, USD(50), &why));
+	assert_non_null(strstr(why.message, "of the month's 150.00 are 100.408 reserved or spent; "
+					    "free again at 2023-12-01T00:00:00.000Z"));
+	clock_fake_us(T0 + 20 * 24 * INT64_C(3600000000));
+	assert_true(fits(rig, other, USD(100), &why));
+}
+
+static void test_job_cap_over_attempts(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN], other[ID_LEN];
+	struct reason why;
+
+	make_job(rig, G5_1H, job);
+	make_job(rig, G5_1H, other);
+	OWN(cloud_row_done) struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(30));
+	assert_true(fits(rig, job, USD(20), &why));
+	assert_false(fits(rig, job, USD(20) + 1, &why));
+	assert_int_equal(why.code, REASON_MONEY_CAP);
+	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 30.00 are "
+					    "reserved or spent for it already"));
+	assert_true(fits(rig, other, USD(50), &why));
+}
+
+static void test_renew(void **state)
+{
+	struct rig *rig = *state;
+	struct fixture *f = rig->f;
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	char job[ID_LEN];
+
+	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}", job);
+	memcpy(ep.job, job, ID_LEN);
+	json_decref(ep.spec);
+	ep.spec = spec_of("{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}");
+	ep.target = TARGET_SAGEMAKER;
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
+	COMMIT(f);
+	OWN(cloud_row_done)
+	struct cloud_row row = reserve(rig, CLOUD_ENDPOINT, job, ep.id, USD(0.23));
+	BEGIN(f);
+	OK(f, budget_renew(&rig->engine, &ep, 7200 * USEC_PER_SEC, &f->e));
+	assert_int_equal(cost_now(rig, row.id), USD(0.69));
+	OK(f, budget_renew(&rig->engine, &ep, -5, &f->e)); /* shorter: nothing comes back yet */
+	assert_int_equal(cost_now(rig, row.id), USD(0.69));
+	rig->set.money_day_max = USD(0.91);
+	assert_int_equal(budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e),
+			 -ERR_CONFLICT);
+	assert_non_null(
+		strstr(f->e.msg, "the lease of 'imdb' cannot be renewed: it may cost 0.23"));
+	rig->set.money_day_max = USD(0.92);
+	OK(f, budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e));
+	COMMIT(f);
+	settle(rig, &row, 1800 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, row.id), USD(0.115));
+	/* A local endpoint costs nothing. */
+	ep.target = TARGET_LOCAL;
+	BEGIN(f);
+	OK(f, budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e));
+	store_rollback(f->st);
+}
+
+int main(void)
+{
+#define CASE(t) cmocka_unit_test_setup_teardown(t, rig_setup, rig_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_worst_cases),
+		CASE(test_greatest),
+		CASE(test_never_fits),
+		CASE(test_settle),
+		CASE(test_settle_without_a_price),
+		CASE(test_day_and_month_caps),
+		CASE(test_job_cap_over_attempts),
+		CASE(test_renew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
