@@ -28,6 +28,9 @@
  *      "form": "tar.gz"}                                   one object; members at the root
  *     {"pointer": "/x", "from": "/…/file", "to": "s3://bucket/key", "form": "file"}
  *   ]
+ *     "exclude": `*` and `?` within one name, `**` as a part of its own for any number of parts; a
+ *     pattern without '/' is about names at any depth; what lies below an excluded directory is
+ *     excluded. A tar.gz holds the same bytes for the same files.
  *     "if_exists": "skip_same" (default: same size and checksum are not sent again). Value: the uri
  *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
  *     for the default bucket), "kms_key" optional.

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-worker COMMAND: one execution's work, started by the shim. Reads DIR/spec.json, runs
- * one command of the table, and says how it ended: events.ndjson and the exit status.
+ * trainyard-worker COMMAND: one execution's work, started by the shim. Reads DIR/spec.json, has
+ * fetched what it needs from elsewhere, runs one command of the table, has its results pushed, and
+ * says how it ended: events.ndjson and the exit status.
  */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "wire/execution.h"
+#include "worker/stages.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -14,6 +16,7 @@
 #include <sys/stat.h>
 
 #define NATIVE_PROGRAM "trainyard-native"
+#define TRANSFER_ONLY  "transfer" /* no main work between the two lists */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -87,6 +90,19 @@ static int run_command(struct worker *w, const char *name, struct err *reterr)
 		       name, str_eq(name, "script") ? "" : "; build it with -Dnative=enabled");
 }
 
+static int run_all(struct worker *w, const char *name, struct err *reterr)
+{
+	int r = stage_run(w, "fetch", reterr);
+
+	if (r >= 0)
+		r = stage_use(w, reterr);
+	if (r >= 0 && !str_eq(name, TRANSFER_ONLY))
+		r = run_command(w, name, reterr);
+	if (r >= 0)
+		r = stage_run(w, "push", reterr);
+	return r;
+}
+
 #ifdef WORKER_HAS_SCRIPT
 /* The program with the engine's libraries lies beside this one. Returns when it cannot be had. */
 static void become_native(char **argv)
@@ -95,7 +111,7 @@ static void become_native(char **argv)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(NATIVE_PROGRAM));
 	char *slash;
 
-	if (n < 0 || str_eq(argv[1], "script"))
+	if (n < 0 || str_eq(argv[1], "script") || str_eq(argv[1], TRANSFER_ONLY))
 		return;
 	path[n] = '\0';
 	slash = strrchr(path, '/');
@@ -121,7 +137,7 @@ int main(int argc, char **argv)
 			EXECUTION_ENV_DIR);
 		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 			fprintf(stderr, " %s", commands[i].name);
-		fputc('\n', stderr);
+		fprintf(stderr, " %s\n", TRANSFER_ONLY);
 		return 2;
 	}
 #ifdef WORKER_HAS_SCRIPT
@@ -137,10 +153,10 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = load_message(&w, &e);
 	if (r >= 0)
-		r = run_command(&w, argv[1], &e);
+		r = run_all(&w, argv[1], &e);
 	if (r < 0) {
 		fprintf(stderr, "error: %s\n", e.msg);
-		if (w.report)
+		if (w.report && !w.failure_written)
 			report_failure(w.report, w.failure_code, &e);
 	}
 	report_close(w.report);

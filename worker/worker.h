@@ -29,6 +29,7 @@ struct worker {
 	/* Set by a command whose failure has a code of its own (jobs/reason.h); static text; NULL:
 	 * the code of the error. */
 	const char *failure_code;
+	bool failure_written; /* another process of this execution has written the failure line */
 	/* Not 0 after SIGTERM: finish soon, -ERR_CANCELLED. */
 	const volatile sig_atomic_t *stop;
 };
