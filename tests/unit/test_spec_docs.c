@@ -180,12 +180,48 @@ static void test_examples_are_valid(void **state)
 	globfree(&found);
 }
 
+static json_t *example(const char *name)
+{
+	char path[sizeof(SOURCE_ROOT) + 64];
+	json_t *body = NULL;
+	struct err e = {0};
+
+	snprintf(path, sizeof(path), SOURCE_ROOT "/examples/imdb/%s", name);
+	if (json_read_file(AT_FDCWD, path, 1 << 20, &body, &e) < 0)
+		fail_msg("%s: %s", path, e.msg);
+	return body;
+}
+
+/* One word moves a job: the two examples differ in nothing else. */
+static void test_examples_differ_in_the_target_only(void **state)
+{
+	OWN(json_decrefp) json_t *local = example("local.json"), *cloud = example("sagemaker.json");
+	const json_t *jobs = json_object_get(local, "jobs");
+	int moved = 0;
+	size_t i;
+	json_t *job;
+
+	assert_false(json_equal(local, cloud));
+	json_array_foreach(json_object_get(cloud, "jobs"), i, job) {
+		const char *here = json_get_str(json_array_get(jobs, i), "target", NULL);
+
+		if (!str_eq(json_get_str(job, "target", NULL), "sagemaker"))
+			continue;
+		moved++;
+		assert_string_equal(here, "local");
+		json_object_set_new(job, "target", json_string(here));
+	}
+	assert_int_equal(moved, 2);
+	assert_true(json_equal(local, cloud));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_field_is_documented),
 		cmocka_unit_test(test_documented_pipeline_is_valid),
 		cmocka_unit_test(test_examples_are_valid),
+		cmocka_unit_test(test_examples_differ_in_the_target_only),
 	};
 	const struct spec_table *tables[TABLES_MAX];
 
