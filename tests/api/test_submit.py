@@ -168,3 +168,122 @@ def test_a_burst_of_submits_survives_a_kill(fresh, script):
         if not cursor:
             break
     assert stored == set(acknowledged)
+
+
+def moved(job, **more):
+    """The job with SageMaker as its target."""
+    return {**job, "target": "sagemaker",
+            "sagemaker": {"instance_type": "ml.g5.xlarge", "role": "SageMakerMain"}, **more}
+
+
+def test_validate_says_where_each_job_runs(daemon, script, scripts):
+    answer = daemon.post("/v1/validate", {"jobs": [
+        moved(script("hello.py", "there"), needs=["here"]),
+        {"name": "here", **script("hello.py", "here")},
+        {"name": "put", "kind": "upload", "target": "sagemaker", "source": str(scripts),
+         "destination": "s3://bucket/x/"},
+        {"name": "get", "kind": "download", "source": "s3://bucket/x/"},
+        {"name": "clean", "kind": "delete-endpoint", "target": "sagemaker", "endpoint": "e"},
+    ]}).json()
+    assert answer["valid"] is True, answer
+    jobs = {job["name"]: job for job in answer["placement"]["jobs"]}
+    assert {name: (job["runs"], job["slot"]) for name, job in jobs.items()} == {
+        "there": ("sagemaker", "transfer"), "here": ("local", "cpu"),
+        "put": ("local", "transfer"), "get": ("local", "transfer"), "clean": ("local", "none")}
+    assert jobs["there"]["target"] == jobs["put"]["target"] == "sagemaker"
+    assert jobs["there"]["sagemaker"] == {"instance_type": "ml.g5.xlarge", "instance_count": 1,
+                                          "spot": False}
+    assert "sagemaker" not in jobs["put"]
+
+
+def test_a_deploy_there_needs_no_native_engine(daemon):
+    job = {"kind": "deploy", "endpoint": "e", "model": "s3://bucket/x/model.tar.gz",
+           "target": "sagemaker", "sagemaker": {"serverless": {}, "role": "R"}}
+    placed = daemon.post("/v1/validate", job).json()["placement"]["jobs"][0]
+    assert placed["sagemaker"] == {"serverless": {"memory_mb": 2048, "max_concurrency": 5}}
+    assert placed["gpus"] == placed["cpus"] == 0
+
+
+def test_warnings_are_told_and_refuse_nothing(daemon, script):
+    job = moved(script("hello.py", title="two words"), held=True)
+    warned = daemon.post("/v1/validate", job).json()
+    assert warned["valid"] is True and warned["problems"] == []
+    assert [w["pointer"] for w in warned["warnings"]] == [""]
+    assert "'title'" in warned["warnings"][0]["detail"]
+    for path, body in (("/v1/jobs", job), ("/v1/runs", {"jobs": [job]})):
+        answer = daemon.post(path, body)
+        assert answer.status_code == 201
+        assert "'title'" in answer.json()["warnings"][0]["detail"]
+        run = answer.json().get("run") or answer.json()["id"]
+        assert "warnings" not in daemon.get(f"/v1/runs/{run}")
+        assert daemon.post(f"/v1/runs/{run}/cancel").status_code < 300
+    assert "warnings" not in daemon.post("/v1/jobs", {**script("hello.py"), "held": True}).json()
+
+
+@pytest.mark.parametrize("source, destination, pointer, code, words", [
+    ("/nonexistent/x", "s3://bucket/x/", "/source", "data_missing", "No such file"),
+    ("{tmp}", "s3://Bucket/x/", "/destination", "invalid", "name of a bucket"),
+    ("{tmp}", "/elsewhere", "/destination", "invalid", "s3://bucket/key"),
+    ("s3://bucket/x", "s3://bucket/y", "/source", "unsupported", "is in S3"),
+])
+def test_a_wrong_upload_is_pointed_at(daemon, tmp_path, source, destination, pointer, code, words):
+    error = first_error(daemon.post("/v1/jobs", {
+        "kind": "upload", "source": source.format(tmp=tmp_path), "destination": destination}))
+    assert (error["pointer"], error["code"]) == (pointer, code)
+    assert words in error["detail"]
+
+
+def test_where_a_download_may_write(fresh, tmp_path):
+    """Below the roots, outside of the daemon's own, whether the directory is there or not."""
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "file").write_text("x")
+    (root / "out").symlink_to(tmp_path)
+    daemon = fresh(f"roots = {root}\nbase_dir = {root}\n")
+    inside = fresh()
+
+    def judge(destination, d=daemon):
+        answer = d.post("/v1/validate", {"kind": "download", "source": "s3://bucket/x/",
+                                         "destination": str(destination)}).json()
+        return "good" if answer["valid"] else answer["problems"][0]["code"]
+
+    for good in (root, root / "new", root / "new/deeper/", "new", "new/deeper", f"{root}/./new"):
+        assert judge(good) == "good", good
+    for outside in (tmp_path, tmp_path / "other", root / "out", root / "out/new", "../new", "/"):
+        assert judge(outside) == "forbidden", outside
+    assert judge(root / "new/../../x") == "invalid"
+    assert judge(root / "file") == "data_missing"
+    assert judge(root / "file/x") == "invalid"
+    assert judge(inside.data / "sources", inside) == "forbidden"
+    assert judge(inside.data, inside) == "forbidden"
+    assert judge(inside.dir, inside) == "good"
+
+
+def test_a_model_is_here_or_on_the_hub(fresh, tmp_path, script):
+    """A directory wins over the hub; what can be neither is refused."""
+    (tmp_path / "org/taken").mkdir(parents=True)
+    (tmp_path / "org/good").mkdir()
+    (tmp_path / "org/good/config.json").write_text("{}")
+    daemon = fresh(f"base_dir = {tmp_path}\n")
+
+    def stored(model):
+        answer = daemon.post("/v1/jobs", {**script("hello.py"), "model": model, "held": True})
+        return answer.json()["spec"]["model"] if answer.status_code == 201 else \
+            answer.json()["errors"][0]["detail"]
+
+    assert stored("org/good") == str(tmp_path / "org/good")
+    assert stored("org/other") == "org/other"
+    assert stored("distilbert-base-uncased") == "distilbert-base-uncased"
+    assert stored("s3://bucket/m/") == "s3://bucket/m/"
+    assert stored({"training_job": "abc"}) == {"training_job": "abc"}
+    assert "no config.json" in stored("org/taken")
+    assert "one of the hub is written org/name" in stored("somemodel")
+    assert "No such file" in stored("./org/other")
+
+
+def test_a_role_that_is_none(daemon, script):
+    job = moved(script("hello.py"))
+    job["sagemaker"] = {**job["sagemaker"], "role": "arn:aws:iam::1234:role/x"}
+    body = problem(daemon.post("/v1/jobs", job), 422, "invalid_spec")
+    assert body["errors"][0]["pointer"] == "/sagemaker/role"
+    assert body["detail"].count(".") <= 1 and "is not the ARN of an IAM role" in body["detail"]
