@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the fake share: a fake with a bucket, and jobs and endpoints in it."""
 import json
+import urllib.request
 
 import botocore.exceptions
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-from fake_aws import ACCOUNT, ROLE, FakeAws
+from fake_aws import KEY, ROLE, SECRET, FakeAws
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:" \
         "2.5.1-transformers4.49.0-gpu-py311-cu124-ubuntu22.04"
@@ -31,7 +35,33 @@ def fake(server):
 
 @pytest.fixture
 def sm(fake):
-    return fake.client("sagemaker")
+    """A client that also looks whether each answer has only what the service's model has."""
+    client = fake.client("sagemaker")
+    client.meta.events.register("before-parse.sagemaker.*", check_answer)
+    return client
+
+
+def check_answer(operation_model, response_dict, **_):
+    if response_dict["status_code"] == 200 and response_dict["body"]:
+        check_members(operation_model.output_shape, json.loads(response_dict["body"]), "")
+
+
+def check_members(shape, value, where):
+    if shape.type_name == "structure":
+        # A job that has no artifacts yet has no ModelArtifacts, whatever the model says.
+        missing = set(shape.required_members) - set(value) - {"ModelArtifacts"}
+        unknown = set(value) - set(shape.members)
+        assert not unknown and not missing, (where, unknown, missing)
+        for name, v in value.items():
+            check_members(shape.members[name], v, f"{where}.{name}")
+    elif shape.type_name == "list":
+        for v in value:
+            check_members(shape.member, v, where + "[]")
+    elif getattr(shape, "enum", None):
+        assert value in shape.enum, (where, value)
+    else:
+        kinds = {"string": str, "integer": int, "long": int, "boolean": bool, "map": dict}
+        assert isinstance(value, kinds.get(shape.type_name, (int, float))), (where, value)
 
 
 def job(name="one", **more):
@@ -94,3 +124,12 @@ def ask(fake, body, name="e"):
         EndpointName=name, Body=json.dumps(body), ContentType="application/json")
     assert reply["InvokedProductionVariant"] == "AllTraffic"
     return json.loads(reply["Body"].read())
+
+
+def signed(fake, target, body):
+    """A request for urllib, as a JSON service takes it."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    r = AWSRequest("POST", fake.url + "/", data=data, headers={
+        "X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"})
+    SigV4Auth(Credentials(KEY, SECRET), "sagemaker", "us-east-1").add_auth(r)
+    return urllib.request.Request(fake.url + "/", data, dict(r.headers.items()), method="POST")

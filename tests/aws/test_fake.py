@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The fake of AWS (tests/fakes/aws), seen by boto3: training jobs, tags, quotas."""
 import json
+import urllib.error
+import urllib.request
 
 import pytest
 
 from fake_aws import ACCOUNT, ROLE
-from fake_jobs import (BUCKET, IMAGE, deployed, fails, fake, job, server, sm, state,  # noqa: F401
-                       trained)
+from fake_jobs import (BUCKET, IMAGE, deployed, fails, fake, job, server, signed, sm,  # noqa: F401
+                       state, trained)
 
 
 def test_a_job_goes_through_all_statuses(fake, sm):
@@ -206,22 +208,9 @@ def test_requests_are_validated(fake, more, words):
 
 
 def raw(fake, target, body):
-    """A signed call without botocore's serialiser."""
-    import urllib.error
-    import urllib.request
-
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-
-    from fake_aws import KEY, SECRET
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    r = AWSRequest("POST", fake.url + "/", data=data, headers={
-        "X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"})
-    SigV4Auth(Credentials(KEY, SECRET), "sagemaker", "us-east-1").add_auth(r)
-    request = urllib.request.Request(fake.url + "/", data, dict(r.headers.items()), method="POST")
+    """A signed call without botocore's serialiser: (status, answer)."""
     try:
-        with urllib.request.urlopen(request) as reply:
+        with urllib.request.urlopen(signed(fake, target, body)) as reply:
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as e:
         return e.code, json.load(e)

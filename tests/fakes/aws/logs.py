@@ -104,7 +104,7 @@ def get_log_events(context, r):
         if direction == "b":
             page = events[max(0, at - limit):at]
             first, after, phase = max(0, at - limit), at, 0
-        elif at < len(events) and phase == 0 and at and at % EMPTY_EVERY == 0:
+        elif r.get("nextToken") and at < len(events) and phase == 0 and at and not at % EMPTY_EVERY:
             page, first, after, phase = [], at, at, 1
         else:
             page = cut(events[at:at + limit])
