@@ -83,6 +83,7 @@ int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, j
 
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret, struct err *reterr)
 {
+	OWN(json_decrefp) json_t *endpoint = NULL;
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_query(sr->db,
 			 "SELECT " ENDPOINT_COLUMNS "FROM endpoints e WHERE e.name = ? "
@@ -93,5 +94,12 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no endpoint '%.64s'", name);
-	return r < 0 ? r : endpoint_item(q, NULL, ret, reterr);
+	if (r > 0)
+		r = endpoint_item(q, NULL, &endpoint, reterr);
+	if (r >= 0)
+		r = add_cloud(endpoint, sr, NULL, db_col_text(q, 0), reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(endpoint);
+	return 0;
 }

@@ -70,6 +70,10 @@ int out_of_memory(struct err *reterr);
 /* 0: fallback, else checked against 1 … max. */
 int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;
 
+/* Set "sagemaker" and "cost" of a job (endpoint NULL) or of an endpoint (job NULL). */
+int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
+	      struct err *reterr) MUSTCHECK;
+
 /* Forms of a job, each with all that the one before has; the columns are JOB_COLUMNS'. */
 enum job_form {
 	JOB_FORM_SHORT,	 /* view=short */

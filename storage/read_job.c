@@ -167,6 +167,8 @@ int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct
 		r = job_json(q, JOB_FORM_LIST, &job, reterr);
 	if (r >= 0)
 		r = set_col_json(job, "spec", q, JOB_COLUMNS_N, reterr);
+	if (r >= 0)
+		r = add_cloud(job, sr, id, NULL, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(job);

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/money.h"
 #include "jobs/kind.h"
 #include "jobs/state.h"
 
@@ -52,10 +53,12 @@ int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, j
 
 int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK; /* with "jobs": short forms */
+/* With "sagemaker" and "cost" {"reserved_usd","settled_usd"} when it has resources in the cloud:
+ * names, states and what their descriptions say, of the last attempt that has any. */
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
-			struct err *reterr) MUSTCHECK; /* the live one, else the newest */
+			struct err *reterr) MUSTCHECK; /* the live one, else the newest; as a job */
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
 
@@ -86,6 +89,16 @@ struct event_filter {
 };
 int store_read_events(struct store_reader *sr, const struct event_filter *f, json_t **ret,
 		      struct err *reterr) MUSTCHECK;
+
+/* {"today","month"}: {"day" or "month", "reserved_usd" (by what is not settled), "settled_usd",
+ * "total_usd", "left_usd" (null without a cap)}. */
+int store_read_money(struct store_reader *sr, const struct money_caps *caps, int64_t now_us,
+		     json_t **ret, struct err *reterr) MUSTCHECK;
+/* {"from","to","days","jobs","endpoints","open"} of the UTC days first … last: each with
+ * "reserved_usd","settled_usd","total_usd"; jobs and endpoints dearest first, at most
+ * STORE_LIST_MAX; "open": what is not settled, of any day. */
+int store_read_costs(struct store_reader *sr, int64_t first_day, int64_t last_day, json_t **ret,
+		     struct err *reterr) MUSTCHECK;
 
 /* {"jobs":{"queued":N,…},"runs":{…},"endpoints":{…}} */
 int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;

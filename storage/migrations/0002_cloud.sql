@@ -64,6 +64,7 @@ CREATE TABLE money (
 	words TEXT NOT NULL
 ) STRICT;
 CREATE INDEX money_cloud ON money (cloud);
+CREATE INDEX money_day ON money (day);
 
 CREATE TRIGGER money_is_never_changed BEFORE UPDATE ON money
 BEGIN SELECT RAISE(ABORT, 'the money ledger is append-only'); END;

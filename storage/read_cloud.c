@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* What jobs and endpoints show of their resources in the cloud. */
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/cloud.h"
+#include "storage/read_internal.h"
+#include "storage/shape.h"
+
+enum {
+	C_KIND,
+	C_NAME,
+	C_REGION,
+	C_ARN,
+	C_STATE,
+	C_STATUS,
+	C_REASON, /* two */
+	C_ANSWER = C_REASON + 2,
+	C_CREATED,
+	C_ENDED,
+	C_RESERVED,
+	C_DIFFERENCE,
+	C_SETTLED,
+	C_ATTEMPT,
+};
+#define CLOUD_COLUMNS                                                                          \
+	"SELECT kind, name, region, arn, state, status, reason_code, reason_message, answer, " \
+	"created_us, ended_us, reserved_micro_usd, difference_micro_usd, settled_us, attempt " \
+	"FROM cloud "
+
+struct shown {
+	json_t *sagemaker, *resources;
+	int64_t reserved, settled; /* money */
+	int attempt;
+};
+
+static void shown_done(struct shown *s)
+{
+	json_decref(TAKE(s->sagemaker));
+	json_decref(TAKE(s->resources));
+}
+
+static json_t *text_or_null(struct db_stmt *q, int col)
+{
+	const char *s = db_col_text(q, col);
+
+	return s[0] ? shape_text(s) : json_null();
+}
+
+/* The training job or the endpoint itself: its description stands at the top. */
+static int add_main(struct shown *s, struct db_stmt *q, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *own =
+		json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "region", db_col_text(q, C_REGION),
+			  "arn", text_or_null(q, C_ARN), "state", db_col_text(q, C_STATE), "status",
+			  text_or_null(q, C_STATUS), "reason", col_reason_json(q, C_REASON),
+			  "created_at", col_time(q, C_CREATED), "ended_at", col_time(q, C_ENDED));
+	OWN(json_decrefp) json_t *answer = NULL;
+	int r = db_col_json(q, C_ANSWER, &answer, reterr);
+
+	if (r < 0)
+		return r;
+	if (!own || json_object_update(s->sagemaker, own) < 0)
+		return out_of_memory(reterr);
+	if (answer && json_object_update_missing(s->sagemaker, answer) < 0)
+		return out_of_memory(reterr);
+	return 0;
+}
+
+static int add_resource(struct shown *s, struct db_stmt *q, struct err *reterr)
+{
+	json_t *one =
+		json_pack("{s:s, s:s, s:s, s:o, s:o}", "resource", db_col_text(q, C_KIND), "name",
+			  db_col_text(q, C_NAME), "state", db_col_text(q, C_STATE), "status",
+			  text_or_null(q, C_STATUS), "reason", col_reason_json(q, C_REASON));
+
+	return json_array_append_new(s->resources, one) < 0 ? out_of_memory(reterr) : 0;
+}
+
+/* Rows come oldest first: the newest of each kind stays. */
+static int add_row(struct shown *s, struct db_stmt *q, struct err *reterr)
+{
+	const char *kind = db_col_text(q, C_KIND);
+	int64_t cost = db_col_int(q, C_RESERVED) + db_col_int(q, C_DIFFERENCE);
+	enum cloud_state state;
+	int r = 0;
+
+	*(db_col_int(q, C_SETTLED) ? &s->settled : &s->reserved) += cost;
+	if (db_col_int(q, C_ATTEMPT) > s->attempt) {
+		json_object_clear(s->sagemaker);
+		json_array_clear(s->resources);
+		s->attempt = (int)db_col_int(q, C_ATTEMPT);
+	}
+	json_object_set_new(s->sagemaker, kind, json_string(db_col_text(q, C_NAME)));
+	if (str_eq(kind, cloud_kind_str(CLOUD_TRAINING_JOB)) ||
+	    str_eq(kind, cloud_kind_str(CLOUD_ENDPOINT)))
+		r = add_main(s, q, reterr);
+	if (r < 0 || cloud_state_parse(db_col_text(q, C_STATE), &state) < 0 ||
+	    cloud_state_is_final(state))
+		return r;
+	return add_resource(s, q, reterr);
+}
+
+int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
+	      struct err *reterr)
+{
+	OWN(shown_done)
+	struct shown s = {.sagemaker = json_object(), .resources = json_array()};
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = job ? db_query(sr->db, CLOUD_COLUMNS "WHERE job = ? ORDER BY attempt, n",
+			       DB_ARGS(DB_TEXT(job)), &q, reterr)
+		    : db_query(sr->db, CLOUD_COLUMNS "WHERE endpoint = ? ORDER BY n",
+			       DB_ARGS(DB_TEXT(endpoint)), &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		r = add_row(&s, q, reterr);
+	if (r < 0 || !json_object_size(s.sagemaker))
+		return r;
+	json_object_set(s.sagemaker, "resources", s.resources);
+	json_object_set(to, "sagemaker", s.sagemaker);
+	return json_object_set_new(to, "cost",
+				   json_pack("{s:o, s:o}", "reserved_usd", shape_usd(s.reserved),
+					     "settled_usd", shape_usd(s.settled))) < 0
+		       ? out_of_memory(reterr)
+		       : 0;
+}

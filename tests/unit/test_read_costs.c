@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* storage/read_cloud, read_money: what jobs and endpoints show of the cloud; costs. */
+#include "tests/unit/cloud_fixture.h"
+
+#include "base/clock.h"
+#include "base/money.h"
+
+#define USD(n) ((n)*MICRO_USD_PER_USD)
+#define DAY    (86400 * USEC_PER_SEC)
+
+static void money(struct fixture *f, enum money_what what, const struct cloud_row *row,
+		  int64_t micro_usd, int64_t now_us)
+{
+	struct money_entry entry = {.what = what, .micro_usd = micro_usd, .words = "w"};
+
+	str_copy(entry.cloud, sizeof(entry.cloud), row->id);
+	str_copy(entry.job, sizeof(entry.job), row->job);
+	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
+	BEGIN(f);
+	OK(f, store_money_add(f->st, &entry, now_us, &f->e));
+	COMMIT(f);
+}
+
+static json_t *read_job(struct fixture *f, const char *id)
+{
+	struct store_reader *sr = NULL;
+	json_t *job = NULL;
+
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	OK(f, store_read_job(sr, id, &job, &f->e));
+	store_reader_close(sr);
+	return job;
+}
+
+static void assert_part(json_t *all, const char *key, const char *text)
+{
+	assert_string_equal(text_of(json_incref(json_object_get(all, key))), text);
+}
+
+static void test_training_job(void **state)
+{
+	struct fixture *f = *state;
+	char ids[2][ID_LEN], expect[1024];
+	OWN(json_decrefp) json_t *local = NULL, *job = NULL, *retried = NULL;
+
+	insert_run(f, "imdb", 2, false, T0, NULL, ids);
+	local = read_job(f, ids[1]);
+	assert_null(json_object_get(local, "sagemaker"));
+	assert_null(json_object_get(local, "cost"));
+	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
+	str_copy(row.name, sizeof(row.name), "trainyard-a");
+	insert_cloud(f, &row);
+	money(f, MONEY_RESERVE, &row, USD(2), T0);
+	str_copy(row.status, sizeof(row.status), "InProgress");
+	row.answer = json_pack("{s:s, s:i, s:s}", "secondary_status", "Training",
+			       "billable_seconds", 7, "status", "not this one");
+	reason_set(&row.reason, REASON_THROTTLED, "slow down");
+	BEGIN(f);
+	OK(f, store_cloud_update(f->st, &row, T0, &f->e));
+	COMMIT(f);
+	job = read_job(f, ids[0]);
+	assert_part(job, "cost", "{\"reserved_usd\":\"2.00\",\"settled_usd\":\"0.00\"}");
+	snprintf(expect, sizeof(expect),
+		 "{\"arn\":null,\"billable_seconds\":7,\"created_at\":\"2023-11-14T22:13:20.000Z\","
+		 "\"ended_at\":null,\"reason\":{\"code\":\"throttled\",\"message\":\"slow down\"},"
+		 "\"region\":\"us-east-1\",\"resources\":[{\"name\":\"trainyard-a\",\"reason\":"
+		 "{\"code\":\"throttled\",\"message\":\"slow down\"},\"resource\":\"training_job\","
+		 "\"state\":\"planned\",\"status\":\"InProgress\"}],"
+		 "\"secondary_status\":\"Training\",\"state\":\"planned\","
+		 "\"status\":\"InProgress\",\"training_job\":\"trainyard-a\"}");
+	assert_part(job, "sagemaker", expect);
+	/* A second attempt: its own description, the money of both. */
+	money(f, MONEY_SETTLE, &row, -USD(1), T0);
+	OWN(cloud_row_done) struct cloud_row again = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
+	again.attempt = 2;
+	str_copy(again.name, sizeof(again.name), "trainyard-b");
+	insert_cloud(f, &again);
+	money(f, MONEY_RESERVE, &again, USD(3), T0);
+	retried = read_job(f, ids[0]);
+	assert_part(retried, "cost", "{\"reserved_usd\":\"3.00\",\"settled_usd\":\"1.00\"}");
+	json_t *sagemaker = json_object_get(retried, "sagemaker");
+	assert_string_equal(json_get_str(sagemaker, "training_job", ""), "trainyard-b");
+	assert_null(json_object_get(sagemaker, "secondary_status"));
+	assert_int_equal(json_array_size(json_object_get(sagemaker, "resources")), 1);
+}
+
+static void test_endpoint(void **state)
+{
+	struct fixture *f = *state;
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	static const char *const names[] = {"m1", "c1", "e1"};
+	struct store_reader *sr = NULL;
+	char ids[1][ID_LEN];
+	json_t *j = NULL, *sagemaker;
+
+	insert_run(f, "imdb", 1, false, T0, NULL, ids);
+	memcpy(ep.job, ids[0], ID_LEN);
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
+	COMMIT(f);
+	for (int i = 0; i < 3; i++) {
+		OWN(cloud_row_done)
+		struct cloud_row row =
+			make_cloud((enum cloud_kind)(CLOUD_MODEL + i), ids[0], ep.id);
+
+		str_copy(row.name, sizeof(row.name), names[i]);
+		insert_cloud(f, &row);
+		if (row.kind == CLOUD_ENDPOINT)
+			money(f, MONEY_RESERVE, &row, 5, T0);
+		if (row.kind != CLOUD_MODEL)
+			continue;
+		BEGIN(f); /* over: no longer among what is there */
+		OK(f, store_cloud_set_state(f->st, row.id, CLOUD_PLANNED, CLOUD_REFUSED, NULL, T0,
+					    &f->e));
+		COMMIT(f);
+	}
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	OK(f, store_read_endpoint(sr, "imdb", &j, &f->e));
+	sagemaker = json_object_get(j, "sagemaker");
+	assert_string_equal(json_get_str(sagemaker, "model", ""), "m1");
+	assert_string_equal(json_get_str(sagemaker, "endpoint_config", ""), "c1");
+	assert_string_equal(json_get_str(sagemaker, "endpoint", ""), "e1");
+	assert_string_equal(json_get_str(sagemaker, "state", ""), "planned");
+	assert_int_equal(json_array_size(json_object_get(sagemaker, "resources")), 2);
+	assert_part(j, "cost", "{\"reserved_usd\":\"0.000005\",\"settled_usd\":\"0.00\"}");
+	json_decref(j);
+	store_reader_close(sr);
+}
+
+static void test_costs(void **state)
+{
+	struct fixture *f = *state;
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	struct money_caps caps = {MONEY_NONE, USD(10), MONEY_NONE};
+	struct store_reader *sr = NULL;
+	char ids[2][ID_LEN], run[ID_LEN], expect[1024];
+	json_t *j = NULL;
+
+	insert_run(f, "imdb", 2, false, T0, run, ids);
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
+	COMMIT(f);
+	OWN(cloud_row_done) struct cloud_row a = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
+	OWN(cloud_row_done) struct cloud_row b = make_cloud(CLOUD_ENDPOINT, ids[1], ep.id);
+	str_copy(b.name, sizeof(b.name), "trainyard-b");
+	insert_cloud(f, &a);
+	insert_cloud(f, &b);
+	money(f, MONEY_RESERVE, &a, USD(4), T0);
+	money(f, MONEY_RESERVE, &b, USD(7), T0);
+	money(f, MONEY_RESERVE, &b, USD(2), T0 + DAY);
+	money(f, MONEY_SETTLE, &a, -USD(3), T0 + DAY);
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	OK(f, store_read_money(sr, &caps, T0, &j, &f->e));
+	assert_string_equal(text_of(j),
+			    "{\"month\":{\"left_usd\":null,\"month\":\"2023-11\","
+			    "\"reserved_usd\":\"9.00\",\"settled_usd\":\"1.00\","
+			    "\"total_usd\":\"10.00\"},\"today\":{\"day\":\"2023-11-14\","
+			    "\"left_usd\":\"2.00\",\"reserved_usd\":\"7.00\","
+			    "\"settled_usd\":\"1.00\",\"total_usd\":\"8.00\"}}");
+	caps.day = USD(7);
+	OK(f, store_read_money(sr, &caps, T0, &j, &f->e));
+	assert_string_equal(json_get_str(json_object_get(j, "today"), "left_usd", ""), "0.00");
+	json_decref(j);
+	OK(f, store_read_costs(sr, utc_day(T0), utc_day(T0) + 1, &j, &f->e));
+	assert_part(j, "days",
+		    "[{\"day\":\"2023-11-14\",\"reserved_usd\":\"7.00\",\"settled_usd\":\"1.00\","
+		    "\"total_usd\":\"8.00\"},{\"day\":\"2023-11-15\",\"reserved_usd\":\"2.00\","
+		    "\"settled_usd\":\"0.00\",\"total_usd\":\"2.00\"}]");
+	snprintf(expect, sizeof(expect),
+		 "[{\"job\":\"%s\",\"kind\":\"train\",\"name\":\"b0\",\"reserved_usd\":\"9.00\","
+		 "\"run\":\"%s\",\"settled_usd\":\"0.00\",\"state\":\"queued\","
+		 "\"total_usd\":\"9.00\"},{\"job\":\"%s\",\"kind\":\"train\",\"name\":\"a0\","
+		 "\"reserved_usd\":\"0.00\",\"run\":\"%s\",\"settled_usd\":\"1.00\","
+		 "\"state\":\"queued\",\"total_usd\":\"1.00\"}]",
+		 ids[1], run, ids[0], run);
+	assert_part(j, "jobs", expect);
+	snprintf(expect, sizeof(expect),
+		 "[{\"endpoint\":\"%s\",\"name\":\"imdb\",\"reserved_usd\":\"9.00\","
+		 "\"settled_usd\":\"0.00\",\"state\":\"creating\",\"total_usd\":\"9.00\"}]",
+		 ep.id);
+	assert_part(j, "endpoints", expect);
+	snprintf(expect, sizeof(expect),
+		 "[{\"endpoint\":\"%s\",\"job\":\"%s\",\"name\":\"trainyard-b\","
+		 "\"reserved_usd\":\"9.00\",\"resource\":\"endpoint\",\"settled_usd\":\"0.00\","
+		 "\"since\":\"2023-11-14T22:13:20.000Z\",\"state\":\"planned\","
+		 "\"total_usd\":\"9.00\"}]",
+		 ep.id, ids[1]);
+	assert_part(j, "open", expect);
+	json_decref(j);
+	/* A range before all of it: only what is open is of any day. */
+	OK(f, store_read_costs(sr, 0, utc_day(T0) - 1, &j, &f->e));
+	assert_part(j, "days", "[]");
+	assert_part(j, "jobs", "[]");
+	assert_int_equal(json_array_size(json_object_get(j, "open")), 1);
+	json_decref(j);
+	store_reader_close(sr);
+}
+
+int main(void)
+{
+#define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_training_job),
+		CASE(test_endpoint),
+		CASE(test_costs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
