@@ -40,6 +40,7 @@ void command_send(struct request *rq, enum command_kind kind, const char *id, in
 	c->done = on_done;
 	c->userdata = rq;
 	c->run = run;
+	c->json = run ? json_incref(run->warnings) : NULL; /* the engine frees the run */
 	rq->state = c;
 	rq->state_free = command_free;
 	if (id && !str_copy(c->id, sizeof(c->id), id)) {

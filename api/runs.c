@@ -29,6 +29,8 @@ static void reply_run(struct request *rq, unsigned status, const char *id)
 		reply_error(rq, r, &e);
 		return;
 	}
+	if (status == 201)
+		submit_add_warnings(rq, run);
 	reply_item(rq, status, run);
 	if (status != 201)
 		return;

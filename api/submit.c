@@ -40,6 +40,14 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 		command_send(rq, COMMAND_SUBMIT, NULL, 0, run, then);
 }
 
+void submit_add_warnings(const struct request *rq, json_t *item)
+{
+	const struct command *c = rq->state;
+
+	if (c->kind == COMMAND_SUBMIT && json_array_size(c->json))
+		json_object_set(item, "warnings", c->json);
+}
+
 void validate(struct request *rq)
 {
 	bool is_job = !json_object_get(rq->json, "jobs") && json_object_get(rq->json, "kind");
@@ -56,7 +64,8 @@ void validate(struct request *rq)
 		reply_error(rq, r, &e);
 		return;
 	}
-	answer = json_pack("{s:b, s:O}", "valid", r >= 0, "problems", problems);
+	answer = json_pack("{s:b, s:O, s:o}", "valid", r >= 0, "problems", problems, "warnings",
+			   run ? json_incref(run->warnings) : json_array());
 	if (placement)
 		json_object_set_new(answer, "placement", placement);
 	reply_json(rq, 200, answer);

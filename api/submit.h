@@ -6,3 +6,5 @@
 
 /* Check the body (422 with every problem found) and queue the submit; `then` follows the commit. */
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
+/* In `then`: add what the submit warned of as "warnings", if anything. */
+void submit_add_warnings(const struct request *rq, json_t *item);

@@ -25,6 +25,9 @@ static int check_endpoint_names(struct engine *e, const struct run_spec *run, st
 			continue;
 		if (r < 0)
 			return r;
+		if (ep.target == run->jobs[i].target &&
+		    str_eq(json_get_str(run->jobs[i].spec, "on_existing", ""), "update"))
+			continue;
 		snprintf(field, sizeof(field), "/jobs/%zu/endpoint", i);
 		return err_at(reterr, ERR_EXISTS, field,
 			      "an endpoint named '%s' is %s; delete it or choose another name",

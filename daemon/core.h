@@ -63,6 +63,7 @@ struct turn_action {
 struct live_endpoint {
 	char name[SPEC_NAME_MAX + 1];
 	char id[ID_LEN];
+	enum job_target target;
 	enum endpoint_state state;
 	int work_dirfd; /* -1: no server now */
 	int64_t last_request_us;

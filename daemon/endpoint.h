@@ -31,7 +31,8 @@ void endpoints_tick(struct engine *e);
 void live_refresh(struct engine *e);
 void live_refresh_after(struct engine *e, void *arg, bool committed);
 void live_free(struct engine *e);
-bool live_name_taken(struct engine *e, const char *name); /* any thread */
+bool live_name_taken(struct engine *e, const char *name,
+		     enum job_target *ret_target); /* any thread */
 
 /* ---- ask.c ---- */
 /* One request to a live endpoint. The caller fills the first part and owns it until `done` has run,

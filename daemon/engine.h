@@ -51,7 +51,7 @@ struct command {
 		     */
 	struct err err; /* when result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
-	json_t *json;	      /* the caller's to release */
+	json_t *json;	      /* the caller's to release; of a submit, its warnings */
 	struct command *next; /* the engine's */
 };
 

@@ -51,6 +51,7 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 		return NULL;
 	memcpy(live->name, ep->name, sizeof(live->name));
 	memcpy(live->id, ep->id, sizeof(live->id));
+	live->target = ep->target;
 	live->state = ep->state;
 	live->last_request_us = ep->last_request_us;
 	if (was && was->last_request_us > live->last_request_us)
@@ -93,13 +94,15 @@ void live_refresh_after(struct engine *e, void *arg, bool committed)
 		live_refresh(e);
 }
 
-bool live_name_taken(struct engine *e, const char *name)
+bool live_name_taken(struct engine *e, const char *name, enum job_target *ret_target)
 {
 	bool taken = false;
 
 	pthread_mutex_lock(&e->live_lock);
-	for (const struct live_endpoint *l = e->live; l && !taken; l = l->next)
+	for (const struct live_endpoint *l = e->live; l && !taken; l = l->next) {
 		taken = str_eq(l->name, name);
+		*ret_target = l->target;
+	}
 	pthread_mutex_unlock(&e->live_lock);
 	return taken;
 }

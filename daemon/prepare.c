@@ -28,33 +28,110 @@ static bool model_known(void *userdata, const char *name)
 	return find_model(userdata, name) != NULL;
 }
 
+static bool is_below(const char *real, const char *root)
+{
+	size_t n = strlen(root);
+
+	while (n && root[n - 1] == '/')
+		n--;
+	return strncmp(real, root, n) == 0 && (real[n] == '/' || !real[n]);
+}
+
+static bool check_roots(const struct settings *set, const struct spec_path *p, const char *real,
+			const char *verb, json_t *problems)
+{
+	for (const char *const *root = set->roots; *root; root++)
+		if (is_below(real, *root))
+			return true;
+	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
+		    "'%s' is not below a root that jobs may %s (setting local.roots)", real, verb);
+	return false;
+}
+
+/* The path as the spec means it: relative ones start at base_dir. False: too long. */
+static bool whole_path(const struct settings *set, const struct spec_path *p, char *path)
+{
+	if (p->path[0] == '/')
+		return str_copy(path, PATH_MAX, p->path);
+	return path_join(path, PATH_MAX, set->base_dir, p->path);
+}
+
 /* The real path of what the spec names, checked against the roots. */
 static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
 		      json_t *problems)
 {
-	char joined[PATH_MAX];
+	bool absolute = p->path[0] == '/';
+	char path[PATH_MAX];
 
-	if (!path_join(joined, sizeof(joined), p->path[0] == '/' ? "" : set->base_dir, p->path) ||
-	    !realpath(p->path[0] == '/' ? p->path : joined, real)) {
+	if (!whole_path(set, p, path) || !realpath(path, real)) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
-			    strerror(errno), p->path[0] == '/' ? "" : "; relative paths start at ",
-			    p->path[0] == '/' ? "" : set->base_dir,
-			    p->use == SPEC_PATH_MODEL
-				    ? ", and the configuration names no such model"
-				    : "");
+			    strerror(errno), absolute ? "" : "; relative paths start at ",
+			    absolute ? "" : set->base_dir,
+			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
+							"and one of the hub is written org/name"
+						      : "");
 		return false;
 	}
-	for (const char *const *root = set->roots; *root; root++) {
-		size_t n = strlen(*root);
+	return check_roots(set, p, real, "read", problems);
+}
 
-		while (n && (*root)[n - 1] == '/')
-			n--;
-		if (strncmp(real, *root, n) == 0 && (real[n] == '/' || !real[n]))
-			return true;
+/* Is there no such thing here, so that the name of a model means the hub's? */
+static bool means_hub(const struct settings *set, const struct spec_path *p)
+{
+	char path[PATH_MAX];
+
+	return p->hub && whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
+}
+
+/* The real path of a thing that need not exist: its nearest parent that does, and the rest of the
+ * path, which has plain names only. NULL, or why not. */
+static const char *real_path_to_be(char *path, char *real)
+{
+	char parent[PATH_MAX];
+	size_t end = strlen(path);
+	const char *rest;
+
+	while (end > 1 && path[end - 1] == '/')
+		path[--end] = '\0';
+	for (;;) {
+		snprintf(parent, sizeof(parent), "%.*s", end ? (int)end : 1, path);
+		if (realpath(parent, real))
+			break;
+		if (errno != ENOENT || end == 0)
+			return strerror(errno);
+		while (end && path[--end] != '/')
+			;
 	}
-	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
-		    "'%s' is not below a root that jobs may read (setting local.roots)", real);
-	return false;
+	rest = path + end + (path[end] == '/');
+	if (!*rest)
+		return NULL;
+	if (!path_is_inside(rest))
+		return "write it without '.' and '..'";
+	str_copy(parent, sizeof(parent), real);
+	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
+}
+
+/* A directory to write: below a root, and outside of what the daemon keeps. */
+static bool find_output(const struct settings *set, const struct spec_path *p, char *real,
+			json_t *problems)
+{
+	char path[PATH_MAX], data[PATH_MAX];
+	const char *why =
+		whole_path(set, p, path) ? real_path_to_be(path, real) : strerror(ENAMETOOLONG);
+
+	if (why) {
+		problem_add(problems, p->pointer, PROBLEM_INVALID,
+			    "'%s' cannot be a directory to write: %s", p->path, why);
+		return false;
+	}
+	if (!check_roots(set, p, real, "write", problems))
+		return false;
+	if (realpath(set->data_dir, data) && is_below(real, data)) {
+		problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
+			    "'%s' is where the daemon keeps its own; write elsewhere", real);
+		return false;
+	}
+	return true;
 }
 
 static bool check_kind(const struct spec_path *p, const char *real, json_t *problems)
@@ -62,9 +139,9 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	char config[PATH_MAX];
 	bool is_dir = path_is_dir(AT_FDCWD, real);
 
-	if (p->use == SPEC_PATH_DATASET)
+	if (p->use == SPEC_PATH_DATASET || p->use == SPEC_PATH_SOURCE)
 		return true;
-	if (!is_dir) {
+	if (!is_dir && (p->use != SPEC_PATH_OUTPUT || path_exists(AT_FDCWD, real))) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s' is not a directory",
 			    real);
 		return false;
@@ -120,7 +197,11 @@ static void check_path(struct engine *e, const struct spec_path *p, bool dry, js
 		json_object_set_new(p->object, p->key, json_string(model->dir));
 		return;
 	}
-	if (!find_path(e->settings, p, real, problems) || !check_kind(p, real, problems))
+	if (means_hub(e->settings, p))
+		return;
+	if (!(p->use == SPEC_PATH_OUTPUT ? find_output : find_path)(e->settings, p, real,
+								    problems) ||
+	    !check_kind(p, real, problems))
 		return;
 	if (p->use != SPEC_PATH_SOURCE_DIR)
 		json_object_set_new(p->object, p->key, json_string(real));
@@ -134,12 +215,17 @@ static void check_endpoint(struct engine *e, const struct job_spec *job, size_t 
 	const char *name = json_get_str(job->spec, "endpoint", "");
 	char pointer[64] = "/endpoint";
 
-	if (job->kind != JOB_DEPLOY || !live_name_taken(e, name))
+	bool update = str_eq(json_get_str(job->spec, "on_existing", ""), "update");
+	enum job_target target;
+
+	if (job->kind != JOB_DEPLOY || !live_name_taken(e, name, &target) ||
+	    (update && target == job->target))
 		return;
 	if (!is_job)
 		snprintf(pointer, sizeof(pointer), "/jobs/%zu/endpoint", i);
 	problem_add(problems, pointer, PROBLEM_ENDPOINT_TAKEN,
-		    "an endpoint named '%s' is live; delete it or choose another name", name);
+		    "an endpoint named '%s' is live%s%s; delete it or choose another name", name,
+		    update ? " with the target " : "", update ? job_target_str(target) : "");
 }
 
 static void check_money(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
@@ -152,30 +238,53 @@ static void check_money(struct engine *e, const struct job_spec *job, size_t i, 
 	budget_check(e->settings, job, at, problems);
 }
 
-/* {"jobs":[{"name","target","slot":"cpu"|"gpu"|"endpoint"|"none","gpus","cpus",
- * and where it costs money "worst_case_usd"}]} */
+/* What a job that runs there asks for. */
+static json_t *instances_json(const struct job_spec *job)
+{
+	const json_t *s = json_object_get(job->spec, "sagemaker");
+	const json_t *serverless = json_object_get(s, "serverless");
+
+	if (serverless)
+		return json_pack("{sO}", "serverless", serverless);
+	return json_pack("{ss si sb}", "instance_type", json_get_str(s, "instance_type", ""),
+			 "instance_count", (int)json_get_int(s, "instance_count", 1), "spot",
+			 json_get_bool(s, "spot", false));
+}
+
+/* {"name","kind","target","runs":"local"|"sagemaker","slot": its line,"gpus","cpus"[,"sagemaker",
+ * "worst_case_usd"]} */
+static json_t *job_placement(struct engine *e, const struct job_spec *job)
+{
+	enum job_target runs = job_runs_at(job->kind, job->target);
+	bool here = runs == TARGET_LOCAL;
+	struct job_resources res;
+	enum job_place place;
+	json_t *out, *cost;
+
+	job_resources_of(job->spec, &res);
+	place = job_place_of(job->kind, job->target, res.gpus);
+	out = json_pack("{ss ss ss ss ss si si}", "name", job->name, "kind",
+			job_kind_str(job->kind), "target", job_target_str(job->target), "runs",
+			job_target_str(runs), "slot", job_place_str(place), "gpus",
+			here ? res.gpus : 0, "cpus",
+			!here	   ? 0
+			: res.cpus ? res.cpus
+				   : e->settings->cpus_per_slot);
+	if (!here)
+		json_object_set_new(out, "sagemaker", instances_json(job));
+	cost = budget_text(e->settings, job->spec, job->kind, job->target);
+	if (cost)
+		json_object_set_new(out, "worst_case_usd", cost);
+	return out;
+}
+
+/* {"jobs":[…]} */
 static json_t *placement_json(struct engine *e, const struct run_spec *run)
 {
 	json_t *jobs = json_array();
 
-	for (size_t i = 0; i < run->jobs_n; i++) {
-		const struct job_spec *job = &run->jobs[i];
-		bool process = job->kind == JOB_DEPLOY || job_kind_has_execution(job->kind);
-		struct job_resources res;
-		const char *slot = "none";
-
-		job_resources_of(job->spec, &res);
-		if (process)
-			slot = res.gpus ? "gpu" : job->kind == JOB_DEPLOY ? "endpoint" : "cpu";
-		json_array_append_new(
-			jobs,
-			json_pack("{ss ss ss ss si si so*}", "name", job->name, "kind",
-				  job_kind_str(job->kind), "target", job_target_str(job->target),
-				  "slot", slot, "gpus", res.gpus, "cpus",
-				  res.cpus ? res.cpus : e->settings->cpus_per_slot,
-				  "worst_case_usd",
-				  budget_text(e->settings, job->spec, job->kind, job->target)));
-	}
+	for (size_t i = 0; i < run->jobs_n; i++)
+		json_array_append_new(jobs, job_placement(e, &run->jobs[i]));
 	return json_pack("{so}", "jobs", jobs);
 }
 

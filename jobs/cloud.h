@@ -46,7 +46,7 @@ bool cloud_state_may(enum cloud_state from, enum cloud_state to);
 #define CLOUD_NAME_PREFIX "trainyard-"
 #define CLOUD_NONCE_LEN	  13 /* 12 characters and NUL: 60 random bits */
 
-/* Tags that every resource carries, and no other that begins so. */
+/* Tags that every resource carries, and no other that begins so (SPEC_TAGS_CLOUD_MAX). */
 #define CLOUD_TAG_INSTALL  "trainyard:install"
 #define CLOUD_TAG_NONCE	   "trainyard:nonce"
 #define CLOUD_TAG_RUN	   "trainyard:run"

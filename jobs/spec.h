@@ -18,11 +18,13 @@
 #define SPEC_JOBS_MAX 256 /* jobs in a run */
 #define SPEC_NAME_MAX \
 	63 /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-#define SPEC_NEEDS_MAX	  64 /* needs of one job */
-#define SPEC_TAGS_MAX	  50
-#define SPEC_PROBLEMS_MAX 20   /* further ones are not listed */
-#define SPEC_PATH_MAX	  1024 /* bytes of a path or URI */
-#define SPEC_PRIORITY_MAX 1000 /* -1000 … 1000 */
+#define SPEC_NEEDS_MAX	      64 /* needs of one job */
+#define SPEC_TAGS_MAX	      50
+#define SPEC_TAGS_CLOUD_MAX   44   /* of a job that runs on SageMaker: 50 less ours (cloud.h) */
+#define SPEC_PROBLEMS_MAX     20   /* further ones are not listed */
+#define SPEC_PATH_MAX	      1024 /* bytes of a path or URI */
+#define SPEC_CLOUD_RUNTIME_US (INT64_C(86400) * 1000000) /* SageMaker's own default */
+#define SPEC_PRIORITY_MAX     1000			 /* -1000 … 1000 */
 
 /* What validation needs to know of the machine and the configuration. Borrowed for the call. */
 struct spec_context {
@@ -33,7 +35,8 @@ struct spec_context {
 	int64_t memory_bytes;	      /* of the machine; local.memory is refused for now */
 	const char *python;	      /* default of local.python */
 	int64_t lease_ttl_default_us, lease_ttl_max_us;
-	int64_t max_runtime_default_us; /* 0: none */
+	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_CLOUD_RUNTIME_US */
+	bool aws_role_default; /* the configuration has a role for jobs without sagemaker.role */
 	/* Is `name` a model registered in the configuration? */
 	bool (*model_known)(void *userdata, const char *name);
 	void *userdata;
@@ -56,12 +59,15 @@ enum spec_path_use {
 	SPEC_PATH_DIRECTORY,  /* a directory to read: channels, data */
 	SPEC_PATH_MODEL,      /* a model directory or a registered name */
 	SPEC_PATH_SOURCE_DIR, /* a directory to freeze */
+	SPEC_PATH_SOURCE,     /* a file or directory to read: what an upload sends */
+	SPEC_PATH_OUTPUT,     /* a directory to write, which need not exist */
 };
 
 struct spec_path {
 	char pointer[ERR_FIELD_MAX]; /* into the submitted body */
 	enum spec_path_use use;
 	bool registered;  /* of a model: a name of the configuration, not a path */
+	bool hub;	  /* of a model: if there is no such directory, its name on the hub */
 	json_t *object;	  /* the object in job_spec.spec that holds it, borrowed */
 	const char *key;  /* static or inside object */
 	const char *path; /* inside object */
@@ -70,7 +76,11 @@ struct spec_path {
 /* `spec` holds every field of the job as submitted, with the defaults filled in: name (the kind
  * when it was left out), kind, target, priority, needs as [{"job","when"}] (only those written;
  * `needs` below also has those that follow from references), amounts of bytes as integers, times as
- * text for duration_parse(), references as they are (see spec_resolve). */
+ * text for duration_parse(), references as they are (see spec_resolve).
+ *
+ * Where something lies is text: a local path (absolute once the daemon has looked at it), an
+ * s3://bucket/key (prefixes of `output` end with '/'), or, of a model, its name on the hub, which
+ * never begins with '/'. The model of a training job of the account is {"training_job": name}. */
 struct job_spec {
 	char name[SPEC_NAME_MAX + 1];
 	enum job_kind kind;
@@ -89,6 +99,7 @@ struct run_spec {
 	char name[SPEC_NAME_MAX + 1]; /* "run" when none was given */
 	json_t *body;		      /* as submitted, owned */
 	json_t *tags;
+	json_t *warnings; /* [{"pointer","detail"}]: what is good but probably not meant; owned */
 	struct job_spec *jobs;
 	size_t jobs_n;
 };
@@ -127,5 +138,9 @@ void job_resources_of(const json_t *spec, struct job_resources *ret);
 typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;
+/* The value of an output that the (resolved) spec itself says: where a preprocess job with `output`
+ * writes, where a download goes. False: it lies in the execution's directory (job_output_path), or
+ * only the end of the job tells. */
+bool spec_output_place(const json_t *spec, const char *output, char *buf, size_t size);
 /* One job's JSON schema object (draft 2020-12) for openapi.json, from the field tables. New ref. */
 json_t *spec_json_schema(void);

@@ -20,11 +20,18 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)v, key, value)
+	json_object_foreach((json_t *)v, key, value) {
 		if (!*key || strlen(key) > TAG_NAME_MAX)
 			spec_problem(p, PROBLEM_OUT_OF_RANGE,
 				     "the name of a tag must have 1 to %d bytes, not %zu",
 				     TAG_NAME_MAX, strlen(key));
+		else if (strncasecmp(key, "aws:", 4) == 0 || str_starts(key, "trainyard:"))
+			spec_problem(
+				p, PROBLEM_INVALID,
+				"tags that begin with '%.*s:' belong to %s; choose another name",
+				(int)strcspn(key, ":"), key,
+				str_starts(key, "trainyard:") ? "the daemon" : "AWS");
+	}
 }
 
 /* Does the variable look like it holds a secret? Plain numbers and words for yes and no do not. */

@@ -19,13 +19,16 @@ enum {
 	DEPLOY = SPEC_MODE(JOB_DEPLOY),
 	PREDICT = SPEC_MODE(JOB_PREDICT),
 	DELETE_ENDPOINT = SPEC_MODE(JOB_DELETE_ENDPOINT),
+	UPLOAD = SPEC_MODE(JOB_UPLOAD),
+	DOWNLOAD = SPEC_MODE(JOB_DOWNLOAD),
 	SCRIPTS = SPEC_MODE(JOB_SCRIPT) | SPEC_TRAIN_SCRIPT,
 	PROCESSES = PREPROCESS | TRAIN | EVALUATE | DEPLOY | SCRIPTS,
 };
 
 /* Kinds of outputs that hold files to read. */
-#define ROLES_DATA  (ROLE_DATASET | ROLE_DIRECTORY)
-#define ROLES_INPUT (ROLE_DATASET | ROLE_MODEL | ROLE_DIRECTORY)
+#define ROLES_DATA   (ROLE_DATASET | ROLE_DIRECTORY)
+#define ROLES_INPUT  (ROLE_DATASET | ROLE_MODEL | ROLE_DIRECTORY)
+#define REMOTE_MODEL (REMOTE_S3 | REMOTE_HUB | REMOTE_JOB)
 
 static const char *const words_kind[] = {
 	"preprocess",	   "train",  "evaluate", "deploy",   "predict",
@@ -33,6 +36,7 @@ static const char *const words_kind[] = {
 static const char *const words_target[] = {"local", "sagemaker", NULL};
 static const char *const words_padding[] = {"none", "max_length", NULL};
 static const char *const words_on_existing[] = {"fail", "update", NULL};
+static const char *const words_if_exists[] = {"skip_same", "overwrite", NULL};
 
 static const struct spec_field item_tag = {.name = "tag", .type = FIELD_STRING, .max = 256};
 static const struct spec_field item_variable = {
@@ -45,7 +49,10 @@ static const struct spec_field item_channel = {.name = "channel",
 					       .type = FIELD_PATH,
 					       .accepts = ROLES_INPUT,
 					       .use = SPEC_PATH_DIRECTORY,
-					       .help = "A directory, or a reference to one."};
+					       .remote = REMOTE_S3,
+					       .help = "A directory, s3://…, or a reference."};
+static const struct spec_field item_glob = {
+	.name = "pattern", .type = FIELD_STRING, .min = 1, .max = 256, .check = check_glob};
 static const struct spec_field item_value = {
 	.name = "hyperparameter", .type = FIELD_ANY, .max = 2500};
 
@@ -115,6 +122,11 @@ static const struct spec_field job_fields[] = {
 	 .type = FIELD_OBJECT,
 	 .table = &spec_sagemaker_table,
 	 .help = "What the job gets on Amazon SageMaker; checked, and unused on target local."},
+	{.name = "checkpoint",
+	 .modes = TRAIN | SCRIPTS,
+	 .type = FIELD_OBJECT,
+	 .table = &spec_checkpoint_table,
+	 .help = "Where checkpoints of a job on SageMaker go."},
 
 	{.name = "dataset",
 	 .modes = PREPROCESS,
@@ -128,7 +140,8 @@ static const struct spec_field job_fields[] = {
 	 .flags = SPEC_REQUIRED,
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
-	 .help = "The model whose tokeniser is used: a directory or a registered name."},
+	 .remote = REMOTE_MODEL,
+	 .help = "The model whose tokeniser is used; as below."},
 	{.name = "max_length",
 	 .modes = PREPROCESS,
 	 .type = FIELD_INT,
@@ -143,8 +156,11 @@ static const struct spec_field job_fields[] = {
 	 .help = "Fill every row up to max_length, or not."},
 	{.name = "output",
 	 .modes = PREPROCESS,
-	 .type = FIELD_LATER,
-	 .help = "the results stay with the job; refer to them as ${name.train} and ${name.test}"},
+	 .type = FIELD_PATH,
+	 .use = SPEC_PATH_OUTPUT,
+	 .remote = REMOTE_S3,
+	 .help = "s3://bucket/prefix/ or a directory that gets train and test; the job's own when "
+		 "left out."},
 
 	{.name = "model",
 	 .modes = TRAIN | EVALUATE | DEPLOY,
@@ -152,12 +168,15 @@ static const struct spec_field job_fields[] = {
 	 .flags = SPEC_REQUIRED,
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
-	 .help = "A model directory, a registered name, or a reference such as ${train.model}."},
+	 .remote = REMOTE_MODEL,
+	 .help = "A model directory, a registered name, a reference such as ${train.model}, an "
+		 "s3:// prefix or model.tar.gz, {\"training_job\": name}, or a name on the hub."},
 	{.name = "model",
 	 .modes = SCRIPTS,
 	 .type = FIELD_PATH,
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
+	 .remote = REMOTE_MODEL,
 	 .help = "Handed to the script as the channel 'model'."},
 	{.name = "entry_point",
 	 .modes = SCRIPTS,
@@ -206,6 +225,7 @@ static const struct spec_field job_fields[] = {
 	 .flags = SPEC_REQUIRED,
 	 .accepts = ROLES_DATA,
 	 .use = SPEC_PATH_DATASET,
+	 .remote = REMOTE_S3,
 	 .help = "A tokenised data set, such as ${prep.test}."},
 	{.name = "batch_size",
 	 .modes = EVALUATE,
@@ -251,10 +271,46 @@ static const struct spec_field job_fields[] = {
 	 .table = &spec_parameters_table,
 	 .help = "How answers are made, as in the Hugging Face container."},
 
-	{.name = "checkpoint",
-	 .type = FIELD_LATER,
-	 .help = "native training has hyperparameters.save_steps, and what a script leaves in "
-		 "'checkpoints' is there again at its next attempt"},
+	{.name = "source",
+	 .modes = UPLOAD,
+	 .type = FIELD_PATH,
+	 .flags = SPEC_REQUIRED,
+	 .accepts = ROLES_INPUT | ROLE_FILE,
+	 .use = SPEC_PATH_SOURCE,
+	 .help = "A file or directory, or a reference to one."},
+	{.name = "source",
+	 .modes = DOWNLOAD,
+	 .type = FIELD_PATH,
+	 .flags = SPEC_REQUIRED,
+	 .accepts = ROLES_INPUT,
+	 .remote = REMOTE_S3 | REMOTE_ONLY,
+	 .help = "s3://bucket/key of one object, s3://bucket/prefix/ of all below it, or a "
+		 "reference to what lies in S3."},
+	{.name = "destination",
+	 .modes = UPLOAD,
+	 .type = FIELD_PATH,
+	 .flags = SPEC_REQUIRED,
+	 .remote = REMOTE_S3 | REMOTE_ONLY,
+	 .help = "s3://bucket/prefix/ for a directory, s3://bucket/key for a file; a directory "
+		 "sent to a key that ends in .tar.gz is packed."},
+	{.name = "destination",
+	 .modes = DOWNLOAD,
+	 .type = FIELD_PATH,
+	 .use = SPEC_PATH_OUTPUT,
+	 .help = "A directory; the job's own when left out."},
+	{.name = "exclude",
+	 .modes = UPLOAD | DOWNLOAD,
+	 .type = FIELD_LIST,
+	 .max = 100,
+	 .item = &item_glob,
+	 .help = "Patterns of paths below the source that are left out, such as checkpoint-*."},
+	{.name = "if_exists",
+	 .modes = UPLOAD,
+	 .type = FIELD_ENUM,
+	 .words = words_if_exists,
+	 .fallback = "\"skip_same\"",
+	 .help = "An object of the same size and checksum is not sent again, or it is."},
+
 	{.name = "secrets",
 	 .type = FIELD_LATER,
 	 .help = "let the script read the secret from a file that only its user may read"},
@@ -318,8 +374,8 @@ unsigned spec_output_role(enum job_kind kind, const char *output)
 		{JOB_TRAIN, "model", ROLE_MODEL},	 {JOB_TRAIN, "output", ROLE_DIRECTORY},
 		{JOB_TRAIN, "metrics", ROLE_FILE},	 {JOB_EVALUATE, "metrics", ROLE_FILE},
 		{JOB_DEPLOY, "endpoint", ROLE_ENDPOINT}, {JOB_PREDICT, "predictions", ROLE_VALUE},
-		{JOB_UPLOAD, "uri", ROLE_VALUE},	 {JOB_UPLOAD, "path", ROLE_VALUE},
-		{JOB_DOWNLOAD, "uri", ROLE_VALUE},	 {JOB_DOWNLOAD, "path", ROLE_DIRECTORY},
+		{JOB_UPLOAD, "uri", ROLES_INPUT},	 {JOB_UPLOAD, "path", ROLE_VALUE},
+		{JOB_DOWNLOAD, "uri", ROLE_VALUE},	 {JOB_DOWNLOAD, "path", ROLES_INPUT},
 		{JOB_SCRIPT, "model", ROLE_MODEL},	 {JOB_SCRIPT, "output", ROLE_DIRECTORY},
 	};
 

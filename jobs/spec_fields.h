@@ -16,7 +16,7 @@ struct spec_parse; /* jobs/spec_parse.h */
 enum field_type {
 	FIELD_STRING, /* min..max bytes */
 	FIELD_NAME,   /* SPEC_NAME_MAX bytes of [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-	FIELD_PATH,   /* a local path; `use` says what for */
+	FIELD_PATH,   /* a local path, or what `remote` allows; `use` says what for */
 	FIELD_INT,    /* min..max */
 	FIELD_NUMBER, /* min..max */
 	FIELD_BOOL,
@@ -36,6 +36,14 @@ enum {
 	SPEC_ABOVE_MIN = 1 << 1, /* min itself is not allowed */
 	SPEC_UNIQUE = 1 << 2,	 /* a list without repetitions */
 	SPEC_SHORT = 1 << 3,	 /* of an object: a string stands for its first field */
+};
+
+/* What may stand in a FIELD_PATH besides a local path. */
+enum {
+	REMOTE_S3 = 1 << 0,   /* s3://bucket/key */
+	REMOTE_HUB = 1 << 1,  /* the name of a model on the hub */
+	REMOTE_JOB = 1 << 2,  /* {"training_job": name} */
+	REMOTE_ONLY = 1 << 3, /* not besides: no local path */
 };
 
 /* In which jobs a row applies: bits of kinds, and one more for a train job with a script. */
@@ -66,6 +74,7 @@ struct spec_field {
 	const struct spec_field *item;
 	unsigned accepts; /* outputs that a reference may name; 0: no references */
 	enum spec_path_use use;
+	unsigned remote; /* REMOTE_ bits */
 	/* More to check, after the type is right; `value` is the normalised value. */
 	void (*check)(struct spec_parse *p, const struct spec_field *f, const json_t *value);
 	const char *help;

@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt, ...)
@@ -19,6 +20,21 @@ void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt,
 	va_start(ap, fmt);
 	problem_addv(p->problems, p->pointer, code, fmt, ap);
 	va_end(ap);
+}
+
+void spec_warning(struct spec_parse *p, const char *fmt, ...)
+{
+	char text[ERR_MSG_MAX * 2], detail[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	str_excerpt(detail, sizeof(detail), text);
+	if (json_array_append_new(p->run->warnings, json_pack("{s:s, s:s}", "pointer", p->pointer,
+							      "detail", detail)) < 0)
+		p->no_memory = true;
 }
 
 bool spec_enough(const struct spec_parse *p)
@@ -70,13 +86,6 @@ static bool kind_of(struct spec_parse *p, const json_t *in, enum job_kind *ret)
 		spec_problem(p, PROBLEM_MISSING, "a job needs 'kind': %s", f->help);
 	if (good && job_kind_parse(json_string_value(good), ret) < 0)
 		p->no_memory = true;
-	if (good && (*ret == JOB_UPLOAD || *ret == JOB_DOWNLOAD)) {
-		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "%s jobs need S3, which is not available in this version; remove the "
-			     "job",
-			     job_kind_str(*ret));
-		json_decref(TAKE(good));
-	}
 	spec_leave(p, mark);
 	return good;
 }
@@ -139,7 +148,8 @@ static int start(struct spec_parse *p, const json_t *body, size_t jobs_n)
 		return -ENOMEM;
 	p->run->jobs = calloc(jobs_n ? jobs_n : 1, sizeof(*p->run->jobs));
 	p->run->body = json_deep_copy(body);
-	if (!p->run->jobs || !p->run->body)
+	p->run->warnings = json_array();
+	if (!p->run->jobs || !p->run->body || !p->run->warnings)
 		return -ENOMEM;
 	p->run->jobs_n = jobs_n;
 	return 0;
@@ -227,6 +237,7 @@ void run_spec_free(struct run_spec *rs)
 	free(rs->jobs);
 	json_decref(rs->tags);
 	json_decref(rs->body);
+	json_decref(rs->warnings);
 	free(rs);
 }
 

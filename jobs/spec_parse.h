@@ -26,6 +26,8 @@ struct spec_parse {
 
 void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A finding that refuses nothing: run_spec.warnings. */
+void spec_warning(struct spec_parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Are so many problems found that further ones are not listed? Then do not look for good words. */
 bool spec_enough(const struct spec_parse *p);
 /* Go to "/key" or "/index" below the current place; give the result to spec_leave(). */
@@ -71,10 +73,31 @@ void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t
 void check_regex(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_reason(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_instance_type(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_iam_role(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_image(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_region(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_kms_key(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_ec2_id(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_memory_mb(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_container_path(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_hub_id(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_url(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_sha256(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 
 /* spec_rules.c: rules over several fields and defaults that depend on the machine; at the job. */
 void spec_rules(struct spec_parse *p, struct job_spec *job);
+
+/* spec_sources.c: where data comes from and results go to; at the job. */
+void spec_rule_dataset(struct spec_parse *p, const json_t *spec);
+void spec_rule_output(struct spec_parse *p, json_t *spec);
+void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
+/* spec_sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
+void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job);
+/* spec_trial.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
+ * what the builders refuse or warn of is said at the submit. */
+void spec_trial(struct spec_parse *p, const struct job_spec *job);
 
 /* spec_refs.c: find every reference and local path of all jobs; needs follow from references. */
 void spec_refs_find(struct spec_parse *p);

@@ -8,6 +8,8 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "jobs/hub_id.h"
+#include "jobs/s3_uri.h"
 #include "jobs/spec_parse.h"
 
 #include <stdio.h>
@@ -149,6 +151,14 @@ static void check_role(struct spec_parse *p, const struct place *place,
 			     spec_role_str(place->f->accepts));
 		return;
 	}
+	if (*sub && job_runs_at(other->kind, other->target) != TARGET_LOCAL) {
+		spec_problem(
+			p, PROBLEM_INVALID,
+			"'%s' is inside of an archive, because job '%s' runs on SageMaker; leave "
+			"out what follows the brace",
+			quote, other->name);
+		return;
+	}
 	if (*sub && (role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE) || !path_is_inside(sub + 1)))
 		spec_problem(p, PROBLEM_INVALID,
 			     role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE)
@@ -224,11 +234,13 @@ static int find_place(void *userdata, const struct place *place)
 		check_reference(find->p, find->job, place);
 		return 0;
 	}
-	if (place->f->type != FIELD_PATH)
+	if (place->f->type != FIELD_PATH || s3_uri_is(place->value))
 		return 0;
 	str_copy(path.pointer, sizeof(path.pointer), find->p->pointer);
 	path.registered = path.use == SPEC_PATH_MODEL && find->p->ctx->model_known &&
 			  find->p->ctx->model_known(find->p->ctx->userdata, path.path);
+	path.hub = path.use == SPEC_PATH_MODEL && !path.registered &&
+		   place->f->remote & REMOTE_HUB && hub_model_ok(path.path);
 	if (buf_put(&find->paths, &path, sizeof(path)) < 0)
 		find->p->no_memory = true;
 	return 0;

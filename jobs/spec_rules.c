@@ -15,17 +15,16 @@ static bool is_native(const struct spec_parse *p, enum job_kind kind)
 						   kind == JOB_EVALUATE || kind == JOB_DEPLOY);
 }
 
-static void rule_target(struct spec_parse *p, const struct job_spec *job)
+static bool runs_here(const struct job_spec *job)
 {
-	size_t mark = spec_enter(p, "target");
+	return job_runs_at(job->kind, job->target) == TARGET_LOCAL;
+}
 
-	if (job->target == TARGET_SAGEMAKER)
-		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "the SageMaker target is not available in this version; use "
-			     "\"local\"");
-	spec_leave(p, mark);
-	mark = spec_enter(p, "kind");
-	if (!p->ctx->native && is_native(p, job->kind))
+static void rule_engine(struct spec_parse *p, const struct job_spec *job)
+{
+	size_t mark = spec_enter(p, "kind");
+
+	if (!p->ctx->native && is_native(p, job->kind) && runs_here(job))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
 			     "%s jobs need the native engine, which this build does not have; "
 			     "run a script, or build with -Dnative=enabled",
@@ -49,13 +48,17 @@ static void rule_retry(struct spec_parse *p, json_t *retry)
 	}
 }
 
-static void rule_max_runtime(struct spec_parse *p, json_t *spec)
+/* A training job there always has an end: its price must have one, too. */
+static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 {
+	int64_t fallback_us = p->ctx->max_runtime_default_us;
 	char text[32];
 
-	if (p->ctx->max_runtime_default_us > 0 && !json_object_get(spec, "max_runtime"))
-		spec_set(p, spec, "max_runtime",
-			 json_string(duration_format(text, p->ctx->max_runtime_default_us)));
+	if (fallback_us <= 0 && !runs_here(job) && job->kind != JOB_DEPLOY)
+		fallback_us = SPEC_CLOUD_RUNTIME_US;
+	if (fallback_us > 0 && !json_object_get(job->spec, "max_runtime"))
+		spec_set(p, job->spec, "max_runtime",
+			 json_string(duration_format(text, fallback_us)));
 }
 
 static void rule_gpu_memory(struct spec_parse *p, const json_t *local)
@@ -130,7 +133,7 @@ static void rule_local(struct spec_parse *p, const struct job_spec *job)
 	int64_t cpus = json_get_int(local, "cpus", 0);
 	size_t mark = spec_enter(p, "local"), inner;
 
-	if (local) {
+	if (local && runs_here(job)) { /* else they are for another day: the machine is not asked */
 		rule_gpus(p, job->kind, local);
 		rule_gpu_memory(p, local);
 		inner = spec_enter(p, "cpus");
@@ -144,33 +147,6 @@ static void rule_local(struct spec_parse *p, const struct job_spec *job)
 		    !json_object_get(local, "python"))
 			spec_set(p, local, "python", json_string(p->ctx->python));
 	}
-	spec_leave(p, mark);
-}
-
-/* One source that is split, or two files: never both, never half. */
-static void rule_dataset(struct spec_parse *p, const json_t *spec)
-{
-	const json_t *d = json_object_get(spec, "dataset");
-	bool path = json_object_get(d, "path"), train = json_object_get(d, "train"),
-	     test = json_object_get(d, "test");
-	const char *text = json_get_str(d, "text_column", ""),
-		   *label = json_get_str(d, "label_column", "");
-	char quote[PROBLEM_QUOTE_MAX];
-	size_t mark = spec_enter(p, "dataset");
-
-	if (d && path && (train || test))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'dataset' has 'path' and also 'train' or 'test'; give one source to "
-			     "split, or one file for each split");
-	else if (d && !path && !(train && test) &&
-		 (train || test || p->found == p->found_before_job))
-		spec_problem(p, PROBLEM_MISSING,
-			     "'dataset' needs 'path', or both 'train' and 'test': where the data "
-			     "lies");
-	if (d && str_eq(text, label))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'text_column' and 'label_column' are both '%s'; name two columns",
-			     problem_quote(quote, text));
 	spec_leave(p, mark);
 }
 
@@ -193,10 +169,10 @@ static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
 	char text[32];
 	size_t mark = spec_enter(p, "on_existing"), inner;
 
-	if (str_eq(json_get_str(job->spec, "on_existing", ""), "update"))
+	if (str_eq(json_get_str(job->spec, "on_existing", ""), "update") && runs_here(job))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "updating a live endpoint is not available in this version; delete it "
-			     "first, or deploy under another name");
+			     "updating a live endpoint of this machine is not available in this "
+			     "version; delete it first, or deploy under another name");
 	spec_leave(p, mark);
 	if (!lease)
 		return;
@@ -217,14 +193,17 @@ static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
 
 void spec_rules(struct spec_parse *p, struct job_spec *job)
 {
-	rule_target(p, job);
+	rule_engine(p, job);
 	rule_retry(p, json_object_get(job->spec, "retry"));
-	rule_max_runtime(p, job->spec);
+	rule_max_runtime(p, job);
 	rule_local(p, job);
 	if (job->kind == JOB_PREPROCESS) {
-		rule_dataset(p, job->spec);
+		spec_rule_dataset(p, job->spec);
+		spec_rule_output(p, job->spec);
 		rule_padding(p, job->spec);
 	}
 	if (job->kind == JOB_DEPLOY)
 		rule_deploy(p, job);
+	spec_rule_checkpoint(p, job);
+	spec_rule_sagemaker(p, job);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON schema (draft 2020-12) of a job, from the same tables that the parser uses. */
 #include "base/own.h"
+#include "jobs/cloud.h"
 #include "jobs/spec_fields.h"
 
 #include <math.h>
@@ -64,14 +65,29 @@ static json_t *object_schema(const struct spec_field *f, unsigned modes)
 	return json_pack("{s:[o, o]}", "anyOf", value_schema(&f->table->fields[0], modes), object);
 }
 
+static json_t *path_schema(const struct spec_field *f)
+{
+	json_t *path = json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1, "maxLength",
+				 SPEC_PATH_MAX);
+
+	if (f->remote & REMOTE_ONLY)
+		json_object_set_new(path, "pattern",
+				    json_string(f->accepts ? "^(s3://|\\$\\{)" : "^s3://"));
+	if (!(f->remote & REMOTE_JOB))
+		return path;
+	return json_pack("{s:[o, {s:s, s:{s:{s:s, s:i}}, s:[s], s:b}]}", "anyOf", path, "type",
+			 "object", "properties", "training_job", "type", "string", "maxLength",
+			 CLOUD_NAME_MAX, "required", "training_job", "additionalProperties", false);
+}
+
 static json_t *value_schema(const struct spec_field *f, unsigned modes)
 {
 	switch (f->type) {
-	case FIELD_STRING:
 	case FIELD_PATH:
-		return json_pack("{s:s, s:o, s:o}", "type", "string", "minLength",
-				 bound(f->type == FIELD_PATH ? 1 : f->min), "maxLength",
-				 bound(f->type == FIELD_PATH ? SPEC_PATH_MAX : f->max));
+		return path_schema(f);
+	case FIELD_STRING:
+		return json_pack("{s:s, s:o, s:o}", "type", "string", "minLength", bound(f->min),
+				 "maxLength", bound(f->max));
 	case FIELD_NAME:
 		return name_schema(f);
 	case FIELD_INT:
@@ -154,8 +170,6 @@ json_t *spec_json_schema(void)
 	for (int kind = 0; kind < JOB_KINDS_; kind++) {
 		const char *name = job_kind_str((enum job_kind)kind);
 
-		if (kind == JOB_UPLOAD || kind == JOB_DOWNLOAD)
-			continue; /* refused in this version */
 		json_array_append_new(list, kind_schema(name, name, SPEC_MODE(kind)));
 	}
 	json_array_append_new(list, kind_schema("train with a script", "train", SPEC_TRAIN_SCRIPT));

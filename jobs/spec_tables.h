@@ -18,5 +18,6 @@ extern const struct spec_table spec_sagemaker_table;
 extern const struct spec_table spec_dataset_table;
 extern const struct spec_table spec_train_channels_table;
 extern const struct spec_table spec_hyperparameters_table;
+extern const struct spec_table spec_checkpoint_table;
 extern const struct spec_table spec_lease_table;
 extern const struct spec_table spec_parameters_table;

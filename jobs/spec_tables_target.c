@@ -51,9 +51,9 @@ static const struct spec_field local_fields[] = {
 const struct spec_table spec_local_table = TABLE("'local'", local_fields);
 
 static const struct spec_field item_subnet = {
-	.name = "subnet", .type = FIELD_STRING, .min = 1, .max = 32};
+	.name = "subnet", .type = FIELD_STRING, .min = 1, .max = 32, .check = check_ec2_id};
 static const struct spec_field item_group = {
-	.name = "security group", .type = FIELD_STRING, .min = 1, .max = 32};
+	.name = "security group", .type = FIELD_STRING, .min = 1, .max = 32, .check = check_ec2_id};
 
 static const struct spec_field vpc_fields[] = {
 	{.name = "subnets",
@@ -79,13 +79,19 @@ static const struct spec_field serverless_fields[] = {
 	 .min = 1024,
 	 .max = 6144,
 	 .fallback = "2048",
-	 .help = "Memory of one copy."},
+	 .check = check_memory_mb,
+	 .help = "Memory of one copy, in steps of 1024."},
 	{.name = "max_concurrency",
 	 .type = FIELD_INT,
 	 .min = 1,
 	 .max = 200,
 	 .fallback = "5",
 	 .help = "Requests at a time."},
+	{.name = "provisioned_concurrency",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 200,
+	 .help = "Copies that are kept ready, which costs; at most max_concurrency."},
 };
 static const struct spec_table serverless_table = TABLE("'serverless'", serverless_fields);
 
@@ -95,32 +101,78 @@ static const struct spec_field sagemaker_fields[] = {
 	 .min = 4,
 	 .max = 64,
 	 .check = check_instance_type,
-	 .help = "Such as ml.g5.xlarge."},
-	{.name = "instance_count", .type = FIELD_INT, .min = 1, .max = 100, .help = "Instances."},
+	 .help = "Such as ml.g5.xlarge; needed there, except with serverless."},
+	{.name = "instance_count",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 100,
+	 .help = "Instances; 1 when left out. Training on several uses torch_distributed."},
 	{.name = "role",
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 2048,
-	 .help = "Name or ARN of the IAM role that SageMaker assumes."},
-	{.name = "image", .type = FIELD_STRING, .min = 1, .max = 255, .help = "Container image."},
-	{.name = "volume_gb", .type = FIELD_INT, .min = 1, .max = 16384, .help = "Disk in GB."},
-	{.name = "spot", .type = FIELD_BOOL, .help = "Use spot capacity."},
+	 .check = check_iam_role,
+	 .help = "Name or ARN of the IAM role that SageMaker assumes; the configuration's when "
+		 "left out."},
+	{.name = "image",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 255,
+	 .check = check_image,
+	 .help = "URI of a container image, or a version of Hugging Face's such as "
+		 "transformers4.49; a Hugging Face container when left out."},
+	{.name = "volume_gb",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 16384,
+	 .help = "Disk in GB; of an endpoint at most 512."},
+	{.name = "spot", .type = FIELD_BOOL, .help = "Train on spot capacity."},
 	{.name = "max_wait",
 	 .type = FIELD_DURATION,
 	 .min = 1,
 	 .max = SECONDS_YEAR,
-	 .help = "Longest time to wait for spot capacity and to run, together."},
+	 .help = "Longest time to wait for spot capacity and to run, together; twice max_runtime "
+		 "when left out."},
 	{.name = "vpc", .type = FIELD_OBJECT, .table = &vpc_table, .help = "Network."},
-	{.name = "kms_key", .type = FIELD_STRING, .min = 1, .max = 2048, .help = "KMS key."},
+	{.name = "kms_key",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 2048,
+	 .check = check_kms_key,
+	 .help = "Id, ARN or alias of the KMS key for disks and results."},
 	{.name = "keep_alive",
 	 .type = FIELD_DURATION,
 	 .min = 0,
 	 .max = 21600,
-	 .help = "Keep the instance warm for the next job."},
-	{.name = "region", .type = FIELD_STRING, .min = 1, .max = 32, .help = "AWS region."},
+	 .help = "Keep the training instance warm for the next job, which costs."},
+	{.name = "region",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 32,
+	 .check = check_region,
+	 .help = "AWS region; the configuration's when left out."},
 	{.name = "serverless",
 	 .type = FIELD_OBJECT,
 	 .table = &serverless_table,
 	 .help = "Deploy without instances."},
 };
 const struct spec_table spec_sagemaker_table = TABLE("'sagemaker'", sagemaker_fields);
+
+static const struct spec_field checkpoint_fields[] = {
+	{.name = "s3",
+	 .type = FIELD_PATH,
+	 .remote = REMOTE_S3 | REMOTE_ONLY,
+	 .help = "s3://bucket/prefix/ that SageMaker keeps in step with the directory; below the "
+		 "job's own prefix when left out."},
+	{.name = "path",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = SPEC_PATH_MAX,
+	 .check = check_container_path,
+	 .help = "Directory of the checkpoints in the container; /opt/ml/checkpoints when left "
+		 "out."},
+	{.name = "every",
+	 .type = FIELD_LATER,
+	 .help = "native training has hyperparameters.save_steps, and a script decides by itself"},
+};
+const struct spec_table spec_checkpoint_table = TABLE("'checkpoint'", checkpoint_fields);

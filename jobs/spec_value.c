@@ -6,8 +6,11 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "jobs/cloud.h"
+#include "jobs/s3_uri.h"
 #include "jobs/spec_parse.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,18 +144,62 @@ json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t
 	return json_string(s);
 }
 
+/* {"training_job": name}: a model that a training job of the account has left. */
+static json_t *training_job(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const json_t *name = json_object_get(v, "training_job");
+	const char *s = json_string_value(name);
+	char quote[PROBLEM_QUOTE_MAX];
+
+	if (!(f->remote & REMOTE_JOB) || !name)
+		return spec_wrong_type(p, f, v,
+				       f->remote & REMOTE_JOB ? "text or {\"training_job\": name}"
+							      : "a string");
+	if (!s || json_object_size(v) != 1 || !*s || strlen(s) > CLOUD_NAME_MAX ||
+	    !isalnum((unsigned char)*s) || s[strlen(s) - 1] == '-' || strpbrk(s, "._") ||
+	    !spec_name_ok(s)) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' needs {\"training_job\": name} with the name of a training job: "
+			     "at most %d letters, digits and hyphens, not '%s'",
+			     f->name, CLOUD_NAME_MAX, problem_quote(quote, s ? s : ""));
+		return NULL;
+	}
+	return json_pack("{s:s}", "training_job", s);
+}
+
+/* An address with a scheme: s3 where the row takes it, else nothing. */
+static json_t *address(struct spec_parse *p, const struct spec_field *f, const char *s)
+{
+	char quote[PROBLEM_QUOTE_MAX];
+	struct err why = {0};
+	struct s3_uri uri;
+
+	if (!s3_uri_is(s))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'%s' is a remote address that '%s' does not take; %s",
+			     problem_quote(quote, s), f->name,
+			     f->remote & REMOTE_S3 ? "give s3://bucket/key"
+						   : "download it and give a local path");
+	else if (!(f->remote & REMOTE_S3))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'%s' is in S3, but '%s' is read on this machine; %s",
+			     problem_quote(quote, s), f->name,
+			     f->use == SPEC_PATH_DATASET ? "put it in 's3' instead"
+							 : "download it and give a local path");
+	else if (s3_uri_parse(s, &uri, &why) < 0)
+		spec_problem(p, PROBLEM_INVALID, "%s", why.msg);
+	else
+		return json_string(s);
+	return NULL;
+}
+
 json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	char quote[PROBLEM_QUOTE_MAX];
 	const char *s;
 
-	if (f->use == SPEC_PATH_MODEL && json_object_get(v, "training_job")) {
-		spec_problem(
-			p, PROBLEM_UNSUPPORTED,
-			"a model of a SageMaker training job is not available in this version; "
-			"give a local directory, a registered name or a reference");
-		return NULL;
-	}
+	if (json_is_object(v))
+		return training_job(p, f, v);
 	s = text_of(p, f, v, SPEC_PATH_MAX);
 	if (!s)
 		return NULL;
@@ -164,15 +211,16 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 	if (!f->accepts && str_starts(s, "${")) {
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' cannot be a reference; it is read when the job is submitted, so "
-			     "give a local path",
+			     "write it out",
 			     f->name);
 		return NULL;
 	}
-	if (strstr(s, "://")) {
-		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "'%s' is a remote address, which is not available in this version; "
-			     "download it and give a local path",
-			     problem_quote(quote, s));
+	if (strstr(s, "://"))
+		return address(p, f, s);
+	if (f->remote & REMOTE_ONLY && !str_starts(s, "${")) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is no address in S3, which '%s' needs; write s3://bucket/key",
+			     problem_quote(quote, s), f->name);
 		return NULL;
 	}
 	return json_string(s);

@@ -31,7 +31,8 @@
  *     "exclude": `*` and `?` within one name, `**` as a part of its own for any number of parts; a
  *     pattern without '/' is about names at any depth; what lies below an excluded directory is
  *     excluded. A tar.gz holds the same bytes for the same files.
- *     "if_exists": "skip_same" (default: same size and checksum are not sent again). Value: the uri
+ *     "if_exists": "skip_same" (default: same size and checksum are not sent again) or
+ *     "overwrite" (sent whatever is there). Value: the uri
  *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
  *     for the default bucket), "kms_key" optional.
  *

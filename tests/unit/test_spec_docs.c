@@ -26,7 +26,10 @@ static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 	case FIELD_NAME:
 		return f->accepts ? "name or reference" : "name";
 	case FIELD_PATH:
-		return f->accepts ? "path or reference" : "path";
+		snprintf(buf, size, "%s%s%s%s", f->remote & REMOTE_ONLY ? "" : "path",
+			 f->remote & REMOTE_S3 ? &", s3://…"[f->remote & REMOTE_ONLY ? 2 : 0] : "",
+			 f->remote & REMOTE_JOB ? ", object" : "", f->accepts ? ", reference" : "");
+		return buf;
 	case FIELD_INT:
 	case FIELD_NUMBER:
 		snprintf(buf, size, "%s, %s %s to %s",

@@ -39,8 +39,6 @@ static void test_targets(void **state)
 		 "between 0s and 6h"},
 		{SM("'vpc': {'subnets': ['a']}"), "/jobs/0/sagemaker/vpc/security_groups",
 		 "missing", "needs 'security_groups'"},
-		{SM("'serverless': {'memory_mb': 7000}"), "/jobs/0/sagemaker/serverless/memory_mb",
-		 "out_of_range", "between 1024 and 6144"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));

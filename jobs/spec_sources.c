@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Where data comes from and where results go: rules over several fields, and the places of outputs
+ * that a spec itself names. */
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/s3_uri.h"
+#include "jobs/spec_parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const sources[] = {"path", "s3", "url", "hub"};
+
+/* Fields that belong to one source and mean nothing beside another. */
+static void check_companions(struct spec_parse *p, const json_t *d)
+{
+	static const struct {
+		const char *field, *source;
+	} companions[] = {
+		{"sha256", "url"}, {"config", "hub"}, {"revision", "hub"}, {"split", "hub"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
+		size_t mark = spec_enter(p, companions[i].field);
+
+		if (json_object_get(d, companions[i].field) &&
+		    !json_object_get(d, companions[i].source))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' belongs to '%s', which is not given; remove it",
+				     companions[i].field, companions[i].source);
+		spec_leave(p, mark);
+	}
+	if (json_object_get(d, "url") && !json_object_get(d, "sha256"))
+		spec_problem(p, PROBLEM_MISSING,
+			     "'url' needs 'sha256' beside it: the checksum of what it gives, so "
+			     "that a retry trains on the same rows");
+}
+
+/* One source that is split, or two files: never both, never half, never two sources. */
+void spec_rule_dataset(struct spec_parse *p, const json_t *spec)
+{
+	const json_t *d = json_object_get(spec, "dataset");
+	bool train = json_object_get(d, "train"), test = json_object_get(d, "test");
+	const char *text = json_get_str(d, "text_column", ""),
+		   *label = json_get_str(d, "label_column", ""), *first = NULL, *second = NULL;
+	char quote[PROBLEM_QUOTE_MAX];
+	size_t mark = spec_enter(p, "dataset");
+
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		if (json_object_get(d, sources[i]))
+			*(first ? &second : &first) = sources[i];
+	if (second)
+		spec_problem(p, PROBLEM_INVALID,
+			     "'dataset' has both '%s' and '%s'; give one source", first, second);
+	else if (first && (train || test))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'dataset' has '%s' and also 'train' or 'test'; give one source to "
+			     "split, or one file for each split",
+			     first);
+	else if (d && !first && !(train && test) &&
+		 (train || test || p->found == p->found_before_job))
+		spec_problem(p, PROBLEM_MISSING,
+			     "'dataset' needs 'path', 's3', 'url' or 'hub', or both 'train' and "
+			     "'test': where the data lies");
+	else if (d && p->found == p->found_before_job)
+		check_companions(p, d);
+	if (d && str_eq(text, label))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'text_column' and 'label_column' are both '%s'; name two columns",
+			     problem_quote(quote, text));
+	spec_leave(p, mark);
+}
+
+/* What is below `output` gets names: it stands for a folder, also without the '/' at its end. */
+void spec_rule_output(struct spec_parse *p, json_t *spec)
+{
+	const char *output = json_get_str(spec, "output", NULL);
+	char prefix[SPEC_PATH_MAX + 2];
+	size_t mark = spec_enter(p, "output");
+
+	if (s3_uri_is(output ? output : "")) {
+		if (str_ends(output, "/"))
+			str_copy(prefix, sizeof(prefix), output);
+		else if (!s3_uri_join(prefix, sizeof(prefix), output, ""))
+			spec_problem(p, PROBLEM_OUT_OF_RANGE, "'output' is too long");
+		spec_set(p, spec, "output", json_string(prefix));
+	}
+	spec_leave(p, mark);
+}
+
+/* Its fields are about SageMaker; here the checkpoints of a job lie with its attempts. */
+void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
+{
+	const json_t *checkpoint = json_object_get(job->spec, "checkpoint");
+	size_t mark = spec_enter(p, "checkpoint");
+
+	if (json_object_size(checkpoint) && job->target == TARGET_LOCAL)
+		spec_warning(p, "'checkpoint' is used on SageMaker only: here the checkpoints of a "
+				"job lie with its attempts, and the next attempt finds them");
+	spec_leave(p, mark);
+}
+
+static bool below(char *buf, size_t size, const char *dir, const char *name)
+{
+	bool slash = str_ends(dir, "/"), s3 = s3_uri_is(dir);
+	int n = snprintf(buf, size, "%s%s%s%s", dir, slash ? "" : "/", name, s3 ? "/" : "");
+
+	return n >= 0 && (size_t)n < size;
+}
+
+bool spec_output_place(const json_t *spec, const char *output, char *buf, size_t size)
+{
+	const char *dir = json_get_str(spec, "output", NULL), *place = NULL;
+	enum job_kind kind;
+
+	if (job_kind_parse(json_get_str(spec, "kind", ""), &kind) < 0)
+		return false;
+	if (kind == JOB_PREPROCESS)
+		return dir && (str_eq(output, "train") || str_eq(output, "test")) &&
+		       below(buf, size, dir, output);
+	if (kind == JOB_DOWNLOAD && str_eq(output, "path"))
+		place = json_get_str(spec, "destination", NULL);
+	if (kind == JOB_DOWNLOAD && str_eq(output, "uri"))
+		place = json_get_str(spec, "source", NULL);
+	if (kind == JOB_UPLOAD && str_eq(output, "path"))
+		place = json_get_str(spec, "source", NULL);
+	return place && str_copy(buf, size, place);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* jobs/spec: jobs whose target is SageMaker: what they get by default, what is refused and what is
+ * only warned of, and the service's limits at the edge and one past. */
+#include "tests/unit/spec_refusal.h"
+
+#include "jobs/cloud.h"
+
+#define TAGS_OURS 6
+
+/* Good jobs there, to spoil. */
+#define THERE		   "'target': 'sagemaker'"
+#define SM_MIN		   "'instance_type': 'ml.g5.xlarge', 'role': 'R'"
+#define CLOUD(s)	   RUN(TRAIN(", " THERE ", 'sagemaker': {" s "}"))
+#define CLOUD_SCRIPT(more) RUN(SCRIPT(", " THERE ", 'sagemaker': {" SM_MIN "}" more))
+#define CLOUD_DEPLOY(s)	   RUN(DEPLOY(", " THERE ", 'sagemaker': {" s "}"))
+
+static const json_t *job_field(const struct run_spec *rs, size_t i, const char *key)
+{
+	return json_object_get(rs->jobs[i].spec, key);
+}
+
+/* Every kind takes the word; where each runs is another matter. */
+static void test_every_kind(void **state)
+{
+	OWN(run_spec_freep)
+	struct run_spec *rs = fixture_good(
+		RUN("{'kind': 'preprocess', " THERE ", 'model': 'm', 'dataset': {'path': 'd'}},"
+		    "{'kind': 'train', " THERE ", 'model': 'm', 'channels': {'train': "
+		    "'${preprocess.train}'}, 'sagemaker': {" SM_MIN "}},"
+		    "{'kind': 'evaluate', " THERE ", 'model': '${train.model}', 'data': "
+		    "'${preprocess.test}'},"
+		    "{'kind': 'deploy', " THERE ", 'model': '${train.model}', 'endpoint': 'e', "
+		    "'sagemaker': {" SM_MIN "}},"
+		    "{'kind': 'predict', " THERE ", 'endpoint': '${deploy.endpoint}', 'inputs': "
+		    "'x'},"
+		    "{'kind': 'delete-endpoint', " THERE ", 'endpoint': '${deploy.endpoint}'},"
+		    "{'kind': 'upload', " THERE ", 'source': '${preprocess.train}', 'destination': "
+		    "'s3://abc/x/'},"
+		    "{'kind': 'download', " THERE ", 'source': '${train.model}'},"
+		    "{'kind': 'script', " THERE ", 'entry_point': 'a.py', 'source_dir': 'd', "
+		    "'channels': {'in': '${upload.uri}'}, 'sagemaker': {" SM_MIN "}}"),
+		&fixture_context);
+
+	assert_int_equal(rs->jobs_n, 9);
+	for (size_t i = 0; i < rs->jobs_n; i++)
+		assert_int_equal(rs->jobs[i].target, TARGET_SAGEMAKER);
+	assert_int_equal(json_array_size(rs->warnings), 0);
+}
+
+static void test_the_documented_pipeline_moves(void **state)
+{
+	OWN(json_decrefp) json_t *body = fixture_json(fixture_pipeline), *problems = json_array();
+	OWN(run_spec_freep) struct run_spec *rs = NULL;
+	struct spec_context ctx = fixture_context;
+	struct err e = {0};
+	size_t i;
+	json_t *job;
+
+	json_array_foreach(json_object_get(body, "jobs"), i, job)
+		json_object_set_new(job, "target", json_string("sagemaker"));
+	/* its deploy names no role */
+	assert_int_equal(run_spec_parse(body, &ctx, &rs, problems, &e), -ERR_INVALID);
+	assert_int_equal(json_array_size(problems), 1);
+	assert_true(fixture_has(problems, "/jobs/2/sagemaker/role", "missing", "aws.role"));
+	ctx.aws_role_default = true;
+	json_array_clear(problems);
+	if (run_spec_parse(body, &ctx, &rs, problems, &e) < 0)
+		fail_msg("%s: %s", e.field, e.msg);
+	assert_string_equal(json_get_str(rs->jobs[1].spec, "max_runtime", ""), "1d");
+	assert_null(job_field(rs, 2, "max_runtime")); /* an endpoint has a lease */
+	assert_string_equal(json_get_str(job_field(rs, 2, "lease"), "ttl", ""), "1h");
+	assert_int_equal(json_get_int(job_field(rs, 1, "local"), "gpus", 0), 0);
+}
+
+static void test_defaults(void **state)
+{
+	struct spec_context ctx = fixture_context;
+
+	ctx.max_runtime_default_us = 3600 * USEC_PER_SEC;
+	ctx.native = false; /* the container has an engine of its own */
+	OWN(run_spec_freep)
+	struct run_spec *rs = fixture_good(CLOUD(SM_MIN ", 'spot': true"), &ctx);
+	OWN(run_spec_freep)
+	struct run_spec *here = fixture_good(
+		RUN(SCRIPT(", 'sagemaker': {'spot': true}, 'max_runtime': '90m'")), &ctx);
+
+	assert_string_equal(json_get_str(rs->jobs[0].spec, "max_runtime", ""), "1h");
+	assert_string_equal(json_get_str(job_field(rs, 0, "sagemaker"), "max_wait", ""), "2h");
+	assert_string_equal(json_get_str(job_field(here, 0, "sagemaker"), "max_wait", ""), "3h");
+}
+
+/* What this machine lacks does not matter there. */
+static void test_local_is_not_asked(void **state)
+{
+	OWN(run_spec_freep)
+	struct run_spec *rs = fixture_good(
+		RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN "}, 'local': {'gpus': 8, "
+			  "'gpu_memory': '80GiB', 'cpus': 64}")),
+		&fixture_context);
+
+	assert_int_equal(json_get_int(job_field(rs, 0, "local"), "gpus", 0), 8);
+}
+
+static void test_needed(void **state)
+{
+	static const struct refusal cases[] = {
+		{CLOUD("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
+		 "such as ml.g5.xlarge"},
+		{CLOUD("'instance_type': 'ml.g5.xlarge'"), "/jobs/0/sagemaker/role", "missing",
+		 "needs 'sagemaker.role'"},
+		{CLOUD_DEPLOY("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
+		 "or 'sagemaker.serverless'"},
+		{RUN(SCRIPT(", " THERE ", 'sagemaker': {'role': 'R'}")),
+		 "/jobs/0/sagemaker/instance_type", "missing", "on SageMaker the job needs"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_forms(void **state)
+{
+	static const struct refusal cases[] = {
+		{SM("'role': 'arn:aws:iam::12345678901:role/R'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN of an IAM role; they look like arn:aws:iam::"},
+		{SM("'role': 'arn:aws:iam::1234567890123:role/R'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN"},
+		{SM("'role': 'arn:aws:iam::123456789012:user/R'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN"},
+		{SM("'role': 'arn:aws:iam::123456789012:role/'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN"},
+		{SM("'role': 'arn:aws:sts::123456789012:role/R'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN"},
+		{SM("'role': 'arn:AWS:iam::123456789012:role/R'"), "/jobs/0/sagemaker/role",
+		 "invalid", "is not the ARN"},
+		{SM("'role': 'my role'"), "/jobs/0/sagemaker/role", "invalid", "or its whole ARN"},
+		{SM("'role': 'a/b'"), "/jobs/0/sagemaker/role", "invalid", "or its whole ARN"},
+		{SM("'image': 'docker image'"), "/jobs/0/sagemaker/image", "invalid",
+		 "container image"},
+		{SM("'image': 'https://host/x'"), "/jobs/0/sagemaker/image", "invalid",
+		 "container image"},
+		{SM("'image': 'pytorch'"), "/jobs/0/sagemaker/image", "invalid", "container image"},
+		{SM("'region': 'us-east'"), "/jobs/0/sagemaker/region", "invalid",
+		 "look like us-east-1"},
+		{SM("'region': 'us east 1'"), "/jobs/0/sagemaker/region", "invalid",
+		 "not an AWS region"},
+		{SM("'region': 'east-1'"), "/jobs/0/sagemaker/region", "invalid",
+		 "not an AWS region"},
+		{SM("'region': 'us-east-1a'"), "/jobs/0/sagemaker/region", "invalid",
+		 "not an AWS region"},
+		{SM("'kms_key': 'my key'"), "/jobs/0/sagemaker/kms_key", "invalid", "a KMS key"},
+		{SM("'vpc': {'subnets': ['subnet 1'], 'security_groups': ['sg-1']}"),
+		 "/jobs/0/sagemaker/vpc/subnets/0", "invalid", "look like subnet-0a1b2c3d"},
+		{RUN(TRAIN(", 'checkpoint': {'path': 'ckpt'}")), "/jobs/0/checkpoint/path",
+		 "invalid", "absolute path in the container"},
+		{RUN(TRAIN(", 'checkpoint': {'s3': '/x'}")), "/jobs/0/checkpoint/s3", "invalid",
+		 "write s3://bucket/key"},
+		{RUN(DEPLOY(", 'checkpoint': {}")), "/jobs/0/checkpoint", "unknown_field",
+		 "a field of train jobs"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_good_forms(void **state)
+{
+	static const char *const good[] = {
+		"'role': 'SageMakerMain'",
+		"'role': 'a.b_c+d=e,f@g-h'",
+		"'role': 'arn:aws:iam::123456789012:role/SageMakerMain'",
+		"'role': 'arn:aws-us-gov:iam::123456789012:role/service-role/x.y@z'",
+		"'region': 'us-east-1'",
+		"'region': 'us-gov-west-1'",
+		"'region': 'eu-isoe-west-12'",
+		"'image': '763104351884.dkr.ecr.us-east-1.amazonaws.com/name:tag'",
+		"'image': 'transformers4.49'",
+		"'kms_key': 'alias/my_key'",
+		"'kms_key': 'arn:aws:kms:us-east-1:123456789012:key/1234-abcd'",
+		"'instance_count': 100",
+		"'keep_alive': '6h'",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text), SM("%s"), good[i]);
+		run_spec_free(fixture_good(text, &fixture_context));
+	}
+}
+
+/* What contradicts itself, on both targets. */
+static void test_contradictions(void **state)
+{
+	static const struct refusal cases[] = {
+		{SM("'serverless': {}"), "/jobs/0/sagemaker/serverless", "invalid",
+		 "for deploy jobs"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {'memory_mb': 7000}}")),
+		 "/jobs/0/sagemaker/serverless/memory_mb", "out_of_range", "between 1024 and 6144"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {'memory_mb': 2000}}")),
+		 "/jobs/0/sagemaker/serverless/memory_mb", "invalid", "1024, 2048, 3072"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {}, 'instance_count': 2}")),
+		 "/jobs/0/sagemaker/serverless", "invalid", "no 'instance_count'"},
+		{CLOUD_DEPLOY(SM_MIN ", 'serverless': {}"), "/jobs/0/sagemaker/serverless",
+		 "invalid", "serverless or has an 'instance_type'"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {'provisioned_concurrency': 6}}")),
+		 "/jobs/0/sagemaker/serverless/provisioned_concurrency", "out_of_range",
+		 "more than 'max_concurrency'"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {}, 'vpc': {'subnets': ['a'], "
+			    "'security_groups': ['b']}}")),
+		 "/jobs/0/sagemaker/vpc", "invalid", "cannot be in a VPC"},
+		{RUN(DEPLOY(", 'sagemaker': {'spot': true}")), "/jobs/0/sagemaker/spot", "invalid",
+		 "for training"},
+		{RUN(DEPLOY(", 'sagemaker': {'keep_alive': '1h'}")), "/jobs/0/sagemaker/keep_alive",
+		 "invalid", "for training"},
+		{RUN(DEPLOY(", 'sagemaker': {'volume_gb': 513}")), "/jobs/0/sagemaker/volume_gb",
+		 "out_of_range", "at most 512"},
+		{SM("'max_wait': '2h'"), "/jobs/0/sagemaker/max_wait", "invalid", "add 'spot'"},
+		{SM("'spot': true, 'max_wait': '23h'"), "/jobs/0/sagemaker/max_wait",
+		 "out_of_range", "at least max_runtime, which is 1d here"},
+		{RUN(TRAIN(", 'max_runtime': '2h', 'sagemaker': {'spot': true, 'max_wait': "
+			   "'119m'}")),
+		 "/jobs/0/sagemaker/max_wait", "out_of_range", "which is 2h here"},
+		{SM("'spot': true, 'keep_alive': '1h'"), "/jobs/0/sagemaker/keep_alive", "invalid",
+		 "cannot be kept warm"},
+		{RUN(DEPLOY(", 'on_existing': 'update'")), "/jobs/0/on_existing", "unsupported",
+		 "endpoint of this machine"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+	run_spec_free(fixture_good(RUN(TRAIN(", 'max_runtime': '2h', 'sagemaker': {'spot': true, "
+					     "'max_wait': '2h'}")),
+				   &fixture_context));
+	run_spec_free(fixture_good(RUN(DEPLOY(", 'sagemaker': {'serverless': "
+					      "{'provisioned_concurrency': 5}}")),
+				   &fixture_context));
+	run_spec_free(fixture_good(
+		RUN(DEPLOY(", 'on_existing': 'update', " THERE ", 'sagemaker': {" SM_MIN "}")),
+		&fixture_context));
+	run_spec_free(
+		fixture_good(RUN(DEPLOY(", 'sagemaker': {'volume_gb': 512}")), &fixture_context));
+}
+
+/* The builders' own refusals are heard at the submit. */
+static void test_the_request_is_tried(void **state)
+{
+	static const struct refusal cases[] = {
+		{CLOUD("'instance_type': 'ml.m5.xlarge', 'role': 'R'"),
+		 "/jobs/0/sagemaker/instance_type", "invalid", "sagemaker.image"},
+		{CLOUD(SM_MIN ", 'image': 'transformers9.9'"), "/jobs/0/sagemaker/image", "invalid",
+		 "9.9"},
+		{CLOUD_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
+		 "/jobs/0/hyperparameters/sagemaker_program", "invalid", "set by the daemon"},
+		{CLOUD_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
+		 "/jobs/0/channels/model", "invalid", "already a channel"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_warnings(void **state)
+{
+	OWN(run_spec_freep)
+	struct run_spec *bad = fixture_good(
+		CLOUD_SCRIPT(", 'hyperparameters': {'a': 'two words', 'b': '$(x)', 'c': '', 'd': "
+			     "[1, 2], 'e': null, 'f': 'a;b'}"),
+		&fixture_context);
+	OWN(run_spec_freep)
+	struct run_spec *good = fixture_good(
+		CLOUD_SCRIPT(", 'hyperparameters': {'a': 'word', 'b': 1e-5, 'c': true, 'd': "
+			     "'a/b_c.d-e=f,g'}"),
+		&fixture_context);
+	OWN(run_spec_freep)
+	struct run_spec *here = fixture_good(
+		RUN(SCRIPT(", 'hyperparameters': {'a': 'two words'}, 'checkpoint': {'path': "
+			   "'/opt/ml/checkpoints'}")),
+		&fixture_context);
+
+	assert_int_equal(json_array_size(bad->warnings), 6);
+	assert_string_equal(json_get_str(json_array_get(bad->warnings, 0), "pointer", ""),
+			    "/jobs/0");
+	assert_non_null(strstr(json_get_str(json_array_get(bad->warnings, 0), "detail", ""),
+			       "hyperparameter 'a'"));
+	assert_int_equal(json_array_size(good->warnings), 0);
+	assert_int_equal(json_array_size(here->warnings), 1); /* its arguments are quoted here */
+	assert_string_equal(json_get_str(json_array_get(here->warnings, 0), "pointer", ""),
+			    "/jobs/0/checkpoint");
+}
+
+/* `n` entries of a map, or one entry of `n` bytes; there and here. */
+static int parse_with(const char *field, size_t entries, size_t bytes, const char *target,
+		      json_t *problems)
+{
+	OWN(json_decrefp)
+	json_t *body = fixture_json(CLOUD_SCRIPT("")), *text = NULL;
+	OWN(freep) char *long_text = calloc(1, bytes + 1);
+	OWN(run_spec_freep) struct run_spec *rs = NULL;
+	json_t *job = json_array_get(json_object_get(body, "jobs"), 0), *map = json_object();
+	char name[32];
+
+	memset(long_text, 'v', bytes);
+	text = json_string(long_text);
+	for (size_t i = 0; i < entries; i++) {
+		snprintf(name, sizeof(name), "n%zu", i);
+		json_object_set(map, name, text);
+	}
+	json_object_set_new(job, field, map);
+	json_object_set_new(job, "target", json_string(target));
+	return run_spec_parse(body, &fixture_context, &rs, problems, NULL);
+}
+
+static void test_limits(void **state)
+{
+	static const struct {
+		const char *field;
+		size_t entries, bytes; /* the most */
+		bool count;	       /* one more entry, or one more byte */
+		const char *pointer, *code;
+	} cases[] = {
+		{"tags", SPEC_TAGS_CLOUD_MAX, 1, true, "/jobs/0/tags", "too_many"},
+		{"environment", 1, 512, false, "/jobs/0/environment/n0", "out_of_range"},
+		{"hyperparameters", 95, 1, true, "/jobs/0/hyperparameters", "out_of_range"},
+	};
+
+	assert_int_equal(SPEC_TAGS_CLOUD_MAX + TAGS_OURS, 50);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(json_decrefp) json_t *problems = json_array();
+		size_t entries = cases[i].entries + cases[i].count;
+		size_t bytes = cases[i].bytes + !cases[i].count;
+
+		assert_int_equal(parse_with(cases[i].field, cases[i].entries, cases[i].bytes,
+					    "sagemaker", problems),
+				 0);
+		assert_int_equal(parse_with(cases[i].field, entries, bytes, "sagemaker", problems),
+				 -ERR_INVALID);
+		assert_int_equal(json_array_size(problems), 1);
+		if (!fixture_has(problems, cases[i].pointer, cases[i].code, "SageMaker"))
+			fail_msg("%s", cases[i].field);
+		assert_int_equal(parse_with(cases[i].field, entries, bytes, "local", problems), 0);
+	}
+}
+
+static void test_tags(void **state)
+{
+	static const struct refusal cases[] = {
+		{RUN(TRAIN(", 'tags': {'aws:x': 'y'}")), "/jobs/0/tags", "invalid",
+		 "belong to AWS"},
+		{RUN(TRAIN(", 'tags': {'AWS:x': 'y'}")), "/jobs/0/tags", "invalid",
+		 "belong to AWS"},
+		{RUN(TRAIN(", 'tags': {'" CLOUD_TAG_NONCE "': 'y'}")), "/jobs/0/tags", "invalid",
+		 "belong to the daemon"},
+		{"{'tags': {'trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
+		 "belong to the daemon"},
+		{CLOUD_SCRIPT(", 'tags': {'a&b': 'y'}"), "/jobs/0/tags/a&b", "invalid",
+		 "AWS takes letters"},
+		{CLOUD_SCRIPT(", 'tags': {'a': 'y?'}"), "/jobs/0/tags/a", "invalid",
+		 "AWS takes letters"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+	run_spec_free(fixture_good(CLOUD_SCRIPT(", 'tags': {'Tëam _.:/=+-@': '日本'}"),
+				   &fixture_context));
+	run_spec_free(fixture_good(RUN(SCRIPT(", 'tags': {'a&b': '?'}")), &fixture_context));
+}
+
+/* What runs there leaves archives. */
+static void test_references_into_archives(void **state)
+{
+	static const struct refusal cases[] = {
+		{RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN
+			   "}") ", {'kind': 'evaluate', "
+				"'model': '${t.output}/best', 'data': 'd'}"),
+		 "/jobs/1/model", "invalid", "inside of an archive"},
+		{RUN("{'name': 's', 'kind': 'script', 'entry_point': 'a.py', 'source_dir': "
+		     "'d', " THERE ", 'sagemaker': {" SM_MIN "}}, {'kind': 'evaluate', 'model': "
+		     "'${s.model}/best', 'data': 'd'}"),
+		 "/jobs/1/model", "invalid", "runs on SageMaker"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_kind),
+		cmocka_unit_test(test_the_documented_pipeline_moves),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_local_is_not_asked),
+		cmocka_unit_test(test_needed),
+		cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_good_forms),
+		cmocka_unit_test(test_contradictions),
+		cmocka_unit_test(test_the_request_is_tried),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_references_into_archives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
