@@ -83,7 +83,21 @@ static void read_json_error(struct flight *f)
 	take_message(f, message);
 }
 
-/* S3: <Error>; IAM and STS: <ErrorResponse><Error>. */
+/* S3: <Error>; IAM and STS: <ErrorResponse><Error>; what stands before them sometimes puts <Errors>
+ * around it. */
+static const json_t *find_error(const json_t *in)
+{
+	const json_t *found = json_object_get(in, "Error");
+	const char *name;
+	json_t *inner;
+
+	json_object_foreach((json_t *)in, name, inner) {
+		if (!found)
+			found = find_error(inner);
+	}
+	return found;
+}
+
 static void read_xml_error(struct flight *f)
 {
 	OWN(json_decrefp) json_t *in = NULL;
@@ -93,12 +107,10 @@ static void read_xml_error(struct flight *f)
 
 	if (xml_parse(buf_str(&c->http.reply), c->http.reply.len, NULL, &in, NULL) < 0)
 		return;
-	error = json_object_get(json_object_get(in, "ErrorResponse"), "Error");
-	id = json_get_str(json_object_get(in, "ErrorResponse"), "RequestId", NULL);
-	if (!error)
-		error = json_object_get(in, "Error");
+	error = find_error(in);
 	if (!error)
 		return;
+	id = json_get_str(json_object_get(in, "ErrorResponse"), "RequestId", NULL);
 	take_code(c, json_get_str(error, "Code", ""));
 	take_message(f, json_get_str(error, "Message", NULL));
 	str_copy(f->region, sizeof(f->region), json_get_str(error, "Region", f->region));
@@ -125,7 +137,7 @@ static void read_error(struct flight *f)
 {
 	struct aws_call *c = f->c;
 
-	if (c->service == AWS_S3 || c->service == AWS_IAM || c->service == AWS_STS)
+	if (buf_str(&c->http.reply)[0] == '<')
 		read_xml_error(f);
 	else
 		read_json_error(f);

@@ -9,7 +9,7 @@
 #define SLOWER_EVERY_US INT64_C(1000000)
 #define RATE_FLOOR	0.05 /* of the full rate */
 #define RATE_RECOVERY	0.05 /* of the full rate, with each success */
-#define OPERATION_MAX	64
+#define OPERATION_MAX	128
 
 /* Calls a second and burst. AWS documents few of these: ListTrainingJobs has 2 a second for an
  * account (docs.aws.amazon.com, "Amazon SageMaker AI endpoints and quotas"), GetLogEvents and
@@ -108,17 +108,27 @@ static struct quota *quota_of(struct pace *p, enum aws_service service, const ch
 	return q;
 }
 
-struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
-			    const char *operation)
+static struct pace_lane *find(struct pace *p, enum aws_service service, const char *region,
+			      const char *operation)
 {
 	struct pace_lane *lane = p->lanes;
-	struct quota *quota;
 
-	if (p->lanes_n >= PACE_LANES_MAX)
-		region = operation = "";
 	while (lane && (lane->rule->service != service || !str_eq(lane->region, region) ||
 			!str_eq(lane->operation, operation)))
 		lane = lane->next;
+	return lane;
+}
+
+struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
+			    const char *operation)
+{
+	struct pace_lane *lane = find(p, service, region, operation);
+	struct quota *quota;
+
+	if (!lane && p->lanes_n >= PACE_LANES_MAX) {
+		region = operation = "";
+		lane = find(p, service, region, operation);
+	}
 	if (lane)
 		return lane;
 	quota = quota_of(p, service, region);

@@ -57,6 +57,16 @@ def test_query_unreadable(serve, client, body):
     assert (got["kind"], got["uncertain"]) == ("unreadable", True)
 
 
+@pytest.mark.parametrize("service", ["sagemaker", "logs", "iam", "sts", "s3"])
+@pytest.mark.parametrize("around", ["{}", "<ErrorResponse>{}</ErrorResponse>",
+                                    "<Response><Errors>{}</Errors></Response>"])
+def test_xml_errors_of_every_service(serve, client, service, around):
+    """What stands before a service may refuse in its own words."""
+    text = around.format("<Error><Code>SignatureDoesNotMatch</Code><Message>M.</Message></Error>")
+    got = client(serve([Answer(403, text)]).url).ask(service, "GetX")
+    assert (got["kind"], got["code"]) == ("credentials", "SignatureDoesNotMatch")
+
+
 def test_logs(serve, client):
     server = serve([Answer(200, '{"events":[]}')])
     assert client(server.url).ask("logs", "GetLogEvents", input={})["output"] == {"events": []}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Token buckets, the quota of retries and the waits, with a clock of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "aws/pace.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+
+#define T0 (1000 * USEC_PER_SEC)
+
+static int set_up(void **state)
+{
+	*state = pace_new();
+	return *state ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	pace_free(*state);
+	return 0;
+}
+
+static struct pace_lane *listing(void **state)
+{
+	return pace_lane(*state, AWS_SAGEMAKER, "eu-west-1", "ListTrainingJobs");
+}
+
+/* Two a second: the first two go at once, then one each half second, in order. */
+static void test_listing_has_two_a_second(void **state)
+{
+	struct pace_lane *lane = listing(state);
+
+	assert_int_equal(pace_take(lane, T0), 0);
+	assert_int_equal(pace_take(lane, T0), 0);
+	for (int i = 1; i <= 10; i++)
+		assert_int_equal(pace_take(lane, T0), i * USEC_PER_SEC / 2);
+	assert_int_equal(pace_take(lane, T0 + 5 * USEC_PER_SEC), USEC_PER_SEC / 2);
+	/* an idle hour saves no more than the burst */
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pace_take(lane, T0 + 3600 * USEC_PER_SEC), 0);
+	assert_true(pace_take(lane, T0 + 3600 * USEC_PER_SEC) > 0);
+}
+
+static void test_lanes_are_apart(void **state)
+{
+	struct pace_lane *lane = listing(state);
+
+	assert_ptr_equal(lane, listing(state));
+	while (pace_take(lane, T0) < 60 * USEC_PER_SEC)
+		;
+	lane = pace_lane(*state, AWS_SAGEMAKER, "us-east-1", "ListTrainingJobs");
+	assert_int_equal(pace_take(lane, T0), 0);
+	lane = pace_lane(*state, AWS_SAGEMAKER, "eu-west-1", "ListEndpoints");
+	assert_int_equal(pace_take(lane, T0), 0);
+	lane = pace_lane(*state, AWS_LOGS, "eu-west-1", "ListTrainingJobs");
+	assert_int_equal(pace_take(lane, T0), 0);
+}
+
+/* Every service has a rule for any operation. */
+static void test_every_service_has_a_rule(void **state)
+{
+	for (int s = 0; s < AWS_SERVICES_; s++) {
+		struct pace_lane *lane =
+			pace_lane(*state, (enum aws_service)s, "eu-west-1", "SomethingNew");
+
+		assert_int_equal(pace_take(lane, T0), 0);
+	}
+}
+
+static void test_slower_and_back(void **state)
+{
+	struct pace_lane *lane = listing(state);
+	int64_t wait;
+
+	pace_slower(lane, T0); /* one a second */
+	assert_int_equal(pace_take(lane, T0), USEC_PER_SEC);
+	pace_slower(lane, T0 + 1); /* the same moment */
+	assert_int_equal(pace_take(lane, T0), 2 * USEC_PER_SEC);
+	pace_slower(lane, T0 + 2 * USEC_PER_SEC); /* half of it */
+	wait = pace_take(lane, T0 + 2 * USEC_PER_SEC);
+	assert_int_equal(wait, 2 * USEC_PER_SEC);
+	for (int i = 2; i < 50; i++) /* never to a stand: a twentieth */
+		pace_slower(lane, T0 + 2 * i * USEC_PER_SEC);
+	wait = pace_take(lane, T0 + 10000 * USEC_PER_SEC);
+	assert_int_equal(wait, 0);
+	wait = pace_take(lane, T0 + 10000 * USEC_PER_SEC);
+	while (wait == 0)
+		wait = pace_take(lane, T0 + 10000 * USEC_PER_SEC);
+	assert_int_equal(wait, 10 * USEC_PER_SEC);
+	for (int i = 0; i < 100; i++)
+		pace_success(lane, 0);
+	for (int i = 0; i < 2; i++) /* full again, not more */
+		assert_int_equal(pace_take(lane, T0 + 20000 * USEC_PER_SEC), 0);
+	assert_int_equal(pace_take(lane, T0 + 20000 * USEC_PER_SEC), USEC_PER_SEC / 2);
+}
+
+static void test_quota(void **state)
+{
+	struct pace_lane *lane = listing(state);
+	int cost = 0, retries = 0;
+
+	while (pace_retry(lane, false, &cost))
+		retries++;
+	assert_int_equal(retries, PACE_QUOTA / PACE_COST);
+	assert_int_equal(cost, PACE_COST);
+	/* shared by the operations of the service in the region, by nobody else */
+	assert_false(pace_retry(pace_lane(*state, AWS_SAGEMAKER, "eu-west-1", "DescribeModel"),
+				false, &cost));
+	assert_true(pace_retry(pace_lane(*state, AWS_SAGEMAKER, "eu-west-2", "DescribeModel"),
+			       false, &cost));
+	for (int i = 1; i < PACE_COST; i++)
+		pace_success(lane, 0);
+	assert_false(pace_retry(lane, false, &cost));
+	pace_success(lane, 0);
+	assert_true(pace_retry(lane, false, &cost));
+	/* a time-out costs more; what it brought is given back */
+	pace_success(lane, PACE_COST_TIMEOUT - 1);
+	assert_false(pace_retry(lane, true, &cost));
+	pace_success(lane, 0);
+	assert_true(pace_retry(lane, true, &cost));
+	assert_int_equal(cost, PACE_COST_TIMEOUT);
+}
+
+static void test_quota_has_a_maximum(void **state)
+{
+	struct pace_lane *lane = listing(state);
+	int cost, retries = 0;
+
+	for (int i = 0; i < 2 * PACE_QUOTA; i++)
+		pace_success(lane, PACE_COST);
+	while (pace_retry(lane, true, &cost))
+		retries++;
+	assert_int_equal(retries, PACE_QUOTA / PACE_COST_TIMEOUT);
+}
+
+static void test_number_of_lanes(void **state)
+{
+	struct pace_lane *first = pace_lane(*state, AWS_IAM, "eu-west-0", "ListRoles"),
+			 *last = NULL;
+	char region[32];
+
+	for (int i = 0; i < PACE_LANES_MAX; i++) {
+		struct pace_lane *lane;
+
+		snprintf(region, sizeof(region), "eu-west-%d", i);
+		lane = pace_lane(*state, AWS_IAM, region, "ListRoles");
+		assert_non_null(lane);
+		assert_ptr_not_equal(lane, last);
+		last = lane;
+	}
+	assert_ptr_equal(first, pace_lane(*state, AWS_IAM, "eu-west-0", "ListRoles"));
+	last = pace_lane(*state, AWS_IAM, "us-east-1", "ListRoles");
+	assert_non_null(last);
+	assert_ptr_equal(last, pace_lane(*state, AWS_IAM, "us-east-2", "GetRole"));
+	assert_ptr_not_equal(last, pace_lane(*state, AWS_STS, "us-east-2", "GetRole"));
+}
+
+static void test_backoff(void **state)
+{
+	assert_int_equal(pace_backoff(1, 0), 0);
+	assert_int_equal(pace_backoff(1, 0.5), USEC_PER_SEC / 2);
+	assert_int_equal(pace_backoff(4, 0.5), 4 * USEC_PER_SEC);
+	assert_int_equal(pace_backoff(5, 0.5), 8 * USEC_PER_SEC);
+	assert_int_equal(pace_backoff(6, 0.5), 10 * USEC_PER_SEC);
+	assert_int_equal(pace_backoff(1000, 0.5), 10 * USEC_PER_SEC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_listing_has_two_a_second, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lanes_are_apart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_every_service_has_a_rule, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_slower_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_quota, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_quota_has_a_maximum, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_number_of_lanes, set_up, tear_down),
+		cmocka_unit_test(test_backoff),
+	};
+
+	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
+}
