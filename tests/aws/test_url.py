@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""A data set from a URL with its sha256."""
+import hashlib
+import http.server
+import pathlib
+import signal
+import threading
+
+import pytest
+
+from hub_rig import Rig
+from repos import Repo
+
+DATA = b"text,label\n" + b"".join(b"good film %d,%d\n" % (i, i % 2) for i in range(9000))
+SHA = hashlib.sha256(DATA).hexdigest()
+PATH = "/datasets/acme/rows/resolve/main/my%20rows.csv"
+
+
+@pytest.fixture
+def rig(build, tmp_path):
+    made = Rig(build, tmp_path)
+    made.hub.add(Repo("dataset", "acme/rows")).commit({"my rows.csv": DATA})
+    yield made
+    made.hub.close()
+
+
+@pytest.fixture
+def redirects():
+    """/N redirects N times, then to `target`."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        target = None
+
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            left = int(self.path.strip("/"))
+            self.send_response(302)
+            self.send_header("Location", f"/{left - 1}" if left > 1 else self.target)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.url = "http://127.0.0.1:%d" % server.server_address[1]
+    server.handler = Handler
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_file_keeps_its_kind_and_is_fetched_once(rig):
+    answer = rig.fetch(rig.hub.url + PATH, sha256=SHA.upper())
+    path = pathlib.Path(answer["value"])
+    assert path.read_bytes() == DATA and path.name == "my_20rows.csv"
+    assert answer["bytes"] == answer["expected"] == len(DATA)
+    rig.hub.forget()
+    other = pathlib.Path(rig.fetch("http://127.0.0.1:9/other.csv", sha256=SHA)["value"])
+    assert other.read_bytes() == DATA and other.name == "other.csv" and not rig.hub.calls
+
+
+def test_entry_that_a_job_wrote_into_is_fetched_again(rig):
+    path = pathlib.Path(rig.fetch(rig.hub.url + PATH, sha256=SHA)["value"])
+    path.chmod(0o644)
+    path.write_bytes(b"changed")
+    again = pathlib.Path(rig.fetch(rig.hub.url + PATH, sha256=SHA)["value"])
+    assert again.read_bytes() == DATA and path.read_bytes() == b"changed"
+
+
+@pytest.mark.parametrize("path,sha,reason,words", [
+    (PATH, "", "invalid_input", "needs the sha256"),
+    (PATH, "0" * 64, "data_corrupt", "another checksum than the expected one, 000"),
+    ("/none.csv", SHA, "data_missing", "answers with HTTP status 404")])
+def test_refusals(rig, path, sha, reason, words):
+    answer = rig.fetch(rig.hub.url + path, sha256=sha)
+    assert answer.get("reason") == reason and words in answer["message"], answer
+
+
+def test_secrets_of_an_address_are_not_told(rig):
+    url = rig.hub.url.replace("//", "//me:geheim@") + "/none.csv?sig=geheim"
+    answer = rig.fetch(url, sha256=SHA)
+    assert "status 404" in answer["message"] and "geheim" not in answer["message"]
+
+
+def test_nobody_listens(rig):
+    answer = rig.fetch("http://127.0.0.1:9/x.csv", sha256=SHA)
+    assert answer["reason"] == "transfer_failed" and "127.0.0.1:9" in answer["message"]
+
+
+def test_redirects_are_limited(rig, redirects):
+    redirects.handler.target = rig.hub.url + PATH
+    assert "value" in rig.fetch(redirects.url + "/5", sha256=SHA)
+    answer = rig.fetch(redirects.url + "/6", sha256="1" * 64)
+    assert "redirects more than 5 times" in answer["message"]
+    redirects.handler.target = "file:///etc/passwd"
+    assert "HTTP status 302" in rig.fetch(redirects.url + "/1", sha256="2" * 64)["message"]
+
+
+def test_killed_download_goes_on(rig):
+    rig.hub.trouble("/resolve/", "hold", after=70000)
+    process = rig.start({"from": rig.hub.url + PATH, "sha256": SHA})
+    file = rig.tmp / "cache/partial" / SHA / "file"
+    while not file.exists() or file.stat().st_size < 70000:
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    rig.hub.forget()
+    assert "value" in rig.fetch(rig.hub.url + PATH, sha256=SHA)
+    assert [c["range"] for c in rig.calls("hub")] == ["bytes=70000-"]
