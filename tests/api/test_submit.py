@@ -172,7 +172,7 @@ def test_a_burst_of_submits_survives_a_kill(fresh, script):
 
 def moved(job, **more):
     """The job with SageMaker as its target."""
-    return {**job, "target": "sagemaker",
+    return {**job, "target": "sagemaker", "max_runtime": "1h",
             "sagemaker": {"instance_type": "ml.g5.xlarge", "role": "SageMakerMain"}, **more}
 
 
@@ -194,6 +194,7 @@ def test_validate_says_where_each_job_runs(daemon, script, scripts):
     assert jobs["there"]["sagemaker"] == {"instance_type": "ml.g5.xlarge", "instance_count": 1,
                                           "spot": False}
     assert "sagemaker" not in jobs["put"]
+    assert float(jobs["there"]["worst_case_usd"]) > 0
 
 
 def test_a_deploy_there_needs_no_native_engine(daemon):
