@@ -11,7 +11,9 @@
 void fault_point(const char *name);
 #define FAULT(name) fault_point(name)
 #else
-#define FAULT(name) \
-	do {        \
+#define FAULT(name)                   \
+	do {                          \
+		if (0)                \
+			(void)(name); \
 	} while (0)
 #endif

@@ -10,11 +10,19 @@
 
 #define SERVE_URL "http://endpoint" EXECUTION_SERVE_PATH
 
-/* A new descriptor of the directory of the endpoint's socket. */
-static int live_connect(struct engine *e, const char *name, int *ret_dirfd, struct err *reterr)
+/* Where a live endpoint is: a new descriptor of the directory of its socket, or its name on
+ * SageMaker. */
+struct place {
+	int dirfd;
+	char cloud_name[CLOUD_NAME_MAX + 1];
+	char region[32];
+};
+
+static int live_connect(struct engine *e, const char *name, struct place *ret, struct err *reterr)
 {
 	enum endpoint_state state = ENDPOINT_DELETED;
-	int fd = -1;
+
+	*ret = (struct place){.dirfd = -1};
 
 	pthread_mutex_lock(&e->live_lock);
 	for (struct live_endpoint *l = e->live; l; l = l->next) {
@@ -23,15 +31,16 @@ static int live_connect(struct engine *e, const char *name, int *ret_dirfd, stru
 		state = l->state;
 		l->last_request_us = clock_now_us();
 		if (l->work_dirfd >= 0)
-			fd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
+			ret->dirfd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
+		memcpy(ret->cloud_name, l->cloud_name, sizeof(ret->cloud_name));
+		memcpy(ret->region, l->region, sizeof(ret->region));
 	}
 	pthread_mutex_unlock(&e->live_lock);
 	if (state == ENDPOINT_DELETED)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
-	if (fd < 0)
+	if (ret->dirfd < 0 && !ret->cloud_name[0])
 		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
 			       endpoint_state_str(state));
-	*ret_dirfd = fd;
 	return 0;
 }
 
@@ -53,10 +62,13 @@ static void on_answer(struct net_request *http)
 int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, struct err *reterr)
 {
 	struct net_request *http = &ask->http;
-	int dirfd = -1, r = live_connect(e, name, &dirfd, reterr);
+	struct place at;
+	int r = live_connect(e, name, &at, reterr);
 
 	if (r < 0)
 		return r;
+	if (at.cloud_name[0])
+		return endpoint_ask_cloud(e, at.cloud_name, at.region, ask, reterr);
 	net_request_init(http);
 	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
 	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
@@ -64,7 +76,7 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 	http->url = SERVE_URL;
 	http->headers[http->headers_n++] = ask->lines[0];
 	http->headers[http->headers_n++] = ask->lines[1];
-	http->unix_dirfd = dirfd;
+	http->unix_dirfd = at.dirfd;
 	http->unix_socket = EXECUTION_SERVE_SOCKET;
 	http->body = ask->body;
 	http->body_len = ask->body_len;
@@ -75,6 +87,6 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 	http->userdata = ask;
 	r = net_send(e->net, http, reterr);
 	if (r < 0)
-		close(dirfd);
+		close(at.dirfd);
 	return r;
 }

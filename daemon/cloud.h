@@ -6,12 +6,18 @@
  * paced by aws/client.h. Every step is: turn (row says what will be sent) → call → turn (what the
  * answer means). Whatever is lost in between is found again by describing what has the row's name.
  *
- *   cloud.c            the controller: ticks, due rows, calls under way, answers dispatched
- *   cloud_training.c   training jobs: staged inputs → request → create → describe → end of the job
- *   cloud_endpoint.c   endpoints: model → config → endpoint, parity check, update, delete in order
- *   cloud_log.c        CloudWatch logs into the attempt's log file
- *   budget.c           prices, worst cases, caps
- *   stage.c            what an attempt has to fetch and push (both targets)
+ *   cloud.c           the controller: its timer, due rows, steps, calls under way
+ *   cloud_answer.c    what an answer means for its row
+ *   cloud_lookup.c    what must be known of the account before a job starts: who we are, roles
+ *   cloud_place.c     may a job start, and where do its things go
+ *   cloud_plan.c      its intents after the staging; cancel
+ *   cloud_training.c  training jobs: what their status means for the job
+ *   cloud_endpoint.c  endpoints: model → config → endpoint, delete in the other order
+ *   cloud_update.c    an endpoint gets another model
+ *   cloud_parity.c    does an endpoint answer as its model did when it was trained
+ *   cloud_log.c       CloudWatch logs into the attempt's log file
+ *   budget.c          prices, worst cases, caps
+ *   stage.c           what an attempt has to fetch and push (both targets)
  */
 #pragma once
 
@@ -19,44 +25,143 @@
 #include "daemon/core.h"
 #include "storage/store_cloud.h"
 
-/* Why the whole target waits (no credentials, no region): REASON_NONE when it does not. */
-const struct reason *cloud_pause(const struct engine *e);
+/* Reads what the environment and ~/.aws say of AWS. Trouble there is no failure of the daemon: the
+ * target waits with that reason (e->aws_why) and e->aws stays NULL. Negative: no memory. */
+int cloud_open(struct engine *e, struct err *reterr) MUSTCHECK;
+void cloud_free(struct engine *e); /* after net_stop and the inbox */
 
-/* ---- for the scheduler, lifecycle and endpoints; inside a turn ---- */
-/* Start a queued train, script or deploy job whose target is sagemaker: its staging execution. */
-int cloud_start(struct engine *e, const struct job_row *job, const json_t *spec,
-		struct execution_row *row, struct err *reterr) MUSTCHECK;
-/* The staging execution of such a job has ended well: reserve the money, write the intents. */
+/* ---- for the scheduler, lifecycle and endpoints ---- */
+/* Does the job run in the cloud (train, script, deploy with the target sagemaker)? */
+bool cloud_runs(const struct job_row *job);
+/* Can the job start now? false: *why says credentials, money, what is looked up, … Never blocks;
+ * asks for what it does not know, and engine_want_schedule() when it does. */
+bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+/* Where a job's things go. -ERR_INVALID: a look-up says that it cannot be (*ret_code why). */
+struct cloud_place {
+	char region[AWS_REGION_MAX];
+	char account[16];
+	char bucket[64];
+	bool default_bucket; /* sagemaker-{region}-{account}: may be made, owner is checked */
+	char prefix[256];    /* "trainyard/RUN/JOB/" */
+	char role_arn[256];
+};
+int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
+		   struct cloud_place *ret, enum reason_code *ret_code,
+		   struct err *reterr) MUSTCHECK;
+/* Where the model of a training job of the account lies: 1 and *ret; 0: not known yet;
+ * -ERR_INVALID: there is none. */
+int cloud_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+		   size_t size, struct err *reterr) MUSTCHECK;
+
+/* All inside a turn. The staging execution of such a job has ended well: reserve the money, write
+ * the intents. */
 int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
 		 struct err *reterr) MUSTCHECK;
-/* Stop a running or starting one (after its staging, or instead of it). */
+/* Stop a job that has intents: 1; 0: it has none, its staging execution is to be stopped. */
 int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
-/* Delete a SageMaker endpoint: its rows are no longer wanted. */
+/* Its staging ended badly. */
+int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const struct reason *why,
+			   struct err *reterr) MUSTCHECK;
+/* Delete: its rows are no longer wanted; it is gone when they are. */
 int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep,
 			  struct err *reterr) MUSTCHECK;
-/* Can the job start now? false: *why says quota, capacity, money, credentials, … */
-bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why);
 
 /* ---- the controller ---- */
-/* After the commit of rows that are due: look at them now, not at the next tick. */
+/* After the commit: look at the rows now, not at the next beat. */
 void cloud_kick(struct engine *e);
-void cloud_tick(struct engine *e);				   /* every second */
-int cloud_recover(struct engine *e, struct err *reterr) MUSTCHECK; /* at the start */
-void cloud_free(struct engine *e);
+void cloud_kick_after(struct engine *e, void *arg, bool committed);
+
+/* ---- inside of cloud_*.c ---- */
+#define CLOUD_BEAT_US	     USEC_PER_SEC /* rows are looked at at least this often */
+#define CLOUD_BACKOFF_US     USEC_PER_SEC /* first wait after trouble, doubled */
+#define CLOUD_BACKOFF_MAX_US (60 * USEC_PER_SEC)
+#define CLOUD_TRIES_ROLE     6 /* a new role is not everywhere at once */
+
+enum cloud_step {
+	CLOUD_STEP_CREATE,
+	CLOUD_STEP_DESCRIBE,
+	CLOUD_STEP_TAGS,   /* is what has our name ours? */
+	CLOUD_STEP_END,	   /* stop or delete */
+	CLOUD_STEP_UPDATE, /* an endpoint: use the config that its row names */
+	CLOUD_STEP_LOGS,
+	CLOUD_STEP_LOOKUP,
+	CLOUD_STEP_PARITY,
+};
+
+/* One call under way. */
+struct cloud_call {
+	struct engine_message message; /* first: the engine casts back */
+	struct engine *engine;
+	enum cloud_step step;
+	char row[ID_LEN];
+	bool fresh;	   /* create: nothing had been sent before */
+	json_t *input;	   /* owned */
+	char key[512];	   /* what it was about: a look-up's key, a log stream */
+	char text[2][256]; /* header lines of a runtime call */
+	char *body;	   /* owned, of a runtime call */
+	void (*answered)(struct engine *e, struct cloud_call *cc);
+	struct aws_call call;
+	struct cloud_call *next;
+};
+/* input is taken over. NULL: no memory. */
+struct cloud_call *cloud_call_new(struct engine *e, enum aws_service service, const char *operation,
+				  const char *region, json_t *input);
+/* cc->answered runs on the engine thread, once; then cc is freed. Not when the engine stops. */
+void cloud_call_send(struct cloud_call *cc);
+void cloud_call_free(struct cloud_call *cc); /* one that was not sent */
+/* Is a call of this row under way (logs: of its log, else any other)? */
+bool cloud_is_busy(const struct engine *e, const char *row, bool logs);
+
+struct cloud_lookup;
+struct cloud_tail;
+struct cloud {
+	sd_event_source *timer;
+	bool kicked;
+	struct cloud_call *calls;
+	struct cloud_lookup *lookups;
+	struct cloud_tail *tails;
+	struct reason pause; /* REASON_NONE: the target works */
+	int64_t pause_until_us;
+};
+/* Credentials were refused: the whole target waits and tries again later. */
+void cloud_pause(struct engine *e, const struct err *why);
+void cloud_resume(struct engine *e); /* a call went through */
+void cloud_lookups_free(struct cloud *c);
+/* The wait after `tries` troubles in a row. */
+int64_t cloud_backoff_us(const struct engine *e, int tries);
 
 /* One kind of resource, as the controller drives it. */
 struct cloud_driver {
 	const char *create, *describe, *end; /* operations; end: Stop… or Delete… */
 	const char *name_key;		     /* "TrainingJobName" */
-	/* All inside a turn. The answer of describe (never of create) in c->output: what it means
-	 * for the row's owner; may change row->status, answer, next_us. */
-	int (*seen)(struct engine *e, struct cloud_row *row, const struct aws_call *c,
+	const char *arn_key;		     /* "TrainingJobArn" */
+	bool polled; /* it changes by itself; else it is described only to verify */
+	/* All inside a turn. A describe's answer into row->status, answer, reason, next_us, which
+	 * the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
+	int (*seen)(struct engine *e, struct cloud_row *row, const json_t *answer,
 		    struct err *reterr);
+	/* After the row was stored: what the answer means for its owner. May be NULL. */
+	int (*act)(struct engine *e, const struct cloud_row *row, struct err *reterr);
 	/* The row has come to a final state. */
 	int (*over)(struct engine *e, const struct cloud_row *row, struct err *reterr);
 	/* May the row be created or ended now (order of model, config, endpoint)? */
-	bool (*may_create)(struct engine *e, const struct cloud_row *row);
-	bool (*may_end)(struct engine *e, const struct cloud_row *row);
+	int (*may)(struct engine *e, const struct cloud_row *row, bool create, struct err *reterr);
 };
+extern const struct cloud_driver *const cloud_drivers[CLOUD_KINDS_];
 extern const struct cloud_driver cloud_training_driver, cloud_model_driver, cloud_config_driver,
 	cloud_endpoint_driver;
+
+/* cloud_answer.c: in an own turn. */
+void cloud_answered(struct engine *e, struct cloud_call *cc);
+/* Inside a turn: to a final state, and its owner is told. */
+int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
+		   const struct reason *why, struct err *reterr) MUSTCHECK;
+/* cloud.c: send a step of this row now (own turn before it). */
+void cloud_step(struct engine *e, struct cloud_row *row, enum cloud_step step);
+
+/* cloud_log.c */
+void cloud_log_look(struct engine *e, const struct cloud_row *row);
+/* Has the log been read to its end, `over_us` being when the job was first seen to be over? */
+bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us);
+void cloud_log_forget(struct engine *e, const char *row);
+void cloud_tails_free(struct cloud *c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/config_settings.h"
 
+#include "aws/credentials.h"
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
@@ -101,6 +102,21 @@ static int usable_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+/* The region that jobs run in when they do not say: for prices. */
+static const char *find_region(const struct config *cfg, struct machine_settings *m)
+{
+	struct aws_config_options o = {
+		.profile = cfg->aws_profile[0] ? cfg->aws_profile : NULL,
+		.region = cfg->aws_region[0] ? cfg->aws_region : NULL,
+	};
+	struct aws_config *aws = NULL;
+
+	if (aws_config_load(&o, &aws, NULL) >= 0)
+		str_copy(m->region, sizeof(m->region), aws_config_region(aws));
+	aws_config_free(aws);
+	return m->region;
+}
+
 static void fill(const struct config *cfg, struct machine_settings *m)
 {
 	int cpus = usable_cpus(), slots = cfg->local_cpu_slots;
@@ -133,11 +149,25 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->endpoint_start_timeout_us = cfg->endpoint_start_timeout_us;
 	s->predict_timeout_us = cfg->predict_timeout_ms * USEC_PER_MSEC;
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
-	s->aws_region = "";
+	s->aws_region = find_region(cfg, m);
 	s->prices = m->prices;
 	s->money_job_max = cfg->money_job_max_micro_usd;
 	s->money_day_max = cfg->money_day_max_micro_usd;
 	s->money_month_max = cfg->money_month_max_micro_usd;
+	s->transfer_slots = cfg->local_transfer_slots;
+	s->cache_max_bytes = cfg->local_cache_max_bytes;
+	s->aws = (struct aws_settings){
+		.profile = cfg->aws_profile,
+		.region = cfg->aws_region,
+		.role = cfg->aws_role,
+		.bucket = cfg->aws_bucket,
+		.prefix = cfg->aws_prefix,
+		.poll_us = cfg->aws_poll_ms * USEC_PER_MSEC,
+		.log_drain_us = cfg->aws_log_drain_ms * USEC_PER_MSEC,
+		.settle_us = cfg->aws_settle_ms * USEC_PER_MSEC,
+		.wait_us = cfg->aws_wait_ms * USEC_PER_MSEC,
+		.endpoint_timeout_us = cfg->aws_endpoint_timeout_us,
+	};
 }
 
 int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)

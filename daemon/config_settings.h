@@ -12,6 +12,7 @@ struct machine_settings {
 	char *data_dir, *base_dir, *worker, *shim;
 	struct model_name *models;
 	char **model_dirs;
+	char region[32];
 	struct prices *prices;
 };
 

@@ -17,6 +17,7 @@
 #include "daemon/devices.h"
 #include "daemon/engine.h"
 #include "daemon/settings.h"
+#include "jobs/cloud.h"
 #include "jobs/reason.h"
 #include "net/net.h"
 #include "storage/store.h"
@@ -65,7 +66,9 @@ struct live_endpoint {
 	char id[ID_LEN];
 	enum job_target target;
 	enum endpoint_state state;
-	int work_dirfd; /* -1: no server now */
+	int work_dirfd;			     /* -1: no server here now */
+	char cloud_name[CLOUD_NAME_MAX + 1]; /* of a SageMaker endpoint that is in service */
+	char region[32];
 	int64_t last_request_us;
 	struct live_endpoint *next;
 };
@@ -76,11 +79,17 @@ struct engine_message {
 	struct engine_message *next;
 };
 
+struct aws;
+struct cloud;
+
 struct engine {
 	const struct settings *settings;
 	struct store *store;
 	struct feed *feed;
 	struct net *net;
+	struct aws *aws; /* NULL: aws_why says why there is none */
+	struct reason aws_why;
+	struct cloud *cloud; /* the SageMaker target's controller */
 	struct devices *devices;
 	sd_event *loop;
 	int inotify_fd;
@@ -100,8 +109,8 @@ struct engine {
 	struct err turn_err;
 	struct turn_action *actions, **actions_tail;
 	bool want_schedule;
-	bool gpu_waits; /* a job waits for a GPU, perhaps for a process that is not ours */
-	int64_t due_us; /* wall clock: a retry's back-off is over */
+	bool time_helps; /* a job waits for what is not ours: a GPU's other user, AWS, money */
+	int64_t due_us;	 /* wall clock: a retry's back-off is over */
 	sd_event_source *schedule_source, *tick_source, *rescan_source, *gather_source,
 		*inotify_source;
 	int64_t ticks;

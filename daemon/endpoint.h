@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Local endpoints, their leases, and the table of live ones that other threads see. On the engine
+ * Endpoints, their leases, and the table of live ones that other threads see. On the engine
  * thread unless said.
  */
 #pragma once
@@ -11,7 +11,13 @@
 /* Inside a turn. */
 int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr) MUSTCHECK;
-int endpoint_ready(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
+/* The lease's length of a deploy's spec. */
+int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec);
+/* It answers: in service, its deploy job succeeds. `result` may be NULL. */
+int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr) MUSTCHECK;
+/* Nothing is left of it: deleted or failed; its open deploy and delete-endpoint jobs end. */
+int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+		  const struct reason *why, struct err *reterr) MUSTCHECK;
 int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
 		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
 int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
@@ -54,10 +60,15 @@ struct endpoint_ask {
 	size_t reply_len;
 	char reply_type[128];
 
-	struct net_request http; /* ask.c's */
-	char lines[2][160];	 /* likewise: header lines */
+	/* ask.c's and ask_cloud.c's: */
+	struct net_request http;
+	char lines[2][160]; /* header lines */
+	struct cloud_ask *cloud;
 };
 /* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
  * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
 int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
 		 struct err *reterr) MUSTCHECK;
+/* ask_cloud.c: the same for an endpoint on SageMaker, under its name there. */
+int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
+		       struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

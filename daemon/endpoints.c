@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Local endpoints: deploy, ready, crash and restart with back-off, delete. Their states move only
+ * Endpoints: deploy, ready, crash and restart with back-off, delete. Their states move only
  * here. A deploy job is running until its endpoint is in service; the endpoint outlives it. The
  * server process is an execution owned by the endpoint.
  */
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud.h"
+#include "daemon/cloud_update.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/lifecycle.h"
@@ -42,24 +44,56 @@ static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_
 	return text && duration_parse(text, &us) >= 0 ? us : fallback_us;
 }
 
+int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec)
+{
+	return duration_of(json_object_get(spec, "lease"), "ttl",
+			   e->settings->lease_ttl_default_us);
+}
+
+enum {
+	MAKES_A_NEW_ONE,
+	UPDATES,
+	CANNOT_UPDATE
+};
+
+/* on_existing: update, and there is one of that name on SageMaker. */
+static int update_existing(struct engine *e, const struct job_row *job, const json_t *spec,
+			   struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct err none = {0};
+	int r;
+
+	if (!str_eq(json_get_str(spec, "on_existing", ""), "update") ||
+	    store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, &none) < 0 ||
+	    ep.target != TARGET_SAGEMAKER)
+		return MAKES_A_NEW_ONE;
+	r = cloud_update_begin(e, job, &ep, reterr);
+	return r < 0 ? r : r ? CANNOT_UPDATE : UPDATES;
+}
+
 int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr)
 {
 	const struct settings *set = e->settings;
 	const json_t *lease = json_object_get(spec, "lease");
 	struct endpoint_row ep = {
-		.target = TARGET_LOCAL,
+		.target = job_runs_at(job->kind, job->target),
 		.state = ENDPOINT_CREATING,
 		.wanted = true,
 		.spec = (json_t *)spec, /* borrowed by the insert */
-		.lease_ttl_us = duration_of(lease, "ttl", set->lease_ttl_default_us),
+		.lease_ttl_us = endpoint_ttl_us(e, spec),
 		.lease_idle_us = duration_of(lease, "idle", set->lease_idle_default_us),
 		.created_us = clock_now_us(),
 	};
 	struct reason why;
 	struct err taken = {0};
-	int r;
+	int r = cloud_runs(job) ? update_existing(e, job, spec, reterr) : 0;
 
+	if (r < 0 || r == CANNOT_UPDATE)
+		return r < 0 ? r : 0;
+	if (r == UPDATES)
+		return execution_launch(e, row, reterr);
 	id_new('e', ep.id);
 	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
 	str_copy(ep.model, sizeof(ep.model), json_get_str(spec, "model", ""));
@@ -77,7 +111,8 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 		return r;
 	}
 	turn_after(e, live_refresh_after, NULL);
-	memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
+	if (ep.target == TARGET_LOCAL) /* else the execution is the job's: its staging */
+		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
 	return execution_launch(e, row, reterr);
 }
 
@@ -111,19 +146,19 @@ static int finish_deploy(struct engine *e, const struct endpoint_row *ep, enum j
 	return job_finish(e, &job, to, why, outputs, reterr);
 }
 
-int endpoint_ready(struct engine *e, struct execution *ex, struct err *reterr)
+int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason none = {0};
 	int64_t now = clock_now_us();
-	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+	int r = store_endpoint_get(e->store, id, &ep, reterr);
 
 	if (r < 0 || ep.state != ENDPOINT_CREATING)
 		return r;
-	if (ex->result) {
-		r = store_endpoint_set_result(e->store, ep.id, ex->result, reterr);
+	if (result) {
+		r = store_endpoint_set_result(e->store, ep.id, result, reterr);
 		json_decref(ep.result);
-		ep.result = json_incref(ex->result);
+		ep.result = json_incref(result);
 	}
 	if (r >= 0)
 		r = endpoint_move(e, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none, reterr);
@@ -135,8 +170,8 @@ int endpoint_ready(struct engine *e, struct execution *ex, struct err *reterr)
 
 /* ---- the end of a server ---- */
 
-static int gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
-		const struct reason *why, struct err *reterr)
+int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+		  const struct reason *why, struct err *reterr)
 {
 	int r = endpoint_move(e, ep->id, ep->state, to, why, reterr);
 
@@ -157,7 +192,7 @@ static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_
 		reason_set(&said, why->code ? why->code : REASON_KILLED,
 			   "its server ended %d times in a row, the last time: %s",
 			   ENDPOINT_RESTARTS_MAX + 1, why->message);
-		return gone(e, ep, ENDPOINT_FAILED, &said, reterr);
+		return endpoint_gone(e, ep, ENDPOINT_FAILED, &said, reterr);
 	}
 	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
 		delay_us *= 2;
@@ -182,9 +217,9 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 		return r;
 	turn_after(e, live_refresh_after, NULL);
 	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
-		return gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+		return endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
 	if (ep.in_service_us == 0 && why->code != REASON_HOST_LOST) /* it never worked */
-		return gone(e, &ep, ENDPOINT_FAILED, why, reterr);
+		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);
 	return restart_later(e, &ep, ex->row.started_us, why, reterr);
 }
 
@@ -202,6 +237,7 @@ static void stop_server_after(struct engine *e, void *arg, bool committed)
 int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr)
 {
+	struct endpoint_row now = *ep;
 	struct reason reason;
 	char *id;
 	int r;
@@ -214,12 +250,12 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 		r = endpoint_move(e, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
 	if (r < 0)
 		return r;
-	if (!execution_of_endpoint(e, ep->id)) {
-		struct endpoint_row now = *ep;
-
-		now.state = ENDPOINT_DELETING;
-		return gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
-	}
+	now.state = ENDPOINT_DELETING; /* borrows its JSON */
+	now.reason = reason;
+	if (ep->target == TARGET_SAGEMAKER)
+		return cloud_endpoint_delete(e, &now, reterr);
+	if (!execution_of_endpoint(e, ep->id))
+		return endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
 	id = strdup(ep->id);
 	if (!id)
 		return err_errno(reterr, ENOMEM, "delete the endpoint");
@@ -234,6 +270,7 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	OWN(freep) struct usage *u = usage_read(e);
 	OWN(job_row_done) struct job_row job = {0};
 	struct execution_row row = {0};
+	enum reason_code code;
 	struct reason why;
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
@@ -241,10 +278,9 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	    !placement_find(e, u, &job, &row, &why))
 		return r; /* no place now: looked at again at the next tick */
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
-	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, reterr);
+	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
 	if (r < 0) {
-		reason_set(&why, r == -ENOSPC ? REASON_DISK_FULL : REASON_EXEC_FAILED, "%s",
-			   reterr->msg);
+		reason_set(&why, r == -ENOSPC ? REASON_DISK_FULL : code, "%s", reterr->msg);
 		return restart_later(e, ep, clock_now_us(), &why, reterr);
 	}
 	return execution_launch(e, &row, reterr);

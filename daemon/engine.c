@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
@@ -290,9 +291,9 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	if (r >= 0)
 		r = devices_open(settings->nvml_library, &e->devices, reterr);
 	if (r >= 0)
-		r = net_new(NULL, &e->net, reterr);
-	if (r >= 0)
 		r = open_loop(e, reterr);
+	if (r >= 0)
+		r = cloud_open(e, reterr);
 	if (r >= 0)
 		r = engine_recover(e, reterr);
 	if (r < 0) {
@@ -300,6 +301,7 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 		return r;
 	}
 	e->ready = true;
+	cloud_kick(e);
 	engine_want_schedule(e);
 	*ret = e;
 	return 0;
@@ -323,10 +325,13 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	net_free(e->net);
+	if (e->net)
+		net_stop(e->net);
 	if (e->store)
 		run_inbox(e);
 	predicts_free(e);
+	cloud_free(e);
+	net_free(e->net);
 	while (e->executions)
 		execution_drop(e, e->executions);
 	live_free(e);

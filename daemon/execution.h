@@ -10,10 +10,10 @@
 /* ---- launch.c ---- */
 /* Make the directory and spec.json of a new execution of `job` (serve: of its endpoint). The
  * placement (attempt, cpus, devices) is in *row; its id and dir are set here. `resume` is a
- * checkpoint directory or NULL. Writes files only. */
+ * checkpoint directory or NULL. Writes files only. On failure *ret_code is the job's reason. */
 int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
-		      struct err *reterr) MUSTCHECK;
+		      enum reason_code *ret_code, struct err *reterr) MUSTCHECK;
 /* Inside a turn: the row of a prepared execution; after the commit its shim is started. */
 int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr) MUSTCHECK;
 /* Start the shim of a committed execution, in own turns. */

@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
 #include "daemon/lifecycle.h"
+#include "daemon/stage.h"
 #include "wire/control.h"
 
 #include <signal.h>
@@ -151,6 +153,7 @@ static enum job_state judge_end(const struct execution *ex, const struct job_row
 
 static json_t *outputs_of(const struct execution *ex, const struct job_row *job)
 {
+	OWN(json_decrefp) json_t *results = NULL;
 	const char *const *names = job_kind_outputs(job->kind);
 	json_t *outputs = json_object();
 
@@ -165,7 +168,24 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job)
 	}
 	if (ex->result)
 		json_object_set(outputs, "metrics", ex->result);
+	if (stage_results(ex->row.dir, &results, NULL) >= 0)
+		stage_add_outputs(results, outputs);
 	return outputs;
+}
+
+/* The staging of a job that runs in the cloud is over. */
+static int end_staging(struct engine *e, struct execution *ex, const struct job_row *job,
+		       enum job_state to, struct reason *why, struct err *reterr)
+{
+	if (to == STATE_SUCCEEDED && !job->cancel_requested_us)
+		return cloud_staged(e, job, ex, reterr);
+	if (to == STATE_SUCCEEDED) {
+		to = STATE_CANCELLED;
+		reason_set(why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+	}
+	if (job->kind == JOB_DEPLOY)
+		return cloud_endpoint_abandon(e, job, why, reterr);
+	return job_finish(e, job, to, why, NULL, reterr);
 }
 
 static int end_job(struct engine *e, struct execution *ex, const struct exit_record *exit,
@@ -193,12 +213,14 @@ static int end_job(struct engine *e, struct execution *ex, const struct exit_rec
 		to = judge_end(ex, &job, exit, &why);
 	else if (job.cancel_requested_us)
 		to = STATE_CANCELLED;
-	if (to == STATE_SUCCEEDED)
+	if (to == STATE_SUCCEEDED && !cloud_runs(&job))
 		outputs = outputs_of(ex, &job);
 	if (record)
 		r = store_attempt_set_result(e->store, job.id, job.attempt, record, NULL, reterr);
 	if (r >= 0 && ex->progress)
 		r = store_attempt_set_progress(e->store, job.id, job.attempt, ex->progress, reterr);
+	if (r >= 0 && cloud_runs(&job))
+		return end_staging(e, ex, &job, to, &why, reterr);
 	return r < 0 ? r : job_finish(e, &job, to, &why, outputs, reterr);
 }
 

@@ -10,8 +10,10 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud.h"
 #include "daemon/execution.h"
 #include "daemon/lifecycle.h"
+#include "daemon/stage.h"
 
 #include <string.h>
 #include <sys/file.h>
@@ -19,8 +21,10 @@
 #define WORKER_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* The worker's command: a train job with a script of its own is a script. */
-static const char *worker_command(const struct job_row *job, bool serve)
+static const char *worker_command(const struct job_row *job, bool serve, const struct stage *stage)
 {
+	if (stage->only)
+		return "transfer";
 	if (serve)
 		return "serve";
 	if (json_object_get(job->spec, "entry_point"))
@@ -36,7 +40,7 @@ static json_t *environment(const struct execution_row *row, const json_t *spec)
 	const char *home = getenv("HOME");
 	char cpus[16];
 
-	snprintf(cpus, sizeof(cpus), "%d", row->cpus);
+	snprintf(cpus, sizeof(cpus), "%d", row->cpus > 0 ? row->cpus : 1);
 	for (int i = 0; i < row->devices_n; i++)
 		buf_printf(&devices, "%s%s", i ? "," : "", row->device_uuids[i]);
 	json_object_set_new(env, "PATH", json_string(WORKER_PATH));
@@ -68,8 +72,33 @@ static json_t *shim_part(struct engine *e, const struct execution_row *row, cons
 	return exec;
 }
 
+/* The lists, and the names of the variables that carrying them out needs. */
+static void add_stage(struct engine *e, const struct stage *stage, json_t *message)
+{
+	json_t *names = json_array(), *exec = json_object_get(message, "exec");
+	char cache[SPEC_PATH_MAX];
+
+	if (!stage->fetch && !stage->push) {
+		json_decref(names);
+		return;
+	}
+	if (stage->fetch)
+		json_object_set(message, "fetch", stage->fetch);
+	if (stage->push)
+		json_object_set(message, "push", stage->push);
+	json_object_set(message, "aws", stage->aws);
+	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
+	json_object_set_new(message, "cache_dir", json_string(cache));
+	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));
+	for (const char *const *name = stage_inherited; *name; name++)
+		if (getenv(*name))
+			json_array_append_new(names, json_string(*name));
+	json_object_set_new(exec, "inherit", names);
+}
+
 static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
-			    const struct execution_row *row, const json_t *spec, const char *resume)
+			    const struct execution_row *row, const json_t *spec, const char *resume,
+			    const struct stage *stage)
 {
 	struct job_resources res;
 	json_t *devices = json_array(), *message;
@@ -77,18 +106,33 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 	job_resources_of(spec, &res);
 	for (int i = 0; i < row->devices_n; i++)
 		json_array_append_new(devices, json_string(row->device_uuids[i]));
-	message = json_pack("{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution",
-			    row->id, "job", job->id, "run", job->run, "attempt", row->attempt,
-			    "kind", job_kind_str(job->kind), "name", job->name, "spec", spec,
-			    "resources", "cpus", row->cpus, "devices", devices, "exec",
-			    shim_part(e, row, spec, worker_command(job, serve),
-				      serve ? 0 : res.max_runtime_us));
-	if (message)
+	message =
+		json_pack("{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution",
+			  row->id, "job", job->id, "run", job->run, "attempt", row->attempt, "kind",
+			  job_kind_str(job->kind), "name", job->name, "spec", spec, "resources",
+			  "cpus", row->cpus > 0 ? row->cpus : 1, "devices", devices, "exec",
+			  shim_part(e, row, spec, worker_command(job, serve, stage),
+				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
+	if (message) {
 		json_set_str(message, "resume", resume);
+		add_stage(e, stage, message);
+	}
 	return message;
 }
 
-static int make_directory(const struct execution_row *row, const json_t *message,
+static int make_work(int dirfd, bool container, struct err *reterr)
+{
+	OWN(closep) int work = -1;
+	int r = dir_make(dirfd, EXECUTION_WORK, 0700, reterr);
+
+	if (r < 0 || !container)
+		return r;
+	work = openat(dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return work < 0 ? err_errno(reterr, errno, "open %s", EXECUTION_WORK)
+			: stage_write_container(work, reterr);
+}
+
+static int make_directory(const struct execution_row *row, const json_t *message, bool container,
 			  struct err *reterr)
 {
 	OWN(freep) char *text = json_pretty(message);
@@ -102,25 +146,30 @@ static int make_directory(const struct execution_row *row, const json_t *message
 	dirfd = open(row->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return err_errno(reterr, errno, "open %s", row->dir);
-	r = dir_make(dirfd, EXECUTION_WORK, 0700, reterr);
+	r = make_work(dirfd, container, reterr);
 	return r < 0 ? r
 		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
 }
 
 int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
-		      struct err *reterr)
+		      enum reason_code *ret_code, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *message = NULL;
+	OWN(stage_done) struct stage stage = {0};
+	int r = stage_of(e, job, spec, &stage, ret_code, reterr);
 
+	if (r < 0)
+		return r;
+	*ret_code = REASON_EXEC_FAILED;
 	id_new('x', row->id);
 	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", e->settings->data_dir,
 		     row->id) >= (int)sizeof(row->dir))
 		return err_errno(reterr, ENAMETOOLONG, "place an execution");
-	message = make_message(e, job, serve, row, spec, resume);
+	message = make_message(e, job, serve, row, spec, resume, &stage);
 	if (!message)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
-	return make_directory(row, message, reterr);
+	return make_directory(row, message, stage.container, reterr);
 }
 
 /* ---- after the commit ---- */
@@ -138,12 +187,37 @@ static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
 	return 0;
 }
 
+/* Little, and what transfers need: the shim hands on of it what spec.json names. */
+static const char **shim_environment(void)
+{
+	extern char **environ;
+	size_t n = 0, names = 0;
+	const char **envp;
+
+	while (stage_inherited[names])
+		names++;
+	envp = calloc(names + 3, sizeof(*envp));
+	if (!envp)
+		return NULL;
+	envp[n++] = "PATH=" WORKER_PATH;
+	envp[n++] = "LANG=C.UTF-8";
+	for (char **at = environ; *at && n < names + 2; at++) {
+		size_t len = strcspn(*at, "=");
+
+		for (size_t i = 0; i < names; i++)
+			if (strlen(stage_inherited[i]) == len &&
+			    strncmp(*at, stage_inherited[i], len) == 0)
+				envp[n++] = *at;
+	}
+	return envp;
+}
+
 /* The shim gets the lock as fd 3, nothing on stdin and stdout, and the job's log as stderr. */
 static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *ret_pid,
 		      struct err *reterr)
 {
 	const char *const argv[] = {e->settings->shim, row->dir, NULL};
-	const char *const envp[] = {"PATH=" WORKER_PATH, "LANG=C.UTF-8", NULL};
+	OWN(freep) const char **envp = shim_environment();
 	OWN(closep) int lock = -1;
 	OWN(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	OWN(closep) int log = -1;

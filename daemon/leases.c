@@ -10,6 +10,7 @@
 #include "daemon/budget.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
+#include "storage/store_cloud.h"
 
 #include <string.h>
 
@@ -42,6 +43,20 @@ static struct live_endpoint *live_of(struct live_endpoint *list, const char *id)
 	return list;
 }
 
+static void find_cloud_name(struct engine *e, struct live_endpoint *live)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+
+	if (store_cloud_of_endpoint(e->store, live->id, &rows, NULL) < 0)
+		return;
+	for (size_t i = 0; i < rows.n; i++) {
+		if (rows.rows[i].kind != CLOUD_ENDPOINT)
+			continue;
+		str_copy(live->cloud_name, sizeof(live->cloud_name), rows.rows[i].name);
+		str_copy(live->region, sizeof(live->region), rows.rows[i].region);
+	}
+}
+
 static struct live_endpoint *live_new(struct engine *e, const struct endpoint_row *ep)
 {
 	const struct execution *ex = execution_of_endpoint(e, ep->id);
@@ -57,6 +72,9 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 	if (was && was->last_request_us > live->last_request_us)
 		live->last_request_us = was->last_request_us;
 	live->work_dirfd = -1;
+	if (ep->target == TARGET_SAGEMAKER &&
+	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
+		find_cloud_name(e, live);
 	if (ex && ex->dirfd >= 0 && ep->state == ENDPOINT_IN_SERVICE)
 		live->work_dirfd =
 			openat(ex->dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -171,6 +189,8 @@ static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *
 	if (ep->state == ENDPOINT_CREATING && ep->in_service_us && ep->lease_until_us &&
 	    now >= ep->lease_until_us) /* it was being restarted when its time was over */
 		return look_at_lease(e, ep, reterr);
+	if (ep->target == TARGET_SAGEMAKER)
+		return 0; /* cloud_endpoint.c brings it up */
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
 		return endpoint_restart(e, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud.h"
 #include "daemon/execution.h"
 
 #include <assert.h>
@@ -38,6 +39,12 @@ static enum attempt_state attempt_state_of(enum job_state s)
 				      : ATTEMPT_FAILED;
 }
 
+/* The service had no room: the job waits, however often. */
+static bool is_patient(enum reason_code code)
+{
+	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED;
+}
+
 /* May this failure be tried again without asking? Sets the back-off. */
 static bool plan_retry(const struct job_row *job, const struct reason *reason, int *ret_retries,
 		       int64_t *ret_not_before_us)
@@ -50,7 +57,8 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 	named = res.retry_max > 0 && (res.retry_on >> reason->code & 1);
 	if (job->cancel_requested_us || (!named && !by_default))
 		return false;
-	if (job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
+	if (!is_patient(reason->code) &&
+	    job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
 		return false;
 	for (int i = 0; i < job->auto_retries && delay_us < RETRY_DELAY_MAX_US; i++)
 		delay_us *= 2;
@@ -194,6 +202,11 @@ static int stop_job(struct engine *e, const struct job_row *job, struct err *ret
 
 	if (!order)
 		return err_errno(reterr, ENOMEM, "stop the job");
+	r = cloud_runs(job) ? cloud_cancel(e, job, reterr) : 0;
+	if (r < 0) {
+		free(order);
+		return r;
+	}
 	memcpy(order->job, job->id, sizeof(order->job));
 	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
 	r = job->state == STATE_STOPPING

@@ -40,7 +40,9 @@ struct usage *usage_read(struct engine *e)
 	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
 		const struct execution_row *row = &ex->row;
 
-		if (!row->devices_n && row->endpoint[0])
+		if (row->cpus == 0)
+			u->transfers++;
+		else if (!row->devices_n && row->endpoint[0])
 			u->cpu_endpoints++;
 		else if (!row->devices_n)
 			u->cpu_jobs++;
@@ -186,7 +188,7 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 	struct job_resources res;
 
 	job_resources_of(job->spec, &res);
-	row->cpus = e->settings->cpus_per_slot;
+	row->cpus = placement_of(job) == PLACE_TRANSFER ? 0 : e->settings->cpus_per_slot;
 	if (res.cpus > 0 && res.cpus < row->cpus)
 		row->cpus = res.cpus;
 	switch (placement_of(job)) {
@@ -197,8 +199,10 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 				 "places for CPU endpoints", why);
 	case PLACE_GPU:
 		return place_gpus(e, u, &res, row, why);
-	case PLACE_NONE:
 	case PLACE_TRANSFER:
+		return place_cpu(e, &u->transfers, e->settings->transfer_slots, "transfer slots",
+				 why);
+	case PLACE_NONE:
 	case PLACES_:
 		break;
 	}

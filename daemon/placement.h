@@ -9,7 +9,7 @@
 #include "daemon/core.h"
 
 struct usage {
-	int cpu_jobs, cpu_endpoints;
+	int cpu_jobs, cpu_endpoints, transfers;
 	bool whole[DEVICES_MAX];       /* a job holds all of it */
 	int64_t reserved[DEVICES_MAX]; /* bytes promised to sharing jobs */
 	int sharers[DEVICES_MAX];

@@ -92,8 +92,7 @@ static int resume_actions(struct engine *e, struct err *reterr)
 	for (size_t i = 0; r >= 0 && i < running.n; i++) {
 		const struct job_row *job = &running.rows[i];
 
-		if (job->target == TARGET_LOCAL && job->kind != JOB_DEPLOY &&
-		    !job_kind_has_execution(job->kind))
+		if (job->kind != JOB_DEPLOY && !job_kind_has_execution(job->kind))
 			r = action_resume(e, job, reterr);
 	}
 	if (r < 0)

@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/checkpoint.h"
+#include "daemon/cloud.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/lifecycle.h"
@@ -74,19 +75,19 @@ static int find_resume(struct engine *e, const struct job_row *job, char *path, 
 static int start_process(struct engine *e, const struct job_row *job, const json_t *spec,
 			 struct execution_row *row, struct err *reterr)
 {
-	bool serve = job->kind == JOB_DEPLOY;
+	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !cloud_runs(job);
+	enum reason_code code = REASON_EXEC_FAILED;
 	char resume[SPEC_PATH_MAX] = "";
 	struct err why = {0};
-	int r = serve ? 0 : find_resume(e, job, resume, sizeof(resume), reterr);
+	int r = deploy ? 0 : find_resume(e, job, resume, sizeof(resume), reterr);
 
 	if (r < 0)
 		return r;
-	r = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &why);
+	r = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &code, &why);
 	if (r < 0)
-		return fail_start(e, job, r == -ENOSPC ? REASON_DISK_FULL : REASON_EXEC_FAILED,
-				  &why, reterr);
-	return serve ? endpoint_deploy(e, job, spec, row, reterr)
-		     : execution_launch(e, row, reterr);
+		return fail_start(e, job, r == -ENOSPC ? REASON_DISK_FULL : code, &why, reterr);
+	return deploy ? endpoint_deploy(e, job, spec, row, reterr)
+		      : execution_launch(e, row, reterr);
 }
 
 static int begin_attempt(struct engine *e, struct job_row *job, struct err *reterr)
@@ -130,19 +131,25 @@ static void look_again(struct engine *e, void *arg, bool committed)
 	engine_want_schedule(e);
 }
 
-/* The jobs of one line: the first that must wait holds back those behind it. */
-static int start_line(struct engine *e, enum job_place place, struct usage *u, struct err *reterr)
+/* The jobs of one line: the first that must wait for a place holds back those behind it; one that
+ * waits for AWS or for money does not. */
+static int start_line(struct engine *e, enum job_target target, enum job_place place,
+		      struct usage *u, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows ready = {0};
-	int r = store_jobs_ready(e->store, TARGET_LOCAL, place, clock_now_us(), ENGINE_READY_MAX,
-				 &ready, reterr);
+	int r = store_jobs_ready(e->store, target, place, clock_now_us(), ENGINE_READY_MAX, &ready,
+				 reterr);
 
 	for (size_t i = 0; r >= 0 && i < ready.n; i++) {
 		struct execution_row row = {0};
 		struct reason why;
 
+		if (!cloud_may_start(e, &ready.rows[i], &why)) {
+			e->time_helps = true;
+			continue;
+		}
 		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
-			e->gpu_waits |= place == PLACE_GPU;
+			e->time_helps |= place == PLACE_GPU;
 			break;
 		}
 		r = start_job(e, &ready.rows[i], &row, reterr);
@@ -156,9 +163,11 @@ static int start_all(struct engine *e, struct usage *u, struct err *reterr)
 {
 	int r = 0;
 
-	e->gpu_waits = false;
-	for (int place = 0; r >= 0 && place < PLACES_; place++)
-		r = start_line(e, (enum job_place)place, u, reterr);
+	e->time_helps = false;
+	for (int target = 0; target < TARGETS_; target++)
+		for (int place = 0; r >= 0 && place < PLACES_; place++)
+			r = start_line(e, (enum job_target)target, (enum job_place)place, u,
+				       reterr);
 	return r < 0 ? r : store_next_not_before(e->store, clock_now_us(), &e->due_us, reterr);
 }
 
@@ -181,7 +190,7 @@ void schedule_pass(struct engine *e)
 
 bool schedule_is_due(const struct engine *e)
 {
-	return e->gpu_waits || clock_now_us() >= e->due_us;
+	return e->time_helps || clock_now_us() >= e->due_us;
 }
 
 /* ---- explain ---- */
@@ -247,7 +256,7 @@ static int explain_queued(struct engine *e, const struct job_row *job, struct re
 		reason_set(why, REASON_WAITING_FOR_RETRY, "it is tried again at %s (%s: %s)",
 			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
 			   job->reason.message);
-	else if (u && !placement_find(e, u, job, &row, why))
+	else if (!cloud_may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
 		return 0;
 	else if (*ret_ahead)
 		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",

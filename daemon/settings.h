@@ -13,6 +13,11 @@ struct model_name {
 	const char *dir; /* absolute */
 };
 
+struct aws_settings {
+	const char *profile, *region, *role, *bucket, *prefix; /* "": not given */
+	int64_t poll_us, log_drain_us, settle_us, wait_us, endpoint_timeout_us;
+};
+
 struct settings {
 	const char *data_dir;	   /* absolute */
 	const char *base_dir;	   /* relative paths in specs start here; absolute */
@@ -34,4 +39,7 @@ struct settings {
 	const char *aws_region; /* of jobs that do not say; "": not known */
 	const struct prices *prices;
 	int64_t money_job_max, money_day_max, money_month_max; /* micro-dollars; MONEY_NONE */
+	int transfer_slots;
+	int64_t cache_max_bytes;
+	struct aws_settings aws;
 };

@@ -40,12 +40,15 @@ static int read_argv(struct shim_spec *spec, struct err *reterr)
 static int read_env(struct shim_spec *spec, const char *id, const char *dir, struct err *reterr)
 {
 	json_t *env = json_object_get(spec->exec, "env"), *value;
+	const json_t *inherit = json_object_get(spec->exec, "inherit"), *name;
 	const char *key;
-	size_t n = 0;
+	const char *value_of;
+	size_t n = 0, i;
 
 	if (!json_is_object(env))
 		return err_at(reterr, ERR_INVALID, "/exec/env", "exec.env must be an object");
-	spec->envp = calloc(json_object_size(env) + 3, sizeof(*spec->envp));
+	spec->envp =
+		calloc(json_object_size(env) + json_array_size(inherit) + 3, sizeof(*spec->envp));
 	spec->id_entry = entry_new(EXECUTION_ENV_ID, id);
 	if (!spec->envp || !spec->id_entry)
 		return err_errno(reterr, ENOMEM, "read exec.env");
@@ -58,6 +61,15 @@ static int read_env(struct shim_spec *spec, const char *id, const char *dir, str
 		spec->envp[n] = entry_new(key, json_string_value(value));
 		if (!spec->envp[n++])
 			return err_errno(reterr, ENOMEM, "read exec.env");
+	}
+	json_array_foreach(inherit, i, name) { /* values that no file holds: keys */
+		key = json_string_value(name);
+		value_of = key ? getenv(key) : NULL;
+		if (!value_of || json_object_get(env, key))
+			continue;
+		spec->envp[n] = entry_new(key, value_of);
+		if (!spec->envp[n++])
+			return err_errno(reterr, ENOMEM, "read exec.inherit");
 	}
 	spec->envp[n++] = entry_new(EXECUTION_ENV_ID, id);
 	spec->envp[n++] = entry_new(EXECUTION_ENV_DIR, dir);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request to an endpoint on SageMaker: InvokeEndpoint of its runtime, signed by us. Over-long
+ * texts are truncated there as they are here, unless the request says otherwise.
+ */
+#include "aws/client.h"
+#include "base/json.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint.h"
+
+#include <string.h>
+
+struct cloud_ask {
+	struct aws_call call;
+	char region[32];
+	char path[CLOUD_NAME_MAX + 40];
+	char *body; /* ours, when it was changed */
+};
+
+static void ask_free(struct cloud_ask *ca)
+{
+	aws_call_done(&ca->call);
+	free(ca->body);
+	free(ca);
+}
+
+/* {"inputs": …} with "truncation": true among its parameters; NULL: send it as it is. */
+static char *with_truncation(const struct endpoint_ask *ask)
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	json_t *parameters;
+
+	if (!str_starts(ask->content_type, "application/json") ||
+	    json_parse(ask->body, ask->body_len, &body, NULL) < 0 ||
+	    !json_object_get(body, "inputs"))
+		return NULL;
+	parameters = json_object_get(body, "parameters");
+	if (!parameters) {
+		parameters = json_object();
+		json_object_set_new(body, "parameters", parameters);
+	}
+	if (!json_is_object(parameters) || json_object_get(parameters, "truncation"))
+		return NULL;
+	json_object_set_new(parameters, "truncation", json_true());
+	return json_text(body);
+}
+
+/* What the container itself says to a request is an answer, also when it is an error. */
+static bool is_answer(const struct aws_call *c)
+{
+	return c->result == 0 ||
+	       (c->status >= 400 && c->status < 500 && c->kind != AWS_ERROR_CREDENTIALS &&
+		c->kind != AWS_ERROR_DENIED && c->kind != AWS_ERROR_THROTTLED);
+}
+
+static void on_done(struct aws_call *c)
+{
+	struct endpoint_ask *ask = c->userdata;
+	struct cloud_ask *ca = ask->cloud;
+
+	ask->result = is_answer(c) ? 0 : c->result;
+	ask->err = c->err;
+	ask->status = c->status;
+	if (ask->result == 0) {
+		ask->reply_len = c->http.reply.len;
+		ask->reply = buf_take(&c->http.reply);
+		if (!net_reply_header(&c->http, "Content-Type", ask->reply_type,
+				      sizeof(ask->reply_type)))
+			ask->reply_type[0] = '\0';
+	}
+	ask->cloud = NULL;
+	ask_free(ca);
+	ask->done(ask);
+}
+
+int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
+		       struct endpoint_ask *ask, struct err *reterr)
+{
+	struct cloud_ask *ca = calloc(1, sizeof(*ca));
+	struct aws_call *c = &ca->call;
+
+	if (!ca)
+		return err_errno(reterr, ENOMEM, "ask the endpoint");
+	if (!e->aws) {
+		free(ca);
+		return err_set(reterr, ERR_UNAVAILABLE, "%s", e->aws_why.message);
+	}
+	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
+	str_copy(ca->region, sizeof(ca->region), region);
+	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", cloud_name);
+	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
+	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
+	ca->body = with_truncation(ask);
+	c->region = ca->region;
+	c->method = "POST";
+	c->path = ca->path;
+	c->headers[c->headers_n++] = ask->lines[0];
+	c->headers[c->headers_n++] = ask->lines[1];
+	c->body = ca->body ? ca->body : ask->body;
+	c->body_len = ca->body ? strlen(ca->body) : ask->body_len;
+	c->timeout_us = ask->timeout_us;
+	c->reply_max = ask->reply_max;
+	c->done = on_done;
+	c->userdata = ask;
+	ask->cloud = ca;
+	aws_send(e->aws, c);
+	return 0;
+}

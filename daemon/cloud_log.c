@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CloudWatch logs of a training job at the end of its attempt's log file. A page's lines are
+ * written behind the bytes that are committed, then its forward token and the new size are
+ * committed together: what a crash leaves behind is cut off and written again, so that nothing is
+ * lost and nothing comes twice. The end of a stream is the same token again, never an empty page
+ * (GetLogEvents in the CloudWatch Logs API reference).
+ */
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/cloud.h"
+#include "daemon/feed.h"
+
+#include <string.h>
+
+#define LOG_GROUP      "/aws/sagemaker/TrainingJobs"
+#define LOG_PAGE       10000
+#define LOG_GIVE_UP_US (600 * USEC_PER_SEC) /* after the end: a log that cannot be read */
+
+/* How far one row's log has been followed in this process. */
+struct cloud_tail {
+	char row[ID_LEN];
+	char job[ID_LEN];
+	char stream[512];   /* the one that is read now; "": the list of streams */
+	int64_t next_us;    /* wall clock: next round */
+	int64_t round_us;   /* when this round began */
+	int64_t clean_us;   /* begin of the last round that brought nothing new */
+	bool news, blocked; /* in this round */
+	bool warned;
+	struct cloud_tail *next;
+};
+
+static struct cloud_tail *tail_find(struct engine *e, const struct cloud_row *row)
+{
+	struct cloud_tail *t = e->cloud->tails;
+
+	while (t && !str_eq(t->row, row->id))
+		t = t->next;
+	if (t)
+		return t;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	memcpy(t->row, row->id, sizeof(t->row));
+	memcpy(t->job, row->job, sizeof(t->job));
+	t->next = e->cloud->tails;
+	e->cloud->tails = t;
+	return t;
+}
+
+void cloud_log_forget(struct engine *e, const char *row)
+{
+	for (struct cloud_tail **at = &e->cloud->tails; *at; at = &(*at)->next) {
+		if (str_eq((*at)->row, row)) {
+			struct cloud_tail *t = *at;
+
+			*at = t->next;
+			free(t);
+			return;
+		}
+	}
+}
+
+void cloud_tails_free(struct cloud *c)
+{
+	while (c->tails) {
+		struct cloud_tail *t = c->tails;
+
+		c->tails = t->next;
+		free(t);
+	}
+}
+
+bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us)
+{
+	struct cloud_tail *t = tail_find(e, row);
+
+	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
+		return true;
+	return t->clean_us >= over_us + e->settings->aws.log_drain_us;
+}
+
+/* ---- a round: the list of streams, then each stream to its end ---- */
+
+static void on_answer(struct engine *e, struct cloud_call *cc);
+
+static void ask(struct engine *e, const struct cloud_row *row, const char *operation, json_t *input,
+		const char *stream)
+{
+	struct cloud_call *cc = cloud_call_new(e, AWS_LOGS, operation, NULL, input);
+
+	if (!cc)
+		return;
+	cc->step = CLOUD_STEP_LOGS;
+	memcpy(cc->row, row->id, sizeof(cc->row));
+	str_copy(cc->key, sizeof(cc->key), stream);
+	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	cc->call.region = cc->text[0];
+	cc->answered = on_answer;
+	cloud_call_send(cc);
+}
+
+static void ask_streams(struct engine *e, const struct cloud_row *row, const char *token)
+{
+	char prefix[CLOUD_NAME_MAX + 2];
+	json_t *input;
+
+	snprintf(prefix, sizeof(prefix), "%s/", row->name);
+	input = json_pack("{ss ss si}", "logGroupName", LOG_GROUP, "logStreamNamePrefix", prefix,
+			  "limit", 50);
+	if (token[0])
+		json_object_set_new(input, "nextToken", json_string(token));
+	ask(e, row, "DescribeLogStreams", input, "");
+}
+
+static void ask_events(struct engine *e, const struct cloud_row *row, const struct cloud_stream *s)
+{
+	json_t *input = json_pack("{ss ss si sb}", "logGroupName", LOG_GROUP, "logStreamName",
+				  s->stream, "limit", LOG_PAGE, "startFromHead", true);
+
+	if (s->token[0])
+		json_object_set_new(input, "nextToken", json_string(s->token));
+	ask(e, row, "GetLogEvents", input, s->stream);
+}
+
+static void end_round(struct engine *e, struct cloud_tail *t)
+{
+	if (!t->news && !t->blocked)
+		t->clean_us = t->round_us;
+	t->stream[0] = '\0';
+	t->next_us = clock_now_us() + e->settings->aws.poll_us;
+}
+
+/* The stream after the last one; none is left: the round is over. */
+static void next_stream(struct engine *e, struct cloud_tail *t, const struct cloud_row *row)
+{
+	OWN(cloud_streams_done) struct cloud_streams all = {0};
+	size_t i = 0;
+
+	if (store_cloud_streams(e->store, row->id, &all, NULL) < 0) {
+		t->blocked = true;
+		end_round(e, t);
+		return;
+	}
+	while (i < all.n && t->stream[0] && strcmp(all.items[i].stream, t->stream) <= 0)
+		i++;
+	if (i == all.n) {
+		end_round(e, t);
+		return;
+	}
+	str_copy(t->stream, sizeof(t->stream), all.items[i].stream);
+	ask_events(e, row, &all.items[i]);
+}
+
+void cloud_log_look(struct engine *e, const struct cloud_row *row)
+{
+	struct cloud_tail *t;
+	int64_t now = clock_now_us();
+
+	if (row->kind != CLOUD_TRAINING_JOB || row->state == CLOUD_PLANNED ||
+	    cloud_is_busy(e, row->id, true))
+		return;
+	t = tail_find(e, row);
+	if (!t || now < t->next_us)
+		return;
+	t->round_us = now;
+	t->news = t->blocked = false;
+	ask_streams(e, row, "");
+}
+
+/* ---- lines ---- */
+
+/* "[algo-2] " before the lines of a job with several instances. */
+static void line_head(const struct cloud_row *row, const char *stream, char *ret, size_t size)
+{
+	const json_t *where = json_object_get(row->request, "ResourceConfig");
+	const char *algo = strchr(stream, '/');
+	const char *dash = algo ? strrchr(algo, '-') : NULL;
+
+	ret[0] = '\0';
+	if (json_get_int(where, "InstanceCount", 1) > 1 && dash)
+		snprintf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
+}
+
+static void lines_of(const struct cloud_row *row, const char *stream, const json_t *events,
+		     struct buf *out)
+{
+	const json_t *event;
+	char head[64];
+	size_t i;
+
+	line_head(row, stream, head, sizeof(head));
+	json_array_foreach(events, i, event)
+		buf_printf(out, "%s%s\n", head, json_get_str(event, "message", ""));
+}
+
+/* Behind the committed bytes; what a crash has left there is cut off first. */
+static int append(struct engine *e, const struct cloud_row *row, const struct buf *lines,
+		  int64_t *ret_size, struct err *reterr)
+{
+	struct execution_row ex;
+	OWN(closep) int fd = -1;
+	char path[SPEC_PATH_MAX + 16];
+	int r = store_execution_last(e->store, row->job, &ex, reterr);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, ex.dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, row->log_size) < 0 || lseek(fd, row->log_size, SEEK_SET) < 0)
+		return err_errno(reterr, errno, "write %s", path);
+	r = fd_write_all(fd, lines->data, lines->len);
+	if (r >= 0 && fdatasync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_errno(reterr, -r, "write %s", path);
+	*ret_size = row->log_size + (int64_t)lines->len;
+	return 0;
+}
+
+static bool is_full(struct engine *e, const struct cloud_row *row)
+{
+	return row->log_size >= e->settings->log_max_bytes;
+}
+
+/* A page of events: 1: more is to come, 0: the end for now. */
+static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
+		      const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+{
+	OWN(buf_done) struct buf lines = BUF_INIT(AWS_REPLY_MAX * 2);
+	const json_t *events = json_object_get(cc->call.output, "events");
+	const char *token = json_get_str(cc->call.output, "nextForwardToken", "");
+	bool end = !token[0] || str_eq(token, s->token);
+	int64_t size = row->log_size;
+	int r = 0;
+
+	if (!json_array_size(events) && end)
+		return 0;
+	if (!is_full(e, row))
+		lines_of(row, s->stream, events, &lines);
+	if (lines.len) {
+		if (size + (int64_t)lines.len >= e->settings->log_max_bytes)
+			buf_puts(&lines,
+				 "[the log has its greatest size; the rest is in CloudWatch, "
+				 "group " LOG_GROUP "]\n");
+		r = append(e, row, &lines, &size, reterr);
+	}
+	t->news |= json_array_size(events) > 0;
+	str_copy(s->token, sizeof(s->token), token);
+	if (r >= 0)
+		r = store_cloud_stream_set(e->store, row->id, s, size, reterr);
+	return r < 0 ? r : !end;
+}
+
+static int find_stream(struct engine *e, const struct cloud_row *row, const char *name,
+		       struct cloud_stream *ret, struct err *reterr)
+{
+	OWN(cloud_streams_done) struct cloud_streams all = {0};
+	int r = store_cloud_streams(e->store, row->id, &all, reterr);
+
+	for (size_t i = 0; r >= 0 && i < all.n; i++) {
+		if (str_eq(all.items[i].stream, name)) {
+			*ret = all.items[i];
+			return 1;
+		}
+	}
+	*ret = (struct cloud_stream){0};
+	str_copy(ret->stream, sizeof(ret->stream), name);
+	return r < 0 ? r : 0;
+}
+
+static int store_list(struct engine *e, const struct cloud_row *row, const json_t *output,
+		      struct err *reterr)
+{
+	const json_t *stream;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(output, "logStreams"), i, stream) {
+		struct cloud_stream s;
+
+		r = find_stream(e, row, json_get_str(stream, "logStreamName", ""), &s, reterr);
+		if (r == 0)
+			r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, reterr);
+		if (r < 0)
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* ---- answers ---- */
+
+/* No group or stream yet is an empty log; anything else is said once. */
+static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
+		    const struct aws_call *c)
+{
+	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
+	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(e, NULL) >= 0) {
+		struct err why = {0};
+		int r = store_event(e->store, "warning", NULL, row->job, NULL,
+				    json_pack("{ss}", "message", c->err.msg), clock_now_us(), &why);
+
+		if (r < 0)
+			turn_fail(e, r, &why);
+		t->warned = turn_end(e, NULL) >= 0;
+	}
+	end_round(e, t);
+}
+
+static int take_in(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
+		   const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+{
+	int r;
+
+	if (!cc->key[0])
+		return store_list(e, row, cc->call.output, reterr);
+	r = find_stream(e, row, cc->key, s, reterr);
+	return r < 0 ? r : store_page(e, row, t, cc, s, reterr);
+}
+
+static void go_on(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
+		  const struct cloud_call *cc, const struct cloud_stream *s, bool more)
+{
+	const char *token = json_get_str(cc->call.output, "nextToken", "");
+
+	if (cc->key[0] && more)
+		ask_events(e, row, s);
+	else if (!cc->key[0] && token[0])
+		ask_streams(e, row, token);
+	else
+		next_stream(e, t, row);
+}
+
+static void on_answer(struct engine *e, struct cloud_call *cc)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	struct cloud_stream s = {0};
+	struct cloud_tail *t;
+	struct err why = {0};
+	int r;
+
+	if (store_cloud_get(e->store, cc->row, &row, &why) < 0 || cloud_state_is_final(row.state))
+		return;
+	t = tail_find(e, &row);
+	if (!t)
+		return;
+	if (cc->call.result < 0) {
+		trouble(e, t, &row, &cc->call);
+		return;
+	}
+	if (turn_begin(e, &why) < 0)
+		return;
+	r = take_in(e, &row, t, cc, &s, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) < 0 || r < 0) {
+		t->blocked = true;
+		end_round(e, t);
+		return;
+	}
+	feed_wake(e->feed, t->job);
+	go_on(e, t, &row, cc, &s, r > 0);
+}

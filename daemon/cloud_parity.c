@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/cloud_parity.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/cloud_update.h"
+#include "daemon/endpoint.h"
+#include "daemon/lifecycle.h"
+#include "daemon/stage.h"
+
+#include <math.h>
+#include <string.h>
+
+#define PARITY_V       1
+#define PARITY_FILE    "parity.json"
+#define ASK_TIMEOUT_US (70 * USEC_PER_SEC) /* SageMaker's own limit is 60 s */
+#define TEXT_SHOWN     60
+
+/* ---- the sample ---- */
+
+/* Of the deploy job's model: out of its directory here, or what the staging has peeked out of the
+ * one in S3. NULL: it has none. */
+static json_t *find_sample(struct engine *e, const struct cloud_row *row)
+{
+	OWN(json_decrefp) json_t *results = NULL;
+	OWN(json_decrefp) json_t *spec = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	struct execution_row last;
+	char path[SPEC_PATH_MAX * 2], id[ID_LEN];
+	json_t *sample = NULL;
+	const char *model;
+
+	if (cloud_deploy_of(e, row, id, NULL) < 0 || store_job_get(e->store, id, &job, NULL) < 0 ||
+	    job_resolve(e, &job, &spec, NULL) < 0)
+		return NULL;
+	model = json_get_str(spec, "model", "");
+	if (model[0] == '/' && path_join(path, sizeof(path), model, PARITY_FILE))
+		return json_read_file(AT_FDCWD, path, CLOUD_PARITY_MAX, &sample, NULL) >= 0 ? sample
+											    : NULL;
+	if (store_execution_last(e->store, id, &last, NULL) < 0 ||
+	    stage_results(last.dir, &results, NULL) < 0)
+		return NULL;
+	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
+}
+
+/* Samples that are one text; pairs have a form of their own in each container. */
+static json_t *usable(const json_t *sample)
+{
+	json_t *list = json_array();
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(json_object_get(sample, "samples"), i, s)
+		if (json_is_string(json_object_get(s, "text")) &&
+		    !json_is_string(json_object_get(s, "text_pair")) &&
+		    json_is_string(json_object_get(s, "label")) &&
+		    json_is_number(json_object_get(s, "score")))
+			json_array_append(list, (json_t *)s);
+	return list;
+}
+
+static char *question(const json_t *sample, const json_t *samples)
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	json_t *texts = json_array();
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(samples, i, s)
+		json_array_append(texts, json_object_get(s, "text"));
+	body = json_pack("{so s{sb}}", "inputs", texts, "parameters", "truncation", true);
+	if (json_get_int(sample, "max_length", 0) > 0)
+		json_object_set(json_object_get(body, "parameters"), "max_length",
+				json_object_get(sample, "max_length"));
+	return json_text(body);
+}
+
+/* ---- the answer ---- */
+
+/* {"label","score"}, or the best of a list of them. */
+static const json_t *best_of(const json_t *one)
+{
+	const json_t *best = json_is_array(one) ? json_array_get(one, 0) : one, *other;
+	size_t i;
+
+	if (json_is_array(one))
+		json_array_foreach(one, i, other)
+			if (json_get_num(other, "score", 0) > json_get_num(best, "score", 0))
+				best = other;
+	return best;
+}
+
+static bool compare(const json_t *samples, const json_t *answer, double *ret_max,
+		    struct reason *why)
+{
+	const json_t *s;
+	size_t i;
+
+	*ret_max = 0;
+	if (json_array_size(answer) != json_array_size(samples)) {
+		reason_set(why, REASON_PARITY_FAILED,
+			   "the endpoint gave %zu answers to the %zu texts of " PARITY_FILE,
+			   json_array_size(answer), json_array_size(samples));
+		return false;
+	}
+	json_array_foreach(samples, i, s) {
+		const json_t *got = best_of(json_array_get(answer, i));
+		const char *want = json_get_str(s, "label", ""), *label;
+		double then = json_get_num(s, "score", NAN), now = json_get_num(got, "score", NAN);
+		double diff = fabs(then - now);
+
+		label = json_get_str(got, "label", "");
+		if (diff > *ret_max)
+			*ret_max = diff;
+		/* Near a tie the other label may win. */
+		if (diff <= CLOUD_PARITY_TOLERANCE &&
+		    (str_eq(label, want) || then < 0.5 + CLOUD_PARITY_TOLERANCE))
+			continue;
+		reason_set(why, REASON_PARITY_FAILED,
+			   "the endpoint does not answer as the model did when it was trained: for "
+			   "'%.*s' it said %s %.4f then and says %s %.4f now",
+			   TEXT_SHOWN, json_get_str(s, "text", ""), want, then, label, now);
+		return false;
+	}
+	return true;
+}
+
+static int works(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		 json_t *result, struct err *reterr)
+{
+	return ep->state == ENDPOINT_UPDATING ? cloud_update_done(e, row, ep, result, reterr)
+					      : endpoint_ready(e, ep->id, result, reterr);
+}
+
+static int does_not_work(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
+			 struct err *reterr)
+{
+	return ep->state == ENDPOINT_UPDATING ? cloud_update_undo(e, ep->id, why, reterr)
+					      : cloud_endpoint_fail(e, ep->id, why, reterr);
+}
+
+static int judge(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
+		 const struct cloud_call *cc, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *sample = find_sample(e, row);
+	OWN(json_decrefp) json_t *samples = usable(sample);
+	OWN(json_decrefp) json_t *answer = NULL;
+	OWN(json_decrefp) json_t *result = NULL;
+	const struct buf *reply = &cc->call.http.reply;
+	struct reason why;
+	double most;
+
+	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
+		reason_set(&why, REASON_CONTAINER_FAILED, "the endpoint's answer is not JSON");
+		return does_not_work(e, ep, &why, reterr);
+	}
+	if (!compare(samples, answer, &most, &why))
+		return does_not_work(e, ep, &why, reterr);
+	result = json_pack("{ss si so}", "parity", "passed", "parity_rows",
+			   (int)json_array_size(samples), "parity_max_diff", json_number(most));
+	return works(e, row, ep, result, reterr);
+}
+
+static int failed(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
+		  const struct cloud_call *cc, struct err *reterr)
+{
+	struct reason why;
+
+	row->tries++;
+	row->next_us = clock_now_us() + cloud_backoff_us(e, row->tries);
+	if (cc->call.kind == AWS_ERROR_MODEL || row->tries >= CLOUD_PARITY_TRIES) {
+		reason_set(&why,
+			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
+							    : REASON_PREDICT_FAILED,
+			   "the endpoint is in service but does not answer: %s", cc->call.err.msg);
+		return does_not_work(e, ep, &why, reterr);
+	}
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+static void on_answer(struct engine *e, struct cloud_call *cc)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+
+	if (r < 0)
+		return; /* the next look at the endpoint asks again */
+	r = store_cloud_get(e->store, cc->row, &row, &why);
+	if (r >= 0)
+		r = store_endpoint_get(e->store, row.endpoint, &ep, &why);
+	if (r >= 0 && row.wanted &&
+	    (ep.state == ENDPOINT_CREATING || ep.state == ENDPOINT_UPDATING))
+		r = cc->call.result == 0 ? judge(e, &row, &ep, cc, &why)
+					 : failed(e, &row, &ep, cc, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+/* ---- asking ---- */
+
+static void ask_after(struct engine *e, void *arg, bool committed)
+{
+	struct cloud_call *cc = arg;
+
+	if (committed)
+		cloud_call_send(cc);
+	else
+		cloud_call_free(cc);
+}
+
+static int ask(struct engine *e, const struct cloud_row *row, char *body, struct err *reterr)
+{
+	struct cloud_call *cc = cloud_call_new(e, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
+
+	if (!cc || !body) {
+		free(body);
+		if (cc)
+			cloud_call_free(cc);
+		return err_errno(reterr, ENOMEM, "check the endpoint");
+	}
+	cc->step = CLOUD_STEP_PARITY;
+	memcpy(cc->row, row->id, sizeof(cc->row));
+	cc->body = body;
+	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	snprintf(cc->key, sizeof(cc->key), "/endpoints/%s/invocations", row->name);
+	cc->call.region = cc->text[0];
+	cc->call.method = "POST";
+	cc->call.path = cc->key;
+	cc->call.headers[cc->call.headers_n++] = "Content-Type: application/json";
+	cc->call.headers[cc->call.headers_n++] = "Accept: application/json";
+	cc->call.body = body;
+	cc->call.body_len = strlen(body);
+	cc->call.timeout_us = ASK_TIMEOUT_US;
+	cc->answered = on_answer;
+	turn_after(e, ask_after, cc);
+	return 0;
+}
+
+int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		       struct err *reterr)
+{
+	OWN(json_decrefp) json_t *sample = find_sample(e, row);
+	OWN(json_decrefp) json_t *samples = usable(sample);
+	OWN(json_decrefp) json_t *skipped = NULL;
+
+	if (json_get_int(sample, "v", 0) == PARITY_V && json_array_size(samples))
+		return ask(e, row, question(sample, samples), reterr);
+	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
+			    "the model has no " PARITY_FILE);
+	return works(e, row, ep, skipped, reterr);
+}

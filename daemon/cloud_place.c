@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* May a job of the SageMaker target start, and where do its things go. */
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/budget.h"
+#include "daemon/cloud.h"
+#include "daemon/cloud_lookup.h"
+
+#include <string.h>
+
+bool cloud_runs(const struct job_row *job)
+{
+	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
+}
+
+/* ---- what must be known ---- */
+
+static const char *region_of(struct engine *e, const json_t *spec)
+{
+	const char *region = json_get_str(json_object_get(spec, "sagemaker"), "region", "");
+
+	if (region[0])
+		return region;
+	return e->aws ? aws_config_region(aws_config_of(e->aws)) : "";
+}
+
+static enum cloud_known know_account(struct engine *e, const char *region, char *ret, size_t size,
+				     enum reason_code *ret_code, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *none = json_object();
+	const char *value;
+	struct cloud_question q = {
+		.key = "identity",
+		.service = AWS_STS,
+		.operation = "GetCallerIdentity",
+		.region = region,
+		.input = none,
+		.words = "looks up who we are in AWS",
+	};
+	enum cloud_known known = cloud_know(e, &q, &value, ret_code, reterr);
+
+	str_copy(ret, size, value);
+	return known;
+}
+
+static enum cloud_known know_role(struct engine *e, const char *role, const char *region, char *ret,
+				  size_t size, enum reason_code *ret_code, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *input = json_pack("{ss}", "RoleName", role);
+	enum cloud_known known;
+	const char *value;
+	char key[2100];
+	struct cloud_question q = {
+		.key = key,
+		.service = AWS_IAM,
+		.operation = "GetRole",
+		.region = region,
+		.input = input,
+		.words = "looks up the IAM role",
+	};
+
+	if (str_starts(role, "arn:")) {
+		str_copy(ret, size, role);
+		return CLOUD_KNOWN;
+	}
+	snprintf(key, sizeof(key), "role:%s", role);
+	known = cloud_know(e, &q, &value, ret_code, reterr);
+	str_copy(ret, size, value);
+	return known;
+}
+
+int cloud_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+		   size_t size, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *input = json_pack("{ss}", "TrainingJobName", training_job);
+	enum reason_code code;
+	enum cloud_known known;
+	const char *value;
+	char key[256];
+	struct cloud_question q = {
+		.key = key,
+		.service = AWS_SAGEMAKER,
+		.operation = "DescribeTrainingJob",
+		.region = region,
+		.input = input,
+		.words = "looks up the training job",
+	};
+
+	snprintf(key, sizeof(key), "artifact %s:%s", region, training_job);
+	known = cloud_know(e, &q, &value, &code, reterr);
+	if (known == CLOUD_KNOWN)
+		str_copy(ret, size, value);
+	return known == CLOUD_KNOWN ? 1 : known == CLOUD_UNKNOWN ? 0 : -ERR_INVALID;
+}
+
+static const char *role_of(struct engine *e, const json_t *spec)
+{
+	const char *role = json_get_str(json_object_get(spec, "sagemaker"), "role", "");
+
+	return role[0] ? role : e->settings->aws.role;
+}
+
+/* 1: all is known; 0: not yet; -ERR_INVALID: something is clearly not there. */
+static int fill_place(struct engine *e, const struct job_row *job, const json_t *spec,
+		      struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+{
+	const struct aws_settings *set = &e->settings->aws;
+	const char *role = role_of(e, spec);
+	enum cloud_known known;
+
+	*ret = (struct cloud_place){0};
+	*ret_code = REASON_INVALID_INPUT;
+	str_copy(ret->region, sizeof(ret->region), region_of(e, spec));
+	if (!ret->region[0])
+		return err_set(
+			reterr, ERR_INVALID,
+			"no AWS region is named: set sagemaker.region in the job, aws.region "
+			"in the configuration, or AWS_REGION");
+	if (!role[0])
+		return err_set(reterr, ERR_INVALID,
+			       "no IAM role is named: set sagemaker.role in the job or aws.role in "
+			       "the configuration; `trainyard roles` lists those there are");
+	known = know_account(e, ret->region, ret->account, sizeof(ret->account), ret_code, reterr);
+	if (known == CLOUD_KNOWN)
+		known = know_role(e, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
+				  ret_code, reterr);
+	if (known != CLOUD_KNOWN)
+		return known == CLOUD_UNKNOWN ? 0 : -ERR_INVALID;
+	ret->default_bucket = !set->bucket[0];
+	if (ret->default_bucket)
+		snprintf(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
+			 ret->account);
+	else
+		str_copy(ret->bucket, sizeof(ret->bucket), set->bucket);
+	snprintf(ret->prefix, sizeof(ret->prefix), "%s/%s/%s/", set->prefix, job->run, job->id);
+	return 1;
+}
+
+int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
+		   struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+{
+	int r = fill_place(e, job, spec, ret, ret_code, reterr);
+
+	return r == 0 ? -ERR_UNAVAILABLE : r < 0 ? r : 0;
+}
+
+static bool know_model(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	const char *training_job =
+		json_get_str(json_object_get(job->spec, "model"), "training_job", NULL);
+	struct err err = {0};
+	char uri[SPEC_PATH_MAX];
+
+	if (!training_job ||
+	    cloud_artifact(e, training_job,
+			   json_get_str(json_object_get(job->spec, "sagemaker"), "region", ""), uri,
+			   sizeof(uri), &err) != 0)
+		return true;
+	reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
+	return false;
+}
+
+static bool money_fits(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	struct err err = {0};
+	int64_t micro_usd;
+	char words[160];
+
+	if (budget_worst_case(e->settings, job->spec, job->kind, &micro_usd, words, sizeof(words),
+			      &err) < 0)
+		return true; /* the start says so */
+	return budget_fits(e, job, micro_usd, why);
+}
+
+bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	struct cloud_place at;
+	enum reason_code code;
+	struct err err = {0};
+
+	if (!cloud_runs(job) && !json_is_object(json_object_get(job->spec, "model")))
+		return true;
+	if (!e->aws) {
+		*why = e->aws_why;
+		return false;
+	}
+	if (e->cloud->pause.code != REASON_NONE && clock_mono_us() < e->cloud->pause_until_us) {
+		*why = e->cloud->pause;
+		return false;
+	}
+	if (!know_model(e, job, why))
+		return false;
+	if (!cloud_runs(job))
+		return true;
+	if (fill_place(e, job, job->spec, &at, &code, &err) == 0) {
+		reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
+		return false;
+	}
+	return money_fits(e, job, why);
+}

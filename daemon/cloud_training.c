@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Training jobs: what their status means for our job. The job ends when the training job is over
+ * and its log has been read to the end. Statuses and secondary statuses are those of the API
+ * reference (DescribeTrainingJob); a StatusMessage never decides anything.
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/budget.h"
+#include "daemon/cloud.h"
+#include "daemon/lifecycle.h"
+
+#include <string.h>
+
+/* What of an answer is kept and shown. */
+static const char *const shown[] = {
+	"TrainingJobStatus",
+	"SecondaryStatus",
+	"SecondaryStatusTransitions",
+	"FailureReason",
+	"ModelArtifacts",
+	"FinalMetricDataList",
+	"TrainingTimeInSeconds",
+	"BillableTimeInSeconds",
+	"CreationTime",
+	"TrainingStartTime",
+	"TrainingEndTime",
+	"LastModifiedTime",
+	"WarmPoolStatus",
+	NULL,
+};
+#define OVER_KEY "over_us" /* in the row's answer: first seen to be over */
+
+static json_t *keep_shown(const json_t *answer)
+{
+	json_t *kept = json_object();
+
+	for (const char *const *key = shown; *key; key++)
+		if (json_object_get(answer, *key))
+			json_object_set(kept, *key, json_object_get(answer, *key));
+	return kept;
+}
+
+static bool is_over(const char *status)
+{
+	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
+}
+
+static int64_t billable_us(const struct cloud_row *row)
+{
+	return json_get_int(row->answer, "BillableTimeInSeconds", 0) * USEC_PER_SEC;
+}
+
+static int training_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
+			 struct err *reterr)
+{
+	const char *status = json_get_str(answer, "TrainingJobStatus", "");
+	int64_t over_us = json_get_int(row->answer, OVER_KEY, 0);
+	int r;
+
+	json_decref(row->answer);
+	row->answer = keep_shown(answer);
+	str_copy(row->status, sizeof(row->status), status);
+	if (!is_over(status))
+		return 0;
+	over_us = over_us ? over_us : clock_now_us();
+	json_object_set_new(row->answer, OVER_KEY, json_integer(over_us));
+	if (!cloud_log_is_drained(e, row, over_us)) {
+		row->next_us = clock_now_us() + e->settings->aws.poll_us;
+		return 0;
+	}
+	row->reason = (struct reason){0};
+	r = budget_settle(e, row, billable_us(row), reterr);
+	return r < 0 ? r : 1;
+}
+
+/* ---- the end ---- */
+
+static void failure_words(const struct cloud_row *row, struct reason *why)
+{
+	static const struct {
+		const char *part;
+		enum reason_code code;
+	} known[] = {
+		{"CapacityError", REASON_CAPACITY},
+		{"InternalServerError", REASON_INTERNAL},
+		{"CannotPullContainer", REASON_IMAGE_MISSING},
+		{"image", REASON_IMAGE_MISSING},
+		{"NoSuchBucket", REASON_BUCKET_MISSING},
+		{"AccessDenied", REASON_ACCESS_DENIED},
+		{"Access denied", REASON_ACCESS_DENIED},
+		{"No S3 objects found", REASON_DATA_MISSING},
+		{"OutOfMemory", REASON_OOM},
+		{"out of memory", REASON_OOM},
+		{"AlgorithmError", REASON_CONTAINER_FAILED},
+	};
+	const char *text = json_get_str(row->answer, "FailureReason", "");
+	bool algorithm = str_starts(text, "AlgorithmError");
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		enum reason_code code = known[i].code;
+
+		if (!strstr(text, known[i].part))
+			continue;
+		if (algorithm && code != REASON_OOM)
+			code = REASON_CONTAINER_FAILED; /* the script's words, not the service's */
+		reason_set(why, code, "training job %s failed: %s", row->name, text);
+		return;
+	}
+	reason_set(why, REASON_CONTAINER_FAILED, "training job %s failed: %s", row->name,
+		   text[0] ? text : "SageMaker gave no reason; its log may say more");
+}
+
+static enum job_state judge(const struct cloud_row *row, const struct job_row *job,
+			    struct reason *why)
+{
+	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
+
+	*why = (struct reason){0};
+	if (str_eq(row->status, "Completed"))
+		return STATE_SUCCEEDED;
+	if (job->cancel_requested_us) {
+		reason_set(why, REASON_CANCELLED, "stopped on request");
+		return STATE_CANCELLED;
+	}
+	if (str_eq(row->status, "Failed"))
+		failure_words(row, why);
+	else if (str_eq(secondary, "MaxRuntimeExceeded"))
+		reason_set(why, REASON_TIMED_OUT, "max_runtime was over; SageMaker stopped it");
+	else if (str_eq(secondary, "MaxWaitTimeExceeded"))
+		reason_set(why, REASON_MAX_WAIT_EXCEEDED,
+			   "sagemaker.max_wait was over before it was done");
+	else if (str_eq(secondary, "Interrupted"))
+		reason_set(why, REASON_SPOT_INTERRUPTED, "AWS took the spot instance back");
+	else if (str_eq(row->status, "Stopped"))
+		reason_set(why, REASON_KILLED,
+			   "training job %s was stopped outside Trainyard: a stopped job is no "
+			   "success",
+			   row->name);
+	else
+		*why = row->reason;
+	return STATE_FAILED;
+}
+
+static json_t *final_metrics(const struct cloud_row *row)
+{
+	json_t *metrics = json_object();
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(row->answer, "FinalMetricDataList"), i, m)
+		json_object_set(metrics, json_get_str(m, "MetricName", ""),
+				json_object_get(m, "Value"));
+	return metrics;
+}
+
+/* {"model","output","metrics"}: the URIs under which the service puts them. */
+static json_t *outputs_of(const struct cloud_row *row)
+{
+	const char *at =
+		json_get_str(json_object_get(row->request, "OutputDataConfig"), "S3OutputPath", "");
+	const char *model = json_get_str(json_object_get(row->answer, "ModelArtifacts"),
+					 "S3ModelArtifacts", "");
+	size_t len = strlen(at);
+	char output[SPEC_PATH_MAX * 2];
+
+	snprintf(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
+		 len && at[len - 1] == '/' ? "" : "/", row->name);
+	return json_pack("{ss ss so}", "model", model, "output", output, "metrics",
+			 final_metrics(row));
+}
+
+static int store_metrics(struct engine *e, const struct cloud_row *row, const json_t *outputs,
+			 struct err *reterr)
+{
+	const json_t *metrics = json_object_get(outputs, "metrics");
+
+	if (!json_object_size(metrics))
+		return 0;
+	return store_metric_insert(e->store, row->job, row->attempt, clock_now_us(), 0, 0, metrics,
+				   reterr);
+}
+
+static int training_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	enum job_state to = STATE_FAILED;
+	struct reason why = row->reason;
+	int r = store_job_get(e->store, row->job, &job, reterr);
+
+	cloud_log_forget(e, row->id);
+	if (r >= 0 && row->state == CLOUD_REFUSED)
+		r = budget_settle(e, row, 0, reterr);
+	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
+		return r;
+	if (row->state == CLOUD_ENDED)
+		to = judge(row, &job, &why);
+	else if (job.cancel_requested_us) {
+		to = STATE_CANCELLED;
+		reason_set(&why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+	}
+	if (to == STATE_SUCCEEDED) {
+		outputs = outputs_of(row);
+		r = store_metrics(e, row, outputs, reterr);
+	}
+	return r < 0 ? r : job_finish(e, &job, to, &why, outputs, reterr);
+}
+
+const struct cloud_driver cloud_training_driver = {
+	.create = "CreateTrainingJob",
+	.describe = "DescribeTrainingJob",
+	.end = "StopTrainingJob",
+	.name_key = "TrainingJobName",
+	.arn_key = "TrainingJobArn",
+	.polled = true,
+	.seen = training_seen,
+	.over = training_over,
+};

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Updating an endpoint (on_existing: update): a new model and config are made, the endpoint's row
+ * names the new config as the wanted one, and UpdateEndpoint follows until describe says that it is
+ * the one in use. Then the parity check decides: the old two are deleted, or the row names the old
+ * config again and the new two are. SageMaker keeps the old one serving all the time.
+ */
+#include "daemon/cloud_update.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/cloud_parity.h"
+#include "daemon/endpoint.h"
+#include "daemon/lifecycle.h"
+
+#include <string.h>
+
+#define CONFIG_KEY "EndpointConfigName"
+
+const char *cloud_config_wanted(const struct cloud_row *endpoint)
+{
+	return json_get_str(endpoint->request, CONFIG_KEY, "");
+}
+
+const char *cloud_config_used(const struct cloud_row *endpoint)
+{
+	return json_get_str(endpoint->answer, CONFIG_KEY, cloud_config_wanted(endpoint));
+}
+
+static const struct cloud_row *config_named(const struct cloud_rows *rows, const char *name)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && str_eq(rows->rows[i].name, name))
+			return &rows->rows[i];
+	return NULL;
+}
+
+int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_LEN],
+		    struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const struct cloud_row *config;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r < 0)
+		return r;
+	config = config_named(&rows, cloud_config_wanted(row));
+	memcpy(job, config ? config->job : row->job, ID_LEN);
+	return 0;
+}
+
+/* ---- begin ---- */
+
+int cloud_update_begin(struct engine *e, const struct job_row *job, const struct endpoint_row *ep,
+		       struct err *reterr)
+{
+	struct reason why;
+	int r;
+
+	if (ep->state == ENDPOINT_IN_SERVICE) {
+		reason_set(&why, REASON_NONE, "job '%s' updates it", job->name);
+		return endpoint_move(e, ep->id, ENDPOINT_IN_SERVICE, ENDPOINT_UPDATING, &why,
+				     reterr);
+	}
+	reason_set(&why, REASON_ENDPOINT_TAKEN,
+		   "endpoint '%s' is %s: it can be updated when it is in service", ep->name,
+		   endpoint_state_str(ep->state));
+	r = job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+	return r < 0 ? r : 1;
+}
+
+/* The endpoint's own row; -ERR_NOT_FOUND. */
+static int own_row(const struct cloud_rows *rows, struct cloud_row **ret, struct err *reterr)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		*ret = &rows->rows[i];
+		if ((*ret)->kind == CLOUD_ENDPOINT && !cloud_state_is_final((*ret)->state))
+			return 0;
+	}
+	return err_set(reterr, ERR_NOT_FOUND, "the endpoint is gone");
+}
+
+/* From now on this config is the wanted one. */
+static int want_config(struct engine *e, struct cloud_row *row, const char *config,
+		       struct err *reterr)
+{
+	json_object_set_new(row->request, CONFIG_KEY, json_string(config));
+	if (row->answer)
+		json_object_del(row->answer, CLOUD_TRIED_KEY);
+	row->next_us = 0;
+	turn_after(e, cloud_kick_after, NULL);
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
+		      struct cloud_row *ret_row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	struct cloud_row *row;
+	int r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
+
+	if (r >= 0)
+		r = own_row(&rows, &row, reterr);
+	if (r >= 0)
+		r = want_config(e, row, config, reterr);
+	return r < 0 ? r : store_cloud_get(e->store, row->id, ret_row, reterr);
+}
+
+/* ---- the end ---- */
+
+/* The model and the config that are not those of `keep` go. */
+static int drop_others(struct engine *e, const struct cloud_rows *rows, const char *keep,
+		       const struct reason *why, struct err *reterr)
+{
+	const struct cloud_row *kept = config_named(rows, keep);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < rows->n; i++) {
+		struct cloud_row *row = &rows->rows[i];
+
+		if (row->kind == CLOUD_ENDPOINT || cloud_state_is_final(row->state) ||
+		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
+			continue;
+		row->wanted = false;
+		row->next_us = 0;
+		row->reason = *why;
+		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	}
+	turn_after(e, cloud_kick_after, NULL);
+	return r;
+}
+
+static int end_job(struct engine *e, const char *id, enum job_state to, const struct reason *why,
+		   const json_t *outputs, struct err *reterr)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	int r = store_job_get(e->store, id, &job, reterr);
+
+	if (r < 0 || !job_state_is_active(job.state))
+		return r < 0 ? r : 0;
+	if (to == STATE_FAILED && job.cancel_requested_us)
+		to = STATE_CANCELLED;
+	return job_finish(e, &job, to, why, outputs, reterr);
+}
+
+static int take_over(struct engine *e, const struct endpoint_row *ep, const struct job_row *job,
+		     const json_t *result, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	int64_t now = clock_now_us();
+	int r = job_resolve(e, job, &spec, reterr);
+
+	if (r >= 0)
+		r = store_endpoint_set_deploy(e->store, ep->id, job->id,
+					      json_get_str(spec, "model", ep->model), spec, reterr);
+	if (r >= 0)
+		r = store_endpoint_set_result(e->store, ep->id, result, reterr);
+	if (r >= 0)
+		r = store_endpoint_set_lease(e->store, ep->id, endpoint_ttl_us(e, spec),
+					     now + endpoint_ttl_us(e, spec), now, true, now,
+					     reterr);
+	return r;
+}
+
+int cloud_update_done(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		      const json_t *result, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(job_row_done) struct job_row job = {0};
+	OWN(json_decrefp)
+	json_t *outputs = json_pack("{ss sO}", "endpoint", ep->name, "metrics", result);
+	char id[ID_LEN];
+	struct reason none = {0};
+	int r = cloud_deploy_of(e, row, id, reterr);
+
+	if (r >= 0)
+		r = store_job_get(e->store, id, &job, reterr);
+	if (r >= 0)
+		r = take_over(e, ep, &job, result, reterr);
+	if (r >= 0)
+		r = endpoint_move(e, ep->id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, &none, reterr);
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
+	if (r >= 0)
+		r = drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
+	return r < 0 ? r : end_job(e, id, STATE_SUCCEEDED, &none, outputs, reterr);
+}
+
+/* The config of the deploy that made the endpoint what it is. */
+static const struct cloud_row *old_config(const struct cloud_rows *rows,
+					  const struct endpoint_row *ep)
+{
+	const struct cloud_row *found = NULL;
+
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && rows->rows[i].wanted &&
+		    str_eq(rows->rows[i].job, ep->job))
+			found = &rows->rows[i];
+	return found;
+}
+
+int cloud_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
+		      struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const struct cloud_row *old;
+	struct cloud_row *row;
+	char job[ID_LEN];
+	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
+
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+	if (r >= 0)
+		r = own_row(&rows, &row, reterr);
+	if (r >= 0)
+		r = cloud_deploy_of(e, row, job, reterr);
+	if (r < 0)
+		return r;
+	old = old_config(&rows, &ep);
+	if (old && !str_eq(old->name, cloud_config_wanted(row)))
+		r = want_config(e, row, old->name, reterr);
+	if (r >= 0 && old)
+		r = drop_others(e, &rows, old->name, why, reterr);
+	if (r >= 0 && ep.state == ENDPOINT_UPDATING)
+		r = endpoint_move(e, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
+	return r < 0 ? r : end_job(e, job, STATE_FAILED, why, NULL, reterr);
+}
+
+/* ---- looking ---- */
+
+static void update_after(struct engine *e, void *arg, bool committed)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+
+	if (committed && store_cloud_get(e->store, arg, &row, NULL) >= 0)
+		cloud_step(e, &row, CLOUD_STEP_UPDATE);
+	free(arg);
+}
+
+int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const char *wanted = cloud_config_wanted(row);
+	const char *tried = json_get_str(row->answer, CLOUD_TRIED_KEY, "");
+	const struct cloud_row *config;
+	struct reason why;
+	char *id;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r < 0)
+		return r;
+	config = config_named(&rows, wanted);
+	if (str_eq(tried, wanted)) { /* it was accepted, and the old one is back */
+		reason_set(&why, REASON_CONTAINER_FAILED,
+			   "SageMaker went back to the old configuration: %s",
+			   json_get_str(row->answer, "FailureReason", "it gave no reason"));
+		return cloud_update_undo(e, row->endpoint, &why, reterr);
+	}
+	if (!config || config->state != CLOUD_PRESENT)
+		return 0; /* not made yet */
+	id = strdup(row->id);
+	if (!id)
+		return err_errno(reterr, ENOMEM, "update the endpoint");
+	turn_after(e, update_after, id);
+	return 0;
+}
+
+/* In the turn of the answer to UpdateEndpoint. */
+int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct aws_call *c,
+			  struct err *reterr)
+{
+	struct reason why;
+
+	row->next_us = clock_now_us() + e->settings->aws.poll_us;
+	if (c->result == 0 || c->kind == AWS_ERROR_IN_PROGRESS) {
+		if (!row->answer)
+			row->answer = json_object();
+		json_object_set_new(row->answer, CLOUD_TRIED_KEY,
+				    c->result == 0 ? json_string(cloud_config_wanted(row))
+						   : json_null());
+		str_copy(row->status, sizeof(row->status), "Updating");
+	} else if (c->kind == AWS_ERROR_INVALID || c->kind == AWS_ERROR_QUOTA ||
+		   c->kind == AWS_ERROR_CAPACITY) {
+		reason_set(&why, c->kind == AWS_ERROR_QUOTA ? REASON_QUOTA : REASON_REFUSED, "%s",
+			   c->err.msg);
+		return cloud_update_undo(e, row->endpoint, &why, reterr);
+	}
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/stage.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/cloud.h"
+#include "jobs/s3_uri.h"
+#include "wire/transfer.h"
+#include "worker/container/container.h"
+
+#include <string.h>
+
+#define RESULTS_MAX (16 << 20)
+
+const char *const stage_inherited[] = {
+	"AWS_ACCESS_KEY_ID",
+	"AWS_SECRET_ACCESS_KEY",
+	"AWS_SESSION_TOKEN",
+	"AWS_PROFILE",
+	"AWS_DEFAULT_PROFILE",
+	"AWS_CONFIG_FILE",
+	"AWS_SHARED_CREDENTIALS_FILE",
+	"AWS_REGION",
+	"AWS_DEFAULT_REGION",
+	"AWS_ENDPOINT_URL",
+	"AWS_ENDPOINT_URL_S3",
+	"AWS_ENDPOINT_URL_STS",
+	"AWS_ENDPOINT_URL_SSO",
+	"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+	"AWS_USE_FIPS_ENDPOINT",
+	"AWS_USE_DUALSTACK_ENDPOINT",
+	"AWS_CA_BUNDLE",
+	"AWS_MAX_ATTEMPTS",
+	"AWS_ROLE_ARN",
+	"AWS_ROLE_SESSION_NAME",
+	"AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+	"AWS_EC2_METADATA_DISABLED",
+	"AWS_EC2_METADATA_V1_DISABLED",
+	"AWS_EC2_METADATA_SERVICE_ENDPOINT",
+	"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+	"AWS_METADATA_SERVICE_TIMEOUT",
+	"AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+	"HF_ENDPOINT",
+	"HF_TOKEN",
+	"HF_TOKEN_PATH",
+	"HF_HOME",
+	"HF_HUB_CACHE",
+	"HF_HUB_OFFLINE",
+	"HTTPS_PROXY",
+	"https_proxy",
+	"NO_PROXY",
+	"no_proxy",
+	NULL,
+};
+
+void stage_done(struct stage *s)
+{
+	json_decref(s->fetch);
+	json_decref(s->push);
+	json_decref(s->aws);
+}
+
+/* ---- items ---- */
+
+static bool is_local(const char *where)
+{
+	return where[0] == '/';
+}
+
+static json_t *add(json_t **list, const char *pointer, const char *from, const char *form)
+{
+	json_t *item = json_pack("{ss ss ss}", "pointer", pointer, "from", from, "form", form);
+
+	if (!*list)
+		*list = json_array();
+	json_array_append_new(*list, item);
+	return item;
+}
+
+static void copy_keys(json_t *item, const json_t *from, const char *const *keys)
+{
+	for (; *keys; keys++)
+		if (json_object_get(from, *keys))
+			json_object_set(item, *keys, json_object_get(from, *keys));
+}
+
+static const char *form_of(const char *uri)
+{
+	return str_ends(uri, ".tar.gz") ? "tar.gz" : s3_uri_is_prefix(uri) ? "tree" : "file";
+}
+
+/* A prefix without the '/' at its end is meant as a directory all the same. */
+static json_t *fetch_tree(struct stage *s, const char *pointer, const char *uri)
+{
+	char prefix[SPEC_PATH_MAX + 2];
+
+	if (!s3_uri_join(prefix, sizeof(prefix), uri, ""))
+		str_copy(prefix, sizeof(prefix), uri);
+	return add(&s->fetch, pointer, prefix, "tree");
+}
+
+/* ---- inputs of jobs that run here ---- */
+
+static void fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
+		      const json_t *options)
+{
+	static const char *const keys[] = {"config", "revision", "split", NULL};
+	char from[SPEC_PATH_MAX + 32];
+
+	snprintf(from, sizeof(from), "hub:%s/%s", kind, id);
+	copy_keys(add(&s->fetch, pointer, from, "tree"), options, keys);
+}
+
+static void fetch_dataset(struct stage *s, const json_t *dataset)
+{
+	static const char *const url_keys[] = {"sha256", NULL};
+	static const char *const splits[] = {"train", "test"};
+	const char *s3 = json_get_str(dataset, "s3", NULL);
+	const char *url = json_get_str(dataset, "url", NULL);
+	const char *hub = json_get_str(dataset, "hub", NULL);
+
+	if (s3)
+		add(&s->fetch, "/dataset/path", s3, s3_uri_is_prefix(s3) ? "tree" : "file");
+	if (url)
+		copy_keys(add(&s->fetch, "/dataset/path", url, "file"), dataset, url_keys);
+	if (hub)
+		fetch_hub(s, "/dataset/path", "datasets", hub, dataset);
+	for (size_t i = 0; i < ARRAY_LEN(splits); i++) {
+		const char *path = json_get_str(json_object_get(dataset, splits[i]), "path", "");
+		char pointer[64];
+
+		snprintf(pointer, sizeof(pointer), "/dataset/%s/path", splits[i]);
+		if (s3_uri_is(path))
+			add(&s->fetch, pointer, path, s3_uri_is_prefix(path) ? "tree" : "file");
+	}
+}
+
+/* The model's place as text; of a training job, the look-up's. NULL: none is named. */
+static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size,
+		    enum reason_code *ret_code, struct err *reterr)
+{
+	const json_t *model = json_object_get(spec, "model");
+	const char *job = json_get_str(model, "training_job", NULL);
+	const char *region = json_get_str(json_object_get(spec, "sagemaker"), "region", "");
+	int r;
+
+	str_copy(ret, size, json_is_string(model) ? json_string_value(model) : "");
+	if (!job)
+		return 0;
+	*ret_code = REASON_DATA_MISSING;
+	r = cloud_artifact(e, job, region, ret, size, reterr);
+	return r == 0 ? err_set(reterr, ERR_UNAVAILABLE, "training job '%s' is not looked up yet",
+				job)
+		      : r;
+}
+
+static int fetch_model(struct engine *e, struct stage *s, const json_t *spec,
+		       enum reason_code *ret_code, struct err *reterr)
+{
+	char model[SPEC_PATH_MAX];
+	int r = model_of(e, spec, model, sizeof(model), ret_code, reterr);
+
+	if (r < 0 || !model[0] || is_local(model))
+		return r < 0 ? r : 0;
+	if (!s3_uri_is(model))
+		fetch_hub(s, "/model", "models", model, NULL);
+	else if (str_ends(model, ".tar.gz"))
+		add(&s->fetch, "/model", model, "tar.gz");
+	else
+		fetch_tree(s, "/model", model);
+	return 0;
+}
+
+static void fetch_channels(struct stage *s, const json_t *channels)
+{
+	const char *name;
+	json_t *uri;
+
+	json_object_foreach((json_t *)channels, name, uri) {
+		char pointer[128];
+
+		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
+		if (s3_uri_is(json_string_value(uri)))
+			fetch_tree(s, pointer, json_string_value(uri));
+	}
+}
+
+static void push_output(struct stage *s, const char *name, const char *from, const char *to)
+{
+	char pointer[64], uri[SPEC_PATH_MAX * 2];
+
+	snprintf(pointer, sizeof(pointer), "/outputs/%s", name);
+	if (s3_uri_join(uri, sizeof(uri), to, name)) {
+		size_t n = strlen(uri);
+
+		if (n + 1 < sizeof(uri))
+			memcpy(uri + n, "/", 2);
+	}
+	json_object_set_new(add(&s->push, pointer, from, "tree"), "to", json_string(uri));
+}
+
+static void stage_upload(struct stage *s, const json_t *spec)
+{
+	static const char *const keys[] = {"exclude", "if_exists", "kms_key", NULL};
+	const char *source = json_get_str(spec, "source", "");
+	const char *to = json_get_str(spec, "destination", "");
+	const char *form = path_is_dir(AT_FDCWD, source)
+				   ? (str_ends(to, ".tar.gz") ? "tar.gz" : "tree")
+				   : "file";
+	json_t *item = add(&s->push, "/outputs/uri", source, form);
+
+	json_object_set_new(item, "to", json_string(to));
+	copy_keys(item, spec, keys);
+}
+
+static void stage_download(struct stage *s, const json_t *spec)
+{
+	static const char *const keys[] = {"exclude", NULL};
+	const char *source = json_get_str(spec, "source", "");
+	const char *to = json_get_str(spec, "destination", "output");
+	json_t *item = add(&s->fetch, "/outputs/path", source, form_of(source));
+
+	json_object_set_new(item, "to", json_string(to));
+	copy_keys(item, spec, keys);
+}
+
+static int stage_here(struct engine *e, const struct job_row *job, const json_t *spec,
+		      struct stage *s, enum reason_code *ret_code, struct err *reterr)
+{
+	const char *output = json_get_str(spec, "output", "");
+	const char *data = json_get_str(spec, "data", "");
+
+	if (job->kind == JOB_UPLOAD || job->kind == JOB_DOWNLOAD) {
+		s->only = true;
+		if (job->kind == JOB_UPLOAD)
+			stage_upload(s, spec);
+		else
+			stage_download(s, spec);
+		return 0;
+	}
+	fetch_dataset(s, json_object_get(spec, "dataset"));
+	fetch_channels(s, json_object_get(spec, "channels"));
+	if (s3_uri_is(data))
+		fetch_tree(s, "/data", data);
+	if (s3_uri_is(output)) {
+		push_output(s, "train", "output/train", output);
+		push_output(s, "test", "output/test", output);
+	}
+	return fetch_model(e, s, spec, ret_code, reterr);
+}
+
+/* ---- what a job that runs in the cloud leaves here ---- */
+
+static void push_to(struct stage *s, const struct cloud_place *at, const char *pointer,
+		    const char *from, const char *name, const char *form, const json_t *spec)
+{
+	const char *kms = json_get_str(json_object_get(spec, "sagemaker"), "kms_key", NULL);
+	char uri[SPEC_PATH_MAX];
+	json_t *item = add(&s->push, pointer, from, form);
+
+	snprintf(uri, sizeof(uri), "s3://%s/%s%s", at->bucket, at->prefix, name);
+	json_object_set_new(item, "to", json_string(uri));
+	if (at->default_bucket)
+		json_object_set_new(item, "make_bucket", json_true());
+	if (kms)
+		json_object_set_new(item, "kms_key", json_string(kms));
+}
+
+static void push_channels(struct stage *s, const struct cloud_place *at, const json_t *spec)
+{
+	const char *name;
+	json_t *path;
+
+	json_object_foreach(json_object_get(spec, "channels"), name, path) {
+		char pointer[128], to[128];
+
+		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
+		snprintf(to, sizeof(to), "channels/%s/", name);
+		if (is_local(json_string_value(path)))
+			push_to(s, at, pointer, json_string_value(path), to, "tree", spec);
+	}
+}
+
+static void push_source(struct stage *s, const struct cloud_place *at, const json_t *spec)
+{
+	const char *dir = json_get_str(spec, "source_dir", NULL);
+
+	s->container = !dir;
+	push_to(s, at, "/source", dir ? dir : STAGE_CONTAINER, "source/sourcedir.tar.gz", "tar.gz",
+		spec);
+}
+
+/* The sample that a deploy is checked against, out of a model that lies in S3. */
+static void peek_parity(struct stage *s, const char *model)
+{
+	json_t *item = add(&s->fetch, "/parity", model, "peek");
+
+	json_object_set_new(item, "members", json_pack("[s]", "parity.json"));
+}
+
+static int stage_there(struct engine *e, const struct job_row *job, const json_t *spec,
+		       struct stage *s, enum reason_code *ret_code, struct err *reterr)
+{
+	bool deploy = job->kind == JOB_DEPLOY;
+	char model[SPEC_PATH_MAX];
+	struct cloud_place at;
+	int r = cloud_place_of(e, job, spec, &at, ret_code, reterr);
+
+	s->only = true;
+	if (r >= 0)
+		r = model_of(e, spec, model, sizeof(model), ret_code, reterr);
+	if (r < 0)
+		return r;
+	if (is_local(model))
+		push_to(s, &at, "/model", model, deploy ? "model.tar.gz" : "model/",
+			deploy ? "tar.gz" : "tree", spec);
+	else if (deploy && s3_uri_is(model))
+		peek_parity(s, model);
+	if (!deploy) {
+		push_channels(s, &at, spec);
+		push_source(s, &at, spec);
+	}
+	s->aws = json_pack("{ss ss}", "region", at.region, "account", at.account);
+	return 0;
+}
+
+int stage_of(struct engine *e, const struct job_row *job, const json_t *spec, struct stage *ret,
+	     enum reason_code *ret_code, struct err *reterr)
+{
+	const struct aws_settings *aws = &e->settings->aws;
+	int r;
+
+	*ret = (struct stage){0};
+	*ret_code = REASON_INVALID_INPUT;
+	r = cloud_runs(job) ? stage_there(e, job, spec, ret, ret_code, reterr)
+			    : stage_here(e, job, spec, ret, ret_code, reterr);
+	if (r < 0)
+		return r;
+	if (!ret->aws)
+		ret->aws = json_object();
+	if (aws->region && aws->region[0] && !json_object_get(ret->aws, "region"))
+		json_object_set_new(ret->aws, "region", json_string(aws->region));
+	if (aws->profile && aws->profile[0])
+		json_object_set_new(ret->aws, "profile", json_string(aws->profile));
+	return 0;
+}
+
+/* ---- files ---- */
+
+int stage_write_container(int work_dirfd, struct err *reterr)
+{
+	OWN(closep) int dirfd = -1;
+	int r = dir_make(work_dirfd, STAGE_CONTAINER, 0700, reterr);
+
+	if (r < 0)
+		return r;
+	dirfd = openat(work_dirfd, STAGE_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_errno(reterr, errno, "open %s", STAGE_CONTAINER);
+	for (size_t i = 0; r >= 0 && i < container_files_n; i++)
+		r = file_write_atomic(dirfd, container_files[i].name, container_files[i].text,
+				      container_files[i].len, 0600, reterr);
+	return r;
+}
+
+int stage_results(const char *dir, json_t **ret, struct err *reterr)
+{
+	char path[SPEC_PATH_MAX + 64];
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" EXECUTION_WORK "/" TRANSFER_RESULTS, dir);
+	r = json_read_file(AT_FDCWD, path, RESULTS_MAX, ret, reterr);
+
+	if (r != -ENOENT)
+		return r;
+	*ret = json_object();
+	return *ret ? 0 : err_errno(reterr, ENOMEM, "read %s", TRANSFER_RESULTS);
+}
+
+void stage_add_outputs(const json_t *results, json_t *outputs)
+{
+	const char *pointer;
+	json_t *value;
+
+	json_object_foreach((json_t *)results, pointer, value)
+		if (str_starts(pointer, "/outputs/"))
+			json_object_set(outputs, pointer + strlen("/outputs/"), value);
+}

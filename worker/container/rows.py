@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
+The same rules as our native engine (worker/dataset, worker/train)."""
+import numpy as np
+import torch
+from datasets import load_from_disk
+
+COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class BadInput(Exception):
+    """Something the user can put right; the text is one sentence."""
+
+
+def load(directory, what):
+    """A saved Dataset as plain Python values."""
+    try:
+        rows = load_from_disk(directory)
+    except FileNotFoundError as e:
+        raise BadInput(f"the channel '{what}' holds no data set saved by preprocess or by "
+                       f"datasets: {e}") from e
+    if not hasattr(rows, "column_names") or isinstance(rows.column_names, dict):
+        raise BadInput(f"the channel '{what}' holds several splits; give one of them")
+    missing = [c for c in ("labels", "input_ids", "attention_mask") if c not in rows.column_names]
+    if missing:
+        raise BadInput(f"the data of channel '{what}' has no column '{missing[0]}'; it has "
+                       f"{', '.join(rows.column_names)}")
+    if len(rows) == 0:
+        raise BadInput(f"the data of channel '{what}' has no rows")
+    return rows.with_format(None)
+
+
+def label_names(train, test):
+    """The names of the classes, by id; LABEL_n when the data has none."""
+    def known(rows):
+        return rows is not None and getattr(rows.features["labels"], "names", None)
+
+    ids = [np.asarray(rows["labels"]) for rows in (train, test) if rows is not None]
+    names, other = known(train), known(test)
+    if names and other and names != other:
+        raise BadInput(f"the labels are {names} in the training data and {other} in the test data")
+    if len(np.unique(ids[0])) < 2:
+        raise BadInput("all rows of the training data have the same label; a classifier needs at "
+                       "least two classes")
+    if not names:
+        names = [f"LABEL_{i}" for i in range(max(int(labels.max()) for labels in ids) + 1)]
+    if any(labels.min() < 0 or labels.max() >= len(names) for labels in ids):
+        raise BadInput(f"a label is out of range; there are {len(names)} classes")
+    return names
+
+
+def check_against(rows, what, model, max_length):
+    """The rows, cut to max_length, fit the model: positions and vocabulary."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    vocabulary = model.get_input_embeddings().num_embeddings
+    for i, row in enumerate(rows):
+        ids = [t for t, m in zip(row["input_ids"], row["attention_mask"]) if m][:max_length]
+        if not ids:
+            raise BadInput(f"row {i} of the {what} data has no tokens")
+        if positions and len(ids) > positions:
+            raise BadInput(f"the {what} data has rows of {len(ids)} tokens but the model only "
+                           f"{positions} positions; preprocess with max_length {positions} or less")
+        if max(ids) >= vocabulary:
+            raise BadInput(f"token id {max(ids)} of row {i} of the {what} data is not in the "
+                           f"model's vocabulary of {vocabulary}: was it made with another model's "
+                           "tokenizer?")
+
+
+class Collator:
+    """A batch as long as its longest row; padding that the data brings along is dropped."""
+
+    def __init__(self, tokenizer, max_length):
+        self.tokenizer, self.max_length = tokenizer, max_length
+
+    def __call__(self, features):
+        cut = []
+        for row in features:
+            keep = [i for i, m in enumerate(row["attention_mask"]) if m][:self.max_length]
+            cut.append({name: [row[name][i] for i in keep] for name in COLUMNS if name in row})
+        batch = self.tokenizer.pad(cut, padding=True, return_tensors="pt")
+        batch["labels"] = torch.tensor([row["labels"] for row in features], dtype=torch.int64)
+        return batch
+
+
+def metrics(prediction):
+    """Accuracy, and precision, recall and F1: of class 1 when there are two, else their mean over
+    the classes that occur. A ratio over nothing is 0."""
+    logits, labels = prediction.predictions, prediction.label_ids
+    if isinstance(logits, tuple):
+        logits = logits[0]
+    answers, classes = logits.argmax(-1), logits.shape[-1]
+    parts = []
+    for c in [1] if classes == 2 else range(classes):
+        hits = int(((answers == c) & (labels == c)).sum())
+        given, true = int((answers == c).sum()), int((labels == c).sum())
+        if classes > 2 and given + true == 0:
+            continue
+        parts.append((hits / given if given else 0.0, hits / true if true else 0.0,
+                      2 * hits / (given + true) if given + true else 0.0))
+    precision, recall, f1 = (sum(p[i] for p in parts) / len(parts) for i in range(3))
+    return {"accuracy": float((answers == labels).mean()), "f1": f1, "precision": precision,
+            "recall": recall}

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""Train a text classifier in Hugging Face's container, as our native engine does it: the same
+hyperparameters (docs/specs.md), channels and results. For transformers 4.26 to 5, on one instance
+or, started by torchrun, on several.
+
+It goes on from the newest complete checkpoint, and stops with one on SIGTERM.
+"""
+import argparse
+import glob
+import inspect
+import logging
+import math
+import os
+import re
+import signal
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+import torch
+import transformers
+from transformers import (AutoModelForSequenceClassification, AutoTokenizer, Trainer,
+                          TrainerCallback, TrainingArguments, set_seed)
+
+import results
+import rows
+from rows import BadInput
+
+LOG_POINTS = 50
+FAILURE_MAX = 1024  # characters that SageMaker shows
+logger = logging.getLogger("train")
+
+
+def parse_args(argv):
+    p = argparse.ArgumentParser(allow_abbrev=False)
+    p.add_argument("--epochs", type=float, default=3)
+    p.add_argument("--train_batch_size", type=int, default=32)
+    p.add_argument("--eval_batch_size", type=int, default=64)
+    p.add_argument("--warmup_steps", type=int, default=500)
+    p.add_argument("--learning_rate", type=float, default=5e-5)
+    p.add_argument("--seed", type=int, default=42)
+    p.add_argument("--max_length", type=int)
+    p.add_argument("--weight_decay", type=float, default=0.0)
+    p.add_argument("--max_grad_norm", type=float, default=1.0)
+    p.add_argument("--bf16", choices=["auto", "on", "off"], default="auto")
+    p.add_argument("--logging_steps", type=int)
+    p.add_argument("--eval_steps", type=int)
+    p.add_argument("--save_steps", type=int)
+    p.add_argument("--model_name", help="on the hub, when there is no channel 'model'")
+    return p.parse_args(argv)
+
+
+def model_source(args):
+    """Directory or name to load from; an archive in the channel is unpacked."""
+    channel = os.environ.get("SM_CHANNEL_MODEL")
+    if not channel:
+        if args.model_name:
+            return args.model_name
+        raise BadInput("give a model: a channel 'model', or the hyperparameter model_name")
+    archives = glob.glob(os.path.join(channel, "*.tar.gz"))
+    if os.path.exists(os.path.join(channel, "config.json")) or len(archives) != 1:
+        return channel
+    target = tempfile.mkdtemp(prefix="model-")
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(target, **({"filter": "data"} if hasattr(tarfile, "data_filter")
+                                      else {}))
+    return target
+
+
+def use_bf16(wish):
+    if wish == "auto":
+        return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
+    return wish == "on"
+
+
+def per_device(batch, devices):
+    """train_batch_size is of the whole step, over all devices."""
+    if batch % devices:
+        logger.warning("train_batch_size %d cannot be divided by %d devices: a step has %d rows",
+                       batch, devices, math.ceil(batch / devices) * devices)
+    return math.ceil(batch / devices)
+
+
+def accepted(function, **by_name):
+    """Of several names for the same argument, those that this version has."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in by_name.items() if name in known}
+
+
+def cpu_arguments(world):
+    if torch.cuda.is_available():
+        return {}
+    chosen = (accepted(TrainingArguments, use_cpu=True)
+              or accepted(TrainingArguments, no_cuda=True))
+    return {**chosen, **({"ddp_backend": "gloo"} if world > 1 else {})}
+
+
+def training_arguments(args, checkpoints, train_rows, evaluate):
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    devices = world if world > 1 else max(1, torch.cuda.device_count())
+    batch = per_device(args.train_batch_size, devices)
+    steps = math.ceil(args.epochs * math.ceil(train_rows / (batch * devices)) - 1e-9)
+    save = {"save_strategy": "epoch"} if args.save_steps is None else (
+        {"save_strategy": "steps", "save_steps": args.save_steps} if args.save_steps
+        else {"save_strategy": "no"})
+    when = "epoch" if evaluate else "no"
+    return TrainingArguments(
+        output_dir=checkpoints, num_train_epochs=args.epochs,
+        per_device_train_batch_size=batch, per_device_eval_batch_size=args.eval_batch_size,
+        learning_rate=args.learning_rate, warmup_steps=args.warmup_steps,
+        weight_decay=args.weight_decay, max_grad_norm=args.max_grad_norm, seed=args.seed,
+        bf16=use_bf16(args.bf16), logging_strategy="steps",
+        logging_steps=args.logging_steps or max(1, math.ceil(steps / LOG_POINTS)),
+        logging_nan_inf_filter=False, save_total_limit=2, disable_tqdm=True, report_to="none",
+        ddp_find_unused_parameters=False, **save, **cpu_arguments(world),
+        **(accepted(TrainingArguments, eval_strategy=when) or {"evaluation_strategy": when}),
+        **accepted(TrainingArguments, save_safetensors=True))
+
+
+class Watch(TrainerCallback):
+    """Evaluations beside those of the epochs, a loss that is not finite, and SIGTERM."""
+
+    def __init__(self, eval_steps, save):
+        self.eval_steps, self.save, self.stopped = eval_steps, save, False
+        self.evaluated_step, self.evaluation = None, {}
+        signal.signal(signal.SIGTERM, self.stop)
+
+    def stop(self, *_):
+        self.stopped = True
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.eval_steps and state.global_step % self.eval_steps == 0:
+            control.should_evaluate = True
+        if self.stopped:
+            control.should_training_stop = True
+            control.should_save = self.save
+        return control
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        self.evaluated_step, self.evaluation = state.global_step, dict(metrics or {})
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        if self.evaluated_step == state.global_step:
+            control.should_evaluate = False  # eval_steps has just done it
+        return control
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(float(loss)):
+            raise BadInput(f"the loss is not finite at step {state.global_step} of "
+                           f'{state.max_steps}; try a lower learning_rate or bf16 "off"')
+
+
+def weights_complete(path):
+    """A safetensors file says how long it must be; other weights are zip archives."""
+    if not path.endswith(".safetensors"):
+        return zipfile.is_zipfile(path)
+    from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+def newest_checkpoint(directory):
+    """The newest one that nothing is missing of: an interrupted machine may leave half of one."""
+    found = [(int(m[1]), path) for path in glob.glob(os.path.join(directory, "checkpoint-*"))
+             if (m := re.search(r"checkpoint-(\d+)$", path))]
+    for _, path in sorted(found, reverse=True):
+        weights = [w for w in ("model.safetensors", "pytorch_model.bin")
+                   if os.path.exists(os.path.join(path, w))]
+        if (weights and weights_complete(os.path.join(path, weights[0]))
+                and os.path.exists(os.path.join(path, "trainer_state.json"))
+                and zipfile.is_zipfile(os.path.join(path, "optimizer.pt"))
+                and os.path.exists(os.path.join(path, "scheduler.pt"))):
+            return path
+        logger.warning("%s is not complete, ignoring it", path)
+    return None
+
+
+def open_model(args, names):
+    source = model_source(args)
+    set_seed(args.seed)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            source, num_labels=max(2, len(names)), id2label=dict(enumerate(names)),
+            label2id={name: i for i, name in enumerate(names)}, ignore_mismatched_sizes=True)
+    except (OSError, ValueError) as e:
+        raise BadInput(f"cannot load the model from {source}: {e}") from e
+    model.config.problem_type = "single_label_classification"
+    return model.float(), tokenizer
+
+
+def make_trainer(args, checkpoints, watch):
+    if not os.environ.get("SM_CHANNEL_TRAIN"):
+        raise BadInput("there is no channel 'train'")
+    train = rows.load(os.environ["SM_CHANNEL_TRAIN"], "train")
+    test = os.environ.get("SM_CHANNEL_TEST")
+    test = rows.load(test, "test") if test else None
+    names = rows.label_names(train, test)
+    model, tokenizer = open_model(args, names)
+    for data, what in ((train, "training"), (test, "test")):
+        if data is not None:
+            rows.check_against(data, what, model, args.max_length)
+    logger.info("training on %d rows, testing on %d; transformers %s, torch %s", len(train),
+                len(test) if test is not None else 0, transformers.__version__, torch.__version__)
+    arguments = training_arguments(args, checkpoints, len(train), test is not None)
+    return Trainer(model=model, args=arguments, train_dataset=train, eval_dataset=test,
+                   data_collator=rows.Collator(tokenizer, args.max_length),
+                   compute_metrics=rows.metrics, callbacks=[watch],
+                   **(accepted(Trainer, processing_class=tokenizer)
+                      or {"tokenizer": tokenizer}))
+
+
+def finish(trainer, tokenizer, values):
+    """The one process that speaks for all saves."""
+    model_dir, data_dir = os.environ["SM_MODEL_DIR"], os.environ["SM_OUTPUT_DATA_DIR"]
+    if not trainer.is_world_process_zero():
+        return
+    os.makedirs(data_dir, exist_ok=True)
+    results.write_results(data_dir, values)
+    model = trainer.accelerator.unwrap_model(trainer.model) if hasattr(
+        trainer, "accelerator") else trainer.model
+    results.save_model(model, tokenizer, model_dir)
+    data = trainer.eval_dataset if trainer.eval_dataset is not None else trainer.train_dataset
+    results.write_parity(model_dir, data)
+    for key, value in sorted(values.items()):
+        print(f"{key} = {value}")
+
+
+def train(args):
+    checkpoints = os.path.join(os.path.dirname(os.environ["SM_MODEL_DIR"].rstrip("/")),
+                               "checkpoints")
+    watch = Watch(args.eval_steps, args.save_steps != 0)
+    trainer = make_trainer(args, checkpoints, watch)
+    last = newest_checkpoint(checkpoints)
+    if last:
+        logger.info("resuming from %s", last)
+    outcome = trainer.train(resume_from_checkpoint=last)
+    if watch.stopped:
+        raise SystemExit(128 + signal.SIGTERM)
+    values = dict(outcome.metrics)
+    if trainer.eval_dataset is not None and watch.evaluated_step != trainer.state.global_step:
+        trainer.evaluate()
+    values.update(watch.evaluation)
+    values["epoch"] = trainer.state.epoch
+    finish(trainer, trainer.data_collator.tokenizer, values)
+
+
+def main():
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout,
+                        format="%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+    failure = os.path.join(os.path.dirname(os.environ["SM_MODEL_DIR"].rstrip("/")), "output",
+                           "failure")
+    try:
+        train(parse_args(sys.argv[1:]))
+    except Exception as e:
+        text = str(e) if isinstance(e, BadInput) else f"{type(e).__name__}: {e}"
+        os.makedirs(os.path.dirname(failure), exist_ok=True)
+        with open(failure, "w", encoding="utf-8") as f:
+            f.write(text[:FAILURE_MAX])
+        if isinstance(e, BadInput):
+            sys.exit(text)  # the toolkit shows what stands on stderr
+        raise
+
+
+if __name__ == "__main__":
+    main()
