@@ -182,6 +182,8 @@ def step(app, key, endpoint, at):
 
 def into_service(app, endpoint, at):
     endpoint.update(status="InService", in_service_since=at)
+    if app.hosting:
+        app.hosting.only(endpoint)
     log(app, endpoint, ["Model server started.", "GET /ping HTTP/1.1 200"])
 
 

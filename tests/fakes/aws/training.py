@@ -172,16 +172,23 @@ def step(app, key, job, at):
         begin_stop(app, job, at, over)
         return
     status = job["secondary"]
-    gate = status in ("Training", "Stopping") and app.work and app.work.busy(job)
-    if app.machines.stays(scenario, job, status) or gate:
+    if app.machines.stays(scenario, job, status):
         return
     fail_at = scenario.get("fail_at", "Starting" if str(scenario.get("fail")).startswith(
         "CapacityError") else "Training")
     if scenario.get("fail") and status == fail_at:
         account_time(job, scenario, at)
+        if app.work:
+            app.work.interrupt(job)
         end(app, job, "Failed", "Failed", at, ordered_reason(scenario))
-    else:
+    elif not (app.work and status in ("Training", "Stopping") and
+              not interrupting(job, scenario) and app.work.busy(job)):
         STEPS[status](app, job, scenario, at)
+
+
+def interrupting(job, scenario):
+    return job["request"].get("EnableManagedSpotTraining") and \
+        job["secondary"] == "Training" and job["interrupted"] < scenario.get("interrupt", 0)
 
 
 def overdue(job, scenario, at):
@@ -243,8 +250,9 @@ def account_time(job, scenario, at):
 
 
 def from_training(app, job, scenario, at):
-    if job["request"].get("EnableManagedSpotTraining") and \
-            job["interrupted"] < scenario.get("interrupt", 0):
+    if interrupting(job, scenario):
+        if app.work:
+            app.work.interrupt(job)
         job["interrupted"] += 1
         account_time(job, scenario, at)
         enter(job, "Interrupted", at)
