@@ -58,6 +58,7 @@ void request_refuse(struct request *q, int code, const char *field, const char *
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	str_utf8_mask(text); /* a name in it may be cut inside a character */
 	q->r = err_at(q->reterr, code, field, "%s", text);
 }
 
@@ -71,6 +72,7 @@ void request_warn(struct request *q, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	str_utf8_mask(text); /* a name in it may be cut inside a character */
 	if (json_array_append_new(q->warnings, json_string(text)) < 0)
 		request_fail(q, -ENOMEM);
 }

@@ -323,6 +323,23 @@ static void test_warnings(void **state)
 	assert_int_equal(json_array_size(warnings), 5); /* a b c d i */
 }
 
+/* The message holds 80 bytes of a name, here with half a character at the end. */
+static void test_a_name_cut_inside_a_character(void **state)
+{
+	OWN(json_decrefp)
+	json_t *spec = parse("{\"entry_point\": \"a.py\", \"hyperparameters\": {}, " GPU "}");
+	OWN(json_decrefp) json_t *warnings = json_array();
+	struct sagemaker_training t = training_of(spec);
+	struct err e = {0};
+	char name[128];
+
+	snprintf(name, sizeof(name), "%079d\xc3\xa9", 0);
+	json_object_set_new(json_object_get(spec, "hyperparameters"), name, json_string("a b"));
+	json_decref(ask(&t, warnings, &e));
+	assert_int_equal(e.code, 0);
+	assert_int_equal(json_array_size(warnings), 1);
+}
+
 static void test_model(void **state)
 {
 	OWN(json_decrefp)
@@ -390,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_environment_limits),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_a_name_cut_inside_a_character),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_serverless),
 	};
