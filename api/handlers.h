@@ -37,6 +37,8 @@ void endpoints_delete(struct request *rq);
 void endpoints_renew(struct request *rq);
 void endpoints_invoke(struct request *rq);
 void sagemaker_invoke(struct request *rq);
+/* costs.c */
+void costs(struct request *rq);
 /* overview.c, health.c, openapi.c */
 void overview(struct request *rq);
 void devices(struct request *rq);

@@ -15,6 +15,21 @@ void jobs_list(struct request *rq)
 	list_reply(rq, LIST_JOBS);
 }
 
+/* "cost" has what the ledger knows; what the job may cost at worst is known before. */
+static void add_worst_case(struct request *rq, json_t *job)
+{
+	json_t *worst = engine_worst_case(rq->api->engine, job), *cost;
+
+	if (!worst)
+		return;
+	cost = json_object_get(job, "cost");
+	if (!cost) {
+		cost = json_pack("{s:s, s:s}", "reserved_usd", "0.00", "settled_usd", "0.00");
+		json_object_set_new(job, "cost", cost);
+	}
+	json_object_set_new(cost, "worst_case_usd", worst);
+}
+
 static void reply_job(struct request *rq, unsigned status, const char *id)
 {
 	struct store_reader *sr = request_reader(rq);
@@ -32,6 +47,7 @@ static void reply_job(struct request *rq, unsigned status, const char *id)
 	}
 	if (status == 201)
 		submit_add_warnings(rq, job);
+	add_worst_case(rq, job);
 	reply_item(rq, status, job);
 	if (status != 201)
 		return;

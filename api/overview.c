@@ -2,6 +2,7 @@
 /* The first screen of a dashboard, the devices and the queue. */
 #include "api/handlers.h"
 
+#include "api/costs.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/own.h"
@@ -82,6 +83,8 @@ void overview(struct request *rq)
 	json_object_set_new(answer, "version", json_string(rq->api->version));
 	json_object_set_new(answer, "at", json_string(clock_format(at, clock_now_us())));
 	r = read_overview(sr, answer, &e);
+	if (r >= 0)
+		r = costs_add_sums(rq, sr, answer, "money", &e);
 	if (r < 0) {
 		reply_error(rq, r, &e);
 		return;

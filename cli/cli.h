@@ -86,5 +86,6 @@ int cmd_endpoint(struct cli *c);
 int cmd_predict(struct cli *c);
 int cmd_devices(struct cli *c);
 int cmd_queue(struct cli *c);
+int cmd_costs(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_version(struct cli *c);

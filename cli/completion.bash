@@ -3,7 +3,8 @@
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
 _trainyard_commands="submit validate status runs jobs show wait logs metrics events artifacts
-	explain cancel retry hold release priority endpoints endpoint predict queue devices version"
+	explain cancel retry hold release priority endpoints endpoint predict queue costs devices
+	version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs
 _trainyard_column() {

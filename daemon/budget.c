@@ -142,6 +142,31 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 	return json_string(money_format(text, micro_usd));
 }
 
+json_t *engine_worst_case(const struct engine *e, const json_t *job)
+{
+	enum job_target target;
+	enum job_kind kind;
+
+	if (job_target_parse(json_get_str(job, "target", ""), &target) < 0 ||
+	    job_kind_parse(json_get_str(job, "kind", ""), &kind) < 0)
+		return NULL;
+	return budget_text(e->settings, json_object_get(job, "spec"), kind, target);
+}
+
+struct money_caps engine_money_caps(const struct engine *e)
+{
+	return (struct money_caps){
+		.job = e->settings->money_job_max,
+		.day = e->settings->money_day_max,
+		.month = e->settings->money_month_max,
+	};
+}
+
+const char *engine_prices_noted(const struct engine *e)
+{
+	return prices_noted(e->settings->prices);
+}
+
 /* ---- caps ---- */
 
 static bool above(int64_t used, int64_t more, int64_t cap)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
+#include "base/money.h"
 #include "jobs/spec.h"
 
 #include <stddef.h>
@@ -86,6 +87,13 @@ struct invocation {
 	void *ask; /* the engine's */
 };
 int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr) MUSTCHECK;
+
+/* Money: the configuration's caps; when the price table was noted ("2025-11", borrowed); and what a
+ * job, as store_read_job() answers it, may cost at worst, as decimal text: a new reference, NULL
+ * for one that costs nothing. */
+struct money_caps engine_money_caps(const struct engine *e);
+const char *engine_prices_noted(const struct engine *e);
+json_t *engine_worst_case(const struct engine *e, const json_t *job);
 
 /* Snapshots; new references. */
 json_t *engine_devices(struct engine *e); /* GET /v1/devices */

@@ -127,21 +127,23 @@ static void test_endpoint(void **state)
 	store_reader_close(sr);
 }
 
-static void test_costs(void **state)
-{
-	struct fixture *f = *state;
-	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
-	struct money_caps caps = {MONEY_NONE, USD(10), MONEY_NONE};
-	struct store_reader *sr = NULL;
-	char ids[2][ID_LEN], run[ID_LEN], expect[1024];
-	json_t *j = NULL;
+/* Two jobs over two days: the first one's is settled, the second one's endpoint is not. */
+struct spent {
+	char ids[2][ID_LEN], run[ID_LEN], endpoint[ID_LEN];
+};
 
-	insert_run(f, "imdb", 2, false, T0, run, ids);
+static struct spent spend(struct fixture *f)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	struct spent s;
+
+	insert_run(f, "imdb", 2, false, T0, s.run, s.ids);
+	memcpy(s.endpoint, ep.id, ID_LEN);
 	BEGIN(f);
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done) struct cloud_row a = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
-	OWN(cloud_row_done) struct cloud_row b = make_cloud(CLOUD_ENDPOINT, ids[1], ep.id);
+	OWN(cloud_row_done) struct cloud_row a = make_cloud(CLOUD_TRAINING_JOB, s.ids[0], "");
+	OWN(cloud_row_done) struct cloud_row b = make_cloud(CLOUD_ENDPOINT, s.ids[1], ep.id);
 	str_copy(b.name, sizeof(b.name), "trainyard-b");
 	insert_cloud(f, &a);
 	insert_cloud(f, &b);
@@ -149,6 +151,17 @@ static void test_costs(void **state)
 	money(f, MONEY_RESERVE, &b, USD(7), T0);
 	money(f, MONEY_RESERVE, &b, USD(2), T0 + DAY);
 	money(f, MONEY_SETTLE, &a, -USD(3), T0 + DAY);
+	return s;
+}
+
+static void test_sums(void **state)
+{
+	struct fixture *f = *state;
+	struct money_caps caps = {MONEY_NONE, USD(10), MONEY_NONE};
+	struct store_reader *sr = NULL;
+	json_t *j = NULL;
+
+	(void)spend(f);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
 	OK(f, store_read_money(sr, &caps, T0, &j, &f->e));
 	assert_string_equal(text_of(j),
@@ -161,6 +174,18 @@ static void test_costs(void **state)
 	OK(f, store_read_money(sr, &caps, T0, &j, &f->e));
 	assert_string_equal(json_get_str(json_object_get(j, "today"), "left_usd", ""), "0.00");
 	json_decref(j);
+	store_reader_close(sr);
+}
+
+static void test_costs(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *sr = NULL;
+	struct spent s = spend(f);
+	char expect[1024];
+	json_t *j = NULL;
+
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
 	OK(f, store_read_costs(sr, utc_day(T0), utc_day(T0) + 1, &j, &f->e));
 	assert_part(j, "days",
 		    "[{\"day\":\"2023-11-14\",\"reserved_usd\":\"7.00\",\"settled_usd\":\"1.00\","
@@ -172,19 +197,19 @@ static void test_costs(void **state)
 		 "\"total_usd\":\"9.00\"},{\"job\":\"%s\",\"kind\":\"train\",\"name\":\"a0\","
 		 "\"reserved_usd\":\"0.00\",\"run\":\"%s\",\"settled_usd\":\"1.00\","
 		 "\"state\":\"queued\",\"total_usd\":\"1.00\"}]",
-		 ids[1], run, ids[0], run);
+		 s.ids[1], s.run, s.ids[0], s.run);
 	assert_part(j, "jobs", expect);
 	snprintf(expect, sizeof(expect),
 		 "[{\"endpoint\":\"%s\",\"name\":\"imdb\",\"reserved_usd\":\"9.00\","
 		 "\"settled_usd\":\"0.00\",\"state\":\"creating\",\"total_usd\":\"9.00\"}]",
-		 ep.id);
+		 s.endpoint);
 	assert_part(j, "endpoints", expect);
 	snprintf(expect, sizeof(expect),
 		 "[{\"endpoint\":\"%s\",\"job\":\"%s\",\"name\":\"trainyard-b\","
 		 "\"reserved_usd\":\"9.00\",\"resource\":\"endpoint\",\"settled_usd\":\"0.00\","
 		 "\"since\":\"2023-11-14T22:13:20.000Z\",\"state\":\"planned\","
 		 "\"total_usd\":\"9.00\"}]",
-		 ep.id, ids[1]);
+		 s.endpoint, s.ids[1]);
 	assert_part(j, "open", expect);
 	json_decref(j);
 	/* A range before all of it: only what is open is of any day. */
@@ -202,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_training_job),
 		CASE(test_endpoint),
+		CASE(test_sums),
 		CASE(test_costs),
 	};
 
