@@ -36,6 +36,11 @@ static size_t on_head(char *data, size_t size, size_t n, void *userdata)
 	return len;
 }
 
+static size_t reply_max(const struct net_request *rq)
+{
+	return rq->reply_max ? rq->reply_max : NET_ERROR_BODY_MAX;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
 	struct exchange *x = userdata;
@@ -46,7 +51,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 		x->given_up = !rq->on_data(rq, data, len);
 		return x->given_up ? 0 : len;
 	}
-	x->too_long = buf_put(&rq->reply, data, len) < 0;
+	x->too_long = (is_success(x) && len > reply_max(rq) - rq->reply.len) ||
+		      buf_put(&rq->reply, data, len) < 0;
 	return x->too_long ? 0 : len;
 }
 
@@ -230,9 +236,9 @@ void exchange_start(struct net *n, struct net_request *rq)
 		rq->transfer = x;
 		net_request_done(rq); /* of an attempt before */
 		buf_init(&rq->head, NET_REPLY_HEAD_MAX);
-		buf_init(&rq->reply, rq->on_data || rq->reply_max < NET_ERROR_BODY_MAX
+		buf_init(&rq->reply, rq->on_data || reply_max(rq) < NET_ERROR_BODY_MAX
 					     ? NET_ERROR_BODY_MAX
-					     : rq->reply_max);
+					     : reply_max(rq));
 		x->easy = curl_easy_init();
 		ok = x->easy && make_headers(x) == 0;
 	}
@@ -296,7 +302,7 @@ void exchange_end(struct exchange *x, CURLcode code)
 		rq->result = err_set(&rq->err, ERR_CANCELLED, "the request was given up");
 	else if (x->too_long)
 		rq->result = err_set(&rq->err, ERR_LIMIT, "the answer is larger than %zu bytes",
-				     rq->reply.max);
+				     is_success(x) ? reply_max(rq) : rq->reply.max);
 	else if (code != CURLE_OK)
 		rq->result = broken(x, code);
 	else

@@ -321,6 +321,14 @@ void net_free(struct net *n)
 	net_release(n);
 }
 
+/* One that was asked for before this sending meant the sending before it. */
+static void forget_cancel(struct net *n, const struct net_request *rq)
+{
+	for (size_t i = 0; i < n->cancels_n; i++)
+		if (n->cancels[i] == rq)
+			n->cancels[i] = NULL;
+}
+
 int net_send(struct net *n, struct net_request *rq, struct err *reterr)
 {
 	bool stopping, full;
@@ -330,6 +338,7 @@ int net_send(struct net *n, struct net_request *rq, struct err *reterr)
 	full = n->pending >= NET_REQUESTS_MAX;
 	if (!stopping && !full) {
 		n->pending++;
+		forget_cancel(n, rq);
 		rq->next = NULL;
 		*n->inbox_tail = rq;
 		n->inbox_tail = &rq->next;

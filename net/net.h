@@ -44,7 +44,8 @@ struct net_request {
 	/* Up to `size` bytes of the body from `offset`; negative: give the request up. */
 	ssize_t (*read_body)(struct net_request *rq, char *data, size_t size, size_t offset);
 
-	size_t reply_max; /* bytes of a collected body; a longer one is -ERR_LIMIT */
+	/* Bytes of a collected 2xx body, 0: NET_ERROR_BODY_MAX; a longer one is -ERR_LIMIT. */
+	size_t reply_max;
 	/* Set: gets a 2xx body as it comes, nothing is collected. false: give the request up. */
 	bool (*on_data)(struct net_request *rq, const char *data, size_t len);
 
