@@ -85,14 +85,16 @@ static bool sharded(const char *path, char split[SPLIT_NAME_MAX])
 	return false;
 }
 
-static bool ignored(const char *path)
+/* Hidden parts and "__" folders of a path or pattern. */
+static int set_apart(const char *path)
 {
+	int n = 0;
+
 	for (const char *part = path; part; part = strchr(part, '/')) {
 		part += *part == '/';
-		if (part[0] == '.' || (str_starts(part, "__") && strchr(part, '/')))
-			return true;
+		n += part[0] == '.' || (str_starts(part, "__") && strchr(part, '/'));
 	}
-	return false;
+	return n;
 }
 
 int split_groups_add(struct split_groups *g, const char *split, const char *path)
@@ -126,7 +128,7 @@ static int add_sharded(struct split_groups *g, const char *const *paths, size_t 
 	int r = 0;
 
 	for (size_t i = 0; i < n && r >= 0; i++)
-		if (!ignored(paths[i]) && sharded(paths[i], split))
+		if (!set_apart(paths[i]) && sharded(paths[i], split))
 			r = split_groups_add(g, split, paths[i]);
 	return r;
 }
@@ -142,7 +144,7 @@ static int add_named(struct split_groups *g, const char *const *paths, size_t n,
 
 			for (size_t w = 0; keywords[k].words[w]; w++)
 				found |= has(paths[i], keywords[k].words[w]);
-			if (found && !ignored(paths[i]) && r >= 0)
+			if (found && !set_apart(paths[i]) && r >= 0)
 				r = split_groups_add(g, keywords[k].split, paths[i]);
 		}
 	}
@@ -162,7 +164,7 @@ int split_groups_init(struct split_groups *ret, const char *const *paths, size_t
 		r = add_named(ret, paths, n, file_has_word);
 	unnamed = !ret->n;
 	for (size_t i = 0; r >= 0 && unnamed && i < n; i++)
-		if (!ignored(paths[i]))
+		if (!set_apart(paths[i]))
 			r = split_groups_add(ret, "train", paths[i]);
 	split_groups_sort(ret);
 	return r;
@@ -221,28 +223,31 @@ void split_groups_done(struct split_groups *g)
 static bool part_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
 	char *p = strndup(pattern, pattern_len), *s = strndup(name, name_len);
-	bool same = p && s && fnmatch(p, s, FNM_PERIOD | FNM_NOESCAPE) == 0;
+	bool same = p && s && fnmatch(p, s, FNM_NOESCAPE) == 0;
 
 	free(p);
 	free(s);
 	return same;
 }
 
-bool split_pattern_match(const char *pattern, const char *path)
+static bool glob_match(const char *pattern, const char *path)
 {
 	size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
 
 	if (n == 2 && memcmp(pattern, "**", 2) == 0) {
-		if (!pattern[2])
-			return !ignored(path);
-		if (split_pattern_match(pattern + 3, path))
+		if (!pattern[2] || glob_match(pattern + 3, path))
 			return true;
-		return path[m] && path[0] != '.' && !str_starts(path, "__") &&
-		       split_pattern_match(pattern, path + m + 1);
+		return path[m] && glob_match(pattern, path + m + 1);
 	}
 	if (!part_match(pattern, n, path, m))
 		return false;
 	if (!pattern[n] || !path[m])
 		return !pattern[n] && !path[m];
-	return split_pattern_match(pattern + n + 1, path + m + 1);
+	return glob_match(pattern + n + 1, path + m + 1);
+}
+
+bool split_pattern_match(const char *pattern, const char *path)
+{
+	/* such parts only match when the pattern names them */
+	return glob_match(pattern, path) && set_apart(pattern) == set_apart(path);
 }

@@ -33,5 +33,5 @@ void split_groups_sort(struct split_groups *g);
 const struct split_group *split_groups_find(const struct split_groups *g, const char *name);
 void split_groups_done(struct split_groups *g);
 /* Does the pattern of a data set's card match the path? `*`, `?` and [..] stay within a folder,
- * `**` does not. */
+ * `**` does not; hidden parts and "__" folders match only where the pattern has them too. */
 bool split_pattern_match(const char *pattern, const char *path);
