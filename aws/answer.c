@@ -126,6 +126,9 @@ static void describe(struct flight *f)
 	if (!c->code[0])
 		snprintf(c->code, sizeof(c->code), "%d", c->status);
 	c->kind = error_kind(c->service, c->operation, c->code, c->message, c->status);
+	/* a HEAD cannot say ExpiredToken */
+	if (c->status == 400 && f->keys.token[0] && str_eq(c->http.method, "HEAD"))
+		c->kind = AWS_ERROR_CREDENTIALS;
 	if (c->message[0])
 		answer_fail(c, c->kind, error_code(c->kind), "%s: %s", c->code, c->message);
 	else

@@ -216,6 +216,7 @@ static void step_keys(struct flight *f)
 static bool move_region(struct flight *f)
 {
 	const struct aws_call *c = f->c;
+	struct aws_endpoint there;
 
 	if (c->service != AWS_S3 || !c->bucket || f->moved || !f->region[0] ||
 	    str_eq(f->region, f->at.sign_region))
@@ -223,6 +224,8 @@ static bool move_region(struct flight *f)
 	if (c->status != 301 && c->status != 302 && c->status != 307 &&
 	    (c->status != 400 || str_eq(c->operation, "CreateBucket")))
 		return false;
+	if (aws_endpoint_of(f->aws->config, AWS_S3, f->region, c->bucket, &there, NULL) < 0)
+		return false; /* not a region */
 	remember_region(f->aws, c->bucket, f->region);
 	return f->moved = true;
 }

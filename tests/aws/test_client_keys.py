@@ -50,6 +50,13 @@ def test_expired_keys_are_renewed(serve, client, keys, code):
     assert server.requests[1].headers["x-amz-security-token"] == "token2"
 
 
+def test_expired_keys_of_a_head(serve, client, keys):
+    """S3 answers it with 400 and no body."""
+    server = serve(lambda rq: Answer(400) if rq.credential()[0] == "KEY1" else Answer(200))
+    got = client(server.url, **keys).ask("s3", "HeadObject", method="HEAD", bucket="bbb", key="k")
+    assert (got["result"], len(server.requests)) == (0, 2)
+
+
 def test_many_calls_renew_once(serve, client, keys, tmp_path):
     server = serve(lambda rq: refused("ExpiredToken") if rq.credential()[0] == "KEY1" else GOOD)
     probe = client(server.url, **keys)

@@ -82,6 +82,13 @@ def test_head_in_another_region(serve, client):
     assert (got["result"], len(server.requests)) == (0, 2)
 
 
+def test_a_region_that_is_none(serve, client):
+    server = serve([Answer(301, MOVED, {"x-amz-bucket-region": "of/the moon"}), Answer(200)])
+    probe = client(server.url)
+    assert put(probe)["code"] == "PermanentRedirect"
+    assert put(probe)["result"] == 0  # and it is not remembered
+
+
 def test_a_region_is_changed_once(serve, client):
     """Each answers that the bucket is with the other."""
     def answer(request):
