@@ -13,9 +13,10 @@
  */
 #pragma once
 
+#include "jobs/hub_id.h"
 #include "worker/transfer/get.h"
 
-#define HUB_REPO_MAX	 97 /* of a name, with NUL; the hub allows 96 */
+#define HUB_REPO_MAX	 (HUB_ID_MAX + 1)
 #define HUB_COMMIT_LEN	 41
 #define HUB_REVISION_MAX 256
 #define HUB_FILES_MAX	 50000	    /* of one repository */

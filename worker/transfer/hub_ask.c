@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See hub.h: the question about a repository, and what the hub's refusals mean. */
-#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/transfer/hub.h"
@@ -130,8 +129,7 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 			      "the hub names no commit for '%s', or more than %d files", h->asked,
 			      HUB_FILES_MAX);
 	/* the name goes into paths: only another spelling of an ordinary one */
-	if (h->dataset && strlen(id) < HUB_REPO_MAX && path_is_inside(id) && !strstr(id, "--") &&
-	    (!strchr(id, '/') || strchr(id, '/') == strrchr(id, '/')))
+	if (h->dataset && hub_id_ok(id))
 		str_copy(h->repo, sizeof(h->repo), id);
 	str_copy(h->commit, sizeof(h->commit), sha);
 	json_decref(h->info);

@@ -78,9 +78,8 @@ static int no_weights(const struct hub *h, const json_t *siblings, struct err *r
 	}
 	h->t->failure_code = "unsupported";
 	return err_at(reterr, ERR_UNSUPPORTED, "/model",
-		      "%s has its weights as %s, but only model.safetensors is read: name a "
-		      "revision that has it (often refs/pr/1), or convert it with "
-		      "save_pretrained and give the folder",
+		      "%s has its weights as %s, but only model.safetensors is read; load it in "
+		      "Python, save it with save_pretrained and give that directory",
 		      what, other);
 }
 

@@ -130,25 +130,6 @@ static int init_place(struct hub *h, struct err *reterr)
 	return find_token(h, home, reterr);
 }
 
-/* "name" or "owner/name", as huggingface_hub's validate_repo_id has it. */
-static bool is_repo(const char *name)
-{
-	const char *slash = strchr(name, '/');
-
-	if (!*name || strlen(name) >= HUB_REPO_MAX || (slash && (slash == name || !slash[1])) ||
-	    strstr(name, "--") || strstr(name, "..") || str_ends(name, ".git"))
-		return false;
-	for (const char *c = name; *c; c++) {
-		bool edge = c == name || !c[1] || c[-1] == '/' || c[1] == '/';
-
-		if (*c == '/' ? c != slash : !isalnum((unsigned char)*c) && !strchr("._-", *c))
-			return false;
-		if (edge && (*c == '-' || *c == '.'))
-			return false;
-	}
-	return true;
-}
-
 static bool is_revision(const char *name)
 {
 	return *name && strlen(name) < HUB_REVISION_MAX && path_is_inside(name) &&
@@ -164,7 +145,7 @@ int hub_init(struct hub *h, struct transfer *t, const struct fetch_item *it, str
 		return err_at(reterr, ERR_INVALID, it->pointer, "'%s' is no address of the hub",
 			      it->from);
 	name = strchr(name, '/') + 1;
-	if (!is_repo(name))
+	if (!hub_id_ok(name))
 		return err_at(reterr, ERR_INVALID, it->pointer,
 			      "'%s' is no name of a repository of the hub, such as "
 			      "'stanfordnlp/imdb'",

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Whole jobs through the real daemon with data sets and models by name: the fake hub stands for the
+hub, everything else is real."""
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from hub_rig import TOKEN, Rig
+from repos import Repo
+from trainyardd import BUILD, daemon_on  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                                reason="needs the native worker")
+CSV = b"text,label\n" + b"".join(b"good film %d,%s\n" % (i, b"yes" if i % 2 else b"no")
+                                 for i in range(40))
+
+
+@pytest.fixture
+def rig(build, tmp_path):
+    made = Rig(build, tmp_path)
+    made.add_model()
+    made.hub.add(Repo("dataset", "acme/rows")).commit({"rows.csv": CSV})
+    yield made
+    made.hub.close()
+
+
+@pytest.fixture
+def daemon(rig, tmp_path):
+    home = tmp_path / "daemon"
+    home.mkdir()
+    with daemon_on(home, environment=rig.env(HF_TOKEN=TOKEN)) as started:
+        yield started
+
+
+def prepare(dataset, **more):
+    return {"name": "prep", "kind": "preprocess", "model": "distilbert-base-uncased",
+            "dataset": dataset, "max_length": 16} | more
+
+
+TRAIN = {"name": "train", "kind": "train", "model": "distilbert-base-uncased",
+         "channels": {"train": "${prep.train}", "test": "${prep.test}"},
+         "hyperparameters": {"epochs": 1, "train_batch_size": 8}}
+
+
+def test_data_set_and_model_by_name(rig, daemon):
+    run = daemon.submit([prepare({"hub": "imdb"}), TRAIN])["id"]
+    train = daemon.wait_job(run, "train", "succeeded")
+    config = json.loads((Path(train["outputs"]["model"]) / "config.json").read_text())
+    assert config["id2label"] == {"0": "neg", "1": "pos"}
+    prep = daemon.job(run, "prep")
+    info = json.loads((Path(prep["outputs"]["test"]) / "dataset_info.json").read_text())
+    assert info["features"]["labels"]["names"] == ["neg", "pos"]
+    # the weights came once, for train; nothing went to the other host with the token
+    weights = [c for c in rig.calls("cdn", "GET")]
+    assert weights and not [c for c in weights if c["authorization"]]
+    assert {c["authorization"] for c in rig.calls("hub")} == {f"Bearer {TOKEN}"}
+    rig.hub.forget()
+    again = daemon.submit([prepare({"hub": "stanfordnlp/imdb", "split": "train"})])["id"]
+    daemon.wait_job(again, "prep", "succeeded")
+    assert not rig.calls("cdn")
+    assert TOKEN not in daemon.ask("GET", f"/v1/jobs/{prep['id']}").text
+    assert TOKEN.encode() not in (daemon.data / "trainyard.db").read_bytes()
+
+
+def test_url_with_its_checksum(rig, daemon):
+    url = rig.hub.url + "/datasets/acme/rows/resolve/main/rows.csv"
+    sha = hashlib.sha256(CSV).hexdigest()
+    run = daemon.submit([prepare({"url": url, "sha256": sha})])["id"]
+    prep = daemon.wait_job(run, "prep", "succeeded")
+    info = json.loads((Path(prep["outputs"]["train"]) / "dataset_info.json").read_text())
+    assert info["features"]["labels"]["names"] == ["no", "yes"]
+    assert (daemon.data / "cache" / sha).is_dir()
+    run = daemon.submit([prepare({"url": url, "sha256": "0" * 64})])["id"]
+    failed = daemon.wait_job(run, "prep", "failed")
+    assert failed["reason"]["code"] == "data_corrupt" and "checksum" in failed["reason"]["message"]
+
+
+def test_refusal_of_the_hub_is_the_jobs_reason(rig, daemon):
+    run = daemon.submit([prepare({"hub": "no/such"})])["id"]
+    reason = daemon.wait_job(run, "prep", "failed")["reason"]
+    assert reason["code"] == "data_missing" and "does not have the data set 'no/such'" in \
+        reason["message"]
+    run = daemon.submit([prepare({"hub": "imdb", "split": "dev"})])["id"]
+    reason = daemon.wait_job(run, "prep", "failed")["reason"]
+    assert "no split 'dev'; it has 'train', 'test', 'unsupervised'" in reason["message"]
