@@ -225,19 +225,6 @@ static void test_foreign_names(void **state)
 		 "unknown_field", "here it is 'sagemaker.spot'"},
 		{RUN(TRAIN(", 'image_uri': 'x'")), "/jobs/0/image_uri", "unknown_field",
 		 "here it is 'sagemaker.image'"},
-		{RUN(TRAIN(", 'checkpoint_s3_uri': 's3://abc/x'")), "/jobs/0/checkpoint_s3_uri",
-		 "unknown_field", "here it is 'checkpoint.s3'"},
-		{RUN(TRAIN(", 'checkpoint': {'checkpoint_local_path': '/x'}")),
-		 "/jobs/0/checkpoint/checkpoint_local_path", "unknown_field", "here it is 'path'"},
-		{SM("'MaxWaitTimeInSeconds': 7200"), "/jobs/0/sagemaker/MaxWaitTimeInSeconds",
-		 "unknown_field", "here it is 'max_wait'"},
-		{RUN(DEPLOY(", 'sagemaker': {'memory_size_in_mb': 2048}")),
-		 "/jobs/0/sagemaker/memory_size_in_mb", "unknown_field",
-		 "here it is 'serverless.memory_mb'"},
-		{DATASET("'path': 'd', 'dataset_name': 'imdb'"), "/jobs/0/dataset/dataset_name",
-		 "unknown_field", "here it is 'hub'"},
-		{RUN(TRAIN(", 'distribution': {}")), "/jobs/0/distribution", "unknown_field",
-		 "uses torch_distributed"},
 		{RUN(TRAIN(", 'max_run': 3600")), "/jobs/0/max_run", "unknown_field",
 		 "here it is 'max_runtime'"},
 		{RUN(TRAIN(", 'num_train_epochs': 3")), "/jobs/0/num_train_epochs", "unknown_field",
@@ -286,13 +273,35 @@ static void test_foreign_names(void **state)
 	check_all(cases, ARRAY_LEN(cases));
 }
 
+/* Those of the service's own interface, about S3, spot and serverless. */
+static void test_foreign_names_of_aws(void **state)
+{
+	static const struct refusal cases[] = {
+		{RUN(TRAIN(", 'checkpoint_s3_uri': 's3://abc/x'")), "/jobs/0/checkpoint_s3_uri",
+		 "unknown_field", "here it is 'checkpoint.s3'"},
+		{RUN(TRAIN(", 'checkpoint': {'checkpoint_local_path': '/x'}")),
+		 "/jobs/0/checkpoint/checkpoint_local_path", "unknown_field", "here it is 'path'"},
+		{SM("'MaxWaitTimeInSeconds': 7200"), "/jobs/0/sagemaker/MaxWaitTimeInSeconds",
+		 "unknown_field", "here it is 'max_wait'"},
+		{RUN(DEPLOY(", 'sagemaker': {'memory_size_in_mb': 2048}")),
+		 "/jobs/0/sagemaker/memory_size_in_mb", "unknown_field",
+		 "here it is 'serverless.memory_mb'"},
+		{DATASET("'path': 'd', 'dataset_name': 'imdb'"), "/jobs/0/dataset/dataset_name",
+		 "unknown_field", "here it is 'hub'"},
+		{RUN(TRAIN(", 'distribution': {}")), "/jobs/0/distribution", "unknown_field",
+		 "uses torch_distributed"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run),	      cmocka_unit_test(test_common_fields),
 		cmocka_unit_test(test_retry),	      cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_preprocess),    cmocka_unit_test(test_train),
-		cmocka_unit_test(test_foreign_names),
+		cmocka_unit_test(test_foreign_names), cmocka_unit_test(test_foreign_names_of_aws),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,7 +93,8 @@ int push_item_parse(const struct transfer *t, const json_t *item, size_t index,
 			       "\"push\"[%zu] needs \"pointer\", \"to\", \"from\" below work/ or "
 			       "absolute, and \"exclude\" as a list if any",
 			       index);
-	if (!str_eq(if_exists, "skip_same"))
+	ret->overwrite = str_eq(if_exists, "overwrite");
+	if (!ret->overwrite && !str_eq(if_exists, "skip_same"))
 		return err_set(reterr, ERR_UNSUPPORTED, "\"push\"[%zu]: if_exists '%s' is unknown",
 			       index, if_exists);
 	return 0;

@@ -64,6 +64,7 @@ static int look(struct put *p, struct err *reterr)
 	else if (s3_problem_of(&s->s3) == S3_DENIED)
 		r = 0;
 	pump_release(s);
+	p->occupied &= !p->item->overwrite;
 	return r;
 }
 

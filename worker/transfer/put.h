@@ -12,6 +12,7 @@ struct push_item {
 	enum transfer_form form;
 	const json_t *exclude;
 	bool make_bucket;
+	bool overwrite; /* send it whatever lies there */
 	const char *kms_key;
 };
 /* *ret_value: the uri, a new reference. */
@@ -33,7 +34,7 @@ struct put {
 	struct s3_bucket bucket;
 	char owner[16];
 	char region[AWS_REGION_MAX];
-	bool occupied; /* something lies at the destination: look before each file */
+	bool occupied; /* something lies there that may be the same: look before each file */
 	struct pending *pending;
 	size_t pending_n;
 	int64_t skipped; /* files */
