@@ -161,9 +161,12 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job)
 		const char *where = job_output_path(job->kind, *names);
 		char path[SPEC_PATH_MAX * 2];
 
-		if (!where)
+		if (spec_output_place(job->spec, *names, path, sizeof(path))) {
+			if (str_starts(path, "${"))
+				continue;
+		} else if (!where || !path_join(path, sizeof(path), ex->row.dir, where)) {
 			continue;
-		path_join(path, sizeof(path), ex->row.dir, where);
+		}
 		json_object_set_new(outputs, *names, json_string(path));
 	}
 	if (ex->result)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trainyard-worker preprocess: read a labelled data set, split it, tokenise it on all cores of the
- * slot, and write work/output/train and work/output/test as `datasets` would have. Two passes over
+ * slot, and write train and test (place.h says where) as `datasets` would have. Two passes over
  * the source: plan_scan() counts and maps labels, then rows stream through two chunks, one per
  * part, so memory does not grow with the data.
  */
@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/encoder.h"
+#include "worker/dataset/place.h"
 #include "worker/dataset/plan.h"
 #include "worker/dataset/writer.h"
 
@@ -29,6 +30,7 @@ struct output {
 struct job {
 	struct worker *w;
 	struct plan plan;
+	struct place place;
 	struct tokenizer *tokenizer;
 	struct encoder encoder;
 	struct output train, test;
@@ -130,7 +132,9 @@ static int init_job(struct job *j, struct err *reterr)
 	if (!model)
 		return err_at(reterr, ERR_INVALID, "/model",
 			      "model must name a directory with a tokenizer");
-	r = plan_init(&j->plan, j->w, reterr);
+	r = place_open(j->w, &j->place, reterr);
+	if (r >= 0)
+		r = plan_init(&j->plan, j->w, reterr);
 	if (r < 0)
 		return r;
 	r = tokenizer_load(model, &j->tokenizer, reterr);
@@ -160,12 +164,10 @@ static int open_output(struct job *j, struct output *o, const char *split, struc
 					 .label_names = p->labels.names,
 					 .label_names_n = p->labels.names_n,
 					 .split = split};
-	char root[PATH_MAX], dir[PATH_MAX];
+	char dir[PATH_MAX];
+	int r = place_part(&j->place, split, dir, sizeof(dir), reterr);
 
-	if (!path_join(root, sizeof(root), j->w->work, "output") ||
-	    !path_join(dir, sizeof(dir), root, split))
-		return err_errno(reterr, ENAMETOOLONG, "write %s", j->w->work);
-	return writer_open(dir, &columns, &o->writer, reterr);
+	return r < 0 ? r : writer_open(dir, &columns, &o->writer, reterr);
 }
 
 static int write_chunk(struct job *j, struct output *o, struct err *reterr)
@@ -267,6 +269,10 @@ static int tokenise(struct job *j, struct err *reterr)
 		r = finish_output(j, &j->train, reterr);
 	if (r >= 0)
 		r = finish_output(j, &j->test, reterr);
+	if (r >= 0)
+		r = place_publish(&j->place, "train", reterr);
+	if (r >= 0)
+		r = place_publish(&j->place, "test", reterr);
 	if (r < 0)
 		return r;
 	report_progress(j->w->report, "tokenise", "rows", j->total, j->total);

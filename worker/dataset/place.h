@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where preprocess writes: work/output/ of the execution, or the directory that `output` of the
+ * spec names (an s3:// output is pushed from the execution's afterwards). A named directory gets
+ * its parts when they are whole: each is written under a hidden name beside its own, and then takes
+ * its place. Only an older saved data set is ever replaced.
+ */
+#pragma once
+
+#include "worker/worker.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct place {
+	char root[PATH_MAX];
+	bool named; /* by the spec */
+};
+
+/* -ERR_INVALID at "/output" when something else lies where a part would go. */
+int place_open(const struct worker *w, struct place *ret, struct err *reterr) MUSTCHECK;
+/* Where to write a part ("train", "test"). */
+int place_part(const struct place *p, const char *part, char *dir, size_t size,
+	       struct err *reterr) MUSTCHECK;
+/* It is written: put it in its place. */
+int place_publish(const struct place *p, const char *part, struct err *reterr) MUSTCHECK;
