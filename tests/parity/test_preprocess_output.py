@@ -21,8 +21,9 @@ def preprocess(directory, rows, seed=1, **spec):
     return Execution(directory, "preprocess", spec).run()
 
 
-def texts(root):
-    return [datasets.load_from_disk(str(root / part))["text"][:] for part in ("train", "test")]
+def tokens(root):
+    return [datasets.load_from_disk(str(root / part)).with_format(None)["input_ids"][:]
+            for part in ("train", "test")]
 
 
 def test_the_same_data_sets_at_another_place(tmp_path, rows):
@@ -31,7 +32,7 @@ def test_the_same_data_sets_at_another_place(tmp_path, rows):
     out = tmp_path / "new/deep"
     x = preprocess(tmp_path / "x", rows, output=str(out))
     assert x.status == 0, x.stderr
-    assert texts(out) == texts(own.work / "output")
+    assert tokens(out) == tokens(own.work / "output")
     assert sorted(p.name for p in out.iterdir()) == ["test", "train"]
     assert not (x.work / "output/train").exists()
 
@@ -40,14 +41,14 @@ def test_an_older_data_set_is_replaced_and_kept_after_a_failure(tmp_path, rows):
     out = tmp_path / "out"
     (out / "other").mkdir(parents=True)
     assert preprocess(tmp_path / "1", rows, seed=1, output=str(out)).status == 0
-    first = texts(out)
+    first = tokens(out)
     assert preprocess(tmp_path / "2", rows, seed=2, output=str(out)).status == 0
-    second = texts(out)
+    second = tokens(out)
     assert first != second
     bad = tmp_path / "bad.csv"
     bad.write_text("text,label\nfilm,good\n\"film,bad\n")
     assert preprocess(tmp_path / "3", bad, output=str(out)).status == 1
-    assert texts(out) == second
+    assert tokens(out) == second
     assert (out / "other").is_dir()
 
 
