@@ -203,29 +203,55 @@ static void push_output(struct stage *s, const char *name, const char *from, con
 	json_object_set_new(add(&s->push, pointer, from, "tree"), "to", json_string(uri));
 }
 
+/* What is to be sent lies in S3: it comes through here, so that the same spec gives the same
+ * objects wherever the job before it ran. Returns where it lies then, below work/. */
+static const char *fetch_source(struct stage *s, const char *uri, char *buf, size_t size,
+				bool *ret_dir)
+{
+	const char *form = form_of(uri);
+
+	*ret_dir = !str_eq(form, "file");
+	json_object_set_new(add(&s->fetch, "/source", uri, form), "to",
+			    json_string(STAGE_SOURCE "/"));
+	snprintf(buf, size, STAGE_SOURCE "%s", *ret_dir ? "" : strrchr(uri, '/'));
+	return buf;
+}
+
 static void stage_upload(struct stage *s, const json_t *spec)
 {
 	static const char *const keys[] = {"exclude", "if_exists", "kms_key", NULL};
 	const char *source = json_get_str(spec, "source", "");
 	const char *to = json_get_str(spec, "destination", "");
-	const char *form = path_is_dir(AT_FDCWD, source)
-				   ? (str_ends(to, ".tar.gz") ? "tar.gz" : "tree")
-				   : "file";
-	json_t *item = add(&s->push, "/outputs/uri", source, form);
+	bool dir = path_is_dir(AT_FDCWD, source);
+	char here[SPEC_PATH_MAX + 16];
+	json_t *item;
 
+	if (s3_uri_is(source))
+		source = fetch_source(s, source, here, sizeof(here), &dir);
+	item = add(&s->push, "/outputs/uri", source,
+		   !dir			     ? "file"
+		   : str_ends(to, ".tar.gz") ? "tar.gz"
+					     : "tree");
 	json_object_set_new(item, "to", json_string(to));
 	copy_keys(item, spec, keys);
 }
 
-static void stage_download(struct stage *s, const json_t *spec)
+static int stage_download(struct stage *s, const json_t *spec, struct err *reterr)
 {
 	static const char *const keys[] = {"exclude", NULL};
 	const char *source = json_get_str(spec, "source", "");
 	const char *to = json_get_str(spec, "destination", "output");
-	json_t *item = add(&s->fetch, "/outputs/path", source, form_of(source));
+	json_t *item;
 
+	if (is_local(source))
+		return err_at(reterr, ERR_INVALID, "/source",
+			      "%s lies on this machine already; leave the download out and refer "
+			      "to it directly",
+			      source);
+	item = add(&s->fetch, "/outputs/path", source, form_of(source));
 	json_object_set_new(item, "to", json_string(to));
 	copy_keys(item, spec, keys);
+	return 0;
 }
 
 static int stage_here(struct engine *e, const struct job_row *job, const json_t *spec,
@@ -236,10 +262,9 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 
 	if (job->kind == JOB_UPLOAD || job->kind == JOB_DOWNLOAD) {
 		s->only = true;
-		if (job->kind == JOB_UPLOAD)
-			stage_upload(s, spec);
-		else
-			stage_download(s, spec);
+		if (job->kind == JOB_DOWNLOAD)
+			return stage_download(s, spec, reterr);
+		stage_upload(s, spec);
 		return 0;
 	}
 	fetch_dataset(s, json_object_get(spec, "dataset"));

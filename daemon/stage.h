@@ -8,6 +8,7 @@
 
 #include "daemon/core.h"
 
+#define STAGE_SOURCE	"source"    /* in work/: what an upload takes out of S3 */
 #define STAGE_CONTAINER "container" /* in work/: our script for the container */
 
 struct stage {

@@ -129,6 +129,16 @@ static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
 	return buf;
 }
 
+/* Does the output lie in S3? */
+static bool is_remote(const struct job_spec *job, const char *output)
+{
+	char place[SPEC_PATH_MAX * 2];
+
+	if (job_runs_at(job->kind, job->target) != TARGET_LOCAL || job->kind == JOB_UPLOAD)
+		return true;
+	return spec_output_place(job->spec, output, place, sizeof(place)) && s3_uri_is(place);
+}
+
 /* What the place needs, and what the output is. */
 static void check_role(struct spec_parse *p, const struct place *place,
 		       const struct job_spec *other, const char *output, const char *sub)
@@ -149,6 +159,13 @@ static void check_role(struct spec_parse *p, const struct place *place,
 		spec_problem(p, PROBLEM_INVALID, "'%s' is %s, but '%s' needs %s; refer to one",
 			     quote, spec_role_str(role), place->key,
 			     spec_role_str(place->f->accepts));
+		return;
+	}
+	if (place->f->remote & REMOTE_ONLY && !is_remote(other, output)) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' lies on this machine already, and '%s' takes what lies in S3; "
+			     "remove the job and refer to it directly",
+			     quote, place->key);
 		return;
 	}
 	if (*sub && job_runs_at(other->kind, other->target) != TARGET_LOCAL) {

@@ -16,7 +16,8 @@
  *      "revision": "main", "form": "tree"}
  *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",
  *      "members": ["parity.json"]}            only these small members; value {"parity.json": {…}}
- *     {"pointer": "/path", "from": "s3://…", "form": "tree", "to": "/a/local/dir"}   a download job
+ *     {"pointer": "/path", "from": "s3://…", "form": "tree", "to": "/a/local/dir",
+ *      "exclude": ["checkpoint-*"]}   a download job; "to" below work/, or absolute
  *   ]
  *     Without "to" the thing comes out of the content-keyed cache (DATA/cache, in "cache_dir",
  *     "cache_max_bytes") as a tree of hard links in work/inputs/. Value: the absolute path.

@@ -195,6 +195,8 @@ static void test_transfers(void **state)
 		{DOWNLOAD(", 'source': 'd'"), "/jobs/0/source", "invalid", "which 'source' needs"},
 		{DOWNLOAD(", 'source': 's3://abc/d', 'destination': 's3://abc/e'"),
 		 "/jobs/0/destination", "unsupported", "download it"},
+		{RUN(PREP("") ", {'kind': 'download', 'source': '${prep.train}'}"),
+		 "/jobs/1/source", "invalid", "lies on this machine already"},
 		{DOWNLOAD(", 'source': 's3://abc/d', 'if_exists': 'overwrite'"),
 		 "/jobs/0/if_exists", "unknown_field", "field of upload jobs"},
 		{DOWNLOAD(", 'source': 's3://abc/d', 'destination': '${x.model}'"),
@@ -256,6 +258,9 @@ static void test_transfers_are_referred_to(void **state)
 		    "'s3://abc/n/', 'if_exists': 'overwrite'},"
 		    "{'name': 'e', 'kind': 'evaluate', 'model': '${get.path}', 'data': "
 		    "'${put.uri}/test'},"
+		    "{'name': 'prep', 'kind': 'preprocess', 'model': 'minilm', 'dataset': {'hub': "
+		    "'imdb'}, 'output': 's3://abc/p'},"
+		    "{'name': 'mirror', 'kind': 'download', 'source': '${prep.train}'},"
 		    "{'name': 'again', 'kind': 'download', 'source': '${put.uri}', 'destination': "
 		    "'out'},"
 		    "{'name': 'one', 'kind': 'upload', 'source': '${e.metrics}', 'destination': "
@@ -263,8 +268,8 @@ static void test_transfers_are_referred_to(void **state)
 		&fixture_context);
 
 	assert_int_equal(rs->jobs[0].paths_n, 0);
-	assert_int_equal(rs->jobs[3].paths_n, 1);
-	assert_int_equal(rs->jobs[3].paths[0].use, SPEC_PATH_OUTPUT);
+	assert_int_equal(rs->jobs[5].paths_n, 1);
+	assert_int_equal(rs->jobs[5].paths[0].use, SPEC_PATH_OUTPUT);
 	assert_string_equal(json_get_str(rs->jobs[0].spec, "if_exists", "none"), "none");
 	assert_int_equal(rs->jobs[2].needs_n, 2);
 }

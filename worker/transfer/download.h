@@ -15,8 +15,9 @@ struct get {
 	struct s3_bucket bucket;
 	struct s3_place place;
 	char owner[16];
-	bool durable; /* sync each file before it gets its name */
-	bool changed; /* the failure is that an object was replaced meanwhile */
+	const json_t *exclude; /* patterns of what is left out, NULL: none */
+	bool durable;	       /* sync each file before it gets its name */
+	bool changed;	       /* the failure is that an object was replaced meanwhile */
 	int64_t skipped;
 	struct {
 		int fd;

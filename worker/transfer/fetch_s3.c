@@ -201,6 +201,7 @@ static int get_to(struct job *j, struct err *reterr)
 	int r;
 
 	j->get.durable = true;
+	j->get.exclude = j->item->exclude;
 	if (j->item->form == FORM_FILE && !path_is_dir(AT_FDCWD, to) && n && to[n - 1] != '/')
 		return download_file(&j->get, &j->o, to, reterr);
 	r = dir_make(AT_FDCWD, to, 0755, reterr);

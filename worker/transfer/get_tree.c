@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/transfer/download.h"
+#include "worker/transfer/exclude.h"
 
 #include <string.h>
 
@@ -35,6 +36,8 @@ static bool on_object(const struct s3_object *o, void *userdata)
 		return false;
 	}
 	if (o->size == 0 && o->key[n - 1] == '/') /* a console's mark of a folder */
+		return true;
+	if (exclude_matches(t->get->exclude, o->key + strlen(t->get->place.key)))
 		return true;
 	*w = (struct wanted){.key = strdup(o->key), .size = o->size, .modified_us = o->modified_us};
 	memcpy(w->etag, o->etag, sizeof(w->etag));

@@ -50,7 +50,8 @@ static bool absolute(const struct transfer *t, const char *path, char ret[PATH_M
 int fetch_item_parse(const struct transfer *t, const json_t *item, size_t index,
 		     struct fetch_item *ret, struct err *reterr)
 {
-	int n, r = parse_form(item, "fetch", index, &ret->form, reterr);
+	int r = parse_form(item, "fetch", index, &ret->form, reterr);
+	char own[32];
 
 	if (r < 0)
 		return r;
@@ -62,15 +63,19 @@ int fetch_item_parse(const struct transfer *t, const json_t *item, size_t index,
 	ret->revision = json_get_str(item, "revision", NULL);
 	ret->split = json_get_str(item, "split", NULL);
 	ret->members = json_object_get(item, "members");
-	if (!ret->pointer || !ret->from || (ret->to && *ret->to != '/') ||
-	    (ret->form == FORM_PEEK && !json_is_array(ret->members)))
+	ret->exclude = json_object_get(item, "exclude");
+	snprintf(own, sizeof(own), "%s/%zu", TRANSFER_INPUTS, index);
+	if (!ret->pointer || !ret->from || !absolute(t, ret->to ? ret->to : own, ret->into) ||
+	    (ret->form == FORM_PEEK && !json_is_array(ret->members)) ||
+	    (ret->exclude && !json_is_null(ret->exclude) && !json_is_array(ret->exclude)))
 		return err_set(reterr, ERR_CORRUPT,
-			       "\"fetch\"[%zu] needs \"pointer\", \"from\", an absolute \"to\" if "
-			       "any, and \"members\" for a peek",
+			       "\"fetch\"[%zu] needs \"pointer\", \"from\", \"to\" below work/ or "
+			       "absolute if any, \"members\" for a peek, and \"exclude\" as a list "
+			       "if any",
 			       index);
-	n = ret->to ? snprintf(ret->into, PATH_MAX, "%s", ret->to)
-		    : snprintf(ret->into, PATH_MAX, "%s/%s/%zu", t->work, TRANSFER_INPUTS, index);
-	return n < PATH_MAX ? 0 : err_errno(reterr, ENAMETOOLONG, "\"fetch\"[%zu]", index);
+	if (ret->to)
+		ret->to = ret->into;
+	return 0;
 }
 
 int push_item_parse(const struct transfer *t, const json_t *item, size_t index,

@@ -48,6 +48,7 @@ struct fetch_item {
 	const char *sha256;		       /* of a URL's bytes */
 	const char *config, *revision, *split; /* of the hub */
 	const json_t *members;		       /* of a peek */
+	const json_t *exclude;		       /* with "to": patterns of what is left out */
 	char into[PATH_MAX]; /* absolute, does not exist, its parent does: where the thing out of
 			      * the cache is to appear (work/inputs/N); with "to": that */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/transfer/untar.h"
+#include "worker/transfer/exclude.h"
 
 #include "base/fileio.h"
 #include "base/own.h"
@@ -164,6 +165,8 @@ static int unpack_one(struct opened *o, int root_fd, struct archive_entry *entry
 		clean[n - 1] = '\0';
 	if (!path_is_inside(clean))
 		return refuse(o, path, "would lie outside of the directory", reterr);
+	if (exclude_matches(o->reader.get->exclude, clean))
+		return 0;
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
 		return refuse(o, path, "is a link", reterr);
 	if (archive_entry_filetype(entry) == AE_IFDIR)
