@@ -284,7 +284,8 @@ static const struct spec_field job_fields[] = {
 	 .flags = SPEC_REQUIRED,
 	 .accepts = ROLES_INPUT,
 	 .remote = REMOTE_S3 | REMOTE_ONLY,
-	 .help = "s3://bucket/key of one object (a .tar.gz is unpacked), s3://bucket/prefix/ of all "
+	 .help = "s3://bucket/key of one object (a .tar.gz is unpacked), s3://bucket/prefix/ of "
+		 "all "
 		 "below it, or a reference to what lies in S3."},
 	{.name = "destination",
 	 .modes = UPLOAD,
