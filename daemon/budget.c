@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/budget.h"
+/* What a spec costs at worst, and whether that can ever fit. Thread-safe. */
+#include "daemon/budget_rate.h"
 
 #include "base/money.h"
 #include "base/own.h"
@@ -11,14 +12,7 @@
 
 #define SECONDS_PER_HOUR 3600
 #define MB_PER_GB	 1024
-#define USEC_PER_DAY	 (86400 * USEC_PER_SEC)
 #define POINTER_MAX	 64
-
-/* What a spec's resources cost per time: `micro_usd` x `units` each `seconds` seconds. */
-struct rate {
-	int64_t micro_usd, units, seconds;
-	char words[112]; /* "1 x ml.g5.xlarge at 1.408 USD/h" */
-};
 
 /* ---- from a spec ---- */
 
@@ -35,20 +29,22 @@ static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_
 	return duration_parse(json_get_str(obj, key, ""), &us) < 0 ? fallback_us : us;
 }
 
+int64_t budget_keep_alive(const json_t *spec)
+{
+	return duration_of(json_object_get(spec, "sagemaker"), "keep_alive", 0);
+}
+
 /* The time that is reserved. */
 static int64_t time_of(const struct settings *set, const json_t *spec, enum job_kind kind)
 {
-	const json_t *sagemaker = json_object_get(spec, "sagemaker");
-
 	if (kind == JOB_DEPLOY)
 		return duration_of(json_object_get(spec, "lease"), "ttl",
 				   set->lease_ttl_default_us);
-	return sagemaker_runtime_max_s(spec) * USEC_PER_SEC +
-	       duration_of(sagemaker, "keep_alive", 0);
+	return sagemaker_runtime_max_s(spec) * USEC_PER_SEC + budget_keep_alive(spec);
 }
 
 static int rate_serverless(const struct settings *set, const char *region, const json_t *serverless,
-			   struct rate *ret, struct err *reterr)
+			   struct budget_rate *ret, struct err *reterr)
 {
 	int64_t memory_mb = json_get_int(serverless, "memory_mb", 2 * MB_PER_GB);
 	int64_t requests = json_get_int(serverless, "max_concurrency", 5) +
@@ -66,7 +62,7 @@ static int rate_serverless(const struct settings *set, const char *region, const
 	return 0;
 }
 
-static int rate_of(const struct settings *set, const json_t *spec, struct rate *ret,
+int budget_rate_of(const struct settings *set, const json_t *spec, struct budget_rate *ret,
 		   struct err *reterr)
 {
 	const json_t *sagemaker = json_object_get(spec, "sagemaker");
@@ -88,9 +84,8 @@ static int rate_of(const struct settings *set, const json_t *spec, struct rate *
 	return 0;
 }
 
-/* The rate for so long, rounded up. */
-static int amount_of(const struct rate *rate, int64_t us, int64_t *ret_micro_usd,
-		     struct err *reterr)
+int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
+		  struct err *reterr)
 {
 	__int128 all = (__int128)rate->micro_usd * rate->units;
 	__int128 per = (__int128)rate->seconds * USEC_PER_SEC;
@@ -110,7 +105,7 @@ static int amount_of(const struct rate *rate, int64_t us, int64_t *ret_micro_usd
 	return 0;
 }
 
-static void say(const struct rate *rate, int64_t us, char *words, size_t size)
+void budget_say(const struct budget_rate *rate, int64_t us, char *words, size_t size)
 {
 	snprintf(words, size, "%" PRId64 " s x %s", (us + USEC_PER_SEC - 1) / USEC_PER_SEC,
 		 rate->words);
@@ -120,13 +115,13 @@ int budget_worst_case(const struct settings *set, const json_t *spec, enum job_k
 		      int64_t *ret_micro_usd, char *words, size_t size, struct err *reterr)
 {
 	int64_t us = time_of(set, spec, kind);
-	struct rate rate = {0};
-	int r = rate_of(set, spec, &rate, reterr);
+	struct budget_rate rate = {0};
+	int r = budget_rate_of(set, spec, &rate, reterr);
 
 	if (r >= 0)
-		r = amount_of(&rate, us, ret_micro_usd, reterr);
+		r = budget_amount(&rate, us, ret_micro_usd, reterr);
 	if (r >= 0)
-		say(&rate, us, words, size);
+		budget_say(&rate, us, words, size);
 	return r;
 }
 
@@ -169,7 +164,7 @@ const char *engine_prices_noted(const struct engine *e)
 
 /* ---- caps ---- */
 
-static bool above(int64_t used, int64_t more, int64_t cap)
+bool budget_above(int64_t used, int64_t more, int64_t cap)
 {
 	return cap != MONEY_NONE && (used > cap || more > cap - used);
 }
@@ -187,7 +182,7 @@ bool budget_never_fits(const struct settings *set, int64_t micro_usd, struct err
 	char costs[MONEY_TEXT_LEN], cap[MONEY_TEXT_LEN];
 
 	for (size_t i = 0; i < ARRAY_LEN(caps); i++) {
-		if (!above(0, micro_usd, caps[i].cap))
+		if (!budget_above(0, micro_usd, caps[i].cap))
 			continue;
 		err_set(ret_why, ERR_LIMIT,
 			"it may cost %s US dollars, and %s may cost %s (money.%s): ask for less "
@@ -223,185 +218,4 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s", why.msg);
 	else if (budget_never_fits(set, micro_usd, &why))
 		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s: %s", words, why.msg);
-}
-
-/* The first moment of the next UTC day or month. */
-static int64_t next_day_us(int64_t now)
-{
-	return (utc_day(now) + 1) * USEC_PER_DAY;
-}
-
-static int64_t next_month_us(int64_t now)
-{
-	int64_t first, next;
-
-	utc_month(utc_day(now), &first, &next);
-	return next * USEC_PER_DAY;
-}
-
-static void say_waiting(struct reason *why, const char *what, int64_t used, int64_t more,
-			int64_t cap, int64_t free_us)
-{
-	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN], at[CLOCK_TEXT_LEN];
-
-	reason_set(why, REASON_WAITING_FOR_MONEY,
-		   "it may cost %s US dollars; of the %s's %s are %s reserved or spent; free again "
-		   "at %s, or when something that runs costs less than was reserved for it",
-		   money_format(a, more), what, money_format(b, cap), money_format(c, used),
-		   clock_format(at, free_us));
-}
-
-bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd, struct reason *why)
-{
-	const struct settings *set = e->settings;
-	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN];
-	int64_t now = clock_now_us();
-	struct money_sums sums = {0};
-	struct err failed = {0};
-
-	if (store_money_sums(e->store, job->id, "", now, &sums, &failed) < 0) {
-		reason_set(why, REASON_WAITING_FOR_MONEY, "the ledger cannot be read: %s",
-			   failed.msg);
-		return false;
-	}
-	if (above(sums.job, micro_usd, set->money_job_max)) {
-		reason_set(why, REASON_MONEY_CAP,
-			   "it may cost %s US dollars more; a job may cost %s (money.job_max), and "
-			   "%s are reserved or spent for it already",
-			   money_format(a, micro_usd), money_format(b, set->money_job_max),
-			   money_format(c, sums.job));
-		return false;
-	}
-	if (above(sums.month, micro_usd, set->money_month_max)) {
-		say_waiting(why, "month", sums.month, micro_usd, set->money_month_max,
-			    next_month_us(now));
-		return false;
-	}
-	if (above(sums.day, micro_usd, set->money_day_max)) {
-		say_waiting(why, "day", sums.day, micro_usd, set->money_day_max, next_day_us(now));
-		return false;
-	}
-	return true;
-}
-
-/* ---- the ledger ---- */
-
-static struct money_entry entry_of(const struct cloud_row *row, enum money_what what,
-				   int64_t micro_usd, const char *words)
-{
-	struct money_entry entry = {.what = what, .micro_usd = micro_usd};
-
-	str_copy(entry.cloud, sizeof(entry.cloud), row->id);
-	str_copy(entry.job, sizeof(entry.job), row->job);
-	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
-	str_copy(entry.words, sizeof(entry.words), words);
-	return entry;
-}
-
-int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
-		   const char *words, struct err *reterr)
-{
-	struct money_entry entry = entry_of(row, MONEY_RESERVE, micro_usd, words);
-
-	return store_money_add(e->store, &entry, clock_now_us(), reterr);
-}
-
-/* What the time costs by the job's spec and by the prices of today. */
-static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, int64_t *ret,
-		   char *words, size_t size, struct err *reterr)
-{
-	OWN(job_row_done) struct job_row job = {0};
-	struct rate rate = {0};
-	int r;
-
-	*ret = 0;
-	if (us <= 0) {
-		snprintf(words, size, "0 s");
-		return 0;
-	}
-	r = store_job_get(e->store, row->job, &job, reterr);
-	if (r >= 0)
-		r = rate_of(e->settings, job.spec, &rate, reterr);
-	if (r >= 0)
-		r = amount_of(&rate, us, ret, reterr);
-	if (r >= 0)
-		say(&rate, us, words, size);
-	return r;
-}
-
-int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
-		  struct err *reterr)
-{
-	struct money_entry entry;
-	struct money_sums sums = {0};
-	char words[160];
-	int64_t cost;
-	int r;
-
-	if (!row->job[0])
-		return 0;
-	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
-	if (r >= 0)
-		r = cost_of(e, row, billable_us, &cost, words, sizeof(words), reterr);
-	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
-		/* A price that was taken out of the configuration since: what was reserved stands.
-		 */
-		snprintf(words, sizeof(words), "as reserved: no price is known any more");
-		cost = sums.cloud;
-	} else if (r < 0) {
-		return r;
-	}
-	entry = entry_of(row, MONEY_SETTLE, cost - sums.cloud, words);
-	r = store_money_add(e->store, &entry, clock_now_us(), reterr);
-	if (r >= 0)
-		engine_want_schedule(e);
-	return r;
-}
-
-/* ---- renewals ---- */
-
-static int find_endpoint(struct engine *e, const char *endpoint, struct cloud_row *ret,
-			 struct err *reterr)
-{
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < rows.n; i++)
-		if (rows.rows[i].kind == CLOUD_ENDPOINT &&
-		    !cloud_state_is_final(rows.rows[i].state)) {
-			*ret = rows.rows[i];
-			rows.rows[i] = (struct cloud_row){0};
-			return 1;
-		}
-	return 0;
-}
-
-int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
-		 struct err *reterr)
-{
-	OWN(cloud_row_done) struct cloud_row row = {0};
-	struct job_row job = {0};
-	struct rate rate = {0};
-	struct reason why = {0};
-	int64_t micro_usd = 0;
-	char words[160];
-	int r = ep->target == TARGET_SAGEMAKER && more_us > 0
-			? find_endpoint(e, ep->id, &row, reterr)
-			: 0;
-
-	if (r <= 0)
-		return r;
-	r = rate_of(e->settings, ep->spec, &rate, reterr);
-	if (r >= 0)
-		r = amount_of(&rate, more_us, &micro_usd, reterr);
-	if (r < 0)
-		return r;
-	str_copy(job.id, sizeof(job.id), ep->job);
-	if (!budget_fits(e, &job, micro_usd, &why))
-		return err_set(reterr, ERR_CONFLICT, "the lease of '%s' cannot be renewed: %s",
-			       ep->name, why.message);
-	say(&rate, more_us, words, sizeof(words));
-	return budget_reserve(e, &row, micro_usd, words, reterr);
 }

@@ -28,16 +28,19 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kind kind,
 		    enum job_target target);
 
-/* Would it fit now? false: *why is waiting_for_money with the cap and when it is free again, or
- * money_cap when it never will: earlier tries of this job have used up the job's cap. */
+/* Would it fit now, beside what is reserved, spent, and promised to jobs that are being staged?
+ * Together with the start of the job in one turn this keeps the caps. false: *why is
+ * waiting_for_money with the cap and when it is free again, or money_cap when it never will:
+ * earlier tries of this job have used up the job's cap. A ledger that cannot be read:
+ * waiting_for_money. */
 bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
 		 struct reason *why);
 /* Inside a turn, with the intent. */
 int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
 /* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
- * time in being). A row whose job is not known here (adopted) has nothing to settle. The queue is
- * looked at again: money may be free. */
+ * time in being; a warm pool's keep_alive counts whole). A row whose job is not known here
+ * (adopted) has nothing to settle. The queue is looked at again: money may be free. */
 int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
 /* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too.

@@ -126,6 +126,15 @@ static int start_job(struct engine *e, struct job_row *job, struct execution_row
 	return start_process(e, job, spec, row, reterr);
 }
 
+/* Its tries have used up what a job may cost: nothing that could come makes it fit. */
+static int never_starts(struct engine *e, struct job_row *job, const struct reason *why,
+			struct err *reterr)
+{
+	int r = begin_attempt(e, job, reterr);
+
+	return r < 0 ? r : job_finish(e, job, STATE_FAILED, why, NULL, reterr);
+}
+
 static void look_again(struct engine *e, void *arg, bool committed)
 {
 	engine_want_schedule(e);
@@ -145,6 +154,10 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 		struct reason why;
 
 		if (!cloud_may_start(e, &ready.rows[i], &why)) {
+			if (why.code == REASON_MONEY_CAP) {
+				r = never_starts(e, &ready.rows[i], &why, reterr);
+				continue;
+			}
 			e->time_helps = true;
 			continue;
 		}

@@ -21,14 +21,15 @@ struct cloud_row {
 	int attempt;
 	char endpoint[ID_LEN]; /* … and for the three of an endpoint, the endpoint */
 	json_t *request;       /* body of the create call, owned */
-	json_t *answer;	       /* parts of the last describe answer that are shown, may be NULL */
-	char status[48];       /* the service's word: InProgress, InService, … */
-	struct reason reason;  /* why it is not further: last refusal, throttling, … */
-	int tries;	       /* of the present step, since it last worked */
-	int64_t next_us;       /* next contact; 0: now; USEC_NEVER: none */
-	int64_t sent_us;       /* the create was last sent; 0: never */
-	int64_t asked_us;      /* the last answer of any kind */
-	int64_t log_size; /* bytes of its log in the execution's file, see store_cloud_stream */
+	json_t *answer; /* parts of the last describe answer, in its names (shape_cloud.c says which
+			 * are shown), and notes of the daemon's own; may be NULL */
+	char status[48];      /* the service's word: InProgress, InService, … */
+	struct reason reason; /* why it is not further: last refusal, throttling, … */
+	int tries;	      /* of the present step, since it last worked */
+	int64_t next_us;      /* next contact; 0: now; USEC_NEVER: none */
+	int64_t sent_us;      /* the create was last sent; 0: never */
+	int64_t asked_us;     /* the last answer of any kind */
+	int64_t log_size;     /* bytes of its log in the execution's file, see store_cloud_stream */
 	int64_t created_us, present_us, ended_us;
 };
 struct cloud_rows {
@@ -64,6 +65,10 @@ int store_cloud_set_state(struct store *st, const char *id, enum cloud_state fro
  * present_us and ended_us only grow: an older row undoes nothing. */
 int store_cloud_update(struct store *st, const struct cloud_row *row, int64_t now_us,
 		       struct err *reterr) MUSTCHECK;
+
+/* Jobs of the SageMaker target that start or run and have no resource of this attempt yet: their
+ * money is not reserved. */
+int store_jobs_unplanned(struct store *st, struct job_rows *ret, struct err *reterr) MUSTCHECK;
 
 /* Followed log streams of a resource. `token`: the next forward token; "" at the beginning. The
  * bytes that came with it are in the log file up to log_size of the row: one transaction. */
@@ -106,6 +111,7 @@ int store_money_add(struct store *st, const struct money_entry *entry, int64_t n
 struct money_sums {
 	int64_t day, month; /* reserved and settled on the UTC day, in the UTC month of now */
 	int64_t job;	    /* of one job, all attempts */
+	int64_t job_open;   /* of that, by resources that are not settled */
 	int64_t cloud;	    /* of one resource */
 };
 /* job, cloud: "" when not asked for. */

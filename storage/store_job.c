@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/store_cloud.h"
 #include "storage/store_internal.h"
 
 #define JOB_SELECT                                                                        \
@@ -123,6 +124,19 @@ int store_jobs_ready(struct store *st, enum job_target target, enum job_place pl
 			 DB_ARGS(DB_TEXT(job_target_str(target)), DB_TEXT(job_place_str(place)),
 				 DB_INT(now_us), DB_INT((int64_t)max)),
 			 &q, reterr);
+
+	return r < 0 ? r : jobs_read(q, ret, reterr);
+}
+
+int store_jobs_unplanned(struct store *st, struct job_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db,
+			 JOB_SELECT "WHERE j.state IN ('starting', 'running') "
+				    "AND j.target = 'sagemaker' AND NOT EXISTS (SELECT 1 FROM "
+				    "cloud c WHERE c.job = j.id AND c.attempt = j.attempt) "
+				    "ORDER BY j.n",
+			 NULL, 0, &q, reterr);
 
 	return r < 0 ? r : jobs_read(q, ret, reterr);
 }

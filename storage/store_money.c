@@ -234,6 +234,11 @@ int store_money_sums(struct store *st, const char *job, const char *cloud, int64
 			       "SELECT sum(reserved_micro_usd + difference_micro_usd) FROM cloud "
 			       "WHERE job = ?",
 			       DB_ARGS(DB_TEXT(job)), 0, &sums.job, reterr);
+	if (r >= 0 && job[0])
+		r = db_get_int(st->db,
+			       "SELECT sum(reserved_micro_usd) FROM cloud "
+			       "WHERE job = ? AND settled_us = 0",
+			       DB_ARGS(DB_TEXT(job)), 0, &sums.job_open, reterr);
 	if (r >= 0 && cloud[0])
 		r = db_get_int(st->db,
 			       "SELECT reserved_micro_usd + difference_micro_usd FROM cloud "

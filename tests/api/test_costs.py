@@ -124,7 +124,7 @@ def ledger(db, job, reserved, difference, date, name):
     db.execute("INSERT INTO cloud (id, kind, state, wanted, name, nonce, region, job, attempt, "
                "status, answer, created_us, ended_us, reserved_micro_usd, difference_micro_usd, "
                "settled_us) VALUES (?, 'training_job', 'ended', 1, ?, 'n', 'us-east-1', ?, 1, "
-               "'Completed', '{\"secondary_status\":\"Completed\",\"billable_seconds\":900}', "
+               "'Completed', '{\"SecondaryStatus\":\"Completed\",\"BillableTimeInSeconds\":900}', "
                "?, ?, ?, ?, ?)",
                ("c" + name, name, job, at, at + 1, reserved, difference, at + 2))
     for what, amount in (("reserve", reserved), ("settle", difference)):

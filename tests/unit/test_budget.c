@@ -340,6 +340,63 @@ static void test_day_and_month_caps(void **state)
 	assert_true(fits(rig, other, USD(100), &why));
 }
 
+/* Two jobs that start before either has reserved do not fit a cap together. */
+static void test_what_is_being_staged_counts(void **state)
+{
+	struct rig *rig = *state;
+	struct fixture *f = rig->f;
+	char first[ID_LEN], second[ID_LEN];
+	struct reason why;
+	int attempt;
+
+	make_job(rig, G5_1H, first);
+	make_job(rig, G5_1H, second);
+	rig->set.money_day_max = USD(2);
+	assert_true(fits(rig, second, USD(1.408), &why));
+	BEGIN(f);
+	OK(f, store_attempt_insert(f->st, first, T0, &attempt, &f->e));
+	OK(f, store_job_set_state(f->st, first, STATE_QUEUED, STATE_STARTING, NULL, T0, &f->e));
+	assert_false(fits(rig, second, USD(1.408), &why)); /* in the same turn */
+	COMMIT(f);
+	assert_non_null(strstr(why.message, "of the day's 2.00 are 1.408"));
+	assert_true(fits(rig, first, USD(1.408), &why)); /* its own is not counted twice */
+	OWN(cloud_row_done)
+	struct cloud_row row = reserve(rig, CLOUD_TRAINING_JOB, first, "", USD(1.408));
+	assert_false(fits(rig, second, USD(0.593), &why));
+	assert_true(fits(rig, second, USD(0.592), &why));
+	/* A second attempt that is staged counts anew. */
+	settle(rig, &row, 0);
+	assert_true(fits(rig, second, USD(2), &why));
+	BEGIN(f);
+	OK(f, store_attempt_insert(f->st, first, T0, &attempt, &f->e));
+	COMMIT(f);
+	assert_int_equal(attempt, 2);
+	assert_false(fits(rig, second, USD(0.593), &why));
+	/* One that is over before it has reserved anything promises nothing. */
+	move(f, first, STATE_STARTING, STATE_FAILED, T0);
+	assert_true(fits(rig, second, USD(2), &why));
+}
+
+/* A warm pool's instances go on costing after the job. */
+static void test_keep_alive_is_settled_whole(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN];
+
+	make_job(rig,
+		 "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\","
+		 "\"keep_alive\":\"30m\"}}",
+		 job);
+	OWN(cloud_row_done)
+	struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(2.112));
+	OWN(cloud_row_done)
+	struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(2.112));
+	settle(rig, &a, 1800 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, a.id), USD(1.408));
+	settle(rig, &b, 0); /* it never ran */
+	assert_int_equal(cost_now(rig, b.id), 0);
+}
+
 static void test_job_cap_over_attempts(void **state)
 {
 	struct rig *rig = *state;
@@ -351,8 +408,13 @@ static void test_job_cap_over_attempts(void **state)
 	OWN(cloud_row_done) struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(30));
 	assert_true(fits(rig, job, USD(20), &why));
 	assert_false(fits(rig, job, USD(20) + 1, &why));
+	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY); /* the try may cost less */
+	assert_non_null(strstr(why.message, "waits for the end of what an earlier try has made"));
+	settle(rig, &a, 10 * 3600 * USEC_PER_SEC);
+	assert_true(fits(rig, job, USD(35.92), &why));
+	assert_false(fits(rig, job, USD(35.92) + 1, &why));
 	assert_int_equal(why.code, REASON_MONEY_CAP);
-	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 30.00 are "
+	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 14.08 are "
 					    "reserved or spent for it already"));
 	assert_true(fits(rig, other, USD(50), &why));
 }
@@ -406,6 +468,8 @@ int main(void)
 		CASE(test_settle),
 		CASE(test_settle_without_a_price),
 		CASE(test_day_and_month_caps),
+		CASE(test_what_is_being_staged_counts),
+		CASE(test_keep_alive_is_settled_whole),
 		CASE(test_job_cap_over_attempts),
 		CASE(test_renew),
 	};

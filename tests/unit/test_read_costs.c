@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/money.h"
+#include "storage/shape.h"
 
 #define USD(n) ((n)*MICRO_USD_PER_USD)
 #define DAY    (86400 * USEC_PER_SEC)
@@ -52,8 +53,9 @@ static void test_training_job(void **state)
 	insert_cloud(f, &row);
 	money(f, MONEY_RESERVE, &row, USD(2), T0);
 	str_copy(row.status, sizeof(row.status), "InProgress");
-	row.answer = json_pack("{s:s, s:i, s:s}", "secondary_status", "Training",
-			       "billable_seconds", 7, "status", "not this one");
+	row.answer = json_pack("{s:s, s:i, s:s, s:i, s:f}", "SecondaryStatus", "Training",
+			       "BillableTimeInSeconds", 7, "TrainingJobStatus", "not this one",
+			       "over_us", 5, "TrainingEndTime", 1700000000.25);
 	reason_set(&row.reason, REASON_THROTTLED, "slow down");
 	BEGIN(f);
 	OK(f, store_cloud_update(f->st, &row, T0, &f->e));
@@ -67,7 +69,9 @@ static void test_training_job(void **state)
 		 "{\"code\":\"throttled\",\"message\":\"slow down\"},\"resource\":\"training_job\","
 		 "\"state\":\"planned\",\"status\":\"InProgress\"}],"
 		 "\"secondary_status\":\"Training\",\"state\":\"planned\","
-		 "\"status\":\"InProgress\",\"training_job\":\"trainyard-a\"}");
+		 "\"status\":\"InProgress\","
+		 "\"training_ended_at\":\"2023-11-14T22:13:20.250Z\","
+		 "\"training_job\":\"trainyard-a\"}");
 	assert_part(job, "sagemaker", expect);
 	/* A second attempt: its own description, the money of both. */
 	money(f, MONEY_SETTLE, &row, -USD(1), T0);
@@ -125,6 +129,45 @@ static void test_endpoint(void **state)
 	assert_part(j, "cost", "{\"reserved_usd\":\"0.000005\",\"settled_usd\":\"0.00\"}");
 	json_decref(j);
 	store_reader_close(sr);
+}
+
+/* Every part of the two descriptions, and values that are none. */
+static void test_answers(void **state)
+{
+	static const char *const cases[][2] = {
+		{"{}", "{}"},
+		{"{\"TrainingStartTime\":\"soon\",\"TrainingEndTime\":-1,\"updating_to\":\"x\"}",
+		 "{}"},
+		{"{\"TrainingStartTime\":1e300}", "{}"},
+		{"{\"SecondaryStatusTransitions\":[{\"Status\":\"Starting\",\"StartTime\":"
+		 "1700000000,"
+		 "\"EndTime\":1700000001.5,\"StatusMessage\":\"m\"},{\"Status\":\"Training\"}]}",
+		 "{\"transitions\":[{\"ended_at\":\"2023-11-14T22:13:21.500Z\",\"message\":\"m\","
+		 "\"started_at\":\"2023-11-14T22:13:20.000Z\",\"status\":\"Starting\"},"
+		 "{\"status\":\"Training\"}]}"},
+		{"{\"FinalMetricDataList\":[{\"MetricName\":\"loss\",\"Value\":0.5,\"Timestamp\":1}"
+		 "],"
+		 "\"ModelArtifacts\":{\"S3ModelArtifacts\":\"s3://b/model.tar.gz\"},"
+		 "\"FailureReason\":\"AlgorithmError\",\"TrainingTimeInSeconds\":9}",
+		 "{\"failure_reason\":\"AlgorithmError\",\"final_metrics\":{\"loss\":0.5},"
+		 "\"model_artifacts\":\"s3://b/model.tar.gz\",\"training_seconds\":9}"},
+		{"{\"ModelArtifacts\":{},\"WarmPoolStatus\":{\"Status\":\"Reused\","
+		 "\"ResourceRetainedBillableTimeInSeconds\":3,\"ReusedByJob\":\"j\"}}",
+		 "{\"warm_pool\":{\"retained_billable_seconds\":3,\"reused_by\":\"j\","
+		 "\"status\":\"Reused\"}}"},
+		{"{\"EndpointConfigName\":\"c\",\"ProductionVariants\":[{\"VariantName\":\"v\","
+		 "\"CurrentInstanceCount\":1,\"DesiredInstanceCount\":2}]}",
+		 "{\"config_in_use\":\"c\",\"variants\":[{\"desired_instances\":2,\"instances\":1,"
+		 "\"name\":\"v\"}]}"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(json_decrefp) json_t *answer = NULL;
+
+		OK(f, json_parse(cases[i][0], strlen(cases[i][0]), &answer, &f->e));
+		assert_string_equal(text_of(shape_cloud_answer(answer)), cases[i][1]);
+	}
 }
 
 /* Two jobs over two days: the first one's is settled, the second one's endpoint is not. */
@@ -225,10 +268,8 @@ int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_training_job),
-		CASE(test_endpoint),
-		CASE(test_sums),
-		CASE(test_costs),
+		CASE(test_training_job), CASE(test_endpoint), CASE(test_answers),
+		CASE(test_sums),	 CASE(test_costs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

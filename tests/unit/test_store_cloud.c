@@ -48,7 +48,7 @@ static void fill_all(struct cloud_row *row)
 	row->wanted = false;
 	str_copy(row->region, sizeof(row->region), "eu-west-1");
 	str_copy(row->arn, sizeof(row->arn), "arn:aws:sagemaker:eu-west-1:1:training-job/x");
-	row->answer = json_pack("{s:s}", "secondary_status", "Training");
+	row->answer = json_pack("{s:s}", "SecondaryStatus", "Training");
 	str_copy(row->status, sizeof(row->status), "InProgress");
 	reason_set(&row->reason, REASON_THROTTLED, "slow down");
 	row->tries = 3;
