@@ -135,6 +135,8 @@ void request_values(struct request *q, const struct sagemaker_training *t, const
 	refuse_ours(q, values, ours, ARRAY_LEN(ours));
 	if (native && *hub && !s3_uri_is(hub))
 		put_own(q, values, "model_name", json_string(hub));
+	if (native && t->checkpoint_uri && t->checkpoint_path)
+		put_own(q, values, "checkpoint_dir", json_string(t->checkpoint_path));
 	if (t->source_uri) {
 		put_own(q, values, ours[0], json_string(t->source_uri));
 		put_own(q, values, ours[1], json_string(program));

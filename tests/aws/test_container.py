@@ -72,7 +72,7 @@ def data(tmp_path_factory):
 def job(tmp_path_factory, build, data):
     """Make /opt/ml of a native train spec; its body is the request that the daemon sends."""
 
-    def new(channels=None, **hyperparameters):
+    def new(channels=None, given=None, **hyperparameters):
         channels = {**data, "model": minilm()} if channels is None else channels
         spec = {"kind": "train", "channels": {n: f"s3://bucket/{n}/" for n in channels
                                               if n != "model"},
@@ -83,7 +83,7 @@ def job(tmp_path_factory, build, data):
         if "model" in channels:
             spec["model"] = "s3://bucket/model/"
         base = tmp_path_factory.mktemp("ml") / "opt"
-        container.lay_out(base, Probe(build).training(spec), channels)
+        container.lay_out(base, Probe(build).training(spec, **(given or {})), channels)
         return base
     return new
 
@@ -182,12 +182,13 @@ def test_stops_with_a_checkpoint_on_sigterm(job, toolkit):
     assert not (base / "model/model.safetensors").exists()
 
 
-def test_two_processes_train_as_one(job, toolkit):
+def test_two_processes_train_as_one(job, toolkit, tmp_path):
     """What torch_distributed starts, here with two processes of one machine."""
-    base = job()
+    kept = tmp_path / "kept"
+    base = job(given={"checkpoint_uri": "s3://bucket/ck/", "checkpoint_path": str(kept)})
     succeed(base, toolkit, launcher=("-m", "torch.distributed.run", "--standalone",
                                      "--nproc_per_node", "2"), OMP_NUM_THREADS="1")
-    [state] = base.glob("checkpoints/*/trainer_state.json")
+    [state] = kept.glob("*/trainer_state.json")
     assert json.loads(state.read_text())["global_step"] == 3  # a step has 8 rows, 4 of each
     assert json.loads((base / "output/data/metrics.json").read_text())["epoch"] == 1
     assert (base / "model/parity.json").exists()

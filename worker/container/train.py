@@ -48,6 +48,7 @@ def parse_args(argv):
     p.add_argument("--eval_steps", type=int)
     p.add_argument("--save_steps", type=int)
     p.add_argument("--model_name", help="on the hub, when there is no channel 'model'")
+    p.add_argument("--checkpoint_dir", help="where SageMaker keeps a copy of on S3")
     return p.parse_args(argv)
 
 
@@ -232,8 +233,8 @@ def finish(trainer, tokenizer, values):
 
 
 def train(args):
-    checkpoints = os.path.join(os.path.dirname(os.environ["SM_MODEL_DIR"].rstrip("/")),
-                               "checkpoints")
+    checkpoints = args.checkpoint_dir or os.path.join(
+        os.path.dirname(os.environ["SM_MODEL_DIR"].rstrip("/")), "checkpoints")
     watch = Watch(args.eval_steps, args.save_steps != 0)
     trainer = make_trainer(args, checkpoints, watch)
     last = newest_checkpoint(checkpoints)
