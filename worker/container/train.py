@@ -28,6 +28,7 @@ import rows
 from rows import BadInput
 
 LOG_POINTS = 50
+STOP_STEPS = 10  # several processes agree on a stop every so many steps
 FAILURE_MAX = 1024  # characters that SageMaker shows
 logger = logging.getLogger("train")
 
@@ -130,10 +131,20 @@ class Watch(TrainerCallback):
     def stop(self, *_):
         self.stopped = True
 
+    def must_stop(self, args, step):
+        """Several processes stop at the same step: some hear of it a step later than others."""
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            if step % STOP_STEPS:
+                return False
+            heard = torch.tensor([int(self.stopped)], device=args.device)
+            torch.distributed.all_reduce(heard, op=torch.distributed.ReduceOp.MAX)
+            self.stopped = bool(heard.item())
+        return self.stopped
+
     def on_step_end(self, args, state, control, **kwargs):
         if self.eval_steps and state.global_step % self.eval_steps == 0:
             control.should_evaluate = True
-        if self.stopped:
+        if self.must_stop(args, state.global_step):
             control.should_training_stop = True
             control.should_save = self.save
         return control
