@@ -44,6 +44,7 @@
  */
 #pragma once
 
+#define TRANSFER_OUTPUTS  "/outputs/"	   /* such a pointer is an output's, no place in "spec" */
 #define TRANSFER_RESULTS  "transfers.json" /* in work/ */
 #define TRANSFER_INPUTS	  "inputs"	   /* in work/ */
 #define TRANSFER_LIST_MAX 64		   /* items of one list */

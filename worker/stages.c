@@ -173,6 +173,8 @@ int stage_use(struct worker *w, struct err *reterr)
 		const char *pointer = json_get_str(entry, "pointer", "");
 		json_t *value = json_object_get(results, pointer);
 
+		if (str_starts(pointer, TRANSFER_OUTPUTS)) /* the job's, for the daemon */
+			continue;
 		if (!value || !put_at(w->spec, pointer, value))
 			return err_set(reterr, ERR_CORRUPT,
 				       "\"spec\" of spec.json has no place '%s' for what was "

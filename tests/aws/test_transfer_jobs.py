@@ -9,6 +9,7 @@ from transfers import Transfers, same_tree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from fake_aws import FakeAws  # noqa: E402
+from trainyardd import daemon_on  # noqa: E402
 
 FILES = ["config.json", "a/model.bin", "checkpoint-1/model.bin", "checkpoint-1/sub/x", "a/x.log"]
 EXCLUDE = ["checkpoint-*", "**/*.log"]
@@ -101,3 +102,41 @@ def test_from_one_place_in_s3_to_another(moves, source, form, uri, below):
         assert pathlib.Path(got.results()["/in"]).read_text() == "config.json"
     else:
         same_tree(source, got.results()["/in"])
+
+
+def test_jobs_of_a_run_hand_things_on(fake, moves, source, tmp_path):
+    """Up, down to both places, packed, and from S3 to S3: through the real daemon."""
+    home, there = tmp_path / "daemon", tmp_path / "new/dir"
+    home.mkdir()
+    with daemon_on(home, environment=fake.environment) as daemon:
+        run = daemon.submit([
+            {"name": "put", "kind": "upload", "source": str(source), "exclude": EXCLUDE,
+             "destination": "s3://data/tree/"},
+            {"name": "get", "kind": "download", "source": "${put.uri}", "exclude": ["a"]},
+            {"name": "to", "kind": "download", "source": "${put.uri}", "destination": str(there)},
+            {"name": "pack", "kind": "upload", "source": "${to.path}",
+             "destination": "s3://data/m.tar.gz"},
+            {"name": "copy", "kind": "upload", "source": "${pack.uri}",
+             "destination": "s3://data/copy/"}])["id"]
+        daemon.wait_job(run, "copy", "succeeded")
+        got = pathlib.Path(daemon.wait_job(run, "get", "succeeded")["outputs"]["path"])
+        assert names(got) == ["config.json"] and got.is_relative_to(home)
+        assert daemon.job(run, "to")["outputs"]["path"] == str(there)
+        assert daemon.job(run, "put")["outputs"]["uri"] == "s3://data/tree/"
+        assert daemon.job(run, "copy")["outputs"]["uri"] == "s3://data/copy/"
+    assert names(there) == KEPT
+    listed = fake.client("s3").list_objects_v2(Bucket="data")["Contents"]
+    assert {o["Key"] for o in listed} == {"m.tar.gz", *(f"{folder}/{name}" for name in KEPT
+                                                        for folder in ("tree", "copy"))}
+
+
+def test_a_bucket_that_is_not_there(fake, moves, source, tmp_path):
+    home = tmp_path / "daemon"
+    home.mkdir()
+    with daemon_on(home, environment=fake.environment) as daemon:
+        for job in ({"kind": "upload", "source": str(source), "destination": "s3://nowhere/x/"},
+                    {"kind": "download", "source": "s3://nowhere/x/"}):
+            run = daemon.submit([{"name": "job", **job}])["id"]
+            reason = daemon.wait_job(run, "job", "failed")["reason"]
+            assert reason["code"] == "bucket_missing" and "nowhere" in reason["message"]
+            assert "\n" not in reason["message"]

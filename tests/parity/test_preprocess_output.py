@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`trainyard-worker preprocess` with an `output` of its own: the same data sets, there when they are
-whole, and nothing else is touched."""
+"""`trainyard-worker preprocess` with an `output` of its own: the same data sets, there when they
+are whole, and nothing else is touched."""
 import datasets
 import pytest
 
