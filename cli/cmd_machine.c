@@ -53,6 +53,20 @@ static void print_part(const json_t *items, const struct show_column *columns)
 	show_table(items, columns, "");
 }
 
+/* "money       1.76 $ today, 98.24 left; 13.51 $ this month" once there is any. */
+static void print_money(const json_t *money)
+{
+	const json_t *today = json_object_get(money, "today"),
+		     *month = json_object_get(money, "month");
+	const char *spent = json_get_str(month, "total_usd", "0.00");
+	const char *left = json_get_str(today, "left_usd", NULL);
+
+	if (!str_eq(spent, "0.00"))
+		printf("%-11s %s $ today%s%s%s; %s $ this month\n", "money",
+		       json_get_str(today, "total_usd", "?"), left ? ", " : "", left ? left : "",
+		       left ? " left" : "", spent);
+}
+
 int cmd_status(struct cli *c)
 {
 	static const struct show_column active[] = {
@@ -86,6 +100,7 @@ int cmd_status(struct cli *c)
 	print_counts("jobs", show_find(answer, "counts.jobs"));
 	print_counts("endpoints", show_find(answer, "counts.endpoints"));
 	print_slots(show_find(answer, "daemon.cpu_slots"));
+	print_money(json_object_get(answer, "money"));
 	print_part(json_object_get(answer, "active"), active);
 	print_part(json_object_get(answer, "endpoints"), endpoints);
 	return CLI_OK;

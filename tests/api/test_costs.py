@@ -183,5 +183,7 @@ def test_cli(fresh, script):
     assert "one job at most 50.00" in shown
     assert [job, "job", "queued", "0.00", "0.352", "0.352"] in rows
     assert '"job_usd": "50.00"' in cli(d, "--json", "costs")
+    status = cli(d, "status")
+    assert "money       0.352 $ today, 99.648 left; 0.352 $ this month" in status
     lines = cli(d, "show", job)
     assert "trainyard-a" in lines and "0.352" in lines and G5_HOUR in lines
