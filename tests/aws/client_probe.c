@@ -156,7 +156,7 @@ static void obey(struct aws *a, struct net *net, json_t *in)
 	} else if (json_object_get(in, "cancel")) {
 		cancel(a, json_get_str(in, "cancel", ""));
 	} else if ((p = calloc(1, sizeof(*p)))) {
-		p->in = json_incref(in);
+		p->in = TAKE(in);
 		fill(p);
 		pthread_mutex_lock(&lock);
 		p->next = probes;

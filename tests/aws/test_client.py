@@ -6,7 +6,7 @@ import json
 import socket
 
 import pytest
-from aws_probe import KEY, SECRET
+from aws_probe import DEADLINE, KEY, SECRET
 from aws_server import DROP, HANG, Answer
 
 ERR_EXISTS, ERR_LIMIT, ERR_UNAVAILABLE, ERR_CANCELLED = 4098, 4100, 4104, 4107
@@ -66,7 +66,7 @@ def test_invocations_differ(serve, client):
 
 @pytest.mark.parametrize("answer, kind, uncertain, status", [
     (refused("ThrottlingException"), "throttled", False, 400),
-    (Answer(503, "<Error><Code>SlowDown</Code></Error>"), "transient", True, 503),
+    (Answer(503, "<Error><Code>SlowDown</Code></Error>"), "throttled", False, 503),
     (Answer(502, "<html>bad gateway</html>"), "transient", True, 502),
     (DROP, "transient", True, 0)], ids=repr)
 def test_gives_up_after_the_last_attempt(serve, client, answer, kind, uncertain, status):
@@ -169,10 +169,10 @@ def test_cancel_while_it_hangs(serve, client):
 
 
 def test_cancel_while_it_waits_for_its_place(serve, client):
-    """The listing has two places a second: the fortieth call waits twenty seconds."""
+    """The listing has two places a second: the last call would wait longer than this test does."""
     server = serve([Answer(200, "{}")])
     probe = client(server.url)
-    calls = [probe.send("sagemaker", "ListTrainingJobs") for _ in range(40)]
+    calls = [probe.send("sagemaker", "ListTrainingJobs") for _ in range(4 * DEADLINE)]
     probe.wait(calls[0])
     for call in calls[3:]:
         probe.write({"cancel": call})

@@ -73,9 +73,10 @@ def test_new_keys_are_tried_once(serve, client, keys):
 
 
 def test_new_keys_may_be_throttled(serve, client, keys):
-    answers = [refused("ExpiredTokenException"), refused("ThrottlingException"), GOOD]
-    server = serve(answers)
-    assert client(server.url, **keys).ask("sagemaker", "ListModels")["result"] == 0
+    """To be refused for the keys was not one of the two attempts."""
+    server = serve([refused("ExpiredTokenException"), refused("ThrottlingException"), GOOD])
+    got = client(server.url, **keys).ask("sagemaker", "ListModels", attempts_max=2)
+    assert got["result"] == 0
     assert [r.credential()[0] for r in server.requests] == ["KEY1", "KEY2", "KEY2"]
 
 
