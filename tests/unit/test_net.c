@@ -191,7 +191,9 @@ static int set_up(void **state)
 {
 	struct net_settings settings = {.user_agent = "a test", .connections_max = 4};
 
+	pthread_mutex_lock(&server.lock);
 	server.requests = 0;
+	pthread_mutex_unlock(&server.lock);
 	return net_new(&settings, &net, NULL);
 }
 
