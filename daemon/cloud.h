@@ -48,6 +48,12 @@ struct cloud_place {
 int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
 		   struct cloud_place *ret, enum reason_code *ret_code,
 		   struct err *reterr) MUSTCHECK;
+/* The place, and where the model lies, as they are kept in an execution's spec.json: what was staged
+ * there is used from there, whatever has become of configuration and look-ups since. */
+json_t *cloud_place_json(const struct cloud_place *at, const char *model);
+/* Reads them back; `model` (SPEC_PATH_MAX bytes) is "" when there is none. */
+int cloud_place_read(const char *dir, struct cloud_place *ret, char *model,
+		     struct err *reterr) MUSTCHECK;
 /* Where the model of a training job of the account lies: 1 and *ret; 0: not known yet;
  * -ERR_INVALID: there is none. */
 int cloud_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
@@ -75,6 +81,7 @@ void cloud_kick_after(struct engine *e, void *arg, bool committed);
 #define CLOUD_BEAT_US	     USEC_PER_SEC /* rows are looked at at least this often */
 #define CLOUD_BACKOFF_US     USEC_PER_SEC /* first wait after trouble, doubled */
 #define CLOUD_BACKOFF_MAX_US (60 * USEC_PER_SEC)
+#define CLOUD_TRIES_GONE     3 /* times that something is not found before it is held to be gone */
 #define CLOUD_TRIES_ROLE     6 /* a new role is not everywhere at once */
 
 enum cloud_step {

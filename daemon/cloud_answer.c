@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#define MISSING "missing" /* status of a row whose thing is not found; tries: how often */
+
 int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
 		   const struct reason *why, struct err *reterr)
 {
@@ -115,6 +117,7 @@ static int present(struct engine *e, struct cloud_row *row, struct err *reterr)
 	row->state = CLOUD_PRESENT;
 	row->present_us = now;
 	row->tries = 0;
+	row->status[0] = '\0';
 	row->reason = row->wanted ? none : row->reason;
 	row->next_us = !row->wanted || cloud_drivers[row->kind]->polled ? 0 : USEC_NEVER;
 	turn_after(e, cloud_kick_after, NULL);
@@ -151,24 +154,41 @@ static int created(struct engine *e, struct cloud_row *row, const struct cloud_c
 
 /* ---- describe ---- */
 
+/* Not found, and not only because the service's answers are eventually consistent: long enough
+ * after it was made, and several times in a row. */
+static bool surely_gone(const struct engine *e, const struct cloud_row *row)
+{
+	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
+
+	return clock_now_us() - since >= e->settings->aws.settle_us &&
+	       str_eq(row->status, MISSING) && row->tries >= CLOUD_TRIES_GONE;
+}
+
+static int look_later(struct engine *e, struct cloud_row *row, struct err *reterr)
+{
+	int64_t now = clock_now_us();
+
+	if (!str_eq(row->status, MISSING)) { /* from now on tries counts these */
+		str_copy(row->status, sizeof(row->status), MISSING);
+		row->tries = 0;
+	}
+	row->next_us = now + cloud_backoff_us(e, ++row->tries);
+	return store_cloud_update(e->store, row, now, reterr);
+}
+
 static int not_there(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
 		     bool *ret_create, struct err *reterr)
 {
-	int64_t now = clock_now_us(), since = row->sent_us;
 	struct reason why = row->reason;
 
 	if (row->state == CLOUD_PLANNED && row->wanted) {
 		*ret_create = true; /* under the same name: it cannot become two */
 		return 0;
 	}
-	if (row->state == CLOUD_PRESENT && row->present_us > since)
-		since = row->present_us;
 	if (row->state == CLOUD_ENDING)
 		return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
-	if (now - since < e->settings->aws.settle_us) { /* not everywhere yet */
-		row->next_us = now + cloud_backoff_us(e, ++row->tries);
-		return store_cloud_update(e->store, row, now, reterr);
-	}
+	if (!surely_gone(e, row))
+		return look_later(e, row, reterr);
 	if (row->state == CLOUD_PLANNED)
 		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
 	reason_set(&why, REASON_KILLED, "%s '%s' is gone: somebody deleted it outside Trainyard",
@@ -274,14 +294,16 @@ static int ending(struct engine *e, struct cloud_row *row, const struct cloud_ca
 	int64_t now = clock_now_us();
 	int r;
 
-	if (c->kind == AWS_ERROR_NOT_FOUND && row->kind != CLOUD_TRAINING_JOB)
-		return cloud_row_over(e, row, CLOUD_ENDED, &row->reason, reterr);
+	if (c->kind == AWS_ERROR_NOT_FOUND)
+		return row->state == CLOUD_ENDING || surely_gone(e, row)
+			       ? cloud_row_over(e, row, CLOUD_ENDED, &row->reason, reterr)
+			       : look_later(e, row, reterr);
 	if (c->kind == AWS_ERROR_IN_PROGRESS) { /* an endpoint that is still Creating */
 		row->next_us = now + e->settings->aws.poll_us;
 		str_copy(row->status, sizeof(row->status), "waiting to be deleted");
 		return store_cloud_update(e->store, row, now, reterr);
 	}
-	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL && c->kind != AWS_ERROR_NOT_FOUND)
+	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL)
 		return again(e, row, cc, reterr);
 	r = row->state == CLOUD_ENDING
 		    ? 0

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* May a job of the SageMaker target start, and where do its things go. */
+#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/budget.h"
@@ -142,6 +143,37 @@ int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *sp
 	int r = fill_place(e, job, spec, ret, ret_code, reterr);
 
 	return r == 0 ? -ERR_UNAVAILABLE : r < 0 ? r : 0;
+}
+
+json_t *cloud_place_json(const struct cloud_place *at, const char *model)
+{
+	return json_pack("{ss ss ss sb ss ss ss}", "region", at->region, "account", at->account,
+			 "bucket", at->bucket, "default_bucket", at->default_bucket, "prefix",
+			 at->prefix, "role_arn", at->role_arn, "model", model);
+}
+
+int cloud_place_read(const char *dir, struct cloud_place *ret, char *model, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *message = NULL;
+	char path[SPEC_PATH_MAX + 16];
+	const json_t *place;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" EXECUTION_SPEC, dir);
+	r = json_read_file(AT_FDCWD, path, EXECUTION_SPEC_MAX, &message, reterr);
+	if (r < 0)
+		return r;
+	place = json_object_get(message, "place");
+	*ret = (struct cloud_place){
+		.default_bucket = json_get_bool(place, "default_bucket", false),
+	};
+	str_copy(ret->region, sizeof(ret->region), json_get_str(place, "region", ""));
+	str_copy(ret->account, sizeof(ret->account), json_get_str(place, "account", ""));
+	str_copy(ret->bucket, sizeof(ret->bucket), json_get_str(place, "bucket", ""));
+	str_copy(ret->prefix, sizeof(ret->prefix), json_get_str(place, "prefix", ""));
+	str_copy(ret->role_arn, sizeof(ret->role_arn), json_get_str(place, "role_arn", ""));
+	str_copy(model, SPEC_PATH_MAX, json_get_str(place, "model", ""));
+	return ret->region[0] ? 0 : err_set(reterr, ERR_CORRUPT, "%s has no place", path);
 }
 
 static bool know_model(struct engine *e, const struct job_row *job, struct reason *why)

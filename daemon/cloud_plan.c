@@ -213,7 +213,7 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	OWN(json_decrefp) json_t *resolved = NULL;
 	OWN(json_decrefp) json_t *results = NULL;
 	OWN(json_decrefp) json_t *spec = NULL;
-	char artifact[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX];
 	struct cloud_place at;
 	int r = job_resolve(e, job, &resolved, reterr);
 
@@ -221,18 +221,16 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	if (r >= 0)
 		r = stage_results(ex->row.dir, &results, reterr);
 	if (r >= 0)
-		r = cloud_place_of(e, job, resolved, &at, ret_code, reterr);
+		r = cloud_place_read(ex->row.dir, &at, model, reterr);
 	if (r < 0)
 		return r;
 	spec = with_uris(resolved, results);
-	if (json_is_object(json_object_get(spec, "model")) &&
-	    cloud_artifact(e, json_get_str(json_object_get(spec, "model"), "training_job", ""),
-			   at.region, artifact, sizeof(artifact), reterr) > 0)
-		json_object_set_new(spec, "model", json_string(artifact));
+	if (json_is_object(json_object_get(spec, "model"))) /* of a training job */
+		json_object_set_new(spec, "model", json_string(model));
 	*ret_code = REASON_INVALID_INPUT;
-	if (job->kind != JOB_DEPLOY)
-		return plan_training(e, job, ex, &at, spec, results, reterr);
-	return plan_endpoint(e, job, &at, spec, reterr);
+	if (job->kind == JOB_DEPLOY)
+		return plan_endpoint(e, job, &at, spec, reterr);
+	return plan_training(e, job, ex, &at, spec, results, reterr);
 }
 
 int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
@@ -246,7 +244,7 @@ int cloud_staged(struct engine *e, const struct job_row *job, const struct execu
 	turn_after(e, cloud_kick_after, NULL);
 	if (r >= 0)
 		return 0;
-	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_UNAVAILABLE) {
+	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
 		*reterr = err;
 		return r;
 	}

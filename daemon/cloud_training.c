@@ -47,9 +47,14 @@ static bool is_over(const char *status)
 	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
 }
 
+/* What the service says; of a job that it no longer knows, all the time that we know it lived. */
 static int64_t billable_us(const struct cloud_row *row)
 {
-	return json_get_int(row->answer, "BillableTimeInSeconds", 0) * USEC_PER_SEC;
+	const json_t *said = json_object_get(row->answer, "BillableTimeInSeconds");
+
+	if (said)
+		return json_integer_value(said) * USEC_PER_SEC;
+	return row->present_us && !is_over(row->status) ? row->ended_us - row->present_us : 0;
 }
 
 static int training_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
@@ -57,7 +62,6 @@ static int training_seen(struct engine *e, struct cloud_row *row, const json_t *
 {
 	const char *status = json_get_str(answer, "TrainingJobStatus", "");
 	int64_t over_us = json_get_int(row->answer, OVER_KEY, 0);
-	int r;
 
 	json_decref(row->answer);
 	row->answer = keep_shown(answer);
@@ -71,8 +75,7 @@ static int training_seen(struct engine *e, struct cloud_row *row, const json_t *
 		return 0;
 	}
 	row->reason = (struct reason){0};
-	r = budget_settle(e, row, billable_us(row), reterr);
-	return r < 0 ? r : 1;
+	return 1;
 }
 
 /* ---- the end ---- */
@@ -191,8 +194,8 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 	int r = store_job_get(e->store, row->job, &job, reterr);
 
 	cloud_log_forget(e, row->id);
-	if (r >= 0 && row->state == CLOUD_REFUSED)
-		r = budget_settle(e, row, 0, reterr);
+	if (r >= 0)
+		r = budget_settle(e, row, billable_us(row), reterr);
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
 		return r;
 	if (row->state == CLOUD_ENDED)

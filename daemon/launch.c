@@ -87,6 +87,8 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	if (stage->push)
 		json_object_set(message, "push", stage->push);
 	json_object_set(message, "aws", stage->aws);
+	if (stage->place)
+		json_object_set(message, "place", stage->place);
 	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));

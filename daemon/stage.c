@@ -62,6 +62,7 @@ void stage_done(struct stage *s)
 	json_decref(s->fetch);
 	json_decref(s->push);
 	json_decref(s->aws);
+	json_decref(s->place);
 }
 
 /* ---- items ---- */
@@ -350,6 +351,7 @@ static int stage_there(struct engine *e, const struct job_row *job, const json_t
 		push_source(s, &at, spec);
 	}
 	s->aws = json_pack("{ss ss}", "region", at.region, "account", at.account);
+	s->place = cloud_place_json(&at, model);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 struct stage {
 	json_t *fetch, *push; /* lists, NULL when there is nothing */
 	json_t *aws;	      /* {"region","profile","account"} */
+	json_t *place;	      /* of a job that runs in the cloud: cloud_place_json() */
 	bool only;	      /* nothing but the lists is to be done */
 	bool container;	      /* work/container/ is to be filled */
 };

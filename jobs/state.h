@@ -10,7 +10,8 @@
  *        starting → stopping | failed | cancelled; success is only said of what was running
  *
  *   endpoint: creating → in_service ⇄ updating; in_service → creating (its server is restarted);
- *        any of these → deleting → deleted, or → failed; failed → deleting
+ *        any of these → deleting → deleted, or → failed; deleting → failed (what did not work is
+ *        gone); failed → deleting
  */
 #pragma once
 

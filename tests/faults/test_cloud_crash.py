@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""No paid orphan, no duplicate: the daemon dies at every named point around every call to the fake
+AWS, which meanwhile loses replies after success, fails and forgets for a moment what it has just
+made. After each death what lives in the account is compared with the rows of the database."""
+import json
+import os
+import random
+import sqlite3
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import requests
+from fake_aws import KEYS, FakeAws, rows_of, rows_text
+from trainyardd import ROOT, Daemon, wait_for
+
+BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
+POINTS = ["cloud.call.before", "cloud.call.sent", "cloud.call.answered", "cloud.call.stored",
+          "turn.commit.before", "turn.commit.after"]
+CRASHES = int(os.environ.get("TRAINYARD_CLOUD_CRASHES", "520"))  # for each of SEEDS
+SEEDS = [1, 2, 3, 4]
+RUNS_AT_A_TIME = 6
+LIFE_S = 20  # the longest wait for a death
+CONFIG = """
+transfer_slots = 4
+[aws]
+role = SageMakerMain
+poll_ms = 20
+log_drain_ms = 20
+settle_ms = 1500
+wait_ms = 50
+[money]
+job_max = 100
+day_max = none
+month_max = none
+"""
+TROUBLE = [
+    {"operation": "Create*", "do": "drop_after", "probability": 0.25, "times": 0},
+    {"operation": "Create*", "do": "error_500", "probability": 0.1, "times": 0},
+    {"operation": "Stop*", "do": "drop_after", "probability": 0.3, "times": 0},
+    {"operation": "Delete*", "do": "drop_after", "probability": 0.3, "times": 0},
+    {"operation": "Describe*", "do": "stale", "probability": 0.03, "times": 0},
+    {"operation": "*Endpoint*", "do": "throttle", "probability": 0.05, "times": 0},
+    {"operation": "Create*", "do": "quota", "probability": 0.05, "times": 0},
+]
+MODEL = "s3://crash-models/model.tar.gz"
+
+pytestmark = [pytest.mark.skipif(not (BUILD / "daemon/trainyardd").exists(),
+                                 reason="needs a build with -Dfaults=true in build-faults/"),
+              pytest.mark.timeout(900)]
+
+
+def train(source):
+    return [{"name": "train", "kind": "script", "target": "sagemaker", "entry_point": "train.py",
+             "source_dir": str(source), "max_runtime": "10m",
+             "sagemaker": {"instance_type": "ml.g5.xlarge"}}]
+
+
+def deploy(number):
+    return [{"name": "deploy", "kind": "deploy", "target": "sagemaker", "model": MODEL,
+             "endpoint": f"crash-{number}", "lease": {"ttl": "10m"},
+             "sagemaker": {"instance_type": "ml.m5.xlarge"}},
+            {"name": "clean", "kind": "delete-endpoint", "endpoint": "${deploy.endpoint}",
+             "needs": [{"job": "deploy", "when": "always"}]}]
+
+
+class World:
+    """One daemon's data directory, one fake account, and the deaths."""
+
+    def __init__(self, directory, seed):
+        self.random = random.Random(seed)
+        self.fake = FakeAws(directory, "--tick", "0", "--auto", "1", "--seed", str(seed))
+        self.put_model()
+        (directory / "daemon").mkdir()
+        self.source = directory / "source"
+        self.source.mkdir()
+        (self.source / "train.py").write_text("print('hello')\n", encoding="utf-8")
+        self.daemon = Daemon(directory / "daemon", CONFIG, self.fake.environment(), BUILD)
+        self.crashes = self.submitted = 0
+        self.points = Counter()
+
+    def put_model(self):
+        import boto3
+        s3 = boto3.client("s3", endpoint_url=self.fake.url, region_name=KEYS["AWS_DEFAULT_REGION"],
+                          aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                          aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+        s3.create_bucket(Bucket="crash-models")
+        s3.put_object(Bucket="crash-models", Key="model.tar.gz",
+                      Body=(Path(__file__).parent / "model.tar.gz").read_bytes())
+
+    def is_dead(self):
+        return self.daemon.process.poll() is not None
+
+    def start(self, point=None):
+        self.daemon.environment.pop("TRAINYARD_FAULT", None)
+        if point:
+            self.daemon.environment["TRAINYARD_FAULT"] = point
+        self.daemon.start(wait=False)
+        line = self.daemon.process.stdout.readline()
+        self.daemon.url = line.split()[-1] if line else None
+
+    def open_runs(self):
+        return [run for run in self.daemon.get("/v1/runs", limit=100)["items"]
+                if run["state"] not in ("succeeded", "failed", "cancelled")]
+
+    def stir(self):
+        """Keep some runs open; now and then cancel one."""
+        try:
+            runs = self.open_runs()
+            for _ in range(RUNS_AT_A_TIME - len(runs)):
+                self.submitted += 1
+                self.daemon.submit(train(self.source) if self.random.random() < 0.5
+                                   else deploy(self.submitted))
+            if runs and self.random.random() < 0.15:
+                self.daemon.ask("POST", f"/v1/runs/{self.random.choice(runs)['id']}/cancel")
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+            pass  # it died; the next life goes on
+
+    def live_until_death(self):
+        point = self.random.choice(POINTS)
+        self.start(f"{point}:{self.random.randint(1, 5)}")
+        if self.daemon.url and not self.is_dead():
+            self.stir()
+        wait_for(f"a death at {point}", self.is_dead, LIFE_S)
+        self.daemon.end(9)
+        self.crashes += 1
+        self.points[point] += 1
+        self.check()
+
+    def check(self):
+        """Every live thing has one row that knows it may be there; every row that says it is there
+        and wanted has its thing; no attempt has two."""
+        rows = rows_of(self.daemon.data)
+        live = self.fake.live()
+        known = {(r["kind"], r["name"]) for r in rows
+                 if r["state"] not in ("ended", "refused") and r["sent_us"]}
+        orphans = set(live) - known
+        assert not orphans, f"orphans: {orphans}\n{rows_text(rows)}"
+        said = {(r["kind"], r["name"]) for r in rows if r["state"] == "present" and r["wanted"]}
+        everything = {(r["kind"], r["name"])
+                      for r in self.fake.admin("GET", "resources")["resources"]}
+        assert said <= everything, f"not there: {said - everything}"
+        owners = Counter((tags["trainyard:job"], kind, tags["trainyard:nonce"])
+                         for (kind, _), tags in live.items())
+        assert not [o for o, n in owners.items() if n > 1], owners
+        assert len({r["name"] + r["kind"] for r in rows}) == len(rows)
+
+    def settle(self):
+        """No more trouble: everything comes to its end, and nothing is left."""
+        self.fake.admin("DELETE", "rules")
+        self.start()
+        wait_for("the end of all runs", lambda: not self.open_runs(), 120)
+        wait_for("an empty account", lambda: not self.fake.live(), 60)
+        self.daemon.stop()
+        rows = rows_of(self.daemon.data)
+        assert {r["state"] for r in rows} <= {"ended", "refused"}, rows_text(rows)
+        self.each_attempt_trained_once(rows)
+        self.money_is_settled()
+
+    def each_attempt_trained_once(self, rows):
+        made = [r for r in self.fake.admin("GET", "resources")["resources"]
+                if r["kind"] == "training_job"]
+        names = {r["name"]: (r["job"], r["attempt"]) for r in rows if r["kind"] == "training_job"}
+        assert {r["name"] for r in made} <= set(names)
+        attempts = Counter(names[r["name"]] for r in made)
+        assert not [a for a, n in attempts.items() if n > 1], attempts
+
+    def money_is_settled(self):
+        with sqlite3.connect(self.daemon.data / "trainyard.db") as db:
+            open_rows = db.execute(
+                "SELECT name FROM cloud WHERE reserved_micro_usd > 0 AND settled_us = 0").fetchall()
+        assert not open_rows
+
+    def close(self):
+        self.daemon.clean_up()
+        self.fake.close()
+
+
+def crash_often(directory, seed, said):
+    world = World(directory, seed)
+    try:
+        world.fake.admin("POST", "rules", TROUBLE)
+        while world.crashes < CRASHES:
+            world.live_until_death()
+        world.settle()
+        said[seed] = {"crashes": world.crashes, "runs": world.submitted, "points": world.points}
+    except BaseException as e:
+        said[seed] = e
+        raise
+    finally:
+        world.close()
+
+
+def test_what_lives_is_what_the_rows_say(tmp_path, record_property):
+    """At least 2,000 deaths over all seeds, two accounts at a time."""
+    said = {}
+    for pair in (SEEDS[:2], SEEDS[2:]):
+        threads = []
+        for seed in pair:
+            (tmp_path / str(seed)).mkdir()
+            threads.append(threading.Thread(target=crash_often,
+                                            args=(tmp_path / str(seed), seed, said)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+    failures = [value for value in said.values() if isinstance(value, BaseException)]
+    if failures:
+        raise failures[0]
+    points = sum((value["points"] for value in said.values()), Counter())
+    record_property("crashes", sum(value["crashes"] for value in said.values()))
+    print(json.dumps({str(seed): value for seed, value in said.items()}))
+    assert set(points) == set(POINTS)
+    assert sum(points.values()) >= 4 * CRASHES
