@@ -43,6 +43,10 @@ static int again(struct engine *e, struct cloud_row *row, const struct cloud_cal
 				: c->kind == AWS_ERROR_DENIED	   ? REASON_ACCESS_DENIED
 								   : REASON_WAITING_FOR_RETRY;
 
+	if (str_eq(row->status, MISSING)) {
+		row->status[0] = '\0';
+		row->tries = 0;
+	}
 	row->tries++;
 	row->next_us = clock_now_us() +
 		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : cloud_backoff_us(e, row->tries));
