@@ -177,6 +177,16 @@ def test_environment_gpus_and_model_channel(script, tmp_path):
     assert got["PATH"] == f"{pathlib.Path(sys.executable).parent}:/usr/bin"
 
 
+def test_keys_of_the_transfer_are_not_the_scripts(script, monkeypatch):
+    """What exec.inherit hands on is for fetching and pushing; exec.env is the script's."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    x = run(script({"train.py": DUMP}, exec_fields={
+        "env": {"PATH": "/bin", "AWS_REGION": "us-east-1"}, "inherit": ["HF_TOKEN", "AWS_REGION"]}))
+    env = dump_of(x)["env"]
+    assert "hf_secret" not in env.values() and env["AWS_REGION"] == "us-east-1"
+
+
 def test_opt_ml_and_where_things_end_up(script, tmp_path):
     x = script({"train.py": """
         import os, pathlib

@@ -34,6 +34,19 @@ static int env_put(struct script *s, const char *name, const char *value)
 	return json_object_set_new_nocheck(s->env, name, json_string_nocheck(value));
 }
 
+/* exec.inherit names what transfers need of the daemon's own environment, keys among them: not the
+ * script's. */
+static bool is_for_transfers(const struct script *s, const char *name)
+{
+	const json_t *exec = json_object_get(s->w->message, "exec");
+	const json_t *inherit = json_object_get(exec, "inherit");
+
+	for (size_t i = 0; i < json_array_size(inherit); i++)
+		if (str_eq(name, json_string_value(json_array_get(inherit, i))))
+			return !json_object_get(json_object_get(exec, "env"), name);
+	return false;
+}
+
 /* Ours, then what the spec adds. The SM_* come last, as in the toolkit. */
 static int start_env(struct script *s, struct err *reterr)
 {
@@ -50,7 +63,8 @@ static int start_env(struct script *s, struct err *reterr)
 		if (!eq || (size_t)(eq - *e) >= sizeof(key))
 			continue;
 		snprintf(key, sizeof(key), "%.*s", (int)(eq - *e), *e);
-		env_put(s, key, eq + 1);
+		if (!is_for_transfers(s, key))
+			env_put(s, key, eq + 1);
 	}
 	snprintf(cpus, sizeof(cpus), "%d", s->w->cpus);
 	env_put(s, "OMP_NUM_THREADS", cpus);
