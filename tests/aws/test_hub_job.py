@@ -3,6 +3,7 @@
 hub, everything else is real."""
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hub_rig import TOKEN, Rig
 from repos import Repo
-from trainyardd import BUILD, daemon_on  # noqa: E402
+from trainyardd import BUILD, ROOT, daemon_on  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="needs the native worker")
@@ -87,3 +88,11 @@ def test_refusal_of_the_hub_is_the_jobs_reason(rig, daemon):
     run = daemon.submit([prepare({"hub": "imdb", "split": "dev"})])["id"]
     reason = daemon.wait_job(run, "prep", "failed")["reason"]
     assert "no split 'dev'; it has 'train', 'test', 'unsupervised'" in reason["message"]
+
+
+def test_the_daemon_hands_on_what_the_client_reads():
+    read = (ROOT / "worker/transfer/hub_place.c").read_text()
+    names = set(re.findall(r'"((?:HF|HUGGING|TRANSFORMERS|XDG)[A-Z_]+)"', read))
+    handed = (ROOT / "daemon/stage.c").read_text()
+    assert "HF_ENDPOINT" in names and len(names) > 8
+    assert not [name for name in names if f'"{name}"' not in handed]
