@@ -39,6 +39,12 @@ void endpoints_invoke(struct request *rq);
 void sagemaker_invoke(struct request *rq);
 /* costs.c */
 void costs(struct request *rq);
+/* roles.c, training_jobs.c */
+void roles_list(struct request *rq);
+void roles_get(struct request *rq);
+void training_jobs_list(struct request *rq);
+void training_jobs_get(struct request *rq);
+void training_jobs_logs(struct request *rq);
 /* overview.c, health.c, openapi.c */
 void overview(struct request *rq);
 void devices(struct request *rq);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #define CLI_WORDS_MAX	256  /* options and arguments of one command line */
-#define CLI_OPTIONS_MAX 6    /* options of one command */
+#define CLI_OPTIONS_MAX 8    /* options of one command */
 #define CLI_PATH_MAX	4096 /* of a request */
 
 /* Exit statuses, in --help and docs/operations.md. */
@@ -84,6 +84,8 @@ int cmd_artifacts(struct cli *c);
 int cmd_endpoints(struct cli *c);
 int cmd_endpoint(struct cli *c);
 int cmd_predict(struct cli *c);
+int cmd_roles(struct cli *c);
+int cmd_training_jobs(struct cli *c);
 int cmd_devices(struct cli *c);
 int cmd_queue(struct cli *c);
 int cmd_costs(struct cli *c);

@@ -3,7 +3,8 @@
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
 _trainyard_commands="submit validate status runs jobs show wait logs metrics events artifacts
-	explain cancel retry hold release priority endpoints endpoint predict queue costs devices
+	explain cancel retry hold release priority endpoints endpoint predict queue costs roles
+	training-jobs devices
 	version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs
@@ -38,6 +39,9 @@ _trainyard() {
 	endpoint)
 		mapfile -t COMPREPLY < <(compgen -W "renew delete show $(_trainyard_column endpoints)" \
 			-- "$word")
+		;;
+	roles | training-jobs)
+		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column $command)" -- "$word")
 		;;
 	predict) mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column endpoints)" -- "$word") ;;
 	esac

@@ -172,6 +172,32 @@ static const struct cli_command commands[] = {
 	 {{"from", 0, "DAY", "first day (UTC); the first of the month"},
 	  {"to", 0, "DAY", "last day; today"},
 	  {NULL}}},
+	{"roles",
+	 "[NAME]",
+	 "the IAM roles that SageMaker may assume, or what one of them is enough for",
+	 0,
+	 1,
+	 cmd_roles,
+	 {{"contains", 0, "TEXT", "only names with this in them"},
+	  {"path-prefix", 0, "PATH", "only paths that begin so, as /service-role/"},
+	  {"bucket", 0, "BUCKET", "of one role: may it read and write there?"},
+	  OPTION_LIMIT,
+	  {NULL}}},
+	{"training-jobs",
+	 "[NAME]",
+	 "SageMaker's training jobs of the account, newest first, or one of them",
+	 0,
+	 1,
+	 cmd_training_jobs,
+	 {{"created-after", 0, "TIME", "only later ones: 2026-01-31 or 2026-01-31T12:00:00Z"},
+	  {"created-before", 0, "TIME", "only earlier ones"},
+	  {"status", 0, "STATUS", "InProgress, Completed, Failed, Stopping or Stopped"},
+	  {"contains", 0, "TEXT", "only names with this in them"},
+	  {"region", 0, "REGION", "another than the configured one"},
+	  OPTION_LIMIT,
+	  {"logs", 'l', NULL, "of one job: what it has logged"},
+	  {"tail", 't', "LINES", "with --logs: only the last ones"},
+	  {NULL}}},
 	{"devices", "", "slots and GPUs of the machine", 0, 0, cmd_devices, {{NULL}}},
 	{"version", "", "versions of this client and of the daemon", 0, 0, cmd_version, {{NULL}}},
 };
@@ -191,7 +217,7 @@ static void help_all(void)
 	puts("usage: trainyard [OPTIONS] COMMAND [ARGUMENTS]\n\n"
 	     "Trains, deploys and asks models through the daemon trainyardd.\n\ncommands:");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		printf("  %-10s %s\n", commands[i].name, commands[i].help);
+		printf("  %-13s %s\n", commands[i].name, commands[i].help);
 	puts("\noptions of every command:");
 	for (const struct cli_option *o = global_options; o->name; o++)
 		print_option(o);

@@ -80,6 +80,7 @@ struct engine_message {
 };
 
 struct aws;
+struct account;
 struct cloud;
 
 struct engine {
@@ -89,7 +90,8 @@ struct engine {
 	struct net *net;
 	struct aws *aws; /* NULL: aws_why says why there is none */
 	struct reason aws_why;
-	struct cloud *cloud; /* the SageMaker target's controller */
+	struct cloud *cloud;	 /* the SageMaker target's controller */
+	struct account *account; /* answers questions about the AWS account */
 	struct devices *devices;
 	sd_event *loop;
 	int inotify_fd;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/account.h"
 #include "daemon/cloud.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
@@ -295,6 +296,8 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	if (r >= 0)
 		r = cloud_open(e, reterr);
 	if (r >= 0)
+		r = account_open(e, &e->account, reterr);
+	if (r >= 0)
 		r = engine_recover(e, reterr);
 	if (r < 0) {
 		engine_free(e);
@@ -330,6 +333,7 @@ void engine_free(struct engine *e)
 	if (e->store)
 		run_inbox(e);
 	predicts_free(e);
+	account_free(e->account);
 	cloud_free(e);
 	net_free(e->net);
 	while (e->executions)

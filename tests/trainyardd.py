@@ -17,6 +17,10 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 DEADLINE_S = 120
 FINAL = {"succeeded", "failed", "cancelled", "skipped"}
 
+# No test speaks to a real account: not with the keys of whoever runs it, not with a machine's role.
+NO_AWS = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+          "AWS_EC2_METADATA_DISABLED": "true"}
+
 
 def wait_for(what, check, deadline_s=DEADLINE_S):
     """The first true value of check(); fails with `what` after the deadline."""
@@ -51,7 +55,8 @@ class Daemon:
         self.dir = Path(directory)
         self.build = Path(build)
         self.data = self.dir / "data"
-        self.environment = {**os.environ, **(environment or {})}
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        self.environment |= NO_AWS | (environment or {})
         self.process = None
         self.url = None
         (self.dir / "trainyard.conf").write_text(

@@ -129,7 +129,10 @@ def try_operation(operation, mode, url):
         if case.query and "wait" in case.query:
             case.query["wait"] = 0
         answer = case.call(base_url=url, timeout=60)
-        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+        # no test's daemon has keys of an account
+        without_keys = answer.status_code == 503 and \
+            answer.json()["type"] == "urn:trainyard:credentials"
+        assert answer.status_code < 500 or without_keys, (case.as_curl_command(), answer.text)
         case.validate_response(answer, checks=[status_code_conformance,
                                                response_schema_conformance])
     once()

@@ -16,7 +16,8 @@ MAY_INCLUDE = {
     "worker": ["base", "jobs", "wire", "net", "aws"],
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
                "worker/container/container.h"],
-    "api": ["base", "jobs", "daemon/engine.h", "daemon/feed.h", "storage/store_read.h"],
+    "api": ["base", "jobs", "daemon/account.h", "daemon/engine.h", "daemon/feed.h",
+            "storage/store_read.h"],
     "cli": ["base", "jobs", "net"],
 }
 FILE_MAY_INCLUDE = {"daemon/main.c": ["api"]}

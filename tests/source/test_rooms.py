@@ -52,7 +52,7 @@ def test_each_python_test_belongs_to_a_suite():
 def test_completion_knows_each_command():
     source = (ROOT / "cli/main.c").read_text(encoding="utf-8")
     table = re.search(r"commands\[\] = \{\n(.*?)^\};", source, re.MULTILINE | re.DOTALL)[1]
-    commands = re.findall(r'^\t\{"(\w+)",', table, re.MULTILINE)
+    commands = re.findall(r'^\t\{"([\w-]+)",', table, re.MULTILINE)
     known = re.search(r'_trainyard_commands="([^"]+)"',
                       (ROOT / "cli/completion.bash").read_text(encoding="utf-8"))[1].split()
     assert commands and sorted(known) == sorted(commands)

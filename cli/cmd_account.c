@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The AWS account: roles, and SageMaker's training jobs.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+
+#include <string.h>
+
+/* Says on stderr that a list goes on, so that a table is never taken for all there is. */
+static void say_more(const json_t *answer)
+{
+	if (json_get_str(answer, "next_cursor", NULL))
+		fputs("trainyard: there are more; --limit shows up to 1000\n", stderr);
+}
+
+static int list(struct cli *c, const struct ask_path *p, const struct show_column *columns,
+		const char *nothing)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct err e;
+
+	if (ask(c, "GET", p, NULL, &answer, &e) < 0)
+		return cli_fail(c, &e);
+	if (c->json) {
+		show_json(answer);
+		return CLI_OK;
+	}
+	show_table(json_object_get(answer, "items"), columns, nothing);
+	say_more(answer);
+	return CLI_OK;
+}
+
+/* ---- roles ---- */
+
+static void print_role(const json_t *role)
+{
+	static const struct show_column fields[] = {
+		{"name", "name"},
+		{"arn", "arn"},
+		{"about", "description"},
+		{"created", "created_at", SHOW_TIME},
+		{"boundary", "permissions_boundary"},
+		{NULL},
+	};
+	static const struct show_column policies[] = {{"POLICY", "name"}, {"ARN", "arn"}, {NULL}};
+	static const struct show_column checks[] = {{"ALLOWED", "mark"}, {"", "words"}, {NULL}};
+	const json_t *allowed, *problem;
+	json_t *check;
+	size_t i;
+
+	show_fields(role, fields);
+	putchar('\n');
+	show_table(json_object_get(role, "attached_policies"), policies, "No policy is attached.");
+	if (json_array_size(json_object_get(role, "inline_policies"))) {
+		putchar('\n');
+		show_table(json_object_get(role, "inline_policies"), policies, "");
+	}
+	json_array_foreach(json_object_get(role, "checks"), i, check) {
+		allowed = json_object_get(check, "allowed");
+		json_object_set_new(check, "mark",
+				    json_string(json_is_string(allowed) ? "maybe"
+						: json_is_true(allowed) ? "yes"
+									: "no"));
+	}
+	putchar('\n');
+	show_table(json_object_get(role, "checks"), checks, "");
+	json_array_foreach(json_object_get(role, "problems"), i, problem)
+		fprintf(stderr, "trainyard: %s\n", json_string_value(problem));
+}
+
+static int one_role(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	struct err e;
+
+	ask_path(&p, "/v1/roles");
+	ask_segment(&p, c->args[0]);
+	ask_param(&p, "bucket", cli_get(c, "bucket"));
+	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+		return cli_fail(c, &e);
+	c->json ? show_json(answer) : print_role(answer);
+	return CLI_OK;
+}
+
+int cmd_roles(struct cli *c)
+{
+	static const struct show_column columns[] = {
+		{"NAME", "name"},
+		{"PATH", "path"},
+		{"CREATED", "created_at", SHOW_TIME},
+		{"ABOUT", "description", SHOW_TEXT, 60},
+		{NULL},
+	};
+	struct ask_path p;
+
+	if (c->args_n)
+		return one_role(c);
+	ask_path(&p, "/v1/roles");
+	ask_param(&p, "name_contains", cli_get(c, "contains"));
+	ask_param(&p, "path_prefix", cli_get(c, "path-prefix"));
+	ask_param(&p, "limit", cli_get(c, "limit"));
+	return list(c, &p, columns, "There is no role that SageMaker may assume.");
+}
+
+/* ---- training jobs ---- */
+
+/* A line as the container wrote it, without what would move the cursor. */
+static void print_line(const json_t *line)
+{
+	static const struct show_column at = {"", "at", SHOW_TIME};
+	char cell[SHOW_CELL_MAX];
+
+	show_cell(cell, line, &at);
+	printf("%s %s  ", cell, json_get_str(line, "stream", ""));
+	for (const char *s = json_get_str(line, "message", ""); *s; s++)
+		putchar((unsigned char)*s < ' ' && *s != '\t' ? '?' : *s);
+	putchar('\n');
+}
+
+/* All pages, or the tail. */
+static int print_logs(struct cli *c)
+{
+	OWN(freep) char *cursor = NULL;
+	struct err e;
+
+	do {
+		OWN(json_decrefp) json_t *answer = NULL;
+		const json_t *line;
+		struct ask_path p;
+		size_t i;
+
+		ask_path(&p, "/v1/sagemaker/training-jobs");
+		ask_segment(&p, c->args[0]);
+		ask_segment(&p, "logs");
+		ask_param(&p, "region", cli_get(c, "region"));
+		ask_param(&p, "tail", cli_get(c, "tail"));
+		ask_param(&p, "limit", cli_get(c, "limit"));
+		ask_param(&p, "cursor", cursor);
+		if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+			return cli_fail(c, &e);
+		free(TAKE(cursor));
+		if (c->json) {
+			show_json(answer);
+			return CLI_OK;
+		}
+		json_array_foreach(json_object_get(answer, "items"), i, line)
+			print_line(line);
+		if (json_get_str(answer, "next_cursor", NULL) && !cli_get(c, "limit"))
+			cursor = strdup(json_get_str(answer, "next_cursor", ""));
+	} while (cursor);
+	return CLI_OK;
+}
+
+static int one_job(struct cli *c)
+{
+	static const struct show_column fields[] = {
+		{"name", "name"},
+		{"status", "status"},
+		{"secondary", "secondary_status"},
+		{"failure", "failure_reason"},
+		{"created", "created_at", SHOW_TIME},
+		{"started", "started_at", SHOW_TIME},
+		{"finished", "finished_at", SHOW_TIME},
+		{"billable s", "billable_seconds"},
+		{"instances", "instance_count"},
+		{"instance", "instance_type"},
+		{"role", "role"},
+		{"image", "image"},
+		{"model", "model_uri"},
+		{"arn", "arn"},
+		{NULL},
+	};
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	struct err e;
+
+	ask_path(&p, "/v1/sagemaker/training-jobs");
+	ask_segment(&p, c->args[0]);
+	ask_param(&p, "region", cli_get(c, "region"));
+	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+		return cli_fail(c, &e);
+	c->json ? show_json(answer) : show_fields(answer, fields);
+	return CLI_OK;
+}
+
+int cmd_training_jobs(struct cli *c)
+{
+	static const struct show_column columns[] = {
+		{"NAME", "name"},
+		{"STATUS", "status"},
+		{"SECONDARY", "secondary_status"},
+		{"CREATED", "created_at", SHOW_TIME},
+		{"FINISHED", "finished_at", SHOW_TIME},
+		{NULL},
+	};
+	struct ask_path p;
+
+	if (c->args_n)
+		return cli_get(c, "logs") || cli_get(c, "tail") ? print_logs(c) : one_job(c);
+	ask_path(&p, "/v1/sagemaker/training-jobs");
+	ask_param(&p, "created_after", cli_get(c, "created-after"));
+	ask_param(&p, "created_before", cli_get(c, "created-before"));
+	ask_param(&p, "status", cli_get(c, "status"));
+	ask_param(&p, "name_contains", cli_get(c, "contains"));
+	ask_param(&p, "region", cli_get(c, "region"));
+	ask_param(&p, "limit", cli_get(c, "limit"));
+	return list(c, &p, columns, "There is no such training job.");
+}

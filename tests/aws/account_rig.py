@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""A daemon that asks the fake of AWS about the account."""
+import json
+import subprocess
+import sys
+
+import pytest
+import trainyardd
+from trainyardd import BUILD, ROOT
+
+sys.path.append(str(ROOT / "tests/api"))
+from client import check, closed  # noqa: E402, F401 (of the API's tests)
+
+
+class Account(trainyardd.Daemon):
+    def problem(self, path, status, code, **params):
+        """The sentence of a refusal."""
+        answer = self.ask("GET", path, params=params)
+        assert answer.status_code == status, answer.text
+        body = answer.json()
+        assert body["type"] == f"urn:trainyard:{code}", body
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        return body["detail"]
+
+    def walk(self, path, **params):
+        """All pages; none may have more than `limit`."""
+        items, cursor, pages = [], None, 0
+        while True:
+            page = self.get(path, **params, **({"cursor": cursor} if cursor else {}))
+            assert len(page["items"]) <= params.get("limit", 100)
+            items += page["items"]
+            cursor = page["next_cursor"]
+            pages += 1
+            if not cursor:
+                return items, pages
+
+    def cli(self, *words, status=0):
+        done = subprocess.run([BUILD / "cli/trainyard", "--url", self.url, *map(str, words)],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, (done.stdout, done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def cli_json(self, *words):
+        return json.loads(self.cli("--json", *words))
+
+
+@pytest.fixture
+def started(tmp_path_factory):
+    """started(environment): a daemon; it is ended after the test."""
+    daemons = []
+
+    def start(environment, config=""):
+        daemons.append(Account(tmp_path_factory.mktemp("daemon"), config, environment))
+        return daemons[-1].start()
+
+    yield start
+    for daemon in daemons:
+        if daemon.process:
+            daemon.stop()
+
+
+def checks(role):
+    return {c["need"]: c["allowed"] for c in role["checks"]}
+
+
+def words(role, need):
+    return next(c["words"] for c in role["checks"] if c["need"] == need)
