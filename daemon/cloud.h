@@ -48,8 +48,8 @@ struct cloud_place {
 int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
 		   struct cloud_place *ret, enum reason_code *ret_code,
 		   struct err *reterr) MUSTCHECK;
-/* The place, and where the model lies, as they are kept in an execution's spec.json: what was staged
- * there is used from there, whatever has become of configuration and look-ups since. */
+/* The place, and where the model lies, as they are kept in an execution's spec.json: what was
+ * staged there is used from there, whatever has become of configuration and look-ups since. */
 json_t *cloud_place_json(const struct cloud_place *at, const char *model);
 /* Reads them back; `model` (SPEC_PATH_MAX bytes) is "" when there is none. */
 int cloud_place_read(const char *dir, struct cloud_place *ret, char *model,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from fake_aws import KEYS, FakeAws, rows_of, rows_text
+from fake_aws import FakeAws, live_in
 from trainyardd import ROOT, Daemon, wait_for
 
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
@@ -65,26 +65,35 @@ def deploy(number):
              "needs": [{"job": "deploy", "when": "always"}]}]
 
 
+def rows_of(data):
+    """The rows of a database whose daemon is dead."""
+    with sqlite3.connect(data / "trainyard.db") as db:
+        db.row_factory = sqlite3.Row
+        return [dict(row) for row in db.execute("SELECT * FROM cloud")]
+
+
+def rows_text(rows):
+    return json.dumps([{k: r[k] for k in ("kind", "name", "state", "wanted", "sent_us", "status")}
+                       for r in rows], indent=1)
+
+
 class World:
     """One daemon's data directory, one fake account, and the deaths."""
 
     def __init__(self, directory, seed):
         self.random = random.Random(seed)
-        self.fake = FakeAws(directory, "--tick", "0", "--auto", "1", "--seed", str(seed))
+        self.fake = FakeAws(directory / "aws", "--seed", seed, auto=1).start()
         self.put_model()
         (directory / "daemon").mkdir()
         self.source = directory / "source"
         self.source.mkdir()
         (self.source / "train.py").write_text("print('hello')\n", encoding="utf-8")
-        self.daemon = Daemon(directory / "daemon", CONFIG, self.fake.environment(), BUILD)
+        self.daemon = Daemon(directory / "daemon", CONFIG, self.fake.environment, BUILD)
         self.crashes = self.submitted = 0
         self.points = Counter()
 
     def put_model(self):
-        import boto3
-        s3 = boto3.client("s3", endpoint_url=self.fake.url, region_name=KEYS["AWS_DEFAULT_REGION"],
-                          aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-                          aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"])
+        s3 = self.fake.client("s3")
         s3.create_bucket(Bucket="crash-models")
         s3.put_object(Bucket="crash-models", Key="model.tar.gz",
                       Body=(Path(__file__).parent / "model.tar.gz").read_bytes())
@@ -132,7 +141,7 @@ class World:
         """Every live thing has one row that knows it may be there; every row that says it is there
         and wanted has its thing; no attempt has two."""
         rows = rows_of(self.daemon.data)
-        live = self.fake.live()
+        live = live_in(self.fake)
         known = {(r["kind"], r["name"]) for r in rows
                  if r["state"] not in ("ended", "refused") and r["sent_us"]}
         orphans = set(live) - known
@@ -151,7 +160,7 @@ class World:
         self.fake.admin("DELETE", "rules")
         self.start()
         wait_for("the end of all runs", lambda: not self.open_runs(), 120)
-        wait_for("an empty account", lambda: not self.fake.live(), 60)
+        wait_for("an empty account", lambda: not live_in(self.fake), 60)
         self.daemon.stop()
         rows = rows_of(self.daemon.data)
         assert {r["state"] for r in rows} <= {"ended", "refused"}, rows_text(rows)
@@ -174,7 +183,7 @@ class World:
 
     def close(self):
         self.daemon.clean_up()
-        self.fake.close()
+        self.fake.stop()
 
 
 def crash_often(directory, seed, said):
