@@ -302,6 +302,7 @@ static void fill_context(struct engine *e, struct spec_context *ctx)
 		.lease_ttl_default_us = set->lease_ttl_default_us,
 		.lease_ttl_max_us = set->lease_ttl_max_us,
 		.max_runtime_default_us = set->max_runtime_default_us,
+		.aws_region = set->aws_region,
 		.aws_role_default = set->aws.role && set->aws.role[0],
 		.model_known = model_known,
 		.userdata = (void *)set,

@@ -36,6 +36,7 @@ struct spec_context {
 	const char *python;	      /* default of local.python */
 	int64_t lease_ttl_default_us, lease_ttl_max_us;
 	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_CLOUD_RUNTIME_US */
+	const char *aws_region;		/* of jobs that name none; NULL or "": not known */
 	bool aws_role_default; /* the configuration has a role for jobs without sagemaker.role */
 	/* Is `name` a model registered in the configuration? */
 	bool (*model_known)(void *userdata, const char *name);

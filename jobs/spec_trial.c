@@ -97,7 +97,8 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 	OWN(json_decrefp) json_t *spec = staged(job->spec), *tags = tags_of(job);
 	OWN(json_decrefp) json_t *warnings = json_array();
 	const json_t *s = json_object_get(spec, "sagemaker");
-	const char *region = json_get_str(s, "region", REGION);
+	const char *known = p->ctx->aws_region;
+	const char *region = json_get_str(s, "region", known && *known ? known : REGION);
 	struct err why = {0};
 	int r;
 

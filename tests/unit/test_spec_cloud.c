@@ -256,6 +256,23 @@ static void test_the_request_is_tried(void **state)
 	check_all(cases, ARRAY_LEN(cases));
 }
 
+/* Where Hugging Face has no training images: said of the region that the job would have. */
+static void test_the_region_counts(void **state)
+{
+	OWN(json_decrefp) json_t *body = fixture_json(CLOUD(SM_MIN)), *problems = json_array();
+	OWN(run_spec_freep) struct run_spec *rs = NULL;
+	struct spec_context ctx = fixture_context;
+
+	ctx.aws_region = "eu-west-1";
+	run_spec_free(fixture_good(CLOUD(SM_MIN), &ctx));
+	ctx.aws_region = "eu-central-2";
+	assert_int_equal(run_spec_parse(body, &ctx, &rs, problems, NULL), -ERR_INVALID);
+	assert_int_equal(json_array_size(problems), 1);
+	assert_non_null(
+		strstr(json_get_str(json_array_get(problems, 0), "detail", ""), "eu-central-2"));
+	run_spec_free(fixture_good(CLOUD(SM_MIN ", 'region': 'us-west-2'"), &ctx));
+}
+
 static void test_warnings(void **state)
 {
 	OWN(run_spec_freep)
@@ -390,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_good_forms),
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_the_request_is_tried),
+		cmocka_unit_test(test_the_region_counts),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_tags),
