@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A data set out of S3, tokenised to S3 and to a directory, and a training on both: through the real
-daemon and the native worker; the fake stands for S3."""
+"""A data set out of S3, tokenised to S3 and to a directory, and a training on both: through the
+real daemon and the native worker; the fake stands for S3."""
 import pathlib
 import sys
 
