@@ -91,6 +91,15 @@ static void put_model_channel(struct request *q, json_t *list, const json_t *spe
 
 	if (!*model || (!script && !s3_uri_is(model)))
 		return; /* none, or from the hub by its name */
+	if (!s3_uri_is(model)) {
+		request_refuse(
+			q, ERR_INVALID, "/model",
+			"on SageMaker a script finds its model in the channel 'model', which "
+			"comes from S3, and '%.200s' is not there; upload it first, or let the "
+			"script fetch it and give the name in hyperparameters",
+			model);
+		return;
+	}
 	if (json_object_get(json_object_get(spec, "channels"), SAGEMAKER_CHANNEL_MODEL))
 		request_refuse(q, ERR_INVALID, "/channels/" SAGEMAKER_CHANNEL_MODEL,
 			       "'model' is handed over as the channel 'model', and there is "

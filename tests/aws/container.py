@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEADLINE_S = 900
 SOURCE = ROOT / "worker/container"
 
 
@@ -56,5 +57,5 @@ def start(base, toolkit, program="train.py", launcher=(), source=SOURCE, **varia
 def run(base, toolkit, **how):
     """(exit status, stdout, stderr)"""
     process = start(base, toolkit, **how)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=DEADLINE_S)
     return process.returncode, out, err

@@ -225,6 +225,8 @@ static void test_refusals(void **state)
 		{"{\"channels\": {\"model\": \"s3://bucket/x\"}, \"model\": \"s3://bucket/m/\", "
 		 "" GPU "}",
 		 ERR_INVALID, "/channels/model", "remove one"},
+		{"{\"entry_point\": \"a.py\", \"model\": \"org/name\", " GPU "}", ERR_INVALID,
+		 "/model", "upload"},
 		{"{\"entry_point\": \"a.py\", \"hyperparameters\": {\"sagemaker_program\": 1}, " GPU
 		 "}",
 		 ERR_INVALID, "/hyperparameters/sagemaker_program", "daemon"},
