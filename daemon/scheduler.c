@@ -135,6 +135,27 @@ static int never_starts(struct engine *e, struct job_row *job, const struct reas
 	return r < 0 ? r : job_finish(e, job, STATE_FAILED, why, NULL, reterr);
 }
 
+/* What holds a job back for long is shown by the job itself, not only by explain. */
+static int say_wait(struct engine *e, const struct job_row *job, const struct reason *why,
+		    struct err *reterr)
+{
+	bool money = why->code == REASON_WAITING_FOR_MONEY;
+
+	if (!money && e->aws && e->cloud->pause.code == REASON_NONE)
+		return 0; /* something is being looked up: it takes a moment */
+	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
+		return 0;
+	return store_job_set_reason(e->store, job->id, why, clock_now_us(), reterr);
+}
+
+static int forget_wait(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	if (job->reason.code != REASON_WAITING_FOR_MONEY &&
+	    job->reason.code != REASON_WAITING_FOR_CREDENTIALS)
+		return 0;
+	return store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr);
+}
+
 static void look_again(struct engine *e, void *arg, bool committed)
 {
 	engine_want_schedule(e);
@@ -159,10 +180,12 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 				continue;
 			}
 			e->time_helps = true;
+			r = say_wait(e, &ready.rows[i], &why, reterr);
 			continue;
 		}
 		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
 			e->time_helps |= place == PLACE_GPU;
+			r = forget_wait(e, &ready.rows[i], reterr);
 			break;
 		}
 		r = start_job(e, &ready.rows[i], &row, reterr);

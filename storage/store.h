@@ -111,6 +111,9 @@ int store_job_set_held(struct store *st, const char *id, bool held, int64_t now_
 		       struct err *reterr) MUSTCHECK;
 int store_job_set_priority(struct store *st, const char *id, int priority, int64_t now_us,
 			   struct err *reterr) MUSTCHECK;
+/* Why a queued job waits (NULL: nothing particular); -ERR_CONFLICT when it is not queued. */
+int store_job_set_reason(struct store *st, const char *id, const struct reason *reason,
+			 int64_t now_us, struct err *reterr) MUSTCHECK;
 /* now_us 0: forget the request, without an event (part of a retry; the way out of a final state
  * does it by itself). */
 int store_job_set_cancel_requested(struct store *st, const char *id, int64_t now_us,

@@ -154,6 +154,24 @@ int store_job_set_priority(struct store *st, const char *id, int priority, int64
 			     reterr);
 }
 
+int store_job_set_reason(struct store *st, const char *id, const struct reason *reason,
+			 int64_t now_us, struct err *reterr)
+{
+	struct changed c = {0};
+	int r = change(st,
+		       "UPDATE jobs SET reason_code = ?, reason_message = ?, seq = ? "
+		       "WHERE id = ? AND state = 'queued' RETURNING run, name, kind, attempt",
+		       DB_ARGS(DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			       DB_TEXT(reason ? reason->message : ""), DB_INT(st->tx_seq + 1),
+			       DB_TEXT(id)),
+		       &c, reterr);
+
+	if (r == 0)
+		return err_set(reterr, ERR_CONFLICT, "job '%s' is not queued", id);
+	return changed_field(st, id, r, &c, json_pack("{s:o}", "reason", shape_reason(reason)),
+			     now_us, reterr);
+}
+
 static int forget_cancel(struct store *st, const char *id, struct err *reterr)
 {
 	int r = run_on_row(st, "job", id, "UPDATE jobs SET cancel_requested_us = 0 WHERE id = ?",

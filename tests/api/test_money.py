@@ -74,7 +74,8 @@ def test_a_job_over_the_day_cap_waits_and_goes_on(cloud, paid):
     waits = wait_for("the reason", lambda: (
         lambda r: r if r and r["code"] == "waiting_for_money" else None)(why(d, second)))
     assert "it may cost 1.408 US dollars; of the day's 2.00 are 1.408 reserved" in waits["message"]
-    assert d.get(f"/v1/jobs/{second}")["state"] == "queued"
+    queued = d.wait(f"/v1/jobs/{second}", lambda item: item["reason"], "the reason of the wait")
+    assert queued["state"] == "queued" and queued["reason"]["code"] == "waiting_for_money"
     costs = d.get("/v1/costs")
     assert [(o["job"], o["reserved_usd"]) for o in costs["open"]] == [(first, "1.408")]
     assert len(fake.calls("CreateTrainingJob")) <= 1
@@ -83,7 +84,8 @@ def test_a_job_over_the_day_cap_waits_and_goes_on(cloud, paid):
     assert done["cost"] == {"reserved_usd": "0.00", "settled_usd": "0.352",
                             "worst_case_usd": "1.408"}
     assert done["sagemaker"]["billable_seconds"] == 900
-    assert run_to_end(fake, d, second)["state"] == "succeeded"
+    ended = run_to_end(fake, d, second)
+    assert ended["state"] == "succeeded" and ended["reason"] is None
     costs = d.get("/v1/costs")
     assert costs["open"] == []
     assert costs["month"]["settled_usd"] == "0.704" and costs["month"]["reserved_usd"] == "0.00"

@@ -49,6 +49,36 @@ static void test_insert_and_get(void **state)
 	assert_int_equal(b.index, 1);
 }
 
+static void test_reason_of_a_wait(void **state)
+{
+	struct fixture *f = *state;
+	OWN(json_decrefp) json_t *events = NULL;
+	char run[ID_LEN], ids[2][ID_LEN];
+	struct reason why;
+
+	insert_run(f, "pipe", 2, true, T0, run, ids);
+	json_decref(store_take_events(f->st));
+	reason_set(&why, REASON_WAITING_FOR_MONEY, "until tomorrow");
+	BEGIN(f);
+	OK(f, store_job_set_reason(f->st, ids[0], &why, T0, &f->e));
+	assert_int_equal(store_job_set_reason(f->st, ids[1], &why, T0, &f->e), -ERR_CONFLICT);
+	COMMIT(f);
+	OWN(job_row_done) struct job_row job = job_of(f, ids[0]);
+	assert_int_equal(job.reason.code, REASON_WAITING_FOR_MONEY);
+	assert_string_equal(job.reason.message, "until tomorrow");
+	events = store_take_events(f->st);
+	assert_int_equal(json_array_size(events), 1);
+	assert_string_equal(json_get_str(json_array_get(events, 0), "kind", ""), "job_changed");
+	assert_string_equal(
+		json_get_str(json_object_get(json_array_get(events, 0), "reason"), "code", ""),
+		"waiting_for_money");
+	BEGIN(f);
+	OK(f, store_job_set_reason(f->st, ids[0], NULL, T0, &f->e));
+	COMMIT(f);
+	OWN(job_row_done) struct job_row again = job_of(f, ids[0]);
+	assert_int_equal(again.reason.code, REASON_NONE);
+}
+
 static void test_absent(void **state)
 {
 	struct fixture *f = *state;
@@ -328,12 +358,19 @@ int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_insert_and_get), CASE(test_absent),
-		CASE(test_needs),	   CASE(test_job_times),
-		CASE(test_conflict),	   CASE(test_events_in_order),
-		CASE(test_event_shape),	   CASE(test_savepoint_drops_events),
-		CASE(test_rollback),	   CASE(test_ready_order),
-		CASE(test_outputs),	   CASE(test_cancel_request),
+		CASE(test_insert_and_get),
+		CASE(test_reason_of_a_wait),
+		CASE(test_absent),
+		CASE(test_needs),
+		CASE(test_job_times),
+		CASE(test_conflict),
+		CASE(test_events_in_order),
+		CASE(test_event_shape),
+		CASE(test_savepoint_drops_events),
+		CASE(test_rollback),
+		CASE(test_ready_order),
+		CASE(test_outputs),
+		CASE(test_cancel_request),
 		CASE(test_jobs_in_state),
 	};
 
