@@ -90,6 +90,7 @@ static void failure_words(const struct cloud_row *row, struct reason *why)
 		{"InternalServerError", REASON_INTERNAL},
 		{"CannotPullContainer", REASON_IMAGE_MISSING},
 		{"image", REASON_IMAGE_MISSING},
+		{"PermanentRedirect", REASON_BUCKET_REGION},
 		{"NoSuchBucket", REASON_BUCKET_MISSING},
 		{"AccessDenied", REASON_ACCESS_DENIED},
 		{"Access denied", REASON_ACCESS_DENIED},

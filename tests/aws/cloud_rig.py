@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The real daemon with the SageMaker target on the fake AWS, for test_cloud_*.py."""
+import io
+import json
+import tarfile
+
+import pytest
+from fake_aws import FakeAws, live_in
+from trainyardd import BUILD, Daemon, wait_for
+
+BUCKET = "our-models"
+SAMPLES = [{"text": "I love it", "label": "positive", "score": 0.9}]
+CONFIG = """
+transfer_slots = 4
+[aws]
+role = SageMakerMain
+poll_ms = 20
+log_drain_ms = 40
+settle_ms = 300
+wait_ms = 100
+"""
+
+
+def archive(files):
+    """A tar.gz of {name: text}."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return raw.getvalue()
+
+
+class Cloud:
+    """One fake account, and a daemon that works in it."""
+
+    def __init__(self, directory, fake):
+        self.dir, self.fake, self.daemon = directory, fake, None
+        (directory / "source").mkdir()
+        (directory / "source/train.py").write_text("print('hello')\n", encoding="utf-8")
+
+    def start(self, config="", environment=None, base=CONFIG):
+        """A daemon; `config` goes on in the section [aws]."""
+        where = self.dir / "daemon"
+        where.mkdir(exist_ok=True)
+        self.daemon = Daemon(where, base + config,
+                             {**self.fake.environment, **(environment or {})}, BUILD)
+        self.daemon.start()
+        return self.daemon
+
+    def put_model(self, key="model.tar.gz", **files):
+        s3 = self.fake.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(Bucket=BUCKET, Key=key, Body=archive({"config.json": "{}", **files}))
+        return f"s3://{BUCKET}/{key}"
+
+    def train(self, name="train", **more):
+        """A script job; `sagemaker` is merged."""
+        sagemaker = {"instance_type": "ml.g5.xlarge", **more.pop("sagemaker", {})}
+        return {"name": name, "kind": "script", "target": "sagemaker", "entry_point": "train.py",
+                "source_dir": str(self.dir / "source"), "max_runtime": "10m",
+                "sagemaker": sagemaker, **more}
+
+    def deploy(self, model, endpoint="imdb", name="deploy", **more):
+        sagemaker = {"instance_type": "ml.m5.xlarge", **more.pop("sagemaker", {})}
+        return {"name": name, "kind": "deploy", "target": "sagemaker", "model": model,
+                "endpoint": endpoint, "lease": {"ttl": "10m"}, "sagemaker": sagemaker, **more}
+
+    def run(self, *jobs):
+        return self.daemon.submit(list(jobs))["id"]
+
+    def ended(self, run, name="train"):
+        """The job when it has ended, in whatever state."""
+        return self.daemon.wait_job(run, name, {"succeeded", "failed", "cancelled", "skipped"})
+
+    def waits(self, run, code, name="train"):
+        """The job's id when it is queued for this reason."""
+        job = self.daemon.job(run, name)["id"]
+        wait_for(f"{name} to wait for {code}", lambda: self.daemon.get(
+            f"/v1/jobs/{job}/explain")["reason"]["code"] == code)
+        return job
+
+    def live(self):
+        return live_in(self.fake)
+
+    def nothing_is_left(self):
+        wait_for("an empty account", lambda: not self.live(), 30)
+        assert not self.fake.admin("GET", "resources")["violations"]
+
+    def describe(self, job):
+        """DescribeTrainingJob of what a job of ours has made."""
+        client = self.fake.client("sagemaker")
+        return client.describe_training_job(TrainingJobName=job["sagemaker"]["resources"][0]["name"]
+                                            if "resources" in job["sagemaker"]
+                                            else job["sagemaker"]["training_job"])
+
+    def close(self):
+        if self.daemon:
+            self.daemon.clean_up()
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as fake:
+        yield fake
+
+
+@pytest.fixture
+def cloud(tmp_path, account):
+    account.reset()
+    world = Cloud(tmp_path, account)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+def words(job):
+    return json.dumps(job["reason"])
