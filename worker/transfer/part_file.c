@@ -97,9 +97,11 @@ int part_file_open(struct part_file *f, const char *final_path, const struct s3_
 	f->have = calloc((size_t)f->parts_n, 1);
 	if (f->fd < 0 || !f->have)
 		return err_errno(reterr, f->fd < 0 ? errno : ENOMEM, "write '%s'", f->path);
-	r = reserve(f, reterr);
+	r = f->parts_n > 1 ? reserve(f, reterr) : 0;
 	if (r >= 0 && f->parts_n > 1)
 		r = open_notes(f, o, reterr);
+	else if (r >= 0 && ftruncate(f->fd, 0) < 0)
+		r = err_errno(reterr, errno, "write '%s'", f->path);
 	if (r < 0)
 		part_file_remove(f);
 	return r;
