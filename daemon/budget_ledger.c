@@ -139,20 +139,14 @@ int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_
 	return store_money_add(e->store, &entry, clock_now_us(), reterr);
 }
 
-/* What the time costs by the job's spec and by the prices of today. */
-static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, int64_t *ret,
-		   char *words, size_t size, struct err *reterr)
+/* What the time costs by a job's spec and by the prices of today. */
+static int cost_by_job(struct engine *e, const struct cloud_row *row, const char *id, int64_t us,
+		       int64_t *ret, char *words, size_t size, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct budget_rate rate = {0};
-	int r;
+	int r = store_job_get(e->store, id, &job, reterr);
 
-	*ret = 0;
-	if (us <= 0) {
-		snprintf(words, size, "0 s");
-		return 0;
-	}
-	r = store_job_get(e->store, row->job, &job, reterr);
 	/* The instances stay warm after the job, perhaps that long. */
 	if (r >= 0 && row->kind == CLOUD_TRAINING_JOB)
 		us += budget_keep_alive(job.spec);
@@ -162,6 +156,48 @@ static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, in
 		r = budget_amount(&rate, us, ret, reterr);
 	if (r >= 0)
 		budget_say(&rate, us, words, size);
+	return r;
+}
+
+/* An endpoint that was updated ran on what each of its configs named: the dearest of them counts
+ * for all the time, but by that not more than what was reserved. */
+static int cost_of_updates(struct engine *e, const struct cloud_row *row, int64_t us,
+			   int64_t reserved, int64_t *cost, char *words, size_t size,
+			   struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		const struct cloud_row *config = &rows.rows[i];
+		char said[160];
+		int64_t other;
+
+		if (config->kind != CLOUD_ENDPOINT_CONFIG || !config->present_us ||
+		    !config->job[0] || str_eq(config->job, row->job))
+			continue;
+		r = cost_by_job(e, row, config->job, us, &other, said, sizeof(said), reterr);
+		if (r < 0 || other <= *cost || *cost >= reserved)
+			continue;
+		*cost = other < reserved ? other : reserved;
+		str_copy(words, size, said);
+	}
+	return r;
+}
+
+static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, int64_t reserved,
+		   int64_t *ret, char *words, size_t size, struct err *reterr)
+{
+	int r;
+
+	*ret = 0;
+	if (us <= 0) {
+		snprintf(words, size, "0 s");
+		return 0;
+	}
+	r = cost_by_job(e, row, row->job, us, ret, words, size, reterr);
+	if (r >= 0 && row->kind == CLOUD_ENDPOINT)
+		r = cost_of_updates(e, row, us, reserved, ret, words, size, reterr);
 	return r;
 }
 
@@ -178,7 +214,7 @@ int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billabl
 		return 0;
 	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r >= 0)
-		r = cost_of(e, row, billable_us, &cost, words, sizeof(words), reterr);
+		r = cost_of(e, row, billable_us, sums.cloud, &cost, words, sizeof(words), reterr);
 	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
 		/* A price that was taken out of the configuration since: what was reserved stands.
 		 */

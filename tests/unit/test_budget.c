@@ -458,6 +458,43 @@ static void test_renew(void **state)
 	store_rollback(f->st);
 }
 
+/* An endpoint that was moved to a dearer instance by an update. */
+static void test_updated_endpoint(void **state)
+{
+	struct rig *rig = *state;
+	struct fixture *f = rig->f;
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	char first[ID_LEN], second[ID_LEN];
+
+	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}", first);
+	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\"}}", second);
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
+	COMMIT(f);
+	OWN(cloud_row_done)
+	struct cloud_row row = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(0.23));
+	BEGIN(f);
+	OK(f, budget_reserve(&rig->engine, &row, USD(1.408), "update", &f->e));
+	COMMIT(f);
+	OWN(cloud_row_done)
+	struct cloud_row config = make_cloud(CLOUD_ENDPOINT_CONFIG, second, ep.id);
+	config.state = CLOUD_PRESENT;
+	config.present_us = T0;
+	insert_cloud(f, &config);
+	settle(rig, &row, 1800 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, row.id), USD(0.704));
+	/* Two hours at that price are more than was reserved for both. */
+	OWN(cloud_row_done)
+	struct cloud_row again = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(1.638));
+	settle(rig, &again, 7200 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, again.id), USD(1.638));
+	/* By its own price alone it may be more. */
+	OWN(cloud_row_done)
+	struct cloud_row longer = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(0.23));
+	settle(rig, &longer, 7200 * USEC_PER_SEC);
+	assert_int_equal(cost_now(rig, longer.id), USD(0.46));
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, rig_setup, rig_teardown)
@@ -472,6 +509,7 @@ int main(void)
 		CASE(test_keep_alive_is_settled_whole),
 		CASE(test_job_cap_over_attempts),
 		CASE(test_renew),
+		CASE(test_updated_endpoint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
