@@ -2,6 +2,8 @@
 """Data sets and models from the hub: what a job gets, and the cache shared with huggingface_hub,
 datasets and transformers, which are clients of the same fake hub."""
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -187,3 +189,20 @@ def test_jobs_cannot_spoil_the_cache_through_a_new_file(rig):
     for path in tree.iterdir():
         path.unlink()
     assert rig.tree(rig.fetch(IMDB)) == imdb_tree()
+
+
+def test_lock_of_the_libraries_is_ours(rig):
+    """While huggingface_hub downloads a blob we wait, and then find it."""
+    rig.hub.trouble("/lfs/", "hold", after=1500)
+    theirs = subprocess.Popen(
+        [sys.executable, "-c", "from huggingface_hub import hf_hub_download\n"
+         "hf_hub_download('stanfordnlp/imdb', 'plain_text/test-00000-of-00001.parquet', "
+         "repo_type='dataset')"], env=rig.env(), stderr=subprocess.DEVNULL)
+    while not rig.calls("cdn"):
+        assert theirs.poll() is None
+    ours = rig.start({"from": IMDB, "split": "test"})
+    while len(rig.calls("hub", "HEAD")) < 2:
+        assert ours.poll() is None
+    rig.hub.released.set()
+    assert len(rig.tree(rig.finish(ours))) == 1 and theirs.wait(60) == 0
+    assert not [c for c in rig.calls("cdn") if c["agent"] == "trainyard-test"]

@@ -66,8 +66,8 @@ static int folder_open(struct source *s, struct err *reterr)
 			      "%s is a folder of texts and has no second text column", s->path);
 	if (!s->label_names_n)
 		return err_at(reterr, ERR_INVALID, field,
-			      "%s is neither a saved data set nor a folder of class folders such "
-			      "as pos/ and neg/",
+			      "%s is neither a saved data set nor a folder of Parquet files or of "
+			      "class folders such as pos/ and neg/",
 			      s->path);
 	return 0;
 }

@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(size)
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         call = {"side": self.side, "method": self.command, "path": path,
-                "range": self.headers.get("Range"),
+                "range": self.headers.get("Range"), "agent": self.headers.get("User-Agent"),
                 "authorization": self.headers.get("Authorization")}
         with self.fake.lock:
             self.fake.calls.append(call)
