@@ -12,13 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ACCOUNT_QUEUE_MAX     64    /* questions waiting; one more is refused (503) */
-#define ACCOUNT_ITEMS_MAX     1000  /* of one answer */
-#define ACCOUNT_LOG_LINES_MAX 10000 /* of one answer */
-#define ACCOUNT_STREAMS_MAX   100   /* of one training job; instances beyond are not shown */
-#define ACCOUNT_POLICIES_MAX  64    /* of one role; the rest is said to be left out */
-#define ACCOUNT_CURSOR_MAX    4000  /* an URL has API_URL_MAX bytes */
-#define ACCOUNT_NAME_MAX      64    /* of a role, a training job */
+#define ACCOUNT_QUEUE_MAX     64	/* questions waiting; one more is refused (503) */
+#define ACCOUNT_ITEMS_MAX     1000	/* of one answer */
+#define ACCOUNT_LOG_LINES_MAX 10000	/* of one answer */
+#define ACCOUNT_LOG_BYTES_MAX (8 << 20) /* of their messages, with one page of AWS more */
+#define ACCOUNT_STREAMS_MAX   100	/* of one training job; instances beyond are not shown */
+#define ACCOUNT_POLICIES_MAX  64	/* of one role; the rest is said to be left out */
+#define ACCOUNT_CURSOR_MAX    4000	/* an URL has API_URL_MAX bytes */
+#define ACCOUNT_NAME_MAX      64	/* of a role, a training job */
 #define ACCOUNT_BUCKET_MAX    63
 
 struct engine;

@@ -69,6 +69,12 @@ static json_t *line_of(const struct account_turn *t, const json_t *event, const 
 			 short_name(t, stream), "message", json_get_str(event, "message", ""));
 }
 
+/* What a line takes, about. */
+static size_t weight(const json_t *line)
+{
+	return json_string_length(json_object_get(line, "message")) + 64;
+}
+
 /* From the beginning, or from where the cursor says, all streams interleaved. */
 static int read_on(struct account_turn *t, const json_t *streams, json_t *items,
 		   json_t **ret_cursor)
@@ -77,6 +83,7 @@ static int read_on(struct account_turn *t, const json_t *streams, json_t *items,
 	json_t *input = json_pack("{ss sO sb}", "logGroupName", LOG_GROUP, "logStreamNames",
 				  streams, "interleaved", true);
 	const char *next = t->q->cursor;
+	size_t bytes = 0;
 	int r = 0;
 
 	do {
@@ -94,14 +101,16 @@ static int read_on(struct account_turn *t, const json_t *streams, json_t *items,
 		for (size_t i = 0; i < json_array_size(events); i++) {
 			const json_t *event = json_array_get(events, i);
 
-			json_array_append_new(
-				items, line_of(t, event, json_get_str(event, "logStreamName", "")));
+			json_t *line = line_of(t, event, json_get_str(event, "logStreamName", ""));
+
+			bytes += weight(line);
+			json_array_append_new(items, line);
 		}
 		json_decref(*ret_cursor);
 		*ret_cursor = account_text(page, "nextToken");
 		next = json_string_value(*ret_cursor);
 	} while (next && (int64_t)json_array_size(items) < t->q->limit &&
-		 clock_mono_us() < t->until_us);
+		 bytes < ACCOUNT_LOG_BYTES_MAX && clock_mono_us() < t->until_us);
 	return r;
 }
 
@@ -112,9 +121,11 @@ static int read_tail(struct account_turn *t, const char *stream, json_t *lines)
 	json_t *input = json_pack("{ss ss sb sI}", "logGroupName", LOG_GROUP, "logStreamName",
 				  stream, "startFromHead", false, "limit", (json_int_t)t->q->tail);
 	OWN(freep) char *token = NULL;
+	size_t bytes = 0;
 	int r = 0;
 
-	while ((int64_t)json_array_size(lines) < t->q->tail && clock_mono_us() < t->until_us) {
+	while ((int64_t)json_array_size(lines) < t->q->tail && bytes < ACCOUNT_LOG_BYTES_MAX &&
+	       clock_mono_us() < t->until_us) {
 		OWN(json_decrefp) json_t *page = NULL;
 		const json_t *events;
 		const char *next;
@@ -123,9 +134,12 @@ static int read_tail(struct account_turn *t, const char *stream, json_t *lines)
 		if (r < 0)
 			return none_yet(t, r);
 		events = account_items(page, "events");
-		for (size_t i = json_array_size(events); i-- > 0;)
-			json_array_insert_new(lines, 0,
-					      line_of(t, json_array_get(events, i), stream));
+		for (size_t i = json_array_size(events); i-- > 0;) {
+			json_t *line = line_of(t, json_array_get(events, i), stream);
+
+			bytes += weight(line);
+			json_array_insert_new(lines, 0, line);
+		}
 		next = json_get_str(page, "nextBackwardToken", NULL);
 		if (!next || (token && str_eq(next, token)))
 			break; /* the same token twice: the stream's beginning */
@@ -149,36 +163,41 @@ static int by_time(const void *a, const void *b)
 	return r ? r : x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* The newest `tail` of all lines, oldest first. */
-static int merge(const json_t *lines, int64_t tail, json_t *items)
+/* Of the lines so far and those of one more stream keep the newest, oldest first. */
+static int merge(json_t *items, json_t *lines, int64_t tail)
 {
-	size_t n = json_array_size(lines), from = n > (size_t)tail ? n - (size_t)tail : 0;
-	struct placed *order = calloc(n + 1, sizeof(*order));
+	struct placed *order;
+	size_t n, from, bytes = 0;
 
+	json_array_extend(items, lines);
+	n = from = json_array_size(items);
+	order = calloc(n + 1, sizeof(*order));
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		order[i] = (struct placed){json_array_get(lines, i), i};
+		order[i] = (struct placed){json_incref(json_array_get(items, i)), i};
 	qsort(order, n, sizeof(*order), by_time);
-	for (size_t i = from; i < n; i++)
-		json_array_append(items, order[i].line);
+	while (from > 0 && n - from < (size_t)tail && bytes < ACCOUNT_LOG_BYTES_MAX)
+		bytes += weight(order[--from].line);
+	json_array_clear(items);
+	for (size_t i = 0; i < n; i++)
+		i < from ? json_decref(order[i].line)
+			 : (void)json_array_append_new(items, order[i].line);
 	free(order);
 	return 0;
 }
 
 static int read_tails(struct account_turn *t, const json_t *streams, json_t *items)
 {
-	OWN(json_decrefp) json_t *all = json_array();
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < json_array_size(streams); i++) {
 		OWN(json_decrefp) json_t *lines = json_array();
 
 		r = read_tail(t, json_string_value(json_array_get(streams, i)), lines);
-		json_array_extend(all, lines);
+		if (r >= 0 && merge(items, lines, t->q->tail) < 0)
+			r = t->q->result = err_errno(&t->q->err, ENOMEM, "sort the lines");
 	}
-	if (r >= 0 && merge(all, t->q->tail, items) < 0)
-		r = t->q->result = err_errno(&t->q->err, ENOMEM, "sort the lines");
 	return r;
 }
 

@@ -235,6 +235,22 @@ def test_logs(fake, sm, daemon, strict, instances):  # noqa: F811
     assert len(daemon.get(f"{JOBS}/one/logs", tail=10000)["items"]) == len(expected)
 
 
+def test_long_lines_end_an_answer_early(fake, sm, daemon):  # noqa: F811
+    logged(fake, sm)
+    logs = fake.client("logs")
+    for n in (2, 3):
+        where = {"logGroupName": "/aws/sagemaker/TrainingJobs",
+                 "logStreamName": f"one/algo-{n}-1700000000"}
+        logs.create_log_stream(**where)
+        for i in range(60):
+            logs.put_log_events(**where, logEvents=[{
+                "timestamp": 4102444800000 + 10 * i + n, "message": f"{n} {i} " + "x" * 200_000}])
+    tail = daemon.get(f"{JOBS}/one/logs", tail=10000)["items"]
+    assert 40 <= len(tail) <= 42  # 8 MiB of 200 kB
+    expected = [f"{n} {i}" for i in range(60) for n in (2, 3)]
+    assert [" ".join(t["message"].split()[:2]) for t in tail] == expected[-len(tail):]
+
+
 def test_tail_or_cursor(daemon):
     assert "one or the other" in daemon.problem(f"{JOBS}/one/logs", 400, "invalid_parameter",
                                                 tail=1, limit=1)
