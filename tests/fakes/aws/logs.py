@@ -100,10 +100,10 @@ def get_log_events(context, r):
                 raise Fault("InvalidParameterException", "startFromHead must be true when "
                             "nextForwardToken is used as nextToken.")
         elif not r.get("startFromHead"):
-            at = max(0, len(events) - limit)
-        if direction == "b":
-            page = events[max(0, at - limit):at]
-            first, after, phase = max(0, at - limit), at, 0
+            direction, at = "b", len(events)
+        if direction == "b":  # the newest before `at`
+            page = cut(events[max(0, at - limit):at][::-1])[::-1]
+            first, after, phase = at - len(page), at, 0
         elif r.get("nextToken") and at < len(events) and phase == 0 and at and not at % EMPTY_EVERY:
             page, first, after, phase = [], at, at, 1
         else:
