@@ -206,3 +206,41 @@ def test_lock_of_the_libraries_is_ours(rig):
     rig.hub.released.set()
     assert len(rig.tree(rig.finish(ours))) == 1 and theirs.wait(60) == 0
     assert not [c for c in rig.calls("cdn") if c["agent"] == "trainyard-test"]
+
+
+CARDS = {
+    "plain": ({}, ["train.parquet", "dev.parquet"]),
+    "data": ({}, ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet",
+                  "data/test-00000-of-00001.parquet", "old/x.parquet"]),
+    "default": ({"configs": [{"config_name": "x", "data_files": "x/*"},
+                             {"config_name": "y", "default": True, "data_dir": "y"}]},
+                ["x/1.parquet", "y/train/1.parquet", "y/train/2.parquet", "y/test/1.parquet"]),
+    "named": ({"configs": [{"config_name": "default", "data_files": [
+        {"split": "train", "path": ["a-*", "b/*.parquet"]}, {"split": "test", "path": "c/**"}]}]},
+              ["a-1.parquet", "a-2.parquet", "b/1.parquet", "c/d/1.parquet", "c/2.parquet"]),
+}
+
+
+def test_files_of_the_default_configuration_are_those_of_datasets(rig):
+    for number, (name, (card, paths)) in enumerate(CARDS.items()):
+        repo = rig.hub.add(Repo("dataset", f"acme/{name}", card=card))
+        repo.commit({path: parquet(3 + i, 100 * number) for i, path in enumerate(paths)})
+    theirs = rig.oracle("""
+import json, datasets
+found = {}
+for name in %r:
+    files = datasets.load_dataset_builder("acme/" + name).config.data_files
+    found[name] = {str(split): [f.split("/", 5)[5].split("@")[-1] for f in files[split]]
+                   for split in files}
+print(json.dumps(found))
+""" % list(CARDS))
+    for number, (name, (_, paths)) in enumerate(CARDS.items()):
+        tree = rig.tree(rig.fetch(f"hub:datasets/acme/{name}"))
+        rows = {parquet(3 + i, 100 * number): path for i, path in enumerate(paths)}
+        ours = {}
+        for file in sorted(tree):
+            ours.setdefault(file.split("-")[0], []).append(rows[tree[file]])
+        wanted = theirs[name]
+        if "validation" in wanted:
+            wanted["test"] = wanted.pop("validation")
+        assert {s: sorted(f) for s, f in ours.items()} == {s: sorted(f) for s, f in wanted.items()}
