@@ -25,7 +25,8 @@ def handle(app, request):
 
 
 def resources(app, body, rest, request):
-    """Everything that exists. `bills` is true for what costs money at this moment."""
+    """Everything that exists; with ?live=1 without the training jobs that are over. `bills` is
+    true for what costs money at this moment."""
     with app.state.lock:
         app.machines.advance_all()
         rows = []
@@ -34,7 +35,8 @@ def resources(app, body, rest, request):
                 if kind in ("training", "endpoint"):
                     app.machines.advance(kind, key)
                 record = app.state.get(kind, key)
-                if record:
+                if record and not (request.params.get("live") and kind == "training" and
+                                   training.is_final(record)):
                     rows.append(row(kind, record))
         uploads = [{"kind": "upload", "name": f"{u['bucket']}/{u['key']}", "status": "Open",
                     "id": u["id"], "bills": True} for u in app.state.all("upload").values()]

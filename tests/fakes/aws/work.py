@@ -176,7 +176,7 @@ class Work:
             run.stop()
 
     def interrupt(self, job):
-        """The machine goes away with two minutes' notice; the next try waits for the end of this."""
+        """The machine goes away; the next try waits until this one has ended."""
         run = self.runs.pop(self.key(job), None)
         if run:
             run.stop()
