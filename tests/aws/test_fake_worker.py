@@ -4,6 +4,7 @@ import io
 import json
 import pathlib
 import shutil
+import signal
 import tarfile
 import time
 
@@ -144,6 +145,34 @@ def test_a_script_beyond_its_time(fake):
     sm = start_script(fake, "long", StoppingCondition={"MaxRuntimeInSeconds": 1})
     d = ended(sm)
     assert (d["TrainingJobStatus"], d["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_killed_fake_begins_again(fake):
+    sm = start_script(fake, "long")
+    until(lambda: "waiting" in lines(fake))
+    before = worker_of(fake)
+    fake.stop(signal.SIGKILL)
+    assert alive(before)
+    fake.start()
+    until(lambda: not alive(before))
+    until(lambda: worker_of(fake) not in (None, before))
+    sm = fake.client("sagemaker")
+    sm.stop_training_job(TrainingJobName="one")
+    assert ended(sm)["TrainingJobStatus"] == "Stopped"
+
+
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def worker_of(fake):
+    """The process of the one job that runs."""
+    texts = [f.read_text() for f in fake.state.glob("work/*/x/pid")]
+    return int(texts[0]) if texts and texts[0] else None
 
 
 @pytest.fixture

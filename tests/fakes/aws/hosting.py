@@ -12,7 +12,7 @@ import tarfile
 import time
 
 import models
-from process import Worker, fetch
+from process import Worker, fetch, reap
 
 READY_S = 300
 ANSWER_S = 60
@@ -80,6 +80,7 @@ class Hosting:
         self.app = app
         self.build = pathlib.Path(build).resolve()
         self.hosts = {}
+        reap(os.path.join(app.state.dir, "host"))
 
     def start(self, endpoint, shot):
         """None: it is ready; "wait"; else why it cannot be."""

@@ -31,6 +31,7 @@ class Worker:
                                             cwd=self.work, env=env, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT,
                                             start_new_session=True)
+        (self.dir / "pid").write_text(str(self.process.pid))
 
     def running(self):
         return self.process.poll() is None
@@ -64,6 +65,16 @@ class Worker:
         if said:
             return said[-1].get("message", "")
         return f"the worker ended with status {self.process.returncode}"
+
+
+def reap(root):
+    """End the workers that a fake before this one left behind when it was killed."""
+    for file in pathlib.Path(root).glob("*/x/pid"):
+        pid = int(file.read_text() or 0)
+        with contextlib.suppress(OSError):
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if f"TRAINYARD_EXECUTION_DIR={file.parent}".encode() in environment:
+                os.killpg(pid, signal.SIGKILL)
 
 
 def fetch(app, uri, to, prefix):

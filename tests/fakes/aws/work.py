@@ -15,7 +15,7 @@ import traceback
 
 import artifacts
 import checks
-from process import Worker, fetch
+from process import Worker, fetch, reap
 
 POLL_S = 0.05
 OWN_SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "worker/container/train.py"
@@ -146,6 +146,7 @@ class Work:
         self.build = pathlib.Path(build).resolve()
         self.runs = {}
         self.interrupted = {}
+        reap(os.path.join(app.state.dir, "work"))
 
     def key(self, job):
         return f"{job['region']}/{job['name']}"
