@@ -66,6 +66,16 @@ def test_stop(fake, sm):
     assert "ModelArtifacts" not in sm.describe_training_job(TrainingJobName="early")
 
 
+def test_waiting_for_capacity(fake, sm):
+    fake.scenario(kind="training", pending=True, hold=["Pending"])
+    sm.create_training_job(**job())
+    fake.step(9)
+    assert state(sm) == ("InProgress", "Pending")
+    fake.admin("DELETE", "scenarios")
+    fake.step(4)
+    assert state(sm) == ("Completed", "Completed")
+
+
 def test_facts_win_over_a_stop(fake, sm):
     fake.scenario(kind="training", ignore_stop=True)
     sm.create_training_job(**job())

@@ -12,7 +12,7 @@ STEP = {"training": training.step, "endpoint": endpoints.step}
 FINAL = {"training": training.is_final, "endpoint": endpoints.is_final}
 MATCHES = {"name", "instance_type"}
 FIELDS = {"training": {"fail", "fail_at", "hold", "beats", "runtime_s", "interrupt", "log_lag",
-                       "log_tail", "lines", "metrics", "ignore_stop", "billable_s"},
+                       "log_tail", "lines", "metrics", "ignore_stop", "billable_s", "pending"},
           "endpoint": {"fail", "hold", "beats", "wrong_answers", "update_fail", "rollback_fail",
                        "log_lag", "log_tail"}}
 

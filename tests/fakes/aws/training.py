@@ -203,7 +203,9 @@ def overdue(job, scenario, at):
 
 
 def from_starting(app, job, scenario, at):
-    enter(job, "Downloading", at)
+    wait = scenario.get("pending") and job["secondary"] == "Starting" and \
+        "Pending" not in [t["Status"] for t in job["transitions"]]
+    enter(job, "Pending" if wait else "Downloading", at)
 
 
 def from_downloading(app, job, scenario, at):
