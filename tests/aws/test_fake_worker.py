@@ -150,15 +150,16 @@ def test_a_script_beyond_its_time(fake):
 def test_a_killed_fake_begins_again(fake):
     sm = start_script(fake, "long")
     until(lambda: "waiting" in lines(fake))
-    before = worker_of(fake)
+    before = script_of(fake)
     fake.stop(signal.SIGKILL)
     assert alive(before)
     fake.start()
     until(lambda: not alive(before))
-    until(lambda: worker_of(fake) not in (None, before))
+    until(lambda: script_of(fake) not in (None, before))
     sm = fake.client("sagemaker")
     sm.stop_training_job(TrainingJobName="one")
     assert ended(sm)["TrainingJobStatus"] == "Stopped"
+    until(lambda: not script_of(fake))
 
 
 def alive(pid):
@@ -169,10 +170,17 @@ def alive(pid):
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def worker_of(fake):
-    """The process of the one job that runs."""
-    texts = [f.read_text() for f in fake.state.glob("work/*/x/pid")]
-    return int(texts[0]) if texts and texts[0] else None
+def script_of(fake):
+    """The process of the one script that runs, far below its worker."""
+    mark = f"{fake.state}/work/".encode()
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().split(b"\0")
+            if b"train.py" in words and mark in (file.parent / "environ").read_bytes():
+                return int(file.parent.name)
+        except OSError:
+            pass
+    return None
 
 
 @pytest.fixture

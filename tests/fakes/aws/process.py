@@ -31,25 +31,21 @@ class Worker:
                                             cwd=self.work, env=env, stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=subprocess.STDOUT,
                                             start_new_session=True)
-        (self.dir / "pid").write_text(str(self.process.pid))
 
     def running(self):
         return self.process.poll() is None
 
-    def signal(self, number):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
-
     def stop(self):
         """SIGTERM now, SIGKILL after the grace that the service gives."""
         if self.running():
-            self.signal(signal.SIGTERM)
-            timer = threading.Timer(GRACE_S, self.signal, (signal.SIGKILL,))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+            timer = threading.Timer(GRACE_S, kill_all, (self.dir,))
             timer.daemon = True
             timer.start()
 
     def kill(self):
-        self.signal(signal.SIGKILL)
+        kill_all(self.dir)
         self.process.wait()
 
     def events(self, kind):
@@ -67,14 +63,20 @@ class Worker:
         return f"the worker ended with status {self.process.returncode}"
 
 
+def kill_all(directory):
+    """End the worker of an execution directory and what it started: a script has a group of its
+    own, but the same environment."""
+    mark = f"TRAINYARD_EXECUTION_DIR={directory}".encode()
+    for file in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if any(v == mark or v.startswith(mark + b"/") for v in file.read_bytes().split(b"\0")):
+                os.kill(int(file.parent.name), signal.SIGKILL)
+
+
 def reap(root):
     """End the workers that a fake before this one left behind when it was killed."""
-    for file in pathlib.Path(root).glob("*/x/pid"):
-        pid = int(file.read_text() or 0)
-        with contextlib.suppress(OSError):
-            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if f"TRAINYARD_EXECUTION_DIR={file.parent}".encode() in environment:
-                os.killpg(pid, signal.SIGKILL)
+    for directory in pathlib.Path(root).glob("*/x"):
+        kill_all(directory)
 
 
 def fetch(app, uri, to, prefix):
