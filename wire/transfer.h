@@ -15,7 +15,8 @@
  *     {"pointer": "/model",          "from": "hub:models/distilbert-base-uncased",
  *      "revision": "main", "form": "tree"}
  *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",
- *      "members": ["parity.json"]}            only these small members; value {"parity.json": {…}}
+ *      "members": ["parity.json"]}            only these small members (of a
+ *                                             prefix: objects); value {"parity.json": {…}}
  *     {"pointer": "/path", "from": "s3://…", "form": "tree", "to": "/a/local/dir",
  *      "exclude": ["checkpoint-*"]}   a download job; "to" below work/, or absolute
  *   ]

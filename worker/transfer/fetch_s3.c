@@ -208,12 +208,62 @@ static int get_to(struct job *j, struct err *reterr)
 	return r < 0 ? r : get_into(j, to, reterr);
 }
 
+/* One small object of a prefix; absent when it is not there. */
+static int peek_object(struct get *g, const char *key, const char *name, json_t *into,
+		       struct err *reterr)
+{
+	struct slot *s = pump_slot(g->pump);
+	const struct buf *text = &s->s3.call.http.reply;
+	json_t *value = NULL;
+	int r;
+
+	s3_get_object(&s->s3, &g->bucket, key, 0, -1, NULL, NULL);
+	s->s3.call.reply_max = PEEK_MEMBER_MAX;
+	r = pump_call(s, reterr);
+	if (s3_problem_of(&s->s3) == S3_NO_KEY)
+		r = 0;
+	else if (r >= 0 && json_parse(buf_str(text), text->len, &value, NULL) < 0)
+		value = json_string(buf_str(text));
+	if (value)
+		json_object_set_new(into, name, value);
+	pump_release(s);
+	return r;
+}
+
+/* As untar_peek, of a tree of objects. */
+static int peek_tree(struct get *g, const json_t *members, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *found = json_object();
+	const json_t *name;
+	char key[S3_KEY_MAX + 1];
+	int r = check_bucket(g, reterr);
+	size_t i;
+
+	json_array_foreach(members, i, name)
+		if (r >= 0 && snprintf(key, sizeof(key), "%s%s", g->place.key,
+				       json_string_value(name)) < (int)sizeof(key))
+			r = peek_object(g, key, json_string_value(name), found, reterr);
+	if (r >= 0)
+		*ret = TAKE(found);
+	return r;
+}
+
+static bool is_prefix(const struct job *j)
+{
+	size_t n = strlen(j->get.place.key);
+
+	return !n || j->get.place.key[n - 1] == '/';
+}
+
 static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
 {
 	struct fetch_item *it = j->item;
 	char path[PATH_MAX];
-	int r = identify(j, reterr);
+	int r;
 
+	if (it->form == FORM_PEEK && is_prefix(j))
+		return peek_tree(&j->get, it->members, ret_value, reterr);
+	r = identify(j, reterr);
 	if (r < 0)
 		return r;
 	if (it->form == FORM_PEEK)
@@ -235,7 +285,7 @@ static int check_key(struct job *j, struct err *reterr)
 	char *key = j->get.place.key;
 	size_t n = strlen(key);
 
-	if (j->item->form != FORM_TREE && (!n || key[n - 1] == '/'))
+	if (j->item->form != FORM_TREE && j->item->form != FORM_PEEK && is_prefix(j))
 		return err_set(reterr, ERR_INVALID,
 			       "'%s' must name one object: it may not end in '/'", j->item->from);
 	if (j->item->form == FORM_FILE && !path_is_inside(base_name(j)))
