@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
 The same rules as our native engine (worker/dataset, worker/train)."""
+import datasets
 import numpy as np
 import torch
-from datasets import load_from_disk
 
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -15,10 +15,13 @@ class BadInput(Exception):
 def load(directory, what):
     """A saved Dataset as plain Python values."""
     try:
-        rows = load_from_disk(directory)
+        rows = datasets.load_from_disk(directory)
     except FileNotFoundError as e:
         raise BadInput(f"the channel '{what}' holds no data set saved by preprocess or by "
                        f"datasets: {e}") from e
+    except ValueError as e:  # a type of column that it does not know
+        raise BadInput(f"datasets {datasets.__version__} of this container cannot read the channel "
+                       f"'{what}', maybe because a newer one saved it: {e}") from e
     if not hasattr(rows, "column_names") or isinstance(rows.column_names, dict):
         raise BadInput(f"the channel '{what}' holds several splits; give one of them")
     missing = [c for c in ("labels", "input_ids", "attention_mask") if c not in rows.column_names]
