@@ -111,16 +111,50 @@ static unsigned nibble(char c)
 	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static void end_part(struct checksum *c)
+static void add_sum(struct hash *all, const char *hex)
 {
 	unsigned char raw[32];
+
+	for (int b = 0; b < 32; b++)
+		raw[b] = (unsigned char)(nibble(hex[2 * b]) << 4 | nibble(hex[2 * b + 1]));
+	hash_update(all, raw, sizeof(raw));
+}
+
+static void end_part(struct checksum *c)
+{
 	char hex[HASH_HEX_LEN];
 
 	hash_hex(c->sha, hex);
 	hash_free(TAKE(c->sha));
-	for (int b = 0; b < 32; b++)
-		raw[b] = (unsigned char)(nibble(hex[2 * b]) << 4 | nibble(hex[2 * b + 1]));
-	hash_update(c->all, raw, sizeof(raw));
+	add_sum(c->all, hex);
+}
+
+/* "B64-N" */
+static void text_of_parts(struct hash *all, const struct s3_object *o, char ret[S3_CHECKSUM_MAX])
+{
+	char hex[HASH_HEX_LEN];
+	size_t n;
+
+	hash_hex(all, hex);
+	s3_base64_of_hex(hex, ret);
+	n = strlen(ret);
+	str_copy(ret + n, S3_CHECKSUM_MAX - n, strchr(o->sha256, '-'));
+}
+
+enum checksum_answer checksum_of_parts(const struct s3_object *o, char (*sums)[HASH_HEX_LEN], int n,
+				       int64_t part_bytes)
+{
+	OWN(hash_freep) struct hash *all = hash_new();
+	char mine[S3_CHECKSUM_MAX];
+
+	if (!parts_are_known(o) || part_bytes_of(o) != part_bytes)
+		return CHECKSUM_UNKNOWN;
+	for (int i = 0; i < n; i++)
+		add_sum(all, sums[i]);
+	text_of_parts(all, o, mine);
+	if (str_eq(mine, o->sha256))
+		return CHECKSUM_SAME;
+	return o->part_bytes > 0 ? CHECKSUM_DIFFERS : CHECKSUM_UNKNOWN;
 }
 
 void checksum_add(struct checksum *c, const void *data, size_t len)
@@ -171,12 +205,11 @@ enum checksum_answer checksum_end(struct checksum *c)
 
 	if (c->all && c->sha)
 		end_part(c);
-	if (c->all || c->sha) {
-		hash_hex(c->all ? c->all : c->sha, hex);
+	if (c->all) {
+		text_of_parts(c->all, o, mine);
+	} else if (c->sha) {
+		hash_hex(c->sha, hex);
 		s3_base64_of_hex(hex, mine);
-		if (c->all) /* "B64-N" */
-			str_copy(mine + strlen(mine), sizeof(mine) - strlen(mine),
-				 strchr(o->sha256, '-'));
 	} else if (c->wants_crc32) {
 		theirs = o->crc32;
 		big_endian(c->crc32, 4, mine);

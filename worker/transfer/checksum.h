@@ -29,6 +29,10 @@ void checksum_add(struct checksum *c, const void *data, size_t len);
 enum checksum_answer checksum_end(struct checksum *c); /* releases it */
 void checksum_done(struct checksum *c);		       /* the same without an answer */
 
+/* The same from the SHA-256 of each part (n of part_bytes), where that says it: else
+ * CHECKSUM_UNKNOWN. */
+enum checksum_answer checksum_of_parts(const struct s3_object *o, char (*sums)[HASH_HEX_LEN], int n,
+				       int64_t part_bytes);
 /* Does the file hold what the object is said to hold? Reads all of it, unless sizes differ. */
 int checksum_compare(int fd, int64_t size, const struct s3_object *o, enum checksum_answer *ret,
 		     struct err *reterr) MUSTCHECK;

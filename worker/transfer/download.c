@@ -155,8 +155,14 @@ static int damaged(struct download *d, struct err *reterr)
 
 static int check_and_finish(struct download *d, struct err *reterr)
 {
-	enum checksum_answer answer;
-	int r = checksum_compare(d->file.fd, d->o.size, &d->o, &answer, reterr);
+	const struct part_file *f = &d->file;
+	enum checksum_answer answer = CHECKSUM_UNKNOWN;
+	int r = 0;
+
+	if (f->parts_n > 1)
+		answer = checksum_of_parts(&d->o, f->sums, f->parts_n, f->part_bytes);
+	if (answer == CHECKSUM_UNKNOWN)
+		r = checksum_compare(f->fd, d->o.size, &d->o, &answer, reterr);
 
 	if (r < 0)
 		return r;

@@ -50,7 +50,8 @@ static void take_over(struct part_file *f, int part)
 		return;
 	if (checksum_range(f->fd, part * f->part_bytes, part_file_len(f, part), hex, NULL) < 0)
 		return;
-	f->have[part] = memcmp(hex, record, RECORD_LEN - 1) == 0;
+	if (memcmp(hex, record, RECORD_LEN - 1) == 0)
+		memcpy(f->sums[part], hex, HASH_HEX_LEN);
 }
 
 static int open_notes(struct part_file *f, const struct s3_object *o, struct err *reterr)
@@ -94,8 +95,8 @@ int part_file_open(struct part_file *f, const char *final_path, const struct s3_
 	if (!make_names(f, final_path))
 		return err_errno(reterr, ENAMETOOLONG, "write '%s'", final_path);
 	f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	f->have = calloc((size_t)f->parts_n, 1);
-	if (f->fd < 0 || !f->have)
+	f->sums = calloc((size_t)f->parts_n, sizeof(*f->sums));
+	if (f->fd < 0 || !f->sums)
 		return err_errno(reterr, f->fd < 0 ? errno : ENOMEM, "write '%s'", f->path);
 	r = f->parts_n > 1 ? reserve(f, reterr) : 0;
 	if (r >= 0 && f->parts_n > 1)
@@ -111,14 +112,14 @@ void part_file_close(struct part_file *f)
 {
 	closep(&f->fd);
 	closep(&f->notes_fd);
-	free(f->have);
-	f->have = NULL;
+	free(f->sums);
+	f->sums = NULL;
 	f->fd = f->notes_fd = -1;
 }
 
 bool part_file_has(const struct part_file *f, int part)
 {
-	return f->have[part];
+	return *f->sums[part];
 }
 
 int64_t part_file_len(const struct part_file *f, int part)
@@ -135,8 +136,8 @@ int part_file_note(struct part_file *f, int part, struct err *reterr)
 
 	if (r < 0)
 		return r;
+	memcpy(f->sums[part], record, HASH_HEX_LEN);
 	record[RECORD_LEN - 1] = '\n';
-	f->have[part] = 1;
 	if (pwrite(f->notes_fd, record, RECORD_LEN, HEAD_LEN + (off_t)part * RECORD_LEN) !=
 	    RECORD_LEN)
 		return err_errno(reterr, errno, "write '%s'", f->notes_path);

@@ -12,7 +12,7 @@ struct part_file {
 	int fd, notes_fd; /* notes_fd -1: it has one part only */
 	int64_t size, part_bytes;
 	int parts_n;
-	unsigned char *have;
+	char (*sums)[HASH_HEX_LEN]; /* of each part that is there; "": it is not */
 };
 #define PART_FILE_NONE                   \
 	(struct part_file)               \

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define STOP_CHECK_US (200 * USEC_PER_MSEC)
-#define LAST_CALL_US  (10 * USEC_PER_SEC)
+#define LAST_CALLS_US (15 * USEC_PER_SEC) /* well within the grace of a stop */
 
 int pump_new(struct transfer *t, struct pump **ret, struct err *reterr)
 {
@@ -194,8 +194,12 @@ int pump_call(struct slot *s, struct err *reterr)
 
 int pump_call_last(struct slot *s, struct err *reterr)
 {
-	int64_t end = clock_mono_us() + LAST_CALL_US;
 	struct slot *back = NULL;
+	int64_t end;
+
+	if (!s->pump->last_end_us)
+		s->pump->last_end_us = clock_mono_us() + LAST_CALLS_US;
+	end = s->pump->last_end_us;
 
 	s->over = NULL;
 	s->s3.call.attempts_max = 3;

@@ -46,6 +46,7 @@ struct pump {
 	struct aws *aws;
 	struct slot slots[PUMP_SLOTS];
 	int flying;
+	int64_t last_end_us; /* of a clean-up; 0: none has begun */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 };
@@ -65,7 +66,7 @@ int pump_turn(struct pump *p, struct err *reterr) MUSTCHECK;
 /* Send and wait; others are handled meanwhile. The slot stays the caller's. Returns the call's
  * result (with pump_failed's words: use pump_why), or the failure of another's `over`. */
 int pump_call(struct slot *s, struct err *reterr) MUSTCHECK;
-/* The same during a clean-up: also after SIGTERM, for at most a few seconds. */
+/* The same during a clean-up: also after SIGTERM; all of them together for a few seconds. */
 int pump_call_last(struct slot *s, struct err *reterr) MUSTCHECK;
 
 /* read_body and on_data of a slot with a file. */
