@@ -129,21 +129,26 @@ static int64_t header_date(const struct s3_call *c)
 	return (int64_t)timegm(&tm) * USEC_PER_SEC;
 }
 
-/* A SHA-256 of an object that came in parts is one over its parts' sums: "B64-N", where some
- * services leave the N to the ETag. */
-static void complete_sha256(struct s3_object *o)
+/* Of an object that came in parts (its ETag says how many): a SHA-256 is one over the parts' sums,
+ * "B64-N", where some services leave the N to the ETag; a CRC-32 may be that too, or one of the
+ * whole where the service says so. */
+static void complete_sums(struct s3_object *o, const char *type)
 {
 	const char *dash = strchr(o->etag, '-');
 	size_t n = strlen(o->sha256);
 
-	if (!n || !dash || strchr(o->sha256, '-'))
+	if (!dash)
 		return;
-	snprintf(o->sha256 + n, sizeof(o->sha256) - n, "%.*s", (int)strcspn(dash, "\""), dash);
+	if (n && !strchr(o->sha256, '-'))
+		snprintf(o->sha256 + n, sizeof(o->sha256) - n, "%.*s", (int)strcspn(dash, "\""),
+			 dash);
+	if (!strchr(o->crc32, '-') && !str_eq(type, "FULL_OBJECT"))
+		*o->crc32 = '\0';
 }
 
 int s3_object_result(const struct s3_call *c, struct s3_object *ret, struct err *reterr)
 {
-	char range[96];
+	char range[96], type[32];
 	const char *whole;
 
 	memset(ret, 0, sizeof(*ret));
@@ -152,7 +157,8 @@ int s3_object_result(const struct s3_call *c, struct s3_object *ret, struct err 
 	header(c, "x-amz-checksum-crc32", ret->crc32, sizeof(ret->crc32));
 	header(c, "x-amz-checksum-crc64nvme", ret->crc64nvme, sizeof(ret->crc64nvme));
 	header(c, "x-amz-meta-trainyard-made-of", ret->made_of, sizeof(ret->made_of));
-	complete_sha256(ret);
+	header(c, "x-amz-checksum-type", type, sizeof(type));
+	complete_sums(ret, type);
 	ret->part_bytes = header_int(c, "x-amz-meta-trainyard-part-bytes");
 	ret->modified_us = header_date(c);
 	header(c, "Content-Range", range, sizeof(range));
