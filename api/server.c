@@ -329,10 +329,11 @@ const char *api_url(const struct api *api)
 /* Wait until *count is 0 or the time is over; meanwhile end all waits on the feed. */
 static bool wait_calm(struct api *api, const int *count, int timeout_s)
 {
+	int64_t until_us = clock_mono_us() + timeout_s * USEC_PER_SEC;
 	struct timespec slice;
 	bool calm = false;
 
-	for (int i = 0; i < timeout_s * 10 && !calm; i++) {
+	while (!calm && clock_mono_us() < until_us) { /* each request that ends wakes this, too */
 		feed_expire(engine_feed(api->engine), USEC_NEVER);
 		clock_gettime(CLOCK_REALTIME, &slice);
 		slice.tv_nsec += 100 * 1000 * 1000;
