@@ -30,7 +30,7 @@ struct follow {
 	bool unreachable;	  /* said so */
 	int drawn;		  /* lines to go up before the next drawing */
 	int64_t since;		  /* events up to here have been seen */
-	char said[LINES_MAX][24]; /* last state said, per job, without a terminal */
+	char said[LINES_MAX][64]; /* last state said, per job, without a terminal */
 	double said_part[LINES_MAX];
 };
 
@@ -51,6 +51,16 @@ static double part_of(const json_t *job)
 	return total > 0 ? json_get_num(progress, "done", 0) / total : -1;
 }
 
+/* What SageMaker says of a job that runs there; "" for others. */
+static const char *cloud_word(const json_t *job)
+{
+	const json_t *there = json_object_get(job, "sagemaker");
+
+	if (!str_eq(json_get_str(job, "state", ""), "running"))
+		return "";
+	return json_get_str(there, "secondary_status", json_get_str(there, "status", ""));
+}
+
 /* What there is to say about a job beside its name and state. */
 static void describe(char *out, size_t size, const json_t *job)
 {
@@ -68,6 +78,10 @@ static void describe(char *out, size_t size, const json_t *job)
 			 json_get_str(progress, "unit", ""), eta_s >= 0 ? "  " : "",
 			 eta_s >= 0 ? show_duration(left, (int64_t)(eta_s * 1e6)) : "",
 			 eta_s >= 0 ? " left" : "");
+		return;
+	}
+	if (cloud_word(job)[0]) {
+		snprintf(out, size, "SageMaker: %s", cloud_word(job));
 		return;
 	}
 	show_cell(cell, job,
@@ -102,13 +116,15 @@ static void say_changes(struct follow *f, const json_t *jobs)
 	json_array_foreach(jobs, i, job) {
 		const char *state = json_get_str(job, "state", "");
 		double part = part_of(job);
+		char key[sizeof(f->said[0])];
 
 		if (i >= LINES_MAX)
 			return;
-		if (str_eq(f->said[i], state) && part < f->said_part[i] + QUIET_STEP)
+		snprintf(key, sizeof(key), "%s %s", state, cloud_word(job));
+		if (str_eq(f->said[i], key) && part < f->said_part[i] + QUIET_STEP)
 			continue;
-		f->said_part[i] = str_eq(f->said[i], state) && part > 0 ? part : 0;
-		str_copy(f->said[i], sizeof(f->said[i]), state);
+		f->said_part[i] = str_eq(f->said[i], key) && part > 0 ? part : 0;
+		str_copy(f->said[i], sizeof(f->said[i]), key);
 		describe(about, sizeof(about), job);
 		fprintf(stderr, "%-16s %-10s %s\n", json_get_str(job, "name", ""), state, about);
 	}

@@ -242,8 +242,8 @@ int cloud_staged(struct engine *e, const struct job_row *job, const struct execu
 	int r = plan(e, job, ex, &code, &err);
 
 	turn_after(e, cloud_kick_after, NULL);
-	if (r >= 0)
-		return 0;
+	if (r >= 0) /* the progress shown was that of the staging */
+		return store_attempt_set_progress(e->store, job->id, job->attempt, NULL, reterr);
 	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
 		*reterr = err;
 		return r;
