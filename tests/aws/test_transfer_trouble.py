@@ -269,6 +269,21 @@ def test_no_permission(fake, moves, small):
     assert fetch.failure()["code"] == "access_denied"
 
 
+def test_who_may_only_write_can_push(fake, moves, small):
+    moves.environment |= {"AWS_ACCESS_KEY_ID": "AKIAFAKEWRITER000001",
+                          "AWS_SECRET_ACCESS_KEY": "writersecret"}
+    fake.admin("POST", "keys", {"key": "AKIAFAKEWRITER000001", "secret": "writersecret",
+                                "user": "writer", "policies": [
+                                    {"Version": "2012-10-17", "Statement": [
+                                        {"Effect": "Allow", "Action": ["s3:PutObject"],
+                                         "Resource": "*"}]}]})
+    for form in ("tree", "tar.gz"):
+        for _ in range(2):
+            push = moves.push(small, f"s3://data/{form}", form)
+            assert push.run("push") == 0, push.output
+    assert not push.events("failure")
+
+
 @pytest.mark.parametrize("keys", [{"AWS_SECRET_ACCESS_KEY": "wrong"},
                                   {"AWS_ACCESS_KEY_ID": "AKIAFAKENOBODY000001"},
                                   {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}])

@@ -76,7 +76,7 @@ static int is_there(struct put *p, const char *key, const char *sum, bool *ret, 
 	r = pump_call(slot, reterr);
 	if (r >= 0)
 		r = s3_object_result(&slot->s3, &o, reterr);
-	else if (s3_problem_of(&slot->s3) == S3_NO_KEY)
+	else if (s3_problem_of(&slot->s3) == S3_NO_KEY || s3_problem_of(&slot->s3) == S3_DENIED)
 		r = *o.made_of = '\0';
 	pump_release(slot);
 	if (r >= 0)

@@ -65,8 +65,10 @@ static int looked(struct slot *s, struct err *reterr)
 	int r = 0;
 
 	u->state = UPLOAD_BEGIN;
+	if (s3_problem_of(&s->s3) == S3_NO_KEY || s3_problem_of(&s->s3) == S3_DENIED)
+		return 0; /* who may not look sends */
 	if (s->s3.call.result < 0)
-		return s3_problem_of(&s->s3) == S3_NO_KEY ? 0 : upload_fail(s, reterr);
+		return upload_fail(s, reterr);
 	r = s3_object_result(&s->s3, &o, reterr);
 	if (r >= 0)
 		r = checksum_compare(u->fd, u->st.st_size, &o, &answer, reterr);
