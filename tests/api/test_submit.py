@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client import problem
+from trainyardd import BUILD, ROOT
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -288,3 +289,26 @@ def test_a_role_that_is_none(daemon, script):
     body = problem(daemon.post("/v1/jobs", job), 422, "invalid_spec")
     assert body["errors"][0]["pointer"] == "/sagemaker/role"
     assert body["detail"].count(".") <= 1 and "is not the ARN of an IAM role" in body["detail"]
+
+
+@pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                    reason="native jobs are refused without the engine")
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*/*.json")), ids=lambda p: p.stem)
+def test_an_example_is_accepted(fresh, tmp_path, path):
+    """What a user submits first, with a model of that name in the configuration."""
+    (tmp_path / "config.json").write_text("{}")
+    daemon = fresh(f"base_dir = {ROOT}\n[models]\nminilm = {tmp_path}\n")
+    said = daemon.post("/v1/validate", json.loads(path.read_text())).json()
+    assert said["problems"] == [] and said["valid"]
+    places = {job["name"]: job for job in said["placement"]["jobs"]}
+    assert all(job["runs"] == job["target"] for job in places.values() if "sagemaker" in job)
+
+
+def test_the_example_with_uploads_is_the_local_one():
+    """local-upload.json is local.json and two uploads: what the training left goes to S3."""
+    local, more = (json.loads((ROOT / f"examples/imdb/{name}.json").read_text())["jobs"]
+                   for name in ("local", "local-upload"))
+    uploads = [job for job in more if job["kind"] == "upload"]
+    assert [job for job in more if job["kind"] != "upload"] == local
+    assert [job["source"] for job in uploads] == ["${train.model}", "${train.output}"]
+    assert all(job["destination"].startswith("s3://") for job in uploads)
