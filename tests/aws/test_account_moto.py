@@ -6,7 +6,8 @@ import time
 import boto3
 import pytest
 from account_rig import checks, started  # noqa: F401 (a fixture)
-from test_moto import REGION, TRAINING, TRUST, moto  # noqa: F401 (a fixture)
+from moto_rig import REGION, TRUST, moto  # noqa: F401 (a fixture)
+from test_moto import TRAINING
 
 JOBS = "/v1/sagemaker/training-jobs"
 GROUP = "/aws/sagemaker/TrainingJobs"
