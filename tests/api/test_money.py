@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fake_aws import FakeAws
 
-from client import Daemon
-from trainyardd import wait_for
+from client import Daemon, check, closed
+from trainyardd import ROOT, wait_for
 
 AWS = """[aws]
 role = SageMakerMain
@@ -92,6 +92,20 @@ def test_a_job_over_the_day_cap_waits_and_goes_on(cloud, paid):
     said = [(e["what"], e["usd"]) for e in d.get("/v1/events", since=0, job=first, kind="money",
                                                  limit=100)["items"]]
     assert said == [("reserve", "1.408"), ("settle", "-1.056")]
+
+
+def test_what_a_job_on_sagemaker_shows_is_described(cloud, paid):
+    """At each moment: openapi.json has every field, and docs/api.md names it."""
+    fake, d = cloud("")
+    strict, docs = closed(d.get("/openapi.json")), (ROOT / "docs/api.md").read_text()
+    job = d.submit_job(paid)["id"]
+    training(d, job)
+    seen = [d.get(f"/v1/jobs/{job}"), run_to_end(fake, d, job)]
+    for item in seen:
+        check(strict, "Job", item)
+        assert item["sagemaker"]["resources"] == [] or item["state"] == "running"
+        assert [field for field in item["sagemaker"] if f"`{field}`" not in docs] == []
+    assert seen[1]["sagemaker"]["status"] == "Completed" and "transitions" in seen[1]["sagemaker"]
 
 
 def test_tries_use_up_the_jobs_cap(cloud, paid):
