@@ -36,6 +36,8 @@ bool cloud_runs(const struct job_row *job);
 /* Can the job start now? false: *why says credentials, money, what is looked up, … Never blocks;
  * asks for what it does not know, and engine_want_schedule() when it does. */
 bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+/* What a job that has intents waits for, or what it does there. false: it has none under way. */
+bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *why);
 /* Where a job's things go. -ERR_INVALID: a look-up says that it cannot be (*ret_code why). */
 struct cloud_place {
 	char region[AWS_REGION_MAX];

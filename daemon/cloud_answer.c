@@ -69,7 +69,7 @@ static enum reason_code code_of_words(const char *message)
 		{"instanceType", "", REASON_INSTANCE_TYPE_INVALID},
 		{"instance type", "", REASON_INSTANCE_TYPE_INVALID},
 		{"image", "", REASON_IMAGE_MISSING},
-		{"ecr", "", REASON_IMAGE_MISSING},
+		{".dkr.ecr.", "", REASON_IMAGE_MISSING},
 		{"bucket", "region", REASON_BUCKET_REGION},
 		{"bucket", "", REASON_BUCKET_MISSING},
 		{"s3://", "", REASON_DATA_MISSING},
@@ -103,8 +103,9 @@ static int refused(struct engine *e, struct cloud_row *row, const struct cloud_c
 	refusal_of(&cc->call, &why);
 	if (cc->fresh)
 		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+	if (row->wanted) /* else it is to end for another reason */
+		row->reason = why;
 	row->wanted = false;
-	row->reason = why;
 	row->next_us = clock_now_us() + cloud_backoff_us(e, 1);
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
 }
@@ -205,18 +206,29 @@ static bool is_ending(const char *status)
 	return str_eq(status, "Deleting") || str_eq(status, "Stopping");
 }
 
+/* Is its reason one of again(): trouble that is over with the first good answer? */
+static bool is_of_the_way(const struct cloud_row *row)
+{
+	enum reason_code code = row->reason.code;
+
+	return code == REASON_WAITING_FOR_RETRY || code == REASON_THROTTLED ||
+	       code == REASON_WAITING_FOR_CREDENTIALS ||
+	       (row->wanted && code == REASON_ACCESS_DENIED);
+}
+
 static int seen(struct engine *e, struct cloud_row *row, const json_t *answer, struct err *reterr)
 {
 	const struct cloud_driver *d = cloud_drivers[row->kind];
-	struct reason before = row->reason;
 	int64_t now = clock_now_us();
 	int tries = row->tries, r;
+	struct reason before;
 
 	row->tries = 0;
 	row->asked_us = now;
 	row->next_us = now + e->settings->aws.poll_us;
-	if (row->reason.code == REASON_WAITING_FOR_RETRY || row->reason.code == REASON_THROTTLED)
+	if (is_of_the_way(row))
 		row->reason = (struct reason){0};
+	before = row->reason;
 	r = d->seen(e, row, answer, reterr);
 	if (r < 0)
 		return r;
@@ -267,6 +279,13 @@ static bool nonce_matches(const struct cloud_row *row, const json_t *output)
 	return false;
 }
 
+/* A training job whose second create was refused for want of room: its first one has taken it. */
+static bool is_room_taken_by_itself(const struct cloud_row *row)
+{
+	return row->kind == CLOUD_TRAINING_JOB && !row->wanted &&
+	       (row->reason.code == REASON_QUOTA || row->reason.code == REASON_CAPACITY);
+}
+
 static int tagged(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
 		  struct err *reterr)
 {
@@ -277,6 +296,7 @@ static int tagged(struct engine *e, struct cloud_row *row, const struct cloud_ca
 		return 0;
 	/* Without the right to read tags the name decides: 60 random bits of it are the nonce. */
 	if (c->kind == AWS_ERROR_DENIED || (c->result == 0 && nonce_matches(row, c->output))) {
+		row->wanted |= is_room_taken_by_itself(row);
 		log_event(LOG_LEVEL_INFO, "cloud_adopted", "cloud=%s name=%s", row->id, row->name);
 		return present(e, row, reterr);
 	}

@@ -225,6 +225,19 @@ static bool is_full(struct engine *e, const struct cloud_row *row)
 	return row->log_size >= e->settings->log_max_bytes;
 }
 
+/* What does not fit is cut off, between two characters, and it is said so: then it is full. */
+static void cut_lines(struct buf *lines, int64_t room)
+{
+	if ((int64_t)lines->len < room)
+		return;
+	while (room > 0 && (lines->data[room] & 0xc0) == 0x80)
+		room--;
+	lines->len = (size_t)room;
+	buf_puts(lines,
+		 "\n[the log has its greatest size; the rest is in CloudWatch, group " LOG_GROUP
+		 "]\n");
+}
+
 /* A page of events: 1: more is to come, 0: the end for now. */
 static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
 		      const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
@@ -241,10 +254,7 @@ static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail
 	if (!is_full(e, row))
 		lines_of(row, s->stream, events, &lines);
 	if (lines.len) {
-		if (size + (int64_t)lines.len >= e->settings->log_max_bytes)
-			buf_puts(&lines,
-				 "[the log has its greatest size; the rest is in CloudWatch, "
-				 "group " LOG_GROUP "]\n");
+		cut_lines(&lines, e->settings->log_max_bytes - size);
 		r = append(e, row, &lines, &size, reterr);
 	}
 	t->news |= json_array_size(events) > 0;

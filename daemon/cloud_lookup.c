@@ -136,7 +136,8 @@ enum cloud_known cloud_know(struct engine *e, const struct cloud_question *q, co
 			    enum reason_code *ret_code, struct err *reterr)
 {
 	struct cloud_lookup *l = find(e->cloud, q->key);
-	bool stale = clock_mono_us() >= l->until_us;
+	/* While the target waits everything is asked again: an answer ends the wait. */
+	bool stale = clock_mono_us() >= l->until_us || e->cloud->pause.code != REASON_NONE;
 
 	if (stale && !l->asking && e->aws && clock_mono_us() >= e->cloud->pause_until_us)
 		ask(e, l, q);

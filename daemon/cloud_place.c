@@ -44,6 +44,16 @@ static enum cloud_known know_account(struct engine *e, const char *region, char 
 	return known;
 }
 
+/* While the target waits nothing starts; the answer to this ends the wait, or prolongs it. */
+static void ask_who_we_are(struct engine *e, const json_t *spec)
+{
+	enum reason_code code;
+	struct err err = {0};
+	char account[16];
+
+	know_account(e, region_of(e, spec), account, sizeof(account), &code, &err);
+}
+
 static enum cloud_known know_role(struct engine *e, const char *role, const char *region, char *ret,
 				  size_t size, enum reason_code *ret_code, struct err *reterr)
 {
@@ -216,7 +226,8 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 		*why = e->aws_why;
 		return false;
 	}
-	if (e->cloud->pause.code != REASON_NONE && clock_mono_us() < e->cloud->pause_until_us) {
+	if (e->cloud->pause.code != REASON_NONE) {
+		ask_who_we_are(e, job->spec);
 		*why = e->cloud->pause;
 		return false;
 	}
@@ -229,4 +240,38 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 		return false;
 	}
 	return money_fits(e, job, why);
+}
+
+static void words_of_row(const struct cloud_row *row, struct reason *why)
+{
+	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
+
+	reason_set(why, REASON_NONE, "%s '%s' is %s%s%s", cloud_kind_str(row->kind), row->name,
+		   row->status[0]		 ? row->status
+		   : row->state == CLOUD_PLANNED ? "about to be made"
+						 : "made",
+		   secondary[0] ? ": " : "", secondary);
+}
+
+bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const struct cloud_row *row = NULL;
+
+	if (!cloud_runs(job) || job_state_is_final(job->state) ||
+	    store_cloud_of_job(e->store, job->id, job->attempt, &rows, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < rows.n; i++)
+		if (!cloud_state_is_final(rows.rows[i].state) &&
+		    (!row || row->reason.code == REASON_NONE))
+			row = &rows.rows[i];
+	if (!row)
+		return false;
+	if (row->reason.code != REASON_NONE)
+		*why = row->reason;
+	else if (e->cloud->pause.code != REASON_NONE)
+		*why = e->cloud->pause;
+	else
+		words_of_row(row, why);
+	return true;
 }

@@ -264,7 +264,10 @@ int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		struct cloud_row *row = &rows.rows[i];
 
-		if (cloud_state_is_final(row->state) || !row->wanted)
+		/* One that was refused and may exist all the same goes on when it is found, but not
+		 * after this. */
+		if (cloud_state_is_final(row->state) ||
+		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
 			continue;
 		row->wanted = false;
 		row->next_us = 0;

@@ -88,16 +88,21 @@ static void failure_words(const struct cloud_row *row, struct reason *why)
 	} known[] = {
 		{"CapacityError", REASON_CAPACITY},
 		{"InternalServerError", REASON_INTERNAL},
+		/* before what may be a part of the name of an image or of an object */
+		{"Cannot pull", REASON_IMAGE_MISSING},
 		{"CannotPullContainer", REASON_IMAGE_MISSING},
-		{"image", REASON_IMAGE_MISSING},
 		{"PermanentRedirect", REASON_BUCKET_REGION},
 		{"NoSuchBucket", REASON_BUCKET_MISSING},
+		{"does not exist in region", REASON_BUCKET_MISSING},
 		{"AccessDenied", REASON_ACCESS_DENIED},
 		{"Access denied", REASON_ACCESS_DENIED},
+		{"insufficient privileges", REASON_ACCESS_DENIED},
 		{"No S3 objects found", REASON_DATA_MISSING},
 		{"OutOfMemory", REASON_OOM},
 		{"out of memory", REASON_OOM},
-		{"AlgorithmError", REASON_CONTAINER_FAILED},
+		{"instance type with more memory", REASON_OOM},
+		{"training image", REASON_IMAGE_MISSING},
+		{"container image", REASON_IMAGE_MISSING},
 	};
 	const char *text = json_get_str(row->answer, "FailureReason", "");
 	bool algorithm = str_starts(text, "AlgorithmError");
@@ -120,15 +125,17 @@ static enum job_state judge(const struct cloud_row *row, const struct job_row *j
 			    struct reason *why)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
+	/* not the row's, which says "missing" of one that was deleted right after its end */
+	const char *status = json_get_str(row->answer, "TrainingJobStatus", "");
 
 	*why = (struct reason){0};
-	if (str_eq(row->status, "Completed"))
+	if (str_eq(status, "Completed"))
 		return STATE_SUCCEEDED;
 	if (job->cancel_requested_us) {
 		reason_set(why, REASON_CANCELLED, "stopped on request");
 		return STATE_CANCELLED;
 	}
-	if (str_eq(row->status, "Failed"))
+	if (str_eq(status, "Failed"))
 		failure_words(row, why);
 	else if (str_eq(secondary, "MaxRuntimeExceeded"))
 		reason_set(why, REASON_TIMED_OUT, "max_runtime was over; SageMaker stopped it");
@@ -137,7 +144,9 @@ static enum job_state judge(const struct cloud_row *row, const struct job_row *j
 			   "sagemaker.max_wait was over before it was done");
 	else if (str_eq(secondary, "Interrupted"))
 		reason_set(why, REASON_SPOT_INTERRUPTED, "AWS took the spot instance back");
-	else if (str_eq(row->status, "Stopped"))
+	else if (!row->wanted && row->reason.code != REASON_NONE)
+		*why = row->reason; /* refused, found all the same, and stopped by us */
+	else if (str_eq(status, "Stopped"))
 		reason_set(why, REASON_KILLED,
 			   "training job %s was stopped outside Trainyard: a stopped job is no "
 			   "success",

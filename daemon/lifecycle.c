@@ -39,10 +39,11 @@ static enum attempt_state attempt_state_of(enum job_state s)
 				      : ATTEMPT_FAILED;
 }
 
-/* The service had no room: the job waits, however often. */
-static bool is_patient(enum reason_code code)
+/* The service had no room, or our keys have expired: the job waits, however often. */
+static bool is_patient(const struct job_row *job, enum reason_code code)
 {
-	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED;
+	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED ||
+	       (code == REASON_CREDENTIALS && cloud_runs(job));
 }
 
 /* May this failure be tried again without asking? Sets the back-off. */
@@ -51,14 +52,14 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 {
 	struct job_resources res;
 	int64_t delay_us = RETRY_DELAY_US;
-	bool by_default = reason_retried_by_default(reason->code), named;
+	bool patient = is_patient(job, reason->code);
+	bool by_default = patient || reason_retried_by_default(reason->code), named;
 
 	job_resources_of(job->spec, &res);
 	named = res.retry_max > 0 && (res.retry_on >> reason->code & 1);
 	if (job->cancel_requested_us || (!named && !by_default))
 		return false;
-	if (!is_patient(reason->code) &&
-	    job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
+	if (!patient && job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
 		return false;
 	for (int i = 0; i < job->auto_retries && delay_us < RETRY_DELAY_MAX_US; i++)
 		delay_us *= 2;

@@ -276,6 +276,15 @@ static int count_ahead(struct engine *e, const struct job_row *job, int *ret, st
 	return r;
 }
 
+/* Waiting for the next try after this end. */
+static enum reason_code code_of_wait(enum reason_code code)
+{
+	return code == REASON_QUOTA	    ? REASON_WAITING_FOR_QUOTA
+	       : code == REASON_CAPACITY    ? REASON_WAITING_FOR_CAPACITY
+	       : code == REASON_CREDENTIALS ? REASON_WAITING_FOR_CREDENTIALS
+					    : REASON_WAITING_FOR_RETRY;
+}
+
 static int explain_queued(struct engine *e, const struct job_row *job, struct reason *why,
 			  int *ret_ahead, struct err *reterr)
 {
@@ -289,7 +298,7 @@ static int explain_queued(struct engine *e, const struct job_row *job, struct re
 	if (job->held)
 		reason_set(why, REASON_HELD, "it is held; release it to let it start");
 	else if (job->not_before_us > clock_now_us())
-		reason_set(why, REASON_WAITING_FOR_RETRY, "it is tried again at %s (%s: %s)",
+		reason_set(why, code_of_wait(job->reason.code), "it is tried again at %s (%s: %s)",
 			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
 			   job->reason.message);
 	else if (!cloud_may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
@@ -313,6 +322,8 @@ int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret, 
 		words_of_waits(waits, &why);
 	} else if (job->state == STATE_QUEUED) {
 		r = explain_queued(e, job, &why, &ahead, reterr);
+	} else if (!why.message[0] && cloud_explain(e, job, &why)) {
+		/* it says it */
 	} else if (!why.message[0]) {
 		reason_set(&why, why.code, "it %s%s",
 			   job_state_is_final(job->state) && job->state < STATE_CANCELLED ? "has "

@@ -41,7 +41,9 @@ class Cloud:
         (directory / "source/train.py").write_text("print('hello')\n", encoding="utf-8")
 
     def start(self, config="", environment=None, base=CONFIG):
-        """A daemon; `config` goes on in the section [aws]."""
+        """A daemon; `config` goes on in the section [aws] and wins over CONFIG."""
+        names = [line.split("=")[0] for line in config.splitlines() if "=" in line]
+        base = "".join(line + "\n" for line in base.splitlines() if line.split("=")[0] not in names)
         where = self.dir / "daemon"
         where.mkdir(exist_ok=True)
         self.daemon = Daemon(where, base + config,
@@ -91,9 +93,25 @@ class Cloud:
     def describe(self, job):
         """DescribeTrainingJob of what a job of ours has made."""
         client = self.fake.client("sagemaker")
-        return client.describe_training_job(TrainingJobName=job["sagemaker"]["resources"][0]["name"]
-                                            if "resources" in job["sagemaker"]
-                                            else job["sagemaker"]["training_job"])
+        return client.describe_training_job(TrainingJobName=job["sagemaker"]["training_job"])
+
+    def training(self, run, secondary, name="train"):
+        """The job when its training job is in this secondary status."""
+        return wait_for(f"{name} to be {secondary}", lambda: (
+            lambda job: job.get("sagemaker", {}).get("secondary_status") == secondary and job)(
+                self.daemon.job(run, name)))
+
+    def lift(self, what="scenarios"):
+        """Scenarios or rules no longer hold."""
+        self.fake.admin("DELETE", what)
+
+    def sent(self):
+        """Names of the objects that were sent to S3, in order."""
+        return [c["name"] for c in self.fake.calls()
+                if c["operation"] in ("PutObject", "CompleteMultipartUpload")]
+
+    def explain(self, job):
+        return self.daemon.get(f"/v1/jobs/{job['id']}/explain")["reason"]
 
     def close(self):
         if self.daemon:

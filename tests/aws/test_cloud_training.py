@@ -1,139 +1,230 @@
 # SPDX-License-Identifier: MIT
-"""Training on SageMaker by the real daemon against the fake: what each end and each trouble means
-for the job, and that nothing is left that costs money."""
+"""Training on SageMaker by the real daemon against the fake: what is sent, what the job shows, what
+becomes of its model."""
+import json
+import re
+import tarfile
+
 import pytest
-from cloud_rig import account, cloud, words  # noqa: F401
+from cloud_rig import BUCKET, account, archive, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
+HUB_MODEL = "distilbert-base-uncased"
 
-def test_script_trains(cloud):
+
+def objects(cloud, bucket):
+    pages = cloud.fake.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [o["Key"] for page in pages for o in page.get("Contents", [])]
+
+
+def place(job):
+    """Bucket and prefix of a job's things."""
+    return "sagemaker-us-east-1-123456789012", f"trainyard/{job['run']}/{job['id']}/"
+
+
+def test_script_trains_and_its_model_is_downloaded(cloud, tmp_path):
     cloud.start()
-    run = cloud.run(cloud.train())
+    run = cloud.run(cloud.train(), {"name": "get", "kind": "download", "source": "${train.model}",
+                                    "destination": str(tmp_path / "model")})
     job = cloud.ended(run)
     assert job["state"] == "succeeded", words(job)
-    assert job["outputs"]["model"].endswith("/output/model.tar.gz")
-    assert job["sagemaker"]["status"] == "Completed"
-    assert job["cost"]["reserved_usd"] == "0.00"
+    bucket, prefix = place(job)
+    name = job["sagemaker"]["training_job"]
+    assert job["outputs"]["model"] == f"s3://{bucket}/{prefix}{name}/output/model.tar.gz"
+    assert job["outputs"]["output"] == f"s3://{bucket}/{prefix}{name}/output/output.tar.gz"
+    assert cloud.ended(run, "get")["state"] == "succeeded"
+    assert json.loads((tmp_path / "model/config.json").read_text())["model_type"] == "bert"
     cloud.nothing_is_left()
 
 
-@pytest.mark.parametrize("fail, code", [
-    ("AlgorithmError", "container_failed"),
-    ("ClientError: No S3 objects found under S3 URL \"s3://b/x\" given in input data source",
-     "data_missing"),
-    ("InternalServerError", "internal"),
-    ("ClientError: Cannot pull image: image does not exist", "image_missing"),
-])
-def test_failure(cloud, fail, code):
-    cloud.fake.scenario(kind="training", fail=fail)
+def test_what_is_sent(cloud, tmp_path):
+    """Hyperparameters, tags, the script and channels of both places, as the account has them."""
+    s3 = cloud.fake.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="test/rows.csv", Body=b"a,b\n")
+    here = tmp_path / "rows"
+    (here / "deep").mkdir(parents=True)
+    (here / "deep/rows.csv").write_text("text,label\n")
     cloud.start()
-    job = cloud.ended(cloud.run(cloud.train()))
-    assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
-    assert fail.split(":")[0] in job["reason"]["message"]
-    cloud.nothing_is_left()
+    run = cloud.run(cloud.train(
+        channels={"train": str(here), "test": f"s3://{BUCKET}/test/"},
+        hyperparameters={"epochs": 2, "learning-rate": 1e-4, "fp16": True, "note": "ü b"},
+        tags={"team": "nlp", "step": "1"}, environment={"A_WORD": "here"},
+        sagemaker={"instance_type": "ml.g5.2xlarge", "volume_gb": 77, "spot": True,
+                   "max_wait": "30m"}))
+    job = cloud.ended(run)
+    assert job["state"] == "succeeded", words(job)
+    bucket, prefix = place(job)
+    d = cloud.describe(job)
+    sent = d["HyperParameters"]
+    assert {k: json.loads(v) for k, v in sent.items() if not k.startswith("sagemaker_")} == {
+        "epochs": 2, "learning-rate": 1e-4, "fp16": True, "note": "ü b"}
+    assert json.loads(sent["sagemaker_program"]) == "train.py"
+    source = json.loads(sent["sagemaker_submit_directory"])
+    assert source == f"s3://{bucket}/{prefix}source/sourcedir.tar.gz"
+    with tarfile.open(fileobj=s3.get_object(Bucket=bucket, Key=source.split("/", 3)[3])["Body"],
+                      mode="r|gz") as tar:
+        assert [m.name for m in tar if m.isfile()] == ["train.py"]
+    channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"]
+                for c in d["InputDataConfig"]}
+    assert channels == {"train": f"s3://{bucket}/{prefix}channels/train/",
+                        "test": f"s3://{BUCKET}/test/"}
+    assert f"{prefix}channels/train/deep/rows.csv" in objects(cloud, bucket)
+    assert d["ResourceConfig"]["VolumeSizeInGB"] == 77
+    assert d["Environment"]["A_WORD"] == "here"
+    assert d["EnableManagedSpotTraining"] is True
+    assert d["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1800}
+    assert d["RoleArn"].endswith(":role/SageMakerMain")
+    tags = {t["Key"]: t["Value"] for t in cloud.fake.client("sagemaker").list_tags(
+        ResourceArn=d["TrainingJobArn"])["Tags"]}
+    assert (tags["team"], tags["step"]) == ("nlp", "1")
+    assert (tags["trainyard:run"], tags["trainyard:job"]) == (job["run"], job["id"])
+    assert d["TrainingJobName"].endswith(tags["trainyard:nonce"])
 
 
-@pytest.mark.parametrize("trouble, code", [("quota", "quota"), ("capacity", "capacity")])
-def test_no_room_is_waited_for(cloud, trouble, code):
-    cloud.fake.rule("CreateTrainingJob", trouble, times=1)
+def test_what_the_job_shows(cloud):
+    cloud.fake.scenario(kind="training", metrics={"eval_loss": 0.25, "loss": 0.125},
+                        runtime_s=300, billable_s=240)
     cloud.start()
     run = cloud.run(cloud.train())
-    wait_for("the refusal", lambda: cloud.daemon.job(run, "train")["reason"]
-             and cloud.daemon.job(run, "train")["reason"]["code"] == code)
     job = cloud.ended(run)
-    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    s = job["sagemaker"]
+    assert (s["state"], s["status"], s["secondary_status"]) == ("ended", "Completed", "Completed")
+    assert (s["training_seconds"], s["billable_seconds"]) == (300, 240)
+    assert [t["status"] for t in s["transitions"]] == ["Starting", "Downloading", "Training",
+                                                       "Uploading", "Completed"]
+    assert all(re.fullmatch(r"[-\d]+T[:\d.]+Z", t["started_at"]) and t["message"]
+               for t in s["transitions"])
+    assert s["reason"] is None and s["resources"] == []
+    assert job["outputs"]["metrics"]["eval_loss"] == s["final_metrics"]["eval_loss"] == 0.25
+    points = cloud.daemon.get(f"/v1/jobs/{job['id']}/metrics")["items"]
+    assert {"eval_loss": 0.25, "loss": 0.125}.items() <= points[-1]["values"].items()
+    # an hour of ml.g5.xlarge is 1.408 US dollars; ten minutes were reserved
+    assert job["cost"] == {"reserved_usd": "0.00", "settled_usd": "0.093867",
+                           "worst_case_usd": "0.234667"}
     cloud.nothing_is_left()
 
 
-def test_cancel(cloud):
+def test_what_a_running_job_shows(cloud):
     cloud.fake.scenario(kind="training", hold="Training")
     cloud.start()
     run = cloud.run(cloud.train())
-    wait_for("it to train", lambda: cloud.live())
-    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
-    job = cloud.ended(run)
-    assert (job["state"], job["reason"]["code"]) == ("cancelled", "cancelled")
+    job = cloud.training(run, "Training")
+    assert (job["state"], job["sagemaker"]["status"]) == ("running", "InProgress")
+    assert job["cost"]["reserved_usd"] == "0.234667"
+    assert [r["resource"] for r in job["sagemaker"]["resources"]] == ["training_job"]
+    said = cloud.explain(job)["message"]
+    assert job["sagemaker"]["training_job"] in said and "InProgress: Training" in said
+    cloud.lift()
+    assert cloud.ended(run)["state"] == "succeeded"
+
+
+def native(model, channels, **more):
+    return {"name": "train", "kind": "train", "target": "sagemaker", "model": model,
+            "channels": channels, "hyperparameters": {"epochs": 2, "learning_rate": 1e-4},
+            "max_runtime": "10m", "sagemaker": {"instance_type": "ml.g5.xlarge"}, **more}
+
+
+@pytest.fixture
+def rows(cloud, tmp_path):
+    """A channel here and one in S3; the container looks into them, the daemon does not."""
+    s3 = cloud.fake.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="test/dataset_info.json", Body=b"{}")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/dataset_info.json").write_text("{}")
+    return {"train": str(tmp_path / "train"), "test": f"s3://{BUCKET}/test/"}
+
+
+def test_native_spec_with_a_model_of_the_hub(cloud, rows):
+    cloud.start()
+    job = cloud.ended(cloud.run(native(HUB_MODEL, rows)))
+    assert job["state"] == "succeeded", words(job)
+    d = cloud.describe(job)
+    sent = {k: json.loads(v) for k, v in d["HyperParameters"].items()}
+    assert sent["sagemaker_program"] == "train.py" and sent["epochs"] == 2
+    assert HUB_MODEL in sent.values()
+    assert {c["ChannelName"] for c in d["InputDataConfig"]} == {"train", "test"}
+    source = sent["sagemaker_submit_directory"].split("/", 3)
+    body = cloud.fake.client("s3").get_object(Bucket=source[2], Key=source[3])["Body"]
+    with tarfile.open(fileobj=body, mode="r|gz") as tar:
+        assert "train.py" in [m.name for m in tar]
     cloud.nothing_is_left()
 
 
-def test_stopped_outside_is_no_success(cloud):
-    cloud.fake.scenario(kind="training", hold="Training")
+def test_native_spec_with_a_model_of_ours(cloud, rows, tmp_path):
+    model = tmp_path / "bert"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "bert"}')
     cloud.start()
-    run = cloud.run(cloud.train())
-    name = wait_for("it to train", cloud.live).popitem()[0][1]
-    cloud.fake.client("sagemaker").stop_training_job(TrainingJobName=name)
-    job = cloud.ended(run)
-    assert (job["state"], job["reason"]["code"]) == ("failed", "killed")
-    assert "stopped outside Trainyard" in job["reason"]["message"]
+    job = cloud.ended(cloud.run(native(str(model), rows)))
+    assert job["state"] == "succeeded", words(job)
+    bucket, prefix = place(job)
+    channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"]
+                for c in cloud.describe(job)["InputDataConfig"]}
+    assert channels["model"] == f"s3://{bucket}/{prefix}model/"
+    assert f"{prefix}model/config.json" in objects(cloud, bucket)
 
 
-@pytest.mark.parametrize("role, code, part", [
-    ("NoSuchRole", "role_invalid", "there is no IAM role 'NoSuchRole'"),
-    ("arn:aws:iam::123456789012:role/NoSuchRole", "role_invalid", "role"),
+def test_model_of_a_training_job_of_the_account(cloud, rows):
+    """By the name of the training job, whoever made it, from a job there and a job here."""
+    cloud.start()
+    first = cloud.ended(cloud.run(cloud.train()))
+    name = first["sagemaker"]["training_job"]
+    job = cloud.ended(cloud.run(native({"training_job": name}, rows)))
+    assert job["state"] == "succeeded", words(job)
+    channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"]
+                for c in cloud.describe(job)["InputDataConfig"]}
+    assert channels["model"] == first["outputs"]["model"]
+    run = cloud.run({"name": "train", "kind": "script", "entry_point": "train.py",
+                     "model": {"training_job": name}, "source_dir": str(cloud.dir / "source")})
+    assert cloud.ended(run)["state"] == "succeeded"
+    assert any(c["operation"] == "GetObject" and c["name"].endswith("/output/model.tar.gz")
+               for c in cloud.fake.calls())
+
+
+@pytest.mark.parametrize("state, part", [
+    ("none", "there is no training job 'no-such-job' in this account and region"),
+    ("InProgress", "has no model: it is InProgress"),
 ])
-def test_bad_role(cloud, role, code, part):
+def test_training_job_without_a_model(cloud, rows, state, part):
+    name = "no-such-job"
     cloud.start()
-    job = cloud.ended(cloud.run(cloud.train(sagemaker={"role": role})))
-    assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
+    if state == "InProgress":
+        cloud.fake.scenario(kind="training", hold="Training", times=1)
+        first = cloud.run(cloud.train())
+        name = cloud.training(first, "Training")["sagemaker"]["training_job"]
+    job = cloud.ended(cloud.run(native({"training_job": name}, rows)))
+    assert (job["state"], job["reason"]["code"]) == ("failed", "data_missing"), words(job)
     assert part in job["reason"]["message"]
+
+
+def test_retry_sends_nothing_twice(cloud, tmp_path):
+    """A new try has a new name; what lies in S3 already is not sent again."""
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows/rows.csv").write_text("text,label\n")
+    cloud.fake.scenario(kind="training", fail="AlgorithmError", times=1)
+    cloud.start()
+    run = cloud.run(cloud.train(channels={"train": str(tmp_path / "rows")}))
+    failed = cloud.ended(run)
+    assert (failed["state"], failed["reason"]["code"]) == ("failed", "container_failed")
+    before = cloud.sent()
+    assert len(before) == 2
+    cloud.daemon.ask("POST", f"/v1/jobs/{failed['id']}/retry")
+    job = wait_for("the second end", lambda: (lambda j: j["state"] == "succeeded" and j)(
+        cloud.daemon.job(run, "train")))
+    assert job["attempt"] == 2 and cloud.sent() == before
+    assert job["sagemaker"]["training_job"] != failed["sagemaker"]["training_job"]
+    assert len(cloud.fake.calls("CreateTrainingJob")) == 2
     cloud.nothing_is_left()
 
 
-def test_bucket_that_is_not_there(cloud):
-    cloud.start("bucket = there-is-no-such-bucket\n")
-    job = cloud.ended(cloud.run(cloud.train()))
-    assert (job["state"], job["reason"]["code"]) == ("failed", "bucket_missing"), words(job)
-
-
-def test_bucket_of_another_region(cloud):
-    cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
-    cloud.start("bucket = far-away-bucket\n")
-    job = cloud.ended(cloud.run(cloud.train()))
-    assert (job["state"], job["reason"]["code"]) == ("failed", "bucket_region"), words(job)
-
-
-def test_unknown_instance_type(cloud):
-    cloud.start("[money]\nprices = ml.g99.huge=1.0\n")
-    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_type": "ml.g99.huge"})))
-    assert (job["state"], job["reason"]["code"]) == ("failed", "instance_type_invalid"), words(job)
-
-
-def test_no_credentials(cloud):
-    cloud.start(environment={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
-                             "AWS_CONFIG_FILE": "/nowhere", "AWS_SHARED_CREDENTIALS_FILE":
-                             "/nowhere"})
-    run = cloud.run(cloud.train())
-    cloud.waits(run, "waiting_for_credentials")
-
-
-def test_expired_token_pauses_only_this_target(cloud):
-    cloud.fake.rule("CreateTrainingJob", "expired_token", times=3)
+def test_model_archive_of_a_script_is_a_channel(cloud):
+    s3 = cloud.fake.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive({"config.json": "{}"}))
     cloud.start()
-    job = cloud.ended(cloud.run(cloud.train()))
+    job = cloud.ended(cloud.run(cloud.train(model=f"s3://{BUCKET}/model.tar.gz")))
     assert job["state"] == "succeeded", words(job)
-
-
-def test_log_is_whole(cloud):
-    lines = [f"line {i}" for i in range(200)]
-    cloud.fake.scenario(kind="training", lines=lines, log_lag=2, log_tail=2)
-    cloud.start()
-    run = cloud.run(cloud.train())
-    job = cloud.ended(run)
-    got = [line for line in cloud.daemon.log(job["id"]).splitlines() if line.startswith("line ")]
-    assert got == lines
-
-
-def test_log_is_whole_over_kills(cloud):
-    lines = [f"line {i}" for i in range(300)]
-    cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 12}, log_lag=1)
-    cloud.start()
-    run = cloud.run(cloud.train())
-    for _ in range(4):
-        wait_for("some time to pass", lambda before=len(cloud.fake.calls("GetLogEvents")): len(
-            cloud.fake.calls("GetLogEvents")) > before or
-            cloud.daemon.job(run, "train")["state"] == "succeeded")
-        cloud.daemon.kill()
-        cloud.daemon.start()
-    job = cloud.ended(run)
-    got = [line for line in cloud.daemon.log(job["id"]).splitlines() if line.startswith("line ")]
-    assert got == lines
+    said = cloud.daemon.events(job=job["id"], kind="warning")
+    assert any("holds the archive model.tar.gz" in json.dumps(e) for e in said), said

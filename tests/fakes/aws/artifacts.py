@@ -38,13 +38,15 @@ def chance(*words):
 
 
 def say(app, job, lines, due):
-    """Log lines of the job, seen from beat `due` on; metrics are read off them."""
+    """Log lines of the job, seen from beat `due` on, one stream for each instance; metrics are
+    read off them."""
     definitions = job["request"]["AlgorithmSpecification"].get("MetricDefinitions", [])
     at = app.state.now()
     for line in lines:
-        app.logs.write(LOG_GROUP, f"{job['name']}/algo-1-{int(job['created'])}", line,
-                       due=due, of=["training", f"{job['region']}/{job['name']}"],
-                       region=job["region"])
+        for n in range(1, sum(job["instances"].values()) + 1):
+            app.logs.write(LOG_GROUP, f"{job['name']}/algo-{n}-{int(job['created'])}", line,
+                           due=due, of=["training", f"{job['region']}/{job['name']}"],
+                           region=job["region"])
         for d in definitions:
             try:
                 found = re.findall(d["Regex"], line)

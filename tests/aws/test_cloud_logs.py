@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""The log of a training job: all of CloudWatch's lines in the job's log, each once."""
+import threading
+
+from cloud_rig import CONFIG, account, cloud, words  # noqa: F401
+from trainyardd import wait_for
+
+
+def lines_of(cloud, job, start="line "):
+    return [line for line in cloud.daemon.log(job["id"]).splitlines() if line.startswith(start)]
+
+
+def test_log_is_whole(cloud):
+    lines = [f"line {i}" for i in range(200)]
+    cloud.fake.scenario(kind="training", lines=lines, log_lag=2, log_tail=2)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert lines_of(cloud, job) == lines
+    log = cloud.daemon.log(job["id"]).splitlines()
+    assert "Reporting training SUCCESS" in log[-1]  # written after the end
+
+
+def test_log_is_whole_over_kills(cloud):
+    lines = [f"line {i}" for i in range(300)]
+    cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 12}, log_lag=1)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    for _ in range(4):
+        wait_for("some time to pass", lambda before=len(cloud.fake.calls("GetLogEvents")): len(
+            cloud.fake.calls("GetLogEvents")) > before or
+            cloud.daemon.job(run, "train")["state"] == "succeeded")
+        cloud.daemon.kill()
+        cloud.daemon.start()
+    job = cloud.ended(run)
+    assert lines_of(cloud, job) == lines
+
+
+def test_two_instances(cloud):
+    lines = [f"line {i}" for i in range(20)]
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_count": 2})))
+    assert job["state"] == "succeeded", words(job)
+    for n in (1, 2):
+        assert lines_of(cloud, job, f"[algo-{n}] line ") == [f"[algo-{n}] {l}" for l in lines]
+    assert cloud.describe(job)["ResourceConfig"]["InstanceCount"] == 2
+
+
+def test_more_than_a_page(cloud):
+    """A page has at most 1 MiB; the fake also gives empty pages with a new token."""
+    lines = [f"line {i} " + "x" * 9000 for i in range(300)]
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert lines_of(cloud, job) == lines
+
+
+def test_log_has_a_greatest_size(cloud):
+    lines = [f"line {i} " + "x" * 900 for i in range(300)]
+    cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 4})
+    cloud.start(base=f"log_max_bytes = 64KiB\n{CONFIG}")
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    log = cloud.daemon.log(job["id"])
+    got = lines_of(cloud, job)
+    assert got[:-1] == lines[:len(got) - 1] and len(got) < len(lines)
+    assert lines[len(got) - 1].startswith(got[-1])
+    assert log.count("the log has its greatest size; the rest is in CloudWatch") == 1
+    assert len(log) < 66 << 10
+
+
+def test_log_that_may_not_be_read_is_a_warning(cloud):
+    cloud.fake.rule("DescribeLogStreams", "access_denied", times=0)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    said = [e for e in cloud.daemon.events(job=job["id"], kind="warning")]
+    assert len(said) == 1 and "DescribeLogStreams" in str(said[0]), said
+    assert "is not authorized to perform" in str(said[0])
+    cloud.nothing_is_left()
+
+
+def follow(cloud, job, into, **params):
+    with cloud.daemon.ask("GET", f"/v1/jobs/{job}/logs", stream=True,
+                          params={"follow": 1, **params}) as answer:
+        into.extend(line.decode() for line in answer.iter_lines())
+
+
+def test_following_ends_after_the_last_line(cloud):
+    """Also of one attempt, whose process here has ended long before."""
+    lines = [f"line {i}" for i in range(60)]
+    cloud.fake.scenario(kind="training", lines=lines, hold="Training")
+    cloud.start()
+    run = cloud.run(cloud.train())
+    job = cloud.training(run, "Training")["id"]
+    whole, one = [], []
+    readers = [threading.Thread(target=follow, args=(cloud, job, whole)),
+               threading.Thread(target=follow, args=(cloud, job, one), kwargs={"attempt": 1})]
+    for reader in readers:
+        reader.start()
+    wait_for("the first lines", lambda: "line 0" in whole and "line 0" in one)
+    assert all(reader.is_alive() for reader in readers)
+    cloud.lift()
+    for reader in readers:
+        reader.join(60)
+        assert not reader.is_alive()
+    job = cloud.ended(run)
+    assert job["state"] == "succeeded", words(job)
+    for got in (whole, one):
+        assert [line for line in got if line.startswith("line ")] == lines
+        assert "Reporting training SUCCESS" in got[-1]

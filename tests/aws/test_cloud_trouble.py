@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""What can be wrong with the account, the keys, the role, the bucket or the request: each ends or
+holds back the job with one clear sentence, and nothing is left that costs money."""
+import json
+import subprocess
+
+import pytest
+from cloud_rig import account, cloud, words  # noqa: F401
+from trainyardd import wait_for
+
+OTHER = "999999999999"
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "/nowhere",
+           "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
+
+
+def fails(cloud, code, *parts, **more):
+    """A script that fails with this reason; returns the job."""
+    job = cloud.ended(cloud.run(cloud.train(**more)))
+    assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
+    for part in parts:
+        assert part in job["reason"]["message"], words(job)
+    cloud.nothing_is_left()
+    return job
+
+
+@pytest.mark.parametrize("role, code, part", [
+    ("NoSuchRole", "role_invalid", "there is no IAM role 'NoSuchRole'"),
+    ("arn:aws:iam::123456789012:role/NoSuchRole", "role_invalid", "Could not assume role"),
+    (f"arn:aws:iam::{OTHER}:role/SageMakerMain", "role_invalid", "Could not assume role"),
+    ("LambdaBasic", "role_invalid", "allows principal 'sagemaker.amazonaws.com'"),
+    ("SageMakerLogsOnly", "access_denied", "Access Denied"),
+    ("SageMakerDenied", "access_denied", "insufficient privileges"),
+])
+def test_role(cloud, role, code, part):
+    cloud.start()
+    fails(cloud, code, part, sagemaker={"role": role})
+
+
+def test_role_that_is_new(cloud):
+    """IAM tells it to SageMaker a little later: that is waited for."""
+    cloud.fake.rule("CreateTrainingJob", "error", code="ValidationException", times=3,
+                    message="Could not assume role arn:aws:iam::123456789012:role/SageMakerMain. "
+                    "Please ensure that the role exists and allows principal "
+                    "'sagemaker.amazonaws.com' to assume the role.")
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert (job["state"], job["attempt"]) == ("succeeded", 1), words(job)
+
+
+def test_bucket_that_is_not_there(cloud):
+    cloud.start("bucket = there-is-no-such-bucket\n")
+    fails(cloud, "bucket_missing", "the bucket 'there-is-no-such-bucket' does not exist")
+
+
+def test_bucket_of_another_region(cloud):
+    cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
+    cloud.start("bucket = far-away-bucket\n")
+    fails(cloud, "bucket_region", "The bucket is in this region: eu-west-1")
+
+
+@pytest.mark.parametrize("name, config, part", [
+    ("somebodys-bucket", "bucket = somebodys-bucket\n", "the credentials have no permission"),
+    ("sagemaker-us-east-1-123456789012", "", "the bucket is not of account 123456789012"),
+])
+def test_bucket_of_another_account(cloud, name, config, part):
+    """Nothing of ours goes into a bucket that somebody else made under the name we use."""
+    cloud.fake.admin("POST", "buckets", {"name": name, "owner": OTHER})
+    cloud.start(config)
+    fails(cloud, "access_denied", name, part)
+    assert not cloud.sent()
+
+
+def test_unknown_instance_type(cloud):
+    cloud.start("[money]\nprices = ml.g99.huge=1.0\n")
+    fails(cloud, "instance_type_invalid", "ml.g99.huge", sagemaker={"instance_type": "ml.g99.huge"})
+
+
+def test_unknown_image(cloud):
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/missing:1"
+    cloud.start()
+    fails(cloud, "image_missing", image, sagemaker={"image": image})
+
+
+def test_no_region(cloud):
+    cloud.start(environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    fails(cloud, "invalid_input", "no AWS region is named")
+
+
+def test_region_of_the_job(cloud):
+    cloud.start(environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"region": "eu-west-1"})))
+    assert job["state"] == "succeeded", words(job)
+    assert "sagemaker-eu-west-1-" in job["outputs"]["model"]
+
+
+def user(cloud, *actions):
+    """Environment of a user who may do only this."""
+    cloud.fake.admin("POST", "keys", {"key": "AKIAFAKELIMITED0001", "secret": "limitedsecret",
+                                      "user": "limited", "policies": [{
+                                          "Version": "2012-10-17", "Statement": [{
+                                              "Effect": "Allow", "Action": list(actions),
+                                              "Resource": "*"}]}]})
+    return {"AWS_ACCESS_KEY_ID": "AKIAFAKELIMITED0001", "AWS_SECRET_ACCESS_KEY": "limitedsecret"}
+
+
+@pytest.mark.parametrize("actions, operation", [
+    (["s3:*", "sts:*"], "GetRole"),
+    (["sts:*", "iam:*"], "s3://sagemaker-us-east-1-123456789012"),
+    (["s3:*", "sts:*", "iam:*"], "CreateTrainingJob"),
+])
+def test_no_permission(cloud, actions, operation):
+    cloud.start(environment=user(cloud, *actions))
+    fails(cloud, "access_denied", operation)
+
+
+def test_no_permission_to_look(cloud):
+    """It runs and cannot be seen: it is not forgotten, and the reason is shown until it can be."""
+    cloud.fake.rule("DescribeTrainingJob", "access_denied", times=0)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    why = wait_for("the reason", lambda: (lambda w: w["code"] == "access_denied" and w)(
+        cloud.explain(cloud.daemon.job(run, "train"))))
+    assert "DescribeTrainingJob" in why["message"]
+    cloud.lift("rules")
+    job = cloud.ended(run)
+    assert job["state"] == "succeeded" and job["sagemaker"]["reason"] is None, words(job)
+
+
+def local(cloud):
+    return {"name": "here", "kind": "script", "entry_point": "train.py",
+            "source_dir": str(cloud.dir / "source")}
+
+
+def test_no_credentials(cloud):
+    cloud.start(environment=NO_KEYS)
+    run = cloud.run(cloud.train(), local(cloud))
+    cloud.waits(run, "waiting_for_credentials")
+    assert cloud.ended(run, "here")["state"] == "succeeded"
+    job = wait_for("the job to say it", lambda: (lambda j: j["reason"] and j)(
+        cloud.daemon.job(run, "train")))
+    assert (job["state"], job["reason"]["code"]) == ("queued", "waiting_for_credentials")
+    assert "AWS_ACCESS_KEY_ID" in job["reason"]["message"]
+
+
+def test_expired_token_holds_back_only_this_target(cloud):
+    """Before the start: the job waits and says why, others go on; so does it, by itself."""
+    cloud.fake.rule("*", "expired_token", times=0)
+    cloud.start()
+    run = cloud.run(cloud.train(), local(cloud))
+    cloud.waits(run, "waiting_for_credentials")
+    why = cloud.explain(cloud.daemon.job(run, "train"))
+    assert "expired" in why["message"]
+    assert cloud.ended(run, "here")["state"] == "succeeded"
+    cloud.lift("rules")
+    job = cloud.ended(run)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1), words(job)
+    cloud.nothing_is_left()
+
+
+@pytest.mark.parametrize("operation, times", [("CreateTrainingJob", 3), ("PutObject", 1),
+                                              ("GetLogEvents", 3)])
+def test_expired_token_in_the_middle(cloud, operation, times):
+    cloud.fake.rule(operation, "expired_token", times=times)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    assert len(cloud.fake.resources("training_job")) == 1
+
+
+def test_expired_token_while_it_trains(cloud):
+    cloud.fake.scenario(kind="training", hold="Training")
+    cloud.start()
+    run = cloud.run(cloud.train())
+    job = cloud.training(run, "Training")
+    cloud.fake.rule("*", "expired_token", times=0)
+    wait_for("the reason", lambda: cloud.explain(job)["code"] == "waiting_for_credentials")
+    assert cloud.daemon.job(run, "train")["state"] == "running"
+    here = cloud.run(local(cloud))
+    assert cloud.ended(here, "here")["state"] == "succeeded"
+    cloud.lift()
+    cloud.lift("rules")
+    job = cloud.ended(run)
+    assert job["state"] == "succeeded" and job["sagemaker"]["reason"] is None, words(job)
+
+
+@pytest.mark.parametrize("hyperparameters, pointer, part", [
+    ({f"h{i}": i for i in range(101)}, "/hyperparameters", "100"),
+    ({f"h{i}": i for i in range(98)}, "/hyperparameters", "100"),
+    ({"note": "x" * 2499}, "/hyperparameters/note", "2500"),
+])
+def test_too_much_is_refused_at_submit(cloud, hyperparameters, pointer, part):
+    cloud.start()
+    answer = cloud.daemon.ask("POST", "/v1/runs", {"jobs": [
+        cloud.train(hyperparameters=hyperparameters)]})
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()["errors"][0]
+    assert problem["pointer"] == "/jobs/0" + pointer and part in problem["detail"], problem
+    assert not cloud.fake.calls()
+
+
+def test_as_much_as_there_may_be(cloud):
+    """The longest value and the greatest number that the submit lets through are taken."""
+    values = {f"h{i}": i for i in range(94)} | {"note": "x" * 2498}
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(hyperparameters=values)))
+    assert job["state"] == "succeeded", words(job)
+    assert len(cloud.describe(job)["HyperParameters"]) == 100
+
+
+def test_money_beyond_the_cap_of_a_job(cloud):
+    cloud.start("[money]\njob_max = 0.2\n")
+    answer = cloud.daemon.ask("POST", "/v1/runs", {"jobs": [cloud.train()]})
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()["errors"][0]
+    assert (problem["pointer"], problem["code"]) == ("/jobs/0/sagemaker/instance_type",
+                                                     "money_cap")
+    assert "money.job_max" in problem["detail"]
+    assert not cloud.fake.calls()
+
+
+def test_money_beyond_the_cap_of_the_day(cloud):
+    """The second waits for the first, and starts when that one has cost less."""
+    cloud.fake.scenario(kind="training", hold="Training", billable_s=60)
+    cloud.start("[money]\nday_max = 0.3\n")
+    first = cloud.run(cloud.train())
+    cloud.training(first, "Training")
+    second = cloud.run(cloud.train())
+    cloud.waits(second, "waiting_for_money")
+    assert len(cloud.live()) == 1
+    cloud.lift()
+    assert [cloud.ended(run)["state"] for run in (first, second)] == ["succeeded"] * 2
+    assert cloud.daemon.get("/v1/costs")["open"] == []
+    cloud.nothing_is_left()
+
+
+def test_stop_and_start_at_any_time(cloud):
+    cloud.fake.scenario(kind="training", beats={s: 3 for s in (
+        "Starting", "Downloading", "Training", "Uploading")})
+    cloud.start()
+    run = cloud.run(cloud.train())
+    starts = 0
+    while cloud.daemon.job(run, "train")["state"] != "succeeded":
+        assert cloud.daemon.stop() == 0
+        cloud.daemon.start()
+        starts += 1
+        wait_for("an answer of AWS, or the end", lambda n=len(cloud.fake.calls()): len(
+            cloud.fake.calls()) > n or cloud.daemon.job(run, "train")["state"] == "succeeded")
+    job = cloud.daemon.job(run, "train")
+    assert starts > 2 and job["attempt"] == 1
+    assert [r["name"] for r in cloud.fake.resources("training_job")] == [
+        job["sagemaker"]["training_job"]]
+    cloud.nothing_is_left()
+
+
+def test_keys_are_written_nowhere(cloud):
+    """Neither the log nor the database nor what is handed to processes has the secret."""
+    cloud.start(environment={"TRAINYARD_LOG_LEVEL": "debug"})
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    cloud.daemon.stop()
+    found = subprocess.run(["grep", "-rlaF", "fakesecret0001", str(cloud.daemon.dir)],
+                           stdout=subprocess.PIPE, text=True, check=False)
+    assert found.stdout == "" and found.returncode == 1
+    assert "fakesecret" not in json.dumps(cloud.fake.calls())
