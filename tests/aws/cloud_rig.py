@@ -106,9 +106,9 @@ class Cloud:
         self.fake.admin("DELETE", what)
 
     def sent(self):
-        """Names of the objects that were sent to S3, in order."""
-        return [c["name"] for c in self.fake.calls()
-                if c["operation"] in ("PutObject", "CompleteMultipartUpload")]
+        """Names of the objects that S3 was sent and took, in order."""
+        return [c["name"] for c in self.fake.calls() if c["status"] == 200
+                and c["operation"] in ("PutObject", "CompleteMultipartUpload")]
 
     def explain(self, job):
         return self.daemon.get(f"/v1/jobs/{job['id']}/explain")["reason"]

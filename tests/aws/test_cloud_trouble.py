@@ -254,7 +254,7 @@ def test_stop_and_start_at_any_time(cloud):
 
 def test_keys_are_written_nowhere(cloud):
     """Neither the log nor the database nor what is handed to processes has the secret."""
-    cloud.start(environment={"TRAINYARD_LOG_LEVEL": "debug"})
+    cloud.start("[log]\nlevel = debug\n")
     job = cloud.ended(cloud.run(cloud.train()))
     assert job["state"] == "succeeded", words(job)
     cloud.daemon.stop()
