@@ -72,3 +72,15 @@ def test_third_party_headers_have_one_owner():
                 if re.match(header, name) and not any(str(path).startswith(o) for o in owners):
                     bad.append((path, f"<{name}> belongs to {', '.join(owners)}"))
     judge("include-owner", bad)
+
+
+def test_the_design_says_the_same():
+    """The table in docs/design.md is this one."""
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    table = page[page.index("| room | may include |"):].split("\n\n")[0].split("\n")[2:]
+    said = {}
+    for row in table:
+        rooms, allowed = (cell.replace("`", "").strip() for cell in row.strip("|").split("|"))
+        for room in rooms.split(", "):
+            said[room] = set(allowed.split(", ")) - {"nothing"}
+    assert said == {room: set(allowed) for room, allowed in MAY_INCLUDE.items()}
