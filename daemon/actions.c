@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud_update.h"
 #include "daemon/endpoint.h"
 #include "daemon/lifecycle.h"
 
@@ -292,6 +293,7 @@ static int cancel_deploy(struct engine *e, const struct job_row *job, struct err
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
 	struct reason why;
+	bool made = false;
 	int r = 0;
 
 	if (job->state != STATE_STOPPING) {
@@ -300,11 +302,14 @@ static int cancel_deploy(struct engine *e, const struct job_row *job, struct err
 	}
 	if (r >= 0)
 		r = store_endpoints_live(e->store, &live, reterr);
-	for (size_t i = 0; r >= 0 && i < live.n; i++)
-		if (str_eq(live.rows[i].job, job->id))
-			r = endpoint_delete(e, &live.rows[i], REASON_CANCELLED,
-					    "its deploy was cancelled", reterr);
-	return r;
+	for (size_t i = 0; r >= 0 && i < live.n; i++) {
+		if (!str_eq(live.rows[i].job, job->id))
+			continue;
+		made = true;
+		r = endpoint_delete(e, &live.rows[i], REASON_CANCELLED, "its deploy was cancelled",
+				    reterr);
+	}
+	return r < 0 || made || !cloud_runs(job) ? r : cloud_update_cancel(e, job, reterr);
 }
 
 int action_or_execution_cancel(struct engine *e, const struct job_row *job,

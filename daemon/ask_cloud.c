@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define JSON_TYPE "application/json"
+
 struct cloud_ask {
 	struct aws_call call;
 	char region[32];
@@ -25,14 +27,21 @@ static void ask_free(struct cloud_ask *ca)
 	free(ca);
 }
 
+static bool is_json(const char *type)
+{
+	size_t n = strcspn(type, "; \t");
+
+	return n == strlen(JSON_TYPE) && strncasecmp(type, JSON_TYPE, n) == 0;
+}
+
 /* {"inputs": …} with "truncation": true among its parameters; NULL: send it as it is. */
 static char *with_truncation(const struct endpoint_ask *ask)
 {
 	OWN(json_decrefp) json_t *body = NULL;
 	json_t *parameters;
+	char *text;
 
-	if (!str_starts(ask->content_type, "application/json") ||
-	    json_parse(ask->body, ask->body_len, &body, NULL) < 0 ||
+	if (!is_json(ask->content_type) || json_parse(ask->body, ask->body_len, &body, NULL) < 0 ||
 	    !json_object_get(body, "inputs"))
 		return NULL;
 	parameters = json_object_get(body, "parameters");
@@ -43,15 +52,46 @@ static char *with_truncation(const struct endpoint_ask *ask)
 	if (!json_is_object(parameters) || json_object_get(parameters, "truncation"))
 		return NULL;
 	json_object_set_new(parameters, "truncation", json_true());
-	return json_text(body);
+	text = json_text(body);
+	if (!text || strlen(text) <= ENGINE_INVOKE_BODY_MAX)
+		return text;
+	free(text); /* it would be too large with it */
+	return NULL;
 }
 
 /* What the container itself says to a request is an answer, also when it is an error. */
-static bool is_answer(const struct aws_call *c)
+static int result_of(const struct aws_call *c)
 {
-	return c->result == 0 ||
-	       (c->status >= 400 && c->status < 500 && c->kind != AWS_ERROR_CREDENTIALS &&
-		c->kind != AWS_ERROR_DENIED && c->kind != AWS_ERROR_THROTTLED);
+	bool refused = c->kind == AWS_ERROR_MODEL || c->kind == AWS_ERROR_INVALID;
+
+	if (c->result == 0 || (c->status >= 400 && c->status < 500 && refused))
+		return 0;
+	return c->status == 429 && c->kind == AWS_ERROR_TRANSIENT ? -ERR_CONFLICT : c->result;
+}
+
+/* The container's own answer out of a ModelError (botocore, sagemaker-runtime/service-2.json):
+ * asked here it would have been that. */
+static void unwrap(struct endpoint_ask *ask)
+{
+	OWN(json_decrefp) json_t *error = NULL, *original = NULL;
+	const char *message;
+	int64_t status;
+
+	if (json_parse(ask->reply, ask->reply_len, &error, NULL) < 0)
+		return;
+	status = json_get_int(error, "OriginalStatusCode", 0);
+	message = json_get_str(error, "OriginalMessage", NULL);
+	if (status < 400 || status > 599 || !message)
+		return;
+	free(ask->reply);
+	ask->status = (int)status;
+	ask->reply_len = strlen(message);
+	ask->reply = strdup(message);
+	if (!ask->reply)
+		abort();
+	str_copy(ask->reply_type, sizeof(ask->reply_type),
+		 json_parse(message, ask->reply_len, &original, NULL) < 0 ? "text/plain"
+									  : JSON_TYPE);
 }
 
 static void on_done(struct aws_call *c)
@@ -59,7 +99,7 @@ static void on_done(struct aws_call *c)
 	struct endpoint_ask *ask = c->userdata;
 	struct cloud_ask *ca = ask->cloud;
 
-	ask->result = is_answer(c) ? 0 : c->result;
+	ask->result = result_of(c);
 	ask->err = c->err;
 	ask->status = c->status;
 	if (ask->result == 0) {
@@ -68,6 +108,8 @@ static void on_done(struct aws_call *c)
 		if (!net_reply_header(&c->http, "Content-Type", ask->reply_type,
 				      sizeof(ask->reply_type)))
 			ask->reply_type[0] = '\0';
+		if (c->kind == AWS_ERROR_MODEL)
+			unwrap(ask);
 	}
 	ask->cloud = NULL;
 	ask_free(ca);

@@ -13,7 +13,7 @@
  *   cloud_plan.c      its intents after the staging; cancel
  *   cloud_training.c  training jobs: what their status means for the job
  *   cloud_endpoint.c  endpoints: model → config → endpoint, delete in the other order
- *   cloud_update.c    an endpoint gets another model
+ *   cloud_update.c    an endpoint gets another model; cloud_update_job.c the job that does so
  *   cloud_parity.c    does an endpoint answer as its model did when it was trained
  *   cloud_log.c       CloudWatch logs into the attempt's log file
  *   budget.c          prices, worst cases, caps

@@ -50,7 +50,8 @@ static int again(struct engine *e, struct cloud_row *row, const struct cloud_cal
 	row->tries++;
 	row->next_us = clock_now_us() +
 		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : cloud_backoff_us(e, row->tries));
-	if (row->wanted || row->reason.code == REASON_NONE)
+	/* What is to end keeps its reason; what may not be ended says so. */
+	if (row->wanted || row->reason.code == REASON_NONE || code == REASON_ACCESS_DENIED)
 		reason_set(&row->reason, code, "%s", c->err.msg);
 	log_event(LOG_LEVEL_WARNING, "cloud_again", "cloud=%s name=%s operation=%s msg=\"%s\"",
 		  row->id, row->name, c->operation, c->err.msg);

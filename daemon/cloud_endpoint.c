@@ -26,7 +26,8 @@ static bool builds_upon(const struct cloud_row *upper, const struct cloud_row *b
 		return base->kind == CLOUD_MODEL && str_eq(upper->nonce, base->nonce);
 	return upper->kind == CLOUD_ENDPOINT && base->kind == CLOUD_ENDPOINT_CONFIG &&
 	       (str_eq(cloud_config_wanted(upper), base->name) ||
-		str_eq(cloud_config_used(upper), base->name));
+		str_eq(cloud_config_used(upper), base->name) ||
+		str_eq(json_get_str(upper->answer, CLOUD_PENDING_KEY, ""), base->name));
 }
 
 /* What this row builds upon is there. */
@@ -125,21 +126,32 @@ int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct rea
 	if (r >= 0)
 		r = endpoint_move(e, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
 	if (r >= 0)
+		r = cloud_update_drop(e, &ep, why, reterr);
+	if (r >= 0)
 		r = unwant_all(e, ep.id, why, &live, reterr);
 	return r < 0 || live ? r : gone_when_all_are(e, ep.id, reterr);
 }
 
-/* A model or config that was refused: of an update, what was there before stays. */
-static int part_failed(struct engine *e, const struct cloud_row *row, struct err *reterr)
+/* One of the three is over. That of a deploy under way takes the rest along, also when it is no
+ * longer wanted because it was refused after an unclear try; that of an update does not touch what
+ * was there before. */
+static int part_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(job_row_done) struct job_row job = {0};
 	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
 	if (r < 0)
 		return r;
-	return ep.state == ENDPOINT_UPDATING && !str_eq(ep.job, row->job)
-		       ? cloud_update_undo(e, ep.id, &row->reason, reterr)
-		       : cloud_endpoint_fail(e, ep.id, &row->reason, reterr);
+	if (ep.state == ENDPOINT_CREATING ||
+	    (row->wanted && (row->kind == CLOUD_ENDPOINT || str_eq(row->job, ep.job))))
+		return cloud_endpoint_fail(e, ep.id, &row->reason, reterr);
+	if (ep.state != ENDPOINT_UPDATING)
+		return 0;
+	r = cloud_update_job(e, &ep, &job, reterr);
+	return r <= 0 || !str_eq(row->job, job.id) || row->attempt != job.attempt
+		       ? r
+		       : cloud_update_undo(e, ep.id, &row->reason, reterr);
 }
 
 static int resource_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -147,10 +159,8 @@ static int resource_over(struct engine *e, const struct cloud_row *row, struct e
 	int64_t up_us = row->present_us ? row->ended_us - row->present_us : 0;
 	int r = row->kind == CLOUD_ENDPOINT ? budget_settle(e, row, up_us, reterr) : 0;
 
-	if (r >= 0 && row->wanted && row->kind != CLOUD_ENDPOINT)
-		r = part_failed(e, row, reterr);
-	else if (r >= 0 && row->wanted)
-		r = cloud_endpoint_fail(e, row->endpoint, &row->reason, reterr);
+	if (r >= 0)
+		r = part_over(e, row, reterr);
 	return r < 0 ? r : gone_when_all_are(e, row->endpoint, reterr);
 }
 
@@ -165,7 +175,7 @@ static int plain_seen(struct engine *e, struct cloud_row *row, const json_t *ans
 	return 0;
 }
 
-static void failure_words(const struct cloud_row *row, struct reason *why)
+enum reason_code cloud_failure_code(const char *text)
 {
 	static const struct {
 		const char *part;
@@ -177,17 +187,11 @@ static void failure_words(const struct cloud_row *row, struct reason *why)
 		{"model data", REASON_DATA_MISSING},
 		{"ccess denied", REASON_ACCESS_DENIED},
 	};
-	const char *text = json_get_str(row->answer, "FailureReason", "");
-	enum reason_code code = REASON_CONTAINER_FAILED;
 
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (strstr(text, known[i].part)) {
-			code = known[i].code;
-			break;
-		}
-	}
-	reason_set(why, code, "endpoint %s failed: %s", row->name,
-		   text[0] ? text : "SageMaker gave no reason");
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strstr(text, known[i].part))
+			return known[i].code;
+	return REASON_CONTAINER_FAILED;
 }
 
 static int check_time(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -207,14 +211,16 @@ static int check_time(struct engine *e, const struct cloud_row *row, struct err 
 static int in_service(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	char job[ID_LEN];
 	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0 && !str_eq(cloud_config_used(row), cloud_config_wanted(row)))
 		return cloud_update_look(e, row, reterr);
 	if (r < 0 || (ep.state != ENDPOINT_CREATING && ep.state != ENDPOINT_UPDATING))
 		return r < 0 ? r : 0;
-	if (ep.state == ENDPOINT_UPDATING && !json_object_get(row->answer, CLOUD_TRIED_KEY))
-		return 0; /* its new config is not planned yet */
+	r = cloud_deploy_of(e, row, job, reterr);
+	if (r < 0 || (ep.state == ENDPOINT_UPDATING && str_eq(job, ep.job)))
+		return r; /* its new config is not planned yet */
 	return cloud_parity_begin(e, row, &ep, reterr);
 }
 
@@ -234,10 +240,13 @@ static json_t *keep_shown(const json_t *answer)
 static int endpoint_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
 			 struct err *reterr)
 {
-	json_t *kept = keep_shown(answer), *tried = json_object_get(row->answer, CLOUD_TRIED_KEY);
+	static const char *const notes[] = {CLOUD_TRIED_KEY, CLOUD_ASKED_KEY, CLOUD_PENDING_KEY};
+	bool settled = str_eq(json_get_str(answer, "EndpointStatus", ""), "InService");
+	json_t *kept = keep_shown(answer);
 
-	if (tried)
-		json_object_set(kept, CLOUD_TRIED_KEY, tried);
+	for (size_t i = 0; i < ARRAY_LEN(notes) - settled; i++)
+		if (json_object_get(row->answer, notes[i]))
+			json_object_set(kept, notes[i], json_object_get(row->answer, notes[i]));
 	json_decref(row->answer);
 	row->answer = kept;
 	str_copy(row->status, sizeof(row->status), json_get_str(answer, "EndpointStatus", ""));
@@ -246,7 +255,9 @@ static int endpoint_seen(struct engine *e, struct cloud_row *row, const json_t *
 
 static int endpoint_act(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
+	const char *text = json_get_str(row->answer, "FailureReason", "SageMaker gave no reason");
 	struct reason why;
+	int r;
 
 	if (row->state != CLOUD_PRESENT || !row->wanted)
 		return 0;
@@ -254,9 +265,17 @@ static int endpoint_act(struct engine *e, const struct cloud_row *row, struct er
 		return in_service(e, row, reterr);
 	if (str_eq(row->status, "Creating"))
 		return check_time(e, row, reterr);
-	if (!str_eq(row->status, "Failed"))
-		return 0;
-	failure_words(row, &why);
+	if (str_eq(row->status, "Failed")) {
+		reason_set(&why, cloud_failure_code(text), "endpoint %s failed: %s", row->name,
+			   text);
+	} else if (str_eq(row->status, "UpdateRollbackFailed")) {
+		reason_set(&why, cloud_failure_code(text),
+			   "SageMaker could neither update endpoint %s nor go back: %s", row->name,
+			   text);
+	} else {
+		r = cloud_update_late(e, row, reterr);
+		return r < 0 ? r : 0;
+	}
 	return cloud_endpoint_fail(e, row->endpoint, &why, reterr);
 }
 
@@ -274,8 +293,10 @@ static void stop_staging_after(struct engine *e, void *arg, bool committed)
 int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
 {
 	bool live;
-	int r = unwant_all(e, ep->id, &ep->reason, &live, reterr);
+	int r = cloud_update_drop(e, ep, &ep->reason, reterr);
 
+	if (r >= 0)
+		r = unwant_all(e, ep->id, &ep->reason, &live, reterr);
 	if (r < 0 || live)
 		return r;
 	if (ep->in_service_us || !execution_of_job(e, ep->job))
@@ -293,9 +314,17 @@ int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const st
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
+	struct reason gone;
 
-	if (r < 0)
+	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
+	if (r < 0 || !str_eq(ep.job, job->id)) { /* an update */
+		if (r >= 0 && ep.state == ENDPOINT_UPDATING)
+			return cloud_update_undo(e, ep.id, why, reterr);
+		reason_set(&gone, REASON_ENDPOINT_MISSING, "endpoint '%s' went during its update",
+			   json_get_str(job->spec, "endpoint", ""));
+		return cloud_update_end(e, job->id, STATE_FAILED, &gone, NULL, reterr);
+	}
 	if (ep.state == ENDPOINT_DELETING)
 		return gone_when_all_are(e, ep.id, reterr);
 	return cloud_endpoint_fail(e, ep.id, why, reterr);

@@ -167,9 +167,13 @@ static int failed(struct engine *e, struct cloud_row *row, const struct endpoint
 {
 	struct reason why;
 
-	row->tries++;
-	row->next_us = clock_now_us() + cloud_backoff_us(e, row->tries);
-	if (cc->call.kind == AWS_ERROR_MODEL || row->tries >= CLOUD_PARITY_TRIES) {
+	int tries = (int)json_get_int(row->answer, CLOUD_ASKED_KEY, 0);
+
+	/* Ours to wait for is not the model's fault. */
+	tries += cc->call.kind != AWS_ERROR_CREDENTIALS && cc->call.kind != AWS_ERROR_THROTTLED;
+	json_object_set_new(row->answer, CLOUD_ASKED_KEY, json_integer(tries));
+	row->next_us = clock_now_us() + cloud_backoff_us(e, tries);
+	if (cc->call.kind == AWS_ERROR_MODEL || tries >= CLOUD_PARITY_TRIES) {
 		reason_set(&why,
 			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
 							    : REASON_PREDICT_FAILED,

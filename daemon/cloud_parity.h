@@ -17,3 +17,5 @@ int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const stru
 /* cloud_endpoint.c; inside a turn. */
 int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
 			struct err *reterr) MUSTCHECK;
+/* What a FailureReason of an endpoint is about, by its words. */
+enum reason_code cloud_failure_code(const char *text);

@@ -185,7 +185,10 @@ static int plan_endpoint(struct engine *e, const struct job_row *job, const stru
 
 	if (r < 0)
 		return r;
-	update = ep.state == ENDPOINT_UPDATING;
+	update = ep.state == ENDPOINT_UPDATING && !str_eq(ep.job, job->id);
+	if (!update && (ep.state != ENDPOINT_CREATING || !str_eq(ep.job, job->id)))
+		return err_set(reterr, ERR_NOT_FOUND, "endpoint '%s' is %s", ep.name,
+			       endpoint_state_str(ep.state));
 	cloud_nonce_new(nonce);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		row_begin(&rows[i], kinds[i], job, at, ep.id, nonce);

@@ -85,8 +85,10 @@ static int want_config(struct engine *e, struct cloud_row *row, const char *conf
 		       struct err *reterr)
 {
 	json_object_set_new(row->request, CONFIG_KEY, json_string(config));
-	if (row->answer)
+	if (row->answer) {
 		json_object_del(row->answer, CLOUD_TRIED_KEY);
+		json_object_del(row->answer, CLOUD_ASKED_KEY);
+	}
 	row->next_us = 0;
 	turn_after(e, cloud_kick_after, NULL);
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
@@ -130,19 +132,6 @@ static int drop_others(struct engine *e, const struct cloud_rows *rows, const ch
 	return r;
 }
 
-static int end_job(struct engine *e, const char *id, enum job_state to, const struct reason *why,
-		   const json_t *outputs, struct err *reterr)
-{
-	OWN(job_row_done) struct job_row job = {0};
-	int r = store_job_get(e->store, id, &job, reterr);
-
-	if (r < 0 || !job_state_is_active(job.state))
-		return r < 0 ? r : 0;
-	if (to == STATE_FAILED && job.cancel_requested_us)
-		to = STATE_CANCELLED;
-	return job_finish(e, &job, to, why, outputs, reterr);
-}
-
 static int take_over(struct engine *e, const struct endpoint_row *ep, const struct job_row *job,
 		     const json_t *result, struct err *reterr)
 {
@@ -152,7 +141,8 @@ static int take_over(struct engine *e, const struct endpoint_row *ep, const stru
 
 	if (r >= 0)
 		r = store_endpoint_set_deploy(e->store, ep->id, job->id,
-					      json_get_str(spec, "model", ep->model), spec, reterr);
+					      json_get_str(spec, "model", ep->model), spec,
+					      endpoint_idle_us(e, spec), reterr);
 	if (r >= 0)
 		r = store_endpoint_set_result(e->store, ep->id, result, reterr);
 	if (r >= 0)
@@ -183,7 +173,7 @@ int cloud_update_done(struct engine *e, const struct cloud_row *row, const struc
 		r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
 	if (r >= 0)
 		r = drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
-	return r < 0 ? r : end_job(e, id, STATE_SUCCEEDED, &none, outputs, reterr);
+	return r < 0 ? r : cloud_update_end(e, id, STATE_SUCCEEDED, &none, outputs, reterr);
 }
 
 /* The config of the deploy that made the endpoint what it is. */
@@ -204,27 +194,50 @@ int cloud_update_undo(struct engine *e, const char *endpoint, const struct reaso
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(job_row_done) struct job_row job = {0};
 	const struct cloud_row *old;
 	struct cloud_row *row;
-	char job[ID_LEN];
 	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
 
+	if (r < 0 || ep.state != ENDPOINT_UPDATING)
+		return r < 0 ? r : 0;
+	r = cloud_update_job(e, &ep, &job, reterr);
 	if (r >= 0)
 		r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
 	if (r >= 0)
 		r = own_row(&rows, &row, reterr);
-	if (r >= 0)
-		r = cloud_deploy_of(e, row, job, reterr);
 	if (r < 0)
 		return r;
 	old = old_config(&rows, &ep);
-	if (old && !str_eq(old->name, cloud_config_wanted(row)))
+	if (!old)
+		return cloud_endpoint_fail(e, endpoint, why, reterr);
+	if (!str_eq(old->name, cloud_config_wanted(row)))
 		r = want_config(e, row, old->name, reterr);
-	if (r >= 0 && old)
+	if (r >= 0)
 		r = drop_others(e, &rows, old->name, why, reterr);
-	if (r >= 0 && ep.state == ENDPOINT_UPDATING)
+	if (r >= 0)
 		r = endpoint_move(e, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
-	return r < 0 ? r : end_job(e, job, STATE_FAILED, why, NULL, reterr);
+	return r < 0 ? r : cloud_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
+}
+
+/* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
+ * not what it should be. */
+static int cannot_have(struct engine *e, const struct cloud_row *row, enum reason_code code,
+		       const char *words, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason why;
+	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r < 0)
+		return r;
+	if (ep.state == ENDPOINT_UPDATING) {
+		reason_set(&why, code, "%s", words);
+		return cloud_update_undo(e, ep.id, &why, reterr);
+	}
+	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
+		   cloud_config_wanted(row), words);
+	return cloud_endpoint_fail(e, ep.id, &why, reterr);
 }
 
 /* ---- looking ---- */
@@ -238,30 +251,61 @@ static void update_after(struct engine *e, void *arg, bool committed)
 	free(arg);
 }
 
+int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
+	const struct cloud_row *config;
+	struct reason why;
+	char text[32];
+	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	if (r < 0 || ep.state != ENDPOINT_UPDATING)
+		return r < 0 ? r : 0;
+	config = config_named(&rows, cloud_config_wanted(row));
+	if (!config || str_eq(config->job, ep.job) || !config->present_us || !limit_us ||
+	    clock_now_us() - config->present_us < limit_us)
+		return 0;
+	reason_set(&why, REASON_TIMED_OUT, "endpoint %s is still %s, %s after its update began%s%s",
+		   row->name, row->status, duration_format(text, limit_us),
+		   row->reason.code ? ": " : "", row->reason.message);
+	r = cloud_update_undo(e, ep.id, &why, reterr);
+	return r < 0 ? r : 1;
+}
+
 int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
 	const char *wanted = cloud_config_wanted(row);
-	const char *tried = json_get_str(row->answer, CLOUD_TRIED_KEY, "");
 	const struct cloud_row *config;
-	struct reason why;
+	char words[REASON_MSG_MAX];
 	char *id;
 	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
-	config = config_named(&rows, wanted);
-	if (str_eq(tried, wanted)) { /* it was accepted, and the old one is back */
-		reason_set(&why, REASON_CONTAINER_FAILED,
-			   "SageMaker went back to the old configuration: %s",
-			   json_get_str(row->answer, "FailureReason", "it gave no reason"));
-		return cloud_update_undo(e, row->endpoint, &why, reterr);
+	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted)) {
+		snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
+			 json_get_str(row->answer, "FailureReason", "it gave no reason"));
+		return cannot_have(e, row, cloud_failure_code(words), words, reterr);
 	}
+	config = config_named(&rows, wanted);
 	if (!config || config->state != CLOUD_PRESENT)
 		return 0; /* not made yet */
+	r = cloud_update_late(e, row, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* From now on it may be in use, whatever becomes of the answer. */
+	json_object_set_new(row->answer, CLOUD_PENDING_KEY, json_string(wanted));
+	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
 	id = strdup(row->id);
-	if (!id)
-		return err_errno(reterr, ENOMEM, "update the endpoint");
+	if (r < 0 || !id) {
+		free(id);
+		return r < 0 ? r : err_errno(reterr, ENOMEM, "update the endpoint");
+	}
 	turn_after(e, update_after, id);
 	return 0;
 }
@@ -270,21 +314,24 @@ int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err 
 int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct aws_call *c,
 			  struct err *reterr)
 {
-	struct reason why;
+	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
+				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
+				: c->kind == AWS_ERROR_DENIED	? REASON_ACCESS_DENIED
+				: c->kind == AWS_ERROR_INVALID	? REASON_REFUSED
+								: REASON_NONE;
+	int r;
 
 	row->next_us = clock_now_us() + e->settings->aws.poll_us;
-	if (c->result == 0 || c->kind == AWS_ERROR_IN_PROGRESS) {
+	row->reason = (struct reason){0};
+	if (c->result == 0) {
 		if (!row->answer)
 			row->answer = json_object();
 		json_object_set_new(row->answer, CLOUD_TRIED_KEY,
-				    c->result == 0 ? json_string(cloud_config_wanted(row))
-						   : json_null());
+				    json_string(cloud_config_wanted(row)));
 		str_copy(row->status, sizeof(row->status), "Updating");
-	} else if (c->kind == AWS_ERROR_INVALID || c->kind == AWS_ERROR_QUOTA ||
-		   c->kind == AWS_ERROR_CAPACITY) {
-		reason_set(&why, c->kind == AWS_ERROR_QUOTA ? REASON_QUOTA : REASON_REFUSED, "%s",
-			   c->err.msg);
-		return cloud_update_undo(e, row->endpoint, &why, reterr);
+	} else {
+		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
 }

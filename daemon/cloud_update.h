@@ -4,7 +4,11 @@
 
 #include "daemon/cloud.h"
 
-#define CLOUD_TRIED_KEY "updating_to" /* in the row's answer: UpdateEndpoint took this config */
+/* Notes in the answer of the endpoint's row: the config that UpdateEndpoint took; the one that it
+ * was sent, until the endpoint is settled; how often the parity check got no answer. */
+#define CLOUD_TRIED_KEY	  "updating_to"
+#define CLOUD_PENDING_KEY "may_be_updating_to"
+#define CLOUD_ASKED_KEY	  "parity_tries"
 
 /* Names of configs: the one that the endpoint's row asks for, the one that describe said. */
 const char *cloud_config_wanted(const struct cloud_row *endpoint);
@@ -13,6 +17,12 @@ const char *cloud_config_used(const struct cloud_row *endpoint);
 int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_LEN],
 		    struct err *reterr) MUSTCHECK;
 
+/* The job that updates the endpoint: 1 and *ret; 0: none does. */
+int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
+		     struct err *reterr) MUSTCHECK;
+/* End an update's job, unless it has ended; a failure after a cancel is a cancel. */
+int cloud_update_end(struct engine *e, const char *job, enum job_state to, const struct reason *why,
+		     const json_t *outputs, struct err *reterr) MUSTCHECK;
 /* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.
  */
 int cloud_update_begin(struct engine *e, const struct job_row *job, const struct endpoint_row *ep,
@@ -28,6 +38,13 @@ int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct 
 /* The new one is in use and has passed its check: the old model and config go. */
 int cloud_update_done(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		      const json_t *result, struct err *reterr) MUSTCHECK;
-/* Back to what it was; the update's job fails (or is cancelled). */
+/* It takes longer than an endpoint may: 1, it is undone; 0: it does not. */
+int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err *reterr) MUSTCHECK;
+/* The endpoint goes: what updates it ends. */
+int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
+		      struct err *reterr) MUSTCHECK;
+/* A stop was asked for of a deploy job that has made no endpoint. */
+int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+/* Back to what it was; the update's job fails (or is cancelled). Nothing when none is under way. */
 int cloud_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
 		      struct err *reterr) MUSTCHECK;

@@ -11,8 +11,9 @@
 /* Inside a turn. */
 int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr) MUSTCHECK;
-/* The lease's length of a deploy's spec. */
+/* The lease's length, and its idle time, of a deploy's spec. */
 int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec);
+int64_t endpoint_idle_us(const struct engine *e, const json_t *spec); /* 0: none */
 /* It answers: in service, its deploy job succeeds. `result` may be NULL. */
 int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr) MUSTCHECK;
 /* Nothing is left of it: deleted or failed; its open deploy and delete-endpoint jobs end. */

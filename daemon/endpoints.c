@@ -50,6 +50,12 @@ int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec)
 			   e->settings->lease_ttl_default_us);
 }
 
+int64_t endpoint_idle_us(const struct engine *e, const json_t *spec)
+{
+	return duration_of(json_object_get(spec, "lease"), "idle",
+			   e->settings->lease_idle_default_us);
+}
+
 enum {
 	MAKES_A_NEW_ONE,
 	UPDATES,
@@ -75,15 +81,13 @@ static int update_existing(struct engine *e, const struct job_row *job, const js
 int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr)
 {
-	const struct settings *set = e->settings;
-	const json_t *lease = json_object_get(spec, "lease");
 	struct endpoint_row ep = {
 		.target = job_runs_at(job->kind, job->target),
 		.state = ENDPOINT_CREATING,
 		.wanted = true,
 		.spec = (json_t *)spec, /* borrowed by the insert */
 		.lease_ttl_us = endpoint_ttl_us(e, spec),
-		.lease_idle_us = duration_of(lease, "idle", set->lease_idle_default_us),
+		.lease_idle_us = endpoint_idle_us(e, spec),
 		.created_us = clock_now_us(),
 	};
 	struct reason why;

@@ -261,7 +261,7 @@ int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, i
 			     struct err *reterr) MUSTCHECK;
 /* Another deploy job has updated it. No event: part of a state change. */
 int store_endpoint_set_deploy(struct store *st, const char *id, const char *job, const char *model,
-			      const json_t *spec, struct err *reterr) MUSTCHECK;
+			      const json_t *spec, int64_t idle_us, struct err *reterr) MUSTCHECK;
 int store_endpoint_set_result(struct store *st, const char *id, const json_t *result,
 			      struct err *reterr) MUSTCHECK;
 /* Jobs of the endpoint's run, other than the deploy itself, that refer to it and are not final. */

@@ -234,13 +234,15 @@ int store_endpoint_set_result(struct store *st, const char *id, const json_t *re
 }
 
 int store_endpoint_set_deploy(struct store *st, const char *id, const char *job, const char *model,
-			      const json_t *spec, struct err *reterr)
+			      const json_t *spec, int64_t idle_us, struct err *reterr)
 {
-	int r = run_on_row(st, "endpoint", id,
-			   "UPDATE endpoints SET job = ?1, model = ?2, spec = ?3, "
-			   "run = (SELECT run FROM jobs WHERE id = ?1) WHERE id = ?4",
-			   DB_ARGS(DB_TEXT(job), DB_TEXT(model), DB_JSON(spec), DB_TEXT(id)),
-			   reterr);
+	int r = run_on_row(
+		st, "endpoint", id,
+		"UPDATE endpoints SET job = ?1, model = ?2, spec = ?3, "
+		"lease_idle_us = ?5, "
+		"run = (SELECT run FROM jobs WHERE id = ?1) WHERE id = ?4",
+		DB_ARGS(DB_TEXT(job), DB_TEXT(model), DB_JSON(spec), DB_TEXT(id), DB_INT(idle_us)),
+		reterr);
 
 	return r < 0 ? r : 0;
 }

@@ -5,6 +5,7 @@ import json
 import tarfile
 
 import pytest
+import requests
 from fake_aws import FakeAws, live_in
 from trainyardd import BUILD, Daemon, wait_for
 
@@ -68,6 +69,40 @@ class Cloud:
         sagemaker = {"instance_type": "ml.m5.xlarge", **more.pop("sagemaker", {})}
         return {"name": name, "kind": "deploy", "target": "sagemaker", "model": model,
                 "endpoint": endpoint, "lease": {"ttl": "10m"}, "sagemaker": sagemaker, **more}
+
+    def update(self, model=f"s3://{BUCKET}/model.tar.gz", **more):
+        """The id of a run that gives the endpoint another model."""
+        return self.run(self.deploy(model, on_existing="update", **more))
+
+    def endpoint(self, name="imdb"):
+        return self.daemon.get(f"/v1/endpoints/{name}")
+
+    def in_service(self, *jobs, **more):
+        """A run whose endpoint imdb is in service."""
+        run = self.run(self.deploy(self.put_model(), **more), *jobs)
+        job = self.ended(run, "deploy")
+        assert job["state"] == "succeeded", words(job)
+        return run
+
+    def is_called(self, operation, status=None, times=1):
+        """Until the fake has got the call so often (with that status)."""
+        wait_for(f"{times} {operation}", lambda: len(
+            [c for c in self.fake.calls(operation) if status in (None, c["status"])]) >= times)
+
+    def rule_strikes(self):
+        """Until the first rule has struck."""
+        wait_for("the trouble", lambda: self.fake.admin("GET", "rules")["items"][0]["hits"])
+
+    def ask(self, body, name="imdb", **headers):
+        return requests.post(f"{self.daemon.url}/v1/endpoints/{name}/invocations", data=body,
+                             headers={k.replace("_", "-"): v for k, v in headers.items()},
+                             timeout=60)
+
+    def delete(self, name="imdb"):
+        """Delete it; everything is gone then."""
+        assert self.daemon.ask("DELETE", f"/v1/endpoints/{name}").status_code == 202
+        wait_for("its end", lambda: self.endpoint(name)["state"] == "deleted")
+        self.nothing_is_left()
 
     def run(self, *jobs):
         return self.daemon.submit(list(jobs))["id"]

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""An endpoint on SageMaker gets another model (on_existing: update): it answers all the time, and
+whatever goes wrong on the way, it is what it was before or gone, and nothing else is left."""
+import json
+
+import pytest
+from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
+from trainyardd import wait_for
+
+PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})
+
+
+def names(live, *kinds):
+    return {name for kind, name in live if kind in kinds}
+
+
+def put_second(cloud):  # noqa: F811
+    """Another model, with samples that it was asked when it was trained."""
+    cloud.fake.client("s3").put_object(Bucket=BUCKET, Key="second.tar.gz", Body=archive(
+        {"config.json": "{}", "parity.json": PARITY}))
+    return f"s3://{BUCKET}/second.tar.gz"
+
+
+def used_config(cloud):  # noqa: F811
+    client = cloud.fake.client("sagemaker")
+    [name] = names(cloud.live(), "endpoint")
+    return client.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+
+
+def is_as_before(cloud, old):  # noqa: F811
+    """In service with what it had; of the update nothing is left."""
+    wait_for("the new ones to go", lambda: set(cloud.live()) == set(old), 30)
+    assert cloud.endpoint()["state"] == "in_service"
+    assert used_config(cloud) in names(old, "endpoint_config")
+    assert not cloud.fake.admin("GET", "resources")["violations"]
+    assert cloud.ask('{"inputs": "I love it"}').status_code == 200
+    cloud.delete()
+
+
+def is_the_new_one(cloud, old):  # noqa: F811
+    wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+    live = cloud.live()
+    assert names(live, "endpoint") == names(old, "endpoint")
+    assert not names(live, "model", "endpoint_config") & names(old, "model", "endpoint_config")
+    assert used_config(cloud) in names(live, "endpoint_config")
+    assert cloud.endpoint()["state"] == "in_service"
+    cloud.delete()
+
+
+def fails(cloud, run, code, part=""):  # noqa: F811
+    job = cloud.ended(run, "deploy")
+    assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
+    assert part in job["reason"]["message"], words(job)
+    return job
+
+
+def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    before = float(cloud.endpoint()["cost"]["reserved_usd"])
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update(lease={"ttl": "20m", "idle": "15m"})
+    cloud.is_called("UpdateEndpoint", 200)
+    assert cloud.endpoint()["state"] == "updating"
+    assert cloud.ask('{"inputs": "I love it"}').status_code == 200
+    assert float(cloud.endpoint()["cost"]["reserved_usd"]) > before
+    cloud.fake.admin("DELETE", "scenarios")
+    job = cloud.ended(run, "deploy")
+    assert job["state"] == "succeeded", words(job)
+    end = cloud.endpoint()
+    assert (end["lease"]["ttl"], end["lease"]["idle"]) == ("20m", "15m")
+    assert (end["job"], end["run"]) == (job["id"], run)
+    is_the_new_one(cloud, old)
+    assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
+
+
+def test_none_there_is_a_plain_deploy(cloud):  # noqa: F811
+    cloud.start()
+    cloud.put_model()
+    job = cloud.ended(cloud.update(), "deploy")
+    assert job["state"] == "succeeded", words(job)
+    assert not cloud.fake.calls("UpdateEndpoint")
+    cloud.delete()
+
+
+def test_model_that_answers_wrongly_is_taken_back(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.scenario(kind="endpoint", wrong_answers=True)
+    fails(cloud, cloud.update(put_second(cloud)), "parity_failed", "I love it")
+    cloud.is_called("UpdateEndpoint", 200, times=2)
+    is_as_before(cloud, old)
+
+
+def test_model_that_cannot_be_taken_back(cloud):  # noqa: F811
+    """What runs is neither checked nor wanted: it goes."""
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.scenario(kind="endpoint", wrong_answers=True)
+    cloud.fake.rule("UpdateEndpoint", "error", after=1, times=0, code="ValidationException",
+                    message="no way back", status=400)
+    fails(cloud, cloud.update(put_second(cloud)), "parity_failed")
+    wait_for("its end", lambda: cloud.endpoint()["state"] == "failed")
+    assert "no way back" in cloud.endpoint()["reason"]["message"]
+    cloud.nothing_is_left()
+
+
+def test_rollback_that_fails(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.scenario(kind="endpoint", update_fail="health_check", rollback_fail=True)
+    fails(cloud, cloud.update(), "health_check_failed", "could neither update endpoint")
+    wait_for("its end", lambda: cloud.endpoint()["state"] == "failed")
+    cloud.nothing_is_left()
+
+
+@pytest.mark.parametrize("operation, do, code", [
+    ("UpdateEndpoint", "access_denied", "access_denied"),
+    ("CreateModel", "access_denied", "access_denied"),
+    ("CreateEndpointConfig", "access_denied", "access_denied"),
+    ("InvokeEndpoint", "model_error", "container_failed"),
+])
+def test_refusals(cloud, operation, do, code):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule(operation, do, times=1)
+    fails(cloud, cloud.update(put_second(cloud)), code)
+    is_as_before(cloud, old)
+
+
+def test_refused_after_an_unclear_try(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule("CreateModel", "drop_before", times=1)
+    cloud.fake.rule("CreateModel", "access_denied", times=0)
+    fails(cloud, cloud.update(), "access_denied")
+    is_as_before(cloud, old)
+
+
+def test_no_quota_is_waited_for(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule("UpdateEndpoint", "quota", times=1)
+    job = cloud.ended(cloud.update(), "deploy")
+    assert (job["state"], job["attempt"]) == ("succeeded", 2), words(job)
+    is_the_new_one(cloud, old)
+
+
+def test_model_that_is_not_there(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    job = cloud.ended(cloud.update(f"s3://{BUCKET}/nothing.tar.gz"), "deploy")
+    assert job["state"] == "failed" and "nothing.tar.gz" in job["reason"]["message"], words(job)
+    is_as_before(cloud, old)
+
+
+def test_reply_that_is_lost(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule("UpdateEndpoint", "drop_after", times=1)
+    job = cloud.ended(cloud.update(), "deploy")
+    assert job["state"] == "succeeded", words(job)
+    is_the_new_one(cloud, old)
+
+
+def test_stuck(cloud):  # noqa: F811
+    cloud.start("endpoint_timeout = 1s\n")
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    fails(cloud, cloud.update(), "timed_out", "is still Updating, 1s after its update began")
+    assert cloud.endpoint()["state"] == "in_service"
+    cloud.fake.admin("DELETE", "scenarios")
+    is_as_before(cloud, old)
+
+
+def test_cancelled_while_it_is_staged(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule("GetObject", "hang", times=0)
+    run = cloud.update(put_second(cloud))
+    cloud.rule_strikes()
+    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
+    assert cloud.ended(run, "deploy")["state"] == "cancelled"
+    cloud.fake.admin("DELETE", "rules")
+    is_as_before(cloud, old)
+
+
+def test_cancelled_while_it_updates(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
+    assert cloud.ended(run, "deploy")["state"] == "cancelled"
+    cloud.fake.admin("DELETE", "scenarios")
+    is_as_before(cloud, old)
+
+
+@pytest.mark.parametrize("operation, do", [
+    ("CreateModel", "hang"), ("CreateEndpointConfig", "hang_after"), ("UpdateEndpoint", "hang"),
+    ("UpdateEndpoint", "hang_after"), ("InvokeEndpoint", "hang"), ("DeleteEndpointConfig", "hang"),
+])
+def test_killed(cloud, operation, do):  # noqa: F811
+    """The daemon dies while it waits for the answer to this call."""
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule(operation, do, times=1)
+    run = cloud.update(put_second(cloud))
+    cloud.rule_strikes()
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    job = cloud.ended(run, "deploy")
+    assert job["state"] == "succeeded", words(job)
+    is_the_new_one(cloud, old)
+
+
+def test_two_at_once(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    first = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    fails(cloud, cloud.update(), "endpoint_taken", "endpoint 'imdb' is updating")
+    cloud.fake.admin("DELETE", "scenarios")
+    assert cloud.ended(first, "deploy")["state"] == "succeeded"
+    is_the_new_one(cloud, old)
+
+
+def test_deleted_while_it_is_staged(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("GetObject", "hang", times=0)
+    run = cloud.update(put_second(cloud))
+    cloud.rule_strikes()
+    cloud.delete()
+    fails(cloud, run, "endpoint_missing", "endpoint 'imdb' went during its update")
+
+
+def test_deleted_while_it_updates(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    assert cloud.daemon.ask("DELETE", "/v1/endpoints/imdb").status_code == 202
+    fails(cloud, run, "deleted_by_user", "endpoint 'imdb' went during its update")
+    cloud.is_called("DeleteEndpoint", 400)
+    cloud.fake.admin("DELETE", "scenarios")
+    wait_for("its end", lambda: cloud.endpoint()["state"] == "deleted")
+    cloud.nothing_is_left()
+
+
+def test_deleted_outside_while_it_updates(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    [name] = names(cloud.live(), "endpoint")
+    cloud.fake.rule("CreateModel", "throttle", times=0)
+    run = cloud.update()
+    cloud.is_called("CreateModel")
+    cloud.fake.client("sagemaker").delete_endpoint(EndpointName=name)
+    fails(cloud, run, "killed", "deleted it outside Trainyard")
+    cloud.fake.admin("DELETE", "rules")
+    cloud.nothing_is_left()
