@@ -66,6 +66,8 @@ static int result_of(const struct aws_call *c)
 
 	if (c->result == 0 || (c->status >= 400 && c->status < 500 && refused))
 		return 0;
+	if (c->kind == AWS_ERROR_DENIED || c->kind == AWS_ERROR_CREDENTIALS)
+		return -ERR_UNAVAILABLE; /* it is the daemon that may not, whoever asks */
 	return c->status == 429 && c->kind == AWS_ERROR_TRANSIENT ? -ERR_CONFLICT : c->result;
 }
 

@@ -4,9 +4,11 @@ import io
 import json
 import tarfile
 
+import boto3
 import pytest
 import requests
-from fake_aws import FakeAws, live_in
+from botocore.config import Config
+from fake_aws import REGION, FakeAws, live_in
 from trainyardd import BUILD, Daemon, wait_for
 
 BUCKET = "our-models"
@@ -167,6 +169,13 @@ def cloud(tmp_path, account):
         yield world
     finally:
         world.close()
+
+
+def runtime(cloud):
+    """boto3's client of SageMaker's runtime, at the daemon."""
+    return boto3.client("sagemaker-runtime", region_name=REGION, endpoint_url=cloud.daemon.url,
+                        aws_access_key_id="any", aws_secret_access_key="any",
+                        config=Config(retries={"max_attempts": 0}))
 
 
 def words(job):

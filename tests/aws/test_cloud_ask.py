@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Requests to an endpoint on SageMaker through the daemon, on its own path and on SageMaker's."""
+import json
+
+import pytest
+from aws_server import Answer, Server
+from botocore.exceptions import ClientError
+from cloud_rig import account, cloud, runtime, words  # noqa: F401
+from trainyardd import wait_for
+
+BODY_MAX = 6291456
+LOVE = '{"inputs": "I love it"}'
+
+
+@pytest.fixture
+def container(cloud):  # noqa: F811
+    """What SageMaker's runtime gets and answers, in place of the fake's; an endpoint is there."""
+    server = Server(lambda request: Answer(
+        body='[{"label": "positive", "score": 0.9}]',
+        headers={"Content-Type": request.headers.get("accept", "")}))
+    cloud.start(environment={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url})
+    cloud.in_service()
+    yield server
+    server.close()
+
+
+def test_types_pass_through(cloud, container):  # noqa: F811
+    answer = cloud.ask("a,b\n", Content_Type="text/csv", Accept="application/jsonlines")
+    assert answer.status_code == 200 and answer.json()[0]["label"] == "positive"
+    assert answer.headers["Content-Type"] == "application/jsonlines"
+    request = container.requests[-1]
+    [name] = [name for kind, name in cloud.live() if kind == "endpoint"]
+    assert request.target == f"/endpoints/{name}/invocations"
+    assert request.headers["content-type"] == "text/csv"
+    assert request.headers["accept"] == "application/jsonlines"
+    assert request.body == b"a,b\n"
+    assert request.credential()[2:4] == ["us-east-1", "sagemaker"]
+
+
+@pytest.mark.parametrize("path", ["/v1/endpoints/imdb/invocations", "/endpoints/imdb/invocations"])
+@pytest.mark.parametrize("body, sent", [
+    ({"inputs": "a"}, {"inputs": "a", "parameters": {"truncation": True}}),
+    ({"inputs": ["a", "b"], "parameters": {"top_k": 2}},
+     {"inputs": ["a", "b"], "parameters": {"top_k": 2, "truncation": True}}),
+    ({"inputs": "a", "parameters": {"truncation": False}},
+     {"inputs": "a", "parameters": {"truncation": False}}),
+    ({"inputs": "a", "parameters": None}, {"inputs": "a", "parameters": None}),
+    ({"text": "a"}, {"text": "a"}),
+    ([{"inputs": "a"}], [{"inputs": "a"}]),
+])
+def test_long_texts_are_cut(cloud, container, path, body, sent):  # noqa: F811
+    answer = cloud.daemon.ask("POST", path, body)
+    assert answer.status_code == 200, answer.text
+    assert json.loads(container.requests[-1].body) == sent
+
+
+@pytest.mark.parametrize("kind, changed", [
+    ("application/json; charset=utf-8", True), ("Application/JSON", True),
+    ("application/jsonlines", False), ("application/json-seq", False), ("text/plain", False),
+])
+def test_other_types_are_not_touched(cloud, container, kind, changed):  # noqa: F811
+    assert cloud.ask(LOVE, Content_Type=kind).status_code == 200
+    assert (container.requests[-1].body != LOVE.encode()) == changed
+
+
+def test_no_json_passes_as_it_is(cloud, container):  # noqa: F811
+    for body in ('{"inputs": ', "", "null"):
+        assert cloud.ask(body, Content_Type="application/json").status_code == 200
+        assert container.requests[-1].body == body.encode()
+
+
+def body_of(size):
+    frame = len('{"inputs":""}')
+    return json.dumps({"inputs": "x" * (size - frame)}, separators=(",", ":"))
+
+
+def test_largest_body(cloud):  # noqa: F811
+    """It passes as it came: with one more parameter it would be too large."""
+    cloud.start()
+    cloud.in_service()
+    body = body_of(BODY_MAX)
+    assert len(body) == BODY_MAX
+    answer = cloud.ask(body, Content_Type="application/json")
+    assert answer.status_code == 200, answer.text
+    asked = len(cloud.fake.calls("InvokeEndpoint"))
+    for path, status in (("/v1/endpoints/imdb/invocations", 413),
+                         ("/endpoints/imdb/invocations", 400)):
+        refused = cloud.daemon.ask("POST", path, data=body + " ")
+        assert refused.status_code == status, refused.text
+        assert f"larger than {BODY_MAX} bytes" in refused.text
+    assert len(cloud.fake.calls("InvokeEndpoint")) == asked
+
+
+def test_errors_of_the_container(cloud):  # noqa: F811
+    """On our path as the container gave them, on SageMaker's as SageMaker does."""
+    cloud.start()
+    cloud.in_service()
+    answer = cloud.ask('{"inputs": 5}', Content_Type="application/json")
+    assert answer.status_code == 400
+    assert "text input must be of type" in answer.json()["message"]
+    with pytest.raises(ClientError) as failed:
+        runtime(cloud).invoke_endpoint(EndpointName="imdb", Body='{"inputs": 5}',
+                                       ContentType="application/json")
+    said = failed.value.response
+    assert (said["Error"]["Code"], said["OriginalStatusCode"]) == ("ModelError", 400)
+    assert "text input must be of type" in said["OriginalMessage"]
+
+
+@pytest.mark.parametrize("do, ours, code", [
+    ("model_not_ready", 409, "ModelNotReadyException"),
+    ("access_denied", 503, None),
+    ("throttle", 503, None),
+])
+def test_errors_of_the_service(cloud, do, ours, code):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("InvokeEndpoint", do, times=0)
+    answer = cloud.ask(LOVE, Content_Type="application/json")
+    assert answer.status_code == ours, answer.text
+    assert answer.json()["detail"]
+    if code:
+        with pytest.raises(ClientError) as failed:
+            runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE)
+        assert failed.value.response["Error"]["Code"] == code
+    cloud.fake.admin("DELETE", "rules")
+    assert cloud.ask(LOVE, Content_Type="application/json").status_code == 200
+
+
+def test_gone_outside(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("InvokeEndpoint", "error", times=0, status=400, code="ValidationError",
+                    message="Endpoint x of account 123456789012 not found.")
+    assert cloud.ask(LOVE, Content_Type="application/json").status_code == 404
+    with pytest.raises(ClientError) as failed:
+        runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE)
+    assert failed.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_not_in_service(cloud):  # noqa: F811
+    cloud.fake.scenario(kind="endpoint", hold="Creating")
+    cloud.start()
+    cloud.run(cloud.deploy(cloud.put_model()))
+    cloud.is_called("CreateEndpoint", 200)
+    answer = cloud.ask(LOVE)
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "endpoint 'imdb' is creating, not in service"
+    with pytest.raises(ClientError) as failed:
+        runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE)
+    assert failed.value.response["Error"]["Code"] == "ModelNotReadyException"
+    cloud.fake.admin("DELETE", "scenarios")
+    wait_for("it to be in service", lambda: cloud.endpoint()["state"] == "in_service")
+    cloud.delete()
+    assert cloud.ask(LOVE).status_code == 404
+
+
+def predict(endpoint="${deploy.endpoint}", **more):
+    return {"name": "ask", "kind": "predict", "endpoint": endpoint, "inputs": ["I love it", "b"],
+            **more}
+
+
+def test_predict_job(cloud):  # noqa: F811
+    cloud.start()
+    run = cloud.in_service(predict())
+    job = cloud.ended(run, "ask")
+    assert job["state"] == "succeeded", words(job)
+    answers = job["outputs"]["predictions"]
+    assert len(answers) == 2 and all(0 <= a["score"] <= 1 for a in answers)
+
+
+def test_predict_job_is_told_the_containers_words(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
+    job = cloud.ended(cloud.run(predict("imdb")), "ask")
+    assert (job["state"], job["reason"]["code"]) == ("failed", "predict_failed"), words(job)
+    assert job["reason"]["message"].startswith("endpoint 'imdb' answered 500: ")
+
+
+def test_predict_job_waits_until_it_is_ready(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("InvokeEndpoint", "model_not_ready", times=2)
+    job = cloud.ended(cloud.run(predict("imdb")), "ask")
+    assert job["state"] == "succeeded", words(job)
+
+
+def test_predict_job_without_endpoint(cloud):  # noqa: F811
+    cloud.start()
+    job = cloud.ended(cloud.run(predict("imdb")), "ask")
+    assert (job["state"], job["reason"]["code"]) == ("failed", "endpoint_missing"), words(job)
+
+
+def test_predict_job_over_a_kill(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("InvokeEndpoint", "hang", times=1)
+    run = cloud.run(predict("imdb"))
+    cloud.rule_strikes()
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    assert cloud.ended(run, "ask")["state"] == "succeeded"

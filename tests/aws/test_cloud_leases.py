@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""What ends an endpoint on SageMaker besides a wish: its lease, idleness; and that an end once begun
+is carried through, over restarts and refusals."""
+import datetime
+import time
+
+import pytest
+from cloud_rig import account, cloud, words  # noqa: F401
+from trainyardd import wait_for
+
+MONEY = "[money]\njob_max = 0.1\n"
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def moved(cloud, to):  # noqa: F811
+    """When the endpoint came into this state."""
+    return next(seconds(event["at"]) for event in cloud.daemon.events()
+                if event["kind"] == "endpoint_state" and event["to"] == to)
+
+
+def is_over(cloud, code, state="deleted"):  # noqa: F811
+    wait_for("its end", lambda: cloud.endpoint()["state"] == state)
+    assert cloud.endpoint()["reason"]["code"] == code, cloud.endpoint()["reason"]
+    cloud.nothing_is_left()
+
+
+def test_idle(cloud):  # noqa: F811
+    """Requests through the daemon count."""
+    cloud.start()
+    cloud.in_service(lease={"ttl": "10m", "idle": "2s"})
+    came, last = seconds(cloud.endpoint()["in_service_at"]), 0
+    while last < came + 3:
+        time.sleep(0.3)
+        answer = cloud.ask('{"inputs": "I love it"}')
+        if answer.status_code != 200:
+            break
+        last = time.time()
+    is_over(cloud, "idle")
+    assert moved(cloud, "deleting") >= last + 1.5
+    assert "nobody asked it anything for 2s" in cloud.endpoint()["reason"]["message"]
+
+
+def test_renewal_costs(cloud):  # noqa: F811
+    cloud.start(MONEY)
+    cloud.in_service(lease={"ttl": "5m"})
+    before = cloud.endpoint()
+    answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "20m"})
+    assert answer.status_code == 200, answer.text
+    after = cloud.endpoint()
+    assert after["lease"]["ttl"] == "20m"
+    assert after["lease"]["expires_at"] > before["lease"]["expires_at"]
+    reserved = float(after["cost"]["reserved_usd"])
+    assert reserved > float(before["cost"]["reserved_usd"])
+    refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "1d"})
+    assert refused.status_code == 409, refused.text
+    assert "money.job_max" in refused.json()["detail"]
+    assert float(cloud.endpoint()["cost"]["reserved_usd"]) == reserved
+    assert cloud.endpoint()["lease"] == after["lease"]
+    cloud.delete()
+    assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
+
+
+def test_renewal_beyond_the_longest(cloud):  # noqa: F811
+    cloud.start("[lease]\nttl_max = 1h\n")
+    cloud.in_service()
+    refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "2h"})
+    assert refused.status_code in (400, 422), refused.text
+    assert "longer than the greatest allowed, 1h" in refused.text
+    cloud.delete()
+
+
+def test_renewed_before_it_is_in_service(cloud):  # noqa: F811
+    cloud.fake.scenario(kind="endpoint", hold="Creating")
+    cloud.start()
+    run = cloud.run(cloud.deploy(cloud.put_model(), lease={"ttl": "2s"}))
+    cloud.is_called("CreateEndpoint", 200)
+    answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "20m"})
+    assert answer.status_code == 200, answer.text
+    cloud.fake.admin("DELETE", "scenarios")
+    assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    lease, came = cloud.endpoint()["lease"], cloud.endpoint()["in_service_at"]
+    assert lease["ttl"] == "20m"
+    assert abs(seconds(lease["expires_at"]) - seconds(came) - 1200) < 1
+    cloud.delete()
+
+
+def test_there_is_always_a_lease(cloud):  # noqa: F811
+    cloud.start("[lease]\nttl_default = 2s\n")
+    cloud.in_service(lease={})
+    assert cloud.endpoint()["lease"]["ttl"] == "2s"
+    is_over(cloud, "lease_expired")
+    job = cloud.deploy("s3://our-models/model.tar.gz")
+    for ttl in ("none", "0s", "0", "", None, 0):
+        answer = cloud.daemon.ask("POST", "/v1/runs", {
+            "name": "test", "jobs": [{**job, "lease": {"ttl": ttl}}]})
+        assert answer.status_code == 422, (ttl, answer.text)
+        assert "/jobs/0/lease/ttl" in answer.text
+
+
+def test_needed_endpoint_outlives_its_lease(cloud):  # noqa: F811
+    cloud.start()
+    run = cloud.in_service(
+        {"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}", "inputs": "I love it",
+         "held": True}, lease={"ttl": "1s"})
+    until = seconds(cloud.endpoint()["lease"]["expires_at"])
+    wait_for("the lease's end and more", lambda: time.time() > until + 2.5)
+    assert cloud.endpoint()["state"] == "in_service"
+    cloud.daemon.ask("POST", f"/v1/jobs/{cloud.daemon.job(run, 'ask')['id']}/release")
+    ask = cloud.ended(run, "ask")
+    assert ask["state"] == "succeeded", words(ask)
+    is_over(cloud, "lease_expired")
+
+
+def test_restart_while_it_is_creating(cloud):  # noqa: F811
+    cloud.fake.scenario(kind="endpoint", hold="Creating")
+    cloud.start()
+    run = cloud.run(cloud.deploy(cloud.put_model()))
+    cloud.is_called("CreateEndpoint", 200)
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    assert cloud.endpoint()["state"] == "creating"
+    cloud.fake.admin("DELETE", "scenarios")
+    assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    assert len(cloud.fake.calls("CreateEndpoint")) == 1
+    cloud.delete()
+
+
+@pytest.mark.parametrize("moment", ["asked for", "Deleting"])
+def test_restart_while_it_is_deleted(cloud, moment):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    if moment == "Deleting":
+        cloud.fake.scenario(kind="endpoint", hold="Deleting")
+    else:
+        cloud.fake.rule("DeleteEndpoint", "hang", times=1)
+    cloud.daemon.ask("DELETE", "/v1/endpoints/imdb")
+    if moment == "Deleting":
+        cloud.is_called("DeleteEndpoint", 200)
+    else:
+        cloud.rule_strikes()
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    assert cloud.endpoint()["state"] == "deleting"
+    cloud.fake.admin("DELETE", "scenarios")
+    is_over(cloud, "deleted_by_user")
+
+
+def test_lease_that_ends_while_nobody_is_there(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service(lease={"ttl": "1s"})
+    until = seconds(cloud.endpoint()["lease"]["expires_at"])
+    cloud.daemon.stop()
+    wait_for("the lease's end", lambda: time.time() > until)
+    cloud.daemon.start()
+    is_over(cloud, "lease_expired")
+
+
+@pytest.mark.parametrize("operation", ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"])
+def test_no_right_to_delete(cloud, operation):  # noqa: F811
+    """It goes on trying, and says so."""
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule(operation, "access_denied", times=0)
+    cloud.daemon.ask("DELETE", "/v1/endpoints/imdb")
+    cloud.is_called(operation, times=3)
+    now = cloud.endpoint()
+    assert now["state"] == "deleting"
+    said = [part["reason"] for part in now["sagemaker"]["resources"]
+            if part["reason"] and part["reason"]["code"] == "access_denied"]
+    assert said and f"sagemaker:{operation}" in said[0]["message"], now["sagemaker"]
+    again = cloud.daemon.ask("DELETE", "/v1/endpoints/imdb")
+    assert again.status_code == 202, again.text
+    cloud.fake.admin("DELETE", "rules")
+    is_over(cloud, "deleted_by_user")
+
+
+def test_delete_is_asked_for_again_when_nothing_came_of_it(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    cloud.fake.rule("DeleteEndpoint", "error_500", times=3)
+    cloud.daemon.ask("DELETE", "/v1/endpoints/imdb")
+    is_over(cloud, "deleted_by_user")
