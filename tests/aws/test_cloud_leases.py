@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What ends an endpoint on SageMaker besides a wish: its lease, idleness; and that an end once begun
-is carried through, over restarts and refusals."""
+"""What ends an endpoint on SageMaker besides a wish: its lease, idleness; an end once begun is
+carried through, over restarts and refusals."""
 import datetime
 import time
 

@@ -8,7 +8,7 @@ from tree import ROOT
 
 OPERATION = re.compile(r'"((?:Create|Describe|Update|Stop|Delete|Invoke|List|Get|Head|Put|Upload|'
                        r'Abort|Complete)[A-Z][A-Za-z0-9]*)"')
-NOT_CALLS = {"CreateDate"}  # of answers
+NOT_CALLS = {"CreateDate", "UpdateRollbackFailed"}  # of answers
 NO_PERMISSION = {"GetCallerIdentity"}
 ALSO_NEEDED = {"AddTags", "PassRole"}  # by the Create calls
 LISTS = {"ListModels", "ListEndpointConfigs", "ListEndpoints"}  # to look for what was lost
