@@ -141,7 +141,8 @@ static int created(struct engine *e, struct cloud_row *row, const struct cloud_c
 		return present(e, row, reterr);
 	}
 	if (c->kind == AWS_ERROR_EXISTS) { /* ours, or not: its tags tell */
-		row->next_us = 0;
+		/* Not found then, and here again: not at once, it takes a while to be seen. */
+		row->next_us = row->tries ? clock_now_us() + cloud_backoff_us(e, row->tries) : 0;
 		row->tries++;
 		turn_after(e, cloud_kick_after, NULL);
 		return store_cloud_update(e->store, row, clock_now_us(), reterr);

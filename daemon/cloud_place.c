@@ -267,7 +267,7 @@ bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *w
 			row = &rows.rows[i];
 	if (!row)
 		return false;
-	if (row->reason.code != REASON_NONE)
+	if (row->wanted && row->reason.code != REASON_NONE)
 		*why = row->reason;
 	else if (e->cloud->pause.code != REASON_NONE)
 		*why = e->cloud->pause;

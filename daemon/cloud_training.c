@@ -163,8 +163,9 @@ static json_t *final_metrics(const struct cloud_row *row)
 	size_t i;
 
 	json_array_foreach(json_object_get(row->answer, "FinalMetricDataList"), i, m)
-		json_object_set(metrics, json_get_str(m, "MetricName", ""),
-				json_object_get(m, "Value"));
+		if (json_is_number(json_object_get(m, "Value"))) /* "NaN" is a text */
+			json_object_set(metrics, json_get_str(m, "MetricName", ""),
+					json_object_get(m, "Value"));
 	return metrics;
 }
 

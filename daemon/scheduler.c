@@ -322,7 +322,8 @@ int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret, 
 		words_of_waits(waits, &why);
 	} else if (job->state == STATE_QUEUED) {
 		r = explain_queued(e, job, &why, &ahead, reterr);
-	} else if (!why.message[0] && cloud_explain(e, job, &why)) {
+	} else if ((!why.message[0] || job->state == STATE_STOPPING) &&
+		   cloud_explain(e, job, &why)) {
 		/* it says it */
 	} else if (!why.message[0]) {
 		reason_set(&why, why.code, "it %s%s",

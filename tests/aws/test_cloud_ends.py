@@ -239,3 +239,47 @@ def test_lost_reply_then_a_cancel(cloud):
     job = cloud.ended(run)
     assert (job["state"], job["reason"]["code"]) == ("cancelled", "cancelled"), words(job)
     cloud.nothing_is_left()
+
+
+def test_cancel_while_the_token_is_expired(cloud):
+    """The stop is sent as soon as there are keys again; until then it is said what it waits for."""
+    cloud.fake.scenario(kind="training", hold="Training")
+    cloud.start()
+    run = cloud.run(cloud.train())
+    job = cloud.training(run, "Training")
+    cloud.fake.rule("*", "expired_token", times=0)
+    cancel(cloud, job)
+    wait_for("the reason", lambda: cloud.explain(job)["code"] == "waiting_for_credentials")
+    assert cloud.daemon.job(run, "train")["state"] == "stopping" and cloud.live()
+    cloud.lift("rules")
+    job = cloud.ended(run)
+    assert (job["state"], job["reason"]["code"]) == ("cancelled", "cancelled"), words(job)
+    cloud.nothing_is_left()
+
+
+def test_exists_and_is_not_found(cloud):
+    """What the create says is there, and the describe does not find yet, is looked for slowly."""
+    cloud.fake.rule("CreateTrainingJob", "drop_after", times=1)
+    cloud.fake.rule("DescribeTrainingJob", "stale", times=6)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert (job["state"], job["attempt"]) == ("succeeded", 1), words(job)
+    assert len(cloud.fake.resources("training_job")) == 1
+
+
+def test_an_account_that_answers_badly(cloud):
+    """Errors, pages of proxies, half replies and lost ones, each of every tenth call."""
+    for do in ("error_500", "error_503", "html", "cut", "drop_after", "reset", "throttle"):
+        cloud.fake.rule("*TrainingJob", do, times=0, probability=0.08)
+        cloud.fake.rule("*Log*", do, times=0, probability=0.08)
+    cloud.fake.scenario(kind="training", lines=[f"line {i}" for i in range(50)])
+    cloud.start()
+    names = [f"train{i}" for i in range(4)]
+    run = cloud.run(*(cloud.train(name) for name in names))
+    for name in names:
+        job = cloud.ended(run, name)
+        assert (job["state"], job["attempt"]) == ("succeeded", 1), words(job)
+        got = [l for l in cloud.daemon.log(job["id"]).splitlines() if l.startswith("line ")]
+        assert got == [f"line {i}" for i in range(50)]
+    assert len(cloud.fake.resources("training_job")) == len(names)
+    cloud.nothing_is_left()

@@ -109,3 +109,27 @@ def test_following_ends_after_the_last_line(cloud):
     for got in (whole, one):
         assert [line for line in got if line.startswith("line ")] == lines
         assert "Reporting training SUCCESS" in got[-1]
+
+
+def test_more_instances_than_a_page_of_streams(cloud):
+    """A page of DescribeLogStreams has 50."""
+    cloud.fake.scenario(kind="training", lines=["line 0", "line 1"])
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_count": 60})))
+    assert job["state"] == "succeeded", words(job)
+    for n in range(1, 61):
+        assert lines_of(cloud, job, f"[algo-{n}] line ") == [f"[algo-{n}] line 0",
+                                                             f"[algo-{n}] line 1"]
+
+
+def test_following_goes_on_with_the_next_attempt(cloud):
+    cloud.fake.scenario(kind="training", lines=["line 0"], fail="AlgorithmError", times=1)
+    cloud.start()
+    run = cloud.run(cloud.train(retry={"max": 1, "on": ["container_failed"]}))
+    got = []
+    follow(cloud, cloud.daemon.job(run, "train")["id"], got)
+    job = cloud.ended(run)
+    assert (job["state"], job["attempt"]) == ("succeeded", 2), words(job)
+    at = got.index("[trainyard: the next attempt begins here]")
+    assert any("Reporting training FAILURE" in line for line in got[:at])
+    assert "Reporting training SUCCESS" in got[-1]

@@ -228,3 +228,26 @@ def test_model_archive_of_a_script_is_a_channel(cloud):
     assert job["state"] == "succeeded", words(job)
     said = cloud.daemon.events(job=job["id"], kind="warning")
     assert any("holds the archive model.tar.gz" in json.dumps(e) for e in said), said
+
+
+def test_metrics_that_are_no_numbers(cloud):
+    """A loss that is not a number ends no job, and is no number of it."""
+    cloud.fake.scenario(kind="training", metrics={"loss": "nan", "best": "inf", "eval_loss": 0.5})
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    assert job["sagemaker"]["final_metrics"]["loss"] == "NaN"
+    metrics = job["outputs"]["metrics"]
+    assert metrics["eval_loss"] == 0.5 and "best" not in metrics and "loss" not in metrics
+
+
+def test_names_are_what_the_service_takes(cloud):
+    cloud.start()
+    names = ["a" * 63, "x.y_z", "9-_.-", "n" + "-" * 40 + "n"]
+    run = cloud.run(*(cloud.train(name) for name in names))
+    for name in names:
+        job = cloud.ended(run, name)
+        assert job["state"] == "succeeded", words(job)
+        assert re.fullmatch(r"trainyard(-*[a-zA-Z0-9])+", job["sagemaker"]["training_job"])
+        assert len(job["sagemaker"]["training_job"]) <= 63
+    cloud.nothing_is_left()

@@ -330,6 +330,13 @@ def billable(job, scenario):
     return seconds
 
 
+def number(value):
+    """JSON has no NaN and no infinities: the service writes them as texts, as the protocol tests of
+    AWS JSON 1.1 in smithy-lang/smithy have them."""
+    return value if math.isfinite(value) else "NaN" if math.isnan(value) else \
+        "Infinity" if value > 0 else "-Infinity"
+
+
 def describe(context, r):
     with context.state.lock:
         job = job_of(context, r["TrainingJobName"])
@@ -350,7 +357,7 @@ def describe(context, r):
         if job.get("uploaded"):
             d["ModelArtifacts"] = {"S3ModelArtifacts": job["uploaded"]}
         if job["metrics"]:
-            d["FinalMetricDataList"] = [{"MetricName": k, "Value": v, "Timestamp": t}
+            d["FinalMetricDataList"] = [{"MetricName": k, "Value": number(v), "Timestamp": t}
                                         for k, (v, t) in job["metrics"].items()]
         if job.get("over") and job.get("started"):
             d["TrainingTimeInSeconds"] = job["trained_s"]
