@@ -36,7 +36,8 @@
  *     "if_exists": "skip_same" (default: same size and checksum are not sent again) or
  *     "overwrite" (sent whatever is there). Value: the uri
  *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
- *     for the default bucket), "kms_key" optional.
+ *     for the default bucket), "kms_key" optional. "region": a bucket that lies elsewhere is
+ * refused.
  *
  *   "aws": {"region", "profile", "account"}: what the configuration gives explicitly; "account" is
  *     sent as x-amz-expected-bucket-owner where the bucket is the default one. Keys and the rest

@@ -55,7 +55,8 @@ def test_bucket_that_is_not_there(cloud):
 def test_bucket_of_another_region(cloud):
     cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
     cloud.start("bucket = far-away-bucket\n")
-    fails(cloud, "bucket_region", "The bucket is in this region: eu-west-1")
+    fails(cloud, "bucket_region", "'far-away-bucket' lies in eu-west-1 and the job runs in us-east-1")
+    assert not cloud.sent() and not cloud.fake.calls("CreateTrainingJob")
 
 
 @pytest.mark.parametrize("name, config, part", [
@@ -68,6 +69,23 @@ def test_bucket_of_another_account(cloud, name, config, part):
     cloud.start(config)
     fails(cloud, "access_denied", name, part)
     assert not cloud.sent()
+
+
+def test_data_of_another_region(cloud):
+    cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
+    cloud.start()
+    fails(cloud, "bucket_region", "The bucket is in this region: eu-west-1",
+          channels={"train": "s3://far-away-bucket/data/"})
+
+
+@pytest.mark.parametrize("uri, code, part", [
+    ("s3://no-such-bucket-here/data/", "bucket_missing", "NoSuchBucket"),
+    ("s3://our-models/images/", "data_missing", "s3://our-models/images/"),
+])
+def test_data_that_is_not_there(cloud, uri, code, part):
+    cloud.put_model()
+    cloud.start()
+    fails(cloud, code, part, channels={"train": uri})
 
 
 def test_unknown_instance_type(cloud):

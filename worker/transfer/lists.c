@@ -91,6 +91,7 @@ int push_item_parse(const struct transfer *t, const json_t *item, size_t index,
 	ret->to = json_get_str(item, "to", NULL);
 	ret->exclude = json_object_get(item, "exclude");
 	ret->make_bucket = json_get_bool(item, "make_bucket", false);
+	ret->region = json_get_str(item, "region", NULL);
 	ret->kms_key = json_get_str(item, "kms_key", NULL);
 	if (!ret->pointer || !ret->to || !absolute(t, from, ret->from) || ret->form == FORM_PEEK ||
 	    (ret->exclude && !json_is_null(ret->exclude) && !json_is_array(ret->exclude)))

@@ -26,6 +26,24 @@ static int make_bucket(struct put *p, struct slot *s, struct err *reterr)
 	return pump_call(s, reterr);
 }
 
+/* Before anything is sent. Of who may only write it is not known; the service tells in the end. */
+static int check_region(struct put *p, const struct slot *s, struct err *reterr)
+{
+	char region[AWS_REGION_MAX];
+
+	if (!p->item->region)
+		return 0;
+	s3_head_bucket_result(&s->s3, region);
+	if (!*region || str_eq(region, p->item->region))
+		return 0;
+	p->t->failure_code = "bucket_region";
+	return err_set(reterr, ERR_CONFLICT,
+		       "the bucket '%s' lies in %s and the job runs in %s: SageMaker uses buckets "
+		       "of its own region only; name one that lies there (aws.bucket), or let the "
+		       "job run in %s (sagemaker.region)",
+		       p->bucket.name, region, p->item->region, region);
+}
+
 static int check_bucket(struct put *p, struct err *reterr)
 {
 	struct slot *s = pump_slot(p->pump);
@@ -40,6 +58,8 @@ static int check_bucket(struct put *p, struct err *reterr)
 	} else if (r < 0 && !p->item->make_bucket && s3_problem_of(&s->s3) == S3_DENIED) {
 		r = 0; /* who may only write is told by the writes themselves */
 		p->t->failure_code = NULL;
+	} else if (r >= 0) {
+		r = check_region(p, s, reterr);
 	}
 	pump_release(s);
 	return r;

@@ -12,7 +12,8 @@ struct push_item {
 	enum transfer_form form;
 	const json_t *exclude;
 	bool make_bucket;
-	bool overwrite; /* send it whatever lies there */
+	const char *region; /* the bucket has to lie there; NULL: anywhere */
+	bool overwrite;	    /* send it whatever lies there */
 	const char *kms_key;
 };
 /* *ret_value: the uri, a new reference. */
