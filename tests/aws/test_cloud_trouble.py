@@ -55,7 +55,8 @@ def test_bucket_that_is_not_there(cloud):
 def test_bucket_of_another_region(cloud):
     cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
     cloud.start("bucket = far-away-bucket\n")
-    fails(cloud, "bucket_region", "'far-away-bucket' lies in eu-west-1 and the job runs in us-east-1")
+    fails(cloud, "bucket_region", "'far-away-bucket' lies in eu-west-1",
+          "the job runs in us-east-1")
     assert not cloud.sent() and not cloud.fake.calls("CreateTrainingJob")
 
 
