@@ -186,7 +186,8 @@ bool budget_never_fits(const struct settings *set, int64_t micro_usd, struct err
 			continue;
 		err_set(ret_why, ERR_LIMIT,
 			"it may cost %s US dollars, and %s may cost %s (money.%s): ask for less "
-			"time, fewer or smaller instances, or raise the cap",
+			"time (max_runtime; of an endpoint lease.ttl), fewer or smaller instances, "
+			"or raise the cap",
 			money_format(costs, micro_usd), caps[i].words,
 			money_format(cap, caps[i].cap), caps[i].key);
 		return true;

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <limits.h>
 
+#define CHECKPOINT_FOLDER   "work/checkpoints"
 #define CHECKPOINT_PREFIX   "checkpoint-"
 #define CHECKPOINT_MANIFEST "manifest.json"
 
@@ -19,7 +20,7 @@ void checkpoint_find(const char *dir, char *path, size_t size)
 	DIR *d;
 
 	path[0] = '\0';
-	if (!path_join(folder, sizeof(folder), dir, "work/checkpoints"))
+	if (!path_join(folder, sizeof(folder), dir, CHECKPOINT_FOLDER))
 		return;
 	d = opendir(folder);
 	if (!d)
@@ -38,5 +39,23 @@ void checkpoint_find(const char *dir, char *path, size_t size)
 	}
 	closedir(d);
 	if (best < 0)
+		path[0] = '\0';
+}
+
+void checkpoint_of_script(const char *dir, char *path, size_t size)
+{
+	struct dirent *entry;
+	bool any = false;
+	DIR *d;
+
+	path[0] = '\0';
+	if (!path_join(path, size, dir, CHECKPOINT_FOLDER) || !(d = opendir(path))) {
+		path[0] = '\0';
+		return;
+	}
+	while (!any && (entry = readdir(d)))
+		any = !str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..");
+	closedir(d);
+	if (!any)
 		path[0] = '\0';
 }

@@ -220,7 +220,8 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 	enum reason_code code;
 	struct err err = {0};
 
-	if (!cloud_runs(job) && !json_is_object(json_object_get(job->spec, "model")))
+	if (!cloud_runs(job) &&
+	    !json_object_get(json_object_get(job->spec, "model"), "training_job"))
 		return true;
 	if (!e->aws) {
 		*why = e->aws_why;

@@ -154,6 +154,7 @@ static int requests_of_deploy(struct engine *e, const struct job_row *job,
 		.role_arn = at->role_arn,
 		.model_uri = s3_uri_is(model) ? model : NULL,
 		.hub_id = s3_uri_is(model) ? NULL : model,
+		.hub_revision = json_get_str(json_object_get(job->spec, "model"), "revision", NULL),
 		.tags = model_tags,
 	};
 	struct sagemaker_endpoint p = {
@@ -228,7 +229,7 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	if (r < 0)
 		return r;
 	spec = with_uris(resolved, results);
-	if (json_is_object(json_object_get(spec, "model"))) /* of a training job */
+	if (json_is_object(json_object_get(spec, "model"))) /* of a training job or of the hub */
 		json_object_set_new(spec, "model", json_string(model));
 	*ret_code = REASON_INVALID_INPUT;
 	if (job->kind == JOB_DEPLOY)

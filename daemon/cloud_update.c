@@ -140,9 +140,8 @@ static int take_over(struct engine *e, const struct endpoint_row *ep, const stru
 	int r = job_resolve(e, job, &spec, reterr);
 
 	if (r >= 0)
-		r = store_endpoint_set_deploy(e->store, ep->id, job->id,
-					      json_get_str(spec, "model", ep->model), spec,
-					      endpoint_idle_us(e, spec), reterr);
+		r = store_endpoint_set_deploy(e->store, ep->id, job->id, spec_model_name(spec),
+					      spec, endpoint_idle_us(e, spec), reterr);
 	if (r >= 0)
 		r = store_endpoint_set_result(e->store, ep->id, result, reterr);
 	if (r >= 0)

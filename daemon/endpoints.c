@@ -100,7 +100,7 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 		return execution_launch(e, row, reterr);
 	id_new('e', ep.id);
 	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
-	str_copy(ep.model, sizeof(ep.model), json_get_str(spec, "model", ""));
+	str_copy(ep.model, sizeof(ep.model), spec_model_name(spec));
 	memcpy(ep.run, job->run, sizeof(ep.run));
 	memcpy(ep.job, job->id, sizeof(ep.job));
 	r = store_endpoint_insert(e->store, &ep, &taken);
@@ -278,9 +278,9 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	struct reason why;
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
-	if (r < 0 || !u || execution_of_endpoint(e, ep->id) ||
+	if (r < 0 || !u || execution_of_endpoint(e, ep->id) || !cloud_may_start(e, &job, &why) ||
 	    !placement_find(e, u, &job, &row, &why))
-		return r; /* no place now: looked at again at the next tick */
+		return r; /* no place, or not all is known: looked at again at the next tick */
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
 	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
 	if (r < 0) {

@@ -56,8 +56,9 @@ static int fail_start(struct engine *e, const struct job_row *job, enum reason_c
 	return job_finish(e, job, STATE_FAILED, &reason, NULL, reterr);
 }
 
-/* The newest complete checkpoint of the attempt before: a checkpoint directory is complete when it
- * has its manifest, which is written last. */
+/* What the attempt before has left to go on from. Of native training its newest complete
+ * checkpoint: it has a manifest, which is written last. Of a script all that lies in checkpoints:
+ * which of them are whole is for the script to say. */
 static int find_resume(struct engine *e, const struct job_row *job, char *path, size_t size,
 		       struct err *reterr)
 {
@@ -68,7 +69,8 @@ static int find_resume(struct engine *e, const struct job_row *job, char *path, 
 	if (r == -ERR_NOT_FOUND)
 		return 0;
 	if (r >= 0)
-		checkpoint_find(last.dir, path, size);
+		(json_object_get(job->spec, "entry_point") ? checkpoint_of_script
+							   : checkpoint_find)(last.dir, path, size);
 	return r < 0 ? r : 0;
 }
 

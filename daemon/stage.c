@@ -45,26 +45,19 @@ static const char *form_of(const char *uri)
 	return str_ends(uri, ".tar.gz") ? "tar.gz" : s3_uri_is_prefix(uri) ? "tree" : "file";
 }
 
-/* A prefix without the '/' at its end is meant as a directory all the same. */
-static json_t *fetch_tree(struct stage *s, const char *pointer, const char *uri)
-{
-	char prefix[SPEC_PATH_MAX + 2];
-
-	if (!s3_uri_join(prefix, sizeof(prefix), uri, ""))
-		str_copy(prefix, sizeof(prefix), uri);
-	return add(&s->fetch, pointer, prefix, "tree");
-}
-
 /* ---- inputs of jobs that run here ---- */
 
-static void fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
-		      const json_t *options)
+static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
+			 const json_t *options)
 {
 	static const char *const keys[] = {"config", "revision", "split", NULL};
 	char from[SPEC_PATH_MAX + 32];
+	json_t *item;
 
 	snprintf(from, sizeof(from), "hub:%s/%s", kind, id);
-	copy_keys(add(&s->fetch, pointer, from, "tree"), options, keys);
+	item = add(&s->fetch, pointer, from, "tree");
+	copy_keys(item, options, keys);
+	return item;
 }
 
 static void fetch_dataset(struct stage *s, const json_t *dataset)
@@ -91,7 +84,8 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 	}
 }
 
-/* The model's place as text; of a training job, the look-up's. NULL: none is named. */
+/* The model's place, or its name on the hub; of a training job, the look-up's. "": none is named.
+ */
 static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size,
 		    enum reason_code *ret_code, struct err *reterr)
 {
@@ -100,7 +94,7 @@ static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size
 	const char *region = json_get_str(json_object_get(spec, "sagemaker"), "region", "");
 	int r;
 
-	str_copy(ret, size, json_is_string(model) ? json_string_value(model) : "");
+	str_copy(ret, size, spec_model_name(spec));
 	if (!job)
 		return 0;
 	*ret_code = REASON_DATA_MISSING;
@@ -119,11 +113,9 @@ static int fetch_model(struct engine *e, struct stage *s, const json_t *spec,
 	if (r < 0 || !model[0] || is_local(model))
 		return r < 0 ? r : 0;
 	if (!s3_uri_is(model))
-		fetch_hub(s, "/model", "models", model, NULL);
-	else if (str_ends(model, ".tar.gz"))
-		add(&s->fetch, "/model", model, "tar.gz");
+		fetch_hub(s, "/model", "models", model, json_object_get(spec, "model"));
 	else
-		fetch_tree(s, "/model", model);
+		add(&s->fetch, "/model", model, str_ends(model, ".tar.gz") ? "tar.gz" : "tree");
 	return 0;
 }
 
@@ -137,13 +129,22 @@ static void fetch_channels(struct stage *s, const json_t *channels)
 
 		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
 		if (s3_uri_is(json_string_value(uri)))
-			fetch_tree(s, pointer, json_string_value(uri));
+			add(&s->fetch, pointer, json_string_value(uri), "tree");
 	}
 }
 
-static void push_output(struct stage *s, const char *name, const char *from, const char *to)
+static void encrypt(json_t *item, const json_t *spec)
 {
+	static const char *const keys[] = {"kms_key", NULL};
+
+	copy_keys(item, json_object_get(spec, "sagemaker"), keys);
+}
+
+static void push_output(struct stage *s, const char *name, const char *from, const json_t *spec)
+{
+	const char *to = json_get_str(spec, "output", "");
 	char pointer[64], uri[SPEC_PATH_MAX * 2];
+	json_t *item;
 
 	snprintf(pointer, sizeof(pointer), "/outputs/%s", name);
 	if (s3_uri_join(uri, sizeof(uri), to, name)) {
@@ -152,7 +153,9 @@ static void push_output(struct stage *s, const char *name, const char *from, con
 		if (n + 1 < sizeof(uri))
 			memcpy(uri + n, "/", 2);
 	}
-	json_object_set_new(add(&s->push, pointer, from, "tree"), "to", json_string(uri));
+	item = add(&s->push, pointer, from, "tree");
+	json_object_set_new(item, "to", json_string(uri));
+	encrypt(item, spec);
 }
 
 /* What is to be sent lies in S3: it comes through here, so that the same spec gives the same
@@ -171,7 +174,7 @@ static const char *fetch_source(struct stage *s, const char *uri, char *buf, siz
 
 static void stage_upload(struct stage *s, const json_t *spec)
 {
-	static const char *const keys[] = {"exclude", "if_exists", "kms_key", NULL};
+	static const char *const keys[] = {"exclude", "if_exists", NULL};
 	const char *source = json_get_str(spec, "source", "");
 	const char *to = json_get_str(spec, "destination", "");
 	bool dir = path_is_dir(AT_FDCWD, source);
@@ -186,6 +189,7 @@ static void stage_upload(struct stage *s, const json_t *spec)
 					     : "tree");
 	json_object_set_new(item, "to", json_string(to));
 	copy_keys(item, spec, keys);
+	encrypt(item, spec);
 }
 
 static int stage_download(struct stage *s, const json_t *spec, struct err *reterr)
@@ -222,10 +226,10 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 	fetch_dataset(s, json_object_get(spec, "dataset"));
 	fetch_channels(s, json_object_get(spec, "channels"));
 	if (s3_uri_is(data))
-		fetch_tree(s, "/data", data);
+		add(&s->fetch, "/data", data, "tree");
 	if (s3_uri_is(output)) {
-		push_output(s, "train", "output/train", output);
-		push_output(s, "test", "output/test", output);
+		push_output(s, "train", "output/train", spec);
+		push_output(s, "test", "output/test", spec);
 	}
 	return fetch_model(e, s, spec, ret_code, reterr);
 }
@@ -235,7 +239,6 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 static void push_to(struct stage *s, const struct cloud_place *at, const char *pointer,
 		    const char *from, const char *name, const char *form, const json_t *spec)
 {
-	const char *kms = json_get_str(json_object_get(spec, "sagemaker"), "kms_key", NULL);
 	char uri[SPEC_PATH_MAX];
 	json_t *item = add(&s->push, pointer, from, form);
 
@@ -244,8 +247,7 @@ static void push_to(struct stage *s, const struct cloud_place *at, const char *p
 	json_object_set_new(item, "region", json_string(at->region));
 	if (at->default_bucket)
 		json_object_set_new(item, "make_bucket", json_true());
-	if (kms)
-		json_object_set_new(item, "kms_key", json_string(kms));
+	encrypt(item, spec);
 }
 
 static void push_channels(struct stage *s, const struct cloud_place *at, const json_t *spec)
@@ -270,6 +272,24 @@ static void push_source(struct stage *s, const struct cloud_place *at, const jso
 	s->container = !dir;
 	push_to(s, at, "/source", dir ? dir : STAGE_CONTAINER, "source/sourcedir.tar.gz", "tar.gz",
 		spec);
+}
+
+/* A script takes its model from a channel, and our train.py the newest of the hub: what is to come
+ * to them otherwise goes through here. */
+static bool hub_model_goes_through(const json_t *spec, const char *model)
+{
+	return model[0] && !is_local(model) && !s3_uri_is(model) &&
+	       (json_object_get(spec, "entry_point") ||
+		json_object_get(json_object_get(spec, "model"), "revision"));
+}
+
+static void push_hub_model(struct stage *s, const struct cloud_place *at, const json_t *spec,
+			   const char *model)
+{
+	json_t *item = fetch_hub(s, "/hub", "models", model, json_object_get(spec, "model"));
+
+	json_object_set_new(item, "to", json_string(STAGE_SOURCE));
+	push_to(s, at, "/model", STAGE_SOURCE, "model/", "tree", spec);
 }
 
 /* The sample that a deploy is checked against, out of a model that lies in S3. */
@@ -298,6 +318,8 @@ static int stage_there(struct engine *e, const struct job_row *job, const json_t
 			deploy ? "tar.gz" : "tree", spec);
 	else if (deploy && s3_uri_is(model))
 		peek_parity(s, model);
+	else if (!deploy && hub_model_goes_through(spec, model))
+		push_hub_model(s, &at, spec, model);
 	if (!deploy) {
 		push_channels(s, &at, spec);
 		push_source(s, &at, spec);

@@ -139,6 +139,9 @@ void job_resources_of(const json_t *spec, struct job_resources *ret);
 typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;
+/* What to call the model of a (resolved) spec: its place, the name of its training job or its name
+ * on the hub; "" when there is none. */
+const char *spec_model_name(const json_t *spec);
 /* The value of an output that the (resolved) spec itself says: where a preprocess job with `output`
  * writes, where a download goes. False: it lies in the execution's directory (job_output_path), or
  * only the end of the job tells. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of single fields about AWS, the hub and the web: their form only; what only the service
  * can know is left to it. */
+#include "base/fileio.h"
 #include "base/str.h"
 #include "jobs/hub_id.h"
 #include "jobs/spec_parse.h"
@@ -134,6 +135,18 @@ void check_hub_id(struct spec_parse *p, const struct spec_field *f, const json_t
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' is not a name on the hub; they look like stanfordnlp/imdb",
 			     problem_quote(quote, json_string_value(v)));
+}
+
+/* As git names them: no way out of where revisions are kept. */
+void check_revision(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *s = json_string_value(v);
+	char quote[PROBLEM_QUOTE_MAX];
+
+	if (!only(s, "_./-") || !path_is_inside(s) || str_starts(s, "-"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is not a revision; give a branch, a tag or a commit",
+			     problem_quote(quote, s));
 }
 
 /* A server's name, and no user or password before it: specs are stored and shown as they are. */

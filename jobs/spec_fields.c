@@ -22,6 +22,8 @@ enum {
 	UPLOAD = SPEC_MODE(JOB_UPLOAD),
 	DOWNLOAD = SPEC_MODE(JOB_DOWNLOAD),
 	SCRIPTS = SPEC_MODE(JOB_SCRIPT) | SPEC_TRAIN_SCRIPT,
+	ENDPOINTS = DEPLOY | PREDICT | DELETE_ENDPOINT,
+	TIMED = PREPROCESS | TRAIN | EVALUATE | UPLOAD | DOWNLOAD | SCRIPTS,
 	PROCESSES = PREPROCESS | TRAIN | EVALUATE | DEPLOY | SCRIPTS,
 };
 
@@ -98,10 +100,16 @@ static const struct spec_field job_fields[] = {
 	 .check = check_environment,
 	 .help = "Variables of the job's process; it inherits none from the daemon."},
 	{.name = "max_runtime",
+	 .modes = TIMED,
 	 .type = FIELD_DURATION,
 	 .min = 1,
 	 .max = SECONDS_YEAR,
 	 .help = "The job is stopped after this time."},
+	{.name = "max_runtime",
+	 .modes = ENDPOINTS,
+	 .type = FIELD_LATER,
+	 .help = "remove it: an endpoint has a time to start in (endpoint.start_timeout of the "
+		 "configuration) and a lease, a request its own time"},
 	{.name = "retry",
 	 .type = FIELD_OBJECT,
 	 .table = &spec_retry_table,
@@ -141,6 +149,7 @@ static const struct spec_field job_fields[] = {
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
 	 .remote = REMOTE_MODEL,
+	 .table = &spec_hub_model_table,
 	 .help = "The model whose tokeniser is used; as below."},
 	{.name = "max_length",
 	 .modes = PREPROCESS,
@@ -169,14 +178,17 @@ static const struct spec_field job_fields[] = {
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
 	 .remote = REMOTE_MODEL,
+	 .table = &spec_hub_model_table,
 	 .help = "A model directory, a registered name, a reference such as ${train.model}, an "
-		 "s3:// prefix or model.tar.gz, {\"training_job\": name}, or a name on the hub."},
+		 "s3:// prefix or model.tar.gz, {\"training_job\": name}, a name on the hub, or "
+		 "{\"hub\": name, \"revision\": …}."},
 	{.name = "model",
 	 .modes = SCRIPTS,
 	 .type = FIELD_PATH,
 	 .accepts = ROLE_MODEL | ROLE_DIRECTORY,
 	 .use = SPEC_PATH_MODEL,
 	 .remote = REMOTE_MODEL,
+	 .table = &spec_hub_model_table,
 	 .help = "Handed to the script as the channel 'model'."},
 	{.name = "entry_point",
 	 .modes = SCRIPTS,
@@ -266,7 +278,11 @@ static const struct spec_field job_fields[] = {
 	 .check = check_inputs,
 	 .help = "A text, a list of texts, or a list of pairs of texts."},
 	{.name = "parameters",
-	 .modes = DEPLOY | PREDICT,
+	 .modes = DEPLOY,
+	 .type = FIELD_LATER,
+	 .help = "give them with each request, or to the predict job: an endpoint keeps none"},
+	{.name = "parameters",
+	 .modes = PREDICT,
 	 .type = FIELD_OBJECT,
 	 .table = &spec_parameters_table,
 	 .help = "How answers are made, as in the Hugging Face container."},
@@ -315,10 +331,16 @@ static const struct spec_field job_fields[] = {
 	{.name = "secrets",
 	 .type = FIELD_LATER,
 	 .help = "let the script read the secret from a file that only its user may read"},
-	{.name = "aws_credentials", .type = FIELD_LATER, .help = "leave it out"},
+	{.name = "aws_credentials",
+	 .type = FIELD_LATER,
+	 .help = "let channels and upload jobs move what lies in S3: a script gets no keys"},
 	{.name = "matrix", .type = FIELD_LATER, .help = "write one job for each combination"},
-	{.name = "max_parallel", .type = FIELD_LATER, .help = "leave it out"},
-	{.name = "fail_fast", .type = FIELD_LATER, .help = "leave it out"},
+	{.name = "max_parallel",
+	 .type = FIELD_LATER,
+	 .help = "the slots of the configuration say how many jobs run at a time"},
+	{.name = "fail_fast",
+	 .type = FIELD_LATER,
+	 .help = "jobs that need a failed one are skipped, the others go on"},
 };
 
 const struct spec_table spec_job_table = {"a job", job_fields, ARRAY_LEN(job_fields)};
@@ -362,6 +384,13 @@ const struct spec_field *spec_field_find(const struct spec_table *t, const char 
 		if (spec_field_in(&t->fields[i], modes) && str_eq(name, t->fields[i].name))
 			return &t->fields[i];
 	return NULL;
+}
+
+bool spec_field_is_open(const struct spec_table *t, const char *name, unsigned modes)
+{
+	const struct spec_field *f = spec_field_find(t, name, modes);
+
+	return f && f->type != FIELD_LATER;
 }
 
 unsigned spec_output_role(enum job_kind kind, const char *output)

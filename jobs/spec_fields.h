@@ -41,7 +41,7 @@ enum {
 /* What may stand in a FIELD_PATH besides a local path. */
 enum {
 	REMOTE_S3 = 1 << 0,   /* s3://bucket/key */
-	REMOTE_HUB = 1 << 1,  /* the name of a model on the hub */
+	REMOTE_HUB = 1 << 1,  /* the name of a model on the hub, or an object of `table` */
 	REMOTE_JOB = 1 << 2,  /* {"training_job": name} */
 	REMOTE_ONLY = 1 << 3, /* not besides: no local path */
 };
@@ -94,6 +94,8 @@ bool spec_field_in(const struct spec_field *f, unsigned modes);
 /* The row of that name that applies; NULL: none. */
 const struct spec_field *spec_field_find(const struct spec_table *t, const char *name,
 					 unsigned modes);
+/* Does it apply there and may it be given (no FIELD_LATER)? */
+bool spec_field_is_open(const struct spec_table *t, const char *name, unsigned modes);
 /* The role of an output; 0: the kind has no such output. */
 unsigned spec_output_role(enum job_kind kind, const char *output);
 /* "dataset", "model", … as messages name the roles in the set; the first one. */

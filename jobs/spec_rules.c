@@ -54,7 +54,9 @@ static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 	int64_t fallback_us = p->ctx->max_runtime_default_us;
 	char text[32];
 
-	if (fallback_us <= 0 && !runs_here(job) && job->kind != JOB_DEPLOY)
+	if (!spec_field_is_open(&spec_job_table, "max_runtime", p->modes))
+		return; /* an endpoint has a lease */
+	if (fallback_us <= 0 && !runs_here(job))
 		fallback_us = SPEC_CLOUD_RUNTIME_US;
 	if (fallback_us > 0 && !json_object_get(job->spec, "max_runtime"))
 		spec_set(p, job->spec, "max_runtime",

@@ -193,6 +193,26 @@ static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 	spec_leave(p, mark);
 }
 
+/* Of kinds that are done here whatever their target: what nobody looks at. */
+static void warn_of_unused(struct spec_parse *p, const struct job_spec *job, const json_t *s)
+{
+	bool sends = job->kind == JOB_UPLOAD || job->kind == JOB_PREPROCESS;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)s, key, value) {
+		size_t mark = spec_enter(p, key);
+
+		if (!(str_eq(key, "kms_key") && sends) &&
+		    !(str_eq(key, "region") && json_is_object(json_object_get(job->spec, "model"))))
+			spec_warning(p,
+				     "'%s' is not used: %s jobs are done by this machine whatever "
+				     "their target is",
+				     key, job_kind_str(job->kind));
+		spec_leave(p, mark);
+	}
+}
+
 void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job)
 {
 	json_t *s = json_object_get(job->spec, "sagemaker");
@@ -205,7 +225,8 @@ void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job)
 			rule_spot(p, job, s);
 		else
 			rule_training_only(p, job, s);
-	}
+	} else if (s && job->target == TARGET_SAGEMAKER)
+		warn_of_unused(p, job, s);
 	if (there)
 		rule_needed(p, job, s);
 	spec_leave(p, mark);

@@ -69,15 +69,18 @@ static json_t *path_schema(const struct spec_field *f)
 {
 	json_t *path = json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1, "maxLength",
 				 SPEC_PATH_MAX);
+	json_t *job;
 
 	if (f->remote & REMOTE_ONLY)
 		json_object_set_new(path, "pattern",
 				    json_string(f->accepts ? "^(s3://|\\$\\{)" : "^s3://"));
 	if (!(f->remote & REMOTE_JOB))
 		return path;
-	return json_pack("{s:[o, {s:s, s:{s:{s:s, s:i}}, s:[s], s:b}]}", "anyOf", path, "type",
-			 "object", "properties", "training_job", "type", "string", "maxLength",
-			 CLOUD_NAME_MAX, "required", "training_job", "additionalProperties", false);
+	job = json_pack("{s:s, s:{s:{s:s, s:i}}, s:[s], s:b}", "type", "object", "properties",
+			"training_job", "type", "string", "maxLength", CLOUD_NAME_MAX, "required",
+			"training_job", "additionalProperties", false);
+	return json_pack("{s:[o, o, o]}", "anyOf", path, job,
+			 table_schema(f->table, SPEC_ANY_MODE));
 }
 
 static json_t *value_schema(const struct spec_field *f, unsigned modes)

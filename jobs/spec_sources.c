@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CHECKPOINTS "/opt/ml/checkpoints"
+
 static const char *const sources[] = {"path", "s3", "url", "hub"};
 
 /* Fields that belong to one source and mean nothing beside another. */
@@ -87,15 +89,30 @@ void spec_rule_output(struct spec_parse *p, json_t *spec)
 	spec_leave(p, mark);
 }
 
-/* Its fields are about SageMaker; here the checkpoints of a job lie with its attempts. */
+/* Here the checkpoints of a job lie with its attempts: those of a script in CHECKPOINTS. */
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
 {
 	const json_t *checkpoint = json_object_get(job->spec, "checkpoint");
-	size_t mark = spec_enter(p, "checkpoint");
+	const char *path = json_get_str(checkpoint, "path", CHECKPOINTS);
+	size_t mark = spec_enter(p, "checkpoint"), inner;
 
-	if (json_object_size(checkpoint) && job->target == TARGET_LOCAL)
-		spec_warning(p, "'checkpoint' is used on SageMaker only: here the checkpoints of a "
-				"job lie with its attempts, and the next attempt finds them");
+	inner = spec_enter(p, "s3");
+	if (json_object_get(checkpoint, "s3") && job->target == TARGET_LOCAL)
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'checkpoint.s3' is kept by SageMaker only: here the next attempt "
+			     "finds the checkpoints of the one before; remove it");
+	spec_leave(p, inner);
+	inner = spec_enter(p, "path");
+	if (job->target == TARGET_LOCAL && json_object_get(job->spec, "entry_point") &&
+	    !str_eq(path, CHECKPOINTS) && !str_eq(path, CHECKPOINTS "/"))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "here the checkpoints of a script are those in " CHECKPOINTS
+			     "; let it write them there and remove 'path'");
+	else if (job->target == TARGET_LOCAL && json_object_get(checkpoint, "path") &&
+		 !json_object_get(job->spec, "entry_point"))
+		spec_warning(p, "'path' is used on SageMaker only: here the checkpoints of native "
+				"training lie with its attempts, and the next attempt finds them");
+	spec_leave(p, inner);
 	spec_leave(p, mark);
 }
 
@@ -124,4 +141,14 @@ bool spec_output_place(const json_t *spec, const char *output, char *buf, size_t
 	if (kind == JOB_UPLOAD && str_eq(output, "path"))
 		place = json_get_str(spec, "source", NULL);
 	return place && str_copy(buf, size, place);
+}
+
+const char *spec_model_name(const json_t *spec)
+{
+	const json_t *model = json_object_get(spec, "model");
+	const char *job = json_get_str(model, "training_job", NULL);
+
+	if (json_is_string(model))
+		return json_string_value(model);
+	return job ? job : json_get_str(model, "hub", "");
 }

@@ -152,6 +152,7 @@ static const struct spec_field dataset_fields[] = {
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 256,
+	 .check = check_revision,
 	 .help = "Of the hub's data set: a branch, tag or commit; its main branch when left out."},
 	{.name = "split",
 	 .type = FIELD_STRING,
@@ -161,6 +162,23 @@ static const struct spec_field dataset_fields[] = {
 		 "when left out."},
 };
 const struct spec_table spec_dataset_table = TABLE("'dataset'", dataset_fields);
+
+static const struct spec_field hub_model_fields[] = {
+	{.name = "hub",
+	 .type = FIELD_STRING,
+	 .flags = SPEC_REQUIRED,
+	 .min = 1,
+	 .max = 96,
+	 .check = check_hub_id,
+	 .help = "A model of the Hugging Face hub, also where a directory has the same name."},
+	{.name = "revision",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 256,
+	 .check = check_revision,
+	 .help = "A branch, tag or commit; its main branch when left out."},
+};
+const struct spec_table spec_hub_model_table = TABLE("a model of the hub", hub_model_fields);
 
 static const struct spec_field train_channels_fields[] = {
 	{.name = "train",

@@ -16,6 +16,7 @@ extern const struct spec_table spec_metric_table;
 extern const struct spec_table spec_local_table;
 extern const struct spec_table spec_sagemaker_table;
 extern const struct spec_table spec_dataset_table;
+extern const struct spec_table spec_hub_model_table;
 extern const struct spec_table spec_train_channels_table;
 extern const struct spec_table spec_hyperparameters_table;
 extern const struct spec_table spec_checkpoint_table;

@@ -153,8 +153,9 @@ static json_t *training_job(struct spec_parse *p, const struct spec_field *f, co
 
 	if (!(f->remote & REMOTE_JOB) || !name)
 		return spec_wrong_type(p, f, v,
-				       f->remote & REMOTE_JOB ? "text or {\"training_job\": name}"
-							      : "a string");
+				       f->remote & REMOTE_JOB
+					       ? "text, {\"training_job\": name} or {\"hub\": name}"
+					       : "a string");
 	if (!s || json_object_size(v) != 1 || !*s || strlen(s) > CLOUD_NAME_MAX ||
 	    !isalnum((unsigned char)*s) || s[strlen(s) - 1] == '-' || strpbrk(s, "._") ||
 	    !spec_name_ok(s)) {
@@ -198,6 +199,8 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 	char quote[PROBLEM_QUOTE_MAX];
 	const char *s;
 
+	if (f->remote & REMOTE_HUB && json_object_get(v, "hub"))
+		return spec_object_parse(p, f->table, v);
 	if (json_is_object(v))
 		return training_job(p, f, v);
 	s = text_of(p, f, v, SPEC_PATH_MAX);

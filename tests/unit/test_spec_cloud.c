@@ -154,6 +154,10 @@ static void test_forms(void **state)
 		 "invalid", "absolute path in the container"},
 		{RUN(TRAIN(", 'checkpoint': {'s3': '/x'}")), "/jobs/0/checkpoint/s3", "invalid",
 		 "write s3://bucket/key"},
+		{RUN(TRAIN(", 'checkpoint': {'s3': 's3://abc/x/'}")), "/jobs/0/checkpoint/s3",
+		 "unsupported", "the next attempt finds"},
+		{RUN(SCRIPT(", 'checkpoint': {'path': '/mine'}")), "/jobs/0/checkpoint/path",
+		 "unsupported", "are those in /opt/ml/checkpoints"},
 		{RUN(DEPLOY(", 'checkpoint': {}")), "/jobs/0/checkpoint", "unknown_field",
 		 "a field of train jobs"},
 	};
@@ -185,6 +189,28 @@ static void test_good_forms(void **state)
 		snprintf(text, sizeof(text), SM("%s"), good[i]);
 		run_spec_free(fixture_good(text, &fixture_context));
 	}
+}
+
+/* What an endpoint has nothing of. */
+static void test_endpoints_have_none(void **state)
+{
+	static const struct refusal cases[] = {
+		{RUN(DEPLOY(", 'max_runtime': '1h'")), "/jobs/0/max_runtime", "unsupported",
+		 "a lease"},
+		{RUN(PREDICT(", 'inputs': 'x', 'max_runtime': '1h'")), "/jobs/0/max_runtime",
+		 "unsupported", "a request its own time"},
+		{RUN(DEPLOY(", 'parameters': {'top_k': 2}")), "/jobs/0/parameters", "unsupported",
+		 "with each request"},
+	};
+	struct spec_context ctx = fixture_context;
+
+	check_all(cases, ARRAY_LEN(cases));
+	ctx.max_runtime_default_us = 3600 * USEC_PER_SEC;
+	OWN(run_spec_freep)
+	struct run_spec *rs = fixture_good(RUN(DEPLOY("") "," PREDICT(", 'inputs': 'x'")), &ctx);
+
+	assert_null(job_field(rs, 0, "max_runtime"));
+	assert_null(job_field(rs, 1, "max_runtime"));
 }
 
 /* What contradicts itself, on both targets. */
@@ -288,7 +314,7 @@ static void test_warnings(void **state)
 	OWN(run_spec_freep)
 	struct run_spec *here = fixture_good(
 		RUN(SCRIPT(", 'hyperparameters': {'a': 'two words'}, 'checkpoint': {'path': "
-			   "'/opt/ml/checkpoints'}")),
+			   "'/opt/ml/checkpoints'}") "," TRAIN(", 'checkpoint': {'path': '/x'}")),
 		&fixture_context);
 
 	assert_int_equal(json_array_size(bad->warnings), 6);
@@ -299,7 +325,43 @@ static void test_warnings(void **state)
 	assert_int_equal(json_array_size(good->warnings), 0);
 	assert_int_equal(json_array_size(here->warnings), 1); /* its arguments are quoted here */
 	assert_string_equal(json_get_str(json_array_get(here->warnings, 0), "pointer", ""),
-			    "/jobs/0/checkpoint");
+			    "/jobs/1/checkpoint/path");
+}
+
+/* What is said of a kind that this machine does whatever its target. */
+static void test_unused_blocks(void **state)
+{
+	static const struct {
+		const char *job, *pointer; /* NULL: all of it is used */
+	} cases[] = {
+		{"{'kind': 'upload', 'source': 'd', 'destination': 's3://abc/d/'", NULL},
+		{"{'kind': 'preprocess', 'model': 'm', 'dataset': {'path': 'd'}", NULL},
+		{"{'kind': 'download', 'source': 's3://abc/d/'", "/jobs/0/sagemaker/kms_key"},
+		{"{'kind': 'predict', 'endpoint': 'e', 'inputs': 'x'", "/jobs/0/sagemaker/kms_key"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[512];
+
+		snprintf(text, sizeof(text), RUN("%s, " THERE ", 'sagemaker': {'kms_key': 'k'}}"),
+			 cases[i].job);
+		OWN(run_spec_freep) struct run_spec *rs = fixture_good(text, &fixture_context);
+
+		assert_int_equal(json_array_size(rs->warnings), cases[i].pointer != NULL);
+		if (cases[i].pointer)
+			assert_string_equal(
+				json_get_str(json_array_get(rs->warnings, 0), "pointer", ""),
+				cases[i].pointer);
+	}
+	OWN(run_spec_freep)
+	struct run_spec *look = fixture_good(
+		RUN("{'kind': 'evaluate', " THERE ", 'data': 'd', 'model': {'training_job': 'a'}, "
+		    "'sagemaker': {'region': 'us-east-1', 'instance_type': 'ml.g5.xlarge'}}"),
+		&fixture_context);
+
+	assert_int_equal(json_array_size(look->warnings), 1);
+	assert_string_equal(json_get_str(json_array_get(look->warnings, 0), "pointer", ""),
+			    "/jobs/0/sagemaker/instance_type");
 }
 
 /* `n` entries of a map, or one entry of `n` bytes; there and here. */
@@ -405,10 +467,12 @@ int main(void)
 		cmocka_unit_test(test_needed),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_good_forms),
+		cmocka_unit_test(test_endpoints_have_none),
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_the_request_is_tried),
 		cmocka_unit_test(test_the_region_counts),
 		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_unused_blocks),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_tags),
 		cmocka_unit_test(test_references_into_archives),

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define TABLES_MAX 32
-#define KINDS_TEXT 160
+#define KINDS_TEXT 256
 
 static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 {

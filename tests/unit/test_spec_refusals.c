@@ -55,7 +55,7 @@ static void test_common_fields(void **state)
 		{RUN(TRAIN(", 'secrets': {'A': 'b'}")), "/jobs/0/secrets", "unsupported",
 		 "not available in this version"},
 		{RUN(TRAIN(", 'aws_credentials': true")), "/jobs/0/aws_credentials", "unsupported",
-		 "leave it out"},
+		 "a script gets no keys"},
 		{RUN(TRAIN(", 'matrix': {}")), "/jobs/0/matrix", "unsupported", "one job for each"},
 		{RUN("{'kind': 'train', 'model': null, 'channels': {'train': 'x'}}"),
 		 "/jobs/0/model", "wrong_type", "not null"},

@@ -94,6 +94,8 @@ static void test_models(void **state)
 		{"'s3://abc/model/'", false, false, false},
 		{"'s3://abc/x/model.tar.gz'", false, false, false},
 		{"{'training_job': 'my-job-2026'}", false, false, false},
+		{"{'hub': 'minilm'}", false, false, false},
+		{"{'hub': 'org/name', 'revision': 'refs/pr/1'}", false, false, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -127,7 +129,16 @@ static void test_bad_models(void **state)
 		{EVALUATE("{'training_job': 'a.b'}"), "/jobs/0/model", "invalid", "hyphens"},
 		{EVALUATE("{'training_job': 7}"), "/jobs/0/model", "invalid", "{\"training_job\""},
 		{EVALUATE("{'job': 'a'}"), "/jobs/0/model", "wrong_type",
-		 "text or {\"training_job\": name}"},
+		 "text, {\"training_job\": name} or {\"hub\": name}"},
+		{EVALUATE("{'hub': 'a/b', 'split': 'x'}"), "/jobs/0/model/split", "unknown_field",
+		 "a model of the hub"},
+		{EVALUATE("{'hub': 'a b'}"), "/jobs/0/model/hub", "invalid", "a name on the hub"},
+		{EVALUATE("{'hub': 'a/b', 'revision': 'a b'}"), "/jobs/0/model/revision", "invalid",
+		 "a branch, a tag or a commit"},
+		{EVALUATE("{'hub': 'a/b', 'revision': '../x'}"), "/jobs/0/model/revision",
+		 "invalid", "not a revision"},
+		{EVALUATE("{'revision': 'main'}"), "/jobs/0/model", "wrong_type",
+		 "{\"hub\": name}"},
 		{EVALUATE("'https://huggingface.co/a/b'"), "/jobs/0/model", "unsupported",
 		 "give s3://bucket/key"},
 		{EVALUATE("'s3://UPPER/model/'"), "/jobs/0/model", "invalid", "name of a bucket"},
@@ -148,6 +159,30 @@ static void test_bad_models(void **state)
 		assert_int_equal(run_spec_parse(body, &fixture_context, &rs, problems, NULL),
 				 n == CLOUD_NAME_MAX ? 0 : -ERR_INVALID);
 	}
+}
+
+static void test_names_of_models(void **state)
+{
+	static const struct {
+		const char *model, *name;
+	} cases[] = {
+		{"'s3://abc/m/'", "s3://abc/m/"},
+		{"{'training_job': 'a'}", "a"},
+		{"{'hub': 'a/b', 'revision': 'c'}", "a/b"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), EVALUATE("%s"), cases[i].model);
+		OWN(run_spec_freep) struct run_spec *rs = fixture_good(text, &fixture_context);
+
+		assert_string_equal(spec_model_name(rs->jobs[0].spec), cases[i].name);
+	}
+	OWN(run_spec_freep)
+	struct run_spec *none = fixture_good(RUN(SCRIPT("")), &fixture_context);
+
+	assert_string_equal(spec_model_name(none->jobs[0].spec), "");
 }
 
 static void test_hub_ids(void **state)
@@ -281,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_bad_datasets),
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_bad_models),
+		cmocka_unit_test(test_names_of_models),
 		cmocka_unit_test(test_hub_ids),
 		cmocka_unit_test(test_transfers),
 		cmocka_unit_test(test_output_places),

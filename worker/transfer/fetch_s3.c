@@ -116,8 +116,30 @@ struct job {
 	struct get get;
 	struct fetch_item *item;
 	struct s3_object o;	 /* of a file or a tar.gz */
+	bool slash;		 /* was added to the key of a tree */
+	bool one;		 /* the tree is one object: a directory with that file */
 	char key[CACHE_KEY_LEN]; /* for the cache */
 };
+
+/* Nothing lies below "key/": is there an object "key"? */
+static int identify_one(struct job *j, struct hash *h, struct err *reterr)
+{
+	char *key = j->get.place.key;
+	int r;
+
+	key[strlen(key) - 1] = '\0';
+	r = get_head(&j->get, key, &j->o, reterr);
+	if (r < 0) {
+		if (!str_eq(j->get.t->failure_code, "data_missing"))
+			return r;
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is neither s3://%s/%s nor anything below s3://%s/%s/",
+			       j->get.bucket.name, key, j->get.bucket.name, key);
+	}
+	j->one = true;
+	hash_object(h, &j->o);
+	return 0;
+}
 
 static int identify(struct job *j, struct err *reterr)
 {
@@ -129,7 +151,9 @@ static int identify(struct job *j, struct err *reterr)
 	hash_update(h, &j->item->form, sizeof(j->item->form));
 	if (j->item->form == FORM_TREE) {
 		r = hash_list(&j->get, &l, reterr);
-		if (r >= 0 && l.objects == 0) {
+		if (r >= 0 && l.objects == 0 && j->slash) {
+			r = identify_one(j, h, reterr);
+		} else if (r >= 0 && l.objects == 0) {
 			j->get.t->failure_code = "data_missing";
 			r = err_set(reterr, ERR_NOT_FOUND, "nothing lies below s3://%s/%s",
 				    j->get.bucket.name, j->get.place.key);
@@ -156,7 +180,7 @@ static int get_into(struct job *j, const char *dir, struct err *reterr)
 {
 	char path[PATH_MAX];
 
-	switch (j->item->form) {
+	switch (j->one ? FORM_FILE : j->item->form) {
 	case FORM_TREE:
 		return download_tree(&j->get, dir, reterr);
 	case FORM_TAR_GZ:
@@ -295,6 +319,7 @@ static int check_key(struct job *j, struct err *reterr)
 	if (n == S3_KEY_MAX)
 		return err_set(reterr, ERR_INVALID, "the prefix '%.80s…' is too long", key);
 	memcpy(key + n, "/", 2);
+	j->slash = true;
 	return 0;
 }
 
