@@ -78,6 +78,8 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	json_t *names = json_array(), *exec = json_object_get(message, "exec");
 	char cache[SPEC_PATH_MAX];
 
+	if (stage->place)
+		json_object_set(message, "place", stage->place);
 	if (!stage->fetch && !stage->push) {
 		json_decref(names);
 		return;
@@ -87,8 +89,6 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	if (stage->push)
 		json_object_set(message, "push", stage->push);
 	json_object_set(message, "aws", stage->aws);
-	if (stage->place)
-		json_object_set(message, "place", stage->place);
 	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));
