@@ -329,6 +329,7 @@ static void test_day_and_month_caps(void **state)
 	assert_true(fits(rig, other, USD(40) + 1, &why));
 	clock_fake_us(T0 + 2 * INT64_C(3600000000)); /* after midnight */
 	OWN(cloud_row_done) struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(99));
+	assert_int_equal(b.kind, CLOUD_TRAINING_JOB);
 	assert_false(fits(rig, other, USD(1) + 1, &why));
 	assert_non_null(strstr(why.message, "of the day's 100.00 are 99.00"));
 	clock_fake_us(T0 + 26 * INT64_C(3600000000));

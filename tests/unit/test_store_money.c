@@ -259,8 +259,8 @@ static void test_append_only(void **state)
 		"UPDATE money SET words = 'x' WHERE n = 1",
 		"DELETE FROM money",
 		"DELETE FROM money WHERE n = 1",
-		"INSERT OR REPLACE INTO money (n, at_us, what, day, cloud, micro_usd, words) "
-		"SELECT n, at_us, what, day, cloud, 1, words FROM money",
+		("INSERT OR REPLACE INTO money (n, at_us, what, day, cloud, micro_usd, words) "
+		 "SELECT n, at_us, what, day, cloud, 1, words FROM money"),
 		"UPDATE OR REPLACE money SET n = 2",
 	};
 	OWN(db_closep) struct db *db = NULL;

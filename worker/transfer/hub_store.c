@@ -198,8 +198,7 @@ static int point(const char *dir, const char *commit, const char *file, const ch
 
 static int fetch_blob(struct hub *h, const char *dir, const char *file, struct err *reterr)
 {
-	struct remote *remote = calloc(1, sizeof(*remote));
-	OWN(freep) struct remote *owned = remote;
+	OWN(freep) struct remote *remote = calloc(1, sizeof(*remote));
 	OWN(closep) int lock = -1;
 	char blob[PATH_MAX];
 	int r;
