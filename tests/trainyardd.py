@@ -3,6 +3,7 @@
 has a deadline and ends on an event."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -16,6 +17,11 @@ BUILD = Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
 PYTHON = ROOT / ".venv" / "bin" / "python"
 DEADLINE_S = 120
 FINAL = {"succeeded", "failed", "cancelled", "skipped"}
+
+# With sanitizers (-Db_sanitize) a daemon is asked to end at the end, so that leaks are found too;
+# a report in its log or in that of a worker fails the test in any build.
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
+REPORT = re.compile(rb"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: )[^\n]*")
 
 # No test speaks to a real account: not with the keys of whoever runs it, not with a machine's role.
 NO_AWS = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
@@ -143,10 +149,24 @@ class Daemon:
                 return found
             since = page["next_since"]
 
+    def assert_no_reports(self):
+        """No sanitizer has complained, in the daemon or in what it has started."""
+        for log in [self.dir / "daemon.log", *self.data.glob("**/log")]:
+            text = log.read_bytes() if log.is_file() else b""
+            found = REPORT.search(text)
+            assert not found, \
+                f"{log}:\n{text[found.start():found.start() + 4000].decode(errors='replace')}"
+
     def clean_up(self):
         """End the daemon and whatever it has started; nothing else."""
-        if self.process:
-            self.kill()
+        try:
+            if self.process:
+                self.stop() if SANITIZED else self.kill()
+        finally:
+            self.end_processes()
+        self.assert_no_reports()
+
+    def end_processes(self):
         for _ in range(100):
             pids = processes_below(self.data)
             if not pids:
