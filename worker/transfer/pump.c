@@ -44,21 +44,24 @@ void pump_free(struct pump *p)
 
 struct slot *pump_slot(struct pump *p)
 {
-	for (int i = 0; i < PUMP_SLOTS; i++) {
-		struct slot *s = &p->slots[i];
+	struct slot *s = NULL;
 
-		if (s->state != SLOT_FREE)
-			continue;
+	pthread_mutex_lock(&p->lock);
+	for (int i = 0; i < PUMP_SLOTS && !s; i++)
+		if (p->slots[i].state == SLOT_FREE)
+			s = &p->slots[i];
+	if (s)
 		s->state = SLOT_TAKEN;
-		s->fd = -1;
-		s->memory = NULL;
-		s->over = NULL;
-		s->owner = NULL;
-		s->part = 0;
-		s->offset = s->counted = s->expected = 0;
-		return s;
-	}
-	return NULL;
+	pthread_mutex_unlock(&p->lock);
+	if (!s)
+		return NULL;
+	s->fd = -1;
+	s->memory = NULL;
+	s->over = NULL;
+	s->owner = NULL;
+	s->part = 0;
+	s->offset = s->counted = s->expected = 0;
+	return s;
 }
 
 void pump_release(struct slot *s)
@@ -71,7 +74,9 @@ void pump_release(struct slot *s)
 	if (under_way)
 		return; /* pump_drain does it */
 	s3_call_done(&s->s3);
+	pthread_mutex_lock(&s->pump->lock);
 	s->state = SLOT_FREE;
+	pthread_mutex_unlock(&s->pump->lock);
 }
 
 /* On the net thread, or in aws_send itself. */
