@@ -65,6 +65,18 @@ static void take_code(struct aws_call *c, const char *text)
 	snprintf(c->code, sizeof(c->code), "%.*s", (int)(n < sizeof(c->code) ? n : 0), text);
 }
 
+/* A script may print NUL, and may fail with it: legal in JSON, but not in our texts. */
+static void replace_nul(struct buf *reply)
+{
+	for (size_t i = 0; i + 5 < reply->len; i++) {
+		if (reply->data[i] != '\\')
+			continue;
+		if (memcmp(reply->data + i, "\\u0000", 6) == 0)
+			memcpy(reply->data + i + 2, "fffd", 4);
+		i++; /* what is escaped */
+	}
+}
+
 static void read_json_error(struct flight *f)
 {
 	OWN(json_decrefp) json_t *in = NULL;
@@ -72,6 +84,8 @@ static void read_json_error(struct flight *f)
 	char type[256];
 	const char *message;
 
+	if (c->service != AWS_RUNTIME) /* the container's words go on as they are */
+		replace_nul(&c->http.reply);
 	if (json_parse(buf_str(&c->http.reply), c->http.reply.len, &in, NULL) < 0)
 		in = json_object();
 	if (net_reply_header(&c->http, "x-amzn-ErrorType", type, sizeof(type)))
@@ -184,6 +198,7 @@ static int read_json_output(struct aws_call *c, struct err *reterr)
 {
 	int r = 0;
 
+	replace_nul(&c->http.reply);
 	if (c->http.reply.len == 0)
 		c->output = json_object();
 	else

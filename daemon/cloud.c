@@ -254,7 +254,8 @@ static void look_at(struct engine *e, struct cloud_row *row)
 			cloud_step(e, row, CLOUD_STEP_CREATE);
 		break;
 	case CLOUD_PRESENT:
-		if (row->wanted)
+		/* Its end was refused, and may have come by itself. */
+		if (row->wanted || (row->tries % 2 && cloud_drivers[row->kind]->polled))
 			cloud_step(e, row, CLOUD_STEP_DESCRIBE);
 		else if (may(e, row, false))
 			cloud_step(e, row, CLOUD_STEP_END);

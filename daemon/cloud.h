@@ -45,7 +45,7 @@ struct cloud_place {
 	char bucket[64];
 	bool default_bucket; /* sagemaker-{region}-{account}: may be made, owner is checked */
 	char prefix[256];    /* "trainyard/RUN/JOB/" */
-	char role_arn[256];
+	char role_arn[2049]; /* SageMaker takes no longer one */
 };
 int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
 		   struct cloud_place *ret, enum reason_code *ret_code,

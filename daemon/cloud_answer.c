@@ -198,8 +198,10 @@ static int not_there(struct engine *e, struct cloud_row *row, const struct cloud
 		return look_later(e, row, reterr);
 	if (row->state == CLOUD_PLANNED)
 		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
-	reason_set(&why, REASON_KILLED, "%s '%s' is gone: somebody deleted it outside Trainyard",
-		   cloud_kind_str(row->kind), row->name);
+	if (row->wanted)
+		reason_set(&why, REASON_KILLED,
+			   "%s '%s' is gone: somebody deleted it outside Trainyard",
+			   cloud_kind_str(row->kind), row->name);
 	return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
 }
 

@@ -18,7 +18,7 @@
 
 struct cloud_lookup {
 	char key[512];
-	char value[1024];
+	char value[2049];
 	enum cloud_known known;
 	enum reason_code code;
 	struct err why;

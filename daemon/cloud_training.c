@@ -30,7 +30,8 @@ static const char *const shown[] = {
 	"WarmPoolStatus",
 	NULL,
 };
-#define OVER_KEY "over_us" /* in the row's answer: first seen to be over */
+#define BILLABLE_MAX_S (10 * 366 * 86400LL)
+#define OVER_KEY       "over_us" /* in the row's answer: first seen to be over */
 
 static json_t *keep_shown(const json_t *answer)
 {
@@ -47,14 +48,17 @@ static bool is_over(const char *status)
 	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
 }
 
-/* What the service says; of a job that it no longer knows, all the time that we know it lived. */
+/* What the service says, if it can be true; else, and of a job that it no longer knows, all the
+ * time that we know it lived. */
 static int64_t billable_us(const struct cloud_row *row)
 {
-	const json_t *said = json_object_get(row->answer, "BillableTimeInSeconds");
+	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
+	int64_t said_s = json_get_int(row->answer, "BillableTimeInSeconds", -1);
 
-	if (said)
-		return json_integer_value(said) * USEC_PER_SEC;
-	return row->present_us && !is_over(row->status) ? row->ended_us - row->present_us : 0;
+	if (said_s >= 0 && said_s <= BILLABLE_MAX_S)
+		return said_s * USEC_PER_SEC;
+	return row->present_us && (said || !is_over(row->status)) ? row->ended_us - row->present_us
+								  : 0;
 }
 
 static int training_seen(struct engine *e, struct cloud_row *row, const json_t *answer,

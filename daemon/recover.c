@@ -115,7 +115,8 @@ static int resume_stops(struct engine *e, struct err *reterr)
 		r = store_endpoints_live(e->store, &live, reterr);
 	for (size_t i = 0; r >= 0 && i < live.n; i++)
 		if (live.rows[i].state == ENDPOINT_DELETING &&
-		    (ex = execution_of_endpoint(e, live.rows[i].id)))
+		    ((ex = execution_of_endpoint(e, live.rows[i].id)) ||
+		     (ex = execution_of_job(e, live.rows[i].job)))) /* its staging */
 			execution_stop(e, ex);
 	return r;
 }

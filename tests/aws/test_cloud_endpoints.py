@@ -210,3 +210,14 @@ def test_update_that_fails(cloud):  # noqa: F811
     assert job["state"] == "failed", words(job)
     assert endpoint(cloud)["state"] == "in_service"
     wait_for("the new ones to go", lambda: set(cloud.live()) == set(old))
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"])
+def test_refused_after_a_lost_try(cloud, operation):  # noqa: F811
+    cloud.fake.rule(operation, "drop_before")
+    cloud.fake.rule(operation, "error", message="no such thing is allowed here")
+    cloud.start(environment={"AWS_MAX_ATTEMPTS": "1"})
+    job = cloud.ended(cloud.run(cloud.deploy(cloud.put_model())), "deploy")
+    assert (job["state"], job["reason"]["code"]) == ("failed", "refused"), words(job)
+    wait_for("its end", lambda: endpoint(cloud)["state"] == "failed")
+    cloud.nothing_is_left()
