@@ -39,8 +39,8 @@ bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
 int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
 /* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
- * time in being; a warm pool's keep_alive counts whole). A row whose job is not known here
- * (adopted) has nothing to settle. The queue is looked at again: money may be free. */
+ * time in being; a warm pool's keep_alive counts whole). A row with neither job nor
+ * endpoint (adopted) has nothing to settle. The queue is looked at again: money may be free. */
 int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
 /* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too.

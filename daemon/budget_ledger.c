@@ -139,19 +139,33 @@ int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_
 	return store_money_add(e->store, &entry, clock_now_us(), reterr);
 }
 
+/* Of a job; of an endpoint that was adopted without one, its own. New reference. */
+static int spec_of(struct engine *e, const struct cloud_row *row, const char *id, json_t **ret,
+		   struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(job_row_done) struct job_row job = {0};
+	int r = id[0] ? store_job_get(e->store, id, &job, reterr)
+		      : store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r >= 0)
+		*ret = json_incref(id[0] ? job.spec : ep.spec);
+	return r;
+}
+
 /* What the time costs by a job's spec and by the prices of today. */
 static int cost_by_job(struct engine *e, const struct cloud_row *row, const char *id, int64_t us,
 		       int64_t *ret, char *words, size_t size, struct err *reterr)
 {
-	OWN(job_row_done) struct job_row job = {0};
+	OWN(json_decrefp) json_t *spec = NULL;
 	struct budget_rate rate = {0};
-	int r = store_job_get(e->store, id, &job, reterr);
+	int r = spec_of(e, row, id, &spec, reterr);
 
 	/* The instances stay warm after the job, perhaps that long. */
 	if (r >= 0 && row->kind == CLOUD_TRAINING_JOB)
-		us += budget_keep_alive(job.spec);
+		us += budget_keep_alive(spec);
 	if (r >= 0)
-		r = budget_rate_of(e->settings, job.spec, &rate, reterr);
+		r = budget_rate_of(e->settings, spec, &rate, reterr);
 	if (r >= 0)
 		r = budget_amount(&rate, us, ret, reterr);
 	if (r >= 0)
@@ -210,7 +224,7 @@ int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billabl
 	int64_t cost;
 	int r;
 
-	if (!row->job[0])
+	if (!row->job[0] && !row->endpoint[0])
 		return 0;
 	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r >= 0)

@@ -288,6 +288,8 @@ static int64_t look_at_all(struct engine *e)
 		return CLOUD_BEAT_US;
 	}
 	for (size_t i = 0; i < rows.n; i++) {
+		if (e->ends_only && rows.rows[i].wanted)
+			continue;
 		cloud_log_look(e, &rows.rows[i]);
 		if (is_due(e, &rows.rows[i], now))
 			look_at(e, &rows.rows[i]);

@@ -161,14 +161,19 @@ static int created(struct engine *e, struct cloud_row *row, const struct cloud_c
 
 /* ---- describe ---- */
 
+/* Not found several times in a row. */
+static bool is_missed(const struct cloud_row *row)
+{
+	return str_eq(row->status, MISSING) && row->tries >= CLOUD_TRIES_GONE;
+}
+
 /* Not found, and not only because the service's answers are eventually consistent: long enough
  * after it was made, and several times in a row. */
 static bool surely_gone(const struct engine *e, const struct cloud_row *row)
 {
 	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
 
-	return clock_now_us() - since >= e->settings->aws.settle_us &&
-	       str_eq(row->status, MISSING) && row->tries >= CLOUD_TRIES_GONE;
+	return clock_now_us() - since >= e->settings->aws.settle_us && is_missed(row);
 }
 
 static int look_later(struct engine *e, struct cloud_row *row, struct err *reterr)
@@ -192,8 +197,10 @@ static int not_there(struct engine *e, struct cloud_row *row, const struct cloud
 		*ret_create = true; /* under the same name: it cannot become two */
 		return 0;
 	}
-	if (row->state == CLOUD_ENDING)
-		return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
+	if (row->state == CLOUD_ENDING) /* what costs money is not given up for one answer */
+		return is_missed(row) || !cloud_drivers[row->kind]->polled
+			       ? cloud_row_over(e, row, CLOUD_ENDED, &why, reterr)
+			       : look_later(e, row, reterr);
 	if (!surely_gone(e, row))
 		return look_later(e, row, reterr);
 	if (row->state == CLOUD_PLANNED)

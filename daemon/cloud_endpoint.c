@@ -22,6 +22,8 @@
  * or is to use? */
 static bool builds_upon(const struct cloud_row *upper, const struct cloud_row *base)
 {
+	if (!str_eq(upper->region, base->region))
+		return false;
 	if (upper->kind == CLOUD_ENDPOINT_CONFIG)
 		return base->kind == CLOUD_MODEL && str_eq(upper->nonce, base->nonce);
 	return upper->kind == CLOUD_ENDPOINT && base->kind == CLOUD_ENDPOINT_CONFIG &&
@@ -50,12 +52,14 @@ static bool is_used(const struct cloud_rows *rows, const struct cloud_row *row)
 	return false;
 }
 
-/* 1: now; 0: not yet. */
+/* 1: now; 0: not yet. What has no endpoint here (adopted, to be deleted) may be used by anything.
+ */
 static int resource_may(struct engine *e, const struct cloud_row *row, bool create,
 			struct err *reterr)
 {
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = row->endpoint[0] ? store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr)
+				 : store_cloud_live(e->store, &rows, reterr);
 
 	if (r < 0)
 		return r;
@@ -159,6 +163,8 @@ static int resource_over(struct engine *e, const struct cloud_row *row, struct e
 	int64_t up_us = row->present_us ? row->ended_us - row->present_us : 0;
 	int r = row->kind == CLOUD_ENDPOINT ? budget_settle(e, row, up_us, reterr) : 0;
 
+	if (!row->endpoint[0])
+		return r;
 	if (r >= 0)
 		r = part_over(e, row, reterr);
 	return r < 0 ? r : gone_when_all_are(e, row->endpoint, reterr);
@@ -214,6 +220,8 @@ static int in_service(struct engine *e, const struct cloud_row *row, struct err 
 	char job[ID_LEN];
 	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
+	if (r >= 0 && !cloud_config_wanted(row)[0])
+		return cloud_update_accept(e, row, reterr);
 	if (r >= 0 && !str_eq(cloud_config_used(row), cloud_config_wanted(row)))
 		return cloud_update_look(e, row, reterr);
 	if (r < 0 || (ep.state != ENDPOINT_CREATING && ep.state != ENDPOINT_UPDATING))

@@ -75,7 +75,7 @@ void cloud_tails_free(struct cloud *c)
 
 bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us)
 {
-	struct cloud_tail *t = tail_find(e, row);
+	struct cloud_tail *t = row->job[0] ? tail_find(e, row) : NULL;
 
 	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
 		return true;
@@ -159,7 +159,7 @@ void cloud_log_look(struct engine *e, const struct cloud_row *row)
 	struct cloud_tail *t;
 	int64_t now = clock_now_us();
 
-	if (row->kind != CLOUD_TRAINING_JOB || row->state == CLOUD_PLANNED ||
+	if (row->kind != CLOUD_TRAINING_JOB || row->state == CLOUD_PLANNED || !row->job[0] ||
 	    cloud_is_busy(e, row->id, true))
 		return;
 	t = tail_find(e, row);

@@ -254,6 +254,7 @@ int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const stru
 	if (json_get_int(sample, "v", 0) == PARITY_V && json_array_size(samples))
 		return ask(e, row, question(sample, samples), reterr);
 	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
-			    "the model has no " PARITY_FILE);
+			    ep->job[0] ? "the model has no " PARITY_FILE
+				       : "the endpoint was adopted");
 	return works(e, row, ep, skipped, reterr);
 }

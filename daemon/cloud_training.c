@@ -206,9 +206,12 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 	OWN(job_row_done) struct job_row job = {0};
 	enum job_state to = STATE_FAILED;
 	struct reason why = row->reason;
-	int r = store_job_get(e->store, row->job, &job, reterr);
+	int r;
 
 	cloud_log_forget(e, row->id);
+	if (!row->job[0]) /* adopted: nobody here waits for it */
+		return 0;
+	r = store_job_get(e->store, row->job, &job, reterr);
 	if (r >= 0)
 		r = budget_settle(e, row, billable_us(row), reterr);
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)

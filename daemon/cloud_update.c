@@ -175,6 +175,23 @@ int cloud_update_done(struct engine *e, const struct cloud_row *row, const struc
 	return r < 0 ? r : cloud_update_end(e, id, STATE_SUCCEEDED, &none, outputs, reterr);
 }
 
+int cloud_update_accept(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const char *used = cloud_config_used(row);
+	struct cloud_row *own;
+	struct reason why;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r >= 0)
+		r = own_row(&rows, &own, reterr);
+	if (r < 0 || !used[0])
+		return r;
+	reason_set(&why, REASON_DELETED_BY_USER, "the endpoint uses %s", used);
+	r = want_config(e, own, used, reterr);
+	return r < 0 ? r : drop_others(e, &rows, used, &why, reterr);
+}
+
 /* The config of the deploy that made the endpoint what it is. */
 static const struct cloud_row *old_config(const struct cloud_rows *rows,
 					  const struct endpoint_row *ep)

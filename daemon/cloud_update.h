@@ -31,6 +31,10 @@ int cloud_update_begin(struct engine *e, const struct job_row *job, const struct
  */
 int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
 		      struct cloud_row *ret_row, struct err *reterr) MUSTCHECK;
+/* An endpoint that was adopted in the middle of an update is in service again: the config that it
+ * uses now is the wanted one, others of it go. */
+int cloud_update_accept(struct engine *e, const struct cloud_row *row,
+			struct err *reterr) MUSTCHECK;
 /* The endpoint is in service with another config than the wanted one. */
 int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr) MUSTCHECK;
 int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct aws_call *c,

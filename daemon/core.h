@@ -97,6 +97,7 @@ struct engine {
 	int inotify_fd;
 	char boot_id[BOOT_ID_LEN];
 	bool ready, stopping;
+	bool ends_only; /* engine_new_ending() */
 
 	/* the command queue; guarded by queue_lock */
 	pthread_mutex_t queue_lock;

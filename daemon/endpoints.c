@@ -120,12 +120,15 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 	return execution_launch(e, row, reterr);
 }
 
-/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0. */
+/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0 (adopted: none). */
 static int open_deploy(struct engine *e, const struct endpoint_row *ep, struct job_row *job,
 		       struct err *reterr)
 {
-	int r = store_job_get(e->store, ep->job, job, reterr);
+	int r;
 
+	if (!ep->job[0])
+		return 0;
+	r = store_job_get(e->store, ep->job, job, reterr);
 	if (r < 0)
 		return r;
 	return job_state_is_active(job->state) && ep->in_service_us == 0;

@@ -177,7 +177,7 @@ static int on_schedule(sd_event_source *s, void *userdata)
 
 void engine_want_schedule(struct engine *e)
 {
-	if (e->want_schedule || e->stopping || !e->ready)
+	if (e->want_schedule || e->stopping || !e->ready || e->ends_only)
 		return;
 	e->want_schedule = true;
 	sd_event_source_set_enabled(e->schedule_source, SD_EVENT_ONESHOT);
@@ -270,9 +270,10 @@ static int open_loop(struct engine *e, struct err *reterr)
 	return executions_watch(e, reterr);
 }
 
-int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr)
+/* Database, loop and cloud. *ret is set also when it fails. */
+static int open_core(const struct settings *settings, struct engine **ret, struct err *reterr)
 {
-	struct engine *e = calloc(1, sizeof(*e));
+	struct engine *e = *ret = calloc(1, sizeof(*e));
 	int r;
 
 	if (!e)
@@ -290,11 +291,17 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	if (r >= 0)
 		r = feed_new(store_last_seq(e->store), &e->feed, reterr);
 	if (r >= 0)
-		r = devices_open(settings->nvml_library, &e->devices, reterr);
-	if (r >= 0)
 		r = open_loop(e, reterr);
+	return r < 0 ? r : cloud_open(e, reterr);
+}
+
+int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr)
+{
+	struct engine *e;
+	int r = open_core(settings, &e, reterr);
+
 	if (r >= 0)
-		r = cloud_open(e, reterr);
+		r = devices_open(settings->nvml_library, &e->devices, reterr);
 	if (r >= 0)
 		r = account_open(e, &e->account, reterr);
 	if (r >= 0)
@@ -306,6 +313,21 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	e->ready = true;
 	cloud_kick(e);
 	engine_want_schedule(e);
+	*ret = e;
+	return 0;
+}
+
+int engine_new_ending(const struct settings *settings, struct engine **ret, struct err *reterr)
+{
+	struct engine *e;
+	int r = open_core(settings, &e, reterr);
+
+	if (r < 0) {
+		engine_free(e);
+		return r;
+	}
+	loop_drop(&e->tick_source);
+	e->ends_only = e->ready = true;
 	*ret = e;
 	return 0;
 }

@@ -134,6 +134,8 @@ static int run(int argc, char **argv, struct err *reterr)
 	}
 	set_up_memory();
 	set_up_signals();
+	if (opt.adopts)
+		return adopt_run(&m.s, &opt.adopt, reterr);
 	return serve(cfg, &m.s, reterr);
 }
 

@@ -15,6 +15,13 @@ static const char help[] =
 	"  --listen ADDR:PORT   listen on TCP (http.listen); port 0 picks one\n"
 	"  --socket PATH        listen on a unix socket, too (http.socket)\n"
 	"  --log-level LEVEL    error, warning, info or debug (log.level)\n"
+	"  --adopt[=WHAT]       look for what carries our tags in the AWS account, and end:\n"
+	"                         list    print it, with what it costs (the default)\n"
+	"                         adopt   take in what this database does not know\n"
+	"                         delete  stop and delete that, and wait until it is gone\n"
+	"    --region REGION    look there, too (again for more)\n"
+	"    --install ID       only at what that installation has made; all: at each one's\n"
+	"    --yes              do not ask before anything is changed\n"
 	"  --check              say whether the configuration is right, and end\n"
 	"  --help-config        print every key with its default and meaning, and end\n"
 	"  --version, --help\n"
@@ -34,6 +41,10 @@ enum {
 	OPT_HELP_CONFIG,
 	OPT_VERSION,
 	OPT_HELP,
+	OPT_ADOPT,
+	OPT_REGION,
+	OPT_INSTALL,
+	OPT_YES,
 };
 
 static const struct option long_options[] = {
@@ -46,8 +57,33 @@ static const struct option long_options[] = {
 	{"help-config", no_argument, NULL, OPT_HELP_CONFIG},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, OPT_HELP},
+	{"adopt", optional_argument, NULL, OPT_ADOPT},
+	{"region", required_argument, NULL, OPT_REGION},
+	{"install", required_argument, NULL, OPT_INSTALL},
+	{"yes", no_argument, NULL, OPT_YES},
 	{0},
 };
+
+/* 0: taken; negative: unknown. */
+static int take_adopt(int opt, struct adopt_options *ret)
+{
+	switch (opt) {
+	case OPT_ADOPT:
+		return optarg ? adopt_mode_parse(optarg, &ret->mode) : 0;
+	case OPT_REGION:
+		if (ret->regions_n == ADOPT_REGIONS_MAX)
+			return -ERR_LIMIT;
+		ret->regions[ret->regions_n++] = optarg;
+		return 0;
+	case OPT_INSTALL:
+		ret->install = optarg;
+		return 0;
+	case OPT_YES:
+		ret->yes = true;
+		return 0;
+	}
+	return -ERR_INVALID;
+}
 
 /* 1: printed, end; 0: taken; negative: unknown. */
 static int take_option(int opt, struct options *ret)
@@ -81,7 +117,8 @@ static int take_option(int opt, struct options *ret)
 		fputs(help, stdout);
 		return 1;
 	}
-	return -ERR_INVALID;
+	ret->adopts = ret->adopts || opt == OPT_ADOPT;
+	return take_adopt(opt, &ret->adopt);
 }
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *reterr)
@@ -102,5 +139,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
 	if (optind < argc)
 		return err_set(reterr, ERR_INVALID, "'%s' is one word too many; see --help",
 			       argv[optind]);
+	if (!ret->adopts && (ret->adopt.regions_n || ret->adopt.install || ret->adopt.yes))
+		return err_set(reterr, ERR_INVALID,
+			       "--region, --install and --yes belong to --adopt; see --help");
 	return 0;
 }

@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 
+#include "daemon/adopt.h"
+
 #include <stdbool.h>
 
 struct options {
@@ -12,6 +14,8 @@ struct options {
 	const char *data_dir, *listen, *socket, *log_level; /* NULL: not given */
 	bool check;	  /* say whether the configuration is right, end */
 	bool help_config; /* print every key, end */
+	bool adopts;	  /* --adopt */
+	struct adopt_options adopt;
 };
 
 /* Prints help and version itself and then returns 1 (end with success); 0 to go on; -ERR_INVALID

@@ -9,6 +9,10 @@
 /* Opens the database (takes its lock), the devices and the net thread, and recovers: every live
  * execution is re-attached, finished or declared lost. `settings` is borrowed. */
 int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr) MUSTCHECK;
+/* The same for `trainyardd --adopt`: no devices, no recovery, nothing is started; the controller of
+ * the cloud stops and deletes what its rows do not want, and does nothing else. */
+int engine_new_ending(const struct settings *settings, struct engine **ret,
+		      struct err *reterr) MUSTCHECK;
 /* Run on the caller's thread until SIGTERM or SIGINT (which must be blocked in every thread).
  * Then nothing new is taken; running executions go on without us. */
 int engine_run(struct engine *e, struct err *reterr) MUSTCHECK;
