@@ -21,6 +21,7 @@ POINTS = ["cloud.call.before", "cloud.call.sent", "cloud.call.answered", "cloud.
 CRASHES = int(os.environ.get("TRAINYARD_CLOUD_CRASHES", "520"))  # for each of SEEDS
 SEEDS = [1, 2, 3, 4]
 RUNS_AT_A_TIME = 6
+STANDING = 3  # endpoints that stay and are updated
 LIFE_S = 20  # the longest wait for a death
 CONFIG = """
 transfer_slots = 4
@@ -43,7 +44,12 @@ TROUBLE = [
     {"operation": "Describe*", "do": "stale", "probability": 0.03, "times": 0},
     {"operation": "*Endpoint*", "do": "throttle", "probability": 0.05, "times": 0},
     {"operation": "Create*", "do": "quota", "probability": 0.05, "times": 0},
+    {"operation": "UpdateEndpoint", "do": "drop_after", "probability": 0.3, "times": 0},
+    {"operation": "UpdateEndpoint", "do": "quota", "probability": 0.05, "times": 0},
 ]
+# Of some endpoints SageMaker takes every update back.
+TAKEN_BACK = [{"kind": "endpoint", "match": {"name": f"*-stays-*{digit}-*"},
+               "update_fail": "health_check"} for digit in (0, 5)]
 MODEL = "s3://crash-models/model.tar.gz"
 
 pytestmark = [pytest.mark.skipif(not (BUILD / "daemon/trainyardd").exists(),
@@ -63,6 +69,16 @@ def deploy(number):
              "sagemaker": {"instance_type": "ml.m5.xlarge"}},
             {"name": "clean", "kind": "delete-endpoint", "endpoint": "${deploy.endpoint}",
              "needs": [{"job": "deploy", "when": "always"}]}]
+
+
+def stand(number):
+    """A deploy that stays, to be updated by others."""
+    return deploy(f"stays-{number}")[:1]
+
+
+def update(endpoint):
+    [job, _] = deploy("")
+    return [{**job, "name": "update", "endpoint": endpoint, "on_existing": "update"}]
 
 
 def rows_of(data):
@@ -113,16 +129,40 @@ class World:
         return [run for run in self.daemon.get("/v1/runs", limit=100)["items"]
                 if run["state"] not in ("succeeded", "failed", "cancelled")]
 
+    def standing(self, *states):
+        """Names of the endpoints that stay: those in these states, or the live ones."""
+        return [e["name"] for e in self.daemon.get("/v1/endpoints", limit=100)["items"]
+                if "-stays-" in e["name"] and e["state"] in (
+                    states or ("creating", "in_service", "updating", "deleting"))]
+
+    def stand_some(self):
+        self.start()
+        for number in range(STANDING):
+            self.daemon.submit(stand(number))
+        wait_for("them to stand", lambda: len(self.standing("in_service")) == STANDING, 60)
+        self.submitted = STANDING
+        self.daemon.stop()
+
+    def next_run(self):
+        ready = self.standing("in_service")
+        if len(self.standing()) < STANDING and self.random.random() < 0.5:
+            return stand(self.submitted)
+        if ready and self.random.random() < 0.5:
+            return update(self.random.choice(ready))
+        return self.random.choice([train(self.source), deploy(self.submitted)])
+
     def stir(self):
-        """Keep some runs open; now and then cancel one."""
+        """Keep some runs open; now and then cancel one, or delete an endpoint."""
         try:
             runs = self.open_runs()
             for _ in range(RUNS_AT_A_TIME - len(runs)):
                 self.submitted += 1
-                self.daemon.submit(train(self.source) if self.random.random() < 0.5
-                                   else deploy(self.submitted))
+                self.daemon.submit(self.next_run())
             if runs and self.random.random() < 0.15:
                 self.daemon.ask("POST", f"/v1/runs/{self.random.choice(runs)['id']}/cancel")
+            for name in self.standing():
+                if self.random.random() < 0.03:
+                    self.daemon.ask("DELETE", f"/v1/endpoints/{name}")
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             pass  # it died; the next life goes on
 
@@ -158,12 +198,17 @@ class World:
     def settle(self):
         """No more trouble: everything comes to its end, and nothing is left."""
         self.fake.admin("DELETE", "rules")
+        assert not self.fake.admin("GET", "resources")["violations"]
         self.start()
         wait_for("the end of all runs", lambda: not self.open_runs(), 120)
+        for name in self.standing():
+            self.daemon.ask("DELETE", f"/v1/endpoints/{name}")
+        wait_for("the end of all endpoints", lambda: not self.standing(), 60)
         wait_for("an empty account", lambda: not live_in(self.fake), 60)
         self.daemon.stop()
         rows = rows_of(self.daemon.data)
         assert {r["state"] for r in rows} <= {"ended", "refused"}, rows_text(rows)
+        assert not self.fake.admin("GET", "resources")["violations"]
         self.each_attempt_trained_once(rows)
         self.money_is_settled()
 
@@ -181,6 +226,12 @@ class World:
                 "SELECT name FROM cloud WHERE reserved_micro_usd > 0 AND settled_us = 0").fetchall()
         assert not open_rows
 
+    def updates(self):
+        """How the updates ended, of a daemon that is dead."""
+        with sqlite3.connect(self.daemon.data / "trainyard.db") as db:
+            return Counter(state for (state,) in db.execute(
+                "SELECT state FROM jobs WHERE name = 'update'"))
+
     def close(self):
         self.daemon.clean_up()
         self.fake.stop()
@@ -189,11 +240,14 @@ class World:
 def crash_often(directory, seed, said):
     world = World(directory, seed)
     try:
+        world.stand_some()
         world.fake.admin("POST", "rules", TROUBLE)
+        world.fake.admin("POST", "scenarios", TAKEN_BACK)
         while world.crashes < CRASHES:
             world.live_until_death()
         world.settle()
-        said[seed] = {"crashes": world.crashes, "runs": world.submitted, "points": world.points}
+        said[seed] = {"crashes": world.crashes, "runs": world.submitted, "points": world.points,
+                      "updates": world.updates()}
     except BaseException as e:
         said[seed] = e
         raise
@@ -219,5 +273,6 @@ def test_what_lives_is_what_the_rows_say(tmp_path, record_property):
     points = sum((value["points"] for value in said.values()), Counter())
     record_property("crashes", sum(value["crashes"] for value in said.values()))
     print(json.dumps({str(seed): value for seed, value in said.items()}))
+    assert sum((value["updates"] for value in said.values()), Counter())["succeeded"]
     assert set(points) == set(POINTS)
     assert sum(points.values()) >= 4 * CRASHES
