@@ -161,6 +161,13 @@ static void check_role(struct spec_parse *p, const struct place *place,
 			     spec_role_str(place->f->accepts));
 		return;
 	}
+	if (role == ROLE_FILE && job_runs_at(other->kind, other->target) != TARGET_LOCAL) {
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is no file when job '%s' runs on SageMaker; its metrics stand "
+			     "in the job itself (GET /v1/jobs/{job})",
+			     quote, other->name);
+		return;
+	}
 	if (place->f->remote & REMOTE_ONLY && !is_remote(other, output)) {
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' lies on this machine already, and '%s' takes what lies in S3; "

@@ -25,13 +25,14 @@ wait_ms = 100
 
 
 def archive(files):
-    """A tar.gz of {name: text}."""
+    """A tar.gz of {name: text or bytes}."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as tar:
         for name, text in files.items():
             member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            tar.addfile(member, io.BytesIO(text.encode()))
+            data = text if isinstance(text, bytes) else text.encode()
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
     return raw.getvalue()
 
 

@@ -158,6 +158,10 @@ static void test_forms(void **state)
 		 "unsupported", "the next attempt finds"},
 		{RUN(SCRIPT(", 'checkpoint': {'path': '/mine'}")), "/jobs/0/checkpoint/path",
 		 "unsupported", "are those in /opt/ml/checkpoints"},
+		{RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN
+			   "}") ",{'kind': 'upload', 'source': '${t.metrics}', 'destination': "
+				"'s3://abc/m'}"),
+		 "/jobs/1/source", "invalid", "is no file when job 't' runs on SageMaker"},
 		{RUN(DEPLOY(", 'checkpoint': {}")), "/jobs/0/checkpoint", "unknown_field",
 		 "a field of train jobs"},
 	};
