@@ -181,6 +181,30 @@ int aws_config_load(const struct aws_config_options *o, struct aws_config **ret,
 	return 0;
 }
 
+int aws_config_again(const struct aws_config *old, struct aws_config **ret, struct err *reterr)
+{
+	struct aws_config *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_errno(reterr, ENOMEM, "read the AWS configuration");
+	c->env = json_deep_copy(old->env); /* no count of old is touched: other threads read it */
+	c->config = json_object();
+	c->sessions = json_object();
+	c->services = json_object();
+	r = read_files(c, reterr);
+	if (r < 0) {
+		aws_config_free(c);
+		return r;
+	}
+	c->profile_given = old->profile_given;
+	c->skip_env_keys = old->skip_env_keys;
+	str_copy(c->profile, sizeof(c->profile), old->profile);
+	str_copy(c->region, sizeof(c->region), old->region);
+	*ret = c;
+	return 0;
+}
+
 void aws_config_free(struct aws_config *c)
 {
 	if (!c)

@@ -27,6 +27,11 @@ struct aws_config {
  * messages. -ERR_INVALID names the line. */
 int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *reterr) MUSTCHECK;
 
+/* The files as they are now, with the environment, profile and region of `old`: where keys are
+ * looked for, so that those that a login has written meanwhile are found. */
+int aws_config_again(const struct aws_config *old, struct aws_config **ret,
+		     struct err *reterr) MUSTCHECK;
+
 /* A variable of the environment; NULL when unset or empty. */
 const char *aws_env(const struct aws_config *c, const char *name);
 /* A key of a profile: the credentials file's wins. NULL: not there. */

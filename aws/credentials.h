@@ -27,8 +27,9 @@ enum aws_service {
 	AWS_SERVICES_,
 };
 
-/* Everything that was said about AWS: environment and files, read once by aws_config_load and again
- * by nobody; a daemon that wants changes is restarted. Opaque; read-only, thread-safe. */
+/* Everything that was said about AWS: environment and files, read once by aws_config_load. Only the
+ * keyring reads the files again, for keys; a daemon that wants other changes is restarted. Opaque;
+ * read-only, thread-safe. */
 struct aws_config;
 
 struct aws_config_options {

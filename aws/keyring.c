@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys that stay fresh: one thread that resolves the chain before they expire. */
+#include "aws/config.h"
 #include "aws/credentials.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -94,6 +95,18 @@ static void wait_for_work(struct aws_keyring *k)
 	}
 }
 
+static int resolve(const struct aws_keyring *k, struct aws_keys *keys, char source[SOURCE_MAX],
+		   struct err *reterr)
+{
+	struct aws_config *config = NULL;
+	int r = aws_config_again(k->config, &config, reterr);
+
+	if (r >= 0)
+		r = aws_credentials_resolve(config, k->net, keys, source, SOURCE_MAX, reterr);
+	aws_config_free(config);
+	return r;
+}
+
 static void *keyring_thread(void *userdata)
 {
 	struct aws_keyring *k = userdata;
@@ -112,7 +125,7 @@ static void *keyring_thread(void *userdata)
 		pthread_mutex_unlock(&k->lock);
 		if (stop)
 			return NULL;
-		r = aws_credentials_resolve(k->config, k->net, &keys, source, sizeof(source), &err);
+		r = resolve(k, &keys, source, &err);
 		take_result(k, r, &keys, source, &err);
 	}
 }

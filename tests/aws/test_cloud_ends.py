@@ -283,3 +283,30 @@ def test_an_account_that_answers_badly(cloud):
         assert got == [f"line {i}" for i in range(50)]
     assert len(cloud.fake.resources("training_job")) == len(names)
     cloud.nothing_is_left()
+
+
+def test_retry_after_a_cancel(cloud):
+    cloud.fake.scenario(kind="training", hold="Training", times=1)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    first = cloud.training(run, "Training")
+    cancel(cloud, first)
+    assert cloud.ended(run)["state"] == "cancelled"
+    assert cloud.daemon.ask("POST", f"/v1/jobs/{first['id']}/retry").status_code == 200
+    job = wait_for("the second end", lambda: (lambda j: j["state"] == "succeeded" and j)(
+        cloud.daemon.job(run, "train")))
+    assert job["attempt"] == 2 and job["sagemaker"]["status"] == "Completed"
+    assert job["sagemaker"]["training_job"] != first["sagemaker"]["training_job"]
+    cloud.nothing_is_left()
+
+
+def test_warm_pool(cloud):
+    """Instances that are kept warm cost as long as they are: that is reserved and settled, too."""
+    cloud.fake.scenario(kind="training", runtime_s=300, billable_s=300)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"keep_alive": "5m"})))
+    assert job["state"] == "succeeded", words(job)
+    assert cloud.describe(job)["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 300
+    assert job["sagemaker"]["warm_pool"]["status"] == "Available"
+    assert job["cost"] == {"reserved_usd": "0.00", "settled_usd": "0.234667",  # 600 s
+                           "worst_case_usd": "0.352"}  # 900 s

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What can be wrong with the account, the keys, the role, the bucket or the request: each ends or
+"""What can be wrong with the account, the role, the bucket or the request: each ends or
 holds back the job with one clear sentence, and nothing is left that costs money."""
-import json
-import subprocess
-
 import pytest
 from cloud_rig import account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
 OTHER = "999999999999"
-NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "/nowhere",
-           "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}
 
 
 def fails(cloud, code, *parts, **more):
@@ -145,63 +140,6 @@ def test_no_permission_to_look(cloud):
     assert job["state"] == "succeeded" and job["sagemaker"]["reason"] is None, words(job)
 
 
-def local(cloud):
-    return {"name": "here", "kind": "script", "entry_point": "train.py",
-            "source_dir": str(cloud.dir / "source")}
-
-
-def test_no_credentials(cloud):
-    cloud.start(environment=NO_KEYS)
-    run = cloud.run(cloud.train(), local(cloud))
-    cloud.waits(run, "waiting_for_credentials")
-    assert cloud.ended(run, "here")["state"] == "succeeded"
-    job = wait_for("the job to say it", lambda: (lambda j: j["reason"] and j)(
-        cloud.daemon.job(run, "train")))
-    assert (job["state"], job["reason"]["code"]) == ("queued", "waiting_for_credentials")
-    assert "AWS_ACCESS_KEY_ID" in job["reason"]["message"]
-
-
-def test_expired_token_holds_back_only_this_target(cloud):
-    """Before the start: the job waits and says why, others go on; so does it, by itself."""
-    cloud.fake.rule("*", "expired_token", times=0)
-    cloud.start()
-    run = cloud.run(cloud.train(), local(cloud))
-    cloud.waits(run, "waiting_for_credentials")
-    why = cloud.explain(cloud.daemon.job(run, "train"))
-    assert "expired" in why["message"]
-    assert cloud.ended(run, "here")["state"] == "succeeded"
-    cloud.lift("rules")
-    job = cloud.ended(run)
-    assert (job["state"], job["attempt"]) == ("succeeded", 1), words(job)
-    cloud.nothing_is_left()
-
-
-@pytest.mark.parametrize("operation, times", [("CreateTrainingJob", 3), ("PutObject", 1),
-                                              ("GetLogEvents", 3)])
-def test_expired_token_in_the_middle(cloud, operation, times):
-    cloud.fake.rule(operation, "expired_token", times=times)
-    cloud.start()
-    job = cloud.ended(cloud.run(cloud.train()))
-    assert job["state"] == "succeeded", words(job)
-    assert len(cloud.fake.resources("training_job")) == 1
-
-
-def test_expired_token_while_it_trains(cloud):
-    cloud.fake.scenario(kind="training", hold="Training")
-    cloud.start()
-    run = cloud.run(cloud.train())
-    job = cloud.training(run, "Training")
-    cloud.fake.rule("*", "expired_token", times=0)
-    wait_for("the reason", lambda: cloud.explain(job)["code"] == "waiting_for_credentials")
-    assert cloud.daemon.job(run, "train")["state"] == "running"
-    here = cloud.run(local(cloud))
-    assert cloud.ended(here, "here")["state"] == "succeeded"
-    cloud.lift()
-    cloud.lift("rules")
-    job = cloud.ended(run)
-    assert job["state"] == "succeeded" and job["sagemaker"]["reason"] is None, words(job)
-
-
 @pytest.mark.parametrize("hyperparameters, pointer, part", [
     ({f"h{i}": i for i in range(101)}, "/hyperparameters", "100"),
     ({f"h{i}": i for i in range(98)}, "/hyperparameters", "100"),
@@ -269,15 +207,3 @@ def test_stop_and_start_at_any_time(cloud):
     assert [r["name"] for r in cloud.fake.resources("training_job")] == [
         job["sagemaker"]["training_job"]]
     cloud.nothing_is_left()
-
-
-def test_keys_are_written_nowhere(cloud):
-    """Neither the log nor the database nor what is handed to processes has the secret."""
-    cloud.start("[log]\nlevel = debug\n")
-    job = cloud.ended(cloud.run(cloud.train()))
-    assert job["state"] == "succeeded", words(job)
-    cloud.daemon.stop()
-    found = subprocess.run(["grep", "-rlaF", "fakesecret0001", str(cloud.daemon.dir)],
-                           stdout=subprocess.PIPE, text=True, check=False)
-    assert found.stdout == "" and found.returncode == 1
-    assert "fakesecret" not in json.dumps(cloud.fake.calls())
