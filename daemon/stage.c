@@ -47,6 +47,12 @@ static const char *form_of(const char *uri)
 
 /* ---- inputs of jobs that run here ---- */
 
+/* As a directory: an archive is unpacked, one object is the only file. */
+static void fetch_directory(struct stage *s, const char *pointer, const char *uri)
+{
+	add(&s->fetch, pointer, uri, str_ends(uri, ".tar.gz") ? "tar.gz" : "tree");
+}
+
 static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
 			 const json_t *options)
 {
@@ -115,7 +121,7 @@ static int fetch_model(struct engine *e, struct stage *s, const json_t *spec,
 	if (!s3_uri_is(model))
 		fetch_hub(s, "/model", "models", model, json_object_get(spec, "model"));
 	else
-		add(&s->fetch, "/model", model, str_ends(model, ".tar.gz") ? "tar.gz" : "tree");
+		fetch_directory(s, "/model", model);
 	return 0;
 }
 
@@ -129,7 +135,7 @@ static void fetch_channels(struct stage *s, const json_t *channels)
 
 		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
 		if (s3_uri_is(json_string_value(uri)))
-			add(&s->fetch, pointer, json_string_value(uri), "tree");
+			fetch_directory(s, pointer, json_string_value(uri));
 	}
 }
 
@@ -226,7 +232,7 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 	fetch_dataset(s, json_object_get(spec, "dataset"));
 	fetch_channels(s, json_object_get(spec, "channels"));
 	if (s3_uri_is(data))
-		add(&s->fetch, "/data", data, "tree");
+		fetch_directory(s, "/data", data);
 	if (s3_uri_is(output)) {
 		push_output(s, "train", "output/train", spec);
 		push_output(s, "test", "output/test", spec);

@@ -84,6 +84,15 @@ static void put_channel(struct request *q, json_t *list, const char *name, const
 	request_set(q, s3, "S3DataDistributionType", json_string("FullyReplicated"));
 }
 
+static void warn_of_archive(struct request *q, const char *name, const char *uri)
+{
+	if (str_ends(uri, ".tar.gz"))
+		request_warn(q,
+			     "channel '%s' holds the archive %s as it is: the script has to "
+			     "unpack it",
+			     name, strrchr(uri, '/') + 1);
+}
+
 static void put_model_channel(struct request *q, json_t *list, const json_t *spec)
 {
 	const char *model = json_get_str(spec, "model", "");
@@ -104,11 +113,8 @@ static void put_model_channel(struct request *q, json_t *list, const json_t *spe
 		request_refuse(q, ERR_INVALID, "/channels/" SAGEMAKER_CHANNEL_MODEL,
 			       "'model' is handed over as the channel 'model', and there is "
 			       "already a channel of that name; remove one of them");
-	if (script && str_ends(model, ".tar.gz"))
-		request_warn(q,
-			     "channel 'model' holds the archive %s as it is: the script has to "
-			     "unpack it",
-			     strrchr(model, '/') + 1);
+	if (script)
+		warn_of_archive(q, SAGEMAKER_CHANNEL_MODEL, model);
 	put_channel(q, list, SAGEMAKER_CHANNEL_MODEL, model, "/model");
 }
 
@@ -124,6 +130,8 @@ static void put_channels(struct request *q, const json_t *spec)
 		json_pointer_add(field, sizeof(field), key);
 		put_channel(q, list, key, json_is_string(value) ? json_string_value(value) : "",
 			    field);
+		if (json_is_string(value))
+			warn_of_archive(q, key, json_string_value(value));
 	}
 	put_model_channel(q, list, spec);
 	if (json_array_size(list) > SAGEMAKER_CHANNELS_MAX)

@@ -48,6 +48,9 @@ static void rule_serverless(struct spec_parse *p, const struct job_spec *job, co
 	else if (json_object_get(s, "instance_count"))
 		say(p, "serverless", PROBLEM_INVALID,
 		    "a serverless deploy has no 'instance_count'; say 'max_concurrency' instead");
+	else if (json_object_get(s, "volume_gb"))
+		say(p, "volume_gb", PROBLEM_INVALID,
+		    "a serverless endpoint has no disk to size; remove 'volume_gb'");
 	else if (json_object_get(s, "vpc"))
 		say(p, "vpc", PROBLEM_INVALID,
 		    "a serverless endpoint cannot be in a VPC; remove 'vpc' or 'serverless'");

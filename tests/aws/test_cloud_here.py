@@ -98,6 +98,20 @@ def test_a_script_here_gets_it_all(world):
     assert {"model/config.json", "model/vocab.txt", "model/model.safetensors"} <= set(found)
 
 
+def test_what_sagemaker_has_packed_is_unpacked_here(world):
+    channels = {"one": "${there.model}", "many": "s3://data/many/"}
+    run = world.run(world.train(name="there"),
+                    script(world, LIST_CHANNELS, channels=channels, model="${there.model}"),
+                    {"name": "get", "kind": "upload", "source": "${train.output}/eval_results.txt",
+                     "destination": "s3://data/eval.txt"})
+    job = world.ended(run, "get")
+    assert job["state"] == "succeeded", words(job) + words(world.daemon.job(run, "train"))
+    got = world.fake.client("s3").get_object(Bucket="data", Key="eval.txt")
+    found = got["Body"].read().decode().split()
+    assert "one/config.json" in found and "model/config.json" in found
+    assert not [f for f in found if f.endswith(".tar.gz")]
+
+
 @pytest.mark.parametrize("key", ["nothing", "nothing/"])
 def test_a_channel_that_is_not_there(world, key):
     run = world.run(script(world, LIST_CHANNELS, channels={"one": f"s3://data/{key}"}))

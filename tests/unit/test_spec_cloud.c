@@ -237,6 +237,8 @@ static void test_contradictions(void **state)
 		{RUN(DEPLOY(", 'sagemaker': {'serverless': {}, 'vpc': {'subnets': ['a'], "
 			    "'security_groups': ['b']}}")),
 		 "/jobs/0/sagemaker/vpc", "invalid", "cannot be in a VPC"},
+		{RUN(DEPLOY(", 'sagemaker': {'serverless': {}, 'volume_gb': 10}")),
+		 "/jobs/0/sagemaker/volume_gb", "invalid", "no disk to size"},
 		{RUN(DEPLOY(", 'sagemaker': {'spot': true}")), "/jobs/0/sagemaker/spot", "invalid",
 		 "for training"},
 		{RUN(DEPLOY(", 'sagemaker': {'keep_alive': '1h'}")), "/jobs/0/sagemaker/keep_alive",
