@@ -33,6 +33,15 @@ int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
 	return cloud_drivers[row->kind]->over(e, row, reterr);
 }
 
+/* It was found, or nothing is known: the misses so far were not in a row. */
+static void not_missing(struct cloud_row *row)
+{
+	if (!str_eq(row->status, MISSING))
+		return;
+	row->status[0] = '\0';
+	row->tries = 0;
+}
+
 /* Again later, with the reason in sight. */
 static int again(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
 		 struct err *reterr)
@@ -43,10 +52,7 @@ static int again(struct engine *e, struct cloud_row *row, const struct cloud_cal
 				: c->kind == AWS_ERROR_DENIED	   ? REASON_ACCESS_DENIED
 								   : REASON_WAITING_FOR_RETRY;
 
-	if (str_eq(row->status, MISSING)) {
-		row->status[0] = '\0';
-		row->tries = 0;
-	}
+	not_missing(row);
 	row->tries++;
 	row->next_us = clock_now_us() +
 		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : cloud_backoff_us(e, row->tries));
@@ -212,11 +218,6 @@ static int not_there(struct engine *e, struct cloud_row *row, const struct cloud
 	return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
 }
 
-static bool is_ending(const char *status)
-{
-	return str_eq(status, "Deleting") || str_eq(status, "Stopping");
-}
-
 /* Is its reason one of again(): trouble that is over with the first good answer? */
 static bool is_of_the_way(const struct cloud_row *row)
 {
@@ -244,7 +245,8 @@ static int seen(struct engine *e, struct cloud_row *row, const json_t *answer, s
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		if (row->state == CLOUD_ENDING && !is_ending(row->status))
+		if (row->state == CLOUD_ENDING && !str_eq(row->status, "Deleting") &&
+		    !str_eq(row->status, "Stopping"))
 			row->tries = tries + 1;
 		r = store_cloud_update(e->store, row, now, reterr);
 		return r < 0 || !d->act ? r : d->act(e, row, reterr);
@@ -271,6 +273,7 @@ static int described(struct engine *e, struct cloud_row *row, const struct cloud
 		return again(e, row, cc, reterr);
 	if (row->state != CLOUD_PLANNED)
 		return seen(e, row, c->output, reterr);
+	not_missing(row);
 	str_copy(row->arn, sizeof(row->arn),
 		 json_get_str(c->output, cloud_drivers[row->kind]->arn_key, ""));
 	*ret_next = CLOUD_STEP_TAGS;

@@ -89,8 +89,9 @@ def rows_of(data):
 
 
 def rows_text(rows):
-    return json.dumps([{k: r[k] for k in ("kind", "name", "state", "wanted", "sent_us", "status")}
-                       for r in rows], indent=1)
+    shown = ("kind", "name", "state", "wanted", "sent_us", "ended_us", "status", "arn",
+             "reason_message")
+    return json.dumps([{key: r[key] for key in shown} for r in rows], indent=1)
 
 
 class World:
@@ -158,7 +159,7 @@ class World:
             for _ in range(RUNS_AT_A_TIME - len(runs)):
                 self.submitted += 1
                 self.daemon.submit(self.next_run())
-            if runs and self.random.random() < 0.15:
+            if runs and self.random.random() < 0.06:
                 self.daemon.ask("POST", f"/v1/runs/{self.random.choice(runs)['id']}/cancel")
             for name in self.standing():
                 if self.random.random() < 0.03:
