@@ -57,11 +57,10 @@ static json_t *transitions_of(const json_t *raw)
 		const json_t *one = json_array_get(list, i);
 
 		json_array_append_new(
-			out,
-			json_pack("{so so so so}", "status", account_text(one, "Status"), "message",
-				  account_text(one, "StatusMessage"), "started_at",
-				  account_time(json_object_get(one, "StartTime")), "finished_at",
-				  account_time(json_object_get(one, "EndTime"))));
+			out, json_pack("{so so so so}", "status", account_text(one, "Status"),
+				       "message", account_text(one, "StatusMessage"), "started_at",
+				       account_time(json_object_get(one, "StartTime")), "ended_at",
+				       account_time(json_object_get(one, "EndTime"))));
 	}
 	return out;
 }

@@ -171,11 +171,10 @@ static bool place_gpus(struct engine *e, struct usage *u, const struct job_resou
 }
 
 static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
-		      struct reason *reason)
+		      enum reason_code full, struct reason *reason)
 {
 	if (*used >= slots) {
-		reason_set(reason, REASON_WAITING_FOR_SLOT, "all %d %s of this machine are in use",
-			   slots, what);
+		reason_set(reason, full, "all %d %s of this machine are in use", slots, what);
 		return false;
 	}
 	(*used)++;
@@ -193,15 +192,16 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 		row->cpus = res.cpus;
 	switch (placement_of(job)) {
 	case PLACE_CPU:
-		return place_cpu(e, &u->cpu_jobs, e->settings->cpu_slots, "CPU slots", why);
+		return place_cpu(e, &u->cpu_jobs, e->settings->cpu_slots, "CPU slots",
+				 REASON_WAITING_FOR_SLOT, why);
 	case PLACE_ENDPOINT:
 		return place_cpu(e, &u->cpu_endpoints, e->settings->cpu_endpoints_max,
-				 "places for CPU endpoints", why);
+				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);
 	case PLACE_GPU:
 		return place_gpus(e, u, &res, row, why);
 	case PLACE_TRANSFER:
 		return place_cpu(e, &u->transfers, e->settings->transfer_slots, "transfer slots",
-				 why);
+				 REASON_WAITING_FOR_TRANSFER, why);
 	case PLACE_NONE:
 	case PLACES_:
 		break;
