@@ -227,7 +227,7 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 		*why = e->aws_why;
 		return false;
 	}
-	if (e->cloud->pause.code != REASON_NONE) {
+	if (e->cloud->pause.code != REASON_NONE && region_of(e, job->spec)[0]) {
 		ask_who_we_are(e, job->spec);
 		*why = e->cloud->pause;
 		return false;

@@ -115,9 +115,9 @@ def test_more_instances_than_a_page_of_streams(cloud):
     """A page of DescribeLogStreams has 50."""
     cloud.fake.scenario(kind="training", lines=["line 0", "line 1"])
     cloud.start()
-    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_count": 60})))
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_count": 51})))
     assert job["state"] == "succeeded", words(job)
-    for n in range(1, 61):
+    for n in range(1, 52):
         assert lines_of(cloud, job, f"[algo-{n}] line ") == [f"[algo-{n}] line 0",
                                                              f"[algo-{n}] line 1"]
 
