@@ -66,6 +66,19 @@ def why(d, job):
     return d.get(f"/v1/jobs/{job}/explain")["reason"]
 
 
+def test_a_training_without_a_time_is_priced_for_a_day(cloud, paid):
+    """One that can never fit is refused at once, with what to change."""
+    _, d = cloud("job_max = 10\n")
+    del paid["max_runtime"]
+    answer = d.post("/v1/jobs", paid)
+    assert answer.status_code == 422, answer.text
+    error, = answer.json()["errors"]
+    assert (error["code"], error["pointer"]) == ("money_cap", "/sagemaker/instance_type")
+    for word in ("86400 s", "33.79", "a job may cost 10", "money.job_max", "max_runtime"):
+        assert word in error["detail"], error
+    assert d.post("/v1/jobs", {**paid, "max_runtime": "7h", "held": True}).status_code == 201
+
+
 def test_a_job_over_the_day_cap_waits_and_goes_on(cloud, paid):
     fake, d = cloud("day_max = 2\n")
     fake.scenario(kind="training", billable_s=900)
