@@ -64,6 +64,7 @@ static void unlink_call(struct engine *e, struct cloud_call *cc)
 static void on_answer(struct engine *e, struct engine_message *m)
 {
 	struct cloud_call *cc = (struct cloud_call *)m;
+	uint64_t failed = e->turns_failed;
 
 	FAULT("cloud.call.answered");
 	unlink_call(e, cc);
@@ -73,7 +74,8 @@ static void on_answer(struct engine *e, struct engine_message *m)
 		else if (cc->call.result == 0)
 			cloud_resume(e);
 		cc->answered(e, cc);
-		cloud_kick(e); /* the next look is due when the answer says so */
+		if (e->turns_failed == failed) /* else what is due is asked at the next beat */
+			cloud_kick(e);
 	}
 	cloud_call_free(cc);
 }

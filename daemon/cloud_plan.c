@@ -237,6 +237,30 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	return plan_training(e, job, ex, &at, spec, results, reterr);
 }
 
+/* Nothing of this attempt is wanted any more. How many rows it has, or negative. */
+static int unwant(struct engine *e, const struct job_row *job, const struct reason *why,
+		  struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_of_job(e->store, job->id, job->attempt, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		struct cloud_row *row = &rows.rows[i];
+
+		/* One that was refused and may exist all the same goes on when it is found, but not
+		 * after this. */
+		if (cloud_state_is_final(row->state) ||
+		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
+			continue;
+		row->wanted = false;
+		row->next_us = 0;
+		row->reason = *why;
+		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	}
+	turn_after(e, cloud_kick_after, NULL);
+	return r < 0 ? r : (int)rows.n;
+}
+
 int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
 		 struct err *reterr)
 {
@@ -253,6 +277,9 @@ int cloud_staged(struct engine *e, const struct job_row *job, const struct execu
 		return r;
 	}
 	reason_set(&why, code, "%s", err.msg);
+	r = unwant(e, job, &why, reterr); /* what was written down before it was refused */
+	if (r < 0)
+		return r;
 	if (job->kind == JOB_DEPLOY)
 		return cloud_endpoint_abandon(e, job, &why, reterr);
 	return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
@@ -260,24 +287,10 @@ int cloud_staged(struct engine *e, const struct job_row *job, const struct execu
 
 int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_job(e->store, job->id, job->attempt, &rows, reterr);
+	struct reason why;
+	int r;
 
-	if (r < 0 || !rows.n)
-		return r < 0 ? r : 0;
-	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		struct cloud_row *row = &rows.rows[i];
-
-		/* One that was refused and may exist all the same goes on when it is found, but not
-		 * after this. */
-		if (cloud_state_is_final(row->state) ||
-		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
-			continue;
-		row->wanted = false;
-		row->next_us = 0;
-		reason_set(&row->reason, REASON_CANCELLED, "a stop was asked for");
-		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
-	}
-	turn_after(e, cloud_kick_after, NULL);
-	return r < 0 ? r : 1;
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = unwant(e, job, &why, reterr);
+	return r < 0 ? r : r > 0;
 }

@@ -110,6 +110,7 @@ struct engine {
 	int turn_depth;
 	bool turn_failed;
 	struct err turn_err;
+	uint64_t turns_failed; /* so far: nothing was written */
 	struct turn_action *actions, **actions_tail;
 	bool want_schedule;
 	bool time_helps; /* a job waits for what is not ours: a GPU's other user, AWS, money */

@@ -20,8 +20,10 @@ int turn_begin(struct engine *e, struct err *reterr)
 		return 0;
 	}
 	r = store_begin(e->store, reterr);
-	if (r < 0)
+	if (r < 0) {
+		e->turns_failed++;
 		return r;
+	}
 	e->turn_depth = 1;
 	e->turn_failed = false;
 	e->actions_tail = &e->actions;
@@ -96,6 +98,7 @@ int turn_end(struct engine *e, struct err *reterr)
 	}
 	e->turn_depth = 0;
 	if (r < 0) {
+		e->turns_failed++;
 		log_event(LOG_LEVEL_ERROR, "turn_failed", "code=%d msg=\"%s\"", why.code, why.msg);
 		if (reterr)
 			*reterr = why;
