@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define ROLE_NAME_SIZE 65 /* IAM's greatest, and NUL */
+
 bool cloud_runs(const struct job_row *job)
 {
 	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
@@ -111,6 +113,28 @@ static const char *role_of(struct engine *e, const json_t *spec)
 	return role[0] ? role : e->settings->aws.role;
 }
 
+/* Bucket and prefix: 1, or -ERR_INVALID. */
+static int name_place(const struct aws_settings *set, const struct job_row *job,
+		      struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+{
+	int n = snprintf(ret->prefix, sizeof(ret->prefix), "%s/%s/%s/", set->prefix, job->run,
+			 job->id);
+
+	*ret_code = REASON_INVALID_INPUT;
+	if (n < 0 || (size_t)n >= sizeof(ret->prefix))
+		return err_set(reterr, ERR_INVALID,
+			       "aws.prefix is too long: with the names of run and job it may have "
+			       "%zu characters",
+			       sizeof(ret->prefix) - 1);
+	ret->default_bucket = !set->bucket[0];
+	if (ret->default_bucket)
+		snprintf(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
+			 ret->account);
+	else if (!str_copy(ret->bucket, sizeof(ret->bucket), set->bucket))
+		return err_set(reterr, ERR_INVALID, "aws.bucket is longer than a bucket's name");
+	return 1;
+}
+
 /* 1: all is known; 0: not yet; -ERR_INVALID: something is clearly not there. */
 static int fill_place(struct engine *e, const struct job_row *job, const json_t *spec,
 		      struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
@@ -131,20 +155,15 @@ static int fill_place(struct engine *e, const struct job_row *job, const json_t 
 		return err_set(reterr, ERR_INVALID,
 			       "no IAM role is named: set sagemaker.role in the job or aws.role in "
 			       "the configuration; `trainyard roles` lists those there are");
+	if (strlen(role) >= (str_starts(role, "arn:") ? sizeof(ret->role_arn) : ROLE_NAME_SIZE))
+		return err_set(reterr, ERR_INVALID, "'%.64s...' is too long for an IAM role", role);
 	known = know_account(e, ret->region, ret->account, sizeof(ret->account), ret_code, reterr);
 	if (known == CLOUD_KNOWN)
 		known = know_role(e, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
 				  ret_code, reterr);
 	if (known != CLOUD_KNOWN)
 		return known == CLOUD_UNKNOWN ? 0 : -ERR_INVALID;
-	ret->default_bucket = !set->bucket[0];
-	if (ret->default_bucket)
-		snprintf(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
-			 ret->account);
-	else
-		str_copy(ret->bucket, sizeof(ret->bucket), set->bucket);
-	snprintf(ret->prefix, sizeof(ret->prefix), "%s/%s/%s/", set->prefix, job->run, job->id);
-	return 1;
+	return name_place(set, job, ret, ret_code, reterr);
 }
 
 int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,

@@ -2,7 +2,8 @@
 """Moments at which something that costs money could be forgotten, or a job could wait for ever."""
 import sqlite3
 
-from cloud_rig import account, cloud, words  # noqa: F401
+import pytest
+from cloud_rig import CONFIG, account, cloud, words  # noqa: F401
 from fake_aws import ACCOUNT
 from trainyardd import wait_for
 
@@ -62,3 +63,14 @@ def test_role_with_a_long_path(cloud):  # noqa: F811
     job = cloud.ended(cloud.run(cloud.train(sagemaker={"role": role})))
     assert (job["state"], job["reason"]["code"]) == ("failed", "role_invalid"), words(job)
     assert role in job["reason"]["message"]
+
+
+@pytest.mark.parametrize("key, part", [("prefix", "aws.prefix is too long"),
+                                       ("bucket", "aws.bucket is longer"),
+                                       ("role", "too long for an IAM role")])
+def test_names_that_do_not_fit(cloud, key, part):  # noqa: F811
+    role = "" if key == "role" else "role = SageMakerMain\n"
+    cloud.start(f"{key} = {'x' * 600}\n", base=CONFIG.replace("role = SageMakerMain\n", role))
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "failed" and part in job["reason"]["message"], words(job)
+    assert len(cloud.fake.calls("GetRole")) < 3
