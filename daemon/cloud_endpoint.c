@@ -113,6 +113,7 @@ static int gone_when_all_are(struct engine *e, const char *endpoint, struct err 
 	for (size_t i = 0; i < rows.n; i++)
 		if (!cloud_state_is_final(rows.rows[i].state))
 			return 0;
+	engine_want_schedule(e); /* its name is free */
 	return endpoint_gone(e, &ep, end_of(&ep), &ep.reason, reterr);
 }
 

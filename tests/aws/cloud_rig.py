@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The real daemon with the SageMaker target on the fake AWS, for test_cloud_*.py."""
+import datetime
 import io
 import json
 import tarfile
@@ -177,6 +178,11 @@ def runtime(cloud):
     return boto3.client("sagemaker-runtime", region_name=REGION, endpoint_url=cloud.daemon.url,
                         aws_access_key_id="any", aws_secret_access_key="any",
                         config=Config(retries={"max_attempts": 0}))
+
+
+def seconds(text):
+    """A time of the API."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def words(job):

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What ends an endpoint on SageMaker besides a wish: its lease, idleness; an end once begun is
 carried through, over restarts and refusals."""
-import datetime
 import time
 
 import pytest
-from cloud_rig import account, cloud, words  # noqa: F401
+from cloud_rig import account, cloud, seconds, words  # noqa: F401
 from trainyardd import wait_for
 
 MONEY = "[money]\njob_max = 0.1\n"
-
-
-def seconds(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def moved(cloud, to):  # noqa: F811

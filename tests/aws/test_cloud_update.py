@@ -2,9 +2,10 @@
 """An endpoint on SageMaker gets another model (on_existing: update): it answers all the time, and
 whatever goes wrong on the way, it is what it was before or gone, and nothing else is left."""
 import json
+import time
 
 import pytest
-from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
+from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, seconds, words  # noqa: F401
 from trainyardd import wait_for
 
 PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})
@@ -35,6 +36,7 @@ def is_as_before(cloud, old):  # noqa: F811
     assert not cloud.fake.admin("GET", "resources")["violations"]
     assert cloud.ask('{"inputs": "I love it"}').status_code == 200
     cloud.delete()
+    assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
 
 
 def is_the_new_one(cloud, old):  # noqa: F811
@@ -73,6 +75,56 @@ def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):  # noqa: F811
     assert (end["job"], end["run"]) == (job["id"], run)
     is_the_new_one(cloud, old)
     assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
+
+
+def test_it_waits_for_money(cloud):  # noqa: F811
+    """What was reserved for the old one comes back with its end: then it is a plain deploy."""
+    cloud.start("[money]\nday_max = 0.05\n")
+    cloud.in_service()
+    first = cloud.live()
+    run = cloud.update()
+    cloud.waits(run, "waiting_for_money", "deploy")
+    assert cloud.endpoint()["state"] == "in_service" and cloud.live() == first
+    assert cloud.daemon.ask("DELETE", "/v1/endpoints/imdb").status_code == 202
+    job = cloud.ended(run, "deploy")
+    assert job["state"] == "succeeded", words(job)
+    assert not cloud.fake.calls("UpdateEndpoint")
+    cloud.delete()
+
+
+def test_killed_and_asked(cloud):  # noqa: F811
+    """It answers during an update also after the daemon was killed."""
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    assert cloud.endpoint()["state"] == "updating"
+    assert cloud.ask('{"inputs": "I love it"}').status_code == 200
+    cloud.fake.admin("DELETE", "scenarios")
+    assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    is_the_new_one(cloud, old)
+
+
+def test_lease_that_ends_during_an_update(cloud):  # noqa: F811
+    """The update gives a new one; when it fails, the old one is over."""
+    cloud.start()
+    cloud.in_service(lease={"ttl": "2s"})
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    until = seconds(cloud.endpoint()["lease"]["expires_at"])
+    wait_for("the lease's end", lambda: time.time() > until + 1.5)
+    assert cloud.endpoint()["state"] == "updating"
+    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
+    assert cloud.ended(run, "deploy")["state"] == "cancelled"
+    cloud.fake.admin("DELETE", "scenarios")
+    wait_for("its end", lambda: cloud.endpoint()["state"] == "deleted")
+    assert cloud.endpoint()["reason"]["code"] == "lease_expired"
+    cloud.nothing_is_left()
 
 
 def test_none_there_is_a_plain_deploy(cloud):  # noqa: F811
