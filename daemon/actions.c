@@ -55,7 +55,9 @@ static int predict_end(struct engine *e, struct predict *p, enum job_state to,
 	return job_finish(e, &job, to, why, outputs, reterr);
 }
 
-/* In an own turn; frees p. */
+static int on_again(sd_event_source *s, uint64_t at, void *userdata);
+
+/* In an own turn; frees p. What could not be written down is asked again. */
 static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
 			 const json_t *outputs)
 {
@@ -67,9 +69,12 @@ static void predict_done(struct predict *p, enum job_state to, const struct reas
 		r = predict_end(e, p, to, why, outputs, &err);
 		if (r < 0)
 			turn_fail(e, r, &err);
-		turn_end(e, NULL);
+		r = turn_end(e, NULL);
 	}
-	predict_free(p);
+	if (r < 0 && !e->stopping)
+		loop_after_us(e->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
+	else
+		predict_free(p);
 }
 
 static void predict_failed(struct predict *p, enum reason_code code, const char *words)

@@ -79,3 +79,15 @@ def test_the_service_is_not_asked_in_a_loop(cloud):  # noqa: F811
     change(cloud, "DROP TRIGGER full")
     cloud.fake.admin("DELETE", "scenarios")
     assert cloud.ended(run)["state"] == "succeeded"
+
+
+def test_a_prediction_while_nothing_is_written(cloud):  # noqa: F811
+    cloud.start()
+    run = cloud.run(cloud.deploy(cloud.put_model()))
+    assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    change(cloud, "CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN NEW.state = 'succeeded' "
+                  "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    run = cloud.run({"name": "ask", "kind": "predict", "endpoint": "imdb", "inputs": "I love it"})
+    wait_for("turns that fail", lambda: failed_turns(cloud) > 0)
+    change(cloud, "DROP TRIGGER full")
+    assert cloud.ended(run, "ask")["state"] == "succeeded"
