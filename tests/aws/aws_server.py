@@ -26,8 +26,19 @@ class Answer:
     send: int | None = None  # so many bytes of the body, then the connection is closed
 
 
-DROP = object()  # read the request, close the connection
-HANG = object()  # read the request, say nothing until the server ends
+
+class Trouble:
+    """No answer; named, so that the tests have the same names in every process."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+
+DROP = Trouble("DROP")  # read the request, close the connection
+HANG = Trouble("HANG")  # read the request, say nothing until the server ends
 
 
 class Request:
