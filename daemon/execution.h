@@ -40,6 +40,8 @@ void execution_take_up(struct engine *e, struct execution *ex);
 /* Over without exit.json, in an own turn; ex is gone afterwards. */
 void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
 int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
+
+/* ---- execution_end.c ---- */
 /* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr) MUSTCHECK;
