@@ -11,11 +11,11 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/cloud.h"
+#include "daemon/cloud_log_file.h"
 #include "daemon/feed.h"
 
 #include <string.h>
 
-#define LOG_GROUP      "/aws/sagemaker/TrainingJobs"
 #define LOG_PAGE       10000
 #define LOG_GIVE_UP_US (600 * USEC_PER_SEC) /* after the end: a log that cannot be read */
 
@@ -27,6 +27,7 @@ struct cloud_tail {
 	int64_t next_us;    /* wall clock: next round */
 	int64_t round_us;   /* when this round began */
 	int64_t clean_us;   /* begin of the last round that brought nothing new */
+	int64_t skipped;    /* events of a stream that is read from its head again */
 	bool news, blocked; /* in this round */
 	bool warned;
 	struct cloud_tail *next;
@@ -108,8 +109,8 @@ static void ask_streams(struct engine *e, const struct cloud_row *row, const cha
 	json_t *input;
 
 	snprintf(prefix, sizeof(prefix), "%s/", row->name);
-	input = json_pack("{ss ss si}", "logGroupName", LOG_GROUP, "logStreamNamePrefix", prefix,
-			  "limit", 50);
+	input = json_pack("{ss ss si}", "logGroupName", CLOUD_LOG_GROUP, "logStreamNamePrefix",
+			  prefix, "limit", 50);
 	if (token[0])
 		json_object_set_new(input, "nextToken", json_string(token));
 	ask(e, row, "DescribeLogStreams", input, "");
@@ -117,7 +118,7 @@ static void ask_streams(struct engine *e, const struct cloud_row *row, const cha
 
 static void ask_events(struct engine *e, const struct cloud_row *row, const struct cloud_stream *s)
 {
-	json_t *input = json_pack("{ss ss si sb}", "logGroupName", LOG_GROUP, "logStreamName",
+	json_t *input = json_pack("{ss ss si sb}", "logGroupName", CLOUD_LOG_GROUP, "logStreamName",
 				  s->stream, "limit", LOG_PAGE, "startFromHead", true);
 
 	if (s->token[0])
@@ -170,95 +171,44 @@ void cloud_log_look(struct engine *e, const struct cloud_row *row)
 	ask_streams(e, row, "");
 }
 
-/* ---- lines ---- */
+/* ---- answers ---- */
 
-/* "[algo-2] " before the lines of a job with several instances. */
-static void line_head(const struct cloud_row *row, const char *stream, char *ret, size_t size)
+/* Read from the head again, because the token had expired: how many events of this page are in the
+ * log already. */
+static int64_t skip_known(struct cloud_tail *t, const struct cloud_stream *s, const char *asked,
+			  int64_t n)
 {
-	const json_t *where = json_object_get(row->request, "ResourceConfig");
-	const char *algo = strchr(stream, '/');
-	const char *dash = algo ? strrchr(algo, '-') : NULL;
+	int64_t known = 0;
 
-	ret[0] = '\0';
-	if (json_get_int(where, "InstanceCount", 1) > 1 && dash)
-		snprintf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
-}
-
-static void lines_of(const struct cloud_row *row, const char *stream, const json_t *events,
-		     struct buf *out)
-{
-	const json_t *event;
-	char head[64];
-	size_t i;
-
-	line_head(row, stream, head, sizeof(head));
-	json_array_foreach(events, i, event)
-		buf_printf(out, "%s%s\n", head, json_get_str(event, "message", ""));
-}
-
-/* Behind the committed bytes; what a crash has left there is cut off first. */
-static int append(struct engine *e, const struct cloud_row *row, const struct buf *lines,
-		  int64_t *ret_size, struct err *reterr)
-{
-	struct execution_row ex;
-	OWN(closep) int fd = -1;
-	char path[SPEC_PATH_MAX + 16];
-	int r = store_execution_last(e->store, row->job, &ex, reterr);
-
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, ex.dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, row->log_size) < 0 || lseek(fd, row->log_size, SEEK_SET) < 0)
-		return err_errno(reterr, errno, "write %s", path);
-	r = fd_write_all(fd, lines->data, lines->len);
-	if (r >= 0 && fdatasync(fd) < 0)
-		r = -errno;
-	if (r < 0)
-		return err_errno(reterr, -r, "write %s", path);
-	*ret_size = row->log_size + (int64_t)lines->len;
-	return 0;
-}
-
-static bool is_full(struct engine *e, const struct cloud_row *row)
-{
-	return row->log_size >= e->settings->log_max_bytes;
-}
-
-/* What does not fit is cut off, between two characters, and it is said so: then it is full. */
-static void cut_lines(struct buf *lines, int64_t room)
-{
-	if ((int64_t)lines->len < room)
-		return;
-	while (room > 0 && (lines->data[room] & 0xc0) == 0x80)
-		room--;
-	lines->len = (size_t)room;
-	buf_puts(lines,
-		 "\n[the log has its greatest size; the rest is in CloudWatch, group " LOG_GROUP
-		 "]\n");
+	if (s->token[0])
+		return 0;
+	if (!asked[0])
+		t->skipped = 0;
+	known = s->events - t->skipped < n ? s->events - t->skipped : n;
+	t->skipped += known;
+	return known;
 }
 
 /* A page of events: 1: more is to come, 0: the end for now. */
 static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
 		      const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
 {
-	OWN(buf_done) struct buf lines = BUF_INIT(AWS_REPLY_MAX * 2);
 	const json_t *events = json_object_get(cc->call.output, "events");
 	const char *token = json_get_str(cc->call.output, "nextForwardToken", "");
-	bool end = !token[0] || str_eq(token, s->token);
-	int64_t size = row->log_size;
-	int r = 0;
+	const char *asked = json_get_str(cc->input, "nextToken", "");
+	bool end = !token[0] || str_eq(token, asked), again = !s->token[0];
+	int64_t size = row->log_size, n = (int64_t)json_array_size(events), known;
+	int r;
 
-	if (!json_array_size(events) && end)
+	if (!n && end)
 		return 0;
-	if (!is_full(e, row))
-		lines_of(row, s->stream, events, &lines);
-	if (lines.len) {
-		cut_lines(&lines, e->settings->log_max_bytes - size);
-		r = append(e, row, &lines, &size, reterr);
-	}
-	t->news |= json_array_size(events) > 0;
+	known = skip_known(t, s, asked, n);
 	str_copy(s->token, sizeof(s->token), token);
+	if (again && t->skipped < s->events && !end)
+		return 1; /* its token is not kept before all that is known has gone by */
+	r = cloud_log_append(e, row, s->stream, events, (size_t)known, &size, reterr);
+	t->news |= n > known;
+	s->events += n - known;
 	if (r >= 0)
 		r = store_cloud_stream_set(e->store, row->id, s, size, reterr);
 	return r < 0 ? r : !end;
@@ -300,7 +250,27 @@ static int store_list(struct engine *e, const struct cloud_row *row, const json_
 	return r < 0 ? r : 0;
 }
 
-/* ---- answers ---- */
+/* A token lives for 24 hours: without it the stream is read from its head, past what is known. */
+static bool forget_token(struct engine *e, const struct cloud_row *row, const struct cloud_call *cc)
+{
+	struct cloud_stream s;
+	struct err why = {0};
+	int r;
+
+	if (cc->call.kind != AWS_ERROR_INVALID || !json_object_get(cc->input, "nextToken") ||
+	    !cc->key[0] || turn_begin(e, &why) < 0)
+		return false;
+	r = find_stream(e, row, cc->key, &s, &why);
+	s.token[0] = '\0';
+	if (r >= 0)
+		r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) < 0)
+		return false;
+	ask_events(e, row, &s);
+	return true;
+}
 
 /* No group or stream yet is an empty log; anything else is said once. */
 static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
@@ -357,7 +327,8 @@ static void on_answer(struct engine *e, struct cloud_call *cc)
 	if (!t)
 		return;
 	if (cc->call.result < 0) {
-		trouble(e, t, &row, &cc->call);
+		if (!forget_token(e, &row, cc))
+			trouble(e, t, &row, &cc->call);
 		return;
 	}
 	if (turn_begin(e, &why) < 0)

@@ -135,7 +135,7 @@ static int stream_read(struct db_stmt *q, void *into, struct err *reterr)
 	(void)reterr;
 	COL_COPY(s->stream, q, 0);
 	COL_COPY(s->token, q, 1);
-	s->ended = db_col_int(q, 2);
+	s->events = db_col_int(q, 2);
 	return 0;
 }
 
@@ -151,7 +151,7 @@ int store_cloud_streams(struct store *st, const char *cloud, struct cloud_stream
 	OWN(cloud_streams_done) struct cloud_streams streams = {0};
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 "SELECT stream, token, ended FROM cloud_streams WHERE cloud = ? "
+			 "SELECT stream, token, events FROM cloud_streams WHERE cloud = ? "
 			 "ORDER BY stream",
 			 DB_ARGS(DB_TEXT(cloud)), &q, reterr);
 
@@ -174,11 +174,11 @@ int store_cloud_stream_set(struct store *st, const char *cloud, const struct clo
 
 	if (r >= 0)
 		r = db_run(st->db,
-			   "INSERT INTO cloud_streams (cloud, stream, token, ended) "
+			   "INSERT INTO cloud_streams (cloud, stream, token, events) "
 			   "VALUES (?, ?, ?, ?) ON CONFLICT (cloud, stream) "
-			   "DO UPDATE SET token = excluded.token, ended = excluded.ended",
+			   "DO UPDATE SET token = excluded.token, events = excluded.events",
 			   DB_ARGS(DB_TEXT(cloud), DB_TEXT(s->stream), DB_TEXT(s->token),
-				   DB_INT(s->ended)),
+				   DB_INT(s->events)),
 			   reterr);
 	return r < 0 ? r : 0;
 }

@@ -70,12 +70,13 @@ int store_cloud_update(struct store *st, const struct cloud_row *row, int64_t no
  * money is not reserved. */
 int store_jobs_unplanned(struct store *st, struct job_rows *ret, struct err *reterr) MUSTCHECK;
 
-/* Followed log streams of a resource. `token`: the next forward token; "" at the beginning. The
- * bytes that came with it are in the log file up to log_size of the row: one transaction. */
+/* Followed log streams of a resource. `token`: the next forward token; "" at the beginning, or when
+ * the last one has expired. The bytes of the `events` that were taken are in the log file up to
+ * log_size of the row: one transaction. */
 struct cloud_stream {
 	char stream[512];
 	char token[512];
-	bool ended; /* drained after the end of the resource */
+	int64_t events;
 };
 struct cloud_streams {
 	struct cloud_stream *items;

@@ -46,7 +46,7 @@ CREATE TABLE cloud_streams (
 	cloud TEXT NOT NULL REFERENCES cloud (id),
 	stream TEXT NOT NULL,
 	token TEXT NOT NULL,
-	ended INTEGER NOT NULL,
+	events INTEGER NOT NULL, -- taken so far
 	PRIMARY KEY (cloud, stream)
 ) STRICT, WITHOUT ROWID;
 

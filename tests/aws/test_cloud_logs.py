@@ -2,6 +2,7 @@
 """The log of a training job: all of CloudWatch's lines in the job's log, each once."""
 import threading
 
+import pytest
 from cloud_rig import CONFIG, account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
@@ -133,3 +134,18 @@ def test_following_goes_on_with_the_next_attempt(cloud):
     at = got.index("[trainyard: the next attempt begins here]")
     assert any("Reporting training FAILURE" in line for line in got[:at])
     assert "Reporting training SUCCESS" in got[-1]
+
+
+@pytest.mark.parametrize("pad", [0, 9000], ids=["one page", "pages"])
+def test_a_token_that_has_expired(cloud, pad):  # noqa: F811
+    """Forward tokens live for a day: without one the stream is read from its head again, and
+    nothing of it comes twice."""
+    lines = [f"line {i} " + "x" * pad for i in range(300)]
+    cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 12}, log_lag=1)
+    cloud.fake.rule("GetLogEvents", "error", after=4, times=1, code="InvalidParameterException",
+                    message="The specified nextToken is expired.")
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    got = [line for line in cloud.daemon.log(job["id"]).splitlines() if line.startswith("line ")]
+    assert got == lines
+    assert [c for c in cloud.fake.calls("GetLogEvents") if c["status"] == 400]

@@ -257,7 +257,7 @@ static void test_streams(void **state)
 	BEGIN(f);
 	OK(f, store_cloud_stream_set(f->st, row.id, &b, 10, &f->e));
 	OK(f, store_cloud_stream_set(f->st, row.id, &a, 20, &f->e));
-	b.ended = true;
+	b.events = 7;
 	str_copy(b.token, sizeof(b.token), "t2");
 	OK(f, store_cloud_stream_set(f->st, row.id, &b, 30, &f->e));
 	assert_int_equal(store_cloud_stream_set(f->st, "c0", &a, 1, &f->e), -ERR_NOT_FOUND);
@@ -266,9 +266,9 @@ static void test_streams(void **state)
 	assert_int_equal(some.n, 2);
 	assert_string_equal(some.items[0].stream, "job/algo-1-1");
 	assert_string_equal(some.items[0].token, "t2");
-	assert_true(some.items[0].ended);
+	assert_int_equal(some.items[0].events, 7);
 	assert_int_equal(strlen(some.items[1].token), sizeof(a.token) - 1);
-	assert_false(some.items[1].ended);
+	assert_int_equal(some.items[1].events, 0);
 	/* The row as it was before the log grew does not make it shorter. */
 	update_cloud(f, &row);
 	OWN(cloud_row_done) struct cloud_row got = cloud_of(f, row.id);
