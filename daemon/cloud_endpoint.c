@@ -249,7 +249,8 @@ static json_t *keep_shown(const json_t *answer)
 static int endpoint_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
 			 struct err *reterr)
 {
-	static const char *const notes[] = {CLOUD_TRIED_KEY, CLOUD_ASKED_KEY, CLOUD_PENDING_KEY};
+	static const char *const notes[] = {CLOUD_TRIED_KEY, CLOUD_TRIED_AT_KEY, CLOUD_ASKED_KEY,
+					    CLOUD_PENDING_KEY};
 	bool settled = str_eq(json_get_str(answer, "EndpointStatus", ""), "InService");
 	json_t *kept = keep_shown(answer);
 

@@ -292,6 +292,16 @@ int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err 
 	return r < 0 ? r : 1;
 }
 
+/* The old config right after the new one was accepted, without a reason: what describe says may be
+ * from before. */
+static bool may_be_stale(const struct engine *e, const struct cloud_row *row)
+{
+	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
+
+	return !json_object_get(row->answer, "FailureReason") &&
+	       clock_now_us() - since < e->settings->aws.settle_us;
+}
+
 int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
@@ -304,6 +314,8 @@ int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err 
 	if (r < 0)
 		return r;
 	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted)) {
+		if (may_be_stale(e, row))
+			return 0;
 		snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
 			 json_get_str(row->answer, "FailureReason", "it gave no reason"));
 		return cannot_have(e, row, cloud_failure_code(words), words, reterr);
@@ -344,6 +356,7 @@ int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct 
 			row->answer = json_object();
 		json_object_set_new(row->answer, CLOUD_TRIED_KEY,
 				    json_string(cloud_config_wanted(row)));
+		json_object_set_new(row->answer, CLOUD_TRIED_AT_KEY, json_integer(clock_now_us()));
 		str_copy(row->status, sizeof(row->status), "Updating");
 	} else {
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);

@@ -6,9 +6,10 @@
 
 /* Notes in the answer of the endpoint's row: the config that UpdateEndpoint took; the one that it
  * was sent, until the endpoint is settled; how often the parity check got no answer. */
-#define CLOUD_TRIED_KEY	  "updating_to"
-#define CLOUD_PENDING_KEY "may_be_updating_to"
-#define CLOUD_ASKED_KEY	  "parity_tries"
+#define CLOUD_TRIED_KEY	   "updating_to"
+#define CLOUD_TRIED_AT_KEY "updating_since_us"
+#define CLOUD_PENDING_KEY  "may_be_updating_to"
+#define CLOUD_ASKED_KEY	   "parity_tries"
 
 /* Names of configs: the one that the endpoint's row asks for, the one that describe said. */
 const char *cloud_config_wanted(const struct cloud_row *endpoint);
