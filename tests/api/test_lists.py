@@ -63,11 +63,11 @@ def test_filters(daemon, stock):
 
 def test_tags(daemon, script):
     job = {**script("hello.py"), "held": True}
-    run = daemon.post("/v1/runs", {"name": "tagged", "tags": {"team": "vision", "x": "1"},
+    run = daemon.post("/v1/runs", {"name": "tagged", "tags": {"group": "vision", "x": "1"},
                                    "jobs": [job]}).json()
-    assert ids(daemon.get("/v1/runs", tag="team:vision")) == [run["id"]]
-    assert ids(daemon.get("/v1/runs", tag="team")) == [run["id"]]
-    assert ids(daemon.get("/v1/runs", tag="team:audio")) == []
+    assert ids(daemon.get("/v1/runs", tag="group:vision")) == [run["id"]]
+    assert ids(daemon.get("/v1/runs", tag="group")) == [run["id"]]
+    assert ids(daemon.get("/v1/runs", tag="group:audio")) == []
 
 
 def test_short_and_long_forms(daemon, stock):
