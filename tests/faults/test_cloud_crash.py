@@ -228,7 +228,7 @@ class World:
         assert not open_rows
 
     def updates_taken(self):
-        """UpdateEndpoint calls that the service has carried out, whether we have heard so or not."""
+        """UpdateEndpoint calls that the service has carried out, heard of or not."""
         return sum(call["status"] in (0, 200) for call in self.fake.calls("UpdateEndpoint"))
 
     def updates(self):
