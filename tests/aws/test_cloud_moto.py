@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The whole pipeline against moto with its authentication switched on: train, deploy, ask, delete.
+"""The whole pipeline against moto with its authentication switched on: roles, upload, train, list,
+deploy, ask, delete, download.
 moto knows no lifecycle (all is done at once), keeps no model and answers what it was told to."""
 import json
 import urllib.request
@@ -55,15 +56,25 @@ def test_pipeline(cloud):
     s3.put_object(Bucket="our-models", Key="model.tar.gz", Body=archive({"config.json": "{}"}))
     cloud.fake.answer_with(ANSWER)
     cloud.start(base="[aws]\nrole = trainer\npoll_ms = 50\nlog_drain_ms = 0\nsettle_ms = 500\n")
+    data = cloud.dir / "data"
+    data.mkdir()
+    (data / "reviews.csv").write_text("text,label\n", encoding="utf-8")
+    assert [r["name"] for r in cloud.daemon.get("/v1/roles")["items"]] == ["other", "trainer"]
     run = cloud.run(
-        cloud.train(),
+        {"name": "up", "kind": "upload", "source": str(data), "destination": "s3://our-models/d/"},
+        cloud.train(channels={"train": "${up.uri}"}),
         cloud.deploy("s3://our-models/model.tar.gz", needs=["train"]),
         {"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}", "inputs": "Fine."},
         {"name": "clean", "kind": "delete-endpoint", "endpoint": "${deploy.endpoint}",
-         "needs": ["ask"]})
-    for name in ("train", "deploy", "ask", "clean"):
+         "needs": ["ask"]},
+        {"name": "down", "kind": "download", "source": "${up.uri}",
+         "destination": str(cloud.dir / "back")})
+    for name in ("up", "train", "deploy", "ask", "clean", "down"):
         job = cloud.ended(run, name)
         assert job["state"] == "succeeded", (name, words(job))
+    assert (cloud.dir / "back/reviews.csv").read_bytes() == (data / "reviews.csv").read_bytes()
+    listed = cloud.daemon.get("/v1/sagemaker/training-jobs")["items"]
+    assert [job["status"] for job in listed] == ["Completed"]
     assert cloud.daemon.job(run, "ask")["outputs"]["predictions"] == ANSWER
     sagemaker = cloud.fake.client("sagemaker")
     assert sagemaker.list_endpoints()["Endpoints"] == []
