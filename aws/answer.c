@@ -231,7 +231,7 @@ static void read_output(struct flight *f)
 		r = check_late(f, &e);
 		if (c->result < 0)
 			return;
-	} else if (c->service == AWS_IAM || c->service == AWS_STS)
+	} else if (c->service == AWS_IAM || c->service == AWS_STS || c->service == AWS_CLOUDWATCH)
 		r = read_query_output(c, &e);
 	else if (c->service != AWS_S3 && c->service != AWS_RUNTIME)
 		r = read_json_output(c, &e);

@@ -23,6 +23,7 @@ enum aws_service {
 	AWS_IAM,
 	AWS_STS,
 	AWS_LOGS,
+	AWS_CLOUDWATCH,
 	AWS_SSO,
 	AWS_SERVICES_,
 };

@@ -39,6 +39,8 @@ static const struct {
 	[AWS_IAM] = {"iam", "iam-fips", "iam", "IAM", "iam"},
 	[AWS_STS] = {"sts", "sts-fips", "sts", "STS", "sts"},
 	[AWS_LOGS] = {"logs", "logs-fips", "logs", "CLOUDWATCH_LOGS", "cloudwatch_logs"},
+	[AWS_CLOUDWATCH] = {"monitoring", "monitoring-fips", "monitoring", "CLOUDWATCH",
+			    "cloudwatch"},
 	[AWS_SSO] = {"portal.sso", "portal.sso-fips", "awsssoportal", "SSO", "sso"},
 };
 
@@ -186,8 +188,9 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 	if (url)
 		return use_configured(url, ret, reterr);
 	/* GovCloud's plain addresses of these are FIPS ones */
-	no_fips_name = str_eq(p->prefix, "us-gov-") &&
-		       (service == AWS_RUNTIME || service == AWS_STS || service == AWS_LOGS);
+	no_fips_name =
+		str_eq(p->prefix, "us-gov-") && (service == AWS_RUNTIME || service == AWS_STS ||
+						 service == AWS_LOGS || service == AWS_CLOUDWATCH);
 	if (service == AWS_S3)
 		use_s3(region, bucket, p, fips, dual, ret);
 	else if (service == AWS_IAM && fips && str_eq(p->iam_region, "us-east-1"))

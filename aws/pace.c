@@ -33,6 +33,7 @@ static const struct rule {
 	{AWS_LOGS, "GetLogEvents", 20, 20},
 	{AWS_LOGS, "DescribeLogStreams", 20, 20},
 	{AWS_LOGS, "", 5, 5},
+	{AWS_CLOUDWATCH, "", 5, 10},
 	{AWS_SSO, "", 5, 5},
 };
 

@@ -21,7 +21,7 @@ static bool is_json(enum aws_service s)
 
 static bool is_query(enum aws_service s)
 {
-	return s == AWS_IAM || s == AWS_STS;
+	return s == AWS_IAM || s == AWS_STS || s == AWS_CLOUDWATCH;
 }
 
 /* ---- bodies ---- */
@@ -67,12 +67,16 @@ static void put_parameter(struct buf *out, const char *name, const json_t *value
 
 static void make_form(struct flight *f)
 {
+	static const char *const versions[AWS_SERVICES_] = {
+		[AWS_IAM] = "2010-05-08",
+		[AWS_STS] = "2011-06-15",
+		[AWS_CLOUDWATCH] = "2010-08-01",
+	};
 	const struct aws_call *c = f->c;
 	const char *key;
 	json_t *value;
 
-	buf_printf(&f->body, "Action=%s&Version=%s", c->operation,
-		   c->service == AWS_IAM ? "2010-05-08" : "2011-06-15");
+	buf_printf(&f->body, "Action=%s&Version=%s", c->operation, versions[c->service]);
 	json_object_foreach((json_t *)c->input, key, value)
 		put_parameter(&f->body, key, value, 0);
 }

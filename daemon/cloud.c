@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/cloud_idle.h"
 #include "daemon/cloud_update.h"
 #include "daemon/lifecycle.h"
 
@@ -384,6 +385,7 @@ void cloud_free(struct engine *e)
 	}
 	cloud_lookups_free(c);
 	cloud_tails_free(c);
+	cloud_idles_free(c);
 	aws_free(e->aws);
 	free(TAKE(e->cloud));
 }

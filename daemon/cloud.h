@@ -16,6 +16,7 @@
  *   cloud_update.c    an endpoint gets another model; cloud_update_job.c the job that does so
  *   cloud_parity.c    does an endpoint answer as its model did when it was trained
  *   cloud_log.c       CloudWatch logs into the attempt's log file; cloud_log_file.c its lines
+ *   cloud_idle.c      does anybody else ask an endpoint
  *   budget.c          prices, worst cases, caps
  *   stage.c           what an attempt has to fetch and push (both targets)
  */
@@ -123,12 +124,14 @@ bool cloud_is_busy(const struct engine *e, const char *row, bool logs);
 
 struct cloud_lookup;
 struct cloud_tail;
+struct cloud_idle;
 struct cloud {
 	sd_event_source *timer;
 	bool kicked;
 	struct cloud_call *calls;
 	struct cloud_lookup *lookups;
 	struct cloud_tail *tails;
+	struct cloud_idle *idles;
 	struct reason pause; /* REASON_NONE: the target works */
 	int64_t pause_until_us;
 };

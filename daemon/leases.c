@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/budget.h"
+#include "daemon/cloud_idle.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "storage/store_cloud.h"
@@ -172,6 +173,13 @@ static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct
 		r = store_endpoint_set_lease(e->store, ep->id, ep->lease_ttl_us, ep->lease_until_us,
 					     last, false, now, reterr);
 	why = lease_verdict(ep, last, now, words, sizeof(words));
+	if (r >= 0 && why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
+		if (!cloud_idle_known(e, ep, &last))
+			return 0; /* looked at again when it is */
+		why = lease_verdict(ep, last, now, words, sizeof(words));
+		r = store_endpoint_set_lease(e->store, ep->id, ep->lease_ttl_us, ep->lease_until_us,
+					     last, false, now, reterr);
+	}
 	if (r < 0 || why == REASON_NONE)
 		return r;
 	r = store_endpoint_needed(e->store, ep->id, &needed, reterr);

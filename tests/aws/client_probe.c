@@ -19,6 +19,7 @@ static const char *const services[AWS_SERVICES_] = {
 	[AWS_IAM] = "iam",
 	[AWS_STS] = "sts",
 	[AWS_LOGS] = "logs",
+	[AWS_CLOUDWATCH] = "cloudwatch",
 	[AWS_SSO] = "sso",
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What ends an endpoint on SageMaker besides a wish: its lease, idleness; an end once begun is
 carried through, over restarts and refusals."""
+import sqlite3
 import time
 
 import pytest
@@ -36,6 +37,34 @@ def test_idle(cloud):  # noqa: F811
     is_over(cloud, "idle")
     assert moved(cloud, "deleting") >= last + 1.5
     assert "nobody asked it anything for 2s" in cloud.endpoint()["reason"]["message"]
+
+
+def test_requests_of_others_count(cloud):  # noqa: F811
+    """Who asks the endpoint without the daemon is in CloudWatch's Invocations, by the minute."""
+    cloud.start()
+    cloud.in_service(lease={"ttl": "10m", "idle": "61s"})
+    name = next(name for kind, name in cloud.live() if kind == "endpoint")
+    runtime = cloud.fake.client("sagemaker-runtime")
+    runtime.invoke_endpoint(EndpointName=name, Body=b'{"inputs": "Fine."}',
+                            ContentType="application/json")
+    cloud.daemon.kill()
+    with sqlite3.connect(cloud.daemon.data / "trainyard.db") as db:  # long ago, as far as we know
+        db.execute("UPDATE endpoints SET last_request_us = last_request_us - 3600000000, "
+                   "in_service_us = in_service_us - 3600000000")
+    cloud.daemon.start()
+    wait_for("CloudWatch to be asked", lambda: cloud.fake.calls("GetMetricStatistics"))
+    wait_for("its answer to be stored", lambda: cloud.endpoint()["lease"]["last_request_at"]
+             and seconds(cloud.endpoint()["lease"]["last_request_at"]) > time.time() - 120)
+    assert cloud.endpoint()["state"] == "in_service"
+
+
+def test_invocations_that_may_not_be_read(cloud):  # noqa: F811
+    """Then only what goes through the daemon counts."""
+    cloud.fake.rule("GetMetricStatistics", "access_denied", times=0)
+    cloud.start()
+    cloud.in_service(lease={"ttl": "10m", "idle": "1s"})
+    is_over(cloud, "idle")
+    assert cloud.fake.calls("GetMetricStatistics")
 
 
 def test_renewal_costs(cloud):  # noqa: F811

@@ -3,6 +3,7 @@
 A service is a table of functions: operation → function(context, input) → output."""
 import json
 import time
+from datetime import datetime
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -154,6 +155,8 @@ def scalar(shape, text):
             return int(text)
         if shape.type_name == "boolean":
             return {"true": True, "false": False}[text]
+        if shape.type_name == "timestamp":
+            return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except (KeyError, ValueError):
         raise Fault("MalformedInput", f"'{text}' is not a {shape.type_name}") from None
     return text

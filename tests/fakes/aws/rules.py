@@ -80,13 +80,13 @@ def wait(connection, seconds):
 def throttled(service):
     if service == "s3":
         return Fault("SlowDown", "Please reduce your request rate.", 503)
-    if service in ("iam", "sts"):
+    if service in ("iam", "sts", "monitoring"):
         return Fault("Throttling", "Rate exceeded")
     return Fault("ThrottlingException", "Rate exceeded")
 
 
 def expired(service):
-    if service in ("s3", "iam", "sts"):
+    if service in ("s3", "iam", "sts", "monitoring"):
         return Fault("ExpiredToken", "The provided token has expired.",
                      400 if service == "s3" else 403)
     return Fault("ExpiredTokenException", "The security token included in the request is expired")
@@ -99,7 +99,7 @@ def denied(service, context, resource="*"):
             "action")
     if service == "s3":
         return Fault("AccessDenied", text, 403)
-    if service in ("iam", "sts"):
+    if service in ("iam", "sts", "monitoring"):
         return Fault("AccessDenied", text, 403)
     return Fault("AccessDeniedException", text)
 

@@ -8,6 +8,7 @@ import time
 import traceback
 
 import admin
+import cloudwatch
 import iam
 import logs
 import machines
@@ -46,7 +47,8 @@ class App:
             self.work = work.Work(self, options.worker)
             self.hosting = hosting.Hosting(self, options.worker)
         self.services = {"sagemaker": sagemaker.SERVICE, "logs": logs.SERVICE, "iam": iam.SERVICE,
-                         "sts": sts.SERVICE, "s3": self.s3, "runtime": runtime.Runtime(self)}
+                         "sts": sts.SERVICE, "monitoring": cloudwatch.SERVICE,
+                         "s3": self.s3, "runtime": runtime.Runtime(self)}
         self.preload()
 
     def preload(self):

@@ -53,7 +53,7 @@ def words(service):
         return {"unknown": ("InvalidAccessKeyId", 403), "wrong": ("SignatureDoesNotMatch", 403),
                 "expired": ("ExpiredToken", 400), "token": ("InvalidToken", 400),
                 "skew": ("RequestTimeTooSkewed", 403)}
-    if service in ("iam", "sts"):
+    if service in ("iam", "sts", "monitoring"):
         return {"unknown": ("InvalidClientTokenId", 403), "wrong": ("SignatureDoesNotMatch", 403),
                 "expired": ("ExpiredToken", 403), "token": ("InvalidClientTokenId", 403),
                 "skew": ("SignatureDoesNotMatch", 403)}
