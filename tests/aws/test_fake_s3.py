@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The fake of AWS (tests/fakes/aws), seen by boto3: S3."""
 import base64
+import contextlib
 import hashlib
 import os
+import threading
+import urllib.request
 import zlib
 
 import botocore.exceptions
@@ -198,3 +201,27 @@ def test_wrong_region_says_the_right_one(fake, s3):
     redirected = fake.calls()[calls:]
     assert redirected[0]["status"] == 301 and redirected[-1]["status"] == 200
     assert redirected[-1]["region"] == "eu-west-1"
+
+
+def test_reset_while_uploads_come_in(fake):
+    """Their bodies lie in files beside the objects: neither takes those away from the other."""
+    over = threading.Event()
+
+    def put():
+        while not over.is_set():
+            request = urllib.request.Request(
+                f"{fake.url}/{BUCKET}/k", method="PUT", data=bytes(2 << 20),
+                headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+            with contextlib.suppress(OSError):  # it is not signed
+                urllib.request.urlopen(request, timeout=60).close()
+
+    threads = [threading.Thread(target=put) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(200):
+            fake.reset()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()

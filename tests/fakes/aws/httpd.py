@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """HTTP/1.1 as small and quick as a fake of this size needs it: threads, kept connections, bodies
 that are hashed while they are read, replies out of files, and connections that break on purpose."""
+import contextlib
 import hashlib
 import os
 import socket
@@ -83,8 +84,9 @@ class Body:
 
     def discard(self):
         self.end()
-        if self.path and os.path.exists(self.path):
-            os.unlink(self.path)
+        if self.path:
+            with contextlib.suppress(FileNotFoundError):  # moved, or gone with a reset
+                os.unlink(self.path)
 
 
 class Request:

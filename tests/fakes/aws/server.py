@@ -85,7 +85,7 @@ class App:
     def handle(self, request, connection):
         request.id = self.state.token()
         if request.path.startswith("/_fake/"):
-            return admin.handle(self, request)
+            return self.administer(request)
         name, service = self.service_of(request)
         if not service:
             return Response(404, "no such service here\n", content_type="text/plain")
@@ -101,6 +101,14 @@ class App:
         if isinstance(response, Response):
             self.sign_off(name, request, response)
         return response
+
+    def administer(self, request):
+        try:
+            return admin.handle(self, request)
+        except Exception:
+            traceback.print_exc()
+            return Response(500, json.dumps({"error": traceback.format_exc()}) + "\n",
+                            content_type="application/json")
 
     def serve(self, context, name, service, connection):
         request = context.request

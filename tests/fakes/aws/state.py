@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the fake knows, in memory and in DIR/state.db, so that a killed fake comes back with all of
 it. One lock guards everything; `put` writes through."""
+import contextlib
 import json
 import os
 import random
@@ -94,4 +95,5 @@ class State:
             self.random = random.Random(self.seed)
             folder = os.path.join(self.dir, "objects")
             for name in os.listdir(folder):
-                os.unlink(os.path.join(folder, name))
+                with contextlib.suppress(FileNotFoundError):  # a request's own, which it removes
+                    os.unlink(os.path.join(folder, name))
