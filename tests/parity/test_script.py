@@ -323,18 +323,19 @@ def test_gpu_memory_error_is_oom(script):
     assert failure_of(x)["code"] == "oom"
 
 
+# Whole lines by os.write: two processes write to one log.
 WAITER = """
-    import signal, subprocess, sys
+    import os, signal, subprocess, sys
     kind = sys.argv[sys.argv.index("--how") + 1]
     count = 0
     def bye(*_):
         global count
         count += 1
-        print("terminated", count, flush=True)
+        os.write(1, f"terminated {count}\\n".encode())
         if kind != "stubborn": sys.exit(0 if kind == "clean" else 4)
     signal.signal(signal.SIGTERM, bye)
-    child = subprocess.Popen([sys.executable, "-c", "import signal, time\\n"
-        "signal.signal(signal.SIGTERM, lambda *_: print('child ended', flush=True) or exit())\\n"
+    child = subprocess.Popen([sys.executable, "-c", "import os, signal\\n"
+        "signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'child ended\\\\n') and exit())\\n"
         "print('child up', flush=True)\\nwhile True: signal.pause()"])
     while True: signal.pause()
 """
