@@ -182,7 +182,6 @@ void aws_free(struct aws *a)
 		return;
 	assert(!a->flights);
 	aws_keyring_free(a->keyring);
-	aws_config_free(a->config);
 	pace_free(a->pace);
 	pthread_mutex_destroy(&a->lock);
 	free(a);

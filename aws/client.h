@@ -94,8 +94,8 @@ void aws_call_init(struct aws_call *c, enum aws_service service, const char *ope
 void aws_call_done(struct aws_call *c); /* releases the result */
 
 struct aws_options {
-	struct aws_config *config; /* taken over on success */
-	struct net *net;	   /* borrowed */
+	const struct aws_config *config; /* borrowed */
+	struct net *net;		 /* borrowed */
 };
 int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) MUSTCHECK;
 void aws_free(struct aws *a); /* after net_stop or when nothing is under way */

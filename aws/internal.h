@@ -17,7 +17,7 @@ struct bucket {
 };
 
 struct aws {
-	struct aws_config *config;
+	const struct aws_config *config;
 	struct net *net;
 	struct aws_keyring *keyring;
 	pthread_mutex_t lock; /* of flights, their `cancelled` and `resting`, serial */

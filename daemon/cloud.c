@@ -331,39 +331,27 @@ void cloud_kick_after(struct engine *e, void *arg, bool committed)
 
 /* ---- life ---- */
 
-static struct aws_config *load_config(struct engine *e)
-{
-	const struct aws_settings *set = &e->settings->aws;
-	struct aws_config_options o = {
-		.profile = set->profile && set->profile[0] ? set->profile : NULL,
-		.region = set->region && set->region[0] ? set->region : NULL,
-	};
-	struct aws_config *config = NULL;
-	struct err why = {0};
-
-	if (aws_config_load(&o, &config, &why) >= 0)
-		return config;
-	reason_set(&e->aws_why, REASON_WAITING_FOR_CREDENTIALS, "%s", why.msg);
-	log_event(LOG_LEVEL_WARNING, "aws_not_configured", "msg=\"%s\"", why.msg);
-	return NULL;
-}
-
 int cloud_open(struct engine *e, struct err *reterr)
 {
-	struct aws_config *config = load_config(e);
-	struct net_settings net = {.ca_bundle = config ? aws_config_ca_bundle(config) : NULL};
+	const struct aws_settings *set = &e->settings->aws;
+	struct net_settings net = {
+		.ca_bundle = set->config ? aws_config_ca_bundle(set->config) : NULL,
+	};
 	int r = net_new(&net, &e->net, reterr);
 
 	e->cloud = calloc(1, sizeof(*e->cloud));
-	if (r < 0 || !e->cloud) {
-		aws_config_free(config);
-		return r < 0 ? r : err_errno(reterr, ENOMEM, "make the SageMaker target");
-	}
-	if (config) {
-		r = aws_new(&(struct aws_options){.config = config, .net = e->net}, &e->aws,
+	if (r >= 0 && !e->cloud)
+		r = err_errno(reterr, ENOMEM, "make the SageMaker target");
+	if (r >= 0 && set->config)
+		r = aws_new(&(struct aws_options){.config = set->config, .net = e->net}, &e->aws,
 			    reterr);
-		if (r < 0)
-			return r;
+	if (r < 0)
+		return r;
+	if (!e->aws) {
+		reason_set(&e->aws_why, REASON_WAITING_FOR_CREDENTIALS, "%s",
+			   set->trouble ? set->trouble : "AWS is not configured");
+		log_event(LOG_LEVEL_WARNING, "aws_not_configured", "msg=\"%s\"",
+			  e->aws_why.message);
 	}
 	return loop_after_us(e->loop, &e->cloud->timer, 0, on_beat, e) < 0
 		       ? err_errno(reterr, ENOMEM, "make the SageMaker target")

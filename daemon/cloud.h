@@ -26,8 +26,8 @@
 #include "daemon/core.h"
 #include "storage/store_cloud.h"
 
-/* Reads what the environment and ~/.aws say of AWS. Trouble there is no failure of the daemon: the
- * target waits with that reason (e->aws_why) and e->aws stays NULL. Negative: no memory. */
+/* Makes the net thread, and the client of AWS out of the settings. Trouble with them is no failure
+ * of the daemon: the target waits with that reason (e->aws_why) and e->aws stays NULL. */
 int cloud_open(struct engine *e, struct err *reterr) MUSTCHECK;
 void cloud_free(struct engine *e); /* after net_stop and the inbox */
 

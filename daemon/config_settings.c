@@ -102,19 +102,16 @@ static int usable_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/* The region that jobs run in when they do not say: for prices. */
-static const char *find_region(const struct config *cfg, struct machine_settings *m)
+/* What the environment and ~/.aws say of AWS. Trouble there is no failure of the daemon. */
+static void read_aws(const struct config *cfg, struct machine_settings *m)
 {
 	struct aws_config_options o = {
 		.profile = cfg->aws_profile[0] ? cfg->aws_profile : NULL,
 		.region = cfg->aws_region[0] ? cfg->aws_region : NULL,
 	};
-	struct aws_config *aws = NULL;
 
-	if (aws_config_load(&o, &aws, NULL) >= 0)
-		str_copy(m->region, sizeof(m->region), aws_config_region(aws));
-	aws_config_free(aws);
-	return m->region;
+	if (aws_config_load(&o, &m->aws, &m->aws_trouble) < 0)
+		m->aws = NULL;
 }
 
 static void fill(const struct config *cfg, struct machine_settings *m)
@@ -149,7 +146,7 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->endpoint_start_timeout_us = cfg->endpoint_start_timeout_us;
 	s->predict_timeout_us = cfg->predict_timeout_ms * USEC_PER_MSEC;
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
-	s->aws_region = find_region(cfg, m);
+	s->aws_region = m->aws ? aws_config_region(m->aws) : "";
 	s->prices = m->prices;
 	s->money_job_max = cfg->money_job_max_micro_usd;
 	s->money_day_max = cfg->money_day_max_micro_usd;
@@ -159,6 +156,8 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->aws = (struct aws_settings){
 		.profile = cfg->aws_profile,
 		.region = cfg->aws_region,
+		.config = m->aws,
+		.trouble = m->aws_trouble.msg,
 		.role = cfg->aws_role,
 		.bucket = cfg->aws_bucket,
 		.prefix = cfg->aws_prefix,
@@ -192,6 +191,7 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
 		return err_set(reterr, ERR_INVALID,
 			       "lease.ttl_default is longer than lease.ttl_max");
+	read_aws(cfg, ret);
 	fill(cfg, ret);
 	return 0;
 }
@@ -202,6 +202,7 @@ void settings_done(struct machine_settings *m)
 		free(m->model_dirs[i]);
 	free(m->model_dirs);
 	free(m->models);
+	aws_config_free(m->aws);
 	prices_free(m->prices);
 	free(m->data_dir);
 	free(m->base_dir);

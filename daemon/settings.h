@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct aws_config; /* aws/credentials.h */
+
 struct model_name {
 	const char *name;
 	const char *dir; /* absolute */
@@ -15,6 +17,8 @@ struct model_name {
 
 struct aws_settings {
 	const char *profile, *region, *role, *bucket, *prefix; /* "": not given */
+	const struct aws_config *config; /* NULL: trouble says why there is none */
+	const char *trouble;
 	int64_t poll_us, log_drain_us, settle_us, wait_us, endpoint_timeout_us;
 };
 

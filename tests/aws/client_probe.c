@@ -172,6 +172,7 @@ int main(void)
 {
 	struct aws_config_options o = {0};
 	OWN(freep) char *line = NULL;
+	struct aws_config *config = NULL;
 	struct aws_options options = {0};
 	struct net *net = NULL;
 	struct aws *a = NULL;
@@ -179,11 +180,12 @@ int main(void)
 	size_t cap = 0;
 	ssize_t len;
 
-	if (aws_config_load(&o, &options.config, &e) < 0 || net_new(NULL, &net, &e) < 0) {
+	if (aws_config_load(&o, &config, &e) < 0 || net_new(NULL, &net, &e) < 0) {
 		fprintf(stderr, "client_probe: %s\n", e.msg);
 		return 1;
 	}
 	options.net = net;
+	options.config = config;
 	if (aws_new(&options, &a, &e) < 0) {
 		fprintf(stderr, "client_probe: %s\n", e.msg);
 		return 1;
@@ -204,5 +206,6 @@ int main(void)
 	net_stop(net);
 	aws_free(a);
 	net_free(net);
+	aws_config_free(config);
 	return 0;
 }

@@ -65,7 +65,6 @@ static int open_net(struct transfer *t, const json_t *list, struct err *reterr)
 {
 	struct net_settings settings = {.connections_max = CONNECTIONS_MAX};
 	struct aws_config_options options = {0};
-	struct aws_config *config = NULL;
 	const json_t *item, *given = json_object_get(t->message, "aws");
 	bool s3 = false;
 	size_t i;
@@ -76,20 +75,18 @@ static int open_net(struct transfer *t, const json_t *list, struct err *reterr)
 	options.profile = json_get_str(given, "profile", NULL);
 	options.region = json_get_str(given, "region", NULL);
 	if (s3)
-		r = aws_config_load(&options, &config, reterr);
+		r = aws_config_load(&options, &t->aws_config, reterr);
 	if (r < 0) {
 		t->failure_code = "credentials";
 		return r;
 	}
-	settings.ca_bundle = config ? aws_config_ca_bundle(config) : NULL;
+	settings.ca_bundle = t->aws_config ? aws_config_ca_bundle(t->aws_config) : NULL;
 	r = net_new(&settings, &t->net, reterr);
-	if (r >= 0 && config) {
-		struct aws_options o = {.config = config, .net = t->net};
+	if (r >= 0 && t->aws_config) {
+		struct aws_options o = {.config = t->aws_config, .net = t->net};
 
 		r = aws_new(&o, &t->aws, reterr);
 	}
-	if (r < 0)
-		aws_config_free(config);
 	return r;
 }
 
@@ -204,6 +201,7 @@ static int run(struct transfer *t, struct err *reterr)
 	cache_close(t->cache);
 	aws_free(t->aws);
 	net_free(t->net);
+	aws_config_free(t->aws_config);
 	return r;
 }
 

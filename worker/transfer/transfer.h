@@ -32,9 +32,10 @@ struct transfer {
 	struct report *report;
 	const volatile sig_atomic_t *stop; /* not 0: finish soon with -ERR_CANCELLED */
 	struct net *net;
-	struct cache *cache; /* of a fetch */
-	struct aws *aws;     /* NULL when no entry is about S3 */
-	const char *phase;   /* of progress: "fetch", "push" */
+	struct cache *cache;	       /* of a fetch */
+	struct aws_config *aws_config; /* likewise */
+	struct aws *aws;	       /* NULL when no entry is about S3 */
+	const char *phase;	       /* of progress: "fetch", "push" */
 	/* bytes: of all items known so far; net and main thread add (atomic) */
 	int64_t done_bytes, total_bytes;
 	/* A failure's own code (jobs/reason.h); static; NULL: the code of the error. */
