@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@
 #define SAGEMAKER_VARIANT	  "AllTraffic"
 #define SAGEMAKER_RUNTIME_DEFAULT 86400 /* seconds, for a job without max_runtime */
 #define SAGEMAKER_VOLUME_DEFAULT  30	/* GB */
+
+/* "arn:aws…:iam::ACCOUNT:role/[PATH/]NAME", 20 to 2048 bytes: a full ARN of a role? */
+bool sagemaker_role_arn_ok(const char *s);
 
 enum sagemaker_role {
 	SAGEMAKER_TRAINING,

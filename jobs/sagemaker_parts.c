@@ -12,7 +12,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define ROLE_MIN      20
 #define ROLE_MAX      2048
+#define ACCOUNT_LEN   12
 #define KMS_MAX	      2048
 #define TAG_KEY_MAX   128
 #define TAG_VALUE_MAX 256
@@ -151,25 +153,26 @@ void request_uri(struct request *q, json_t *object, const char *key, const char 
 	request_set(q, object, key, json_string(uri));
 }
 
-/* arn:aws[a-z-]*:iam::ACCOUNT:role/PATH */
-static bool role_ok(const char *s)
+bool sagemaker_role_arn_ok(const char *s)
 {
-	if (!str_starts(s, "arn:aws") || strlen(s) > ROLE_MAX)
+	size_t len = strlen(s);
+
+	if (len < ROLE_MIN || len > ROLE_MAX || !str_starts(s, "arn:aws") || str_ends(s, "/"))
 		return false;
 	s += strlen("arn:aws");
 	s += strspn(s, "abcdefghijklmnopqrstuvwxyz-");
 	if (!str_starts(s, ":iam::"))
 		return false;
 	s += strlen(":iam::");
-	if (strspn(s, "0123456789") != 12 || !str_starts(s + 12, ":role/"))
+	if (strspn(s, "0123456789") != ACCOUNT_LEN || !str_starts(s + ACCOUNT_LEN, ":role/"))
 		return false;
-	s += 12 + strlen(":role/");
+	s += ACCOUNT_LEN + strlen(":role/");
 	return *s && only(s, "_+=,.@-/");
 }
 
 void request_role(struct request *q, const char *key, const char *role_arn)
 {
-	if (!role_ok(role_arn))
+	if (!sagemaker_role_arn_ok(role_arn))
 		request_refuse(q, ERR_INVALID, "/sagemaker/role",
 			       "'%.200s' is not the ARN of a role; it must look like "
 			       "arn:aws:iam::123456789012:role/NAME",

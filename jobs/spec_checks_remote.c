@@ -4,14 +4,13 @@
 #include "base/fileio.h"
 #include "base/str.h"
 #include "jobs/hub_id.h"
+#include "jobs/sagemaker.h"
 #include "jobs/spec_parse.h"
 
 #include <ctype.h>
 #include <string.h>
 
 #define ROLE_NAME_MAX 64
-#define ARN_MIN	      20
-#define ACCOUNT_LEN   12
 #define SHA256_LEN    64
 
 static bool only(const char *s, const char *more)
@@ -22,29 +21,13 @@ static bool only(const char *s, const char *more)
 	return true;
 }
 
-/* arn:aws[a-z-]*:iam::ACCOUNT:role/[PATH/]NAME */
-static bool role_arn_ok(const char *s)
-{
-	if (strlen(s) < ARN_MIN || !str_starts(s, "arn:aws"))
-		return false;
-	s += strlen("arn:aws");
-	s += strspn(s, "abcdefghijklmnopqrstuvwxyz-");
-	if (!str_starts(s, ":iam::"))
-		return false;
-	s += strlen(":iam::");
-	if (strspn(s, "0123456789") != ACCOUNT_LEN || !str_starts(s + ACCOUNT_LEN, ":role/"))
-		return false;
-	s += ACCOUNT_LEN + strlen(":role/");
-	return *s && !str_ends(s, "/") && only(s, "_+=,.@-/");
-}
-
 void check_iam_role(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);
 	char quote[PROBLEM_QUOTE_MAX];
 
 	problem_quote(quote, s);
-	if (str_starts(s, "arn:") && !role_arn_ok(s))
+	if (str_starts(s, "arn:") && !sagemaker_role_arn_ok(s))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' is not the ARN of an IAM role; they look like "
 			     "arn:aws:iam::123456789012:role/SageMakerMain",
