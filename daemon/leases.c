@@ -169,17 +169,15 @@ static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct
 
 	if (last < ep->last_request_us)
 		last = ep->last_request_us;
-	if (last - ep->last_request_us >= REQUEST_SAVED_US)
-		r = store_endpoint_set_lease(e->store, ep->id, ep->lease_ttl_us, ep->lease_until_us,
-					     last, false, now, reterr);
 	why = lease_verdict(ep, last, now, words, sizeof(words));
-	if (r >= 0 && why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
+	if (why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
 		if (!cloud_idle_known(e, ep, &last))
 			return 0; /* looked at again when it is */
 		why = lease_verdict(ep, last, now, words, sizeof(words));
+	}
+	if (last - ep->last_request_us >= REQUEST_SAVED_US)
 		r = store_endpoint_set_lease(e->store, ep->id, ep->lease_ttl_us, ep->lease_until_us,
 					     last, false, now, reterr);
-	}
 	if (r < 0 || why == REASON_NONE)
 		return r;
 	r = store_endpoint_needed(e->store, ep->id, &needed, reterr);
