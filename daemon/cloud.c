@@ -329,6 +329,16 @@ void cloud_kick_after(struct engine *e, void *arg, bool committed)
 		cloud_kick(e);
 }
 
+int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reason *why,
+		     struct err *reterr)
+{
+	row->wanted = false;
+	row->next_us = 0;
+	row->reason = *why;
+	turn_after(e, cloud_kick_after, NULL);
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
 /* ---- life ---- */
 
 int cloud_open(struct engine *e, struct err *reterr)

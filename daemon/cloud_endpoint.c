@@ -81,12 +81,8 @@ static int unwant_all(struct engine *e, const char *endpoint, const struct reaso
 		*ret_live = true;
 		if (!row->wanted)
 			continue;
-		row->wanted = false;
-		row->next_us = 0;
-		row->reason = *why;
-		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+		r = cloud_row_unwant(e, row, why, reterr);
 	}
-	turn_after(e, cloud_kick_after, NULL);
 	return r < 0 ? r : 0;
 }
 

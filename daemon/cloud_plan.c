@@ -252,12 +252,8 @@ static int unwant(struct engine *e, const struct job_row *job, const struct reas
 		if (cloud_state_is_final(row->state) ||
 		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
 			continue;
-		row->wanted = false;
-		row->next_us = 0;
-		row->reason = *why;
-		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+		r = cloud_row_unwant(e, row, why, reterr);
 	}
-	turn_after(e, cloud_kick_after, NULL);
 	return r < 0 ? r : (int)rows.n;
 }
 

@@ -123,12 +123,8 @@ static int drop_others(struct engine *e, const struct cloud_rows *rows, const ch
 		if (row->kind == CLOUD_ENDPOINT || cloud_state_is_final(row->state) ||
 		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
 			continue;
-		row->wanted = false;
-		row->next_us = 0;
-		row->reason = *why;
-		r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+		r = cloud_row_unwant(e, row, why, reterr);
 	}
-	turn_after(e, cloud_kick_after, NULL);
 	return r;
 }
 
