@@ -287,17 +287,9 @@ static int endpoint_act(struct engine *e, const struct cloud_row *row, struct er
 
 /* ---- for endpoints.c and jobs ---- */
 
-static void stop_staging_after(struct engine *e, void *arg, bool committed)
-{
-	struct execution *ex = committed ? execution_of_job(e, arg) : NULL;
-
-	if (ex)
-		execution_stop(e, ex);
-	free(arg);
-}
-
 int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
 {
+	const struct execution *staging = ep->in_service_us ? NULL : execution_of_job(e, ep->job);
 	bool live;
 	int r = cloud_update_drop(e, ep, &ep->reason, reterr);
 
@@ -305,14 +297,8 @@ int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struc
 		r = unwant_all(e, ep->id, &ep->reason, &live, reterr);
 	if (r < 0 || live)
 		return r;
-	if (ep->in_service_us || !execution_of_job(e, ep->job))
-		return gone_when_all_are(e, ep->id, reterr);
-	char *job = strdup(ep->job); /* its staging ends first */
-
-	if (!job)
-		return err_errno(reterr, ENOMEM, "delete the endpoint");
-	turn_after(e, stop_staging_after, job);
-	return 0;
+	return staging ? execution_stop_later(e, staging, reterr) /* it ends first */
+		       : gone_when_all_are(e, ep->id, reterr);
 }
 
 int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const struct reason *why,

@@ -47,26 +47,13 @@ int cloud_update_end(struct engine *e, const char *id, enum job_state to, const 
 	return job_finish(e, &job, to, why, outputs, reterr);
 }
 
-static void stop_staging_after(struct engine *e, void *arg, bool committed)
-{
-	struct execution *ex = committed ? execution_of_job(e, arg) : NULL;
-
-	if (ex)
-		execution_stop(e, ex);
-	free(arg);
-}
-
 /* 1: its staging is told to stop, and the end of that ends the job; 0: it has none. */
 static int stop_staging(struct engine *e, const struct job_row *job, struct err *reterr)
 {
-	char *id = execution_of_job(e, job->id) ? strdup(job->id) : NULL;
+	const struct execution *ex = execution_of_job(e, job->id);
+	int r = ex ? execution_stop_later(e, ex, reterr) : 0;
 
-	if (!execution_of_job(e, job->id))
-		return 0;
-	if (!id)
-		return err_errno(reterr, ENOMEM, "stop the staging");
-	turn_after(e, stop_staging_after, id);
-	return 1;
+	return r < 0 ? r : ex != NULL;
 }
 
 int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,

@@ -232,21 +232,12 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 
 /* ---- delete ---- */
 
-static void stop_server_after(struct engine *e, void *arg, bool committed)
-{
-	struct execution *ex = committed ? execution_of_endpoint(e, arg) : NULL;
-
-	if (ex)
-		execution_stop(e, ex);
-	free(arg);
-}
-
 int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr)
 {
 	struct endpoint_row now = *ep;
+	const struct execution *server;
 	struct reason reason;
-	char *id;
 	int r;
 
 	if (ep->state == ENDPOINT_DELETING)
@@ -261,13 +252,9 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 	now.reason = reason;
 	if (ep->target == TARGET_SAGEMAKER)
 		return cloud_endpoint_delete(e, &now, reterr);
-	if (!execution_of_endpoint(e, ep->id))
-		return endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
-	id = strdup(ep->id);
-	if (!id)
-		return err_errno(reterr, ENOMEM, "delete the endpoint");
-	turn_after(e, stop_server_after, id);
-	return 0;
+	server = execution_of_endpoint(e, ep->id);
+	return server ? execution_stop_later(e, server, reterr)
+		      : endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
 }
 
 /* ---- restarts that are due ---- */

@@ -34,6 +34,9 @@ int execution_attach(struct engine *e, struct execution *ex, struct err *reterr)
 void execution_poll(struct engine *e, struct execution *ex);
 /* Ask the shim to stop; again at every rescan until it is accepted. */
 void execution_stop(struct engine *e, struct execution *ex);
+/* Inside a turn: the same after its commit, if it still runs then. */
+int execution_stop_later(struct engine *e, const struct execution *ex,
+			 struct err *reterr) MUSTCHECK;
 void engine_want_poll(struct engine *e); /* look at all of them soon */
 /* recover.c: what became of an execution whose directory is not open? Own turns. */
 void execution_take_up(struct engine *e, struct execution *ex);

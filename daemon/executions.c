@@ -244,3 +244,22 @@ void execution_stop(struct engine *e, struct execution *ex)
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
 		ex->stop_sent = true;
 }
+
+static void stop_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = committed ? execution_find(e, arg) : NULL;
+
+	if (ex)
+		execution_stop(e, ex);
+	free(arg);
+}
+
+int execution_stop_later(struct engine *e, const struct execution *ex, struct err *reterr)
+{
+	char *id = strdup(ex->row.id);
+
+	if (!id)
+		return err_errno(reterr, ENOMEM, "stop an execution");
+	turn_after(e, stop_after, id);
+	return 0;
+}

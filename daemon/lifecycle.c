@@ -181,44 +181,19 @@ int job_settle_dependents(struct engine *e, const char *id, struct err *reterr)
 
 /* ---- cancel ---- */
 
-struct stop_order {
-	char job[ID_LEN];
-};
-
-static void stop_after(struct engine *e, void *arg, bool committed)
-{
-	struct stop_order *order = arg;
-	struct execution *ex = committed ? execution_of_job(e, order->job) : NULL;
-
-	if (ex)
-		execution_stop(e, ex);
-	free(order);
-}
-
 static int stop_job(struct engine *e, const struct job_row *job, struct err *reterr)
 {
-	struct stop_order *order = calloc(1, sizeof(*order));
+	const struct execution *ex = execution_of_job(e, job->id);
 	struct reason why;
-	int r;
+	int r = cloud_runs(job) ? cloud_cancel(e, job, reterr) : 0;
 
-	if (!order)
-		return err_errno(reterr, ENOMEM, "stop the job");
-	r = cloud_runs(job) ? cloud_cancel(e, job, reterr) : 0;
-	if (r < 0) {
-		free(order);
+	if (r < 0)
 		return r;
-	}
-	memcpy(order->job, job->id, sizeof(order->job));
 	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
 	r = job->state == STATE_STOPPING
 		    ? 0
 		    : job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
-	if (r < 0) {
-		free(order);
-		return r;
-	}
-	turn_after(e, stop_after, order);
-	return 0;
+	return r < 0 || !ex ? r : execution_stop_later(e, ex, reterr);
 }
 
 int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
