@@ -2,15 +2,11 @@
 """What a spec may name on either target, through the real daemon: one object of S3 as a channel,
 models of the hub at a revision, keys for what is sent, checkpoints of scripts."""
 import json
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from cloud_rig import Cloud, words  # noqa: E402
-from fake_aws import FakeAws  # noqa: E402
-from hub_rig import TOKEN, Rig  # noqa: E402
+from cloud_rig import Cloud, account, words  # noqa: F401
+from hub_rig import TOKEN, Rig
 
 MODEL = "distilbert-base-uncased"
 LIST_CHANNELS = """
@@ -30,12 +26,6 @@ if not kept.exists():
     (kept / "trainer_state.json").write_text("{}")
     sys.exit("once more")
 """
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -3,30 +3,20 @@
 through the real daemon; endpoints here come back when nothing of them is left in the cache."""
 import json
 import os
-import pathlib
 import shutil
 import signal
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from cloud_rig import Cloud, archive, words  # noqa: E402
-from fake_aws import FakeAws  # noqa: E402
-from hub_rig import TOKEN, Rig, model_files  # noqa: E402
-from trainyardd import BUILD, processes_below, wait_for  # noqa: E402
+from cloud_rig import Cloud, account, archive, words  # noqa: F401
+from hub_rig import TOKEN, Rig, model_files
+from trainyardd import BUILD, processes_below, wait_for
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="needs the native worker")
 HUB = {"hub": "distilbert-base-uncased", "revision": "main"}
 NEEDED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
           "vocab.txt")
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as fake:
-        yield fake
 
 
 @pytest.fixture

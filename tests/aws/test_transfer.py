@@ -6,23 +6,15 @@ import io
 import json
 import os
 import pathlib
-import sys
 import tarfile
 
 import pytest
-from transfers import PART, Transfers, same_tree
+from transfers import PART, Transfers, fake, same_tree  # noqa: F401
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fake_aws import ACCOUNT, FakeAws  # noqa: E402
+from fake_aws import ACCOUNT
 
 ODD = ["a+b &=~'()*!$,;:@x.txt", "sub dir/ü é ☃.bin", "%41%2F", "deep/" + "d/" * 20 + "x",
        "trailing.", "-dash", "#hash?query", "back\\slash", "n" * 200, "empty"]
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("fake")) as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,31 +2,15 @@
 """trainyard-transfer as upload and download jobs use it: below work/, with patterns, over what is
 there, and through here from one place in S3 to another."""
 import pathlib
-import sys
 
 import pytest
-from transfers import Transfers, same_tree
+from transfers import fake, moves, same_tree  # noqa: F401
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fake_aws import FakeAws  # noqa: E402
-from trainyardd import daemon_on  # noqa: E402
+from trainyardd import daemon_on
 
 FILES = ["config.json", "a/model.bin", "checkpoint-1/model.bin", "checkpoint-1/sub/x", "a/x.log"]
 EXCLUDE = ["checkpoint-*", "**/*.log"]
 KEPT = ["a/model.bin", "config.json"]
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def moves(build, fake, tmp_path):
-    fake.reset()
-    fake.client("s3").create_bucket(Bucket="data")
-    return Transfers(build, tmp_path, fake.environment)
 
 
 @pytest.fixture

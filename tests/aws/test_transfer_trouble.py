@@ -3,34 +3,18 @@
 left in S3, and each failure has one code and one sentence."""
 import io
 import os
-import pathlib
 import resource
 import signal
 import subprocess
-import sys
 import tarfile
 
 import pytest
-from transfers import PART, Transfers, same_tree, wait_for
+from transfers import PART, fake, moves, same_tree, wait_for  # noqa: F401
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from fake_aws import KEY, FakeAws  # noqa: E402
+from fake_aws import KEY
 
 PARTS = 18
 ALL = 0  # times of a rule: for ever
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def moves(build, fake, tmp_path):
-    fake.reset()
-    fake.client("s3").create_bucket(Bucket="data")
-    return Transfers(build, tmp_path, fake.environment)
 
 
 @pytest.fixture

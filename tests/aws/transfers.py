@@ -9,6 +9,10 @@ import signal
 import subprocess
 import time
 
+import pytest
+
+from fake_aws import FakeAws
+
 DEADLINE_S = 60
 PART = 8 << 20
 
@@ -104,3 +108,16 @@ def wait_for(what, check):
             return value
         time.sleep(0.01)
     raise AssertionError(f"waited for {what}")
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory):
+    with FakeAws(tmp_path_factory.mktemp("fake")) as server:
+        yield server
+
+
+@pytest.fixture
+def moves(build, fake, tmp_path):
+    fake.reset()
+    fake.client("s3").create_bucket(Bucket="data")
+    return Transfers(build, tmp_path, fake.environment)
