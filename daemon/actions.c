@@ -314,7 +314,10 @@ static int cancel_deploy(struct engine *e, const struct job_row *job, struct err
 		r = endpoint_delete(e, &live.rows[i], REASON_CANCELLED, "its deploy was cancelled",
 				    reterr);
 	}
-	return r < 0 || made || !cloud_runs(job) ? r : cloud_update_cancel(e, job, reterr);
+	if (r < 0 || made)
+		return r;
+	return cloud_runs(job) ? cloud_update_cancel(e, job, reterr)
+			       : endpoint_update_cancel(e, job, reterr);
 }
 
 int action_or_execution_cancel(struct engine *e, const struct job_row *job,

@@ -315,7 +315,7 @@ int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const st
 			return cloud_update_undo(e, ep.id, why, reterr);
 		reason_set(&gone, REASON_ENDPOINT_MISSING, "endpoint '%s' went during its update",
 			   json_get_str(job->spec, "endpoint", ""));
-		return cloud_update_end(e, job->id, STATE_FAILED, &gone, NULL, reterr);
+		return endpoint_update_end(e, job->id, STATE_FAILED, &gone, NULL, reterr);
 	}
 	if (ep.state == ENDPOINT_DELETING)
 		return gone_when_all_are(e, ep.id, reterr);

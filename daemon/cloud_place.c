@@ -233,20 +233,6 @@ static bool money_fits(struct engine *e, const struct job_row *job, struct reaso
 	return budget_fits(e, job, micro_usd, why);
 }
 
-/* What an update finds on its way out is waited for; then it makes a new one. */
-static bool name_is_settled(struct engine *e, const struct job_row *job, struct reason *why)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	const char *name = json_get_str(job->spec, "endpoint", "");
-
-	if (job->kind != JOB_DEPLOY ||
-	    !str_eq(json_get_str(job->spec, "on_existing", ""), "update") ||
-	    store_endpoint_find(e->store, name, &ep, NULL) < 0 || ep.state != ENDPOINT_DELETING)
-		return true;
-	reason_set(why, REASON_ENDPOINT_TAKEN, "endpoint '%s' is still being deleted", name);
-	return false;
-}
-
 bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why)
 {
 	struct cloud_place at;
@@ -269,8 +255,6 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 		return false;
 	if (!cloud_runs(job))
 		return true;
-	if (!name_is_settled(e, job, why))
-		return false;
 	if (fill_place(e, job, job->spec, &at, &code, &err) == 0) {
 		reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
 		return false;

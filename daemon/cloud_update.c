@@ -51,24 +51,6 @@ int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_L
 
 /* ---- begin ---- */
 
-int cloud_update_begin(struct engine *e, const struct job_row *job, const struct endpoint_row *ep,
-		       struct err *reterr)
-{
-	struct reason why;
-	int r;
-
-	if (ep->state == ENDPOINT_IN_SERVICE) {
-		reason_set(&why, REASON_NONE, "job '%s' updates it", job->name);
-		return endpoint_move(e, ep->id, ENDPOINT_IN_SERVICE, ENDPOINT_UPDATING, &why,
-				     reterr);
-	}
-	reason_set(&why, REASON_ENDPOINT_TAKEN,
-		   "endpoint '%s' is %s: it can be updated when it is in service", ep->name,
-		   endpoint_state_str(ep->state));
-	r = job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
-	return r < 0 ? r : 1;
-}
-
 /* The endpoint's own row; -ERR_NOT_FOUND. */
 static int own_row(const struct cloud_rows *rows, struct cloud_row **ret, struct err *reterr)
 {
@@ -128,47 +110,19 @@ static int drop_others(struct engine *e, const struct cloud_rows *rows, const ch
 	return r;
 }
 
-static int take_over(struct engine *e, const struct endpoint_row *ep, const struct job_row *job,
-		     const json_t *result, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *spec = NULL;
-	int64_t now = clock_now_us();
-	int r = job_resolve(e, job, &spec, reterr);
-
-	if (r >= 0)
-		r = store_endpoint_set_deploy(e->store, ep->id, job->id, spec_model_name(spec),
-					      spec, endpoint_idle_us(e, spec), reterr);
-	if (r >= 0)
-		r = store_endpoint_set_result(e->store, ep->id, result, reterr);
-	if (r >= 0)
-		r = store_endpoint_set_lease(e->store, ep->id, endpoint_ttl_us(e, spec),
-					     now + endpoint_ttl_us(e, spec), now, true, now,
-					     reterr);
-	return r;
-}
-
 int cloud_update_done(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		      const json_t *result, struct err *reterr)
 {
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	OWN(job_row_done) struct job_row job = {0};
-	OWN(json_decrefp)
-	json_t *outputs = json_pack("{ss sO}", "endpoint", ep->name, "metrics", result);
-	char id[ID_LEN];
 	struct reason none = {0};
+	char id[ID_LEN];
 	int r = cloud_deploy_of(e, row, id, reterr);
 
 	if (r >= 0)
-		r = store_job_get(e->store, id, &job, reterr);
-	if (r >= 0)
-		r = take_over(e, ep, &job, result, reterr);
-	if (r >= 0)
-		r = endpoint_move(e, ep->id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, &none, reterr);
+		r = endpoint_updated(e, ep, id, result, reterr);
 	if (r >= 0)
 		r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
-	if (r >= 0)
-		r = drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
-	return r < 0 ? r : cloud_update_end(e, id, STATE_SUCCEEDED, &none, outputs, reterr);
+	return r < 0 ? r : drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
 }
 
 int cloud_update_accept(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -229,7 +183,7 @@ int cloud_update_undo(struct engine *e, const char *endpoint, const struct reaso
 		r = drop_others(e, &rows, old->name, why, reterr);
 	if (r >= 0)
 		r = endpoint_move(e, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
-	return r < 0 ? r : cloud_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
+	return r < 0 ? r : endpoint_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
 }
 
 /* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is

@@ -21,13 +21,6 @@ int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_L
 /* The job that updates the endpoint: 1 and *ret; 0: none does. */
 int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
 		     struct err *reterr) MUSTCHECK;
-/* End an update's job, unless it has ended; a failure after a cancel is a cancel. */
-int cloud_update_end(struct engine *e, const char *job, enum job_state to, const struct reason *why,
-		     const json_t *outputs, struct err *reterr) MUSTCHECK;
-/* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.
- */
-int cloud_update_begin(struct engine *e, const struct job_row *job, const struct endpoint_row *ep,
-		       struct err *reterr) MUSTCHECK;
 /* Its config is planned: the endpoint is to use it. *ret_row is the endpoint's row as it is then.
  */
 int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,

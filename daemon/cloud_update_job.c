@@ -3,6 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/cloud_update.h"
+#include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/lifecycle.h"
 
@@ -34,19 +35,6 @@ int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job
 	return 0;
 }
 
-int cloud_update_end(struct engine *e, const char *id, enum job_state to, const struct reason *why,
-		     const json_t *outputs, struct err *reterr)
-{
-	OWN(job_row_done) struct job_row job = {0};
-	int r = store_job_get(e->store, id, &job, reterr);
-
-	if (r < 0 || !job_state_is_active(job.state))
-		return r < 0 ? r : 0;
-	if (to == STATE_FAILED && job.cancel_requested_us)
-		to = STATE_CANCELLED;
-	return job_finish(e, &job, to, why, outputs, reterr);
-}
-
 /* 1: its staging is told to stop, and the end of that ends the job; 0: it has none. */
 static int stop_staging(struct engine *e, const struct job_row *job, struct err *reterr)
 {
@@ -69,7 +57,7 @@ int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const str
 		return r < 0 ? r : 0;
 	reason_set(&said, why->code, "endpoint '%s' went during its update: %s", ep->name,
 		   why->message);
-	return cloud_update_end(e, job.id, STATE_FAILED, &said, NULL, reterr);
+	return endpoint_update_end(e, job.id, STATE_FAILED, &said, NULL, reterr);
 }
 
 int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
@@ -86,5 +74,5 @@ int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err 
 		r = cloud_update_undo(e, ep.id, &why, reterr);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
-	return cloud_update_end(e, job->id, STATE_CANCELLED, &why, NULL, reterr);
+	return endpoint_update_end(e, job->id, STATE_CANCELLED, &why, NULL, reterr);
 }

@@ -114,6 +114,24 @@ static void read_aws(const struct config *cfg, struct machine_settings *m)
 		m->aws = NULL;
 }
 
+static void fill_aws(const struct config *cfg, struct machine_settings *m)
+{
+	m->s.aws = (struct aws_settings){
+		.profile = cfg->aws_profile,
+		.region = cfg->aws_region,
+		.config = m->aws,
+		.trouble = m->aws_trouble.msg,
+		.role = cfg->aws_role,
+		.bucket = cfg->aws_bucket,
+		.prefix = cfg->aws_prefix,
+		.poll_us = cfg->aws_poll_ms * USEC_PER_MSEC,
+		.log_drain_us = cfg->aws_log_drain_ms * USEC_PER_MSEC,
+		.settle_us = cfg->aws_settle_ms * USEC_PER_MSEC,
+		.wait_us = cfg->aws_wait_ms * USEC_PER_MSEC,
+		.endpoint_timeout_us = cfg->aws_endpoint_timeout_us,
+	};
+}
+
 static void fill(const struct config *cfg, struct machine_settings *m)
 {
 	int cpus = usable_cpus(), slots = cfg->local_cpu_slots;
@@ -153,20 +171,6 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->money_month_max = cfg->money_month_max_micro_usd;
 	s->transfer_slots = cfg->local_transfer_slots;
 	s->cache_max_bytes = cfg->local_cache_max_bytes;
-	s->aws = (struct aws_settings){
-		.profile = cfg->aws_profile,
-		.region = cfg->aws_region,
-		.config = m->aws,
-		.trouble = m->aws_trouble.msg,
-		.role = cfg->aws_role,
-		.bucket = cfg->aws_bucket,
-		.prefix = cfg->aws_prefix,
-		.poll_us = cfg->aws_poll_ms * USEC_PER_MSEC,
-		.log_drain_us = cfg->aws_log_drain_ms * USEC_PER_MSEC,
-		.settle_us = cfg->aws_settle_ms * USEC_PER_MSEC,
-		.wait_us = cfg->aws_wait_ms * USEC_PER_MSEC,
-		.endpoint_timeout_us = cfg->aws_endpoint_timeout_us,
-	};
 }
 
 int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)
@@ -193,6 +197,7 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 			       "lease.ttl_default is longer than lease.ttl_max");
 	read_aws(cfg, ret);
 	fill(cfg, ret);
+	fill_aws(cfg, ret);
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct execution {
 	bool stop_sent;
 	bool stop_wanted;
 	bool ready;		/* an endpoint has said so */
+	bool retired_seen;	/* at a tick before; at the next one it is told to stop */
 	int dirfd;		/* -1 before the launch */
 	int watch;		/* inotify watch of work/, -1: none */
 	int watch_dir;		/* inotify watch of the directory itself */

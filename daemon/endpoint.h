@@ -23,11 +23,42 @@ int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
 		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
 int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr) MUSTCHECK;
-/* Its server has ended: deleted, restart with back-off, or failed. */
+/* One of its servers has ended: deleted, restart with back-off, failed, or only an update is over.
+ */
 int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
 			  struct err *reterr) MUSTCHECK;
 /* Start the server of a live endpoint that has none, when there is a place for it. */
 int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
+
+/* ---- endpoint_update.c: on_existing: update. Inside a turn, unless said. ---- */
+/* A deploy that updates waits while an endpoint of its name is on its way out. No turn. */
+bool endpoint_is_settled(struct engine *e, const struct job_row *job, struct reason *why);
+/* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.
+ */
+int endpoint_update_begin(struct engine *e, const struct job_row *job,
+			  const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
+/* The endpoint is in service with what deploy job `id` made: its lease starts anew, the job
+ * succeeds. `result` may be NULL. */
+int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char *id,
+		     const json_t *result, struct err *reterr) MUSTCHECK;
+/* End an update's job, unless it has ended; a failure after a cancel is a cancel. */
+int endpoint_update_end(struct engine *e, const char *job, enum job_state to,
+			const struct reason *why, const json_t *outputs,
+			struct err *reterr) MUSTCHECK;
+/* Of this machine: is it the server that an update has started? */
+bool execution_updates(const struct execution *ex, const struct endpoint_row *ep);
+/* A server answers: the endpoint comes into service, or gets this server for its old one. */
+int endpoint_server_ready(struct engine *e, const struct execution *ex,
+			  struct err *reterr) MUSTCHECK;
+/* The update's server has ended before it served: the endpoint stays what it was. */
+int endpoint_update_failed(struct engine *e, const struct endpoint_row *ep,
+			   const struct execution *ex, const struct reason *why,
+			   struct err *reterr) MUSTCHECK;
+/* A stop was asked for of a deploy job that has made no endpoint. */
+int endpoint_update_cancel(struct engine *e, const struct job_row *job,
+			   struct err *reterr) MUSTCHECK;
+/* At each tick, no turn: stop servers that are retired, or that an update waits for too long. */
+void endpoint_update_look(struct engine *e, const struct endpoint_row *ep);
 
 /* ---- leases.c ---- */
 int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us,

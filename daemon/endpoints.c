@@ -62,9 +62,9 @@ enum {
 	CANNOT_UPDATE
 };
 
-/* on_existing: update, and there is one of that name on SageMaker. */
+/* on_existing: update, and there is one of that name where the job runs. */
 static int update_existing(struct engine *e, const struct job_row *job, const json_t *spec,
-			   struct err *reterr)
+			   struct execution_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct err none = {0};
@@ -72,9 +72,11 @@ static int update_existing(struct engine *e, const struct job_row *job, const js
 
 	if (!str_eq(json_get_str(spec, "on_existing", ""), "update") ||
 	    store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, &none) < 0 ||
-	    ep.target != TARGET_SAGEMAKER)
+	    ep.target != job_runs_at(job->kind, job->target))
 		return MAKES_A_NEW_ONE;
-	r = cloud_update_begin(e, job, &ep, reterr);
+	if (ep.target == TARGET_LOCAL)
+		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
+	r = endpoint_update_begin(e, job, &ep, reterr);
 	return r < 0 ? r : r ? CANNOT_UPDATE : UPDATES;
 }
 
@@ -92,7 +94,7 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 	};
 	struct reason why;
 	struct err taken = {0};
-	int r = cloud_runs(job) ? update_existing(e, job, spec, reterr) : 0;
+	int r = update_existing(e, job, spec, row, reterr);
 
 	if (r < 0 || r == CANNOT_UPDATE)
 		return r < 0 ? r : 0;
@@ -177,6 +179,27 @@ int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err 
 
 /* ---- the end of a server ---- */
 
+static bool has_other_server(struct engine *e, const struct execution *but)
+{
+	for (const struct execution *ex = e->executions; ex; ex = ex->next)
+		if (ex != but && str_eq(ex->row.endpoint, but->row.endpoint))
+			return true;
+	return false;
+}
+
+/* All of them: an update has a second one. Returns how many. */
+static int stop_servers(struct engine *e, const char *endpoint, struct err *reterr)
+{
+	int n = 0, r = 0;
+
+	for (struct execution *ex = e->executions; r >= 0 && ex; ex = ex->next)
+		if (str_eq(ex->row.endpoint, endpoint)) {
+			r = execution_stop_later(e, ex, reterr);
+			n++;
+		}
+	return r < 0 ? r : n;
+}
+
 int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
 		  const struct reason *why, struct err *reterr)
 {
@@ -199,14 +222,15 @@ static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_
 		reason_set(&said, why->code ? why->code : REASON_KILLED,
 			   "its server ended %d times in a row, the last time: %s",
 			   ENDPOINT_RESTARTS_MAX + 1, why->message);
-		return endpoint_gone(e, ep, ENDPOINT_FAILED, &said, reterr);
+		r = stop_servers(e, ep->id, reterr);
+		return r < 0 ? r : endpoint_gone(e, ep, ENDPOINT_FAILED, &said, reterr);
 	}
 	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
 		delay_us *= 2;
 	reason_set(&said, REASON_RESTARTING, "its server ended (%s); restart %d of %d",
 		   why->message[0] ? why->message : "no reason was given", restarts,
 		   ENDPOINT_RESTARTS_MAX);
-	r = ep->state == ENDPOINT_IN_SERVICE
+	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING
 		    ? endpoint_move(e, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
 		    : 0;
 	return r < 0 ? r
@@ -220,11 +244,17 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
 
+	if (r >= 0 && execution_updates(ex, &ep))
+		r = endpoint_update_failed(e, &ep, ex, why, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
 	turn_after(e, live_refresh_after, NULL);
 	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
-		return endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+		return has_other_server(e, ex)
+			       ? 0
+			       : endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+	if (ex->row.retired || execution_updates(ex, &ep))
+		return 0;
 	if (ep.in_service_us == 0 && why->code != REASON_HOST_LOST) /* it never worked */
 		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);
 	return restart_later(e, &ep, ex->row.started_us, why, reterr);
@@ -236,7 +266,6 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 		    const char *words, struct err *reterr)
 {
 	struct endpoint_row now = *ep;
-	const struct execution *server;
 	struct reason reason;
 	int r;
 
@@ -252,9 +281,10 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 	now.reason = reason;
 	if (ep->target == TARGET_SAGEMAKER)
 		return cloud_endpoint_delete(e, &now, reterr);
-	server = execution_of_endpoint(e, ep->id);
-	return server ? execution_stop_later(e, server, reterr)
-		      : endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
+	r = stop_servers(e, ep->id, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0; /* its last server's end is the endpoint's */
+	return endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
 }
 
 /* ---- restarts that are due ---- */
@@ -268,7 +298,7 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	struct reason why;
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
-	if (r < 0 || !u || execution_of_endpoint(e, ep->id) || !cloud_may_start(e, &job, &why) ||
+	if (r < 0 || !u || execution_of_endpoint(e, ep) || !cloud_may_start(e, &job, &why) ||
 	    !placement_find(e, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));

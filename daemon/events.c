@@ -99,8 +99,7 @@ static int store_line(struct engine *e, struct execution *ex, enum event_type ty
 	case EVENT_CHECKPOINT:
 		return store_plain(e, ex, event_type_str(type), event, reterr);
 	case EVENT_READY:
-		return ex->row.endpoint[0] ? endpoint_ready(e, ex->row.endpoint, ex->result, reterr)
-					   : 0;
+		return ex->row.endpoint[0] ? endpoint_server_ready(e, ex, reterr) : 0;
 	case EVENT_PROGRESS:
 	case EVENT_RESULT:
 	case EVENT_FAILURE:

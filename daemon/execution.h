@@ -27,7 +27,8 @@ void execution_drop(struct engine *e, struct execution *ex);
 struct execution *execution_find(struct engine *e, const char *id);
 /* The one an attempt owns; a deploy's belongs to its endpoint. */
 struct execution *execution_of_job(struct engine *e, const char *job);
-struct execution *execution_of_endpoint(struct engine *e, const char *endpoint);
+/* Its server; not one that an update has started or retired. */
+struct execution *execution_of_endpoint(struct engine *e, const struct endpoint_row *ep);
 /* Open the directory and watch it. */
 int execution_attach(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
 /* Read new events, look for the end. Own turns. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
 #include "wire/control.h"
@@ -76,11 +77,12 @@ struct execution *execution_of_job(struct engine *e, const char *job)
 	return ex;
 }
 
-struct execution *execution_of_endpoint(struct engine *e, const char *endpoint)
+struct execution *execution_of_endpoint(struct engine *e, const struct endpoint_row *ep)
 {
 	struct execution *ex = e->executions;
 
-	while (ex && !str_eq(ex->row.endpoint, endpoint))
+	while (ex &&
+	       (!str_eq(ex->row.endpoint, ep->id) || ex->row.retired || execution_updates(ex, ep)))
 		ex = ex->next;
 	return ex;
 }

@@ -60,7 +60,7 @@ static void find_cloud_name(struct engine *e, struct live_endpoint *live)
 
 static struct live_endpoint *live_new(struct engine *e, const struct endpoint_row *ep)
 {
-	const struct execution *ex = execution_of_endpoint(e, ep->id);
+	const struct execution *ex = execution_of_endpoint(e, ep);
 	struct live_endpoint *live = calloc(1, sizeof(*live)), *was = live_of(e->live, ep->id);
 
 	if (!live)
@@ -76,7 +76,8 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 	if (ep->target == TARGET_SAGEMAKER &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
 		find_cloud_name(e, live);
-	if (ex && ex->dirfd >= 0 && ep->state == ENDPOINT_IN_SERVICE)
+	if (ex && ex->dirfd >= 0 &&
+	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
 		live->work_dirfd =
 			openat(ex->dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return live;
@@ -186,7 +187,7 @@ static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct
 
 static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
 {
-	const struct execution *ex = execution_of_endpoint(e, ep->id);
+	const struct execution *ex = execution_of_endpoint(e, ep);
 	int64_t now = clock_now_us(), limit_us = e->settings->endpoint_start_timeout_us;
 	char words[128], text[32];
 
@@ -215,8 +216,11 @@ void endpoints_tick(struct engine *e)
 	struct err why = {0};
 	int r = 0;
 
-	if (!e->live || store_endpoints_live(e->store, &rows, &why) < 0 || !rows.n ||
-	    turn_begin(e, &why) < 0)
+	if (!e->live || store_endpoints_live(e->store, &rows, &why) < 0 || !rows.n)
+		return;
+	for (size_t i = 0; i < rows.n; i++)
+		endpoint_update_look(e, &rows.rows[i]);
+	if (turn_begin(e, &why) < 0)
 		return;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++)
 		r = look_at(e, &rows.rows[i], &why);

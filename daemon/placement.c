@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/execution.h"
 
 #include <string.h>
 
@@ -170,6 +171,40 @@ static bool place_gpus(struct engine *e, struct usage *u, const struct job_resou
 	return true;
 }
 
+/* The server that a deploy with on_existing: update is to replace; NULL: it replaces none. */
+static const struct execution *replaced_server(struct engine *e, const struct job_row *job)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+
+	if (job->kind != JOB_DEPLOY ||
+	    !str_eq(json_get_str(job->spec, "on_existing", ""), "update") ||
+	    store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, NULL) < 0)
+		return NULL;
+	return execution_of_endpoint(e, &ep);
+}
+
+/* An update may share the GPUs that the server it replaces holds whole: on a machine with one it
+ * could never start otherwise. */
+static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *job,
+		       const struct job_resources *res, struct execution_row *row,
+		       struct reason *reason)
+{
+	const struct execution *old = replaced_server(e, job);
+	int n = old && !old->row.gpu_memory_bytes ? old->row.devices_n : 0;
+	bool placed;
+
+	for (int i = 0; i < n; i++) {
+		u->whole[old->row.devices[i]] = false;
+		u->sharers[old->row.devices[i]]--;
+	}
+	placed = n > 0 && place_gpus(e, u, res, row, reason);
+	for (int i = 0; i < n; i++) {
+		u->whole[old->row.devices[i]] = true;
+		u->sharers[old->row.devices[i]]++;
+	}
+	return placed;
+}
+
 static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
 		      enum reason_code full, struct reason *reason)
 {
@@ -198,7 +233,7 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 		return place_cpu(e, &u->cpu_endpoints, e->settings->cpu_endpoints_max,
 				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);
 	case PLACE_GPU:
-		return place_gpus(e, u, &res, row, why);
+		return place_gpus(e, u, &res, row, why) || share_gpus(e, u, job, &res, row, why);
 	case PLACE_TRANSFER:
 		return place_cpu(e, &u->transfers, e->settings->transfer_slots, "transfer slots",
 				 REASON_WAITING_FOR_TRANSFER, why);

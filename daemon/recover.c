@@ -100,23 +100,36 @@ static int resume_actions(struct engine *e, struct err *reterr)
 	return turn_end(e, reterr);
 }
 
-/* Jobs that were told to stop: tell their shims again. */
+/* A server, or a staging, of an endpoint that is on its way out or gone? */
+static bool is_unwanted(const struct endpoint_rows *live, const struct execution *ex)
+{
+	for (size_t i = 0; i < live->n; i++) {
+		const struct endpoint_row *ep = &live->rows[i];
+
+		if (str_eq(ex->row.endpoint, ep->id))
+			return ep->state == ENDPOINT_DELETING;
+		if (!ex->row.endpoint[0] && str_eq(ex->row.job, ep->job))
+			return ep->state == ENDPOINT_DELETING;
+	}
+	return ex->row.endpoint[0];
+}
+
+/* Jobs that were told to stop, servers and stagings of endpoints that are to go: tell their shims
+ * again. */
 static int resume_stops(struct engine *e, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows stopping = {0};
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
-	struct execution *ex;
 	int r = store_jobs_in_state(e->store, STATE_STOPPING, &stopping, reterr);
 
 	for (size_t i = 0; r >= 0 && i < stopping.n; i++)
-		if ((ex = execution_of_job(e, stopping.rows[i].id)))
-			execution_stop(e, ex);
+		for (struct execution *ex = e->executions; ex; ex = ex->next)
+			if (str_eq(ex->row.job, stopping.rows[i].id))
+				execution_stop(e, ex);
 	if (r >= 0)
 		r = store_endpoints_live(e->store, &live, reterr);
-	for (size_t i = 0; r >= 0 && i < live.n; i++)
-		if (live.rows[i].state == ENDPOINT_DELETING &&
-		    ((ex = execution_of_endpoint(e, live.rows[i].id)) ||
-		     (ex = execution_of_job(e, live.rows[i].job)))) /* its staging */
+	for (struct execution *ex = e->executions; r >= 0 && ex; ex = ex->next)
+		if (is_unwanted(&live, ex))
 			execution_stop(e, ex);
 	return r;
 }

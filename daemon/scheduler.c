@@ -185,6 +185,12 @@ static void look_again(struct engine *e, void *arg, bool committed)
 	engine_want_schedule(e);
 }
 
+/* Does it wait for something else than a place? */
+static bool may_start(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	return endpoint_is_settled(e, job, why) && cloud_may_start(e, job, why);
+}
+
 /* The jobs of one line: the first that must wait for a place holds back those behind it; one that
  * waits for AWS or for money does not. */
 static int start_line(struct engine *e, enum job_target target, enum job_place place,
@@ -198,7 +204,7 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 		struct execution_row row = {0};
 		struct reason why;
 
-		if (!cloud_may_start(e, &ready.rows[i], &why)) {
+		if (!may_start(e, &ready.rows[i], &why)) {
 			if (why.code == REASON_MONEY_CAP) {
 				r = never_starts(e, &ready.rows[i], &why, reterr);
 				continue;
@@ -325,7 +331,7 @@ static int explain_queued(struct engine *e, const struct job_row *job, struct re
 		reason_set(why, code_of_wait(job->reason.code), "it is tried again at %s (%s: %s)",
 			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
 			   job->reason.message);
-	else if (!cloud_may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
+	else if (!may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
 		return 0;
 	else if (*ret_ahead)
 		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",

@@ -263,7 +263,8 @@ static const struct spec_field job_fields[] = {
 	 .type = FIELD_ENUM,
 	 .words = words_on_existing,
 	 .fallback = "\"fail\"",
-	 .help = "What to do when a live endpoint has the name."},
+	 .help = "What to do when a live endpoint has the name; an update serves on "
+		 "until the new model has passed its parity check."},
 	{.name = "endpoint",
 	 .modes = PREDICT | DELETE_ENDPOINT,
 	 .type = FIELD_NAME,

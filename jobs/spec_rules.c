@@ -169,13 +169,8 @@ static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
 	json_t *lease = json_object_get(job->spec, "lease");
 	int64_t ttl_us = 0, max_us = p->ctx->lease_ttl_max_us;
 	char text[32];
-	size_t mark = spec_enter(p, "on_existing"), inner;
+	size_t mark, inner;
 
-	if (str_eq(json_get_str(job->spec, "on_existing", ""), "update") && runs_here(job))
-		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "updating a live endpoint of this machine is not available in this "
-			     "version; delete it first, or deploy under another name");
-	spec_leave(p, mark);
 	if (!lease)
 		return;
 	mark = spec_enter(p, "lease");

@@ -9,9 +9,9 @@
  *        failed | cancelled | skipped → queued | blocked (a retry)
  *        starting → stopping | failed | cancelled; success is only said of what was running
  *
- *   endpoint: creating → in_service ⇄ updating; in_service → creating (its server is restarted);
- *        any of these → deleting → deleted, or → failed; deleting → failed (what did not work is
- *        gone); failed → deleting
+ *   endpoint: creating → in_service ⇄ updating; in_service | updating → creating (its server is
+ *        restarted); any of these → deleting → deleted, or → failed; deleting → failed (what did
+ *        not work is gone); failed → deleting
  */
 #pragma once
 

@@ -175,6 +175,7 @@ struct execution_row {
 	int64_t pid;		  /* of the shim, for display */
 	int64_t events_offset;	  /* events.ndjson is read up to here */
 	int64_t started_us, ended_us, deadline_us;
+	bool retired; /* a server whose endpoint has another one now; 0 in inserts */
 };
 struct execution_rows {
 	struct execution_row *rows;
@@ -196,6 +197,9 @@ int store_execution_set_state(struct store *st, const char *id, enum execution_s
 /* Committed together with the rows that came out of the bytes before it. */
 int store_execution_set_offset(struct store *st, const char *id, int64_t events_offset,
 			       struct err *reterr) MUSTCHECK;
+/* All live servers of the endpoint but that one. */
+int store_executions_retire(struct store *st, const char *endpoint, const char *but,
+			    struct err *reterr) MUSTCHECK;
 
 /* ---- metrics and events ---- */
 
@@ -259,7 +263,8 @@ int store_endpoint_set_restart(struct store *st, const char *id, int restarts,
 int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, int64_t until_us,
 			     int64_t last_request_us, bool said, int64_t now_us,
 			     struct err *reterr) MUSTCHECK;
-/* Another deploy job has updated it. No event: part of a state change. */
+/* Another deploy job has updated it; what it was becomes its previous spec. No event: part of a
+ * state change. */
 int store_endpoint_set_deploy(struct store *st, const char *id, const char *job, const char *model,
 			      const json_t *spec, int64_t idle_us, struct err *reterr) MUSTCHECK;
 int store_endpoint_set_result(struct store *st, const char *id, const json_t *result,

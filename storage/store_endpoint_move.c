@@ -238,7 +238,7 @@ int store_endpoint_set_deploy(struct store *st, const char *id, const char *job,
 {
 	int r = run_on_row(
 		st, "endpoint", id,
-		"UPDATE endpoints SET job = ?1, model = ?2, spec = ?3, "
+		"UPDATE endpoints SET previous = spec, job = ?1, model = ?2, spec = ?3, "
 		"lease_idle_us = ?5, "
 		"run = (SELECT run FROM jobs WHERE id = ?1) WHERE id = ?4",
 		DB_ARGS(DB_TEXT(job), DB_TEXT(model), DB_JSON(spec), DB_TEXT(id), DB_INT(idle_us)),

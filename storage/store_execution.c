@@ -4,9 +4,10 @@
 #include "base/str.h"
 #include "storage/store_internal.h"
 
-#define EXECUTION_SELECT                                                          \
-	"SELECT id, job, attempt, endpoint, dir, state, boot_id, cpus, devices, " \
-	"gpu_memory_bytes, pid, events_offset, started_us, ended_us, deadline_us FROM executions "
+#define EXECUTION_SELECT                                                            \
+	"SELECT id, job, attempt, endpoint, dir, state, boot_id, cpus, devices, "   \
+	"gpu_memory_bytes, pid, events_offset, started_us, ended_us, deadline_us, " \
+	"retired FROM executions "
 
 static json_t *devices_json(const struct execution_row *row)
 {
@@ -56,6 +57,7 @@ static int execution_read(struct db_stmt *q, void *into, struct err *reterr)
 	row->started_us = db_col_int(q, 12);
 	row->ended_us = db_col_int(q, 13);
 	row->deadline_us = db_col_int(q, 14);
+	row->retired = db_col_int(q, 15);
 	return r;
 }
 
@@ -162,4 +164,13 @@ int store_execution_set_offset(struct store *st, const char *id, int64_t events_
 			   DB_ARGS(DB_INT(events_offset), DB_TEXT(id)), reterr);
 
 	return r < 0 ? r : 0;
+}
+
+int store_executions_retire(struct store *st, const char *endpoint, const char *but,
+			    struct err *reterr)
+{
+	return db_run(st->db,
+		      "UPDATE executions SET retired = 1 "
+		      "WHERE endpoint = ? AND state != 'ended' AND id != ?",
+		      DB_ARGS(DB_TEXT(endpoint), DB_TEXT(but)), reterr);
 }

@@ -4,6 +4,11 @@
 
 INSERT INTO meta (key, value) VALUES ('install', lower(hex(randomblob(8))));
 
+-- Of an endpoint that was updated: the resolved spec of the deploy before, for a roll-back; and its server of
+-- that deploy, which answers what it was asked and goes.
+ALTER TABLE endpoints ADD COLUMN previous TEXT;
+ALTER TABLE executions ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+
 -- An intent is here before the first paid call, and stays for the records when the thing is gone.
 CREATE TABLE cloud (
 	n INTEGER PRIMARY KEY,

@@ -161,16 +161,6 @@ def test_name_is_taken_meanwhile(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_update_of_a_local_endpoint_is_refused(cloud):  # noqa: F811
-    cloud.start()
-    job = {"name": "deploy", "kind": "deploy", "target": "local", "model": str(cloud.dir),
-           "endpoint": "imdb", "on_existing": "update"}
-    answer = cloud.daemon.ask("POST", "/v1/runs", {"name": "test", "jobs": [job]})
-    assert answer.status_code == 422
-    assert [e["code"] for e in answer.json()["errors"] if e["pointer"] == "/jobs/0/on_existing"] \
-        == ["unsupported"], answer.text
-
-
 @pytest.mark.parametrize("how", ["cancel", "delete"])
 @pytest.mark.parametrize("where", ["fetch", "push"])
 def test_stopped_while_it_is_staged(cloud, where, how):  # noqa: F811

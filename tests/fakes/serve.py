@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: MIT
 """A fake endpoint server for tests of the engine: answers POST /invocations on work/serve.sock.
 
-The text "crash" in the body kills it; "slow" answers after the file `go` exists in the rig's root.
+The text "crash" kills it; "slow" is answered when the file that GO of the spec's environment names
+is there. NAME is its label. DO "never": it fails; "wait": it is ready when that file is there.
+SIGTERM: it answers what has come, and ends.
 """
 import json
 import os
 import signal
 import socketserver
+import sys
 import time
 from http.server import BaseHTTPRequestHandler
 
@@ -20,10 +23,14 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if body["inputs"] == "crash":
             os.kill(os.getpid(), signal.SIGKILL)
+        if body["inputs"] == "slow":
+            event(t="warning", code="slow", message="a slow question has come")
+            wait()
         if body["inputs"] == "refuse":
             self.answer(400, {"error": "refused as asked"})
         else:
-            self.answer(200, [{"label": "fake", "score": 1.0, "echo": body["inputs"]}])
+            self.answer(200, [{"label": environment.get("NAME", "fake"), "score": 1.0,
+                               "echo": body["inputs"]}])
 
     def answer(self, status, value):
         text = json.dumps(value).encode()
@@ -40,12 +47,25 @@ def event(**fields):
         f.write(line)
 
 
+def wait():
+    while not os.path.exists(environment["GO"]):
+        time.sleep(0.02)
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = False  # the end waits for them
+
+
 with open("../spec.json") as f:
-    what = json.load(f)["spec"].get("environment", {}).get("DO", "")
+    environment = json.load(f)["spec"].get("environment", {})
+what = environment.get("DO", "")
 if what == "never":
     event(t="failure", code="data_corrupt", message="the model is torn")
     raise SystemExit(1)
-with socketserver.ThreadingUnixStreamServer("serve.sock", Handler) as server:
+if what == "wait":
+    wait()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+with Server("serve.sock", Handler) as server:
     event(t="result", values={"parity": "skipped"})
     event(t="ready")
     server.serve_forever()

@@ -332,6 +332,11 @@ void rig_wait_endpoint(struct rig *rig, const char *name, const char *to, const 
 	wait_event(rig, "endpoint_state", "", name, to, code);
 }
 
+void rig_wait_event(struct rig *rig, const char *kind)
+{
+	wait_event(rig, kind, "", "", "", "");
+}
+
 void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_LEN])
 {
 	struct rig_end created = wait_event(rig, "job_created", run, name, "", "");

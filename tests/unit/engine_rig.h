@@ -42,6 +42,14 @@ void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN]);
  * until eight further calls. */
 const char *rig_script(struct rig *rig, const char *name, const char *what, const char *more);
 
+/* JSON text of one deploy job of that endpoint, likewise. The fake server says what the environment
+ * variable DO asks for (tests/fakes/serve.py). */
+const char *rig_deploy(struct rig *rig, const char *endpoint, const char *more);
+/* Relay a request and wait for its end: 0 or what engine_invoke gave. `status` and `reply` (freed
+ * by the caller) may be NULL. */
+int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *status, char **reply);
+void rig_wait_answer(struct rig *rig, const char *endpoint);
+
 struct rig_end {
 	char to[16], code[32], message[REASON_MSG_MAX];
 	char id[ID_LEN];
@@ -55,5 +63,7 @@ void rig_expect_end(struct rig *rig, const char *run, const char *name, const ch
 void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_LEN]);
 /* Wait until the endpoint has moved to `to` with that reason code ("": any). */
 void rig_wait_endpoint(struct rig *rig, const char *name, const char *to, const char *code);
+/* Wait for an event of that kind without a name. */
+void rig_wait_event(struct rig *rig, const char *kind);
 /* A file below rig->root. */
 void rig_touch(struct rig *rig, const char *name);

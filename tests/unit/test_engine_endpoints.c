@@ -3,30 +3,14 @@
  * leases, delete, recovery. */
 #include "tests/unit/engine_rig.h"
 
-#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 
-#include <semaphore.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
-
-static const char *deploy(struct rig *rig, const char *endpoint, const char *more)
-{
-	static char texts[4][1024];
-	static int next;
-	char *text = texts[next++ % 4];
-
-	snprintf(text, sizeof(texts[0]),
-		 "{\"name\":\"deploy\",\"kind\":\"deploy\",\"model\":\"%s\",\"endpoint\":\"%s\"%s}",
-		 rig->code, endpoint, more);
-	return text;
-}
 
 static const char ask_and_clean[] =
 	",{\"name\":\"ask\",\"kind\":\"predict\",\"endpoint\":\"${deploy.endpoint}\","
@@ -40,54 +24,8 @@ static void submit_pipeline(struct rig *rig, const char *inputs, char run[ID_LEN
 	char rest[512];
 
 	snprintf(rest, sizeof(rest), ask_and_clean, inputs);
-	buf_printf(&jobs, "%s%s", deploy(rig, "imdb", ""), rest);
+	buf_printf(&jobs, "%s%s", rig_deploy(rig, "imdb", ""), rest);
 	rig_submit(rig, buf_str(&jobs), run);
-}
-
-/* ---- a relayed request from a thread that is not the engine's ---- */
-
-static void invocation_done(struct invocation *inv)
-{
-	sem_post(inv->userdata);
-}
-
-static int invoke(struct rig *rig, const char *endpoint, const char *body, int *status)
-{
-	struct invocation inv = {
-		.body = body,
-		.body_len = strlen(body),
-		.timeout_us = 10 * USEC_PER_SEC,
-		.done = invocation_done,
-	};
-	sem_t done;
-	int r;
-
-	sem_init(&done, 0, 0);
-	inv.userdata = &done;
-	str_copy(inv.endpoint, sizeof(inv.endpoint), endpoint);
-	r = engine_invoke(rig->engine, &inv, &inv.err);
-	if (r >= 0) {
-		sem_wait(&done);
-		r = inv.result;
-	}
-	if (status)
-		*status = inv.status;
-	free(inv.reply);
-	sem_destroy(&done);
-	return r;
-}
-
-static void wait_until_answers(struct rig *rig, const char *endpoint)
-{
-	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
-
-	while (invoke(rig, endpoint, "{\"inputs\":\"x\"}", NULL) != 0) {
-		struct timespec pause = {.tv_nsec = 50000000};
-
-		if (clock_mono_us() > deadline)
-			fail_msg("endpoint '%s' does not answer", endpoint);
-		nanosleep(&pause, NULL);
-	}
 }
 
 /* ---- tests ---- */
@@ -102,7 +40,7 @@ static void test_deploy_ask_delete(void **state)
 	rig_expect_end(rig, run, "ask", "succeeded", "", "");
 	rig_expect_end(rig, run, "clean", "succeeded", "", "");
 	rig_wait_endpoint(rig, "imdb", "deleted", "");
-	assert_int_equal(invoke(rig, "imdb", "{\"inputs\":\"x\"}", NULL), -ERR_NOT_FOUND);
+	assert_int_equal(rig_invoke(rig, "imdb", "{\"inputs\":\"x\"}", NULL, NULL), -ERR_NOT_FOUND);
 }
 
 static void test_failed_ask_still_cleans_up(void **state)
@@ -124,7 +62,8 @@ static void test_failed_deploy_says_why(void **state)
 	char rest[512];
 
 	snprintf(rest, sizeof(rest), ask_and_clean, "x");
-	buf_printf(&jobs, "%s%s", deploy(rig, "torn", ",\"environment\":{\"DO\":\"never\"}"), rest);
+	buf_printf(&jobs, "%s%s", rig_deploy(rig, "torn", ",\"environment\":{\"DO\":\"never\"}"),
+		   rest);
 	rig_submit(rig, buf_str(&jobs), run);
 	rig_expect_end(rig, run, "deploy", "failed", "data_corrupt", "the model is torn");
 	rig_expect_end(rig, run, "ask", "skipped", "dependency", "");
@@ -137,12 +76,12 @@ static void test_crashed_server_restarts(void **state)
 	struct rig *rig = *state;
 	char run[ID_LEN];
 
-	rig_submit(rig, deploy(rig, "imdb", ""), run);
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
-	wait_until_answers(rig, "imdb");
-	assert_true(invoke(rig, "imdb", "{\"inputs\":\"crash\"}", NULL) < 0);
+	rig_wait_answer(rig, "imdb");
+	assert_true(rig_invoke(rig, "imdb", "{\"inputs\":\"crash\"}", NULL, NULL) < 0);
 	rig_wait_endpoint(rig, "imdb", "creating", "restarting");
-	wait_until_answers(rig, "imdb");
+	rig_wait_answer(rig, "imdb");
 	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);
 	rig_wait_endpoint(rig, "imdb", "deleted", "");
 }
@@ -157,9 +96,9 @@ static void test_name_is_unique_while_live(void **state)
 	char run[ID_LEN];
 	struct err e = {0};
 
-	rig_submit(rig, deploy(rig, "imdb", ""), run);
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
-	text = deploy(rig, "imdb", "");
+	text = rig_deploy(rig, "imdb", "");
 	assert_int_equal(json_parse(text, strlen(text), &body, &e), 0);
 	assert_int_equal(engine_prepare(rig->engine, body, true, false, &spec, problems, NULL, &e),
 			 -ERR_INVALID);
@@ -167,7 +106,7 @@ static void test_name_is_unique_while_live(void **state)
 			    "endpoint_taken");
 	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);
 	rig_wait_endpoint(rig, "imdb", "deleted", "");
-	rig_submit(rig, deploy(rig, "imdb", ""), run);
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 }
 
@@ -177,7 +116,7 @@ static void test_lease_ends(void **state)
 	char run[ID_LEN];
 	struct err e;
 
-	rig_submit(rig, deploy(rig, "short", ",\"lease\":{\"ttl\":\"2s\"}"), run);
+	rig_submit(rig, rig_deploy(rig, "short", ",\"lease\":{\"ttl\":\"2s\"}"), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 	rig_wait_endpoint(rig, "short", "deleting", "lease_expired");
 	rig_wait_endpoint(rig, "short", "deleted", "");
@@ -189,7 +128,8 @@ static void test_idle_ends(void **state)
 	struct rig *rig = *state;
 	char run[ID_LEN];
 
-	rig_submit(rig, deploy(rig, "idle", ",\"lease\":{\"ttl\":\"1h\",\"idle\":\"2s\"}"), run);
+	rig_submit(rig, rig_deploy(rig, "idle", ",\"lease\":{\"ttl\":\"1h\",\"idle\":\"2s\"}"),
+		   run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 	rig_wait_endpoint(rig, "idle", "deleting", "idle");
 	rig_wait_endpoint(rig, "idle", "deleted", "");
@@ -201,7 +141,7 @@ static void test_renew_within_the_limit(void **state)
 	struct command c = {.kind = COMMAND_ENDPOINT_RENEW, .id = "imdb"};
 	char run[ID_LEN];
 
-	rig_submit(rig, deploy(rig, "imdb", ""), run);
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 	c.number = rig->set.lease_ttl_max_us;
 	assert_int_equal(rig_do(rig, &c), 0);
@@ -215,11 +155,11 @@ static void test_endpoint_outlives_the_daemon(void **state)
 	struct rig *rig = *state;
 	char run[ID_LEN];
 
-	rig_submit(rig, deploy(rig, "imdb", ""), run);
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 	rig_stop(rig);
 	rig_start(rig);
-	wait_until_answers(rig, "imdb");
+	rig_wait_answer(rig, "imdb");
 	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);
 	rig_wait_endpoint(rig, "imdb", "deleted", "");
 }
@@ -230,7 +170,7 @@ static void test_cancelled_run_leaves_no_endpoint(void **state)
 	char run[ID_LEN];
 	OWN(buf_done) struct buf jobs = BUF_INIT(65536);
 
-	buf_printf(&jobs, "%s,", deploy(rig, "imdb", ""));
+	buf_printf(&jobs, "%s,", rig_deploy(rig, "imdb", ""));
 	buf_printf(&jobs, "%s,", rig_script(rig, "long", "hang", ",\"needs\":[\"deploy\"]"));
 	buf_puts(&jobs, "{\"name\":\"clean\",\"kind\":\"delete-endpoint\","
 			"\"endpoint\":\"${deploy.endpoint}\",\"needs\":[\"long\"]}");

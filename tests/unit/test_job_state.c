@@ -41,7 +41,7 @@ static void test_every_pair_of_job_states(void **state)
 static void test_every_pair_of_endpoint_states(void **state)
 {
 	/* creating in_service updating deleting deleted failed */
-	static const char *const allowed[] = {".y.y.y", "y.yy.y", ".y.y.y",
+	static const char *const allowed[] = {".y.y.y", "y.yy.y", "yy.y.y",
 					      "....yy", "......", "...y.."};
 
 	for (int from = 0; from < ENDPOINT_STATES_; from++)

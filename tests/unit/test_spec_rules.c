@@ -57,8 +57,6 @@ static void test_endpoints(void **state)
 		 "between 1s"},
 		{RUN(DEPLOY(", 'lease': {'idle': 5}")), "/jobs/0/lease/idle", "wrong_type",
 		 "a duration as text"},
-		{RUN(DEPLOY(", 'on_existing': 'update'")), "/jobs/0/on_existing", "unsupported",
-		 "delete it first"},
 		{RUN(DEPLOY(", 'on_existing': 'replace'")), "/jobs/0/on_existing", "invalid",
 		 "fail, update"},
 		{RUN(DEPLOY("") ", {'name': 'other', 'kind': 'deploy', 'model': 'm', 'endpoint': "

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Endpoints of an engine under test: their deploys, and requests from a thread that is not the
+ * engine's. */
+#include "tests/unit/engine_rig.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define WAIT_S 60
+
+const char *rig_deploy(struct rig *rig, const char *endpoint, const char *more)
+{
+	static char texts[8][1024];
+	static int next;
+	char *text = texts[next++ % 8];
+
+	snprintf(text, sizeof(texts[0]),
+		 "{\"name\":\"deploy\",\"kind\":\"deploy\",\"model\":\"%s\",\"endpoint\":\"%s\"%s}",
+		 rig->code, endpoint, more);
+	return text;
+}
+
+static void invocation_done(struct invocation *inv)
+{
+	sem_post(inv->userdata);
+}
+
+int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *status, char **reply)
+{
+	struct invocation inv = {
+		.body = body,
+		.body_len = strlen(body),
+		.timeout_us = 20 * USEC_PER_SEC,
+		.done = invocation_done,
+	};
+	sem_t done;
+	int r;
+
+	sem_init(&done, 0, 0);
+	inv.userdata = &done;
+	str_copy(inv.endpoint, sizeof(inv.endpoint), endpoint);
+	r = engine_invoke(rig->engine, &inv, &inv.err);
+	if (r >= 0) {
+		sem_wait(&done);
+		r = inv.result;
+	}
+	if (status)
+		*status = inv.status;
+	if (reply)
+		*reply = inv.reply ? strndup(inv.reply, inv.reply_len) : NULL;
+	free(inv.reply);
+	sem_destroy(&done);
+	return r;
+}
+
+void rig_wait_answer(struct rig *rig, const char *endpoint)
+{
+	int64_t deadline = clock_mono_us() + WAIT_S * USEC_PER_SEC;
+
+	while (rig_invoke(rig, endpoint, "{\"inputs\":\"x\"}", NULL, NULL) != 0) {
+		struct timespec pause = {.tv_nsec = 50000000};
+
+		if (clock_mono_us() > deadline)
+			fail_msg("endpoint '%s' does not answer", endpoint);
+		nanosleep(&pause, NULL);
+	}
+}
