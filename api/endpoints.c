@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: list, item, delete, renew. A change is a command; the answer is read after its commit.
+ * Endpoints: list, item, delete, renew, roll back. A change is a command; the answer is read after
+ * its commit.
  */
 #include "api/handlers.h"
 
 #include "api/command.h"
 #include "api/list.h"
 #include "api/reply.h"
+#include "api/submit.h"
 #include "base/clock.h"
 #include "base/own.h"
 
@@ -78,4 +80,28 @@ void endpoints_renew(struct request *rq)
 
 	if (read_ttl(rq, &ttl_us))
 		command_send(rq, COMMAND_ENDPOINT_RENEW, rq->args[0], ttl_us, NULL, renewed);
+}
+
+/* A deploy of what was there before, as a job of its own. */
+void endpoints_rollback(struct request *rq)
+{
+	struct store_reader *sr = request_reader(rq);
+	json_t *spec = NULL;
+	struct err e;
+	int r;
+
+	if (!sr || !request_fields(rq, NULL, 0))
+		return;
+	r = store_read_endpoint_previous(sr, rq->args[0], &spec, &e);
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	json_object_set_new(spec, "name", json_string("rollback"));
+	json_object_set_new(spec, "on_existing", json_string("update"));
+	json_object_del(spec, "needs");
+	json_object_del(spec, "held");
+	json_decref(rq->json);
+	rq->json = spec;
+	submit(rq, true, submit_reply_job);
 }

@@ -35,6 +35,7 @@ void endpoints_list(struct request *rq);
 void endpoints_get(struct request *rq);
 void endpoints_delete(struct request *rq);
 void endpoints_renew(struct request *rq);
+void endpoints_rollback(struct request *rq);
 void endpoints_invoke(struct request *rq);
 void sagemaker_invoke(struct request *rq);
 /* costs.c */

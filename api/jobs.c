@@ -62,7 +62,7 @@ void jobs_get(struct request *rq)
 }
 
 /* The command's result is the run; the caller wants its one job. */
-static void submitted(struct request *rq)
+void submit_reply_job(struct request *rq)
 {
 	struct command *c = command_result(rq);
 	OWN(json_decrefp) json_t *run = NULL;
@@ -85,7 +85,7 @@ static void submitted(struct request *rq)
 
 void jobs_submit(struct request *rq)
 {
-	submit(rq, true, submitted);
+	submit(rq, true, submit_reply_job);
 }
 
 static void changed(struct request *rq)

@@ -64,6 +64,8 @@ static const struct route table[] = {
 	 "Delete an endpoint"},
 	{"POST", "/v1/endpoints/{name}/renew", endpoints_renew, NULL, BODY_OPTIONAL, false,
 	 "Renew an endpoint's lease"},
+	{"POST", "/v1/endpoints/{name}/rollback", endpoints_rollback, NULL, BODY_OPTIONAL, false,
+	 "Go back to what an endpoint's last update replaced"},
 	{"POST", "/v1/endpoints/{name}/invocations", endpoints_invoke, NULL, BODY_RAW, false,
 	 "Ask a deployed model"},
 	{"GET", "/v1/endpoints/{name}/logs", endpoints_logs,

@@ -8,3 +8,5 @@
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
 /* In `then`: add what the submit warned of as "warnings", if anything. */
 void submit_add_warnings(const struct request *rq, json_t *item);
+/* jobs.c, a `then` of one job: 201 with it. */
+void submit_reply_job(struct request *rq);

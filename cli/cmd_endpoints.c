@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: list, renew, delete, ask.
+ * Endpoints: list, renew, roll back, delete, ask.
  */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "cli/follow.h"
 #include "cli/show.h"
 
 #include <string.h>
@@ -111,9 +112,35 @@ static int endpoint_delete(struct cli *c, struct ask_path *p, struct err *reterr
 	return 0;
 }
 
+static int endpoint_rollback(struct cli *c, struct ask_path *p, int *ret_code, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *answer = NULL, *body = json_object();
+	const char *id, *model;
+	char state[24];
+	int r;
+
+	ask_segment(p, "rollback");
+	r = ask(c, "POST", p, body, &answer, reterr);
+	if (r < 0)
+		return r;
+	id = json_get_str(answer, "id", "");
+	model = json_get_str(json_object_get(answer, "spec"), "model", "the model before");
+	if (c->json)
+		show_json(answer);
+	else
+		printf("%s: job %s goes back to %s\n", c->args[1], id, model);
+	if (!cli_get(c, "wait"))
+		return 0;
+	r = follow_to_end(c, id, false, 0, state, reterr);
+	if (r >= 0)
+		*ret_code = follow_verdict(c, id, state);
+	return r;
+}
+
 int cmd_endpoint(struct cli *c)
 {
 	const char *verb = c->args[0];
+	int code = CLI_OK;
 	struct ask_path p;
 	struct err e;
 	int r;
@@ -124,12 +151,14 @@ int cmd_endpoint(struct cli *c)
 		r = endpoint_show(c, &p, &e);
 	else if (str_eq(verb, "renew"))
 		r = endpoint_renew(c, &p, &e);
+	else if (str_eq(verb, "rollback"))
+		r = endpoint_rollback(c, &p, &code, &e);
 	else if (str_eq(verb, "delete"))
 		r = endpoint_delete(c, &p, &e);
 	else
-		r = err_set(&e, ERR_INVALID, "use 'endpoint renew|delete|show NAME', not '%s'",
-			    verb);
-	return r < 0 ? cli_fail(c, &e) : CLI_OK;
+		r = err_set(&e, ERR_INVALID,
+			    "use 'endpoint renew|rollback|delete|show NAME', not '%s'", verb);
+	return r < 0 ? cli_fail(c, &e) : code;
 }
 
 /* The texts of the command line, or the lines of standard input, as a new JSON list. */

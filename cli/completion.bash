@@ -37,7 +37,7 @@ _trainyard() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column jobs)" -- "$word")
 		;;
 	endpoint)
-		mapfile -t COMPREPLY < <(compgen -W "renew delete show $(_trainyard_column endpoints)" \
+		mapfile -t COMPREPLY < <(compgen -W "renew rollback delete show $(_trainyard_column endpoints)" \
 			-- "$word")
 		;;
 	roles | training-jobs)

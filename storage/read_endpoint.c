@@ -2,6 +2,7 @@
 /* Endpoints: lists and one endpoint by its name. */
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "storage/read_internal.h"
 #include "storage/shape.h"
 
@@ -101,5 +102,37 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 	if (r < 0)
 		return r;
 	*ret = TAKE(endpoint);
+	return 0;
+}
+
+int store_read_endpoint_previous(struct store_reader *sr, const char *name, json_t **ret,
+				 struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	json_t *spec = NULL;
+	int r = db_query(sr->db,
+			 "SELECT previous, state FROM endpoints "
+			 "WHERE name = ? AND state NOT IN ('deleted', 'failed')",
+			 DB_ARGS(DB_TEXT(name)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint '%.64s'", name);
+	if (r > 0)
+		r = db_col_json(q, 0, &spec, reterr);
+	if (r < 0)
+		return r;
+	if (!str_eq(db_col_text(q, 1), endpoint_state_str(ENDPOINT_IN_SERVICE))) {
+		json_decref(spec);
+		return err_set(reterr, ERR_CONFLICT, "endpoint '%.64s' is %s, not in service", name,
+			       db_col_text(q, 1));
+	}
+	if (!spec)
+		return err_set(reterr, ERR_CONFLICT,
+			       "endpoint '%.64s' has not been updated: there is nothing to go back "
+			       "to",
+			       name);
+	*ret = spec;
 	return 0;
 }

@@ -59,6 +59,11 @@ int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 			struct err *reterr) MUSTCHECK; /* the live one, else the newest; as a job */
+/* The resolved spec of the deploy that the live endpoint's last update replaced; owned by the
+ * caller. -ERR_NOT_FOUND: no live one; -ERR_CONFLICT: it has not been updated, or is not in
+ * service. */
+int store_read_endpoint_previous(struct store_reader *sr, const char *name, json_t **ret,
+				 struct err *reterr) MUSTCHECK;
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
 

@@ -326,3 +326,45 @@ def test_deleted_outside_while_it_updates(cloud):  # noqa: F811
     fails(cloud, run, "killed", "deleted it outside Trainyard")
     cloud.fake.admin("DELETE", "rules")
     cloud.nothing_is_left()
+
+
+def roll_back(cloud):  # noqa: F811
+    answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback")
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
+    return answer.json()
+
+
+def test_roll_back(cloud):  # noqa: F811
+    """To the model before, which is made anew: its own are gone; then forward again."""
+    cloud.start()
+    cloud.in_service()
+    refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback")
+    assert refused.status_code == 409 and "has not been updated" in refused.json()["detail"]
+    first, second = cloud.endpoint()["model"], put_second(cloud)
+    assert cloud.ended(cloud.update(second), "deploy")["state"] == "succeeded"
+    for model in (first, second):
+        wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+        old = cloud.live()
+        job = cloud.ended(roll_back(cloud)["run"], "rollback")
+        assert job["state"] == "succeeded", words(job)
+        assert cloud.endpoint()["model"] == model
+        wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+        assert names(cloud.live(), "endpoint") == names(old, "endpoint")
+        assert not names(cloud.live(), "model") & names(old, "model")
+    cloud.delete()
+    assert cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback").status_code == 404
+
+
+def test_no_roll_back_in_an_update(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    assert cloud.ended(cloud.update(), "deploy")["state"] == "succeeded"
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200, 2)
+    refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback")
+    assert refused.status_code == 409 and "is updating" in refused.json()["detail"]
+    cloud.fake.admin("DELETE", "scenarios")
+    assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    cloud.delete()
