@@ -48,6 +48,14 @@ int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct a
 			   struct err *reterr) MUSTCHECK;
 int aws_keys_from_sso(const struct aws_config *c, const char *profile, struct net *net,
 		      struct aws_keys *ret, struct err *reterr) MUSTCHECK;
+/* sso_token.c: the session's token, renewed when it ends soon. `net` as above. */
+struct aws_sso {
+	const char *name; /* of the cache: the session's, else the start URL */
+	bool is_session;  /* of a [sso-session], whose token can be renewed */
+	const char *url, *region, *account, *role;
+};
+int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct net *net, char *ret,
+		  size_t size, struct err *reterr) MUSTCHECK;
 int aws_keys_from_process(const char *command, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
 struct aws_role {
 	const char *arn, *session, *external_id, *web_token; /* NULL: none */

@@ -25,6 +25,7 @@ enum aws_service {
 	AWS_LOGS,
 	AWS_CLOUDWATCH,
 	AWS_SSO,
+	AWS_SSO_OIDC,
 	AWS_SERVICES_,
 };
 

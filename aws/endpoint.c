@@ -42,6 +42,7 @@ static const struct {
 	[AWS_CLOUDWATCH] = {"monitoring", "monitoring-fips", "monitoring", "CLOUDWATCH",
 			    "cloudwatch"},
 	[AWS_SSO] = {"portal.sso", "portal.sso-fips", "awsssoportal", "SSO", "sso"},
+	[AWS_SSO_OIDC] = {"oidc", "oidc-fips", "sso-oauth", "SSO_OIDC", "sso_oidc"},
 };
 
 static bool region_is_one(const char *region)
@@ -187,10 +188,8 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 		 service == AWS_IAM ? p->iam_region : region);
 	if (url)
 		return use_configured(url, ret, reterr);
-	/* GovCloud's plain addresses of these are FIPS ones */
-	no_fips_name =
-		str_eq(p->prefix, "us-gov-") && (service == AWS_RUNTIME || service == AWS_STS ||
-						 service == AWS_LOGS || service == AWS_CLOUDWATCH);
+	/* GovCloud's plain addresses of the others are FIPS ones */
+	no_fips_name = str_eq(p->prefix, "us-gov-") && service != AWS_SAGEMAKER;
 	if (service == AWS_S3)
 		use_s3(region, bucket, p, fips, dual, ret);
 	else if (service == AWS_IAM && fips && str_eq(p->iam_region, "us-east-1"))

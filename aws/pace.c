@@ -35,6 +35,7 @@ static const struct rule {
 	{AWS_LOGS, "", 5, 5},
 	{AWS_CLOUDWATCH, "", 5, 10},
 	{AWS_SSO, "", 5, 5},
+	{AWS_SSO_OIDC, "", 5, 5},
 };
 
 struct quota {

@@ -1,58 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of an SSO session that `aws sso login` has opened. Public reference: botocore/credentials.py
- * (SSOProvider). */
+/* Keys of an SSO session that `aws sso login` has opened (sso_token.c has its token). Public
+ * reference: botocore/credentials.py (SSOProvider). */
 #include "aws/config.h"
 #include "base/clock.h"
-#include "base/fileio.h"
-#include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
 
 #include <string.h>
 
-#define CACHE_MAX  (256 << 10)
+#define REPLY_MAX  (256 << 10)
 #define SERVICE_US (20 * USEC_PER_SEC)
 
-/* "2026-01-02T03:04:05Z", of older AWS CLIs "…UTC". */
-static int expiry_of(const char *text, int64_t *ret_us)
-{
-	char zulu[64];
-	size_t n = strlen(text);
-
-	if (!str_ends(text, "UTC") || n >= sizeof(zulu))
-		return clock_parse(text, ret_us);
-	snprintf(zulu, sizeof(zulu), "%.*sZ", (int)n - 3, text);
-	return clock_parse(zulu, ret_us);
-}
-
-static int cached_token(const struct aws_config *c, const char *name, char *ret, size_t size,
-			struct err *reterr)
-{
-	OWN(json_decrefp) json_t *in = NULL;
-	char hex[HASH_SHA1_HEX_LEN], path[AWS_URL_MAX];
-	const char *home = aws_env(c, "HOME");
-	int64_t expires_us = 0;
-
-	hash_sha1(name, strlen(name), hex);
-	snprintf(path, sizeof(path), "%s/.aws/sso/cache/%s.json", home ? home : "", hex);
-	if (json_read_file(AT_FDCWD, path, CACHE_MAX, &in, NULL) < 0 ||
-	    expiry_of(json_get_str(in, "expiresAt", ""), &expires_us) < 0 ||
-	    !str_copy(ret, size, json_get_str(in, "accessToken", "")) || !ret[0])
-		return err_set(reterr, ERR_INVALID,
-			       "there is no SSO session for '%s': run `aws sso login`", name);
-	if (expires_us <= clock_now_us())
-		return err_set(reterr, ERR_INVALID,
-			       "the SSO session for '%s' has expired: run `aws sso login`", name);
-	return 0;
-}
-
-struct sso {
-	const char *name; /* of the cache: the session's, else the start URL */
-	const char *region, *account, *role;
-};
-
 /* A profile's settings, and those of the sso-session it names, which must not disagree. */
-static int sso_settings(const struct aws_config *c, const char *profile, struct sso *ret,
+static int sso_settings(const struct aws_config *c, const char *profile, struct aws_sso *ret,
 			struct err *reterr)
 {
 	static const char *const keys[] = {"sso_start_url", "sso_region", "sso_account_id",
@@ -78,7 +38,14 @@ static int sso_settings(const struct aws_config *c, const char *profile, struct 
 			return err_set(reterr, ERR_INVALID, "profile '%s' uses SSO and needs %s",
 				       profile, keys[i]);
 	}
-	*ret = (struct sso){session ? session : values[0], values[1], values[2], values[3]};
+	*ret = (struct aws_sso){
+		.name = session ? session : values[0],
+		.is_session = session != NULL,
+		.url = values[0],
+		.region = values[1],
+		.account = values[2],
+		.role = values[3],
+	};
 	return 0;
 }
 
@@ -108,11 +75,11 @@ int aws_keys_from_sso(const struct aws_config *c, const char *profile, struct ne
 	char token[8192];
 	struct aws_endpoint at;
 	struct net_request rq;
-	struct sso sso = {0};
+	struct aws_sso sso = {0};
 	int r = sso_settings(c, profile, &sso, reterr);
 
 	if (r >= 0)
-		r = cached_token(c, sso.name, token, sizeof(token), reterr);
+		r = aws_sso_token(c, &sso, net, token, sizeof(token), reterr);
 	if (r >= 0)
 		r = aws_endpoint_of(c, AWS_SSO, sso.region, NULL, &at, reterr);
 	if (r < 0)
@@ -126,7 +93,7 @@ int aws_keys_from_sso(const struct aws_config *c, const char *profile, struct ne
 	rq.url = buf_str(&url);
 	rq.headers[rq.headers_n++] = buf_str(&header);
 	rq.timeout_us = SERVICE_US;
-	rq.reply_max = CACHE_MAX;
+	rq.reply_max = REPLY_MAX;
 	r = net_wait(net, &rq, reterr);
 	if (r == 0)
 		r = role_credentials(&rq, ret, reterr);

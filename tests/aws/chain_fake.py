@@ -35,6 +35,7 @@ class Fake(http.server.ThreadingHTTPServer):
         self.container_token = None
         self.role = "instance-role"
         self.sts_error = None    # (status, body)
+        self.oidc_error = None   # the same of CreateToken
 
     @property
     def url(self):
@@ -42,11 +43,13 @@ class Fake(http.server.ThreadingHTTPServer):
 
     def env(self):
         return {"AWS_ENDPOINT_URL_STS": self.url, "AWS_ENDPOINT_URL_SSO": self.url,
+                "AWS_ENDPOINT_URL_SSO_OIDC": self.url,
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.url + "/", "AWS_DEFAULT_REGION":
                 "eu-west-1"}
 
     def forms(self):
-        return [dict(urllib.parse.parse_qsl(body)) for m, p, h, body in self.calls if m == "POST"]
+        return [json.loads(body) if p == "/token" else dict(urllib.parse.parse_qsl(body))
+                for m, p, h, body in self.calls if m == "POST"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,6 +73,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         given = fake.answers.get(path)
         if given is not None:
             return self.reply(*(given(self) if callable(given) else given))
+        if path == "/token":
+            return self.oidc(json.loads(body))
         if self.command == "POST":
             return self.sts(dict(urllib.parse.parse_qsl(body)))
         if path == "/federation/credentials":
@@ -106,6 +111,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "accessKeyId": k["AccessKeyId"], "secretAccessKey": k["SecretAccessKey"],
             "sessionToken": k["Token"],
             "expiration": int(time.time() + self.server.expires) * 1000}})
+
+    def oidc(self, form):
+        """CreateToken: each refresh token is good for one new token and one new refresh token."""
+        if self.server.oidc_error:
+            return self.reply(*self.server.oidc_error)
+        if form["grantType"] != "refresh_token" or not form["refreshToken"].startswith(SECRET):
+            return self.reply(400, {"error": "invalid_grant", "error_description": SECRET})
+        self.reply(200, {"accessToken": f"{SECRET}-renewed-by-{form['clientId']}",
+                         "tokenType": "Bearer", "expiresIn": 28800,
+                         "refreshToken": form["refreshToken"] + "+"})
 
     def container(self):
         if self.headers.get("Authorization") != self.server.container_token:

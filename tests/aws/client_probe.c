@@ -21,6 +21,7 @@ static const char *const services[AWS_SERVICES_] = {
 	[AWS_LOGS] = "logs",
 	[AWS_CLOUDWATCH] = "cloudwatch",
 	[AWS_SSO] = "sso",
+	[AWS_SSO_OIDC] = "sso-oidc",
 };
 
 struct probe {

@@ -20,6 +20,7 @@ static const char *const services[AWS_SERVICES_] = {
 	[AWS_LOGS] = "logs",
 	[AWS_CLOUDWATCH] = "cloudwatch",
 	[AWS_SSO] = "sso",
+	[AWS_SSO_OIDC] = "sso-oidc",
 };
 
 static int say(json_t *out)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every link of the credential chain beside botocore's: the same key, or none from both."""
 
+import calendar
 import datetime
 import hashlib
 import json
@@ -8,11 +9,12 @@ import ssl
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
 import chain
-from chain import SECRET, static
+from chain import SECRET, forms, static
 from chain_fake import jwt
 
 ENV = {"AWS_ACCESS_KEY_ID": "AKIA-env", "AWS_SECRET_ACCESS_KEY": f"{SECRET}/env"}
@@ -226,9 +228,13 @@ SESSION = "[sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://c
 LEGACY = "sso_region = eu-west-1\nsso_start_url = https://corp.test/start\n"
 
 
-def sso_login(aws, name, expires="2099-01-01T00:00:00Z", token=SECRET + "-sso"):
-    path = aws.home / ".aws/sso/cache" / (hashlib.sha1(name.encode()).hexdigest() + ".json")
-    path.write_text(json.dumps({"accessToken": token, "expiresAt": expires}))
+def sso_cache(aws, name):
+    return aws.home / ".aws/sso/cache" / (hashlib.sha1(name.encode()).hexdigest() + ".json")
+
+
+def sso_login(aws, name, expires="2099-01-01T00:00:00Z", token=SECRET + "-sso", **more):
+    sso_cache(aws, name).write_text(json.dumps(
+        {"accessToken": token, "expiresAt": expires, **more}))
 
 
 def test_sso_session(aws):
@@ -240,6 +246,65 @@ def test_sso_session(aws):
     aws.refused("has expired: run `aws sso login`", profile="s")
     sso_login(aws, "corp", token="ended")
     aws.refused("SSO answered 401; if the session has ended, run `aws sso login`", profile="s")
+
+
+RENEWABLE = {"startUrl": "https://corp.test/start", "region": "eu-west-1", "clientId": "client",
+             "clientSecret": SECRET + "-client", "refreshToken": SECRET + "-refresh",
+             "registrationExpiresAt": "2099-01-01T00:00:00Z"}
+
+
+def in_seconds(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+@pytest.mark.parametrize("left_s", [-3600, 60, 14 * 60])
+def test_sso_token_is_renewed(aws, left_s):
+    """Before its end and after it; both leave the same in the cache, which the AWS CLI shares."""
+    aws.write(f"[profile s]\nsso_session = corp\n{SSO}{SESSION}")
+    path, found = sso_cache(aws, "corp"), []
+    for who in (aws.theirs, aws.ours):
+        sso_login(aws, "corp", in_seconds(left_s), **RENEWABLE)
+        before = time.time()
+        answer = who("s")
+        assert answer.get("id") == "ASIA-Dev", answer
+        assert "renewed-by-client" in answer["token"]
+        cached = json.loads(path.read_text())
+        ends = calendar.timegm(time.strptime(cached.pop("expiresAt"), "%Y-%m-%dT%H:%M:%SZ"))
+        assert 28790 < ends - before < 28860
+        assert path.stat().st_mode & 0o777 == 0o600
+        found.append((cached, forms(aws.fake)))
+        aws.fake.calls.clear()
+    assert found[0] == found[1]
+    assert found[0][0]["refreshToken"] == SECRET + "-refresh+"
+    assert aws.ours("s")["id"] == "ASIA-Dev" and not forms(aws.fake)  # it is young again
+
+
+@pytest.mark.parametrize("change", [
+    {"refreshToken": None}, {"clientId": None}, {"clientSecret": None},
+    {"registrationExpiresAt": None}, {"registrationExpiresAt": "2020-01-01T00:00:00Z"}])
+def test_sso_token_that_cannot_be_renewed(aws, change):
+    aws.write(f"[profile s]\nsso_session = corp\n{SSO}{SESSION}")
+    more = {k: v for k, v in (RENEWABLE | change).items() if v}
+    sso_login(aws, "corp", in_seconds(60), **more)
+    aws.same("ASIA-Dev", profile="s")  # it is used to its end
+    sso_login(aws, "corp", in_seconds(-60), **more)
+    assert "renewed" not in aws.refused("has expired: run `aws sso login`", profile="s")
+
+
+@pytest.mark.parametrize("error, words", [
+    ((400, {"error": "invalid_grant", "error_description": SECRET}),
+     "was not renewed (SSO answered 400: invalid_grant): run `aws sso login`"),
+    ((500, {}), "was not renewed (SSO answered 500)"),
+    ((200, "<html>"), "SSO did not answer with JSON"),
+    ((200, {"expiresIn": 28800}), "SSO answered without a token")])
+def test_sso_refuses_to_renew(aws, error, words):
+    aws.write(f"[profile s]\nsso_session = corp\n{SSO}{SESSION}")
+    aws.fake.oidc_error = error
+    sso_login(aws, "corp", in_seconds(60), **RENEWABLE)
+    assert aws.ours("s")["id"] == "ASIA-Dev"  # with the old one
+    sso_login(aws, "corp", in_seconds(-60), **RENEWABLE)
+    assert words in aws.ours("s")["error"]
+    assert json.loads(sso_cache(aws, "corp").read_text())["refreshToken"] == SECRET + "-refresh"
 
 
 def test_sso_legacy(aws):

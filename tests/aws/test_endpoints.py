@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 
 SERVICES = {"sagemaker": {}, "sagemaker-runtime": {}, "s3": {"Bucket": "my-bucket"}, "iam": {},
-            "sts": {}, "logs": {}, "cloudwatch": {}}
+            "sts": {}, "logs": {}, "cloudwatch": {}, "sso": {}, "sso-oidc": {}}
 COMMERCIAL = ("us-east", "us-west", "us-gov", "ca-")
 DOTTED = "my.dotted.bucket"
 
