@@ -278,6 +278,16 @@ static double random_unit(void)
 	return n / 4294967296.0;
 }
 
+static int64_t wait_before_retry(const struct aws_call *c)
+{
+	int64_t own_us = pace_backoff(c->attempts, random_unit());
+	char asked[32];
+
+	return net_reply_header(&c->http, "x-amz-retry-after", asked, sizeof(asked))
+		       ? pace_asked(own_us, asked)
+		       : own_us;
+}
+
 static void on_answer(struct net_request *rq)
 {
 	struct aws_call *c = rq->userdata;
@@ -295,7 +305,7 @@ static void on_answer(struct net_request *rq)
 		f->attempts_max++; /* said otherwise, not asked again */
 		rest(f, 0, step_keys);
 	} else if (may_retry(f)) {
-		rest(f, pace_backoff(c->attempts, random_unit()), flight_pace);
+		rest(f, wait_before_retry(c), flight_pace);
 	} else {
 		over(f);
 	}

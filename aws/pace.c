@@ -199,6 +199,17 @@ void pace_success(struct pace_lane *lane, int cost)
 	lane->quota->tokens = tokens < PACE_QUOTA ? tokens : PACE_QUOTA;
 }
 
+int64_t pace_asked(int64_t own_us, const char *header)
+{
+	int64_t ms, most = own_us + PACE_ASKED_MORE;
+
+	if (str_to_i64(header, &ms) < 0 || ms < 0)
+		return own_us;
+	if (ms > most / 1000)
+		return most;
+	return ms * 1000 > own_us ? ms * 1000 : own_us;
+}
+
 int64_t pace_backoff(int n, double unit)
 {
 	int64_t most = n < 6 ? (INT64_C(1) << (n - 1)) * 1000000 : PACE_BACKOFF_MAX;

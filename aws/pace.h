@@ -13,6 +13,7 @@
 #define PACE_COST_TIMEOUT 10  /* ... after a time-out */
 #define PACE_LANES_MAX	  512 /* operations × regions; those beyond share one */
 #define PACE_BACKOFF_MAX  (INT64_C(20) * 1000000)
+#define PACE_ASKED_MORE	  (INT64_C(5) * 1000000)
 
 struct pace;
 struct pace_lane; /* an operation in a region; lives as long as the pace */
@@ -34,3 +35,6 @@ bool pace_retry(struct pace_lane *lane, bool timeout, int *ret_cost);
 void pace_success(struct pace_lane *lane, int cost);
 /* The wait after attempt number n: `unit` of min(2^(n-1), 20) seconds, unit in [0, 1). */
 int64_t pace_backoff(int n, double unit);
+/* That wait, when the answer's x-amz-retry-after asks for more milliseconds: at most
+ * PACE_ASKED_MORE longer. What is no such number changes nothing. */
+int64_t pace_asked(int64_t own_us, const char *header);

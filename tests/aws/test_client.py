@@ -4,6 +4,7 @@
 import errno
 import json
 import socket
+import time
 
 import pytest
 from aws_probe import DEADLINE, KEY, SECRET
@@ -54,6 +55,16 @@ def test_tries_again(serve, client, first):
                                                                   "attempt=2; max=3"]
     assert one.body == two.body
     two.check_signature(SECRET)
+
+
+def test_waits_as_long_as_it_is_asked_to(serve, client):
+    """Its own wait before a second attempt is below one second."""
+    later = Answer(503, "{}", {"x-amz-retry-after": "2500"})
+    probe = client(serve([later, GOOD]).url)
+    asked = time.monotonic()
+    got = probe.ask("sagemaker", "DescribeTrainingJob", input=DESCRIBE)
+    assert (got["result"], got["attempts"]) == (0, 2)
+    assert time.monotonic() - asked >= 2.5
 
 
 def test_invocations_differ(serve, client):

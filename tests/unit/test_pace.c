@@ -171,6 +171,21 @@ static void test_backoff(void **state)
 	assert_int_equal(pace_backoff(1000, 0.5), 10 * USEC_PER_SEC);
 }
 
+static void test_a_wait_that_is_asked_for(void **state)
+{
+	const int64_t own_us = USEC_PER_SEC;
+
+	assert_int_equal(pace_asked(own_us, "1500"), 1500000);
+	assert_int_equal(pace_asked(own_us, "999"), own_us);
+	assert_int_equal(pace_asked(own_us, "6000"), 6 * USEC_PER_SEC);
+	assert_int_equal(pace_asked(own_us, "6001"), 6 * USEC_PER_SEC);
+	assert_int_equal(pace_asked(own_us, "9223372036854775807"), 6 * USEC_PER_SEC);
+	assert_int_equal(pace_asked(own_us, "9223372036854775808"), own_us);
+	assert_int_equal(pace_asked(own_us, "-1"), own_us);
+	assert_int_equal(pace_asked(own_us, "soon"), own_us);
+	assert_int_equal(pace_asked(own_us, ""), own_us);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +197,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_quota_has_a_maximum, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_number_of_lanes, set_up, tear_down),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_a_wait_that_is_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
