@@ -242,14 +242,41 @@ int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err 
 	return r < 0 ? r : 1;
 }
 
-/* The old config right after the new one was accepted, without a reason: what describe says may be
- * from before. */
-static bool may_be_stale(const struct engine *e, const struct cloud_row *row)
+/* On the way back no place for the old fleet is a reason to wait, not to delete what serves. */
+static bool waits_for_place(struct engine *e, const struct cloud_row *row, enum reason_code code)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+
+	return (code == REASON_QUOTA || code == REASON_CAPACITY) &&
+	       store_endpoint_get(e->store, row->endpoint, &ep, NULL) >= 0 &&
+	       ep.state == ENDPOINT_IN_SERVICE;
+}
+
+static bool was_just_accepted(const struct engine *e, const struct cloud_row *row)
 {
 	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
 
-	return !json_object_get(row->answer, "FailureReason") &&
-	       clock_now_us() - since < e->settings->aws.settle_us;
+	return clock_now_us() - since < e->settings->aws.settle_us;
+}
+
+/* What UpdateEndpoint took is not what is in use. */
+static int went_back(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	const char *why = json_get_str(row->answer, "FailureReason", NULL);
+	char words[REASON_MSG_MAX];
+	enum reason_code code;
+
+	if (!why && was_just_accepted(e, row))
+		return 0; /* what describe says may be from before */
+	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
+		 why ? why : "it gave no reason");
+	code = cloud_failure_code(words);
+	if (!waits_for_place(e, row, code))
+		return cannot_have(e, row, code, words, reterr);
+	if (was_just_accepted(e, row))
+		return 0;
+	json_object_del(row->answer, CLOUD_TRIED_KEY); /* once more */
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
 }
 
 int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -257,19 +284,13 @@ int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err 
 	OWN(cloud_rows_done) struct cloud_rows rows = {0};
 	const char *wanted = cloud_config_wanted(row);
 	const struct cloud_row *config;
-	char words[REASON_MSG_MAX];
 	char *id;
 	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
-	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted)) {
-		if (may_be_stale(e, row))
-			return 0;
-		snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
-			 json_get_str(row->answer, "FailureReason", "it gave no reason"));
-		return cannot_have(e, row, cloud_failure_code(words), words, reterr);
-	}
+	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted))
+		return went_back(e, row, reterr);
 	config = config_named(&rows, wanted);
 	if (!config || config->state != CLOUD_PRESENT)
 		return 0; /* not made yet */
@@ -312,5 +333,7 @@ int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct 
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}
 	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
-	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
+	return r < 0 || !code || waits_for_place(e, row, code)
+		       ? r
+		       : cannot_have(e, row, code, c->err.msg, reterr);
 }

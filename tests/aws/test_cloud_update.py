@@ -203,6 +203,41 @@ def test_no_quota_is_waited_for(cloud):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
+def late_update(cloud):  # noqa: F811
+    """An update that comes about after its job has failed; the way back is not asked for yet."""
+    cloud.fake.scenario(kind="endpoint", hold="Updating")
+    cloud.fake.rule("UpdateEndpoint", "throttle", after=1, times=0)
+    old = used_config(cloud)
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    fails(cloud, run, "timed_out")
+    cloud.fake.admin("DELETE", "scenarios")
+    wait_for("the update", lambda: used_config(cloud) != old)
+
+
+@pytest.mark.parametrize("trouble", ["refused", "taken back"])
+def test_no_place_for_the_way_back_is_waited_for(cloud, trouble):  # noqa: F811
+    """It goes on with what it has, and goes back when there is room."""
+    cloud.start("endpoint_timeout = 1s\n")
+    cloud.in_service()
+    old = cloud.live()
+    late_update(cloud)
+    if trouble == "refused":
+        cloud.fake.rule("UpdateEndpoint", "quota", times=0)
+    else:
+        cloud.fake.scenario(kind="endpoint", update_fail="capacity")
+    [slow] = [r for r in cloud.fake.admin("GET", "rules")["items"] if r["do"] == "throttle"]
+    cloud.fake.admin("DELETE", f"rules/{slow['id']}")
+    if trouble == "refused":
+        cloud.is_called("UpdateEndpoint", 400, 3)
+    else:
+        cloud.is_called("UpdateEndpoint", 200, 4)
+    assert cloud.endpoint()["state"] == "in_service"
+    cloud.fake.admin("DELETE", "rules")
+    cloud.fake.admin("DELETE", "scenarios")
+    is_as_before(cloud, old)
+
+
 def test_model_that_is_not_there(cloud):  # noqa: F811
     cloud.start()
     cloud.in_service()
