@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/cloud_idle.h"
+#include "daemon/cloud_parity.h"
 #include "daemon/cloud_update.h"
 #include "daemon/lifecycle.h"
 
@@ -336,6 +337,8 @@ int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reaso
 	row->next_us = 0;
 	row->reason = *why;
 	turn_after(e, cloud_kick_after, NULL);
+	if (row->kind == CLOUD_ENDPOINT && cloud_parity_forget(e, row, reterr) < 0)
+		return -ENOMEM;
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
 }
 

@@ -258,3 +258,21 @@ int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const stru
 				       : "the endpoint was adopted");
 	return works(e, row, ep, skipped, reterr);
 }
+
+static void forget_after(struct engine *e, void *arg, bool committed)
+{
+	for (struct cloud_call *cc = e->cloud->calls; committed && cc; cc = cc->next)
+		if (cc->step == CLOUD_STEP_PARITY && str_eq(cc->row, arg))
+			aws_cancel(e->aws, &cc->call);
+	free(arg);
+}
+
+int cloud_parity_forget(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	char *id = strdup(row->id);
+
+	if (!id)
+		return err_errno(reterr, ENOMEM, "end the check of the endpoint");
+	turn_after(e, forget_after, id);
+	return 0;
+}

@@ -14,6 +14,11 @@
 int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		       struct err *reterr) MUSTCHECK;
 
+/* Inside a turn: a question that is under way is given up after the commit; nobody wants to know.
+ */
+int cloud_parity_forget(struct engine *e, const struct cloud_row *row,
+			struct err *reterr) MUSTCHECK;
+
 /* cloud_endpoint.c; inside a turn. */
 int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
 			struct err *reterr) MUSTCHECK;

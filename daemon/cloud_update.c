@@ -73,6 +73,8 @@ static int want_config(struct engine *e, struct cloud_row *row, const char *conf
 	}
 	row->next_us = 0;
 	turn_after(e, cloud_kick_after, NULL);
+	if (cloud_parity_forget(e, row, reterr) < 0)
+		return -ENOMEM;
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
 }
 

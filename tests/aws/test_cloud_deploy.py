@@ -247,6 +247,19 @@ def test_cancelled_run_leaves_nothing(cloud, moment):  # noqa: F811
     cloud.nothing_is_left()
 
 
+def test_deleted_while_it_is_checked(cloud):  # noqa: F811
+    """What costs does not wait for an answer that nobody wants any more."""
+    model = cloud.put_model(**{"parity.json": json.dumps({"v": 1, "samples": SAMPLES})})
+    cloud.fake.rule("InvokeEndpoint", "hang", times=0)
+    cloud.start()
+    run = cloud.run(cloud.deploy(model))
+    cloud.rule_strikes()
+    cloud.daemon.ask("DELETE", "/v1/endpoints/imdb")
+    wait_for("its end at SageMaker", lambda: not cloud.live(), 40)  # the check may take 70 s
+    assert cloud.ended(run, "deploy")["state"] == "failed"
+    cloud.nothing_is_left()
+
+
 def test_endpoint_of_a_failed_run_is_deleted(cloud):  # noqa: F811
     cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
     cloud.start()

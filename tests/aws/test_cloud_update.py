@@ -281,6 +281,20 @@ def test_cancelled_while_it_is_staged(cloud):  # noqa: F811
     is_as_before(cloud, old)
 
 
+def test_cancelled_while_it_is_checked(cloud):  # noqa: F811
+    cloud.start()
+    cloud.in_service()
+    old = cloud.live()
+    cloud.fake.rule("InvokeEndpoint", "hang", times=0)
+    run = cloud.update(put_second(cloud))
+    cloud.rule_strikes()
+    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
+    assert cloud.ended(run, "deploy")["state"] == "cancelled"
+    cloud.fake.admin("DELETE", "rules")
+    wait_for("the way back", lambda: used_config(cloud) in names(old, "endpoint_config"), 40)
+    is_as_before(cloud, old)
+
+
 def test_cancelled_while_it_updates(cloud):  # noqa: F811
     cloud.start()
     cloud.in_service()
