@@ -5,6 +5,7 @@
 #include "daemon/adopt_parts.h"
 #include "daemon/budget_rate.h"
 #include "daemon/cloud.h"
+#include "jobs/sagemaker.h"
 
 static const json_t *variant_of(const struct find *config)
 {
@@ -55,11 +56,17 @@ static json_t *machines_of(const struct find *it, const json_t *about, const cha
 
 static json_t *training_spec(const struct find *it)
 {
-	json_t *machines =
-		machines_of(it, json_object_get(it->about, "ResourceConfig"), "InstanceCount");
+	const json_t *resources = json_object_get(it->about, "ResourceConfig");
+	const json_t *stop = json_object_get(it->about, "StoppingCondition");
+	json_t *machines = machines_of(it, resources, "InstanceCount");
+	int64_t warm_s = json_get_int(resources, "KeepAlivePeriodInSeconds", 0);
+	int64_t max_s = json_get_int(stop, "MaxRuntimeInSeconds", SAGEMAKER_RUNTIME_DEFAULT);
+	char text[32];
 
-	return json_pack("{ss ss so}", "kind", "train", "target", "sagemaker", "sagemaker",
-			 machines);
+	if (warm_s > 0)
+		json_set_str(machines, "keep_alive", duration_format(text, warm_s * USEC_PER_SEC));
+	return json_pack("{ss ss ss so}", "kind", "train", "target", "sagemaker", "max_runtime",
+			 duration_format(text, max_s * USEC_PER_SEC), "sagemaker", machines);
 }
 
 static json_t *endpoint_spec(const struct finds *f, const struct find *it)

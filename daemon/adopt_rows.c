@@ -5,7 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/adopt_parts.h"
-#include "daemon/budget_rate.h"
+#include "daemon/budget.h"
 #include "daemon/cloud.h"
 #include "jobs/spec_parse.h"
 
@@ -59,19 +59,19 @@ static int store_endpoint(struct engine *e, const struct find *it, struct err *r
 	return store_endpoint_insert(e->store, &ep, reterr);
 }
 
-/* What its lease costs from now on; no cap can refuse what runs already. */
+/* What an endpoint's lease costs from now on, and a training job at worst; no cap can refuse what
+ * runs already. Without a price there is nothing to reserve. */
 static int reserve(struct engine *e, const struct find *it, const struct cloud_row *row,
 		   struct err *reterr)
 {
-	struct budget_rate rate = {0};
-	int64_t micro_usd, us = e->settings->lease_ttl_default_us;
+	enum job_kind kind = it->kind == CLOUD_ENDPOINT ? JOB_DEPLOY : JOB_TRAIN;
+	int64_t micro_usd;
 	char words[160];
 
 	if (str_eq(it->status, "Failed") ||
-	    budget_rate_of(e->settings, it->spec, &rate, NULL) < 0 ||
-	    budget_amount(&rate, us, &micro_usd, NULL) < 0)
+	    budget_worst_case(e->settings, it->spec, kind, &micro_usd, words, sizeof(words), NULL) <
+		    0)
 		return 0;
-	budget_say(&rate, us, words, sizeof(words));
 	return budget_reserve(e, row, micro_usd, words, reterr);
 }
 
@@ -86,6 +86,8 @@ static void fill_json(const struct find *it, struct cloud_row *row)
 	if (it->kind == CLOUD_ENDPOINT && !moving) /* else: what it has when it is settled */
 		json_object_set_new(row->request, "EndpointConfigName",
 				    json_string(adopt_config_of(it)));
+	if (it->kind == CLOUD_TRAINING_JOB)
+		json_object_set(row->request, CLOUD_ADOPTED_KEY, it->spec);
 	if (it->kind != CLOUD_ENDPOINT && it->kind != CLOUD_TRAINING_JOB)
 		return;
 	row->answer = json_object();
@@ -121,8 +123,7 @@ static int store_row(struct engine *e, const struct find *it, struct err *reterr
 	log_event(LOG_LEVEL_INFO, "cloud_found", "cloud=%s name=%s wanted=%d endpoint=%s", row.id,
 		  row.name, row.wanted, row.endpoint);
 	r = store_cloud_insert(e->store, &row, reterr);
-	return r >= 0 && it->kind == CLOUD_ENDPOINT && row.wanted ? reserve(e, it, &row, reterr)
-								  : r;
+	return r >= 0 && it->spec && row.wanted ? reserve(e, it, &row, reterr) : r;
 }
 
 /* A training job that was adopted before is to be stopped. */

@@ -9,6 +9,9 @@
 #include "daemon/core.h"
 #include "storage/store_cloud.h"
 
+/* In the request of a row that was adopted without a job or an endpoint: its price's spec. */
+#define CLOUD_ADOPTED_KEY "adopted"
+
 /* Does the job cost money at all (train, script or deploy on SageMaker)? */
 bool budget_applies(enum job_kind kind, enum job_target target);
 /* Worst case of a job's spec: training: (max_runtime + keep_alive) x price x count, spot at the
@@ -39,8 +42,8 @@ bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
 int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
 /* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
- * time in being; a warm pool's keep_alive counts whole). A row with neither job nor
- * endpoint (adopted) has nothing to settle. The queue is looked at again: money may be free. */
+ * time in being; a warm pool's keep_alive counts whole). One that was adopted only to
+ * be deleted has nothing to settle. The queue is looked at again: money may be free. */
 int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
 /* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too.

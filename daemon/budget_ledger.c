@@ -139,14 +139,21 @@ int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_
 	return store_money_add(e->store, &entry, clock_now_us(), reterr);
 }
 
-/* Of a job; of an endpoint that was adopted without one, its own. New reference. */
+/* Of a job; of what was adopted without one, its own. New reference. */
 static int spec_of(struct engine *e, const struct cloud_row *row, const char *id, json_t **ret,
 		   struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(job_row_done) struct job_row job = {0};
-	int r = id[0] ? store_job_get(e->store, id, &job, reterr)
-		      : store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	json_t *adopted = json_object_get(row->request, CLOUD_ADOPTED_KEY);
+	int r;
+
+	if (adopted) {
+		*ret = json_incref(adopted);
+		return 0;
+	}
+	r = id[0] ? store_job_get(e->store, id, &job, reterr)
+		  : store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0)
 		*ret = json_incref(id[0] ? job.spec : ep.spec);
@@ -224,7 +231,7 @@ int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billabl
 	int64_t cost;
 	int r;
 
-	if (!row->job[0] && !row->endpoint[0])
+	if (!row->job[0] && !row->endpoint[0] && !json_object_get(row->request, CLOUD_ADOPTED_KEY))
 		return 0;
 	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r >= 0)

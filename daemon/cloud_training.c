@@ -210,7 +210,7 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 
 	cloud_log_forget(e, row->id);
 	if (!row->job[0]) /* adopted: nobody here waits for it */
-		return 0;
+		return budget_settle(e, row, billable_us(row), reterr);
 	r = store_job_get(e->store, row->job, &job, reterr);
 	if (r >= 0)
 		r = budget_settle(e, row, billable_us(row), reterr);

@@ -188,13 +188,26 @@ def test_the_lease_reaps_what_was_adopted(lost):
 
 
 def test_an_adopted_training_job_is_followed(lost):
+    """To its end, and its cost is in the ledger: ten minutes of ml.g5.xlarge at worst."""
     adopt(lost.daemon, "adopt").counts()
     lost.daemon.start()
+    days = {name: time.strftime("%Y-%m-%d", time.gmtime(time.time() + shift * 86400))
+            for name, shift in (("from", -2), ("to", 2))}
+    [open_row] = [o for o in lost.daemon.get("/v1/costs", **days)["open"]
+                  if o["resource"] == "training_job"]
+    assert (open_row["name"], open_row["job"]) == (lost.training, None)
+    assert float(open_row["reserved_usd"]) == pytest.approx(1.408 / 6, abs=1e-5)
     lost.fake.admin("DELETE", "scenarios")
     wait_for("its end in the database", lambda: [
         r["state"] for r in rows(lost.daemon) if r["kind"] == "training_job"] == ["ended"])
     assert lost.fake.client("sagemaker").describe_training_job(
         TrainingJobName=lost.training)["TrainingJobStatus"] == "Completed"
+    costs = lost.daemon.get("/v1/costs", **days)
+    assert "training_job" not in [o["resource"] for o in costs["open"]]
+    [billed] = [b["seconds"] for b in lost.fake.admin("GET", "billing")["items"]
+                if b["name"] == lost.training]
+    settled = sum(float(day["settled_usd"]) for day in costs["days"])
+    assert settled == pytest.approx(1.408 * billed / 3600, abs=1e-5)
 
 
 def test_an_adopted_training_job_can_be_stopped(lost):
