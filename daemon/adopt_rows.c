@@ -86,7 +86,7 @@ static void fill_json(const struct find *it, struct cloud_row *row)
 	if (it->kind == CLOUD_ENDPOINT && !moving) /* else: what it has when it is settled */
 		json_object_set_new(row->request, "EndpointConfigName",
 				    json_string(adopt_config_of(it)));
-	if (it->kind == CLOUD_TRAINING_JOB)
+	if (it->kind == CLOUD_TRAINING_JOB && row->wanted)
 		json_object_set(row->request, CLOUD_ADOPTED_KEY, it->spec);
 	if (it->kind != CLOUD_ENDPOINT && it->kind != CLOUD_TRAINING_JOB)
 		return;

@@ -359,6 +359,7 @@ def test_delete_leaves_an_empty_account(lost):
     order = [c["operation"] for c in lost.fake.calls() if c["operation"].startswith("Delete")]
     assert order == ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"]
     assert {r["state"] for r in rows(lost.daemon)} == {"ended"}
+    assert not rows(lost.daemon, "money")  # nothing was reserved, nothing is settled
     again = adopt(lost.daemon, "delete").counts()
     assert (again["found"], again["to_delete"]) == (0, 0)
 
