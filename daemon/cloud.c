@@ -330,16 +330,21 @@ void cloud_kick_after(struct engine *e, void *arg, bool committed)
 		cloud_kick(e);
 }
 
+int cloud_row_turn(struct engine *e, struct cloud_row *row, struct err *reterr)
+{
+	int r = row->kind == CLOUD_ENDPOINT ? cloud_parity_forget(e, row, reterr) : 0;
+
+	row->next_us = 0;
+	turn_after(e, cloud_kick_after, NULL);
+	return r < 0 ? r : store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
 int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reason *why,
 		     struct err *reterr)
 {
 	row->wanted = false;
-	row->next_us = 0;
 	row->reason = *why;
-	turn_after(e, cloud_kick_after, NULL);
-	if (row->kind == CLOUD_ENDPOINT && cloud_parity_forget(e, row, reterr) < 0)
-		return -ENOMEM;
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return cloud_row_turn(e, row, reterr);
 }
 
 /* ---- life ---- */

@@ -168,6 +168,9 @@ void cloud_answered(struct engine *e, struct cloud_call *cc);
 /* Inside a turn: to a final state, and its owner is told. */
 int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
 		   const struct reason *why, struct err *reterr) MUSTCHECK;
+/* cloud.c, inside a turn: what is wanted of it has changed. It is stored and looked at at once; a
+ * parity check of what it was is given up. */
+int cloud_row_turn(struct engine *e, struct cloud_row *row, struct err *reterr) MUSTCHECK;
 /* cloud.c, inside a turn: it is no longer wanted; the controller ends it, in the order of things.
  */
 int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reason *why,

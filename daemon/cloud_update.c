@@ -71,11 +71,7 @@ static int want_config(struct engine *e, struct cloud_row *row, const char *conf
 		json_object_del(row->answer, CLOUD_TRIED_KEY);
 		json_object_del(row->answer, CLOUD_ASKED_KEY);
 	}
-	row->next_us = 0;
-	turn_after(e, cloud_kick_after, NULL);
-	if (cloud_parity_forget(e, row, reterr) < 0)
-		return -ENOMEM;
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return cloud_row_turn(e, row, reterr);
 }
 
 int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
