@@ -184,6 +184,22 @@ int cloud_update_undo(struct engine *e, const char *endpoint, const struct reaso
 	return r < 0 ? r : endpoint_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
 }
 
+static bool was_just_accepted(const struct engine *e, const struct cloud_row *row)
+{
+	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
+
+	return clock_now_us() - since < e->settings->aws.settle_us;
+}
+
+/* No place for the old fleet: what serves goes on, and UpdateEndpoint is sent once more when its
+ * last answer is no news. */
+static int wait_for_place(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	if (was_just_accepted(e, row) || json_object_del(row->answer, CLOUD_TRIED_KEY) < 0)
+		return 0;
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
 /* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
  * not what it should be. */
 static int cannot_have(struct engine *e, const struct cloud_row *row, enum reason_code code,
@@ -199,6 +215,8 @@ static int cannot_have(struct engine *e, const struct cloud_row *row, enum reaso
 		reason_set(&why, code, "%s", words);
 		return cloud_update_undo(e, ep.id, &why, reterr);
 	}
+	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
+		return wait_for_place(e, row, reterr);
 	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
 		   cloud_config_wanted(row), words);
 	return cloud_endpoint_fail(e, ep.id, &why, reterr);
@@ -240,41 +258,17 @@ int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err 
 	return r < 0 ? r : 1;
 }
 
-/* On the way back no place for the old fleet is a reason to wait, not to delete what serves. */
-static bool waits_for_place(struct engine *e, const struct cloud_row *row, enum reason_code code)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-
-	return (code == REASON_QUOTA || code == REASON_CAPACITY) &&
-	       store_endpoint_get(e->store, row->endpoint, &ep, NULL) >= 0 &&
-	       ep.state == ENDPOINT_IN_SERVICE;
-}
-
-static bool was_just_accepted(const struct engine *e, const struct cloud_row *row)
-{
-	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
-
-	return clock_now_us() - since < e->settings->aws.settle_us;
-}
-
 /* What UpdateEndpoint took is not what is in use. */
 static int went_back(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	const char *why = json_get_str(row->answer, "FailureReason", NULL);
 	char words[REASON_MSG_MAX];
-	enum reason_code code;
 
 	if (!why && was_just_accepted(e, row))
 		return 0; /* what describe says may be from before */
 	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
 		 why ? why : "it gave no reason");
-	code = cloud_failure_code(words);
-	if (!waits_for_place(e, row, code))
-		return cannot_have(e, row, code, words, reterr);
-	if (was_just_accepted(e, row))
-		return 0;
-	json_object_del(row->answer, CLOUD_TRIED_KEY); /* once more */
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return cannot_have(e, row, cloud_failure_code(words), words, reterr);
 }
 
 int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -331,7 +325,5 @@ int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct 
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}
 	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
-	return r < 0 || !code || waits_for_place(e, row, code)
-		       ? r
-		       : cannot_have(e, row, code, c->err.msg, reterr);
+	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
 }
