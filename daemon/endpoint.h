@@ -31,6 +31,8 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
 
 /* ---- endpoint_update.c: on_existing: update. Inside a turn, unless said. ---- */
+/* The live endpoint that a deploy with on_existing: update meets, on either target. No turn. */
+bool endpoint_to_update(struct engine *e, const struct job_row *job, struct endpoint_row *ret);
 /* A deploy that updates waits while an endpoint of its name is on its way out. No turn. */
 bool endpoint_is_settled(struct engine *e, const struct job_row *job, struct reason *why);
 /* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.

@@ -22,16 +22,21 @@ bool execution_updates(const struct execution *ex, const struct endpoint_row *ep
 	       !str_eq(ex->row.job, ep->job);
 }
 
+bool endpoint_to_update(struct engine *e, const struct job_row *job, struct endpoint_row *ret)
+{
+	return job->kind == JOB_DEPLOY &&
+	       str_eq(json_get_str(job->spec, "on_existing", ""), "update") &&
+	       store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), ret, NULL) >=
+		       0;
+}
+
 bool endpoint_is_settled(struct engine *e, const struct job_row *job, struct reason *why)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	const char *name = json_get_str(job->spec, "endpoint", "");
 
-	if (job->kind != JOB_DEPLOY ||
-	    !str_eq(json_get_str(job->spec, "on_existing", ""), "update") ||
-	    store_endpoint_find(e->store, name, &ep, NULL) < 0 || ep.state != ENDPOINT_DELETING)
+	if (!endpoint_to_update(e, job, &ep) || ep.state != ENDPOINT_DELETING)
 		return true;
-	reason_set(why, REASON_ENDPOINT_TAKEN, "endpoint '%s' is still being deleted", name);
+	reason_set(why, REASON_ENDPOINT_TAKEN, "endpoint '%s' is still being deleted", ep.name);
 	return false;
 }
 

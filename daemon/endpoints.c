@@ -63,16 +63,13 @@ enum {
 };
 
 /* on_existing: update, and there is one of that name where the job runs. */
-static int update_existing(struct engine *e, const struct job_row *job, const json_t *spec,
-			   struct execution_row *row, struct err *reterr)
+static int update_existing(struct engine *e, const struct job_row *job, struct execution_row *row,
+			   struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct err none = {0};
 	int r;
 
-	if (!str_eq(json_get_str(spec, "on_existing", ""), "update") ||
-	    store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, &none) < 0 ||
-	    ep.target != job_runs_at(job->kind, job->target))
+	if (!endpoint_to_update(e, job, &ep) || ep.target != job_runs_at(job->kind, job->target))
 		return MAKES_A_NEW_ONE;
 	if (ep.target == TARGET_LOCAL)
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
@@ -94,7 +91,7 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 	};
 	struct reason why;
 	struct err taken = {0};
-	int r = update_existing(e, job, spec, row, reterr);
+	int r = update_existing(e, job, row, reterr);
 
 	if (r < 0 || r == CANNOT_UPDATE)
 		return r < 0 ? r : 0;
@@ -243,8 +240,9 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+	bool updates = r >= 0 && execution_updates(ex, &ep);
 
-	if (r >= 0 && execution_updates(ex, &ep))
+	if (updates)
 		r = endpoint_update_failed(e, &ep, ex, why, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
@@ -253,7 +251,7 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 		return has_other_server(e, ex)
 			       ? 0
 			       : endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
-	if (ex->row.retired || execution_updates(ex, &ep))
+	if (ex->row.retired || updates)
 		return 0;
 	if (ep.in_service_us == 0 && why->code != REASON_HOST_LOST) /* it never worked */
 		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);

@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/endpoint.h"
 #include "daemon/execution.h"
 
 #include <string.h>
@@ -171,25 +172,15 @@ static bool place_gpus(struct engine *e, struct usage *u, const struct job_resou
 	return true;
 }
 
-/* The server that a deploy with on_existing: update is to replace; NULL: it replaces none. */
-static const struct execution *replaced_server(struct engine *e, const struct job_row *job)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-
-	if (job->kind != JOB_DEPLOY ||
-	    !str_eq(json_get_str(job->spec, "on_existing", ""), "update") ||
-	    store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, NULL) < 0)
-		return NULL;
-	return execution_of_endpoint(e, &ep);
-}
-
 /* An update may share the GPUs that the server it replaces holds whole: on a machine with one it
  * could never start otherwise. */
 static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *job,
 		       const struct job_resources *res, struct execution_row *row,
 		       struct reason *reason)
 {
-	const struct execution *old = replaced_server(e, job);
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	const struct execution *old =
+		endpoint_to_update(e, job, &ep) ? execution_of_endpoint(e, &ep) : NULL;
 	int n = old && !old->row.gpu_memory_bytes ? old->row.devices_n : 0;
 	bool placed;
 
