@@ -31,7 +31,7 @@ static int expiry_of(const char *text, int64_t *ret_us)
 	return clock_parse(zulu, ret_us);
 }
 
-/* Both in whole seconds, as other programs write them. */
+/* In whole seconds, as other programs write it. */
 static void set_expiry(json_t *token, int64_t seconds)
 {
 	time_t at = (time_t)(clock_now_us() / USEC_PER_SEC + seconds);
