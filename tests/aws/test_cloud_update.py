@@ -268,24 +268,12 @@ def test_stuck(cloud):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_cancelled_while_it_is_staged(cloud):  # noqa: F811
+@pytest.mark.parametrize("waits_for", ["GetObject", "InvokeEndpoint"], ids=["staged", "checked"])
+def test_cancelled_while_it_is(cloud, waits_for):  # noqa: F811
     cloud.start()
     cloud.in_service()
     old = cloud.live()
-    cloud.fake.rule("GetObject", "hang", times=0)
-    run = cloud.update(put_second(cloud))
-    cloud.rule_strikes()
-    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
-    assert cloud.ended(run, "deploy")["state"] == "cancelled"
-    cloud.fake.admin("DELETE", "rules")
-    is_as_before(cloud, old)
-
-
-def test_cancelled_while_it_is_checked(cloud):  # noqa: F811
-    cloud.start()
-    cloud.in_service()
-    old = cloud.live()
-    cloud.fake.rule("InvokeEndpoint", "hang", times=0)
+    cloud.fake.rule(waits_for, "hang", times=0)
     run = cloud.update(put_second(cloud))
     cloud.rule_strikes()
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
