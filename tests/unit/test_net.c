@@ -10,190 +10,22 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "net/net.h"
+#include "tests/unit/net_peer.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define REQUEST_MAX (1 << 20)
-
-static struct {
-	int fd;
-	pthread_t thread;
-	char url[64];
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	size_t connections, requests;
-	char last[REQUEST_MAX + 1]; /* the whole request */
-} server = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
 static struct net *net;
-
-/* ---- the server ---- */
-
-static void say(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(int fd, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
-}
-
-static void say_bytes(int fd, size_t n)
-{
-	char block[4096];
-
-	memset(block, 'x', sizeof(block));
-	while (n > 0) {
-		size_t len = n < sizeof(block) ? n : sizeof(block);
-
-		if (send(fd, block, len, MSG_NOSIGNAL) < 0)
-			return;
-		n -= len;
-	}
-}
-
-static void hang(int fd)
-{
-	char byte;
-
-	(void)!recv(fd, &byte, 1, 0);
-}
-
-/* "/size/STATUS/N", "/head/N" (a header of N bytes), "/hang", "/half", "/drop", else 200. */
-static void answer(int fd, const char *path)
-{
-	if (str_starts(path, "/size/")) {
-		size_t n = strtoul(path + 10, NULL, 10);
-
-		say(fd, "HTTP/1.1 %.3s Because\r\nContent-Length: %zu\r\n\r\n", path + 6, n);
-		say_bytes(fd, n);
-	} else if (str_starts(path, "/head/")) {
-		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ");
-		say_bytes(fd, strtoul(path + 6, NULL, 10));
-		say(fd, "\r\n\r\nok");
-	} else if (str_starts(path, "/half")) {
-		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
-		hang(fd);
-	} else if (str_starts(path, "/hang")) {
-		hang(fd);
-	} else if (!str_starts(path, "/drop")) {
-		say(fd, "HTTP/1.1 302 Found\r\nLocation: /drop\r\nX-Odd:  a b \r\n"
-			"Content-Length: 2\r\n\r\nok");
-	}
-}
-
-static size_t read_request(int fd, char *text)
-{
-	size_t len = 0, want = SIZE_MAX;
-
-	while (len < want && len < REQUEST_MAX) {
-		ssize_t n = recv(fd, text + len, REQUEST_MAX - len, 0);
-		const char *body, *length;
-
-		if (n <= 0)
-			return 0;
-		len += (size_t)n;
-		text[len] = '\0';
-		body = strstr(text, "\r\n\r\n");
-		length = strcasestr(text, "\r\nContent-Length: ");
-		if (body)
-			want = (size_t)(body + 4 - text) +
-			       (length && length < body ? strtoul(length + 18, NULL, 10) : 0);
-	}
-	return len;
-}
-
-static void *serve(void *arg)
-{
-	OWN(closep) int fd = (int)(intptr_t)arg;
-	OWN(freep) char *text = malloc(REQUEST_MAX + 1);
-
-	while (text && read_request(fd, text)) {
-		const char *path = strchr(text, ' ') + 1;
-
-		pthread_mutex_lock(&server.lock);
-		str_copy(server.last, sizeof(server.last), text);
-		server.requests++;
-		pthread_cond_broadcast(&server.changed);
-		pthread_mutex_unlock(&server.lock);
-		answer(fd, path);
-		if (!str_starts(path, "/size/"))
-			break;
-	}
-	shutdown(fd, SHUT_RDWR);
-	pthread_mutex_lock(&server.lock);
-	server.connections--;
-	pthread_cond_broadcast(&server.changed);
-	pthread_mutex_unlock(&server.lock);
-	return NULL;
-}
-
-static void *accept_all(void *arg)
-{
-	int fd;
-
-	while ((fd = accept4(server.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		pthread_t thread;
-
-		pthread_mutex_lock(&server.lock);
-		server.connections++;
-		pthread_mutex_unlock(&server.lock);
-		if (pthread_create(&thread, NULL, serve, (void *)(intptr_t)fd) != 0)
-			abort();
-		pthread_detach(thread);
-	}
-	return NULL;
-}
-
-static void await_requests(size_t n)
-{
-	pthread_mutex_lock(&server.lock);
-	while (server.requests < n)
-		pthread_cond_wait(&server.changed, &server.lock);
-	pthread_mutex_unlock(&server.lock);
-}
-
-static int group_set_up(void **state)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET};
-	socklen_t len = sizeof(addr);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(server.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(server.fd, 64) < 0 || getsockname(server.fd, (struct sockaddr *)&addr, &len) < 0)
-		return -1;
-	snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%d", ntohs(addr.sin_port));
-	return pthread_create(&server.thread, NULL, accept_all, NULL);
-}
-
-static int group_tear_down(void **state)
-{
-	shutdown(server.fd, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.fd);
-	pthread_mutex_lock(&server.lock);
-	while (server.connections > 0)
-		pthread_cond_wait(&server.changed, &server.lock);
-	pthread_mutex_unlock(&server.lock);
-	return 0;
-}
 
 static int set_up(void **state)
 {
 	struct net_settings settings = {.user_agent = "a test", .connections_max = 4};
 
-	pthread_mutex_lock(&server.lock);
-	server.requests = 0;
-	pthread_mutex_unlock(&server.lock);
+	pthread_mutex_lock(&peer.lock);
+	peer.requests = 0;
+	pthread_mutex_unlock(&peer.lock);
 	return net_new(&settings, &net, NULL);
 }
 
@@ -225,7 +57,7 @@ static void ask_init(struct ask *a, const char *path)
 {
 	memset(a, 0, sizeof(*a));
 	sem_init(&a->over, 0, 0);
-	snprintf(a->url, sizeof(a->url), "%s%s", server.url, path);
+	snprintf(a->url, sizeof(a->url), "%s%s", peer.url, path);
 	net_request_init(&a->rq);
 	a->rq.url = a->url;
 	a->rq.reply_max = 1 << 20;
@@ -287,15 +119,15 @@ static void test_exchange(void **state)
 	assert_false(net_reply_header(&a.rq, "x-od", value, sizeof(value)));
 	assert_false(net_reply_header(&a.rq, "x-odd", value, 2));
 	ask_done(&a);
-	assert_true(str_starts(server.last, "POST /../a%20b?x=1&y HTTP/1.1\r\n"));
-	assert_true(str_ends(server.last, "\r\n\r\nbody"));
-	assert_non_null(strstr(server.last, "\r\nX-One: 1\r\n"));
-	assert_non_null(strstr(server.last, "\r\nX-Empty:\r\n"));
-	assert_non_null(strstr(server.last, "\r\nContent-Length: 4\r\n"));
-	assert_non_null(strstr(server.last, "\r\nUser-Agent: a test\r\n"));
-	assert_null(strstr(server.last, "Content-Type"));
-	assert_null(strstr(server.last, "Accept"));
-	assert_null(strstr(server.last, "Expect"));
+	assert_true(str_starts(peer.last, "POST /../a%20b?x=1&y HTTP/1.1\r\n"));
+	assert_true(str_ends(peer.last, "\r\n\r\nbody"));
+	assert_non_null(strstr(peer.last, "\r\nX-One: 1\r\n"));
+	assert_non_null(strstr(peer.last, "\r\nX-Empty:\r\n"));
+	assert_non_null(strstr(peer.last, "\r\nContent-Length: 4\r\n"));
+	assert_non_null(strstr(peer.last, "\r\nUser-Agent: a test\r\n"));
+	assert_null(strstr(peer.last, "Content-Type"));
+	assert_null(strstr(peer.last, "Accept"));
+	assert_null(strstr(peer.last, "Expect"));
 }
 
 static void test_empty_put_has_a_length(void **state)
@@ -307,7 +139,7 @@ static void test_empty_put_has_a_length(void **state)
 	ask_send(&a);
 	assert_int_equal(ask_end(&a), 0);
 	ask_done(&a);
-	assert_non_null(strstr(server.last, "\r\nContent-Length: 0\r\n"));
+	assert_non_null(strstr(peer.last, "\r\nContent-Length: 0\r\n"));
 }
 
 static void test_reply_limit(void **state)
@@ -418,7 +250,7 @@ static void test_cancel(void **state)
 	net_cancel(net, &a.rq); /* not under way: nothing */
 	ask_send(&a);
 	ask_send(&b);
-	await_requests(2);
+	peer_await(2);
 	net_cancel(net, &a.rq);
 	assert_int_equal(ask_end(&a), -ERR_CANCELLED);
 	assert_true(a.rq.sent);
@@ -486,7 +318,7 @@ static void test_streamed_body(void **state)
 	ask_send(&a);
 	assert_int_equal(ask_end(&a), 0);
 	ask_done(&a);
-	assert_int_equal(strlen(strstr(server.last, "\r\n\r\n") + 4), 200000);
+	assert_int_equal(strlen(strstr(peer.last, "\r\n\r\n") + 4), 200000);
 	ask_init(&a, "/");
 	a.rq.method = "PUT";
 	a.rq.body_len = 200001; /* it will not give the last one */
@@ -528,98 +360,19 @@ static void test_number_of_requests(void **state)
 	ask_done(&more);
 }
 
-/* ---- tasks ---- */
-
-struct job {
-	struct net_task task;
-	sem_t over;
-	struct job *hurried;
-	int at;
-	bool stopped;
-};
-
-static int turn; /* of the tasks; on the net thread */
-
-static void on_task(struct net_task *task, bool stopped)
-{
-	struct job *j = (struct job *)task;
-
-	j->at = ++turn;
-	j->stopped = stopped;
-	if (j->hurried)
-		net_hurry(&j->hurried->task);
-	sem_post(&j->over);
-}
-
-static void job_init(struct job *j)
-{
-	*j = (struct job){.task.fn = on_task};
-	sem_init(&j->over, 0, 0);
-}
-
-static void test_tasks(void **state)
-{
-	struct job jobs[20], late, hurry;
-
-	turn = 0;
-	job_init(&late);
-	net_after(net, &late.task, INT64_C(3600) * 1000000);
-	for (int i = 0; i < 20; i++) {
-		job_init(&jobs[i]);
-		net_after(net, &jobs[i].task, 0);
-	}
-	for (int i = 0; i < 20; i++) {
-		sem_wait(&jobs[i].over);
-		assert_int_equal(jobs[i].at, i + 1);
-		assert_false(jobs[i].stopped);
-	}
-	job_init(&hurry);
-	hurry.hurried = &late;
-	net_after(net, &hurry.task, 1);
-	sem_wait(&late.over);
-	sem_wait(&hurry.over);
-	assert_int_equal(hurry.at, 21);
-	assert_int_equal(late.at, 22);
-	assert_false(late.stopped);
-}
-
-static void test_tasks_end_with_the_thread(void **state)
-{
-	struct job late, after;
-
-	job_init(&late);
-	job_init(&after);
-	net_after(net, &late.task, INT64_C(3600) * 1000000);
-	net_stop(net);
-	sem_wait(&late.over);
-	assert_true(late.stopped);
-	net_after(net, &after.task, 0);
-	sem_wait(&after.over);
-	assert_true(after.stopped);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_exchange),
-		TEST(test_empty_put_has_a_length),
-		TEST(test_reply_limit),
-		TEST(test_error_body_limit),
-		TEST(test_reply_head_limit),
-		TEST(test_broken),
-		TEST(test_nobody_listens),
-		TEST(test_not_an_address),
-		TEST(test_time_out),
-		TEST(test_stall),
-		TEST(test_cancel),
-		TEST(test_streamed_reply),
-		TEST(test_streamed_body),
-		TEST(test_number_of_requests),
-		TEST(test_tasks),
-		TEST(test_tasks_end_with_the_thread),
+		TEST(test_exchange),	     TEST(test_empty_put_has_a_length),
+		TEST(test_reply_limit),	     TEST(test_error_body_limit),
+		TEST(test_reply_head_limit), TEST(test_broken),
+		TEST(test_nobody_listens),   TEST(test_not_an_address),
+		TEST(test_time_out),	     TEST(test_stall),
+		TEST(test_cancel),	     TEST(test_streamed_reply),
+		TEST(test_streamed_body),    TEST(test_number_of_requests),
 	};
 
-	return cmocka_run_group_tests_name("net", tests, group_set_up, group_tear_down);
+	return cmocka_run_group_tests_name("net", tests, peer_start, peer_stop);
 }
