@@ -24,8 +24,9 @@
 #define SAGEMAKER_VALUE_NAME_MAX  256  /* characters */
 #define SAGEMAKER_VALUE_MAX	  2500 /* characters of one hyperparameter as JSON */
 #define SAGEMAKER_VARIABLES_MAX	  100
-#define SAGEMAKER_TRAIN_VALUE_MAX 512  /* characters of an environment variable: training */
-#define SAGEMAKER_MODEL_VALUE_MAX 1024 /* … of a model */
+#define SAGEMAKER_TRAIN_VALUE_MAX 512	     /* characters of an environment variable: training */
+#define SAGEMAKER_MODEL_VALUE_MAX 1024	     /* bytes of one of a model, and of its name */
+#define SAGEMAKER_MODEL_ENV_MAX	  (32 << 10) /* bytes of a model's names and values together */
 #define SAGEMAKER_CHANNELS_MAX	  20
 #define SAGEMAKER_URI_MAX	  1024
 #define SAGEMAKER_TAGS_MAX	  50
@@ -35,8 +36,9 @@
 #define SAGEMAKER_PROGRAM_NATIVE  "train.py" /* of worker/container */
 #define SAGEMAKER_CHANNEL_MODEL	  "model"
 #define SAGEMAKER_VARIANT	  "AllTraffic"
-#define SAGEMAKER_RUNTIME_DEFAULT 86400 /* seconds, for a job without max_runtime */
-#define SAGEMAKER_VOLUME_DEFAULT  30	/* GB */
+#define SAGEMAKER_RUNTIME_DEFAULT 86400	       /* seconds, for a job without max_runtime */
+#define SAGEMAKER_RUNTIME_MAX	  (28 * 86400) /* seconds */
+#define SAGEMAKER_VOLUME_DEFAULT  30	       /* GB */
 
 /* "arn:aws…:iam::ACCOUNT:role/[PATH/]NAME", 20 to 2048 bytes: a full ARN of a role? */
 bool sagemaker_role_arn_ok(const char *s);

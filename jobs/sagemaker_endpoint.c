@@ -17,7 +17,7 @@ static bool is_serverless(const json_t *spec)
 }
 
 /* An archive, or the files themselves: a prefix that must end in '/'. */
-static void put_data(struct request *q, json_t *container, const char *uri)
+static void put_data(struct request *q, json_t *container, const json_t *spec, const char *uri)
 {
 	json_t *source, *s3;
 
@@ -30,6 +30,11 @@ static void put_data(struct request *q, json_t *container, const char *uri)
 		request_uri(q, container, "ModelDataUrl", uri, "/model");
 		return;
 	}
+	if (is_serverless(spec))
+		request_refuse(q, ERR_INVALID, "/model",
+			       "a serverless endpoint takes its model as one archive, and '%.200s' "
+			       "is a prefix; give s3://…/model.tar.gz, or take an instance_type",
+			       uri);
 	source = request_set(q, container, "ModelDataSource", json_object());
 	s3 = request_set(q, source, "S3DataSource", json_object());
 	request_uri(q, s3, "S3Uri", uri, "/model");
@@ -65,7 +70,7 @@ static void put_variables(struct request *q, json_t *container, const struct sag
 	request_set(q, variables, "HF_TASK", json_string("text-classification"));
 	request_set(q, variables, "SAGEMAKER_CONTAINER_LOG_LEVEL", json_string("20"));
 	request_set(q, variables, "SAGEMAKER_REGION", json_string(m->region));
-	request_environment(q, variables, m->spec, SAGEMAKER_MODEL_VALUE_MAX);
+	request_environment(q, variables, m->spec, SAGEMAKER_INFERENCE);
 }
 
 int sagemaker_model_request(const struct sagemaker_model *m, json_t **ret, json_t *warnings,
@@ -86,7 +91,7 @@ int sagemaker_model_request(const struct sagemaker_model *m, json_t **ret, json_
 		request_refuse(&q, ERR_INVALID, "/model",
 			       "an endpoint needs either a model on S3 or one of the hub");
 	else if (m->model_uri)
-		put_data(&q, container, m->model_uri);
+		put_data(&q, container, m->spec, m->model_uri);
 	put_variables(&q, container, m);
 	if (is_serverless(m->spec) && json_object_get(sagemaker, "vpc"))
 		request_refuse(&q, ERR_INVALID, "/sagemaker/vpc",
@@ -121,7 +126,7 @@ static void put_serverless(struct request *q, json_t *variant, const json_t *ser
 
 static void put_instances(struct request *q, json_t *variant, const json_t *sagemaker)
 {
-	int64_t volume = json_get_int(sagemaker, "volume_gb", 0);
+	int64_t volume = request_volume(q, sagemaker, 0);
 
 	request_set(q, variant, "InstanceType", json_string(request_instance_type(q, sagemaker)));
 	request_set(q, variant, "InitialInstanceCount",

@@ -264,7 +264,37 @@ static bool variable_ok(const char *s)
 	return *s && !isdigit((unsigned char)*s) && only(s, "_") && strlen(s) <= VARIABLE_MAX;
 }
 
-void request_environment(struct request *q, json_t *object, const json_t *spec, size_t value_max)
+static void check_variable(struct request *q, const char *field, const char *text,
+			   enum sagemaker_role role)
+{
+	bool model = role == SAGEMAKER_INFERENCE;
+	size_t n = model ? strlen(text) : text_chars(text);
+	size_t max = model ? SAGEMAKER_MODEL_VALUE_MAX : SAGEMAKER_TRAIN_VALUE_MAX;
+
+	if (n > max)
+		request_refuse(q, ERR_LIMIT, field,
+			       "the variable has %zu %s; SageMaker takes at most %zu here", n,
+			       model ? "bytes" : "characters", max);
+}
+
+/* The names and values of a model together, the container's own included. */
+static void check_environment_size(struct request *q, const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)object, key, value)
+		n += strlen(key) + json_string_length(value);
+	if (n > SAGEMAKER_MODEL_ENV_MAX)
+		request_refuse(q, ERR_LIMIT, "/environment",
+			       "the variables have %zu bytes together; SageMaker takes at most %d "
+			       "for a model, those of the container included",
+			       n, SAGEMAKER_MODEL_ENV_MAX);
+}
+
+void request_environment(struct request *q, json_t *object, const json_t *spec,
+			 enum sagemaker_role role)
 {
 	const char *key;
 	json_t *value;
@@ -277,11 +307,8 @@ void request_environment(struct request *q, json_t *object, const json_t *spec, 
 		if (!variable_ok(key) || !text)
 			request_refuse(q, ERR_INVALID, field,
 				       "'%.80s' is not the name of a variable with a text", key);
-		else if (text_chars(text) > value_max)
-			request_refuse(q, ERR_LIMIT, field,
-				       "the variable has %zu characters; SageMaker takes at most "
-				       "%zu here",
-				       text_chars(text), value_max);
+		else
+			check_variable(q, field, text, role);
 		request_set(q, object, key, json_string(text ? text : ""));
 	}
 	if (json_object_size(object) > SAGEMAKER_VARIABLES_MAX)
@@ -289,6 +316,8 @@ void request_environment(struct request *q, json_t *object, const json_t *spec, 
 			       "%zu variables are too many: SageMaker takes %d, those of the "
 			       "container included",
 			       json_object_size(object), SAGEMAKER_VARIABLES_MAX);
+	if (role == SAGEMAKER_INFERENCE)
+		check_environment_size(q, object);
 }
 
 /* "transformers4.49" or "transformers4.49.0-pytorch2.6.0" → what follows the word. */
@@ -357,4 +386,16 @@ bool sagemaker_has_local_disks(const char *instance_type)
 		if (str_starts(family, families[i]))
 			return true;
 	return strchr(family + strcspn(family, "0123456789"), 'd');
+}
+
+int64_t request_volume(struct request *q, const json_t *sagemaker, int64_t fallback)
+{
+	const char *type = json_get_str(sagemaker, "instance_type", "");
+
+	if (!json_object_get(sagemaker, "volume_gb"))
+		return fallback;
+	if (!sagemaker_has_local_disks(type))
+		return json_get_int(sagemaker, "volume_gb", fallback);
+	request_warn(q, "volume_gb is not used: %s has disks of its own, of a fixed size", type);
+	return fallback;
 }

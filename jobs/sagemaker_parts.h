@@ -44,8 +44,14 @@ void request_kms(struct request *q, json_t *object, const char *key, const char 
 void request_tags(struct request *q, const json_t *tags);
 /* VpcConfig of spec.sagemaker.vpc, if given. */
 void request_vpc(struct request *q, const json_t *sagemaker);
-/* Add spec.environment to `object`; a value has at most `value_max` characters. */
-void request_environment(struct request *q, json_t *object, const json_t *spec, size_t value_max);
+/* Add spec.environment to `object`, whose limits are those of `role`: of a training job characters
+ * of a value, of a model bytes of a value and of everything together (botocore,
+ * ContainerDefinition.Environment). */
+void request_environment(struct request *q, json_t *object, const json_t *spec,
+			 enum sagemaker_role role);
+/* sagemaker.volume_gb, or `fallback` if there is none or the instance type has its own disks
+ * instead; then with a warning. */
+int64_t request_volume(struct request *q, const json_t *sagemaker, int64_t fallback);
 /* The image: `given`, else sagemaker.image ("transformers4.49" chooses from the table), else the
  * table's default. */
 void request_image(struct request *q, json_t *object, const char *key, enum sagemaker_role role,

@@ -162,7 +162,7 @@ static void put_resources(struct request *q, const json_t *sagemaker, int count)
 	request_set(q, r, "InstanceType", json_string(type));
 	request_set(q, r, "InstanceCount", json_integer(count));
 	request_set(q, r, "VolumeSizeInGB",
-		    json_integer(json_get_int(sagemaker, "volume_gb", SAGEMAKER_VOLUME_DEFAULT)));
+		    json_integer(request_volume(q, sagemaker, SAGEMAKER_VOLUME_DEFAULT)));
 	if (key && sagemaker_has_local_disks(type))
 		request_warn(q,
 			     "kms_key is used for the results, not for the disks of %s, which "
@@ -184,6 +184,10 @@ static void put_times(struct request *q, const json_t *spec, const json_t *sagem
 	int64_t run = sagemaker_runtime_max_s(spec);
 	int64_t wait = spec_seconds(sagemaker, "max_wait", run > INT32_MAX / 2 ? run : 2 * run);
 
+	if (run > SAGEMAKER_RUNTIME_MAX)
+		request_refuse(q, ERR_LIMIT, "/max_runtime",
+			       "SageMaker runs a training job for at most 28d; ask for less, and "
+			       "let a further job go on from its checkpoints");
 	request_set(q, s, "MaxRuntimeInSeconds", json_integer(run));
 	if (!json_get_bool(sagemaker, "spot", false))
 		return;
@@ -239,7 +243,7 @@ static void put_options(struct request *q, const struct sagemaker_training *t)
 
 	if (json_object_size(json_object_get(t->spec, "environment"))) {
 		environment = request_set(q, q->body, "Environment", json_object());
-		request_environment(q, environment, t->spec, SAGEMAKER_TRAIN_VALUE_MAX);
+		request_environment(q, environment, t->spec, SAGEMAKER_TRAINING);
 	}
 	if (has_profiler(t->region))
 		request_set(q, q->body, "ProfilerConfig", json_pack("{s:b}", "DisableProfiler", 1));

@@ -20,11 +20,15 @@
 	63 /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 #define SPEC_NEEDS_MAX	      64 /* needs of one job */
 #define SPEC_TAGS_MAX	      50
+#define SPEC_TAG_NAME_MAX     128  /* bytes */
+#define SPEC_TAG_MAX	      256  /* bytes of its text */
 #define SPEC_TAGS_CLOUD_MAX   44   /* of a job that runs on SageMaker: 50 less ours (cloud.h) */
 #define SPEC_PROBLEMS_MAX     20   /* further ones are not listed */
 #define SPEC_PATH_MAX	      1024 /* bytes of a path or URI */
 #define SPEC_CLOUD_RUNTIME_US (INT64_C(86400) * 1000000) /* SageMaker's own default */
 #define SPEC_PRIORITY_MAX     1000			 /* -1000 … 1000 */
+#define SPEC_INPUTS_MAX	      10000			 /* texts of a predict job */
+#define SPEC_INPUTS_LOCAL_MAX 512 /* texts in one request to an endpoint of the local target */
 
 /* What validation needs to know of the machine and the configuration. Borrowed for the call. */
 struct spec_context {
@@ -139,6 +143,12 @@ void job_resources_of(const json_t *spec, struct job_resources *ret);
 typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;
+/* How many inputs a predict job has if an endpoint of `target` does not take so many; else 0. The
+ * sentence about it takes that number and SPEC_INPUTS_LOCAL_MAX. */
+size_t spec_inputs_over(const json_t *spec, enum job_target target);
+#define SPEC_INPUTS_TEXT                                                                      \
+	"'inputs' has %zu entries, and an endpoint of this machine takes %d in one request; " \
+	"split it into several jobs"
 /* What to call the model of a (resolved) spec: its place, the name of its training job or its name
  * on the hub; "" when there is none. */
 const char *spec_model_name(const json_t *spec);

@@ -9,11 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define TAG_NAME_MAX	  128
 #define VARIABLE_NAME_MAX 512
 #define CHANNEL_NAME_MAX  64
 #define VALUE_NAME_MAX	  256
-#define INPUTS_MAX	  10000
 
 void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
@@ -21,10 +19,10 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 	json_t *value;
 
 	json_object_foreach((json_t *)v, key, value) {
-		if (!*key || strlen(key) > TAG_NAME_MAX)
+		if (!*key || strlen(key) > SPEC_TAG_NAME_MAX)
 			spec_problem(p, PROBLEM_OUT_OF_RANGE,
 				     "the name of a tag must have 1 to %d bytes, not %zu",
-				     TAG_NAME_MAX, strlen(key));
+				     SPEC_TAG_NAME_MAX, strlen(key));
 		else if (strncasecmp(key, "aws:", 4) == 0 || str_starts(key, "trainyard:"))
 			spec_problem(
 				p, PROBLEM_INVALID,
@@ -63,6 +61,35 @@ static bool variable_name_ok(const char *s)
 	return true;
 }
 
+/* True if the variable changes what a program loads or runs before its first own line: glibc's
+ * list for secure execution (sysdeps/generic/unsecvars.h), the hooks of CUDA, OpenMP and OpenSSL,
+ * and AWS's files, which may name a credential_process. */
+static bool steers_programs(const char *name)
+{
+	static const char *const prefixes[] = {"LD_",	   "GLIBC_",	     "MALLOC_",
+					       "OPENSSL_", "CUDA_INJECTION", "NVTX_INJECTION"};
+	static const char *const names[] = {"GCONV_PATH",      "GETCONF_DIR",
+					    "HOSTALIASES",     "LOCALDOMAIN",
+					    "LOCPATH",	       "NIS_PATH",
+					    "NLSPATH",	       "RESOLV_HOST_CONF",
+					    "RES_OPTIONS",     "TMPDIR",
+					    "TZDIR",	       "OMP_TOOL_LIBRARIES",
+					    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"};
+
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(name, prefixes[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool runs_script(const struct spec_parse *p)
+{
+	return p->modes & (SPEC_MODE(JOB_SCRIPT) | SPEC_TRAIN_SCRIPT);
+}
+
 static void refuse_reference(struct spec_parse *p, const char *value)
 {
 	char job[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
@@ -95,6 +122,11 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 			spec_problem(p, PROBLEM_INVALID,
 				     "'%s' is set by the daemon itself; choose a name that does "
 				     "not begin with TRAINYARD_",
+				     quote);
+		else if (steers_programs(key) && !runs_script(p))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' changes how a program loads, and this job runs "
+				     "Trainyard's own; remove it, or run a script",
 				     quote);
 		else if (looks_secret(key, text))
 			spec_problem(p, PROBLEM_INVALID,
@@ -165,10 +197,10 @@ void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t
 	}
 	if (n == 0)
 		spec_problem(p, PROBLEM_MISSING, "'inputs' needs at least one text");
-	if (n > INPUTS_MAX) {
+	if (n > SPEC_INPUTS_MAX) {
 		spec_problem(p, PROBLEM_TOO_MANY,
 			     "'inputs' has %zu entries; split it into jobs of at most %d", n,
-			     INPUTS_MAX);
+			     SPEC_INPUTS_MAX);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -248,13 +280,34 @@ void check_instance_type(struct spec_parse *p, const struct spec_field *f, const
 			     problem_quote(quote, s));
 }
 
+/* True if a shell and an interpreter take the name as it is: SageMaker's training toolkit joins its
+ * command line with blanks and hands it to a shell (sagemaker_training/process.py, create). */
+static bool starts_as_it_is(const char *s)
+{
+	if (*s == '-')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("_.-+@/", *s) &&
+		    !((unsigned char)*s & 0x80))
+			return false;
+	return true;
+}
+
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
+	const char *s = json_string_value(v);
 	char quote[PROBLEM_QUOTE_MAX];
 
-	if (!path_is_inside(json_string_value(v)))
+	problem_quote(quote, s);
+	if (!path_is_inside(s))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' leaves source_dir; give the script's path relative to it, "
 			     "without '.' and '..'",
-			     problem_quote(quote, json_string_value(v)));
+			     quote);
+	else if (!starts_as_it_is(s))
+		spec_problem(p, PROBLEM_INVALID,
+			     "a script named '%s' cannot be started on both targets, because a "
+			     "shell reads the name there; rename the file to letters, digits and "
+			     "_.-+@, not beginning with '-'",
+			     quote);
 }

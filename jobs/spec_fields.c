@@ -40,7 +40,8 @@ static const char *const words_padding[] = {"none", "max_length", NULL};
 static const char *const words_on_existing[] = {"fail", "update", NULL};
 static const char *const words_if_exists[] = {"skip_same", "overwrite", NULL};
 
-static const struct spec_field item_tag = {.name = "tag", .type = FIELD_STRING, .max = 256};
+static const struct spec_field item_tag = {
+	.name = "tag", .type = FIELD_STRING, .max = SPEC_TAG_MAX};
 static const struct spec_field item_variable = {
 	.name = "variable", .type = FIELD_STRING, .max = 4096};
 static const struct spec_field item_need = {

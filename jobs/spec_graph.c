@@ -17,17 +17,27 @@ ssize_t spec_job_find(const struct run_spec *run, const char *name)
 	return -1;
 }
 
+/* The deploy of the same run that makes the job's endpoint; NULL: none does. */
+static const struct job_spec *deploy_of(const struct run_spec *run, const struct job_spec *job)
+{
+	const char *endpoint = json_get_str(job->spec, "endpoint", ""), *sub;
+	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1];
+	bool refers = spec_ref_split(endpoint, name, output, &sub) == 0;
+
+	for (size_t i = 0; i < run->jobs_n; i++) {
+		const struct job_spec *one = &run->jobs[i];
+
+		if (one->kind == JOB_DEPLOY &&
+		    (refers ? str_eq(name, one->name)
+			    : str_eq(endpoint, json_get_str(one->spec, "endpoint", NULL))))
+			return one;
+	}
+	return NULL;
+}
+
 bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job)
 {
-	const char *endpoint = json_get_str(job->spec, "endpoint", "");
-
-	if (str_starts(endpoint, "${"))
-		return true;
-	for (size_t i = 0; i < run->jobs_n; i++)
-		if (run->jobs[i].kind == JOB_DEPLOY &&
-		    str_eq(endpoint, json_get_str(run->jobs[i].spec, "endpoint", NULL)))
-			return true;
-	return false;
+	return str_starts(json_get_str(job->spec, "endpoint", ""), "${") || deploy_of(run, job);
 }
 
 void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enum need_when when)
@@ -233,11 +243,38 @@ static void check_endpoints(struct spec_parse *p)
 	}
 }
 
+size_t spec_inputs_over(const json_t *spec, enum job_target target)
+{
+	size_t n = json_array_size(json_object_get(spec, "inputs"));
+
+	return target == TARGET_LOCAL && n > SPEC_INPUTS_LOCAL_MAX ? n : 0;
+}
+
+/* A predict job whose endpoint this run makes. */
+static void check_inputs_fit(struct spec_parse *p)
+{
+	for (size_t i = 0; i < p->run->jobs_n; i++) {
+		const struct job_spec *job = &p->run->jobs[i], *deploy = NULL;
+		size_t n = 0;
+
+		if (job->kind == JOB_PREDICT)
+			deploy = deploy_of(p->run, job);
+		if (deploy)
+			n = spec_inputs_over(job->spec, deploy->target);
+		if (!n)
+			continue;
+		spec_at_job(p, i);
+		spec_enter(p, "inputs");
+		spec_problem(p, PROBLEM_TOO_MANY, SPEC_INPUTS_TEXT, n, SPEC_INPUTS_LOCAL_MAX);
+	}
+}
+
 void spec_graph_check(struct spec_parse *p)
 {
 	struct search s = {.p = p};
 
 	check_endpoints(p);
+	check_inputs_fit(p);
 	for (size_t i = 0; i < p->run->jobs_n; i++)
 		if (s.marks[i] == UNSEEN && find_cycle(&s, i))
 			return;

@@ -192,6 +192,23 @@ static void check_role(struct spec_parse *p, const struct place *place,
 			     quote);
 }
 
+/* A serverless endpoint takes one archive, and an upload may leave a prefix. */
+static void check_serverless(struct spec_parse *p, const struct job_spec *job,
+			     const struct place *place, const struct job_spec *other)
+{
+	const char *to = json_get_str(other->spec, "destination", "");
+	char quote[PROBLEM_QUOTE_MAX];
+
+	if (job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER && job->kind == JOB_DEPLOY &&
+	    other->kind == JOB_UPLOAD && str_eq(place->key, "model") &&
+	    json_object_get(json_object_get(job->spec, "sagemaker"), "serverless") &&
+	    !str_ends(to, ".tar.gz"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is a prefix, and a serverless endpoint takes its model as one "
+			     "archive; let job '%s' send it to a key that ends in .tar.gz",
+			     problem_quote(quote, place->value), other->name);
+}
+
 /* A reference needs the other job's success; only the clean-up of an endpoint does not. */
 static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 {
@@ -237,6 +254,7 @@ static void check_reference(struct spec_parse *p, struct job_spec *job, const st
 	if (!p->run->jobs[other].spec)
 		return; /* its kind is not known: said already */
 	check_role(p, place, &p->run->jobs[other], output, sub);
+	check_serverless(p, job, place, &p->run->jobs[other]);
 	add_need(p, job, (size_t)other);
 }
 

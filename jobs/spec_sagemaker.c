@@ -12,9 +12,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#define TRAIN_VARIABLE_MAX  512 /* characters of a value in the environment of a training job */
-#define DEPLOY_VARIABLE_MAX 1024
-#define DEPLOY_VOLUME_MAX   512 /* GB */
+#define DEPLOY_VOLUME_MAX 512 /* GB */
 
 /* Say it at `key` below the current place. */
 static void say(struct spec_parse *p, const char *key, enum problem_code code, const char *text)
@@ -132,37 +130,6 @@ static void rule_needed(struct spec_parse *p, const struct job_spec *job, const 
 		    "or set aws.role in the configuration");
 }
 
-static size_t chars_of(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
-}
-
-static void rule_environment(struct spec_parse *p, const struct job_spec *job)
-{
-	size_t max = job->kind == JOB_DEPLOY ? DEPLOY_VARIABLE_MAX : TRAIN_VARIABLE_MAX, mark,
-	       inner;
-	const char *key;
-	json_t *value;
-
-	mark = spec_enter(p, "environment");
-	json_object_foreach(json_object_get(job->spec, "environment"), key, value) {
-		size_t n = chars_of(json_string_value(value));
-
-		inner = spec_enter(p, key);
-		if (n > max)
-			spec_problem(p, PROBLEM_OUT_OF_RANGE,
-				     "the variable has %zu characters; SageMaker takes at most %zu "
-				     "here",
-				     n, max);
-		spec_leave(p, inner);
-	}
-	spec_leave(p, mark);
-}
-
 /* Letters, digits, spaces and _.:/=+-@; what is not ASCII is left to the service. */
 static bool tag_text_ok(const char *s)
 {
@@ -235,7 +202,6 @@ void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job)
 	spec_leave(p, mark);
 	if (!there)
 		return;
-	rule_environment(p, job);
 	rule_tags(p, job);
 	if (p->found == p->found_before_job)
 		spec_trial(p, job);

@@ -28,10 +28,11 @@ static void stand_in(json_t *object, const char *key, const char *place)
 }
 
 /* The spec as it will be when everything of it lies in S3. */
-static json_t *staged(const json_t *spec)
+static json_t *staged(const struct job_spec *job)
 {
-	json_t *copy = json_deep_copy(spec), *channels = json_object_get(copy, "channels");
-	bool archive = json_object_get(json_object_get(spec, "model"), "training_job");
+	json_t *copy = json_deep_copy(job->spec), *channels = json_object_get(copy, "channels");
+	bool archive = job->kind == JOB_DEPLOY ||
+		       json_object_get(json_object_get(job->spec, "model"), "training_job");
 	const char *key;
 	json_t *value;
 	void *next;
@@ -94,7 +95,7 @@ static void say(struct spec_parse *p, int r, const struct err *why, const json_t
 
 void spec_trial(struct spec_parse *p, const struct job_spec *job)
 {
-	OWN(json_decrefp) json_t *spec = staged(job->spec), *tags = tags_of(job);
+	OWN(json_decrefp) json_t *spec = staged(job), *tags = tags_of(job);
 	OWN(json_decrefp) json_t *warnings = json_array();
 	const json_t *s = json_object_get(spec, "sagemaker");
 	const char *known = p->ctx->aws_region;

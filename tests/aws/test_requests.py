@@ -69,10 +69,10 @@ class Maker:
         return {"subnets": [f"subnet-{self.word(24)}" for _ in range(self.r.randint(1, 16))],
                 "security_groups": [f"sg-{self.word(28)}" for _ in range(self.r.randint(1, 5))]}
 
-    def environment(self, longest):
+    def environment(self, longest, text=TEXT, most=90):
         names = {self.word(1, WORD[:52] + "_") + self.word(511, WORD + "_", 0) for _ in range(
-            self.r.choice([1, 5, 90]))}
-        return {name: self.word(longest, TEXT, 0) for name in names}
+            self.r.choice([1, 5, most]))}
+        return {name: self.word(longest, text, 0) for name in names}
 
     def tags(self):
         letters = WORD + " _.:/=+-@é你"
@@ -136,9 +136,9 @@ class Maker:
             sagemaker["volume_gb"] = self.r.randint(1, 512)
         spec = {"kind": "deploy", "sagemaker": sagemaker}
         if self.r.random() < 0.4:
-            spec["environment"] = self.environment(1024)
-        model = self.r.choice([{"model_uri": self.uri("/")}, {"hub_id": "org/name.v-1"},
-                               {"model_uri": self.uri(".tar.gz")},
+            spec["environment"] = self.environment(1024, WORD, 20)  # bytes, and 32 KiB of them
+        model = self.r.choice([{"model_uri": self.uri(".tar.gz" if serverless else "/")},
+                               {"hub_id": "org/name.v-1"}, {"model_uri": self.uri(".tar.gz")},
                                {"hub_id": "bert", "hub_revision": "main"}])
         tags, names = self.tags(), [self.name() for _ in range(3)]
         ends = {"spec": spec, "name": names[0], "config_name": names[1], "model_name": names[2],

@@ -17,13 +17,14 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "jobs/spec.h"
 #include "worker/model/classifier.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASK_INPUTS_MAX 512 /* texts in one request */
+#define ASK_INPUTS_MAX SPEC_INPUTS_LOCAL_MAX /* texts in one request */
 
 enum ask_shape {
 	ASK_TEXT, /* one text: a list of one answer */
