@@ -8,12 +8,13 @@
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "jobs/spec.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #define NAMES_MAX 16
-#define TAG_MAX	  256
+#define TAG_MAX	  (SPEC_TAG_NAME_MAX + 1 + SPEC_TAG_MAX) /* bytes of KEY:VALUE */
 
 _Static_assert((int)JOB_STATES_ <= NAMES_MAX && (int)JOB_KINDS_ <= NAMES_MAX, "NAMES_MAX");
 
@@ -76,21 +77,18 @@ static bool read_kinds(struct request *rq, struct list_filter *f)
 	return true;
 }
 
-/* "key" or "key:value", cut in place in `text`. */
-static void read_tag(struct request *rq, struct list_filter *f, char text[TAG_MAX])
+/* A text to compare with. Longer than what it may equal: a mistake, not an empty list. */
+static bool read_text(struct request *rq, const char *name, int max, const char **ret)
 {
-	const char *tag = request_param(rq, "tag");
-	char *colon;
+	const char *s = request_param(rq, name);
 
-	if (!tag)
-		return;
-	str_copy(text, TAG_MAX, tag);
-	colon = strchr(text, ':');
-	f->tag_key = text;
-	if (colon) {
-		*colon = '\0';
-		f->tag_value = colon + 1;
-	}
+	*ret = s;
+	if (!s || strlen(s) <= (size_t)max)
+		return true;
+	reply_problem(rq, 400, "invalid_parameter",
+		      "the query parameter '%s' has %zu bytes; it has at most %d", name, strlen(s),
+		      max);
+	return false;
 }
 
 static bool read_view(struct request *rq, struct list_filter *f)
@@ -122,16 +120,15 @@ static bool read_sort(struct request *rq, struct list_filter *f)
 	return false;
 }
 
-static bool read_filter(struct request *rq, enum list_noun noun, struct list_filter *f,
-			char tag[TAG_MAX])
+static bool read_filter(struct request *rq, enum list_noun noun, struct list_filter *f)
 {
 	int64_t limit = 0;
 
-	f->run = request_param(rq, "run");
-	f->name = request_param(rq, "name");
 	f->cursor = request_param(rq, "cursor");
-	read_tag(rq, f, tag);
-	if (!request_param_int(rq, "limit", 1, STORE_LIST_MAX, &limit) ||
+	if (!read_text(rq, "run", SPEC_NAME_MAX, &f->run) ||
+	    !read_text(rq, "name", SPEC_NAME_MAX, &f->name) ||
+	    !read_text(rq, "tag", TAG_MAX, &f->tag) ||
+	    !request_param_int(rq, "limit", 1, STORE_LIST_MAX, &limit) ||
 	    !request_param_time(rq, "created_after", &f->created_after_us) ||
 	    !request_param_time(rq, "created_before", &f->created_before_us) ||
 	    !read_states(rq, noun, &f->states) || !read_kinds(rq, f) || !read_view(rq, f) ||
@@ -152,12 +149,12 @@ void list_reply(struct request *rq, enum list_noun noun)
 	struct list_filter f = {0};
 	struct store_reader *sr;
 	int64_t seq, changes;
-	char etag[96], tag[TAG_MAX];
+	char etag[96];
 	json_t *list;
 	struct err e;
 	int r;
 
-	if (!read_filter(rq, noun, &f, tag))
+	if (!read_filter(rq, noun, &f))
 		return;
 	sr = request_reader(rq);
 	if (!sr)

@@ -192,17 +192,15 @@ void page_where_tag(struct page *p)
 {
 	const struct list_filter *f = p->f;
 
-	if (!f->tag_key)
+	if (!f->tag)
 		return;
 	where(p);
-	buf_printf(&p->sql, "EXISTS (SELECT 1 FROM json_each(%s.tags) t WHERE t.key = ? ",
+	buf_printf(&p->sql,
+		   "EXISTS (SELECT 1 FROM json_each(%s.tags) t "
+		   "WHERE t.key = ? OR t.key || ':' || CAST(t.value AS TEXT) = ?) ",
 		   p->alias);
-	page_arg(p, DB_TEXT(f->tag_key));
-	if (f->tag_value) {
-		page_sql(p, "AND CAST(t.value AS TEXT) = ? ");
-		page_arg(p, DB_TEXT(f->tag_value));
-	}
-	page_sql(p, ") ");
+	page_arg(p, DB_TEXT(f->tag));
+	page_arg(p, DB_TEXT(f->tag));
 }
 
 /* Jobs without the metric come last, either way. */

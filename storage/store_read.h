@@ -34,7 +34,7 @@ struct list_filter {
 	uint32_t states; /* bit per job_state, run_state or endpoint_state */
 	uint32_t kinds;	 /* bit per job_kind */
 	int target;	 /* enum job_target + 1 */
-	const char *tag_key, *tag_value;
+	const char *tag; /* "KEY" or "KEY:VALUE", where the key may hold colons too */
 	int64_t created_after_us, created_before_us;
 	int limit;	    /* 1 … STORE_LIST_MAX; 0: default */
 	const char *cursor; /* of the page before, opaque */

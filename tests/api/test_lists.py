@@ -70,6 +70,31 @@ def test_tags(daemon, script):
     assert ids(daemon.get("/v1/runs", tag="group:audio")) == []
 
 
+def test_tags_whose_names_have_colons_are_found(daemon, script):
+    job = {**script("hello.py"), "held": True}
+    tags = {"cost:center": "a:b", "cost": "center"}
+    run = daemon.post("/v1/runs", {"tags": tags, "jobs": [job]}).json()
+    for tag in ("cost:center:a:b", "cost:center", "cost"):
+        assert ids(daemon.get("/v1/runs", tag=tag)) == [run["id"]], tag
+    for tag in ("cost:center:a", "cost:centre", "center", ":"):
+        assert ids(daemon.get("/v1/runs", tag=tag)) == [], tag
+
+
+@pytest.mark.parametrize("name, most", [("tag", 128 + 1 + 256), ("name", 63), ("run", 63)])
+def test_a_filter_longer_than_its_limit_is_refused_and_never_cut(daemon, script, name, most):
+    job = {**script("hello.py"), "held": True}
+    key = "k" * 128
+    run = daemon.post("/v1/runs", {"name": "n" * 63, "tags": {key: "v" * 256},
+                                   "jobs": [job]}).json()
+    longest = {"tag": f"{key}:{'v' * 256}", "name": "n" * 63, "run": "r" * 63}[name]
+    assert len(longest) == most
+    found = ids(daemon.get("/v1/runs" if name != "run" else "/v1/jobs", **{name: longest}))
+    assert (run["id"] in found) == (name != "run")
+    body = problem(daemon.ask("GET", "/v1/jobs", params={name: longest + "x"}), 400,
+                   "invalid_parameter")
+    assert f"'{name}' has {most + 1} bytes" in body["detail"]
+
+
 def test_short_and_long_forms(daemon, stock):
     short = daemon.get("/v1/jobs", limit=1, view="short")["items"][0]
     assert set(short) == {"id", "name", "state", "created_at", "started_at", "finished_at"}

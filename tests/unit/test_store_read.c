@@ -207,11 +207,10 @@ static void test_job_filters(void **state)
 	assert_string_equal(
 		jobs_where(f, sr, &(struct list_filter){.created_before_us = T0 + 60000000}),
 		"c0 b0 a0");
-	assert_string_equal(jobs_where(f, sr, &(struct list_filter){.tag_key = "team", .limit = 2}),
+	assert_string_equal(jobs_where(f, sr, &(struct list_filter){.tag = "team", .limit = 2}),
 			    "a0 c0");
-	assert_string_equal(
-		jobs_where(f, sr, &(struct list_filter){.tag_key = "team", .tag_value = "cv"}), "");
-	assert_string_equal(jobs_where(f, sr, &(struct list_filter){.tag_key = "it's \"x\""}), "");
+	assert_string_equal(jobs_where(f, sr, &(struct list_filter){.tag = "team:cv"}), "");
+	assert_string_equal(jobs_where(f, sr, &(struct list_filter){.tag = "it's \"x\""}), "");
 }
 
 static void test_runs_list(void **state)
