@@ -45,8 +45,6 @@ static void reply_job(struct request *rq, unsigned status, const char *id)
 		reply_error(rq, r, &e);
 		return;
 	}
-	if (status == 201)
-		submit_add_warnings(rq, job);
 	add_worst_case(rq, job);
 	reply_item(rq, status, job);
 	if (status != 201)

@@ -123,7 +123,7 @@ static void print_event(const struct cli *c, const json_t *event)
 {
 	static const struct show_column at = {"", "at", SHOW_TIME};
 	static const struct show_column reason = {"", "reason", SHOW_REASON};
-	static const char *const shown[] = {"from", "to", "message", "endpoint", NULL};
+	static const char *const shown[] = {"from", "to", "detail", "message", "endpoint", NULL};
 	char when[SHOW_CELL_MAX], why[SHOW_CELL_MAX], cell[SHOW_CELL_MAX];
 
 	if (c->json) {

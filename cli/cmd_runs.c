@@ -136,10 +136,12 @@ static void show_outputs(const json_t *job)
 int cmd_show(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
+	const json_t *job;
 	struct ask_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run;
+	size_t i;
 	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
 
 	ask_path(&p, "/v1/%s/%s", is_run ? "runs" : "jobs", id);
@@ -153,9 +155,13 @@ int cmd_show(struct cli *c)
 	}
 	show_fields(answer, is_run ? run_fields : job_fields);
 	show_outputs(answer);
+	show_warnings(stdout, "warning    ", NULL, json_object_get(answer, "warnings"));
 	if (is_run) {
 		putchar('\n');
 		show_table(json_object_get(answer, "jobs"), job_columns, "It has no jobs.");
+		json_array_foreach(json_object_get(answer, "jobs"), i, job)
+			show_warnings(stdout, "warning     ", json_get_str(job, "name", ""),
+				      json_object_get(job, "warnings"));
 	}
 	return CLI_OK;
 }

@@ -75,6 +75,8 @@ int cmd_submit(struct cli *c)
 		printf("%s submitted: '%s', %zu jobs\n", id, json_get_str(run, "name", ""),
 		       json_array_size(json_object_get(run, "jobs")));
 	fflush(stdout);
+	if (!cli_get(c, "wait")) /* who waits is shown each job's warnings */
+		show_warnings(stderr, "warning:", NULL, json_object_get(run, "warnings"));
 	return cli_get(c, "wait") ? wait_for(c, id) : CLI_OK;
 }
 
@@ -104,6 +106,7 @@ int cmd_validate(struct cli *c)
 	json_array_foreach(json_object_get(answer, "problems"), i, problem)
 		printf("%s: %s\n", json_get_str(problem, "pointer", ""),
 		       json_get_str(problem, "detail", ""));
+	show_warnings(stdout, "warning:", NULL, json_object_get(answer, "warnings"));
 	if (valid) {
 		puts("The pipeline is valid.");
 		if (json_is_array(show_find(answer, "placement.jobs")))

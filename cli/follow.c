@@ -32,6 +32,7 @@ struct follow {
 	int64_t since;		  /* events up to here have been seen */
 	char said[LINES_MAX][64]; /* last state said, per job, without a terminal */
 	double said_part[LINES_MAX];
+	size_t warned[LINES_MAX]; /* warnings said, per job */
 };
 
 static void nap_ms(int ms)
@@ -90,6 +91,27 @@ static void describe(char *out, size_t size, const json_t *job)
 		snprintf(out, size, "%s", cell);
 }
 
+/* Each job's warnings, once: those that have come since the last look. */
+static void say_warnings(struct follow *f, const json_t *jobs)
+{
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach(jobs, i, job) {
+		OWN(json_decrefp) json_t *fresh = json_array();
+		const json_t *all = json_object_get(job, "warnings");
+
+		if (i >= LINES_MAX)
+			return;
+		if (f->warned[i] > json_array_size(all)) /* those of another attempt */
+			f->warned[i] = 0;
+		for (; f->warned[i] < json_array_size(all); f->warned[i]++)
+			json_array_append(fresh, json_array_get(all, f->warned[i]));
+		show_warnings(stderr, f->terminal ? "\033[2Kwarning: " : "warning: ",
+			      json_get_str(job, "name", ""), fresh);
+	}
+}
+
 static void draw(struct follow *f, const json_t *jobs)
 {
 	char about[SHOW_CELL_MAX];
@@ -98,6 +120,7 @@ static void draw(struct follow *f, const json_t *jobs)
 
 	if (f->drawn)
 		fprintf(stderr, "\033[%dA", f->drawn);
+	say_warnings(f, jobs);
 	json_array_foreach(jobs, i, job) {
 		describe(about, sizeof(about), job);
 		fprintf(stderr, "\033[2K%-16s %-10s %s\n", json_get_str(job, "name", ""),
@@ -113,6 +136,7 @@ static void say_changes(struct follow *f, const json_t *jobs)
 	const json_t *job;
 	size_t i;
 
+	say_warnings(f, jobs);
 	json_array_foreach(jobs, i, job) {
 		const char *state = json_get_str(job, "state", "");
 		double part = part_of(job);

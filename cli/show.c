@@ -40,13 +40,13 @@ static int width_of(const char *s)
 
 /* Line ends become spaces and other control characters '?'; at most `max` code points (0: all), the
  * last one an ellipsis. */
-static void clean(char *out, const char *s, int max)
+static void clean(char *out, size_t size, const char *s, int max)
 {
 	size_t n = 0;
 	int width = 0;
 	bool cut = max > 0 && width_of(s) > max;
 
-	for (; *s && n < SHOW_CELL_MAX - 5; s++) {
+	for (; *s && n < size - 5; s++) {
 		bool starts = ((unsigned char)*s & 0xc0) != 0x80;
 
 		if (starts && cut && width == max - 1)
@@ -104,7 +104,7 @@ static void cell_time(char *out, const char *text)
 	time_t at;
 
 	if (clock_parse(text, &at_us) < 0) {
-		clean(out, text, 0);
+		clean(out, SHOW_CELL_MAX, text, 0);
 		return;
 	}
 	at = (time_t)(at_us / USEC_PER_SEC);
@@ -118,7 +118,7 @@ static void cell_age(char *out, const char *text)
 	char buf[24];
 
 	if (clock_parse(text, &at_us) < 0) {
-		clean(out, text, 0);
+		clean(out, SHOW_CELL_MAX, text, 0);
 		return;
 	}
 	passed_us = clock_now_us() - at_us;
@@ -157,7 +157,7 @@ static void cell_reason(char *out, const json_t *reason, int max)
 	if (!code[0] && !message[0])
 		return;
 	snprintf(both, sizeof(both), "%s%s%s", code, code[0] && message[0] ? ": " : "", message);
-	clean(out, both, max);
+	clean(out, SHOW_CELL_MAX, both, max);
 }
 
 static void cell_text(char *out, const json_t *value, int max)
@@ -165,12 +165,12 @@ static void cell_text(char *out, const json_t *value, int max)
 	OWN(freep) char *text = NULL;
 
 	if (json_is_string(value)) {
-		clean(out, json_string_value(value), max);
+		clean(out, SHOW_CELL_MAX, json_string_value(value), max);
 	} else if (json_is_real(value)) {
 		snprintf(out, SHOW_CELL_MAX, "%.6g", json_real_value(value));
 	} else {
 		text = json_text(value);
-		clean(out, text ? text : "?", max);
+		clean(out, SHOW_CELL_MAX, text ? text : "?", max);
 	}
 }
 
@@ -259,6 +259,25 @@ void show_fields(const json_t *object, const struct show_column *columns)
 		show_cell(cell, object, columns);
 		if (!str_eq(cell, "-") && !str_eq(cell, "{}") && !str_eq(cell, "false"))
 			printf("%-11s %s\n", columns->title, cell);
+	}
+}
+
+void show_warnings(FILE *to, const char *title, const char *name, const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning) {
+		int64_t count = json_get_int(warning, "count", 1);
+		const char *pointer = json_get_str(warning, "pointer", "");
+		char text[SHOW_CELL_MAX * 2];
+
+		clean(text, sizeof(text), json_get_str(warning, "detail", ""), 0);
+		fprintf(to, "%s%s%s %s%s%s", title, name ? name : "", name ? ":" : "", pointer,
+			*pointer ? ": " : "", text);
+		if (count > 1)
+			fprintf(to, " (%lld times)", (long long)count);
+		fputc('\n', to);
 	}
 }
 

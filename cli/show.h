@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 enum show_as {
 	SHOW_TEXT,     /* strings and numbers as they are */
@@ -34,6 +35,8 @@ struct show_column {
 void show_table(const json_t *items, const struct show_column *columns, const char *nothing);
 /* The fields that say something (not absent, null, false or an empty object), one a line. */
 void show_fields(const json_t *object, const struct show_column *columns);
+/* A job's warnings, one a line: `to` gets TITLE, the job's name if not NULL, and the sentence. */
+void show_warnings(FILE *to, const char *title, const char *name, const json_t *warnings);
 /* One value as text into out[SHOW_CELL_MAX]; "-" when it is absent or null. */
 void show_cell(char out[SHOW_CELL_MAX], const json_t *object, const struct show_column *column);
 /* For --json: the value, pretty, to stdout. */

@@ -279,8 +279,8 @@ static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_r
 	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
 	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(e, NULL) >= 0) {
 		struct err why = {0};
-		int r = store_event(e->store, "warning", NULL, row->job, NULL,
-				    json_pack("{ss}", "message", c->err.msg), clock_now_us(), &why);
+		int r = store_warning_insert(e->store, row->job, row->attempt, "log_denied",
+					     c->err.msg, clock_now_us(), &why);
 
 		if (r < 0)
 			turn_fail(e, r, &why);

@@ -74,18 +74,28 @@ static int64_t log_size(const struct execution *ex)
 	return fstatat(ex->dirfd, EXECUTION_LOG, &st, 0) == 0 ? st.st_size : 0;
 }
 
+/* What the requests warn of and the submit could not know, as one warning. */
 static int say_warnings(struct engine *e, const struct job_row *job, const json_t *warnings,
 			struct err *reterr)
 {
+	char all[ERR_MSG_MAX] = "";
 	const json_t *text;
-	size_t i;
+	size_t i, used = 0;
+	bool known;
 	int r = 0;
 
-	json_array_foreach(warnings, i, text)
-		if (r >= 0)
-			r = store_event(e->store, "warning", job->run, job->id, NULL,
-					json_pack("{sO}", "message", text), clock_now_us(), reterr);
-	return r;
+	json_array_foreach(warnings, i, text) {
+		r = store_warning_known(e->store, job->id, json_string_value(text), &known, reterr);
+		if (r < 0)
+			return r;
+		if (!known && used < sizeof(all))
+			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
+						 used ? "; " : "", json_string_value(text));
+	}
+	if (!used)
+		return 0;
+	return store_warning_insert(e->store, job->id, job->attempt, "sagemaker_request", all,
+				    clock_now_us(), reterr);
 }
 
 struct price {

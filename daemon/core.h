@@ -51,7 +51,6 @@ struct execution {
 	json_t *result;		/* the worker's result values */
 	json_t *progress;
 	int64_t progress_said_us, log_said_us, log_size;
-	int64_t warnings;
 	struct execution *next;
 };
 

@@ -58,8 +58,6 @@ static void remember(struct execution *ex, enum event_type type, const json_t *e
 		ex->ready = true;
 		break;
 	case EVENT_WARNING:
-		ex->warnings++;
-		break;
 	case EVENT_METRIC:
 	case EVENT_CHECKPOINT:
 	case EVENT_UNKNOWN:
@@ -80,6 +78,17 @@ static int store_plain(struct engine *e, const struct execution *ex, const char 
 			   reterr);
 }
 
+/* A server that was started again has no job: its warnings are events of the endpoint alone. */
+static int store_warning(struct engine *e, const struct execution *ex, const json_t *event,
+			 struct err *reterr)
+{
+	if (!ex->row.job[0])
+		return store_plain(e, ex, "warning", event, reterr);
+	return store_warning_insert(e->store, ex->row.job, ex->row.attempt,
+				    json_get_str(event, "code", "warning"),
+				    json_get_str(event, "message", ""), clock_now_us(), reterr);
+}
+
 /* One line as rows. *metrics counts points, so that they become one event per chunk. */
 static int store_line(struct engine *e, struct execution *ex, enum event_type type,
 		      const json_t *event, int *metrics, struct err *reterr)
@@ -96,6 +105,7 @@ static int store_line(struct engine *e, struct execution *ex, enum event_type ty
 					   json_get_int(event, "step", 0),
 					   json_get_num(event, "epoch", 0), values, reterr);
 	case EVENT_WARNING:
+		return store_warning(e, ex, event, reterr);
 	case EVENT_CHECKPOINT:
 		return store_plain(e, ex, event_type_str(type), event, reterr);
 	case EVENT_READY:

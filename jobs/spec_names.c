@@ -86,7 +86,6 @@ static const struct {
 	{"eval_strategy", "hyperparameters.eval_steps"},
 	{"logging_strategy", "hyperparameters.logging_steps"},
 	{"save_strategy", "hyperparameters.save_steps"},
-	{"warmup_ratio", "hyperparameters.warmup_steps"},
 	{"lr", "hyperparameters.learning_rate"},
 	{"fp16", "hyperparameters.bf16"},
 	{"bfloat16", "hyperparameters.bf16"},

@@ -63,6 +63,17 @@ static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 			 json_string(duration_format(text, fallback_us)));
 }
 
+static void rule_warmup(struct spec_parse *p, const json_t *hyperparameters)
+{
+	size_t mark = spec_enter(p, "hyperparameters");
+
+	if (json_object_get(hyperparameters, "warmup_steps") &&
+	    json_object_get(hyperparameters, "warmup_ratio"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "give 'warmup_steps' or 'warmup_ratio', not both: remove one");
+	spec_leave(p, mark);
+}
+
 static void rule_gpu_memory(struct spec_parse *p, const json_t *local)
 {
 	int64_t have = p->ctx->gpu_memory_max_bytes;
@@ -199,6 +210,8 @@ void spec_rules(struct spec_parse *p, struct job_spec *job)
 		spec_rule_output(p, job->spec);
 		rule_padding(p, job->spec);
 	}
+	if (job->kind == JOB_TRAIN && is_native(p, job->kind))
+		rule_warmup(p, json_object_get(job->spec, "hyperparameters"));
 	if (job->kind == JOB_DEPLOY)
 		rule_deploy(p, job);
 	spec_rule_checkpoint(p, job);

@@ -222,8 +222,14 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 0,
 	 .max = 1e9,
-	 .fallback = "500",
-	 .help = "Steps in which the learning rate rises from 0."},
+	 .help = "Steps in which the learning rate rises from 0; without it and warmup_ratio 500 "
+		 "or "
+		 "a tenth of the run, whichever is less. The result says how many."},
+	{.name = "warmup_ratio",
+	 .type = FIELD_NUMBER,
+	 .min = 0,
+	 .max = 1,
+	 .help = "The same as a part of all steps, rounded up; instead of warmup_steps."},
 	{.name = "learning_rate",
 	 .type = FIELD_NUMBER,
 	 .flags = SPEC_ABOVE_MIN,

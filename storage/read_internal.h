@@ -74,6 +74,13 @@ int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) 
 int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
 	      struct err *reterr) MUSTCHECK;
 
+/* A column: the warnings of these attempts of a job as a JSON list; NULL if there are none. Attempt
+ * 0 holds those of the submit. */
+#define WARNINGS_OF(job, attempts)                                                      \
+	"(SELECT nullif(json_group_array(json_patch('{}', json_object('code', w.code, " \
+	"'pointer', w.pointer, 'detail', w.detail, 'count', w.count))), '[]') FROM "    \
+	"(SELECT * FROM warnings WHERE job = " job " AND attempt IN " attempts " ORDER BY n) w) "
+
 /* Forms of a job, each with all that the one before has; the columns are JOB_COLUMNS'. */
 enum job_form {
 	JOB_FORM_SHORT,	 /* view=short */
@@ -83,7 +90,8 @@ enum job_form {
 #define JOB_COLUMNS                                                                              \
 	"j.id, j.run, j.name, j.kind, j.target, j.state, j.reason_code, j.reason_message, "      \
 	"j.attempt, j.priority, j.tags, j.created_us, j.started_us, j.finished_us, a.progress, " \
-	"j.outputs, j.seq, j.held, j.cancel_requested_us, j.queued_us "
-#define JOB_COLUMNS_N 20
+	"j.outputs, j.seq, j.held, j.cancel_requested_us, j.queued_us, " WARNINGS_OF(            \
+		"j.id", "(0, j.attempt)")
+#define JOB_COLUMNS_N 21
 #define JOB_FROM      "FROM jobs j LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
 int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr) MUSTCHECK;

@@ -25,6 +25,7 @@ enum { /* JOB_COLUMNS */
 	C_HELD,
 	C_CANCEL,
 	C_QUEUED,
+	C_WARNINGS,
 };
 
 static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
@@ -35,10 +36,12 @@ static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
 		db_col_text(q, C_TARGET), "reason", col_reason_json(q, C_REASON), "attempt",
 		(int)db_col_int(q, C_ATTEMPT), "seq", (json_int_t)db_col_int(q, C_SEQ), "held",
 		(int)db_col_int(q, C_HELD));
+	int r;
 
 	if (!more || json_object_update(job, more) < 0)
 		return out_of_memory(reterr);
-	return set_col_json(job, "progress", q, C_PROGRESS, reterr);
+	r = set_col_json(job, "progress", q, C_PROGRESS, reterr);
+	return r < 0 ? r : set_col_json(job, "warnings", q, C_WARNINGS, reterr);
 }
 
 static int add_list(json_t *job, struct db_stmt *q, struct err *reterr)
@@ -190,6 +193,8 @@ static int attempt_json(struct db_stmt *q, json_t **ret, struct err *reterr)
 		r = set_col_json(attempt, "exit", q, 8, reterr);
 	if (r >= 0)
 		r = set_col_json(attempt, "outputs", q, 9, reterr);
+	if (r >= 0)
+		r = set_col_json(attempt, "warnings", q, 10, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(attempt);
@@ -212,11 +217,13 @@ int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret, 
 	int r = job_exists(sr, job, reterr);
 
 	if (r >= 0)
-		r = db_query(sr->db,
-			     "SELECT number, state, reason_code, reason_message, created_us, "
-			     "started_us, finished_us, progress, exit, outputs "
-			     "FROM attempts WHERE job = ? ORDER BY number",
-			     DB_ARGS(DB_TEXT(job)), &q, reterr);
+		r = db_query(
+			sr->db,
+			"SELECT number, state, reason_code, reason_message, created_us, "
+			"started_us, finished_us, progress, exit, outputs, " WARNINGS_OF(
+				"attempts.job",
+				"(attempts.number)") "FROM attempts WHERE job = ? ORDER BY number",
+			DB_ARGS(DB_TEXT(job)), &q, reterr);
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
 		json_t *attempt = NULL;
 

@@ -201,11 +201,20 @@ int store_execution_set_offset(struct store *st, const char *id, int64_t events_
 int store_executions_retire(struct store *st, const char *endpoint, const char *but,
 			    struct err *reterr) MUSTCHECK;
 
-/* ---- metrics and events ---- */
+/* ---- metrics, warnings and events ---- */
 
 /* One point: {"loss":…,"learning_rate":…}. */
 int store_metric_insert(struct store *st, const char *job, int attempt, int64_t at_us, int64_t step,
 			double epoch, const json_t *values, struct err *reterr) MUSTCHECK;
+#define STORE_WARNING_KINDS_MAX 32 /* of an attempt; all further kinds are counted as "more" */
+
+/* What a job reports as probably not meant. Warnings of one code are one row with a count; its
+ * detail is that of the first. Event "warning" {"code","detail","count"} at counts 1, 2, 4, 8, … */
+int store_warning_insert(struct store *st, const char *job, int attempt, const char *code,
+			 const char *detail, int64_t now_us, struct err *reterr) MUSTCHECK;
+/* True in *ret if the submit warned of `detail`, word for word. */
+int store_warning_known(struct store *st, const char *job, const char *detail, bool *ret,
+			struct err *reterr) MUSTCHECK;
 /* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log",
  * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,

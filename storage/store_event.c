@@ -71,7 +71,7 @@ int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t
 	return r;
 }
 
-/* The job's run into `run`; progress is shown by the job itself, so its ETag must change. */
+/* The job's run into `run`. `shown`: the job itself shows it, so its ETag must change. */
 static int follow_job(struct store *st, const char *job, bool shown, int64_t seq, char run[ID_LEN],
 		      struct err *reterr)
 {
@@ -103,7 +103,8 @@ int store_event(struct store *st, const char *kind, const char *run, const char 
 	int r = 0;
 
 	if (job && job[0]) {
-		r = follow_job(st, job, str_eq(kind, "progress"), seq, its_run, reterr);
+		r = follow_job(st, job, str_eq(kind, "progress") || str_eq(kind, "warning"), seq,
+			       its_run, reterr);
 		of.run = its_run;
 	}
 	if (r >= 0)

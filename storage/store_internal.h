@@ -58,6 +58,10 @@ int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us,
 /* Only its seq rises. */
 int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 
+/* What the submit warned of, as warnings of the jobs `ids`. */
+int warnings_of_submit(struct store *st, const struct run_spec *rs, char (*ids)[ID_LEN],
+		       struct err *reterr) MUSTCHECK;
+
 /* The seq of a job, its run and of an endpoint (NULL or "": none) rises to `seq`: something that
  * they show has changed. `of` gets their ids for the event, also those that only the endpoint
  * knows; they lie in *ret. -ERR_NOT_FOUND. */

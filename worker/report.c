@@ -20,6 +20,7 @@ struct report {
 	pthread_mutex_t lock;
 	char phase[PHASE_MAX];
 	int64_t phase_started_us, phase_first_done, said_us;
+	json_t *warnings; /* [{"code","detail","count"}], a code once */
 };
 
 int report_open(int work_at, struct report **ret, struct err *reterr)
@@ -46,6 +47,7 @@ void report_close(struct report *r)
 		return;
 	close(r->fd);
 	pthread_mutex_destroy(&r->lock);
+	json_decref(r->warnings);
 	free(r);
 }
 
@@ -110,6 +112,36 @@ void report_metric(struct report *r, int64_t step, double epoch, json_t *values)
 			     "values", values));
 }
 
+/* Caller holds the lock. */
+static void keep_warning(struct report *r, const char *code, const char *detail)
+{
+	json_t *warning;
+	size_t i;
+
+	json_array_foreach(r->warnings, i, warning)
+		if (str_eq(json_get_str(warning, "code", ""), code)) {
+			json_object_set_new(warning, "count",
+					    json_integer(json_get_int(warning, "count", 0) + 1));
+			return;
+		}
+	if (!r->warnings)
+		r->warnings = json_array();
+	json_array_append_new(r->warnings,
+			      json_pack("{ss ss si}", "code", code, "detail", detail, "count", 1));
+}
+
+void report_add_warnings(struct report *r, json_t *values)
+{
+	OWN(json_decrefp) json_t *copy = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	copy = json_deep_copy(r->warnings);
+	pthread_mutex_unlock(&r->lock);
+	if (copy &&
+	    !json_object_get(values, "warnings")) /* a script's own metric of that name stays */
+		json_object_set(values, "warnings", copy);
+}
+
 void report_warning(struct report *r, const char *code, const char *fmt, ...)
 {
 	char text[ERR_MSG_MAX];
@@ -118,8 +150,12 @@ void report_warning(struct report *r, const char *code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	str_utf8_mask(text);
 	fprintf(stderr, "warning: %s\n", text);
-	put_locked(r, EVENT_WARNING, json_pack("{ss ss}", "code", code, "message", text));
+	pthread_mutex_lock(&r->lock);
+	keep_warning(r, code, text);
+	put(r, EVENT_WARNING, json_pack("{ss ss}", "code", code, "message", text));
+	pthread_mutex_unlock(&r->lock);
 }
 
 void report_checkpoint(struct report *r, int64_t step, const char *path_in_work)
@@ -135,6 +171,7 @@ void report_ready(struct report *r)
 
 void report_result(struct report *r, json_t *values)
 {
+	report_add_warnings(r, values);
 	put_locked(r, EVENT_RESULT, json_pack("{so}", "values", values));
 }
 

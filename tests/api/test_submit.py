@@ -217,7 +217,9 @@ def test_warnings_are_told_and_refuse_nothing(daemon, script):
         assert answer.status_code == 201
         assert "'title'" in answer.json()["warnings"][0]["detail"]
         run = answer.json().get("run") or answer.json()["id"]
-        assert "warnings" not in daemon.get(f"/v1/runs/{run}")
+        [kept] = daemon.get(f"/v1/runs/{run}")["jobs"]
+        assert kept["warnings"] == [{"code": "spec", "pointer": "", "count": 1,
+                                     "detail": warned["warnings"][0]["detail"]}]
         assert daemon.post(f"/v1/runs/{run}/cancel").status_code < 300
     assert "warnings" not in daemon.post("/v1/jobs", {**script("hello.py"), "held": True}).json()
 

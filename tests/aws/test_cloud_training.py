@@ -226,8 +226,8 @@ def test_model_archive_of_a_script_is_a_channel(cloud):
     cloud.start()
     job = cloud.ended(cloud.run(cloud.train(model=f"s3://{BUCKET}/model.tar.gz")))
     assert job["state"] == "succeeded", words(job)
-    said = cloud.daemon.events(job=job["id"], kind="warning")
-    assert any("holds the archive model.tar.gz" in json.dumps(e) for e in said), said
+    [said] = job["warnings"]
+    assert "holds the archive model.tar.gz" in said["detail"], said
 
 
 def test_metrics_that_are_no_numbers(cloud):

@@ -28,7 +28,7 @@ LABELS = ["negative", "positive"]
 WHOLE = {"epochs": 3, "seed": 7, "logging_steps": 1, "eval_steps": 2}
 RESULTS = {"epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "eval_recall",
            "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss",
-           "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+           "train_runtime", "train_samples_per_second", "train_steps_per_second", "warmup_steps"}
 
 
 def minilm():

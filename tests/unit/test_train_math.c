@@ -100,7 +100,7 @@ static void test_defaults(void **state)
 	assert_true(s.max_grad_norm == 1 && s.bf16 == TRAIN_BF16_AUTO);
 	assert_int_equal(s.train_batch_size, 32);
 	assert_int_equal(s.eval_batch_size, 64);
-	assert_int_equal(s.warmup_steps, 500);
+	assert_int_equal(s.warmup_steps, TRAIN_WARMUP_AUTO);
 	assert_int_equal(s.seed, 42);
 	assert_int_equal(s.save_steps, TRAIN_SAVE_EPOCHS);
 	assert_int_equal(parse("{\"epochs\":0.5,\"weight_decay\":0,\"save_steps\":0}", &s, &e), 0);
@@ -126,6 +126,8 @@ static void test_out_of_range(void **state)
 		{"{\"weight_decay\":-0.1}", "weight_decay"},
 		{"{\"max_grad_norm\":-1}", "max_grad_norm"},
 		{"{\"warmup_steps\":-1}", "warmup_steps"},
+		{"{\"warmup_ratio\":-0.1}", "warmup_ratio"},
+		{"{\"warmup_ratio\":1.1}", "warmup_ratio"},
 		{"{\"max_length\":1}", "max_length"},
 		{"{\"bf16\":\"maybe\"}", "bf16"},
 	};
@@ -138,6 +140,36 @@ static void test_out_of_range(void **state)
 			fail_msg("%s was taken", cases[i].text);
 		assert_non_null(strstr(e.msg, cases[i].field));
 		assert_true(str_ends(e.field, cases[i].field));
+	}
+}
+
+/* Of 45, 4,990, 4,991 and 9,000 steps: a tenth, rounded up, and at most the reference's 500. */
+static void test_warmup_of_the_run(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t rows, warmup;
+	} cases[] = {
+		{"{}", 45, 5},
+		{"{}", 4990, 499},
+		{"{}", 4991, 500},
+		{"{}", 9000, 500},
+		{"{\"warmup_steps\":500}", 45, 500},
+		{"{\"warmup_steps\":0}", 45, 0},
+		{"{\"warmup_ratio\":0.06}", 45, 3}, /* ceil(2.7) */
+		{"{\"warmup_ratio\":0}", 45, 0},
+		{"{\"warmup_ratio\":1}", 45, 45},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct train_settings s;
+		struct err e = {0};
+
+		assert_int_equal(parse(cases[i].text, &s, &e), 0);
+		s.train_batch_size = 1;
+		s.epochs = 1;
+		train_settings_fit(&s, cases[i].rows);
+		assert_int_equal(s.warmup_steps, cases[i].warmup);
 	}
 }
 
@@ -166,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_large_logits),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_out_of_range),
+		cmocka_unit_test(test_warmup_of_the_run),
 		cmocka_unit_test(test_schedule),
 	};
 

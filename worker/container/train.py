@@ -38,7 +38,8 @@ def parse_args(argv):
     p.add_argument("--epochs", type=float, default=3)
     p.add_argument("--train_batch_size", type=int, default=32)
     p.add_argument("--eval_batch_size", type=int, default=64)
-    p.add_argument("--warmup_steps", type=int, default=500)
+    p.add_argument("--warmup_steps", type=int)
+    p.add_argument("--warmup_ratio", type=float)
     p.add_argument("--learning_rate", type=float, default=5e-5)
     p.add_argument("--seed", type=int, default=42)
     p.add_argument("--max_length", type=int)
@@ -98,6 +99,15 @@ def cpu_arguments(world):
     return {**chosen, **({"ddp_backend": "gloo"} if world > 1 else {})}
 
 
+def warmup_of(args, steps):
+    """As our engine: the steps, else the part of all steps, else 500 or a tenth of the run."""
+    if args.warmup_steps is not None:
+        return args.warmup_steps
+    if args.warmup_ratio is not None:
+        return math.ceil(steps * args.warmup_ratio)
+    return min(500, math.ceil(steps / 10))
+
+
 def training_arguments(args, checkpoints, train_rows, evaluate):
     world = int(os.environ.get("WORLD_SIZE", "1"))
     devices = world if world > 1 else max(1, torch.cuda.device_count())
@@ -106,11 +116,15 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
     save = {"save_strategy": "epoch"} if args.save_steps is None else (
         {"save_strategy": "steps", "save_steps": args.save_steps} if args.save_steps
         else {"save_strategy": "no"})
+    warmup = warmup_of(args, steps)
+    if warmup >= steps:
+        logger.warning("warmup_steps %d is not less than the run's %d steps: the learning rate "
+                       "never reaches %g", warmup, steps, args.learning_rate)
     when = "epoch" if evaluate else "no"
     return TrainingArguments(
         output_dir=checkpoints, num_train_epochs=args.epochs,
         per_device_train_batch_size=batch, per_device_eval_batch_size=args.eval_batch_size,
-        learning_rate=args.learning_rate, warmup_steps=args.warmup_steps,
+        learning_rate=args.learning_rate, warmup_steps=warmup,
         weight_decay=args.weight_decay, max_grad_norm=args.max_grad_norm, seed=args.seed,
         bf16=use_bf16(args.bf16), logging_strategy="steps",
         logging_steps=args.logging_steps or max(1, math.ceil(steps / LOG_POINTS)),
@@ -254,7 +268,7 @@ def train(args):
     outcome = trainer.train(resume_from_checkpoint=last)
     if watch.stopped:
         raise SystemExit(128 + signal.SIGTERM)
-    values = dict(outcome.metrics)
+    values = dict(outcome.metrics) | {"warmup_steps": trainer.args.warmup_steps}
     if trainer.eval_dataset is not None and watch.evaluated_step != trainer.state.global_step:
         trainer.evaluate()
     values.update(watch.evaluation)

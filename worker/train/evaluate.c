@@ -56,6 +56,7 @@ int evaluate_main(struct worker *w, struct err *reterr)
 
 	OWN(json_decrefp) json_t *values = evaluation_json(&e, NAN);
 
+	report_add_warnings(w->report, values);
 	r = evaluation_write(w->work_dirfd, values, reterr);
 	if (r >= 0)
 		report_result(w->report, json_incref(values));

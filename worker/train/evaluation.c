@@ -145,7 +145,8 @@ static int write_text(int work_at, const json_t *values, struct err *reterr)
 	if (r < 0)
 		return r;
 	json_object_foreach(sorted, key, value)
-		buf_printf(&b, "%s = %.17g\n", key, json_number_value(value));
+		if (json_is_number(value))
+			buf_printf(&b, "%s = %.17g\n", key, json_number_value(value));
 	if (!buf_ok(&b))
 		return err_errno(reterr, ENOMEM, "write output/eval_results.txt");
 	return file_write_atomic(work_at, "output/eval_results.txt", b.data, b.len, 0644, reterr);

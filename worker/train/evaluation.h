@@ -37,5 +37,5 @@ int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view 
 		  int batch_size, struct evaluation *ret, struct err *reterr) MUSTCHECK;
 /* {"eval_loss": …, "eval_accuracy": …, …} with Trainer's names; epoch NaN: none. */
 json_t *evaluation_json(const struct evaluation *e, double epoch);
-/* Sorted "key = value" lines, and the same as JSON; both durable. */
+/* Sorted "key = value" lines of the numbers, and all as JSON; both durable. */
 int evaluation_write(int work_at, const json_t *values, struct err *reterr) MUSTCHECK;

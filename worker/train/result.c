@@ -45,6 +45,7 @@ static void add_train_values(const struct train_run *t, json_t *values)
 
 	seconds = seconds > 1e-6 ? seconds : 1e-6;
 	json_object_set_new(values, "epoch", json_number(train_epoch(t)));
+	json_object_set_new(values, "warmup_steps", json_integer(t->settings.warmup_steps));
 	json_object_set_new(values, "train_loss", json_number(t->loss_sum / (double)t->step));
 	json_object_set_new(values, "train_runtime", json_number(seconds));
 	json_object_set_new(values, "train_samples_per_second", json_number(rows / seconds));
@@ -58,6 +59,7 @@ int train_save(struct train_run *t, struct err *reterr)
 	int r;
 
 	add_train_values(t, values);
+	report_add_warnings(t->w->report, values);
 	r = evaluation_write(t->w->work_dirfd, values, reterr);
 	if (r >= 0)
 		r = save_model(t, reterr);

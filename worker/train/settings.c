@@ -67,7 +67,7 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	} counts[] = {
 		{"train_batch_size", 32, 1, TRAIN_BATCH_MAX, &batch},
 		{"eval_batch_size", 64, 1, TRAIN_BATCH_MAX, &eval_batch},
-		{"warmup_steps", 500, 0, INT32_MAX, &ret->warmup_steps},
+		{"warmup_steps", TRAIN_WARMUP_AUTO, 0, INT32_MAX, &ret->warmup_steps},
 		{"seed", 42, 0, INT64_MAX / 2, &ret->seed},
 		{"max_length", 0, 2, 1 << 20, &ret->max_length},
 		{"logging_steps", 0, 0, INT32_MAX, &ret->logging_steps},
@@ -82,6 +82,9 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	if (r >= 0)
 		r = get_number(h, "epochs", 3, 0, 1000, &ret->epochs, reterr);
 	if (r >= 0)
+		r = get_number(h, "warmup_ratio", TRAIN_WARMUP_AUTO, -1e-300, 1, &ret->warmup_ratio,
+			       reterr);
+	if (r >= 0)
 		r = get_number(h, "learning_rate", 5e-5, 0, 1, &ret->learning_rate, reterr);
 	if (r >= 0)
 		r = get_number(h, "weight_decay", 0, -1e-300, 1, &ret->weight_decay, reterr);
@@ -94,10 +97,22 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	return r;
 }
 
+static int64_t warmup_of(const struct train_settings *s)
+{
+	int64_t part = (s->total_steps + TRAIN_WARMUP_PART - 1) / TRAIN_WARMUP_PART;
+
+	if (s->warmup_steps != TRAIN_WARMUP_AUTO)
+		return s->warmup_steps;
+	if (s->warmup_ratio >= 0)
+		return (int64_t)ceil((double)s->total_steps * s->warmup_ratio);
+	return part < TRAIN_WARMUP_STEPS ? part : TRAIN_WARMUP_STEPS;
+}
+
 void train_settings_fit(struct train_settings *s, int64_t rows)
 {
 	s->steps_per_epoch = (rows + s->train_batch_size - 1) / s->train_batch_size;
 	s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);
+	s->warmup_steps = warmup_of(s);
 }
 
 double train_learning_rate(const struct train_settings *s, int64_t k)

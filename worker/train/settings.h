@@ -12,10 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRAIN_LOG_POINTS  50 /* metric points of a run when logging_steps is left out … */
-#define TRAIN_LOG_MAX_US  (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
-#define TRAIN_BATCH_MAX	  65536
-#define TRAIN_SAVE_EPOCHS (-1)
+#define TRAIN_LOG_POINTS   50 /* metric points of a run when logging_steps is left out … */
+#define TRAIN_LOG_MAX_US   (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
+#define TRAIN_BATCH_MAX	   65536
+#define TRAIN_SAVE_EPOCHS  (-1)
+#define TRAIN_WARMUP_AUTO  (-1)
+#define TRAIN_WARMUP_STEPS 500 /* of the reference script … */
+#define TRAIN_WARMUP_PART  10  /* … and at most a tenth of the run */
 
 enum train_bf16 {
 	TRAIN_BF16_AUTO = 0,
@@ -26,7 +29,8 @@ enum train_bf16 {
 struct train_settings {
 	double epochs; /* may be a part: 0.5 */
 	int train_batch_size, eval_batch_size;
-	int64_t warmup_steps;
+	int64_t warmup_steps; /* TRAIN_WARMUP_AUTO until train_settings_fit */
+	double warmup_ratio;  /* of the steps; TRAIN_WARMUP_AUTO: not given */
 	double learning_rate, weight_decay, max_grad_norm;
 	int64_t seed;
 	int64_t max_length; /* 0: as the data has it; else longer rows are cut */
@@ -41,7 +45,9 @@ struct train_settings {
 /* -ERR_INVALID, with a JSON pointer, for values out of range. */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
 			 struct err *reterr) MUSTCHECK;
-/* The number of steps for so many rows. */
+/* The number of steps for so many rows, and the warm-up that follows from it: warmup_steps; else
+ * ceil(steps * warmup_ratio), as TrainingArguments.get_warmup_steps; else the smaller one of
+ * TRAIN_WARMUP_STEPS and the run's TRAIN_WARMUP_PART, rounded up. */
 void train_settings_fit(struct train_settings *s, int64_t rows);
 /* The learning rate of step k (0-based): linear warm-up, linear decay to 0, as Trainer's. */
 double train_learning_rate(const struct train_settings *s, int64_t k);
