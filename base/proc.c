@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/proc.h"
 
+#include "base/descriptors.h"
 #include "base/fileio.h"
 #include "base/own.h"
 
@@ -35,6 +36,7 @@ static void run_child(const struct proc_spec *spec, int report)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (spec->new_session)
 		setsid();
+	descriptors_restore();
 	report = fcntl(report, F_DUPFD_CLOEXEC, FD_PARK_BASE);
 	if (report < 0)
 		_exit(127);

@@ -171,6 +171,7 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->money_month_max = cfg->money_month_max_micro_usd;
 	s->transfer_slots = cfg->local_transfer_slots;
 	s->cache_max_bytes = cfg->local_cache_max_bytes;
+	s->disk_free_min_bytes = cfg->local_disk_free_min_bytes;
 }
 
 int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/loop.h"
 #include "base/proc.h"
 #include "daemon/devices.h"
@@ -38,7 +39,8 @@
 struct execution {
 	struct engine *engine;
 	struct execution_row row;
-	bool planned; /* its row is not committed yet */
+	bool planned;	/* its row is not committed yet */
+	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
 	bool stop_sent;
 	bool stop_wanted;
 	bool ready;		/* an endpoint has said so */
@@ -95,6 +97,7 @@ struct engine {
 	struct devices *devices;
 	sd_event *loop;
 	int inotify_fd;
+	struct spare_descriptors spare; /* for the start of executions */
 	char boot_id[BOOT_ID_LEN];
 	bool ready, stopping;
 	bool ends_only; /* engine_new_ending() */

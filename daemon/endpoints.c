@@ -11,6 +11,7 @@
 #include "daemon/cloud_update.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
+#include "daemon/headroom.h"
 #include "daemon/lifecycle.h"
 #include "daemon/placement.h"
 
@@ -297,12 +298,14 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
 	if (r < 0 || !u || execution_of_endpoint(e, ep) || !cloud_may_start(e, &job, &why) ||
-	    !placement_find(e, u, &job, &row, &why))
+	    headroom_check(e->settings, NULL) < 0 || !placement_find(e, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
 	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
+	if (headroom_is_missing(r))
+		return 0;
 	if (r < 0) {
-		reason_set(&why, r == -ENOSPC ? REASON_DISK_FULL : code, "%s", reterr->msg);
+		reason_set(&why, code, "%s", reterr->msg);
 		return restart_later(e, ep, clock_now_us(), &why, reterr);
 	}
 	return execution_launch(e, &row, reterr);

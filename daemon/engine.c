@@ -12,6 +12,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
+#include "daemon/headroom.h"
 #include "daemon/lifecycle.h"
 #include "daemon/notify.h"
 #include "daemon/run.h"
@@ -130,8 +131,8 @@ static void run_batch(struct engine *e)
 		c->next = NULL;
 		run_spec_free(TAKE(c->run));
 		if (r < 0) {
-			c->result = -ERR_UNAVAILABLE;
-			err_set(&c->err, ERR_UNAVAILABLE, "nothing was stored: %s", why.msg);
+			c->result = headroom_code(r);
+			err_set(&c->err, -c->result, "nothing was stored: %s", why.msg);
 		}
 		c->done(c);
 	}
@@ -372,6 +373,7 @@ void engine_free(struct engine *e)
 	devices_close(e->devices);
 	feed_free(e->feed);
 	store_close(e->store);
+	spare_release(&e->spare);
 	pthread_mutex_destroy(&e->queue_lock);
 	pthread_mutex_destroy(&e->live_lock);
 	free(e);

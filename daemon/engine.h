@@ -48,8 +48,8 @@ struct command {
 	void (*done)(struct command *c);
 	void *userdata;
 
-	int result; /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS, -ERR_UNAVAILABLE
-		     */
+	int result; /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS; when the commit
+		     * failed, for the whole batch: -ENOSPC (disk full), -ERR_UNAVAILABLE */
 	struct err err; /* when result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
 	json_t *json;	      /* the caller's to release; of a submit, its warnings */
@@ -62,7 +62,9 @@ int engine_queue(struct engine *e, struct command *c, struct err *reterr) MUSTCH
 /* All that a submit checks, on the caller's thread (may read files, may copy a source_dir of up to
  * ENGINE_SOURCE_BYTES_MAX): spec rules, paths exist below allowed roots, model names, endpoint
  * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be
- * NULL) gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`. */
+ * NULL) gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`.
+ * -ENOSPC, -ERR_UNAVAILABLE: the machine has no disk or no descriptors left for a new run
+ * (headroom.h). */
 int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr) MUSTCHECK;

@@ -11,6 +11,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
+#include "daemon/headroom.h"
 #include "wire/control.h"
 
 #include <signal.h>
@@ -136,6 +137,29 @@ static void watch_log(struct engine *e, struct execution *ex)
 	feed_wake(e->feed, ex->row.job);
 }
 
+/* Nothing of it has run: the start is tried again when there is room, unless a stop came first. */
+static void start_again(struct engine *e, struct execution *ex)
+{
+	struct exit_record stopped = {.cause = EXIT_STOPPED, .code = -1, .signal = SIGTERM};
+
+	if (ex->stop_wanted)
+		finish(e, ex, &stopped, REASON_NONE);
+	else if (headroom_check(e->settings, NULL) >= 0)
+		execution_start(e, ex);
+}
+
+/* Its lock is free and there is no record. */
+static void lose(struct engine *e, struct execution *ex)
+{
+	char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
+
+	snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, ex->row.id);
+	if (proc_kill_by_env(entry, SIGKILL) > 0)
+		return; /* look again until none is left */
+	finish(e, ex, NULL,
+	       str_eq(ex->row.boot_id, e->boot_id) ? REASON_SHIM_LOST : REASON_HOST_LOST);
+}
+
 void execution_poll(struct engine *e, struct execution *ex)
 {
 	struct exit_record exit;
@@ -143,6 +167,10 @@ void execution_poll(struct engine *e, struct execution *ex)
 
 	if (ex->planned)
 		return;
+	if (ex->unstarted) {
+		start_again(e, ex);
+		return;
+	}
 	if (ex->dirfd < 0) {
 		execution_take_up(e, ex);
 		return;
@@ -151,7 +179,8 @@ void execution_poll(struct engine *e, struct execution *ex)
 	if (ex->stop_wanted && !ex->stop_sent)
 		execution_stop(e, ex);
 	alive = execution_is_alive(ex->dirfd, NULL); /* before looking for exit.json */
-	if (exit_record_read(ex->dirfd, &exit, NULL) >= 0) {
+	r = exit_record_read(ex->dirfd, &exit, NULL);
+	if (r >= 0) {
 		do
 			r = events_drain(e, ex);
 		while (r > 0);
@@ -159,18 +188,13 @@ void execution_poll(struct engine *e, struct execution *ex)
 			finish(e, ex, &exit, REASON_NONE);
 		return;
 	}
+	if (headroom_is_missing(r))
+		return; /* it may be there: looked at again at the next rescan */
 	r = events_drain(e, ex);
 	if (r > 0)
 		engine_want_poll(e);
-	if ((alive == 0 || alive == -ENOENT) && r == 0) {
-		char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
-
-		snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, ex->row.id);
-		if (proc_kill_by_env(entry, SIGKILL) > 0)
-			return; /* look again until none is left */
-		finish(e, ex, NULL,
-		       str_eq(ex->row.boot_id, e->boot_id) ? REASON_SHIM_LOST : REASON_HOST_LOST);
-	}
+	if ((alive == 0 || alive == -ENOENT) && r == 0 && !ex->child)
+		lose(e, ex); /* with a child, on_shim_exit() comes: perhaps nothing ran */
 }
 
 static void poll_all(struct engine *e)

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "daemon/cloud.h"
 #include "daemon/execution.h"
+#include "daemon/headroom.h"
 #include "daemon/lifecycle.h"
 #include "daemon/stage.h"
 
@@ -171,7 +172,10 @@ int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 	message = make_message(e, job, serve, row, spec, resume, &stage);
 	if (!message)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
-	return make_directory(row, message, stage.container, reterr);
+	r = make_directory(row, message, stage.container, reterr);
+	if (r < 0)
+		(void)!tree_remove(AT_FDCWD, row->dir, NULL);
+	return r;
 }
 
 /* ---- after the commit ---- */
@@ -272,7 +276,9 @@ static int on_shim_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
 	struct execution *ex = userdata;
 
 	loop_drop(&ex->child); /* reaped; exit.json and the lock tell the rest */
-	execution_poll(ex->engine, ex);
+	ex->unstarted = si->si_code == CLD_EXITED && si->si_status == SHIM_NO_SPACE;
+	if (!ex->unstarted) /* else the next rescan starts it again */
+		execution_poll(ex->engine, ex);
 	return 0;
 }
 
@@ -291,14 +297,26 @@ static int start_shim(struct engine *e, struct execution *ex, struct err *reterr
 	slots_publish(e);
 	if (sd_event_add_child(e->loop, &ex->child, pid, WEXITED, on_shim_exit, ex) < 0)
 		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
-	return execution_attach(e, ex, reterr);
+	if (execution_attach(e, ex, reterr) < 0) /* it runs: the rescan opens its directory */
+		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
+			  "execution=%s retrying msg=\"%s\"", ex->row.id, reterr->msg);
+	return 0;
 }
 
 void execution_start(struct engine *e, struct execution *ex)
 {
 	struct err why = {0};
-	int r = start_shim(e, ex, &why);
+	int r;
 
+	spare_release(&e->spare);
+	r = start_shim(e, ex, &why);
+	spare_fill(&e->spare);
+	ex->unstarted = headroom_is_missing(r);
+	if (ex->unstarted) {
+		log_event(LOG_LEVEL_WARNING, "start_waits", "execution=%s msg=\"%s\"", ex->row.id,
+			  why.msg);
+		return;
+	}
 	if (turn_begin(e, NULL) < 0)
 		return; /* the rescan finds what became of it */
 	if (r < 0) {
@@ -321,7 +339,8 @@ static void launch_after(struct engine *e, void *arg, bool committed)
 	free(arg);
 	if (!ex)
 		return;
-	if (!committed) {
+	if (!committed) { /* no row names its directory */
+		(void)!tree_remove(AT_FDCWD, ex->row.dir, NULL);
 		execution_drop(e, ex);
 		return;
 	}

@@ -93,6 +93,7 @@ void live_refresh(struct engine *e)
 		log_event(LOG_LEVEL_ERROR, "endpoints_not_read", "msg=\"%s\"", why.msg);
 		return;
 	}
+	spare_release(&e->spare);
 	pthread_mutex_lock(&e->live_lock);
 	for (size_t i = 0; i < rows.n; i++) {
 		struct live_endpoint *live = live_new(e, &rows.rows[i]);
@@ -106,6 +107,7 @@ void live_refresh(struct engine *e)
 	e->live = fresh;
 	pthread_mutex_unlock(&e->live_lock);
 	live_list_free(old);
+	spare_fill(&e->spare);
 }
 
 void live_refresh_after(struct engine *e, void *arg, bool committed)

@@ -34,6 +34,10 @@ int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
 void schedule_pass(struct engine *e);
 /* Is there something that only time or a foreign process decides? Asked every second. */
 bool schedule_is_due(const struct engine *e);
+/* False if this queued job waits for something else than a place: *why says for what. */
+bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+
+/* ---- explain.c ---- */
 /* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
 int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,
 		     struct err *reterr) MUSTCHECK;

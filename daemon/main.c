@@ -5,6 +5,7 @@
  * without us and are found again at the next start.
  */
 #include "api/server.h"
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "config/config.h"
@@ -13,6 +14,7 @@
 #include "daemon/options.h"
 #include "daemon/run.h"
 
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -134,6 +136,7 @@ static int run(int argc, char **argv, struct err *reterr)
 	}
 	set_up_memory();
 	set_up_signals();
+	log_event(LOG_LEVEL_INFO, "limits", "descriptors=%" PRId64, descriptors_raise());
 	if (opt.adopts)
 		return adopt_run(&m.s, &opt.adopt, reterr);
 	return serve(cfg, &m.s, reterr);

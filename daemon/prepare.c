@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "daemon/budget.h"
 #include "daemon/endpoint.h"
+#include "daemon/headroom.h"
 #include "daemon/sources.h"
 #include "jobs/problems.h"
 
@@ -171,23 +172,29 @@ static bool check_entry_point(const struct spec_path *p, const char *real, json_
 	return false;
 }
 
-static void freeze(struct engine *e, const struct spec_path *p, const char *real, bool dry,
-		   json_t *problems)
+static int freeze(struct engine *e, const struct spec_path *p, const char *real, bool dry,
+		  json_t *problems, struct err *reterr)
 {
 	char sources[PATH_MAX], frozen[PATH_MAX];
-	struct err why = {0};
+	int r;
 
 	path_join(sources, sizeof(sources), e->settings->data_dir, "sources");
-	if (source_freeze(sources, real, dry, frozen, sizeof(frozen), &why) < 0) {
+	r = source_freeze(sources, real, dry, frozen, sizeof(frozen), reterr);
+	if (headroom_is_missing(r))
+		return err_ctx(reterr, headroom_code(r), "source_dir '%s'", real);
+	if (r < 0) {
 		problem_add(problems, p->pointer, PROBLEM_INVALID, "source_dir '%s': %s", real,
-			    why.msg);
-		return;
+			    reterr->msg);
+		return 0;
 	}
 	json_object_set_new(p->object, "source_dir_submitted", json_string(real));
 	json_object_set_new(p->object, p->key, json_string(frozen));
+	return 0;
 }
 
-static void check_path(struct engine *e, const struct spec_path *p, bool dry, json_t *problems)
+/* Negative: the machine has no room to check it. What is wrong with it is in `problems`. */
+static int check_path(struct engine *e, const struct spec_path *p, bool dry, json_t *problems,
+		      struct err *reterr)
 {
 	const struct model_name *model =
 		p->use == SPEC_PATH_MODEL ? find_model(e->settings, p->path) : NULL;
@@ -195,18 +202,20 @@ static void check_path(struct engine *e, const struct spec_path *p, bool dry, js
 
 	if (model) {
 		json_object_set_new(p->object, p->key, json_string(model->dir));
-		return;
+		return 0;
 	}
 	if (means_hub(e->settings, p))
-		return;
+		return 0;
 	if (!(p->use == SPEC_PATH_OUTPUT ? find_output : find_path)(e->settings, p, real,
 								    problems) ||
 	    !check_kind(p, real, problems))
-		return;
-	if (p->use != SPEC_PATH_SOURCE_DIR)
-		json_object_set_new(p->object, p->key, json_string(real));
-	else if (check_entry_point(p, real, problems))
-		freeze(e, p, real, dry, problems);
+		return 0;
+	if (p->use == SPEC_PATH_SOURCE_DIR)
+		return check_entry_point(p, real, problems)
+			       ? freeze(e, p, real, dry, problems, reterr)
+			       : 0;
+	json_object_set_new(p->object, p->key, json_string(real));
+	return 0;
 }
 
 static void check_endpoint(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
@@ -321,8 +330,10 @@ int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
 	struct spec_context ctx;
-	int r;
+	int r = dry ? 0 : headroom_check(e->settings, reterr);
 
+	if (r < 0)
+		return r;
 	fill_context(e, &ctx);
 	r = is_job ? run_spec_parse_job(body, &ctx, &run, problems, reterr)
 		   : run_spec_parse(body, &ctx, &run, problems, reterr);
@@ -333,8 +344,11 @@ int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 
 		check_endpoint(e, job, i, is_job, problems);
 		check_money(e, job, i, is_job, problems);
-		for (size_t p = 0; p < job->paths_n; p++)
-			check_path(e, &job->paths[p], dry, problems);
+		for (size_t p = 0; p < job->paths_n; p++) {
+			r = check_path(e, &job->paths[p], dry, problems, reterr);
+			if (r < 0)
+				return r;
+		}
 	}
 	if (json_array_size(problems))
 		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",

@@ -5,17 +5,20 @@
  * it is not overtaken for ever, but no other.
  */
 #include "base/fileio.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/checkpoint.h"
 #include "daemon/cloud.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
+#include "daemon/headroom.h"
 #include "daemon/lifecycle.h"
 #include "daemon/placement.h"
 
+#include <assert.h>
 #include <string.h>
+
+#define JOB_WAITS 1 /* a result: it was not started, and stays queued */
 
 /* ---- references ---- */
 
@@ -96,24 +99,6 @@ static int find_resume(struct engine *e, const struct job_row *job, char *path, 
 	return r < 0 ? r : 0;
 }
 
-static int start_process(struct engine *e, const struct job_row *job, const json_t *spec,
-			 struct execution_row *row, struct err *reterr)
-{
-	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !cloud_runs(job);
-	enum reason_code code = REASON_EXEC_FAILED;
-	char resume[SPEC_PATH_MAX] = "";
-	struct err why = {0};
-	int r = deploy ? 0 : find_resume(e, job, resume, sizeof(resume), reterr);
-
-	if (r < 0)
-		return r;
-	r = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &code, &why);
-	if (r < 0)
-		return fail_start(e, job, r == -ENOSPC ? REASON_DISK_FULL : code, &why, reterr);
-	return deploy ? endpoint_deploy(e, job, spec, row, reterr)
-		      : execution_launch(e, row, reterr);
-}
-
 static int begin_attempt(struct engine *e, struct job_row *job, struct err *reterr)
 {
 	struct reason none = {0};
@@ -125,29 +110,58 @@ static int begin_attempt(struct engine *e, struct job_row *job, struct err *rete
 	return r;
 }
 
-static int start_job(struct engine *e, struct job_row *job, struct execution_row *row,
-		     struct err *reterr)
+/* The files come first: if there is no room for them, the job stays queued and nothing is written
+ * of an attempt. Returns JOB_WAITS then, with the reason in *why. */
+static int start_process(struct engine *e, struct job_row *job, const json_t *spec,
+			 struct execution_row *row, struct reason *why, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *spec = NULL;
-	struct reason gone;
-	struct err why = {0};
-	int resolved = job_resolve(e, job, &spec, &why), r;
+	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !cloud_runs(job);
+	enum reason_code code = REASON_EXEC_FAILED;
+	char resume[SPEC_PATH_MAX] = "";
+	struct err trouble = {0};
+	int r = deploy ? 0 : find_resume(e, job, resume, sizeof(resume), reterr), prepared;
 
-	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
-		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s", why.msg);
-		r = job_move(e, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
-		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	if (r < 0)
+		return r;
+	str_copy(row->job, sizeof(row->job), job->id);
+	row->attempt = ++job->attempt;
+	prepared = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &code,
+				     &trouble);
+	if (headroom_is_missing(prepared)) {
+		reason_set(why, REASON_WAITING_FOR_ROOM, "%s", trouble.msg);
+		return JOB_WAITS;
 	}
 	r = begin_attempt(e, job, reterr);
 	if (r < 0)
 		return r;
-	if (resolved < 0)
-		return fail_start(e, job, REASON_DATA_MISSING, &why, reterr);
-	str_copy(row->job, sizeof(row->job), job->id);
-	row->attempt = job->attempt;
-	if (placement_of(job) == PLACE_NONE)
-		return action_start(e, job, spec, reterr);
-	return start_process(e, job, spec, row, reterr);
+	assert(row->attempt == job->attempt);
+	if (prepared < 0)
+		return fail_start(e, job, code, &trouble, reterr);
+	return deploy ? endpoint_deploy(e, job, spec, row, reterr)
+		      : execution_launch(e, row, reterr);
+}
+
+static int start_job(struct engine *e, struct job_row *job, struct execution_row *row,
+		     struct reason *why, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct reason gone;
+	struct err trouble = {0};
+	int resolved = job_resolve(e, job, &spec, &trouble), r;
+
+	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
+		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",
+			   trouble.msg);
+		r = job_move(e, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
+		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	}
+	if (resolved >= 0 && placement_of(job) != PLACE_NONE)
+		return start_process(e, job, spec, row, why, reterr);
+	r = begin_attempt(e, job, reterr);
+	if (r < 0)
+		return r;
+	return resolved < 0 ? fail_start(e, job, REASON_DATA_MISSING, &trouble, reterr)
+			    : action_start(e, job, spec, reterr);
 }
 
 /* Its tries have used up what a job may cost: nothing that could come makes it fit. */
@@ -165,7 +179,8 @@ static int say_wait(struct engine *e, const struct job_row *job, const struct re
 {
 	bool money = why->code == REASON_WAITING_FOR_MONEY;
 
-	if (!money && e->aws && e->cloud->pause.code == REASON_NONE)
+	if (!money && why->code != REASON_WAITING_FOR_ROOM && e->aws &&
+	    e->cloud->pause.code == REASON_NONE)
 		return 0; /* something is being looked up: it takes a moment */
 	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
 		return 0;
@@ -175,6 +190,7 @@ static int say_wait(struct engine *e, const struct job_row *job, const struct re
 static int forget_wait(struct engine *e, const struct job_row *job, struct err *reterr)
 {
 	if (job->reason.code != REASON_WAITING_FOR_MONEY &&
+	    job->reason.code != REASON_WAITING_FOR_ROOM &&
 	    job->reason.code != REASON_WAITING_FOR_CREDENTIALS)
 		return 0;
 	return store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr);
@@ -185,10 +201,26 @@ static void look_again(struct engine *e, void *arg, bool committed)
 	engine_want_schedule(e);
 }
 
-/* Does it wait for something else than a place? */
-static bool may_start(struct engine *e, const struct job_row *job, struct reason *why)
+bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why)
 {
-	return endpoint_is_settled(e, job, why) && cloud_may_start(e, job, why);
+	struct err missing = {0};
+
+	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
+		return false;
+	if (placement_of(job) == PLACE_NONE || headroom_check(e->settings, &missing) >= 0)
+		return true;
+	reason_set(why, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
+	return false;
+}
+
+/* It waits for something else than a place, and does not hold back those behind it. */
+static int wait_for(struct engine *e, struct job_row *job, const struct reason *why,
+		    struct err *reterr)
+{
+	if (why->code == REASON_MONEY_CAP)
+		return never_starts(e, job, why, reterr);
+	e->time_helps = true;
+	return say_wait(e, job, why, reterr);
 }
 
 /* The jobs of one line: the first that must wait for a place holds back those behind it; one that
@@ -204,13 +236,8 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 		struct execution_row row = {0};
 		struct reason why;
 
-		if (!may_start(e, &ready.rows[i], &why)) {
-			if (why.code == REASON_MONEY_CAP) {
-				r = never_starts(e, &ready.rows[i], &why, reterr);
-				continue;
-			}
-			e->time_helps = true;
-			r = say_wait(e, &ready.rows[i], &why, reterr);
+		if (!schedule_may_start(e, &ready.rows[i], &why)) {
+			r = wait_for(e, &ready.rows[i], &why, reterr);
 			continue;
 		}
 		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
@@ -218,7 +245,9 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 			r = forget_wait(e, &ready.rows[i], reterr);
 			break;
 		}
-		r = start_job(e, &ready.rows[i], &row, reterr);
+		r = start_job(e, &ready.rows[i], &row, &why, reterr);
+		if (r == JOB_WAITS) /* the place stays counted as taken: until the next pass */
+			r = wait_for(e, &ready.rows[i], &why, reterr);
 	}
 	if (r >= 0 && ready.n == ENGINE_READY_MAX && place == PLACE_NONE)
 		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
@@ -246,6 +275,7 @@ void schedule_pass(struct engine *e)
 	e->due_us = 0; /* if this fails, the next tick tries again */
 	if (!u || turn_begin(e, &why) < 0)
 		return;
+	spare_fill(&e->spare);
 	r = start_all(e, u, &why);
 	if (r < 0) {
 		e->due_us = 0;
@@ -257,114 +287,4 @@ void schedule_pass(struct engine *e)
 bool schedule_is_due(const struct engine *e)
 {
 	return e->time_helps || clock_now_us() >= e->due_us;
-}
-
-/* ---- explain ---- */
-
-static int explain_needs(struct engine *e, const struct job_row *job, json_t *waits,
-			 struct err *reterr)
-{
-	OWN(need_rows_done) struct need_rows needs = {0};
-	int r = store_needs_of(e->store, job->id, &needs, reterr);
-
-	for (size_t i = 0; r >= 0 && i < needs.n; i++) {
-		OWN(job_row_done) struct job_row other = {0};
-
-		if (job_state_is_final(needs.rows[i].state))
-			continue;
-		r = store_job_get(e->store, needs.rows[i].job, &other, reterr);
-		if (r >= 0)
-			json_array_append_new(waits, json_pack("{ss ss ss}", "job", other.id,
-							       "name", other.name, "state",
-							       job_state_str(other.state)));
-	}
-	return r;
-}
-
-static void words_of_waits(const json_t *waits, struct reason *why)
-{
-	OWN(buf_done) struct buf names = BUF_INIT(REASON_MSG_MAX / 2);
-	json_t *wait;
-	size_t i;
-
-	json_array_foreach(waits, i, wait)
-		buf_printf(&names, "%s'%s' (%s)", i ? ", " : "", json_get_str(wait, "name", ""),
-			   json_get_str(wait, "state", ""));
-	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
-}
-
-/* Jobs of the same line that are ahead. */
-static int count_ahead(struct engine *e, const struct job_row *job, int *ret, struct err *reterr)
-{
-	OWN(job_rows_done) struct job_rows ready = {0};
-	int r = store_jobs_ready(e->store, job->target, placement_of(job), clock_now_us(),
-				 ENGINE_READY_MAX, &ready, reterr);
-
-	*ret = 0;
-	while (r >= 0 && (size_t)*ret < ready.n && !str_eq(ready.rows[*ret].id, job->id))
-		++*ret;
-	return r;
-}
-
-/* Waiting for the next try after this end. */
-static enum reason_code code_of_wait(enum reason_code code)
-{
-	return code == REASON_QUOTA	    ? REASON_WAITING_FOR_QUOTA
-	       : code == REASON_CAPACITY    ? REASON_WAITING_FOR_CAPACITY
-	       : code == REASON_CREDENTIALS ? REASON_WAITING_FOR_CREDENTIALS
-					    : REASON_WAITING_FOR_RETRY;
-}
-
-static int explain_queued(struct engine *e, const struct job_row *job, struct reason *why,
-			  int *ret_ahead, struct err *reterr)
-{
-	OWN(freep) struct usage *u = usage_read(e);
-	struct execution_row row = {0};
-	char at[CLOCK_TEXT_LEN];
-	int r = count_ahead(e, job, ret_ahead, reterr);
-
-	if (r < 0)
-		return r;
-	if (job->held)
-		reason_set(why, REASON_HELD, "it is held; release it to let it start");
-	else if (job->not_before_us > clock_now_us())
-		reason_set(why, code_of_wait(job->reason.code), "it is tried again at %s (%s: %s)",
-			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
-			   job->reason.message);
-	else if (!may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
-		return 0;
-	else if (*ret_ahead)
-		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",
-			   *ret_ahead, *ret_ahead > 1 ? "s" : "");
-	else
-		reason_set(why, REASON_NONE, "it starts now");
-	return 0;
-}
-
-int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *waits = json_array();
-	struct reason why = job->reason;
-	int ahead = 0, r = 0;
-
-	if (job->state == STATE_BLOCKED) {
-		r = explain_needs(e, job, waits, reterr);
-		words_of_waits(waits, &why);
-	} else if (job->state == STATE_QUEUED) {
-		r = explain_queued(e, job, &why, &ahead, reterr);
-	} else if ((!why.message[0] || job->state == STATE_STOPPING) &&
-		   cloud_explain(e, job, &why)) {
-		/* it says it */
-	} else if (!why.message[0]) {
-		reason_set(&why, why.code, "it %s%s",
-			   job_state_is_final(job->state) && job->state < STATE_CANCELLED ? "has "
-											  : "is ",
-			   job_state_str(job->state));
-	}
-	if (r < 0)
-		return r;
-	*ret = json_pack("{ss ss ss s{ss ss} sO si}", "job", job->id, "name", job->name, "state",
-			 job_state_str(job->state), "reason", "code", reason_code_str(why.code),
-			 "message", why.message, "waits_for", waits, "ahead", ahead);
-	return *ret ? 0 : err_errno(reterr, ENOMEM, "explain the job");
 }

@@ -25,6 +25,7 @@
 	X(WAITING_FOR_QUOTA, "waiting_for_quota", false, false)             \
 	X(WAITING_FOR_CAPACITY, "waiting_for_capacity", false, false)       \
 	X(WAITING_FOR_CREDENTIALS, "waiting_for_credentials", false, false) \
+	X(WAITING_FOR_ROOM, "waiting_for_room", false, false)               \
 	/* ends */                                                          \
 	X(CANCELLED, "cancelled", false, false)                             \
 	X(DEPENDENCY, "dependency", false, false)                           \

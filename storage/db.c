@@ -49,6 +49,8 @@ static int code_of(sqlite3 *h, int rc)
 		return ENOSPC;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
+		if (sys == EMFILE || sys == ENFILE)
+			return ERR_UNAVAILABLE;
 		return sys == ENOSPC || sys == EDQUOT ? ENOSPC : EIO;
 	case SQLITE_NOMEM:
 		return ENOMEM;

@@ -53,6 +53,14 @@ enum exit_cause {
 	EXIT_OOM_KILLED,  /* the kernel's or the cgroup's out-of-memory killer */
 };
 
+/* Exit status of the shim. Only with SHIM_DONE is there an exit.json. */
+enum shim_status {
+	SHIM_DONE = 0,
+	SHIM_BAD_START = 2, /* arguments, lock or directory; no child was started */
+	SHIM_NO_SPACE = 3,  /* no room could be reserved for exit.json; no child was started */
+	SHIM_NO_RECORD = 4, /* the child is gone, but exit.json could not be written */
+};
+
 /* exit.json */
 struct exit_record {
 	enum exit_cause cause;

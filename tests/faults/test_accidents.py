@@ -44,7 +44,8 @@ def small_disk(tmp_path):
 
 
 def test_full_disk_while_training(small_disk):
-    with daemon_on(small_disk, MODELS) as daemon:
+    # A margin that the small disk can have.
+    with daemon_on(small_disk, "disk_free_min_bytes = 1MiB\n" + MODELS) as daemon:
         run = daemon.submit(jobs(16))["id"]
         job = daemon.wait_job(run, "train", "failed")
         assert job["reason"]["code"] == "disk_full", job["reason"]

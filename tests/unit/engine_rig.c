@@ -37,13 +37,23 @@ static void *engine_thread(void *userdata)
 	return NULL;
 }
 
-void rig_start(struct rig *rig)
+void rig_open(struct rig *rig)
 {
 	struct err e = {0};
 
 	if (engine_new(&rig->set, &rig->engine, &e) < 0)
 		fail_msg("engine_new: %s", e.msg);
+}
+
+void rig_run(struct rig *rig)
+{
 	assert_int_equal(pthread_create(&rig->thread, NULL, engine_thread, rig), 0);
+}
+
+void rig_start(struct rig *rig)
+{
+	rig_open(rig);
+	rig_run(rig);
 }
 
 static void stop_thread(struct rig *rig)
@@ -196,18 +206,29 @@ static void command_done(struct command *c)
 	sem_post(c->userdata);
 }
 
-int rig_do(struct rig *rig, struct command *c)
+void rig_queue(struct rig *rig, struct command *c, sem_t *done)
+{
+	c->done = command_done;
+	c->userdata = done;
+	assert_int_equal(engine_queue(rig->engine, c, &c->err), 0);
+}
+
+void rig_wait_done(sem_t *done)
 {
 	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WAIT_S;
+	assert_int_equal(sem_clockwait(done, CLOCK_MONOTONIC, &until), 0);
+}
+
+int rig_do(struct rig *rig, struct command *c)
+{
 	sem_t done;
 
 	sem_init(&done, 0, 0);
-	c->done = command_done;
-	c->userdata = &done;
-	assert_int_equal(engine_queue(rig->engine, c, &c->err), 0);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
-	assert_int_equal(sem_timedwait(&done, &until), 0);
+	rig_queue(rig, c, &done);
+	rig_wait_done(&done);
 	sem_destroy(&done);
 	return c->result;
 }
@@ -239,19 +260,25 @@ void rig_expect_why(struct rig *rig, const char *job, const char *code, const ch
 	json_decref(c.json);
 }
 
-void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
+int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *body = NULL;
 	OWN(json_decrefp) json_t *problems = json_array();
-	OWN(buf_done) struct buf text = BUF_INIT(65536);
+	OWN(buf_done) struct buf text = BUF_INIT(1 << 20);
+
+	buf_printf(&text, "{\"jobs\":[%s]}", jobs);
+	if (json_parse(buf_str(&text), text.len, &body, reterr) < 0)
+		fail_msg("%s in %s", reterr->msg, buf_str(&text));
+	return engine_prepare(rig->engine, body, false, false, ret, problems, NULL, reterr);
+}
+
+void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
+{
 	struct command c = {.kind = COMMAND_SUBMIT};
 	struct err e = {0};
 
-	buf_printf(&text, "{\"jobs\":[%s]}", jobs);
-	if (json_parse(buf_str(&text), text.len, &body, &e) < 0)
-		fail_msg("%s in %s", e.msg, buf_str(&text));
-	if (engine_prepare(rig->engine, body, false, false, &c.run, problems, NULL, &e) < 0)
-		fail_msg("%s: %s", e.msg, json_text(problems));
+	if (rig_prepare(rig, jobs, &c.run, &e) < 0)
+		fail_msg("%s", e.msg);
 	if (rig_do(rig, &c) < 0)
 		fail_msg("submit: %s", c.err.msg);
 	str_copy(run, ID_LEN, c.result_id);

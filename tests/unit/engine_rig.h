@@ -9,6 +9,7 @@
 #include "daemon/run.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 struct rig {
 	char root[64], data[96], code[96], gpus[96];
@@ -27,16 +28,24 @@ int rig_teardown(void **state);
 /* In main, before any thread. */
 void rig_block_signals(void);
 void rig_start(struct rig *rig);
+/* The same in two steps: between them commands can be queued, which then are one batch. */
+void rig_open(struct rig *rig);
+void rig_run(struct rig *rig);
 void rig_stop(struct rig *rig);
 /* Contents of the fake NVML's state file; seen within DEVICES_REFRESH_US. */
 void rig_set_gpus(struct rig *rig, const char *text);
 
 /* Queue the command and wait for its end; returns its result. */
 int rig_do(struct rig *rig, struct command *c);
+/* The same in two steps. */
+void rig_queue(struct rig *rig, struct command *c, sem_t *done);
+void rig_wait_done(sem_t *done);
 int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e);
 /* EXPLAIN: fails the test unless the reason's code is `code` and its message has `words`. */
 void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words);
 /* Submit a run of these jobs (the inside of the list, JSON text); fails the test when refused. */
+/* The first half of a submit: what engine_prepare says about these jobs. */
+int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct err *reterr);
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN]);
 /* JSON text of one script job that does `what`; `more` is further fields, each after a comma. Valid
  * until eight further calls. */

@@ -27,14 +27,6 @@
 #define SHIM_RECORD_TRIES  60	/* exit.json: one try a second */
 #define SHIM_OOM_SCORE_ADJ 500	/* of the child: it goes before the shim and the daemon */
 
-/* Exit status of the shim. Only with SHIM_DONE is there an exit.json. */
-enum shim_status {
-	SHIM_DONE = 0,
-	SHIM_BAD_START = 2, /* arguments, lock or directory; no child was started */
-	SHIM_NO_SPACE = 3,  /* no room could be reserved for exit.json; no child was started */
-	SHIM_NO_RECORD = 4, /* the child is gone, but exit.json could not be written */
-};
-
 enum shim_phase {
 	SHIM_RUNNING,
 	SHIM_STOPPING, /* SIGTERM sent to the group; SIGKILL to all at kill_at_us */
