@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A commit that fails: every command of its batch is answered with an error, no event goes out, and
+ * the engine's memory is as before. The commits here are real ones, refused by SQLite itself: a
+ * deferred foreign key that is broken in the transaction, or no page left for it.
+ */
+#include "tests/unit/engine_rig.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/feed.h"
+#include "storage/db.h"
+#include "storage/store_internal.h"
+#include "storage/store_read.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COMMANDS 3
+#define JOBS	 100 /* of a run: more than one page */
+
+/* Each new run breaks a key that only COMMIT looks at. */
+static const char break_commits[] =
+	"CREATE TABLE never (n INTEGER PRIMARY KEY);"
+	"CREATE TABLE broken (n INTEGER REFERENCES never (n) DEFERRABLE INITIALLY DEFERRED);"
+	"CREATE TRIGGER breaks AFTER INSERT ON runs BEGIN INSERT INTO broken VALUES (1); END;";
+static const char mend_commits[] = "DROP TRIGGER breaks; DROP TABLE broken; DROP TABLE never;";
+
+static void script(struct rig *rig, const char *sql)
+{
+	struct err e = {0};
+
+	if (db_script(rig->engine->store->db, sql, &e) < 0)
+		fail_msg("%s: %s", sql, e.msg);
+}
+
+static int64_t count(struct rig *rig, const char *of)
+{
+	struct store_reader *sr = NULL;
+	json_t *counts = NULL;
+	const char *state;
+	int64_t n = 0;
+	json_t *value;
+	struct err e;
+
+	assert_int_equal(store_reader_open(rig->data, &sr, &e), 0);
+	assert_int_equal(store_read_counts(sr, &counts, &e), 0);
+	json_object_foreach(json_object_get(counts, of), state, value)
+		n += json_integer_value(value);
+	json_decref(counts);
+	store_reader_close(sr);
+	return n;
+}
+
+/* One batch: a priority of `job`, which is right, and two submits. All of its results. */
+static void run_batch(struct rig *rig, const char *job, struct command c[COMMANDS])
+{
+	OWN(buf_done) struct buf jobs = BUF_INIT(65536);
+	struct err e = {0};
+	sem_t done;
+
+	for (int i = 0; i < JOBS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "new%d", i);
+		buf_printf(&jobs, "%s%s", i ? "," : "", rig_script(rig, name, "ok", ""));
+	}
+	sem_init(&done, 0, 0);
+	c[0] = (struct command){.kind = COMMAND_JOB_PRIORITY, .number = 5};
+	str_copy(c[0].id, sizeof(c[0].id), job);
+	for (size_t i = 1; i < COMMANDS; i++) {
+		c[i] = (struct command){.kind = COMMAND_SUBMIT};
+		assert_int_equal(rig_prepare(rig, buf_str(&jobs), &c[i].run, &e), 0);
+	}
+	for (size_t i = 0; i < COMMANDS; i++)
+		rig_queue(rig, &c[i], &done);
+	rig_run(rig);
+	for (size_t i = 0; i < COMMANDS; i++)
+		rig_wait_done(&done);
+	sem_destroy(&done);
+}
+
+/* A held job, and the engine opened again on it, not running yet. */
+static void set_up(struct rig *rig, char job[ID_LEN])
+{
+	char run[ID_LEN];
+
+	rig_submit(rig, rig_script(rig, "held", "ok", ",\"held\":true"), run);
+	rig_job_id(rig, run, "held", job);
+	rig_stop(rig);
+	rig_open(rig);
+}
+
+static void expect_nothing(struct rig *rig, const char *job, int64_t seq, int result,
+			   const char *words)
+{
+	struct command c[COMMANDS];
+	int64_t runs = count(rig, "runs"), jobs = count(rig, "jobs");
+
+	run_batch(rig, job, c);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		assert_int_equal(c[i].result, result);
+		if (!strstr(c[i].err.msg, words))
+			fail_msg("'%s' does not have '%s'", c[i].err.msg, words);
+	}
+	assert_int_equal(feed_last_seq(engine_feed(rig->engine)), seq);
+	assert_int_equal(count(rig, "runs"), runs);
+	assert_int_equal(count(rig, "jobs"), jobs);
+	assert_null(rig->engine->actions);
+	assert_null(rig->engine->executions);
+}
+
+/* The next commit that succeeds brings its own event and none of those that were lost. */
+static void expect_only_priority(struct rig *rig, const char *job, int64_t seq)
+{
+	struct command c = {.kind = COMMAND_JOB_PRIORITY, .number = 9};
+	struct feed_filter filter = {0};
+	OWN(json_decrefp) json_t *events = NULL;
+	int64_t next;
+	struct err e;
+
+	str_copy(c.id, sizeof(c.id), job);
+	assert_int_equal(rig_do(rig, &c), 0);
+	assert_int_equal(
+		feed_read(engine_feed(rig->engine), &filter, seq, SIZE_MAX, &events, &next, &e), 0);
+	assert_int_equal(json_array_size(events), 1);
+	assert_string_equal(json_get_str(json_array_get(events, 0), "kind", ""), "job_changed");
+	assert_int_equal(json_get_int(json_array_get(events, 0), "seq", 0), seq + 1);
+}
+
+static void test_failed_commit_answers_each_with_an_error(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN], run[ID_LEN];
+	int64_t seq;
+
+	set_up(rig, job);
+	seq = feed_last_seq(engine_feed(rig->engine));
+	script(rig, break_commits);
+	expect_nothing(rig, job, seq, -ERR_UNAVAILABLE, "nothing was stored: ");
+	expect_only_priority(rig, job, seq);
+	rig_stop(rig);
+	rig_open(rig);
+	script(rig, mend_commits);
+	rig_run(rig);
+	rig_submit(rig, rig_script(rig, "next", "ok", ""), run);
+	rig_expect_end(rig, run, "next", "succeeded", "", "");
+}
+
+static void test_full_disk_at_commit_is_disk_full(void **state)
+{
+	struct rig *rig = *state;
+	char job[ID_LEN];
+	int64_t seq;
+
+	set_up(rig, job);
+	seq = feed_last_seq(engine_feed(rig->engine));
+	script(rig, "PRAGMA max_page_count=1"); /* as many as there are */
+	expect_nothing(rig, job, seq, -ENOSPC, "the disk with the database is full");
+}
+
+static int count_entries(const char *data, const char *folder)
+{
+	char path[PATH_MAX];
+	struct dirent **names;
+	int n;
+
+	path_join(path, sizeof(path), data, folder);
+	n = scandir(path, &names, NULL, NULL);
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	if (n > 0)
+		free(names);
+	return n < 0 ? 0 : n - 2; /* without . and .. */
+}
+
+/* The start of a job that is not committed starts no process, and leaves no directory. */
+static void test_failed_commit_of_a_start_starts_nothing(void **state)
+{
+	static const char break_starts[] = "CREATE TABLE never (n INTEGER PRIMARY KEY);"
+					   "CREATE TABLE broken (n INTEGER REFERENCES never (n) "
+					   "DEFERRABLE INITIALLY DEFERRED);"
+					   "CREATE TRIGGER breaks AFTER INSERT ON executions BEGIN "
+					   "INSERT INTO broken VALUES (1); END;";
+	struct rig *rig = *state;
+	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
+	char job[ID_LEN], run[ID_LEN];
+
+	set_up(rig, job);
+	script(rig, break_starts);
+	rig_run(rig);
+	rig_submit(rig, rig_script(rig, "starts", "ok", ""), run);
+	while (rig->engine->turns_failed < 2 && clock_mono_us() < deadline)
+		sched_yield();
+	assert_true(rig->engine->turns_failed >= 2); /* it is tried again */
+	rig_stop(rig);
+	assert_int_equal(count_entries(rig->data, "executions"), 0);
+	rig_open(rig);
+	script(rig, mend_commits);
+	rig_run(rig);
+	assert_int_equal(rig_wait(rig, run, "starts", "succeeded").attempt, 1);
+	assert_int_equal(count_entries(rig->data, "executions"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_failed_commit_answers_each_with_an_error,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_failed_commit_of_a_start_starts_nothing,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_full_disk_at_commit_is_disk_full, rig_setup,
+						rig_teardown),
+	};
+
+	rig_block_signals();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
