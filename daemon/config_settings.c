@@ -144,6 +144,7 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->worker = m->worker;
 	s->shim = m->shim;
 	s->python = cfg->local_python;
+	s->interpreters = (const char *const *)cfg->local_interpreters;
 	s->nvml_library = cfg->local_nvml_library;
 #ifdef TRAINYARD_NATIVE
 	s->native = true;

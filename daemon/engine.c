@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/account.h"
 #include "daemon/cloud.h"
@@ -301,6 +302,7 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	struct engine *e;
 	int r = open_core(settings, &e, reterr);
 
+	roots_set(settings->roots, settings->data_dir);
 	if (r >= 0)
 		r = devices_open(settings->nvml_library, &e->devices, reterr);
 	if (r >= 0)

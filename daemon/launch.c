@@ -19,8 +19,6 @@
 #include <string.h>
 #include <sys/file.h>
 
-#define WORKER_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* The worker's command: a train job with a script of its own is a script. */
 static const char *worker_command(const struct job_row *job, bool serve, const struct stage *stage)
 {
@@ -44,7 +42,7 @@ static json_t *environment(const struct execution_row *row, const json_t *spec)
 	snprintf(cpus, sizeof(cpus), "%d", row->cpus > 0 ? row->cpus : 1);
 	for (int i = 0; i < row->devices_n; i++)
 		buf_printf(&devices, "%s%s", i ? "," : "", row->device_uuids[i]);
-	json_object_set_new(env, "PATH", json_string(WORKER_PATH));
+	json_object_set_new(env, "PATH", json_string(EXECUTION_PATH));
 	json_object_set_new(env, "HOME", json_string(home ? home : "/"));
 	json_object_set_new(env, "LANG", json_string("C.UTF-8"));
 	json_object_set_new(env, "OMP_NUM_THREADS", json_string(cpus));
@@ -205,7 +203,7 @@ static const char **shim_environment(void)
 	envp = calloc(names + 3, sizeof(*envp));
 	if (!envp)
 		return NULL;
-	envp[n++] = "PATH=" WORKER_PATH;
+	envp[n++] = "PATH=" EXECUTION_PATH;
 	envp[n++] = "LANG=C.UTF-8";
 	for (char **at = environ; *at && n < names + 2; at++) {
 		size_t len = strcspn(*at, "=");

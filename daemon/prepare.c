@@ -1,250 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a submit checks, on the caller's thread: the spec's rules (jobs/), then what it names on
- * this machine: paths exist below the allowed roots, models are known, endpoint names are free.
- * Paths become absolute, a source_dir becomes its frozen copy.
+ * this machine: paths (prepare_paths.c), scripts (prepare_script.c), endpoints, money.
  */
-#include "base/fileio.h"
+#include "daemon/prepare.h"
+
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/budget.h"
 #include "daemon/endpoint.h"
 #include "daemon/headroom.h"
-#include "daemon/sources.h"
-#include "jobs/problems.h"
 
-#include <limits.h>
 #include <string.h>
-
-static const struct model_name *find_model(const struct settings *set, const char *name)
-{
-	for (size_t i = 0; i < set->models_n; i++)
-		if (str_eq(set->models[i].name, name))
-			return &set->models[i];
-	return NULL;
-}
 
 static bool model_known(void *userdata, const char *name)
 {
-	return find_model(userdata, name) != NULL;
+	return settings_model(userdata, name) != NULL;
 }
 
-static bool is_below(const char *real, const char *root)
+const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, char *buf,
+			    size_t size)
 {
-	size_t n = strlen(root);
-
-	while (n && root[n - 1] == '/')
-		n--;
-	return strncmp(real, root, n) == 0 && (real[n] == '/' || !real[n]);
+	if (p->is_job)
+		snprintf(buf, size, "/%s", key);
+	else
+		snprintf(buf, size, "/jobs/%zu/%s", i, key);
+	return buf;
 }
 
-static bool check_roots(const struct settings *set, const struct spec_path *p, const char *real,
-			const char *verb, json_t *problems)
-{
-	for (const char *const *root = set->roots; *root; root++)
-		if (is_below(real, *root))
-			return true;
-	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
-		    "'%s' is not below a root that jobs may %s (setting local.roots)", real, verb);
-	return false;
-}
-
-/* The path as the spec means it: relative ones start at base_dir. False: too long. */
-static bool whole_path(const struct settings *set, const struct spec_path *p, char *path)
-{
-	if (p->path[0] == '/')
-		return str_copy(path, PATH_MAX, p->path);
-	return path_join(path, PATH_MAX, set->base_dir, p->path);
-}
-
-/* The real path of what the spec names, checked against the roots. */
-static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
-		      json_t *problems)
-{
-	bool absolute = p->path[0] == '/';
-	char path[PATH_MAX];
-
-	if (!whole_path(set, p, path) || !realpath(path, real)) {
-		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
-			    strerror(errno), absolute ? "" : "; relative paths start at ",
-			    absolute ? "" : set->base_dir,
-			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
-							"and one of the hub is written org/name"
-						      : "");
-		return false;
-	}
-	return check_roots(set, p, real, "read", problems);
-}
-
-/* Is there no such thing here, so that the name of a model means the hub's? */
-static bool means_hub(const struct settings *set, const struct spec_path *p)
-{
-	char path[PATH_MAX];
-
-	return p->hub && whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
-}
-
-/* The real path of a thing that need not exist: its nearest parent that does, and the rest of the
- * path, which has plain names only. NULL, or why not. */
-static const char *real_path_to_be(char *path, char *real)
-{
-	char parent[PATH_MAX];
-	size_t end = strlen(path);
-	const char *rest;
-
-	while (end > 1 && path[end - 1] == '/')
-		path[--end] = '\0';
-	for (;;) {
-		snprintf(parent, sizeof(parent), "%.*s", end ? (int)end : 1, path);
-		if (realpath(parent, real))
-			break;
-		if (errno != ENOENT || end == 0)
-			return strerror(errno);
-		while (end && path[--end] != '/')
-			;
-	}
-	rest = path + end + (path[end] == '/');
-	if (!*rest)
-		return NULL;
-	if (!path_is_inside(rest))
-		return "write it without '.' and '..'";
-	str_copy(parent, sizeof(parent), real);
-	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
-}
-
-/* A directory to write: below a root, and outside of what the daemon keeps. */
-static bool find_output(const struct settings *set, const struct spec_path *p, char *real,
-			json_t *problems)
-{
-	char path[PATH_MAX], data[PATH_MAX];
-	const char *why =
-		whole_path(set, p, path) ? real_path_to_be(path, real) : strerror(ENAMETOOLONG);
-
-	if (why) {
-		problem_add(problems, p->pointer, PROBLEM_INVALID,
-			    "'%s' cannot be a directory to write: %s", p->path, why);
-		return false;
-	}
-	if (!check_roots(set, p, real, "write", problems))
-		return false;
-	if (realpath(set->data_dir, data) && is_below(real, data)) {
-		problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
-			    "'%s' is where the daemon keeps its own; write elsewhere", real);
-		return false;
-	}
-	return true;
-}
-
-static bool check_kind(const struct spec_path *p, const char *real, json_t *problems)
-{
-	char config[PATH_MAX];
-	bool is_dir = path_is_dir(AT_FDCWD, real);
-
-	if (p->use == SPEC_PATH_DATASET || p->use == SPEC_PATH_SOURCE)
-		return true;
-	if (!is_dir && (p->use != SPEC_PATH_OUTPUT || path_exists(AT_FDCWD, real))) {
-		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s' is not a directory",
-			    real);
-		return false;
-	}
-	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
-					  !path_exists(AT_FDCWD, config))) {
-		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
-			    "'%s' is not a model directory: it has no config.json", real);
-		return false;
-	}
-	return true;
-}
-
-/* The script itself; its pointer stands beside that of source_dir. */
-static bool check_entry_point(const struct spec_path *p, const char *real, json_t *problems)
-{
-	const char *entry = json_get_str(p->object, "entry_point", "");
-	char path[PATH_MAX], pointer[ERR_FIELD_MAX + 16];
-
-	if (path_join(path, sizeof(path), real, entry) && path_exists(AT_FDCWD, path) &&
-	    !path_is_dir(AT_FDCWD, path))
-		return true;
-	snprintf(pointer, sizeof(pointer), "%.*sentry_point",
-		 (int)(strlen(p->pointer) - strlen(p->key)), p->pointer);
-	problem_add(problems, pointer, PROBLEM_DATA_MISSING, "there is no file '%s' in '%s'", entry,
-		    real);
-	return false;
-}
-
-static int freeze(struct engine *e, const struct spec_path *p, const char *real, bool dry,
-		  json_t *problems, struct err *reterr)
-{
-	char sources[PATH_MAX], frozen[PATH_MAX];
-	int r;
-
-	path_join(sources, sizeof(sources), e->settings->data_dir, "sources");
-	r = source_freeze(sources, real, dry, frozen, sizeof(frozen), reterr);
-	if (headroom_is_missing(r))
-		return err_ctx(reterr, headroom_code(r), "source_dir '%s'", real);
-	if (r < 0) {
-		problem_add(problems, p->pointer, PROBLEM_INVALID, "source_dir '%s': %s", real,
-			    reterr->msg);
-		return 0;
-	}
-	json_object_set_new(p->object, "source_dir_submitted", json_string(real));
-	json_object_set_new(p->object, p->key, json_string(frozen));
-	return 0;
-}
-
-/* Negative: the machine has no room to check it. What is wrong with it is in `problems`. */
-static int check_path(struct engine *e, const struct spec_path *p, bool dry, json_t *problems,
-		      struct err *reterr)
-{
-	const struct model_name *model =
-		p->use == SPEC_PATH_MODEL ? find_model(e->settings, p->path) : NULL;
-	char real[PATH_MAX];
-
-	if (model) {
-		json_object_set_new(p->object, p->key, json_string(model->dir));
-		return 0;
-	}
-	if (means_hub(e->settings, p))
-		return 0;
-	if (!(p->use == SPEC_PATH_OUTPUT ? find_output : find_path)(e->settings, p, real,
-								    problems) ||
-	    !check_kind(p, real, problems))
-		return 0;
-	if (p->use == SPEC_PATH_SOURCE_DIR)
-		return check_entry_point(p, real, problems)
-			       ? freeze(e, p, real, dry, problems, reterr)
-			       : 0;
-	json_object_set_new(p->object, p->key, json_string(real));
-	return 0;
-}
-
-static void check_endpoint(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
-			   json_t *problems)
+static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
 {
 	const char *name = json_get_str(job->spec, "endpoint", "");
-	char pointer[64] = "/endpoint";
-
 	bool update = str_eq(json_get_str(job->spec, "on_existing", ""), "update");
 	enum job_target target;
+	char at[64];
 
-	if (job->kind != JOB_DEPLOY || !live_name_taken(e, name, &target) ||
+	if (job->kind != JOB_DEPLOY || !live_name_taken(p->engine, name, &target) ||
 	    (update && target == job->target))
 		return;
-	if (!is_job)
-		snprintf(pointer, sizeof(pointer), "/jobs/%zu/endpoint", i);
-	problem_add(problems, pointer, PROBLEM_ENDPOINT_TAKEN,
+	problem_add(p->problems, prepare_pointer(p, i, "endpoint", at, sizeof(at)),
+		    PROBLEM_ENDPOINT_TAKEN,
 		    "an endpoint named '%s' is live%s%s; delete it or choose another name", name,
 		    update ? " with the target " : "", update ? job_target_str(target) : "");
 }
 
-static void check_money(struct engine *e, const struct job_spec *job, size_t i, bool is_job,
-			json_t *problems)
+/* A predict job whose endpoint lives already; jobs/ has looked at those of the run itself. */
+static void check_inputs(const struct prepare *p, const struct job_spec *job, size_t i)
+{
+	const char *name = json_get_str(job->spec, "endpoint", "");
+	enum job_target target;
+	char at[64];
+	size_t n;
+
+	if (job->kind != JOB_PREDICT || !live_name_taken(p->engine, name, &target))
+		return;
+	n = spec_inputs_over(job->spec, target);
+	if (n)
+		problem_add(p->problems, prepare_pointer(p, i, "inputs", at, sizeof(at)),
+			    PROBLEM_TOO_MANY, SPEC_INPUTS_TEXT, n, SPEC_INPUTS_LOCAL_MAX);
+}
+
+static void check_money(const struct prepare *p, const struct job_spec *job, size_t i)
 {
 	char at[32] = "";
 
-	if (!is_job)
+	if (!p->is_job)
 		snprintf(at, sizeof(at), "/jobs/%zu", i);
-	budget_check(e->settings, job, at, problems);
+	budget_check(p->engine->settings, job, at, p->problems);
 }
 
 /* What a job that runs there asks for. */
@@ -324,11 +146,27 @@ static void fill_context(struct engine *e, struct spec_context *ctx)
 	free(list);
 }
 
+/* Negative: the machine has no room to look. */
+static int check_job(const struct prepare *p, const struct job_spec *job, size_t i,
+		     struct err *reterr)
+{
+	int r = 0;
+
+	check_endpoint(p, job, i);
+	check_inputs(p, job, i);
+	check_money(p, job, i);
+	prepare_python(p, job, i);
+	for (size_t n = 0; r >= 0 && n < job->paths_n; n++)
+		r = prepare_path(p, &job->paths[n], reterr);
+	return r;
+}
+
 int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
+	struct prepare p = {.engine = e, .is_job = is_job, .dry = dry, .problems = problems};
 	struct spec_context ctx;
 	int r = dry ? 0 : headroom_check(e->settings, reterr);
 
@@ -339,17 +177,11 @@ int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
 		   : run_spec_parse(body, &ctx, &run, problems, reterr);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < run->jobs_n; i++) {
-		struct job_spec *job = &run->jobs[i];
-
-		check_endpoint(e, job, i, is_job, problems);
-		check_money(e, job, i, is_job, problems);
-		for (size_t p = 0; p < job->paths_n; p++) {
-			r = check_path(e, &job->paths[p], dry, problems, reterr);
-			if (r < 0)
-				return r;
-		}
-	}
+	p.run = run;
+	for (size_t i = 0; r >= 0 && i < run->jobs_n; i++)
+		r = check_job(&p, &run->jobs[i], i, reterr);
+	if (r < 0)
+		return r;
 	if (json_array_size(problems))
 		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
 			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");

@@ -28,6 +28,8 @@ struct settings {
 	const char *const *roots;  /* NULL-terminated: paths in specs must lie below one of them */
 	const char *worker, *shim; /* absolute program paths */
 	const char *python;
+	const char *const
+		*interpreters; /* NULL-terminated: what local.python of a job may be besides */
 	const char *nvml_library;
 	const struct model_name *models;
 	size_t models_n;

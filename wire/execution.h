@@ -34,6 +34,8 @@
 #define EXECUTION_EVENTS       "work/events.ndjson"
 #define EXECUTION_SERVE_SOCKET "serve.sock" /* in work/ */
 #define EXECUTION_SERVE_PATH   "/invocations"
+#define EXECUTION_PATH \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" /* of a worker */
 
 /* Environment of every process of an execution. The first names the execution and finds its
  * descendants; the second is the absolute path of DIR. */

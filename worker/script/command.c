@@ -159,10 +159,10 @@ static int make_venv(struct script *s, struct err *reterr)
 static int install(struct script *s, struct err *reterr)
 {
 	const json_t *local = json_object_get(s->w->spec, "local");
-	const char *what = s->type == ENTRY_PACKAGE ? "setup.py" : "requirements.txt";
+	const char *what =
+		entry_installs(s->type, path_exists(s->w->work_dirfd, "code/requirements.txt"));
 
-	if (s->type == ENTRY_COMMAND ||
-	    (s->type == ENTRY_PYTHON && !path_exists(s->w->work_dirfd, "code/requirements.txt")))
+	if (!what)
 		return 0;
 	if (str_eq(json_get_str(local, "requirements", "refuse"), "venv"))
 		return make_venv(s, reterr);
@@ -170,18 +170,6 @@ static int install(struct script *s, struct err *reterr)
 		      "source_dir has a %s, which is not installed by default: set "
 		      "local.requirements to \"venv\", or remove the file",
 		      what);
-}
-
-static void find_type(struct script *s)
-{
-	const char *name = s->contract.entry_point;
-
-	if (str_ends(name, ".sh"))
-		s->type = ENTRY_COMMAND;
-	else if (path_exists(s->w->work_dirfd, "code/setup.py"))
-		s->type = ENTRY_PACKAGE;
-	else
-		s->type = str_ends(name, ".py") ? ENTRY_PYTHON : ENTRY_COMMAND;
 }
 
 /* shlex.quote */
@@ -262,7 +250,8 @@ int command_prepare(struct script *s, struct err *reterr)
 	if (!path_exists(s->w->work_dirfd, path))
 		return err_at(reterr, ENOENT, "/entry_point", "source_dir has no %s",
 			      s->contract.entry_point);
-	find_type(s);
+	s->type = entry_type_of(s->contract.entry_point,
+				path_exists(s->w->work_dirfd, "code/setup.py"));
 	if (s->type == ENTRY_COMMAND && fchmodat(s->w->work_dirfd, path, 0777, 0) < 0)
 		return err_errno(reterr, errno, "make %s executable", path);
 	r = start_env(s, reterr);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "jobs/entry_point.h"
 #include "worker/script/contract.h"
 #include "worker/script/logtail.h"
 #include "worker/script/metrics.h"
@@ -12,12 +13,6 @@
 
 #include <limits.h>
 #include <stdbool.h>
-
-enum entry_type {
-	ENTRY_PYTHON,  /* python train.py args */
-	ENTRY_PACKAGE, /* setup.py beside it: python -m train args */
-	ENTRY_COMMAND, /* /bin/sh -c "./train.sh args" */
-};
 
 struct script {
 	struct worker *w;

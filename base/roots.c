@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/roots.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char *const *root_dirs; /* NULL: not set */
+static const char *own_dir;
+
+void roots_set(const char *const *dirs, const char *own)
+{
+	root_dirs = dirs;
+	own_dir = own;
+}
+
+bool path_is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+bool roots_hold(const char *real)
+{
+	char dir[PATH_MAX];
+
+	for (const char *const *root = root_dirs; root && *root; root++)
+		if (path_is_below(real, realpath(*root, dir) ? dir : *root))
+			return true;
+	return !root_dirs;
+}
+
+const char *roots_fd_path(int fd, char buf[ROOTS_FD_PATH_MAX])
+{
+	snprintf(buf, ROOTS_FD_PATH_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}
+
+/* Where an open descriptor's file lies now. */
+static int fd_where(int fd, char *buf, size_t size)
+{
+	char link[ROOTS_FD_PATH_MAX];
+	ssize_t n = readlink(roots_fd_path(fd, link), buf, size - 1);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size - 1)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return 0;
+}
+
+/* The path as the caller means it, absolute. */
+static int whole_path(int at, const char *path, char *buf, size_t size)
+{
+	char dir[PATH_MAX];
+	int r = 0;
+
+	if (path[0] == '/')
+		return snprintf(buf, size, "%s", path) < (int)size ? 0 : -ENAMETOOLONG;
+	if (at == AT_FDCWD)
+		r = getcwd(dir, sizeof(dir)) ? 0 : -errno;
+	else
+		r = fd_where(at, dir, sizeof(dir));
+	if (r < 0)
+		return r;
+	return path_join(buf, size, dir, path) ? 0 : -ENAMETOOLONG;
+}
+
+/* OWN/folder/name of a path below OWN into `tree`; false: the path is not ours. */
+static bool own_tree(const char *path, char *tree, size_t size)
+{
+	size_t n;
+
+	if (!own_dir || !path_is_below(path, own_dir))
+		return false;
+	n = strlen(own_dir);
+	for (int i = 0; i < 2; i++) {
+		n += strspn(path + n, "/");
+		n += strcspn(path + n, "/");
+	}
+	snprintf(tree, size, "%.*s", (int)n, path);
+	return true;
+}
+
+static int check_opened(int fd, int at, const char *path, struct err *reterr)
+{
+	char whole[PATH_MAX], real[PATH_MAX], tree[PATH_MAX];
+	int r = whole_path(at, path, whole, sizeof(whole));
+
+	if (r >= 0)
+		r = fd_where(fd, real, sizeof(real));
+	if (r < 0)
+		return err_errno(reterr, -r, "open '%s'", path);
+	if (own_tree(whole, tree, sizeof(tree)))
+		return path_is_below(real, tree)
+			       ? 0
+			       : err_set(reterr, EACCES,
+					 "'%s' leads out of the directory that it came in", path);
+	return roots_hold(real)
+		       ? 0
+		       : err_set(reterr, EACCES,
+				 "'%s' leads to '%s', which is not below a root that jobs may read "
+				 "(setting local.roots)",
+				 path, real);
+}
+
+int roots_open(int at, const char *path, int flags, struct err *reterr)
+{
+	OWN(closep) int fd = openat(at, path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return err_errno(reterr, errno, "open '%s'", path);
+	if (!root_dirs && !own_dir)
+		return TAKE_FD(fd);
+	r = check_opened(fd, at, path, reterr);
+	return r < 0 ? r : TAKE_FD(fd);
+}
