@@ -32,6 +32,7 @@ OWNERS = {
     r"ini\.h": ["config/"],
     r"archive(_entry)?\.h": ["worker/transfer/"],
     r"expat\.h": ["aws/xml"],
+    r"pcre2\.h": ["jobs/log_metrics"],
     r"(torch|ATen|c10|caffe2)/": ["worker/torch/"],
     r"(arrow|parquet)/": ["worker/arrow/"],
     r"jansson\.h": ["base/json.h"],

@@ -10,11 +10,11 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/pytext.h"
+#include "jobs/log_metrics.h"
 #include "wire/execution.h"
 #include "worker/script/contract.h"
 #include "worker/script/copy.h"
 #include "worker/script/logtail.h"
-#include "worker/script/metrics.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -114,12 +114,12 @@ static void test_entry_point_names(void **state)
 static void test_metrics(void **state)
 {
 	const char *line = "{'eval_loss': '0.5', 'epoch': 2.0, 'loss': nan}", *slow;
-	OWN(metrics_freep) struct metrics *m = NULL;
+	OWN(log_metrics_freep) struct log_metrics *m = NULL;
 	OWN(json_decrefp) json_t *values = NULL;
 
-	assert_int_equal(metrics_new(NULL, &m, NULL), 0);
-	assert_null(metrics_read(m, "nothing here", 12, &slow));
-	values = metrics_read(m, line, strlen(line), &slow);
+	assert_int_equal(log_metrics_new(NULL, &m, NULL), 0);
+	assert_null(log_metrics_read(m, "nothing here", 12, &slow));
+	values = log_metrics_read(m, line, strlen(line), &slow);
 	assert_null(slow);
 	assert_int_equal(json_object_size(values), 2);
 	assert_true(json_get_num(values, "eval_loss", 0) == 0.5);
@@ -129,21 +129,21 @@ static void test_metrics(void **state)
 static void test_metric_definitions_limits(void **state)
 {
 	OWN(json_decrefp) json_t *list = json_array();
-	struct metrics *m = NULL;
+	struct log_metrics *m = NULL;
 	struct err e;
 
-	for (int i = 0; i < METRICS_MAX; i++)
+	for (int i = 0; i < LOG_METRICS_MAX; i++)
 		json_array_append_new(list, parse("{\"name\":\"m\",\"regex\":\"m=([0-9]+)\"}"));
-	assert_int_equal(metrics_new(list, &m, NULL), 0);
-	metrics_free(m);
+	assert_int_equal(log_metrics_new(list, &m, NULL), 0);
+	log_metrics_free(m);
 	json_array_append_new(list, parse("{\"name\":\"m\",\"regex\":\"m=([0-9]+)\"}"));
-	assert_int_equal(metrics_new(list, &m, &e), -ERR_LIMIT);
+	assert_int_equal(log_metrics_new(list, &m, &e), -ERR_LIMIT);
 	json_array_clear(list);
 	json_array_append_new(list, parse("{\"name\":\"m\"}"));
-	assert_int_equal(metrics_new(list, &m, &e), -ERR_INVALID);
+	assert_int_equal(log_metrics_new(list, &m, &e), -ERR_INVALID);
 	json_array_clear(list);
 	json_array_append_new(list, parse("{\"name\":\"m\",\"regex\":\"m=([0-9]+\"}"));
-	assert_int_equal(metrics_new(list, &m, &e), -ERR_INVALID);
+	assert_int_equal(log_metrics_new(list, &m, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.msg, "'m' is wrong at character"));
 	assert_string_equal(e.field, "/metric_definitions/0/regex");
 }

@@ -13,7 +13,7 @@ static void on_line(void *userdata, const char *line, size_t len)
 {
 	struct script *s = userdata;
 	const char *slow;
-	json_t *values = metrics_read(s->metrics, line, len, &slow);
+	json_t *values = log_metrics_read(s->metrics, line, len, &slow);
 
 	if (slow)
 		report_warning(s->w->report, "slow_metric",
@@ -95,7 +95,7 @@ static void done(struct script *s)
 {
 	layout_end(s);
 	logtail_close(&s->log);
-	metrics_free(s->metrics);
+	log_metrics_free(s->metrics);
 	json_decref(s->channels);
 	json_decref(s->env);
 	json_decref(s->argv);
@@ -110,7 +110,8 @@ int script_main(struct worker *w, struct err *reterr)
 	s.contract.region = region();
 	r = read_spec(&s, reterr);
 	if (r >= 0)
-		r = metrics_new(json_object_get(w->spec, "metric_definitions"), &s.metrics, reterr);
+		r = log_metrics_new(json_object_get(w->spec, "metric_definitions"), &s.metrics,
+				    reterr);
 	if (r >= 0)
 		r = layout_make(&s, reterr);
 	if (r >= 0)

@@ -6,9 +6,9 @@
 #pragma once
 
 #include "jobs/entry_point.h"
+#include "jobs/log_metrics.h"
 #include "worker/script/contract.h"
 #include "worker/script/logtail.h"
-#include "worker/script/metrics.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -24,7 +24,7 @@ struct script {
 	char python[PATH_MAX]; /* absolute */
 	json_t *env;	       /* of the script: name → text; owned */
 	json_t *argv;	       /* array of texts; owned */
-	struct metrics *metrics;
+	struct log_metrics *metrics;
 	struct logtail log;
 	json_t *last;	      /* the newest value of each metric; owned */
 	int64_t metric_lines; /* the step of the next one */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/script/metrics.h"
+#include "jobs/log_metrics.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -17,14 +17,14 @@ struct metric {
 	pcre2_code *code; /* NULL: given up */
 };
 
-struct metrics {
-	struct metric items[METRICS_MAX];
+struct log_metrics {
+	struct metric items[LOG_METRICS_MAX];
 	size_t n;
 	pcre2_match_data *match;
 	pcre2_match_context *limits;
 };
 
-void metrics_free(struct metrics *m)
+void log_metrics_free(struct log_metrics *m)
 {
 	if (!m)
 		return;
@@ -37,12 +37,12 @@ void metrics_free(struct metrics *m)
 	free(m);
 }
 
-void metrics_freep(struct metrics **m)
+void log_metrics_freep(struct log_metrics **m)
 {
-	metrics_free(*m);
+	log_metrics_free(*m);
 }
 
-static int add(struct metrics *m, const char *name, const char *regex, struct err *reterr)
+static int add(struct log_metrics *m, const char *name, const char *regex, struct err *reterr)
 {
 	char field[ERR_FIELD_MAX], text[128];
 	struct metric *item = &m->items[m->n];
@@ -73,14 +73,14 @@ static int add(struct metrics *m, const char *name, const char *regex, struct er
 	return 0;
 }
 
-static int add_all(struct metrics *m, const json_t *definitions, struct err *reterr)
+static int add_all(struct log_metrics *m, const json_t *definitions, struct err *reterr)
 {
 	size_t n = json_array_size(definitions);
 	int r = 0;
 
-	if (n > METRICS_MAX)
+	if (n > LOG_METRICS_MAX)
 		return err_at(reterr, ERR_LIMIT, "/metric_definitions",
-			      "at most %d metric definitions", METRICS_MAX);
+			      "at most %d metric definitions", LOG_METRICS_MAX);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		const json_t *d = json_array_get(definitions, i);
 		const char *name = json_get_str(d, "name", NULL);
@@ -96,9 +96,9 @@ static int add_all(struct metrics *m, const json_t *definitions, struct err *ret
 	return r;
 }
 
-int metrics_new(const json_t *definitions, struct metrics **ret, struct err *reterr)
+int log_metrics_new(const json_t *definitions, struct log_metrics **ret, struct err *reterr)
 {
-	OWN(metrics_freep) struct metrics *m = calloc(1, sizeof(*m));
+	OWN(log_metrics_freep) struct log_metrics *m = calloc(1, sizeof(*m));
 	int r;
 
 	if (m) {
@@ -107,7 +107,7 @@ int metrics_new(const json_t *definitions, struct metrics **ret, struct err *ret
 	}
 	if (!m || !m->match || !m->limits)
 		return err_errno(reterr, ENOMEM, "read metric_definitions");
-	pcre2_set_match_limit(m->limits, METRICS_MATCH_STEPS);
+	pcre2_set_match_limit(m->limits, LOG_METRICS_MATCH_STEPS);
 	r = add_all(m, definitions, reterr);
 	if (r < 0)
 		return r;
@@ -116,7 +116,7 @@ int metrics_new(const json_t *definitions, struct metrics **ret, struct err *ret
 }
 
 /* The number in the first group; false when there is none. */
-static bool group_number(const struct metrics *m, const char *line, double *ret)
+static bool group_number(const struct log_metrics *m, const char *line, double *ret)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->match);
 	char text[NUMBER_LEN];
@@ -132,13 +132,13 @@ static bool group_number(const struct metrics *m, const char *line, double *ret)
 	return str_to_double(text, ret) == 0;
 }
 
-json_t *metrics_read(struct metrics *m, const char *line, size_t len, const char **ret_slow)
+json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len, const char **ret_slow)
 {
 	json_t *values = NULL;
 
 	*ret_slow = NULL;
-	if (len > METRICS_LINE_MAX)
-		len = METRICS_LINE_MAX;
+	if (len > LOG_METRICS_LINE_MAX)
+		len = LOG_METRICS_LINE_MAX;
 	for (size_t i = 0; i < m->n; i++) {
 		struct metric *item = &m->items[i];
 		double v;
