@@ -15,7 +15,8 @@
  *   cloud_endpoint.c  endpoints: model → config → endpoint, delete in the other order
  *   cloud_update.c    an endpoint gets another model; cloud_update_job.c the job that does so
  *   cloud_parity.c    does an endpoint answer as its model did when it was trained
- *   cloud_log.c       CloudWatch logs into the attempt's log file; cloud_log_file.c its lines
+ *   cloud_log.c       CloudWatch logs into the attempt's log file; cloud_log_file.c its lines,
+ *                     cloud_metrics.c the metrics and progress in them
  *   cloud_idle.c      does anybody else ask an endpoint
  *   budget.c          prices, worst cases, caps
  *   stage.c           what an attempt has to fetch and push (both targets)

@@ -30,6 +30,7 @@ struct cloud_tail {
 	int64_t skipped;    /* events of a stream that is read from its head again */
 	bool news, blocked; /* in this round */
 	bool warned;
+	struct cloud_metrics *metrics; /* NULL: nothing was read yet; owned */
 	struct cloud_tail *next;
 };
 
@@ -51,6 +52,12 @@ static struct cloud_tail *tail_find(struct engine *e, const struct cloud_row *ro
 	return t;
 }
 
+static void tail_free(struct cloud_tail *t)
+{
+	cloud_metrics_free(t->metrics);
+	free(t);
+}
+
 void cloud_log_forget(struct engine *e, const char *row)
 {
 	for (struct cloud_tail **at = &e->cloud->tails; *at; at = &(*at)->next) {
@@ -58,7 +65,7 @@ void cloud_log_forget(struct engine *e, const char *row)
 			struct cloud_tail *t = *at;
 
 			*at = t->next;
-			free(t);
+			tail_free(t);
 			return;
 		}
 	}
@@ -70,7 +77,7 @@ void cloud_tails_free(struct cloud *c)
 		struct cloud_tail *t = c->tails;
 
 		c->tails = t->next;
-		free(t);
+		tail_free(t);
 	}
 }
 
@@ -206,7 +213,13 @@ static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail
 	str_copy(s->token, sizeof(s->token), token);
 	if (again && t->skipped < s->events && !end)
 		return 1; /* its token is not kept before all that is known has gone by */
-	r = cloud_log_append(e, row, s->stream, events, (size_t)known, &size, reterr);
+	r = t->metrics ? 0 : cloud_metrics_open(e, row, &t->metrics, reterr);
+	if (r >= 0)
+		r = cloud_log_append(e, row, t->metrics, s->stream, events, (size_t)known, &size,
+				     reterr);
+	if (r >= 0)
+		r = cloud_metrics_store(e, row, t->metrics, s->stream, events, (size_t)known,
+					reterr);
 	t->news |= n > known;
 	s->events += n - known;
 	if (r >= 0)

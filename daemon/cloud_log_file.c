@@ -18,15 +18,18 @@ static void line_head(const struct cloud_row *row, const char *stream, char *ret
 		snprintf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
 }
 
-static void lines_of(const struct cloud_row *row, const char *stream, const json_t *events,
-		     size_t first, struct buf *out)
+static void lines_of(const struct cloud_row *row, const struct cloud_metrics *m, const char *stream,
+		     const json_t *events, size_t first, struct buf *out)
 {
 	char head[64];
 
 	line_head(row, stream, head, sizeof(head));
-	for (size_t i = first; i < json_array_size(events); i++)
-		buf_printf(out, "%s%s\n", head,
-			   json_get_str(json_array_get(events, i), "message", ""));
+	for (size_t i = first; i < json_array_size(events); i++) {
+		const char *line = json_get_str(json_array_get(events, i), "message", "");
+
+		if (!cloud_metrics_is_event(m, line))
+			buf_printf(out, "%s%s\n", head, line);
+	}
 }
 
 /* Behind the committed bytes; what a crash has left there is cut off first. */
@@ -70,13 +73,14 @@ static void cut_lines(struct buf *lines, int64_t room)
 			"group " CLOUD_LOG_GROUP "]\n");
 }
 
-int cloud_log_append(struct engine *e, const struct cloud_row *row, const char *stream,
-		     const json_t *events, size_t first, int64_t *size, struct err *reterr)
+int cloud_log_append(struct engine *e, const struct cloud_row *row, const struct cloud_metrics *m,
+		     const char *stream, const json_t *events, size_t first, int64_t *size,
+		     struct err *reterr)
 {
 	OWN(buf_done) struct buf lines = BUF_INIT(AWS_REPLY_MAX * 2);
 
 	if (!is_full(e, row))
-		lines_of(row, stream, events, first, &lines);
+		lines_of(row, m, stream, events, first, &lines);
 	if (!lines.len)
 		return 0;
 	cut_lines(&lines, e->settings->log_max_bytes - *size);

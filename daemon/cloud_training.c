@@ -11,6 +11,7 @@
 #include "daemon/cloud.h"
 #include "daemon/lifecycle.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What of an answer is kept and shown. */
@@ -160,6 +161,7 @@ static enum job_state judge(const struct cloud_row *row, const struct job_row *j
 	return STATE_FAILED;
 }
 
+/* What SageMaker itself has found in the log. */
 static json_t *final_metrics(const struct cloud_row *row)
 {
 	json_t *metrics = json_object();
@@ -173,8 +175,25 @@ static json_t *final_metrics(const struct cloud_row *row)
 	return metrics;
 }
 
+/* The newest value of each metric, those that only SageMaker has found included. They become a
+ * point if the log has given none, as of a log that may not be read. *ret is a new reference. */
+static int close_metrics(struct engine *e, const struct cloud_row *row, json_t **ret,
+			 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *last = NULL;
+	OWN(json_decrefp) json_t *all = final_metrics(row);
+	int r = store_metrics_last(e->store, row->job, row->attempt, &last, reterr);
+
+	if (r >= 0 && !json_object_size(last) && json_object_size(all))
+		r = store_metric_insert(e->store, row->job, row->attempt, clock_now_us(), 0, NAN,
+					all, reterr);
+	json_object_update(all, last);
+	*ret = TAKE(all);
+	return r;
+}
+
 /* {"model","output","metrics"}: the URIs under which the service puts them. */
-static json_t *outputs_of(const struct cloud_row *row)
+static json_t *outputs_of(const struct cloud_row *row, json_t *metrics)
 {
 	const char *at =
 		json_get_str(json_object_get(row->request, "OutputDataConfig"), "S3OutputPath", "");
@@ -185,24 +204,13 @@ static json_t *outputs_of(const struct cloud_row *row)
 
 	snprintf(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
 		 len && at[len - 1] == '/' ? "" : "/", row->name);
-	return json_pack("{ss ss so}", "model", model, "output", output, "metrics",
-			 final_metrics(row));
-}
-
-static int store_metrics(struct engine *e, const struct cloud_row *row, const json_t *outputs,
-			 struct err *reterr)
-{
-	const json_t *metrics = json_object_get(outputs, "metrics");
-
-	if (!json_object_size(metrics))
-		return 0;
-	return store_metric_insert(e->store, row->job, row->attempt, clock_now_us(), 0, 0, metrics,
-				   reterr);
+	return json_pack("{ss ss sO}", "model", model, "output", output, "metrics", metrics);
 }
 
 static int training_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(json_decrefp) json_t *metrics = NULL;
 	OWN(job_row_done) struct job_row job = {0};
 	enum job_state to = STATE_FAILED;
 	struct reason why = row->reason;
@@ -222,10 +230,9 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 		to = STATE_CANCELLED;
 		reason_set(&why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
-	if (to == STATE_SUCCEEDED) {
-		outputs = outputs_of(row);
-		r = store_metrics(e, row, outputs, reterr);
-	}
+	r = close_metrics(e, row, &metrics, reterr);
+	if (r >= 0 && to == STATE_SUCCEEDED)
+		outputs = outputs_of(row, metrics);
 	return r < 0 ? r : job_finish(e, &job, to, &why, outputs, reterr);
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Read at most one chunk at `offset` into *out. */
@@ -103,7 +104,7 @@ static int store_line(struct engine *e, struct execution *ex, enum event_type ty
 		return store_metric_insert(e->store, ex->row.job, ex->row.attempt,
 					   json_get_int(event, "at", clock_now_us()),
 					   json_get_int(event, "step", 0),
-					   json_get_num(event, "epoch", 0), values, reterr);
+					   json_get_num(event, "epoch", NAN), values, reterr);
 	case EVENT_WARNING:
 		return store_warning(e, ex, event, reterr);
 	case EVENT_CHECKPOINT:

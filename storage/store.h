@@ -215,6 +215,12 @@ int store_warning_insert(struct store *st, const char *job, int attempt, const c
 /* True in *ret if the submit warned of `detail`, word for word. */
 int store_warning_known(struct store *st, const char *job, const char *detail, bool *ret,
 			struct err *reterr) MUSTCHECK;
+/* The newest value of each metric of the attempt, by name. New reference. */
+int store_metrics_last(struct store *st, const char *job, int attempt, json_t **ret,
+		       struct err *reterr) MUSTCHECK;
+/* The greatest step of the attempt's points; 0: it has none. */
+int store_metric_last_step(struct store *st, const char *job, int attempt, int64_t *ret,
+			   struct err *reterr) MUSTCHECK;
 /* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log",
  * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,

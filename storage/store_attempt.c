@@ -109,3 +109,27 @@ int store_metric_insert(struct store *st, const char *job, int attempt, int64_t 
 
 	return r < 0 ? r : keep_last(st, job, attempt, values, reterr);
 }
+
+int store_metric_last_step(struct store *st, const char *job, int attempt, int64_t *ret,
+			   struct err *reterr)
+{
+	return db_get_int(
+		st->db, "SELECT coalesce(max(step), 0) FROM metrics WHERE job = ? AND attempt = ?",
+		DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, ret, reterr);
+}
+
+int store_metrics_last(struct store *st, const char *job, int attempt, json_t **ret,
+		       struct err *reterr)
+{
+	OWN(json_decrefp) json_t *values = json_object();
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db,
+			 "SELECT name, value FROM metrics_last WHERE job = ? AND attempt = ?",
+			 DB_ARGS(DB_TEXT(job), DB_INT(attempt)), &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		json_object_set_new(values, db_col_text(q, 0), json_number(db_col_real(q, 1)));
+	if (r >= 0)
+		*ret = TAKE(values);
+	return r;
+}

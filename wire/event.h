@@ -22,7 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define EVENT_LINE_MAX 65536
+#define EVENT_LINE_MAX	 65536
+/* Our own script in a container of SageMaker has no event file: it prints metric and progress lines
+ * behind this, and the daemon reads them out of its log. */
+#define EVENT_LOG_PREFIX "trainyard-event "
 
 enum event_type {
 	EVENT_PROGRESS,

@@ -83,7 +83,7 @@ def test_what_is_sent(cloud, tmp_path):
 
 
 def test_what_the_job_shows(cloud):
-    cloud.fake.scenario(kind="training", metrics={"eval_loss": 0.25, "loss": 0.125},
+    cloud.fake.scenario(kind="training", lines=["{'eval_loss': 0.25, 'loss': 0.125}"],
                         runtime_s=300, billable_s=240)
     cloud.start()
     run = cloud.run(cloud.train())
@@ -232,7 +232,8 @@ def test_model_archive_of_a_script_is_a_channel(cloud):
 
 def test_metrics_that_are_no_numbers(cloud):
     """A loss that is not a number ends no job, and is no number of it."""
-    cloud.fake.scenario(kind="training", metrics={"loss": "nan", "best": "inf", "eval_loss": 0.5})
+    cloud.fake.scenario(kind="training", lines=["no metrics"],
+                        metrics={"loss": "nan", "best": "inf", "eval_loss": 0.5})
     cloud.start()
     job = cloud.ended(cloud.run(cloud.train()))
     assert job["state"] == "succeeded", words(job)

@@ -154,6 +154,25 @@ def test_metrics_are_read_by_the_default_definitions(whole, build):
     assert {n for n, v in found.items() if not v} == set()
 
 
+def test_says_steps_metrics_and_progress_for_the_daemon(whole):
+    """In the form of wire/event.h, with the numbers that Trainer prints."""
+    events = [json.loads(line.removeprefix("trainyard-event ")) for line in whole[1].splitlines()
+              if line.startswith("trainyard-event ")]
+    assert {e["v"] for e in events} == {1} and {e["t"] for e in events} == {"metric", "progress"}
+    points = [e for e in events if e["t"] == "metric"]
+    losses = [(e["step"], e["epoch"]) for e in points if "loss" in e["values"]]
+    assert losses == [(step, pytest.approx(step / 3)) for step in range(1, 10)]
+    assert [e["step"] for e in points if "eval_loss" in e["values"]] == [2, 3, 4, 6, 8, 9]
+    assert {n for e in points for n in e["values"]} == {
+        "loss", "grad_norm", "learning_rate", *(n for n in RESULTS if n.startswith("eval_"))}
+    printed = [float(v) for v in re.findall(r"'loss': '?([0-9.eE+-]+)", whole[1])]
+    assert [e["values"]["loss"] for e in points if "loss" in e["values"]] == \
+        pytest.approx(printed, rel=1e-3)
+    last = [e for e in events if e["t"] == "progress"][-1]
+    assert (last["phase"], last["unit"], last["done"], last["total"]) == ("train", "steps", 9, 9)
+    assert last["rate"] > 0 and last["eta_seconds"] == 0
+
+
 def test_resumes_from_the_newest_complete_checkpoint(whole, job, toolkit):
     saved = sorted(p.name for p in (whole[0] / "checkpoints").iterdir())
     assert saved == ["checkpoint-6", "checkpoint-9"]

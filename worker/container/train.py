@@ -8,6 +8,7 @@ It goes on from the newest complete checkpoint, and stops with one on SIGTERM.
 import argparse
 import glob
 import inspect
+import json
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ import signal
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 
 import torch
@@ -30,6 +32,8 @@ from rows import BadInput
 LOG_POINTS = 50
 STOP_STEPS = 10  # several processes agree on a stop every so many steps
 FAILURE_MAX = 1024  # characters that SageMaker shows
+EVENT = "trainyard-event "  # the daemon reads what stands behind it: wire/event.h
+PROGRESS_EVERY_S = 1
 logger = logging.getLogger("train")
 
 
@@ -178,6 +182,38 @@ class Watch(TrainerCallback):
                            f'{state.max_steps}; try a lower learning_rate or bf16 "off"')
 
 
+def say_event(kind, **what):
+    print(EVENT + json.dumps({"v": 1, "t": kind, **what}), flush=True)
+
+
+class Report(TrainerCallback):
+    """Steps, metrics and progress for the daemon, as our native engine reports them here."""
+
+    def __init__(self):
+        self.said = self.began = 0.0
+        self.first = 0
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.began, self.first = time.monotonic(), state.global_step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        now, step, total = time.monotonic(), state.global_step, state.max_steps
+        if not state.is_world_process_zero or (step < total
+                                               and now - self.said < PROGRESS_EVERY_S):
+            return
+        self.said = now
+        rate = (step - self.first) / max(now - self.began, 1e-6)
+        say_event("progress", phase="train", unit="steps", done=step, total=total, rate=rate,
+                  eta_seconds=(total - step) / rate)
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        values = {k: float(v) for k, v in (logs or {}).items()
+                  if k in ("loss", "grad_norm", "learning_rate") or k.startswith("eval_")}
+        if values and state.is_world_process_zero:
+            say_event("metric", step=state.global_step, epoch=state.epoch,
+                      values={k: v for k, v in values.items() if math.isfinite(v)})
+
+
 def weights_complete(path):
     """A safetensors file says how long it must be; other weights are zip archives."""
     if not path.endswith(".safetensors"):
@@ -236,7 +272,7 @@ def make_trainer(args, checkpoints, watch):
     arguments = training_arguments(args, checkpoints, len(train), test is not None)
     return Trainer(model=model, args=arguments, train_dataset=train, eval_dataset=test,
                    data_collator=rows.Collator(tokenizer, args.max_length),
-                   compute_metrics=rows.metrics, callbacks=[watch],
+                   compute_metrics=rows.metrics, callbacks=[watch, Report()],
                    **(accepted(Trainer, processing_class=tokenizer)
                       or {"tokenizer": tokenizer}))
 

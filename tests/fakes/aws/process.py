@@ -48,12 +48,15 @@ class Worker:
         kill_all(self.dir)
         self.process.wait()
 
-    def events(self, kind):
+    def lines_of_events(self):
+        """The whole lines of its event file."""
         try:
-            lines = (self.work / "events.ndjson").read_text().splitlines()
+            return (self.work / "events.ndjson").read_text().split("\n")[:-1]
         except FileNotFoundError:
             return []
-        return [e for e in map(json.loads, lines) if e.get("t") == kind]
+
+    def events(self, kind):
+        return [e for e in map(json.loads, self.lines_of_events()) if e.get("t") == kind]
 
     def failure(self):
         """What the worker said of its failure, else how it ended."""

@@ -18,6 +18,7 @@ import checks
 from process import Worker, fetch, reap
 
 POLL_S = 0.05
+EVENT = "trainyard-event "  # worker/container/train.py
 OWN_SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "worker/container/train.py"
 
 
@@ -64,6 +65,7 @@ class Run:
                   if not k.startswith("sagemaker_")}
         own = OWN_SCRIPT.exists() and (source / program).exists() and \
             (source / program).read_bytes() == OWN_SCRIPT.read_bytes()
+        self.own = own
         kind, spec = (self.native if own else self.script)(channels, values, program, source)
         self.worker = Worker(self.build, self.dir / "x", kind, self.job["name"], spec,
                              self.checkpoint())
@@ -114,7 +116,9 @@ class Run:
                                       path.read_bytes())
 
     def follow(self):
-        """The log, line by line, until the worker is gone."""
+        """The log, line by line, until the worker is gone. Our own script prints its events there,
+        which the native worker keeps in a file."""
+        events = 0
         with open(self.worker.dir / "log", encoding="utf-8", errors="replace") as log:
             rest, over = "", False
             while not over:
@@ -124,6 +128,10 @@ class Run:
                 rest = lines.pop()
                 if over and rest:
                     lines.append(rest)
+                if self.own:
+                    said = self.worker.lines_of_events()[events:]
+                    events += len(said)
+                    lines += [EVENT + line for line in said]
                 if lines:
                     with self.app.state.lock:
                         artifacts.say(self.app, self.job, lines, None)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Metrics and progress of a training job out of its CloudWatch lines: the same series as here."""
+import json
+
+import pytest
+from cloud_rig import CONFIG, account, cloud, seconds, words  # noqa: F401
+from trainyardd import wait_for
+
+LINES = [
+    "{'loss': 0.69, 'grad_norm': 1.5, 'learning_rate': 5e-05, 'epoch': 0.5}",
+    "  5%|5         | 1/20\r 10%|#         | 2/20\r{'loss': '0.5', 'epoch': '1.0'}",
+    "{'eval_loss': '0.41', 'eval_accuracy': '0.8', 'epoch': '1.0'}",
+    "no number here",
+    "{'loss': nan, 'eval_f1': 0.75}",
+    "{'loss': 0.25, 'epoch': 2.0}",
+]
+SERIES = [
+    (1, 0.5, {"loss": 0.69, "grad_norm": 1.5, "learning_rate": 5e-05, "epoch": 0.5}),
+    (2, 1.0, {"loss": 0.5, "epoch": 1.0}),
+    (3, 1.0, {"eval_loss": 0.41, "eval_accuracy": 0.8, "epoch": 1.0}),
+    (4, None, {"eval_f1": 0.75}),
+    (5, 2.0, {"loss": 0.25, "epoch": 2.0}),
+]
+PROGRESS = {"phase": "train", "unit": "steps", "done": 3, "total": 8, "rate": 1.5,
+            "eta_seconds": 4}
+
+
+def points(cloud, job, **params):
+    return cloud.daemon.get(f"/v1/jobs/{job['id']}/metrics", **params)["items"]
+
+
+def series(cloud, job):
+    return [(p["step"], p["epoch"], p["values"]) for p in points(cloud, job)]
+
+
+def event(kind, **what):
+    return "trainyard-event " + json.dumps({"v": 1, "t": kind, **what})
+
+
+def native(cloud):
+    s3 = cloud.fake.client("s3")
+    s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="train/rows.csv", Body=b"text,label\n")
+    return {"name": "train", "kind": "train", "target": "sagemaker", "model": "org/model",
+            "channels": {"train": "s3://data/train/"}, "max_runtime": "10m",
+            "sagemaker": {"instance_type": "ml.g5.xlarge"}}
+
+
+def test_a_script_has_the_same_series_on_both_targets(cloud):
+    """Before: one point, step 0, at the end."""
+    text = "".join(f"print({line!r}, flush=True)\n" for line in LINES)
+    (cloud.dir / "source/train.py").write_text(text, encoding="utf-8")
+    cloud.fake.scenario(kind="training", lines=LINES)
+    cloud.start()
+    run = cloud.run(cloud.train("there"), cloud.train("here", target="local"))
+    there, here = cloud.ended(run, "there"), cloud.ended(run, "here")
+    assert there["state"] == here["state"] == "succeeded", words(there) + words(here)
+    assert series(cloud, here) == SERIES
+    assert series(cloud, there) == SERIES
+    assert there["outputs"]["metrics"] == {
+        "loss": 0.25, "grad_norm": 1.5, "learning_rate": 5e-05, "epoch": 2.0, "eval_loss": 0.41,
+        "eval_accuracy": 0.8, "eval_f1": 0.75}
+    best = cloud.daemon.get("/v1/jobs", sort="-metrics.eval_accuracy")["items"]
+    assert {job["name"] for job in best} == {"here", "there"}
+    cloud.nothing_is_left()
+
+
+def test_definitions_of_the_job(cloud):
+    definitions = [{"name": "score", "regex": r"score=([0-9.]+)"}]
+    cloud.fake.scenario(kind="training", lines=["score=0.5 loss=1", "'loss': 3", "score=0.75"])
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(metric_definitions=definitions)))
+    assert job["state"] == "succeeded", words(job)
+    assert series(cloud, job) == [(1, None, {"score": 0.5}), (2, None, {"score": 0.75})]
+
+
+def test_metrics_while_it_runs_and_when_it_fails(cloud):
+    """The time of a point is that of its line."""
+    cloud.fake.scenario(kind="training", lines=LINES, hold="Training", fail="AlgorithmError",
+                        times=1)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    job = cloud.training(run, "Training")
+    wait_for("the first points", lambda: len(points(cloud, job)) == 3)
+    assert series(cloud, job) == SERIES[:3]
+    said = cloud.daemon.events(job=job["id"], kind="metrics")
+    assert sum(e["points"] for e in said) == 3, said
+    logs = cloud.fake.client("logs")
+    group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}
+    [stream] = logs.describe_log_streams(**group)["logStreams"]
+    times = {e["timestamp"] for e in logs.get_log_events(
+        **group, logStreamName=stream["logStreamName"], startFromHead=True)["events"]}
+    assert {round(seconds(p["at"]) * 1000) for p in points(cloud, job)} <= times
+    cloud.fake.admin("DELETE", "scenarios")
+    cloud.fake.scenario(kind="training", fail="AlgorithmError")
+    job = cloud.ended(run)
+    assert job["state"] == "failed", words(job)
+    assert series(cloud, job)[:3] == SERIES[:3]
+
+
+def test_points_come_once_over_kills(cloud):
+    lines = [f"{{'loss': {i}}}" for i in range(1, 301)]
+    cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 12}, log_lag=1)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    for _ in range(4):
+        wait_for("some time to pass", lambda before=len(cloud.fake.calls("GetLogEvents")): len(
+            cloud.fake.calls("GetLogEvents")) > before or
+            cloud.daemon.job(run, "train")["state"] == "succeeded")
+        cloud.daemon.kill()
+        cloud.daemon.start()
+    job = cloud.ended(run)
+    assert series(cloud, job) == [(i, None, {"loss": i}) for i in range(1, 301)]
+
+
+def test_our_own_script_says_steps_and_progress(cloud):
+    lines = ["{'loss': 0.5, 'epoch': 1.0}",
+             event("metric", step=10, epoch=1.0, values={"loss": 0.5, "learning_rate": 1e-5}),
+             event("progress", **PROGRESS), "trainyard-event {not JSON",
+             event("warning", code="x", message="no event of a container"),
+             event("metric", step=20, epoch=2.0, values={"eval_loss": 0.25}), "last"]
+    cloud.fake.scenario(kind="training", lines=lines, hold="Training", log_lag=0)
+    cloud.start()
+    run = cloud.run(native(cloud))
+    job = wait_for("progress", lambda: (lambda j: (j.get("progress") or {}).get("done") == 3 and j)(
+        cloud.daemon.job(run, "train")))
+    assert job["state"] == "running" and job["progress"] == PROGRESS
+    cloud.lift()
+    job = cloud.ended(run)
+    assert job["state"] == "succeeded", words(job)
+    assert series(cloud, job) == [(10, 1.0, {"loss": 0.5, "learning_rate": 1e-5}),
+                                  (20, 2.0, {"eval_loss": 0.25})]
+    log = cloud.daemon.log(job["id"])
+    assert "trainyard-event" not in log and "{'loss': 0.5, 'epoch': 1.0}" in log
+
+
+def test_metrics_behind_the_greatest_size_of_the_log(cloud):
+    lines = [f"{{'loss': {i}}} " + "x" * 900 for i in range(1, 301)]
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.start(base=f"log_max_bytes = 64KiB\n{CONFIG}")
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert "the log has its greatest size" in cloud.daemon.log(job["id"])
+    assert [p["values"]["loss"] for p in points(cloud, job)] == list(range(1, 301))
+
+
+def test_instances_that_all_say_the_same_count_once(cloud):
+    cloud.fake.scenario(kind="training", lines=LINES)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(sagemaker={"instance_count": 3})))
+    assert job["state"] == "succeeded", words(job)
+    assert series(cloud, job) == SERIES
+
+
+def test_a_log_that_may_not_be_read_leaves_the_final_metrics(cloud):
+    cloud.fake.rule("DescribeLogStreams", "access_denied", times=0)
+    cloud.fake.scenario(kind="training", lines=LINES)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    [point] = points(cloud, job)
+    assert (point["step"], point["epoch"]) == (0, None)
+    assert point["values"]["eval_accuracy"] == job["outputs"]["metrics"]["eval_accuracy"] == 0.8
+
+
+@pytest.mark.parametrize("times, a, said", [
+    (1, 800, "the regex of metric 'm0' takes too long on a line of the log"),
+    (9000, 400, "lines of the log were not searched"),
+], ids=["a line", "a page"])
+def test_expressions_that_take_too_long_hold_nobody_up(cloud, times, a, said):
+    evil = [{"name": f"m{i}", "regex": "(a+a+a+)[bc]"} for i in range(2)]
+    evil.append({"name": "loss", "regex": "loss=([0-9]+)"})
+    cloud.fake.scenario(kind="training", metrics={},
+                        lines=["loss=7", *["a" * a + "!"] * times, "loss=8"])
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(metric_definitions=evil)))
+    assert job["state"] == "succeeded", words(job)
+    assert series(cloud, job)[0] == (1, None, {"loss": 7})
+    assert said in json.dumps(cloud.daemon.events(job=job["id"], kind="warning"))
+
+
+@pytest.mark.parametrize("stream", ["other-job/algo-1-1", "algo-1-1"])
+def test_lines_of_other_jobs_are_not_read(cloud, stream):
+    logs = cloud.fake.client("logs")
+    logs.create_log_group(logGroupName="/aws/sagemaker/TrainingJobs")
+    logs.create_log_stream(logGroupName="/aws/sagemaker/TrainingJobs", logStreamName=stream)
+    cloud.fake.scenario(kind="training", lines=LINES[:1])
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert series(cloud, job) == SERIES[:1]
