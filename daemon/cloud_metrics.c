@@ -73,7 +73,8 @@ static int64_t cpu_now_us(void)
 	return t.tv_sec * USEC_PER_SEC + t.tv_nsec / 1000;
 }
 
-__attribute__((format(printf, 3, 4))) static int warn(struct page *p, const char *code, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int warn(struct page *p, const char *code,
+						      const char *fmt, ...)
 {
 	char detail[ERR_MSG_MAX];
 	va_list ap;

@@ -149,6 +149,8 @@ json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len, co
 		r = pcre2_match(item->code, (PCRE2_SPTR)line, len, 0, 0, m->match, m->limits);
 		if (r == PCRE2_ERROR_MATCHLIMIT || r == PCRE2_ERROR_HEAPLIMIT ||
 		    r == PCRE2_ERROR_JIT_STACKLIMIT) {
+			if (*ret_slow)
+				continue; /* each is given up on a line of its own, and named */
 			pcre2_code_free(TAKE(item->code));
 			*ret_slow = item->name;
 		} else if (r >= 0 && group_number(m, line, &v)) {

@@ -126,6 +126,26 @@ static void test_metrics(void **state)
 	assert_true(json_get_num(values, "epoch", 0) == 2.0);
 }
 
+/* Two that take too long on the same line: none is given up without its name. */
+static void test_each_slow_metric_is_named(void **state)
+{
+	OWN(json_decrefp)
+	json_t *list = parse("[{\"name\":\"m0\",\"regex\":\"(a+a+a+)[bc]\"},"
+			     "{\"name\":\"m1\",\"regex\":\"(a+a+a+)[bc]\"}]");
+	OWN(log_metrics_freep) struct log_metrics *m = NULL;
+	char line[2000];
+	const char *slow;
+
+	memset(line, 'a', sizeof(line));
+	assert_int_equal(log_metrics_new(list, &m, NULL), 0);
+	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_string_equal(slow, "m0");
+	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_string_equal(slow, "m1");
+	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_null(slow);
+}
+
 static void test_metric_definitions_limits(void **state)
 {
 	OWN(json_decrefp) json_t *list = json_array();
@@ -219,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_python_texts),
 		cmocka_unit_test(test_entry_point_names),
 		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_each_slow_metric_is_named),
 		cmocka_unit_test(test_metric_definitions_limits),
 		cmocka_unit_test(test_logtail),
 		cmocka_unit_test(test_copy_tree),
