@@ -91,7 +91,7 @@ void check_entry_point(struct spec_parse *p, const struct spec_field *f, const j
 void spec_rules(struct spec_parse *p, struct job_spec *job);
 
 /* spec_sources.c: where data comes from and results go to; at the job. */
-void spec_rule_dataset(struct spec_parse *p, const json_t *spec);
+void spec_rule_dataset(struct spec_parse *p, json_t *spec);
 void spec_rule_output(struct spec_parse *p, json_t *spec);
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
 /* spec_sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */

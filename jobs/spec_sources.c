@@ -38,9 +38,9 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 }
 
 /* One source that is split, or two files: never both, never half, never two sources. */
-void spec_rule_dataset(struct spec_parse *p, const json_t *spec)
+void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 {
-	const json_t *d = json_object_get(spec, "dataset");
+	json_t *d = json_object_get(spec, "dataset");
 	bool train = json_object_get(d, "train"), test = json_object_get(d, "test");
 	const char *text = json_get_str(d, "text_column", ""),
 		   *label = json_get_str(d, "label_column", ""), *first = NULL, *second = NULL;
@@ -65,6 +65,9 @@ void spec_rule_dataset(struct spec_parse *p, const json_t *spec)
 			     "'test': where the data lies");
 	else if (d && p->found == p->found_before_job)
 		check_companions(p, d);
+	if (d && !json_object_get(d, "on_bad_row"))
+		spec_set(p, d, "on_bad_row",
+			 json_string(json_object_get(d, "hub") ? "skip" : "refuse"));
 	if (d && str_eq(text, label))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'text_column' and 'label_column' are both '%s'; name two columns",

@@ -6,6 +6,7 @@
 
 #define SEED_MAX     4294967295.0
 #define ROWS_MAX     1e9
+#define NO_LABEL_MAX 1e9
 #define SECONDS_YEAR (366.0 * 86400)
 
 static const char *const words_when[] = {"success", "failure", "always", NULL};
@@ -70,6 +71,8 @@ static const struct spec_table file_table = TABLE("a split", file_fields);
 static const struct spec_field item_label = {
 	.name = "label", .type = FIELD_STRING, .min = 1, .max = 256};
 
+static const char *const words_on_bad_row[] = {"refuse", "skip", NULL};
+
 static const struct spec_field dataset_fields[] = {
 	{.name = "path",
 	 .type = FIELD_PATH,
@@ -106,6 +109,16 @@ static const struct spec_field dataset_fields[] = {
 	 .max = 10000,
 	 .item = &item_label,
 	 .help = "The labels in the order of their ids; as found in the data when left out."},
+	{.name = "no_label",
+	 .type = FIELD_INT,
+	 .min = -NO_LABEL_MAX,
+	 .max = NO_LABEL_MAX,
+	 .help = "A number of label_column that means that the row has no label, such as -1."},
+	{.name = "on_bad_row",
+	 .type = FIELD_ENUM,
+	 .words = words_on_bad_row,
+	 .help = "What rows without a label or with an empty text do: end the job, or be left out "
+		 "and counted; refuse, but skip of the hub's data sets."},
 	{.name = "train_rows",
 	 .type = FIELD_INT,
 	 .min = 1,

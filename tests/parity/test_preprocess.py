@@ -18,7 +18,7 @@ from texts import REVIEWS, minilm, reviews
 IMDB = {"path": str(REVIEWS), "text_column": "review", "label_column": "sentiment",
         "labels": ["negative", "positive"]}
 ROWS = [("Good film, caf\u00e9.", "pos"), ("bad\n\"very\" bad", "neg"), ("so, so", "neutral"),
-        ("", "pos"), ("[SEP] \u6f22\u5b57", "neg"), ("fine", "neutral"), ("great", "pos"),
+        ("x", "pos"), ("[SEP] \u6f22\u5b57", "neg"), ("fine", "neutral"), ("great", "pos"),
         ("poor \U0001f600", "neg"), ("a " * 40, "pos"), ("b", "neg")]
 
 
@@ -98,7 +98,8 @@ def test_equal_to_what_datasets_saves(tmp_path, padding):
     long = sum(len(ids) > 128 for ids in tokenizer([text for text, _ in rows])["input_ids"])
     assert x.result | {"rows_per_second": 0} == {
         "train_rows": 2500, "test_rows": 680, "labels": 2, "invalid_utf8_rows": 0,
-        "rows_per_second": 0, "tokens": sum(map(sum, masks)), "truncated_rows": long}
+        "rows_without_label": 0, "rows_without_text": 0, "rows_per_second": 0,
+        "tokens": sum(map(sum, masks)), "truncated_rows": long}
     assert x.result["rows_per_second"] > 0
     assert [e["phase"] for e in x.of_type("progress") if e["done"] == e["total"]] == \
         ["read", "tokenise", "write"]
@@ -223,7 +224,7 @@ def test_dataset_dict_and_parts_of_their_own(tmp_path):
 
 def test_text_pairs(tmp_path):
     rng = random.Random(5)
-    rows = [("w " * rng.randrange(1, 30), "v " * rng.randrange(0, 30), i % 2) for i in range(200)]
+    rows = [("w " * rng.randrange(1, 30), "v " * rng.randrange(1, 30), i % 2) for i in range(200)]
     path = write_csv(tmp_path / "d.csv", rows, ("premise", "hypothesis", "label"))
     train, _ = outputs(preprocess(tmp_path, {"path": str(path), "text_column": "premise",
                                              "text_pair_column": "hypothesis"}, max_length=21))
@@ -366,7 +367,7 @@ CSV = b"text,label\na,x\nb,y\nc,x\nd,y\n"
     ("c.jsonl", b'{"text": "a", "label": 1.5}\n', {}, "/dataset/label_column", ["row 1"],
      "invalid_input"),
     ("c.jsonl", b'{"text": "a", "label": -1}\n', {}, "/dataset/label_column",
-     ["row 1", "negative"], "invalid_input"),
+     ["no row", "-1 in all rows"], "invalid_input"),
     ("c.jsonl", b'{"txt": "a", "label": 1}\n', {}, "/dataset/text_column",
      ["row 1", "'txt', 'label'"], "invalid_input"),
     ("c.json", b'[{"text": "a"}]', {}, "/dataset/path", ["one object per line"], "invalid_input"),
@@ -419,7 +420,7 @@ def test_wrong_column_types(tmp_path):
     assert x.failure["field"] == "/dataset/text_column" and "integers" in x.failure["message"]
     pq.write_table(pa.table({"text": ["a", None], "label": [0, 1]}), tmp_path / "b.parquet")
     x = preprocess(tmp_path / "2", {"path": str(tmp_path / "b.parquet")})
-    assert "row 2" in x.failure["message"] and "null" in x.failure["message"]
+    assert "row 2: a text is empty or null" in x.failure["message"]
 
 
 def test_stop_is_honoured(tmp_path):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * worker/dataset's parsers and rules that need no Arrow: CSV, JSONL and gzip from real files,
- * labels, the split, repair of UTF-8; then damaged files against what must always hold.
+ * the split, repair of UTF-8; then damaged files against what must always hold.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/csv.h"
-#include "worker/dataset/labels.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"
 
@@ -341,70 +340,6 @@ static void test_split_is_the_documented_one(void **state)
 	assert_int_equal(test, 1);
 }
 
-static int index_of(struct labels *l, const char *label, int32_t *ret, struct err *e)
-{
-	struct source s = {.path = (char *)"file", .field = "/dataset"};
-	struct source_row row = {.number = 9, .label = label, .label_len = strlen(label)};
-
-	return labels_index(l, &s, &row, ret, e);
-}
-
-static void test_labels_found_in_the_data(void **state)
-{
-	OWN(labels_done) struct labels l;
-	OWN(freep) int32_t *map = NULL;
-	static const char *const values[] = {"pos", "neg", "pos", "neutral"};
-	int32_t index[4];
-	struct err e;
-
-	assert_int_equal(labels_from_spec(&l, NULL, &e), 0);
-	for (size_t i = 0; i < ARRAY_LEN(values); i++)
-		assert_int_equal(index_of(&l, values[i], &index[i], &e), 0);
-	assert_int_equal(labels_settle(&l, &map, &e), 0);
-	for (size_t i = 0; i < ARRAY_LEN(values); i++)
-		assert_string_equal(l.names[map[index[i]]], values[i]);
-	assert_string_equal(l.names[0], "neg");
-	assert_string_equal(l.names[1], "neutral");
-	assert_int_equal(labels_count(&l), 3);
-}
-
-static void test_labels_given(void **state)
-{
-	OWN(labels_done) struct labels l;
-	OWN(json_decrefp) json_t *names = json_pack("[sss]", "no", "yes", "0");
-	int32_t index = -1;
-	struct err e;
-
-	assert_int_equal(labels_from_spec(&l, names, &e), 0);
-	assert_int_equal(index_of(&l, "yes", &index, &e), 0);
-	assert_int_equal(index, 1);
-	assert_int_equal(index_of(&l, "0", &index, &e), 0);
-	assert_int_equal(index, 2); /* a name before an index */
-	assert_int_equal(index_of(&l, "1", &index, &e), 0);
-	assert_int_equal(index, 1);
-	assert_int_equal(index_of(&l, "maybe", &index, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "row 9: the label 'maybe'"));
-	assert_string_equal(e.field, "/dataset/labels");
-	assert_int_equal(index_of(&l, "3", &index, &e), -ERR_INVALID);
-	assert_int_equal(index_of(&l, "", &index, &e), -ERR_INVALID);
-}
-
-static void test_labels_limit(void **state)
-{
-	OWN(labels_done) struct labels l;
-	char name[16];
-	int32_t index;
-	struct err e;
-
-	assert_int_equal(labels_from_spec(&l, NULL, &e), 0);
-	for (int i = 0; i < LABELS_MAX; i++) {
-		snprintf(name, sizeof(name), "c%d", i);
-		assert_int_equal(index_of(&l, name, &index, &e), 0);
-	}
-	assert_int_equal(index_of(&l, "one more", &index, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "label_column"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,9 +353,6 @@ int main(void)
 		cmocka_unit_test(test_cut_gzip_is_an_error),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_split_is_the_documented_one),
-		cmocka_unit_test(test_labels_found_in_the_data),
-		cmocka_unit_test(test_labels_given),
-		cmocka_unit_test(test_labels_limit),
 	};
 
 	return cmocka_run_group_tests_name("dataset_text", tests, NULL, NULL);

@@ -67,9 +67,9 @@ static void test_defaults(void **state)
 	assert_int_equal(rs->jobs[0].priority, 7);
 	assert_int_equal(rs->jobs[1].priority, -3);
 	assert_false(rs->jobs[0].held);
-	assert_json(
-		inner(spec_of(rs, 0), "dataset"),
-		"{'path': 'd.csv', 'text_column': 'text', 'label_column': 'label', 'seed': 42}");
+	assert_json(inner(spec_of(rs, 0), "dataset"),
+		    "{'path': 'd.csv', 'text_column': 'text', 'label_column': 'label', 'seed': 42, "
+		    "'on_bad_row': 'refuse'}");
 	assert_string_equal(json_get_str(spec_of(rs, 0), "padding", ""), "none");
 	assert_json(inner(spec_of(rs, 1), "hyperparameters"),
 		    "{'epochs': 3, 'train_batch_size': 32, 'eval_batch_size': 64, "

@@ -32,6 +32,26 @@ static void test_dataset_sources(void **state)
 	}
 }
 
+/* Of the hub's data sets a row without a label is left out, of one's own it ends the job. */
+static void test_bad_rows_by_default(void **state)
+{
+	static const char *const cases[][2] = {
+		{DATASET("'path': 'd'"), "refuse"},
+		{DATASET("'s3': 's3://abc/folder/'"), "refuse"},
+		{DATASET("'hub': 'imdb'"), "skip"},
+		{DATASET("'hub': 'imdb', 'on_bad_row': 'refuse'"), "refuse"},
+		{DATASET("'path': 'd', 'on_bad_row': 'skip', 'no_label': -1"), "skip"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(run_spec_freep)
+		struct run_spec *rs = fixture_good(cases[i][0], &fixture_context);
+		const json_t *dataset = json_object_get(rs->jobs[0].spec, "dataset");
+
+		assert_string_equal(json_get_str(dataset, "on_bad_row", ""), cases[i][1]);
+	}
+}
+
 static void test_bad_datasets(void **state)
 {
 	static const struct refusal cases[] = {
@@ -69,6 +89,10 @@ static void test_bad_datasets(void **state)
 		 "belongs to 'hub'"},
 		{DATASET("'s3': 's3://abc/d', 'revision': 'x'"), "/jobs/0/dataset/revision",
 		 "invalid", "belongs to 'hub'"},
+		{DATASET("'path': 'd', 'on_bad_row': 'ignore'"), "/jobs/0/dataset/on_bad_row",
+		 "invalid", "one of refuse, skip"},
+		{DATASET("'path': 'd', 'no_label': '-1'"), "/jobs/0/dataset/no_label", "wrong_type",
+		 "whole number"},
 		{DATASET("'hub': 'a/b/c'"), "/jobs/0/dataset/hub", "invalid",
 		 "look like stanfordnlp/imdb"},
 		{DATASET("'hub': 'datasets imdb'"), "/jobs/0/dataset/hub", "invalid",
@@ -313,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dataset_sources),
+		cmocka_unit_test(test_bad_rows_by_default),
 		cmocka_unit_test(test_bad_datasets),
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_bad_models),

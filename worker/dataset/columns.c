@@ -12,17 +12,30 @@ static bool is_int_format(const char *format)
 	return format[0] && !format[1] && strchr("cCsSiIlL", format[0]);
 }
 
+static bool is_one_of(const char *format, const char *a, const char *b, const char *c)
+{
+	return str_eq(format, a) || str_eq(format, b) || str_eq(format, c);
+}
+
 enum column_type column_type(const struct ArrowSchema *schema)
 {
 	const char *format = schema->format;
 
-	if (schema->dictionary)
-		return column_type(schema->dictionary) == COLUMN_STRING ? COLUMN_STRING
-									: COLUMN_OTHER;
-	if (str_eq(format, "u") || str_eq(format, "U"))
+	if (schema->dictionary) {
+		enum column_type type = column_type(schema->dictionary);
+
+		return type == COLUMN_INT_LIST ? COLUMN_OTHER : type;
+	}
+	if (is_one_of(format, "u", "U", "vu"))
 		return COLUMN_STRING;
+	if (is_one_of(format, "z", "Z", "vz"))
+		return COLUMN_BINARY;
 	if (is_int_format(format) || str_eq(format, "b"))
 		return COLUMN_INT;
+	if (str_eq(format, "f") || str_eq(format, "g"))
+		return COLUMN_FLOAT;
+	if (str_eq(format, "n"))
+		return COLUMN_NULL;
 	if ((str_eq(format, "+l") || str_eq(format, "+L") || str_starts(format, "+w:")) &&
 	    !schema->children[0]->dictionary && is_int_format(schema->children[0]->format))
 		return COLUMN_INT_LIST;
@@ -32,8 +45,11 @@ enum column_type column_type(const struct ArrowSchema *schema)
 const char *column_type_str(enum column_type type)
 {
 	static const char *const names[] = {[COLUMN_STRING] = "strings",
+					    [COLUMN_BINARY] = "bytes",
 					    [COLUMN_INT] = "integers",
+					    [COLUMN_FLOAT] = "floating-point numbers",
 					    [COLUMN_INT_LIST] = "lists of integers",
+					    [COLUMN_NULL] = "nothing but null",
 					    [COLUMN_OTHER] = "values of another type"};
 
 	return names[type];
@@ -50,15 +66,6 @@ int64_t column_find(const struct ArrowSchema *table, const char *name)
 static bool bit(const void *bits, int64_t i)
 {
 	return ((const uint8_t *)bits)[i / 8] >> (i % 8) & 1;
-}
-
-bool column_is_null(const struct ArrowArray *a, int64_t row)
-{
-	int64_t at = a->offset + row;
-
-	if (a->null_count != 0 && a->n_buffers > 0 && a->buffers[0] && !bit(a->buffers[0], at))
-		return true;
-	return false;
 }
 
 static int64_t int_at(const char *format, const void *values, int64_t i)
@@ -83,9 +90,34 @@ static int64_t int_at(const char *format, const void *values, int64_t i)
 	}
 }
 
+bool column_is_null(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row)
+{
+	int64_t at = a->offset + row;
+
+	if (str_eq(schema->format, "n"))
+		return true;
+	if (a->null_count != 0 && a->n_buffers > 0 && a->buffers[0] && !bit(a->buffers[0], at))
+		return true;
+	return schema->dictionary && column_is_null(schema->dictionary, a->dictionary,
+						    int_at(schema->format, a->buffers[1], at));
+}
+
 int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row)
 {
-	return int_at(schema->format, a->buffers[1], a->offset + row);
+	int64_t value = int_at(schema->format, a->buffers[1], a->offset + row);
+
+	return schema->dictionary ? column_int(schema->dictionary, a->dictionary, value) : value;
+}
+
+/* A view is 16 bytes: int32 length, then up to 12 bytes of text; or 4 bytes of it, an int32 that
+ * counts the data buffers, and an int32 offset into that one. */
+static const char *view_at(const struct ArrowArray *a, int64_t at, size_t *ret_len)
+{
+	const int32_t *view = (const int32_t *)a->buffers[1] + at * 4;
+
+	*ret_len = (size_t)view[0];
+	return view[0] <= 12 ? (const char *)&view[1]
+			     : (const char *)a->buffers[2 + view[2]] + view[3];
 }
 
 const char *column_string(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
@@ -96,7 +128,9 @@ const char *column_string(const struct ArrowSchema *schema, const struct ArrowAr
 	if (schema->dictionary)
 		return column_string(schema->dictionary, a->dictionary,
 				     int_at(schema->format, a->buffers[1], at), ret_len);
-	if (schema->format[0] == 'U') {
+	if (schema->format[0] == 'v')
+		return view_at(a, at, ret_len);
+	if (schema->format[0] == 'U' || schema->format[0] == 'Z') {
 		start = ((const int64_t *)a->buffers[1])[at];
 		end = ((const int64_t *)a->buffers[1])[at + 1];
 	} else {
@@ -105,6 +139,35 @@ const char *column_string(const struct ArrowSchema *schema, const struct ArrowAr
 	}
 	*ret_len = (size_t)(end - start);
 	return end > start ? (const char *)a->buffers[2] + start : "";
+}
+
+void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+		  struct label_value *ret)
+{
+	const char *format = schema->format, *text;
+	int64_t at = a->offset + row;
+	size_t len;
+
+	*ret = (struct label_value){.type = LABEL_NULL};
+	if (column_is_null(schema, a, row))
+		return;
+	if (schema->dictionary) {
+		column_label(schema->dictionary, a->dictionary, int_at(format, a->buffers[1], at),
+			     ret);
+	} else if (format[0] == 'f') {
+		label_from_double(ret, ((const float *)a->buffers[1])[at]);
+	} else if (format[0] == 'g') {
+		label_from_double(ret, ((const double *)a->buffers[1])[at]);
+	} else if (format[0] == 'b') {
+		label_from_bool(ret, bit(a->buffers[1], at));
+	} else if (format[0] == 'L') {
+		label_from_unsigned(ret, ((const uint64_t *)a->buffers[1])[at]);
+	} else if (column_type(schema) == COLUMN_INT) {
+		label_from_int(ret, column_int(schema, a, row));
+	} else {
+		text = column_string(schema, a, row, &len);
+		label_from_text(ret, text, len, false);
+	}
 }
 
 void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,

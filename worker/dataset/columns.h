@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "worker/arrow/arrow.h"
+#include "worker/dataset/label_value.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +16,11 @@
 
 enum column_type {
 	COLUMN_STRING,
-	COLUMN_INT,
+	COLUMN_BINARY, /* read like strings */
+	COLUMN_INT,    /* and booleans */
+	COLUMN_FLOAT,
 	COLUMN_INT_LIST,
+	COLUMN_NULL, /* no value in any row */
 	COLUMN_OTHER
 };
 
@@ -25,15 +29,20 @@ const char *column_type_str(enum column_type type);
 /* Index of the column of that name in a struct schema, -1 if there is none. */
 int64_t column_find(const struct ArrowSchema *table, const char *name);
 
-bool column_is_null(const struct ArrowArray *a, int64_t row);
-/* Borrowed from the batch; not NUL-terminated. Only for COLUMN_STRING and rows not null. */
+/* The row, or the entry of the dictionary that it stands for, is null. */
+bool column_is_null(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
+/* Borrowed from the batch; not NUL-terminated. For COLUMN_STRING, COLUMN_BINARY, rows not null. */
 const char *column_string(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 			  size_t *ret_len);
-/* COLUMN_INT and booleans. */
+/* COLUMN_INT. An unsigned number beyond INT64_MAX comes out negative. */
 int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
 /* Rows [*ret_start, *ret_start + *ret_n) of a->children[0] are the list. */
 void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		 int64_t *ret_start, int64_t *ret_n);
+
+/* Any column but COLUMN_INT_LIST and COLUMN_OTHER: what the row says about its class. */
+void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
+		  struct label_value *ret);
 
 /* The value of a key in a schema's metadata; borrowed, *ret_len bytes; NULL: absent. */
 const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len);

@@ -8,6 +8,7 @@
 #include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,90 +58,168 @@ static int detect_file(const char *path, const char *field, struct detected *ret
 	return 0;
 }
 
-static bool has_dirs(const char *path, const char *a, const char *b)
-{
-	char one[PATH_MAX], two[PATH_MAX];
+/* ---- several splits ---- */
 
-	return path_join(one, sizeof(one), path, a) && path_join(two, sizeof(two), path, b) &&
-	       path_is_dir(AT_FDCWD, one) && path_is_dir(AT_FDCWD, two);
+static void print_names(const struct split_groups *g, struct buf *out)
+{
+	for (size_t i = 0; i < g->n; i++)
+		buf_printf(out, "%s'%s'", i ? ", " : "", g->items[i].name);
 }
 
-static void set_parts(struct detected *d, const char *train, const char *test)
+static int is_visible(const struct dirent *d)
 {
+	return d->d_name[0] != '.';
+}
+
+/* The folders in `path`, by name; with `saved` only those that are saved data sets. */
+static int list_folders(const char *path, bool saved, struct split_groups *ret, struct err *reterr)
+{
+	struct dirent **all = NULL;
+	char full[PATH_MAX];
+	int n = scandir(path, &all, is_visible, alphasort), r = 0;
+
+	if (n < 0)
+		return err_errno(reterr, errno, "read %s", path);
+	for (int i = 0; i < n; i++) {
+		if (path_join(full, sizeof(full), path, all[i]->d_name) &&
+		    path_is_dir(AT_FDCWD, full) && (!saved || saved_kind(full) == SAVED_DATASET))
+			r = r < 0 ? r : split_groups_add(ret, all[i]->d_name, all[i]->d_name);
+		free(all[i]);
+	}
+	free(all);
+	split_groups_sort(ret);
+	return r < 0 ? err_errno(reterr, ENOMEM, "read %s", path) : 0;
+}
+
+static int no_test(const char *path, const struct split_groups *g, const char *field,
+		   const char *what, struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
+
+	print_names(g, &names);
+	if (!split_groups_find(g, "train"))
+		return err_at(reterr, ERR_INVALID, field,
+			      "%s has %s %s, but not both train and test; name one as "
+			      "dataset.train.path and another as dataset.test.path",
+			      path, what, buf_str(&names));
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s has %s %s, but not both train and test; name the one to test on as "
+		      "dataset.test_split",
+		      path, what, buf_str(&names));
+}
+
+static int one_part(const char *path, const char *test_split, struct err *reterr)
+{
+	if (!test_split)
+		return 0;
+	return err_at(reterr, ERR_INVALID, "/dataset/test_split",
+		      "%s has no splits to choose '%s' from; remove test_split, or name its files "
+		      "as dataset.train.path and dataset.test.path",
+		      path, test_split);
+}
+
+/* Which of the splits are the training and the test set. One alone is split in two. */
+static int choose_parts(const char *path, const struct split_groups *g, const char *field,
+			const char *what, const char *test_split, struct detected *d,
+			struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
+	const char *test = test_split			  ? test_split
+			   : split_groups_find(g, "test") ? "test"
+							  : "validation";
+
+	if (g->n == 1) {
+		str_copy(d->train, sizeof(d->train), g->items[0].name);
+		return one_part(path, test_split, reterr);
+	}
+	print_names(g, &names);
+	if (test_split && (!split_groups_find(g, test) || str_eq(test, "train")))
+		return err_at(reterr, ERR_INVALID, "/dataset/test_split",
+			      "%s has %s %s; '%s' is no split to test on", path, what,
+			      buf_str(&names), test);
+	if (!split_groups_find(g, "train") || !split_groups_find(g, test))
+		return no_test(path, g, field, what, reterr);
 	d->has_parts = true;
-	str_copy(d->train, sizeof(d->train), train);
+	str_copy(d->train, sizeof(d->train), "train");
 	str_copy(d->test, sizeof(d->test), test);
+	if (!test_split && str_eq(test, "test") && split_groups_find(g, "validation"))
+		str_copy(d->spare, sizeof(d->spare), "validation");
+	return 0;
 }
 
-/* Parquet files in the folder: what `datasets` would make of it. Without a test split the
- * validation split takes its place. 1: it was that. */
-static int detect_parquet(const char *path, const char *field, struct detected *ret,
-			  struct err *reterr)
+/* Parquet files in the folder: what `datasets` would make of it. 1: there are some. */
+static int detect_parquet(const char *path, const char *field, const char *test_split,
+			  struct detected *ret, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups splits = {0};
-	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
-	const char *test;
 	int r = parquet_tree_splits(path, &splits, reterr);
 
 	if (r < 0 || !splits.n)
 		return r;
 	ret->kind = &source_parquet_tree;
-	if (splits.n == 1) {
-		str_copy(ret->train, sizeof(ret->train), splits.items[0].name);
-		return 1;
-	}
-	test = split_groups_find(&splits, "test") ? "test" : "validation";
-	if (split_groups_find(&splits, "train") && split_groups_find(&splits, test)) {
-		set_parts(ret, "train", test);
-		return 1;
-	}
-	for (size_t i = 0; i < splits.n; i++)
-		buf_printf(&names, "%s'%s'", i ? ", " : "", splits.items[i].name);
-	return err_at(reterr, ERR_INVALID, field,
-		      "%s has Parquet files of the splits %s, but not both train and test; name "
-		      "the files of one as dataset.train and of another as dataset.test",
-		      path, buf_str(&names));
+	r = choose_parts(path, &splits, field, "Parquet files of the splits", test_split, ret,
+			 reterr);
+	return r < 0 ? r : 1;
 }
 
-static int detect_dir(const char *path, const char *field, struct detected *ret, struct err *reterr)
+/* Class folders in train/ and another folder, or the class folders themselves. */
+static int detect_classes(const char *path, const char *field, const char *test_split,
+			  struct detected *ret, struct err *reterr)
 {
+	OWN(split_groups_done) struct split_groups names = {0};
+	int r = list_folders(path, false, &names, reterr);
+
+	ret->kind = &source_folder;
+	if (r < 0)
+		return r;
+	if (split_groups_find(&names, "train") &&
+	    (test_split || split_groups_find(&names, "test") ||
+	     split_groups_find(&names, "validation")))
+		return choose_parts(path, &names, field, "the folders", test_split, ret, reterr);
+	return one_part(path, test_split, reterr);
+}
+
+static int detect_dir(const char *path, const char *field, const char *test_split,
+		      struct detected *ret, struct err *reterr)
+{
+	OWN(split_groups_done) struct split_groups names = {0};
 	int r;
 
 	switch (saved_kind(path)) {
 	case SAVED_DATASET:
 		ret->kind = &source_saved;
-		return 0;
+		return one_part(path, test_split, reterr);
 	case SAVED_DICT:
 		ret->kind = &source_saved;
-		set_parts(ret, "train", "test");
-		if (!has_dirs(path, "train", "test"))
-			return err_at(reterr, ERR_INVALID, field,
-				      "%s is a DatasetDict without the splits train and test; name "
-				      "one split, such as %s/train",
-				      path, path);
-		return 0;
+		r = list_folders(path, true, &names, reterr);
+		if (r >= 0 && !names.n)
+			r = err_at(reterr, ERR_INVALID, field, "%s is a DatasetDict of no splits",
+				   path);
+		return r < 0 ? r
+			     : choose_parts(path, &names, field, "the splits", test_split, ret,
+					    reterr);
 	case SAVED_NONE:
 		break;
 	}
-	r = detect_parquet(path, field, ret, reterr);
+	r = detect_parquet(path, field, test_split, ret, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	ret->kind = &source_folder;
-	if (has_dirs(path, "train", "test"))
-		set_parts(ret, "train", "test");
-	return 0;
+	return detect_classes(path, field, test_split, ret, reterr);
 }
 
-int source_detect(const char *path, const char *field, struct detected *ret, struct err *reterr)
+int source_detect(const char *path, const char *field, const char *test_split, struct detected *ret,
+		  struct err *reterr)
 {
 	char at[ERR_FIELD_MAX];
 	struct stat st;
+	int r;
 
 	snprintf(at, sizeof(at), "%s/path", field);
 	*ret = (struct detected){0};
 	if (stat(path, &st) < 0)
 		return err_at(reterr, errno, at, "cannot read %s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return detect_dir(path, at, ret, reterr);
-	return detect_file(path, at, ret, reterr);
+		return detect_dir(path, at, test_split, ret, reterr);
+	r = detect_file(path, at, ret, reterr);
+	return r < 0 ? r : one_part(path, test_split, reterr);
 }

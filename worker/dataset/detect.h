@@ -5,15 +5,19 @@
 #include "worker/dataset/source.h"
 #include "worker/dataset/split_names.h"
 
-/* Two sources when the path holds a train and a test part (DatasetDict, aclImdb, Parquet files). */
+/* Two sources when the path holds several splits (DatasetDict, aclImdb, Parquet files). */
 struct detected {
 	const struct source_kind *kind;
 	bool has_parts; /* then the sources are path/train and path/test, of this kind */
-	/* Names of the parts: "train" and "test", or what the folder has (test: "validation").
+	/* Names of the parts: "train", and the one that was asked for, "test" or "validation".
 	 * Without parts `train` names the only one, or is "" when the source is the path itself. */
 	char train[SPLIT_NAME_MAX], test[SPLIT_NAME_MAX];
+	/* Takes the place of "test" if no row of it has a label; "": there is none, or the job
+	 * names its test split. */
+	char spare[SPLIT_NAME_MAX];
 };
 
-/* `field` is for errors: field/path. -ENOENT, -ERR_INVALID. */
-int source_detect(const char *path, const char *field, struct detected *ret,
+/* `field` is for errors: field/path. `test_split`: the split that the job names as its test set, or
+ * NULL. -ENOENT, -ERR_INVALID. */
+int source_detect(const char *path, const char *field, const char *test_split, struct detected *ret,
 		  struct err *reterr) MUSTCHECK;

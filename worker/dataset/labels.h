@@ -1,38 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what a source says about a row's class to an index. Names come, in this order, from the
- * job's `labels`, from the source itself (ClassLabel, class folders), or from the values: text
- * values are sorted and become the names; integers stay integers and have no names. An integer in
- * the data is a class index, or stands for the source's own name of that class when that name is
- * known; a text that is no name but an integer is an index too.
+ * Which classes the rows have. Every row's value is kept first (labels_add); when all rows of the
+ * training and the test data are seen, one decision gives each value its class, whatever the order
+ * of rows (labels_decide, label_rule.c):
+ *
+ * - Names given by the job's `labels`, else by the source (ClassLabel, class folders), decide. A
+ *   value is looked up by its text; whole numbers are ids if none of them is a name.
+ * - Else booleans are False and True. Whole numbers that are exactly 0 … n-1 stay ids without
+ *   names. All other whole numbers, sorted as numbers, and texts, sorted by code point, become the
+ *   names. Numbers that are not whole are refused.
+ * - No label: null, empty, NaN; in CSV also NA, N/A, null, None and the other words of pandas; the
+ *   job's `no_label`; and -1 where names lack it or where a whole split has nothing else.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/json.h"
+#include "worker/dataset/label_names.h"
 #include "worker/dataset/source.h"
 
-#define LABELS_MAX 10000
+#define LABELS_MAX	  10000
+#define LABELS_VALUES_MAX 40000 /* different values, of all splits together */
+#define LABELS_SPLITS	  2
+#define LABEL_NONE	  (-1)
 
-struct labels {
-	char **names; /* NULL while the classes are integers without names */
-	size_t names_n;
-	bool fixed;	 /* names are given: nothing may be added */
-	int64_t largest; /* the largest index seen, -1 at first */
-	size_t *by_name; /* indices of names, sorted by name, for look-ups; NULL: to be made */
+/* A value of one split. */
+struct label_seen {
+	size_t split;
+	enum label_type type;
+	int64_t number;
+	char *text;
+	int64_t rows, first; /* how many have it; the first one's number */
+	int32_t class;	     /* decided; LABEL_NONE: these rows have no label */
 };
 
-/* From the job's list of names; each a string, at least two, all different. */
-int labels_from_spec(struct labels *l, const json_t *names, struct err *reterr) MUSTCHECK;
-/* From the source's own names, if nothing is fixed yet and it has any. */
-int labels_from_source(struct labels *l, const struct source *s, struct err *reterr) MUSTCHECK;
-/* The index of a row's class. While names are being found it is provisional: pass it through
- * labels_settle()'s map. */
-int labels_index(struct labels *l, const struct source *s, const struct source_row *row,
-		 int32_t *ret, struct err *reterr) MUSTCHECK;
-/* All rows are seen: sort the names that were found. *ret_map[provisional] is the final index, to
- * be freed by the caller; NULL when indices are final already. */
-int labels_settle(struct labels *l, int32_t **ret_map, struct err *reterr) MUSTCHECK;
-/* How many classes there are. */
-size_t labels_count(const struct labels *l);
+struct labels {
+	struct label_names names;  /* empty: the classes are ids without names */
+	struct label_names source; /* class names of the first source that has any */
+	bool given;		   /* the names are the job's `labels` */
+	bool has_no_label;
+	int64_t no_label;
+	size_t classes; /* how many, once decided */
+	struct label_seen *values;
+	size_t values_n, values_cap;
+	int32_t *sorted; /* values in the order of their keys, for look-ups */
+	const char *paths[LABELS_SPLITS];
+};
+
+/* From `labels` (strings, at least two, all different) and `no_label` of the job's dataset. The
+ * caller ends *l with labels_done, also on failure. */
+int labels_init(struct labels *l, const json_t *dataset, struct err *reterr) MUSTCHECK;
+/* A source is opened: its class names. Its path is borrowed for the life of l. */
+int labels_open(struct labels *l, const struct source *s, size_t split,
+		struct err *reterr) MUSTCHECK;
+/* Keep what a row says; *ret_value stands for it. -ERR_INVALID: it can be no label. */
+int labels_add(struct labels *l, const struct source *s, const struct source_row *row, size_t split,
+	       int32_t *ret_value, struct err *reterr) MUSTCHECK;
+/* Has any row of the split a label? Asked before the decision. */
+bool labels_has_any(const struct labels *l, size_t split);
+/* Forget the rows of a split, in whose place another source is read. */
+void labels_forget(struct labels *l, size_t split);
+/* All rows are seen: give each value its class. -ERR_INVALID with the row and the remedy. */
+int labels_decide(struct labels *l, struct err *reterr) MUSTCHECK;
+/* After labels_decide: an index, or LABEL_NONE. */
+int32_t labels_class(const struct labels *l, int32_t value);
 void labels_done(struct labels *l);
+
+/* ---- labels.c and label_rule.c ---- */
+
+/* Do the value's rows have no label? */
+bool labels_is_none(const struct labels *l, const struct label_seen *v);

@@ -2,6 +2,7 @@
 /*
  * What a preprocess job's `dataset` object means: which sources there are, which columns, and
  * after one pass over them which rows go where with which label. Memory: 5 bytes a row.
+ * A bad row has no label or an empty text; the job's `on_bad_row` refuses it or leaves it out.
  */
 #pragma once
 
@@ -13,11 +14,20 @@
 struct plan_source {
 	const struct source_kind *kind;
 	char *path;
+	char *spare;	      /* read instead if no row has a label; NULL: none */
 	const char *field;    /* "/dataset", "/dataset/train" or "/dataset/test" */
 	enum split_part only; /* SPLIT_NONE: this source is split in two */
-	int64_t rows;
+	int64_t rows, bad;
 	uint8_t *part;	/* per row: enum split_part */
-	int32_t *label; /* per row */
+	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row */
+};
+
+#define PLAN_EMPTY_TEXT (-2)
+
+/* Rows of one kind, of all sources. */
+struct plan_count {
+	int64_t rows, first; /* the first one's number */
+	const char *path;    /* where the first one is */
 };
 
 struct plan {
@@ -27,13 +37,22 @@ struct plan {
 	struct labels labels;
 	int64_t train_rows, test_rows; /* negative until known: not asked for */
 	uint64_t seed;
-	int64_t invalid_rows,
-		first_invalid; /* rows with ill-formed UTF-8; the first one's number */
-	const char *first_invalid_path;
+	bool skip_bad;
+	struct plan_count invalid_utf8, empty, unlabelled;
 };
 
 /* Read the `dataset` object of w->spec, which is borrowed for the plan's life. */
 int plan_init(struct plan *p, const struct worker *w, struct err *reterr) MUSTCHECK;
-/* Read everything once: count, map the labels, decide the parts. -ERR_CANCELLED on a stop. */
+/* Read everything once: count, decide the labels, then the parts. -ERR_CANCELLED on a stop. */
 int plan_scan(struct plan *p, const struct worker *w, struct err *reterr) MUSTCHECK;
 void plan_done(struct plan *p);
+
+/* ---- plan_scan.c and plan_parts.c ---- */
+
+/* Rows of the source that are not bad. */
+static inline int64_t plan_usable(const struct plan_source *ps)
+{
+	return ps->rows - ps->bad;
+}
+/* The labels are decided: fill `part` of each source by train_rows, test_rows and seed. */
+int plan_decide_parts(struct plan *p, struct err *reterr) MUSTCHECK;

@@ -161,8 +161,8 @@ static int open_output(struct job *j, struct output *o, const char *split, struc
 	struct writer_columns columns = {.text = p->columns.text,
 					 .pair = p->columns.pair,
 					 .type_ids = tokenizer_has_type_ids(j->tokenizer),
-					 .label_names = p->labels.names,
-					 .label_names_n = p->labels.names_n,
+					 .label_names = p->labels.names.items,
+					 .label_names_n = p->labels.names.n,
 					 .split = split};
 	char dir[PATH_MAX];
 	int r = place_part(&j->place, split, dir, sizeof(dir), reterr);
@@ -285,19 +285,21 @@ static void report_end(const struct job *j)
 	const struct plan *p = &j->plan;
 	double seconds = (double)(clock_mono_us() - j->started_us) / 1e6;
 
-	if (p->invalid_rows)
+	if (p->invalid_utf8.rows)
 		report_warning(j->w->report, "invalid_utf8",
 			       "%lld rows hold bytes that are not UTF-8, the first is row %lld of "
 			       "%s; each such sequence became U+FFFD, which the tokenizer drops",
-			       (long long)p->invalid_rows, (long long)p->first_invalid,
-			       p->first_invalid_path);
+			       (long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
+			       p->invalid_utf8.path);
 	report_result(j->w->report,
-		      json_pack("{sI sI sI sI sI sI so}", "train_rows", (json_int_t)j->train.rows,
-				"test_rows", (json_int_t)j->test.rows, "tokens",
-				(json_int_t)j->tokens, "labels",
-				(json_int_t)labels_count(&p->labels), "truncated_rows",
+		      json_pack("{sI sI sI sI sI sI sI sI so}", "train_rows",
+				(json_int_t)j->train.rows, "test_rows", (json_int_t)j->test.rows,
+				"tokens", (json_int_t)j->tokens, "labels",
+				(json_int_t)p->labels.classes, "truncated_rows",
 				(json_int_t)j->truncated, "invalid_utf8_rows",
-				(json_int_t)p->invalid_rows, "rows_per_second",
+				(json_int_t)p->invalid_utf8.rows, "rows_without_label",
+				(json_int_t)p->unlabelled.rows, "rows_without_text",
+				(json_int_t)p->empty.rows, "rows_per_second",
 				json_number(seconds > 0 ? (double)j->total / seconds : 0)));
 }
 

@@ -159,7 +159,7 @@ static int parallel(const struct reading *g, const struct ArrowSchema *schema,
 	*ret_start = 0;
 	if (!a)
 		return 0;
-	if (column_is_null(a, row))
+	if (column_is_null(schema, a, row))
 		return at_row(g, "attention_mask or token_type_ids is null", reterr);
 	column_list(schema, a, row, ret_start, &len);
 	return len == n ? 0
@@ -173,7 +173,7 @@ static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
 	int64_t start, n, mask, types, kept = d->tokens;
 	int r;
 
-	if (column_is_null(g->ids, row))
+	if (column_is_null(g->ids_s, g->ids, row))
 		return at_row(g, "input_ids is null", reterr);
 	column_list(g->ids_s, g->ids, row, &start, &n);
 	r = parallel(g, g->mask_s, g->mask, row, n, &mask, reterr);
@@ -207,7 +207,7 @@ static int read_label(struct reading *g, int64_t row, struct err *reterr)
 	struct dataset *d = g->d;
 	int64_t label;
 
-	if (column_is_null(g->labels, row))
+	if (column_is_null(g->labels_s, g->labels, row))
 		return at_row(g, "the label is null", reterr);
 	label = column_int(g->labels_s, g->labels, row);
 	if (label < 0 || label >= (d->label_names ? d->labels_n : LABEL_MAX))
@@ -284,12 +284,13 @@ static int64_t string_column(const struct ArrowSchema *schema, int k)
 
 static char *copy_string(const struct reading *g, int64_t column, int64_t row)
 {
+	const struct ArrowSchema *schema = g->table.schema.children[column];
 	const struct ArrowArray *a = g->table.batch.children[column];
 	size_t len = 0;
 	const char *s = "";
 
-	if (!column_is_null(a, row))
-		s = column_string(g->table.schema.children[column], a, row, &len);
+	if (!column_is_null(schema, a, row))
+		s = column_string(schema, a, row, &len);
 	return strndup(s, len);
 }
 

@@ -78,7 +78,7 @@ bool utf8_repair(const char *s, size_t len, struct buf *out)
 static int repair(struct source *s, const char **text, size_t *len, struct buf *to, bool *bad,
 		  struct err *reterr)
 {
-	if (str_utf8_valid(*text, *len))
+	if (!*text || str_utf8_valid(*text, *len))
 		return 0;
 	buf_clear(to);
 	*bad |= utf8_repair(*text, *len, to);
@@ -100,7 +100,7 @@ int source_next(struct source *s, struct source_row *row, struct err *reterr)
 		return r;
 	s->rows++;
 	r = repair(s, &row->text, &row->text_len, &s->text, &row->invalid_utf8, reterr);
-	if (r >= 0 && row->pair)
+	if (r >= 0)
 		r = repair(s, &row->pair, &row->pair_len, &s->pair, &row->invalid_utf8, reterr);
 	return r < 0 ? r : 1;
 }

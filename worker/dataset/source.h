@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "worker/dataset/label_value.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,13 +22,11 @@ struct source_columns {
 
 struct source_row {
 	int64_t number; /* from 1, as people count the rows of this source */
-	const char *text,
-		*pair; /* pair is NULL without a pair column; both borrowed until the next */
+	/* NULL: null, or of pair, no such column asked for; both borrowed until the next */
+	const char *text, *pair;
 	size_t text_len, pair_len;
-	const char *label; /* NULL: the label is the integer */
-	size_t label_len;
-	int64_t label_int;
-	bool invalid_utf8; /* something was replaced */
+	struct label_value label; /* its text is borrowed until the next */
+	bool invalid_utf8;	  /* something was replaced */
 };
 
 struct source;

@@ -99,6 +99,8 @@ static int csv_source_next(struct source *s, struct source_row *row, struct err 
 {
 	struct csv_source *state = s->state;
 	struct csv *c = &state->csv;
+	const char *label;
+	size_t len;
 	int r = csv_next(c, reterr);
 
 	if (r <= 0)
@@ -111,7 +113,8 @@ static int csv_source_next(struct source *s, struct source_row *row, struct err 
 	row->text = csv_field(c, state->text, &row->text_len);
 	if (state->pair != NONE)
 		row->pair = csv_field(c, state->pair, &row->pair_len);
-	row->label = csv_field(c, state->label, &row->label_len);
+	label = csv_field(c, state->label, &len);
+	label_from_text(&row->label, label, len, true);
 	return 1;
 }
 

@@ -104,9 +104,9 @@ static int folder_next(struct source *s, struct source_row *row, struct err *ret
 
 	if (r <= 0)
 		return r;
-	row->label_int = (int64_t)state->class - 1;
+	label_from_int(&row->label, (int64_t)state->class - 1);
 	name = state->files[state->file++]->d_name;
-	if (!path_join(folder, sizeof(folder), s->path, s->label_names[row->label_int]) ||
+	if (!path_join(folder, sizeof(folder), s->path, s->label_names[state->class - 1]) ||
 	    !path_join(path, sizeof(path), folder, name))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", s->path);
 	buf_clear(&state->text);

@@ -12,11 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum key {
+	KEY_TEXT,
+	KEY_PAIR,
+	KEY_LABEL,
+	KEYS_
+};
+
+static const char *const key_fields[] = {"text_column", "text_pair_column", "label_column"};
+
 struct jsonl_source {
 	struct input in;
 	struct buf line, repaired;
 	int64_t line_number;
-	json_t *object; /* of the current row; its strings are borrowed by the row */
+	json_t *object;		   /* of the current row; its strings are borrowed by the row */
+	bool seen[KEYS_];	   /* a row has that key */
+	struct err missing[KEYS_]; /* the first row that lacks it, while no row has it */
 };
 
 static int jsonl_open(struct source *s, struct err *reterr)
@@ -107,34 +118,51 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 	return 0;
 }
 
-static int no_key(const struct source *s, const struct source_row *row, const char *key,
-		  const char *column, struct err *reterr)
+/* Keep what to say in case that no row has the key: the keys of the first row. */
+static int note_missing(struct source *s, const struct source_row *row, enum key key,
+			const char *column)
 {
-	const struct jsonl_source *state = s->state;
+	struct jsonl_source *state = s->state;
 	size_t n = 0;
 	OWN(freep) const char **names = calloc(json_object_size(state->object) + 1, sizeof(*names));
 	const char *name;
 	json_t *value;
-	int r;
 
 	if (!names)
-		return err_errno(reterr, ENOMEM, "read %s", s->path);
+		return -ENOMEM;
 	json_object_foreach(state->object, name, value)
 		names[n++] = name;
-	r = source_no_column(s, key, column, names, n, reterr);
-	return err_ctx(reterr, r, "row %lld", (long long)row->number);
+	source_no_column(s, key_fields[key], column, names, n, &state->missing[key]);
+	err_ctx(&state->missing[key], -ERR_INVALID, "row %lld", (long long)row->number);
+	return 0;
 }
 
-static int take_text(const struct source *s, const struct source_row *row, const char *key,
+/* The value of a column in the current row; NULL: null, or the row has no such key. */
+static int find(struct source *s, const struct source_row *row, enum key key, const char *column,
+		const json_t **ret, struct err *reterr)
+{
+	struct jsonl_source *state = s->state;
+	const json_t *value = json_object_get(state->object, column);
+
+	*ret = json_is_null(value) ? NULL : value;
+	if (value)
+		state->seen[key] = true;
+	else if (!state->seen[key] && !state->missing[key].code &&
+		 note_missing(s, row, key, column) < 0)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	return 0;
+}
+
+static int take_text(struct source *s, const struct source_row *row, enum key key,
 		     const char *column, const char **ret, size_t *ret_len, struct err *reterr)
 {
-	const struct jsonl_source *state = s->state;
-	const json_t *value = json_object_get(state->object, column);
+	const json_t *value;
 	char field[ERR_FIELD_MAX];
+	int r = find(s, row, key, column, &value, reterr);
 
-	if (!value)
-		return no_key(s, row, key, column, reterr);
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	if (r < 0 || !value)
+		return r;
+	snprintf(field, sizeof(field), "/dataset/%s", key_fields[key]);
 	if (!json_is_string(value))
 		return err_at(reterr, ERR_INVALID, field,
 			      "%s, row %lld: '%s' is %s, but it must be a string", s->path,
@@ -144,26 +172,43 @@ static int take_text(const struct source *s, const struct source_row *row, const
 	return 0;
 }
 
-static int take_label(const struct source *s, struct source_row *row, struct err *reterr)
+static int take_label(struct source *s, struct source_row *row, struct err *reterr)
+{
+	const char *column = s->columns.label;
+	const json_t *value;
+	int r = find(s, row, KEY_LABEL, column, &value, reterr);
+
+	if (r < 0 || !value)
+		return r;
+	if (json_is_string(value))
+		label_from_text(&row->label, json_string_value(value), json_string_length(value),
+				false);
+	else if (json_is_integer(value))
+		label_from_int(&row->label, json_integer_value(value));
+	else if (json_is_real(value))
+		label_from_double(&row->label, json_real_value(value));
+	else if (json_is_boolean(value))
+		label_from_bool(&row->label, json_is_true(value));
+	else
+		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+			      "%s, row %lld: '%s' is %s, but a label is a string, a number or a "
+			      "boolean",
+			      s->path, (long long)row->number, column, json_type_name(value));
+	return 0;
+}
+
+/* The end: a column that no row has is an error, and not missing values. */
+static int check_columns(const struct source *s, struct err *reterr)
 {
 	const struct jsonl_source *state = s->state;
-	const char *column = s->columns.label;
-	const json_t *value = json_object_get(state->object, column);
 
-	if (json_is_integer(value)) {
-		row->label_int = json_integer_value(value);
-		return 0;
+	for (int key = 0; key < KEYS_; key++) {
+		if (!state->missing[key].code || state->seen[key])
+			continue;
+		*reterr = state->missing[key];
+		return -state->missing[key].code;
 	}
-	if (json_is_boolean(value)) {
-		row->label_int = json_is_true(value);
-		return 0;
-	}
-	if (!value || json_is_string(value))
-		return take_text(s, row, "label_column", column, &row->label, &row->label_len,
-				 reterr);
-	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
-		      "%s, row %lld: '%s' is %s, but a label is a string or an integer", s->path,
-		      (long long)row->number, column, json_type_name(value));
+	return 0;
 }
 
 static int jsonl_next(struct source *s, struct source_row *row, struct err *reterr)
@@ -174,15 +219,15 @@ static int jsonl_next(struct source *s, struct source_row *row, struct err *rete
 	do {
 		r = read_line(state, reterr);
 		if (r <= 0)
-			return r;
+			return r < 0 ? r : check_columns(s, reterr);
 	} while (is_blank(&state->line));
 	r = parse_line(state, row, reterr);
 	if (r >= 0)
-		r = take_text(s, row, "text_column", s->columns.text, &row->text, &row->text_len,
+		r = take_text(s, row, KEY_TEXT, s->columns.text, &row->text, &row->text_len,
 			      reterr);
 	if (r >= 0 && s->columns.pair)
-		r = take_text(s, row, "text_pair_column", s->columns.pair, &row->pair,
-			      &row->pair_len, reterr);
+		r = take_text(s, row, KEY_PAIR, s->columns.pair, &row->pair, &row->pair_len,
+			      reterr);
 	if (r >= 0)
 		r = take_label(s, row, reterr);
 	return r < 0 ? r : 1;

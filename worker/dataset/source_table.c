@@ -18,7 +18,17 @@ struct table_source {
 	const char *names[3];
 };
 
-static int find(const struct source *s, const char *key, const char *column, bool ints,
+static bool is_text(enum column_type type)
+{
+	return type == COLUMN_STRING || type == COLUMN_BINARY || type == COLUMN_NULL;
+}
+
+static bool is_label(enum column_type type)
+{
+	return type != COLUMN_INT_LIST && type != COLUMN_OTHER;
+}
+
+static int find(const struct source *s, const char *key, const char *column, bool label,
 		int64_t *ret, struct err *reterr)
 {
 	const struct table_source *state = s->state;
@@ -38,12 +48,12 @@ static int find(const struct source *s, const char *key, const char *column, boo
 		return source_no_column(s, key, column, names, (size_t)schema->n_children, reterr);
 	}
 	type = column_type(schema->children[*ret]);
-	if (type == COLUMN_STRING || (ints && type == COLUMN_INT))
+	if (label ? is_label(type) : is_text(type))
 		return 0;
 	snprintf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field,
 		      "%s: the column '%s' holds %s, but it must hold %s", s->path, column,
-		      column_type_str(type), ints ? "strings or integers" : "strings");
+		      column_type_str(type), label ? "strings or numbers" : "strings");
 }
 
 static int find_columns(struct source *s, struct err *reterr)
@@ -128,43 +138,23 @@ static int saved_open(struct source *s, struct err *reterr)
 	return r < 0 ? r : open_table(s, files, n, false, reterr);
 }
 
-static int take_string(const struct source *s, const struct source_row *row, const char *key,
-		       int64_t column, const char **ret, size_t *ret_len, struct err *reterr)
+static void take_string(const struct table_source *state, int64_t column, const char **ret,
+			size_t *ret_len)
 {
-	const struct table_source *state = s->state;
 	const struct ArrowSchema *schema = state->table.schema.children[column];
 	const struct ArrowArray *array = state->table.batch.children[column];
-	char field[ERR_FIELD_MAX];
 
-	snprintf(field, sizeof(field), "/dataset/%s", key);
-	if (column_is_null(array, state->row))
-		return err_at(reterr, ERR_INVALID, field, "%s, row %lld: '%s' is null", s->path,
-			      (long long)row->number, schema->name);
-	*ret = column_string(schema, array, state->row, ret_len);
-	return 0;
+	if (!column_is_null(schema, array, state->row))
+		*ret = column_string(schema, array, state->row, ret_len);
 }
 
-static int take_row(struct source *s, struct source_row *row, struct err *reterr)
+static void take_row(const struct table_source *state, struct source_row *row)
 {
-	struct table_source *state = s->state;
-	const struct ArrowSchema *label = state->table.schema.children[state->label];
-	const struct ArrowArray *labels = state->table.batch.children[state->label];
-	int r = take_string(s, row, "text_column", state->text, &row->text, &row->text_len, reterr);
-
-	if (r >= 0 && state->pair >= 0)
-		r = take_string(s, row, "text_pair_column", state->pair, &row->pair, &row->pair_len,
-				reterr);
-	if (r < 0)
-		return r;
-	if (column_type(label) == COLUMN_STRING)
-		return take_string(s, row, "label_column", state->label, &row->label,
-				   &row->label_len, reterr);
-	if (column_is_null(labels, state->row))
-		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
-			      "%s, row %lld: '%s' is null", s->path, (long long)row->number,
-			      label->name);
-	row->label_int = column_int(label, labels, state->row);
-	return 0;
+	take_string(state, state->text, &row->text, &row->text_len);
+	if (state->pair >= 0)
+		take_string(state, state->pair, &row->pair, &row->pair_len);
+	column_label(state->table.schema.children[state->label],
+		     state->table.batch.children[state->label], state->row, &row->label);
 }
 
 static int table_source_next(struct source *s, struct source_row *row, struct err *reterr)
@@ -181,9 +171,9 @@ static int table_source_next(struct source *s, struct source_row *row, struct er
 			return r;
 		state->row = 0;
 	}
-	r = take_row(s, row, reterr);
+	take_row(state, row);
 	state->row++;
-	return r < 0 ? r : 1;
+	return 1;
 }
 
 static void table_source_close(struct source *s)

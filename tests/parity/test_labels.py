@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Which classes a data set has: one rule for every kind of source, whatever the order of rows."""
+import csv
+import json
+import random
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from execution import Execution
+from texts import minilm
+
+KINDS = ["csv", "jsonl", "parquet", "saved"]
+
+
+def write(path, kind, labels, features=None):
+    """A file of that kind with one numbered text for each label; None is what the kind has."""
+    texts = [f"text {i}" for i in range(len(labels))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "csv":
+        with open(path, "w", newline="", encoding="utf-8") as f:
+            csv.writer(f).writerows([["text", "label"], *zip(texts, labels)])
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"text": t, "label": v}) + "\n"
+                                for t, v in zip(texts, labels)))
+    elif kind == "parquet":
+        pq.write_table(pa.table({"text": texts, "label": pa.array(labels)}), path)
+    else:
+        d = datasets.Dataset.from_dict({"text": texts, "label": labels}, features=features)
+        d.save_to_disk(str(path))
+    return path
+
+
+def preprocess(tmp_path, **dataset):
+    return Execution(tmp_path / "x", "preprocess",
+                     {"model": str(minilm()), "dataset": dataset}).run()
+
+
+def run(tmp_path, labels, kind="csv", test=None, **dataset):
+    """Train on rows with those labels; `test` are the labels of a test file, else the same."""
+    suffix = "" if kind == "saved" else f".{kind}"
+    train = write(tmp_path / f"train{suffix}", kind, labels)
+    test = write(tmp_path / f"test{suffix}", kind, labels if test is None else test)
+    return preprocess(tmp_path, train={"path": str(train)}, test={"path": str(test)}, **dataset)
+
+
+def saved(x, split="train"):
+    assert x.status == 0, x.stderr
+    return datasets.load_from_disk(str(x.work / "output" / split)).with_format(None)
+
+
+def classes(x, split="train"):
+    """(names or None, ids in the order of rows)"""
+    d = saved(x, split)
+    return getattr(d.features["labels"], "names", None), list(d["labels"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("values,names", [
+    ([0, 1, 2, 1], None),
+    ([1, 2, 3, 4], ["1", "2", "3", "4"]),
+    ([101, 205, 9001, 101], ["101", "205", "9001"]),
+    ([-1, 0, 1, 0], ["-1", "0", "1"]),
+    ([1.0, 10.0, 2.0, 1.0], ["1", "2", "10"]),
+    ([True, False, True], ["False", "True"]),
+    (["b", "\u00e9", "B", "a", "10"], ["10", "B", "a", "b", "\u00e9"]),
+])
+def test_the_same_values_are_the_same_classes_in_every_kind(tmp_path, kind, values, names):
+    rows = random.Random(kind).sample(values, len(values))
+    got, ids = classes(run(tmp_path, rows, kind))
+    assert got == names
+    texts = names or [str(i) for i in range(len(set(values)))]
+    plain = [int(v) if isinstance(v, float) else v for v in rows]
+    assert [texts[i] for i in ids] == [str(v) for v in plain]
+
+
+@pytest.mark.parametrize("labels,count", [([1, 2, 3, 4], 4), ([101, 205, 9001], 3)])
+def test_labels_from_1_to_4_are_four_classes(tmp_path, labels, count):
+    assert run(tmp_path, labels).result["labels"] == count
+
+
+@pytest.mark.parametrize("labels", [[-1, 1, 2, 0], [0, 1, 2, -1]])
+def test_minus_one_beside_more_classes_is_refused_in_any_order(tmp_path, labels):
+    failure = run(tmp_path, labels).failure
+    assert failure["field"] == "/dataset/no_label" and failure["code"] == "invalid_input"
+    assert "no_label: -1" in failure["message"] and "labels" in failure["message"]
+
+
+@pytest.mark.parametrize("labels", [["1", "2", "3", "N/A"], ["N/A", "3", "2", "1"]])
+def test_a_missing_label_does_not_depend_on_the_order_of_rows(tmp_path, labels):
+    x = run(tmp_path, labels)
+    assert x.failure["field"] == "/dataset/label_column"
+    assert f"row {labels.index('N/A') + 1}" in x.failure["message"]
+    assert "on_bad_row: skip" in x.failure["message"]
+    x = run(tmp_path / "2", labels, on_bad_row="skip")
+    theirs = datasets.load_dataset("csv", data_files=str(tmp_path / "2/train.csv"), split="train",
+                                   cache_dir=str(tmp_path / "cache"))
+    assert classes(x) == (["1", "2", "3"],
+                          [int(v) - 1 for v in theirs["label"] if v is not None])
+    assert x.result["labels"] == 3 and x.result["rows_without_label"] == 2
+    [warning] = x.of_type("warning")
+    assert warning["code"] == "rows_without_label" and "row" in warning["message"]
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "", "nan", "NULL"])
+def test_the_words_for_missing_are_those_of_pandas(tmp_path, word):
+    x = run(tmp_path, ["a", word, "b"], on_bad_row="skip")
+    theirs = datasets.load_dataset("csv", data_files=str(tmp_path / "train.csv"), split="train",
+                                   cache_dir=str(tmp_path / "cache"))["label"]
+    assert [["a", "b"][i] for i in classes(x)[1]] == [v for v in theirs if v is not None]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "saved"])
+def test_null_labels_are_left_out_and_counted(tmp_path, kind):
+    x = run(tmp_path, ["b", None, "NA", "a"], kind, on_bad_row="skip")
+    assert classes(x) == (["NA", "a", "b"], [2, 0, 1])
+    assert x.result["rows_without_label"] == 2 and x.result["train_rows"] == 3
+
+
+def test_empty_texts_are_left_out_and_counted(tmp_path):
+    rows = "text,label\na,x\n,y\nb,y\n\" \u3000\",new\nc,x\n"
+    (tmp_path / "d.csv").write_text(rows, encoding="utf-8")
+    both = {"train": {"path": str(tmp_path / "d.csv")}, "test": {"path": str(tmp_path / "d.csv")}}
+    failure = preprocess(tmp_path / "1", **both).failure
+    assert failure["field"] == "/dataset/text_column" and "row 2" in failure["message"]
+    x = preprocess(tmp_path / "2", **both, on_bad_row="skip")
+    assert x.result["rows_without_text"] == 4 and x.result["labels"] == 2
+    assert list(saved(x)["text"]) == list(saved(x, "test")["text"]) == ["a", "b", "c"]
+    assert [w["code"] for w in x.of_type("warning")] == ["rows_without_text"]
+
+
+def test_a_row_without_the_key_has_no_label(tmp_path):
+    (tmp_path / "d.jsonl").write_text('{"text": "a"}\n{"text": "b", "label": "x"}\n'
+                                      '{"label": "y", "text": "c"}\n{"label": "y"}\n')
+    file = {"path": str(tmp_path / "d.jsonl")}
+    x = preprocess(tmp_path, train=file, test=file, on_bad_row="skip")
+    assert x.result["rows_without_label"] == x.result["rows_without_text"] == 2
+    assert list(saved(x)["text"]) == ["b", "c"]
+
+
+def test_uint64_labels_are_never_minus_one(tmp_path):
+    table = pa.table({"text": ["a", "b"], "label": pa.array([2**64 - 1, 1], pa.uint64())})
+    pq.write_table(table, tmp_path / "d.parquet")
+    failure = preprocess(tmp_path, path=str(tmp_path / "d.parquet")).failure
+    assert "18446744073709551615" in failure["message"]
+
+
+def test_a_split_of_its_own_without_labels_is_refused(tmp_path):
+    failure = run(tmp_path, [0, 1, 1], test=[-1, -1], on_bad_row="skip").failure
+    assert failure["field"] == "/dataset/label_column" and "test.csv" in failure["message"]

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* See labels.h: the decision, once all values are known. */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/dataset/labels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_MAX		 80 /* bytes of a value that a message shows */
+#define CLASSES_BESIDE_MINUS_ONE 2  /* {-1, 0, 1} are classes, {-1, 0, 1, 2} may be anything */
+
+static int at_value(const struct labels *l, const struct label_seen *v, const char *field,
+		    const char *what, struct err *reterr)
+{
+	return err_at(reterr, ERR_INVALID, field, "%s, row %lld: the label '%.*s' %s",
+		      l->paths[v->split], (long long)v->first, SHOWN_MAX, v->text, what);
+}
+
+/* ---- by names ---- */
+
+static int unknown(const struct labels *l, const struct label_seen *v, bool numbers_are_names,
+		   struct err *reterr)
+{
+	OWN(buf_done) struct buf known = BUF_INIT(ERR_MSG_MAX / 3);
+
+	for (size_t i = 0; i < l->names.n && buf_ok(&known); i++)
+		buf_printf(&known, "%s'%s'", i ? ", " : "", l->names.items[i]);
+	return err_at(reterr, ERR_INVALID, "/dataset/labels",
+		      "%s, row %lld: the label '%.*s' is not one of the %zu known labels: %s%s%s",
+		      l->paths[v->split], (long long)v->first, SHOWN_MAX, v->text, l->names.n,
+		      buf_str(&known), buf_ok(&known) ? "" : ", ...",
+		      numbers_are_names && v->type == LABEL_INT
+			      ? "; as other numbers in the data are names, it is no id"
+			      : "");
+}
+
+static int32_t by_text(const struct labels *l, const char *text)
+{
+	return label_names_find(&l->names, text, strlen(text));
+}
+
+/* Its own text, else another form of the number or boolean that it is. */
+static int32_t by_name(const struct labels *l, const struct label_seen *v)
+{
+	static const char *const booleans[][3] = {{"False", "false", "FALSE"},
+						  {"True", "true", "TRUE"}};
+	struct label_value plain;
+	int32_t id = by_text(l, v->text);
+
+	if (id < 0 && v->type == LABEL_INT) {
+		label_from_int(&plain, v->number);
+		id = by_text(l, plain.digits);
+	}
+	for (size_t i = 0; id < 0 && v->type == LABEL_BOOL && i < ARRAY_LEN(booleans[0]); i++)
+		id = by_text(l, booleans[v->number][i]);
+	return id;
+}
+
+/* Is a value of that type a name? Then none of them is an id. */
+static bool type_is_named(const struct labels *l, enum label_type type)
+{
+	for (size_t i = 0; i < l->values_n; i++) {
+		const struct label_seen *v = &l->values[i];
+
+		if (v->rows && v->type == type && v->class != LABEL_NONE && by_name(l, v) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static bool share_names(const struct label_names *a, const struct label_names *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (label_names_find(b, a->items[i], strlen(a->items[i])) >= 0)
+			return true;
+	return false;
+}
+
+static int decide_by_names(struct labels *l, struct err *reterr)
+{
+	bool ints = type_is_named(l, LABEL_INT), bools = type_is_named(l, LABEL_BOOL);
+	/* a list that has none of the source's names renames them one by one */
+	bool renamed = l->given && l->source.n && !share_names(&l->source, &l->names);
+
+	l->classes = l->names.n;
+	for (size_t i = 0; i < l->values_n; i++) {
+		struct label_seen *v = &l->values[i];
+
+		if (!v->rows || v->class == LABEL_NONE)
+			continue;
+		v->class = by_name(l, v);
+		if ((v->type == LABEL_INT && !ints) || (v->type == LABEL_BOOL && !bools))
+			v->class = v->number < 0 || v->number >= (int64_t)l->names.n
+					   ? LABEL_NONE
+					   : (int32_t)v->number;
+		else if (v->type == LABEL_CLASS && renamed)
+			v->class = label_names_find(&l->source, v->text, strlen(v->text));
+		if (v->class < 0 || (size_t)v->class >= l->names.n)
+			return unknown(l, v, ints, reterr);
+	}
+	return 0;
+}
+
+/* ---- by values ---- */
+
+struct value_set {
+	struct label_seen **items;
+	size_t n;
+	bool has[LABEL_CLASS + 1]; /* by type */
+	const struct label_seen *example[LABEL_CLASS + 1];
+};
+
+static void value_set_done(struct value_set *s)
+{
+	free(s->items);
+}
+
+static int collect(struct labels *l, struct value_set *s)
+{
+	s->items = calloc(l->values_n + 1, sizeof(struct label_seen *));
+	if (!s->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->values_n; i++) {
+		struct label_seen *v = &l->values[i];
+
+		if (!v->rows || v->class == LABEL_NONE)
+			continue;
+		s->items[s->n++] = v;
+		if (!s->has[v->type])
+			s->example[v->type] = v;
+		s->has[v->type] = true;
+	}
+	return 0;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp((*(struct label_seen *const *)a)->text,
+		      (*(struct label_seen *const *)b)->text);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	int64_t x = (*(struct label_seen *const *)a)->number,
+		y = (*(struct label_seen *const *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+static int too_many(const struct labels *l, const struct value_set *s, struct err *reterr)
+{
+	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+		      "%s has more than %d different labels; is label_column the right column?",
+		      l->paths[s->items[0]->split], LABELS_MAX);
+}
+
+/* Give the items, which are sorted, ids from 0; with names, or without. */
+static int number_items(struct labels *l, const struct value_set *s, bool texts, bool named,
+			struct err *reterr)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct label_seen *v = s->items[i];
+		struct label_value plain;
+		bool same = i && (texts ? compare_texts(&s->items[i - 1], &s->items[i])
+					: compare_numbers(&s->items[i - 1], &s->items[i])) == 0;
+
+		v->class = (int32_t)l->classes - same;
+		if (same)
+			continue;
+		if (l->classes == LABELS_MAX)
+			return too_many(l, s, reterr);
+		l->classes++;
+		label_from_int(&plain, v->number);
+		if (named && label_names_add(&l->names, texts ? v->text : plain.digits,
+					     strlen(texts ? v->text : plain.digits)) < 0)
+			return err_errno(reterr, ENOMEM, "sort the labels");
+	}
+	return 0;
+}
+
+/* Are the numbers from items[at] on, which are sorted, exactly 0 … n-1? How many are there? */
+static bool is_range(const struct value_set *s, size_t at, int64_t *ret_n)
+{
+	int64_t next = 0;
+
+	for (size_t i = at; i < s->n; i++) {
+		int64_t number = s->items[i]->number;
+
+		if (number != next && (i == at || number != next - 1))
+			return false;
+		if (number == next)
+			next++;
+	}
+	*ret_n = next;
+	return next > 0;
+}
+
+static int decide_numbers(struct labels *l, const struct value_set *s, struct err *reterr)
+{
+	size_t at = 0;
+	int64_t n;
+
+	qsort(s->items, s->n, sizeof(struct label_seen *), compare_numbers);
+	if (is_range(s, 0, &n))
+		return number_items(l, s, false, false, reterr);
+	while (at < s->n && s->items[at]->number == -1)
+		at++;
+	if (at && is_range(s, at, &n) && n > CLASSES_BESIDE_MINUS_ONE)
+		return at_value(l, s->items[0], "/dataset/no_label",
+				"stands beside 0, 1, 2 …: if it means that a row has no label, say "
+				"no_label: -1; if it is a class, name all classes in labels, as "
+				"[\"-1\", \"0\", \"1\", …]",
+				reterr);
+	return number_items(l, s, false, true, reterr);
+}
+
+static int decide_booleans(struct labels *l, const struct value_set *s, struct err *reterr)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->items[i]->class = (int32_t)s->items[i]->number;
+	l->classes = 2;
+	if (label_names_add(&l->names, "False", 5) < 0 || label_names_add(&l->names, "True", 4) < 0)
+		return err_errno(reterr, ENOMEM, "sort the labels");
+	return 0;
+}
+
+static int decide_by_values(struct labels *l, struct err *reterr)
+{
+	OWN(value_set_done) struct value_set s = {0};
+
+	if (collect(l, &s) < 0)
+		return err_errno(reterr, ENOMEM, "sort the labels");
+	if (s.has[LABEL_TEXT]) {
+		qsort(s.items, s.n, sizeof(struct label_seen *), compare_texts);
+		return number_items(l, &s, true, true, reterr);
+	}
+	if (s.has[LABEL_FLOAT])
+		return at_value(l, s.example[LABEL_FLOAT], "/dataset/label_column",
+				"is a number that is not whole, and classes are texts or whole "
+				"numbers; if these are classes, name them all in labels",
+				reterr);
+	if (s.has[LABEL_BOOL] && s.has[LABEL_INT])
+		return at_value(l, s.example[LABEL_BOOL], "/dataset/label_column",
+				"is true or false, but other rows have whole numbers; name the "
+				"classes in labels, or make one kind of the column",
+				reterr);
+	if (s.has[LABEL_BOOL])
+		return decide_booleans(l, &s, reterr);
+	return decide_numbers(l, &s, reterr);
+}
+
+int labels_decide(struct labels *l, struct err *reterr)
+{
+	for (size_t i = 0; i < l->values_n; i++)
+		l->values[i].class = labels_is_none(l, &l->values[i]) ? LABEL_NONE : 0;
+	return l->names.n ? decide_by_names(l, reterr) : decide_by_values(l, reterr);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* See plan.h: the one pass over all rows, and the rows that cannot be used. */
+#include "base/own.h"
+#include "worker/dataset/plan.h"
+#include "worker/tokenizer/unicode.h"
+
+#include <stdlib.h>
+
+#define CHECK_EVERY 1024 /* rows between looks at the stop flag */
+
+static int keep_label(struct plan_source *ps, int64_t *cap, int32_t label)
+{
+	if (ps->rows == *cap) {
+		int64_t want = *cap ? *cap * 2 : CHECK_EVERY;
+		int32_t *grown = realloc(ps->label, (size_t)want * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		ps->label = grown;
+		*cap = want;
+	}
+	ps->label[ps->rows++] = label;
+	return 0;
+}
+
+static void count(struct plan_count *c, const struct plan_source *ps, int64_t number)
+{
+	if (!c->rows++) {
+		c->first = number;
+		c->path = ps->path;
+	}
+}
+
+/* Of white space only: no token comes out of it. */
+static bool is_empty(const char *text, size_t len)
+{
+	size_t bad;
+	uint32_t cp;
+
+	for (size_t at = 0; text && at < len;) {
+		at += utf8_decode((const unsigned char *)text + at, len - at, &cp, &bad);
+		if (!(unicode_flags_of(cp) & UNICODE_SPACE))
+			return false;
+	}
+	return true;
+}
+
+/* A row's label goes into the decision only if its text can be used. */
+static int scan_row(struct plan *p, struct plan_source *ps, const struct source *s,
+		    const struct source_row *row, int32_t *ret_label, struct err *reterr)
+{
+	if (row->invalid_utf8)
+		count(&p->invalid_utf8, ps, row->number);
+	*ret_label = PLAN_EMPTY_TEXT;
+	if (is_empty(row->text, row->text_len) ||
+	    (p->columns.pair && is_empty(row->pair, row->pair_len)))
+		return 0;
+	return labels_add(&p->labels, s, row, (size_t)(ps - p->sources), ret_label, reterr);
+}
+
+static void report_read(const struct plan *p, const struct source *s, const struct worker *w)
+{
+	int64_t rows = 0;
+	double fraction = source_fraction(s);
+
+	for (size_t i = 0; i < p->sources_n; i++)
+		rows += p->sources[i].rows;
+	if (fraction > 0) /* an estimate, for the ETA */
+		report_progress(w->report, "read", "rows", rows,
+				(int64_t)((double)rows / fraction) + 1);
+}
+
+static int read_source(struct plan *p, struct plan_source *ps, const struct worker *w,
+		       struct err *reterr)
+{
+	OWN(source_closep) struct source *s = NULL;
+	struct source_row row;
+	int64_t cap = 0;
+	int32_t label;
+	int r = source_open(ps->kind, ps->path, ps->field, &p->columns, &s, reterr);
+
+	if (r >= 0)
+		r = labels_open(&p->labels, s, (size_t)(ps - p->sources), reterr);
+	if (r < 0)
+		return r;
+	while ((r = source_next(s, &row, reterr)) > 0) {
+		r = scan_row(p, ps, s, &row, &label, reterr);
+		if (r >= 0 && keep_label(ps, &cap, label) < 0)
+			r = err_errno(reterr, ENOMEM, "read %s", ps->path);
+		if (r < 0)
+			return r;
+		if (ps->rows % CHECK_EVERY)
+			continue;
+		if (*w->stop)
+			return err_set(reterr, ERR_CANCELLED, "stopped while reading %s", ps->path);
+		report_read(p, s, w);
+	}
+	return r;
+}
+
+/* Forget what was read of a source. */
+static void unread(struct plan *p, struct plan_source *ps)
+{
+	labels_forget(&p->labels, (size_t)(ps - p->sources));
+	ps->rows = 0;
+	free(ps->label);
+	ps->label = NULL;
+}
+
+static int read_spare(struct plan *p, struct plan_source *ps, const struct worker *w,
+		      struct err *reterr)
+{
+	report_warning(w->report, "test_unlabelled",
+		       "no row of %s has a label: the test set is %s instead; dataset.test_split "
+		       "names another one",
+		       ps->path, ps->spare);
+	unread(p, ps);
+	free(ps->path);
+	ps->path = TAKE(ps->spare);
+	return read_source(p, ps, w, reterr);
+}
+
+static int scan_source(struct plan *p, struct plan_source *ps, const struct worker *w,
+		       struct err *reterr)
+{
+	char field[ERR_FIELD_MAX];
+	int r = read_source(p, ps, w, reterr);
+
+	if (r >= 0 && ps->spare && !labels_has_any(&p->labels, (size_t)(ps - p->sources)))
+		r = read_spare(p, ps, w, reterr);
+	snprintf(field, sizeof(field), "%s/path", ps->field);
+	if (r >= 0 && !ps->rows)
+		return err_at(reterr, ERR_INVALID, field, "%s has no rows", ps->path);
+	return r;
+}
+
+/* ---- bad rows ---- */
+
+/* The labels are decided: from values to classes, and the rows that have none. */
+static void find_bad_rows(struct plan *p, struct plan_source *ps)
+{
+	for (int64_t i = 0; i < ps->rows; i++) {
+		if (ps->label[i] >= 0)
+			ps->label[i] = labels_class(&p->labels, ps->label[i]);
+		if (ps->label[i] == PLAN_EMPTY_TEXT)
+			count(&p->empty, ps, i + 1);
+		else if (ps->label[i] == LABEL_NONE)
+			count(&p->unlabelled, ps, i + 1);
+		ps->bad += ps->label[i] < 0;
+	}
+}
+
+/* No row of the source can be used: on_bad_row is no way out. */
+static int all_bad(const struct plan_source *ps, struct err *reterr)
+{
+	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+		      "no row of %s has both a text and a label; -1 in all rows is no label%s",
+		      ps->path,
+		      ps->only == SPLIT_TEST ? ". Name other rows to test on; of a data set of "
+					       "several splits one as dataset.test_split"
+					     : "");
+}
+
+static int refuse_bad_rows(const struct plan *p, struct err *reterr)
+{
+	const struct plan_count *c = p->unlabelled.rows ? &p->unlabelled : &p->empty;
+	char both[96] = "";
+
+	if (p->unlabelled.rows && p->empty.rows)
+		snprintf(both, sizeof(both), ", and %lld without a text", (long long)p->empty.rows);
+	return err_at(reterr, ERR_INVALID,
+		      c == &p->empty ? "/dataset/text_column" : "/dataset/label_column",
+		      "%s, row %lld: %s; in all %lld without %s%s. To leave such rows out, say "
+		      "on_bad_row: skip",
+		      c->path, (long long)c->first,
+		      c == &p->empty ? "a text is empty or null" : "the label is empty or missing",
+		      (long long)c->rows, c == &p->empty ? "a text" : "a label", both);
+}
+
+static int check_bad_rows(struct plan *p, const struct worker *w, struct err *reterr)
+{
+	for (size_t i = 0; i < p->sources_n; i++)
+		find_bad_rows(p, &p->sources[i]);
+	for (size_t i = 0; i < p->sources_n; i++)
+		if (!plan_usable(&p->sources[i]))
+			return all_bad(&p->sources[i], reterr);
+	if (!p->unlabelled.rows && !p->empty.rows)
+		return 0;
+	if (!p->skip_bad)
+		return refuse_bad_rows(p, reterr);
+	if (p->unlabelled.rows)
+		report_warning(w->report, "rows_without_label",
+			       "left out for want of a label: %lld, the first is row %lld of %s",
+			       (long long)p->unlabelled.rows, (long long)p->unlabelled.first,
+			       p->unlabelled.path);
+	if (p->empty.rows)
+		report_warning(w->report, "rows_without_text",
+			       "left out for want of a text: %lld, the first is row %lld of %s",
+			       (long long)p->empty.rows, (long long)p->empty.first, p->empty.path);
+	return 0;
+}
+
+int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
+{
+	int64_t rows = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < p->sources_n && r >= 0; i++) {
+		r = scan_source(p, &p->sources[i], w, reterr);
+		rows += p->sources[i].rows;
+	}
+	if (r >= 0)
+		r = labels_decide(&p->labels, reterr);
+	if (r >= 0)
+		r = check_bad_rows(p, w, reterr);
+	if (r >= 0)
+		r = plan_decide_parts(p, reterr);
+	if (r >= 0)
+		report_progress(w->report, "read", "rows", rows, rows);
+	return r;
+}
