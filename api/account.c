@@ -19,6 +19,7 @@ static void query_free(void *state)
 	struct account_query *q = state;
 
 	json_decref(q->json);
+	json_decref(q->about);
 	free(q);
 }
 

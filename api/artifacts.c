@@ -2,10 +2,12 @@
 /*
  * The files an attempt has made, below DIR/work/{model,output,checkpoints}. Paths come from clients
  * and the tree belongs to the job's user, who may put links and pipes there: everything is opened
- * beneath DIR/work by openat2 and only regular files are served.
+ * beneath DIR/work by openat2 and only regular files are served. What an attempt on SageMaker has
+ * left lies in S3 and is only listed.
  */
 #include "api/handlers.h"
 
+#include "api/account.h"
 #include "api/range.h"
 #include "api/reply.h"
 #include "base/clock.h"
@@ -48,29 +50,62 @@ static bool in_roots(const char *path)
 	return false;
 }
 
-/* Open the work directory of the attempt asked for. -1: replied. */
-static int open_work(struct request *rq)
+/* The attempt asked for. False: replied. */
+static bool find_attempt(struct request *rq, struct attempt_place *ret)
 {
 	struct store_reader *sr = request_reader(rq);
-	struct attempt_place place;
-	char path[sizeof(place.dir) + 8];
 	int64_t attempt = 0;
 	struct err e;
-	int r, fd;
+	int r;
 
 	if (!sr || !request_param_int(rq, "attempt", 1, INT32_MAX, &attempt))
-		return -1;
-	r = store_read_attempt_place(sr, rq->args[0], (int)attempt, &place, &e);
-	if (r < 0) {
+		return false;
+	r = store_read_attempt_place(sr, rq->args[0], (int)attempt, ret, &e);
+	if (r < 0)
 		reply_error(rq, r, &e);
-		return -1;
+	return r >= 0;
+}
+
+/* Where an attempt on SageMaker has left its things. *ret NULL: it ran here. False: replied. */
+static bool find_uris(struct request *rq, const struct attempt_place *place, json_t **ret)
+{
+	struct err e;
+	int r = store_read_attempt_uris(request_reader(rq), rq->args[0], place->attempt, ret, &e);
+
+	if (r < 0)
+		reply_error(rq, r, &e);
+	return r >= 0;
+}
+
+/* Ask S3: the answer is the reply. Takes over `uris`. */
+static void list_uris(struct request *rq, json_t *uris)
+{
+	struct account_query *q = account_query_of(rq);
+
+	if (!q) {
+		json_decref(uris);
+		return;
 	}
-	if (!*place.dir) {
+	q->kind = ACCOUNT_ARTIFACTS;
+	q->about = uris;
+	q->region = json_get_str(uris, "region", NULL);
+	q->places = json_object_get(uris, "places");
+	q->path_prefix = request_param(rq, "prefix");
+	account_ask(rq);
+}
+
+/* Open the work directory of the attempt. -1: replied. */
+static int open_work(struct request *rq, const struct attempt_place *place)
+{
+	char path[sizeof(place->dir) + 8];
+	int fd;
+
+	if (!*place->dir) {
 		reply_problem(rq, 404, "not_found", "a %s job makes no files",
-			      job_kind_str(place.kind));
+			      job_kind_str(place->kind));
 		return -1;
 	}
-	snprintf(path, sizeof(path), "%s/work", place.dir);
+	snprintf(path, sizeof(path), "%s/work", place->dir);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
@@ -141,11 +176,17 @@ void jobs_artifacts(struct request *rq)
 {
 	const char *prefix = request_param(rq, "prefix");
 	struct listing l = {.prefix = prefix ? prefix : ""};
+	struct attempt_place place;
+	json_t *uris = NULL;
 	OWN(closep) int work = -1;
 
-	if (!request_id(rq, 'j'))
+	if (!request_id(rq, 'j') || !find_attempt(rq, &place) || !find_uris(rq, &place, &uris))
 		return;
-	work = open_work(rq);
+	if (uris) {
+		list_uris(rq, uris);
+		return;
+	}
+	work = open_work(rq, &place);
 	if (work < 0)
 		return;
 	l.items = json_array();
@@ -195,6 +236,8 @@ void jobs_artifact(struct request *rq)
 {
 	OWN(closep) int work = -1;
 	OWN(closep) int fd = -1;
+	OWN(json_decrefp) json_t *uris = NULL;
+	struct attempt_place place;
 	char etag[64];
 	struct stat st;
 
@@ -207,7 +250,16 @@ void jobs_artifact(struct request *rq)
 			      rq->args[0]);
 		return;
 	}
-	work = open_work(rq);
+	if (!find_attempt(rq, &place) || !find_uris(rq, &place, &uris))
+		return;
+	if (uris) {
+		reply_problem(rq, 404, "not_found",
+			      "what a job on SageMaker leaves lies in S3; "
+			      "GET /v1/jobs/%s/artifacts says where, a download job fetches it",
+			      rq->args[0]);
+		return;
+	}
+	work = open_work(rq, &place);
 	if (work < 0)
 		return;
 	fd = open_beneath(work, rq->rest, O_RDONLY);

@@ -230,6 +230,9 @@ int cmd_artifacts(struct cli *c)
 {
 	static const struct show_column columns[] = {
 		{"PATH", "path"}, {"SIZE", "size", SHOW_BYTES}, {NULL}};
+	static const struct show_column in_s3[] = {
+		{"URI", "uri"}, {"SIZE", "size", SHOW_BYTES}, {NULL}};
+	const json_t *items;
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
 	char id[ID_LEN];
@@ -250,9 +253,12 @@ int cmd_artifacts(struct cli *c)
 		r = ask(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
+	items = json_object_get(answer, "items");
 	if (c->json)
 		show_json(answer);
 	else
-		show_table(json_object_get(answer, "items"), columns, "It has no files yet.");
+		show_table(items,
+			   json_object_get(json_array_get(items, 0), "uri") ? in_s3 : columns,
+			   "It has no files yet.");
 	return CLI_OK;
 }

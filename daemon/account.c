@@ -25,7 +25,7 @@ struct account {
 
 /* ---- calls ---- */
 
-static enum account_failure failure_of(enum aws_error_kind kind)
+enum account_failure account_failure_of(enum aws_error_kind kind)
 {
 	switch (kind) {
 	case AWS_ERROR_CREDENTIALS:
@@ -67,7 +67,7 @@ int account_call(struct account_turn *t, enum aws_service service, const char *o
 	call.region = q->region;
 	q->result = aws_wait(t->aws, &call, &q->err);
 	t->kind = call.kind;
-	q->failure = q->result < 0 ? failure_of(call.kind) : ACCOUNT_OURS;
+	q->failure = q->result < 0 ? account_failure_of(call.kind) : ACCOUNT_OURS;
 	if (q->result == 0)
 		*ret_output = TAKE(call.output);
 	aws_call_done(&call);
@@ -196,7 +196,7 @@ static void answer(struct account *a, struct account_query *q)
 	static int (*const kinds[])(struct account_turn * t) = {
 		[ACCOUNT_ROLES] = account_roles,       [ACCOUNT_ROLE] = account_role,
 		[ACCOUNT_JOBS] = account_jobs,	       [ACCOUNT_JOB] = account_job,
-		[ACCOUNT_JOB_LOGS] = account_job_logs,
+		[ACCOUNT_JOB_LOGS] = account_job_logs, [ACCOUNT_ARTIFACTS] = account_artifacts,
 	};
 	struct account_turn t = {
 		.aws = a->engine->aws,

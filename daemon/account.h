@@ -14,6 +14,7 @@
 
 #define ACCOUNT_QUEUE_MAX     64	/* questions waiting; one more is refused (503) */
 #define ACCOUNT_ITEMS_MAX     1000	/* of one answer */
+#define ACCOUNT_ARTIFACTS_MAX 2000	/* of one answer, as of files here */
 #define ACCOUNT_LOG_LINES_MAX 10000	/* of one answer */
 #define ACCOUNT_LOG_BYTES_MAX (8 << 20) /* of their messages, with one page of AWS more */
 #define ACCOUNT_STREAMS_MAX   100	/* of one training job; instances beyond are not shown */
@@ -25,11 +26,12 @@
 struct engine;
 
 enum account_kind {
-	ACCOUNT_ROLES,	  /* path_prefix, name_contains, limit, cursor */
-	ACCOUNT_ROLE,	  /* name, bucket, region */
-	ACCOUNT_JOBS,	  /* after_us, before_us, status, name_contains, region, limit, cursor */
-	ACCOUNT_JOB,	  /* name, region */
-	ACCOUNT_JOB_LOGS, /* name, region, and tail, or limit and cursor */
+	ACCOUNT_ROLES,	   /* path_prefix, name_contains, limit, cursor */
+	ACCOUNT_ROLE,	   /* name, bucket, region */
+	ACCOUNT_JOBS,	   /* after_us, before_us, status, name_contains, region, limit, cursor */
+	ACCOUNT_JOB,	   /* name, region */
+	ACCOUNT_JOB_LOGS,  /* name, region, and tail, or limit and cursor */
+	ACCOUNT_ARTIFACTS, /* region, places, path_prefix */
 };
 
 /* Whose fault it is when there is no answer. */
@@ -49,6 +51,8 @@ enum account_failure {
 struct account_query {
 	enum account_kind kind;
 	const char *name, *bucket, *region, *path_prefix, *name_contains, *status, *cursor;
+	json_t *about;		     /* holds texts for the caller, not looked at; may be NULL */
+	const json_t *places;	     /* {"output/": "s3://…/"}: where paths that begin so lie */
 	int64_t after_us, before_us; /* 0: not given */
 	int64_t limit, tail;	     /* tail 0: not given */
 	void (*done)(struct account_query *q);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aws/client.h"
+#include "aws/s3.h"
 #include "daemon/account.h"
 
 #define ACCOUNT_PAGE	  100			  /* items asked for at once */
@@ -19,6 +20,9 @@ struct account_turn {
 /* One call. `input` is taken over. On failure q->result, err and failure say why. */
 int account_call(struct account_turn *t, enum aws_service service, const char *operation,
 		 json_t *input, json_t **ret_output) MUSTCHECK;
+
+/* Whose fault a failed call is. */
+enum account_failure account_failure_of(enum aws_error_kind kind);
 
 /* A list that comes in pages. Answers {"items", "next_cursor"}; a cursor is "OFFSET:TOKEN": where
  * in the page of that token to go on. */
@@ -55,3 +59,4 @@ int account_describe(struct account_turn *t, json_t **ret) MUSTCHECK;
 int account_jobs(struct account_turn *t);
 int account_job(struct account_turn *t);
 int account_job_logs(struct account_turn *t);
+int account_artifacts(struct account_turn *t);

@@ -125,3 +125,46 @@ int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *
 		       ? out_of_memory(reterr)
 		       : 0;
 }
+
+/* What CreateTrainingJob was told: its results lie below PATH/NAME/output/. */
+static json_t *places_of(const char *name, const json_t *request)
+{
+	const char *output =
+		json_get_str(json_object_get(request, "OutputDataConfig"), "S3OutputPath", "");
+	const char *checkpoints =
+		json_get_str(json_object_get(request, "CheckpointConfig"), "S3Uri", NULL);
+	json_t *places = json_object();
+
+	json_object_set_new(
+		places, "output/",
+		json_sprintf("%s%s%s/output/", output, str_ends(output, "/") ? "" : "/", name));
+	if (checkpoints)
+		json_object_set_new(
+			places, "checkpoints/",
+			json_sprintf("%s%s", checkpoints, str_ends(checkpoints, "/") ? "" : "/"));
+	return places;
+}
+
+int store_read_attempt_uris(struct store_reader *sr, const char *job, int attempt, json_t **ret,
+			    struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	OWN(json_decrefp) json_t *request = NULL;
+	int r = db_query(
+		sr->db,
+		"SELECT name, region, request FROM cloud WHERE job = ? AND attempt = ? "
+		"AND kind = ? ORDER BY n DESC LIMIT 1",
+		DB_ARGS(DB_TEXT(job), DB_INT(attempt), DB_TEXT(cloud_kind_str(CLOUD_TRAINING_JOB))),
+		&q, reterr);
+
+	*ret = NULL;
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r > 0)
+		r = db_col_json(q, 2, &request, reterr);
+	if (r < 0 || !request)
+		return r < 0 ? r : 0;
+	*ret = json_pack("{ss so}", "region", db_col_text(q, 1), "places",
+			 places_of(db_col_text(q, 0), request));
+	return *ret ? 0 : out_of_memory(reterr);
+}

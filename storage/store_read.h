@@ -77,6 +77,10 @@ struct attempt_place {
 };
 int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
 			     struct attempt_place *ret, struct err *reterr) MUSTCHECK;
+/* Where an attempt on SageMaker leaves its things in S3: {"region", "places": {"output/": URI,
+ * "checkpoints/": URI}}; NULL: it has no training job. */
+int store_read_attempt_uris(struct store_reader *sr, const char *job, int attempt, json_t **ret,
+			    struct err *reterr) MUSTCHECK;
 /* The directory of an endpoint's newest execution. */
 int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
 			      struct err *reterr) MUSTCHECK;

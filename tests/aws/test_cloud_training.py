@@ -3,11 +3,12 @@
 becomes of its model."""
 import json
 import re
+import subprocess
 import tarfile
 
 import pytest
 from cloud_rig import BUCKET, account, archive, cloud, words  # noqa: F401
-from trainyardd import wait_for
+from trainyardd import BUILD, wait_for
 
 HUB_MODEL = "distilbert-base-uncased"
 
@@ -252,3 +253,55 @@ def test_names_are_what_the_service_takes(cloud):
         assert re.fullmatch(r"trainyard(-*[a-zA-Z0-9])+", job["sagemaker"]["training_job"])
         assert len(job["sagemaker"]["training_job"]) <= 63
     cloud.nothing_is_left()
+
+
+def artifacts(cloud, job, **params):
+    answer = cloud.daemon.get(f"/v1/jobs/{job['id']}/artifacts", **params)
+    assert answer["truncated"] is False
+    return answer["items"]
+
+
+def test_artifacts_are_what_lies_in_s3(cloud):
+    """Before: the empty folders of the staging."""
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    bucket, prefix = place(job)
+    s3 = cloud.fake.client("s3")
+    for key in ("checkpoints/checkpoint-1/model.bin", "checkpoints/", "checkpoints-other/x"):
+        s3.put_object(Bucket=bucket, Key=prefix + key, Body=b"12345")
+    items = artifacts(cloud, job)
+    assert [i["path"] for i in items] == ["output/model.tar.gz", "output/output.tar.gz",
+                                          "checkpoints/checkpoint-1/model.bin"]
+    assert items[0]["uri"] == job["outputs"]["model"]
+    assert items[1]["uri"] == job["outputs"]["output"]
+    assert items[2]["size"] == 5 and items[2]["modified_at"] > job["created_at"]
+    for wanted in ("checkpoints/check", "check", "output/model", "model", "x" * 2000):
+        assert [i["path"] for i in artifacts(cloud, job, prefix=wanted)] == [
+            i["path"] for i in items if i["path"].startswith(wanted)]
+    answer = cloud.daemon.ask("GET", f"/v1/jobs/{job['id']}/artifacts/output/model.tar.gz")
+    assert answer.status_code == 404 and "lies in S3" in answer.json()["detail"]
+    shown = subprocess.run([BUILD / "cli/trainyard", "--url", cloud.daemon.url, "artifacts",
+                            job["id"]], capture_output=True, text=True, check=True)
+    assert items[0]["uri"] in shown.stdout
+
+
+def test_artifacts_when_s3_does_not_answer(cloud):
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    cloud.fake.rule("ListObjectsV2", "access_denied", times=0)
+    answer = cloud.daemon.ask("GET", f"/v1/jobs/{job['id']}/artifacts")
+    assert (answer.status_code, answer.json()["type"]) == (502, "urn:trainyard:access_denied")
+
+
+def test_more_artifacts_than_an_answer_has(cloud):
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    bucket, prefix = place(job)
+    s3 = cloud.fake.client("s3")
+    path = f"/v1/jobs/{job['id']}/artifacts"
+    for i in range(1998):
+        s3.put_object(Bucket=bucket, Key=f"{prefix}checkpoints/{i}", Body=b"")
+    assert len(artifacts(cloud, job)) == 2000
+    s3.put_object(Bucket=bucket, Key=f"{prefix}checkpoints/last", Body=b"")
+    answer = cloud.daemon.get(path)
+    assert len(answer["items"]) == 2000 and answer["truncated"] is True
