@@ -28,11 +28,14 @@ static void reply_refused(struct request *rq, int r, const struct err *e, json_t
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 {
 	OWN(json_decrefp) json_t *problems = json_array();
+	struct store_reader *sr = request_reader(rq);
 	struct run_spec *run = NULL;
 	struct err e = {0};
 	int r;
 
-	r = engine_prepare(rq->api->engine, rq->json, is_job, false, &run, problems, NULL, &e);
+	if (!sr)
+		return;
+	r = engine_prepare(rq->api->engine, sr, rq->json, is_job, false, &run, problems, NULL, &e);
 	json_decref(TAKE(rq->json));
 	if (r < 0)
 		reply_refused(rq, r, &e, problems);
@@ -52,13 +55,17 @@ void validate(struct request *rq)
 {
 	bool is_job = !json_object_get(rq->json, "jobs") && json_object_get(rq->json, "kind");
 	OWN(json_decrefp) json_t *problems = json_array();
+	struct store_reader *sr = request_reader(rq);
 	OWN(run_spec_freep) struct run_spec *run = NULL;
 	json_t *placement = NULL;
 	struct err e = {0};
 	json_t *answer;
 	int r;
 
-	r = engine_prepare(rq->api->engine, rq->json, is_job, true, &run, problems, &placement, &e);
+	if (!sr)
+		return;
+	r = engine_prepare(rq->api->engine, sr, rq->json, is_job, true, &run, problems, &placement,
+			   &e);
 	if (r < 0 && r != -ERR_INVALID) {
 		json_decref(placement);
 		reply_error(rq, r, &e);

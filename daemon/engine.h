@@ -23,6 +23,7 @@
 
 struct engine;
 struct feed;
+struct store_reader; /* storage/store_read.h */
 
 enum command_kind {
 	COMMAND_SUBMIT,		 /* run: the prepared spec; result id: the run's */
@@ -64,9 +65,10 @@ int engine_queue(struct engine *e, struct command *c, struct err *reterr) MUSTCH
  * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be
  * NULL) gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`.
  * -ENOSPC, -ERR_UNAVAILABLE: the machine has no disk or no descriptors left for a new run
- * (headroom.h). */
-int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
-		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
+ * (headroom.h). `reader`: the caller's, to look up other runs; NULL: references to them are
+ * refused. */
+int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *body, bool is_job,
+		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr) MUSTCHECK;
 
 /* Relay one request to a live endpoint; `done` runs on another thread, exactly once. */

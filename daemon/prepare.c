@@ -28,6 +28,19 @@ const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, 
 	return buf;
 }
 
+void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
+{
+	char detail[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	str_utf8_mask(detail);
+	json_array_append_new(p->run->warnings,
+			      json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
+}
+
 static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
 {
 	const char *name = json_get_str(job->spec, "endpoint", "");
@@ -147,26 +160,26 @@ static void fill_context(struct engine *e, struct spec_context *ctx)
 }
 
 /* Negative: the machine has no room to look. */
-static int check_job(const struct prepare *p, const struct job_spec *job, size_t i,
-		     struct err *reterr)
+static int check_job(const struct prepare *p, struct job_spec *job, size_t i, struct err *reterr)
 {
-	int r = 0;
+	int r = prepare_references(p, job, reterr);
 
 	check_endpoint(p, job, i);
 	check_inputs(p, job, i);
 	check_money(p, job, i);
 	prepare_python(p, job, i);
 	for (size_t n = 0; r >= 0 && n < job->paths_n; n++)
-		r = prepare_path(p, &job->paths[n], reterr);
+		r = prepare_path(p, job, &job->paths[n], reterr);
 	return r;
 }
 
-int engine_prepare(struct engine *e, const json_t *body, bool is_job, bool dry,
-		   struct run_spec **ret, json_t *problems, json_t **ret_placement,
+int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *body, bool is_job,
+		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
-	struct prepare p = {.engine = e, .is_job = is_job, .dry = dry, .problems = problems};
+	struct prepare p = {
+		.engine = e, .reader = reader, .is_job = is_job, .dry = dry, .problems = problems};
 	struct spec_context ctx;
 	int r = dry ? 0 : headroom_check(e->settings, reterr);
 

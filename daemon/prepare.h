@@ -7,9 +7,11 @@
 
 #include "daemon/core.h"
 #include "jobs/problems.h"
+#include "storage/store_read.h"
 
 struct prepare {
 	struct engine *engine;
+	struct store_reader *reader; /* NULL: other runs cannot be looked up */
 	struct run_spec *run;
 	bool is_job; /* the body is one job: pointers are relative to it */
 	bool dry;    /* freeze nothing */
@@ -20,12 +22,23 @@ struct prepare {
 const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, char *buf,
 			    size_t size);
 
+/* A finding that refuses nothing. */
+void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- prepare_refs.c ---- */
+/* All references of the job to other runs: looked up, stored by id, pinned. */
+int prepare_references(const struct prepare *p, struct job_spec *job, struct err *reterr) MUSTCHECK;
+/* A model as "RUN/job": 1: it was a run's (or its problem is said), 0: there is no such job. */
+int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
+			 const struct spec_path *path, struct err *reterr) MUSTCHECK;
+
 /* ---- prepare_paths.c ---- */
 /* A registered model; NULL: none. */
 const struct model_name *settings_model(const struct settings *set, const char *name);
 /* Look at one path of a spec and write there what it stands for. Negative: the machine has no disk
  * or no descriptors left to look (headroom.h). */
-int prepare_path(const struct prepare *p, const struct spec_path *path,
+int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr) MUSTCHECK;
 
 /* ---- prepare_script.c ---- */

@@ -53,19 +53,20 @@ static bool find_path(const struct settings *set, const struct spec_path *p, cha
 			    strerror(errno), absolute ? "" : "; relative paths start at ",
 			    absolute ? "" : set->base_dir,
 			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
-							"and one of the hub is written org/name"
+							"one of the hub is written org/name, and "
+							"that of another run RUN/job"
 						      : "");
 		return false;
 	}
 	return check_roots(p, real, "read", problems);
 }
 
-/* Is there no such thing here, so that the name of a model means the hub's? */
-static bool means_hub(const struct settings *set, const struct spec_path *p)
+/* True if there is no such thing here: then the name of a model may mean a run's, or the hub's. */
+static bool is_absent(const struct settings *set, const struct spec_path *p)
 {
 	char path[PATH_MAX];
 
-	return p->hub && whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
+	return whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
 }
 
 /* The real path of a thing that need not exist: its nearest parent that does, and the rest of the
@@ -161,18 +162,25 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	return true;
 }
 
-int prepare_path(const struct prepare *p, const struct spec_path *path, struct err *reterr)
+int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
+		 struct err *reterr)
 {
 	const struct settings *set = p->engine->settings;
 	const struct model_name *model =
 		path->use == SPEC_PATH_MODEL ? settings_model(set, path->path) : NULL;
 	char real[PATH_MAX];
+	int r;
 
 	if (model) {
 		json_object_set_new(path->object, path->key, json_string(model->dir));
 		return 0;
 	}
-	if (means_hub(set, path))
+	if (path->of_run && is_absent(set, path)) {
+		r = prepare_model_of_run(p, job, path, reterr);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	if (path->hub && is_absent(set, path))
 		return 0;
 	if (!(path->use == SPEC_PATH_OUTPUT ? find_output : find_path)(set, path, real,
 								       p->problems) ||

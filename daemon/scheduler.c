@@ -20,55 +20,6 @@
 
 #define JOB_WAITS 1 /* a result: it was not started, and stays queued */
 
-/* ---- references ---- */
-
-struct outputs_of_run {
-	struct engine *e;
-	struct job_rows jobs;
-	char file[SPEC_PATH_MAX + 64];
-};
-
-/* An output whose values stand in its place, such as metrics: the file that they are from. */
-static const char *output_file(struct outputs_of_run *run, const struct job_row *job,
-			       const char *output)
-{
-	const char *where = job_output_path(job->kind, output);
-	struct execution_row last;
-
-	if (!where || store_execution_last(run->e->store, job->id, &last, NULL) < 0 ||
-	    !path_join(run->file, sizeof(run->file), last.dir, where) ||
-	    !path_exists(AT_FDCWD, run->file))
-		return NULL;
-	return run->file;
-}
-
-static const char *find_output(void *userdata, const char *job, const char *output)
-{
-	struct outputs_of_run *run = userdata;
-
-	for (size_t i = 0; i < run->jobs.n; i++) {
-		const struct job_row *row = &run->jobs.rows[i];
-
-		if (!str_eq(row->name, job) || row->state != STATE_SUCCEEDED)
-			continue;
-		if (json_is_object(json_object_get(row->outputs, output)))
-			return output_file(run, row, output);
-		return json_get_str(row->outputs, output, NULL);
-	}
-	return NULL;
-}
-
-int job_resolve(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
-{
-	struct outputs_of_run run = {.e = e};
-	int r = store_jobs_of_run(e->store, job->run, &run.jobs, reterr);
-
-	if (r >= 0)
-		r = spec_resolve(job->spec, find_output, &run, ret, reterr);
-	job_rows_done(&run.jobs);
-	return r;
-}
-
 /* ---- starting one job ---- */
 
 /* A job that fails before it has a process still has an attempt that says why. */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "jobs/kind.h"
 #include "jobs/reason.h"
@@ -29,6 +30,8 @@
 #define SPEC_PRIORITY_MAX     1000			 /* -1000 … 1000 */
 #define SPEC_INPUTS_MAX	      10000			 /* texts of a predict job */
 #define SPEC_INPUTS_LOCAL_MAX 512 /* texts in one request to an endpoint of the local target */
+
+struct spec_field; /* jobs/spec_fields.h */
 
 /* What validation needs to know of the machine and the configuration. Borrowed for the call. */
 struct spec_context {
@@ -71,11 +74,35 @@ enum spec_path_use {
 struct spec_path {
 	char pointer[ERR_FIELD_MAX]; /* into the submitted body */
 	enum spec_path_use use;
-	bool registered;  /* of a model: a name of the configuration, not a path */
-	bool hub;	  /* of a model: if there is no such directory, its name on the hub */
+	bool registered; /* of a model: a name of the configuration, not a path */
+	bool hub;	 /* of a model: if there is no such directory, its name on the hub */
+	bool of_run;	 /* of a model: the form RUN/job, which comes before the hub */
+	const struct spec_field *field;
 	json_t *object;	  /* the object in job_spec.spec that holds it, borrowed */
 	const char *key;  /* static or inside object */
 	const char *path; /* inside object */
+};
+
+/* "${job.output}/sub/path", or of another run "${RUN/job.output}/sub/path". */
+struct spec_ref {
+	char run[SPEC_NAME_MAX + 1]; /* its id or name; "": the same run */
+	char job[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1];
+	const char *sub; /* inside the text: "" or "/sub/path" */
+};
+
+/* A reference to another run, for the daemon to look up. */
+struct spec_foreign {
+	char pointer[ERR_FIELD_MAX];
+	const struct spec_field *field; /* its row, for spec_foreign_check() */
+	json_t *object;			/* the object in job_spec.spec that holds it, borrowed */
+	const char *key;		/* static or inside object */
+	char text[SPEC_PATH_MAX + 1];
+};
+
+/* What a job of this run uses of another run; kept, so that it is not pruned. */
+struct job_pin {
+	char job[ID_LEN];
+	int attempt;
 };
 
 /* `spec` holds every field of the job as submitted, with the defaults filled in: name (the kind
@@ -98,6 +125,10 @@ struct job_spec {
 	size_t needs_n;
 	struct spec_path *paths;
 	size_t paths_n;
+	struct spec_foreign *foreign;
+	size_t foreign_n;
+	struct job_pin *pins; /* by the daemon, after the look-up */
+	size_t pins_n;
 };
 
 struct run_spec {
@@ -137,10 +168,16 @@ struct job_resources {
 };
 void job_resources_of(const json_t *spec, struct job_resources *ret);
 
-/* Replace every ${job.output} and ${job.output}/sub/path in a copy of `spec`. `find` gives the
- * value of one output (borrowed until the next call) or NULL; then -ERR_NOT_FOUND names the
- * reference. */
-typedef const char *(*spec_output_fn)(void *userdata, const char *job, const char *output);
+/* The parts of a reference. 0; -ENOENT: `s` is none; -EINVAL: a broken one. */
+int spec_ref_split(const char *s, struct spec_ref *ret);
+/* A reference of the job to an output of another run's job, whose name, kind, target and spec are
+ * in `other`: is it what the field takes? Appends to `problems`. */
+void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job,
+			const struct job_spec *other, json_t *problems);
+
+/* Replace every reference in a copy of `spec`. `find` gives the value of one output (borrowed until
+ * the next call) or NULL; then -ERR_NOT_FOUND names the reference. */
+typedef const char *(*spec_output_fn)(void *userdata, const struct spec_ref *ref);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;
 /* How many inputs a predict job has if an endpoint of `target` does not take so many; else 0. The

@@ -92,10 +92,10 @@ static bool runs_script(const struct spec_parse *p)
 
 static void refuse_reference(struct spec_parse *p, const char *value)
 {
-	char job[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
-	const char *sub;
+	char quote[PROBLEM_QUOTE_MAX];
+	struct spec_ref ref;
 
-	if (spec_ref_split(value, job, output, &sub) == 0)
+	if (spec_ref_split(value, &ref) == 0)
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' would stay as it is: references are replaced only in fields for "
 			     "paths and endpoints; name it as a channel instead",

@@ -20,15 +20,17 @@ ssize_t spec_job_find(const struct run_spec *run, const char *name)
 /* The deploy of the same run that makes the job's endpoint; NULL: none does. */
 static const struct job_spec *deploy_of(const struct run_spec *run, const struct job_spec *job)
 {
-	const char *endpoint = json_get_str(job->spec, "endpoint", ""), *sub;
-	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1];
-	bool refers = spec_ref_split(endpoint, name, output, &sub) == 0;
+	const char *endpoint = json_get_str(job->spec, "endpoint", "");
+	struct spec_ref ref;
+	bool refers = spec_ref_split(endpoint, &ref) == 0;
 
+	if (refers && ref.run[0])
+		return NULL;
 	for (size_t i = 0; i < run->jobs_n; i++) {
 		const struct job_spec *one = &run->jobs[i];
 
 		if (one->kind == JOB_DEPLOY &&
-		    (refers ? str_eq(name, one->name)
+		    (refers ? str_eq(ref.job, one->name)
 			    : str_eq(endpoint, json_get_str(one->spec, "endpoint", NULL))))
 			return one;
 	}
@@ -37,7 +39,12 @@ static const struct job_spec *deploy_of(const struct run_spec *run, const struct
 
 bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job)
 {
-	return str_starts(json_get_str(job->spec, "endpoint", ""), "${") || deploy_of(run, job);
+	const char *endpoint = json_get_str(job->spec, "endpoint", "");
+	struct spec_ref ref;
+
+	if (spec_ref_split(endpoint, &ref) == 0 && ref.run[0])
+		return false;
+	return str_starts(endpoint, "${") || deploy_of(run, job);
 }
 
 void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enum need_when when)

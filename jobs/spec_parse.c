@@ -233,6 +233,8 @@ void run_spec_free(struct run_spec *rs)
 		json_decref(rs->jobs[i].tags);
 		free(rs->jobs[i].needs);
 		free(rs->jobs[i].paths);
+		free(rs->jobs[i].foreign);
+		free(rs->jobs[i].pins);
 	}
 	free(rs->jobs);
 	json_decref(rs->tags);

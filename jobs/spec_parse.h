@@ -102,9 +102,6 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job);
 
 /* spec_refs.c: find every reference and local path of all jobs; needs follow from references. */
 void spec_refs_find(struct spec_parse *p);
-/* Is s "${job.output}…"? Then 0 and its parts (job and output of at least SPEC_NAME_MAX + 1 bytes,
- * *ret_sub inside s, "" or "/sub/path"); -ENOENT: not a reference; -EINVAL: a broken one. */
-int spec_ref_split(const char *s, char *job, char *output, const char **ret_sub);
 
 /* spec_graph.c */
 /* Index of the job of that name; -1: none. */

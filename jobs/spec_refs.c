@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References: "${job.output}" and "${job.output}/sub/path". One walk over a job's normalised spec,
- * led by the field tables, visits every place that may hold a reference or a local path; three
- * users: checking references (and the needs that follow), listing paths, replacing references by
- * values.
+ * References: "${job.output}" and "${job.output}/sub/path", of another run "${RUN/job.output}". One
+ * walk over a job's normalised spec, led by the field tables, visits every place that may hold a
+ * reference or a local path; three users: checking references (and the needs that follow), listing
+ * paths, replacing references by values.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -90,11 +90,11 @@ static unsigned modes_of(const json_t *spec)
 									 : SPEC_MODE(kind);
 }
 
-int spec_ref_split(const char *s, char *job, char *output, const char **ret_sub)
+int spec_ref_split(const char *s, struct spec_ref *ret)
 {
-	char inside[2 * SPEC_NAME_MAX + 2];
+	char inside[3 * SPEC_NAME_MAX + 3];
+	char *job = inside, *slash, *dot;
 	const char *end;
-	char *dot;
 
 	if (!str_starts(s, "${"))
 		return -ENOENT;
@@ -103,15 +103,22 @@ int spec_ref_split(const char *s, char *job, char *output, const char **ret_sub)
 		return -EINVAL;
 	memcpy(inside, s + 2, (size_t)(end - (s + 2)));
 	inside[end - (s + 2)] = '\0';
-	dot = strrchr(inside, '.'); /* names of jobs may have dots, outputs have none */
+	*ret = (struct spec_ref){.sub = end + 1};
+	slash = strchr(inside, '/');
+	if (slash) {
+		*slash = '\0';
+		job = slash + 1;
+		if (!str_copy(ret->run, sizeof(ret->run), inside) || !spec_name_ok(ret->run))
+			return -EINVAL;
+	}
+	dot = strrchr(job, '.'); /* names of jobs may have dots, outputs have none */
 	if (!dot)
 		return -EINVAL;
 	*dot = '\0';
-	if (!str_copy(job, SPEC_NAME_MAX + 1, inside) ||
-	    !str_copy(output, SPEC_NAME_MAX + 1, dot + 1) || !spec_name_ok(job) ||
-	    !spec_name_ok(output))
+	if (!str_copy(ret->job, sizeof(ret->job), job) ||
+	    !str_copy(ret->output, sizeof(ret->output), dot + 1) || !spec_name_ok(ret->job) ||
+	    !spec_name_ok(ret->output))
 		return -EINVAL;
-	*ret_sub = end + 1;
 	return 0;
 }
 
@@ -223,46 +230,89 @@ static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 	spec_need_add(p, job, other, when);
 }
 
-static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place)
+/* A reference to a job of the same run. */
+static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place,
+			    const struct spec_ref *ref)
 {
-	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], quote[PROBLEM_QUOTE_MAX];
-	const char *near, *sub;
+	const char *near;
 	ssize_t other;
 
-	problem_quote(quote, place->value);
-	if (spec_ref_split(place->value, name, output, &sub) < 0) {
-		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a reference; write ${job.output} or "
-			     "${job.output}/sub/path",
-			     quote);
-		return;
-	}
-	other = spec_job_find(p->run, name);
+	other = spec_job_find(p->run, ref->job);
 	if (other < 0) {
-		near = spec_nearest_job(p, name);
+		near = spec_nearest_job(p, ref->job);
 		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
-			     "there is no job '%s' in this run; %s%s%s", name,
+			     "there is no job '%s' in this run; %s%s%s", ref->job,
 			     near ? "did you mean '" : "refer to one that is", near ? near : "",
 			     near ? "'?" : "");
 		return;
 	}
 	if (&p->run->jobs[other] == job) {
 		spec_problem(p, PROBLEM_CYCLE, "job '%s' refers to itself; refer to another job",
-			     name);
+			     ref->job);
 		return;
 	}
 	if (!p->run->jobs[other].spec)
 		return; /* its kind is not known: said already */
-	check_role(p, place, &p->run->jobs[other], output, sub);
+	check_role(p, place, &p->run->jobs[other], ref->output, ref->sub);
 	check_serverless(p, job, place, &p->run->jobs[other]);
 	add_need(p, job, (size_t)other);
+}
+
+void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job,
+			const struct job_spec *other, json_t *problems)
+{
+	struct spec_parse p = {.problems = problems};
+	struct place place = {f->field, f->object, f->key, f->text};
+	struct spec_ref ref;
+
+	str_copy(p.pointer, sizeof(p.pointer), f->pointer);
+	if (spec_ref_split(f->text, &ref) < 0)
+		return;
+	check_role(&p, &place, other, ref.output, ref.sub);
+	check_serverless(&p, job, &place, other);
 }
 
 struct find {
 	struct spec_parse *p;
 	struct job_spec *job;
-	struct buf paths;
+	struct buf paths, foreign;
 };
+
+static void find_reference(struct find *find, const struct place *place)
+{
+	struct spec_foreign foreign = {
+		.field = place->f, .object = place->object, .key = place->key};
+	char quote[PROBLEM_QUOTE_MAX];
+	struct spec_ref ref;
+
+	if (spec_ref_split(place->value, &ref) < 0) {
+		spec_problem(find->p, PROBLEM_INVALID,
+			     "'%s' is not a reference; write ${job.output}, "
+			     "${job.output}/sub/path or, of another run, ${RUN/job.output}",
+			     problem_quote(quote, place->value));
+		return;
+	}
+	if (!ref.run[0]) {
+		check_reference(find->p, find->job, place, &ref);
+		return;
+	}
+	str_copy(foreign.pointer, sizeof(foreign.pointer), find->p->pointer);
+	str_copy(foreign.text, sizeof(foreign.text), place->value);
+	if (buf_put(&find->foreign, &foreign, sizeof(foreign)) < 0)
+		find->p->no_memory = true;
+}
+
+/* True for "RUN/job": two names. */
+static bool is_of_run(const char *s)
+{
+	char run[SPEC_NAME_MAX + 1];
+	const char *slash = strchr(s, '/');
+
+	if (!slash || slash - s > SPEC_NAME_MAX || strlen(slash + 1) > SPEC_NAME_MAX)
+		return false;
+	snprintf(run, sizeof(run), "%.*s", (int)(slash - s), s);
+	return spec_name_ok(run) && spec_name_ok(slash + 1);
+}
 
 static int find_place(void *userdata, const struct place *place)
 {
@@ -270,10 +320,11 @@ static int find_place(void *userdata, const struct place *place)
 	struct spec_path path = {.use = place->f->use,
 				 .object = place->object,
 				 .key = place->key,
-				 .path = place->value};
+				 .path = place->value,
+				 .field = place->f};
 
 	if (str_starts(place->value, "${")) {
-		check_reference(find->p, find->job, place);
+		find_reference(find, place);
 		return 0;
 	}
 	if (place->f->type != FIELD_PATH || s3_uri_is(place->value))
@@ -283,6 +334,7 @@ static int find_place(void *userdata, const struct place *place)
 			  find->p->ctx->model_known(find->p->ctx->userdata, path.path);
 	path.hub = path.use == SPEC_PATH_MODEL && !path.registered &&
 		   place->f->remote & REMOTE_HUB && hub_model_ok(path.path);
+	path.of_run = path.use == SPEC_PATH_MODEL && !path.registered && is_of_run(path.path);
 	if (buf_put(&find->paths, &path, sizeof(path)) < 0)
 		find->p->no_memory = true;
 	return 0;
@@ -292,7 +344,8 @@ void spec_refs_find(struct spec_parse *p)
 {
 	for (size_t i = 0; i < p->run->jobs_n; i++) {
 		struct job_spec *job = &p->run->jobs[i];
-		struct find find = {p, job, BUF_INIT(PATHS_MAX * sizeof(struct spec_path))};
+		struct find find = {p, job, BUF_INIT(PATHS_MAX * sizeof(struct spec_path)),
+				    BUF_INIT(PATHS_MAX * sizeof(struct spec_foreign))};
 		struct walk w = {.p = p, .fn = find_place, .userdata = &find};
 
 		spec_at_job(p, i);
@@ -303,7 +356,9 @@ void spec_refs_find(struct spec_parse *p)
 			p->no_memory = true;
 		job->paths_n = find.paths.len / sizeof(struct spec_path);
 		job->paths = (struct spec_path *)buf_take(&find.paths);
-		if (!job->paths)
+		job->foreign_n = find.foreign.len / sizeof(struct spec_foreign);
+		job->foreign = (struct spec_foreign *)buf_take(&find.foreign);
+		if (!job->paths || !job->foreign)
 			p->no_memory = true;
 	}
 }
@@ -317,17 +372,18 @@ struct resolve {
 static int resolve_place(void *userdata, const struct place *place)
 {
 	const struct resolve *r = userdata;
-	char name[SPEC_NAME_MAX + 1], output[SPEC_NAME_MAX + 1], text[2 * SPEC_PATH_MAX];
-	const char *sub, *value;
+	char text[2 * SPEC_PATH_MAX];
+	struct spec_ref ref;
+	const char *value;
 
-	if (spec_ref_split(place->value, name, output, &sub) < 0)
+	if (spec_ref_split(place->value, &ref) < 0)
 		return 0;
-	value = r->find(r->userdata, name, output);
+	value = r->find(r->userdata, &ref);
 	if (!value)
 		return err_at(r->reterr, ERR_NOT_FOUND, place->key,
 			      "'%s' has no value: job '%s' did not leave an output '%s'",
-			      place->value, name, output);
-	if (snprintf(text, sizeof(text), "%s%s", value, sub) >= (int)sizeof(text))
+			      place->value, ref.job, ref.output);
+	if (snprintf(text, sizeof(text), "%s%s", value, ref.sub) >= (int)sizeof(text))
 		return err_at(r->reterr, ERR_LIMIT, place->key, "the path of '%s' is too long",
 			      place->value);
 	if (json_object_set_new(place->object, place->key, json_string(text)) < 0)

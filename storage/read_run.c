@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs: lists and one run with its jobs. */
 #include "base/own.h"
+#include "base/str.h"
 #include "storage/read_internal.h"
 
 #define RUN_COLUMNS \
@@ -103,5 +104,29 @@ int store_read_run(struct store_reader *sr, const char *id, json_t **ret, struct
 	if (json_object_set(run, "jobs", jobs) < 0)
 		return out_of_memory(reterr);
 	*ret = TAKE(run);
+	return 0;
+}
+
+int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
+		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "SELECT r.id, j.id FROM runs r LEFT JOIN jobs j ON j.run = r.id AND "
+			 "j.name = ?2 WHERE r.id = ?1 OR (r.name = ?1 AND r.state = 'succeeded') "
+			 "ORDER BY r.id = ?1 DESC, r.created_us DESC, r.n DESC LIMIT 1",
+			 DB_ARGS(DB_TEXT(run), DB_TEXT(job)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no run '%s', and none of that name has succeeded", run);
+	str_copy(ret_run, ID_LEN, db_col_text(q, 0));
+	if (db_col_is_null(q, 1))
+		return err_set(reterr, ERR_NOT_FOUND, "run %s has no job '%s'", ret_run, job);
+	str_copy(ret_job, ID_LEN, db_col_text(q, 1));
 	return 0;
 }

@@ -157,6 +157,17 @@ int store_attempt_set_result(struct store *st, const char *job, int number, cons
 int store_attempt_set_progress(struct store *st, const char *job, int number,
 			       const json_t *progress, struct err *reterr) MUSTCHECK;
 
+/* What an attempt has left (a new reference; an empty object: nothing). */
+int store_attempt_outputs(struct store *st, const char *job, int number, json_t **ret,
+			  struct err *reterr) MUSTCHECK;
+
+/* ---- pins ---- */
+
+/* The attempt of `other`, a job of another run, whose outputs `job` uses; 0: none was pinned. Pins
+ * are written by store_run_insert(). Who removes files or rows asks the table first. */
+int store_pin_find(struct store *st, const char *job, const char *other, int *ret_attempt,
+		   struct err *reterr) MUSTCHECK;
+
 /* ---- executions ---- */
 
 struct execution_row {
@@ -192,6 +203,9 @@ int store_execution_get(struct store *st, const char *id, struct execution_row *
 /* The newest execution of a job, live or ended; -ERR_NOT_FOUND before the first. */
 int store_execution_last(struct store *st, const char *job, struct execution_row *ret,
 			 struct err *reterr) MUSTCHECK;
+/* The newest of one attempt. */
+int store_execution_of_attempt(struct store *st, const char *job, int attempt,
+			       struct execution_row *ret, struct err *reterr) MUSTCHECK;
 int store_execution_set_state(struct store *st, const char *id, enum execution_state state,
 			      int64_t pid, int64_t now_us, struct err *reterr) MUSTCHECK;
 /* Committed together with the rows that came out of the bytes before it. */

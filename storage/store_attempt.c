@@ -70,6 +70,25 @@ int store_attempt_set_progress(struct store *st, const char *job, int number,
 	return r < 0 ? r : 0;
 }
 
+int store_attempt_outputs(struct store *st, const char *job, int number, json_t **ret,
+			  struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT outputs FROM attempts WHERE job = ? AND number = ?",
+			 DB_ARGS(DB_TEXT(job), DB_INT(number)), &q, reterr);
+
+	*ret = NULL;
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return no_row(reterr, "attempt of job", job);
+	if (r > 0)
+		r = db_col_json(q, 0, ret, reterr);
+	if (r >= 0 && !*ret)
+		*ret = json_object();
+	return r < 0 ? r : 0;
+}
+
 /* ---- metrics ---- */
 
 static int keep_last(struct store *st, const char *job, int attempt, const json_t *values,

@@ -118,12 +118,14 @@ int store_endpoint_needed(struct store *st, const char *id, bool *ret, struct er
 	int r = db_get_int(st->db,
 			   "SELECT count(*) FROM endpoints e "
 			   "JOIN jobs d ON d.id = e.job "
-			   "JOIN jobs j ON j.run = d.run AND j.id != d.id "
+			   "JOIN jobs j ON j.id != d.id AND (j.run = d.run "
+			   "OR j.id IN (SELECT job FROM pins WHERE other = d.id)) "
 			   "JOIN job_specs s ON s.n = j.n "
 			   "WHERE e.id = ? "
 			   "AND j.state NOT IN ('succeeded', 'failed', 'cancelled', 'skipped') "
 			   "AND (json_extract(s.spec, '$.endpoint') = e.name "
-			   "OR instr(s.spec, '${' || d.name || '.endpoint}'))",
+			   "OR instr(s.spec, '${' || d.name || '.endpoint}') "
+			   "OR instr(s.spec, '${' || d.run || '/' || d.name || '.endpoint}'))",
 			   DB_ARGS(DB_TEXT(id)), 0, &found, reterr);
 
 	if (r >= 0)

@@ -108,12 +108,13 @@ int store_executions_live(struct store *st, struct execution_rows *ret, struct e
 }
 
 /* The one row that `sql` (with one parameter) selects. */
-static int execution_one(struct store *st, const char *sql, const char *id,
+static int execution_one(struct store *st, const char *sql, const char *id, int attempt,
 			 struct execution_row *ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	struct execution_row row = {0};
-	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
+	int r = attempt ? db_query(st->db, sql, DB_ARGS(DB_TEXT(id), DB_INT(attempt)), &q, reterr)
+			: db_query(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
 
 	if (r >= 0)
 		r = db_step(q, reterr);
@@ -129,14 +130,22 @@ static int execution_one(struct store *st, const char *sql, const char *id,
 int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
 			struct err *reterr)
 {
-	return execution_one(st, EXECUTION_SELECT "WHERE id = ?", id, ret, reterr);
+	return execution_one(st, EXECUTION_SELECT "WHERE id = ?", id, 0, ret, reterr);
 }
 
 int store_execution_last(struct store *st, const char *job, struct execution_row *ret,
 			 struct err *reterr)
 {
-	return execution_one(st, EXECUTION_SELECT "WHERE job = ? ORDER BY n DESC LIMIT 1", job, ret,
-			     reterr);
+	return execution_one(st, EXECUTION_SELECT "WHERE job = ? ORDER BY n DESC LIMIT 1", job, 0,
+			     ret, reterr);
+}
+
+int store_execution_of_attempt(struct store *st, const char *job, int attempt,
+			       struct execution_row *ret, struct err *reterr)
+{
+	return execution_one(
+		st, EXECUTION_SELECT "WHERE job = ? AND attempt = ? ORDER BY n DESC LIMIT 1", job,
+		attempt, ret, reterr);
 }
 
 int store_execution_set_state(struct store *st, const char *id, enum execution_state state,

@@ -55,6 +55,9 @@ int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *
 /* The run's seq rises to `seq` and its state is derived anew; event "run_state" when it changed. */
 int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us,
 	       struct err *reterr) MUSTCHECK;
+/* The pins of a new job; -ERR_CONFLICT if what one names is not there any more. */
+int pins_insert(struct store *st, const struct job_spec *js, const char *job,
+		struct err *reterr) MUSTCHECK;
 /* Only its seq rises. */
 int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/money.h"
 #include "jobs/kind.h"
@@ -66,6 +67,11 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 				 struct err *reterr) MUSTCHECK;
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
+
+/* The job `job` of the run with that id, else of the newest succeeded run of that name.
+ * -ERR_NOT_FOUND says which of them is not there. */
+int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
+		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr) MUSTCHECK;
 
 /* Where an attempt's files lie. attempt 0: the last one. -ERR_NOT_FOUND also before the first. */
 struct attempt_place {

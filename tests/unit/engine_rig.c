@@ -269,7 +269,7 @@ int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct
 	buf_printf(&text, "{\"jobs\":[%s]}", jobs);
 	if (json_parse(buf_str(&text), text.len, &body, reterr) < 0)
 		fail_msg("%s in %s", reterr->msg, buf_str(&text));
-	return engine_prepare(rig->engine, body, false, false, ret, problems, NULL, reterr);
+	return engine_prepare(rig->engine, NULL, body, false, false, ret, problems, NULL, reterr);
 }
 
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])

@@ -100,8 +100,9 @@ static void test_name_is_unique_while_live(void **state)
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 	text = rig_deploy(rig, "imdb", "");
 	assert_int_equal(json_parse(text, strlen(text), &body, &e), 0);
-	assert_int_equal(engine_prepare(rig->engine, body, true, false, &spec, problems, NULL, &e),
-			 -ERR_INVALID);
+	assert_int_equal(
+		engine_prepare(rig->engine, NULL, body, true, false, &spec, problems, NULL, &e),
+		-ERR_INVALID);
 	assert_string_equal(json_get_str(json_array_get(problems, 0), "code", ""),
 			    "endpoint_taken");
 	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);

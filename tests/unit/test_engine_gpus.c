@@ -147,8 +147,9 @@ static void test_more_than_there_are_is_refused(void **state)
 
 	buf_puts(&text, rig_script(rig, "a", "ok", ",\"local\":{\"gpus\":3}"));
 	assert_int_equal(json_parse(buf_str(&text), text.len, &body, &e), 0);
-	assert_int_equal(engine_prepare(rig->engine, body, true, true, &run, problems, NULL, &e),
-			 -ERR_INVALID);
+	assert_int_equal(
+		engine_prepare(rig->engine, NULL, body, true, true, &run, problems, NULL, &e),
+		-ERR_INVALID);
 	assert_string_equal(json_get_str(json_array_get(problems, 0), "pointer", ""),
 			    "/local/gpus");
 }

@@ -257,14 +257,14 @@ static void test_resources(void **state)
 	assert_int_equal(r.retry_max, 0);
 }
 
-static const char *find_output(void *userdata, const char *job, const char *output)
+static const char *find_output(void *userdata, const struct spec_ref *ref)
 {
 	int *calls = userdata;
 
 	(*calls)++;
-	if (str_eq(job, "prep") && str_eq(output, "train"))
+	if (str_eq(ref->job, "prep") && str_eq(ref->output, "train"))
 		return "/data/x1/work/output/train";
-	if (str_eq(job, "a") && str_eq(output, "output"))
+	if (str_eq(ref->job, "a") && str_eq(ref->output, "output"))
 		return "/data/x2/work/output";
 	return NULL;
 }

@@ -253,6 +253,45 @@ static void test_disks_of_their_own_have_no_size_to_ask_for(void **state)
 	assert_int_equal(warnings_of(CLOUD_DEPLOY(M5 ", 'volume_gb': 99", "'m'"), "volume_gb"), 0);
 }
 
+/* Every field that takes a reference takes one of another run, for the daemon to look up. */
+static void test_references_to_other_runs_in_every_field(void **state)
+{
+	static const struct {
+		const char *job, *pointer;
+	} cases[] = {
+		{"{'kind': 'preprocess', 'model': 'm', 'dataset': {'path': '${r/t.output}/x'}}",
+		 "/jobs/0/dataset/path"},
+		{"{'kind': 'preprocess', 'model': '${r/t.model}', 'dataset': {'path': 'd'}}",
+		 "/jobs/0/model"},
+		{"{'kind': 'preprocess', 'model': 'm', 'dataset': {'train': {'path': "
+		 "'${r/t.output}/x'}, 'test': {'path': 'd'}}}",
+		 "/jobs/0/dataset/train/path"},
+		{"{'kind': 'train', 'model': 'm', 'channels': {'train': '${r/p.train}'}}",
+		 "/jobs/0/channels/train"},
+		{"{'kind': 'evaluate', 'model': 'm', 'data': '${r/p.test}'}", "/jobs/0/data"},
+		{"{'kind': 'deploy', 'model': '${r/t.model}', 'endpoint': 'e'}", "/jobs/0/model"},
+		{"{'kind': 'predict', 'endpoint': '${r/d.endpoint}', 'inputs': 'x'}",
+		 "/jobs/0/endpoint"},
+		{"{'kind': 'delete-endpoint', 'endpoint': '${r/d.endpoint}'}", "/jobs/0/endpoint"},
+		{"{'kind': 'upload', 'source': '${r/t.metrics}', 'destination': 's3://abc/x'}",
+		 "/jobs/0/source"},
+		{"{'kind': 'download', 'source': '${r/u.uri}'}", "/jobs/0/source"},
+		{SCRIPT(", 'channels': {'a': '${r/t.output}/b'}"), "/jobs/0/channels/a"},
+		{SCRIPT(", 'model': '${r/t.model}'"), "/jobs/0/model"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(run_spec_freep) struct run_spec *rs = NULL;
+		char body[512];
+
+		snprintf(body, sizeof(body), "{'jobs': [%s]}", cases[i].job);
+		rs = fixture_good(body, &fixture_context);
+		assert_int_equal(rs->jobs[0].foreign_n, 1);
+		assert_string_equal(rs->jobs[0].foreign[0].pointer, cases[i].pointer);
+		assert_int_equal(rs->jobs[0].needs_n, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_a_training_job_there_runs_28_days_at_most),
 		cmocka_unit_test(test_the_environment_of_a_model),
 		cmocka_unit_test(test_a_serverless_endpoint_takes_an_archive),
+		cmocka_unit_test(test_references_to_other_runs_in_every_field),
 		cmocka_unit_test(test_disks_of_their_own_have_no_size_to_ask_for),
 	};
 

@@ -74,7 +74,7 @@ static void test_parse(void **state)
 	check_parse();
 }
 
-static const char *find_output(void *userdata, const char *job, const char *output)
+static const char *find_output(void *userdata, const struct spec_ref *ref)
 {
 	return "/somewhere";
 }
