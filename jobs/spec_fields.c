@@ -59,6 +59,9 @@ static const struct spec_field item_glob = {
 static const struct spec_field item_value = {
 	.name = "hyperparameter", .type = FIELD_ANY, .max = 2500};
 
+static const struct spec_field item_class = {
+	.name = "class of the model", .type = FIELD_STRING, .min = 1, .max = 256};
+
 static const struct spec_field job_fields[] = {
 	{.name = "name",
 	 .type = FIELD_NAME,
@@ -240,6 +243,14 @@ static const struct spec_field job_fields[] = {
 	 .use = SPEC_PATH_DATASET,
 	 .remote = REMOTE_S3,
 	 .help = "A tokenised data set, such as ${prep.test}."},
+	{.name = "label_map",
+	 .modes = EVALUATE,
+	 .type = FIELD_MAP,
+	 .min = 1,
+	 .max = 10000,
+	 .item = &item_class,
+	 .help = "Classes of the data whose names are not the model's: {data class: model class}. "
+		 "All others are compared by name, or by id where a side has no names."},
 	{.name = "batch_size",
 	 .modes = EVALUATE,
 	 .type = FIELD_INT,

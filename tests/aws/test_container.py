@@ -229,6 +229,41 @@ def test_a_model_archive_no_test_data_no_checkpoints(job, toolkit, data, tmp_pat
     assert not any(name.startswith("eval_") for name in values)
 
 
+@pytest.fixture
+def match(monkeypatch):
+    """match(own, labels, names): the test labels as those of training data with `names`."""
+    monkeypatch.syspath_prepend(ROOT / "worker/container")
+    import rows
+
+    def of(own, labels, names):
+        def data(values, classes):
+            made = datasets.Dataset.from_dict({"labels": values, "row": values})
+            return made.cast_column("labels", datasets.ClassLabel(names=classes)) if classes \
+                else made
+        train, test = data([0, 1], names), data(labels, own)
+        return list(rows.match_labels(test, train, rows.label_names(train, test))["labels"])
+    of.refused = rows.BadInput
+    return of
+
+
+@pytest.mark.parametrize("own, labels, names, wanted", [
+    (["b", "a"], [0, 1, 1], ["a", "b"], [1, 0, 0]),
+    (["B", "x"], [0, 0], ["a", "b"], [1, 1]),  # no row is an x
+    (["A", "a"], [1, 1], ["a", "b"], [0, 0]),
+    (None, [1, 0], ["a", "b"], [1, 0]),
+    (["a", "b"], [1, 0], None, [1, 0]),
+])
+def test_classes_of_test_data_are_compared_by_name(match, own, labels, names, wanted):
+    assert match(own, labels, names) == wanted
+
+
+@pytest.mark.parametrize("own, labels, names", [
+    (["x", "b"], [0], ["a", "b"]), (["A", "a"], [0], ["a", "b"]), (None, [2], ["a", "b"])])
+def test_classes_that_cannot_be_compared_are_refused(match, own, labels, names):
+    with pytest.raises(match.refused, match="the same 'labels'"):
+        match(own, labels, names)
+
+
 def test_no_model_in_the_channel(job, toolkit, data, tmp_path):
     refuse(job({"train": data["train"], "model": tmp_path}), toolkit, "cannot load the model")
 

@@ -214,6 +214,10 @@ static void test_train(void **state)
 		 "out_of_range", "between 0 and 1"},
 		{HYPER("'max_length': 1"), "/jobs/0/hyperparameters/max_length", "out_of_range",
 		 "between 2"},
+		{RUN("{'kind': 'evaluate', 'model': 'm', 'data': 'd', 'label_map': {'a': 1}}"),
+		 "/jobs/0/label_map/a", "wrong_type", "must be a string, not an integer"},
+		{RUN("{'kind': 'evaluate', 'model': 'm', 'data': 'd', 'label_map': {}}"),
+		 "/jobs/0/label_map", "missing", "at least 1"},
 		{HYPER("'lerning_rate': 1"), "/jobs/0/hyperparameters/lerning_rate",
 		 "unknown_field", "did you mean 'learning_rate'?"},
 	};

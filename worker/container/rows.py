@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
 The same rules as our native engine (worker/dataset, worker/train)."""
+import logging
+
 import datasets
 import numpy as np
 import torch
 
+logger = logging.getLogger("rows")
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -33,23 +36,53 @@ def load(directory, what):
     return rows.with_format(None)
 
 
-def label_names(train, test):
-    """The names of the classes, by id; LABEL_n when the data has none."""
-    def known(rows):
-        return rows is not None and getattr(rows.features["labels"], "names", None)
+def class_names(rows):
+    """The names of the classes by id; None if they have only ids (LABEL_0, … are no names)."""
+    names = getattr(rows.features["labels"], "names", None)
+    return names if names and names != [f"LABEL_{i}" for i in range(len(names))] else None
 
+
+def label_names(train, test):
+    """The names of the model's classes, by id: those of the training data, else LABEL_n."""
     ids = [np.asarray(rows["labels"]) for rows in (train, test) if rows is not None]
-    names, other = known(train), known(test)
-    if names and other and names != other:
-        raise BadInput(f"the labels are {names} in the training data and {other} in the test data")
     if len(np.unique(ids[0])) < 2:
         raise BadInput("all rows of the training data have the same label; a classifier needs at "
                        "least two classes")
+    names = getattr(train.features["labels"], "names", None)
     if not names:
-        names = [f"LABEL_{i}" for i in range(max(int(labels.max()) for labels in ids) + 1)]
-    if any(labels.min() < 0 or labels.max() >= len(names) for labels in ids):
+        alone = test is None or getattr(test.features["labels"], "names", None)
+        last = max(int(labels.max()) for labels in (ids[:1] if alone else ids))
+        names = [f"LABEL_{i}" for i in range(last + 1)]
+    if ids[0].min() < 0 or ids[0].max() >= len(names):
         raise BadInput(f"a label is out of range; there are {len(names)} classes")
     return names
+
+
+def ids_by_name(own, names):
+    """The id in `names` of each name in `own`: exactly, else without regard to case if exactly one
+    name of each side is that; None."""
+    low, own_low = [name.lower() for name in names], [name.lower() for name in own]
+    return [names.index(name) if name in names else low.index(name.lower())
+            if low.count(name.lower()) == own_low.count(name.lower()) == 1 else None
+            for name in own]
+
+
+def match_labels(test, train, names):
+    """The test rows with the ids of the training data's classes: by name where both have names."""
+    own, labels = class_names(test), np.asarray(test["labels"])
+    if own and class_names(train):
+        ids = ids_by_name(own, names)
+    else:
+        if bool(own) != bool(class_names(train)):
+            logger.warning("the classes of the %s data have no names: classes are compared by id",
+                           "training" if own else "test")
+        own = own or [str(i) for i in range(int(labels.max()) + 1)]
+        ids = [i if i < len(names) else None for i in range(len(own))]
+    missing = [own[i] for i in np.unique(labels) if i < 0 or ids[i] is None]
+    if missing:
+        raise BadInput(f"the model has the classes {names}, but rows of the test data have the "
+                       f"class {missing}; preprocess both data sets with the same 'labels'")
+    return test.remove_columns("labels").add_column("labels", [ids[i] for i in labels])
 
 
 def check_against(rows, what, model, max_length):

@@ -263,6 +263,8 @@ def make_trainer(args, checkpoints, watch):
     test = os.environ.get("SM_CHANNEL_TEST")
     test = rows.load(test, "test") if test else None
     names = rows.label_names(train, test)
+    if test is not None:
+        test = rows.match_labels(test, train, names)
     model, tokenizer = open_model(args, names)
     for data, what in ((train, "training"), (test, "test")):
         if data is not None:

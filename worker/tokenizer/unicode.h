@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The character properties the BERT normaliser needs, as tables in unicode_tables.c, which
- * tools/unicode_tables.py writes. Inside worker/tokenizer only.
+ * tools/unicode_tables.py writes. Inside worker/ only.
  */
 #pragma once
 

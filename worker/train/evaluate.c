@@ -3,13 +3,14 @@
 #include "base/own.h"
 #include "worker/model/model.h"
 #include "worker/train/evaluation.h"
+#include "worker/train/label_match.h"
 #include "worker/train/run.h"
 
 #include <math.h>
 
 #define EVALUATE_BATCH 64
 
-static int evaluate_model(struct worker *w, const char *dir, const struct dataset *d,
+static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 			  struct evaluation *ret, struct err *reterr)
 {
 	OWN(model_config_freep) struct model_config *c = NULL;
@@ -24,6 +25,11 @@ static int evaluate_model(struct worker *w, const char *dir, const struct datase
 	if (r >= 0 && (batch < 1 || batch > TRAIN_BATCH_MAX))
 		r = err_at(reterr, ERR_INVALID, "/batch_size", "batch_size must be from 1 to %d",
 			   TRAIN_BATCH_MAX);
+	if (r >= 0)
+		r = label_match(d, c, json_object_get(w->spec, "label_map"), w->report,
+				"say in 'label_map' which class of the model it is, as in "
+				"{\"label_map\": {\"data class\": \"model class\"}}",
+				reterr);
 	if (r >= 0)
 		r = rows_view_make(d, json_get_int(w->spec, "max_length", 0), &view, reterr);
 	if (r >= 0)

@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/tokenizer/tokenizer.h"
+#include "worker/train/label_match.h"
 #include "worker/train/run.h"
 
 #include <string.h>
@@ -45,31 +46,18 @@ static int open_data(struct train_run *t, struct err *reterr)
 	return r;
 }
 
-/* More than one class, and the same classes in both data sets. */
-static int check_labels(const struct train_run *t, struct err *reterr)
+static int check_labels(const struct dataset *d, struct err *reterr)
 {
-	const struct dataset *a = t->train, *b = t->test;
 	int64_t row = 1;
 
-	while (row < a->rows && a->labels[row] == a->labels[0])
+	while (row < d->rows && d->labels[row] == d->labels[0])
 		row++;
-	if (row >= a->rows)
-		return err_set(
-			reterr, ERR_INVALID,
-			"all %lld rows of the training data have label %lld; a classifier needs "
-			"at least two classes",
-			(long long)a->rows, (long long)a->labels[0]);
-	if (!b || !a->label_names || !b->label_names)
+	if (row < d->rows)
 		return 0;
-	for (int i = 0; i < a->labels_n || i < b->labels_n; i++)
-		if (i >= a->labels_n || i >= b->labels_n ||
-		    !str_eq(a->label_names[i], b->label_names[i]))
-			return err_set(
-				reterr, ERR_INVALID,
-				"label %d is '%s' in the training data and '%s' in the test data",
-				i, i < a->labels_n ? a->label_names[i] : "nothing",
-				i < b->labels_n ? b->label_names[i] : "nothing");
-	return 0;
+	return err_set(reterr, ERR_INVALID,
+		       "all %lld rows of the training data have label %lld; a classifier needs at "
+		       "least two classes",
+		       (long long)d->rows, (long long)d->labels[0]);
 }
 
 static int open_config(struct train_run *t, struct err *reterr)
@@ -80,11 +68,17 @@ static int open_config(struct train_run *t, struct err *reterr)
 
 	if (r >= 0) /* needed at the very end: say now that it cannot be had */
 		r = tokenizer_load(t->model_dir, &tokenizer, reterr);
-	if (t->test && t->test->labels_n > labels && !t->train->label_names)
+	if (t->test && !t->train->label_names && !t->test->label_names &&
+	    t->test->labels_n > labels)
 		labels = t->test->labels_n;
 	if (r >= 0)
 		r = model_config_set_labels(t->config, labels < 2 ? 2 : labels,
 					    (const char *const *)t->train->label_names, reterr);
+	if (r >= 0 && t->test)
+		r = err_ctx(reterr,
+			    label_match(t->test, t->config, NULL, t->w->report,
+					"preprocess both data sets with the same 'labels'", reterr),
+			    "test data");
 	if (r >= 0)
 		r = rows_view_check(&t->train_rows, t->config, "training", reterr);
 	if (r >= 0 && t->test)
@@ -155,7 +149,7 @@ int train_main(struct worker *w, struct err *reterr)
 	if (r >= 0)
 		r = open_data(&t, reterr);
 	if (r >= 0)
-		r = check_labels(&t, reterr);
+		r = check_labels(t.train, reterr);
 	if (r >= 0)
 		r = open_config(&t, reterr);
 	if (r < 0)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What tests of training and evaluation start from: a small model and tokenised real reviews."""
+import shutil
+
+import torch
+import transformers
+from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+from texts import minilm, reviews
+
+POSITIONS = 64
+
+
+def save_dataset(path, texts, labels, names, tokenizer, max_length=48):
+    tokens = tokenizer(texts, truncation=True, max_length=max_length)
+    features = Features({
+        "text": Value("string"), "labels": ClassLabel(names=names) if names else Value("int64"),
+        "input_ids": Sequence(Value("int32")), "attention_mask": Sequence(Value("int8"))})
+    Dataset.from_dict({"text": texts, "labels": labels, "input_ids": tokens["input_ids"],
+                       "attention_mask": tokens["attention_mask"]}, features=features
+                      ).save_to_disk(str(path))
+    return str(path)
+
+
+class Setup:
+    """A small BERT with the real tokeniser, and 120 + 50 real reviews."""
+
+    def __init__(self, root):
+        self.root = root
+        self.model = root / "model"
+        self.model.mkdir()
+        for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+            shutil.copy(minilm() / name, self.model)
+        torch.manual_seed(5)
+        transformers.BertForSequenceClassification(transformers.BertConfig(
+            hidden_size=64, intermediate_size=128, num_attention_heads=4, num_hidden_layers=2,
+            vocab_size=30522, max_position_embeddings=POSITIONS)).bert.save_pretrained(self.model)
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.model)
+        self.names = ["bad", "good"]
+        pairs = reviews()[:170]
+        self.texts = [t for t, _ in pairs]
+        self.labels = [int(s == "positive") for _, s in pairs]
+        self.train = self.data("train", 0, 120)
+        self.test = self.data("test", 120, 170)
+
+    def data(self, name, begin, end, labels=None, names="own", **more):
+        return save_dataset(self.root / name, self.texts[begin:end],
+                            (labels or self.labels)[begin:end],
+                            self.names if names == "own" else names, self.tokenizer, **more)
+
+    def spec(self, **hyperparameters):
+        return {"model": str(self.model), "channels": {"train": self.train, "test": self.test},
+                "hyperparameters": {"epochs": 2, "train_batch_size": 16, "warmup_steps": 3,
+                                    "learning_rate": 1e-3, **hyperparameters}}
