@@ -10,6 +10,31 @@
 
 #define READ_CHUNK 65536
 
+int fd_read_all(int fd, const char *name, struct buf *out, struct err *reterr)
+{
+	for (;;) {
+		size_t room = out->max - out->len;
+		size_t want = room < READ_CHUNK ? room : READ_CHUNK;
+		char *to = buf_reserve(out, want);
+		char past;
+		ssize_t n;
+
+		if (!to)
+			return err_errno(reterr, ENOMEM, "read %s", name);
+		n = want ? read(fd, to, want) : read(fd, &past, 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(reterr, errno, "read %s", name);
+		if (n == 0)
+			return 0;
+		if (!want)
+			return err_set(reterr, ERR_LIMIT, "%s is larger than %zu bytes", name,
+				       out->max);
+		buf_added(out, (size_t)n);
+	}
+}
+
 int file_read(int at, const char *path, struct buf *out, struct err *reterr)
 {
 	OWN(closep) int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -19,27 +44,7 @@ int file_read(int at, const char *path, struct buf *out, struct err *reterr)
 		return err_errno(reterr, errno, "read %s", path);
 	if (S_ISDIR(st.st_mode))
 		return err_errno(reterr, EISDIR, "read %s", path);
-	for (;;) {
-		size_t room = out->max - out->len;
-		size_t want = room < READ_CHUNK ? room : READ_CHUNK;
-		char *to = buf_reserve(out, want);
-		char past;
-		ssize_t n;
-
-		if (!to)
-			return err_errno(reterr, ENOMEM, "read %s", path);
-		n = want ? read(fd, to, want) : read(fd, &past, 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(reterr, errno, "read %s", path);
-		if (n == 0)
-			return 0;
-		if (!want)
-			return err_set(reterr, ERR_LIMIT, "%s is larger than %zu bytes", path,
-				       out->max);
-		buf_added(out, (size_t)n);
-	}
+	return fd_read_all(fd, path, out, reterr);
 }
 
 int fd_write_all(int fd, const void *data, size_t len)

@@ -15,8 +15,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* Whole file into *out (appended), at most out->max bytes: -ERR_LIMIT beyond. */
+/* Whole file into *out (appended), at most out->max bytes: -ERR_LIMIT beyond. Follows links and waits
+ * for the writer of a pipe: for files of a job, base/beneath.h. */
 int file_read(int at, const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
+/* The rest of an open file, likewise; `name` is for the message. */
+int fd_read_all(int fd, const char *name, struct buf *out, struct err *reterr) MUSTCHECK;
 /* Durable replace: PATH.tmp, fsync, rename, fsync of the directory. */
 int file_write_atomic(int at, const char *path, const void *data, size_t len, mode_t mode,
 		      struct err *reterr) MUSTCHECK;
