@@ -2,14 +2,15 @@
 /*
  * The files an attempt has made, below DIR/work/{model,output,checkpoints}. Paths come from clients
  * and the tree belongs to the job's user, who may put links and pipes there: everything is opened
- * beneath DIR/work by openat2 and only regular files are served. What an attempt on SageMaker has
- * left lies in S3 and is only listed.
+ * by base/beneath.h, and only regular files are served. What an attempt on SageMaker has left lies
+ * in S3 and is only listed.
  */
 #include "api/handlers.h"
 
 #include "api/account.h"
 #include "api/range.h"
 #include "api/reply.h"
+#include "base/beneath.h"
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
@@ -17,27 +18,14 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #define ARTIFACTS_MAX	    2000 /* listed; narrow with prefix= */
 #define ARTIFACTS_DEPTH_MAX 16
 #define ARTIFACT_PATH_MAX   1024
 
 static const char *const roots[] = {"model", "output", "checkpoints"};
-
-/* Opens below `at`, whatever links are on the way. -1 with errno. */
-static int open_beneath(int at, const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
-}
 
 static bool in_roots(const char *path)
 {
@@ -97,17 +85,16 @@ static void list_uris(struct request *rq, json_t *uris)
 /* Open the work directory of the attempt. -1: replied. */
 static int open_work(struct request *rq, const struct attempt_place *place)
 {
-	char path[sizeof(place->dir) + 8];
-	int fd;
+	OWN(closep) int dir = -1;
+	int fd = -1;
 
 	if (!*place->dir) {
 		reply_problem(rq, 404, "not_found", "a %s job makes no files",
 			      job_kind_str(place->kind));
 		return -1;
 	}
-	snprintf(path, sizeof(path), "%s/work", place->dir);
-	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	dir = open(place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || beneath_open_dir(dir, "work", O_PATH, &fd, NULL) < 0)
 		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
 	return fd;
 }
@@ -150,11 +137,12 @@ static int not_dots(const struct dirent *e)
 
 static void list_dir(struct listing *l, int work, const char *path, int depth)
 {
-	OWN(closep) int fd = open_beneath(work, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	OWN(closep) int fd = -1;
 	struct dirent **entries = NULL;
-	int n = fd < 0 || depth > ARTIFACTS_DEPTH_MAX
-			? 0
-			: scandirat(fd, ".", &entries, not_dots, alphasort);
+	int n = 0;
+
+	if (depth <= ARTIFACTS_DEPTH_MAX && beneath_open_dir(work, path, 0, &fd, NULL) >= 0)
+		n = scandirat(fd, ".", &entries, not_dots, alphasort);
 
 	for (int i = 0; i < n; i++) {
 		char child[ARTIFACT_PATH_MAX];
@@ -240,6 +228,8 @@ void jobs_artifact(struct request *rq)
 	struct attempt_place place;
 	char etag[64];
 	struct stat st;
+	struct err e;
+	int r;
 
 	if (!request_id(rq, 'j'))
 		return;
@@ -262,12 +252,10 @@ void jobs_artifact(struct request *rq)
 	work = open_work(rq, &place);
 	if (work < 0)
 		return;
-	fd = open_beneath(work, rq->rest, O_RDONLY);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		reply_problem(rq, 404, "not_found", "there is no file '%.200s'%s", rq->rest,
-			      fd >= 0 && S_ISDIR(st.st_mode)
-				      ? ": it is a directory; list it with prefix="
-				      : "");
+	r = beneath_open(work, rq->rest, BENEATH_INNER_LINKS, INT64_MAX, &fd, &st, &e);
+	if (r < 0) {
+		reply_problem(rq, 404, "not_found", "there is no file '%.200s'%s%.200s", rq->rest,
+			      r == -ERR_INVALID ? ": " : "", r == -ERR_INVALID ? e.msg : "");
 		return;
 	}
 	snprintf(etag, sizeof(etag), "%" PRIx64 "-%" PRIx64 ".%lx", (uint64_t)st.st_size,

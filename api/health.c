@@ -19,9 +19,10 @@ void healthz(struct request *rq)
 
 void readyz(struct request *rq)
 {
-	if (engine_is_ready(rq->api->engine))
+	struct err e;
+
+	if (engine_ready(rq->api->engine, &e) >= 0)
 		reply_json(rq, 200, json_pack("{s:s}", "status", "ready"));
 	else
-		reply_problem(rq, 503, "not_ready",
-			      "the daemon is still looking after what ran before; try again soon");
+		reply_problem(rq, 503, "not_ready", "%s", e.msg);
 }

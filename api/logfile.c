@@ -4,8 +4,8 @@
  */
 #include "api/logfile.h"
 
+#include "base/beneath.h"
 #include "base/fileio.h"
-#include "base/json.h"
 #include "base/own.h"
 
 #include <inttypes.h>
@@ -30,11 +30,12 @@ int logfile_open(struct logfile *lf, const char *dir, struct err *reterr)
 	lf->dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (lf->dirfd < 0)
 		return err_errno(reterr, errno, "open %s", dir);
-	lf->fd = openat(lf->dirfd, LOG_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (lf->fd >= 0)
+	r = beneath_open(lf->dirfd, LOG_NAME, BENEATH_NO_LINKS, INT64_MAX, &lf->fd, NULL, reterr);
+	if (r >= 0)
 		return 0;
-	r = err_errno(reterr, errno, "open the log in %s", dir);
 	logfile_close(lf);
+	if (r == -ERR_INVALID)
+		return err_set(reterr, ERR_GONE, "the log is gone: the job has replaced it");
 	return r;
 }
 
@@ -58,7 +59,7 @@ static struct gap read_gap(const struct logfile *lf)
 	struct gap g = {0};
 	json_t *j;
 
-	if (json_read_file(lf->dirfd, LOG_GAP_NAME, GAP_FILE_MAX, &j, NULL) < 0)
+	if (beneath_read_json(lf->dirfd, LOG_GAP_NAME, GAP_FILE_MAX, &j, NULL) < 0)
 		return g;
 	g.from = json_get_int(j, "from", 0);
 	g.to = json_get_int(j, "to", 0);

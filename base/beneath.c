@@ -131,7 +131,8 @@ int beneath_read_json(int at, const char *path, size_t max_bytes, json_t **ret, 
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
 }
 
-/* Out of the way, in one step however large it is: a directory keeps its contents under a new name. */
+/* Out of the way, in one step however large it is: a directory keeps its contents under a new name.
+ */
 static int move_aside(int at, const char *path)
 {
 	char aside[NAME_MAX + 1];

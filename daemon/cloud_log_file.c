@@ -44,7 +44,7 @@ static int append(struct engine *e, const struct cloud_row *row, const struct bu
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, ex.dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0 || ftruncate(fd, row->log_size) < 0 || lseek(fd, row->log_size, SEEK_SET) < 0)
 		return err_errno(reterr, errno, "write %s", path);
 	r = fd_write_all(fd, lines->data, lines->len);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/cloud_parity.h"
+
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/own.h"
@@ -9,6 +11,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/stage.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -19,6 +22,25 @@
 
 /* ---- the sample ---- */
 
+/* Out of a model directory here. A user's file may be a link, as in the hub's cache; whatever it
+ * leads to, the engine does not block on it. */
+static json_t *read_sample(const char *model)
+{
+	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
+	OWN(closep) int at = -1;
+	json_t *sample = NULL;
+	char *slash;
+
+	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
+		return NULL;
+	slash = strrchr(real, '/');
+	*slash = '\0';
+	at = open(slash == real ? "/" : real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0 || beneath_read_json(at, slash + 1, CLOUD_PARITY_MAX, &sample, NULL) < 0)
+		return NULL;
+	return sample;
+}
+
 /* Of the deploy job's model: out of its directory here, or what the staging has peeked out of the
  * one in S3. NULL: it has none. */
 static json_t *find_sample(struct engine *e, const struct cloud_row *row)
@@ -27,17 +49,15 @@ static json_t *find_sample(struct engine *e, const struct cloud_row *row)
 	OWN(json_decrefp) json_t *spec = NULL;
 	OWN(job_row_done) struct job_row job = {0};
 	struct execution_row last;
-	char path[SPEC_PATH_MAX * 2], id[ID_LEN];
-	json_t *sample = NULL;
+	char id[ID_LEN];
 	const char *model;
 
 	if (cloud_deploy_of(e, row, id, NULL) < 0 || store_job_get(e->store, id, &job, NULL) < 0 ||
 	    job_resolve(e, &job, &spec, NULL) < 0)
 		return NULL;
 	model = json_get_str(spec, "model", "");
-	if (model[0] == '/' && path_join(path, sizeof(path), model, PARITY_FILE))
-		return json_read_file(AT_FDCWD, path, CLOUD_PARITY_MAX, &sample, NULL) >= 0 ? sample
-											    : NULL;
+	if (model[0] == '/')
+		return read_sample(model);
 	if (store_execution_last(e->store, id, &last, NULL) < 0 ||
 	    stage_results(last.dir, &results, NULL) < 0)
 		return NULL;

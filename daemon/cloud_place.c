@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* May a job of the SageMaker target start, and where do its things go. */
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -184,12 +185,12 @@ json_t *cloud_place_json(const struct cloud_place *at, const char *model)
 int cloud_place_read(const char *dir, struct cloud_place *ret, char *model, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *message = NULL;
-	char path[SPEC_PATH_MAX + 16];
+	OWN(closep) int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const json_t *place;
 	int r;
 
-	snprintf(path, sizeof(path), "%s/" EXECUTION_SPEC, dir);
-	r = json_read_file(AT_FDCWD, path, EXECUTION_SPEC_MAX, &message, reterr);
+	r = at < 0 ? err_errno(reterr, errno, "open %s", dir)
+		   : beneath_read_json(at, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &message, reterr);
 	if (r < 0)
 		return r;
 	place = json_object_get(message, "place");
@@ -202,7 +203,9 @@ int cloud_place_read(const char *dir, struct cloud_place *ret, char *model, stru
 	str_copy(ret->prefix, sizeof(ret->prefix), json_get_str(place, "prefix", ""));
 	str_copy(ret->role_arn, sizeof(ret->role_arn), json_get_str(place, "role_arn", ""));
 	str_copy(model, SPEC_PATH_MAX, json_get_str(place, "model", ""));
-	return ret->region[0] ? 0 : err_set(reterr, ERR_CORRUPT, "%s has no place", path);
+	return ret->region[0]
+		       ? 0
+		       : err_set(reterr, ERR_CORRUPT, "%s/" EXECUTION_SPEC " has no place", dir);
 }
 
 static bool know_model(struct engine *e, const struct job_row *job, struct reason *why)

@@ -3,6 +3,7 @@
  * The intents of a staged job, that the controller carries out: one training job, or model, config
  * and endpoint. All that can be refused is found out before the first row is written.
  */
+#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/budget.h"
@@ -71,7 +72,7 @@ static int64_t log_size(const struct execution *ex)
 {
 	struct stat st;
 
-	return fstatat(ex->dirfd, EXECUTION_LOG, &st, 0) == 0 ? st.st_size : 0;
+	return fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
 }
 
 /* What the requests warn of and the submit could not know, as one warning. */

@@ -29,11 +29,14 @@
 
 #define ENGINE_BATCH_MAX      256	   /* commands in one transaction */
 #define ENGINE_RESCAN_US      USEC_PER_SEC /* looks at every live execution at least this often */
-#define ENGINE_EVENTS_CHUNK   (256 << 10)  /* bytes of events.ndjson read in one turn */
+#define ENGINE_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one turn */
+#define ENGINE_EVENTS_MAX     (1 << 30)	   /* bytes of events of one execution that are read */
+#define ENGINE_EVENTS_TAIL    (256 << 10)  /* and its last ones, whatever was before */
 #define ENGINE_LOG_SAID_US    250000	   /* log growth is told at most this often */
 #define ENGINE_PROGRESS_US    USEC_PER_SEC /* progress events per execution, likewise */
 #define ENGINE_READY_MAX      64	   /* ready jobs looked at in one scheduling pass */
-#define ENDPOINT_RESTARTS_MAX 5		   /* crashes in a row before an endpoint is failed */
+#define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC) /* without a tick for longer it is not ready */
+#define ENDPOINT_RESTARTS_MAX 5			 /* crashes in a row before an endpoint is failed */
 
 /* One live execution in memory; its row is the truth, this adds what is derived or open. */
 struct execution {
@@ -43,7 +46,9 @@ struct execution {
 	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
 	bool stop_sent;
 	bool stop_wanted;
-	bool ready;		/* an endpoint has said so */
+	bool events_refused;	/* its events cannot be read, and that was said */
+	bool events_cut;	/* likewise: they are too many */
+	int64_t events_end;	/* what it has written when its end was seen; 0 before */
 	bool retired_seen;	/* at a tick before; at the next one it is told to stop */
 	int dirfd;		/* -1 before the launch */
 	int watch;		/* inotify watch of work/, -1: none */
@@ -53,6 +58,8 @@ struct execution {
 	json_t *result;		/* the worker's result values */
 	json_t *progress;
 	int64_t progress_said_us, log_said_us, log_size;
+	int64_t replayed;      /* events.ndjson: read again up to here after a restart */
+	sd_event_source *more; /* armed: the next chunk of its events comes in a turn of its own */
 	struct execution *next;
 };
 
@@ -121,6 +128,8 @@ struct engine {
 	sd_event_source *schedule_source, *tick_source, *rescan_source, *gather_source,
 		*inotify_source;
 	int64_t ticks;
+	_Atomic int64_t
+		beat_us; /* the engine thread's last tick, on clock_mono_us; any thread reads it */
 
 	struct execution *executions;
 	struct predict *predicts;

@@ -223,7 +223,9 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 	struct engine *e = userdata;
 
 	feed_expire(e->feed, clock_mono_us());
+	e->beat_us = clock_mono_us();
 	if (++e->ticks % (USEC_PER_SEC / TICK_US) == 0) {
+		notify_watchdog();
 		endpoints_tick(e);
 		if (schedule_is_due(e))
 			engine_want_schedule(e);
@@ -313,6 +315,7 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 		engine_free(e);
 		return r;
 	}
+	e->beat_us = clock_mono_us();
 	e->ready = true;
 	cloud_kick(e);
 	engine_want_schedule(e);
@@ -384,9 +387,4 @@ void engine_free(struct engine *e)
 struct feed *engine_feed(struct engine *e)
 {
 	return e->feed;
-}
-
-bool engine_is_ready(struct engine *e)
-{
-	return e->ready && !e->stopping;
 }

@@ -103,4 +103,6 @@ json_t *engine_worst_case(const struct engine *e, const json_t *job);
 json_t *engine_devices(struct engine *e); /* GET /v1/devices */
 json_t *engine_status(struct engine *e);  /* slots, daemon facts, for /v1/overview */
 struct feed *engine_feed(struct engine *e);
-bool engine_is_ready(struct engine *e); /* recovered and serving */
+/* 0: it has recovered, is not stopping, and its thread has passed its loop within the last seconds;
+ * else -ERR_UNAVAILABLE with the reason. */
+int engine_ready(struct engine *e, struct err *reterr) MUSTCHECK;

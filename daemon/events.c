@@ -2,30 +2,50 @@
 /*
  * Following work/events.ndjson: each chunk of lines becomes rows in one turn together with the
  * new offset, so that a crash neither loses nor doubles a line. What only the end of the
- * execution needs (failure, result, progress) is kept in memory and rebuilt by events_replay().
+ * execution needs (failure, result, progress) is kept in memory; after a restart it is read again.
  */
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
+#include "daemon/headroom.h"
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* Read at most one chunk at `offset` into *out. */
-static int read_chunk(const struct execution *ex, int64_t offset, struct buf *out)
+#define EVENTS_CUT_MESSAGE                                                                       \
+	"its events file is larger than the daemon reads (1 GiB): what came later is left out, " \
+	"except for its last lines"
+
+/* Open the file. 0: it is open, 1: the job has made it unreadable, and `reterr` says how; negative:
+ * try again later. */
+static int open_events(const struct execution *ex, int *ret_fd, int64_t *ret_size,
+		       struct err *reterr)
 {
-	OWN(closep) int fd = openat(ex->dirfd, EXECUTION_EVENTS, O_RDONLY | O_CLOEXEC);
+	struct stat st = {0};
+	int r = beneath_open(ex->dirfd, EXECUTION_EVENTS, BENEATH_NO_LINKS, INT64_MAX, ret_fd, &st,
+			     reterr);
+
+	*ret_size = st.st_size;
+	return r < 0 && r != -EIO && !headroom_is_missing(r) ? 1 : r;
+}
+
+/* At most one chunk of [offset, end) into *out. */
+static int read_chunk(int fd, int64_t offset, int64_t end, struct buf *out)
+{
 	char *to = buf_reserve(out, ENGINE_EVENTS_CHUNK);
+	int64_t want = end - offset < ENGINE_EVENTS_CHUNK ? end - offset : ENGINE_EVENTS_CHUNK;
 	ssize_t n;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
 	if (!to)
 		return -ENOMEM;
-	n = pread(fd, to, ENGINE_EVENTS_CHUNK, offset);
+	if (want <= 0)
+		return 0;
+	n = pread(fd, to, (size_t)want, offset);
 	if (n < 0)
 		return -errno;
 	buf_added(out, (size_t)n);
@@ -56,8 +76,6 @@ static void remember(struct execution *ex, enum event_type type, const json_t *e
 		json_object_del(ex->progress, "at");
 		break;
 	case EVENT_READY:
-		ex->ready = true;
-		break;
 	case EVENT_WARNING:
 	case EVENT_METRIC:
 	case EVENT_CHECKPOINT:
@@ -178,19 +196,90 @@ static int64_t store_lines(struct engine *e, struct execution *ex, const char *d
 	return r < 0 ? r : (int64_t)at;
 }
 
-int events_drain(struct engine *e, struct execution *ex)
+/* A warning of ours about the events of an execution, in an own turn. */
+static int say_trouble(struct engine *e, const struct execution *ex, const char *code,
+		       const char *message)
 {
-	OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
-	struct err why = {0};
-	int64_t used;
-	int n = read_chunk(ex, ex->row.events_offset, &chunk), r;
+	OWN(json_decrefp) json_t *event = NULL;
+	struct err why;
+	int r = turn_begin(e, &why);
 
-	if (n <= 0 || !memchr(chunk.data, '\n', chunk.len))
-		return n < 0 ? n : 0;
-	r = turn_begin(e, &why);
 	if (r < 0)
 		return r;
-	used = store_lines(e, ex, chunk.data, chunk.len, &why);
+	event = json_pack("{ss ss}", "code", code, "message", message);
+	r = store_warning(e, ex, event, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	return turn_end(e, NULL);
+}
+
+/* Once per execution: its events cannot be read. */
+static int say_unreadable(struct engine *e, struct execution *ex, struct err *why)
+{
+	int r;
+
+	if (ex->events_refused || why->code == ENOENT)
+		return 0;
+	err_ctx(why, -why->code, "progress, metrics and the result are lost");
+	r = say_trouble(e, ex, "events_unreadable", why->msg);
+	ex->events_refused = r >= 0;
+	return r;
+}
+
+/* Memory only: what the lines of one chunk before the row's offset say about the end. */
+static int replay_chunk(struct execution *ex, int fd)
+{
+	OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
+	size_t used = 0, skip;
+	int r;
+
+	if (ex->row.events_offset - ex->replayed > ENGINE_EVENTS_MAX)
+		ex->replayed = ex->row.events_offset - ENGINE_EVENTS_TAIL;
+	r = read_chunk(fd, ex->replayed, ex->row.events_offset, &chunk);
+
+	if (r < 0)
+		return r;
+	for (;;) {
+		OWN(json_decrefp) json_t *event = NULL;
+		enum event_type type;
+
+		r = event_next(chunk.data + used, chunk.len - used, &type, &event, &skip, NULL);
+		if (r == 0)
+			break;
+		used += skip;
+		if (r > 0)
+			remember(ex, type, event);
+	}
+	/* Nothing whole is left: the file has been cut or replaced. */
+	ex->replayed = used ? ex->replayed + (int64_t)used : ex->row.events_offset;
+	return 1;
+}
+
+/* Where reading stops now. What came after the end of the execution is not its own; of more than
+ * ENGINE_EVENTS_MAX the last part is read, because the failure and the result are there. */
+static int64_t stop_at(struct execution *ex, int64_t size, bool ended)
+{
+	int64_t tail = size - ENGINE_EVENTS_TAIL;
+
+	if (ended && !ex->events_end) {
+		ex->events_end = size;
+		if (tail >= ENGINE_EVENTS_MAX && tail > ex->row.events_offset)
+			ex->row.events_offset = ex->replayed = tail;
+	}
+	if (ex->events_end)
+		return ex->events_end;
+	return size < ENGINE_EVENTS_MAX ? size : ENGINE_EVENTS_MAX;
+}
+
+static int store_chunk(struct engine *e, struct execution *ex, const struct buf *chunk)
+{
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+	int64_t used;
+
+	if (r < 0)
+		return r;
+	used = store_lines(e, ex, chunk->data, chunk->len, &why);
 	r = used < 0 ? (int)used
 		     : store_execution_set_offset(e->store, ex->row.id,
 						  ex->row.events_offset + used, &why);
@@ -200,35 +289,39 @@ int events_drain(struct engine *e, struct execution *ex)
 	if (r < 0)
 		return r;
 	ex->row.events_offset += used;
-	return n == ENGINE_EVENTS_CHUNK;
+	ex->replayed = ex->row.events_offset;
+	return 0;
 }
 
-void events_replay(struct execution *ex)
+int events_drain(struct engine *e, struct execution *ex, bool ended)
 {
-	int64_t at = 0;
+	OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
+	OWN(closep) int fd = -1;
+	struct err why = {0};
+	int64_t size, end;
+	int r = open_events(ex, &fd, &size, &why), n;
 
-	while (at < ex->row.events_offset) {
-		OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
-		int64_t left = ex->row.events_offset - at;
-		size_t len, used = 0, skip;
-
-		if (read_chunk(ex, at, &chunk) <= 0)
-			return;
-		len = (int64_t)chunk.len < left ? chunk.len : (size_t)left;
-		for (;;) {
-			OWN(json_decrefp) json_t *event = NULL;
-			enum event_type type;
-			int r = event_next(chunk.data + used, len - used, &type, &event, &skip,
-					   NULL);
-
-			if (r == 0)
-				break;
-			used += skip;
-			if (r > 0)
-				remember(ex, type, event);
-		}
-		if (!used)
-			return;
-		at += (int64_t)used;
+	if (r != 0)
+		return r < 0 ? r : say_unreadable(e, ex, &why);
+	if (ex->replayed < ex->row.events_offset)
+		return replay_chunk(ex, fd);
+	end = stop_at(ex, size, ended);
+	if (size > ENGINE_EVENTS_MAX && !ex->events_cut) {
+		r = say_trouble(e, ex, "events_cut", EVENTS_CUT_MESSAGE);
+		ex->events_cut = r >= 0;
 	}
+	if (r >= 0)
+		r = n = read_chunk(fd, ex->row.events_offset, end, &chunk);
+	if (r <= 0)
+		return r;
+	if (memchr(chunk.data, '\n', chunk.len)) {
+		r = store_chunk(e, ex, &chunk);
+		return r < 0 ? r : ex->row.events_offset < end && n == ENGINE_EVENTS_CHUNK;
+	}
+	if (chunk.len <= EVENT_LINE_MAX)
+		return 0;
+	ex->row.events_offset += (int64_t)chunk.len; /* a line that is too long; the next turn that
+						      * stores something writes this down, too */
+	ex->replayed = ex->row.events_offset;
+	return ex->row.events_offset < end;
 }

@@ -51,8 +51,8 @@ int execution_end(struct engine *e, struct execution *ex, const struct exit_reco
 		  enum reason_code lost, struct err *reterr) MUSTCHECK;
 
 /* ---- events.c ---- */
-/* Read events.ndjson from the row's offset: rows inside own turns. 1: more is there, 0: at the end,
- * negative: try again later. */
-int events_drain(struct engine *e, struct execution *ex);
-/* After a restart: rebuild failure, result, progress and ready from [0, offset). */
-void events_replay(struct execution *ex);
+/* Read one chunk of events.ndjson: rows inside an own turn. After a restart, first what is before
+ * the row's offset, for failure, result and progress. `ended`: its lock is free. 1: there may be
+ * more, 0: at the end, negative: try again later. Never blocks on the file, whatever the job has
+ * made of it. */
+int events_drain(struct engine *e, struct execution *ex, bool ended);

@@ -20,7 +20,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#define WATCH_EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO)
+/* Links are not followed: work/ belongs to the job. */
+#define WATCH_EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DONT_FOLLOW | IN_ONLYDIR)
 #define GATHER_US    50000 /* a chatty log wakes the loop at most this often */
 
 struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned)
@@ -48,6 +49,7 @@ void execution_drop(struct engine *e, struct execution *ex)
 		}
 	}
 	loop_drop(&ex->child);
+	loop_drop(&ex->more);
 	if (ex->watch >= 0)
 		inotify_rm_watch(e->inotify_fd, ex->watch);
 	if (ex->watch_dir >= 0)
@@ -130,7 +132,8 @@ static void watch_log(struct engine *e, struct execution *ex)
 	struct stat st;
 
 	if (now - ex->log_said_us < ENGINE_LOG_SAID_US ||
-	    fstatat(ex->dirfd, EXECUTION_LOG, &st, 0) < 0 || st.st_size == ex->log_size)
+	    fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_size == ex->log_size)
 		return;
 	ex->log_size = st.st_size;
 	ex->log_said_us = now;
@@ -160,10 +163,32 @@ static void lose(struct engine *e, struct execution *ex)
 	       str_eq(ex->row.boot_id, e->boot_id) ? REASON_SHIM_LOST : REASON_HOST_LOST);
 }
 
+static int on_more(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct execution *ex = userdata;
+
+	execution_poll(ex->engine, ex);
+	return 0;
+}
+
+static void want_more(struct engine *e, struct execution *ex)
+{
+	loop_after_us(e->loop, &ex->more, 0, on_more, ex);
+}
+
+static bool has_more(const struct execution *ex)
+{
+	int enabled = SD_EVENT_OFF;
+
+	return ex->more && sd_event_source_get_enabled(ex->more, &enabled) >= 0 &&
+	       enabled != SD_EVENT_OFF;
+}
+
 void execution_poll(struct engine *e, struct execution *ex)
 {
 	struct exit_record exit;
 	int alive, r;
+	bool ended;
 
 	if (ex->planned)
 		return;
@@ -180,20 +205,17 @@ void execution_poll(struct engine *e, struct execution *ex)
 		execution_stop(e, ex);
 	alive = execution_is_alive(ex->dirfd, NULL); /* before looking for exit.json */
 	r = exit_record_read(ex->dirfd, &exit, NULL);
-	if (r >= 0) {
-		do
-			r = events_drain(e, ex);
-		while (r > 0);
-		if (r == 0)
-			finish(e, ex, &exit, REASON_NONE);
-		return;
-	}
 	if (headroom_is_missing(r))
 		return; /* it may be there: looked at again at the next rescan */
-	r = events_drain(e, ex);
+	ended = r >= 0;
+	r = events_drain(e, ex, alive != 1);
 	if (r > 0)
-		engine_want_poll(e);
-	if ((alive == 0 || alive == -ENOENT) && r == 0 && !ex->child)
+		want_more(e, ex); /* other work comes between the chunks */
+	if (r != 0)
+		return;
+	if (ended)
+		finish(e, ex, &exit, REASON_NONE);
+	else if ((alive == 0 || alive == -ENOENT) && !ex->child)
 		lose(e, ex); /* with a child, on_shim_exit() comes: perhaps nothing ran */
 }
 
@@ -203,7 +225,8 @@ static void poll_all(struct engine *e)
 
 	for (ex = e->executions; ex; ex = next) {
 		next = ex->next;
-		execution_poll(e, ex); /* may drop ex, never another one */
+		if (!has_more(ex))	       /* else its turn comes anyway */
+			execution_poll(e, ex); /* may drop ex, never another one */
 	}
 }
 

@@ -184,7 +184,7 @@ static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
 	OWN(closep) int fd = -1;
 
 	snprintf(path, sizeof(path), "%s/" EXECUTION_LOCK, dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_errno(reterr, errno, "lock %s", path);
 	*ret_fd = TAKE_FD(fd);
@@ -238,7 +238,7 @@ static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
-	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (null < 0 || log < 0)
 		return err_errno(reterr, errno, "open %s", path);
 	spec.fds[0] = (struct proc_fd){null, 0};

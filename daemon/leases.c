@@ -3,6 +3,7 @@
  * Leases: an endpoint is deleted when its time is over or when it has been idle, unless jobs of its
  * run still need it. Also the table of live endpoints that api threads see.
  */
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/own.h"
@@ -78,8 +79,7 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 		find_cloud_name(e, live);
 	if (ex && ex->dirfd >= 0 &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
-		live->work_dirfd =
-			openat(ex->dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		(void)!beneath_open_dir(ex->dirfd, EXECUTION_WORK, 0, &live->work_dirfd, NULL);
 	return live;
 }
 

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/notify.h"
 
+#include <stddef.h>
 #include <systemd/sd-daemon.h>
 
 void notify_state(const char *state)
 {
 	sd_notify(0, state);
+}
+
+void notify_watchdog(void)
+{
+	static int enabled = -1;
+
+	if (enabled < 0)
+		enabled = sd_watchdog_enabled(0, NULL) > 0;
+	if (enabled)
+		sd_notify(0, "WATCHDOG=1");
 }

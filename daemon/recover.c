@@ -58,7 +58,6 @@ void execution_take_up(struct engine *e, struct execution *ex)
 		execution_start(e, ex);
 		return;
 	}
-	events_replay(ex);
 	if (alive == 1 && ex->row.state == EXECUTION_STARTING)
 		mark_running(e, ex);
 	execution_poll(e, ex);

@@ -62,7 +62,7 @@ json_t *engine_status(struct engine *e)
 	if (!text || json_parse(text, strlen(text), &status, NULL) < 0)
 		status = json_object();
 	json_object_set_new(status, "native", json_boolean(e->settings->native));
-	json_object_set_new(status, "ready", json_boolean(engine_is_ready(e)));
+	json_object_set_new(status, "ready", json_boolean(engine_ready(e, NULL) >= 0));
 	json_object_set_new(status, "gpus", json_integer(devices_count(e->devices)));
 	return status;
 }
@@ -110,4 +110,25 @@ json_t *engine_devices(struct engine *e)
 			   devices_driver(e->devices));
 	json_decref(status);
 	return answer;
+}
+
+int engine_ready(struct engine *e, struct err *reterr)
+{
+	int64_t silent_us = clock_mono_us() - e->beat_us;
+	bool stopping;
+
+	pthread_mutex_lock(&e->queue_lock);
+	stopping = e->stopping;
+	pthread_mutex_unlock(&e->queue_lock);
+	if (stopping)
+		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping");
+	if (!e->ready)
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "the daemon is still looking after what ran before; try again soon");
+	if (silent_us > ENGINE_BEAT_MAX_US)
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "the engine has not answered for %lld seconds: look for a disk that "
+			       "does not answer",
+			       (long long)(silent_us / USEC_PER_SEC));
+	return 0;
 }

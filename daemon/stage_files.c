@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Around the lists of a staging: what its process inherits, the files it is given and has left. */
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -78,12 +79,12 @@ int stage_write_container(int work_dirfd, struct err *reterr)
 
 int stage_results(const char *dir, json_t **ret, struct err *reterr)
 {
-	char path[SPEC_PATH_MAX + 64];
+	OWN(closep) int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
-	snprintf(path, sizeof(path), "%s/" EXECUTION_WORK "/" TRANSFER_RESULTS, dir);
-	r = json_read_file(AT_FDCWD, path, RESULTS_MAX, ret, reterr);
-
+	r = at < 0 ? err_errno(reterr, errno, "open %s", dir)
+		   : beneath_read_json(at, EXECUTION_WORK "/" TRANSFER_RESULTS, RESULTS_MAX, ret,
+				       reterr);
 	if (r != -ENOENT)
 		return r;
 	*ret = json_object();

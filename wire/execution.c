@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/execution.h"
 
-#include "base/fileio.h"
+#include "base/beneath.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -72,17 +72,18 @@ int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *rete
 int exit_record_read(int at, struct exit_record *ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *j = NULL;
-	int r = json_read_file(at, EXECUTION_EXIT, EXECUTION_EXIT_MAX, &j, reterr);
+	int r = beneath_read_json(at, EXECUTION_EXIT, EXECUTION_EXIT_MAX, &j, reterr);
 
 	return r < 0 ? r : exit_record_parse(j, ret, reterr);
 }
 
 int execution_is_alive(int at, struct err *reterr)
 {
-	OWN(closep) int fd = openat(at, EXECUTION_LOCK, O_RDWR | O_CLOEXEC);
+	OWN(closep) int fd = -1;
+	int r = beneath_open(at, EXECUTION_LOCK, BENEATH_NO_LINKS, INT64_MAX, &fd, NULL, reterr);
 
-	if (fd < 0)
-		return err_errno(reterr, errno, "open %s", EXECUTION_LOCK);
+	if (r < 0)
+		return r;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return 0; /* released with fd */
 	return errno == EWOULDBLOCK ? 1 : err_errno(reterr, errno, "lock %s", EXECUTION_LOCK);

@@ -13,6 +13,11 @@
  *     events.ndjson   appended by the worker: one JSON object a line (wire/event.h)
  *     model/ output/ checkpoints/   results; output/train and output/test for preprocess
  *     serve.sock      an endpoint's HTTP server
+ *
+ * A job may put anything in the place of any file, at any time. Daemon and shim open what lies here
+ * by base/beneath.h alone. An events file that cannot be read is the warning "events_unreadable",
+ * one that is too large "events_cut"; the job ends as its exit record says. What has taken the name
+ * of exit.json, log.gap or their .tmp gives way; a directory is renamed to NAME.aside-….
  */
 #pragma once
 

@@ -16,6 +16,7 @@ MUST = {
     "RuntimeDirectoryPreserve": "yes",
     "StateDirectory": "trainyard",
     "User": "trainyard",
+    "WatchdogSec": "60",
 }
 # Settings that would end or break jobs when the daemon is restarted, or that jobs cannot live with.
 MUST_NOT = ["PrivateTmp", "PrivateDevices", "MemoryDenyWriteExecute", "RestrictNamespaces",

@@ -197,7 +197,25 @@ static void test_a_linked_log_is_refused(void **state)
 	struct err e;
 
 	assert_int_equal(symlinkat("/etc/passwd", d->fd, "log"), 0);
-	assert_int_equal(logfile_open(&lf, d->path, &e), -ELOOP);
+	assert_int_equal(logfile_open(&lf, d->path, &e), -ERR_GONE);
+}
+
+/* A script may put a pipe in the place of either file: no api thread waits for its writer. */
+static void test_pipes_do_not_hold_a_reader(void **state)
+{
+	struct dir *d = *state;
+	struct logfile lf;
+	struct err e;
+	char buf[16];
+
+	assert_int_equal(mkfifoat(d->fd, "log", 0600), 0);
+	assert_int_equal(logfile_open(&lf, d->path, &e), -ERR_GONE);
+	assert_int_equal(unlinkat(d->fd, "log", 0), 0);
+	assert_int_equal(file_write_atomic(d->fd, "log", "text\n", 5, 0600, &e), 0);
+	assert_int_equal(mkfifoat(d->fd, "log.gap", 0600), 0);
+	assert_int_equal(logfile_open(&lf, d->path, &e), 0);
+	assert_int_equal(logfile_read(&lf, INT64_MAX, buf, sizeof(buf)), 5);
+	logfile_close(&lf);
 }
 
 static void test_reading_without_a_gap(void **state)
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test_setup_teardown(test_a_missing_log_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_linked_log_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pipes_do_not_hold_a_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reading_without_a_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_gap_is_one_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_broken_gap_file_is_no_gap, setup, teardown),

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "daemon/core.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -86,6 +87,45 @@ static void test_stop_that_is_ignored_ends_with_sigkill(void **state)
 	running = rig_wait(rig, run, "deaf", "running");
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, running.id, NULL), 0);
 	rig_expect_end(rig, run, "deaf", "cancelled", "cancelled", "");
+}
+
+/* A message that keeps the engine's thread until it is let go. */
+struct hold {
+	struct engine_message m;
+	sem_t holds, goes_on;
+};
+
+static void hold_engine(struct engine *e, struct engine_message *m)
+{
+	struct hold *hold = (struct hold *)m;
+
+	e->beat_us = clock_mono_us() - ENGINE_BEAT_MAX_US - USEC_PER_SEC;
+	sem_post(&hold->holds);
+	while (sem_wait(&hold->goes_on) < 0)
+		;
+}
+
+/* It said ready although its thread had hung for good in open(2) of a pipe. */
+static void test_not_ready_while_the_engine_hangs(void **state)
+{
+	struct rig *rig = *state;
+	struct hold hold = {.m = {.fn = hold_engine}};
+	int64_t deadline_us = clock_mono_us() + 60 * USEC_PER_SEC;
+	struct err e = {0};
+
+	assert_int_equal(engine_ready(rig->engine, &e), 0);
+	sem_init(&hold.holds, 0, 0);
+	sem_init(&hold.goes_on, 0, 0);
+	engine_post(rig->engine, &hold.m);
+	while (sem_wait(&hold.holds) < 0)
+		;
+	assert_int_equal(engine_ready(rig->engine, &e), -ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.msg, "has not answered for 6 seconds"));
+	sem_post(&hold.goes_on);
+	while (engine_ready(rig->engine, &e) < 0) { /* until its next tick */
+		assert_true(clock_mono_us() < deadline_us);
+		rig_job_command(rig, COMMAND_JOB_HOLD, "j00000000000000000000", &e);
+	}
 }
 
 static void test_time_limit(void **state)
@@ -211,6 +251,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cancel, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_stop_that_is_ignored_ends_with_sigkill,
 						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_not_ready_while_the_engine_hangs, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_time_limit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_automatic_retry_then_success, rig_setup,
 						rig_teardown),

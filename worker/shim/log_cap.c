@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/shim/log_cap.h"
 
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "wire/execution.h"
@@ -19,7 +20,8 @@ int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *re
 	if (max_bytes && max_bytes < LOG_CAP_MIN_BYTES)
 		c->max_bytes = LOG_CAP_MIN_BYTES;
 	c->gap_from = c->gap_to = c->max_bytes / 4 / BLOCK * BLOCK;
-	c->fd = openat(dirfd, EXECUTION_LOG, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	c->fd = openat(dirfd, EXECUTION_LOG,
+		       O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	if (c->fd < 0)
 		return err_errno(reterr, errno, "open %s", EXECUTION_LOG);
 	return 0;
@@ -29,16 +31,16 @@ int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *re
  * read there. */
 static int gap_write(const struct log_cap *c, int64_t to)
 {
-	OWN(closep)
-	int fd = openat(c->dirfd, LOG_GAP_TMP,
-			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	OWN(closep) int fd = -1;
 	char text[128];
+	int r = beneath_create(c->dirfd, LOG_GAP_TMP, 0640, &fd, NULL);
 	int n = snprintf(text, sizeof(text), "{\"v\":%d,\"from\":%lld,\"to\":%lld}\n", WIRE_VERSION,
 			 (long long)c->gap_from, (long long)to);
-	int r = fd < 0 ? -errno : fd_write_all(fd, text, (size_t)n);
 
-	if (r >= 0 && renameat(c->dirfd, LOG_GAP_TMP, c->dirfd, EXECUTION_LOG_GAP) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = fd_write_all(fd, text, (size_t)n);
+	if (r >= 0)
+		r = beneath_rename(c->dirfd, LOG_GAP_TMP, EXECUTION_LOG_GAP, NULL);
 	return r;
 }
 

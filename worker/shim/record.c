@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/shim/record.h"
 
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 
 #include <assert.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define RECORD_TMP EXECUTION_EXIT ".tmp"
 
@@ -24,25 +26,57 @@ int record_reserve(int dirfd, int *ret_fd, struct err *reterr)
 	return 0;
 }
 
+/* True if the name stands for the open file. */
+static bool is_name_of(int dirfd, const char *name, int fd)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+static int write_text(int fd, const char *text, size_t len)
+{
+	int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd_write_all(fd, text, len);
+
+	return r >= 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0) ? -errno : r;
+}
+
+/* The program could do as it liked with the name of the reserved file: if that is gone, a new file
+ * takes its place. */
+static int place(int dirfd, int fd, const char *text, size_t len, struct err *reterr)
+{
+	OWN(closep) int fresh = -1;
+	int r;
+
+	if (is_name_of(dirfd, RECORD_TMP, fd))
+		return beneath_rename(dirfd, RECORD_TMP, EXECUTION_EXIT, reterr);
+	if (is_name_of(dirfd, EXECUTION_EXIT, fd))
+		return 0;
+	r = beneath_create(dirfd, RECORD_TMP, 0640, &fresh, reterr);
+	if (r < 0)
+		return r;
+	r = write_text(fresh, text, len);
+	return r < 0 ? err_errno(reterr, -r, "write %s", EXECUTION_EXIT)
+		     : beneath_rename(dirfd, RECORD_TMP, EXECUTION_EXIT, reterr);
+}
+
 int record_write(int dirfd, int fd, const struct exit_record *rec, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *j = exit_record_format(rec);
 	OWN(freep) char *text = j ? json_text(j) : NULL;
 	size_t len = text ? strlen(text) : 0;
-	int r = 0;
+	int r;
 
 	if (!text)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_EXIT);
 	assert(len <= RECORD_RESERVE_BYTES);
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		r = -errno;
-	if (r >= 0)
-		r = fd_write_all(fd, text, len);
-	if (r >= 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0))
-		r = -errno;
-	if (r >= 0 && renameat(dirfd, RECORD_TMP, dirfd, EXECUTION_EXIT) < 0 && errno != ENOENT)
-		r = -errno;
-	if (r >= 0)
-		r = dir_sync(dirfd, ".");
+	r = write_text(fd, text, len);
+	if (r < 0)
+		return err_errno(reterr, -r, "write %s", EXECUTION_EXIT);
+	r = place(dirfd, fd, text, len, reterr);
+	if (r < 0)
+		return r;
+	r = dir_sync(dirfd, ".");
 	return r < 0 ? err_errno(reterr, -r, "write %s", EXECUTION_EXIT) : 0;
 }

@@ -10,5 +10,6 @@
 
 /* Make DIR/exit.json.tmp with its blocks; *ret_fd is the caller's. -ENOSPC: no room. */
 int record_reserve(int dirfd, int *ret_fd, struct err *reterr) MUSTCHECK;
-/* Write into the reserved blocks, cut, fsync, rename, fsync the directory. May be tried again. */
+/* Write into the reserved blocks, cut, fsync, rename, fsync the directory. May be tried again. Call
+ * it when the program is gone: whatever it has put at either name gives way. */
 int record_write(int dirfd, int fd, const struct exit_record *rec, struct err *reterr) MUSTCHECK;

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""A script puts pipes, sockets, links, directories and huge files where daemon and shim look for
+files of theirs. The daemon goes on answering, every job ends as it should, a restart comes back."""
+import socket
+
+import pytest
+from trainyardd import DEADLINE_S, daemon_on, wait_for
+
+# Puts `what` in the place of each of `files` of its execution directory; stays until `gate` exists.
+SCRIPT = """\
+import os, pathlib, socket, sys, time
+args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+root = pathlib.Path(os.environ["TRAINYARD_EXECUTION_DIR"])
+for name in args["--files"].split(","):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        path.rename(path.with_name(path.name + ".was"))
+    path.unlink(missing_ok=True)
+    if args["--what"] == "fifo":
+        os.mkfifo(path)
+    elif args["--what"] == "dir":
+        (path / "deep").mkdir(parents=True)
+    elif args["--what"] == "link":
+        path.symlink_to("/dev/zero")
+    elif args["--what"] == "socket":
+        os.chdir(path.parent)
+        socket.socket(socket.AF_UNIX).bind(path.name)
+    else:
+        with open(path, "wb") as f:
+            f.truncate(1 << 42)  # a hole: no space is used
+print("placed", flush=True)
+while not pathlib.Path(args["--gate"]).exists():
+    time.sleep(0.02)
+print("x" * 400000, flush=True)  # past the cap of the log
+sys.exit(int(args["--code"]))
+"""
+FILES = ["work/events.ndjson", "exit.json", "exit.json.tmp", "log.gap", "log.gap.tmp",
+         "work/transfers.json", "work/checkpoints", "work/output/eval.txt", "control.sock"]
+KINDS = ["fifo", "dir", "link", "socket", "huge"]
+
+
+def script(folder, what, code, files=FILES):
+    return {"name": f"{what}-{code}", "kind": "script", "entry_point": "replace.py",
+            "source_dir": str(folder), "retry": {"max": 1 if code else 0, "on": ["internal"]},
+            "hyperparameters": {"what": what, "files": ",".join(files), "code": str(code),
+                                "gate": str(folder / "go")}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "replace.py").write_text(SCRIPT)
+    yield source
+    (source / "go").touch()
+
+
+def wait_placed(daemon, jobs):
+    wait_for("the scripts to have done it", lambda: all(
+        "placed" in daemon.log(job) for job in jobs))
+
+
+def test_a_script_cannot_freeze_the_daemon(tmp_path, folder):
+    """Before: the engine hung in open() for good, /readyz said ready, SIGTERM was ignored, and a
+    restart hung before it listened."""
+    config = f"cpu_slots = {len(KINDS) * 2}\nlog_max_bytes = 65536\n"
+    with daemon_on(tmp_path, config) as daemon:
+        specs = [script(folder, what, code) for what in KINDS for code in (0, 7)]
+        run = daemon.submit(specs)
+        jobs = [job["id"] for job in daemon.get(f"/v1/runs/{run['id']}")["jobs"]]
+        for spec in specs:
+            daemon.wait_job(run["id"], spec["name"], "running")
+        wait_placed(daemon, jobs)
+        assert daemon.get("/readyz") == {"status": "ready"}
+        for job in jobs:  # reads of what lies there answer, too, and give nothing of /dev/zero
+            assert daemon.get(f"/v1/jobs/{job}/artifacts")["truncated"] is False
+            answer = daemon.ask("GET", f"/v1/jobs/{job}/artifacts/output/eval.txt", stream=True)
+            huge = daemon.get(f"/v1/jobs/{job}")["name"].startswith("huge")
+            assert answer.status_code == (200 if huge else 404)
+            answer.close()
+        assert daemon.stop() == 0
+        daemon.start()
+        assert daemon.get("/readyz") == {"status": "ready"}
+        (folder / "go").touch()
+        daemon.wait_run(run["id"])
+        for job in jobs:
+            item = daemon.get(f"/v1/jobs/{job}")
+            wanted = ("succeeded", 1) if item["name"].endswith("-0") else ("failed", 2)
+            assert (item["state"], item["attempt"]) == wanted, item
+            # What was lost with the events is said.
+            assert [w["code"] for w in item["warnings"]] == [
+                "events_cut" if "huge" in item["name"] else "events_unreadable"], item
+            # The log is capped although log.gap was taken, and read although it was.
+            assert "bytes of the log were cut here" in daemon.log(job)
+        for gap in daemon.data.glob("executions/*/log.gap"):
+            assert gap.is_file() and not gap.is_symlink()
+        for log in daemon.data.glob("executions/*/log"):
+            assert log.stat().st_blocks * 512 <= 65536 + 8192
+
+
+def test_the_watchdog_is_fed(tmp_path):
+    """By the engine's thread (daemon/engine.c): the unit restarts a daemon that hangs."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(DEADLINE_S)
+        with daemon_on(tmp_path, environment={"NOTIFY_SOCKET": str(tmp_path / "notify"),
+                                              "WATCHDOG_USEC": "60000000"}):
+            assert systemd.recv(256) == b"READY=1"
+            assert [systemd.recv(256) for _ in range(2)] == [b"WATCHDOG=1"] * 2
