@@ -34,7 +34,8 @@
 #define ENGINE_EVENTS_TAIL    (256 << 10)  /* and its last ones, whatever was before */
 #define ENGINE_LOG_SAID_US    250000	   /* log growth is told at most this often */
 #define ENGINE_PROGRESS_US    USEC_PER_SEC /* progress events per execution, likewise */
-#define ENGINE_READY_MAX      64	   /* ready jobs looked at in one scheduling pass */
+#define ENGINE_READY_MAX      64	   /* ready jobs read at a time */
+#define ENGINE_LINE_MAX	      1024	   /* and looked at in one pass, of one line */
 #define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC) /* without a tick for longer it is not ready */
 #define ENDPOINT_RESTARTS_MAX 5			 /* crashes in a row before an endpoint is failed */
 

@@ -39,16 +39,24 @@ static void words_of_waits(const json_t *waits, struct reason *why)
 	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
 }
 
-/* Jobs of the same line that are ahead. */
-static int count_ahead(struct engine *e, const struct job_row *job, int *ret, struct err *reterr)
+/* Jobs of the same line that are ahead; `u` then counts what they take, or what is kept for them.
+ */
+static int pass_those_ahead(struct engine *e, const struct job_row *job, struct usage *u, int *ret,
+			    struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows ready = {0};
-	int r = store_jobs_ready(e->store, job->target, placement_of(job), clock_now_us(),
-				 ENGINE_READY_MAX, &ready, reterr);
+	int r = store_jobs_ready(e->store, job->target, placement_of(job), clock_now_us(), 0,
+				 ENGINE_LINE_MAX, &ready, reterr);
 
 	*ret = 0;
-	while (r >= 0 && (size_t)*ret < ready.n && !str_eq(ready.rows[*ret].id, job->id))
-		++*ret;
+	while (r >= 0 && (size_t)*ret < ready.n && !str_eq(ready.rows[*ret].id, job->id)) {
+		const struct job_row *other = &ready.rows[(*ret)++];
+		struct execution_row row = {0};
+		struct reason why;
+
+		if (schedule_may_start(e, other, &why) && !placement_find(e, u, other, &row, &why))
+			placement_keep(u, other);
+	}
 	return r;
 }
 
@@ -67,7 +75,8 @@ static int explain_queued(struct engine *e, const struct job_row *job, struct re
 	OWN(freep) struct usage *u = usage_read(e);
 	struct execution_row row = {0};
 	char at[CLOCK_TEXT_LEN];
-	int r = count_ahead(e, job, ret_ahead, reterr);
+	int r = u ? pass_those_ahead(e, job, u, ret_ahead, reterr)
+		  : err_errno(reterr, ENOMEM, "explain the job");
 
 	if (r < 0)
 		return r;
@@ -77,7 +86,7 @@ static int explain_queued(struct engine *e, const struct job_row *job, struct re
 		reason_set(why, code_of_wait(job->reason.code), "it is tried again at %s (%s: %s)",
 			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
 			   job->reason.message);
-	else if (!schedule_may_start(e, job, why) || (u && !placement_find(e, u, job, &row, why)))
+	else if (!schedule_may_start(e, job, why) || !placement_find(e, u, job, &row, why))
 		return 0;
 	else if (*ret_ahead)
 		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",

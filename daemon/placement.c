@@ -47,7 +47,7 @@ struct usage *usage_read(struct engine *e)
 		else if (!row->devices_n && row->endpoint[0])
 			u->cpu_endpoints++;
 		else if (!row->devices_n)
-			u->cpu_jobs++;
+			u->job_cpus += row->cpus;
 		for (int i = 0; i < row->devices_n; i++) {
 			int dev = row->devices[i];
 
@@ -89,6 +89,8 @@ static bool gpu_refuses(struct engine *e, const struct usage *u, const struct jo
 
 	if (dev->lost) {
 		buf_printf(why, "GPU %d: lost (the driver no longer reaches it)", dev->index);
+	} else if (u->kept[i]) {
+		buf_printf(why, "GPU %d: kept for a job that is ahead", dev->index);
 	} else if (u->whole[i] || (!res->gpu_memory_bytes && u->sharers[i])) {
 		buf_printf(why, "GPU %d: held by another job", dev->index);
 	} else if (res->gpu_memory_bytes ? u->reserved[i] + u->foreign[i] + res->gpu_memory_bytes >
@@ -196,6 +198,47 @@ static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *
 	return placed;
 }
 
+static bool could_serve(const struct usage *u, const struct job_resources *res, int i)
+{
+	const struct device *dev = &u->list.items[i];
+
+	return wished(res, dev->index) && !dev->lost && res->gpu_memory_bytes <= dev->total_bytes;
+}
+
+bool placement_keep(struct usage *u, const struct job_row *job)
+{
+	struct job_resources res;
+	int able = 0;
+	bool left = false;
+
+	job_resources_of(job->spec, &res);
+	for (int i = 0; i < u->list.n; i++)
+		able += could_serve(u, &res, i);
+	for (int i = 0; i < u->list.n; i++) {
+		u->kept[i] |= able >= res.gpus && could_serve(u, &res, i);
+		left |= !u->kept[i] && !u->list.items[i].lost;
+	}
+	return left;
+}
+
+/* The slots are one pool of CPUs: jobs that want fewer than a slot has share it. */
+static bool place_job_cpus(struct engine *e, struct usage *u, int cpus, struct reason *reason)
+{
+	int total = e->settings->cpu_slots * e->settings->cpus_per_slot;
+
+	if (u->job_cpus + cpus > total) {
+		reason_set(
+			reason, REASON_WAITING_FOR_SLOT,
+			"needs %d CPU%s: %d of the %d in the %d CPU slot%s of this machine are in "
+			"use",
+			cpus, cpus == 1 ? "" : "s", u->job_cpus, total, e->settings->cpu_slots,
+			e->settings->cpu_slots == 1 ? "" : "s");
+		return false;
+	}
+	u->job_cpus += cpus;
+	return true;
+}
+
 static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
 		      enum reason_code full, struct reason *reason)
 {
@@ -218,8 +261,7 @@ bool placement_find(struct engine *e, struct usage *u, const struct job_row *job
 		row->cpus = res.cpus;
 	switch (placement_of(job)) {
 	case PLACE_CPU:
-		return place_cpu(e, &u->cpu_jobs, e->settings->cpu_slots, "CPU slots",
-				 REASON_WAITING_FOR_SLOT, why);
+		return place_job_cpus(e, u, row->cpus, why);
 	case PLACE_ENDPOINT:
 		return place_cpu(e, &u->cpu_endpoints, e->settings->cpu_endpoints_max,
 				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);

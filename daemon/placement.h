@@ -9,8 +9,9 @@
 #include "daemon/core.h"
 
 struct usage {
-	int cpu_jobs, cpu_endpoints, transfers;
+	int job_cpus, cpu_endpoints, transfers;
 	bool whole[DEVICES_MAX];       /* a job holds all of it */
+	bool kept[DEVICES_MAX];	       /* for a job that is ahead in the queue and waits */
 	int64_t reserved[DEVICES_MAX]; /* bytes promised to sharing jobs */
 	int sharers[DEVICES_MAX];
 	int64_t foreign[DEVICES_MAX]; /* bytes held by processes that are not ours */
@@ -23,4 +24,8 @@ struct usage *usage_read(struct engine *e);
 /* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
 bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why);
+/* This GPU job must wait: no job behind it gets a GPU that it could use, so that it is not
+ * overtaken for ever. Nothing is kept for a job that needs more GPUs than could ever serve it.
+ * Returns true if some GPU is left for the jobs behind it. */
+bool placement_keep(struct usage *u, const struct job_row *job);
 enum job_place placement_of(const struct job_row *job);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which ready job starts now. One line for each place (nothing, CPU, endpoint, GPU): highest
- * priority first, then the longest queued; a job that must wait holds back its own line, so that
- * it is not overtaken for ever, but no other.
+ * priority first, then by the run's submit and the job's place in it, whenever it became ready. A
+ * job that must wait holds back its own line, so that it is not overtaken for ever, but no other;
+ * in the line of GPUs it holds back only the GPUs that it could use.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -174,35 +175,63 @@ static int wait_for(struct engine *e, struct job_row *job, const struct reason *
 	return say_wait(e, job, why, reterr);
 }
 
-/* The jobs of one line: the first that must wait for a place holds back those behind it; one that
- * waits for AWS or for money does not. */
+enum {
+	GOES_ON,   /* it was started, or has ended */
+	STAYS,	   /* it stays queued; those behind it may start */
+	ENDS_LINE, /* it stays queued, and so do those behind it */
+};
+
+/* One job of a line: one of the above, or negative. */
+static int look_at_job(struct engine *e, enum job_place place, struct usage *u, struct job_row *job,
+		       struct err *reterr)
+{
+	struct execution_row row = {0};
+	struct reason why;
+	int r;
+
+	if (!schedule_may_start(e, job, &why)) {
+		r = wait_for(e, job, &why, reterr);
+		return r < 0 ? r : why.code == REASON_MONEY_CAP ? GOES_ON : STAYS;
+	}
+	if (!placement_find(e, u, job, &row, &why)) {
+		e->time_helps |= place == PLACE_GPU;
+		r = forget_wait(e, job, reterr);
+		if (r < 0)
+			return r;
+		return place == PLACE_GPU && placement_keep(u, job) ? STAYS : ENDS_LINE;
+	}
+	r = start_job(e, job, &row, &why, reterr);
+	if (r != JOB_WAITS)
+		return r < 0 ? r : GOES_ON;
+	r = wait_for(e, job, &why, reterr); /* the place stays counted as taken in this pass */
+	return r < 0 ? r : STAYS;
+}
+
+/* The jobs of one line, a page at a time: those that stay are skipped in the next one. */
 static int start_line(struct engine *e, enum job_target target, enum job_place place,
 		      struct usage *u, struct err *reterr)
 {
-	OWN(job_rows_done) struct job_rows ready = {0};
-	int r = store_jobs_ready(e->store, target, place, clock_now_us(), ENGINE_READY_MAX, &ready,
-				 reterr);
+	size_t stay = 0, looked = 0, n;
+	int r;
 
-	for (size_t i = 0; r >= 0 && i < ready.n; i++) {
-		struct execution_row row = {0};
-		struct reason why;
+	do {
+		OWN(job_rows_done) struct job_rows ready = {0};
 
-		if (!schedule_may_start(e, &ready.rows[i], &why)) {
-			r = wait_for(e, &ready.rows[i], &why, reterr);
-			continue;
+		r = store_jobs_ready(e->store, target, place, clock_now_us(), stay,
+				     ENGINE_READY_MAX, &ready, reterr);
+		n = ready.n;
+		for (size_t i = 0; r >= 0 && i < n; i++) {
+			r = look_at_job(e, place, u, &ready.rows[i], reterr);
+			if (r == ENDS_LINE)
+				return 0;
+			stay += r == STAYS;
 		}
-		if (!placement_find(e, u, &ready.rows[i], &row, &why)) {
-			e->time_helps |= place == PLACE_GPU;
-			r = forget_wait(e, &ready.rows[i], reterr);
-			break;
-		}
-		r = start_job(e, &ready.rows[i], &row, &why, reterr);
-		if (r == JOB_WAITS) /* the place stays counted as taken: until the next pass */
-			r = wait_for(e, &ready.rows[i], &why, reterr);
-	}
-	if (r >= 0 && ready.n == ENGINE_READY_MAX && place == PLACE_NONE)
+		looked += n;
+	} while (r >= 0 && n == ENGINE_READY_MAX && looked < ENGINE_LINE_MAX &&
+		 place != PLACE_NONE);
+	if (r >= 0 && n == ENGINE_READY_MAX && place == PLACE_NONE)
 		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int start_all(struct engine *e, struct usage *u, struct err *reterr)

@@ -29,7 +29,7 @@ void slots_publish(struct engine *e)
 {
 	OWN(json_decrefp) json_t *slots = NULL;
 	json_t *list = json_array();
-	int jobs = 0, endpoints = 0;
+	int cpus = 0, each = e->settings->cpus_per_slot, endpoints = 0;
 	char *text, *old;
 
 	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
@@ -37,12 +37,12 @@ void slots_publish(struct engine *e)
 		if (!ex->row.devices_n && ex->row.endpoint[0])
 			endpoints++;
 		else if (!ex->row.devices_n)
-			jobs++;
+			cpus += ex->row.cpus;
 	}
 	slots = json_pack("{s{si si si} s{si si} so}", "cpu_slots", "total", e->settings->cpu_slots,
-			  "used", jobs, "cpus_each", e->settings->cpus_per_slot, "cpu_endpoints",
-			  "max", e->settings->cpu_endpoints_max, "used", endpoints, "executions",
-			  list);
+			  "used", each ? (cpus + each - 1) / each : 0, "cpus_each", each,
+			  "cpu_endpoints", "max", e->settings->cpu_endpoints_max, "used", endpoints,
+			  "executions", list);
 	text = json_text(slots);
 	pthread_mutex_lock(&e->live_lock);
 	old = e->slots;

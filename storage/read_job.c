@@ -127,8 +127,7 @@ int store_read_queue(struct store_reader *sr, int limit, json_t **ret, struct er
 		r = db_query(sr->db,
 			     "SELECT " JOB_COLUMNS JOB_FROM
 			     "WHERE j.state IN ('queued', 'blocked') "
-			     "ORDER BY j.state = 'blocked', j.held, j.priority DESC, j.queued_us, "
-			     "j.n LIMIT ?",
+			     "ORDER BY j.state = 'blocked', j.held, j.priority DESC, j.n LIMIT ?",
 			     DB_ARGS(DB_INT(limit)), &q, reterr);
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
 		json_t *job = NULL;

@@ -93,10 +93,11 @@ int store_jobs_of_run(struct store *st, const char *run, struct job_rows *ret,
 		      struct err *reterr) MUSTCHECK;
 int store_jobs_in_state(struct store *st, enum job_state state, struct job_rows *ret,
 			struct err *reterr) MUSTCHECK;
-/* Queued, not held, not_before passed, of one target and place: highest priority first, then oldest
- * queued. At most max. */
+/* Queued, not held, not_before passed, of one target and place: highest priority first, then by the
+ * run's submit, then by the job's place in its run. That is the order of the rows, whatever the
+ * clock said. At most max, without the first `skip`. */
 int store_jobs_ready(struct store *st, enum job_target target, enum job_place place, int64_t now_us,
-		     size_t max, struct job_rows *ret, struct err *reterr) MUSTCHECK;
+		     size_t skip, size_t max, struct job_rows *ret, struct err *reterr) MUSTCHECK;
 /* The earliest not_before_us in the future of a queued job; USEC_NEVER: none. */
 int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret,
 			  struct err *reterr) MUSTCHECK;

@@ -340,6 +340,7 @@ static struct rig_end wait_event(struct rig *rig, const char *kind, const char *
 			str_copy(end.message, sizeof(end.message),
 				 json_get_str(reason, "message", ""));
 			end.attempt = (int)json_get_int(event, "attempt", 0);
+			end.seq = json_get_int(event, "seq", 0);
 			return end;
 		}
 		since = next;

@@ -63,6 +63,7 @@ struct rig_end {
 	char to[16], code[32], message[REASON_MSG_MAX];
 	char id[ID_LEN];
 	int attempt;
+	int64_t seq;
 };
 /* Wait until job `name` of `run` has moved to `to` ("": any final state). */
 struct rig_end rig_wait(struct rig *rig, const char *run, const char *name, const char *to);

@@ -6,6 +6,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/core.h"
 #include "daemon/devices.h"
 #include "wire/execution.h"
 
@@ -103,6 +104,104 @@ static void test_shared_memory(void **state)
 	rig_expect_why(rig, id, "waiting_for_gpu", "6.0 GiB are wanted");
 }
 
+/* Its own memory to the byte, beside what is promised to another. */
+static void test_shared_memory_to_the_byte(void **state)
+{
+	struct rig *rig = *state;
+	char run[3][ID_LEN], id[ID_LEN];
+
+	rig_submit(rig,
+		   rig_script(rig, "a", "hang",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":\"6GiB\",\"devices\":[1]}"),
+		   run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	rig_submit(rig,
+		   rig_script(rig, "b", "hang",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":10737418241,\"devices\":[1]}"),
+		   run[1]);
+	rig_job_id(rig, run[1], "b", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1");
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, id, NULL), 0);
+	rig_submit(rig,
+		   rig_script(rig, "c", "hang",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":10737418240,\"devices\":[1]}"),
+		   run[2]);
+	rig_wait(rig, run[2], "c", "running");
+}
+
+/* Many wait for GPU 0; one that fits the idle GPU 1 does not wait with them. */
+static void test_idle_gpu_is_not_held_back(void **state)
+{
+	struct rig *rig = *state;
+	OWN(buf_done) struct buf jobs = BUF_INIT(1 << 20);
+	char run[3][ID_LEN];
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ",\"local\":{\"gpus\":1,\"devices\":[0]}"),
+		   run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	for (int i = 0; i < ENGINE_READY_MAX + 1; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "b%d", i);
+		buf_printf(
+			&jobs, "%s%s", i ? "," : "",
+			rig_script(rig, name, "hang", ",\"local\":{\"gpus\":1,\"devices\":[0]}"));
+	}
+	rig_submit(rig, buf_str(&jobs), run[1]);
+	rig_submit(rig, rig_script(rig, "c", "ok", ",\"local\":{\"gpus\":1}"), run[2]);
+	rig_expect_end(rig, run[2], "c", "succeeded", "", "");
+	assert_int_equal(rig_job_command(rig, COMMAND_RUN_CANCEL, run[1], NULL), 0);
+}
+
+/* One waits for both GPUs: the idle one is kept for it, or small jobs could overtake it for ever.
+ */
+static void test_idle_gpu_is_kept_for_who_is_ahead(void **state)
+{
+	struct rig *rig = *state;
+	char run[3][ID_LEN], id[ID_LEN];
+	struct rig_end first, both;
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ",\"local\":{\"gpus\":1,\"devices\":[0]}"),
+		   run[0]);
+	first = rig_wait(rig, run[0], "a", "running");
+	rig_submit(rig, rig_script(rig, "both", "ok", ",\"local\":{\"gpus\":2}"), run[1]);
+	rig_submit(rig, rig_script(rig, "small", "ok", ",\"local\":{\"gpus\":1}"), run[2]);
+	rig_job_id(rig, run[2], "small", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job that is ahead");
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, first.id, NULL), 0);
+	both = rig_wait(rig, run[1], "both", "running");
+	assert_true(both.seq < rig_wait(rig, run[2], "small", "running").seq);
+	rig_expect_end(rig, run[2], "small", "succeeded", "", "");
+}
+
+/* The same of a part of its memory; the other GPU is free for those that fit there. */
+static void test_gpu_memory_is_kept_for_who_is_ahead(void **state)
+{
+	struct rig *rig = *state;
+	char run[4][ID_LEN], id[ID_LEN];
+
+	rig_submit(rig,
+		   rig_script(rig, "a", "hang",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":\"8GiB\",\"devices\":[1]}"),
+		   run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	rig_submit(rig,
+		   rig_script(rig, "large", "ok",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":\"12GiB\",\"devices\":[1]}"),
+		   run[1]);
+	rig_submit(rig,
+		   rig_script(rig, "small", "ok",
+			      ",\"local\":{\"gpus\":1,\"gpu_memory\":\"4GiB\",\"devices\":[1]}"),
+		   run[2]);
+	rig_job_id(rig, run[2], "small", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job that is ahead");
+	rig_submit(
+		rig,
+		rig_script(rig, "other", "ok", ",\"local\":{\"gpus\":1,\"gpu_memory\":\"4GiB\"}"),
+		run[3]);
+	rig_expect_end(rig, run[3], "other", "succeeded", "", "");
+}
+
 static void wait_for_refresh(struct rig *rig, int64_t used)
 {
 	int64_t deadline = clock_mono_us() + 10 * DEVICES_REFRESH_US;
@@ -160,6 +259,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_whole_gpus, rig_setup_gpus, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_two_at_once, rig_setup_gpus, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_shared_memory, rig_setup_gpus, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_shared_memory_to_the_byte, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_idle_gpu_is_not_held_back, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_idle_gpu_is_kept_for_who_is_ahead,
+						rig_setup_gpus, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_gpu_memory_is_kept_for_who_is_ahead,
+						rig_setup_gpus, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_memory_is_named, rig_setup_gpus,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_more_than_there_are_is_refused, rig_setup_gpus,

@@ -290,15 +290,15 @@ static void test_ready_order(void **state)
 	OK(f, store_job_set_held(f->st, ids[0], true, T0, &f->e));
 	OK(f, store_job_set_retry(f->st, ids[1], 1, T0 + 100, &f->e));
 	COMMIT(f);
-	OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_CPU, T0 + 99, 10, &ready, &f->e));
+	OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_CPU, T0 + 99, 0, 10, &ready, &f->e));
 	assert_int_equal(ready.n, 2);
 	assert_string_equal(ready.rows[0].id, ids[2]);
 	assert_string_equal(ready.rows[1].id, ids[3]);
 	OK(f, store_next_not_before(f->st, T0 + 99, &next, &f->e));
 	assert_int_equal(next, T0 + 100);
-	OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_CPU, T0 + 100, 1, &one, &f->e));
+	OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_CPU, T0 + 100, 0, 1, &one, &f->e));
 	assert_int_equal(one.n, 1);
-	OK(f, store_jobs_ready(f->st, TARGET_SAGEMAKER, PLACE_CPU, T0 + 100, 9, &aws, &f->e));
+	OK(f, store_jobs_ready(f->st, TARGET_SAGEMAKER, PLACE_CPU, T0 + 100, 0, 9, &aws, &f->e));
 	assert_int_equal(aws.n, 0);
 }
 
