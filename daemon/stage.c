@@ -56,7 +56,7 @@ static void fetch_directory(struct stage *s, const char *pointer, const char *ur
 static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
 			 const json_t *options)
 {
-	static const char *const keys[] = {"config", "revision", "split", NULL};
+	static const char *const keys[] = {"config", "revision", "split", "test_split", NULL};
 	char from[SPEC_PATH_MAX + 32];
 	json_t *item;
 

@@ -31,6 +31,16 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 				     companions[i].field, companions[i].source);
 		spec_leave(p, mark);
 	}
+	if (json_object_get(d, "test_split") && json_object_get(d, "split"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'split' takes one split, which is split in two; remove 'test_split'");
+	if (str_eq(json_get_str(d, "test_split", ""), "train"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'test_split' is 'train', the split to train on; name another one");
+	if (json_object_get(d, "test_split") &&
+	    (json_object_get(d, "train") || json_object_get(d, "url")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'test_split' names a split of 'path', 's3' or 'hub'; remove it");
 	if (json_object_get(d, "url") && !json_object_get(d, "sha256"))
 		spec_problem(p, PROBLEM_MISSING,
 			     "'url' needs 'sha256' beside it: the checksum of what it gives, so "

@@ -135,6 +135,12 @@ static const struct spec_field dataset_fields[] = {
 	 .max = SEED_MAX,
 	 .fallback = "42",
 	 .help = "Of the choice of rows."},
+	{.name = "test_split",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 63,
+	 .help = "The split to test on, where the source has several; test when left out, or "
+		 "validation where no row of test has a label."},
 	{.name = "s3",
 	 .type = FIELD_PATH,
 	 .remote = REMOTE_S3 | REMOTE_ONLY,

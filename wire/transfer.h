@@ -11,7 +11,7 @@
  *     {"pointer": "/dataset/path",   "from": "s3://bucket/reviews.csv.gz", "form": "file"}
  *     {"pointer": "/dataset/path",   "from": "https://…/x.csv", "sha256": "…", "form": "file"}
  *     {"pointer": "/dataset/path",   "from": "hub:datasets/stanfordnlp/imdb", "config":
- * "plain_text", "revision": "main", "split": "train", "form": "tree"}
+ * "plain_text", "revision": "main", "split": "train", "form": "tree"}   or "test_split"
  *     {"pointer": "/model",          "from": "hub:models/distilbert-base-uncased",
  *      "revision": "main", "form": "tree"}
  *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",

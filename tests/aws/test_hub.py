@@ -241,6 +241,6 @@ print(json.dumps(found))
         for file in sorted(tree):
             ours.setdefault(file.split("-")[0], []).append(rows[tree[file]])
         wanted = theirs[name]
-        if "validation" in wanted:
+        if "validation" in wanted and "test" not in wanted:
             wanted["test"] = wanted.pop("validation")
         assert {s: sorted(f) for s, f in ours.items()} == {s: sorted(f) for s, f in wanted.items()}

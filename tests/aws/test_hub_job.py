@@ -2,11 +2,15 @@
 """Whole jobs through the real daemon with data sets and models by name: the fake hub stands for the
 hub, everything else is real."""
 import hashlib
+import io
 import json
 import re
 import sys
 from pathlib import Path
 
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -65,6 +69,39 @@ def test_data_set_and_model_by_name(rig, daemon):
     assert not rig.calls("cdn")
     assert TOKEN not in daemon.ask("GET", f"/v1/jobs/{prep['id']}").text
     assert TOKEN.encode() not in (daemon.data / "trainyard.db").read_bytes()
+
+
+def glue_part(first, rows, labels):
+    table = pa.table({"text": [f"sentence {i}" for i in range(first, first + rows)],
+                      "label": pa.array([labels[i % len(labels)] for i in range(rows)])})
+    features = {"text": {"dtype": "string", "_type": "Value"},
+                "label": {"names": ["negative", "positive"], "_type": "ClassLabel"}}
+    table = table.replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})})
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def test_a_hub_test_split_without_labels_gives_way_to_validation(rig, daemon):
+    rig.hub.add(Repo("dataset", "acme/glue")).commit({
+        "sst2/train-00000-of-00001.parquet": glue_part(0, 12, [0, 1]),
+        "sst2/validation-00000-of-00001.parquet": glue_part(20, 6, [1, 0]),
+        "sst2/test-00000-of-00001.parquet": glue_part(40, 8, [-1])})
+    run = daemon.submit([prepare({"hub": "acme/glue", "config": "sst2"})])["id"]
+    prep = daemon.wait_job(run, "prep", "succeeded")
+    table = datasets.load_from_disk(prep["outputs"]["test"]).with_format(None)
+    assert list(table["text"]) == [f"sentence {i}" for i in range(20, 26)]
+    assert list(table["labels"]) == [1, 0] * 3
+    warned = [w for w in prep["warnings"] if w["code"] == "test_unlabelled"]
+    assert len(warned) == 1 and "test_split" in warned[0]["detail"]
+    glue = {"hub": "acme/glue", "config": "sst2"}
+    run = daemon.submit([prepare(glue | {"test_split": "validation"})])["id"]
+    prep = daemon.wait_job(run, "prep", "succeeded")
+    assert datasets.load_from_disk(prep["outputs"]["test"]).num_rows == 6
+    run = daemon.submit([prepare(glue | {"test_split": "dev"})])["id"]
+    reason = daemon.wait_job(run, "prep", "failed")["reason"]
+    assert "no split 'dev'; it has 'train', 'validation', 'test'" in reason["message"]
 
 
 def test_url_with_its_checksum(rig, daemon):

@@ -17,13 +17,14 @@ static int pick_any_dataset(struct hub *h, const struct fetch_item *it, struct h
 			    struct err *reterr)
 {
 	bool main = str_eq(h->revision, "main");
+	struct hub_wish wish = {.split = it->split, .test = it->test_split};
 	char what[128];
-	int r = hub_pick_dataset(h, it->config, it->split, picks, reterr);
+	int r = hub_pick_dataset(h, it->config, &wish, picks, reterr);
 
 	if (r == 1 && main) {
 		r = hub_ask_other(h, CONVERTED, reterr);
 		if (r == 0)
-			r = hub_pick_converted(h, it->config, it->split, picks, reterr);
+			r = hub_pick_converted(h, it->config, &wish, picks, reterr);
 	}
 	if (r != 1)
 		return r;

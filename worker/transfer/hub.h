@@ -90,11 +90,18 @@ int hub_picks_add(struct hub_picks *p, const char *file, const char *name);
  * parts). -ERR_UNSUPPORTED: no safetensors, -ERR_NOT_FOUND: no model at all. */
 int hub_pick_model(const struct hub *h, bool tokenizer_only, struct hub_picks *ret,
 		   struct err *reterr) MUSTCHECK;
+/* Which splits are asked for. */
+struct hub_wish {
+	const char *split; /* only this one */
+	const char *test;  /* the one that becomes "test" */
+};
+
 /* The Parquet files of a configuration as SPLIT-00000-of-00001.parquet: the split that is asked
- * for, or train and test (validation where there is no test). 1: the repository has no Parquet
- * files that its card or their names make data files. */
-int hub_pick_dataset(const struct hub *h, const char *config, const char *split,
+ * for, or train and test (validation where there is no test). A test that was not asked for has
+ * the validation split beside it, in case that no row of it has a label. 1: the repository has no
+ * Parquet files that its card or their names make data files. */
+int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_wish *wish,
 		     struct hub_picks *ret, struct err *reterr) MUSTCHECK;
 /* The same for the branch refs/convert/parquet: CONFIG/SPLIT/0000.parquet. */
-int hub_pick_converted(const struct hub *h, const char *config, const char *split,
+int hub_pick_converted(const struct hub *h, const char *config, const struct hub_wish *wish,
 		       struct hub_picks *ret, struct err *reterr) MUSTCHECK;

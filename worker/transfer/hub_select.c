@@ -47,7 +47,7 @@ static int no_memory(struct err *reterr)
 /* ---- splits ---- */
 
 static int no_split(const struct hub *h, const struct split_groups *g, const char *split,
-		    struct err *reterr)
+		    const char *field, struct err *reterr)
 {
 	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
 	char what[128];
@@ -57,16 +57,16 @@ static int no_split(const struct hub *h, const struct split_groups *g, const cha
 	hub_what(h, what, sizeof(what));
 	h->t->failure_code = "invalid_input";
 	if (!split)
-		return err_at(reterr, ERR_INVALID, "/dataset/split",
+		return err_at(reterr, ERR_INVALID, field,
 			      "%s has the splits %s, but no train split; name one as split", what,
 			      buf_str(&names));
 	if (strpbrk(split, "[]+%:"))
-		return err_at(reterr, ERR_INVALID, "/dataset/split",
+		return err_at(reterr, ERR_INVALID, field,
 			      "'%s' is not the name of a split; %s has %s. For a part of the rows "
 			      "use train_rows and test_rows",
 			      split, what, buf_str(&names));
-	return err_at(reterr, ERR_INVALID, "/dataset/split", "%s has no split '%s'; it has %s",
-		      what, split, buf_str(&names));
+	return err_at(reterr, ERR_INVALID, field, "%s has no split '%s'; it has %s", what, split,
+		      buf_str(&names));
 }
 
 /* A name in the tree says its split by its first word: split_names.h. */
@@ -83,25 +83,27 @@ static int add_split(struct hub_picks *ret, const struct split_group *g, const c
 }
 
 /* One split alone is named "train" in the tree: the job splits it in two, whatever it is called. */
-static int pick_splits(const struct hub *h, const struct split_groups *g, const char *split,
-		       struct hub_picks *ret, struct err *reterr)
+static int pick_splits(const struct hub *h, const struct split_groups *g,
+		       const struct hub_wish *wish, struct hub_picks *ret, struct err *reterr)
 {
+	const char *split = wish->split, *name = wish->test ? wish->test : "test";
 	const struct split_group *train = split_groups_find(g, split ? split : "train");
-	const struct split_group *test = NULL;
+	const struct split_group *test = split ? NULL : split_groups_find(g, name), *spare = NULL;
 	int r;
 
-	if (!split) {
-		test = split_groups_find(g, "test");
-		if (!test)
-			test = split_groups_find(g, "validation");
-		if (!train && g->n == 1)
-			train = &g->items[0];
-	}
+	if (wish->test && !test)
+		return no_split(h, g, wish->test, "/dataset/test_split", reterr);
+	if (!split && !wish->test)
+		spare = split_groups_find(g, "validation");
+	if (!split && !train && g->n == 1)
+		train = &g->items[0];
 	if (!train)
-		return no_split(h, g, split, reterr);
+		return no_split(h, g, split, "/dataset/split", reterr);
 	r = add_split(ret, train, "train");
-	if (r >= 0 && test != train)
-		r = add_split(ret, test, "test");
+	if (r >= 0 && (test ? test : spare) != train)
+		r = add_split(ret, test ? test : spare, "test");
+	if (r >= 0 && test)
+		r = add_split(ret, spare, "validation");
 	return r < 0 ? no_memory(reterr) : 0;
 }
 
@@ -238,7 +240,7 @@ static int with_folder(struct split_groups *g, const char *dir)
 	return 0;
 }
 
-int hub_pick_dataset(const struct hub *h, const char *config, const char *split,
+int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_wish *wish,
 		     struct hub_picks *ret, struct err *reterr)
 {
 	const json_t *configs = json_object_get(json_object_get(h->info, "cardData"), "configs");
@@ -267,7 +269,7 @@ int hub_pick_dataset(const struct hub *h, const char *config, const char *split,
 		r = with_folder(&groups, dir);
 	if (r < 0)
 		return no_memory(reterr);
-	return groups.n ? pick_splits(h, &groups, split, ret, reterr) : 1;
+	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;
 }
 
 /* ---- the branch that the hub makes ---- */
@@ -309,7 +311,7 @@ static int add_converted(struct split_groups *g, const char *path)
 	return split_groups_add(g, split, path);
 }
 
-int hub_pick_converted(const struct hub *h, const char *config, const char *split,
+int hub_pick_converted(const struct hub *h, const char *config, const struct hub_wish *wish,
 		       struct hub_picks *ret, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups groups = {0};
@@ -342,5 +344,5 @@ int hub_pick_converted(const struct hub *h, const char *config, const char *spli
 		r = with_folder(&groups, config);
 	if (r < 0)
 		return no_memory(reterr);
-	return groups.n ? pick_splits(h, &groups, split, ret, reterr) : 1;
+	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;
 }

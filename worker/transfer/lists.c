@@ -62,6 +62,7 @@ int fetch_item_parse(const struct transfer *t, const json_t *item, size_t index,
 	ret->config = json_get_str(item, "config", NULL);
 	ret->revision = json_get_str(item, "revision", NULL);
 	ret->split = json_get_str(item, "split", NULL);
+	ret->test_split = json_get_str(item, "test_split", NULL);
 	ret->members = json_object_get(item, "members");
 	ret->exclude = json_object_get(item, "exclude");
 	snprintf(own, sizeof(own), "%s/%zu", TRANSFER_INPUTS, index);

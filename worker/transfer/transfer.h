@@ -46,12 +46,12 @@ struct transfer {
 struct fetch_item {
 	const char *pointer, *from, *to;
 	enum transfer_form form;
-	const char *sha256;		       /* of a URL's bytes */
-	const char *config, *revision, *split; /* of the hub */
-	const json_t *members;		       /* of a peek */
-	const json_t *exclude;		       /* with "to": patterns of what is left out */
-	char into[PATH_MAX]; /* absolute, does not exist, its parent does: where the thing out of
-			      * the cache is to appear (work/inputs/N); with "to": that */
+	const char *sha256;				    /* of a URL's bytes */
+	const char *config, *revision, *split, *test_split; /* of the hub */
+	const json_t *members;				    /* of a peek */
+	const json_t *exclude; /* with "to": patterns of what is left out */
+	char into[PATH_MAX];   /* absolute, does not exist, its parent does: where the thing out of
+				* the cache is to appear (work/inputs/N); with "to": that */
 };
 
 /* Each: the thing is there when it returns 0; *ret_value is a new reference, the value of the
