@@ -49,6 +49,13 @@ def run_tokenise(model, max_length, threads, source, target):
     return json.loads(done.stdout)
 
 
+def facts(model):
+    """{"vocab_size", "model_max_length"} of our tokeniser; a length of 0 is none."""
+    with tempfile.TemporaryDirectory() as tmp:
+        write_texts(f"{tmp}/in", ["a"])
+        return run_tokenise(model, 0, 1, f"{tmp}/in", f"{tmp}/out")
+
+
 def encode(model, texts, pairs=None, max_length=0, threads=2):
     """[(ids, type_ids, truncated)] from our tokeniser."""
     with tempfile.TemporaryDirectory() as tmp:

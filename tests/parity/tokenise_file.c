@@ -5,7 +5,8 @@
  *   tokenise_file MODEL_DIR MAX_LENGTH THREADS INPUT OUTPUT
  *
  * INPUT: per row int64 length, bytes, int64 length of the pair (-1: none), bytes. OUTPUT: per row
- * int32 n, int32 truncated, n x int32 ids, n x int8 type ids. Prints {"rows","load_s","encode_s"}.
+ * int32 n, int32 truncated, n x int32 ids, n x int8 type ids. Prints {"rows","load_s","encode_s",
+ * "vocab_size","model_max_length"}.
  */
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -142,7 +143,9 @@ int main(int argc, char **argv)
 	t2 = clock_mono_us();
 	if (write_parts(argv[5], parts, threads) < 0)
 		return 1;
-	printf("{\"rows\": %zu, \"load_s\": %.6f, \"encode_s\": %.6f}\n", n,
-	       (double)(t1 - t0) / 1e6, (double)(t2 - t1) / 1e6);
+	printf("{\"rows\": %zu, \"load_s\": %.6f, \"encode_s\": %.6f, \"vocab_size\": %zu, "
+	       "\"model_max_length\": %zu}\n",
+	       n, (double)(t1 - t0) / 1e6, (double)(t2 - t1) / 1e6, tokenizer_vocab_size(t),
+	       tokenizer_model_max_length(t));
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
-#include "worker/tokenizer/tokenizer.h"
+#include "worker/tokenizer/load.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -223,8 +223,8 @@ static void test_refusals(void **state)
 	struct err e;
 
 	put_file(f, "vocab.txt", "[PAD]\n[CLS]\n[SEP]\n");
-	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
-	assert_non_null(strstr(e.msg, "[UNK]"));
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "vocab.txt: unk_token '[UNK]'"));
 	put_file(f, "vocab.txt", "[UNK]\n\xFF\n");
 	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
 	put_file(f, "vocab.txt", vocab_txt);
@@ -236,6 +236,62 @@ static void test_refusals(void **state)
 	assert_int_equal(tokenizer_load(f->dir, &t, &e), -ERR_CORRUPT);
 	assert_int_equal(tokenizer_load("/nowhere", &t, &e), -ENOENT);
 	assert_null(t);
+}
+
+/* The size of the vocabulary with this tokenizer_config.json, or the error. */
+static int load_with(const struct fixture *f, json_t *config)
+{
+	OWN(tokenizer_freep) struct tokenizer *t = NULL;
+	OWN(freep) char *text = json_text(config);
+	int r;
+
+	put_file(f, "tokenizer_config.json", text);
+	json_decref(config);
+	r = tokenizer_load(f->dir, &t, NULL);
+	return r < 0 ? r : (int)tokenizer_vocab_size(t);
+}
+
+static json_t *config_of_added(int n)
+{
+	json_t *decoder = json_object();
+	char id[16], content[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "%d", 100 + i);
+		snprintf(content, sizeof(content), "<%d>", i);
+		json_object_set_new(decoder, id, json_pack("{ss}", "content", content));
+	}
+	return json_pack("{so}", "added_tokens_decoder", decoder);
+}
+
+static json_t *config_of_named(int n)
+{
+	json_t *config = json_object();
+	char name[16], content[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "n%d_token", i);
+		snprintf(content, sizeof(content), "<%d>", i);
+		json_object_set_new(config, name, json_string(content));
+	}
+	return config;
+}
+
+static void test_limit_of_added_tokens(void **state)
+{
+	int most = TOKENIZER_ADDED_MAX - 5; /* [PAD] and its like are added, too */
+
+	assert_int_equal(load_with(*state, config_of_added(most)), VOCAB + most);
+	assert_int_equal(load_with(*state, config_of_added(most + 1)), -ERR_LIMIT);
+	assert_int_equal(load_with(*state, config_of_added(TOKENIZER_ADDED_MAX + 1)), -ERR_LIMIT);
+}
+
+static void test_limit_of_named_tokens(void **state)
+{
+	int most = TOKENIZER_NAMED_MAX - 7; /* bos_token and its like */
+
+	assert_int_equal(load_with(*state, config_of_named(most)), VOCAB + most);
+	assert_int_equal(load_with(*state, config_of_named(most + 1)), -ERR_UNSUPPORTED);
 }
 
 static void test_copy_files(void **state)
@@ -448,6 +504,8 @@ int main(void)
 		TEST(test_facts),
 		TEST(test_config_overrides),
 		TEST(test_refusals),
+		TEST(test_limit_of_added_tokens),
+		TEST(test_limit_of_named_tokens),
 		TEST(test_copy_files),
 		TEST(test_random_bytes),
 		TEST(test_damaged_tokenizer_json),

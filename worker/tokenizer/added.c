@@ -71,15 +71,15 @@ static size_t next_candidate(const struct added_set *set, const unsigned char *s
 	return hit ? (size_t)(hit - s) : len;
 }
 
-bool added_find(const struct added_set *set, const unsigned char *s, size_t len, size_t from,
-		struct added_match *ret)
+bool added_find(const struct added_set *set, const unsigned char *s, size_t len,
+		struct added_match *m)
 {
 	const struct added_token *token = NULL;
-	size_t at = from, n;
+	size_t from = m->end, at, n;
 
 	if (!set->n)
 		return false;
-	for (at = next_candidate(set, s, len, at); at < len; at++) {
+	for (at = next_candidate(set, s, len, m->next); at < len; at++) {
 		token = longest_at(set, s + at, len - at);
 		if (token)
 			break;
@@ -87,10 +87,14 @@ bool added_find(const struct added_set *set, const unsigned char *s, size_t len,
 	}
 	if (!token)
 		return false;
-	*ret = (struct added_match){.start = at, .end = at + token->len, .id = token->id};
-	while (token->lstrip && ret->start > from && (n = space_before(s, ret->start)) > 0)
-		ret->start -= n;
-	while (token->rstrip && (n = space_at(s + ret->end, len - ret->end)) > 0)
-		ret->end += n;
+	m->start = at;
+	m->next = m->end = at + token->len;
+	m->id = token->id;
+	while (token->lstrip && m->start > from && (n = space_before(s, m->start)) > 0)
+		m->start -= n;
+	if (m->start < from) /* inside of the white space that the match before has taken */
+		m->start = from;
+	while (token->rstrip && (n = space_at(s + m->end, len - m->end)) > 0)
+		m->end += n;
 	return true;
 }

@@ -39,11 +39,11 @@ void tokenizer_scratch_freep(struct tokenizer_scratch **s)
 static int encode_normalized(const struct tokenizer *t, const unsigned char *s, size_t len,
 			     size_t limit, struct token_list *list)
 {
-	struct added_match m;
+	struct added_match m = {0};
 	size_t at = 0;
 	int r = 0;
 
-	while (r >= 0 && list->n <= limit && added_find(&t->normalized, s, len, at, &m)) {
+	while (r >= 0 && list->n <= limit && added_find(&t->normalized, s, len, &m)) {
 		r = wordpiece_text(t, s + at, m.start - at, limit, list);
 		if (r >= 0)
 			r = token_push(list, m.id);
@@ -87,12 +87,12 @@ static int encode_text(const struct tokenizer *t, struct tokenizer_scratch *scra
 		       const char *text, size_t len, size_t limit, struct token_list *list)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	struct added_match m;
+	struct added_match m = {0};
 	size_t at = 0;
 	int r = 0;
 
 	list->n = 0;
-	while (r >= 0 && list->n <= limit && added_find(&t->raw, s, len, at, &m)) {
+	while (r >= 0 && list->n <= limit && added_find(&t->raw, s, len, &m)) {
 		r = encode_rest(t, scratch, s + at, m.start - at, limit, list);
 		if (r >= 0)
 			r = token_push(list, m.id);

@@ -73,13 +73,15 @@ int normalize_block(const struct tokenizer *t, struct tokenizer_scratch *scratch
 size_t space_before(const unsigned char *s, size_t at);
 size_t space_at(const unsigned char *s, size_t len);
 
+/* One added token in a text; all 0 before the first search. */
 struct added_match {
-	size_t start, end;
+	size_t start, end; /* with its stripped white space */
+	size_t next;	   /* where the search goes on: that white space may be part of a token */
 	int32_t id;
 };
-/* Next match in s[from..len), leftmost longest, with its stripped white space. False: none. */
-bool added_find(const struct added_set *set, const unsigned char *s, size_t len, size_t from,
-		struct added_match *ret);
+/* The next match after *m in s[0..len), leftmost longest. False: none. */
+bool added_find(const struct added_set *set, const unsigned char *s, size_t len,
+		struct added_match *m);
 /* 0 or -ENOMEM. `content` is copied. */
 int added_add(struct added_set *set, const char *content, size_t len, int32_t id, bool lstrip,
 	      bool rstrip);

@@ -19,10 +19,6 @@ int32_t loading_find(const struct loading *l, const char *token)
 	size_t len = strlen(token);
 	int32_t id = -1;
 
-	for (size_t i = 0; i < l->t->raw.n; i++)
-		if (l->t->raw.tokens[i].len == len &&
-		    memcmp(l->t->raw.tokens[i].content, token, len) == 0)
-			return l->t->raw.tokens[i].id;
 	for (size_t i = 0; i < l->vocab_n; i++)
 		if (l->vocab[i].len == len && memcmp(l->vocab[i].bytes, token, len) == 0 &&
 		    l->vocab[i].value > id)
@@ -67,12 +63,10 @@ static int parse_vocab_txt(struct loading *l, const char *path, struct err *rete
 
 static int load_vocab_txt(struct loading *l, struct err *reterr)
 {
-	struct tokenizer *t = l->t;
-	const char *names[] = {l->unk, l->sep, l->pad, l->cls, l->mask};
 	char path[PATH_MAX];
 	int r;
 
-	if (!path_join(path, sizeof(path), l->dir, "vocab.txt"))
+	if (!path_join(path, sizeof(path), l->dir, FILE_VOCAB))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
 	r = file_read(AT_FDCWD, path, &l->text, reterr);
 	if (r == -ENOENT)
@@ -80,40 +74,15 @@ static int load_vocab_txt(struct loading *l, struct err *reterr)
 			       "%s has neither tokenizer.json nor vocab.txt: name a directory "
 			       "with a BERT tokenizer",
 			       l->dir);
-	if (r >= 0)
-		r = parse_vocab_txt(l, path, reterr);
-	if (r >= 0)
-		r = load_tokenizer_config(l, reterr);
-	if (r < 0)
-		return r;
-	normalize_tables(t);
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int32_t id = loading_find(l, names[i]);
-
-		if (id >= 0 && added_add(&t->raw, names[i], strlen(names[i]), id, false, false) < 0)
-			return err_errno(reterr, ENOMEM, "load %s", path);
-	}
-	return 0;
+	return r < 0 ? r : parse_vocab_txt(l, path, reterr);
 }
 
-static int find_special(struct loading *l, struct err *reterr)
+static int check_unknown(const struct loading *l, struct err *reterr)
 {
-	struct tokenizer_special *s = &l->t->special;
-
-	*s = (struct tokenizer_special){.pad = loading_find(l, l->pad),
-					.unk = loading_find(l, l->unk),
-					.cls = loading_find(l, l->cls),
-					.sep = loading_find(l, l->sep),
-					.mask = loading_find(l, l->mask)};
-	for (size_t i = 0; i < l->vocab_n; i++)
-		if ((size_t)l->vocab[i].value >= l->t->vocab_size)
-			l->t->vocab_size = (size_t)l->vocab[i].value + 1;
-	if (s->unk >= 0 && s->cls >= 0 && s->sep >= 0)
+	if (l->t->special.unk >= 0)
 		return 0;
-	return err_set(reterr, ERR_CORRUPT, "the vocabulary in %s has no '%s'", l->dir,
-		       s->unk < 0   ? l->unk
-		       : s->cls < 0 ? l->cls
-				    : l->sep);
+	return load_refuse(l, l->json ? FILE_TOKENIZER : FILE_VOCAB, reterr,
+			   "unk_token '%s' is not in the vocabulary", l->unk);
 }
 
 /* Two tries: words start with any entry; they go on with entries that have the prefix. */
@@ -138,52 +107,109 @@ static int build_tries(struct loading *l, struct err *reterr)
 	return 0;
 }
 
+/* Distinct texts of the vocabulary, which build_tries has sorted. */
+static void count_vocab(struct loading *l)
+{
+	const struct trie_key *k = l->vocab;
+
+	l->distinct_n = 0;
+	for (size_t i = 0; i < l->vocab_n; i++) {
+		if (!i || k[i].len != k[i - 1].len ||
+		    memcmp(k[i].bytes, k[i - 1].bytes, k[i].len) != 0)
+			l->distinct_n++;
+		if ((size_t)k[i].value >= l->t->vocab_size)
+			l->t->vocab_size = (size_t)k[i].value + 1;
+	}
+}
+
 static void loading_done(struct loading *l)
 {
 	free(l->vocab);
 	json_decref(l->json);
+	json_decref(l->model);
+	json_decref(l->config);
+	json_decref(l->map);
+	json_decref(l->added);
+	token_defs_done(&l->decoder);
+	token_defs_done(&l->extra);
 	buf_done(&l->text);
 }
 
-static int load_files(struct loading *l, struct err *reterr)
+static int read_tokenizer_json(struct loading *l, struct err *reterr)
 {
 	char path[PATH_MAX];
 	int r;
 
-	if (!path_join(path, sizeof(path), l->dir, "tokenizer.json"))
+	if (!path_join(path, sizeof(path), l->dir, FILE_TOKENIZER))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
 	if (!path_exists(AT_FDCWD, path))
-		return load_vocab_txt(l, reterr);
+		return 0;
 	r = json_read_file(AT_FDCWD, path, TOKENIZER_FILE_MAX, &l->json, reterr);
-	if (r == -ERR_INVALID)
+	if (r == -ERR_INVALID || (r >= 0 && !json_is_object(l->json)))
 		return err_set(reterr, ERR_CORRUPT, "%s is not valid JSON", path);
-	return r < 0 ? r : load_tokenizer_json(l, reterr);
+	return r;
+}
+
+/* BertTokenizer's own arguments: its template and its word pieces need these. */
+static int set_names(struct loading *l, struct err *reterr)
+{
+	static const char *const needed[] = {"cls_token", "sep_token", "unk_token"};
+	const struct token_def *token = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(needed) && l->is_bert; i++) {
+		token = loading_named(l, needed[i]);
+		if (!token)
+			return load_refuse(l, FILE_CONFIG, reterr, "%s is null", needed[i]);
+		if (i < 2 && (strpbrk(token->content, ": \t\n") || *token->content == '$'))
+			return load_refuse(l, FILE_CONFIG, reterr,
+					   "%s is '%s', which no template can have", needed[i],
+					   token->content);
+	}
+	if (token)
+		l->unk = token->content;
+	return 0;
+}
+
+static int load_files(struct loading *l, struct err *reterr)
+{
+	int r = read_tokenizer_json(l, reterr);
+
+	if (r >= 0)
+		r = load_class(l, reterr);
+	if (r >= 0)
+		r = load_legacy(l, reterr);
+	if (r >= 0)
+		r = load_special(l, reterr);
+	if (r >= 0)
+		r = set_names(l, reterr);
+	if (r >= 0)
+		r = l->json ? load_tokenizer_json(l, reterr) : load_vocab_txt(l, reterr);
+	if (r >= 0)
+		r = load_flags(l, reterr);
+	return r;
 }
 
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr)
 {
 	OWN(tokenizer_freep) struct tokenizer *t = calloc(1, sizeof(*t));
 	OWN(loading_done)
-	struct loading l = {.t = t,
-			    .dir = model_dir,
-			    .text = BUF_INIT(TOKENIZER_FILE_MAX),
-			    .prefix = "##",
-			    .unk = "[UNK]",
-			    .cls = "[CLS]",
-			    .sep = "[SEP]",
-			    .pad = "[PAD]",
-			    .mask = "[MASK]"};
+	struct loading l = {
+		.t = t, .dir = model_dir, .text = BUF_INIT(TOKENIZER_FILE_MAX), .prefix = "##"};
 	int r;
 
 	if (!t)
 		return err_errno(reterr, ENOMEM, "load the tokenizer of %s", model_dir);
-	t->clean_text = t->ideographs = t->strip_accents = t->lowercase = true;
 	t->word_chars_max = WORD_CHARS_DEFAULT;
 	r = load_files(&l, reterr);
 	if (r >= 0)
-		r = find_special(&l, reterr);
-	if (r >= 0)
 		r = build_tries(&l, reterr);
+	if (r < 0)
+		return r;
+	count_vocab(&l);
+	normalize_tables(t);
+	r = load_added(&l, reterr);
+	if (r >= 0)
+		r = check_unknown(&l, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(t);

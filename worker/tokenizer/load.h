@@ -1,27 +1,90 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading a tokenizer: what its files say, before the tries are built. Inside worker/tokenizer. */
+/*
+ * Loading a tokenizer: what its files say, before the tries are built. Inside worker/tokenizer.
+ *
+ * The reference is AutoTokenizer.from_pretrained of transformers 5 (tokenization_auto.py,
+ * tokenization_utils_base.py, tokenization_utils_tokenizers.py, models/bert/tokenization_bert.py)
+ * and the AddedVocabulary of `tokenizers`. The parts follow its steps: load_config (which class,
+ * which flags), load_legacy (older files), load_special (special tokens), load_added (ids of added
+ * tokens).
+ */
 #pragma once
 
 #include "base/json.h"
 #include "worker/tokenizer/internal.h"
+#include "worker/tokenizer/token_def.h"
 
-#define TOKENIZER_FILE_MAX (64u << 20)
-#define TOKENIZER_IDS_MAX  (1 << 24) /* ids at or above this are refused */
+#define TOKENIZER_FILE_MAX  (64u << 20)
+#define TOKENIZER_IDS_MAX   (1 << 24) /* ids at or above this are refused */
+#define TOKENIZER_NAMED_MAX 64	      /* named special tokens: unk_token and its like */
+
+#define FILE_TOKENIZER "tokenizer.json"
+#define FILE_VOCAB     "vocab.txt"
+#define FILE_CONFIG    "tokenizer_config.json"
+#define FILE_SPECIAL   "special_tokens_map.json"
+#define FILE_ADDED     "added_tokens.json"
+
+#define KEY_EXTRA      "extra_special_tokens"
+#define KEY_ADDITIONAL "additional_special_tokens"
+#define KEY_OWN	       "model_specific_special_tokens"
+/* An AddedToken that transformers has made already; in the files it is "__type": "AddedToken". */
+#define KEY_MADE       "__added_token"
+
+/* "unk_token": "[UNK]" */
+struct named_token {
+	const char *name; /* borrowed from the JSON, or a literal */
+	bool is_set;
+	struct token_def token;
+};
 
 struct loading {
 	struct tokenizer *t;
 	const char *dir;
 	struct trie_key *vocab; /* borrows from `json` or `text` */
 	size_t vocab_n;
-	json_t *json;	 /* tokenizer.json */
-	struct buf text; /* vocab.txt */
-	char prefix[32]; /* continuing_subword_prefix */
-	char unk[64], cls[64], sep[64], pad[64], mask[64];
+	size_t distinct_n; /* entries of the vocabulary with texts of their own */
+	json_t *json;	   /* tokenizer.json; NULL: there is none */
+	struct buf text;   /* vocab.txt */
+	char prefix[32];   /* continuing_subword_prefix */
+
+	json_t *model;	/* config.json, NULL if it is missing */
+	json_t *config; /* tokenizer_config.json, then what older files say put over it */
+	json_t *map;	/* special_tokens_map.json, NULL if it is missing or not read */
+	json_t *added;	/* added_tokens.json, the same */
+	bool is_bert;	/* BertTokenizer or DistilBertTokenizer; else PreTrainedTokenizerFast */
+	struct token_defs decoder; /* added tokens by the files' ids */
+	struct named_token named[TOKENIZER_NAMED_MAX];
+	size_t named_n;
+	struct token_defs extra; /* special tokens without a name */
+
+	const char *unk;	/* of the word pieces */
+	int32_t cls_id, sep_id; /* of the template */
 };
 
-/* Fill everything from l->json (tokenizer.json). -ERR_UNSUPPORTED, -ERR_CORRUPT, -ENOMEM. */
+/* -ERR_UNSUPPORTED: "DIR/FILE: <text>; <the remedy>". */
+int load_refuse(const struct loading *l, const char *file, struct err *reterr, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* An optional JSON object in the directory; *ret stays NULL when the file is missing. Integers are
+ * read as reals, because model_max_length is often larger than any integer type. */
+int load_object(const struct loading *l, const char *file, json_t **ret,
+		struct err *reterr) MUSTCHECK;
+
+/* config.json and tokenizer_config.json: the class, and what this engine cannot do. */
+int load_class(struct loading *l, struct err *reterr) MUSTCHECK;
+/* After load_legacy: the class's flags, sides, length and input names. */
+int load_flags(struct loading *l, struct err *reterr) MUSTCHECK;
+/* special_tokens_map.json, added_tokens.json and the added tokens of tokenizer.json. */
+int load_legacy(struct loading *l, struct err *reterr) MUSTCHECK;
+/* l->named and l->extra. */
+int load_special(struct loading *l, struct err *reterr) MUSTCHECK;
+/* Give every added token its id, and fill the tokenizer's sets, special ids and l->cls_id. */
+int load_added(struct loading *l, struct err *reterr) MUSTCHECK;
+/* tokenizer.json: vocabulary, pre-tokenizer, and for the generic class normaliser and template. */
 int load_tokenizer_json(struct loading *l, struct err *reterr) MUSTCHECK;
-/* Lay tokenizer_config.json and config.json over it, where they exist. */
-int load_tokenizer_config(struct loading *l, struct err *reterr) MUSTCHECK;
-/* Id of a vocabulary entry or added token by its text, -1 if there is none. */
+
+/* unk_token and the six others that each tokenizer has. */
+bool loading_is_standard(const char *key);
+/* The named token, or NULL when it is not set. */
+const struct token_def *loading_named(const struct loading *l, const char *name);
+/* Id of an entry of the vocabulary by its text, -1 if there is none. */
 int32_t loading_find(const struct loading *l, const char *token);

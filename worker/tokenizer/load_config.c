@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokenizer_config.json and config.json of transformers: which class reads this directory, the
- * flags that class takes instead of tokenizer.json's normaliser, the names of the special tokens.
+ * tokenizer_config.json and config.json of transformers: which class reads this directory, and the
+ * flags that class takes instead of tokenizer.json's normaliser.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -9,22 +9,37 @@
 #include "worker/tokenizer/load.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <string.h>
 
+#define FILE_MODEL	"config.json"
 #define CONFIG_MAX	(16u << 20)
 #define LENGTH_SENSIBLE 1e9 /* transformers writes 1e30 for "no limit" */
 
-/* An optional file; *ret stays NULL when it is missing. Integers are read as reals, because
- * model_max_length is often larger than any integer type. */
-static int read_optional(const char *dir, const char *name, json_t **ret, struct err *reterr)
+int load_refuse(const struct loading *l, const char *file, struct err *reterr, const char *fmt, ...)
+{
+	char what[ERR_MSG_MAX / 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	str_utf8_mask(what);
+	return err_set(reterr, ERR_UNSUPPORTED,
+		       "%s/%s: %s. The engine would make other token ids than AutoTokenizer: train "
+		       "it as a script",
+		       l->dir, file, what);
+}
+
+int load_object(const struct loading *l, const char *file, json_t **ret, struct err *reterr)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
 	char path[PATH_MAX];
 	json_error_t je;
 	int r;
 
-	if (!path_join(path, sizeof(path), dir, name))
-		return err_errno(reterr, ENAMETOOLONG, "read %s", dir);
+	if (!path_join(path, sizeof(path), l->dir, file))
+		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
 	r = file_read(AT_FDCWD, path, &text, reterr);
 	if (r == -ENOENT)
 		return 0;
@@ -32,115 +47,224 @@ static int read_optional(const char *dir, const char *name, json_t **ret, struct
 		return r;
 	*ret = json_loadb(buf_str(&text), text.len, JSON_DECODE_INT_AS_REAL, &je);
 	if (!*ret || !json_is_object(*ret))
-		return err_set(reterr, ERR_CORRUPT, "%s is not a JSON object", path);
+		return err_set(reterr, ERR_CORRUPT, "%s is not a JSON object: %s", path,
+			       *ret ? json_type_name(*ret) : je.text);
 	return 0;
 }
 
-/* A special token is a string, or an object with "content". */
-static int set_name(const struct loading *l, const json_t *config, const char *key, char *name,
-		    size_t size, struct err *reterr)
+/* *ret stays NULL when the field is missing, null or empty, as in transformers. */
+static int get_text(const struct loading *l, const char *file, const json_t *j, const char *key,
+		    const char **ret, struct err *reterr)
 {
-	const json_t *j = json_object_get(config, key);
-	const char *s = json_is_object(j) ? json_get_str(j, "content", NULL) : json_string_value(j);
+	const json_t *v = json_object_get(j, key);
 
-	if (!s)
+	if (!v || json_is_null(v) || (json_is_string(v) && !json_string_length(v)))
 		return 0;
-	if (!str_copy(name, size, s))
-		return err_set(reterr, ERR_UNSUPPORTED,
-			       "%s/tokenizer_config.json: %s is longer than %zu bytes", l->dir, key,
-			       size - 1);
+	if (!json_is_string(v))
+		return load_refuse(l, file, reterr, "%s is %s, not a text", key, json_type_name(v));
+	*ret = json_string_value(v);
 	return 0;
 }
 
-static int set_names(struct loading *l, const json_t *config, struct err *reterr)
+static int use_class(struct loading *l, const char *file, const char *class, struct err *reterr)
 {
-	int r = 0;
+	static const struct {
+		const char *name;
+		bool is_bert, has_type_ids;
+	} known[] = {
+		{"BertTokenizer", true, true},
+		{"BertTokenizerFast", true, true},
+		{"DistilBertTokenizer", true, false},
+		{"DistilBertTokenizerFast", true, false},
+		{"PreTrainedTokenizerFast", false, true},
+		{"TokenizersBackend", false, true},
+	};
 
-	if (!l->json) /* tokenizer.json has said these three itself */
-		r = set_name(l, config, "unk_token", l->unk, sizeof(l->unk), reterr);
-	if (r >= 0)
-		r = set_name(l, config, "cls_token", l->cls, sizeof(l->cls), reterr);
-	if (r >= 0)
-		r = set_name(l, config, "sep_token", l->sep, sizeof(l->sep), reterr);
-	if (r >= 0)
-		r = set_name(l, config, "pad_token", l->pad, sizeof(l->pad), reterr);
-	if (r >= 0)
-		r = set_name(l, config, "mask_token", l->mask, sizeof(l->mask), reterr);
-	return r;
-}
-
-static bool takes_type_ids(const json_t *config, const json_t *model)
-{
-	const char *class = json_get_str(config, "tokenizer_class", NULL);
-	json_t *inputs = json_object_get(config, "model_input_names"), *name;
-	size_t i;
-
-	if (json_is_array(inputs)) {
-		json_array_foreach(inputs, i, name) {
-			if (str_eq(json_string_value(name), "token_type_ids"))
-				return true;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (str_eq(known[i].name, class)) {
+			l->is_bert = known[i].is_bert;
+			l->t->has_type_ids = known[i].has_type_ids;
+			return 0;
 		}
-		return false;
-	}
-	if (!class)
-		return !str_eq(json_get_str(model, "model_type", ""), "distilbert");
-	return !str_starts(class, "DistilBert");
+	return load_refuse(l, file, reterr,
+			   "tokenizer_class is '%s'; BertTokenizer, DistilBertTokenizer and "
+			   "PreTrainedTokenizerFast are supported",
+			   class);
 }
 
-/* The generic classes take tokenizer.json as it is; BERT's own build a normaliser from the flags of
- * tokenizer_config.json and their defaults, whatever tokenizer.json says. */
-static bool class_has_flags(const struct loading *l, const json_t *config, const json_t *model)
+/* The class by its name, else by the type of the model; without both, tokenizer.json is taken as it
+ * is. */
+static int choose_class(struct loading *l, struct err *reterr)
 {
-	const char *class = json_get_str(config, "tokenizer_class", NULL);
-	const char *type = json_get_str(model, "model_type", "");
-
-	if (class)
-		return !str_eq(class, "PreTrainedTokenizerFast") &&
-		       !str_eq(class, "TokenizersBackend");
-	return !l->json || str_eq(type, "bert") || str_eq(type, "distilbert");
-}
-
-static void set_flags(struct tokenizer *t, const json_t *config)
-{
-	t->clean_text = true;
-	t->ideographs = json_get_bool(config, "tokenize_chinese_chars", true);
-	t->lowercase = json_get_bool(config, "do_lower_case", true);
-	t->strip_accents = json_get_bool(config, "strip_accents", t->lowercase);
-}
-
-static int check_side(const struct loading *l, const json_t *config, const char *key,
-		      struct err *reterr)
-{
-	const char *side = json_get_str(config, key, "right");
-
-	if (str_eq(side, "right"))
-		return 0;
-	return err_set(reterr, ERR_UNSUPPORTED,
-		       "%s/tokenizer_config.json: %s is '%s'; only 'right' is supported", l->dir,
-		       key, side);
-}
-
-int load_tokenizer_config(struct loading *l, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *config = NULL, *model = NULL;
-	struct tokenizer *t = l->t;
-	double length;
-	int r = read_optional(l->dir, "tokenizer_config.json", &config, reterr);
+	const char *class = NULL, *own = NULL, *type = NULL;
+	bool distil;
+	int r = get_text(l, FILE_CONFIG, l->config, "tokenizer_class", &class, reterr);
 
 	if (r >= 0)
-		r = read_optional(l->dir, "config.json", &model, reterr);
+		r = get_text(l, FILE_MODEL, l->model, "tokenizer_class", &own, reterr);
 	if (r >= 0)
-		r = check_side(l, config, "truncation_side", reterr);
-	if (r >= 0)
-		r = check_side(l, config, "padding_side", reterr);
-	if (r >= 0)
-		r = set_names(l, config, reterr);
+		r = get_text(l, FILE_MODEL, l->model, "model_type", &type, reterr);
 	if (r < 0)
 		return r;
-	if (class_has_flags(l, config, model))
-		set_flags(t, config);
-	t->has_type_ids = takes_type_ids(config, model);
-	length = json_get_num(config, "model_max_length", 0);
-	t->model_max_length = length > 0 && length < LENGTH_SENSIBLE ? (size_t)length : 0;
+	distil = str_eq(type, "distilbert");
+	if (type && !distil && !str_eq(type, "bert"))
+		return load_refuse(l, FILE_MODEL, reterr,
+				   "model_type is '%s'; bert and distilbert are supported", type);
+	if (class || own)
+		return use_class(l, class ? FILE_CONFIG : FILE_MODEL, class ? class : own, reterr);
+	l->is_bert = type || !l->json;
+	l->t->has_type_ids = !distil;
 	return 0;
+}
+
+/* Keys that make transformers do something else altogether. */
+static int check_keys(const struct loading *l, struct err *reterr)
+{
+	static const char *const refused[] = {"vocab",
+					      "init_inputs",
+					      "post_processor",
+					      "tokenizer_object",
+					      "tokenizer_truncation",
+					      "tokenizer_padding",
+					      "fast_tokenizer_files",
+					      "split_special_tokens"};
+	const json_t *map = json_object_get(l->config, "auto_map");
+
+	if (json_is_object(map))
+		map = json_object_get(map, "AutoTokenizer");
+	if (map && !json_is_null(map))
+		return load_refuse(l, FILE_CONFIG, reterr,
+				   "auto_map names a tokenizer with code of its own");
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		const json_t *v = json_object_get(l->config, refused[i]);
+
+		if (v && !json_is_null(v) && !json_is_false(v) &&
+		    !(json_is_array(v) && !json_array_size(v)))
+			return load_refuse(l, FILE_CONFIG, reterr, "%s is set", refused[i]);
+	}
+	return 0;
+}
+
+/* transformers takes these before vocab.txt. */
+static int check_other_files(const struct loading *l, struct err *reterr)
+{
+	static const char *const others[] = {"tokenizer.model", "tekken.json", "tiktoken.model"};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_LEN(others) && !l->json; i++)
+		if (path_join(path, sizeof(path), l->dir, others[i]) && path_exists(AT_FDCWD, path))
+			return load_refuse(l, others[i], reterr,
+					   "there is such a file and no " FILE_TOKENIZER);
+	return 0;
+}
+
+int load_class(struct loading *l, struct err *reterr)
+{
+	int r = load_object(l, FILE_CONFIG, &l->config, reterr);
+
+	if (r >= 0)
+		r = load_object(l, FILE_MODEL, &l->model, reterr);
+	if (r < 0)
+		return r;
+	if (!l->config && !(l->config = json_object()))
+		return err_errno(reterr, ENOMEM, "load the tokenizer of %s", l->dir);
+	r = check_keys(l, reterr);
+	if (r >= 0)
+		r = check_other_files(l, reterr);
+	if (r >= 0)
+		r = choose_class(l, reterr);
+	if (r < 0 || l->is_bert || l->json)
+		return r;
+	return load_refuse(
+		l, FILE_CONFIG, reterr,
+		"tokenizer_class is PreTrainedTokenizerFast and there is no " FILE_TOKENIZER);
+}
+
+static int get_flag(const struct loading *l, const char *key, bool *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(l->config, key);
+
+	if (v && !json_is_boolean(v))
+		return load_refuse(l, FILE_CONFIG, reterr, "%s is %s, not true or false", key,
+				   json_type_name(v));
+	if (v)
+		*ret = json_is_true(v);
+	return 0;
+}
+
+/* The generic class takes tokenizer.json as it is; BERT's own build a normaliser from the flags of
+ * tokenizer_config.json and their defaults, whatever tokenizer.json says. */
+static int set_flags(struct loading *l, struct err *reterr)
+{
+	struct tokenizer *t = l->t;
+	int r;
+
+	t->clean_text = t->ideographs = t->lowercase = true;
+	r = get_flag(l, "tokenize_chinese_chars", &t->ideographs, reterr);
+	if (r >= 0)
+		r = get_flag(l, "do_lower_case", &t->lowercase, reterr);
+	t->strip_accents = t->lowercase;
+	if (r < 0 || json_is_null(json_object_get(l->config, "strip_accents")))
+		return r;
+	return get_flag(l, "strip_accents", &t->strip_accents, reterr);
+}
+
+/* The side in the settings, else the one that tokenizer.json has for the same purpose. */
+static int check_side(const struct loading *l, const char *key, const char *part,
+		      struct err *reterr)
+{
+	const char *own = json_get_str(json_object_get(l->json, part), "direction", "Right");
+	const json_t *v = json_object_get(l->config, key);
+
+	if (!v && !str_eq(own, "Right"))
+		return load_refuse(l, FILE_TOKENIZER, reterr,
+				   "%s/direction is '%s'; only 'Right' is supported", part, own);
+	if (!v || str_eq(json_string_value(v), "right"))
+		return 0;
+	return load_refuse(l, FILE_CONFIG, reterr, "%s is '%s'; only 'right' is supported", key,
+			   json_is_string(v) ? json_string_value(v) : json_type_name(v));
+}
+
+static int set_length(struct loading *l, struct err *reterr)
+{
+	const char *key =
+		json_object_get(l->config, "model_max_length") ? "model_max_length" : "max_len";
+	const json_t *v = json_object_get(l->config, key);
+	double length = json_number_value(v);
+
+	if (!v || json_is_null(v) || (json_is_number(v) && length >= LENGTH_SENSIBLE))
+		return 0;
+	if (!json_is_number(v) || length < 1 || length > (double)(size_t)length)
+		return load_refuse(l, FILE_CONFIG, reterr, "%s must be a whole number above 0",
+				   key);
+	l->t->model_max_length = (size_t)length;
+	return 0;
+}
+
+static void set_input_names(struct loading *l)
+{
+	json_t *names = json_object_get(l->config, "model_input_names"), *name;
+	size_t i;
+
+	if (!json_is_array(names))
+		return;
+	l->t->has_type_ids = false;
+	json_array_foreach(names, i, name) {
+		if (str_eq(json_string_value(name), "token_type_ids"))
+			l->t->has_type_ids = true;
+	}
+}
+
+int load_flags(struct loading *l, struct err *reterr)
+{
+	int r = check_side(l, "truncation_side", "truncation", reterr);
+
+	if (r >= 0)
+		r = check_side(l, "padding_side", "padding", reterr);
+	if (r >= 0)
+		r = set_length(l, reterr);
+	if (r >= 0 && l->is_bert)
+		r = set_flags(l, reterr);
+	set_input_names(l);
+	return r;
 }

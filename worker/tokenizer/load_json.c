@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokenizer.json (of `tokenizers`) and tokenizer_config.json (of transformers). Only what BERT
- * needs is understood; anything that would make other ids than ours is refused, never ignored.
+ * tokenizer.json of `tokenizers`. Only what BERT needs is understood; anything that would make
+ * other ids than ours is refused, never ignored. BertTokenizer takes the vocabulary alone and
+ * builds the rest itself (transformers 5); earlier versions take the file as it is. Where the two
+ * would differ the file is refused.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -10,12 +12,14 @@
 
 #include <string.h>
 
+#define WORD_CHARS_DEFAULT 100
+#define PREFIX_DEFAULT	   "##"
+
 static int unsupported(const struct loading *l, const char *what, const char *found,
 		       const char *needed, struct err *reterr)
 {
-	return err_set(reterr, ERR_UNSUPPORTED,
-		       "%s/tokenizer.json: its %s is '%s'; only %s is supported", l->dir, what,
-		       found, needed);
+	return load_refuse(l, FILE_TOKENIZER, reterr, "its %s is '%s'; only %s is supported", what,
+			   found, needed);
 }
 
 static int check_type(const struct loading *l, const char *part, const char *needed,
@@ -38,6 +42,9 @@ static int load_normalizer(struct loading *l, struct err *reterr)
 	l->t->ideographs = json_get_bool(n, "handle_chinese_chars", true);
 	l->t->lowercase = json_get_bool(n, "lowercase", true);
 	l->t->strip_accents = json_get_bool(n, "strip_accents", l->t->lowercase);
+	if (l->is_bert && !l->t->clean_text)
+		return unsupported(l, "normalizer/clean_text", "false",
+				   "true, which BertTokenizer takes,", reterr);
 	return check_type(l, "pre_tokenizer", "BertPreTokenizer", reterr);
 }
 
@@ -64,22 +71,45 @@ static int load_vocab(struct loading *l, const json_t *model, struct err *reterr
 	return 0;
 }
 
+/* BertTokenizer has these three from its arguments; they must be the file's own, too. */
+static int check_model_of_bert(const struct loading *l, const json_t *model, struct err *reterr)
+{
+	const struct token_def *unk = loading_named(l, "unk_token");
+	const char *own = json_get_str(model, "unk_token", "[UNK]");
+
+	if (l->t->word_chars_max != WORD_CHARS_DEFAULT)
+		return load_refuse(l, FILE_TOKENIZER, reterr,
+				   "model/max_input_chars_per_word is %zu; BertTokenizer takes %d",
+				   l->t->word_chars_max, WORD_CHARS_DEFAULT);
+	if (!str_eq(l->prefix, PREFIX_DEFAULT))
+		return load_refuse(
+			l, FILE_TOKENIZER, reterr,
+			"model/continuing_subword_prefix is '%s'; BertTokenizer takes '%s'",
+			l->prefix, PREFIX_DEFAULT);
+	if (unk && !str_eq(unk->content, own))
+		return load_refuse(l, FILE_TOKENIZER, reterr,
+				   "model/unk_token is '%s'; BertTokenizer takes unk_token '%s'",
+				   own, unk->content);
+	return 0;
+}
+
 static int load_model(struct loading *l, struct err *reterr)
 {
 	const json_t *model = json_object_get(l->json, "model");
-	int64_t chars = json_get_int(model, "max_input_chars_per_word", 100);
+	int64_t chars = json_get_int(model, "max_input_chars_per_word", WORD_CHARS_DEFAULT);
 	int r = check_type(l, "model", "WordPiece", reterr);
 
 	if (r < 0)
 		return r;
 	if (!str_copy(l->prefix, sizeof(l->prefix),
-		      json_get_str(model, "continuing_subword_prefix", "##")) ||
-	    !str_copy(l->unk, sizeof(l->unk), json_get_str(model, "unk_token", "[UNK]")) ||
+		      json_get_str(model, "continuing_subword_prefix", PREFIX_DEFAULT)) ||
 	    chars < 1)
 		return err_set(reterr, ERR_CORRUPT, "%s/tokenizer.json: its model is not usable",
 			       l->dir);
 	l->t->word_chars_max = (size_t)chars;
-	return load_vocab(l, model, reterr);
+	l->unk = json_get_str(model, "unk_token", "[UNK]");
+	r = l->is_bert ? check_model_of_bert(l, model, reterr) : 0;
+	return r < 0 ? r : load_vocab(l, model, reterr);
 }
 
 /* An item of a template: the name of a special token or of a sequence, and its type id. */
@@ -90,103 +120,96 @@ static const char *template_item(const json_t *template, size_t i, const char *k
 	return json_get_int(item, "type_id", -1) == type_id ? json_get_str(item, "id", "") : "";
 }
 
-static bool template_is_bert(const struct loading *l, const json_t *post)
+static bool template_is_bert(const json_t *post, const char *cls, const char *sep)
 {
 	const json_t *single = json_object_get(post, "single"),
 		     *pair = json_object_get(post, "pair");
 
 	return json_array_size(single) == 3 && json_array_size(pair) == 5 &&
-	       str_eq(template_item(single, 0, "SpecialToken", 0), l->cls) &&
+	       str_eq(template_item(single, 0, "SpecialToken", 0), cls) &&
 	       str_eq(template_item(single, 1, "Sequence", 0), "A") &&
-	       str_eq(template_item(single, 2, "SpecialToken", 0), l->sep) &&
-	       str_eq(template_item(pair, 0, "SpecialToken", 0), l->cls) &&
+	       str_eq(template_item(single, 2, "SpecialToken", 0), sep) &&
+	       str_eq(template_item(pair, 0, "SpecialToken", 0), cls) &&
 	       str_eq(template_item(pair, 1, "Sequence", 0), "A") &&
-	       str_eq(template_item(pair, 2, "SpecialToken", 0), l->sep) &&
+	       str_eq(template_item(pair, 2, "SpecialToken", 0), sep) &&
 	       str_eq(template_item(pair, 3, "Sequence", 1), "B") &&
-	       str_eq(template_item(pair, 4, "SpecialToken", 1), l->sep);
+	       str_eq(template_item(pair, 4, "SpecialToken", 1), sep);
+}
+
+/* The one id that the file gives to a token of the template, -1: none, or several. */
+static int32_t template_id(const json_t *post, const char *name)
+{
+	const json_t *token = json_object_get(json_object_get(post, "special_tokens"), name);
+	const json_t *ids = json_object_get(token, "ids"), *id = json_array_get(ids, 0);
+	json_int_t value = json_integer_value(id);
+
+	return json_array_size(ids) == 1 && json_is_integer(id) && value >= 0 &&
+			       value < TOKENIZER_IDS_MAX
+		       ? (int32_t)value
+		       : -1;
+}
+
+/* ["[SEP]", 102] */
+static int32_t pair_id(const json_t *pair)
+{
+	json_int_t value = json_integer_value(json_array_get(pair, 1));
+
+	return json_is_integer(json_array_get(pair, 1)) && value >= 0 && value < TOKENIZER_IDS_MAX
+		       ? (int32_t)value
+		       : -1;
+}
+
+/* The tokens around a text, with their ids. False: not the template of BERT. */
+static bool read_template(struct loading *l, const json_t *post, const char **ret_cls,
+			  const char **ret_sep)
+{
+	const char *type = json_get_str(post, "type", "");
+	const json_t *single = json_object_get(post, "single"), *cls = json_object_get(post, "cls"),
+		     *sep = json_object_get(post, "sep");
+
+	if (str_eq(type, "BertProcessing")) {
+		*ret_cls = json_string_value(json_array_get(cls, 0));
+		*ret_sep = json_string_value(json_array_get(sep, 0));
+		l->cls_id = pair_id(cls);
+		l->sep_id = pair_id(sep);
+	} else if (str_eq(type, "TemplateProcessing")) {
+		*ret_cls = template_item(single, 0, "SpecialToken", 0);
+		*ret_sep = template_item(single, 2, "SpecialToken", 0);
+		l->cls_id = template_id(post, *ret_cls);
+		l->sep_id = template_id(post, *ret_sep);
+		if (!template_is_bert(post, *ret_cls, *ret_sep))
+			return false;
+	}
+	return *ret_cls && *ret_sep && l->cls_id >= 0 && l->sep_id >= 0;
 }
 
 static int load_template(struct loading *l, struct err *reterr)
 {
 	const json_t *post = json_object_get(l->json, "post_processor");
-	const json_t *single = json_object_get(post, "single");
-	const char *type = json_get_str(post, "type", "none"), *cls = NULL, *sep = NULL;
+	const struct token_def *named_cls = loading_named(l, "cls_token"),
+			       *named_sep = loading_named(l, "sep_token");
+	const char *cls = NULL, *sep = NULL;
 
-	if (json_is_null(post) || !post)
-		return 0; /* transformers adds the BERT template */
-	if (str_eq(type, "BertProcessing")) {
-		cls = json_string_value(json_array_get(json_object_get(post, "cls"), 0));
-		sep = json_string_value(json_array_get(json_object_get(post, "sep"), 0));
-	} else if (str_eq(type, "TemplateProcessing")) {
-		cls = template_item(single, 0, "SpecialToken", 0);
-		sep = template_item(single, 2, "SpecialToken", 0);
-	}
-	if (!cls || !sep || !str_copy(l->cls, sizeof(l->cls), cls) ||
-	    !str_copy(l->sep, sizeof(l->sep), sep) ||
-	    (str_eq(type, "TemplateProcessing") && !template_is_bert(l, post)))
-		return unsupported(l, "post_processor", type,
-				   "the BERT template [CLS] A [SEP] B [SEP]", reterr);
-	return 0;
-}
-
-/* Added tokens that are matched in normalised text are normalised themselves. */
-static int add_normalized(struct loading *l, const char *content, int32_t id, const json_t *token)
-{
-	struct tokenizer_scratch *s = tokenizer_scratch_new();
-	int r = s ? normalize_block(l->t, s, (const unsigned char *)content, strlen(content))
-		  : -ENOMEM;
-
-	if (r >= 0)
-		r = added_add(&l->t->normalized, (const char *)s->norm, s->norm_n, id,
-			      json_get_bool(token, "lstrip", false),
-			      json_get_bool(token, "rstrip", false));
-	tokenizer_scratch_free(s);
-	return r;
-}
-
-static int load_added_token(struct loading *l, const json_t *token, struct err *reterr)
-{
-	const char *content = json_get_str(token, "content", NULL);
-	int64_t id = json_get_int(token, "id", -1);
-	int r;
-
-	if (!content || id < 0 || id >= TOKENIZER_IDS_MAX)
-		return err_set(reterr, ERR_CORRUPT,
-			       "%s/tokenizer.json: an added token has no usable id and content",
-			       l->dir);
-	if (json_get_bool(token, "single_word", false))
-		return unsupported(l, "added token", content, "single_word: false", reterr);
-	if ((size_t)id >= l->t->vocab_size)
-		l->t->vocab_size = (size_t)id + 1;
-	if (json_get_bool(token, "normalized", !json_get_bool(token, "special", false)))
-		r = add_normalized(l, content, (int32_t)id, token);
-	else
-		r = added_add(&l->t->raw, content, strlen(content), (int32_t)id,
-			      json_get_bool(token, "lstrip", false),
-			      json_get_bool(token, "rstrip", false));
-	return r < 0 ? err_errno(reterr, -r, "load %s/tokenizer.json", l->dir) : 0;
+	if (l->is_bert && (!post || json_is_null(post)))
+		return 0; /* BertTokenizer makes the template itself */
+	if (!read_template(l, post, &cls, &sep))
+		return unsupported(l, "post_processor", json_get_str(post, "type", "none"),
+				   "the BERT template [CLS] A [SEP] B [SEP] with one id each",
+				   reterr);
+	if (!l->is_bert || !named_cls || !named_sep ||
+	    (str_eq(named_cls->content, cls) && str_eq(named_sep->content, sep)))
+		return 0;
+	return load_refuse(l, FILE_TOKENIZER, reterr,
+			   "post_processor has '%s' and '%s'; BertTokenizer takes cls_token '%s' "
+			   "and sep_token '%s'",
+			   cls, sep, named_cls->content, named_sep->content);
 }
 
 int load_tokenizer_json(struct loading *l, struct err *reterr)
 {
-	json_t *added = json_object_get(l->json, "added_tokens"), *token;
-	size_t i;
 	int r = load_model(l, reterr);
 
 	if (r >= 0)
 		r = load_normalizer(l, reterr);
-	if (r >= 0)
-		r = load_template(l, reterr);
-	if (r < 0)
-		return r;
-	r = load_tokenizer_config(l, reterr);
-	if (r < 0)
-		return r;
-	normalize_tables(l->t);
-	json_array_foreach(added, i, token) {
-		r = load_added_token(l, token, reterr);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r < 0 ? r : load_template(l, reterr);
 }

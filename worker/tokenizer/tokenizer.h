@@ -31,11 +31,11 @@ struct encoding {
 };
 
 /* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) when there is
- * one, else vocab.txt. As in AutoTokenizer, when the class is BERT's own (tokenizer_config.json,
- * else config.json), do_lower_case, strip_accents and tokenize_chinese_chars of
- * tokenizer_config.json replace the normaliser of tokenizer.json. Blocking. -ENOENT: neither file;
- * -ERR_UNSUPPORTED: not a WordPiece tokenizer with the BERT template; -ERR_CORRUPT: a file is not
- * what it must be. */
+ * one, else vocab.txt; with what tokenizer_config.json, special_tokens_map.json, added_tokens.json
+ * and config.json say. The ids are those of AutoTokenizer.from_pretrained of transformers 5, or
+ * the directory is refused. Blocking. -ENOENT: neither file; -ERR_UNSUPPORTED: AutoTokenizer would
+ * make other ids (the message names file and field); -ERR_CORRUPT: a file is not what it must be;
+ * -ERR_LIMIT: more added tokens than TOKENIZER_ADDED_MAX. */
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr) MUSTCHECK;
 void tokenizer_free(struct tokenizer *t);
 void tokenizer_freep(struct tokenizer **t);
@@ -54,7 +54,7 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 /* Highest id + 1, added tokens included. */
 size_t tokenizer_vocab_size(const struct tokenizer *t);
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
-/* model_max_length of tokenizer_config.json; 0 when unknown. */
+/* model_max_length of the settings; 0 when there is none. */
 size_t tokenizer_model_max_length(const struct tokenizer *t);
 /* Does the Python tokenizer of this directory return token_type_ids (BERT does, DistilBERT not)? */
 bool tokenizer_has_type_ids(const struct tokenizer *t);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Special tokens: the seven that each tokenizer may have, those with names of the model's own, and
+ * the list of extra ones, in the order in which transformers adds them
+ * (PreTrainedTokenizerBase.__init__).
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/tokenizer/load.h"
+
+/* The defaults are BertTokenizer's. */
+static const struct {
+	const char *name, *of_bert;
+} standard[] = {
+	{"bos_token", NULL},	  {"eos_token", NULL},	  {"unk_token", "[UNK]"},
+	{"sep_token", "[SEP]"},	  {"pad_token", "[PAD]"}, {"cls_token", "[CLS]"},
+	{"mask_token", "[MASK]"},
+};
+
+bool loading_is_standard(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(standard); i++)
+		if (str_eq(standard[i].name, key))
+			return true;
+	return false;
+}
+
+const struct token_def *loading_named(const struct loading *l, const char *name)
+{
+	for (size_t i = 0; i < l->named_n; i++)
+		if (str_eq(l->named[i].name, name))
+			return l->named[i].is_set ? &l->named[i].token : NULL;
+	return NULL;
+}
+
+static bool is_token(const json_t *v)
+{
+	return json_is_string(v) || json_object_get(v, KEY_MADE) ||
+	       str_eq(json_get_str(v, "__type", NULL), "AddedToken");
+}
+
+/* A string, or an AddedToken. */
+static int parse_token(const struct loading *l, const char *key, const json_t *v,
+		       struct token_def *ret, struct err *reterr)
+{
+	const char *file = json_object_get(l->map, key) ? FILE_SPECIAL : FILE_CONFIG;
+
+	*ret = token_def_text(json_string_value(v));
+	if (json_is_string(v) || (is_token(v) && token_def_parse(v, ret)))
+		return 0;
+	return load_refuse(l, file, reterr,
+			   "%s is %s; only a text or an AddedToken with content and flags is "
+			   "supported",
+			   key,
+			   json_is_object(v) ? "an object of another kind" : json_type_name(v));
+}
+
+/* Set the name, which is new or has a value already. */
+static int put_named(struct loading *l, const char *name, const struct token_def *token,
+		     struct err *reterr)
+{
+	size_t i = 0;
+
+	while (i < l->named_n && !str_eq(l->named[i].name, name))
+		i++;
+	if (i == TOKENIZER_NAMED_MAX)
+		return load_refuse(l, FILE_CONFIG, reterr,
+				   "it names more than %d special tokens; at most these are "
+				   "supported",
+				   TOKENIZER_NAMED_MAX);
+	if (i == l->named_n)
+		l->named_n++;
+	l->named[i] = (struct named_token){.name = name, .is_set = token != NULL};
+	if (token)
+		l->named[i].token = *token;
+	return 0;
+}
+
+/* The value in the files, else the class's; an added token of the same text brings its flags. */
+static int set_standard(struct loading *l, size_t i, struct err *reterr)
+{
+	const char *name = standard[i].name;
+	const json_t *v = json_object_get(l->config, name);
+	const json_t *padding = json_object_get(l->json, "padding");
+	const struct token_def *added;
+	struct token_def token;
+	int r;
+
+	if (!v && l->is_bert && standard[i].of_bert) {
+		token = token_def_text(standard[i].of_bert);
+		return put_named(l, name, &token, reterr);
+	}
+	if (!v && !l->is_bert && str_eq(name, "pad_token"))
+		v = json_object_get(padding, name);
+	if (!v || json_is_null(v))
+		return put_named(l, name, NULL, reterr);
+	r = parse_token(l, name, v, &token, reterr);
+	added = r < 0 ? NULL : token_defs_find(&l->decoder, token.content);
+	return r < 0 ? r : put_named(l, name, added ? added : &token, reterr);
+}
+
+static int set_own(struct loading *l, const char *name, const json_t *v, struct err *reterr)
+{
+	struct token_def token;
+	int r = parse_token(l, name, v, &token, reterr);
+
+	if (r >= 0 && loading_is_standard(name))
+		return load_refuse(l, FILE_CONFIG, reterr, KEY_EXTRA " has a token named %s", name);
+	return r < 0 ? r : put_named(l, name, &token, reterr);
+}
+
+static int set_all_own(struct loading *l, struct err *reterr)
+{
+	json_t *own = json_object_get(l->config, KEY_OWN), *v;
+	const char *key;
+	int r = 0;
+
+	if (own && !json_is_object(own))
+		return load_refuse(l, FILE_CONFIG, reterr, KEY_OWN " is %s, not an object",
+				   json_type_name(own));
+	json_object_foreach(l->config, key, v) {
+		if (r >= 0 && str_ends(key, "_token") && !loading_is_standard(key) && is_token(v))
+			r = set_own(l, key, v, reterr);
+	}
+	json_object_foreach(own, key, v) {
+		if (r >= 0)
+			r = set_own(l, key, v, reterr);
+	}
+	return r;
+}
+
+static int set_extra(struct loading *l, struct err *reterr)
+{
+	const char *key = json_object_get(l->config, KEY_EXTRA) ? KEY_EXTRA : KEY_ADDITIONAL;
+	json_t *extra = json_object_get(l->config, key), *v;
+	size_t i;
+
+	if (!extra || json_is_null(extra))
+		return 0;
+	if (!json_is_array(extra))
+		return load_refuse(l, FILE_CONFIG, reterr, "%s is %s, not a list", key,
+				   json_type_name(extra));
+	json_array_foreach(extra, i, v) {
+		struct token_def token;
+		int r = parse_token(l, key, v, &token, reterr);
+
+		if (r >= 0)
+			r = token_defs_add(&l->extra, token, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int load_special(struct loading *l, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(standard) && r >= 0; i++)
+		r = set_standard(l, i, reterr);
+	if (r >= 0)
+		r = set_all_own(l, reterr);
+	return r < 0 ? r : set_extra(l, reterr);
+}
