@@ -13,11 +13,11 @@ import pytest
 import torch
 import transformers
 from datasets import Dataset
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from execution import Execution
-from texts import BUILD
+from texts import BUILD, encode
 from training import POSITIONS, Setup
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
@@ -261,6 +261,44 @@ def test_evaluate_three_classes_macro(setup, tmp_path):
     assert result["eval_recall"] == pytest.approx(recall, abs=1e-12)
 
 
+def test_evaluate_refuses_answers_that_are_no_numbers(setup, trained, tmp_path):
+    model = shutil.copytree(trained.work / "model", tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    weights["classifier.bias"][1] = float("nan")
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+    failure = Execution(tmp_path / "x", "evaluate",
+                        {"model": str(model), "data": setup.test}).run().failure
+    assert failure["code"] == "nan_loss" and "row 0 is not a number" in failure["message"]
+
+
+@pytest.mark.parametrize("files", [
+    {"tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "model_max_length": 48},
+     "special_tokens_map.json": {"mask_token": {"content": "<m>", "lstrip": True, "rstrip": False,
+                                                "single_word": False, "normalized": False}}},
+    {"added_tokens.json": {"[USER]": 30522, "two words": 30523}},
+    {"config.json": {"tokenizer_class": "PreTrainedTokenizerFast"},
+     "tokenizer_config.json": {"extra_special_tokens": ["[USER]"], "max_len": 40}},
+])
+def test_the_tokenizer_is_the_same_after_a_training(setup, tmp_path, files):
+    model = shutil.copytree(setup.model, tmp_path / "model")
+    (model / "tokenizer_config.json").unlink()
+    bert = transformers.BertModel.from_pretrained(model)
+    bert.resize_token_embeddings(30530)
+    bert.save_pretrained(model)
+    for name, settings in files.items():
+        old = json.loads((model / name).read_text()) if name == "config.json" else {}
+        (model / name).write_text(json.dumps(old | settings))
+    spec = setup.spec(epochs=1) | {"model": str(model)}
+    run = Execution(tmp_path / "x", "train", spec).run()
+    assert run.status == 0, run.stderr
+    before, after = (transformers.AutoTokenizer.from_pretrained(d)
+                     for d in (model, run.work / "model"))
+    texts = setup.texts[:5] + ["i [USER] like  two words <m> [MASK] x"]
+    assert before(texts)["input_ids"] == after(texts)["input_ids"]
+    assert before.model_max_length == after.model_max_length
+    assert [o[0] for o in encode(model, texts)] == before(texts)["input_ids"]
+
+
 def test_diverging_loss(setup, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(setup.model, model)
@@ -289,6 +327,17 @@ def no_tokenizer(s, spec):
     spec["model"] = str(model)
 
 
+def more_tokens(s, spec):
+    """A special token for which the model has no row of embeddings."""
+    model = s.root / "more"
+    shutil.copytree(s.model, model)
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps(
+        config | {"additional_special_tokens": ["[USER]"]}))
+    (model / "special_tokens_map.json").unlink(missing_ok=True)
+    spec["model"] = str(model)
+
+
 @pytest.mark.parametrize("change, code, words", [
     (lambda s, spec: spec["channels"].update(train=str(s.root / "none")), "data_missing", ["none"]),
     (lambda s, spec: spec["channels"].update(train=s.data("one", 0, 20, labels=[1] * 170)),
@@ -299,6 +348,7 @@ def no_tokenizer(s, spec):
      "invalid_input", ["test data", "'bad', 'good'", "'y'", "the same 'labels'"]),
     (lambda s, spec: spec.update(model=str(s.root)), "data_missing", ["config.json"]),
     (no_tokenizer, "data_missing", ["tokenizer.json", "vocab.txt"]),
+    (more_tokens, "unsupported", ["ids up to 30522", "30522 embedding rows"]),
     (lambda s, spec: spec["hyperparameters"].update(learning_rate=0), "invalid_input",
      ["learning_rate"]),
     (lambda s, spec: spec["hyperparameters"].update(train_batch_size=0), "invalid_input",

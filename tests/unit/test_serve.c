@@ -18,6 +18,8 @@
 #include <string.h>
 
 #define LABELS 2
+#define BAD_ID 666 /* the model refuses a batch with it */
+#define NAN_ID 777 /* its row's answer is not a number */
 
 /* ---- the model ---- */
 
@@ -53,7 +55,9 @@ int classifier_forward(struct classifier *c, const struct token_batch *batch, fl
 		float sum = 0, types = 0;
 
 		for (int64_t at = batch->offsets[i]; at < batch->offsets[i + 1]; at++) {
-			sum += (float)batch->ids[at];
+			if (batch->ids[at] == BAD_ID)
+				return err_set(reterr, ERR_INVALID, "a bad id");
+			sum += batch->ids[at] == NAN_ID ? NAN : (float)batch->ids[at];
 			types += (float)batch->type_ids[at];
 		}
 		logits[i * LABELS] = sum;
@@ -245,6 +249,35 @@ static void test_errors_of_the_model(void **state)
 	asker_done(&a);
 }
 
+/* While the model is busy they queue, and make one batch. */
+static void test_an_error_belongs_to_its_request_alone(void **state)
+{
+	static const int32_t ids[] = {1, BAD_ID, 2, NAN_ID, 3, BAD_ID, 4};
+	struct asker first, a[ARRAY_LEN(ids)];
+
+	pthread_mutex_lock(&gate);
+	asker_init(&first, 1, 1, 1);
+	assert_int_equal(batcher_put(*state, &first.job, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+		asker_init(&a[i], 2, 3, ids[i]);
+		assert_int_equal(batcher_put(*state, &a[i].job, NULL), 0);
+	}
+	pthread_mutex_unlock(&gate);
+	wait_done(&first);
+	for (size_t i = 0; i < ARRAY_LEN(a); i++) {
+		wait_done(&a[i]);
+		assert_int_equal(a[i].job.result, ids[i] == BAD_ID   ? -ERR_INVALID
+						  : ids[i] == NAN_ID ? -ERR_NUMERIC
+								     : 0);
+		if (a[i].job.result == 0)
+			assert_true(a[i].logits[LABELS] == (float)(3 * ids[i]));
+		asker_done(&a[i]);
+	}
+	assert_true(largest_rows > 2);
+	assert_int_equal(broken.code, 0);
+	asker_done(&first);
+}
+
 /* ---- payloads ---- */
 
 static const char *label_name(const void *userdata, int index)
@@ -341,6 +374,7 @@ int main(void)
 		WITH_QUEUE(test_queue_limit),
 		WITH_QUEUE(test_abandon),
 		WITH_QUEUE(test_errors_of_the_model),
+		WITH_QUEUE(test_an_error_belongs_to_its_request_alone),
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_number_of_inputs),

@@ -123,6 +123,11 @@ int classifier_max_tokens(const struct classifier *c)
 	return c->config->shape.positions;
 }
 
+int classifier_vocab_size(const struct classifier *c)
+{
+	return c->config->shape.vocab;
+}
+
 bool classifier_takes_type_ids(const struct classifier *c)
 {
 	return c->config->shape.types > 0;

@@ -61,6 +61,7 @@ int classifier_forward(struct classifier *c, const struct token_batch *batch, fl
 int classifier_label_count(const struct classifier *c);
 const char *classifier_label(const struct classifier *c, int index); /* id2label; lives with c */
 int classifier_max_tokens(const struct classifier *c);		     /* position embeddings */
+int classifier_vocab_size(const struct classifier *c);		     /* ids must be below */
 bool classifier_takes_type_ids(const struct classifier *c);	     /* bert: true */
 enum model_problem classifier_problem(const struct classifier *c);
 const char *classifier_device(const struct classifier *c); /* "cpu" or "cuda" */

@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
@@ -149,12 +150,13 @@ static int reserve(struct batcher *b, size_t n)
 	return 0;
 }
 
-/* The chosen rows side by side. */
-static int gather(struct batcher *b, struct token_batch *ret, struct err *reterr)
+/* The rows of n pieces side by side. */
+static int gather(struct batcher *b, size_t first, size_t n_pieces, struct token_batch *ret,
+		  struct err *reterr)
 {
 	size_t rows = 0, n = 0;
 
-	for (size_t i = 0; i < b->pieces_n; i++) {
+	for (size_t i = first; i < first + n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
 		const int64_t *at = p->job->batch.offsets + p->first;
 		size_t from = (size_t)at[0], len = (size_t)(at[p->rows] - at[0]);
@@ -195,18 +197,32 @@ static bool piece_done(struct batcher *b, const struct piece *p, int result, con
 	return last;
 }
 
-/* Hand the answers out; a job whose last row is there is done. */
-static void scatter(struct batcher *b, int result, const struct err *e)
+/* The answers of one piece are numbers. */
+static int check_finite(const struct batcher *b, const struct piece *p, const float *logits,
+			struct err *e)
+{
+	for (size_t i = 0; i < p->rows * b->labels; i++)
+		if (!isfinite(logits[i]))
+			return err_set(e, ERR_NUMERIC,
+				       "the model's answer to input %zu is not a number: its "
+				       "weights are damaged, or its training diverged",
+				       p->first + i / b->labels);
+	return 0;
+}
+
+/* Hand the answers of n pieces out; a job whose last row is there is done. */
+static void scatter(struct batcher *b, size_t first, size_t n, int result, struct err *e)
 {
 	const float *from = b->logits;
 
-	for (size_t i = 0; i < b->pieces_n; i++) {
+	for (size_t i = first; i < first + n; i++) {
 		struct piece *p = &b->pieces[i];
+		int r = result < 0 ? result : check_finite(b, p, from, e);
 
 		memcpy(p->job->logits + p->first * b->labels, from,
 		       p->rows * b->labels * sizeof(*from));
 		from += p->rows * b->labels;
-		if (piece_done(b, p, result, e))
+		if (piece_done(b, p, r, e))
 			p->job->done(p->job);
 	}
 }
@@ -243,23 +259,34 @@ static bool is_passing(int result)
 	return result == -ERR_INVALID || result == -ERR_DEVICE_OOM || result == -ENOMEM;
 }
 
+/* n pieces in one batch. An error of a batch may come from one of its requests: then each is asked
+ * by itself, and only that one fails. */
+static void answer(struct batcher *b, size_t first, size_t n)
+{
+	struct token_batch batch;
+	struct err e = {0};
+	int r = gather(b, first, n, &batch, &e);
+
+	if (r >= 0)
+		r = classifier_forward(b->c, &batch, b->logits, &e);
+	if (r < 0 && is_passing(r) && n > 1) {
+		for (size_t i = first; i < first + n; i++)
+			answer(b, i, 1);
+		return;
+	}
+	if (r < 0 && !is_passing(r) && !b->broken) {
+		b->broken = true;
+		b->on_broken(b->userdata, &e);
+	}
+	scatter(b, first, n, r < 0 ? r : 0, &e);
+}
+
 static void *run(void *arg)
 {
 	struct batcher *b = arg;
 
-	while (choose(b)) {
-		struct token_batch batch;
-		struct err e = {0};
-		int r = gather(b, &batch, &e);
-
-		if (r >= 0)
-			r = classifier_forward(b->c, &batch, b->logits, &e);
-		if (r < 0 && !is_passing(r) && !b->broken) {
-			b->broken = true;
-			b->on_broken(b->userdata, &e);
-		}
-		scatter(b, r < 0 ? r : 0, &e);
-	}
+	while (choose(b))
+		answer(b, 0, b->pieces_n);
 	return NULL;
 }
 

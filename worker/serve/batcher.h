@@ -24,7 +24,8 @@ struct batcher;
 struct batcher_job {
 	struct token_batch batch; /* its arrays are the asker's */
 	float *logits;		  /* rows * labels */
-	/* On the inference thread. result 0 or negative with err. May free the job. */
+	/* On the inference thread. result 0 or negative with err, which is of this job alone:
+	 * -ERR_NUMERIC: an answer is not finite. May free the job. */
 	void (*done)(struct batcher_job *job);
 	void *userdata;
 	int result;

@@ -51,6 +51,9 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 	if (r >= 0)
 		r = tokenizer_load(model, &s->with.tokenizer, reterr);
 	if (r >= 0)
+		r = tokenizer_check_rows(s->with.tokenizer, model, classifier_vocab_size(s->with.c),
+					 reterr);
+	if (r >= 0)
 		r = batcher_new(s->with.c, on_broken, s, &s->with.batcher, reterr);
 	if (r < 0)
 		return r;
@@ -87,7 +90,7 @@ static int check(struct serve *s, const char *model, struct err *reterr)
 
 	if (r >= 0)
 		r = parity_check(&s->with, model, &result, reterr);
-	if (r == -ERR_CONFLICT)
+	if (r == -ERR_CONFLICT || r == -ERR_NUMERIC)
 		s->w->failure_code = "parity_failed";
 	if (r < 0)
 		return r;

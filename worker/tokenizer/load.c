@@ -237,6 +237,19 @@ size_t tokenizer_vocab_size(const struct tokenizer *t)
 	return t->vocab_size;
 }
 
+int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64_t rows,
+			 struct err *reterr)
+{
+	if (t->vocab_size <= (size_t)rows)
+		return 0;
+	return err_set(
+		reterr, ERR_UNSUPPORTED,
+		"%s: the tokenizer makes ids up to %zu, but the model has %lld embedding rows "
+		"(vocab_size in config.json): resize the model's embeddings to the "
+		"tokenizer, or take the added tokens out of its files",
+		model_dir, t->vocab_size - 1, (long long)rows);
+}
+
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t)
 {
 	return &t->special;

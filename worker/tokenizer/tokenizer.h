@@ -53,6 +53,10 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 
 /* Highest id + 1, added tokens included. */
 size_t tokenizer_vocab_size(const struct tokenizer *t);
+/* Can a model with ids 0 … rows - 1 take every id that this tokenizer makes? -ERR_UNSUPPORTED names
+ * the directory and the numbers. */
+int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64_t rows,
+			 struct err *reterr) MUSTCHECK;
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
 /* model_max_length of the settings; 0 when there is none. */
 size_t tokenizer_model_max_length(const struct tokenizer *t);

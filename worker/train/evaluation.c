@@ -80,6 +80,19 @@ int rows_view_check(const struct rows_view *v, const struct model_config *c, con
 	return 0;
 }
 
+static int check_finite(const float *logits, size_t n, int labels, int64_t first,
+			struct err *reterr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(logits[i]))
+			return err_set(
+				reterr, ERR_NUMERIC,
+				"the model's answer to row %lld is not a number: its weights "
+				"are damaged, or its training diverged",
+				(long long)first + (long long)(i / (size_t)labels));
+	return 0;
+}
+
 int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view *v, int labels,
 		  int batch_size, struct evaluation *ret, struct err *reterr)
 {
@@ -104,6 +117,9 @@ int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view 
 		r = model_torch_error(tsh_net_forward(net, &b, logits, &te), &te, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "evaluate rows from %lld", (long long)at);
+		r = check_finite(logits, (size_t)b.rows * (size_t)labels, labels, at, reterr);
+		if (r < 0)
+			return r;
 		for (int i = 0; i < b.rows; i++)
 			metrics_add(m, logits + (size_t)i * (size_t)labels, d->labels[at + i]);
 		report_progress(w->report, "evaluate", "rows", at + b.rows, d->rows);

@@ -68,6 +68,8 @@ static int open_config(struct train_run *t, struct err *reterr)
 
 	if (r >= 0) /* needed at the very end: say now that it cannot be had */
 		r = tokenizer_load(t->model_dir, &tokenizer, reterr);
+	if (r >= 0)
+		r = tokenizer_check_rows(tokenizer, t->model_dir, t->config->shape.vocab, reterr);
 	if (t->test && !t->train->label_names && !t->test->label_names &&
 	    t->test->labels_n > labels)
 		labels = t->test->labels_n;
