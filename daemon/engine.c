@@ -366,6 +366,7 @@ void engine_free(struct engine *e)
 	net_free(e->net);
 	while (e->executions)
 		execution_drop(e, e->executions);
+	shims_forget(e);
 	live_free(e);
 	loop_drop(&e->schedule_source);
 	loop_drop(&e->tick_source);

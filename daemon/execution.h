@@ -45,6 +45,16 @@ void execution_take_up(struct engine *e, struct execution *ex);
 void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
 int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
 
+/* ---- shims.c ---- */
+/* Reap the shim `pid` of `execution` when it ends, and look at the execution then. Negative: out of
+ * memory, or only shims_reap() reaps it. */
+int shim_watch(struct engine *e, pid_t pid, const char *execution);
+/* True if this daemon has started the execution's shim and has not reaped it. */
+bool shim_is_ours(const struct engine *e, const char *execution);
+/* Those that the loop cannot watch. */
+void shims_reap(struct engine *e);
+void shims_forget(struct engine *e);
+
 /* ---- execution_end.c ---- */
 /* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,

@@ -48,7 +48,6 @@ void execution_drop(struct engine *e, struct execution *ex)
 			break;
 		}
 	}
-	loop_drop(&ex->child);
 	loop_drop(&ex->more);
 	if (ex->watch >= 0)
 		inotify_rm_watch(e->inotify_fd, ex->watch);
@@ -215,8 +214,8 @@ void execution_poll(struct engine *e, struct execution *ex)
 		return;
 	if (ended)
 		finish(e, ex, &exit, REASON_NONE);
-	else if ((alive == 0 || alive == -ENOENT) && !ex->child)
-		lose(e, ex); /* with a child, on_shim_exit() comes: perhaps nothing ran */
+	else if ((alive == 0 || alive == -ENOENT) && !shim_is_ours(e, ex->row.id))
+		lose(e, ex); /* a shim of ours is reaped first: perhaps nothing ran */
 }
 
 static void poll_all(struct engine *e)
@@ -261,6 +260,7 @@ static int on_rescan(sd_event_source *s, uint64_t at, void *userdata)
 	struct engine *e = userdata;
 
 	poll_all(e);
+	shims_reap(e);
 	loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
 	return 0;
 }

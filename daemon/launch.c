@@ -269,17 +269,6 @@ int execution_mark_running(struct engine *e, struct execution *ex, struct err *r
 	return r;
 }
 
-static int on_shim_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
-{
-	struct execution *ex = userdata;
-
-	loop_drop(&ex->child); /* reaped; exit.json and the lock tell the rest */
-	ex->unstarted = si->si_code == CLD_EXITED && si->si_status == SHIM_NO_SPACE;
-	if (!ex->unstarted) /* else the next rescan starts it again */
-		execution_poll(ex->engine, ex);
-	return 0;
-}
-
 static int start_shim(struct engine *e, struct execution *ex, struct err *reterr)
 {
 	pid_t pid = 0;
@@ -293,7 +282,7 @@ static int start_shim(struct engine *e, struct execution *ex, struct err *reterr
 	ex->row.pid = pid;
 	ex->row.state = EXECUTION_RUNNING;
 	slots_publish(e);
-	if (sd_event_add_child(e->loop, &ex->child, pid, WEXITED, on_shim_exit, ex) < 0)
+	if (shim_watch(e, pid, ex->row.id) < 0)
 		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
 	if (execution_attach(e, ex, reterr) < 0) /* it runs: the rescan opens its directory */
 		log_event(LOG_LEVEL_WARNING, "execution_not_opened",

@@ -7,11 +7,13 @@
 #include "base/str.h"
 #include "daemon/core.h"
 
+#include <poll.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -243,6 +245,41 @@ static void test_killed_shim_is_said(void **state)
 	assert_int_equal(proc_kill_by_env(entry, 0), 0); /* nothing of it is left */
 }
 
+/* True if a child of this process has ended and was not waited for. */
+static bool zombies(void)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* exit.json ends an execution before its shim has gone: 10 of 2,400 shims stayed as zombies. */
+static void test_every_shim_is_reaped(void **state)
+{
+	struct rig *rig = *state;
+	OWN(buf_done) struct buf jobs = BUF_INIT(1 << 20);
+	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
+	char run[ID_LEN], name[16];
+
+	rig_stop(rig);
+	while (waitpid(-1, NULL, 0) > 0)
+		; /* shims that the engines of other tests have left */
+	rig->set.cpu_slots = 8;
+	rig_start(rig);
+	for (int i = 0; i < 48; i++) {
+		snprintf(name, sizeof(name), "j%d", i);
+		buf_printf(&jobs, "%s%s", i ? "," : "", rig_script(rig, name, "ok", ""));
+	}
+	rig_submit(rig, buf_str(&jobs), run);
+	for (int i = 0; i < 48; i++) {
+		snprintf(name, sizeof(name), "j%d", i);
+		rig_expect_end(rig, run, name, "succeeded", "", "");
+	}
+	while (zombies() && clock_mono_us() < deadline)
+		poll(NULL, 0, 10);
+	assert_false(zombies());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restart_finds_its_executions, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_killed_shim_is_said, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_every_shim_is_reaped, rig_setup, rig_teardown),
 	};
 	rig_block_signals();
 	return cmocka_run_group_tests(tests, NULL, NULL);
