@@ -9,8 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROC_FDS_MAX 8
-#define BOOT_ID_LEN  37
+#define PROC_FDS_MAX  8
+#define BOOT_ID_LEN   37
+#define PROC_NAME_MAX 64 /* of proc_name(): what the kernel shows, and more */
 
 struct proc_fd {
 	int from; /* descriptor here */

@@ -54,8 +54,8 @@
 
 enum exit_cause {
 	EXIT_EXITED = 0,  /* the child ended by itself: see code and signal */
-	EXIT_STOPPED,	  /* a stop was asked for over the control socket */
-	EXIT_TIMED_OUT,	  /* max_runtime was over */
+	EXIT_STOPPED,	  /* SIGTERM was sent on request before it ended; see code and signal */
+	EXIT_TIMED_OUT,	  /* likewise, because max_runtime was over */
 	EXIT_EXEC_FAILED, /* the program could not be started; message says why */
 	EXIT_OOM_KILLED,  /* the kernel's or the cgroup's out-of-memory killer */
 };

@@ -13,7 +13,9 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define NATIVE_PROGRAM "trainyard-native"
 #define TRANSFER_ONLY  "transfer" /* no main work between the two lists */
@@ -125,6 +127,24 @@ static void become_native(char **argv)
 }
 #endif
 
+/* Exit code or signal of the script, so that exit.json has them. A signal without a core: the
+ * script has left its own. */
+static int end_as(int status)
+{
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	sigset_t set;
+
+	if (!sig)
+		return WEXITSTATUS(status);
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(sig);
+	return 128 + sig;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction on_stop = {.sa_handler = on_term};
@@ -161,5 +181,5 @@ int main(int argc, char **argv)
 	}
 	report_close(w.report);
 	json_decref(w.message);
-	return r < 0;
+	return w.ends_as_script ? end_as(w.script_status) : r < 0;
 }

@@ -48,6 +48,7 @@ static int wait_for(struct worker *w, pid_t pid)
 		if (*w->stop && !handed_on) {
 			handed_on = true;
 			kill(pid, SIGTERM);
+			kill(pid, SIGCONT); /* a stopped process keeps SIGTERM pending */
 		}
 		if (ppoll(&p, 1, NULL, &none) < 0)
 			p.revents = 0;

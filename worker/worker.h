@@ -30,6 +30,9 @@ struct worker {
 	 * the code of the error. */
 	const char *failure_code;
 	bool failure_written; /* another process of this execution has written the failure line */
+	/* True if the script's end is the worker's: it ends with the same exit code or signal. */
+	bool ends_as_script;
+	int script_status; /* as waitpid gives it */
 	/* Not 0 after SIGTERM: finish soon, -ERR_CANCELLED. */
 	const volatile sig_atomic_t *stop;
 };

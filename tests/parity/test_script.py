@@ -77,7 +77,8 @@ def script(tmp_path):
 
 def run(x, code=0):
     record = x.start().record()
-    assert (record["cause"], record["code"]) == ("exited", code), x.log()
+    ended = record["code"] if record["signal"] == 0 else -record["signal"]
+    assert (record["cause"], ended) == ("exited", code), x.log()
     return x
 
 
@@ -277,7 +278,7 @@ def test_exit_code_and_traceback(script):
         except ValueError:
             import traceback; traceback.print_exc()
             sys.exit(3)
-        """}), 1)
+        """}), 3)
     failure = failure_of(x)
     assert failure["code"] == "script_error"
     message = failure["message"]
@@ -293,7 +294,7 @@ def test_long_and_strange_error_output(script):
         import sys
         sys.stderr.buffer.write(b"\\xff\\xfe" + b"x" * 100_000 + b" the end \\xc3\\n")
         sys.exit(200)
-        """}, hyperparameters={"long": "y" * 5000}), 1)
+        """}, hyperparameters={"long": "y" * 5000}), 200)
     message = failure_of(x)["message"]
     assert "ExitCode 200" in message and 'the end ?"' in message and len(message) < 768
     assert message.endswith('..."')
@@ -304,17 +305,24 @@ def test_failure_file_of_the_script(script):
         import os
         open(os.environ["SM_OUTPUT_DIR"] + "/failure", "w").write("labels are missing")
         print("noise"); os._exit(9)
-        """}), 1)
+        """}), 9)
     assert 'ExitCode 9\nErrorMessage "labels are missing"\n' in failure_of(x)["message"]
     assert (x.dir / "work/output/failure").read_text() == "labels are missing"
 
 
 def test_killed_script(script):
-    x = run(script({"train.py": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"}), 1)
+    x = run(script({"train.py": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"}), -9)
     failure = failure_of(x)
     assert failure["code"] == "killed"
     assert 'ExitCode 137\n' in failure["message"]
-    assert 'ExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"' in failure["message"]
+    assert 'ExtraInfo "Process killed by SIGKILL (signal 9); who sent it is not known"' \
+        in failure["message"]
+
+
+def test_exit_code_137_alone_is_no_kill(script):
+    failure = failure_of(run(script({"train.py": "import os; os._exit(137)"}), 137))
+    assert failure["code"] == "script_error"
+    assert "SIGKILL" not in failure["message"]
 
 
 def test_gpu_memory_error_is_oom(script):
@@ -341,7 +349,7 @@ WAITER = """
 """
 
 
-@pytest.mark.parametrize("how, code", [("clean", 0), ("dirty", 1)])
+@pytest.mark.parametrize("how, code", [("clean", 0), ("dirty", 4)])
 def test_sigterm_reaches_the_whole_script(script, how, code):
     x = script({"train.py": WAITER}, hyperparameters={"how": how}).start()
     x.wait_log("child up")
@@ -349,10 +357,9 @@ def test_sigterm_reaches_the_whole_script(script, how, code):
     record = x.record()
     assert (record["cause"], record["code"]) == ("stopped", code), x.log()
     assert "terminated 1" in x.log() and "child ended" in x.log()
-    if code:
-        assert failure_of(x)["code"] == "cancelled" and "exit code 4" in failure_of(x)["message"]
-    else:
-        assert (x.dir / "work/output/success").exists()
+    failure = failure_of(x)
+    assert failure["code"] == "cancelled" and f"exit code {code}" in failure["message"]
+    assert not (x.dir / "work/output/success").exists()
 
 
 def test_script_that_will_not_stop_is_killed(script):

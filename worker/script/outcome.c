@@ -80,25 +80,35 @@ static int exit_code(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* An exit code of 137 is the script's own: a shell uses it for a command that was killed. */
+static bool is_killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 /* The toolkit's text; `message_max` and `command_max` cut its parts. */
-static void failure_text(struct buf *out, int code, const char *message, size_t message_max,
-			 const char *command, int command_max)
+static void failure_text(struct buf *out, int status, bool oom, const char *message,
+			 size_t message_max, const char *command, int command_max)
 {
 	const char *shown = last_bytes(message, message_max);
 
-	buf_printf(out, "ExecuteUserScriptError:\nExitCode %d\nErrorMessage \"%s%s\"", code,
-		   shown == message ? "" : "...", shown);
-	if (code == 128 + SIGKILL)
-		buf_puts(out, "\nExtraInfo \"OutOfMemory: Process killed by SIGKILL (signal 9)\"");
+	buf_printf(out, "ExecuteUserScriptError:\nExitCode %d\nErrorMessage \"%s%s\"",
+		   exit_code(status), shown == message ? "" : "...", shown);
+	if (is_killed(status) && oom)
+		buf_puts(out, "\nExtraInfo \"OutOfMemory: Process killed by SIGKILL (signal 9), "
+			      "sent by the kernel's out-of-memory killer\"");
+	else if (is_killed(status))
+		buf_puts(out, "\nExtraInfo \"Process killed by SIGKILL (signal 9); who sent it "
+			      "is not known\"");
 	buf_printf(out, "\nCommand \"%.*s%s\"", command_max, command,
 		   strlen(command) > (size_t)command_max ? "..." : "");
 }
 
-static const char *failure_code(int code, bool oom, const char *message)
+static const char *failure_code(int status, bool oom, const char *message)
 {
 	if (oom || strstr(message, "OutOfMemoryError"))
 		return "oom";
-	if (code == 128 + SIGKILL)
+	if (is_killed(status))
 		return "killed";
 	return "script_error";
 }
@@ -109,7 +119,6 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 	OWN(buf_done) struct buf tail = BUF_INIT(TAIL_MAX);
 	OWN(buf_done) struct buf command = BUF_INIT(TEXT_MAX);
 	OWN(buf_done) struct buf text = BUF_INIT(TEXT_MAX + TAIL_MAX);
-	int code = exit_code(status);
 	const char *message;
 
 	/* The script's own word first; what is longer than the limit is cut, not refused. */
@@ -119,14 +128,14 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 	make_text(&tail);
 	message = own.len ? buf_str(&own) : error_part(&tail);
 	command_text(s, &command);
-	s->w->failure_code = failure_code(code, oom, message);
-	failure_text(&text, code, message, TAIL_MAX, buf_str(&command), COMMAND_SHOWN * 8);
+	s->w->failure_code = failure_code(status, oom, message);
+	failure_text(&text, status, oom, message, TAIL_MAX, buf_str(&command), COMMAND_SHOWN * 8);
 	if (!own.len && buf_ok(&text))
 		(void)!file_write_atomic(s->w->work_dirfd, FAILURE_FILE, text.data, text.len, 0644,
 					 NULL);
 	buf_clear(&text);
-	failure_text(&text, code, message, ERR_MSG_MAX - COMMAND_SHOWN - 192, buf_str(&command),
-		     COMMAND_SHOWN);
+	failure_text(&text, status, oom, message, ERR_MSG_MAX - COMMAND_SHOWN - 192,
+		     buf_str(&command), COMMAND_SHOWN);
 	make_text(&text);
 	return err_set(reterr, ERR_INVALID, "%s", buf_str(&text));
 }
@@ -174,11 +183,15 @@ static void show_results(struct script *s)
 
 int outcome_of(struct script *s, int status, bool oom, struct err *reterr)
 {
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	if (good)
 		show_results(s);
+	if (good && !*s->w->stop)
 		return file_write_atomic(s->w->work_dirfd, "output/success", "", 0, 0644, reterr);
-	}
-	if (*s->w->stop) {
+	s->w->ends_as_script = true;
+	s->w->script_status = status;
+	if (*s->w->stop) { /* with exit code 0, too: what was stopped is not done */
 		s->w->failure_code = "cancelled";
 		return err_set(reterr, ERR_CANCELLED,
 			       "the script was stopped with SIGTERM and ended with exit code %d",

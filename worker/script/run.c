@@ -54,6 +54,7 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, logtail_line_fn fn)
 		if (*s->w->stop && !forwarded) {
 			forwarded = true;
 			kill(-pid, SIGTERM);
+			kill(-pid, SIGCONT); /* a stopped process keeps SIGTERM pending */
 		}
 		p.revents = 0;
 		if (ppoll(&p, 1, &every, &none) < 0)

@@ -85,8 +85,17 @@ static void blame_oom(struct shim *s)
 {
 	int64_t now = s->oom_before < 0 ? -1 : oom_kills_now();
 
-	if (now <= s->oom_before || s->record.cause != EXIT_EXITED)
+	if (s->record.cause != EXIT_EXITED)
 		return;
+	if (now <= s->oom_before) {
+		if (s->record.signal == SIGKILL)
+			str_copy(s->record.message, sizeof(s->record.message),
+				 now < 0 ? "who sent it is not known; dmesg tells if it was the "
+					   "kernel's out-of-memory killer"
+					 : "another process sent it: the out-of-memory killer "
+					   "has ended nothing in its cgroup");
+		return;
+	}
 	if (s->record.signal == SIGKILL)
 		s->record.cause = EXIT_OOM_KILLED;
 	if (s->record.signal == SIGKILL || s->record.code != 0)
@@ -137,6 +146,29 @@ static void all_signal(const struct shim *s, int sig)
 {
 	if (tree_signal(sig) < 0)
 		proc_kill_by_env(s->spec.id_entry, sig);
+}
+
+/* Who has asked, for the record: a stop by SIGTERM can come from anybody. */
+static void say_sender(struct shim *s, const struct signalfd_siginfo *from)
+{
+	char name[PROC_NAME_MAX] = "it has ended";
+
+	if (from->ssi_code == SI_USER || from->ssi_code == SI_QUEUE) {
+		proc_name((pid_t)from->ssi_pid, name, sizeof(name));
+		snprintf(s->record.message, sizeof(s->record.message),
+			 "its supervisor got SIGTERM from process %u (%s) of user %u and stopped "
+			 "it",
+			 from->ssi_pid, name, from->ssi_uid);
+	}
+}
+
+void child_stop_by_signal(struct shim *s, const struct signalfd_siginfo *from)
+{
+	bool ran = s->phase == SHIM_RUNNING;
+
+	child_stop(s, EXIT_STOPPED, s->spec.grace_ms);
+	if (ran && s->phase == SHIM_STOPPING)
+		say_sender(s, from);
 }
 
 void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms)

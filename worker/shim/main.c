@@ -78,7 +78,7 @@ static void read_signals(struct shim *s)
 
 	while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_signo == SIGTERM)
-			child_stop(s, EXIT_STOPPED, s->spec.grace_ms);
+			child_stop_by_signal(s, &info);
 }
 
 static json_t *answer(const struct control_request *req, void *userdata)

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/signalfd.h>
 #include <sys/types.h>
 
 #define SHIM_TICK_MS	   1000 /* log cap, clock after a suspend */
@@ -61,5 +62,7 @@ void child_reap(struct shim *s);
 /* Ask it to stop: `cause` is what exit.json will say. A second request can only shorten the grace.
  * No effect once the program has ended. */
 void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms);
+/* The same after SIGTERM to us, with who sent it in the record. */
+void child_stop_by_signal(struct shim *s, const struct signalfd_siginfo *from);
 /* Move through the phases by the clock; call after every wake-up. */
 void child_step(struct shim *s, int64_t now_us);
