@@ -32,6 +32,7 @@ static const char *const shown[] = {
 	NULL,
 };
 #define BILLABLE_MAX_S (10 * 366 * 86400LL)
+#define CLOCK_MAX_S    1e12	 /* a time that fits into microseconds */
 #define OVER_KEY       "over_us" /* in the row's answer: first seen to be over */
 
 static json_t *keep_shown(const json_t *answer)
@@ -134,7 +135,8 @@ static enum job_state judge(const struct cloud_row *row, const struct job_row *j
 	const char *status = json_get_str(row->answer, "TrainingJobStatus", "");
 
 	*why = (struct reason){0};
-	if (str_eq(status, "Completed"))
+	if (str_eq(status, "Completed") && !str_eq(secondary, "MaxRuntimeExceeded") &&
+	    !str_eq(secondary, "MaxWaitTimeExceeded"))
 		return STATE_SUCCEEDED;
 	if (job->cancel_requested_us) {
 		reason_set(why, REASON_CANCELLED, "stopped on request");
@@ -192,19 +194,38 @@ static int close_metrics(struct engine *e, const struct cloud_row *row, json_t *
 	return r;
 }
 
-/* {"model","output","metrics"}: the URIs under which the service puts them. */
-static json_t *outputs_of(const struct cloud_row *row, json_t *metrics)
+/* {"model","output","metrics","checkpoints"}: the URIs under which the service puts them. Of a
+ * training job that did not complete: the model that the answer names, and the checkpoints. */
+static json_t *outputs_of(const struct cloud_row *row, json_t *metrics, bool completed)
 {
+	const char *checkpoints =
+		json_get_str(json_object_get(row->request, "CheckpointConfig"), "S3Uri", "");
 	const char *at =
 		json_get_str(json_object_get(row->request, "OutputDataConfig"), "S3OutputPath", "");
 	const char *model = json_get_str(json_object_get(row->answer, "ModelArtifacts"),
 					 "S3ModelArtifacts", "");
 	size_t len = strlen(at);
 	char output[SPEC_PATH_MAX * 2];
+	json_t *outputs;
 
 	snprintf(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
 		 len && at[len - 1] == '/' ? "" : "/", row->name);
-	return json_pack("{ss ss sO}", "model", model, "output", output, "metrics", metrics);
+	outputs = json_pack("{sO}", "metrics", metrics);
+	if (completed || model[0])
+		json_object_set_new(outputs, "model", json_string(model));
+	if (completed || model[0])
+		json_object_set_new(outputs, "output", json_string(output));
+	if (checkpoints[0])
+		json_object_set_new(outputs, OUTPUT_CHECKPOINTS, json_string(checkpoints));
+	return outputs;
+}
+
+/* The service's time of the end, in seconds with a fraction; 0: it does not say. */
+static int64_t training_end_us(const struct cloud_row *row)
+{
+	double at_s = json_get_num(row->answer, "TrainingEndTime", 0);
+
+	return at_s > 0 && at_s < CLOCK_MAX_S ? (int64_t)(at_s * (double)USEC_PER_SEC) : 0;
 }
 
 static int training_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
@@ -212,8 +233,7 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(json_decrefp) json_t *metrics = NULL;
 	OWN(job_row_done) struct job_row job = {0};
-	enum job_state to = STATE_FAILED;
-	struct reason why = row->reason;
+	struct job_end end = {.to = STATE_FAILED, .why = row->reason};
 	int r;
 
 	cloud_log_forget(e, row->id);
@@ -225,15 +245,16 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
 		return r;
 	if (row->state == CLOUD_ENDED)
-		to = judge(row, &job, &why);
+		end.to = judge(row, &job, &end.why);
 	else if (job.cancel_requested_us) {
-		to = STATE_CANCELLED;
-		reason_set(&why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+		end.to = STATE_CANCELLED;
+		reason_set(&end.why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
 	r = close_metrics(e, row, &metrics, reterr);
-	if (r >= 0 && to == STATE_SUCCEEDED)
-		outputs = outputs_of(row, metrics);
-	return r < 0 ? r : job_finish(e, &job, to, &why, outputs, reterr);
+	if (r >= 0 && row->state == CLOUD_ENDED)
+		end.outputs = outputs = outputs_of(row, metrics, end.to == STATE_SUCCEEDED);
+	end.at_us = training_end_us(row);
+	return r < 0 ? r : job_end(e, &job, &end, reterr);
 }
 
 const struct cloud_driver cloud_training_driver = {

@@ -68,29 +68,51 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 	return true;
 }
 
+static int end_attempt(struct engine *e, const struct job_row *job, const struct job_end *end,
+		       int64_t at_us, struct err *reterr)
+{
+	int r = 0;
+
+	if (job->attempt > 0)
+		r = store_attempt_set_state(e->store, job->id, job->attempt,
+					    attempt_state_of(end->to), &end->why, at_us, reterr);
+	if (r >= 0 && job->attempt > 0)
+		r = store_attempt_set_result(e->store, job->id, job->attempt, NULL, end->outputs,
+					     reterr);
+	return r;
+}
+
+int job_end(struct engine *e, const struct job_row *job, const struct job_end *end,
+	    struct err *reterr)
+{
+	int64_t not_before_us, now = clock_now_us();
+	int64_t at_us = end->at_us && end->at_us < now ? end->at_us : now;
+	int r, retries;
+
+	assert(job_state_is_final(end->to));
+	r = end_attempt(e, job, end, at_us, reterr);
+	if (r < 0)
+		return r;
+	if (end->to == STATE_FAILED && !end->may_live &&
+	    plan_retry(job, &end->why, &retries, &not_before_us)) {
+		r = store_job_set_retry(e->store, job->id, retries, not_before_us, reterr);
+		return r < 0 ? r
+			     : job_move(e, job->id, job->state, STATE_QUEUED, &end->why, reterr);
+	}
+	r = job_move(e, job->id, job->state, end->to, &end->why, reterr);
+	if (r >= 0 && end->outputs)
+		r = store_job_set_outputs(e->store, job->id, end->outputs, reterr);
+	if (r >= 0 && at_us < now)
+		r = store_job_set_finished(e->store, job->id, at_us, reterr);
+	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+}
+
 int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
 	       const struct reason *reason, const json_t *outputs, struct err *reterr)
 {
-	int64_t not_before_us, now = clock_now_us();
-	int r = 0, retries;
+	struct job_end end = {.to = to, .why = *reason, .outputs = outputs};
 
-	assert(job_state_is_final(to));
-	if (job->attempt > 0)
-		r = store_attempt_set_state(e->store, job->id, job->attempt, attempt_state_of(to),
-					    reason, now, reterr);
-	if (r >= 0 && job->attempt > 0)
-		r = store_attempt_set_result(e->store, job->id, job->attempt, NULL, outputs,
-					     reterr);
-	if (r >= 0 && outputs)
-		r = store_job_set_outputs(e->store, job->id, outputs, reterr);
-	if (r < 0)
-		return r;
-	if (to == STATE_FAILED && plan_retry(job, reason, &retries, &not_before_us)) {
-		r = store_job_set_retry(e->store, job->id, retries, not_before_us, reterr);
-		return r < 0 ? r : job_move(e, job->id, job->state, STATE_QUEUED, reason, reterr);
-	}
-	r = job_move(e, job->id, job->state, to, reason, reterr);
-	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	return job_end(e, job, &end, reterr);
 }
 
 /* ---- what depends on what ---- */

@@ -14,7 +14,18 @@ int command_run(struct engine *e, struct command *c, struct err *reterr);
 /* ---- lifecycle.c: the movers of jobs; all inside a turn ---- */
 int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,
 	     const struct reason *reason, struct err *reterr) MUSTCHECK;
-/* The job's attempt is over: state, outputs, automatic retry, dependents. `outputs` may be NULL. */
+/* How an attempt has ended. */
+struct job_end {
+	enum job_state to; /* final */
+	struct reason why;
+	const json_t *outputs; /* borrowed; NULL: none */
+	int64_t at_us;	       /* wall clock; 0: now */
+	bool may_live;	       /* processes of it may still run: it is not retried by itself */
+};
+/* The job's attempt is over: state, outputs, automatic retry, dependents. */
+int job_end(struct engine *e, const struct job_row *job, const struct job_end *end,
+	    struct err *reterr) MUSTCHECK;
+/* The same, now. `outputs` may be NULL. */
 int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
 	       const struct reason *reason, const json_t *outputs, struct err *reterr) MUSTCHECK;
 /* Look at everything that needs `id`, which has just become final. */

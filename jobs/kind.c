@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#define OUTPUTS_MAX 3
+#define OUTPUTS_MAX 4
 
 /* One row per kind: its name, its outputs in the order they are shown, where each lies. */
 static const struct {
@@ -20,15 +20,19 @@ static const struct {
 			    {"work/output/train", "work/output/test"}},
 	[JOB_TRAIN] = {"train",
 		       true,
-		       {"model", "output", "metrics"},
-		       {"work/model", "work/output", "work/output/metrics.json"}},
+		       {"model", "output", "metrics", "checkpoints"},
+		       {"work/model", "work/output", "work/output/metrics.json",
+			"work/checkpoints"}},
 	[JOB_EVALUATE] = {"evaluate", true, {"metrics"}, {"work/output/metrics.json"}},
 	[JOB_DEPLOY] = {"deploy", false, {"endpoint"}, {NULL}},
 	[JOB_PREDICT] = {"predict", false, {"predictions"}, {NULL}},
 	[JOB_DELETE_ENDPOINT] = {"delete-endpoint", false, {NULL}, {NULL}},
 	[JOB_UPLOAD] = {"upload", true, {"uri", "path"}, {NULL}},
 	[JOB_DOWNLOAD] = {"download", true, {"uri", "path"}, {NULL, "work/output"}},
-	[JOB_SCRIPT] = {"script", true, {"model", "output"}, {"work/model", "work/output"}},
+	[JOB_SCRIPT] = {"script",
+			true,
+			{"model", "output", "checkpoints"},
+			{"work/model", "work/output", "work/checkpoints"}},
 };
 
 static const char *const targets[TARGETS_] = {

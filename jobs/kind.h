@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define OUTPUT_CHECKPOINTS "checkpoints" /* of train and script: there if it wrote any */
+
 enum job_kind {
 	JOB_PREPROCESS,
 	JOB_TRAIN,

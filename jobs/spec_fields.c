@@ -413,13 +413,22 @@ unsigned spec_output_role(enum job_kind kind, const char *output)
 		const char *output;
 		unsigned role;
 	} roles[] = {
-		{JOB_PREPROCESS, "train", ROLE_DATASET}, {JOB_PREPROCESS, "test", ROLE_DATASET},
-		{JOB_TRAIN, "model", ROLE_MODEL},	 {JOB_TRAIN, "output", ROLE_DIRECTORY},
-		{JOB_TRAIN, "metrics", ROLE_FILE},	 {JOB_EVALUATE, "metrics", ROLE_FILE},
-		{JOB_DEPLOY, "endpoint", ROLE_ENDPOINT}, {JOB_PREDICT, "predictions", ROLE_VALUE},
-		{JOB_UPLOAD, "uri", ROLES_INPUT},	 {JOB_UPLOAD, "path", ROLE_VALUE},
-		{JOB_DOWNLOAD, "uri", ROLE_VALUE},	 {JOB_DOWNLOAD, "path", ROLES_INPUT},
-		{JOB_SCRIPT, "model", ROLE_MODEL},	 {JOB_SCRIPT, "output", ROLE_DIRECTORY},
+		{JOB_PREPROCESS, "train", ROLE_DATASET},
+		{JOB_PREPROCESS, "test", ROLE_DATASET},
+		{JOB_TRAIN, "model", ROLE_MODEL},
+		{JOB_TRAIN, "output", ROLE_DIRECTORY},
+		{JOB_TRAIN, "metrics", ROLE_FILE},
+		{JOB_EVALUATE, "metrics", ROLE_FILE},
+		{JOB_DEPLOY, "endpoint", ROLE_ENDPOINT},
+		{JOB_PREDICT, "predictions", ROLE_VALUE},
+		{JOB_UPLOAD, "uri", ROLES_INPUT},
+		{JOB_UPLOAD, "path", ROLE_VALUE},
+		{JOB_DOWNLOAD, "uri", ROLE_VALUE},
+		{JOB_DOWNLOAD, "path", ROLES_INPUT},
+		{JOB_SCRIPT, "model", ROLE_MODEL},
+		{JOB_SCRIPT, "output", ROLE_DIRECTORY},
+		{JOB_TRAIN, "checkpoints", ROLE_DIRECTORY},
+		{JOB_SCRIPT, "checkpoints", ROLE_DIRECTORY},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++)

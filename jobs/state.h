@@ -5,7 +5,7 @@
  *   job: blocked → queued → starting → running → (stopping) → succeeded | failed | cancelled
  *        blocked | queued → skipped | cancelled;  starting → queued (no capacity);
  *        running | stopping → queued (automatic retry: host_lost, spot reclaim, …);
- *        stopping → succeeded | failed (facts win);
+ *        stopping → succeeded | failed (it had ended before the signal);
  *        failed | cancelled | skipped → queued | blocked (a retry)
  *        starting → stopping | failed | cancelled; success is only said of what was running
  *

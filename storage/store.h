@@ -107,6 +107,10 @@ int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret,
  * Asserts job_state_may(from, to). -ERR_CONFLICT when the job is not in `from`. */
 int store_job_set_state(struct store *st, const char *id, enum job_state from, enum job_state to,
 			const struct reason *reason, int64_t now_us, struct err *reterr) MUSTCHECK;
+/* When a job that has just become final ended, if that is known better: its finished_us (not before
+ * its start), and the run's if that has ended. Part of the move: no event of its own. */
+int store_job_set_finished(struct store *st, const char *id, int64_t at_us,
+			   struct err *reterr) MUSTCHECK;
 /* Fields that are not states; each writes an event "job_changed". */
 int store_job_set_held(struct store *st, const char *id, bool held, int64_t now_us,
 		       struct err *reterr) MUSTCHECK;

@@ -37,7 +37,8 @@ int store_attempt_set_state(struct store *st, const char *job, int number, enum 
 	int r = run_on_row(st, "attempt of job", job,
 			   "UPDATE attempts SET state = ?1, reason_code = ?2, reason_message = ?3, "
 			   "started_us = CASE WHEN ?5 THEN ?4 ELSE started_us END, "
-			   "finished_us = CASE WHEN ?6 THEN ?4 ELSE finished_us END "
+			   "finished_us = CASE WHEN ?6 THEN max(?4, started_us) "
+			   "ELSE finished_us END "
 			   "WHERE job = ?7 AND number = ?8",
 			   DB_ARGS(DB_TEXT(attempt_state_str(state)),
 				   DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),

@@ -156,7 +156,8 @@ int store_execution_set_state(struct store *st, const char *id, enum execution_s
 			   "pid = CASE WHEN ?2 THEN ?2 ELSE pid END, "
 			   "started_us = CASE WHEN ?4 AND started_us = 0 THEN ?3 "
 			   "ELSE started_us END, "
-			   "ended_us = CASE WHEN ?5 THEN ?3 ELSE ended_us END WHERE id = ?6",
+			   "ended_us = CASE WHEN ?5 THEN max(?3, started_us) ELSE ended_us END "
+			   "WHERE id = ?6",
 			   DB_ARGS(DB_TEXT(execution_state_str(state)), DB_INT(pid), DB_INT(now_us),
 				   DB_INT(state == EXECUTION_RUNNING),
 				   DB_INT(state == EXECUTION_ENDED), DB_TEXT(id)),

@@ -103,6 +103,22 @@ int store_job_set_state(struct store *st, const char *id, enum job_state from, e
 	return r < 0 ? r : run_follow(st, c.run, seq, now_us, reterr);
 }
 
+int store_job_set_finished(struct store *st, const char *id, int64_t at_us, struct err *reterr)
+{
+	int r = run_on_row(st, "job", id,
+			   "UPDATE jobs SET finished_us = max(?1, started_us) "
+			   "WHERE id = ?2 AND finished_us > 0",
+			   DB_ARGS(DB_INT(at_us), DB_TEXT(id)), reterr);
+
+	if (r >= 0)
+		r = db_run(st->db,
+			   "UPDATE runs SET finished_us = (SELECT max(finished_us) FROM jobs "
+			   "WHERE run = runs.id) "
+			   "WHERE id = (SELECT run FROM jobs WHERE id = ?) AND finished_us > 0",
+			   DB_ARGS(DB_TEXT(id)), reterr);
+	return r < 0 ? r : 0;
+}
+
 /* The event and the run's seq after a change of another field. `r` is what change() said; `field`
  * ({"held": true}) is taken over. */
 static int changed_field(struct store *st, const char *id, int r, const struct changed *c,

@@ -177,6 +177,8 @@ static void test_outputs(void **state)
 		{JOB_DOWNLOAD, "path", "work/output"},
 		{JOB_SCRIPT, "model", "work/model"},
 		{JOB_SCRIPT, "output", "work/output"},
+		{JOB_TRAIN, "checkpoints", "work/checkpoints"},
+		{JOB_SCRIPT, "checkpoints", "work/checkpoints"},
 	};
 	size_t listed = 0;
 
