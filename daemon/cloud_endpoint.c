@@ -272,8 +272,10 @@ static int endpoint_act(struct engine *e, const struct cloud_row *row, struct er
 	if (str_eq(row->status, "Creating"))
 		return check_time(e, row, reterr);
 	if (str_eq(row->status, "Failed")) {
-		reason_set(&why, cloud_failure_code(text), "endpoint %s failed: %s", row->name,
-			   text);
+		enum reason_code code = cloud_failure_code(text);
+
+		reason_set(&why, code, "endpoint %s failed: %s%s", row->name, text,
+			   code == REASON_HEALTH_CHECK_FAILED ? CLOUD_LAYOUT_HINT : "");
 	} else if (str_eq(row->status, "UpdateRollbackFailed")) {
 		reason_set(&why, cloud_failure_code(text),
 			   "SageMaker could neither update endpoint %s nor go back: %s", row->name,

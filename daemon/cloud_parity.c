@@ -19,6 +19,8 @@
 #define PARITY_FILE    "parity.json"
 #define ASK_TIMEOUT_US (70 * USEC_PER_SEC) /* SageMaker's own limit is 60 s */
 #define TEXT_SHOWN     60
+#define TASK	       "text-classification" /* what our requests ask for */
+#define PLAIN_TEXT     "a plain text"	     /* asked of a model without a sample */
 
 /* ---- the sample ---- */
 
@@ -41,27 +43,41 @@ static json_t *read_sample(const char *model)
 	return sample;
 }
 
-/* Of the deploy job's model: out of its directory here, or what the staging has peeked out of the
- * one in S3. NULL: it has none. */
-static json_t *find_sample(struct engine *e, const struct cloud_row *row)
+/* What the deploy job says of its endpoint. NULL: it is not known (an adopted endpoint). */
+static json_t *find_spec(struct engine *e, const struct cloud_row *row, char job[ID_LEN])
+{
+	OWN(job_row_done) struct job_row found = {0};
+	json_t *spec = NULL;
+
+	if (cloud_deploy_of(e, row, job, NULL) < 0 ||
+	    store_job_get(e->store, job, &found, NULL) < 0 ||
+	    job_resolve(e, &found, &spec, NULL) < 0)
+		return NULL;
+	return spec;
+}
+
+/* Of the model: out of its directory here, or what the staging has peeked out of the one in S3.
+ * NULL: it has none. */
+static json_t *find_sample(struct engine *e, const json_t *spec, const char *job)
 {
 	OWN(json_decrefp) json_t *results = NULL;
-	OWN(json_decrefp) json_t *spec = NULL;
-	OWN(job_row_done) struct job_row job = {0};
+	const char *model = json_get_str(spec, "model", "");
 	struct execution_row last;
-	char id[ID_LEN];
-	const char *model;
 
-	if (cloud_deploy_of(e, row, id, NULL) < 0 || store_job_get(e->store, id, &job, NULL) < 0 ||
-	    job_resolve(e, &job, &spec, NULL) < 0)
-		return NULL;
-	model = json_get_str(spec, "model", "");
 	if (model[0] == '/')
 		return read_sample(model);
-	if (store_execution_last(e->store, id, &last, NULL) < 0 ||
+	if (store_execution_last(e->store, job, &last, NULL) < 0 ||
 	    stage_results(last.dir, &results, NULL) < 0)
 		return NULL;
 	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
+}
+
+/* Another task takes other inputs: only its user knows them. */
+static bool is_other_task(const json_t *spec)
+{
+	const char *task = json_get_str(json_object_get(spec, "environment"), "HF_TASK", TASK);
+
+	return !str_eq(task, TASK);
 }
 
 /* Samples that are one text; pairs have a form of their own in each container. */
@@ -71,6 +87,8 @@ static json_t *usable(const json_t *sample)
 	const json_t *s;
 	size_t i;
 
+	if (json_get_int(sample, "v", 0) != PARITY_V)
+		return list;
 	json_array_foreach(json_object_get(sample, "samples"), i, s)
 		if (json_is_string(json_object_get(s, "text")) &&
 		    !json_is_string(json_object_get(s, "text_pair")) &&
@@ -89,6 +107,8 @@ static char *question(const json_t *sample, const json_t *samples)
 
 	json_array_foreach(samples, i, s)
 		json_array_append(texts, json_object_get(s, "text"));
+	if (!json_array_size(texts))
+		json_array_append_new(texts, json_string(PLAIN_TEXT));
 	body = json_pack("{so s{sb}}", "inputs", texts, "parameters", "truncation", true);
 	if (json_get_int(sample, "max_length", 0) > 0)
 		json_object_set(json_object_get(body, "parameters"), "max_length",
@@ -146,6 +166,19 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 	return true;
 }
 
+/* The answer to one text: a label and a score that is a number. The model's own code may answer in
+ * a form of its own, so that only a wrong score counts. */
+static bool is_plain_answer(const json_t *answer, struct reason *why)
+{
+	const json_t *best = best_of(json_is_array(answer) ? json_array_get(answer, 0) : answer);
+	const json_t *score = json_object_get(best, "score");
+
+	if (!json_is_null(score) && (!score || json_is_number(score)))
+		return true;
+	reason_set(why, REASON_CONTAINER_FAILED, "the endpoint's score of a text is not a number");
+	return false;
+}
+
 static int works(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		 json_t *result, struct err *reterr)
 {
@@ -160,25 +193,38 @@ static int does_not_work(struct engine *e, const struct endpoint_row *ep, const 
 					      : cloud_endpoint_fail(e, ep->id, why, reterr);
 }
 
+static json_t *passed(const json_t *samples, double most)
+{
+	if (!json_array_size(samples))
+		return json_pack("{ss ss}", "parity", "skipped", "parity_reason",
+				 "the model has no " PARITY_FILE
+				 " that can be asked; the endpoint has answered one text");
+	return json_pack("{ss si so}", "parity", "passed", "parity_rows",
+			 (int)json_array_size(samples), "parity_max_diff", json_number(most));
+}
+
 static int judge(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
 		 const struct cloud_call *cc, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *sample = find_sample(e, row);
+	char job[ID_LEN];
+	OWN(json_decrefp) json_t *spec = find_spec(e, row, job);
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
 	OWN(json_decrefp) json_t *samples = usable(sample);
 	OWN(json_decrefp) json_t *answer = NULL;
-	OWN(json_decrefp) json_t *result = NULL;
 	const struct buf *reply = &cc->call.http.reply;
 	struct reason why;
-	double most;
+	double most = 0;
+	bool good;
 
 	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
 		reason_set(&why, REASON_CONTAINER_FAILED, "the endpoint's answer is not JSON");
 		return does_not_work(e, ep, &why, reterr);
 	}
-	if (!compare(samples, answer, &most, &why))
+	good = json_array_size(samples) ? compare(samples, answer, &most, &why)
+					: is_plain_answer(answer, &why);
+	if (!good)
 		return does_not_work(e, ep, &why, reterr);
-	result = json_pack("{ss si so}", "parity", "passed", "parity_rows",
-			   (int)json_array_size(samples), "parity_max_diff", json_number(most));
+	OWN(json_decrefp) json_t *result = passed(samples, most);
 	return works(e, row, ep, result, reterr);
 }
 
@@ -197,7 +243,8 @@ static int failed(struct engine *e, struct cloud_row *row, const struct endpoint
 		reason_set(&why,
 			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
 							    : REASON_PREDICT_FAILED,
-			   "the endpoint is in service but does not answer: %s", cc->call.err.msg);
+			   "the endpoint is in service but does not answer: %s%s", cc->call.err.msg,
+			   cc->call.kind == AWS_ERROR_MODEL ? CLOUD_LAYOUT_HINT : "");
 		return does_not_work(e, ep, &why, reterr);
 	}
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
@@ -267,14 +314,16 @@ static int ask(struct engine *e, const struct cloud_row *row, char *body, struct
 int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		       struct err *reterr)
 {
-	OWN(json_decrefp) json_t *sample = find_sample(e, row);
+	char job[ID_LEN];
+	OWN(json_decrefp) json_t *spec = ep->job[0] ? find_spec(e, row, job) : NULL;
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
 	OWN(json_decrefp) json_t *samples = usable(sample);
 	OWN(json_decrefp) json_t *skipped = NULL;
 
-	if (json_get_int(sample, "v", 0) == PARITY_V && json_array_size(samples))
+	if (ep->job[0] && (json_array_size(samples) || !is_other_task(spec)))
 		return ask(e, row, question(sample, samples), reterr);
 	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
-			    ep->job[0] ? "the model has no " PARITY_FILE
+			    ep->job[0] ? "HF_TASK is another task, whose inputs are not known"
 				       : "the endpoint was adopted");
 	return works(e, row, ep, skipped, reterr);
 }

@@ -8,9 +8,14 @@
 #define CLOUD_PARITY_TOLERANCE 0.02
 #define CLOUD_PARITY_MAX       (4 << 20) /* bytes of parity.json */
 #define CLOUD_PARITY_TRIES     5
+/* What is most often wrong when a container does not come up with a model. */
+#define CLOUD_LAYOUT_HINT                                                                         \
+	"; its log in CloudWatch says more. config.json and the weights must lie at the root of " \
+	"the model, not in a folder of its archive"
 
 /* Inside a turn: asks after the commit, then the endpoint is in service or fails. Without a sample
- * it is in service at once, and says that the check was skipped. */
+ * one plain text is asked, which must be answered; of an adopted endpoint and of another HF_TASK
+ * nothing is asked. Then the result says that the check was skipped. */
 int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
 		       struct err *reterr) MUSTCHECK;
 

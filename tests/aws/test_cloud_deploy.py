@@ -4,7 +4,7 @@ that are taken, cancels and deletes at every stage. Nothing is left that costs m
 import json
 
 import pytest
-from cloud_rig import BUCKET, SAMPLES, account, cloud, words  # noqa: F401
+from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
 from trainyardd import BUILD, wait_for
 
 MODEL = f"s3://{BUCKET}/model.tar.gz"
@@ -37,6 +37,7 @@ def test_model_of_the_hub(cloud):  # noqa: F811
     assert container["Environment"]["HF_MODEL_ID"] == "distilbert/distilbert-base-uncased"
     assert "ModelDataUrl" not in container and "ModelDataSource" not in container
     assert cloud.endpoint()["result"]["parity"] == "skipped"
+    assert len(cloud.fake.calls("InvokeEndpoint")) == 1
     cloud.delete()
 
 
@@ -112,16 +113,52 @@ def test_trouble_makes_no_second_one(cloud, operation, do):  # noqa: F811
     cloud.delete()
 
 
+@pytest.mark.parametrize("sample", [True, False], ids=["parity.json", "none"])
 @pytest.mark.parametrize("do, code", [("access_denied", "predict_failed"),
                                       ("model_not_ready", "predict_failed"),
                                       ("model_error", "container_failed")])
-def test_endpoint_that_does_not_answer(cloud, do, code):  # noqa: F811
-    """In service for SageMaker, but not for us: it does not stay."""
+def test_endpoint_that_does_not_answer(cloud, do, code, sample):  # noqa: F811
+    """In service for SageMaker, but not for us: it does not stay. Before: without parity.json it
+    did."""
     cloud.fake.rule("InvokeEndpoint", do, times=0)
     cloud.start()
     model = cloud.put_model(**{"parity.json": json.dumps(
-        {"v": 1, "max_length": 128, "samples": SAMPLES})})
+        {"v": 1, "max_length": 128, "samples": SAMPLES})} if sample else {})
     fails(cloud, cloud.run(cloud.deploy(model)), code, "is in service but does not answer")
+
+
+@pytest.mark.parametrize("files", [
+    {"model/config.json": "{}", "model/model.safetensors": ""},
+    {"code/inference.py": "def model_fn(d): pass\n"},
+    {},
+], ids=["a folder", "only code", "empty"])
+def test_archive_whose_layout_is_wrong(cloud, files):  # noqa: F811
+    """The container does not come up: the reason says what may be wrong."""
+    cloud.start()
+    cloud.put_model()
+    cloud.fake.client("s3").put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive(files))
+    fails(cloud, cloud.run(cloud.deploy(MODEL)), "health_check_failed",
+          "must lie at the root of the model")
+
+
+@pytest.mark.parametrize("answer", ['[{"label":"A","score":null}]', '[{"label":"A","score":NaN}]',
+                                    "<html>"])
+def test_plain_text_whose_answer_is_none(cloud, answer):  # noqa: F811
+    cloud.fake.rule("InvokeEndpoint", "answer", times=0, message=answer)
+    cloud.start()
+    fails(cloud, cloud.run(cloud.deploy(cloud.put_model())), "container_failed")
+
+
+def test_another_task_is_not_asked(cloud):  # noqa: F811
+    """Its inputs are not known: a plain text could be wrong."""
+    cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.deploy(
+        cloud.put_model(), environment={"HF_TASK": "question-answering"})), "deploy")
+    assert job["state"] == "succeeded", words(job)
+    assert "HF_TASK" in cloud.endpoint()["result"]["parity_reason"]
+    assert not cloud.fake.calls("InvokeEndpoint")
+    cloud.delete()
 
 
 def test_archive_that_is_none(cloud):  # noqa: F811
@@ -261,7 +298,7 @@ def test_deleted_while_it_is_checked(cloud):  # noqa: F811
 
 
 def test_endpoint_of_a_failed_run_is_deleted(cloud):  # noqa: F811
-    cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
+    cloud.fake.rule("InvokeEndpoint", "model_error", times=0, after=1)  # the deploy has asked
     cloud.start()
     run = cloud.in_service({"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}",
                             "inputs": "I love it"}, {**CLEAN, "needs": ["ask"]})

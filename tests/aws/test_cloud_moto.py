@@ -54,7 +54,8 @@ def test_pipeline(cloud):
     s3 = cloud.fake.client("s3")
     s3.create_bucket(Bucket="our-models")
     s3.put_object(Bucket="our-models", Key="model.tar.gz", Body=archive({"config.json": "{}"}))
-    cloud.fake.answer_with(ANSWER)
+    for _ in ("the deploy's plain text", "the predict job's"):
+        cloud.fake.answer_with(ANSWER)
     cloud.start(base="[aws]\nrole = trainer\npoll_ms = 50\nlog_drain_ms = 0\nsettle_ms = 500\n")
     data = cloud.dir / "data"
     data.mkdir()

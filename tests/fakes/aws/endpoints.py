@@ -4,6 +4,7 @@ import math
 
 import checks
 import models
+import runtime
 from errors import invalid
 from lists import page, window
 
@@ -147,7 +148,9 @@ def problem(app, endpoint, shot, ordered):
                 return reason(endpoint, "model_data", shot)
     if app.hosting:
         return app.hosting.start(endpoint, shot)
-    return None
+    return None if all(runtime.has_model(app, container) for v in shot["variants"]
+                       for container in models.containers(v["model"])) else \
+        reason(endpoint, "health_check", shot)
 
 
 def step(app, key, endpoint, at):

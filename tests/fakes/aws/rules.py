@@ -11,7 +11,7 @@ POLL_S = 0.05
 HANG_S = 3600
 BEFORE = {"throttle", "error_500", "error_503", "error", "html", "expired_token", "access_denied",
           "quota", "hang", "drop_before", "reset", "stale", "delay", "model_error",
-          "model_not_ready"}
+          "model_not_ready", "answer"}
 AFTER = {"drop_after", "reset_after", "hang_after", "error_after", "cut", "error_in_200"}
 MARKS = {"capacity", "stale_list"}
 KNOWN = BEFORE | AFTER | MARKS
@@ -134,6 +134,8 @@ def strike_before(rule, context, connection):
         return Drop()
     elif do in ("drop_before", "reset"):
         return Drop(reset=do == "reset")
+    elif do == "answer":
+        return Response(200, rule.get("message", "").encode(), content_type="application/json")
     elif do == "html":
         return Response(rule.get("status", 502), PAGE, content_type="text/html")
     elif do == "model_error":

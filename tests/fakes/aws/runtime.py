@@ -113,6 +113,13 @@ class Runtime:
         return {"labels": labels, "samples": samples}
 
 
+def has_model(app, container):
+    """Hugging Face's container loads the model when it starts: without a config.json at the root of
+    /opt/ml/model no worker comes up, and the health check fails."""
+    return not ("ModelDataUrl" in container or "ModelDataSource" in container) or \
+        "config.json" in small_files(app, container)
+
+
 def small_files(app, container):
     """config.json and parity.json of a model, out of its archive or its prefix."""
     source = container.get("ModelDataSource", {}).get("S3DataSource")
