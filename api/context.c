@@ -54,22 +54,6 @@ void api_count(struct api *api, enum api_counter which, int delta)
 	pthread_mutex_unlock(&api->lock);
 }
 
-int api_connection(struct listener *l, bool opened)
-{
-	int peak = 0;
-
-	pthread_mutex_lock(&l->api->lock);
-	l->connections += opened ? 1 : -1;
-	if (l->connections > l->peak)
-		l->peak = l->connections;
-	if (!l->connections) {
-		peak = l->peak;
-		l->peak = 0;
-	}
-	pthread_mutex_unlock(&l->api->lock);
-	return peak;
-}
-
 bool api_stopping(struct api *api)
 {
 	bool stopping;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "api/connection.h"
 #include "api/server.h"
 #include "storage/store_read.h"
 
@@ -14,14 +15,15 @@
 #define API_READERS_MAX (API_THREADS_MAX + 1)
 
 struct MHD_Daemon;
+struct acceptor;
 
 /* One of the two doors. */
 struct listener {
 	struct api *api;
 	struct MHD_Daemon *daemon;
-	int fd;		       /* ours to close; -1: not used */
-	bool local;	       /* the unix socket: no Host or Origin to check */
-	int connections, peak; /* behind the lock; peak: since there was none */
+	int fd;	    /* ours to close; -1: not used */
+	bool local; /* the unix socket: no Host or Origin to check */
+	struct connection_door door;
 };
 
 struct api {
@@ -34,6 +36,8 @@ struct api {
 	char *data_dir, *socket_path;
 	size_t body_max_bytes;
 	struct listener tcp, local;
+	struct connections *connections;
+	struct acceptor *acceptor;
 
 	pthread_mutex_t lock;  /* all below */
 	pthread_cond_t calmed; /* active or suspended went down while stopping */
@@ -56,9 +60,6 @@ enum api_counter {
 	API_FOLLOWERS,
 };
 void api_count(struct api *api, enum api_counter which, int delta);
-/* A connection was opened or closed. When it was the last one, how many there were at a time
- * before; else 0. */
-int api_connection(struct listener *l, bool opened);
 bool api_stopping(struct api *api);
 /* Count one more follower; false: API_FOLLOWERS_MAX are open. */
 bool api_follower_add(struct api *api);

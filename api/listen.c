@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define BACKLOG	    512
+#define BACKLOG	    4096
 #define SOCKET_MODE 0660
 
 union address {

@@ -32,12 +32,13 @@ struct param {
 struct request {
 	struct api *api;
 	struct MHD_Connection *connection;
-	bool local;	    /* came over the unix socket */
-	bool head;	    /* HEAD; method says GET */
-	bool started;	    /* the headers were looked at */
-	const char *method; /* borrowed */
-	char *uri;	    /* as sent, owned */
-	char *text;	    /* its decoded parts, owned */
+	struct connection *conn; /* its place among the open ones */
+	bool local;		 /* came over the unix socket */
+	bool head;		 /* HEAD; method says GET */
+	bool started;		 /* the headers were looked at */
+	const char *method;	 /* borrowed */
+	char *uri;		 /* as sent, owned */
+	char *text;		 /* its decoded parts, owned */
 	const char *segments[REQUEST_SEGMENTS_MAX];
 	size_t segments_n;
 	struct param params[REQUEST_PARAMS_MAX];

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libmicrohttpd's callbacks and the life of a request: URI → checks on the headers → body → steps →
- * answer. Two daemons share this: an epoll pool on TCP and one thread on the unix socket.
+ * answer. Two daemons share this: an epoll pool on TCP and one thread on the unix socket; their
+ * connections come from api/acceptor.c.
  */
 #include "api/server.h"
 
+#include "api/acceptor.h"
 #include "api/context.h"
 #include "api/guard.h"
 #include "api/listen.h"
@@ -69,6 +71,19 @@ bool connection_gone(struct MHD_Connection *connection)
 	return info && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info->socket_context;
+}
+
+bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, socklen_t len)
+{
+	return MHD_add_connection(l->daemon, fd, at, len) == MHD_YES;
+}
+
 /* libmicrohttpd shows the raw target here, before it decodes it; the result is the *con_cls. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -82,7 +97,9 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 	rq->api = l->api;
 	rq->local = l->local;
 	rq->connection = connection;
+	rq->conn = connection_of(connection);
 	rq->method = "";
+	connection_move(rq->conn, CONNECTION_HEAD);
 	api_count(l->api, API_ACTIVE, 1);
 	r = request_parse_uri(rq, uri, &e);
 	if (r < 0)
@@ -102,6 +119,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	request_done(rq);
+	connection_move(rq->conn, CONNECTION_WAITING);
 	api_count(rq->api, API_ACTIVE, -1);
 	free(rq);
 	*con_cls = NULL;
@@ -113,9 +131,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 			  enum MHD_ConnectionNotificationCode what)
 {
 	struct listener *l = cls;
+	const union MHD_ConnectionInfo *info;
 
-	if (api_connection(l, what == MHD_CONNECTION_NOTIFY_STARTED) >= TRIM_CONNECTIONS)
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*socket_cls = connection_find(l->api->connections, info->connect_fd);
+	} else if (connection_close(*socket_cls) >= TRIM_CONNECTIONS) {
 		malloc_trim(0);
+	}
 }
 
 static bool check_origin(struct request *rq)
@@ -186,6 +209,12 @@ static void look_at_headers(struct request *rq, const char *method)
 	rq->method = rq->head ? "GET" : method;
 	if (rq->response)
 		return;
+	if (rq->conn->crowded) {
+		reply_problem(rq, 503, "busy", "%s has too many open connections; close some",
+			      rq->conn->peer);
+		reply_header(rq, MHD_HTTP_HEADER_CONNECTION, "close");
+		return;
+	}
 	if (api_stopping(rq->api)) {
 		reply_problem(rq, 503, "stopping", "the daemon is stopping; try again soon");
 		return;
@@ -206,6 +235,8 @@ static enum MHD_Result run_step(struct request *rq)
 	bool first = !rq->waiting;
 
 	rq->waiting = false;
+	if (first)
+		connection_move(rq->conn, CONNECTION_BUSY);
 	if (!rq->response && rq->step && (!first || request_read_json(rq)))
 		rq->step(rq);
 	api_reader_give(rq->api, TAKE(rq->reader));
@@ -218,10 +249,16 @@ static enum MHD_Result take_body(struct request *rq, const char *data, size_t *l
 
 	*len = 0;
 	rq->body_seen += n;
+	connection_move(rq->conn, CONNECTION_BODY);
 	if (rq->body_seen > REQUEST_DRAIN_MAX && rq->response)
 		return MHD_NO;
 	if (!rq->response && buf_put(&rq->body, data, n) < 0) {
 		body_too_large(rq, rq->body.max);
+		buf_done(&rq->body);
+	}
+	if (!rq->response && !connection_body(rq->conn, rq->body.cap)) {
+		reply_problem(rq, 503, "busy",
+			      "the bodies of other requests fill http.bodies_max_bytes; try again");
 		buf_done(&rq->body);
 	}
 	return MHD_YES;
@@ -239,6 +276,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	if (rq->started)
 		return *data_len ? take_body(rq, data, data_len) : run_step(rq);
 	rq->started = true;
+	connection_move(rq->conn, CONNECTION_BODY);
 	look_at_headers(rq, method);
 	/* A refused body is read and dropped, so that the client gets to read the answer; one that
 	 * waits for "100 Continue", or is far too large, is not. */
@@ -261,41 +299,90 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *cls, cons
 static int start_daemon(struct listener *l, const struct api_config *cfg, int threads,
 			struct err *reterr)
 {
-	int connections = cfg->connections_max ? cfg->connections_max : API_CONNECTIONS_DEFAULT;
-	int idle_s = cfg->idle_timeout_s ? cfg->idle_timeout_s : IDLE_TIMEOUT_S;
+	/* Our own limits come first: the library would leave a client without a word. */
+	int connections = (cfg->connections_max + ACCEPTOR_DROPPING_MAX) * threads;
 
 	l->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-			MHD_USE_ERROR_LOG,
+			MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
 		0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, l,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, l, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, l, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? (unsigned)threads : 0u,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_URI_LOG_CALLBACK, on_uri, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+		l, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_THREAD_POOL_SIZE,
+		threads > 1 ? (unsigned)threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
+		(size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		(unsigned)cfg->idle_timeout_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(reterr, ERR_UNAVAILABLE, "the HTTP server cannot be started");
 	return 0;
 }
 
-int api_start(const struct api_config *cfg, struct engine *e, struct api **ret, struct err *reterr)
+/* With the defaults for what is 0. */
+static struct api_config complete(const struct api_config *given)
 {
-	int threads = cfg->threads ? cfg->threads : API_THREADS_DEFAULT;
+	struct api_config cfg = *given;
+
+	if (cfg.threads <= 0)
+		cfg.threads = API_THREADS_DEFAULT;
+	if (cfg.threads > API_THREADS_MAX)
+		cfg.threads = API_THREADS_MAX;
+	if (cfg.connections_max <= 0)
+		cfg.connections_max = API_CONNECTIONS_DEFAULT;
+	if (!cfg.body_max_bytes)
+		cfg.body_max_bytes = API_BODY_MAX_DEFAULT;
+	if (!cfg.bodies_max_bytes)
+		cfg.bodies_max_bytes = API_BODIES_MAX_DEFAULT;
+	if (cfg.bodies_max_bytes < 2 * cfg.body_max_bytes)
+		cfg.bodies_max_bytes = 2 * cfg.body_max_bytes; /* a buffer grows by half */
+	if (cfg.idle_timeout_s <= 0)
+		cfg.idle_timeout_s = IDLE_TIMEOUT_S;
+	return cfg;
+}
+
+static struct connections *make_connections(const struct api_config *cfg)
+{
+	struct connection_limits limits = {
+		.max = cfg->connections_max,
+		.per_peer = cfg->connections_per_peer,
+		.dropping_max = ACCEPTOR_DROPPING_MAX,
+		.bodies_max = cfg->bodies_max_bytes,
+		.idle_s = cfg->idle_timeout_s,
+	};
+
+	return connections_new(&limits);
+}
+
+static struct api *api_new(const struct api_config *cfg, struct engine *e)
+{
 	struct api *api = calloc(1, sizeof(*api));
-	int r;
 
 	if (!api)
-		return err_errno(reterr, ENOMEM, "start the HTTP server");
+		return NULL;
 	api->engine = e;
 	api->tcp = (struct listener){.api = api, .fd = -1};
 	api->local = (struct listener){.api = api, .fd = -1, .local = true};
+	connection_door_init(&api->tcp.door);
+	connection_door_init(&api->local.door);
+	api->connections = make_connections(cfg);
 	api->data_dir = strdup(cfg->data_dir);
-	api->body_max_bytes = cfg->body_max_bytes ? cfg->body_max_bytes : API_BODY_MAX_DEFAULT;
+	api->body_max_bytes = cfg->body_max_bytes;
 	str_copy(api->version, sizeof(api->version), cfg->version);
 	pthread_mutex_init(&api->lock, NULL);
 	pthread_cond_init(&api->calmed, NULL);
+	return api;
+}
+
+int api_start(const struct api_config *given, struct engine *e, struct api **ret,
+	      struct err *reterr)
+{
+	struct api_config complete_cfg = complete(given), *cfg = &complete_cfg;
+	struct api *api = api_new(cfg, e);
+	int r;
+
+	if (!api || !api->connections || !api->data_dir) {
+		api_stop(api);
+		return err_errno(reterr, ENOMEM, "start the HTTP server");
+	}
 	r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
 	if (r >= 0 && cfg->socket_path && *cfg->socket_path) {
 		r = listen_unix(cfg->socket_path, &api->local.fd, reterr);
@@ -304,10 +391,11 @@ int api_start(const struct api_config *cfg, struct engine *e, struct api **ret, 
 	snprintf(api->url, sizeof(api->url),
 		 strchr(api->host, ':') ? "http://[%s]:%u" : "http://%s:%u", api->host, api->port);
 	if (r >= 0)
-		r = start_daemon(&api->tcp, cfg,
-				 threads > API_THREADS_MAX ? API_THREADS_MAX : threads, reterr);
+		r = start_daemon(&api->tcp, cfg, cfg->threads, reterr);
 	if (r >= 0 && api->local.fd >= 0)
 		r = start_daemon(&api->local, cfg, 1, reterr);
+	if (r >= 0)
+		r = acceptor_start(api, api->connections, &api->acceptor, reterr);
 	if (r < 0) {
 		api_stop(api);
 		return r;
@@ -363,10 +451,8 @@ void api_stop(struct api *api)
 	pthread_mutex_lock(&api->lock);
 	api->stopping = true;
 	pthread_mutex_unlock(&api->lock);
-	if (api->tcp.daemon)
-		MHD_quiesce_daemon(api->tcp.daemon);
-	if (api->local.daemon)
-		MHD_quiesce_daemon(api->local.daemon);
+	if (api->acceptor)
+		acceptor_quiesce(api->acceptor);
 	if (api->tcp.daemon && !wait_calm(api, &api->suspended, CALM_TIMEOUT_S)) {
 		/* Stopping the library now would abort the process: the connections go with it. */
 		log_event(LOG_LEVEL_ERROR, "api_stop", "suspended=%d msg=\"requests still wait\"",
@@ -378,6 +464,8 @@ void api_stop(struct api *api)
 		wait_calm(api, &api->suspended, FLUSH_TIMEOUT_S);
 	stop_daemon(&api->tcp);
 	stop_daemon(&api->local);
+	acceptor_stop(api->acceptor);
+	connections_free(api->connections);
 	if (api->socket_path)
 		unlink(api->socket_path);
 	while (api->readers_n)

@@ -14,10 +14,11 @@
 #define API_THREADS_DEFAULT	2
 #define API_THREADS_MAX		32
 #define API_CONNECTIONS_DEFAULT 512
-#define API_BODY_MAX_DEFAULT	(8 << 20) /* bytes of a JSON body */
-#define API_FOLLOWERS_MAX	64	  /* open `follow=1` answers; one more is refused (429) */
-#define API_URL_MAX		4096	  /* bytes of path and query; beyond: 414 */
-#define API_WAIT_MAX_S		60	  /* of a long poll */
+#define API_BODY_MAX_DEFAULT	(8 << 20)  /* bytes of a JSON body */
+#define API_BODIES_MAX_DEFAULT	(64 << 20) /* bytes of all bodies together */
+#define API_FOLLOWERS_MAX	64	   /* open `follow=1` answers; one more is refused (429) */
+#define API_URL_MAX		4096	   /* bytes of path and query; beyond: 414 */
+#define API_WAIT_MAX_S		60	   /* of a long poll */
 
 struct api;
 struct engine;
@@ -25,13 +26,15 @@ struct engine;
 /* All strings are copied by api_start. */
 struct api_config {
 	const char *listen; /* "127.0.0.1:8470", "[::1]:0", "localhost:8470"; port 0 picks one */
-	const char *socket_path; /* unix socket, made with mode 0660; NULL or "": none */
-	const char *data_dir;	 /* where the database is */
-	const char *version;	 /* of the program */
-	int threads;		 /* for TCP; 0: API_THREADS_DEFAULT */
-	int connections_max;	 /* TCP and unix socket each; 0: API_CONNECTIONS_DEFAULT */
-	size_t body_max_bytes;	 /* 0: API_BODY_MAX_DEFAULT */
-	int idle_timeout_s;	 /* of a connection that moves no byte; 0: 60 */
+	const char *socket_path;  /* unix socket, made with mode 0660; NULL or "": none */
+	const char *data_dir;	  /* where the database is */
+	const char *version;	  /* of the program */
+	int threads;		  /* for TCP; 0: API_THREADS_DEFAULT */
+	int connections_max;	  /* TCP and unix socket each; 0: API_CONNECTIONS_DEFAULT */
+	int connections_per_peer; /* of them, of one address or process; 0: all */
+	size_t body_max_bytes;	  /* 0: API_BODY_MAX_DEFAULT */
+	size_t bodies_max_bytes;  /* 0: API_BODIES_MAX_DEFAULT; at least two largest bodies */
+	int idle_timeout_s;	  /* of a connection that moves no byte; 0: 60 */
 };
 
 /* Bind both sockets and start to serve; the database must exist (store_open has run) and `e` must

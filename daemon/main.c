@@ -51,6 +51,8 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 		.version = TRAINYARD_VERSION,
 		.threads = cfg->http_threads,
 		.connections_max = cfg->http_connections_max,
+		.connections_per_peer = cfg->http_connections_per_peer,
+		.bodies_max_bytes = (size_t)cfg->http_bodies_max_bytes,
 		.body_max_bytes = (size_t)cfg->http_body_max_bytes,
 	};
 	struct engine *engine = NULL;

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/acceptor.h"
+
+#include "api/context.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/engine.h"
+#include "daemon/feed.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define EVENTS_MAX   64
+#define TICK_MS	     200
+#define REST_US	     (250 * 1000) /* without descriptors, before the next try */
+#define STACK_BYTES  (128 << 10)
+#define DOORS	     2
+#define WARN_US	     (60 * USEC_PER_SEC)
+#define SERIAL_SHIFT 32
+
+/* What an event is of: a door by its index, the bell, or a connection by serial and descriptor. */
+enum {
+	EVENT_BELL = DOORS,
+	EVENT_CONNECTIONS, /* serials begin with 1, so that the value is larger than these */
+};
+
+struct acceptor {
+	struct api *api;
+	struct connections *all;
+	struct listener *doors[DOORS];
+	bool resting[DOORS]; /* is not listened to just now */
+	pthread_t thread;
+	int epoll, bell;
+	int fds_max;
+	int64_t rest_until_us; /* there were no descriptors */
+	int64_t warned_us;
+	atomic_bool quiet, stop;
+};
+
+static void ring(void *userdata)
+{
+	struct acceptor *a = userdata;
+	uint64_t one = 1;
+
+	if (write(a->bell, &one, sizeof(one)) < 0)
+		return; /* it is ringing already */
+}
+
+/* Who is at the other end, for its share: the address, or the process on the unix socket. */
+static void name_peer(int fd, char *ret, size_t size)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+	struct ucred cred;
+
+	str_copy(ret, size, "unknown");
+	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
+		return;
+	if (at.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&at)->sin_addr, ret, (socklen_t)size);
+	} else if (at.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&at)->sin6_addr, ret, (socklen_t)size);
+	} else {
+		len = sizeof(cred);
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
+			snprintf(ret, size, "process %ld", (long)cred.pid);
+	}
+}
+
+static void listen_again(struct acceptor *a, int door, bool on)
+{
+	struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.u64 = (uint64_t)door};
+
+	epoll_ctl(a->epoll, EPOLL_CTL_MOD, a->doors[door]->fd, &ev);
+	a->resting[door] = !on;
+}
+
+static void warn_once(struct acceptor *a, int error)
+{
+	int64_t now = clock_mono_us();
+
+	if (a->warned_us && now - a->warned_us < WARN_US)
+		return;
+	a->warned_us = now;
+	log_event(
+		LOG_LEVEL_WARNING, "accept_pauses",
+		"connections=%d msg=\"no descriptors are left for connections (%s): clients wait; "
+		"raise LimitNOFILE or lower http.connections_max\"",
+		connections_count(a->all), strerror(error));
+}
+
+/* Descriptors are short: the connections that wait longest go, and new ones wait for that.
+ */
+static void rest(struct acceptor *a, int door, int error)
+{
+	int dropped = 0;
+
+	listen_again(a, door, false);
+	while (dropped < ACCEPTOR_DROPPING_MAX / 2 &&
+	       connections_drop_oldest(a->all, a->doors, DOORS))
+		dropped++;
+	if (dropped)
+		return; /* the bell rings once one of them is closed */
+	warn_once(a, error);
+	a->rest_until_us = clock_mono_us() + REST_US;
+}
+
+/* No connection is worth the last descriptors: say so, without a request. */
+static void refuse(int fd)
+{
+	static const char body[] =
+		"{\"type\":\"urn:trainyard:busy\",\"title\":\"Service Unavailable\",\"status\":503,"
+		"\"detail\":\"too few file descriptors are left; try again\"}\n";
+	char answer[512];
+	int n = snprintf(answer, sizeof(answer),
+			 "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+			 "Retry-After: 1\r\nContent-Type: application/problem+json\r\n"
+			 "Content-Length: %zu\r\n\r\n%s",
+			 sizeof(body) - 1, body);
+
+	if (send(fd, answer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		shutdown(fd, SHUT_WR);
+	close(fd);
+}
+
+static void take_in(struct acceptor *a, struct listener *l, int fd)
+{
+	struct sockaddr_storage at;
+	struct epoll_event ev = {.events = EPOLLRDHUP | EPOLLET};
+	socklen_t len = sizeof(at);
+	char peer[CONNECTION_PEER_MAX];
+	struct connection *c;
+
+	name_peer(fd, peer, sizeof(peer));
+	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0) { /* it has left already */
+		close(fd);
+		return;
+	}
+	c = connection_open(a->all, l, fd, peer);
+	if (!c) {
+		close(fd);
+		return;
+	}
+	ev.data.u64 = (uint64_t)c->serial << SERIAL_SHIFT | (uint32_t)fd;
+	epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev);
+	/* It closes the descriptor if it fails, without telling us. */
+	if (!connection_serve(l, fd, (struct sockaddr *)&at, len))
+		connection_close(c);
+}
+
+/* One at a time: whether a place is worth making is known only while a client waits. */
+static void answer_door(struct acceptor *a, int door)
+{
+	struct listener *l = a->doors[door];
+	int fd;
+
+	if (clock_mono_us() < a->rest_until_us || !connections_make_room(a->all, l)) {
+		listen_again(a, door, false);
+		return;
+	}
+	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			rest(a, door, errno);
+	} else if (fd < a->fds_max || connections_drop_oldest(a->all, a->doors, DOORS)) {
+		take_in(a, l, fd);
+	} else {
+		refuse(fd);
+		rest(a, door, EMFILE);
+	}
+}
+
+static void handle(struct acceptor *a, const struct epoll_event *ev)
+{
+	uint64_t what = ev->data.u64, count;
+
+	if (what < DOORS && a->quiet)
+		return;
+	if (what < DOORS)
+		answer_door(a, (int)what);
+	else if (what == EVENT_BELL)
+		(void)!read(a->bell, &count, sizeof(count));
+	else
+		connections_hung_up(a->all, (int)(uint32_t)what, (uint32_t)(what >> SERIAL_SHIFT));
+}
+
+static void tick(struct acceptor *a)
+{
+	int64_t now = clock_mono_us();
+	bool full = false, left = false;
+
+	for (int i = 0; i < DOORS; i++) {
+		if (a->doors[i]->fd < 0)
+			continue;
+		left = connections_reap(a->all, a->doors[i], now) || left;
+		full = full || a->resting[i];
+		if (a->resting[i] && !a->quiet && now >= a->rest_until_us)
+			listen_again(a, i, true);
+	}
+	/* Long polls and followers of clients that have left hold places: let them look. */
+	if (full && left)
+		feed_expire(engine_feed(a->api->engine), USEC_NEVER);
+}
+
+static void *acceptor_thread(void *userdata)
+{
+	struct acceptor *a = userdata;
+	struct epoll_event events[EVENTS_MAX];
+	int64_t ticked_us = 0;
+
+	while (!a->stop) {
+		bool busy = connections_count(a->all) > 0 || a->resting[0] || a->resting[1];
+		int n = epoll_wait(a->epoll, events, EVENTS_MAX, busy ? TICK_MS : -1);
+		bool rung = false;
+
+		for (int i = 0; i < n; i++) {
+			handle(a, &events[i]);
+			rung = rung || events[i].data.u64 == EVENT_BELL;
+		}
+		if (!rung && clock_mono_us() - ticked_us < TICK_MS * 1000)
+			continue;
+		ticked_us = clock_mono_us();
+		tick(a);
+	}
+	return NULL;
+}
+
+static int watch(struct acceptor *a, int fd, uint64_t what, struct err *reterr)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = what};
+
+	if (fd < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
+		return 0;
+	return err_errno(reterr, errno, "the HTTP server cannot be started");
+}
+
+static int start_thread(struct acceptor *a, struct err *reterr)
+{
+	pthread_attr_t attr;
+	int r;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = pthread_create(&a->thread, &attr, acceptor_thread, a);
+	pthread_attr_destroy(&attr);
+	return r ? err_errno(reterr, r, "the HTTP server cannot be started") : 0;
+}
+
+static void acceptor_free(struct acceptor *a)
+{
+	closep(&a->epoll);
+	closep(&a->bell);
+	free(a);
+}
+
+int acceptor_start(struct api *api, struct connections *all, struct acceptor **ret,
+		   struct err *reterr)
+{
+	struct acceptor *a = calloc(1, sizeof(*a));
+	struct rlimit files = {.rlim_cur = 1024};
+	int r = 0;
+
+	if (!a)
+		return err_errno(reterr, ENOMEM, "start the HTTP server");
+	*a = (struct acceptor){.api = api, .all = all, .doors = {&api->tcp, &api->local}};
+	getrlimit(RLIMIT_NOFILE, &files);
+	a->fds_max = files.rlim_cur > INT_MAX ? INT_MAX : (int)files.rlim_cur;
+	a->fds_max -= a->fds_max > 2 * ACCEPTOR_FDS_SPARE ? ACCEPTOR_FDS_SPARE : a->fds_max / 2;
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	a->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (a->epoll < 0 || a->bell < 0)
+		r = err_errno(reterr, errno, "the HTTP server cannot be started");
+	for (int i = 0; i < DOORS && r >= 0; i++)
+		r = watch(a, a->doors[i]->fd, (uint64_t)i, reterr);
+	if (r >= 0)
+		r = watch(a, a->bell, EVENT_BELL, reterr);
+	connections_on_room(all, ring, a);
+	if (r >= 0)
+		r = start_thread(a, reterr);
+	if (r < 0) {
+		connections_on_room(all, NULL, NULL);
+		acceptor_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void acceptor_quiesce(struct acceptor *a)
+{
+	for (int i = 0; i < DOORS; i++)
+		if (a->doors[i]->fd >= 0)
+			epoll_ctl(a->epoll, EPOLL_CTL_DEL, a->doors[i]->fd, NULL);
+	a->quiet = true;
+}
+
+void acceptor_stop(struct acceptor *a)
+{
+	if (!a)
+		return;
+	a->stop = true;
+	ring(a);
+	pthread_join(a->thread, NULL);
+	acceptor_free(a);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/connection.h"
+
+#include "api/context.h"
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define UNREAD_LOOKS 16
+
+struct connections {
+	struct connection_limits limits;
+	void (*on_room)(void *userdata);
+	void *userdata;
+
+	pthread_mutex_t lock; /* all below, and each connection and door */
+	struct connection **by_fd;
+	size_t by_fd_n;
+	uint32_t serial;
+	int count, dropping;
+	size_t bodies;
+	bool room_wanted;
+};
+
+struct connections *connections_new(const struct connection_limits *limits)
+{
+	struct connections *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	all->limits = *limits;
+	pthread_mutex_init(&all->lock, NULL);
+	return all;
+}
+
+void connections_free(struct connections *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_destroy(&all->lock);
+	free(all->by_fd);
+	free(all);
+}
+
+void connections_on_room(struct connections *all, void (*fn)(void *userdata), void *userdata)
+{
+	all->on_room = fn;
+	all->userdata = userdata;
+}
+
+void connection_door_init(struct connection_door *door)
+{
+	TAILQ_INIT(&door->droppable);
+	TAILQ_INIT(&door->busy);
+	TAILQ_INIT(&door->dropped);
+}
+
+/* ---- under the lock ---- */
+
+static struct connection_list *list_of(struct connection *c)
+{
+	struct connection_door *door = &c->listener->door;
+
+	if (c->dropped)
+		return &door->dropped;
+	return c->phase == CONNECTION_BUSY ? &door->busy : &door->droppable;
+}
+
+static void uncount_body(struct connection *c)
+{
+	c->all->bodies -= c->body_bytes;
+	c->body_bytes = 0;
+}
+
+static void drop(struct connection *c)
+{
+	TAILQ_REMOVE(list_of(c), c, link);
+	c->dropped = true;
+	TAILQ_INSERT_TAIL(list_of(c), c, link);
+	c->listener->door.open--;
+	c->all->dropping++;
+	uncount_body(c);
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+static bool has_unread(const struct connection *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Drop the one that waits longest; what may be a whole request that nobody has read yet is passed
+ * over while there is another. */
+static bool drop_first(struct listener *l, const char *peer)
+{
+	struct connection *c, *first = NULL;
+	int looked = 0;
+
+	TAILQ_FOREACH(c, &l->door.droppable, link)
+	{
+		if (peer && !str_eq(c->peer, peer))
+			continue;
+		first = first ? first : c;
+		if (!has_unread(c)) {
+			drop(c);
+			return true;
+		}
+		if (++looked == UNREAD_LOOKS)
+			break;
+	}
+	if (first)
+		drop(first);
+	return first != NULL;
+}
+
+/* Those that the peer has left no longer count. */
+static int count_peer(const struct connection_list *list, const char *peer)
+{
+	const struct connection *c;
+	int n = 0;
+
+	TAILQ_FOREACH(c, list, link)
+	n += !c->hung_up_us && str_eq(c->peer, peer);
+	return n;
+}
+
+/* True if the peer has as many as it may, and all of them are being answered. */
+static bool crowd(struct connections *all, struct listener *l, const char *peer)
+{
+	int max = all->limits.per_peer;
+
+	if (max <= 0 || l->door.open < max ||
+	    count_peer(&l->door.droppable, peer) + count_peer(&l->door.busy, peer) < max)
+		return false;
+	return !drop_first(l, peer);
+}
+
+static bool remember(struct connections *all, struct connection *c)
+{
+	size_t n = (size_t)c->fd + 1;
+
+	if (n > all->by_fd_n) {
+		struct connection **grown =
+			reallocarray(all->by_fd, n, 2 * sizeof(struct connection *));
+
+		if (!grown)
+			return false;
+		for (size_t i = all->by_fd_n; i < 2 * n; i++)
+			grown[i] = NULL;
+		all->by_fd = grown;
+		all->by_fd_n = 2 * n;
+	}
+	all->by_fd[c->fd] = c;
+	return true;
+}
+
+static struct connection *find(const struct connections *all, int fd)
+{
+	return fd >= 0 && (size_t)fd < all->by_fd_n ? all->by_fd[fd] : NULL;
+}
+
+static void enter(struct connection *c, enum connection_phase phase)
+{
+	int64_t now = clock_mono_us();
+
+	TAILQ_REMOVE(list_of(c), c, link);
+	c->moved_us = now;
+	if (phase != c->phase || phase == CONNECTION_WAITING)
+		c->until_us =
+			now + USEC_PER_SEC * (phase == CONNECTION_BODY ? CONNECTION_BODY_S
+								       : c->all->limits.idle_s);
+	c->phase = phase;
+	TAILQ_INSERT_TAIL(list_of(c), c, link);
+}
+
+/* Drop bodies that have stalled until `bytes` more fit. */
+static bool drop_stalled(struct connection *but, size_t bytes)
+{
+	struct connections *all = but->all;
+	struct listener *doors[] = {&but->listener->api->tcp, &but->listener->api->local};
+	int64_t since = clock_mono_us() - CONNECTION_STALL_US;
+
+	for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+		struct connection *c = TAILQ_FIRST(&doors[i]->door.droppable), *next;
+
+		for (; c && all->bodies + bytes > all->limits.bodies_max; c = next) {
+			next = TAILQ_NEXT(c, link);
+			if (c != but && c->body_bytes && c->moved_us <= since)
+				drop(c);
+		}
+	}
+	return all->bodies + bytes <= all->limits.bodies_max;
+}
+
+/* ---- the acceptor's ---- */
+
+bool connections_make_room(struct connections *all, struct listener *l)
+{
+	bool room;
+
+	pthread_mutex_lock(&all->lock);
+	room = all->dropping < all->limits.dropping_max &&
+	       (l->door.open < all->limits.max || drop_first(l, NULL));
+	all->room_wanted |= !room;
+	pthread_mutex_unlock(&all->lock);
+	return room;
+}
+
+bool connections_drop_oldest(struct connections *all, struct listener *const *l, size_t n)
+{
+	struct connection *oldest = NULL;
+
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct connection *c = TAILQ_FIRST(&l[i]->door.droppable);
+
+		if (c && (!oldest || c->moved_us < oldest->moved_us))
+			oldest = c;
+	}
+	if (oldest)
+		drop(oldest);
+	all->room_wanted = true;
+	pthread_mutex_unlock(&all->lock);
+	return oldest != NULL;
+}
+
+struct connection *connection_open(struct connections *all, struct listener *l, int fd,
+				   const char *peer)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	bool fits;
+
+	if (!c)
+		return NULL;
+	*c = (struct connection){.all = all, .listener = l, .fd = fd};
+	str_copy(c->peer, sizeof(c->peer), peer);
+	pthread_mutex_lock(&all->lock);
+	c->serial = ++all->serial;
+	fits = remember(all, c);
+	if (fits) {
+		c->crowded = crowd(all, l, peer);
+		TAILQ_INSERT_TAIL(&l->door.droppable, c, link);
+		enter(c, CONNECTION_WAITING);
+		all->count++;
+		if (++l->door.open > l->door.peak)
+			l->door.peak = l->door.open;
+	}
+	pthread_mutex_unlock(&all->lock);
+	if (fits)
+		return c;
+	free(c);
+	return NULL;
+}
+
+void connections_hung_up(struct connections *all, int fd, uint32_t serial)
+{
+	struct connection *c;
+
+	pthread_mutex_lock(&all->lock);
+	c = find(all, fd);
+	if (c && c->serial == serial && !c->hung_up_us)
+		c->hung_up_us = clock_mono_us();
+	pthread_mutex_unlock(&all->lock);
+}
+
+/* The client has left, and its last bytes have been read for long enough: no whole request comes.
+ * (The library misses an end that came together with the last bytes: it waits for an edge.) */
+static bool was_left(const struct connection *c, int64_t now_us)
+{
+	return c->hung_up_us && now_us - c->hung_up_us >= CONNECTION_HANG_US &&
+	       now_us - c->moved_us >= CONNECTION_HANG_US && !has_unread(c);
+}
+
+bool connections_reap(struct connections *all, struct listener *l, int64_t now_us)
+{
+	struct connection *c, *next;
+	bool left = false;
+
+	pthread_mutex_lock(&all->lock);
+	for (c = TAILQ_FIRST(&l->door.droppable); c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (now_us >= c->until_us || was_left(c, now_us))
+			drop(c);
+	}
+	TAILQ_FOREACH(c, &l->door.busy, link)
+	left = left || c->hung_up_us;
+	pthread_mutex_unlock(&all->lock);
+	return left;
+}
+
+int connections_count(struct connections *all)
+{
+	int n;
+
+	pthread_mutex_lock(&all->lock);
+	n = all->count;
+	pthread_mutex_unlock(&all->lock);
+	return n;
+}
+
+/* ---- of the library's threads ---- */
+
+struct connection *connection_find(struct connections *all, int fd)
+{
+	struct connection *c;
+
+	pthread_mutex_lock(&all->lock);
+	c = find(all, fd);
+	pthread_mutex_unlock(&all->lock);
+	return c;
+}
+
+/* Tell the acceptor, once, that something may have changed for it. Takes and leaves the lock. */
+static void unlock_and_tell(struct connections *all, bool room)
+{
+	bool tell = room && all->room_wanted;
+
+	if (tell)
+		all->room_wanted = false;
+	pthread_mutex_unlock(&all->lock);
+	if (tell && all->on_room)
+		all->on_room(all->userdata);
+}
+
+void connection_move(struct connection *c, enum connection_phase phase)
+{
+	struct connections *all = c->all;
+
+	pthread_mutex_lock(&all->lock);
+	if (phase == CONNECTION_WAITING)
+		uncount_body(c);
+	enter(c, phase);
+	unlock_and_tell(all, phase == CONNECTION_WAITING);
+}
+
+bool connection_body(struct connection *c, size_t bytes)
+{
+	struct connections *all = c->all;
+	size_t more;
+	bool fits = true;
+
+	pthread_mutex_lock(&all->lock);
+	more = bytes > c->body_bytes ? bytes - c->body_bytes : 0;
+	if (!c->dropped && more) {
+		fits = all->bodies + more <= all->limits.bodies_max || drop_stalled(c, more);
+		if (fits) {
+			all->bodies += more;
+			c->body_bytes += more;
+		}
+	}
+	pthread_mutex_unlock(&all->lock);
+	return fits;
+}
+
+int connection_close(struct connection *c)
+{
+	struct connections *all = c->all;
+	struct connection_door *door = &c->listener->door;
+	int peak = 0;
+
+	pthread_mutex_lock(&all->lock);
+	TAILQ_REMOVE(list_of(c), c, link);
+	uncount_body(c);
+	all->by_fd[c->fd] = NULL;
+	all->count--;
+	if (c->dropped)
+		all->dropping--;
+	else
+		door->open--;
+	if (!door->open && TAILQ_EMPTY(&door->dropped)) {
+		peak = door->peak;
+		door->peak = 0;
+	}
+	unlock_and_tell(all, true);
+	free(c);
+	return peak;
+}
