@@ -165,3 +165,14 @@ def test_file_format_is_not_taken_for_the_stream_format(tmp_path):
     with pa.ipc.new_file(str(path / "data-00000-of-00001.arrow"), table.schema) as f:
         f.write_table(table)
     refused(path, "data-00000-of-00001.arrow")
+
+
+def test_class_names_that_stand_only_in_dataset_info(tmp_path):
+    features = {"labels": ClassLabel(names=["a", "b", "c"]), "input_ids": List(Value("int32"))}
+    path = save(tmp_path / "d", {"labels": LABELS, "input_ids": ROWS}, features)
+    [file] = path.glob("*.arrow")
+    table = pa.ipc.open_stream(file.read_bytes()).read_all().replace_schema_metadata(None)
+    with pa.OSFile(str(file), "wb") as f, pa.ipc.new_stream(f, table.schema) as stream:
+        stream.write_table(table)
+    assert datasets.load_from_disk(str(path)).features["labels"].names == ["a", "b", "c"]
+    assert opened(path)["names"] == ["a", "b", "c"]

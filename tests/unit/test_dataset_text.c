@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/csv.h"
+#include "worker/dataset/json_numbers.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"
 
@@ -227,7 +228,7 @@ static int read_all(const struct source_kind *kind, const char *path, int64_t *r
 static const char csv_seed[] = "text,label\r\n\"a \"\"film\"\", good\",pos\n"
 			       "caf\xC3\xA9 \xE2\x98\x83,neg\r\n\"x\ny\",pos\n";
 static const char jsonl_seed[] = "{\"text\": \"a \\\"film\\\" \\u00e9\", \"label\": \"pos\"}\n\n"
-				 "{\"label\": 1, \"text\": \"caf\xC3\xA9\", \"x\": [1, {}]}\r\n"
+				 "{\"label\": 1, \"text\": \"caf\xC3\xA9\", \"x\": [NaN, {}]}\r\n"
 				 "{\"text\": \"\", \"label\": true}";
 /* csv_seed by gzip -9n, its end cut off */
 static const unsigned char gzip_seed[] = {
@@ -293,6 +294,39 @@ static void test_cut_gzip_is_an_error(void **state)
 	assert_non_null(strstr(e.msg, "ends too early"));
 }
 
+static void test_json_numbers(void **state)
+{
+	static const char *const cases[][2] = {
+		{"{\"x\": NaN}", "{\"x\": null}"},
+		{"[18446744073709551615,1]", "[1.84467440737095516e+19,1]"},
+		{"[-9223372036854775809]", "[-9.22337203685477581e+18]"},
+		{"[Infinity,-Infinity]", "[1.79769313486231571e+308,-1.79769313486231571e+308]"},
+		{"[1e400, -1.5e999]", "[1.79769313486231571e+308, -1.79769313486231571e+308]"},
+		{"{\"NaN\": \"a \\\" NaN 1e999\", \"b\": NaN}",
+		 "{\"NaN\": \"a \\\" NaN 1e999\", \"b\": null}"},
+	};
+	static const char *const same[] = {
+		"{\"a\": [0, -1, 9223372036854775807, -9223372036854775808, 1.5e300, true]}",
+		"NaNs nan Inf -inf 018446744073709551616 +18446744073709551616 0x1p9999",
+		"{\"open: NaN",
+		"\"\\",
+		"",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(buf_done) struct buf out = BUF_INIT(256);
+
+		assert_true(json_numbers_tame(cases[i][0], strlen(cases[i][0]), &out));
+		assert_string_equal(buf_str(&out), cases[i][1]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+		OWN(buf_done) struct buf out = BUF_INIT(256);
+
+		assert_false(json_numbers_tame(same[i], strlen(same[i]), &out));
+		assert_string_equal(buf_str(&out), same[i]);
+	}
+}
+
 static void test_repair(void **state)
 {
 	static const char *const cases[][2] = {
@@ -351,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_files),
 		cmocka_unit_test(test_good_files),
 		cmocka_unit_test(test_cut_gzip_is_an_error),
+		cmocka_unit_test(test_json_numbers),
 		cmocka_unit_test(test_repair),
 		cmocka_unit_test(test_split_is_the_documented_one),
 	};

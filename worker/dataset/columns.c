@@ -214,17 +214,12 @@ const char *schema_metadata(const struct ArrowSchema *schema, const char *key, s
 	return NULL;
 }
 
-json_t *schema_class_names(const struct ArrowSchema *schema, const char *column)
+json_t *feature_class_names(const json_t *features, const char *column)
 {
-	OWN(json_decrefp) json_t *j = NULL;
-	json_t *feature, *names, *name;
-	size_t len, i;
-	const char *text = schema_metadata(schema, "huggingface", &len);
+	const json_t *feature = json_object_get(features, column);
+	json_t *names = json_object_get(feature, "names"), *name;
+	size_t i;
 
-	if (!text || json_parse(text, len, &j, NULL) < 0)
-		return NULL;
-	feature = json_object_get(json_object_get(json_object_get(j, "info"), "features"), column);
-	names = json_object_get(feature, "names");
 	if (!str_eq(json_get_str(feature, "_type", ""), "ClassLabel") || !json_array_size(names))
 		return NULL;
 	json_array_foreach(names, i, name) {
@@ -232,6 +227,17 @@ json_t *schema_class_names(const struct ArrowSchema *schema, const char *column)
 			return NULL;
 	}
 	return json_incref(names);
+}
+
+json_t *schema_class_names(const struct ArrowSchema *schema, const char *column)
+{
+	OWN(json_decrefp) json_t *j = NULL;
+	size_t len;
+	const char *text = schema_metadata(schema, "huggingface", &len);
+
+	if (!text || json_parse(text, len, &j, NULL) < 0)
+		return NULL;
+	return feature_class_names(json_object_get(json_object_get(j, "info"), "features"), column);
 }
 
 int arrow_error(const struct arw_error *e, struct err *reterr, const char *what)

@@ -46,8 +46,10 @@ void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, 
 
 /* The value of a key in a schema's metadata; borrowed, *ret_len bytes; NULL: absent. */
 const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len);
-/* Class names of a ClassLabel column: a new array, or NULL when the schema's "huggingface" metadata
- * names none. */
+/* Class names of a ClassLabel column, by the `features` of a data set: a new reference to an array,
+ * or NULL when it has none. */
+json_t *feature_class_names(const json_t *features, const char *column);
+/* The same by the schema's "huggingface" metadata. */
 json_t *schema_class_names(const struct ArrowSchema *schema, const char *column);
 /* e as a struct err; what it was about first. Returns a negative code. */
 int arrow_error(const struct arw_error *e, struct err *reterr, const char *what);

@@ -244,13 +244,15 @@ static int read_batch(struct reading *g, struct err *reterr)
 
 static int take_names(struct reading *g, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *names = schema_class_names(&g->table.schema, "labels");
+	OWN(json_decrefp) json_t *names = NULL;
+	const struct ArrowSchema *schema = &g->table.schema;
 	struct dataset *d = g->d;
+	int r = saved_class_names(g->dir, schema, "labels", &names, reterr);
 
-	if (!names)
-		names = schema_class_names(&g->table.schema, "label");
-	if (!names)
-		return 0;
+	if (r >= 0 && !names)
+		r = saved_class_names(g->dir, schema, "label", &names, reterr);
+	if (r < 0 || !names)
+		return r;
 	d->label_names = calloc(json_array_size(names), sizeof(*d->label_names));
 	if (!d->label_names)
 		return err_errno(reterr, ENOMEM, "read %s", g->dir);

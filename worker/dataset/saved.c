@@ -5,11 +5,13 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/columns.h"
 
 #include <limits.h>
 #include <string.h>
 
 #define STATE_MAX (16u << 20)
+#define INFO_MAX  (64u << 20)
 
 static bool has(const char *dir, const char *name)
 {
@@ -88,5 +90,25 @@ int saved_files(const char *dir, char ***ret, size_t *ret_n, struct err *reterr)
 	}
 	*ret = files;
 	*ret_n = json_array_size(list);
+	return 0;
+}
+
+int saved_class_names(const char *dir, const struct ArrowSchema *schema, const char *column,
+		      json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *info = NULL;
+	const json_t *features;
+	char path[PATH_MAX];
+	int r;
+
+	*ret = NULL;
+	if (!path_join(path, sizeof(path), dir, "dataset_info.json"))
+		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
+	r = json_read_file(AT_FDCWD, path, INFO_MAX, &info, reterr);
+	if (r < 0)
+		return r == -ERR_INVALID ? err_set(reterr, ERR_CORRUPT, "%s is not JSON", path) : r;
+	features = json_object_get(info, "features");
+	*ret = json_object_get(features, column) ? feature_class_names(features, column)
+						 : schema_class_names(schema, column);
 	return 0;
 }

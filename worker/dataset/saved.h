@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "worker/arrow/abi.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,3 +20,8 @@ enum saved_kind saved_kind(const char *dir);
  * such data set; -ERR_CORRUPT: state.json is not what it must be or a file is missing. */
 int saved_files(const char *dir, char ***ret, size_t *ret_n, struct err *reterr) MUSTCHECK;
 void saved_files_free(char **files, size_t n);
+/* Class names of a column, as `datasets` finds them: by dataset_info.json if it describes the
+ * column, else by the schema of the files. A new reference to an array, *ret NULL: none.
+ * -ERR_CORRUPT: dataset_info.json is not JSON. */
+int saved_class_names(const char *dir, const struct ArrowSchema *schema, const char *column,
+		      json_t **ret, struct err *reterr) MUSTCHECK;

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/input.h"
+#include "worker/dataset/json_numbers.h"
 #include "worker/dataset/source.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static const char *const key_fields[] = {"text_column", "text_pair_column", "lab
 
 struct jsonl_source {
 	struct input in;
-	struct buf line, repaired;
+	struct buf line, repaired, tamed;
 	int64_t line_number;
 	json_t *object;		   /* of the current row; its strings are borrowed by the row */
 	bool seen[KEYS_];	   /* a row has that key */
@@ -39,6 +40,7 @@ static int jsonl_open(struct source *s, struct err *reterr)
 	s->state = state;
 	buf_init(&state->line, SOURCE_TEXT_MAX);
 	buf_init(&state->repaired, SOURCE_TEXT_MAX * 3);
+	buf_init(&state->tamed, SOURCE_TEXT_MAX * 3);
 	return input_open(&state->in, s->path, reterr);
 }
 
@@ -49,6 +51,7 @@ static void jsonl_close(struct source *s)
 	input_close(&state->in);
 	buf_done(&state->line);
 	buf_done(&state->repaired);
+	buf_done(&state->tamed);
 	json_decref(state->object);
 	free(state);
 }
@@ -95,6 +98,7 @@ static bool is_blank(const struct buf *line)
 
 static int parse_line(struct jsonl_source *state, struct source_row *row, struct err *reterr)
 {
+	const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
 	const struct buf *text = &state->line;
 	json_error_t je;
 
@@ -104,8 +108,14 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 		text = &state->repaired;
 	}
 	json_decref(state->object);
-	state->object =
-		json_loadb(buf_str(text), text->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &je);
+	state->object = json_loadb(buf_str(text), text->len, flags, &je);
+	if (!state->object) {
+		buf_clear(&state->tamed);
+		if (json_numbers_tame(text->data, text->len, &state->tamed) &&
+		    buf_ok(&state->tamed))
+			state->object =
+				json_loadb(buf_str(&state->tamed), state->tamed.len, flags, &je);
+	}
 	if (!state->object)
 		return err_set(reterr, ERR_INVALID, "%s, row %lld (line %lld): not valid JSON: %s",
 			       state->in.path, (long long)row->number,

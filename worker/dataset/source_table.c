@@ -72,11 +72,18 @@ static int find_columns(struct source *s, struct err *reterr)
 static int take_class_names(struct source *s, struct err *reterr)
 {
 	struct table_source *state = s->state;
-	OWN(json_decrefp)
-	json_t *names = schema_class_names(&state->table.schema, s->columns.label);
+	const struct ArrowSchema *schema = &state->table.schema;
+	OWN(json_decrefp) json_t *names = NULL;
 	json_t *name;
 	size_t i;
+	int r = 0;
 
+	if (s->kind == &source_saved)
+		r = saved_class_names(s->path, schema, s->columns.label, &names, reterr);
+	else
+		names = schema_class_names(schema, s->columns.label);
+	if (r < 0)
+		return r;
 	json_array_foreach(names, i, name) {
 		if (source_add_label_name(s, json_string_value(name)) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", s->path);

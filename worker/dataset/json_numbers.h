@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers that Python writes into JSON and Jansson refuses: NaN, Infinity, -Infinity, integers
+ * beyond 64 bits, reals beyond a double. Python's own reader and `datasets` take them.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Append the JSON text s with each such number in a form that Jansson takes: NaN as null, the
+ * others as the nearest real. Everything else stays as it is. True if there was one. */
+bool json_numbers_tame(const char *s, size_t len, struct buf *out);
