@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/paths.h"
 
 #include <assert.h>
 #include <math.h>
@@ -24,6 +25,7 @@ struct db_stmt {
 
 struct db {
 	sqlite3 *h;
+	char *dir;   /* the data directory, where the file lies */
 	bool in_tx;  /* db_begin … db_commit; SQLite may have left it already */
 	int tx_code; /* the error that ended the transaction early, 0: none */
 	struct db_stmt cache[DB_CACHE_MAX];
@@ -168,6 +170,13 @@ static int check_wal(struct db *db, struct err *reterr)
 	return 0;
 }
 
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+}
+
 int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *reterr)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -176,7 +185,7 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	OWN(db_closep) struct db *db = calloc(1, sizeof(*db));
 	int rc, r;
 
-	if (!db)
+	if (!db || !(db->dir = directory_of(path)))
 		return err_errno(reterr, ENOMEM, "open %s", path);
 	pthread_once(&once, hook_writes);
 	rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
@@ -205,6 +214,7 @@ void db_close(struct db *db)
 	for (size_t i = 0; i < DB_CACHE_MAX; i++)
 		sqlite3_finalize(db->cache[i].s);
 	sqlite3_close(db->h);
+	free(db->dir);
 	free(db);
 }
 
@@ -227,17 +237,28 @@ struct db_val db_id(const char *id)
 	return DB_TEXT(id && id[0] ? id : NULL);
 }
 
-static int bind_json(sqlite3_stmt *s, int at, const json_t *j)
+static int bind_path(const struct db *db, sqlite3_stmt *s, int at, const char *path)
 {
+	OWN(buf_done) struct buf packed = BUF_INIT(SIZE_MAX);
+
+	if (!path || !path_pack(db->dir, path, &packed))
+		return sqlite3_bind_text(s, at, path, -1, SQLITE_STATIC);
+	return sqlite3_bind_text(s, at, buf_str(&packed), -1, SQLITE_TRANSIENT);
+}
+
+static int bind_json(const struct db *db, sqlite3_stmt *s, int at, const json_t *j)
+{
+	OWN(json_decrefp) json_t *packed = NULL;
 	char *text;
 
 	if (!j)
 		return sqlite3_bind_null(s, at);
-	text = json_text(j);
+	packed = paths_pack(db->dir, j);
+	text = packed ? json_text(packed) : NULL;
 	return text ? sqlite3_bind_text(s, at, text, -1, free) : SQLITE_NOMEM;
 }
 
-static int bind_one(sqlite3_stmt *s, int at, const struct db_val *v)
+static int bind_one(const struct db *db, sqlite3_stmt *s, int at, const struct db_val *v)
 {
 	switch (v->type) {
 	case DB_VAL_NULL:
@@ -248,8 +269,10 @@ static int bind_one(sqlite3_stmt *s, int at, const struct db_val *v)
 		return isnan(v->d) ? sqlite3_bind_null(s, at) : sqlite3_bind_double(s, at, v->d);
 	case DB_VAL_TEXT:
 		return sqlite3_bind_text(s, at, v->s, -1, SQLITE_STATIC);
+	case DB_VAL_PATH:
+		return bind_path(db, s, at, v->s);
 	case DB_VAL_JSON:
-		return bind_json(s, at, v->j);
+		return bind_json(db, s, at, v->j);
 	}
 	return SQLITE_MISUSE;
 }
@@ -320,7 +343,7 @@ static int start(struct db *db, struct db_stmt *q, const struct db_val *args, si
 	assert(args_n == (size_t)sqlite3_bind_parameter_count(q->s));
 	q->busy = true;
 	for (size_t i = 0; i < args_n; i++) {
-		int rc = bind_one(q->s, (int)i + 1, &args[i]);
+		int rc = bind_one(db, q->s, (int)i + 1, &args[i]);
 
 		if (rc != SQLITE_OK) {
 			int r = fail(db, rc, reterr);
@@ -443,6 +466,14 @@ const char *db_col_text(struct db_stmt *q, int col)
 	return s ? s : "";
 }
 
+void db_col_path(struct db_stmt *q, int col, char *buf, size_t size)
+{
+	OWN(buf_done) struct buf path = BUF_INIT(SIZE_MAX);
+	const char *text = db_col_text(q, col);
+
+	str_copy(buf, size, path_unpack(q->db->dir, text, &path) ? buf_str(&path) : text);
+}
+
 int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 {
 	const char *s = (const char *)sqlite3_column_text(q->s, col);
@@ -453,7 +484,8 @@ int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 	if (json_parse(s, (size_t)sqlite3_column_bytes(q->s, col), ret, reterr) < 0)
 		return err_set(reterr, ERR_CORRUPT, "database: column %s holds no JSON",
 			       sqlite3_column_name(q->s, col));
-	return 0;
+	*ret = paths_unpack(q->db->dir, *ret);
+	return *ret ? 0 : err_errno(reterr, ENOMEM, "database");
 }
 
 /* ---- transactions ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one door to SQLite: a connection with our settings, cached statements, bound values, errors
- * as struct err. A connection belongs to one thread. Codes: -ENOSPC (disk full), -EIO, -ENOMEM,
- * -ERR_CORRUPT, -ERR_EXISTS (unique), -ERR_NOT_FOUND (foreign key), -ERR_UNAVAILABLE (busy).
+ * The one door to SQLite: a connection with our settings, cached statements, bound values, paths
+ * below the database's directory (paths.h), errors as struct err. A connection belongs to one
+ * thread. Codes: -ENOSPC (disk full), -EIO, -ENOMEM, -ERR_CORRUPT, -ERR_EXISTS (unique),
+ * -ERR_NOT_FOUND (foreign key), -ERR_UNAVAILABLE (busy).
  */
 #pragma once
 
@@ -35,6 +36,7 @@ struct db_val {
 		DB_VAL_INT,
 		DB_VAL_REAL,
 		DB_VAL_TEXT,
+		DB_VAL_PATH,
 		DB_VAL_JSON
 	} type;
 	union {
@@ -47,6 +49,7 @@ struct db_val {
 #define DB_INT(x)  ((struct db_val){.type = DB_VAL_INT, .i = (x)})
 #define DB_REAL(x) ((struct db_val){.type = DB_VAL_REAL, .d = (x)}) /* NaN becomes NULL */
 #define DB_TEXT(x) ((struct db_val){.type = DB_VAL_TEXT, .s = (x)}) /* NULL becomes NULL */
+#define DB_PATH(x) ((struct db_val){.type = DB_VAL_PATH, .s = (x)}) /* see db_col_path() */
 #define DB_JSON(x) ((struct db_val){.type = DB_VAL_JSON, .j = (x)}) /* NULL becomes NULL */
 struct db_val db_id(const char *id);				    /* "" becomes NULL */
 #define DB_ARGS(...)                          \
@@ -78,6 +81,8 @@ bool db_col_is_null(struct db_stmt *q, int col);
 int64_t db_col_int(struct db_stmt *q, int col);	     /* NULL: 0 */
 double db_col_real(struct db_stmt *q, int col);	     /* NULL: 0 */
 const char *db_col_text(struct db_stmt *q, int col); /* NULL: ""; until the next step */
+/* A text that was bound with DB_PATH: a path, or anything else; cut to size. */
+void db_col_path(struct db_stmt *q, int col, char *buf, size_t size);
 /* A new reference; NULL column: *ret = NULL. -ERR_CORRUPT when it does not parse. */
 int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
 

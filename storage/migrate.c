@@ -67,20 +67,34 @@ static int back_up(struct db *db, const char *path, int version, struct err *ret
 	return sync_parent(path, reterr);
 }
 
-static int apply(struct db *db, const struct migration *list, size_t from, size_t n,
-		 struct err *reterr)
+/* For migrations that ask where the database lies: one row, gone at the end. */
+static int add_here(struct db *db, const char *path, struct err *reterr)
+{
+	OWN(freep) char *dir = strdup(path);
+	int r = db_script(db, "CREATE TEMP TABLE here (dir TEXT)", reterr);
+
+	if (r < 0 || !dir)
+		return r < 0 ? r : err_errno(reterr, ENOMEM, "upgrade the database");
+	return db_run(db, "INSERT INTO here VALUES (?)", DB_ARGS(DB_TEXT(dirname(dir))), reterr);
+}
+
+static int apply(struct db *db, const char *path, const struct migration *list, size_t from,
+		 size_t n, struct err *reterr)
 {
 	char pragma[64];
 	int r = db_begin(db, reterr);
 
 	if (r < 0)
 		return r;
+	r = add_here(db, path, reterr);
 	for (size_t i = from; i < n && r >= 0; i++) {
 		r = db_script(db, list[i].sql, reterr);
 		if (r < 0)
 			err_ctx(reterr, r, "migration %s", list[i].name);
 	}
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", n);
+	if (r >= 0)
+		r = db_script(db, "DROP TABLE here", reterr);
 	if (r >= 0)
 		r = db_script(db, pragma, reterr);
 	if (r < 0) {
@@ -114,5 +128,5 @@ int migrate(struct db *db, const char *path, const struct migration *list, size_
 		if (r < 0)
 			return r;
 	}
-	return apply(db, list, version < 0 ? 0 : (size_t)version, n, reterr);
+	return apply(db, path, list, version < 0 ? 0 : (size_t)version, n, reterr);
 }

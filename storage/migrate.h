@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Schema versions: migrations/NNNN_*.sql, embedded by the build, append-only; PRAGMA user_version
- * is the number of the last one applied. The list is a parameter so that tests can grow it.
+ * is the number of the last one applied. The list is a parameter so that tests can grow it. A
+ * migration may read the table `here`: its one column `dir` is the data directory.
  */
 #pragma once
 

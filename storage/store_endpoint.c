@@ -19,7 +19,7 @@ static int endpoint_read(struct db_stmt *q, void *into, struct err *reterr)
 	row->wanted = db_col_int(q, 4);
 	COL_COPY(row->run, q, 7);
 	COL_COPY(row->job, q, 8);
-	COL_COPY(row->model, q, 9);
+	db_col_path(q, 9, row->model, sizeof(row->model));
 	row->lease_ttl_us = db_col_int(q, 12);
 	row->lease_idle_us = db_col_int(q, 13);
 	row->lease_until_us = db_col_int(q, 14);

@@ -28,7 +28,7 @@ static int insert(struct store *st, const struct endpoint_row *row, int64_t seq,
 		DB_ARGS(DB_TEXT(row->id), DB_TEXT(row->name), DB_TEXT(job_target_str(row->target)),
 			DB_TEXT(endpoint_state_str(row->state)), DB_INT(row->wanted),
 			DB_TEXT(reason_code_str(row->reason.code)), DB_TEXT(row->reason.message),
-			db_id(row->run), db_id(row->job), DB_TEXT(row->model), DB_JSON(row->spec),
+			db_id(row->run), db_id(row->job), DB_PATH(row->model), DB_JSON(row->spec),
 			DB_JSON(row->result), DB_INT(row->lease_ttl_us), DB_INT(row->lease_idle_us),
 			DB_INT(row->lease_until_us), DB_INT(row->last_request_us),
 			DB_INT(row->restarts), DB_INT(row->not_before_us), DB_INT(row->created_us),
@@ -241,7 +241,7 @@ int store_endpoint_set_deploy(struct store *st, const char *id, const char *job,
 		"UPDATE endpoints SET previous = spec, job = ?1, model = ?2, spec = ?3, "
 		"lease_idle_us = ?5, "
 		"run = (SELECT run FROM jobs WHERE id = ?1) WHERE id = ?4",
-		DB_ARGS(DB_TEXT(job), DB_TEXT(model), DB_JSON(spec), DB_TEXT(id), DB_INT(idle_us)),
+		DB_ARGS(DB_TEXT(job), DB_PATH(model), DB_JSON(spec), DB_TEXT(id), DB_INT(idle_us)),
 		reterr);
 
 	return r < 0 ? r : 0;

@@ -47,7 +47,7 @@ static int execution_read(struct db_stmt *q, void *into, struct err *reterr)
 	COL_COPY(row->job, q, 1);
 	row->attempt = (int)db_col_int(q, 2);
 	COL_COPY(row->endpoint, q, 3);
-	COL_COPY(row->dir, q, 4);
+	db_col_path(q, 4, row->dir, sizeof(row->dir));
 	COL_COPY(row->boot_id, q, 6);
 	row->cpus = (int)db_col_int(q, 7);
 	devices_read(devices, row);
@@ -79,7 +79,7 @@ int store_execution_insert(struct store *st, const struct execution_row *row, st
 		   "devices, gpu_memory_bytes, pid, events_offset, started_us, ended_us, "
 		   "deadline_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		   DB_ARGS(DB_TEXT(row->id), db_id(row->job), DB_INT(row->attempt),
-			   db_id(row->endpoint), DB_TEXT(row->dir),
+			   db_id(row->endpoint), DB_PATH(row->dir),
 			   DB_TEXT(execution_state_str(row->state)), DB_TEXT(row->boot_id),
 			   DB_INT(row->cpus), DB_JSON(devices), DB_INT(row->gpu_memory_bytes),
 			   DB_INT(row->pid), DB_INT(row->events_offset), DB_INT(row->started_us),

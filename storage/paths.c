@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/paths.h"
+
+#include "base/own.h"
+#include "base/str.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define MARK	 "data:"
+#define MARK_LEN 5
+
+typedef bool change_fn(const char *dir, const char *text, struct buf *out);
+
+bool path_pack(const char *dir, const char *text, struct buf *out)
+{
+	size_t n = strlen(dir);
+
+	if (strncmp(text, dir, n) == 0 && text[n] == '/')
+		buf_printf(out, MARK "%s", text + n);
+	else if (str_starts(text, MARK "/") || str_starts(text, MARK ":"))
+		buf_printf(out, MARK ":%s", text + MARK_LEN);
+	else
+		return false;
+	return true;
+}
+
+bool path_unpack(const char *dir, const char *text, struct buf *out)
+{
+	if (str_starts(text, MARK "/"))
+		buf_printf(out, "%s%s", dir, text + MARK_LEN);
+	else if (str_starts(text, MARK ":"))
+		buf_printf(out, MARK "%s", text + MARK_LEN + 1);
+	else
+		return false;
+	return true;
+}
+
+/* True if some text of `j` would be changed. */
+static bool any_changes(const json_t *j, const char *dir, change_fn *change)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(j))
+		return change(dir, json_string_value(j), &out);
+	json_array_foreach((json_t *)j, i, value)
+		if (any_changes(value, dir, change))
+			return true;
+	json_object_foreach((json_t *)j, key, value)
+		if (any_changes(value, dir, change))
+			return true;
+	return false;
+}
+
+/* A new reference in place of `j`, which is taken over; NULL: out of memory. */
+static json_t *changed(json_t *j, const char *dir, change_fn *change)
+{
+	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);
+	json_t *value, *now;
+	size_t i;
+
+	if (json_is_string(j) && change(dir, json_string_value(j), &out)) {
+		json_decref(j);
+		return json_string(buf_str(&out));
+	}
+	for (i = 0; i < json_array_size(j); i++) {
+		now = changed(json_incref(json_array_get(j, i)), dir, change);
+		if (!now || json_array_set_new(j, i, now) < 0)
+			goto fail;
+	}
+	for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at)) {
+		value = json_object_iter_value(at);
+		now = changed(json_incref(value), dir, change);
+		if (!now || json_object_iter_set_new(j, at, now) < 0)
+			goto fail;
+	}
+	return j;
+fail:
+	json_decref(j);
+	return NULL;
+}
+
+json_t *paths_pack(const char *dir, const json_t *j)
+{
+	if (!any_changes(j, dir, path_pack))
+		return json_incref((json_t *)j);
+	return changed(json_deep_copy(j), dir, path_pack);
+}
+
+json_t *paths_unpack(const char *dir, json_t *j)
+{
+	return any_changes(j, dir, path_unpack) ? changed(j, dir, path_unpack) : j;
+}
