@@ -4,6 +4,7 @@
 #include "base/descriptors.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -127,6 +128,19 @@ bool proc_env(pid_t pid, const char *key, char *buf, size_t size)
 		}
 	}
 	return false;
+}
+
+bool proc_has_argument(pid_t pid, int n, const char *text)
+{
+	OWN(buf_done) struct buf all = BUF_INIT(PROC_TEXT_MAX);
+	const char *at, *end;
+
+	if (!read_proc(pid, "cmdline", &all))
+		return false;
+	end = buf_str(&all) + all.len;
+	for (at = buf_str(&all); n > 0 && at < end; n--)
+		at += strlen(at) + 1;
+	return at < end && str_eq(at, text);
 }
 
 bool proc_name(pid_t pid, char *buf, size_t size)

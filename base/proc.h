@@ -36,6 +36,8 @@ int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr) MUSTCHECK;
 /* The value of one variable in a process's environment, cut to size; false: gone, unreadable or
  * unset. */
 bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
+/* True if argument number `n` of the process (0: its name) is `text`; false for a zombie, too. */
+bool proc_has_argument(pid_t pid, int n, const char *text);
 /* The process's short name ("python3") into buf; false: gone. */
 bool proc_name(pid_t pid, char *buf, size_t size);
 /* Send `sig` to every process (not this one) whose environment has the string KEY=VALUE

@@ -47,15 +47,18 @@ struct execution {
 	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
 	bool stop_sent;
 	bool stop_wanted;
-	bool events_refused;   /* its events cannot be read, and that was said */
-	bool events_cut;       /* likewise: they are too many */
-	int64_t events_end;    /* what it has written when its end was seen; 0 before */
-	bool retired_seen;     /* at a tick before; at the next one it is told to stop */
-	int dirfd;	       /* -1 before the launch */
-	int watch;	       /* inotify watch of work/, -1: none */
-	int watch_dir;	       /* inotify watch of the directory itself */
-	struct reason failure; /* the worker's failure line, REASON_NONE without */
-	json_t *result;	       /* the worker's result values */
+	bool events_refused;	  /* its events cannot be read, and that was said */
+	bool events_cut;	  /* likewise: they are too many */
+	int64_t events_end;	  /* what it has written when its end was seen; 0 before */
+	bool retired_seen;	  /* at a tick before; at the next one it is told to stop */
+	int dirfd;		  /* -1 before the launch */
+	int lock_fd;		  /* its lock, whatever has taken the name since; -1: not opened */
+	char proof[HASH_HEX_LEN]; /* the value for its shim; "" once that has it */
+	bool forgery_logged;	  /* a record in its directory is not the shim's */
+	int watch;		  /* inotify watch of work/, -1: none */
+	int watch_dir;		  /* inotify watch of the directory itself */
+	struct reason failure;	  /* the worker's failure line, REASON_NONE without */
+	json_t *result;		  /* the worker's result values */
 	json_t *progress;
 	int64_t progress_said_us, log_said_us, log_size;
 	int64_t replayed;      /* events.ndjson: read again up to here after a restart */

@@ -21,6 +21,15 @@ void execution_start(struct engine *e, struct execution *ex);
 /* Inside a turn: its shim runs. */
 int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
 
+/* ---- proof.c ---- */
+/* A new random value and its SHA-256, both as hex digits. */
+int proof_new(char value[HASH_HEX_LEN], char digest[HASH_HEX_LEN], struct err *reterr) MUSTCHECK;
+/* The reading end of a pipe that holds the value and ends after it; the caller's. */
+int proof_pipe(const char *value, int *ret_fd, struct err *reterr) MUSTCHECK;
+/* True if the record carries the value of this execution (or it has none, from before an upgrade).
+ * Takes the value out of the record. */
+bool proof_holds(struct execution *ex, struct exit_record *rec);
+
 /* ---- executions.c ---- */
 struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned);
 void execution_drop(struct engine *e, struct execution *ex);

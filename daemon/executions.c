@@ -33,7 +33,7 @@ struct execution *execution_add(struct engine *e, const struct execution_row *ro
 	ex->engine = e;
 	ex->row = *row;
 	ex->planned = planned;
-	ex->dirfd = ex->watch = ex->watch_dir = -1;
+	ex->dirfd = ex->lock_fd = ex->watch = ex->watch_dir = -1;
 	ex->next = e->executions;
 	e->executions = ex;
 	slots_publish(e);
@@ -54,6 +54,8 @@ void execution_drop(struct engine *e, struct execution *ex)
 	if (ex->watch_dir >= 0)
 		inotify_rm_watch(e->inotify_fd, ex->watch_dir);
 	closep(&ex->dirfd);
+	closep(&ex->lock_fd);
+	explicit_bzero(ex->proof, sizeof(ex->proof));
 	json_decref(ex->result);
 	json_decref(ex->progress);
 	free(ex);
@@ -183,11 +185,20 @@ static bool has_more(const struct execution *ex)
 	       enabled != SD_EVENT_OFF;
 }
 
+/* The lock is free, or the job has taken it away; and no process is its shim. The name `lock` may
+ * stand for another file by now, so a daemon that was started later does not rest on it alone. */
+static bool is_dead(const struct execution *ex, int alive)
+{
+	if (alive != 0 && alive != -ENOENT && alive != -ERR_INVALID)
+		return false;
+	return ex->row.pid <= 0 || !proc_has_argument((pid_t)ex->row.pid, 1, ex->row.dir);
+}
+
 void execution_poll(struct engine *e, struct execution *ex)
 {
 	struct exit_record exit;
 	int alive, r;
-	bool ended;
+	bool dead, ended;
 
 	if (ex->planned)
 		return;
@@ -202,19 +213,21 @@ void execution_poll(struct engine *e, struct execution *ex)
 	watch_log(e, ex);
 	if (ex->stop_wanted && !ex->stop_sent)
 		execution_stop(e, ex);
-	alive = execution_is_alive(ex->dirfd, NULL); /* before looking for exit.json */
+	alive = execution_is_alive(ex->dirfd, &ex->lock_fd,
+				   NULL); /* before looking for exit.json */
 	r = exit_record_read(ex->dirfd, &exit, NULL);
-	if (headroom_is_missing(r))
+	if (headroom_is_missing(r) || headroom_is_missing(alive))
 		return; /* it may be there: looked at again at the next rescan */
-	ended = r >= 0;
-	r = events_drain(e, ex, alive != 1);
+	dead = is_dead(ex, alive);
+	ended = dead && r >= 0 && proof_holds(ex, &exit);
+	r = events_drain(e, ex, dead);
 	if (r > 0)
 		want_more(e, ex); /* other work comes between the chunks */
 	if (r != 0)
 		return;
 	if (ended)
 		finish(e, ex, &exit, REASON_NONE);
-	else if ((alive == 0 || alive == -ENOENT) && !shim_is_ours(e, ex->row.id))
+	else if (dead && !shim_is_ours(e, ex->row.id))
 		lose(e, ex); /* a shim of ours is reaped first: perhaps nothing ran */
 }
 

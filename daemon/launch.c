@@ -216,15 +216,17 @@ static const char **shim_environment(void)
 	return envp;
 }
 
-/* The shim gets the lock as fd 3, nothing on stdin and stdout, and the job's log as stderr. */
-static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *ret_pid,
-		      struct err *reterr)
+/* The shim gets the lock as fd 3, the value for its record on fd 4, nothing on stdin and stdout,
+ * and the job's log as stderr. */
+static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, struct err *reterr)
 {
+	const struct execution_row *row = &ex->row;
 	const char *const argv[] = {e->settings->shim, row->dir, NULL};
 	OWN(freep) const char **envp = shim_environment();
 	OWN(closep) int lock = -1;
 	OWN(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	OWN(closep) int log = -1;
+	OWN(closep) int proof = -1;
 	char path[SPEC_PATH_MAX + 16];
 	struct proc_spec spec = {
 		.path = e->settings->shim,
@@ -235,6 +237,8 @@ static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *
 	};
 	int r = take_lock(row->dir, &lock, reterr);
 
+	if (r >= 0)
+		r = proof_pipe(ex->proof, &proof, reterr);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
@@ -245,8 +249,17 @@ static int spawn_shim(struct engine *e, const struct execution_row *row, pid_t *
 	spec.fds[1] = (struct proc_fd){null, 1};
 	spec.fds[2] = (struct proc_fd){log, 2};
 	spec.fds[3] = (struct proc_fd){lock, EXECUTION_LOCK_FD};
-	spec.fds_n = 4;
-	return proc_spawn(&spec, ret_pid, reterr);
+	spec.fds[4] = (struct proc_fd){proof, EXECUTION_PROOF_FD};
+	spec.fds_n = 5;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lock);
+	closep(&ex->lock_fd);
+	ex->lock_fd =
+		open(path, O_RDONLY | O_CLOEXEC); /* an open file of our own: it locks apart */
+	r = ex->lock_fd < 0 ? err_errno(reterr, errno, "open " EXECUTION_LOCK)
+			    : proc_spawn(&spec, ret_pid, reterr);
+	if (r >= 0)
+		explicit_bzero(ex->proof, sizeof(ex->proof));
+	return r;
 }
 
 /* The shim runs: say so. */
@@ -275,7 +288,7 @@ static int start_shim(struct engine *e, struct execution *ex, struct err *reterr
 	int r;
 
 	FAULT("launch.before");
-	r = spawn_shim(e, &ex->row, &pid, reterr);
+	r = spawn_shim(e, ex, &pid, reterr);
 	FAULT("launch.spawned");
 	if (r < 0)
 		return r;
@@ -290,11 +303,34 @@ static int start_shim(struct engine *e, struct execution *ex, struct err *reterr
 	return 0;
 }
 
+/* Another value for one that the daemon before has committed but not started, in an own turn. */
+static int renew_proof(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	int r = proof_new(ex->proof, ex->row.proof, &why);
+
+	if (r >= 0)
+		r = turn_begin(e, &why);
+	if (r >= 0) {
+		r = store_execution_set_proof(e->store, ex->row.id, ex->row.proof, &why);
+		if (r < 0)
+			turn_fail(e, r, &why);
+		r = turn_end(e, NULL);
+	}
+	if (r < 0)
+		explicit_bzero(ex->proof, sizeof(ex->proof));
+	return r;
+}
+
 void execution_start(struct engine *e, struct execution *ex)
 {
 	struct err why = {0};
 	int r;
 
+	if (!ex->proof[0] && renew_proof(e, ex) < 0) {
+		ex->unstarted = true;
+		return;
+	}
 	spare_release(&e->spare);
 	r = start_shim(e, ex, &why);
 	spare_fill(&e->spare);
@@ -337,20 +373,25 @@ static void launch_after(struct engine *e, void *arg, bool committed)
 
 int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr)
 {
-	char *id = strdup(row->id);
-	int r;
+	OWN(freep) char *id = strdup(row->id);
+	struct execution *ex = NULL;
+	char proof[HASH_HEX_LEN];
+	int r = id ? proof_new(proof, row->proof, reterr)
+		   : err_errno(reterr, ENOMEM, "start an execution");
 
 	row->state = EXECUTION_STARTING;
 	row->started_us = clock_now_us();
 	str_copy(row->boot_id, sizeof(row->boot_id), e->boot_id);
-	r = id ? store_execution_insert(e->store, row, reterr)
-	       : err_errno(reterr, ENOMEM, "start an execution");
-	if (r >= 0 && !execution_add(e, row, true))
-		r = err_errno(reterr, ENOMEM, "start an execution");
-	if (r < 0) {
-		free(id);
-		return r;
+	if (r >= 0)
+		r = store_execution_insert(e->store, row, reterr);
+	if (r >= 0) {
+		ex = execution_add(e, row, true);
+		r = ex ? 0 : err_errno(reterr, ENOMEM, "start an execution");
 	}
-	turn_after(e, launch_after, id);
-	return 0;
+	if (ex)
+		memcpy(ex->proof, proof, sizeof(ex->proof));
+	explicit_bzero(proof, sizeof(proof));
+	if (r >= 0)
+		turn_after(e, launch_after, TAKE(id));
+	return r;
 }

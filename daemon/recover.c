@@ -51,7 +51,7 @@ void execution_take_up(struct engine *e, struct execution *ex)
 			  "execution=%s retrying msg=\"%s\"", ex->row.id, why.msg);
 		return;
 	}
-	alive = execution_is_alive(ex->dirfd, &why);
+	alive = execution_is_alive(ex->dirfd, &ex->lock_fd, &why);
 	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
 		  ex->row.id, execution_state_str(ex->row.state), alive, here);
 	if ((alive == 0 || alive == -ENOENT) && here && never_started(ex)) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "jobs/kind.h"
@@ -191,7 +192,9 @@ struct execution_row {
 	int64_t pid;		  /* of the shim, for display */
 	int64_t events_offset;	  /* events.ndjson is read up to here */
 	int64_t started_us, ended_us, deadline_us;
-	bool retired; /* a server whose endpoint has another one now; 0 in inserts */
+	bool retired;		  /* a server whose endpoint has another one now; 0 in inserts */
+	char proof[HASH_HEX_LEN]; /* SHA-256 of the value that its exit record must carry; "": none
+				   */
 };
 struct execution_rows {
 	struct execution_row *rows;
@@ -216,6 +219,9 @@ int store_execution_set_state(struct store *st, const char *id, enum execution_s
 /* Committed together with the rows that came out of the bytes before it. */
 int store_execution_set_offset(struct store *st, const char *id, int64_t events_offset,
 			       struct err *reterr) MUSTCHECK;
+/* For a shim that is started only now. */
+int store_execution_set_proof(struct store *st, const char *id, const char *proof,
+			      struct err *reterr) MUSTCHECK;
 /* All live servers of the endpoint but that one. */
 int store_executions_retire(struct store *st, const char *endpoint, const char *but,
 			    struct err *reterr) MUSTCHECK;

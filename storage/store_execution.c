@@ -7,7 +7,7 @@
 #define EXECUTION_SELECT                                                            \
 	"SELECT id, job, attempt, endpoint, dir, state, boot_id, cpus, devices, "   \
 	"gpu_memory_bytes, pid, events_offset, started_us, ended_us, deadline_us, " \
-	"retired FROM executions "
+	"retired, proof FROM executions "
 
 static json_t *devices_json(const struct execution_row *row)
 {
@@ -58,6 +58,7 @@ static int execution_read(struct db_stmt *q, void *into, struct err *reterr)
 	row->ended_us = db_col_int(q, 13);
 	row->deadline_us = db_col_int(q, 14);
 	row->retired = db_col_int(q, 15);
+	COL_COPY(row->proof, q, 16);
 	return r;
 }
 
@@ -77,13 +78,13 @@ int store_execution_insert(struct store *st, const struct execution_row *row, st
 	r = db_run(st->db,
 		   "INSERT INTO executions (id, job, attempt, endpoint, dir, state, boot_id, cpus, "
 		   "devices, gpu_memory_bytes, pid, events_offset, started_us, ended_us, "
-		   "deadline_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		   "deadline_us, proof) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		   DB_ARGS(DB_TEXT(row->id), db_id(row->job), DB_INT(row->attempt),
 			   db_id(row->endpoint), DB_PATH(row->dir),
 			   DB_TEXT(execution_state_str(row->state)), DB_TEXT(row->boot_id),
 			   DB_INT(row->cpus), DB_JSON(devices), DB_INT(row->gpu_memory_bytes),
 			   DB_INT(row->pid), DB_INT(row->events_offset), DB_INT(row->started_us),
-			   DB_INT(row->ended_us), DB_INT(row->deadline_us)),
+			   DB_INT(row->ended_us), DB_INT(row->deadline_us), DB_TEXT(row->proof)),
 		   reterr);
 	return r < 0 ? r : 0;
 }
@@ -162,6 +163,15 @@ int store_execution_set_state(struct store *st, const char *id, enum execution_s
 				   DB_INT(state == EXECUTION_RUNNING),
 				   DB_INT(state == EXECUTION_ENDED), DB_TEXT(id)),
 			   reterr);
+
+	return r < 0 ? r : 0;
+}
+
+int store_execution_set_proof(struct store *st, const char *id, const char *proof,
+			      struct err *reterr)
+{
+	int r = run_on_row(st, "execution", id, "UPDATE executions SET proof = ? WHERE id = ?",
+			   DB_ARGS(DB_TEXT(proof), DB_TEXT(id)), reterr);
 
 	return r < 0 ? r : 0;
 }

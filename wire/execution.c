@@ -32,12 +32,16 @@ int exit_cause_parse(const char *s, enum exit_cause *ret)
 
 json_t *exit_record_format(const struct exit_record *rec)
 {
-	return json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
-			 exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
-			 "started_us", (json_int_t)rec->started_us, "finished_us",
-			 (json_int_t)rec->finished_us, "user_us", (json_int_t)rec->user_us,
-			 "system_us", (json_int_t)rec->system_us, "max_rss_bytes",
-			 (json_int_t)rec->max_rss_bytes, "message", rec->message);
+	json_t *j = json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
+			      exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
+			      "started_us", (json_int_t)rec->started_us, "finished_us",
+			      (json_int_t)rec->finished_us, "user_us", (json_int_t)rec->user_us,
+			      "system_us", (json_int_t)rec->system_us, "max_rss_bytes",
+			      (json_int_t)rec->max_rss_bytes, "message", rec->message);
+
+	if (j && rec->proof[0])
+		json_set_str(j, "proof", rec->proof);
+	return j;
 }
 
 int wire_version_check(const json_t *j, const char *what, struct err *reterr)
@@ -66,6 +70,7 @@ int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *rete
 	ret->system_us = json_get_int(j, "system_us", 0);
 	ret->max_rss_bytes = json_get_int(j, "max_rss_bytes", 0);
 	str_copy(ret->message, sizeof(ret->message), json_get_str(j, "message", ""));
+	str_copy(ret->proof, sizeof(ret->proof), json_get_str(j, "proof", ""));
 	return 0;
 }
 
@@ -77,14 +82,17 @@ int exit_record_read(int at, struct exit_record *ret, struct err *reterr)
 	return r < 0 ? r : exit_record_parse(j, ret, reterr);
 }
 
-int execution_is_alive(int at, struct err *reterr)
+int execution_is_alive(int at, int *lock_fd, struct err *reterr)
 {
-	OWN(closep) int fd = -1;
-	int r = beneath_open(at, EXECUTION_LOCK, BENEATH_NO_LINKS, INT64_MAX, &fd, NULL, reterr);
+	int r = *lock_fd >= 0 ? 0
+			      : beneath_open(at, EXECUTION_LOCK, BENEATH_NO_LINKS, INT64_MAX,
+					     lock_fd, NULL, reterr);
 
 	if (r < 0)
 		return r;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0; /* released with fd */
+	if (flock(*lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		(void)flock(*lock_fd, LOCK_UN);
+		return 0;
+	}
 	return errno == EWOULDBLOCK ? 1 : err_errno(reterr, errno, "lock %s", EXECUTION_LOCK);
 }

@@ -7,9 +7,9 @@
  *   DIR/spec.json     written by the daemon before the start, never changed
  *   DIR/log           stdout and stderr of the child, O_APPEND by the child itself
  *   DIR/log.gap       {"v","from","to"}: bytes of `log` that were punched out (the cap)
- *   DIR/exit.json     written by the shim (tmp, fsync, rename) when all descendants are gone
- *   DIR/control.sock  the shim's socket: SOCK_SEQPACKET, one JSON object per message
- *   DIR/work/         owned by the job's user:
+ *   DIR/exit.json     written by the shim (tmp, fsync, rename) when all descendants are gone;
+ * counts only with the proof, and when the lock is free DIR/control.sock  the shim's socket:
+ * SOCK_SEQPACKET, one JSON object per message DIR/work/         owned by the job's user:
  *     events.ndjson   appended by the worker: one JSON object a line (wire/event.h)
  *     model/ output/ checkpoints/   results; output/train and output/test for preprocess
  *     serve.sock      an endpoint's HTTP server
@@ -22,6 +22,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@
 #define EXECUTION_ENV_DIR "TRAINYARD_EXECUTION_DIR"
 
 #define EXECUTION_LOCK_FD     3 /* the shim's inherited descriptor of `lock` */
+#define EXECUTION_PROOF_FD    4 /* and of a pipe with the value that its record carries */
 #define EXECUTION_SPEC_MAX    (4 << 20)
 #define EXECUTION_EXIT_MAX    65536
 #define EXECUTION_CONTROL_MAX 4096
@@ -78,6 +80,9 @@ struct exit_record {
 	int64_t user_us, system_us;
 	int64_t max_rss_bytes;
 	char message[512]; /* "" if there is nothing to say */
+	/* The random value, as hex digits, that only the shim and the daemon that started it had;
+	 * the daemon has kept its SHA-256. "": none. */
+	char proof[HASH_HEX_LEN];
 };
 
 const char *exit_cause_str(enum exit_cause cause);
@@ -89,5 +94,7 @@ int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *rete
 int exit_record_read(int at, struct exit_record *ret, struct err *reterr) MUSTCHECK;
 /* "v" of a message: 0, or -ERR_UNSUPPORTED with a sentence. */
 int wire_version_check(const json_t *j, const char *what, struct err *reterr) MUSTCHECK;
-/* Does somebody hold DIR/lock? 1 held, 0 free, negative on error. */
-int execution_is_alive(int at, struct err *reterr) MUSTCHECK;
+/* 1: somebody holds DIR/lock, 0: it is free; -ENOENT, -ERR_INVALID: the job has removed or replaced
+ * it; other errors pass. *lock_fd is the caller's, -1 at first: opened once, because the name is
+ * the job's to change. */
+int execution_is_alive(int at, int *lock_fd, struct err *reterr) MUSTCHECK;

@@ -164,6 +164,25 @@ static void test_boot_id(void **state)
 	assert_string_equal(one, two);
 }
 
+static void test_arguments_of_a_process(void **state)
+{
+	const char *argv[] = {"sleep", "300", NULL}, *envp[] = {NULL};
+	struct proc_spec spec = {.path = "/bin/sleep", .argv = argv, .envp = envp};
+	siginfo_t info;
+	pid_t pid;
+
+	assert_int_equal(proc_spawn(&spec, &pid, NULL), 0);
+	assert_true(proc_has_argument(pid, 1, "300"));
+	assert_true(proc_has_argument(pid, 0, "sleep"));
+	assert_false(proc_has_argument(pid, 1, "30"));
+	assert_false(proc_has_argument(pid, 2, "300"));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_false(proc_has_argument(pid, 1, "300")); /* a zombie */
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(proc_has_argument(pid, 1, "300"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +193,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_looking_at_processes),
 		cmocka_unit_test(test_boot_id),
+		cmocka_unit_test(test_arguments_of_a_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,31 +15,28 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define OOM_SCORE_FILE "/proc/self/oom_score_adj"
-#define OOM_SCORE_LEN  16
+#define OOM_SCORE_LEN 16
 
-static void oom_score_set(const char *value)
+static void oom_score_set(const struct shim *s, const char *value)
 {
-	OWN(closep) int fd = open(OOM_SCORE_FILE, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)!write(fd, value, strlen(value));
+	if (s->oom_fd >= 0)
+		(void)!pwrite(s->oom_fd, value, strlen(value), 0);
 }
 
 /* Raise our own score, so that the child inherits it without a moment in which it has the old
  * one; `was` gets the old one, or stays empty when nothing was changed. */
-static void oom_score_raise(struct buf *was)
+static void oom_score_raise(const struct shim *s, struct buf *was)
 {
 	char score[OOM_SCORE_LEN];
 
-	if (file_read(AT_FDCWD, OOM_SCORE_FILE, was, NULL) < 0)
+	if (file_read(AT_FDCWD, SHIM_OOM_SCORE_FILE, was, NULL) < 0)
 		return;
 	if (strtol(buf_str(was), NULL, 10) >= SHIM_OOM_SCORE_ADJ) {
 		buf_clear(was);
 		return;
 	}
 	snprintf(score, sizeof(score), "%d", SHIM_OOM_SCORE_ADJ);
-	oom_score_set(score);
+	oom_score_set(s, score);
 }
 
 static int spawn(struct shim *s, int null_fd, int log_fd, struct err *reterr)
@@ -67,11 +64,11 @@ int child_start(struct shim *s, struct err *reterr)
 	if (null_fd < 0 || log_fd < 0)
 		return err_errno(reterr, errno, "open %s", null_fd < 0 ? "/dev/null" : "log");
 	s->oom_before = oom_kills_now();
-	oom_score_raise(&was);
+	oom_score_raise(s, &was);
 	s->record.started_us = clock_now_us();
 	r = spawn(s, null_fd, log_fd, reterr);
 	if (was.len)
-		oom_score_set(was.data);
+		oom_score_set(s, was.data);
 	shim_spec_started(&s->spec);
 	malloc_trim(0);
 	s->deadline_us = USEC_NEVER;

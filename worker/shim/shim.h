@@ -21,12 +21,13 @@
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
-#define SHIM_TICK_MS	   1000 /* log cap, clock after a suspend */
-#define SHIM_BUSY_TICK_MS  100	/* the same while the log grows fast */
-#define SHIM_LEFTOVER_MS   2000 /* descendants that outlive the program: SIGTERM, this, SIGKILL */
-#define SHIM_KILL_MS	   10	/* first pause between two passes of SIGKILL, then doubled */
-#define SHIM_RECORD_TRIES  60	/* exit.json: one try a second */
-#define SHIM_OOM_SCORE_ADJ 500	/* of the child: it goes before the shim and the daemon */
+#define SHIM_TICK_MS	    1000 /* log cap, clock after a suspend */
+#define SHIM_BUSY_TICK_MS   100	 /* the same while the log grows fast */
+#define SHIM_LEFTOVER_MS    2000 /* descendants that outlive the program: SIGTERM, this, SIGKILL */
+#define SHIM_KILL_MS	    10	 /* first pause between two passes of SIGKILL, then doubled */
+#define SHIM_RECORD_TRIES   60	 /* exit.json: one try a second */
+#define SHIM_OOM_SCORE_FILE "/proc/self/oom_score_adj"
+#define SHIM_OOM_SCORE_ADJ  500 /* of the child: it goes before the shim and the daemon */
 
 enum shim_phase {
 	SHIM_RUNNING,
@@ -39,11 +40,13 @@ struct shim {
 	char dir[PATH_MAX]; /* absolute DIR */
 	int dirfd;
 	int record_fd; /* the reserved exit.json.tmp */
+	int oom_fd;    /* our own oom_score_adj, opened while that was allowed; -1: not there */
 	int signal_fd;
 	struct shim_spec spec;
 	struct shim_server server;
 	struct log_cap log;
 	struct exit_record record;
+	char proof[HASH_HEX_LEN]; /* for the record */
 	enum shim_phase phase;
 	pid_t child; /* 0 once it has ended */
 	bool none_left;
