@@ -44,7 +44,8 @@ static const struct row {
 	{AWS_S3, NULL, "ConditionalRequestConflict", NULL, AWS_ERROR_TRANSIENT},
 	{AWS_S3, NULL, "BucketAlreadyOwnedByYou", NULL, AWS_ERROR_EXISTS},
 	{AWS_S3, NULL, "BucketAlreadyExists", NULL, AWS_ERROR_EXISTS},
-	{AWS_S3, NULL, "OperationAborted", NULL, AWS_ERROR_IN_PROGRESS},
+	/* S3's list of error codes: another CreateBucket or DeleteBucket is under way, try again */
+	{AWS_S3, NULL, "OperationAborted", NULL, AWS_ERROR_THROTTLED},
 	{AWS_S3, NULL, "TooManyBuckets", NULL, AWS_ERROR_QUOTA},
 	{AWS_S3, NULL, "NoSuchKey", NULL, AWS_ERROR_NOT_FOUND},
 	{AWS_S3, NULL, "NoSuchBucket", NULL, AWS_ERROR_NOT_FOUND},

@@ -177,6 +177,35 @@ def test_default_bucket_is_made_once_and_checked(fake, moves, source):
     assert len(made) == 1 and made[0]["status"] == 200
 
 
+def default_bucket(source):
+    """What makes the default bucket: (its name, a push, the message of an execution)."""
+    name = f"sagemaker-us-east-1-{ACCOUNT}"
+    push = {"pointer": "/out", "from": str(source / "part"), "to": f"s3://{name}/k",
+            "form": "file", "make_bucket": True}
+    return name, {"push": [push], "aws": {"account": ACCOUNT, "region": "us-east-1"}}
+
+
+def test_two_jobs_make_the_bucket_at_once(fake, moves, source):
+    """409 OperationAborted is waited for. Before: transfer_failed."""
+    name, message = default_bucket(source)
+    fake.admin("POST", "settings", {"bucket_making_s": 0.6})
+    both = [moves.execution(**message) for _ in range(2)]
+    for one in both:
+        one.start("push")
+    for one in both:
+        assert one.wait() == 0, one.output
+    made = [c["status"] for c in fake.calls("CreateBucket") if c["name"].startswith(name)]
+    assert 409 in made and 200 in made
+
+
+def test_new_bucket_is_seen_late(fake, moves, source):
+    name, message = default_bucket(source)
+    fake.rule("HeadBucket", "error", times=3, code="NoSuchBucket", status=404)
+    push = moves.execution(**message)
+    assert push.run("push") == 0, push.output
+    assert len([c for c in fake.calls("HeadBucket") if c["name"].startswith(name)]) == 4
+
+
 def test_default_bucket_of_somebody_else_is_refused(fake, moves, source):
     name = f"sagemaker-us-east-1-{ACCOUNT}"
     fake.admin("POST", "buckets", {"name": name, "region": "us-east-1", "owner": "999999999999"})

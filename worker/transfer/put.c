@@ -2,15 +2,38 @@
 /* The destination of a push: its bucket, what lies there, what earlier tries have left. */
 #include "worker/transfer/put.h"
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 
 #include <string.h>
+#include <unistd.h>
 
-#define PENDING_MAX 10000
-#define ABORTS_MAX  3
+#define PENDING_MAX    10000
+#define ABORTS_MAX     3
+#define BUCKET_SEEN_US (20 * USEC_PER_SEC) /* a new bucket may not be seen everywhere at once */
+#define BUCKET_LOOK_US 200000
 
 /* ---- the bucket ---- */
+
+/* Until what was made just now can be seen; whose it is decides, because somebody else may have
+ * taken the name. */
+static int await_bucket(struct put *p, struct slot *s, struct err *reterr)
+{
+	int64_t end_us = clock_mono_us() + BUCKET_SEEN_US;
+
+	for (;;) {
+		int r;
+
+		s3_call_done(&s->s3);
+		s3_head_bucket(&s->s3, &p->bucket);
+		r = pump_call(s, reterr);
+		if (r >= 0 || s3_problem_of(&s->s3) != S3_NO_BUCKET || clock_mono_us() >= end_us)
+			return r;
+		p->t->failure_code = NULL;
+		usleep(BUCKET_LOOK_US);
+	}
+}
 
 static int make_bucket(struct put *p, struct slot *s, struct err *reterr)
 {
@@ -20,10 +43,7 @@ static int make_bucket(struct put *p, struct slot *s, struct err *reterr)
 			return -reterr->code;
 		p->t->failure_code = NULL;
 	}
-	/* whose is it? a name may have been taken by somebody else just now */
-	s3_call_done(&s->s3);
-	s3_head_bucket(&s->s3, &p->bucket);
-	return pump_call(s, reterr);
+	return await_bucket(p, s, reterr);
 }
 
 /* Before anything is sent. Of who may only write it is not known; the service tells in the end. */

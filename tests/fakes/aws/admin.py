@@ -140,7 +140,8 @@ def reset(app, body, rest, request):
     return {}
 
 
-SETTINGS = {"clock_offset_s", "quotas", "tags_page", "web_identity_token", "violations"}
+SETTINGS = {"bucket_making_s", "clock_offset_s", "quotas", "tags_page", "web_identity_token",
+            "violations"}
 
 
 def configure(app, body, rest, request):

@@ -24,6 +24,7 @@ class Objects:
         self.state = state
         self.folder = os.path.join(state.dir, "objects")
         self.sorted = {}
+        self.making = set()  # buckets that are being made
 
     def bucket_record(self, name):
         return self.state.get("bucket", name)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """S3 over REST, path style: which operation a request is, and buckets and objects. Uploads in parts
 are in multipart.py, listings in listing.py."""
+import contextlib
 import os
 import re
 import time
@@ -291,6 +292,24 @@ def text_of(element, name):
     return next((e.text or "" for e in element if local(e.tag) == name), None)
 
 
+@contextlib.contextmanager
+def making(store, name):
+    """Of two that make the same bucket at the same time, the second is told so ("OperationAborted:
+    A conflicting conditional operation is currently in progress against this resource", Amazon S3
+    API reference, list of error codes). `bucket_making_s` is how long it takes."""
+    with store.state.lock:
+        if name in store.making:
+            raise Fault("OperationAborted", "A conflicting conditional operation is currently in "
+                        "progress against this resource. Please try again.", 409)
+        store.making.add(name)
+    try:
+        time.sleep(store.state.setting("bucket_making_s", 0))
+        yield
+    finally:
+        with store.state.lock:
+            store.making.discard(name)
+
+
 def create_bucket(store, context):
     request, region = context.request, context.region
     name = request.bucket
@@ -301,7 +320,7 @@ def create_bucket(store, context):
         raise Fault("IllegalLocationConstraintException", f"The {place or 'unspecified'} location "
                     "constraint is incompatible for the region specific endpoint this request was "
                     "sent to.")
-    with store.state.lock:
+    with making(store, name), store.state.lock:
         old = store.bucket_record(name)
         if old and old["owner"] != ACCOUNT:
             raise Fault("BucketAlreadyExists", "The requested bucket name is not available. The "
