@@ -27,6 +27,8 @@ static void invocation_free(void *state)
 {
 	struct invocation *inv = state;
 
+	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
+		free(inv->said[i]);
 	free(inv->reply);
 	free(inv);
 }
@@ -44,6 +46,8 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 	inv->body_len = rq->body.len;
 	inv->content_type = request_header(rq, "Content-Type");
 	inv->accept = request_header(rq, "Accept");
+	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++)
+		inv->sent[i] = request_header(rq, engine_invoke_sent[i].name);
 	inv->timeout_us = INVOKE_TIMEOUT_US;
 	inv->done = on_done;
 	inv->userdata = rq;
@@ -59,6 +63,16 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 		return;
 	inv->result = r;
 	request_resume(rq);
+}
+
+/* After the reply is made. An endpoint here says no variant: it has one. */
+static void reply_said(struct request *rq, const struct invocation *inv)
+{
+	if (inv->result >= 0 && !inv->said[0])
+		reply_header(rq, engine_invoke_said[0].name, "AllTraffic");
+	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
+		if (inv->said[i])
+			reply_header(rq, engine_invoke_said[i].name, inv->said[i]);
 }
 
 static void reply_relayed(struct request *rq, struct invocation *inv)
@@ -77,6 +91,7 @@ static void invoked(struct request *rq)
 		reply_error(rq, inv->result, &inv->err);
 	else
 		reply_relayed(rq, inv);
+	reply_said(rq, inv);
 }
 
 void endpoints_invoke(struct request *rq)
@@ -110,6 +125,8 @@ static void sagemaker_invoked(struct request *rq)
 	if (inv->result == -ERR_NOT_FOUND)
 		reply_sagemaker(rq, 400, "ValidationError", NULL,
 				"Endpoint %s of account " ACCOUNT " not found.", rq->args[0]);
+	else if (inv->result == -ERR_INVALID)
+		reply_sagemaker(rq, 400, "ValidationError", NULL, "%s", inv->err.msg);
 	else if (inv->result == -ERR_CONFLICT)
 		reply_sagemaker(rq, 429, "ModelNotReadyException", NULL, "%s", inv->err.msg);
 	else if (inv->result == -ETIMEDOUT)
@@ -125,8 +142,7 @@ static void sagemaker_invoked(struct request *rq)
 		reply_relayed(rq, inv);
 	id_new('q', request_id);
 	reply_header(rq, "x-amzn-RequestId", request_id);
-	if (inv->result >= 0)
-		reply_header(rq, "x-Amzn-Invoked-Production-Variant", "AllTraffic");
+	reply_said(rq, inv);
 }
 
 void sagemaker_invoke(struct request *rq)

@@ -37,6 +37,7 @@ static const struct row {
 	/* botocore/data/sagemaker-runtime/2017-05-13/service-2.json */
 	{AWS_RUNTIME, NULL, "ModelError", NULL, AWS_ERROR_MODEL},
 	{AWS_RUNTIME, NULL, "ModelNotReadyException", NULL, AWS_ERROR_TRANSIENT},
+	{AWS_RUNTIME, NULL, "ValidationError", "ariant ", AWS_ERROR_INVALID}, /* not the endpoint */
 	{AWS_RUNTIME, NULL, "ValidationError", "not found", AWS_ERROR_NOT_FOUND},
 	/* docs.aws.amazon.com, "Amazon S3 API: error responses" */
 	{AWS_S3, "Put", "PreconditionFailed", NULL, AWS_ERROR_EXISTS},

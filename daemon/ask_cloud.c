@@ -59,13 +59,14 @@ static char *with_truncation(const struct endpoint_ask *ask)
 	return NULL;
 }
 
-/* What the container itself says to a request is an answer, also when it is an error. */
+/* What the container itself says to a request is an answer, also when it is an error. What the
+ * service says against it is none of the container's. */
 static int result_of(const struct aws_call *c)
 {
-	bool refused = c->kind == AWS_ERROR_MODEL || c->kind == AWS_ERROR_INVALID;
-
-	if (c->result == 0 || (c->status >= 400 && c->status < 500 && refused))
+	if (c->result == 0 || (c->status >= 400 && c->status < 500 && c->kind == AWS_ERROR_MODEL))
 		return 0;
+	if (c->kind == AWS_ERROR_INVALID)
+		return -ERR_INVALID;
 	if (c->kind == AWS_ERROR_DENIED || c->kind == AWS_ERROR_CREDENTIALS)
 		return -ERR_UNAVAILABLE; /* it is the daemon that may not, whoever asks */
 	return c->status == 429 && c->kind == AWS_ERROR_TRANSIENT ? -ERR_CONFLICT : c->result;
@@ -104,6 +105,7 @@ static void on_done(struct aws_call *c)
 	ask->result = result_of(c);
 	ask->err = c->err;
 	ask->status = c->status;
+	ask_read(ask, &c->http);
 	if (ask->result == 0) {
 		ask->reply_len = c->http.reply.len;
 		ask->reply = buf_take(&c->http.reply);
@@ -133,14 +135,11 @@ int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *reg
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
 	str_copy(ca->region, sizeof(ca->region), region);
 	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", cloud_name);
-	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
-	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
 	ca->body = with_truncation(ask);
 	c->region = ca->region;
 	c->method = "POST";
 	c->path = ca->path;
-	c->headers[c->headers_n++] = ask->lines[0];
-	c->headers[c->headers_n++] = ask->lines[1];
+	c->headers_n = ask_headers(ask, c->headers);
 	c->body = ca->body ? ca->body : ask->body;
 	c->body_len = ca->body ? strlen(ca->body) : ask->body_len;
 	c->timeout_us = ask->timeout_us;

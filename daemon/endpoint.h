@@ -81,6 +81,7 @@ struct endpoint_ask {
 	const char *body; /* borrowed */
 	size_t body_len;
 	char content_type[128], accept[128];
+	const char *sent[ENGINE_INVOKE_SENT]; /* borrowed; NULL: not given */
 	int64_t timeout_us;
 	size_t reply_max;
 	void (*done)(struct endpoint_ask *ask);
@@ -93,16 +94,22 @@ struct endpoint_ask {
 	char *reply; /* the receiver frees */
 	size_t reply_len;
 	char reply_type[128];
+	char *said[ENGINE_INVOKE_SAID]; /* the receiver frees */
 
 	/* ask.c's and ask_cloud.c's: */
 	struct net_request http;
 	char lines[2][160]; /* header lines */
+	char *sent_lines[ENGINE_INVOKE_SENT];
 	struct cloud_ask *cloud;
 };
 /* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
  * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
 int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
 		 struct err *reterr) MUSTCHECK;
+/* The header lines of a request, at most 2 + ENGINE_INVOKE_SENT, that live until ask_read(). */
+size_t ask_headers(struct endpoint_ask *ask, const char **to);
+/* After the answer: the headers that pass back; the request's lines are freed. */
+void ask_read(struct endpoint_ask *ask, const struct net_request *http);
 /* ask_cloud.c: the same for an endpoint on SageMaker, under its name there. */
 int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
 		       struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

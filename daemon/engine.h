@@ -71,24 +71,38 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr) MUSTCHECK;
 
+/* Headers of InvokeEndpoint that pass through to an endpoint, and back (botocore's
+ * sagemaker-runtime/2017-05-13/service-2.json). Values are ASCII of at most `max` characters. */
+#define ENGINE_INVOKE_SENT 9
+#define ENGINE_INVOKE_SAID 4
+struct invoke_header {
+	const char *name;
+	size_t max;
+};
+extern const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT];
+extern const struct invoke_header engine_invoke_said[ENGINE_INVOKE_SAID];
+
 /* Relay one request to a live endpoint; `done` runs on another thread, exactly once. */
 struct invocation {
 	char endpoint[SPEC_NAME_MAX + 1];
 	const char *body; /* borrowed until done */
 	size_t body_len;
-	const char *content_type, *accept; /* may be NULL */
+	const char *content_type, *accept;    /* may be NULL */
+	const char *sent[ENGINE_INVOKE_SENT]; /* values; NULL: not given */
 	int64_t timeout_us;
 	void (*done)(struct invocation *inv);
 	void *userdata;
 
 	int result; /* 0: the endpoint answered; -ERR_NOT_FOUND, -ERR_CONFLICT (not in service),
+		     * -ERR_INVALID (a header, or what SageMaker says against the request),
 		     * -ERR_UNAVAILABLE, -ERR_LIMIT */
 	struct err err;
 	int status;  /* HTTP status of the endpoint's answer */
 	char *reply; /* the caller frees */
 	size_t reply_len;
 	char reply_type[128];
-	void *ask; /* the engine's */
+	char *said[ENGINE_INVOKE_SAID]; /* values; NULL: not said; the caller frees */
+	void *ask;			/* the engine's */
 };
 int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr) MUSTCHECK;
 

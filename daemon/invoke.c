@@ -16,6 +16,7 @@ static void on_answer(struct endpoint_ask *ask)
 	inv->reply = TAKE(ask->reply);
 	inv->reply_len = ask->reply_len;
 	memcpy(inv->reply_type, ask->reply_type, sizeof(inv->reply_type));
+	memcpy(inv->said, ask->said, sizeof(inv->said));
 	inv->ask = NULL;
 	free(ask);
 	inv->done(inv);
@@ -34,6 +35,7 @@ int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr)
 		return err_errno(reterr, ENOMEM, "relay the request");
 	ask->body = inv->body;
 	ask->body_len = inv->body_len;
+	memcpy(ask->sent, inv->sent, sizeof(ask->sent));
 	ask->timeout_us = inv->timeout_us;
 	ask->reply_max = ENGINE_INVOKE_REPLY_MAX;
 	ask->done = on_answer;

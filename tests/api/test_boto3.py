@@ -50,6 +50,25 @@ def test_error_of_the_model(runtime):
     assert said["OriginalStatusCode"] == 400 and said["OriginalMessage"]
 
 
+def test_headers_of_invoke_endpoint(runtime, daemon):
+    """One variant with one model: what would choose another is 400, as the service answers."""
+    answer = ask(runtime, {"inputs": "a"}, TargetVariant="AllTraffic", InferenceId="id-1",
+                 CustomAttributes="x" * 1024)
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    for more, part in [({"TargetVariant": "Other"}, "variant 'Other'"),
+                       ({"TargetModel": "m.tar.gz"}, "Target-Model"),
+                       ({"TargetContainerHostname": "second"}, "Target-Container-Hostname"),
+                       ({"CustomAttributes": "x" * 1025}, "1025 characters, at most 1024")]:
+        with pytest.raises(ClientError) as failed:
+            ask(runtime, {"inputs": "a"}, **more)
+        said = failed.value.response
+        assert said["Error"]["Code"] == "ValidationError" and part in said["Error"]["Message"]
+        assert said["ResponseMetadata"]["HTTPStatusCode"] == 400
+    ours = daemon.ask("POST", "/v1/endpoints/boto/invocations", {"inputs": "a"},
+                      headers={"X-Amzn-SageMaker-Target-Variant": "Other"})
+    assert ours.status_code == 400 and "variant 'Other'" in ours.json()["detail"]
+
+
 def test_endpoint_that_is_not_there(runtime):
     with pytest.raises(ClientError) as failed:
         ask(runtime, {"inputs": "a"}, EndpointName="nothing")

@@ -17,7 +17,9 @@ def container(cloud):  # noqa: F811
     """What SageMaker's runtime gets and answers, in place of the fake's; an endpoint is there."""
     server = Server(lambda request: Answer(
         body='[{"label": "positive", "score": 0.9}]',
-        headers={"Content-Type": request.headers.get("accept", "")}))
+        headers={"Content-Type": request.headers.get("accept", ""),
+                 "x-Amzn-Invoked-Production-Variant": "Green",
+                 "X-Amzn-SageMaker-Custom-Attributes": "seen"}))
     cloud.start(environment={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url})
     cloud.in_service()
     yield server
@@ -35,6 +37,44 @@ def test_types_pass_through(cloud, container):  # noqa: F811
     assert request.headers["accept"] == "application/jsonlines"
     assert request.body == b"a,b\n"
     assert request.credential()[2:4] == ["us-east-1", "sagemaker"]
+
+
+SENT = {"CustomAttributes": "trace=1; a b", "InferenceId": "id-7", "TargetVariant": "AllTraffic",
+        "TargetModel": "other.tar.gz", "TargetContainerHostname": "second",
+        "EnableExplanations": "`true`", "InferenceComponentName": "part",
+        "SessionId": "NEW_SESSION"}
+
+
+def test_headers_pass_through(cloud, container):  # noqa: F811
+    """All of InvokeEndpoint's, and the answer's. Before: none, and the variant was made up."""
+    shape = runtime(cloud).meta.service_model.operation_model("InvokeEndpoint")
+    names = {n: m.serialization["name"] for n, m in shape.input_shape.members.items()
+             if m.serialization.get("location") == "header"}
+    assert set(names) - set(SENT) <= {"ContentType", "Accept", "PrefixAwareId"}
+    answer = runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE, **SENT)
+    request = container.requests[-1]
+    for member, value in SENT.items():
+        assert request.headers[names[member].lower()] == value, member
+    assert answer["InvokedProductionVariant"] == "Green"
+    assert answer["CustomAttributes"] == "seen"
+    ours = cloud.ask(LOVE, X_Amzn_SageMaker_Inference_Id="id-8")
+    assert container.requests[-1].headers["x-amzn-sagemaker-inference-id"] == "id-8"
+    assert ours.headers["X-Amzn-SageMaker-Custom-Attributes"] == "seen"
+    assert ours.headers["x-Amzn-Invoked-Production-Variant"] == "Green"
+
+
+def test_variant_that_is_not_there(cloud):  # noqa: F811
+    """400 ValidationError, as the service says it. Before: 200."""
+    cloud.start()
+    cloud.in_service()
+    for more in ({"TargetVariant": "Other"}, {"TargetModel": "m.tar.gz"}):
+        with pytest.raises(ClientError) as failed:
+            runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE, **more)
+        said = failed.value.response
+        assert said["Error"]["Code"] == "ValidationError"
+        assert said["ResponseMetadata"]["HTTPStatusCode"] == 400
+    answer = cloud.ask(LOVE, X_Amzn_SageMaker_Target_Variant="Other")
+    assert answer.status_code == 400 and "Variant Other" in answer.json()["detail"]
 
 
 CUT = [

@@ -42,14 +42,18 @@ class Runtime:
         if request.body.size > BODY_MAX:
             raise Fault("ValidationError", f"Request {request.body.size} bytes has exceeded the "
                         f"limit of {BODY_MAX} bytes.", 413)
-        variant = endpoint["variants"][0]["variant"]["VariantName"]
+        variant = chosen_variant(endpoint, request)
         if self.app.hosting:
             status, answer = self.app.hosting.ask(endpoint, request)
         else:
             status, answer = self.answer(endpoint, request)
         if status != 200:
             raise model_error(context, variant, status, answer)
-        return Response(200, answer, [("x-Amzn-Invoked-Production-Variant", variant)],
+        headers = [("x-Amzn-Invoked-Production-Variant", variant)]
+        custom = request.header("x-amzn-sagemaker-custom-attributes")
+        if custom:  # the fake's container says them again, as a container may
+            headers.append(("X-Amzn-SageMaker-Custom-Attributes", custom))
+        return Response(200, answer, headers,
                         request.header("accept", "*/*").replace("*/*", "application/json"))
 
     def answer(self, endpoint, request):
@@ -111,6 +115,21 @@ class Runtime:
         labels = list(config.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"}).values())
         samples = {(s["text"], s.get("text_pair") or None): s for s in parity.get("samples", [])}
         return {"labels": labels, "samples": samples}
+
+
+def chosen_variant(endpoint, request):
+    """The variant that is asked; a header that this endpoint has nothing for is refused. The names
+    are those of InvokeEndpoint in botocore/data/sagemaker-runtime/2017-05-13/service-2.json."""
+    names = [v["variant"]["VariantName"] for v in endpoint["variants"]]
+    wanted = request.header("x-amzn-sagemaker-target-variant") or names[0]
+    if wanted not in names:
+        raise Fault("ValidationError", f"Variant {wanted} of endpoint {endpoint['name']} of "
+                    f"account {ACCOUNT} not found.")
+    for name in ("target-model", "target-container-hostname", "inference-component"):
+        if request.header(f"x-amzn-sagemaker-{name}"):
+            raise Fault("ValidationError", f"Endpoint {endpoint['name']} of account {ACCOUNT} is "
+                        f"not one that takes the header X-Amzn-SageMaker-{name.title()}.")
+    return wanted
 
 
 def has_model(app, container):
