@@ -18,6 +18,8 @@
 /* Whole file into *out (appended), at most out->max bytes: -ERR_LIMIT beyond. Follows links and
  * waits for the writer of a pipe: for files of a job, base/beneath.h. */
 int file_read(int at, const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
+/* The same of a regular file, which is the only kind that cannot block: -ERR_INVALID for others. */
+int file_read_regular(int at, const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
 /* The rest of an open file, likewise; `name` is for the message. */
 int fd_read_all(int fd, const char *name, struct buf *out, struct err *reterr) MUSTCHECK;
 /* Durable replace: PATH.tmp, fsync, rename, fsync of the directory. */

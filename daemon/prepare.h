@@ -41,6 +41,13 @@ const struct model_name *settings_model(const struct settings *set, const char *
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr) MUSTCHECK;
 
+/* ---- prepare_model.c ---- */
+/* A model directory here, of a job that reads its tokenizer with our engine on this machine: are
+ * the ids those of transformers, and has the model a row for each? Reads its small files; one with
+ * a tokenizer.json of more than 16 MiB is looked at by the job alone. */
+void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
+		       const struct spec_path *path, const char *dir);
+
 /* ---- prepare_script.c ---- */
 /* `real`: the directory that source_dir of a job means, which becomes its frozen copy. Negative as
  * prepare_path(). */

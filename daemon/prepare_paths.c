@@ -173,6 +173,7 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 
 	if (model) {
 		json_object_set_new(path->object, path->key, json_string(model->dir));
+		prepare_tokenizer(p, job, path, model->dir);
 		return 0;
 	}
 	if (path->of_run && is_absent(set, path)) {
@@ -189,5 +190,7 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 	if (path->use == SPEC_PATH_SOURCE_DIR)
 		return prepare_source(p, path, real, reterr);
 	json_object_set_new(path->object, path->key, json_string(real));
+	if (path->use == SPEC_PATH_MODEL)
+		prepare_tokenizer(p, job, path, real);
 	return 0;
 }

@@ -111,7 +111,9 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
     source = make(home / "plain3", "train.py")
     empty = home / "empty"
     (empty / "only" / "directories").mkdir(parents=True)
-    model = make(home / "model", "config.json")
+    model = make(home / "model", "config.json", "vocab.txt")
+    (model / "config.json").write_text("{}")
+    (model / "vocab.txt").write_text("[UNK]\n")
     jobs = (("/jobs/0/channels/train", script(source, channels={"train": str(empty)})),
             ("/jobs/0/channels/train", {"kind": "train", "model": str(model),
                                         "channels": {"train": str(empty)}}),

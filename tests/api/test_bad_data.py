@@ -146,8 +146,6 @@ def drop_vocabulary(folder):
 @pytest.mark.parametrize("spoil, codes", [
     (drop_weights, {"data_missing"}), (cut_weights, {"data_corrupt"}),
     (spoil_header, {"data_corrupt"}), (other_shape, {"data_corrupt", "invalid_input"}),
-    (other_family, {"unsupported", "invalid_input"}), (no_json, {"data_corrupt", "invalid_input"}),
-    (drop_vocabulary, {"data_missing"}),
 ])
 def test_a_broken_model(daemon, tiny_model, preprocess, files, tmp_path, spoil, codes):
     data = preprocess(files("ok.csv", HEAD + GOOD))["outputs"]
@@ -160,6 +158,20 @@ def test_a_broken_model(daemon, tiny_model, preprocess, files, tmp_path, spoil, 
     assert job["state"] == "failed"
     assert job["reason"]["code"] in codes, job["reason"]
     assert len(job["reason"]["message"]) > 20
+
+
+@pytest.mark.parametrize("spoil, code, words", [
+    (other_family, "unsupported", "model_type is 'gpt2'"),
+    (no_json, "invalid", "config.json is not valid JSON"),
+    (drop_vocabulary, "data_missing", "neither tokenizer.json nor vocab.txt"),
+])
+def test_a_model_that_is_broken_to_see(daemon, tiny_model, tmp_path, spoil, code, words):
+    folder = copy_model(tiny_model, tmp_path)
+    spoil(folder)
+    answer = daemon.post("/v1/jobs", {"kind": "train", "model": str(folder),
+                                      "channels": {"train": str(tiny_model)}})
+    [error] = problem(answer, 422, "invalid_spec")["errors"]
+    assert (error["pointer"], error["code"]) == ("/model", code) and words in error["detail"]
 
 
 def test_rows_longer_than_the_model_can_read(daemon, tiny_model, files):

@@ -299,6 +299,7 @@ def test_a_role_that_is_none(daemon, script):
 def test_an_example_is_accepted(fresh, tmp_path, path):
     """What a user submits first, with a model of that name in the configuration."""
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "vocab.txt").write_text("[UNK]\n")
     daemon = fresh(f"base_dir = {ROOT}\n[models]\nminilm = {tmp_path}\n")
     said = daemon.post("/v1/validate", json.loads(path.read_text())).json()
     assert said["problems"] == [] and said["valid"]

@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "aws": ["base", "net"],
     "worker": ["base", "jobs", "wire", "net", "aws"],
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
-               "worker/container/container.h"],
+               "worker/container/container.h", "worker/tokenizer/tokenizer.h"],
     "api": ["base", "jobs", "daemon/account.h", "daemon/engine.h", "daemon/feed.h",
             "storage/store_read.h"],
     "cli": ["base", "jobs", "net"],

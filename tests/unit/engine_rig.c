@@ -106,6 +106,9 @@ static int make_rig(struct rig *rig)
 	snprintf(path, sizeof(path), "%s/config.json", rig->code);
 	if (file_write_atomic(AT_FDCWD, path, "{}\n", 3, 0644, &e) < 0)
 		return -1;
+	snprintf(path, sizeof(path), "%s/vocab.txt", rig->code);
+	if (file_write_atomic(AT_FDCWD, path, "[UNK]\n", 6, 0644, &e) < 0)
+		return -1;
 	if (prices_new("", &rig->prices, &e) < 0)
 		return -1;
 	rig->set = (struct settings){

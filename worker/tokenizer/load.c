@@ -68,7 +68,7 @@ static int load_vocab_txt(struct loading *l, struct err *reterr)
 
 	if (!path_join(path, sizeof(path), l->dir, FILE_VOCAB))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	r = file_read(AT_FDCWD, path, &l->text, reterr);
+	r = file_read_regular(AT_FDCWD, path, &l->text, reterr);
 	if (r == -ENOENT)
 		return err_set(reterr, ENOENT,
 			       "%s has neither tokenizer.json nor vocab.txt: name a directory "
@@ -137,14 +137,16 @@ static void loading_done(struct loading *l)
 
 static int read_tokenizer_json(struct loading *l, struct err *reterr)
 {
+	OWN(buf_done) struct buf text = BUF_INIT(TOKENIZER_FILE_MAX);
 	char path[PATH_MAX];
 	int r;
 
 	if (!path_join(path, sizeof(path), l->dir, FILE_TOKENIZER))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	if (!path_exists(AT_FDCWD, path))
-		return 0;
-	r = json_read_file(AT_FDCWD, path, TOKENIZER_FILE_MAX, &l->json, reterr);
+	r = file_read_regular(AT_FDCWD, path, &text, reterr);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = json_parse(buf_str(&text), text.len, &l->json, NULL);
 	if (r == -ERR_INVALID || (r >= 0 && !json_is_object(l->json)))
 		return err_set(reterr, ERR_CORRUPT, "%s is not valid JSON", path);
 	return r;

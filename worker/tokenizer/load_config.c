@@ -40,15 +40,18 @@ int load_object(const struct loading *l, const char *file, json_t **ret, struct 
 
 	if (!path_join(path, sizeof(path), l->dir, file))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	r = file_read(AT_FDCWD, path, &text, reterr);
+	r = file_read_regular(AT_FDCWD, path, &text, reterr);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
 	*ret = json_loadb(buf_str(&text), text.len, JSON_DECODE_INT_AS_REAL, &je);
-	if (!*ret || !json_is_object(*ret))
-		return err_set(reterr, ERR_CORRUPT, "%s is not a JSON object: %s", path,
-			       *ret ? json_type_name(*ret) : je.text);
+	if (!*ret)
+		return err_set(reterr, ERR_CORRUPT, "%s is not valid JSON at line %d", path,
+			       je.line);
+	if (!json_is_object(*ret))
+		return err_set(reterr, ERR_CORRUPT, "%s is %s, not a JSON object", path,
+			       json_type_name(*ret));
 	return 0;
 }
 

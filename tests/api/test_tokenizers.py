@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""A model whose tokenizer the engine would run otherwise than transformers is refused at validate,
+for the jobs that run it here, with the file, the field and what to do."""
+import json
+import os
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def model(tiny_model, tmp_path):
+    """A copy of the model with other settings: model({"tokenizer_config.json": {…}})."""
+    def make(files):
+        folder = shutil.copytree(tiny_model, tmp_path / "model", dirs_exist_ok=True)
+        for name, settings in files.items():
+            path = folder / name
+            old = json.loads(path.read_text()) if path.exists() else {}
+            path.write_text(json.dumps(old | settings))
+        return folder
+    return make
+
+
+def jobs_here(model, data):
+    return [{"kind": "preprocess", "model": str(model), "dataset": {"path": str(data)}},
+            {"kind": "train", "model": str(model), "channels": {"train": str(data.parent)}},
+            {"kind": "deploy", "model": str(model), "endpoint": "never-made"}]
+
+
+def found(daemon, job):
+    answer = daemon.post("/v1/validate", job).json()
+    return [(p["pointer"].rsplit("/", 1)[1], p["code"], p["detail"]) for p in answer["problems"]]
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "data" / "rows.csv"
+    path.parent.mkdir()
+    path.write_text("text,label\na film,0\n")
+    return path
+
+
+@pytest.mark.parametrize("files, words", [
+    ({"tokenizer_config.json": {"tokenizer_class": "BertJapaneseTokenizer"}},
+     "tokenizer_config.json: tokenizer_class is 'BertJapaneseTokenizer'"),
+    ({"tokenizer_config.json": {"auto_map": {"AutoTokenizer": ["mine.Tokenizer", None]}}},
+     "tokenizer_config.json: auto_map"),
+    ({"special_tokens_map.json": {"mask_token": 5}}, "special_tokens_map.json: mask_token"),
+])
+def test_a_foreign_tokenizer_is_refused_at_validate(daemon, model, data, script, files, words):
+    folder = model(files)
+    for job in jobs_here(folder, data):
+        [(field, code, detail)] = found(daemon, job)
+        assert (field, code) == ("model", "unsupported")
+        assert words in detail and "train it as a script" in detail
+    assert not found(daemon, {**script("hello.py"), "model": str(folder)})
+
+
+def test_ids_without_embeddings_are_refused_at_validate(daemon, model, data):
+    folder = model({"tokenizer_config.json": {"extra_special_tokens": ["[USER]"]}})
+    preprocess, *others = jobs_here(folder, data)
+    assert not found(daemon, preprocess)  # a script may resize its model
+    for job in others:
+        [(field, code, detail)] = found(daemon, job)
+        assert (field, code) == ("model", "unsupported") and "embedding rows" in detail
+    known = model({"tokenizer_config.json": {"extra_special_tokens": ["film"]}})
+    for job in jobs_here(known, data):
+        assert not found(daemon, job)
+
+
+def test_a_pipe_in_a_model_does_not_hold_up_the_daemon(daemon, model, data):
+    folder = model({})
+    os.mkfifo(folder / "added_tokens.json")
+    for job in jobs_here(folder, data):
+        [(_, code, detail)] = found(daemon, job)
+        assert code == "invalid" and "added_tokens.json is not a regular file" in detail
