@@ -73,3 +73,29 @@ struct command *command_result(struct request *rq)
 		reply_error(rq, c->result, &c->err);
 	return NULL;
 }
+
+void command_reply_json(struct request *rq)
+{
+	struct command *c = command_result(rq);
+
+	if (c)
+		reply_json(rq, 200, TAKE(c->json));
+}
+
+bool command_priority(struct request *rq, int64_t *ret)
+{
+	static const char *const fields[] = {"priority"};
+	const json_t *number = json_object_get(rq->json, "priority");
+
+	if (!request_fields(rq, fields, ARRAY_LEN(fields)))
+		return false;
+	*ret = json_integer_value(number);
+	if (json_is_integer(number) && *ret >= -SPEC_PRIORITY_MAX && *ret <= SPEC_PRIORITY_MAX)
+		return true;
+	reply_problems(rq, 422, "invalid_body",
+		       json_pack("[{s:s, s:s, s:s}]", "pointer", "/priority", "code",
+				 json_is_integer(number) ? "out_of_range" : "wrong_type", "detail",
+				 "must be a whole number from -1000 to 1000"),
+		       "/priority must be a whole number from -1000 to 1000");
+	return false;
+}

@@ -11,3 +11,7 @@ void command_send(struct request *rq, enum command_kind kind, const char *id, in
 		  struct run_spec *run, void (*then)(struct request *rq));
 /* The finished command; NULL: it failed and that was replied. */
 struct command *command_result(struct request *rq);
+/* For `then`: the result of the command is its `json`. */
+void command_reply_json(struct request *rq);
+/* The body {"priority": N}; false: it is something else and that was replied. */
+bool command_priority(struct request *rq, int64_t *ret);

@@ -10,6 +10,11 @@ void runs_list(struct request *rq);
 void runs_get(struct request *rq);
 void runs_cancel(struct request *rq);
 void runs_retry(struct request *rq);
+void runs_hold(struct request *rq);
+void runs_release(struct request *rq);
+void runs_priority(struct request *rq);
+void runs_explain(struct request *rq);
+void runs_spec(struct request *rq);
 void validate(struct request *rq);
 /* jobs.c */
 void jobs_submit(struct request *rq);

@@ -118,24 +118,12 @@ void jobs_release(struct request *rq)
 	change(rq, COMMAND_JOB_RELEASE);
 }
 
-/* {"priority": N} */
 void jobs_priority(struct request *rq)
 {
-	static const char *const fields[] = {"priority"};
-	const json_t *number = json_object_get(rq->json, "priority");
-	json_int_t value = json_integer_value(number);
+	int64_t priority;
 
-	if (!request_id(rq, 'j') || !request_fields(rq, fields, ARRAY_LEN(fields)))
-		return;
-	if (json_is_integer(number) && value >= -SPEC_PRIORITY_MAX && value <= SPEC_PRIORITY_MAX) {
-		command_send(rq, COMMAND_JOB_PRIORITY, rq->args[0], value, NULL, changed);
-		return;
-	}
-	reply_problems(rq, 422, "invalid_body",
-		       json_pack("[{s:s, s:s, s:s}]", "pointer", "/priority", "code",
-				 json_is_integer(number) ? "out_of_range" : "wrong_type", "detail",
-				 "must be a whole number from -1000 to 1000"),
-		       "/priority must be a whole number from -1000 to 1000");
+	if (request_id(rq, 'j') && command_priority(rq, &priority))
+		command_send(rq, COMMAND_JOB_PRIORITY, rq->args[0], priority, NULL, changed);
 }
 
 void jobs_attempts(struct request *rq)
@@ -157,16 +145,8 @@ void jobs_attempts(struct request *rq)
 		reply_json(rq, 200, attempts);
 }
 
-static void explained(struct request *rq)
-{
-	struct command *c = command_result(rq);
-
-	if (c)
-		reply_json(rq, 200, TAKE(c->json));
-}
-
 void jobs_explain(struct request *rq)
 {
 	if (request_id(rq, 'j'))
-		command_send(rq, COMMAND_EXPLAIN, rq->args[0], 0, NULL, explained);
+		command_send(rq, COMMAND_EXPLAIN, rq->args[0], 0, NULL, command_reply_json);
 }

@@ -96,7 +96,8 @@ static bool read_view(struct request *rq, struct list_filter *f)
 	const char *view = request_param(rq, "view");
 
 	f->with_short = view && str_eq(view, "short");
-	if (!view || f->with_short || str_eq(view, "full"))
+	f->with_spec = view && str_eq(view, "full");
+	if (!view || f->with_short || f->with_spec)
 		return true;
 	reply_problem(rq, 400, "invalid_parameter",
 		      "the query parameter 'view' must be short or full, not '%.64s'", view);

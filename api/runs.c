@@ -54,7 +54,7 @@ static void submitted(struct request *rq)
 
 void runs_submit(struct request *rq)
 {
-	submit(rq, false, submitted);
+	submit(rq, submit_is_job(rq), submitted);
 }
 
 static void changed(struct request *rq)
@@ -77,4 +77,47 @@ void runs_cancel(struct request *rq)
 void runs_retry(struct request *rq)
 {
 	change(rq, COMMAND_RUN_RETRY);
+}
+
+void runs_hold(struct request *rq)
+{
+	change(rq, COMMAND_RUN_HOLD);
+}
+
+void runs_release(struct request *rq)
+{
+	change(rq, COMMAND_RUN_RELEASE);
+}
+
+void runs_priority(struct request *rq)
+{
+	int64_t priority;
+
+	if (request_id(rq, 'r') && command_priority(rq, &priority))
+		command_send(rq, COMMAND_RUN_PRIORITY, rq->args[0], priority, NULL, changed);
+}
+
+void runs_explain(struct request *rq)
+{
+	if (request_id(rq, 'r'))
+		command_send(rq, COMMAND_RUN_EXPLAIN, rq->args[0], 0, NULL, command_reply_json);
+}
+
+void runs_spec(struct request *rq)
+{
+	struct store_reader *sr;
+	json_t *body;
+	struct err e;
+	int r;
+
+	if (!request_id(rq, 'r'))
+		return;
+	sr = request_reader(rq);
+	if (!sr)
+		return;
+	r = store_read_run_body(sr, rq->args[0], &body, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	else
+		reply_json(rq, 200, body);
 }

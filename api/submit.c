@@ -51,9 +51,14 @@ void submit_add_warnings(const struct request *rq, json_t *item)
 		json_object_set(item, "warnings", c->json);
 }
 
+bool submit_is_job(const struct request *rq)
+{
+	return !json_object_get(rq->json, "jobs") && json_object_get(rq->json, "kind");
+}
+
 void validate(struct request *rq)
 {
-	bool is_job = !json_object_get(rq->json, "jobs") && json_object_get(rq->json, "kind");
+	bool is_job = submit_is_job(rq);
 	OWN(json_decrefp) json_t *problems = json_array();
 	struct store_reader *sr = request_reader(rq);
 	OWN(run_spec_freep) struct run_spec *run = NULL;

@@ -4,6 +4,8 @@
 
 #include "api/request.h"
 
+/* True if the body is one job, not a run of jobs. */
+bool submit_is_job(const struct request *rq);
 /* Check the body (422 with every problem found) and queue the submit; `then` follows the commit. */
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
 /* In `then`: add what the submit warned of as "warnings", if anything. */

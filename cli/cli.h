@@ -66,6 +66,7 @@ int cli_fail(const struct cli *c, const struct err *e);
 
 /* The commands, each in the cmd_*.c of its group; each returns an exit status. */
 int cmd_submit(struct cli *c);
+int cmd_clone(struct cli *c);
 int cmd_validate(struct cli *c);
 int cmd_runs(struct cli *c);
 int cmd_jobs(struct cli *c);

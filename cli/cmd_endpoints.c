@@ -26,6 +26,33 @@ static const struct show_column columns[] = {
 	{NULL},
 };
 
+static const struct show_column fields[] = {
+	{"endpoint", "name"},
+	{"state", "state"},
+	{"reason", "reason", SHOW_REASON},
+	{"target", "target"},
+	{"model", "model"},
+	{"device", "result.device"},
+	{"dtype", "result.dtype"},
+	{"parity", "result.parity"},
+	{"run", "run"},
+	{"job", "job"},
+	{"created", "created_at", SHOW_TIME},
+	{"in service", "in_service_at", SHOW_TIME},
+	{"deleted", "deleted_at", SHOW_TIME},
+	{"lease", "lease.ttl"},
+	{"idle", "lease.idle"},
+	{"lease ends", "lease.expires_at", SHOW_AGE},
+	{"last asked", "lease.last_request_at", SHOW_AGE},
+	{"restarts", "restarts"},
+	{"there", "sagemaker.endpoint"},
+	{"its status", "sagemaker.status"},
+	{"region", "sagemaker.region"},
+	{"reserved $", "cost.reserved_usd"},
+	{"settled $", "cost.settled_usd"},
+	{NULL},
+};
+
 int cmd_endpoints(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
@@ -33,14 +60,20 @@ int cmd_endpoints(struct cli *c)
 	struct err e;
 
 	ask_path(&p, "/v1/endpoints");
-	ask_param(&p, "state", cli_get(c, "state"));
+	ask_param(&p, "state",
+		  cli_get(c, "state") ? cli_get(c, "state")
+		  : cli_get(c, "all") ? NULL
+				      : "creating,in_service,updating,deleting");
 	ask_param(&p, "limit", cli_get(c, "limit"));
 	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json)
 		show_json(answer);
 	else
-		show_table(json_object_get(answer, "items"), columns, "There are no endpoints.");
+		show_table(json_object_get(answer, "items"), columns,
+			   cli_get(c, "all")
+				   ? "There are no endpoints."
+				   : "There are no live endpoints; --all lists the rest.");
 	return CLI_OK;
 }
 
@@ -49,9 +82,20 @@ static int endpoint_show(struct cli *c, struct ask_path *p, struct err *reterr)
 	OWN(json_decrefp) json_t *answer = NULL;
 	int r = ask(c, "GET", p, NULL, &answer, reterr);
 
-	if (r >= 0)
-		c->json ? show_json(answer) : show_fields(answer, columns);
-	return r;
+	if (r < 0)
+		return r;
+	if (c->json) {
+		show_json(answer);
+		return 0;
+	}
+	show_fields(answer, fields);
+	ask_segment(p, "invocations");
+	if (str_starts(c->url, "unix:"))
+		printf("%-11s http://localhost%s (curl --unix-socket %s)\n", "url", p->text,
+		       c->url + strlen("unix:"));
+	else
+		printf("%-11s %s%s\n", "url", c->url, p->text);
+	return 0;
 }
 
 static int endpoint_renew(struct cli *c, struct ask_path *p, struct err *reterr)

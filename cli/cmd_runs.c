@@ -19,12 +19,24 @@ static const struct show_column run_columns[] = {
 };
 static const struct show_column job_columns[] = {
 	{"JOB", "id"},
+	{"RUN", "run"},
 	{"NAME", "name", SHOW_TEXT, 24},
 	{"KIND", "kind"},
 	{"STATE", "state"},
 	{"PROGRESS", "progress", SHOW_PROGRESS},
 	{"TOOK", "started_at", SHOW_TOOK},
-	{"REASON", "reason", SHOW_REASON, 60},
+	{"REASON", "reason", SHOW_REASON},
+	{NULL},
+};
+static const struct show_column run_job_columns[] = {
+	/* of one run */
+	{"JOB", "id"},
+	{"NAME", "name", SHOW_TEXT, 24},
+	{"KIND", "kind"},
+	{"STATE", "state"},
+	{"PROGRESS", "progress", SHOW_PROGRESS},
+	{"TOOK", "started_at", SHOW_TOOK},
+	{"REASON", "reason", SHOW_REASON},
 	{NULL},
 };
 static const struct show_column run_fields[] = {
@@ -144,13 +156,14 @@ int cmd_show(struct cli *c)
 	size_t i;
 	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
 
-	ask_path(&p, "/v1/%s/%s", is_run ? "runs" : "jobs", id);
+	ask_path(&p, "/v1/%s/%s%s", is_run ? "runs" : "jobs", id,
+		 is_run && cli_get(c, "spec") ? "/spec" : "");
 	if (r >= 0)
 		r = ask(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
+	if (c->json || cli_get(c, "spec")) {
+		show_json(!is_run && cli_get(c, "spec") ? json_object_get(answer, "spec") : answer);
 		return CLI_OK;
 	}
 	show_fields(answer, is_run ? run_fields : job_fields);
@@ -158,7 +171,7 @@ int cmd_show(struct cli *c)
 	show_warnings(stdout, "warning    ", NULL, json_object_get(answer, "warnings"));
 	if (is_run) {
 		putchar('\n');
-		show_table(json_object_get(answer, "jobs"), job_columns, "It has no jobs.");
+		show_table(json_object_get(answer, "jobs"), run_job_columns, "It has no jobs.");
 		json_array_foreach(json_object_get(answer, "jobs"), i, job)
 			show_warnings(stdout, "warning     ", json_get_str(job, "name", ""),
 				      json_object_get(job, "warnings"));
@@ -186,15 +199,14 @@ int cmd_wait(struct cli *c)
 
 /* POST /v1/runs|jobs/{id}/VERB */
 /* `body` may be NULL. */
-static int act_with(struct cli *c, const char *verb, const json_t *body, bool runs_too,
-		    const char *done)
+static int act_with(struct cli *c, const char *verb, const json_t *body, const char *done)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct ask_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run = false;
-	int r = ask_resolve(c, c->args[0], id, runs_too ? &is_run : NULL, &e);
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
 
 	ask_path(&p, "/v1/%s/%s/%s", is_run ? "runs" : "jobs", id, verb);
 	if (r >= 0)
@@ -208,24 +220,24 @@ static int act_with(struct cli *c, const char *verb, const json_t *body, bool ru
 	return CLI_OK;
 }
 
-static int act(struct cli *c, const char *verb, bool runs_too, const char *done)
+static int act(struct cli *c, const char *verb, const char *done)
 {
-	return act_with(c, verb, NULL, runs_too, done);
+	return act_with(c, verb, NULL, done);
 }
 
 int cmd_cancel(struct cli *c)
 {
-	return act(c, "cancel", true, "will be cancelled");
+	return act(c, "cancel", "will be cancelled");
 }
 
 int cmd_retry(struct cli *c)
 {
-	return act(c, "retry", true, "will be tried again");
+	return act(c, "retry", "will be tried again");
 }
 
 int cmd_hold(struct cli *c)
 {
-	return act(c, "hold", false, "is held");
+	return act(c, "hold", "is held");
 }
 
 int cmd_priority(struct cli *c)
@@ -239,15 +251,15 @@ int cmd_priority(struct cli *c)
 		return cli_fail(c, &e);
 	}
 	body = json_pack("{sI}", "priority", (json_int_t)priority);
-	return act_with(c, "priority", body, false, "has its new priority");
+	return act_with(c, "priority", body, "has its new priority");
 }
 
 int cmd_release(struct cli *c)
 {
-	return act(c, "release", false, "is released");
+	return act(c, "release", "is released");
 }
 
-int cmd_explain(struct cli *c)
+static void show_explained(const json_t *job)
 {
 	static const struct show_column fields[] = {{"job", "job"},
 						    {"name", "name"},
@@ -256,13 +268,29 @@ int cmd_explain(struct cli *c)
 						    {NULL}};
 	static const struct show_column waits[] = {
 		{"WAITS FOR", "job"}, {"NAME", "name"}, {"STATE", "state"}, {NULL}};
+	int64_t ahead = json_get_int(job, "ahead", 0);
+
+	show_fields(job, fields);
+	if (ahead > 0)
+		printf("%-11s %lld jobs start first\n", "ahead", (long long)ahead);
+	if (json_array_size(json_object_get(job, "waits_for")) > 0) {
+		putchar('\n');
+		show_table(json_object_get(job, "waits_for"), waits, "");
+	}
+}
+
+int cmd_explain(struct cli *c)
+{
 	OWN(json_decrefp) json_t *answer = NULL;
+	const json_t *job;
 	struct ask_path p;
 	char id[ID_LEN];
 	struct err e;
-	int r = ask_resolve(c, c->args[0], id, NULL, &e);
+	bool is_run;
+	size_t i;
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
 
-	ask_path(&p, "/v1/jobs/%s/explain", id);
+	ask_path(&p, "/v1/%s/%s/explain", is_run ? "runs" : "jobs", id);
 	if (r >= 0)
 		r = ask(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
@@ -271,13 +299,16 @@ int cmd_explain(struct cli *c)
 		show_json(answer);
 		return CLI_OK;
 	}
-	show_fields(answer, fields);
-	if (json_get_int(answer, "ahead", 0) > 0)
-		printf("%-11s %d jobs start first\n", "ahead",
-		       (int)json_get_int(answer, "ahead", 0));
-	if (json_array_size(json_object_get(answer, "waits_for")) > 0) {
-		putchar('\n');
-		show_table(json_object_get(answer, "waits_for"), waits, "");
+	if (!is_run) {
+		show_explained(answer);
+		return CLI_OK;
+	}
+	if (!json_array_size(json_object_get(answer, "items")))
+		puts("All of its jobs have ended.");
+	json_array_foreach(json_object_get(answer, "items"), i, job) {
+		if (i)
+			putchar('\n');
+		show_explained(job);
 	}
 	return CLI_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit and validate: a pipeline out of a file, changed by --set, sent to the daemon.
+ * submit, clone and validate: a pipeline out of a file or of a run, changed by options, sent to the
+ * daemon.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -12,21 +13,30 @@
 
 #define PIPELINE_MAX (8 << 20) /* bytes, as the daemon's default */
 
+/* Put the values of all options of that name into `pipeline`. */
+static int apply_options(struct cli *c, const char *option, json_t *pipeline, struct err *reterr)
+{
+	const char *assignment;
+	int r = 0;
+
+	for (int i = 0; r >= 0 && (assignment = cli_get_nth(c, option, i)); i++)
+		r = err_ctx(reterr, set_apply(pipeline, assignment, reterr), "--%s", option);
+	return r;
+}
+
 /* The bytes to send into *body: the file's own, or what --set made of them. */
 static int load_pipeline(struct cli *c, struct buf *body, struct err *reterr)
 {
-	const char *path = str_eq(c->args[0], "-") ? "/dev/stdin" : c->args[0], *assignment;
+	const char *path = str_eq(c->args[0], "-") ? "/dev/stdin" : c->args[0];
 	OWN(json_decrefp) json_t *pipeline = NULL;
 	OWN(freep) char *text = NULL;
 	int r = file_read(AT_FDCWD, path, body, reterr);
 
-	for (int i = 0; r >= 0 && (assignment = cli_get_nth(c, "set", i)); i++) {
-		if (!pipeline)
-			r = err_ctx(reterr, json_parse(buf_str(body), body->len, &pipeline, reterr),
-				    "%s", c->args[0]);
-		if (r >= 0)
-			r = set_apply(pipeline, assignment, reterr);
-	}
+	if (r >= 0 && cli_get(c, "set"))
+		r = err_ctx(reterr, json_parse(buf_str(body), body->len, &pipeline, reterr), "%s",
+			    c->args[0]);
+	if (r >= 0 && pipeline)
+		r = apply_options(c, "set", pipeline, reterr);
 	if (r < 0 || !pipeline)
 		return r;
 	text = json_text(pipeline);
@@ -58,15 +68,11 @@ static int wait_for(struct cli *c, const char *run)
 	return follow_verdict(c, run, state);
 }
 
-int cmd_submit(struct cli *c)
+/* Say what was submitted, and wait for it if asked to; the exit status. */
+static int submitted(struct cli *c, const json_t *run)
 {
-	OWN(json_decrefp) json_t *run = NULL;
-	const char *id;
-	struct err e;
+	const char *id = json_get_str(run, "id", "");
 
-	if (send_pipeline(c, "/v1/runs", &run, &e) < 0)
-		return cli_fail(c, &e);
-	id = json_get_str(run, "id", "");
 	if (c->json)
 		show_json(run);
 	else if (cli_get(c, "quiet"))
@@ -75,9 +81,42 @@ int cmd_submit(struct cli *c)
 		printf("%s submitted: '%s', %zu jobs\n", id, json_get_str(run, "name", ""),
 		       json_array_size(json_object_get(run, "jobs")));
 	fflush(stdout);
-	if (!cli_get(c, "wait")) /* who waits is shown each job's warnings */
-		show_warnings(stderr, "warning:", NULL, json_object_get(run, "warnings"));
-	return cli_get(c, "wait") ? wait_for(c, id) : CLI_OK;
+	if (cli_get(c, "wait"))
+		return wait_for(c, id);
+	show_warnings(stderr, "warning:", NULL, json_object_get(run, "warnings"));
+	return CLI_OK;
+}
+
+int cmd_submit(struct cli *c)
+{
+	OWN(json_decrefp) json_t *run = NULL;
+	struct err e;
+
+	if (send_pipeline(c, "/v1/runs", &run, &e) < 0)
+		return cli_fail(c, &e);
+	return submitted(c, run);
+}
+
+int cmd_clone(struct cli *c)
+{
+	OWN(json_decrefp) json_t *pipeline = NULL, *run = NULL;
+	char id[ID_LEN];
+	struct ask_path p;
+	struct err e;
+	bool is_run;
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+
+	if (r >= 0 && !is_run)
+		r = err_set(&e, ERR_INVALID, "'%s' is a job; name its run", c->args[0]);
+	ask_path(&p, "/v1/runs/%s/spec", id);
+	if (r >= 0)
+		r = ask(c, "GET", &p, NULL, &pipeline, &e);
+	if (r >= 0)
+		r = apply_options(c, "param", pipeline, &e);
+	ask_path(&p, "/v1/runs");
+	if (r >= 0)
+		r = ask(c, "POST", &p, pipeline, &run, &e);
+	return r < 0 ? cli_fail(c, &e) : submitted(c, run);
 }
 
 int cmd_validate(struct cli *c)

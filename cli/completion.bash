@@ -2,7 +2,7 @@
 # bash completion for trainyard; installed as /usr/share/bash-completion/completions/trainyard.
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
-_trainyard_commands="submit validate status runs jobs show wait logs metrics events artifacts
+_trainyard_commands="submit clone validate status runs jobs show wait logs metrics events artifacts
 	explain cancel retry hold release priority endpoints endpoint predict queue costs roles
 	training-jobs devices
 	version"
@@ -29,11 +29,12 @@ _trainyard() {
 	case $command in
 	"") mapfile -t COMPREPLY < <(compgen -W "$_trainyard_commands" -- "$word") ;;
 	submit | validate) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-	show | wait | cancel | retry)
+	clone) mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs)" -- "$word") ;;
+	show | wait | cancel | retry | explain | hold | release | priority)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs; _trainyard_column jobs)" \
 			-- "$word")
 		;;
-	logs | metrics | artifacts | explain | hold | release | priority)
+	logs | metrics | artifacts)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column jobs)" -- "$word")
 		;;
 	endpoint)

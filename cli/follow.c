@@ -19,6 +19,9 @@
 #define RETRY_DELAY_MS 500
 #define LINES_MAX      256 /* jobs of a run */
 #define BAR_WIDTH      24
+#define NAME_WIDTH     16 /* columns of a job's name and of its state */
+#define STATE_WIDTH    10
+#define LEFT_MIN       20
 #define QUIET_STEP     0.25 /* without a terminal: a line at each quarter */
 
 struct follow {
@@ -62,11 +65,11 @@ static const char *cloud_word(const json_t *job)
 	return json_get_str(there, "secondary_status", json_get_str(there, "status", ""));
 }
 
-/* What there is to say about a job beside its name and state. */
-static void describe(char *out, size_t size, const json_t *job)
+/* What there is to say about a job beside its name and state, in so many columns (0: any). */
+static void describe(char *out, size_t size, const json_t *job, int columns)
 {
 	static const struct show_column took = {"", "started_at", SHOW_TOOK};
-	static const struct show_column reason = {"", "reason", SHOW_REASON, 60};
+	const struct show_column reason = {"", "reason", SHOW_REASON, columns};
 	const json_t *progress = json_object_get(job, "progress");
 	const char *state = json_get_str(job, "state", "");
 	char bar[BAR_WIDTH + 3], left[24], cell[SHOW_CELL_MAX];
@@ -115,6 +118,7 @@ static void say_warnings(struct follow *f, const json_t *jobs)
 static void draw(struct follow *f, const json_t *jobs)
 {
 	char about[SHOW_CELL_MAX];
+	int left = show_width(stderr) - NAME_WIDTH - STATE_WIDTH - 2;
 	const json_t *job;
 	size_t i;
 
@@ -122,9 +126,10 @@ static void draw(struct follow *f, const json_t *jobs)
 		fprintf(stderr, "\033[%dA", f->drawn);
 	say_warnings(f, jobs);
 	json_array_foreach(jobs, i, job) {
-		describe(about, sizeof(about), job);
-		fprintf(stderr, "\033[2K%-16s %-10s %s\n", json_get_str(job, "name", ""),
-			json_get_str(job, "state", ""), about);
+		describe(about, sizeof(about), job, left > LEFT_MIN ? left : LEFT_MIN);
+		fprintf(stderr, "\033[2K%-*.*s %-*s %s\n", NAME_WIDTH, NAME_WIDTH,
+			json_get_str(job, "name", ""), STATE_WIDTH, json_get_str(job, "state", ""),
+			about);
 	}
 	f->drawn = (int)json_array_size(jobs);
 }
@@ -149,7 +154,7 @@ static void say_changes(struct follow *f, const json_t *jobs)
 			continue;
 		f->said_part[i] = str_eq(f->said[i], key) && part > 0 ? part : 0;
 		str_copy(f->said[i], sizeof(f->said[i]), key);
-		describe(about, sizeof(about), job);
+		describe(about, sizeof(about), job, 0);
 		fprintf(stderr, "%-16s %-10s %s\n", json_get_str(job, "name", ""), state, about);
 	}
 }

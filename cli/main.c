@@ -38,6 +38,15 @@ static const struct cli_option global_options[] = {
 		"attempt", 0, "N", "of an earlier attempt" \
 	}
 
+#define OPTION_WAIT                                                                              \
+	{                                                                                        \
+		"wait", 'w', NULL, "wait for its end; the exit status says whether it succeeded" \
+	}
+#define OPTION_QUIET                                          \
+	{                                                     \
+		"quiet", 'q', NULL, "print only the run's id" \
+	}
+
 static const struct cli_command commands[] = {
 	{"submit",
 	 "FILE",
@@ -45,9 +54,16 @@ static const struct cli_command commands[] = {
 	 1,
 	 1,
 	 cmd_submit,
-	 {OPTION_SET,
-	  {"wait", 'w', NULL, "wait for its end; the exit status says whether it succeeded"},
-	  {"quiet", 'q', NULL, "print only the run's id"},
+	 {OPTION_SET, OPTION_WAIT, OPTION_QUIET, {NULL}}},
+	{"clone",
+	 "RUN",
+	 "submit a run again, as it was submitted or changed",
+	 1,
+	 1,
+	 cmd_clone,
+	 {{"param", 'p', "PATH=VALUE", "change it: /jobs/0/hyperparameters/epochs=3"},
+	  OPTION_WAIT,
+	  OPTION_QUIET,
 	  {NULL}}},
 	{"validate",
 	 "FILE",
@@ -75,7 +91,13 @@ static const struct cli_command commands[] = {
 	  {"kind", 'k', "KIND", "only these"},
 	  OPTION_LIMIT,
 	  {NULL}}},
-	{"show", "ID", "one run or job, whole", 1, 1, cmd_show, {{NULL}}},
+	{"show",
+	 "ID",
+	 "one run or job, whole",
+	 1,
+	 1,
+	 cmd_show,
+	 {{"spec", 0, NULL, "what was submitted, as JSON; of a job with its defaults"}, {NULL}}},
 	{"wait",
 	 "ID",
 	 "follow a run or job to its end, with progress",
@@ -121,14 +143,26 @@ static const struct cli_command commands[] = {
 	 {{"output", 'o', "FILE", "write there; default: PATH's last part, '-' is standard output"},
 	  OPTION_TRY,
 	  {NULL}}},
-	{"explain", "ID", "why a job is not running", 1, 1, cmd_explain, {{NULL}}},
+	{"explain",
+	 "ID",
+	 "why a job, or a run's jobs, are not running",
+	 1,
+	 1,
+	 cmd_explain,
+	 {{NULL}}},
 	{"cancel", "ID", "cancel a run or job", 1, 1, cmd_cancel, {{NULL}}},
 	{"retry", "ID", "run what failed again; what succeeded is kept", 1, 1, cmd_retry, {{NULL}}},
-	{"hold", "ID", "keep a waiting job from starting", 1, 1, cmd_hold, {{NULL}}},
-	{"release", "ID", "let a held job start", 1, 1, cmd_release, {{NULL}}},
+	{"hold",
+	 "ID",
+	 "keep a waiting job, or all of a run, from starting",
+	 1,
+	 1,
+	 cmd_hold,
+	 {{NULL}}},
+	{"release", "ID", "let a held job, or all of a run, start", 1, 1, cmd_release, {{NULL}}},
 	{"priority",
 	 "ID NUMBER",
-	 "change a waiting job's place in its queue",
+	 "change the place in the queue of a waiting job, or of a run's",
 	 2,
 	 2,
 	 cmd_priority,
@@ -139,7 +173,7 @@ static const struct cli_command commands[] = {
 	 0,
 	 0,
 	 cmd_endpoints,
-	 {OPTION_STATE, OPTION_LIMIT, {NULL}}},
+	 {{"all", 'a', NULL, "deleted and failed ones, too"}, OPTION_STATE, OPTION_LIMIT, {NULL}}},
 	{"endpoint",
 	 "renew|rollback|delete|show NAME",
 	 "renew an endpoint's lease, undo its last update, delete it, show it",

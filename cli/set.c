@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --set: walk to the parent of the value by the dotted path, then put the value there.
+ * Walk to the parent of the value by the path, then put the value there.
  */
 #include "cli/set.h"
 
@@ -30,9 +30,8 @@ static int refuse(const json_t *at, const char *part, struct err *reterr)
 {
 	if (json_is_array(at))
 		return err_set(reterr, ERR_INVALID,
-			       "--set: the list has no element '%s'; use its index or its name",
-			       part);
-	return err_set(reterr, ERR_INVALID, "--set: there is %s where '%s' should be looked up",
+			       "the list has no element '%s'; use its index or its name", part);
+	return err_set(reterr, ERR_INVALID, "there is %s where '%s' should be looked up",
 		       json_type_name(at), part);
 }
 
@@ -44,7 +43,7 @@ static int step(json_t *at, const char *part, json_t **ret, struct err *reterr)
 	*ret = NULL;
 	if (json_is_object(at)) {
 		if (!json_object_get(at, part) && json_object_set_new(at, part, json_object()) < 0)
-			return err_errno(reterr, ENOMEM, "--set");
+			return err_errno(reterr, ENOMEM, "set a value");
 		*ret = json_object_get(at, part);
 	} else if (json_is_array(at)) {
 		index = element_index(at, part);
@@ -67,30 +66,54 @@ static int put(json_t *at, const char *part, json_t *value, struct err *reterr)
 	return refuse(at, part, reterr);
 }
 
+/* The next part of the path before `end` into `part`; *path goes behind it. Between parts stands
+ * '.', or '/' in a JSON pointer (RFC 6901), which begins with it. */
+static int next_part(const char **path, const char *end, bool pointer, char part[SET_PART_MAX])
+{
+	const char *separators = pointer ? "/" : ".", *p = *path + (**path == *separators);
+	size_t n = strcspn(p, separators), used = 0;
+
+	if (p + n > end)
+		n = (size_t)(end - p);
+	if (n == 0 || n >= SET_PART_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		bool escaped = pointer && p[i] == '~' && (p[i + 1] == '0' || p[i + 1] == '1');
+
+		part[used++] = escaped ? (p[i + 1] == '0' ? '~' : '/') : p[i];
+		i += escaped;
+	}
+	part[used] = '\0';
+	*path = p + n;
+	return 0;
+}
+
 int set_apply(json_t *root, const char *assignment, struct err *reterr)
 {
 	const char *equals = strchr(assignment, '='), *p = assignment;
+	bool pointer = *assignment == '/';
 	OWN(json_decrefp) json_t *value = NULL;
 	char part[SET_PART_MAX];
 	json_t *at = root;
-	size_t n;
 	int r;
 
 	if (!equals || equals == assignment)
-		return err_set(reterr, ERR_INVALID, "--set needs PATH=VALUE, not '%s'", assignment);
+		return err_set(
+			reterr, ERR_INVALID,
+			"'%s' is not PATH=VALUE, as in jobs.train.hyperparameters.epochs=3 or "
+			"/jobs/0/hyperparameters/epochs=3",
+			assignment);
 	if (json_parse(equals + 1, strlen(equals + 1), &value, NULL) < 0)
 		value = json_string(equals + 1);
 	if (!value)
-		return err_set(reterr, ERR_INVALID, "--set: the value of '%s' is not UTF-8 text",
+		return err_set(reterr, ERR_INVALID, "the value of '%s' is not UTF-8 text",
 			       assignment);
-	for (;; p += n + 1) {
-		n = strcspn(p, ".=");
-		if (n == 0 || n >= sizeof(part))
+	for (;;) {
+		if (*assignment == '.' || next_part(&p, equals, pointer, part) < 0)
 			return err_set(reterr, ERR_INVALID,
-				       "--set: a part of the path of '%s' is empty or too long",
+				       "a part of the path of '%s' is empty or too long",
 				       assignment);
-		snprintf(part, sizeof(part), "%.*s", (int)n, p);
-		if (p + n == equals)
+		if (p == equals)
 			return put(at, part, value, reterr);
 		r = step(at, part, &at, reterr);
 		if (r < 0)

@@ -10,9 +10,15 @@
 #include "base/str.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
-#define COLUMNS_MAX 12
+#define COLUMNS_MAX    12
+#define TERMINAL_WIDTH 80 /* of one that does not say */
+#define TERMINAL_MAX   10000
+#define COLUMN_GAP     2
+#define LAST_MIN       20 /* columns that the last cell of a row gets in any case */
 
 const json_t *show_find(const json_t *object, const char *path)
 {
@@ -27,6 +33,21 @@ const json_t *show_find(const json_t *object, const char *path)
 			break;
 	}
 	return object;
+}
+
+int show_width(FILE *to)
+{
+	struct winsize size;
+	int64_t columns;
+
+	if (!isatty(fileno(to)))
+		return 0;
+	if (ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col)
+		return size.ws_col;
+	return getenv("COLUMNS") && str_to_i64(getenv("COLUMNS"), &columns) == 0 && columns > 0 &&
+			       columns < TERMINAL_MAX
+		       ? (int)columns
+		       : TERMINAL_WIDTH;
 }
 
 static int width_of(const char *s)
@@ -217,14 +238,43 @@ void show_cell(char out[SHOW_CELL_MAX], const json_t *object, const struct show_
 static void print_row(char cells[][SHOW_CELL_MAX], const int *widths, int n)
 {
 	for (int i = 0; i < n; i++)
-		printf("%s%*s", cells[i], i + 1 < n ? widths[i] - width_of(cells[i]) + 2 : 0, "");
+		printf("%s%*s", cells[i],
+		       i + 1 < n ? widths[i] - width_of(cells[i]) + COLUMN_GAP : 0, "");
 	putchar('\n');
+}
+
+/* The columns as they are on `terminal` columns (0: it is no terminal): uncut elsewhere. */
+static int fit_columns(const struct show_column *columns, int terminal, const json_t *items,
+		       struct show_column fitted[COLUMNS_MAX], int widths[COLUMNS_MAX])
+{
+	char cell[SHOW_CELL_MAX];
+	int n, used = 0;
+
+	for (n = 0; n < COLUMNS_MAX && columns[n].title; n++) {
+		const json_t *item;
+		size_t i;
+
+		fitted[n] = columns[n];
+		if (!terminal)
+			fitted[n].max = 0;
+		else if (!columns[n + 1].title)
+			fitted[n].max = terminal - used > LAST_MIN ? terminal - used : LAST_MIN;
+		widths[n] = width_of(columns[n].title);
+		json_array_foreach(items, i, item) {
+			show_cell(cell, item, &fitted[n]);
+			if (width_of(cell) > widths[n])
+				widths[n] = width_of(cell);
+		}
+		used += widths[n] + COLUMN_GAP;
+	}
+	return n;
 }
 
 void show_table(const json_t *items, const struct show_column *columns, const char *nothing)
 {
 	static char cells[COLUMNS_MAX][SHOW_CELL_MAX];
-	int widths[COLUMNS_MAX] = {0}, n;
+	struct show_column fitted[COLUMNS_MAX];
+	int widths[COLUMNS_MAX], n;
 	const json_t *item;
 	size_t i;
 
@@ -232,21 +282,13 @@ void show_table(const json_t *items, const struct show_column *columns, const ch
 		puts(nothing);
 		return;
 	}
-	for (n = 0; n < COLUMNS_MAX && columns[n].title; n++) {
-		widths[n] = width_of(columns[n].title);
-		json_array_foreach(items, i, item) {
-			show_cell(cells[n], item, &columns[n]);
-			if (width_of(cells[n]) > widths[n])
-				widths[n] = width_of(cells[n]);
-		}
-		snprintf(cells[n], SHOW_CELL_MAX, "%s", columns[n].title);
-	}
+	n = fit_columns(columns, show_width(stdout), items, fitted, widths);
 	for (int k = 0; k < n; k++)
 		snprintf(cells[k], SHOW_CELL_MAX, "%s", columns[k].title);
 	print_row(cells, widths, n);
 	json_array_foreach(items, i, item) {
 		for (int k = 0; k < n; k++)
-			show_cell(cells[k], item, &columns[k]);
+			show_cell(cells[k], item, &fitted[k]);
 		print_row(cells, widths, n);
 	}
 }

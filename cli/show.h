@@ -25,12 +25,15 @@ struct show_column {
 	const char *title;
 	const char *key; /* "name", or "lease.ttl" for a member of a member */
 	enum show_as as;
-	int max; /* columns on the screen; 0: no limit */
+	int max; /* columns on a terminal; 0: no limit. Nothing is cut elsewhere. */
 };
 
-#define SHOW_CELL_MAX 512
+#define SHOW_CELL_MAX 4096
 
-/* A table of `items`; `nothing` is said instead when there are none. columns end with title NULL.
+/* Columns of the terminal that `to` is; 0: it is none. */
+int show_width(FILE *to);
+/* A table of `items`; on a terminal its last column is cut to the width of that. `nothing` is said
+ * instead when there are none. columns end with title NULL.
  */
 void show_table(const json_t *items, const struct show_column *columns, const char *nothing);
 /* The fields that say something (not absent, null, false or an empty object), one a line. */

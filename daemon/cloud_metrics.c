@@ -16,6 +16,7 @@
 
 struct cloud_metrics {
 	struct log_metrics *definitions; /* NULL: our own script */
+	bool resumes; /* True if an attempt finds the checkpoints of the one before */
 };
 
 /* What one page has brought. */
@@ -56,6 +57,7 @@ int cloud_metrics_open(struct engine *e, const struct cloud_row *row, struct clo
 		cloud_metrics_free(m);
 		return r;
 	}
+	m->resumes = json_object_get(job.spec, "checkpoint") != NULL;
 	*ret = m;
 	return 0;
 }
@@ -202,6 +204,8 @@ int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cl
 	struct page p = {.engine = e, .row = row, .metrics = m, .reterr = reterr};
 	int r = store_metric_last_step(e->store, row->job, row->attempt, &p.step, reterr);
 
+	if (r >= 0 && !p.step && m->resumes)
+		r = store_metric_step_before(e->store, row->job, row->attempt, &p.step, reterr);
 	if (r < 0 || !is_first_instance(row, stream))
 		return r;
 	p.until_us = cpu_now_us() + CLOUD_METRICS_PAGE_US;

@@ -80,74 +80,6 @@ static int run_job_command(struct engine *e, struct command *c, struct err *rete
 	return store_job_set_held(e->store, job.id, c->kind == COMMAND_JOB_HOLD, now, reterr);
 }
 
-/* ---- whole runs ---- */
-
-static bool is_cleanup(const struct job_rows *jobs, size_t i)
-{
-	if (jobs->rows[i].kind != JOB_DELETE_ENDPOINT)
-		return false;
-	for (size_t d = 0; d < jobs->n; d++)
-		if (jobs->rows[d].kind == JOB_DEPLOY && (jobs->rows[d].state == STATE_SUCCEEDED ||
-							 job_state_is_active(jobs->rows[d].state)))
-			return true;
-	return false;
-}
-
-/* Dependents first, so that they are cancelled and not skipped. A delete-endpoint job stays when
- * the run has made an endpoint: nothing is left that costs memory or money. */
-static int run_cancel(struct engine *e, struct command *c, struct err *reterr)
-{
-	OWN(job_rows_done) struct job_rows jobs = {0};
-	bool any = false;
-	int r = store_jobs_of_run(e->store, c->id, &jobs, reterr);
-
-	if (r >= 0 && !jobs.n)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", c->id);
-	for (size_t i = jobs.n; r >= 0 && i-- > 0;) {
-		OWN(job_row_done) struct job_row job = {0};
-
-		r = store_job_get(e->store, jobs.rows[i].id, &job, reterr);
-		if (r < 0 || job_state_is_final(job.state))
-			continue;
-		any = true;
-		if (!is_cleanup(&jobs, i))
-			r = job_cancel(e, &job, reterr);
-	}
-	if (r >= 0 && !any)
-		return err_set(reterr, ERR_CONFLICT, "run %s has already ended", c->id);
-	str_copy(c->result_id, sizeof(c->result_id), c->id);
-	return r;
-}
-
-static bool may_retry(enum job_state s)
-{
-	return s == STATE_FAILED || s == STATE_CANCELLED || s == STATE_SKIPPED;
-}
-
-static int run_retry(struct engine *e, struct command *c, struct err *reterr)
-{
-	OWN(job_rows_done) struct job_rows jobs = {0};
-	size_t retried = 0;
-	int r = store_jobs_of_run(e->store, c->id, &jobs, reterr);
-
-	if (r >= 0 && !jobs.n)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", c->id);
-	for (size_t i = 0; r >= 0 && i < jobs.n; i++) {
-		if (!may_retry(jobs.rows[i].state))
-			continue;
-		retried++;
-		r = job_reset(e, &jobs.rows[i], STATE_BLOCKED, reterr);
-	}
-	if (r >= 0 && !retried)
-		return err_set(reterr, ERR_CONFLICT,
-			       "run %s has no failed, cancelled or skipped job to retry", c->id);
-	for (size_t i = 0; r >= 0 && i < jobs.n; i++)
-		if (may_retry(jobs.rows[i].state))
-			r = job_settle(e, jobs.rows[i].id, reterr);
-	str_copy(c->result_id, sizeof(c->result_id), c->id);
-	return r;
-}
-
 /* ---- endpoints ---- */
 
 static int run_endpoint_delete(struct engine *e, struct command *c, struct err *reterr)
@@ -174,9 +106,12 @@ int command_run(struct engine *e, struct command *c, struct err *reterr)
 	case COMMAND_EXPLAIN:
 		return run_job_command(e, c, reterr);
 	case COMMAND_RUN_CANCEL:
-		return run_cancel(e, c, reterr);
 	case COMMAND_RUN_RETRY:
-		return run_retry(e, c, reterr);
+	case COMMAND_RUN_HOLD:
+	case COMMAND_RUN_RELEASE:
+	case COMMAND_RUN_PRIORITY:
+	case COMMAND_RUN_EXPLAIN:
+		return command_of_run(e, c, reterr);
 	case COMMAND_ENDPOINT_DELETE:
 		return run_endpoint_delete(e, c, reterr);
 	case COMMAND_ENDPOINT_RENEW:

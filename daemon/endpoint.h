@@ -39,8 +39,8 @@ bool endpoint_is_settled(struct engine *e, const struct job_row *job, struct rea
  */
 int endpoint_update_begin(struct engine *e, const struct job_row *job,
 			  const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
-/* The endpoint is in service with what deploy job `id` made: its lease starts anew, the job
- * succeeds. `result` may be NULL. */
+/* The endpoint is in service with what deploy job `id` made: its lease starts anew (a renewed one
+ * keeps a later end), the job succeeds. `result` may be NULL. */
 int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char *id,
 		     const json_t *result, struct err *reterr) MUSTCHECK;
 /* End an update's job, unless it has ended; a failure after a cancel is a cancel. */

@@ -85,13 +85,30 @@ int endpoint_update_end(struct engine *e, const char *id, enum job_state to,
 	return job_finish(e, &job, to, why, outputs, reterr);
 }
 
+/* The lease starts anew, unless somebody renewed it to a later end. */
+static int lease_anew(struct engine *e, const struct endpoint_row *ep, const json_t *spec,
+		      struct err *reterr)
+{
+	int64_t now = clock_now_us(), ttl_us = endpoint_ttl_us(e, spec), until_us = now + ttl_us;
+	bool keep = ep->lease_renewed && ep->lease_until_us > until_us;
+	int r;
+
+	if (keep) {
+		ttl_us = ep->lease_ttl_us;
+		until_us = ep->lease_until_us;
+	}
+	r = store_endpoint_set_renewed(e->store, ep->id, keep, reterr);
+	if (r < 0)
+		return r;
+	return store_endpoint_set_lease(e->store, ep->id, ttl_us, until_us, now, true, now, reterr);
+}
+
 int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char *id,
 		     const json_t *result, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL, *outputs = json_pack("{ss}", "endpoint", ep->name);
 	OWN(job_row_done) struct job_row job = {0};
 	struct reason none = {0};
-	int64_t now = clock_now_us();
 	int r = store_job_get(e->store, id, &job, reterr);
 
 	if (result)
@@ -104,9 +121,7 @@ int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char
 	if (r >= 0)
 		r = store_endpoint_set_result(e->store, ep->id, result, reterr);
 	if (r >= 0)
-		r = store_endpoint_set_lease(e->store, ep->id, endpoint_ttl_us(e, spec),
-					     now + endpoint_ttl_us(e, spec), now, true, now,
-					     reterr);
+		r = lease_anew(e, ep, spec, reterr);
 	if (r >= 0 && ep->state != ENDPOINT_IN_SERVICE)
 		r = endpoint_move(e, ep->id, ep->state, ENDPOINT_IN_SERVICE, &none, reterr);
 	return r < 0 ? r : endpoint_update_end(e, id, STATE_SUCCEEDED, &none, outputs, reterr);

@@ -34,6 +34,10 @@ enum command_kind {
 	COMMAND_JOB_PRIORITY,	 /* id, number */
 	COMMAND_RUN_CANCEL,	 /* id */
 	COMMAND_RUN_RETRY,	 /* id */
+	COMMAND_RUN_HOLD,	 /* id: all of its jobs that wait */
+	COMMAND_RUN_RELEASE,	 /* id: all of its jobs that are held */
+	COMMAND_RUN_PRIORITY,	 /* id, number: all of its jobs that have not ended */
+	COMMAND_RUN_EXPLAIN,	 /* id; result in `json` (see docs/api.md) */
 	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
 	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as last time */
 	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */

@@ -158,7 +158,11 @@ int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 {
 	OWN(json_decrefp) json_t *message = NULL;
 	OWN(stage_done) struct stage stage = {0};
+	int64_t points = 0;
 	int r = stage_of(e, job, spec, &stage, ret_code, reterr);
+
+	if (r >= 0 && resume)
+		r = store_metric_step_before(e->store, job->id, row->attempt, &points, reterr);
 
 	if (r < 0)
 		return r;
@@ -168,7 +172,7 @@ int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 		     row->id) >= (int)sizeof(row->dir))
 		return err_errno(reterr, ENAMETOOLONG, "place an execution");
 	message = make_message(e, job, serve, row, spec, resume, &stage);
-	if (!message)
+	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
 	r = make_directory(row, message, stage.container, reterr);
 	if (r < 0)

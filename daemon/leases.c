@@ -256,6 +256,9 @@ int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us, struct er
 			 reterr);
 	if (r < 0)
 		return r;
+	r = store_endpoint_set_renewed(e->store, ep.id, true, reterr);
+	if (r < 0)
+		return r;
 	return store_endpoint_set_lease(e->store, ep.id, ttl_us,
 					ep.in_service_us ? now + ttl_us : 0, now, true, now,
 					reterr);

@@ -10,6 +10,8 @@
 /* ---- commands.c ---- */
 /* One command inside the open turn and its own savepoint. */
 int command_run(struct engine *e, struct command *c, struct err *reterr);
+/* run_commands.c: one that speaks of a whole run. -ERR_CONFLICT: it would change no job. */
+int command_of_run(struct engine *e, struct command *c, struct err *reterr);
 
 /* ---- lifecycle.c: the movers of jobs; all inside a turn ---- */
 int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,

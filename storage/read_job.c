@@ -5,6 +5,8 @@
 #include "storage/read_internal.h"
 #include "storage/shape.h"
 
+#define METRICS_SHOWN 8 /* names in the message about an unknown one */
+
 enum { /* JOB_COLUMNS */
 	C_ID,
 	C_RUN,
@@ -82,7 +84,15 @@ int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *re
 static int job_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
 		    struct err *reterr)
 {
-	return job_json(q, f->with_short ? JOB_FORM_SHORT : JOB_FORM_LIST, ret, reterr);
+	OWN(json_decrefp) json_t *job = NULL;
+	int r = job_json(q, f->with_short ? JOB_FORM_SHORT : JOB_FORM_LIST, &job, reterr);
+
+	if (r >= 0 && f->with_spec)
+		r = set_col_json(job, "spec", q, JOB_COLUMNS_N + 2, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(job);
+	return 0;
 }
 
 static const char *state_name(int i)
@@ -95,16 +105,54 @@ static const char *kind_name(int i)
 	return job_kind_str((enum job_kind)i);
 }
 
+/* "eval_f1, loss": names of metrics that some job has, by the index alone. */
+static int known_metrics(struct store_reader *sr, struct buf *names, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "WITH RECURSIVE known (name) AS ("
+			 "SELECT min(name) FROM metrics_last UNION ALL "
+			 "SELECT (SELECT min(name) FROM metrics_last WHERE name > known.name) "
+			 "FROM known WHERE known.name IS NOT NULL) "
+			 "SELECT name FROM known WHERE name IS NOT NULL LIMIT ?",
+			 DB_ARGS(DB_INT(METRICS_SHOWN)), &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		buf_printf(names, "%s%.64s", names->len ? ", " : "", db_col_text(q, 0));
+	return r;
+}
+
+/* -ERR_INVALID: no job has a metric of that name. */
+static int check_metric(struct store_reader *sr, const char *name, struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX);
+	int64_t found = 0;
+	int r = db_get_int(sr->db, "SELECT 1 FROM metrics_last WHERE name = ? LIMIT 1",
+			   DB_ARGS(DB_TEXT(name)), 0, &found, reterr);
+
+	if (r < 0 || found)
+		return r;
+	r = known_metrics(sr, &names, reterr);
+	if (r < 0)
+		return r;
+	return err_set(reterr, ERR_INVALID, "no job has a metric '%.64s'; there %s%s", name,
+		       names.len ? "are " : "are none yet", buf_str(&names));
+}
+
 int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
 		    struct err *reterr)
 {
 	OWN(page_done) struct page p;
 	int r = page_init(&p, sr, f, "j", true, reterr);
 
+	if (r >= 0 && p.metric)
+		r = check_metric(sr, p.metric, reterr);
 	if (r < 0)
 		return r;
 	page_sql(&p, "SELECT " JOB_COLUMNS);
-	page_sql(&p, p.metric ? ", m.value, j.n " JOB_FROM : ", j.created_us, j.n " JOB_FROM);
+	page_sql(&p, p.metric ? ", m.value, j.n" : ", j.created_us, j.n");
+	page_sql(&p, f->with_spec ? ", s.spec " JOB_FROM "JOIN job_specs s ON s.n = j.n "
+				  : " " JOB_FROM);
 	if (p.metric) {
 		page_sql(&p, "LEFT JOIN metrics_last m ON m.job = j.id AND m.attempt = j.attempt "
 			     "AND m.name = ? ");

@@ -30,7 +30,15 @@ static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *
 static int run_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
 		    struct err *reterr)
 {
-	return run_json(q, f->with_short, ret, reterr);
+	OWN(json_decrefp) json_t *run = NULL;
+	int r = run_json(q, f->with_short, &run, reterr);
+
+	if (r >= 0 && f->with_spec)
+		r = set_col_json(run, "spec", q, RUN_COLUMNS_N + 2, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE(run);
+	return 0;
 }
 
 static const char *state_name(int i)
@@ -46,7 +54,9 @@ int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t
 
 	if (r < 0)
 		return r;
-	page_sql(&p, "SELECT " RUN_COLUMNS ", r.created_us, r.n FROM runs r ");
+	page_sql(&p, "SELECT " RUN_COLUMNS ", r.created_us, r.n");
+	page_sql(&p, f->with_spec ? ", b.body FROM runs r JOIN run_bodies b ON b.n = r.n "
+				  : " FROM runs r ");
 	page_where_common(&p, false, false);
 	page_where_bits(&p, "state", f->states, RUN_STATES_, state_name);
 	page_where_tag(&p);
@@ -54,6 +64,11 @@ int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t
 }
 
 /* ---- one run ---- */
+
+static int no_run(struct err *reterr, const char *id)
+{
+	return err_set(reterr, ERR_NOT_FOUND, "there is no run '%.64s'", id);
+}
 
 static int read_head(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
 {
@@ -64,7 +79,7 @@ static int read_head(struct store_reader *sr, const char *id, json_t **ret, stru
 	if (r >= 0)
 		r = db_step(q, reterr);
 	if (r == 0)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%.64s'", id);
+		return no_run(reterr, id);
 	return r < 0 ? r : run_json(q, false, ret, reterr);
 }
 
@@ -129,4 +144,18 @@ int store_read_run_job(struct store_reader *sr, const char *run, const char *job
 		return err_set(reterr, ERR_NOT_FOUND, "run %s has no job '%s'", ret_run, job);
 	str_copy(ret_job, ID_LEN, db_col_text(q, 1));
 	return 0;
+}
+
+int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db,
+			 "SELECT b.body FROM runs r JOIN run_bodies b ON b.n = r.n WHERE r.id = ?",
+			 DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r == 0)
+		return no_run(reterr, id);
+	return r < 0 ? r : db_col_json(q, 0, ret, reterr);
 }

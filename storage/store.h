@@ -246,6 +246,9 @@ int store_metrics_last(struct store *st, const char *job, int attempt, json_t **
 /* The greatest step of the attempt's points; 0: it has none. */
 int store_metric_last_step(struct store *st, const char *job, int attempt, int64_t *ret,
 			   struct err *reterr) MUSTCHECK;
+/* The same over all attempts before: where one that resumes goes on counting. */
+int store_metric_step_before(struct store *st, const char *job, int attempt, int64_t *ret,
+			     struct err *reterr) MUSTCHECK;
 /* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log",
  * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,
@@ -269,6 +272,7 @@ struct endpoint_row {
 	json_t *result; /* what the worker said: parity, labels, …; owned, may be NULL */
 	int64_t lease_ttl_us, lease_idle_us; /* idle 0: no idle rule */
 	int64_t lease_until_us;		     /* 0: the clock has not started */
+	bool lease_renewed;		     /* by somebody, since it was deployed or updated */
 	int64_t last_request_us;	     /* or in-service time */
 	int restarts;			     /* since it was last in service long enough */
 	int64_t not_before_us;		     /* back-off */
@@ -303,6 +307,9 @@ int store_endpoint_set_restart(struct store *st, const char *id, int restarts,
 int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, int64_t until_us,
 			     int64_t last_request_us, bool said, int64_t now_us,
 			     struct err *reterr) MUSTCHECK;
+/* No event: part of a lease's change. */
+int store_endpoint_set_renewed(struct store *st, const char *id, bool renewed,
+			       struct err *reterr) MUSTCHECK;
 /* Another deploy job has updated it; what it was becomes its previous spec. No event: part of a
  * state change. */
 int store_endpoint_set_deploy(struct store *st, const char *id, const char *job, const char *model,

@@ -138,6 +138,14 @@ int store_metric_last_step(struct store *st, const char *job, int attempt, int64
 		DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, ret, reterr);
 }
 
+int store_metric_step_before(struct store *st, const char *job, int attempt, int64_t *ret,
+			     struct err *reterr)
+{
+	return db_get_int(
+		st->db, "SELECT coalesce(max(step), 0) FROM metrics WHERE job = ? AND attempt < ?",
+		DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, ret, reterr);
+}
+
 int store_metrics_last(struct store *st, const char *job, int attempt, json_t **ret,
 		       struct err *reterr)
 {

@@ -7,7 +7,7 @@
 #define ENDPOINT_SELECT                                                                          \
 	"SELECT id, name, target, state, wanted, reason_code, reason_message, run, job, model, " \
 	"spec, result, lease_ttl_us, lease_idle_us, lease_until_us, last_request_us, restarts, " \
-	"not_before_us, created_us, in_service_us, ended_us FROM endpoints "
+	"not_before_us, created_us, in_service_us, ended_us, lease_renewed FROM endpoints "
 
 static int endpoint_read(struct db_stmt *q, void *into, struct err *reterr)
 {
@@ -29,6 +29,7 @@ static int endpoint_read(struct db_stmt *q, void *into, struct err *reterr)
 	row->created_us = db_col_int(q, 18);
 	row->in_service_us = db_col_int(q, 19);
 	row->ended_us = db_col_int(q, 20);
+	row->lease_renewed = db_col_int(q, 21);
 	if (r >= 0)
 		r = COL_ENUM(q, 3, endpoint_state_parse, &row->state, reterr);
 	if (r >= 0)

@@ -246,3 +246,12 @@ int store_endpoint_set_deploy(struct store *st, const char *id, const char *job,
 
 	return r < 0 ? r : 0;
 }
+
+int store_endpoint_set_renewed(struct store *st, const char *id, bool renewed, struct err *reterr)
+{
+	int r = run_on_row(st, "endpoint", id,
+			   "UPDATE endpoints SET lease_renewed = ? WHERE id = ?",
+			   DB_ARGS(DB_INT(renewed), DB_TEXT(id)), reterr);
+
+	return r < 0 ? r : 0;
+}

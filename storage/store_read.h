@@ -42,6 +42,7 @@ struct list_filter {
 	const char
 		*sort; /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
 	bool with_short; /* view=short: id, name, state, times only */
+	bool with_spec;	 /* view=full: runs as submitted, jobs with all defaults filled in */
 };
 
 /* {"items":[…],"next_cursor":…}; newest first. */
@@ -54,6 +55,9 @@ int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, j
 
 int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK; /* with "jobs": short forms */
+/* The run as it was submitted: what POST /v1/runs takes. */
+int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret,
+			struct err *reterr) MUSTCHECK;
 /* With "sagemaker" and "cost" {"reserved_usd","settled_usd"} when it has resources in the cloud:
  * names, states and what their descriptions say, of the last attempt that has any. */
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret,

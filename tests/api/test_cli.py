@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import termios
 
 import pytest
 from trainyardd import BUILD, daemon_on, wait_for
@@ -163,6 +164,78 @@ def test_hold_release_explain_queue(client):
     assert "already ended" in client.run("hold", f"{run}/train", status=FAILED)[1]
 
 
+def test_clone_a_run_with_a_change(client):
+    file, gate = client.pipeline("cloned")
+    gate.write_text("0", encoding="utf-8")
+    run = client.run("submit", "-q", file)[0].strip()
+    assert json.loads(client.run("show", run, "--spec")[0]) == json.loads(
+        (client.dir / "cloned.json").read_text(encoding="utf-8"))
+    assert client.json("show", f"{run}/train")["spec"] == json.loads(
+        client.run("show", f"{run}/train", "--spec")[0])
+    out, err = client.run("clone", run, "-p", "/jobs/0/tags/of~1what=first", "-p", "name=again",
+                          "--wait")
+    again = out.split()[0]
+    assert again != run and "train            succeeded" in err
+    assert client.json("show", again)["name"] == "again"
+    assert client.json("show", f"{again}/train")["tags"] == {"of/what": "first"}
+    assert "no element '7'" in client.run("clone", run, "-p", "/jobs/7/name=x", status=FAILED)[1]
+    job = client.json("show", run)["jobs"][0]["id"]
+    assert "is a job; name its run" in client.run("clone", job, status=FAILED)[1]
+
+
+def test_hold_release_priority_explain_of_a_run(client):
+    file, gate = client.pipeline("whole")
+    gate.write_text("0", encoding="utf-8")
+    run = client.run("submit", "-q", file, "--set", "jobs.train.held=true")[0].strip()
+    assert "is held" in client.run("hold", run)[0]
+    assert "held: it is held; release it" in client.run("explain", run)[0]
+    client.run("priority", run, "5")
+    assert client.json("show", f"{run}/train")["priority"] == 5
+    assert client.json("show", f"{run}/train")["run"] == run
+    assert run in client.run("jobs", "--run", run)[0]
+    client.run("release", run)
+    client.run("wait", run)
+    assert client.run("explain", run)[0] == "All of its jobs have ended.\n"
+
+
+def in_terminal(client, columns, *words):
+    """What one command prints on a terminal of so many columns."""
+    here, there = os.openpty()
+    termios.tcsetwinsize(here, (24, columns))
+    done = subprocess.Popen([BUILD / "cli/trainyard", *words], env=client.environment,
+                            stdin=subprocess.DEVNULL, stdout=there, stderr=there, cwd=client.dir)
+    os.close(there)
+    text = b""
+    try:
+        while part := os.read(here, 65536):
+            text += part
+    except OSError:  # EIO: the other side is closed
+        pass
+    os.close(here)
+    assert done.wait(DEADLINE_S) == OK
+    return text.decode()
+
+
+def test_a_reason_is_cut_on_a_terminal_alone(client):
+    """At its end, never inside; a file or a pipe gets all of it."""
+    file, _ = client.pipeline("long")
+    pipeline = json.loads(open(file, encoding="utf-8").read())
+    names = [f"{'n' * 40}{i}" for i in range(8)]
+    script = pipeline["jobs"][0]
+    pipeline["jobs"] = [{**script, "name": name, "held": True} for name in names]
+    pipeline["jobs"].append({**script, "name": "last", "needs": names})
+    run = client.run("submit", "-q", "-", text_in=json.dumps(pipeline))[0].strip()
+    message = client.json("show", f"{run}/last")["reason"]["message"]
+    assert message == "waits for " + ", ".join(names)
+    whole = [line for line in client.run("jobs", "--run", run)[0].splitlines() if "last" in line][0]
+    assert whole.endswith(f"waiting_for_jobs: {message}")
+    lines = in_terminal(client, 150, "jobs", "--run", run).splitlines()
+    assert all(len(line) <= 150 for line in lines)
+    [cut] = [line for line in lines if " last " in line]
+    assert cut.endswith("…") and len(cut) == 150 and "waiting_for_jobs: waits for nnn" in cut
+    client.run("cancel", run)
+
+
 def test_refusals_name_the_place(client):
     file, _ = client.pipeline()
     _, err = client.run("submit", file, "--set", "jobs.0.kind=trian", status=FAILED)
@@ -192,7 +265,8 @@ def test_the_machine(client):
     assert "cpu slots" in client.run("status")[0] and "version" in client.run("status")[0]
     assert "cpu slots" in client.run("devices")[0]
     assert client.json("version")["client"] == client.json("version")["daemon"]
-    assert client.run("endpoints")[0] == "There are no endpoints.\n"
+    assert client.run("endpoints")[0].startswith("There are no live endpoints")
+    assert client.run("endpoints", "--all")[0] == "There are no endpoints.\n"
 
 
 def test_wait_outlives_the_daemon(tmp_path):

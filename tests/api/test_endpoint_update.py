@@ -95,6 +95,30 @@ def test_no_request_is_lost(fresh, tiny_model, second_model):
     assert item["lease"]["expires_at"] > lease and first["id"] != second["id"]
 
 
+def lease_of(d):
+    return d.get("/v1/endpoints/tiny")["lease"]
+
+
+def test_an_update_keeps_a_renewed_lease(fresh, tiny_model, second_model):
+    """Who renewed the lease for the night is not cut back to the hour of the spec."""
+    d = fresh()
+    deployed(d, tiny_model)
+    assert d.post("/v1/endpoints/tiny/renew", {"ttl": "5h"}).status_code == 200
+    renewed = lease_of(d)
+    assert renewed["ttl"] == "5h"
+    deployed(d, second_model)
+    assert lease_of(d)["expires_at"] == renewed["expires_at"] and lease_of(d)["ttl"] == "5h"
+    job = d.post("/v1/endpoints/tiny/rollback").json()
+    assert d.wait_end(job["id"])["state"] == "succeeded"
+    assert lease_of(d)["expires_at"] == renewed["expires_at"]
+    job = d.wait_end(d.submit_job(spec(second_model, lease={"ttl": "9h"}))["id"])
+    assert job["state"] == "succeeded"  # a longer one of the spec counts
+    longer = lease_of(d)
+    assert longer["ttl"] == "9h" and longer["expires_at"] > renewed["expires_at"]
+    deployed(d, tiny_model)  # nobody renewed that: the spec's own begins anew
+    assert lease_of(d)["ttl"] == "1h" and lease_of(d)["expires_at"] < longer["expires_at"]
+
+
 def test_there_and_back(fresh, tiny_model, second_model):
     d = fresh()
     deployed(d, tiny_model)

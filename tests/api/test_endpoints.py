@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A deployed model over HTTP: its states, its answers on both paths, its lease, its end."""
 import json
+import os
+import re
+import subprocess
 
 import pytest
+import requests
 
 from client import check, closed, problem
-from trainyardd import wait_for
+from trainyardd import BUILD, DEADLINE_S, wait_for
 
 TEXT = {"inputs": "a fine film"}
 
@@ -43,6 +47,18 @@ def test_an_endpoint_tells_of_itself(daemon, endpoint, tiny_model):
     live = daemon.get("/v1/endpoints", state="in_service")["items"]
     assert [e["name"] for e in live] == [endpoint]
     assert endpoint in [e["name"] for e in daemon.get("/v1/overview")["endpoints"]]
+
+
+def test_the_command_line_shows_model_and_url(daemon, endpoint, tiny_model):
+    def command(*words):
+        return subprocess.run([BUILD / "cli/trainyard", *words], check=True, text=True,
+                              capture_output=True, timeout=DEADLINE_S,
+                              env={**os.environ, "TRAINYARD_URL": daemon.url}).stdout
+    shown = command("endpoint", "show", endpoint)
+    assert re.search(rf"^model +{re.escape(str(tiny_model))}$", shown, re.M)
+    [url] = re.findall(r"^url +(\S+)$", shown, re.M)
+    assert requests.post(url, json={"inputs": "a fine film"}, timeout=60).status_code == 200
+    assert endpoint in command("endpoints")
 
 
 @pytest.mark.parametrize("path", ["/v1/endpoints/{}/invocations", "/endpoints/{}/invocations"])

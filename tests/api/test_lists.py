@@ -98,7 +98,7 @@ def test_a_filter_longer_than_its_limit_is_refused_and_never_cut(daemon, script,
 def test_short_and_long_forms(daemon, stock):
     short = daemon.get("/v1/jobs", limit=1, view="short")["items"][0]
     assert set(short) == {"id", "name", "state", "created_at", "started_at", "finished_at"}
-    listed = daemon.get("/v1/jobs", limit=1, view="full")["items"][0]
+    listed = daemon.get("/v1/jobs", limit=1)["items"][0]
     assert "spec" not in listed and listed["kind"] and listed["run"]
     assert daemon.get(f"/v1/jobs/{listed['id']}")["spec"]["kind"] == listed["kind"]
 
@@ -156,3 +156,25 @@ def test_a_cursor_of_another_database_is_gone(daemon, fresh, script, stock):
         other.submit([{**script("hello.py"), "held": True}])
     cursor = daemon.get("/v1/runs", limit=1)["next_cursor"]
     problem(other.ask("GET", f"/v1/runs?cursor={cursor}"), 410, "gone")
+
+
+def test_full_view_has_the_spec(daemon, stock):
+    [run] = daemon.get("/v1/runs", name="stock-1", limit=1, view="full")["items"]
+    assert run["spec"] == daemon.get(f"/v1/runs/{run['id']}/spec")
+    assert run["spec"]["name"] == "stock-1" and run["spec"]["jobs"][0]["held"] is True
+    [job] = daemon.get("/v1/jobs", run=run["id"], view="full")["items"]
+    assert job["spec"] == daemon.get(f"/v1/jobs/{job['id']}")["spec"]
+    for path in ("/v1/runs", "/v1/jobs"):
+        assert "spec" not in daemon.get(path, limit=1)["items"][0]
+    found = pages(daemon, "/v1/jobs", limit=2, view="full")
+    assert len(found) == len(set(found)) and job["id"] in found
+
+
+def test_sort_by_a_metric_that_no_job_has(daemon, script):
+    spec = script("lines.py", lines=3) | {"metric_definitions": [
+        {"name": "the_line", "regex": "line 0*([0-9]+)"}]}
+    job = daemon.wait_end(daemon.submit_job(spec)["id"])
+    answer = daemon.ask("GET", "/v1/jobs", params={"sort": "-metrics.the_lime"})
+    detail = problem(answer, 400, "invalid_parameter")["detail"]
+    assert "no job has a metric 'the_lime'" in detail and "the_line" in detail
+    assert ids(daemon.get("/v1/jobs", sort="-metrics.the_line"))[0] == job["id"]

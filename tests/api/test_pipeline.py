@@ -83,6 +83,18 @@ def test_model_is_good(finished):
     assert metrics["eval_f1"] >= ACCURACY_MIN - 0.02
 
 
+def test_an_evaluation_has_metrics(finished):
+    """The numbers of an evaluate job are metrics of it: read, and sorted by."""
+    daemon, run, _ = finished
+    job = daemon.job(run["id"], "evaluate")
+    [point] = daemon.get(f"/v1/jobs/{job['id']}/metrics")["items"]
+    assert point["values"] == {name: value for name, value in job["outputs"]["metrics"].items()
+                               if name != "warnings"}
+    assert point["step"] == 0 and point["epoch"] is None
+    sorted_by = daemon.get("/v1/jobs", sort="-metrics.eval_f1", kind="evaluate")["items"]
+    assert sorted_by[0]["id"] == job["id"]
+
+
 def test_training_streamed_its_metrics(finished):
     daemon, run, _ = finished
     job = daemon.job(run["id"], "train")["id"]

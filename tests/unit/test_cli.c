@@ -37,6 +37,11 @@ static void test_set(void **state)
 		 "{\"jobs\":[{\"local\":{\"cpus\":2},\"n\":1,\"name\":\"a\"}],"
 		 "\"name\":\"old\"}"},
 		{"jobs.0=null", "{\"jobs\":[null],\"name\":\"old\"}"},
+		{"/jobs/0/n=3", "{\"jobs\":[{\"name\":\"a\",\"n\":3}],\"name\":\"old\"}"},
+		{"/jobs/a/x.y=3",
+		 "{\"jobs\":[{\"name\":\"a\",\"n\":1,\"x.y\":3}],\"name\":\"old\"}"},
+		{"/a~1b~0c~01=1", "{\"jobs\":[{\"name\":\"a\",\"n\":1}],\"name\":\"old\","
+				  "\"a/b~c~1\":1}"},
 		{"name=a=b", "{\"jobs\":[{\"n\":1,\"name\":\"a\"}],\"name\":\"a=b\"}"},
 	};
 
@@ -57,9 +62,10 @@ static void test_set_refusals(void **state)
 	static const struct {
 		const char *assignment, *word;
 	} cases[] = {
-		{"name", "PATH=VALUE"}, {"=1", "PATH=VALUE"},  {"jobs.b.n=1", "'b'"},
-		{"jobs.1=1", "'1'"},	{"jobs.-1=1", "'-1'"}, {"name.x=1", "a string where 'x'"},
-		{"jobs..n=1", "empty"}, {".name=1", "empty"},  {"name=\xff", "not UTF-8"},
+		{"name", "PATH=VALUE"}, {"=1", "PATH=VALUE"},	 {"jobs.b.n=1", "'b'"},
+		{"jobs.1=1", "'1'"},	{"jobs.-1=1", "'-1'"},	 {"name.x=1", "a string where 'x'"},
+		{"jobs..n=1", "empty"}, {".name=1", "empty"},	 {"name=\xff", "not UTF-8"},
+		{"/=1", "empty"},	{"/jobs//n=1", "empty"}, {"name.=1", "empty"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -104,7 +104,10 @@ static void done(struct script *s)
 
 int script_main(struct worker *w, struct err *reterr)
 {
-	struct script s = {.w = w, .log = {.fd = -1}, .last = json_object()};
+	struct script s = {.w = w,
+			   .log = {.fd = -1},
+			   .last = json_object(),
+			   .metric_lines = json_get_int(w->message, "points", 0)};
 	int r;
 
 	s.contract.region = region();

@@ -27,7 +27,7 @@ struct script {
 	struct log_metrics *metrics;
 	struct logtail log;
 	json_t *last;	      /* the newest value of each metric; owned */
-	int64_t metric_lines; /* the step of the next one */
+	int64_t metric_lines; /* so far, with those of the attempts that this one resumes */
 };
 
 /* layout.c: the directories of /opt/ml below work/, the code, the channels, input/config. */

@@ -62,6 +62,7 @@ int evaluate_main(struct worker *w, struct err *reterr)
 
 	OWN(json_decrefp) json_t *values = evaluation_json(&e, NAN);
 
+	report_metric(w->report, 0, -1, json_copy(values)); /* of no step and no epoch */
 	report_add_warnings(w->report, values);
 	r = evaluation_write(w->work_dirfd, values, reterr);
 	if (r >= 0)

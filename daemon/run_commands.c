@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The commands of engine.h that speak of a whole run: each does to the run's jobs what the command
+ * of one job does, in the savepoint of its command. A command that changes no job is refused.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/lifecycle.h"
+
+static bool is_cleanup(const struct job_rows *jobs, size_t i)
+{
+	if (jobs->rows[i].kind != JOB_DELETE_ENDPOINT)
+		return false;
+	for (size_t d = 0; d < jobs->n; d++)
+		if (jobs->rows[d].kind == JOB_DEPLOY && (jobs->rows[d].state == STATE_SUCCEEDED ||
+							 job_state_is_active(jobs->rows[d].state)))
+			return true;
+	return false;
+}
+
+/* Dependents first, so that they are cancelled and not skipped. A delete-endpoint job stays when
+ * the run has made an endpoint: nothing is left that costs memory or money. */
+static int run_cancel(struct engine *e, struct command *c, const struct job_rows *jobs,
+		      struct err *reterr)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = jobs->n; r >= 0 && i-- > 0;) {
+		OWN(job_row_done) struct job_row job = {0};
+
+		r = store_job_get(e->store, jobs->rows[i].id, &job, reterr);
+		if (r < 0 || job_state_is_final(job.state))
+			continue;
+		any = true;
+		if (!is_cleanup(jobs, i))
+			r = job_cancel(e, &job, reterr);
+	}
+	if (r >= 0 && !any)
+		return err_set(reterr, ERR_CONFLICT, "run %s has already ended", c->id);
+	return r;
+}
+
+static bool may_retry(enum job_state s)
+{
+	return s == STATE_FAILED || s == STATE_CANCELLED || s == STATE_SKIPPED;
+}
+
+static int run_retry(struct engine *e, struct command *c, const struct job_rows *jobs,
+		     struct err *reterr)
+{
+	size_t retried = 0;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
+		if (!may_retry(jobs->rows[i].state))
+			continue;
+		retried++;
+		r = job_reset(e, &jobs->rows[i], STATE_BLOCKED, reterr);
+	}
+	if (r >= 0 && !retried)
+		return err_set(reterr, ERR_CONFLICT,
+			       "run %s has no failed, cancelled or skipped job to retry", c->id);
+	for (size_t i = 0; r >= 0 && i < jobs->n; i++)
+		if (may_retry(jobs->rows[i].state))
+			r = job_settle(e, jobs->rows[i].id, reterr);
+	return r;
+}
+
+static bool is_waiting(const struct job_row *job)
+{
+	return job->state == STATE_BLOCKED || job->state == STATE_QUEUED;
+}
+
+static int run_hold(struct engine *e, struct command *c, const struct job_rows *jobs,
+		    struct err *reterr)
+{
+	bool hold = c->kind == COMMAND_RUN_HOLD, any = false;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
+		const struct job_row *job = &jobs->rows[i];
+
+		if (hold ? !is_waiting(job) : job_state_is_final(job->state))
+			continue;
+		any |= hold || job->held;
+		if (job->held != hold)
+			r = store_job_set_held(e->store, job->id, hold, clock_now_us(), reterr);
+	}
+	if (r >= 0 && !any)
+		return err_set(reterr, ERR_CONFLICT, "run %s has no job %s", c->id,
+			       hold ? "that waits: only waiting jobs can be held" : "that is held");
+	return r;
+}
+
+static int run_priority(struct engine *e, struct command *c, const struct job_rows *jobs,
+			struct err *reterr)
+{
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
+		if (job_state_is_final(jobs->rows[i].state))
+			continue;
+		any = true;
+		r = store_job_set_priority(e->store, jobs->rows[i].id, (int)c->number,
+					   clock_now_us(), reterr);
+	}
+	if (r >= 0 && !any)
+		return err_set(reterr, ERR_CONFLICT, "run %s has already ended", c->id);
+	return r;
+}
+
+/* Of each job that has not ended. */
+static int run_explain(struct engine *e, struct command *c, const struct job_rows *jobs,
+		       struct err *reterr)
+{
+	OWN(json_decrefp) json_t *items = json_array();
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
+		json_t *item = NULL;
+
+		if (job_state_is_final(jobs->rows[i].state))
+			continue;
+		r = schedule_explain(e, &jobs->rows[i], &item, reterr);
+		if (r >= 0 && json_array_append_new(items, item) < 0)
+			r = err_errno(reterr, ENOMEM, "explain the run");
+	}
+	if (r < 0)
+		return r;
+	c->json = json_pack("{s:s, s:O}", "run", c->id, "items", items);
+	return c->json ? 0 : err_errno(reterr, ENOMEM, "explain the run");
+}
+
+int command_of_run(struct engine *e, struct command *c, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows jobs = {0};
+	int r = store_jobs_of_run(e->store, c->id, &jobs, reterr);
+
+	if (r >= 0 && !jobs.n)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", c->id);
+	if (r < 0)
+		return r;
+	str_copy(c->result_id, sizeof(c->result_id), c->id);
+	if (c->kind == COMMAND_RUN_CANCEL)
+		return run_cancel(e, c, &jobs, reterr);
+	if (c->kind == COMMAND_RUN_EXPLAIN)
+		return run_explain(e, c, &jobs, reterr);
+	engine_want_schedule(e);
+	if (c->kind == COMMAND_RUN_RETRY)
+		return run_retry(e, c, &jobs, reterr);
+	if (c->kind == COMMAND_RUN_PRIORITY)
+		return run_priority(e, c, &jobs, reterr);
+	return run_hold(e, c, &jobs, reterr);
+}
