@@ -165,6 +165,22 @@ void check_sha256(struct spec_parse *p, const struct spec_field *f, const json_t
 			     problem_quote(quote, s), SHA256_LEN);
 }
 
+/* A letter or digit would cut words and numbers. */
+void check_delimiter(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	const char *s = json_string_value(v);
+	char quote[PROBLEM_QUOTE_MAX];
+
+	if (str_eq(s, "\\t") || str_eq(s, "tab"))
+		spec_problem(p, PROBLEM_INVALID, "as 'delimiter' a tab is written \"\\t\" in JSON");
+	else if (s[1] || !isascii((unsigned char)s[0]) || isalnum((unsigned char)s[0]) ||
+		 strpbrk(s, "\"\r\n"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' is no delimiter; give one character such as ';', and no letter, "
+			     "digit, quote or end of line",
+			     problem_quote(quote, s));
+}
+
 void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);

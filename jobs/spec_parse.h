@@ -84,6 +84,7 @@ void check_hub_id(struct spec_parse *p, const struct spec_field *f, const json_t
 void check_revision(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_url(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_sha256(struct spec_parse *p, const struct spec_field *f, const json_t *v);
+void check_delimiter(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 

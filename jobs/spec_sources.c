@@ -31,6 +31,11 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 				     companions[i].field, companions[i].source);
 		spec_leave(p, mark);
 	}
+	if (json_object_get(d, "hub") &&
+	    (json_object_get(d, "delimiter") || json_object_get(d, "quoting")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'delimiter' and 'quoting' are of CSV files; remove them: the hub's "
+			     "data sets are read as Parquet");
 	if (json_object_get(d, "test_split") && json_object_get(d, "split"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'split' takes one split, which is split in two; remove 'test_split'");

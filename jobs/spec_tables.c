@@ -71,6 +71,7 @@ static const struct spec_table file_table = TABLE("a split", file_fields);
 static const struct spec_field item_label = {
 	.name = "label", .type = FIELD_STRING, .min = 1, .max = 256};
 
+static const char *const words_quoting[] = {"minimal", "none", NULL};
 static const char *const words_on_bad_row[] = {"refuse", "skip", NULL};
 
 static const struct spec_field dataset_fields[] = {
@@ -109,6 +110,17 @@ static const struct spec_field dataset_fields[] = {
 	 .max = 10000,
 	 .item = &item_label,
 	 .help = "The labels in the order of their ids; as found in the data when left out."},
+	{.name = "delimiter",
+	 .type = FIELD_STRING,
+	 .min = 1,
+	 .max = 8,
+	 .check = check_delimiter,
+	 .help = "Of CSV: the character between two columns; found in the header when left out."},
+	{.name = "quoting",
+	 .type = FIELD_ENUM,
+	 .words = words_quoting,
+	 .help = "Of CSV: quotes stand around texts that need them, or are plain characters; "
+		 "minimal when left out."},
 	{.name = "no_label",
 	 .type = FIELD_INT,
 	 .min = -NO_LABEL_MAX,

@@ -13,7 +13,7 @@
 static void test_dataset_sources(void **state)
 {
 	static const char *const good[] = {
-		DATASET("'path': 'd'"),
+		DATASET("'path': 'd', 'delimiter': '\\t', 'quoting': 'none'"),
 		DATASET("'s3': 's3://abc/reviews.csv.gz'"),
 		DATASET("'s3': 's3://abc/folder/'"),
 		DATASET("'url': 'https://host.example/x.csv?a=b', 'sha256': '" SHA "'"),
@@ -89,20 +89,38 @@ static void test_bad_datasets(void **state)
 		 "belongs to 'hub'"},
 		{DATASET("'s3': 's3://abc/d', 'revision': 'x'"), "/jobs/0/dataset/revision",
 		 "invalid", "belongs to 'hub'"},
+		{DATASET("'hub': 'a/b/c'"), "/jobs/0/dataset/hub", "invalid",
+		 "look like stanfordnlp/imdb"},
+		{DATASET("'hub': 'datasets imdb'"), "/jobs/0/dataset/hub", "invalid",
+		 "not a name on the hub"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
+static void test_bad_reading_of_datasets(void **state)
+{
+	static const struct refusal cases[] = {
 		{DATASET("'hub': 'imdb', 'test_split': 'train'"), "/jobs/0/dataset", "invalid",
 		 "the split to train on"},
 		{DATASET("'hub': 'imdb', 'split': 'a', 'test_split': 'b'"), "/jobs/0/dataset",
 		 "invalid", "remove 'test_split'"},
 		{DATASET("'train': {'path': 'a'}, 'test': {'path': 'b'}, 'test_split': 'b'"),
 		 "/jobs/0/dataset", "invalid", "'test_split' names a split of"},
+		{DATASET("'path': 'd', 'delimiter': 'tab'"), "/jobs/0/dataset/delimiter", "invalid",
+		 "a tab is written"},
+		{DATASET("'path': 'd', 'delimiter': ';;'"), "/jobs/0/dataset/delimiter", "invalid",
+		 "one character"},
+		{DATASET("'path': 'd', 'delimiter': 'x'"), "/jobs/0/dataset/delimiter", "invalid",
+		 "no letter"},
+		{DATASET("'path': 'd', 'quoting': 'all'"), "/jobs/0/dataset/quoting", "invalid",
+		 "one of minimal, none"},
+		{DATASET("'hub': 'imdb', 'quoting': 'none'"), "/jobs/0/dataset", "invalid",
+		 "are of CSV files"},
 		{DATASET("'path': 'd', 'on_bad_row': 'ignore'"), "/jobs/0/dataset/on_bad_row",
 		 "invalid", "one of refuse, skip"},
 		{DATASET("'path': 'd', 'no_label': '-1'"), "/jobs/0/dataset/no_label", "wrong_type",
 		 "whole number"},
-		{DATASET("'hub': 'a/b/c'"), "/jobs/0/dataset/hub", "invalid",
-		 "look like stanfordnlp/imdb"},
-		{DATASET("'hub': 'datasets imdb'"), "/jobs/0/dataset/hub", "invalid",
-		 "not a name on the hub"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -345,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_dataset_sources),
 		cmocka_unit_test(test_bad_rows_by_default),
 		cmocka_unit_test(test_bad_datasets),
+		cmocka_unit_test(test_bad_reading_of_datasets),
 		cmocka_unit_test(test_models),
 		cmocka_unit_test(test_bad_models),
 		cmocka_unit_test(test_names_of_models),

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-int csv_open(struct csv *c, const char *path, char delimiter, struct err *reterr)
+int csv_open(struct csv *c, const char *path, struct csv_dialect dialect, struct err *reterr)
 {
-	*c = (struct csv){.delimiter = delimiter, .bytes = BUF_INIT(CSV_RECORD_MAX), .line = 1};
+	*c = (struct csv){.dialect = dialect, .bytes = BUF_INIT(CSV_RECORD_MAX), .line = 1};
 	c->ends = calloc(CSV_FIELDS_MAX, sizeof(*c->ends));
 	if (!c->ends)
 		return err_errno(reterr, ENOMEM, "read %s", path);
@@ -68,6 +68,8 @@ static int in_quotes(struct csv *c, const char *p, size_t left, struct err *rete
 	const char *quote = memchr(p, '"', left);
 	size_t run = quote ? (size_t)(quote - p) : left;
 
+	c->quoted_end |= memchr(p, '\n', run) != NULL;
+	c->quoted_delimiter |= memchr(p, c->dialect.delimiter, run) != NULL;
 	count_lines(c, p, run);
 	c->in.at += run;
 	if (quote) {
@@ -83,7 +85,7 @@ static int at_separator(struct csv *c, char sep, struct err *reterr)
 	int r = end_field(c, reterr);
 
 	c->in.at++;
-	if (r < 0 || sep == c->delimiter)
+	if (r < 0 || sep == c->dialect.delimiter)
 		return r;
 	c->skip_lf = sep == '\r';
 	c->line++;
@@ -92,7 +94,7 @@ static int at_separator(struct csv *c, char sep, struct err *reterr)
 
 static bool is_separator(const struct csv *c, char ch)
 {
-	return ch == c->delimiter || ch == '\n' || ch == '\r';
+	return ch == c->dialect.delimiter || ch == '\n' || ch == '\r';
 }
 
 static int in_plain(struct csv *c, const char *p, size_t left, struct err *reterr)
@@ -116,12 +118,15 @@ static int after_quote(struct csv *c, char ch, struct err *reterr)
 		c->state = CSV_QUOTED;
 		return put(c, "\"", 1, reterr);
 	}
+	if (c->quoted_end && c->quoted_delimiter && !c->doubtful++)
+		c->doubtful_line = c->quote_line;
 	if (is_separator(c, ch))
 		return at_separator(c, ch, reterr);
 	return err_set(
 		reterr, ERR_INVALID,
 		"%s, line %lld: text after the closing quote of column %zu; a quote inside a "
-		"quoted field is written twice",
+		"quoted field is written twice, and dataset.quoting 'none' makes quotes plain "
+		"characters",
 		c->in.path, (long long)c->line, c->n + 1);
 }
 
@@ -138,10 +143,11 @@ static int consume(struct csv *c, struct err *reterr)
 	}
 	switch (c->state) {
 	case CSV_FIELD_START:
-		c->state = *p == '"' ? CSV_QUOTED : CSV_PLAIN;
+		c->state = *p == '"' && !c->dialect.no_quotes ? CSV_QUOTED : CSV_PLAIN;
 		if (c->state == CSV_PLAIN)
 			return in_plain(c, p, left, reterr);
 		c->quoted = true;
+		c->quoted_end = c->quoted_delimiter = false;
 		c->quote_line = c->line;
 		c->in.at++;
 		return 0;
@@ -159,8 +165,9 @@ static int at_end(struct csv *c, struct err *reterr)
 {
 	if (c->state == CSV_QUOTED)
 		return err_set(reterr, ERR_INVALID,
-			       "%s: the quote that opens on line %lld is never closed", c->in.path,
-			       (long long)c->quote_line);
+			       "%s: the quote that opens on line %lld is never closed; if quotes "
+			       "are plain characters in this file, say dataset.quoting 'none'",
+			       c->in.path, (long long)c->quote_line);
 	if (!c->n && c->state == CSV_FIELD_START)
 		return 0;
 	return end_field(c, reterr) < 0 ? -ERR_LIMIT : 1;

@@ -19,23 +19,31 @@ enum csv_state {
 	CSV_QUOTE_SEEN
 };
 
-struct csv {
-	struct input in;
+struct csv_dialect {
 	char delimiter;
-	enum csv_state state;
-	bool skip_lf;	     /* the last record ended with CR */
-	bool quoted;	     /* this record has a quoted field */
-	struct buf bytes;    /* all fields of the record, one after the other */
-	size_t *ends;	     /* CSV_FIELDS_MAX: where each ends in bytes */
-	size_t n;	     /* fields of the record */
-	int64_t line;	     /* where the parser is, from 1 */
-	int64_t record_line; /* where the record began */
-	int64_t quote_line;  /* where the open quote is */
+	bool no_quotes; /* '"' is a character like any other */
 };
 
-int csv_open(struct csv *c, const char *path, char delimiter, struct err *reterr) MUSTCHECK;
-/* 1: a record is in c->n and csv_field(); 0: the end. -ERR_INVALID: malformed, with the line;
- * -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
+struct csv {
+	struct input in;
+	struct csv_dialect dialect;
+	enum csv_state state;
+	bool skip_lf;			   /* the last record ended with CR */
+	bool quoted;			   /* this record has a quoted field */
+	struct buf bytes;		   /* all fields of the record, one after the other */
+	size_t *ends;			   /* CSV_FIELDS_MAX: where each ends in bytes */
+	size_t n;			   /* fields of the record */
+	int64_t line;			   /* where the parser is, from 1 */
+	int64_t record_line;		   /* where the record began */
+	int64_t quote_line;		   /* where the open quote is */
+	bool quoted_end, quoted_delimiter; /* within the open quote: an end of line, a delimiter */
+	int64_t doubtful, doubtful_line;   /* quoted fields with both; the first one's line */
+};
+
+int csv_open(struct csv *c, const char *path, struct csv_dialect dialect,
+	     struct err *reterr) MUSTCHECK;
+/* 1: a record is in c->n and csv_field(); 0: the end. -ERR_INVALID: malformed, with the line and
+ * the remedy; -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
 int csv_next(struct csv *c, struct err *reterr) MUSTCHECK;
 /* Borrowed until the next csv_next(). */
 const char *csv_field(const struct csv *c, size_t i, size_t *ret_len);

@@ -3,6 +3,7 @@
 #include "worker/dataset/input.h"
 
 #include "base/own.h"
+#include "worker/dataset/encoding.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 int input_open(struct input *in, const char *path, struct err *reterr)
 {
 	OWN(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	const char *problem;
 	struct stat st;
 	int r;
 
@@ -30,9 +32,14 @@ int input_open(struct input *in, const char *path, struct err *reterr)
 	fd = -1; /* now zlib's */
 	gzbuffer(in->gz, INPUT_BLOCK);
 	r = input_fill(in, reterr);
-	if (r > 0 && in->n >= 3 && memcmp(in->block, "\xEF\xBB\xBF", 3) == 0)
+	if (r < 0)
+		return r;
+	problem = encoding_problem(in->block, in->n);
+	if (problem)
+		return err_set(reterr, ERR_INVALID, "%s is %s", path, problem);
+	if (in->n >= 3 && memcmp(in->block, "\xEF\xBB\xBF", 3) == 0)
 		in->at = 3;
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 int input_fill(struct input *in, struct err *reterr)

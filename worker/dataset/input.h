@@ -19,7 +19,8 @@ struct input {
 	int64_t size; /* of the file as it lies on disk */
 };
 
-/* -ENOENT, -EISDIR and the like. A UTF-8 byte order mark is skipped. */
+/* -ENOENT, -EISDIR and the like; -ERR_INVALID: its first bytes are no UTF-8 text's (encoding.h). A
+ * UTF-8 byte order mark is skipped. */
 int input_open(struct input *in, const char *path, struct err *reterr) MUSTCHECK;
 /* Call when block[at .. n) is empty. 1: there is more, 0: the end, -ERR_CORRUPT: broken gzip. */
 int input_fill(struct input *in, struct err *reterr) MUSTCHECK;

@@ -48,6 +48,39 @@ static int init_columns(struct plan *p, const json_t *dataset, struct err *reter
 	return 0;
 }
 
+/* How a CSV is written. */
+static int init_dialect(struct plan *p, const json_t *dataset, struct err *reterr)
+{
+	const char *delimiter = json_get_str(dataset, "delimiter", "");
+	const char *quoting = json_get_str(dataset, "quoting", "minimal");
+
+	if (strlen(delimiter) > 1 || strpbrk(delimiter, "\"\r\n"))
+		return err_at(reterr, ERR_INVALID, "/dataset/delimiter",
+			      "delimiter must be one character, and no quote and no end of line");
+	if (!str_eq(quoting, "minimal") && !str_eq(quoting, "none"))
+		return err_at(reterr, ERR_INVALID, "/dataset/quoting",
+			      "quoting is 'minimal' or 'none', not '%s'", quoting);
+	p->columns.delimiter = delimiter[0];
+	p->columns.no_quotes = str_eq(quoting, "none");
+	return 0;
+}
+
+/* delimiter and quoting are of CSV: elsewhere they would mean nothing. */
+static int check_dialect(const struct plan *p, const json_t *dataset, struct err *reterr)
+{
+	const char *field = json_object_get(dataset, "delimiter") ? "delimiter" : "quoting";
+	char pointer[ERR_FIELD_MAX];
+
+	snprintf(pointer, sizeof(pointer), "/dataset/%s", field);
+	for (size_t i = 0; i < p->sources_n; i++)
+		if (p->sources[i].kind == &source_csv)
+			return 0;
+	if (!json_object_get(dataset, field))
+		return 0;
+	return err_at(reterr, ERR_INVALID, pointer, "%s is no CSV file, and only they have a %s",
+		      p->sources[0].path, field);
+}
+
 static int init_rows(struct plan *p, const json_t *dataset, struct err *reterr)
 {
 	static const char *const keys[] = {"train_rows", "test_rows"};
@@ -170,7 +203,11 @@ int plan_init(struct plan *p, const struct worker *w, struct err *reterr)
 		r = init_bad_rows(p, dataset, reterr);
 	if (r >= 0)
 		r = labels_init(&p->labels, dataset, reterr);
-	return r < 0 ? r : init_sources(p, dataset, reterr);
+	if (r >= 0)
+		r = init_dialect(p, dataset, reterr);
+	if (r >= 0)
+		r = init_sources(p, dataset, reterr);
+	return r < 0 ? r : check_dialect(p, dataset, reterr);
 }
 
 void plan_done(struct plan *p)

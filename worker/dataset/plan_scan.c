@@ -4,6 +4,7 @@
 #include "worker/dataset/plan.h"
 #include "worker/tokenizer/unicode.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CHECK_EVERY 1024 /* rows between looks at the stop flag */
@@ -83,6 +84,9 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 		r = labels_open(&p->labels, s, (size_t)(ps - p->sources), reterr);
 	if (r < 0)
 		return r;
+	if (s->delimiter)
+		printf("%s: the header has the delimiter '%s'\n", ps->path,
+		       s->delimiter == '\t' ? "tab" : (char[]){s->delimiter, '\0'});
 	while ((r = source_next(s, &row, reterr)) > 0) {
 		r = scan_row(p, ps, s, &row, &label, reterr);
 		if (r >= 0 && keep_label(ps, &cap, label) < 0)
@@ -95,6 +99,12 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 			return err_set(reterr, ERR_CANCELLED, "stopped while reading %s", ps->path);
 		report_read(p, s, w);
 	}
+	if (r >= 0 && s->doubtful)
+		report_warning(w->report, "quoted_lines",
+			       "%s: %lld texts in quotes run over several lines and hold the "
+			       "delimiter, the first from line %lld on; if quotes are plain "
+			       "characters there, say dataset.quoting 'none'",
+			       ps->path, (long long)s->doubtful, (long long)s->doubtful_line);
 	return r;
 }
 

@@ -288,7 +288,8 @@ static void report_end(const struct job *j)
 	if (p->invalid_utf8.rows)
 		report_warning(j->w->report, "invalid_utf8",
 			       "%lld rows hold bytes that are not UTF-8, the first is row %lld of "
-			       "%s; each such sequence became U+FFFD, which the tokenizer drops",
+			       "%s; each such sequence became U+FFFD, which the tokenizer drops. "
+			       "If the file has another encoding, such as Windows-1252, convert it",
 			       (long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
 			       p->invalid_utf8.path);
 	report_result(j->w->report,

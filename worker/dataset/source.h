@@ -18,6 +18,8 @@
 
 struct source_columns {
 	const char *text, *pair, *label; /* names; pair may be NULL */
+	char delimiter;			 /* of CSV; 0: found in the header */
+	bool no_quotes;			 /* of CSV: quotes are plain characters */
 };
 
 struct source_row {
@@ -49,7 +51,9 @@ struct source {
 	int64_t rows;	    /* given so far */
 	char **label_names; /* known from the source itself, or NULL */
 	size_t label_names_n;
-	struct buf text, pair; /* repaired copies */
+	char delimiter; /* found in a CSV header, and not what its name says; else 0 */
+	int64_t doubtful, doubtful_line; /* csv.h, unless the delimiter is a comma */
+	struct buf text, pair;		 /* repaired copies */
 };
 
 extern const struct source_kind source_csv, source_jsonl, source_folder;

@@ -5,6 +5,7 @@
 #include "worker/dataset/csv.h"
 #include "worker/dataset/source.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,23 @@ static bool field_is(const struct csv *c, size_t i, const char *name)
 	return len == strlen(name) && memcmp(s, name, len) == 0;
 }
 
+static const char *delimiter_str(char delimiter, char buf[4])
+{
+	snprintf(buf, 4, "'%c'", delimiter);
+	return delimiter == '\t' ? "a tab" : buf;
+}
+
+static void add_delimiter(const struct csv *c, struct err *reterr)
+{
+	size_t n = reterr ? strlen(reterr->msg) : 0;
+	char shown[4];
+
+	if (reterr)
+		snprintf(reterr->msg + n, sizeof(reterr->msg) - n,
+			 "; the delimiter is %s, dataset.delimiter sets another",
+			 delimiter_str(c->dialect.delimiter, shown));
+}
+
 static int no_column(const struct source *s, const struct csv *c, const char *key,
 		     const char *column, struct err *reterr)
 {
@@ -39,6 +57,7 @@ static int no_column(const struct source *s, const struct csv *c, const char *ke
 		names[i] = strndup(p, len);
 	}
 	r = source_no_column(s, key, column, (const char *const *)names, c->n, reterr);
+	add_delimiter(c, reterr);
 	for (size_t i = 0; i < c->n; i++)
 		free(names[i]);
 	return r;
@@ -60,6 +79,59 @@ static int find(const struct source *s, const struct csv *c, const char *key, co
 		*ret = i;
 	}
 	return *ret == NONE ? no_column(s, c, key, column, reterr) : 0;
+}
+
+static size_t count_wanted(const struct source *s, const struct csv *c)
+{
+	const char *const wanted[] = {s->columns.text, s->columns.label, s->columns.pair};
+	size_t found = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		for (size_t j = 0; wanted[i] && j < c->n; j++)
+			if (field_is(c, j, wanted[i])) {
+				found++;
+				break;
+			}
+	return found;
+}
+
+/* How well a delimiter fits: the wanted columns that it finds, then all that it finds. */
+static int rate(const struct source *s, char delimiter, size_t *ret, struct err *reterr)
+{
+	struct csv_dialect dialect = {delimiter, s->columns.no_quotes};
+	OWN(csv_close) struct csv c = {0};
+	int r = csv_open(&c, s->path, dialect, reterr);
+
+	if (r >= 0)
+		r = csv_next(&c, reterr);
+	*ret = r > 0 ? count_wanted(s, &c) * (CSV_FIELDS_MAX + 1) + c.n : 0;
+	return r == -ERR_INVALID || r == -ERR_LIMIT ? 0 : r; /* with another one it may be whole */
+}
+
+/* The one of the file's name, unless the header says that it is another. */
+static int find_delimiter(struct source *s, char *ret, struct err *reterr)
+{
+	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");
+	char candidates[] = {tabs ? '\t' : ',', tabs ? ',' : '\t', ';', '|'};
+	size_t best = 0;
+
+	*ret = candidates[0];
+	for (size_t i = 0; i < ARRAY_LEN(candidates) && !s->columns.delimiter; i++) {
+		size_t rating = 0;
+		int r = rate(s, candidates[i], &rating, reterr);
+
+		if (r < 0)
+			return r;
+		if (rating > best) {
+			best = rating;
+			*ret = candidates[i];
+		}
+	}
+	if (s->columns.delimiter)
+		*ret = s->columns.delimiter;
+	else if (*ret != candidates[0])
+		s->delimiter = *ret;
+	return 0;
 }
 
 static int read_header(struct source *s, struct csv_source *state, struct err *reterr)
@@ -85,13 +157,15 @@ static int read_header(struct source *s, struct csv_source *state, struct err *r
 static int csv_source_open(struct source *s, struct err *reterr)
 {
 	struct csv_source *state = calloc(1, sizeof(*state));
-	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");
+	struct csv_dialect dialect = {.no_quotes = s->columns.no_quotes};
 	int r;
 
 	if (!state)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);
 	s->state = state;
-	r = csv_open(&state->csv, s->path, tabs ? '\t' : ',', reterr);
+	r = find_delimiter(s, &dialect.delimiter, reterr);
+	if (r >= 0)
+		r = csv_open(&state->csv, s->path, dialect, reterr);
 	return r < 0 ? r : read_header(s, state, reterr);
 }
 
@@ -100,16 +174,22 @@ static int csv_source_next(struct source *s, struct source_row *row, struct err 
 	struct csv_source *state = s->state;
 	struct csv *c = &state->csv;
 	const char *label;
+	char shown[4];
 	size_t len;
 	int r = csv_next(c, reterr);
 
+	if (r == 0 && c->dialect.delimiter != ',') { /* commas and line ends are usual in texts */
+		s->doubtful = c->doubtful;
+		s->doubtful_line = c->doubtful_line;
+	}
 	if (r <= 0)
 		return r;
 	if (c->n != state->columns)
 		return err_set(reterr, ERR_INVALID,
-			       "%s, row %lld (line %lld): %zu columns, but the header has %zu",
+			       "%s, row %lld (line %lld): %zu columns, but the header has %zu; the "
+			       "delimiter is %s, and a text that holds it needs quotes",
 			       s->path, (long long)row->number, (long long)c->record_line, c->n,
-			       state->columns);
+			       state->columns, delimiter_str(c->dialect.delimiter, shown));
 	row->text = csv_field(c, state->text, &row->text_len);
 	if (state->pair != NONE)
 		row->pair = csv_field(c, state->pair, &row->pair_len);
