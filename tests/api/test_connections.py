@@ -146,11 +146,12 @@ def test_a_half_closed_client_gets_its_answer(fresh):
 
 def test_the_oldest_makes_room(fresh):
     d = fresh("\n[http]\nconnections_max = 8\nconnections_per_peer = 0\n")
+    before = open_sockets(d)
     with contextlib.ExitStack() as stack:
         sockets = []
         for _ in range(8):
             sockets.append(stack.enter_context(connect(d, "tcp")))
-            assert healthz(sockets[-1]).startswith(b"HTTP/1.1 200 ")
+        wait_for("all to be taken in", lambda: open_sockets(d) >= before + 8)
         assert not closed(sockets[0])
         ninth = stack.enter_context(connect(d, "tcp"))
         assert healthz(ninth).startswith(b"HTTP/1.1 200 ")
@@ -240,6 +241,7 @@ def test_without_descriptors_clients_wait(fresh):
         for s in polls:
             s.sendall(LONG_POLL)
         first.sendall(LONG_POLL)
+        wait_for("all to be read", lambda: not any(unread(d, s) for s in [*polls, first]))
         late = stack.enter_context(connect(d, "tcp"))
         late.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wait_for("the warning", lambda: "event=accept_pauses" in d.log_tail())
