@@ -5,10 +5,22 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define HOST_MAX 256
+
+/* "" or ":" and the digits of a port; RFC 3986 lets them be none. */
+static bool port_valid(const char *s)
+{
+	size_t n;
+
+	if (!*s)
+		return true;
+	n = strspn(s + 1, "0123456789");
+	return *s == ':' && !s[1 + n] && n <= 5 && strtol(s + 1, NULL, 10) <= UINT16_MAX;
+}
 
 /* The name or address of "name:port" or "[v6]:port", without brackets. */
 static bool host_name(const char *host, char *name, size_t size)
@@ -25,11 +37,18 @@ static bool host_name(const char *host, char *name, size_t size)
 		end = host + strcspn(host, ":");
 	}
 	n = (size_t)(end - host);
-	if (!n || n >= size)
+	if (!n || n >= size || !port_valid(end + (*end == ']')))
 		return false;
 	memcpy(name, host, n);
 	name[n] = '\0';
 	return true;
+}
+
+bool guard_host_valid(const char *host)
+{
+	char name[HOST_MAX];
+
+	return host_name(host, name, sizeof(name));
 }
 
 bool guard_host_ok(const char *host, const char *listen_host)

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+/* True if the Host header has the form "NAME", "NAME:PORT", "[V6]" or "[V6]:PORT". */
+bool guard_host_valid(const char *host);
 /* Is the Host header (with or without a port) a loopback name or address, or `listen_host`? */
 bool guard_host_ok(const char *host, const char *listen_host);
 /* Is an Origin header (NULL: none) of the same site as the Host header? */

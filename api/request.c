@@ -235,8 +235,15 @@ bool request_read_json(struct request *rq)
 		reply_problem(rq, 400, "malformed_json", "the body is empty; send a JSON object");
 		return false;
 	}
-	r = json_parse(rq->body.data, rq->body.len, &rq->json, &e);
+	r = json_check_counts(rq->body.data, rq->body.len, REQUEST_VALUES_MAX,
+			      REQUEST_CONTAINERS_MAX, &e);
+	if (r >= 0)
+		r = json_parse(rq->body.data, rq->body.len, &rq->json, &e);
 	buf_done(&rq->body);
+	if (r == -ERR_LIMIT) {
+		reply_problem(rq, 413, "too_large", "the body: %s", e.msg);
+		return false;
+	}
 	if (r < 0) {
 		reply_problem(rq, 400, "malformed_json", "the body: %s", e.msg);
 		return false;

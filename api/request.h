@@ -19,6 +19,8 @@
 #define REQUEST_PARAMS_MAX     16
 #define REQUEST_ARGS_MAX       2
 #define REQUEST_BODY_SMALL_MAX 4096	  /* body of an action such as cancel or renew */
+#define REQUEST_VALUES_MAX     500000	  /* JSON values of a body */
+#define REQUEST_CONTAINERS_MAX 100000	  /* of them, objects and lists */
 #define REQUEST_DRAIN_MAX      (64 << 20) /* of a refused body, read so that the answer arrives */
 
 struct MHD_Connection;
@@ -35,7 +37,9 @@ struct request {
 	struct connection *conn; /* its place among the open ones */
 	bool local;		 /* came over the unix socket */
 	bool head;		 /* HEAD; method says GET */
+	bool old;		 /* HTTP/1.0 */
 	bool started;		 /* the headers were looked at */
+	bool abrupt;		 /* refused, and where the body ends is in doubt */
 	const char *method;	 /* borrowed */
 	char *uri;		 /* as sent, owned */
 	char *text;		 /* its decoded parts, owned */
@@ -90,6 +94,10 @@ struct store_reader *request_reader(struct request *rq);
 /* ---- server.c ---- */
 
 const char *request_header(const struct request *rq, const char *name); /* NULL: absent */
+/* fn for each header, until it returns false; then false. */
+bool request_headers(const struct request *rq,
+		     bool (*fn)(const char *name, const char *value, void *userdata),
+		     void *userdata);
 /* Suspend the connection: `next` runs when request_resume() is called, by any thread, also before
  * this step has ended. First wait, then hand the request to whoever resumes it. */
 void request_wait(struct request *rq, void (*next)(struct request *rq));

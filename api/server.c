@@ -8,7 +8,7 @@
 
 #include "api/acceptor.h"
 #include "api/context.h"
-#include "api/guard.h"
+#include "api/head.h"
 #include "api/listen.h"
 #include "api/reply.h"
 #include "api/routes.h"
@@ -25,7 +25,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define CONNECTION_MEMORY 16384 /* bytes: the first line, the headers and both buffers */
+/* Bytes for the first line, the headers and both buffers: well above our own limits (API_URL_MAX,
+ * HEAD_BYTES_MAX), so that our answers come first. */
+#define CONNECTION_MEMORY 32768
 #define THREAD_STACK	  (256 << 10)
 #define IDLE_TIMEOUT_S	  60
 #define CALM_TIMEOUT_S	  10	     /* at stop: for suspended connections */
@@ -36,6 +38,31 @@
 const char *request_header(const struct request *rq, const char *name)
 {
 	return MHD_lookup_connection_value(rq->connection, MHD_HEADER_KIND, name);
+}
+
+struct header_walk {
+	bool (*fn)(const char *name, const char *value, void *userdata);
+	void *userdata;
+	bool whole;
+};
+
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name,
+				 const char *value)
+{
+	struct header_walk *walk = cls;
+
+	walk->whole = walk->fn(name, value ? value : "", walk->userdata);
+	return walk->whole ? MHD_YES : MHD_NO;
+}
+
+bool request_headers(const struct request *rq,
+		     bool (*fn)(const char *name, const char *value, void *userdata),
+		     void *userdata)
+{
+	struct header_walk walk = {.fn = fn, .userdata = userdata, .whole = true};
+
+	MHD_get_connection_values(rq->connection, MHD_HEADER_KIND, on_header, &walk);
+	return walk.whole;
 }
 
 void connection_suspend(struct api *api, struct MHD_Connection *connection)
@@ -141,88 +168,6 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 	}
 }
 
-static bool check_origin(struct request *rq)
-{
-	const char *host = request_header(rq, MHD_HTTP_HEADER_HOST);
-	const char *origin = request_header(rq, MHD_HTTP_HEADER_ORIGIN);
-
-	if (!rq->local && !guard_host_ok(host, rq->api->host)) {
-		reply_problem(
-			rq, 403, "forbidden_host",
-			"the Host header '%.100s' is not a name of this machine's loopback; use "
-			"%s",
-			host ? host : "", rq->api->url);
-		return false;
-	}
-	if (!str_eq(rq->method, "GET") && !guard_origin_ok(origin, host)) {
-		reply_problem(rq, 403, "forbidden_origin",
-			      "a page of '%.100s' may not change anything here", origin);
-		return false;
-	}
-	return true;
-}
-
-/* -1: chunked, of unknown length; 0: no body. */
-static int64_t content_length(const struct request *rq)
-{
-	const char *text = request_header(rq, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	int64_t n;
-
-	if (request_header(rq, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-		return -1;
-	return text && str_to_i64(text, &n) >= 0 ? n : 0;
-}
-
-static bool body_too_large(struct request *rq, size_t max)
-{
-	if (!max)
-		reply_problem(rq, 400, "unexpected_body", "%s %s takes no body", rq->method,
-			      rq->route->pattern);
-	else
-		reply_problem(rq, 413, "too_large", "the body is larger than %zu bytes", max);
-	return false;
-}
-
-static bool check_body(struct request *rq)
-{
-	const char *type = request_header(rq, MHD_HTTP_HEADER_CONTENT_TYPE);
-	size_t max = route_body_max(rq->route, rq->api->body_max_bytes);
-	int64_t len = content_length(rq);
-
-	buf_init(&rq->body, max);
-	if (!len)
-		return true;
-	if (!max || (len > 0 && (uint64_t)len > max))
-		return body_too_large(rq, max);
-	if (rq->route->body == BODY_RAW || guard_type_is_json(type))
-		return true;
-	reply_problem(rq, 415, "unsupported_media_type",
-		      "the body must be sent with 'Content-Type: application/json', not %s%.80s%s",
-		      type ? "'" : "", type ? type : "without one", type ? "'" : "");
-	return false;
-}
-
-/* The headers are there. Everything that can be refused without the body is refused now. */
-static void look_at_headers(struct request *rq, const char *method)
-{
-	rq->head = str_eq(method, "HEAD");
-	rq->method = rq->head ? "GET" : method;
-	if (rq->response)
-		return;
-	if (rq->conn->crowded) {
-		reply_problem(rq, 503, "busy", "%s has too many open connections; close some",
-			      rq->conn->peer);
-		reply_header(rq, MHD_HTTP_HEADER_CONNECTION, "close");
-		return;
-	}
-	if (api_stopping(rq->api)) {
-		reply_problem(rq, 503, "stopping", "the daemon is stopping; try again soon");
-		return;
-	}
-	if (check_origin(rq) && routes_find(rq) && routes_check_params(rq) && check_body(rq))
-		rq->step = rq->route->handler;
-}
-
 static enum MHD_Result answer(struct request *rq)
 {
 	if (rq->waiting)
@@ -253,7 +198,7 @@ static enum MHD_Result take_body(struct request *rq, const char *data, size_t *l
 	if (rq->body_seen > REQUEST_DRAIN_MAX && rq->response)
 		return MHD_NO;
 	if (!rq->response && buf_put(&rq->body, data, n) < 0) {
-		body_too_large(rq, rq->body.max);
+		head_body_too_large(rq, rq->body.max);
 		buf_done(&rq->body);
 	}
 	if (!rq->response && !connection_body(rq->conn, rq->body.cap)) {
@@ -277,11 +222,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return *data_len ? take_body(rq, data, data_len) : run_step(rq);
 	rq->started = true;
 	connection_move(rq->conn, CONNECTION_BODY);
-	look_at_headers(rq, method);
+	rq->head = str_eq(method, "HEAD");
+	rq->method = rq->head ? "GET" : method;
+	rq->old = str_eq(version, MHD_HTTP_VERSION_1_0);
+	head_check(rq);
 	/* A refused body is read and dropped, so that the client gets to read the answer; one that
-	 * waits for "100 Continue", or is far too large, is not. */
-	len = content_length(rq);
-	if (rq->response && (request_header(rq, MHD_HTTP_HEADER_EXPECT) || len > REQUEST_DRAIN_MAX))
+	 * waits for "100 Continue", is far too large or has no certain end, is not. */
+	len = head_body_length(rq);
+	if (rq->response &&
+	    (rq->abrupt || request_header(rq, MHD_HTTP_HEADER_EXPECT) || len > REQUEST_DRAIN_MAX))
 		return reply_send(rq) < 0 ? MHD_NO : MHD_YES;
 	return MHD_YES;
 }
@@ -311,7 +260,7 @@ static int start_daemon(struct listener *l, const struct api_config *cfg, int th
 		threads > 1 ? (unsigned)threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
 		(size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)cfg->idle_timeout_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		(unsigned)cfg->idle_timeout_s, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(reterr, ERR_UNAVAILABLE, "the HTTP server cannot be started");
 	return 0;

@@ -52,6 +52,33 @@ int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
 	return 0;
 }
 
+int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,
+		      struct err *reterr)
+{
+	size_t values = 1, containers = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '['))
+			containers++;
+		else if (!quoted && c == ',')
+			values++;
+	}
+	values += containers;
+	if (values > values_max)
+		return err_set(reterr, ERR_LIMIT, "it holds more than %zu JSON values", values_max);
+	if (containers > containers_max)
+		return err_set(reterr, ERR_LIMIT, "it holds more than %zu JSON objects and lists",
+			       containers_max);
+	return 0;
+}
+
 int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret, struct err *reterr)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(max_bytes);

@@ -16,6 +16,10 @@
 /* Parse exactly one value of any type; nesting beyond JSON_DEPTH_MAX is refused. On -ERR_INVALID
  * the message has line and column. *ret is a new reference. */
 int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
+/* -ERR_LIMIT if the text could have more values, or more objects and lists, than these: before any
+ * is built, since an empty one takes a hundred times its text. */
+int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,
+		      struct err *reterr) MUSTCHECK;
 /* The same from a file of at most max_bytes. -ENOENT, -ERR_LIMIT, -ERR_INVALID. */
 int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret,
 		   struct err *reterr) MUSTCHECK;

@@ -169,8 +169,8 @@ def test_a_huge_announced_body_is_not_read(daemon):
 
 
 def test_url_at_the_limit_and_one_past_it(daemon):
-    path = "/v1/runs?name="
-    assert daemon.ask("GET", path + "a" * (4096 - len(path))).status_code == 200
+    path = "/v1/runs/"
+    assert daemon.ask("GET", path + "a" * (4096 - len(path))).status_code == 404
     problem(daemon.ask("GET", path + "a" * (4097 - len(path))), 414, "invalid_url")
 
 
@@ -228,6 +228,102 @@ def test_requests_that_never_end(daemon, data):
 ])
 def test_hosts(daemon, host, status):
     assert daemon.ask("GET", "/v1/version", headers={"Host": host}).status_code == status
+
+
+POST = b"POST /v1/validate HTTP/1.1\r\nContent-Type: application/json\r\n"
+HOST = b"Host: localhost\r\n"
+
+
+def one_answer(daemon, data):
+    """The only answer to these bytes, after which the daemon closes: (status, body)."""
+    answer = daemon.raw(data)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower(), answer
+    assert answer.count(b"\r\nDate: ") == 1
+    return int(head.split()[1]), body
+
+
+@pytest.mark.parametrize("head", [
+    HOST + HOST, HOST + b"host: evil.example\r\n",
+    HOST + b"Content-Length: 2\r\nContent-Length: 3\r\n",
+    HOST + b"Content-Length: 2\r\nContent-Length: 2\r\n",
+    HOST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+    HOST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    HOST + b"Content-Length : 2\r\n", HOST + b"Content-Length: 2\r\nX Y: 1\r\n",
+    HOST + b"Content-Length: 2\r\nX-A: \x1b[2J\r\n",
+    HOST + b"Origin: http://localhost\r\nOrigin: http://evil.example\r\n",
+    b"", b"Host:\r\n", b"Host: localhost:evil.com\r\n",
+    b"Host: localhost:99999\r\n", b"Host: localhost:80:80\r\n",
+    b"Host: [::1]evil.com\r\n", b"Host: [::1]:evil.com\r\n", b"Host: :80\r\n",
+])
+def test_ambiguous_heads_are_refused(daemon, head):
+    """RFC 9112, 11.2: different readers would take them differently. The connection is closed: a
+    second request behind it is not read."""
+    status, body = one_answer(daemon, POST + head + b"\r\n{}GET /healthz HTTP/1.1\r\n\r\n")
+    assert (status, b"urn:trainyard:invalid_header" in body) == (400, True), body
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"gzip", b"identity", b"chunked, chunked"])
+def test_other_transfer_codings_are_refused(daemon, coding):
+    answer = daemon.raw(POST + HOST + b"Transfer-Encoding: " + coding + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+
+
+@pytest.mark.parametrize("path", ["/v1/validate", "/v1/endpoints/x/invocations"])
+def test_unknown_content_encodings(daemon, path):
+    for encoding in ("gzip", "br", "deflate", "identity, gzip"):
+        problem(daemon.ask("POST", path, data=b"{}", headers=JSON | {"Content-Encoding": encoding}),
+                415, "unsupported_media_type")
+    answer = daemon.ask("POST", "/v1/validate", data=b"{}",
+                        headers=JSON | {"Content-Encoding": "identity"})
+    assert answer.status_code == 200
+
+
+def test_our_limits_come_before_the_library_s(daemon):
+    head = b"GET /v1/version HTTP/1.1\r\n" + HOST
+    line = b"GET /v1/runs?name=" + b"a" * 20000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"
+    assert b"urn:trainyard:invalid_url" in daemon.raw(line[:-2] + b"Connection: close\r\n\r\n")
+    used = len("Hostlocalhost")
+    most = b"X-A: " + b"a" * (16384 - used - len("X-A")) + b"\r\n"
+    connection = socket.create_connection(("127.0.0.1", daemon.port), timeout=60)
+    with connection as s:
+        s.sendall(head + most + b"\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    status, body = one_answer(daemon, head + most[:-2] + b"a\r\n\r\n")
+    assert (status, b"urn:trainyard:headers_too_large" in body) == (431, True), body
+    many = b"".join(b"X-%d: a\r\n" % i for i in range(63))
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as s:
+        s.sendall(head + many + b"\r\n")
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    status, body = one_answer(daemon, head + many + b"X-Z: a\r\n\r\n")
+    assert (status, b"urn:trainyard:headers_too_large" in body) == (431, True), body
+
+
+@pytest.mark.parametrize("data, status", [
+    (b"GET /v1/version HTTP/9.9\r\n" + HOST + b"\r\n", 505),
+    (b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    (b"GET /v1/version HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 40000 + b"\r\n\r\n", 431),
+])
+def test_what_the_library_alone_answers_closes(daemon, data, status):
+    """docs/api.md names these: no problem document, and the connection is closed."""
+    try:
+        assert one_answer(daemon, data)[0] == status
+    except ConnectionResetError:  # it closes on bytes that it has not read
+        assert len(data) > 32768
+
+
+def test_counts_are_checked_before_anything_is_built(fresh):
+    """{"jobs": [{}, {}, ...]} of 7.8 MB took 1.19 GB and 5 s."""
+    d = fresh()
+    body = b'{"jobs":[' + b"{}," * 2_600_000 + b"{}]}"
+    answer = problem(d.ask("POST", "/v1/validate", data=body, headers=JSON), 413, "too_large")
+    assert "100000 JSON objects" in answer["detail"] or "500000 JSON values" in answer["detail"]
+    assert d.memory()[1] < 64 << 20
+    numbers = b'{"jobs":[' + b"1," * 499_997 + b"1]}"
+    answer = d.ask("POST", "/v1/validate", data=numbers, headers=JSON)
+    assert answer.status_code == 200 and not answer.json()["valid"]
+    problem(d.ask("POST", "/v1/validate", data=numbers[:-2] + b",1]}", headers=JSON), 413,
+            "too_large")
 
 
 def test_origins(daemon):

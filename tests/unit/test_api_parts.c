@@ -22,8 +22,9 @@
 static void test_hosts_of_this_machine_are_let_in(void **state)
 {
 	static const char *const good[] = {
-		"localhost",   "localhost:8470", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8470",
-		"127.9.9.9:1", "[::1]",		 "[::1]:8470",	"box:80",
+		"localhost",	  "localhost:8470", "LOCALHOST:1",     "127.0.0.1",
+		"127.0.0.1:8470", "127.9.9.9:1",    "[::1]",	       "[::1]:8470",
+		"box:80",	  "localhost:",	    "localhost:65535",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -45,6 +46,10 @@ static void test_other_hosts_are_refused(void **state)
 		"[::2]",
 		"[::1",
 		"[::1]x",
+		"localhost:evil.com",
+		"127.0.0.1:80:80",
+		"localhost:65536",
+		"[::1]:x",
 		"2130706433",
 	};
 
