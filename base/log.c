@@ -5,12 +5,20 @@
 #include "base/own.h"
 #include "base/str.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
-#define LOG_LINE_MAX 2048
+#define LOG_LINE_MAX 2048 /* below PIPE_BUF: a pipe takes a line whole or not at all */
+#define LOG_NOTE_MAX 128
 
 static enum log_level max_level = LOG_LEVEL_INFO;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long long left_out; /* lines that nobody took; under the lock */
 
 static const struct {
 	const char *name;
@@ -46,6 +54,51 @@ static const char *level_name(enum log_level level)
 	return "info";
 }
 
+/* Write to stderr, whoever reads it or does not: a full pipe, terminal or socket refuses at once. A
+ * pipe and a terminal are opened anew for that, because O_NONBLOCK on stderr itself would hold for
+ * every process that shares it. */
+static ssize_t write_now(const char *data, size_t len)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return -1;
+	if (S_ISSOCK(st.st_mode))
+		return send(STDERR_FILENO, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+		return write(STDERR_FILENO, data, len);
+	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = write(fd, data, len);
+		close(fd);
+	} else if (poll(&p, 1, 0) > 0) { /* another user's, or no descriptor is left */
+		n = write(STDERR_FILENO, data, len);
+	}
+	return n;
+}
+
+/* One line; what was left out before is said first, as soon as somebody reads again. */
+static void put(const char *line, size_t len)
+{
+	char note[LOG_NOTE_MAX], at[CLOCK_TEXT_LEN];
+	int n;
+
+	pthread_mutex_lock(&lock);
+	if (left_out) {
+		n = snprintf(note, sizeof(note), "%s%s event=log_lines_left_out n=%llu\n",
+			     getenv("JOURNAL_STREAM") ? "<4>" : clock_format(at, clock_now_us()),
+			     getenv("JOURNAL_STREAM") ? "" : " warning", left_out);
+		if (write_now(note, (size_t)n) > 0)
+			left_out = 0;
+	}
+	if (left_out || write_now(line, len) < 0)
+		left_out++;
+	pthread_mutex_unlock(&lock);
+}
+
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 {
 	char line[LOG_LINE_MAX], at[CLOCK_TEXT_LEN];
@@ -67,6 +120,5 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 		if (line[i] == '\n' || line[i] == '\r')
 			line[i] = ' ';
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* nowhere left to say it */
+	put(line, n);
 }

@@ -2,7 +2,9 @@
 /*
  * One line per fact on stderr: `time level event=job_state job=… from=… to=… cause=…`; under
  * systemd with the "<N>" priority prefix instead of the time. Library folders do not log; the
- * code that handles an error logs it once. Never pass secrets. Thread-safe.
+ * code that handles an error logs it once. Never pass secrets. Thread-safe. Never waits for who
+ * reads stderr: lines that a full pipe, socket or terminal refuses are left out and counted, and
+ * `event=log_lines_left_out` says how many once there is room.
  */
 #pragma once
 
