@@ -161,7 +161,7 @@ int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr)
 		a->net = o->net;
 	}
 	if (a && a->pace)
-		r = aws_keyring_new(o->config, o->net, &a->keyring, reterr);
+		r = aws_keyring_new(o->config, o->net, o->keys_again_us, &a->keyring, reterr);
 	else
 		err_errno(reterr, ENOMEM, "start the client of AWS");
 	if (r < 0) {

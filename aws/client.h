@@ -96,6 +96,7 @@ void aws_call_done(struct aws_call *c); /* releases the result */
 struct aws_options {
 	const struct aws_config *config; /* borrowed */
 	struct net *net;		 /* borrowed */
+	int64_t keys_again_us;		 /* as aws_keyring_new() */
 };
 int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) MUSTCHECK;
 void aws_free(struct aws *a); /* after net_stop or when nothing is under way */

@@ -76,10 +76,13 @@ int aws_credentials_resolve(const struct aws_config *c, struct net *net, struct 
  * they end), and again whenever somebody says they were refused.
  */
 #define AWS_REFRESH_ADVISORY_US (INT64_C(15) * 60 * 1000000)
+#define AWS_KEYS_AGAIN_US	(INT64_C(30) * 1000000)
 
 struct aws_keyring;
-int aws_keyring_new(const struct aws_config *c, struct net *net, struct aws_keyring **ret,
-		    struct err *reterr) MUSTCHECK;
+/* again_us: between two tries while there are none; 0: AWS_KEYS_AGAIN_US. Each trouble is logged
+ * once, until another one or keys come. */
+int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_us,
+		    struct aws_keyring **ret, struct err *reterr) MUSTCHECK;
 void aws_keyring_free(struct aws_keyring *k);
 /* Any thread, does not block. -EAGAIN: they are being looked for, for the first time or because
  * they were refused; else why there are none. */

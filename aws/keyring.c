@@ -11,10 +11,9 @@
 #include <string.h>
 #include <time.h>
 
-#define AGAIN_US     (30 * USEC_PER_SEC) /* after a failure */
 #define REFUSED_US   (5 * USEC_PER_SEC)	 /* between two refusals that are believed */
 #define MIN_VALID_US (10 * USEC_PER_SEC) /* keys that expire sooner are not handed out */
-#define TICK_S	     5			 /* the longest sleep, seconds */
+#define TICK_US	     (5 * USEC_PER_SEC)	 /* the longest sleep */
 #define STACK_BYTES  (256 << 10)
 #define SOURCE_MAX   512
 
@@ -28,25 +27,38 @@ struct aws_keyring {
 	struct aws_keys keys;
 	int result; /* of the last resolve without older keys to fall back to */
 	struct err err;
-	int64_t next_us, believed_us;
+	int64_t next_us, believed_us, again_us;
+	char said[ERR_MSG_MAX]; /* the trouble that was logged last; on the thread */
 	void (*fn)(void *userdata);
 	void *userdata;
 };
 
 /* When to look again: ahead of the expiry (short-lived keys: after half of their life), or soon
  * after a failure. */
-static int64_t next_look(const struct aws_keys *keys, bool failed, int64_t now)
+static int64_t next_look(const struct aws_keys *keys, bool failed, int64_t now, int64_t again_us)
 {
 	int64_t ahead;
 
-	if (failed || (keys->expires_us && keys->expires_us < now + 2 * AGAIN_US))
-		return now + AGAIN_US;
+	if (failed || (keys->expires_us && keys->expires_us < now + 2 * again_us))
+		return now + again_us;
 	if (!keys->expires_us)
 		return USEC_NEVER;
 	ahead = (keys->expires_us - now) / 2;
 	if (ahead > AWS_REFRESH_ADVISORY_US)
 		ahead = AWS_REFRESH_ADVISORY_US;
 	return keys->expires_us - ahead;
+}
+
+/* On the thread. Nothing configured is no trouble of a machine that does not use AWS. */
+static void say_trouble(struct aws_keyring *k, int r, const char *msg)
+{
+	if (*msg && !str_eq(k->said, msg)) {
+		if (r == -ERR_NOT_FOUND && !k->keys.id[0])
+			log_event(LOG_LEVEL_INFO, "sagemaker_not_configured", "msg=\"%s\"", msg);
+		else
+			log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", msg);
+	}
+	str_copy(k->said, sizeof(k->said), msg);
 }
 
 static void take_result(struct aws_keyring *k, int r, const struct aws_keys *keys,
@@ -68,7 +80,7 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 	}
 	k->resolved = true;
 	k->asked = false;
-	k->next_us = next_look(&k->keys, r < 0, now);
+	k->next_us = next_look(&k->keys, r < 0, now, k->again_us);
 	has = k->result == 0;
 	fn = k->fn;
 	userdata = k->userdata;
@@ -76,8 +88,7 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 	pthread_mutex_unlock(&k->lock);
 	if (r == 0)
 		log_event(LOG_LEVEL_INFO, "aws_keys", "source=\"%s\"", source);
-	else
-		log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", err->msg);
+	say_trouble(k, r, r == 0 ? "" : err->msg);
 	if (had != has && fn)
 		fn(userdata);
 }
@@ -89,8 +100,10 @@ static void wait_for_work(struct aws_keyring *k)
 		int64_t left = k->next_us - clock_now_us();
 
 		clock_gettime(CLOCK_REALTIME, &until);
-		left = left / USEC_PER_SEC + 1;
-		until.tv_sec += left > TICK_S ? TICK_S : left; /* clocks jump */
+		left = left > TICK_US ? TICK_US : left; /* clocks jump */
+		left += until.tv_nsec / 1000 + 1;
+		until.tv_sec += left / USEC_PER_SEC;
+		until.tv_nsec = left % USEC_PER_SEC * 1000;
 		pthread_cond_timedwait(&k->changed, &k->lock, &until);
 	}
 }
@@ -130,8 +143,8 @@ static void *keyring_thread(void *userdata)
 	}
 }
 
-int aws_keyring_new(const struct aws_config *c, struct net *net, struct aws_keyring **ret,
-		    struct err *reterr)
+int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_us,
+		    struct aws_keyring **ret, struct err *reterr)
 {
 	struct aws_keyring *k = calloc(1, sizeof(*k));
 	pthread_attr_t attr;
@@ -141,6 +154,7 @@ int aws_keyring_new(const struct aws_config *c, struct net *net, struct aws_keyr
 		return err_errno(reterr, ENOMEM, "keep AWS credentials");
 	k->config = c;
 	k->net = net;
+	k->again_us = again_us ? again_us : AWS_KEYS_AGAIN_US;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->changed, NULL);
 	pthread_attr_init(&attr);

@@ -46,7 +46,8 @@ int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_
  * be deleted has nothing to settle. The queue is looked at again: money may be free. */
 int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
-/* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too.
- * -ERR_CONFLICT: it does not fit a cap. Nothing for local endpoints. */
+/* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too;
+ * of a shorter one (< 0) the money is given back. -ERR_CONFLICT: it does not fit a cap. Nothing for
+ * local endpoints. */
 int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr) MUSTCHECK;

@@ -271,6 +271,33 @@ static int find_endpoint(struct engine *e, const char *endpoint, struct cloud_ro
 	return 0;
 }
 
+/* A lease became shorter. Not more than is reserved: prices may have risen since. */
+static int give_back(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		     int64_t less_us, struct err *reterr)
+{
+	struct budget_rate rate = {0};
+	struct money_sums sums = {0};
+	char words[160];
+	int64_t micro_usd;
+	int r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
+
+	if (r == -ERR_NOT_FOUND)
+		return 0; /* no price is known any more: the end settles it */
+	if (r >= 0)
+		r = budget_amount(&rate, less_us, &micro_usd, reterr);
+	if (r >= 0)
+		r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
+	if (r < 0)
+		return r;
+	budget_say(&rate, less_us, words, sizeof(words));
+	if (micro_usd > sums.cloud)
+		micro_usd = sums.cloud;
+	r = budget_reserve(e, row, -micro_usd, words, reterr);
+	if (r >= 0)
+		engine_want_schedule(e); /* money may be free */
+	return r;
+}
+
 int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr)
 {
@@ -280,12 +307,14 @@ int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_u
 	struct reason why = {0};
 	int64_t micro_usd = 0;
 	char words[160];
-	int r = ep->target == TARGET_SAGEMAKER && more_us > 0
+	int r = ep->target == TARGET_SAGEMAKER && more_us != 0
 			? find_endpoint(e, ep->id, &row, reterr)
 			: 0;
 
 	if (r <= 0)
 		return r;
+	if (more_us < 0)
+		return give_back(e, &row, ep, -more_us, reterr);
 	r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
 	if (r >= 0)
 		r = budget_amount(&rate, more_us, &micro_usd, reterr);

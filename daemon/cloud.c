@@ -361,8 +361,10 @@ int cloud_open(struct engine *e, struct err *reterr)
 	if (r >= 0 && !e->cloud)
 		r = err_errno(reterr, ENOMEM, "make the SageMaker target");
 	if (r >= 0 && set->config)
-		r = aws_new(&(struct aws_options){.config = set->config, .net = e->net}, &e->aws,
-			    reterr);
+		r = aws_new(&(struct aws_options){.config = set->config,
+						  .net = e->net,
+						  .keys_again_us = set->wait_us},
+			    &e->aws, reterr);
 	if (r < 0)
 		return r;
 	if (!e->aws) {

@@ -50,8 +50,20 @@ static bool is_over(const char *status)
 	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
 }
 
-/* What the service says, if it can be true; else, and of a job that it no longer knows, all the
- * time that we know it lived. */
+/* From the start of the training to its end, as the service tells them; -1: it does not. */
+static int64_t trained_us(const struct cloud_row *row)
+{
+	double start = json_get_num(row->answer, "TrainingStartTime", 0);
+	double end = json_get_num(row->answer, "TrainingEndTime", 0);
+
+	return start > 0 && end >= start && end - start <= (double)BILLABLE_MAX_S
+		       ? (int64_t)ceil(end - start) * USEC_PER_SEC
+		       : -1;
+}
+
+/* What the service says, if it can be true; else from start to end; else, and of a job that it no
+ * longer knows, all the time that we know it lived. One that is over without ever having started
+ * costs nothing. */
 static int64_t billable_us(const struct cloud_row *row)
 {
 	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
@@ -59,6 +71,8 @@ static int64_t billable_us(const struct cloud_row *row)
 
 	if (said_s >= 0 && said_s <= BILLABLE_MAX_S)
 		return said_s * USEC_PER_SEC;
+	if (is_over(row->status) && trained_us(row) >= 0)
+		return trained_us(row);
 	return row->present_us && (said || !is_over(row->status)) ? row->ended_us - row->present_us
 								  : 0;
 }

@@ -91,7 +91,7 @@ int store_cloud_stream_set(struct store *st, const char *cloud, const struct clo
 /* ---- money: integer micro-dollars, append-only ledger ---- */
 
 enum money_what {
-	MONEY_RESERVE, /* amount >= 0: the worst case, with the paid intent */
+	MONEY_RESERVE, /* the worst case, with the paid intent; < 0: less is needed now */
 	MONEY_SETTLE,  /* the difference to what it did cost; usually < 0 */
 };
 struct money_entry {
@@ -103,7 +103,7 @@ struct money_entry {
 	char words[160]; /* "3600 s x 1 x ml.g5.xlarge at 1.408 USD/h" */
 };
 /* Event "money" {"what","cloud","usd","words"}; the seq of job, run and endpoint rises. An entry
- * counts against the UTC day of now, but what a settlement gives back counts against the days of
+ * counts against the UTC day of now, but what is given back counts against the days of
  * the resource's reservations, newest first: no day gets more to spend than its cap. After the
  * first settlement the resource is settled: -ERR_CONFLICT for another reservation, and for giving
  * back more than was reserved. -ERR_LIMIT: beyond MONEY_MAX, or a sum beyond int64. */

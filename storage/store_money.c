@@ -84,7 +84,7 @@ static int entry_add(struct store *st, const struct money_entry *entry, int64_t 
 	return r < 0 ? r : day_add(st, day, micro_usd, open, reterr);
 }
 
-/* ---- settling ---- */
+/* ---- giving back ---- */
 
 struct booked {
 	int64_t day;
@@ -105,6 +105,7 @@ static int booked_read(struct db_stmt *q, void *into, struct err *reterr)
 static int give_back(struct store *st, const struct money_entry *entry, const struct booked *days,
 		     size_t n, int64_t amount, int64_t now_us, struct err *reterr)
 {
+	bool open = entry->what == MONEY_RESERVE; /* a part of what is still reserved */
 	int r = 0;
 
 	for (size_t i = 0; i < n && amount > 0 && r >= 0; i++) {
@@ -112,7 +113,7 @@ static int give_back(struct store *st, const struct money_entry *entry, const st
 
 		if (part <= 0)
 			continue;
-		r = entry_add(st, entry, days[i].day, -part, 0, now_us, reterr);
+		r = entry_add(st, entry, days[i].day, -part, open ? -part : 0, now_us, reterr);
 		amount -= part;
 	}
 	if (r >= 0 && amount > 0)
@@ -132,19 +133,40 @@ static int close_days(struct store *st, const struct booked *days, size_t n, str
 	return r;
 }
 
+static int days_read(struct store *st, const char *cloud, struct booked **ret, size_t *ret_n,
+		     struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db,
+			 "SELECT day, sum(CASE WHEN what = 'reserve' THEN micro_usd ELSE 0 END), "
+			 "sum(micro_usd) FROM money WHERE cloud = ? GROUP BY day ORDER BY day DESC",
+			 DB_ARGS(DB_TEXT(cloud)), &q, reterr);
+
+	return r < 0 ? r : rows_read(q, (void **)ret, ret_n, sizeof(**ret), booked_read, reterr);
+}
+
+/* More, or less, is reserved for what goes on. */
+static int reserve(struct store *st, const struct money_entry *entry, int64_t now_us,
+		   struct err *reterr)
+{
+	OWN(freep) struct booked *days = NULL;
+	size_t n = 0;
+	int r;
+
+	if (entry->micro_usd >= 0)
+		return entry_add(st, entry, utc_day(now_us), entry->micro_usd, entry->micro_usd,
+				 now_us, reterr);
+	r = days_read(st, entry->cloud, &days, &n, reterr);
+	return r < 0 ? r : give_back(st, entry, days, n, -entry->micro_usd, now_us, reterr);
+}
+
 static int settle(struct store *st, const struct money_entry *entry, bool first, int64_t now_us,
 		  struct err *reterr)
 {
 	OWN(freep) struct booked *days = NULL;
-	struct db_stmt *q = NULL;
 	size_t n = 0;
-	int r = db_query(st->db,
-			 "SELECT day, sum(CASE WHEN what = 'reserve' THEN micro_usd ELSE 0 END), "
-			 "sum(micro_usd) FROM money WHERE cloud = ? GROUP BY day ORDER BY day DESC",
-			 DB_ARGS(DB_TEXT(entry->cloud)), &q, reterr);
+	int r = days_read(st, entry->cloud, &days, &n, reterr);
 
-	if (r >= 0)
-		r = rows_read(q, (void **)&days, &n, sizeof(*days), booked_read, reterr);
 	if (r >= 0 && entry->micro_usd < 0)
 		r = give_back(st, entry, days, n, -entry->micro_usd, now_us, reterr);
 	else if (r >= 0)
@@ -175,10 +197,9 @@ static int tell(struct store *st, const struct money_entry *entry, int64_t now_u
 
 static int check(const struct money_entry *entry, const struct account *a, struct err *reterr)
 {
-	if (entry->micro_usd > MONEY_MAX || entry->micro_usd < -MONEY_MAX ||
-	    (entry->what == MONEY_RESERVE && entry->micro_usd < 0))
+	if (entry->micro_usd > MONEY_MAX || entry->micro_usd < -MONEY_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "an amount of money must be from 0 to %" PRId64 " US dollars",
+			       "an amount of money must be at most %" PRId64 " US dollars",
 			       MONEY_MAX_USD);
 	if (entry->what == MONEY_RESERVE && a->settled_us)
 		return err_set(reterr, ERR_CONFLICT,
@@ -202,8 +223,7 @@ int store_money_add(struct store *st, const struct money_entry *entry, int64_t n
 				   reserves ? &a.reserved : &a.difference))
 		return too_much(reterr);
 	if (reserves)
-		r = entry_add(st, entry, utc_day(now_us), entry->micro_usd, entry->micro_usd,
-			      now_us, reterr);
+		r = reserve(st, entry, now_us, reterr);
 	else
 		r = settle(st, entry, !a.settled_us, now_us, reterr);
 	if (r >= 0)

@@ -70,7 +70,7 @@ static int keyring(const struct aws_config *c, struct net *net)
 	int changes = 0;
 	char line[64];
 
-	if (aws_keyring_new(c, net, &k, &e) < 0)
+	if (aws_keyring_new(c, net, 0, &k, &e) < 0)
 		return say(json_pack("{ss}", "error", e.msg));
 	aws_keyring_on_change(k, count, &changes);
 	while (fgets(line, sizeof(line), stdin)) {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How a training job can end, and what waits for room, for AWS or for credentials: each with its
 state, its reason, and nothing left that costs money."""
+import math
+
 import pytest
 from cloud_rig import account, cloud, words  # noqa: F401
 from trainyardd import wait_for
@@ -298,6 +300,18 @@ def test_retry_after_a_cancel(cloud):
     assert job["attempt"] == 2 and job["sagemaker"]["status"] == "Completed"
     assert job["sagemaker"]["training_job"] != first["sagemaker"]["training_job"]
     cloud.nothing_is_left()
+
+
+def test_described_without_billable_seconds(cloud):
+    """Settled by start and end. Before: 0.00."""
+    cloud.fake.scenario(kind="training", billable_s=None)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    d = cloud.describe(job)
+    assert "BillableTimeInSeconds" not in d
+    trained = math.ceil((d["TrainingEndTime"] - d["TrainingStartTime"]).total_seconds())
+    assert float(job["cost"]["settled_usd"]) == pytest.approx(trained * 1.408 / 3600, abs=1e-6)
+    assert trained > 0
 
 
 def test_warm_pool(cloud):

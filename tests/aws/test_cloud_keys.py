@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Keys that are missing, expire or are replaced: only this target waits, it is said, and it goes on
 by itself; and they are written nowhere."""
+import http.server
 import json
 import subprocess
+import threading
 
 import pytest
 from cloud_rig import account, cloud, words  # noqa: F401
@@ -26,6 +28,40 @@ def test_no_credentials(cloud):
         cloud.daemon.job(run, "train")))
     assert (job["state"], job["reason"]["code"]) == ("queued", "waiting_for_credentials")
     assert "AWS_ACCESS_KEY_ID" in job["reason"]["message"]
+
+
+class Nobody(http.server.BaseHTTPRequestHandler):
+    """A metadata service that knows no role."""
+
+    def do_GET(self):
+        self.server.asked += 1
+        self.send_error(404)
+
+    do_PUT = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def nobody():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nobody) as server:
+        server.asked = 0
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_machine_without_aws_settings_says_so_once(cloud, nobody):
+    """Before: a warning at each of 2,880 tries a day; and aws.wait_ms was not honoured, so that
+    the tries awaited here took minutes."""
+    cloud.start("wait_ms = 50", environment={
+        **NO_KEYS, "AWS_EC2_METADATA_DISABLED": "false",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{nobody.server_address[1]}"})
+    wait_for("ten tries", lambda: nobody.asked >= 20, 20)  # each asks for a token, then a role
+    log = (cloud.daemon.dir / "daemon.log").read_text()
+    assert log.count("sagemaker_not_configured") == 1
+    assert "aws_keys_missing" not in log and log.count("there are no AWS credentials") == 1
 
 
 def test_expired_token_holds_back_only_this_target(cloud):

@@ -87,6 +87,30 @@ def test_renewal_costs(cloud):  # noqa: F811
     assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
 
 
+@pytest.mark.parametrize("moment", ["in service", "Creating"])
+def test_shorter_lease_gives_money_back(cloud, moment):  # noqa: F811
+    """Before: what was reserved stayed so up to the end."""
+    if moment == "Creating":
+        cloud.fake.scenario(kind="endpoint", hold="Creating")
+    cloud.start()
+    run = cloud.run(cloud.deploy(cloud.put_model(), lease={"ttl": "20h"}))
+    cloud.is_called("CreateEndpoint", 200)
+    if moment == "in service":
+        assert cloud.ended(run, "deploy")["state"] == "succeeded"
+    before = float(cloud.endpoint()["cost"]["reserved_usd"])
+    assert cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "5h"}).status_code == 200
+    assert float(cloud.endpoint()["cost"]["reserved_usd"]) == pytest.approx(before / 4, rel=0.01)
+    [day] = cloud.daemon.get("/v1/costs")["days"]
+    assert float(day["total_usd"]) == pytest.approx(before / 4, rel=0.01)
+    assert cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "20h"}).status_code == 200
+    assert float(cloud.endpoint()["cost"]["reserved_usd"]) == pytest.approx(before, rel=0.01)
+    cloud.lift()
+    cloud.ended(run, "deploy")
+    cloud.delete()
+    assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
+    assert 0 < float(cloud.endpoint()["cost"]["settled_usd"]) < before / 4
+
+
 def test_renewal_beyond_the_longest(cloud):  # noqa: F811
     cloud.start("[lease]\nttl_max = 1h\n")
     cloud.in_service()

@@ -203,6 +203,27 @@ static void test_settling_later_counts_where_it_was_reserved(void **state)
 	assert_non_null(strstr(f->e.msg, "cannot give back more than was reserved"));
 }
 
+/* A lease that became shorter: the money is free at once, of the newest day first. */
+static void test_less_is_reserved(void **state)
+{
+	struct fixture *f = *state;
+	int64_t day1 = at("2024-02-29T12:00:00Z"), day2 = at("2024-03-01T12:00:00Z");
+	char a[ID_LEN];
+
+	make_resource(f, "", a);
+	OK(f, add(f, MONEY_RESERVE, a, 100, day1));
+	OK(f, add(f, MONEY_RESERVE, a, 50, day2));
+	OK(f, add(f, MONEY_RESERVE, a, -70, day2));
+	assert_sums(f, day2, a, 0, 0, 80);
+	assert_sums(f, day1, a, 80, 80, 80);
+	assert_int_equal(add(f, MONEY_RESERVE, a, -81, day2), -ERR_CONFLICT);
+	OK(f, add(f, MONEY_RESERVE, a, 20, day2)); /* and longer again */
+	OK(f, add(f, MONEY_SETTLE, a, -60, day2));
+	assert_sums(f, day2, a, 0, 0, 40);
+	assert_sums(f, day1, a, 40, 40, 40);
+	assert_int_equal(add(f, MONEY_RESERVE, a, -1, day2), -ERR_CONFLICT);
+}
+
 static void test_settled_is_final(void **state)
 {
 	struct fixture *f = *state;
@@ -231,11 +252,11 @@ static void test_limits(void **state)
 
 	make_resource(f, "", a);
 	make_resource(f, "", b);
-	assert_int_equal(add(f, MONEY_RESERVE, a, -1, T0), -ERR_LIMIT);
+	assert_int_equal(add(f, MONEY_RESERVE, a, -1, T0), -ERR_CONFLICT);
 	assert_int_equal(add(f, MONEY_RESERVE, a, MONEY_MAX + 1, T0), -ERR_LIMIT);
 	assert_int_equal(add(f, MONEY_RESERVE, a, INT64_MAX, T0), -ERR_LIMIT);
 	assert_int_equal(add(f, MONEY_SETTLE, a, INT64_MIN, T0), -ERR_LIMIT);
-	assert_non_null(strstr(f->e.msg, "from 0 to 1000000000 US dollars"));
+	assert_non_null(strstr(f->e.msg, "at most 1000000000 US dollars"));
 	OK(f, add(f, MONEY_RESERVE, a, 0, T0));
 	OK(f, add(f, MONEY_RESERVE, a, MONEY_MAX, T0));
 	assert_sums(f, T0, a, MONEY_MAX, MONEY_MAX, MONEY_MAX);
@@ -400,6 +421,8 @@ int main(void)
 		CASE(test_reserve_and_settle),
 		CASE(test_boundaries),
 		CASE(test_settling_later_counts_where_it_was_reserved),
+		CASE(test_less_is_reserved),
+
 		CASE(test_settled_is_final),
 		CASE(test_limits),
 		CASE(test_append_only),

@@ -362,6 +362,8 @@ def describe(context, r):
         if job.get("over") and job.get("started"):
             d["TrainingTimeInSeconds"] = job["trained_s"]
             d["BillableTimeInSeconds"] = billable(job, scenario)
+            if d["BillableTimeInSeconds"] is None:
+                del d["BillableTimeInSeconds"]
         d["ProfilingStatus"] = "Disabled"
         return d
 
