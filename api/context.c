@@ -5,6 +5,8 @@
  */
 #include "api/context.h"
 
+#include "daemon/engine.h"
+
 int api_reader_take(struct api *api, struct store_reader **ret, struct err *reterr)
 {
 	struct store_reader *sr = NULL;
@@ -13,8 +15,11 @@ int api_reader_take(struct api *api, struct store_reader **ret, struct err *rete
 	if (api->readers_n)
 		sr = api->readers[--api->readers_n];
 	pthread_mutex_unlock(&api->lock);
-	if (!sr)
-		return store_reader_open(api->data_dir, ret, reterr);
+	if (!sr) { /* no database of others that lies at the path now */
+		int r = engine_check_location(api->engine, reterr);
+
+		return r < 0 ? r : store_reader_open(api->data_dir, ret, reterr);
+	}
 	*ret = sr;
 	return 0;
 }

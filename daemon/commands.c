@@ -39,8 +39,10 @@ static int check_endpoint_names(struct engine *e, const struct run_spec *run, st
 static int run_submit(struct engine *e, struct command *c, struct err *reterr)
 {
 	char id[ID_LEN];
-	int r = check_endpoint_names(e, c->run, reterr);
+	int r = store_check_location(e->store, reterr); /* the prepare may be long ago */
 
+	if (r >= 0)
+		r = check_endpoint_names(e, c->run, reterr);
 	if (r < 0)
 		return r;
 	id_new('r', id);

@@ -94,6 +94,7 @@ struct engine_message {
 struct aws;
 struct account;
 struct cloud;
+struct database_check;
 
 struct engine {
 	const struct settings *settings;
@@ -105,6 +106,7 @@ struct engine {
 	struct cloud *cloud;	 /* the SageMaker target's controller */
 	struct account *account; /* answers questions about the AWS account */
 	struct devices *devices;
+	struct database_check *database_check; /* NULL: not begun, or it could not */
 	sd_event *loop;
 	int inotify_fd;
 	struct spare_descriptors spare; /* for the start of executions */
@@ -125,6 +127,7 @@ struct engine {
 	struct err turn_err;
 	uint64_t turns_failed; /* so far: nothing was written */
 	struct turn_action *actions, **actions_tail;
+	bool misplaced; /* the data directory is not where it was: said */
 	bool want_schedule;
 	bool time_helps; /* a job waits for what is not ours: a GPU's other user, AWS, money */
 	int64_t due_us;	 /* wall clock: a retry's back-off is over */

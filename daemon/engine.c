@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "daemon/account.h"
 #include "daemon/cloud.h"
+#include "daemon/database_check.h"
 #include "daemon/endpoint.h"
 #include "daemon/execution.h"
 #include "daemon/feed.h"
@@ -195,6 +196,20 @@ static bool queue_is_empty(struct engine *e)
 	return empty;
 }
 
+/* Readiness, submits and starts look by themselves; here it is only said. */
+static void say_misplaced(struct engine *e)
+{
+	struct err why = {0};
+	bool misplaced = store_check_location(e->store, &why) < 0;
+
+	if (misplaced && !e->misplaced)
+		log_event(LOG_LEVEL_ERROR, "data_directory_moved", "msg=\"%s\"", why.msg);
+	else if (!misplaced && e->misplaced)
+		log_event(LOG_LEVEL_WARNING, "data_directory_back", "dir=%s",
+			  e->settings->data_dir);
+	e->misplaced = misplaced;
+}
+
 static void housekeeping(struct engine *e)
 {
 	int64_t now = clock_mono_us();
@@ -229,6 +244,7 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 		endpoints_tick(e);
 		if (schedule_is_due(e))
 			engine_want_schedule(e);
+		say_misplaced(e);
 		housekeeping(e);
 	}
 	loop_after_us(e->loop, &e->tick_source, TICK_US, on_tick, e);
@@ -316,6 +332,8 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 		return r;
 	}
 	e->beat_us = clock_mono_us();
+	if (database_check_start(settings->data_dir, &e->database_check, reterr) < 0)
+		log_event(LOG_LEVEL_WARNING, "database_not_checked", "msg=\"%s\"", reterr->msg);
 	e->ready = true;
 	cloud_kick(e);
 	engine_want_schedule(e);
@@ -356,6 +374,7 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	database_check_stop(e->database_check);
 	if (e->net)
 		net_stop(e->net);
 	if (e->store)

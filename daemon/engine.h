@@ -121,6 +121,9 @@ json_t *engine_worst_case(const struct engine *e, const json_t *job);
 json_t *engine_devices(struct engine *e); /* GET /v1/devices */
 json_t *engine_status(struct engine *e);  /* slots, daemon facts, for /v1/overview */
 struct feed *engine_feed(struct engine *e);
-/* 0: it has recovered, is not stopping, and its thread has passed its loop within the last seconds;
- * else -ERR_UNAVAILABLE with the reason. */
+/* -ERR_UNAVAILABLE: the data directory was renamed, replaced or deleted: what lies at its path is
+ * not this daemon's. */
+int engine_check_location(struct engine *e, struct err *reterr) MUSTCHECK;
+/* 0: it has recovered, is not stopping, has its data directory, and its thread has passed its loop
+ * within the last seconds; else -ERR_UNAVAILABLE with the reason. */
 int engine_ready(struct engine *e, struct err *reterr) MUSTCHECK;

@@ -148,7 +148,7 @@ static void start_again(struct engine *e, struct execution *ex)
 
 	if (ex->stop_wanted)
 		finish(e, ex, &stopped, REASON_NONE);
-	else if (headroom_check(e->settings, NULL) >= 0)
+	else if (headroom_check(e, NULL) >= 0)
 		execution_start(e, ex);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/descriptors.h"
 #include "base/str.h"
+#include "daemon/core.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,15 +31,18 @@ int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free
 	return 0;
 }
 
-int headroom_check(const struct settings *set, struct err *reterr)
+int headroom_check(const struct engine *e, struct err *reterr)
 {
+	const struct settings *set = e->settings;
 	struct statvfs vfs;
+	int r = store_check_location(e->store, reterr);
 
+	if (r < 0)
+		return r;
 	if (!descriptors_are_left(HEADROOM_DESCRIPTORS))
-		return err_set(
-			reterr, ERR_UNAVAILABLE,
-			"the daemon's file descriptors are used up; try again later, or raise "
-			"its limit (LimitNOFILE= of the service)");
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "the daemon's file descriptors are used up; try again later, or "
+			       "raise its limit (LimitNOFILE= of the service)");
 	if (statvfs(set->data_dir, &vfs) < 0)
 		return 0; /* what fails next says it better */
 	return headroom_check_disk(set->data_dir, &vfs, set->disk_free_min_bytes, reterr);

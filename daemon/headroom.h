@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headroom: the disk space, inodes and descriptors without which nothing new is begun. What runs
- * already may use them up; a job that is queued waits for them, a submit is refused.
+ * Headroom: the disk space, inodes and descriptors without which nothing new is begun, and a data
+ * directory that is where it was. What runs already goes on; a job that is queued waits, a submit
+ * is refused.
  */
 #pragma once
 
 #include "base/err.h"
-#include "daemon/settings.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/statvfs.h>
+
+struct engine;
 
 #define HEADROOM_INODES	     256 /* an execution needs about ten, a source_dir up to 10,000 */
 #define HEADROOM_DESCRIPTORS 16
 
 /* Any thread. -ENOSPC: the data directory's disk has less than local.disk_free_min_bytes, or too
- * few inodes; -ERR_UNAVAILABLE: descriptors are used up. The sentence says what is missing. */
-int headroom_check(const struct settings *set, struct err *reterr) MUSTCHECK;
+ * few inodes; -ERR_UNAVAILABLE: descriptors are used up, or the directory was renamed or deleted.
+ * The sentence says what is missing. */
+int headroom_check(const struct engine *e, struct err *reterr) MUSTCHECK;
 /* The part about the disk, of what statvfs(3) said about `dir`. */
 int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free_min_bytes,
 			struct err *reterr) MUSTCHECK;

@@ -181,7 +181,7 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 	struct prepare p = {
 		.engine = e, .reader = reader, .is_job = is_job, .dry = dry, .problems = problems};
 	struct spec_context ctx;
-	int r = dry ? 0 : headroom_check(e->settings, reterr);
+	int r = dry ? 0 : headroom_check(e, reterr);
 
 	if (r < 0)
 		return r;

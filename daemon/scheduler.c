@@ -159,7 +159,7 @@ bool schedule_may_start(struct engine *e, const struct job_row *job, struct reas
 
 	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
 		return false;
-	if (placement_of(job) == PLACE_NONE || headroom_check(e->settings, &missing) >= 0)
+	if (placement_of(job) == PLACE_NONE || headroom_check(e, &missing) >= 0)
 		return true;
 	reason_set(why, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
 	return false;

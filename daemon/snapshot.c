@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"
+#include "daemon/database_check.h"
 
 #include <string.h>
 
@@ -63,6 +64,7 @@ json_t *engine_status(struct engine *e)
 		status = json_object();
 	json_object_set_new(status, "native", json_boolean(e->settings->native));
 	json_object_set_new(status, "ready", json_boolean(engine_ready(e, NULL) >= 0));
+	json_object_set_new(status, "database", database_check_json(e->database_check));
 	json_object_set_new(status, "gpus", json_integer(devices_count(e->devices)));
 	return status;
 }
@@ -130,5 +132,10 @@ int engine_ready(struct engine *e, struct err *reterr)
 			       "the engine has not answered for %lld seconds: look for a disk that "
 			       "does not answer",
 			       (long long)(silent_us / USEC_PER_SEC));
-	return 0;
+	return store_check_location(e->store, reterr);
+}
+
+int engine_check_location(struct engine *e, struct err *reterr)
+{
+	return store_check_location(e->store, reterr);
 }

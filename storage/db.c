@@ -62,6 +62,8 @@ static int code_of(sqlite3 *h, int rc)
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return ERR_UNAVAILABLE;
+	case SQLITE_INTERRUPT:
+		return ERR_CANCELLED;
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
@@ -221,6 +223,11 @@ void db_close(struct db *db)
 void db_closep(struct db **db)
 {
 	db_close(*db);
+}
+
+void db_interrupt(struct db *db)
+{
+	sqlite3_interrupt(db->h);
 }
 
 int db_script(struct db *db, const char *sql, struct err *reterr)

@@ -25,6 +25,8 @@ enum db_mode {
 int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *reterr) MUSTCHECK;
 void db_close(struct db *db); /* NULL is allowed */
 void db_closep(struct db **db);
+/* Any thread: what runs on this connection ends with -ERR_CANCELLED. */
+void db_interrupt(struct db *db);
 /* When a write finds the disk full, this is called once per write, on the writing thread; true:
  * space was made, write again. One hook for the process; NULL removes it. */
 void db_on_full(bool (*make_room)(void *userdata), void *userdata);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "storage/lockfile.h"
 
+#include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/store.h"
@@ -8,8 +9,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #define LOCKFILE_TEXT_MAX 128
 
@@ -46,12 +51,59 @@ static void read_text(int fd, int64_t *ret_pid, struct lockfile *lf)
 		str_copy(lf->generation, sizeof(lf->generation), note);
 }
 
+/* "trainyard-" and a hash: the same in every mount namespace that has the same parent directory. */
+static int name_place(const char *dir, struct sockaddr_un *ret, socklen_t *ret_len,
+		      struct err *reterr)
+{
+	OWN(freep) char *real = realpath(dir, NULL);
+	char *slash = real ? strrchr(real, '/') : NULL, text[PATH_MAX + 64], hex[HASH_HEX_LEN];
+	struct stat parent;
+
+	if (!slash)
+		return err_errno(reterr, errno, "data directory %s", dir);
+	*slash = '\0';
+	if (stat(slash == real ? "/" : real, &parent) < 0)
+		return err_errno(reterr, errno, "read the directory of %s", dir);
+	snprintf(text, sizeof(text), "%ju %ju %s", (uintmax_t)parent.st_dev,
+		 (uintmax_t)parent.st_ino, slash + 1);
+	hash_bytes(text, strlen(text), hex);
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "trainyard-%s", hex);
+	*ret_len =
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
+	return 0;
+}
+
+static int lock_place(const char *dir, int *ret_fd, struct err *reterr)
+{
+	OWN(closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	socklen_t len = 0;
+	int r = name_place(dir, &address, &len, reterr);
+
+	if (r < 0)
+		return r;
+	if (fd < 0)
+		return err_errno(reterr, errno, "lock the place of %s", dir);
+	if (bind(fd, (struct sockaddr *)&address, len) < 0)
+		return errno != EADDRINUSE ? err_errno(reterr, errno, "lock the place of %s", dir)
+					   : err_set(reterr, ERR_EXISTS,
+						     "another trainyardd still runs that was "
+						     "started on %s; its "
+						     "data directory was renamed or deleted since: "
+						     "stop it first",
+						     dir);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
 int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr)
 {
 	struct lockfile lf = {0};
 	char path[PATH_MAX];
-	OWN(closep) int fd = -1;
+	OWN(closep) int fd = -1, place_fd = -1;
 	int64_t pid;
+	int r;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_LOCK_FILE) >= (int)sizeof(path))
 		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
@@ -67,8 +119,12 @@ int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr)
 			       "): stop it, or use another data directory",
 			       dir, pid);
 	}
+	r = lock_place(dir, &place_fd, reterr);
+	if (r < 0)
+		return r;
 	read_text(fd, &pid, &lf);
 	lf.fd = TAKE_FD(fd);
+	lf.place_fd = TAKE_FD(place_fd);
 	*ret = lf;
 	return 0;
 }
@@ -86,7 +142,9 @@ void lockfile_note(struct lockfile *lf, const char *generation, int64_t seq)
 
 void lockfile_close(struct lockfile *lf)
 {
-	if (lf->fd > 0)
+	if (lf->fd > 0) { /* both are open, or neither */
+		close(lf->place_fd);
 		close(lf->fd);
+	}
 	lf->fd = -1;
 }

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 /* ---- opening ---- */
 
@@ -113,6 +114,21 @@ static int make_private(const char *path, struct err *reterr)
 	return fd < 0 ? err_errno(reterr, errno, "open %s", path) : 0;
 }
 
+/* A database that has nothing in it is one that was lost, if there are executions. */
+static int check_new(struct store *st, const char *dir, const char *path, struct err *reterr)
+{
+	int64_t tables = 0;
+	struct stat file;
+	int r;
+
+	if (!st->db)
+		return stat(path, &file) == 0 && file.st_size > 0
+			       ? 0
+			       : location_may_be_new(dir, false, reterr);
+	r = db_get_int(st->db, "SELECT count(*) FROM sqlite_schema", NULL, 0, 0, &tables, reterr);
+	return r < 0 || tables ? r : location_may_be_new(dir, true, reterr);
+}
+
 int store_open(const char *dir, struct store **ret, struct err *reterr)
 {
 	OWN(store_closep) struct store *st = calloc(1, sizeof(*st));
@@ -126,6 +142,8 @@ int store_open(const char *dir, struct store **ret, struct err *reterr)
 		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
 	r = lockfile_open(dir, &st->lock, reterr);
 	if (r >= 0)
+		r = check_new(st, dir, path, reterr);
+	if (r >= 0)
 		r = reserve_open(dir, &st->reserve, reterr);
 	if (r >= 0)
 		r = make_private(path, reterr);
@@ -134,13 +152,22 @@ int store_open(const char *dir, struct store **ret, struct err *reterr)
 	db_on_full(make_room, st);
 	r = db_open(path, DB_WRITER, &st->db, reterr);
 	if (r >= 0)
+		r = check_new(st, dir, path, reterr);
+	if (r >= 0)
 		r = migrate(st->db, path, migrations, migrations_n, reterr);
 	if (r >= 0)
 		r = load(st, reterr);
+	if (r >= 0)
+		r = location_note(dir, &st->location, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(st);
 	return 0;
+}
+
+int store_check_location(const struct store *st, struct err *reterr)
+{
+	return location_check(&st->location, reterr);
 }
 
 void store_close(struct store *st)

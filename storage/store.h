@@ -26,6 +26,7 @@
 
 #define STORE_FILE	   "trainyard.db"
 #define STORE_LOCK_FILE	   "trainyard.lock"
+#define STORE_EXECUTIONS   "executions" /* the folder of the executions' directories */
 #define STORE_RESERVE_FILE "trainyard.reserve"
 #define STORE_RESERVE_BYTES \
 	(4 << 20) /* freed when the disk is full, so that states can be written */
@@ -36,9 +37,12 @@ struct store;
 
 /* Opens or makes DIR/trainyard.db, takes the lock file (-ERR_EXISTS: another daemon has it), backs
  * the file up before a migration, applies all pending migrations in one transaction, refuses a
- * newer schema (-ERR_UNSUPPORTED). */
+ * newer schema (-ERR_UNSUPPORTED), and does not begin anew where executions are (-ERR_CORRUPT). */
 int store_open(const char *dir, struct store **ret, struct err *reterr) MUSTCHECK;
 void store_close(struct store *st);
+/* Any thread. -ERR_UNAVAILABLE: the data directory or a file of the store was renamed, replaced or
+ * deleted since the opening (location.h). */
+int store_check_location(const struct store *st, struct err *reterr) MUSTCHECK;
 
 int store_begin(struct store *st, struct err *reterr) MUSTCHECK; /* BEGIN IMMEDIATE */
 /* Events written in the transaction become visible in store_committed() only after this. On failure

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "storage/db.h"
+#include "storage/location.h"
 #include "storage/lockfile.h"
 #include "storage/reserve.h"
 #include "storage/store.h"
@@ -29,6 +30,7 @@ struct tally {
 struct store {
 	struct db *db;
 	struct lockfile lock;
+	struct location location;
 	struct reserve reserve;
 	char generation[2 * STORE_GENERATION_BYTES + 1];
 	char install[STORE_INSTALL_MAX + 1];

@@ -27,6 +27,11 @@ struct store_reader;
 
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *reterr) MUSTCHECK;
 void store_reader_close(struct store_reader *sr);
+/* SQLite's quick_check of the whole database: reads all of it, blocking. -ERR_CORRUPT: what it
+ * found first, and what to do; -ERR_CANCELLED: interrupted. */
+int store_reader_check(struct store_reader *sr, struct err *reterr) MUSTCHECK;
+/* Any thread: end the call that runs, and those that follow soon, with -ERR_CANCELLED. */
+void store_reader_interrupt(struct store_reader *sr);
 
 /* What a list is narrowed to; zeroed fields do not narrow. Strings are borrowed. */
 struct list_filter {

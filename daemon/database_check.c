@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/database_check.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/store_read.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <time.h>
+
+#define CHECK_STACK_BYTES (256 << 10)
+#define JOIN_NS		  10000000 /* between two interrupts */
+
+struct database_check {
+	struct store_reader *reader; /* the thread's; stop interrupts it */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	const char *state; /* guarded by lock, as `why` */
+	struct err why;
+};
+
+static const char *state_of(int r)
+{
+	return r >= 0 ? "ok" : r == -ERR_CORRUPT ? "damaged" : "failed";
+}
+
+static void *check_thread(void *userdata)
+{
+	struct database_check *c = userdata;
+	int64_t start_us = clock_mono_us();
+	struct err why = {0};
+	int r;
+
+	pthread_setname_np(pthread_self(), "check");
+	r = store_reader_check(c->reader, &why);
+	pthread_mutex_lock(&c->lock);
+	c->state = state_of(r);
+	c->why = why;
+	pthread_mutex_unlock(&c->lock);
+	if (r == -ERR_CANCELLED)
+		return NULL;
+	log_event(r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "database_checked",
+		  "result=%s ms=%" PRId64 " msg=\"%s\"", state_of(r),
+		  (clock_mono_us() - start_us) / USEC_PER_MSEC, why.msg);
+	return NULL;
+}
+
+static int start_thread(struct database_check *c)
+{
+	pthread_attr_t attr;
+	int n;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, CHECK_STACK_BYTES);
+	n = pthread_create(&c->thread, &attr, check_thread, c);
+	pthread_attr_destroy(&attr);
+	return -n;
+}
+
+int database_check_start(const char *data_dir, struct database_check **ret, struct err *reterr)
+{
+	struct database_check *c = calloc(1, sizeof(*c));
+	int r = c ? store_reader_open(data_dir, &c->reader, reterr)
+		  : err_errno(reterr, ENOMEM, "check the database");
+
+	if (r < 0) {
+		free(c);
+		return r;
+	}
+	c->state = "running";
+	pthread_mutex_init(&c->lock, NULL);
+	r = start_thread(c);
+	if (r < 0) {
+		store_reader_close(c->reader);
+		pthread_mutex_destroy(&c->lock);
+		free(c);
+		return err_errno(reterr, -r, "check the database");
+	}
+	*ret = c;
+	return 0;
+}
+
+json_t *database_check_json(struct database_check *c)
+{
+	json_t *j;
+
+	if (!c)
+		return json_pack("{ss}", "check", "running");
+	pthread_mutex_lock(&c->lock);
+	j = json_pack("{ss}", "check", c->state);
+	if (c->why.msg[0])
+		json_object_set_new(j, "message", json_string(c->why.msg));
+	pthread_mutex_unlock(&c->lock);
+	return j;
+}
+
+static bool joins_soon(pthread_t thread)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += JOIN_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+}
+
+void database_check_stop(struct database_check *c)
+{
+	if (!c)
+		return;
+	do /* an interrupt before the statement runs has no effect */
+		store_reader_interrupt(c->reader);
+	while (!joins_soon(c->thread));
+	store_reader_close(c->reader);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* storage/: the data directory or a file in it is renamed, replaced or deleted while the store is
+ * open; a database that is missing or empty where executions are; a damaged one. */
+#include "tests/unit/store_fixture.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/db.h"
+#include "storage/store_read.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *in(const char *dir, const char *name)
+{
+	static char paths[4][PATH_MAX];
+	static int next;
+	char *path = paths[next++ % 4];
+
+	assert_true(path_join(path, PATH_MAX, dir, name));
+	return path;
+}
+
+static void expect_misplaced(struct fixture *f, const char *words)
+{
+	assert_int_equal(store_check_location(f->st, &f->e), -ERR_UNAVAILABLE);
+	if (!strstr(f->e.msg, words))
+		fail_msg("'%s' does not have '%s'", f->e.msg, words);
+}
+
+static void test_renamed_directory(void **state)
+{
+	struct fixture *f = *state;
+	struct store *second = NULL;
+	char away[sizeof(f->dir) + 8];
+
+	OK(f, store_check_location(f->st, &f->e));
+	snprintf(away, sizeof(away), "%s.away", f->dir);
+	assert_int_equal(rename(f->dir, away), 0);
+	expect_misplaced(f, "was renamed or deleted while the daemon runs");
+	assert_int_equal(mkdir(f->dir, 0700), 0);
+	expect_misplaced(f, "was replaced by another");
+	/* Another daemon begins neither at the old place nor, by the lock, at the new one. */
+	assert_int_equal(store_open(f->dir, &second, &f->e), -ERR_EXISTS);
+	assert_non_null(strstr(f->e.msg, "renamed or deleted"));
+	assert_int_equal(store_open(away, &second, &f->e), -ERR_EXISTS);
+	assert_int_equal(tree_remove(AT_FDCWD, f->dir, &f->e), 0);
+	assert_int_equal(rename(away, f->dir), 0);
+	OK(f, store_check_location(f->st, &f->e));
+	insert_run(f, "one", 1, false, T0, NULL, NULL);
+	fixture_reopen(f);
+}
+
+static void test_replaced_file(void **state)
+{
+	static const char *const names[] = {STORE_FILE, STORE_FILE "-wal", STORE_LOCK_FILE};
+	struct fixture *f = *state;
+
+	insert_run(f, "one", 1, false, T0, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *path = in(f->dir, names[i]), *away = in(f->dir, "away");
+
+		assert_int_equal(rename(path, away), 0);
+		expect_misplaced(f, names[i]);
+		OK(f, file_write_atomic(AT_FDCWD, path, "", 0, 0600, &f->e));
+		expect_misplaced(f, names[i]);
+		assert_int_equal(rename(away, path), 0);
+		OK(f, store_check_location(f->st, &f->e));
+	}
+}
+
+static void lose(struct fixture *f)
+{
+	store_close(f->st);
+	f->st = NULL;
+	assert_int_equal(unlink(in(f->dir, STORE_FILE)), 0);
+}
+
+static void expect_not_begun(struct fixture *f, const char *words)
+{
+	assert_int_equal(store_open(f->dir, &f->st, &f->e), -ERR_CORRUPT);
+	assert_null(f->st);
+	if (!strstr(f->e.msg, words))
+		fail_msg("'%s' does not have '%s'", f->e.msg, words);
+}
+
+static void test_missing_database_is_not_begun_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct db *db = NULL;
+
+	lose(f);
+	OK(f, dir_make(AT_FDCWD, in(f->dir, "executions/x1"), 0700, &f->e));
+	expect_not_begun(f, "restore it from a backup");
+	assert_false(path_exists(AT_FDCWD, in(f->dir, STORE_FILE)));
+	OK(f, file_write_atomic(AT_FDCWD, in(f->dir, STORE_FILE), "", 0, 0600, &f->e));
+	expect_not_begun(f, "missing or empty");
+	/* A database, but with nothing in it. */
+	OK(f, db_open(in(f->dir, STORE_FILE), DB_WRITER, &db, &f->e));
+	db_close(db);
+	expect_not_begun(f, "missing or empty");
+	assert_int_equal(rename(in(f->dir, "executions"), in(f->dir, "executions.old")), 0);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+}
+
+static void test_log_without_its_database_is_not_dropped(void **state)
+{
+	struct fixture *f = *state;
+
+	lose(f);
+	OK(f, file_write_atomic(AT_FDCWD, in(f->dir, STORE_FILE "-wal"), "frames", 6, 0600, &f->e));
+	expect_not_begun(f, STORE_FILE "-wal belongs to a database that is missing");
+	assert_int_equal(unlink(in(f->dir, STORE_FILE "-wal")), 0);
+	OK(f, dir_make(AT_FDCWD, in(f->dir, "executions"), 0700, &f->e)); /* empty: nothing lost */
+	OK(f, store_open(f->dir, &f->st, &f->e));
+}
+
+static void test_quick_check(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *sr = NULL;
+	OWN(closep) int fd = -1;
+	char garbage[4096];
+	struct stat st;
+
+	for (int i = 0; i < 50; i++)
+		insert_run(f, "one", 10, false, T0, NULL, NULL);
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	OK(f, store_reader_check(sr, &f->e));
+	store_reader_close(sr);
+	store_close(f->st);
+	f->st = NULL;
+	fd = open(in(f->dir, STORE_FILE), O_RDWR | O_CLOEXEC);
+	memset(garbage, 'x', sizeof(garbage));
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(pwrite(fd, garbage, sizeof(garbage), st.st_size / 4096 / 2 * 4096), 4096);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	assert_int_equal(store_reader_check(sr, &f->e), -ERR_CORRUPT);
+	assert_non_null(strstr(f->e.msg, "restore a backup"));
+	store_reader_close(sr);
+}
+
+int main(void)
+{
+#define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_renamed_directory),
+		CASE(test_replaced_file),
+		CASE(test_missing_database_is_not_begun_anew),
+		CASE(test_log_without_its_database_is_not_dropped),
+		CASE(test_quick_check),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
