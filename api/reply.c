@@ -67,19 +67,13 @@ void reply_empty(struct request *rq, unsigned status)
 
 static void reply_json_typed(struct request *rq, unsigned status, const char *type, json_t *body)
 {
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, len + 2) : NULL;
+	char *line = body ? json_line(body) : NULL;
 
 	json_decref(body);
-	if (!line) {
-		free(text);
+	if (line)
+		reply_bytes(rq, status, type, line, strlen(line));
+	else
 		set_response(rq, 500, NULL, NULL);
-		return;
-	}
-	line[len] = '\n';
-	line[len + 1] = '\0';
-	reply_bytes(rq, status, type, line, len + 1);
 }
 
 void reply_json(struct request *rq, unsigned status, json_t *body)

@@ -2,6 +2,7 @@
 /* A call as an HTTP request: JSON 1.1 (SageMaker, Logs), query (IAM, STS), REST (S3, runtime). */
 #include "aws/internal.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "base/str.h"
 
 #include <stdio.h>
@@ -48,6 +49,8 @@ static void put_members(struct buf *out, const char *name, const json_t *value, 
 /* Lists are Name.member.N, structures Name.Key (botocore/serialize.py, QuerySerializer). */
 static void put_parameter(struct buf *out, const char *name, const json_t *value, int depth)
 {
+	char number[PY_FLOAT_LEN];
+
 	if (json_is_null(value) || depth > LIST_DEPTH)
 		return;
 	if (json_is_array(value) || json_is_object(value)) {
@@ -62,7 +65,7 @@ static void put_parameter(struct buf *out, const char *name, const json_t *value
 	else if (json_is_boolean(value))
 		buf_puts(out, json_is_true(value) ? "true" : "false");
 	else
-		buf_printf(out, "%.17g", json_real_value(value));
+		buf_puts(out, py_float_repr(json_real_value(value), number));
 }
 
 static void make_form(struct flight *f)

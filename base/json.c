@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -90,21 +91,72 @@ int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret, str
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
 }
 
+/* Behind the string, or number, that begins at s. */
+static const char *string_end(const char *s)
+{
+	for (s++; *s && *s != '"'; s++)
+		if (*s == '\\' && s[1])
+			s++;
+	return *s ? s + 1 : s;
+}
+
+static const char *number_end(const char *s)
+{
+	return s + strspn(s, "+-.0123456789eE");
+}
+
+/* Jansson writes a real with 17 digits (0.050000000000000003), or all reals with the same fewer.
+ * Each gets the shortest text that reads back as itself. */
+static int put_short(struct buf *out, const char *s)
+{
+	const char *end;
+
+	for (; *s; s = end) {
+		char text[PY_FLOAT_LEN];
+		size_t n;
+
+		if (*s == '"') {
+			end = string_end(s);
+		} else if (*s == '-' || (*s >= '0' && *s <= '9')) {
+			end = number_end(s);
+			n = (size_t)(end - s);
+			if (memchr(s, '.', n) || memchr(s, 'e', n)) {
+				buf_puts(out, py_float_repr(strtod(s, NULL), text));
+				continue;
+			}
+		} else {
+			end = s + 1;
+		}
+		buf_put(out, s, (size_t)(end - s));
+	}
+	return buf_ok(out) ? 0 : -ENOMEM;
+}
+
+/* What follows the value is `after`. */
+static char *dump(const json_t *j, size_t flags, const char *after)
+{
+	OWN(freep) char *text = json_dumps(j, flags | JSON_ENCODE_ANY);
+	struct buf out = BUF_INIT(SIZE_MAX / 2);
+
+	if (text && put_short(&out, text) >= 0 && buf_puts(&out, after) >= 0)
+		return buf_take(&out);
+	buf_done(&out);
+	return NULL;
+}
+
 char *json_text(const json_t *j)
 {
-	return json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	return dump(j, JSON_COMPACT | JSON_SORT_KEYS, "");
+}
+
+char *json_line(const json_t *j)
+{
+	return dump(j, JSON_COMPACT, "\n");
 }
 
 char *json_pretty(const json_t *j)
 {
-	OWN(freep) char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-	struct buf out = BUF_INIT(SIZE_MAX / 2);
-
-	if (!text || buf_puts(&out, text) < 0 || buf_puts(&out, "\n") < 0) {
-		buf_done(&out);
-		return NULL;
-	}
-	return buf_take(&out);
+	return dump(j, JSON_INDENT(2) | JSON_SORT_KEYS, "\n");
 }
 
 const char *json_get_str(const json_t *obj, const char *key, const char *fallback)

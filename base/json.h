@@ -23,8 +23,11 @@ int json_check_counts(const char *text, size_t len, size_t values_max, size_t co
 /* The same from a file of at most max_bytes. -ENOENT, -ERR_LIMIT, -ERR_INVALID. */
 int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
-/* Compact text, sorted keys, caller frees; NULL when memory is out. */
+/* The ways to write JSON. Real numbers have the shortest form that reads back equal. Caller frees;
+ * NULL when memory is out. Compact text, sorted keys: */
 char *json_text(const json_t *j);
+/* Compact, keys in the order of the object, with a final newline. */
+char *json_line(const json_t *j);
 /* Like json_text, with 2-space indentation and a final newline, for files people read. */
 char *json_pretty(const json_t *j);
 

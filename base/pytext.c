@@ -37,8 +37,10 @@ static bool shortest(double v, int digits, char text[PY_FLOAT_LEN])
 char *py_float_repr(double v, char buf[PY_FLOAT_LEN])
 {
 	char text[PY_FLOAT_LEN], *e;
-	int digits = 1, exponent;
+	int digits, exponent;
 
+	/* if 15 digits are too few then fewer are, too; most numbers need 16 or 17 */
+	digits = shortest(v, FLOAT_DIGITS - 2, text) ? 1 : FLOAT_DIGITS - 1;
 	while (digits < FLOAT_DIGITS && !shortest(v, digits, text))
 		digits++;
 	if (digits == FLOAT_DIGITS)

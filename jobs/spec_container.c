@@ -60,7 +60,7 @@ json_t *spec_object_parse(struct spec_parse *p, const struct spec_table *t, cons
 
 static json_t *parse_any(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	OWN(freep) char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	OWN(freep) char *text = json_text(v);
 
 	if (text && strlen(text) > (size_t)f->max) {
 		spec_problem(p, PROBLEM_OUT_OF_RANGE,

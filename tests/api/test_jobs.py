@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What can be done to runs and jobs: cancel, retry, hold, release; and what explain says."""
+import json
+
 from client import problem
 
 
@@ -171,3 +173,23 @@ def test_queued_commands_while_stopping(fresh, script, gate):
     ended = d.wait_end(job)
     assert ended["state"] == "succeeded" and ended["attempt"] == 1
     assert d.log(job).splitlines()[-2:] == ["started", "ended"]
+
+
+def test_numbers_go_out_in_their_shortest_form(daemon, tmp_path):
+    """`0.050000000000000003` is 0.05: in specs, metrics and events, on every way out."""
+    (tmp_path / "train.py").write_text(
+        "for i in range(1, 9):\n    print({'loss': i / 20, 'epoch': i / 10}, flush=True)\n")
+    job = daemon.wait_end(daemon.submit_job({
+        "kind": "script", "source_dir": str(tmp_path), "entry_point": "train.py",
+        "hyperparameters": {"rate": 0.05, "tiny": 1e-7, "third": 0.1 + 0.2, "two": 2.0}})["id"])
+    assert job["state"] == "succeeded", job
+    seen = set()
+
+    def shortest(number):
+        assert number == repr(float(number))
+        seen.add(float(number))
+        return float(number)
+    for path in (f"/v1/jobs/{job['id']}", f"/v1/jobs/{job['id']}/metrics", f"/v1/runs/{job['run']}",
+                 f"/v1/jobs/{job['id']}/attempts", "/v1/overview"):
+        json.loads(daemon.ask("GET", path).text, parse_float=shortest)
+    assert {0.05, 1e-7, 0.1 + 0.2, 2.0, 0.15, 0.7} <= seen

@@ -73,6 +73,12 @@ def test_no_banned_function():
                      for path in c_files() for match in BANNED.finditer(code(path))])
 
 
+def test_json_is_written_in_one_place():
+    """base/json.c writes numbers in their shortest form; Jansson itself does not."""
+    judge("json-dump", [(path, "use json_text, json_line or json_pretty") for path in c_files()
+                        if "json_dump" in code(path) and str(path) != "base/json.c"])
+
+
 def test_each_file_names_its_licence():
     scripts = [path for path in all_files() if path.suffix in ("", ".sh")
                and (ROOT / path).read_bytes()[:2] == b"#!"]

@@ -201,6 +201,64 @@ static void test_pointers(void **state)
 	}
 }
 
+static void check_written(json_t *j, const char *want)
+{
+	OWN(freep) char *text = json_text(j);
+
+	assert_string_equal(text, want);
+	json_decref(j);
+}
+
+static void test_the_shortest_number_that_reads_back(void **state)
+{
+	check_written(json_real(0.05), "0.05");
+	check_written(json_real(0.1 + 0.2), "0.30000000000000004");
+	check_written(json_real(2), "2.0");
+	check_written(json_real(-0.0), "-0.0");
+	check_written(json_real(1e22), "1e+22");
+	check_written(json_real(1e-5), "1e-05");
+	check_written(json_real(5e-324), "5e-324");
+	check_written(json_real(1.7976931348623157e308), "1.7976931348623157e+308");
+	check_written(json_real((double)0.9F), "0.8999999761581421");
+	check_written(json_integer(INT64_MAX), "9223372036854775807");
+	check_written(json_pack("{s[f,i,f]s{sf}}", "a", 0.3, 7, 1e-7, "b", "c", 100.0),
+		      "{\"a\":[0.3,7,1e-07],\"b\":{\"c\":100.0}}");
+}
+
+static void test_texts_that_look_like_numbers_stay(void **state)
+{
+	static const char text[] =
+		"{\"0.10000000000000001\":\"\\\\0.050000000000000003\\\"0.050000000000000003\"}";
+	json_t *j;
+
+	assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
+	check_written(j, text);
+}
+
+static void test_all_kinds_of_numbers_read_back(void **state)
+{
+	uint64_t bits = 1;
+
+	for (int i = 0; i < 100000; i++) {
+		OWN(json_decrefp) json_t *j = NULL, *back = NULL;
+		OWN(freep) char *text = NULL;
+		char shorter[64];
+		double v;
+
+		bits = bits * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		memcpy(&v, &bits, sizeof(v));
+		if (!isfinite(v))
+			continue;
+		j = json_real(v);
+		text = json_text(j);
+		assert_int_equal(json_parse(text, strlen(text), &back, NULL), 0);
+		assert_true(json_real_value(back) >= v && json_real_value(back) <= v);
+		snprintf(shorter, sizeof(shorter), "%.15g", v);
+		if (strtod(shorter, NULL) >= v && strtod(shorter, NULL) <= v)
+			assert_true(strlen(text) <= strlen(shorter) + 2); /* ".0" */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +271,9 @@ int main(void)
 		cmocka_unit_test(test_any_value),
 		cmocka_unit_test(test_look_ups),
 		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_the_shortest_number_that_reads_back),
+		cmocka_unit_test(test_texts_that_look_like_numbers_stay),
+		cmocka_unit_test(test_all_kinds_of_numbers_read_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "worker/model/model.h"
 
 #include <math.h>
@@ -160,9 +161,15 @@ static int write_text(int work_at, const json_t *values, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	json_object_foreach(sorted, key, value)
-		if (json_is_number(value))
-			buf_printf(&b, "%s = %.17g\n", key, json_number_value(value));
+	json_object_foreach(sorted, key, value) {
+		char number[PY_FLOAT_LEN];
+
+		if (json_is_integer(value))
+			buf_printf(&b, "%s = %lld\n", key, (long long)json_integer_value(value));
+		else if (json_is_real(value))
+			buf_printf(&b, "%s = %s\n", key,
+				   py_float_repr(json_real_value(value), number));
+	}
 	if (!buf_ok(&b))
 		return err_errno(reterr, ENOMEM, "write output/eval_results.txt");
 	return file_write_atomic(work_at, "output/eval_results.txt", b.data, b.len, 0644, reterr);
