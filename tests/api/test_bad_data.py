@@ -77,6 +77,20 @@ def test_bytes_that_are_no_text_are_counted(daemon, preprocess, files):
     assert "UTF-8" in json.dumps(warnings)
 
 
+def test_rows_that_are_left_out_are_counted_and_shown(daemon, preprocess, files):
+    rows = HEAD + GOOD + "no label,N/A\n,pos\nnone either,\n"
+    job = preprocess(files("gaps.csv", rows), on_bad_row="skip", train_rows=25)
+    assert job["state"] == "succeeded", job
+    [values] = [item["values"] for item in daemon.get(f"/v1/jobs/{job['id']}/metrics")["items"]]
+    assert (values["rows_without_label"], values["rows_without_text"]) == (2, 1)
+    assert {w["code"] for w in job["warnings"]} == {"rows_without_label", "rows_without_text"}
+    log = daemon.ask("GET", f"/v1/jobs/{job['id']}/logs").text
+    assert "left out for want of a label: 2, the first is row 41" in log
+    job = preprocess(files("gaps.csv", rows))
+    assert job["state"] == "failed" and "on_bad_row: skip" in job["reason"]["message"]
+    assert job["spec"]["dataset"]["on_bad_row"] == "refuse"
+
+
 def first_error(answer):
     return problem(answer, 422, "invalid_spec")["errors"][0]
 

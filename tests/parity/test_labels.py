@@ -102,6 +102,8 @@ def test_a_missing_label_does_not_depend_on_the_order_of_rows(tmp_path, labels):
     assert x.result["labels"] == 3 and x.result["rows_without_label"] == 2
     [warning] = x.of_type("warning")
     assert warning["code"] == "rows_without_label" and "row" in warning["message"]
+    assert [w["code"] for w in x.result["warnings"]] == ["rows_without_label"]
+    assert "3 classes: '1', '2', '3'" in x.stdout
 
 
 @pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "", "nan", "NULL"])

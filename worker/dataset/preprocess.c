@@ -20,6 +20,8 @@
 #define LENGTH_DEFAULT 512
 #define LENGTH_MIN     2
 #define CONFIG_MAX     (16u << 20)
+#define CLASSES_SHOWN  20 /* in the log */
+#define NAME_SHOWN     80
 
 struct output {
 	struct chunk *chunk;
@@ -284,6 +286,7 @@ static void report_end(const struct job *j)
 {
 	const struct plan *p = &j->plan;
 	double seconds = (double)(clock_mono_us() - j->started_us) / 1e6;
+	json_t *values;
 
 	if (p->invalid_utf8.rows)
 		report_warning(j->w->report, "invalid_utf8",
@@ -292,16 +295,25 @@ static void report_end(const struct job *j)
 			       "If the file has another encoding, such as Windows-1252, convert it",
 			       (long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
 			       p->invalid_utf8.path);
-	report_result(j->w->report,
-		      json_pack("{sI sI sI sI sI sI sI sI so}", "train_rows",
-				(json_int_t)j->train.rows, "test_rows", (json_int_t)j->test.rows,
-				"tokens", (json_int_t)j->tokens, "labels",
-				(json_int_t)p->labels.classes, "truncated_rows",
-				(json_int_t)j->truncated, "invalid_utf8_rows",
-				(json_int_t)p->invalid_utf8.rows, "rows_without_label",
-				(json_int_t)p->unlabelled.rows, "rows_without_text",
-				(json_int_t)p->empty.rows, "rows_per_second",
-				json_number(seconds > 0 ? (double)j->total / seconds : 0)));
+	values = json_pack(
+		"{sI sI sI sI sI sI sI sI so}", "train_rows", (json_int_t)j->train.rows,
+		"test_rows", (json_int_t)j->test.rows, "tokens", (json_int_t)j->tokens, "labels",
+		(json_int_t)p->labels.classes, "truncated_rows", (json_int_t)j->truncated,
+		"invalid_utf8_rows", (json_int_t)p->invalid_utf8.rows, "rows_without_label",
+		(json_int_t)p->unlabelled.rows, "rows_without_text", (json_int_t)p->empty.rows,
+		"rows_per_second", json_number(seconds > 0 ? (double)j->total / seconds : 0));
+	report_metric(j->w->report, 0, -1, json_copy(values)); /* of no step and no epoch */
+	report_add_warnings(j->w->report, values);
+	report_result(j->w->report, values);
+}
+
+static void say_classes(const struct labels *l)
+{
+	printf("%zu classes%s", l->classes,
+	       l->names.n ? ": " : ", whole numbers from 0 without names");
+	for (size_t i = 0; i < l->names.n && i < CLASSES_SHOWN; i++)
+		printf("%s'%.*s'", i ? ", " : "", NAME_SHOWN, l->names.items[i]);
+	puts(l->names.n > CLASSES_SHOWN ? ", ..." : "");
 }
 
 int preprocess_main(struct worker *w, struct err *reterr)
@@ -316,6 +328,7 @@ int preprocess_main(struct worker *w, struct err *reterr)
 	if (r < 0)
 		return r;
 	report_end(&j);
+	say_classes(&j.plan.labels);
 	printf("tokenised %lld training and %lld test rows, %lld tokens, at most %zu a row\n",
 	       (long long)j.train.rows, (long long)j.test.rows, (long long)j.tokens, j.max_length);
 	return 0;
