@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const *root_dirs; /* NULL: not set */
 static const char *own_dir;
@@ -110,6 +111,11 @@ static int check_opened(int fd, int at, const char *path, struct err *reterr)
 				 path, real);
 }
 
+int roots_check(int fd, const char *path, struct err *reterr)
+{
+	return root_dirs || own_dir ? check_opened(fd, AT_FDCWD, path, reterr) : 0;
+}
+
 int roots_open(int at, const char *path, int flags, struct err *reterr)
 {
 	OWN(closep) int fd = openat(at, path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -121,4 +127,69 @@ int roots_open(int at, const char *path, int flags, struct err *reterr)
 		return TAKE_FD(fd);
 	r = check_opened(fd, at, path, reterr);
 	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int roots_read(const char *path, struct buf *out, struct err *reterr)
+{
+	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(reterr, ERR_INVALID, "'%s' is no regular file", path);
+	return fd_read_all(fd, path, out, reterr);
+}
+
+int roots_read_json(const char *path, size_t max_bytes, json_t **ret, struct err *reterr)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(max_bytes);
+	int r = roots_read(path, &text, reterr);
+
+	if (r < 0)
+		return r;
+	r = json_parse(buf_str(&text), text.len, ret, reterr);
+	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
+}
+
+/* The next directory on the way, made if it is missing and `at` lies where one may write. */
+static int step_into(int at, const char *name, const char *path, mode_t mode, struct err *reterr)
+{
+	int fd = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? err_errno(reterr, errno, "open '%s'", path) : fd;
+	fd = roots_open(at, ".", O_PATH | O_DIRECTORY, reterr);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		return err_errno(reterr, errno, "make directory '%s'", path);
+	fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_errno(reterr, errno, "open '%s'", path) : fd;
+}
+
+int roots_make_dir(const char *path, mode_t mode, struct err *reterr)
+{
+	OWN(closep) int at = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[NAME_MAX + 1];
+	const char *rest = path;
+
+	while (at >= 0 && *(rest += strspn(rest, "/"))) {
+		size_t n = strcspn(rest, "/");
+		int next;
+
+		if (n > NAME_MAX)
+			return err_errno(reterr, ENAMETOOLONG, "open '%s'", path);
+		snprintf(name, sizeof(name), "%.*s", (int)n, rest);
+		next = step_into(at, name, path, mode, reterr);
+		if (next < 0)
+			return next;
+		close(at);
+		at = next;
+		rest += n;
+	}
+	if (at < 0)
+		return err_errno(reterr, errno, "open '/'");
+	return roots_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, reterr);
 }

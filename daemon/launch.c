@@ -97,6 +97,24 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	json_object_set_new(exec, "inherit", names);
 }
 
+/* Where the worker may read: the roots, and the models of the configuration, whose links may lead
+ * to the blobs of a cache of the hub ("models--X/snapshots/HASH" beside "models--X/blobs"). */
+static json_t *roots_json(const struct settings *set)
+{
+	json_t *list = json_array();
+
+	for (const char *const *root = set->roots; *root; root++)
+		json_array_append_new(list, json_string(*root));
+	for (size_t i = 0; i < set->models_n; i++) {
+		const char *dir = set->models[i].dir, *snapshots = strstr(dir, "/snapshots/");
+		bool cached = snapshots && !strchr(snapshots + strlen("/snapshots/"), '/');
+
+		json_array_append_new(
+			list, json_stringn(dir, cached ? (size_t)(snapshots - dir) : strlen(dir)));
+	}
+	return list;
+}
+
 static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
 			    const struct execution_row *row, const json_t *spec, const char *resume,
 			    const struct stage *stage)
@@ -116,6 +134,8 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
 		json_set_str(message, "resume", resume);
+		json_object_set_new(message, "roots", roots_json(e->settings));
+		json_set_str(message, "data_dir", e->settings->data_dir);
 		add_stage(e, stage, message);
 	}
 	return message;

@@ -5,6 +5,7 @@
  */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "daemon/prepare.h"
 #include "worker/tokenizer/tokenizer.h"
 
@@ -40,7 +41,7 @@ static int64_t embedding_rows(const char *dir)
 	char path[PATH_MAX];
 
 	if (!path_join(path, sizeof(path), dir, "config.json") ||
-	    file_read_regular(AT_FDCWD, path, &text, NULL) < 0 ||
+	    roots_read(path, &text, NULL) < 0 ||
 	    json_parse(buf_str(&text), text.len, &config, NULL) < 0)
 		return 0;
 	return json_get_int(config, "vocab_size", 0);

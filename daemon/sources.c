@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/engine.h"
 
@@ -38,10 +39,11 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int add_file(struct tree *t, int from, const char *name, const char *path,
-		    const struct stat *st, struct err *reterr)
+/* `fd`: the opened file; what was looked at is what is copied. */
+static int add_file(struct tree *t, int fd, const char *path, const struct stat *st,
+		    struct err *reterr)
 {
-	char hex[HASH_HEX_LEN];
+	char hex[HASH_HEX_LEN], opened[ROOTS_FD_PATH_MAX];
 	int r;
 
 	t->files++;
@@ -54,11 +56,13 @@ static int add_file(struct tree *t, int from, const char *name, const char *path
 		return err_set(reterr, ERR_LIMIT,
 			       "it is larger than %d MiB; keep data and models out of it",
 			       ENGINE_SOURCE_BYTES_MAX >> 20);
-	if (t->to >= 0)
-		return file_copy(from, name, t->to, path, reterr);
-	r = hash_file(from, name, hex, reterr);
+	roots_fd_path(fd, opened);
+	r = t->to >= 0 ? file_copy(AT_FDCWD, opened, t->to, path, reterr)
+		       : hash_file(AT_FDCWD, opened, hex, reterr);
 	if (r < 0)
-		return r;
+		return err_ctx(reterr, r, "%s", path);
+	if (t->to >= 0)
+		return 0;
 	hash_update(t->hash, path, strlen(path) + 1);
 	hash_update(t->hash, st->st_mode & 0100 ? "x" : "-", 1);
 	hash_update(t->hash, hex, strlen(hex));
@@ -67,20 +71,8 @@ static int add_file(struct tree *t, int from, const char *name, const char *path
 
 static int walk(struct tree *t, int from, const char *path, int depth, struct err *reterr);
 
-static int add_entry(struct tree *t, int from, const char *name, const char *path, int depth,
-		     struct err *reterr)
+static int add_dir(struct tree *t, int fd, const char *path, int depth, struct err *reterr)
 {
-	OWN(closep) int below = -1;
-	struct stat st;
-
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_errno(reterr, errno, "read %s", path);
-	if (S_ISREG(st.st_mode))
-		return add_file(t, from, name, path, &st, reterr);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(reterr, ERR_INVALID,
-			       "%s is %s; only files and directories can be frozen", path,
-			       S_ISLNK(st.st_mode) ? "a symbolic link" : "a special file");
 	if (depth >= DEPTH_MAX)
 		return err_set(reterr, ERR_LIMIT, "%s is more than %d directories deep", path,
 			       DEPTH_MAX);
@@ -90,10 +82,31 @@ static int add_entry(struct tree *t, int from, const char *name, const char *pat
 		if (r < 0)
 			return r;
 	}
-	below = openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (below < 0)
+	return walk(t, fd, path, depth + 1, reterr);
+}
+
+/* Links are followed as long as they lead to something below the roots; the copy has none. */
+static int add_entry(struct tree *t, int from, const char *name, const char *path, int depth,
+		     struct err *reterr)
+{
+	OWN(closep) int fd = -1;
+	struct stat st;
+
+	if (fstatat(from, name, &st, 0) < 0)
 		return err_errno(reterr, errno, "read %s", path);
-	return walk(t, below, path, depth + 1, reterr);
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+		fd = roots_open(from, name, O_RDONLY, reterr);
+		if (fd < 0)
+			return fd;
+		if (fstat(fd, &st) < 0)
+			return err_errno(reterr, errno, "read %s", path);
+	}
+	if (S_ISREG(st.st_mode))
+		return add_file(t, fd, path, &st, reterr);
+	if (S_ISDIR(st.st_mode))
+		return add_dir(t, fd, path, depth, reterr);
+	return err_set(reterr, ERR_INVALID,
+		       "%s is a special file; only files and directories can be frozen", path);
 }
 
 static int walk(struct tree *t, int from, const char *path, int depth, struct err *reterr)
@@ -145,13 +158,13 @@ int source_freeze(const char *sources, const char *dir, bool dry, char *ret, siz
 		  struct err *reterr)
 {
 	OWN(hash_freep) struct hash *hash = hash_new();
-	OWN(closep) int from = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int from = roots_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, reterr);
 	struct tree t = {.hash = hash, .to = -1};
 	char hex[HASH_HEX_LEN];
 	int r;
 
 	if (from < 0)
-		return err_errno(reterr, errno, "read it");
+		return from;
 	r = walk(&t, from, "", 0, reterr);
 	if (r < 0)
 		return r;

@@ -3,6 +3,7 @@
 
 #include "base/beneath.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -52,6 +53,23 @@ int wire_version_check(const json_t *j, const char *what, struct err *reterr)
 		return 0;
 	return err_set(reterr, ERR_UNSUPPORTED, "%s has version %lld; this program knows %d", what,
 		       (long long)v, WIRE_VERSION);
+}
+
+int wire_roots_set(const json_t *message, struct err *reterr)
+{
+	static const char *dirs[ROOTS_MAX + 1];
+	const json_t *list = json_object_get(message, "roots");
+	size_t n = json_array_size(list);
+
+	if (!list)
+		return 0;
+	if (n > ROOTS_MAX)
+		return err_set(reterr, ERR_LIMIT, "%s has more than %d roots", EXECUTION_SPEC,
+			       ROOTS_MAX);
+	for (size_t i = 0; i < n; i++)
+		dirs[i] = json_string_value(json_array_get(list, i));
+	roots_set(dirs, json_get_str(message, "data_dir", NULL));
+	return 0;
 }
 
 int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr)

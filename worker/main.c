@@ -69,6 +69,8 @@ static int load_message(struct worker *w, struct err *reterr)
 
 	if (r >= 0)
 		r = wire_version_check(w->message, EXECUTION_SPEC, reterr);
+	if (r >= 0)
+		r = wire_roots_set(w->message, reterr);
 	if (r < 0)
 		return r;
 	w->spec = json_object_get(w->message, "spec");

@@ -56,3 +56,13 @@ def test_completion_knows_each_command():
     known = re.search(r'_trainyard_commands="([^"]+)"',
                       (ROOT / "cli/completion.bash").read_text(encoding="utf-8"))[1].split()
     assert commands and sorted(known) == sorted(commands)
+
+
+READS = re.compile(r"\b(?:file_read\w*|json_read_file|fopen)\(|\bopen\([^;]*O_RDONLY")
+READERS = ("worker/dataset/", "worker/model/", "worker/tokenizer/", "worker/serve/")
+
+
+def test_what_users_name_is_opened_beneath_the_roots():
+    judge("roots", [(path, f"'{found[0]}': open it with base/roots.h, so that no link leads out")
+                    for path in c_files() if str(path).startswith(READERS)
+                    for found in READS.finditer(text(path))])

@@ -2,6 +2,7 @@
 /* Freezing a source_dir: content addressing, what is left out, limits, dry runs. */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/engine.h"
 #include "daemon/sources.h"
@@ -93,10 +94,38 @@ static void test_leaves_out_and_refuses(void **state)
 	assert_int_equal(freeze(p, false, out, &e), 0);
 	snprintf(path, sizeof(path), "%s/__pycache__", out);
 	assert_false(path_exists(AT_FDCWD, path));
+	path_join(link_path, sizeof(link_path), p->from, "pipe");
+	assert_int_equal(mkfifo(link_path, 0600), 0);
+	assert_int_equal(freeze(p, false, out, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "pipe is a special file"));
+}
+
+/* A link to what lies below a root is what it leads to; one that leads out is refused. */
+static void test_links_lead_to_below_the_roots(void **state)
+{
+	struct place *p = *state;
+	const char *const roots[] = {p->from, NULL};
+	char out[PATH_MAX], link_path[PATH_MAX], path[PATH_MAX + 32];
+	struct err e = {0};
+	struct stat st;
+
+	put(p, "train.py", "pass\n", 0644);
+	path_join(link_path, sizeof(link_path), p->from, "again.py");
+	assert_int_equal(symlink("train.py", link_path), 0);
+	roots_set(roots, NULL);
+	assert_int_equal(freeze(p, false, out, &e), 0);
+	snprintf(path, sizeof(path), "%s/again.py", out);
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
 	path_join(link_path, sizeof(link_path), p->from, "passwd");
 	assert_int_equal(symlink("/etc/passwd", link_path), 0);
-	assert_int_equal(freeze(p, false, out, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "passwd is a symbolic link"));
+	assert_int_equal(freeze(p, false, out, &e), -EACCES);
+	assert_non_null(strstr(e.msg, "leads to '/etc/passwd', which is not below a root"));
+	assert_int_equal(unlink(link_path), 0);
+	path_join(link_path, sizeof(link_path), p->from, "up");
+	assert_int_equal(symlink("..", link_path), 0);
+	assert_int_equal(freeze(p, true, out, &e), -EACCES);
+	roots_set(NULL, NULL);
 }
 
 static void test_dry_run_copies_nothing(void **state)
@@ -149,6 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_same_content_same_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leaves_out_and_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links_lead_to_below_the_roots, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_dry_run_copies_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_size_limit_at_its_edge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_limit_at_its_edge, setup, teardown),

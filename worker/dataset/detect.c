@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
@@ -32,10 +33,14 @@ static const struct source_kind *kind_by_name(const char *path)
 static int detect_file(const char *path, const char *field, struct detected *ret,
 		       struct err *reterr)
 {
-	OWN(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
 	char magic[4] = "";
 	ssize_t n = fd < 0 ? -1 : read(fd, magic, sizeof(magic));
 
+	if (fd < 0) {
+		str_copy(reterr->field, sizeof(reterr->field), field);
+		return fd;
+	}
 	if (n < 0)
 		return err_at(reterr, errno, field, "cannot read %s: %s", path, strerror(errno));
 	if (n == 4 && memcmp(magic, "PAR1", 4) == 0)

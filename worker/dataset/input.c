@@ -3,6 +3,7 @@
 #include "worker/dataset/input.h"
 
 #include "base/own.h"
+#include "base/roots.h"
 #include "worker/dataset/encoding.h"
 
 #include <fcntl.h>
@@ -14,13 +15,15 @@
 
 int input_open(struct input *in, const char *path, struct err *reterr)
 {
-	OWN(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
 	const char *problem;
 	struct stat st;
 	int r;
 
 	*in = (struct input){.path = path};
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return err_errno(reterr, errno, "read %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_errno(reterr, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "read %s", path);

@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/saved.h"
 
@@ -40,9 +41,16 @@ int place_open(const struct worker *w, struct place *ret, struct err *reterr)
 int place_part(const struct place *p, const char *part, char *dir, size_t size, struct err *reterr)
 {
 	char name[32];
+	int r;
 
 	snprintf(name, sizeof(name), p->named ? ".%s.part" : "%s", part);
-	return path_join(dir, size, p->root, name) ? 0 : too_long(p, reterr);
+	if (!path_join(dir, size, p->root, name))
+		return too_long(p, reterr);
+	r = roots_make_dir(dir, 0755, reterr);
+	if (r < 0)
+		return r;
+	close(r);
+	return 0;
 }
 
 int place_publish(const struct place *p, const char *part, struct err *reterr)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/encoder.h"
 #include "worker/dataset/place.h"
@@ -67,7 +68,7 @@ static int model_positions(const char *model, int64_t *ret, struct err *reterr)
 	*ret = 0;
 	if (!path_join(path, sizeof(path), model, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", model);
-	r = json_read_file(AT_FDCWD, path, CONFIG_MAX, &config, reterr);
+	r = roots_read_json(path, CONFIG_MAX, &config, reterr);
 	if (r == -ENOENT)
 		return 0;
 	if (r == -ERR_INVALID)

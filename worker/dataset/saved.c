@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/columns.h"
 
@@ -70,7 +71,7 @@ int saved_files(const char *dir, char ***ret, size_t *ret_n, struct err *reterr)
 			       dir);
 	if (!path_join(path, sizeof(path), dir, "state.json"))
 		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
-	r = json_read_file(AT_FDCWD, path, STATE_MAX, &state, reterr);
+	r = roots_read_json(path, STATE_MAX, &state, reterr);
 	if (r < 0)
 		return r == -ERR_INVALID ? err_set(reterr, ERR_CORRUPT, "%s is not JSON", path) : r;
 	list = json_object_get(state, "_data_files");
@@ -104,7 +105,7 @@ int saved_class_names(const char *dir, const struct ArrowSchema *schema, const c
 	*ret = NULL;
 	if (!path_join(path, sizeof(path), dir, "dataset_info.json"))
 		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
-	r = json_read_file(AT_FDCWD, path, INFO_MAX, &info, reterr);
+	r = roots_read_json(path, INFO_MAX, &info, reterr);
 	if (r < 0)
 		return r == -ERR_INVALID ? err_set(reterr, ERR_CORRUPT, "%s is not JSON", path) : r;
 	features = json_object_get(info, "features");

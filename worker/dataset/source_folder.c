@@ -5,6 +5,7 @@
  */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/source.h"
 
@@ -110,7 +111,7 @@ static int folder_next(struct source *s, struct source_row *row, struct err *ret
 	    !path_join(path, sizeof(path), folder, name))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", s->path);
 	buf_clear(&state->text);
-	r = file_read(AT_FDCWD, path, &state->text, reterr);
+	r = roots_read(path, &state->text, reterr);
 	if (r < 0)
 		return r;
 	row->text = buf_str(&state->text);

@@ -3,9 +3,13 @@
 #include "worker/dataset/table.h"
 
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/columns.h"
 #include "worker/dataset/saved.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 static void drop_batch(struct table *t)
 {
@@ -34,13 +38,22 @@ static int open_file(struct table *t, struct err *reterr)
 {
 	const char *path = t->files[t->file];
 	struct arw_error e = {0};
+	char opened[ROOTS_FD_PATH_MAX];
+	OWN(closep) int fd = -1;
+	struct stat st;
 	int r;
 
 	arw_reader_close(t->reader);
 	t->reader = NULL;
 	drop_schema(t);
-	r = t->parquet ? arw_open_parquet(path, &t->reader, &e)
-		       : arw_open_stream(path, &t->reader, &e);
+	fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(reterr, ERR_INVALID, "%s is no regular file", path);
+	roots_fd_path(fd, opened); /* what was looked at is what Arrow reads */
+	r = t->parquet ? arw_open_parquet(opened, &t->reader, &e)
+		       : arw_open_stream(opened, &t->reader, &e);
 	if (r >= 0 && t->select)
 		r = arw_reader_select(t->reader, t->select, t->select_n, &e);
 	if (r >= 0)

@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <limits.h>
@@ -239,7 +240,7 @@ int model_config_load(const char *dir, struct model_config **ret, struct err *re
 		return err_errno(reterr, ENOMEM, "read the model in %s", dir);
 	if (!path_join(path, sizeof(path), dir, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read the model in %s", dir);
-	r = json_read_file(AT_FDCWD, path, MODEL_CONFIG_MAX, &c->source, reterr);
+	r = roots_read_json(path, MODEL_CONFIG_MAX, &c->source, reterr);
 	if (r < 0)
 		return r;
 	r = parse(c, reterr);

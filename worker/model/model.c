@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/model/safetensors.h"
 
@@ -125,7 +126,7 @@ static int weights_add_shards(struct weights *w, const char *dir, const char *in
 	OWN(json_decrefp) json_t *j = NULL, *seen = json_object();
 	const char *tensor;
 	json_t *file;
-	int r = json_read_file(AT_FDCWD, index, 64 << 20, &j, reterr);
+	int r = roots_read_json(index, 64 << 20, &j, reterr);
 
 	if (r < 0)
 		return r;

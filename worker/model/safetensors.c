@@ -4,6 +4,7 @@
 #include "base/fileio.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -208,12 +209,14 @@ static int parse_header(struct safetensors *s, struct err *reterr)
 
 int safetensors_open(const char *path, struct safetensors **ret, struct err *reterr)
 {
-	OWN(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
 	OWN(safetensors_closep) struct safetensors *s = calloc(1, sizeof(*s));
 	struct stat st;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return err_errno(reterr, errno, "open %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(reterr, ERR_INVALID, "%s is not a regular file", path);

@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <dirent.h>
@@ -32,7 +33,10 @@ static int copy_link(int from, const char *name, int to, struct err *reterr)
 
 static int copy_file(int from, const char *name, int to, mode_t mode, struct err *reterr)
 {
-	int r = file_copy(from, name, to, name, reterr);
+	OWN(closep) int fd = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char opened[ROOTS_FD_PATH_MAX];
+	int r = fd < 0 ? err_errno(reterr, errno, "read %s", name)
+		       : file_copy(AT_FDCWD, roots_fd_path(fd, opened), to, name, reterr);
 
 	if (r >= 0 && fchmodat(to, name, (mode & 0777) | S_IWUSR, 0) < 0)
 		r = err_errno(reterr, errno, "copy %s", name);
@@ -41,14 +45,14 @@ static int copy_file(int from, const char *name, int to, mode_t mode, struct err
 
 static int copy_subdir(int from, const char *name, int to, int depth, struct err *reterr)
 {
-	OWN(closep) int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	OWN(closep) int out = -1;
 
 	if (depth > COPY_DEPTH_MAX)
 		return err_set(reterr, ERR_LIMIT, "more than %d directories deep", COPY_DEPTH_MAX);
 	if (mkdirat(to, name, 0755) < 0 && errno != EEXIST)
 		return err_errno(reterr, errno, "make directory %s", name);
-	out = openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (in < 0 || out < 0)
 		return err_errno(reterr, errno, "open directory %s", name);
 	return copy_dir(in, out, depth, reterr);

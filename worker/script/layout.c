@@ -4,6 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/pytext.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/script/copy.h"
 #include "worker/script/optml.h"
@@ -97,7 +98,8 @@ static int mount_channel(const struct script *s, const char *name, const char *d
 static int make_channel(const struct script *s, const char *name, const char *dir,
 			struct err *reterr)
 {
-	char at[PATH_MAX], field[ERR_FIELD_MAX] = "/channels";
+	char at[PATH_MAX], real[PATH_MAX], field[ERR_FIELD_MAX] = "/channels";
+	OWN(closep) int fd = -1;
 
 	json_pointer_add(field, sizeof(field), name);
 	if (!path_is_inside(name) || strchr(name, '/') ||
@@ -107,8 +109,13 @@ static int make_channel(const struct script *s, const char *name, const char *di
 	if (!dir || !path_is_dir(AT_FDCWD, dir))
 		return err_at(reterr, ENOENT, field, "channel '%s': there is no directory %s", name,
 			      dir ? dir : "");
-	return s->optml ? mount_channel(s, name, dir, at, reterr)
-			: link_channel(s, dir, at, reterr);
+	fd = roots_open(AT_FDCWD, dir, O_PATH | O_DIRECTORY, reterr);
+	if (fd < 0 || !realpath(dir, real)) {
+		str_copy(reterr->field, sizeof(reterr->field), field);
+		return fd < 0 ? fd : err_at(reterr, errno, field, "%s: %s", dir, strerror(errno));
+	}
+	return s->optml ? mount_channel(s, name, roots_fd_path(fd, real), at, reterr)
+			: link_channel(s, real, at, reterr);
 }
 
 static int make_channels(const struct script *s, struct err *reterr)

@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/serve/tokens.h"
 
@@ -124,7 +125,7 @@ int parity_check(const struct serving *with, const char *model_dir, json_t **ret
 
 	if (!path_join(path, sizeof(path), model_dir, PARITY_FILE))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", PARITY_FILE);
-	r = json_read_file(AT_FDCWD, path, PARITY_BYTES_MAX, &file, reterr);
+	r = roots_read_json(path, PARITY_BYTES_MAX, &file, reterr);
 	if (r == -ENOENT) {
 		*ret_result = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
 					"the model has no " PARITY_FILE);

@@ -2,18 +2,29 @@
 /* Carrying a tokenizer along with a model that is saved: the files as they are, byte for byte. */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "worker/tokenizer/tokenizer.h"
 
 static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
 				    "special_tokens_map.json", "added_tokens.json"};
 
+static int copy_one(int from, const char *name, int to, struct err *reterr)
+{
+	OWN(closep) int fd = roots_open(from, name, O_RDONLY, reterr);
+	char opened[ROOTS_FD_PATH_MAX];
+
+	return fd < 0 ? fd : file_copy(AT_FDCWD, roots_fd_path(fd, opened), to, name, reterr);
+}
+
 int tokenizer_copy_files(const char *from_model_dir, const char *to_dir, struct err *reterr)
 {
-	OWN(closep) int from = open(from_model_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int from = roots_open(AT_FDCWD, from_model_dir, O_RDONLY | O_DIRECTORY, reterr);
 	OWN(closep) int to = open(to_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (from < 0 || to < 0)
-		return err_errno(reterr, errno, "open %s", from < 0 ? from_model_dir : to_dir);
+	if (from < 0)
+		return from;
+	if (to < 0)
+		return err_errno(reterr, errno, "open %s", to_dir);
 	if (!path_exists(from, "tokenizer.json") && !path_exists(from, "vocab.txt"))
 		return err_set(reterr, ENOENT, "%s has neither tokenizer.json nor vocab.txt",
 			       from_model_dir);
@@ -22,7 +33,7 @@ int tokenizer_copy_files(const char *from_model_dir, const char *to_dir, struct 
 
 		if (!path_exists(from, names[i]))
 			continue;
-		r = file_copy(from, names[i], to, names[i], reterr);
+		r = copy_one(from, names[i], to, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "copy the tokenizer of %s", from_model_dir);
 	}

@@ -7,6 +7,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <limits.h>
@@ -68,7 +69,7 @@ static int load_vocab_txt(struct loading *l, struct err *reterr)
 
 	if (!path_join(path, sizeof(path), l->dir, FILE_VOCAB))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	r = file_read_regular(AT_FDCWD, path, &l->text, reterr);
+	r = roots_read(path, &l->text, reterr);
 	if (r == -ENOENT)
 		return err_set(reterr, ENOENT,
 			       "%s has neither tokenizer.json nor vocab.txt: name a directory "
@@ -143,7 +144,7 @@ static int read_tokenizer_json(struct loading *l, struct err *reterr)
 
 	if (!path_join(path, sizeof(path), l->dir, FILE_TOKENIZER))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	r = file_read_regular(AT_FDCWD, path, &text, reterr);
+	r = roots_read(path, &text, reterr);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = json_parse(buf_str(&text), text.len, &l->json, NULL);

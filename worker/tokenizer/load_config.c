@@ -5,6 +5,7 @@
  */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/tokenizer/load.h"
 
@@ -40,7 +41,7 @@ int load_object(const struct loading *l, const char *file, json_t **ret, struct 
 
 	if (!path_join(path, sizeof(path), l->dir, file))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", l->dir);
-	r = file_read_regular(AT_FDCWD, path, &text, reterr);
+	r = roots_read(path, &text, reterr);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)

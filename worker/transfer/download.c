@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/checksum.h"
 #include "worker/transfer/part_file.h"
@@ -41,8 +42,10 @@ static int open_place(struct download *d, const char *path, struct err *reterr)
 		return err_errno(reterr, ENOMEM, "download '%s'", path);
 	*slash = '\0';
 	if (*dir)
-		r = dir_make(AT_FDCWD, dir, 0755, reterr);
-	return r;
+		r = roots_make_dir(dir, 0755, reterr);
+	if (r > 0)
+		close(r);
+	return r < 0 ? r : 0;
 }
 
 int download_new(struct get *g, const struct s3_object *o, const char *path, struct download **ret,

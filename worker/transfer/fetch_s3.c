@@ -2,6 +2,7 @@
 /* "fetch" from S3: a file, a tree, a tar.gz, or a look into one; through the cache without "to". */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/untar.h"
 
@@ -228,8 +229,11 @@ static int get_to(struct job *j, struct err *reterr)
 	j->get.exclude = j->item->exclude;
 	if (j->item->form == FORM_FILE && !path_is_dir(AT_FDCWD, to) && n && to[n - 1] != '/')
 		return download_file(&j->get, &j->o, to, reterr);
-	r = dir_make(AT_FDCWD, to, 0755, reterr);
-	return r < 0 ? r : get_into(j, to, reterr);
+	r = roots_make_dir(to, 0755, reterr);
+	if (r < 0)
+		return r;
+	close(r);
+	return get_into(j, to, reterr);
 }
 
 /* One small object of a prefix; absent when it is not there. */

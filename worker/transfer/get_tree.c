@@ -2,6 +2,7 @@
 /* Everything below a prefix to files: pages of the list, and many downloads at a time. */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/download.h"
 #include "worker/transfer/exclude.h"
@@ -150,9 +151,11 @@ int download_tree(struct get *g, const char *root, struct err *reterr)
 	t->get = g;
 	t->root = root;
 	t->more = true;
-	r = dir_make(AT_FDCWD, root, 0755, reterr);
-	if (r >= 0)
+	r = roots_make_dir(root, 0755, reterr);
+	if (r >= 0) {
+		close(r);
 		r = run(t, reterr);
+	}
 	if (r < 0)
 		pump_drain(g->pump);
 	drop(t, true);

@@ -50,6 +50,8 @@ static int read_message(struct transfer *t, json_t **ret, struct err *reterr)
 
 	if (r >= 0)
 		r = wire_version_check(*ret, EXECUTION_SPEC, reterr);
+	if (r >= 0)
+		r = wire_roots_set(*ret, reterr);
 	t->message = *ret;
 	return r;
 }

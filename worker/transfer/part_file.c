@@ -3,6 +3,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/checksum.h"
 
@@ -57,10 +58,14 @@ static void take_over(struct part_file *f, int part)
 static int open_notes(struct part_file *f, const struct s3_object *o, struct err *reterr)
 {
 	char head[HEAD_LEN + 1], old[HEAD_LEN];
+	int r;
 
 	f->notes_fd = open(f->notes_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (f->notes_fd < 0)
 		return err_errno(reterr, errno, "write '%s'", f->notes_path);
+	r = roots_check(f->notes_fd, f->notes_path, reterr);
+	if (r < 0)
+		return r;
 	head_of(f, o, head);
 	if (pread(f->notes_fd, old, HEAD_LEN, 0) == HEAD_LEN && memcmp(head, old, HEAD_LEN) == 0) {
 		for (int i = 0; i < f->parts_n; i++)
@@ -98,7 +103,9 @@ int part_file_open(struct part_file *f, const char *final_path, const struct s3_
 	f->sums = calloc((size_t)f->parts_n, sizeof(*f->sums));
 	if (f->fd < 0 || !f->sums)
 		return err_errno(reterr, f->fd < 0 ? errno : ENOMEM, "write '%s'", f->path);
-	r = f->parts_n > 1 ? reserve(f, reterr) : 0;
+	r = roots_check(f->fd, f->path, reterr);
+	if (r >= 0 && f->parts_n > 1)
+		r = reserve(f, reterr);
 	if (r >= 0 && f->parts_n > 1)
 		r = open_notes(f, o, reterr);
 	else if (r >= 0 && ftruncate(f->fd, 0) < 0)

@@ -3,6 +3,7 @@
  * owners), which are sent as they come out of the compressor. */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/checksum.h"
 #include "worker/transfer/stream.h"
@@ -47,9 +48,9 @@ static int made_of(struct put *p, const char *root, const struct tree *tree, cha
 			return r;
 		if (!path_join(full, sizeof(full), root, f->path))
 			return err_errno(reterr, ENAMETOOLONG, "read '%s'", f->path);
-		fd = open(full, O_RDONLY | O_CLOEXEC);
+		fd = roots_open(AT_FDCWD, full, O_RDONLY, reterr);
 		if (fd < 0)
-			return err_errno(reterr, errno, "read '%s'", full);
+			return fd;
 		r = checksum_range(fd, 0, f->size, sum, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "read '%s'", full);
@@ -142,10 +143,12 @@ static int add_file(struct tarring *t, const struct tree_file *f, struct err *re
 	char full[PATH_MAX];
 	int r = 0;
 
-	if (path_join(full, sizeof(full), t->root, f->path))
-		fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (!entry || fd < 0)
-		r = err_errno(reterr, fd < 0 ? errno : ENOMEM, "read '%s'", f->path);
+	if (!entry)
+		r = err_errno(reterr, ENOMEM, "read '%s'", f->path);
+	else if (!path_join(full, sizeof(full), t->root, f->path))
+		r = err_errno(reterr, ENAMETOOLONG, "read '%s'", f->path);
+	else
+		r = fd = roots_open(AT_FDCWD, full, O_RDONLY, reterr);
 	if (r >= 0) {
 		archive_entry_set_pathname(entry, f->path);
 		archive_entry_set_filetype(entry, AE_IFREG);

@@ -2,8 +2,10 @@
 #include "worker/transfer/tree.h"
 
 #include "base/own.h"
+#include "base/roots.h"
 #include "worker/transfer/exclude.h"
 
+#include <fcntl.h>
 #include <fts.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +48,20 @@ static int add(struct tree *t, const char *path, const struct stat *st, struct e
 	return 0;
 }
 
+/* A link is followed as long as it leads to a file or directory below the roots. */
+static int follow(FTS *fts, FTSENT *e, struct err *reterr)
+{
+	int fd = roots_open(AT_FDCWD, e->fts_path, O_PATH, reterr);
+
+	if (fd == -ENOENT || fd == -ELOOP)
+		return 0; /* it leads nowhere */
+	if (fd < 0)
+		return fd;
+	close(fd);
+	fts_set(fts, e, FTS_FOLLOW);
+	return 0;
+}
+
 static int visit(struct tree *t, FTS *fts, FTSENT *e, size_t root_len, const json_t *exclude,
 		 struct err *reterr)
 {
@@ -59,6 +75,8 @@ static int visit(struct tree *t, FTS *fts, FTSENT *e, size_t root_len, const jso
 		return 0;
 	}
 	switch (e->fts_info) {
+	case FTS_SL:
+		return follow(fts, e, reterr);
 	case FTS_F:
 		return add(t, path, e->fts_statp, reterr);
 	case FTS_DC:
@@ -77,7 +95,8 @@ static int visit(struct tree *t, FTS *fts, FTSENT *e, size_t root_len, const jso
 int tree_read(const char *root, const json_t *exclude, struct tree *ret, struct err *reterr)
 {
 	char *const roots[] = {(char *)root, NULL};
-	FTS *fts = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
+	OWN(closep) int fd = -1;
 	struct stat st;
 	FTSENT *e;
 	int r = 0;
@@ -85,7 +104,10 @@ int tree_read(const char *root, const json_t *exclude, struct tree *ret, struct 
 	*ret = (struct tree){0};
 	if (!fts)
 		return err_errno(reterr, errno, "read '%s'", root);
-	if (stat(root, &st) < 0)
+	fd = roots_open(AT_FDCWD, root, O_RDONLY, reterr);
+	if (fd < 0)
+		r = fd;
+	else if (fstat(fd, &st) < 0)
 		r = err_errno(reterr, errno, "read '%s'", root);
 	else if (!S_ISDIR(st.st_mode))
 		r = err_set(reterr, ERR_INVALID, "'%s' is not a directory", root);

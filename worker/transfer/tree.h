@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a local tree holds: regular files by sorted relative path. Links are followed as far as they
- * lead to files and directories that exist; sockets, pipes and devices are not taken. */
+ * lead to files and directories below the roots (base/roots.h): one that leads out is refused, one
+ * that leads nowhere is left out. Sockets, pipes and devices are not taken. */
 #pragma once
 
 #include "base/err.h"

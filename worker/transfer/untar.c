@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <archive.h>
@@ -122,37 +123,53 @@ static int write_member(struct opened *o, int fd, const char *path, struct err *
 	return ftruncate(fd, end) < 0 ? err_errno(reterr, errno, "write '%s'", path) : 0;
 }
 
-static int make_parent(int root_fd, const char *path, struct err *reterr)
-{
-	OWN(freep) char *dir = strdup(path);
-	char *slash = dir ? strrchr(dir, '/') : NULL;
-
-	if (!dir)
-		return err_errno(reterr, ENOMEM, "write '%s'", path);
-	if (!slash)
-		return 0;
-	*slash = '\0';
-	return dir_make(root_fd, dir, 0755, reterr);
-}
-
-static int unpack_file(struct opened *o, int root_fd, const char *path, bool runs,
+/* The directory of a member below `root`; its name alone in *ret_name. A descriptor. */
+static int open_parent(const char *root, const char *path, const char **ret_name,
 		       struct err *reterr)
 {
-	OWN(closep) int fd = -1;
-	int r = make_parent(root_fd, path, reterr);
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
 
+	*ret_name = slash ? slash + 1 : path;
+	if (snprintf(dir, sizeof(dir), "%s/%.*s", root, slash ? (int)(slash - path) : 0, path) >=
+	    (int)sizeof(dir))
+		return err_errno(reterr, ENAMETOOLONG, "write '%s'", path);
+	return roots_make_dir(dir, 0755, reterr);
+}
+
+static int unpack_dir(const char *root, const char *path, struct err *reterr)
+{
+	char dir[PATH_MAX];
+	int r;
+
+	if (!path_join(dir, sizeof(dir), root, path))
+		return err_errno(reterr, ENAMETOOLONG, "write '%s'", path);
+	r = roots_make_dir(dir, 0755, reterr);
 	if (r < 0)
 		return r;
-	(void)unlinkat(root_fd, path, 0); /* a later member of the same name counts */
-	fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	close(r);
+	return 0;
+}
+
+static int unpack_file(struct opened *o, const char *root, const char *path, bool runs,
+		       struct err *reterr)
+{
+	const char *name;
+	OWN(closep) int parent = open_parent(root, path, &name, reterr);
+	OWN(closep) int fd = -1;
+
+	if (parent < 0)
+		return parent;
+	(void)unlinkat(parent, name, 0); /* a later member of the same name counts */
+	fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    runs ? 0755 : 0644);
 	if (fd < 0)
 		return err_errno(reterr, errno, "write '%s'", path);
 	return write_member(o, fd, path, reterr);
 }
 
-static int unpack_one(struct opened *o, int root_fd, struct archive_entry *entry, const char *path,
-		      struct err *reterr)
+static int unpack_one(struct opened *o, const char *root, struct archive_entry *entry,
+		      const char *path, struct err *reterr)
 {
 	char clean[PATH_MAX];
 	size_t n;
@@ -170,29 +187,28 @@ static int unpack_one(struct opened *o, int root_fd, struct archive_entry *entry
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
 		return refuse(o, path, "is a link", reterr);
 	if (archive_entry_filetype(entry) == AE_IFDIR)
-		return dir_make(root_fd, clean, 0755, reterr);
+		return unpack_dir(root, clean, reterr);
 	if (archive_entry_filetype(entry) != AE_IFREG)
 		return refuse(o, path, "is no regular file", reterr);
-	return unpack_file(o, root_fd, clean, archive_entry_perm(entry) & 0100, reterr);
+	return unpack_file(o, root, clean, archive_entry_perm(entry) & 0100, reterr);
 }
 
 int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr)
 {
-	OWN(closep) int root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int root_fd = roots_make_dir(root, 0755, reterr);
 	struct archive_entry *entry;
 	struct opened opened;
 	const char *path;
 	int members = 0, r;
 
 	if (root_fd < 0)
-		return err_errno(reterr, errno, "write to '%s'", root);
+		return root_fd;
 	r = tar_open(&opened, g, o, CHUNK_BYTES, AHEAD, reterr);
 	if (r < 0)
 		return r;
 	while ((r = tar_next(&opened, &entry, &path, reterr)) > 0) {
-		r = ++members > UNTAR_MEMBERS_MAX
-			    ? refuse(&opened, path, "is one too many", reterr)
-			    : unpack_one(&opened, root_fd, entry, path, reterr);
+		r = ++members > UNTAR_MEMBERS_MAX ? refuse(&opened, path, "is one too many", reterr)
+						  : unpack_one(&opened, root, entry, path, reterr);
 		if (r < 0)
 			break;
 	}

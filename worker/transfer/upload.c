@@ -2,6 +2,7 @@
 #include "worker/transfer/upload.h"
 
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "worker/transfer/checksum.h"
 
@@ -18,8 +19,14 @@ int upload_new(struct put *put, const char *path, const char *key, struct upload
 	u->put = put;
 	u->path = strdup(path);
 	u->key = strdup(key);
-	u->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (u->fd < 0 || fstat(u->fd, &u->st) < 0) {
+	u->fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
+	if (u->fd < 0) {
+		int r = u->fd;
+
+		upload_free(u);
+		return r;
+	}
+	if (fstat(u->fd, &u->st) < 0) {
 		int e = errno;
 
 		upload_free(u);
