@@ -51,7 +51,7 @@ def test_what_is_sent(cloud, tmp_path):
         channels={"train": str(here), "test": f"s3://{BUCKET}/test/"},
         hyperparameters={"epochs": 2, "learning-rate": 1e-4, "fp16": True, "note": "ü b"},
         tags={"team": "nlp", "step": "1"}, environment={"A_WORD": "here"},
-        sagemaker={"instance_type": "ml.g5.2xlarge", "volume_gb": 77, "spot": True,
+        sagemaker={"instance_type": "ml.p3.2xlarge", "volume_gb": 77, "spot": True,
                    "max_wait": "30m"}))
     job = cloud.ended(run)
     assert job["state"] == "succeeded", words(job)

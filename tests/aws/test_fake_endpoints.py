@@ -5,7 +5,7 @@ import signal
 
 from fake_aws import ACCOUNT, ROLE, FakeAws
 from fake_jobs import (BUCKET, LOGS, SERVING, ask, deployed, endpoint, fails, fake,  # noqa: F401
-                       job, server, sm, state, variant)
+                       job, server, sm, state, trained, variant)
 
 
 def test_an_endpoint_from_birth_to_end(fake, sm):
@@ -68,11 +68,16 @@ def test_serverless_and_prefix(fake, sm):
     source = {"S3Uri": f"s3://{BUCKET}/model/", "S3DataType": "S3Prefix", "CompressionType": "None"}
     sm.create_model(ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={
         "Image": SERVING, "ModelDataSource": {"S3DataSource": source}})
-    sm.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[{
-        "VariantName": "AllTraffic", "ModelName": "m",
+    sm.create_model(ModelName="packed", ExecutionRoleArn=ROLE, PrimaryContainer={
+        "Image": SERVING, "ModelDataUrl": trained(fake, sm)})
+    sm.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant("m")])
+    sm.create_endpoint_config(EndpointConfigName="s", ProductionVariants=[{
+        "VariantName": "AllTraffic", "ModelName": "packed",
         "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}])
     sm.create_endpoint(EndpointName="e", EndpointConfigName="c")
+    sm.create_endpoint(EndpointName="less", EndpointConfigName="s")
     fake.step()
+    assert endpoint(sm, "less") == "InService"
     assert {a["label"] for a in ask(fake, {"inputs": "x", "parameters": {"top_k": None}})} == {
         "bad", "good"}
 

@@ -10,6 +10,7 @@ ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)/(
 DLC = re.compile(r"\d+\.\d+\.\d+-transformers\d+\.\d+\.\d+-(gpu|cpu)-py\d+-(cu\d+-)?"
                  r"ubuntu\d+\.\d+$")
 QUOTA_DEFAULT = 100
+ENVIRONMENT_TEXT_MAX, ENVIRONMENT_MAX = 1024, 32 << 10
 MISSING = re.compile(r"missing|0\.0\.0")
 
 
@@ -72,6 +73,34 @@ def data_problem(app, region, role_arn, uri, prefix):
     return None
 
 
+def has_local_disks(instance_type):
+    """The SDK's rule (sagemaker/utils.py, volume_size_supported and instance_supports_kms): any
+    family with a "d", and g5."""
+    family = instance_type.split(".")[1]
+    return "d" in family or family.startswith("g5")
+
+
+def no_key_for_local_disks(member, instance_type):
+    """"You can't request a VolumeKmsKeyId when using an instance type with local storage"
+    (botocore/data/sagemaker, ResourceConfig$VolumeKmsKeyId; CreateEndpointConfigInput$KmsKeyId)."""
+    if has_local_disks(instance_type):
+        raise invalid(f"{member} is not supported for the instance type {instance_type}: its local "
+                      "storage volumes are encrypted using a hardware module on the instance.")
+
+
+def environment(maps):
+    """"The maximum length of each key and value in the Environment map is 1024 bytes. The maximum
+    length of all keys and values in the map, combined, is 32 KB", those of several containers
+    together (botocore/data/sagemaker, ContainerDefinition$Environment)."""
+    texts = [text.encode() for pairs in maps for pair in pairs.items() for text in pair]
+    if any(len(text) > ENVIRONMENT_TEXT_MAX for text in texts):
+        raise invalid("The maximum length of each key and value in the Environment map is 1024 "
+                      "bytes.")
+    if sum(map(len, texts)) > ENVIRONMENT_MAX:
+        raise invalid("The maximum length of all keys and values in the Environment map, "
+                      "combined, is 32 KB.")
+
+
 def quota(app, region, use, wanted):
     """`use` is "training" or "endpoint", `wanted` {instance type: count}."""
     limits = app.state.setting("quotas", {}).get(use, {})
@@ -98,7 +127,7 @@ def in_use(app, region, use, instance_type):
 
 def tags(given):
     keys = [t["Key"] for t in given or []]
-    if len(set(keys)) != len(keys):
+    if len({key.lower() for key in keys}) != len(keys):
         raise invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
     for key in keys:
         if key.lower().startswith("aws:"):

@@ -4,6 +4,7 @@ import json
 import os
 from urllib.parse import quote
 
+import policy
 from errors import ACCOUNT, Fault
 from lists import decode, encode
 from protocol import QueryService
@@ -135,7 +136,21 @@ def get_inline(context, r):
             "PolicyDocument": encoded(role["inline"][r["PolicyName"]])}
 
 
+def simulate(context, r):
+    """What the policies of a role say of each action on each resource (botocore/data/iam,
+    SimulatePrincipalPolicy)."""
+    role = policy.role_by_arn(context.state, r["PolicySourceArn"])
+    if not role:
+        raise Fault("NoSuchEntity", f"The entity {r['PolicySourceArn']} cannot be found.", 404)
+    documents = policy.documents_of(context.state, role)
+    rows = [{"EvalActionName": action, "EvalResourceName": resource,
+             "EvalDecision": policy.decision(documents, action, resource)}
+            for action in r["ActionNames"] for resource in r.get("ResourceArns") or ["*"]]
+    return cut(r, rows, "EvaluationResults")
+
+
 SERVICE = QueryService("iam", "https://iam.amazonaws.com/doc/2010-05-08/", "2010-05-08", {
     "ListRoles": list_roles, "GetRole": get_role, "ListAttachedRolePolicies": list_attached,
     "GetPolicy": get_policy, "GetPolicyVersion": get_policy_version,
-    "ListRolePolicies": list_inline, "GetRolePolicy": get_inline})
+    "ListRolePolicies": list_inline, "GetRolePolicy": get_inline,
+    "SimulatePrincipalPolicy": simulate})

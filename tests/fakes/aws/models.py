@@ -41,6 +41,7 @@ def create_model(context, r):
         found = containers(r)
         if not found:
             raise invalid("Either PrimaryContainer or Containers must be provided.")
+        checks.environment(c.get("Environment", {}) for c in found)
         if "ExecutionRoleArn" in r:
             checks.role(context.state, r["ExecutionRoleArn"])
         for container in found:
@@ -117,7 +118,8 @@ def create_config(context, r):
             raise invalid("Duplicate production variant names are not allowed.")
         for variant in r["ProductionVariants"]:
             if "ModelName" in variant:
-                find(state, context.region, "model", variant["ModelName"])
+                model = find(state, context.region, "model", variant["ModelName"])
+                check_source(variant, model["request"])
             if ("ServerlessConfig" in variant) == ("InstanceType" in variant):
                 raise invalid("Exactly one of InstanceType and ServerlessConfig must be given for "
                               f"production variant {variant['VariantName']}.")
@@ -125,7 +127,26 @@ def create_config(context, r):
                 raise invalid("InitialInstanceCount is required for production variant "
                               f"{variant['VariantName']}.")
             check_serverless(variant.get("ServerlessConfig"))
+            if "InstanceType" in variant:
+                check_disks(variant, r)
         return {"EndpointConfigArn": add(context, "config", name, r)}
+
+
+def check_source(variant, model):
+    """"Currently you cannot use ModelDataSource in conjunction with […] SageMaker serverless
+    endpoints" (botocore/data/sagemaker, ContainerDefinition$ModelDataSource)."""
+    if "ServerlessConfig" in variant and any("ModelDataSource" in c for c in containers(model)):
+        raise invalid("ModelDataSource is not supported for serverless endpoints (production "
+                      f"variant {variant['VariantName']}).")
+
+
+def check_disks(variant, r):
+    kind = variant["InstanceType"]
+    if "VolumeSizeInGB" in variant and checks.has_local_disks(kind):
+        raise invalid(f"VolumeSizeInGB parameter is not allowed for the selected Instance type "
+                      f"{kind}.")
+    if r.get("KmsKeyId"):
+        checks.no_key_for_local_disks("KmsKeyId", kind)
 
 
 def check_serverless(serverless):

@@ -41,10 +41,11 @@ def upload_part(store, context):
     if request.body.size > PART_MAX:
         raise Fault("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
     file = store.new_file()
-    part = {"file": file, "size": request.body.size, "etag": request.body.hex("md5"),
-            "modified": store.state.now(), "checksums": sums}
+    part = {"file": file, "size": request.body.size, "modified": store.state.now(),
+            "checksums": sums}
     with store.state.lock:
-        store.upload(request.bucket, request.key, request.params["uploadId"])
+        upload = store.upload(request.bucket, request.key, request.params["uploadId"])
+        part["etag"] = store.etag(request.body.hex("md5"), upload["headers"])
         request.body.move(os.path.join(store.folder, file))
         store.keep_part(request.params["uploadId"], n, part)
     return Response(200, b"", [("ETag", f'"{part["etag"]}"'), *s3.checksum_headers(sums)])

@@ -12,7 +12,10 @@ from base64 import b64decode, b64encode
 
 from errors import ACCOUNT, Fault
 
-NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+# "General purpose bucket naming rules", Amazon S3 User Guide
+NAME = re.compile(r"(?!xn--|sthree-|amzn-s3-demo-)(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)"
+                  r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+                  r"(?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)$")
 PART_MIN = 5 << 20
 PART_NUMBER_MAX = 10_000
 PART_MAX = 5 << 30
@@ -63,6 +66,14 @@ class Objects:
 
     def new_file(self):
         return f"o-{os.urandom(12).hex()}"
+
+    @staticmethod
+    def etag(digest, headers):
+        """Of an object: its MD5, but "encrypted by SSE-C or SSE-KMS, have ETags that are not an MD5
+        digest of their object data" (botocore/data/s3, Object$ETag)."""
+        if not headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
+            return digest
+        return hashlib.sha256(f"kms {digest}".encode()).hexdigest()[:32]
 
     def keep(self, bucket, key, meta):
         """The object is now this; the data of the one before goes."""

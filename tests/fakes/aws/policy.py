@@ -22,7 +22,11 @@ def statements(documents):
 
 
 def allows(documents, action, resource="*"):
-    """Deny beats Allow beats nothing."""
+    return decision(documents, action, resource) == "allowed"
+
+
+def decision(documents, action, resource="*"):
+    """Deny beats Allow beats nothing; in the words of SimulatePrincipalPolicy."""
     allowed = False
     for s in statements(documents):
         actions = [a.lower() for a in listed(s.get("Action", []))]
@@ -32,9 +36,9 @@ def allows(documents, action, resource="*"):
         if resource != "*" and not any(fnmatchcase(resource, r) for r in resources):
             continue
         if s["Effect"] == "Deny":
-            return False
+            return "explicitDeny"
         allowed = True
-    return allowed
+    return "allowed" if allowed else "implicitDeny"
 
 
 def documents_of(state, role):

@@ -172,13 +172,14 @@ def put_object(store, context):
     request = context.request
     sums = check_checksums(request)
     file = store.new_file()
-    etag, size = request.body.hex("md5"), request.body.size
+    fields, size = object_fields(request), request.body.size
+    etag = store.etag(request.body.hex("md5"), fields["headers"])
     with store.state.lock:
         check_conditions(store, request)
         request.body.move(os.path.join(store.folder, file))
         store.keep(request.bucket, request.key, {
             "file": file, "size": size, "etag": etag, "modified": store.state.now(),
-            "checksums": sums, **object_fields(request)})
+            "checksums": sums, **fields})
     sse = request.header("x-amz-server-side-encryption", "AES256")
     return Response(200, b"", [("ETag", f'"{etag}"'), ("x-amz-server-side-encryption", sse),
                                *checksum_headers(sums)])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Training jobs: create, describe, list, stop, delete, and the way through their statuses."""
 import math
+import re
 
 import artifacts
 import checks
@@ -35,6 +36,8 @@ REASONS = {
                      "retry using a different ML instance type.",
 }
 SPOT_SHARE = 0.3
+# "The maximum value is 28 days" (botocore/data/sagemaker, StoppingCondition$MaxRuntimeInSeconds)
+RUNTIME_MAX_S = 28 * 86400
 REASON_MAX = 1024
 
 
@@ -70,9 +73,24 @@ def check_request(context, r):
     if spot and r["ResourceConfig"].get("KeepAlivePeriodInSeconds"):
         raise invalid("KeepAlivePeriodInSeconds is not supported when EnableManagedSpotTraining is "
                       "set to true")
+    if most > RUNTIME_MAX_S:
+        raise invalid("Invalid MaxRuntimeInSeconds. The maximum value is 28 days.")
+    if r["ResourceConfig"].get("VolumeKmsKeyId"):
+        checks.no_key_for_local_disks("VolumeKmsKeyId", r["ResourceConfig"]["InstanceType"])
+    for definition in spec.get("MetricDefinitions", []):
+        check_regex(definition)
     channels = [c["ChannelName"] for c in r.get("InputDataConfig", [])]
     if len(set(channels)) != len(channels):
         raise invalid("Duplicate channel names are not allowed.")
+
+
+def check_regex(definition):
+    """"A regular expression that searches the output of a training job" (botocore/data/sagemaker,
+    MetricDefinition$Regex): what is none finds nothing."""
+    try:
+        re.compile(definition["Regex"])
+    except re.error as e:
+        raise invalid(f"Invalid regular expression for metric {definition['Name']}: {e}") from None
 
 
 def create(context, r):
