@@ -162,6 +162,12 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	return true;
 }
 
+/* True if the job uses the model's tokenizer, not only the names of its classes. */
+static bool is_tokenised(const struct spec_path *path)
+{
+	return path->use == SPEC_PATH_MODEL && str_eq(path->key, "model");
+}
+
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr)
 {
@@ -173,7 +179,8 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 
 	if (model) {
 		json_object_set_new(path->object, path->key, json_string(model->dir));
-		prepare_tokenizer(p, job, path, model->dir);
+		if (is_tokenised(path))
+			prepare_tokenizer(p, job, path, model->dir);
 		return 0;
 	}
 	if (path->of_run && is_absent(set, path)) {
@@ -190,7 +197,7 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 	if (path->use == SPEC_PATH_SOURCE_DIR)
 		return prepare_source(p, path, real, reterr);
 	json_object_set_new(path->object, path->key, json_string(real));
-	if (path->use == SPEC_PATH_MODEL)
+	if (is_tokenised(path))
 		prepare_tokenizer(p, job, path, real);
 	return 0;
 }

@@ -73,7 +73,10 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 	const char *s3 = json_get_str(dataset, "s3", NULL);
 	const char *url = json_get_str(dataset, "url", NULL);
 	const char *hub = json_get_str(dataset, "hub", NULL);
+	const char *labels = json_get_str(dataset, "labels", "");
 
+	if (s3_uri_is(labels)) /* a model, for the names of its classes */
+		fetch_directory(s, "/dataset/labels", labels);
 	if (s3)
 		add(&s->fetch, "/dataset/path", s3, s3_uri_is_prefix(s3) ? "tree" : "file");
 	if (url)

@@ -181,7 +181,11 @@ json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const
 		[FIELD_LATER] = parse_later,
 	};
 	size_t before = p->found;
-	json_t *out = parsers[f->type](p, f, v);
+	json_t *out;
+
+	if (f->text && json_is_string(v))
+		f = f->text;
+	out = parsers[f->type](p, f, v);
 
 	if (out && f->check)
 		f->check(p, f, out);

@@ -72,7 +72,8 @@ struct spec_field {
 	const char *const *words; /* NULL-terminated */
 	const struct spec_table *table;
 	const struct spec_field *item;
-	unsigned accepts; /* outputs that a reference may name; 0: no references */
+	const struct spec_field *text; /* of a list: a text in its place is one of these */
+	unsigned accepts;	       /* outputs that a reference may name; 0: no references */
 	enum spec_path_use use;
 	unsigned remote; /* REMOTE_ bits */
 	/* More to check, after the type is right; `value` is the normalised value. */

@@ -45,6 +45,8 @@ static int walk_value(struct walk *w, const struct spec_field *f, json_t *object
 	json_t *one;
 	int r = 0;
 
+	if (f->text && json_is_string(value))
+		f = f->text;
 	if (f->type == FIELD_OBJECT) {
 		r = walk_table(w, f->table, value);
 	} else if (f->type == FIELD_MAP && json_is_object(value)) {

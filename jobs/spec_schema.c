@@ -53,6 +53,8 @@ static json_t *list_schema(const struct spec_field *f, unsigned modes)
 
 	if (f->flags & SPEC_UNIQUE)
 		json_object_set_new(out, "uniqueItems", json_true());
+	if (f->text)
+		out = json_pack("{s:[o, o]}", "anyOf", out, value_schema(f->text, modes));
 	return out;
 }
 

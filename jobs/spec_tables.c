@@ -74,6 +74,12 @@ static const struct spec_field item_label = {
 static const char *const words_quoting[] = {"minimal", "none", NULL};
 static const char *const words_on_bad_row[] = {"refuse", "skip", NULL};
 
+static const struct spec_field labels_model = {.name = "labels",
+					       .type = FIELD_PATH,
+					       .accepts = ROLE_MODEL | ROLE_DIRECTORY,
+					       .use = SPEC_PATH_MODEL,
+					       .remote = REMOTE_S3};
+
 static const struct spec_field dataset_fields[] = {
 	{.name = "path",
 	 .type = FIELD_PATH,
@@ -109,7 +115,9 @@ static const struct spec_field dataset_fields[] = {
 	 .min = 2,
 	 .max = 10000,
 	 .item = &item_label,
-	 .help = "The labels in the order of their ids; as found in the data when left out."},
+	 .text = &labels_model,
+	 .help = "The labels in the order of their ids, or the model whose labels they are; as "
+		 "found in the data when left out."},
 	{.name = "delimiter",
 	 .type = FIELD_STRING,
 	 .min = 1,

@@ -38,7 +38,7 @@ def preprocess(tmp_path, **dataset):
                      {"model": str(minilm()), "dataset": dataset}).run()
 
 
-def run(tmp_path, labels, kind="csv", test=None, **dataset):
+def run(tmp_path, labels, /, kind="csv", test=None, **dataset):
     """Train on rows with those labels; `test` are the labels of a test file, else the same."""
     suffix = "" if kind == "saved" else f".{kind}"
     train = write(tmp_path / f"train{suffix}", kind, labels)
@@ -152,3 +152,35 @@ def test_uint64_labels_are_never_minus_one(tmp_path):
 def test_a_split_of_its_own_without_labels_is_refused(tmp_path):
     failure = run(tmp_path, [0, 1, 1], test=[-1, -1], on_bad_row="skip").failure
     assert failure["field"] == "/dataset/label_column" and "test.csv" in failure["message"]
+
+
+def model_of(folder, id2label):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "roberta", "id2label": id2label}))
+    return str(folder)
+
+
+def test_labels_of_a_model(tmp_path):
+    """The classes of the model in its order, also those that no row has."""
+    model = model_of(tmp_path / "m", {"1": "neg", "0": "pos", "2": "mixed"})
+    names, ids = classes(run(tmp_path, ["neg", "pos", "neg"], labels=model))
+    assert (names, ids) == (["pos", "neg", "mixed"], [1, 0, 1])
+
+
+@pytest.mark.parametrize("id2label, words", [
+    ({"0": "pos", "1": "neg"}, ["'so so'", "known labels"]),
+    ({"0": "pos", "2": "so so"}, ["config.json", 'no name for "1"']),
+    ({}, ["config.json", "names no classes"]),
+])
+def test_labels_of_a_model_that_lacks_one(tmp_path, id2label, words):
+    x = run(tmp_path, ["pos", "so so"], labels=model_of(tmp_path / "m", id2label))
+    assert x.failure["field"] == "/dataset/labels"
+    for word in words:
+        assert word in x.failure["message"], x.failure["message"]
+
+
+def test_numbers_as_names_of_a_model(tmp_path):
+    """transformers keeps id2label {"0": 5} as the number; here it is the name 5."""
+    model = model_of(tmp_path / "m", {"0": 5, "1": 3})
+    names, ids = classes(run(tmp_path, [3, 5, 3], labels=model))
+    assert (names, ids) == (["5", "3"], [1, 0, 1])

@@ -161,6 +161,27 @@ static void test_paths_can_be_replaced(void **state)
 		assert_false(train->paths[i].registered);
 }
 
+/* A text in the place of the list of labels is a model. */
+static void test_labels_of_a_model(void **state)
+{
+	OWN(run_spec_freep)
+	struct run_spec *rs = fixture_good(
+		"{'jobs': [{'kind': 'train', 'model': 'm', 'channels': {'train': 't'}},"
+		"{'kind': 'preprocess', 'model': 'm', 'dataset': {'path': 'd.csv', "
+		"'labels': '${train.model}'}},"
+		"{'name': 'p2', 'kind': 'preprocess', 'model': 'm', 'dataset': {'path': 'd.csv', "
+		"'labels': 'some/model'}}]}",
+		&fixture_context);
+	bool found = false;
+
+	assert_int_equal(rs->jobs[1].needs_n, 1);
+	assert_int_equal(rs->jobs[1].needs[0].job, 0);
+	for (size_t i = 0; i < rs->jobs[2].paths_n; i++)
+		found |= strcmp(rs->jobs[2].paths[i].pointer, "/jobs/2/dataset/labels") == 0 &&
+			 rs->jobs[2].paths[i].use == SPEC_PATH_MODEL;
+	assert_true(found);
+}
+
 static void test_needs(void **state)
 {
 	OWN(run_spec_freep)
@@ -322,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_machine_without_gpu),
 		cmocka_unit_test(test_script_mode),
 		cmocka_unit_test(test_paths_can_be_replaced),
+		cmocka_unit_test(test_labels_of_a_model),
 		cmocka_unit_test(test_needs),
 		cmocka_unit_test(test_delete_endpoint_by_name),
 		cmocka_unit_test(test_one_job),

@@ -51,7 +51,8 @@ static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 	case FIELD_OBJECT:
 		return "object, see below";
 	case FIELD_LIST:
-		snprintf(buf, size, "list, at most %s", high);
+		snprintf(buf, size, "list, at most %s%s", high,
+			 f->text ? "; or a path or reference" : "");
 		return buf;
 	case FIELD_MAP:
 		snprintf(buf, size, "object of your names, at most %s", high);

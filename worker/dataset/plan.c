@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/detect.h"
+#include "worker/model/id2label.h"
 
 #include <limits.h>
 #include <string.h>
@@ -188,6 +189,26 @@ static int init_bad_rows(struct plan *p, const json_t *dataset, struct err *rete
 	return 0;
 }
 
+/* `labels` is a list of names, or the directory of the model whose classes they are. */
+static int init_labels(struct plan *p, const json_t *dataset, struct err *reterr)
+{
+	const char *model = json_get_str(dataset, "labels", NULL);
+	OWN(json_decrefp) json_t *named = json_copy((json_t *)dataset), *names = NULL;
+	int r = 0;
+
+	if (!named)
+		return err_errno(reterr, ENOMEM, "read the labels");
+	if (model)
+		r = id2label_load(model, &names, reterr);
+	if (r < 0) {
+		str_copy(reterr->field, sizeof(reterr->field), "/dataset/labels");
+		return r;
+	}
+	if (names)
+		json_object_set(named, "labels", names);
+	return labels_init(&p->labels, named, reterr);
+}
+
 int plan_init(struct plan *p, const struct worker *w, struct err *reterr)
 {
 	const json_t *dataset = json_object_get(w->spec, "dataset");
@@ -202,7 +223,7 @@ int plan_init(struct plan *p, const struct worker *w, struct err *reterr)
 	if (r >= 0)
 		r = init_bad_rows(p, dataset, reterr);
 	if (r >= 0)
-		r = labels_init(&p->labels, dataset, reterr);
+		r = init_labels(p, dataset, reterr);
 	if (r >= 0)
 		r = init_dialect(p, dataset, reterr);
 	if (r >= 0)

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "worker/model/id2label.h"
 
 #include <limits.h>
 #include <string.h>
@@ -155,36 +156,32 @@ static int get_dropouts(struct model_config *c, struct err *reterr)
 
 static int get_labels(struct model_config *c, struct err *reterr)
 {
-	const json_t *id2label = json_object_get(c->source, "id2label");
 	const char *problem = json_get_str(c->source, "problem_type", "");
 	int64_t n = json_get_int(c->source, "num_labels", 2);
+	OWN(json_decrefp) json_t *list = NULL;
 	OWN(freep) const char **names = NULL;
+	int r;
 
 	if (str_eq(problem, "regression"))
 		return err_set(reterr, ERR_INVALID,
 			       "\"problem_type\" is regression; only classification is supported");
 	if (str_eq(problem, "multi_label_classification"))
 		c->problem = MODEL_MULTI_LABEL;
-	if (json_object_size(id2label))
-		n = (int64_t)json_object_size(id2label);
+	r = id2label_read(c->source, &list, reterr);
+	if (r < 0)
+		return r;
+	if (list)
+		n = (int64_t)json_array_size(list);
 	if (n < 2 || n > MODEL_LABELS_MAX)
 		return err_set(reterr, ERR_INVALID,
 			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
 			       (long long)n, MODEL_LABELS_MAX);
 	names = calloc((size_t)n, sizeof(*names));
-	for (int i = 0; names && i < n && json_object_size(id2label); i++) {
-		char key[16];
-
-		snprintf(key, sizeof(key), "%d", i);
-		names[i] = json_get_str(id2label, key, NULL);
-		if (!names[i])
-			return err_set(reterr, ERR_INVALID, "\"id2label\" has no text for \"%d\"",
-				       i);
-	}
 	if (!names)
 		return err_errno(reterr, ENOMEM, "read the labels");
-	return model_config_set_labels(c, (int)n, json_object_size(id2label) ? names : NULL,
-				       reterr);
+	for (int i = 0; list && i < n; i++)
+		names[i] = json_string_value(json_array_get(list, (size_t)i));
+	return model_config_set_labels(c, (int)n, list ? names : NULL, reterr);
 }
 
 static int check_kind(struct model_config *c, struct err *reterr)
@@ -240,7 +237,7 @@ int model_config_load(const char *dir, struct model_config **ret, struct err *re
 		return err_errno(reterr, ENOMEM, "read the model in %s", dir);
 	if (!path_join(path, sizeof(path), dir, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read the model in %s", dir);
-	r = roots_read_json(path, MODEL_CONFIG_MAX, &c->source, reterr);
+	r = roots_read_json(path, ID2LABEL_FILE_MAX, &c->source, reterr);
 	if (r < 0)
 		return r;
 	r = parse(c, reterr);

@@ -11,7 +11,6 @@
 #include "worker/torch/torch.h"
 
 #define MODEL_LABELS_MAX 10000
-#define MODEL_CONFIG_MAX (4 << 20)
 
 enum model_family {
 	MODEL_BERT = 0,
