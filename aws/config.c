@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "aws/config.h"
+#include "aws/words.h"
 
 #include "base/fileio.h"
 #include "base/own.h"
@@ -72,31 +73,31 @@ static int read_file(const char *path, json_t **ret, struct err *reterr)
 	return r < 0 ? r : aws_ini_parse(buf_str(&text), path, ret, reterr);
 }
 
+/* The name in "[profile 'Foo Bar']": two words, of which the first is any that begins so. What is
+ * not of that form is no section of ours. Public reference: botocore/configloader.py
+ * (_parse_section). */
+static void sort_section(json_t *into, const char *name, json_t *section)
+{
+	OWN(freep) char *copy = strdup(name);
+	char *words[3];
+
+	if (copy && aws_words(copy, words, ARRAY_LEN(words)) == 2)
+		json_object_set(into, words[1], section);
+}
+
 /* "[profile x]", "[default]", "[sso-session x]", "[services x]" go to their objects. */
 static void sort_sections(struct aws_config *c, const json_t *sections)
 {
-	static const char *const kinds[] = {"profile ", "sso-session ", "services "};
+	static const char *const kinds[] = {"profile", "sso-session", "services"};
 	json_t *into[] = {c->config, c->sessions, c->services}, *section;
 	const char *name;
 
 	json_object_foreach((json_t *)sections, name, section) {
 		if (str_eq(name, "default"))
 			json_object_set(c->config, name, section);
-		for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-			const char *rest = name + strlen(kinds[i]);
-
-			if (!str_starts(name, kinds[i]))
-				continue;
-			rest += strspn(rest, " \t\"");
-			if (rest[0] && rest[strlen(rest) - 1] == '"') {
-				char bare[256];
-
-				snprintf(bare, sizeof(bare), "%.*s", (int)strlen(rest) - 1, rest);
-				json_object_set(into[i], bare, section);
-			} else {
-				json_object_set(into[i], rest, section);
-			}
-		}
+		for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+			if (str_starts(name, kinds[i]))
+				sort_section(into[i], name, section);
 	}
 }
 

@@ -187,8 +187,11 @@ static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret
 	if (aws_profile_key(ch->c, profile, "mfa_serial"))
 		return err_set(reterr, ERR_INVALID,
 			       "profile '%s' asks for a second factor (mfa_serial), which a daemon "
-			       "cannot type; use another profile",
-			       profile);
+			       "cannot type: use a profile without one, or put the keys that `aws "
+			       "configure export-credentials --profile %s` prints after it has "
+			       "asked into another profile of ~/.aws/credentials; they last as "
+			       "long as that session, and new ones are read from there",
+			       profile, profile);
 	say(ch, "the assumed role ", role.arn);
 	r = source_keys(ch, profile, &base, reterr);
 	if (r >= 0)

@@ -24,16 +24,51 @@ static int wrong(const struct ini *in, struct err *reterr, const char *what)
 	return err_set(reterr, ERR_INVALID, "%s, line %d: %s", in->name, in->line, what);
 }
 
+/* Bytes of the white space that `s` begins with, as Python's str.strip() knows it; 0: none. */
+static size_t space_len(const char *s)
+{
+	static const char *const wide[] = {
+		"\xc2\x85", /* U+0085 */
+		"\xc2\xa0", /* U+00A0 */
+		"\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+		"\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
+		"\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+		"\xe2\x81\x9f", "\xe3\x80\x80",
+	};
+
+	if (isspace((unsigned char)*s) || (*s >= '\x1c' && *s <= '\x1f'))
+		return 1;
+	for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+		if (str_starts(s, wide[i]))
+			return strlen(wide[i]);
+	return 0;
+}
+
+/* White space at both ends goes. *ret_indent (may be NULL): characters of it in front. */
+static char *trim_indent(char *s, size_t *ret_indent)
+{
+	size_t n, indent = 0;
+	char *end = s;
+
+	while ((n = space_len(s)) > 0) {
+		s += n;
+		indent++;
+	}
+	for (char *p = s; *p; p += n ? n : 1) {
+		n = space_len(p);
+		if (!n)
+			end = p + 1;
+	}
+	if (*s)
+		*end = '\0';
+	if (ret_indent)
+		*ret_indent = indent;
+	return s;
+}
+
 static char *trim(char *s)
 {
-	size_t n;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	n = strlen(s);
-	while (n > 0 && isspace((unsigned char)s[n - 1]))
-		s[--n] = '\0';
-	return s;
+	return trim_indent(s, NULL);
 }
 
 static int take_section(struct ini *in, char *line, struct err *reterr)
@@ -97,8 +132,8 @@ static int take_continuation(struct ini *in, char *line, struct err *reterr)
 
 static int take_line(struct ini *in, char *line, struct err *reterr)
 {
-	char *text = trim(line);
-	size_t indent = (size_t)(text - line);
+	size_t indent;
+	char *text = trim_indent(line, &indent);
 
 	if (!text[0] || text[0] == '#' || text[0] == ';')
 		return 0;
@@ -110,6 +145,28 @@ static int take_line(struct ini *in, char *line, struct err *reterr)
 	return text[0] == '[' ? take_section(in, text, reterr) : take_key(in, text, reterr);
 }
 
+/* A carriage return ends a line too, alone or before a newline. */
+static void end_lines(char *text)
+{
+	for (char *p = text; *p; p++)
+		if (*p == '\r')
+			*p = p[1] == '\n' ? ' ' : '\n';
+}
+
+/* The keys of [DEFAULT] are those of every section that lacks them; by itself it is none. */
+static void spread_defaults(json_t *sections)
+{
+	OWN(json_decrefp) json_t *defaults = json_incref(json_object_get(sections, "DEFAULT"));
+	const char *name;
+	json_t *section;
+
+	if (!defaults)
+		return;
+	json_object_del(sections, "DEFAULT");
+	json_object_foreach(sections, name, section)
+		json_object_update_missing(section, defaults);
+}
+
 int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *sections = json_object();
@@ -118,12 +175,16 @@ int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *
 	char *rest = copy, *line;
 	int r = copy && sections ? 0 : err_errno(reterr, ENOMEM, "read %s", name);
 
+	if (r >= 0)
+		end_lines(copy);
 	while (r >= 0 && (line = strsep(&rest, "\n"))) {
 		in.line++;
 		r = take_line(&in, line, reterr);
 	}
 	free(in.key);
-	if (r >= 0)
-		*ret = TAKE(sections);
-	return r;
+	if (r < 0)
+		return r;
+	spread_defaults(sections);
+	*ret = TAKE(sections);
+	return 0;
 }

@@ -2,6 +2,7 @@
 /* Keys that a program prints: the credential_process of a profile. Public reference:
  * botocore/credentials.py (ProcessProvider). */
 #include "aws/config.h"
+#include "aws/words.h"
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/proc.h"
@@ -21,44 +22,15 @@
 
 extern char **environ;
 
-/* A backslash takes the next character as it is; between double quotes only some. */
-static bool escapes(char quote, char next)
-{
-	return next && (!quote || (quote == '"' && (next == '"' || next == '\\')));
-}
-
-/* Split as a shell would, without being one: quotes and backslashes. In place. */
 static int split(char *text, char **argv, struct err *reterr)
 {
-	size_t n = 0;
-	char *in = text, *out = text;
+	int n = aws_words(text, argv, ARGS_MAX);
 
-	while (*in) {
-		char quote = 0;
-
-		in += strspn(in, " \t");
-		if (!*in)
-			break;
-		if (n == ARGS_MAX)
-			return err_set(reterr, ERR_LIMIT,
-				       "a credential_process has at most %d words", ARGS_MAX);
-		argv[n++] = out;
-		for (; *in && (quote || (*in != ' ' && *in != '\t')); in++) {
-			if (!quote && (*in == '\'' || *in == '"'))
-				quote = *in;
-			else if (quote == *in)
-				quote = 0;
-			else if (*in == '\\' && escapes(quote, in[1]))
-				*out++ = *++in;
-			else
-				*out++ = *in;
-		}
-		if (quote)
-			return err_set(reterr, ERR_INVALID,
-				       "the credential_process has an open quote");
-		in += *in != '\0';
-		*out++ = '\0';
-	}
+	if (n == -ERR_LIMIT)
+		return err_set(reterr, ERR_LIMIT, "a credential_process has at most %d words",
+			       ARGS_MAX);
+	if (n < 0)
+		return err_set(reterr, ERR_INVALID, "the credential_process has an open quote");
 	argv[n] = NULL;
 	return n ? 0 : err_set(reterr, ERR_INVALID, "the credential_process is empty");
 }

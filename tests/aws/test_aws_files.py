@@ -70,6 +70,57 @@ def test_profiles_with_quotes(aws):
     aws.same("AKIA-spaced", profile="spaced")
 
 
+NAMES = {
+    "single quotes": ("profile 'Foo Bar'", "Foo Bar"),  # what `aws configure` writes
+    "double quotes": ('profile "Foo Bar"', "Foo Bar"),
+    "escaped": (r"profile Foo\ Bar", "Foo Bar"),
+    "a quote inside": ('profile "Foo\'s"', "Foo's"),
+    "quotes in quotes": (r'profile "a\"b"', 'a"b'),
+    "a part in quotes": ("profile a'b c'd", "ab cd"),
+    "tab": ("profile\tx", "x"),
+    "blanks behind": ("profile x  ", "x"),
+    "no comment": ("profile a#b", "a#b"),
+    "another first word": ("profiles x", "x"),
+    "not ASCII": ("profile 'J\u00fcrgen \u30b5'", "J\u00fcrgen \u30b5"),
+}
+
+
+@pytest.mark.parametrize("section, profile", NAMES.values(), ids=NAMES)
+def test_names_of_sections(aws, section, profile):
+    aws.write(f"[{section}]\n{static('x')}")
+    aws.same("AKIA-x", profile=profile)
+
+
+@pytest.mark.parametrize("section", ["profile a b", "profile 'a", "profilea", " profile a",
+                                     "profile", "profile a\\", "Profile a"])
+def test_what_is_no_profile(aws, section):
+    aws.write(f"[{section}]\n{static('x')}[default]\n{static('d')}")
+    for profile in ("a", "a b", "'a"):
+        assert aws.theirs(profile)["error"] and "there is no AWS profile" in aws.ours(
+            profile)["error"]
+    aws.same("AKIA-d")
+
+
+WHITE = {
+    "no-break spaces": "[default]\n\u00a0aws_access_key_id\u00a0=\u00a0AKIA-x\n"
+                       f"\u3000aws_secret_access_key = {SECRET}\u2003\n",
+    "carriage returns alone": f"[default]\raws_access_key_id = AKIA-x\raws_secret_access_key = "
+                              f"{SECRET}\r",
+    "form feeds": f"[default]\n\x0caws_access_key_id = AKIA-x\x0c\naws_secret_access_key = "
+                  f"{SECRET}\x1f\n",
+    "tabs": f"[default]\n\taws_access_key_id\t=\tAKIA-x\n\taws_secret_access_key={SECRET}\t\n",
+    "what all sections have": f"[DEFAULT]\naws_access_key_id = AKIA-x\n[default]\n"
+                              f"aws_secret_access_key = {SECRET}\n",
+}
+
+
+@pytest.mark.parametrize("text", WHITE.values(), ids=WHITE)
+@pytest.mark.parametrize("which", ["config", "credentials"])
+def test_odd_white_space(aws, text, which):
+    (aws.home / ".aws" / which).write_bytes(text.encode())
+    aws.same("AKIA-x")
+
+
 @pytest.mark.parametrize("env, region", [
     ({}, "eu-north-1"),
     ({"AWS_DEFAULT_REGION": "ap-south-1"}, "ap-south-1"),

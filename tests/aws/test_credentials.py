@@ -176,7 +176,8 @@ def test_role_from_the_container(aws):
 def test_second_factor_is_refused(aws):
     aws.write(f"[profile r]\n{ROLE}R\nsource_profile = b\nmfa_serial = arn:aws:iam::1:mfa/me\n"
               f"[profile b]\n{static('b')}")
-    assert "second factor" in aws.ours(profile="r")["error"]
+    said = aws.ours(profile="r")["error"]
+    assert "second factor" in said and "aws configure export-credentials --profile r" in said
 
 
 @pytest.mark.parametrize("answer, words", [

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "aws/words.h"
+#include "base/err.h"
+
+#include <string.h>
+
+#define BLANKS " \t\r\n"
+
+/* A backslash takes the next character as it is; between double quotes only some. */
+static bool escapes(char quote, char next)
+{
+	return !quote || (quote == '"' && (next == '"' || next == '\\'));
+}
+
+/* One word; *in is behind it, *out behind what was written. False: its quote does not end. */
+static bool take_word(char **in, char **out)
+{
+	char quote = 0;
+
+	for (; **in && (quote || !strchr(BLANKS, **in)); (*in)++) {
+		if (!quote && (**in == '\'' || **in == '"')) {
+			quote = **in;
+		} else if (quote == **in) {
+			quote = 0;
+		} else {
+			if (**in == '\\' && escapes(quote, (*in)[1]))
+				(*in)++;
+			if (!**in)
+				return false; /* a backslash at the end */
+			*(*out)++ = **in;
+		}
+	}
+	return !quote;
+}
+
+int aws_words(char *text, char **words, size_t max)
+{
+	char *in = text, *out = text;
+	size_t n = 0;
+
+	for (;;) {
+		in += strspn(in, BLANKS);
+		if (!*in)
+			return (int)n;
+		if (n == max)
+			return -ERR_LIMIT;
+		words[n++] = out;
+		if (!take_word(&in, &out))
+			return -ERR_INVALID;
+		in += *in != '\0';
+		*out++ = '\0';
+	}
+}
