@@ -9,14 +9,21 @@
 #include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define PROC_TEXT_MAX 8192
 #define PROC_ENV_MAX  (4 << 20)
 #define FD_PARK_BASE  64 /* above every target number in use */
+#define STAT_START    22 /* the field of /proc/PID/stat: proc(5) */
+/* FNV-1a of 64 bits */
+#define HASH_START    UINT64_C(14695981039346656037)
+#define HASH_PRIME    UINT64_C(1099511628211)
 
 static void fail_child(int report, int errnum)
 {
@@ -28,7 +35,7 @@ static void fail_child(int report, int errnum)
  * no target number overwrites a source. */
 static void run_child(const struct proc_spec *spec, int report)
 {
-	int parked[PROC_FDS_MAX], top = 2;
+	int parked[PROC_FDS_MAX], top = 2, r;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -54,10 +61,25 @@ static void run_child(const struct proc_spec *spec, int report)
 	}
 	/* Close-on-exec for all the rest; older kernels rely on O_CLOEXEC at birth. */
 	syscall(SYS_close_range, (unsigned)top + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+	r = spec->prepare ? spec->prepare() : 0;
+	if (r < 0)
+		fail_child(report, -r);
 	if (spec->cwd && chdir(spec->cwd) < 0)
 		fail_child(report, errno);
 	execve(spec->path, (char *const *)spec->argv, (char *const *)spec->envp);
 	fail_child(report, errno);
+}
+
+/* fork(2), or the same into a cgroup: no moment in which the child is elsewhere. */
+static pid_t fork_into(int cgroup_fd)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup_fd,
+	};
+
+	return cgroup_fd > 0 ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : fork();
 }
 
 int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
@@ -76,7 +98,7 @@ int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
 	write_end = pipefd[1];
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &was); /* no handler of ours runs in the child */
-	pid = fork();
+	pid = fork_into(spec->cgroup_fd);
 	if (pid == 0)
 		run_child(spec, write_end);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
@@ -153,6 +175,102 @@ bool proc_name(pid_t pid, char *buf, size_t size)
 	return true;
 }
 
+bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
+	const char *p;
+
+	if (!read_proc(pid, "stat", &text))
+		return false;
+	p = strrchr(buf_str(&text), ')'); /* the name before it may have spaces and ')' */
+	if (!p || p[1] != ' ')
+		return false;
+	*ret_state = p[2];
+	p += 2;
+	for (int field = 3; field < STAT_START && p; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	*ret_start = p ? strtoll(p, NULL, 10) : 0;
+	return p;
+}
+
+bool proc_lives(pid_t pid, int64_t start)
+{
+	int64_t its;
+	char state;
+
+	return pid > 0 && proc_stat(pid, &state, &its) && its == start && state != 'Z' &&
+	       state != 'X';
+}
+
+int proc_signal(pid_t pid, int64_t start, int sig)
+{
+	OWN(closep) int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	if (fd < 0 || !proc_lives(pid, start))
+		return -ESRCH;
+	return pidfd_send_signal(fd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int64_t proc_mark_make(const char *name)
+{
+	uint64_t hash = HASH_START;
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_LOCKS, &now) < 0)
+		return 0;
+	for (const char *p = name; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * HASH_PRIME;
+	hash = hash >> 2 | 1; /* fits into a signed number, and is not 0 */
+	if (now.rlim_max != RLIM_INFINITY && hash >= now.rlim_max)
+		hash = now.rlim_max > 1 ? hash % (now.rlim_max - 1) + 1 : 0;
+	return (int64_t)hash;
+}
+
+int proc_mark_set(int64_t mark)
+{
+	struct rlimit limit = {(rlim_t)mark, (rlim_t)mark};
+
+	return setrlimit(RLIMIT_LOCKS, &limit) < 0 ? -errno : 0;
+}
+
+int64_t proc_mark(pid_t pid)
+{
+	struct rlimit limit;
+
+	if (prlimit(pid, RLIMIT_LOCKS, NULL, &limit) < 0 || limit.rlim_max == RLIM_INFINITY)
+		return 0;
+	return (int64_t)limit.rlim_max;
+}
+
+static bool is_pid(const char *name)
+{
+	return isdigit((unsigned char)name[0]);
+}
+
+int proc_kill_by_mark(int64_t mark, int sig)
+{
+	DIR *d = mark > 0 ? opendir("/proc") : NULL;
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d))) {
+		pid_t pid = is_pid(e->d_name) ? (pid_t)strtol(e->d_name, NULL, 10) : 0;
+		int64_t start;
+		char state;
+
+		if (pid <= 0 || pid == getpid() || proc_mark(pid) != mark ||
+		    !proc_stat(pid, &state, &start) || state == 'Z')
+			continue;
+		proc_signal(pid, start, sig);
+		n++;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
 static bool env_has(const struct buf *env, const char *entry)
 {
 	size_t n = strlen(entry);
@@ -175,7 +293,7 @@ int proc_kill_by_env(const char *entry, int sig)
 		OWN(buf_done) struct buf env = BUF_INIT(PROC_ENV_MAX);
 		pid_t pid;
 
-		if (!isdigit((unsigned char)e->d_name[0]))
+		if (!is_pid(e->d_name))
 			continue;
 		pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid == getpid() || !read_proc(pid, "environ", &env) || !env_has(&env, entry))

@@ -26,6 +26,9 @@ struct proc_spec {
 	struct proc_fd fds[PROC_FDS_MAX]; /* everything else is closed in the child */
 	size_t fds_n;
 	bool new_session; /* setsid */
+	int cgroup_fd;	  /* above 0: it is born in this cgroup of version 2 */
+	/* In the child, before the exec; async-signal-safe; 0 or -errno. NULL: nothing. */
+	int (*prepare)(void);
 };
 
 /* fork + exec. A failure of exec (missing file, no permission) is reported here, by a pipe, not
@@ -40,6 +43,27 @@ bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
 bool proc_has_argument(pid_t pid, int n, const char *text);
 /* The process's short name ("python3") into buf; false: gone. */
 bool proc_name(pid_t pid, char *buf, size_t size);
+/* Its state as /proc/PID/stat has it ('R', 'T', 'Z', …) and its start, in clock ticks since the
+ * boot: with the pid it names one process for good. false: gone. */
+bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start);
+/* True if it is that process and it has not ended. */
+bool proc_lives(pid_t pid, int64_t start);
+/* `sig` to that process and no other. 0, or -ESRCH: it has ended. */
+int proc_signal(pid_t pid, int64_t start, int sig);
+
+/*
+ * A mark that all descendants keep, whatever they do to their environment, their session or their
+ * parents: the value of RLIMIT_LOCKS, which Linux has not looked at since 2.4 and hands on at fork
+ * and exec. Only root can raise it again.
+ */
+/* A mark for `name` that this process may set; 0: it may set none. */
+int64_t proc_mark_make(const char *name);
+int proc_mark_set(int64_t mark); /* of this process, and of all that it starts from now on */
+/* The mark of a process, 0: it has none or that cannot be known. */
+int64_t proc_mark(pid_t pid);
+/* Send `sig` to every process (not this one) with that mark. Returns how many live. */
+int proc_kill_by_mark(int64_t mark, int sig);
+
 /* Send `sig` to every process (not this one) whose environment has the string KEY=VALUE
  * `entry`. Returns how many were signalled. Only processes whose environment may be read. */
 int proc_kill_by_env(const char *entry, int sig);

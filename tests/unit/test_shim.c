@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/cgroup.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "wire/execution.h"
@@ -198,9 +199,10 @@ static void test_spec(void **state)
 	assert_int_equal(spec.log_max_bytes, 7);
 	shim_spec_started(&spec);
 	assert_null(spec.argv);
-	assert_string_equal(spec.id_entry, EXECUTION_ENV_ID "=x1");
+	assert_string_equal(spec.id, "x1");
+	assert_int_equal(spec.owner, OWNER_CGROUP);
 	shim_spec_done(&spec);
-	assert_null(spec.id_entry);
+	assert_null(spec.envp);
 }
 
 static void test_spec_failure_leaves_nothing(void **state)
@@ -210,7 +212,7 @@ static void test_spec_failure_leaves_nothing(void **state)
 	struct err e;
 
 	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ENOENT);
-	assert_null(spec.id_entry);
+	assert_null(spec.envp);
 	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\"],"
 		      "\"env\":{\"K\":\"V\",\"L\":2},\"cwd\":\"/w\"}}");
 	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ERR_INVALID);
@@ -227,9 +229,9 @@ static void test_oom_texts(void **state)
 	assert_int_equal(oom_kills_parse("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), 2);
 	assert_int_equal(oom_kills_parse("oom 3\noom_group_kill 9"), -1);
 	assert_int_equal(oom_kills_parse(""), -1);
-	assert_ptr_equal(oom_cgroup_find(cgroup, &len), strstr(cgroup, "/trainyard"));
+	assert_ptr_equal(cgroup_find(cgroup, &len), strstr(cgroup, "/trainyard"));
 	assert_int_equal(len, (int)strlen("/trainyard.slice/x.scope"));
-	assert_null(oom_cgroup_find("4:memory:/a\n", &len));
+	assert_null(cgroup_find("4:memory:/a\n", &len));
 }
 
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

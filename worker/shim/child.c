@@ -49,6 +49,8 @@ static int spawn(struct shim *s, int null_fd, int log_fd, struct err *reterr)
 		.fds = {{null_fd, 0}, {log_fd, 1}, {log_fd, 2}},
 		.fds_n = 3,
 		.new_session = true,
+		.cgroup_fd = s->ownership.cgroup_fd,
+		.prepare = ownership_prepare(&s->ownership),
 	};
 
 	return proc_spawn(&spec, &s->child, reterr);
@@ -127,8 +129,12 @@ void child_reap(struct shim *s)
 		usage_add(&s->record, &ru);
 		if (pid == s->child)
 			child_ended(s, status);
+		else if (pid == s->ownership.owner.init)
+			s->ownership.owner.init = 0;
 	}
-	s->none_left = pid < 0 && errno == ECHILD;
+	if (!s->child && ownership_only_init(&s->ownership))
+		return; /* its end is the next */
+	s->none_left = pid < 0 && errno == ECHILD && ownership_release(&s->ownership);
 }
 
 /* A stopped process would keep SIGTERM pending: wake it up, too. */
@@ -138,11 +144,11 @@ static void group_terminate(pid_t group)
 	kill(-group, SIGCONT);
 }
 
-/* Everything below us, wherever it hides. */
+/* Everything below us, wherever it hides. An init of a namespace does not mind. */
 static void all_signal(const struct shim *s, int sig)
 {
 	if (tree_signal(sig) < 0)
-		proc_kill_by_env(s->spec.id_entry, sig);
+		proc_kill_by_mark(s->ownership.owner.mark, sig);
 }
 
 /* Who has asked, for the record: a stop by SIGTERM can come from anybody. */
@@ -199,7 +205,7 @@ static void kill_pass(struct shim *s, int64_t now_us)
 	} else if (s->kill_pause_ms < SHIM_TICK_MS) {
 		s->kill_pause_ms *= 2;
 	}
-	all_signal(s, SIGKILL);
+	ownership_kill(&s->ownership);
 	s->kill_at_us = now_us + s->kill_pause_ms * USEC_PER_MSEC;
 }
 

@@ -179,8 +179,14 @@ static int start(struct shim *s, struct err *reterr)
 		r = log_cap_open(&s->log, s->dirfd, s->spec.log_max_bytes, reterr);
 	if (r >= 0)
 		r = server_open(&s->server, s->dirfd, reterr);
+	if (r >= 0) {
+		ownership_take(&s->ownership, s->spec.id, s->spec.owner);
+		r = owner_write(EXECUTION_LOCK_FD, &s->ownership.owner, reterr);
+	}
 	if (r >= 0)
 		r = child_start(s, reterr);
+	if (r < 0)
+		(void)ownership_release(&s->ownership);
 	return r;
 }
 
@@ -228,7 +234,10 @@ static int run(struct shim *s)
 
 int main(int argc, char **argv)
 {
-	static struct shim s = {.server = {.listen_fd = -1}, .log = {.fd = -1}, .oom_fd = -1};
+	static struct shim s = {.server = {.listen_fd = -1},
+				.log = {.fd = -1},
+				.oom_fd = -1,
+				.ownership = {.cgroup_fd = -1}};
 	struct err e;
 	int r;
 

@@ -6,7 +6,5 @@
 
 /* "oom_kill N" of a memory.events text; -1 when it has none. */
 int64_t oom_kills_parse(const char *memory_events);
-/* The v2 path ("/user.slice/…") of a /proc/PID/cgroup text, its end in *ret_len; NULL: none. */
-const char *oom_cgroup_find(const char *proc_cgroup, int *ret_len);
 /* Kills counted so far in this process's cgroup; -1 when that cannot be known. */
 int64_t oom_kills_now(void);

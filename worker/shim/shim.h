@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "wire/execution.h"
 #include "worker/shim/log_cap.h"
+#include "worker/shim/ownership.h"
 #include "worker/shim/server.h"
 #include "worker/shim/spec.h"
 
@@ -45,6 +46,7 @@ struct shim {
 	struct shim_spec spec;
 	struct shim_server server;
 	struct log_cap log;
+	struct ownership ownership;
 	struct exit_record record;
 	char proof[HASH_HEX_LEN]; /* for the record */
 	enum shim_phase phase;

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define ID_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 static char *entry_new(const char *key, const char *value)
 {
 	char *entry = NULL;
@@ -49,8 +51,7 @@ static int read_env(struct shim_spec *spec, const char *id, const char *dir, str
 		return err_at(reterr, ERR_INVALID, "/exec/env", "exec.env must be an object");
 	spec->envp =
 		calloc(json_object_size(env) + json_array_size(inherit) + 3, sizeof(*spec->envp));
-	spec->id_entry = entry_new(EXECUTION_ENV_ID, id);
-	if (!spec->envp || !spec->id_entry)
+	if (!spec->envp)
 		return err_errno(reterr, ENOMEM, "read exec.env");
 	json_object_foreach(env, key, value) {
 		if (!json_is_string(value) || !*key || strchr(key, '='))
@@ -90,6 +91,28 @@ static int read_number(const json_t *exec, const char *key, int64_t *ret, struct
 	return 0;
 }
 
+/* The id names a cgroup: a short word. */
+static int read_id(const char *id, struct shim_spec *ret, struct err *reterr)
+{
+	if (!*id || strspn(id, ID_LETTERS) != strlen(id) || !str_copy(ret->id, sizeof(ret->id), id))
+		return err_at(reterr, ERR_INVALID, "/execution",
+			      "\"execution\" must be an id of at most %d letters and digits, not "
+			      "'%s'",
+			      ID_LEN - 1, id);
+	return 0;
+}
+
+static int read_owner(const json_t *exec, struct shim_spec *ret, struct err *reterr)
+{
+	const char *owner = json_get_str(exec, "owner", owner_kind_str(OWNER_CGROUP));
+
+	if (owner_kind_parse(owner, &ret->owner) < 0)
+		return err_at(reterr, ERR_INVALID, "/exec/owner",
+			      "exec.owner must be cgroup, pid_namespace or subreaper, not '%s'",
+			      owner);
+	return 0;
+}
+
 static int read_message(const json_t *message, const char *dir, struct shim_spec *ret,
 			struct err *reterr)
 {
@@ -106,7 +129,11 @@ static int read_message(const json_t *message, const char *dir, struct shim_spec
 	if (ret->cwd[0] != '/')
 		return err_at(reterr, ERR_INVALID, "/exec/cwd",
 			      "exec.cwd must be an absolute path");
-	r = read_argv(ret, reterr);
+	r = read_id(id, ret, reterr);
+	if (r >= 0)
+		r = read_owner(ret->exec, ret, reterr);
+	if (r >= 0)
+		r = read_argv(ret, reterr);
 	if (r >= 0)
 		r = read_env(ret, id, dir, reterr);
 	if (r >= 0)
@@ -148,5 +175,4 @@ void shim_spec_started(struct shim_spec *spec)
 void shim_spec_done(struct shim_spec *spec)
 {
 	shim_spec_started(spec);
-	free(TAKE(spec->id_entry));
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/id.h"
 #include "base/json.h"
+#include "wire/owner.h"
 
 #include <stdint.h>
 
@@ -14,7 +16,8 @@ struct shim_spec {
 	const char **argv; /* NULL-terminated; argv[0] is absolute */
 	char **envp;	   /* NULL-terminated: exec.env and the two EXECUTION_ENV_* */
 	const char *cwd;
-	char *id_entry;		/* "TRAINYARD_EXECUTION=…" */
+	char id[ID_LEN];
+	enum owner_kind owner;	/* the strongest way to try */
 	int64_t max_runtime_ms; /* 0: no limit */
 	int64_t grace_ms;
 	int64_t log_max_bytes; /* 0: no limit */
@@ -23,6 +26,6 @@ struct shim_spec {
 /* Read and check; `dir` is the absolute path behind dirfd. On failure *ret is empty but for the
  * defaults. */
 int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err *reterr) MUSTCHECK;
-/* Free what only the start needs (argv, envp, cwd); numbers and id_entry stay. */
+/* Free what only the start needs (argv, envp, cwd); numbers and the id stay. */
 void shim_spec_started(struct shim_spec *spec);
 void shim_spec_done(struct shim_spec *spec);

@@ -74,3 +74,10 @@ int tree_signal(int sig)
 	}
 	return n;
 }
+
+int tree_has_below(pid_t pid)
+{
+	OWN(buf_done) struct buf pids = BUF_INIT(TREE_BYTES_MAX);
+
+	return !children_add(pid, &pids) ? -ENOSYS : pids.len > 0;
+}

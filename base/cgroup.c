@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cgroup.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define CGROUP_TEXT_MAX 16384
+#define MOUNTS_MAX	(1 << 20)
+#define MOUNT_SCAN	"%*d %*d %*s %4095s %4095s" /* PATH_MAX - 1 */
+
+const char *cgroup_find(const char *proc_cgroup, int *ret_len)
+{
+	for (const char *p = proc_cgroup; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		if (!str_starts(p, "0::/"))
+			continue;
+		*ret_len = (int)strcspn(p + 3, "\n");
+		return p + 3;
+	}
+	return NULL;
+}
+
+bool cgroup_mount_find(const char *mountinfo, char *point, char *root, size_t size)
+{
+	char at[PATH_MAX], from[PATH_MAX];
+
+	for (const char *p = mountinfo; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		const char *end = p + strcspn(p, "\n"), *type = strstr(p, " - ");
+
+		if (!type || type > end || !str_starts(type + 3, "cgroup2 "))
+			continue;
+		if (sscanf(p, MOUNT_SCAN, from, at) == 2 && !strchr(at, '\\'))
+			return str_copy(point, size, at) && str_copy(root, size, from);
+	}
+	return false;
+}
+
+int cgroup_own(char *buf, size_t size)
+{
+	OWN(buf_done) struct buf mounts = BUF_INIT(MOUNTS_MAX);
+	OWN(buf_done) struct buf text = BUF_INIT(CGROUP_TEXT_MAX);
+	char point[PATH_MAX], root[PATH_MAX];
+	const char *path;
+	size_t skip;
+	int len, n;
+
+	if (file_read(AT_FDCWD, "/proc/self/cgroup", &text, NULL) < 0 ||
+	    file_read(AT_FDCWD, "/proc/self/mountinfo", &mounts, NULL) < 0)
+		return -ENOENT;
+	path = cgroup_find(buf_str(&text), &len);
+	if (!path || str_starts(path, "/..") ||
+	    !cgroup_mount_find(buf_str(&mounts), point, root, sizeof(point)))
+		return -ENOENT;
+	skip = str_eq(root, "/") ? 0 : strlen(root);
+	if (skip > (size_t)len || strncmp(path, root, skip) != 0)
+		return -ENOENT;
+	n = snprintf(buf, size, "%s%.*s", point, len - (int)skip, path + skip);
+	if (n < 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	while (n > 1 && buf[n - 1] == '/')
+		buf[--n] = '\0';
+	return 0;
+}
+
+int cgroup_open(const char *dir, int *ret_fd)
+{
+	OWN(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct statfs fs;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return -ENOTSUP;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+bool cgroup_can_kill(int fd)
+{
+	return faccessat(fd, "cgroup.kill", W_OK, AT_EACCESS) == 0;
+}
+
+int cgroup_kill(int fd)
+{
+	OWN(closep) int file = openat(fd, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+
+	return file < 0 || write(file, "1", 1) != 1 ? -errno : 0;
+}
+
+int cgroup_populated(int fd)
+{
+	static const char key[] = "populated ";
+	OWN(buf_done) struct buf text = BUF_INIT(CGROUP_TEXT_MAX);
+	const char *at;
+
+	if (file_read(fd, "cgroup.events", &text, NULL) < 0)
+		return -EIO;
+	at = strstr(buf_str(&text), key);
+	return at ? at[sizeof(key) - 1] == '1' : -EIO;
+}

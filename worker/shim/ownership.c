@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/shim/ownership.h"
+
+#include "base/cgroup.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "worker/shim/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define INIT_NAME "trainyard-init"
+
+/* ---- a cgroup ---- */
+
+/* Can a child be born there? Filters of system calls may say no. */
+static bool can_start_in(int cgroup_fd)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup_fd,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	int status;
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid;
+}
+
+static bool take_cgroup(struct ownership *o, const char *id)
+{
+	char dir[sizeof(o->owner.cgroup)];
+	int n;
+
+	if (cgroup_own(dir, sizeof(dir)) < 0)
+		return false;
+	n = snprintf(o->owner.cgroup, sizeof(o->owner.cgroup), "%s/" OWNER_CGROUP_PREFIX "%s", dir,
+		     id);
+	if (n < (int)sizeof(o->owner.cgroup) &&
+	    (mkdir(o->owner.cgroup, 0755) == 0 || errno == EEXIST) &&
+	    cgroup_open(o->owner.cgroup, &o->cgroup_fd) >= 0 && cgroup_can_kill(o->cgroup_fd) &&
+	    cgroup_populated(o->cgroup_fd) == 0 && can_start_in(o->cgroup_fd))
+		return true;
+	if (o->cgroup_fd >= 0)
+		close(TAKE_FD(o->cgroup_fd));
+	rmdir(o->owner.cgroup);
+	o->owner.cgroup[0] = '\0';
+	return false;
+}
+
+/* ---- a PID namespace ---- */
+
+/* The kernel's pid numbers must fit to /proc, or libraries look at other processes than their
+ * own. In the program's child, or in the trial's. */
+static int mount_proc(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	OWN(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+/* This process's next child is the init of a new namespace. A plain user needs a user namespace
+ * too, in which nobody changes. */
+static bool unshare_pids(bool user)
+{
+	char uid[64], gid[64];
+
+	snprintf(uid, sizeof(uid), "%u %u 1\n", geteuid(), geteuid());
+	snprintf(gid, sizeof(gid), "%u %u 1\n", getegid(), getegid());
+	if (unshare(CLONE_NEWPID | (user ? CLONE_NEWUSER : 0)) < 0)
+		return false;
+	return !user ||
+	       (write_text("/proc/self/setgroups", "deny") &&
+		write_text("/proc/self/uid_map", uid) && write_text("/proc/self/gid_map", gid));
+}
+
+static bool wait_for_success(pid_t pid)
+{
+	int status;
+
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
+}
+
+/* All of it in children: what cannot be undone is only done where all of it works. */
+static bool try_namespace(bool user)
+{
+	pid_t pid = fork(), inner;
+
+	if (pid != 0)
+		return wait_for_success(pid);
+	if (!unshare_pids(user))
+		_exit(1);
+	inner = fork();
+	if (inner == 0)
+		_exit(mount_proc() < 0);
+	_exit(!wait_for_success(inner));
+}
+
+/* The namespace's first process: reaps, and ends when the shim does, however that ends. Then the
+ * kernel ends all others before this one counts as dead (pid_namespaces(7)). */
+static void run_init(int alive_fd)
+{
+	struct pollfd fds[2] = {{.fd = alive_fd, .events = POLLIN}, {.events = POLLIN}};
+	struct signalfd_siginfo info;
+	sigset_t set;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, INIT_NAME);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	if (alive_fd > 3) /* neither the lock nor anything else of the shim's */
+		syscall(SYS_close_range, 3U, (unsigned)alive_fd - 1, 0);
+	syscall(SYS_close_range, (unsigned)alive_fd + 1, ~0U, 0);
+	fds[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	while (fds[1].fd >= 0) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (poll(fds, 2, -1) > 0 && fds[0].revents)
+			break;
+		while (read(fds[1].fd, &info, sizeof(info)) > 0)
+			;
+	}
+	_exit(0);
+}
+
+static bool take_namespace(struct ownership *o)
+{
+	bool user = !try_namespace(false);
+	char state;
+
+	if ((user && !try_namespace(true)) || !unshare_pids(user))
+		return false;
+	o->own_proc = true;
+	if (pipe2(o->init_pipe, O_CLOEXEC) < 0)
+		return false;
+	o->owner.init = fork();
+	if (o->owner.init == 0) {
+		close(o->init_pipe[1]);
+		run_init(o->init_pipe[0]);
+	}
+	close(TAKE_FD(o->init_pipe[0]));
+	return o->owner.init > 0 && proc_stat(o->owner.init, &state, &o->owner.init_start);
+}
+
+/* ---- all of them ---- */
+
+void ownership_take(struct ownership *o, const char *id, enum owner_kind first)
+{
+	char state;
+
+	*o = (struct ownership){.cgroup_fd = -1, .init_pipe = {-1, -1}};
+	o->owner.shim = getpid();
+	if (!proc_stat(o->owner.shim, &state, &o->owner.shim_start))
+		o->owner.shim_start = 0;
+	o->owner.mark = proc_mark_make(id);
+	if (o->owner.mark && proc_mark_set(o->owner.mark) < 0)
+		o->owner.mark = 0;
+	o->owner.kind = OWNER_SUBREAPER;
+	if (first == OWNER_CGROUP && take_cgroup(o, id))
+		o->owner.kind = OWNER_CGROUP;
+	else if (first <= OWNER_PID_NAMESPACE && take_namespace(o))
+		o->owner.kind = OWNER_PID_NAMESPACE;
+}
+
+int (*ownership_prepare(const struct ownership *o))(void)
+{
+	return o->own_proc ? mount_proc : NULL;
+}
+
+void ownership_kill(const struct ownership *o)
+{
+	if (o->cgroup_fd >= 0)
+		(void)cgroup_kill(o->cgroup_fd);
+	if (o->owner.init > 0)
+		kill(o->owner.init, SIGKILL);
+	if (tree_signal(SIGKILL) < 0)
+		proc_kill_by_mark(o->owner.mark, SIGKILL);
+}
+
+bool ownership_only_init(const struct ownership *o)
+{
+	if (o->owner.init <= 0 || tree_has_below(o->owner.init) != 0)
+		return false;
+	kill(o->owner.init, SIGKILL);
+	return true;
+}
+
+bool ownership_release(struct ownership *o)
+{
+	if (o->cgroup_fd < 0)
+		return true;
+	if (cgroup_populated(o->cgroup_fd) == 1)
+		return false;
+	close(TAKE_FD(o->cgroup_fd));
+	rmdir(o->owner.cgroup);
+	return true;
+}
