@@ -14,7 +14,8 @@
 
 #define CGROUP_TEXT_MAX 16384
 #define MOUNTS_MAX	(1 << 20)
-#define MOUNT_SCAN	"%*d %*d %*s %4095s %4095s" /* PATH_MAX - 1 */
+#define MOUNT_ROOT	3 /* the fourth field of a line of mountinfo: proc(5) */
+#define MOUNT_POINT	4
 
 const char *cgroup_find(const char *proc_cgroup, int *ret_len)
 {
@@ -27,17 +28,34 @@ const char *cgroup_find(const char *proc_cgroup, int *ret_len)
 	return NULL;
 }
 
+/* Field `n`, from 0, of a line of words into `buf`; false: there is none, it is too long, or has an
+ * escaped character. */
+static bool field_copy(const char *line, int n, char *buf, size_t size)
+{
+	size_t len;
+
+	for (; n > 0; n--) {
+		line += strcspn(line, " \n");
+		line += *line == ' ';
+	}
+	len = strcspn(line, " \n");
+	if (!len || len >= size || memchr(line, '\\', len))
+		return false;
+	memcpy(buf, line, len);
+	buf[len] = '\0';
+	return true;
+}
+
 bool cgroup_mount_find(const char *mountinfo, char *point, char *root, size_t size)
 {
-	char at[PATH_MAX], from[PATH_MAX];
-
 	for (const char *p = mountinfo; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 		const char *end = p + strcspn(p, "\n"), *type = strstr(p, " - ");
 
 		if (!type || type > end || !str_starts(type + 3, "cgroup2 "))
 			continue;
-		if (sscanf(p, MOUNT_SCAN, from, at) == 2 && !strchr(at, '\\'))
-			return str_copy(point, size, at) && str_copy(root, size, from);
+		if (field_copy(p, MOUNT_ROOT, root, size) &&
+		    field_copy(p, MOUNT_POINT, point, size))
+			return true;
 	}
 	return false;
 }

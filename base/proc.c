@@ -17,13 +17,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define PROC_TEXT_MAX 8192
-#define PROC_ENV_MAX  (4 << 20)
-#define FD_PARK_BASE  64 /* above every target number in use */
-#define STAT_START    22 /* the field of /proc/PID/stat: proc(5) */
+#define PROC_TEXT_MAX	  8192
+#define PROC_ENV_MAX	  (4 << 20)
+#define FD_PARK_BASE	  64	    /* above every target number in use */
+#define PROC_CHILDREN_MAX (4 << 20) /* of one thread's list, as text */
+#define STAT_START	  22	    /* the field of /proc/PID/stat: proc(5) */
 /* FNV-1a of 64 bits */
-#define HASH_START    UINT64_C(14695981039346656037)
-#define HASH_PRIME    UINT64_C(1099511628211)
+#define HASH_START	  UINT64_C(14695981039346656037)
+#define HASH_PRIME	  UINT64_C(1099511628211)
 
 static void fail_child(int report, int errnum)
 {
@@ -193,6 +194,49 @@ bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 	}
 	*ret_start = p ? strtoll(p, NULL, 10) : 0;
 	return p;
+}
+
+static void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* Append the pids of a "children" text ("12 34 ") to `pids`. */
+static void pids_add(const char *text, struct buf *pids)
+{
+	char *end;
+
+	for (const char *p = text;; p = end) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+
+		if (end == p || buf_put(pids, &pid, sizeof(pid)) < 0)
+			return;
+	}
+}
+
+bool proc_children(pid_t pid, struct buf *pids)
+{
+	OWN(closedirp) DIR *d = NULL;
+	char path[64];
+	struct dirent *e;
+	bool listed = true;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		OWN(buf_done) struct buf text = BUF_INIT(PROC_CHILDREN_MAX);
+		char name[sizeof(e->d_name) + sizeof("/children")];
+
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		snprintf(name, sizeof(name), "%s/children", e->d_name);
+		if (file_read(dirfd(d), name, &text, NULL) >= 0)
+			pids_add(buf_str(&text), pids);
+		else
+			listed = false;
+	}
+	return listed;
 }
 
 bool proc_lives(pid_t pid, int64_t start)

@@ -2,6 +2,7 @@
 /* Processes: spawning with an explicit list of inherited descriptors, and what /proc tells. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -43,6 +44,9 @@ bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
 bool proc_has_argument(pid_t pid, int n, const char *text);
 /* The process's short name ("python3") into buf; false: gone. */
 bool proc_name(pid_t pid, char *buf, size_t size);
+/* Append the children of all threads of `pid`, as pid_t, to `pids`. false: this kernel does not
+ * list them. */
+bool proc_children(pid_t pid, struct buf *pids);
 /* Its state as /proc/PID/stat has it ('R', 'T', 'Z', …) and its start, in clock ticks since the
  * boot: with the pid it names one process for good. false: gone. */
 bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start);

@@ -197,6 +197,12 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
 		return err_set(reterr, ERR_INVALID,
 			       "lease.ttl_default is longer than lease.ttl_max");
+	if (owner_kind_parse(cfg->local_process_owner, &ret->s.process_owner) < 0)
+		return err_set(
+			reterr, ERR_INVALID,
+			"local.process_owner must be cgroup, pid_namespace or subreaper, not "
+			"'%s'",
+			cfg->local_process_owner);
 	read_aws(cfg, ret);
 	fill(cfg, ret);
 	fill_aws(cfg, ret);

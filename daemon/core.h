@@ -34,10 +34,12 @@
 #define ENGINE_EVENTS_TAIL    (256 << 10)  /* and its last ones, whatever was before */
 #define ENGINE_LOG_SAID_US    250000	   /* log growth is told at most this often */
 #define ENGINE_PROGRESS_US    USEC_PER_SEC /* progress events per execution, likewise */
-#define ENGINE_READY_MAX      64	   /* ready jobs read at a time */
-#define ENGINE_LINE_MAX	      1024	   /* and looked at in one pass, of one line */
-#define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC) /* without a tick for longer it is not ready */
-#define ENDPOINT_RESTARTS_MAX 5			 /* crashes in a row before an endpoint is failed */
+#define ENGINE_REMAINS_US     (60 * USEC_PER_SEC) /* for what SIGKILL does not end: a hung disk */
+#define ENGINE_SHIM_US	      (10 * USEC_PER_SEC) /* a stopped shim gets the grace and this */
+#define ENGINE_READY_MAX      64		  /* ready jobs read at a time */
+#define ENGINE_LINE_MAX	      1024		  /* and looked at in one pass, of one line */
+#define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* without a tick for longer it is not ready */
+#define ENDPOINT_RESTARTS_MAX 5 /* crashes in a row before an endpoint is failed */
 
 /* One live execution in memory; its row is the truth, this adds what is derived or open. */
 struct execution {
@@ -47,12 +49,16 @@ struct execution {
 	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
 	bool stop_sent;
 	bool stop_wanted;
-	bool events_refused;	  /* its events cannot be read, and that was said */
-	bool events_cut;	  /* likewise: they are too many */
-	int64_t events_end;	  /* what it has written when its end was seen; 0 before */
-	bool retired_seen;	  /* at a tick before; at the next one it is told to stop */
-	int dirfd;		  /* -1 before the launch */
-	int lock_fd;		  /* its lock, whatever has taken the name since; -1: not opened */
+	bool adopts;	     /* this daemon has started its shim: its orphans come to us */
+	bool may_live;	     /* its shim is gone, and the end of all its processes is not proven */
+	int64_t lost_us;     /* its shim was first seen to be gone; 0: it lives */
+	int64_t late_us;     /* its shim should have ended it, and was first seen stopped; 0: not */
+	bool events_refused; /* its events cannot be read, and that was said */
+	bool events_cut;     /* likewise: they are too many */
+	int64_t events_end;  /* what it has written when its end was seen; 0 before */
+	bool retired_seen;   /* at a tick before; at the next one it is told to stop */
+	int dirfd;	     /* -1 before the launch */
+	int lock_fd;	     /* its lock, whatever has taken the name since; -1: not opened */
 	char proof[HASH_HEX_LEN]; /* the value for its shim; "" once that has it */
 	bool forgery_logged;	  /* a record in its directory is not the shim's */
 	int watch;		  /* inotify watch of work/, -1: none */
@@ -113,6 +119,7 @@ struct engine {
 	char boot_id[BOOT_ID_LEN];
 	bool ready, stopping;
 	bool ends_only; /* engine_new_ending() */
+	bool adopts;	/* orphans of what it starts become its children */
 
 	/* the command queue; guarded by queue_lock */
 	pthread_mutex_t queue_lock;

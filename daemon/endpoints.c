@@ -254,7 +254,8 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 			       : endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
 	if (ex->row.retired || updates)
 		return 0;
-	if (ep.in_service_us == 0 && why->code != REASON_HOST_LOST) /* it never worked */
+	if (ex->may_live || /* a second server never runs beside it */
+	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it never worked */
 		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);
 	return restart_later(e, &ep, ex->row.started_us, why, reterr);
 }

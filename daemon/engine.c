@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 #define TICK_US	      250000
 #define CHECKPOINT_US (30 * USEC_PER_SEC)
@@ -299,6 +300,7 @@ static int open_core(const struct settings *settings, struct engine **ret, struc
 	if (!e)
 		return err_errno(reterr, ENOMEM, "make the engine");
 	e->settings = settings;
+	e->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 	e->queue_fd = e->inotify_fd = -1;
 	e->queue_tail = &e->queue_head;
 	e->inbox_tail = &e->inbox_head;

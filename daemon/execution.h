@@ -50,8 +50,8 @@ int execution_stop_later(struct engine *e, const struct execution *ex,
 void engine_want_poll(struct engine *e); /* look at all of them soon */
 /* recover.c: what became of an execution whose directory is not open? Own turns. */
 void execution_take_up(struct engine *e, struct execution *ex);
-/* Over without exit.json, in an own turn; ex is gone afterwards. */
-void execution_lost(struct engine *e, struct execution *ex, enum reason_code why);
+/* Its directory is gone: end what lives of it, in an own turn; ex may be gone afterwards. */
+void execution_lost(struct engine *e, struct execution *ex);
 int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
 
 /* ---- shims.c ---- */
@@ -60,6 +60,8 @@ int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify
 int shim_watch(struct engine *e, pid_t pid, const char *execution);
 /* True if this daemon has started the execution's shim and has not reaped it. */
 bool shim_is_ours(const struct engine *e, const char *execution);
+/* True if `pid` is such a shim. */
+bool shim_is_child(const struct engine *e, pid_t pid);
 /* Those that the loop cannot watch. */
 void shims_reap(struct engine *e);
 void shims_forget(struct engine *e);

@@ -121,17 +121,17 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job,
 
 /* The staging of a job that runs in the cloud is over. */
 static int end_staging(struct engine *e, struct execution *ex, const struct job_row *job,
-		       enum job_state to, struct reason *why, struct err *reterr)
+		       struct job_end *end, struct err *reterr)
 {
-	if (to == STATE_SUCCEEDED && !job->cancel_requested_us)
+	if (end->to == STATE_SUCCEEDED && !job->cancel_requested_us)
 		return cloud_staged(e, job, ex, reterr);
-	if (to == STATE_SUCCEEDED) {
-		to = STATE_CANCELLED;
-		reason_set(why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+	if (end->to == STATE_SUCCEEDED) {
+		end->to = STATE_CANCELLED;
+		reason_set(&end->why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
 	if (job->kind == JOB_DEPLOY)
-		return cloud_endpoint_abandon(e, job, why, reterr);
-	return job_finish(e, job, to, why, NULL, reterr);
+		return cloud_endpoint_abandon(e, job, &end->why, reterr);
+	return job_end(e, job, end, reterr);
 }
 
 static int keep_record(struct engine *e, const struct execution *ex, const struct job_row *job,
@@ -153,7 +153,7 @@ static int end_job(struct engine *e, struct execution *ex, const struct exit_rec
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(job_row_done) struct job_row job = {0};
-	struct job_end end = {.to = STATE_FAILED, .why = *lost};
+	struct job_end end = {.to = STATE_FAILED, .why = *lost, .may_live = ex->may_live};
 	struct reason none = {0};
 	int r = store_job_get(e->store, ex->row.job, &job, reterr);
 
@@ -177,7 +177,7 @@ static int end_job(struct engine *e, struct execution *ex, const struct exit_rec
 	if (r < 0)
 		return r;
 	if (cloud_runs(&job))
-		return end_staging(e, ex, &job, end.to, &end.why, reterr);
+		return end_staging(e, ex, &job, &end, reterr);
 	end.outputs = outputs = outputs_of(ex, &job, end.to == STATE_SUCCEEDED);
 	return job_end(e, &job, &end, reterr);
 }
@@ -190,14 +190,22 @@ static int64_t ended_us(const struct exit_record *exit)
 	return exit && exit->finished_us > 0 && exit->finished_us < now ? exit->finished_us : now;
 }
 
-static void lost_words(enum reason_code lost, struct reason *why)
+static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *why)
 {
 	if (lost == REASON_HOST_LOST)
 		reason_set(why, lost, "the machine restarted while it ran");
+	else if (ex->may_live)
+		reason_set(
+			why, lost,
+			"its supervisor was killed, so its exit status is unknown; what was found "
+			"of it was killed, but processes of it may still run (look for them by "
+			"TRAINYARD_EXECUTION=%s and its directory), so it is not tried again by "
+			"itself",
+			ex->row.id);
 	else
 		reason_set(why, lost,
-			   "its supervisor was killed, so its exit status is unknown; "
-			   "what was left of it has been killed");
+			   "its supervisor was killed, so its exit status is unknown; all of its "
+			   "processes have ended");
 }
 
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
@@ -210,7 +218,7 @@ int execution_end(struct engine *e, struct execution *ex, const struct exit_reco
 	if (!id)
 		return err_errno(reterr, ENOMEM, "end an execution");
 	if (!exit)
-		lost_words(lost, &why);
+		lost_words(ex, lost, &why);
 	r = store_execution_set_state(e->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
 				      ended_us(exit), reterr);
 	if (r >= 0 && ex->row.endpoint[0]) {

@@ -12,6 +12,7 @@
 #include "daemon/execution.h"
 #include "daemon/feed.h"
 #include "daemon/headroom.h"
+#include "daemon/remains.h"
 #include "wire/control.h"
 
 #include <signal.h>
@@ -120,11 +121,6 @@ static void finish(struct engine *e, struct execution *ex, const struct exit_rec
 	turn_end(e, NULL);
 }
 
-void execution_lost(struct engine *e, struct execution *ex, enum reason_code why)
-{
-	finish(e, ex, NULL, why);
-}
-
 /* ---- watching ---- */
 
 static void watch_log(struct engine *e, struct execution *ex)
@@ -152,16 +148,57 @@ static void start_again(struct engine *e, struct execution *ex)
 		execution_start(e, ex);
 }
 
-/* Its lock is free and there is no record. */
+static struct remains_of remains_of(const struct execution *ex)
+{
+	return (struct remains_of){
+		.id = ex->row.id,
+		.dirfd = ex->dirfd,
+		.lock_fd = ex->lock_fd,
+		.adopts = ex->adopts,
+	};
+}
+
+/* Its shim is gone without a record. It has ended only when all of it is proven to have; what
+ * cannot be proven is said, and keeps the job from being tried again. */
 static void lose(struct engine *e, struct execution *ex)
 {
-	char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
+	struct remains_of of = remains_of(ex);
+	bool here = str_eq(ex->row.boot_id, e->boot_id);
+	enum remains left = here ? remains_end(e, &of) : REMAINS_NONE;
 
-	snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, ex->row.id);
-	if (proc_kill_by_env(entry, SIGKILL) > 0)
-		return; /* look again until none is left */
-	finish(e, ex, NULL,
-	       str_eq(ex->row.boot_id, e->boot_id) ? REASON_SHIM_LOST : REASON_HOST_LOST);
+	if (!ex->lost_us)
+		ex->lost_us = clock_mono_us();
+	if (left == REMAINS_SOME && clock_mono_us() - ex->lost_us < ENGINE_REMAINS_US) {
+		engine_want_poll(e);
+		return;
+	}
+	ex->may_live = left != REMAINS_NONE;
+	finish(e, ex, NULL, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
+}
+
+void execution_lost(struct engine *e, struct execution *ex)
+{
+	lose(e, ex);
+}
+
+/* A stopped shim does nothing of what it should: when its execution should end it is woken, and
+ * ended when that has not helped for the grace. */
+static void look_at_shim(struct engine *e, struct execution *ex)
+{
+	bool late = ex->stop_wanted ||
+		    (ex->row.deadline_us > 0 && clock_now_us() > ex->row.deadline_us);
+	struct remains_of of = remains_of(ex);
+	int64_t now = clock_mono_us();
+
+	if (!late || !remains_shim_is_stopped(&of)) {
+		ex->late_us = 0;
+		return;
+	}
+	if (!ex->late_us)
+		ex->late_us = now;
+	remains_signal_shim(&of, now - ex->late_us > e->settings->stop_grace_us + ENGINE_SHIM_US
+					 ? SIGKILL
+					 : SIGCONT);
 }
 
 static int on_more(sd_event_source *s, uint64_t at, void *userdata)
@@ -219,6 +256,8 @@ void execution_poll(struct engine *e, struct execution *ex)
 	if (headroom_is_missing(r) || headroom_is_missing(alive))
 		return; /* it may be there: looked at again at the next rescan */
 	dead = is_dead(ex, alive);
+	if (!dead)
+		look_at_shim(e, ex);
 	ended = dead && r >= 0 && proof_holds(ex, &exit);
 	r = events_drain(e, ex, dead);
 	if (r > 0)
@@ -274,6 +313,7 @@ static int on_rescan(sd_event_source *s, uint64_t at, void *userdata)
 
 	poll_all(e);
 	shims_reap(e);
+	remains_reap(e);
 	loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
 	return 0;
 }
@@ -299,10 +339,17 @@ void execution_stop(struct engine *e, struct execution *ex)
 	OWN(json_decrefp) json_t *msg = control_request_format(&req);
 	OWN(freep) char *text = msg ? json_text(msg) : NULL;
 	OWN(closep) int fd = -1;
+	struct remains_of of = remains_of(ex);
 
 	ex->stop_wanted = true;
-	if (ex->planned || ex->dirfd < 0 || !text || control_connect(ex->dirfd, &fd, NULL) < 0)
-		return; /* no shim listens yet, or no more: the next rescan */
+	if (ex->planned || ex->dirfd < 0 || !text)
+		return;
+	if (control_connect(ex->dirfd, &fd, NULL) < 0) {
+		/* It listens before it says who it is: the socket is full, or the job has removed
+		 * it. Else no shim listens yet, or no more: the next rescan. */
+		ex->stop_sent = remains_signal_shim(&of, SIGTERM);
+		return;
+	}
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
 		ex->stop_sent = true;
 }

@@ -60,8 +60,9 @@ static json_t *shim_part(struct engine *e, const struct execution_row *row, cons
 	json_t *exec;
 
 	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
-	exec = json_pack("{s[ss] so ss sI sI}", "argv", e->settings->worker, command, "env",
-			 environment(row, spec), "cwd", cwd, "grace_ms",
+	exec = json_pack("{s[ss] so ss ss sI sI}", "argv", e->settings->worker, command, "env",
+			 environment(row, spec), "cwd", cwd, "owner",
+			 owner_kind_str(e->settings->process_owner), "grace_ms",
 			 (json_int_t)(e->settings->stop_grace_us / USEC_PER_MSEC), "log_max_bytes",
 			 (json_int_t)e->settings->log_max_bytes);
 	json_object_set_new(exec, "max_runtime_ms",
@@ -172,6 +173,18 @@ static int make_directory(const struct execution_row *row, const json_t *message
 		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
 }
 
+/* When max_runtime is over, on the wall clock: the shim ends it by a better clock; from then on a
+ * shim that was stopped is woken. 0: never. */
+static int64_t deadline_us(const struct job_row *job, bool serve, const json_t *spec)
+{
+	struct job_resources res;
+
+	job_resources_of(spec, &res);
+	return serve || cloud_runs(job) || res.max_runtime_us <= 0
+		       ? 0
+		       : clock_now_us() + res.max_runtime_us;
+}
+
 int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
 		      enum reason_code *ret_code, struct err *reterr)
@@ -191,6 +204,7 @@ int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", e->settings->data_dir,
 		     row->id) >= (int)sizeof(row->dir))
 		return err_errno(reterr, ENAMETOOLONG, "place an execution");
+	row->deadline_us = deadline_us(job, serve, spec);
 	message = make_message(e, job, serve, row, spec, resume, &stage);
 	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
@@ -317,6 +331,7 @@ static int start_shim(struct engine *e, struct execution *ex, struct err *reterr
 	if (r < 0)
 		return r;
 	ex->row.pid = pid;
+	ex->adopts = e->adopts;
 	ex->row.state = EXECUTION_RUNNING;
 	slots_publish(e);
 	if (shim_watch(e, pid, ex->row.id) < 0)

@@ -11,12 +11,10 @@
 #include "daemon/execution.h"
 #include "daemon/lifecycle.h"
 
-#define EXIT_RESERVED EXECUTION_EXIT ".tmp" /* made by the shim before it starts the child */
-
 /* Committed, but the daemon died before its shim ran. */
 static bool never_started(const struct execution *ex)
 {
-	return ex->row.state == EXECUTION_STARTING && !path_exists(ex->dirfd, EXIT_RESERVED) &&
+	return ex->row.state == EXECUTION_STARTING && !path_exists(ex->dirfd, EXECUTION_EXIT_TMP) &&
 	       !path_exists(ex->dirfd, EXECUTION_EXIT);
 }
 
@@ -43,7 +41,7 @@ void execution_take_up(struct engine *e, struct execution *ex)
 	int alive, r = execution_attach(e, ex, &why);
 
 	if (r == -ENOENT) {
-		execution_lost(e, ex, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
+		execution_lost(e, ex);
 		return;
 	}
 	if (r < 0) {

@@ -4,6 +4,7 @@
 
 #include "jobs/prices.h"
 #include "jobs/spec.h"
+#include "wire/owner.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct settings {
 	int64_t memory_bytes;
 	int64_t gpu_memory_margin_bytes;
 	int64_t log_max_bytes, stop_grace_us;
+	enum owner_kind process_owner; /* the strongest way to try (wire/owner.h) */
 	int64_t lease_ttl_default_us, lease_ttl_max_us, lease_idle_default_us;
 	int64_t max_runtime_default_us;
 	int64_t endpoint_start_timeout_us, predict_timeout_us;

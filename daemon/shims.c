@@ -68,6 +68,15 @@ bool shim_is_ours(const struct engine *e, const char *execution)
 	return child;
 }
 
+bool shim_is_child(const struct engine *e, pid_t pid)
+{
+	const struct shim_child *child = e->shims;
+
+	while (child && child->pid != pid)
+		child = child->next;
+	return child;
+}
+
 void shims_reap(struct engine *e)
 {
 	struct shim_child *next;

@@ -3,7 +3,8 @@
  * The execution directory: everything the daemon, the shim and the worker say to each other.
  * Nothing is lost while the daemon is away, because it is all on disk. Format in wire/README.md.
  *
- *   DIR/lock          flocked by the daemon before the fork, inherited by the shim: held = alive
+ *   DIR/lock          flocked by the daemon before the fork, inherited by the shim: held = alive;
+ *                     says who owns the processes (wire/owner.h)
  *   DIR/spec.json     written by the daemon before the start, never changed
  *   DIR/log           stdout and stderr of the child, O_APPEND by the child itself
  *   DIR/log.gap       {"v","from","to"}: bytes of `log` that were punched out (the cap)
@@ -35,6 +36,7 @@
 #define EXECUTION_LOG	       "log"
 #define EXECUTION_LOG_GAP      "log.gap"
 #define EXECUTION_EXIT	       "exit.json"
+#define EXECUTION_EXIT_TMP     "exit.json.tmp" /* reserved before the program is started */
 #define EXECUTION_CONTROL      "control.sock"
 #define EXECUTION_WORK	       "work"
 #define EXECUTION_EVENTS       "work/events.ndjson"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/owner.h"
 
-#include "base/beneath.h"
-#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "wire/execution.h"
@@ -33,7 +31,7 @@ int owner_kind_parse(const char *s, enum owner_kind *ret)
 	return -EINVAL;
 }
 
-int owner_write(int fd, const struct owner *o, struct err *reterr)
+int owner_write(int fd, const struct process_owner *o, struct err *reterr)
 {
 	OWN(json_decrefp)
 	json_t *j =
@@ -60,18 +58,17 @@ static bool cgroup_is_its(const char *dir, const char *id)
 	       str_eq(name + sizeof(OWNER_CGROUP_PREFIX), id);
 }
 
-int owner_read(int dirfd, const char *id, struct owner *ret, struct err *reterr)
+int owner_read(int lock_fd, const char *id, struct process_owner *ret, struct err *reterr)
 {
-	OWN(buf_done) struct buf text = BUF_INIT(OWNER_TEXT_MAX);
 	OWN(json_decrefp) json_t *j = NULL;
-	int r = beneath_read(dirfd, EXECUTION_LOCK, &text, reterr);
+	char text[OWNER_TEXT_MAX];
+	ssize_t n = pread(lock_fd, text, sizeof(text), 0);
+	int r;
 
-	*ret = (struct owner){0};
-	if (r < 0)
-		return r;
-	if (!text.len)
-		return -ENODATA;
-	r = json_parse(buf_str(&text), text.len, &j, reterr);
+	*ret = (struct process_owner){0};
+	if (n <= 0)
+		return err_errno(reterr, n < 0 ? errno : ENODATA, "read %s", EXECUTION_LOCK);
+	r = json_parse(text, (size_t)n, &j, reterr);
 	if (r >= 0)
 		r = wire_version_check(j, EXECUTION_LOCK, reterr);
 	if (r < 0)

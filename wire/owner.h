@@ -32,7 +32,7 @@ enum owner_kind {
 	OWNER_KINDS_,
 };
 
-struct owner {
+struct process_owner {
 	enum owner_kind kind;
 	pid_t shim; /* with its start (proc_stat) */
 	int64_t shim_start;
@@ -45,7 +45,8 @@ struct owner {
 const char *owner_kind_str(enum owner_kind kind);
 int owner_kind_parse(const char *s, enum owner_kind *ret); /* 0 or -EINVAL */
 /* Write the record into the lock file behind `fd`. */
-int owner_write(int fd, const struct owner *o, struct err *reterr) MUSTCHECK;
-/* Read it from DIR/lock of execution `id`. -ENODATA: it is empty; a cgroup that is not the
- * execution's by its name is -ERR_CORRUPT. */
-int owner_read(int dirfd, const char *id, struct owner *ret, struct err *reterr) MUSTCHECK;
+int owner_write(int fd, const struct process_owner *o, struct err *reterr) MUSTCHECK;
+/* Read it from the lock file of execution `id`, open for reading. -ENODATA: it is empty; a cgroup
+ * that is not the execution's by its name is -ERR_CORRUPT. */
+int owner_read(int lock_fd, const char *id, struct process_owner *ret,
+	       struct err *reterr) MUSTCHECK;

@@ -43,7 +43,7 @@ class Execution:
         exec_part = {"argv": argv, "env": {"PATH": os.environ["PATH"]},
                      "cwd": str(self.dir / "work"), "max_runtime_ms": None,
                      "grace_ms": 30000, "log_max_bytes": 1 << 26,
-                     "owner": os.environ.get("TRAINYARD_OWNER", "cgroup"), **fields}
+                     "owner": "cgroup", **fields}
         self.write_spec({"v": 1, "execution": exec_id, "exec": exec_part})
         self.process = None
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/cgroup.h"
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -183,6 +184,56 @@ static void test_arguments_of_a_process(void **state)
 	assert_false(proc_has_argument(pid, 1, "300"));
 }
 
+/* What env -i and setsid do not take away. */
+static void test_mark_outlives_environment_and_session(void **state)
+{
+	int64_t mark = proc_mark_make("xsomething"), start;
+	pid_t pid = fork();
+	char proc_state;
+	int status;
+
+	assert_true(mark > 0);
+	assert_true(mark != proc_mark_make("xsomethinf"));
+	if (pid == 0) {
+		if (proc_mark_set(mark) < 0)
+			_exit(1);
+		execl("/usr/bin/env", "env", "-i", "/usr/bin/setsid", "/bin/sleep", "300", NULL);
+		_exit(1);
+	}
+	while (!proc_has_argument(pid, 0, "/bin/sleep") && waitpid(pid, &status, WNOHANG) == 0)
+		;
+	assert_int_equal(proc_mark(pid), mark);
+	assert_true(proc_stat(pid, &proc_state, &start));
+	assert_true(proc_lives(pid, start));
+	assert_false(proc_lives(pid, start + 1)); /* another process of that pid */
+	assert_int_equal(proc_signal(pid, start + 1, SIGKILL), -ESRCH);
+	assert_int_equal(proc_kill_by_mark(mark, 0), 1);
+	assert_int_equal(proc_kill_by_mark(mark, SIGKILL), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(proc_kill_by_mark(mark, SIGKILL), 0);
+	assert_false(proc_lives(pid, start));
+}
+
+static void test_cgroup_texts(void **state)
+{
+	const char *cgroup = "4:memory:/a\n0::/trainyard.slice/x.scope\n";
+	char point[64], root[64];
+	int len = 0;
+
+	assert_ptr_equal(cgroup_find(cgroup, &len), strstr(cgroup, "/trainyard"));
+	assert_int_equal(len, (int)strlen("/trainyard.slice/x.scope"));
+	assert_null(cgroup_find("4:memory:/a\n", &len));
+	assert_true(cgroup_mount_find("36 35 98:0 / /proc rw - proc proc rw\n"
+				      "42 35 0:28 /part /sys/fs/cgroup rw,nosuid shared:9 - "
+				      "cgroup2 cgroup2 rw,nsdelegate\n",
+				      point, root, sizeof(point)));
+	assert_string_equal(point, "/sys/fs/cgroup");
+	assert_string_equal(root, "/part");
+	assert_false(cgroup_mount_find("36 35 98:0 / /sys/fs/cgroup/pids rw - cgroup c rw,pids\n",
+				       point, root, sizeof(point)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +245,8 @@ int main(void)
 		cmocka_unit_test(test_looking_at_processes),
 		cmocka_unit_test(test_boot_id),
 		cmocka_unit_test(test_arguments_of_a_process),
+		cmocka_unit_test(test_mark_outlives_environment_and_session),
+		cmocka_unit_test(test_cgroup_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

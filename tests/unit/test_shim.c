@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "base/cgroup.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "wire/execution.h"
@@ -223,15 +222,9 @@ static void test_spec_failure_leaves_nothing(void **state)
 
 static void test_oom_texts(void **state)
 {
-	const char *cgroup = "4:memory:/a\n0::/trainyard.slice/x.scope\n";
-	int len = 0;
-
 	assert_int_equal(oom_kills_parse("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), 2);
 	assert_int_equal(oom_kills_parse("oom 3\noom_group_kill 9"), -1);
 	assert_int_equal(oom_kills_parse(""), -1);
-	assert_ptr_equal(cgroup_find(cgroup, &len), strstr(cgroup, "/trainyard"));
-	assert_int_equal(len, (int)strlen("/trainyard.slice/x.scope"));
-	assert_null(cgroup_find("4:memory:/a\n", &len));
 }
 
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

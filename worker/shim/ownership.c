@@ -88,14 +88,19 @@ static bool write_text(const char *path, const char *text)
 static bool unshare_pids(bool user)
 {
 	char uid[64], gid[64];
+	bool written;
 
 	snprintf(uid, sizeof(uid), "%u %u 1\n", geteuid(), geteuid());
 	snprintf(gid, sizeof(gid), "%u %u 1\n", getegid(), getegid());
 	if (unshare(CLONE_NEWPID | (user ? CLONE_NEWUSER : 0)) < 0)
 		return false;
-	return !user ||
-	       (write_text("/proc/self/setgroups", "deny") &&
-		write_text("/proc/self/uid_map", uid) && write_text("/proc/self/gid_map", gid));
+	if (!user)
+		return true;
+	prctl(PR_SET_DUMPABLE, 1); /* else the files of /proc/self are root's; nothing runs yet */
+	written = write_text("/proc/self/setgroups", "deny") &&
+		  write_text("/proc/self/uid_map", uid) && write_text("/proc/self/gid_map", gid);
+	prctl(PR_SET_DUMPABLE, 0);
+	return written;
 }
 
 static bool wait_for_success(pid_t pid)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct ownership {
-	struct owner owner;
+	struct process_owner owner;
 	int cgroup_fd;	  /* -1: none */
 	int init_pipe[2]; /* its other end tells the namespace's init that we live */
 	bool own_proc;	  /* the program needs a /proc of its namespace */

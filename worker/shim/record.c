@@ -9,17 +9,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RECORD_TMP EXECUTION_EXIT ".tmp"
-
 int record_reserve(int dirfd, int *ret_fd, struct err *reterr)
 {
 	OWN(closep)
-	int fd = openat(dirfd, RECORD_TMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			0640);
+	int fd = openat(dirfd, EXECUTION_EXIT_TMP,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	int r = fd < 0 ? errno : posix_fallocate(fd, 0, RECORD_RESERVE_BYTES);
 
 	if (r) {
-		unlinkat(dirfd, RECORD_TMP, 0);
+		unlinkat(dirfd, EXECUTION_EXIT_TMP, 0);
 		return err_errno(reterr, r, "reserve space for %s", EXECUTION_EXIT);
 	}
 	*ret_fd = TAKE_FD(fd);
@@ -49,16 +47,16 @@ static int place(int dirfd, int fd, const char *text, size_t len, struct err *re
 	OWN(closep) int fresh = -1;
 	int r;
 
-	if (is_name_of(dirfd, RECORD_TMP, fd))
-		return beneath_rename(dirfd, RECORD_TMP, EXECUTION_EXIT, reterr);
+	if (is_name_of(dirfd, EXECUTION_EXIT_TMP, fd))
+		return beneath_rename(dirfd, EXECUTION_EXIT_TMP, EXECUTION_EXIT, reterr);
 	if (is_name_of(dirfd, EXECUTION_EXIT, fd))
 		return 0;
-	r = beneath_create(dirfd, RECORD_TMP, 0640, &fresh, reterr);
+	r = beneath_create(dirfd, EXECUTION_EXIT_TMP, 0640, &fresh, reterr);
 	if (r < 0)
 		return r;
 	r = write_text(fresh, text, len);
 	return r < 0 ? err_errno(reterr, -r, "write %s", EXECUTION_EXIT)
-		     : beneath_rename(dirfd, RECORD_TMP, EXECUTION_EXIT, reterr);
+		     : beneath_rename(dirfd, EXECUTION_EXIT_TMP, EXECUTION_EXIT, reterr);
 }
 
 int record_write(int dirfd, int fd, const struct exit_record *rec, struct err *reterr)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is left of an execution whose shim is gone: it is ended, and only what is proven to be gone
+ * counts as gone (wire/owner.h). On the engine thread; nothing here waits.
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+enum remains {
+	REMAINS_NONE,	 /* proven: every process of it has ended */
+	REMAINS_SOME,	 /* some live and were sent SIGKILL: look again soon */
+	REMAINS_UNKNOWN, /* what could be found was killed; whether more lives is not known */
+};
+
+struct remains_of {
+	const char *id; /* the execution's */
+	int dirfd;	/* its directory; -1: gone */
+	int lock_fd;	/* its lock, whatever has taken the name since; -1: gone */
+	bool adopts;	/* this daemon has started the shim: all orphans come to it */
+};
+
+/* Its shim has ended, and was reaped if it was ours. */
+enum remains remains_end(struct engine *e, const struct remains_of *of);
+/* True if its shim lives and was stopped (SIGSTOP), so that it does nothing of what it should. */
+bool remains_shim_is_stopped(const struct remains_of *of);
+/* To its shim and no other process; true if it lives. */
+bool remains_signal_shim(const struct remains_of *of, int sig);
+/* Reap children that are not ours: orphans that have come to this process, as to a subreaper or as
+ * to the first process of a container. Those of executions are ended first. Returns how many live.
+ */
+int remains_reap(struct engine *e);
