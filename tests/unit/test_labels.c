@@ -73,12 +73,14 @@ static struct source source_of(const struct rows *c, const char *path, char name
 static int add_split(struct labels *l, const struct rows *c, size_t split, bool backwards,
 		     int32_t values[ROWS_MAX], size_t *ret_n, struct err *e)
 {
-	char names[ROWS_MAX][32], *list[ROWS_MAX];
-	struct source s = source_of(c, split ? "test.csv" : "train.csv", names, list);
+	char names[ROWS_MAX][32], *list[ROWS_MAX], path[16];
+	struct source s = source_of(c, path, names, list);
 	const char *words[ROWS_MAX];
 	size_t lens[ROWS_MAX], n = cut(split ? c->test : c->train, words, lens);
-	int r = labels_open(l, &s, split, e);
+	int r;
 
+	snprintf(path, sizeof(path), "%s.csv", split ? "test" : "train");
+	r = labels_open(l, &s, split, e);
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		size_t at = backwards ? n - 1 - i : i;
 		struct source_row row = {.number = (int64_t)at + 1};
@@ -86,6 +88,7 @@ static int add_split(struct labels *l, const struct rows *c, size_t split, bool 
 		value_of(c, words[at], lens[at], &row.label);
 		r = labels_add(l, &s, &row, split, &values[at], e);
 	}
+	path[0] = '\0'; /* a source is closed before the decision */
 	*ret_n = n;
 	return r;
 }
@@ -315,10 +318,11 @@ static int add_number(struct labels *l, int number, struct err *e)
 static void test_limits(void **state)
 {
 	OWN(labels_done) struct labels l, values;
+	struct source file = {.path = (char *)"file", .field = "/dataset"};
 	struct err e;
 
 	assert_int_equal(labels_init(&l, NULL, &e), 0);
-	l.paths[0] = "file";
+	assert_int_equal(labels_open(&l, &file, 0, &e), 0);
 	for (int i = 0; i < LABELS_MAX; i++)
 		assert_int_equal(add_number(&l, i, &e), 0);
 	assert_int_equal(labels_decide(&l, &e), 0);

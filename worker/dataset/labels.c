@@ -11,6 +11,8 @@ void labels_done(struct labels *l)
 {
 	for (size_t i = 0; i < l->values_n; i++)
 		free(l->values[i].text);
+	for (size_t i = 0; i < LABELS_SPLITS; i++)
+		free(l->paths[i]);
 	free(l->values);
 	free(l->sorted);
 	label_names_done(&l->names);
@@ -74,7 +76,10 @@ int labels_init(struct labels *l, const json_t *dataset, struct err *reterr)
 
 int labels_open(struct labels *l, const struct source *s, size_t split, struct err *reterr)
 {
-	l->paths[split] = s->path;
+	free(l->paths[split]);
+	l->paths[split] = strdup(s->path);
+	if (!l->paths[split])
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
 	for (size_t i = 0; i < s->label_names_n && l->source.n == i; i++) {
 		int r = add_name(&l->source, s->label_names[i], s->field, reterr);
 

@@ -43,14 +43,14 @@ struct labels {
 	size_t classes; /* how many, once decided */
 	struct label_seen *values;
 	size_t values_n, values_cap;
-	int32_t *sorted; /* values in the order of their keys, for look-ups */
-	const char *paths[LABELS_SPLITS];
+	int32_t *sorted;	    /* values in the order of their keys, for look-ups */
+	char *paths[LABELS_SPLITS]; /* of the sources, for messages */
 };
 
 /* From `labels` (strings, at least two, all different) and `no_label` of the job's dataset. The
  * caller ends *l with labels_done, also on failure. */
 int labels_init(struct labels *l, const json_t *dataset, struct err *reterr) MUSTCHECK;
-/* A source is opened: its class names. Its path is borrowed for the life of l. */
+/* A source is opened: its class names and its path, as copies. */
 int labels_open(struct labels *l, const struct source *s, size_t split,
 		struct err *reterr) MUSTCHECK;
 /* Keep what a row says; *ret_value stands for it. -ERR_INVALID: it can be no label. */
