@@ -6,8 +6,8 @@
  *   {"op": "gradients", …, "labels": […], "operators": false, "micro_tokens": 0, "save": FILE}
  *       → {"loss": …}, the gradients as safetensors in FILE
  *   {"op": "permutation", "seed": 42, "n": 10} → {"order": […]}
- *   {"op": "steps", …, "labels": […], "steps": 3, "learning_rate": …, "save": FILE}
- *       → {"losses": […], "norms": […]}, the weights in FILE
+ *   {"op": "steps", …, "labels": […], "steps": 3, "learning_rate": …, "one_row": false, "save":
+ * FILE} → {"losses": […], "norms": […]}, the weights in FILE; one_row: a step takes one row
  */
 #include "base/own.h"
 #include "worker/model/classifier.h"
@@ -125,13 +125,23 @@ static void net_clean(struct tsh_net **n)
 	tsh_net_free(*n);
 }
 
+static struct tsh_batch row_of(const struct request *q, int i)
+{
+	return (struct tsh_batch){q->ids,	  q->types, q->starts + i,
+				  q->lengths + i, 1,	    q->labels + i};
+}
+
 static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 {
 	OWN(config_clean) struct model_config *config = NULL;
 	OWN(net_clean) struct tsh_net *net = NULL;
 	struct tsh_batch b = {q->ids, q->types, q->starts, q->lengths, q->rows, q->labels};
-	struct tsh_train_options o = {
-		.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .max_grad_norm = 1};
+	bool one_row = json_get_bool(q->j, "one_row", false);
+	struct tsh_train_options o = {.beta1 = 0.9f,
+				      .beta2 = 0.999f,
+				      .eps = (float)json_get_num(q->j, "eps", 1e-8),
+				      .max_grad_norm =
+					      (float)json_get_num(q->j, "max_grad_norm", 1)};
 	json_t *losses = json_array(), *norms = json_array();
 	struct tsh_error te;
 	double loss = 0;
@@ -152,6 +162,8 @@ static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 		struct tsh_train_stats stats = {0};
 
 		o.step = i;
+		if (one_row)
+			b = row_of(q, (i - 1) % q->rows);
 		r = model_torch_error(tsh_net_train(net, &b, &o, &te), &te, e);
 		if (r >= 0)
 			r = model_torch_error(tsh_net_stats(net, &stats, &te), &te, e);

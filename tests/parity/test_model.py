@@ -3,9 +3,11 @@
 what is said about broken model directories."""
 import copy
 import json
+import math
 import os
 import random
 import shutil
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -177,6 +179,53 @@ def test_optimiser_steps(model, tmp_path):
         if name.endswith(("key.bias", "k_lin.bias")):
             continue  # its gradient is rounding noise, whose sign AdamW follows
         assert (weights[name] - p.detach()).norm() <= 2e-3 * p.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("operators", [True, False], ids=["GPU path", "CPU path"])
+def test_each_update_is_that_of_adamw(model, tmp_path, operators):
+    """Weight by weight, on gradients that are clipped in some steps and not in others: the two
+    weight-decay groups, bias corrections, clipping, and gradients that start from zero."""
+    m, directory = model
+    rows, labels = rows_of([3, 17, 40, 9]), [0, 1, 1, 0]
+    settings = {"lr": 1e-3, "eps": 1e-3}
+    ref = copy.deepcopy(m).eval()
+    opt = torch.optim.AdamW(
+        [{"params": [p for p in ref.parameters() if p.dim() > 1], "weight_decay": 0.5},
+         {"params": [p for p in ref.parameters() if p.dim() == 1], "weight_decay": 0.0}],
+        **settings)
+    before = {name: p.detach().clone() for name, p in ref.named_parameters()}
+
+    def backward(row):
+        opt.zero_grad()
+        ref(**padded([rows[row]]), labels=torch.tensor([labels[row]])).loss.backward()
+        return torch.nn.utils.clip_grad_norm_(ref.parameters(), math.inf).item()
+
+    norms, steps = [], len(rows) + 2
+    limit = statistics.median(backward(row) for row in range(len(rows)))
+    for i in range(steps):
+        backward(i % len(rows))
+        norms.append(torch.nn.utils.clip_grad_norm_(ref.parameters(), limit).item())
+        opt.step()
+    out = tmp_path / "w.safetensors"
+    got = probe("steps", model=directory, rows=rows, labels=labels, steps=steps, one_row=True,
+                learning_rate=settings["lr"], eps=settings["eps"], weight_decay=0.5,
+                max_grad_norm=limit, operators=operators, save=str(out))
+    assert min(norms) < 0.98 * limit and max(norms) > 1.02 * limit
+    assert got["norms"] == pytest.approx(norms, rel=1e-3)
+    weights = load_file(out)
+    for name, p in ref.named_parameters():
+        moved = (p.detach() - before[name]).norm()
+        assert (weights[name] - p.detach()).norm() <= 2e-3 * moved + 1e-6, name
+
+
+def test_bfloat16_weights_follow_the_update_of_the_gpu_path(model, tmp_path):
+    _, directory = model
+    rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
+    ask = {"model": directory, "rows": rows, "labels": labels, "steps": 4, "learning_rate": 1e-3,
+           "operators": True, "save": str(tmp_path / "w")}
+    exact, rounded = probe("steps", **ask)["losses"], probe("steps", bf16=True, **ask)["losses"]
+    assert rounded == pytest.approx(exact, rel=0.1)
+    assert exact[3] < exact[0] - 0.01 and rounded[3] < rounded[0] - 0.01
 
 
 @pytest.mark.parametrize("bf16", [False, True])

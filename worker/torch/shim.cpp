@@ -355,7 +355,7 @@ tsh_code tsh_net_train(tsh_net *net, const tsh_batch *batch, const tsh_train_opt
 {
 	return guard(e, [&] {
 		compute_gradients(*net, *batch, *options);
-		if (net->params.device.is_cpu())
+		if (net->params.device.is_cpu() && net->options.backend != TSH_OPERATORS)
 			cpu_update(*net, *options);
 		else
 			operator_update(*net, *options);

@@ -58,7 +58,7 @@ struct tsh_shape {
 
 enum tsh_backend {
 	TSH_AUTO = 0, /* own kernels on the CPU, libtorch's operators on a GPU */
-	TSH_OPERATORS /* libtorch's operators with autograd everywhere: the tests' oracle */
+	TSH_OPERATORS /* libtorch's operators everywhere, as on a GPU: the tests' oracle */
 };
 
 struct tsh_options {
