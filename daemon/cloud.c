@@ -12,6 +12,7 @@
 #include "daemon/cloud_parity.h"
 #include "daemon/cloud_update.h"
 #include "daemon/lifecycle.h"
+#include "jobs/sagemaker.h"
 
 #include <string.h>
 
@@ -146,6 +147,24 @@ int64_t cloud_backoff_us(const struct engine *e, int tries)
 
 /* ---- steps ---- */
 
+/* NULL: no memory, or a name that the service does not take. */
+static struct cloud_call *update_of(struct engine *e, const struct cloud_row *row)
+{
+	struct sagemaker_endpoint endpoint = {
+		.name = row->name,
+		.config_name = cloud_config_wanted(row),
+	};
+	struct err why = {0};
+	json_t *body = NULL;
+
+	if (sagemaker_endpoint_update_request(&endpoint, &body, &why) < 0) {
+		log_event(LOG_LEVEL_ERROR, "cloud_update", "name=%s msg=\"%s\"", row->name,
+			  why.msg);
+		return NULL;
+	}
+	return cloud_call_new(e, AWS_SAGEMAKER, "UpdateEndpoint", NULL, body);
+}
+
 static json_t *name_only(const struct cloud_row *row)
 {
 	return json_pack("{ss}", cloud_drivers[row->kind]->name_key, row->name);
@@ -164,9 +183,7 @@ static struct cloud_call *call_of_step(struct engine *e, const struct cloud_row 
 	case CLOUD_STEP_END:
 		return cloud_call_new(e, AWS_SAGEMAKER, d->end, NULL, name_only(row));
 	case CLOUD_STEP_UPDATE:
-		return cloud_call_new(e, AWS_SAGEMAKER, "UpdateEndpoint", NULL,
-				      json_pack("{ss ss}", "EndpointName", row->name,
-						"EndpointConfigName", cloud_config_wanted(row)));
+		return update_of(e, row);
 	case CLOUD_STEP_TAGS:
 		return cloud_call_new(
 			e, AWS_SAGEMAKER, "ListTags", NULL,

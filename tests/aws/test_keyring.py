@@ -100,6 +100,17 @@ def test_old_keys_do_until_they_end(aws, keyring):
     assert "event=aws_keys_missing" in k.end()
 
 
+def test_expired_keys_are_not_handed_out(aws, keyring):
+    """Also before the thread has noticed: after a sleep of the machine it looks in seconds."""
+    aws.fake.answers[ROLE_PATH] = role_keys("first", 3600)
+    k = keyring(**ON)
+    assert k.ask("wait")["id"] == "ASIA-first"
+    aws.fake.answers[ROLE_PATH] = (500, "")
+    k.ask("clock 3595")  # five seconds before their end: a call would come too late
+    said = k.ask("get")
+    assert "id" not in said and ("expired" in said["error"] or "there are no" in said["error"])
+
+
 def test_stale_keys_of_an_instance_go_on(aws, keyring):
     """The service repeats keys that have ended: they are used, and it is asked again in minutes."""
     aws.fake.answers[ROLE_PATH] = role_keys("old", -60)
