@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/printable.h"
 #include "base/str.h"
 
 #include <fcntl.h>
@@ -101,7 +102,7 @@ static void put(const char *line, size_t len)
 
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 {
-	char line[LOG_LINE_MAX], at[CLOCK_TEXT_LEN];
+	char line[LOG_LINE_MAX], safe[LOG_LINE_MAX * PRINTABLE_GROWTH], at[CLOCK_TEXT_LEN];
 	size_t n;
 	va_list ap;
 
@@ -119,6 +120,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	for (size_t i = 0; i < n; i++) /* one fact, one line */
 		if (line[i] == '\n' || line[i] == '\r')
 			line[i] = ' ';
-	line[n++] = '\n';
-	put(line, n);
+	n = printable(safe, line, n, NULL); /* and no command for the reader's terminal */
+	n = n < LOG_LINE_MAX ? n : LOG_LINE_MAX - 1;
+	safe[n++] = '\n';
+	put(safe, n);
 }

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "cli/ask.h"
 #include "cli/show.h"
+#include "cli/terminal.h"
 
 #include <string.h>
 #include <time.h>
@@ -16,7 +17,7 @@
 
 /* A stream to stdout or to a file, counted so that it can be taken up again. */
 struct sink {
-	FILE *file;
+	FILE *file; /* NULL: stdout */
 	int64_t bytes;
 };
 
@@ -25,6 +26,8 @@ static bool sink_write(void *userdata, const char *data, size_t len)
 	struct sink *s = userdata;
 
 	s->bytes += (int64_t)len;
+	if (!s->file)
+		return terminal_copy(data, len) == 0;
 	return fwrite(data, 1, len, s->file) == len && fflush(s->file) == 0;
 }
 
@@ -45,7 +48,7 @@ int cmd_logs(struct cli *c)
 {
 	const char *tail = cli_get(c, "tail");
 	bool follow = cli_get(c, "follow");
-	struct sink out = {.file = stdout};
+	struct sink out = {0};
 	int retries = 0;
 	struct ask_path p;
 	char id[ID_LEN], offset[24];
@@ -202,7 +205,7 @@ static int artifact_get(struct cli *c, struct ask_path *p, const char *path, str
 	const char *name = cli_get(c, "output");
 	const char *base = strrchr(path, '/');
 	OWN(fclosep) FILE *file = NULL;
-	struct sink out = {.file = stdout};
+	struct sink out = {0};
 	int r;
 
 	if (!name)

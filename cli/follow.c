@@ -10,11 +10,13 @@
 #include "base/str.h"
 #include "cli/ask.h"
 #include "cli/show.h"
+#include "cli/terminal.h"
 #include "jobs/state.h"
 
 #include <string.h>
 #include <time.h>
 
+#define CLEAR_LINE     "\033[2K"
 #define POLL_WAIT_S    "5"
 #define RETRY_DELAY_MS 500
 #define LINES_MAX      256 /* jobs of a run */
@@ -110,8 +112,9 @@ static void say_warnings(struct follow *f, const json_t *jobs)
 			f->warned[i] = 0;
 		for (; f->warned[i] < json_array_size(all); f->warned[i]++)
 			json_array_append(fresh, json_array_get(all, f->warned[i]));
-		show_warnings(stderr, f->terminal ? "\033[2Kwarning: " : "warning: ",
-			      json_get_str(job, "name", ""), fresh);
+		if (f->terminal && json_array_size(fresh))
+			terminal_command(CLEAR_LINE);
+		show_warnings(stderr, "warning: ", json_get_str(job, "name", ""), fresh);
 	}
 }
 
@@ -122,12 +125,15 @@ static void draw(struct follow *f, const json_t *jobs)
 	const json_t *job;
 	size_t i;
 
-	if (f->drawn)
-		fprintf(stderr, "\033[%dA", f->drawn);
+	if (f->drawn) {
+		snprintf(about, sizeof(about), "\033[%dA", f->drawn);
+		terminal_command(about);
+	}
 	say_warnings(f, jobs);
 	json_array_foreach(jobs, i, job) {
 		describe(about, sizeof(about), job, left > LEFT_MIN ? left : LEFT_MIN);
-		fprintf(stderr, "\033[2K%-*.*s %-*s %s\n", NAME_WIDTH, NAME_WIDTH,
+		terminal_command(CLEAR_LINE);
+		fprintf(stderr, "%-*.*s %-*s %s\n", NAME_WIDTH, NAME_WIDTH,
 			json_get_str(job, "name", ""), STATE_WIDTH, json_get_str(job, "state", ""),
 			about);
 	}

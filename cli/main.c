@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -392,8 +393,10 @@ int main(int argc, char **argv)
 	struct cli c = {0};
 	struct err e = {0};
 	char url[256];
-	int r = parse(&c, argc, argv);
+	int r;
 
+	terminal_open();
+	r = parse(&c, argc, argv);
 	if (r == 0 && cli_get(&c, "help")) {
 		c.command ? help_command(c.command) : help_all();
 		return CLI_OK;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "cli/terminal.h"
 
 #include <string.h>
 #include <sys/ioctl.h>
@@ -40,9 +41,9 @@ int show_width(FILE *to)
 	struct winsize size;
 	int64_t columns;
 
-	if (!isatty(fileno(to)))
+	if (!isatty(terminal_fd(to)))
 		return 0;
-	if (ioctl(fileno(to), TIOCGWINSZ, &size) == 0 && size.ws_col)
+	if (ioctl(terminal_fd(to), TIOCGWINSZ, &size) == 0 && size.ws_col)
 		return size.ws_col;
 	return getenv("COLUMNS") && str_to_i64(getenv("COLUMNS"), &columns) == 0 && columns > 0 &&
 			       columns < TERMINAL_MAX

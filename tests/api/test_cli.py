@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import termios
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from trainyardd import BUILD, daemon_on, wait_for
@@ -286,3 +289,115 @@ def test_wait_outlives_the_daemon(tmp_path):
         out, err = waiting.communicate(timeout=DEADLINE_S)
         assert (waiting.returncode, out) == (OK, "")
         assert "answers again" in err and "succeeded" in err
+
+
+ESCAPES = "\x1b[2J\x1b]0;owned\x07 \u009b2J \x7f"
+
+
+def on_a_terminal(client, *words):
+    """What a command shows on a terminal, as bytes."""
+    ours, its = os.openpty()
+    mode = termios.tcgetattr(its)
+    mode[1] &= ~termios.OPOST
+    termios.tcsetattr(its, termios.TCSANOW, mode)
+    with subprocess.Popen([BUILD / "cli/trainyard", *words], env=client.environment, stdout=its,
+                          stderr=its, cwd=client.dir) as process:
+        os.close(its)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the other end is closed
+            pass
+        process.wait(DEADLINE_S)
+    os.close(ours)
+    return shown
+
+
+def test_nothing_printed_commands_the_terminal(client, daemon):
+    """Names, tags, messages and logs of others, on a terminal and not."""
+    source = client.dir / "escapes"
+    source.mkdir()
+    (source / "a.py").write_text(
+        f"import os, pathlib, sys\nprint({ESCAPES!r})\n"
+        f"pathlib.Path(os.environ['SM_MODEL_DIR'], 'x\x1b[2J').touch()\n"
+        f"sys.exit({ESCAPES!r})\n", encoding="utf-8")
+    file = client.dir / "escapes.json"
+    file.write_text(json.dumps({"name": "esc", "tags": {"a": ESCAPES}, "jobs": [
+        {"name": "one", "kind": "script", "entry_point": "a.py", "source_dir": str(source)}]}),
+        encoding="utf-8")
+    shown = on_a_terminal(client, "submit", str(file), "--wait")
+    run = daemon.get("/v1/runs")["items"][0]["id"]
+    daemon.wait_run(run)
+    # the terminal's own: up a line, clear a line
+    assert b"\x1b" not in shown.replace(b"\x1b[2K", b"").replace(b"\x1b[1A", b"")
+    for words in (["show", run], ["show", f"{run}/one"], ["logs", f"{run}/one"], ["runs"],
+                  ["events"], ["artifacts", f"{run}/one"], ["--json", "show", run],
+                  ["show", ESCAPES], [ESCAPES], ["runs", "--" + ESCAPES]):
+        shown = on_a_terminal(client, *words)
+        assert shown
+        text = shown.decode()
+        assert not [c for c in text if (c < " " and c not in "\n\t") or "\x7f" <= c < "\xa0"], text
+    piped, _ = client.run("show", f"{run}/one")
+    assert "\x1b" not in piped
+    # a log that goes to a file is a copy
+    assert ESCAPES in client.run("logs", f"{run}/one")[0]
+    assert "\x1b" not in daemon.log_tail()
+
+
+class Cut(BaseHTTPRequestHandler):
+    """A followed log that is cut after its first line, once."""
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if len(self.server.asked) == 1:
+            self.wfile.write(b"4\r\none\n\r\n")
+            self.close_connection = True
+        else:
+            self.wfile.write(b"4\r\ntwo\n\r\n0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_followed_log_goes_on_where_it_was_cut(client):
+    job = "j" + "0" * 19
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
+        server.asked = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client.environment["TRAINYARD_URL"] = f"http://127.0.0.1:{server.server_port}"
+        out, _ = client.run("logs", job, "-f")
+        server.shutdown()
+        thread.join()
+    assert out == "one\ntwo\n"
+    offsets = [parse_qs(urlsplit(path).query)["offset"] for path in server.asked]
+    assert offsets == [["0"], ["4"]]
+
+
+@pytest.mark.parametrize("words", [
+    ["show", "{}"], ["logs", "{}"], ["logs", "{}", "-f"], ["metrics", "{}"], ["artifacts", "{}"],
+    ["artifacts", "{}", "get", "model/a"], ["cancel", "{}"], ["retry", "{}"], ["hold", "{}"],
+    ["release", "{}"], ["priority", "{}", "5"], ["explain", "{}"], ["wait", "{}"],
+    ["endpoint", "show", "none"], ["endpoint", "delete", "none"], ["endpoint", "renew", "none"],
+    ["validate", "/nonexistent.json"], ["submit", "/nonexistent.json"],
+])
+def test_a_failure_is_told_and_in_the_exit_status(client, words):
+    words = [word.format("j" + "0" * 19) for word in words]
+    done = subprocess.run([BUILD / "cli/trainyard", *words], env=client.environment, text=True,
+                          capture_output=True, timeout=DEADLINE_S, check=False, cwd=client.dir)
+    assert done.returncode == FAILED, (done.returncode, done.stdout, done.stderr)
+    assert done.stderr.startswith("trainyard: ")
+
+
+@pytest.mark.parametrize("words", [["runs"], ["--json", "runs"], ["version"], ["status"]])
+def test_output_that_is_lost_is_a_failure(client, words):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BUILD / "cli/trainyard", *words], env=client.environment,
+                              stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False,
+                              cwd=client.dir)
+    assert done.returncode == FAILED, done.stderr

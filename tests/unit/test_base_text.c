@@ -11,11 +11,14 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/own.h"
+#include "base/printable.h"
 #include "base/str.h"
 
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #define US USEC_PER_SEC
 
@@ -306,14 +309,86 @@ static void test_errors(void **state)
 	}
 }
 
+static void assert_printable(const char *in, const char *expected)
+{
+	char out[256 * PRINTABLE_GROWTH];
+	size_t n = printable(out, in, strlen(in), NULL);
+
+	assert_int_equal(n, strlen(expected));
+	assert_memory_equal(out, expected, n);
+}
+
+static void test_nothing_printed_commands_a_terminal(void **state)
+{
+	char out[64];
+	size_t left;
+
+	assert_printable("a\tb\n\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+			 "a\tb\n\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+	assert_printable("\x1b[2J\x07\x7f\b", "\\u001b[2J\\u0007\\u007f\\u0008");
+	assert_printable("\xc2\x9b"
+			 "2J",
+			 "\\u009b2J"); /* CSI in one character */
+	assert_printable("\x9b"
+			 "2J",
+			 "\xef\xbf\xbd"
+			 "2J"); /* and in one byte */
+	assert_printable("\xc3", "\xef\xbf\xbd");
+	assert_printable("\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+	assert_printable("10%\r20%\r\nend", "10%\n20%\nend");
+	/* a character that is cut waits for its end */
+	assert_int_equal(printable(out, "ab\xe2\x82", 4, &left), 2);
+	assert_int_equal(left, 2);
+	assert_int_equal(printable(out, "ab\xe2\x1b", 4, &left), 2 + 3 + PRINTABLE_GROWTH);
+	assert_int_equal(left, 0);
+}
+
+/* What log_event writes to stderr. */
+static void logged(const char *text, char *line, size_t size)
+{
+	int old = dup(STDERR_FILENO), ends[2];
+	ssize_t n;
+
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_event(LOG_LEVEL_ERROR, "test", "msg=\"%s\"", text);
+	dup2(old, STDERR_FILENO);
+	n = read(ends[0], line, size - 1);
+	line[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	close(ends[1]);
+	close(old);
+}
+
+static void test_the_log_has_no_control_characters(void **state)
+{
+	char line[4096], many[4096];
+
+	logged("\x1b]0;owned\x07 \r\nforged=1 \xc2\x9b", line, sizeof(line));
+	assert_non_null(strstr(line, "msg=\"\\u001b]0;owned\\u0007   forged=1 \\u009b\"\n"));
+	memset(many, 0x1b, sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	logged(many, line, sizeof(line));
+	assert_true(strlen(line) <= 2048);
+	assert_null(strchr(line, 0x1b));
+	assert_int_equal(line[strlen(line) - 1], '\n');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),	  cmocka_unit_test(test_nearest),
-		cmocka_unit_test(test_numbers),	  cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_utf8),	  cmocka_unit_test(test_clock_parse),
-		cmocka_unit_test(test_durations), cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_hash),	  cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_clock_parse),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_nothing_printed_commands_a_terminal),
+		cmocka_unit_test(test_the_log_has_no_control_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
