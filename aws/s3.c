@@ -178,6 +178,8 @@ void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 		query_add(&q, "continuation-token", token);
 	if (delimiter)
 		query_add(&q, "delimiter", delimiter);
+	str_copy(c->prefix, sizeof(c->prefix), prefix);
+	c->max = max;
 	query_add(&q, "encoding-type", "url");
 	query_add_int(&q, "list-type", 2);
 	query_add_int(&q, "max-keys", max);

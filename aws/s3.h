@@ -32,6 +32,7 @@ enum s3_problem {
 	S3_CREDENTIALS,
 	S3_NO_KEY,    /* a HEAD does not tell a missing bucket from a missing key */
 	S3_NO_UPLOAD, /* the multipart upload has ended */
+	S3_ARCHIVED,  /* in a storage class that must be restored first */
 	S3_CHANGED,   /* If-Match failed: another object by now */
 	S3_EXISTS,    /* the bucket's name is taken by another account */
 	S3_FAILED,    /* anything else */
@@ -55,6 +56,8 @@ struct s3_call {
 	struct aws_call call; /* call.done and call.userdata are the caller's */
 	char *query, *body;
 	char headers[12][320];
+	char prefix[S3_KEY_MAX + 1]; /* of a list */
+	int max;
 };
 
 void s3_call_done(struct s3_call *c); /* may be filled again; all zero is fine */
@@ -95,7 +98,9 @@ void s3_delete_object(struct s3_call *c, const struct s3_bucket *b, const char *
 /* token NULL: the first page. delimiter NULL: everything below the prefix. */
 void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 	     const char *delimiter, const char *token, int max);
-/* fn for each object (false: stop); *ret_token is the next page's, heap, NULL: the last. */
+/* fn for each object (false: stop). A key that does not begin with the prefix, a negative size and
+ * more objects than were asked for are refused here, for all callers (-ERR_CORRUPT). *ret_token is
+ * the next page's, heap, NULL: the last. */
 int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o, void *userdata),
 		   void *userdata, char **ret_token, struct err *reterr) MUSTCHECK;
 

@@ -18,6 +18,7 @@ enum s3_problem s3_problem_of(const struct s3_call *c)
 		{"NoSuchBucket", S3_NO_BUCKET},
 		{"NoSuchKey", S3_NO_KEY},
 		{"NoSuchUpload", S3_NO_UPLOAD},
+		{"InvalidObjectState", S3_ARCHIVED},
 		{"PreconditionFailed", S3_CHANGED},
 		{"PermanentRedirect", S3_OTHER_REGION},
 		{"AuthorizationHeaderMalformed", S3_OTHER_REGION},
@@ -239,6 +240,12 @@ int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o
 
 		if (!url_decode(json_get_str(item, "Key", ""), o.key, sizeof(o.key)) || !*o.key)
 			return err_set(reterr, ERR_CORRUPT, "ListObjectsV2: a key is unusable");
+		if (!str_starts(o.key, c->prefix) || o.size < 0 || i >= (size_t)c->max)
+			return err_set(reterr, ERR_CORRUPT,
+				       "ListObjectsV2: the answer has what was not asked for "
+				       "(an object that does not begin with '%s', of a negative "
+				       "size, or beyond the %d of a page)",
+				       c->prefix, c->max);
 		str_copy(o.etag, sizeof(o.etag), json_get_str(item, "ETag", ""));
 		if (clock_parse(json_get_str(item, "LastModified", ""), &o.modified_us) < 0)
 			o.modified_us = 0;

@@ -37,6 +37,11 @@
 	X(DISK_FULL, "disk_full", false, true)                              \
 	X(DATA_MISSING, "data_missing", false, true)                        \
 	X(DATA_CORRUPT, "data_corrupt", false, true)                        \
+	X(PREFIX_EMPTY, "prefix_empty", false, true)                        \
+	X(OBJECT_ARCHIVED, "object_archived", false, true)                  \
+	X(KEY_CONFLICT, "key_conflict", false, false)                       \
+	X(NAME_TOO_LONG, "name_too_long", false, false)                     \
+	X(NAME_ENCODING, "name_encoding", false, false)                     \
 	X(INVALID_INPUT, "invalid_input", false, false)                     \
 	X(SCRIPT_ERROR, "script_error", false, true)                        \
 	X(TIMED_OUT, "timed_out", false, true)                              \

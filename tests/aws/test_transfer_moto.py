@@ -49,6 +49,19 @@ def test_boto3_reads_what_was_pushed(build, moto, s3, source, tmp_path):
     assert not s3.list_multipart_uploads(Bucket="data").get("Uploads")
 
 
+@pytest.mark.parametrize("storage", ["GLACIER", "DEEP_ARCHIVE"])
+@pytest.mark.parametrize("form, uri", [("tree", "s3://data/old"), ("file", "s3://data/old/b"),
+                                       ("tar.gz", "s3://data/old/b")])
+def test_an_archived_object_says_so(build, moto, s3, tmp_path, storage, form, uri):
+    s3.put_object(Bucket="data", Key="old/a", Body=b"x")
+    s3.put_object(Bucket="data", Key="old/b", Body=b"x", StorageClass=storage)
+    fetch = Transfers(build, tmp_path, moto).fetch(uri, form, to=str(tmp_path / "to"))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == "object_archived", fetch.failure()
+    assert "restore" in fetch.failure()["message"]
+    assert not [p for p in tmp_path.rglob("*.part")]
+
+
 def test_what_boto3_uploaded_is_fetched(build, moto, s3, source, tmp_path):
     for file in source.rglob("*"):
         if file.is_file():

@@ -291,6 +291,57 @@ def test_keys_that_are_no_paths(fake, moves, tmp_path, key):
     assert not [p for p in (tmp_path / "a").rglob("*") if p.is_file()]
 
 
+@pytest.mark.parametrize("names, code", [
+    (["a", "a/b"], "key_conflict"), (["a", "a-b", "a.txt", "a/b/c"], "key_conflict"),
+    (["ok", "n" * 256], "name_too_long"), (["d/" + "n" * 256 + "/x"], "name_too_long"),
+    (["empty/"], "prefix_empty"), ([], "prefix_empty"), (["ok", "x/../y"], "invalid_input"),
+])
+@pytest.mark.parametrize("cached", [True, False])
+def test_what_cannot_become_files_leaves_none(fake, moves, tmp_path, names, code, cached):
+    """Each with its own code, and before anything is written."""
+    for name in names:
+        fake.client("s3").put_object(Bucket="data", Key=f"p/{name}",
+                                     Body=b"" if name.endswith("/") else b"x" * 100)
+    to = tmp_path / "to"
+    fetch = moves.fetch("s3://data/p/", **({} if cached else {"to": str(to)}))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == code, fetch.failure()
+    assert not [p for p in [*to.rglob("*"), *moves.dir.rglob("*.part"),
+                            *(fetch.work / "inputs").rglob("*")] if p.is_file()]
+    assert not fake.calls("GetObject")
+
+
+def test_names_at_the_limit_are_files(fake, moves, tmp_path):
+    name = "n" * 255
+    fake.client("s3").put_object(Bucket="data", Key=f"p/{name}/{name}", Body=b"x")
+    fetch = moves.fetch("s3://data/p/", to=str(tmp_path / "to"))
+    assert fetch.run("fetch") == 0, fetch.output
+    assert (tmp_path / "to" / name / name).read_bytes() == b"x"
+
+
+def test_what_is_left_out_cannot_be_in_the_way(fake, moves, tmp_path):
+    for name in ("a", "a/b"):
+        fake.client("s3").put_object(Bucket="data", Key=f"p/{name}", Body=b"x")
+    fetch = moves.fetch("s3://data/p/", to=str(tmp_path / "to"), exclude=["a/*"])
+    assert fetch.run("fetch") == 0, fetch.output
+    assert [p.name for p in (tmp_path / "to").rglob("*")] == ["a"]
+
+
+@pytest.mark.parametrize("form", ["tree", "tar.gz"])
+def test_a_name_that_is_no_utf8_is_not_sent(fake, moves, tmp_path, form):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "ok").write_bytes(b"x")
+    with open(os.path.join(os.fsencode(source), b"caf\xe9"), "wb") as file:
+        file.write(b"x")
+    push = moves.push(source, "s3://data/m", form)
+    assert push.run("push") == 1
+    assert push.failure()["code"] == "name_encoding" and "caf?" in push.failure()["message"]
+    assert not fake.calls("PutObject") and not fake.calls("CreateMultipartUpload")
+    push = moves.push(source, "s3://data/m", form, exclude=["caf*"])
+    assert push.run("push") == 0, push.output
+
+
 def member(name, kind=tarfile.REGTYPE, link="", data=b"evil"):
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.size = kind, link, len(data) if kind == tarfile.REGTYPE else 0

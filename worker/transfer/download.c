@@ -78,6 +78,8 @@ int download_new(struct get *g, const struct s3_object *o, const char *path, str
 
 void download_free(struct download *d)
 {
+	if (!download_is_over(d) && !part_file_has_any(&d->file))
+		part_file_remove(&d->file);
 	part_file_close(&d->file);
 	free(d->path);
 	free(d);

@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "worker/transfer/listed_keys.h"
 #include "worker/transfer/untar.h"
 
 #include <string.h>
@@ -73,7 +74,9 @@ int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *
 
 struct listing {
 	struct hash *hash;
-	int64_t objects;
+	struct listed_keys keys;
+	struct err e;
+	int r;
 };
 
 static void hash_object(struct hash *h, const struct s3_object *o)
@@ -89,8 +92,8 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	struct listing *l = userdata;
 
 	hash_object(l->hash, o);
-	l->objects++;
-	return true;
+	l->r = listed_keys_add(&l->keys, o->key, o->size, &l->e);
+	return l->r >= 0;
 }
 
 static int hash_list(struct get *g, struct listing *l, struct err *reterr)
@@ -106,6 +109,10 @@ static int hash_list(struct get *g, struct listing *l, struct err *reterr)
 		r = pump_call(s, reterr);
 		if (r >= 0)
 			r = s3_list_result(&s->s3, on_object, l, &next, reterr);
+		if (r >= 0 && l->r < 0) {
+			*reterr = l->e;
+			r = l->r;
+		}
 		pump_release(s);
 		free(token);
 		token = next;
@@ -145,17 +152,22 @@ static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 static int identify(struct job *j, struct err *reterr)
 {
 	OWN(hash_freep) struct hash *h = hash_new();
-	struct listing l = {.hash = h};
+	struct listing l = {.hash = h,
+			    .keys = {.t = j->get.t,
+				     .bucket = j->get.bucket.name,
+				     .prefix = j->get.place.key,
+				     .exclude = j->item->to ? j->item->exclude : NULL}};
 	int r;
 
 	hash_update(h, j->get.bucket.name, strlen(j->get.bucket.name));
 	hash_update(h, &j->item->form, sizeof(j->item->form));
 	if (j->item->form == FORM_TREE) {
 		r = hash_list(&j->get, &l, reterr);
-		if (r >= 0 && l.objects == 0 && j->slash) {
+		listed_keys_done(&l.keys);
+		if (r >= 0 && l.keys.files == 0 && j->slash) {
 			r = identify_one(j, h, reterr);
-		} else if (r >= 0 && l.objects == 0) {
-			j->get.t->failure_code = "data_missing";
+		} else if (r >= 0 && l.keys.files == 0) {
+			j->get.t->failure_code = "prefix_empty";
 			r = err_set(reterr, ERR_NOT_FOUND, "nothing lies below s3://%s/%s",
 				    j->get.bucket.name, j->get.place.key);
 		}

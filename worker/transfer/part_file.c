@@ -129,6 +129,14 @@ bool part_file_has(const struct part_file *f, int part)
 	return *f->sums[part];
 }
 
+bool part_file_has_any(const struct part_file *f)
+{
+	for (int i = 0; f->sums && i < f->parts_n; i++)
+		if (part_file_has(f, i))
+			return true;
+	return false;
+}
+
 int64_t part_file_len(const struct part_file *f, int part)
 {
 	int64_t left = f->size - part * f->part_bytes;

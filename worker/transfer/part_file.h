@@ -26,6 +26,8 @@ int part_file_open(struct part_file *f, const char *final_path, const struct s3_
 		   int64_t part_bytes, struct err *reterr) MUSTCHECK;
 void part_file_close(struct part_file *f); /* the files stay */
 bool part_file_has(const struct part_file *f, int part);
+/* True if an earlier or this try has noted a part: the next one can go on. */
+bool part_file_has_any(const struct part_file *f);
 int64_t part_file_len(const struct part_file *f, int part);
 /* The part has been written. */
 int part_file_note(struct part_file *f, int part, struct err *reterr) MUSTCHECK;

@@ -25,10 +25,13 @@ static int open_next(struct files *f, struct upload **ret, struct err *reterr)
 	int n = snprintf(key, sizeof(key), "%s%s", f->prefix, path), r;
 
 	*ret = NULL;
-	if (n >= (int)sizeof(key) || !str_utf8_valid(key, strlen(key)))
+	if (n >= (int)sizeof(key)) {
+		f->put->t->failure_code = "name_too_long";
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' cannot be a key of S3: it must be UTF-8 of at most %d bytes",
+			       "'%s' cannot be a key of S3: with its prefix it is longer than %d "
+			       "bytes",
 			       path, S3_KEY_MAX);
+	}
 	if (*path ? !path_join(full, sizeof(full), f->root, path)
 		  : !str_copy(full, PATH_MAX, f->root))
 		return err_errno(reterr, ENAMETOOLONG, "upload '%s'", path);
@@ -177,6 +180,8 @@ int push_s3(struct transfer *t, const struct push_item *it, json_t **ret_value, 
 		    : it->form == FORM_TAR_GZ ? push_tar_gz(&p, ret_value, reterr)
 					      : push_file(&p, ret_value, reterr);
 	put_close(&p);
+	if (r == -EILSEQ)
+		t->failure_code = "name_encoding";
 	if (r >= 0 || !*ret_value)
 		return r;
 	json_decref(*ret_value);

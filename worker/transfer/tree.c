@@ -3,6 +3,7 @@
 
 #include "base/own.h"
 #include "base/roots.h"
+#include "base/str.h"
 #include "worker/transfer/exclude.h"
 
 #include <fcntl.h>
@@ -30,6 +31,10 @@ static int by_path(const void *a, const void *b)
 
 static int add(struct tree *t, const char *path, const struct stat *st, struct err *reterr)
 {
+	if (!str_utf8_valid(path, strlen(path)))
+		return err_set(reterr, EILSEQ,
+			       "the file name '%s' is not UTF-8, and S3 takes no other; rename it",
+			       path);
 	if (t->n == TREE_FILES_MAX)
 		return err_set(reterr, ERR_LIMIT, "there are more than %d files", TREE_FILES_MAX);
 	if ((t->n & (t->n - 1)) == 0) {

@@ -83,6 +83,13 @@ int pump_why(struct slot *s, struct err *reterr)
 		break;
 	case S3_NO_KEY:
 		return missing(s, where, reterr);
+	case S3_ARCHIVED:
+		t->failure_code = "object_archived";
+		return err_set(
+			reterr, ERR_CONFLICT,
+			"%s lies in an archive (S3 Glacier): restore it first, with 'aws s3api "
+			"restore-object'",
+			where);
 	case S3_CHANGED:
 		t->failure_code = "transfer_failed";
 		return err_set(reterr, ERR_CONFLICT, "%s was replaced while it was downloaded",

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* The way of a list from a server's bytes to file names: no answer, however made, leads out of the
+ * prefix. Under ASan (tests/run unit) this is the fuzzer of that way. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "aws/s3.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "worker/transfer/listed_keys.h"
+
+#include <string.h>
+
+#define ROUNDS 20000
+#define PREFIX "a/long/prefix/of/many/characters/"
+
+static const struct s3_bucket bucket = {.name = "data"};
+
+struct seen {
+	struct listed_keys keys;
+	int objects;
+	int r;
+};
+
+static bool on_object(const struct s3_object *o, void *userdata)
+{
+	struct seen *s = userdata;
+	const char *path;
+	struct err e;
+
+	assert_true(str_starts(o->key, PREFIX));
+	assert_true(o->size >= 0);
+	assert_true(++s->objects <= S3_LIST_MAX);
+	path = listed_key_path(o->key, o->size, PREFIX, NULL);
+	s->r = listed_keys_add(&s->keys, o->key, o->size, &e);
+	if (s->r >= 0 && path)
+		assert_true(path_is_inside(path));
+	return s->r >= 0;
+}
+
+/* What comes of this answer: 0 or negative; the objects that were let through in *s. */
+static int read_list(const char *xml, size_t len, struct transfer *t, struct seen *s)
+{
+	struct s3_call *c = calloc(1, sizeof(*c));
+	OWN(freep) char *token = NULL;
+	struct err e;
+	int r;
+
+	assert_non_null(c);
+	*s = (struct seen){.keys = {.t = t, .bucket = "data", .prefix = PREFIX}};
+	s3_list(c, &bucket, PREFIX, NULL, NULL, S3_LIST_MAX);
+	buf_init(&c->call.http.reply, 1 << 20);
+	assert_int_equal(buf_put(&c->call.http.reply, xml, len), 0);
+	r = s3_list_result(c, on_object, s, &token, &e);
+	listed_keys_done(&s->keys);
+	buf_done(&c->call.http.reply);
+	s3_call_done(c);
+	free(c);
+	return r < 0 ? r : s->r;
+}
+
+static int list_of(const char *contents, struct seen *s, const char **ret_code)
+{
+	OWN(buf_done) struct buf xml = BUF_INIT(1 << 20);
+	struct transfer t = {0};
+	int r;
+
+	buf_printf(&xml, "<ListBucketResult>%s<IsTruncated>false</IsTruncated></ListBucketResult>",
+		   contents);
+	r = read_list(buf_str(&xml), xml.len, &t, s);
+	*ret_code = t.failure_code ? t.failure_code : "";
+	return r;
+}
+
+#define ITEM(key, size) "<Contents><Key>" key "</Key><Size>" size "</Size></Contents>"
+
+static void test_keys_outside_of_the_prefix_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		ITEM("x", "1"),
+		ITEM("", "1"),
+		ITEM("a/long", "1"),
+		ITEM(PREFIX "ok", "1") ITEM("b/long/prefix/of/many/characters/x", "1"),
+		ITEM(PREFIX "x", "-1"),
+	};
+	const char *code;
+	struct seen s;
+
+	assert_int_equal(list_of(ITEM(PREFIX "x", "1"), &s, &code), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(list_of(bad[i], &s, &code), -ERR_CORRUPT);
+}
+
+static void test_each_kind_has_its_code(void **state)
+{
+	static const struct {
+		const char *contents, *code;
+	} cases[] = {
+		{ITEM(PREFIX "..", "1"), "invalid_input"},
+		{ITEM(PREFIX "a//b", "1"), "invalid_input"},
+		{ITEM(PREFIX "a/", "1"), "invalid_input"},
+		{ITEM(PREFIX "a", "1") ITEM(PREFIX "a/b", "1"), "key_conflict"},
+		{ITEM(PREFIX "a", "1") ITEM(PREFIX "a-b", "1") ITEM(PREFIX "a/b/c", "1"),
+		 "key_conflict"},
+		{ITEM(PREFIX "a/", "0") ITEM(PREFIX "a/b", "1") ITEM(PREFIX "ab", "1"), ""},
+	};
+	char name[NAME_MAX + 2], item[NAME_MAX + 200];
+	const char *code;
+	struct seen s;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(list_of(cases[i].contents, &s, &code),
+				 *cases[i].code ? -ERR_INVALID : 0);
+		assert_string_equal(code, cases[i].code);
+	}
+	memset(name, 'n', sizeof(name));
+	for (int n = NAME_MAX; n <= NAME_MAX + 1; n++) { /* at the limit, and one past it */
+		snprintf(item, sizeof(item), ITEM(PREFIX "d/%.*s", "1"), n, name);
+		assert_int_equal(list_of(item, &s, &code), n > NAME_MAX ? -ERR_INVALID : 0);
+		assert_string_equal(code, n > NAME_MAX ? "name_too_long" : "");
+	}
+}
+
+static void test_a_page_longer_than_asked_for_is_refused(void **state)
+{
+	OWN(buf_done) struct buf xml = BUF_INIT(1 << 20);
+	const char *code;
+	struct seen s;
+
+	for (int i = 0; i < S3_LIST_MAX; i++)
+		buf_printf(&xml, ITEM(PREFIX "%06d", "1"), i);
+	assert_int_equal(list_of(buf_str(&xml), &s, &code), 0);
+	assert_int_equal(s.objects, S3_LIST_MAX);
+	buf_puts(&xml, ITEM(PREFIX "x", "1"));
+	assert_int_equal(list_of(buf_str(&xml), &s, &code), -ERR_CORRUPT);
+}
+
+static uint32_t next(uint32_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 17;
+	*x ^= *x << 5;
+	return *x;
+}
+
+/* Changed bytes, cut ends, and pieces of the answer in other places. */
+static size_t mutate(char *text, size_t len, size_t room, uint32_t *x)
+{
+	static const char *const pieces[] = {"<Key>", "</Key>", "%2e%2e%2f", "%00",
+					     "&#0;",  "x",	"<Size>",    "</Contents>",
+					     PREFIX,  "%",	"&amp;",     "/"};
+
+	for (uint32_t changes = 1 + next(x) % 4; changes; changes--) {
+		const char *piece = pieces[next(x) % ARRAY_LEN(pieces)];
+		size_t at = next(x) % len, n = strlen(piece);
+
+		switch (next(x) % 4) {
+		case 0:
+			text[at] = (char)next(x);
+			break;
+		case 1:
+			len = at + 1;
+			break;
+		default:
+			if (len + n > room)
+				break;
+			memmove(text + at + n, text + at, len - at);
+			memcpy(text + at, piece, n);
+			len += n;
+		}
+	}
+	return len;
+}
+
+static void test_no_list_leads_out_of_its_prefix(void **state)
+{
+	static const char seed[] =
+		"<?xml version=\"1.0\"?><ListBucketResult><Name>data</Name>" ITEM(
+			PREFIX "a%20b", "12") ITEM(PREFIX "c/d", "3")
+			ITEM(PREFIX "c/", "0") "<NextContinuationToken>t</NextContinuationToken>"
+					       "<IsTruncated>true</IsTruncated></ListBucketResult>";
+	uint32_t x = 1;
+	int taken = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct transfer t = {0};
+		char text[2 * sizeof(seed)], *exact;
+		struct seen s;
+		size_t n;
+
+		memcpy(text, seed, sizeof(seed) - 1);
+		n = mutate(text, sizeof(seed) - 1, sizeof(text), &x);
+		exact = malloc(n); /* so that ASan sees one byte too many */
+		assert_non_null(exact);
+		memcpy(exact, text, n);
+		taken += read_list(exact, n, &t, &s) >= 0;
+		free(exact);
+	}
+	assert_true(taken > 0 && taken < ROUNDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keys_outside_of_the_prefix_are_refused),
+		cmocka_unit_test(test_each_kind_has_its_code),
+		cmocka_unit_test(test_a_page_longer_than_asked_for_is_refused),
+		cmocka_unit_test(test_no_list_leads_out_of_its_prefix),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
