@@ -23,13 +23,13 @@
 #include <microhttpd.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 /* Bytes for the first line, the headers and both buffers: well above our own limits (API_URL_MAX,
  * HEAD_BYTES_MAX), so that our answers come first. */
 #define CONNECTION_MEMORY 32768
 #define THREAD_STACK	  (256 << 10)
 #define IDLE_TIMEOUT_S	  60
+#define CALM_SLICE_US	  (100 * USEC_PER_MSEC)
 #define CALM_TIMEOUT_S	  10	     /* at stop: for suspended connections */
 #define FLUSH_TIMEOUT_S	  2	     /* at stop: for answers on their way */
 #define TRIM_BYTES	  (32 << 10) /* after a body or answer of this size free memory goes back */
@@ -367,18 +367,13 @@ const char *api_url(const struct api *api)
 static bool wait_calm(struct api *api, const int *count, int timeout_s)
 {
 	int64_t until_us = clock_mono_us() + timeout_s * USEC_PER_SEC;
-	struct timespec slice;
 	bool calm = false;
 
 	while (!calm && clock_mono_us() < until_us) { /* each request that ends wakes this, too */
 		feed_expire(engine_feed(api->engine), USEC_NEVER);
-		clock_gettime(CLOCK_REALTIME, &slice);
-		slice.tv_nsec += 100 * 1000 * 1000;
-		slice.tv_sec += slice.tv_nsec / 1000000000;
-		slice.tv_nsec %= 1000000000;
 		pthread_mutex_lock(&api->lock);
 		if (*count)
-			pthread_cond_timedwait(&api->calmed, &api->lock, &slice);
+			cond_wait_us(&api->calmed, &api->lock, CALM_SLICE_US);
 		calm = !*count;
 		pthread_mutex_unlock(&api->lock);
 	}

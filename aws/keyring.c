@@ -9,11 +9,9 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #define REFUSED_US   (5 * USEC_PER_SEC)	 /* between two refusals that are believed */
 #define MIN_VALID_US (10 * USEC_PER_SEC) /* keys that expire sooner are not handed out */
-#define TICK_US	     (5 * USEC_PER_SEC)	 /* the longest sleep */
 #define STACK_BYTES  (256 << 10)
 #define SOURCE_MAX   512
 
@@ -27,20 +25,20 @@ struct aws_keyring {
 	struct aws_keys keys;
 	int result; /* of the last resolve without older keys to fall back to */
 	struct err err;
-	int64_t next_us, believed_us, again_us;
+	int64_t next_us;      /* by the wall clock, as the expiry: look again */
+	int64_t next_mono_us; /* the same after a failure; USEC_NEVER: there was none */
+	int64_t believed_us;  /* monotonic; 0: never */
+	int64_t again_us;
 	char said[ERR_MSG_MAX]; /* the trouble that was logged last; on the thread */
 	void (*fn)(void *userdata);
 	void *userdata;
 };
 
-/* When to look again: ahead of the expiry (short-lived keys: after half of their life), or soon
- * after a failure. */
-static int64_t next_look(const struct aws_keys *keys, bool failed, int64_t now, int64_t again_us)
+/* When to look again: ahead of the expiry, short-lived keys after half of their life. */
+static int64_t next_look(const struct aws_keys *keys, int64_t now)
 {
 	int64_t ahead;
 
-	if (failed || (keys->expires_us && keys->expires_us < now + 2 * again_us))
-		return now + again_us;
 	if (!keys->expires_us)
 		return USEC_NEVER;
 	ahead = (keys->expires_us - now) / 2;
@@ -67,7 +65,7 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 	int64_t now = clock_now_us();
 	void (*fn)(void *userdata);
 	void *userdata;
-	bool had, has;
+	bool had, has, soon;
 
 	pthread_mutex_lock(&k->lock);
 	had = k->resolved && k->result == 0;
@@ -80,7 +78,9 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 	}
 	k->resolved = true;
 	k->asked = false;
-	k->next_us = next_look(&k->keys, r < 0, now, k->again_us);
+	soon = r < 0 || (k->keys.expires_us && k->keys.expires_us < now + 2 * k->again_us);
+	k->next_us = soon ? USEC_NEVER : next_look(&k->keys, now);
+	k->next_mono_us = soon ? clock_mono_us() + k->again_us : USEC_NEVER;
 	has = k->result == 0;
 	fn = k->fn;
 	userdata = k->userdata;
@@ -95,16 +95,13 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 
 static void wait_for_work(struct aws_keyring *k)
 {
-	while (!k->stopping && !k->asked && k->resolved && clock_now_us() < k->next_us) {
-		struct timespec until;
-		int64_t left = k->next_us - clock_now_us();
+	while (!k->stopping && !k->asked && k->resolved) {
+		int64_t due_us = k->next_us - clock_now_us();
+		int64_t again_us = k->next_mono_us - clock_mono_us();
 
-		clock_gettime(CLOCK_REALTIME, &until);
-		left = left > TICK_US ? TICK_US : left; /* clocks jump */
-		left += until.tv_nsec / 1000 + 1;
-		until.tv_sec += left / USEC_PER_SEC;
-		until.tv_nsec = left % USEC_PER_SEC * 1000;
-		pthread_cond_timedwait(&k->changed, &k->lock, &until);
+		if (due_us <= 0 || again_us <= 0)
+			return;
+		cond_wait_us(&k->changed, &k->lock, due_us < again_us ? due_us : again_us);
 	}
 }
 
@@ -225,11 +222,11 @@ int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *re
 
 void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys)
 {
-	int64_t now = clock_now_us();
+	int64_t now = clock_mono_us();
 
 	pthread_mutex_lock(&k->lock);
 	if (str_eq(k->keys.id, keys->id) && str_eq(k->keys.token, keys->token) &&
-	    now - k->believed_us >= REFUSED_US) {
+	    (!k->believed_us || now - k->believed_us >= REFUSED_US)) {
 		k->asked = true;
 		k->believed_us = now;
 		pthread_cond_broadcast(&k->changed);

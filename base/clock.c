@@ -11,11 +11,16 @@
 #define DURATION_TEXT_LEN 32
 #define DURATION_MAX_US	  (INT64_C(100) * 366 * 86400 * USEC_PER_SEC)
 
-static int64_t fake_now_us;
+static int64_t fake_now_us, shifted_us;
 
 void clock_fake_us(int64_t now_us)
 {
 	__atomic_store_n(&fake_now_us, now_us, __ATOMIC_RELAXED);
+}
+
+void clock_shift_us(int64_t by_us)
+{
+	__atomic_store_n(&shifted_us, by_us, __ATOMIC_RELAXED);
 }
 
 static int64_t read_clock(clockid_t id)
@@ -30,12 +35,23 @@ int64_t clock_now_us(void)
 {
 	int64_t fake = __atomic_load_n(&fake_now_us, __ATOMIC_RELAXED);
 
-	return fake ? fake : read_clock(CLOCK_REALTIME);
+	return fake ? fake
+		    : read_clock(CLOCK_REALTIME) + __atomic_load_n(&shifted_us, __ATOMIC_RELAXED);
 }
 
 int64_t clock_mono_us(void)
 {
 	return read_clock(CLOCK_BOOTTIME);
+}
+
+void cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t delay_us)
+{
+	int64_t until_us = read_clock(CLOCK_MONOTONIC) +
+			   (delay_us > COND_WAIT_MAX_US ? COND_WAIT_MAX_US : delay_us);
+	struct timespec until = {.tv_sec = until_us / USEC_PER_SEC,
+				 .tv_nsec = until_us % USEC_PER_SEC * 1000};
+
+	pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
 }
 
 char *clock_format(char *buf, int64_t at_us)

@@ -24,7 +24,7 @@ struct cloud_tail {
 	char row[ID_LEN];
 	char job[ID_LEN];
 	char stream[512];   /* the one that is read now; "": the list of streams */
-	int64_t next_us;    /* wall clock: next round */
+	int64_t next_us;    /* monotonic: next round */
 	int64_t round_us;   /* when this round began */
 	int64_t clean_us;   /* begin of the last round that brought nothing new */
 	int64_t skipped;    /* events of a stream that is read from its head again */
@@ -138,7 +138,7 @@ static void end_round(struct engine *e, struct cloud_tail *t)
 	if (!t->news && !t->blocked)
 		t->clean_us = t->round_us;
 	t->stream[0] = '\0';
-	t->next_us = clock_now_us() + e->settings->aws.poll_us;
+	t->next_us = clock_mono_us() + e->settings->aws.poll_us;
 }
 
 /* The stream after the last one; none is left: the round is over. */
@@ -171,7 +171,7 @@ void cloud_log_look(struct engine *e, const struct cloud_row *row)
 	    cloud_is_busy(e, row->id, true))
 		return;
 	t = tail_find(e, row);
-	if (!t || now < t->next_us)
+	if (!t || clock_mono_us() < t->next_us)
 		return;
 	t->round_us = now;
 	t->news = t->blocked = false;

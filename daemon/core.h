@@ -66,6 +66,7 @@ struct execution {
 	struct reason failure;	  /* the worker's failure line, REASON_NONE without */
 	json_t *result;		  /* the worker's result values */
 	json_t *progress;
+	int64_t since_mono_us; /* when it was started, by clock_mono_us() */
 	int64_t progress_said_us, log_said_us, log_size;
 	int64_t replayed;      /* events.ndjson: read again up to here after a restart */
 	sd_event_source *more; /* armed: the next chunk of its events comes in a turn of its own */
@@ -138,6 +139,7 @@ struct engine {
 	bool want_schedule;
 	bool time_helps; /* a job waits for what is not ours: a GPU's other user, AWS, money */
 	int64_t due_us;	 /* wall clock: a retry's back-off is over */
+	int64_t clock_offset_us; /* of the wall clock against clock_mono_us(), at the last tick */
 	sd_event_source *schedule_source, *tick_source, *rescan_source, *gather_source,
 		*inotify_source;
 	int64_t ticks;

@@ -8,7 +8,6 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #define DEVICES_STACK_BYTES (128 << 10)
 
@@ -143,11 +142,7 @@ static void *refresh_thread(void *userdata)
 	pthread_setname_np(pthread_self(), "devices");
 	pthread_mutex_lock(&d->lock);
 	while (!d->stopping) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += DEVICES_REFRESH_US / USEC_PER_SEC;
-		pthread_cond_timedwait(&d->stop, &d->lock, &until);
+		cond_wait_us(&d->stop, &d->lock, DEVICES_REFRESH_US);
 		if (d->stopping)
 			break;
 		pthread_mutex_unlock(&d->lock);

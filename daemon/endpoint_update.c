@@ -222,7 +222,7 @@ static void look_at_server(struct engine *e, struct execution *ex, bool updates)
 		if (ex->retired_seen)
 			execution_stop(e, ex);
 		ex->retired_seen = true;
-	} else if (updates && limit_us > 0 && clock_now_us() - ex->row.started_us > limit_us) {
+	} else if (updates && limit_us > 0 && clock_mono_us() - ex->since_mono_us > limit_us) {
 		reason_set(&ex->failure, REASON_TIMED_OUT,
 			   "the new server gave no answer within %s of its start",
 			   duration_format(text, limit_us));

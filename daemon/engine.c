@@ -239,6 +239,7 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 	struct engine *e = userdata;
 
 	feed_expire(e->feed, clock_mono_us());
+	clock_step_look(e);
 	e->beat_us = clock_mono_us();
 	if (++e->ticks % (USEC_PER_SEC / TICK_US) == 0) {
 		notify_watchdog();
@@ -301,6 +302,7 @@ static int open_core(const struct settings *settings, struct engine **ret, struc
 		return err_errno(reterr, ENOMEM, "make the engine");
 	e->settings = settings;
 	e->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+	e->clock_offset_us = clock_now_us() - clock_mono_us();
 	e->queue_fd = e->inotify_fd = -1;
 	e->queue_tail = &e->queue_head;
 	e->inbox_tail = &e->inbox_head;

@@ -34,6 +34,9 @@ struct execution *execution_add(struct engine *e, const struct execution_row *ro
 	ex->engine = e;
 	ex->row = *row;
 	ex->planned = planned;
+	ex->since_mono_us = clock_mono_us();
+	if (row->started_us > 0 && row->started_us < clock_now_us()) /* before a restart of ours */
+		ex->since_mono_us -= clock_now_us() - row->started_us;
 	ex->dirfd = ex->lock_fd = ex->watch = ex->watch_dir = -1;
 	ex->next = e->executions;
 	e->executions = ex;

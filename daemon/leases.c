@@ -203,7 +203,7 @@ static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
 		return endpoint_restart(e, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&
-	    now - ex->row.started_us > limit_us) {
+	    clock_mono_us() - ex->since_mono_us > limit_us) {
 		snprintf(words, sizeof(words), "it gave no answer within %s of its start",
 			 duration_format(text, limit_us));
 		return endpoint_delete(e, ep, REASON_TIMED_OUT, words, reterr);

@@ -50,6 +50,10 @@ bool schedule_is_due(const struct engine *e);
 /* False if this queued job waits for something else than a place: *why says for what. */
 bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why);
 
+/* ---- clock_step.c ---- */
+/* Was the wall clock set since the last tick? Own turn. */
+void clock_step_look(struct engine *e);
+
 /* ---- explain.c ---- */
 /* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
 int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,

@@ -56,6 +56,10 @@ void store_rollback_to(struct store *st); /* undoes to the savepoint (and its ev
  * "seq". New reference; empties the list. */
 json_t *store_take_events(struct store *st);
 int64_t store_last_seq(struct store *st);
+/* The wall clock was set by so much (may be negative): every wait that is relative but stored as a
+ * time goes on for what was left of it. Back-offs of jobs and endpoints, the next look at a cloud
+ * resource and the time of its last call. Leases and days of money stay as they are. */
+int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr) MUSTCHECK;
 /* WAL checkpoint, for idle moments. */
 void store_checkpoint(struct store *st);
 /* Random text made with the database; goes into cursors and ETags. Borrowed. */

@@ -77,7 +77,8 @@ int store_cloud_set_state(struct store *st, const char *id, enum cloud_state fro
 	r = db_run(st->db,
 		   "UPDATE cloud SET state = ?1, reason_code = ?2, reason_message = ?3, "
 		   "present_us = CASE WHEN ?4 AND present_us = 0 THEN ?6 ELSE present_us END, "
-		   "ended_us = CASE WHEN ?5 AND ended_us = 0 THEN ?6 ELSE ended_us END "
+		   "ended_us = CASE WHEN ?5 AND ended_us = 0 THEN max(?6, present_us) ELSE "
+		   "ended_us END "
 		   "WHERE id = ?7 AND state = ?8",
 		   DB_ARGS(DB_TEXT(cloud_state_str(to)),
 			   DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),

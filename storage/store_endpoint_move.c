@@ -125,7 +125,7 @@ static int update_state(struct store *st, const char *id, enum endpoint_state fr
 		      "seq = ?4, in_service_us = CASE WHEN ?6 THEN ?5 ELSE in_service_us END, "
 		      "last_request_us = CASE WHEN ?6 THEN max(last_request_us, ?5) "
 		      "ELSE last_request_us END, "
-		      "ended_us = CASE WHEN ?7 THEN ?5 ELSE 0 END "
+		      "ended_us = CASE WHEN ?7 THEN max(?5, in_service_us) ELSE 0 END "
 		      "WHERE id = ?8 AND state = ?9 RETURNING name, run, job",
 		      DB_ARGS(DB_TEXT(endpoint_state_str(to)),
 			      DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),

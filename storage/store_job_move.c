@@ -62,7 +62,7 @@ static int update_state(struct store *st, const char *id, enum job_state from, e
 		      "UPDATE jobs SET state = ?1, reason_code = ?2, reason_message = ?3, "
 		      "seq = ?4, queued_us = CASE WHEN ?6 THEN ?5 ELSE queued_us END, "
 		      "started_us = CASE WHEN ?7 THEN 0 WHEN ?8 THEN ?5 ELSE started_us END, "
-		      "finished_us = CASE WHEN ?9 THEN ?5 ELSE 0 END, "
+		      "finished_us = CASE WHEN ?9 THEN max(?5, started_us) ELSE 0 END, "
 		      "cancel_requested_us = CASE WHEN ?10 THEN 0 ELSE cancel_requested_us END, "
 		      "outputs = CASE WHEN ?10 THEN '{}' ELSE outputs END "
 		      "WHERE id = ?11 AND state = ?12 RETURNING run, name, kind, attempt",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Helpers of the store_*.c files: rows into arrays, enumerations and reasons out of columns. */
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/store_internal.h"
@@ -51,6 +52,29 @@ int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,
 			return r;
 	}
 	return r;
+}
+
+int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr)
+{
+	int r = db_run(st->db,
+		       "UPDATE jobs SET not_before_us = max(1, not_before_us + ?) "
+		       "WHERE state = 'queued' AND not_before_us > 0",
+		       DB_ARGS(DB_INT(by_us)), reterr);
+
+	if (r >= 0)
+		r = db_run(st->db,
+			   "UPDATE endpoints SET not_before_us = max(1, not_before_us + ?) "
+			   "WHERE state NOT IN ('deleted', 'failed') AND not_before_us > 0",
+			   DB_ARGS(DB_INT(by_us)), reterr);
+	if (r >= 0)
+		r = db_run(st->db,
+			   "UPDATE cloud SET "
+			   "next_us = CASE WHEN next_us IN (0, ?2) THEN next_us "
+			   "ELSE max(1, next_us + ?1) END, "
+			   "sent_us = CASE WHEN sent_us = 0 THEN 0 ELSE max(1, sent_us + ?1) END "
+			   "WHERE state NOT IN ('ended', 'refused')",
+			   DB_ARGS(DB_INT(by_us), DB_INT(USEC_NEVER)), reterr);
+	return r < 0 ? r : 0;
 }
 
 int col_unknown(struct db_stmt *q, int col, struct err *reterr)

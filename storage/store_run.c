@@ -187,13 +187,14 @@ static int run_move(struct store *st, const char *run, enum run_state to, int64_
 {
 	bool starts = to != RUN_QUEUED && to != RUN_CANCELLED;
 
-	return db_run(st->db,
-		      "UPDATE runs SET state = ?1, seq = ?2, "
-		      "started_us = CASE WHEN started_us = 0 AND ?4 THEN ?3 ELSE started_us END, "
-		      "finished_us = CASE WHEN ?5 THEN ?3 ELSE 0 END WHERE id = ?6",
-		      DB_ARGS(DB_TEXT(run_state_str(to)), DB_INT(seq), DB_INT(now_us),
-			      DB_INT(starts), DB_INT(run_state_is_final(to)), DB_TEXT(run)),
-		      reterr);
+	return db_run(
+		st->db,
+		"UPDATE runs SET state = ?1, seq = ?2, "
+		"started_us = CASE WHEN started_us = 0 AND ?4 THEN ?3 ELSE started_us END, "
+		"finished_us = CASE WHEN ?5 THEN max(?3, started_us) ELSE 0 END WHERE id = ?6",
+		DB_ARGS(DB_TEXT(run_state_str(to)), DB_INT(seq), DB_INT(now_us), DB_INT(starts),
+			DB_INT(run_state_is_final(to)), DB_TEXT(run)),
+		reterr);
 }
 
 int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us, struct err *reterr)

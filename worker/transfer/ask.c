@@ -107,18 +107,6 @@ static void on_done(struct net_request *rq)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Caller holds the lock. */
-static void wait_a_little(struct exchange_wait *w)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_cond_timedwait(&w->cond, &w->lock, &until);
-}
-
 int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
 {
 	struct exchange_wait w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
@@ -134,7 +122,7 @@ int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
 		return r;
 	pthread_mutex_lock(&w.lock);
 	while (!w.over) {
-		wait_a_little(&w);
+		cond_wait_us(&w.cond, &w.lock, LOOK_MS * USEC_PER_MSEC);
 		if (*t->stop && !cancelled && !w.over) {
 			cancelled = true;
 			pthread_mutex_unlock(&w.lock);

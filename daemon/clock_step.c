@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wall clock is set (by hand, by NTP after a long time): what waits for a while goes on for
+ * what is left of it, and what stands by the wall clock (leases, expiry of keys, days of money) is
+ * looked at again at once. Seen at each tick as a jump between the wall clock and the one that
+ * nobody sets.
+ */
+#include "base/log.h"
+#include "daemon/cloud.h"
+#include "daemon/lifecycle.h"
+
+#include <inttypes.h>
+
+#define STEP_US (USEC_PER_SEC / 2) /* less is a clock that runs a little fast or slow */
+
+static int shift(struct engine *e, int64_t by_us)
+{
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+
+	if (r < 0)
+		return r;
+	r = store_shift_waits(e->store, by_us, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	return turn_end(e, &why);
+}
+
+void clock_step_look(struct engine *e)
+{
+	int64_t offset_us = clock_now_us() - clock_mono_us();
+	int64_t by_us = offset_us - e->clock_offset_us;
+
+	if (by_us >= STEP_US || by_us <= -STEP_US) {
+		log_event(LOG_LEVEL_WARNING, "clock_set", "by_ms=%" PRId64, by_us / USEC_PER_MSEC);
+		if (shift(e, by_us) < 0)
+			return; /* again at the next tick */
+		e->due_us = 0;
+		engine_want_schedule(e);
+		cloud_kick(e);
+	}
+	e->clock_offset_us = offset_us;
+}

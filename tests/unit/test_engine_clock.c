@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The wall clock is set while jobs wait and run. */
+#include "tests/unit/engine_rig.h"
+
+#include "base/clock.h"
+
+#include "base/str.h"
+#include "daemon/core.h"
+#include "storage/store_read.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define HOUR_US (3600 * USEC_PER_SEC)
+
+static int teardown(void **state)
+{
+	clock_shift_us(0);
+	return rig_teardown(state);
+}
+
+/* The pause before the second try is 2 s; the test would not wait for an hour of it. */
+static void test_set_back_does_not_stretch_a_retry(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+
+	rig_submit(rig,
+		   rig_script(rig, "flaky", "fail_once",
+			      ",\"retry\":{\"max\":1,\"on\":[\"script_error\"]}"),
+		   run);
+	rig_wait(rig, run, "flaky", "queued");
+	clock_shift_us(-HOUR_US);
+	assert_int_equal(rig_wait(rig, run, "flaky", "succeeded").attempt, 2);
+}
+
+static void expect_times(const json_t *item)
+{
+	int64_t start, end;
+
+	assert_int_equal(clock_parse(json_get_str(item, "started_at", ""), &start), 0);
+	assert_int_equal(clock_parse(json_get_str(item, "finished_at", ""), &end), 0);
+	assert_true(end >= start);
+}
+
+static void test_set_back_ends_nothing_before_its_start(void **state)
+{
+	struct rig *rig = *state;
+	struct store_reader *sr = NULL;
+	char run[ID_LEN], id[ID_LEN];
+	json_t *item, *attempts;
+	struct err e;
+
+	rig_submit(rig, rig_script(rig, "a", "until_file", ""), run);
+	rig_wait(rig, run, "a", "running");
+	rig_job_id(rig, run, "a", id);
+	clock_shift_us(-HOUR_US);
+	rig_touch(rig, "go");
+	rig_wait(rig, run, "a", "succeeded");
+	assert_int_equal(store_reader_open(rig->data, &sr, &e), 0);
+	assert_int_equal(store_read_job(sr, id, &item, &e), 0);
+	expect_times(item);
+	json_decref(item);
+	assert_int_equal(store_read_run(sr, run, &item, &e), 0);
+	expect_times(item);
+	json_decref(item);
+	assert_int_equal(store_read_attempts(sr, id, &attempts, &e), 0);
+	expect_times(json_array_get(json_object_get(attempts, "items"), 0));
+	json_decref(attempts);
+	store_reader_close(sr);
+}
+
+/* Two looks at the endpoints from now on. */
+static void wait_two_looks(struct rig *rig)
+{
+	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC, ticks = rig->engine->ticks;
+
+	while (rig->engine->ticks < ticks + 9 && clock_mono_us() < deadline)
+		sched_yield();
+	assert_true(rig->engine->ticks >= ticks + 9);
+}
+
+/* An endpoint that was deployed just now has not been starting for an hour. */
+static void test_set_forward_is_no_time_out(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN], more[PATH_MAX];
+
+	rig_stop(rig);
+	rig->set.endpoint_start_timeout_us = HOUR_US / 2;
+	rig_start(rig);
+	snprintf(more, sizeof(more), ",\"environment\":{\"DO\":\"wait\",\"GO\":\"%s/go\"}",
+		 rig->root);
+	rig_submit(rig, rig_deploy(rig, "ep", more), run);
+	rig_wait(rig, run, "deploy", "running");
+	clock_shift_us(HOUR_US);
+	wait_two_looks(rig);
+	rig_touch(rig, "go");
+	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_set_back_does_not_stretch_a_retry, rig_setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_set_back_ends_nothing_before_its_start,
+						rig_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_set_forward_is_no_time_out, rig_setup,
+						teardown),
+	};
+
+	rig_block_signals();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
