@@ -119,14 +119,14 @@ static int plan_training(struct engine *e, const struct job_row *job, const stru
 	OWN(json_decrefp) json_t *tags = NULL;
 	OWN(cloud_row_done) struct cloud_row row = {0};
 	const json_t *checkpoint = json_object_get(spec, "checkpoint");
-	char nonce[CLOUD_NONCE_LEN], output[SPEC_PATH_MAX], keep[SPEC_PATH_MAX];
+	char nonce[CLOUD_NONCE_LEN], place[SPEC_PATH_MAX], keep[SPEC_PATH_MAX];
 	struct price price;
 	int r;
 
 	cloud_nonce_new(nonce);
 	row_begin(&row, CLOUD_TRAINING_JOB, job, at, NULL, nonce);
 	tags = tags_of(e, job, &row);
-	snprintf(output, sizeof(output), "s3://%s/%s", at->bucket, at->prefix);
+	snprintf(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
 	snprintf(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
 	struct sagemaker_training t = {
 		.spec = spec,
@@ -134,7 +134,7 @@ static int plan_training(struct engine *e, const struct job_row *job, const stru
 		.region = at->region,
 		.role_arn = at->role_arn,
 		.source_uri = json_get_str(results, "/source", NULL),
-		.output_uri = output,
+		.output_uri = json_get_str(spec, "output", place),
 		.checkpoint_uri = json_get_str(checkpoint, "s3", keep),
 		.checkpoint_path = json_get_str(checkpoint, "path", NULL),
 		.tags = tags,

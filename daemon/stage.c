@@ -236,9 +236,12 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 	fetch_channels(s, json_object_get(spec, "channels"));
 	if (s3_uri_is(data))
 		fetch_directory(s, "/data", data);
-	if (s3_uri_is(output)) {
+	if (s3_uri_is(output) && job->kind == JOB_PREPROCESS) {
 		push_output(s, "train", "output/train", spec);
 		push_output(s, "test", "output/test", spec);
+	} else if (s3_uri_is(output)) { /* train, script */
+		push_output(s, "model", "model", spec);
+		push_output(s, "output", "output", spec);
 	}
 	return fetch_model(e, s, spec, ret_code, reterr);
 }

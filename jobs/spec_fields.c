@@ -174,6 +174,12 @@ static const struct spec_field job_fields[] = {
 	 .remote = REMOTE_S3,
 	 .help = "s3://bucket/prefix/ or a directory that gets train and test; the job's own when "
 		 "left out."},
+	{.name = "output",
+	 .modes = TRAIN | SCRIPTS,
+	 .type = FIELD_PATH,
+	 .remote = REMOTE_S3 | REMOTE_ONLY,
+	 .help = "s3://bucket/prefix/ that gets the model and the output; the job's own place when "
+		 "left out."},
 
 	{.name = "model",
 	 .modes = TRAIN | EVALUATE | DEPLOY,

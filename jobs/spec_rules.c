@@ -207,9 +207,10 @@ void spec_rules(struct spec_parse *p, struct job_spec *job)
 	rule_local(p, job);
 	if (job->kind == JOB_PREPROCESS) {
 		spec_rule_dataset(p, job->spec);
-		spec_rule_output(p, job->spec);
 		rule_padding(p, job->spec);
 	}
+	if (job->kind == JOB_PREPROCESS || job->kind == JOB_TRAIN || job->kind == JOB_SCRIPT)
+		spec_rule_output(p, job->spec);
 	if (job->kind == JOB_TRAIN && is_native(p, job->kind))
 		rule_warmup(p, json_object_get(job->spec, "hyperparameters"));
 	if (job->kind == JOB_DEPLOY)

@@ -152,6 +152,9 @@ bool spec_output_place(const json_t *spec, const char *output, char *buf, size_t
 	if (kind == JOB_PREPROCESS)
 		return dir && (str_eq(output, "train") || str_eq(output, "test")) &&
 		       below(buf, size, dir, output);
+	if ((kind == JOB_TRAIN || kind == JOB_SCRIPT) && dir &&
+	    (str_eq(output, "model") || str_eq(output, "output")))
+		return below(buf, size, dir, output);
 	if (kind == JOB_DOWNLOAD && str_eq(output, "path"))
 		place = json_get_str(spec, "destination", NULL);
 	if (kind == JOB_DOWNLOAD && str_eq(output, "uri"))

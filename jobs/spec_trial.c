@@ -123,7 +123,8 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 						     .region = region,
 						     .role_arn = ROLE,
 						     .source_uri = PLACE "source/sourcedir.tar.gz",
-						     .output_uri = PLACE,
+						     .output_uri =
+							     json_get_str(spec, "output", PLACE),
 						     .checkpoint_uri = PLACE "checkpoints/",
 						     .tags = tags},
 			warnings, &why);
