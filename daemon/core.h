@@ -148,6 +148,7 @@ struct engine {
 
 	struct execution *executions;
 	struct shim_child *shims; /* shims.c */
+	struct stray *strays;	  /* strays.c */
 	struct predict *predicts;
 	pthread_mutex_t live_lock;
 	struct live_endpoint *live;

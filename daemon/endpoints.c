@@ -298,8 +298,9 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	struct reason why;
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
-	if (r < 0 || !u || execution_of_endpoint(e, ep) || !cloud_may_start(e, &job, &why) ||
-	    headroom_check(e, NULL) < 0 || !placement_find(e, u, &job, &row, &why))
+	if (r < 0 || !u || execution_of_endpoint(e, ep) || stray_of_job(e, ep->job) ||
+	    !cloud_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
+	    !placement_find(e, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
 	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);

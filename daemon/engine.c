@@ -390,6 +390,7 @@ void engine_free(struct engine *e)
 	while (e->executions)
 		execution_drop(e, e->executions);
 	shims_forget(e);
+	strays_free(e);
 	live_free(e);
 	loop_drop(&e->schedule_source);
 	loop_drop(&e->tick_source);

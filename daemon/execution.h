@@ -66,6 +66,15 @@ bool shim_is_child(const struct engine *e, pid_t pid);
 void shims_reap(struct engine *e);
 void shims_forget(struct engine *e);
 
+/* ---- strays.c ---- */
+/* Look for executions that run without a row, and begin to end them. Own turns. */
+void strays_find(struct engine *e);
+/* Go on with that, at each rescan. */
+void strays_step(struct engine *e);
+/* The id of a stray of the job, which must end before that starts; NULL: none. */
+const char *stray_of_job(const struct engine *e, const char *job);
+void strays_free(struct engine *e);
+
 /* ---- execution_end.c ---- */
 /* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,

@@ -13,7 +13,6 @@
 #include "daemon/feed.h"
 #include "daemon/headroom.h"
 #include "daemon/remains.h"
-#include "wire/control.h"
 
 #include <signal.h>
 #include <string.h>
@@ -317,6 +316,7 @@ static int on_rescan(sd_event_source *s, uint64_t at, void *userdata)
 	poll_all(e);
 	shims_reap(e);
 	remains_reap(e);
+	strays_step(e);
 	loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
 	return 0;
 }
@@ -338,23 +338,11 @@ int executions_watch(struct engine *e, struct err *reterr)
 
 void execution_stop(struct engine *e, struct execution *ex)
 {
-	struct control_request req = {.op = CONTROL_STOP, .grace_ms = -1};
-	OWN(json_decrefp) json_t *msg = control_request_format(&req);
-	OWN(freep) char *text = msg ? json_text(msg) : NULL;
-	OWN(closep) int fd = -1;
 	struct remains_of of = remains_of(ex);
 
 	ex->stop_wanted = true;
-	if (ex->planned || ex->dirfd < 0 || !text)
-		return;
-	if (control_connect(ex->dirfd, &fd, NULL) < 0) {
-		/* It listens before it says who it is: the socket is full, or the job has removed
-		 * it. Else no shim listens yet, or no more: the next rescan. */
-		ex->stop_sent = remains_signal_shim(&of, SIGTERM);
-		return;
-	}
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
-		ex->stop_sent = true;
+	if (!ex->planned && ex->dirfd >= 0)
+		ex->stop_sent = remains_stop_shim(&of);
 }
 
 static void stop_after(struct engine *e, void *arg, bool committed)

@@ -136,6 +136,8 @@ int engine_recover(struct engine *e, struct err *reterr)
 	int r = take_up_all(e, reterr);
 
 	if (r >= 0)
+		strays_find(e);
+	if (r >= 0)
 		live_refresh(e);
 	if (r >= 0)
 		r = resume_actions(e, reterr);

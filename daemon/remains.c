@@ -6,11 +6,13 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/execution.h"
+#include "wire/control.h"
 #include "wire/owner.h"
 
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define CHILDREN_MAX (1 << 20) /* of one thread's list, as text */
@@ -111,6 +113,22 @@ bool remains_signal_shim(const struct remains_of *of, int sig)
 
 	return of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0 &&
 	       proc_signal(o.shim, o.shim_start, sig) >= 0;
+}
+
+bool remains_stop_shim(const struct remains_of *of)
+{
+	struct control_request req = {.op = CONTROL_STOP, .grace_ms = -1};
+	OWN(json_decrefp) json_t *msg = control_request_format(&req);
+	OWN(freep) char *text = msg ? json_text(msg) : NULL;
+	OWN(closep) int fd = -1;
+
+	if (!text)
+		return false;
+	/* It listens before it says who it is: without a socket that is full, or the job has
+	 * removed it. Else no shim listens yet, or no more. */
+	if (control_connect(of->dirfd, &fd, NULL) < 0)
+		return remains_signal_shim(of, SIGTERM);
+	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }
 
 /* ---- orphans ---- */

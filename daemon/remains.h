@@ -24,6 +24,8 @@ struct remains_of {
 enum remains remains_end(struct engine *e, const struct remains_of *of);
 /* True if its shim lives and was stopped (SIGSTOP), so that it does nothing of what it should. */
 bool remains_shim_is_stopped(const struct remains_of *of);
+/* Ask its shim to stop the program, with the grace of its spec; true if it was told. */
+bool remains_stop_shim(const struct remains_of *of);
 /* To its shim and no other process; true if it lives. */
 bool remains_signal_shim(const struct remains_of *of, int sig);
 /* Reap children that are not ours: orphans that have come to this process, as to a subreaper or as

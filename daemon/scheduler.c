@@ -155,8 +155,15 @@ static void look_again(struct engine *e, void *arg, bool committed)
 
 bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why)
 {
+	const char *stray = stray_of_job(e, job->id);
 	struct err missing = {0};
 
+	if (stray) {
+		reason_set(why, REASON_WAITING_FOR_SLOT,
+			   "execution %s of it, which the database does not know, is still ending",
+			   stray);
+		return false;
+	}
 	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
 		return false;
 	if (placement_of(job) == PLACE_NONE || headroom_check(e, &missing) >= 0)

@@ -74,7 +74,8 @@ def wait_up(daemon, tmp_path, n):
 def owned(request, tmp_path):
     (tmp_path / "daemon").mkdir()
     with daemon_on(tmp_path / "daemon", f"process_owner = {request.param}\n",
-                   {"TRAINYARD_LOCAL_STOP_GRACE_MS": "500"}) as daemon:
+                   {"TRAINYARD_LOCAL_STOP_GRACE_MS": "500",
+                    "TRAINYARD_LOCAL_CPU_SLOTS": "2"}) as daemon:
         yield daemon, request.param
         for record in records(daemon):
             for pid in marked(record["mark"]):
@@ -186,3 +187,45 @@ def test_nothing_is_left_of_what_ended(owned, tmp_path):
     skip_unless(record, owner)
     assert not marked(record["mark"])
     assert not record["cgroup"] or not Path(record["cgroup"]).exists()
+
+
+def backup_of(daemon):
+    """The database as it is now; the daemon is stopped."""
+    return {path.name: path.read_bytes() for path in daemon.data.glob("trainyard.db*")}
+
+
+def test_a_restored_backup_leaves_no_process_without_a_row(owned, tmp_path):
+    """They went on without a row: a job that the backup has as queued, and one that it has not."""
+    daemon, owner = owned
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "train.py").write_text(ESCAPER % str(tmp_path))
+    spec = {"kind": "script", "entry_point": "train.py", "source_dir": str(folder)}
+    known = daemon.submit([{"name": "known", "held": True, **spec}])["id"]
+    assert daemon.stop() == 0
+    saved = backup_of(daemon)
+    daemon.start()
+    daemon.ask("POST", f"/v1/jobs/{daemon.job(known, 'known')['id']}/release")
+    wait_for("the first", lambda: len(list(tmp_path.glob("up.*"))) == 1)
+    unknown = daemon.submit([{"name": "unknown", **spec}])["id"]
+    wait_for("the second", lambda: len(list(tmp_path.glob("up.*"))) == 2)
+    before = {record["mark"] for record in records(daemon)}
+    skip_unless(records(daemon)[0], owner)
+    daemon.kill()
+    for path in daemon.data.glob("trainyard.db*"):
+        path.unlink()
+    for name, text in saved.items():
+        (daemon.data / name).write_bytes(text)
+    daemon.start()
+    assert daemon.ask("GET", f"/v1/runs/{unknown}").status_code == 404
+    said = [event for event in daemon.events(kind="warning")
+            if event.get("code") == "execution_without_row"]
+    assert len(said) >= 2
+    daemon.ask("POST", f"/v1/jobs/{daemon.job(known, 'known')['id']}/release")
+    wait_for("the third, after the end of the first",
+             lambda: len(list(tmp_path.glob("up.*"))) == 3)
+    assert not [pid for mark in before for pid in marked(mark)]
+    job = daemon.wait_job(known, "known", "running")
+    assert job["attempt"] == 1
+    daemon.ask("POST", f"/v1/jobs/{job['id']}/cancel")
+    daemon.wait_job(known, "known", "cancelled")
