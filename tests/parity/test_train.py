@@ -236,6 +236,14 @@ def test_evaluate_equals_the_last_evaluation(setup, trained, tmp_path):
     assert json.loads((run.work / "output/metrics.json").read_text()) == run.result
 
 
+def test_ids_with_gaps_and_no_names_are_told(setup, tmp_path):
+    spec = setup.spec(epochs=1, bf16="off")
+    spec["channels"] = {"train": setup.data("gaps", 0, 12, labels=[1, 4] * 85, names=None)}
+    run = Execution(tmp_path / "t", "train", spec).run()
+    [warning] = [w for w in run.result["warnings"] if w["code"] == "classes_without_rows"]
+    assert "2 labels" in warning["detail"] and "5 classes" in warning["detail"]
+
+
 def test_evaluate_three_classes_macro(setup, tmp_path):
     names = ["a", "b", "c", "never"]
     labels = [i % 3 for i in range(170)]

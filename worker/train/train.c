@@ -46,18 +46,40 @@ static int open_data(struct train_run *t, struct err *reterr)
 	return r;
 }
 
-static int check_labels(const struct dataset *d, struct err *reterr)
+/* How many of the ids 0 to labels_n - 1 any row has; -ENOMEM. */
+static int count_classes(const struct dataset *d)
 {
-	int64_t row = 1;
+	OWN(freep) bool *has = calloc((size_t)d->labels_n + 1, sizeof(*has));
+	int classes = 0;
 
-	while (row < d->rows && d->labels[row] == d->labels[0])
-		row++;
-	if (row < d->rows)
-		return 0;
-	return err_set(reterr, ERR_INVALID,
-		       "all %lld rows of the training data have label %lld; a classifier needs at "
-		       "least two classes",
-		       (long long)d->rows, (long long)d->labels[0]);
+	if (!has)
+		return -ENOMEM;
+	for (int64_t row = 0; row < d->rows; row++) {
+		classes += !has[d->labels[row]];
+		has[d->labels[row]] = true;
+	}
+	return classes;
+}
+
+/* Ids without names that leave gaps, such as 1 to 4, are rarely meant. */
+static int check_labels(const struct dataset *d, struct report *report, struct err *reterr)
+{
+	int classes = count_classes(d);
+
+	if (classes < 0)
+		return err_errno(reterr, ENOMEM, "read the labels");
+	if (classes < 2)
+		return err_set(reterr, ERR_INVALID,
+			       "all %lld rows of the training data have label %lld; a classifier "
+			       "needs at least two classes",
+			       (long long)d->rows, (long long)d->labels[0]);
+	if (!d->label_names && classes < d->labels_n)
+		report_warning(report, "classes_without_rows",
+			       "the training data have %d labels, which are whole numbers up to %d "
+			       "without names: the model gets %d classes. A preprocess job of the "
+			       "same rows names the labels and leaves no gaps",
+			       classes, d->labels_n - 1, d->labels_n);
+	return 0;
 }
 
 static int open_config(struct train_run *t, struct err *reterr)
@@ -151,7 +173,7 @@ int train_main(struct worker *w, struct err *reterr)
 	if (r >= 0)
 		r = open_data(&t, reterr);
 	if (r >= 0)
-		r = check_labels(t.train, reterr);
+		r = check_labels(t.train, w->report, reterr);
 	if (r >= 0)
 		r = open_config(&t, reterr);
 	if (r < 0)
