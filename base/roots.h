@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define ROOTS_MAX 64
+#define ROOTS_MAX 512
 
 /* Absolute directories, NULL-terminated, and OWN (NULL: none); borrowed for the process's life. */
 void roots_set(const char *const *dirs, const char *own);

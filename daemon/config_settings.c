@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 
 #include <limits.h>
@@ -74,6 +75,31 @@ static int find_models(const struct config *cfg, struct machine_settings *m, str
 	return 0;
 }
 
+/* The configuration's roots and its models: a model's links may lead to the blobs of a cache of the
+ * hub ("models--X/snapshots/HASH" beside "models--X/blobs"). */
+static int find_roots(const struct config *cfg, struct machine_settings *m, struct err *reterr)
+{
+	size_t n = 0;
+
+	m->roots = calloc(ROOTS_MAX + 1, sizeof(*m->roots));
+	m->model_roots = calloc(m->s.models_n + 1, sizeof(*m->model_roots));
+	if (!m->roots || !m->model_roots)
+		return err_errno(reterr, ENOMEM, "read the roots");
+	for (char **root = cfg->local_roots; *root && n < ROOTS_MAX; root++)
+		m->roots[n++] = *root;
+	for (size_t i = 0; i < m->s.models_n && n < ROOTS_MAX; i++) {
+		const char *dir = m->model_dirs[i], *snapshots = strstr(dir, "/snapshots/");
+		bool cached = snapshots && !strchr(snapshots + strlen("/snapshots/"), '/');
+
+		m->model_roots[i] = strndup(dir, cached ? (size_t)(snapshots - dir) : strlen(dir));
+		if (!m->model_roots[i])
+			return err_errno(reterr, ENOMEM, "read the roots");
+		m->roots[n++] = m->model_roots[i];
+	}
+	m->s.roots = m->roots;
+	return 0;
+}
+
 static int find_directories(const struct config *cfg, struct machine_settings *m,
 			    struct err *reterr)
 {
@@ -140,7 +166,6 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 
 	s->data_dir = m->data_dir;
 	s->base_dir = m->base_dir;
-	s->roots = (const char *const *)cfg->local_roots;
 	s->worker = m->worker;
 	s->shim = m->shim;
 	s->python = cfg->local_python;
@@ -187,6 +212,8 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 				 reterr);
 	if (r >= 0)
 		r = find_models(cfg, ret, reterr);
+	if (r >= 0)
+		r = find_roots(cfg, ret, reterr);
 	if (r >= 0) {
 		r = prices_new(cfg->money_prices, &ret->prices, reterr);
 		if (r < 0)
@@ -214,6 +241,10 @@ void settings_done(struct machine_settings *m)
 	for (size_t i = 0; m->model_dirs && i < m->s.models_n; i++)
 		free(m->model_dirs[i]);
 	free(m->model_dirs);
+	for (size_t i = 0; m->model_roots && i < m->s.models_n; i++)
+		free(m->model_roots[i]);
+	free(m->model_roots);
+	free(m->roots);
 	free(m->models);
 	aws_config_free(m->aws);
 	prices_free(m->prices);

@@ -12,6 +12,8 @@ struct machine_settings {
 	char *data_dir, *base_dir, *worker, *shim;
 	struct model_name *models;
 	char **model_dirs;
+	const char **roots; /* of the configuration, and of its models */
+	char **model_roots;
 	struct aws_config *aws; /* NULL: aws_trouble says why there is none */
 	struct err aws_trouble;
 	struct prices *prices;

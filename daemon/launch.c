@@ -98,21 +98,12 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	json_object_set_new(exec, "inherit", names);
 }
 
-/* Where the worker may read: the roots, and the models of the configuration, whose links may lead
- * to the blobs of a cache of the hub ("models--X/snapshots/HASH" beside "models--X/blobs"). */
 static json_t *roots_json(const struct settings *set)
 {
 	json_t *list = json_array();
 
 	for (const char *const *root = set->roots; *root; root++)
 		json_array_append_new(list, json_string(*root));
-	for (size_t i = 0; i < set->models_n; i++) {
-		const char *dir = set->models[i].dir, *snapshots = strstr(dir, "/snapshots/");
-		bool cached = snapshots && !strchr(snapshots + strlen("/snapshots/"), '/');
-
-		json_array_append_new(
-			list, json_stringn(dir, cached ? (size_t)(snapshots - dir) : strlen(dir)));
-	}
 	return list;
 }
 

@@ -195,6 +195,7 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		r = check_job(&p, &run->jobs[i], i, reterr);
 	if (r < 0)
 		return r;
+	prepare_data(&p);
 	if (json_array_size(problems))
 		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
 			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");

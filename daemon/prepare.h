@@ -48,6 +48,11 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir);
 
+/* ---- prepare_data.c ---- */
+/* The data of preprocess jobs as far as it is small and here; two seconds at most. Says nothing if
+ * there are problems already, or if it cannot look. */
+void prepare_data(const struct prepare *p);
+
 /* ---- prepare_script.c ---- */
 /* `real`: the directory that source_dir of a job means, which becomes its frozen copy. Negative as
  * prepare_path(). */

@@ -24,9 +24,10 @@ struct aws_settings {
 };
 
 struct settings {
-	const char *data_dir;	   /* absolute */
-	const char *base_dir;	   /* relative paths in specs start here; absolute */
-	const char *const *roots;  /* NULL-terminated: paths in specs must lie below one of them */
+	const char *data_dir;	  /* absolute */
+	const char *base_dir;	  /* relative paths in specs start here; absolute */
+	const char *const *roots; /* NULL-terminated: paths in specs must lie below one of them, and
+				   * the models below are among them */
 	const char *worker, *shim; /* absolute program paths */
 	const char *python;
 	const char *const

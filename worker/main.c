@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "wire/execution.h"
+#include "worker/dataset/inspect.h"
 #include "worker/stages.h"
 #include "worker/worker.h"
 
@@ -164,6 +165,10 @@ int main(int argc, char **argv)
 	}
 #ifdef WORKER_HAS_SCRIPT
 	become_native(argv);
+#endif
+#ifdef WORKER_HAS_PREPROCESS
+	if (str_eq(argv[1], INSPECT_COMMAND))
+		return inspect_main();
 #endif
 	sigaction(SIGTERM, &on_stop, NULL);
 	signal(SIGPIPE, SIG_IGN);

@@ -23,6 +23,18 @@ struct report {
 	json_t *warnings; /* [{"code","detail","count"}], a code once */
 };
 
+int report_open_silent(struct report **ret, struct err *reterr)
+{
+	struct report *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_errno(reterr, ENOMEM, "start a report");
+	pthread_mutex_init(&r->lock, NULL);
+	r->fd = -1;
+	*ret = r;
+	return 0;
+}
+
 int report_open(int work_at, struct report **ret, struct err *reterr)
 {
 	struct report *r = calloc(1, sizeof(*r));
@@ -45,7 +57,8 @@ void report_close(struct report *r)
 {
 	if (!r)
 		return;
-	close(r->fd);
+	if (r->fd >= 0)
+		close(r->fd);
 	pthread_mutex_destroy(&r->lock);
 	json_decref(r->warnings);
 	free(r);
@@ -64,7 +77,7 @@ static void put(struct report *r, enum event_type type, json_t *event)
 	json_decref(event);
 	if (!text || buf_puts(&line, text) < 0 || buf_puts(&line, "\n") < 0)
 		return;
-	if (write(r->fd, line.data, line.len) < 0 && type == EVENT_FAILURE)
+	if (r->fd >= 0 && write(r->fd, line.data, line.len) < 0 && type == EVENT_FAILURE)
 		fprintf(stderr, "%s", line.data);
 }
 

@@ -13,6 +13,8 @@
 
 struct report;
 
+/* One that says nothing, for work that is no execution's. */
+int report_open_silent(struct report **ret, struct err *reterr) MUSTCHECK;
 int report_open(int work_at, struct report **ret, struct err *reterr) MUSTCHECK;
 void report_close(struct report *r);
 /* done of total units ("rows", "steps", "tokens"), at most one line a second unless done == total;

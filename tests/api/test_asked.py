@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a submit looks at on this machine: the script, its interpreter, its data. What could only
 end in a failure later is said by validate, at its place."""
+import gzip
+import os
 import sys
 import tempfile
 import venv
@@ -8,7 +10,7 @@ import venv
 import pytest
 
 from client import Daemon
-from trainyardd import PYTHON
+from trainyardd import BUILD, PYTHON
 
 ROOTS = "roots = {home}\ninterpreters = /usr/bin/python3:python3\n"
 
@@ -128,3 +130,76 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
         assert "no file in the directory" in found[0][2]
     (empty / "only" / "directories" / "one").touch()
     assert not problems(narrow, jobs[0][1])
+
+
+ROWS = "text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20))
+native = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                            reason="this build has no native engine")
+
+
+@pytest.fixture(scope="module")
+def tokens(home):
+    folder = home / "tokens"
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "row"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "config.json").write_text('{"model_type": "bert", "vocab_size": 6}')
+    return folder
+
+
+def prep(tokens, path, **dataset):
+    return {"name": "prep", "kind": "preprocess", "model": str(tokens),
+            "dataset": {"path": str(path), **dataset}}
+
+
+@native
+@pytest.mark.parametrize("name, text", [
+    ("x.csv", ROWS), ("x.jsonl", "".join(f'{{"text": "row {i}", "label": "{"ab"[i % 2]}"}}\n'
+                                         for i in range(20))), ("x.csv.gz", ROWS)])
+def test_a_missing_column_and_too_many_rows_are_known_at_validate(narrow, home, tokens, name, text):
+    data = home / name
+    data.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    assert not problems(narrow, prep(tokens, data, train_rows=16, test_rows=4))
+    for wrong, pointer, code, word in (
+            ({"text_column": "review"}, "text_column", "invalid", "review"),
+            ({"label_column": "stars"}, "label_column", "invalid", "stars"),
+            ({"train_rows": 21}, "train_rows", "out_of_range", "20"),
+            ({"labels": ["a", "c"]}, None, "invalid", "")):
+        found = problems(narrow, prep(tokens, data, **wrong))
+        assert len(found) == 1 and found[0][1] == code and word in found[0][2], found
+        assert found[0][0].startswith("/jobs/0/dataset/" + (pointer or "")), found
+
+
+@native
+def test_only_small_data_is_looked_at(narrow, home, tokens):
+    """What is larger, a pipe or a reference: nothing is said, and soon."""
+    large, pipe = home / "large.csv", home / "pipe.csv"
+    with open(large, "w", encoding="utf-8") as file:
+        file.write("text,label\n")
+        file.truncate((8 << 20) + 1)
+    os.mkfifo(pipe)
+    assert not problems(narrow, prep(tokens, large, text_column="none"))
+    assert not [p for p in problems(narrow, prep(tokens, pipe)) if p[1] == "invalid"]
+
+
+@native
+def test_data_that_takes_too_long_is_left_to_the_job(narrow, home, tokens):
+    """A small file that unpacks to 600 MB: validate answers all the same."""
+    bomb = home / "bomb.csv.gz"
+    with gzip.open(bomb, "wb", compresslevel=6) as file:
+        file.write(b"text,label\n")
+        block = b"row,a\n" * (1 << 18)
+        for _ in range(400):
+            file.write(block)
+    assert bomb.stat().st_size < 8 << 20
+    assert not problems(narrow, prep(tokens, bomb, train_rows=10 ** 9))
+
+
+@native
+def test_several_data_sets_have_their_own_problems(narrow, home, tokens):
+    data = home / "several.csv"
+    data.write_text(ROWS)
+    jobs = [{**prep(tokens, data, **d), "name": f"p{i}"} for i, d in enumerate(
+        ({}, {"text_column": "review"}, {}, {"train_rows": 100}))]
+    assert [p[0] for p in problems(narrow, *jobs)] == [
+        "/jobs/1/dataset/text_column", "/jobs/3/dataset/train_rows"]

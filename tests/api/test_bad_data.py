@@ -2,9 +2,12 @@
 """Wrong data through a whole preprocess or train job: the job fails with one reason that names the
 place, and the daemon goes on. What can be seen at once is refused at the submit."""
 import gzip
+import io
 import json
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from client import problem
 
@@ -24,14 +27,41 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def preprocess(daemon, tiny_model):
+def prep_of(tiny_model):
+    """The spec of a preprocess job on `path`."""
+    def make(path, **dataset):
+        return {"name": "prep", "kind": "preprocess", "model": str(tiny_model), "max_length": 16,
+                "retry": {"max": 0},
+                "dataset": {"path": path, "text_column": "review", "label_column": "sentiment",
+                            "train_rows": 20, "test_rows": 10, **dataset}}
+    return make
+
+
+@pytest.fixture(scope="module")
+def preprocess(daemon, prep_of):
     """Run a preprocess job on `path`; returns the job when it has ended."""
     def run(path, **dataset):
-        job = {"name": "prep", "kind": "preprocess", "model": str(tiny_model), "max_length": 16,
-               "retry": {"max": 0},
-               "dataset": {"path": path, "text_column": "review", "label_column": "sentiment",
-                           "train_rows": 20, "test_rows": 10, **dataset}}
-        return daemon.wait_end(daemon.submit_job(job)["id"])
+        return daemon.wait_end(daemon.submit_job(prep_of(path, **dataset))["id"])
+    return run
+
+
+@pytest.fixture(scope="module")
+def spoiled(daemon, files, prep_of):
+    """Run a preprocess job whose file is good at the submit and has `content` when it starts."""
+    def run(name, content, **dataset):
+        rows = [line.rsplit(",", 1) for line in (GOOD * 30).splitlines()]
+        lines = "".join(json.dumps({"review": text, "sentiment": label}) + "\n"
+                        for text, label in rows)
+        good = {"csv": HEAD + GOOD * 30, "gz": gzip.compress((HEAD + GOOD * 30).encode()),
+                "jsonl": lines, "parquet": io.BytesIO()}
+        parquet.write_table(pyarrow.table({"review": [r[0] for r in rows],
+                                           "sentiment": [r[1] for r in rows]}), good["parquet"])
+        good["parquet"] = good["parquet"].getvalue()
+        path = files(name, good[name.rsplit(".", 1)[1]])
+        job = daemon.submit_job({**prep_of(path, **dataset), "held": True})
+        files(name, content)
+        daemon.post(f"/v1/jobs/{job['id']}/release")
+        return daemon.wait_end(job["id"])
     return run
 
 
@@ -60,8 +90,11 @@ def test_good_data(preprocess, files):
     ("null.jsonl", '{"review": "a", "sentiment": null}\n' * 4, {}, "invalid_input", "null"),
     ("no.parquet", "PAR1 but not really PAR1", {}, "data_corrupt", "no.parquet"),
 ])
-def test_wrong_data(daemon, preprocess, files, name, content, dataset, code, words):
-    job = preprocess(files(name, content), **dataset)
+def test_wrong_data(daemon, spoiled, files, prep_of, name, content, dataset, code, words):
+    answer = daemon.post("/v1/jobs", prep_of(files(name, content), **dataset))
+    error = first_error(answer)
+    assert error["pointer"].startswith("/dataset") and words in error["detail"], error
+    job = spoiled(name, content, **dataset)
     assert job["state"] == "failed"
     assert job["reason"]["code"] == code, job["reason"]
     assert words in job["reason"]["message"], job["reason"]
@@ -77,7 +110,7 @@ def test_bytes_that_are_no_text_are_counted(daemon, preprocess, files):
     assert "UTF-8" in json.dumps(warnings)
 
 
-def test_rows_that_are_left_out_are_counted_and_shown(daemon, preprocess, files):
+def test_rows_that_are_left_out_are_counted_and_shown(daemon, preprocess, spoiled, files):
     rows = HEAD + GOOD + "no label,N/A\n,pos\nnone either,\n"
     job = preprocess(files("gaps.csv", rows), on_bad_row="skip", train_rows=25)
     assert job["state"] == "succeeded", job
@@ -86,7 +119,7 @@ def test_rows_that_are_left_out_are_counted_and_shown(daemon, preprocess, files)
     assert {w["code"] for w in job["warnings"]} == {"rows_without_label", "rows_without_text"}
     log = daemon.ask("GET", f"/v1/jobs/{job['id']}/logs").text
     assert "left out for want of a label: 2, the first is row 41" in log
-    job = preprocess(files("gaps.csv", rows))
+    job = spoiled("gaps.csv", rows)
     assert job["state"] == "failed" and "on_bad_row: skip" in job["reason"]["message"]
     assert job["spec"]["dataset"]["on_bad_row"] == "refuse"
 

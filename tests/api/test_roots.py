@@ -27,20 +27,20 @@ def outside(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def narrow(home):
+def narrow(home, outside):
+    far = outside / "models--org--far" / "snapshots" / "1"
+    layout(far)
     with tempfile.TemporaryDirectory(prefix="ty-roots.") as directory:
-        daemon = Daemon(directory, f"roots = {home}\n")
+        daemon = Daemon(directory, f"roots = {home}\n[models]\nfar = {far}\n")
         try:
             yield daemon.start()
         finally:
             daemon.finish()
 
 
-@pytest.fixture(scope="module")
-def model(home):
+def layout(snapshot):
     """A model as the hub's cache lays it out: links to blobs beside the snapshot."""
-    cache = home / "cache" / "models--org--m"
-    snapshot = cache / "snapshots" / ("0" * 40)
+    cache = snapshot.parents[1]
     snapshot.mkdir(parents=True)
     (cache / "blobs").mkdir()
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "row", "is", "good", "bad"]
@@ -51,6 +51,11 @@ def model(home):
         (cache / "blobs" / f"b{i}").write_text(text)
         (snapshot / name).symlink_to(f"../../blobs/b{i}")
     return snapshot
+
+
+@pytest.fixture(scope="module")
+def model(home):
+    return layout(home / "cache" / "models--org--m" / "snapshots" / ("0" * 40))
 
 
 def prep(model, path, **more):
@@ -91,6 +96,13 @@ def test_a_cache_snapshot_and_a_linked_folder_work(narrow, home, model):
     linked.symlink_to(real)
     job = narrow.submit_job(prep(model, linked / "x.csv"))
     end(narrow, job)
+
+
+@pytest.mark.skipif(not NATIVE, reason="this build has no native engine")
+def test_a_model_of_the_configuration_may_lie_outside(narrow, home):
+    data = home / "far.csv"
+    data.write_text(CSV)
+    end(narrow, narrow.submit_job(prep("far", data)))
 
 
 @pytest.mark.skipif(not NATIVE, reason="this build has no native engine")
