@@ -192,6 +192,28 @@ json_t *json_number(double v)
 	return isfinite(v) ? json_real(v) : json_null();
 }
 
+json_t *json_any_number(double v)
+{
+	if (isfinite(v))
+		return json_real(v);
+	return json_string(isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
+}
+
+bool json_any_number_get(const json_t *j, double *ret)
+{
+	const char *name = json_string_value(j);
+
+	if (json_is_number(j))
+		*ret = json_number_value(j);
+	else if (name && str_eq(name, "NaN"))
+		*ret = NAN;
+	else if (name && (str_eq(name, "Infinity") || str_eq(name, "-Infinity")))
+		*ret = *name == '-' ? -INFINITY : INFINITY;
+	else
+		return false;
+	return true;
+}
+
 int json_set_str(json_t *obj, const char *key, const char *value)
 {
 	return json_object_set_new(obj, key, value ? json_string(value) : json_null());

@@ -38,6 +38,11 @@ double json_get_num(const json_t *obj, const char *key, double fallback); /* int
 bool json_get_bool(const json_t *obj, const char *key, bool fallback);
 /* A double as JSON: null when not finite (Jansson cannot hold NaN). New reference. */
 json_t *json_number(double v);
+/* A double as JSON that keeps what is not finite by its name in Python and JavaScript: "NaN",
+ * "Infinity", "-Infinity". New reference. */
+json_t *json_any_number(double v);
+/* The double of a number or of such a name; false for anything else. */
+bool json_any_number_get(const json_t *j, double *ret);
 /* Set key to a string, or to null for NULL. 0 or -1 as Jansson does. */
 int json_set_str(json_t *obj, const char *key, const char *value);
 /* Append "/key" to a JSON pointer, escaping ~ and / (RFC 6901). */

@@ -116,7 +116,7 @@ int str_to_i64(const char *s, int64_t *ret)
 	return 0;
 }
 
-int str_to_double(const char *s, double *ret)
+int str_to_any_double(const char *s, double *ret)
 {
 	char *end;
 	double v;
@@ -124,7 +124,17 @@ int str_to_double(const char *s, double *ret)
 	if (!*s || isspace((unsigned char)*s))
 		return -EINVAL;
 	v = strtod(s, &end);
-	if (*end || !isfinite(v))
+	if (*end)
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
+int str_to_double(const char *s, double *ret)
+{
+	double v;
+
+	if (str_to_any_double(s, &v) < 0 || !isfinite(v))
 		return -EINVAL;
 	*ret = v;
 	return 0;

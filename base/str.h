@@ -19,7 +19,8 @@ bool str_excerpt(char *dst, size_t size, const char *src);
 const char *str_nearest(const char *name, const char *const *candidates, size_t n);
 /* Whole-string integer in base 10; 0 or -EINVAL / -ERANGE. */
 int str_to_i64(const char *s, int64_t *ret);
-int str_to_double(const char *s, double *ret); /* finite numbers only */
+int str_to_double(const char *s, double *ret);	   /* finite numbers only */
+int str_to_any_double(const char *s, double *ret); /* "nan", "inf" and the like, too */
 /* "9.2 GiB" style with binary units. buf of at least 24 bytes; returns buf. */
 char *str_bytes(char *buf, size_t size, int64_t bytes);
 /* "8GiB", "512MB", "1024" → bytes; 0 or -EINVAL. */

@@ -68,6 +68,7 @@ struct execution {
 	json_t *progress;
 	int64_t since_mono_us; /* when it was started, by clock_mono_us() */
 	int64_t progress_said_us, log_said_us, log_size;
+	int64_t lines_skipped; /* of its events: they are none */
 	int64_t replayed;      /* events.ndjson: read again up to here after a restart */
 	sd_event_source *more; /* armed: the next chunk of its events comes in a turn of its own */
 	struct execution *next;

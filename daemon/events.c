@@ -180,8 +180,9 @@ static int64_t store_lines(struct engine *e, struct execution *ex, const char *d
 			break;
 		at += skip;
 		if (r < 0) {
-			log_event(LOG_LEVEL_WARNING, "event_line_skipped",
-				  "execution=%s msg=\"%s\"", ex->row.id, reterr->msg);
+			if (++ex->lines_skipped == 1) /* execution_drop() says how many */
+				log_event(LOG_LEVEL_WARNING, "event_line_skipped",
+					  "execution=%s msg=\"%s\"", ex->row.id, reterr->msg);
 			continue;
 		}
 		remember(ex, type, event);

@@ -51,6 +51,9 @@ void execution_drop(struct engine *e, struct execution *ex)
 			break;
 		}
 	}
+	if (ex->lines_skipped > 1)
+		log_event(LOG_LEVEL_WARNING, "event_lines_skipped", "execution=%s n=%lld",
+			  ex->row.id, (long long)ex->lines_skipped);
 	loop_drop(&ex->more);
 	if (ex->watch >= 0)
 		inotify_rm_watch(e->inotify_fd, ex->watch);

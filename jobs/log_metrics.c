@@ -92,7 +92,7 @@ static int add_all(struct log_metrics *m, const json_t *definitions, struct err 
 		r = add(m, name, regex, reterr);
 	}
 	for (size_t i = 0; r >= 0 && n == 0 && i < trainer_metrics_n; i++)
-		r = add(m, trainer_metrics[i].name, trainer_metrics[i].regex, reterr);
+		r = add(m, trainer_metrics[i].name, trainer_metrics[i].regex_any, reterr);
 	return r;
 }
 
@@ -129,7 +129,7 @@ static bool group_number(const struct log_metrics *m, const char *line, double *
 		return false;
 	memcpy(text, line + at[2], n);
 	text[n] = '\0';
-	return str_to_double(text, ret) == 0;
+	return str_to_any_double(text, ret) == 0;
 }
 
 json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len, const char **ret_slow)
@@ -156,7 +156,7 @@ json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len, co
 		} else if (r >= 0 && group_number(m, line, &v)) {
 			if (!values)
 				values = json_object();
-			json_object_set_new(values, item->name, json_number(v));
+			json_object_set_new(values, item->name, json_any_number(v));
 		}
 	}
 	return values;

@@ -4,9 +4,9 @@
 #include "base/own.h"
 
 /* {'loss': 0.69, …} of transformers 4 and {'loss': '0.69', …} of 5. */
-#define TRAINER(name)                               \
-	{                                           \
-		name, "'" name "': '?([0-9.eE+-]+)" \
+#define TRAINER(name)                                                                          \
+	{                                                                                      \
+		name, "'" name "': '?([0-9.eE+-]+)", "'" name "': '?(-?nan|-?inf|[0-9.eE+-]+)" \
 	}
 
 const struct trainer_metric trainer_metrics[] = {

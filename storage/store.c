@@ -176,6 +176,7 @@ void store_close(struct store *st)
 		return;
 	if (st->db && db_in_tx(st->db))
 		db_rollback(st->db);
+	metrics_forget(st);
 	db_close(st->db);
 	if (st->lock.fd > 0) /* else it is another store's */
 		db_on_full(NULL, NULL);
@@ -240,7 +241,9 @@ int store_commit(struct store *st, struct err *reterr)
 	int r;
 
 	assert(!st->in_savepoint);
-	r = tally_flush(st, reterr);
+	r = metrics_flush(st, reterr);
+	if (r >= 0)
+		r = tally_flush(st, reterr);
 	FAULT("store.commit.before");
 	if (r >= 0)
 		r = db_commit(st->db, reterr);
@@ -260,6 +263,7 @@ int store_commit(struct store *st, struct err *reterr)
 void store_rollback(struct store *st)
 {
 	db_rollback(st->db);
+	metrics_forget(st);
 	forget_tx(st);
 }
 
@@ -296,6 +300,7 @@ void store_rollback_to(struct store *st)
 	/* When these fail, SQLite has undone the whole transaction: store_commit will say so. */
 	if (db_run(st->db, "ROLLBACK TO command", NULL, 0, NULL) >= 0)
 		(void)!db_run(st->db, "RELEASE command", NULL, 0, NULL);
+	metrics_forget(st); /* commands have none; a chunk of events has no savepoint */
 	st->in_savepoint = false;
 	st->tx_seq = st->mark_seq;
 	st->tally = st->mark_tally;

@@ -236,7 +236,13 @@ int store_executions_retire(struct store *st, const char *endpoint, const char *
 
 /* ---- metrics, warnings and events ---- */
 
-/* One point: {"loss":…,"learning_rate":…}. */
+#define STORE_METRIC_SAMPLE_MAX	    10000 /* points of an attempt that are kept, and a few more */
+#define STORE_METRIC_NAMES_MAX	    256	  /* names in an attempt; further ones are left out */
+#define STORE_METRIC_NAME_BYTES_MAX 255
+
+/* One point: {"loss":…,"learning_rate":…}; see json_any_number(). Of more than
+ * STORE_METRIC_SAMPLE_MAX points an even sample is kept, and the newest, the least and greatest and
+ * the first NaN of each name (warning "metrics_thinned"). Written at the end of the transaction. */
 int store_metric_insert(struct store *st, const char *job, int attempt, int64_t at_us, int64_t step,
 			double epoch, const json_t *values, struct err *reterr) MUSTCHECK;
 #define STORE_WARNING_KINDS_MAX 32 /* of an attempt; all further kinds are counted as "more" */

@@ -39,11 +39,16 @@ struct store {
 	json_t *pending;   /* events of the open transaction */
 	json_t *committed; /* for store_take_events */
 	struct tally tally;
+	struct metric_series *series; /* of attempts with points, the newest in front */
 	bool in_savepoint;
 	int64_t mark_seq; /* as they were at the savepoint */
 	size_t mark_pending;
 	struct tally mark_tally;
 };
+
+/* store_metric.c: write the points of this transaction; forget what was not written. */
+int metrics_flush(struct store *st, struct err *reterr) MUSTCHECK;
+void metrics_forget(struct store *st);
 
 struct event_of {
 	const char *kind;

@@ -18,7 +18,7 @@ SERIES = [
     (1, 0.5, {"loss": 0.69, "grad_norm": 1.5, "learning_rate": 5e-05, "epoch": 0.5}),
     (2, 1.0, {"loss": 0.5, "epoch": 1.0}),
     (3, 1.0, {"eval_loss": 0.41, "eval_accuracy": 0.8, "epoch": 1.0}),
-    (4, None, {"eval_f1": 0.75}),
+    (4, None, {"loss": "NaN", "eval_f1": 0.75}),
     (5, 2.0, {"loss": 0.25, "epoch": 2.0}),
 ]
 PROGRESS = {"phase": "train", "unit": "steps", "done": 3, "total": 8, "rate": 1.5,

@@ -17,6 +17,7 @@
 #include "base/str.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,6 +78,14 @@ static void test_numbers(void **state)
 	assert_true(d == -2.5e-3);
 	for (size_t n = 0; n < ARRAY_LEN(bad_double); n++)
 		assert_int_equal(str_to_double(bad_double[n], &d), -EINVAL);
+	assert_int_equal(str_to_any_double("nan", &d), 0);
+	assert_true(isnan(d));
+	assert_int_equal(str_to_any_double("-inf", &d), 0);
+	assert_true(isinf(d) && d < 0);
+	assert_int_equal(str_to_any_double("Infinity", &d), 0);
+	assert_true(isinf(d) && d > 0);
+	assert_int_equal(str_to_any_double("1x", &d), -EINVAL);
+	assert_int_equal(str_to_any_double("", &d), -EINVAL);
 }
 
 static void test_bytes(void **state)

@@ -121,9 +121,15 @@ static void test_metrics(void **state)
 	assert_null(log_metrics_read(m, "nothing here", 12, &slow));
 	values = log_metrics_read(m, line, strlen(line), &slow);
 	assert_null(slow);
-	assert_int_equal(json_object_size(values), 2);
+	assert_int_equal(json_object_size(values), 3);
 	assert_true(json_get_num(values, "eval_loss", 0) == 0.5);
 	assert_true(json_get_num(values, "epoch", 0) == 2.0);
+	assert_string_equal(json_get_str(values, "loss", ""), "NaN"); /* it was left out */
+	json_decref(TAKE(values));
+	line = "{'loss': 'inf', 'grad_norm': -inf, 'epoch': '3'}";
+	values = log_metrics_read(m, line, strlen(line), &slow);
+	assert_string_equal(json_get_str(values, "loss", ""), "Infinity");
+	assert_string_equal(json_get_str(values, "grad_norm", ""), "-Infinity");
 }
 
 /* Two that take too long on the same line: none is given up without its name. */

@@ -303,7 +303,7 @@ static void test_metrics(void **state)
 	OK(f, store_attempt_insert(f->st, ids[0], T0, &n, &f->e));
 	add_metric(f, ids[0], 1, "f1", 0.5);
 	add_metric(f, ids[0], 1, "accuracy", 0.75);
-	OWN(json_decrefp) json_t *values = json_pack("{s:n}", "loss");
+	OWN(json_decrefp) json_t *values = json_pack("{s:s}", "loss", "NaN");
 	OK(f, store_metric_insert(f->st, ids[0], 1, T0 + 1000, 11, NAN, values, &f->e));
 	COMMIT(f);
 	READER(f);
@@ -314,7 +314,7 @@ static void test_metrics(void **state)
 	OK(f, store_read_metrics(sr, ids[0], 1, NULL, 2, 0, &j, &f->e));
 	assert_string_equal(text_of(j),
 			    "{\"items\":[{\"at\":\"2023-11-14T22:13:20.001Z\",\"epoch\":null,"
-			    "\"step\":11,\"values\":{\"loss\":null}}],\"next_since\":3}");
+			    "\"step\":11,\"values\":{\"loss\":\"NaN\"}}],\"next_since\":3}");
 	OK(f, store_read_metrics(sr, ids[0], 0, NULL, 0, 2, &j, &f->e));
 	assert_int_equal(json_get_int(j, "next_since", 0), 2);
 	json_decref(j);

@@ -154,10 +154,10 @@ static void read_results(struct script *s)
 		char *eq = strstr(line, " = ");
 		double v;
 
-		if (!eq || str_to_double(eq + 3, &v) < 0)
+		if (!eq || str_to_any_double(eq + 3, &v) < 0)
 			continue;
 		*eq = '\0';
-		json_object_set_new(s->last, line, json_number(v));
+		json_object_set_new(s->last, line, json_any_number(v));
 	}
 }
 

@@ -137,16 +137,17 @@ json_t *evaluation_json(const struct evaluation *e, double epoch)
 	json_t *j = json_object();
 
 	if (isfinite(epoch))
-		json_object_set_new(j, "epoch", json_number(epoch));
-	json_object_set_new(j, "eval_loss", json_number(e->values.loss));
-	json_object_set_new(j, "eval_accuracy", json_number(e->values.accuracy));
-	json_object_set_new(j, "eval_f1", json_number(e->values.f1));
-	json_object_set_new(j, "eval_precision", json_number(e->values.precision));
-	json_object_set_new(j, "eval_recall", json_number(e->values.recall));
-	json_object_set_new(j, "eval_runtime", json_number(e->seconds));
+		json_object_set_new(j, "epoch", json_any_number(epoch));
+	json_object_set_new(j, "eval_loss", json_any_number(e->values.loss));
+	json_object_set_new(j, "eval_accuracy", json_any_number(e->values.accuracy));
+	json_object_set_new(j, "eval_f1", json_any_number(e->values.f1));
+	json_object_set_new(j, "eval_precision", json_any_number(e->values.precision));
+	json_object_set_new(j, "eval_recall", json_any_number(e->values.recall));
+	json_object_set_new(j, "eval_runtime", json_any_number(e->seconds));
 	json_object_set_new(j, "eval_samples_per_second",
-			    json_number((double)e->values.rows / seconds));
-	json_object_set_new(j, "eval_steps_per_second", json_number((double)e->batches / seconds));
+			    json_any_number((double)e->values.rows / seconds));
+	json_object_set_new(j, "eval_steps_per_second",
+			    json_any_number((double)e->batches / seconds));
 	return j;
 }
 
@@ -163,12 +164,12 @@ static int write_text(int work_at, const json_t *values, struct err *reterr)
 		return r;
 	json_object_foreach(sorted, key, value) {
 		char number[PY_FLOAT_LEN];
+		double v;
 
 		if (json_is_integer(value))
 			buf_printf(&b, "%s = %lld\n", key, (long long)json_integer_value(value));
-		else if (json_is_real(value))
-			buf_printf(&b, "%s = %s\n", key,
-				   py_float_repr(json_real_value(value), number));
+		else if (json_any_number_get(value, &v))
+			buf_printf(&b, "%s = %s\n", key, py_float_repr(v, number));
 	}
 	if (!buf_ok(&b))
 		return err_errno(reterr, ENOMEM, "write output/eval_results.txt");

@@ -44,12 +44,13 @@ static void add_train_values(const struct train_run *t, json_t *values)
 	double rows = (double)steps / (double)t->settings.steps_per_epoch * (double)t->train->rows;
 
 	seconds = seconds > 1e-6 ? seconds : 1e-6;
-	json_object_set_new(values, "epoch", json_number(train_epoch(t)));
+	json_object_set_new(values, "epoch", json_any_number(train_epoch(t)));
 	json_object_set_new(values, "warmup_steps", json_integer(t->settings.warmup_steps));
-	json_object_set_new(values, "train_loss", json_number(t->loss_sum / (double)t->step));
-	json_object_set_new(values, "train_runtime", json_number(seconds));
-	json_object_set_new(values, "train_samples_per_second", json_number(rows / seconds));
-	json_object_set_new(values, "train_steps_per_second", json_number((double)steps / seconds));
+	json_object_set_new(values, "train_loss", json_any_number(t->loss_sum / (double)t->step));
+	json_object_set_new(values, "train_runtime", json_any_number(seconds));
+	json_object_set_new(values, "train_samples_per_second", json_any_number(rows / seconds));
+	json_object_set_new(values, "train_steps_per_second",
+			    json_any_number((double)steps / seconds));
 }
 
 int train_save(struct train_run *t, struct err *reterr)

@@ -152,11 +152,12 @@ static int log_metrics(struct loop *l, struct err *reterr)
 		return r;
 	}
 	seconds = seconds > 1e-6 ? seconds : 1e-6;
-	json_object_set_new(values, "loss", json_number(loss));
-	json_object_set_new(values, "grad_norm", json_number(t->grad_norm));
-	json_object_set_new(values, "learning_rate", json_number(rate));
-	json_object_set_new(values, "rows_per_second", json_number((double)l->rows / seconds));
-	json_object_set_new(values, "tokens_per_second", json_number((double)l->tokens / seconds));
+	json_object_set_new(values, "loss", json_any_number(loss));
+	json_object_set_new(values, "grad_norm", json_any_number(t->grad_norm));
+	json_object_set_new(values, "learning_rate", json_any_number(rate));
+	json_object_set_new(values, "rows_per_second", json_any_number((double)l->rows / seconds));
+	json_object_set_new(values, "tokens_per_second",
+			    json_any_number((double)l->tokens / seconds));
 	report_metric(t->w->report, t->step, train_epoch(t), values);
 	printf("{'loss': %.6g, 'grad_norm': %.6g, 'learning_rate': %.6g, 'epoch': %.4g}\n", loss,
 	       t->grad_norm, rate, train_epoch(t));
