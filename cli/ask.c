@@ -134,8 +134,8 @@ static int path_check(const struct ask_path *p, struct err *reterr)
 	return 0;
 }
 
-int ask_raw(struct cli *c, const char *method, const struct ask_path *p, const void *body,
-	    size_t len, json_t **ret, struct err *reterr)
+static int send(struct cli *c, const char *method, const struct ask_path *p, const void *body,
+		size_t len, json_t **ret, struct err *reterr)
 {
 	struct http_request req = {.method = method,
 				   .path = p->text,
@@ -161,7 +161,7 @@ int ask(struct cli *c, const char *method, const struct ask_path *p, const json_
 
 	if (body && !text)
 		return err_errno(reterr, ENOMEM, "write the request");
-	return ask_raw(c, method, p, text, text ? strlen(text) : 0, ret, reterr);
+	return send(c, method, p, text, text ? strlen(text) : 0, ret, reterr);
 }
 
 int ask_stream(struct cli *c, const struct ask_path *p,

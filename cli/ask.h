@@ -28,9 +28,6 @@ void ask_param(struct ask_path *p, const char *key, const char *value);
  * otherwise -ERR_INVALID, -ERR_NOT_FOUND, -ERR_CONFLICT … as its status says. */
 int ask(struct cli *c, const char *method, const struct ask_path *p, const json_t *body,
 	json_t **ret, struct err *reterr) MUSTCHECK;
-/* The same with a body that is sent byte for byte. */
-int ask_raw(struct cli *c, const char *method, const struct ask_path *p, const void *body,
-	    size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
 /* GET whose answer is streamed. *ret_problem: the answer was a refusal (also the error). */
 int ask_stream(struct cli *c, const struct ask_path *p,
 	       bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,

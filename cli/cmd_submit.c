@@ -8,8 +8,12 @@
 #include "base/str.h"
 #include "cli/ask.h"
 #include "cli/follow.h"
+#include "cli/paths.h"
 #include "cli/set.h"
 #include "cli/show.h"
+
+#include <libgen.h>
+#include <string.h>
 
 #define PIPELINE_MAX (8 << 20) /* bytes, as the daemon's default */
 
@@ -24,38 +28,39 @@ static int apply_options(struct cli *c, const char *option, json_t *pipeline, st
 	return r;
 }
 
-/* The bytes to send into *body: the file's own, or what --set made of them. */
-static int load_pipeline(struct cli *c, struct buf *body, struct err *reterr)
+/* The pipeline of the file, with --set done and its relative paths made absolute. */
+static int load_pipeline(struct cli *c, json_t **ret, struct err *reterr)
 {
-	const char *path = str_eq(c->args[0], "-") ? "/dev/stdin" : c->args[0];
+	bool is_stdin = str_eq(c->args[0], "-");
+	const char *path = is_stdin ? "/dev/stdin" : c->args[0];
+	OWN(buf_done) struct buf text = BUF_INIT(PIPELINE_MAX);
 	OWN(json_decrefp) json_t *pipeline = NULL;
-	OWN(freep) char *text = NULL;
-	int r = file_read(AT_FDCWD, path, body, reterr);
+	OWN(freep) char *copy = strdup(path);
+	int r = copy ? file_read(AT_FDCWD, path, &text, reterr)
+		     : err_errno(reterr, ENOMEM, "read the pipeline");
 
-	if (r >= 0 && cli_get(c, "set"))
-		r = err_ctx(reterr, json_parse(buf_str(body), body->len, &pipeline, reterr), "%s",
+	if (r >= 0)
+		r = err_ctx(reterr, json_parse(buf_str(&text), text.len, &pipeline, reterr), "%s",
 			    c->args[0]);
-	if (r >= 0 && pipeline)
+	if (r >= 0)
 		r = apply_options(c, "set", pipeline, reterr);
-	if (r < 0 || !pipeline)
+	if (r >= 0)
+		r = paths_resolve(pipeline, is_stdin ? NULL : dirname(copy), reterr);
+	if (r < 0)
 		return r;
-	text = json_text(pipeline);
-	buf_clear(body);
-	return text ? buf_puts(body, text) : -ENOMEM;
+	*ret = TAKE(pipeline);
+	return 0;
 }
 
 /* POST the pipeline to `where`. */
 static int send_pipeline(struct cli *c, const char *where, json_t **ret, struct err *reterr)
 {
-	struct buf body = BUF_INIT(PIPELINE_MAX);
+	OWN(json_decrefp) json_t *pipeline = NULL;
 	struct ask_path p;
-	int r = load_pipeline(c, &body, reterr);
+	int r = load_pipeline(c, &pipeline, reterr);
 
 	ask_path(&p, "%s", where);
-	if (r >= 0)
-		r = ask_raw(c, "POST", &p, buf_str(&body), body.len, ret, reterr);
-	buf_done(&body);
-	return r;
+	return r < 0 ? r : ask(c, "POST", &p, pipeline, ret, reterr);
 }
 
 static int wait_for(struct cli *c, const char *run)

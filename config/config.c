@@ -104,6 +104,10 @@ static int set_model(struct config *cfg, const char *name, const char *dir, stru
 			       name, CONFIG_NAME_MAX);
 	if (!*dir)
 		return err_set(reterr, ERR_INVALID, "models.%s: give the model's directory", name);
+	if (*dir == '~')
+		return err_set(reterr, ERR_INVALID,
+			       "models.%s: '%s': write the whole path: '~' is not replaced here",
+			       name, dir);
 	for (size_t i = 0; i < cfg->models_n; i++)
 		if (str_eq(name, cfg->models[i].name))
 			m = &cfg->models[i];
@@ -211,10 +215,6 @@ static int set_override(struct config *cfg, const char *text, struct err *reterr
 
 static int check(const struct config *cfg, struct err *reterr)
 {
-	if (!*cfg->daemon_data_dir)
-		return err_set(reterr, ERR_INVALID,
-			       "daemon.data_dir is not set; name the directory for the database in "
-			       "the configuration or with --data-dir");
 	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
 		return err_set(reterr, ERR_INVALID,
 			       "lease.ttl_default is longer than lease.ttl_max; lower the first or "

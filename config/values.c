@@ -54,6 +54,8 @@ static int set_text(struct config *cfg, const struct config_key *key, const char
 	return 0;
 }
 
+#define HOME_REMEDY "write the whole path: '~' is not replaced here"
+
 /* "$NAME/rest" becomes the variable's first path and the rest, or "" when it is not set. */
 static int set_path(struct config *cfg, const struct config_key *key, const char *text,
 		    struct err *reterr)
@@ -62,6 +64,8 @@ static int set_path(struct config *cfg, const struct config_key *key, const char
 	size_t n = strcspn(text, "/");
 	const char *value;
 
+	if (*text == '~')
+		return refuse(key, text, HOME_REMEDY, reterr);
 	if (*text != '$' || n > sizeof(name))
 		return set_text(cfg, key, text, reterr);
 	memcpy(name, text + 1, n - 1);
@@ -99,6 +103,8 @@ static int set_list(struct config *cfg, const struct config_key *key, const char
 	while (*text) {
 		size_t len = strcspn(text, ":");
 
+		if (*text == '~')
+			return refuse(key, text, HOME_REMEDY, reterr);
 		if (len && n == LIST_MAX)
 			return err_set(reterr, ERR_INVALID, "%s.%s has more than %d entries",
 				       key->section, key->name, LIST_MAX);

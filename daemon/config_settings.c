@@ -33,8 +33,8 @@ static int own_directory(char *dir, size_t size, struct err *reterr)
 	return 0;
 }
 
-static int find_program(const char *configured, const char *name, const char *key, char **ret,
-			struct err *reterr)
+int settings_find_program(const char *configured, const char *name, const char *key, char **ret,
+			  struct err *reterr)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
 	int r;
@@ -205,11 +205,11 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 	int r = find_directories(cfg, ret, reterr);
 
 	if (r >= 0)
-		r = find_program(cfg->local_worker, "trainyard-worker", "local.worker",
-				 &ret->worker, reterr);
+		r = settings_find_program(cfg->local_worker, "trainyard-worker", "local.worker",
+					  &ret->worker, reterr);
 	if (r >= 0)
-		r = find_program(cfg->local_shim, "trainyard-shim", "local.shim", &ret->shim,
-				 reterr);
+		r = settings_find_program(cfg->local_shim, "trainyard-shim", "local.shim",
+					  &ret->shim, reterr);
 	if (r >= 0)
 		r = find_models(cfg, ret, reterr);
 	if (r >= 0)
@@ -221,9 +221,6 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 	}
 	if (r < 0)
 		return r;
-	if (cfg->lease_ttl_default_us > cfg->lease_ttl_max_us)
-		return err_set(reterr, ERR_INVALID,
-			       "lease.ttl_default is longer than lease.ttl_max");
 	if (owner_kind_parse(cfg->local_process_owner, &ret->s.process_owner) < 0)
 		return err_set(
 			reterr, ERR_INVALID,

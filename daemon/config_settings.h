@@ -22,4 +22,7 @@ struct machine_settings {
 /* -ERR_INVALID with a sentence that names the key. Makes the data directory. */
 int settings_make(const struct config *cfg, struct machine_settings *ret,
 		  struct err *reterr) MUSTCHECK;
+/* The real path of a program: as configured, else beside the daemon. The caller frees *ret. */
+int settings_find_program(const char *configured, const char *name, const char *key, char **ret,
+			  struct err *reterr) MUSTCHECK;
 void settings_done(struct machine_settings *m);

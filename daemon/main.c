@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "config/config.h"
+#include "daemon/config_check.h"
 #include "daemon/config_settings.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
@@ -112,6 +113,17 @@ static int print_keys(void)
 	return 0;
 }
 
+static int check(const struct config *cfg, struct err *reterr)
+{
+	int problems = config_check(cfg, stdout);
+
+	if (problems)
+		return err_set(reterr, ERR_INVALID, "the configuration has %d problem%s", problems,
+			       problems > 1 ? "s" : "");
+	puts("the configuration is right");
+	return 0;
+}
+
 static int run(int argc, char **argv, struct err *reterr)
 {
 	OWN(config_freep) struct config *cfg = NULL;
@@ -126,16 +138,14 @@ static int run(int argc, char **argv, struct err *reterr)
 		return print_keys();
 	umask(077);
 	r = load_config(&opt, &cfg, reterr);
+	if (r >= 0 && opt.check)
+		return check(cfg, reterr);
 	if (r >= 0)
 		r = settings_make(cfg, &m, reterr);
 	if (r < 0)
 		return r;
 	if (log_level_parse(cfg->log_level, &level) >= 0)
 		log_set_level(level);
-	if (opt.check) {
-		puts("the configuration is right");
-		return 0;
-	}
 	set_up_memory();
 	set_up_signals();
 	log_event(LOG_LEVEL_INFO, "limits", "descriptors=%" PRId64, descriptors_raise());

@@ -22,7 +22,7 @@ static const char help[] =
 	"    --region REGION    look there, too (again for more)\n"
 	"    --install ID       only at what that installation has made; all: at each one's\n"
 	"    --yes              do not ask before anything is changed\n"
-	"  --check              say whether the configuration is right, and end\n"
+	"  --check              say what is wrong with the configuration, write nothing, and end\n"
 	"  --help-config        print every key with its default and meaning, and end\n"
 	"  --version, --help\n"
 	"\n"

@@ -146,10 +146,13 @@ struct run_spec {
  * 0 and *ret (caller frees), or -ERR_INVALID when there are problems. */
 int run_spec_parse(const json_t *body, const struct spec_context *ctx, struct run_spec **ret,
 		   json_t *problems, struct err *reterr) MUSTCHECK;
-/* The body of POST /v1/jobs: one job, as a run of one with the job's name. Pointers are relative
- * to the job ("/kind"). */
+/* The body of POST /v1/jobs: one job, a run of its name. Pointers start at the job ("/kind"). */
 int run_spec_parse_job(const json_t *job, const struct spec_context *ctx, struct run_spec **ret,
 		       json_t *problems, struct err *reterr) MUSTCHECK;
+/* Call `fn` for each local path of a job as it was written: object[key], which `fn` may replace. A
+ * negative result of `fn` ends it and is its result; else 0. */
+typedef int (*spec_path_fn)(void *userdata, enum spec_path_use, json_t *object, const char *key);
+int spec_visit_paths(json_t *job, spec_path_fn fn, void *userdata) MUSTCHECK;
 void run_spec_free(struct run_spec *rs);
 void run_spec_freep(struct run_spec **rs);
 

@@ -409,3 +409,26 @@ int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t
 	*ret = TAKE(copy);
 	return 0;
 }
+
+struct visit {
+	spec_path_fn fn;
+	void *userdata;
+};
+
+static int visit_place(void *userdata, const struct place *place)
+{
+	const struct visit *v = userdata;
+
+	if (place->f->type != FIELD_PATH || place->f->remote & REMOTE_ONLY || !*place->value ||
+	    str_starts(place->value, "${") || s3_uri_is(place->value))
+		return 0;
+	return v->fn(v->userdata, place->f->use, place->object, place->key);
+}
+
+int spec_visit_paths(json_t *job, spec_path_fn fn, void *userdata)
+{
+	struct visit visit = {fn, userdata};
+	struct walk w = {.fn = visit_place, .userdata = &visit, .modes = modes_of(job)};
+
+	return walk_table(&w, &spec_job_table, job);
+}

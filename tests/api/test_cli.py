@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from trainyardd import BUILD, daemon_on, wait_for
+from trainyardd import BUILD, PYTHON, ROOT, daemon_on, wait_for
 
 OK, FAILED, USAGE, UNREACHABLE, NOT_SUCCEEDED = range(5)
 DEADLINE_S = 120
@@ -254,6 +254,44 @@ def test_refusals_name_the_place(client):
     assert client.run("show", "r1234", status=FAILED)[1].startswith("trainyard: 'r1234' is not")
     assert "'none'" in client.run("endpoint", "delete", "none", status=FAILED)[1]
     assert "'none'" in client.run("predict", "none", "text", status=FAILED)[1]
+
+
+def test_relative_paths_are_those_of_who_submits(client, daemon):
+    """Below the current directory, else beside the pipeline's file; the daemon runs elsewhere."""
+    there = client.dir / "there"
+    for folder, words in ((client.dir / "code", "here"), (there / "code", "wrong"),
+                          (there / "other", "beside")):
+        folder.mkdir(parents=True)
+        (folder / "say.py").write_text(f"print('said {words}')\n", encoding="utf-8")
+    job = {"kind": "script", "entry_point": "say.py", "channels": {"x": "."},
+           "local": {"python": os.path.relpath(PYTHON, client.dir)}}
+    (there / "p.json").write_text(json.dumps({"jobs": [
+        {**job, "name": "a", "source_dir": "code"}, {**job, "name": "b", "source_dir": "other"}]}))
+    run = client.run("submit", "--wait", "there/p.json")[0].split()[0]
+    for name, words in (("a", "here"), ("b", "beside")):
+        assert f"said {words}\n" in client.run("logs", f"{run}/{name}")[0]
+        assert client.json("show", f"{run}/{name}")["spec"]["channels"] == {"x": str(client.dir)}
+    assert "The pipeline is valid." in client.run("validate", "there/p.json")[0]
+    text = (there / "p.json").read_text()
+    refused = client.run("submit", "-", text_in=text, status=FAILED)[1]  # no file: nothing beside
+    assert "'other': No such file" in refused and "relative paths start at" in refused
+
+
+def test_names_of_models_are_no_paths(client):
+    """minilm and org/name stay names, unless a model lies there; ./name is always a path."""
+    for name in ("minilm", "org/name"):
+        (client.dir / name).mkdir(parents=True)
+    job = {"kind": "deploy", "endpoint": "e", "model": "minilm"}
+    for model, said in (("minilm", "'minilm'"), ("./minilm", f"'{client.dir}/minilm'")):
+        _, err = client.run("submit", "-", text_in=json.dumps({**job, "model": model}),
+                            status=FAILED)
+        assert said in err.replace("/./", "/"), err
+    held = json.dumps({**job, "model": "org/name", "held": True})
+    run = client.run("submit", "-q", "-", text_in=held)[0].strip()
+    assert client.json("show", f"{run}/deploy")["spec"]["model"] == "org/name"
+    client.run("cancel", run)
+    (client.dir / "org/name/config.json").write_text("{}")
+    assert f"{client.dir}/org/name" in client.run("submit", "-", text_in=held, status=FAILED)[1]
 
 
 def test_pipelines_from_standard_input(client):

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config_check.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "daemon/config_settings.h"
+#include "jobs/prices.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct check {
+	FILE *out;
+	int problems;
+};
+
+__attribute__((format(printf, 4, 5))) static void problem(struct check *c, const char *key,
+							  const char *value, const char *fmt, ...)
+{
+	va_list ap;
+
+	c->problems++;
+	fprintf(c->out, "%s: '%s': ", key, value);
+	va_start(ap, fmt);
+	vfprintf(c->out, fmt, ap);
+	va_end(ap);
+	fputc('\n', c->out);
+}
+
+static bool check_directory(struct check *c, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		problem(c, key, path, "%s; make it, or name another directory", strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		problem(c, key, path, "it is not a directory");
+	else
+		return true;
+	return false;
+}
+
+static void check_program(struct check *c, const char *key, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		problem(c, key, path, "%s; install it, or name another program", strerror(errno));
+	else if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
+		problem(c, key, path, "it is not a program that can be run");
+}
+
+/* The daemon makes it, but not the directory that it lies in. */
+static void check_data_dir(struct check *c, const char *dir)
+{
+	static const char key[] = "daemon.data_dir";
+	OWN(freep) char *copy = strdup(dir);
+	const char *parent;
+
+	if (!*dir) {
+		fprintf(c->out,
+			"note: %s is not set: the service sets it, by hand give "
+			"--data-dir DIR\n",
+			key);
+		return;
+	}
+	if (path_exists(AT_FDCWD, dir)) {
+		if (check_directory(c, key, dir) && access(dir, W_OK | X_OK) < 0)
+			problem(c, key, dir, "it cannot be written: %s", strerror(errno));
+		return;
+	}
+	parent = copy ? dirname(copy) : "/";
+	if (access(parent, W_OK | X_OK) < 0)
+		problem(c, key, dir, "it cannot be made in '%s': %s", parent, strerror(errno));
+	else
+		fprintf(c->out, "note: %s: '%s' will be made\n", key, dir);
+}
+
+static void check_models(struct check *c, const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->models_n; i++) {
+		const struct config_model *m = &cfg->models[i];
+		char key[CONFIG_NAME_MAX + 16], path[PATH_MAX];
+
+		snprintf(key, sizeof(key), "models.%s", m->name);
+		if (check_directory(c, key, m->dir) &&
+		    (!path_join(path, sizeof(path), m->dir, "config.json") ||
+		     !path_exists(AT_FDCWD, path)))
+			problem(c, key, m->dir, "it is no model: it has no config.json");
+	}
+}
+
+/* The trouble of a function that reads one key. */
+static void check_result(struct check *c, const char *key, const char *value, int r,
+			 const struct err *e)
+{
+	if (r < 0)
+		problem(c, key, value, "%s", e->msg);
+}
+
+static void check_values(struct check *c, const struct config *cfg)
+{
+	struct prices *prices = NULL;
+	struct err e = {0};
+	char *worker = NULL, *shim = NULL;
+
+	check_result(c, "money.prices", cfg->money_prices,
+		     prices_new(cfg->money_prices, &prices, &e), &e);
+	check_result(c, "local.worker", cfg->local_worker,
+		     settings_find_program(cfg->local_worker, "trainyard-worker", "local.worker",
+					   &worker, &e),
+		     &e);
+	check_result(
+		c, "local.shim", cfg->local_shim,
+		settings_find_program(cfg->local_shim, "trainyard-shim", "local.shim", &shim, &e),
+		&e);
+	prices_free(prices);
+	free(worker);
+	free(shim);
+}
+
+int config_check(const struct config *cfg, FILE *out)
+{
+	struct check c = {.out = out};
+
+	check_data_dir(&c, cfg->daemon_data_dir);
+	check_program(&c, "local.python", cfg->local_python);
+	for (char **path = cfg->local_interpreters; *path; path++)
+		if (strcmp(*path, cfg->local_python) != 0)
+			check_program(&c, "local.interpreters", *path);
+	for (char **path = cfg->local_roots; *path; path++)
+		check_directory(&c, "local.roots", *path);
+	if (*cfg->local_base_dir)
+		check_directory(&c, "local.base_dir", cfg->local_base_dir);
+	check_models(&c, cfg);
+	check_values(&c, cfg);
+	return c.problems;
+}
