@@ -38,8 +38,13 @@ job_max = 100
 day_max = none
 month_max = none
 """
+# All that hides whether something was made: the reply is lost, is a 500, is half, comes too late.
+HIDES = {"drop_after": 0.15, "error_after": 0.1, "cut": 0.1, "hang_after": 0.05}
+CREATES = ["CreateTrainingJob", "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
 TROUBLE = [
-    {"operation": "Create*", "do": "drop_after", "probability": 0.25, "times": 0},
+    *({"operation": operation, "do": do, "probability": probability, "times": 0,
+       **({"seconds": 0.2} if do == "hang_after" else {})}
+      for operation in CREATES for do, probability in HIDES.items()),
     {"operation": "Create*", "do": "error_500", "probability": 0.1, "times": 0},
     {"operation": "Stop*", "do": "drop_after", "probability": 0.3, "times": 0},
     {"operation": "Delete*", "do": "drop_after", "probability": 0.3, "times": 0},
@@ -110,6 +115,7 @@ class World:
         self.daemon = Daemon(directory / "daemon", CONFIG, self.fake.environment, BUILD)
         self.crashes = self.submitted = 0
         self.points = Counter()
+        self.kinds = Counter()  # of what the service has made
 
     def put_model(self):
         s3 = self.fake.client("s3")
@@ -214,16 +220,33 @@ class World:
         rows = rows_of(self.daemon.data)
         assert {r["state"] for r in rows} <= {"ended", "refused"}, rows_text(rows)
         assert not self.fake.admin("GET", "resources")["violations"]
-        self.each_attempt_trained_once(rows)
+        self.nothing_was_made_twice(rows)
         self.money_is_settled()
 
-    def each_attempt_trained_once(self, rows):
-        made = [r for r in self.fake.admin("GET", "resources")["resources"]
-                if r["kind"] == "training_job"]
-        names = {r["name"]: (r["job"], r["attempt"]) for r in rows if r["kind"] == "training_job"}
-        assert {r["name"] for r in made} <= set(names)
-        attempts = Counter(names[r["name"]] for r in made)
-        assert not [a for a, n in attempts.items() if n > 1], attempts
+    def made(self):
+        """Each (kind, name) that the service has ever made, also what is deleted by now, as often
+        as it was made: a create that was carried out, whatever its reply."""
+        carried_out = ("drop_after", "error_after", "cut", "hang_after", None)
+        kinds = {"CreateTrainingJob": "training_job", "CreateModel": "model",
+                 "CreateEndpointConfig": "endpoint_config", "CreateEndpoint": "endpoint"}
+        done = Counter()
+        for line in (self.fake.state / "calls.ndjson").read_text().splitlines():
+            call = json.loads(line)
+            if call["operation"] in kinds and call.get("rule") in carried_out and (
+                    call["status"] in (0, 200) or (call["status"] == 500 and "rule" in call)):
+                done[kinds[call["operation"]], call["name"]] += 1
+        return done
+
+    def nothing_was_made_twice(self, rows):
+        """By attempt and kind: an attempt has one training job, or one model, one config and one
+        endpoint; a name is made once."""
+        owners = {(r["kind"], r["name"]): (r["job"], r["attempt"], r["kind"]) for r in rows}
+        made = self.made()
+        assert set(made) <= set(owners), set(made) - set(owners)
+        assert not [thing for thing, n in made.items() if n > 1], made
+        attempts = Counter(owners[thing] for thing in made)
+        assert not [owner for owner, n in attempts.items() if n > 1], attempts
+        self.kinds.update(kind for kind, _ in made)
 
     def money_is_settled(self):
         with sqlite3.connect(self.daemon.data / "trainyard.db") as db:
@@ -256,7 +279,7 @@ def crash_often(directory, seed, said):
             world.live_until_death()
         world.settle()
         said[seed] = {"crashes": world.crashes, "runs": world.submitted, "points": world.points,
-                      "updates": world.updates(),
+                      "updates": world.updates(), "made": world.kinds,
                       "updates taken": world.updates_taken()}
     except BaseException as e:
         said[seed] = e
@@ -282,5 +305,7 @@ def test_what_lives_is_what_the_rows_say(tmp_path):
     points = sum((value["points"] for value in said.values()), Counter())
     print(json.dumps({str(seed): value for seed, value in said.items()}))
     assert all(value["updates taken"] >= UPDATES for value in said.values())
+    made = sum((value["made"] for value in said.values()), Counter())
+    assert set(made) == {"training_job", "model", "endpoint_config", "endpoint"}
     assert set(points) == set(POINTS)
     assert sum(points.values()) >= 4 * CRASHES
