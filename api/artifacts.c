@@ -16,6 +16,7 @@
 #include "base/own.h"
 #include "base/str.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
@@ -24,6 +25,9 @@
 #define ARTIFACTS_MAX	    2000 /* listed; narrow with prefix= */
 #define ARTIFACTS_DEPTH_MAX 16
 #define ARTIFACT_PATH_MAX   1024
+#define ESCAPE_LEN	    4 /* "\\xNN" */
+#define UTF8_LEN_MAX	    4
+#define ARTIFACT_SHOWN_MAX  (ARTIFACT_PATH_MAX * ESCAPE_LEN)
 
 static const char *const roots[] = {"model", "output", "checkpoints"};
 
@@ -105,21 +109,83 @@ struct listing {
 	bool truncated;
 };
 
-static void list_file(struct listing *l, const char *path, const struct stat *st)
+/* How long the character at `s` is; 0: its first byte begins none in UTF-8. */
+static size_t utf8_len(const char *s)
+{
+	size_t left = strnlen(s, UTF8_LEN_MAX);
+
+	for (size_t n = 1; n <= left; n++)
+		if (str_utf8_valid(s, n))
+			return n;
+	return 0;
+}
+
+/* A path as JSON can hold it: bytes that are not UTF-8 become \xNN. True if there are any. */
+static bool path_escape(char shown[ARTIFACT_SHOWN_MAX], const char *path)
+{
+	char *to = shown;
+	bool any = false;
+
+	while (*path) {
+		size_t n = utf8_len(path);
+
+		if (n) {
+			memcpy(to, path, n);
+			to += n;
+			path += n;
+		} else {
+			to += snprintf(to, ESCAPE_LEN + 1, "\\x%02x", (unsigned char)*path++);
+			any = true;
+		}
+	}
+	*to = '\0';
+	return any;
+}
+
+/* The number that the two hexadecimal digits at `s` are. */
+static unsigned int byte_of(const char *s)
+{
+	const char digits[] = {s[0], s[1], '\0'};
+
+	return (unsigned int)strtoul(digits, NULL, 16);
+}
+
+/* The path whose escaped form is `shown`. Only bytes that are escaped come back: no dot, no slash.
+ */
+static void path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
+{
+	char *to = path;
+
+	while (*shown && to < path + ARTIFACT_PATH_MAX - 1) {
+		unsigned int byte = 0;
+
+		if (str_starts(shown, "\\x") && isxdigit((unsigned char)shown[2]) &&
+		    isxdigit((unsigned char)shown[3]))
+			byte = byte_of(shown + 2);
+		*to++ = byte >= 0x80 ? (char)byte : *shown;
+		shown += byte >= 0x80 ? ESCAPE_LEN : 1;
+	}
+	*to = '\0';
+}
+
+static void list_file(struct listing *l, const char *path, bool escaped, const struct stat *st)
 {
 	char at[CLOCK_TEXT_LEN];
+	json_t *item;
 	int64_t modified_us =
 		(int64_t)st->st_mtim.tv_sec * USEC_PER_SEC + st->st_mtim.tv_nsec / 1000;
 
-	if (!str_starts(path, l->prefix) || !str_utf8_valid(path, strlen(path)))
+	if (!str_starts(path, l->prefix))
 		return;
 	if (json_array_size(l->items) == ARTIFACTS_MAX) {
 		l->truncated = true;
 		return;
 	}
-	json_array_append_new(l->items, json_pack("{s:s, s:I, s:s}", "path", path, "size",
-						  (json_int_t)st->st_size, "modified_at",
-						  clock_format(at, modified_us)));
+	item = json_pack("{s:s, s:I, s:s}", "path", path, "size", (json_int_t)st->st_size,
+			 "modified_at", clock_format(at, modified_us));
+	if (escaped)
+		json_object_set_new(item, "escaped", json_true());
+	json_array_append_new(l->items, item);
 }
 
 /* Could a path below the directory `path` begin with the prefix? */
@@ -145,14 +211,16 @@ static void list_dir(struct listing *l, int work, const char *path, int depth)
 		n = scandirat(fd, ".", &entries, not_dots, alphasort);
 
 	for (int i = 0; i < n; i++) {
-		char child[ARTIFACT_PATH_MAX];
+		char child[ARTIFACT_PATH_MAX], shown[ARTIFACT_SHOWN_MAX];
+		bool escaped;
 		struct stat st;
 
 		if (!l->truncated && path_join(child, sizeof(child), path, entries[i]->d_name) &&
 		    fstatat(fd, entries[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			escaped = path_escape(shown, child);
 			if (S_ISREG(st.st_mode))
-				list_file(l, child, &st);
-			else if (S_ISDIR(st.st_mode) && may_hold(child, l->prefix))
+				list_file(l, shown, escaped, &st);
+			else if (S_ISDIR(st.st_mode) && may_hold(shown, l->prefix))
 				list_dir(l, work, child, depth + 1);
 		}
 		free(entries[i]);
@@ -226,7 +294,7 @@ void jobs_artifact(struct request *rq)
 	OWN(closep) int fd = -1;
 	OWN(json_decrefp) json_t *uris = NULL;
 	struct attempt_place place;
-	char etag[64];
+	char etag[64], path[ARTIFACT_PATH_MAX];
 	struct stat st;
 	struct err e;
 	int r;
@@ -253,6 +321,10 @@ void jobs_artifact(struct request *rq)
 	if (work < 0)
 		return;
 	r = beneath_open(work, rq->rest, BENEATH_INNER_LINKS, INT64_MAX, &fd, &st, &e);
+	if (r == -ENOENT && strstr(rq->rest, "\\x")) {
+		path_unescape(path, rq->rest);
+		r = beneath_open(work, path, BENEATH_INNER_LINKS, INT64_MAX, &fd, &st, &e);
+	}
 	if (r < 0) {
 		reply_problem(rq, 404, "not_found", "there is no file '%.200s'%s%.200s", rq->rest,
 			      r == -ERR_INVALID ? ": " : "", r == -ERR_INVALID ? e.msg : "");

@@ -40,6 +40,10 @@ os.symlink('/etc/passwd', model / 'outside')
 os.symlink('config.json', model / 'inside')
 os.symlink('/etc', model / 'etc')
 os.mkfifo(model / 'pipe')
+os.mkdir(bytes(model) + b'/d\\xff')
+for name in (b'caf\\xe9.txt', b'd\\xff/\\xc3\\xa9 \\xf0\\x9f', b'plain\\\\xe9'):
+    with open(bytes(model) + b'/' + name, 'wb') as f:
+        f.write(name)
 print(model)
 """,
     "lines.py": """\

@@ -27,6 +27,23 @@ def test_the_list(daemon, base):
     assert all(item["modified_at"].endswith("Z") for item in answer["items"])
 
 
+NOT_UTF8 = {r"model/caf\xe9.txt": b"caf\xe9.txt",
+            r"model/d\xff/é \xf0\x9f": b"d\xff/\xc3\xa9 \xf0\x9f"}
+
+
+def test_names_that_are_not_utf8_are_listed_and_served(daemon, base):
+    """Before: they were left out of the list, and could not be had."""
+    items = {item["path"]: item for item in daemon.get(base)["items"]}
+    assert {path for path, item in items.items() if item.get("escaped")} == set(NOT_UTF8)
+    for path, content in NOT_UTF8.items():
+        assert items[path]["size"] == len(content)
+        assert daemon.ask("GET", f"{base}/{path}").content == content
+    # A name that only looks so is itself.
+    assert daemon.ask("GET", base + r"/model/plain\xe9").content == rb"plain\xe9"
+    listed = daemon.get(base, prefix=r"model/d\xff/")["items"]
+    assert [item["path"] for item in listed] == [r"model/d\xff/é \xf0\x9f"]
+
+
 def test_the_list_by_prefix(daemon, base):
     def paths(prefix):
         return {item["path"] for item in daemon.get(base, prefix=prefix)["items"]}
@@ -80,7 +97,8 @@ def test_ranges_that_are_not_there(daemon, base):
     "../log", "model/../../log", "model/../../spec.json", "model/%2e%2e/%2e%2e/log",
     "model/..%2f..%2flog", "%2e%2e%2flog", "/etc/passwd", "%2fetc%2fpasswd", "model//etc/passwd",
     "model/./config.json", "log", "spec.json", "events.ndjson", "work/model/config.json", "",
-    "model", "model/", "model/sub", "model/outside", "model/etc/passwd", "model/etc", "model/pipe",
+    "model", "model/", "model/sub", "model/outside",
+    r"model/\x2e\x2e/events.ndjson", "model/etc/passwd", "model/etc", "model/pipe",
     "model/nothing", "modelx/config.json", "model/config.json/x", "model/" + "d/" * 40 + "x",
     "model/" + "n" * 300,
 ])
