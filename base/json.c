@@ -37,7 +37,7 @@ static bool depth_ok(const char *text, size_t len)
 	return true;
 }
 
-int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
+static int parse(const char *text, size_t len, size_t flags, json_t **ret, struct err *reterr)
 {
 	json_error_t je;
 	json_t *j;
@@ -45,12 +45,22 @@ int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
 	if (!depth_ok(text, len))
 		return err_set(reterr, ERR_INVALID, "JSON is nested deeper than %d levels",
 			       JSON_DEPTH_MAX);
-	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	j = json_loadb(text, len, flags | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 	if (!j)
 		return err_set(reterr, ERR_INVALID, "not valid JSON at line %d, column %d: %s",
 			       je.line, je.column, je.text);
 	*ret = j;
 	return 0;
+}
+
+int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
+{
+	return parse(text, len, 0, ret, reterr);
+}
+
+int json_parse_nul(const char *text, size_t len, json_t **ret, struct err *reterr)
+{
+	return parse(text, len, JSON_ALLOW_NUL, ret, reterr);
 }
 
 int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,

@@ -16,6 +16,8 @@
 /* Parse exactly one value of any type; nesting beyond JSON_DEPTH_MAX is refused. On -ERR_INVALID
  * the message has line and column. *ret is a new reference. */
 int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
+/* The same, for callers that take json_string_length: strings may hold U+0000. */
+int json_parse_nul(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
 /* -ERR_LIMIT if the text could have more values, or more objects and lists, than these: before any
  * is built, since an empty one takes a hundred times its text. */
 int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,

@@ -229,11 +229,12 @@ static json_t *texts_of(struct cli *c)
 /* One text's answer: [{"label","score"}, …] or {"label","score"}. */
 static void print_prediction(const json_t *prediction, const char *text)
 {
-	const json_t *item;
+	const json_t *label = json_object_get(prediction, "label"), *item;
+	OWN(freep) char *number = json_is_number(label) ? json_text(label) : NULL;
 	size_t i;
 
 	if (json_is_object(prediction)) {
-		printf("%-12s %.4f  %s\n", json_get_str(prediction, "label", "?"),
+		printf("%-12s %.4f  %s\n", number ? number : json_get_str(prediction, "label", "?"),
 		       json_get_num(prediction, "score", 0), text);
 		return;
 	}

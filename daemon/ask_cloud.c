@@ -41,7 +41,8 @@ static char *with_truncation(const struct endpoint_ask *ask)
 	json_t *parameters;
 	char *text;
 
-	if (!is_json(ask->content_type) || json_parse(ask->body, ask->body_len, &body, NULL) < 0 ||
+	if (!is_json(ask->content_type) ||
+	    json_parse_nul(ask->body, ask->body_len, &body, NULL) < 0 ||
 	    !json_object_get(body, "inputs"))
 		return NULL;
 	parameters = json_object_get(body, "parameters");

@@ -347,6 +347,15 @@ def truncate(target):
     (edit_config(vocab_size=400), ["word_embeddings", "400"]),
     (edit_config(problem_type="regression"), ["regression"]),
     (edit_config(vocab_size="many"), ["vocab_size", "a string"]),
+    (edit_config(id2label=["a", "b"]), ["id2label", "a list"]),
+    (edit_config(id2label={"0": None, "1": "b"}), ['no name for "0"']),
+    (edit_config(id2label={"1": "a", "2": "b"}), ['no name for "0"']),
+    (edit_config(num_labels=4, id2label={"0": "a", "1": "b"}), ["num_labels", "4", "2 names"]),
+    (edit_config(num_labels="2"), ["num_labels", "a string"]),
+    (edit_config(problem_type=5), ["problem_type", "an integer"]),
+    (edit_config(layer_norm_eps="1e-5", initializer_range="0.02"), ["must be a number, it is a"]),
+    (edit_config(hidden_dropout_prob=None, dropout=None), ["dropout", "must be a number"]),
+    (edit_config(hidden_act=None, activation=None), ["must be a text, it is null"]),
 ])
 def test_broken_directories(model, tmp_path, change, words):
     error = broken(tmp_path, model, change)["error"]

@@ -24,13 +24,15 @@ INPUTS_MAX = 512
 TEXTS = ["I love using the new Inference DLC.", "", " ", "Terrible. Just terrible!",
          "\U0001f642 fun", "caf\u00e9 na\u00efve \u4f60\u597d",
          "word " * 10_000, "a" * 5000, "[SEP] [MASK] [CLS]",
-         "\t tabs\nand \r\n lines"]
+         "\t tabs\nand \r\n lines", "nul\0 char\0acters \0"]
 
 
 MODELS = {
     "minilm": lambda: transformers.BertForSequenceClassification.from_pretrained(
         minilm(), id2label={0: "negative", 1: "positive"}, label2id={"negative": 0, "positive": 1}),
     "three": lambda: transformers.BertForSequenceClassification(tiny(num_labels=3)),
+    "numbers": lambda: transformers.BertForSequenceClassification(
+        tiny(id2label={0: 1, 1: 2.5, 2: "3"})),
     "multi": lambda: transformers.BertForSequenceClassification(
         tiny(num_labels=4, problem_type="multi_label_classification")),
     "distilbert": lambda: transformers.DistilBertForSequenceClassification(

@@ -326,6 +326,7 @@ static void test_shapes(void **state)
 		     "[[{\"label\":\"A\",\"score\":0.0},{\"label\":\"B\",\"score\":1.0},"
 		     "{\"label\":\"C\",\"score\":2.0}]]");
 	check_answer("{\"inputs\":[]}", "[]");
+	check_answer("{\"inputs\":[\"a\\u0000b\"]" NONE "}}", "[{\"label\":\"C\",\"score\":2.0}]");
 }
 
 static void test_functions(void **state)

@@ -118,6 +118,16 @@ const char *classifier_label(const struct classifier *c, int index)
 	return c->config->labels[index];
 }
 
+json_t *classifier_label_value(const struct classifier *c, int index)
+{
+	char key[16];
+	json_t *value;
+
+	snprintf(key, sizeof(key), "%d", index);
+	value = json_object_get(json_object_get(c->config->source, "id2label"), key);
+	return value ? json_incref(value) : json_string(classifier_label(c, index));
+}
+
 int classifier_max_tokens(const struct classifier *c)
 {
 	return c->config->shape.positions;

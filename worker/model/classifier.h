@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,9 +61,11 @@ int classifier_forward(struct classifier *c, const struct token_batch *batch, fl
 
 int classifier_label_count(const struct classifier *c);
 const char *classifier_label(const struct classifier *c, int index); /* id2label; lives with c */
-int classifier_max_tokens(const struct classifier *c);		     /* position embeddings */
-int classifier_vocab_size(const struct classifier *c);		     /* ids must be below */
-bool classifier_takes_type_ids(const struct classifier *c);	     /* bert: true */
+/* The same as config.json has it, a text or a number, for answers; a new reference. */
+json_t *classifier_label_value(const struct classifier *c, int index);
+int classifier_max_tokens(const struct classifier *c);	    /* position embeddings */
+int classifier_vocab_size(const struct classifier *c);	    /* ids must be below */
+bool classifier_takes_type_ids(const struct classifier *c); /* bert: true */
 enum model_problem classifier_problem(const struct classifier *c);
 const char *classifier_device(const struct classifier *c); /* "cpu" or "cuda" */
 const char *classifier_dtype(const struct classifier *c);  /* "float32" or "bfloat16" */

@@ -107,6 +107,35 @@ static int get_sizes(struct model_config *c, struct err *reterr)
 	return 0;
 }
 
+static int wrong_type(const char *key, const char *wanted, const json_t *v, struct err *reterr)
+{
+	return err_set(reterr, ERR_INVALID, "\"%s\" must be %s, it is %s", key, wanted,
+		       json_type_name(v));
+}
+
+/* A key that is left out keeps what *ret has. */
+static int get_text(const json_t *j, const char *key, const char **ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, key);
+
+	if (v && !json_is_string(v))
+		return wrong_type(key, "a text", v, reterr);
+	if (v)
+		*ret = json_string_value(v);
+	return 0;
+}
+
+static int get_number(const json_t *j, const char *key, float *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, key);
+
+	if (v && !json_is_number(v))
+		return wrong_type(key, "a number", v, reterr);
+	if (v)
+		*ret = (float)json_number_value(v);
+	return 0;
+}
+
 static int get_activation(struct model_config *c, struct err *reterr)
 {
 	static const struct {
@@ -116,9 +145,11 @@ static int get_activation(struct model_config *c, struct err *reterr)
 		     {"gelu_new", TSH_GELU_TANH},
 		     {"gelu_pytorch_tanh", TSH_GELU_TANH},
 		     {"relu", TSH_RELU}};
-	const char *key = families[c->family].activation;
-	const char *name = json_get_str(c->source, key, "gelu");
+	const char *key = families[c->family].activation, *name = "gelu";
+	int r = get_text(c->source, key, &name, reterr);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (str_eq(known[i].name, name)) {
 			c->shape.activation = known[i].value;
@@ -128,68 +159,107 @@ static int get_activation(struct model_config *c, struct err *reterr)
 		       key, name);
 }
 
+static int read_dropouts(struct model_config *c, struct err *reterr)
+{
+	bool bert = c->family == MODEL_BERT;
+	struct tsh_shape *s = &c->shape;
+	const json_t *j = c->source;
+	int r = get_number(j, bert ? "hidden_dropout_prob" : "dropout", &s->drop_output, reterr);
+
+	if (r >= 0)
+		r = get_number(j, bert ? "attention_probs_dropout_prob" : "attention_dropout",
+			       &s->drop_attention, reterr);
+	s->drop_embedding = s->drop_output;
+	s->drop_attention_out = bert ? s->drop_output : 0;
+	s->drop_head = bert ? s->drop_output : 0.2f;
+	if (r < 0 || (bert && json_is_null(json_object_get(j, "classifier_dropout"))))
+		return r;
+	return get_number(j, bert ? "classifier_dropout" : "seq_classif_dropout", &s->drop_head,
+			  reterr);
+}
+
 static int get_dropouts(struct model_config *c, struct err *reterr)
 {
 	struct tsh_shape *s = &c->shape;
-	const json_t *j = c->source;
 	const float *all[] = {&s->drop_embedding, &s->drop_attention, &s->drop_attention_out,
 			      &s->drop_output, &s->drop_head};
+	int r;
 
-	if (c->family == MODEL_BERT) {
-		s->drop_output = (float)json_get_num(j, "hidden_dropout_prob", 0.1);
-		s->drop_embedding = s->drop_attention_out = s->drop_output;
-		s->drop_attention = (float)json_get_num(j, "attention_probs_dropout_prob", 0.1);
-		s->drop_head = (float)json_get_num(j, "classifier_dropout", s->drop_output);
-	} else {
-		s->drop_output = (float)json_get_num(j, "dropout", 0.1);
-		s->drop_embedding = s->drop_output;
-		s->drop_attention = (float)json_get_num(j, "attention_dropout", 0.1);
-		s->drop_head = (float)json_get_num(j, "seq_classif_dropout", 0.2);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+	s->drop_output = s->drop_attention = 0.1f;
+	r = read_dropouts(c, reterr);
+	for (size_t i = 0; i < ARRAY_LEN(all) && r >= 0; i++)
 		if (!(*all[i] >= 0 && *all[i] < 1))
 			return err_set(reterr, ERR_INVALID,
 				       "a dropout probability is %g, it must be from 0 to below 1",
 				       (double)*all[i]);
+	return r;
+}
+
+/* How many labels: of id2label, which num_labels must not contradict. */
+static int count_labels(const struct model_config *c, size_t names, int *ret, struct err *reterr)
+{
+	const json_t *num = json_object_get(c->source, "num_labels");
+	json_int_t n = num ? json_integer_value(num) : names ? (json_int_t)names : 2;
+
+	if (num && !json_is_integer(num))
+		return wrong_type("num_labels", "a whole number", num, reterr);
+	if (names && n != (json_int_t)names)
+		return err_set(reterr, ERR_INVALID,
+			       "\"num_labels\" is %lld but \"id2label\" has %zu names: versions of "
+			       "transformers differ in which of them counts",
+			       (long long)n, names);
+	if (n < 2 || n > MODEL_LABELS_MAX)
+		return err_set(reterr, ERR_INVALID,
+			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
+			       (long long)n, MODEL_LABELS_MAX);
+	*ret = (int)n;
 	return 0;
 }
 
-static int get_labels(struct model_config *c, struct err *reterr)
+static int get_problem(struct model_config *c, struct err *reterr)
 {
-	const char *problem = json_get_str(c->source, "problem_type", "");
-	int64_t n = json_get_int(c->source, "num_labels", 2);
-	OWN(json_decrefp) json_t *list = NULL;
-	OWN(freep) const char **names = NULL;
-	int r;
+	const char *problem = "";
+	int r = 0;
 
+	if (!json_is_null(json_object_get(c->source, "problem_type")))
+		r = get_text(c->source, "problem_type", &problem, reterr);
 	if (str_eq(problem, "regression"))
 		return err_set(reterr, ERR_INVALID,
 			       "\"problem_type\" is regression; only classification is supported");
 	if (str_eq(problem, "multi_label_classification"))
 		c->problem = MODEL_MULTI_LABEL;
-	r = id2label_read(c->source, &list, reterr);
-	if (r < 0)
-		return r;
-	if (list)
-		n = (int64_t)json_array_size(list);
-	if (n < 2 || n > MODEL_LABELS_MAX)
-		return err_set(reterr, ERR_INVALID,
-			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
-			       (long long)n, MODEL_LABELS_MAX);
+	return r;
+}
+
+static int get_labels(struct model_config *c, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *list = NULL;
+	OWN(freep) const char **names = NULL;
+	int n = 0, r = get_problem(c, reterr);
+
+	if (r >= 0)
+		r = id2label_read(c->source, &list, reterr);
+	if (r >= 0)
+		r = count_labels(c, json_array_size(list), &n, reterr);
+	if (r < 0 || !list)
+		return r < 0 ? r : model_config_set_labels(c, n, NULL, reterr);
 	names = calloc((size_t)n, sizeof(*names));
 	if (!names)
 		return err_errno(reterr, ENOMEM, "read the labels");
-	for (int i = 0; list && i < n; i++)
+	for (int i = 0; i < n; i++)
 		names[i] = json_string_value(json_array_get(list, (size_t)i));
-	return model_config_set_labels(c, (int)n, list ? names : NULL, reterr);
+	return model_config_set_labels(c, n, names, reterr);
 }
 
 static int check_kind(struct model_config *c, struct err *reterr)
 {
 	const char *type = json_get_str(c->source, "model_type", "");
-	const char *position = json_get_str(c->source, "position_embedding_type", "absolute");
+	const char *position = "absolute";
 	size_t i = 0;
+	int r = get_text(c->source, "position_embedding_type", &position, reterr);
 
+	if (r < 0)
+		return r;
 	while (i < ARRAY_LEN(families) && !str_eq(families[i].model_type, type))
 		i++;
 	if (i == ARRAY_LEN(families))
@@ -219,11 +289,13 @@ static int parse(struct model_config *c, struct err *reterr)
 	if (r >= 0)
 		r = get_labels(c, reterr);
 	c->shape.head = c->family == MODEL_BERT ? TSH_HEAD_TANH : TSH_HEAD_RELU;
-	c->shape.norm_eps = c->family == MODEL_BERT
-				    ? (float)json_get_num(c->source, "layer_norm_eps", 1e-12)
-				    : 1e-12f;
+	c->shape.norm_eps = 1e-12f;
+	c->initializer_range = 0.02f;
+	if (r >= 0 && c->family == MODEL_BERT)
+		r = get_number(c->source, "layer_norm_eps", &c->shape.norm_eps, reterr);
+	if (r >= 0)
+		r = get_number(c->source, "initializer_range", &c->initializer_range, reterr);
 	c->shape.pad_id = (int)json_get_int(c->source, "pad_token_id", -1);
-	c->initializer_range = (float)json_get_num(c->source, "initializer_range", 0.02);
 	return r;
 }
 

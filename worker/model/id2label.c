@@ -28,6 +28,9 @@ int id2label_read(const json_t *config, json_t **ret, struct err *reterr)
 	OWN(json_decrefp) json_t *names = json_array();
 
 	*ret = NULL;
+	if (id2label && !json_is_null(id2label) && !json_is_object(id2label))
+		return err_set(reterr, ERR_INVALID, "\"id2label\" must be an object, it is %s",
+			       json_type_name(id2label));
 	if (!n)
 		return 0;
 	for (size_t i = 0; i < n; i++) {

@@ -248,7 +248,7 @@ int ask_parse(const char *text, size_t len, struct ask *ret, struct err *reterr)
 	int r;
 
 	*ret = (struct ask){0};
-	r = json_parse(text, len, &ret->body, reterr);
+	r = json_parse_nul(text, len, &ret->body, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "the body");
 	if (!json_is_object(ret->body))
@@ -297,8 +297,10 @@ void ask_scores(float *row, int n, enum ask_function function, enum model_proble
 
 static json_t *answer_of(const struct ask_labels *labels, const float *scores, int index)
 {
-	return json_pack("{ss so}", "label", labels->name(labels->userdata, index), "score",
-			 json_number((double)scores[index]));
+	json_t *label = labels->value ? labels->value(labels->userdata, index)
+				      : json_string(labels->name(labels->userdata, index));
+
+	return json_pack("{so so}", "label", label, "score", json_number((double)scores[index]));
 }
 
 static int best_of(const float *scores, int n)

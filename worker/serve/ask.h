@@ -61,6 +61,7 @@ struct ask_labels {
 	int n;
 	enum model_problem problem;
 	const char *(*name)(const void *userdata, int index);
+	json_t *(*value)(const void *userdata, int index); /* in answers; NULL: the name */
 	const void *userdata;
 };
 

@@ -32,6 +32,11 @@ static const char *label_name(const void *userdata, int index)
 	return classifier_label(userdata, index);
 }
 
+static json_t *label_value(const void *userdata, int index)
+{
+	return classifier_label_value(userdata, index);
+}
+
 static void on_broken(void *userdata, const struct err *e)
 {
 	struct serve *s = userdata;
@@ -60,6 +65,7 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 	s->with.labels = (struct ask_labels){.n = classifier_label_count(s->with.c),
 					     .problem = classifier_problem(s->with.c),
 					     .name = label_name,
+					     .value = label_value,
 					     .userdata = s->with.c};
 	s->with.max_tokens = (size_t)classifier_max_tokens(s->with.c);
 	limit = tokenizer_model_max_length(s->with.tokenizer);
