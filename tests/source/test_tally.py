@@ -15,8 +15,8 @@ def tally(tmp_path, name, content):
     return done.returncode, done.stdout.strip()
 
 
-def program(stdout, returncode=0):
-    return json.dumps({"name": "x", "stdout": stdout, "returncode": returncode})
+def program(stdout, returncode=0, name="store_file"):
+    return json.dumps({"name": name, "stdout": stdout, "returncode": returncode})
 
 
 def test_cases_of_a_program_are_counted(tmp_path):
@@ -41,3 +41,16 @@ def test_junit(tmp_path):
 def test_no_result_is_an_error(tmp_path):
     assert tally(tmp_path, "testlog.json", "") == (1, "0 0 0")
     assert tally(tmp_path, "x.xml", "<testsuites/>") == (1, "0 0 0")
+
+
+def junit(reason):
+    return (f'<testsuites><testsuite tests="2" failures="0" errors="0" skipped="1">'
+            f'<testcase classname="a" name="b"/><testcase classname="a" name="c">'
+            f'<skipped message="{reason}"/></testcase></testsuite></testsuites>')
+
+
+def test_a_skip_that_nobody_expects_is_a_failure(tmp_path):
+    assert tally(tmp_path, "x.xml", junit("no GPU")) == (0, "1 0 1")
+    assert tally(tmp_path, "x.xml", junit("built without the native engine")) == (0, "1 1 0")
+    log = program("ok 1 - a\nok 2 # SKIP b\n", name="some")
+    assert tally(tmp_path, "testlog.json", log) == (0, "1 1 0")
