@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The files a job has made: the list, downloads, ranges, and the ways out of the directory."""
+import os
+
 import pytest
 
 from client import problem
@@ -65,6 +67,18 @@ def test_downloads(daemon, base):
     assert daemon.ask("GET", f"{base}/model/inside").content == b'{"a": 1}'
     head = daemon.ask("HEAD", f"{base}/model/weights.bin")
     assert head.headers["Content-Length"] == str(len(WEIGHTS)) and head.content == b""
+
+
+def test_a_change_within_a_second_is_another_file(daemon, base):
+    """Of the same size, and by its time less than a microsecond later."""
+    job = base.split("/")[3]
+    path = next(file for file in daemon.data.glob("executions/*/work/model/weights.bin")
+                if job in (file.parents[2] / "spec.json").read_text())
+    tags = []
+    for ns in (1, 2):
+        os.utime(path, ns=(ns, ns))
+        tags.append(daemon.ask("GET", f"{base}/model/weights.bin").headers["ETag"])
+    assert tags[0] != tags[1]
 
 
 def test_a_download_is_not_sent_twice(daemon, base):

@@ -2,6 +2,7 @@
 """The data directory is renamed, replaced or deleted while the daemon runs; its database is
 damaged or gone."""
 import shutil
+import socket
 import subprocess
 
 from client import problem
@@ -39,6 +40,22 @@ def test_renamed_data_directory(fresh, script):
     assert daemon.wait_end(daemon.submit_job(script("hello.py"))["id"])["state"] == "succeeded"
 
 
+def test_socket_of_a_live_daemon_is_not_taken_over(fresh, tmp_path):
+    daemon = fresh()
+    path = daemon.dir / "trainyard.sock"
+    before = path.stat().st_ino
+    other = subprocess.run(
+        [daemon.build / "daemon/trainyardd", "--config", daemon.dir / "trainyard.conf",
+         "--data-dir", tmp_path / "other", "--listen", "127.0.0.1:0", "--socket", path],
+        capture_output=True, text=True, timeout=60, env=daemon.environment)
+    assert other.returncode == 1 and str(path) in other.stderr, other.stderr
+    assert path.stat().st_ino == before
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(path))
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
 def test_deleted_database(fresh, script):
     daemon = fresh()
     daemon.wait_end(daemon.submit_job(script("hello.py"))["id"])
@@ -60,12 +77,16 @@ def test_damaged_database_is_reported(fresh, script):
     wait_for("the check", lambda: daemon.get("/v1/overview")["daemon"]["database"] ==
              {"check": "ok"})
     daemon.stop()
-    with open(daemon.data / "trainyard.db", "r+b") as f:
-        f.seek(0, 2)
-        f.seek(f.tell() // 4096 // 2 * 4096)
-        f.write(b"x" * 4096)
+    path = daemon.data / "trainyard.db"
+    pages = bytearray(path.read_bytes())
+    # A leaf of the table of specs: lists and the start do not read it.
+    at = next(n for n in range(0, len(pages), 4096)
+              if pages[n] == 0x0d and pages[n:n + 4096].count(b'"entry_point"') >= 3)
+    pages[at:at + 4096] = b"x" * 4096
+    path.write_bytes(pages)
     daemon.start()
     found = wait_for("the check", lambda: (lambda item: item["check"] != "running" and item)(
         daemon.get("/v1/overview")["daemon"]["database"]))
     assert found["check"] == "damaged" and "restore a backup" in found["message"]
     assert "event=database_checked result=damaged" in (daemon.dir / "daemon.log").read_text()
+    daemon.kill()  # what cannot be read cannot be cancelled

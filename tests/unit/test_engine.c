@@ -153,6 +153,48 @@ static void test_automatic_retry_then_success(void **state)
 	assert_int_equal(end.attempt, 2);
 }
 
+/* As often as it says, not once less or more. */
+static void test_retry_max_is_exact(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+	struct rig_end end;
+
+	rig_submit(rig,
+		   rig_script(rig, "never", "failure",
+			      ",\"retry\":{\"max\":1,\"on\":[\"script_error\"]}"),
+		   run);
+	end = rig_wait(rig, run, "never", "failed");
+	assert_string_equal(end.code, "script_error");
+	assert_int_equal(end.attempt, 2);
+}
+
+/* A stop was committed, and the daemon died before it told the shim. */
+static void test_restart_tells_the_stop_again(void **state)
+{
+	struct rig *rig = *state;
+	struct store *st = NULL;
+	struct reason why;
+	char run[ID_LEN], id[ID_LEN];
+	struct err e = {0};
+
+	rig_submit(rig, rig_script(rig, "runs", "hang", ""), run);
+	rig_wait(rig, run, "runs", "running");
+	rig_job_id(rig, run, "runs", id);
+	rig_stop(rig);
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	assert_true(store_open(rig->data, &st, &e) >= 0);
+	assert_true(store_begin(st, &e) >= 0);
+	assert_true(store_job_set_cancel_requested(st, id, clock_now_us(), &e) >= 0);
+	assert_true(store_job_set_state(st, id, STATE_RUNNING, STATE_STOPPING, &why, clock_now_us(),
+					&e) >= 0);
+	assert_true(store_commit(st, &e) >= 0);
+	rig->since = store_last_seq(st);
+	store_close(st);
+	rig_start(rig);
+	rig_expect_end(rig, run, "runs", "cancelled", "cancelled", "");
+}
+
 static void test_manual_retry_of_a_run_reuses_what_succeeded(void **state)
 {
 	struct rig *rig = *state;
@@ -292,6 +334,9 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_time_limit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_automatic_retry_then_success, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_retry_max_is_exact, rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_restart_tells_the_stop_again, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_manual_retry_of_a_run_reuses_what_succeeded,
 						rig_setup, rig_teardown),

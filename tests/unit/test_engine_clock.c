@@ -104,6 +104,24 @@ static void test_set_forward_is_no_time_out(void **state)
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 }
 
+/* An idle lease ends when its time is over, not later: to the second. */
+static void test_idle_lease_ends_in_time(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+
+	rig_submit(rig, rig_deploy(rig, "ep", ",\"lease\":{\"ttl\":\"24h\",\"idle\":\"1h\"}"), run);
+	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
+	clock_shift_us(HOUR_US - 60 * USEC_PER_SEC);
+	wait_two_looks(rig);
+	assert_int_equal(rig_invoke(rig, "ep", "{\"inputs\":\"x\"}", NULL, NULL), 0);
+	clock_shift_us(2 * HOUR_US - 120 * USEC_PER_SEC);
+	wait_two_looks(rig); /* the request has begun it anew */
+	assert_int_equal(rig_invoke(rig, "ep", "{\"inputs\":\"x\"}", NULL, NULL), 0);
+	clock_shift_us(3 * HOUR_US - 119 * USEC_PER_SEC);
+	rig_wait_endpoint(rig, "ep", "deleted", "idle");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +131,7 @@ int main(void)
 						rig_setup, teardown),
 		cmocka_unit_test_setup_teardown(test_set_forward_is_no_time_out, rig_setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_idle_lease_ends_in_time, rig_setup, teardown),
 	};
 
 	rig_block_signals();

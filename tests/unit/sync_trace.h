@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a test asks the kernel to make durable: these take the place of fsync, fdatasync, rename,
+ * renameat and renameat2 of libc for the whole program, its shared libraries too, do the same, and
+ * note it. One thread.
+ */
+#pragma once
+
+/* Forget what was noted. */
+void trace_clear(void);
+/* The notes, one a line: "sync NAME", "rename FROM TO"; names without their directories, and "DIR/"
+ * for a directory. Valid until the next call. */
+const char *trace_text(void);

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What must survive a power loss: the file is synced before it gets its name, and then the
+ * directory that holds the name. The calls themselves are looked at (sync_trace.h). */
+#include "tests/unit/store_fixture.h"
+#include "tests/unit/sync_trace.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/db.h"
+#include "storage/migrate.h"
+#include "worker/shim/record.h"
+#include "worker/transfer/cache.h"
+
+#include <limits.h>
+#include <string.h>
+
+#ifdef TRAINYARD_NATIVE
+#include "worker/model/safetensors.h"
+#endif
+
+static const char *below(struct fixture *f, const char *name)
+{
+	static char path[PATH_MAX];
+
+	assert_true(path_join(path, sizeof(path), f->dir, name));
+	return path;
+}
+
+/* The notes have these lines in this order; others may be between them. */
+static void expect_in_order(const char *const *lines)
+{
+	const char *at = trace_text();
+
+	for (; *lines; lines++) {
+		const char *found = strstr(at, *lines);
+
+		if (!found)
+			fail_msg("no '%s' in its place of:\n%s", *lines, trace_text());
+		at = found + strlen(*lines);
+	}
+}
+
+static void test_atomic_file(void **state)
+{
+	static const char *const calls[] = {"sync note.tmp\n", "rename note.tmp note\n",
+					    "sync DIR/\n", NULL};
+	struct fixture *f = *state;
+
+	trace_clear();
+	OK(f, file_write_atomic(AT_FDCWD, below(f, "note"), "x", 1, 0600, &f->e));
+	expect_in_order(calls);
+}
+
+static void test_exit_record(void **state)
+{
+	static const char *const calls[] = {
+		"sync exit.json.tmp\n", "rename exit.json.tmp exit.json\n", "sync DIR/\n", NULL};
+	struct fixture *f = *state;
+	struct exit_record rec = {.cause = EXIT_EXITED};
+	OWN(closep) int dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int fd = -1;
+
+	OK(f, record_reserve(dirfd, &fd, &f->e));
+	trace_clear();
+	OK(f, record_write(dirfd, fd, &rec, &f->e));
+	expect_in_order(calls);
+}
+
+/* A model or data set that was fetched: each file and folder of it, then its name. */
+static void test_fetched_entry(void **state)
+{
+	struct fixture *f = *state;
+	struct cache_fill fill;
+	static const volatile sig_atomic_t never = 0;
+	struct cache *c = NULL;
+	char key[CACHE_KEY_LEN], path[PATH_MAX], name[sizeof(key) + 32];
+	const char *calls[] = {"sync weights\n", "sync DIR/\n", name, "sync DIR/\n", NULL};
+
+	memset(key, 'a', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	snprintf(name, sizeof(name), " %s\n", key); /* the end of the rename's line */
+	OK(f, cache_open(below(f, "cache"), 1 << 20, &c, &f->e));
+	OK(f, cache_begin(c, key, &never, &fill, &f->e));
+	assert_true(path_join(path, sizeof(path), fill.path, "weights"));
+	OK(f, file_write_atomic(AT_FDCWD, path, "w", 1, 0600, &f->e));
+	trace_clear();
+	OK(f, cache_commit(c, &fill, &f->e));
+	expect_in_order(calls);
+	cache_close(c);
+}
+
+/* synchronous=FULL: each commit is synced in the log before it is answered. */
+static void test_commit(void **state)
+{
+	struct fixture *f = *state;
+
+	insert_run(f, "one", 1, false, T0, NULL, NULL);
+	for (int i = 0; i < 3; i++) {
+		trace_clear();
+		insert_run(f, "one", 1, false, T0, NULL, NULL);
+		assert_non_null(strstr(trace_text(), "sync " STORE_FILE "-wal\n"));
+	}
+}
+
+static void test_copy_before_an_upgrade(void **state)
+{
+	struct fixture *f = *state;
+	struct migration list[64];
+	OWN(db_closep) struct db *db = NULL;
+	char copy[64], tmp[80], renamed[160], path[PATH_MAX];
+	const char *calls[] = {tmp, renamed, "sync DIR/\n", "sync " STORE_FILE "-wal\n", NULL};
+	size_t n = migrations_n;
+
+	store_close(f->st);
+	f->st = NULL;
+	memcpy(list, migrations, n * sizeof(*list));
+	list[n] = (struct migration){(int)n + 1, "next", "CREATE TABLE next (n INTEGER);"};
+	n++;
+	snprintf(copy, sizeof(copy), STORE_FILE ".before-v%zu", n);
+	snprintf(tmp, sizeof(tmp), "sync %s.tmp\n", copy);
+	snprintf(renamed, sizeof(renamed), "rename %s.tmp %s\n", copy, copy);
+	str_copy(path, sizeof(path), below(f, STORE_FILE));
+	OK(f, db_open(path, DB_WRITER, &db, &f->e));
+	trace_clear();
+	OK(f, migrate(db, path, list, n, &f->e));
+	expect_in_order(calls);
+}
+
+#ifdef TRAINYARD_NATIVE
+static int fill_zero(void *ctx, size_t index, void *to, struct err *reterr)
+{
+	memset(to, 0, 4);
+	return 0;
+}
+
+static void test_weights(void **state)
+{
+	static const char *const calls[] = {"sync model.safetensors.tmp\n",
+					    "rename model.safetensors.tmp model.safetensors\n",
+					    "sync DIR/\n", NULL};
+	struct fixture *f = *state;
+	struct st_source source = {
+		.name = "w", .dtype = ST_F32, .dims = 1, .shape = {1}, .fill = fill_zero};
+
+	trace_clear();
+	OK(f, safetensors_write(below(f, "model.safetensors"), &source, 1, &f->e));
+	expect_in_order(calls);
+}
+#endif
+
+int main(void)
+{
+#define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		CASE(test_atomic_file),
+		CASE(test_exit_record),
+		CASE(test_fetched_entry),
+		CASE(test_commit),
+		CASE(test_copy_before_an_upgrade),
+#ifdef TRAINYARD_NATIVE
+		CASE(test_weights),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
