@@ -176,3 +176,17 @@ def test_class_names_that_stand_only_in_dataset_info(tmp_path):
         stream.write_table(table)
     assert datasets.load_from_disk(str(path)).features["labels"].names == ["a", "b", "c"]
     assert opened(path)["names"] == ["a", "b", "c"]
+
+
+def test_null_in_a_dictionary_of_labels_is_null(tmp_path):
+    path = save(tmp_path / "d", {"labels": [1, 0, 1], "input_ids": ROWS[:3]})
+    [file] = path.glob("*.arrow")
+    for values, words in (([1, 0, 2], None), ([1, None, 2], "row 2: the label is null")):
+        labels = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.int8()), pa.array(values))
+        table = pa.table({"labels": labels, "input_ids": ROWS[:3]})
+        with pa.OSFile(str(file), "wb") as f, pa.ipc.new_stream(f, table.schema) as stream:
+            stream.write_table(table)
+        if words:
+            refused(path, words)
+        else:
+            assert [r["label"] for r in opened(path)["rows"]] == values

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from execution import Execution
+from test_preprocess import permutation
 from texts import minilm
 
 KINDS = ["csv", "jsonl", "parquet", "saved"]
@@ -131,6 +132,17 @@ def test_empty_texts_are_left_out_and_counted(tmp_path):
     assert x.result["rows_without_text"] == 4 and x.result["labels"] == 2
     assert list(saved(x)["text"]) == list(saved(x, "test")["text"]) == ["a", "b", "c"]
     assert [w["code"] for w in x.of_type("warning")] == ["rows_without_text"]
+
+
+def test_rows_that_are_left_out_take_no_part_in_the_split(tmp_path):
+    labels = ["a", "b", None, "a", "b", "a", "", "b", "a", "b"]
+    path = write(tmp_path / "d.csv", "csv", labels)
+    x = preprocess(tmp_path, path=str(path), on_bad_row="skip", train_rows=4)
+    good = [(f"text {i}", "ab".index(v)) for i, v in enumerate(labels) if v]
+    order = permutation(len(good), 42)
+    for split, part in (("train", order[:4]), ("test", order[4:])):
+        d = saved(x, split)
+        assert list(zip(d["text"], d["labels"])) == [good[i] for i in sorted(part)]
 
 
 def test_a_row_without_the_key_has_no_label(tmp_path):
