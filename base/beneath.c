@@ -12,7 +12,7 @@
 
 #define OPEN_TRIES 16 /* openat2 answers EAGAIN if a rename anywhere raced with it */
 
-static int open_at(int at, const char *path, uint64_t flags, enum beneath_links links)
+static int open_by_openat2(int at, const char *path, uint64_t flags, enum beneath_links links)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
@@ -30,6 +30,92 @@ static int open_at(int at, const char *path, uint64_t flags, enum beneath_links 
 			break;
 	}
 	return fd < 0 ? -errno : fd;
+}
+
+/* 0: this kernel does not say. Not st_dev: an overlay's files have others than its directories. */
+static uint64_t mount_of(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 && st.stx_mask & STATX_MNT_ID
+		       ? st.stx_mnt_id
+		       : 0;
+}
+
+/* O_DIRECTORY says of a link that it is no directory. */
+static int why_not(int dir, const char *name, int errnum)
+{
+	struct stat st;
+
+	if (errnum == ENOTDIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return -errnum;
+}
+
+/* The same without links and without openat2, one name at a time. */
+static int open_by_steps(int at, const char *path, uint64_t flags)
+{
+	OWN(closep) int dir = -1;
+	uint64_t root = mount_of(at);
+	char name[NAME_MAX + 1];
+	int fd;
+
+	for (;;) {
+		size_t len = strcspn(path, "/");
+		bool last = !path[len + strspn(path + len, "/")];
+
+		if (!len || len > NAME_MAX || (len == 2 && memcmp(path, "..", 2) == 0))
+			return len > NAME_MAX ? -ENAMETOOLONG : -EXDEV;
+		memcpy(name, path, len);
+		name[len] = '\0';
+		fd = openat(dir >= 0 ? dir : at, name,
+			    O_NOFOLLOW | O_CLOEXEC | (last ? (int)flags : O_PATH | O_DIRECTORY));
+		if (fd < 0)
+			return why_not(dir >= 0 ? dir : at, name, errno);
+		if (mount_of(fd) != root) {
+			close(fd);
+			return -EXDEV;
+		}
+		if (last)
+			return fd;
+		closep(&dir);
+		dir = fd;
+		path += len + strspn(path + len, "/");
+	}
+}
+
+/* Where a path leads when its links are followed, relative to `at`: looked up first, then opened
+ * without links, so that nothing that changes in between leads elsewhere. */
+static int open_followed(int at, const char *path, uint64_t flags)
+{
+	char root[PATH_MAX], real[PATH_MAX], link[64];
+	OWN(closep) int fd = openat(at, path, O_PATH | O_CLOEXEC);
+	ssize_t n, m;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+	n = readlink(link, root, sizeof(root) - 1);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	m = readlink(link, real, sizeof(real) - 1);
+	if (n < 0 || m < 0)
+		return -errno;
+	root[n] = real[m] = '\0';
+	if (m <= n + 1 || strncmp(real, root, (size_t)n) != 0 || real[n] != '/')
+		return -EXDEV;
+	return open_by_steps(at, real + n + 1, flags);
+}
+
+/* openat2 is what services with RestrictSUIDSGID= do not get (systemd.exec(5)), nor old kernels. */
+static int open_at(int at, const char *path, uint64_t flags, enum beneath_links links)
+{
+	int fd = open_by_openat2(at, path, flags, links), r;
+
+	if (fd != -ENOSYS)
+		return fd;
+	r = open_by_steps(at, path, flags);
+	return r == -ELOOP && links == BENEATH_INNER_LINKS ? open_followed(at, path, flags) : r;
 }
 
 static const char *type_name(mode_t mode)
