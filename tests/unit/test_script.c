@@ -238,6 +238,39 @@ static void test_copy_tree(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
 }
 
+static void count_line(void *userdata, const char *line, size_t len)
+{
+	int *n = userdata;
+
+	*n += len == 7 && memcmp(line, "loss=1x", 7) == 0;
+	assert_null(memchr(line, 0, len)); /* it read the hole as lines of zeros */
+}
+
+/* The cap has cut ahead of the follower: what is left is read, and what is lost is known. */
+static void test_logtail_behind_the_cap(void **state)
+{
+	char dir[] = "/tmp/trainyard-script-XXXXXX";
+	OWN(closep) int dirfd = -1;
+	OWN(closep) int log = -1;
+	struct logtail t;
+	int n = 0;
+
+	assert_non_null(mkdtemp(dir));
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	append(dirfd, "");
+	assert_int_equal(logtail_open(&t, dirfd, NULL), 0);
+	for (int i = 0; i < 8192; i++)
+		append(dirfd, "loss=1x\n");
+	log = openat(dirfd, EXECUTION_LOG, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fallocate(log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 16384),
+			 0);
+	assert_int_equal(logtail_read(&t, true, count_line, &n), 65536 - 16384);
+	assert_int_equal(t.cut, 16384);
+	assert_int_equal(n, 8192 - 16384 / 8);
+	logtail_close(&t);
+	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_each_slow_metric_is_named),
 		cmocka_unit_test(test_metric_definitions_limits),
 		cmocka_unit_test(test_logtail),
+		cmocka_unit_test(test_logtail_behind_the_cap),
 		cmocka_unit_test(test_copy_tree),
 	};
 

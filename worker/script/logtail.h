@@ -11,6 +11,7 @@
 struct logtail {
 	int fd;
 	int64_t start, at; /* offsets: where the script began, what has been read */
+	int64_t cut;	   /* bytes that the log's cap took away before they were read */
 	struct buf line;   /* an unfinished one */
 };
 
@@ -18,8 +19,9 @@ typedef void (*logtail_line_fn)(void *userdata, const char *line, size_t len);
 
 /* From the present end of DIR/log on. */
 int logtail_open(struct logtail *t, int dirfd, struct err *reterr) MUSTCHECK;
-/* Hand over every whole line that is there; `last`: the unfinished one, too. */
-void logtail_read(struct logtail *t, bool last, logtail_line_fn fn, void *userdata);
+/* Hand over every whole line that is there; `last`: the unfinished one, too. What the cap has cut
+ * out is passed over and counted. Returns how many bytes were read. */
+int64_t logtail_read(struct logtail *t, bool last, logtail_line_fn fn, void *userdata);
 /* The last at most `max` bytes of what the script has written. */
 void logtail_tail(const struct logtail *t, size_t max, struct buf *out);
 void logtail_close(struct logtail *t);

@@ -9,7 +9,9 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define LOG_EVERY_MS 500
+#define LOG_EVERY_MS   500
+#define LOG_FAST_MS    10 /* the same while the log grows fast: its cap must not overtake us */
+#define LOG_FAST_BYTES (1 << 20) /* between two looks */
 
 static void strvp(char ***v)
 {
@@ -46,7 +48,7 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, logtail_line_fn fn)
 {
 	struct timespec every = {.tv_nsec = LOG_EVERY_MS * 1000000L};
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	bool forwarded = false;
+	bool forwarded = false, fast = false;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -60,7 +62,8 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, logtail_line_fn fn)
 		if (ppoll(&p, 1, &every, &none) < 0)
 			p.revents = 0;
 		if (fn)
-			logtail_read(&s->log, false, fn, s);
+			fast = logtail_read(&s->log, false, fn, s) >= LOG_FAST_BYTES;
+		every.tv_nsec = (fast ? LOG_FAST_MS : LOG_EVERY_MS) * 1000000L;
 	}
 }
 
@@ -106,5 +109,10 @@ int script_run(struct script *s, const json_t *argv, const char *cwd, logtail_li
 	sigprocmask(SIG_SETMASK, &was, NULL);
 	if (r >= 0 && fn)
 		logtail_read(&s->log, true, fn, s);
+	if (s->log.cut)
+		report_warning(s->w->report, "metrics_cut",
+			       "the log grew past its maximum before it was read: metrics in %lld "
+			       "bytes of it are lost; print less, or raise local.log_max_bytes",
+			       (long long)s->log.cut);
 	return r;
 }
