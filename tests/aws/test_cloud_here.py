@@ -102,11 +102,11 @@ def test_what_sagemaker_has_packed_is_unpacked_here(world):
     assert not [f for f in found if f.endswith(".tar.gz")]
 
 
-@pytest.mark.parametrize("key", ["nothing", "nothing/"])
-def test_a_channel_that_is_not_there(world, key):
+@pytest.mark.parametrize("key, code", [("nothing", "data_missing"), ("nothing/", "prefix_empty")])
+def test_a_channel_that_is_not_there(world, key, code):
     run = world.run(script(world, LIST_CHANNELS, channels={"one": f"s3://data/{key}"}))
     job = world.ended(run)
-    assert (job["state"], job["reason"]["code"]) == ("failed", "data_missing")
+    assert (job["state"], job["reason"]["code"]) == ("failed", code)
     assert "s3://data/nothing" in job["reason"]["message"]
 
 
