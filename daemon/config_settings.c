@@ -197,6 +197,10 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->money_month_max = cfg->money_month_max_micro_usd;
 	s->transfer_slots = cfg->local_transfer_slots;
 	s->cache_max_bytes = cfg->local_cache_max_bytes;
+	s->max_download = cfg->local_max_download;
+	s->max_unpacked = cfg->local_max_unpacked;
+	s->max_ratio = cfg->local_max_ratio;
+	s->allow_private_urls = cfg->local_allow_private_urls;
 	s->disk_free_min_bytes = cfg->local_disk_free_min_bytes;
 }
 

@@ -92,6 +92,15 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));
+	if (e->settings->max_download) { /* a test of the engine has no configuration */
+		json_object_set_new(message, "max_download",
+				    json_integer(e->settings->max_download));
+		json_object_set_new(message, "max_unpacked",
+				    json_integer(e->settings->max_unpacked));
+		json_object_set_new(message, "max_ratio", json_integer(e->settings->max_ratio));
+	}
+	json_object_set_new(message, "allow_private_urls",
+			    json_boolean(e->settings->allow_private_urls));
 	for (const char *const *name = stage_inherited; *name; name++)
 		if (getenv(*name))
 			json_array_append_new(names, json_string(*name));

@@ -50,6 +50,8 @@ struct settings {
 	int64_t money_job_max, money_day_max, money_month_max; /* micro-dollars; MONEY_NONE */
 	int transfer_slots;
 	int64_t cache_max_bytes;
+	int64_t max_download, max_unpacked, max_ratio; /* of transfers */
+	bool allow_private_urls;
 	int64_t disk_free_min_bytes; /* headroom.h */
 	struct aws_settings aws;
 };

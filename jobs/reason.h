@@ -37,6 +37,8 @@
 	X(DISK_FULL, "disk_full", false, true)                              \
 	X(DATA_MISSING, "data_missing", false, true)                        \
 	X(DATA_CORRUPT, "data_corrupt", false, true)                        \
+	X(TOO_LARGE, "too_large", false, true)                              \
+	X(URL_PRIVATE, "url_private", false, false)                         \
 	X(PREFIX_EMPTY, "prefix_empty", false, true)                        \
 	X(OBJECT_ARCHIVED, "object_archived", false, true)                  \
 	X(KEY_CONFLICT, "key_conflict", false, false)                       \

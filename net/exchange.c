@@ -2,6 +2,7 @@
 /* One exchange: options for curl, the body both ways, what the end means. */
 #include "base/own.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "net/internal.h"
 
 #include <string.h>
@@ -137,6 +138,34 @@ static int make_headers(struct exchange *x)
 	return r;
 }
 
+/* curl is about to connect to an address: the first of the name or another, of this request alone.
+ */
+static curl_socket_t on_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *at)
+{
+	struct exchange *x = userdata;
+	const struct net_settings *s = &x->net->settings;
+	bool fine = !address_is_private(&at->addr);
+
+	for (size_t i = 0; i < s->proxies_n && !fine; i++)
+		fine = address_equal((const struct sockaddr *)&s->proxies[i], &at->addr);
+	if (!fine) {
+		x->private_address = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
+}
+
+/* A connection that another request has made was not checked. */
+static void set_public(struct exchange *x)
+{
+	if (!x->rq->public_only)
+		return;
+	curl_easy_setopt(x->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(x->easy, CURLOPT_OPENSOCKETDATA, x);
+	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
 /* Every request to a unix socket has its own connection: connecting costs microseconds, and curl
  * would reuse a connection by the socket's path, which here contains a descriptor number that may
  * have come to mean another endpoint. */
@@ -244,6 +273,7 @@ void exchange_start(struct net *n, struct net_request *rq)
 	}
 	if (ok) {
 		set_place(x);
+		set_public(x);
 		set_limits(x);
 		set_exchange(x);
 		ok = curl_multi_add_handle(n->multi, x->easy) == CURLM_OK;
@@ -303,6 +333,9 @@ void exchange_end(struct exchange *x, CURLcode code)
 	else if (x->too_long)
 		rq->result = err_set(&rq->err, ERR_LIMIT, "the answer is larger than %zu bytes",
 				     is_success(x) ? reply_max(rq) : rq->reply.max);
+	else if (code == CURLE_COULDNT_CONNECT && x->private_address)
+		rq->result = err_set(&rq->err, ERR_UNSUPPORTED,
+				     "its address is one of this machine or of a private network");
 	else if (code != CURLE_OK)
 		rq->result = broken(x, code);
 	else

@@ -16,7 +16,8 @@ struct exchange {
 	size_t read_at;
 	bool given_up; /* by one of the request's callbacks */
 	bool too_long;
-	long status; /* 0: no status line yet */
+	bool private_address; /* it was about to be connected to */
+	long status;	      /* 0: no status line yet */
 	struct exchange *next;
 };
 

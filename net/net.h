@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
+#define NET_PROXIES_MAX	   16
 #define NET_REQUESTS_MAX   1024	       /* under way at once */
 #define NET_HEADERS_MAX	   32	       /* of a request */
 #define NET_REPLY_HEAD_MAX (32 << 10)  /* bytes of a reply's headers that are kept */
@@ -26,6 +28,9 @@ struct net_settings {
 	const char *ca_bundle;	/* file; NULL: the system's */
 	const char *user_agent; /* NULL: "trainyard" */
 	int connections_max;	/* per host; 0: no limit */
+	/* What requests with public_only may connect to although it is private: the proxies. */
+	struct sockaddr_storage proxies[NET_PROXIES_MAX];
+	size_t proxies_n;
 };
 
 /* One exchange. The caller fills the first part, owns all of its memory, and leaves it alone until
@@ -38,6 +43,10 @@ struct net_request {
 	size_t headers_n;
 	int unix_dirfd;		 /* -1: TCP; else a directory (closed by the net thread) ... */
 	const char *unix_socket; /* ... and the socket's name in it; static */
+
+	/* Connect to addresses of the public internet only, and to the settings' proxies; each
+	 * connection is checked by its address. Else -ERR_UNSUPPORTED. */
+	bool public_only;
 
 	const void *body; /* borrowed; NULL with body_len > 0: read_body gives it */
 	size_t body_len;

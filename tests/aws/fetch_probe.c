@@ -6,6 +6,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "worker/transfer/transfer.h"
 
 #include <fcntl.h>
@@ -71,7 +72,7 @@ static void say(const struct transfer *t, int r, json_t *value, const struct err
 
 int main(int argc, char **argv)
 {
-	const struct net_settings settings = {.user_agent = "trainyard-test"};
+	struct net_settings settings = {.user_agent = "trainyard-test"};
 	OWN(json_decrefp) json_t *message = json_object();
 	struct sigaction on_stop = {.sa_handler = on_term};
 	struct transfer t = {.stop = &stop_asked, .phase = "fetch", .message = message};
@@ -81,6 +82,9 @@ int main(int argc, char **argv)
 
 	if (argc < 5)
 		return 2;
+	settings.proxies_n = address_of_proxies(settings.proxies, NET_PROXIES_MAX);
+	t.limits.download = getenv("MAX_DOWNLOAD") ? atoll(getenv("MAX_DOWNLOAD")) : INT64_MAX;
+	t.limits.private_urls = !getenv("PUBLIC_ONLY");
 	sigaction(SIGTERM, &on_stop, NULL);
 	json_object_set_new(message, "kind", json_string(argv[3]));
 	t.work = argv[1];

@@ -37,7 +37,7 @@ def rig(build, tmp_path):
 def daemon(rig, tmp_path):
     home = tmp_path / "daemon"
     home.mkdir()
-    with daemon_on(home, environment=rig.env(HF_TOKEN=TOKEN)) as started:
+    with daemon_on(home, "allow_private_urls = 1\n", rig.env(HF_TOKEN=TOKEN)) as started:
         yield started
 
 
@@ -115,6 +115,15 @@ def test_url_with_its_checksum(rig, daemon):
     run = daemon.submit([prepare({"url": url, "sha256": "0" * 64})])["id"]
     failed = daemon.wait_job(run, "prep", "failed")
     assert failed["reason"]["code"] == "data_corrupt" and "checksum" in failed["reason"]["message"]
+
+
+def test_a_url_of_this_machine_needs_a_setting(rig, tmp_path):
+    url = rig.hub.url + "/datasets/acme/rows/resolve/main/rows.csv"
+    with daemon_on(tmp_path, environment=rig.env(HF_TOKEN=TOKEN)) as daemon:
+        run = daemon.submit([prepare({"url": url, "sha256": hashlib.sha256(CSV).hexdigest()})])
+        reason = daemon.wait_job(run["id"], "prep", "failed")["reason"]
+    assert reason["code"] == "url_private" and "local.allow_private_urls" in reason["message"]
+    assert not rig.calls("hub")
 
 
 def test_refusal_of_the_hub_is_the_jobs_reason(rig, daemon):

@@ -2,6 +2,7 @@
 """Transfers that are killed, stopped, refused, cut off and lied to: nothing is lost, nothing is
 left in S3, and each failure has one code and one sentence."""
 import io
+import json
 import os
 import resource
 import signal
@@ -367,6 +368,58 @@ def test_malicious_tar(fake, moves, tmp_path, members):
     assert not [p for p in (tmp_path / "a").rglob("*")
                 if not p.is_dir() and p != to / "x"]
     assert not os.path.exists("/tmp/trainyard-out")
+
+
+def archive_of(*members):
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for info, data in members:
+            tar.addfile(info, data)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize("form", ["tar.gz", "peek"])
+def test_a_bomb_is_refused_while_it_streams(fake, moves, tmp_path, form):
+    """200 MB of zeros in 0.2 MB; what was written by then is bounded."""
+    body = archive_of(member("zeros", data=bytes(200 << 20)), member("parity.json"))
+    fake.client("s3").put_object(Bucket="data", Key="m.tar.gz", Body=body)
+    to = tmp_path / "to"
+    fetch = moves.fetch("s3://data/m.tar.gz", form, **(
+        {"members": ["parity.json"]} if form == "peek" else {"to": str(to)}))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == "too_large" and "max_ratio" in fetch.failure()["message"]
+    assert sum(p.stat().st_size for p in to.rglob("*")) < 80 << 20
+
+
+def test_an_archive_unpacks_to_its_limit(fake, moves, tmp_path):
+    body = archive_of(member("a", data=b"a" * 1000), member("b", data=b"b" * 500))
+    fake.client("s3").put_object(Bucket="data", Key="m.tar.gz", Body=body)
+    for limit, status in ((1500, 0), (1499, 1)):
+        fetch = moves.fetch("s3://data/m.tar.gz", "tar.gz", to=str(tmp_path / str(limit)))
+        message = fetch.message | {"max_unpacked": limit}
+        (fetch.dir / "spec.json").write_text(json.dumps(message))
+        assert fetch.run("fetch") == status, fetch.output
+    assert fetch.failure()["code"] == "too_large" and "max_unpacked" in fetch.failure()["message"]
+    fetch = moves.fetch("s3://data/m.tar.gz", "tar.gz", to=str(tmp_path / "packed"))
+    message = fetch.message | {"max_download": len(body) - 1}
+    (fetch.dir / "spec.json").write_text(json.dumps(message))
+    assert fetch.run("fetch") == 1 and "max_download" in fetch.failure()["message"]
+
+
+def test_a_sparse_member_counts_its_holes(fake, moves, tmp_path):
+    (tmp_path / "hole").touch()
+    os.truncate(tmp_path / "hole", 8 << 30)
+    with open(tmp_path / "hole", "r+b") as file:
+        file.seek((8 << 30) - 1)
+        file.write(b"x")
+    subprocess.run(["tar", "-C", tmp_path, "-S", "-czf", tmp_path / "m.tar.gz", "hole"], check=True)
+    fake.client("s3").put_object(Bucket="data", Key="m.tar.gz",
+                                 Body=(tmp_path / "m.tar.gz").read_bytes())
+    fetch = moves.fetch("s3://data/m.tar.gz", "tar.gz", to=str(tmp_path / "to"))
+    (fetch.dir / "spec.json").write_text(json.dumps(fetch.message | {"max_unpacked": 1 << 30}))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == "too_large"
+    assert not (tmp_path / "to/hole").exists() or (tmp_path / "to/hole").stat().st_size < 1 << 30
 
 
 @pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\0broken"])

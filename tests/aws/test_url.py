@@ -106,3 +106,64 @@ def test_killed_download_goes_on(rig):
     rig.hub.forget()
     assert "value" in rig.fetch(rig.hub.url + PATH, sha256=SHA)
     assert [c["range"] for c in rig.calls("hub")] == ["bytes=70000-"]
+
+
+# ---- what a url may not do ----
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0.0.0.0",
+                                  "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1"])
+def test_private_addresses_are_refused(rig, host):
+    port = rig.hub.url.rsplit(":", 1)[1]
+    answer = rig.fetch(f"http://{host}:{port}{PATH}", sha256=SHA, env={"PUBLIC_ONLY": "1"})
+    assert answer["reason"] == "url_private", answer
+    assert "local.allow_private_urls" in answer["message"]
+    assert not rig.hub.calls
+
+
+def test_a_configured_proxy_is_excepted(rig):
+    """The proxy is on this machine; where it goes is its own affair. Another port of it is not."""
+    asked = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        proxy = {"http_proxy": "http://127.0.0.1:%d" % server.server_address[1], "no_proxy": "",
+                 "PUBLIC_ONLY": "1"}
+        answer = rig.fetch("http://data.example/rows.csv", sha256=SHA, env=proxy)
+        assert pathlib.Path(answer["value"]).read_bytes() == DATA
+        assert asked == ["http://data.example/rows.csv"]
+        other = rig.fetch(rig.hub.url + PATH, sha256="0" * 64,
+                          env=proxy | {"no_proxy": "127.0.0.1"})
+        assert other["reason"] == "url_private"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_has_a_limit(rig, announced):
+    class Endless(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            if announced:
+                self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = "http://127.0.0.1:%d/rows.csv" % server.server_address[1]
+        answer = rig.fetch(url, sha256=SHA, env={"MAX_DOWNLOAD": str(len(DATA) - 1)})
+        assert answer["reason"] == "too_large" and "local.max_download" in answer["message"]
+        answer = rig.fetch(url, sha256=SHA, env={"MAX_DOWNLOAD": str(len(DATA))})
+        assert pathlib.Path(answer["value"]).read_bytes() == DATA
+        server.shutdown()

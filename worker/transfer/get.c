@@ -26,7 +26,7 @@ struct download {
 	int64_t offset; /* bytes of the file on disk */
 	bool begun;	/* the answer's headers are looked at */
 	bool announced; /* the bytes to come are in the progress */
-	bool too_long, wrong_range;
+	bool too_long, too_large, wrong_range;
 	int disk_error;
 	struct hash *sha256; /* of the bytes on disk, when a digest is wanted */
 };
@@ -87,7 +87,8 @@ static bool on_data(struct net_request *rq, const char *data, size_t len)
 	if (*d->t->stop || (!d->begun && !begin_body(d)))
 		return false;
 	d->too_long = d->get->size >= 0 && d->offset + (int64_t)len > d->get->size;
-	if (d->too_long)
+	d->too_large = d->get->size_max && d->offset + (int64_t)len > d->get->size_max;
+	if (d->too_long || d->too_large)
 		return false;
 	for (size_t at = 0; at < len;) {
 		ssize_t n = pwrite(d->fd, data + at, len - at, d->offset + (int64_t)at);
@@ -151,6 +152,7 @@ static int send_once(struct download *d, struct err *reterr)
 	d->begun = false;
 	rq->url = d->url;
 	rq->on_data = on_data;
+	rq->public_only = d->get->public_only;
 	rq->headers[rq->headers_n++] = "Accept-Encoding: identity";
 	if (d->get->authorization && get_same_origin(d->get->url, d->url))
 		rq->headers[rq->headers_n++] = d->get->authorization;
@@ -194,6 +196,10 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 		return err_set(reterr, ERR_CORRUPT,
 			       "it is longer than the %" PRId64 " bytes that were announced",
 			       d->get->size);
+	if (d->too_large)
+		return err_set(reterr, ERR_LIMIT,
+			       "it is larger than the %" PRId64 " bytes of local.max_download",
+			       d->get->size_max);
 	if (r < 0)
 		return exchange_passing(&d->rq, r) || d->wrong_range ? 0 : r;
 	if (d->rq.status < 300 || d->rq.status == 416 || exchange_passing(&d->rq, 0))

@@ -7,6 +7,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "net/address.h"
 #include "wire/execution.h"
 #include "wire/transfer.h"
 #include "worker/transfer/lists.h"
@@ -82,6 +83,7 @@ static int open_net(struct transfer *t, const json_t *list, struct err *reterr)
 		t->failure_code = "credentials";
 		return r;
 	}
+	settings.proxies_n = address_of_proxies(settings.proxies, NET_PROXIES_MAX);
 	settings.ca_bundle = t->aws_config ? aws_config_ca_bundle(t->aws_config) : NULL;
 	r = net_new(&settings, &t->net, reterr);
 	if (r >= 0 && t->aws_config) {
@@ -101,6 +103,16 @@ static int open_cache(struct transfer *t, struct err *reterr)
 		return err_errno(reterr, ENAMETOOLONG, "open the cache");
 	return cache_open(dir ? dir : own, json_get_int(t->message, "cache_max_bytes", 0),
 			  &t->cache, reterr);
+}
+
+static void read_limits(struct transfer *t)
+{
+	t->limits = (struct transfer_limits){
+		.download = json_get_int(t->message, "max_download", TRANSFER_DOWNLOAD_MAX),
+		.unpacked = json_get_int(t->message, "max_unpacked", TRANSFER_UNPACKED_MAX),
+		.ratio = json_get_int(t->message, "max_ratio", TRANSFER_RATIO_MAX),
+		.private_urls = json_get_bool(t->message, "allow_private_urls", false),
+	};
 }
 
 /* ---- the lists ---- */
@@ -188,6 +200,7 @@ static int run(struct transfer *t, struct err *reterr)
 
 	if (r < 0)
 		return r;
+	read_limits(t);
 	list = json_object_get(message, t->phase);
 	r = list_check(list, t->phase, reterr);
 	if (r >= 0)

@@ -25,6 +25,19 @@ enum transfer_form {
 	FORM_PEEK,
 };
 
+#define TRANSFER_DOWNLOAD_MAX (INT64_C(64) << 30) /* without "max_download" in spec.json */
+#define TRANSFER_UNPACKED_MAX (INT64_C(256) << 30)
+#define TRANSFER_RATIO_MAX    200
+#define TRANSFER_RATIO_FROM   (INT64_C(64) << 20) /* unpacked bytes that any archive may have */
+
+/* Of what others send; see local.max_download and its neighbours. */
+struct transfer_limits {
+	int64_t download; /* bytes of a url's body, and of an archive */
+	int64_t unpacked; /* bytes of an archive's members, holes included */
+	int64_t ratio;	  /* unpacked bytes for each packed one */
+	bool private_urls;
+};
+
 struct transfer {
 	const char *dir, *work; /* absolute: execution directory, its work/ */
 	int dirfd, work_dirfd;
@@ -35,7 +48,8 @@ struct transfer {
 	struct cache *cache;	       /* of a fetch */
 	struct aws_config *aws_config; /* likewise */
 	struct aws *aws;	       /* NULL when no entry is about S3 */
-	const char *phase;	       /* of progress: "fetch", "push" */
+	struct transfer_limits limits;
+	const char *phase; /* of progress: "fetch", "push" */
 	/* bytes: of all items known so far; net and main thread add (atomic) */
 	int64_t done_bytes, total_bytes;
 	/* A failure's own code (jobs/reason.h); static; NULL: the code of the error. */

@@ -19,14 +19,33 @@
 
 struct opened {
 	struct reader reader;
+	int64_t unpacked; /* bytes of members, holes included */
 	struct archive *archive;
 	const char *name; /* of the object, for messages */
 };
 
+/* Is more unpacked than is likely of what was read? Looked at as it streams, also while members are
+ * only skipped. */
+static bool is_bomb(struct archive *a, const struct transfer_limits *limits)
+{
+	int64_t out = archive_filter_bytes(a, 0), in = archive_filter_bytes(a, -1);
+
+	return out > TRANSFER_RATIO_FROM && in > 0 && out / in > limits->ratio;
+}
+
+static int bomb(const struct transfer *t, struct err *reterr)
+{
+	return err_set(reterr, ERR_LIMIT,
+		       "more than %lld bytes come out of each packed one: that is no data; raise "
+		       "local.max_ratio if it is",
+		       (long long)t->limits.ratio);
+}
+
 static la_ssize_t on_read(struct archive *a, void *userdata, const void **data)
 {
 	struct reader *r = userdata;
-	ssize_t n = reader_next(r, data, &r->err);
+	ssize_t n = is_bomb(a, &r->get->t->limits) ? bomb(r->get->t, &r->err)
+						   : reader_next(r, data, &r->err);
 
 	if (n < 0) {
 		r->result = (int)n;
@@ -38,6 +57,8 @@ static la_ssize_t on_read(struct archive *a, void *userdata, const void **data)
 
 static int tar_fail(struct opened *o, struct err *reterr)
 {
+	if (o->reader.result == -ERR_LIMIT)
+		o->reader.get->t->failure_code = "too_large";
 	if (o->reader.result < 0) {
 		*reterr = o->reader.err;
 		return o->reader.result;
@@ -53,14 +74,27 @@ static void tar_close(struct opened *o)
 	reader_close(&o->reader);
 }
 
+static int too_large(struct opened *o, const char *what, const char *setting, int64_t max,
+		     struct err *reterr)
+{
+	o->reader.get->t->failure_code = "too_large";
+	return err_set(reterr, ERR_LIMIT, "%s is refused: %s more than the %lld bytes of %s",
+		       o->name, what, (long long)max, setting);
+}
+
 static int tar_open(struct opened *o, struct get *g, const struct s3_object *object, int64_t chunk,
 		    int ahead, struct err *reterr)
 {
-	int r = reader_open(&o->reader, g, object, chunk, ahead, reterr);
+	int r;
 
+	o->name = object->key;
+	o->unpacked = 0;
+	o->reader.get = g;
+	if (object->size > g->t->limits.download)
+		return too_large(o, "it has", "local.max_download", g->t->limits.download, reterr);
+	r = reader_open(&o->reader, g, object, chunk, ahead, reterr);
 	if (r < 0)
 		return r;
-	o->name = object->key;
 	o->archive = archive_read_new();
 	archive_read_support_format_tar(o->archive);
 	archive_read_support_format_empty(o->archive);
@@ -72,6 +106,16 @@ static int tar_open(struct opened *o, struct get *g, const struct s3_object *obj
 	return r;
 }
 
+static int check_bomb(struct opened *o, struct err *reterr)
+{
+	struct transfer *t = o->reader.get->t;
+
+	if (!is_bomb(o->archive, &t->limits))
+		return 0;
+	t->failure_code = "too_large";
+	return bomb(t, reterr);
+}
+
 /* The next member's path below the root, "" for the root itself. 1: there is one, 0: the end. */
 static int tar_next(struct opened *o, struct archive_entry **ret, const char **ret_path,
 		    struct err *reterr)
@@ -80,6 +124,8 @@ static int tar_next(struct opened *o, struct archive_entry **ret, const char **r
 	const char *path;
 
 	r = transfer_stopped(o->reader.get->t, reterr);
+	if (r >= 0)
+		r = check_bomb(o, reterr);
 	if (r < 0 || status == ARCHIVE_EOF)
 		return r;
 	path = status == ARCHIVE_OK || status == ARCHIVE_WARN ? archive_entry_pathname(*ret) : NULL;
@@ -98,6 +144,18 @@ static int refuse(struct opened *o, const char *path, const char *why, struct er
 		       why);
 }
 
+/* So many more bytes of members, holes included. */
+static int count_unpacked(struct opened *o, int64_t bytes, struct err *reterr)
+{
+	struct transfer *t = o->reader.get->t;
+
+	if (bytes < 0 || bytes > t->limits.unpacked - o->unpacked)
+		return too_large(o, "it unpacks to", "local.max_unpacked", t->limits.unpacked,
+				 reterr);
+	o->unpacked += bytes;
+	return check_bomb(o, reterr);
+}
+
 /* ---- unpack ---- */
 
 static int write_member(struct opened *o, int fd, const char *path, struct err *reterr)
@@ -108,6 +166,9 @@ static int write_member(struct opened *o, int fd, const char *path, struct err *
 	int status, r;
 
 	while ((status = archive_read_data_block(o->archive, &data, &len, &offset)) == ARCHIVE_OK) {
+		r = count_unpacked(o, offset + (int64_t)len - end, reterr);
+		if (r < 0)
+			return r;
 		if (offset != end && lseek(fd, offset, SEEK_SET) < 0)
 			return err_errno(reterr, errno, "write '%s'", path);
 		r = fd_write_all(fd, data, len);

@@ -41,8 +41,13 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 		const struct cache_fill *into, struct err *reterr)
 {
 	char path[PATH_MAX], origin[NET_URL_MAX];
-	struct get_file get = {
-		.url = it->from, .path = path, .size = -1, .digest = GET_SHA256, .hex = sha256};
+	struct get_file get = {.url = it->from,
+			       .path = path,
+			       .size = -1,
+			       .digest = GET_SHA256,
+			       .hex = sha256,
+			       .size_max = t->limits.download,
+			       .public_only = !t->limits.private_urls};
 	int status, r;
 
 	/* the same bytes under another address: one name while it is filled */
@@ -54,8 +59,16 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 	get_origin(it->from, origin, sizeof(origin));
 	if (r == -ERR_NOT_FOUND)
 		t->failure_code = "data_missing";
+	else if (r == -ERR_UNSUPPORTED)
+		t->failure_code = "url_private";
+	else if (r == -ERR_LIMIT && reterr->msg[0])
+		t->failure_code = "too_large";
 	else if (r == -ERR_UNAVAILABLE || r == -ETIMEDOUT)
 		t->failure_code = "transfer_failed";
+	if (r == -ERR_UNSUPPORTED)
+		err_set(reterr, ERR_UNSUPPORTED,
+			"its address is one of this machine or of a private network; set "
+			"local.allow_private_urls to 1 to allow that");
 	return err_ctx(reterr, r, "cannot fetch %s from %s", it->pointer, origin);
 }
 
