@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 """HTTP itself: methods, paths, parameters, headers, limits, hosts, origins, the unix socket."""
 import http.client
+import os
 import socket
 import stat
+import subprocess
 
 import pytest
 import requests
 
 from client import NO_JOB, NO_RUN, problem
+from trainyardd import BUILD
 
 JSON = {"Content-Type": "application/json"}
 
@@ -333,6 +336,42 @@ def test_origins(daemon):
     problem(daemon.post(path, headers={"Origin": daemon.url}), 404, "not_found")
     assert daemon.ask("GET", "/v1/version",
                       headers={"Origin": "http://evil.example"}).status_code == 200
+
+
+@pytest.mark.parametrize("method, path", [
+    ("DELETE", "/v1/endpoints/none"), ("POST", "/v1/endpoints/none/renew"),
+    ("POST", "/v1/runs"), ("POST", "/v1/validate"), ("PUT", "/v1/runs"), ("PATCH", "/v1/runs"),
+])
+def test_pages_of_other_sites_change_nothing(daemon, method, path):
+    for origin in ("http://evil.example", "null", "http://localhost.evil.example", "",
+                   daemon.url + ".evil.example", daemon.url.replace("http:", "file:")):
+        problem(daemon.ask(method, path, {}, headers={"Origin": origin}), 403, "forbidden_origin")
+
+
+def listens_at(process):
+    """The local addresses of a process's listening TCP sockets, as /proc/net has them."""
+    mine = {os.readlink(entry.path) for entry in os.scandir(f"/proc/{process.pid}/fd")}
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in open(f"/proc/net/{table}", encoding="ascii").readlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in mine:
+                found.append(fields[1].split(":")[0])
+    return found
+
+
+def test_it_listens_on_loopback_alone(daemon):
+    assert listens_at(daemon.process) == ["0100007F"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0",
+                                     "128.0.0.1:0", "126.255.255.255:0"])
+def test_it_listens_nowhere_else(tmp_path, address):
+    done = subprocess.run([BUILD / "daemon/trainyardd", "--config", "/dev/null", "--data-dir",
+                           tmp_path / "data", "--listen", address, "--socket", ""],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0 and "listening on" not in done.stdout
+    assert "beyond loopback" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("path", ["/v1/version", "/v1/runs", "/openapi.json", "/v1/nothing"])

@@ -362,6 +362,22 @@ def test_sigterm_reaches_the_whole_script(script, how, code):
     assert not (x.dir / "work/output/success").exists()
 
 
+def test_sigterm_is_sent_to_the_script_s_group(script):
+    """The script itself goes on until its child has ended: the child must get the signal, too."""
+    x = script({"train.py": """
+        import os, signal, subprocess, sys
+        signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"parent told\\n"))
+        child = subprocess.Popen([sys.executable, "-c", "import os, signal\\n"
+            "signal.signal(signal.SIGTERM, lambda *_: exit(3))\\n"
+            "print('child up', flush=True)\\nwhile True: signal.pause()"])
+        print("child ended with", child.wait(), flush=True)
+    """}).start()
+    x.wait_log("child up")
+    x.stop(10000)
+    assert x.record()["signal"] == 0, x.log()
+    assert "child ended with 3" in x.log()
+
+
 def test_script_that_will_not_stop_is_killed(script):
     x = script({"train.py": WAITER}, hyperparameters={"how": "stubborn"}).start()
     x.wait_log("child up")
