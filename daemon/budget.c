@@ -84,7 +84,7 @@ int budget_rate_of(const struct settings *set, const json_t *spec, struct budget
 	return 0;
 }
 
-int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
+static int amount(const struct budget_rate *rate, int64_t us, bool up, int64_t *ret_micro_usd,
 		  struct err *reterr)
 {
 	__int128 all = (__int128)rate->micro_usd * rate->units;
@@ -95,7 +95,7 @@ int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro
 		return err_set(reterr, ERR_LIMIT,
 			       "%s costs more than can be counted: use fewer instances",
 			       rate->words);
-	all = (all * us + per - 1) / per;
+	all = (all * us + (up ? per - 1 : 0)) / per;
 	if (all > MONEY_MAX)
 		return err_set(reterr, ERR_LIMIT,
 			       "%s costs more than %" PRId64 " US dollars at worst: ask for less "
@@ -103,6 +103,18 @@ int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro
 			       rate->words, MONEY_MAX_USD);
 	*ret_micro_usd = (int64_t)all;
 	return 0;
+}
+
+int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
+		  struct err *reterr)
+{
+	return amount(rate, us, true, ret_micro_usd, reterr);
+}
+
+int budget_amount_back(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
+		       struct err *reterr)
+{
+	return amount(rate, us, false, ret_micro_usd, reterr);
 }
 
 void budget_say(const struct budget_rate *rate, int64_t us, char *words, size_t size)

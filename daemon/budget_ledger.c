@@ -284,7 +284,7 @@ static int give_back(struct engine *e, const struct cloud_row *row, const struct
 	if (r == -ERR_NOT_FOUND)
 		return 0; /* no price is known any more: the end settles it */
 	if (r >= 0)
-		r = budget_amount(&rate, less_us, &micro_usd, reterr);
+		r = budget_amount_back(&rate, less_us, &micro_usd, reterr);
 	if (r >= 0)
 		r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r < 0)

@@ -16,6 +16,9 @@ int budget_rate_of(const struct settings *set, const json_t *spec, struct budget
 /* The rate for so long, rounded up. -ERR_LIMIT: beyond MONEY_MAX. */
 int budget_amount(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
 		  struct err *reterr) MUSTCHECK;
+/* The same rounded down: what is given back never leaves less than the worst case. */
+int budget_amount_back(const struct budget_rate *rate, int64_t us, int64_t *ret_micro_usd,
+		       struct err *reterr) MUSTCHECK;
 /* "3600 s x …" */
 void budget_say(const struct budget_rate *rate, int64_t us, char *words, size_t size);
 /* sagemaker.keep_alive, 0 without. */

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "daemon/config_settings.h"
 #include "jobs/prices.h"
+#include "wire/owner.h"
 
 #include <libgen.h>
 #include <limits.h>
@@ -103,6 +104,7 @@ static void check_result(struct check *c, const char *key, const char *value, in
 static void check_values(struct check *c, const struct config *cfg)
 {
 	struct prices *prices = NULL;
+	enum owner_kind owner;
 	struct err e = {0};
 	char *worker = NULL, *shim = NULL;
 
@@ -116,6 +118,9 @@ static void check_values(struct check *c, const struct config *cfg)
 		c, "local.shim", cfg->local_shim,
 		settings_find_program(cfg->local_shim, "trainyard-shim", "local.shim", &shim, &e),
 		&e);
+	if (owner_kind_parse(cfg->local_process_owner, &owner) < 0)
+		problem(c, "local.process_owner", cfg->local_process_owner,
+			"use cgroup, pid_namespace or subreaper");
 	prices_free(prices);
 	free(worker);
 	free(shim);

@@ -440,7 +440,7 @@ static void test_renew(void **state)
 	BEGIN(f);
 	OK(f, budget_renew(&rig->engine, &ep, 7200 * USEC_PER_SEC, &f->e));
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
-	OK(f, budget_renew(&rig->engine, &ep, -5, &f->e)); /* shorter: nothing comes back yet */
+	OK(f, budget_renew(&rig->engine, &ep, -5, &f->e)); /* less than a micro-dollar */
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
 	rig->set.money_day_max = USD(0.91);
 	assert_int_equal(budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e),

@@ -173,9 +173,9 @@ static int merge_tokenizer_json(struct loading *l, struct err *reterr)
 	json_t *added = json_object_get(l->json, "added_tokens"), *item;
 	size_t i;
 
-	if (!json_is_array(added))
-		return err_set(reterr, ERR_CORRUPT, "%s/" FILE_TOKENIZER " has no added_tokens",
-			       l->dir);
+	if (added && !json_is_array(added))
+		return err_set(reterr, ERR_CORRUPT,
+			       "%s/" FILE_TOKENIZER " has added_tokens that are no list", l->dir);
 	json_array_foreach(added, i, item) {
 		const json_t *id = json_object_get(item, "id");
 		struct token_def token;
