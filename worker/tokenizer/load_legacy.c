@@ -171,11 +171,12 @@ static int merge_added_file(struct loading *l, struct err *reterr)
 static int merge_tokenizer_json(struct loading *l, struct err *reterr)
 {
 	json_t *added = json_object_get(l->json, "added_tokens"), *item;
+	const json_t *model = json_object_get(l->json, "model");
 	size_t i;
 
-	if (added && !json_is_array(added))
-		return err_set(reterr, ERR_CORRUPT,
-			       "%s/" FILE_TOKENIZER " has added_tokens that are no list", l->dir);
+	if (!json_is_array(added) && str_eq(json_get_str(model, "type", ""), "WordPiece"))
+		return err_set(reterr, ERR_CORRUPT, "%s/" FILE_TOKENIZER " has no added_tokens",
+			       l->dir); /* another type is refused as such */
 	json_array_foreach(added, i, item) {
 		const json_t *id = json_object_get(item, "id");
 		struct token_def token;
