@@ -93,6 +93,19 @@ static void warn_of_archive(struct request *q, const char *name, const char *uri
 			     name, strrchr(uri, '/') + 1);
 }
 
+/* S3DataType S3Prefix means every key that begins so. A name with a dot is taken for one object. */
+static void warn_of_siblings(struct request *q, const char *name, const char *uri)
+{
+	const char *key = s3_uri_is(uri) ? strchr(uri + strlen("s3://"), '/') : NULL;
+	const char *last = key ? strrchr(key, '/') + 1 : "";
+
+	if (*last && !strchr(last, '.'))
+		request_warn(q,
+			     "channel '%s': SageMaker takes every key that begins with '%s', those "
+			     "of '%s2/' too; end it with '/' for that directory alone",
+			     name, uri, last);
+}
+
 static void put_model_channel(struct request *q, json_t *list, const json_t *spec)
 {
 	const char *model = json_get_str(spec, "model", "");
@@ -130,8 +143,10 @@ static void put_channels(struct request *q, const json_t *spec)
 		json_pointer_add(field, sizeof(field), key);
 		put_channel(q, list, key, json_is_string(value) ? json_string_value(value) : "",
 			    field);
-		if (json_is_string(value))
+		if (json_is_string(value)) {
 			warn_of_archive(q, key, json_string_value(value));
+			warn_of_siblings(q, key, json_string_value(value));
+		}
 	}
 	put_model_channel(q, list, spec);
 	if (json_array_size(list) > SAGEMAKER_CHANNELS_MAX)

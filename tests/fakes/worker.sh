@@ -17,6 +17,9 @@ failure)
 	event '"t":"failure","code":"script_error","message":"it said so"'
 	exit 1
 	;;
+failure_exit0)
+	event '"t":"failure","code":"script_error","message":"it failed and ends well"'
+	;;
 fail_once)
 	grep -q '"attempt": 1,' ../spec.json || exit 0
 	event '"t":"failure","code":"script_error","message":"the first time fails"'

@@ -26,11 +26,13 @@ static void test_success_and_failures(void **state)
 	buf_printf(&jobs, "%s,", rig_script(rig, "ok", "ok", ""));
 	buf_printf(&jobs, "%s,", rig_script(rig, "exit3", "exit3", ""));
 	buf_printf(&jobs, "%s,", rig_script(rig, "said", "failure", ""));
+	buf_printf(&jobs, "%s,", rig_script(rig, "lies", "failure_exit0", ""));
 	buf_printf(&jobs, "%s", rig_script(rig, "dies", "kill9", ""));
 	rig_submit(rig, buf_str(&jobs), run);
 	rig_expect_end(rig, run, "ok", "succeeded", "", "");
 	rig_expect_end(rig, run, "exit3", "failed", "internal", "exit code 3");
 	rig_expect_end(rig, run, "said", "failed", "script_error", "it said so");
+	rig_expect_end(rig, run, "lies", "failed", "script_error", "it failed and ends well");
 	rig_expect_end(rig, run, "dies", "failed", "killed", "signal 9");
 }
 

@@ -309,6 +309,36 @@ static void test_tags(void **state)
 	check_refused(&t, ERR_INVALID, "/tags", "letters");
 }
 
+/* S3Prefix: "train" is also "train2/…" there, and here a directory or an object. */
+static void test_sibling_prefixes(void **state)
+{
+	static const struct {
+		const char *uri;
+		int warnings;
+	} cases[] = {{"s3://bucket/d/train", 1},
+		     {"s3://bucket/d/train/", 0},
+		     {"s3://bucket/d/train.csv", 0},
+		     {"s3://bucket", 0},
+		     {"s3://bucket/", 0}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[256];
+		struct err e = {0};
+
+		snprintf(text, sizeof(text), "{\"channels\": {\"train\": \"%s\"}, " GPU "}",
+			 cases[i].uri);
+		OWN(json_decrefp) json_t *warnings = json_array(), *spec = parse(text);
+		struct sagemaker_training t = training_of(spec);
+
+		json_decref(ask(&t, warnings, &e));
+		if ((int)json_array_size(warnings) != cases[i].warnings)
+			fail_msg("%s: %s", cases[i].uri, json_text(warnings));
+		if (cases[i].warnings)
+			assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
+					       "'train2/'"));
+	}
+}
+
 static void test_warnings(void **state)
 {
 	OWN(json_decrefp)
@@ -408,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_region_without_the_image),
 		cmocka_unit_test(test_environment_limits),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_sibling_prefixes),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_a_name_cut_inside_a_character),
 		cmocka_unit_test(test_model),
