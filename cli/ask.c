@@ -214,6 +214,7 @@ int ask_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_is_
 	const char *slash = strchr(typed, '/');
 	char run[ID_LEN];
 
+	id[0] = '\0';
 	if (ret_is_run)
 		*ret_is_run = false;
 	if (slash && (size_t)(slash - typed) == ID_LEN - 1) {

@@ -37,7 +37,8 @@ struct follow {
 	int64_t since;		  /* events up to here have been seen */
 	char said[LINES_MAX][64]; /* last state said, per job, without a terminal */
 	double said_part[LINES_MAX];
-	size_t warned[LINES_MAX]; /* warnings said, per job */
+	int64_t attempt[LINES_MAX];
+	size_t warned[LINES_MAX]; /* warnings said, per job: of the submit and of the attempt */
 };
 
 static void nap_ms(int ms)
@@ -96,6 +97,16 @@ static void describe(char *out, size_t size, const json_t *job, int columns)
 		snprintf(out, size, "%s", cell);
 }
 
+static size_t count_of_submit(const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i, n = 0;
+
+	json_array_foreach(warnings, i, warning)
+		n += str_eq(json_get_str(warning, "code", ""), "spec");
+	return n;
+}
+
 /* Each job's warnings, once: those that have come since the last look. */
 static void say_warnings(struct follow *f, const json_t *jobs)
 {
@@ -108,8 +119,11 @@ static void say_warnings(struct follow *f, const json_t *jobs)
 
 		if (i >= LINES_MAX)
 			return;
-		if (f->warned[i] > json_array_size(all)) /* those of another attempt */
-			f->warned[i] = 0;
+		if (f->attempt[i] !=
+		    json_get_int(job, "attempt", 0)) { /* those of the submit stay */
+			f->attempt[i] = json_get_int(job, "attempt", 0);
+			f->warned[i] = f->warned[i] ? count_of_submit(all) : 0;
+		}
 		for (; f->warned[i] < json_array_size(all); f->warned[i]++)
 			json_array_append(fresh, json_array_get(all, f->warned[i]));
 		if (f->terminal && json_array_size(fresh))

@@ -46,11 +46,10 @@ static bool resolve_one(const struct resolve *r, enum spec_path_use use, const c
 		return home && path_join(out, PATH_MAX, home, path + 2);
 	if (use == SPEC_PATH_MODEL && !strchr(path, '/'))
 		return false;
-	if (exists(r->here, path, file, out) || exists(r->beside, path, file, out))
-		return true;
-	if (use != SPEC_PATH_OUTPUT && !is_dotted(path))
-		return false; /* of the daemon's base_dir; a model of the hub or of another run */
-	return path_join(out, PATH_MAX, r->here, path);
+	if (use == SPEC_PATH_OUTPUT || is_dotted(path))
+		return path_join(out, PATH_MAX, r->here, path);
+	/* Else of the daemon's base_dir, or a model of the hub or of another run. */
+	return exists(r->here, path, file, out) || exists(r->beside, path, file, out);
 }
 
 /* Without "." and "..": the real directory; the last part may be a link and stays one, as the

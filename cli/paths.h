@@ -12,6 +12,6 @@
  * current directory is that, else one that exists below `beside` (the pipeline file's directory,
  * may be NULL). "./" and "../", and directories to write, begin at the current directory; "~/" is
  * the home directory. Anything else stays, for the daemon's local.base_dir. The name of a model
- * stays a name, unless it has a '/' and a directory of that name has a config.json. -ENAMETOOLONG.
- * Blocking: looks at the disk. */
+ * stays a name, unless it has a '/' and a directory of that name has a config.json. Blocking: looks
+ * at the disk. */
 int paths_resolve(json_t *pipeline, const char *beside, struct err *reterr) MUSTCHECK;
