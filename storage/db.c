@@ -253,16 +253,18 @@ static int bind_path(const struct db *db, sqlite3_stmt *s, int at, const char *p
 	return sqlite3_bind_text(s, at, buf_str(&packed), -1, SQLITE_TRANSIENT);
 }
 
+static int bind_plain(sqlite3_stmt *s, int at, const json_t *j)
+{
+	char *text = json_text(j);
+
+	return text ? sqlite3_bind_text(s, at, text, -1, free) : SQLITE_NOMEM;
+}
+
 static int bind_json(const struct db *db, sqlite3_stmt *s, int at, const json_t *j)
 {
-	OWN(json_decrefp) json_t *packed = NULL;
-	char *text;
+	OWN(json_decrefp) json_t *packed = paths_pack(db->dir, j);
 
-	if (!j)
-		return sqlite3_bind_null(s, at);
-	packed = paths_pack(db->dir, j);
-	text = packed ? json_text(packed) : NULL;
-	return text ? sqlite3_bind_text(s, at, text, -1, free) : SQLITE_NOMEM;
+	return packed ? bind_plain(s, at, packed) : SQLITE_NOMEM;
 }
 
 static int bind_one(const struct db *db, sqlite3_stmt *s, int at, const struct db_val *v)
@@ -279,7 +281,9 @@ static int bind_one(const struct db *db, sqlite3_stmt *s, int at, const struct d
 	case DB_VAL_PATH:
 		return bind_path(db, s, at, v->s);
 	case DB_VAL_JSON:
-		return bind_json(db, s, at, v->j);
+		return v->j ? bind_json(db, s, at, v->j) : sqlite3_bind_null(s, at);
+	case DB_VAL_PLAIN:
+		return v->j ? bind_plain(s, at, v->j) : sqlite3_bind_null(s, at);
 	}
 	return SQLITE_MISUSE;
 }
@@ -481,7 +485,7 @@ void db_col_path(struct db_stmt *q, int col, char *buf, size_t size)
 	str_copy(buf, size, path_unpack(q->db->dir, text, &path) ? buf_str(&path) : text);
 }
 
-int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
+int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 {
 	const char *s = (const char *)sqlite3_column_text(q->s, col);
 
@@ -491,6 +495,15 @@ int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 	if (json_parse(s, (size_t)sqlite3_column_bytes(q->s, col), ret, reterr) < 0)
 		return err_set(reterr, ERR_CORRUPT, "database: column %s holds no JSON",
 			       sqlite3_column_name(q->s, col));
+	return 0;
+}
+
+int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
+{
+	int r = db_col_plain(q, col, ret, reterr);
+
+	if (r < 0 || !*ret)
+		return r;
 	*ret = paths_unpack(q->db->dir, *ret);
 	return *ret ? 0 : err_errno(reterr, ENOMEM, "database");
 }

@@ -39,7 +39,8 @@ struct db_val {
 		DB_VAL_REAL,
 		DB_VAL_TEXT,
 		DB_VAL_PATH,
-		DB_VAL_JSON
+		DB_VAL_JSON,
+		DB_VAL_PLAIN
 	} type;
 	union {
 		int64_t i;
@@ -52,6 +53,8 @@ struct db_val {
 #define DB_REAL(x) ((struct db_val){.type = DB_VAL_REAL, .d = (x)}) /* NaN becomes NULL */
 #define DB_TEXT(x) ((struct db_val){.type = DB_VAL_TEXT, .s = (x)}) /* NULL becomes NULL */
 #define DB_PATH(x) ((struct db_val){.type = DB_VAL_PATH, .s = (x)}) /* see db_col_path() */
+#define DB_PLAIN(x) \
+	((struct db_val){.type = DB_VAL_PLAIN, .j = (x)}) /* JSON, its paths as they are */
 #define DB_JSON(x) ((struct db_val){.type = DB_VAL_JSON, .j = (x)}) /* NULL becomes NULL */
 struct db_val db_id(const char *id);				    /* "" becomes NULL */
 #define DB_ARGS(...)                          \
@@ -87,6 +90,8 @@ const char *db_col_text(struct db_stmt *q, int col); /* NULL: ""; until the next
 void db_col_path(struct db_stmt *q, int col, char *buf, size_t size);
 /* A new reference; NULL column: *ret = NULL. -ERR_CORRUPT when it does not parse. */
 int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
+/* The same of a column that was written with DB_PLAIN. */
+int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
 
 /* Transactions. A write outside of one is a bug (asserted). When SQLite itself undid the
  * transaction after an error (disk full), every call up to db_rollback fails with that error. */

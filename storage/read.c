@@ -181,12 +181,25 @@ json_t *col_id_or_null(struct db_stmt *q, int col)
 	return id[0] ? json_string(id) : json_null();
 }
 
+static int set_value(json_t *obj, const char *key, int r, json_t *value, struct err *reterr)
+{
+	if (r < 0 || !value)
+		return r;
+	return json_object_set_new(obj, key, value) < 0 ? out_of_memory(reterr) : 0;
+}
+
 int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col, struct err *reterr)
 {
 	json_t *value = NULL;
 	int r = db_col_json(q, col, &value, reterr);
 
-	if (r < 0 || !value)
-		return r;
-	return json_object_set_new(obj, key, value) < 0 ? out_of_memory(reterr) : 0;
+	return set_value(obj, key, r, value, reterr);
+}
+
+int set_col_plain(json_t *obj, const char *key, struct db_stmt *q, int col, struct err *reterr)
+{
+	json_t *value = NULL;
+	int r = db_col_plain(q, col, &value, reterr);
+
+	return set_value(obj, key, r, value, reterr);
 }

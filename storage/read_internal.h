@@ -66,6 +66,9 @@ json_t *col_id_or_null(struct db_stmt *q, int col); /* new reference */
 /* Set `key` to the JSON text of a column; a NULL column sets nothing. */
 int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col,
 		 struct err *reterr) MUSTCHECK;
+/* The same of a column that was written with DB_PLAIN. */
+int set_col_plain(json_t *obj, const char *key, struct db_stmt *q, int col,
+		  struct err *reterr) MUSTCHECK;
 int out_of_memory(struct err *reterr);
 /* 0: fallback, else checked against 1 … max. */
 int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;

@@ -56,7 +56,7 @@ static int add_list(json_t *job, struct db_stmt *q, struct err *reterr)
 
 	if (!more || json_object_update(job, more) < 0)
 		return out_of_memory(reterr);
-	r = set_col_json(job, "tags", q, C_TAGS, reterr);
+	r = set_col_plain(job, "tags", q, C_TAGS, reterr);
 	return r < 0 ? r : set_col_json(job, "outputs", q, C_OUTPUTS, reterr);
 }
 

@@ -7,12 +7,11 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/read_internal.h"
+#include "storage/store.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-
-#define METRIC_NAME_MAX 128
 
 static uint32_t checksum(const char *s)
 {
@@ -97,7 +96,8 @@ static int sort_parse(struct page *p, bool metrics, struct err *reterr)
 	by += p->descending;
 	if (str_eq(by, "created_at"))
 		return 0;
-	if (metrics && str_starts(by, "metrics.") && by[8] && strlen(by + 8) <= METRIC_NAME_MAX) {
+	if (metrics && str_starts(by, "metrics.") && by[8] &&
+	    strlen(by + 8) <= STORE_METRIC_NAME_BYTES_MAX) {
 		p->metric = by + 8;
 		return 0;
 	}
@@ -247,6 +247,7 @@ int page_read(struct page *p, struct store_reader *sr,
 	OWN(json_decrefp) json_t *items = json_array();
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	char cursor[READ_CURSOR_MAX] = "";
+	size_t specs = 0;
 	uint64_t key = 0;
 	int64_t n = 0;
 	int r;
@@ -258,7 +259,7 @@ int page_read(struct page *p, struct store_reader *sr,
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
 		json_t *one = NULL;
 
-		if (json_array_size(items) == (size_t)p->limit) {
+		if (json_array_size(items) == (size_t)p->limit || specs >= STORE_LIST_SPECS_MAX) {
 			cursor_format(cursor, sizeof(cursor), sr->generation, sort_of(p->f), key,
 				      n);
 			break;
@@ -266,6 +267,8 @@ int page_read(struct page *p, struct store_reader *sr,
 		key = p->metric ? bits_of(key_value(p, q, key_col))
 				: (uint64_t)db_col_int(q, key_col);
 		n = db_col_int(q, key_col + 1);
+		if (p->f->with_spec) /* behind the key */
+			specs += strlen(db_col_text(q, key_col + 2));
 		r = item(q, p->f, &one, reterr);
 		if (r >= 0 && json_array_append_new(items, one) < 0)
 			r = out_of_memory(reterr);

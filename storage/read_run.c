@@ -19,7 +19,7 @@ static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *
 
 	if (r >= 0 && !is_short) {
 		json_object_set_new(run, "seq", json_integer(db_col_int(q, 7)));
-		r = set_col_json(run, "tags", q, 6, reterr);
+		r = set_col_plain(run, "tags", q, 6, reterr);
 	}
 	if (r < 0)
 		return r;

@@ -300,7 +300,6 @@ void store_rollback_to(struct store *st)
 	/* When these fail, SQLite has undone the whole transaction: store_commit will say so. */
 	if (db_run(st->db, "ROLLBACK TO command", NULL, 0, NULL) >= 0)
 		(void)!db_run(st->db, "RELEASE command", NULL, 0, NULL);
-	metrics_forget(st); /* commands have none; a chunk of events has no savepoint */
 	st->in_savepoint = false;
 	st->tx_seq = st->mark_seq;
 	st->tally = st->mark_tally;

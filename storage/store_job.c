@@ -40,7 +40,7 @@ static int job_read(struct db_stmt *q, void *into, struct err *reterr)
 	if (r >= 0)
 		r = db_col_json(q, 19, &row->spec, reterr);
 	if (r >= 0)
-		r = db_col_json(q, 20, &row->tags, reterr);
+		r = db_col_plain(q, 20, &row->tags, reterr);
 	if (r >= 0)
 		r = db_col_json(q, 21, &row->outputs, reterr);
 	return r;

@@ -20,7 +20,8 @@
 
 #define STORE_LIST_MAX	      500 /* items of one page */
 #define STORE_LIST_DEFAULT    50
-#define STORE_METRICS_MAX     10000 /* points of one answer */
+#define STORE_LIST_SPECS_MAX  (4 << 20) /* bytes of specs in one page, but at least one item */
+#define STORE_METRICS_MAX     10000	/* points of one answer */
 #define STORE_METRICS_DEFAULT 1000
 
 struct store_reader;

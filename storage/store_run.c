@@ -29,7 +29,7 @@ static int insert_run(struct store *st, const struct run_spec *rs, const char *r
 		       "INSERT INTO runs (id, name, state, tags, created_us, seq) "
 		       "VALUES (?, ?, ?, ?, ?, ?)",
 		       DB_ARGS(DB_TEXT(run_id), DB_TEXT(rs->name),
-			       DB_TEXT(run_state_str(RUN_QUEUED)), DB_JSON(rs->tags),
+			       DB_TEXT(run_state_str(RUN_QUEUED)), DB_PLAIN(rs->tags),
 			       DB_INT(now_us), DB_INT(seq)),
 		       reterr);
 
@@ -86,7 +86,7 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 			   DB_TEXT(reason.message),
 			   DB_TEXT(job_place_str(job_place_of(js->kind, js->target, res.gpus))),
 			   DB_INT(js->priority), DB_INT(js->held), DB_INT(now_us),
-			   DB_INT(state == STATE_QUEUED ? now_us : 0), DB_JSON(js->tags),
+			   DB_INT(state == STATE_QUEUED ? now_us : 0), DB_PLAIN(js->tags),
 			   DB_INT(seq)),
 		   reterr);
 	if (r >= 0)

@@ -70,6 +70,15 @@ def test_tags(daemon, script):
     assert ids(daemon.get("/v1/runs", tag="group:audio")) == []
 
 
+def test_a_tag_that_is_a_path_of_the_daemon(daemon, script):
+    """It is stored as it is, also below the data directory, and found as it was written."""
+    for i, value in enumerate((f"{daemon.data}/executions/x1/model", "data:/x", "data::/y")):
+        run = daemon.post("/v1/runs", {"jobs": [{**script("hello.py"), "held": True}],
+                                       "tags": {f"path{i}": value}}).json()
+        assert daemon.get(f"/v1/runs/{run['id']}")["tags"] == {f"path{i}": value}
+        assert ids(daemon.get("/v1/runs", tag=f"path{i}:{value}")) == [run["id"]]
+
+
 def test_tags_whose_names_have_colons_are_found(daemon, script):
     job = {**script("hello.py"), "held": True}
     tags = {"cost:center": "a:b", "cost": "center"}

@@ -173,6 +173,45 @@ static void test_bad_cursors(void **state)
 	store_reader_close(sr);
 }
 
+/* Runs whose bodies have so many bytes each, newest last. */
+static void insert_bodies(struct fixture *f, size_t first, size_t rest)
+{
+	for (int i = 0; i < 3; i++) {
+		size_t n = (i == 2 ? first : rest) - strlen("{\"a\":\"\"}");
+		OWN(freep) char *text = calloc(1, n + 1);
+		struct run_spec *rs = make_run("big", 1, false);
+		char id[ID_LEN];
+
+		memset(text, 'x', n);
+		json_decref(rs->body);
+		rs->body = json_pack("{s:s}", "a", text);
+		id_new('r', id);
+		BEGIN(f);
+		OK(f, store_run_insert(f->st, rs, id, T0 + i, &f->e));
+		COMMIT(f);
+		free_run(rs);
+	}
+}
+
+/* Two bodies of half the most fill a page; with one byte less a third has room. */
+static void test_pages_end_after_so_many_bytes_of_specs(void **state)
+{
+	struct fixture *f = *state;
+	struct store_reader *sr = NULL;
+	size_t half = STORE_LIST_SPECS_MAX / 2;
+
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	for (size_t less = 0; less <= 1; less++) {
+		struct list_filter lf = {.with_spec = true, .limit = 3};
+		OWN(json_decrefp) json_t *list = NULL;
+
+		insert_bodies(f, half - less, half);
+		OK(f, store_read_runs(sr, &lf, &list, &f->e));
+		assert_int_equal(json_array_size(json_object_get(list, "items")), 2 + less);
+	}
+	store_reader_close(sr);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
@@ -181,6 +220,7 @@ int main(void)
 		CASE(test_pages_by_metric),
 		CASE(test_exact_last_page),
 		CASE(test_bad_cursors),
+		CASE(test_pages_end_after_so_many_bytes_of_specs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

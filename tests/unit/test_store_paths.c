@@ -235,6 +235,30 @@ static void test_upgrade_after_a_move(void **state)
 	expect_upgraded(f, "/var/lib/the old \xc3\xa4");
 }
 
+/* What stands behind a quote inside of a text is no path. */
+static void test_upgrade_leaves_quoted_paths(void **state)
+{
+	static const char spec[] = "{\"args\":\"cat \\\"%s/in\\\" \\\"data:/q\\\"\"}";
+	struct fixture *f = *state;
+	OWN(job_row_done) struct job_row job = {0};
+	struct db *db = NULL;
+	char text[256], args[256];
+
+	store_close(f->st);
+	f->st = NULL;
+	write_version_5(f, f->dir);
+	snprintf(text, sizeof(text), spec, f->dir);
+	OK(f, db_open(below(f, STORE_FILE), DB_WRITER, &db, &f->e));
+	OK(f, db_begin(db, &f->e));
+	OK(f, db_run(db, "UPDATE job_specs SET spec = ?", DB_ARGS(DB_TEXT(text)), &f->e));
+	OK(f, db_commit(db, &f->e));
+	db_close(db);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+	OK(f, store_job_get(f->st, "j1", &job, &f->e));
+	snprintf(args, sizeof(args), "cat \"%s/in\" \"data:/q\"", f->dir);
+	assert_string_equal(json_get_str(job.spec, "args", ""), args);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
@@ -244,6 +268,7 @@ int main(void)
 		CASE(test_moved_directory),
 		CASE(test_upgrade_makes_paths_relative),
 		CASE(test_upgrade_after_a_move),
+		CASE(test_upgrade_leaves_quoted_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
