@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,6 +26,7 @@
 #define STACK_BYTES  (128 << 10)
 #define DOORS	     2
 #define WARN_US	     (60 * USEC_PER_SEC)
+#define UNREAD_READS 16
 #define SERIAL_SHIFT 32
 
 /* What an event is of: a door by its index, the bell, or a connection by serial and descriptor. */
@@ -44,6 +46,7 @@ struct acceptor {
 	int64_t rest_until_us; /* there were no descriptors */
 	int64_t warned_us;
 	atomic_bool quiet, stop;
+	sem_t quieted; /* the thread has seen `quiet` */
 };
 
 static void ring(void *userdata)
@@ -114,13 +117,13 @@ static void rest(struct acceptor *a, int door, int error)
 	a->rest_until_us = clock_mono_us() + REST_US;
 }
 
-/* No connection is worth the last descriptors: say so, without a request. */
+/* The last descriptors are kept for jobs: answer 503 before any request is read. */
 static void refuse(int fd)
 {
 	static const char body[] =
 		"{\"type\":\"urn:trainyard:busy\",\"title\":\"Service Unavailable\",\"status\":503,"
 		"\"detail\":\"too few file descriptors are left; try again\"}\n";
-	char answer[512];
+	char answer[512], unread[4096];
 	int n = snprintf(answer, sizeof(answer),
 			 "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
 			 "Retry-After: 1\r\nContent-Type: application/problem+json\r\n"
@@ -129,6 +132,9 @@ static void refuse(int fd)
 
 	if (send(fd, answer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		shutdown(fd, SHUT_WR);
+	/* close() with bytes unread would reset the connection, and the answer would be lost */
+	for (int i = 0; i < UNREAD_READS && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0;)
+		i++;
 	close(fd);
 }
 
@@ -157,7 +163,7 @@ static void take_in(struct acceptor *a, struct listener *l, int fd)
 		connection_close(c);
 }
 
-/* One at a time: whether a place is worth making is known only while a client waits. */
+/* Make a place only if a client waits. */
 static void answer_door(struct acceptor *a, int door)
 {
 	struct listener *l = a->doors[door];
@@ -207,7 +213,7 @@ static void tick(struct acceptor *a)
 			listen_again(a, i, true);
 	}
 	/* Long polls and followers of clients that have left hold places: let them look. */
-	if (full && left)
+	if (full && left && !a->quiet)
 		feed_expire(engine_feed(a->api->engine), USEC_NEVER);
 }
 
@@ -216,12 +222,16 @@ static void *acceptor_thread(void *userdata)
 	struct acceptor *a = userdata;
 	struct epoll_event events[EVENTS_MAX];
 	int64_t ticked_us = 0;
+	bool told = false;
 
 	while (!a->stop) {
 		bool busy = connections_count(a->all) > 0 || a->resting[0] || a->resting[1];
-		int n = epoll_wait(a->epoll, events, EVENTS_MAX, busy ? TICK_MS : -1);
 		bool rung = false;
+		int n;
 
+		if (a->quiet && !told)
+			told = sem_post(&a->quieted) == 0;
+		n = epoll_wait(a->epoll, events, EVENTS_MAX, busy ? TICK_MS : -1);
 		for (int i = 0; i < n; i++) {
 			handle(a, &events[i]);
 			rung = rung || events[i].data.u64 == EVENT_BELL;
@@ -259,6 +269,7 @@ static void acceptor_free(struct acceptor *a)
 {
 	closep(&a->epoll);
 	closep(&a->bell);
+	sem_destroy(&a->quieted);
 	free(a);
 }
 
@@ -272,6 +283,7 @@ int acceptor_start(struct api *api, struct connections *all, struct acceptor **r
 	if (!a)
 		return err_errno(reterr, ENOMEM, "start the HTTP server");
 	*a = (struct acceptor){.api = api, .all = all, .doors = {&api->tcp, &api->local}};
+	sem_init(&a->quieted, 0, 0);
 	getrlimit(RLIMIT_NOFILE, &files);
 	a->fds_max = files.rlim_cur > INT_MAX ? INT_MAX : (int)files.rlim_cur;
 	a->fds_max -= a->fds_max > 2 * ACCEPTOR_FDS_SPARE ? ACCEPTOR_FDS_SPARE : a->fds_max / 2;
@@ -301,6 +313,9 @@ void acceptor_quiesce(struct acceptor *a)
 		if (a->doors[i]->fd >= 0)
 			epoll_ctl(a->epoll, EPOLL_CTL_DEL, a->doors[i]->fd, NULL);
 	a->quiet = true;
+	ring(a);
+	while (sem_wait(&a->quieted) < 0 && errno == EINTR)
+		;
 }
 
 void acceptor_stop(struct acceptor *a)
