@@ -40,6 +40,8 @@ void connections_free(struct connections *all)
 {
 	if (!all)
 		return;
+	for (size_t i = 0; i < all->by_fd_n; i++)
+		free(all->by_fd[i]);
 	pthread_mutex_destroy(&all->lock);
 	free(all->by_fd);
 	free(all);
@@ -75,6 +77,14 @@ static void uncount_body(struct connection *c)
 	c->body_bytes = 0;
 }
 
+/* Until the library has taken the descriptor up, the number may have come to mean another file: the
+ * library may have closed it. */
+static void shut(const struct connection *c)
+{
+	if (c->started)
+		shutdown(c->fd, SHUT_RDWR);
+}
+
 static void drop(struct connection *c)
 {
 	TAILQ_REMOVE(list_of(c), c, link);
@@ -83,7 +93,7 @@ static void drop(struct connection *c)
 	c->listener->door.open--;
 	c->all->dropping++;
 	uncount_body(c);
-	shutdown(c->fd, SHUT_RDWR);
+	shut(c);
 }
 
 static bool has_unread(const struct connection *c)
@@ -163,6 +173,21 @@ static struct connection *find(const struct connections *all, int fd)
 	return fd >= 0 && (size_t)fd < all->by_fd_n ? all->by_fd[fd] : NULL;
 }
 
+static void forget(struct connection *c)
+{
+	struct connections *all = c->all;
+
+	TAILQ_REMOVE(list_of(c), c, link);
+	uncount_body(c);
+	all->by_fd[c->fd] = NULL;
+	all->count--;
+	if (c->dropped)
+		all->dropping--;
+	else
+		c->listener->door.open--;
+	free(c);
+}
+
 static void enter(struct connection *c, enum connection_phase phase)
 {
 	int64_t now = clock_mono_us();
@@ -231,7 +256,7 @@ bool connections_drop_oldest(struct connections *all, struct listener *const *l,
 struct connection *connection_open(struct connections *all, struct listener *l, int fd,
 				   const char *peer)
 {
-	struct connection *c = calloc(1, sizeof(*c));
+	struct connection *c = calloc(1, sizeof(*c)), *stale;
 	bool fits;
 
 	if (!c)
@@ -239,6 +264,9 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 	*c = (struct connection){.all = all, .listener = l, .fd = fd};
 	str_copy(c->peer, sizeof(c->peer), peer);
 	pthread_mutex_lock(&all->lock);
+	stale = find(all, fd); /* the library has closed it without a word */
+	if (stale)
+		forget(stale);
 	c->serial = ++all->serial;
 	fits = remember(all, c);
 	if (fits) {
@@ -304,12 +332,17 @@ int connections_count(struct connections *all)
 
 /* ---- of the library's threads ---- */
 
-struct connection *connection_find(struct connections *all, int fd)
+struct connection *connection_start(struct connections *all, int fd)
 {
 	struct connection *c;
 
 	pthread_mutex_lock(&all->lock);
 	c = find(all, fd);
+	if (c) {
+		c->started = true;
+		if (c->dropped)
+			shut(c);
+	}
 	pthread_mutex_unlock(&all->lock);
 	return c;
 }
@@ -326,31 +359,33 @@ static void unlock_and_tell(struct connections *all, bool room)
 		all->on_room(all->userdata);
 }
 
-void connection_move(struct connection *c, enum connection_phase phase)
+bool connection_move(struct connection *c, enum connection_phase phase)
 {
 	struct connections *all = c->all;
+	bool open;
 
 	pthread_mutex_lock(&all->lock);
+	open = !c->dropped;
 	if (phase == CONNECTION_WAITING)
 		uncount_body(c);
 	enter(c, phase);
 	unlock_and_tell(all, phase == CONNECTION_WAITING);
+	return open;
 }
 
 bool connection_body(struct connection *c, size_t bytes)
 {
 	struct connections *all = c->all;
 	size_t more;
-	bool fits = true;
+	bool fits;
 
 	pthread_mutex_lock(&all->lock);
 	more = bytes > c->body_bytes ? bytes - c->body_bytes : 0;
-	if (!c->dropped && more) {
-		fits = all->bodies + more <= all->limits.bodies_max || drop_stalled(c, more);
-		if (fits) {
-			all->bodies += more;
-			c->body_bytes += more;
-		}
+	fits = c->dropped || !more || all->bodies + more <= all->limits.bodies_max ||
+	       drop_stalled(c, more);
+	if (!c->dropped && fits) {
+		all->bodies += bytes - c->body_bytes;
+		c->body_bytes = bytes;
 	}
 	pthread_mutex_unlock(&all->lock);
 	return fits;
@@ -363,19 +398,11 @@ int connection_close(struct connection *c)
 	int peak = 0;
 
 	pthread_mutex_lock(&all->lock);
-	TAILQ_REMOVE(list_of(c), c, link);
-	uncount_body(c);
-	all->by_fd[c->fd] = NULL;
-	all->count--;
-	if (c->dropped)
-		all->dropping--;
-	else
-		door->open--;
+	forget(c);
 	if (!door->open && TAILQ_EMPTY(&door->dropped)) {
 		peak = door->peak;
 		door->peak = 0;
 	}
 	unlock_and_tell(all, true);
-	free(c);
 	return peak;
 }

@@ -46,6 +46,7 @@ struct connection {
 	int64_t hung_up_us;
 	size_t body_bytes; /* of the budget */
 	bool crowded;	   /* beyond its peer's share: it is answered 503 */
+	bool started;	   /* the library has taken the descriptor up, and tells its end */
 	bool dropped;
 };
 
@@ -60,7 +61,8 @@ struct connection_limits {
 /* Of one listener; part of struct listener. */
 struct connection_door {
 	struct connection_list droppable, busy, dropped; /* the first: oldest progress first */
-	int open, peak;					 /* peak: since there was none */
+	int open;
+	int peak; /* most open at once since the listener was last empty */
 };
 
 /* NULL: memory is out. */
@@ -77,8 +79,9 @@ void connection_door_init(struct connection_door *door);
 bool connections_make_room(struct connections *all, struct listener *l);
 /* Drop the one that waits longest of any listener of `n`. False: there is none. */
 bool connections_drop_oldest(struct connections *all, struct listener *const *l, size_t n);
-/* Take the new descriptor in. A peer at its limit loses the one that waits longest; if there is
- * none, the new one is `crowded`. NULL: memory is out. The connection belongs to this module. */
+/* Take the new descriptor in; what had the same number is forgotten. A peer at its limit loses the
+ * one that waits longest; if there is none, the new one is `crowded`. NULL: memory is out. The
+ * connection belongs to this module. */
 struct connection *connection_open(struct connections *all, struct listener *l, int fd,
 				   const char *peer);
 /* The peer has closed its end of the connection with this descriptor and serial. */
@@ -94,11 +97,12 @@ bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, soc
 
 /* ---- of the library's threads ---- */
 
-struct connection *connection_find(struct connections *all, int fd); /* NULL: none */
-/* Enter a phase; the same again: it came forward. */
-void connection_move(struct connection *c, enum connection_phase phase);
-/* Its body's buffer has this size now. False: the budget is spent, and no stalled body is left to
- * drop; the size is not counted. */
+/* The library takes the descriptor up; one that is dropped already ends at once. NULL: none. */
+struct connection *connection_start(struct connections *all, int fd);
+/* Enter a phase; the same again: it came forward. False: it is dropped, nobody reads an answer. */
+bool connection_move(struct connection *c, enum connection_phase phase);
+/* Its body's buffer has this size now, more or less than before. False: the budget is spent, and no
+ * stalled body is left to drop; the size is not counted. */
 bool connection_body(struct connection *c, size_t bytes);
 /* The library closes it: forget it. If it was the listener's last, how many there were at a time
  * before; else 0. */

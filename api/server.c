@@ -162,7 +162,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*socket_cls = connection_find(l->api->connections, info->connect_fd);
+		*socket_cls = connection_start(l->api->connections, info->connect_fd);
 	} else if (connection_close(*socket_cls) >= TRIM_CONNECTIONS) {
 		malloc_trim(0);
 	}
@@ -180,12 +180,18 @@ static enum MHD_Result run_step(struct request *rq)
 	bool first = !rq->waiting;
 
 	rq->waiting = false;
-	if (first)
-		connection_move(rq->conn, CONNECTION_BUSY);
+	if (first && !connection_move(rq->conn, CONNECTION_BUSY))
+		return MHD_NO; /* the client sees its end, and asks again */
 	if (!rq->response && rq->step && (!first || request_read_json(rq)))
 		rq->step(rq);
 	api_reader_give(rq->api, TAKE(rq->reader));
 	return answer(rq);
+}
+
+static void discard_body(struct request *rq)
+{
+	buf_done(&rq->body);
+	connection_body(rq->conn, 0);
 }
 
 static enum MHD_Result take_body(struct request *rq, const char *data, size_t *len)
@@ -199,12 +205,12 @@ static enum MHD_Result take_body(struct request *rq, const char *data, size_t *l
 		return MHD_NO;
 	if (!rq->response && buf_put(&rq->body, data, n) < 0) {
 		head_body_too_large(rq, rq->body.max);
-		buf_done(&rq->body);
+		discard_body(rq);
 	}
 	if (!rq->response && !connection_body(rq->conn, rq->body.cap)) {
 		reply_problem(rq, 503, "busy",
 			      "the bodies of other requests fill http.bodies_max_bytes; try again");
-		buf_done(&rq->body);
+		discard_body(rq);
 	}
 	return MHD_YES;
 }

@@ -55,6 +55,7 @@ static struct connection *come(struct room *r, const char *peer)
 	r->ends[r->n] = ends[1];
 	r->made[r->n] = connection_open(r->all, &r->api.tcp, ends[0], peer);
 	assert_non_null(r->made[r->n]);
+	assert_ptr_equal(connection_start(r->all, ends[0]), r->made[r->n]);
 	return r->made[r->n++];
 }
 
@@ -231,6 +232,59 @@ static void test_bodies_have_one_budget(void **state)
 	room_done(r);
 }
 
+static void test_a_refused_body_gives_its_share_back(void **state)
+{
+	struct room *r = room_new(limits(10, 0));
+	struct connection *a = come(r, "x"), *b = come(r, "x");
+
+	connection_move(a, CONNECTION_BODY);
+	connection_move(b, CONNECTION_BODY);
+	assert_true(connection_body(a, 1000));
+	assert_false(connection_body(b, 600));
+	assert_true(connection_body(a, 400));
+	assert_true(connection_body(b, 600));
+	assert_true(connection_body(a, 0));
+	assert_true(connection_body(b, 1000));
+	assert_false(a->dropped || b->dropped);
+	room_done(r);
+}
+
+static void test_a_dropped_connection_is_told_so(void **state)
+{
+	struct room *r = room_new(limits(1, 0));
+	struct connection *a = come(r, "x");
+
+	assert_true(connection_move(a, CONNECTION_BODY));
+	assert_true(connections_make_room(r->all, &r->api.tcp));
+	assert_false(connection_move(a, CONNECTION_BUSY));
+	room_done(r);
+}
+
+/* The library closes a descriptor that it has no memory for without a word. */
+static void test_a_number_that_was_reused_is_not_shut(void **state)
+{
+	struct room *r = room_new(limits(10, 0));
+	int ends[2];
+	struct connection *c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_non_null(connection_open(r->all, &r->api.tcp, ends[0], "x"));
+	connections_reap(r->all, &r->api.tcp, clock_mono_us() + 61 * USEC_PER_SEC);
+	assert_int_equal(write(ends[0], "1", 1), 1); /* it is another's now */
+	c = connection_open(r->all, &r->api.tcp, ends[0], "x");
+	assert_int_equal(connections_count(r->all), 1);
+	assert_int_equal(r->api.tcp.door.open, 1);
+	connections_reap(r->all, &r->api.tcp, clock_mono_us() + 61 * USEC_PER_SEC);
+	assert_true(c->dropped);
+	assert_int_equal(write(ends[0], "1", 1), 1);
+	assert_ptr_equal(connection_start(r->all, ends[0]), c);
+	assert_int_equal(send(ends[0], "1", 1, MSG_NOSIGNAL), -1); /* what was waiting to end */
+	connections_free(r->all); /* together with what nobody has closed */
+	close(ends[0]);
+	close(ends[1]);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +296,9 @@ int main(void)
 		cmocka_unit_test(test_a_half_request_is_over_in_time),
 		cmocka_unit_test(test_who_has_left_is_dropped_once_the_bytes_are_read),
 		cmocka_unit_test(test_bodies_have_one_budget),
+		cmocka_unit_test(test_a_refused_body_gives_its_share_back),
+		cmocka_unit_test(test_a_dropped_connection_is_told_so),
+		cmocka_unit_test(test_a_number_that_was_reused_is_not_shut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
