@@ -187,8 +187,11 @@ void head_check(struct request *rq)
 {
 	struct headers h = {.rq = rq};
 
-	if (rq->response) /* the first line was refused */
+	if (rq->response) { /* the first line was refused: nothing after it is looked at */
+		rq->abrupt = true;
+		reply_header(rq, "Connection", "close");
 		return;
+	}
 	if (rq->conn->crowded) {
 		reply_problem(rq, 503, "busy", "%s has too many open connections; close some",
 			      rq->conn->peer);

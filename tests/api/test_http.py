@@ -302,6 +302,17 @@ def test_our_limits_come_before_the_library_s(daemon):
     assert (status, b"urn:trainyard:headers_too_large" in body) == (431, True), body
 
 
+def test_nothing_after_a_refused_first_line_is_read(daemon):
+    """Where such a request ends was not checked, and what followed was taken for another one."""
+    head = b"GET /v1/%zz HTTP/1.1\r\n" + HOST
+    inner = b"GET /v1/version HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    for framing in (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+                    b"Content-Length: 0\r\nContent-Length: 7\r\n\r\n", b"\r\n"):
+        answer = daemon.raw(head + framing + inner)
+        assert b"urn:trainyard:invalid_url" in answer and answer.count(b"HTTP/1.1 ") == 1, answer
+        assert b"\r\nConnection: close\r\n" in answer
+
+
 @pytest.mark.parametrize("data, status", [
     (b"GET /v1/version HTTP/9.9\r\n" + HOST + b"\r\n", 505),
     (b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
