@@ -196,3 +196,16 @@ def test_numbers_as_names_of_a_model(tmp_path):
     model = model_of(tmp_path / "m", {"0": 5, "1": 3})
     names, ids = classes(run(tmp_path, [3, 5, 3], labels=model))
     assert (names, ids) == (["5", "3"], [1, 0, 1])
+
+
+@pytest.mark.parametrize("names, codes", [(["POSITIVE", "NEGATIVE"], []),
+                                          (["LABEL_0", "LABEL_1"], ["labels_by_id"])])
+def test_class_label_of_the_data_in_the_order_of_a_model(tmp_path, names, codes):
+    """Without names in the model the ids decide, and the job says so."""
+    model = model_of(tmp_path / "m", dict(enumerate(names)))
+    theirs = datasets.ClassLabel(names=["negative", "positive"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": theirs})
+    file = {"path": str(write(tmp_path / "d", "saved", [0, 1, 1], features))}
+    x = preprocess(tmp_path, train=file, test=file, labels=model)
+    assert classes(x) == (names, [0, 1, 1] if codes else [1, 0, 0])
+    assert [w["code"] for w in x.result.get("warnings", [])] == codes

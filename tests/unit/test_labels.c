@@ -22,6 +22,7 @@
 struct rows {
 	const char *train, *test;
 	const char *names; /* `labels`, as a JSON list, or NULL */
+	bool of_model;	   /* the names are those of a model */
 	const char *no_label;
 	const char *classes; /* ClassLabel of both files, as words; then the values are integers */
 	bool json;	     /* not CSV: "true" is a boolean, "~x" the text x */
@@ -108,6 +109,7 @@ static void decide(const struct rows *c, bool backwards, struct buf *out)
 	if (c->no_label)
 		json_object_set_new(dataset, "no_label", json_integer(atoll(c->no_label)));
 	r = labels_init(&l, dataset, &e);
+	l.of_model = c->of_model;
 	for (size_t i = 0; i < LABELS_SPLITS && r >= 0; i++)
 		r = add_split(&l, c, i, backwards, values[i], &n[i], &e);
 	if (r >= 0)
@@ -243,7 +245,7 @@ static void test_given_names(void **state)
 	expect((struct rows){"3 1", .names = "[\"1\", \"2\", \"3\"]", .json = true}, "1|2|3: 2 0");
 	expect((struct rows){"1.0 0", .names = "[\"0\", \"1\"]"}, "0|1: 1 0");
 	refused((struct rows){"1 2 3 0", .names = "[\"1\", \"2\", \"3\"]"}, "/dataset/labels",
-		"row 4*'0'*'1', '2', '3'*no id");
+		"row 4*'0'*'1', '2', '3'*names of classes");
 	refused((struct rows){"yes maybe", .names = "[\"no\", \"yes\"]"}, "/dataset/labels",
 		"row 2: the label 'maybe'*2 known labels*'no', 'yes'");
 	refused((struct rows){"0 2", .names = "[\"no\", \"yes\"]"}, "/dataset/labels", "row 2*'2'");
@@ -268,6 +270,36 @@ static void test_names_of_the_source(void **state)
 		"row 2*label is 2*2 classes");
 	expect((struct rows){"0 2 1", .classes = "neg pos", .no_label = "2", .json = true},
 	       "neg|pos: 0 - 1");
+}
+
+static void of_model(const char *rows, const char *classes, const char *names, const char *want)
+{
+	expect((struct rows){rows, .classes = classes, .names = names, .of_model = true,
+			     .json = true},
+	       want);
+}
+
+/* An index of ClassLabel is no id of the model: its name is looked up there. */
+static void test_class_names_are_found_in_a_model(void **state)
+{
+	of_model("0 1 1", "negative positive", "[\"POSITIVE\", \"NEGATIVE\"]",
+		 "POSITIVE|NEGATIVE: 1 0 0");
+	of_model("0 1", "a b", "[\"B\", \"a\", \"A\"]", "B|a|A: 1 0");
+	of_model("0 1", "\xC3\xA9 x", "[\"X\", \"\xC3\x89\"]", "X|\xC3\x89: 1 0");
+	of_model("0 1", "neg pos", "[\"LABEL_0\", \"LABEL_1\"]", "LABEL_0|LABEL_1: 0 1");
+	of_model("0 1", "LABEL_0 LABEL_1", "[\"b\", \"a\"]", "b|a: 0 1");
+	refused((struct rows){"0 1", .classes = "neg pos", .names = "[\"bad\", \"good\"]",
+			      .of_model = true, .json = true},
+		"/dataset/labels", "row 1: the label 'neg'*'bad', 'good'*labels as a list");
+	refused((struct rows){"0 1", .classes = "neg pos", .names = "[\"NEG\", \"Neg\", \"pos\"]",
+			      .of_model = true, .json = true},
+		"/dataset/labels", "'neg'");
+	refused((struct rows){"0 1 2", .classes = "neg Neg pos", .names = "[\"NEG\", \"POS\"]",
+			      .of_model = true, .json = true},
+		"/dataset/labels", "'neg'");
+	refused((struct rows){"0 2", .classes = "a b c", .names = "[\"LABEL_0\", \"LABEL_1\"]",
+			      .of_model = true, .json = true},
+		"/dataset/labels", "row 2: the label 'c'");
 }
 
 /* Names of the test file alone decide the ids of the training file's numbers, too. */
@@ -368,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_that_are_no_classes),
 		cmocka_unit_test(test_given_names),
 		cmocka_unit_test(test_names_of_the_source),
+		cmocka_unit_test(test_class_names_are_found_in_a_model),
 		cmocka_unit_test(test_names_of_one_file_are_for_both),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_label_that_is_no_text),

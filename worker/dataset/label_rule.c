@@ -2,6 +2,7 @@
 /* See labels.h: the decision, once all values are known. */
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/label_match.h"
 #include "worker/dataset/labels.h"
 
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 
 #define SHOWN_MAX		 80 /* bytes of a value that a message shows */
 #define CLASSES_BESIDE_MINUS_ONE 2  /* {-1, 0, 1} are classes, {-1, 0, 1, 2} may be anything */
+#define RENAME \
+	"; to rename the classes of the data in their order, write labels as a list of names"
 
 static int at_value(const struct labels *l, const struct label_seen *v, const char *field,
 		    const char *what, struct err *reterr)
@@ -30,8 +33,10 @@ static int unknown(const struct labels *l, const struct label_seen *v, bool numb
 		      "%s, row %lld: the label '%.*s' is not one of the %zu known labels: %s%s%s",
 		      l->paths[v->split], (long long)v->first, SHOWN_MAX, v->text, l->names.n,
 		      buf_str(&known), buf_ok(&known) ? "" : ", ...",
-		      numbers_are_names && v->type == LABEL_INT
-			      ? "; as other numbers in the data are names, it is no id"
+		      v->type == LABEL_CLASS && l->of_model ? RENAME
+		      : numbers_are_names && v->type == LABEL_INT
+			      ? "; other numbers in the data are names of classes, so this number "
+				"is not taken as an id"
 			      : "");
 }
 
@@ -57,7 +62,7 @@ static int32_t by_name(const struct labels *l, const struct label_seen *v)
 	return id;
 }
 
-/* Is a value of that type a name? Then none of them is an id. */
+/* True if a value of that type is a name. Then none of them is an id. */
 static bool type_is_named(const struct labels *l, enum label_type type)
 {
 	for (size_t i = 0; i < l->values_n; i++) {
@@ -77,12 +82,39 @@ static bool share_names(const struct label_names *a, const struct label_names *b
 	return false;
 }
 
+/* Fill ids[source.n] with the classes of the source's names. Those of a model's names are found by
+ * name, or by id if a side has no names. The user's list that has none of them renames them one by
+ * one. -ENOMEM. */
+static int match_source(struct labels *l, int32_t *ids)
+{
+	const struct label_names *s = &l->source, *to = &l->names;
+	bool chosen = label_names_are_chosen(s->items, s->n);
+	bool model_chosen = label_names_are_chosen(to->items, to->n);
+	bool one_by_one = l->of_model ? !chosen || !model_chosen : l->given && !share_names(s, to);
+
+	l->by_id = s->n && l->of_model && chosen != model_chosen;
+	for (size_t i = 0; i < s->n; i++)
+		ids[i] = one_by_one ? (int32_t)i
+				    : label_names_find(to, s->items[i], strlen(s->items[i]));
+	return l->of_model && !one_by_one
+		       ? label_names_match(s->items, s->n, to->items, to->n, ids)
+		       : 0;
+}
+
+static int32_t by_source(const struct labels *l, const struct label_seen *v, const int32_t *ids)
+{
+	int32_t at = label_names_find(&l->source, v->text, strlen(v->text));
+
+	return at < 0 ? by_name(l, v) : ids[at];
+}
+
 static int decide_by_names(struct labels *l, struct err *reterr)
 {
 	bool ints = type_is_named(l, LABEL_INT), bools = type_is_named(l, LABEL_BOOL);
-	/* a list that has none of the source's names renames them one by one */
-	bool renamed = l->given && l->source.n && !share_names(&l->source, &l->names);
+	OWN(freep) int32_t *ids = calloc(l->source.n + 1, sizeof(*ids));
 
+	if (!ids || match_source(l, ids) < 0)
+		return err_errno(reterr, ENOMEM, "match the labels");
 	l->classes = l->names.n;
 	for (size_t i = 0; i < l->values_n; i++) {
 		struct label_seen *v = &l->values[i];
@@ -94,8 +126,8 @@ static int decide_by_names(struct labels *l, struct err *reterr)
 			v->class = v->number < 0 || v->number >= (int64_t)l->names.n
 					   ? LABEL_NONE
 					   : (int32_t)v->number;
-		else if (v->type == LABEL_CLASS && renamed)
-			v->class = label_names_find(&l->source, v->text, strlen(v->text));
+		else if (v->type == LABEL_CLASS)
+			v->class = by_source(l, v, ids);
 		if (v->class < 0 || (size_t)v->class >= l->names.n)
 			return unknown(l, v, ints, reterr);
 	}
@@ -179,7 +211,7 @@ static int number_items(struct labels *l, const struct value_set *s, bool texts,
 	return 0;
 }
 
-/* Are the numbers from items[at] on, which are sorted, exactly 0 … n-1? How many are there? */
+/* True if the numbers from items[at] on, which are sorted, are exactly 0 … n-1. *ret_n is n then. */
 static bool is_range(const struct value_set *s, size_t at, int64_t *ret_n)
 {
 	int64_t next = 0;

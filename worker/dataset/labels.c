@@ -229,7 +229,7 @@ static bool is_nothing(const struct labels *l, const struct label_seen *v)
 	       (v->type == LABEL_INT && l->has_no_label && v->number == l->no_label);
 }
 
-/* Has the split nothing but -1? */
+/* True if the split has nothing but -1. */
 static bool all_minus_one(const struct labels *l, size_t split)
 {
 	for (size_t i = 0; i < l->values_n; i++) {

@@ -5,7 +5,9 @@
  * of rows (labels_decide, label_rule.c):
  *
  * - Names given by the job's `labels`, else by the source (ClassLabel, class folders), decide. A
- *   value is looked up by its text; whole numbers are ids if none of them is a name.
+ *   value is looked up by its text; whole numbers are ids if none of them is a name. A list of
+ *   `labels` that has none of the source's names renames these one by one; the names of a model
+ *   are matched with them by name (label_match.h), or by id if a side has no names.
  * - Else booleans are False and True. Whole numbers that are exactly 0 … n-1 stay ids without
  *   names. All other whole numbers, sorted as numbers, and texts, sorted by code point, become the
  *   names. Numbers that are not whole are refused.
@@ -38,6 +40,8 @@ struct labels {
 	struct label_names names;  /* empty: the classes are ids without names */
 	struct label_names source; /* class names of the first source that has any */
 	bool given;		   /* the names are the job's `labels` */
+	bool of_model;		   /* they are the classes of a model: set after labels_init */
+	bool by_id; /* decided: of the source and the model, one has no names, so ids decide */
 	bool has_no_label;
 	int64_t no_label;
 	size_t classes; /* how many, once decided */
@@ -56,7 +60,7 @@ int labels_open(struct labels *l, const struct source *s, size_t split,
 /* Keep what a row says; *ret_value stands for it. -ERR_INVALID: it can be no label. */
 int labels_add(struct labels *l, const struct source *s, const struct source_row *row, size_t split,
 	       int32_t *ret_value, struct err *reterr) MUSTCHECK;
-/* Has any row of the split a label? Asked before the decision. */
+/* True if any row of the split has a label. For before the decision. */
 bool labels_has_any(const struct labels *l, size_t split);
 /* Forget the rows of a split, in whose place another source is read. */
 void labels_forget(struct labels *l, size_t split);
@@ -68,5 +72,5 @@ void labels_done(struct labels *l);
 
 /* ---- labels.c and label_rule.c ---- */
 
-/* Do the value's rows have no label? */
+/* True if the value's rows have no label. */
 bool labels_is_none(const struct labels *l, const struct label_seen *v);

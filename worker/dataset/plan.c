@@ -66,7 +66,7 @@ static int init_dialect(struct plan *p, const json_t *dataset, struct err *reter
 	return 0;
 }
 
-/* delimiter and quoting are of CSV: elsewhere they would mean nothing. */
+/* Refuse delimiter and quoting if no source is CSV. */
 static int check_dialect(const struct plan *p, const json_t *dataset, struct err *reterr)
 {
 	const char *field = json_object_get(dataset, "delimiter") ? "delimiter" : "quoting";
@@ -206,7 +206,9 @@ static int init_labels(struct plan *p, const json_t *dataset, struct err *reterr
 	}
 	if (names)
 		json_object_set(named, "labels", names);
-	return labels_init(&p->labels, named, reterr);
+	r = labels_init(&p->labels, named, reterr);
+	p->labels.of_model = names;
+	return r;
 }
 
 int plan_init(struct plan *p, const struct worker *w, struct err *reterr)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See plan.h: the one pass over all rows, and the rows that cannot be used. */
 #include "base/own.h"
+#include "worker/dataset/label_match.h"
 #include "worker/dataset/plan.h"
 #include "worker/tokenizer/unicode.h"
 
@@ -210,6 +211,15 @@ static int check_bad_rows(struct plan *p, const struct worker *w, struct err *re
 	return 0;
 }
 
+static void warn_by_id(const struct labels *l, const struct worker *w)
+{
+	report_warning(w->report, "labels_by_id",
+		       "the classes of the %s have no names: class 0 of the data ('%.80s') is "
+		       "taken for class 0 of the model ('%.80s'), and so on",
+		       label_names_are_chosen(l->names.items, l->names.n) ? "data" : "model",
+		       l->source.items[0], l->names.items[0]);
+}
+
 int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 {
 	int64_t rows = 0;
@@ -221,6 +231,8 @@ int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 	}
 	if (r >= 0)
 		r = labels_decide(&p->labels, reterr);
+	if (r >= 0 && p->labels.by_id)
+		warn_by_id(&p->labels, w);
 	if (r >= 0)
 		r = check_bad_rows(p, w, reterr);
 	if (r >= 0)

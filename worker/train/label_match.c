@@ -4,13 +4,14 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/tokenizer/unicode.h"
+#include "worker/dataset/label_match.h"
 
 #include <string.h>
 
 #define FIELD	    "/label_map"
 #define NAMES_SHOWN 8 /* classes that a message lists */
-#define NONE	    (-1)
+#define NONE	    (-1) /* as label_names_match says it */
+#define PLAIN_NAME  "LABEL_"
 
 /* The classes of one side. */
 struct classes {
@@ -18,75 +19,28 @@ struct classes {
 	int n;
 };
 
-static void default_name(char out[32], int id)
-{
-	snprintf(out, 32, "LABEL_%d", id);
-}
-
-/* True if somebody chose the names. */
-static bool are_named(char *const *names, int n)
-{
-	char plain[32];
-
-	for (int i = 0; names && i < n; i++) {
-		default_name(plain, i);
-		if (!str_eq(names[i], plain))
-			return true;
-	}
-	return false;
-}
-
 static struct classes classes_of(char *const *names, int n)
 {
-	return (struct classes){.names = are_named(names, n) ? names : NULL, .n = n};
+	return (struct classes){
+		.names = label_names_are_chosen(names, (size_t)n) ? names : NULL, .n = n};
 }
 
-static bool equal_without_case(const char *a, const char *b)
-{
-	const unsigned char *s = (const unsigned char *)a, *t = (const unsigned char *)b;
-	size_t s_len = strlen(a), t_len = strlen(b), bad = 0;
-
-	while (s_len && t_len) {
-		uint32_t x, y;
-		size_t n = utf8_decode(s, s_len, &x, &bad), m = utf8_decode(t, t_len, &y, &bad);
-
-		if (unicode_lower(x) != unicode_lower(y))
-			return false;
-		s += n;
-		s_len -= n;
-		t += m;
-		t_len -= m;
-	}
-	return !s_len && !t_len;
-}
-
-/* The one class of that name but for case; NONE: there is none or several. */
-static int find_without_case(const struct classes *c, const char *name)
-{
-	int found = NONE;
-
-	for (int i = 0; i < c->n; i++) {
-		if (!equal_without_case(c->names[i], name))
-			continue;
-		if (found != NONE)
-			return NONE;
-		found = i;
-	}
-	return found;
-}
-
-/* The class of that name, or of that id where there are no names. */
+/* The class of that name, or of that id ("1", "LABEL_1") where there are no names. */
 static int find_class(const struct classes *c, const char *name)
 {
-	char plain[32], id[32];
+	int64_t id;
 
-	for (int i = 0; i < c->n; i++) {
-		default_name(plain, i);
-		snprintf(id, sizeof(id), "%d", i);
-		if (c->names ? str_eq(c->names[i], name) : str_eq(plain, name) || str_eq(id, name))
+	for (int i = 0; c->names && i < c->n; i++)
+		if (str_eq(c->names[i], name))
 			return i;
-	}
-	return NONE;
+	if (c->names)
+		return NONE;
+	if (str_starts(name, PLAIN_NAME))
+		name += strlen(PLAIN_NAME);
+	if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]) ||
+	    str_to_i64(name, &id) < 0 || id >= c->n)
+		return NONE;
+	return (int)id;
 }
 
 /* "'a', 'b' and 3 more" of the classes for which `shown` is true (NULL: all). */
@@ -145,22 +99,26 @@ static int apply_map(const json_t *map, const struct classes *data, const struct
 	return 0;
 }
 
-/* By name; by id if a side has no names. */
-static void match_rest(const struct classes *data, const struct classes *model, int *ids)
+/* By name; by id if a side has no names. -ENOMEM. */
+static int match_rest(const struct classes *data, const struct classes *model, int *ids)
 {
-	bool by_name = data->names && model->names;
+	OWN(freep) int32_t *by_name = calloc((size_t)data->n, sizeof(*by_name));
 
+	if (!by_name)
+		return -ENOMEM;
+	if (data->names && model->names &&
+	    label_names_match(data->names, (size_t)data->n, model->names, (size_t)model->n,
+			      by_name) < 0)
+		return -ENOMEM;
 	for (int i = 0; i < data->n; i++) {
 		if (ids[i] != NONE)
 			continue;
-		if (!by_name) {
+		if (data->names && model->names)
+			ids[i] = by_name[i];
+		else
 			ids[i] = i < model->n ? i : NONE;
-			continue;
-		}
-		ids[i] = find_class(model, data->names[i]);
-		if (ids[i] == NONE && find_without_case(data, data->names[i]) == i)
-			ids[i] = find_without_case(model, data->names[i]);
 	}
+	return 0;
 }
 
 /* -ERR_INVALID if rows have a class that is none of the model's. */
@@ -202,7 +160,8 @@ int label_match(struct dataset *d, const struct model_config *c, const json_t *m
 	r = apply_map(map, &data, &model, ids, reterr);
 	if (r < 0)
 		return r;
-	match_rest(&data, &model, ids);
+	if (match_rest(&data, &model, ids) < 0)
+		return err_errno(reterr, ENOMEM, "match the labels");
 	r = check_rows(d, &data, &model, ids, remedy, reterr);
 	if (r < 0)
 		return r;
