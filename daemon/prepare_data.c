@@ -163,33 +163,31 @@ static int ask(const struct settings *set, int in, int64_t until_us, struct buf 
 
 /* ---- the findings ---- */
 
-static void add_finding(const struct prepare *p, size_t job, const char *line, size_t len)
+static void add_finding(const struct prepare *p, const size_t *jobs, size_t n, const char *line,
+			size_t len)
 {
 	OWN(json_decrefp) json_t *finding = NULL;
 	const char *field;
 	char pointer[ERR_FIELD_MAX * 2];
+	int64_t spec;
 
 	if (json_parse(line, len, &finding, NULL) < 0)
 		return;
+	spec = json_get_int(finding, "spec", -1);
 	field = json_get_str(finding, "field", NULL);
-	if (!field || field[0] != '/')
+	if (!field || field[0] != '/' || spec < 0 || spec >= (int64_t)n)
 		return;
-	problem_add(p->problems, prepare_pointer(p, job, field + 1, pointer, sizeof(pointer)),
+	prepare_pointer(p, jobs[spec], field + 1, pointer, sizeof(pointer));
+	problem_add(p->problems, pointer,
 		    str_ends(field, "_rows") ? PROBLEM_OUT_OF_RANGE : PROBLEM_INVALID, "%s",
 		    json_get_str(finding, "message", "the data cannot be used"));
 }
 
-/* One line for each job that was asked about, as far as it came. */
+/* A line for each of the jobs[n] that were asked about, as far as it came. */
 static void add_findings(const struct prepare *p, const size_t *jobs, size_t n, const char *at)
 {
-	for (size_t i = 0; i < n; i++) {
-		const char *end = strchr(at, '\n');
-
-		if (!end)
-			return;
-		add_finding(p, jobs[i], at, (size_t)(end - at));
-		at = end + 1;
-	}
+	for (const char *end; (end = strchr(at, '\n')); at = end + 1)
+		add_finding(p, jobs, n, at, (size_t)(end - at));
 }
 
 void prepare_data(const struct prepare *p)

@@ -26,11 +26,13 @@ void report_metric(struct report *r, int64_t step, double epoch, json_t *values)
 /* The daemon counts, shows and keeps these, one for each code, a short snake_case name. */
 void report_warning(struct report *r, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Set "warnings" [{"code","detail","count"}] of `values` to those reported so far, if any. */
+/* Set "warnings" [{"code","detail","count"}] of `values` to those reported so far, if any. An
+ * existing "warnings" key is kept. */
 void report_add_warnings(struct report *r, json_t *values);
 void report_checkpoint(struct report *r, int64_t step, const char *path_in_work);
 void report_ready(struct report *r);
-/* Takes over `values`: final values of this job. The warnings so far are added. */
+/* Takes over `values`: final values of this job. The warnings so far are added, as
+ * report_add_warnings does. */
 void report_result(struct report *r, json_t *values);
 /* The one failure line. `code` is a name of jobs/reason.h ("data_missing", "oom", …); NULL takes it
  * from e->code (report_code_of). */

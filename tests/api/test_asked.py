@@ -203,3 +203,16 @@ def test_several_data_sets_have_their_own_problems(narrow, home, tokens):
         ({}, {"text_column": "review"}, {}, {"train_rows": 100}))]
     assert [p[0] for p in problems(narrow, *jobs)] == [
         "/jobs/1/dataset/text_column", "/jobs/3/dataset/train_rows"]
+
+
+@native
+def test_a_finding_is_of_the_job_whose_data_it_is(narrow, home, tokens):
+    """What is found in a file on the way, such as its delimiter, is no answer."""
+    semicolons, commas = home / "semicolons.csv", home / "commas.csv"
+    semicolons.write_text(ROWS.replace(",", ";"))
+    commas.write_text(ROWS)
+    jobs = [{**prep(tokens, path, **d), "name": f"p{i}"} for i, (path, d) in enumerate((
+        (semicolons, {"train_rows": 100}), (semicolons, {"text_column": "review"}),
+        (commas, {}), (commas, {"label_column": "stars"})))]
+    assert [p[0] for p in problems(narrow, *jobs)] == [
+        "/jobs/0/dataset/train_rows", "/jobs/1/dataset/text_column", "/jobs/3/dataset/label_column"]

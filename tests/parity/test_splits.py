@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which split of a source is the test set: the one that is named, else test, else validation."""
 import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from execution import Execution
@@ -54,6 +56,20 @@ def test_a_test_split_without_labels_gives_way_to_validation(tmp_path, kind, fea
     [warning] = x.of_type("warning")
     assert warning["code"] == "test_unlabelled" and "validation" in warning["message"]
     assert x.result["labels"] == 2 and x.result["rows_without_label"] == 0
+
+
+def test_a_split_that_is_not_used_is_not_counted(tmp_path):
+    """The bytes of its texts are no trouble, and its path is gone."""
+    (tmp_path / "d").mkdir()
+    for name, word, labels in (("train", b"a", [0, 1]), ("validation", b"b", [1, 0]),
+                               ("test", b"caf\xe9", [-1, -1])):
+        table = pa.table({"text": pa.array([word, word], pa.binary()).view(pa.string()),
+                          "label": labels})
+        pq.write_table(table, tmp_path / "d" / f"{name}-00000-of-00001.parquet")
+    x = preprocess(tmp_path, tmp_path / "d")
+    assert texts(x, "test") == ["b", "b"]
+    assert x.result["invalid_utf8_rows"] == 0
+    assert [w["code"] for w in x.of_type("warning")] == ["test_unlabelled"]
 
 
 def test_a_test_split_that_is_named_does_not_give_way(tmp_path):

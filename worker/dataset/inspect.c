@@ -16,7 +16,7 @@ static bool is_of_the_data(int r, const struct err *why)
 	       (!why->field[0] || str_starts(why->field, "/dataset"));
 }
 
-static json_t *look(const json_t *spec, struct report *report)
+static json_t *look(const json_t *spec, size_t i, struct report *report)
 {
 	static volatile sig_atomic_t stop;
 	struct worker w = {.dirfd = -1,
@@ -33,9 +33,9 @@ static json_t *look(const json_t *spec, struct report *report)
 	if (r >= 0)
 		r = plan_scan(&plan, &w, &why);
 	if (r >= 0 || !is_of_the_data(r, &why))
-		return json_object();
-	return json_pack("{ss ss}", "field", why.field[0] ? why.field : "/dataset", "message",
-			 why.msg);
+		return json_pack("{sI}", "spec", (json_int_t)i);
+	return json_pack("{sI ss ss}", "spec", (json_int_t)i, "field",
+			 why.field[0] ? why.field : "/dataset", "message", why.msg);
 }
 
 static int say(json_t *finding)
@@ -63,7 +63,7 @@ static int inspect(struct report *report, struct err *reterr)
 		return r;
 	specs = json_object_get(message, "specs");
 	json_array_foreach(specs, i, spec) {
-		if (say(look(spec, report)) < 0)
+		if (say(look(spec, i, report)) < 0)
 			return err_errno(reterr, EIO, "answer");
 	}
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * trainyard-worker inspect: what a preprocess job would say of its data, for a submit. No
  * execution: standard input is {"roots", "data_dir", "specs": [{"dataset": {…}}, …]}, standard
- * output one line for each spec: {} or {"field", "message"}. Nothing is written and nothing
- * tokenised; who has no more time ends the process.
+ * output one line for each spec: {"spec": its index} or {"spec", "field", "message"}, and nothing
+ * else. Nothing is written and nothing tokenised; who has no more time ends the process.
  */
 #pragma once
 

@@ -10,8 +10,6 @@
 
 #define SHOWN_MAX		 80 /* bytes of a value that a message shows */
 #define CLASSES_BESIDE_MINUS_ONE 2  /* {-1, 0, 1} are classes, {-1, 0, 1, 2} may be anything */
-#define RENAME \
-	"; to rename the classes of the data in their order, write labels as a list of names"
 
 static int at_value(const struct labels *l, const struct label_seen *v, const char *field,
 		    const char *what, struct err *reterr)
@@ -21,6 +19,9 @@ static int at_value(const struct labels *l, const struct label_seen *v, const ch
 }
 
 /* ---- by names ---- */
+
+static const char rename_them[] =
+	"; to rename the classes of the data in their order, write labels as a list of names";
 
 static int unknown(const struct labels *l, const struct label_seen *v, bool numbers_are_names,
 		   struct err *reterr)
@@ -33,7 +34,7 @@ static int unknown(const struct labels *l, const struct label_seen *v, bool numb
 		      "%s, row %lld: the label '%.*s' is not one of the %zu known labels: %s%s%s",
 		      l->paths[v->split], (long long)v->first, SHOWN_MAX, v->text, l->names.n,
 		      buf_str(&known), buf_ok(&known) ? "" : ", ...",
-		      v->type == LABEL_CLASS && l->of_model ? RENAME
+		      v->type == LABEL_CLASS && l->of_model ? rename_them
 		      : numbers_are_names && v->type == LABEL_INT
 			      ? "; other numbers in the data are names of classes, so this number "
 				"is not taken as an id"
@@ -96,9 +97,8 @@ static int match_source(struct labels *l, int32_t *ids)
 	for (size_t i = 0; i < s->n; i++)
 		ids[i] = one_by_one ? (int32_t)i
 				    : label_names_find(to, s->items[i], strlen(s->items[i]));
-	return l->of_model && !one_by_one
-		       ? label_names_match(s->items, s->n, to->items, to->n, ids)
-		       : 0;
+	return l->of_model && !one_by_one ? label_names_match(s->items, s->n, to->items, to->n, ids)
+					  : 0;
 }
 
 static int32_t by_source(const struct labels *l, const struct label_seen *v, const int32_t *ids)
@@ -211,7 +211,7 @@ static int number_items(struct labels *l, const struct value_set *s, bool texts,
 	return 0;
 }
 
-/* True if the numbers from items[at] on, which are sorted, are exactly 0 … n-1. *ret_n is n then. */
+/* True if the numbers from items[at] on, which are sorted, are exactly 0 … n-1; *ret_n is n. */
 static bool is_range(const struct value_set *s, size_t at, int64_t *ret_n)
 {
 	int64_t next = 0;

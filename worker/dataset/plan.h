@@ -11,24 +11,28 @@
 #include "worker/dataset/split.h"
 #include "worker/worker.h"
 
+struct plan_source;
+
+/* Rows of one kind, of all sources. */
+struct plan_count {
+	int64_t rows, first;		  /* the first one's number */
+	const struct plan_source *source; /* where the first one is */
+};
+
 struct plan_source {
 	const struct source_kind *kind;
 	char *path;
 	char *spare;	      /* read instead if no row has a label; NULL: none */
 	const char *field;    /* "/dataset", "/dataset/train" or "/dataset/test" */
 	enum split_part only; /* SPLIT_NONE: this source is split in two */
+	char delimiter;	      /* found in a CSV header, and not what its name says; else 0 */
 	int64_t rows, bad;
+	struct plan_count invalid_utf8;
 	uint8_t *part;	/* per row: enum split_part */
 	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row */
 };
 
 #define PLAN_EMPTY_TEXT (-2)
-
-/* Rows of one kind, of all sources. */
-struct plan_count {
-	int64_t rows, first; /* the first one's number */
-	const char *path;    /* where the first one is */
-};
 
 struct plan {
 	struct source_columns columns;

@@ -29,8 +29,16 @@ static void count(struct plan_count *c, const struct plan_source *ps, int64_t nu
 {
 	if (!c->rows++) {
 		c->first = number;
-		c->path = ps->path;
+		c->source = ps;
 	}
+}
+
+static void add_count(struct plan_count *c, const struct plan_count *more)
+{
+	if (!c->rows)
+		*c = *more;
+	else
+		c->rows += more->rows;
 }
 
 /* Of white space only: no token comes out of it. */
@@ -52,7 +60,7 @@ static int scan_row(struct plan *p, struct plan_source *ps, const struct source 
 		    const struct source_row *row, int32_t *ret_label, struct err *reterr)
 {
 	if (row->invalid_utf8)
-		count(&p->invalid_utf8, ps, row->number);
+		count(&ps->invalid_utf8, ps, row->number);
 	*ret_label = PLAN_EMPTY_TEXT;
 	if (is_empty(row->text, row->text_len) ||
 	    (p->columns.pair && is_empty(row->pair, row->pair_len)))
@@ -85,9 +93,7 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 		r = labels_open(&p->labels, s, (size_t)(ps - p->sources), reterr);
 	if (r < 0)
 		return r;
-	if (s->delimiter)
-		printf("%s: the header has the delimiter '%s'\n", ps->path,
-		       s->delimiter == '\t' ? "tab" : (char[]){s->delimiter, '\0'});
+	ps->delimiter = s->delimiter;
 	while ((r = source_next(s, &row, reterr)) > 0) {
 		r = scan_row(p, ps, s, &row, &label, reterr);
 		if (r >= 0 && keep_label(ps, &cap, label) < 0)
@@ -114,6 +120,7 @@ static void unread(struct plan *p, struct plan_source *ps)
 {
 	labels_forget(&p->labels, (size_t)(ps - p->sources));
 	ps->rows = 0;
+	ps->invalid_utf8 = (struct plan_count){0};
 	free(ps->label);
 	ps->label = NULL;
 }
@@ -183,7 +190,7 @@ static int refuse_bad_rows(const struct plan *p, struct err *reterr)
 		      c == &p->empty ? "/dataset/text_column" : "/dataset/label_column",
 		      "%s, row %lld: %s; in all %lld without %s%s. To leave such rows out, say "
 		      "on_bad_row: skip",
-		      c->path, (long long)c->first,
+		      c->source->path, (long long)c->first,
 		      c == &p->empty ? "a text is empty or null" : "the label is empty or missing",
 		      (long long)c->rows, c == &p->empty ? "a text" : "a label", both);
 }
@@ -203,11 +210,12 @@ static int check_bad_rows(struct plan *p, const struct worker *w, struct err *re
 		report_warning(w->report, "rows_without_label",
 			       "left out for want of a label: %lld, the first is row %lld of %s",
 			       (long long)p->unlabelled.rows, (long long)p->unlabelled.first,
-			       p->unlabelled.path);
+			       p->unlabelled.source->path);
 	if (p->empty.rows)
 		report_warning(w->report, "rows_without_text",
 			       "left out for want of a text: %lld, the first is row %lld of %s",
-			       (long long)p->empty.rows, (long long)p->empty.first, p->empty.path);
+			       (long long)p->empty.rows, (long long)p->empty.first,
+			       p->empty.source->path);
 	return 0;
 }
 
@@ -228,6 +236,7 @@ int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 	for (size_t i = 0; i < p->sources_n && r >= 0; i++) {
 		r = scan_source(p, &p->sources[i], w, reterr);
 		rows += p->sources[i].rows;
+		add_count(&p->invalid_utf8, &p->sources[i].invalid_utf8);
 	}
 	if (r >= 0)
 		r = labels_decide(&p->labels, reterr);

@@ -295,7 +295,7 @@ static void report_end(const struct job *j)
 			       "%s; each such sequence became U+FFFD, which the tokenizer drops. "
 			       "If the file has another encoding, such as Windows-1252, convert it",
 			       (long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
-			       p->invalid_utf8.path);
+			       p->invalid_utf8.source->path);
 	values = json_pack(
 		"{sI sI sI sI sI sI sI sI so}", "train_rows", (json_int_t)j->train.rows,
 		"test_rows", (json_int_t)j->test.rows, "tokens", (json_int_t)j->tokens, "labels",
@@ -304,8 +304,18 @@ static void report_end(const struct job *j)
 		(json_int_t)p->unlabelled.rows, "rows_without_text", (json_int_t)p->empty.rows,
 		"rows_per_second", json_number(seconds > 0 ? (double)j->total / seconds : 0));
 	report_metric(j->w->report, 0, -1, json_copy(values)); /* of no step and no epoch */
-	report_add_warnings(j->w->report, values);
 	report_result(j->w->report, values);
+}
+
+static void say_delimiters(const struct plan *p)
+{
+	for (size_t i = 0; i < p->sources_n; i++) {
+		char delimiter = p->sources[i].delimiter;
+
+		if (delimiter)
+			printf("%s: the header has the delimiter '%s'\n", p->sources[i].path,
+			       delimiter == '\t' ? "tab" : (char[]){delimiter, '\0'});
+	}
 }
 
 static void say_classes(const struct labels *l)
@@ -324,6 +334,7 @@ int preprocess_main(struct worker *w, struct err *reterr)
 
 	if (r >= 0)
 		r = plan_scan(&j.plan, w, reterr);
+	say_delimiters(&j.plan);
 	if (r >= 0)
 		r = tokenise(&j, reterr);
 	if (r < 0)

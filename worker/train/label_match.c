@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define FIELD	    "/label_map"
-#define NAMES_SHOWN 8 /* classes that a message lists */
+#define NAMES_SHOWN 8	 /* classes that a message lists */
 #define NONE	    (-1) /* as label_names_match says it */
 #define PLAIN_NAME  "LABEL_"
 
@@ -21,8 +21,8 @@ struct classes {
 
 static struct classes classes_of(char *const *names, int n)
 {
-	return (struct classes){
-		.names = label_names_are_chosen(names, (size_t)n) ? names : NULL, .n = n};
+	return (struct classes){.names = label_names_are_chosen(names, (size_t)n) ? names : NULL,
+				.n = n};
 }
 
 /* The class of that name, or of that id ("1", "LABEL_1") where there are no names. */
