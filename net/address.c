@@ -80,21 +80,24 @@ static size_t resolve(const char *proxy, struct sockaddr_storage *ret, size_t ma
 {
 	CURLU *url = curl_url();
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
-	char *host = NULL, *port = NULL;
+	char *host = NULL, *port = NULL, *scheme = NULL;
 	size_t n = 0;
 
 	if (url &&
 	    curl_url_set(url, CURLUPART_URL, proxy,
-			 CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+			 CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		/* libcurl's own default port of a proxy is 1080 */
+		/* libcurl's own default ports of a proxy */
+		const char *usual = strcmp(scheme, "https") == 0 ? "443" : "1080";
+
 		if (curl_url_get(url, CURLUPART_PORT, &port, 0) != CURLUE_OK)
 			port = NULL;
 		if (host[0] == '[' && host[strlen(host) - 1] == ']') {
 			host[strlen(host) - 1] = '\0';
 			memmove(host, host + 1, strlen(host));
 		}
-		if (getaddrinfo(host, port ? port : "1080", &hints, &list) != 0)
+		if (getaddrinfo(host, port ? port : usual, &hints, &list) != 0)
 			list = NULL;
 	}
 	for (const struct addrinfo *a = list; a && n < max; a = a->ai_next)
@@ -102,6 +105,7 @@ static size_t resolve(const char *proxy, struct sockaddr_storage *ret, size_t ma
 			memcpy(&ret[n++], a->ai_addr, a->ai_addrlen);
 	if (list)
 		freeaddrinfo(list);
+	curl_free(scheme);
 	curl_free(host);
 	curl_free(port);
 	curl_url_cleanup(url);

@@ -67,12 +67,31 @@ static void test_proxies_of_the_environment(void **state)
 	static const char *const forms[] = {"http://127.0.0.1:3128", "127.0.0.1:3128",
 					    "http://user:secret@127.0.0.1:3128/"};
 
+	static const struct {
+		const char *proxy;
+		uint16_t port; /* libcurl's, if none is given */
+	} usual[] = {
+		{"127.0.0.1", 1080},
+		{"http://127.0.0.1", 1080},
+		{"https://127.0.0.1", 443},
+		{"HTTPS://me:secret@127.0.0.1/", 443},
+		{"https://127.0.0.1:8443", 8443},
+		{"socks5h://127.0.0.1", 1080},
+	};
+
 	unsetenv("https_proxy");
 	unsetenv("HTTPS_PROXY");
 	unsetenv("all_proxy");
 	unsetenv("ALL_PROXY");
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
 		setenv("http_proxy", forms[i], 1);
+		assert_int_equal(address_of_proxies(found, 8), 1);
+		assert_true(
+			address_equal((struct sockaddr *)&found[0], (struct sockaddr *)&wanted));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+		setenv("http_proxy", usual[i].proxy, 1);
+		wanted.sin_port = htons(usual[i].port);
 		assert_int_equal(address_of_proxies(found, 8), 1);
 		assert_true(
 			address_equal((struct sockaddr *)&found[0], (struct sockaddr *)&wanted));
