@@ -91,6 +91,7 @@ def test_redirects_are_limited(rig, redirects):
     assert "value" in rig.fetch(redirects.url + "/5", sha256=SHA)
     answer = rig.fetch(redirects.url + "/6", sha256="1" * 64)
     assert "redirects more than 5 times" in answer["message"]
+    assert answer["reason"] == "data_missing"
     redirects.handler.target = "file:///etc/passwd"
     assert "HTTP status 302" in rig.fetch(redirects.url + "/1", sha256="2" * 64)["message"]
 
@@ -164,6 +165,55 @@ def test_a_body_has_a_limit(rig, announced):
         url = "http://127.0.0.1:%d/rows.csv" % server.server_address[1]
         answer = rig.fetch(url, sha256=SHA, env={"MAX_DOWNLOAD": str(len(DATA) - 1)})
         assert answer["reason"] == "too_large" and "local.max_download" in answer["message"]
+        assert not (rig.tmp / "cache/partial" / SHA / "file").exists()
         answer = rig.fetch(url, sha256=SHA, env={"MAX_DOWNLOAD": str(len(DATA))})
         assert pathlib.Path(answer["value"]).read_bytes() == DATA
         server.shutdown()
+
+
+@pytest.fixture
+def answers():
+    """Answers with the given ones in turn, the last one for good: status, headers, body."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_GET(self):
+            given = self.server.given
+            status, headers, body = given.pop(0) if len(given) > 1 else given[0]
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        server.url = "http://127.0.0.1:%d/rows.csv" % server.server_address[1]
+        yield server
+        server.shutdown()
+
+
+def test_what_is_announced_has_the_limit(rig, answers):
+    """A body that never comes is not waited for."""
+    answers.given = [(200, {"Content-Length": str(len(DATA) + 1)}, DATA[:10])]
+    answer = rig.fetch(answers.url, sha256=SHA, env={"MAX_DOWNLOAD": str(len(DATA))})
+    assert answer["reason"] == "too_large" and "local.max_download" in answer["message"]
+    assert not (rig.tmp / "cache/partial" / SHA / "file").exists()
+
+
+PAGE = b"<p>" * 100_000
+
+
+def test_an_error_page_of_any_length_is_an_error(rig, answers):
+    """It was taken for a body beyond local.max_download, and not tried again."""
+    answers.given = [(404, {}, PAGE)]
+    answer = rig.fetch(answers.url, sha256="0" * 64)
+    assert answer["reason"] == "data_missing" and "HTTP status 404" in answer["message"], answer
+    answers.given = [(503, {}, PAGE), (200, {}, DATA)]
+    assert "value" in rig.fetch(answers.url, sha256=SHA)
+
+
+def test_headers_beyond_measure_are_no_large_body(rig, answers):
+    answers.given = [(200, {"X-%d" % n: "a" * 1000 for n in range(40)}, DATA)]
+    answer = rig.fetch(answers.url, sha256=SHA)
+    assert answer["reason"] == "transfer_failed" and "headers" in answer["message"], answer

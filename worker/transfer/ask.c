@@ -134,6 +134,8 @@ int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
 	r = transfer_stopped(t, reterr);
 	if (r < 0)
 		return r;
+	if (rq->result == -ERR_LIMIT && rq->status >= 400) /* the status says enough */
+		return 0;
 	if (rq->result < 0 && reterr)
 		*reterr = rq->err;
 	return rq->result;

@@ -14,7 +14,7 @@ struct exchange_wait {
 };
 
 /* Send and wait. rq->done and rq->userdata are taken. rq->result, or -ERR_CANCELLED after SIGTERM.
- */
+ * 0 as well if only the page of an error status is too long: it is cut off. */
 int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr) MUSTCHECK;
 /* The failure or the refusal may be over soon. */
 bool exchange_passing(const struct net_request *rq, int result);

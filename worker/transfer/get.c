@@ -61,6 +61,9 @@ static bool begin_body(struct download *d)
 	int64_t from = 0, len;
 
 	d->begun = true;
+	if (!net_reply_header(&d->rq, "Content-Length", text, sizeof(text)) ||
+	    str_to_i64(text, &len) < 0)
+		len = 0;
 	if (net_reply_header(&d->rq, "Content-Range", text, sizeof(text))) {
 		from = str_starts(text, "bytes ") ? strtoll(text + strlen("bytes "), NULL, 10) : -1;
 		if (from != d->offset) {
@@ -72,8 +75,10 @@ static bool begin_body(struct download *d)
 		if (d->disk_error)
 			return false;
 	}
-	if (!d->announced && net_reply_header(&d->rq, "Content-Length", text, sizeof(text)) &&
-	    str_to_i64(text, &len) == 0 && len > 0) {
+	d->too_large = d->get->size_max && len > d->get->size_max - d->offset;
+	if (d->too_large)
+		return false;
+	if (!d->announced && len > 0) {
 		d->announced = true;
 		transfer_expect(d->t, len);
 	}
@@ -180,7 +185,7 @@ static int try_once(struct download *d, struct err *reterr)
 			return 0;
 		str_copy(d->url, sizeof(d->url), next);
 	}
-	return err_set(reterr, ERR_LIMIT, "it redirects more than %d times", GET_REDIRECTS_MAX);
+	return err_set(reterr, ERR_NOT_FOUND, "it redirects more than %d times", GET_REDIRECTS_MAX);
 }
 
 /* A failure that another try cannot mend, or 0. */
@@ -200,6 +205,11 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 		return err_set(reterr, ERR_LIMIT,
 			       "it is larger than the %" PRId64 " bytes of local.max_download",
 			       d->get->size_max);
+	if (r == -ERR_LIMIT) {
+		get_origin(d->url, origin, sizeof(origin));
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "%s answers with more headers than a file needs", origin);
+	}
 	if (r < 0)
 		return exchange_passing(&d->rq, r) || d->wrong_range ? 0 : r;
 	if (d->rq.status < 300 || d->rq.status == 416 || exchange_passing(&d->rq, 0))
@@ -290,7 +300,7 @@ int get_file(struct transfer *t, const struct get_file *get, int *ret_status, st
 			r = fetch_all(&d, ret_status, reterr);
 		if (r >= 0)
 			r = check(&d, reterr);
-		if (r == -ERR_CORRUPT || r == 1)
+		if (r == -ERR_CORRUPT || r == -ERR_LIMIT || r == 1)
 			unlink(get->path);
 		if (r != 1)
 			return r;

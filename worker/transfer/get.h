@@ -46,7 +46,7 @@ struct get_file {
 	const char *authorization; /* as above */
 	const char *path;	   /* appended to when it is there */
 	int64_t size;		   /* expected; negative: not known */
-	int64_t size_max;	   /* of a body of unknown size; 0: none */
+	int64_t size_max;	   /* Largest body; 0: no limit */
 	bool public_only;	   /* see net_request */
 	enum get_digest digest;
 	const char *hex; /* expected, lower case */
@@ -54,9 +54,10 @@ struct get_file {
 
 /* Download into `path`, not durable. A server that ignores ranges starts from the beginning; a
  * wrong digest starts from the beginning once. *ret_status: HTTP status when the server refuses.
- * -ERR_CORRUPT: wrong size or digest (the file is removed), -ERR_LIMIT: longer than size_max,
- * -ERR_UNSUPPORTED: not public, -ERR_NOT_FOUND: the server refuses the address for good,
- * -ERR_UNAVAILABLE, -ETIMEDOUT, -ERR_CANCELLED, -errno of the disk. */
+ * -ERR_CORRUPT: wrong size or digest, -ERR_LIMIT: longer than size_max (the file is removed after
+ * both), -ERR_UNSUPPORTED: not public, -ERR_NOT_FOUND: the server refuses the address for good, or
+ * redirects more than GET_REDIRECTS_MAX times, -ERR_UNAVAILABLE, -ETIMEDOUT, -ERR_CANCELLED, -errno
+ * of the disk. */
 int get_file(struct transfer *t, const struct get_file *get, int *ret_status,
 	     struct err *reterr) MUSTCHECK;
 

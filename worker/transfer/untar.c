@@ -24,7 +24,7 @@ struct opened {
 	const char *name; /* of the object, for messages */
 };
 
-/* Is more unpacked than is likely of what was read? Looked at as it streams, also while members are
+/* True if the ratio is above the limit. Looked at as it streams, also while members are
  * only skipped. */
 static bool is_bomb(struct archive *a, const struct transfer_limits *limits)
 {
@@ -33,19 +33,20 @@ static bool is_bomb(struct archive *a, const struct transfer_limits *limits)
 	return out > TRANSFER_RATIO_FROM && in > 0 && out / in > limits->ratio;
 }
 
-static int bomb(const struct transfer *t, struct err *reterr)
+static int bomb(const struct opened *o, struct err *reterr)
 {
 	return err_set(reterr, ERR_LIMIT,
-		       "more than %lld bytes come out of each packed one: that is no data; raise "
-		       "local.max_ratio if it is",
-		       (long long)t->limits.ratio);
+		       "%s unpacks to more than %lld times its size; raise local.max_ratio if you "
+		       "trust it",
+		       o->name, (long long)o->reader.get->t->limits.ratio);
 }
 
 static la_ssize_t on_read(struct archive *a, void *userdata, const void **data)
 {
-	struct reader *r = userdata;
-	ssize_t n = is_bomb(a, &r->get->t->limits) ? bomb(r->get->t, &r->err)
-						   : reader_next(r, data, &r->err);
+	struct opened *o = userdata;
+	struct reader *r = &o->reader;
+	ssize_t n =
+		is_bomb(a, &r->get->t->limits) ? bomb(o, &r->err) : reader_next(r, data, &r->err);
 
 	if (n < 0) {
 		r->result = (int)n;
@@ -99,7 +100,7 @@ static int tar_open(struct opened *o, struct get *g, const struct s3_object *obj
 	archive_read_support_format_tar(o->archive);
 	archive_read_support_format_empty(o->archive);
 	archive_read_support_filter_gzip(o->archive);
-	if (archive_read_open(o->archive, &o->reader, NULL, on_read, NULL) == ARCHIVE_OK)
+	if (archive_read_open(o->archive, o, NULL, on_read, NULL) == ARCHIVE_OK)
 		return 0;
 	r = tar_fail(o, reterr);
 	tar_close(o);
@@ -113,7 +114,7 @@ static int check_bomb(struct opened *o, struct err *reterr)
 	if (!is_bomb(o->archive, &t->limits))
 		return 0;
 	t->failure_code = "too_large";
-	return bomb(t, reterr);
+	return bomb(o, reterr);
 }
 
 /* The next member's path below the root, "" for the root itself. 1: there is one, 0: the end. */

@@ -61,7 +61,7 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 		t->failure_code = "data_missing";
 	else if (r == -ERR_UNSUPPORTED)
 		t->failure_code = "url_private";
-	else if (r == -ERR_LIMIT && reterr->msg[0])
+	else if (r == -ERR_LIMIT)
 		t->failure_code = "too_large";
 	else if (r == -ERR_UNAVAILABLE || r == -ETIMEDOUT)
 		t->failure_code = "transfer_failed";
