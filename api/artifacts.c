@@ -86,11 +86,19 @@ static void list_uris(struct request *rq, json_t *uris)
 	account_ask(rq);
 }
 
+/* True if the path names no file that may be given out; other failures say nothing about it. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG || r == -EACCES || r == -EPERM ||
+	       r == -ERR_INVALID;
+}
+
 /* Open the work directory of the attempt. -1: replied. */
 static int open_work(struct request *rq, const struct attempt_place *place)
 {
 	OWN(closep) int dir = -1;
-	int fd = -1;
+	struct err e;
+	int fd = -1, r;
 
 	if (!*place->dir) {
 		reply_problem(rq, 404, "not_found", "a %s job makes no files",
@@ -98,8 +106,12 @@ static int open_work(struct request *rq, const struct attempt_place *place)
 		return -1;
 	}
 	dir = open(place->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || beneath_open_dir(dir, "work", O_PATH, &fd, NULL) < 0)
+	r = dir < 0 ? err_errno(&e, errno, "open the directory of the attempt")
+		    : beneath_open_dir(dir, "work", O_PATH, &fd, &e);
+	if (is_absent(r))
 		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
+	else if (r < 0)
+		reply_error(rq, r, &e);
 	return fd;
 }
 
@@ -107,6 +119,8 @@ struct listing {
 	json_t *items;
 	const char *prefix;
 	bool truncated;
+	int failed; /* not 0: a directory could not be read for now */
+	struct err why;
 };
 
 /* How long the character at `s` is; 0: its first byte begins none in UTF-8. */
@@ -151,8 +165,8 @@ static unsigned int byte_of(const char *s)
 }
 
 /* The path whose escaped form is `shown`. Only bytes that are escaped come back: no dot, no slash.
- */
-static void path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
+ * False: it is longer than a path that is listed. */
+static bool path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
 {
 	char *to = path;
 
@@ -166,6 +180,7 @@ static void path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
 		shown += byte >= 0x80 ? ESCAPE_LEN : 1;
 	}
 	*to = '\0';
+	return !*shown;
 }
 
 static void list_file(struct listing *l, const char *path, bool escaped, const struct stat *st)
@@ -205,11 +220,19 @@ static void list_dir(struct listing *l, int work, const char *path, int depth)
 {
 	OWN(closep) int fd = -1;
 	struct dirent **entries = NULL;
+	struct err e;
 	int n = 0;
 
-	if (depth <= ARTIFACTS_DEPTH_MAX && beneath_open_dir(work, path, 0, &fd, NULL) >= 0)
+	if (depth <= ARTIFACTS_DEPTH_MAX && !l->failed)
+		n = beneath_open_dir(work, path, 0, &fd, &e);
+	if (fd >= 0)
 		n = scandirat(fd, ".", &entries, not_dots, alphasort);
-
+	if (fd >= 0 && n < 0)
+		n = err_errno(&e, errno, "read %s", path);
+	if (n < 0 && !is_absent(n)) {
+		l->failed = n;
+		l->why = e;
+	}
 	for (int i = 0; i < n; i++) {
 		char child[ARTIFACT_PATH_MAX], shown[ARTIFACT_SHOWN_MAX];
 		bool escaped;
@@ -249,6 +272,11 @@ void jobs_artifacts(struct request *rq)
 	for (size_t i = 0; i < ARRAY_LEN(roots); i++)
 		if (may_hold(roots[i], l.prefix))
 			list_dir(&l, work, roots[i], 0);
+	if (l.failed) {
+		json_decref(l.items);
+		reply_error(rq, l.failed, &l.why);
+		return;
+	}
 	reply_json(rq, 200, json_pack("{s:o, s:b}", "items", l.items, "truncated", l.truncated));
 }
 
@@ -321,9 +349,12 @@ void jobs_artifact(struct request *rq)
 	if (work < 0)
 		return;
 	r = beneath_open(work, rq->rest, BENEATH_INNER_LINKS, INT64_MAX, &fd, &st, &e);
-	if (r == -ENOENT && strstr(rq->rest, "\\x")) {
-		path_unescape(path, rq->rest);
+	if ((r == -ENOENT || r == -ENAMETOOLONG) && strstr(rq->rest, "\\x") &&
+	    path_unescape(path, rq->rest))
 		r = beneath_open(work, path, BENEATH_INNER_LINKS, INT64_MAX, &fd, &st, &e);
+	if (r < 0 && !is_absent(r)) {
+		reply_error(rq, r, &e);
+		return;
 	}
 	if (r < 0) {
 		reply_problem(rq, 404, "not_found", "there is no file '%.200s'%s%.200s", rq->rest,

@@ -206,6 +206,8 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_GONE, 410, "gone"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
 		{-ETIMEDOUT, 504, "timed_out"},
+		{-EMFILE, 503, "busy"},
+		{-ENFILE, 503, "busy"},
 		{-ENOSPC, 507, "disk_full"},
 	};
 

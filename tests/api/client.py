@@ -3,6 +3,8 @@
 event long poll, the daemon's memory."""
 import http.client
 import json
+import os
+import resource
 import signal
 import socket
 import time
@@ -14,6 +16,14 @@ from trainyardd import DEADLINE_S, FINAL
 
 NO_JOB = "j" + "0" * 19
 NO_RUN = "r" + "0" * 19
+
+
+def soft_limit(daemon, spare):
+    """Leave the daemon only so many more descriptors."""
+    used = {int(fd) for fd in os.listdir(f"/proc/{daemon.process.pid}/fd")}
+    limit = [n for n in range(len(used) + spare + 1000) if n not in used][spare]
+    hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
 
 
 class Daemon(trainyardd.Daemon):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The files a job has made: the list, downloads, ranges, and the ways out of the directory."""
 import os
+import resource
 
 import pytest
 
-from client import problem
+from client import problem, soft_limit
 
 WEIGHTS = bytes(range(256)) * 4096
 
@@ -44,6 +45,44 @@ def test_names_that_are_not_utf8_are_listed_and_served(daemon, base):
     assert daemon.ask("GET", base + r"/model/plain\xe9").content == rb"plain\xe9"
     listed = daemon.get(base, prefix=r"model/d\xff/")["items"]
     assert [item["path"] for item in listed] == [r"model/d\xff/é \xf0\x9f"]
+
+
+def work_of(daemon, base):
+    job = base.split("/")[3]
+    return next(spec.parent / "work" for spec in daemon.data.glob("executions/*/spec.json")
+                if job in spec.read_text())
+
+
+def test_a_path_beyond_measure_is_not_cut(daemon, base):
+    """Before: its first 1023 bytes were opened. A long name that needs escapes was not found."""
+    work = work_of(daemon, base)
+    name = b"output/" + b"/".join([b"d" * 200] * 5)
+    name += b"/\xff" + b"a" * (1023 - len(name) - 2)
+    path = os.fsencode(work) + b"/" + name
+    os.makedirs(os.path.dirname(path))
+    with open(path, "wb") as file:
+        file.write(b"found")
+    shown = name.decode("latin-1").replace("\xff", r"\xff")
+    assert daemon.ask("GET", f"{base}/{shown}").content == b"found"
+    problem(daemon.ask("GET", f"{base}/{shown}a"), 404, "not_found")
+    (work / "output" / os.fsdecode(b"\xfe" * 200)).write_bytes(b"long")
+    assert daemon.ask("GET", f"{base}/output/" + r"\xfe" * 200).content == b"long"
+
+
+@pytest.mark.parametrize("path, spare", [("/model/config.json", 0), ("/model/config.json", 1),
+                                         ("", 0), ("", 2)])
+def test_without_descriptors_no_file_is_said_to_be_gone(daemon, base, path, spare):
+    """Before: 410, 404 for the file itself, and a list without what could not be read."""
+    limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    connection = daemon.connection()
+    for tries, status in ((1, 200), (2, 503), (3, 200)):
+        if status == 503:
+            soft_limit(daemon, spare)
+        connection.request("GET", f"{base}{path}")
+        answer = connection.getresponse()
+        body = answer.read()
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+        assert answer.status == status, (tries, body)
 
 
 def test_the_list_by_prefix(daemon, base):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from client import soft_limit
 from trainyardd import wait_for
 
 HALVES = {
@@ -87,14 +88,6 @@ def unread(daemon, s):
         if tuple(fields[1:3]) == ends:
             return int(fields[4].split(":")[1], 16)
     return 0
-
-
-def soft_limit(daemon, spare):
-    """Leave the daemon only so many more descriptors."""
-    used = {int(fd) for fd in os.listdir(f"/proc/{daemon.process.pid}/fd")}
-    limit = [n for n in range(len(used) + spare + 1000) if n not in used][spare]
-    hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, hard))
 
 
 @pytest.mark.parametrize("door", ["tcp", "unix"])
