@@ -234,6 +234,9 @@ static void test_numbers_that_are_no_classes(void **state)
 	refused((struct rows){"1 2.5 3"}, "/dataset/label_column", "row 2*'2.5'*labels");
 	refused((struct rows){"1.5 2.0", .json = true}, "/dataset/label_column", "row 1*'1.5'");
 	refused((struct rows){"1 99999999999999999999"}, "/dataset/label_column", "row 2");
+	refused((struct rows){"1 .5"}, "/dataset/label_column", "row 2*'.5'");
+	refused((struct rows){"1 -.25"}, "/dataset/label_column", "row 2*'-.25'");
+	expect((struct rows){"1 . -.e5 .e5"}, "-.e5|.|.e5|1: 3 1 0 2");
 	expect((struct rows){"4.5 3.5", .names = "[\"3.5\", \"4.5\"]", .json = true},
 	       "3.5|4.5: 1 0");
 }
@@ -244,6 +247,16 @@ static void test_given_names(void **state)
 	expect((struct rows){"3 1", .names = "[\"1\", \"2\", \"3\"]"}, "1|2|3: 2 0");
 	expect((struct rows){"3 1", .names = "[\"1\", \"2\", \"3\"]", .json = true}, "1|2|3: 2 0");
 	expect((struct rows){"1.0 0", .names = "[\"0\", \"1\"]"}, "0|1: 1 0");
+	expect((struct rows){"1.0 2.0", .names = "[\"1.0\", \"2.0\", \"3.0\"]", .json = true},
+	       "1.0|2.0|3.0: 0 1");
+	expect((struct rows){"1 2.00 3", .names = "[\"1.0\", \"2.0\", \"3.0\"]"},
+	       "1.0|2.0|3.0: 0 1 2");
+	expect((struct rows){"-1.0 1.0", .names = "[\"-1.0\", \"1.0\"]", .json = true},
+	       "-1.0|1.0: 0 1");
+	expect((struct rows){"0.50 2", .names = "[\"2e0\", \".5\"]"}, "2e0|.5: 1 0");
+	expect((struct rows){"1 1.0", .names = "[\"1.0\", \"1\"]"}, "1.0|1: 1 0");
+	refused((struct rows){"1 2.0", .names = "[\"1\", \"2.00\", \"2e0\"]"}, "/dataset/labels",
+		"'2.0'");
 	refused((struct rows){"1 2 3 0", .names = "[\"1\", \"2\", \"3\"]"}, "/dataset/labels",
 		"row 4*'0'*'1', '2', '3'*names of classes");
 	refused((struct rows){"yes maybe", .names = "[\"no\", \"yes\"]"}, "/dataset/labels",

@@ -46,8 +46,7 @@ static int32_t by_text(const struct labels *l, const char *text)
 	return label_names_find(&l->names, text, strlen(text));
 }
 
-/* Its own text, else another form of the number or boolean that it is. */
-static int32_t by_name(const struct labels *l, const struct label_seen *v)
+int32_t labels_by_name(const struct labels *l, const struct label_seen *v)
 {
 	static const char *const booleans[][3] = {{"False", "false", "FALSE"},
 						  {"True", "true", "TRUE"}};
@@ -58,6 +57,8 @@ static int32_t by_name(const struct labels *l, const struct label_seen *v)
 		label_from_int(&plain, v->number);
 		id = by_text(l, plain.digits);
 	}
+	if (id < 0 && (v->type == LABEL_INT || v->type == LABEL_FLOAT))
+		id = label_numbers_find(&l->numbers, v->type, v->number, v->text);
 	for (size_t i = 0; id < 0 && v->type == LABEL_BOOL && i < ARRAY_LEN(booleans[0]); i++)
 		id = by_text(l, booleans[v->number][i]);
 	return id;
@@ -69,7 +70,8 @@ static bool type_is_named(const struct labels *l, enum label_type type)
 	for (size_t i = 0; i < l->values_n; i++) {
 		const struct label_seen *v = &l->values[i];
 
-		if (v->rows && v->type == type && v->class != LABEL_NONE && by_name(l, v) >= 0)
+		if (v->rows && v->type == type && v->class != LABEL_NONE &&
+		    labels_by_name(l, v) >= 0)
 			return true;
 	}
 	return false;
@@ -105,7 +107,7 @@ static int32_t by_source(const struct labels *l, const struct label_seen *v, con
 {
 	int32_t at = label_names_find(&l->source, v->text, strlen(v->text));
 
-	return at < 0 ? by_name(l, v) : ids[at];
+	return at < 0 ? labels_by_name(l, v) : ids[at];
 }
 
 static int decide_by_names(struct labels *l, struct err *reterr)
@@ -121,7 +123,7 @@ static int decide_by_names(struct labels *l, struct err *reterr)
 
 		if (!v->rows || v->class == LABEL_NONE)
 			continue;
-		v->class = by_name(l, v);
+		v->class = labels_by_name(l, v);
 		if ((v->type == LABEL_INT && !ints) || (v->type == LABEL_BOOL && !bools))
 			v->class = v->number < 0 || v->number >= (int64_t)l->names.n
 					   ? LABEL_NONE

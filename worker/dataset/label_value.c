@@ -38,14 +38,15 @@ static size_t digits(const char *s)
 	return strspn(s, "0123456789");
 }
 
-/* "7", "-1", "+1", "1.0", "2.5e3": decimal, without a leading zero, which makes a code of it. */
+/* "7", "-1", "+1", "1.0", ".5", "2.5e3": decimal, without a leading zero, which makes a code of it.
+ */
 static bool is_number(const char *s, bool *ret_whole)
 {
 	size_t n;
 
 	s += *s == '-' || *s == '+';
 	n = digits(s);
-	if (!n || (n > 1 && s[0] == '0'))
+	if ((!n && (s[0] != '.' || !digits(s + 1))) || (n > 1 && s[0] == '0'))
 		return false;
 	s += n;
 	*ret_whole = !*s;

@@ -17,6 +17,7 @@ void labels_done(struct labels *l)
 	free(l->sorted);
 	label_names_done(&l->names);
 	label_names_done(&l->source);
+	label_numbers_done(&l->numbers);
 	*l = (struct labels){0};
 }
 
@@ -33,6 +34,13 @@ static int add_name(struct label_names *names, const char *name, const char *fie
 	if (r == 0)
 		return err_at(reterr, ERR_INVALID, field, "the label '%s' is given twice", name);
 	return 0;
+}
+
+static int set_numbers(struct labels *l, struct err *reterr)
+{
+	return label_numbers_set(&l->numbers, &l->names) < 0
+		       ? err_errno(reterr, ENOMEM, "read the labels")
+		       : 0;
 }
 
 static int init_names(struct labels *l, const json_t *names, struct err *reterr)
@@ -56,7 +64,7 @@ static int init_names(struct labels *l, const json_t *names, struct err *reterr)
 			return r;
 	}
 	l->given = true;
-	return 0;
+	return set_numbers(l, reterr);
 }
 
 int labels_init(struct labels *l, const json_t *dataset, struct err *reterr)
@@ -88,7 +96,7 @@ int labels_open(struct labels *l, const struct source *s, size_t split, struct e
 		if (r < 0)
 			return err_ctx(reterr, r, "%s", s->path);
 	}
-	return 0;
+	return set_numbers(l, reterr);
 }
 
 /* ---- the values ---- */
@@ -207,10 +215,10 @@ int labels_add(struct labels *l, const struct source *s, const struct source_row
 		v.len = 0;
 	at = lower_bound(l, split, &v, &found);
 	if (!found && l->values_n == LABELS_VALUES_MAX)
-		return at_row(s, row,
-			      "there are more than 10000 different labels; is label_column the "
-			      "right column?",
-			      reterr);
+		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+			      "%s, row %lld: there are more than %d different labels; if "
+			      "label_column is another column, name that",
+			      s->path, (long long)row->number, LABELS_VALUES_MAX);
 	if (!found && keep(l, split, &v, at) < 0)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);
 	*ret_value = l->sorted[at];
@@ -248,7 +256,7 @@ bool labels_is_none(const struct labels *l, const struct label_seen *v)
 		return true;
 	if (v->type != LABEL_INT || v->number != -1)
 		return false;
-	return l->names.n ? label_names_find(&l->names, "-1", 2) < 0 : all_minus_one(l, v->split);
+	return l->names.n ? labels_by_name(l, v) < 0 : all_minus_one(l, v->split);
 }
 
 bool labels_has_any(const struct labels *l, size_t split)

@@ -5,7 +5,8 @@
  * of rows (labels_decide, label_rule.c):
  *
  * - Names given by the job's `labels`, else by the source (ClassLabel, class folders), decide. A
- *   value is looked up by its text; whole numbers are ids if none of them is a name. A list of
+ *   value is looked up by its text, a number also as a number; whole numbers are ids if none of
+ *   them is a name. A list of
  *   `labels` that has none of the source's names renames these one by one; the names of a model
  *   are matched with them by name (label_match.h), or by id if a side has no names.
  * - Else booleans are False and True. Whole numbers that are exactly 0 … n-1 stay ids without
@@ -19,6 +20,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "worker/dataset/label_names.h"
+#include "worker/dataset/label_number.h"
 #include "worker/dataset/source.h"
 
 #define LABELS_MAX	  10000
@@ -37,10 +39,11 @@ struct label_seen {
 };
 
 struct labels {
-	struct label_names names;  /* empty: the classes are ids without names */
-	struct label_names source; /* class names of the first source that has any */
-	bool given;		   /* the names are the job's `labels` */
-	bool of_model;		   /* they are the classes of a model: set after labels_init */
+	struct label_names names;     /* empty: the classes are ids without names */
+	struct label_numbers numbers; /* those among the names */
+	struct label_names source;    /* class names of the first source that has any */
+	bool given;		      /* the names are the job's `labels` */
+	bool of_model;		      /* they are the classes of a model: set after labels_init */
 	bool by_id; /* decided: of the source and the model, one has no names, so ids decide */
 	bool has_no_label;
 	int64_t no_label;
@@ -72,5 +75,8 @@ void labels_done(struct labels *l);
 
 /* ---- labels.c and label_rule.c ---- */
 
+/* The id of the name that a value is: by its own text, else by another form of the number or
+ * boolean that it is. -1: there is none. */
+int32_t labels_by_name(const struct labels *l, const struct label_seen *v);
 /* True if the value's rows have no label. */
 bool labels_is_none(const struct labels *l, const struct label_seen *v);
