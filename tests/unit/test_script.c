@@ -271,6 +271,35 @@ static void test_logtail_behind_the_cap(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
 }
 
+/* A script that writes faster than we read is looked at in parts: between them it can be stopped.
+ */
+static void test_one_look_at_the_log_has_an_end(void **state)
+{
+	char dir[] = "/tmp/trainyard-script-XXXXXX";
+	OWN(freep) char *lines = malloc(LOGTAIL_READ_MAX + 1);
+	OWN(closep) int dirfd = -1;
+	struct logtail t;
+	int n = 0;
+
+	assert_non_null(mkdtemp(dir));
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	append(dirfd, "");
+	assert_int_equal(logtail_open(&t, dirfd, NULL), 0);
+	for (int i = 0; i < LOGTAIL_READ_MAX; i += 8)
+		memcpy(lines + i, "loss=1x\n", 9);
+	append(dirfd, lines);
+	append(dirfd, "more\n");
+	assert_int_equal(logtail_read(&t, false, count_line, &n), LOGTAIL_READ_MAX);
+	assert_int_equal(n, LOGTAIL_READ_MAX / 8);
+	assert_int_equal(logtail_read(&t, false, count_line, &n), 5);
+	append(dirfd, lines);
+	append(dirfd, "more");
+	assert_int_equal(logtail_read(&t, true, count_line, &n), LOGTAIL_READ_MAX + 4);
+	assert_int_equal(n, LOGTAIL_READ_MAX / 4);
+	logtail_close(&t);
+	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_metric_definitions_limits),
 		cmocka_unit_test(test_logtail),
 		cmocka_unit_test(test_logtail_behind_the_cap),
+		cmocka_unit_test(test_one_look_at_the_log_has_an_end),
 		cmocka_unit_test(test_copy_tree),
 	};
 

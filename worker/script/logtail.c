@@ -69,7 +69,7 @@ int64_t logtail_read(struct logtail *t, bool last, logtail_line_fn fn, void *use
 	int64_t all = 0;
 	ssize_t n;
 
-	while ((n = read_data(t, chunk, sizeof(chunk))) > 0) {
+	while ((last || all < LOGTAIL_READ_MAX) && (n = read_data(t, chunk, sizeof(chunk))) > 0) {
 		size_t done = 0;
 
 		t->at += n;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LOGTAIL_READ_MAX (4 << 20) /* bytes of one look, so that its caller sees a stop */
+
 struct logtail {
 	int fd;
 	int64_t start, at; /* offsets: where the script began, what has been read */
@@ -19,8 +21,9 @@ typedef void (*logtail_line_fn)(void *userdata, const char *line, size_t len);
 
 /* From the present end of DIR/log on. */
 int logtail_open(struct logtail *t, int dirfd, struct err *reterr) MUSTCHECK;
-/* Hand over every whole line that is there; `last`: the unfinished one, too. What the cap has cut
- * out is passed over and counted. Returns how many bytes were read. */
+/* Hand over the whole lines of the next LOGTAIL_READ_MAX bytes; `last`: all that is there, the
+ * unfinished line, too. What the cap has cut out is passed over and counted. Returns how many bytes
+ * were read. */
 int64_t logtail_read(struct logtail *t, bool last, logtail_line_fn fn, void *userdata);
 /* The last at most `max` bytes of what the script has written. */
 void logtail_tail(const struct logtail *t, size_t max, struct buf *out);
