@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define UNREAD_LOOKS 16
 
@@ -188,6 +189,26 @@ static void forget(struct connection *c)
 	free(c);
 }
 
+/* 0: it is closed. */
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
+/* The library has closed some that it never took up, for want of memory. */
+static void forget_lost(struct connection_list *list)
+{
+	struct connection *c, *next;
+
+	for (c = TAILQ_FIRST(list); c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->started && inode_of(c->fd) != c->inode)
+			forget(c);
+	}
+}
+
 static void enter(struct connection *c, enum connection_phase phase)
 {
 	int64_t now = clock_mono_us();
@@ -268,6 +289,7 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 	if (stale)
 		forget(stale);
 	c->serial = ++all->serial;
+	c->inode = inode_of(fd);
 	fits = remember(all, c);
 	if (fits) {
 		c->crowded = crowd(all, l, peer);
@@ -309,6 +331,8 @@ bool connections_reap(struct connections *all, struct listener *l, int64_t now_u
 	bool left = false;
 
 	pthread_mutex_lock(&all->lock);
+	forget_lost(&l->door.droppable);
+	forget_lost(&l->door.dropped);
 	for (c = TAILQ_FIRST(&l->door.droppable); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		if (now_us >= c->until_us || was_left(c, now_us))

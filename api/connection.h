@@ -38,6 +38,7 @@ struct connection {
 	struct connections *all;
 	struct listener *listener;
 	int fd;
+	ino_t inode;	 /* of the descriptor */
 	uint32_t serial; /* tells it from a later one with the same descriptor */
 	char peer[CONNECTION_PEER_MAX];
 	enum connection_phase phase;
@@ -86,8 +87,8 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 				   const char *peer);
 /* The peer has closed its end of the connection with this descriptor and serial. */
 void connections_hung_up(struct connections *all, int fd, uint32_t serial);
-/* Drop what is over its time or has been left. True: some of a listener's have been left while they
- * are answered. */
+/* Drop what is over its time or has been left, forget what the library never took up. True: some of
+ * a listener's have been left while they are answered. */
 bool connections_reap(struct connections *all, struct listener *l, int64_t now_us);
 /* How many there are, dropped ones too. */
 int connections_count(struct connections *all);

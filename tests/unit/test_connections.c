@@ -285,6 +285,32 @@ static void test_a_number_that_was_reused_is_not_shut(void **state)
 	free(r);
 }
 
+static void test_what_the_library_never_took_up_is_forgotten(void **state)
+{
+	struct room *r = room_new(limits(10, 0));
+	struct connection *kept = come(r, "x"), *dropped;
+	int64_t later = clock_mono_us() + 61 * USEC_PER_SEC;
+	int a[2], b[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, a), 0);
+	dropped = connection_open(r->all, &r->api.tcp, a[0], "x");
+	connection_move(kept, CONNECTION_BUSY);
+	connections_reap(r->all, &r->api.tcp, later);
+	assert_true(dropped->dropped);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, b), 0);
+	assert_non_null(connection_open(r->all, &r->api.tcp, b[0], "x"));
+	assert_int_equal(connections_count(r->all), 3); /* they may still be taken up */
+	close(a[0]);
+	assert_int_equal(dup2(a[1], b[0]), b[0]); /* closed, and the number is another's */
+	connections_reap(r->all, &r->api.tcp, later);
+	assert_int_equal(connections_count(r->all), 1);
+	assert_int_equal(r->api.tcp.door.open, 1);
+	close(a[1]);
+	close(b[0]);
+	close(b[1]);
+	room_done(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_bodies_have_one_budget),
 		cmocka_unit_test(test_a_refused_body_gives_its_share_back),
 		cmocka_unit_test(test_a_dropped_connection_is_told_so),
+		cmocka_unit_test(test_what_the_library_never_took_up_is_forgotten),
 		cmocka_unit_test(test_a_number_that_was_reused_is_not_shut),
 	};
 
