@@ -425,6 +425,31 @@ static void write_plainly(const struct fixture *f, const char *name, const char 
 	assert_int_equal(fd_write_all(fd, data, len), 0);
 }
 
+/* save_pretrained writes the same tokens to both files: they count once. */
+static void test_an_added_token_of_two_files_counts_once(void **state)
+{
+	struct fixture *f = *state;
+	OWN(tokenizer_freep) struct tokenizer *t = NULL;
+	OWN(json_decrefp) json_t *file = json_loads(json_seed, 0, NULL), *added = json_object();
+	OWN(freep) char *file_text = NULL;
+	OWN(freep) char *added_text = NULL;
+	json_t *list = json_object_get(file, "added_tokens");
+	struct err e = {0};
+
+	for (int i = 0; i < TOKENIZER_ADDED_MAX / 2 + 10; i++) {
+		char content[16];
+
+		snprintf(content, sizeof(content), "<%d>", i);
+		json_object_set_new(added, content, json_integer(10 + i));
+		json_array_append_new(list, json_pack("{si ss}", "id", 10 + i, "content", content));
+	}
+	file_text = json_text(file);
+	added_text = json_text(added);
+	put_file(f, "tokenizer.json", file_text);
+	put_file(f, "added_tokens.json", added_text);
+	assert_int_equal(tokenizer_load(f->dir, &t, &e), 0);
+}
+
 /* Damaged in random places: refused with a message, or it loads and encodes. */
 static void test_damaged_tokenizer_json(void **state)
 {
@@ -509,6 +534,7 @@ int main(void)
 		TEST(test_copy_files),
 		TEST(test_random_bytes),
 		TEST(test_damaged_tokenizer_json),
+		TEST(test_an_added_token_of_two_files_counts_once),
 		TEST(test_threads_share_one_tokenizer),
 	};
 

@@ -14,13 +14,13 @@
 #include "worker/dataset/place.h"
 #include "worker/dataset/plan.h"
 #include "worker/dataset/writer.h"
+#include "worker/model/id2label.h"
 
 #include <limits.h>
 #include <string.h>
 
 #define LENGTH_DEFAULT 512
 #define LENGTH_MIN     2
-#define CONFIG_MAX     (16u << 20)
 #define CLASSES_SHOWN  20 /* in the log */
 #define NAME_SHOWN     80
 
@@ -68,7 +68,7 @@ static int model_positions(const char *model, int64_t *ret, struct err *reterr)
 	*ret = 0;
 	if (!path_join(path, sizeof(path), model, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", model);
-	r = roots_read_json(path, CONFIG_MAX, &config, reterr);
+	r = roots_read_json(path, CONFIG_JSON_MAX, &config, reterr);
 	if (r == -ENOENT)
 		return 0;
 	if (r == -ERR_INVALID)

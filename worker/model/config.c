@@ -309,7 +309,7 @@ int model_config_load(const char *dir, struct model_config **ret, struct err *re
 		return err_errno(reterr, ENOMEM, "read the model in %s", dir);
 	if (!path_join(path, sizeof(path), dir, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read the model in %s", dir);
-	r = roots_read_json(path, ID2LABEL_FILE_MAX, &c->source, reterr);
+	r = roots_read_json(path, CONFIG_JSON_MAX, &c->source, reterr);
 	if (r < 0)
 		return r;
 	r = parse(c, reterr);

@@ -58,7 +58,7 @@ int id2label_load(const char *dir, json_t **ret, struct err *reterr)
 
 	if (!path_join(path, sizeof(path), dir, "config.json"))
 		return err_errno(reterr, ENAMETOOLONG, "read the labels in %s", dir);
-	r = roots_read_json(path, ID2LABEL_FILE_MAX, &config, reterr);
+	r = roots_read_json(path, CONFIG_JSON_MAX, &config, reterr);
 	if (r >= 0)
 		r = err_ctx(reterr, id2label_read(config, ret, reterr), "%s", path);
 	if (r >= 0 && !*ret)

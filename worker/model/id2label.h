@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-#define ID2LABEL_FILE_MAX (4 << 20) /* bytes of a config.json */
+#define CONFIG_JSON_MAX (16 << 20) /* bytes of a config.json */
 
 /* The names by id as a new JSON list of strings; numbers and booleans become the text that Python
  * prints. *ret is NULL if the configuration names none. -ERR_INVALID: an id is missing, or its name

@@ -13,8 +13,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define WORD_CHARS_DEFAULT 100
-
 int32_t loading_find(const struct loading *l, const char *token)
 {
 	size_t len = strlen(token);
@@ -196,8 +194,10 @@ int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *re
 {
 	OWN(tokenizer_freep) struct tokenizer *t = calloc(1, sizeof(*t));
 	OWN(loading_done)
-	struct loading l = {
-		.t = t, .dir = model_dir, .text = BUF_INIT(TOKENIZER_FILE_MAX), .prefix = "##"};
+	struct loading l = {.t = t,
+			    .dir = model_dir,
+			    .text = BUF_INIT(TOKENIZER_FILE_MAX),
+			    .prefix = PREFIX_DEFAULT};
 	int r;
 
 	if (!t)

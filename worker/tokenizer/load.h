@@ -18,6 +18,9 @@
 #define TOKENIZER_IDS_MAX   (1 << 24) /* ids at or above this are refused */
 #define TOKENIZER_NAMED_MAX 64	      /* named special tokens: unk_token and its like */
 
+#define WORD_CHARS_DEFAULT 100	/* max_input_chars_per_word */
+#define PREFIX_DEFAULT	   "##" /* continuing_subword_prefix */
+
 #define FILE_TOKENIZER "tokenizer.json"
 #define FILE_VOCAB     "vocab.txt"
 #define FILE_CONFIG    "tokenizer_config.json"

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "worker/model/id2label.h"
 #include "worker/tokenizer/load.h"
 
 #include <limits.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 
 #define FILE_MODEL	"config.json"
-#define CONFIG_MAX	(16u << 20)
 #define LENGTH_SENSIBLE 1e9 /* transformers writes 1e30 for "no limit" */
 
 int load_refuse(const struct loading *l, const char *file, struct err *reterr, const char *fmt, ...)
@@ -34,7 +34,7 @@ int load_refuse(const struct loading *l, const char *file, struct err *reterr, c
 
 int load_object(const struct loading *l, const char *file, json_t **ret, struct err *reterr)
 {
-	OWN(buf_done) struct buf text = BUF_INIT(CONFIG_MAX);
+	OWN(buf_done) struct buf text = BUF_INIT(CONFIG_JSON_MAX);
 	char path[PATH_MAX];
 	json_error_t je;
 	int r;

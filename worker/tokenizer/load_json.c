@@ -12,9 +12,6 @@
 
 #include <string.h>
 
-#define WORD_CHARS_DEFAULT 100
-#define PREFIX_DEFAULT	   "##"
-
 static int unsupported(const struct loading *l, const char *what, const char *found,
 		       const char *needed, struct err *reterr)
 {

@@ -161,7 +161,7 @@ static int merge_added_file(struct loading *l, struct err *reterr)
 				       l->dir, key, json_type_name(index));
 		token.special = is_special(l, key);
 		token.normalized = !token.special;
-		r = token_defs_add(&l->decoder, token, reterr);
+		r = token_defs_set(&l->decoder, token, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "%s/" FILE_ADDED, l->dir);
 	}
@@ -189,7 +189,7 @@ static int merge_tokenizer_json(struct loading *l, struct err *reterr)
 				       ": added_tokens/%zu has no usable id, content and flags",
 				       l->dir, i);
 		token.index = (double)json_integer_value(id);
-		r = token_defs_add(&l->decoder, token, reterr);
+		r = token_defs_set(&l->decoder, token, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "%s/" FILE_TOKENIZER, l->dir);
 	}
@@ -219,7 +219,7 @@ static int read_decoder(struct loading *l, json_t *decoder, struct err *reterr)
 				       "flags",
 				       l->dir, key, TOKENIZER_IDS_MAX);
 		token.index = (double)id;
-		r = token_defs_add(&l->decoder, token, reterr);
+		r = token_defs_set(&l->decoder, token, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "%s/" FILE_CONFIG, l->dir);
 	}

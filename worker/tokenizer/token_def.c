@@ -4,6 +4,8 @@
 #include "base/own.h"
 #include "base/str.h"
 
+#include <string.h>
+
 int token_defs_add(struct token_defs *defs, struct token_def token, struct err *reterr)
 {
 	struct token_def *grown;
@@ -19,6 +21,21 @@ int token_defs_add(struct token_defs *defs, struct token_def token, struct err *
 	grown[defs->n++] = token;
 	defs->items = grown;
 	return 0;
+}
+
+int token_defs_set(struct token_defs *defs, struct token_def token, struct err *reterr)
+{
+	for (size_t i = 0; i < defs->n; i++) {
+		struct token_def *have = &defs->items[i];
+
+		if (have->index < token.index || have->index > token.index ||
+		    !str_eq(have->content, token.content))
+			continue;
+		memmove(have, have + 1, (defs->n - i - 1) * sizeof(*have));
+		defs->n--;
+		break;
+	}
+	return token_defs_add(defs, token, reterr);
 }
 
 void token_defs_done(struct token_defs *defs)

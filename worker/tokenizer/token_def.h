@@ -25,6 +25,8 @@ struct token_defs {
 
 /* -ENOMEM, or -ERR_LIMIT beyond TOKENIZER_ADDED_MAX. */
 int token_defs_add(struct token_defs *defs, struct token_def token, struct err *reterr) MUSTCHECK;
+/* The same, in place of an entry that has the token's index and content. */
+int token_defs_set(struct token_defs *defs, struct token_def token, struct err *reterr) MUSTCHECK;
 void token_defs_done(struct token_defs *defs);
 /* The last token with this content, or NULL. */
 const struct token_def *token_defs_find(const struct token_defs *defs, const char *content);
@@ -34,5 +36,5 @@ struct token_def token_def_text(const char *content);
 /* {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}: flags that are left out
  * are false, `normalized` is the opposite of `special`. False: a part has the wrong type. */
 bool token_def_parse(const json_t *j, struct token_def *ret);
-/* Do all parts that `tokenizers` compares agree? */
+/* True if all parts that `tokenizers` compares agree. */
 bool token_def_equal(const struct token_def *a, const struct token_def *b);

@@ -53,14 +53,14 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 
 /* Highest id + 1, added tokens included. */
 size_t tokenizer_vocab_size(const struct tokenizer *t);
-/* Can a model with ids 0 … rows - 1 take every id that this tokenizer makes? -ERR_UNSUPPORTED names
- * the directory and the numbers. */
+/* 0 if a model with ids 0 … rows - 1 can take every id that this tokenizer makes. -ERR_UNSUPPORTED
+ * names the directory and the numbers. */
 int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64_t rows,
 			 struct err *reterr) MUSTCHECK;
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
 /* model_max_length of the settings; 0 when there is none. */
 size_t tokenizer_model_max_length(const struct tokenizer *t);
-/* Does the Python tokenizer of this directory return token_type_ids (BERT does, DistilBERT not)? */
+/* True if the Python tokenizer of this directory returns token_type_ids (BERT, not DistilBERT). */
 bool tokenizer_has_type_ids(const struct tokenizer *t);
 
 /* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt,
