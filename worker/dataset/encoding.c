@@ -36,8 +36,8 @@ static const struct {
 	{"\x28\xB5\x2F\xFD", 4, UNPACK("packed with zstd")},
 };
 
-/* Without a mark: the first characters of a header or an object are ASCII, whose other bytes are
- * zero. Are the bytes of each unit zero but for the one at `ascii`? */
+/* True if the bytes of each unit are zero but for the one at `ascii`. Without a mark the first
+ * characters of a header or an object are ASCII, whose other bytes are zero. */
 static bool has_units(const char *bytes, size_t len, size_t unit, size_t ascii)
 {
 	for (size_t i = 0; i < len; i++)

@@ -32,6 +32,7 @@ int split_groups_add(struct split_groups *g, const char *split, const char *path
 void split_groups_sort(struct split_groups *g);
 const struct split_group *split_groups_find(const struct split_groups *g, const char *name);
 void split_groups_done(struct split_groups *g);
-/* Does the pattern of a data set's card match the path? `*`, `?` and [..] stay within a folder,
+/* True if the pattern of a data set's card matches the path: `*`, `?` and [..] stay within a
+ * folder,
  * `**` does not; hidden parts and "__" folders match only where the pattern has them too. */
 bool split_pattern_match(const char *pattern, const char *path);
