@@ -33,13 +33,17 @@ int exit_cause_parse(const char *s, enum exit_cause *ret)
 
 json_t *exit_record_format(const struct exit_record *rec)
 {
-	json_t *j = json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
-			      exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
-			      "started_us", (json_int_t)rec->started_us, "finished_us",
-			      (json_int_t)rec->finished_us, "user_us", (json_int_t)rec->user_us,
-			      "system_us", (json_int_t)rec->system_us, "max_rss_bytes",
-			      (json_int_t)rec->max_rss_bytes, "message", rec->message);
+	char message[sizeof(rec->message)]; /* may name a file or a process: any bytes */
+	json_t *j;
 
+	str_copy(message, sizeof(message), rec->message);
+	str_utf8_mask(message);
+	j = json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
+		      exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
+		      "started_us", (json_int_t)rec->started_us, "finished_us",
+		      (json_int_t)rec->finished_us, "user_us", (json_int_t)rec->user_us,
+		      "system_us", (json_int_t)rec->system_us, "max_rss_bytes",
+		      (json_int_t)rec->max_rss_bytes, "message", message);
 	if (j && rec->proof[0])
 		json_set_str(j, "proof", rec->proof);
 	return j;
@@ -87,7 +91,7 @@ int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *rete
 	ret->user_us = json_get_int(j, "user_us", 0);
 	ret->system_us = json_get_int(j, "system_us", 0);
 	ret->max_rss_bytes = json_get_int(j, "max_rss_bytes", 0);
-	str_copy(ret->message, sizeof(ret->message), json_get_str(j, "message", ""));
+	str_excerpt(ret->message, sizeof(ret->message), json_get_str(j, "message", ""));
 	str_copy(ret->proof, sizeof(ret->proof), json_get_str(j, "proof", ""));
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off */
 /*
  * The execution directory: everything the daemon, the shim and the worker say to each other.
  * Nothing is lost while the daemon is away, because it is all on disk. Format in wire/README.md.
@@ -9,8 +10,9 @@
  *   DIR/log           stdout and stderr of the child, O_APPEND by the child itself
  *   DIR/log.gap       {"v","from","to"}: bytes of `log` that were punched out (the cap)
  *   DIR/exit.json     written by the shim (tmp, fsync, rename) when all descendants are gone;
- * counts only with the proof, and when the lock is free DIR/control.sock  the shim's socket:
- * SOCK_SEQPACKET, one JSON object per message DIR/work/         owned by the job's user:
+ *                     counts only with the proof, and when the lock is free
+ *   DIR/control.sock  the shim's socket: SOCK_SEQPACKET, one JSON object per message
+ *   DIR/work/         owned by the job's user:
  *     events.ndjson   appended by the worker: one JSON object a line (wire/event.h)
  *     model/ output/ checkpoints/   results; output/train and output/test for preprocess
  *     serve.sock      an endpoint's HTTP server
@@ -20,6 +22,7 @@
  * one that is too large "events_cut"; the job ends as its exit record says. What has taken the name
  * of exit.json, log.gap or their .tmp gives way; a directory is renamed to NAME.aside-….
  */
+/* clang-format on */
 #pragma once
 
 #include "base/err.h"
@@ -89,7 +92,7 @@ struct exit_record {
 
 const char *exit_cause_str(enum exit_cause cause);
 int exit_cause_parse(const char *s, enum exit_cause *ret);
-/* The whole exit.json as a new reference. */
+/* The whole exit.json as a new reference; bytes of the message that are not UTF-8 are '?'. */
 json_t *exit_record_format(const struct exit_record *rec);
 int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr) MUSTCHECK;
 /* Read DIR/exit.json. -ENOENT while there is none. */

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+/* clang-format off */
 /*
  * Who owns the processes of an execution: what ends them all, and proves it, if the shim is killed.
  * The shim takes the strongest way that this machine gives it, and writes it into DIR/lock before
- * it starts the program; a lock without this text is one whose program was never started.
+ * it starts the program; a lock without this text is one whose program was never started, or whose
+ * job has cut the file.
  *
  *   cgroup          a control group of its own: one write to cgroup.kill, proven by cgroup.events
  *   pid_namespace   a namespace whose init dies with the shim; the kernel ends the rest with it
  *   subreaper       the shim adopts orphans; after its end the daemon does, while it is the one
- * that started the shim. Under another daemon the end of all cannot be proven
+ *                   that started the shim. Under another daemon the end of all cannot be proven
  *
  * In each of them all processes carry a mark (base/proc.h), for a sweep that needs neither parents
  * nor an environment.
  */
+/* clang-format on */
 #pragma once
 
 #include "base/err.h"

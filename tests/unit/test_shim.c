@@ -170,6 +170,20 @@ static void test_record_round_trip_with_the_longest_message(void **state)
 	assert_int_equal(record_write(d->fd, fd, &rec, NULL), 0); /* again, after a late failure */
 }
 
+/* As of a path that was cut within a character, or another process's name. */
+static void test_record_of_a_message_that_is_not_text(void **state)
+{
+	struct dir *d = *state;
+	struct exit_record rec = {.cause = EXIT_STOPPED, .message = "caf\xc3\xa9 \xff(\xe2\x82"};
+	struct exit_record got;
+	OWN(closep) int fd = -1;
+
+	assert_int_equal(record_reserve(d->fd, &fd, NULL), 0);
+	assert_int_equal(record_write(d->fd, fd, &rec, NULL), 0);
+	assert_int_equal(exit_record_read(d->fd, &got, NULL), 0);
+	assert_string_equal(got.message, "caf\xc3\xa9 ?(??");
+}
+
 static void spec_write(const struct dir *d, const char *text)
 {
 	assert_int_equal(file_write_atomic(d->fd, EXECUTION_SPEC, text, strlen(text), 0600, NULL),
@@ -236,6 +250,7 @@ int main(void)
 		WITH_DIR(test_log_cap_keeps_head_and_newest),
 		WITH_DIR(test_log_cap_growth_hint_and_minimum),
 		WITH_DIR(test_record_round_trip_with_the_longest_message),
+		WITH_DIR(test_record_of_a_message_that_is_not_text),
 		WITH_DIR(test_spec),
 		WITH_DIR(test_spec_failure_leaves_nothing),
 		cmocka_unit_test(test_oom_texts),

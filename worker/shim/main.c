@@ -222,7 +222,7 @@ static int run(struct shim *s)
 	} else {
 		s->record.cause = EXIT_EXEC_FAILED;
 		s->record.code = 127;
-		str_copy(s->record.message, sizeof(s->record.message), e.msg);
+		str_excerpt(s->record.message, sizeof(s->record.message), e.msg);
 	}
 	status = finish(s);
 	server_close(&s->server);
