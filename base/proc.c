@@ -176,16 +176,27 @@ bool proc_name(pid_t pid, char *buf, size_t size)
 	return true;
 }
 
-bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
+/* True if this error says that the process has ended. */
+static bool is_gone(int errnum)
+{
+	return errnum == ENOENT || errnum == ESRCH;
+}
+
+/* As proc_stat(); -ESRCH: gone, another error: it could not be looked at. */
+static int read_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
+	char path[64];
 	const char *p;
+	int r;
 
-	if (!read_proc(pid, "stat", &text))
-		return false;
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	r = file_read(AT_FDCWD, path, &text, NULL);
+	if (r < 0)
+		return is_gone(-r) ? -ESRCH : r;
 	p = strrchr(buf_str(&text), ')'); /* the name before it may have spaces and ')' */
 	if (!p || p[1] != ' ')
-		return false;
+		return -EIO;
 	*ret_state = p[2];
 	p += 2;
 	for (int field = 3; field < STAT_START && p; field++) {
@@ -193,7 +204,12 @@ bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 		p = p ? p + 1 : NULL;
 	}
 	*ret_start = p ? strtoll(p, NULL, 10) : 0;
-	return p;
+	return p ? 0 : -EIO;
+}
+
+bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
+{
+	return read_stat(pid, ret_state, ret_start) >= 0;
 }
 
 static void closedirp(DIR **d)
@@ -202,16 +218,18 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-/* Append the pids of a "children" text ("12 34 ") to `pids`. */
-static void pids_add(const char *text, struct buf *pids)
+/* Append the pids of a "children" text ("12 34 ") to `pids`; false: there is no room. */
+static bool pids_add(const char *text, struct buf *pids)
 {
 	char *end;
 
 	for (const char *p = text;; p = end) {
 		pid_t pid = (pid_t)strtol(p, &end, 10);
 
-		if (end == p || buf_put(pids, &pid, sizeof(pid)) < 0)
-			return;
+		if (end == p)
+			return true;
+		if (buf_put(pids, &pid, sizeof(pid)) < 0)
+			return false;
 	}
 }
 
@@ -224,36 +242,51 @@ bool proc_children(pid_t pid, struct buf *pids)
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	d = opendir(path);
-	while (d && (e = readdir(d))) {
+	if (!d)
+		return is_gone(errno);
+	while ((e = readdir(d))) {
 		OWN(buf_done) struct buf text = BUF_INIT(PROC_CHILDREN_MAX);
 		char name[sizeof(e->d_name) + sizeof("/children")];
 
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		snprintf(name, sizeof(name), "%s/children", e->d_name);
-		if (file_read(dirfd(d), name, &text, NULL) >= 0)
-			pids_add(buf_str(&text), pids);
-		else
+		if (file_read(dirfd(d), name, &text, NULL) < 0 || !pids_add(buf_str(&text), pids))
 			listed = false;
 	}
 	return listed;
 }
 
-bool proc_lives(pid_t pid, int64_t start)
+/* 0 if it is that process and it has not ended, -ESRCH if not, or why nobody knows. */
+static int look_for(pid_t pid, int64_t start)
 {
 	int64_t its;
 	char state;
+	int r = pid > 0 ? read_stat(pid, &state, &its) : -ESRCH;
 
-	return pid > 0 && proc_stat(pid, &state, &its) && its == start && state != 'Z' &&
-	       state != 'X';
+	if (r < 0)
+		return r;
+	return its == start && state != 'Z' && state != 'X' ? 0 : -ESRCH;
+}
+
+bool proc_lives(pid_t pid, int64_t start)
+{
+	return look_for(pid, start) >= 0;
 }
 
 int proc_signal(pid_t pid, int64_t start, int sig)
 {
-	OWN(closep) int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+	OWN(closep) int fd = -1;
+	int r;
 
-	if (fd < 0 || !proc_lives(pid, start))
+	if (pid <= 0)
 		return -ESRCH;
+	fd = pidfd_open(pid, 0);
+	if (fd < 0) /* EINVAL: a thread of another process has the number now */
+		return errno == EINVAL || is_gone(errno) ? -ESRCH : -errno;
+	r = look_for(pid, start);
+	if (r < 0)
+		return r;
 	return pidfd_send_signal(fd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
@@ -283,9 +316,9 @@ int64_t proc_mark(pid_t pid)
 {
 	struct rlimit limit;
 
-	if (prlimit(pid, RLIMIT_LOCKS, NULL, &limit) < 0 || limit.rlim_max == RLIM_INFINITY)
-		return 0;
-	return (int64_t)limit.rlim_max;
+	if (prlimit(pid, RLIMIT_LOCKS, NULL, &limit) < 0)
+		return -errno;
+	return limit.rlim_max == RLIM_INFINITY ? 0 : (int64_t)limit.rlim_max;
 }
 
 static bool is_pid(const char *name)
@@ -293,26 +326,42 @@ static bool is_pid(const char *name)
 	return isdigit((unsigned char)name[0]);
 }
 
+/* 1: it has the mark and lives, 0: not, or why that is not known. */
+static int kill_marked(pid_t pid, int64_t mark, int sig)
+{
+	int64_t start;
+	char state;
+	int r;
+
+	if (pid <= 0 || pid == getpid() || proc_mark(pid) != mark)
+		return 0;
+	r = read_stat(pid, &state, &start);
+	if (r >= 0)
+		r = proc_signal(pid, start, sig);
+	return r == -ESRCH ? 0 : r < 0 ? r : 1;
+}
+
 int proc_kill_by_mark(int64_t mark, int sig)
 {
-	DIR *d = mark > 0 ? opendir("/proc") : NULL;
+	OWN(closedirp) DIR *d = NULL;
 	struct dirent *e;
-	int n = 0;
+	int n = 0, failed = 0;
 
-	while (d && (e = readdir(d))) {
+	if (mark <= 0)
+		return 0;
+	d = opendir("/proc");
+	if (!d)
+		return -errno;
+	while ((e = readdir(d))) {
 		pid_t pid = is_pid(e->d_name) ? (pid_t)strtol(e->d_name, NULL, 10) : 0;
-		int64_t start;
-		char state;
+		int r = kill_marked(pid, mark, sig);
 
-		if (pid <= 0 || pid == getpid() || proc_mark(pid) != mark ||
-		    !proc_stat(pid, &state, &start) || state == 'Z')
-			continue;
-		proc_signal(pid, start, sig);
-		n++;
+		if (r < 0)
+			failed = r;
+		else
+			n += r;
 	}
-	if (d)
-		closedir(d);
-	return n;
+	return failed ? failed : n;
 }
 
 static bool env_has(const struct buf *env, const char *entry)
@@ -327,12 +376,12 @@ static bool env_has(const struct buf *env, const char *entry)
 
 int proc_kill_by_env(const char *entry, int sig)
 {
-	DIR *d = opendir("/proc");
+	OWN(closedirp) DIR *d = opendir("/proc");
 	struct dirent *e;
 	int killed = 0;
 
 	if (!d)
-		return 0;
+		return -errno;
 	while ((e = readdir(d))) {
 		OWN(buf_done) struct buf env = BUF_INIT(PROC_ENV_MAX);
 		pid_t pid;
@@ -345,6 +394,5 @@ int proc_kill_by_env(const char *entry, int sig)
 		if (kill(pid, sig) == 0)
 			killed++;
 	}
-	closedir(d);
 	return killed;
 }

@@ -44,15 +44,16 @@ bool proc_env(pid_t pid, const char *key, char *buf, size_t size);
 bool proc_has_argument(pid_t pid, int n, const char *text);
 /* The process's short name ("python3") into buf; false: gone. */
 bool proc_name(pid_t pid, char *buf, size_t size);
-/* Append the children of all threads of `pid`, as pid_t, to `pids`. false: this kernel does not
- * list them. */
+/* Append the children of all threads of `pid`, as pid_t, to `pids`; none if it is gone. false: they
+ * are not all there: this kernel does not list them, or there is no descriptor or memory. */
 bool proc_children(pid_t pid, struct buf *pids);
 /* Its state as /proc/PID/stat has it ('R', 'T', 'Z', …) and its start, in clock ticks since the
  * boot: with the pid it names one process for good. false: gone. */
 bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start);
 /* True if it is that process and it has not ended. */
 bool proc_lives(pid_t pid, int64_t start);
-/* `sig` to that process and no other. 0, or -ESRCH: it has ended. */
+/* `sig` to that process and no other. 0; -ESRCH: it has ended; another -errno: not done, and it may
+ * live. */
 int proc_signal(pid_t pid, int64_t start, int sig);
 
 /*
@@ -63,11 +64,13 @@ int proc_signal(pid_t pid, int64_t start, int sig);
 /* A mark for `name` that this process may set; 0: it may set none. */
 int64_t proc_mark_make(const char *name);
 int proc_mark_set(int64_t mark); /* of this process, and of all that it starts from now on */
-/* The mark of a process, 0: it has none or that cannot be known. */
+/* The mark of a process, 0: it has none; -ESRCH: gone; -EPERM: another user's, as a setuid one. */
 int64_t proc_mark(pid_t pid);
-/* Send `sig` to every process (not this one) with that mark. Returns how many live. */
+/* Send `sig` to every process (not this one) with that mark. Returns how many live, or -errno: not
+ * all could be looked at or sent it. Processes of other users are not seen. */
 int proc_kill_by_mark(int64_t mark, int sig);
 
 /* Send `sig` to every process (not this one) whose environment has the string KEY=VALUE
- * `entry`. Returns how many were signalled. Only processes whose environment may be read. */
+ * `entry`. Returns how many were signalled, or -errno: nothing could be looked at. Only processes
+ * whose environment may be read. */
 int proc_kill_by_env(const char *entry, int sig);

@@ -39,7 +39,15 @@
 #define ENGINE_READY_MAX      64		  /* ready jobs read at a time */
 #define ENGINE_LINE_MAX	      1024		  /* and looked at in one pass, of one line */
 #define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* without a tick for longer it is not ready */
+#define ENGINE_ENDED_CHILDREN 64 /* that nobody has waited for yet, remembered at a time */
 #define ENDPOINT_RESTARTS_MAX 5 /* crashes in a row before an endpoint is failed */
+
+/* A child of the daemon that has ended, and that is not the engine's to wait for at once. */
+struct ended_child {
+	pid_t pid; /* 0: none */
+	int64_t start;
+	int64_t seen_us; /* first, on clock_mono_us */
+};
 
 /* One live execution in memory; its row is the truth, this adds what is derived or open. */
 struct execution {
@@ -150,6 +158,7 @@ struct engine {
 	struct execution *executions;
 	struct shim_child *shims; /* shims.c */
 	struct stray *strays;	  /* strays.c */
+	struct ended_child ended_children[ENGINE_ENDED_CHILDREN]; /* remains.c */
 	struct predict *predicts;
 	pthread_mutex_t live_lock;
 	struct live_endpoint *live;

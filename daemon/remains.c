@@ -19,7 +19,7 @@
 
 /* ---- one way each ---- */
 
-/* A cgroup that is gone had no process; so had one whose parents are gone. */
+/* A cgroup with processes cannot be removed, nor can its parents. */
 static enum remains end_cgroup(const struct process_owner *o)
 {
 	OWN(closep) int fd = -1;
@@ -46,13 +46,9 @@ static enum remains end_namespace(const struct process_owner *o)
 
 static enum remains end_marked(struct engine *e, int64_t mark, bool adopts)
 {
-	int n = proc_kill_by_mark(mark, SIGKILL);
+	enum remains adopted = adopts && mark ? remains_reap(e) : REMAINS_UNKNOWN;
 
-	if (adopts)
-		n += remains_reap(e);
-	if (n)
-		return REMAINS_SOME;
-	return adopts && mark ? REMAINS_NONE : REMAINS_UNKNOWN;
+	return proc_kill_by_mark(mark, SIGKILL) ? REMAINS_SOME : adopted;
 }
 
 /* No record: the directory is gone, or its job has cut the lock file. */
@@ -62,7 +58,7 @@ static enum remains end_unrecorded(const struct remains_of *of)
 	struct process_owner guess = {.kind = OWNER_CGROUP};
 	char own[PATH_MAX];
 	OWN(closep) int fd = -1;
-	int n;
+	int marked, named;
 
 	if (of->dirfd >= 0 && !path_exists(of->dirfd, EXECUTION_EXIT_TMP))
 		return REMAINS_NONE; /* made before the program is started */
@@ -72,8 +68,9 @@ static enum remains end_unrecorded(const struct remains_of *of)
 	    cgroup_open(guess.cgroup, &fd) >= 0)
 		return end_cgroup(&guess);
 	snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, of->id);
-	n = proc_kill_by_mark(proc_mark_make(of->id), SIGKILL) + proc_kill_by_env(entry, SIGKILL);
-	return n ? REMAINS_SOME : REMAINS_UNKNOWN;
+	marked = proc_kill_by_mark(proc_mark_make(of->id), SIGKILL);
+	named = proc_kill_by_env(entry, SIGKILL);
+	return marked || named ? REMAINS_SOME : REMAINS_UNKNOWN;
 }
 
 enum remains remains_end(struct engine *e, const struct remains_of *of)
@@ -143,34 +140,65 @@ static bool is_shim(const struct engine *e, pid_t pid)
 	return false;
 }
 
-/* An orphan of an execution has its mark; others (of a credential_process) are not ours to end. */
-static int end_orphan(const struct engine *e, pid_t pid)
+/* An ended child without a mark, as a credential_process's helper leaves one: a library that has
+ * started it may be about to wait for it, so it is reaped only when it is still there later. */
+static void reap_unmarked(struct engine *e, pid_t pid, int64_t start)
 {
-	int64_t mark = proc_mark(pid), start;
-	char state;
+	int64_t now = clock_mono_us();
+	struct ended_child *oldest = e->ended_children;
 
-	if (!mark || mark == proc_mark(getpid()) || is_shim(e, pid) ||
-	    !proc_stat(pid, &state, &start))
-		return 0;
-	if (state == 'Z') {
-		waitpid(pid, NULL, WNOHANG);
-		return 0;
+	for (size_t i = 0; i < ENGINE_ENDED_CHILDREN; i++) {
+		struct ended_child *c = &e->ended_children[i];
+
+		if (c->pid == pid && c->start == start) {
+			if (now - c->seen_us >= ENGINE_RESCAN_US)
+				waitpid(pid, NULL, WNOHANG);
+			return;
+		}
+		if (c->seen_us < oldest->seen_us)
+			oldest = c;
 	}
-	proc_signal(pid, start, SIGKILL);
-	return 1;
+	if (!oldest->pid || now - oldest->seen_us > 2 * ENGINE_RESCAN_US) /* else at a later look */
+		*oldest = (struct ended_child){.pid = pid, .start = start, .seen_us = now};
 }
 
-int remains_reap(struct engine *e)
+/* An orphan of an execution has its mark; others (of a credential_process) are not ours to end.
+ * What has become another user's, by setuid, shows no mark: whose it is cannot be known. */
+static enum remains end_orphan(struct engine *e, pid_t pid)
 {
-	OWN(buf_done) struct buf text = BUF_INIT(CHILDREN_MAX);
-	int n = 0;
+	int64_t mark = proc_mark(pid), start;
+	bool marked = mark > 0 && mark != proc_mark(getpid());
+	char state;
 
-	proc_children(getpid(), &text);
-	for (size_t at = 0; at + sizeof(pid_t) <= text.len; at += sizeof(pid_t)) {
+	if (is_shim(e, pid) || mark == -ESRCH)
+		return REMAINS_NONE;
+	if (!proc_stat(pid, &state, &start))
+		return REMAINS_SOME; /* there is no descriptor, or it has just been reaped */
+	if (state == 'Z') {
+		if (marked)
+			waitpid(pid, NULL, WNOHANG);
+		else
+			reap_unmarked(e, pid, start);
+		return REMAINS_NONE;
+	}
+	if (!marked)
+		return mark < 0 ? REMAINS_UNKNOWN : REMAINS_NONE;
+	return proc_signal(pid, start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
+}
+
+enum remains remains_reap(struct engine *e)
+{
+	OWN(buf_done) struct buf pids = BUF_INIT(CHILDREN_MAX);
+	enum remains all = proc_children(getpid(), &pids) ? REMAINS_NONE : REMAINS_SOME;
+
+	for (size_t at = 0; at + sizeof(pid_t) <= pids.len; at += sizeof(pid_t)) {
+		enum remains one;
 		pid_t pid;
 
-		memcpy(&pid, text.data + at, sizeof(pid));
-		n += end_orphan(e, pid);
+		memcpy(&pid, pids.data + at, sizeof(pid));
+		one = end_orphan(e, pid);
+		if (one == REMAINS_SOME || all == REMAINS_NONE)
+			all = one;
 	}
-	return n;
+	return all;
 }

@@ -9,7 +9,7 @@
 
 enum remains {
 	REMAINS_NONE,	 /* proven: every process of it has ended */
-	REMAINS_SOME,	 /* some live and were sent SIGKILL: look again soon */
+	REMAINS_SOME,	 /* some live and were sent SIGKILL, or the look failed: look again soon */
 	REMAINS_UNKNOWN, /* what could be found was killed; whether more lives is not known */
 };
 
@@ -29,6 +29,6 @@ bool remains_stop_shim(const struct remains_of *of);
 /* To its shim and no other process; true if it lives. */
 bool remains_signal_shim(const struct remains_of *of, int sig);
 /* Reap children that are not ours: orphans that have come to this process, as to a subreaper or as
- * to the first process of a container. Those of executions are ended first. Returns how many live.
- */
-int remains_reap(struct engine *e);
+ * to the first process of a container. Those of executions are ended first; the answer is about
+ * them. REMAINS_UNKNOWN: one belongs to another user, so that it could be of an execution. */
+enum remains remains_reap(struct engine *e);

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define SHELL "/bin/sh"
@@ -215,6 +216,45 @@ static void test_mark_outlives_environment_and_session(void **state)
 	assert_false(proc_lives(pid, start));
 }
 
+/* "It has ended" is never the answer of a process that has no descriptor to look with. */
+static void test_looking_without_descriptors_is_an_error(void **state)
+{
+	const struct rlimit none = {0, 0};
+	int64_t mark = proc_mark_make("xnodescriptors"), start;
+	char proc_state;
+	pid_t marked = fork(), looker;
+	int status;
+
+	if (marked == 0) {
+		if (proc_mark_set(mark) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	while (proc_mark(marked) != mark && waitpid(marked, &status, WNOHANG) == 0)
+		;
+	assert_true(proc_stat(marked, &proc_state, &start));
+	looker = fork();
+	if (looker == 0) {
+		OWN(buf_done) struct buf pids = BUF_INIT(1 << 16);
+		int wrong = 0;
+
+		if (setrlimit(RLIMIT_NOFILE, &none) < 0)
+			_exit(100);
+		wrong |= proc_kill_by_mark(mark, SIGKILL) != -EMFILE ? 1 : 0;
+		wrong |= proc_signal(marked, start, SIGKILL) != -EMFILE ? 2 : 0;
+		wrong |= proc_kill_by_env("NO=one", SIGKILL) != -EMFILE ? 4 : 0;
+		wrong |= proc_children(getpid(), &pids) ? 8 : 0;
+		_exit(wrong);
+	}
+	assert_int_equal(waitpid(looker, &status, 0), looker);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(proc_kill_by_mark(mark, SIGKILL), 1);
+	assert_int_equal(waitpid(marked, &status, 0), marked);
+	assert_int_equal(proc_signal(marked, start, SIGKILL), -ESRCH);
+}
+
 static void test_cgroup_texts(void **state)
 {
 	const char *cgroup = "4:memory:/a\n0::/trainyard.slice/x.scope\n";
@@ -246,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_boot_id),
 		cmocka_unit_test(test_arguments_of_a_process),
 		cmocka_unit_test(test_mark_outlives_environment_and_session),
+		cmocka_unit_test(test_looking_without_descriptors_is_an_error),
 		cmocka_unit_test(test_cgroup_texts),
 	};
 
