@@ -40,7 +40,7 @@
 #define ENGINE_LINE_MAX	      1024		  /* and looked at in one pass, of one line */
 #define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* without a tick for longer it is not ready */
 #define ENGINE_ENDED_CHILDREN 64 /* that nobody has waited for yet, remembered at a time */
-#define ENDPOINT_RESTARTS_MAX 5 /* crashes in a row before an endpoint is failed */
+#define ENDPOINT_RESTARTS_MAX 5	 /* crashes in a row before an endpoint is failed */
 
 /* A child of the daemon that has ended, and that is not the engine's to wait for at once. */
 struct ended_child {
@@ -156,8 +156,8 @@ struct engine {
 		beat_us; /* the engine thread's last tick, on clock_mono_us; any thread reads it */
 
 	struct execution *executions;
-	struct shim_child *shims; /* shims.c */
-	struct stray *strays;	  /* strays.c */
+	struct shim_child *shims;				  /* shims.c */
+	struct stray *strays;					  /* strays.c */
 	struct ended_child ended_children[ENGINE_ENDED_CHILDREN]; /* remains.c */
 	struct predict *predicts;
 	pthread_mutex_t live_lock;
