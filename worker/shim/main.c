@@ -179,10 +179,10 @@ static int start(struct shim *s, struct err *reterr)
 		r = log_cap_open(&s->log, s->dirfd, s->spec.log_max_bytes, reterr);
 	if (r >= 0)
 		r = server_open(&s->server, s->dirfd, reterr);
-	if (r >= 0) {
-		ownership_take(&s->ownership, s->spec.id, s->spec.owner);
+	if (r >= 0)
+		r = ownership_take(&s->ownership, s->spec.id, s->spec.owner, reterr);
+	if (r >= 0)
 		r = owner_write(EXECUTION_LOCK_FD, &s->ownership.owner, reterr);
-	}
 	if (r >= 0)
 		r = child_start(s, reterr);
 	if (r < 0)

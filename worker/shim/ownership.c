@@ -126,8 +126,9 @@ static bool try_namespace(bool user)
 	_exit(!wait_for_success(inner));
 }
 
-/* The namespace's first process: reaps, and ends when the shim does, however that ends. Then the
- * kernel ends all others before this one counts as dead (pid_namespaces(7)). */
+/* The namespace's first process: reaps, and ends when the shim has: by PR_SET_PDEATHSIG, or because
+ * the pipe's other end, which only the shim has, is closed. Then the kernel ends all others before
+ * this one counts as dead (pid_namespaces(7)). */
 static void run_init(int alive_fd)
 {
 	struct pollfd fds[2] = {{.fd = alive_fd, .events = POLLIN}, {.events = POLLIN}};
@@ -154,30 +155,44 @@ static void run_init(int alive_fd)
 	_exit(0);
 }
 
-static bool take_namespace(struct ownership *o)
+/* 1: taken, 0: this machine has none. Negative: it has, but there was no descriptor or process for
+ * the init; the next child would be one, so that nothing can be started any more. */
+static int take_namespace(struct ownership *o, struct err *reterr)
 {
 	bool user = !try_namespace(false);
 	char state;
 
 	if ((user && !try_namespace(true)) || !unshare_pids(user))
-		return false;
+		return 0;
 	o->own_proc = true;
 	if (pipe2(o->init_pipe, O_CLOEXEC) < 0)
-		return false;
+		return err_errno(reterr, errno, "make a namespace of processes");
 	o->owner.init = fork();
+	if (o->owner.init < 0) {
+		int errnum = errno;
+
+		o->owner.init = 0;
+		close(TAKE_FD(o->init_pipe[0]));
+		close(TAKE_FD(o->init_pipe[1]));
+		return err_errno(reterr, errnum, "start the init of a namespace of processes");
+	}
 	if (o->owner.init == 0) {
 		close(o->init_pipe[1]);
 		run_init(o->init_pipe[0]);
 	}
 	close(TAKE_FD(o->init_pipe[0]));
-	return o->owner.init > 0 && proc_stat(o->owner.init, &state, &o->owner.init_start);
+	if (!proc_stat(o->owner.init, &state, &o->owner.init_start))
+		return err_errno(reterr, errno ? errno : ESRCH,
+				 "look at the init of a namespace of processes");
+	return 1;
 }
 
 /* ---- all of them ---- */
 
-void ownership_take(struct ownership *o, const char *id, enum owner_kind first)
+int ownership_take(struct ownership *o, const char *id, enum owner_kind first, struct err *reterr)
 {
 	char state;
+	int r;
 
 	*o = (struct ownership){.cgroup_fd = -1, .init_pipe = {-1, -1}};
 	o->owner.shim = getpid();
@@ -187,10 +202,14 @@ void ownership_take(struct ownership *o, const char *id, enum owner_kind first)
 	if (o->owner.mark && proc_mark_set(o->owner.mark) < 0)
 		o->owner.mark = 0;
 	o->owner.kind = OWNER_SUBREAPER;
-	if (first == OWNER_CGROUP && take_cgroup(o, id))
+	if (first == OWNER_CGROUP && take_cgroup(o, id)) {
 		o->owner.kind = OWNER_CGROUP;
-	else if (first <= OWNER_PID_NAMESPACE && take_namespace(o))
+		return 0;
+	}
+	r = first <= OWNER_PID_NAMESPACE ? take_namespace(o, reterr) : 0;
+	if (r > 0)
 		o->owner.kind = OWNER_PID_NAMESPACE;
+	return r < 0 ? r : 0;
 }
 
 int (*ownership_prepare(const struct ownership *o))(void)

@@ -15,8 +15,10 @@ struct ownership {
 };
 
 /* Take one of `first` and those below it, before the program starts: marks this process, makes the
- * cgroup or the namespace. Irreversible. Never fails: the last way is always there. */
-void ownership_take(struct ownership *o, const char *id, enum owner_kind first);
+ * cgroup or the namespace. Irreversible. The last way is always there; negative only if a namespace
+ * was begun and its init could not be started: then no program can be. */
+int ownership_take(struct ownership *o, const char *id, enum owner_kind first,
+		   struct err *reterr) MUSTCHECK;
 /* For proc_spec.prepare of the program; NULL: nothing. */
 int (*ownership_prepare(const struct ownership *o))(void);
 /* SIGKILL to all of it, however it hides. Again until none is left. */
