@@ -17,7 +17,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -119,14 +118,11 @@ static void read_answer(int fd, int64_t until_us, struct buf *answer)
 	}
 }
 
-static void end_process(int pidfd)
+/* It is our child and nobody else's to wait for, so the pid is its own until then. */
+static void end_process(pid_t pid)
 {
-	siginfo_t ignored;
-
-	if (pidfd < 0)
-		return;
-	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	while (waitid(P_PIDFD, (id_t)pidfd, &ignored, WEXITED) < 0 && errno == EINTR)
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
@@ -136,7 +132,6 @@ static int ask(const struct settings *set, int in, int64_t until_us, struct buf 
 	const char *const argv[] = {set->worker, "inspect", NULL};
 	const char *const envp[] = {"PATH=" EXECUTION_PATH, "LANG=C.UTF-8", NULL};
 	OWN(closep) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	OWN(closep) int pidfd = -1;
 	int ends[2];
 	pid_t pid;
 	int r;
@@ -153,9 +148,8 @@ static int ask(const struct settings *set, int in, int64_t until_us, struct buf 
 	r = proc_spawn(&spec, &pid, reterr);
 	close(ends[1]);
 	if (r >= 0) {
-		pidfd = pidfd_open(pid, 0);
 		read_answer(ends[0], until_us, answer);
-		end_process(pidfd);
+		end_process(pid);
 	}
 	close(ends[0]);
 	return r;
