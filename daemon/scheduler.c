@@ -139,13 +139,20 @@ static int say_wait(struct engine *e, const struct job_row *job, const struct re
 	return store_job_set_reason(e->store, job->id, why, clock_now_us(), reterr);
 }
 
+/* True if say_wait() has written it: it is of a job that waits for something else than a place, and
+ * not the reason of its last try. */
+static bool is_said_wait(enum reason_code code)
+{
+	return code == REASON_WAITING_FOR_MONEY || code == REASON_WAITING_FOR_ROOM ||
+	       code == REASON_WAITING_FOR_CREDENTIALS || code == REASON_WAITING_FOR_SLOT ||
+	       code == REASON_ENDPOINT_TAKEN;
+}
+
 static int forget_wait(struct engine *e, const struct job_row *job, struct err *reterr)
 {
-	if (job->reason.code != REASON_WAITING_FOR_MONEY &&
-	    job->reason.code != REASON_WAITING_FOR_ROOM &&
-	    job->reason.code != REASON_WAITING_FOR_CREDENTIALS)
-		return 0;
-	return store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr);
+	return is_said_wait(job->reason.code)
+		       ? store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr)
+		       : 0;
 }
 
 static void look_again(struct engine *e, void *arg, bool committed)
