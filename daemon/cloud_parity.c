@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/cloud_parity.h"
 
-#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/cloud_update.h"
 #include "daemon/endpoint.h"
@@ -24,22 +24,21 @@
 
 /* ---- the sample ---- */
 
-/* Out of a model directory here. A user's file may be a link, as in the hub's cache; whatever it
- * leads to, the engine does not block on it. */
+/* Out of a model directory here, whoever has unpacked it. A user's file may be a link, as in the
+ * hub's cache; the engine does not block on what it leads to. */
 static json_t *read_sample(const char *model)
 {
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
-	OWN(closep) int at = -1;
 	json_t *sample = NULL;
-	char *slash;
+	struct err why = {0};
 
 	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
 		return NULL;
-	slash = strrchr(real, '/');
-	*slash = '\0';
-	at = open(slash == real ? "/" : real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0 || beneath_read_json(at, slash + 1, CLOUD_PARITY_MAX, &sample, NULL) < 0)
+	if (roots_read_json(real, CLOUD_PARITY_MAX, &sample, &why) < 0) {
+		log_event(LOG_LEVEL_WARNING, "parity_sample_not_read", "path=%s msg=\"%s\"", real,
+			  why.msg);
 		return NULL;
+	}
 	return sample;
 }
 
