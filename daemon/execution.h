@@ -67,8 +67,9 @@ void shims_reap(struct engine *e);
 void shims_forget(struct engine *e);
 
 /* ---- strays.c ---- */
-/* Look for executions that run without a row, and begin to end them. Own turns. */
-void strays_find(struct engine *e);
+/* Look for executions that run without a row, and begin to end them. Own turns. Negative: not all
+ * could be looked at (no descriptors, no memory, a failing disk), so that one may run unseen. */
+int strays_find(struct engine *e, struct err *reterr) MUSTCHECK;
 /* Go on with that, at each rescan. */
 void strays_step(struct engine *e);
 /* The id of a stray of the job, which must end before that starts; NULL: none. */

@@ -258,7 +258,7 @@ void execution_poll(struct engine *e, struct execution *ex)
 	alive = execution_is_alive(ex->dirfd, &ex->lock_fd,
 				   NULL); /* before looking for exit.json */
 	r = exit_record_read(ex->dirfd, &exit, NULL);
-	if (headroom_is_missing(r) || headroom_is_missing(alive))
+	if (headroom_look_failed(r) || headroom_look_failed(alive))
 		return; /* it may be there: looked at again at the next rescan */
 	dead = is_dead(ex, alive);
 	if (!dead)

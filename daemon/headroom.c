@@ -54,6 +54,12 @@ bool headroom_is_missing(int r)
 	       r == -ENOMEM;
 }
 
+bool headroom_look_failed(int r)
+{
+	return headroom_is_missing(r) || r == -EIO || r == -ESTALE || r == -ETIMEDOUT ||
+	       r == -EINTR;
+}
+
 int headroom_code(int r)
 {
 	return r == -ENOSPC || r == -EDQUOT ? -ENOSPC : -ERR_UNAVAILABLE;

@@ -27,5 +27,8 @@ int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free
 /* True if this result (-errno) means that disk, descriptors, processes or memory are used up: a
  * thing to wait for, not one that the job did wrong. */
 bool headroom_is_missing(int r);
+/* True if an error says nothing of what lies there: the machine has no room to look, or the disk
+ * does not answer. What a job can do to its files is no such error. */
+bool headroom_look_failed(int r);
 /* The same result as a submit answers it: -ENOSPC or -ERR_UNAVAILABLE. */
 int headroom_code(int r);

@@ -136,7 +136,7 @@ int engine_recover(struct engine *e, struct err *reterr)
 	int r = take_up_all(e, reterr);
 
 	if (r >= 0)
-		strays_find(e);
+		r = strays_find(e, reterr);
 	if (r >= 0)
 		live_refresh(e);
 	if (r >= 0)

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/endpoint.h"
 #include "daemon/execution.h"
+#include "daemon/headroom.h"
 #include "daemon/lifecycle.h"
 #include "daemon/remains.h"
 
@@ -93,66 +95,104 @@ static void say(struct engine *e, const struct stray *s, const char *what)
 	turn_end(e, NULL);
 }
 
-/* What may still run must not run twice: somebody looks, and releases the job. */
-static void hold_job(struct engine *e, const struct stray *s)
+/* The endpoint that it serves, if any: a second server never runs beside it. */
+static int fail_endpoint(struct engine *e, const struct stray *s, struct err *reterr)
+{
+	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
+	int r = store_endpoints_live(e->store, &live, reterr);
+	struct reason why;
+
+	reason_set(
+		&why, REASON_SHIM_LOST,
+		"execution %s of it, which the database does not know, was killed, but processes "
+		"of it may still run",
+		s->id);
+	for (size_t i = 0; r >= 0 && i < live.n; i++)
+		if (live.rows[i].target == TARGET_LOCAL && str_eq(live.rows[i].job, s->job))
+			r = endpoint_gone(e, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
+	return r;
+}
+
+/* What may still run must not run twice: somebody looks, and releases the job. Negative: that is
+ * not written yet. */
+static int hold_job(struct engine *e, const struct stray *s)
 {
 	struct err why = {0};
-	int r;
+	int r = turn_begin(e, &why);
 
-	if (turn_begin(e, &why) < 0)
-		return;
+	if (r < 0)
+		return r;
 	r = store_job_set_held(e->store, s->job, true, clock_now_us(), &why);
-	if (r < 0 && r != -ERR_NOT_FOUND)
+	if (r == -ERR_NOT_FOUND)
+		r = 0;
+	if (r >= 0)
+		r = fail_endpoint(e, s, &why);
+	if (r < 0)
 		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+	turn_after(e, live_refresh_after, NULL);
+	return turn_end(e, NULL);
 }
 
 /* ---- found ---- */
 
-static void read_names(struct stray *s)
+static int read_names(struct stray *s, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
+	int r = beneath_read_json(s->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &spec, reterr);
 
-	if (beneath_read_json(s->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &spec, NULL) < 0)
-		return;
+	if (r < 0)
+		return r;
 	str_copy(s->job, sizeof(s->job), json_get_str(spec, "job", ""));
 	str_copy(s->run, sizeof(s->run), json_get_str(spec, "run", ""));
 	str_copy(s->name, sizeof(s->name), json_get_str(spec, "name", ""));
+	return 0;
 }
 
 /* A held lock, whose execution is in no live row. */
-static void look_in(struct engine *e, int folder, const char *name)
+static int look_in(struct engine *e, int folder, const char *name, struct err *reterr)
 {
 	OWN(stray_freep) struct stray *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
-		return;
+		return err_errno(reterr, ENOMEM, "look for executions");
 	s->dirfd = s->lock_fd = -1;
 	str_copy(s->id, sizeof(s->id), name);
-	if (beneath_open_dir(folder, name, 0, &s->dirfd, NULL) < 0 ||
-	    execution_is_alive(s->dirfd, &s->lock_fd, NULL) != 1)
-		return;
+	r = beneath_open_dir(folder, name, 0, &s->dirfd, reterr);
+	if (r >= 0)
+		r = execution_is_alive(s->dirfd, &s->lock_fd, reterr);
+	if (r != 1)
+		return headroom_look_failed(r) ? r : 0;
 	s->since_us = clock_mono_us();
-	read_names(s);
+	r = read_names(s, reterr);
+	if (headroom_look_failed(r))
+		return r;
 	say(e, s, "it is told to stop");
 	s->next = e->strays;
 	e->strays = TAKE(s);
+	return 0;
 }
 
-void strays_find(struct engine *e)
+int strays_find(struct engine *e, struct err *reterr)
 {
 	char path[SPEC_PATH_MAX + 16];
 	struct dirent *entry;
+	int r = 0;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "%s/executions", e->settings->data_dir);
 	d = opendir(path);
-	while (d && (entry = readdir(d)))
+	if (!d)
+		return errno == ENOENT ? 0 : err_errno(reterr, errno, "read %s", path);
+	while (r >= 0 && (errno = 0, entry = readdir(d)))
 		if (id_valid('x', entry->d_name) && !execution_find(e, entry->d_name))
-			look_in(e, dirfd(d), entry->d_name);
-	if (d)
-		closedir(d);
-	strays_step(e);
+			r = look_in(e, dirfd(d), entry->d_name, reterr);
+	if (r >= 0 && errno)
+		r = err_errno(reterr, errno, "read %s", path);
+	closedir(d);
+	if (r >= 0)
+		strays_step(e);
+	return r;
 }
 
 /* ---- ended ---- */
@@ -177,8 +217,8 @@ static bool end_one(struct engine *e, struct stray *s)
 	if (left == REMAINS_SOME &&
 	    age_us < e->settings->stop_grace_us + ENGINE_SHIM_US + ENGINE_REMAINS_US)
 		return false;
-	if (left != REMAINS_NONE)
-		hold_job(e, s);
+	if (left != REMAINS_NONE && hold_job(e, s) < 0)
+		return false; /* until that is written it is still ending */
 	say(e, s,
 	    left == REMAINS_NONE
 		    ? "it has ended now"
