@@ -165,7 +165,7 @@ static struct remains_of remains_of(const struct execution *ex)
 
 /* Its shim is gone without a record. It has ended only when all of it is proven to have; what
  * cannot be proven is said, and keeps the job from being tried again. */
-static void lose(struct engine *e, struct execution *ex)
+void execution_lost(struct engine *e, struct execution *ex)
 {
 	struct remains_of of = remains_of(ex);
 	bool here = str_eq(ex->row.boot_id, e->boot_id);
@@ -179,11 +179,6 @@ static void lose(struct engine *e, struct execution *ex)
 	}
 	ex->may_live = left != REMAINS_NONE;
 	finish(e, ex, NULL, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
-}
-
-void execution_lost(struct engine *e, struct execution *ex)
-{
-	lose(e, ex);
 }
 
 /* A stopped shim does nothing of what it should: when its execution should end it is woken, and
@@ -272,7 +267,7 @@ void execution_poll(struct engine *e, struct execution *ex)
 	if (ended)
 		finish(e, ex, &exit, REASON_NONE);
 	else if (dead && !shim_is_ours(e, ex->row.id))
-		lose(e, ex); /* a shim of ours is reaped first: perhaps nothing ran */
+		execution_lost(e, ex); /* a shim of ours is reaped first: perhaps nothing ran */
 }
 
 static void poll_all(struct engine *e)

@@ -9,6 +9,7 @@
 #include "base/fileio.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/cloud.h"
 #include "daemon/execution.h"
@@ -107,15 +108,6 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	json_object_set_new(exec, "inherit", names);
 }
 
-static json_t *roots_json(const struct settings *set)
-{
-	json_t *list = json_array();
-
-	for (const char *const *root = set->roots; *root; root++)
-		json_array_append_new(list, json_string(*root));
-	return list;
-}
-
 static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
 			    const struct execution_row *row, const json_t *spec, const char *resume,
 			    const struct stage *stage)
@@ -135,8 +127,7 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
 		json_set_str(message, "resume", resume);
-		json_object_set_new(message, "roots", roots_json(e->settings));
-		json_set_str(message, "data_dir", e->settings->data_dir);
+		wire_roots_add(message, e->settings->roots, e->settings->data_dir);
 		add_stage(e, stage, message);
 	}
 	return message;
@@ -289,10 +280,9 @@ static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, st
 	spec.fds[3] = (struct proc_fd){lock, EXECUTION_LOCK_FD};
 	spec.fds[4] = (struct proc_fd){proof, EXECUTION_PROOF_FD};
 	spec.fds_n = 5;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", lock);
 	closep(&ex->lock_fd);
-	ex->lock_fd =
-		open(path, O_RDONLY | O_CLOEXEC); /* an open file of our own: it locks apart */
+	ex->lock_fd = open(roots_fd_path(lock, path),
+			   O_RDONLY | O_CLOEXEC); /* an open file of our own: it locks apart */
 	r = ex->lock_fd < 0 ? err_errno(reterr, errno, "open " EXECUTION_LOCK)
 			    : proc_spawn(&spec, ret_pid, reterr);
 	if (r >= 0)

@@ -85,12 +85,8 @@ static int question(const struct settings *set, json_t *specs, struct err *reter
 	OWN(json_decrefp) json_t *message = json_object();
 	OWN(closep) int fd = memfd_create("inspect", MFD_CLOEXEC);
 	OWN(freep) char *text = NULL;
-	json_t *roots = json_array();
 
-	for (const char *const *root = set->roots; *root; root++)
-		json_array_append_new(roots, json_string(*root));
-	json_object_set_new(message, "roots", roots);
-	json_set_str(message, "data_dir", set->data_dir);
+	wire_roots_add(message, set->roots, set->data_dir);
 	json_object_set(message, "specs", specs);
 	text = json_text(message);
 	if (fd < 0 || !text || fd_write_all(fd, text, strlen(text)) < 0 ||

@@ -59,6 +59,16 @@ int wire_version_check(const json_t *j, const char *what, struct err *reterr)
 		       (long long)v, WIRE_VERSION);
 }
 
+void wire_roots_add(json_t *message, const char *const *roots, const char *data_dir)
+{
+	json_t *list = json_array();
+
+	for (; *roots; roots++)
+		json_array_append_new(list, json_string(*roots));
+	json_object_set_new(message, "roots", list);
+	json_set_str(message, "data_dir", data_dir);
+}
+
 int wire_roots_set(const json_t *message, struct err *reterr)
 {
 	static const char *dirs[ROOTS_MAX + 1];

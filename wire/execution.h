@@ -99,6 +99,8 @@ int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *rete
 int exit_record_read(int at, struct exit_record *ret, struct err *reterr) MUSTCHECK;
 /* "v" of a message: 0, or -ERR_UNSUPPORTED with a sentence. */
 int wire_version_check(const json_t *j, const char *what, struct err *reterr) MUSTCHECK;
+/* Put them into a message: directories, NULL-terminated. */
+void wire_roots_add(json_t *message, const char *const *roots, const char *data_dir);
 /* Read only below "roots" (and "data_dir") of spec.json from now on; a message without them sets
  * nothing. The message is borrowed for the process's life. */
 int wire_roots_set(const json_t *message, struct err *reterr) MUSTCHECK;

@@ -214,7 +214,7 @@ static void test_spec(void **state)
 	assert_null(spec.argv);
 	assert_string_equal(spec.id, "x1");
 	assert_int_equal(spec.owner, OWNER_CGROUP);
-	shim_spec_done(&spec);
+	shim_spec_started(&spec);
 	assert_null(spec.envp);
 }
 

@@ -227,7 +227,7 @@ static int run(struct shim *s)
 	status = finish(s);
 	server_close(&s->server);
 	log_cap_close(&s->log);
-	shim_spec_done(&s->spec);
+	shim_spec_started(&s->spec);
 	close(s->record_fd);
 	return status;
 }

@@ -155,7 +155,7 @@ int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err
 	if (r >= 0)
 		r = read_message(message, dir, ret, reterr);
 	if (r < 0)
-		shim_spec_done(ret);
+		shim_spec_started(ret);
 	return r < 0 ? err_ctx(reterr, r, "%s", EXECUTION_SPEC) : 0;
 }
 
@@ -170,9 +170,4 @@ void shim_spec_started(struct shim_spec *spec)
 	spec->argv = NULL;
 	spec->exec = NULL;
 	spec->cwd = NULL;
-}
-
-void shim_spec_done(struct shim_spec *spec)
-{
-	shim_spec_started(spec);
 }

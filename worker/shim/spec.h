@@ -26,6 +26,5 @@ struct shim_spec {
 /* Read and check; `dir` is the absolute path behind dirfd. On failure *ret is empty but for the
  * defaults. */
 int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err *reterr) MUSTCHECK;
-/* Free what only the start needs (argv, envp, cwd); numbers and the id stay. */
+/* Free what only the start needs (argv, envp, cwd); numbers and the id stay. Again: nothing. */
 void shim_spec_started(struct shim_spec *spec);
-void shim_spec_done(struct shim_spec *spec);
