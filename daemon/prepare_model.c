@@ -10,6 +10,7 @@
 #include "worker/tokenizer/tokenizer.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #define TOKENIZER_LOOKED_AT_MAX (16 << 20) /* bytes of tokenizer.json: memory of the daemon */
@@ -76,4 +77,6 @@ void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		r = tokenizer_check_rows(t, dir, rows, &why);
 	if (r < 0 && r != -ENOMEM)
 		problem_add(p->problems, path->pointer, code_of(r), "%s", why.msg);
+	tokenizer_free(TAKE(t));
+	malloc_trim(0); /* megabytes for a moment: back to the machine */
 }

@@ -4,8 +4,9 @@
 #include "base/str.h"
 #include "storage/read_internal.h"
 #include "storage/shape.h"
+#include "storage/store.h"
 
-#define METRICS_SHOWN 8 /* names in the message about an unknown one */
+#define METRIC_NAMES_MAX 256 /* looked at for the one that is meant */
 
 enum { /* JOB_COLUMNS */
 	C_ID,
@@ -105,8 +106,14 @@ static const char *kind_name(int i)
 	return job_kind_str((enum job_kind)i);
 }
 
-/* "eval_f1, loss": names of metrics that some job has, by the index alone. */
-static int known_metrics(struct store_reader *sr, struct buf *names, struct err *reterr)
+struct metric_names {
+	char text[METRIC_NAMES_MAX][STORE_METRIC_NAME_BYTES_MAX + 1];
+	const char *list[METRIC_NAMES_MAX];
+	size_t n;
+};
+
+/* Names of metrics that some job has, by the index alone. */
+static int known_metrics(struct store_reader *sr, struct metric_names *names, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_query(sr->db,
@@ -115,28 +122,36 @@ static int known_metrics(struct store_reader *sr, struct buf *names, struct err 
 			 "SELECT (SELECT min(name) FROM metrics_last WHERE name > known.name) "
 			 "FROM known WHERE known.name IS NOT NULL) "
 			 "SELECT name FROM known WHERE name IS NOT NULL LIMIT ?",
-			 DB_ARGS(DB_INT(METRICS_SHOWN)), &q, reterr);
+			 DB_ARGS(DB_INT(METRIC_NAMES_MAX)), &q, reterr);
 
-	while (r >= 0 && (r = db_step(q, reterr)) > 0)
-		buf_printf(names, "%s%.64s", names->len ? ", " : "", db_col_text(q, 0));
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		str_copy(names->text[names->n], sizeof(names->text[0]), db_col_text(q, 0));
+		names->list[names->n] = names->text[names->n];
+		names->n++;
+	}
 	return r;
 }
 
 /* -ERR_INVALID: no job has a metric of that name. */
 static int check_metric(struct store_reader *sr, const char *name, struct err *reterr)
 {
-	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX);
+	OWN(freep) struct metric_names *names = NULL;
+	const char *near;
 	int64_t found = 0;
 	int r = db_get_int(sr->db, "SELECT 1 FROM metrics_last WHERE name = ? LIMIT 1",
 			   DB_ARGS(DB_TEXT(name)), 0, &found, reterr);
 
 	if (r < 0 || found)
 		return r;
-	r = known_metrics(sr, &names, reterr);
+	names = calloc(1, sizeof(*names));
+	if (!names)
+		return out_of_memory(reterr);
+	r = known_metrics(sr, names, reterr);
 	if (r < 0)
 		return r;
-	return err_set(reterr, ERR_INVALID, "no job has a metric '%.64s'; there %s%s", name,
-		       names.len ? "are " : "are none yet", buf_str(&names));
+	near = str_nearest(name, names->list, names->n);
+	return err_set(reterr, ERR_INVALID, "no job has a metric '%.64s'%s%.64s%s", name,
+		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,

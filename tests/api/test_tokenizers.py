@@ -36,7 +36,7 @@ def found(daemon, job):
 def data(tmp_path):
     path = tmp_path / "data" / "rows.csv"
     path.parent.mkdir()
-    path.write_text("text,label\na film,0\n")
+    path.write_text("text,label\n" + "a film,0\nno film,1\n" * 9)
     return path
 
 
@@ -73,4 +73,4 @@ def test_a_pipe_in_a_model_does_not_hold_up_the_daemon(daemon, model, data):
     os.mkfifo(folder / "added_tokens.json")
     for job in jobs_here(folder, data):
         [(_, code, detail)] = found(daemon, job)
-        assert code == "invalid" and "added_tokens.json is not a regular file" in detail
+        assert code == "invalid" and "added_tokens.json' is no regular file" in detail

@@ -148,7 +148,7 @@ def test_what_errors_mean(serve, client, operation, code, message, kind):
     ("GetObject", 412, "PreconditionFailed", "invalid"),
     ("PutObject", 409, "ConditionalRequestConflict", "transient"),
     ("CreateBucket", 409, "BucketAlreadyOwnedByYou", "exists"),
-    ("CreateBucket", 409, "OperationAborted", "in_progress"),
+    ("CreateBucket", 409, "OperationAborted", "throttled"),
     ("PutObject", 503, "SlowDown", "throttled"), ("PutObject", 400, "RequestTimeout", "transient"),
     ("PutObject", 403, "InvalidAccessKeyId", "credentials"),
     ("PutObject", 403, "AccessDenied", "denied")])

@@ -90,12 +90,16 @@ def test_killed_worker(tmp_path):
 
 
 def test_data_that_is_torn(tmp_path):
+    """After the submit, which looks at it, too."""
     torn = tmp_path / "torn.csv.gz"
     whole = gzip.compress(b"text,label\n" + b"a good film,1\na bad film,0\n" * 500)
-    torn.write_bytes(whole[:len(whole) // 2])
+    torn.write_bytes(whole)
     spec = jobs(16)[:1]
-    spec[0]["dataset"] = {"path": str(torn)}
+    spec[0] |= {"dataset": {"path": str(torn)}, "held": True}
     with daemon_on(tmp_path, MODELS) as daemon:
-        job = daemon.wait_job(daemon.submit(spec)["id"], "prep", "failed")
-        assert job["reason"]["code"] in ("data_corrupt", "invalid_input"), job["reason"]
+        run = daemon.submit(spec)
+        torn.write_bytes(whole[:len(whole) // 2])
+        assert daemon.ask("POST", f"/v1/jobs/{run['jobs'][0]['id']}/release").status_code == 200
+        job = daemon.wait_job(run["id"], "prep", "failed")
+        assert job["reason"]["code"] == "data_corrupt", job["reason"]
         assert "torn.csv.gz" in json.dumps(job["reason"])

@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers
 
-from server import DEADLINE_S, Server, UnixConnection, save, tiny
+from serving import DEADLINE_S, Server, UnixConnection, save, tiny
 from texts import BUILD, minilm, reviews
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),

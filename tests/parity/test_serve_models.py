@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from server import DEADLINE_S, Server, save, tiny
+from serving import DEADLINE_S, Server, save, tiny
 from texts import BUILD
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
