@@ -29,12 +29,14 @@
 static json_t *read_sample(const char *model)
 {
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
+	OWN(buf_done) struct buf text = BUF_INIT(CLOUD_PARITY_MAX);
 	json_t *sample = NULL;
 	struct err why = {0};
 
 	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
 		return NULL;
-	if (roots_read_json(real, CLOUD_PARITY_MAX, &sample, &why) < 0) {
+	if (roots_read(real, &text, &why) < 0 || /* a text may hold U+0000 */
+	    json_parse_nul(buf_str(&text), text.len, &sample, &why) < 0) {
 		log_event(LOG_LEVEL_WARNING, "parity_sample_not_read", "path=%s msg=\"%s\"", real,
 			  why.msg);
 		return NULL;

@@ -316,7 +316,7 @@ def with_parity(models, samples, directory, change=lambda samples: None):
 def test_parity_passes(models, samples, tmp_path):
     server = Server(tmp_path / "x", with_parity(models, samples, tmp_path / "m")).wait_ready()
     result = server.x.of_type("result")[0]["values"]
-    assert (result["parity"], result["parity_rows"]) == ("passed", 21)
+    assert (result["parity"], result["parity_rows"]) == ("passed", 22)
     assert 0 <= result["parity_max_diff"] <= 1e-4
     assert server.end()[0] == 0
 
@@ -335,7 +335,7 @@ def rename(samples):
 
 
 @pytest.mark.parametrize("change, code, word", [
-    (flip, "parity_failed", "sample 4 of 21"), (shift, "parity_failed", "sample 20 of 21"),
+    (flip, "parity_failed", "sample 4 of 22"), (shift, "parity_failed", "sample 20 of 22"),
     (rename, "parity_failed", "no label 'LABEL_9'"),
     (lambda s: s[3].pop("score"), "data_corrupt", "sample 3"),
     (lambda s: s.clear(), "data_corrupt", "not a parity sample"),

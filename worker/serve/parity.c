@@ -118,6 +118,7 @@ static int run(struct check *k, size_t max_length, struct err *reterr)
 int parity_check(const struct serving *with, const char *model_dir, json_t **ret_result,
 		 struct err *reterr)
 {
+	OWN(buf_done) struct buf text = BUF_INIT(PARITY_BYTES_MAX);
 	OWN(json_decrefp) json_t *file = NULL;
 	OWN(check_done) struct check k = {.with = with, .tolerance = PARITY_TOLERANCE_F32};
 	char path[PATH_MAX];
@@ -125,12 +126,15 @@ int parity_check(const struct serving *with, const char *model_dir, json_t **ret
 
 	if (!path_join(path, sizeof(path), model_dir, PARITY_FILE))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", PARITY_FILE);
-	r = roots_read_json(path, PARITY_BYTES_MAX, &file, reterr);
+	r = roots_read(path, &text, reterr);
 	if (r == -ENOENT) {
 		*ret_result = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
 					"the model has no " PARITY_FILE);
 		return 0;
 	}
+	if (r >= 0) /* a text may hold U+0000 */
+		r = err_ctx(reterr, json_parse_nul(buf_str(&text), text.len, &file, reterr), "%s",
+			    path);
 	if (r < 0)
 		return r;
 	k.samples = json_object_get(file, "samples");
