@@ -203,7 +203,7 @@ static void list_file(struct listing *l, const char *path, bool escaped, const s
 	json_array_append_new(l->items, item);
 }
 
-/* Could a path below the directory `path` begin with the prefix? */
+/* True if a path below the directory `path` can begin with the prefix. */
 static bool may_hold(const char *path, const char *prefix)
 {
 	size_t n = strlen(path), m = strlen(prefix);

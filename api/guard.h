@@ -9,9 +9,10 @@
 
 /* True if the Host header has the form "NAME", "NAME:PORT", "[V6]" or "[V6]:PORT". */
 bool guard_host_valid(const char *host);
-/* Is the Host header (with or without a port) a loopback name or address, or `listen_host`? */
+/* True if the Host header (with or without a port) is a loopback name or address, or
+ * `listen_host`. */
 bool guard_host_ok(const char *host, const char *listen_host);
-/* Is an Origin header (NULL: none) of the same site as the Host header? */
+/* True if an Origin header (NULL: none) is of the same site as the Host header. */
 bool guard_origin_ok(const char *origin, const char *host);
-/* Is a Content-Type JSON ("application/json", "application/x+json", with parameters)? */
+/* True if a Content-Type is JSON ("application/json", "application/x+json", with parameters). */
 bool guard_type_is_json(const char *type);

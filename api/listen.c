@@ -41,7 +41,7 @@ static int split(const char *listen_at, char *host, size_t size, uint16_t *ret_p
 		start++;
 		n -= 2;
 	} else if (memchr(start, ':', n)) {
-		return -EINVAL; /* a bare IPv6 address: where does the port begin? */
+		return -EINVAL; /* a bare IPv6 address: the port is ambiguous */
 	}
 	if (!n || n >= size)
 		return -EINVAL;

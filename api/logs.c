@@ -60,8 +60,8 @@ static int look_at_job(struct log_stream *ls, struct store_reader *sr, struct er
 	return 0;
 }
 
-/* Will the log that lies there never grow again? A job's own log goes on with its next attempt; a
- * deploy ends before its endpoint does. */
+/* True if the log will not grow any more. A job's own log goes on with its next attempt; a deploy
+ * ends before its endpoint does. */
 static bool is_over(const struct log_stream *ls, const struct attempt_place *place)
 {
 	if (ls->endpoint || ls->pinned)
@@ -70,7 +70,7 @@ static bool is_over(const struct log_stream *ls, const struct attempt_place *pla
 	       (place->ended || place->kind == JOB_DEPLOY || !*place->dir);
 }
 
-/* Where does the log lie, has it ended, has a newer attempt begun? 0 or negative. */
+/* Read the log's place, its end, and the newest attempt from the database. 0 or negative. */
 static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
 	struct attempt_place place;

@@ -222,7 +222,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 	reply_problem(rq, 500, "internal", "%s", e->msg);
 }
 
-/* Is `etag` (with quotes, without W/) in an If-None-Match list, or the list "*"? */
+/* True if `etag` (with quotes, without W/) is in an If-None-Match list, or the list is "*". */
 static bool etag_listed(const char *list, const char *etag)
 {
 	size_t n = strlen(etag);

@@ -84,9 +84,9 @@ bool request_param_set(struct request *rq, const char *name, request_parse_fn pa
 		       const char *const *names, size_t names_n, uint32_t *value);
 /* Parse rq->body into rq->json when the route wants JSON and free the text. False: replied. */
 bool request_read_json(struct request *rq);
-/* Is every key of the body in `names`? False: replied 422 with the nearest name. */
+/* True if every key of the body is in `names`. False: replied 422 with the nearest name. */
 bool request_fields(struct request *rq, const char *const *names, size_t n);
-/* Does args[0] have the shape of an id of `kind` ('j', 'r')? False: replied 404 with a hint. */
+/* True if args[0] has the shape of an id of `kind` ('j', 'r'). False: replied 404 with a hint. */
 bool request_id(struct request *rq, char kind);
 /* This step's reader. NULL: replied 503. Given back when the step ends. */
 struct store_reader *request_reader(struct request *rq);
@@ -105,5 +105,5 @@ void request_resume(struct request *rq);
 /* The same two for the body of a streamed answer, where no step follows. */
 void connection_suspend(struct api *api, struct MHD_Connection *connection);
 void connection_resume(struct api *api, struct MHD_Connection *connection);
-/* Has the client closed its end? Looks at the socket without reading from it. */
+/* True if the client has closed its end. Looks at the socket without reading from it. */
 bool connection_gone(struct MHD_Connection *connection);

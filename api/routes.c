@@ -141,8 +141,8 @@ static char *join_rest(const struct request *rq, size_t first)
 	return buf_take(&text);
 }
 
-/* Does the path fit the pattern? Fills rq->args; the first segment of a "{path...}" goes to *rest.
- */
+/* True if the path fits the pattern. Fills rq->args; the first segment of a "{path...}" goes to
+ * *rest. */
 static bool pattern_fits(struct request *rq, const char *pattern, size_t *rest)
 {
 	size_t i = 0, args = 0;

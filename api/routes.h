@@ -25,7 +25,7 @@ const struct route *routes_all(size_t *ret_n);
 /* Find rq's route and fill rq->args and rq->rest. False: replied 404 (with the nearest route) or
  * 405 (with Allow). */
 bool routes_find(struct request *rq);
-/* Are all query parameters known to the route, and none given twice? False: replied 400. */
+/* True if the route knows all query parameters and none is given twice. False: replied 400. */
 bool routes_check_params(struct request *rq);
 /* The greatest body of a route, in bytes. */
 size_t route_body_max(const struct route *route, size_t json_max);

@@ -129,7 +129,7 @@ static int use_configured(const char *url, struct aws_endpoint *ret, struct err 
 	return 0;
 }
 
-/* May the bucket be a part of the host's name, under TLS too? */
+/* True if the bucket may be a part of the host's name, under TLS too. */
 static bool is_host_label(const char *bucket)
 {
 	size_t n = strlen(bucket);

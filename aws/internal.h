@@ -80,5 +80,5 @@ enum aws_error_kind error_kind(enum aws_service service, const char *operation, 
 			       const char *message, int status);
 /* Our error code for a kind. */
 int error_code(enum aws_error_kind kind);
-/* May it be that the clock is wrong? */
+/* True if a wrong clock can be the cause of the failure. */
 bool error_is_skew(const char *code, int status);

@@ -24,7 +24,7 @@ void pace_free(struct pace *p);
 struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
 			    const char *operation);
 
-/* Take the next place: in how many microseconds may it be sent? */
+/* Take the next place. Returns in how many microseconds the call may be sent. */
 int64_t pace_take(struct pace_lane *lane, int64_t mono_us);
 /* The service said "slower": half the rate, at most once a second, at least a twentieth. */
 void pace_slower(struct pace_lane *lane, int64_t mono_us);

@@ -78,8 +78,9 @@ static bool same(const struct glob *a, char x, char y)
 	return a->fold ? tolower((unsigned char)x) == tolower((unsigned char)y) : x == y;
 }
 
-/* One cell of the table: do the rests of a and b from i and j go together? `next` is row i + 1,
- * `row` is row i, filled from the end. `cover`: all that b stands for must match a; else any. */
+/* One cell of the table: true if the rests of a and b from i and j go together. `next` is row
+ * i + 1, `row` is row i, filled from the end. `cover`: all that b stands for must match a;
+ * else any. */
 static bool cell(const struct glob *a, size_t i, const struct glob *b, size_t j, const bool *next,
 		 const bool *row, bool cover)
 {

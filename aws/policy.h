@@ -20,10 +20,11 @@ enum policy_answer {
 
 /* A policy's document as IAM hands it out: JSON, or that percent-encoded. -ERR_INVALID. */
 int policy_parse(const char *text, json_t **ret, struct err *reterr) MUSTCHECK;
-/* Do `documents` (a list of documents that count together) allow `action` ("s3:GetObject") on
- * `resource`? That is an ARN, or with '*' and '?' all that it matches. A Deny wins. */
+/* POLICY_YES if `documents` (a list of documents that count together) allow `action`
+ * ("s3:GetObject") on `resource`: an ARN, or with '*' and '?' all that it matches. A Deny wins. */
 enum policy_answer policy_allows(const json_t *documents, const char *action, const char *resource);
-/* May `service` ("sagemaker.amazonaws.com") assume the role with this trust policy? */
+/* POLICY_YES if `service` ("sagemaker.amazonaws.com") may assume the role with this trust
+ * policy. */
 enum policy_answer policy_trusts(const json_t *document, const char *service);
 /* true, false or "maybe". New reference. */
 json_t *policy_answer_json(enum policy_answer answer);

@@ -27,7 +27,8 @@ void roots_set(const char *const *dirs, const char *own);
  * outside.
  */
 int roots_open(int at, const char *path, int flags, struct err *reterr) MUSTCHECK;
-/* Does what was opened as `path` (absolute) lie where it may? 0 or -EACCES with a sentence. */
+/* Check that what was opened as `path` (absolute) lies below a root. 0 or -EACCES with a
+ * sentence. */
 int roots_check(int fd, const char *path, struct err *reterr) MUSTCHECK;
 /* A whole regular file, as file_read() and json_read_file(). */
 int roots_read(const char *path, struct buf *out, struct err *reterr) MUSTCHECK;

@@ -32,7 +32,7 @@ int ask(struct cli *c, const char *method, const struct ask_path *p, const json_
 int ask_stream(struct cli *c, const struct ask_path *p,
 	       bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,
 	       struct err *reterr) MUSTCHECK;
-/* May the request be tried again, because it did not reach the daemon? */
+/* True if the request did not reach the daemon and may be tried again. */
 bool ask_may_retry(int r);
 
 /* What a person typed: "j…", "r…", or RUN/NAME for a job by its name. *ret_is_run may be NULL: then

@@ -365,7 +365,7 @@ static int parse(struct cli *c, int argc, char **argv)
 	return r;
 }
 
-/* Does somebody listen on this unix socket? */
+/* True if somebody listens on this unix socket. */
 static bool socket_answers(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};

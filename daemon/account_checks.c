@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Can a role do what a job needs? In plain words, from its policies alone. */
+/* Checks from a role's policies alone that it can do what a job needs; says so in plain words. */
 #include "aws/policy.h"
 #include "base/own.h"
 #include "base/str.h"

@@ -72,7 +72,7 @@ static int find_all(struct engine *e, const struct adopt_options *o, struct find
 	return r < 0 ? r : adopt_mark_known(e, ret, reterr);
 }
 
-/* More than one Trainyard works in this account, perhaps at this moment: which one is meant? */
+/* If resources of several installations were found, the user must name one. */
 static int check_installs(struct engine *e, const struct adopt_options *o, const struct finds *f,
 			  struct err *reterr)
 {

@@ -174,8 +174,8 @@ static int list_all(struct engine *e, const char *region, const struct listing *
 	return r;
 }
 
-/* Lists are eventually consistent. What another thing is built upon has its name at first: is there
- * one that no list has told of? */
+/* Lists are eventually consistent. An endpoint begins with the name of its config, a config with
+ * that of its model: describe each such name that no list had. */
 static int find_unlisted(struct engine *e, const char *region, enum cloud_kind base,
 			 enum cloud_kind upper, struct finds *f, struct err *reterr)
 {

@@ -12,7 +12,7 @@
 /* In the request of a row that was adopted without a job or an endpoint: its price's spec. */
 #define CLOUD_ADOPTED_KEY "adopted"
 
-/* Does the job cost money at all (train, script or deploy on SageMaker)? */
+/* True if the job costs money (train, script or deploy on SageMaker). */
 bool budget_applies(enum job_kind kind, enum job_target target);
 /* Worst case of a job's spec: training: (max_runtime + keep_alive) x price x count, spot at the
  * on-demand price; deploy: ttl x price x count, serverless: ttl x price x memory x all requests
@@ -21,7 +21,7 @@ bool budget_applies(enum job_kind kind, enum job_target target);
 int budget_worst_case(const struct settings *set, const json_t *spec, enum job_kind kind,
 		      int64_t *ret_micro_usd, char *words, size_t size,
 		      struct err *reterr) MUSTCHECK;
-/* Is it more than any cap allows at all? The message names the cap. */
+/* True if the amount is more than a cap allows at all. The message names the cap. */
 bool budget_never_fits(const struct settings *set, int64_t micro_usd, struct err *ret_why);
 /* At submit: appends a problem when the job's price is unknown or it can never fit. `at`: the job's
  * JSON pointer, "" or "/jobs/3". */
@@ -31,7 +31,7 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kind kind,
 		    enum job_target target);
 
-/* Would it fit now, beside what is reserved, spent, and promised to jobs that are being staged?
+/* True if the amount fits now, beside what is reserved, spent, and promised to jobs in staging.
  * Together with the start of the job in one turn this keeps the caps. false: *why is
  * waiting_for_money with the cap and when it is free again, or money_cap when it never will:
  * earlier tries of this job have used up the job's cap. A ledger that cannot be read:

@@ -33,10 +33,10 @@ int cloud_open(struct engine *e, struct err *reterr) MUSTCHECK;
 void cloud_free(struct engine *e); /* after net_stop and the inbox */
 
 /* ---- for the scheduler, lifecycle and endpoints ---- */
-/* Does the job run in the cloud (train, script, deploy with the target sagemaker)? */
+/* True if the job runs on SageMaker (train, script, deploy with that target). */
 bool cloud_runs(const struct job_row *job);
-/* Can the job start now? false: *why says credentials, money, what is looked up, … Never blocks;
- * asks for what it does not know, and engine_want_schedule() when it does. */
+/* True if the job can start now. Else *why says credentials, money, what is looked up, … Never
+ * blocks; asks for what it does not know, and engine_want_schedule() when it does. */
 bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why);
 /* What a job that has intents waits for, or what it does there. false: it has none under way. */
 bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *why);
@@ -91,7 +91,7 @@ void cloud_kick_after(struct engine *e, void *arg, bool committed);
 enum cloud_step {
 	CLOUD_STEP_CREATE,
 	CLOUD_STEP_DESCRIBE,
-	CLOUD_STEP_TAGS,   /* is what has our name ours? */
+	CLOUD_STEP_TAGS,   /* read the tags: they say who made a resource with our name */
 	CLOUD_STEP_END,	   /* stop or delete */
 	CLOUD_STEP_UPDATE, /* an endpoint: use the config that its row names */
 	CLOUD_STEP_LOGS,
@@ -120,7 +120,7 @@ struct cloud_call *cloud_call_new(struct engine *e, enum aws_service service, co
 /* cc->answered runs on the engine thread, once; then cc is freed. Not when the engine stops. */
 void cloud_call_send(struct cloud_call *cc);
 void cloud_call_free(struct cloud_call *cc); /* one that was not sent */
-/* Is a call of this row under way (logs: of its log, else any other)? */
+/* True if a call of this row is under way (logs: of its log, else any other). */
 bool cloud_is_busy(const struct engine *e, const char *row, bool logs);
 
 struct cloud_lookup;
@@ -157,7 +157,7 @@ struct cloud_driver {
 	int (*act)(struct engine *e, const struct cloud_row *row, struct err *reterr);
 	/* The row has come to a final state. */
 	int (*over)(struct engine *e, const struct cloud_row *row, struct err *reterr);
-	/* May the row be created or ended now (order of model, config, endpoint)? */
+	/* 1 if the row may be created or ended now (order of model, config, endpoint). */
 	int (*may)(struct engine *e, const struct cloud_row *row, bool create, struct err *reterr);
 };
 extern const struct cloud_driver *const cloud_drivers[CLOUD_KINDS_];
@@ -181,7 +181,7 @@ void cloud_step(struct engine *e, struct cloud_row *row, enum cloud_step step);
 
 /* cloud_log.c */
 void cloud_log_look(struct engine *e, const struct cloud_row *row);
-/* Has the log been read to its end, `over_us` being when the job was first seen to be over? */
+/* True if the log has been read to its end; `over_us`: when the job was first seen to be over. */
 bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us);
 void cloud_log_forget(struct engine *e, const char *row);
 void cloud_tails_free(struct cloud *c);

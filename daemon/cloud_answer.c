@@ -218,7 +218,7 @@ static int not_there(struct engine *e, struct cloud_row *row, const struct cloud
 	return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
 }
 
-/* Is its reason one of again(): trouble that is over with the first good answer? */
+/* True if the reason is one of again(): trouble that ends with the first good answer. */
 static bool is_of_the_way(const struct cloud_row *row)
 {
 	enum reason_code code = row->reason.code;
@@ -280,7 +280,7 @@ static int described(struct engine *e, struct cloud_row *row, const struct cloud
 	return store_cloud_update(e->store, row, clock_now_us(), reterr);
 }
 
-/* ---- whose is it? ---- */
+/* ---- the owner, by nonce and tags ---- */
 
 static bool nonce_matches(const struct cloud_row *row, const json_t *output)
 {

@@ -18,8 +18,8 @@
 
 /* ---- the three together ---- */
 
-/* Does `upper` build upon `base`: a config upon its model, an endpoint upon the config that it uses
- * or is to use? */
+/* True if `upper` builds upon `base`: a config upon its model, an endpoint upon the config that it
+ * uses or is to use. */
 static bool builds_upon(const struct cloud_row *upper, const struct cloud_row *base)
 {
 	if (!str_eq(upper->region, base->region))
@@ -43,7 +43,7 @@ static bool has_base(const struct cloud_rows *rows, const struct cloud_row *row)
 	return false;
 }
 
-/* Does anything that is not gone build upon it? */
+/* True if a row that is not gone builds upon this one. */
 static bool is_used(const struct cloud_rows *rows, const struct cloud_row *row)
 {
 	for (size_t i = 0; i < rows->n; i++)
@@ -86,7 +86,7 @@ static int unwant_all(struct engine *e, const char *endpoint, const struct reaso
 	return r < 0 ? r : 0;
 }
 
-/* Did it end because somebody wanted so, and not by trouble? */
+/* ENDPOINT_DELETED if somebody wanted the end, ENDPOINT_FAILED after trouble. */
 static enum endpoint_state end_of(const struct endpoint_row *ep)
 {
 	enum reason_code why = ep->reason.code;

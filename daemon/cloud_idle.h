@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Is an endpoint on SageMaker idle? Others may ask it without us: CloudWatch counts that. */
+/* Finds idle endpoints on SageMaker. Others can invoke them without us, and CloudWatch counts
+ * that. */
 #pragma once
 
 #include "daemon/cloud.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Does a SageMaker endpoint answer as its model did when it was trained? (model/parity.json) */
+/* Compares a SageMaker endpoint's answers with those of its model after training
+ * (model/parity.json). */
 #pragma once
 
 #include "daemon/cloud.h"

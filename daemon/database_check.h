@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Is the database whole? SQLite's quick_check reads all of it, so it runs once after the start on a
- * thread and a connection of its own; nothing waits for it. What it finds is logged and stands in
- * GET /v1/overview.
+ * Checks that the database is whole. SQLite's quick_check reads all of it, so it runs once after
+ * the start on a thread and a connection of its own; nothing waits for it. Its findings are logged
+ * and stand in GET /v1/overview.
  */
 #pragma once
 

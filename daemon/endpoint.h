@@ -47,7 +47,7 @@ int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char
 int endpoint_update_end(struct engine *e, const char *job, enum job_state to,
 			const struct reason *why, const json_t *outputs,
 			struct err *reterr) MUSTCHECK;
-/* Of this machine: is it the server that an update has started? */
+/* True if the execution, of this machine, is the server that an update has started. */
 bool execution_updates(const struct execution *ex, const struct endpoint_row *ep);
 /* A server answers: the endpoint comes into service, or gets this server for its old one. */
 int endpoint_server_ready(struct engine *e, const struct execution *ex,

@@ -48,7 +48,7 @@ void execution_stop(struct engine *e, struct execution *ex);
 int execution_stop_later(struct engine *e, const struct execution *ex,
 			 struct err *reterr) MUSTCHECK;
 void engine_want_poll(struct engine *e); /* look at all of them soon */
-/* recover.c: what became of an execution whose directory is not open? Own turns. */
+/* recover.c: find the state of an execution whose directory is not open. Own turns. */
 void execution_take_up(struct engine *e, struct execution *ex);
 /* Its directory is gone: end what lives of it, in an own turn; ex may be gone afterwards. */
 void execution_lost(struct engine *e, struct execution *ex);

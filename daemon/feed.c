@@ -195,7 +195,7 @@ int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, s
 	return 0;
 }
 
-/* Is a matching event newer than w->since in the ring? Caller holds the lock. */
+/* True if the ring has a matching event newer than w->since. Caller holds the lock. */
 static bool has_newer(struct feed *f, const struct feed_waiter *w)
 {
 	if (w->since >= f->last_seq)

@@ -211,7 +211,7 @@ static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *
 	return 0;
 }
 
-/* Is there anything to do? Most ticks only read. */
+/* All live endpoints in one transaction; without one, none is begun. */
 void endpoints_tick(struct engine *e)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};

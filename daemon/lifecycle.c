@@ -46,7 +46,7 @@ static bool is_patient(const struct job_row *job, enum reason_code code)
 	       (code == REASON_CREDENTIALS && cloud_runs(job));
 }
 
-/* May this failure be tried again without asking? Sets the back-off. */
+/* True if this failure is retried without being asked. Sets the back-off. */
 static bool plan_retry(const struct job_row *job, const struct reason *reason, int *ret_retries,
 		       int64_t *ret_not_before_us)
 {

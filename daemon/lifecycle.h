@@ -45,13 +45,13 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) M
 int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
 		struct err *reterr) MUSTCHECK;
 void schedule_pass(struct engine *e);
-/* Is there something that only time or a foreign process decides? Asked every second. */
+/* True if a start waits for time or for a foreign process alone. Called every second. */
 bool schedule_is_due(const struct engine *e);
 /* False if this queued job waits for something else than a place: *why says for what. */
 bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why);
 
 /* ---- clock_step.c ---- */
-/* Was the wall clock set since the last tick? Own turn. */
+/* Notice that the wall clock was set since the last tick. Own turn. */
 void clock_step_look(struct engine *e);
 
 /* ---- explain.c ---- */

@@ -42,9 +42,9 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 		 struct err *reterr) MUSTCHECK;
 
 /* ---- prepare_model.c ---- */
-/* A model directory here, of a job that reads its tokenizer with our engine on this machine: are
- * the ids those of transformers, and has the model a row for each? Reads its small files; one with
- * a tokenizer.json of more than 16 MiB is looked at by the job alone. */
+/* Check the tokenizer of a local model directory that our engine reads on this machine: its ids
+ * are those of transformers, and the model has a row for each. Reads its small files; the job
+ * alone checks one with a tokenizer.json of more than 16 MiB. */
 void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir);
 

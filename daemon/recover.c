@@ -97,7 +97,7 @@ static int resume_actions(struct engine *e, struct err *reterr)
 	return turn_end(e, reterr);
 }
 
-/* A server, or a staging, of an endpoint that is on its way out or gone? */
+/* True if it is a server, or a staging, of an endpoint that is being deleted or gone. */
 static bool is_unwanted(const struct endpoint_rows *live, const struct execution *ex)
 {
 	for (size_t i = 0; i < live->n; i++) {

@@ -11,6 +11,6 @@
  * '.', at most HUB_ID_MAX bytes, no "--" and no "..", neither end '-' or '.', not ending in ".git".
  */
 bool hub_id_ok(const char *s);
-/* Can the text stand for a model of the hub where a path could stand too: "org/name", or one of the
- * well-known names without an organisation (bert-base-uncased, …)? */
+/* True if the text can name a model of the hub where a path could stand too: "org/name", or one of
+ * the well-known names without an organisation (bert-base-uncased, …). */
 bool hub_model_ok(const char *s);

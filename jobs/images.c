@@ -97,7 +97,7 @@ static int pick_processor(enum sagemaker_role role, const char *instance_type, c
 	return 0;
 }
 
-/* Is "4.49.0" or "4.49.0-pytorch2.6.0" what is asked for by "4.49" or "4.49.0-pytorch2.6"? */
+/* True if the image is asked for: "4.49" and "4.49.0-pytorch2.6" ask for "4.49.0-pytorch2.6.0". */
 static bool version_matches(const json_t *image, const char *version)
 {
 	const char *transformers = json_get_str(image, "transformers", "");

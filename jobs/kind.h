@@ -50,6 +50,6 @@ enum job_place {
 
 const char *job_place_str(enum job_place place);
 enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus);
-/* Does the kind start a process of its own in the local target? (predict and delete-endpoint are
- * done by the daemon; deploy's process belongs to its endpoint.) */
+/* True if the kind starts a process of its own in the local target. (The daemon does predict and
+ * delete-endpoint itself; deploy's process belongs to its endpoint.) */
 bool job_kind_has_execution(enum job_kind kind);

@@ -18,7 +18,7 @@ struct s3_uri {
 	char key[S3_KEY_MAX + 1]; /* without the '/' in front; "" is the whole bucket */
 };
 
-/* Does it begin with "s3://"? Nothing else is looked at. */
+/* True if the text begins with "s3://". Nothing else is looked at. */
 bool s3_uri_is(const char *s);
 /* 3 to 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, no
  * two dots side by side, not the form of an IPv4 address. */
@@ -26,7 +26,7 @@ bool s3_bucket_ok(const char *bucket);
 /* Split and check. The key may end with '/' (a prefix); it has no control characters and no part
  * that is "." or "..". -ERR_INVALID: the message is a whole sentence for the user. */
 int s3_uri_parse(const char *s, struct s3_uri *ret, struct err *reterr) MUSTCHECK;
-/* Does it stand for everything below it: the bucket alone, or an end with '/'? */
+/* True if the URI stands for everything below it: the bucket alone, or an end with '/'. */
 bool s3_uri_is_prefix(const char *s);
 /* base and sub with exactly one '/' between them; sub "" gives base with '/' at its end. false: it
  * does not fit in `size`. buf may not overlap base and sub. */

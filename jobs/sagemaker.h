@@ -40,7 +40,7 @@
 #define SAGEMAKER_RUNTIME_MAX	  (28 * 86400) /* seconds */
 #define SAGEMAKER_VOLUME_DEFAULT  30	       /* GB */
 
-/* "arn:aws…:iam::ACCOUNT:role/[PATH/]NAME", 20 to 2048 bytes: a full ARN of a role? */
+/* True for the full ARN of a role: "arn:aws…:iam::ACCOUNT:role/[PATH/]NAME", 20 to 2048 bytes. */
 bool sagemaker_role_arn_ok(const char *s);
 
 enum sagemaker_role {

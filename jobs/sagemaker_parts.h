@@ -65,7 +65,7 @@ size_t text_chars(const char *s);
 
 /* "g5" of "ml.g5.xlarge". */
 bool sagemaker_family(const char *instance_type, char *family, size_t size);
-/* Has the family disks of its own, which its hardware encrypts, instead of a volume? */
+/* True if the family has disks of its own, which its hardware encrypts, instead of a volume. */
 bool sagemaker_has_local_disks(const char *instance_type);
 
 /* sagemaker_values.c: HyperParameters of a training: the spec's, as json.dumps writes each, and

@@ -45,7 +45,7 @@ struct spec_context {
 	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_CLOUD_RUNTIME_US */
 	const char *aws_region;		/* of jobs that name none; NULL or "": not known */
 	bool aws_role_default; /* the configuration has a role for jobs without sagemaker.role */
-	/* Is `name` a model registered in the configuration? */
+	/* True if `name` is a model registered in the configuration. */
 	bool (*model_known)(void *userdata, const char *name);
 	void *userdata;
 };
@@ -173,8 +173,8 @@ void job_resources_of(const json_t *spec, struct job_resources *ret);
 
 /* The parts of a reference. 0; -ENOENT: `s` is none; -EINVAL: a broken one. */
 int spec_ref_split(const char *s, struct spec_ref *ret);
-/* A reference of the job to an output of another run's job, whose name, kind, target and spec are
- * in `other`: is it what the field takes? Appends to `problems`. */
+/* Check that the field takes the output that the reference names: one of another run's job, whose
+ * name, kind, target and spec are in `other`. Appends to `problems`. */
 void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job,
 			const struct job_spec *other, json_t *problems);
 

@@ -32,7 +32,8 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 	}
 }
 
-/* Does the variable look like it holds a secret? Plain numbers and words for yes and no do not. */
+/* True if the variable looks as if it held a secret. Plain numbers and words for yes and no do
+ * not. */
 static bool looks_secret(const char *name, const char *value)
 {
 	static const char *const words[] = {"secret",  "token",	 "password",
@@ -218,8 +219,8 @@ void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t
 	}
 }
 
-/* Has the expression a capturing group: a '(' of its own that is not "(?:" and the like? The worker
- * compiles it (PCRE2) and has the last word. */
+/* True if the expression has a capturing group: a '(' of its own that is not "(?:" and the like.
+ * The worker compiles it (PCRE2) and has the last word. */
 static bool has_group(const char *s)
 {
 	for (; *s; s++) {

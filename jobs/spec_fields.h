@@ -90,12 +90,12 @@ struct spec_table {
 extern const struct spec_table spec_run_table;
 extern const struct spec_table spec_job_table;
 
-/* Does the row apply in one of `modes`? */
+/* True if the row applies in one of `modes`. */
 bool spec_field_in(const struct spec_field *f, unsigned modes);
 /* The row of that name that applies; NULL: none. */
 const struct spec_field *spec_field_find(const struct spec_table *t, const char *name,
 					 unsigned modes);
-/* Does it apply there and may it be given (no FIELD_LATER)? */
+/* True if the row applies there and may be given (no FIELD_LATER). */
 bool spec_field_is_open(const struct spec_table *t, const char *name, unsigned modes);
 /* The role of an output; 0: the kind has no such output. */
 unsigned spec_output_role(enum job_kind kind, const char *output);

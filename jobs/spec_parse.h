@@ -28,7 +28,7 @@ void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt,
 	__attribute__((format(printf, 3, 4)));
 /* A finding that refuses nothing: run_spec.warnings. */
 void spec_warning(struct spec_parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Are so many problems found that further ones are not listed? Then do not look for good words. */
+/* True if the problem list is full: further problems need no message. */
 bool spec_enough(const struct spec_parse *p);
 /* Go to "/key" or "/index" below the current place; give the result to spec_leave(). */
 size_t spec_enter(struct spec_parse *p, const char *key);
@@ -111,7 +111,7 @@ ssize_t spec_job_find(const struct run_spec *run, const char *name);
 void spec_needs_read(struct spec_parse *p);
 /* Add a need once; a present one keeps its `when`. */
 void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enum need_when when);
-/* Does the job's endpoint come from a deploy of the same run? */
+/* True if the job's endpoint comes from a deploy of the same run. */
 bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job);
 /* No cycles, no two deploys of one endpoint. After spec_refs_find. */
 void spec_graph_check(struct spec_parse *p);

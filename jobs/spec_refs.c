@@ -138,7 +138,7 @@ static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
 	return buf;
 }
 
-/* Does the output lie in S3? */
+/* True if the output lies in S3. */
 static bool is_remote(const struct job_spec *job, const char *output)
 {
 	char place[SPEC_PATH_MAX * 2];

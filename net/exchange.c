@@ -288,7 +288,7 @@ void exchange_start(struct net *n, struct net_request *rq)
 
 /* ---- the end ---- */
 
-/* Did any byte of it leave? */
+/* True if any byte of the request left. */
 static bool was_sent(CURL *easy)
 {
 	long bytes = 0;

@@ -28,6 +28,6 @@ int location_note(const char *dir, struct location *ret, struct err *reterr) MUS
 /* Any thread. -ERR_UNAVAILABLE: one is not the same any more; the sentence says which and what to
  * do. */
 int location_check(const struct location *l, struct err *reterr) MUSTCHECK;
-/* May a new database be begun here? -ERR_CORRUPT: there are executions, or (unless `opened`: SQLite
- * has looked at it) a log of SQLite, which would be forgotten. */
+/* Check that a new database may begin here. -ERR_CORRUPT: there are executions, or (unless
+ * `opened`: SQLite has looked at it) a log of SQLite, which would be forgotten. */
 int location_may_be_new(const char *dir, bool opened, struct err *reterr) MUSTCHECK;

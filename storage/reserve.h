@@ -21,7 +21,7 @@ struct reserve {
 int reserve_open(const char *dir, struct reserve *ret, struct err *reterr) MUSTCHECK;
 /* Free the blocks; false: they were gone already. */
 bool reserve_give_up(struct reserve *rv);
-/* Make it again when it is not held, the last try is long ago, and the disk has room. Is it held?
- */
+/* If the blocks are not held, the last try is long ago and the disk has room, make them again.
+ * True if they are held. */
 bool reserve_renew(struct reserve *rv);
 void reserve_close(struct reserve *rv);

@@ -93,7 +93,7 @@ int store_cloud_set_state(struct store *st, const char *id, enum cloud_state fro
 	return r < 0 ? r : tell(st, &row, now_us, reterr);
 }
 
-/* Does an answer of the API show other things now? */
+/* True if an answer of the API differs now. */
 static bool shows_other(const struct cloud_row *was, const struct cloud_row *is)
 {
 	if (was->answer && is->answer ? !json_equal(was->answer, is->answer)

@@ -6,7 +6,7 @@ import warnings
 from shutil import which
 
 import pytest
-from tree import ROOT, all_files, c_files, code, files, judge, text
+from tree import ROOT, TOKEN, all_files, c_files, code, files, judge, text
 
 FILE_AIM, FILE_LIMIT = 400, 800
 HEADER_LIMIT = 200
@@ -18,6 +18,8 @@ LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))")
 # Names of package registries, and paths of one machine.
 PLACES = re.compile(r"pypi|pythonhosted|npmjs|deb\.debian|/work/(main|wt-|shared)|/opt/wheels",
                     re.IGNORECASE)
+QUESTION = re.compile(r"[\w)\]\"]\?(?=\s|$|\*/)")
+DOCSTRING = re.compile(r'^\s*"""[^"].*?"""', re.MULTILINE | re.DOTALL)
 SHELL = re.compile(rb"#!.*\b(ba)?sh\b")
 NOT_FUNCTIONS = ("namespace", "class", "struct", "extern", "enum", "union")
 
@@ -97,6 +99,19 @@ def test_nothing_is_left_over():
                                " without the number of an issue, as in FIXME(#12)")
                         for path in [*c_files(), *files(".py", ".sh", ".md", ".build", ".ts")]
                         for match in LEFT_OVER.finditer(text(path)) if path.name != "test_text.py"])
+
+
+def test_no_comment_asks():
+    bad = []
+    for path in c_files():
+        for match in TOKEN.finditer(text(path)):
+            if match.group().startswith("/") and QUESTION.search(match.group()):
+                line = text(path).count("\n", 0, match.start()) + 1
+                bad.append((path, f"line {line}: a comment states ('True if …'), it asks nothing"))
+    for path in files(".py"):
+        bad += [(path, "a docstring states ('True if …'), it asks nothing")
+                for said in DOCSTRING.findall(text(path)) if QUESTION.search(said)]
+    judge("question", bad)
 
 
 def test_no_place_is_named():

@@ -90,7 +90,7 @@ static inline struct run_spec *fixture_good(const char *text, const struct spec_
 	return rs;
 }
 
-/* Is there a problem at that place, with that code, whose detail has that word? */
+/* True if there is a problem at that place, with that code, whose detail has that word. */
 static inline bool fixture_has(const json_t *problems, const char *pointer, const char *code,
 			       const char *word)
 {

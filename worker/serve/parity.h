@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does the model answer as it did when it was trained? model/parity.json (worker/train/README.md)
- * has texts with the trained model's answers; each is asked here, the way requests are.
+ * Checks that the model answers as it did after training. model/parity.json
+ * (worker/train/README.md) has texts with the trained model's answers; each is asked here, the way
+ * requests are.
  */
 #pragma once
 

@@ -27,7 +27,7 @@
 
 /* ---- a cgroup ---- */
 
-/* Can a child be born there? Filters of system calls may say no. */
+/* True if a child can be born in the cgroup. Filters of system calls may refuse it. */
 static bool can_start_in(int cgroup_fd)
 {
 	struct clone_args args = {

@@ -132,7 +132,7 @@ struct tsh_train_stats {
 };
 
 bool tsh_cuda_available(void) TSH_NOEXCEPT;
-/* Does this processor multiply bfloat16 in hardware? */
+/* True if this processor multiplies bfloat16 in hardware. */
 bool tsh_cpu_bf16_fast(void) TSH_NOEXCEPT;
 
 enum tsh_code tsh_net_new(const struct tsh_shape *shape, const struct tsh_options *options,

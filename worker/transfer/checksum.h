@@ -33,7 +33,7 @@ void checksum_done(struct checksum *c);		       /* the same without an answer */
  * CHECKSUM_UNKNOWN. */
 enum checksum_answer checksum_of_parts(const struct s3_object *o, char (*sums)[HASH_HEX_LEN], int n,
 				       int64_t part_bytes);
-/* Does the file hold what the object is said to hold? Reads all of it, unless sizes differ. */
+/* Compare the file with the object's checksum. Reads all of the file, unless sizes differ. */
 int checksum_compare(int fd, int64_t size, const struct s3_object *o, enum checksum_answer *ret,
 		     struct err *reterr) MUSTCHECK;
 /* Parts of so many bytes each; 0: it cannot be uploaded in S3_PARTS_MAX parts. */

@@ -176,7 +176,7 @@ static int check_and_finish(struct download *d, struct err *reterr)
 
 /* ---- answers ---- */
 
-/* Is the file that lies there the object? S3's time says so where no checksum is known. */
+/* *ret: the file that lies there is the object. Where no checksum is known, S3's time decides. */
 static int is_there(struct download *d, bool *ret, struct err *reterr)
 {
 	enum checksum_answer answer = CHECKSUM_DIFFERS;

@@ -34,7 +34,7 @@ void get_close(struct get *g)
 	pump_free(g->pump);
 }
 
-/* The answer to a HEAD has no words: is it the key or the bucket that is missing? */
+/* The answer to a HEAD has no words: find out whether the key or the bucket is missing. */
 static int check_bucket(struct get *g, struct err *reterr)
 {
 	struct slot *s = pump_slot(g->pump);
@@ -129,7 +129,7 @@ struct job {
 	char key[CACHE_KEY_LEN]; /* for the cache */
 };
 
-/* Nothing lies below "key/": is there an object "key"? */
+/* Nothing lies below "key/": look for an object "key". */
 static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 {
 	char *key = j->get.place.key;

@@ -40,7 +40,7 @@ static void head_of(const struct part_file *f, const struct s3_object *o, char h
 	head[HEAD_LEN] = '\0';
 }
 
-/* Does the part on disk have the hash that was noted? */
+/* Keep the part on disk if it has the hash that was noted. */
 static void take_over(struct part_file *f, int part)
 {
 	char record[RECORD_LEN], hex[HASH_HEX_LEN];

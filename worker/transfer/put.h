@@ -41,7 +41,7 @@ struct put {
 	int64_t skipped; /* files */
 };
 
-/* Is the bucket there (else made, or the failure), and what lies at the destination? */
+/* Find or make the bucket, and look for objects and unfinished uploads at the destination. */
 int put_open(struct put *p, struct err *reterr) MUSTCHECK;
 /* After everything has been given up or is done. */
 void put_close(struct put *p);

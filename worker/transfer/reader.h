@@ -29,6 +29,6 @@ int reader_open(struct reader *r, struct get *g, const struct s3_object *o, int6
 		int ahead, struct err *reterr) MUSTCHECK;
 /* The next bytes, valid until the next call; 0: that was all. */
 ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr) MUSTCHECK;
-/* Read what is left: is the whole what S3 has the checksum of? */
+/* Read the rest, and compare the whole with S3's checksum. */
 int reader_check(struct reader *r, struct err *reterr) MUSTCHECK;
 void reader_close(struct reader *r);

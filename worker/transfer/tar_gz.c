@@ -62,7 +62,7 @@ static int made_of(struct put *p, const char *root, const struct tree *tree, cha
 	return 0;
 }
 
-/* Was the same sent before? */
+/* *ret: the same archive was sent before. */
 static int is_there(struct put *p, const char *key, const char *sum, bool *ret, struct err *reterr)
 {
 	struct slot *slot;

@@ -62,7 +62,7 @@ static int upload_fail(struct slot *s, struct err *reterr)
 	return err_ctx(reterr, r, "upload '%s'", u->path);
 }
 
-/* ---- is it there already? ---- */
+/* ---- an object that is there already ---- */
 
 static int looked(struct slot *s, struct err *reterr)
 {

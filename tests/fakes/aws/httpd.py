@@ -246,7 +246,7 @@ class Connection(socketserver.StreamRequestHandler):
         return not response.cut
 
     def client_gone(self):
-        """Has the other side closed the connection? (for replies that never come)"""
+        """True if the other side has closed the connection (for replies that never come)."""
         try:
             return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
         except BlockingIOError:

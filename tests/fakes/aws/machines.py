@@ -121,7 +121,7 @@ class Machines:
         return merged
 
     def stays(self, scenario, record, status):
-        """Does it stay in `status` for this beat? Counts the beats spent in it."""
+        """True if it stays in `status` for this beat. Counts the beats spent in it."""
         if status in ([scenario["hold"]] if isinstance(scenario.get("hold"), str)
                       else scenario.get("hold", [])):
             return True

@@ -79,7 +79,7 @@ def action_of(service, operation):
 
 
 def may(state, context, service):
-    """May the caller do this? Users without policies may do everything."""
+    """True if the caller may do this. Users without policies may do everything."""
     record = context.caller.record
     if "role" in record:
         role = state.get("role", record["role"])

@@ -166,7 +166,7 @@ class Work:
                                        self.interrupted.pop(self.key(job), None))
 
     def busy(self, job):
-        """Is it still at work? A job that was at work when the fake was ended begins again."""
+        """True if it is still at work. A job that was so when the fake was ended begins again."""
         if not job.get("started"):
             return False
         if self.key(job) not in self.runs:
