@@ -19,6 +19,7 @@ enum {
 	ERR_CORRUPT,	 /* stored or received bytes are not what they must be */
 	ERR_UNSUPPORTED, /* known, but not possible in this build or on this machine */
 	ERR_GONE,	 /* was there, is not any more */
+	ERR_PRUNED,	 /* the same of files that Trainyard has removed */
 	ERR_UNAVAILABLE, /* try again later */
 	ERR_DEVICE_OOM,	 /* accelerator memory is exhausted */
 	ERR_NUMERIC,	 /* a loss or gradient is not finite */

@@ -2,8 +2,8 @@
 #include "base/fileio.h"
 
 #include "base/own.h"
+#include "base/tree.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,49 +151,21 @@ int dir_make(int at, const char *path, mode_t mode, struct err *reterr)
 	return 0;
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
-static bool is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
-}
-
-/* An opened directory for reading, NULL with errno set otherwise. */
-static DIR *open_dir(int at, const char *path)
-{
-	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
 int tree_remove(int at, const char *path, struct err *reterr)
 {
-	OWN(closedirp) DIR *d = NULL;
-	struct dirent *e;
+	OWN(closep) int fd = -1;
+	int r;
 
 	if (unlinkat(at, path, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return err_errno(reterr, errno, "remove %s", path);
-	d = open_dir(at, path);
-	if (!d)
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
 		return err_errno(reterr, errno, "remove %s", path);
-	while ((e = readdir(d))) {
-		int r;
-
-		if (is_dot(e->d_name))
-			continue;
-		r = tree_remove(dirfd(d), e->d_name, reterr);
-		if (r < 0)
-			return err_ctx(reterr, r, "%s", path);
-	}
+	r = tree_clear(fd, path, INT64_MAX, reterr);
+	if (r < 0)
+		return r;
 	if (unlinkat(at, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_errno(reterr, errno, "remove %s", path);
 	return 0;
