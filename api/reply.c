@@ -204,6 +204,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_LIMIT, 503, "busy"},
 		{-ERR_UNSUPPORTED, 422, "unsupported"},
 		{-ERR_GONE, 410, "gone"},
+		{-ERR_PRUNED, 410, "pruned"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
 		{-ETIMEDOUT, 504, "timed_out"},
 		{-EMFILE, 503, "busy"},
