@@ -16,8 +16,8 @@
 
 /* Where the other programs may lie, relative to the daemon's own directory: beside it, in a build
  * tree, installed. */
-static const char *const beside[] = {"", "../worker/", "../libexec/trainyard/", "../lib/trainyard/",
-				     NULL};
+static const char *const beside[] = {
+	"", "../worker/", "../shim/", "../libexec/trainyard/", "../lib/trainyard/", NULL};
 
 static int own_directory(char *dir, size_t size, struct err *reterr)
 {

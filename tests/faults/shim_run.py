@@ -13,7 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
-SHIM = BUILD / "worker" / "trainyard-shim"
+SHIM = BUILD / "shim" / "trainyard-shim"
 DEADLINE_S = 60
 
 

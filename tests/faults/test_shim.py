@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""trainyard-shim: what the daemon may rely on (worker/shim/README.md, wire/README.md)."""
+"""trainyard-shim: what the daemon may rely on (shim/README.md, wire/README.md)."""
 import json
 import os
 import resource

@@ -7,9 +7,9 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "shim/record.h"
 #include "storage/db.h"
 #include "storage/migrate.h"
-#include "worker/shim/record.h"
 #include "worker/transfer/cache.h"
 
 #include <limits.h>

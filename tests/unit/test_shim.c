@@ -10,11 +10,11 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "shim/log_cap.h"
+#include "shim/oom.h"
+#include "shim/record.h"
+#include "shim/spec.h"
 #include "wire/execution.h"
-#include "worker/shim/log_cap.h"
-#include "worker/shim/oom.h"
-#include "worker/shim/record.h"
-#include "worker/shim/spec.h"
 
 #include <string.h>
 #include <sys/stat.h>

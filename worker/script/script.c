@@ -3,7 +3,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/shim/oom.h"
+#include "shim/oom.h"
 
 #include <math.h>
 #include <string.h>

@@ -8,8 +8,8 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/shim/record.h"
-#include "worker/shim/shim.h"
+#include "shim/record.h"
+#include "shim/shim.h"
 
 #include <signal.h>
 #include <string.h>

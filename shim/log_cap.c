@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/log_cap.h"
+#include "shim/log_cap.h"
 
 #include "base/beneath.h"
 #include "base/fileio.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/oom.h"
+#include "shim/oom.h"
 
 #include "base/cgroup.h"
 #include "base/fileio.h"

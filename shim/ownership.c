@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/ownership.h"
+#include "shim/ownership.h"
 
 #include "base/cgroup.h"
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
-#include "worker/shim/tree.h"
+#include "shim/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/tree.h"
+#include "shim/tree.h"
 
 #include "base/own.h"
 #include "base/proc.h"

@@ -10,11 +10,11 @@
 #pragma once
 
 #include "base/err.h"
+#include "shim/log_cap.h"
+#include "shim/ownership.h"
+#include "shim/server.h"
+#include "shim/spec.h"
 #include "wire/execution.h"
-#include "worker/shim/log_cap.h"
-#include "worker/shim/ownership.h"
-#include "worker/shim/server.h"
-#include "worker/shim/spec.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/record.h"
+#include "shim/record.h"
 
 #include "base/beneath.h"
 #include "base/fileio.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/spec.h"
+#include "shim/spec.h"
 
 #include "base/own.h"
 #include "base/str.h"

@@ -5,9 +5,9 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
-#include "worker/shim/oom.h"
-#include "worker/shim/shim.h"
-#include "worker/shim/tree.h"
+#include "shim/oom.h"
+#include "shim/shim.h"
+#include "shim/tree.h"
 
 #include <malloc.h>
 #include <signal.h>

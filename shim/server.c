@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/shim/server.h"
+#include "shim/server.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"
