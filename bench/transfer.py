@@ -56,7 +56,7 @@ def ours(way, folder, scratch):
     else:
         message = {"fetch": [{**entry, "from": "s3://bench/tree/", "to": str(folder)}]}
     (directory / "spec.json").write_text(json.dumps({"v": 1, "spec": {}, **message}))
-    return ([BUILD / "worker/trainyard-transfer", "push" if way == "upload" else "fetch"],
+    return ([BUILD / "transfer/trainyard-transfer", "push" if way == "upload" else "fetch"],
             {"TRAINYARD_EXECUTION_DIR": str(directory)})
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an execution fetches before its main work and pushes after it; two lists in spec.json beside
- * "spec". The worker (worker/transfer) carries them out with its own credentials; results are
+ * "spec". The worker (transfer) carries them out with its own credentials; results are
  * written to work/transfers.json as {"POINTER": value, …}. A fetched item's pointer names the place
  * in "spec" whose value the worker's main work finds replaced by the local path.
  *

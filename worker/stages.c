@@ -19,19 +19,25 @@
 
 /* ---- the program ---- */
 
-/* It lies beside this one. */
+/* Where it lies, relative to the directory of this program: beside it, in a build tree. */
+static const char *const places[] = {PROGRAM, "../transfer/" PROGRAM};
+
 static bool find_program(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(PROGRAM));
-	char *slash;
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	char *name;
 
 	if (n < 0)
 		return false;
 	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash)
-		memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
-	return slash;
+	name = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		size_t room = (size_t)(path + PATH_MAX - name);
+
+		if ((size_t)snprintf(name, room, "%s", places[i]) < room && access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Until the child has ended. SIGTERM is only let in while we sleep, so that none is missed. */
@@ -68,7 +74,8 @@ static int run_program(struct worker *w, const char *list, int *ret_status, stru
 	int r;
 
 	if (!find_program(path))
-		return err_errno(reterr, errno, "find " PROGRAM);
+		return err_set(reterr, ENOENT,
+			       PROGRAM " is not beside trainyard-worker: install Trainyard again");
 	spec.path = path;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);

@@ -7,7 +7,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "net/address.h"
-#include "worker/transfer/transfer.h"
+#include "transfer/transfer.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -24,7 +24,8 @@ class Execution:
         self.dir = pathlib.Path(directory)
         self.work = self.dir / "work"
         self.work.mkdir(parents=True, exist_ok=True)
-        self.program = (pathlib.Path(build) / "worker" / program).resolve()
+        room = program.removeprefix("trainyard-")
+        self.program = (pathlib.Path(build) / room / program).resolve()
         self.environment = {**os.environ, "HOME": "/nonexistent", **environment,
                             "TRAINYARD_EXECUTION_DIR": str(self.dir)}
         self.message = {"v": 1, "spec": {}, "kind": "transfer", **message}

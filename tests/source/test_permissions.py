@@ -45,8 +45,8 @@ def s3_operations_used():
     """Those of aws/s3.c whose function somebody calls."""
     source = (ROOT / "aws/s3.c").read_text()
     made = re.findall(r'^void (s3_\w+)\((?:.|\n)*?begin\(c, "(\w+)"', source, re.MULTILINE)
-    callers = "".join(path.read_text() for room in ("worker/transfer", "daemon")
-                      for path in sorted((ROOT / room).glob("*.c")))
+    callers = "".join(path.read_text() for room in ("transfer", "daemon")
+                      for path in sorted((ROOT / room).rglob("*.c")))
     used = {name for function, name in made if re.search(rf"\b{function}\b", callers)}
     assert len(used) > 5
     return used
@@ -54,7 +54,7 @@ def s3_operations_used():
 
 def test_the_daemon_may_do_what_it_does():
     daemon = policies()[0]
-    wanted = operations(sorted((ROOT / "daemon").glob("*.c"))) - NO_PERMISSION
+    wanted = operations(sorted((ROOT / "daemon").rglob("*.c"))) - NO_PERMISSION
     named = {name for service, names in daemon.items() if service != "s3" for name in names}
     assert named == wanted | ALSO_NEEDED
     assert daemon["s3"] == {S3_ACTIONS[name] for name in s3_operations_used()}

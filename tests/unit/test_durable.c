@@ -10,7 +10,7 @@
 #include "shim/record.h"
 #include "storage/db.h"
 #include "storage/migrate.h"
-#include "worker/transfer/cache.h"
+#include "transfer/cache.h"
 
 #include <limits.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/transfer/listed_keys.h"
+#include "transfer/s3/listed_keys.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* worker/transfer without a network: patterns of "exclude", sizes of parts, checksums. */
+/* transfer without a network: patterns of "exclude", sizes of parts, checksums. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,8 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/transfer/checksum.h"
-#include "worker/transfer/exclude.h"
+#include "transfer/exclude.h"
+#include "transfer/s3/checksum.h"
 
 static bool excluded(const char *pattern, const char *path)
 {

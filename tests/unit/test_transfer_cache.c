@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The content-keyed cache of worker/transfer: what goes, what stays, and what a killed process
+/* The content-keyed cache of transfer: what goes, what stays, and what a killed process
  * leaves. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/transfer/cache.h"
-#include "worker/transfer/cache_tree.h"
+#include "transfer/cache.h"
+#include "transfer/cache_tree.h"
 
 #include <pthread.h>
 #include <setjmp.h>

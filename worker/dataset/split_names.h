@@ -3,7 +3,7 @@
  * Which file belongs to which split, from the files' names alone, by the rules of `datasets`
  * (datasets/data_files.py): data/SPLIT-00000-of-00001.x, else a folder named after a split, else a
  * file named after one, else everything is "train". Used for folders of Parquet files here and for
- * repositories of the hub (worker/transfer).
+ * repositories of the hub (transfer).
  */
 #pragma once
 

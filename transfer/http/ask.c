@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* See get.h: one exchange at a time, with the stop flag, pauses and redirects. */
+#include "base/clock.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "transfer/http/exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LOOK_MS		200 /* between looks at the stop flag */
+#define CONNECT_US	(10 * USEC_PER_SEC)
+#define STALL_US	(30 * USEC_PER_SEC)
+#define PAUSE_US	(USEC_PER_SEC / 2)
+#define PAUSE_MAX_US	(8 * USEC_PER_SEC)
+#define RETRY_AFTER_MAX 60 /* seconds */
+
+/* ---- addresses ---- */
+
+static size_t origin_len(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
+}
+
+static bool is_http(const char *url)
+{
+	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
+/* The origin without a user, with the port in figures. */
+static bool parse_origin(const char *url, char *ret, size_t size)
+{
+	size_t len = origin_len(url);
+	bool tls = strncasecmp(url, "https", 5) == 0;
+	const char *host, *at, *end = url + len;
+	bool has_port;
+
+	if (!is_http(url) || !len)
+		return false;
+	host = strstr(url, "://") + 3;
+	at = memrchr(host, '@', (size_t)(end - host));
+	if (at)
+		host = at + 1;
+	at = memrchr(host, ':', (size_t)(end - host));
+	has_port = at && !memchr(at, ']', (size_t)(end - at));
+	return snprintf(ret, size, "%s://%.*s%s", tls ? "https" : "http", (int)(end - host), host,
+			has_port ? ""
+			: tls	 ? ":443"
+				 : ":80") < (int)size;
+}
+
+bool get_same_origin(const char *a, const char *b)
+{
+	char x[NET_URL_MAX], y[NET_URL_MAX];
+
+	return parse_origin(a, x, sizeof(x)) && parse_origin(b, y, sizeof(y)) &&
+	       strcasecmp(x, y) == 0;
+}
+
+void get_origin(const char *url, char *ret, size_t size)
+{
+	const char *host = strstr(url, "://"), *end = url + origin_len(url), *at;
+
+	host = host ? host + 3 : url;
+	at = host < end ? memrchr(host, '@', (size_t)(end - host)) : NULL;
+	snprintf(ret, size, "%.*s%.*s", (int)(host - url), url, (int)(end - (at ? at + 1 : host)),
+		 at ? at + 1 : host);
+}
+
+bool get_join(const char *base, const char *location, char *ret, size_t size)
+{
+	const char *colon = strchr(location, ':');
+	size_t path, origin = origin_len(base);
+	int n;
+
+	if (is_http(location)) {
+		n = snprintf(ret, size, "%s", location);
+	} else if (colon && (size_t)(colon - location) < strcspn(location, "/?#")) {
+		return false; /* another scheme */
+	} else if (str_starts(location, "//")) {
+		n = snprintf(ret, size, "%.*s%s", (int)(strchr(base, ':') + 1 - base), base,
+			     location);
+	} else if (location[0] == '/') {
+		n = snprintf(ret, size, "%.*s%s", (int)origin, base, location);
+	} else {
+		path = origin + strcspn(base + origin, "?#");
+		while (path > origin && base[path - 1] != '/')
+			path--;
+		n = snprintf(ret, size, "%.*s%s%s", (int)path, base, path == origin ? "/" : "",
+			     location);
+	}
+	return n > 0 && (size_t)n < size && strlen(ret) > origin_len(ret);
+}
+
+/* ---- waiting ---- */
+
+static void on_done(struct net_request *rq)
+{
+	struct exchange_wait *w = rq->userdata;
+
+	pthread_mutex_lock(&w->lock);
+	w->over = true;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
+{
+	struct exchange_wait w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	bool cancelled = false;
+	int r;
+
+	rq->done = on_done;
+	rq->userdata = &w;
+	rq->connect_timeout_us = CONNECT_US;
+	rq->stall_us = STALL_US;
+	r = net_send(t->net, rq, reterr);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&w.lock);
+	while (!w.over) {
+		cond_wait_us(&w.cond, &w.lock, LOOK_MS * USEC_PER_MSEC);
+		if (*t->stop && !cancelled && !w.over) {
+			cancelled = true;
+			pthread_mutex_unlock(&w.lock);
+			net_cancel(t->net, rq);
+			pthread_mutex_lock(&w.lock);
+		}
+	}
+	pthread_mutex_unlock(&w.lock);
+	r = transfer_stopped(t, reterr);
+	if (r < 0)
+		return r;
+	if (rq->result == -ERR_LIMIT && rq->status >= 400) /* the status says enough */
+		return 0;
+	if (rq->result < 0 && reterr)
+		*reterr = rq->err;
+	return rq->result;
+}
+
+bool exchange_passing(const struct net_request *rq, int result)
+{
+	if (result < 0)
+		return result == -ERR_UNAVAILABLE || result == -ETIMEDOUT || result == -EIO;
+	return rq->status == 408 || rq->status == 429 || rq->status >= 500;
+}
+
+int exchange_pause(struct transfer *t, const struct net_request *rq, int attempt,
+		   struct err *reterr)
+{
+	int64_t us = PAUSE_US << attempt, seconds, until;
+	char text[32];
+	int r;
+
+	if (us > PAUSE_MAX_US)
+		us = PAUSE_MAX_US;
+	if (net_reply_header(rq, "Retry-After", text, sizeof(text)) &&
+	    str_to_i64(text, &seconds) == 0 && seconds >= 0)
+		us = (seconds < RETRY_AFTER_MAX ? seconds : RETRY_AFTER_MAX) * USEC_PER_SEC;
+	until = clock_mono_us() + us;
+	while ((r = transfer_stopped(t, reterr)) >= 0 && clock_mono_us() < until)
+		usleep(LOOK_MS * 1000 / 4);
+	return r;
+}
+
+bool exchange_redirect(const struct net_request *rq, char *url, size_t size)
+{
+	char location[NET_URL_MAX], next[NET_URL_MAX];
+
+	switch (rq->status) {
+	case 301:
+	case 302:
+	case 303:
+	case 307:
+	case 308:
+		break;
+	default:
+		return false;
+	}
+	return net_reply_header(rq, "Location", location, sizeof(location)) &&
+	       get_join(url, location, next, sizeof(next)) && str_copy(url, size, next);
+}
+
+/* ---- one question ---- */
+
+static int ask_once(struct transfer *t, const struct get_ask *ask, struct get_answer *a,
+		    struct err *reterr)
+{
+	char next[NET_URL_MAX];
+	int r;
+
+	str_copy(a->url, sizeof(a->url), ask->url);
+	for (int i = 0; i <= GET_REDIRECTS_MAX; i++) {
+		net_request_done(&a->rq);
+		net_request_init(&a->rq);
+		a->rq.method = ask->method;
+		a->rq.url = a->url;
+		a->rq.reply_max = ask->reply_max;
+		a->rq.headers[a->rq.headers_n++] = "Accept-Encoding: identity";
+		if (ask->authorization && get_same_origin(ask->url, a->url))
+			a->rq.headers[a->rq.headers_n++] = ask->authorization;
+		r = exchange_run(t, &a->rq, reterr);
+		if (r < 0)
+			return r;
+		str_copy(next, sizeof(next), a->url);
+		if (!exchange_redirect(&a->rq, next, sizeof(next)) ||
+		    (ask->stay && !get_same_origin(ask->url, next)))
+			return 0;
+		str_copy(a->url, sizeof(a->url), next);
+	}
+	return err_set(reterr, ERR_LIMIT, "%s redirects more than %d times", ask->url,
+		       GET_REDIRECTS_MAX);
+}
+
+int get_ask(struct transfer *t, const struct get_ask *ask, struct get_answer *ret,
+	    struct err *reterr)
+{
+	int r, paused;
+
+	*ret = (struct get_answer){0};
+	net_request_init(&ret->rq);
+	for (int i = 0;; i++) {
+		r = ask_once(t, ask, ret, reterr);
+		if (r == -ERR_CANCELLED || i + 1 == GET_TRIES || !exchange_passing(&ret->rq, r))
+			return r;
+		paused = exchange_pause(t, &ret->rq, i, reterr);
+		if (paused < 0)
+			return paused;
+	}
+}
+
+void get_answer_done(struct get_answer *a)
+{
+	net_request_done(&a->rq);
+}

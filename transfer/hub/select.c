@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/* See hub.h: which files of a data set's repository are which split, by its card (as `datasets`
+ * reads it), else by their names. */
+#include "base/own.h"
+#include "base/str.h"
+#include "transfer/hub/hub.h"
+#include "worker/dataset/split_names.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES_MAX (ERR_MSG_MAX / 2)
+
+void hub_picks_done(struct hub_picks *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->items[i].file);
+		free(p->items[i].name);
+	}
+	free(p->items);
+	*p = (struct hub_picks){0};
+}
+
+int hub_picks_add(struct hub_picks *p, const char *file, const char *name)
+{
+	struct hub_pick *grown = realloc(p->items, (p->n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	p->items = grown;
+	grown[p->n] = (struct hub_pick){strdup(file), strdup(name)};
+	if (!grown[p->n].file || !grown[p->n].name) {
+		free(grown[p->n].file);
+		free(grown[p->n].name);
+		return -ENOMEM;
+	}
+	p->n++;
+	return 0;
+}
+
+static int no_memory(struct err *reterr)
+{
+	return err_errno(reterr, ENOMEM, "choose the files of a repository");
+}
+
+/* ---- splits ---- */
+
+static int no_split(const struct hub *h, const struct split_groups *g, const char *split,
+		    const char *field, struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
+	char what[128];
+
+	for (size_t i = 0; i < g->n; i++)
+		buf_printf(&names, "%s'%s'", i ? ", " : "", g->items[i].name);
+	hub_what(h, what, sizeof(what));
+	h->t->failure_code = "invalid_input";
+	if (!split)
+		return err_at(reterr, ERR_INVALID, field,
+			      "%s has the splits %s, but no train split; name one as split", what,
+			      buf_str(&names));
+	if (strpbrk(split, "[]+%:"))
+		return err_at(reterr, ERR_INVALID, field,
+			      "'%s' is not the name of a split; %s has %s. For a part of the rows "
+			      "use train_rows and test_rows",
+			      split, what, buf_str(&names));
+	return err_at(reterr, ERR_INVALID, field, "%s has no split '%s'; it has %s", what, split,
+		      buf_str(&names));
+}
+
+/* A name in the tree says its split by its first word: split_names.h. */
+static int add_split(struct hub_picks *ret, const struct split_group *g, const char *as)
+{
+	char name[SPLIT_NAME_MAX + 64];
+	int r = 0;
+
+	for (size_t i = 0; g && i < g->n && r >= 0; i++) {
+		snprintf(name, sizeof(name), "%s-%05zu-of-%05zu.parquet", as, i, g->n);
+		r = hub_picks_add(ret, g->files[i], name);
+	}
+	return r;
+}
+
+/* One split alone is named "train" in the tree: the job splits it in two, whatever it is called. */
+static int pick_splits(const struct hub *h, const struct split_groups *g,
+		       const struct hub_wish *wish, struct hub_picks *ret, struct err *reterr)
+{
+	const char *split = wish->split, *name = wish->test ? wish->test : "test";
+	const struct split_group *train = split_groups_find(g, split ? split : "train");
+	const struct split_group *test = split ? NULL : split_groups_find(g, name), *spare = NULL;
+	int r;
+
+	if (wish->test && !test)
+		return no_split(h, g, wish->test, "/dataset/test_split", reterr);
+	if (!split && !wish->test)
+		spare = split_groups_find(g, "validation");
+	if (!split && !train && g->n == 1)
+		train = &g->items[0];
+	if (!train)
+		return no_split(h, g, split, "/dataset/split", reterr);
+	r = add_split(ret, train, "train");
+	if (r >= 0 && (test ? test : spare) != train)
+		r = add_split(ret, test ? test : spare, "test");
+	if (r >= 0 && test)
+		r = add_split(ret, spare, "validation");
+	return r < 0 ? no_memory(reterr) : 0;
+}
+
+/* ---- configurations ---- */
+
+static int no_config(const struct hub *h, const char *config, struct buf *names, struct err *reterr)
+{
+	char what[128];
+
+	hub_what(h, what, sizeof(what));
+	h->t->failure_code = "invalid_input";
+	if (!config)
+		return err_at(reterr, ERR_INVALID, "/dataset/config",
+			      "%s has several configurations; name one as config: %s", what,
+			      buf_str(names));
+	return err_at(reterr, ERR_INVALID, "/dataset/config",
+		      "%s has no configuration '%s'; it has %s", what, config,
+		      names->len ? buf_str(names) : "none by name");
+}
+
+static bool is_default(const json_t *config, size_t n)
+{
+	return n == 1 || str_eq(json_get_str(config, "config_name", "default"), "default") ||
+	       json_is_true(json_object_get(config, "default"));
+}
+
+/* The entry of the card's `configs` that is meant. */
+static int find_config(const struct hub *h, const json_t *configs, const char *name,
+		       const json_t **ret, struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
+	size_t n = json_array_size(configs);
+
+	*ret = NULL;
+	for (size_t i = 0; i < n && !*ret; i++) {
+		const json_t *config = json_array_get(configs, i);
+		const char *its = json_get_str(config, "config_name", "default");
+
+		if (name ? str_eq(name, its) : is_default(config, n))
+			*ret = config;
+		buf_printf(&names, "%s'%s'", i ? ", " : "", its);
+	}
+	return *ret ? 0 : no_config(h, name, &names, reterr);
+}
+
+/* Paths of the repository that lie in `dir` (NULL: all) and end in .parquet, without the folder. */
+static const char **list_parquet(const struct hub *h, const char *dir, size_t *ret_n)
+{
+	const json_t *siblings = json_object_get(h->info, "siblings");
+	size_t all = json_array_size(siblings), len = dir ? strlen(dir) : 0;
+	const char **list = calloc(all + 1, sizeof(*list));
+
+	*ret_n = 0;
+	while (len && dir[len - 1] == '/')
+		len--;
+	for (size_t i = 0; list && i < all; i++) {
+		const char *path = json_get_str(json_array_get(siblings, i), "rfilename", "");
+
+		if (!str_ends(path, ".parquet"))
+			continue;
+		if (!len)
+			list[(*ret_n)++] = path;
+		else if (strncmp(path, dir, len) == 0 && path[len] == '/')
+			list[(*ret_n)++] = path + len + 1;
+	}
+	return list;
+}
+
+static int add_pattern(struct split_groups *g, const char *split, const json_t *pattern,
+		       const char **paths, size_t n)
+{
+	const char *text = json_string_value(pattern);
+	int r = 0;
+
+	if (text && str_starts(text, "./"))
+		text += 2;
+	for (size_t i = 0; text && i < n && r >= 0; i++)
+		if (split_pattern_match(text, paths[i]))
+			r = split_groups_add(g, split, paths[i]);
+	return r;
+}
+
+/* One pattern or a list of them. */
+static int add_patterns(struct split_groups *g, const char *split, const json_t *patterns,
+			const char **paths, size_t n)
+{
+	int r = 0;
+
+	if (!json_is_array(patterns))
+		return add_pattern(g, split, patterns, paths, n);
+	for (size_t i = 0; i < json_array_size(patterns) && r >= 0; i++)
+		r = add_pattern(g, split, json_array_get(patterns, i), paths, n);
+	return r;
+}
+
+/* The card's data_files: a text, a list of texts, or a list of {split, path}. */
+static int add_data_files(struct split_groups *g, const json_t *data_files, const char **paths,
+			  size_t n)
+{
+	int r = 0;
+
+	if (json_is_string(data_files))
+		return add_pattern(g, "train", data_files, paths, n);
+	for (size_t i = 0; i < json_array_size(data_files) && r >= 0; i++) {
+		const json_t *item = json_array_get(data_files, i);
+
+		if (json_is_object(item))
+			r = add_patterns(g, json_get_str(item, "split", "train"),
+					 json_object_get(item, "path"), paths, n);
+		else
+			r = add_pattern(g, "train", item, paths, n);
+	}
+	split_groups_sort(g);
+	return r;
+}
+
+/* Put the folder before the names again. */
+static int with_folder(struct split_groups *g, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len && dir[len - 1] == '/')
+		len--;
+	for (size_t i = 0; len && i < g->n; i++) {
+		for (size_t j = 0; j < g->items[i].n; j++) {
+			char *full = NULL;
+
+			if (asprintf(&full, "%.*s/%s", (int)len, dir, g->items[i].files[j]) < 0)
+				return -ENOMEM;
+			free(g->items[i].files[j]);
+			g->items[i].files[j] = full;
+		}
+	}
+	return 0;
+}
+
+int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_wish *wish,
+		     struct hub_picks *ret, struct err *reterr)
+{
+	const json_t *configs = json_object_get(json_object_get(h->info, "cardData"), "configs");
+	OWN(split_groups_done) struct split_groups groups = {0};
+	OWN(freep) const char **paths = NULL;
+	const json_t *entry = NULL, *data_files;
+	const char *dir;
+	size_t n;
+	int r;
+
+	if (json_array_size(configs)) {
+		r = find_config(h, configs, config, &entry, reterr);
+		if (r < 0)
+			return r;
+	}
+	data_files = json_object_get(entry, "data_files");
+	/* without a card a configuration is a folder of its name */
+	dir = entry ? json_get_str(entry, "data_dir", "")
+		    : (config && !str_eq(config, "default") ? config : "");
+	paths = list_parquet(h, dir, &n);
+	if (!paths)
+		return no_memory(reterr);
+	r = data_files ? add_data_files(&groups, data_files, paths, n)
+		       : split_groups_init(&groups, paths, n);
+	if (r >= 0)
+		r = with_folder(&groups, dir);
+	if (r < 0)
+		return no_memory(reterr);
+	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;
+}
+
+/* ---- the branch that the hub makes ---- */
+
+static int only_folder(const struct hub *h, const char **paths, size_t n, char *ret, size_t size,
+		       struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
+	size_t folders = 0, last_len = 0;
+	const char *last = "";
+
+	*ret = '\0';
+	for (size_t i = 0; i < n; i++) { /* the hub lists them sorted */
+		size_t len = strcspn(paths[i], "/");
+
+		if (len == last_len && strncmp(paths[i], last, len) == 0)
+			continue;
+		last = paths[i];
+		last_len = len;
+		buf_printf(&names, "%s'%.*s'", folders++ ? ", " : "", (int)len, last);
+		if (len < size && (folders == 1 || strncmp(last, "default/", 8) == 0))
+			snprintf(ret, size, "%.*s", (int)len, last);
+	}
+	if (folders > 1 && !str_eq(ret, "default"))
+		return no_config(h, NULL, &names, reterr);
+	return 0;
+}
+
+static int add_converted(struct split_groups *g, const char *path)
+{
+	char split[SPLIT_NAME_MAX];
+	const char *name = path + (str_starts(path, "partial-") ? strlen("partial-") : 0);
+	size_t len = strcspn(name, "/");
+
+	if (!name[len] || len >= sizeof(split))
+		return 0;
+	memcpy(split, name, len);
+	split[len] = '\0';
+	return split_groups_add(g, split, path);
+}
+
+int hub_pick_converted(const struct hub *h, const char *config, const struct hub_wish *wish,
+		       struct hub_picks *ret, struct err *reterr)
+{
+	OWN(split_groups_done) struct split_groups groups = {0};
+	OWN(freep) const char **paths = NULL;
+	char only[256];
+	size_t n;
+	int r = 0;
+
+	if (!config) {
+		paths = list_parquet(h, "", &n);
+		r = paths ? only_folder(h, paths, n, only, sizeof(only), reterr)
+			  : no_memory(reterr);
+		if (r < 0)
+			return r;
+		config = only;
+		freep(&paths);
+	}
+	paths = list_parquet(h, config, &n);
+	if (!paths)
+		return no_memory(reterr);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (str_starts(paths[i], "partial-"))
+			report_warning(h->t->report, "partial_data",
+				       "the hub has converted only a part of '%s' to Parquet: %s",
+				       h->asked, paths[i]);
+		r = add_converted(&groups, paths[i]);
+	}
+	split_groups_sort(&groups);
+	if (r >= 0)
+		r = with_folder(&groups, config);
+	if (r < 0)
+		return no_memory(reterr);
+	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;
+}

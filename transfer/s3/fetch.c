@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/* "fetch" from S3: a file, a tree, a tar.gz, or a look into one; through the cache without "to". */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "transfer/archive/untar.h"
+#include "transfer/s3/listed_keys.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define CHANGED_TRIES 3 /* an object that is replaced meanwhile: all over again */
+
+int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
+{
+	const char *account = json_get_str(json_object_get(t->message, "aws"), "account", "");
+	int r;
+
+	*g = (struct get){.t = t};
+	r = s3_parse_uri(uri, &g->place, reterr);
+	if (r >= 0)
+		r = pump_new(t, &g->pump, reterr);
+	str_copy(g->owner, sizeof(g->owner), account);
+	g->bucket.name = g->place.bucket;
+	/* the default bucket's name ends in the account */
+	if (*account && str_ends(g->place.bucket, account))
+		g->bucket.owner = g->owner;
+	return r;
+}
+
+void get_close(struct get *g)
+{
+	pump_free(g->pump);
+}
+
+/* The answer to a HEAD has no words: find out whether the key or the bucket is missing. */
+static int check_bucket(struct get *g, struct err *reterr)
+{
+	struct slot *s = pump_slot(g->pump);
+	int r;
+
+	s3_head_bucket(&s->s3, &g->bucket);
+	r = pump_call(s, reterr);
+	pump_release(s);
+	return r;
+}
+
+int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr)
+{
+	struct slot *s = pump_slot(g->pump);
+	bool missing;
+	struct err e;
+	int r;
+
+	s3_head_object(&s->s3, &g->bucket, key);
+	r = pump_call(s, reterr);
+	missing = s3_problem_of(&s->s3) == S3_NO_KEY;
+	if (r >= 0)
+		r = s3_object_result(&s->s3, ret, reterr);
+	pump_release(s);
+	if (missing && check_bucket(g, &e) < 0 && str_eq(g->t->failure_code, "bucket_missing")) {
+		*reterr = e;
+		return -ERR_NOT_FOUND;
+	}
+	if (missing)
+		g->t->failure_code = "data_missing";
+	if (r >= 0)
+		str_copy(ret->key, sizeof(ret->key), key);
+	return r;
+}
+
+/* ---- what an item is: a key for the cache over all that names its content ---- */
+
+struct listing {
+	struct hash *hash;
+	struct listed_keys keys;
+	struct err e;
+	int r;
+};
+
+static void hash_object(struct hash *h, const struct s3_object *o)
+{
+	char line[S3_KEY_MAX + S3_ETAG_MAX + 64];
+
+	snprintf(line, sizeof(line), "%s\n%s\n%lld\n", o->key, o->etag, (long long)o->size);
+	hash_update(h, line, strlen(line));
+}
+
+static bool on_object(const struct s3_object *o, void *userdata)
+{
+	struct listing *l = userdata;
+
+	hash_object(l->hash, o);
+	l->r = listed_keys_add(&l->keys, o->key, o->size, &l->e);
+	return l->r >= 0;
+}
+
+static int hash_list(struct get *g, struct listing *l, struct err *reterr)
+{
+	OWN(freep) char *token = NULL;
+	int r;
+
+	do {
+		struct slot *s = pump_slot(g->pump);
+		char *next = NULL;
+
+		s3_list(&s->s3, &g->bucket, g->place.key, NULL, token, S3_LIST_MAX);
+		r = pump_call(s, reterr);
+		if (r >= 0)
+			r = s3_list_result(&s->s3, on_object, l, &next, reterr);
+		if (r >= 0 && l->r < 0) {
+			*reterr = l->e;
+			r = l->r;
+		}
+		pump_release(s);
+		free(token);
+		token = next;
+	} while (r >= 0 && token);
+	return r;
+}
+
+struct job {
+	struct get get;
+	struct fetch_item *item;
+	struct s3_object o;	 /* of a file or a tar.gz */
+	bool slash;		 /* was added to the key of a tree */
+	bool one;		 /* the tree is one object: a directory with that file */
+	char key[CACHE_KEY_LEN]; /* for the cache */
+};
+
+/* Nothing lies below "key/": look for an object "key". */
+static int identify_one(struct job *j, struct hash *h, struct err *reterr)
+{
+	char *key = j->get.place.key;
+	int r;
+
+	key[strlen(key) - 1] = '\0';
+	r = get_head(&j->get, key, &j->o, reterr);
+	if (r < 0) {
+		if (!str_eq(j->get.t->failure_code, "data_missing"))
+			return r;
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is neither s3://%s/%s nor anything below s3://%s/%s/",
+			       j->get.bucket.name, key, j->get.bucket.name, key);
+	}
+	j->one = true;
+	hash_object(h, &j->o);
+	return 0;
+}
+
+static int identify(struct job *j, struct err *reterr)
+{
+	OWN(hash_freep) struct hash *h = hash_new();
+	struct listing l = {.hash = h,
+			    .keys = {.t = j->get.t,
+				     .bucket = j->get.bucket.name,
+				     .prefix = j->get.place.key,
+				     .exclude = j->item->to ? j->item->exclude : NULL}};
+	int r;
+
+	hash_update(h, j->get.bucket.name, strlen(j->get.bucket.name));
+	hash_update(h, &j->item->form, sizeof(j->item->form));
+	if (j->item->form == FORM_TREE) {
+		r = hash_list(&j->get, &l, reterr);
+		listed_keys_done(&l.keys);
+		if (r >= 0 && l.keys.files == 0 && j->slash) {
+			r = identify_one(j, h, reterr);
+		} else if (r >= 0 && l.keys.files == 0) {
+			j->get.t->failure_code = "prefix_empty";
+			r = err_set(reterr, ERR_NOT_FOUND, "nothing lies below s3://%s/%s",
+				    j->get.bucket.name, j->get.place.key);
+		}
+	} else {
+		r = get_head(&j->get, j->get.place.key, &j->o, reterr);
+		if (r >= 0)
+			hash_object(h, &j->o);
+	}
+	hash_hex(h, j->key);
+	return r;
+}
+
+/* ---- get it ---- */
+
+static const char *base_name(const struct job *j)
+{
+	const char *slash = strrchr(j->get.place.key, '/');
+
+	return slash ? slash + 1 : j->get.place.key;
+}
+
+static int get_into(struct job *j, const char *dir, struct err *reterr)
+{
+	char path[PATH_MAX];
+
+	switch (j->one ? FORM_FILE : j->item->form) {
+	case FORM_TREE:
+		return download_tree(&j->get, dir, reterr);
+	case FORM_TAR_GZ:
+		transfer_expect(j->get.t, j->o.size);
+		return untar(&j->get, &j->o, dir, reterr);
+	case FORM_FILE:
+		if (!path_join(path, sizeof(path), dir, base_name(j)))
+			return err_errno(reterr, ENAMETOOLONG, "write '%s'", base_name(j));
+		return download_file(&j->get, &j->o, path, reterr);
+	case FORM_PEEK:
+		break;
+	}
+	return err_set(reterr, ERR_INVALID, "a peek has no directory");
+}
+
+/* Out of the cache, which is filled first where it has not got it. */
+static int get_cached(struct job *j, struct err *reterr)
+{
+	struct cache *cache = j->get.t->cache;
+	struct cache_fill fill;
+	int r;
+
+	do {
+		r = cache_begin(cache, j->key, j->get.t->stop, &fill, reterr);
+		if (r == 0) {
+			r = get_into(j, fill.path, reterr);
+			if (r >= 0)
+				r = cache_commit(cache, &fill, reterr);
+			else
+				cache_leave(cache, &fill);
+		}
+		if (r >= 0)
+			r = cache_take(cache, j->key, j->item->into, reterr);
+	} while (r == -ERR_NOT_FOUND && !j->get.t->failure_code);
+	return r;
+}
+
+static int get_to(struct job *j, struct err *reterr)
+{
+	const char *to = j->item->to;
+	size_t n = strlen(to);
+	int r;
+
+	j->get.durable = true;
+	j->get.exclude = j->item->exclude;
+	if (j->item->form == FORM_FILE && !path_is_dir(AT_FDCWD, to) && n && to[n - 1] != '/')
+		return download_file(&j->get, &j->o, to, reterr);
+	r = roots_make_dir(to, 0755, reterr);
+	if (r < 0)
+		return r;
+	close(r);
+	return get_into(j, to, reterr);
+}
+
+/* One small object of a prefix; absent when it is not there. */
+static int peek_object(struct get *g, const char *key, const char *name, json_t *into,
+		       struct err *reterr)
+{
+	struct slot *s = pump_slot(g->pump);
+	const struct buf *text = &s->s3.call.http.reply;
+	json_t *value = NULL;
+	int r;
+
+	s3_get_object(&s->s3, &g->bucket, key, 0, -1, NULL, NULL);
+	s->s3.call.reply_max = PEEK_MEMBER_MAX;
+	r = pump_call(s, reterr);
+	if (s3_problem_of(&s->s3) == S3_NO_KEY)
+		r = 0;
+	else if (r >= 0 && json_parse(buf_str(text), text->len, &value, NULL) < 0)
+		value = json_string(buf_str(text));
+	if (value)
+		json_object_set_new(into, name, value);
+	pump_release(s);
+	return r;
+}
+
+/* As untar_peek, of a tree of objects. */
+static int peek_tree(struct get *g, const json_t *members, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *found = json_object();
+	const json_t *name;
+	char key[S3_KEY_MAX + 1];
+	int r = check_bucket(g, reterr);
+	size_t i;
+
+	json_array_foreach(members, i, name)
+		if (r >= 0 && snprintf(key, sizeof(key), "%s%s", g->place.key,
+				       json_string_value(name)) < (int)sizeof(key))
+			r = peek_object(g, key, json_string_value(name), found, reterr);
+	if (r >= 0)
+		*ret = TAKE(found);
+	return r;
+}
+
+static bool is_prefix(const struct job *j)
+{
+	size_t n = strlen(j->get.place.key);
+
+	return !n || j->get.place.key[n - 1] == '/';
+}
+
+static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
+{
+	struct fetch_item *it = j->item;
+	char path[PATH_MAX];
+	int r;
+
+	if (it->form == FORM_PEEK && is_prefix(j))
+		return peek_tree(&j->get, it->members, ret_value, reterr);
+	r = identify(j, reterr);
+	if (r < 0)
+		return r;
+	if (it->form == FORM_PEEK)
+		return untar_peek(&j->get, &j->o, it->members, ret_value, reterr);
+	r = it->to ? get_to(j, reterr) : get_cached(j, reterr);
+	if (r < 0)
+		return r;
+	str_copy(path, sizeof(path), it->to ? it->to : it->into);
+	if (it->form == FORM_FILE && path_is_dir(AT_FDCWD, path) &&
+	    !path_join(path, sizeof(path), it->to ? it->to : it->into, base_name(j)))
+		return err_errno(reterr, ENAMETOOLONG, "use '%s'", it->into);
+	*ret_value = json_string(path);
+	return *ret_value ? 0
+			  : err_set(reterr, ERR_INVALID, "'%s' is not valid UTF-8", base_name(j));
+}
+
+static int check_key(struct job *j, struct err *reterr)
+{
+	char *key = j->get.place.key;
+	size_t n = strlen(key);
+
+	if (j->item->form != FORM_TREE && j->item->form != FORM_PEEK && is_prefix(j))
+		return err_set(reterr, ERR_INVALID,
+			       "'%s' must name one object: it may not end in '/'", j->item->from);
+	if (j->item->form == FORM_FILE && !path_is_inside(base_name(j)))
+		return err_set(reterr, ERR_INVALID, "'%s' has no usable file name", j->item->from);
+	if (j->item->form != FORM_TREE || !n || key[n - 1] == '/')
+		return 0;
+	if (n == S3_KEY_MAX)
+		return err_set(reterr, ERR_INVALID, "the prefix '%.80s…' is too long", key);
+	memcpy(key + n, "/", 2);
+	j->slash = true;
+	return 0;
+}
+
+int fetch_s3(struct transfer *t, struct fetch_item *it, json_t **ret_value, struct err *reterr)
+{
+	int r = -ERR_CONFLICT;
+	bool changed = true;
+
+	for (int i = 0; r < 0 && changed && i < CHANGED_TRIES; i++) {
+		struct job *j = calloc(1, sizeof(*j));
+
+		if (!j)
+			return err_errno(reterr, ENOMEM, "fetch '%s'", it->from);
+		j->item = it;
+		t->failure_code = NULL;
+		r = get_open(&j->get, t, it->from, reterr);
+		if (r >= 0)
+			r = check_key(j, reterr);
+		if (r >= 0)
+			r = get_item(j, ret_value, reterr);
+		changed = j->get.changed;
+		if (r < 0 && changed && !it->to)
+			(void)!tree_remove(AT_FDCWD, it->into, NULL);
+		get_close(&j->get);
+		free(j);
+	}
+	return r;
+}

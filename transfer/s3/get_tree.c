@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything below a prefix to files: pages of the list, and many downloads at a time. */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "transfer/s3/download.h"
+#include "transfer/s3/listed_keys.h"
+
+#include <string.h>
+
+struct wanted {
+	char *key;
+	char etag[S3_ETAG_MAX];
+	int64_t size, modified_us;
+};
+
+struct tree_get {
+	struct get *get;
+	const char *root;
+	struct wanted page[S3_LIST_MAX];
+	size_t page_n, page_at;
+	char *token; /* of the next page */
+	bool more;
+	struct download *active[PUMP_SLOTS];
+};
+
+static bool on_object(const struct s3_object *o, void *userdata)
+{
+	struct tree_get *t = userdata;
+	struct wanted *w = &t->page[t->page_n];
+
+	if (!listed_key_path(o->key, o->size, t->get->place.key, t->get->exclude))
+		return true;
+	*w = (struct wanted){.key = strdup(o->key), .size = o->size, .modified_us = o->modified_us};
+	memcpy(w->etag, o->etag, sizeof(w->etag));
+	t->page_n++;
+	transfer_expect(t->get->t, o->size);
+	return true;
+}
+
+static int next_page(struct tree_get *t, struct err *reterr)
+{
+	OWN(freep) char *token = TAKE(t->token);
+	struct slot *s = pump_slot(t->get->pump);
+	int r;
+
+	t->page_n = t->page_at = 0;
+	s3_list(&s->s3, &t->get->bucket, t->get->place.key, NULL, token, S3_LIST_MAX);
+	r = pump_call(s, reterr);
+	if (r >= 0)
+		r = s3_list_result(&s->s3, on_object, t, &t->token, reterr);
+	pump_release(s);
+	t->more = t->token != NULL;
+	return r;
+}
+
+static int start_next(struct tree_get *t, struct download **ret, struct err *reterr)
+{
+	struct wanted *w = &t->page[t->page_at++];
+	OWN(freep) char *key = TAKE(w->key);
+	const char *path = key + strlen(t->get->place.key);
+	struct s3_object o = {.size = w->size, .modified_us = w->modified_us};
+	char full[PATH_MAX];
+
+	str_copy(o.key, sizeof(o.key), key);
+	memcpy(o.etag, w->etag, sizeof(o.etag));
+	if (!path_is_inside(path) || !path_join(full, sizeof(full), t->root, path))
+		return err_set(reterr, ERR_INVALID,
+			       "s3://%s/%s cannot become a file below '%s': its key is no path",
+			       t->get->bucket.name, key, t->root);
+	return download_new(t->get, &o, full, ret, reterr);
+}
+
+/* Give the slot something to do. 1: done so; 0: there is nothing just now. */
+static int feed(struct tree_get *t, struct slot *s, struct err *reterr)
+{
+	int r = 0;
+
+	for (int i = 0; i < PUMP_SLOTS && r == 0; i++)
+		if (t->active[i])
+			r = download_step(t->active[i], s, reterr);
+	for (int i = 0; i < PUMP_SLOTS && r == 0; i++) {
+		if (t->active[i])
+			continue;
+		if (t->page_at == t->page_n)
+			return 0;
+		r = start_next(t, &t->active[i], reterr);
+		if (r == 0)
+			r = download_step(t->active[i], s, reterr);
+	}
+	return r;
+}
+
+static void drop(struct tree_get *t, bool all)
+{
+	for (int i = 0; i < PUMP_SLOTS; i++) {
+		struct download *d = t->active[i];
+
+		if (!d || (!all && !download_is_over(d)))
+			continue;
+		download_free(d);
+		t->active[i] = NULL;
+	}
+}
+
+static int run(struct tree_get *t, struct err *reterr)
+{
+	int r = 0;
+
+	while (r >= 0) {
+		struct slot *s;
+
+		if (t->page_at == t->page_n && t->more)
+			r = next_page(t, reterr);
+		while (r >= 0 && (s = pump_slot(t->get->pump))) {
+			r = feed(t, s, reterr);
+			if (r != 1) {
+				pump_release(s);
+				break;
+			}
+			drop(t, false);
+		}
+		drop(t, false);
+		if (r >= 0 && t->get->pump->flying == 0 && t->page_at == t->page_n && !t->more)
+			break;
+		if (r >= 0 && t->get->pump->flying)
+			r = pump_turn(t->get->pump, reterr);
+		drop(t, false);
+	}
+	return r;
+}
+
+int download_tree(struct get *g, const char *root, struct err *reterr)
+{
+	struct tree_get *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return err_errno(reterr, ENOMEM, "download a tree");
+	t->get = g;
+	t->root = root;
+	t->more = true;
+	r = roots_make_dir(root, 0755, reterr);
+	if (r >= 0) {
+		close(r);
+		r = run(t, reterr);
+	}
+	if (r < 0)
+		pump_drain(g->pump);
+	drop(t, true);
+	for (size_t i = t->page_at; i < t->page_n; i++)
+		free(t->page[i].key);
+	free(t->token);
+	free(t);
+	if (r >= 0)
+		return download_settle(g, reterr);
+	(void)!download_settle(g, NULL); /* what is complete stays */
+	return r;
+}
+
+int download_file(struct get *g, const struct s3_object *o, const char *path, struct err *reterr)
+{
+	struct download *d;
+	int r = download_new(g, o, path, &d, reterr);
+
+	if (r < 0)
+		return r;
+	transfer_expect(g->t, o->size);
+	while (r >= 0 && !download_is_over(d)) {
+		struct slot *s;
+
+		r = transfer_stopped(g->t, reterr);
+		while (r >= 0 && (s = pump_slot(g->pump))) {
+			r = download_step(d, s, reterr);
+			if (r != 1) {
+				pump_release(s);
+				break;
+			}
+		}
+		if (r >= 0 && g->pump->flying)
+			r = pump_turn(g->pump, reterr);
+	}
+	if (r < 0)
+		pump_drain(g->pump);
+	download_free(d);
+	if (r >= 0)
+		return download_settle(g, reterr);
+	(void)!download_settle(g, NULL);
+	return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* An object read from beginning to end, a few ranges ahead of the reader. Main thread. */
+#pragma once
+
+#include "transfer/s3/checksum.h"
+#include "transfer/s3/download.h"
+
+#define READER_BUFFERS_MAX 4
+
+struct reader {
+	struct get *get;
+	struct s3_object o;
+	struct {
+		char *data;
+		int64_t offset, len;
+		bool busy; /* on its way */
+	} buffers[READER_BUFFERS_MAX];
+	int buffers_n;
+	int64_t chunk, asked, given; /* bytes */
+	int tries;
+	struct checksum sum;
+	struct err err; /* for a caller behind libarchive */
+	int result;
+};
+
+/* *o: as s3_object_result gives it. `chunk` bytes a range, `ahead` (at most READER_BUFFERS_MAX) of
+ * them. */
+int reader_open(struct reader *r, struct get *g, const struct s3_object *o, int64_t chunk,
+		int ahead, struct err *reterr) MUSTCHECK;
+/* The next bytes, valid until the next call; 0: that was all. */
+ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr) MUSTCHECK;
+/* Read the rest, and compare the whole with S3's checksum. */
+int reader_check(struct reader *r, struct err *reterr) MUSTCHECK;
+void reader_close(struct reader *r);
