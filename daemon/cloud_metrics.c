@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A user's script is read by its metric_definitions, as worker/script does here. Our own script
- * (worker/container) prints event lines of wire/event.h behind EVENT_LOG_PREFIX, which have the
- * steps and the progress that Trainer's own lines lack.
+ * (worker/sagemaker_script) prints event lines of wire/event.h behind EVENT_LOG_PREFIX, which have
+ * the steps and the progress that Trainer's own lines lack.
  */
 #include "daemon/cloud_metrics.h"
 #include "base/own.h"

@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "daemon/stage.h"
 #include "wire/transfer.h"
-#include "worker/container/container.h"
+#include "worker/sagemaker_script/container.h"
 
 #define RESULTS_MAX (16 << 20)
 

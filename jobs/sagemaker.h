@@ -33,7 +33,7 @@
 #define SAGEMAKER_IMAGE_MAX	  255
 #define SAGEMAKER_REGION_MAX	  32
 
-#define SAGEMAKER_PROGRAM_NATIVE  "train.py" /* of worker/container */
+#define SAGEMAKER_PROGRAM_NATIVE  "train.py" /* of worker/sagemaker_script */
 #define SAGEMAKER_CHANNEL_MODEL	  "model"
 #define SAGEMAKER_VARIANT	  "AllTraffic"
 #define SAGEMAKER_RUNTIME_DEFAULT 86400	       /* seconds, for a job without max_runtime */

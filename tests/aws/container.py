@@ -9,7 +9,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 900
-SOURCE = ROOT / "worker/container"
+SOURCE = ROOT / "worker/sagemaker_script"
 
 
 def lay_out(base, body, channels):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""worker/container's train.py, really run: our request, the training toolkit's command line and
-environment, transformers' Trainer on a small real model, and what our own programs make of it."""
+"""worker/sagemaker_script's train.py, really run: our request, the training toolkit's command line
+and environment, transformers' Trainer on a small real model, and what our programs make of it."""
 import csv
 import gzip
 import importlib.util
@@ -232,7 +232,7 @@ def test_a_model_archive_no_test_data_no_checkpoints(job, toolkit, data, tmp_pat
 @pytest.fixture
 def match(monkeypatch):
     """match(own, labels, names): the test labels as those of training data with `names`."""
-    monkeypatch.syspath_prepend(ROOT / "worker/container")
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
     import rows
 
     def of(own, labels, names):

@@ -14,7 +14,7 @@ from fake_aws import ROLE, FakeAws
 from fake_jobs import BUCKET, LOGS, SERVING, ask, endpoint, job, variant
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CONTAINER = ROOT / "worker/container"
+CONTAINER = ROOT / "worker/sagemaker_script"
 DEADLINE_S = 240
 SCRIPT = """
 import argparse, json, os, signal, sys, time

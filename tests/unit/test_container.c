@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The files for SageMaker's containers are in the program as they are in worker/container. */
+/* The files for SageMaker's containers are in the program as they are in worker/sagemaker_script.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/own.h"
-#include "worker/container/container.h"
+#include "worker/sagemaker_script/container.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ static void test_files_are_whole(void **state)
 		OWN(fclosep) FILE *file = NULL;
 		char path[512];
 
-		snprintf(path, sizeof(path), "%s/worker/container/%s", SOURCE_ROOT, f->name);
+		snprintf(path, sizeof(path), "%s/worker/sagemaker_script/%s", SOURCE_ROOT, f->name);
 		file = fopen(path, "rb");
 		assert_non_null(file);
 		assert_int_equal(fread(text, 1, FILE_MAX, file), f->len);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """--worker: training jobs that really train. Channels and source come out of the fake S3 into a
-folder; our own container script (worker/container) is run as `trainyard-worker train`, any other as
+folder; our own script (worker/sagemaker_script) is run as `trainyard-worker train`, any other as
 `trainyard-worker script`; what it prints is the log, what it leaves goes to S3."""
 import json
 import os
@@ -18,8 +18,8 @@ import checks
 from process import Worker, fetch, reap
 
 POLL_S = 0.05
-EVENT = "trainyard-event "  # worker/container/train.py
-OWN_SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "worker/container/train.py"
+EVENT = "trainyard-event "  # worker/sagemaker_script/train.py
+OWN_SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "worker/sagemaker_script/train.py"
 
 
 class Run:
