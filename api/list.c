@@ -8,7 +8,7 @@
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "api/openapi.h"
 #include "api/reply.h"
 #include "base/own.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 int openapi_document(const char *version_text, json_t **ret, struct err *reterr)
 {

@@ -4,7 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <libgen.h>
 #include <limits.h>

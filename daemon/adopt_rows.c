@@ -7,7 +7,7 @@
 #include "daemon/adopt_parts.h"
 #include "daemon/budget.h"
 #include "daemon/cloud.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 #include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/problems.h"
 #include "jobs/sagemaker.h"
+#include "jobs/spec/problems.h"
 
 #include <inttypes.h>
 

@@ -10,7 +10,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/money.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "daemon/core.h"
-#include "jobs/problems.h"
+#include "jobs/spec/problems.h"
 #include "storage/store_read.h"
 
 struct prepare {

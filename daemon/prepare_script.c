@@ -7,7 +7,7 @@
 #include "daemon/headroom.h"
 #include "daemon/prepare.h"
 #include "daemon/sources.h"
-#include "jobs/entry_point.h"
+#include "jobs/spec/entry_point.h"
 
 #include <limits.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "jobs/prices.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 #include "wire/owner.h"
 
 #include <stddef.h>

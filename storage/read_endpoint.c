@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 #include "storage/read_internal.h"
 #include "storage/shape.h"
 

@@ -18,7 +18,7 @@
 #include "base/json.h"
 #include "jobs/kind.h"
 #include "jobs/reason.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 #include "jobs/state.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the tests of jobs/spec: specs as text with ' in place of ", a machine to validate against,
- * the pipeline of the documentation, and a look at the problems.
+ * For the tests of jobs/spec/spec: specs as text with ' in place of ", a machine to validate
+ * against, the pipeline of the documentation, and a look at the problems.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <string.h>
 

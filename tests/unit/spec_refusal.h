@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For the tests of what jobs/spec refuses: a table of bodies with the one problem that each has,
- * and good jobs of each kind to spoil. */
+/* For the tests of what jobs/spec/spec refuses: a table of bodies with the one problem that each
+ * has, and good jobs of each kind to spoil. */
 #pragma once
 
 #include "tests/unit/spec_fixture.h"

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "daemon/budget.h"
-#include "jobs/problems.h"
+#include "jobs/spec/problems.h"
 
 #define USD(n) ((int64_t)((n)*1000000 + 0.5))
 

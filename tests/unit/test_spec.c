@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: good pipelines, their defaults, needs, paths, resources, and the resolving of
+/* jobs/spec/spec: good pipelines, their defaults, needs, paths, resources, and the resolving of
  * references. */
 #include "tests/unit/spec_fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: what could never start or never be taken is refused at the submit. Limits of SageMaker
- * are those of botocore's documentation (StoppingCondition, ContainerDefinition.Environment,
- * ResourceConfig.VolumeSizeInGB). */
+/* jobs/spec/spec: what could never start or never be taken is refused at the submit. Limits of
+ * SageMaker are those of botocore's documentation (StoppingCondition,
+ * ContainerDefinition.Environment, ResourceConfig.VolumeSizeInGB). */
 #include "tests/unit/spec_refusal.h"
 
 #include "jobs/sagemaker.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: jobs whose target is SageMaker: what they get by default, what is refused and what is
- * only warned of, and the service's limits at the edge and one past. */
+/* jobs/spec/spec: jobs whose target is SageMaker: what they get by default, what is refused and
+ * what is only warned of, and the service's limits at the edge and one past. */
 #include "tests/unit/spec_refusal.h"
 
 #include "jobs/cloud.h"

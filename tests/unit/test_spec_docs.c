@@ -6,7 +6,7 @@
 #include "tests/unit/spec_fixture.h"
 
 #include "base/fileio.h"
-#include "jobs/spec_fields.h"
+#include "jobs/spec/fields.h"
 
 #include <glob.h>
 #include <stdio.h>

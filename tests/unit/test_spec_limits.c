@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs/spec: limits at the edge and one past, very many problems, and random damage to a good spec,
- * which must never do more than be refused.
+ * jobs/spec/spec: limits at the edge and one past, very many problems, and random damage to a good
+ * spec, which must never do more than be refused.
  */
 #include "tests/unit/spec_refusal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs/spec when memory runs out: each allocation of JSON fails, alone or with all after it. The
- * answer is -ENOMEM or the full result, never a spec with something missing, a crash or a leak.
+ * jobs/spec/spec when memory runs out: each allocation of JSON fails, alone or with all after it.
+ * The answer is -ENOMEM or the full result, never a spec with something missing, a crash or a leak.
  */
 #include "tests/unit/spec_fixture.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: fields that are refused, each with its place, its code and a word of its sentence. */
+/* jobs/spec/spec: fields that are refused, each with its place, its code and a word of its
+ * sentence. */
 #include "tests/unit/spec_refusal.h"
 
 static void test_run(void **state)

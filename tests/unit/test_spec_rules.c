@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: rules over several fields or jobs, and what they refuse: targets, endpoints, scripts,
- * references, needs. */
+/* jobs/spec/spec: rules over several fields or jobs, and what they refuse: targets, endpoints,
+ * scripts, references, needs. */
 #include "tests/unit/spec_refusal.h"
 
 static void test_targets(void **state)

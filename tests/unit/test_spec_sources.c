@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/spec: where data, models and results lie: this machine, S3, the web, the hub. */
+/* jobs/spec/spec: where data, models and results lie: this machine, S3, the web, the hub. */
 #include "tests/unit/spec_refusal.h"
 
 #include "jobs/cloud.h"

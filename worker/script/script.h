@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "jobs/entry_point.h"
 #include "jobs/log_metrics.h"
+#include "jobs/spec/entry_point.h"
 #include "worker/script/contract.h"
 #include "worker/script/logtail.h"
 #include "worker/worker.h"

@@ -17,7 +17,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 #include "worker/model/classifier.h"
 
 #include <stdbool.h>

@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "jobs/cloud.h"
 #include "jobs/s3_uri.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <ctype.h>
 #include <math.h>

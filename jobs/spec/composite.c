@@ -5,7 +5,7 @@
  * possible in one go.
  */
 #include "base/own.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <string.h>
 

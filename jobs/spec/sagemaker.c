@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <ctype.h>
 #include <string.h>

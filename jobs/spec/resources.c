@@ -2,7 +2,7 @@
 /* What a stored spec asks of the scheduler. The spec was normalised, but may be of an older
  * version: what is missing or odd counts as its default. */
 #include "base/clock.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables of nested objects: what may stand in "retry", "local", "dataset", … */
-#include "jobs/spec_tables.h"
+#include "jobs/spec/tables.h"
 
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #define SEED_MAX     4294967295.0
 #define ROWS_MAX     1e9

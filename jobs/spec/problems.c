@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "jobs/problems.h"
+#include "jobs/spec/problems.h"
 
 #include "base/str.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /* The graph of a run: names, explicit needs, cycles, endpoints that two jobs want to make. */
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <stdio.h>
 #include <string.h>

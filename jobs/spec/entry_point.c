@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "jobs/entry_point.h"
+#include "jobs/spec/entry_point.h"
 
 #include "base/str.h"
 

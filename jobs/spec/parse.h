@@ -6,8 +6,8 @@
 #pragma once
 
 #include "base/buf.h"
-#include "jobs/problems.h"
-#include "jobs/spec_fields.h"
+#include "jobs/spec/fields.h"
+#include "jobs/spec/problems.h"
 
 #define SPEC_REFS_MAX (SPEC_JOBS_MAX * 128)
 

@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "jobs/hub_id.h"
 #include "jobs/s3_uri.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "jobs/cloud.h"
 #include "jobs/s3_uri.h"
 #include "jobs/sagemaker.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <stdio.h>
 #include <string.h>

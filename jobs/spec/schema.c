@@ -2,7 +2,7 @@
 /* The JSON schema (draft 2020-12) of a job, from the same tables that the parser uses. */
 #include "base/own.h"
 #include "jobs/cloud.h"
-#include "jobs/spec_fields.h"
+#include "jobs/spec/fields.h"
 
 #include <math.h>
 

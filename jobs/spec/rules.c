@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 static bool is_native(const struct spec_parse *p, enum job_kind kind)
 {

@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "jobs/hub_id.h"
 #include "jobs/sagemaker.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <ctype.h>
 #include <string.h>

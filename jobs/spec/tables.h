@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/own.h"
-#include "jobs/spec_fields.h"
+#include "jobs/spec/fields.h"
 
 #define TABLE(what_, fields_)                                             \
 	{                                                                 \

@@ -3,7 +3,7 @@
  * From a body to a run_spec, in passes that each find as much as they can: fields of every job by
  * the tables, rules of every job, names and needs, references and paths, cycles.
  */
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include "base/own.h"
 #include "base/str.h"

@@ -4,7 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
-#include "jobs/spec_parse.h"
+#include "jobs/spec/parse.h"
 
 #include <stdio.h>
 #include <string.h>

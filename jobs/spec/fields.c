@@ -3,12 +3,12 @@
  * The job's own table and what is common to all kinds; the tables of nested objects are in
  * spec_tables.c. The order of the rows is the order of documentation and of messages.
  */
-#include "jobs/spec_fields.h"
+#include "jobs/spec/fields.h"
 
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/spec_parse.h"
-#include "jobs/spec_tables.h"
+#include "jobs/spec/parse.h"
+#include "jobs/spec/tables.h"
 
 #define SECONDS_YEAR (366.0 * 86400)
 

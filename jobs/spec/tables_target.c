@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables of the two targets: what may stand in "local" and "sagemaker". */
-#include "jobs/spec_parse.h"
-#include "jobs/spec_tables.h"
+#include "jobs/spec/parse.h"
+#include "jobs/spec/tables.h"
 
 #define SECONDS_YEAR (366.0 * 86400)
 #define BYTES_MIB    1048576.0

@@ -6,12 +6,12 @@
 #pragma once
 
 #include "base/json.h"
-#include "jobs/spec.h"
+#include "jobs/spec/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct spec_parse; /* jobs/spec_parse.h */
+struct spec_parse; /* jobs/spec/parse.h */
 
 enum field_type {
 	FIELD_STRING, /* min..max bytes */
@@ -27,7 +27,7 @@ enum field_type {
 	FIELD_LIST,	/* min..max of `item` */
 	FIELD_MAP,	/* any names; min..max of `item` */
 	FIELD_ANY,	/* any JSON value of at most max bytes as text */
-	FIELD_JOBS,	/* min..max jobs; jobs/spec_parse.c looks at each */
+	FIELD_JOBS,	/* min..max jobs; jobs/spec/parse.c looks at each */
 	FIELD_LATER,	/* known, refused; `help` says what to do instead */
 };
 

@@ -31,7 +31,7 @@
 #define SPEC_INPUTS_MAX	      10000			 /* texts of a predict job */
 #define SPEC_INPUTS_LOCAL_MAX 512 /* texts in one request to an endpoint of the local target */
 
-struct spec_field; /* jobs/spec_fields.h */
+struct spec_field; /* jobs/spec/fields.h */
 
 /* What validation needs to know of the machine and the configuration. Borrowed for the call. */
 struct spec_context {
