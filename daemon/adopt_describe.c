@@ -5,7 +5,7 @@
 #include "daemon/adopt_parts.h"
 #include "daemon/budget_rate.h"
 #include "daemon/cloud.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 static const json_t *variant_of(const struct find *config)
 {

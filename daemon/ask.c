@@ -5,7 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 #include "jobs/spec/problems.h"
 
 #include <inttypes.h>

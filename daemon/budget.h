@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Money: worst cases from the price table (jobs/prices.json), caps of the configuration, the
- * ledger. Integer micro-dollars. Functions with a struct engine run on the engine thread; those
+ * Money: worst cases from the price table (jobs/sagemaker/prices.json), caps of the configuration,
+ * the ledger. Integer micro-dollars. Functions with a struct engine run on the engine thread; those
  * with settings alone on any.
  */
 #pragma once

@@ -12,7 +12,7 @@
 #include "daemon/cloud_parity.h"
 #include "daemon/cloud_update.h"
 #include "daemon/lifecycle.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <string.h>
 

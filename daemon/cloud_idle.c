@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <string.h>
 

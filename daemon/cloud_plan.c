@@ -13,7 +13,7 @@
 #include "daemon/lifecycle.h"
 #include "daemon/stage.h"
 #include "jobs/s3_uri.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "daemon/config_settings.h"
-#include "jobs/prices.h"
+#include "jobs/sagemaker/prices.h"
 #include "wire/owner.h"
 
 #include <libgen.h>

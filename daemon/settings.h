@@ -2,7 +2,7 @@
 /* What the engine takes from the configuration, resolved by main.c. Read-only after the start. */
 #pragma once
 
-#include "jobs/prices.h"
+#include "jobs/sagemaker/prices.h"
 #include "jobs/spec/spec.h"
 #include "wire/owner.h"
 

@@ -2,7 +2,7 @@
 /* What jobs and endpoints show of their resources in the cloud. */
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 #include "storage/read_internal.h"
 #include "storage/shape.h"
 

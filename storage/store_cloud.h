@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 #include "storage/store.h"
 
 struct cloud_row {

@@ -4,7 +4,7 @@
 #include "base/fileio.h"
 #include "base/str.h"
 #include "jobs/hub_id.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 #include "jobs/spec/parse.h"
 
 #include <ctype.h>

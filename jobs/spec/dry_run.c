@@ -5,9 +5,9 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/cloud.h"
 #include "jobs/s3_uri.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
+#include "jobs/sagemaker/resource.h"
 #include "jobs/spec/parse.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON schema (draft 2020-12) of a job, from the same tables that the parser uses. */
 #include "base/own.h"
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 #include "jobs/spec/fields.h"
 
 #include <math.h>

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/cloud.h"
 #include "jobs/s3_uri.h"
+#include "jobs/sagemaker/resource.h"
 #include "jobs/spec/parse.h"
 
 #include <ctype.h>

@@ -12,7 +12,7 @@ import pytest
 from client import check, closed, problem
 from trainyardd import BUILD
 
-G5_HOUR = "1.408"  # jobs/prices.json, us-east-1
+G5_HOUR = "1.408"  # jobs/sagemaker/prices.json, us-east-1
 
 
 def paid(script, **sagemaker):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The request builders (jobs/sagemaker.h) on stdin and stdout, one JSON object a line:
+ * The request builders (jobs/sagemaker/requests.h) on stdin and stdout, one JSON object a line:
  *   {"op": "training" | "model" | "config" | "endpoint" | "update", "spec": {}, "name": …}
  *   {"op": "image", "role": 0 | 1, "version", "region", "instance_type"}
  *   {"op": "dumps", "value": …}
@@ -10,7 +10,7 @@
 #include "base/own.h"
 #include "base/pytext.h"
 #include "base/str.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #define LINE_MAX_BYTES (1 << 24)
 

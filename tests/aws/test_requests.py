@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every request that jobs/sagemaker.h can make is one that botocore's service model of SageMaker
+"""Every request that jobs/sagemaker/requests.h can make is one that botocore's model of SageMaker
 takes; hyperparameters are what json.dumps writes; images are those of the SDK's table."""
 import json
 import math

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/cloud: words, who follows whom, and names at their limits. */
+/* jobs/sagemaker/resource: words, who follows whom, and names at their limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 
 #include <errno.h>
 #include <stdio.h>

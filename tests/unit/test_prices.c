@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* jobs/prices: the table, the configuration's own prices before it, and mistakes in them. */
+/* jobs/sagemaker/prices: the table, the configuration's own prices before it, and mistakes in them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/prices.h"
+#include "jobs/sagemaker/prices.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/own.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <string.h>
 

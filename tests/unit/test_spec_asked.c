@@ -4,7 +4,7 @@
  * ContainerDefinition.Environment, ResourceConfig.VolumeSizeInGB). */
 #include "tests/unit/spec_refusal.h"
 
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #define THERE  "'target': 'sagemaker'"
 #define SM_MIN "'instance_type': 'ml.g5.xlarge', 'role': 'R'"

@@ -3,7 +3,7 @@
  * what is only warned of, and the service's limits at the edge and one past. */
 #include "tests/unit/spec_refusal.h"
 
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 
 #define TAGS_OURS 6
 

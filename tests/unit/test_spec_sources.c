@@ -2,8 +2,8 @@
 /* jobs/spec/spec: where data, models and results lie: this machine, S3, the web, the hub. */
 #include "tests/unit/spec_refusal.h"
 
-#include "jobs/cloud.h"
 #include "jobs/hub_id.h"
+#include "jobs/sagemaker/resource.h"
 
 #define UPLOAD(more)   RUN("{'kind': 'upload'" more "}")
 #define DOWNLOAD(more) RUN("{'kind': 'download'" more "}")

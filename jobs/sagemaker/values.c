@@ -8,7 +8,7 @@
 #include "base/pytext.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
-#include "jobs/sagemaker_parts.h"
+#include "jobs/sagemaker/parts.h"
 
 #include <ctype.h>
 #include <string.h>

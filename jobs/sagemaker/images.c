@@ -5,8 +5,8 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/sagemaker.h"
-#include "jobs/sagemaker_parts.h"
+#include "jobs/sagemaker/parts.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The bodies of CreateModel, CreateEndpointConfig, CreateEndpoint and UpdateEndpoint. */
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/sagemaker_parts.h"
+#include "jobs/sagemaker/parts.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
-#include "jobs/sagemaker_parts.h"
+#include "jobs/sagemaker/parts.h"
 #include "jobs/trainer_metrics.h"
 
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What the requests have in common: checked texts, tags, network, environment, image. */
-#include "jobs/sagemaker_parts.h"
+#include "jobs/sagemaker/parts.h"
 
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/cloud.h"
 #include "jobs/s3_uri.h"
+#include "jobs/sagemaker/resource.h"
 
 #include <ctype.h>
 #include <stdarg.h>

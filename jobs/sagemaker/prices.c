@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "jobs/prices.h"
+#include "jobs/sagemaker/prices.h"
 
 #include "base/json.h"
 #include "base/money.h"

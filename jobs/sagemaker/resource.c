@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "jobs/cloud.h"
+#include "jobs/sagemaker/resource.h"
 
 #include "base/str.h"
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "jobs/sagemaker.h"
+#include "jobs/sagemaker/requests.h"
 
 #include <stdbool.h>
 #include <stdint.h>
