@@ -3,7 +3,7 @@
 #pragma once
 
 #include "api/request.h"
-#include "daemon/account.h"
+#include "daemon/account/account.h"
 
 /* A zeroed query that lives as long as the request; NULL: memory is out (a 500 follows). */
 struct account_query *account_query_of(struct request *rq);

@@ -6,8 +6,8 @@
  * nobody sets.
  */
 #include "base/log.h"
-#include "daemon/cloud.h"
-#include "daemon/lifecycle.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/lifecycle.h"
 
 #include <inttypes.h>
 

@@ -5,8 +5,8 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/endpoint.h"
-#include "daemon/lifecycle.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/schedule/lifecycle.h"
 
 #include <string.h>
 

@@ -8,16 +8,16 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
-#include "daemon/account.h"
-#include "daemon/cloud.h"
+#include "daemon/account/account.h"
 #include "daemon/database_check.h"
-#include "daemon/endpoint.h"
-#include "daemon/execution.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
 #include "daemon/feed.h"
-#include "daemon/headroom.h"
-#include "daemon/lifecycle.h"
 #include "daemon/notify.h"
 #include "daemon/run.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
 
 #include <assert.h>
 #include <malloc.h>

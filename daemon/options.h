@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-#include "daemon/adopt.h"
+#include "daemon/adopt/adopt.h"
 
 #include <stdbool.h>
 

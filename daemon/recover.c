@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/endpoint.h"
-#include "daemon/execution.h"
-#include "daemon/lifecycle.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/schedule/lifecycle.h"
 
 /* Committed, but the daemon died before its shim ran. */
 static bool never_started(const struct execution *ex)

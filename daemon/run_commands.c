@@ -5,7 +5,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/lifecycle.h"
+#include "daemon/schedule/lifecycle.h"
 
 static bool is_cleanup(const struct job_rows *jobs, size_t i)
 {

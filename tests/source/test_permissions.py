@@ -63,7 +63,7 @@ def test_the_daemon_may_do_what_it_does():
 def test_the_role_may_do_what_a_job_needs():
     """The list that GET /v1/roles/{name} checks."""
     checked = set(re.findall(r'"((?:s3|ecr|logs|cloudwatch):\w+)"',
-                             (ROOT / "daemon/account_checks.c").read_text()))
+                             (ROOT / "daemon/account/checks.c").read_text()))
     role = {f"{service}:{name}" for service, names in policies()[1].items() for name in names}
     assert checked and checked <= role
     assert role - checked == {"s3:AbortMultipartUpload"}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon/budget: worst cases, caps, what is reserved, settled, renewed. */
+/* daemon/schedule/budget: worst cases, caps, what is reserved, settled, renewed. */
 #include "tests/unit/cloud_fixture.h"
 
 #include "base/clock.h"
 #include "base/money.h"
-#include "daemon/budget.h"
+#include "daemon/schedule/budget.h"
 #include "jobs/spec/problems.h"
 
 #define USD(n) ((int64_t)((n)*1000000 + 0.5))

@@ -7,7 +7,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"
-#include "daemon/headroom.h"
+#include "daemon/schedule/headroom.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -5,7 +5,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "daemon/engine.h"
-#include "daemon/sources.h"
+#include "daemon/submit/sources.h"
 
 #include <limits.h>
 #include <setjmp.h>

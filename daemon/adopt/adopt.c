@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/adopt/adopt.h"
+#include "base/money.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/adopt/parts.h"
+#include "daemon/run.h"
+#include "daemon/sagemaker/sagemaker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LOOK_US	     USEC_PER_SEC
+#define ALL_INSTALLS "all"
+#define REGIONS_MAX  (ADOPT_REGIONS_MAX + 1)
+
+static const char *const mode_names[] = {
+	[ADOPT_LIST] = "list",
+	[ADOPT_ADOPT] = "adopt",
+	[ADOPT_DELETE] = "delete",
+};
+
+int adopt_mode_parse(const char *s, enum adopt_mode *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(mode_names); i++)
+		if (str_eq(s, mode_names[i])) {
+			*ret = (enum adopt_mode)i;
+			return 0;
+		}
+	return -ERR_INVALID;
+}
+
+/* ---- finding ---- */
+
+static size_t regions_of(const struct engine *e, const struct adopt_options *o,
+			 const char *ret[REGIONS_MAX])
+{
+	size_t n = 0;
+
+	ret[n++] = aws_config_region(aws_config_of(e->aws));
+	for (size_t i = 0; i < o->regions_n; i++) {
+		bool twice = false;
+
+		for (size_t k = 0; k < n; k++)
+			twice = twice || str_eq(ret[k], o->regions[i]);
+		if (!twice)
+			ret[n++] = o->regions[i];
+	}
+	return n;
+}
+
+/* Ends at once on SIGINT and SIGTERM: nothing has been written. */
+static int find_all(struct engine *e, const struct adopt_options *o, struct finds *ret,
+		    struct err *reterr)
+{
+	const char *install = str_eq(o->install, ALL_INSTALLS) ? NULL : o->install;
+	const char *regions[REGIONS_MAX];
+	size_t n = regions_of(e, o, regions);
+	sigset_t set;
+	int r = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = adopt_find(e, regions[i], install, ret, reterr);
+	if (r >= 0)
+		r = adopt_describe(e, ret, reterr);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return r < 0 ? r : adopt_mark_known(e, ret, reterr);
+}
+
+/* If resources of several installations were found, the user must name one. */
+static int check_installs(struct engine *e, const struct adopt_options *o, const struct finds *f,
+			  struct err *reterr)
+{
+	const char *own = store_install_id(e->store), *other = NULL;
+
+	for (size_t i = 0; !o->install && i < f->n; i++) {
+		const struct find *it = &f->items[i];
+
+		if (it->row[0] || str_eq(it->install, own))
+			continue;
+		if (other && !str_eq(other, it->install))
+			return err_set(
+				reterr, ERR_INVALID,
+				"what was found is of several installations (%s, %s, …); "
+				"say which one with --install ID, or --install " ALL_INSTALLS,
+				other, it->install);
+		other = it->install;
+	}
+	return 0;
+}
+
+/* ---- asking ---- */
+
+static bool is_agreed(const struct adopt_options *o)
+{
+	char line[16] = "";
+
+	if (o->yes || !isatty(STDIN_FILENO))
+		return true;
+	printf("Go on? [y/N] ");
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+static void say_plan(const struct adopt_options *o, const struct finds *f,
+		     const struct adopt_counts *n)
+{
+	if (f->not_ours)
+		printf("%zu more have names that begin with " CLOUD_NAME_PREFIX
+		       " but not our tags: they are left alone.\n",
+		       f->not_ours);
+	if (o->mode == ADOPT_LIST)
+		return;
+	printf("To be adopted: %d endpoints (with %d parts), %d training jobs. To be stopped or "
+	       "deleted: %d.\n",
+	       n->endpoints, n->parts, n->training_jobs, n->ends);
+}
+
+/* ---- waiting ---- */
+
+struct wait {
+	struct engine *e;
+	sd_event_source *timer;
+	int left; /* -1: not looked yet */
+};
+
+static int on_look(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct wait *w = userdata;
+	const struct reason *pause = &w->e->cloud->pause;
+	struct err why = {0};
+	int left;
+
+	(void)s;
+	(void)at;
+	if (adopt_ending(w->e, &left, &why) < 0) {
+		printf("the database cannot be read: %s\n", why.msg);
+	} else if (left == 0) {
+		return sd_event_exit(w->e->loop, 0);
+	} else if (left != w->left) {
+		printf("%d still there\n", left);
+		w->left = left;
+	}
+	if (pause->code != REASON_NONE)
+		printf("waiting: %s\n", pause->message);
+	fflush(stdout);
+	loop_after_us(w->e->loop, &w->timer, LOOK_US, on_look, w);
+	return 0;
+}
+
+/* Until everything that is to end has ended. */
+static int wait_for_ends(struct engine *e, int *ret_left, struct err *reterr)
+{
+	struct wait w = {.e = e, .left = -1};
+	int r = adopt_ending(e, ret_left, reterr);
+
+	if (r < 0 || !*ret_left)
+		return r;
+	if (loop_after_us(e->loop, &w.timer, 0, on_look, &w) < 0)
+		return err_errno(reterr, ENOMEM, "wait");
+	cloud_kick(e);
+	r = engine_run(e, reterr);
+	loop_drop(&w.timer);
+	return r < 0 ? r : adopt_ending(e, ret_left, reterr);
+}
+
+/* ---- all ---- */
+
+static void print_counts(const struct adopt_options *o, const struct finds *f,
+			 const struct adopt_counts *n, int left)
+{
+	char usd[MONEY_TEXT_LEN];
+	size_t known = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		known += f->items[i].row[0] != '\0';
+	printf("{\"mode\":\"%s\",\"found\":%zu,\"known\":%zu,\"unknown\":%zu,\"not_ours\":%zu,"
+	       "\"usd_per_hour\":\"%s\",\"endpoints\":%d,\"training_jobs\":%d,\"parts\":%d,"
+	       "\"to_delete\":%d,\"left\":%d}\n",
+	       mode_names[o->mode], f->n, known, f->n - known, f->not_ours,
+	       money_format(usd, adopt_total(f)), n->endpoints, n->training_jobs, n->parts, n->ends,
+	       left);
+	fflush(stdout);
+}
+
+static int carry_out(struct engine *e, const struct adopt_options *o, const struct finds *f,
+		     int *ret_left, struct err *reterr)
+{
+	int r = adopt_store(e, f, reterr);
+
+	if (r < 0)
+		return r;
+	return o->mode == ADOPT_DELETE ? wait_for_ends(e, ret_left, reterr)
+				       : adopt_ending(e, ret_left, reterr);
+}
+
+static int run(struct engine *e, const struct adopt_options *o, struct err *reterr)
+{
+	OWN(finds_done) struct finds f = {0};
+	struct adopt_counts n = {0};
+	int left = 0, r;
+
+	if (!e->aws)
+		return err_set(reterr, ERR_UNAVAILABLE, "%s", e->aws_why.message);
+	r = find_all(e, o, &f, reterr);
+	if (r >= 0 && o->mode != ADOPT_LIST)
+		r = check_installs(e, o, &f, reterr);
+	if (r < 0)
+		return r;
+	adopt_print(&f);
+	if (o->mode != ADOPT_LIST)
+		adopt_plan(o->mode, &f, &n);
+	say_plan(o, &f, &n);
+	if (o->mode != ADOPT_LIST) {
+		if (!is_agreed(o))
+			return err_set(reterr, ERR_CANCELLED, "nothing was changed");
+		r = carry_out(e, o, &f, &left, reterr);
+	}
+	if (r < 0)
+		return r;
+	print_counts(o, &f, &n, left);
+	if (o->mode == ADOPT_DELETE && left)
+		return err_set(reterr, ERR_CANCELLED,
+			       "stopped while %d were being deleted: the next start of the daemon "
+			       "goes on with it, or this command again",
+			       left);
+	return 0;
+}
+
+int adopt_run(const struct settings *set, const struct adopt_options *o, struct err *reterr)
+{
+	struct engine *e = NULL;
+	int r = engine_new_ending(set, &e, reterr);
+
+	if (r < 0)
+		return r;
+	r = run(e, o, reterr);
+	engine_free(e);
+	return r;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* What in the account carries our tags: lists by name, then the tags of each, which decide. */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/adopt/parts.h"
+#include "daemon/sagemaker/sagemaker.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PAGE		 100
+#define ASK_TRIES	 8 /* each of them as many as the client's */
+#define MISSING_TRIES	 5
+#define MISSING_PAUSE_US 50000 /* doubled */
+
+struct listing {
+	enum cloud_kind kind;
+	const char *operation, *key;
+	const char *status_key; /* NULL: has none */
+	const char *status;	/* only those; NULL: all */
+};
+static const struct listing listings[] = {
+	{CLOUD_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
+	 "InProgress"},
+	{CLOUD_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
+	 "Stopping"},
+	{CLOUD_ENDPOINT, "ListEndpoints", "Endpoints", "EndpointStatus", NULL},
+	{CLOUD_ENDPOINT_CONFIG, "ListEndpointConfigs", "EndpointConfigs", NULL, NULL},
+	{CLOUD_MODEL, "ListModels", "Models", NULL, NULL},
+};
+
+static void find_done(struct find *it)
+{
+	json_decref(TAKE(it->about));
+	json_decref(TAKE(it->spec));
+}
+
+void finds_done(struct finds *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		find_done(&f->items[i]);
+	free(TAKE(f->items));
+	f->n = f->room = 0;
+}
+
+static int ask_once(struct engine *e, const char *operation, const char *region,
+		    const json_t *input, json_t **ret, enum aws_error_kind *ret_kind,
+		    struct err *reterr)
+{
+	struct aws_call c;
+	int r;
+
+	aws_call_init(&c, AWS_SAGEMAKER, operation);
+	c.region = region;
+	c.input = input;
+	r = aws_wait(e->aws, &c, reterr);
+	if (r >= 0)
+		*ret = json_incref(c.output);
+	else if (c.kind == AWS_ERROR_NOT_FOUND)
+		r = -ERR_NOT_FOUND;
+	*ret_kind = c.kind;
+	aws_call_done(&c);
+	return r;
+}
+
+int adopt_ask(struct engine *e, const char *operation, const char *region, json_t *input,
+	      json_t **ret, struct err *reterr)
+{
+	enum aws_error_kind kind = AWS_ERROR_NONE;
+	int r = -ERR_UNAVAILABLE;
+
+	for (int i = 0; i < ASK_TRIES && r < 0; i++) {
+		if (i) {
+			log_event(LOG_LEVEL_WARNING, "adopt_again", "msg=\"%s\"", reterr->msg);
+			usleep((useconds_t)cloud_backoff_us(e, i));
+		}
+		r = ask_once(e, operation, region, input, ret, &kind, reterr);
+		if (r < 0 && kind != AWS_ERROR_THROTTLED && kind != AWS_ERROR_TRANSIENT)
+			break;
+	}
+	json_decref(input);
+	return r;
+}
+
+int adopt_ask_listed(struct engine *e, const char *operation, const char *region,
+		     const json_t *input, json_t **ret, struct err *reterr)
+{
+	int r = -ERR_NOT_FOUND;
+
+	for (int i = 0; r == -ERR_NOT_FOUND && i < MISSING_TRIES; i++) {
+		if (i)
+			usleep(MISSING_PAUSE_US << i);
+		r = adopt_ask(e, operation, region, json_incref((json_t *)input), ret, reterr);
+	}
+	return r;
+}
+
+const struct find *adopt_lookup(const struct finds *f, enum cloud_kind kind, const char *region,
+				const char *name)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->items[i].kind == kind && str_eq(f->items[i].name, name) &&
+		    str_eq(f->items[i].region, region))
+			return &f->items[i];
+	return NULL;
+}
+
+static int append(struct finds *f, const struct find *it, struct err *reterr)
+{
+	if (f->n >= ADOPT_FINDS_MAX)
+		return err_set(reterr, ERR_LIMIT,
+			       "the account has more than %d resources named " CLOUD_NAME_PREFIX
+			       "…; give --region or --install",
+			       ADOPT_FINDS_MAX);
+	if (f->n == f->room) {
+		size_t room = f->room ? f->room * 2 : 64;
+		struct find *items = realloc(f->items, room * sizeof(*items));
+
+		if (!items)
+			return err_errno(reterr, ENOMEM, "list the account");
+		f->items = items;
+		f->room = room;
+	}
+	f->items[f->n++] = *it;
+	return 0;
+}
+
+/* One that a list or a describe has told of. */
+static int take(struct finds *f, enum cloud_kind kind, const char *region, const char *status_key,
+		const json_t *answer, struct err *reterr)
+{
+	const struct cloud_driver *d = cloud_drivers[kind];
+	const char *name = json_get_str(answer, d->name_key, "");
+	struct find it = {.kind = kind, .micro_usd_hour = ADOPT_PRICE_UNKNOWN};
+
+	if (!str_starts(name, CLOUD_NAME_PREFIX) || strlen(name) > CLOUD_NAME_MAX ||
+	    adopt_lookup(f, kind, region, name))
+		return 0;
+	str_copy(it.name, sizeof(it.name), name);
+	str_copy(it.region, sizeof(it.region), region);
+	str_copy(it.arn, sizeof(it.arn), json_get_str(answer, d->arn_key, ""));
+	if (status_key)
+		str_copy(it.status, sizeof(it.status), json_get_str(answer, status_key, ""));
+	it.created_us = (int64_t)(json_get_num(answer, "CreationTime", 0) * USEC_PER_SEC);
+	return append(f, &it, reterr);
+}
+
+static int list_all(struct engine *e, const char *region, const struct listing *l, struct finds *f,
+		    struct err *reterr)
+{
+	char token[8192] = "";
+	int r = 0;
+
+	do {
+		OWN(json_decrefp) json_t *answer = NULL;
+		json_t *input =
+			json_pack("{ss si}", "NameContains", CLOUD_NAME_PREFIX, "MaxResults", PAGE);
+		const json_t *one;
+		size_t i;
+
+		if (l->status)
+			json_object_set_new(input, "StatusEquals", json_string(l->status));
+		if (token[0])
+			json_object_set_new(input, "NextToken", json_string(token));
+		r = adopt_ask(e, l->operation, region, input, &answer, reterr);
+		if (r < 0)
+			return r;
+		json_array_foreach(json_object_get(answer, l->key), i, one)
+			if (r >= 0)
+				r = take(f, l->kind, region, l->status_key, one, reterr);
+		str_copy(token, sizeof(token), json_get_str(answer, "NextToken", ""));
+	} while (r >= 0 && token[0]);
+	return r;
+}
+
+/* Lists are eventually consistent. An endpoint begins with the name of its config, a config with
+ * that of its model: describe each such name that no list had. */
+static int find_unlisted(struct engine *e, const char *region, enum cloud_kind base,
+			 enum cloud_kind upper, struct finds *f, struct err *reterr)
+{
+	const struct cloud_driver *d = cloud_drivers[upper];
+	size_t n = f->n;
+
+	for (size_t i = 0; i < n; i++) {
+		OWN(json_decrefp) json_t *answer = NULL;
+		char name[CLOUD_NAME_MAX + 1];
+		int r;
+
+		str_copy(name, sizeof(name), f->items[i].name);
+		if (f->items[i].kind != base || !str_eq(f->items[i].region, region) ||
+		    adopt_lookup(f, upper, region, name))
+			continue;
+		r = adopt_ask(e, d->describe, region, json_pack("{ss}", d->name_key, name), &answer,
+			      reterr);
+		if (r == -ERR_NOT_FOUND)
+			continue;
+		if (r >= 0)
+			r = take(f, upper, region,
+				 upper == CLOUD_ENDPOINT ? "EndpointStatus" : NULL, answer, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- tags ---- */
+
+static void read_tag(struct find *it, char role[32], const char *key, const char *value)
+{
+	const struct {
+		const char *key;
+		char *into;
+		size_t size;
+	} tags[] = {
+		{CLOUD_TAG_INSTALL, it->install, sizeof(it->install)},
+		{CLOUD_TAG_NONCE, it->nonce, sizeof(it->nonce)},
+		{CLOUD_TAG_RUN, it->run, sizeof(it->run)},
+		{CLOUD_TAG_JOB, it->job, sizeof(it->job)},
+		{CLOUD_TAG_ENDPOINT, it->endpoint, sizeof(it->endpoint)},
+		{CLOUD_TAG_ROLE, role, 32},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		if (str_eq(key, tags[i].key))
+			str_copy(tags[i].into, tags[i].size, value);
+}
+
+/* Tags can be copied on to something else; then the kind or the nonce in the name betrays it. */
+static bool is_ours(const struct find *it, const char *role)
+{
+	size_t name = strlen(it->name), nonce = strlen(it->nonce);
+
+	return it->install[0] && nonce == CLOUD_NONCE_LEN - 1 && name > nonce &&
+	       str_eq(it->name + name - nonce, it->nonce) && str_eq(role, cloud_kind_str(it->kind));
+}
+
+/* -ERR_NOT_FOUND: it is gone meanwhile. */
+static int read_tags(struct engine *e, struct find *it, struct err *reterr)
+{
+	OWN(json_decrefp)
+	json_t *input = json_pack("{ss si}", "ResourceArn", it->arn, "MaxResults", PAGE);
+	OWN(json_decrefp) json_t *answer = NULL;
+	char role[32] = "";
+	const json_t *tag;
+	size_t i;
+	int r = adopt_ask_listed(e, "ListTags", it->region, input, &answer, reterr);
+
+	if (r < 0)
+		return r;
+	json_array_foreach(json_object_get(answer, "Tags"), i, tag)
+		read_tag(it, role, json_get_str(tag, "Key", ""), json_get_str(tag, "Value", ""));
+	it->ours = is_ours(it, role);
+	return 0;
+}
+
+/* Keeps those from `first` on that are ours and of that installation. */
+static int keep_ours(struct engine *e, const char *install, size_t first, struct finds *f,
+		     struct err *reterr)
+{
+	size_t kept = first, n = f->n;
+	int r = 0;
+
+	for (size_t i = first; r >= 0 && i < n; i++) {
+		struct find it = f->items[i];
+
+		r = read_tags(e, &it, reterr);
+		if (r == -ERR_NOT_FOUND)
+			r = 0;
+		else if (r >= 0 && !it.ours)
+			f->not_ours++;
+		else if (r >= 0 && (!install || str_eq(install, it.install)))
+			f->items[kept++] = it;
+	}
+	f->n = kept;
+	return r;
+}
+
+int adopt_find(struct engine *e, const char *region, const char *install, struct finds *ret,
+	       struct err *reterr)
+{
+	size_t first = ret->n;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(listings); i++)
+		r = list_all(e, region, &listings[i], ret, reterr);
+	if (r >= 0)
+		r = find_unlisted(e, region, CLOUD_MODEL, CLOUD_ENDPOINT_CONFIG, ret, reterr);
+	if (r >= 0)
+		r = find_unlisted(e, region, CLOUD_ENDPOINT_CONFIG, CLOUD_ENDPOINT, ret, reterr);
+	return r < 0 ? r : keep_ours(e, install, first, ret, reterr);
+}
+
+int adopt_mark_known(struct engine *e, struct finds *f, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_live(e->store, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		const struct cloud_row *row = &rows.rows[i];
+		struct find *it = (struct find *)adopt_lookup(f, row->kind, row->region, row->name);
+
+		if (!it)
+			continue;
+		memcpy(it->row, row->id, sizeof(it->row));
+		memcpy(it->row_endpoint, row->endpoint, sizeof(it->row_endpoint));
+		it->row_wanted = row->wanted;
+		it->row_owned = row->job[0] || row->endpoint[0];
+	}
+	return r;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan becomes rows, all in one transaction: after that the controller does the rest, here or
+ * in the next daemon. */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/adopt/parts.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/budget.h"
+#include "jobs/spec/parse.h"
+
+#include <string.h>
+
+/* The tag's, unless a live endpoint here has the name: then the one that it has there. */
+static void choose_name(struct engine *e, const struct find *it, char name[SPEC_NAME_MAX + 1])
+{
+	OWN(endpoint_row_done) struct endpoint_row taken = {0};
+
+	str_copy(name, SPEC_NAME_MAX + 1, it->endpoint);
+	if (!spec_name_ok(name) || store_endpoint_find(e->store, name, &taken, NULL) >= 0)
+		str_copy(name, SPEC_NAME_MAX + 1, it->name);
+}
+
+static bool is_coming(const struct find *it)
+{
+	return str_eq(it->status, "Creating") || str_eq(it->status, "Failed");
+}
+
+/* One that serves, whatever else it does: its lease starts now. One that is coming up: when it is
+ * in service. */
+static int store_endpoint(struct engine *e, const struct find *it, struct err *reterr)
+{
+	const struct settings *set = e->settings;
+	int64_t now = clock_now_us();
+	char ttl[32];
+	struct endpoint_row ep = {
+		.target = TARGET_SAGEMAKER,
+		.state = is_coming(it) ? ENDPOINT_CREATING : ENDPOINT_IN_SERVICE,
+		.wanted = true,
+		.spec = it->spec, /* borrowed by the insert */
+		.lease_ttl_us = set->lease_ttl_default_us,
+		.lease_idle_us = set->lease_idle_default_us,
+		.created_us = now,
+	};
+
+	if (!is_coming(it)) {
+		ep.in_service_us = ep.last_request_us = now;
+		ep.lease_until_us = now + ep.lease_ttl_us;
+	}
+	memcpy(ep.id, it->row_endpoint, sizeof(ep.id));
+	choose_name(e, it, ep.name);
+	json_object_set_new(it->spec, "name", json_string(ep.name));
+	json_object_set_new(it->spec, "endpoint", json_string(ep.name));
+	json_object_set_new(it->spec, "lease",
+			    json_pack("{ss}", "ttl", duration_format(ttl, ep.lease_ttl_us)));
+	str_copy(ep.model, sizeof(ep.model), json_get_str(it->spec, "model", ""));
+	log_event(LOG_LEVEL_INFO, "endpoint_adopted", "endpoint=%s name=%s is=%s status=%s", ep.id,
+		  ep.name, it->name, it->status);
+	return store_endpoint_insert(e->store, &ep, reterr);
+}
+
+/* What an endpoint's lease costs from now on, and a training job at worst; no cap can refuse what
+ * runs already. Without a price there is nothing to reserve. */
+static int reserve(struct engine *e, const struct find *it, const struct cloud_row *row,
+		   struct err *reterr)
+{
+	enum job_kind kind = it->kind == CLOUD_ENDPOINT ? JOB_DEPLOY : JOB_TRAIN;
+	int64_t micro_usd;
+	char words[160];
+
+	if (str_eq(it->status, "Failed") ||
+	    budget_worst_case(e->settings, it->spec, kind, &micro_usd, words, sizeof(words), NULL) <
+		    0)
+		return 0;
+	return budget_reserve(e, row, micro_usd, words, reterr);
+}
+
+static void fill_json(const struct find *it, struct cloud_row *row)
+{
+	static const char *const kept[] = {"EndpointConfigName", "EndpointStatus", "FailureReason",
+					   "TrainingJobStatus",	 "CreationTime",   NULL};
+	bool moving = str_eq(it->status, "Updating") || str_eq(it->status, "SystemUpdating") ||
+		      str_eq(it->status, "RollingBack");
+
+	row->request = json_pack("{ss}", cloud_drivers[it->kind]->name_key, it->name);
+	if (it->kind == CLOUD_ENDPOINT && !moving) /* else: what it has when it is settled */
+		json_object_set_new(row->request, "EndpointConfigName",
+				    json_string(adopt_config_of(it)));
+	if (it->kind == CLOUD_TRAINING_JOB && row->wanted)
+		json_object_set(row->request, CLOUD_ADOPTED_KEY, it->spec);
+	if (it->kind != CLOUD_ENDPOINT && it->kind != CLOUD_TRAINING_JOB)
+		return;
+	row->answer = json_object();
+	for (const char *const *key = kept; *key; key++)
+		if (json_object_get(it->about, *key))
+			json_object_set(row->answer, *key, json_object_get(it->about, *key));
+}
+
+static int store_row(struct engine *e, const struct find *it, struct err *reterr)
+{
+	OWN(cloud_row_done)
+	struct cloud_row row = {
+		.kind = it->kind,
+		.state = CLOUD_PRESENT,
+		.wanted = it->plan == PLAN_TAKE,
+	};
+	int r;
+
+	id_new('c', row.id);
+	str_copy(row.name, sizeof(row.name), it->name);
+	str_copy(row.nonce, sizeof(row.nonce), it->nonce);
+	str_copy(row.region, sizeof(row.region), it->region);
+	str_copy(row.arn, sizeof(row.arn), it->arn);
+	str_copy(row.endpoint, sizeof(row.endpoint), it->row_endpoint);
+	str_copy(row.status, sizeof(row.status), it->status);
+	row.created_us = row.present_us = clock_now_us();
+	row.sent_us = it->created_us > 0 ? it->created_us : row.created_us;
+	row.next_us = row.wanted && !cloud_drivers[it->kind]->polled ? USEC_NEVER : 0;
+	if (!row.wanted)
+		reason_set(&row.reason, REASON_DELETED_BY_USER,
+			   "found by its tags, and nothing here needs it");
+	fill_json(it, &row);
+	log_event(LOG_LEVEL_INFO, "cloud_found", "cloud=%s name=%s wanted=%d endpoint=%s", row.id,
+		  row.name, row.wanted, row.endpoint);
+	r = store_cloud_insert(e->store, &row, reterr);
+	return r >= 0 && it->spec && row.wanted ? reserve(e, it, &row, reterr) : r;
+}
+
+/* A training job that was adopted before is to be stopped. */
+static int unwant(struct engine *e, const struct find *it, struct err *reterr)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	int r = store_cloud_get(e->store, it->row, &row, reterr);
+
+	if (r < 0)
+		return r;
+	row.wanted = false;
+	row.next_us = 0;
+	reason_set(&row.reason, REASON_DELETED_BY_USER, "a stop was asked for");
+	return store_cloud_update(e->store, &row, clock_now_us(), reterr);
+}
+
+static int store_find(struct engine *e, const struct find *it, struct err *reterr)
+{
+	int r = 0;
+
+	if (it->plan == PLAN_LEAVE)
+		return 0;
+	if (it->row[0])
+		return unwant(e, it, reterr);
+	if (it->kind == CLOUD_ENDPOINT && it->plan == PLAN_TAKE)
+		r = store_endpoint(e, it, reterr);
+	return r < 0 ? r : store_row(e, it, reterr);
+}
+
+int adopt_store(struct engine *e, const struct finds *f, struct err *reterr)
+{
+	struct err why = {0};
+	int r = turn_begin(e, reterr);
+
+	if (r < 0)
+		return r;
+	/* Endpoints first: the others refer to them. */
+	for (size_t i = 0; r >= 0 && i < f->n; i++)
+		if (f->items[i].kind == CLOUD_ENDPOINT)
+			r = store_find(e, &f->items[i], &why);
+	for (size_t i = 0; r >= 0 && i < f->n; i++)
+		if (f->items[i].kind != CLOUD_ENDPOINT)
+			r = store_find(e, &f->items[i], &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	return turn_end(e, reterr);
+}
+
+int adopt_ending(struct engine *e, int *ret, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_live(e->store, &rows, reterr);
+
+	*ret = 0;
+	for (size_t i = 0; i < rows.n; i++)
+		if (!rows.rows[i].wanted && !rows.rows[i].job[0] && !rows.rows[i].endpoint[0])
+			++*ret;
+	return r;
+}

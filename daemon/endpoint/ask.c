@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* One request to a live endpoint. Thread-safe; the live table's lock is held only for the look-up.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "jobs/sagemaker/requests.h"
+
+#include <string.h>
+
+#define SERVE_URL "http://endpoint" EXECUTION_SERVE_PATH
+
+/* Where a live endpoint is: a new descriptor of the directory of its socket, or its name on
+ * SageMaker. */
+struct place {
+	int dirfd;
+	char cloud_name[CLOUD_NAME_MAX + 1];
+	char region[32];
+};
+
+static int live_connect(struct engine *e, const char *name, struct place *ret, struct err *reterr)
+{
+	enum endpoint_state state = ENDPOINT_DELETED;
+
+	*ret = (struct place){.dirfd = -1};
+
+	pthread_mutex_lock(&e->live_lock);
+	for (struct live_endpoint *l = e->live; l; l = l->next) {
+		if (!str_eq(l->name, name))
+			continue;
+		state = l->state;
+		l->last_request_us = clock_now_us();
+		if (l->work_dirfd >= 0)
+			ret->dirfd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
+		memcpy(ret->cloud_name, l->cloud_name, sizeof(ret->cloud_name));
+		memcpy(ret->region, l->region, sizeof(ret->region));
+	}
+	pthread_mutex_unlock(&e->live_lock);
+	if (state == ENDPOINT_DELETED)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
+	if (ret->dirfd < 0 && !ret->cloud_name[0])
+		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
+			       endpoint_state_str(state));
+	return 0;
+}
+
+/* ---- headers ---- */
+
+const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT] = {
+	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
+	{"X-Amzn-SageMaker-Inference-Id", 64},
+	{"X-Amzn-SageMaker-Prefix-Aware-Id", 64},
+	{"X-Amzn-SageMaker-Target-Variant", 63},
+	{"X-Amzn-SageMaker-Target-Model", 1024},
+	{"X-Amzn-SageMaker-Target-Container-Hostname", 63},
+	{"X-Amzn-SageMaker-Inference-Component", 63},
+	{"X-Amzn-SageMaker-Enable-Explanations", 64},
+	{"X-Amzn-SageMaker-Session-Id", 256},
+};
+#define SENT_VARIANT 3 /* it, and what comes after, chooses; an endpoint here has one of each */
+
+const struct invoke_header engine_invoke_said[ENGINE_INVOKE_SAID] = {
+	{"x-Amzn-Invoked-Production-Variant", 1024},
+	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
+	{"X-Amzn-SageMaker-New-Session-Id", 256},
+	{"X-Amzn-SageMaker-Closed-Session-Id", 256},
+};
+
+static int check_header(const struct invoke_header *h, const char *value, struct err *reterr)
+{
+	size_t n = strlen(value);
+
+	for (size_t i = 0; i < n; i++)
+		if (value[i] < ' ' || value[i] > '~')
+			return err_set(reterr, ERR_INVALID, "the header %s must be printable ASCII",
+				       h->name);
+	if (n <= h->max)
+		return 0;
+	return err_set(reterr, ERR_INVALID,
+		       "the header %s has %zu characters, at most %zu are "
+		       "allowed",
+		       h->name, n, h->max);
+}
+
+static int check_headers(const struct endpoint_ask *ask, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ENGINE_INVOKE_SENT; i++)
+		if (ask->sent[i])
+			r = check_header(&engine_invoke_sent[i], ask->sent[i], reterr);
+	return r;
+}
+
+/* An endpoint here is one variant with one model: what asks for another is refused, as SageMaker
+ * refuses it. */
+static int check_choice(const char *name, const struct endpoint_ask *ask, struct err *reterr)
+{
+	const char *variant = ask->sent[SENT_VARIANT];
+
+	if (variant && !str_eq(variant, SAGEMAKER_VARIANT))
+		return err_set(reterr, ERR_INVALID,
+			       "variant '%s' of endpoint '%s' not found; it has '" SAGEMAKER_VARIANT
+			       "'",
+			       variant, name);
+	for (size_t i = SENT_VARIANT + 1; i < ENGINE_INVOKE_SENT; i++)
+		if (ask->sent[i])
+			return err_set(reterr, ERR_INVALID,
+				       "endpoint '%s' runs on this machine, where the header %s "
+				       "has nothing to choose from",
+				       name, engine_invoke_sent[i].name);
+	return 0;
+}
+
+size_t ask_headers(struct endpoint_ask *ask, const char **to)
+{
+	size_t n = 0;
+
+	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
+	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
+	to[n++] = ask->lines[0];
+	to[n++] = ask->lines[1];
+	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++) {
+		if (!ask->sent[i])
+			continue;
+		if (asprintf(&ask->sent_lines[i], "%s: %s", engine_invoke_sent[i].name,
+			     ask->sent[i]) < 0)
+			abort();
+		to[n++] = ask->sent_lines[i];
+	}
+	return n;
+}
+
+static void lines_free(struct endpoint_ask *ask)
+{
+	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++)
+		free(TAKE(ask->sent_lines[i]));
+}
+
+void ask_read(struct endpoint_ask *ask, const struct net_request *http)
+{
+	char value[1024 + 1];
+
+	lines_free(ask);
+	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
+		if (net_reply_header(http, engine_invoke_said[i].name, value, sizeof(value)))
+			ask->said[i] = strdup(value);
+}
+
+/* ---- an endpoint here ---- */
+
+static void on_answer(struct net_request *http)
+{
+	struct endpoint_ask *ask = http->userdata;
+
+	ask_read(ask, http);
+
+	ask->result = http->result;
+	ask->err = http->err;
+	ask->status = http->status;
+	ask->reply_len = http->reply.len;
+	ask->reply = http->result == 0 ? buf_take(&http->reply) : NULL;
+	if (!net_reply_header(http, "Content-Type", ask->reply_type, sizeof(ask->reply_type)))
+		ask->reply_type[0] = '\0';
+	net_request_done(http);
+	ask->done(ask);
+}
+
+int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, struct err *reterr)
+{
+	struct net_request *http = &ask->http;
+	struct place at;
+	int r = check_headers(ask, reterr);
+
+	if (r >= 0)
+		r = live_connect(e, name, &at, reterr);
+	if (r < 0)
+		return r;
+	if (at.cloud_name[0])
+		return endpoint_ask_cloud(e, at.cloud_name, at.region, ask, reterr);
+	r = check_choice(name, ask, reterr);
+	if (r < 0) {
+		close(at.dirfd);
+		return r;
+	}
+	net_request_init(http);
+	http->method = "POST";
+	http->url = SERVE_URL;
+	http->headers_n = ask_headers(ask, http->headers);
+	http->unix_dirfd = at.dirfd;
+	http->unix_socket = EXECUTION_SERVE_SOCKET;
+	http->body = ask->body;
+	http->body_len = ask->body_len;
+	http->timeout_us = ask->timeout_us;
+	http->stall_us = ask->timeout_us;
+	http->reply_max = ask->reply_max;
+	http->done = on_answer;
+	http->userdata = ask;
+	r = net_send(e->net, http, reterr);
+	if (r < 0) {
+		close(at.dirfd);
+		lines_free(ask);
+	}
+	return r;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request to an endpoint on SageMaker: InvokeEndpoint of its runtime, signed by us. Over-long
+ * texts are truncated there as they are here, unless the request says otherwise.
+ */
+#include "aws/client.h"
+#include "base/json.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+
+#include <string.h>
+
+#define JSON_TYPE "application/json"
+
+struct cloud_ask {
+	struct aws_call call;
+	char region[32];
+	char path[CLOUD_NAME_MAX + 40];
+	char *body; /* ours, when it was changed */
+};
+
+static void ask_free(struct cloud_ask *ca)
+{
+	aws_call_done(&ca->call);
+	free(ca->body);
+	free(ca);
+}
+
+static bool is_json(const char *type)
+{
+	size_t n = strcspn(type, "; \t");
+
+	return n == strlen(JSON_TYPE) && strncasecmp(type, JSON_TYPE, n) == 0;
+}
+
+/* {"inputs": …} with "truncation": true among its parameters; NULL: send it as it is. */
+static char *with_truncation(const struct endpoint_ask *ask)
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	json_t *parameters;
+	char *text;
+
+	if (!is_json(ask->content_type) ||
+	    json_parse_nul(ask->body, ask->body_len, &body, NULL) < 0 ||
+	    !json_object_get(body, "inputs"))
+		return NULL;
+	parameters = json_object_get(body, "parameters");
+	if (!parameters) {
+		parameters = json_object();
+		json_object_set_new(body, "parameters", parameters);
+	}
+	if (!json_is_object(parameters) || json_object_get(parameters, "truncation"))
+		return NULL;
+	json_object_set_new(parameters, "truncation", json_true());
+	text = json_text(body);
+	if (!text || strlen(text) <= ENGINE_INVOKE_BODY_MAX)
+		return text;
+	free(text); /* it would be too large with it */
+	return NULL;
+}
+
+/* What the container itself says to a request is an answer, also when it is an error. What the
+ * service says against it is none of the container's. */
+static int result_of(const struct aws_call *c)
+{
+	if (c->result == 0 || (c->status >= 400 && c->status < 500 && c->kind == AWS_ERROR_MODEL))
+		return 0;
+	if (c->kind == AWS_ERROR_INVALID)
+		return -ERR_INVALID;
+	if (c->kind == AWS_ERROR_DENIED || c->kind == AWS_ERROR_CREDENTIALS)
+		return -ERR_UNAVAILABLE; /* it is the daemon that may not, whoever asks */
+	return c->status == 429 && c->kind == AWS_ERROR_TRANSIENT ? -ERR_CONFLICT : c->result;
+}
+
+/* The container's own answer out of a ModelError (botocore, sagemaker-runtime/service-2.json):
+ * asked here it would have been that. */
+static void unwrap(struct endpoint_ask *ask)
+{
+	OWN(json_decrefp) json_t *error = NULL, *original = NULL;
+	const char *message;
+	int64_t status;
+
+	if (json_parse(ask->reply, ask->reply_len, &error, NULL) < 0)
+		return;
+	status = json_get_int(error, "OriginalStatusCode", 0);
+	message = json_get_str(error, "OriginalMessage", NULL);
+	if (status < 400 || status > 599 || !message)
+		return;
+	free(ask->reply);
+	ask->status = (int)status;
+	ask->reply_len = strlen(message);
+	ask->reply = strdup(message);
+	if (!ask->reply)
+		abort();
+	str_copy(ask->reply_type, sizeof(ask->reply_type),
+		 json_parse(message, ask->reply_len, &original, NULL) < 0 ? "text/plain"
+									  : JSON_TYPE);
+}
+
+static void on_done(struct aws_call *c)
+{
+	struct endpoint_ask *ask = c->userdata;
+	struct cloud_ask *ca = ask->cloud;
+
+	ask->result = result_of(c);
+	ask->err = c->err;
+	ask->status = c->status;
+	ask_read(ask, &c->http);
+	if (ask->result == 0) {
+		ask->reply_len = c->http.reply.len;
+		ask->reply = buf_take(&c->http.reply);
+		if (!net_reply_header(&c->http, "Content-Type", ask->reply_type,
+				      sizeof(ask->reply_type)))
+			ask->reply_type[0] = '\0';
+		if (c->kind == AWS_ERROR_MODEL)
+			unwrap(ask);
+	}
+	ask->cloud = NULL;
+	ask_free(ca);
+	ask->done(ask);
+}
+
+int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
+		       struct endpoint_ask *ask, struct err *reterr)
+{
+	struct cloud_ask *ca = calloc(1, sizeof(*ca));
+	struct aws_call *c = &ca->call;
+
+	if (!ca)
+		return err_errno(reterr, ENOMEM, "ask the endpoint");
+	if (!e->aws) {
+		free(ca);
+		return err_set(reterr, ERR_UNAVAILABLE, "%s", e->aws_why.message);
+	}
+	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
+	str_copy(ca->region, sizeof(ca->region), region);
+	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", cloud_name);
+	ca->body = with_truncation(ask);
+	c->region = ca->region;
+	c->method = "POST";
+	c->path = ca->path;
+	c->headers_n = ask_headers(ask, c->headers);
+	c->body = ca->body ? ca->body : ask->body;
+	c->body_len = ca->body ? strlen(ca->body) : ask->body_len;
+	c->timeout_us = ask->timeout_us;
+	c->reply_max = ask->reply_max;
+	c->done = on_done;
+	c->userdata = ask;
+	ask->cloud = ca;
+	aws_send(e->aws, c);
+	return 0;
+}

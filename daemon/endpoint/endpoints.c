@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Endpoints: deploy, ready, crash and restart with back-off, delete. Their states move only
+ * here. A deploy job is running until its endpoint is in service; the endpoint outlives it. The
+ * server process is an execution owned by the endpoint.
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/placement.h"
+
+#include <string.h>
+
+#define BACKOFF_FIRST_US (USEC_PER_SEC)
+#define BACKOFF_MAX_US	 (60 * USEC_PER_SEC)
+#define STEADY_US	 (600 * USEC_PER_SEC) /* in service this long: crashes are counted anew */
+
+int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
+		  enum endpoint_state to, const struct reason *why, struct err *reterr)
+{
+	int r = store_endpoint_set_state(e->store, id, from, to, why, clock_now_us(), reterr);
+
+	if (r < 0)
+		return r;
+	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
+		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
+		  why->message);
+	turn_after(e, live_refresh_after, NULL);
+	return 0;
+}
+
+/* ---- deploy ---- */
+
+static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_us)
+{
+	const char *text = json_get_str(obj, key, NULL);
+	int64_t us;
+
+	return text && duration_parse(text, &us) >= 0 ? us : fallback_us;
+}
+
+int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec)
+{
+	return duration_of(json_object_get(spec, "lease"), "ttl",
+			   e->settings->lease_ttl_default_us);
+}
+
+int64_t endpoint_idle_us(const struct engine *e, const json_t *spec)
+{
+	return duration_of(json_object_get(spec, "lease"), "idle",
+			   e->settings->lease_idle_default_us);
+}
+
+enum {
+	MAKES_A_NEW_ONE,
+	UPDATES,
+	CANNOT_UPDATE
+};
+
+/* on_existing: update, and there is one of that name where the job runs. */
+static int update_existing(struct engine *e, const struct job_row *job, struct execution_row *row,
+			   struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	int r;
+
+	if (!endpoint_to_update(e, job, &ep) || ep.target != job_runs_at(job->kind, job->target))
+		return MAKES_A_NEW_ONE;
+	if (ep.target == TARGET_LOCAL)
+		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
+	r = endpoint_update_begin(e, job, &ep, reterr);
+	return r < 0 ? r : r ? CANNOT_UPDATE : UPDATES;
+}
+
+int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
+		    struct execution_row *row, struct err *reterr)
+{
+	struct endpoint_row ep = {
+		.target = job_runs_at(job->kind, job->target),
+		.state = ENDPOINT_CREATING,
+		.wanted = true,
+		.spec = (json_t *)spec, /* borrowed by the insert */
+		.lease_ttl_us = endpoint_ttl_us(e, spec),
+		.lease_idle_us = endpoint_idle_us(e, spec),
+		.created_us = clock_now_us(),
+	};
+	struct reason why;
+	struct err taken = {0};
+	int r = update_existing(e, job, row, reterr);
+
+	if (r < 0 || r == CANNOT_UPDATE)
+		return r < 0 ? r : 0;
+	if (r == UPDATES)
+		return execution_launch(e, row, reterr);
+	id_new('e', ep.id);
+	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
+	str_copy(ep.model, sizeof(ep.model), spec_model_name(spec));
+	memcpy(ep.run, job->run, sizeof(ep.run));
+	memcpy(ep.job, job->id, sizeof(ep.job));
+	r = store_endpoint_insert(e->store, &ep, &taken);
+	if (r == -ERR_EXISTS) {
+		reason_set(&why, REASON_ENDPOINT_TAKEN,
+			   "an endpoint named '%s' is live; delete it or choose another name",
+			   ep.name);
+		return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+	}
+	if (r < 0) {
+		*reterr = taken;
+		return r;
+	}
+	turn_after(e, live_refresh_after, NULL);
+	if (ep.target == TARGET_LOCAL) /* else the execution is the job's: its staging */
+		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
+	return execution_launch(e, row, reterr);
+}
+
+/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0 (adopted: none). */
+static int open_deploy(struct engine *e, const struct endpoint_row *ep, struct job_row *job,
+		       struct err *reterr)
+{
+	int r;
+
+	if (!ep->job[0])
+		return 0;
+	r = store_job_get(e->store, ep->job, job, reterr);
+	if (r < 0)
+		return r;
+	return job_state_is_active(job->state) && ep->in_service_us == 0;
+}
+
+static int finish_deploy(struct engine *e, const struct endpoint_row *ep, enum job_state to,
+			 const struct reason *why, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	int r = open_deploy(e, ep, &job, reterr);
+
+	if (r <= 0)
+		return r;
+	if (to == STATE_SUCCEEDED) {
+		outputs = json_pack("{ss}", "endpoint", ep->name);
+		if (ep->result)
+			json_object_set(outputs, "metrics", ep->result);
+	}
+	if (job.cancel_requested_us && to == STATE_FAILED)
+		to = STATE_CANCELLED;
+	return job_finish(e, &job, to, why, outputs, reterr);
+}
+
+int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason none = {0};
+	int64_t now = clock_now_us();
+	int r = store_endpoint_get(e->store, id, &ep, reterr);
+
+	if (r < 0 || ep.state != ENDPOINT_CREATING)
+		return r;
+	if (result) {
+		r = store_endpoint_set_result(e->store, ep.id, result, reterr);
+		json_decref(ep.result);
+		ep.result = json_incref(result);
+	}
+	if (r >= 0)
+		r = endpoint_move(e, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none, reterr);
+	if (r >= 0 && ep.in_service_us == 0) /* the lease's clock starts now */
+		r = store_endpoint_set_lease(e->store, ep.id, ep.lease_ttl_us,
+					     now + ep.lease_ttl_us, now, true, now, reterr);
+	return r < 0 ? r : finish_deploy(e, &ep, STATE_SUCCEEDED, &none, reterr);
+}
+
+/* ---- the end of a server ---- */
+
+static bool has_other_server(struct engine *e, const struct execution *but)
+{
+	for (const struct execution *ex = e->executions; ex; ex = ex->next)
+		if (ex != but && str_eq(ex->row.endpoint, but->row.endpoint))
+			return true;
+	return false;
+}
+
+/* All of them: an update has a second one. Returns how many. */
+static int stop_servers(struct engine *e, const char *endpoint, struct err *reterr)
+{
+	int n = 0, r = 0;
+
+	for (struct execution *ex = e->executions; r >= 0 && ex; ex = ex->next)
+		if (str_eq(ex->row.endpoint, endpoint)) {
+			r = execution_stop_later(e, ex, reterr);
+			n++;
+		}
+	return r < 0 ? r : n;
+}
+
+int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+		  const struct reason *why, struct err *reterr)
+{
+	int r = endpoint_move(e, ep->id, ep->state, to, why, reterr);
+
+	if (r >= 0)
+		r = finish_deploy(e, ep, STATE_FAILED, why, reterr);
+	return r < 0 ? r : actions_endpoint_gone(e, ep, reterr);
+}
+
+static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_t started_us,
+			 const struct reason *why, struct err *reterr)
+{
+	int64_t now = clock_now_us(), delay_us = BACKOFF_FIRST_US;
+	int restarts = now - started_us > STEADY_US ? 1 : ep->restarts + 1;
+	struct reason said;
+	int r;
+
+	if (restarts > ENDPOINT_RESTARTS_MAX) {
+		reason_set(&said, why->code ? why->code : REASON_KILLED,
+			   "its server ended %d times in a row, the last time: %s",
+			   ENDPOINT_RESTARTS_MAX + 1, why->message);
+		r = stop_servers(e, ep->id, reterr);
+		return r < 0 ? r : endpoint_gone(e, ep, ENDPOINT_FAILED, &said, reterr);
+	}
+	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
+		delay_us *= 2;
+	reason_set(&said, REASON_RESTARTING, "its server ended (%s); restart %d of %d",
+		   why->message[0] ? why->message : "no reason was given", restarts,
+		   ENDPOINT_RESTARTS_MAX);
+	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING
+		    ? endpoint_move(e, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
+		    : 0;
+	return r < 0 ? r
+		     : store_endpoint_set_restart(e->store, ep->id, restarts, now + delay_us, &said,
+						  now, reterr);
+}
+
+int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
+			  struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+	bool updates = r >= 0 && execution_updates(ex, &ep);
+
+	if (updates)
+		r = endpoint_update_failed(e, &ep, ex, why, reterr);
+	if (r < 0 || !endpoint_state_is_live(ep.state))
+		return r;
+	turn_after(e, live_refresh_after, NULL);
+	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
+		return has_other_server(e, ex)
+			       ? 0
+			       : endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+	if (ex->row.retired || updates)
+		return 0;
+	if (ex->may_live || /* a second server never runs beside it */
+	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it never worked */
+		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);
+	return restart_later(e, &ep, ex->row.started_us, why, reterr);
+}
+
+/* ---- delete ---- */
+
+int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
+		    const char *words, struct err *reterr)
+{
+	struct endpoint_row now = *ep;
+	struct reason reason;
+	int r;
+
+	if (ep->state == ENDPOINT_DELETING)
+		return 0;
+	reason_set(&reason, why, "%s", words);
+	r = store_endpoint_set_wanted(e->store, ep->id, false, reterr);
+	if (r >= 0)
+		r = endpoint_move(e, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
+	if (r < 0)
+		return r;
+	now.state = ENDPOINT_DELETING; /* borrows its JSON */
+	now.reason = reason;
+	if (ep->target == TARGET_SAGEMAKER)
+		return cloud_endpoint_delete(e, &now, reterr);
+	r = stop_servers(e, ep->id, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0; /* its last server's end is the endpoint's */
+	return endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
+}
+
+/* ---- restarts that are due ---- */
+
+int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+{
+	OWN(freep) struct usage *u = usage_read(e);
+	OWN(job_row_done) struct job_row job = {0};
+	struct execution_row row = {0};
+	enum reason_code code;
+	struct reason why;
+	int r = store_job_get(e->store, ep->job, &job, reterr);
+
+	if (r < 0 || !u || execution_of_endpoint(e, ep) || stray_of_job(e, ep->job) ||
+	    !cloud_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
+	    !placement_find(e, u, &job, &row, &why))
+		return r; /* no place, or not all is known: looked at again at the next tick */
+	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
+	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
+	if (headroom_is_missing(r))
+		return 0;
+	if (r < 0) {
+		reason_set(&why, code, "%s", reterr->msg);
+		return restart_later(e, ep, clock_now_us(), &why, reterr);
+	}
+	return execution_launch(e, &row, reterr);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of an execution, inside a turn: what its exit record, its failure line and a stop mean
+ * for the job or the endpoint that owns it.
+ */
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/execution/stage.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <signal.h>
+#include <string.h>
+
+static void drop_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = execution_find(e, arg);
+
+	if (ex && committed)
+		execution_drop(e, ex);
+	free(arg);
+}
+
+/* After a stop that nobody here asked for, or max_runtime. A worker's own failure line tells more,
+ * except that it was stopped. */
+static void judge_stopped(const struct execution *ex, const struct exit_record *exit,
+			  struct reason *why)
+{
+	const char *killed =
+		exit->signal == SIGKILL ? "; it did not end within its grace and was killed" : "";
+
+	if (exit->cause == EXIT_TIMED_OUT)
+		reason_set(why, REASON_TIMED_OUT, "%s%s",
+			   exit->message[0] ? exit->message : "max_runtime was over", killed);
+	else if (ex->failure.code != REASON_NONE && ex->failure.code != REASON_CANCELLED)
+		*why = ex->failure;
+	else
+		reason_set(why, REASON_KILLED, "%s%s",
+			   exit->message[0] ? exit->message : "its supervisor was told to stop it",
+			   killed);
+}
+
+/* The program ended by itself, or was killed by somebody else. */
+static void judge_failed(const struct execution *ex, const struct exit_record *exit,
+			 struct reason *why)
+{
+	if (exit->cause == EXIT_OOM_KILLED)
+		reason_set(why, REASON_OOM, "the kernel killed it: out of memory");
+	else if (ex->failure.code != REASON_NONE)
+		*why = ex->failure;
+	else if (exit->signal)
+		reason_set(why, REASON_KILLED, "killed by signal %d (%s)%s%s", exit->signal,
+			   strsignal(exit->signal), exit->message[0] ? "; " : "", exit->message);
+	else
+		reason_set(why, REASON_INTERNAL,
+			   "the worker ended with exit code %d and no reason; its log may say more",
+			   exit->code);
+}
+
+/* What the end of the process means. Only an end that came before the signal wins over a stop:
+ * what a program does after it, exit 0 too, is the end of a stopped one. */
+static enum job_state judge_end(const struct execution *ex, const struct job_row *job,
+				const struct exit_record *exit, struct reason *why)
+{
+	bool stopped = exit->cause == EXIT_STOPPED || exit->cause == EXIT_TIMED_OUT;
+
+	*why = (struct reason){0};
+	if (exit->cause == EXIT_EXEC_FAILED) {
+		reason_set(why, REASON_EXEC_FAILED, "%s", exit->message);
+		return STATE_FAILED;
+	}
+	if (exit->cause == EXIT_STOPPED && job && job->cancel_requested_us) {
+		reason_set(why, REASON_CANCELLED, "stopped on request%s",
+			   exit->signal == SIGKILL
+				   ? "; it did not end within its grace and was killed"
+				   : "");
+		return STATE_CANCELLED;
+	}
+	if (stopped) {
+		judge_stopped(ex, exit, why);
+		return STATE_FAILED;
+	}
+	if (exit->cause == EXIT_EXITED && exit->signal == 0 && exit->code == 0 &&
+	    ex->failure.code == REASON_NONE)
+		return STATE_SUCCEEDED;
+	judge_failed(ex, exit, why);
+	return STATE_FAILED;
+}
+
+/* Of a success all that its kind has; of any other end what is there in its own directory. */
+static json_t *outputs_of(const struct execution *ex, const struct job_row *job, bool succeeded)
+{
+	OWN(json_decrefp) json_t *results = NULL;
+	const char *const *names = job_kind_outputs(job->kind);
+	json_t *outputs = json_object();
+
+	for (; *names; names++) {
+		const char *where = job_output_path(job->kind, *names);
+		bool sure = succeeded && !str_eq(*names, OUTPUT_CHECKPOINTS);
+		char path[SPEC_PATH_MAX * 2];
+
+		if (spec_output_place(job->spec, *names, path, sizeof(path))) {
+			if (!succeeded || str_starts(path, "${"))
+				continue;
+		} else if (!where || !path_join(path, sizeof(path), ex->row.dir, where) ||
+			   (!sure && !path_exists(AT_FDCWD, path))) {
+			continue;
+		}
+		json_object_set_new(outputs, *names, json_string(path));
+	}
+	if (ex->result)
+		json_object_set(outputs, "metrics", ex->result);
+	if (stage_results(ex->row.dir, &results, NULL) >= 0)
+		stage_add_outputs(results, outputs);
+	return outputs;
+}
+
+/* The staging of a job that runs in the cloud is over. */
+static int end_staging(struct engine *e, struct execution *ex, const struct job_row *job,
+		       struct job_end *end, struct err *reterr)
+{
+	if (end->to == STATE_SUCCEEDED && !job->cancel_requested_us)
+		return cloud_staged(e, job, ex, reterr);
+	if (end->to == STATE_SUCCEEDED) {
+		end->to = STATE_CANCELLED;
+		reason_set(&end->why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+	}
+	if (job->kind == JOB_DEPLOY)
+		return cloud_endpoint_abandon(e, job, &end->why, reterr);
+	return job_end(e, job, end, reterr);
+}
+
+static int keep_record(struct engine *e, const struct execution *ex, const struct job_row *job,
+		       const struct exit_record *exit, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *record = exit ? exit_record_format(exit) : NULL;
+	int r = 0;
+
+	if (record)
+		r = store_attempt_set_result(e->store, job->id, job->attempt, record, NULL, reterr);
+	if (r >= 0 && ex->progress)
+		r = store_attempt_set_progress(e->store, job->id, job->attempt, ex->progress,
+					       reterr);
+	return r;
+}
+
+static int end_job(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		   const struct reason *lost, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	struct job_end end = {.to = STATE_FAILED, .why = *lost, .may_live = ex->may_live};
+	struct reason none = {0};
+	int r = store_job_get(e->store, ex->row.job, &job, reterr);
+
+	if (r < 0)
+		return r;
+	if (job_state_is_final(job.state) || job.attempt != ex->row.attempt)
+		return 0;			   /* ended by other facts before */
+	if (job.state == STATE_STARTING && exit) { /* its start could not be written down */
+		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+		if (r < 0)
+			return r;
+		job.state = STATE_RUNNING;
+	}
+	if (exit) {
+		end.to = judge_end(ex, &job, exit, &end.why);
+		end.at_us = exit->finished_us;
+	} else if (job.cancel_requested_us) {
+		end.to = STATE_CANCELLED;
+	}
+	r = keep_record(e, ex, &job, exit, reterr);
+	if (r < 0)
+		return r;
+	if (cloud_runs(&job))
+		return end_staging(e, ex, &job, &end, reterr);
+	end.outputs = outputs = outputs_of(ex, &job, end.to == STATE_SUCCEEDED);
+	return job_end(e, &job, &end, reterr);
+}
+
+/* What the record says; never in the future, as after the clock was set back. */
+static int64_t ended_us(const struct exit_record *exit)
+{
+	int64_t now = clock_now_us();
+
+	return exit && exit->finished_us > 0 && exit->finished_us < now ? exit->finished_us : now;
+}
+
+static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *why)
+{
+	if (lost == REASON_HOST_LOST)
+		reason_set(why, lost, "the machine restarted while it ran");
+	else if (ex->may_live)
+		reason_set(
+			why, lost,
+			"its supervisor was killed, so its exit status is unknown; what was found "
+			"of it was killed, but processes of it may still run (look for them by "
+			"TRAINYARD_EXECUTION=%s and its directory), so it is not tried again by "
+			"itself",
+			ex->row.id);
+	else
+		reason_set(why, lost,
+			   "its supervisor was killed, so its exit status is unknown; all of its "
+			   "processes have ended");
+}
+
+int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
+		  enum reason_code lost, struct err *reterr)
+{
+	struct reason why = {0};
+	char *id = strdup(ex->row.id);
+	int r;
+
+	if (!id)
+		return err_errno(reterr, ENOMEM, "end an execution");
+	if (!exit)
+		lost_words(ex, lost, &why);
+	r = store_execution_set_state(e->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
+				      ended_us(exit), reterr);
+	if (r >= 0 && ex->row.endpoint[0]) {
+		if (exit)
+			judge_end(ex, NULL, exit, &why);
+		r = endpoint_server_ended(e, ex, &why, reterr);
+	} else if (r >= 0) {
+		r = end_job(e, ex, exit, &why, reterr);
+	}
+	if (r < 0) {
+		free(id);
+		return r;
+	}
+	log_event(LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
+		  ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
+		  exit ? exit->code : -1, exit ? exit->signal : 0);
+	turn_after(e, drop_after, id);
+	return 0;
+}

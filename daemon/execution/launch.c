@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting an execution: its directory and spec.json first, its rows inside the turn, and after the
+ * commit its lock and its shim (wire/execution.h, wire/README.md). A crash before the commit
+ * leaves a directory that nothing names; one after it a row and a directory that are complete, so
+ * that recover.c only has to start the shim.
+ */
+#include "base/fault.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/execution/execution.h"
+#include "daemon/execution/stage.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <string.h>
+#include <sys/file.h>
+
+/* The worker's command: a train job with a script of its own is a script. */
+static const char *worker_command(const struct job_row *job, bool serve, const struct stage *stage)
+{
+	if (stage->only)
+		return "transfer";
+	if (serve)
+		return "serve";
+	if (json_object_get(job->spec, "entry_point"))
+		return "script";
+	return job_kind_str(job->kind);
+}
+
+/* The job's own `environment` comes on top, except for scripts, whose worker hands it on. */
+static json_t *environment(const struct execution_row *row, const json_t *spec)
+{
+	OWN(buf_done) struct buf devices = BUF_INIT(SPEC_DEVICES_MAX * 64);
+	json_t *env = json_object();
+	const char *home = getenv("HOME");
+	char cpus[16];
+
+	snprintf(cpus, sizeof(cpus), "%d", row->cpus > 0 ? row->cpus : 1);
+	for (int i = 0; i < row->devices_n; i++)
+		buf_printf(&devices, "%s%s", i ? "," : "", row->device_uuids[i]);
+	json_object_set_new(env, "PATH", json_string(EXECUTION_PATH));
+	json_object_set_new(env, "HOME", json_string(home ? home : "/"));
+	json_object_set_new(env, "LANG", json_string("C.UTF-8"));
+	json_object_set_new(env, "OMP_NUM_THREADS", json_string(cpus));
+	json_object_set_new(env, "CUDA_DEVICE_ORDER", json_string("PCI_BUS_ID"));
+	json_object_set_new(env, "CUDA_VISIBLE_DEVICES", json_string(buf_str(&devices)));
+	if (!json_object_get(spec, "entry_point"))
+		json_object_update(env, json_object_get(spec, "environment"));
+	return env;
+}
+
+static json_t *shim_part(struct engine *e, const struct execution_row *row, const json_t *spec,
+			 const char *command, int64_t max_runtime_us)
+{
+	char cwd[SPEC_PATH_MAX + 8];
+	json_t *exec;
+
+	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
+	exec = json_pack("{s[ss] so ss ss sI sI}", "argv", e->settings->worker, command, "env",
+			 environment(row, spec), "cwd", cwd, "owner",
+			 owner_kind_str(e->settings->process_owner), "grace_ms",
+			 (json_int_t)(e->settings->stop_grace_us / USEC_PER_MSEC), "log_max_bytes",
+			 (json_int_t)e->settings->log_max_bytes);
+	json_object_set_new(exec, "max_runtime_ms",
+			    max_runtime_us > 0
+				    ? json_integer((max_runtime_us + 999) / USEC_PER_MSEC)
+				    : json_null());
+	return exec;
+}
+
+/* The lists, and the names of the variables that carrying them out needs. */
+static void add_stage(struct engine *e, const struct stage *stage, json_t *message)
+{
+	json_t *names = json_array(), *exec = json_object_get(message, "exec");
+	char cache[SPEC_PATH_MAX];
+
+	if (stage->place)
+		json_object_set(message, "place", stage->place);
+	if (!stage->fetch && !stage->push) {
+		json_decref(names);
+		return;
+	}
+	if (stage->fetch)
+		json_object_set(message, "fetch", stage->fetch);
+	if (stage->push)
+		json_object_set(message, "push", stage->push);
+	json_object_set(message, "aws", stage->aws);
+	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
+	json_object_set_new(message, "cache_dir", json_string(cache));
+	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));
+	if (e->settings->max_download) { /* a test of the engine has no configuration */
+		json_object_set_new(message, "max_download",
+				    json_integer(e->settings->max_download));
+		json_object_set_new(message, "max_unpacked",
+				    json_integer(e->settings->max_unpacked));
+		json_object_set_new(message, "max_ratio", json_integer(e->settings->max_ratio));
+	}
+	json_object_set_new(message, "allow_private_urls",
+			    json_boolean(e->settings->allow_private_urls));
+	for (const char *const *name = stage_inherited; *name; name++)
+		if (getenv(*name))
+			json_array_append_new(names, json_string(*name));
+	json_object_set_new(exec, "inherit", names);
+}
+
+static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
+			    const struct execution_row *row, const json_t *spec, const char *resume,
+			    const struct stage *stage)
+{
+	struct job_resources res;
+	json_t *devices = json_array(), *message;
+
+	job_resources_of(spec, &res);
+	for (int i = 0; i < row->devices_n; i++)
+		json_array_append_new(devices, json_string(row->device_uuids[i]));
+	message =
+		json_pack("{si ss ss ss si ss ss sO s{si so} so}", "v", WIRE_VERSION, "execution",
+			  row->id, "job", job->id, "run", job->run, "attempt", row->attempt, "kind",
+			  job_kind_str(job->kind), "name", job->name, "spec", spec, "resources",
+			  "cpus", row->cpus > 0 ? row->cpus : 1, "devices", devices, "exec",
+			  shim_part(e, row, spec, worker_command(job, serve, stage),
+				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
+	if (message) {
+		json_set_str(message, "resume", resume);
+		wire_roots_add(message, e->settings->roots, e->settings->data_dir);
+		add_stage(e, stage, message);
+	}
+	return message;
+}
+
+static int make_work(int dirfd, bool container, struct err *reterr)
+{
+	OWN(closep) int work = -1;
+	int r = dir_make(dirfd, EXECUTION_WORK, 0700, reterr);
+
+	if (r < 0 || !container)
+		return r;
+	work = openat(dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return work < 0 ? err_errno(reterr, errno, "open %s", EXECUTION_WORK)
+			: stage_write_container(work, reterr);
+}
+
+static int make_directory(const struct execution_row *row, const json_t *message, bool container,
+			  struct err *reterr)
+{
+	OWN(freep) char *text = json_pretty(message);
+	OWN(closep) int dirfd = -1;
+	int r = dir_make(AT_FDCWD, row->dir, 0700, reterr);
+
+	if (r < 0)
+		return r;
+	if (!text)
+		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
+	dirfd = open(row->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return err_errno(reterr, errno, "open %s", row->dir);
+	r = make_work(dirfd, container, reterr);
+	return r < 0 ? r
+		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
+}
+
+/* When max_runtime is over, on the wall clock: the shim ends it by a better clock; from then on a
+ * shim that was stopped is woken. 0: never. */
+static int64_t deadline_us(const struct job_row *job, bool serve, const json_t *spec)
+{
+	struct job_resources res;
+
+	job_resources_of(spec, &res);
+	return serve || cloud_runs(job) || res.max_runtime_us <= 0
+		       ? 0
+		       : clock_now_us() + res.max_runtime_us;
+}
+
+int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
+		      struct execution_row *row, const json_t *spec, const char *resume,
+		      enum reason_code *ret_code, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *message = NULL;
+	OWN(stage_done) struct stage stage = {0};
+	int64_t points = 0;
+	int r = stage_of(e, job, spec, &stage, ret_code, reterr);
+
+	if (r >= 0 && resume)
+		r = store_metric_step_before(e->store, job->id, row->attempt, &points, reterr);
+
+	if (r < 0)
+		return r;
+	*ret_code = REASON_EXEC_FAILED;
+	id_new('x', row->id);
+	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", e->settings->data_dir,
+		     row->id) >= (int)sizeof(row->dir))
+		return err_errno(reterr, ENAMETOOLONG, "place an execution");
+	row->deadline_us = deadline_us(job, serve, spec);
+	message = make_message(e, job, serve, row, spec, resume, &stage);
+	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
+		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
+	r = make_directory(row, message, stage.container, reterr);
+	if (r < 0)
+		(void)!tree_remove(AT_FDCWD, row->dir, NULL);
+	return r;
+}
+
+/* ---- after the commit ---- */
+
+static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
+{
+	char path[SPEC_PATH_MAX + 16];
+	OWN(closep) int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOCK, dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_errno(reterr, errno, "lock %s", path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+/* Little, and what transfers need: the shim hands on of it what spec.json names. */
+static const char **shim_environment(void)
+{
+	extern char **environ;
+	size_t n = 0, names = 0;
+	const char **envp;
+
+	while (stage_inherited[names])
+		names++;
+	envp = calloc(names + 3, sizeof(*envp));
+	if (!envp)
+		return NULL;
+	envp[n++] = "PATH=" EXECUTION_PATH;
+	envp[n++] = "LANG=C.UTF-8";
+	for (char **at = environ; *at && n < names + 2; at++) {
+		size_t len = strcspn(*at, "=");
+
+		for (size_t i = 0; i < names; i++)
+			if (strlen(stage_inherited[i]) == len &&
+			    strncmp(*at, stage_inherited[i], len) == 0)
+				envp[n++] = *at;
+	}
+	return envp;
+}
+
+/* The shim gets the lock as fd 3, the value for its record on fd 4, nothing on stdin and stdout,
+ * and the job's log as stderr. */
+static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, struct err *reterr)
+{
+	const struct execution_row *row = &ex->row;
+	const char *const argv[] = {e->settings->shim, row->dir, NULL};
+	OWN(freep) const char **envp = shim_environment();
+	OWN(closep) int lock = -1;
+	OWN(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	OWN(closep) int log = -1;
+	OWN(closep) int proof = -1;
+	char path[SPEC_PATH_MAX + 16];
+	struct proc_spec spec = {
+		.path = e->settings->shim,
+		.argv = argv,
+		.envp = envp,
+		.cwd = "/",
+		.new_session = true,
+	};
+	int r = take_lock(row->dir, &lock, reterr);
+
+	if (r >= 0)
+		r = proof_pipe(ex->proof, &proof, reterr);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (null < 0 || log < 0)
+		return err_errno(reterr, errno, "open %s", path);
+	spec.fds[0] = (struct proc_fd){null, 0};
+	spec.fds[1] = (struct proc_fd){null, 1};
+	spec.fds[2] = (struct proc_fd){log, 2};
+	spec.fds[3] = (struct proc_fd){lock, EXECUTION_LOCK_FD};
+	spec.fds[4] = (struct proc_fd){proof, EXECUTION_PROOF_FD};
+	spec.fds_n = 5;
+	closep(&ex->lock_fd);
+	ex->lock_fd = open(roots_fd_path(lock, path),
+			   O_RDONLY | O_CLOEXEC); /* an open file of our own: it locks apart */
+	r = ex->lock_fd < 0 ? err_errno(reterr, errno, "open " EXECUTION_LOCK)
+			    : proc_spawn(&spec, ret_pid, reterr);
+	if (r >= 0)
+		explicit_bzero(ex->proof, sizeof(ex->proof));
+	return r;
+}
+
+/* The shim runs: say so. */
+int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	struct reason none = {0};
+	int64_t now = clock_now_us();
+	int r = store_execution_set_state(e->store, ex->row.id, EXECUTION_RUNNING, ex->row.pid, now,
+					  reterr);
+
+	if (r < 0 || !ex->row.job[0])
+		return r;
+	r = store_job_get(e->store, ex->row.job, &job, reterr);
+	if (r >= 0)
+		r = store_attempt_set_state(e->store, job.id, ex->row.attempt, ATTEMPT_RUNNING,
+					    &none, now, reterr);
+	if (r >= 0 && job.state == STATE_STARTING)
+		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+	return r;
+}
+
+static int start_shim(struct engine *e, struct execution *ex, struct err *reterr)
+{
+	pid_t pid = 0;
+	int r;
+
+	FAULT("launch.before");
+	r = spawn_shim(e, ex, &pid, reterr);
+	FAULT("launch.spawned");
+	if (r < 0)
+		return r;
+	ex->row.pid = pid;
+	ex->adopts = e->adopts;
+	ex->row.state = EXECUTION_RUNNING;
+	slots_publish(e);
+	if (shim_watch(e, pid, ex->row.id) < 0)
+		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
+	if (execution_attach(e, ex, reterr) < 0) /* it runs: the rescan opens its directory */
+		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
+			  "execution=%s retrying msg=\"%s\"", ex->row.id, reterr->msg);
+	return 0;
+}
+
+/* Another value for one that the daemon before has committed but not started, in an own turn. */
+static int renew_proof(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	int r = proof_new(ex->proof, ex->row.proof, &why);
+
+	if (r >= 0)
+		r = turn_begin(e, &why);
+	if (r >= 0) {
+		r = store_execution_set_proof(e->store, ex->row.id, ex->row.proof, &why);
+		if (r < 0)
+			turn_fail(e, r, &why);
+		r = turn_end(e, NULL);
+	}
+	if (r < 0)
+		explicit_bzero(ex->proof, sizeof(ex->proof));
+	return r;
+}
+
+void execution_start(struct engine *e, struct execution *ex)
+{
+	struct err why = {0};
+	int r;
+
+	if (!ex->proof[0] && renew_proof(e, ex) < 0) {
+		ex->unstarted = true;
+		return;
+	}
+	spare_release(&e->spare);
+	r = start_shim(e, ex, &why);
+	spare_fill(&e->spare);
+	ex->unstarted = headroom_is_missing(r);
+	if (ex->unstarted) {
+		log_event(LOG_LEVEL_WARNING, "start_waits", "execution=%s msg=\"%s\"", ex->row.id,
+			  why.msg);
+		return;
+	}
+	if (turn_begin(e, NULL) < 0)
+		return; /* the rescan finds what became of it */
+	if (r < 0) {
+		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
+
+		str_copy(rec.message, sizeof(rec.message), why.msg);
+		r = execution_end(e, ex, &rec, REASON_NONE, &why);
+	} else {
+		r = execution_mark_running(e, ex, &why);
+	}
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+static void launch_after(struct engine *e, void *arg, bool committed)
+{
+	struct execution *ex = execution_find(e, arg);
+
+	free(arg);
+	if (!ex)
+		return;
+	if (!committed) { /* no row names its directory */
+		(void)!tree_remove(AT_FDCWD, ex->row.dir, NULL);
+		execution_drop(e, ex);
+		return;
+	}
+	ex->planned = false;
+	execution_start(e, ex);
+}
+
+int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr)
+{
+	OWN(freep) char *id = strdup(row->id);
+	struct execution *ex = NULL;
+	char proof[HASH_HEX_LEN];
+	int r = id ? proof_new(proof, row->proof, reterr)
+		   : err_errno(reterr, ENOMEM, "start an execution");
+
+	row->state = EXECUTION_STARTING;
+	row->started_us = clock_now_us();
+	str_copy(row->boot_id, sizeof(row->boot_id), e->boot_id);
+	if (r >= 0)
+		r = store_execution_insert(e->store, row, reterr);
+	if (r >= 0) {
+		ex = execution_add(e, row, true);
+		r = ex ? 0 : err_errno(reterr, ENOMEM, "start an execution");
+	}
+	if (ex)
+		memcpy(ex->proof, proof, sizeof(ex->proof));
+	explicit_bzero(proof, sizeof(proof));
+	if (r >= 0)
+		turn_after(e, launch_after, TAKE(id));
+	return r;
+}

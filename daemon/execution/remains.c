@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/execution/remains.h"
+
+#include "base/cgroup.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/execution/execution.h"
+#include "wire/control.h"
+#include "wire/owner.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define CHILDREN_MAX (1 << 20) /* of one thread's list, as text */
+
+/* ---- one way each ---- */
+
+/* A cgroup with processes cannot be removed, nor can its parents. */
+static enum remains end_cgroup(const struct process_owner *o)
+{
+	OWN(closep) int fd = -1;
+	int r = cgroup_open(o->cgroup, &fd);
+
+	if (r == -ENOENT)
+		return REMAINS_NONE;
+	if (r < 0)
+		return REMAINS_UNKNOWN;
+	r = cgroup_populated(fd);
+	if (r < 0)
+		return REMAINS_UNKNOWN;
+	if (r)
+		return cgroup_kill(fd) < 0 ? REMAINS_UNKNOWN : REMAINS_SOME;
+	rmdir(o->cgroup);
+	return REMAINS_NONE;
+}
+
+/* The init's parent sees it as dead only when all of its namespace has ended. */
+static enum remains end_namespace(const struct process_owner *o)
+{
+	return proc_signal(o->init, o->init_start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
+}
+
+static enum remains end_marked(struct engine *e, int64_t mark, bool adopts)
+{
+	enum remains adopted = adopts && mark ? remains_reap(e) : REMAINS_UNKNOWN;
+
+	return proc_kill_by_mark(mark, SIGKILL) ? REMAINS_SOME : adopted;
+}
+
+/* No record: the directory is gone, or its job has cut the lock file. */
+static enum remains end_unrecorded(const struct remains_of *of)
+{
+	char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
+	struct process_owner guess = {.kind = OWNER_CGROUP};
+	char own[PATH_MAX];
+	OWN(closep) int fd = -1;
+	int marked, named;
+
+	if (of->dirfd >= 0 && !path_exists(of->dirfd, EXECUTION_EXIT_TMP))
+		return REMAINS_NONE; /* made before the program is started */
+	if (cgroup_own(own, sizeof(own)) >= 0 &&
+	    snprintf(guess.cgroup, sizeof(guess.cgroup), "%s/" OWNER_CGROUP_PREFIX "%s", own,
+		     of->id) < (int)sizeof(guess.cgroup) &&
+	    cgroup_open(guess.cgroup, &fd) >= 0)
+		return end_cgroup(&guess);
+	snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, of->id);
+	marked = proc_kill_by_mark(proc_mark_make(of->id), SIGKILL);
+	named = proc_kill_by_env(entry, SIGKILL);
+	return marked || named ? REMAINS_SOME : REMAINS_UNKNOWN;
+}
+
+enum remains remains_end(struct engine *e, const struct remains_of *of)
+{
+	struct process_owner o;
+
+	if (of->lock_fd < 0 || owner_read(of->lock_fd, of->id, &o, NULL) < 0)
+		return end_unrecorded(of);
+	switch (o.kind) {
+	case OWNER_CGROUP:
+		return end_cgroup(&o);
+	case OWNER_PID_NAMESPACE:
+		return end_namespace(&o);
+	case OWNER_SUBREAPER:
+	case OWNER_KINDS_:
+		break;
+	}
+	return end_marked(e, o.mark, of->adopts);
+}
+
+/* ---- the shim ---- */
+
+bool remains_shim_is_stopped(const struct remains_of *of)
+{
+	int64_t start;
+	struct process_owner o;
+	char state;
+
+	return of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0 &&
+	       proc_stat(o.shim, &state, &start) && start == o.shim_start &&
+	       (state == 'T' || state == 't');
+}
+
+bool remains_signal_shim(const struct remains_of *of, int sig)
+{
+	struct process_owner o;
+
+	return of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0 &&
+	       proc_signal(o.shim, o.shim_start, sig) >= 0;
+}
+
+bool remains_stop_shim(const struct remains_of *of)
+{
+	struct control_request req = {.op = CONTROL_STOP, .grace_ms = -1};
+	OWN(json_decrefp) json_t *msg = control_request_format(&req);
+	OWN(freep) char *text = msg ? json_text(msg) : NULL;
+	OWN(closep) int fd = -1;
+
+	if (!text)
+		return false;
+	/* It listens before it says who it is: without a socket that is full, or the job has
+	 * removed it. Else no shim listens yet, or no more. */
+	if (control_connect(of->dirfd, &fd, NULL) < 0)
+		return remains_signal_shim(of, SIGTERM);
+	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
+}
+
+/* ---- orphans ---- */
+
+static bool is_shim(const struct engine *e, pid_t pid)
+{
+	if (shim_is_child(e, pid))
+		return true;
+	for (const struct execution *ex = e->executions; ex; ex = ex->next)
+		if (ex->row.pid == pid)
+			return true;
+	return false;
+}
+
+/* An ended child without a mark, as a credential_process's helper leaves one: a library that has
+ * started it may be about to wait for it, so it is reaped only when it is still there later. */
+static void reap_unmarked(struct engine *e, pid_t pid, int64_t start)
+{
+	int64_t now = clock_mono_us();
+	struct ended_child *oldest = e->ended_children;
+
+	for (size_t i = 0; i < ENGINE_ENDED_CHILDREN; i++) {
+		struct ended_child *c = &e->ended_children[i];
+
+		if (c->pid == pid && c->start == start) {
+			if (now - c->seen_us >= ENGINE_RESCAN_US)
+				waitpid(pid, NULL, WNOHANG);
+			return;
+		}
+		if (c->seen_us < oldest->seen_us)
+			oldest = c;
+	}
+	if (!oldest->pid || now - oldest->seen_us > 2 * ENGINE_RESCAN_US) /* else at a later look */
+		*oldest = (struct ended_child){.pid = pid, .start = start, .seen_us = now};
+}
+
+/* An orphan of an execution has its mark; others (of a credential_process) are not ours to end.
+ * What has become another user's, by setuid, shows no mark: whose it is cannot be known. */
+static enum remains end_orphan(struct engine *e, pid_t pid)
+{
+	int64_t mark = proc_mark(pid), start;
+	bool marked = mark > 0 && mark != proc_mark(getpid());
+	char state;
+
+	if (is_shim(e, pid) || mark == -ESRCH)
+		return REMAINS_NONE;
+	if (!proc_stat(pid, &state, &start))
+		return REMAINS_SOME; /* there is no descriptor, or it has just been reaped */
+	if (state == 'Z') {
+		if (marked)
+			waitpid(pid, NULL, WNOHANG);
+		else
+			reap_unmarked(e, pid, start);
+		return REMAINS_NONE;
+	}
+	if (!marked)
+		return mark < 0 ? REMAINS_UNKNOWN : REMAINS_NONE;
+	return proc_signal(pid, start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
+}
+
+enum remains remains_reap(struct engine *e)
+{
+	OWN(buf_done) struct buf pids = BUF_INIT(CHILDREN_MAX);
+	enum remains all = proc_children(getpid(), &pids) ? REMAINS_NONE : REMAINS_SOME;
+
+	for (size_t at = 0; at + sizeof(pid_t) <= pids.len; at += sizeof(pid_t)) {
+		enum remains one;
+		pid_t pid;
+
+		memcpy(&pid, pids.data + at, sizeof(pid));
+		one = end_orphan(e, pid);
+		if (one == REMAINS_SOME || all == REMAINS_NONE)
+			all = one;
+	}
+	return all;
+}

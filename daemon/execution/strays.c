@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strays: executions that run but have no live row, as after a backup of the database was restored.
+ * Found at the start by their locks, told to stop, ended after the grace, and said in the log and
+ * as an event. Until one has ended its job does not start: that would be the same work twice.
+ */
+#include "base/beneath.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/execution/remains.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+
+struct stray {
+	char id[ID_LEN], job[ID_LEN], run[ID_LEN];
+	char name[SPEC_NAME_MAX + 1];
+	int dirfd, lock_fd;
+	int64_t since_us; /* found, on clock_mono_us */
+	bool stop_sent;
+	struct stray *next;
+};
+
+static void stray_free(struct stray *s)
+{
+	if (!s)
+		return;
+	closep(&s->dirfd);
+	closep(&s->lock_fd);
+	free(s);
+}
+
+static void stray_freep(struct stray **s)
+{
+	stray_free(*s);
+}
+
+void strays_free(struct engine *e)
+{
+	while (e->strays) {
+		struct stray *s = e->strays;
+
+		e->strays = s->next;
+		stray_free(s);
+	}
+}
+
+const char *stray_of_job(const struct engine *e, const char *job)
+{
+	for (const struct stray *s = e->strays; s; s = s->next)
+		if (str_eq(s->job, job))
+			return s->id;
+	return NULL;
+}
+
+static struct remains_of remains_of(const struct stray *s)
+{
+	return (struct remains_of){.id = s->id, .dirfd = s->dirfd, .lock_fd = s->lock_fd};
+}
+
+/* ---- said ---- */
+
+/* The event is the job's only if the database has the job. */
+static void say(struct engine *e, const struct stray *s, const char *what)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	char text[REASON_MSG_MAX];
+	struct err why = {0};
+	bool known;
+	int r;
+
+	snprintf(text, sizeof(text),
+		 "execution %s of job '%s' (%s, run %s) runs without a row in the database, as "
+		 "after "
+		 "a restored backup: %s",
+		 s->id, s->name, s->job[0] ? s->job : "unknown", s->run[0] ? s->run : "unknown",
+		 what);
+	log_event(LOG_LEVEL_WARNING, "execution_without_row", "execution=%s job=%s msg=\"%s\"",
+		  s->id, s->job, text);
+	if (turn_begin(e, &why) < 0)
+		return;
+	known = store_job_get(e->store, s->job, &job, NULL) >= 0;
+	r = store_event(e->store, "warning", NULL, known ? s->job : NULL, NULL,
+			json_pack("{ss ss}", "code", "execution_without_row", "detail", text),
+			clock_now_us(), &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+/* The endpoint that it serves, if any: a second server never runs beside it. */
+static int fail_endpoint(struct engine *e, const struct stray *s, struct err *reterr)
+{
+	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
+	int r = store_endpoints_live(e->store, &live, reterr);
+	struct reason why;
+
+	reason_set(
+		&why, REASON_SHIM_LOST,
+		"execution %s of it, which the database does not know, was killed, but processes "
+		"of it may still run",
+		s->id);
+	for (size_t i = 0; r >= 0 && i < live.n; i++)
+		if (live.rows[i].target == TARGET_LOCAL && str_eq(live.rows[i].job, s->job))
+			r = endpoint_gone(e, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
+	return r;
+}
+
+/* What may still run must not run twice: somebody looks, and releases the job. Negative: that is
+ * not written yet. */
+static int hold_job(struct engine *e, const struct stray *s)
+{
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+
+	if (r < 0)
+		return r;
+	r = store_job_set_held(e->store, s->job, true, clock_now_us(), &why);
+	if (r == -ERR_NOT_FOUND)
+		r = 0;
+	if (r >= 0)
+		r = fail_endpoint(e, s, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_after(e, live_refresh_after, NULL);
+	return turn_end(e, NULL);
+}
+
+/* ---- found ---- */
+
+static int read_names(struct stray *s, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	int r = beneath_read_json(s->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, &spec, reterr);
+
+	if (r < 0)
+		return r;
+	str_copy(s->job, sizeof(s->job), json_get_str(spec, "job", ""));
+	str_copy(s->run, sizeof(s->run), json_get_str(spec, "run", ""));
+	str_copy(s->name, sizeof(s->name), json_get_str(spec, "name", ""));
+	return 0;
+}
+
+/* A held lock, whose execution is in no live row. */
+static int look_in(struct engine *e, int folder, const char *name, struct err *reterr)
+{
+	OWN(stray_freep) struct stray *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_errno(reterr, ENOMEM, "look for executions");
+	s->dirfd = s->lock_fd = -1;
+	str_copy(s->id, sizeof(s->id), name);
+	r = beneath_open_dir(folder, name, 0, &s->dirfd, reterr);
+	if (r >= 0)
+		r = execution_is_alive(s->dirfd, &s->lock_fd, reterr);
+	if (r != 1)
+		return headroom_look_failed(r) ? r : 0;
+	s->since_us = clock_mono_us();
+	r = read_names(s, reterr);
+	if (headroom_look_failed(r))
+		return r;
+	say(e, s, "it is told to stop");
+	s->next = e->strays;
+	e->strays = TAKE(s);
+	return 0;
+}
+
+int strays_find(struct engine *e, struct err *reterr)
+{
+	char path[SPEC_PATH_MAX + 16];
+	struct dirent *entry;
+	int r = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/executions", e->settings->data_dir);
+	d = opendir(path);
+	if (!d)
+		return errno == ENOENT ? 0 : err_errno(reterr, errno, "read %s", path);
+	while (r >= 0 && (errno = 0, entry = readdir(d)))
+		if (id_valid('x', entry->d_name) && !execution_find(e, entry->d_name))
+			r = look_in(e, dirfd(d), entry->d_name, reterr);
+	if (r >= 0 && errno)
+		r = err_errno(reterr, errno, "read %s", path);
+	closedir(d);
+	if (r >= 0)
+		strays_step(e);
+	return r;
+}
+
+/* ---- ended ---- */
+
+/* True if it is over. */
+static bool end_one(struct engine *e, struct stray *s)
+{
+	struct remains_of of = remains_of(s);
+	int64_t age_us = clock_mono_us() - s->since_us;
+	enum remains left;
+
+	if (execution_is_alive(s->dirfd, &s->lock_fd, NULL) == 1) {
+		if (remains_shim_is_stopped(&of))
+			remains_signal_shim(&of, SIGCONT);
+		if (!s->stop_sent)
+			s->stop_sent = remains_stop_shim(&of);
+		if (age_us > e->settings->stop_grace_us + ENGINE_SHIM_US)
+			remains_signal_shim(&of, SIGKILL);
+		return false;
+	}
+	left = path_exists(s->dirfd, EXECUTION_EXIT) ? REMAINS_NONE : remains_end(e, &of);
+	if (left == REMAINS_SOME &&
+	    age_us < e->settings->stop_grace_us + ENGINE_SHIM_US + ENGINE_REMAINS_US)
+		return false;
+	if (left != REMAINS_NONE && hold_job(e, s) < 0)
+		return false; /* until that is written it is still ending */
+	say(e, s,
+	    left == REMAINS_NONE
+		    ? "it has ended now"
+		    : "it was killed, but processes of it may still run; its job is held");
+	return true;
+}
+
+void strays_step(struct engine *e)
+{
+	for (struct stray **at = &e->strays; *at;) {
+		struct stray *s = *at;
+
+		if (!end_one(e, s)) {
+			at = &s->next;
+			continue;
+		}
+		*at = s->next;
+		stray_free(s);
+		engine_want_schedule(e);
+	}
+}

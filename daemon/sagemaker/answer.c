@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the answer to a step means for its row. Only the service's clear word changes a state;
+ * anything else (no connection, time-outs, 5xx, throttling, refused keys) is tried again.
+ */
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <string.h>
+
+#define MISSING "missing" /* status of a row whose thing is not found; tries: how often */
+
+int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
+		   const struct reason *why, struct err *reterr)
+{
+	int64_t now = clock_now_us();
+	int r = store_cloud_set_state(e->store, row->id, row->state, to, why, now, reterr);
+
+	if (r < 0)
+		return r;
+	log_event(LOG_LEVEL_INFO, "cloud_over", "cloud=%s name=%s state=%s cause=%s msg=\"%s\"",
+		  row->id, row->name, cloud_state_str(to), reason_code_str(why->code),
+		  why->message);
+	row->state = to;
+	row->reason = *why;
+	row->ended_us = now;
+	turn_after(e, cloud_kick_after, NULL);
+	return cloud_drivers[row->kind]->over(e, row, reterr);
+}
+
+/* It was found, or nothing is known: the misses so far were not in a row. */
+static void not_missing(struct cloud_row *row)
+{
+	if (!str_eq(row->status, MISSING))
+		return;
+	row->status[0] = '\0';
+	row->tries = 0;
+}
+
+/* Again later, with the reason in sight. */
+static int again(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		 struct err *reterr)
+{
+	const struct aws_call *c = &cc->call;
+	enum reason_code code = c->kind == AWS_ERROR_THROTTLED	   ? REASON_THROTTLED
+				: c->kind == AWS_ERROR_CREDENTIALS ? REASON_WAITING_FOR_CREDENTIALS
+				: c->kind == AWS_ERROR_DENIED	   ? REASON_ACCESS_DENIED
+								   : REASON_WAITING_FOR_RETRY;
+
+	not_missing(row);
+	row->tries++;
+	row->next_us = clock_now_us() +
+		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : cloud_backoff_us(e, row->tries));
+	/* What is to end keeps its reason; what may not be ended says so. */
+	if (row->wanted || row->reason.code == REASON_NONE || code == REASON_ACCESS_DENIED)
+		reason_set(&row->reason, code, "%s", c->err.msg);
+	log_event(LOG_LEVEL_WARNING, "cloud_again", "cloud=%s name=%s operation=%s msg=\"%s\"",
+		  row->id, row->name, c->operation, c->err.msg);
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+/* ---- create ---- */
+
+/* What a refusal is about, by its words: SageMaker has one code for most of them. */
+static enum reason_code code_of_words(const char *message)
+{
+	static const struct {
+		const char *part, *also;
+		enum reason_code code;
+	} known[] = {
+		{"instanceType", "", REASON_INSTANCE_TYPE_INVALID},
+		{"instance type", "", REASON_INSTANCE_TYPE_INVALID},
+		{"image", "", REASON_IMAGE_MISSING},
+		{".dkr.ecr.", "", REASON_IMAGE_MISSING},
+		{"bucket", "region", REASON_BUCKET_REGION},
+		{"bucket", "", REASON_BUCKET_MISSING},
+		{"s3://", "", REASON_DATA_MISSING},
+		{"role", "", REASON_ROLE_INVALID},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strcasestr(message, known[i].part) && strcasestr(message, known[i].also))
+			return known[i].code;
+	return REASON_REFUSED;
+}
+
+static void refusal_of(const struct aws_call *c, struct reason *why)
+{
+	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
+				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
+				: c->kind == AWS_ERROR_DENIED	? REASON_ACCESS_DENIED
+				: c->kind == AWS_ERROR_ROLE	? REASON_ROLE_INVALID
+								: code_of_words(c->message);
+
+	reason_set(why, code, "%s", c->err.msg);
+}
+
+/* The service said no. Was an earlier try of the same intent unclear, it may exist all the same:
+ * then it is no longer wanted, and only describing it for a while tells. */
+static int refused(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		   struct err *reterr)
+{
+	struct reason why;
+
+	refusal_of(&cc->call, &why);
+	if (cc->fresh)
+		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+	if (row->wanted) /* else it is to end for another reason */
+		row->reason = why;
+	row->wanted = false;
+	row->next_us = clock_now_us() + cloud_backoff_us(e, 1);
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+static int present(struct engine *e, struct cloud_row *row, struct err *reterr)
+{
+	int64_t now = clock_now_us();
+	struct reason none = {0};
+	int r = store_cloud_set_state(e->store, row->id, CLOUD_PLANNED, CLOUD_PRESENT, &none, now,
+				      reterr);
+
+	if (r < 0)
+		return r;
+	row->state = CLOUD_PRESENT;
+	row->present_us = now;
+	row->tries = 0;
+	row->status[0] = '\0';
+	row->reason = row->wanted ? none : row->reason;
+	row->next_us = !row->wanted || cloud_drivers[row->kind]->polled ? 0 : USEC_NEVER;
+	turn_after(e, cloud_kick_after, NULL);
+	return store_cloud_update(e->store, row, now, reterr);
+}
+
+static int created(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		   struct err *reterr)
+{
+	const struct aws_call *c = &cc->call;
+	const struct cloud_driver *d = cloud_drivers[row->kind];
+
+	if (c->result == 0) {
+		str_copy(row->arn, sizeof(row->arn), json_get_str(c->output, d->arn_key, ""));
+		return present(e, row, reterr);
+	}
+	if (c->kind == AWS_ERROR_EXISTS) { /* ours, or not: its tags tell */
+		/* Not found then, and here again: not at once, it takes a while to be seen. */
+		row->next_us = row->tries ? clock_now_us() + cloud_backoff_us(e, row->tries) : 0;
+		row->tries++;
+		turn_after(e, cloud_kick_after, NULL);
+		return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	}
+	if (c->uncertain || c->kind == AWS_ERROR_UNREADABLE)
+		return again(e, row, cc, reterr);
+	if (c->kind == AWS_ERROR_THROTTLED || c->kind == AWS_ERROR_TRANSIENT ||
+	    c->kind == AWS_ERROR_CREDENTIALS ||
+	    (c->kind == AWS_ERROR_ROLE && row->tries < CLOUD_TRIES_ROLE) ||
+	    (c->kind == AWS_ERROR_NOT_FOUND && row->tries < CLOUD_TRIES_ROLE)) {
+		row->sent_us = cc->fresh ? 0 : row->sent_us; /* it was surely not carried out */
+		return again(e, row, cc, reterr);
+	}
+	return refused(e, row, cc, reterr);
+}
+
+/* ---- describe ---- */
+
+/* Not found several times in a row. */
+static bool is_missed(const struct cloud_row *row)
+{
+	return str_eq(row->status, MISSING) && row->tries >= CLOUD_TRIES_GONE;
+}
+
+/* Not found, and not only because the service's answers are eventually consistent: long enough
+ * after it was made, and several times in a row. */
+static bool surely_gone(const struct engine *e, const struct cloud_row *row)
+{
+	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
+
+	return clock_now_us() - since >= e->settings->aws.settle_us && is_missed(row);
+}
+
+static int look_later(struct engine *e, struct cloud_row *row, struct err *reterr)
+{
+	int64_t now = clock_now_us();
+
+	if (!str_eq(row->status, MISSING)) { /* from now on tries counts these */
+		str_copy(row->status, sizeof(row->status), MISSING);
+		row->tries = 0;
+	}
+	row->next_us = now + cloud_backoff_us(e, ++row->tries);
+	return store_cloud_update(e->store, row, now, reterr);
+}
+
+static int not_there(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		     bool *ret_create, struct err *reterr)
+{
+	struct reason why = row->reason;
+
+	if (row->state == CLOUD_PLANNED && row->wanted) {
+		*ret_create = true; /* under the same name: it cannot become two */
+		return 0;
+	}
+	if (row->state == CLOUD_ENDING) /* what costs money is not given up for one answer */
+		return is_missed(row) || !cloud_drivers[row->kind]->polled
+			       ? cloud_row_over(e, row, CLOUD_ENDED, &why, reterr)
+			       : look_later(e, row, reterr);
+	if (!surely_gone(e, row))
+		return look_later(e, row, reterr);
+	if (row->state == CLOUD_PLANNED)
+		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+	if (row->wanted)
+		reason_set(&why, REASON_KILLED,
+			   "%s '%s' is gone: somebody deleted it outside Trainyard",
+			   cloud_kind_str(row->kind), row->name);
+	return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
+}
+
+/* True if the reason is one of again(): trouble that ends with the first good answer. */
+static bool is_of_the_way(const struct cloud_row *row)
+{
+	enum reason_code code = row->reason.code;
+
+	return code == REASON_WAITING_FOR_RETRY || code == REASON_THROTTLED ||
+	       code == REASON_WAITING_FOR_CREDENTIALS ||
+	       (row->wanted && code == REASON_ACCESS_DENIED);
+}
+
+static int seen(struct engine *e, struct cloud_row *row, const json_t *answer, struct err *reterr)
+{
+	const struct cloud_driver *d = cloud_drivers[row->kind];
+	int64_t now = clock_now_us();
+	int tries = row->tries, r;
+	struct reason before;
+
+	row->tries = 0;
+	row->asked_us = now;
+	row->next_us = now + e->settings->aws.poll_us;
+	if (is_of_the_way(row))
+		row->reason = (struct reason){0};
+	before = row->reason;
+	r = d->seen(e, row, answer, reterr);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		if (row->state == CLOUD_ENDING && !str_eq(row->status, "Deleting") &&
+		    !str_eq(row->status, "Stopping"))
+			row->tries = tries + 1;
+		r = store_cloud_update(e->store, row, now, reterr);
+		return r < 0 || !d->act ? r : d->act(e, row, reterr);
+	}
+	r = store_cloud_update(e->store, row, now, reterr);
+	return r < 0 ? r
+		     : cloud_row_over(e, row, CLOUD_ENDED,
+				      row->reason.code ? &row->reason : &before, reterr);
+}
+
+static int described(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		     enum cloud_step *ret_next, struct err *reterr)
+{
+	const struct aws_call *c = &cc->call;
+	bool create = false;
+	int r;
+
+	if (c->kind == AWS_ERROR_NOT_FOUND) {
+		r = not_there(e, row, cc, &create, reterr);
+		*ret_next = create ? CLOUD_STEP_CREATE : CLOUD_STEP_DESCRIBE;
+		return r;
+	}
+	if (c->result < 0)
+		return again(e, row, cc, reterr);
+	if (row->state != CLOUD_PLANNED)
+		return seen(e, row, c->output, reterr);
+	not_missing(row);
+	str_copy(row->arn, sizeof(row->arn),
+		 json_get_str(c->output, cloud_drivers[row->kind]->arn_key, ""));
+	*ret_next = CLOUD_STEP_TAGS;
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+/* ---- the owner, by nonce and tags ---- */
+
+static bool nonce_matches(const struct cloud_row *row, const json_t *output)
+{
+	const json_t *tag;
+	size_t i;
+
+	json_array_foreach(json_object_get(output, "Tags"), i, tag)
+		if (str_eq(json_get_str(tag, "Key", ""), CLOUD_TAG_NONCE))
+			return str_eq(json_get_str(tag, "Value", ""), row->nonce);
+	return false;
+}
+
+/* A training job whose second create was refused for want of room: its first one has taken it. */
+static bool is_room_taken_by_itself(const struct cloud_row *row)
+{
+	return row->kind == CLOUD_TRAINING_JOB && !row->wanted &&
+	       (row->reason.code == REASON_QUOTA || row->reason.code == REASON_CAPACITY);
+}
+
+static int tagged(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		  struct err *reterr)
+{
+	const struct aws_call *c = &cc->call;
+	struct reason why;
+
+	if (row->state != CLOUD_PLANNED)
+		return 0;
+	/* Without the right to read tags the name decides: 60 random bits of it are the nonce. */
+	if (c->kind == AWS_ERROR_DENIED || (c->result == 0 && nonce_matches(row, c->output))) {
+		row->wanted |= is_room_taken_by_itself(row);
+		log_event(LOG_LEVEL_INFO, "cloud_adopted", "cloud=%s name=%s", row->id, row->name);
+		return present(e, row, reterr);
+	}
+	if (c->result < 0)
+		return again(e, row, cc, reterr);
+	reason_set(&why, REASON_REFUSED,
+		   "the name '%s' is taken by a %s that is not ours: its tag " CLOUD_TAG_NONCE
+		   " differs; retry the job, it gets a new name",
+		   row->name, cloud_kind_str(row->kind));
+	return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+}
+
+/* ---- stop and delete ---- */
+
+static int ending(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		  struct err *reterr)
+{
+	const struct aws_call *c = &cc->call;
+	int64_t now = clock_now_us();
+	int r;
+
+	if (c->kind == AWS_ERROR_NOT_FOUND)
+		return row->state == CLOUD_ENDING || surely_gone(e, row)
+			       ? cloud_row_over(e, row, CLOUD_ENDED, &row->reason, reterr)
+			       : look_later(e, row, reterr);
+	if (c->kind == AWS_ERROR_IN_PROGRESS) { /* an endpoint that is still Creating */
+		row->next_us = now + e->settings->aws.poll_us;
+		str_copy(row->status, sizeof(row->status), "waiting to be deleted");
+		return store_cloud_update(e->store, row, now, reterr);
+	}
+	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL)
+		return again(e, row, cc, reterr);
+	r = row->state == CLOUD_ENDING
+		    ? 0
+		    : store_cloud_set_state(e->store, row->id, CLOUD_PRESENT, CLOUD_ENDING,
+					    &row->reason, now, reterr);
+	row->state = CLOUD_ENDING;
+	row->tries = 0;
+	row->next_us = now;
+	turn_after(e, cloud_kick_after, NULL);
+	return r < 0 ? r : store_cloud_update(e->store, row, now, reterr);
+}
+
+/* ---- all ---- */
+
+static int judge(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+		 enum cloud_step *ret_next, struct err *reterr)
+{
+	switch (cc->step) {
+	case CLOUD_STEP_CREATE:
+		return row->state == CLOUD_PLANNED ? created(e, row, cc, reterr) : 0;
+	case CLOUD_STEP_DESCRIBE:
+		return described(e, row, cc, ret_next, reterr);
+	case CLOUD_STEP_TAGS:
+		return tagged(e, row, cc, reterr);
+	case CLOUD_STEP_END:
+		return row->state == CLOUD_PLANNED ? 0 : ending(e, row, cc, reterr);
+	case CLOUD_STEP_UPDATE:
+		if (row->state != CLOUD_PRESENT || !row->wanted)
+			return 0;
+		return cloud_update_answered(e, row, &cc->call, reterr);
+	case CLOUD_STEP_LOGS:
+	case CLOUD_STEP_LOOKUP:
+	case CLOUD_STEP_PARITY:
+		break;
+	}
+	return 0;
+}
+
+void cloud_answered(struct engine *e, struct cloud_call *cc)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	enum cloud_step next = CLOUD_STEP_DESCRIBE;
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+
+	if (r < 0)
+		return; /* the row says what was sent; the next beat describes it */
+	r = store_cloud_get(e->store, cc->row, &row, &why);
+	if (r >= 0 && !cloud_state_is_final(row.state))
+		r = judge(e, &row, cc, &next, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) >= 0 && next != CLOUD_STEP_DESCRIBE)
+		cloud_step(e, &row, next);
+	FAULT("cloud.call.stored");
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sagemaker/idle.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "jobs/sagemaker/requests.h"
+
+#include <string.h>
+
+#define MINUTE_S     60
+#define HOUR_S	     3600
+#define POINTS_MAX   1440 /* of one answer (GetMetricStatistics in the CloudWatch API reference) */
+#define KNOWN_US     (MINUTE_S * USEC_PER_SEC) /* an answer holds for so long */
+#define ASK_AGAIN_US (5 * USEC_PER_SEC)	       /* after trouble on the way */
+
+struct cloud_idle {
+	char endpoint[ID_LEN];
+	bool asking, known;
+	int64_t period_us, slack_us; /* a request of a period may have come at its end */
+	int64_t last_us;	     /* end of the last period with an invocation; 0: none */
+	int64_t until_us;	     /* monotonic: when to ask (again) */
+	struct cloud_idle *next;
+};
+
+static struct cloud_idle *find(struct engine *e, const char *endpoint)
+{
+	struct cloud_idle *i = e->cloud->idles;
+
+	while (i && !str_eq(i->endpoint, endpoint))
+		i = i->next;
+	if (i)
+		return i;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return NULL;
+	str_copy(i->endpoint, sizeof(i->endpoint), endpoint);
+	i->next = e->cloud->idles;
+	e->cloud->idles = i;
+	return i;
+}
+
+void cloud_idles_free(struct cloud *c)
+{
+	while (c->idles) {
+		struct cloud_idle *i = c->idles;
+
+		c->idles = i->next;
+		free(i);
+	}
+}
+
+/* ---- the answer ---- */
+
+static void look_at_point(struct cloud_idle *i, const json_t *point)
+{
+	double sum = 0;
+	int64_t at;
+
+	if (str_to_double(json_get_str(point, "Sum", "0"), &sum) < 0 || sum <= 0 ||
+	    clock_parse(json_get_str(point, "Timestamp", ""), &at) < 0)
+		return;
+	if (at + i->slack_us > i->last_us)
+		i->last_us = at + i->slack_us;
+}
+
+static void on_answer(struct engine *e, struct cloud_call *cc)
+{
+	const struct aws_call *c = &cc->call;
+	struct cloud_idle *i = find(e, cc->key);
+	const json_t *points, *point;
+	size_t n;
+
+	if (!i)
+		return;
+	i->asking = false;
+	i->known = c->result == 0 || c->kind == AWS_ERROR_DENIED || c->kind == AWS_ERROR_INVALID;
+	i->until_us = clock_mono_us() + (i->known ? KNOWN_US : ASK_AGAIN_US);
+	if (c->result < 0) {
+		log_event(LOG_LEVEL_WARNING, "invocations_not_read", "endpoint=%s msg=\"%s\"",
+			  i->endpoint, c->err.msg);
+		return;
+	}
+	points = json_object_get(json_object_get(c->output, "Datapoints"), "member");
+	if (json_is_object(points))
+		look_at_point(i, points);
+	json_array_foreach(points, n, point)
+		look_at_point(i, point);
+}
+
+/* ---- asking ---- */
+
+/* Whole seconds, as the service wants them. */
+static json_t *time_json(int64_t at_us)
+{
+	char text[CLOCK_TEXT_LEN];
+
+	return json_string(clock_format(text, at_us / USEC_PER_SEC * USEC_PER_SEC));
+}
+
+static json_t *question(const struct cloud_row *row, const struct endpoint_row *ep,
+			const struct cloud_idle *i)
+{
+	int64_t now = clock_now_us();
+
+	return json_pack("{ss ss s[{ss ss} {ss ss}] so so sI s[s]}", "Namespace", "AWS/SageMaker",
+			 "MetricName", "Invocations", "Dimensions", "Name", "EndpointName", "Value",
+			 row->name, "Name", "VariantName", "Value", SAGEMAKER_VARIANT, "StartTime",
+			 time_json(now - ep->lease_idle_us - i->period_us), "EndTime",
+			 time_json(now + USEC_PER_SEC), "Period",
+			 (json_int_t)(i->period_us / USEC_PER_SEC), "Statistics", "Sum");
+}
+
+static void ask(struct engine *e, const struct endpoint_row *ep, struct cloud_idle *i)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	struct cloud_call *cc = NULL;
+
+	if (store_cloud_of_endpoint(e->store, ep->id, &rows, NULL) < 0)
+		return;
+	i->period_us = (ep->lease_idle_us < (POINTS_MAX - 1) * MINUTE_S * USEC_PER_SEC ? MINUTE_S
+										       : HOUR_S) *
+		       USEC_PER_SEC;
+	i->slack_us = ep->lease_idle_us < i->period_us ? ep->lease_idle_us : i->period_us;
+	for (size_t r = 0; !cc && r < rows.n; r++) {
+		const struct cloud_row *row = &rows.rows[r];
+
+		if (row->kind != CLOUD_ENDPOINT || cloud_state_is_final(row->state))
+			continue;
+		cc = cloud_call_new(e, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
+				    question(row, ep, i));
+		if (cc)
+			str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	}
+	if (!cc)
+		return;
+	cc->step = CLOUD_STEP_LOOKUP;
+	cc->call.region = cc->text[0];
+	str_copy(cc->key, sizeof(cc->key), ep->id);
+	cc->answered = on_answer;
+	i->asking = true;
+	cloud_call_send(cc);
+}
+
+int cloud_idle_known(struct engine *e, const struct endpoint_row *ep, int64_t *last_us)
+{
+	struct cloud_idle *i = e->aws ? find(e, ep->id) : NULL;
+
+	if (!i)
+		return 1;
+	if (!i->asking && clock_mono_us() >= i->until_us) {
+		i->known = false;
+		ask(e, ep, i);
+	}
+	if (!i->known)
+		return 0;
+	if (i->last_us > *last_us)
+		*last_us = i->last_us;
+	return 1;
+}

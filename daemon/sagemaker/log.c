@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CloudWatch logs of a training job at the end of its attempt's log file. A page's lines are
+ * written behind the bytes that are committed, then its forward token and the new size are
+ * committed together: what a crash leaves behind is cut off and written again, so that nothing is
+ * lost and nothing comes twice. The end of a stream is the same token again, never an empty page
+ * (GetLogEvents in the CloudWatch Logs API reference).
+ */
+#include "base/log.h"
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/feed.h"
+#include "daemon/sagemaker/log_file.h"
+#include "daemon/sagemaker/sagemaker.h"
+
+#include <string.h>
+
+#define LOG_PAGE       10000
+#define LOG_GIVE_UP_US (600 * USEC_PER_SEC) /* after the end: a log that cannot be read */
+
+/* How far one row's log has been followed in this process. */
+struct cloud_tail {
+	char row[ID_LEN];
+	char job[ID_LEN];
+	char stream[512];   /* the one that is read now; "": the list of streams */
+	int64_t next_us;    /* monotonic: next round */
+	int64_t round_us;   /* when this round began */
+	int64_t clean_us;   /* begin of the last round that brought nothing new */
+	int64_t skipped;    /* events of a stream that is read from its head again */
+	bool news, blocked; /* in this round */
+	bool warned;
+	struct cloud_metrics *metrics; /* NULL: nothing was read yet; owned */
+	struct cloud_tail *next;
+};
+
+static struct cloud_tail *tail_find(struct engine *e, const struct cloud_row *row)
+{
+	struct cloud_tail *t = e->cloud->tails;
+
+	while (t && !str_eq(t->row, row->id))
+		t = t->next;
+	if (t)
+		return t;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	memcpy(t->row, row->id, sizeof(t->row));
+	memcpy(t->job, row->job, sizeof(t->job));
+	t->next = e->cloud->tails;
+	e->cloud->tails = t;
+	return t;
+}
+
+static void tail_free(struct cloud_tail *t)
+{
+	cloud_metrics_free(t->metrics);
+	free(t);
+}
+
+void cloud_log_forget(struct engine *e, const char *row)
+{
+	for (struct cloud_tail **at = &e->cloud->tails; *at; at = &(*at)->next) {
+		if (str_eq((*at)->row, row)) {
+			struct cloud_tail *t = *at;
+
+			*at = t->next;
+			tail_free(t);
+			return;
+		}
+	}
+}
+
+void cloud_tails_free(struct cloud *c)
+{
+	while (c->tails) {
+		struct cloud_tail *t = c->tails;
+
+		c->tails = t->next;
+		tail_free(t);
+	}
+}
+
+bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us)
+{
+	struct cloud_tail *t = row->job[0] ? tail_find(e, row) : NULL;
+
+	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
+		return true;
+	return t->clean_us >= over_us + e->settings->aws.log_drain_us;
+}
+
+/* ---- a round: the list of streams, then each stream to its end ---- */
+
+static void on_answer(struct engine *e, struct cloud_call *cc);
+
+static void ask(struct engine *e, const struct cloud_row *row, const char *operation, json_t *input,
+		const char *stream)
+{
+	struct cloud_call *cc = cloud_call_new(e, AWS_LOGS, operation, NULL, input);
+
+	if (!cc)
+		return;
+	cc->step = CLOUD_STEP_LOGS;
+	memcpy(cc->row, row->id, sizeof(cc->row));
+	str_copy(cc->key, sizeof(cc->key), stream);
+	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	cc->call.region = cc->text[0];
+	cc->answered = on_answer;
+	cloud_call_send(cc);
+}
+
+static void ask_streams(struct engine *e, const struct cloud_row *row, const char *token)
+{
+	char prefix[CLOUD_NAME_MAX + 2];
+	json_t *input;
+
+	snprintf(prefix, sizeof(prefix), "%s/", row->name);
+	input = json_pack("{ss ss si}", "logGroupName", CLOUD_LOG_GROUP, "logStreamNamePrefix",
+			  prefix, "limit", 50);
+	if (token[0])
+		json_object_set_new(input, "nextToken", json_string(token));
+	ask(e, row, "DescribeLogStreams", input, "");
+}
+
+static void ask_events(struct engine *e, const struct cloud_row *row, const struct cloud_stream *s)
+{
+	json_t *input = json_pack("{ss ss si sb}", "logGroupName", CLOUD_LOG_GROUP, "logStreamName",
+				  s->stream, "limit", LOG_PAGE, "startFromHead", true);
+
+	if (s->token[0])
+		json_object_set_new(input, "nextToken", json_string(s->token));
+	ask(e, row, "GetLogEvents", input, s->stream);
+}
+
+static void end_round(struct engine *e, struct cloud_tail *t)
+{
+	if (!t->news && !t->blocked)
+		t->clean_us = t->round_us;
+	t->stream[0] = '\0';
+	t->next_us = clock_mono_us() + e->settings->aws.poll_us;
+}
+
+/* The stream after the last one; none is left: the round is over. */
+static void next_stream(struct engine *e, struct cloud_tail *t, const struct cloud_row *row)
+{
+	OWN(cloud_streams_done) struct cloud_streams all = {0};
+	size_t i = 0;
+
+	if (store_cloud_streams(e->store, row->id, &all, NULL) < 0) {
+		t->blocked = true;
+		end_round(e, t);
+		return;
+	}
+	while (i < all.n && t->stream[0] && strcmp(all.items[i].stream, t->stream) <= 0)
+		i++;
+	if (i == all.n) {
+		end_round(e, t);
+		return;
+	}
+	str_copy(t->stream, sizeof(t->stream), all.items[i].stream);
+	ask_events(e, row, &all.items[i]);
+}
+
+void cloud_log_look(struct engine *e, const struct cloud_row *row)
+{
+	struct cloud_tail *t;
+	int64_t now = clock_now_us();
+
+	if (row->kind != CLOUD_TRAINING_JOB || row->state == CLOUD_PLANNED || !row->job[0] ||
+	    cloud_is_busy(e, row->id, true))
+		return;
+	t = tail_find(e, row);
+	if (!t || clock_mono_us() < t->next_us)
+		return;
+	t->round_us = now;
+	t->news = t->blocked = false;
+	ask_streams(e, row, "");
+}
+
+/* ---- answers ---- */
+
+/* Read from the head again, because the token had expired: how many events of this page are in the
+ * log already. */
+static int64_t skip_known(struct cloud_tail *t, const struct cloud_stream *s, const char *asked,
+			  int64_t n)
+{
+	int64_t known = 0;
+
+	if (s->token[0])
+		return 0;
+	if (!asked[0])
+		t->skipped = 0;
+	known = s->events - t->skipped < n ? s->events - t->skipped : n;
+	t->skipped += known;
+	return known;
+}
+
+/* A page of events: 1: more is to come, 0: the end for now. */
+static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
+		      const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+{
+	const json_t *events = json_object_get(cc->call.output, "events");
+	const char *token = json_get_str(cc->call.output, "nextForwardToken", "");
+	const char *asked = json_get_str(cc->input, "nextToken", "");
+	bool end = !token[0] || str_eq(token, asked), again = !s->token[0];
+	int64_t size = row->log_size, n = (int64_t)json_array_size(events), known;
+	int r;
+
+	if (!n && end)
+		return 0;
+	known = skip_known(t, s, asked, n);
+	str_copy(s->token, sizeof(s->token), token);
+	if (again && t->skipped < s->events && !end)
+		return 1; /* its token is not kept before all that is known has gone by */
+	r = t->metrics ? 0 : cloud_metrics_open(e, row, &t->metrics, reterr);
+	if (r >= 0)
+		r = cloud_log_append(e, row, t->metrics, s->stream, events, (size_t)known, &size,
+				     reterr);
+	if (r >= 0)
+		r = cloud_metrics_store(e, row, t->metrics, s->stream, events, (size_t)known,
+					reterr);
+	t->news |= n > known;
+	s->events += n - known;
+	if (r >= 0)
+		r = store_cloud_stream_set(e->store, row->id, s, size, reterr);
+	return r < 0 ? r : !end;
+}
+
+static int find_stream(struct engine *e, const struct cloud_row *row, const char *name,
+		       struct cloud_stream *ret, struct err *reterr)
+{
+	OWN(cloud_streams_done) struct cloud_streams all = {0};
+	int r = store_cloud_streams(e->store, row->id, &all, reterr);
+
+	for (size_t i = 0; r >= 0 && i < all.n; i++) {
+		if (str_eq(all.items[i].stream, name)) {
+			*ret = all.items[i];
+			return 1;
+		}
+	}
+	*ret = (struct cloud_stream){0};
+	str_copy(ret->stream, sizeof(ret->stream), name);
+	return r < 0 ? r : 0;
+}
+
+static int store_list(struct engine *e, const struct cloud_row *row, const json_t *output,
+		      struct err *reterr)
+{
+	const json_t *stream;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(output, "logStreams"), i, stream) {
+		struct cloud_stream s;
+
+		r = find_stream(e, row, json_get_str(stream, "logStreamName", ""), &s, reterr);
+		if (r == 0)
+			r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, reterr);
+		if (r < 0)
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* A token lives for 24 hours: without it the stream is read from its head, past what is known. */
+static bool forget_token(struct engine *e, const struct cloud_row *row, const struct cloud_call *cc)
+{
+	struct cloud_stream s;
+	struct err why = {0};
+	int r;
+
+	if (cc->call.kind != AWS_ERROR_INVALID || !json_object_get(cc->input, "nextToken") ||
+	    !cc->key[0] || turn_begin(e, &why) < 0)
+		return false;
+	r = find_stream(e, row, cc->key, &s, &why);
+	s.token[0] = '\0';
+	if (r >= 0)
+		r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) < 0)
+		return false;
+	ask_events(e, row, &s);
+	return true;
+}
+
+/* No group or stream yet is an empty log; anything else is said once. */
+static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
+		    const struct aws_call *c)
+{
+	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
+	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(e, NULL) >= 0) {
+		struct err why = {0};
+		int r = store_warning_insert(e->store, row->job, row->attempt, "log_denied",
+					     c->err.msg, clock_now_us(), &why);
+
+		if (r < 0)
+			turn_fail(e, r, &why);
+		t->warned = turn_end(e, NULL) >= 0;
+	}
+	end_round(e, t);
+}
+
+static int take_in(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
+		   const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+{
+	int r;
+
+	if (!cc->key[0])
+		return store_list(e, row, cc->call.output, reterr);
+	r = find_stream(e, row, cc->key, s, reterr);
+	return r < 0 ? r : store_page(e, row, t, cc, s, reterr);
+}
+
+static void go_on(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
+		  const struct cloud_call *cc, const struct cloud_stream *s, bool more)
+{
+	const char *token = json_get_str(cc->call.output, "nextToken", "");
+
+	if (cc->key[0] && more)
+		ask_events(e, row, s);
+	else if (!cc->key[0] && token[0])
+		ask_streams(e, row, token);
+	else
+		next_stream(e, t, row);
+}
+
+static void on_answer(struct engine *e, struct cloud_call *cc)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	struct cloud_stream s = {0};
+	struct cloud_tail *t;
+	struct err why = {0};
+	int r;
+
+	if (store_cloud_get(e->store, cc->row, &row, &why) < 0 || cloud_state_is_final(row.state))
+		return;
+	t = tail_find(e, &row);
+	if (!t)
+		return;
+	if (cc->call.result < 0) {
+		if (!forget_token(e, &row, cc))
+			trouble(e, t, &row, &cc->call);
+		return;
+	}
+	if (turn_begin(e, &why) < 0)
+		return;
+	r = take_in(e, &row, t, cc, &s, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	if (turn_end(e, NULL) < 0 || r < 0) {
+		t->blocked = true;
+		end_round(e, t);
+		return;
+	}
+	feed_wake(e->feed, t->job);
+	go_on(e, t, &row, cc, &s, r > 0);
+}

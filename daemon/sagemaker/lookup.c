@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must be known of the account before a job starts: who we are (STS), the ARN behind a role's
+ * name (IAM), where a training job's model lies. Asked once, kept in memory, asked again after
+ * LOOKUP_KEEP_US; a clear no is kept for LOOKUP_NO_US only, so that a mend is seen soon.
+ */
+#include "daemon/sagemaker/lookup.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/sagemaker/sagemaker.h"
+
+#include <string.h>
+
+#define LOOKUP_KEEP_US	(3600 * USEC_PER_SEC)
+#define LOOKUP_NO_US	(15 * USEC_PER_SEC)
+#define LOOKUP_AGAIN_US (5 * USEC_PER_SEC) /* after trouble on the way */
+
+struct cloud_lookup {
+	char key[512];
+	char value[2049];
+	enum cloud_known known;
+	enum reason_code code;
+	struct err why;
+	bool asking;
+	int64_t until_us; /* monotonic */
+	struct cloud_lookup *next;
+};
+
+static struct cloud_lookup *find(struct cloud *c, const char *key)
+{
+	struct cloud_lookup *l = c->lookups;
+
+	while (l && !str_eq(l->key, key))
+		l = l->next;
+	if (l)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		abort(); /* a kilobyte: nothing sensible is left to do */
+	str_copy(l->key, sizeof(l->key), key);
+	l->next = c->lookups;
+	c->lookups = l;
+	return l;
+}
+
+void cloud_lookups_free(struct cloud *c)
+{
+	while (c->lookups) {
+		struct cloud_lookup *l = c->lookups;
+
+		c->lookups = l->next;
+		free(l);
+	}
+}
+
+static const char *value_of(const struct aws_call *c)
+{
+	if (str_eq(c->operation, "GetCallerIdentity"))
+		return json_get_str(c->output, "Account", "");
+	if (str_eq(c->operation, "GetRole"))
+		return json_get_str(json_object_get(c->output, "Role"), "Arn", "");
+	return json_get_str(json_object_get(c->output, "ModelArtifacts"), "S3ModelArtifacts", "");
+}
+
+/* A clear no, in our words; false: trouble on the way. */
+static bool is_no(const struct aws_call *c, struct cloud_lookup *l)
+{
+	const char *what = strchr(l->key, ':');
+
+	what = what ? what + 1 : l->key;
+	if (c->result == 0) {
+		l->code = REASON_DATA_MISSING;
+		err_set(&l->why, ERR_INVALID, "training job '%s' has no model: it is %s", what,
+			json_get_str(c->output, "TrainingJobStatus", "not over"));
+		return true;
+	}
+	if (c->kind == AWS_ERROR_NOT_FOUND) {
+		bool role = str_eq(c->operation, "GetRole");
+
+		l->code = role ? REASON_ROLE_INVALID : REASON_DATA_MISSING;
+		err_set(&l->why, ERR_INVALID,
+			role ? "there is no IAM role '%s' in this account; `trainyard roles` lists "
+			       "those that SageMaker may assume"
+			     : "there is no training job '%s' in this account and region",
+			what);
+		return true;
+	}
+	if (c->kind != AWS_ERROR_DENIED && c->kind != AWS_ERROR_INVALID)
+		return false;
+	l->code = c->kind == AWS_ERROR_DENIED ? REASON_ACCESS_DENIED : REASON_REFUSED;
+	err_set(&l->why, ERR_INVALID, "%s", c->err.msg);
+	return true;
+}
+
+static void on_looked_up(struct engine *e, struct cloud_call *cc)
+{
+	const struct aws_call *c = &cc->call;
+	struct cloud_lookup *l = find(e->cloud, cc->key);
+	const char *value = c->result == 0 ? value_of(c) : "";
+	int64_t now = clock_mono_us();
+
+	l->asking = false;
+	if (value[0]) {
+		l->known = CLOUD_KNOWN;
+		l->until_us = now + LOOKUP_KEEP_US;
+		str_copy(l->value, sizeof(l->value), value);
+	} else if (is_no(c, l)) {
+		l->known = CLOUD_KNOWN_NO;
+		l->until_us = now + LOOKUP_NO_US;
+	} else {
+		l->known = CLOUD_UNKNOWN;
+		l->why = c->err;
+		l->until_us = now + LOOKUP_AGAIN_US;
+	}
+	engine_want_schedule(e);
+}
+
+static void ask(struct engine *e, struct cloud_lookup *l, const struct cloud_question *q)
+{
+	struct cloud_call *cc =
+		cloud_call_new(e, q->service, q->operation, NULL, json_incref((json_t *)q->input));
+
+	if (!cc)
+		return;
+	cc->step = CLOUD_STEP_LOOKUP;
+	str_copy(cc->key, sizeof(cc->key), l->key);
+	str_copy(cc->text[0], sizeof(cc->text[0]), q->region ? q->region : "");
+	cc->call.region = cc->text[0];
+	cc->answered = on_looked_up;
+	l->asking = true;
+	cloud_call_send(cc);
+}
+
+enum cloud_known cloud_know(struct engine *e, const struct cloud_question *q, const char **ret,
+			    enum reason_code *ret_code, struct err *reterr)
+{
+	struct cloud_lookup *l = find(e->cloud, q->key);
+	/* While the target waits everything is asked again: an answer ends the wait. */
+	bool stale = clock_mono_us() >= l->until_us || e->cloud->pause.code != REASON_NONE;
+
+	if (stale && !l->asking && e->aws && clock_mono_us() >= e->cloud->pause_until_us)
+		ask(e, l, q);
+	*ret = l->value;
+	*ret_code = l->code;
+	if (l->known == CLOUD_KNOWN)
+		return CLOUD_KNOWN; /* also while it is asked again */
+	if (l->known == CLOUD_KNOWN_NO && !stale) {
+		*reterr = l->why;
+		return CLOUD_KNOWN_NO;
+	}
+	err_set(reterr, ERR_UNAVAILABLE, "%s%s", q->words, l->why.msg[0] ? ": " : "");
+	if (l->why.msg[0])
+		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", q->words, l->why.msg);
+	return CLOUD_UNKNOWN;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions about the account that are asked once and remembered; engine thread. */
+#pragma once
+
+#include "daemon/sagemaker/sagemaker.h"
+
+enum cloud_known {
+	CLOUD_UNKNOWN, /* asked, or about to be: engine_want_schedule() follows */
+	CLOUD_KNOWN,
+	CLOUD_KNOWN_NO, /* the service said clearly that it is not there */
+};
+
+struct cloud_question {
+	const char *key; /* "role:NAME"; the part behind the colon is for messages */
+	enum aws_service service;
+	const char *operation;
+	const char *region;  /* NULL: the configuration's */
+	const json_t *input; /* borrowed */
+	const char *words;   /* "looks up who we are in AWS" */
+};
+
+/* Never blocks. *ret is borrowed until the next call. */
+enum cloud_known cloud_know(struct engine *e, const struct cloud_question *q, const char **ret,
+			    enum reason_code *ret_code, struct err *reterr);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sagemaker/parity.h"
+
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/stage.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define PARITY_V       1
+#define PARITY_FILE    "parity.json"
+#define ASK_TIMEOUT_US (70 * USEC_PER_SEC) /* SageMaker's own limit is 60 s */
+#define TEXT_SHOWN     60
+#define TASK	       "text-classification" /* what our requests ask for */
+#define PLAIN_TEXT     "a plain text"	     /* asked of a model without a sample */
+
+/* ---- the sample ---- */
+
+/* Out of a model directory here, whoever has unpacked it. A user's file may be a link, as in the
+ * hub's cache; the engine does not block on what it leads to. */
+static json_t *read_sample(const char *model)
+{
+	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
+	OWN(buf_done) struct buf text = BUF_INIT(CLOUD_PARITY_MAX);
+	json_t *sample = NULL;
+	struct err why = {0};
+
+	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
+		return NULL;
+	if (roots_read(real, &text, &why) < 0 || /* a text may hold U+0000 */
+	    json_parse_nul(buf_str(&text), text.len, &sample, &why) < 0) {
+		log_event(LOG_LEVEL_WARNING, "parity_sample_not_read", "path=%s msg=\"%s\"", real,
+			  why.msg);
+		return NULL;
+	}
+	return sample;
+}
+
+/* What the deploy job says of its endpoint. NULL: it is not known (an adopted endpoint). */
+static json_t *find_spec(struct engine *e, const struct cloud_row *row, char job[ID_LEN])
+{
+	OWN(job_row_done) struct job_row found = {0};
+	json_t *spec = NULL;
+
+	if (cloud_deploy_of(e, row, job, NULL) < 0 ||
+	    store_job_get(e->store, job, &found, NULL) < 0 ||
+	    job_resolve(e, &found, &spec, NULL) < 0)
+		return NULL;
+	return spec;
+}
+
+/* Of the model: out of its directory here, or what the staging has peeked out of the one in S3.
+ * NULL: it has none. */
+static json_t *find_sample(struct engine *e, const json_t *spec, const char *job)
+{
+	OWN(json_decrefp) json_t *results = NULL;
+	const char *model = json_get_str(spec, "model", "");
+	struct execution_row last;
+
+	if (model[0] == '/')
+		return read_sample(model);
+	if (store_execution_last(e->store, job, &last, NULL) < 0 ||
+	    stage_results(last.dir, &results, NULL) < 0)
+		return NULL;
+	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
+}
+
+/* Another task takes other inputs: only its user knows them. */
+static bool is_other_task(const json_t *spec)
+{
+	const char *task = json_get_str(json_object_get(spec, "environment"), "HF_TASK", TASK);
+
+	return !str_eq(task, TASK);
+}
+
+/* Samples that are one text; pairs have a form of their own in each container. */
+static json_t *usable(const json_t *sample)
+{
+	json_t *list = json_array();
+	const json_t *s;
+	size_t i;
+
+	if (json_get_int(sample, "v", 0) != PARITY_V)
+		return list;
+	json_array_foreach(json_object_get(sample, "samples"), i, s)
+		if (json_is_string(json_object_get(s, "text")) &&
+		    !json_is_string(json_object_get(s, "text_pair")) &&
+		    json_is_string(json_object_get(s, "label")) &&
+		    json_is_number(json_object_get(s, "score")))
+			json_array_append(list, (json_t *)s);
+	return list;
+}
+
+static char *question(const json_t *sample, const json_t *samples)
+{
+	OWN(json_decrefp) json_t *body = NULL;
+	json_t *texts = json_array();
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(samples, i, s)
+		json_array_append(texts, json_object_get(s, "text"));
+	if (!json_array_size(texts))
+		json_array_append_new(texts, json_string(PLAIN_TEXT));
+	body = json_pack("{so s{sb}}", "inputs", texts, "parameters", "truncation", true);
+	if (json_get_int(sample, "max_length", 0) > 0)
+		json_object_set(json_object_get(body, "parameters"), "max_length",
+				json_object_get(sample, "max_length"));
+	return json_text(body);
+}
+
+/* ---- the answer ---- */
+
+/* {"label","score"}, or the best of a list of them. */
+static const json_t *best_of(const json_t *one)
+{
+	const json_t *best = json_is_array(one) ? json_array_get(one, 0) : one, *other;
+	size_t i;
+
+	if (json_is_array(one))
+		json_array_foreach(one, i, other)
+			if (json_get_num(other, "score", 0) > json_get_num(best, "score", 0))
+				best = other;
+	return best;
+}
+
+static bool compare(const json_t *samples, const json_t *answer, double *ret_max,
+		    struct reason *why)
+{
+	const json_t *s;
+	size_t i;
+
+	*ret_max = 0;
+	if (json_array_size(answer) != json_array_size(samples)) {
+		reason_set(why, REASON_PARITY_FAILED,
+			   "the endpoint gave %zu answers to the %zu texts of " PARITY_FILE,
+			   json_array_size(answer), json_array_size(samples));
+		return false;
+	}
+	json_array_foreach(samples, i, s) {
+		const json_t *got = best_of(json_array_get(answer, i));
+		const char *want = json_get_str(s, "label", ""), *label;
+		double then = json_get_num(s, "score", NAN), now = json_get_num(got, "score", NAN);
+		double diff = fabs(then - now);
+
+		label = json_get_str(got, "label", "");
+		if (diff > *ret_max)
+			*ret_max = diff;
+		/* Near a tie the other label may win. */
+		if (diff <= CLOUD_PARITY_TOLERANCE &&
+		    (str_eq(label, want) || then < 0.5 + CLOUD_PARITY_TOLERANCE))
+			continue;
+		reason_set(why, REASON_PARITY_FAILED,
+			   "the endpoint does not answer as the model did when it was trained: for "
+			   "'%.*s' it said %s %.4f then and says %s %.4f now",
+			   TEXT_SHOWN, json_get_str(s, "text", ""), want, then, label, now);
+		return false;
+	}
+	return true;
+}
+
+/* The answer to one text: a label and a score that is a number. The model's own code may answer in
+ * a form of its own, so that only a wrong score counts. */
+static bool is_plain_answer(const json_t *answer, struct reason *why)
+{
+	const json_t *best = best_of(json_is_array(answer) ? json_array_get(answer, 0) : answer);
+	const json_t *score = json_object_get(best, "score");
+
+	if (!json_is_null(score) && (!score || json_is_number(score)))
+		return true;
+	reason_set(why, REASON_CONTAINER_FAILED, "the endpoint's score of a text is not a number");
+	return false;
+}
+
+static int works(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		 json_t *result, struct err *reterr)
+{
+	return ep->state == ENDPOINT_UPDATING ? cloud_update_done(e, row, ep, result, reterr)
+					      : endpoint_ready(e, ep->id, result, reterr);
+}
+
+static int does_not_work(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
+			 struct err *reterr)
+{
+	return ep->state == ENDPOINT_UPDATING ? cloud_update_undo(e, ep->id, why, reterr)
+					      : cloud_endpoint_fail(e, ep->id, why, reterr);
+}
+
+static json_t *passed(const json_t *samples, double most)
+{
+	if (!json_array_size(samples))
+		return json_pack("{ss ss}", "parity", "skipped", "parity_reason",
+				 "the model has no " PARITY_FILE
+				 " that can be asked; the endpoint has answered one text");
+	return json_pack("{ss si so}", "parity", "passed", "parity_rows",
+			 (int)json_array_size(samples), "parity_max_diff", json_number(most));
+}
+
+static int judge(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
+		 const struct cloud_call *cc, struct err *reterr)
+{
+	char job[ID_LEN];
+	OWN(json_decrefp) json_t *spec = find_spec(e, row, job);
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
+	OWN(json_decrefp) json_t *samples = usable(sample);
+	OWN(json_decrefp) json_t *answer = NULL;
+	const struct buf *reply = &cc->call.http.reply;
+	struct reason why;
+	double most = 0;
+	bool good;
+
+	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
+		reason_set(&why, REASON_CONTAINER_FAILED, "the endpoint's answer is not JSON");
+		return does_not_work(e, ep, &why, reterr);
+	}
+	good = json_array_size(samples) ? compare(samples, answer, &most, &why)
+					: is_plain_answer(answer, &why);
+	if (!good)
+		return does_not_work(e, ep, &why, reterr);
+	OWN(json_decrefp) json_t *result = passed(samples, most);
+	return works(e, row, ep, result, reterr);
+}
+
+static int failed(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
+		  const struct cloud_call *cc, struct err *reterr)
+{
+	struct reason why;
+
+	int tries = (int)json_get_int(row->answer, CLOUD_ASKED_KEY, 0);
+
+	/* Ours to wait for is not the model's fault. */
+	tries += cc->call.kind != AWS_ERROR_CREDENTIALS && cc->call.kind != AWS_ERROR_THROTTLED;
+	json_object_set_new(row->answer, CLOUD_ASKED_KEY, json_integer(tries));
+	row->next_us = clock_now_us() + cloud_backoff_us(e, tries);
+	if (cc->call.kind == AWS_ERROR_MODEL || tries >= CLOUD_PARITY_TRIES) {
+		reason_set(&why,
+			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
+							    : REASON_PREDICT_FAILED,
+			   "the endpoint is in service but does not answer: %s%s", cc->call.err.msg,
+			   cc->call.kind == AWS_ERROR_MODEL ? CLOUD_LAYOUT_HINT : "");
+		return does_not_work(e, ep, &why, reterr);
+	}
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+static void on_answer(struct engine *e, struct cloud_call *cc)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct err why = {0};
+	int r = turn_begin(e, &why);
+
+	if (r < 0)
+		return; /* the next look at the endpoint asks again */
+	r = store_cloud_get(e->store, cc->row, &row, &why);
+	if (r >= 0)
+		r = store_endpoint_get(e->store, row.endpoint, &ep, &why);
+	if (r >= 0 && row.wanted &&
+	    (ep.state == ENDPOINT_CREATING || ep.state == ENDPOINT_UPDATING))
+		r = cc->call.result == 0 ? judge(e, &row, &ep, cc, &why)
+					 : failed(e, &row, &ep, cc, &why);
+	if (r < 0)
+		turn_fail(e, r, &why);
+	turn_end(e, NULL);
+}
+
+/* ---- asking ---- */
+
+static void ask_after(struct engine *e, void *arg, bool committed)
+{
+	struct cloud_call *cc = arg;
+
+	if (committed)
+		cloud_call_send(cc);
+	else
+		cloud_call_free(cc);
+}
+
+static int ask(struct engine *e, const struct cloud_row *row, char *body, struct err *reterr)
+{
+	struct cloud_call *cc = cloud_call_new(e, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
+
+	if (!cc || !body) {
+		free(body);
+		if (cc)
+			cloud_call_free(cc);
+		return err_errno(reterr, ENOMEM, "check the endpoint");
+	}
+	cc->step = CLOUD_STEP_PARITY;
+	memcpy(cc->row, row->id, sizeof(cc->row));
+	cc->body = body;
+	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	snprintf(cc->key, sizeof(cc->key), "/endpoints/%s/invocations", row->name);
+	cc->call.region = cc->text[0];
+	cc->call.method = "POST";
+	cc->call.path = cc->key;
+	cc->call.headers[cc->call.headers_n++] = "Content-Type: application/json";
+	cc->call.headers[cc->call.headers_n++] = "Accept: application/json";
+	cc->call.body = body;
+	cc->call.body_len = strlen(body);
+	cc->call.timeout_us = ASK_TIMEOUT_US;
+	cc->answered = on_answer;
+	turn_after(e, ask_after, cc);
+	return 0;
+}
+
+int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		       struct err *reterr)
+{
+	char job[ID_LEN];
+	OWN(json_decrefp) json_t *spec = ep->job[0] ? find_spec(e, row, job) : NULL;
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
+	OWN(json_decrefp) json_t *samples = usable(sample);
+	OWN(json_decrefp) json_t *skipped = NULL;
+
+	if (ep->job[0] && (json_array_size(samples) || !is_other_task(spec)))
+		return ask(e, row, question(sample, samples), reterr);
+	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
+			    ep->job[0] ? "HF_TASK is another task, whose inputs are not known"
+				       : "the endpoint was adopted");
+	return works(e, row, ep, skipped, reterr);
+}
+
+static void forget_after(struct engine *e, void *arg, bool committed)
+{
+	for (struct cloud_call *cc = e->cloud->calls; committed && cc; cc = cc->next)
+		if (cc->step == CLOUD_STEP_PARITY && str_eq(cc->row, arg))
+			aws_cancel(e->aws, &cc->call);
+	free(arg);
+}
+
+int cloud_parity_forget(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	char *id = strdup(row->id);
+
+	if (!id)
+		return err_errno(reterr, ENOMEM, "end the check of the endpoint");
+	turn_after(e, forget_after, id);
+	return 0;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The intents of a staged job, that the controller carries out: one training job, or model, config
+ * and endpoint. All that can be refused is found out before the first row is written.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/stage.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/budget.h"
+#include "daemon/schedule/lifecycle.h"
+#include "jobs/s3_uri.h"
+#include "jobs/sagemaker/requests.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static json_t *tags_of(struct engine *e, const struct job_row *job, const struct cloud_row *row)
+{
+	json_t *tags = json_object_get(job->spec, "tags")
+			       ? json_deep_copy(json_object_get(job->spec, "tags"))
+			       : json_object();
+
+	json_object_set_new(tags, CLOUD_TAG_INSTALL, json_string(store_install_id(e->store)));
+	json_object_set_new(tags, CLOUD_TAG_NONCE, json_string(row->nonce));
+	json_object_set_new(tags, CLOUD_TAG_RUN, json_string(job->run));
+	json_object_set_new(tags, CLOUD_TAG_JOB, json_string(job->id));
+	json_object_set_new(tags, CLOUD_TAG_ROLE, json_string(cloud_kind_str(row->kind)));
+	if (row->endpoint[0])
+		json_object_set_new(tags, CLOUD_TAG_ENDPOINT,
+				    json_string(json_get_str(job->spec, "endpoint", "")));
+	return tags;
+}
+
+static void row_begin(struct cloud_row *row, enum cloud_kind kind, const struct job_row *job,
+		      const struct cloud_place *at, const char *endpoint, const char *nonce)
+{
+	const char *words = endpoint ? json_get_str(job->spec, "endpoint", "") : job->name;
+
+	*row = (struct cloud_row){.kind = kind, .state = CLOUD_PLANNED, .wanted = true};
+	id_new('c', row->id);
+	str_copy(row->nonce, sizeof(row->nonce), nonce);
+	cloud_name(row->name, words, nonce);
+	str_copy(row->region, sizeof(row->region), at->region);
+	str_copy(row->job, sizeof(row->job), job->id);
+	row->attempt = job->attempt;
+	if (endpoint)
+		str_copy(row->endpoint, sizeof(row->endpoint), endpoint);
+	row->created_us = clock_now_us();
+}
+
+/* The spec as the requests want it: what was pushed stands in it as URIs. */
+static json_t *with_uris(const json_t *spec, const json_t *results)
+{
+	json_t *copy = json_deep_copy(spec), *channels = json_object_get(copy, "channels");
+	const char *pointer;
+	json_t *value;
+
+	json_object_foreach((json_t *)results, pointer, value) {
+		if (str_starts(pointer, "/channels/") && json_is_string(value))
+			json_object_set(channels, pointer + strlen("/channels/"), value);
+		else if (str_eq(pointer, "/model") && json_is_string(value))
+			json_object_set(copy, "model", value);
+	}
+	return copy;
+}
+
+static int64_t log_size(const struct execution *ex)
+{
+	struct stat st;
+
+	return fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
+}
+
+/* What the requests warn of and the submit could not know, as one warning. */
+static int say_warnings(struct engine *e, const struct job_row *job, const json_t *warnings,
+			struct err *reterr)
+{
+	char all[ERR_MSG_MAX] = "";
+	const json_t *text;
+	size_t i, used = 0;
+	bool known;
+	int r = 0;
+
+	json_array_foreach(warnings, i, text) {
+		r = store_warning_known(e->store, job->id, json_string_value(text), &known, reterr);
+		if (r < 0)
+			return r;
+		if (!known && used < sizeof(all))
+			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
+						 used ? "; " : "", json_string_value(text));
+	}
+	if (!used)
+		return 0;
+	return store_warning_insert(e->store, job->id, job->attempt, "sagemaker_request", all,
+				    clock_now_us(), reterr);
+}
+
+struct price {
+	int64_t micro_usd;
+	char words[160];
+};
+
+static int price_of(struct engine *e, const struct job_row *job, struct price *ret,
+		    struct err *reterr)
+{
+	return budget_worst_case(e->settings, job->spec, job->kind, &ret->micro_usd, ret->words,
+				 sizeof(ret->words), reterr);
+}
+
+static int plan_training(struct engine *e, const struct job_row *job, const struct execution *ex,
+			 const struct cloud_place *at, const json_t *spec, const json_t *results,
+			 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *warnings = json_array();
+	OWN(json_decrefp) json_t *tags = NULL;
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	const json_t *checkpoint = json_object_get(spec, "checkpoint");
+	char nonce[CLOUD_NONCE_LEN], place[SPEC_PATH_MAX], keep[SPEC_PATH_MAX];
+	struct price price;
+	int r;
+
+	cloud_nonce_new(nonce);
+	row_begin(&row, CLOUD_TRAINING_JOB, job, at, NULL, nonce);
+	tags = tags_of(e, job, &row);
+	snprintf(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
+	snprintf(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
+	struct sagemaker_training t = {
+		.spec = spec,
+		.name = row.name,
+		.region = at->region,
+		.role_arn = at->role_arn,
+		.source_uri = json_get_str(results, "/source", NULL),
+		.output_uri = json_get_str(spec, "output", place),
+		.checkpoint_uri = json_get_str(checkpoint, "s3", keep),
+		.checkpoint_path = json_get_str(checkpoint, "path", NULL),
+		.tags = tags,
+	};
+	r = sagemaker_training_request(&t, &row.request, warnings, reterr);
+	row.log_size = log_size(ex);
+	if (r >= 0)
+		r = price_of(e, job, &price, reterr);
+	if (r >= 0)
+		r = say_warnings(e, job, warnings, reterr);
+	if (r >= 0)
+		r = store_cloud_insert(e->store, &row, reterr);
+	return r < 0 ? r : budget_reserve(e, &row, price.micro_usd, price.words, reterr);
+}
+
+static int requests_of_deploy(struct engine *e, const struct job_row *job,
+			      const struct cloud_place *at, const json_t *spec,
+			      struct cloud_row rows[3], json_t *warnings, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *model_tags = tags_of(e, job, &rows[0]);
+	OWN(json_decrefp) json_t *config_tags = tags_of(e, job, &rows[1]);
+	OWN(json_decrefp) json_t *endpoint_tags = tags_of(e, job, &rows[2]);
+	const char *model = json_get_str(spec, "model", "");
+	struct sagemaker_model m = {
+		.spec = spec,
+		.name = rows[0].name,
+		.region = at->region,
+		.role_arn = at->role_arn,
+		.model_uri = s3_uri_is(model) ? model : NULL,
+		.hub_id = s3_uri_is(model) ? NULL : model,
+		.hub_revision = json_get_str(json_object_get(job->spec, "model"), "revision", NULL),
+		.tags = model_tags,
+	};
+	struct sagemaker_endpoint p = {
+		.spec = spec,
+		.name = rows[2].name,
+		.config_name = rows[1].name,
+		.model_name = rows[0].name,
+		.tags = config_tags,
+	};
+	int r = sagemaker_model_request(&m, &rows[0].request, warnings, reterr);
+
+	if (r >= 0)
+		r = sagemaker_endpoint_config_request(&p, &rows[1].request, warnings, reterr);
+	p.tags = endpoint_tags;
+	return r < 0 ? r : sagemaker_endpoint_request(&p, &rows[2].request, reterr);
+}
+
+static int plan_endpoint(struct engine *e, const struct job_row *job, const struct cloud_place *at,
+			 const json_t *spec, struct err *reterr)
+{
+	static const enum cloud_kind kinds[] = {CLOUD_MODEL, CLOUD_ENDPOINT_CONFIG, CLOUD_ENDPOINT};
+	OWN(json_decrefp) json_t *warnings = json_array();
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct cloud_row rows[3] = {0};
+	bool update; /* the endpoint is there: only its model and config are new */
+	char nonce[CLOUD_NONCE_LEN];
+	struct price price;
+	int r = store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, reterr);
+
+	if (r < 0)
+		return r;
+	update = ep.state == ENDPOINT_UPDATING && !str_eq(ep.job, job->id);
+	if (!update && (ep.state != ENDPOINT_CREATING || !str_eq(ep.job, job->id)))
+		return err_set(reterr, ERR_NOT_FOUND, "endpoint '%s' is %s", ep.name,
+			       endpoint_state_str(ep.state));
+	cloud_nonce_new(nonce);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		row_begin(&rows[i], kinds[i], job, at, ep.id, nonce);
+	r = requests_of_deploy(e, job, at, spec, rows, warnings, reterr);
+	if (r >= 0)
+		r = price_of(e, job, &price, reterr);
+	if (r >= 0)
+		r = say_warnings(e, job, warnings, reterr);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rows) - update; i++)
+		r = store_cloud_insert(e->store, &rows[i], reterr);
+	if (r >= 0 && update) {
+		cloud_row_done(&rows[2]);
+		r = cloud_update_want(e, &ep, rows[1].name, &rows[2], reterr);
+	}
+	if (r >= 0)
+		r = budget_reserve(e, &rows[2], price.micro_usd, price.words, reterr);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cloud_row_done(&rows[i]);
+	return r;
+}
+
+static int plan(struct engine *e, const struct job_row *job, const struct execution *ex,
+		enum reason_code *ret_code, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *resolved = NULL;
+	OWN(json_decrefp) json_t *results = NULL;
+	OWN(json_decrefp) json_t *spec = NULL;
+	char model[SPEC_PATH_MAX];
+	struct cloud_place at;
+	int r = job_resolve(e, job, &resolved, reterr);
+
+	*ret_code = REASON_INTERNAL;
+	if (r >= 0)
+		r = stage_results(ex->row.dir, &results, reterr);
+	if (r >= 0)
+		r = cloud_place_read(ex->row.dir, &at, model, reterr);
+	if (r < 0)
+		return r;
+	spec = with_uris(resolved, results);
+	if (json_is_object(json_object_get(spec, "model"))) /* of a training job or of the hub */
+		json_object_set_new(spec, "model", json_string(model));
+	*ret_code = REASON_INVALID_INPUT;
+	if (job->kind == JOB_DEPLOY)
+		return plan_endpoint(e, job, &at, spec, reterr);
+	return plan_training(e, job, ex, &at, spec, results, reterr);
+}
+
+/* Nothing of this attempt is wanted any more. How many rows it has, or negative. */
+static int unwant(struct engine *e, const struct job_row *job, const struct reason *why,
+		  struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_of_job(e->store, job->id, job->attempt, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		struct cloud_row *row = &rows.rows[i];
+
+		/* One that was refused and may exist all the same goes on when it is found, but not
+		 * after this. */
+		if (cloud_state_is_final(row->state) ||
+		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
+			continue;
+		r = cloud_row_unwant(e, row, why, reterr);
+	}
+	return r < 0 ? r : (int)rows.n;
+}
+
+int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
+		 struct err *reterr)
+{
+	enum reason_code code;
+	struct reason why;
+	struct err err = {0};
+	int r = plan(e, job, ex, &code, &err);
+
+	turn_after(e, cloud_kick_after, NULL);
+	if (r >= 0) /* the progress shown was that of the staging */
+		return store_attempt_set_progress(e->store, job->id, job->attempt, NULL, reterr);
+	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
+		*reterr = err;
+		return r;
+	}
+	reason_set(&why, code, "%s", err.msg);
+	r = unwant(e, job, &why, reterr); /* what was written down before it was refused */
+	if (r < 0)
+		return r;
+	if (job->kind == JOB_DEPLOY)
+		return cloud_endpoint_abandon(e, job, &why, reterr);
+	return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+}
+
+int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	struct reason why;
+	int r;
+
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = unwant(e, job, &why, reterr);
+	return r < 0 ? r : r > 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Training jobs: what their status means for our job. The job ends when the training job is over
+ * and its log has been read to the end. Statuses and secondary statuses are those of the API
+ * reference (DescribeTrainingJob); a StatusMessage never decides anything.
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/budget.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What of an answer is kept and shown. */
+static const char *const shown[] = {
+	"TrainingJobStatus",
+	"SecondaryStatus",
+	"SecondaryStatusTransitions",
+	"FailureReason",
+	"ModelArtifacts",
+	"FinalMetricDataList",
+	"TrainingTimeInSeconds",
+	"BillableTimeInSeconds",
+	"CreationTime",
+	"TrainingStartTime",
+	"TrainingEndTime",
+	"LastModifiedTime",
+	"WarmPoolStatus",
+	NULL,
+};
+#define BILLABLE_MAX_S (10 * 366 * 86400LL)
+#define CLOCK_MAX_S    1e12	 /* a time that fits into microseconds */
+#define OVER_KEY       "over_us" /* in the row's answer: first seen to be over */
+
+static json_t *keep_shown(const json_t *answer)
+{
+	json_t *kept = json_object();
+
+	for (const char *const *key = shown; *key; key++)
+		if (json_object_get(answer, *key))
+			json_object_set(kept, *key, json_object_get(answer, *key));
+	return kept;
+}
+
+static bool is_over(const char *status)
+{
+	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
+}
+
+/* From the start of the training to its end, as the service tells them; -1: it does not. */
+static int64_t trained_us(const struct cloud_row *row)
+{
+	double start = json_get_num(row->answer, "TrainingStartTime", 0);
+	double end = json_get_num(row->answer, "TrainingEndTime", 0);
+
+	return start > 0 && end >= start && end - start <= (double)BILLABLE_MAX_S
+		       ? (int64_t)ceil(end - start) * USEC_PER_SEC
+		       : -1;
+}
+
+/* What the service says, if it can be true; else from start to end; else, and of a job that it no
+ * longer knows, all the time that we know it lived. One that is over without ever having started
+ * costs nothing. */
+static int64_t billable_us(const struct cloud_row *row)
+{
+	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
+	int64_t said_s = json_get_int(row->answer, "BillableTimeInSeconds", -1);
+
+	if (said_s >= 0 && said_s <= BILLABLE_MAX_S)
+		return said_s * USEC_PER_SEC;
+	if (is_over(row->status) && trained_us(row) >= 0)
+		return trained_us(row);
+	return row->present_us && (said || !is_over(row->status)) ? row->ended_us - row->present_us
+								  : 0;
+}
+
+static int training_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
+			 struct err *reterr)
+{
+	const char *status = json_get_str(answer, "TrainingJobStatus", "");
+	int64_t over_us = json_get_int(row->answer, OVER_KEY, 0);
+
+	json_decref(row->answer);
+	row->answer = keep_shown(answer);
+	str_copy(row->status, sizeof(row->status), status);
+	if (!is_over(status))
+		return 0;
+	over_us = over_us ? over_us : clock_now_us();
+	json_object_set_new(row->answer, OVER_KEY, json_integer(over_us));
+	if (!cloud_log_is_drained(e, row, over_us)) {
+		row->next_us = clock_now_us() + e->settings->aws.poll_us;
+		return 0;
+	}
+	row->reason = (struct reason){0};
+	return 1;
+}
+
+/* ---- the end ---- */
+
+static void failure_words(const struct cloud_row *row, struct reason *why)
+{
+	static const struct {
+		const char *part;
+		enum reason_code code;
+	} known[] = {
+		{"CapacityError", REASON_CAPACITY},
+		{"InternalServerError", REASON_INTERNAL},
+		/* before what may be a part of the name of an image or of an object */
+		{"Cannot pull", REASON_IMAGE_MISSING},
+		{"CannotPullContainer", REASON_IMAGE_MISSING},
+		{"PermanentRedirect", REASON_BUCKET_REGION},
+		{"NoSuchBucket", REASON_BUCKET_MISSING},
+		{"does not exist in region", REASON_BUCKET_MISSING},
+		{"AccessDenied", REASON_ACCESS_DENIED},
+		{"Access denied", REASON_ACCESS_DENIED},
+		{"insufficient privileges", REASON_ACCESS_DENIED},
+		{"No S3 objects found", REASON_DATA_MISSING},
+		{"OutOfMemory", REASON_OOM},
+		{"out of memory", REASON_OOM},
+		{"instance type with more memory", REASON_OOM},
+		{"training image", REASON_IMAGE_MISSING},
+		{"container image", REASON_IMAGE_MISSING},
+	};
+	const char *text = json_get_str(row->answer, "FailureReason", "");
+	bool algorithm = str_starts(text, "AlgorithmError");
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		enum reason_code code = known[i].code;
+
+		if (!strstr(text, known[i].part))
+			continue;
+		if (algorithm && code != REASON_OOM)
+			code = REASON_CONTAINER_FAILED; /* the script's words, not the service's */
+		reason_set(why, code, "training job %s failed: %s", row->name, text);
+		return;
+	}
+	reason_set(why, REASON_CONTAINER_FAILED, "training job %s failed: %s", row->name,
+		   text[0] ? text : "SageMaker gave no reason; its log may say more");
+}
+
+static enum job_state judge(const struct cloud_row *row, const struct job_row *job,
+			    struct reason *why)
+{
+	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
+	/* not the row's, which says "missing" of one that was deleted right after its end */
+	const char *status = json_get_str(row->answer, "TrainingJobStatus", "");
+
+	*why = (struct reason){0};
+	if (str_eq(status, "Completed") && !str_eq(secondary, "MaxRuntimeExceeded") &&
+	    !str_eq(secondary, "MaxWaitTimeExceeded"))
+		return STATE_SUCCEEDED;
+	if (job->cancel_requested_us) {
+		reason_set(why, REASON_CANCELLED, "stopped on request");
+		return STATE_CANCELLED;
+	}
+	if (str_eq(status, "Failed"))
+		failure_words(row, why);
+	else if (str_eq(secondary, "MaxRuntimeExceeded"))
+		reason_set(why, REASON_TIMED_OUT, "max_runtime was over; SageMaker stopped it");
+	else if (str_eq(secondary, "MaxWaitTimeExceeded"))
+		reason_set(why, REASON_MAX_WAIT_EXCEEDED,
+			   "sagemaker.max_wait was over before it was done");
+	else if (str_eq(secondary, "Interrupted"))
+		reason_set(why, REASON_SPOT_INTERRUPTED, "AWS took the spot instance back");
+	else if (!row->wanted && row->reason.code != REASON_NONE)
+		*why = row->reason; /* refused, found all the same, and stopped by us */
+	else if (str_eq(status, "Stopped"))
+		reason_set(why, REASON_KILLED,
+			   "training job %s was stopped outside Trainyard: a stopped job is no "
+			   "success",
+			   row->name);
+	else
+		*why = row->reason;
+	return STATE_FAILED;
+}
+
+/* What SageMaker itself has found in the log. */
+static json_t *final_metrics(const struct cloud_row *row)
+{
+	json_t *metrics = json_object();
+	const json_t *m;
+	size_t i;
+
+	json_array_foreach(json_object_get(row->answer, "FinalMetricDataList"), i, m)
+		if (json_is_number(json_object_get(m, "Value"))) /* "NaN" is a text */
+			json_object_set(metrics, json_get_str(m, "MetricName", ""),
+					json_object_get(m, "Value"));
+	return metrics;
+}
+
+/* The newest value of each metric, those that only SageMaker has found included. They become a
+ * point if the log has given none, as of a log that may not be read. *ret is a new reference. */
+static int close_metrics(struct engine *e, const struct cloud_row *row, json_t **ret,
+			 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *last = NULL;
+	OWN(json_decrefp) json_t *all = final_metrics(row);
+	int r = store_metrics_last(e->store, row->job, row->attempt, &last, reterr);
+
+	if (r >= 0 && !json_object_size(last) && json_object_size(all))
+		r = store_metric_insert(e->store, row->job, row->attempt, clock_now_us(), 0, NAN,
+					all, reterr);
+	json_object_update(all, last);
+	*ret = TAKE(all);
+	return r;
+}
+
+/* {"model","output","metrics","checkpoints"}: the URIs under which the service puts them. Of a
+ * training job that did not complete: the model that the answer names, and the checkpoints. */
+static json_t *outputs_of(const struct cloud_row *row, json_t *metrics, bool completed)
+{
+	const char *checkpoints =
+		json_get_str(json_object_get(row->request, "CheckpointConfig"), "S3Uri", "");
+	const char *at =
+		json_get_str(json_object_get(row->request, "OutputDataConfig"), "S3OutputPath", "");
+	const char *model = json_get_str(json_object_get(row->answer, "ModelArtifacts"),
+					 "S3ModelArtifacts", "");
+	size_t len = strlen(at);
+	char output[SPEC_PATH_MAX * 2];
+	json_t *outputs;
+
+	snprintf(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
+		 len && at[len - 1] == '/' ? "" : "/", row->name);
+	outputs = json_pack("{sO}", "metrics", metrics);
+	if (completed || model[0])
+		json_object_set_new(outputs, "model", json_string(model));
+	if (completed || model[0])
+		json_object_set_new(outputs, "output", json_string(output));
+	if (checkpoints[0])
+		json_object_set_new(outputs, OUTPUT_CHECKPOINTS, json_string(checkpoints));
+	return outputs;
+}
+
+/* The service's time of the end, in seconds with a fraction; 0: it does not say. */
+static int64_t training_end_us(const struct cloud_row *row)
+{
+	double at_s = json_get_num(row->answer, "TrainingEndTime", 0);
+
+	return at_s > 0 && at_s < CLOCK_MAX_S ? (int64_t)(at_s * (double)USEC_PER_SEC) : 0;
+}
+
+static int training_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	OWN(json_decrefp) json_t *metrics = NULL;
+	OWN(job_row_done) struct job_row job = {0};
+	struct job_end end = {.to = STATE_FAILED, .why = row->reason};
+	int r;
+
+	cloud_log_forget(e, row->id);
+	if (!row->job[0]) /* adopted: nobody here waits for it */
+		return budget_settle(e, row, billable_us(row), reterr);
+	r = store_job_get(e->store, row->job, &job, reterr);
+	if (r >= 0)
+		r = budget_settle(e, row, billable_us(row), reterr);
+	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
+		return r;
+	if (row->state == CLOUD_ENDED)
+		end.to = judge(row, &job, &end.why);
+	else if (job.cancel_requested_us) {
+		end.to = STATE_CANCELLED;
+		reason_set(&end.why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+	}
+	r = close_metrics(e, row, &metrics, reterr);
+	if (r >= 0 && row->state == CLOUD_ENDED)
+		end.outputs = outputs = outputs_of(row, metrics, end.to == STATE_SUCCEEDED);
+	end.at_us = training_end_us(row);
+	return r < 0 ? r : job_end(e, &job, &end, reterr);
+}
+
+const struct cloud_driver cloud_training_driver = {
+	.create = "CreateTrainingJob",
+	.describe = "DescribeTrainingJob",
+	.end = "StopTrainingJob",
+	.name_key = "TrainingJobName",
+	.arn_key = "TrainingJobArn",
+	.polled = true,
+	.seen = training_seen,
+	.over = training_over,
+};

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Updating an endpoint (on_existing: update): a new model and config are made, the endpoint's row
+ * names the new config as the wanted one, and UpdateEndpoint follows until describe says that it is
+ * the one in use. Then the parity check decides: the old two are deleted, or the row names the old
+ * config again and the new two are. SageMaker keeps the old one serving all the time.
+ */
+#include "daemon/sagemaker/update.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/sagemaker/parity.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <string.h>
+
+#define CONFIG_KEY "EndpointConfigName"
+
+const char *cloud_config_wanted(const struct cloud_row *endpoint)
+{
+	return json_get_str(endpoint->request, CONFIG_KEY, "");
+}
+
+const char *cloud_config_used(const struct cloud_row *endpoint)
+{
+	return json_get_str(endpoint->answer, CONFIG_KEY, cloud_config_wanted(endpoint));
+}
+
+static const struct cloud_row *config_named(const struct cloud_rows *rows, const char *name)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && str_eq(rows->rows[i].name, name))
+			return &rows->rows[i];
+	return NULL;
+}
+
+int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_LEN],
+		    struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const struct cloud_row *config;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r < 0)
+		return r;
+	config = config_named(&rows, cloud_config_wanted(row));
+	memcpy(job, config ? config->job : row->job, ID_LEN);
+	return 0;
+}
+
+/* ---- begin ---- */
+
+/* The endpoint's own row; -ERR_NOT_FOUND. */
+static int own_row(const struct cloud_rows *rows, struct cloud_row **ret, struct err *reterr)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		*ret = &rows->rows[i];
+		if ((*ret)->kind == CLOUD_ENDPOINT && !cloud_state_is_final((*ret)->state))
+			return 0;
+	}
+	return err_set(reterr, ERR_NOT_FOUND, "the endpoint is gone");
+}
+
+/* From now on this config is the wanted one. */
+static int want_config(struct engine *e, struct cloud_row *row, const char *config,
+		       struct err *reterr)
+{
+	json_object_set_new(row->request, CONFIG_KEY, json_string(config));
+	if (row->answer) {
+		json_object_del(row->answer, CLOUD_TRIED_KEY);
+		json_object_del(row->answer, CLOUD_ASKED_KEY);
+	}
+	return cloud_row_turn(e, row, reterr);
+}
+
+int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
+		      struct cloud_row *ret_row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	struct cloud_row *row;
+	int r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
+
+	if (r >= 0)
+		r = own_row(&rows, &row, reterr);
+	if (r >= 0)
+		r = want_config(e, row, config, reterr);
+	return r < 0 ? r : store_cloud_get(e->store, row->id, ret_row, reterr);
+}
+
+/* ---- the end ---- */
+
+/* The model and the config that are not those of `keep` go. */
+static int drop_others(struct engine *e, const struct cloud_rows *rows, const char *keep,
+		       const struct reason *why, struct err *reterr)
+{
+	const struct cloud_row *kept = config_named(rows, keep);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < rows->n; i++) {
+		struct cloud_row *row = &rows->rows[i];
+
+		if (row->kind == CLOUD_ENDPOINT || cloud_state_is_final(row->state) ||
+		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
+			continue;
+		r = cloud_row_unwant(e, row, why, reterr);
+	}
+	return r;
+}
+
+int cloud_update_done(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		      const json_t *result, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	struct reason none = {0};
+	char id[ID_LEN];
+	int r = cloud_deploy_of(e, row, id, reterr);
+
+	if (r >= 0)
+		r = endpoint_updated(e, ep, id, result, reterr);
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
+	return r < 0 ? r : drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
+}
+
+int cloud_update_accept(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const char *used = cloud_config_used(row);
+	struct cloud_row *own;
+	struct reason why;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r >= 0)
+		r = own_row(&rows, &own, reterr);
+	if (r < 0 || !used[0])
+		return r;
+	reason_set(&why, REASON_DELETED_BY_USER, "the endpoint uses %s", used);
+	r = want_config(e, own, used, reterr);
+	return r < 0 ? r : drop_others(e, &rows, used, &why, reterr);
+}
+
+/* The config of the deploy that made the endpoint what it is. */
+static const struct cloud_row *old_config(const struct cloud_rows *rows,
+					  const struct endpoint_row *ep)
+{
+	const struct cloud_row *found = NULL;
+
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && rows->rows[i].wanted &&
+		    str_eq(rows->rows[i].job, ep->job))
+			found = &rows->rows[i];
+	return found;
+}
+
+int cloud_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
+		      struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(job_row_done) struct job_row job = {0};
+	const struct cloud_row *old;
+	struct cloud_row *row;
+	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
+
+	if (r < 0 || ep.state != ENDPOINT_UPDATING)
+		return r < 0 ? r : 0;
+	r = cloud_update_job(e, &ep, &job, reterr);
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+	if (r >= 0)
+		r = own_row(&rows, &row, reterr);
+	if (r < 0)
+		return r;
+	old = old_config(&rows, &ep);
+	if (!old)
+		return cloud_endpoint_fail(e, endpoint, why, reterr);
+	if (!str_eq(old->name, cloud_config_wanted(row)))
+		r = want_config(e, row, old->name, reterr);
+	if (r >= 0)
+		r = drop_others(e, &rows, old->name, why, reterr);
+	if (r >= 0)
+		r = endpoint_move(e, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
+	return r < 0 ? r : endpoint_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
+}
+
+static bool was_just_accepted(const struct engine *e, const struct cloud_row *row)
+{
+	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
+
+	return clock_now_us() - since < e->settings->aws.settle_us;
+}
+
+/* No place for the old fleet: what serves goes on, and UpdateEndpoint is sent once more when its
+ * last answer is no news. */
+static int wait_for_place(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	if (was_just_accepted(e, row) || json_object_del(row->answer, CLOUD_TRIED_KEY) < 0)
+		return 0;
+	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+}
+
+/* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
+ * not what it should be. */
+static int cannot_have(struct engine *e, const struct cloud_row *row, enum reason_code code,
+		       const char *words, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason why;
+	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r < 0)
+		return r;
+	if (ep.state == ENDPOINT_UPDATING) {
+		reason_set(&why, code, "%s", words);
+		return cloud_update_undo(e, ep.id, &why, reterr);
+	}
+	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
+		return wait_for_place(e, row, reterr);
+	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
+		   cloud_config_wanted(row), words);
+	return cloud_endpoint_fail(e, ep.id, &why, reterr);
+}
+
+/* ---- looking ---- */
+
+static void update_after(struct engine *e, void *arg, bool committed)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+
+	if (committed && store_cloud_get(e->store, arg, &row, NULL) >= 0)
+		cloud_step(e, &row, CLOUD_STEP_UPDATE);
+	free(arg);
+}
+
+int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
+	const struct cloud_row *config;
+	struct reason why;
+	char text[32];
+	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r >= 0)
+		r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	if (r < 0 || ep.state != ENDPOINT_UPDATING)
+		return r < 0 ? r : 0;
+	config = config_named(&rows, cloud_config_wanted(row));
+	if (!config || str_eq(config->job, ep.job) || !config->present_us || !limit_us ||
+	    clock_now_us() - config->present_us < limit_us)
+		return 0;
+	reason_set(&why, REASON_TIMED_OUT, "endpoint %s is still %s, %s after its update began%s%s",
+		   row->name, row->status, duration_format(text, limit_us),
+		   row->reason.code ? ": " : "", row->reason.message);
+	r = cloud_update_undo(e, ep.id, &why, reterr);
+	return r < 0 ? r : 1;
+}
+
+/* What UpdateEndpoint took is not what is in use. */
+static int went_back(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	const char *why = json_get_str(row->answer, "FailureReason", NULL);
+	char words[REASON_MSG_MAX];
+
+	if (!why && was_just_accepted(e, row))
+		return 0; /* what describe says may be from before */
+	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
+		 why ? why : "it gave no reason");
+	return cannot_have(e, row, cloud_failure_code(words), words, reterr);
+}
+
+int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	const char *wanted = cloud_config_wanted(row);
+	const struct cloud_row *config;
+	char *id;
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	if (r < 0)
+		return r;
+	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted))
+		return went_back(e, row, reterr);
+	config = config_named(&rows, wanted);
+	if (!config || config->state != CLOUD_PRESENT)
+		return 0; /* not made yet */
+	r = cloud_update_late(e, row, reterr);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* From now on it may be in use, whatever becomes of the answer. */
+	json_object_set_new(row->answer, CLOUD_PENDING_KEY, json_string(wanted));
+	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	id = strdup(row->id);
+	if (r < 0 || !id) {
+		free(id);
+		return r < 0 ? r : err_errno(reterr, ENOMEM, "update the endpoint");
+	}
+	turn_after(e, update_after, id);
+	return 0;
+}
+
+/* In the turn of the answer to UpdateEndpoint. */
+int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct aws_call *c,
+			  struct err *reterr)
+{
+	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
+				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
+				: c->kind == AWS_ERROR_DENIED	? REASON_ACCESS_DENIED
+				: c->kind == AWS_ERROR_INVALID	? REASON_REFUSED
+								: REASON_NONE;
+	int r;
+
+	row->next_us = clock_now_us() + e->settings->aws.poll_us;
+	row->reason = (struct reason){0};
+	if (c->result == 0) {
+		if (!row->answer)
+			row->answer = json_object();
+		json_object_set_new(row->answer, CLOUD_TRIED_KEY,
+				    json_string(cloud_config_wanted(row)));
+		json_object_set_new(row->answer, CLOUD_TRIED_AT_KEY, json_integer(clock_now_us()));
+		str_copy(row->status, sizeof(row->status), "Updating");
+	} else {
+		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
+	}
+	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
+}

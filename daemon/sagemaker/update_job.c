@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The deploy job that updates an endpoint: which it is, its end, a stop, the endpoint's loss. */
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <string.h>
+
+int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
+		     struct err *reterr)
+{
+	static const enum job_state states[] = {STATE_STARTING, STATE_RUNNING, STATE_STOPPING};
+
+	for (size_t s = 0; s < ARRAY_LEN(states); s++) {
+		OWN(job_rows_done) struct job_rows jobs = {0};
+		int r = store_jobs_in_state(e->store, states[s], &jobs, reterr);
+
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < jobs.n; i++) {
+			struct job_row *job = &jobs.rows[i];
+
+			if (job->kind != JOB_DEPLOY || !cloud_runs(job) ||
+			    str_eq(job->id, ep->job) ||
+			    !str_eq(json_get_str(job->spec, "endpoint", ""), ep->name))
+				continue;
+			*ret = *job;
+			*job = (struct job_row){0};
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* 1: its staging is told to stop, and the end of that ends the job; 0: it has none. */
+static int stop_staging(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	const struct execution *ex = execution_of_job(e, job->id);
+	int r = ex ? execution_stop_later(e, ex, reterr) : 0;
+
+	return r < 0 ? r : ex != NULL;
+}
+
+int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
+		      struct err *reterr)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	struct reason said;
+	int r = cloud_update_job(e, ep, &job, reterr);
+
+	if (r > 0)
+		r = stop_staging(e, &job, reterr) ?: 2;
+	if (r != 2)
+		return r < 0 ? r : 0;
+	reason_set(&said, why->code, "endpoint '%s' went during its update: %s", ep->name,
+		   why->message);
+	return endpoint_update_end(e, job.id, STATE_FAILED, &said, NULL, reterr);
+}
+
+int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason why;
+	int r = stop_staging(e, job, reterr);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
+	r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
+	if (r >= 0)
+		r = cloud_update_undo(e, ep.id, &why, reterr);
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		return r;
+	return endpoint_update_end(e, job->id, STATE_CANCELLED, &why, NULL, reterr);
+}

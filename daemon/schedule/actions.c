@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs that the daemon does itself: predict (one relayed request, waiting while the endpoint
+ * starts) and delete-endpoint (done when the endpoint is gone).
+ */
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <string.h>
+
+#define PREDICT_AGAIN_US  500000    /* while the endpoint is not in service */
+#define PREDICT_REPLY_MAX (1 << 20) /* kept as the job's output */
+
+/* ---- predict ---- */
+
+struct predict {
+	struct engine_message message; /* first: the engine casts back */
+	struct engine *engine;
+	char job[ID_LEN];
+	int attempt;
+	char endpoint[SPEC_NAME_MAX + 1];
+	char *body;
+	int64_t give_up_us; /* monotonic */
+	sd_event_source *again;
+	struct endpoint_ask ask;
+	struct predict *next;
+};
+
+static void predict_free(struct predict *p)
+{
+	for (struct predict **at = &p->engine->predicts; *at; at = &(*at)->next) {
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	}
+	loop_drop(&p->again);
+	free(p->ask.reply);
+	free(p->body);
+	free(p);
+}
+
+static int predict_end(struct engine *e, struct predict *p, enum job_state to,
+		       const struct reason *why, const json_t *outputs, struct err *reterr)
+{
+	OWN(job_row_done) struct job_row job = {0};
+	int r = store_job_get(e->store, p->job, &job, reterr);
+
+	if (r < 0 || job_state_is_final(job.state) || job.attempt != p->attempt)
+		return r < 0 ? r : 0;
+	return job_finish(e, &job, to, why, outputs, reterr);
+}
+
+static int on_again(sd_event_source *s, uint64_t at, void *userdata);
+
+/* In an own turn; frees p. What could not be written down is asked again. */
+static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
+			 const json_t *outputs)
+{
+	struct engine *e = p->engine;
+	struct err err = {0};
+	int r = turn_begin(e, &err);
+
+	if (r >= 0) {
+		r = predict_end(e, p, to, why, outputs, &err);
+		if (r < 0)
+			turn_fail(e, r, &err);
+		r = turn_end(e, NULL);
+	}
+	if (r < 0 && !e->stopping)
+		loop_after_us(e->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
+	else
+		predict_free(p);
+}
+
+static void predict_failed(struct predict *p, enum reason_code code, const char *words)
+{
+	struct reason why;
+
+	reason_set(&why, code, "%s", words);
+	predict_done(p, STATE_FAILED, &why, NULL);
+}
+
+static void predict_answered(struct predict *p)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	OWN(json_decrefp) json_t *outputs = NULL;
+	struct reason none = {0};
+	char words[REASON_MSG_MAX];
+
+	if (p->ask.status != 200) {
+		snprintf(words, sizeof(words), "endpoint '%s' answered %d: %.*s", p->endpoint,
+			 p->ask.status, (int)(p->ask.reply_len < 700 ? p->ask.reply_len : 700),
+			 p->ask.reply ? p->ask.reply : "");
+		predict_failed(p, REASON_PREDICT_FAILED, words);
+		return;
+	}
+	if (json_parse(p->ask.reply, p->ask.reply_len, &answer, NULL) < 0) {
+		predict_failed(p, REASON_PREDICT_FAILED, "the endpoint's answer is not JSON");
+		return;
+	}
+	outputs = json_pack("{sO}", "predictions", answer);
+	predict_done(p, STATE_SUCCEEDED, &none, outputs);
+}
+
+static void predict_try(struct predict *p);
+
+static int on_again(sd_event_source *s, uint64_t at, void *userdata)
+{
+	predict_try(userdata);
+	return 0;
+}
+
+static void predict_later(struct predict *p, const char *words)
+{
+	if (clock_mono_us() >= p->give_up_us || p->engine->stopping) {
+		predict_failed(p, REASON_PREDICT_FAILED, words);
+		return;
+	}
+	loop_after_us(p->engine->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
+}
+
+/* On the engine thread, after the answer. */
+static void on_answer(struct engine *e, struct engine_message *m)
+{
+	struct predict *p = (struct predict *)m;
+
+	if (e->stopping)
+		predict_free(p); /* still running in the database: asked again at the next start */
+	else if (p->ask.result == 0)
+		predict_answered(p);
+	else
+		predict_later(p, p->ask.err.msg);
+}
+
+static void on_relayed(struct endpoint_ask *ask)
+{
+	struct predict *p = ask->userdata;
+
+	engine_post(p->engine, &p->message);
+}
+
+static void predict_try(struct predict *p)
+{
+	struct err why = {0};
+	int r;
+
+	free(TAKE(p->ask.reply));
+	p->ask = (struct endpoint_ask){
+		.body = p->body,
+		.body_len = strlen(p->body),
+		.content_type = "application/json",
+		.accept = "application/json",
+		.timeout_us = p->engine->settings->predict_timeout_us,
+		.reply_max = PREDICT_REPLY_MAX,
+		.done = on_relayed,
+		.userdata = p,
+	};
+	p->message.fn = on_answer;
+	r = endpoint_ask(p->engine, p->endpoint, &p->ask, &why);
+	if (r == -ERR_NOT_FOUND)
+		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
+	else if (r < 0)
+		predict_later(p, why.msg);
+}
+
+static void predict_after(struct engine *e, void *arg, bool committed)
+{
+	struct predict *p = arg;
+
+	if (committed)
+		predict_try(p);
+	else
+		predict_free(p);
+}
+
+static int predict_start(struct engine *e, const struct job_row *job, const json_t *spec,
+			 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *body = json_object();
+	struct predict *p = calloc(1, sizeof(*p));
+
+	if (!p || !body)
+		abort();
+	p->engine = e;
+	p->next = e->predicts;
+	e->predicts = p;
+	memcpy(p->job, job->id, sizeof(p->job));
+	p->attempt = job->attempt;
+	str_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
+	json_object_set(body, "inputs", json_object_get(spec, "inputs"));
+	if (json_object_get(spec, "parameters"))
+		json_object_set(body, "parameters", json_object_get(spec, "parameters"));
+	p->body = json_text(body);
+	p->give_up_us = clock_mono_us() + e->settings->predict_timeout_us;
+	turn_after(e, predict_after, p);
+	return 0;
+}
+
+void predicts_free(struct engine *e)
+{
+	while (e->predicts)
+		predict_free(e->predicts);
+}
+
+/* ---- delete-endpoint ---- */
+
+static int delete_start(struct engine *e, const struct job_row *job, const json_t *spec,
+			struct err *reterr)
+{
+	const char *name = json_get_str(spec, "endpoint", "");
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason why;
+	struct err missing = {0};
+	int r = store_endpoint_find(e->store, name, &ep, &missing);
+
+	if (r == -ERR_NOT_FOUND) {
+		reason_set(&why, REASON_ENDPOINT_MISSING, "there is no live endpoint named '%s'",
+			   name);
+		return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+	}
+	if (r < 0) {
+		*reterr = missing;
+		return r;
+	}
+	/* The endpoint's end finishes this job: actions_endpoint_gone. */
+	return endpoint_delete(e, &ep, REASON_DELETED_BY_USER, "a delete-endpoint job asked for it",
+			       reterr);
+}
+
+int actions_endpoint_gone(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows running = {0};
+	struct reason none = {0};
+	int r = store_jobs_in_state(e->store, STATE_RUNNING, &running, reterr);
+
+	for (size_t i = 0; r >= 0 && i < running.n; i++) {
+		struct job_row *job = &running.rows[i];
+
+		if (job->kind != JOB_DELETE_ENDPOINT ||
+		    !str_eq(json_get_str(job->outputs, "endpoint", ""), ep->name))
+			continue;
+		r = job_finish(e, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
+	}
+	return r;
+}
+
+/* ---- both ---- */
+
+int action_start(struct engine *e, const struct job_row *job, const json_t *spec,
+		 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *asked = NULL;
+	struct job_row now = *job; /* borrows its JSON */
+	struct reason none = {0};
+	int r = store_attempt_set_state(e->store, job->id, job->attempt, ATTEMPT_RUNNING, &none,
+					clock_now_us(), reterr);
+
+	if (r >= 0)
+		r = job_move(e, job->id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+	if (r < 0)
+		return r;
+	now.state = STATE_RUNNING;
+	if (job->kind == JOB_PREDICT)
+		return predict_start(e, &now, spec, reterr);
+	asked = json_pack("{ss}", "endpoint", json_get_str(spec, "endpoint", ""));
+	r = store_job_set_outputs(e->store, job->id, asked, reterr);
+	return r < 0 ? r : delete_start(e, &now, spec, reterr);
+}
+
+int action_resume(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason none = {0}, gone;
+	struct err why = {0};
+	int r;
+
+	if (job->kind == JOB_PREDICT) {
+		if (job_resolve(e, job, &spec, &why) >= 0)
+			return predict_start(e, job, spec, reterr);
+		reason_set(&gone, REASON_DATA_MISSING, "%s", why.msg);
+		return job_finish(e, job, STATE_FAILED, &gone, NULL, reterr);
+	}
+	r = store_endpoint_find(e->store, json_get_str(job->outputs, "endpoint", ""), &ep, reterr);
+	if (r == -ERR_NOT_FOUND)
+		return job_finish(e, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
+	return r < 0 ? r
+		     : endpoint_delete(e, &ep, REASON_DELETED_BY_USER,
+				       "a delete-endpoint job asked for it", reterr);
+}
+
+static int cancel_deploy(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
+	struct reason why;
+	bool made = false;
+	int r = 0;
+
+	if (job->state != STATE_STOPPING) {
+		reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+		r = job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
+	}
+	if (r >= 0)
+		r = store_endpoints_live(e->store, &live, reterr);
+	for (size_t i = 0; r >= 0 && i < live.n; i++) {
+		if (!str_eq(live.rows[i].job, job->id))
+			continue;
+		made = true;
+		r = endpoint_delete(e, &live.rows[i], REASON_CANCELLED, "its deploy was cancelled",
+				    reterr);
+	}
+	if (r < 0 || made)
+		return r;
+	return cloud_runs(job) ? cloud_update_cancel(e, job, reterr)
+			       : endpoint_update_cancel(e, job, reterr);
+}
+
+int action_or_execution_cancel(struct engine *e, const struct job_row *job,
+			       int (*stop)(struct engine *e, const struct job_row *job,
+					   struct err *reterr),
+			       struct err *reterr)
+{
+	struct job_row now = *job;
+	struct reason why;
+	int r;
+
+	if (job_kind_has_execution(job->kind))
+		return stop(e, job, reterr);
+	if (job->kind == JOB_DEPLOY)
+		return cancel_deploy(e, job, reterr);
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
+	now.state = STATE_STOPPING;
+	return r < 0 ? r : job_finish(e, &now, STATE_CANCELLED, &why, NULL, reterr);
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Caps against the ledger: what fits now, what is reserved, settled and renewed. Engine thread. */
+#include "base/money.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/schedule/budget_rate.h"
+
+#define USEC_PER_DAY (86400 * USEC_PER_SEC)
+
+/* The first moment of the next UTC day or month. */
+static int64_t next_day_us(int64_t now)
+{
+	return (utc_day(now) + 1) * USEC_PER_DAY;
+}
+
+static int64_t next_month_us(int64_t now)
+{
+	int64_t first, next;
+
+	utc_month(utc_day(now), &first, &next);
+	return next * USEC_PER_DAY;
+}
+
+static void say_waiting(struct reason *why, const char *what, int64_t used, int64_t more,
+			int64_t cap, int64_t free_us)
+{
+	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN], at[CLOCK_TEXT_LEN];
+
+	reason_set(why, REASON_WAITING_FOR_MONEY,
+		   "it may cost %s US dollars; of the %s's %s are %s reserved or spent; free again "
+		   "at %s, or when something that runs costs less than was reserved for it",
+		   money_format(a, more), what, money_format(b, cap), money_format(c, used),
+		   clock_format(at, free_us));
+}
+
+/* What an earlier try still holds comes back when it is settled; what it has cost does not. */
+static void say_job_cap(struct reason *why, const struct settings *set,
+			const struct money_sums *sums, int64_t micro_usd)
+{
+	bool never = budget_above(sums->job - sums->job_open, micro_usd, set->money_job_max);
+	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN];
+
+	reason_set(why, never ? REASON_MONEY_CAP : REASON_WAITING_FOR_MONEY,
+		   "it may cost %s US dollars more; a job may cost %s (money.job_max), and %s are "
+		   "reserved or spent for it already%s",
+		   money_format(a, micro_usd), money_format(b, set->money_job_max),
+		   money_format(c, sums->job),
+		   never ? "" : "; it waits for the end of what an earlier try has made");
+}
+
+/* Of jobs that were started and have not reserved theirs yet, other than `but`. */
+static int promised(struct engine *e, const char *but, int64_t *ret, struct err *reterr)
+{
+	OWN(job_rows_done) struct job_rows jobs = {0};
+	int r = store_jobs_unplanned(e->store, &jobs, reterr);
+
+	*ret = 0;
+	for (size_t i = 0; r >= 0 && i < jobs.n; i++) {
+		const struct job_row *job = &jobs.rows[i];
+		char words[160];
+		int64_t micro_usd;
+
+		/* One without a price reserves nothing: it cannot go on. */
+		if (str_eq(job->id, but) || !budget_applies(job->kind, job->target) ||
+		    budget_worst_case(e->settings, job->spec, job->kind, &micro_usd, words,
+				      sizeof(words), NULL) < 0)
+			continue;
+		if (__builtin_add_overflow(*ret, micro_usd, ret))
+			*ret = INT64_MAX;
+	}
+	return r;
+}
+
+/* The sums with what is promised. */
+static int sums_of(struct engine *e, const char *job, int64_t now, struct money_sums *ret,
+		   struct err *reterr)
+{
+	int64_t more;
+	int r = store_money_sums(e->store, job, "", now, ret, reterr);
+
+	if (r >= 0)
+		r = promised(e, job, &more, reterr);
+	if (r < 0)
+		return r;
+	if (__builtin_add_overflow(ret->day, more, &ret->day))
+		ret->day = INT64_MAX;
+	if (__builtin_add_overflow(ret->month, more, &ret->month))
+		ret->month = INT64_MAX;
+	return 0;
+}
+
+bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd, struct reason *why)
+{
+	const struct settings *set = e->settings;
+	int64_t now = clock_now_us();
+	struct money_sums sums = {0};
+	struct err failed = {0};
+
+	if (sums_of(e, job->id, now, &sums, &failed) < 0) {
+		reason_set(why, REASON_WAITING_FOR_MONEY, "the ledger cannot be read: %s",
+			   failed.msg);
+		return false;
+	}
+	if (budget_above(sums.job, micro_usd, set->money_job_max)) {
+		say_job_cap(why, set, &sums, micro_usd);
+		return false;
+	}
+	if (budget_above(sums.month, micro_usd, set->money_month_max)) {
+		say_waiting(why, "month", sums.month, micro_usd, set->money_month_max,
+			    next_month_us(now));
+		return false;
+	}
+	if (budget_above(sums.day, micro_usd, set->money_day_max)) {
+		say_waiting(why, "day", sums.day, micro_usd, set->money_day_max, next_day_us(now));
+		return false;
+	}
+	return true;
+}
+
+/* ---- the ledger ---- */
+
+static struct money_entry entry_of(const struct cloud_row *row, enum money_what what,
+				   int64_t micro_usd, const char *words)
+{
+	struct money_entry entry = {.what = what, .micro_usd = micro_usd};
+
+	str_copy(entry.cloud, sizeof(entry.cloud), row->id);
+	str_copy(entry.job, sizeof(entry.job), row->job);
+	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
+	str_copy(entry.words, sizeof(entry.words), words);
+	return entry;
+}
+
+int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
+		   const char *words, struct err *reterr)
+{
+	struct money_entry entry = entry_of(row, MONEY_RESERVE, micro_usd, words);
+
+	return store_money_add(e->store, &entry, clock_now_us(), reterr);
+}
+
+/* Of a job; of what was adopted without one, its own. New reference. */
+static int spec_of(struct engine *e, const struct cloud_row *row, const char *id, json_t **ret,
+		   struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	OWN(job_row_done) struct job_row job = {0};
+	json_t *adopted = json_object_get(row->request, CLOUD_ADOPTED_KEY);
+	int r;
+
+	if (adopted) {
+		*ret = json_incref(adopted);
+		return 0;
+	}
+	r = id[0] ? store_job_get(e->store, id, &job, reterr)
+		  : store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+
+	if (r >= 0)
+		*ret = json_incref(id[0] ? job.spec : ep.spec);
+	return r;
+}
+
+/* What the time costs by a job's spec and by the prices of today. */
+static int cost_by_job(struct engine *e, const struct cloud_row *row, const char *id, int64_t us,
+		       int64_t *ret, char *words, size_t size, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct budget_rate rate = {0};
+	int r = spec_of(e, row, id, &spec, reterr);
+
+	/* The instances stay warm after the job, perhaps that long. */
+	if (r >= 0 && row->kind == CLOUD_TRAINING_JOB)
+		us += budget_keep_alive(spec);
+	if (r >= 0)
+		r = budget_rate_of(e->settings, spec, &rate, reterr);
+	if (r >= 0)
+		r = budget_amount(&rate, us, ret, reterr);
+	if (r >= 0)
+		budget_say(&rate, us, words, size);
+	return r;
+}
+
+/* An endpoint that was updated ran on what each of its configs named: the dearest of them counts
+ * for all the time, but by that not more than what was reserved. */
+static int cost_of_updates(struct engine *e, const struct cloud_row *row, int64_t us,
+			   int64_t reserved, int64_t *cost, char *words, size_t size,
+			   struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+
+	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
+		const struct cloud_row *config = &rows.rows[i];
+		char said[160];
+		int64_t other;
+
+		if (config->kind != CLOUD_ENDPOINT_CONFIG || !config->present_us ||
+		    !config->job[0] || str_eq(config->job, row->job))
+			continue;
+		r = cost_by_job(e, row, config->job, us, &other, said, sizeof(said), reterr);
+		if (r < 0 || other <= *cost || *cost >= reserved)
+			continue;
+		*cost = other < reserved ? other : reserved;
+		str_copy(words, size, said);
+	}
+	return r;
+}
+
+static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, int64_t reserved,
+		   int64_t *ret, char *words, size_t size, struct err *reterr)
+{
+	int r;
+
+	*ret = 0;
+	if (us <= 0) {
+		snprintf(words, size, "0 s");
+		return 0;
+	}
+	r = cost_by_job(e, row, row->job, us, ret, words, size, reterr);
+	if (r >= 0 && row->kind == CLOUD_ENDPOINT)
+		r = cost_of_updates(e, row, us, reserved, ret, words, size, reterr);
+	return r;
+}
+
+int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
+		  struct err *reterr)
+{
+	struct money_entry entry;
+	struct money_sums sums = {0};
+	char words[160];
+	int64_t cost;
+	int r;
+
+	if (!row->job[0] && !row->endpoint[0] && !json_object_get(row->request, CLOUD_ADOPTED_KEY))
+		return 0;
+	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
+	if (r >= 0)
+		r = cost_of(e, row, billable_us, sums.cloud, &cost, words, sizeof(words), reterr);
+	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
+		/* A price that was taken out of the configuration since: what was reserved stands.
+		 */
+		snprintf(words, sizeof(words), "as reserved: no price is known any more");
+		cost = sums.cloud;
+	} else if (r < 0) {
+		return r;
+	}
+	entry = entry_of(row, MONEY_SETTLE, cost - sums.cloud, words);
+	r = store_money_add(e->store, &entry, clock_now_us(), reterr);
+	if (r >= 0)
+		engine_want_schedule(e);
+	return r;
+}
+
+/* ---- renewals ---- */
+
+static int find_endpoint(struct engine *e, const char *endpoint, struct cloud_row *ret,
+			 struct err *reterr)
+{
+	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	int r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < rows.n; i++)
+		if (rows.rows[i].kind == CLOUD_ENDPOINT &&
+		    !cloud_state_is_final(rows.rows[i].state)) {
+			*ret = rows.rows[i];
+			rows.rows[i] = (struct cloud_row){0};
+			return 1;
+		}
+	return 0;
+}
+
+/* A lease became shorter. Not more than is reserved: prices may have risen since. */
+static int give_back(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+		     int64_t less_us, struct err *reterr)
+{
+	struct budget_rate rate = {0};
+	struct money_sums sums = {0};
+	char words[160];
+	int64_t micro_usd;
+	int r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
+
+	if (r == -ERR_NOT_FOUND)
+		return 0; /* no price is known any more: the end settles it */
+	if (r >= 0)
+		r = budget_amount_back(&rate, less_us, &micro_usd, reterr);
+	if (r >= 0)
+		r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
+	if (r < 0)
+		return r;
+	budget_say(&rate, less_us, words, sizeof(words));
+	if (micro_usd > sums.cloud)
+		micro_usd = sums.cloud;
+	r = budget_reserve(e, row, -micro_usd, words, reterr);
+	if (r >= 0)
+		engine_want_schedule(e); /* money may be free */
+	return r;
+}
+
+int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
+		 struct err *reterr)
+{
+	OWN(cloud_row_done) struct cloud_row row = {0};
+	struct job_row job = {0};
+	struct budget_rate rate = {0};
+	struct reason why = {0};
+	int64_t micro_usd = 0;
+	char words[160];
+	int r = ep->target == TARGET_SAGEMAKER && more_us != 0
+			? find_endpoint(e, ep->id, &row, reterr)
+			: 0;
+
+	if (r <= 0)
+		return r;
+	if (more_us < 0)
+		return give_back(e, &row, ep, -more_us, reterr);
+	r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
+	if (r >= 0)
+		r = budget_amount(&rate, more_us, &micro_usd, reterr);
+	if (r < 0)
+		return r;
+	str_copy(job.id, sizeof(job.id), ep->job);
+	if (!budget_fits(e, &job, micro_usd, &why))
+		return err_set(reterr, ERR_CONFLICT, "the lease of '%s' cannot be renewed: %s",
+			       ep->name, why.message);
+	budget_say(&rate, more_us, words, sizeof(words));
+	return budget_reserve(e, &row, micro_usd, words, reterr);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place that moves jobs: ends, automatic retries, what depends on an ended job, cancel and
+ * retry. Everything here runs inside a turn and only changes rows; processes are stopped by
+ * actions after the commit.
+ */
+#include "daemon/schedule/lifecycle.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/execution/execution.h"
+#include "daemon/sagemaker/sagemaker.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define RETRY_DELAY_US	   (2 * USEC_PER_SEC) /* doubled with each automatic retry */
+#define RETRY_DELAY_MAX_US (300 * USEC_PER_SEC)
+#define RETRY_DEFAULT_MAX  3 /* for reasons that are retried without being asked (host_lost) */
+
+int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,
+	     const struct reason *reason, struct err *reterr)
+{
+	int r = store_job_set_state(e->store, id, from, to, reason, clock_now_us(), reterr);
+
+	if (r < 0)
+		return r;
+	log_event(LOG_LEVEL_INFO, "job_state", "job=%s from=%s to=%s cause=%s msg=\"%s\"", id,
+		  job_state_str(from), job_state_str(to),
+		  reason ? reason_code_str(reason->code) : "", reason ? reason->message : "");
+	engine_want_schedule(e);
+	return 0;
+}
+
+static enum attempt_state attempt_state_of(enum job_state s)
+{
+	return s == STATE_SUCCEEDED   ? ATTEMPT_SUCCEEDED
+	       : s == STATE_CANCELLED ? ATTEMPT_CANCELLED
+				      : ATTEMPT_FAILED;
+}
+
+/* The service had no room, or our keys have expired: the job waits, however often. */
+static bool is_patient(const struct job_row *job, enum reason_code code)
+{
+	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED ||
+	       (code == REASON_CREDENTIALS && cloud_runs(job));
+}
+
+/* True if this failure is retried without being asked. Sets the back-off. */
+static bool plan_retry(const struct job_row *job, const struct reason *reason, int *ret_retries,
+		       int64_t *ret_not_before_us)
+{
+	struct job_resources res;
+	int64_t delay_us = RETRY_DELAY_US;
+	bool patient = is_patient(job, reason->code);
+	bool by_default = patient || reason_retried_by_default(reason->code), named;
+
+	job_resources_of(job->spec, &res);
+	named = res.retry_max > 0 && (res.retry_on >> reason->code & 1);
+	if (job->cancel_requested_us || (!named && !by_default))
+		return false;
+	if (!patient && job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
+		return false;
+	for (int i = 0; i < job->auto_retries && delay_us < RETRY_DELAY_MAX_US; i++)
+		delay_us *= 2;
+	*ret_retries = job->auto_retries + 1;
+	*ret_not_before_us = clock_now_us() + delay_us;
+	return true;
+}
+
+static int end_attempt(struct engine *e, const struct job_row *job, const struct job_end *end,
+		       int64_t at_us, struct err *reterr)
+{
+	int r = 0;
+
+	if (job->attempt > 0)
+		r = store_attempt_set_state(e->store, job->id, job->attempt,
+					    attempt_state_of(end->to), &end->why, at_us, reterr);
+	if (r >= 0 && job->attempt > 0)
+		r = store_attempt_set_result(e->store, job->id, job->attempt, NULL, end->outputs,
+					     reterr);
+	return r;
+}
+
+int job_end(struct engine *e, const struct job_row *job, const struct job_end *end,
+	    struct err *reterr)
+{
+	int64_t not_before_us, now = clock_now_us();
+	int64_t at_us = end->at_us && end->at_us < now ? end->at_us : now;
+	int r, retries;
+
+	assert(job_state_is_final(end->to));
+	r = end_attempt(e, job, end, at_us, reterr);
+	if (r < 0)
+		return r;
+	if (end->to == STATE_FAILED && !end->may_live &&
+	    plan_retry(job, &end->why, &retries, &not_before_us)) {
+		r = store_job_set_retry(e->store, job->id, retries, not_before_us, reterr);
+		return r < 0 ? r
+			     : job_move(e, job->id, job->state, STATE_QUEUED, &end->why, reterr);
+	}
+	r = job_move(e, job->id, job->state, end->to, &end->why, reterr);
+	if (r >= 0 && end->outputs)
+		r = store_job_set_outputs(e->store, job->id, end->outputs, reterr);
+	if (r >= 0 && at_us < now)
+		r = store_job_set_finished(e->store, job->id, at_us, reterr);
+	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+}
+
+int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
+	       const struct reason *reason, const json_t *outputs, struct err *reterr)
+{
+	struct job_end end = {.to = to, .why = *reason, .outputs = outputs};
+
+	return job_end(e, job, &end, reterr);
+}
+
+/* ---- what depends on what ---- */
+
+enum verdict {
+	VERDICT_WAIT,
+	VERDICT_GO,
+	VERDICT_SKIP,
+};
+
+static bool need_is_met(const struct need_row *need)
+{
+	switch (need->when) {
+	case NEED_SUCCESS:
+		return need->state == STATE_SUCCEEDED;
+	case NEED_FAILURE:
+		return need->state == STATE_FAILED || need->state == STATE_CANCELLED;
+	case NEED_ALWAYS:
+		return true;
+	}
+	return false;
+}
+
+/* *ret_need: the need that decided (for SKIP), borrowed from `needs`. */
+static enum verdict judge(const struct need_rows *needs, const struct need_row **ret_need)
+{
+	enum verdict v = VERDICT_GO;
+
+	for (size_t i = 0; i < needs->n; i++) {
+		if (!job_state_is_final(needs->rows[i].state)) {
+			v = VERDICT_WAIT;
+		} else if (!need_is_met(&needs->rows[i])) {
+			*ret_need = &needs->rows[i];
+			return VERDICT_SKIP;
+		}
+	}
+	return v;
+}
+
+static int skip_job(struct engine *e, const struct job_row *job, const struct need_row *need,
+		    struct err *reterr)
+{
+	OWN(job_row_done) struct job_row other = {0};
+	struct reason why;
+	int r = store_job_get(e->store, need->job, &other, reterr);
+
+	if (r < 0)
+		return r;
+	reason_set(&why, REASON_DEPENDENCY, "job '%s' %s%s", other.name, job_state_str(need->state),
+		   need->when == NEED_FAILURE ? ", and this job runs only when it fails" : "");
+	r = job_move(e, job->id, job->state, STATE_SKIPPED, &why, reterr);
+	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+}
+
+int job_settle(struct engine *e, const char *id, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows needs = {0};
+	OWN(job_row_done) struct job_row job = {0};
+	const struct need_row *why = NULL;
+	struct reason none = {0};
+	int r = store_job_get(e->store, id, &job, reterr);
+
+	if (r >= 0)
+		r = store_needs_of(e->store, id, &needs, reterr);
+	if (r < 0 || job.state != STATE_BLOCKED)
+		return r;
+	switch (judge(&needs, &why)) {
+	case VERDICT_WAIT:
+		return 0;
+	case VERDICT_GO:
+		return job_move(e, id, STATE_BLOCKED, STATE_QUEUED, &none, reterr);
+	case VERDICT_SKIP:
+		return skip_job(e, &job, why, reterr);
+	}
+	return 0;
+}
+
+int job_settle_dependents(struct engine *e, const char *id, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows dependents = {0};
+	int r = store_needed_by(e->store, id, &dependents, reterr);
+
+	for (size_t i = 0; r >= 0 && i < dependents.n; i++)
+		if (dependents.rows[i].state == STATE_BLOCKED)
+			r = job_settle(e, dependents.rows[i].job, reterr);
+	return r;
+}
+
+/* ---- cancel ---- */
+
+static int stop_job(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	const struct execution *ex = execution_of_job(e, job->id);
+	struct reason why;
+	int r = cloud_runs(job) ? cloud_cancel(e, job, reterr) : 0;
+
+	if (r < 0)
+		return r;
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = job->state == STATE_STOPPING
+		    ? 0
+		    : job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
+	return r < 0 || !ex ? r : execution_stop_later(e, ex, reterr);
+}
+
+int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	struct reason why;
+	int r;
+
+	if (job_state_is_final(job->state))
+		return err_set(reterr, ERR_CONFLICT, "job %s has already ended: it %s%s", job->id,
+			       job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was "
+											    : "",
+			       job_state_str(job->state));
+	r = store_job_set_cancel_requested(e->store, job->id, clock_now_us(), reterr);
+	if (r < 0)
+		return r;
+	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
+		reason_set(&why, REASON_CANCELLED, "cancelled before it started");
+		r = job_move(e, job->id, job->state, STATE_CANCELLED, &why, reterr);
+		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	}
+	return action_or_execution_cancel(e, job, stop_job, reterr);
+}
+
+/* ---- retry ---- */
+
+static int retry_dependents(struct engine *e, const char *id, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows dependents = {0};
+	struct reason none = {0};
+	int r = store_needed_by(e->store, id, &dependents, reterr);
+
+	for (size_t i = 0; r >= 0 && i < dependents.n; i++) {
+		const struct need_row *d = &dependents.rows[i];
+
+		if (d->state != STATE_SKIPPED)
+			continue;
+		r = job_move(e, d->job, STATE_SKIPPED, STATE_BLOCKED, &none, reterr);
+		if (r >= 0)
+			r = retry_dependents(e, d->job, reterr);
+	}
+	return r;
+}
+
+int job_reset(struct engine *e, const struct job_row *job, enum job_state to, struct err *reterr)
+{
+	struct reason none = {0};
+	int r = store_job_set_retry(e->store, job->id, 0, 0, reterr);
+
+	if (r >= 0)
+		r = store_job_set_cancel_requested(e->store, job->id, 0, reterr);
+	return r < 0 ? r : job_move(e, job->id, job->state, to, &none, reterr);
+}
+
+int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows needs = {0};
+	OWN(job_row_done) struct job_row other = {0};
+	const struct need_row *why = NULL;
+	enum verdict v;
+	int r;
+
+	if (job->state != STATE_FAILED && job->state != STATE_CANCELLED &&
+	    job->state != STATE_SKIPPED)
+		return err_set(
+			reterr, ERR_CONFLICT,
+			"job %s is %s; only a failed, cancelled or skipped job can be retried",
+			job->id, job_state_str(job->state));
+	r = store_needs_of(e->store, job->id, &needs, reterr);
+	if (r < 0)
+		return r;
+	v = judge(&needs, &why);
+	if (v == VERDICT_SKIP) {
+		r = store_job_get(e->store, why->job, &other, reterr);
+		return r < 0 ? r
+			     : err_set(reterr, ERR_CONFLICT,
+				       "job '%s' needs '%s', which %s: retry that job or the whole "
+				       "run",
+				       job->name, other.name, job_state_str(why->state));
+	}
+	r = job_reset(e, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
+	return r < 0 ? r : retry_dependents(e, job->id, reterr);
+}

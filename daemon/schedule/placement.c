@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/schedule/placement.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+
+#include <string.h>
+
+static void add_foreign(struct usage *u, int i)
+{
+	const struct device *dev = &u->list.items[i];
+	int64_t ours = 0;
+
+	for (int p = 0; p < dev->processes_n; p++) {
+		const struct device_process *proc = &dev->processes[p];
+		char id[ID_LEN];
+
+		if (proc_env(proc->pid, EXECUTION_ENV_ID, id, sizeof(id))) {
+			ours += proc->used_bytes;
+			continue;
+		}
+		u->foreign[i] += proc->used_bytes;
+		if (proc->used_bytes > u->foreign_top[i].used_bytes)
+			u->foreign_top[i] = *proc;
+	}
+	/* Memory that no listed process owns (another container, a driver's own) is foreign too. */
+	if (dev->used_bytes - ours > u->foreign[i])
+		u->foreign[i] = dev->used_bytes - ours;
+}
+
+struct usage *usage_read(struct engine *e)
+{
+	struct usage *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	devices_snapshot(e->devices, &u->list);
+	for (int i = 0; i < u->list.n; i++)
+		add_foreign(u, i);
+	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
+		const struct execution_row *row = &ex->row;
+
+		if (row->cpus == 0)
+			u->transfers++;
+		else if (!row->devices_n && row->endpoint[0])
+			u->cpu_endpoints++;
+		else if (!row->devices_n)
+			u->job_cpus += row->cpus;
+		for (int i = 0; i < row->devices_n; i++) {
+			int dev = row->devices[i];
+
+			u->sharers[dev]++;
+			if (row->gpu_memory_bytes)
+				u->reserved[dev] += row->gpu_memory_bytes;
+			else
+				u->whole[dev] = true;
+		}
+	}
+	return u;
+}
+
+enum job_place placement_of(const struct job_row *job)
+{
+	struct job_resources res;
+
+	job_resources_of(job->spec, &res);
+	return job_place_of(job->kind, job->target, res.gpus);
+}
+
+static bool wished(const struct job_resources *res, int index)
+{
+	if (!res->devices_n)
+		return true;
+	for (int i = 0; i < res->devices_n; i++)
+		if (res->devices[i] == index)
+			return true;
+	return false;
+}
+
+/* Why this GPU cannot be had, in words; false: it can. */
+static bool gpu_refuses(struct engine *e, const struct usage *u, const struct job_resources *res,
+			int i, struct buf *why)
+{
+	const struct device *dev = &u->list.items[i];
+	int64_t margin = e->settings->gpu_memory_margin_bytes;
+	char held[24], wanted[24], name[64] = "";
+
+	if (dev->lost) {
+		buf_printf(why, "GPU %d: lost (the driver no longer reaches it)", dev->index);
+	} else if (u->kept[i]) {
+		buf_printf(why, "GPU %d: kept for a job that is ahead", dev->index);
+	} else if (u->whole[i] || (!res->gpu_memory_bytes && u->sharers[i])) {
+		buf_printf(why, "GPU %d: held by another job", dev->index);
+	} else if (res->gpu_memory_bytes ? u->reserved[i] + u->foreign[i] + res->gpu_memory_bytes >
+						   dev->total_bytes
+					 : u->foreign[i] > margin) {
+		proc_name(u->foreign_top[i].pid, name, sizeof(name));
+		str_bytes(wanted, sizeof(wanted), res->gpu_memory_bytes);
+		if (u->foreign_top[i].pid)
+			buf_printf(why, "GPU %d: pid %d%s%s%s holds %s", dev->index,
+				   (int)u->foreign_top[i].pid, name[0] ? " (" : "", name,
+				   name[0] ? ")" : "",
+				   str_bytes(held, sizeof(held), u->foreign_top[i].used_bytes));
+		else
+			buf_printf(why, "GPU %d: %s of its memory is in use", dev->index,
+				   str_bytes(held, sizeof(held), u->foreign[i] + u->reserved[i]));
+		if (res->gpu_memory_bytes)
+			buf_printf(why, ", %s are wanted", wanted);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Most free memory first, so that sharers spread. */
+static int best_device(struct engine *e, const struct usage *u, const struct job_resources *res,
+		       const struct execution_row *taken, struct buf *why)
+{
+	int64_t best_free = -1;
+	int best = -1;
+
+	for (int i = 0; i < u->list.n; i++) {
+		int64_t left = u->list.items[i].total_bytes - u->foreign[i] - u->reserved[i];
+		bool used = false;
+
+		for (int t = 0; t < taken->devices_n; t++)
+			used |= taken->devices[t] == i;
+		if (used || !wished(res, u->list.items[i].index))
+			continue;
+		if (why->len)
+			buf_puts(why, "; ");
+		if (gpu_refuses(e, u, res, i, why)) {
+			continue;
+		}
+		if (left > best_free) {
+			best_free = left;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static bool place_gpus(struct engine *e, struct usage *u, const struct job_resources *res,
+		       struct execution_row *row, struct reason *reason)
+{
+	OWN(buf_done) struct buf why = BUF_INIT(REASON_MSG_MAX);
+
+	row->gpu_memory_bytes = res->gpu_memory_bytes;
+	while (row->devices_n < res->gpus) {
+		int i = best_device(e, u, res, row, &why);
+
+		if (i < 0) {
+			row->devices_n = 0;
+			reason_set(reason, REASON_WAITING_FOR_GPU, "needs %d GPU%s: %s", res->gpus,
+				   res->gpus > 1 ? "s" : "",
+				   why.len ? buf_str(&why) : "this machine has no such GPU");
+			return false;
+		}
+		buf_clear(&why);
+		row->devices[row->devices_n] = i;
+		str_copy(row->device_uuids[row->devices_n], sizeof(row->device_uuids[0]),
+			 u->list.items[i].uuid);
+		row->devices_n++;
+	}
+	for (int t = 0; t < row->devices_n; t++) {
+		int i = row->devices[t];
+
+		u->sharers[i]++;
+		u->whole[i] |= !res->gpu_memory_bytes;
+		u->reserved[i] += res->gpu_memory_bytes;
+	}
+	return true;
+}
+
+/* An update may share the GPUs that the server it replaces holds whole: on a machine with one it
+ * could never start otherwise. */
+static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *job,
+		       const struct job_resources *res, struct execution_row *row,
+		       struct reason *reason)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	const struct execution *old =
+		endpoint_to_update(e, job, &ep) ? execution_of_endpoint(e, &ep) : NULL;
+	int n = old && !old->row.gpu_memory_bytes ? old->row.devices_n : 0;
+	bool placed;
+
+	for (int i = 0; i < n; i++) {
+		u->whole[old->row.devices[i]] = false;
+		u->sharers[old->row.devices[i]]--;
+	}
+	placed = n > 0 && place_gpus(e, u, res, row, reason);
+	for (int i = 0; i < n; i++) {
+		u->whole[old->row.devices[i]] = true;
+		u->sharers[old->row.devices[i]]++;
+	}
+	return placed;
+}
+
+static bool could_serve(const struct usage *u, const struct job_resources *res, int i)
+{
+	const struct device *dev = &u->list.items[i];
+
+	return wished(res, dev->index) && !dev->lost && res->gpu_memory_bytes <= dev->total_bytes;
+}
+
+bool placement_keep(struct usage *u, const struct job_row *job)
+{
+	struct job_resources res;
+	int able = 0;
+	bool left = false;
+
+	job_resources_of(job->spec, &res);
+	for (int i = 0; i < u->list.n; i++)
+		able += could_serve(u, &res, i);
+	for (int i = 0; i < u->list.n; i++) {
+		u->kept[i] |= able >= res.gpus && could_serve(u, &res, i);
+		left |= !u->kept[i] && !u->list.items[i].lost;
+	}
+	return left;
+}
+
+/* The slots are one pool of CPUs: jobs that want fewer than a slot has share it. */
+static bool place_job_cpus(struct engine *e, struct usage *u, int cpus, struct reason *reason)
+{
+	int total = e->settings->cpu_slots * e->settings->cpus_per_slot;
+
+	if (u->job_cpus + cpus > total) {
+		reason_set(
+			reason, REASON_WAITING_FOR_SLOT,
+			"needs %d CPU%s: %d of the %d in the %d CPU slot%s of this machine are in "
+			"use",
+			cpus, cpus == 1 ? "" : "s", u->job_cpus, total, e->settings->cpu_slots,
+			e->settings->cpu_slots == 1 ? "" : "s");
+		return false;
+	}
+	u->job_cpus += cpus;
+	return true;
+}
+
+static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
+		      enum reason_code full, struct reason *reason)
+{
+	if (*used >= slots) {
+		reason_set(reason, full, "all %d %s of this machine are in use", slots, what);
+		return false;
+	}
+	(*used)++;
+	return true;
+}
+
+bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
+		    struct execution_row *row, struct reason *why)
+{
+	struct job_resources res;
+
+	job_resources_of(job->spec, &res);
+	row->cpus = placement_of(job) == PLACE_TRANSFER ? 0 : e->settings->cpus_per_slot;
+	if (res.cpus > 0 && res.cpus < row->cpus)
+		row->cpus = res.cpus;
+	switch (placement_of(job)) {
+	case PLACE_CPU:
+		return place_job_cpus(e, u, row->cpus, why);
+	case PLACE_ENDPOINT:
+		return place_cpu(e, &u->cpu_endpoints, e->settings->cpu_endpoints_max,
+				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);
+	case PLACE_GPU:
+		return place_gpus(e, u, &res, row, why) || share_gpus(e, u, job, &res, row, why);
+	case PLACE_TRANSFER:
+		return place_cpu(e, &u->transfers, e->settings->transfer_slots, "transfer slots",
+				 REASON_WAITING_FOR_TRANSFER, why);
+	case PLACE_NONE:
+	case PLACES_:
+		break;
+	}
+	return true;
+}

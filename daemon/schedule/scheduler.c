@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which ready job starts now. One line for each place (nothing, CPU, endpoint, GPU): highest
+ * priority first, then by the run's submit and the job's place in it, whenever it became ready. A
+ * job that must wait holds back its own line, so that it is not overtaken for ever, but no other;
+ * in the line of GPUs it holds back only the GPUs that it could use.
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/checkpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/placement.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define JOB_WAITS 1 /* a result: it was not started, and stays queued */
+
+/* ---- starting one job ---- */
+
+/* A job that fails before it has a process still has an attempt that says why. */
+static int fail_start(struct engine *e, const struct job_row *job, enum reason_code code,
+		      const struct err *why, struct err *reterr)
+{
+	struct reason reason;
+
+	reason_set(&reason, code, "%s", why->msg);
+	return job_finish(e, job, STATE_FAILED, &reason, NULL, reterr);
+}
+
+/* What the attempt before has left to go on from. Of native training its newest complete
+ * checkpoint: it has a manifest, which is written last. Of a script all that lies in checkpoints:
+ * which of them are whole is for the script to say. */
+static int find_resume(struct engine *e, const struct job_row *job, char *path, size_t size,
+		       struct err *reterr)
+{
+	struct execution_row last;
+	int r = store_execution_last(e->store, job->id, &last, reterr);
+
+	path[0] = '\0';
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r >= 0)
+		(json_object_get(job->spec, "entry_point") ? checkpoint_of_script
+							   : checkpoint_find)(last.dir, path, size);
+	return r < 0 ? r : 0;
+}
+
+static int begin_attempt(struct engine *e, struct job_row *job, struct err *reterr)
+{
+	struct reason none = {0};
+	int r = store_attempt_insert(e->store, job->id, clock_now_us(), &job->attempt, reterr);
+
+	if (r >= 0)
+		r = job_move(e, job->id, STATE_QUEUED, STATE_STARTING, &none, reterr);
+	job->state = STATE_STARTING;
+	return r;
+}
+
+/* The files come first: if there is no room for them, the job stays queued and nothing is written
+ * of an attempt. Returns JOB_WAITS then, with the reason in *why. */
+static int start_process(struct engine *e, struct job_row *job, const json_t *spec,
+			 struct execution_row *row, struct reason *why, struct err *reterr)
+{
+	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !cloud_runs(job);
+	enum reason_code code = REASON_EXEC_FAILED;
+	char resume[SPEC_PATH_MAX] = "";
+	struct err trouble = {0};
+	int r = deploy ? 0 : find_resume(e, job, resume, sizeof(resume), reterr), prepared;
+
+	if (r < 0)
+		return r;
+	str_copy(row->job, sizeof(row->job), job->id);
+	row->attempt = ++job->attempt;
+	prepared = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &code,
+				     &trouble);
+	if (headroom_is_missing(prepared)) {
+		reason_set(why, REASON_WAITING_FOR_ROOM, "%s", trouble.msg);
+		return JOB_WAITS;
+	}
+	r = begin_attempt(e, job, reterr);
+	if (r < 0)
+		return r;
+	assert(row->attempt == job->attempt);
+	if (prepared < 0)
+		return fail_start(e, job, code, &trouble, reterr);
+	return deploy ? endpoint_deploy(e, job, spec, row, reterr)
+		      : execution_launch(e, row, reterr);
+}
+
+static int start_job(struct engine *e, struct job_row *job, struct execution_row *row,
+		     struct reason *why, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct reason gone;
+	struct err trouble = {0};
+	int resolved = job_resolve(e, job, &spec, &trouble), r;
+
+	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
+		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",
+			   trouble.msg);
+		r = job_move(e, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
+		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	}
+	if (resolved >= 0 && placement_of(job) != PLACE_NONE)
+		return start_process(e, job, spec, row, why, reterr);
+	r = begin_attempt(e, job, reterr);
+	if (r < 0)
+		return r;
+	return resolved < 0 ? fail_start(e, job, REASON_DATA_MISSING, &trouble, reterr)
+			    : action_start(e, job, spec, reterr);
+}
+
+/* Its tries have used up what a job may cost: nothing that could come makes it fit. */
+static int never_starts(struct engine *e, struct job_row *job, const struct reason *why,
+			struct err *reterr)
+{
+	int r = begin_attempt(e, job, reterr);
+
+	return r < 0 ? r : job_finish(e, job, STATE_FAILED, why, NULL, reterr);
+}
+
+/* What holds a job back for long is shown by the job itself, not only by explain. */
+static int say_wait(struct engine *e, const struct job_row *job, const struct reason *why,
+		    struct err *reterr)
+{
+	bool money = why->code == REASON_WAITING_FOR_MONEY;
+
+	if (!money && why->code != REASON_WAITING_FOR_ROOM && e->aws &&
+	    e->cloud->pause.code == REASON_NONE)
+		return 0; /* something is being looked up: it takes a moment */
+	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
+		return 0;
+	return store_job_set_reason(e->store, job->id, why, clock_now_us(), reterr);
+}
+
+/* True if say_wait() has written it: it is of a job that waits for something else than a place, and
+ * not the reason of its last try. */
+static bool is_said_wait(enum reason_code code)
+{
+	return code == REASON_WAITING_FOR_MONEY || code == REASON_WAITING_FOR_ROOM ||
+	       code == REASON_WAITING_FOR_CREDENTIALS || code == REASON_WAITING_FOR_SLOT ||
+	       code == REASON_ENDPOINT_TAKEN;
+}
+
+static int forget_wait(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	return is_said_wait(job->reason.code)
+		       ? store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr)
+		       : 0;
+}
+
+static void look_again(struct engine *e, void *arg, bool committed)
+{
+	engine_want_schedule(e);
+}
+
+bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why)
+{
+	const char *stray = stray_of_job(e, job->id);
+	struct err missing = {0};
+
+	if (stray) {
+		reason_set(why, REASON_WAITING_FOR_SLOT,
+			   "execution %s of it, which the database does not know, is still ending",
+			   stray);
+		return false;
+	}
+	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
+		return false;
+	if (placement_of(job) == PLACE_NONE || headroom_check(e, &missing) >= 0)
+		return true;
+	reason_set(why, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
+	return false;
+}
+
+/* It waits for something else than a place, and does not hold back those behind it. */
+static int wait_for(struct engine *e, struct job_row *job, const struct reason *why,
+		    struct err *reterr)
+{
+	if (why->code == REASON_MONEY_CAP)
+		return never_starts(e, job, why, reterr);
+	e->time_helps = true;
+	return say_wait(e, job, why, reterr);
+}
+
+enum {
+	GOES_ON,   /* it was started, or has ended */
+	STAYS,	   /* it stays queued; those behind it may start */
+	ENDS_LINE, /* it stays queued, and so do those behind it */
+};
+
+/* One job of a line: one of the above, or negative. */
+static int look_at_job(struct engine *e, enum job_place place, struct usage *u, struct job_row *job,
+		       struct err *reterr)
+{
+	struct execution_row row = {0};
+	struct reason why;
+	int r;
+
+	if (!schedule_may_start(e, job, &why)) {
+		r = wait_for(e, job, &why, reterr);
+		return r < 0 ? r : why.code == REASON_MONEY_CAP ? GOES_ON : STAYS;
+	}
+	if (!placement_find(e, u, job, &row, &why)) {
+		e->time_helps |= place == PLACE_GPU;
+		r = forget_wait(e, job, reterr);
+		if (r < 0)
+			return r;
+		return place == PLACE_GPU && placement_keep(u, job) ? STAYS : ENDS_LINE;
+	}
+	r = start_job(e, job, &row, &why, reterr);
+	if (r != JOB_WAITS)
+		return r < 0 ? r : GOES_ON;
+	r = wait_for(e, job, &why, reterr); /* the place stays counted as taken in this pass */
+	return r < 0 ? r : STAYS;
+}
+
+/* The jobs of one line, a page at a time: those that stay are skipped in the next one. */
+static int start_line(struct engine *e, enum job_target target, enum job_place place,
+		      struct usage *u, struct err *reterr)
+{
+	size_t stay = 0, looked = 0, n;
+	int r;
+
+	do {
+		OWN(job_rows_done) struct job_rows ready = {0};
+
+		r = store_jobs_ready(e->store, target, place, clock_now_us(), stay,
+				     ENGINE_READY_MAX, &ready, reterr);
+		n = ready.n;
+		for (size_t i = 0; r >= 0 && i < n; i++) {
+			r = look_at_job(e, place, u, &ready.rows[i], reterr);
+			if (r == ENDS_LINE)
+				return 0;
+			stay += r == STAYS;
+		}
+		looked += n;
+	} while (r >= 0 && n == ENGINE_READY_MAX && looked < ENGINE_LINE_MAX &&
+		 place != PLACE_NONE);
+	if (r >= 0 && n == ENGINE_READY_MAX && place == PLACE_NONE)
+		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
+	return r < 0 ? r : 0;
+}
+
+static int start_all(struct engine *e, struct usage *u, struct err *reterr)
+{
+	int r = 0;
+
+	e->time_helps = false;
+	for (int target = 0; target < TARGETS_; target++)
+		for (int place = 0; r >= 0 && place < PLACES_; place++)
+			r = start_line(e, (enum job_target)target, (enum job_place)place, u,
+				       reterr);
+	return r < 0 ? r : store_next_not_before(e->store, clock_now_us(), &e->due_us, reterr);
+}
+
+void schedule_pass(struct engine *e)
+{
+	OWN(freep) struct usage *u = usage_read(e);
+	struct err why = {0};
+	int r;
+
+	e->due_us = 0; /* if this fails, the next tick tries again */
+	if (!u || turn_begin(e, &why) < 0)
+		return;
+	spare_fill(&e->spare);
+	r = start_all(e, u, &why);
+	if (r < 0) {
+		e->due_us = 0;
+		turn_fail(e, r, &why);
+	}
+	turn_end(e, NULL);
+}
+
+bool schedule_is_due(const struct engine *e)
+{
+	return e->time_helps || clock_now_us() >= e->due_us;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Paths of a spec: they exist, lie below the roots and hold what the field needs. They become
+ * absolute and without links, as they are now; who opens them later looks again (base/roots.h).
+ */
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/submit/prepare.h"
+
+#include <fts.h>
+#include <limits.h>
+#include <string.h>
+
+#define LOOK_MAX 10000 /* entries that are looked at for a first file; a tree of more has one */
+
+const struct model_name *settings_model(const struct settings *set, const char *name)
+{
+	for (size_t i = 0; i < set->models_n; i++)
+		if (str_eq(set->models[i].name, name))
+			return &set->models[i];
+	return NULL;
+}
+
+static bool check_roots(const struct spec_path *p, const char *real, const char *verb,
+			json_t *problems)
+{
+	if (roots_hold(real))
+		return true;
+	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
+		    "'%s' is not below a root that jobs may %s (setting local.roots)", real, verb);
+	return false;
+}
+
+/* The path as the spec means it: relative ones start at base_dir. False: too long. */
+static bool whole_path(const struct settings *set, const struct spec_path *p, char *path)
+{
+	if (p->path[0] == '/')
+		return str_copy(path, PATH_MAX, p->path);
+	return path_join(path, PATH_MAX, set->base_dir, p->path);
+}
+
+/* The real path of what the spec names, checked against the roots. */
+static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
+		      json_t *problems)
+{
+	bool absolute = p->path[0] == '/';
+	char path[PATH_MAX];
+
+	if (!whole_path(set, p, path) || !realpath(path, real)) {
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
+			    strerror(errno), absolute ? "" : "; relative paths start at ",
+			    absolute ? "" : set->base_dir,
+			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
+							"one of the hub is written org/name, and "
+							"that of another run RUN/job"
+						      : "");
+		return false;
+	}
+	return check_roots(p, real, "read", problems);
+}
+
+/* True if there is no such thing here: then the name of a model may mean a run's, or the hub's. */
+static bool is_absent(const struct settings *set, const struct spec_path *p)
+{
+	char path[PATH_MAX];
+
+	return whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
+}
+
+/* The real path of a thing that need not exist: its nearest parent that does, and the rest of the
+ * path, which has plain names only. NULL, or why not. */
+static const char *real_path_to_be(char *path, char *real)
+{
+	char parent[PATH_MAX];
+	size_t end = strlen(path);
+	const char *rest;
+
+	while (end > 1 && path[end - 1] == '/')
+		path[--end] = '\0';
+	for (;;) {
+		snprintf(parent, sizeof(parent), "%.*s", end ? (int)end : 1, path);
+		if (realpath(parent, real))
+			break;
+		if (errno != ENOENT || end == 0)
+			return strerror(errno);
+		while (end && path[--end] != '/')
+			;
+	}
+	rest = path + end + (path[end] == '/');
+	if (!*rest)
+		return NULL;
+	if (!path_is_inside(rest))
+		return "write it without '.' and '..'";
+	str_copy(parent, sizeof(parent), real);
+	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
+}
+
+/* A directory to write: below a root, and outside of what the daemon keeps. */
+static bool find_output(const struct settings *set, const struct spec_path *p, char *real,
+			json_t *problems)
+{
+	char path[PATH_MAX], data[PATH_MAX];
+	const char *why =
+		whole_path(set, p, path) ? real_path_to_be(path, real) : strerror(ENAMETOOLONG);
+
+	if (why) {
+		problem_add(problems, p->pointer, PROBLEM_INVALID,
+			    "'%s' cannot be a directory to write: %s", p->path, why);
+		return false;
+	}
+	if (!check_roots(p, real, "write", problems))
+		return false;
+	if (realpath(set->data_dir, data) && path_is_below(real, data)) {
+		problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
+			    "'%s' is where the daemon keeps its own; write elsewhere", real);
+		return false;
+	}
+	return true;
+}
+
+/* True if there is a file somewhere below `dir`, as far as one looks. */
+static bool holds_a_file(const char *dir)
+{
+	char *const dirs[] = {(char *)dir, NULL};
+	FTS *fts = fts_open(dirs, FTS_LOGICAL | FTS_NOCHDIR, NULL);
+	bool found = !fts; /* who reads it says why it cannot be read */
+	FTSENT *e;
+
+	for (int i = 0; fts && !found && (e = fts_read(fts)); i++)
+		found = e->fts_info == FTS_F || e->fts_info == FTS_DNR || i == LOOK_MAX;
+	if (fts)
+		fts_close(fts);
+	return found;
+}
+
+static bool check_kind(const struct spec_path *p, const char *real, json_t *problems)
+{
+	char config[PATH_MAX];
+	bool is_dir = path_is_dir(AT_FDCWD, real);
+
+	if (is_dir && p->use != SPEC_PATH_OUTPUT && p->use != SPEC_PATH_MODEL &&
+	    !holds_a_file(real)) {
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
+			    "there is no file in the directory '%s'", real);
+		return false;
+	}
+	if (p->use == SPEC_PATH_DATASET || p->use == SPEC_PATH_SOURCE)
+		return true;
+	if (!is_dir && (p->use != SPEC_PATH_OUTPUT || path_exists(AT_FDCWD, real))) {
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s' is not a directory",
+			    real);
+		return false;
+	}
+	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
+					  !path_exists(AT_FDCWD, config))) {
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
+			    "'%s' is not a model directory: it has no config.json", real);
+		return false;
+	}
+	return true;
+}
+
+/* True if the job uses the model's tokenizer, not only the names of its classes. */
+static bool is_tokenised(const struct spec_path *path)
+{
+	return path->use == SPEC_PATH_MODEL && str_eq(path->key, "model");
+}
+
+int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
+		 struct err *reterr)
+{
+	const struct settings *set = p->engine->settings;
+	const struct model_name *model =
+		path->use == SPEC_PATH_MODEL ? settings_model(set, path->path) : NULL;
+	char real[PATH_MAX];
+	int r;
+
+	if (model) {
+		json_object_set_new(path->object, path->key, json_string(model->dir));
+		if (is_tokenised(path))
+			prepare_tokenizer(p, job, path, model->dir);
+		return 0;
+	}
+	if (path->of_run && is_absent(set, path)) {
+		r = prepare_model_of_run(p, job, path, reterr);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	if (path->hub && is_absent(set, path))
+		return 0;
+	if (!(path->use == SPEC_PATH_OUTPUT ? find_output : find_path)(set, path, real,
+								       p->problems) ||
+	    !check_kind(path, real, p->problems))
+		return 0;
+	if (path->use == SPEC_PATH_SOURCE_DIR)
+		return prepare_source(p, path, real, reterr);
+	json_object_set_new(path->object, path->key, json_string(real));
+	if (is_tokenised(path))
+		prepare_tokenizer(p, job, path, real);
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a submit checks, on the caller's thread: the spec's rules (jobs/), then what it names on
+ * this machine: paths (prepare_paths.c), scripts (prepare_script.c), endpoints, money.
+ */
+#include "daemon/submit/prepare.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/schedule/budget.h"
+#include "daemon/schedule/headroom.h"
+
+#include <string.h>
+
+static bool model_known(void *userdata, const char *name)
+{
+	return settings_model(userdata, name) != NULL;
+}
+
+const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, char *buf,
+			    size_t size)
+{
+	if (p->is_job)
+		snprintf(buf, size, "/%s", key);
+	else
+		snprintf(buf, size, "/jobs/%zu/%s", i, key);
+	return buf;
+}
+
+void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
+{
+	char detail[ERR_MSG_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	str_utf8_mask(detail);
+	json_array_append_new(p->run->warnings,
+			      json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
+}
+
+static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
+{
+	const char *name = json_get_str(job->spec, "endpoint", "");
+	bool update = str_eq(json_get_str(job->spec, "on_existing", ""), "update");
+	enum job_target target;
+	char at[64];
+
+	if (job->kind != JOB_DEPLOY || !live_name_taken(p->engine, name, &target) ||
+	    (update && target == job->target))
+		return;
+	problem_add(p->problems, prepare_pointer(p, i, "endpoint", at, sizeof(at)),
+		    PROBLEM_ENDPOINT_TAKEN,
+		    "an endpoint named '%s' is live%s%s; delete it or choose another name", name,
+		    update ? " with the target " : "", update ? job_target_str(target) : "");
+}
+
+/* A predict job whose endpoint lives already; jobs/ has looked at those of the run itself. */
+static void check_inputs(const struct prepare *p, const struct job_spec *job, size_t i)
+{
+	const char *name = json_get_str(job->spec, "endpoint", "");
+	enum job_target target;
+	char at[64];
+	size_t n;
+
+	if (job->kind != JOB_PREDICT || !live_name_taken(p->engine, name, &target))
+		return;
+	n = spec_inputs_over(job->spec, target);
+	if (n)
+		problem_add(p->problems, prepare_pointer(p, i, "inputs", at, sizeof(at)),
+			    PROBLEM_TOO_MANY, SPEC_INPUTS_TEXT, n, SPEC_INPUTS_LOCAL_MAX);
+}
+
+static void check_money(const struct prepare *p, const struct job_spec *job, size_t i)
+{
+	char at[32] = "";
+
+	if (!p->is_job)
+		snprintf(at, sizeof(at), "/jobs/%zu", i);
+	budget_check(p->engine->settings, job, at, p->problems);
+}
+
+/* What a job that runs there asks for. */
+static json_t *instances_json(const struct job_spec *job)
+{
+	const json_t *s = json_object_get(job->spec, "sagemaker");
+	const json_t *serverless = json_object_get(s, "serverless");
+
+	if (serverless)
+		return json_pack("{sO}", "serverless", serverless);
+	return json_pack("{ss si sb}", "instance_type", json_get_str(s, "instance_type", ""),
+			 "instance_count", (int)json_get_int(s, "instance_count", 1), "spot",
+			 json_get_bool(s, "spot", false));
+}
+
+/* {"name","kind","target","runs":"local"|"sagemaker","slot": its line,"gpus","cpus"[,"sagemaker",
+ * "worst_case_usd"]} */
+static json_t *job_placement(struct engine *e, const struct job_spec *job)
+{
+	enum job_target runs = job_runs_at(job->kind, job->target);
+	bool here = runs == TARGET_LOCAL;
+	struct job_resources res;
+	enum job_place place;
+	json_t *out, *cost;
+
+	job_resources_of(job->spec, &res);
+	place = job_place_of(job->kind, job->target, res.gpus);
+	out = json_pack("{ss ss ss ss ss si si}", "name", job->name, "kind",
+			job_kind_str(job->kind), "target", job_target_str(job->target), "runs",
+			job_target_str(runs), "slot", job_place_str(place), "gpus",
+			here ? res.gpus : 0, "cpus",
+			!here	   ? 0
+			: res.cpus ? res.cpus
+				   : e->settings->cpus_per_slot);
+	if (!here)
+		json_object_set_new(out, "sagemaker", instances_json(job));
+	cost = budget_text(e->settings, job->spec, job->kind, job->target);
+	if (cost)
+		json_object_set_new(out, "worst_case_usd", cost);
+	return out;
+}
+
+/* {"jobs":[…]} */
+static json_t *placement_json(struct engine *e, const struct run_spec *run)
+{
+	json_t *jobs = json_array();
+
+	for (size_t i = 0; i < run->jobs_n; i++)
+		json_array_append_new(jobs, job_placement(e, &run->jobs[i]));
+	return json_pack("{so}", "jobs", jobs);
+}
+
+static void fill_context(struct engine *e, struct spec_context *ctx)
+{
+	const struct settings *set = e->settings;
+	struct device_list *list = calloc(1, sizeof(*list));
+
+	*ctx = (struct spec_context){
+		.native = set->native,
+		.gpus = devices_count(e->devices),
+		.cpus = set->cpus_per_slot,
+		.memory_bytes = set->memory_bytes,
+		.python = set->python,
+		.lease_ttl_default_us = set->lease_ttl_default_us,
+		.lease_ttl_max_us = set->lease_ttl_max_us,
+		.max_runtime_default_us = set->max_runtime_default_us,
+		.aws_region = set->aws_region,
+		.aws_role_default = set->aws.role && set->aws.role[0],
+		.model_known = model_known,
+		.userdata = (void *)set,
+	};
+	if (list && ctx->gpus)
+		devices_snapshot(e->devices, list);
+	for (int i = 0; list && i < list->n; i++)
+		if (list->items[i].total_bytes > ctx->gpu_memory_max_bytes)
+			ctx->gpu_memory_max_bytes = list->items[i].total_bytes;
+	free(list);
+}
+
+/* Negative: the machine has no room to look. */
+static int check_job(const struct prepare *p, struct job_spec *job, size_t i, struct err *reterr)
+{
+	int r = prepare_references(p, job, reterr);
+
+	check_endpoint(p, job, i);
+	check_inputs(p, job, i);
+	check_money(p, job, i);
+	prepare_python(p, job, i);
+	for (size_t n = 0; r >= 0 && n < job->paths_n; n++)
+		r = prepare_path(p, job, &job->paths[n], reterr);
+	return r;
+}
+
+int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *body, bool is_job,
+		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
+		   struct err *reterr)
+{
+	OWN(run_spec_freep) struct run_spec *run = NULL;
+	struct prepare p = {
+		.engine = e, .reader = reader, .is_job = is_job, .dry = dry, .problems = problems};
+	struct spec_context ctx;
+	int r = dry ? 0 : headroom_check(e, reterr);
+
+	if (r < 0)
+		return r;
+	fill_context(e, &ctx);
+	r = is_job ? run_spec_parse_job(body, &ctx, &run, problems, reterr)
+		   : run_spec_parse(body, &ctx, &run, problems, reterr);
+	if (r < 0)
+		return r;
+	p.run = run;
+	for (size_t i = 0; r >= 0 && i < run->jobs_n; i++)
+		r = check_job(&p, &run->jobs[i], i, reterr);
+	if (r < 0)
+		return r;
+	prepare_data(&p);
+	if (json_array_size(problems))
+		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
+			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");
+	if (ret_placement)
+		*ret_placement = placement_json(e, run);
+	*ret = TAKE(run);
+	return 0;
+}
