@@ -46,7 +46,7 @@ struct finds {
 };
 void finds_done(struct finds *f);
 
-/* adopt_find.c */
+/* adopt/find.c */
 /* Ask SageMaker and wait. `input` is taken over. *ret is a new reference. -ERR_NOT_FOUND: there is
  * no such thing. */
 int adopt_ask(struct engine *e, const char *operation, const char *region, json_t *input,
@@ -61,7 +61,7 @@ int adopt_find(struct engine *e, const char *region, const char *install, struct
 /* Marks what has a live row. */
 int adopt_mark_known(struct engine *e, struct finds *f, struct err *reterr) MUSTCHECK;
 
-/* adopt_describe.c: `about`, `spec` and prices; what is gone meanwhile is dropped. */
+/* adopt/describe.c: `about`, `spec` and prices; what is gone meanwhile is dropped. */
 int adopt_describe(struct engine *e, struct finds *f, struct err *reterr) MUSTCHECK;
 const char *adopt_config_of(const struct find *endpoint); /* the name of the one it uses; "" */
 const char *adopt_model_of(const struct find *config);
@@ -69,19 +69,19 @@ const char *adopt_uri_of(const struct find *model); /* where the model lies; "" 
 const struct find *adopt_lookup(const struct finds *f, enum cloud_kind kind, const char *region,
 				const char *name);
 
-/* adopt_plan.c: what is to become of each; touches nothing. */
+/* adopt/plan.c: what is to become of each; touches nothing. */
 struct adopt_counts {
 	int endpoints, training_jobs, parts; /* to be taken in */
 	int ends;			     /* to be stopped or deleted */
 };
 void adopt_plan(enum adopt_mode mode, struct finds *f, struct adopt_counts *ret);
 
-/* adopt_rows.c: the plan, in one transaction. */
+/* adopt/rows.c: the plan, in one transaction. */
 int adopt_store(struct engine *e, const struct finds *f, struct err *reterr) MUSTCHECK;
 /* Rows that nobody here owns and that are to end. */
 int adopt_ending(struct engine *e, int *ret, struct err *reterr) MUSTCHECK;
 
-/* adopt_print.c */
+/* adopt/print.c */
 void adopt_print(const struct finds *f);
 /* Micro-dollars per hour of everything whose price is known. */
 int64_t adopt_total(const struct finds *f);

@@ -30,7 +30,7 @@ int endpoint_server_ended(struct engine *e, struct execution *ex, const struct r
 /* Start the server of a live endpoint that has none, when there is a place for it. */
 int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
 
-/* ---- endpoint_update.c: on_existing: update. Inside a turn, unless said. ---- */
+/* ---- endpoint/update.c: on_existing: update. Inside a turn, unless said. ---- */
 /* The live endpoint that a deploy with on_existing: update meets, on either target. No turn. */
 bool endpoint_to_update(struct engine *e, const struct job_row *job, struct endpoint_row *ret);
 /* A deploy that updates waits while an endpoint of its name is on its way out. No turn. */
@@ -96,7 +96,7 @@ struct endpoint_ask {
 	char reply_type[128];
 	char *said[ENGINE_INVOKE_SAID]; /* the receiver frees */
 
-	/* ask.c's and ask_cloud.c's: */
+	/* ask.c's and endpoint/ask_sagemaker.c's: */
 	struct net_request http;
 	char lines[2][160]; /* header lines */
 	char *sent_lines[ENGINE_INVOKE_SENT];
@@ -110,6 +110,6 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
 size_t ask_headers(struct endpoint_ask *ask, const char **to);
 /* After the answer: the headers that pass back; the request's lines are freed. */
 void ask_read(struct endpoint_ask *ask, const struct net_request *http);
-/* ask_cloud.c: the same for an endpoint on SageMaker, under its name there. */
+/* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
 int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
 		       struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

@@ -199,7 +199,7 @@ static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *
 	    now >= ep->lease_until_us) /* it was being restarted when its time was over */
 		return look_at_lease(e, ep, reterr);
 	if (ep->target == TARGET_SAGEMAKER)
-		return 0; /* cloud_endpoint.c brings it up */
+		return 0; /* sagemaker/endpoint.c brings it up */
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
 		return endpoint_restart(e, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&

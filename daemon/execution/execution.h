@@ -76,7 +76,7 @@ void strays_step(struct engine *e);
 const char *stray_of_job(const struct engine *e, const char *job);
 void strays_free(struct engine *e);
 
-/* ---- execution_end.c ---- */
+/* ---- execution/end.c ---- */
 /* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr) MUSTCHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The controller: looks at the rows that are not final, decides the next step of each, and keeps
- * the calls that are under way. What answers mean is in cloud_answer.c.
+ * the calls that are under way. What answers mean is in sagemaker/answer.c.
  */
 #include "base/fault.h"
 #include "base/log.h"

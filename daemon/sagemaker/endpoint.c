@@ -2,7 +2,7 @@
 /*
  * Endpoints on SageMaker: model, endpoint config and endpoint are three rows that are made in this
  * order and deleted in the other. In service means that the endpoint has answered as the model did
- * when it was trained (cloud_parity.c); whatever goes wrong before, all three go again.
+ * when it was trained (sagemaker/parity.c); whatever goes wrong before, all three go again.
  */
 #include "daemon/endpoint/endpoint.h"
 #include "base/log.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events of CloudWatch as lines at the end of an attempt's log file; cloud_log.c decides which. */
+/* Events of CloudWatch as lines at the end of an attempt's log file; sagemaker/log.c decides which.
+ */
 #pragma once
 
 #include "daemon/sagemaker/metrics.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The lines of a training job's log as the metrics and the progress of its attempt: the same series
- * as on the local target. cloud_log.c decides which lines, and when.
+ * as on the local target. sagemaker/log.c decides which lines, and when.
  */
 #pragma once
 

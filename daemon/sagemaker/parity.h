@@ -25,7 +25,7 @@ int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const stru
 int cloud_parity_forget(struct engine *e, const struct cloud_row *row,
 			struct err *reterr) MUSTCHECK;
 
-/* cloud_endpoint.c; inside a turn. */
+/* sagemaker/endpoint.c; inside a turn. */
 int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
 			struct err *reterr) MUSTCHECK;
 /* What a FailureReason of an endpoint is about, by its words. */

@@ -7,19 +7,18 @@
  * answer means). Whatever is lost in between is found again by describing what has the row's name.
  *
  *   cloud.c           the controller: its timer, due rows, steps, calls under way
- *   cloud_answer.c    what an answer means for its row
- *   cloud_lookup.c    what must be known of the account before a job starts: who we are, roles
- *   cloud_place.c     may a job start, and where do its things go
- *   cloud_plan.c      its intents after the staging; cancel
- *   cloud_training.c  training jobs: what their status means for the job
- *   cloud_endpoint.c  endpoints: model → config → endpoint, delete in the other order
- *   cloud_update.c    an endpoint gets another model; cloud_update_job.c the job that does so
- *   cloud_parity.c    does an endpoint answer as its model did when it was trained
- *   cloud_log.c       CloudWatch logs into the attempt's log file; cloud_log_file.c its lines,
- *                     cloud_metrics.c the metrics and progress in them
- *   cloud_idle.c      does anybody else ask an endpoint
- *   budget.c          prices, worst cases, caps
- *   stage.c           what an attempt has to fetch and push (both targets)
+ *   sagemaker/answer.c    what an answer means for its row
+ *   sagemaker/lookup.c    what must be known of the account before a job starts: who we are, roles
+ *   sagemaker/place.c     may a job start, and where do its things go
+ *   sagemaker/plan.c      its intents after the staging; cancel
+ *   sagemaker/training.c  training jobs: what their status means for the job
+ *   sagemaker/endpoint.c  endpoints: model → config → endpoint, delete in the other order
+ *   sagemaker/update.c    an endpoint gets another model; sagemaker/update_job.c the job that does
+ * so sagemaker/parity.c    does an endpoint answer as its model did when it was trained
+ *   sagemaker/log.c       CloudWatch logs into the attempt's log file; sagemaker/log_file.c its
+ * lines, sagemaker/metrics.c the metrics and progress in them sagemaker/idle.c      does anybody
+ * else ask an endpoint budget.c          prices, worst cases, caps stage.c           what an
+ * attempt has to fetch and push (both targets)
  */
 #pragma once
 
@@ -164,7 +163,7 @@ extern const struct cloud_driver *const cloud_drivers[CLOUD_KINDS_];
 extern const struct cloud_driver cloud_training_driver, cloud_model_driver, cloud_config_driver,
 	cloud_endpoint_driver;
 
-/* cloud_answer.c: in an own turn. */
+/* sagemaker/answer.c: in an own turn. */
 void cloud_answered(struct engine *e, struct cloud_call *cc);
 /* Inside a turn: to a final state, and its owner is told. */
 int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
@@ -179,7 +178,7 @@ int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reaso
 /* cloud.c: send a step of this row now (own turn before it). */
 void cloud_step(struct engine *e, struct cloud_row *row, enum cloud_step step);
 
-/* cloud_log.c */
+/* sagemaker/log.c */
 void cloud_log_look(struct engine *e, const struct cloud_row *row);
 /* True if the log has been read to its end; `over_us`: when the job was first seen to be over. */
 bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a submit checks, on the caller's thread: the spec's rules (jobs/), then what it names on
- * this machine: paths (prepare_paths.c), scripts (prepare_script.c), endpoints, money.
+ * this machine: paths (submit/paths.c), scripts (submit/script.c), endpoints, money.
  */
 #include "daemon/submit/prepare.h"
 

@@ -26,14 +26,14 @@ const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, 
 void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- prepare_refs.c ---- */
+/* ---- submit/refs.c ---- */
 /* All references of the job to other runs: looked up, stored by id, pinned. */
 int prepare_references(const struct prepare *p, struct job_spec *job, struct err *reterr) MUSTCHECK;
 /* A model as "RUN/job": 1: it was a run's (or its problem is said), 0: there is no such job. */
 int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 			 const struct spec_path *path, struct err *reterr) MUSTCHECK;
 
-/* ---- prepare_paths.c ---- */
+/* ---- submit/paths.c ---- */
 /* A registered model; NULL: none. */
 const struct model_name *settings_model(const struct settings *set, const char *name);
 /* Look at one path of a spec and write there what it stands for. Negative: the machine has no disk
@@ -41,19 +41,19 @@ const struct model_name *settings_model(const struct settings *set, const char *
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr) MUSTCHECK;
 
-/* ---- prepare_model.c ---- */
+/* ---- submit/model.c ---- */
 /* Check the tokenizer of a local model directory that our engine reads on this machine: its ids
  * are those of transformers, and the model has a row for each. Reads its small files; the job
  * alone checks one with a tokenizer.json of more than 16 MiB. */
 void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir);
 
-/* ---- prepare_data.c ---- */
+/* ---- submit/data.c ---- */
 /* The data of preprocess jobs as far as it is small and here; two seconds at most. Says nothing if
  * there are problems already, or if it cannot look. */
 void prepare_data(const struct prepare *p);
 
-/* ---- prepare_script.c ---- */
+/* ---- submit/script.c ---- */
 /* `real`: the directory that source_dir of a job means, which becomes its frozen copy. Negative as
  * prepare_path(). */
 int prepare_source(const struct prepare *p, const struct spec_path *path, const char *real,

@@ -68,7 +68,7 @@ bool sagemaker_family(const char *instance_type, char *family, size_t size);
 /* True if the family has disks of its own, which its hardware encrypts, instead of a volume. */
 bool sagemaker_has_local_disks(const char *instance_type);
 
-/* sagemaker_values.c: HyperParameters of a training: the spec's, as json.dumps writes each, and
+/* sagemaker/values.c: HyperParameters of a training: the spec's, as json.dumps writes each, and
  * those that the container's toolkit wants. */
 void request_values(struct request *q, const struct sagemaker_training *t, const char *program,
 		    int instance_count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The job's own table and what is common to all kinds; the tables of nested objects are in
- * spec_tables.c. The order of the rows is the order of documentation and of messages.
+ * spec/tables.c. The order of the rows is the order of documentation and of messages.
  */
 #include "jobs/spec/fields.h"
 

@@ -37,14 +37,14 @@ void spec_leave(struct spec_parse *p, size_t mark);
 /* Start again at job i of the run. */
 void spec_at_job(struct spec_parse *p, size_t i);
 
-/* spec_container.c: the normalised form of a value or an object, a new reference; NULL after a
+/* spec/composite.c: the normalised form of a value or an object, a new reference; NULL after a
  * problem. An object keeps its good fields when others are bad. */
 json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_object_parse(struct spec_parse *p, const struct spec_table *t, const json_t *in);
 /* json_object_set_new that remembers failure. Takes over `value`; returns it, borrowed. */
 json_t *spec_set(struct spec_parse *p, json_t *object, const char *key, json_t *value);
 
-/* spec_value.c: one function for each scalar type, as spec_value_parse. */
+/* spec/value.c: one function for each scalar type, as spec_value_parse. */
 json_t *spec_string(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t *v);
@@ -59,12 +59,12 @@ json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const 
 			const char *wanted);
 bool spec_name_ok(const char *s);
 
-/* spec_names.c: the job of the run with the nearest name; NULL: none is near. */
+/* spec/names.c: the job of the run with the nearest name; NULL: none is near. */
 const char *spec_nearest_job(const struct spec_parse *p, const char *name);
 /* Say that there is no such field, and which one is probably meant. */
 void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const char *name);
 
-/* spec_checks.c: the `check` functions of the tables. */
+/* spec/checks.c: the `check` functions of the tables. */
 void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_environment(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_channels(struct spec_parse *p, const struct spec_field *f, const json_t *v);
@@ -88,23 +88,23 @@ void check_delimiter(struct spec_parse *p, const struct spec_field *f, const jso
 void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 
-/* spec_rules.c: rules over several fields and defaults that depend on the machine; at the job. */
+/* spec/rules.c: rules over several fields and defaults that depend on the machine; at the job. */
 void spec_rules(struct spec_parse *p, struct job_spec *job);
 
-/* spec_sources.c: where data comes from and results go to; at the job. */
+/* spec/sources.c: where data comes from and results go to; at the job. */
 void spec_rule_dataset(struct spec_parse *p, json_t *spec);
 void spec_rule_output(struct spec_parse *p, json_t *spec);
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
-/* spec_sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
+/* spec/sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
 void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job);
-/* spec_trial.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
+/* spec/dry_run.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
  * what the builders refuse or warn of is said at the submit. */
 void spec_trial(struct spec_parse *p, const struct job_spec *job);
 
-/* spec_refs.c: find every reference and local path of all jobs; needs follow from references. */
+/* spec/refs.c: find every reference and local path of all jobs; needs follow from references. */
 void spec_refs_find(struct spec_parse *p);
 
-/* spec_graph.c */
+/* spec/graph.c */
 /* Index of the job of that name; -1: none. */
 ssize_t spec_job_find(const struct run_spec *run, const char *name);
 /* The names of the jobs are unique, their needs exist. Before spec_refs_find. */

@@ -2,7 +2,7 @@
 /*
  * A submitted pipeline: parse, validate, fill in defaults, find the graph. Pure: no files, no
  * clock, no network; what must be looked at on the machine is listed for the daemon (spec_path).
- * The tables of fields (spec_fields.h) are the one source for types, ranges, defaults, the
+ * The tables of fields (spec/fields.h) are the one source for types, ranges, defaults, the
  * "did you mean" and the JSON schema of openapi.json.
  */
 #pragma once
@@ -23,7 +23,7 @@
 #define SPEC_TAGS_MAX	      50
 #define SPEC_TAG_NAME_MAX     128  /* bytes */
 #define SPEC_TAG_MAX	      256  /* bytes of its text */
-#define SPEC_TAGS_CLOUD_MAX   44   /* of a job that runs on SageMaker: 50 less ours (cloud.h) */
+#define SPEC_TAGS_CLOUD_MAX   44   /* of a job that runs on SageMaker: 50 less ours */
 #define SPEC_PROBLEMS_MAX     20   /* further ones are not listed */
 #define SPEC_PATH_MAX	      1024 /* bytes of a path or URI */
 #define SPEC_CLOUD_RUNTIME_US (INT64_C(86400) * 1000000) /* SageMaker's own default */

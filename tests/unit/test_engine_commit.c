@@ -13,8 +13,8 @@
 #include "daemon/core.h"
 #include "daemon/feed.h"
 #include "storage/db.h"
-#include "storage/store_internal.h"
 #include "storage/store_read.h"
+#include "storage/write/internal.h"
 
 #include <dirent.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/read_cloud, read_money: what jobs and endpoints show of the cloud; costs. */
+/* storage/read/cloud, read_money: what jobs and endpoints show of the cloud; costs. */
 #include "tests/unit/cloud_fixture.h"
 
 #include "base/clock.h"

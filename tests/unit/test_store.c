@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store: opening, transactions, savepoints, events, and jobs through their states. */
+/* storage/write/store: opening, transactions, savepoints, events, and jobs through their states. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/clock.h"

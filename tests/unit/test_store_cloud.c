@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store_cloud: resources, their states, events and log streams; the upgrade to schema 2. */
+/* storage/write/cloud: resources, their states, events and log streams; the upgrade to schema 2. */
 #include "tests/unit/cloud_fixture.h"
 
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * storage/store: kill -9 around commits. A child writes and reports each commit; what it reported
- * is there afterwards, what it had not committed is not, and no commit is there by half.
+ * storage/write/store: kill -9 around commits. A child writes and reports each commit; what it
+ * reported is there afterwards, what it had not committed is not, and no commit is there by half.
  */
 #include "tests/unit/store_fixture.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store: endpoints, their leases and names; executions. */
+/* storage/write/store: endpoints, their leases and names; executions. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/own.h"

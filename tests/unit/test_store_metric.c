@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store_metric: of a long series an even sample stays, and what matters beside it. */
+/* storage/write/metric: of a long series an even sample stays, and what matters beside it. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/own.h"

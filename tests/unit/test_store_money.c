@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store_money: the ledger, its sums over UTC days and months, and base/money. */
+/* storage/write/money: the ledger, its sums over UTC days and months, and base/money. */
 #include "tests/unit/cloud_fixture.h"
 
 #include "base/clock.h"

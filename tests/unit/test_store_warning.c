@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/store_warning: kinds, counts, events, and whose warnings a submit's are. */
+/* storage/write/warning: kinds, counts, events, and whose warnings a submit's are. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/own.h"

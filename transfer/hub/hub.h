@@ -58,7 +58,7 @@ int hub_refused(const struct hub *h, const struct net_request *rq, const char *f
 /* The error for a hub that cannot be reached (r, from get_ask). */
 int hub_unreachable(const struct hub *h, int r, struct err *reterr);
 
-/* ---- the cache (hub_known.c, hub_store.c) ---- */
+/* ---- the cache (hub/known.c, hub/store.c) ---- */
 
 /* Folder of the repository. */
 bool hub_store_dir(const struct hub *h, char *buf, size_t size);
@@ -71,7 +71,7 @@ int hub_store_find(struct hub *h, struct err *reterr) MUSTCHECK;
 int hub_store_file(struct hub *h, const char *file, char path[PATH_MAX],
 		   struct err *reterr) MUSTCHECK;
 
-/* ---- which files (hub_model.c, hub_select.c) ---- */
+/* ---- which files (hub/model.c, hub/select.c) ---- */
 
 struct hub_pick {
 	char *file; /* in the repository */

@@ -32,7 +32,7 @@ bool hub_store_dir(const struct hub *h, char *buf, size_t size)
 
 /* ---- keeping ---- */
 
-/* Only what hub_select.c looks at. */
+/* Only what hub/select.c looks at. */
 static json_t *essence(const json_t *info)
 {
 	json_t *files = json_array(), *file, *configs;

@@ -6,7 +6,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/store.h"
 
 #include <inttypes.h>

@@ -3,13 +3,13 @@
  * The money ledger: entries, and the sums that are written with them (of the resource in its row,
  * of each day in money_days), so that a cap is checked without adding up the ledger.
  */
-#include "base/clock.h"
 #include "base/money.h"
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
 #include "storage/store_cloud.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #include <inttypes.h>
 

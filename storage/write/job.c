@@ -4,7 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/store_cloud.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #define JOB_SELECT                                                                        \
 	"SELECT j.id, j.run, j.idx, j.name, j.kind, j.target, j.state, j.reason_code, "   \

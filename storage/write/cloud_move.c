@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "storage/shape.h"
 #include "storage/store_cloud.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #include <assert.h>
 

@@ -2,7 +2,7 @@
 /* Where the files of attempts and endpoints lie. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 
 static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		     struct attempt_place *place, struct err *reterr)

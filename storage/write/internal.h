@@ -46,7 +46,7 @@ struct store {
 	struct tally mark_tally;
 };
 
-/* store_metric.c: write the points of this transaction; forget what was not written. */
+/* write/metric.c: write the points of this transaction; forget what was not written. */
 int metrics_flush(struct store *st, struct err *reterr) MUSTCHECK;
 void metrics_forget(struct store *st);
 

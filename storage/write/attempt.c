@@ -2,7 +2,7 @@
 /* Attempts of jobs. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 int store_attempt_insert(struct store *st, const char *job, int64_t now_us, int *ret_number,
 			 struct err *reterr)

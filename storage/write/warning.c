@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #define KIND_SUBMIT "spec" /* code of what the submit found */
 #define KIND_MORE   "more" /* code of all kinds past STORE_WARNING_KINDS_MAX */

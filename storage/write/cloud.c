@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Cloud resources and their log streams: reading the rows. store_cloud_move.c changes them. */
-#include "storage/store_cloud.h"
+/* Cloud resources and their log streams: reading the rows. write/cloud_move.c changes them. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/store_cloud.h"
+#include "storage/write/internal.h"
 
 #define CLOUD_SELECT                                                                         \
 	"SELECT id, kind, state, wanted, name, nonce, region, arn, job, attempt, endpoint, " \

@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "storage/migrate.h"
 #include "storage/store_cloud.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #include <assert.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints: reading their rows. store_endpoint_move.c changes them. */
+/* Endpoints: reading their rows. write/endpoint_move.c changes them. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #define ENDPOINT_SELECT                                                                          \
 	"SELECT id, name, target, state, wanted, reason_code, reason_message, run, job, model, " \

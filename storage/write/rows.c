@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* Jobs: their forms, lists, one job, the queue, attempts and where their files lie. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 #include "storage/store.h"
 

@@ -4,7 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/spec/spec.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 
 #define ENDPOINT_COLUMNS                                                                    \

@@ -2,7 +2,7 @@
 /* Executions: the supervised processes and what they hold. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #define EXECUTION_SELECT                                                            \
 	"SELECT id, job, attempt, endpoint, dir, state, boot_id, cpus, devices, "   \

@@ -2,7 +2,7 @@
 /* Runs: lists and one run with its jobs. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 
 #define RUN_COLUMNS \
 	"r.id, r.name, r.state, r.created_us, r.started_us, r.finished_us, r.tags, r.seq "

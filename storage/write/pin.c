@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pins: which attempt of another run's job a job was resolved to when it was submitted. */
 #include "base/own.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 int pins_insert(struct store *st, const struct job_spec *js, const char *job, struct err *reterr)
 {

@@ -8,7 +8,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #include <math.h>
 #include <string.h>

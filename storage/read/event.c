@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Events and metrics: what came after a number. */
 #include "base/own.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 
 #include <inttypes.h>

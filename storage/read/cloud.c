@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/sagemaker/resource.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
-#include "storage/store_internal.h"
+#include "storage/write/internal.h"
 
 #define STORE_TRIM_MAX 5000 /* rows of one call: the engine must not stand still */
 

@@ -2,7 +2,7 @@
 /* Readers: opening, versions, counts, and pieces of answers. */
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 #include "storage/store.h"
 

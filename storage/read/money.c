@@ -2,7 +2,7 @@
 /* What was and may be spent: today, this month, by day, job and endpoint. */
 #include "base/clock.h"
 #include "base/own.h"
-#include "storage/read_internal.h"
+#include "storage/read/internal.h"
 #include "storage/shape.h"
 
 /* "reserved_usd", "settled_usd", "total_usd" into `to`. */
