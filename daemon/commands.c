@@ -54,6 +54,17 @@ static int run_submit(struct engine *e, struct command *c, struct err *reterr)
 	return 0;
 }
 
+static int explain_job(struct engine *e, const struct job_row *job, json_t **ret,
+		       struct err *reterr)
+{
+	OWN(json_decrefp) json_t *items = NULL;
+	int r = schedule_explain(e, &job, 1, &items, reterr);
+
+	if (r >= 0)
+		*ret = json_incref(json_array_get(items, 0));
+	return r;
+}
+
 static int run_job_command(struct engine *e, struct command *c, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
@@ -68,7 +79,7 @@ static int run_job_command(struct engine *e, struct command *c, struct err *rete
 	if (c->kind == COMMAND_JOB_RETRY)
 		return job_retry(e, &job, reterr);
 	if (c->kind == COMMAND_EXPLAIN)
-		return schedule_explain(e, &job, &c->json, reterr);
+		return explain_job(e, &job, &c->json, reterr);
 	if (job_state_is_final(job.state))
 		return err_set(reterr, ERR_CONFLICT, "job %s has already ended (%s)", job.id,
 			       job_state_str(job.state));

@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "daemon/schedule/lifecycle.h"
 
+#include <assert.h>
+
 static bool is_cleanup(const struct job_rows *jobs, size_t i)
 {
 	if (jobs->rows[i].kind != JOB_DELETE_ENDPOINT)
@@ -115,21 +117,19 @@ static int run_priority(struct engine *e, struct command *c, const struct job_ro
 static int run_explain(struct engine *e, struct command *c, const struct job_rows *jobs,
 		       struct err *reterr)
 {
-	OWN(json_decrefp) json_t *items = json_array();
-	int r = 0;
+	const struct job_row *asked[SPEC_JOBS_MAX];
+	json_t *items = NULL;
+	size_t n = 0;
+	int r;
 
-	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
-		json_t *item = NULL;
-
-		if (job_state_is_final(jobs->rows[i].state))
-			continue;
-		r = schedule_explain(e, &jobs->rows[i], &item, reterr);
-		if (r >= 0 && json_array_append_new(items, item) < 0)
-			r = err_errno(reterr, ENOMEM, "explain the run");
-	}
+	assert(jobs->n <= ARRAY_LEN(asked));
+	for (size_t i = 0; i < jobs->n; i++)
+		if (!job_state_is_final(jobs->rows[i].state))
+			asked[n++] = &jobs->rows[i];
+	r = schedule_explain(e, asked, n, &items, reterr);
 	if (r < 0)
 		return r;
-	c->json = json_pack("{s:s, s:O}", "run", c->id, "items", items);
+	c->json = json_pack("{s:s, s:o}", "run", c->id, "items", items);
 	return c->json ? 0 : err_errno(reterr, ENOMEM, "explain the run");
 }
 

@@ -141,6 +141,7 @@ int store_job_set_outputs(struct store *st, const char *id, const json_t *output
 
 struct need_row {
 	char job[ID_LEN]; /* the other job */
+	char name[SPEC_NAME_MAX + 1];
 	enum need_when when;
 	enum job_state state; /* of the other job */
 };

@@ -7,57 +7,82 @@
 #include "daemon/schedule/lifecycle.h"
 #include "daemon/schedule/placement.h"
 
-static int explain_needs(struct engine *e, const struct job_row *job, json_t *waits,
-			 struct err *reterr)
+struct answer {
+	const struct job_row *job;
+	struct reason why;
+	int ahead;
+	bool in_line; /* a walk has come to it */
+};
+
+/* ---- blocked ---- */
+
+static int explain_needs(struct engine *e, struct answer *a, json_t *waits, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
-	int r = store_needs_of(e->store, job->id, &needs, reterr);
+	OWN(buf_done) struct buf names = BUF_INIT(REASON_MSG_MAX / 2);
+	int r = store_needs_of(e->store, a->job->id, &needs, reterr);
 
 	for (size_t i = 0; r >= 0 && i < needs.n; i++) {
-		OWN(job_row_done) struct job_row other = {0};
+		const struct need_row *need = &needs.rows[i];
+		const char *state = job_state_str(need->state);
 
-		if (job_state_is_final(needs.rows[i].state))
+		if (job_state_is_final(need->state))
 			continue;
-		r = store_job_get(e->store, needs.rows[i].job, &other, reterr);
-		if (r >= 0)
-			json_array_append_new(waits, json_pack("{ss ss ss}", "job", other.id,
-							       "name", other.name, "state",
-							       job_state_str(other.state)));
+		buf_printf(&names, "%s'%s' (%s)", names.len ? ", " : "", need->name, state);
+		json_array_append_new(waits, json_pack("{ss ss ss}", "job", need->job, "name",
+						       need->name, "state", state));
 	}
+	reason_set(&a->why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
 	return r;
 }
 
-static void words_of_waits(const json_t *waits, struct reason *why)
-{
-	OWN(buf_done) struct buf names = BUF_INIT(REASON_MSG_MAX / 2);
-	json_t *wait;
-	size_t i;
+/* ---- queued ---- */
 
-	json_array_foreach(waits, i, wait)
-		buf_printf(&names, "%s'%s' (%s)", i ? ", " : "", json_get_str(wait, "name", ""),
-			   json_get_str(wait, "state", ""));
-	reason_set(why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
+struct walk {
+	struct engine *e;
+	struct usage *u; /* counts what those that were passed take, or what is kept for them */
+	struct answer *answers;
+	size_t n;
+	size_t left; /* jobs that are asked for and may be further behind */
+	int ahead;
+};
+
+/* What the scheduler would do with it now. */
+static void judge(struct walk *w, const struct job_row *job, struct reason *why)
+{
+	struct execution_row row = {0};
+
+	if (!schedule_may_start(w->e, w->u, job, why))
+		return;
+	if (!placement_find(w->e, w->u, job, &row, why))
+		placement_keep(w->u, job);
+	else if (w->ahead)
+		reason_set(why, REASON_WAITING_FOR_SLOT,
+			   "%s%d job%s of its kind of slot start first",
+			   w->ahead >= ENGINE_LINE_MAX ? "at least " : "", w->ahead,
+			   w->ahead > 1 ? "s" : "");
+	else
+		reason_set(why, REASON_NONE, "it starts now");
 }
 
-/* Jobs of the same line that are ahead; `u` then counts what they take, or what is kept for them.
- */
-static int pass_those_ahead(struct engine *e, const struct job_row *job, struct usage *u, int *ret,
-			    struct err *reterr)
+static int pass_job(void *arg, struct job_row *job, struct err *reterr)
 {
-	OWN(job_rows_done) struct job_rows ready = {0};
-	int r = store_jobs_ready(e->store, job->target, placement_of(job), clock_now_us(), 0,
-				 ENGINE_LINE_MAX, &ready, reterr);
+	struct walk *w = arg;
+	struct answer *a = w->answers, *end = a + w->n;
+	struct reason why = {0};
 
-	*ret = 0;
-	while (r >= 0 && (size_t)*ret < ready.n && !str_eq(ready.rows[*ret].id, job->id)) {
-		const struct job_row *other = &ready.rows[(*ret)++];
-		struct execution_row row = {0};
-		struct reason why;
-
-		if (schedule_may_start(e, other, &why) && !placement_find(e, u, other, &row, &why))
-			placement_keep(u, other);
+	(void)reterr;
+	judge(w, job, &why);
+	while (a < end && !str_eq(a->job->id, job->id))
+		a++;
+	if (a < end) {
+		a->why = why;
+		a->ahead = w->ahead;
+		a->in_line = true;
+		w->left--;
 	}
-	return r;
+	w->ahead++;
+	return w->left ? LINE_STAYS : LINE_ENDS;
 }
 
 /* Waiting for the next try after this end. */
@@ -69,63 +94,123 @@ static enum reason_code code_of_wait(enum reason_code code)
 					    : REASON_WAITING_FOR_RETRY;
 }
 
-static int explain_queued(struct engine *e, const struct job_row *job, struct reason *why,
-			  int *ret_ahead, struct err *reterr)
+/* Not among those that are ready, or so far behind that no walk comes to it. */
+static void explain_other(struct walk *w, struct answer *a)
 {
-	OWN(freep) struct usage *u = usage_read(e);
-	struct execution_row row = {0};
+	const struct job_row *job = a->job;
 	char at[CLOCK_TEXT_LEN];
-	int r = u ? pass_those_ahead(e, job, u, ret_ahead, reterr)
-		  : err_errno(reterr, ENOMEM, "explain the job");
 
+	a->ahead = w->ahead;
+	if (job->held)
+		reason_set(&a->why, REASON_HELD, "it is held; release it to let it start");
+	else if (job->not_before_us > clock_now_us())
+		reason_set(&a->why, code_of_wait(job->reason.code),
+			   "it is tried again at %s (%s: %s)", clock_format(at, job->not_before_us),
+			   reason_code_str(job->reason.code), job->reason.message);
+	else
+		judge(w, job, &a->why);
+}
+
+static bool waits_in(const struct answer *a, enum job_target target, enum job_place place)
+{
+	return a->job->state == STATE_QUEUED && a->job->target == target &&
+	       placement_of(a->job) == place;
+}
+
+/* All that are queued in this line. */
+static int explain_line(struct walk *w, enum job_target target, enum job_place place,
+			struct err *reterr)
+{
+	int r;
+
+	w->ahead = 0;
+	w->left = 0;
+	for (size_t i = 0; i < w->n; i++)
+		w->left += waits_in(&w->answers[i], target, place);
+	if (!w->left)
+		return 0;
+	r = schedule_walk(w->e, target, place, ENGINE_LINE_MAX, pass_job, w, reterr);
+	for (size_t i = 0; r >= 0 && i < w->n; i++)
+		if (waits_in(&w->answers[i], target, place) && !w->answers[i].in_line)
+			explain_other(w, &w->answers[i]);
+	return r;
+}
+
+static int explain_queued(struct engine *e, struct answer *answers, size_t n, struct err *reterr)
+{
+	OWN(freep) struct usage *now = usage_read(e), *u = calloc(1, sizeof(*u));
+	struct walk w = {.e = e, .u = u, .answers = answers, .n = n};
+	int r = 0;
+
+	if (!now || !u)
+		return err_errno(reterr, ENOMEM, "explain jobs");
+	for (int target = 0; target < TARGETS_; target++)
+		for (int place = 0; r >= 0 && place < PLACES_; place++) {
+			*u = *now;
+			r = explain_line(&w, (enum job_target)target, (enum job_place)place,
+					 reterr);
+			now->room_known = u->room_known;
+			now->no_room = u->no_room;
+		}
+	return r < 0 ? r : 0;
+}
+
+/* ---- all ---- */
+
+static void explain_active(struct engine *e, struct answer *a)
+{
+	const struct execution *ex = execution_of_job(e, a->job->id);
+	enum job_state state = a->job->state;
+
+	if ((!a->why.message[0] || state == STATE_STOPPING) && cloud_explain(e, a->job, &a->why))
+		return;
+	if (ex && ex->unstarted)
+		reason_set(
+			&a->why, REASON_WAITING_FOR_ROOM,
+			"the machine had no room for its process: disk, descriptors, processes or "
+			"memory; it is started again");
+	else if (!a->why.message[0])
+		reason_set(&a->why, a->why.code, "it %s%s",
+			   job_state_is_final(state) && state < STATE_CANCELLED ? "has " : "is ",
+			   job_state_str(state));
+}
+
+static int append(struct engine *e, struct answer *a, json_t *items, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *waits = json_array();
+	const struct job_row *job = a->job;
+	int r = 0;
+
+	if (job->state == STATE_BLOCKED)
+		r = explain_needs(e, a, waits, reterr);
+	else if (job->state != STATE_QUEUED)
+		explain_active(e, a);
 	if (r < 0)
 		return r;
-	if (job->held)
-		reason_set(why, REASON_HELD, "it is held; release it to let it start");
-	else if (job->not_before_us > clock_now_us())
-		reason_set(why, code_of_wait(job->reason.code), "it is tried again at %s (%s: %s)",
-			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
-			   job->reason.message);
-	else if (!schedule_may_start(e, job, why) || !placement_find(e, u, job, &row, why))
-		return 0;
-	else if (*ret_ahead)
-		reason_set(why, REASON_WAITING_FOR_SLOT, "%d job%s of its kind of slot start first",
-			   *ret_ahead, *ret_ahead > 1 ? "s" : "");
-	else
-		reason_set(why, REASON_NONE, "it starts now");
+	if (json_array_append_new(
+		    items, json_pack("{ss ss ss s{ss ss} sO si}", "job", job->id, "name", job->name,
+				     "state", job_state_str(job->state), "reason", "code",
+				     reason_code_str(a->why.code), "message", a->why.message,
+				     "waits_for", waits, "ahead", a->ahead)) < 0)
+		return err_errno(reterr, ENOMEM, "explain jobs");
 	return 0;
 }
 
-int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
+int schedule_explain(struct engine *e, const struct job_row *const *jobs, size_t n, json_t **ret,
+		     struct err *reterr)
 {
-	OWN(json_decrefp) json_t *waits = json_array();
-	const struct execution *ex = execution_of_job(e, job->id);
-	struct reason why = job->reason;
-	int ahead = 0, r = 0;
+	OWN(freep) struct answer *answers = calloc(n + 1, sizeof(*answers));
+	OWN(json_decrefp) json_t *items = json_array();
+	int r;
 
-	if (job->state == STATE_BLOCKED) {
-		r = explain_needs(e, job, waits, reterr);
-		words_of_waits(waits, &why);
-	} else if (job->state == STATE_QUEUED) {
-		r = explain_queued(e, job, &why, &ahead, reterr);
-	} else if ((!why.message[0] || job->state == STATE_STOPPING) &&
-		   cloud_explain(e, job, &why)) {
-		/* it says it */
-	} else if (ex && ex->unstarted) {
-		reason_set(
-			&why, REASON_WAITING_FOR_ROOM,
-			"the machine had no room for its process: disk, descriptors, processes or "
-			"memory; it is started again");
-	} else if (!why.message[0]) {
-		reason_set(&why, why.code, "it %s%s",
-			   job_state_is_final(job->state) && job->state < STATE_CANCELLED ? "has "
-											  : "is ",
-			   job_state_str(job->state));
-	}
-	if (r < 0)
-		return r;
-	*ret = json_pack("{ss ss ss s{ss ss} sO si}", "job", job->id, "name", job->name, "state",
-			 job_state_str(job->state), "reason", "code", reason_code_str(why.code),
-			 "message", why.message, "waits_for", waits, "ahead", ahead);
-	return *ret ? 0 : err_errno(reterr, ENOMEM, "explain the job");
+	if (!answers || !items)
+		return err_errno(reterr, ENOMEM, "explain jobs");
+	for (size_t i = 0; i < n; i++)
+		answers[i] = (struct answer){.job = jobs[i], .why = jobs[i]->reason};
+	r = explain_queued(e, answers, n, reterr);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = append(e, &answers[i], items, reterr);
+	if (r >= 0)
+		*ret = TAKE(items);
+	return r;
 }

@@ -155,13 +155,10 @@ static enum verdict judge(const struct need_rows *needs, const struct need_row *
 static int skip_job(struct engine *e, const struct job_row *job, const struct need_row *need,
 		    struct err *reterr)
 {
-	OWN(job_row_done) struct job_row other = {0};
 	struct reason why;
-	int r = store_job_get(e->store, need->job, &other, reterr);
+	int r;
 
-	if (r < 0)
-		return r;
-	reason_set(&why, REASON_DEPENDENCY, "job '%s' %s%s", other.name, job_state_str(need->state),
+	reason_set(&why, REASON_DEPENDENCY, "job '%s' %s%s", need->name, job_state_str(need->state),
 		   need->when == NEED_FAILURE ? ", and this job runs only when it fails" : "");
 	r = job_move(e, job->id, job->state, STATE_SKIPPED, &why, reterr);
 	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
@@ -272,7 +269,6 @@ int job_reset(struct engine *e, const struct job_row *job, enum job_state to, st
 int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
-	OWN(job_row_done) struct job_row other = {0};
 	const struct need_row *why = NULL;
 	enum verdict v;
 	int r;
@@ -287,14 +283,10 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 	if (r < 0)
 		return r;
 	v = judge(&needs, &why);
-	if (v == VERDICT_SKIP) {
-		r = store_job_get(e->store, why->job, &other, reterr);
-		return r < 0 ? r
-			     : err_set(reterr, ERR_CONFLICT,
-				       "job '%s' needs '%s', which %s: retry that job or the whole "
-				       "run",
-				       job->name, other.name, job_state_str(why->state));
-	}
+	if (v == VERDICT_SKIP)
+		return err_set(reterr, ERR_CONFLICT,
+			       "job '%s' needs '%s', which %s: retry that job or the whole run",
+			       job->name, why->name, job_state_str(why->state));
 	r = job_reset(e, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
 	return r < 0 ? r : retry_dependents(e, job->id, reterr);
 }

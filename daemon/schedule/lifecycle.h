@@ -7,6 +7,8 @@
 
 #include "daemon/core.h"
 
+struct usage;
+
 /* ---- commands.c ---- */
 /* One command inside the open turn and its own savepoint. */
 int command_run(struct engine *e, struct command *c, struct err *reterr);
@@ -47,16 +49,31 @@ int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
 void schedule_pass(struct engine *e);
 /* True if a start waits for time or for a foreign process alone. Called every second. */
 bool schedule_is_due(const struct engine *e);
-/* False if this queued job waits for something else than a place: *why says for what. */
-bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+/* False if this queued job waits for something else than a place: *why says for what. The machine's
+ * room is looked at once for each `u`. */
+bool schedule_may_start(struct engine *e, struct usage *u, const struct job_row *job,
+			struct reason *why);
+
+enum line_look {
+	LINE_GOES_ON, /* this job is not queued any more */
+	LINE_STAYS,   /* it stays queued; those behind it are looked at */
+	LINE_ENDS,    /* it stays queued, and the walk ends */
+};
+/* The ready jobs of one line (one target and place), in the order of their start, a page at a time,
+ * at most `max`: `look` says one of the above or fails (negative). Each row is read once. 1: there
+ * may be more jobs behind; 0: that was all, or the walk was ended. */
+int schedule_walk(struct engine *e, enum job_target target, enum job_place place, size_t max,
+		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
+		  struct err *reterr) MUSTCHECK;
 
 /* ---- clock_step.c ---- */
 /* Notice that the wall clock was set since the last tick. Own turn. */
 void clock_step_look(struct engine *e);
 
 /* ---- explain.c ---- */
-/* Why a queued or blocked job does not run now, in words and as JSON facts (new reference). */
-int schedule_explain(struct engine *e, const struct job_row *job, json_t **ret,
+/* Why these jobs do not run now, in words and as JSON facts: an array in their order (new
+ * reference). Each line that they wait in is walked once, whatever their number. */
+int schedule_explain(struct engine *e, const struct job_row *const *jobs, size_t n, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
 
 /* ---- actions.c: predict and delete-endpoint jobs, which the daemon does itself ---- */

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
+#include "daemon/schedule/headroom.h"
 
 #include <string.h>
 
@@ -59,6 +60,19 @@ struct usage *usage_read(struct engine *e)
 		}
 	}
 	return u;
+}
+
+bool usage_has_room(struct engine *e, struct usage *u, struct reason *why)
+{
+	struct err missing = {0};
+
+	if (!u->room_known && headroom_check(e, &missing) < 0)
+		reason_set(&u->no_room, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
+	u->room_known = true;
+	if (u->no_room.code == REASON_NONE)
+		return true;
+	*why = u->no_room;
+	return false;
 }
 
 enum job_place placement_of(const struct job_row *job)

@@ -17,10 +17,15 @@ struct usage {
 	int64_t foreign[DEVICES_MAX]; /* bytes held by processes that are not ours */
 	struct device_process foreign_top[DEVICES_MAX]; /* the largest of them */
 	struct device_list list;
+	bool room_known;
+	struct reason no_room; /* once that is known; REASON_NONE: there is room */
 };
 
 /* Heap-allocated because a device list is some kilobytes; free() it. */
 struct usage *usage_read(struct engine *e);
+/* Disk, inodes and descriptors for one more execution (headroom.h); looked at once for each `u`.
+ * false: *why says what is missing. */
+bool usage_has_room(struct engine *e, struct usage *u, struct reason *why);
 /* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
 bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why);

@@ -160,10 +160,10 @@ static void look_again(struct engine *e, void *arg, bool committed)
 	engine_want_schedule(e);
 }
 
-bool schedule_may_start(struct engine *e, const struct job_row *job, struct reason *why)
+bool schedule_may_start(struct engine *e, struct usage *u, const struct job_row *job,
+			struct reason *why)
 {
 	const char *stray = stray_of_job(e, job->id);
-	struct err missing = {0};
 
 	if (stray) {
 		reason_set(why, REASON_WAITING_FOR_SLOT,
@@ -173,10 +173,7 @@ bool schedule_may_start(struct engine *e, const struct job_row *job, struct reas
 	}
 	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
 		return false;
-	if (placement_of(job) == PLACE_NONE || headroom_check(e, &missing) >= 0)
-		return true;
-	reason_set(why, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
-	return false;
+	return placement_of(job) == PLACE_NONE || usage_has_room(e, u, why);
 }
 
 /* It waits for something else than a place, and does not hold back those behind it. */
@@ -189,41 +186,42 @@ static int wait_for(struct engine *e, struct job_row *job, const struct reason *
 	return say_wait(e, job, why, reterr);
 }
 
-enum {
-	GOES_ON,   /* it was started, or has ended */
-	STAYS,	   /* it stays queued; those behind it may start */
-	ENDS_LINE, /* it stays queued, and so do those behind it */
+struct pass {
+	struct engine *e;
+	struct usage *u;
+	enum job_place place; /* of the line that is walked */
 };
 
-/* One job of a line: one of the above, or negative. */
-static int look_at_job(struct engine *e, enum job_place place, struct usage *u, struct job_row *job,
-		       struct err *reterr)
+/* It starts, or waits and keeps its place before those behind it. */
+static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 {
+	const struct pass *p = arg;
+	struct engine *e = p->e;
 	struct execution_row row = {0};
 	struct reason why;
 	int r;
 
-	if (!schedule_may_start(e, job, &why)) {
+	if (!schedule_may_start(e, p->u, job, &why)) {
 		r = wait_for(e, job, &why, reterr);
-		return r < 0 ? r : why.code == REASON_MONEY_CAP ? GOES_ON : STAYS;
+		return r < 0 ? r : why.code == REASON_MONEY_CAP ? LINE_GOES_ON : LINE_STAYS;
 	}
-	if (!placement_find(e, u, job, &row, &why)) {
-		e->time_helps |= place == PLACE_GPU;
+	if (!placement_find(e, p->u, job, &row, &why)) {
+		e->time_helps |= p->place == PLACE_GPU;
 		r = forget_wait(e, job, reterr);
 		if (r < 0)
 			return r;
-		return place == PLACE_GPU && placement_keep(u, job) ? STAYS : ENDS_LINE;
+		return p->place == PLACE_GPU && placement_keep(p->u, job) ? LINE_STAYS : LINE_ENDS;
 	}
 	r = start_job(e, job, &row, &why, reterr);
 	if (r != JOB_WAITS)
-		return r < 0 ? r : GOES_ON;
+		return r < 0 ? r : LINE_GOES_ON;
 	r = wait_for(e, job, &why, reterr); /* the place stays counted as taken in this pass */
-	return r < 0 ? r : STAYS;
+	return r < 0 ? r : LINE_STAYS;
 }
 
-/* The jobs of one line, a page at a time: those that stay are skipped in the next one. */
-static int start_line(struct engine *e, enum job_target target, enum job_place place,
-		      struct usage *u, struct err *reterr)
+int schedule_walk(struct engine *e, enum job_target target, enum job_place place, size_t max,
+		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
+		  struct err *reterr)
 {
 	size_t stay = 0, looked = 0, n;
 	int r;
@@ -235,15 +233,25 @@ static int start_line(struct engine *e, enum job_target target, enum job_place p
 				     ENGINE_READY_MAX, &ready, reterr);
 		n = ready.n;
 		for (size_t i = 0; r >= 0 && i < n; i++) {
-			r = look_at_job(e, place, u, &ready.rows[i], reterr);
-			if (r == ENDS_LINE)
+			r = look(arg, &ready.rows[i], reterr);
+			if (r == LINE_ENDS)
 				return 0;
-			stay += r == STAYS;
+			stay += r == LINE_STAYS;
 		}
 		looked += n;
-	} while (r >= 0 && n == ENGINE_READY_MAX && looked < ENGINE_LINE_MAX &&
-		 place != PLACE_NONE);
-	if (r >= 0 && n == ENGINE_READY_MAX && place == PLACE_NONE)
+	} while (r >= 0 && n == ENGINE_READY_MAX && looked < max);
+	return r < 0 ? r : n == ENGINE_READY_MAX;
+}
+
+static int start_line(struct engine *e, enum job_target target, enum job_place place,
+		      struct usage *u, struct err *reterr)
+{
+	struct pass pass = {.e = e, .u = u, .place = place};
+	bool waits = place != PLACE_NONE;
+	int r = schedule_walk(e, target, place, waits ? ENGINE_LINE_MAX : ENGINE_READY_MAX,
+			      look_at_job, &pass, reterr);
+
+	if (r > 0 && !waits)
 		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
 	return r < 0 ? r : 0;
 }

@@ -174,6 +174,7 @@ static int need_read(struct db_stmt *q, void *into, struct err *reterr)
 	int r = COL_ENUM(q, 1, need_when_parse, &row->when, reterr);
 
 	COL_COPY(row->job, q, 0);
+	COL_COPY(row->name, q, 3);
 	return r < 0 ? r : COL_ENUM(q, 2, job_state_parse, &row->state, reterr);
 }
 
@@ -199,7 +200,7 @@ int store_needs_of(struct store *st, const char *job, struct need_rows *ret, str
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 "SELECT n.other, n.outcome, j.state FROM needs n JOIN jobs j "
+			 "SELECT n.other, n.outcome, j.state, j.name FROM needs n JOIN jobs j "
 			 "ON j.id = n.other WHERE n.job = ? ORDER BY n.at",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 
@@ -210,7 +211,7 @@ int store_needed_by(struct store *st, const char *job, struct need_rows *ret, st
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 "SELECT n.job, n.outcome, j.state FROM needs n JOIN jobs j "
+			 "SELECT n.job, n.outcome, j.state, j.name FROM needs n JOIN jobs j "
 			 "ON j.id = n.job WHERE n.other = ? ORDER BY j.idx",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 

@@ -2,13 +2,17 @@
 /* The order of the queue: by the run's submit, then by the job; who waits is not overtaken; small
  * jobs share a CPU slot. */
 #include "tests/unit/engine_rig.h"
+#include "tests/unit/query_count.h"
 
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/str.h"
+#include "daemon/core.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -92,6 +96,69 @@ static void test_clock_set_back_overtakes_nobody(void **state)
 	clock_fake_us(0);
 }
 
+#define MANY  100
+#define READY "ORDER BY j.priority DESC" /* what store_jobs_ready() asks */
+
+/* `n` jobs that wait in the line of CPU slots, behind one that holds the only slot. */
+static void submit_many(struct rig *rig, int n, char run[ID_LEN])
+{
+	OWN(buf_done) struct buf jobs = BUF_INIT(1 << 20);
+	char name[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "j%d", i);
+		buf_printf(&jobs, "%s%s", i ? "," : "", rig_script(rig, name, "ok", two_cpus));
+	}
+	rig_submit(rig, buf_str(&jobs), run);
+}
+
+/* It was once for each job: 5,050 rows and as many looks at the disk. */
+static void test_explain_of_a_run_walks_its_line_once(void **state)
+{
+	struct rig *rig = *state;
+	struct command c = {.kind = COMMAND_RUN_EXPLAIN};
+	struct query_count count;
+	char run[2][ID_LEN];
+	const json_t *items;
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ""), run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	submit_many(rig, MANY, run[1]);
+	str_copy(c.id, sizeof(c.id), run[1]);
+	query_count_begin(READY);
+	assert_int_equal(rig_do(rig, &c), 0);
+	count = query_count_read();
+	/* A pass of the scheduler may come between: one page, one look. */
+	assert_in_range(count.rows, MANY, MANY + ENGINE_READY_MAX);
+	assert_in_range(count.room, 1, 2);
+	items = json_object_get(c.json, "items");
+	assert_int_equal(json_array_size(items), MANY);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(json_get_int(json_array_get(items, i), "ahead", -1), i);
+	json_decref(c.json);
+}
+
+/* No job has room, so each of them is looked at in each pass. */
+static void test_a_pass_looks_at_the_room_once(void **state)
+{
+	struct rig *rig = *state;
+	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
+	struct timespec pause = {.tv_nsec = 20000000};
+	struct query_count count;
+	char run[ID_LEN];
+
+	submit_many(rig, MANY, run);
+	rig_stop(rig);
+	rig->set.disk_free_min_bytes = INT64_MAX; /* no disk has that much */
+	query_count_begin(READY);
+	rig_start(rig);
+	while ((count = query_count_read()).rows < 3 * MANY && clock_mono_us() < deadline)
+		nanosleep(&pause, NULL);
+	assert_true(count.rows >= 3 * MANY);
+	assert_true(count.room >= 1);
+	assert_true(count.room <= count.rows / MANY + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +169,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order_is_by_submit_not_by_readiness, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_clock_set_back_overtakes_nobody, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_explain_of_a_run_walks_its_line_once,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_pass_looks_at_the_room_once, rig_setup,
 						rig_teardown),
 	};
 
