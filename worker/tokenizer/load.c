@@ -129,6 +129,7 @@ static void loading_done(struct loading *l)
 	json_decref(l->config);
 	json_decref(l->map);
 	json_decref(l->added);
+	json_decref(l->own);
 	token_defs_done(&l->decoder);
 	token_defs_done(&l->extra);
 	buf_done(&l->text);
@@ -197,7 +198,9 @@ int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *re
 	struct loading l = {.t = t,
 			    .dir = model_dir,
 			    .text = BUF_INIT(TOKENIZER_FILE_MAX),
-			    .prefix = PREFIX_DEFAULT};
+			    .prefix = PREFIX_DEFAULT,
+			    .cls_id = -1,
+			    .sep_id = -1};
 	int r;
 
 	if (!t)

@@ -37,6 +37,7 @@
 struct named_token {
 	const char *name; /* borrowed from the JSON, or a literal */
 	bool is_set;
+	bool is_new; /* transformers 4 ignores the name */
 	struct token_def token;
 };
 
@@ -54,6 +55,7 @@ struct loading {
 	json_t *config; /* tokenizer_config.json, then what older files say put over it */
 	json_t *map;	/* special_tokens_map.json, NULL if it is missing or not read */
 	json_t *added;	/* added_tokens.json, the same */
+	json_t *own;	/* what tokenizer_config.json says under names of the model's own */
 	bool is_bert;	/* BertTokenizer or DistilBertTokenizer; else PreTrainedTokenizerFast */
 	struct token_defs decoder; /* added tokens by the files' ids */
 	struct named_token named[TOKENIZER_NAMED_MAX];

@@ -280,6 +280,29 @@ static void fill_special(struct vocabulary *v)
 	count_id(l->t, l->t->special.sep);
 }
 
+/* What the files say of a token of the template: -1 for nothing. */
+static int32_t id_of_files(const struct loading *l, const char *name, int32_t template_id)
+{
+	const struct token_def *token = loading_named(l, name);
+	const struct token_def *listed =
+		token ? token_defs_find(&l->decoder, token->content) : NULL;
+
+	return l->json ? template_id : listed ? (int32_t)listed->index : -1;
+}
+
+/* transformers 4 puts the ids of the files around a text; BertTokenizer of 5 takes those of the
+ * vocabulary. */
+static int check_template(const struct loading *l, const char *name, int32_t id,
+			  int32_t template_id, struct err *reterr)
+{
+	int32_t said = id_of_files(l, name, template_id);
+
+	if (said < 0 || said == id)
+		return 0;
+	return load_refuse(l, l->json ? FILE_TOKENIZER : FILE_CONFIG, reterr,
+			   "it gives %s the id %d, the vocabulary gives it %d", name, said, id);
+}
+
 int load_added(struct loading *l, struct err *reterr)
 {
 	OWN(vocabulary_done) struct vocabulary v = {.l = l};
@@ -289,7 +312,9 @@ int load_added(struct loading *l, struct err *reterr)
 		r = add_listed(&v, reterr);
 	if (r >= 0)
 		r = match_all(&v, reterr);
-	if (r >= 0)
-		fill_special(&v);
-	return r;
+	if (r < 0)
+		return r;
+	fill_special(&v);
+	r = check_template(l, "cls_token", l->t->special.cls, l->cls_id, reterr);
+	return r < 0 ? r : check_template(l, "sep_token", l->t->special.sep, l->sep_id, reterr);
 }

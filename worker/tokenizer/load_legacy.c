@@ -39,6 +39,7 @@ static int collect_own_names(struct loading *l, struct err *reterr)
 		bad |= json_object_set(own, key, value);
 		json_object_del(l->config, key);
 	}
+	l->own = json_copy(own);
 	extra = json_object_get(l->config, KEY_EXTRA);
 	if (json_is_object(extra)) {
 		bad |= json_object_update(own, extra);
@@ -46,7 +47,7 @@ static int collect_own_names(struct loading *l, struct err *reterr)
 	}
 	if (json_object_size(own))
 		bad |= json_object_set(l->config, KEY_OWN, own);
-	return bad ? err_errno(reterr, ENOMEM, "load the tokenizer of %s", l->dir) : 0;
+	return bad || !l->own ? err_errno(reterr, ENOMEM, "load the tokenizer of %s", l->dir) : 0;
 }
 
 static int rename_additional(struct loading *l, struct err *reterr)

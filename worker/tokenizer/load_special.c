@@ -99,14 +99,20 @@ static int set_standard(struct loading *l, size_t i, struct err *reterr)
 	return r < 0 ? r : put_named(l, name, added ? added : &token, reterr);
 }
 
-static int set_own(struct loading *l, const char *name, const json_t *v, struct err *reterr)
+static int set_own(struct loading *l, const char *name, const json_t *v, bool is_new,
+		   struct err *reterr)
 {
 	struct token_def token;
 	int r = parse_token(l, name, v, &token, reterr);
 
 	if (r >= 0 && loading_is_standard(name))
 		return load_refuse(l, FILE_CONFIG, reterr, KEY_EXTRA " has a token named %s", name);
-	return r < 0 ? r : put_named(l, name, &token, reterr);
+	if (r >= 0)
+		r = put_named(l, name, &token, reterr);
+	for (size_t i = 0; r >= 0 && i < l->named_n; i++)
+		if (str_eq(l->named[i].name, name))
+			l->named[i].is_new = is_new;
+	return r;
 }
 
 static int set_all_own(struct loading *l, struct err *reterr)
@@ -120,13 +126,41 @@ static int set_all_own(struct loading *l, struct err *reterr)
 				   json_type_name(own));
 	json_object_foreach(l->config, key, v) {
 		if (r >= 0 && str_ends(key, "_token") && !loading_is_standard(key) && is_token(v))
-			r = set_own(l, key, v, reterr);
+			r = set_own(l, key, v, true, reterr);
 	}
 	json_object_foreach(own, key, v) {
 		if (r >= 0)
-			r = set_own(l, key, v, reterr);
+			r = set_own(l, key, v, json_object_get(l->own, key) != NULL, reterr);
 	}
 	return r;
+}
+
+static bool is_added_anyway(const struct loading *l, const char *content)
+{
+	if (token_defs_find(&l->decoder, content) || token_defs_find(&l->extra, content))
+		return true;
+	for (size_t i = 0; i < l->named_n; i++)
+		if (l->named[i].is_set && !l->named[i].is_new &&
+		    str_eq(l->named[i].token.content, content))
+			return true;
+	return false;
+}
+
+/* transformers 5 adds the token of "image_token": "<image>", transformers 4 does not. The ids are
+ * the same only if another list has the token, too. */
+static int check_own_names(const struct loading *l, struct err *reterr)
+{
+	for (size_t i = 0; i < l->named_n; i++) {
+		const struct named_token *named = &l->named[i];
+		bool in_map = json_object_get(l->map, named->name);
+
+		if (named->is_new && !is_added_anyway(l, named->token.content))
+			return load_refuse(l, in_map ? FILE_SPECIAL : FILE_CONFIG, reterr,
+					   "%s is '%s', which transformers 5 adds as a token and 4 "
+					   "does not",
+					   named->name, named->token.content);
+	}
+	return 0;
 }
 
 static int set_extra(struct loading *l, struct err *reterr)
@@ -160,5 +194,7 @@ int load_special(struct loading *l, struct err *reterr)
 		r = set_standard(l, i, reterr);
 	if (r >= 0)
 		r = set_all_own(l, reterr);
-	return r < 0 ? r : set_extra(l, reterr);
+	if (r >= 0)
+		r = set_extra(l, reterr);
+	return r < 0 ? r : check_own_names(l, reterr);
 }
