@@ -93,7 +93,7 @@ bool connections_reap(struct connections *all, struct listener *l, int64_t now_u
 /* How many there are, dropped ones too. */
 int connections_count(struct connections *all);
 
-/* Give the descriptor to the library's threads. False: it refuses, and has closed it. */
+/* mhd.c: give the descriptor to the library's threads. False: it refuses, and has closed it. */
 bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, socklen_t len);
 
 /* ---- of the library's threads ---- */

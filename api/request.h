@@ -91,7 +91,7 @@ bool request_id(struct request *rq, char kind);
 /* This step's reader. NULL: replied 503. Given back when the step ends. */
 struct store_reader *request_reader(struct request *rq);
 
-/* ---- server.c ---- */
+/* ---- mhd.c ---- */
 
 const char *request_header(const struct request *rq, const char *name); /* NULL: absent */
 /* fn for each header, until it returns false; then false. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of jobs/spec_*: the state of one parse. Every finding goes through spec_problem(), which
+ * Inside of jobs/spec/: the state of one parse. Every finding goes through spec_problem(), which
  * takes the current place from p->pointer; spec_enter() and spec_leave() keep that place.
  */
 #pragma once
@@ -8,8 +8,6 @@
 #include "base/buf.h"
 #include "jobs/spec/fields.h"
 #include "jobs/spec/problems.h"
-
-#define SPEC_REFS_MAX (SPEC_JOBS_MAX * 128)
 
 struct spec_parse {
 	const struct spec_context *ctx;
@@ -24,6 +22,7 @@ struct spec_parse {
 	char pointer[ERR_FIELD_MAX];
 };
 
+/* ---- cursor.c ---- */
 void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* A finding that refuses nothing: run_spec.warnings. */
@@ -37,14 +36,14 @@ void spec_leave(struct spec_parse *p, size_t mark);
 /* Start again at job i of the run. */
 void spec_at_job(struct spec_parse *p, size_t i);
 
-/* spec/composite.c: the normalised form of a value or an object, a new reference; NULL after a
+/* composite.c: the normalised form of a value or an object, a new reference; NULL after a
  * problem. An object keeps its good fields when others are bad. */
 json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_object_parse(struct spec_parse *p, const struct spec_table *t, const json_t *in);
 /* json_object_set_new that remembers failure. Takes over `value`; returns it, borrowed. */
 json_t *spec_set(struct spec_parse *p, json_t *object, const char *key, json_t *value);
 
-/* spec/value.c: one function for each scalar type, as spec_value_parse. */
+/* value.c: one function for each scalar type, as spec_value_parse. */
 json_t *spec_string(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t *v);
@@ -57,14 +56,16 @@ json_t *spec_bytes(struct spec_parse *p, const struct spec_field *f, const json_
 /* Say that the type is wrong; NULL. `wanted` is like "a string". */
 json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const json_t *v,
 			const char *wanted);
+
+/* reference.c: true if `s` may be a name: SPEC_NAME_MAX bytes, as its comment says. */
 bool spec_name_ok(const char *s);
 
-/* spec/names.c: the job of the run with the nearest name; NULL: none is near. */
+/* names.c: the job of the run with the nearest name; NULL: none is near. */
 const char *spec_nearest_job(const struct spec_parse *p, const char *name);
 /* Say that there is no such field, and which one is probably meant. */
 void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const char *name);
 
-/* spec/checks.c: the `check` functions of the tables. */
+/* checks.c: the `check` functions of the tables. */
 void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_environment(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_channels(struct spec_parse *p, const struct spec_field *f, const json_t *v);
@@ -88,23 +89,23 @@ void check_delimiter(struct spec_parse *p, const struct spec_field *f, const jso
 void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 
-/* spec/rules.c: rules over several fields and defaults that depend on the machine; at the job. */
+/* rules.c: rules over several fields and defaults that depend on the machine; at the job. */
 void spec_rules(struct spec_parse *p, struct job_spec *job);
 
-/* spec/sources.c: where data comes from and results go to; at the job. */
+/* sources.c: where data comes from and results go to; at the job. */
 void spec_rule_dataset(struct spec_parse *p, json_t *spec);
 void spec_rule_output(struct spec_parse *p, json_t *spec);
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
-/* spec/sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
+/* sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
 void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job);
-/* spec/dry_run.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
+/* dry_run.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
  * what the builders refuse or warn of is said at the submit. */
 void spec_trial(struct spec_parse *p, const struct job_spec *job);
 
-/* spec/refs.c: find every reference and local path of all jobs; needs follow from references. */
+/* refs.c: find every reference and local path of all jobs; needs follow from references. */
 void spec_refs_find(struct spec_parse *p);
 
-/* spec/graph.c */
+/* graph.c */
 /* Index of the job of that name; -1: none. */
 ssize_t spec_job_find(const struct run_spec *run, const char *name);
 /* The names of the jobs are unique, their needs exist. Before spec_refs_find. */

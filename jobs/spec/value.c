@@ -83,16 +83,6 @@ static bool has_control(const char *s)
 	return false;
 }
 
-bool spec_name_ok(const char *s)
-{
-	static const char first[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-	static const char rest[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-
-	return *s && strchr(first, *s) && !s[strspn(s, rest)];
-}
-
 /* The text of a string of at most `max` bytes; NULL after a problem. */
 static const char *text_of(struct spec_parse *p, const struct spec_field *f, const json_t *v,
 			   size_t max)
