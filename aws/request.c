@@ -266,8 +266,7 @@ int request_make(struct flight *f, const char *region, int64_t now_us, struct er
 {
 	struct aws_call *c = f->c;
 	bool rest = !is_json(c->service) && !is_query(c->service);
-	int r = aws_endpoint_of(aws_config_of(f->aws), c->service, region, c->bucket, &f->at,
-				reterr);
+	int r = aws_endpoint_of(f->aws->config, c->service, region, c->bucket, &f->at, reterr);
 
 	if (r == 0)
 		r = make_body(f, reterr);

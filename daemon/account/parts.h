@@ -17,6 +17,8 @@ struct account_turn {
 	enum aws_error_kind kind; /* of the last call */
 };
 
+/* ---- calls.c ---- */
+
 /* One call. `input` is taken over. On failure q->result, err and failure say why. */
 int account_call(struct account_turn *t, enum aws_service service, const char *operation,
 		 json_t *input, json_t **ret_output) MUSTCHECK;
@@ -41,6 +43,8 @@ const json_t *account_items(const json_t *output, const char *key);
 json_t *account_time(const json_t *value);
 /* A copy of a text, or null. New reference. */
 json_t *account_text(const json_t *object, const char *key);
+
+/* ---- the questions ---- */
 
 int account_roles(struct account_turn *t);
 int account_role(struct account_turn *t);

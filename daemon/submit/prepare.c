@@ -18,29 +18,6 @@ static bool model_known(void *userdata, const char *name)
 	return settings_model(userdata, name) != NULL;
 }
 
-const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, char *buf,
-			    size_t size)
-{
-	if (p->is_job)
-		snprintf(buf, size, "/%s", key);
-	else
-		snprintf(buf, size, "/jobs/%zu/%s", i, key);
-	return buf;
-}
-
-void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
-{
-	char detail[ERR_MSG_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
-	va_end(ap);
-	str_utf8_mask(detail);
-	json_array_append_new(p->run->warnings,
-			      json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
-}
-
 static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
 {
 	const char *name = json_get_str(job->spec, "endpoint", "");

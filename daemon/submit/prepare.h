@@ -18,6 +18,7 @@ struct prepare {
 	json_t *problems;
 };
 
+/* ---- findings.c ---- */
 /* The JSON pointer of `key` in job i; `key` may have a '/' in it. Returns buf. */
 const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, char *buf,
 			    size_t size);

@@ -20,6 +20,12 @@ int run_on_row(struct store *st, const char *what, const char *id, const char *s
 	return r == 0 ? no_row(reterr, what, id) : r;
 }
 
+int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr)
+{
+	return run_on_row(st, "run", run, "UPDATE runs SET seq = ? WHERE id = ?",
+			  DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
+}
+
 void *rows_add(void **rows, size_t *n, size_t size)
 {
 	char *row;

@@ -141,12 +141,6 @@ int store_run_insert(struct store *st, const struct run_spec *rs, const char *ru
 	return r < 0 ? r : run_touch(st, run_id, st->tx_seq, reterr);
 }
 
-int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr)
-{
-	return run_on_row(st, "run", run, "UPDATE runs SET seq = ? WHERE id = ?",
-			  DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
-}
-
 static int count_jobs(struct store *st, const char *run, size_t counts[JOB_STATES_],
 		      struct err *reterr)
 {
