@@ -256,3 +256,10 @@ int socket_address(int at, const char *name, struct sockaddr_un *ret, socklen_t 
 	*ret_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n + 1);
 	return 0;
 }
+
+bool dir_is_removed(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) == 0 && st.st_nlink == 0;
+}

@@ -45,3 +45,5 @@ bool path_join(char *buf, size_t size, const char *a, const char *b);
 /* Address of a unix socket `name` in the directory `at`, by /proc/self/fd (sun_path has only
  * 108 bytes). `at` must stay open during bind or connect. */
 int socket_address(int at, const char *name, struct sockaddr_un *ret, socklen_t *ret_len);
+/* True if the open directory has been removed: nothing can be made in it any more. */
+bool dir_is_removed(int dirfd);

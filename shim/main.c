@@ -190,7 +190,8 @@ static int start(struct shim *s, struct err *reterr)
 	return r;
 }
 
-/* A full or failing disk gets some time to recover; the lock says "alive" until then. */
+/* A full or failing disk gets some time to recover; the lock says "alive" until then. A directory
+ * that the program has removed does not come back. */
 static int finish(struct shim *s)
 {
 	struct err e;
@@ -201,6 +202,8 @@ static int finish(struct shim *s)
 			sleep(1);
 		if (record_write(s->dirfd, s->record_fd, &s->record, &e) >= 0)
 			return SHIM_DONE;
+		if (dir_is_removed(s->dirfd))
+			break;
 	}
 	say(&e);
 	return SHIM_NO_RECORD;

@@ -192,20 +192,23 @@ static int64_t ended_us(const struct exit_record *exit)
 
 static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *why)
 {
+	const char *what = ex->dirfd >= 0 && dir_is_removed(ex->dirfd)
+				   ? "its directory was removed while it ran"
+				   : "its supervisor was killed";
+
 	if (lost == REASON_HOST_LOST)
 		reason_set(why, lost, "the machine restarted while it ran");
 	else if (ex->may_live)
 		reason_set(
 			why, lost,
-			"its supervisor was killed, so its exit status is unknown; what was found "
-			"of it was killed, but processes of it may still run (look for them by "
-			"TRAINYARD_EXECUTION=%s and its directory), so it is not tried again by "
-			"itself",
-			ex->row.id);
+			"%s, so its exit status is unknown; what was found of it was killed, but "
+			"processes of it may still run (look for them by TRAINYARD_EXECUTION=%s "
+			"and its directory), so it is not tried again by itself",
+			what, ex->row.id);
 	else
 		reason_set(why, lost,
-			   "its supervisor was killed, so its exit status is unknown; all of its "
-			   "processes have ended");
+			   "%s, so its exit status is unknown; all of its processes have ended",
+			   what);
 }
 
 int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,

@@ -99,6 +99,40 @@ def test_a_script_cannot_freeze_the_daemon(tmp_path, folder):
             assert log.stat().st_blocks * 512 <= 65536 + 8192
 
 
+REMOVE = """\
+import os, pathlib, shutil, sys, time
+root = os.environ["TRAINYARD_EXECUTION_DIR"]
+os.chdir("/")
+shutil.rmtree(root)
+gate = sys.argv[sys.argv.index("--gate") + 1]
+pathlib.Path(gate + ".removed").touch()
+while not os.path.exists(gate):
+    time.sleep(0.02)
+"""
+
+
+def test_a_script_that_removes_its_directory_ends(tmp_path):
+    """Its shim tried for a minute to write into it, and the reason was that it was killed. A stop
+    of one that goes on still reaches it."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "remove.py").write_text(REMOVE)
+    with daemon_on(tmp_path, "cpu_slots = 2\n") as daemon:
+        run = daemon.submit([{"name": name, "kind": "script", "entry_point": "remove.py",
+                              "source_dir": str(source), "retry": {"max": 0},
+                              "hyperparameters": {"gate": str(tmp_path / name)}}
+                             for name in ("ends", "stays")])["id"]
+        for name in ("ends", "stays"):
+            wait_for("the removal", (tmp_path / f"{name}.removed").exists)
+        (tmp_path / "ends").touch()
+        reason = daemon.wait_job(run, "ends", "failed", 30)["reason"]
+        assert reason["code"] == "shim_lost"
+        assert "its directory was removed while it ran" in reason["message"]
+        assert "all of its processes have ended" in reason["message"]
+        assert daemon.ask("POST", f"/v1/runs/{run}/cancel").status_code == 200
+        daemon.wait_job(run, "stays", "cancelled", 30)
+
+
 def test_the_watchdog_is_fed(tmp_path):
     """By the engine's thread (daemon/engine.c): the unit restarts a daemon that hangs."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
