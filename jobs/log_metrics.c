@@ -42,33 +42,51 @@ void log_metrics_freep(struct log_metrics **m)
 	log_metrics_free(*m);
 }
 
-static int add(struct log_metrics *m, const char *name, const char *regex, struct err *reterr)
+static int compile(const char *regex, pcre2_code **ret, struct err *reterr)
 {
-	char field[ERR_FIELD_MAX], text[128];
-	struct metric *item = &m->items[m->n];
+	PCRE2_UCHAR text[128];
 	uint32_t groups = 0;
 	PCRE2_SIZE at;
 	int code;
+
+	*ret = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C,
+			     &code, &at, NULL);
+	if (!*ret) {
+		pcre2_get_error_message(code, text, sizeof(text));
+		return err_set(reterr, ERR_INVALID, "'%s' is wrong at character %zu: %s", regex, at,
+			       (const char *)text);
+	}
+	pcre2_pattern_info(*ret, PCRE2_INFO_CAPTURECOUNT, &groups);
+	return groups >= 1 ? 0
+			   : err_set(reterr, ERR_INVALID,
+				     "'%s' has no group; put the part that is the value in "
+				     "parentheses, as in 'loss=([0-9.]+)'",
+				     regex);
+}
+
+int log_metrics_check(const char *regex, struct err *reterr)
+{
+	pcre2_code *code = NULL;
+	int r = compile(regex, &code, reterr);
+
+	pcre2_code_free(code);
+	return r;
+}
+
+static int add(struct log_metrics *m, const char *name, const char *regex, struct err *reterr)
+{
+	struct metric *item = &m->items[m->n];
+	char field[ERR_FIELD_MAX];
+	struct err e;
 
 	snprintf(field, sizeof(field), "/metric_definitions/%zu/regex", m->n);
 	item->name = strdup(name);
 	if (!item->name)
 		return err_errno(reterr, ENOMEM, "read metric_definitions");
 	m->n++;
-	item->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
-				   PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
-	if (!item->code) {
-		pcre2_get_error_message(code, (PCRE2_UCHAR *)text, sizeof(text));
-		return err_at(reterr, ERR_INVALID, field,
-			      "the regex of metric '%s' is wrong at character %zu: %s", name, at,
-			      text);
-	}
-	pcre2_pattern_info(item->code, PCRE2_INFO_CAPTURECOUNT, &groups);
-	if (groups < 1)
-		return err_at(reterr, ERR_INVALID, field,
-			      "the regex of metric '%s' needs a group around the number, such as "
-			      "'loss=([0-9.]+)'",
-			      name);
+	if (compile(regex, &item->code, &e) < 0)
+		return err_at(reterr, ERR_INVALID, field, "the regex of metric '%s': %s", name,
+			      e.msg);
 	pcre2_jit_compile(item->code, PCRE2_JIT_COMPLETE); /* slower without it, not wrong */
 	return 0;
 }

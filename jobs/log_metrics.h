@@ -23,6 +23,8 @@ struct log_metrics;
  * names the expression that does not compile or has no group. */
 int log_metrics_new(const json_t *definitions, struct log_metrics **ret,
 		    struct err *reterr) MUSTCHECK;
+/* -ERR_INVALID: that expression does not compile or has no group; the message says which. */
+int log_metrics_check(const char *regex, struct err *reterr) MUSTCHECK;
 void log_metrics_free(struct log_metrics *m);
 void log_metrics_freep(struct log_metrics **m);
 /* What one line (without its end) says: a new object of numbers, NULL when it says nothing. An

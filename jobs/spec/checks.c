@@ -3,6 +3,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "jobs/log_metrics.h"
 #include "jobs/spec/parse.h"
 
 #include <ctype.h>
@@ -12,6 +13,12 @@
 #define VARIABLE_NAME_MAX 512
 #define CHANNEL_NAME_MAX  64
 #define VALUE_NAME_MAX	  256
+
+/* Without regard to case, as AWS compares the names of tags. */
+static bool begins(const char *key, const char *prefix)
+{
+	return strncasecmp(key, prefix, strlen(prefix)) == 0;
+}
 
 void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
@@ -23,12 +30,12 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 			spec_problem(p, PROBLEM_OUT_OF_RANGE,
 				     "the name of a tag must have 1 to %d bytes, not %zu",
 				     SPEC_TAG_NAME_MAX, strlen(key));
-		else if (strncasecmp(key, "aws:", 4) == 0 || str_starts(key, "trainyard:"))
+		else if (begins(key, "aws:") || begins(key, "trainyard:"))
 			spec_problem(
 				p, PROBLEM_INVALID,
 				"tags that begin with '%.*s:' belong to %s; choose another name",
 				(int)strcspn(key, ":"), key,
-				str_starts(key, "trainyard:") ? "the daemon" : "AWS");
+				begins(key, "trainyard:") ? "the daemon" : "AWS");
 	}
 }
 
@@ -62,6 +69,14 @@ static bool variable_name_ok(const char *s)
 	return true;
 }
 
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(name, names[i]))
+			return true;
+	return false;
+}
+
 /* True if the variable changes what a program loads or runs before its first own line: glibc's
  * list for secure execution (sysdeps/generic/unsecvars.h), the hooks of CUDA, OpenMP and OpenSSL,
  * and AWS's files, which may name a credential_process. */
@@ -75,15 +90,29 @@ static bool steers_programs(const char *name)
 					    "NLSPATH",	       "RESOLV_HOST_CONF",
 					    "RES_OPTIONS",     "TMPDIR",
 					    "TZDIR",	       "OMP_TOOL_LIBRARIES",
-					    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"};
+					    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+					    "SSLKEYLOGFILE"};
 
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(name, prefixes[i]))
 			return true;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_eq(name, names[i]))
-			return true;
-	return false;
+	return is_one_of(name, names, ARRAY_LEN(names));
+}
+
+/* True if the variable says which way to the network, which is the daemon's to say: a url may lead
+ * to a private address only by a proxy of its own configuration (net/address.h). */
+static bool names_proxy(const char *name)
+{
+	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+					    "ALL_PROXY",  "no_proxy",	 "NO_PROXY"};
+
+	return is_one_of(name, names, ARRAY_LEN(names));
+}
+
+/* True if the variable says which devices a program sees, which is what its slot is. */
+static bool names_devices(const char *name)
+{
+	return str_eq(name, "CUDA_VISIBLE_DEVICES") || str_eq(name, "CUDA_DEVICE_ORDER");
 }
 
 static bool runs_script(const struct spec_parse *p)
@@ -128,6 +157,16 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 			spec_problem(p, PROBLEM_INVALID,
 				     "'%s' changes how a program loads, and this job runs "
 				     "Trainyard's own; remove it, or run a script",
+				     quote);
+		else if (names_proxy(key) && !runs_script(p))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' is the daemon's to set, and this job runs Trainyard's "
+				     "own program; remove it, or set it where the daemon starts",
+				     quote);
+		else if (names_devices(key) && !runs_script(p))
+			spec_problem(p, PROBLEM_INVALID,
+				     "'%s' is set by the daemon itself; choose devices with "
+				     "local.devices",
 				     quote);
 		else if (looks_secret(key, text))
 			spec_problem(p, PROBLEM_INVALID,
@@ -219,36 +258,12 @@ void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t
 	}
 }
 
-/* True if the expression has a capturing group: a '(' of its own that is not "(?:" and the like.
- * The worker compiles it (PCRE2) and has the last word. */
-static bool has_group(const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '\\' && s[1]) {
-			s++;
-		} else if (*s == '[') {
-			s += s[1] == '^' ? 2 : 1;
-			s += *s == ']'; /* the first one stands for itself */
-			while (*s && *s != ']')
-				s += *s == '\\' && s[1] ? 2 : 1;
-			if (!*s)
-				return false;
-		} else if (*s == '(' && s[1] != '*' &&
-			   (s[1] != '?' || strchr("P<'", s[2] ? s[2] : ' '))) {
-			return true;
-		}
-	}
-	return false;
-}
-
 void check_regex(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	char quote[PROBLEM_QUOTE_MAX];
+	struct err e;
 
-	if (!has_group(json_string_value(v)))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' has no group; put the part that is the value in parentheses",
-			     problem_quote(quote, json_string_value(v)));
+	if (log_metrics_check(json_string_value(v), &e) < 0)
+		spec_problem(p, PROBLEM_INVALID, "%s", e.msg);
 }
 
 void check_reason(struct spec_parse *p, const struct spec_field *f, const json_t *v)

@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #define DEPLOY_VOLUME_MAX 512 /* GB */
 
@@ -140,10 +141,25 @@ static bool tag_text_ok(const char *s)
 	return true;
 }
 
+/* The tag before `key` whose name is the same to AWS, without regard to case; NULL. */
+static const char *same_tag_before(const json_t *tags, const char *key)
+{
+	const char *other;
+	json_t *value;
+
+	json_object_foreach((json_t *)tags, other, value) {
+		if (other == key)
+			return NULL;
+		if (strcasecmp(other, key) == 0)
+			return other;
+	}
+	return NULL;
+}
+
 static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 {
 	size_t n = json_object_size(job->tags), mark = spec_enter(p, "tags"), inner;
-	const char *key;
+	const char *key, *other;
 	json_t *value;
 
 	if (n > SPEC_TAGS_CLOUD_MAX)
@@ -158,6 +174,11 @@ static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 				p, PROBLEM_INVALID,
 				"AWS takes letters, digits, spaces and _.:/=+-@ in tags; write "
 				"this one with them");
+		other = same_tag_before(job->tags, key);
+		if (other)
+			spec_problem(p, PROBLEM_INVALID,
+				     "AWS takes '%s' and '%s' for one name; keep one of them",
+				     other, key);
 		spec_leave(p, inner);
 	}
 	spec_leave(p, mark);

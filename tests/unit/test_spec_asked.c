@@ -55,7 +55,12 @@ static void test_variables_that_steer_our_programs_are_refused(void **state)
 					    "TMPDIR",
 					    "AWS_CONFIG_FILE",
 					    "CUDA_INJECTION64_PATH",
-					    "OMP_TOOL_LIBRARIES"};
+					    "OMP_TOOL_LIBRARIES",
+					    "SSLKEYLOGFILE",
+					    "http_proxy",
+					    "HTTPS_PROXY",
+					    "all_proxy",
+					    "NO_PROXY"};
 	char body[256], pointer[96];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -78,6 +83,10 @@ static void test_variables_that_steer_our_programs_are_refused(void **state)
 			 names[i]);
 		run_spec_free(fixture_good(body, &fixture_context));
 	}
+	check_all(&(struct refusal){RUN(TRAIN(", 'environment': {'CUDA_VISIBLE_DEVICES': '1'}")),
+				    "/jobs/0/environment/CUDA_VISIBLE_DEVICES", "invalid",
+				    "local.devices"},
+		  1);
 	run_spec_free(fixture_good(RUN(TRAIN(", 'environment': {'OMP_NUM_THREADS': '2'}")),
 				   &fixture_context));
 }

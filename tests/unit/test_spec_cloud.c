@@ -431,10 +431,14 @@ static void test_tags(void **state)
 		 "belong to AWS"},
 		{RUN(TRAIN(", 'tags': {'" CLOUD_TAG_NONCE "': 'y'}")), "/jobs/0/tags", "invalid",
 		 "belong to the daemon"},
+		{"{'tags': {'Trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
+		 "to the daemon"},
 		{"{'tags': {'trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
 		 "belong to the daemon"},
 		{CLOUD_SCRIPT(", 'tags': {'a&b': 'y'}"), "/jobs/0/tags/a&b", "invalid",
 		 "AWS takes letters"},
+		{CLOUD_SCRIPT(", 'tags': {'Env': 'a', 'env': 'b'}"), "/jobs/0/tags/env", "invalid",
+		 "AWS takes 'Env' and 'env' for one name"},
 		{CLOUD_SCRIPT(", 'tags': {'a': 'y?'}"), "/jobs/0/tags/a", "invalid",
 		 "AWS takes letters"},
 	};
@@ -443,6 +447,8 @@ static void test_tags(void **state)
 	run_spec_free(fixture_good(CLOUD_SCRIPT(", 'tags': {'Tëam _.:/=+-@': '日本'}"),
 				   &fixture_context));
 	run_spec_free(fixture_good(RUN(SCRIPT(", 'tags': {'a&b': '?'}")), &fixture_context));
+	run_spec_free(
+		fixture_good(RUN(SCRIPT(", 'tags': {'Env': 'a', 'env': 'b'}")), &fixture_context));
 }
 
 /* What runs there leaves archives. */

@@ -68,6 +68,11 @@ static void test_common_fields(void **state)
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "no group"},
 		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': '(?:x)'}]")),
 		 "/jobs/0/metric_definitions/0/regex", "invalid", "in parentheses"},
+		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': '('}]")),
+		 "/jobs/0/metric_definitions/0/regex", "invalid", "is wrong at character 1"},
+		{RUN(SCRIPT(", 'metric_definitions': [{'name': 'a', 'regex': '(x){2'}, "
+			    "{'name': 'b', 'regex': '(x)[a'}]")),
+		 "/jobs/0/metric_definitions/1/regex", "invalid", "is wrong at character 5"},
 		{RUN(SCRIPT(", 'metric_definitions': [{'regex': '(x)'}]")),
 		 "/jobs/0/metric_definitions/0/name", "missing", "Name of the metric"},
 	};
