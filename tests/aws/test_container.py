@@ -252,6 +252,11 @@ def match(monkeypatch):
     (["A", "a"], [1, 1], ["a", "b"], [0, 0]),
     (None, [1, 0], ["a", "b"], [1, 0]),
     (["a", "b"], [1, 0], None, [1, 0]),
+    (["1", "0"], [0, 1], None, [1, 0]),
+    (["LABEL_1", "LABEL_0"], [0, 1], None, [1, 0]),
+    (["1", "2"], [0, 0], None, [1, 1]),  # no row is a 2
+    (None, [1, 0], ["1", "0"], [0, 1]),
+    (None, [1, 0], ["1", "2"], [1, 0]),
 ])
 def test_classes_of_test_data_are_compared_by_name(match, own, labels, names, wanted):
     assert match(own, labels, names) == wanted

@@ -133,6 +133,31 @@ def test_labels_of_every_type(tmp_path, kind, values, type_, names):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "saved"])
+@pytest.mark.parametrize("name", ["text", "label"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path, kind, name):
+    """As in CSV; the first one was taken."""
+    columns_ = [pa.array(["a", "b"]), pa.array(["y", "n"]), pa.array(["c", "d"])]
+    table = pa.Table.from_arrays(columns_, names=["text", "label", name])
+    failure = preprocess(tmp_path, store(tmp_path, kind, table)).failure
+    assert failure["field"] == f"/dataset/{name}_column" and "twice" in failure["message"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
+def test_a_column_of_nulls_has_no_texts(tmp_path, kind):
+    table = pa.table({"text": pa.nulls(2), "label": ["a", "b"]})
+    failure = preprocess(tmp_path, store(tmp_path, kind, table), on_bad_row="skip").failure
+    assert failure["field"] == "/dataset/text_column" and "has a text" in failure["message"]
+
+
+@pytest.mark.parametrize("text", ['{"text": "a",\n "label": "x"}\n',
+                                  '{"text": "a", "label": "x"} {"text": "b", "label": "y"}\n'])
+def test_objects_that_are_no_lines_are_told(tmp_path, text):
+    (tmp_path / "d.jsonl").write_text(text)
+    assert "each line must be one whole object" in preprocess(
+        tmp_path, tmp_path / "d.jsonl").failure["message"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
 def test_a_column_of_nulls_has_no_labels(tmp_path, kind):
     table = pa.table({"text": ["a", "b"], "label": pa.nulls(2)})
     failure = preprocess(tmp_path, store(tmp_path, kind, table), on_bad_row="skip").failure

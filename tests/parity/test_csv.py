@@ -98,6 +98,14 @@ def test_a_row_with_the_delimiter_in_its_text_names_it(tmp_path):
     assert "row 1 (line 2): 3 columns" in message and "the delimiter is ','" in message
 
 
+def test_a_header_of_too_many_columns_is_no_other_delimiter(tmp_path):
+    (tmp_path / "d.csv").write_text(",".join(["text", "label", *map(str, range(4095))]) + "\n")
+    assert "more than 4096 columns" in preprocess(tmp_path, tmp_path / "d.csv").failure["message"]
+    wide = ";".join(["text", "label", *(f"{i},{i}" for i in range(4000))])
+    (tmp_path / "d.csv").write_text(f"{wide}\na;x{';' * 4000}\nb;y{';' * 4000}\n")
+    assert rows(preprocess(tmp_path / "2", tmp_path / "d.csv")) == [("a", "x"), ("b", "y")]
+
+
 STRAY = 'text\tlabel\n"so good\tpos\nnot "so" good\tneg\n"\tneg\nfine"\tpos\n'
 
 

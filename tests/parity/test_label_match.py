@@ -112,6 +112,33 @@ def test_one_side_without_names_goes_by_id(setup, unnamed, model, accuracy, eval
         warning["detail"]
 
 
+@pytest.mark.parametrize("names, labels", [
+    (["1", "0"], {0: 1, 1: 0}), (["LABEL_1", "LABEL_0"], {0: 1, 1: 0}), (["1", "5"], {1: 0})])
+def test_numbers_that_are_names_are_the_ids_of_a_model_without(setup, unnamed, accuracy, evaluate,
+                                                               names, labels):
+    """Rows of some classes alone get the names of their numbers; by place, 1 was class 0."""
+    rows = [i for i in range(BEGIN, END) if setup.labels[i] in labels]
+    run = evaluate(names, labels, of=unnamed, rows=rows)
+    wanted = [setup.names[v] if v in labels else None for v in setup.labels[BEGIN:END]]
+    assert run.result["eval_accuracy"] == pytest.approx(accuracy(wanted), abs=1e-12)
+    [warning] = run.result["warnings"]
+    assert f"class {names[0]} of the data is taken for class 1 of the model" in warning["detail"]
+
+
+def test_numbers_without_names_are_those_of_a_model(setup, model, accuracy, evaluate,
+                                                    tmp_path_factory):
+    """As with a model of -1, 0 and 1, and rows of 0 and 1 alone: by place, 0 was class -1."""
+    folder = tmp_path_factory.mktemp("numbers")
+    for path in model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"], config["label2id"] = {"0": "1", "1": "0"}, {"1": 0, "0": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    run = evaluate(None, {0: 1, 1: 0}, of=folder)
+    assert run.result["eval_accuracy"] == pytest.approx(accuracy(true_names(setup)), abs=1e-12)
+    assert run.result["warnings"][0]["code"] == "labels_by_id"
+
+
 def test_both_sides_without_names_are_no_reason_to_warn(unnamed, evaluate):
     assert "warnings" not in evaluate(None, {0: 0, 1: 1}, of=unnamed).result
 

@@ -172,6 +172,38 @@ def model_of(folder, id2label):
     return str(folder)
 
 
+@pytest.mark.parametrize("train, test, name", [
+    (["a", "b"], ["a", "c", "d"], "c"), ([0, 1], [0, 1, 2], "2"), (["a", "b"], ["0", "1"], "0")])
+def test_classes_of_the_test_rows_alone_are_told(tmp_path, train, test, name):
+    """No model can learn them: the accuracy was low without a word."""
+    x = run(tmp_path, train, test=test)
+    [warning] = x.of_type("warning")
+    assert warning["code"] == "classes_only_in_test" and f"'{name}'" in warning["message"]
+    assert [w["code"] for w in x.result["warnings"]] == ["classes_only_in_test"]
+    assert not run(tmp_path / "2", train + test, test=test).of_type("warning")
+
+
+@pytest.mark.parametrize("label", ["9223372036854775808", "18446744073709551615", "1e400", "1e17"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_number_too_large_is_not_called_a_fraction(tmp_path, kind, label):
+    path = tmp_path / f"d.{kind}"
+    path.write_text(f"text,label\na,1\nb,{label}\n" if kind == "csv" else
+                    f'{{"text": "a", "label": 1}}\n{{"text": "b", "label": {label}}}\n')
+    failure = preprocess(tmp_path, path=str(path)).failure
+    assert "too large for a class" in failure["message"] and "row 2" in failure["message"]
+
+
+def test_a_label_of_white_space_is_none(tmp_path):
+    x = run(tmp_path, ["a", "\u00a0", " \u3000", "b"], on_bad_row="skip")
+    assert classes(x) == (["a", "b"], [0, 1]) and x.result["rows_without_label"] == 4
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_label_with_a_nul_is_not_called_wrong_utf8(tmp_path, kind):
+    failure = run(tmp_path, ["a", "b\0c"], kind).failure
+    assert "NUL" in failure["message"] and failure["field"] == "/dataset/label_column"
+
+
 def test_labels_of_a_model(tmp_path):
     """The classes of the model in its order, also those that no row has."""
     model = model_of(tmp_path / "m", {"1": "neg", "0": "pos", "2": "mixed"})

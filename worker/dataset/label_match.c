@@ -19,12 +19,14 @@ struct name {
 /* The order of two names. */
 typedef int (*order_fn)(const char *a, const char *b);
 
+#define PLAIN_NAME "LABEL_" /* transformers' name of a class that has none */
+
 bool label_names_are_chosen(char *const *names, size_t n)
 {
 	char plain[32];
 
 	for (size_t i = 0; names && i < n; i++) {
-		snprintf(plain, sizeof(plain), "LABEL_%zu", i);
+		snprintf(plain, sizeof(plain), PLAIN_NAME "%zu", i);
 		if (!str_eq(names[i], plain))
 			return true;
 	}
@@ -119,4 +121,61 @@ int label_names_match(char *const *from, size_t from_n, char *const *to, size_t 
 		if (ids[i] < 0 && only_one(ours, from_n, from[i]) == (int32_t)i)
 			ids[i] = only_one(theirs, to_n, from[i]);
 	return 0;
+}
+
+int32_t label_name_id(const char *name)
+{
+	int64_t id;
+
+	if (str_starts(name, PLAIN_NAME))
+		name += strlen(PLAIN_NAME);
+	if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]) ||
+	    str_to_i64(name, &id) < 0 || id > INT32_MAX)
+		return -1;
+	return (int32_t)id;
+}
+
+/* ids[i] is what from[i] says. False if one that is used says no id below to_n. */
+static bool by_said_id(char *const *from, size_t from_n, size_t to_n, const bool *used,
+		       int32_t *ids)
+{
+	for (size_t i = 0; i < from_n; i++) {
+		ids[i] = label_name_id(from[i]);
+		if ((size_t)ids[i] >= to_n)
+			ids[i] = -1;
+		if (ids[i] < 0 && (!used || used[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ids[i] is where `to` says i. False if one that is used is not said. */
+static bool by_place_of_id(size_t from_n, char *const *to, size_t to_n, const bool *used,
+			   int32_t *ids)
+{
+	for (size_t i = 0; i < from_n; i++)
+		ids[i] = -1;
+	for (size_t k = 0; k < to_n; k++) {
+		int32_t id = label_name_id(to[k]);
+
+		if (id >= 0 && (size_t)id < from_n && ids[id] < 0)
+			ids[id] = (int32_t)k;
+	}
+	for (size_t i = 0; i < from_n; i++)
+		if (ids[i] < 0 && (!used || used[i]))
+			return false;
+	return true;
+}
+
+void label_names_match_ids(char *const *from, size_t from_n, char *const *to, size_t to_n,
+			   const bool *used, int32_t *ids)
+{
+	bool said = false;
+
+	if (label_names_are_chosen(from, from_n))
+		said = by_said_id(from, from_n, to_n, used, ids);
+	else if (label_names_are_chosen(to, to_n))
+		said = by_place_of_id(from_n, to, to_n, used, ids);
+	for (size_t i = 0; !said && i < from_n; i++)
+		ids[i] = i < to_n ? (int32_t)i : -1;
 }

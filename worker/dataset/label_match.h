@@ -11,3 +11,11 @@ bool label_names_are_chosen(char *const *names, size_t n);
 /* Fill ids[from_n]: where in `to` each name of `from` is, exactly, else without regard to case if
  * exactly one name of each side is the same then, else -1. -ENOMEM. */
 int label_names_match(char *const *from, size_t from_n, char *const *to, size_t to_n, int32_t *ids);
+/* The same where only one side has chosen names; NULL is a side without any. If all of those names
+ * are ids ("7", "LABEL_7") and lead to a class of the other side, they count: data of the classes 1
+ * and 2 are the classes 1 and 2 of a model without names. Else the place in the list is the id. A
+ * class of `from` for which `used` (NULL: all are) is false leads nowhere or anywhere. */
+void label_names_match_ids(char *const *from, size_t from_n, char *const *to, size_t to_n,
+			   const bool *used, int32_t *ids);
+/* The id that a class name says: 7 of "7" and "LABEL_7"; -1: it says none. */
+int32_t label_name_id(const char *name);

@@ -5,6 +5,7 @@
 #include "worker/dataset/label_match.h"
 #include "worker/dataset/labels.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,9 +97,13 @@ static int match_source(struct labels *l, int32_t *ids)
 	bool one_by_one = l->of_model ? !chosen || !model_chosen : l->given && !share_names(s, to);
 
 	l->by_id = s->n && l->of_model && chosen != model_chosen;
-	for (size_t i = 0; i < s->n; i++)
-		ids[i] = one_by_one ? (int32_t)i
-				    : label_names_find(to, s->items[i], strlen(s->items[i]));
+	if (l->by_id)
+		label_names_match_ids(s->items, s->n, to->items, to->n, NULL, ids);
+	else
+		for (size_t i = 0; i < s->n; i++)
+			ids[i] = one_by_one
+					 ? (int32_t)i
+					 : label_names_find(to, s->items[i], strlen(s->items[i]));
 	return l->of_model && !one_by_one ? label_names_match(s->items, s->n, to->items, to->n, ids)
 					  : 0;
 }
@@ -249,6 +254,19 @@ static int decide_numbers(struct labels *l, const struct value_set *s, struct er
 	return number_items(l, s, false, true, reterr);
 }
 
+static int not_whole(const struct labels *l, const struct label_seen *v, struct err *reterr)
+{
+	bool large = fabs(strtod(v->text, NULL)) >= LABEL_WHOLE_MAX;
+
+	return at_value(l, v, "/dataset/label_column",
+			large ? "is a number too large for a class (whole numbers below 2^63, "
+				"floats below 2^53); if these are classes, make them texts or name "
+				"them all in labels"
+			      : "is a number that is not whole, and classes are texts or whole "
+				"numbers; if these are classes, name them all in labels",
+			reterr);
+}
+
 static int decide_booleans(struct labels *l, const struct value_set *s, struct err *reterr)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -270,10 +288,7 @@ static int decide_by_values(struct labels *l, struct err *reterr)
 		return number_items(l, &s, true, true, reterr);
 	}
 	if (s.has[LABEL_FLOAT])
-		return at_value(l, s.example[LABEL_FLOAT], "/dataset/label_column",
-				"is a number that is not whole, and classes are texts or whole "
-				"numbers; if these are classes, name them all in labels",
-				reterr);
+		return not_whole(l, s.example[LABEL_FLOAT], reterr);
 	if (s.has[LABEL_BOOL] && s.has[LABEL_INT])
 		return at_value(l, s.example[LABEL_BOOL], "/dataset/label_column",
 				"is true or false, but other rows have whole numbers; name the "

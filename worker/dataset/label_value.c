@@ -5,14 +5,14 @@
 #include "base/own.h"
 #include "base/pytext.h"
 #include "base/str.h"
+#include "worker/tokenizer/unicode.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_TEXT_MAX 64		   /* bytes of a text that may be a number */
-#define WHOLE_MAX	9007199254740992.0 /* 2^53: every whole number below is a double */
+#define NUMBER_TEXT_MAX 64 /* bytes of a text that may be a number */
 
 static const char *const absent_words[] = {
 	"NA",	"N/A",	"NaN",	"null",	    "None", "NULL",   "nan",	 "n/a",	    "<NA>",
@@ -70,14 +70,14 @@ static void number_from_text(struct label_value *v)
 	struct label_value number;
 	bool whole;
 
+	if (unicode_is_blank(s, v->len)) {
+		v->type = LABEL_NULL;
+		return;
+	}
 	while (s < end && is_space(*s))
 		s++;
 	while (end > s && is_space(end[-1]))
 		end--;
-	if (s == end) {
-		v->type = LABEL_NULL;
-		return;
-	}
 	if ((size_t)(end - s) >= sizeof(copy) || memchr(s, 0, (size_t)(end - s)))
 		return;
 	memcpy(copy, s, (size_t)(end - s));
@@ -129,7 +129,7 @@ void label_from_double(struct label_value *v, double number)
 	*v = (struct label_value){.type = LABEL_FLOAT};
 	if (isnan(number)) {
 		v->type = LABEL_NULL;
-	} else if (trunc(number) == number && fabs(number) < WHOLE_MAX) {
+	} else if (trunc(number) == number && fabs(number) < LABEL_WHOLE_MAX) {
 		label_from_int(v, (int64_t)number);
 	} else {
 		py_float_repr(number, v->digits);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define LABEL_NUMBER_LEN 40
+#define LABEL_WHOLE_MAX	 9007199254740992.0 /* 2^53: every whole number below is a double */
 
 enum label_type {
 	LABEL_NULL,   /* nothing: null, empty, NaN */

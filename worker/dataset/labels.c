@@ -208,7 +208,10 @@ int labels_add(struct labels *l, const struct source *s, const struct source_row
 
 	if (r < 0)
 		return r;
-	if (v.type == LABEL_TEXT && (memchr(v.text, 0, v.len) || !str_utf8_valid(v.text, v.len)))
+	if (v.type == LABEL_TEXT && memchr(v.text, 0, v.len))
+		return at_row(s, row, "the label has a NUL character, which no class name can have",
+			      reterr);
+	if (v.type == LABEL_TEXT && !str_utf8_valid(v.text, v.len))
 		return at_row(s, row, "the label is not valid UTF-8 text; convert the file",
 			      reterr);
 	if (v.type == LABEL_NULL)

@@ -60,3 +60,6 @@ static inline int64_t plan_usable(const struct plan_source *ps)
 }
 /* The labels are decided: fill `part` of each source by train_rows, test_rows and seed. */
 int plan_decide_parts(struct plan *p, struct err *reterr) MUSTCHECK;
+/* The parts are decided: report the classes that only rows of the test set have. -ENOMEM. */
+int plan_report_untrained(const struct plan *p, struct report *report,
+			  struct err *reterr) MUSTCHECK;

@@ -121,3 +121,45 @@ int plan_decide_parts(struct plan *p, struct err *reterr)
 		r = decide_parts(p, &p->sources[i], reterr);
 	return r < 0 ? r : check_classes(p, reterr);
 }
+
+/* rows[class]: how many of that part have it. */
+static void count_classes(const struct plan *p, enum split_part part, int64_t *rows)
+{
+	for (size_t i = 0; i < p->sources_n; i++) {
+		const struct plan_source *ps = &p->sources[i];
+
+		for (int64_t row = 0; row < ps->rows; row++)
+			if (ps->part[row] == part)
+				rows[ps->label[row]]++;
+	}
+}
+
+int plan_report_untrained(const struct plan *p, struct report *report, struct err *reterr)
+{
+	OWN(freep) int64_t *train = calloc(p->labels.classes, sizeof(*train));
+	OWN(freep) int64_t *test = calloc(p->labels.classes, sizeof(*test));
+	int64_t rows = 0;
+	size_t classes = 0, first = 0;
+	char id[24];
+
+	if (!train || !test)
+		return err_errno(reterr, ENOMEM, "count the classes");
+	count_classes(p, SPLIT_TRAIN, train);
+	count_classes(p, SPLIT_TEST, test);
+	for (size_t i = p->labels.classes; i-- > 0;) {
+		if (train[i] || !test[i])
+			continue;
+		rows += test[i];
+		classes++;
+		first = i;
+	}
+	if (!classes)
+		return 0;
+	snprintf(id, sizeof(id), "%zu", first);
+	report_warning(report, "classes_only_in_test",
+		       "no model can learn %zu of the classes, such as '%.80s': rows of the test "
+		       "set have them (%lld), but no row of the training set",
+		       classes, p->labels.names.n ? p->labels.names.items[first] : id,
+		       (long long)rows);
+	return 0;
+}

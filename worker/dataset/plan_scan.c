@@ -41,20 +41,6 @@ static void add_count(struct plan_count *c, const struct plan_count *more)
 		c->rows += more->rows;
 }
 
-/* Of white space only: no token comes out of it. */
-static bool is_empty(const char *text, size_t len)
-{
-	size_t bad;
-	uint32_t cp;
-
-	for (size_t at = 0; text && at < len;) {
-		at += utf8_decode((const unsigned char *)text + at, len - at, &cp, &bad);
-		if (!(unicode_flags_of(cp) & UNICODE_SPACE))
-			return false;
-	}
-	return true;
-}
-
 /* A row's label goes into the decision only if its text can be used. */
 static int scan_row(struct plan *p, struct plan_source *ps, const struct source *s,
 		    const struct source_row *row, int32_t *ret_label, struct err *reterr)
@@ -62,8 +48,8 @@ static int scan_row(struct plan *p, struct plan_source *ps, const struct source 
 	if (row->invalid_utf8)
 		count(&ps->invalid_utf8, ps, row->number);
 	*ret_label = PLAN_EMPTY_TEXT;
-	if (is_empty(row->text, row->text_len) ||
-	    (p->columns.pair && is_empty(row->pair, row->pair_len)))
+	if (unicode_is_blank(row->text, row->text_len) ||
+	    (p->columns.pair && unicode_is_blank(row->pair, row->pair_len)))
 		return 0;
 	return labels_add(&p->labels, s, row, (size_t)(ps - p->sources), ret_label, reterr);
 }
@@ -171,6 +157,14 @@ static void find_bad_rows(struct plan *p, struct plan_source *ps)
 /* No row of the source can be used: on_bad_row is no way out. */
 static int all_bad(const struct plan_source *ps, struct err *reterr)
 {
+	bool no_text = true;
+
+	for (int64_t i = 0; i < ps->rows; i++)
+		no_text &= ps->label[i] == PLAN_EMPTY_TEXT;
+	if (no_text)
+		return err_at(reterr, ERR_INVALID, "/dataset/text_column",
+			      "no row of %s has a text; is text_column the right column?",
+			      ps->path);
 	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
 		      "no row of %s has both a text and a label; -1 in all rows is no label%s",
 		      ps->path,
@@ -246,6 +240,8 @@ int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 		r = check_bad_rows(p, w, reterr);
 	if (r >= 0)
 		r = plan_decide_parts(p, reterr);
+	if (r >= 0)
+		r = plan_report_untrained(p, w->report, reterr);
 	if (r >= 0)
 		report_progress(w->report, "read", "rows", rows, rows);
 	return r;

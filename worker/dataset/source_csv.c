@@ -95,7 +95,8 @@ static size_t count_wanted(const struct source *s, const struct csv *c)
 	return found;
 }
 
-/* How well a delimiter fits: the wanted columns that it finds, then all that it finds. */
+/* How well a delimiter fits: the wanted columns that it finds, then all that it finds. -ERR_LIMIT:
+ * the header is too large with it. */
 static int rate(const struct source *s, char delimiter, size_t *ret, struct err *reterr)
 {
 	struct csv_dialect dialect = {delimiter, s->columns.no_quotes};
@@ -105,28 +106,41 @@ static int rate(const struct source *s, char delimiter, size_t *ret, struct err 
 	if (r >= 0)
 		r = csv_next(&c, reterr);
 	*ret = r > 0 ? count_wanted(s, &c) * (CSV_FIELDS_MAX + 1) + c.n : 0;
-	return r == -ERR_INVALID || r == -ERR_LIMIT ? 0 : r; /* with another one it may be whole */
+	return r == -ERR_INVALID ? 0 : r; /* with another one it may be whole */
 }
 
-/* The one of the file's name, unless the header says that it is another. */
+static int keep(struct err *reterr, const struct err *e, int r)
+{
+	if (reterr)
+		*reterr = *e;
+	return r;
+}
+
+/* The one of the file's name, unless the header says that it is another. A header that is too large
+ * with one of them is an error if none finds a wanted column. */
 static int find_delimiter(struct source *s, char *ret, struct err *reterr)
 {
 	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");
 	char candidates[] = {tabs ? '\t' : ',', tabs ? ',' : '\t', ';', '|'};
+	struct err limit = {0}, e;
 	size_t best = 0;
 
 	*ret = candidates[0];
 	for (size_t i = 0; i < ARRAY_LEN(candidates) && !s->columns.delimiter; i++) {
 		size_t rating = 0;
-		int r = rate(s, candidates[i], &rating, reterr);
+		int r = rate(s, candidates[i], &rating, &e);
 
-		if (r < 0)
-			return r;
+		if (r == -ERR_LIMIT && !limit.code)
+			limit = e;
+		if (r < 0 && r != -ERR_LIMIT)
+			return keep(reterr, &e, r);
 		if (rating > best) {
 			best = rating;
 			*ret = candidates[i];
 		}
 	}
+	if (limit.code && best <= CSV_FIELDS_MAX)
+		return keep(reterr, &limit, -ERR_LIMIT);
 	if (s->columns.delimiter)
 		*ret = s->columns.delimiter;
 	else if (*ret != candidates[0])

@@ -117,9 +117,12 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 				json_loadb(buf_str(&state->tamed), state->tamed.len, flags, &je);
 	}
 	if (!state->object)
-		return err_set(reterr, ERR_INVALID, "%s, row %lld (line %lld): not valid JSON: %s",
-			       state->in.path, (long long)row->number,
-			       (long long)state->line_number, je.text);
+		return err_set(
+			reterr, ERR_INVALID,
+			"%s, row %lld (line %lld): not valid JSON: %s; each line must be one whole "
+			"object (JSON Lines)",
+			state->in.path, (long long)row->number, (long long)state->line_number,
+			je.text);
 	if (!json_is_object(state->object))
 		return err_set(reterr, ERR_INVALID,
 			       "%s, row %lld (line %lld): %s, but each line must be an object",

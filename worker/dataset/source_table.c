@@ -47,10 +47,14 @@ static int find(const struct source *s, const char *key, const char *column, boo
 			names[i] = schema->children[i]->name;
 		return source_no_column(s, key, column, names, (size_t)schema->n_children, reterr);
 	}
+	snprintf(field, sizeof(field), "/dataset/%s", key);
+	for (int64_t i = *ret + 1; i < schema->n_children; i++)
+		if (str_eq(schema->children[i]->name, column))
+			return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice",
+				      s->path, column);
 	type = column_type(schema->children[*ret]);
 	if (label ? is_label(type) : is_text(type))
 		return 0;
-	snprintf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field,
 		      "%s: the column '%s' holds %s, but it must hold %s", s->path, column,
 		      column_type_str(type), label ? "strings or numbers" : "strings");

@@ -2,6 +2,7 @@
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
 The same rules as our native engine (worker/dataset, worker/train)."""
 import logging
+import re
 
 import datasets
 import numpy as np
@@ -67,18 +68,40 @@ def ids_by_name(own, names):
             for name in own]
 
 
+def said_id(name):
+    """The id that a class name says: 7 of "7" and "LABEL_7"; else None."""
+    said = re.fullmatch("(?:LABEL_)?(0|[1-9][0-9]*)", name, re.ASCII)
+    return int(said[1]) if said else None
+
+
+def ids_by_id(own, n, names, used):
+    """The id in `names` of each of n classes, of which only one side has names: what the names say
+    if all of those say an id of the other side, else the place."""
+    if own:
+        ids = [said_id(name) for name in own]
+        ids = [i if i is not None and i < len(names) else None for i in ids]
+    else:
+        said = [said_id(name) for name in names]
+        ids = [said.index(i) if i in said else None for i in range(n)]
+    if any(ids[i] is None for i in used):
+        ids = [i if i < len(names) else None for i in range(n)]
+    return ids
+
+
 def match_labels(test, train, names):
     """The test rows with the ids of the training data's classes: by name where both have names."""
     own, labels = class_names(test), np.asarray(test["labels"])
+    used = np.unique(labels)
     if own and class_names(train):
         ids = ids_by_name(own, names)
     else:
         if bool(own) != bool(class_names(train)):
             logger.warning("the classes of the %s data have no names: classes are compared by id",
                            "training" if own else "test")
-        own = own or [str(i) for i in range(int(labels.max()) + 1)]
-        ids = [i if i < len(names) else None for i in range(len(own))]
-    missing = [own[i] for i in np.unique(labels) if i < 0 or ids[i] is None]
+        n = len(own) if own else int(labels.max()) + 1
+        ids = ids_by_id(own, n, names, used)
+        own = own or [str(i) for i in range(n)]
+    missing = [own[i] for i in used if i < 0 or ids[i] is None]
     if missing:
         raise BadInput(f"the model has the classes {names}, but rows of the test data have the "
                        f"class {missing}; preprocess both data sets with the same 'labels'")

@@ -127,6 +127,19 @@ size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *ret, size_t *ba
 	return i;
 }
 
+bool unicode_is_blank(const char *text, size_t len)
+{
+	size_t bad;
+	uint32_t cp;
+
+	for (size_t at = 0; text && at < len;) {
+		at += utf8_decode((const unsigned char *)text + at, len - at, &cp, &bad);
+		if (!(unicode_flags_of(cp) & UNICODE_SPACE))
+			return false;
+	}
+	return true;
+}
+
 size_t utf8_encode(uint32_t cp, unsigned char *out)
 {
 	if (cp < 0x80) {

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,5 +59,7 @@ uint32_t unicode_class(uint32_t cp);
 /* Decode one character of s[0..len), len > 0: its length in bytes, or for an ill-formed sequence
  * the length of its maximal subpart (at least 1) with *ret = UNICODE_REPLACEMENT and *bad = 1. */
 size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *ret, size_t *bad);
+/* True if no character of it is anything but white space: no token comes out of it. NULL is. */
+bool unicode_is_blank(const char *text, size_t len);
 /* Write one character into out[4]; returns its length. */
 size_t utf8_encode(uint32_t cp, unsigned char *out);

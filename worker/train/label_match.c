@@ -11,7 +11,6 @@
 #define FIELD	    "/label_map"
 #define NAMES_SHOWN 8	 /* classes that a message lists */
 #define NONE	    (-1) /* as label_names_match says it */
-#define PLAIN_NAME  "LABEL_"
 
 /* The classes of one side. */
 struct classes {
@@ -28,19 +27,13 @@ static struct classes classes_of(char *const *names, int n)
 /* The class of that name, or of that id ("1", "LABEL_1") where there are no names. */
 static int find_class(const struct classes *c, const char *name)
 {
-	int64_t id;
+	int32_t id;
 
 	for (int i = 0; c->names && i < c->n; i++)
 		if (str_eq(c->names[i], name))
 			return i;
-	if (c->names)
-		return NONE;
-	if (str_starts(name, PLAIN_NAME))
-		name += strlen(PLAIN_NAME);
-	if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]) ||
-	    str_to_i64(name, &id) < 0 || id >= c->n)
-		return NONE;
-	return (int)id;
+	id = c->names ? NONE : label_name_id(name);
+	return id < c->n ? id : NONE;
 }
 
 /* "'a', 'b' and 3 more" of the classes for which `shown` is true (NULL: all). */
@@ -99,32 +92,31 @@ static int apply_map(const json_t *map, const struct classes *data, const struct
 	return 0;
 }
 
-/* By name; by id if a side has no names. -ENOMEM. */
-static int match_rest(const struct classes *data, const struct classes *model, int *ids)
+/* What the map leaves open: by name; by id if a side has no names. -ENOMEM. */
+static int match_rest(const struct classes *data, const struct classes *model, const bool *used,
+		      int *ids)
 {
-	OWN(freep) int32_t *by_name = calloc((size_t)data->n, sizeof(*by_name));
+	OWN(freep) int32_t *found = calloc((size_t)data->n, sizeof(*found));
 
-	if (!by_name)
+	if (!found)
 		return -ENOMEM;
-	if (data->names && model->names &&
-	    label_names_match(data->names, (size_t)data->n, model->names, (size_t)model->n,
-			      by_name) < 0)
-		return -ENOMEM;
-	for (int i = 0; i < data->n; i++) {
-		if (ids[i] != NONE)
-			continue;
-		if (data->names && model->names)
-			ids[i] = by_name[i];
-		else
-			ids[i] = i < model->n ? i : NONE;
+	if (data->names && model->names) {
+		if (label_names_match(data->names, (size_t)data->n, model->names, (size_t)model->n,
+				      found) < 0)
+			return -ENOMEM;
+	} else {
+		label_names_match_ids(data->names, (size_t)data->n, model->names, (size_t)model->n,
+				      used, found);
 	}
+	for (int i = 0; i < data->n; i++)
+		if (ids[i] == NONE)
+			ids[i] = found[i];
 	return 0;
 }
 
 /* -ERR_INVALID if rows have a class that is none of the model's. */
-static int check_rows(const struct dataset *d, const struct classes *data,
-		      const struct classes *model, const int *ids, const char *remedy,
-		      struct err *reterr)
+static int check_rows(const struct classes *data, const struct classes *model, const bool *used,
+		      const int *ids, const char *remedy, struct err *reterr)
 {
 	OWN(freep) bool *missing = calloc((size_t)data->n, sizeof(*missing));
 	char known[ERR_MSG_MAX / 3], unknown[ERR_MSG_MAX / 3];
@@ -132,9 +124,9 @@ static int check_rows(const struct dataset *d, const struct classes *data,
 
 	if (!missing)
 		return err_errno(reterr, ENOMEM, "match the labels");
-	for (int64_t row = 0; row < d->rows; row++) {
-		missing[d->labels[row]] = ids[d->labels[row]] == NONE;
-		any |= missing[d->labels[row]];
+	for (int i = 0; i < data->n; i++) {
+		missing[i] = used[i] && ids[i] == NONE;
+		any |= missing[i];
 	}
 	if (!any)
 		return 0;
@@ -145,32 +137,49 @@ static int check_rows(const struct dataset *d, const struct classes *data,
 		       known, unknown, remedy);
 }
 
+/* Say by the first class that rows have what stands for what. */
+static void warn_by_id(const struct classes *data, const struct model_config *c, const bool *used,
+		       const int *ids, struct report *report)
+{
+	char id[16];
+	int i = 0;
+
+	while (!used[i])
+		i++;
+	snprintf(id, sizeof(id), "%d", i);
+	report_warning(report, "labels_by_id",
+		       "the classes of %s have no names: class %s of the data is taken for class "
+		       "%d of the model ('%s'), and so on",
+		       data->names ? "the model" : "the data", data->names ? data->names[i] : id,
+		       ids[i], c->labels[ids[i]]);
+}
+
 int label_match(struct dataset *d, const struct model_config *c, const json_t *map,
 		struct report *report, const char *remedy, struct err *reterr)
 {
 	struct classes data = classes_of(d->label_names, d->labels_n);
 	struct classes model = classes_of(c->labels, c->shape.labels);
 	OWN(freep) int *ids = calloc((size_t)data.n, sizeof(*ids));
+	OWN(freep) bool *used = calloc((size_t)data.n, sizeof(*used));
 	int r;
 
-	if (!ids)
+	if (!ids || !used)
 		return err_errno(reterr, ENOMEM, "match the labels");
 	for (int i = 0; i < data.n; i++)
 		ids[i] = NONE;
+	for (int64_t row = 0; row < d->rows; row++)
+		used[d->labels[row]] = true;
 	r = apply_map(map, &data, &model, ids, reterr);
 	if (r < 0)
 		return r;
-	if (match_rest(&data, &model, ids) < 0)
+	if (match_rest(&data, &model, used, ids) < 0)
 		return err_errno(reterr, ENOMEM, "match the labels");
-	r = check_rows(d, &data, &model, ids, remedy, reterr);
+	r = check_rows(&data, &model, used, ids, remedy, reterr);
 	if (r < 0)
 		return r;
 	for (int64_t row = 0; row < d->rows; row++)
 		d->labels[row] = ids[d->labels[row]];
 	if (!data.names != !model.names && (int)json_object_size(map) < data.n)
-		report_warning(report, "labels_by_id",
-			       "the classes of %s have no names: class 0 of the data is taken for "
-			       "class 0 of the model ('%s'), and so on",
-			       data.names ? "the model" : "the data", c->labels[0]);
+		warn_by_id(&data, c, used, ids, report);
 	return 0;
 }
