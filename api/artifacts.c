@@ -93,6 +93,21 @@ static bool is_absent(int r)
 	       r == -ERR_INVALID;
 }
 
+/* The work directory is not there, or is none any more. */
+static void reply_absent(struct request *rq, const struct attempt_place *place)
+{
+	char work[sizeof(place->dir) + sizeof("/work")];
+	struct err e;
+	int r;
+
+	snprintf(work, sizeof(work), "%s/work", place->dir);
+	r = store_read_folder_check(request_reader(rq), work, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	else
+		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
+}
+
 /* Open the work directory of the attempt. -1: replied. */
 static int open_work(struct request *rq, const struct attempt_place *place)
 {
@@ -109,7 +124,7 @@ static int open_work(struct request *rq, const struct attempt_place *place)
 	r = dir < 0 ? err_errno(&e, errno, "open the directory of the attempt")
 		    : beneath_open_dir(dir, "work", O_PATH, &fd, &e);
 	if (is_absent(r))
-		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
+		reply_absent(rq, place);
 	else if (r < 0)
 		reply_error(rq, r, &e);
 	return fd;

@@ -28,9 +28,10 @@ struct log_stream {
 	int attempt;		      /* 0 until the first one is there */
 	bool pinned;		      /* attempt= was given */
 	bool follow;
-	bool ended;  /* the file will not grow any more */
-	bool moved;  /* a newer attempt has begun */
-	int64_t end; /* without follow: where to stop */
+	bool counted; /* as a follower */
+	bool ended;   /* the file will not grow any more */
+	bool moved;   /* a newer attempt has begun */
+	int64_t end;  /* without follow: where to stop */
 	struct logfile file;
 	struct feed_waiter waiter;
 };
@@ -39,7 +40,7 @@ static void log_free(struct stream *s)
 {
 	struct log_stream *ls = (struct log_stream *)s;
 
-	if (ls->follow)
+	if (ls->counted)
 		api_count(ls->api, API_FOLLOWERS, -1);
 	logfile_close(&ls->file);
 	free(ls);
@@ -70,6 +71,19 @@ static bool is_over(const struct log_stream *ls, const struct attempt_place *pla
 	       (place->ended || place->kind == JOB_DEPLOY || !*place->dir);
 }
 
+/* There is no log. Nothing has run yet, or it was removed: every program that has run had one. Who
+ * follows a job that is to be tried again gets the log of its next attempt. */
+static int no_log(const struct log_stream *ls, struct store_reader *sr,
+		  const struct attempt_place *place, struct err *reterr)
+{
+	char path[sizeof(place->dir) + sizeof("/log")];
+
+	if (ls->follow && !ls->ended && place->ended)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s", place->dir, place->ended ? "/log" : "");
+	return store_read_folder_check(sr, path, reterr);
+}
+
 /* Read the log's place, its end, and the newest attempt from the database. 0 or negative. */
 static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
@@ -94,7 +108,7 @@ static int look(struct log_stream *ls, struct store_reader *sr, struct err *rete
 	if (!*place.dir || ls->file.fd >= 0)
 		return 0;
 	r = logfile_open(&ls->file, place.dir, reterr);
-	return r == -ENOENT ? 0 : r;
+	return r == -ENOENT ? no_log(ls, sr, &place, reterr) : r;
 }
 
 /* Go on with the newer attempt. */
@@ -252,7 +266,7 @@ static bool start_follow(struct request *rq, struct log_stream *ls, const char *
 			      API_FOLLOWERS_MAX);
 		return false;
 	}
-	ls->follow = true;
+	ls->counted = true;
 	str_copy(ls->waiter.filter.job, sizeof(ls->waiter.filter.job), job);
 	ls->waiter.wake = true;
 	ls->waiter.fn = on_news;
@@ -285,6 +299,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 		goto out;
 	ls->attempt = (int)attempt;
 	ls->pinned = attempt != 0;
+	ls->follow = follow;
 	r = look(ls, sr, &e);
 	if (r < 0) {
 		reply_error(rq, r, &e);

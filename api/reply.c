@@ -205,6 +205,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_UNSUPPORTED, 422, "unsupported"},
 		{-ERR_GONE, 410, "gone"},
 		{-ERR_PRUNED, 410, "pruned"},
+		{-ERR_REMOVED, 410, "removed_outside"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
 		{-ETIMEDOUT, 504, "timed_out"},
 		{-EMFILE, 503, "busy"},

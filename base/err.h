@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #define ERR_MSG_MAX   768
 #define ERR_FIELD_MAX 192
 #define MUSTCHECK     __attribute__((warn_unused_result))
@@ -20,6 +22,7 @@ enum {
 	ERR_UNSUPPORTED, /* known, but not possible in this build or on this machine */
 	ERR_GONE,	 /* was there, is not any more */
 	ERR_PRUNED,	 /* the same of files that Trainyard has removed */
+	ERR_REMOVED,	 /* the same of a folder of ours that somebody removed by hand */
 	ERR_UNAVAILABLE, /* try again later */
 	ERR_DEVICE_OOM,	 /* accelerator memory is exhausted */
 	ERR_NUMERIC,	 /* a loss or gradient is not finite */
@@ -38,6 +41,12 @@ struct err {
 	char field[ERR_FIELD_MAX]; /* JSON pointer into the input, "" if none */
 	char msg[ERR_MSG_MAX];	   /* one clear sentence */
 };
+
+/* True if a file is not there because its folder was removed, by Trainyard or by hand. */
+static inline bool err_is_removed(int r)
+{
+	return r == -ERR_REMOVED || r == -ERR_PRUNED;
+}
 
 /* Fill *e and return -code. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -58,6 +58,9 @@ static int run_retry(struct engine *e, struct command *c, const struct job_rows 
 		if (!may_retry(jobs->rows[i].state))
 			continue;
 		retried++;
+		r = job_check_folders(e, &jobs->rows[i], reterr);
+		if (r < 0)
+			return err_ctx(reterr, r, "job '%s' cannot be retried", jobs->rows[i].name);
 		r = job_reset(e, &jobs->rows[i], STATE_BLOCKED, reterr);
 	}
 	if (r >= 0 && !retried)

@@ -36,6 +36,8 @@
 	X(NAN_LOSS, "nan_loss", false, true)                                \
 	X(DISK_FULL, "disk_full", false, true)                              \
 	X(DATA_MISSING, "data_missing", false, true)                        \
+	X(REMOVED_OUTSIDE, "removed_outside", false, false)                 \
+	X(PRUNED, "pruned", false, false)                                   \
 	X(DATA_CORRUPT, "data_corrupt", false, true)                        \
 	X(TOO_LARGE, "too_large", false, true)                              \
 	X(URL_PRIVATE, "url_private", false, false)                         \

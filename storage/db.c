@@ -209,6 +209,11 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	return 0;
 }
 
+const char *db_dir(const struct db *db)
+{
+	return db->dir;
+}
+
 void db_close(struct db *db)
 {
 	if (!db)

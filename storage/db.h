@@ -23,7 +23,8 @@ enum db_mode {
 };
 
 int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *reterr) MUSTCHECK;
-void db_close(struct db *db); /* NULL is allowed */
+void db_close(struct db *db);		 /* NULL is allowed */
+const char *db_dir(const struct db *db); /* the directory of its file, borrowed */
 void db_closep(struct db **db);
 /* Any thread: what runs on this connection ends with -ERR_CANCELLED. */
 void db_interrupt(struct db *db);

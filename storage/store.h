@@ -27,6 +27,7 @@
 #define STORE_FILE	   "trainyard.db"
 #define STORE_LOCK_FILE	   "trainyard.lock"
 #define STORE_EXECUTIONS   "executions" /* the folder of the executions' directories */
+#define STORE_SOURCES	   "sources"	/* that of the copies of source_dirs */
 #define STORE_RESERVE_FILE "trainyard.reserve"
 #define STORE_RESERVE_BYTES \
 	(4 << 20) /* freed when the disk is full, so that states can be written */
@@ -223,6 +224,8 @@ int store_execution_last(struct store *st, const char *job, struct execution_row
 /* The newest of one attempt. */
 int store_execution_of_attempt(struct store *st, const char *job, int attempt,
 			       struct execution_row *ret, struct err *reterr) MUSTCHECK;
+/* folder.h: -ERR_REMOVED or -ERR_PRUNED if the path is not there because its folder was removed. */
+int store_folder_check(struct store *st, const char *path, struct err *reterr) MUSTCHECK;
 int store_execution_set_state(struct store *st, const char *id, enum execution_state state,
 			      int64_t pid, int64_t now_us, struct err *reterr) MUSTCHECK;
 /* Committed together with the rows that came out of the bytes before it. */

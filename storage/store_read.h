@@ -101,6 +101,10 @@ int store_read_attempt_uris(struct store_reader *sr, const char *job, int attemp
 int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
 			      struct err *reterr) MUSTCHECK;
 
+/* folder.h: -ERR_REMOVED or -ERR_PRUNED if the path is not there because its folder was removed. */
+int store_read_folder_check(struct store_reader *sr, const char *path,
+			    struct err *reterr) MUSTCHECK;
+
 /* {"items":[{"at","step","epoch","values":{…}}],"next_since":N}: points with row id > since. `name`
  * NULL: all values. */
 int store_read_metrics(struct store_reader *sr, const char *job, int attempt, const char *name,

@@ -302,6 +302,12 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	    !cloud_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
 	    !placement_find(e, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
+	r = store_folder_check(e->store, spec_model_name(ep->spec), reterr);
+	if (err_is_removed(r)) { /* what is gone does not come back */
+		reason_set(&why, r == -ERR_PRUNED ? REASON_PRUNED : REASON_REMOVED_OUTSIDE, "%s",
+			   reterr->msg);
+		return endpoint_gone(e, ep, ENDPOINT_FAILED, &why, reterr);
+	}
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
 	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
 	if (headroom_is_missing(r))

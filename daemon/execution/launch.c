@@ -264,16 +264,17 @@ static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, st
 		.cwd = "/",
 		.new_session = true,
 	};
-	int r = take_lock(row->dir, &lock, reterr);
+	int r;
 
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir); /* whatever comes of it */
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (null < 0 || log < 0)
+		return err_errno(reterr, errno, "open %s", path);
+	r = take_lock(row->dir, &lock, reterr);
 	if (r >= 0)
 		r = proof_pipe(ex->proof, &proof, reterr);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
-	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (null < 0 || log < 0)
-		return err_errno(reterr, errno, "open %s", path);
 	spec.fds[0] = (struct proc_fd){null, 0};
 	spec.fds[1] = (struct proc_fd){null, 1};
 	spec.fds[2] = (struct proc_fd){log, 2};

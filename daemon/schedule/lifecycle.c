@@ -287,6 +287,9 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 		return err_set(reterr, ERR_CONFLICT,
 			       "job '%s' needs '%s', which %s: retry that job or the whole run",
 			       job->name, why->name, job_state_str(why->state));
+	r = job_check_folders(e, job, reterr);
+	if (r < 0)
+		return r;
 	r = job_reset(e, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
 	return r < 0 ? r : retry_dependents(e, job->id, reterr);
 }

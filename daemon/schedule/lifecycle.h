@@ -46,6 +46,9 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr) M
 /* The job's spec with every reference replaced. -ERR_NOT_FOUND: an output is not there. */
 int job_resolve(struct engine *e, const struct job_row *job, json_t **ret,
 		struct err *reterr) MUSTCHECK;
+/* -ERR_REMOVED: a folder that it uses was removed by hand: one of its inputs, whether it is named
+ * by a reference or by its path, or that of the checkpoints which it would go on from. */
+int job_check_folders(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
 void schedule_pass(struct engine *e);
 /* True if a start waits for time or for a foreign process alone. Called every second. */
 bool schedule_is_due(const struct engine *e);

@@ -13,8 +13,17 @@ struct find {
 	const struct job_row *job; /* who refers */
 	struct job_rows jobs;	   /* of its run */
 	json_t *outputs;	   /* of another run's attempt, owned */
+	bool checks;		   /* looks only for folders that were removed by hand */
+	int removed;		   /* not 0: one was found, see *why */
+	struct err *why;
 	char file[SPEC_PATH_MAX + 64];
 };
+
+static void check_folder(struct find *find, const char *path)
+{
+	if (find->checks && !find->removed)
+		find->removed = store_folder_check(find->e->store, path, find->why);
+}
 
 /* An output whose values stand in its place, such as metrics, or of a job that failed: the path
  * below the attempt's execution. NULL: nothing is there. */
@@ -26,10 +35,10 @@ static const char *output_file(struct find *find, const struct job_row *job, int
 
 	if (!where ||
 	    store_execution_of_attempt(find->e->store, job->id, attempt, &last, NULL) < 0 ||
-	    !path_join(find->file, sizeof(find->file), last.dir, where) ||
-	    !path_exists(AT_FDCWD, find->file))
+	    !path_join(find->file, sizeof(find->file), last.dir, where))
 		return NULL;
-	return find->file;
+	check_folder(find, find->file);
+	return path_exists(AT_FDCWD, find->file) ? find->file : NULL;
 }
 
 static const char *value_of(struct find *find, const struct job_row *job, int attempt,
@@ -37,7 +46,11 @@ static const char *value_of(struct find *find, const struct job_row *job, int at
 {
 	const char *value = json_get_str(outputs, output, NULL);
 
-	return value ? value : output_file(find, job, attempt, output);
+	if (!value)
+		value = output_file(find, job, attempt, output);
+	if (value)
+		check_folder(find, value);
+	return value;
 }
 
 static const char *find_here(struct find *find, const struct spec_ref *ref)
@@ -87,6 +100,57 @@ int job_resolve(struct engine *e, const struct job_row *job, json_t **ret, struc
 
 	if (r >= 0)
 		r = spec_resolve(job->spec, find_output, &find, ret, reterr);
+	job_rows_done(&find.jobs);
+	json_decref(find.outputs);
+	return r;
+}
+
+/* ---- is all that it uses still there ---- */
+
+/* Whatever the reference stands for: only whether its folder is there matters. */
+static const char *look_at_output(void *userdata, const struct spec_ref *ref)
+{
+	const char *value = find_output(userdata, ref);
+
+	return value ? value : "";
+}
+
+static int look_at_path(void *userdata, enum spec_path_use use, json_t *object, const char *key)
+{
+	struct find *find = userdata;
+
+	check_folder(find, json_get_str(object, key, ""));
+	return find->removed;
+}
+
+/* What it would go on from: the checkpoints that its last attempt is known to have left. */
+static int check_resume(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *outputs = NULL;
+	struct execution_row last;
+	int r = store_execution_last(e->store, job->id, &last, reterr);
+
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r >= 0)
+		r = store_attempt_outputs(e->store, job->id, last.attempt, &outputs, reterr);
+	if (r < 0 || json_get_str(outputs, OUTPUT_CHECKPOINTS, "")[0] != '/')
+		return r;
+	r = store_folder_check(e->store, json_get_str(outputs, OUTPUT_CHECKPOINTS, ""), reterr);
+	return r < 0 ? err_ctx(reterr, r, "its checkpoints, from which it would go on") : 0;
+}
+
+int job_check_folders(struct engine *e, const struct job_row *job, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct find find = {.e = e, .job = job, .checks = true, .why = reterr};
+	struct err unused;
+	int r = store_jobs_of_run(e->store, job->run, &find.jobs, reterr);
+
+	if (r >= 0 && spec_resolve(job->spec, look_at_output, &find, &spec, &unused) >= 0)
+		r = find.removed ? find.removed : spec_visit_paths(spec, look_at_path, &find);
+	if (r >= 0)
+		r = check_resume(e, job, reterr);
 	job_rows_done(&find.jobs);
 	json_decref(find.outputs);
 	return r;

@@ -99,7 +99,10 @@ static int start_job(struct engine *e, struct job_row *job, struct execution_row
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct reason gone;
 	struct err trouble = {0};
-	int resolved = job_resolve(e, job, &spec, &trouble), r;
+	int resolved = job_check_folders(e, job, &trouble), r;
+
+	if (!err_is_removed(resolved))
+		resolved = job_resolve(e, job, &spec, &trouble);
 
 	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
 		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",
@@ -112,8 +115,13 @@ static int start_job(struct engine *e, struct job_row *job, struct execution_row
 	r = begin_attempt(e, job, reterr);
 	if (r < 0)
 		return r;
-	return resolved < 0 ? fail_start(e, job, REASON_DATA_MISSING, &trouble, reterr)
-			    : action_start(e, job, spec, reterr);
+	if (resolved < 0)
+		return fail_start(e, job,
+				  resolved == -ERR_REMOVED  ? REASON_REMOVED_OUTSIDE
+				  : resolved == -ERR_PRUNED ? REASON_PRUNED
+							    : REASON_DATA_MISSING,
+				  &trouble, reterr);
+	return action_start(e, job, spec, reterr);
 }
 
 /* Its tries have used up what a job may cost: nothing that could come makes it fit. */

@@ -41,26 +41,6 @@ static bool whole_path(const struct settings *set, const struct spec_path *p, ch
 	return path_join(path, PATH_MAX, set->base_dir, p->path);
 }
 
-/* The real path of what the spec names, checked against the roots. */
-static bool find_path(const struct settings *set, const struct spec_path *p, char *real,
-		      json_t *problems)
-{
-	bool absolute = p->path[0] == '/';
-	char path[PATH_MAX];
-
-	if (!whole_path(set, p, path) || !realpath(path, real)) {
-		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
-			    strerror(errno), absolute ? "" : "; relative paths start at ",
-			    absolute ? "" : set->base_dir,
-			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
-							"one of the hub is written org/name, and "
-							"that of another run RUN/job"
-						      : "");
-		return false;
-	}
-	return check_roots(p, real, "read", problems);
-}
-
 /* True if there is no such thing here: then the name of a model may mean a run's, or the hub's. */
 static bool is_absent(const struct settings *set, const struct spec_path *p)
 {
@@ -97,10 +77,62 @@ static const char *real_path_to_be(char *path, char *real)
 	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
 }
 
-/* A directory to write: below a root, and outside of what the daemon keeps. */
-static bool find_output(const struct settings *set, const struct spec_path *p, char *real,
-			json_t *problems)
+bool prepare_removed(const struct prepare *p, const char *path, const char *pointer)
 {
+	struct err why;
+	int r = p->reader ? store_read_folder_check(p->reader, path, &why) : 0;
+
+	if (!err_is_removed(r))
+		return false;
+	problem_add(p->problems, pointer, r == -ERR_PRUNED ? PROBLEM_PRUNED : PROBLEM_REMOVED, "%s",
+		    why.msg);
+	return true;
+}
+
+/* True if a path that is not there lies in a folder that was removed by hand, which is said then.
+ */
+static bool is_removed(const struct prepare *prepare, const struct spec_path *p, char *path)
+{
+	char real[PATH_MAX];
+
+	return errno == ENOENT && !real_path_to_be(path, real) &&
+	       prepare_removed(prepare, real, p->pointer);
+}
+
+/* The real path of what the spec names, checked against the roots. */
+static bool find_path(const struct prepare *prepare, const struct spec_path *p, char *real)
+{
+	const struct settings *set = prepare->engine->settings;
+	json_t *problems = prepare->problems;
+	bool absolute = p->path[0] == '/';
+	char path[PATH_MAX];
+
+	bool fits = whole_path(set, p, path);
+
+	errno = ENAMETOOLONG;
+	if (!fits || !realpath(path, real)) {
+		int errnum = errno;
+
+		if (is_removed(prepare, p, path))
+			return false;
+		errno = errnum;
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
+			    strerror(errno), absolute ? "" : "; relative paths start at ",
+			    absolute ? "" : set->base_dir,
+			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
+							"one of the hub is written org/name, and "
+							"that of another run RUN/job"
+						      : "");
+		return false;
+	}
+	return check_roots(p, real, "read", problems);
+}
+
+/* A directory to write: below a root, and outside of what the daemon keeps. */
+static bool find_output(const struct prepare *prepare, const struct spec_path *p, char *real)
+{
+	const struct settings *set = prepare->engine->settings;
+	json_t *problems = prepare->problems;
 	char path[PATH_MAX], data[PATH_MAX];
 	const char *why =
 		whole_path(set, p, path) ? real_path_to_be(path, real) : strerror(ENAMETOOLONG);
@@ -190,8 +222,7 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 	}
 	if (path->hub && is_absent(set, path))
 		return 0;
-	if (!(path->use == SPEC_PATH_OUTPUT ? find_output : find_path)(set, path, real,
-								       p->problems) ||
+	if (!(path->use == SPEC_PATH_OUTPUT ? find_output : find_path)(p, path, real) ||
 	    !check_kind(path, real, p->problems))
 		return 0;
 	if (path->use == SPEC_PATH_SOURCE_DIR)

@@ -37,6 +37,9 @@ int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 /* ---- submit/paths.c ---- */
 /* A registered model; NULL: none. */
 const struct model_name *settings_model(const struct settings *set, const char *name);
+/* True if the path is not there because its folder was removed (storage/folder.h): that is the
+ * problem then. */
+bool prepare_removed(const struct prepare *p, const char *path, const char *pointer);
 /* Look at one path of a spec and write there what it stands for. Negative: the machine has no disk
  * or no descriptors left to look (headroom.h). */
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,

@@ -74,6 +74,21 @@ static bool is_there(const struct prepare *p, const struct spec_ref *ref, const 
 		path_exists(AT_FDCWD, path));
 }
 
+/* True if the folder that the output lies in was removed by hand, which is said then. */
+static bool is_removed(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
+		       const struct spec_ref *ref)
+{
+	const char *text = json_get_str(json_object_get(o->row, "outputs"), ref->output, NULL);
+	const char *where = job_output_path(o->spec.kind, ref->output);
+	struct attempt_place place;
+	char path[SPEC_PATH_MAX * 2];
+
+	if (!text && where && store_read_attempt_place(p->reader, o->job, 0, &place, NULL) >= 0 &&
+	    place.dir[0] && path_join(path, sizeof(path), place.dir, where))
+		text = path;
+	return text && prepare_removed(p, text, f->pointer);
+}
+
 /* True if the output may be used; what is wrong is in p->problems. */
 static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 			const struct job_spec *job, const struct other *o,
@@ -91,6 +106,8 @@ static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 			    job_state_str(o->state));
 		return false;
 	}
+	if (is_removed(p, f, o, ref))
+		return false;
 	if (!value_of(p, o, ref, value, sizeof(value)) || !is_there(p, ref, value)) {
 		problem_add(p->problems, f->pointer, PROBLEM_DATA_MISSING,
 			    "job '%s' of run %s (%s) has no output '%s%s', or it was removed",

@@ -74,7 +74,7 @@ static int freeze(const struct prepare *p, const struct spec_path *path, const c
 	char sources[PATH_MAX], frozen[PATH_MAX];
 	int r;
 
-	path_join(sources, sizeof(sources), p->engine->settings->data_dir, "sources");
+	path_join(sources, sizeof(sources), p->engine->settings->data_dir, STORE_SOURCES);
 	r = source_freeze(sources, real, p->dry, frozen, sizeof(frozen), reterr);
 	if (headroom_is_missing(r))
 		return err_ctx(reterr, headroom_code(r), "source_dir '%s'", real);

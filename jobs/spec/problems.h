@@ -24,6 +24,8 @@ enum problem_code {
 	PROBLEM_TOO_MANY,
 	PROBLEM_INVALID,
 	PROBLEM_DATA_MISSING,	/* a path or model that this machine does not have */
+	PROBLEM_REMOVED,	/* its folder was removed outside of Trainyard */
+	PROBLEM_PRUNED,		/* its folder was removed by Trainyard */
 	PROBLEM_FORBIDDEN,	/* a path outside the allowed roots */
 	PROBLEM_ENDPOINT_TAKEN, /* its name is in use */
 	PROBLEM_MONEY_CAP,	/* it can never fit what may be spent */

@@ -2,7 +2,13 @@
 /* Where the files of attempts and endpoints lie. */
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/folder.h"
 #include "storage/read/internal.h"
+
+int store_read_folder_check(struct store_reader *sr, const char *path, struct err *reterr)
+{
+	return folder_check(sr->db, path, reterr);
+}
 
 static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		     struct attempt_place *place, struct err *reterr)

@@ -2,6 +2,7 @@
 /* Executions: the supervised processes and what they hold. */
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/folder.h"
 #include "storage/write/internal.h"
 
 #define EXECUTION_SELECT                                                            \
@@ -66,6 +67,11 @@ void execution_rows_done(struct execution_rows *rows)
 {
 	free(TAKE(rows->rows));
 	rows->n = 0;
+}
+
+int store_folder_check(struct store *st, const char *path, struct err *reterr)
+{
+	return folder_check(st->db, path, reterr);
 }
 
 int store_execution_insert(struct store *st, const struct execution_row *row, struct err *reterr)
