@@ -78,6 +78,8 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 /* Headers of InvokeEndpoint that pass through to an endpoint, and back (botocore's
  * sagemaker-runtime/2017-05-13/service-2.json). Values are ASCII of at most `max` characters. */
 #define ENGINE_INVOKE_SENT 9
+#define ENGINE_INVOKE_VARIANT \
+	3 /* it, and what comes after, chooses: an endpoint here has one of each */
 #define ENGINE_INVOKE_SAID 4
 struct invoke_header {
 	const char *name;

@@ -45,66 +45,18 @@ static int live_connect(struct engine *e, const char *name, struct place *ret, s
 	return 0;
 }
 
-/* ---- headers ---- */
-
-const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT] = {
-	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
-	{"X-Amzn-SageMaker-Inference-Id", 64},
-	{"X-Amzn-SageMaker-Prefix-Aware-Id", 64},
-	{"X-Amzn-SageMaker-Target-Variant", 63},
-	{"X-Amzn-SageMaker-Target-Model", 1024},
-	{"X-Amzn-SageMaker-Target-Container-Hostname", 63},
-	{"X-Amzn-SageMaker-Inference-Component", 63},
-	{"X-Amzn-SageMaker-Enable-Explanations", 64},
-	{"X-Amzn-SageMaker-Session-Id", 256},
-};
-#define SENT_VARIANT 3 /* it, and what comes after, chooses; an endpoint here has one of each */
-
-const struct invoke_header engine_invoke_said[ENGINE_INVOKE_SAID] = {
-	{"x-Amzn-Invoked-Production-Variant", 1024},
-	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
-	{"X-Amzn-SageMaker-New-Session-Id", 256},
-	{"X-Amzn-SageMaker-Closed-Session-Id", 256},
-};
-
-static int check_header(const struct invoke_header *h, const char *value, struct err *reterr)
-{
-	size_t n = strlen(value);
-
-	for (size_t i = 0; i < n; i++)
-		if (value[i] < ' ' || value[i] > '~')
-			return err_set(reterr, ERR_INVALID, "the header %s must be printable ASCII",
-				       h->name);
-	if (n <= h->max)
-		return 0;
-	return err_set(reterr, ERR_INVALID,
-		       "the header %s has %zu characters, at most %zu are "
-		       "allowed",
-		       h->name, n, h->max);
-}
-
-static int check_headers(const struct endpoint_ask *ask, struct err *reterr)
-{
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < ENGINE_INVOKE_SENT; i++)
-		if (ask->sent[i])
-			r = check_header(&engine_invoke_sent[i], ask->sent[i], reterr);
-	return r;
-}
-
 /* An endpoint here is one variant with one model: what asks for another is refused, as SageMaker
  * refuses it. */
 static int check_choice(const char *name, const struct endpoint_ask *ask, struct err *reterr)
 {
-	const char *variant = ask->sent[SENT_VARIANT];
+	const char *variant = ask->sent[ENGINE_INVOKE_VARIANT];
 
 	if (variant && !str_eq(variant, SAGEMAKER_VARIANT))
 		return err_set(reterr, ERR_INVALID,
 			       "variant '%s' of endpoint '%s' not found; it has '" SAGEMAKER_VARIANT
 			       "'",
 			       variant, name);
-	for (size_t i = SENT_VARIANT + 1; i < ENGINE_INVOKE_SENT; i++)
+	for (size_t i = ENGINE_INVOKE_VARIANT + 1; i < ENGINE_INVOKE_SENT; i++)
 		if (ask->sent[i])
 			return err_set(reterr, ERR_INVALID,
 				       "endpoint '%s' runs on this machine, where the header %s "
@@ -112,43 +64,6 @@ static int check_choice(const char *name, const struct endpoint_ask *ask, struct
 				       name, engine_invoke_sent[i].name);
 	return 0;
 }
-
-size_t ask_headers(struct endpoint_ask *ask, const char **to)
-{
-	size_t n = 0;
-
-	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
-	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
-	to[n++] = ask->lines[0];
-	to[n++] = ask->lines[1];
-	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++) {
-		if (!ask->sent[i])
-			continue;
-		if (asprintf(&ask->sent_lines[i], "%s: %s", engine_invoke_sent[i].name,
-			     ask->sent[i]) < 0)
-			abort();
-		to[n++] = ask->sent_lines[i];
-	}
-	return n;
-}
-
-static void lines_free(struct endpoint_ask *ask)
-{
-	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++)
-		free(TAKE(ask->sent_lines[i]));
-}
-
-void ask_read(struct endpoint_ask *ask, const struct net_request *http)
-{
-	char value[1024 + 1];
-
-	lines_free(ask);
-	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
-		if (net_reply_header(http, engine_invoke_said[i].name, value, sizeof(value)))
-			ask->said[i] = strdup(value);
-}
-
-/* ---- an endpoint here ---- */
 
 static void on_answer(struct net_request *http)
 {
@@ -171,7 +86,7 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 {
 	struct net_request *http = &ask->http;
 	struct place at;
-	int r = check_headers(ask, reterr);
+	int r = ask_check_headers(ask, reterr);
 
 	if (r >= 0)
 		r = live_connect(e, name, &at, reterr);
@@ -200,7 +115,7 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 	r = net_send(e->net, http, reterr);
 	if (r < 0) {
 		close(at.dirfd);
-		lines_free(ask);
+		ask_headers_done(ask);
 	}
 	return r;
 }

@@ -106,10 +106,16 @@ struct endpoint_ask {
  * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
 int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
 		 struct err *reterr) MUSTCHECK;
+/* ---- headers.c ---- */
+/* -ERR_INVALID: a header is too long or not printable. */
+int ask_check_headers(const struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
 /* The header lines of a request, at most 2 + ENGINE_INVOKE_SENT, that live until ask_read(). */
 size_t ask_headers(struct endpoint_ask *ask, const char **to);
 /* After the answer: the headers that pass back; the request's lines are freed. */
 void ask_read(struct endpoint_ask *ask, const struct net_request *http);
+/* Free the request's lines: there was no answer. */
+void ask_headers_done(struct endpoint_ask *ask);
+
 /* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
 int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
 		       struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

@@ -47,7 +47,9 @@ static int32_t by_text(const struct labels *l, const char *text)
 	return label_names_find(&l->names, text, strlen(text));
 }
 
-int32_t labels_by_name(const struct labels *l, const struct label_seen *v)
+/* The id of the name that a value is: by its own text, else by another form of the number or
+ * boolean that it is. -1: there is none. */
+static int32_t by_name(const struct labels *l, const struct label_seen *v)
 {
 	static const char *const booleans[][3] = {{"False", "false", "FALSE"},
 						  {"True", "true", "TRUE"}};
@@ -65,14 +67,43 @@ int32_t labels_by_name(const struct labels *l, const struct label_seen *v)
 	return id;
 }
 
+static bool is_nothing(const struct labels *l, const struct label_seen *v)
+{
+	return v->type == LABEL_NULL ||
+	       (v->type == LABEL_ABSENT &&
+		label_names_find(&l->names, v->text, strlen(v->text)) < 0) ||
+	       (v->type == LABEL_INT && l->has_no_label && v->number == l->no_label);
+}
+
+/* True if the split has nothing but -1. */
+static bool all_minus_one(const struct labels *l, size_t split)
+{
+	for (size_t i = 0; i < l->values_n; i++) {
+		const struct label_seen *v = &l->values[i];
+
+		if (v->rows && v->split == split && !is_nothing(l, v) &&
+		    !(v->type == LABEL_INT && v->number == -1))
+			return false;
+	}
+	return true;
+}
+
+bool labels_is_none(const struct labels *l, const struct label_seen *v)
+{
+	if (is_nothing(l, v))
+		return true;
+	if (v->type != LABEL_INT || v->number != -1)
+		return false;
+	return l->names.n ? by_name(l, v) < 0 : all_minus_one(l, v->split);
+}
+
 /* True if a value of that type is a name. Then none of them is an id. */
 static bool type_is_named(const struct labels *l, enum label_type type)
 {
 	for (size_t i = 0; i < l->values_n; i++) {
 		const struct label_seen *v = &l->values[i];
 
-		if (v->rows && v->type == type && v->class != LABEL_NONE &&
-		    labels_by_name(l, v) >= 0)
+		if (v->rows && v->type == type && v->class != LABEL_NONE && by_name(l, v) >= 0)
 			return true;
 	}
 	return false;
@@ -112,7 +143,7 @@ static int32_t by_source(const struct labels *l, const struct label_seen *v, con
 {
 	int32_t at = label_names_find(&l->source, v->text, strlen(v->text));
 
-	return at < 0 ? labels_by_name(l, v) : ids[at];
+	return at < 0 ? by_name(l, v) : ids[at];
 }
 
 static int decide_by_names(struct labels *l, struct err *reterr)
@@ -128,7 +159,7 @@ static int decide_by_names(struct labels *l, struct err *reterr)
 
 		if (!v->rows || v->class == LABEL_NONE)
 			continue;
-		v->class = labels_by_name(l, v);
+		v->class = by_name(l, v);
 		if ((v->type == LABEL_INT && !ints) || (v->type == LABEL_BOOL && !bools))
 			v->class = v->number < 0 || v->number >= (int64_t)l->names.n
 					   ? LABEL_NONE

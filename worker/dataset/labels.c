@@ -230,38 +230,6 @@ int labels_add(struct labels *l, const struct source *s, const struct source_row
 	return 0;
 }
 
-/* ---- no label ---- */
-
-static bool is_nothing(const struct labels *l, const struct label_seen *v)
-{
-	return v->type == LABEL_NULL ||
-	       (v->type == LABEL_ABSENT &&
-		label_names_find(&l->names, v->text, strlen(v->text)) < 0) ||
-	       (v->type == LABEL_INT && l->has_no_label && v->number == l->no_label);
-}
-
-/* True if the split has nothing but -1. */
-static bool all_minus_one(const struct labels *l, size_t split)
-{
-	for (size_t i = 0; i < l->values_n; i++) {
-		const struct label_seen *v = &l->values[i];
-
-		if (v->rows && v->split == split && !is_nothing(l, v) &&
-		    !(v->type == LABEL_INT && v->number == -1))
-			return false;
-	}
-	return true;
-}
-
-bool labels_is_none(const struct labels *l, const struct label_seen *v)
-{
-	if (is_nothing(l, v))
-		return true;
-	if (v->type != LABEL_INT || v->number != -1)
-		return false;
-	return l->names.n ? labels_by_name(l, v) < 0 : all_minus_one(l, v->split);
-}
-
 bool labels_has_any(const struct labels *l, size_t split)
 {
 	for (size_t i = 0; i < l->values_n; i++)

@@ -75,8 +75,5 @@ void labels_done(struct labels *l);
 
 /* ---- labels.c and label_rule.c ---- */
 
-/* The id of the name that a value is: by its own text, else by another form of the number or
- * boolean that it is. -1: there is none. */
-int32_t labels_by_name(const struct labels *l, const struct label_seen *v);
 /* True if the value's rows have no label. */
 bool labels_is_none(const struct labels *l, const struct label_seen *v);

@@ -13,18 +13,6 @@
 #include <limits.h>
 #include <string.h>
 
-int32_t loading_find(const struct loading *l, const char *token)
-{
-	size_t len = strlen(token);
-	int32_t id = -1;
-
-	for (size_t i = 0; i < l->vocab_n; i++)
-		if (l->vocab[i].len == len && memcmp(l->vocab[i].bytes, token, len) == 0 &&
-		    l->vocab[i].value > id)
-			id = l->vocab[i].value;
-	return id;
-}
-
 static size_t trimmed(const char *s, size_t len)
 {
 	size_t n;

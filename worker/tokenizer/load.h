@@ -91,5 +91,3 @@ int load_tokenizer_json(struct loading *l, struct err *reterr) MUSTCHECK;
 bool loading_is_standard(const char *key);
 /* The named token, or NULL when it is not set. */
 const struct token_def *loading_named(const struct loading *l, const char *name);
-/* Id of an entry of the vocabulary by its text, -1 if there is none. */
-int32_t loading_find(const struct loading *l, const char *token);

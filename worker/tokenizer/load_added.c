@@ -29,6 +29,19 @@ static void vocabulary_done(struct vocabulary *v)
 	free(v->ids);
 }
 
+/* Id of an entry of the vocabulary by its text, -1 if there is none. */
+static int32_t loading_find(const struct loading *l, const char *token)
+{
+	size_t len = strlen(token);
+	int32_t id = -1;
+
+	for (size_t i = 0; i < l->vocab_n; i++)
+		if (l->vocab[i].len == len && memcmp(l->vocab[i].bytes, token, len) == 0 &&
+		    l->vocab[i].value > id)
+			id = l->vocab[i].value;
+	return id;
+}
+
 static int32_t id_of(const struct vocabulary *v, const char *content)
 {
 	for (size_t i = 0; i < v->ids_n; i++)
