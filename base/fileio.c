@@ -2,7 +2,6 @@
 #include "base/fileio.h"
 
 #include "base/own.h"
-#include "base/tree.h"
 
 #include <limits.h>
 #include <string.h>
@@ -148,26 +147,6 @@ int dir_make(int at, const char *path, mode_t mode, struct err *reterr)
 	}
 	if (!path_is_dir(at, path))
 		return err_errno(reterr, ENOTDIR, "make directory %s", path);
-	return 0;
-}
-
-int tree_remove(int at, const char *path, struct err *reterr)
-{
-	OWN(closep) int fd = -1;
-	int r;
-
-	if (unlinkat(at, path, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_errno(reterr, errno, "remove %s", path);
-	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return err_errno(reterr, errno, "remove %s", path);
-	r = tree_clear(fd, path, INT64_MAX, reterr);
-	if (r < 0)
-		return r;
-	if (unlinkat(at, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno(reterr, errno, "remove %s", path);
 	return 0;
 }
 

@@ -31,8 +31,6 @@ int fd_write_all(int fd, const void *data, size_t len);
 int dir_sync(int at, const char *path);
 /* mkdir -p with `mode` for what is made. */
 int dir_make(int at, const char *path, mode_t mode, struct err *reterr) MUSTCHECK;
-/* rm -rf; never follows links; a missing path is success. */
-int tree_remove(int at, const char *path, struct err *reterr) MUSTCHECK;
 /* Copy one regular file (reflink or copy_file_range when possible); not durable. */
 int file_copy(int from_dirfd, const char *from, int to_dirfd, const char *to,
 	      struct err *reterr) MUSTCHECK;

@@ -256,3 +256,23 @@ int tree_remove_some(int at, const char *name, int64_t max_entries, struct err *
 		return errno == ENOTEMPTY ? 1 : err_errno(reterr, errno, "remove %s", name);
 	return 0;
 }
+
+int tree_remove(int at, const char *path, struct err *reterr)
+{
+	OWN(closep) int fd = -1;
+	int r;
+
+	if (unlinkat(at, path, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(reterr, errno, "remove %s", path);
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_errno(reterr, errno, "remove %s", path);
+	r = tree_clear(fd, path, INT64_MAX, reterr);
+	if (r < 0)
+		return r;
+	if (unlinkat(at, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(reterr, errno, "remove %s", path);
+	return 0;
+}

@@ -33,3 +33,5 @@ int tree_remove_some(int at, const char *name, int64_t max_entries, struct err *
 /* The same of all that lies in the open directory `dirfd`; `name` is for the message. 0: it is
  * empty. */
 int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *reterr) MUSTCHECK;
+/* rm -rf; never follows links; a missing path is success. */
+int tree_remove(int at, const char *path, struct err *reterr) MUSTCHECK;

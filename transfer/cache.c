@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "transfer/cache_tree.h"
 
 #include <dirent.h>

@@ -7,6 +7,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "net/address.h"
 #include "transfer/lists.h"
 #include "wire/execution.h"

@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "daemon/execution/execution.h"
 #include "daemon/execution/stage.h"
 #include "daemon/sagemaker/sagemaker.h"

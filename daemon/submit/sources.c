@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "daemon/engine.h"
 
 #include <dirent.h>

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "daemon/feed.h"
 #include "jobs/state.h"
 #include "wire/execution.h"

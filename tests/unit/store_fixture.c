@@ -4,6 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 
 #include <string.h>
 

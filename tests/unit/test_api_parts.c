@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 
 #include <string.h>
 #include <sys/stat.h>

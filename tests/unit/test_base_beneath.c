@@ -11,6 +11,7 @@
 #include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "base/tree.h"
 
 #include <string.h>
 #include <sys/stat.h>

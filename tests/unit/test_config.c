@@ -13,6 +13,7 @@
 #include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "config/config.h"
 
 #include <ctype.h>

@@ -9,6 +9,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "wire/control.h"
 #include "wire/execution.h"
 

@@ -9,6 +9,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "storage/db.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/pytext.h"
+#include "base/tree.h"
 #include "jobs/log_metrics.h"
 #include "wire/execution.h"
 #include "worker/script/contract.h"

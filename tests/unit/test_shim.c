@@ -10,6 +10,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "shim/log_cap.h"
 #include "shim/oom.h"
 #include "shim/record.h"

@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "daemon/engine.h"
 #include "daemon/submit/sources.h"
 

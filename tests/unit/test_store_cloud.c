@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/tree.h"
 #include "storage/migrate.h"
 
 #include <signal.h>

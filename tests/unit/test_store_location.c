@@ -6,6 +6,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "storage/db.h"
 #include "storage/store_read.h"
 

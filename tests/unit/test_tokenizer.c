@@ -13,6 +13,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "worker/tokenizer/load.h"
 
 #include <pthread.h>

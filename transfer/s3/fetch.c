@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "transfer/archive/untar.h"
 #include "transfer/s3/listed_keys.h"
 

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "worker/dataset/saved.h"
 
 #include <stdio.h>

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "worker/arrow/arrow.h"
 #include "worker/dataset/batch.h"
 #include "worker/dataset/columns.h"

@@ -6,6 +6,7 @@
 #include "base/pytext.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "worker/script/copy.h"
 #include "worker/script/optml.h"
 

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "worker/train/run.h"
 
 #include <dirent.h>

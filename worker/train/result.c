@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/tree.h"
 #include "worker/tokenizer/tokenizer.h"
 #include "worker/train/run.h"
 
