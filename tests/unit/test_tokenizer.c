@@ -265,16 +265,19 @@ static json_t *config_of_added(int n)
 	return json_pack("{so}", "added_tokens_decoder", decoder);
 }
 
+/* Each is listed, too: transformers 4 and 5 read a name of the model's own alike only then. */
 static json_t *config_of_named(int n)
 {
-	json_t *config = json_object();
+	json_t *config = json_object(), *listed = json_array();
 	char name[16], content[16];
 
 	for (int i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "n%d_token", i);
 		snprintf(content, sizeof(content), "<%d>", i);
 		json_object_set_new(config, name, json_string(content));
+		json_array_append_new(listed, json_string(content));
 	}
+	json_object_set_new(config, "additional_special_tokens", listed);
 	return config;
 }
 
