@@ -15,7 +15,7 @@
 #include "wire/execution.h"
 #include "worker/script/contract.h"
 #include "worker/script/copy.h"
-#include "worker/script/logtail.h"
+#include "worker/script/output.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -180,40 +180,129 @@ static void collect(void *userdata, const char *line, size_t len)
 	buf_printf(userdata, "<%.*s>", (int)len, line);
 }
 
-static void append(int dirfd, const char *text)
-{
-	OWN(closep)
-	int fd = openat(dirfd, EXECUTION_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+/* A script's output, and a file in the place of our stdout. */
+struct rig {
+	char dir[32];
+	int dirfd, out, stdout_was;
+	struct output output;
+};
 
-	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
+static void rig_open(struct rig *rig)
+{
+	OWN(closep) int log = -1;
+
+	snprintf(rig->dir, sizeof(rig->dir), "/tmp/test_script.XXXXXX");
+	assert_non_null(mkdtemp(rig->dir));
+	rig->dirfd = open(rig->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	log = openat(rig->dirfd, EXECUTION_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	assert_int_equal(output_open(&rig->output, &rig->out, NULL), 0);
+	fflush(stdout);
+	rig->stdout_was = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	assert_true(dup2(log, STDOUT_FILENO) >= 0);
 }
 
-static void test_logtail(void **state)
+static void rig_write(const struct rig *rig, const char *text)
 {
-	char dir[] = "/tmp/test_script.XXXXXX";
-	OWN(buf_done) struct buf seen = BUF_INIT(4096);
-	OWN(buf_done) struct buf tail = BUF_INIT(4096);
-	OWN(closep) int dirfd = -1;
-	struct logtail t;
+	assert_int_equal(fd_write_all(rig->out, text, strlen(text)), 0);
+}
 
-	assert_non_null(mkdtemp(dir));
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	append(dirfd, "before\nhalf");
-	assert_int_equal(logtail_open(&t, dirfd, NULL), 0);
-	append(dirfd, "-line\n\none\rtwo\nthr");
-	logtail_read(&t, false, collect, &seen);
-	assert_string_equal(buf_str(&seen), "<-line><one><two>");
-	append(dirfd, "ee\nfour");
-	logtail_read(&t, false, collect, &seen);
-	logtail_read(&t, true, collect, &seen);
-	assert_string_equal(buf_str(&seen), "<-line><one><two><three><four>");
-	logtail_tail(&t, 9, &tail);
-	assert_string_equal(buf_str(&tail), "hree\nfour");
-	buf_clear(&tail);
-	logtail_tail(&t, 1000, &tail);
-	assert_string_equal(buf_str(&tail), "-line\n\none\rtwo\nthree\nfour");
-	logtail_close(&t);
-	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+/* What has been passed on is *log. */
+static void rig_close(struct rig *rig, struct buf *log)
+{
+	assert_true(dup2(rig->stdout_was, STDOUT_FILENO) >= 0);
+	close(rig->stdout_was);
+	assert_int_equal(file_read(rig->dirfd, EXECUTION_LOG, log, NULL), 0);
+	output_done(&rig->output);
+	if (rig->out >= 0)
+		close(rig->out);
+	close(rig->dirfd);
+	assert_int_equal(tree_remove(AT_FDCWD, rig->dir, NULL), 0);
+}
+
+static void test_output_is_read_by_lines_and_passed_on(void **state)
+{
+	OWN(buf_done) struct buf seen = BUF_INIT(4096);
+	OWN(buf_done) struct buf log = BUF_INIT(4096);
+	struct rig rig;
+	size_t len;
+
+	rig_open(&rig);
+	rig_write(&rig, "half");
+	output_pass(&rig.output, collect, &seen);
+	rig_write(&rig, "-line\n\none\rtwo\nthr");
+	output_pass(&rig.output, collect, &seen);
+	output_pass(&rig.output, collect, &seen); /* nothing is there */
+	assert_string_equal(buf_str(&seen), "<half-line><one><two>");
+	rig_write(&rig, "ee\nfour");
+	output_end(&rig.output, collect, &seen); /* others may still have the other end */
+	assert_int_equal(rig.output.fd, -1);
+	assert_string_equal(buf_str(&seen), "<half-line><one><two><three><four>");
+	assert_memory_equal(output_tail(&rig.output, &len), "half-line\n\none\rtwo\nthree\nfour",
+			    29);
+	assert_int_equal(len, 29);
+	rig_close(&rig, &log);
+	assert_string_equal(buf_str(&log), "half-line\n\none\rtwo\nthree\nfour");
+}
+
+static void count_line(void *userdata, const char *line, size_t len)
+{
+	int *n = userdata;
+
+	*n += len == 7 && memcmp(line, "loss=1x", 7) == 0;
+}
+
+/* More than the tail and than the log may keep: no line is missed. */
+static void test_no_line_of_much_output_is_missed(void **state)
+{
+	OWN(buf_done) struct buf log = BUF_INIT(16 << 20);
+	OWN(buf_done) struct buf part = BUF_INIT(65536);
+	struct rig rig;
+	int n = 0, parts = 100;
+	size_t len;
+
+	while (part.len < 4000 * 8)
+		buf_puts(&part, "loss=1x\n");
+	rig_open(&rig);
+	for (int i = 0; i < parts; i++) {
+		rig_write(&rig, buf_str(&part));
+		output_pass(&rig.output, count_line, &n);
+		output_tail(&rig.output, &len);
+		assert_int_equal(len, OUTPUT_TAIL_MAX);
+	}
+	rig_write(&rig, "the end");
+	assert_int_equal(close(TAKE_FD(rig.out)), 0);
+	output_pass(&rig.output, count_line, &n);
+	output_pass(&rig.output, count_line, &n);
+	assert_int_equal(rig.output.fd, -1); /* poll(2) would say so for ever */
+	output_end(&rig.output, count_line, &n);
+	assert_int_equal(n, parts * 4000);
+	assert_memory_equal(output_tail(&rig.output, &len) + OUTPUT_TAIL_MAX - 15,
+			    "loss=1x\nthe end", 15);
+	rig_close(&rig, &log);
+	assert_int_equal(log.len, (size_t)parts * part.len + 7);
+}
+
+/* Parts of 64 KiB, between which a stop is seen; a line that is too long comes in parts. */
+static void test_one_look_at_the_output_has_an_end(void **state)
+{
+	OWN(buf_done) struct buf seen = BUF_INIT(1 << 20);
+	OWN(buf_done) struct buf log = BUF_INIT(1 << 20);
+	OWN(freep) char *text = calloc(1, 2 * OUTPUT_LINE_MAX + 1);
+	struct rig rig;
+
+	memset(text, 'x', 2 * OUTPUT_LINE_MAX);
+	rig_open(&rig);
+	assert_true(fcntl(rig.out, F_SETPIPE_SZ, 4 * OUTPUT_LINE_MAX) > 0);
+	rig_write(&rig, text);
+	output_pass(&rig.output, collect, &seen);
+	assert_int_equal(rig.output.line.len, OUTPUT_LINE_MAX);
+	assert_int_equal(seen.len, 0);
+	output_pass(&rig.output, collect, &seen);
+	assert_int_equal(seen.len, OUTPUT_LINE_MAX + 2);
+	output_end(&rig.output, collect, &seen);
+	assert_int_equal(seen.len, 2 * (OUTPUT_LINE_MAX + 2));
+	rig_close(&rig, &log);
+	assert_int_equal(log.len, 2 * OUTPUT_LINE_MAX);
 }
 
 static void test_copy_tree(void **state)
@@ -239,68 +328,6 @@ static void test_copy_tree(void **state)
 	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
 }
 
-static void count_line(void *userdata, const char *line, size_t len)
-{
-	int *n = userdata;
-
-	*n += len == 7 && memcmp(line, "loss=1x", 7) == 0;
-	assert_null(memchr(line, 0, len)); /* it read the hole as lines of zeros */
-}
-
-/* The cap has cut ahead of the follower: what is left is read, and what is lost is known. */
-static void test_logtail_behind_the_cap(void **state)
-{
-	char dir[] = "/tmp/trainyard-script-XXXXXX";
-	OWN(closep) int dirfd = -1;
-	OWN(closep) int log = -1;
-	struct logtail t;
-	int n = 0;
-
-	assert_non_null(mkdtemp(dir));
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	append(dirfd, "");
-	assert_int_equal(logtail_open(&t, dirfd, NULL), 0);
-	for (int i = 0; i < 8192; i++)
-		append(dirfd, "loss=1x\n");
-	log = openat(dirfd, EXECUTION_LOG, O_WRONLY | O_CLOEXEC);
-	assert_int_equal(fallocate(log, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 16384),
-			 0);
-	assert_int_equal(logtail_read(&t, true, count_line, &n), 65536 - 16384);
-	assert_int_equal(t.cut, 16384);
-	assert_int_equal(n, 8192 - 16384 / 8);
-	logtail_close(&t);
-	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
-}
-
-/* A script that writes faster than we read is looked at in parts: between them it can be stopped.
- */
-static void test_one_look_at_the_log_has_an_end(void **state)
-{
-	char dir[] = "/tmp/trainyard-script-XXXXXX";
-	OWN(freep) char *lines = malloc(LOGTAIL_READ_MAX + 1);
-	OWN(closep) int dirfd = -1;
-	struct logtail t;
-	int n = 0;
-
-	assert_non_null(mkdtemp(dir));
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	append(dirfd, "");
-	assert_int_equal(logtail_open(&t, dirfd, NULL), 0);
-	for (int i = 0; i < LOGTAIL_READ_MAX; i += 8)
-		memcpy(lines + i, "loss=1x\n", 9);
-	append(dirfd, lines);
-	append(dirfd, "more\n");
-	assert_int_equal(logtail_read(&t, false, count_line, &n), LOGTAIL_READ_MAX);
-	assert_int_equal(n, LOGTAIL_READ_MAX / 8);
-	assert_int_equal(logtail_read(&t, false, count_line, &n), 5);
-	append(dirfd, lines);
-	append(dirfd, "more");
-	assert_int_equal(logtail_read(&t, true, count_line, &n), LOGTAIL_READ_MAX + 4);
-	assert_int_equal(n, LOGTAIL_READ_MAX / 4);
-	logtail_close(&t);
-	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,9 +337,9 @@ int main(void)
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_each_slow_metric_is_named),
 		cmocka_unit_test(test_metric_definitions_limits),
-		cmocka_unit_test(test_logtail),
-		cmocka_unit_test(test_logtail_behind_the_cap),
-		cmocka_unit_test(test_one_look_at_the_log_has_an_end),
+		cmocka_unit_test(test_output_is_read_by_lines_and_passed_on),
+		cmocka_unit_test(test_no_line_of_much_output_is_missed),
+		cmocka_unit_test(test_one_look_at_the_output_has_an_end),
 		cmocka_unit_test(test_copy_tree),
 	};
 

@@ -14,7 +14,7 @@
 #define RESULTS_FILE  "output/data/eval_results.txt"
 #define FAILURE_MAX   1024 /* SageMaker's FailureReason has as many */
 #define RESULTS_MAX   65536
-#define TAIL_MAX      16384
+#define TAIL_MAX      OUTPUT_TAIL_MAX
 #define TAIL_LINES    10
 #define COMMAND_SHOWN 160 /* bytes of the command in a message */
 #define TEXT_MAX      (1 << 20)
@@ -119,12 +119,14 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 	OWN(buf_done) struct buf tail = BUF_INIT(TAIL_MAX);
 	OWN(buf_done) struct buf command = BUF_INIT(TEXT_MAX);
 	OWN(buf_done) struct buf text = BUF_INIT(TEXT_MAX + TAIL_MAX);
-	const char *message;
+	const char *message, *written;
+	size_t len;
 
+	written = output_tail(&s->output, &len);
 	/* The script's own word first; what is longer than the limit is cut, not refused. */
 	(void)!file_read(s->w->work_dirfd, FAILURE_FILE, &own, NULL);
 	make_text(&own);
-	logtail_tail(&s->log, TAIL_MAX, &tail);
+	buf_put(&tail, written, len);
 	make_text(&tail);
 	message = own.len ? buf_str(&own) : error_part(&tail);
 	command_text(s, &command);

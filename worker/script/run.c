@@ -9,10 +9,6 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define LOG_EVERY_MS   500
-#define LOG_FAST_MS    10 /* the same while the log grows fast: its cap must not overtake us */
-#define LOG_FAST_BYTES (1 << 20) /* between two looks */
-
 static void strvp(char ***v)
 {
 	for (char **p = *v; p && *p; p++)
@@ -44,31 +40,31 @@ static const char **argv_strings(const json_t *argv)
 }
 
 /* Until the child has ended. SIGTERM is only let in while we sleep, so that none is missed. */
-static void wait_for(struct script *s, pid_t pid, int pidfd, logtail_line_fn fn)
+static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 {
-	struct timespec every = {.tv_nsec = LOG_EVERY_MS * 1000000L};
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	bool forwarded = false, fast = false;
+	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.events = POLLIN}};
+	bool forwarded = false;
 	sigset_t none;
 
 	sigemptyset(&none);
-	while (p.revents == 0) {
+	/* Without a descriptor of the child, until nobody writes any more. */
+	while (fds[0].revents == 0 && (pidfd >= 0 || s->output.fd >= 0)) {
 		if (*s->w->stop && !forwarded) {
 			forwarded = true;
 			kill(-pid, SIGTERM);
 			kill(-pid, SIGCONT); /* a stopped process keeps SIGTERM pending */
 		}
-		p.revents = 0;
-		if (ppoll(&p, 1, &every, &none) < 0)
-			p.revents = 0;
-		if (fn)
-			fast = logtail_read(&s->log, false, fn, s) >= LOG_FAST_BYTES;
-		every.tv_nsec = (fast ? LOG_FAST_MS : LOG_EVERY_MS) * 1000000L;
+		fds[1].fd = s->output.fd;
+		if (ppoll(fds, 2, NULL, &none) < 0)
+			fds[0].revents = fds[1].revents = 0;
+		if (fds[1].revents)
+			output_pass(&s->output, fn, s);
 	}
 }
 
-static int spawn(const struct script *s, const json_t *argv, const char *cwd, pid_t *ret_pid,
-		 struct err *reterr)
+/* `out`: its stdout and stderr; -1: ours. */
+static int spawn(const struct script *s, const json_t *argv, const char *cwd, int out,
+		 pid_t *ret_pid, struct err *reterr)
 {
 	OWN(strvp) char **envp = env_strings(s->env);
 	OWN(freep) const char **args = argv_strings(argv);
@@ -76,6 +72,8 @@ static int spawn(const struct script *s, const json_t *argv, const char *cwd, pi
 		.argv = args,
 		.envp = (const char *const *)envp,
 		.cwd = cwd,
+		.fds = {{out, 1}, {out, 2}},
+		.fds_n = out < 0 ? 0 : 2,
 		.new_session = true, /* a group of its own: it gets our SIGTERM once */
 	};
 
@@ -85,34 +83,33 @@ static int spawn(const struct script *s, const json_t *argv, const char *cwd, pi
 	return proc_spawn(&spec, ret_pid, reterr);
 }
 
-int script_run(struct script *s, const json_t *argv, const char *cwd, logtail_line_fn fn,
+int script_run(struct script *s, const json_t *argv, const char *cwd, output_line_fn fn,
 	       int *ret_status, struct err *reterr)
 {
 	OWN(closep) int pidfd = -1;
+	OWN(closep) int out = -1;
 	sigset_t term, was;
 	pid_t pid;
-	int r;
+	int r = fn ? output_open(&s->output, &out, reterr) : 0;
 
+	if (r < 0)
+		return r;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, &was);
-	r = spawn(s, argv, cwd, &pid, reterr);
+	r = spawn(s, argv, cwd, out, &pid, reterr);
+	if (out >= 0)
+		close(TAKE_FD(out));
 	if (r >= 0) {
 		pidfd = pidfd_open(pid, 0);
-		if (pidfd >= 0)
-			wait_for(s, pid, pidfd, fn);
+		wait_for(s, pid, pidfd, fn);
 		while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 			;
+		if (fn)
+			output_end(&s->output, fn, s);
 	} else if (!s->w->failure_code) {
 		s->w->failure_code = "exec_failed";
 	}
 	sigprocmask(SIG_SETMASK, &was, NULL);
-	if (r >= 0 && fn)
-		logtail_read(&s->log, true, fn, s);
-	if (s->log.cut)
-		report_warning(s->w->report, "metrics_cut",
-			       "the log grew past its maximum before it was read: metrics in %lld "
-			       "bytes of it are lost; print less, or raise local.log_max_bytes",
-			       (long long)s->log.cut);
 	return r;
 }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One line of the log: a metric event when an expression finds something in it. */
+/* One line of its output: a metric event when an expression finds something in it. */
 static void on_line(void *userdata, const char *line, size_t len)
 {
 	struct script *s = userdata;
@@ -83,9 +83,7 @@ static int run(struct script *s, struct err *reterr)
 
 	snprintf(code, sizeof(code), "%s/code", s->contract.base);
 	say_start(s);
-	r = logtail_open(&s->log, s->w->dirfd, reterr);
-	if (r >= 0)
-		r = script_run(s, s->argv, code, on_line, &status, reterr);
+	r = script_run(s, s->argv, code, on_line, &status, reterr);
 	if (r < 0)
 		return r;
 	return outcome_of(s, status, kills >= 0 && oom_kills_now() > kills, reterr);
@@ -94,7 +92,7 @@ static int run(struct script *s, struct err *reterr)
 static void done(struct script *s)
 {
 	layout_end(s);
-	logtail_close(&s->log);
+	output_done(&s->output);
 	log_metrics_free(s->metrics);
 	json_decref(s->channels);
 	json_decref(s->env);
@@ -105,7 +103,7 @@ static void done(struct script *s)
 int script_main(struct worker *w, struct err *reterr)
 {
 	struct script s = {.w = w,
-			   .log = {.fd = -1},
+			   .output = {.fd = -1},
 			   .last = json_object(),
 			   .metric_lines = json_get_int(w->message, "points", 0)};
 	int r;

@@ -8,7 +8,7 @@
 #include "jobs/log_metrics.h"
 #include "jobs/spec/entry_point.h"
 #include "worker/script/contract.h"
-#include "worker/script/logtail.h"
+#include "worker/script/output.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -25,7 +25,7 @@ struct script {
 	json_t *env;	       /* of the script: name → text; owned */
 	json_t *argv;	       /* array of texts; owned */
 	struct log_metrics *metrics;
-	struct logtail log;
+	struct output output;
 	json_t *last;	      /* the newest value of each metric; owned */
 	int64_t metric_lines; /* so far, with those of the attempts that this one resumes */
 };
@@ -39,8 +39,9 @@ void layout_end(struct script *s);
 int command_prepare(struct script *s, struct err *reterr) MUSTCHECK;
 
 /* run.c: start `argv` with s->env in `cwd` and wait, forwarding one SIGTERM of ours to its whole
- * group; log lines go to `fn` meanwhile (NULL: not read). *ret_status as waitpid gives it. */
-int script_run(struct script *s, const json_t *argv, const char *cwd, logtail_line_fn fn,
+ * group; the lines that it writes go to `fn` (NULL: it writes to the log itself, s->output is not
+ * used). *ret_status as waitpid gives it. */
+int script_run(struct script *s, const json_t *argv, const char *cwd, output_line_fn fn,
 	       int *ret_status, struct err *reterr) MUSTCHECK;
 
 /* outcome.c: what the end of the script means. 0, or the negative error that ends the worker;
