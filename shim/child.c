@@ -39,14 +39,14 @@ static void oom_score_raise(const struct shim *s, struct buf *was)
 	oom_score_set(s, score);
 }
 
-static int spawn(struct shim *s, int null_fd, int log_fd, struct err *reterr)
+static int spawn(struct shim *s, int null_fd, int out_fd, struct err *reterr)
 {
 	struct proc_spec spec = {
 		.path = s->spec.argv[0],
 		.argv = s->spec.argv,
 		.envp = (const char *const *)s->spec.envp,
 		.cwd = s->spec.cwd,
-		.fds = {{null_fd, 0}, {log_fd, 1}, {log_fd, 2}},
+		.fds = {{null_fd, 0}, {out_fd, 1}, {out_fd, 2}},
 		.fds_n = 3,
 		.new_session = true,
 		.cgroup_fd = s->ownership.cgroup_fd,
@@ -59,16 +59,19 @@ static int spawn(struct shim *s, int null_fd, int log_fd, struct err *reterr)
 int child_start(struct shim *s, struct err *reterr)
 {
 	OWN(closep) int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	OWN(closep) int log_fd = openat(s->dirfd, EXECUTION_LOG, O_WRONLY | O_APPEND | O_CLOEXEC);
+	OWN(closep) int out_fd = -1;
 	OWN(buf_done) struct buf was = BUF_INIT(OOM_SCORE_LEN);
 	int r;
 
-	if (null_fd < 0 || log_fd < 0)
-		return err_errno(reterr, errno, "open %s", null_fd < 0 ? "/dev/null" : "log");
+	if (null_fd < 0)
+		return err_errno(reterr, errno, "open /dev/null");
+	r = log_pipe_open(&s->pipe, &out_fd, reterr);
+	if (r < 0)
+		return r;
 	s->oom_before = oom_kills_now();
 	oom_score_raise(s, &was);
 	s->record.started_us = clock_now_us();
-	r = spawn(s, null_fd, log_fd, reterr);
+	r = spawn(s, null_fd, out_fd, reterr);
 	if (was.len)
 		oom_score_set(s, was.data);
 	shim_spec_started(&s->spec);

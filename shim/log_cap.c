@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define BLOCK	    INT64_C(4096)
+#define BLOCK	    ((int64_t)LOG_CAP_BLOCK_BYTES)
 #define LOG_GAP_TMP EXECUTION_LOG_GAP ".tmp"
 #define FAST_GROWTH 8 /* an eighth of the cap between two looks */
 
@@ -19,9 +19,10 @@ int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *re
 	*c = (struct log_cap){.dirfd = dirfd, .fd = -1, .max_bytes = max_bytes};
 	if (max_bytes && max_bytes < LOG_CAP_MIN_BYTES)
 		c->max_bytes = LOG_CAP_MIN_BYTES;
+	c->max_bytes = c->max_bytes / BLOCK * BLOCK;
 	c->gap_from = c->gap_to = c->max_bytes / 4 / BLOCK * BLOCK;
-	c->fd = openat(dirfd, EXECUTION_LOG,
-		       O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	c->fd = openat(dirfd, EXECUTION_LOG, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		       0640);
 	if (c->fd < 0)
 		return err_errno(reterr, errno, "open %s", EXECUTION_LOG);
 	return 0;
@@ -44,10 +45,12 @@ static int gap_write(const struct log_cap *c, int64_t to)
 	return r;
 }
 
+/* From the hole's beginning each time: where blocks are larger than ours, the one at its old end
+ * goes now. */
 static int punch(const struct log_cap *c, int64_t to)
 {
-	return fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, c->gap_to,
-			 to - c->gap_to) < 0
+	return fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, c->gap_from,
+			 to - c->gap_from) < 0
 		       ? -errno
 		       : 0;
 }
@@ -70,27 +73,97 @@ static int gap_move(struct log_cap *c, int64_t to)
 	return r;
 }
 
-int log_cap_check(struct log_cap *c, struct err *reterr)
+static int64_t newest(int64_t size, int64_t keep)
 {
-	struct stat st;
-	int64_t grown;
+	return (size - keep) / BLOCK * BLOCK;
+}
+
+/* Cut the file behind its first quarter, and write the newest part again at its place. If the
+ * disk is full by then, that part is lost, and zeros stand there. */
+static int rewrite(struct log_cap *c, int64_t size)
+{
+	int64_t keep = c->max_bytes / 2, to;
+	OWN(freep) char *text = NULL;
+	ssize_t n;
 	int r;
 
-	if (c->fd < 0 || !c->max_bytes)
-		return 0;
+	to = newest(size, keep < LOG_CAP_COPY_BYTES ? keep : LOG_CAP_COPY_BYTES);
+	text = malloc((size_t)(size - to));
+	n = text ? pread(c->fd, text, (size_t)(size - to), to) : -1;
+	if (n < 0)
+		return -errno;
+	r = gap_write(c, to);
+	if (r < 0)
+		return r;
+	if (ftruncate(c->fd, c->gap_from) < 0)
+		return -errno;
+	c->gap_to = to;
+	return pwrite(c->fd, text, (size_t)n, to) == n ? 0 : -EIO;
+}
+
+/* The file has `size` bytes: leave its first quarter and its newest half. */
+static int cut(struct log_cap *c, int64_t size, struct err *reterr)
+{
+	int r = gap_move(c, newest(size, c->max_bytes / 2));
+
+	if (r == -EOPNOTSUPP || r == -ENOSYS)
+		r = rewrite(c, size);
+	return r < 0 ? err_errno(reterr, -r, "cap %s", EXECUTION_LOG) : 0;
+}
+
+static int64_t room_of(const struct log_cap *c, int64_t size)
+{
+	return c->max_bytes + (c->gap_to - c->gap_from) - size;
+}
+
+/* The file's size. If a program has made the file shorter, the hole is gone with its end. */
+static int64_t look(struct log_cap *c, struct err *reterr)
+{
+	struct stat st;
+
 	if (fstat(c->fd, &st) < 0)
 		return err_errno(reterr, errno, "look at %s", EXECUTION_LOG);
-	grown = st.st_size - c->seen_bytes;
-	c->seen_bytes = st.st_size;
-	if (st.st_size - (c->gap_to - c->gap_from) > c->max_bytes) {
-		r = gap_move(c, (st.st_size - c->max_bytes / 2) / BLOCK * BLOCK);
-		if (r == -EOPNOTSUPP || r == -ENOSYS) {
-			unlinkat(c->dirfd, EXECUTION_LOG_GAP, 0);
-			log_cap_close(c);
-			return err_errno(reterr, EOPNOTSUPP, "cap %s", EXECUTION_LOG);
-		}
+	if (st.st_size < c->gap_to && c->gap_to > c->gap_from) {
+		c->gap_to = c->gap_from;
+		unlinkat(c->dirfd, EXECUTION_LOG_GAP, 0);
+	}
+	return st.st_size;
+}
+
+int64_t log_cap_room(struct log_cap *c, int64_t *ret_offset, struct err *reterr)
+{
+	int64_t size = look(c, reterr);
+	int r;
+
+	if (size < 0)
+		return size;
+	*ret_offset = size;
+	if (!c->max_bytes)
+		return INT64_MAX;
+	if (room_of(c, size) <= 0) {
+		r = cut(c, size, reterr);
 		if (r < 0)
-			return err_errno(reterr, -r, "cap %s", EXECUTION_LOG);
+			return r;
+	}
+	return room_of(c, size);
+}
+
+int log_cap_check(struct log_cap *c, struct err *reterr)
+{
+	int64_t size, grown;
+
+	if (!c->max_bytes)
+		return 0;
+	size = look(c, reterr);
+	if (size < 0)
+		return (int)size;
+	grown = size - c->seen_bytes;
+	c->seen_bytes = size;
+	if (room_of(c, size) < 0) {
+		int r = cut(c, size, reterr);
+
+		if (r < 0)
+			return r;
 	}
 	return grown > c->max_bytes / FAST_GROWTH;
 }

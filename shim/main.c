@@ -81,6 +81,7 @@ static int open_signals(struct shim *s, struct err *reterr)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of write(2) */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
@@ -130,25 +131,33 @@ static int sleep_ms(const struct shim *s, bool log_busy)
 	return (int)ms;
 }
 
-/* Cap the log when a tick is over; true while it grows fast. */
+/* Look at the log when a tick is over; true while it grows fast. */
 static bool cap_log(struct shim *s, int64_t *next_us, bool busy)
 {
 	int64_t now_us = clock_mono_us();
-	struct err e;
 	int r;
 
 	if (now_us < *next_us)
 		return busy;
-	r = log_cap_check(&s->log, &e);
-	if (r == -EOPNOTSUPP)
-		say(&e);
+	r = log_cap_check(&s->log, NULL);
 	*next_us = now_us + (r > 0 ? SHIM_BUSY_TICK_MS : SHIM_TICK_MS) * USEC_PER_MSEC;
 	return r > 0;
 }
 
+/* Nobody that writes is left. */
+static void end_log(struct shim *s)
+{
+	log_pipe_close(&s->pipe, &s->log);
+	(void)!log_cap_check(&s->log, NULL);
+	if (s->pipe.lost_bytes && !s->record.message[0])
+		snprintf(s->record.message, sizeof(s->record.message),
+			 "the last %lld bytes of the log are lost: %s",
+			 (long long)s->pipe.lost_bytes, strerror(s->pipe.lost_errno));
+}
+
 static void supervise(struct shim *s)
 {
-	struct pollfd fds[SERVER_POLL_MAX + 1];
+	struct pollfd fds[SERVER_POLL_MAX + 2];
 	int64_t log_next_us = 0;
 	bool log_busy = false;
 
@@ -160,15 +169,17 @@ static void supervise(struct shim *s)
 			break;
 		log_busy = cap_log(s, &log_next_us, log_busy);
 		fds[0] = (struct pollfd){.fd = s->signal_fd, .events = POLLIN};
-		n = server_poll_fill(&s->server, fds + 1);
-		if (poll(fds, n + 1, sleep_ms(s, log_busy)) <= 0)
+		fds[1] = (struct pollfd){.fd = s->pipe.fd, .events = POLLIN};
+		n = server_poll_fill(&s->server, fds + 2);
+		if (poll(fds, n + 2, sleep_ms(s, log_busy)) <= 0)
 			continue;
 		if (fds[0].revents)
 			read_signals(s);
-		server_poll_done(&s->server, fds + 1, n, answer, s);
+		if (fds[1].revents)
+			log_pipe_move(&s->pipe, &s->log);
+		server_poll_done(&s->server, fds + 2, n, answer, s);
 	}
-	log_next_us = 0;
-	cap_log(s, &log_next_us, false);
+	end_log(s);
 }
 
 static int start(struct shim *s, struct err *reterr)
@@ -239,6 +250,7 @@ int main(int argc, char **argv)
 {
 	static struct shim s = {.server = {.listen_fd = -1},
 				.log = {.fd = -1},
+				.pipe = {.fd = -1},
 				.oom_fd = -1,
 				.ownership = {.cgroup_fd = -1}};
 	struct err e;

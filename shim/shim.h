@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "shim/log_cap.h"
+#include "shim/log_pipe.h"
 #include "shim/ownership.h"
 #include "shim/server.h"
 #include "shim/spec.h"
@@ -22,7 +23,7 @@
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
-#define SHIM_TICK_MS	    1000 /* log cap, clock after a suspend */
+#define SHIM_TICK_MS	    1000 /* look at the log, clock after a suspend */
 #define SHIM_BUSY_TICK_MS   100	 /* the same while the log grows fast */
 #define SHIM_LEFTOVER_MS    2000 /* descendants that outlive the program: SIGTERM, this, SIGKILL */
 #define SHIM_KILL_MS	    10	 /* first pause between two passes of SIGKILL, then doubled */
@@ -46,6 +47,7 @@ struct shim {
 	struct shim_spec spec;
 	struct shim_server server;
 	struct log_cap log;
+	struct log_pipe pipe; /* from the program to it */
 	struct ownership ownership;
 	struct exit_record record;
 	char proof[HASH_HEX_LEN]; /* for the record */

@@ -7,7 +7,7 @@
  *   DIR/lock          flocked by the daemon before the fork, inherited by the shim: held = alive;
  *                     says who owns the processes (wire/owner.h)
  *   DIR/spec.json     written by the daemon before the start, never changed
- *   DIR/log           stdout and stderr of the child, O_APPEND by the child itself
+ *   DIR/log           stdout and stderr of the child, by a pipe to the shim; what the shim says
  *   DIR/log.gap       {"v","from","to"}: bytes of `log` that were punched out (the cap)
  *   DIR/exit.json     written by the shim (tmp, fsync, rename) when all descendants are gone;
  *                     counts only with the proof, and when the lock is free

@@ -166,8 +166,7 @@ def test_second_stop_can_shorten_the_grace(make):
 def test_stop_reaches_a_stopped_process(make):
     x = make(python(WAITER)).start()
     x.wait_log("up")
-    pid = int(x.log().split()[1])
-    os.kill(pid, signal.SIGSTOP)
+    os.kill(x.pid(), signal.SIGSTOP)
     x.stop(3600_000)
     assert outcome(x.record()) == ("stopped", -1, 15)
 
@@ -214,9 +213,12 @@ def test_time_limit(make):
 
 
 def test_time_limit_kills_after_the_grace(make):
-    x = make(python(WAITER, "ignore"), max_runtime_ms=500, grace_ms=50).start()
-    x.wait_log("up")
-    assert outcome(x.record()) == ("timed_out", -1, 9)
+    for limit_ms in (500, 5_000, 50_000):  # a busy machine may end it before it is deaf
+        x = make(python(WAITER, "ignore"), max_runtime_ms=limit_ms, grace_ms=50).start()
+        record = x.record()
+        if "up" in x.log():
+            break
+    assert outcome(record) == ("timed_out", -1, 9)
 
 
 def test_ending_by_itself_before_the_limit(make):
@@ -228,8 +230,10 @@ def test_lock_is_held_exactly_while_the_shim_lives(make):
     x = make(python(WAITER)).start()
     x.wait_log("up")
     assert x.alive()
-    pid = x.ask({"v": 1, "op": "ping"})["pid"]
-    assert pid == int(x.log().split()[1])
+    pid = x.pid()
+    with open(f"/proc/{pid}/status") as f:  # the last is what it sees itself
+        [inner] = [line.split()[-1] for line in f if line.startswith("NSpid")]
+    assert inner == x.log().split()[1]
     locked = os.stat(x.dir / "lock").st_ino
     assert locked not in [os.stat(f"/proc/{pid}/fd/{fd}").st_ino
                           for fd in os.listdir(f"/proc/{pid}/fd")]
@@ -310,6 +314,11 @@ def test_deep_directory(make, tmp_path):
     assert outcome(x.record()) == ("stopped", -1, 15)
 
 
+def log_size(x):
+    log = x.dir / "log"
+    return log.stat().st_size if log.exists() else 0
+
+
 def gap_of(x):
     return json.loads((x.dir / "log.gap").read_text())
 
@@ -319,8 +328,7 @@ def test_log_cap(make):
     lines = 40_000
     x = make(python(f"for i in range({lines}): print(f'{{i:09d}} ' + 'x' * 89)\n" + WAITER),
              log_max_bytes=cap).start()
-    wait_for("a gap up to the newest half", lambda: (x.dir / "log.gap").exists() and
-             gap_of(x)["to"] > lines * 100 - cap)
+    wait_for("the end of the lines", lambda: log_size(x) > lines * 100)
     x.stop(0)
     x.record()
     gap = gap_of(x)
@@ -338,6 +346,46 @@ def test_log_below_the_cap_has_no_gap(make):
     x = make(["/bin/sh", "-c", "echo hello"], log_max_bytes=65536).start()
     x.record()
     assert not (x.dir / "log.gap").exists()
+
+
+# Four that write at full speed until they have written argv[1] bytes each: blocks as of dd, lines
+# of a megabyte, short lines, and one line without an end.
+FLOOD = """
+import os, sys
+each = int(sys.argv[1])
+kinds = [b"d" * (16 << 20), (b"l" * (1 << 20) + b"\\n") * 4, (b"s" * 79 + b"\\n") * 800,
+         b"n" * 65536]
+for text in kinds:
+    if os.fork() == 0:
+        left = each
+        while left:
+            left -= os.write(1, text[:left])
+        os._exit(0)
+for _ in kinds:
+    os.wait()
+print("\\nthe end")
+"""
+
+
+@pytest.mark.parametrize("cap, each", [(65536, 24 << 20), (1 << 20, 128 << 20),
+                                       (64 << 20, 64 << 20)])
+def test_log_of_writers_at_full_speed_stays_within_its_cap(make, cap, each):
+    """The shim looked ten times a second: between two looks a log of 64 KiB had hundreds of MB."""
+    x = make(python(FLOOD, str(each)), log_max_bytes=cap).start()
+    log = x.dir / "log"
+    wait_for("the log", log.exists)
+    worst = 0
+    while x.process.poll() is None:
+        worst = max(worst, os.stat(log).st_blocks * 512)
+    assert outcome(x.record()) == ("exited", 0, 0)
+    gap = gap_of(x)
+    with open(log, "rb") as f:
+        f.seek(gap["to"])
+        newest = f.read()
+    assert worst <= cap * 1.1, f"{worst} bytes of a cap of {cap}"
+    assert gap["from"] == cap // 4 and cap // 2 <= len(newest) <= cap
+    assert newest.endswith(b"\nthe end\n")
+    assert gap["to"] + len(newest) == 4 * each + len(b"\nthe end\n")  # offsets did not move
 
 
 @pytest.fixture
@@ -384,10 +432,10 @@ def test_log_cap_frees_a_full_disk(make, small_disk):
                     "    except OSError: pass\n"
                     "import signal\nwhile True: signal.pause()"),
              directory=small_disk / "x", log_max_bytes=65536).start()
-    wait_for("a gap", lambda: (x.dir / "log.gap").exists() and gap_of(x)["to"] > gap_of(x)["from"])
+    wait_for("all of it", lambda: log_size(x) == 300_000)
     x.stop(0)
     x.record()
-    assert os.stat(x.dir / "log").st_blocks * 512 <= 2 * 65536
+    assert os.stat(x.dir / "log").st_blocks * 512 <= 65536 * 1.1
 
 
 def test_limits_of_the_shim_itself(make):
@@ -397,7 +445,7 @@ def test_limits_of_the_shim_itself(make):
     x.wait_log("up")
     with open(f"/proc/{x.process.pid}/status") as f:
         anonymous = [int(line.split()[1]) for line in f if line.startswith("RssAnon")]
-    if b"asan" not in open(f"/proc/{x.process.pid}/maps", "rb").read():
+    if b"__asan_init" not in SHIM.read_bytes():
         assert anonymous[0] < 1024  # KiB
     x.stop(0)
     x.record()

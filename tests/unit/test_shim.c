@@ -12,15 +12,31 @@
 #include "base/own.h"
 #include "base/tree.h"
 #include "shim/log_cap.h"
+#include "shim/log_pipe.h"
 #include "shim/oom.h"
 #include "shim/record.h"
 #include "shim/spec.h"
 #include "wire/execution.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define CAP INT64_C(1048576)
+
+static bool no_holes; /* this file system punches none */
+
+/* In the place of the C library's. */
+int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	if (no_holes) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
+}
 
 struct dir {
 	char path[64];
@@ -124,6 +140,154 @@ static void test_log_cap_keeps_head_and_newest(void **state)
 			fail_msg("byte %lld is %d, not %d", (long long)i, text.data[i], want);
 	}
 	assert_true((int64_t)text.len - to >= CAP / 2);
+	log_cap_close(&c);
+}
+
+static void test_log_room_at_and_past_the_limit(void **state)
+{
+	struct dir *d = *state;
+	struct log_cap c;
+	int64_t at, from, to;
+
+	assert_int_equal(log_cap_open(&c, d->fd, CAP + LOG_CAP_BLOCK_BYTES - 1, NULL), 0);
+	assert_int_equal(log_cap_room(&c, &at, NULL), CAP); /* whole blocks */
+	assert_int_equal(at, 0);
+	log_add(d, 'a', CAP - 1);
+	assert_int_equal(log_cap_room(&c, &at, NULL), 1);
+	assert_int_equal(at, CAP - 1);
+	assert_false(path_exists(d->fd, EXECUTION_LOG_GAP));
+	log_add(d, 'a', 1);
+	assert_int_equal(log_cap_room(&c, &at, NULL), CAP / 4); /* full: it made room */
+	assert_int_equal(at, CAP);
+	gap_read(d, &from, &to);
+	assert_int_equal(from, CAP / 4);
+	assert_int_equal(to, CAP / 2);
+	assert_true(log_stat(d).st_blocks * 512 <= CAP * 3 / 4 + 8192);
+	log_cap_close(&c);
+	assert_int_equal(log_cap_open(&c, d->fd, 0, NULL), 0); /* no cap */
+	assert_int_equal(log_cap_room(&c, &at, NULL), INT64_MAX);
+	log_cap_close(&c);
+}
+
+/* The hole counted on, so that a log that was emptied could grow to its former size. */
+static void test_log_that_its_program_has_emptied(void **state)
+{
+	struct dir *d = *state;
+	struct log_cap c;
+	int64_t at;
+
+	assert_int_equal(log_cap_open(&c, d->fd, CAP, NULL), 0);
+	for (int i = 0; i < 16; i++) {
+		assert_true(log_cap_room(&c, &at, NULL) >= CAP / 4);
+		log_add(d, 'a', CAP / 4);
+	}
+	assert_int_equal(ftruncate(c.fd, 0), 0);
+	assert_int_equal(log_cap_room(&c, &at, NULL), CAP);
+	assert_int_equal(at, 0);
+	assert_false(path_exists(d->fd, EXECUTION_LOG_GAP));
+	log_cap_close(&c);
+}
+
+static void test_log_of_a_file_system_without_holes(void **state)
+{
+	struct dir *d = *state;
+	OWN(buf_done) struct buf text = BUF_INIT(64 << 20);
+	struct log_cap c;
+	int64_t at, from, to, size = 0;
+
+	no_holes = true;
+	assert_int_equal(log_cap_open(&c, d->fd, CAP, NULL), 0);
+	for (char mark = 'a'; mark <= 'z'; mark++, size += CAP / 4) {
+		assert_true(log_cap_room(&c, &at, NULL) >= CAP / 4);
+		assert_int_equal(at, size);
+		log_add(d, mark, CAP / 4);
+		assert_true(log_stat(d).st_blocks * 512 <= CAP + 8192);
+	}
+	assert_int_equal(log_cap_room(&c, &at, NULL), CAP / 4);
+	no_holes = false;
+	gap_read(d, &from, &to);
+	assert_int_equal(from, CAP / 4);
+	assert_int_equal(to, size - CAP / 2);
+	assert_int_equal(file_read(d->fd, EXECUTION_LOG, &text, NULL), 0);
+	assert_int_equal((int64_t)text.len, size);
+	for (int64_t i = 0; i < size; i++)
+		assert_int_equal(text.data[i], i < from ? 'a' : i < to ? 0 : 'a' + i / (CAP / 4));
+	log_cap_close(&c);
+}
+
+/* The log and its pipe; the program's end. */
+static int open_both(struct log_cap *c, struct log_pipe *p, int dirfd)
+{
+	int out = -1;
+
+	assert_int_equal(log_cap_open(c, dirfd, LOG_CAP_MIN_BYTES, NULL), 0);
+	assert_int_equal(log_pipe_open(p, &out, NULL), 0);
+	return out;
+}
+
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The limit of a file's size stands for a full disk. */
+static void test_what_could_not_be_written_is_told(void **state)
+{
+	struct dir *d = *state;
+	OWN(buf_done) struct buf text = BUF_INIT(4096);
+	OWN(closep) int out = -1;
+	struct log_pipe p;
+	struct log_cap c;
+
+	signal(SIGXFSZ, SIG_IGN);
+	out = open_both(&c, &p, d->fd);
+	limit_files(6);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(fd_write_all(out, "first ", 6), 0);
+		log_pipe_move(&p, &c);
+	}
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(p.lost_bytes, 12);
+	assert_int_equal(fd_write_all(out, "second\n", 7), 0);
+	log_pipe_move(&p, &c);
+	assert_int_equal(p.lost_bytes, 0);
+	assert_int_equal(file_read(d->fd, EXECUTION_LOG, &text, NULL), 0);
+	assert_string_equal(
+		buf_str(&text),
+		"first \n[trainyard: 12 bytes of the log were lost: File too large]\nsecond\n");
+	log_pipe_close(&p, &c);
+	log_cap_close(&c);
+}
+
+/* One that is no process of ours may keep the other end, and go on writing. */
+static void test_the_log_ends_with_its_writers(void **state)
+{
+	struct dir *d = *state;
+	OWN(buf_done) struct buf text = BUF_INIT(4096);
+	OWN(closep) int out = -1;
+	struct log_pipe p;
+	struct log_cap c;
+
+	out = open_both(&c, &p, d->fd);
+	log_pipe_move(&p, &c);
+	assert_true(p.fd >= 0);
+	assert_int_equal(fd_write_all(out, "one\n", 4), 0);
+	log_pipe_close(&p, &c); /* the other end is open */
+	assert_int_equal(p.fd, -1);
+	log_cap_close(&c);
+	close(TAKE_FD(out));
+	out = open_both(&c, &p, d->fd);
+	assert_int_equal(fd_write_all(out, "two\n", 4), 0);
+	close(TAKE_FD(out));
+	log_pipe_move(&p, &c);
+	assert_int_equal(p.fd, -1); /* poll(2) would say so for ever */
+	assert_int_equal(file_read(d->fd, EXECUTION_LOG, &text, NULL), 0);
+	assert_string_equal(buf_str(&text), "one\ntwo\n");
+	log_pipe_close(&p, &c);
 	log_cap_close(&c);
 }
 
@@ -250,6 +414,11 @@ int main(void)
 		WITH_DIR(test_log_cap_at_and_past_the_limit),
 		WITH_DIR(test_log_cap_keeps_head_and_newest),
 		WITH_DIR(test_log_cap_growth_hint_and_minimum),
+		WITH_DIR(test_log_room_at_and_past_the_limit),
+		WITH_DIR(test_log_that_its_program_has_emptied),
+		WITH_DIR(test_log_of_a_file_system_without_holes),
+		WITH_DIR(test_what_could_not_be_written_is_told),
+		WITH_DIR(test_the_log_ends_with_its_writers),
 		WITH_DIR(test_record_round_trip_with_the_longest_message),
 		WITH_DIR(test_record_of_a_message_that_is_not_text),
 		WITH_DIR(test_spec),
