@@ -5,7 +5,7 @@ import math
 import re
 
 import pytest
-from trainyardd import daemon_on
+from trainyardd import daemon_on, wait_for
 
 LINES = 120_000
 CHUNK = 128 << 10  # ENGINE_EVENTS_CHUNK
@@ -87,3 +87,51 @@ def test_what_is_no_event_is_logged_once(chatty):
     log = (daemon.dir / "daemon.log").read_text()
     assert log.count("event_line_skipped") == 1
     assert int(re.search(r"event_lines_skipped execution=\w+ n=(\d+)", log)[1]) > 1000
+
+
+LIMIT = 1 << 30  # ENGINE_EVENTS_MAX
+TAIL = 256 << 10  # ENGINE_EVENTS_TAIL
+
+# Fills its events file, as a sparse one, up to the limit, then goes past it.
+LIMIT_SCRIPT = f"""\
+import json, os, pathlib, sys, time
+work = pathlib.Path(os.environ["TRAINYARD_EXECUTION_DIR"]) / "work"
+gate = pathlib.Path(sys.argv[sys.argv.index("--gate") + 1])
+file = os.open(work / "events.ndjson", os.O_WRONLY)
+def line(**event):
+    return b"\\n" + json.dumps({{"v": 1, "at": 1, **event}}).encode() + b"\\n"
+def metric(step):
+    return line(t="metric", step=step, epoch=step, values={{"loss": 0.5}})
+def wait(name):
+    while not (gate / name).exists():
+        time.sleep(0.02)
+os.pwrite(file, metric(1), {LIMIT} - len(metric(1)))
+assert os.fstat(file).st_size == {LIMIT}
+wait("past")
+os.pwrite(file, b"\\n", {LIMIT})
+wait("end")
+os.pwrite(file, metric(2), {LIMIT} + 1)
+os.pwrite(file, line(t="result", values={{"answer": 42}}), {LIMIT} + 2 * {TAIL})
+"""
+
+
+def test_events_at_the_limit_and_past_it(tmp_path):
+    """The real limit of 1 GiB; the file is sparse."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/limit.py").write_text(LIMIT_SCRIPT)
+    with daemon_on(tmp_path) as daemon:
+        run = daemon.submit([{"name": "job", "kind": "script", "entry_point": "limit.py",
+                              "source_dir": str(tmp_path / "source"), "hyperparameters": {
+                                  "gate": str(tmp_path)}}])["id"]
+        job = daemon.job(run, "job")["id"]
+        wait_for("the point before the limit", lambda: points_of(daemon, job))
+        assert not daemon.get(f"/v1/jobs/{job}").get("warnings")
+        (tmp_path / "past").touch()
+        [warning] = wait_for("one byte past it", lambda: daemon.get(
+            f"/v1/jobs/{job}").get("warnings"))
+        assert warning["code"] == "events_cut" and "1 GiB" in warning["detail"]
+        (tmp_path / "end").touch()
+        ended = daemon.wait_job(run, "job", "succeeded")
+        assert [point["step"] for point in points_of(daemon, job)] == [1]  # the second is left out
+        assert ended["outputs"]["metrics"]["answer"] == 42  # and the last lines are read
+        assert [(one["code"], one["count"]) for one in ended["warnings"]] == [("events_cut", 1)]
