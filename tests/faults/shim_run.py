@@ -14,7 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
 SHIM = BUILD / "shim" / "trainyard-shim"
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def wait_for(what, check):
@@ -115,6 +115,10 @@ class Execution:
         if grace_ms is not None:
             message["grace_ms"] = grace_ms
         assert self.ask(message) == {"v": 1, "ok": True}
+
+    def pid(self):
+        """The program's, as we see it: in a namespace of processes it sees another."""
+        return self.ask({"v": 1, "op": "ping"})["pid"]
 
     def log(self):
         return (self.dir / "log").read_text()
