@@ -156,12 +156,18 @@ static int set_function(struct ask *a, const json_t *v, struct err *reterr)
 
 static int set_max_length(struct ask *a, const json_t *v, struct err *reterr)
 {
+	int least = 2; /* [CLS] [SEP] */
+
 	if (json_is_null(v))
 		return 0;
+	for (size_t i = 0; i < a->rows_n; i++)
+		if (a->rows[i].pair)
+			least = 3;
 	a->max_length = json_integer_value(v);
-	if (!json_is_integer(v) || a->max_length < 3)
+	if (!json_is_integer(v) || a->max_length < least)
 		return err_at(reterr, ERR_INVALID, "/parameters/max_length",
-			      "max_length must be a whole number of tokens, 3 or more");
+			      "max_length must be a whole number of tokens, %d or more%s", least,
+			      least > 2 ? " for pairs" : "");
 	return 0;
 }
 
