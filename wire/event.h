@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #define EVENT_LINE_MAX	 65536
-/* Our own script in a container of SageMaker has no event file: it prints metric and progress lines
- * behind this, and the daemon reads them out of its log. */
+/* Our own script in a container of SageMaker has no event file: it prints metric, progress and
+ * warning lines behind this, and the daemon reads them out of its log. */
 #define EVENT_LOG_PREFIX "trainyard-event "
 
 enum event_type {

@@ -142,6 +142,9 @@ static int take_event(struct page *p, enum event_type type, const json_t *event)
 	if (type == EVENT_METRIC && json_is_object(values))
 		return put_point(p, json_get_int(event, "step", 0),
 				 json_get_num(event, "epoch", NAN), values);
+	if (type == EVENT_WARNING)
+		return warn(p, json_get_str(event, "code", "warning"), "%s",
+			    json_get_str(event, "message", ""));
 	if (type != EVENT_PROGRESS)
 		return 0;
 	json_decref(p->progress);

@@ -117,7 +117,7 @@ def test_our_own_script_says_steps_and_progress(cloud):
     lines = ["{'loss': 0.5, 'epoch': 1.0}",
              event("metric", step=10, epoch=1.0, values={"loss": 0.5, "learning_rate": 1e-5}),
              event("progress", **PROGRESS), "trainyard-event {not JSON",
-             event("warning", code="x", message="no event of a container"),
+             event("warning", code="warmup_too_long", message="warmup_steps 500 is too long"),
              event("metric", step=20, epoch=2.0, values={"eval_loss": 0.25}), "last"]
     cloud.fake.scenario(kind="training", lines=lines, hold="Training", log_lag=0)
     cloud.start()
@@ -130,6 +130,8 @@ def test_our_own_script_says_steps_and_progress(cloud):
     assert job["state"] == "succeeded", words(job)
     assert series(cloud, job) == [(10, 1.0, {"loss": 0.5, "learning_rate": 1e-5}),
                                   (20, 2.0, {"eval_loss": 0.25})]
+    assert job["warnings"] == [{"code": "warmup_too_long", "count": 1,
+                                "detail": "warmup_steps 500 is too long"}]
     log = cloud.daemon.log(job["id"])
     assert "trainyard-event" not in log and "{'loss': 0.5, 'epoch': 1.0}" in log
 

@@ -229,6 +229,21 @@ def test_a_model_archive_no_test_data_no_checkpoints(job, toolkit, data, tmp_pat
     assert not any(name.startswith("eval_") for name in values)
 
 
+@pytest.mark.parametrize("rank, told", [(None, True), ("0", True), ("1", False)])
+def test_a_warm_up_that_is_too_long_is_a_warning_of_the_job(monkeypatch, capsys, tmp_path, rank,
+                                                            told):
+    """It was in the log alone. Of several processes the first says it."""
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    if rank:
+        monkeypatch.setenv("RANK", rank)
+    import train
+    args = train.parse_args(["--warmup_steps", "500", "--epochs", "1"])
+    train.training_arguments(args, str(tmp_path), 100, False)
+    events = [json.loads(line.removeprefix("trainyard-event "))
+              for line in capsys.readouterr().out.splitlines()]
+    assert [(e["t"], e["code"]) for e in events] == [("warning", "warmup_too_long")] * told
+
+
 @pytest.fixture
 def match(monkeypatch):
     """match(own, labels, names): the test labels as those of training data with `names`."""

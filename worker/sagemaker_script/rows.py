@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
 The same rules as our native engine (worker/dataset, worker/train)."""
-import logging
 import re
 
 import datasets
 import numpy as np
 import torch
 
-logger = logging.getLogger("rows")
+import events
+
 COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -96,8 +96,9 @@ def match_labels(test, train, names):
         ids = ids_by_name(own, names)
     else:
         if bool(own) != bool(class_names(train)):
-            logger.warning("the classes of the %s data have no names: classes are compared by id",
-                           "training" if own else "test")
+            events.warn("labels_by_id",
+                        f"the classes of the {'training' if own else 'test'} data have no names: "
+                        "classes are compared by id")
         n = len(own) if own else int(labels.max()) + 1
         ids = ids_by_id(own, n, names, used)
         own = own or [str(i) for i in range(n)]

@@ -8,7 +8,6 @@ It goes on from the newest complete checkpoint, and stops with one on SIGTERM.
 import argparse
 import glob
 import inspect
-import json
 import logging
 import math
 import os
@@ -25,6 +24,7 @@ import transformers
 from transformers import (AutoModelForSequenceClassification, AutoTokenizer, Trainer,
                           TrainerCallback, TrainingArguments, set_seed)
 
+import events
 import results
 import rows
 from rows import BadInput
@@ -32,7 +32,6 @@ from rows import BadInput
 LOG_POINTS = 50
 STOP_STEPS = 10  # several processes agree on a stop every so many steps
 FAILURE_MAX = 1024  # characters that SageMaker shows
-EVENT = "trainyard-event "  # the daemon reads what stands behind it: wire/event.h
 PROGRESS_EVERY_S = 1
 logger = logging.getLogger("train")
 
@@ -84,8 +83,9 @@ def use_bf16(wish):
 def per_device(batch, devices):
     """train_batch_size is of the whole step, over all devices."""
     if batch % devices:
-        logger.warning("train_batch_size %d cannot be divided by %d devices: a step has %d rows",
-                       batch, devices, math.ceil(batch / devices) * devices)
+        events.warn("batch_rounded",
+                    f"train_batch_size {batch} cannot be divided by {devices} devices: a step has "
+                    f"{math.ceil(batch / devices) * devices} rows")
     return math.ceil(batch / devices)
 
 
@@ -122,8 +122,9 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
         else {"save_strategy": "no"})
     warmup = warmup_of(args, steps)
     if warmup >= steps:
-        logger.warning("warmup_steps %d is not less than the run's %d steps: the learning rate "
-                       "never reaches %g", warmup, steps, args.learning_rate)
+        events.warn("warmup_too_long",
+                    f"warmup_steps {warmup} is not less than the run's {steps} steps: the "
+                    f"learning rate never reaches {args.learning_rate:g}")
     when = "epoch" if evaluate else "no"
     return TrainingArguments(
         output_dir=checkpoints, num_train_epochs=args.epochs,
@@ -182,10 +183,6 @@ class Watch(TrainerCallback):
                            f'{state.max_steps}; try a lower learning_rate or bf16 "off"')
 
 
-def say_event(kind, **what):
-    print(EVENT + json.dumps({"v": 1, "t": kind, **what}), flush=True)
-
-
 class Report(TrainerCallback):
     """Steps, metrics and progress for the daemon, as our native engine reports them here."""
 
@@ -203,14 +200,14 @@ class Report(TrainerCallback):
             return
         self.said = now
         rate = (step - self.first) / max(now - self.began, 1e-6)
-        say_event("progress", phase="train", unit="steps", done=step, total=total, rate=rate,
+        events.say("progress", phase="train", unit="steps", done=step, total=total, rate=rate,
                   eta_seconds=(total - step) / rate)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         values = {k: float(v) for k, v in (logs or {}).items()
                   if k in ("loss", "grad_norm", "learning_rate") or k.startswith("eval_")}
         if values and state.is_world_process_zero:
-            say_event("metric", step=state.global_step, epoch=state.epoch,
+            events.say("metric", step=state.global_step, epoch=state.epoch,
                       values={k: v for k, v in values.items() if math.isfinite(v)})
 
 
