@@ -32,7 +32,7 @@ enum transfer_form {
 
 /* Of what others send; see local.max_download and its neighbours. */
 struct transfer_limits {
-	int64_t download; /* bytes of a url's body, and of an archive */
+	int64_t download; /* bytes of one item: a url's body, an archive, all files of a tree */
 	int64_t unpacked; /* bytes of an archive's members, holes included */
 	int64_t ratio;	  /* unpacked bytes for each packed one */
 	bool private_urls;
@@ -81,5 +81,12 @@ int fetch_hub(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 /* Any thread: so many more bytes are to come / have come; at most one progress line a second. */
 void transfer_expect(struct transfer *t, int64_t bytes);
 void transfer_moved(struct transfer *t, int64_t bytes);
+/* Add the size of one more file of an item, `what`, to the *sum that was announced so far.
+ * -ERR_LIMIT: together they are more than limits.download. */
+int transfer_add_size(struct transfer *t, const char *what, int64_t size, int64_t *sum,
+		      struct err *reterr) MUSTCHECK;
+/* -ENOSPC: `bytes` that are still to come are more than what is free where the directory lies. */
+int transfer_check_room(struct transfer *t, const char *dir, const char *what, int64_t bytes,
+			struct err *reterr) MUSTCHECK;
 /* -ERR_CANCELLED after SIGTERM, else 0. */
 int transfer_stopped(const struct transfer *t, struct err *reterr) MUSTCHECK;

@@ -244,3 +244,20 @@ print(json.dumps(found))
         if "validation" in wanted and "test" not in wanted:
             wanted["test"] = wanted.pop("validation")
         assert {s: sorted(f) for s, f in ours.items()} == {s: sorted(f) for s, f in wanted.items()}
+
+
+def test_the_files_of_a_model_have_one_limit_together(rig):
+    """Each alone was below any limit; what is in the cache already does not count."""
+    rig.add_model()
+    total = sum(len(data) for name, data in model_files().items() if name in MODEL_FILES)
+    answer = rig.fetch(MODEL, env={"MAX_DOWNLOAD": str(total - 1)})
+    assert answer["reason"] == "too_large", answer
+    assert f"the {total - 1} bytes of local.max_download" in answer["message"]
+    assert not list(rig.tmp.rglob("*.incomplete"))
+    assert "value" in rig.fetch(MODEL, env={"MAX_DOWNLOAD": str(total - 1)})
+
+
+def test_the_limit_of_a_model_itself_is_enough(rig):
+    rig.add_model()
+    total = sum(len(data) for name, data in model_files().items() if name in MODEL_FILES)
+    assert "value" in rig.fetch(MODEL, env={"MAX_DOWNLOAD": str(total)})

@@ -4,6 +4,7 @@ left in S3, and each failure has one code and one sentence."""
 import io
 import json
 import os
+import pathlib
 import resource
 import signal
 import subprocess
@@ -404,6 +405,44 @@ def test_an_archive_unpacks_to_its_limit(fake, moves, tmp_path):
     message = fetch.message | {"max_download": len(body) - 1}
     (fetch.dir / "spec.json").write_text(json.dumps(message))
     assert fetch.run("fetch") == 1 and "max_download" in fetch.failure()["message"]
+
+
+@pytest.fixture
+def limited(moves, tmp_path):
+    """limited(limit, source, form, to): the fetch, run with that local.max_download."""
+    def run(limit, source, form="tree", to=None):
+        fetch = moves.fetch(source, form, **({"to": str(to)} if to else {}))
+        (fetch.dir / "spec.json").write_text(json.dumps(fetch.message | {"max_download": limit}))
+        fetch.status = fetch.run("fetch")
+        return fetch
+    return run
+
+
+@pytest.mark.parametrize("to", [True, False], ids=["to", "cache"])
+def test_the_files_of_a_prefix_have_one_limit_together(fake, limited, tmp_path, to):
+    """Each alone was below any limit. Nothing is left, neither a file nor a part."""
+    s3 = fake.client("s3")
+    for i in range(3):
+        s3.put_object(Bucket="data", Key=f"sum/{to}/{i}", Body=bytes(1000 + i))
+    places = [tmp_path / name if to else None for name in ("past", "at")]
+    fetch = limited(3002, f"s3://data/sum/{to}/", to=places[0])
+    assert fetch.status == 1 and fetch.failure()["code"] == "too_large"
+    assert "s3://data/sum" in fetch.failure()["message"]
+    assert "the 3002 bytes of local.max_download" in fetch.failure()["message"]
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size in range(1000, 1003)]
+    assert not left and not list(tmp_path.rglob("*.part*"))
+    fetch = limited(3003, f"s3://data/sum/{to}/", to=places[1])
+    assert fetch.status == 0, fetch.output
+    assert sorted(p.stat().st_size for p in pathlib.Path(fetch.results()["/in"]).iterdir()) == \
+        [1000, 1001, 1002]
+
+
+def test_one_object_has_the_limit_too(fake, limited, tmp_path):
+    fake.client("s3").put_object(Bucket="data", Key="one/x", Body=bytes(1000))
+    for form, source in (("file", "s3://data/one/x"), ("tree", "s3://data/one/x")):
+        fetch = limited(999, source, form, tmp_path / form)
+        assert fetch.status == 1 and fetch.failure()["code"] == "too_large"
+        assert limited(1000, source, form, tmp_path / form).status == 0
 
 
 def test_a_sparse_member_counts_its_holes(fake, moves, tmp_path):

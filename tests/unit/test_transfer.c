@@ -6,12 +6,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/own.h"
 #include "base/str.h"
 #include "transfer/exclude.h"
 #include "transfer/s3/checksum.h"
+#include "transfer/transfer.h"
 
 static bool excluded(const char *pattern, const char *path)
 {
@@ -152,12 +154,43 @@ static void test_checksum_of_parts(void **state)
 	assert_int_equal(answer(&o, "abcd"), CHECKSUM_UNKNOWN);
 }
 
+static void test_what_is_free_is_enough_or_not(void **state)
+{
+	struct transfer t = {0};
+	struct err e = {0};
+
+	assert_int_equal(transfer_check_room(&t, "/", "x", 0, &e), 0);
+	assert_int_equal(transfer_check_room(&t, "/", "x", -1, &e), 0);
+	assert_int_equal(transfer_check_room(&t, "/", "s3://b/x", INT64_MAX, &e), -ENOSPC);
+	assert_string_equal(t.failure_code, "disk_full");
+	assert_non_null(strstr(e.msg, "s3://b/x: 9223372036854775807 bytes are to come"));
+}
+
+static void test_sizes_together_have_the_limit(void **state)
+{
+	struct transfer t = {.limits = {.download = INT64_MAX}};
+	int64_t sum = 0;
+	struct err e = {0};
+
+	assert_int_equal(transfer_add_size(&t, "x", INT64_MAX - 1, &sum, &e), 0);
+	assert_int_equal(transfer_add_size(&t, "x", 1, &sum, &e), 0);
+	assert_int_equal(transfer_add_size(&t, "x", 0, &sum, &e), 0);
+	assert_int_equal(transfer_add_size(&t, "x", 1, &sum, &e), -ERR_LIMIT);
+	assert_int_equal(transfer_add_size(&t, "x", -1, &sum, &e), -ERR_LIMIT);
+	assert_string_equal(t.failure_code, "too_large");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exclude),	   cmocka_unit_test(test_exclude_is_never_slow),
-		cmocka_unit_test(test_part_sizes), cmocka_unit_test(test_crc64nvme),
-		cmocka_unit_test(test_checksums),  cmocka_unit_test(test_checksum_of_parts),
+		cmocka_unit_test(test_exclude),
+		cmocka_unit_test(test_exclude_is_never_slow),
+		cmocka_unit_test(test_part_sizes),
+		cmocka_unit_test(test_crc64nvme),
+		cmocka_unit_test(test_checksums),
+		cmocka_unit_test(test_checksum_of_parts),
+		cmocka_unit_test(test_what_is_free_is_enough_or_not),
+		cmocka_unit_test(test_sizes_together_have_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ struct hub {
 	char revision[HUB_REVISION_MAX];
 	char commit[HUB_COMMIT_LEN];
 	json_t *info;	 /* {"id", "sha", "siblings": [{"rfilename"}], "cardData": {}} */
+	int64_t bytes;	 /* of the files that were not there */
 	bool from_cache; /* the hub could not be asked: only what is there */
 };
 

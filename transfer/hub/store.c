@@ -137,20 +137,34 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 		    struct err *reterr)
 {
 	char partial[PATH_MAX], what[128];
+	int64_t left = h->t->limits.download - h->bytes;
+	struct stat st = {0};
 	struct get_file get = {.url = remote->url,
 			       .authorization = h->authorization[0] ? h->authorization : NULL,
 			       .path = partial,
 			       .size = remote->size,
+			       .size_max = left > 0 ? left : 1,
 			       .hex = remote->etag};
 	int status, r;
 
 	if (snprintf(partial, sizeof(partial), "%s.incomplete", blob) >= (int)sizeof(partial))
 		return err_errno(reterr, ENAMETOOLONG, "write %s", blob);
+	hub_what(h, what, sizeof(what));
+	(void)!stat(partial, &st);
+	r = remote->size < 0 ? 0 : transfer_add_size(h->t, what, remote->size, &h->bytes, reterr);
+	if (r >= 0 && remote->size > 0)
+		r = transfer_check_room(h->t, h->cache, what, remote->size - st.st_size, reterr);
+	if (r < 0)
+		return r;
 	if (is_hex(remote->etag, 64))
 		get.digest = GET_SHA256;
 	else if (is_hex(remote->etag, 40))
 		get.digest = GET_GIT_SHA1;
 	r = get_file(h->t, &get, &status, reterr);
+	if (remote->size < 0 && r == -ERR_LIMIT) /* it has no end, or comes after many others */
+		return transfer_add_size(h->t, what, INT64_MAX, &h->bytes, reterr);
+	if (r >= 0 && remote->size < 0 && stat(partial, &st) == 0)
+		r = transfer_add_size(h->t, what, st.st_size, &h->bytes, reterr);
 	if (r >= 0)
 		r = sync_file(partial, reterr);
 	if (r >= 0 && rename(partial, blob) < 0)
@@ -159,8 +173,7 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 		return r;
 	if (r == -ERR_UNAVAILABLE || r == -ETIMEDOUT || r == -ERR_NOT_FOUND)
 		h->t->failure_code = "transfer_failed";
-	return err_ctx(reterr, r, "cannot download %s of %s", file,
-		       hub_what(h, what, sizeof(what)));
+	return err_ctx(reterr, r, "cannot download %s of %s", file, what);
 }
 
 /* The link of the snapshot, put in place at once. */

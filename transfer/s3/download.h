@@ -14,6 +14,7 @@ struct get {
 	struct pump *pump;
 	struct s3_bucket bucket;
 	struct s3_place place;
+	const char *uri; /* borrowed */
 	char owner[16];
 	const json_t *exclude; /* patterns of what is left out, NULL: none */
 	bool durable;	       /* sync each file before it gets its name */

@@ -11,14 +11,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CHANGED_TRIES 3 /* an object that is replaced meanwhile: all over again */
+#define BEGUN_ENTRIES_MAX 100000 /* of a directory that an earlier try has begun to fill */
+#define CHANGED_TRIES	  3	 /* an object that is replaced meanwhile: all over again */
 
 int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
 {
 	const char *account = json_get_str(json_object_get(t->message, "aws"), "account", "");
 	int r;
 
-	*g = (struct get){.t = t};
+	*g = (struct get){.t = t, .uri = uri};
 	r = s3_parse_uri(uri, &g->place, reterr);
 	if (r >= 0)
 		r = pump_new(t, &g->pump, reterr);
@@ -127,8 +128,14 @@ struct job {
 	struct s3_object o;	 /* of a file or a tar.gz */
 	bool slash;		 /* was added to the key of a tree */
 	bool one;		 /* the tree is one object: a directory with that file */
+	int64_t bytes;		 /* of all files */
 	char key[CACHE_KEY_LEN]; /* for the cache */
 };
+
+static int add_object(struct job *j, struct err *reterr)
+{
+	return transfer_add_size(j->get.t, j->item->from, j->o.size, &j->bytes, reterr);
+}
 
 /* Nothing lies below "key/": look for an object "key". */
 static int identify_one(struct job *j, struct hash *h, struct err *reterr)
@@ -147,7 +154,7 @@ static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 	}
 	j->one = true;
 	hash_object(h, &j->o);
-	return 0;
+	return add_object(j, reterr);
 }
 
 static int identify(struct job *j, struct err *reterr)
@@ -157,6 +164,7 @@ static int identify(struct job *j, struct err *reterr)
 			    .keys = {.t = j->get.t,
 				     .bucket = j->get.bucket.name,
 				     .prefix = j->get.place.key,
+				     .uri = j->item->from,
 				     .exclude = j->item->to ? j->item->exclude : NULL}};
 	int r;
 
@@ -165,6 +173,7 @@ static int identify(struct job *j, struct err *reterr)
 	if (j->item->form == FORM_TREE) {
 		r = hash_list(&j->get, &l, reterr);
 		listed_keys_done(&l.keys);
+		j->bytes = l.keys.bytes;
 		if (r >= 0 && l.keys.files == 0 && j->slash) {
 			r = identify_one(j, h, reterr);
 		} else if (r >= 0 && l.keys.files == 0) {
@@ -176,6 +185,8 @@ static int identify(struct job *j, struct err *reterr)
 		r = get_head(&j->get, j->get.place.key, &j->o, reterr);
 		if (r >= 0)
 			hash_object(h, &j->o);
+		if (r >= 0 && j->item->form == FORM_FILE)
+			r = add_object(j, reterr);
 	}
 	hash_hex(h, j->key);
 	return r;
@@ -192,8 +203,14 @@ static const char *base_name(const struct job *j)
 
 static int get_into(struct job *j, const char *dir, struct err *reterr)
 {
+	struct tree_size there = {.budget = BEGUN_ENTRIES_MAX};
 	char path[PATH_MAX];
+	int r;
 
+	tree_measure(AT_FDCWD, dir, &there); /* of an earlier try */
+	r = transfer_check_room(j->get.t, dir, j->item->from, j->bytes - there.bytes, reterr);
+	if (r < 0)
+		return r;
 	switch (j->one ? FORM_FILE : j->item->form) {
 	case FORM_TREE:
 		return download_tree(&j->get, dir, reterr);

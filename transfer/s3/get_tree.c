@@ -20,6 +20,9 @@ struct tree_get {
 	const char *root;
 	struct wanted page[S3_LIST_MAX];
 	size_t page_n, page_at;
+	int64_t bytes; /* of all that was listed */
+	struct err e;  /* of a listed object */
+	int r;
 	char *token; /* of the next page */
 	bool more;
 	struct download *active[PUMP_SLOTS];
@@ -32,6 +35,9 @@ static bool on_object(const struct s3_object *o, void *userdata)
 
 	if (!listed_key_path(o->key, o->size, t->get->place.key, t->get->exclude))
 		return true;
+	t->r = transfer_add_size(t->get->t, t->get->uri, o->size, &t->bytes, &t->e);
+	if (t->r < 0)
+		return false;
 	*w = (struct wanted){.key = strdup(o->key), .size = o->size, .modified_us = o->modified_us};
 	memcpy(w->etag, o->etag, sizeof(w->etag));
 	t->page_n++;
@@ -50,6 +56,10 @@ static int next_page(struct tree_get *t, struct err *reterr)
 	r = pump_call(s, reterr);
 	if (r >= 0)
 		r = s3_list_result(&s->s3, on_object, t, &t->token, reterr);
+	if (r >= 0 && t->r < 0) {
+		*reterr = t->e;
+		r = t->r;
+	}
 	pump_release(s);
 	t->more = t->token != NULL;
 	return r;

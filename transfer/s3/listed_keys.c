@@ -59,6 +59,7 @@ static int check_conflict(struct listed_keys *k, const char *key, struct err *re
 int listed_keys_add(struct listed_keys *k, const char *key, int64_t size, struct err *reterr)
 {
 	const char *path = listed_key_path(key, size, k->prefix, k->exclude);
+	int r;
 
 	k->files += !(size == 0 && str_ends(key, "/"));
 	if (!path)
@@ -76,5 +77,6 @@ int listed_keys_add(struct listed_keys *k, const char *key, int64_t size, struct
 			       "%d bytes",
 			       k->bucket, key, NAME_MAX);
 	}
-	return check_conflict(k, key, reterr);
+	r = check_conflict(k, key, reterr);
+	return r < 0 ? r : transfer_add_size(k->t, k->uri, size, &k->bytes, reterr);
 }

@@ -18,7 +18,9 @@ struct listed_keys {
 	struct transfer *t;
 	const char *bucket, *prefix;
 	const json_t *exclude;
+	const char *uri;		  /* what is listed, for messages */
 	int64_t files;			  /* those that are no marks of folders */
+	int64_t bytes;			  /* of those that become files */
 	char *open[LISTED_KEYS_OPEN_MAX]; /* of the last key, those that it begins with */
 	size_t open_n;
 };
@@ -29,6 +31,7 @@ void listed_keys_done(struct listed_keys *k);
 const char *listed_key_path(const char *key, int64_t size, const char *prefix,
 			    const json_t *exclude);
 /* The next key of the list, in S3's order. -ERR_INVALID: it cannot become a file, for its own sake
- * or for that of another; t->failure_code says which (key_conflict, name_too_long). */
+ * or for that of another; t->failure_code says which (key_conflict, name_too_long). -ERR_LIMIT: all
+ * files together are too large. */
 int listed_keys_add(struct listed_keys *k, const char *key, int64_t size,
 		    struct err *reterr) MUSTCHECK;
