@@ -6,19 +6,18 @@
  * paced by aws/client.h. Every step is: turn (row says what will be sent) → call → turn (what the
  * answer means). Whatever is lost in between is found again by describing what has the row's name.
  *
- *   cloud.c           the controller: its timer, due rows, steps, calls under way
- *   sagemaker/answer.c    what an answer means for its row
- *   sagemaker/lookup.c    what must be known of the account before a job starts: who we are, roles
- *   sagemaker/place.c     may a job start, and where do its things go
- *   sagemaker/plan.c      its intents after the staging; cancel
- *   sagemaker/training.c  training jobs: what their status means for the job
- *   sagemaker/endpoint.c  endpoints: model → config → endpoint, delete in the other order
- *   sagemaker/update.c    an endpoint gets another model; sagemaker/update_job.c the job that does
- * so sagemaker/parity.c    does an endpoint answer as its model did when it was trained
- *   sagemaker/log.c       CloudWatch logs into the attempt's log file; sagemaker/log_file.c its
- * lines, sagemaker/metrics.c the metrics and progress in them sagemaker/idle.c      does anybody
- * else ask an endpoint budget.c          prices, worst cases, caps stage.c           what an
- * attempt has to fetch and push (both targets)
+ *   controller.c  its timer, due rows, steps, calls under way
+ *   answer.c      what an answer means for its row
+ *   lookup.c      what must be known of the account before a job starts: who we are, roles
+ *   place.c       may a job start, and where do its things go
+ *   plan.c        its intents after the staging; cancel
+ *   training.c    training jobs: what their status means for the job
+ *   endpoint.c    endpoints: model → config → endpoint, delete in the other order
+ *   update.c      an endpoint gets another model; update_job.c the job that does so
+ *   parity.c      does an endpoint answer as its model did when it was trained
+ *   log.c         CloudWatch logs into the attempt's log file; log_file.c its lines
+ *   metrics.c     the metrics and progress in those lines
+ *   idle.c        does anybody else ask an endpoint
  */
 #pragma once
 

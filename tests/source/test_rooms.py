@@ -18,6 +18,16 @@ def test_each_folder_has_a_short_readme():
     judge("readme", bad)
 
 
+NAMED = re.compile(r"`((?:[a-z_]+/)+[a-z_0-9]+\.[a-z]+)`")
+
+
+def test_files_that_the_walks_name_exist():
+    page = "docs/architecture.md"
+    text_of_page = (ROOT / page).read_text(encoding="utf-8")
+    judge("walk", [(page, f"there is no {name}") for name in NAMED.findall(text_of_page)
+                   if not (ROOT / name).is_file() and not name.startswith("work/")])
+
+
 def meson_files():
     """The text of all meson.build files, with the names of loops over 'test_' + name in full."""
     texts = "".join(text(path) for path in all_files() if path.name == "meson.build")
