@@ -23,24 +23,23 @@ static void command_free(void *state)
 	free(c);
 }
 
-void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
-		  struct run_spec *run, void (*then)(struct request *rq))
+/* Takes over `run` and `json`. */
+static void queue_command(struct request *rq, const struct command *wanted, const char *id,
+			  void (*then)(struct request *rq))
 {
 	struct command *c = calloc(1, sizeof(*c));
 	struct err e;
 	int r;
 
 	if (!c) {
-		run_spec_freep(&run);
+		run_spec_free(wanted->run);
+		json_decref(wanted->json);
 		reply_problem(rq, 503, "unavailable", "memory is out; try again");
 		return;
 	}
-	c->kind = kind;
-	c->number = number;
+	*c = *wanted;
 	c->done = on_done;
 	c->userdata = rq;
-	c->run = run;
-	c->json = run ? json_incref(run->warnings) : NULL; /* the engine frees the run */
 	rq->state = c;
 	rq->state_free = command_free;
 	if (id && !str_copy(c->id, sizeof(c->id), id)) {
@@ -56,6 +55,25 @@ void command_send(struct request *rq, enum command_kind kind, const char *id, in
 	c->result = r;
 	c->err = e;
 	request_resume(rq);
+}
+
+void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
+		  struct run_spec *run, void (*then)(struct request *rq))
+{
+	struct command c = {.kind = kind,
+			    .number = number,
+			    .run = run, /* the engine frees the run */
+			    .json = run ? json_incref(run->warnings) : NULL};
+
+	queue_command(rq, &c, id, then);
+}
+
+void command_send_json(struct request *rq, enum command_kind kind, const char *id, json_t *json,
+		       void (*then)(struct request *rq))
+{
+	struct command c = {.kind = kind, .json = json};
+
+	queue_command(rq, &c, id, then);
 }
 
 struct command *command_result(struct request *rq)

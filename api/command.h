@@ -9,6 +9,9 @@
  * with command_result(). Takes over `run` (may be NULL). */
 void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
 		  struct run_spec *run, void (*then)(struct request *rq));
+/* The same for a command that takes `json`, which is taken over. */
+void command_send_json(struct request *rq, enum command_kind kind, const char *id, json_t *json,
+		       void (*then)(struct request *rq));
 /* The finished command; NULL: it failed and that was replied. */
 struct command *command_result(struct request *rq);
 /* For `then`: the result of the command is its `json`. */

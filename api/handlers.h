@@ -43,6 +43,11 @@ void endpoints_renew(struct request *rq);
 void endpoints_rollback(struct request *rq);
 void endpoints_invoke(struct request *rq);
 void sagemaker_invoke(struct request *rq);
+/* models.c */
+void models_list(struct request *rq);
+void models_get(struct request *rq);
+void models_add(struct request *rq);
+void models_remove(struct request *rq);
 /* costs.c */
 void costs(struct request *rq);
 /* roles.c, training_jobs.c */

@@ -7,22 +7,18 @@
 #include "api/reply.h"
 #include "base/own.h"
 
-/* 422 for problems of the spec; anything else as it is. */
-static void reply_refused(struct request *rq, int r, const struct err *e, json_t *problems)
+void submit_refused(struct request *rq, const char *code, json_t *problems)
 {
 	size_t n = json_array_size(problems);
+	const json_t *first = json_array_get(problems, 0);
+	const char *pointer = json_get_str(first, "pointer", "");
 
-	if (r != -ERR_INVALID) {
-		reply_error(rq, r, e);
-		return;
-	}
 	if (n == 1)
-		reply_problems(rq, 422, "invalid_spec", json_incref(problems), "%s: %s",
-			       json_get_str(json_array_get(problems, 0), "pointer", ""),
-			       json_get_str(json_array_get(problems, 0), "detail", e->msg));
+		reply_problems(rq, 422, code, json_incref(problems), "%s%s%s", pointer,
+			       *pointer ? ": " : "", json_get_str(first, "detail", ""));
 	else
-		reply_problems(rq, 422, "invalid_spec", json_incref(problems),
-			       "the spec has %zu problems", n);
+		reply_problems(rq, 422, code, json_incref(problems), "the spec has %zu problems",
+			       n);
 }
 
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
@@ -37,8 +33,10 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 		return;
 	r = engine_prepare(rq->api->engine, sr, rq->json, is_job, false, &run, problems, NULL, &e);
 	json_decref(TAKE(rq->json));
-	if (r < 0)
-		reply_refused(rq, r, &e, problems);
+	if (r == -ERR_INVALID)
+		submit_refused(rq, "invalid_spec", problems);
+	else if (r < 0)
+		reply_error(rq, r, &e);
 	else
 		command_send(rq, COMMAND_SUBMIT, NULL, 0, run, then);
 }

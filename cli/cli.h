@@ -85,6 +85,7 @@ int cmd_artifacts(struct cli *c);
 int cmd_endpoints(struct cli *c);
 int cmd_endpoint(struct cli *c);
 int cmd_predict(struct cli *c);
+int cmd_model(struct cli *c);
 int cmd_roles(struct cli *c);
 int cmd_training_jobs(struct cli *c);
 int cmd_devices(struct cli *c);

@@ -3,8 +3,8 @@
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
 _trainyard_commands="submit clone validate status runs jobs show wait logs metrics events artifacts
-	explain cancel retry hold release priority endpoints endpoint predict queue costs roles
-	training-jobs devices
+	explain cancel retry hold release priority endpoints endpoint predict model queue
+	costs roles training-jobs devices
 	version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs
@@ -40,6 +40,15 @@ _trainyard() {
 	endpoint)
 		mapfile -t COMPREPLY < <(compgen -W "renew rollback delete show $(_trainyard_column endpoints)" \
 			-- "$word")
+		;;
+	model)
+		case ${COMP_WORDS[COMP_CWORD - 1]} in
+		model) mapfile -t COMPREPLY < <(compgen -W "list add show remove" -- "$word") ;;
+		show | remove | add)
+			mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column model list)" -- "$word")
+			;;
+		*) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+		esac
 		;;
 	roles | training-jobs)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column $command)" -- "$word")

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/schedule/lifecycle.h"
+#include "daemon/submit/models.h"
 
 #include <string.h>
 
@@ -130,6 +131,9 @@ int command_run(struct engine *e, struct command *c, struct err *reterr)
 	case COMMAND_ENDPOINT_RENEW:
 		str_copy(c->result_id, sizeof(c->result_id), c->id);
 		return endpoint_renew(e, c->id, c->number, reterr);
+	case COMMAND_MODEL_ADD:
+	case COMMAND_MODEL_REMOVE:
+		return model_command(e, c, reterr);
 	}
 	return err_set(reterr, ERR_UNSUPPORTED, "unknown command %d", (int)c->kind);
 }

@@ -41,6 +41,8 @@ enum command_kind {
 	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
 	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as last time */
 	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
+	COMMAND_MODEL_ADD, /* id: its name; json: of engine_model_check(); number: 1 if it is new */
+	COMMAND_MODEL_REMOVE, /* id: its name */
 };
 
 /* One command. The caller fills the first part and owns the memory until `done` has run, which is
@@ -57,7 +59,8 @@ struct command {
 		     * failed, for the whole batch: -ENOSPC (disk full), -ERR_UNAVAILABLE */
 	struct err err; /* when result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
-	json_t *json;	      /* the caller's to release; of a submit, its warnings */
+	json_t *json; /* the caller's to release; of a submit, its warnings; of a model, its source
+		       */
 	struct command *next; /* the engine's */
 };
 
@@ -74,6 +77,17 @@ int engine_queue(struct engine *e, struct command *c, struct err *reterr) MUSTCH
 int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *body, bool is_job,
 		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
 		   struct err *reterr) MUSTCHECK;
+
+/* Looks at what an added model's name would stand for ({"path"} or {"hub"[, "revision"]}), on the
+ * caller's thread, for ten seconds at most. *ret: the source for COMMAND_MODEL_ADD. -ERR_INVALID:
+ * see `problems`, or no name; -ERR_EXISTS: the configuration has the name; -ERR_UNAVAILABLE. */
+int engine_model_check(struct engine *e, const char *name, const json_t *body, json_t **ret,
+		       json_t *problems, struct err *reterr) MUSTCHECK;
+/* GET /v1/models, and one of them. -ERR_NOT_FOUND. */
+int engine_models(struct engine *e, struct store_reader *reader, json_t **ret,
+		  struct err *reterr) MUSTCHECK;
+int engine_model(struct engine *e, struct store_reader *reader, const char *name, json_t **ret,
+		 struct err *reterr) MUSTCHECK;
 
 /* Headers of InvokeEndpoint that pass through to an endpoint, and back (botocore's
  * sagemaker-runtime/2017-05-13/service-2.json). Values are ASCII of at most `max` characters. */

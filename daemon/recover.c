@@ -10,6 +10,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
 #include "daemon/schedule/lifecycle.h"
+#include "daemon/submit/models.h"
 
 /* Committed, but the daemon died before its shim ran. */
 static bool never_started(const struct execution *ex)
@@ -143,6 +144,8 @@ int engine_recover(struct engine *e, struct err *reterr)
 		r = resume_actions(e, reterr);
 	if (r >= 0)
 		r = resume_stops(e, reterr);
+	if (r >= 0)
+		r = models_log_hidden(e, reterr);
 	slots_publish(e);
 	return r < 0 ? err_ctx(reterr, r, "recover") : 0;
 }

@@ -184,6 +184,22 @@ int store_attempt_outputs(struct store *st, const char *job, int number, json_t 
 int store_pin_find(struct store *st, const char *job, const char *other, int *ret_attempt,
 		   struct err *reterr) MUSTCHECK;
 
+/* ---- models ---- */
+
+#define STORE_MODELS_MAX 1000 /* names that are added; those of the configuration are not here */
+
+/* `source`: {"path": absolute} or {"hub"[, "revision"]}. Event "model_added". -ERR_EXISTS: the name
+ * was added before; -ERR_CONFLICT: there are STORE_MODELS_MAX. */
+int store_model_insert(struct store *st, const char *name, const json_t *source, int64_t now_us,
+		       struct err *reterr) MUSTCHECK;
+/* *ret: its source, a new reference. -ERR_NOT_FOUND. */
+int store_model_find(struct store *st, const char *name, json_t **ret,
+		     struct err *reterr) MUSTCHECK;
+/* Event "model_removed". -ERR_NOT_FOUND; -ERR_CONFLICT: a job that has not ended, or a live
+ * endpoint, was submitted with the name. */
+int store_model_delete(struct store *st, const char *name, int64_t now_us,
+		       struct err *reterr) MUSTCHECK;
+
 /* ---- executions ---- */
 
 struct execution_row {

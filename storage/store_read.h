@@ -83,6 +83,13 @@ int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
 		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr) MUSTCHECK;
 
+/* The models that were added: {NAME: {"path"} or {"hub"[, "revision"]}, each with "added_at"}. */
+int store_read_models(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;
+/* {"jobs": ids that have not ended, "endpoints": names of live ones} that were submitted with the
+ * added model; at most 100 of each. */
+int store_read_model_users(struct store_reader *sr, const char *name, json_t **ret,
+			   struct err *reterr) MUSTCHECK;
+
 /* Where an attempt's files lie. attempt 0: the last one. -ERR_NOT_FOUND also before the first. */
 struct attempt_place {
 	int attempt;

@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "wire/execution.h"
-#include "worker/dataset/inspect.h"
+#include "worker/inspect.h"
 #include "worker/stages.h"
 #include "worker/worker.h"
 

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The data of preprocess jobs, when it lies here and is small: a worker reads it as the job would
- * and says what is wrong (worker/dataset/inspect.h). One process for a submit, DATA_BUDGET_US at
+ * and says what is wrong (worker/inspect.h). One process for a submit, DATA_BUDGET_US at
  * most; what it has not come to by then is found when the job runs.
  */
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
-#include "base/proc.h"
 #include "base/str.h"
+#include "daemon/submit/inspect.h"
 #include "daemon/submit/prepare.h"
 
 #include <fts.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define DATA_BUDGET_US	(2 * USEC_PER_SEC) /* of a submit, all its jobs together */
 #define DATA_BYTES_MAX	(8 << 20)	   /* of one data set, as it lies there */
@@ -78,79 +74,6 @@ static bool can_be_looked_at(const struct job_spec *job)
 	       is_here(json_get_str(json_object_get(dataset, "test"), "path", ""));
 }
 
-/* ---- the process ---- */
-
-static int question(const struct settings *set, json_t *specs, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *message = json_object();
-	OWN(closep) int fd = memfd_create("inspect", MFD_CLOEXEC);
-	OWN(freep) char *text = NULL;
-
-	wire_roots_add(message, set->roots, set->data_dir);
-	json_object_set(message, "specs", specs);
-	text = json_text(message);
-	if (fd < 0 || !text || fd_write_all(fd, text, strlen(text)) < 0 ||
-	    lseek(fd, 0, SEEK_SET) < 0)
-		return err_errno(reterr, errno ? errno : ENOMEM, "ask about the data");
-	return TAKE_FD(fd);
-}
-
-/* Its answer so far, until it ends or the time is over. */
-static void read_answer(int fd, int64_t until_us, struct buf *answer)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	for (;;) {
-		int64_t left_us = until_us - clock_mono_us();
-		char *room = buf_reserve(answer, 4096);
-		ssize_t n;
-
-		if (!room || left_us <= 0 || poll(&p, 1, (int)(left_us / USEC_PER_MSEC) + 1) <= 0)
-			return;
-		n = read(fd, room, 4096);
-		if (n <= 0)
-			return;
-		buf_added(answer, (size_t)n);
-	}
-}
-
-/* It is our child and nobody else's to wait for, so the pid is its own until then. */
-static void end_process(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-static int ask(const struct settings *set, int in, int64_t until_us, struct buf *answer,
-	       struct err *reterr)
-{
-	const char *const argv[] = {set->worker, "inspect", NULL};
-	const char *const envp[] = {"PATH=" EXECUTION_PATH, "LANG=C.UTF-8", NULL};
-	OWN(closep) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int ends[2];
-	pid_t pid;
-	int r;
-
-	if (null < 0 || pipe2(ends, O_CLOEXEC) < 0)
-		return err_errno(reterr, errno, "ask about the data");
-	struct proc_spec spec = {.path = set->worker,
-				 .argv = argv,
-				 .envp = envp,
-				 .cwd = "/",
-				 .fds = {{in, 0}, {ends[1], 1}, {null, 2}},
-				 .fds_n = 3,
-				 .new_session = true};
-	r = proc_spawn(&spec, &pid, reterr);
-	close(ends[1]);
-	if (r >= 0) {
-		read_answer(ends[0], until_us, answer);
-		end_process(pid);
-	}
-	close(ends[0]);
-	return r;
-}
-
 /* ---- the findings ---- */
 
 static void add_finding(const struct prepare *p, const size_t *jobs, size_t n, const char *line,
@@ -183,10 +106,9 @@ static void add_findings(const struct prepare *p, const size_t *jobs, size_t n, 
 void prepare_data(const struct prepare *p)
 {
 	OWN(buf_done) struct buf answer = BUF_INIT(DATA_ANSWER_MAX);
-	OWN(json_decrefp) json_t *specs = json_array();
+	OWN(json_decrefp) json_t *specs = json_array(), *question = json_object();
 	int64_t until_us = clock_mono_us() + DATA_BUDGET_US;
 	size_t jobs[SPEC_JOBS_MAX], n = 0;
-	OWN(closep) int in = -1;
 
 	if (!p->engine->settings->native || json_array_size(p->problems))
 		return;
@@ -194,8 +116,7 @@ void prepare_data(const struct prepare *p)
 		if (can_be_looked_at(&p->run->jobs[i]) &&
 		    json_array_append(specs, p->run->jobs[i].spec) == 0)
 			jobs[n++] = i;
-	if (n)
-		in = question(p->engine->settings, specs, NULL);
-	if (in >= 0 && ask(p->engine->settings, in, until_us, &answer, NULL) >= 0)
+	json_object_set(question, "specs", specs);
+	if (n && inspect_ask(p->engine->settings, question, until_us, &answer, NULL) >= 0)
 		add_findings(p, jobs, n, buf_str(&answer));
 }

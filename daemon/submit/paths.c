@@ -8,12 +8,16 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "daemon/submit/prepare.h"
+#include "jobs/hub_id.h"
+#include "jobs/spec/fields.h"
+#include "jobs/spec/model_source.h"
 
 #include <fts.h>
 #include <limits.h>
 #include <string.h>
 
-#define LOOK_MAX 10000 /* entries that are looked at for a first file; a tree of more has one */
+#define NAMES_SHOWN 5	  /* models that a refusal lists */
+#define LOOK_MAX    10000 /* entries that are looked at for a first file; a tree of more has one */
 
 const struct model_name *settings_model(const struct settings *set, const char *name)
 {
@@ -119,8 +123,7 @@ static bool find_path(const struct prepare *prepare, const struct spec_path *p, 
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
 			    strerror(errno), absolute ? "" : "; relative paths start at ",
 			    absolute ? "" : set->base_dir,
-			    p->use == SPEC_PATH_MODEL ? ", the configuration names no such model, "
-							"one of the hub is written org/name, and "
+			    p->use == SPEC_PATH_MODEL ? "; one of the hub is written org/name, and "
 							"that of another run RUN/job"
 						      : "");
 		return false;
@@ -200,35 +203,141 @@ static bool is_tokenised(const struct spec_path *path)
 	return path->use == SPEC_PATH_MODEL && str_eq(path->key, "model");
 }
 
+bool prepare_directory(const struct prepare *p, const char *pointer, const char *path,
+		       char real[PATH_MAX])
+{
+	struct spec_path at = {.use = SPEC_PATH_MODEL, .path = path};
+
+	str_copy(at.pointer, sizeof(at.pointer), pointer);
+	return find_path(p, &at, real) && check_kind(&at, real, p->problems);
+}
+
+static void use_dir(const struct prepare *p, const struct job_spec *job,
+		    const struct spec_path *path, const char *dir)
+{
+	json_object_set_new(path->object, path->key, json_string(dir));
+	if (is_tokenised(path))
+		prepare_tokenizer(p, job, path, dir);
+}
+
+static int note_use(struct job_spec *job, const char *model, struct err *reterr)
+{
+	char(*more)[SPEC_NAME_MAX + 1] =
+		reallocarray(job->models, job->models_n + 1, sizeof(*more));
+
+	if (!more)
+		return err_errno(reterr, ENOMEM, "use the model '%s'", model);
+	job->models = more;
+	str_copy(job->models[job->models_n++], sizeof(*more), model);
+	return 0;
+}
+
+/* A model that was added: what its name stands for takes its place. */
+static int use_added(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
+		     const json_t *source, struct err *reterr)
+{
+	const char *dir = json_get_str(source, "path", NULL);
+	const char *hub = json_get_str(source, "hub", NULL);
+	const char *revision = json_get_str(source, "revision", NULL);
+	char real[PATH_MAX], name[SPEC_NAME_MAX + 1];
+
+	str_copy(name, sizeof(name), path->path);
+	if (hub && !(path->field->remote & REMOTE_HUB)) {
+		problem_add(p->problems, path->pointer, PROBLEM_INVALID,
+			    "the model '%s' is on the hub (%s), and '%s' needs one that lies here",
+			    name, hub, path->key);
+		return 0;
+	}
+	if (dir && !realpath(dir, real)) {
+		problem_add(p->problems, path->pointer, PROBLEM_DATA_MISSING,
+			    "the model '%s' was added as '%s': %s; put it back, or 'trainyard "
+			    "model remove %s' and add it again",
+			    name, dir, strerror(errno), name);
+		return 0;
+	}
+	if (dir && prepare_directory(p, path->pointer, dir, real))
+		use_dir(p, job, path, real);
+	if (hub)
+		json_object_set_new(path->object, path->key,
+				    json_pack("{ss ss*}", "hub", hub, "revision", revision));
+	return note_use(job, name, reterr);
+}
+
+/* "; did you mean 'minilm'?", or the first names that there are. */
+static void nearest_models(const struct prepare *p, const char *name, char *text, size_t size)
+{
+	const struct settings *set = p->engine->settings;
+	size_t n = 0, most = set->models_n + json_object_size(p->models);
+	OWN(freep) const char **names = calloc(most + 1, sizeof(*names));
+	const char *added, *near;
+	json_t *source;
+
+	text[0] = '\0';
+	if (!names)
+		return;
+	for (size_t i = 0; i < set->models_n; i++)
+		names[n++] = set->models[i].name;
+	json_object_foreach(p->models, added, source)
+		names[n++] = added;
+	near = str_nearest(name, names, n);
+	if (near)
+		snprintf(text, size, "; did you mean '%s'?", near);
+	for (size_t i = 0; !near && i < n && i < NAMES_SHOWN; i++)
+		snprintf(text + strlen(text), size - strlen(text), "%s'%s'",
+			 i ? ", " : "; there are: ", names[i]);
+	if (!near && n > NAMES_SHOWN)
+		snprintf(text + strlen(text), size - strlen(text), " and %zu more",
+			 n - NAMES_SHOWN);
+}
+
+/* True if the text is a plain name, and nothing lies here under it: what to do is said. */
+static bool refuse_name(const struct prepare *p, const struct spec_path *path)
+{
+	const struct settings *set = p->engine->settings;
+	const char *name = path->path;
+	char known[NAMES_SHOWN * (SPEC_NAME_MAX + 8)];
+	bool hub = hub_model_ok(name);
+
+	if (path->use != SPEC_PATH_MODEL || !model_name_ok(name) || !is_absent(set, path))
+		return false;
+	nearest_models(p, name, known, sizeof(known));
+	problem_add(p->problems, path->pointer, PROBLEM_DATA_MISSING,
+		    "the model '%s' is not configured, and no directory of that name is in %s%s%s "
+		    "Add it with 'trainyard model add %s %s', or by the key models.%s of the "
+		    "configuration",
+		    name, set->base_dir, known, str_ends(known, "?") ? "" : ".", name,
+		    hub ? "PATH" : "PATH|hub:ORG/NAME", name);
+	return true;
+}
+
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr)
 {
 	const struct settings *set = p->engine->settings;
-	const struct model_name *model =
-		path->use == SPEC_PATH_MODEL ? settings_model(set, path->path) : NULL;
+	bool named = path->use == SPEC_PATH_MODEL;
+	const struct model_name *model = named ? settings_model(set, path->path) : NULL;
+	const json_t *added = named ? json_object_get(p->models, path->path) : NULL;
 	char real[PATH_MAX];
 	int r;
 
 	if (model) {
-		json_object_set_new(path->object, path->key, json_string(model->dir));
-		if (is_tokenised(path))
-			prepare_tokenizer(p, job, path, model->dir);
+		use_dir(p, job, path, model->dir);
 		return 0;
 	}
+	if (added)
+		return use_added(p, job, path, added, reterr);
 	if (path->of_run && is_absent(set, path)) {
 		r = prepare_model_of_run(p, job, path, reterr);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	if (path->hub && is_absent(set, path))
+	if ((path->hub && is_absent(set, path)) || refuse_name(p, path))
 		return 0;
 	if (!(path->use == SPEC_PATH_OUTPUT ? find_output : find_path)(p, path, real) ||
 	    !check_kind(path, real, p->problems))
 		return 0;
 	if (path->use == SPEC_PATH_SOURCE_DIR)
 		return prepare_source(p, path, real, reterr);
-	json_object_set_new(path->object, path->key, json_string(real));
-	if (is_tokenised(path))
-		prepare_tokenizer(p, job, path, real);
+	use_dir(p, job, path, real);
 	return 0;
 }

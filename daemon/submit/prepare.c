@@ -15,7 +15,9 @@
 
 static bool model_known(void *userdata, const char *name)
 {
-	return settings_model(userdata, name) != NULL;
+	const struct prepare *p = userdata;
+
+	return settings_model(p->engine->settings, name) || json_object_get(p->models, name);
 }
 
 static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
@@ -109,8 +111,9 @@ static json_t *placement_json(struct engine *e, const struct run_spec *run)
 	return json_pack("{so}", "jobs", jobs);
 }
 
-static void fill_context(struct engine *e, struct spec_context *ctx)
+static void fill_context(const struct prepare *p, struct spec_context *ctx)
 {
+	struct engine *e = p->engine;
 	const struct settings *set = e->settings;
 	struct device_list *list = calloc(1, sizeof(*list));
 
@@ -126,7 +129,7 @@ static void fill_context(struct engine *e, struct spec_context *ctx)
 		.aws_region = set->aws_region,
 		.aws_role_default = set->aws.role && set->aws.role[0],
 		.model_known = model_known,
-		.userdata = (void *)set,
+		.userdata = (void *)p,
 	};
 	if (list && ctx->gpus)
 		devices_snapshot(e->devices, list);
@@ -155,14 +158,18 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		   struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
+	OWN(json_decrefp) json_t *models = NULL;
 	struct prepare p = {
 		.engine = e, .reader = reader, .is_job = is_job, .dry = dry, .problems = problems};
 	struct spec_context ctx;
 	int r = dry ? 0 : headroom_check(e, reterr);
 
+	if (r >= 0 && reader)
+		r = store_read_models(reader, &models, reterr);
 	if (r < 0)
 		return r;
-	fill_context(e, &ctx);
+	p.models = models;
+	fill_context(&p, &ctx);
 	r = is_job ? run_spec_parse_job(body, &ctx, &run, problems, reterr)
 		   : run_spec_parse(body, &ctx, &run, problems, reterr);
 	if (r < 0)

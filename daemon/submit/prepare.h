@@ -9,6 +9,8 @@
 #include "jobs/spec/problems.h"
 #include "storage/store_read.h"
 
+#include <limits.h>
+
 struct prepare {
 	struct engine *engine;
 	struct store_reader *reader; /* NULL: other runs cannot be looked up */
@@ -16,6 +18,7 @@ struct prepare {
 	bool is_job; /* the body is one job: pointers are relative to it */
 	bool dry;    /* freeze nothing */
 	json_t *problems;
+	json_t *models; /* those that were added, as store_read_models(); NULL: not looked up */
 };
 
 /* ---- findings.c ---- */
@@ -35,11 +38,14 @@ int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 			 const struct spec_path *path, struct err *reterr) MUSTCHECK;
 
 /* ---- submit/paths.c ---- */
-/* A registered model; NULL: none. */
+/* A model of the configuration; NULL: none. */
 const struct model_name *settings_model(const struct settings *set, const char *name);
 /* True if the path is not there because its folder was removed (storage/folder.h): that is the
  * problem then. */
 bool prepare_removed(const struct prepare *p, const char *path, const char *pointer);
+/* The real path of a directory with a config.json, below the roots; false: its problem is added. */
+bool prepare_directory(const struct prepare *p, const char *pointer, const char *path,
+		       char real[PATH_MAX]);
 /* Look at one path of a spec and write there what it stands for. Negative: the machine has no disk
  * or no descriptors left to look (headroom.h). */
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,

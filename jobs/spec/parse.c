@@ -171,6 +171,7 @@ void run_spec_free(struct run_spec *rs)
 		free(rs->jobs[i].paths);
 		free(rs->jobs[i].foreign);
 		free(rs->jobs[i].pins);
+		free(rs->jobs[i].models);
 	}
 	free(rs->jobs);
 	json_decref(rs->tags);

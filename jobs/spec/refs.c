@@ -292,6 +292,7 @@ static int find_place(void *userdata, const struct place *place)
 				 .key = place->key,
 				 .path = place->value,
 				 .field = place->f};
+	bool unregistered; /* of a model */
 
 	if (str_starts(place->value, "${")) {
 		find_reference(find, place);
@@ -300,11 +301,11 @@ static int find_place(void *userdata, const struct place *place)
 	if (place->f->type != FIELD_PATH || s3_uri_is(place->value))
 		return 0;
 	str_copy(path.pointer, sizeof(path.pointer), find->p->pointer);
-	path.registered = path.use == SPEC_PATH_MODEL && find->p->ctx->model_known &&
-			  find->p->ctx->model_known(find->p->ctx->userdata, path.path);
-	path.hub = path.use == SPEC_PATH_MODEL && !path.registered &&
-		   place->f->remote & REMOTE_HUB && hub_model_ok(path.path);
-	path.of_run = path.use == SPEC_PATH_MODEL && !path.registered && is_of_run(path.path);
+	unregistered = path.use == SPEC_PATH_MODEL &&
+		       !(find->p->ctx->model_known &&
+			 find->p->ctx->model_known(find->p->ctx->userdata, path.path));
+	path.hub = unregistered && place->f->remote & REMOTE_HUB && hub_model_ok(path.path);
+	path.of_run = unregistered && is_of_run(path.path);
 	if (buf_put(&find->paths, &path, sizeof(path)) < 0)
 		find->p->no_memory = true;
 	return 0;

@@ -16,10 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SPEC_JOBS_MAX 256 /* jobs in a run */
-#define SPEC_NAME_MAX \
-	63 /* bytes of a run's, job's or endpoint's name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-#define SPEC_NEEDS_MAX	      64 /* needs of one job */
+#define SPEC_JOBS_MAX	      256 /* jobs in a run */
+#define SPEC_NAME_MAX	      63  /* bytes of a name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+#define SPEC_NEEDS_MAX	      64  /* needs of one job */
 #define SPEC_TAGS_MAX	      50
 #define SPEC_TAG_NAME_MAX     128  /* bytes */
 #define SPEC_TAG_MAX	      256  /* bytes of its text */
@@ -45,7 +44,7 @@ struct spec_context {
 	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_CLOUD_RUNTIME_US */
 	const char *aws_region;		/* of jobs that name none; NULL or "": not known */
 	bool aws_role_default; /* the configuration has a role for jobs without sagemaker.role */
-	/* True if `name` is a model registered in the configuration. */
+	/* True if `name` is a registered model: of the configuration, or added. */
 	bool (*model_known)(void *userdata, const char *name);
 	void *userdata;
 };
@@ -74,9 +73,8 @@ enum spec_path_use {
 struct spec_path {
 	char pointer[ERR_FIELD_MAX]; /* into the submitted body */
 	enum spec_path_use use;
-	bool registered; /* of a model: a name of the configuration, not a path */
-	bool hub;	 /* of a model: if there is no such directory, its name on the hub */
-	bool of_run;	 /* of a model: the form RUN/job, which comes before the hub */
+	bool hub;    /* of a model: if there is no such directory, its name on the hub */
+	bool of_run; /* of a model: the form RUN/job, which comes before the hub */
 	const struct spec_field *field;
 	json_t *object;	  /* the object in job_spec.spec that holds it, borrowed */
 	const char *key;  /* static or inside object */
@@ -129,6 +127,8 @@ struct job_spec {
 	size_t foreign_n;
 	struct job_pin *pins; /* by the daemon, after the look-up */
 	size_t pins_n;
+	char (*models)[SPEC_NAME_MAX + 1]; /* likewise: names of added models that it uses */
+	size_t models_n;
 };
 
 struct run_spec {

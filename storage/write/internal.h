@@ -65,6 +65,9 @@ int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us,
 /* The pins of a new job; -ERR_CONFLICT if what one names is not there any more. */
 int pins_insert(struct store *st, const struct job_spec *js, const char *job,
 		struct err *reterr) MUSTCHECK;
+/* The added models that a new job names; -ERR_CONFLICT if one is not there any more. */
+int model_uses_insert(struct store *st, const struct job_spec *js, const char *job,
+		      struct err *reterr) MUSTCHECK;
 /* Only its seq rises. */
 int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 

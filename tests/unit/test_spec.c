@@ -148,7 +148,7 @@ static void test_paths_can_be_replaced(void **state)
 		seen[0] |= str_eq(path->pointer, "/jobs/0/dataset/train/path") &&
 			   path->use == SPEC_PATH_DATASET && str_eq(path->path, "a.csv");
 		seen[1] |= str_eq(path->pointer, "/jobs/0/dataset/test/path");
-		seen[2] |= str_eq(path->pointer, "/jobs/0/model") && path->registered &&
+		seen[2] |= str_eq(path->pointer, "/jobs/0/model") && !path->hub &&
 			   path->use == SPEC_PATH_MODEL;
 		json_set_str(path->object, path->key, "/abs");
 	}
@@ -158,7 +158,7 @@ static void test_paths_can_be_replaced(void **state)
 			    "/abs");
 	assert_int_equal(train->paths_n, 2); /* the reference is not one */
 	for (size_t i = 0; i < train->paths_n; i++)
-		assert_false(train->paths[i].registered);
+		assert_false(train->paths[i].hub);
 }
 
 /* A text in the place of the list of labels is a model. */

@@ -130,10 +130,10 @@ static void test_models(void **state)
 {
 	static const struct {
 		const char *model;
-		bool local, hub, registered; /* is it listed as a path, and as what */
+		bool local, hub, of_run; /* it is listed as a path, and as what */
 	} cases[] = {
-		{"'minilm'", true, false, true},
-		{"'some/dir'", true, true, false},
+		{"'minilm'", true, false, false},
+		{"'some/dir'", true, true, true},
 		{"'./some/dir'", true, false, false},
 		{"'/some/dir'", true, false, false},
 		{"'plainword'", true, false, false},
@@ -159,7 +159,7 @@ static void test_models(void **state)
 				continue;
 			seen = true;
 			assert_int_equal(job->paths[p].hub, cases[i].hub);
-			assert_int_equal(job->paths[p].registered, cases[i].registered);
+			assert_int_equal(job->paths[p].of_run, cases[i].of_run);
 		}
 		if (seen != cases[i].local)
 			fail_msg("%s", cases[i].model);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * trainyard-worker inspect: what a preprocess job would say of its data, for a submit. No
- * execution: standard input is {"roots", "data_dir", "specs": [{"dataset": {…}}, …]}, standard
- * output one line for each spec: {"spec": its index} or {"spec", "field", "message"}, and nothing
- * else. Nothing is written and nothing tokenised; who has no more time ends the process.
- */
+/* What a preprocess job would say of its data, without tokenising any (worker/inspect.h). */
 #pragma once
 
-#define INSPECT_COMMAND	  "inspect"
-#define INSPECT_INPUT_MAX (16 << 20)
+#include "base/err.h"
+#include "base/json.h"
+#include "worker/report.h"
 
-/* The exit status. */
-int inspect_main(void);
+/* Reads the data of `spec`. Negative: the data cannot be used, `reterr` says why and has the field.
+ * Trouble of the disk or the machine is no finding. Blocking. */
+int dataset_inspect(const json_t *spec, struct report *report, struct err *reterr) MUSTCHECK;

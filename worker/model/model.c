@@ -257,19 +257,24 @@ static bool is_replaced(const struct loading *l, enum tsh_param kind)
 	       t->shape[1] == l->c->shape.hidden && t->shape[0] != l->c->shape.labels;
 }
 
-static int load_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+/* The tensor of a parameter, of the shape that it must have; NULL: the family has no such
+ * parameter, or it is initialised. */
+static int find_param(const struct loading *l, enum tsh_param kind, int layer,
+		      const struct st_tensor **ret, bool *ret_init, struct err *reterr)
 {
 	char name[MODEL_NAME_MAX], has[128], needs[32];
 	const struct st_tensor *t;
-	struct tsh_error te;
-	int rows, columns, r;
+	int rows, columns;
 
+	*ret = NULL;
+	*ret_init = false;
 	if (!model_param_name(l->c, kind, layer, name, sizeof(name)))
 		return 0;
 	tsh_param_size(&l->c->shape, kind, &rows, &columns);
 	t = find_any(l->w, name);
-	if ((!t && is_head(kind) && l->options->new_head) || is_replaced(l, kind))
-		return init_param(l, kind, reterr);
+	*ret_init = (!t && is_head(kind) && l->options->new_head) || is_replaced(l, kind);
+	if (*ret_init)
+		return 0;
 	if (!t)
 		return err_set(reterr, ERR_INVALID, "tensor '%s' is missing%s", name,
 			       is_head(kind) ? "; this is a base model, train it first" : "");
@@ -282,11 +287,34 @@ static int load_param(const struct loading *l, enum tsh_param kind, int layer, s
 		return err_set(reterr, ERR_INVALID,
 			       "tensor '%s' has shape %s where config.json needs %s", name, has,
 			       needs);
+	*ret = t;
+	return 0;
+}
+
+static int load_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+{
+	const struct st_tensor *t;
+	struct tsh_error te;
+	bool init;
+	int r = find_param(l, kind, layer, &t, &init, reterr);
+
+	if (r >= 0 && init)
+		return init_param(l, kind, reterr);
+	if (r < 0 || !t)
+		return r;
 	r = st_to_f32(t, l->room, reterr);
 	if (r < 0)
 		return r;
 	return model_torch_error(tsh_net_put(l->net, TSH_WEIGHT, kind, layer, l->room, &te), &te,
 				 reterr);
+}
+
+static int check_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+{
+	const struct st_tensor *t;
+	bool init;
+
+	return find_param(l, kind, layer, &t, &init, reterr);
 }
 
 static size_t largest_param(const struct model_config *c)
@@ -299,6 +327,25 @@ static size_t largest_param(const struct model_config *c)
 		most = n > most ? n : most;
 	}
 	return most;
+}
+
+/* `fn` for every parameter of every layer. */
+static int each_param(const struct loading *l, const char *dir,
+		      int (*fn)(const struct loading *l, enum tsh_param kind, int layer,
+				struct err *reterr),
+		      struct err *reterr)
+{
+	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
+		int layers = tsh_param_is_layered((enum tsh_param)kind) ? l->c->shape.layers : 1;
+
+		for (int layer = 0; layer < layers; layer++) {
+			int r = fn(l, (enum tsh_param)kind, layer, reterr);
+
+			if (r < 0)
+				return err_ctx(reterr, r, "the model in %s", dir);
+		}
+	}
+	return 0;
 }
 
 int model_load(const char *dir, const struct model_config *c,
@@ -315,16 +362,15 @@ int model_load(const char *dir, const struct model_config *c,
 		return err_errno(reterr, ENOMEM, "load the model in %s", dir);
 	*l.result = (struct model_load_result){0};
 	r = weights_open(dir, &w, reterr);
-	if (r < 0)
-		return r;
-	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
-		int layers = tsh_param_is_layered((enum tsh_param)kind) ? c->shape.layers : 1;
+	return r < 0 ? r : each_param(&l, dir, load_param, reterr);
+}
 
-		for (int layer = 0; layer < layers; layer++) {
-			r = load_param(&l, (enum tsh_param)kind, layer, reterr);
-			if (r < 0)
-				return err_ctx(reterr, r, "the model in %s", dir);
-		}
-	}
-	return 0;
+int model_check(const char *dir, const struct model_config *c, struct err *reterr)
+{
+	static const struct model_load_options options = {.new_head = true};
+	OWN(weights_done) struct weights w = {0};
+	struct loading l = {.c = c, .options = &options, .w = &w};
+	int r = weights_open(dir, &w, reterr);
+
+	return r < 0 ? r : each_param(&l, dir, check_param, reterr);
 }

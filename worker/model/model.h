@@ -28,6 +28,9 @@ struct model_load_result {
 int model_load(const char *dir, const struct model_config *c,
 	       const struct model_load_options *options, struct tsh_net *net,
 	       struct model_load_result *ret, struct err *reterr) MUSTCHECK;
+/* 0 if a training would load it. The errors of model_load() with new_head, without reading any
+ * numbers. */
+int model_check(const char *dir, const struct model_config *c, struct err *reterr) MUSTCHECK;
 /* Write dir/config.json and dir/model.safetensors, each durably. */
 int model_save(const char *dir, const struct model_config *c, struct tsh_net *net,
 	       struct err *reterr) MUSTCHECK;

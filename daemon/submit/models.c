@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/submit/models.h"
+
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/submit/inspect.h"
+#include "daemon/submit/prepare.h"
+#include "jobs/spec/model_source.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define LOOK_BUDGET_US	(10 * USEC_PER_SEC) /* for the worker to look at one model */
+#define LOOK_ANSWER_MAX 65536
+#define SOURCE_TEXT_MAX (SPEC_PATH_MAX + 512)
+
+/* ---- what a new name would stand for ---- */
+
+static int check_name(const struct settings *set, const char *name, struct err *reterr)
+{
+	const struct model_name *configured = settings_model(set, name);
+
+	if (!model_name_ok(name))
+		return err_set(reterr, ERR_INVALID,
+			       "'%.80s' is not a name; use at most %d letters, digits, '_', '.' "
+			       "and '-', beginning with a letter or digit",
+			       name, SPEC_NAME_MAX);
+	if (configured)
+		return err_set(reterr, ERR_EXISTS,
+			       "the configuration names '%s' (models.%s = %s), and its names win "
+			       "over added ones; choose another name",
+			       name, name, configured->dir);
+	return 0;
+}
+
+/* "config.json, model.safetensors": what of a model is not in `dir`. */
+static void missing_files(const char *dir, char *list, size_t size)
+{
+	static const char *const wanted[][3] = {
+		{"config.json", NULL, "config.json"},
+		{"tokenizer.json", "vocab.txt", "tokenizer.json (or vocab.txt)"},
+		{"model.safetensors", "model.safetensors.index.json", "model.safetensors"}};
+	char path[PATH_MAX];
+
+	list[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		bool found = false;
+		size_t n = strlen(list);
+
+		for (size_t k = 0; k < 2 && wanted[i][k]; k++)
+			found |= path_join(path, sizeof(path), dir, wanted[i][k]) &&
+				 path_exists(AT_FDCWD, path);
+		if (!found)
+			snprintf(list + n, size - n, "%s%s", n ? ", " : "", wanted[i][2]);
+	}
+}
+
+/* What the engine says of the model; nothing in a build without it. */
+static int look_inside(const struct settings *set, const char *dir, json_t *problems,
+		       struct err *reterr)
+{
+	OWN(buf_done) struct buf answer = BUF_INIT(LOOK_ANSWER_MAX);
+	OWN(json_decrefp) json_t *question = json_pack("{s:[s]}", "models", dir), *finding = NULL;
+	const char *message;
+	int r;
+
+	if (!set->native)
+		return 0;
+	r = question ? inspect_ask(set, question, clock_mono_us() + LOOK_BUDGET_US, &answer, reterr)
+		     : err_errno(reterr, ENOMEM, "look at '%s'", dir);
+	if (r < 0)
+		return r;
+	if (json_parse(buf_str(&answer), answer.len, &finding, NULL) < 0)
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "'%s' could not be looked through in %d s; try again", dir,
+			       (int)(LOOK_BUDGET_US / USEC_PER_SEC));
+	message = json_get_str(finding, "message", NULL);
+	if (message)
+		problem_add(problems, "/path", PROBLEM_INVALID,
+			    "the engine cannot train or serve this model: %s", message);
+	return 0;
+}
+
+static int check_dir(const struct prepare *p, json_t *source, struct err *reterr)
+{
+	const struct settings *set = p->engine->settings;
+	json_t *problems = p->problems;
+	char real[PATH_MAX], data[PATH_MAX], missing[128];
+	int r;
+
+	if (!prepare_directory(p, "/path", json_get_str(source, "path", ""), real))
+		return 0;
+	if (realpath(set->data_dir, data) && path_is_below(real, data)) {
+		problem_add(problems, "/path", PROBLEM_FORBIDDEN,
+			    "'%s' is where the daemon keeps its own, and it is removed with its "
+			    "job; copy it, or name it in a spec as RUN/job",
+			    real);
+		return 0;
+	}
+	missing_files(real, missing, sizeof(missing));
+	if (*missing) {
+		problem_add(problems, "/path", PROBLEM_DATA_MISSING,
+			    "'%s' is not a whole model: there is no %s; save it with "
+			    "save_pretrained of model and tokenizer",
+			    real, missing);
+		return 0;
+	}
+	r = look_inside(set, real, problems, reterr);
+	if (r >= 0 && json_object_set_new(source, "path", json_string(real)) < 0)
+		r = err_set(reterr, ERR_INVALID, "the path of the model is not UTF-8");
+	return r;
+}
+
+int engine_model_check(struct engine *e, const char *name, const json_t *body, json_t **ret,
+		       json_t *problems, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *source = NULL;
+	struct prepare p = {.engine = e, .problems = problems};
+	int r = check_name(e->settings, name, reterr);
+
+	if (r >= 0)
+		r = model_source_parse(body, &source, problems, reterr);
+	if (r >= 0 && json_object_get(source, "path"))
+		r = check_dir(&p, source, reterr);
+	if (r >= 0 && json_array_size(problems))
+		r = err_set(reterr, ERR_INVALID, "the model cannot be added");
+	if (r < 0)
+		return r;
+	*ret = TAKE(source);
+	return 0;
+}
+
+/* ---- the commands ---- */
+
+static int model_add(struct engine *e, struct command *c, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *known = NULL;
+	char text[SOURCE_TEXT_MAX];
+	int r = store_model_find(e->store, c->id, &known, reterr);
+
+	if (r == -ERR_NOT_FOUND) {
+		c->number = 1;
+		return store_model_insert(e->store, c->id, c->json, clock_now_us(), reterr);
+	}
+	if (r < 0 || json_equal(known, c->json))
+		return r;
+	return err_set(reterr, ERR_EXISTS,
+		       "the model '%s' was added before and stands for %s; remove it first, or "
+		       "choose another name",
+		       c->id, model_source_text(known, text, sizeof(text)));
+}
+
+static int model_remove(struct engine *e, struct command *c, struct err *reterr)
+{
+	const struct model_name *configured = settings_model(e->settings, c->id);
+	int r = store_model_delete(e->store, c->id, clock_now_us(), reterr);
+
+	if (r != -ERR_NOT_FOUND || !configured)
+		return r;
+	return err_set(reterr, ERR_CONFLICT,
+		       "the configuration names '%s' (key models.%s); remove the key and start the "
+		       "daemon again",
+		       c->id, c->id);
+}
+
+int model_command(struct engine *e, struct command *c, struct err *reterr)
+{
+	str_copy(c->result_id, sizeof(c->result_id), c->id);
+	return c->kind == COMMAND_MODEL_ADD ? model_add(e, c, reterr) : model_remove(e, c, reterr);
+}
+
+int models_log_hidden(struct engine *e, struct err *reterr)
+{
+	for (size_t i = 0; i < e->settings->models_n; i++) {
+		const struct model_name *configured = &e->settings->models[i];
+		OWN(json_decrefp) json_t *added = NULL;
+		char text[SOURCE_TEXT_MAX];
+		int r = store_model_find(e->store, configured->name, &added, reterr);
+
+		if (r == -ERR_NOT_FOUND)
+			continue;
+		if (r < 0)
+			return r;
+		log_event(LOG_LEVEL_WARNING, "model_hidden",
+			  "name=%s configured=\"%s\" added=\"%s\" msg=\"the configuration's wins\"",
+			  configured->name, configured->dir,
+			  model_source_text(added, text, sizeof(text)));
+	}
+	return 0;
+}
+
+/* ---- what readers are told ---- */
+
+static json_t *configured_json(const struct model_name *m)
+{
+	return json_pack("{ss ss ss}", "name", m->name, "origin", "configuration", "path", m->dir);
+}
+
+/* An item out of the store's; takes over nothing. */
+static json_t *added_json(const struct settings *set, const char *name, const json_t *source)
+{
+	json_t *item = json_pack("{ss ss}", "name", name, "origin", "added");
+
+	json_object_update(item, (json_t *)source);
+	if (settings_model(set, name))
+		json_object_set_new(item, "hidden", json_true());
+	return item;
+}
+
+int engine_models(struct engine *e, struct store_reader *reader, json_t **ret, struct err *reterr)
+{
+	const struct settings *set = e->settings;
+	OWN(json_decrefp) json_t *added = NULL, *items = json_array();
+	const char *name;
+	json_t *source;
+	int r = store_read_models(reader, &added, reterr);
+
+	for (size_t i = 0; r >= 0 && i < set->models_n; i++)
+		json_array_append_new(items, configured_json(&set->models[i]));
+	if (r >= 0)
+		json_object_foreach(added, name, source)
+			json_array_append_new(items, added_json(set, name, source));
+	if (r >= 0)
+		*ret = json_pack("{sO}", "items", items);
+	return r;
+}
+
+int engine_model(struct engine *e, struct store_reader *reader, const char *name, json_t **ret,
+		 struct err *reterr)
+{
+	const struct model_name *configured = settings_model(e->settings, name);
+	OWN(json_decrefp) json_t *added = NULL, *users = NULL;
+	const json_t *source;
+	int r = store_read_models(reader, &added, reterr);
+
+	if (r < 0)
+		return r;
+	if (configured) {
+		*ret = configured_json(configured);
+		return 0;
+	}
+	source = json_object_get(added, name);
+	if (!source)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no model named '%.80s'", name);
+	r = store_read_model_users(reader, name, &users, reterr);
+	if (r < 0)
+		return r;
+	*ret = added_json(e->settings, name, source);
+	json_object_set(*ret, "used_by", users);
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of models: those of the configuration, and those that were added while the daemon runs. A
+ * name of the configuration wins over an added one.
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+/* COMMAND_MODEL_ADD and COMMAND_MODEL_REMOVE, on the engine thread, in its turn. */
+int model_command(struct engine *e, struct command *c, struct err *reterr) MUSTCHECK;
+/* Log which added names the configuration's hide; on the engine thread. */
+int models_log_hidden(struct engine *e, struct err *reterr) MUSTCHECK;
