@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-START_S = 30
+START_S = 120
 
 
 class NoBox(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_aws import ROLE, FakeAws, live_in
-from trainyardd import ROOT, Daemon, wait_for
+from trainyardd import DEADLINE_S, ROOT, Daemon, wait_for
 
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
 POINTS = ["turn.commit.before", "turn.commit.after", "cloud.call.before", "cloud.call.sent",
@@ -67,7 +67,7 @@ def command(daemon, mode, point=None):
     return subprocess.run(
         [BUILD / "daemon/trainyardd", "--config", daemon.dir / "trainyard.conf", "--data-dir",
          daemon.data, f"--adopt={mode}"], env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=100).returncode
+        capture_output=True, text=True, timeout=DEADLINE_S).returncode
 
 
 def rows(daemon):

@@ -24,7 +24,6 @@ RUNS_AT_A_TIME = 6
 STANDING = 3  # endpoints that stay and are updated
 UPDATES = 3  # that the service must have carried out, for each of SEEDS
 SHORT, LONG = 5, 30  # at which passage of its point a daemon dies, at the latest
-LIFE_S = 20  # the longest wait for a death
 CONFIG = """
 transfer_slots = 4
 [aws]
@@ -61,7 +60,7 @@ MODEL = "s3://crash-models/model.tar.gz"
 
 pytestmark = [pytest.mark.skipif(not (BUILD / "daemon/trainyardd").exists(),
                                  reason="needs a build with -Dfaults=true in build-faults/"),
-              pytest.mark.timeout(900)]
+              pytest.mark.timeout(1800)]
 
 
 def train(source):
@@ -148,7 +147,7 @@ class World:
         self.start()
         for number in range(STANDING):
             self.daemon.submit(stand(number))
-        wait_for("them to stand", lambda: len(self.standing("in_service")) == STANDING, 60)
+        wait_for("them to stand", lambda: len(self.standing("in_service")) == STANDING)
         self.submitted = STANDING
         for name in self.standing():
             self.daemon.submit(update(name))
@@ -182,7 +181,7 @@ class World:
         self.start(f"{point}:{self.random.randint(1, self.random.choice((SHORT, LONG)))}")
         if self.daemon.url and not self.is_dead():
             self.stir()
-        wait_for(f"a death at {point}", self.is_dead, LIFE_S)
+        wait_for(f"a death at {point}", self.is_dead)
         self.daemon.end(9)
         self.crashes += 1
         self.points[point] += 1
@@ -211,11 +210,11 @@ class World:
         self.fake.admin("DELETE", "rules")
         assert not self.fake.admin("GET", "resources")["violations"]
         self.start()
-        wait_for("the end of all runs", lambda: not self.open_runs(), 120)
+        wait_for("the end of all runs", lambda: not self.open_runs())
         for name in self.standing():
             self.daemon.ask("DELETE", f"/v1/endpoints/{name}")
-        wait_for("the end of all endpoints", lambda: not self.standing(), 60)
-        wait_for("an empty account", lambda: not live_in(self.fake), 60)
+        wait_for("the end of all endpoints", lambda: not self.standing())
+        wait_for("an empty account", lambda: not live_in(self.fake))
         self.daemon.stop()
         rows = rows_of(self.daemon.data)
         assert {r["state"] for r in rows} <= {"ended", "refused"}, rows_text(rows)
