@@ -30,10 +30,10 @@
 #define ENGINE_BATCH_MAX      256	   /* commands in one transaction */
 #define ENGINE_RESCAN_US      USEC_PER_SEC /* looks at every live execution at least this often */
 #define ENGINE_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one turn */
-#define ENGINE_EVENTS_MAX     (1 << 30)	   /* bytes of events of one execution that are read */
-#define ENGINE_EVENTS_TAIL    (256 << 10)  /* and its last ones, whatever was before */
-#define ENGINE_LOG_SAID_US    250000	   /* log growth is told at most this often */
-#define ENGINE_PROGRESS_US    USEC_PER_SEC /* progress events per execution, likewise */
+#define ENGINE_EVENTS_MAX     EVENT_FILE_MAX
+#define ENGINE_EVENTS_TAIL    (256 << 10)	  /* and its last ones, whatever was before */
+#define ENGINE_LOG_SAID_US    250000		  /* log growth is told at most this often */
+#define ENGINE_PROGRESS_US    USEC_PER_SEC	  /* progress events per execution, likewise */
 #define ENGINE_REMAINS_US     (60 * USEC_PER_SEC) /* for what SIGKILL does not end: a hung disk */
 #define ENGINE_SHIM_US	      (10 * USEC_PER_SEC) /* a stopped shim gets the grace and this */
 #define ENGINE_READY_MAX      64		  /* ready jobs read at a time */

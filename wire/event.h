@@ -11,8 +11,10 @@
  *   {"t":"result","values":{"eval_accuracy":0.86}}    final values, shown among the outputs
  *   {"t":"failure","code":"data_missing","message":"…","field":"/dataset/text_column"}
  *
- * A writer appends whole lines with one write(2). A reader ignores an unfinished last line, and
- * types it does not know. `code` is a name of jobs/reason.h.
+ * A writer appends whole lines with one write(2). Of its metrics, progress, warnings and
+ * checkpoints a worker writes no more when the file has EVENT_FILE_MAX but for the room of its end.
+ * A reader ignores an unfinished last line, and types it does not know. `code` is a name of
+ * jobs/reason.h.
  */
 #pragma once
 
@@ -23,6 +25,8 @@
 #include <stdint.h>
 
 #define EVENT_LINE_MAX	 65536
+#define EVENT_FILE_MAX	 (INT64_C(1) << 30) /* bytes that the daemon reads */
+#define EVENT_FILE_ENDS	 (1 << 20)	    /* of them for result and failure */
 /* Our own script in a container of SageMaker has no event file: it prints metric, progress and
  * warning lines behind this, and the daemon reads them out of its log. */
 #define EVENT_LOG_PREFIX "trainyard-event "

@@ -11,15 +11,20 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PROGRESS_EVERY_US USEC_PER_SEC
 #define PHASE_MAX	  32
+#define EVENTS_CUT_MESSAGE                                                                  \
+	"its events file has the 1 GiB that the daemon reads: later metrics, progress and " \
+	"warnings are left out"
 
 struct report {
 	int fd;
 	pthread_mutex_t lock;
 	char phase[PHASE_MAX];
 	int64_t phase_started_us, phase_first_done, said_us;
+	bool full;	  /* what comes often is not written any more */
 	json_t *warnings; /* [{"code","detail","count"}], a code once */
 };
 
@@ -64,20 +69,76 @@ void report_close(struct report *r)
 	free(r);
 }
 
-/* Takes over `event`; adds v, t and at; one write of one line. Caller holds the lock. */
-static void put(struct report *r, enum event_type type, json_t *event)
+/* Takes over `event`; adds v, t and at. False: it is too long. */
+static bool line_make(enum event_type type, json_t *event, struct buf *line)
 {
 	OWN(freep) char *text = NULL;
-	OWN(buf_done) struct buf line = BUF_INIT(EVENT_LINE_MAX);
 
 	json_object_set_new(event, "v", json_integer(WIRE_VERSION));
 	json_object_set_new(event, "t", json_string(event_type_str(type)));
 	json_object_set_new(event, "at", json_integer(clock_now_us()));
 	text = json_text(event);
 	json_decref(event);
-	if (!text || buf_puts(&line, text) < 0 || buf_puts(&line, "\n") < 0)
+	return text && buf_puts(line, text) >= 0 && buf_puts(line, "\n") >= 0;
+}
+
+static bool comes_often(enum event_type type)
+{
+	return type == EVENT_METRIC || type == EVENT_PROGRESS || type == EVENT_WARNING ||
+	       type == EVENT_CHECKPOINT;
+}
+
+static bool has_room(const struct report *r, size_t len)
+{
+	struct stat st;
+
+	return !r->full && (fstat(r->fd, &st) < 0 ||
+			    st.st_size + (int64_t)len <= EVENT_FILE_MAX - EVENT_FILE_ENDS);
+}
+
+/* Caller holds the lock. */
+static void keep_warning(struct report *r, const char *code, const char *detail)
+{
+	json_t *warning;
+	size_t i;
+
+	json_array_foreach(r->warnings, i, warning)
+		if (str_eq(json_get_str(warning, "code", ""), code)) {
+			json_object_set_new(warning, "count",
+					    json_integer(json_get_int(warning, "count", 0) + 1));
+			return;
+		}
+	if (!r->warnings)
+		r->warnings = json_array();
+	json_array_append_new(r->warnings,
+			      json_pack("{ss ss si}", "code", code, "detail", detail, "count", 1));
+}
+
+static void say_full(struct report *r)
+{
+	OWN(buf_done) struct buf line = BUF_INIT(EVENT_LINE_MAX);
+
+	r->full = true;
+	keep_warning(r, "events_cut", EVENTS_CUT_MESSAGE);
+	if (line_make(EVENT_WARNING,
+		      json_pack("{ss ss}", "code", "events_cut", "message", EVENTS_CUT_MESSAGE),
+		      &line))
+		(void)!write(r->fd, line.data, line.len);
+}
+
+/* Takes over `event`; one write of one line. Caller holds the lock. */
+static void put(struct report *r, enum event_type type, json_t *event)
+{
+	OWN(buf_done) struct buf line = BUF_INIT(EVENT_LINE_MAX);
+
+	if (!line_make(type, event, &line) || r->fd < 0)
 		return;
-	if (r->fd >= 0 && write(r->fd, line.data, line.len) < 0 && type == EVENT_FAILURE)
+	if (comes_often(type) && !has_room(r, line.len)) {
+		if (!r->full)
+			say_full(r);
+		return;
+	}
+	if (write(r->fd, line.data, line.len) < 0 && type == EVENT_FAILURE)
 		fprintf(stderr, "%s", line.data);
 }
 
@@ -123,24 +184,6 @@ void report_metric(struct report *r, int64_t step, double epoch, json_t *values)
 	put_locked(r, EVENT_METRIC,
 		   json_pack("{sI so so}", "step", (json_int_t)step, "epoch", json_number(epoch),
 			     "values", values));
-}
-
-/* Caller holds the lock. */
-static void keep_warning(struct report *r, const char *code, const char *detail)
-{
-	json_t *warning;
-	size_t i;
-
-	json_array_foreach(r->warnings, i, warning)
-		if (str_eq(json_get_str(warning, "code", ""), code)) {
-			json_object_set_new(warning, "count",
-					    json_integer(json_get_int(warning, "count", 0) + 1));
-			return;
-		}
-	if (!r->warnings)
-		r->warnings = json_array();
-	json_array_append_new(r->warnings,
-			      json_pack("{ss ss si}", "code", code, "detail", detail, "count", 1));
 }
 
 void report_add_warnings(struct report *r, json_t *values)

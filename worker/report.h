@@ -2,7 +2,9 @@
 /*
  * How a worker speaks to the daemon: lines appended to work/events.ndjson (wire/event.h). One
  * report per process, opened by worker/main.c. Thread-safe. A full disk never stops the work
- * here: the line is dropped and the next one tries again (the failure line goes to stderr too).
+ * here: the line is dropped and the next one tries again (the failure line goes to stderr too). Nor
+ * does a full file (EVENT_FILE_MAX): what comes often is left out then, with the warning
+ * events_cut.
  */
 #pragma once
 
