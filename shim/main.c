@@ -4,10 +4,12 @@
  * descriptor 3. Sets up, starts the program, loops until all of it is gone, writes exit.json.
  * SIGTERM is a stop request; SIGHUP and SIGINT are ignored.
  */
+#include "base/beneath.h"
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/tree.h"
 #include "shim/record.h"
 #include "shim/shim.h"
 
@@ -220,6 +222,26 @@ static int finish(struct shim *s)
 	return SHIM_NO_RECORD;
 }
 
+static bool is_success(const struct exit_record *rec)
+{
+	return rec->cause == EXIT_EXITED && rec->signal == 0 && rec->code == 0;
+}
+
+/* The end is on disk, and what is left of the training with it: its checkpoints go, out of their
+ * place in one step. Whatever happens here changes nothing of the end. */
+static void drop_checkpoints(int dirfd)
+{
+	OWN(closep) int work = -1;
+	struct err e;
+	int r = beneath_open_dir(dirfd, EXECUTION_WORK, 0, &work, &e);
+
+	if (r < 0 ||
+	    (renameat(work, EXECUTION_CHECKPOINTS, work, EXECUTION_DROPPED) < 0 && errno == ENOENT))
+		return;
+	if (tree_remove(work, EXECUTION_DROPPED, &e) < 0)
+		say(&e);
+}
+
 static int run(struct shim *s)
 {
 	struct err e;
@@ -239,6 +261,8 @@ static int run(struct shim *s)
 		str_excerpt(s->record.message, sizeof(s->record.message), e.msg);
 	}
 	status = finish(s);
+	if (status == SHIM_DONE && s->spec.drop_checkpoints && is_success(&s->record))
+		drop_checkpoints(s->dirfd);
 	server_close(&s->server);
 	log_cap_close(&s->log);
 	shim_spec_started(&s->spec);

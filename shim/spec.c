@@ -129,6 +129,7 @@ static int read_message(const json_t *message, const char *dir, struct shim_spec
 	if (ret->cwd[0] != '/')
 		return err_at(reterr, ERR_INVALID, "/exec/cwd",
 			      "exec.cwd must be an absolute path");
+	ret->drop_checkpoints = json_get_bool(ret->exec, "drop_checkpoints", false);
 	r = read_id(id, ret, reterr);
 	if (r >= 0)
 		r = read_owner(ret->exec, ret, reterr);

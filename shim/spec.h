@@ -21,6 +21,7 @@ struct shim_spec {
 	int64_t max_runtime_ms; /* 0: no limit */
 	int64_t grace_ms;
 	int64_t log_max_bytes; /* 0: no limit */
+	bool drop_checkpoints; /* after a success */
 };
 
 /* Read and check; `dir` is the absolute path behind dirfd. On failure *ret is empty but for the

@@ -42,6 +42,8 @@
 #define EXECUTION_EXIT_TMP     "exit.json.tmp" /* reserved before the program is started */
 #define EXECUTION_CONTROL      "control.sock"
 #define EXECUTION_WORK	       "work"
+#define EXECUTION_CHECKPOINTS  "checkpoints"  /* below work */
+#define EXECUTION_DROPPED      ".checkpoints" /* the same on their way out */
 #define EXECUTION_EVENTS       "work/events.ndjson"
 #define EXECUTION_SERVE_SOCKET "serve.sock" /* in work/ */
 #define EXECUTION_SERVE_PATH   "/invocations"

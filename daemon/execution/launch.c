@@ -127,6 +127,9 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 			  shim_part(e, row, spec, worker_command(job, serve, stage),
 				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
+		if (!cloud_runs(job) && json_is_false(json_object_get(spec, "keep_checkpoints")))
+			json_object_set_new(json_object_get(message, "exec"), "drop_checkpoints",
+					    json_true());
 		json_set_str(message, "resume", resume);
 		wire_roots_add(message, e->settings->roots, e->settings->data_dir);
 		add_stage(e, stage, message);

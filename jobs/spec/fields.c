@@ -138,7 +138,20 @@ static const struct spec_field job_fields[] = {
 	 .modes = TRAIN | SCRIPTS,
 	 .type = FIELD_OBJECT,
 	 .table = &spec_checkpoint_table,
-	 .help = "Where checkpoints of a job on SageMaker go."},
+	 .help = "How many checkpoints of a script stay, and where those of a job on SageMaker "
+		 "go."},
+	{.name = "keep_checkpoints",
+	 .modes = TRAIN,
+	 .type = FIELD_BOOL,
+	 .fallback = "false",
+	 .help = "Keep the checkpoints of a training here that has succeeded; else they are "
+		 "removed "
+		 "then."},
+	{.name = "keep_checkpoints",
+	 .modes = SCRIPTS,
+	 .type = FIELD_LATER,
+	 .help = "remove it: checkpoints of a script are never removed by themselves; "
+		 "checkpoint.keep_last thins them"},
 
 	{.name = "dataset",
 	 .modes = PREPROCESS,

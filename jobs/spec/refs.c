@@ -186,6 +186,18 @@ static void check_serverless(struct spec_parse *p, const struct job_spec *job,
 			     problem_quote(quote, place->value), other->name);
 }
 
+/* A reference is used after the other job's success, which ends the checkpoints of native training.
+ */
+static void check_kept(struct spec_parse *p, const struct job_spec *other, const char *output)
+{
+	if (str_eq(output, OUTPUT_CHECKPOINTS) && other->target == TARGET_LOCAL &&
+	    json_is_false(json_object_get(other->spec, "keep_checkpoints")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "the checkpoints of job '%s' are removed when it has succeeded; set "
+			     "its 'keep_checkpoints' to true",
+			     other->name);
+}
+
 /* A reference needs the other job's success; only the clean-up of an endpoint does not. */
 static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 {
@@ -225,6 +237,7 @@ static void check_reference(struct spec_parse *p, struct job_spec *job, const st
 		return; /* its kind is not known: said already */
 	check_role(p, place, &p->run->jobs[other], ref->output, ref->sub);
 	check_serverless(p, job, place, &p->run->jobs[other]);
+	check_kept(p, &p->run->jobs[other], ref->output);
 	add_need(p, job, (size_t)other);
 }
 

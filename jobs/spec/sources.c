@@ -107,6 +107,27 @@ void spec_rule_output(struct spec_parse *p, json_t *spec)
 	spec_leave(p, mark);
 }
 
+static void check_keep_last(struct spec_parse *p, const struct job_spec *job)
+{
+	size_t mark = spec_enter(p, "keep_last");
+
+	if (!json_object_get(json_object_get(job->spec, "checkpoint"), "keep_last"))
+		; /* all stay */
+	else if (!json_object_get(job->spec, "entry_point"))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'keep_last' is for scripts: native training keeps its newest two "
+			     "checkpoints, and none when it has succeeded (see keep_checkpoints); "
+			     "remove it");
+	else if (job->target == TARGET_SAGEMAKER)
+		spec_problem(
+			p, PROBLEM_UNSUPPORTED,
+			"'keep_last' thins the checkpoints of scripts on this machine only; on "
+			"SageMaker everything that the script has written stays in S3: remove "
+			"it, and let the script keep few (save_total_limit) or give the "
+			"prefix a lifecycle rule");
+	spec_leave(p, mark);
+}
+
 /* Here the checkpoints of a job lie with its attempts: those of a script in CHECKPOINTS. */
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
 {
@@ -131,6 +152,7 @@ void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
 		spec_warning(p, "'path' is used on SageMaker only: here the checkpoints of native "
 				"training lie with its attempts, and the next attempt finds them");
 	spec_leave(p, inner);
+	check_keep_last(p, job);
 	spec_leave(p, mark);
 }
 

@@ -3,9 +3,10 @@
 #include "jobs/spec/parse.h"
 #include "jobs/spec/tables.h"
 
-#define SECONDS_YEAR (366.0 * 86400)
-#define BYTES_MIB    1048576.0
-#define BYTES_PIB    0x1p50
+#define SECONDS_YEAR  (366.0 * 86400)
+#define BYTES_MIB     1048576.0
+#define KEEP_LAST_MAX 1000
+#define BYTES_PIB     0x1p50
 
 static const char *const words_requirements[] = {"refuse", "venv", NULL};
 static const struct spec_field item_device = {
@@ -171,6 +172,12 @@ static const struct spec_field checkpoint_fields[] = {
 	 .check = check_container_path,
 	 .help = "Directory of the checkpoints in the container; /opt/ml/checkpoints when left "
 		 "out."},
+	{.name = "keep_last",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = KEEP_LAST_MAX,
+	 .help = "Of a script here: how many complete checkpoints (checkpoint-STEP with a whole "
+		 "trainer_state.json) stay while it runs; all when left out."},
 	{.name = "every",
 	 .type = FIELD_LATER,
 	 .help = "native training has hyperparameters.save_steps, and a script decides by itself"},

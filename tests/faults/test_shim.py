@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """trainyard-shim: what the daemon may rely on (shim/README.md, wire/README.md)."""
+import ctypes
 import json
 import os
 import resource
@@ -455,3 +456,57 @@ def test_child_is_the_first_victim_of_memory_pressure(make):
     x = make(["/bin/cat", "/proc/self/oom_score_adj"]).start()
     x.record()
     assert int(x.log()) >= 500
+
+
+def moves(directory, below):
+    """An inotify descriptor that tells in order what is moved in `directory` and below it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_CLOEXEC)
+    for path in (directory, directory / below):
+        assert libc.inotify_add_watch(fd, os.fsencode(path), 0x40 | 0x80) > 0
+    return fd
+
+
+@pytest.mark.parametrize("end, gone", [("exit 0", True), ("exit 3", False),
+                                       ("kill -9 $$", False)])
+def test_checkpoints_go_after_the_record_of_a_success(make, tmp_path, end, gone):
+    """Never before the end is on disk, and never of what did not succeed."""
+    x = make(["/bin/sh", "-c", end], drop_checkpoints=True)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    folder = x.dir / "work/checkpoints"
+    (folder / "checkpoint-1").mkdir(parents=True)
+    (folder / "checkpoint-1/weights").touch()
+    (folder / "link").symlink_to(outside)
+    fd = moves(x.dir, "work")
+    x.start()
+    x.record()
+    text = os.read(fd, 1 << 16)
+    os.close(fd)
+    assert folder.exists() != gone and (outside / "kept").exists()
+    assert not (x.dir / "work/.checkpoints").exists()
+    if gone:
+        assert 0 < text.index(b"exit.json\0") < text.index(b"checkpoints\0")
+
+
+def test_a_link_in_place_of_the_checkpoints_loses_only_itself(make, tmp_path):
+    x = make(["/bin/true"], drop_checkpoints=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/kept").touch()
+    (x.dir / "work/checkpoints").symlink_to(tmp_path / "outside")
+    x.start()
+    assert outcome(x.record()) == ("exited", 0, 0)
+    assert (tmp_path / "outside/kept").exists()
+
+
+def test_checkpoints_of_a_stopped_program_stay(make):
+    x = make(["/bin/sh", "-c", "trap 'exit 0' TERM; echo up; while :; do sleep 0.05; done"],
+             drop_checkpoints=True)
+    (x.dir / "work/checkpoints/checkpoint-1").mkdir(parents=True)
+    x.start()
+    wait_for("its start", lambda: "up" in (x.dir / "log").read_text()
+             if (x.dir / "log").exists() else False)
+    os.kill(x.process.pid, signal.SIGTERM)
+    assert x.record()["cause"] == "stopped"
+    assert (x.dir / "work/checkpoints/checkpoint-1").is_dir()

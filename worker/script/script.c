@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "shim/oom.h"
+#include "worker/script/checkpoints.h"
 
 #include <math.h>
 #include <string.h>
@@ -77,13 +78,18 @@ static void say_start(const struct script *s)
 
 static int run(struct script *s, struct err *reterr)
 {
+	int64_t keep = json_get_int(json_object_get(s->w->spec, "checkpoint"), "keep_last", 0);
+	struct checkpoints *thinned = NULL;
 	int64_t kills = oom_kills_now();
 	char code[PATH_MAX];
 	int status, r;
 
 	snprintf(code, sizeof(code), "%s/code", s->contract.base);
 	say_start(s);
-	r = script_run(s, s->argv, code, on_line, &status, reterr);
+	r = keep > 0 ? checkpoints_thin(s->w->work_dirfd, (int)keep, &thinned, reterr) : 0;
+	if (r >= 0)
+		r = script_run(s, s->argv, code, on_line, &status, reterr);
+	checkpoints_end(thinned, s->w->report);
 	if (r < 0)
 		return r;
 	return outcome_of(s, status, kills >= 0 && oom_kills_now() > kills, reterr);
