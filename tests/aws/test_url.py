@@ -217,3 +217,62 @@ def test_headers_beyond_measure_are_no_large_body(rig, answers):
     answers.given = [(200, {"X-%d" % n: "a" * 1000 for n in range(40)}, DATA)]
     answer = rig.fetch(answers.url, sha256=SHA)
     assert answer["reason"] == "transfer_failed" and "headers" in answer["message"], answer
+
+
+# ---- names and redirects that lead into a private network ----
+
+PUBLIC = "93.184.216.34"  # tests/aws/resolver.c sends it to this machine
+
+
+@pytest.fixture
+def outside(rig):
+    """outside(host, resolver, sha): fetch from the fake hub under a name of the resolver, where
+    only public addresses are allowed."""
+    port = rig.hub.url.rsplit(":", 1)[1]
+
+    def fetch(host, resolver="", sha=SHA, at=port, path=PATH):
+        names = f"public={PUBLIC};{resolver}"
+        return rig.fetch(f"http://{host}:{at}{path}", sha256=sha, env={
+            "LD_PRELOAD": str(rig.probe.parent / "resolver.so"), "RESOLVER": names,
+            "PUBLIC_ONLY": "1", "no_proxy": "*"})
+    fetch.port = port
+    return fetch
+
+
+def test_a_public_name_is_fetched(rig, outside):
+    assert pathlib.Path(outside("public.test")["value"]).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "2130706433", "0x7f.1", "017700000001", "0.0.0.0", "[::1]",
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[fd00::1]", "[fe80::1]", "169.254.169.254",
+    "10.0.0.1", "inner.test", "six.test"])
+def test_a_redirect_to_a_private_address_is_refused(rig, outside, redirects, host):
+    redirects.handler.target = f"http://{host}:{outside.port}{PATH}"
+    answer = outside("public.test", "inner=192.168.1.1;six=fd12::1", "2" * 64,
+                     redirects.server_address[1], "/2")
+    assert answer["reason"] == "url_private", answer
+    assert not rig.hub.calls
+
+
+def test_a_redirect_to_a_public_name_is_followed(rig, outside, redirects):
+    redirects.handler.target = f"http://public.test:{outside.port}{PATH}"
+    answer = outside("public.test", at=redirects.server_address[1], path="/3")
+    assert pathlib.Path(answer["value"]).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("second", ["127.0.0.1", "::ffff:127.0.0.1", "10.0.0.1"])
+def test_a_name_that_becomes_private_is_refused(rig, outside, redirects, second):
+    """DNS rebinding: public at the first look-up, private at the one for another port."""
+    redirects.handler.target = f"http://rebind1.test:{outside.port}{PATH}"
+    for then, reason in ((second, "url_private"), (PUBLIC, None)):
+        answer = outside("rebind1.test", f"rebind1={PUBLIC};rebind2={then}",
+                         at=redirects.server_address[1], path="/1")
+        assert answer.get("reason") == reason, answer
+        assert bool(rig.hub.calls) == (reason is None)
+
+
+def test_a_private_address_behind_a_public_one_is_refused(outside):
+    """Nobody listens at the first address of the name; the second one is this machine."""
+    answer = outside("both.test", "both=10.255.255.1,127.0.0.1")
+    assert answer["reason"] == "url_private", answer
