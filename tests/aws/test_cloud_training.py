@@ -285,6 +285,20 @@ def test_artifacts_are_what_lies_in_s3(cloud):
     assert items[0]["uri"] in shown.stdout
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_artifacts_of_a_sibling_prefix_are_not_listed(cloud, slash):
+    """checkpoint.s3 of a user: `ck` is not the beginning of `ck2`, with and without the slash."""
+    s3 = cloud.fake.client("s3")
+    s3.create_bucket(Bucket="data")
+    for key in ("ck/1", "ck2/1", "ck.bak"):
+        s3.put_object(Bucket="data", Key=key, Body=b"1")
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train(checkpoint={"s3": f"s3://data/ck{slash}"})))
+    assert job["state"] == "succeeded", job["reason"]
+    items = artifacts(cloud, job, prefix="checkpoints/")
+    assert [(i["path"], i["uri"]) for i in items] == [("checkpoints/1", "s3://data/ck/1")]
+
+
 def test_artifacts_when_s3_does_not_answer(cloud):
     cloud.start()
     job = cloud.ended(cloud.run(cloud.train()))

@@ -298,3 +298,30 @@ def test_gzip_is_plain(fake, moves, tmp_path):
     body = fake.client("s3").get_object(Bucket="data", Key="x.tar.gz")["Body"].read()
     assert body[4:8] == b"\0\0\0\0"  # no time: the same files, the same bytes
     assert gzip.decompress(body)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_sibling_prefixes_are_left_alone(fake, moves, tmp_path, slash):
+    """`train` is neither `train2` nor `train.bak`, in both directions, with and without a slash."""
+    s3 = fake.client("s3")
+    base = f"sib{len(slash)}"
+    for key in ("train/a", "train2/a", "train.bak", "train-old/a"):
+        s3.put_object(Bucket="data", Key=f"{base}/{key}", Body=key.encode())
+    for more in ({"to": str(tmp_path / "to")}, {}):
+        fetch = moves.fetch(f"s3://data/{base}/train{slash}", **more)
+        assert fetch.run("fetch") == 0, fetch.output
+        root = pathlib.Path(fetch.results()["/in"])
+        assert {p.name: p.read_bytes() for p in root.iterdir()} == {"a": b"train/a"}
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").write_text("new")
+    push = moves.push(source, f"s3://data/{base}/train{slash}")
+    assert push.run("push") == 0, push.output
+    found = {o["Key"].removeprefix(f"{base}/"): s3.get_object(
+        Bucket="data", Key=o["Key"])["Body"].read() for o in s3.list_objects_v2(
+            Bucket="data", Prefix=base)["Contents"]}
+    assert found == {"train/a": b"new", "train2/a": b"train2/a", "train.bak": b"train.bak",
+                     "train-old/a": b"train-old/a"}
+    fetch = moves.fetch(f"s3://data/{base}/trai{slash}")  # only siblings begin so
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == ("prefix_empty" if slash else "data_missing")
