@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Transfers that are killed, stopped, refused, cut off and lied to: nothing is lost, nothing is
 left in S3, and each failure has one code and one sentence."""
+import gzip
 import io
 import json
 import os
@@ -443,6 +444,31 @@ def test_one_object_has_the_limit_too(fake, limited, tmp_path):
         fetch = limited(999, source, form, tmp_path / form)
         assert fetch.status == 1 and fetch.failure()["code"] == "too_large"
         assert limited(1000, source, form, tmp_path / form).status == 0
+
+
+@pytest.mark.parametrize("body, code, word", [
+    (lambda: archive_of(member("f"), member("f/x")), "data_corrupt", "of a file and of a"),
+    (lambda: archive_of(member("d/x"), member("d")), "data_corrupt", "of a file and of a"),
+    (lambda: archive_of(member("x" * 256)), "name_too_long", "too long"),
+    (lambda: archive_of(member("d/" * 2500 + "x")), "name_too_long", "too long"),
+    (lambda: b"", "data_corrupt", "it is empty"),
+    (lambda: gzip.compress(b""), "data_corrupt", "it is empty"),
+    (lambda: archive_of(member("f", data=os.urandom(100000)))[:-5000], "data_corrupt", "truncated"),
+], ids=["file-dir", "dir-file", "long", "deep", "nothing", "gzip-of-nothing", "cut"])
+def test_an_archive_that_cannot_be_unpacked_says_why(fake, moves, tmp_path, body, code, word):
+    """They were `internal`, `data_missing` or a success, and half a file was left."""
+    fake.client("s3").put_object(Bucket="data", Key="bad.tar.gz", Body=body())
+    to = tmp_path / "to"
+    fetch = moves.fetch("s3://data/bad.tar.gz", "tar.gz", to=str(to))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == code and word in fetch.failure()["message"]
+    assert "bad.tar.gz" in fetch.failure()["message"]
+    assert {p.stat().st_size for p in to.rglob("*") if p.is_file()} <= {4}
+
+
+def test_an_archive_of_nothing_is_one(fake, moves, tmp_path):
+    fake.client("s3").put_object(Bucket="data", Key="none.tar.gz", Body=archive_of())
+    assert moves.fetch("s3://data/none.tar.gz", "tar.gz", to=str(tmp_path / "to")).run("fetch") == 0
 
 
 def test_a_sparse_member_counts_its_holes(fake, moves, tmp_path):

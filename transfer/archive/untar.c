@@ -219,6 +219,7 @@ static int unpack_file(struct opened *o, const char *root, const char *path, boo
 	const char *name;
 	OWN(closep) int parent = open_parent(root, path, &name, reterr);
 	OWN(closep) int fd = -1;
+	int r;
 
 	if (parent < 0)
 		return parent;
@@ -227,7 +228,22 @@ static int unpack_file(struct opened *o, const char *root, const char *path, boo
 		    runs ? 0755 : 0644);
 	if (fd < 0)
 		return err_errno(reterr, errno, "write '%s'", path);
-	return write_member(o, fd, path, reterr);
+	r = write_member(o, fd, path, reterr);
+	if (r < 0)
+		(void)unlinkat(parent, name, 0); /* half of it is none */
+	return r;
+}
+
+/* Names that a file system cannot have, or not beside what is there, are the archive's fault. */
+static int unpacked(struct opened *o, const char *path, int r, struct err *reterr)
+{
+	if (r == -EEXIST || r == -ENOTDIR || r == -EISDIR)
+		return refuse(o, path, "has the name of a file and of a directory", reterr);
+	if (r != -ENAMETOOLONG)
+		return r;
+	r = refuse(o, path, "has a name that is too long", reterr);
+	o->reader.get->t->failure_code = "name_too_long";
+	return r;
 }
 
 static int unpack_one(struct opened *o, const char *root, struct archive_entry *entry,
@@ -239,7 +255,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 	if (!*path)
 		return 0;
 	if (!str_copy(clean, sizeof(clean), path))
-		return refuse(o, path, "has a name that is too long", reterr);
+		return unpacked(o, path, -ENAMETOOLONG, reterr);
 	for (n = strlen(clean); n > 1 && clean[n - 1] == '/'; n--)
 		clean[n - 1] = '\0';
 	if (!path_is_inside(clean))
@@ -249,10 +265,19 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
 		return refuse(o, path, "is a link", reterr);
 	if (archive_entry_filetype(entry) == AE_IFDIR)
-		return unpack_dir(root, clean, reterr);
+		return unpacked(o, path, unpack_dir(root, clean, reterr), reterr);
 	if (archive_entry_filetype(entry) != AE_IFREG)
 		return refuse(o, path, "is no regular file", reterr);
-	return unpack_file(o, root, clean, archive_entry_perm(entry) & 0100, reterr);
+	return unpacked(o, path,
+			unpack_file(o, root, clean, archive_entry_perm(entry) & 0100, reterr),
+			reterr);
+}
+
+/* Not even the end of an archive is in it. */
+static int not_one(struct opened *o, struct err *reterr)
+{
+	o->reader.get->t->failure_code = "data_corrupt";
+	return err_set(reterr, ERR_CORRUPT, "%s is no tar.gz: it is empty", o->name);
 }
 
 int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr)
@@ -276,6 +301,8 @@ int untar(struct get *g, const struct s3_object *o, const char *root, struct err
 	}
 	if (r >= 0)
 		r = reader_check(&opened.reader, reterr);
+	if (r >= 0 && archive_format(opened.archive) == ARCHIVE_FORMAT_EMPTY)
+		r = not_one(&opened, reterr);
 	tar_close(&opened);
 	return r;
 }
