@@ -110,3 +110,68 @@ def test_endpoints_come_back_without_the_cache(world):
         wait_for(f"{name} to be in service", lambda name=name: daemon.get(
             f"/v1/endpoints/{name}")["state"] == "in_service")
     assert answers() == before
+
+
+def training(output, **more):
+    """A preprocess job and a native training whose results go to `output`."""
+    dataset = {part: {"path": f"s3://data/{part}.csv"} for part in ("train", "test")}
+    return ({"name": "prep", "kind": "preprocess", "model": "s3://data/tree/", "max_length": 16,
+             "dataset": dataset},
+            {"name": "train", "kind": "train", "model": "s3://data/tree/", "output": output,
+             "channels": {"train": "${prep.train}", "test": "${prep.test}"},
+             "hyperparameters": {"epochs": 1, "bf16": "off"}, **more})
+
+
+def below(world, prefix):
+    """{key without the prefix: bytes}"""
+    s3 = world.fake.client("s3")
+    listed = s3.list_objects_v2(Bucket="data", Prefix=prefix).get("Contents", [])
+    return {o["Key"].removeprefix(prefix): s3.get_object(Bucket="data", Key=o["Key"])["Body"].read()
+            for o in listed}
+
+
+def test_native_training_puts_its_model_and_results_into_s3(world):
+    """And what refers to the model takes it from there."""
+    run = world.run(*training("s3://data/out"),
+                    {"name": "check", "kind": "evaluate", "model": "${train.model}",
+                     "data": "${prep.test}"})
+    job = world.ended(run)
+    assert job["state"] == "succeeded", words(job)
+    assert job["outputs"]["model"] == "s3://data/out/model/"
+    assert job["outputs"]["output"] == "s3://data/out/output/"
+    found = below(world, "out/")
+    work = next(path for path in (world.daemon.data / "executions").glob("*/work")
+                if (path / "model/model.safetensors").exists())
+    here = {p.relative_to(work).as_posix(): p.read_bytes() for part in ("model", "output")
+            for p in (work / part).rglob("*") if p.is_file()}
+    assert found == here
+    assert {"model/config.json", "model/model.safetensors", "output/metrics.json",
+            "output/eval_results.txt"} <= set(found)
+    check = world.ended(run, "check")
+    assert check["outputs"]["metrics"]["eval_accuracy"] == \
+        job["outputs"]["metrics"]["eval_accuracy"]
+
+
+def test_a_killed_training_sends_no_file_twice(world):
+    """kill -9 of all while its results are sent; the retry sends what was not there."""
+    world.fake.rule("PutObject", "delay", seconds=0.3, times=0)
+    run = world.run(*training("s3://data/out/", retry={"max": 2, "on": ["shim_lost", "killed"]}))
+
+    def sent():
+        return [c["name"].removeprefix("data/out/") for c in world.fake.calls("PutObject")
+                if c["name"].startswith("data/out/") and c["status"] == 200]
+
+    wait_for("a file in S3", sent)
+    world.daemon.kill()
+    for pid in processes_below(world.daemon.data):
+        os.kill(pid, signal.SIGKILL)
+    wait_for("the end of all", lambda: not processes_below(world.daemon.data))
+    before = below(world, "out/")
+    first = sent()
+    assert before
+    world.daemon.start()
+    job = world.ended(run)
+    assert job["state"] == "succeeded" and job["attempt"] == 2, words(job)
+    after = below(world, "out/")
+    assert not [key for key in sent()[len(first):] if before.get(key) == after[key]]
+    assert {"model/model.safetensors", "output/metrics.json"} <= set(after)
