@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -17,6 +18,8 @@
 #include <sys/un.h>
 
 #define LOCKFILE_TEXT_MAX 128
+#define PLACE_LEN	  64
+#define PLACE_BACKLOG	  SOMAXCONN /* nobody is accepted: who asks has its answer without */
 
 /* Cut the line at *at out of the text and move on; NULL when there is none. */
 static char *next_line(char **at)
@@ -52,8 +55,7 @@ static void read_text(int fd, int64_t *ret_pid, struct lockfile *lf)
 }
 
 /* "trainyard-" and a hash: the same in every mount namespace that has the same parent directory. */
-static int name_place(const char *dir, struct sockaddr_un *ret, socklen_t *ret_len,
-		      struct err *reterr)
+static int name_place(const char *dir, char ret[PLACE_LEN], struct err *reterr)
 {
 	OWN(freep) char *real = realpath(dir, NULL);
 	char *slash = real ? strrchr(real, '/') : NULL, text[PATH_MAX + 64], hex[HASH_HEX_LEN];
@@ -67,32 +69,79 @@ static int name_place(const char *dir, struct sockaddr_un *ret, socklen_t *ret_l
 	snprintf(text, sizeof(text), "%ju %ju %s", (uintmax_t)parent.st_dev,
 		 (uintmax_t)parent.st_ino, slash + 1);
 	hash_bytes(text, strlen(text), hex);
-	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "trainyard-%s", hex);
-	*ret_len =
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
+	snprintf(ret, PLACE_LEN, "trainyard-%.32s", hex);
 	return 0;
 }
 
+static socklen_t address_of(const char *name, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	str_copy(ret->sun_path + 1, sizeof(ret->sun_path) - 1, name);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
+}
+
+/* True if who listens on this name is our user or root, as the kernel says. */
+static bool is_of_us(const char *name)
+{
+	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address;
+	struct ucred peer = {0};
+	socklen_t address_len = address_of(name, &address), len = sizeof(peer);
+
+	return fd >= 0 && connect(fd, (struct sockaddr *)&address, address_len) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == geteuid() || peer.uid == 0);
+}
+
+/* The name of an abstract socket in a line of /proc/net/unix ("… @NAME"), if it begins with
+ * `place`; else NULL. */
+static const char *name_in(char *line, const char *place)
+{
+	char *at = strchr(line, '@');
+
+	if (!at || !str_starts(at + 1, place))
+		return NULL;
+	at[1 + strcspn(at + 1, "\n")] = '\0';
+	return at + 1;
+}
+
+static bool place_is_taken(const char *place, const char *own)
+{
+	FILE *list = fopen("/proc/net/unix", "re");
+	char line[512];
+	bool taken = false;
+
+	while (list && !taken && fgets(line, sizeof(line), list)) {
+		const char *name = name_in(line, place);
+
+		taken = name && !str_eq(name, own) && is_of_us(name);
+	}
+	if (list)
+		fclose(list);
+	return taken;
+}
+
+/* A name of our own first, then a look at the others: of two that begin at once none goes
+ * unseen. */
 static int lock_place(const char *dir, int *ret_fd, struct err *reterr)
 {
-	OWN(closep) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char place[PLACE_LEN], name[PLACE_LEN + ID_LEN + 1], unique[ID_LEN];
 	struct sockaddr_un address;
-	socklen_t len = 0;
-	int r = name_place(dir, &address, &len, reterr);
+	int r = name_place(dir, place, reterr);
 
 	if (r < 0)
 		return r;
-	if (fd < 0)
+	id_new('p', unique);
+	snprintf(name, sizeof(name), "%s-%s", place, unique);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, address_of(name, &address)) < 0 ||
+	    listen(fd, PLACE_BACKLOG) < 0)
 		return err_errno(reterr, errno, "lock the place of %s", dir);
-	if (bind(fd, (struct sockaddr *)&address, len) < 0)
-		return errno != EADDRINUSE ? err_errno(reterr, errno, "lock the place of %s", dir)
-					   : err_set(reterr, ERR_EXISTS,
-						     "another trainyardd still runs that was "
-						     "started on %s; its "
-						     "data directory was renamed or deleted since: "
-						     "stop it first",
-						     dir);
+	if (place_is_taken(place, name))
+		return err_set(reterr, ERR_EXISTS,
+			       "another trainyardd still runs that was started on %s; its data "
+			       "directory was renamed or deleted since: stop it first",
+			       dir);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -2,7 +2,9 @@
 /*
  * The lock file: one daemon per data directory, by flock(2), and one per path of it: when the
  * directory is renamed while a daemon runs, no other may begin at its old place. That is an
- * abstract unix socket named by the parent directory's inode and the name. The file's text is for
+ * abstract unix socket that listens: its name is that of the place (the parent directory's inode
+ * and the name, hashed) and a random end, and it counts if the kernel says that it is of our user
+ * (SO_PEERCRED), so that no other user can take a place. The file's text is for
  * people and for one check: line 1 the holder's pid, line 2 "GENERATION SEQ" as of the newest
  * commit, by which a restored backup (same generation, smaller seq) is noticed.
  */

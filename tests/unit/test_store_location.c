@@ -10,9 +10,16 @@
 #include "storage/db.h"
 #include "storage/store_read.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const char *in(const char *dir, const char *name)
 {
@@ -52,6 +59,81 @@ static void test_renamed_directory(void **state)
 	OK(f, store_check_location(f->st, &f->e));
 	insert_run(f, "one", 1, false, T0, NULL, NULL);
 	fixture_reopen(f);
+}
+
+/* The name of the abstract socket that this process holds for its data directory. */
+static void read_place(char *ret, size_t size)
+{
+	FILE *list = fopen("/proc/net/unix", "re");
+	char line[512];
+	bool found = false;
+
+	assert_non_null(list);
+	while (!found && fgets(line, sizeof(line), list)) {
+		char *at = strstr(line, "@trainyard-");
+
+		line[strcspn(line, "\n")] = '\0';
+		found = at && str_copy(ret, size, at + 1);
+	}
+	fclose(list);
+	assert_true(found);
+}
+
+static bool take_name(const char *name, int type)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	str_copy(address.sun_path + 1, sizeof(address.sun_path) - 1, name);
+	return bind(fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) == 0 &&
+	       (type == SOCK_DGRAM || listen(fd, 1) == 0);
+}
+
+/* In a child of another user, until it is killed: the name as it was, and what it begins with. */
+static pid_t squat(const char *name)
+{
+	char short_name[128];
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	str_copy(short_name, sizeof(short_name), name);
+	*strrchr(short_name, '-') = '\0';
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (setgid(65534) < 0 || setuid(65534) < 0 || !take_name(name, SOCK_STREAM) ||
+		    !take_name(name, SOCK_DGRAM) || !take_name(short_name, SOCK_STREAM) ||
+		    write(ready[1], "y", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void test_another_user_cannot_take_the_place(void **state)
+{
+	struct fixture *f = *state;
+	char name[128];
+	pid_t pid;
+	int r;
+
+	if (geteuid() != 0)
+		skip(); /* needs root to become another user */
+	read_place(name, sizeof(name));
+	store_close(f->st);
+	f->st = NULL;
+	pid = squat(name);
+	r = store_open(f->dir, &f->st, &f->e);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	OK(f, r);
 }
 
 static void test_replaced_file(void **state)
@@ -149,6 +231,7 @@ int main(void)
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(test_renamed_directory),
+		CASE(test_another_user_cannot_take_the_place),
 		CASE(test_replaced_file),
 		CASE(test_missing_database_is_not_begun_anew),
 		CASE(test_log_without_its_database_is_not_dropped),
