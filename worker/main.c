@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "wire/execution.h"
 #include "worker/inspect.h"
+#include "worker/inspect_model.h"
 #include "worker/stages.h"
 #include "worker/worker.h"
 
@@ -164,6 +165,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 #ifdef WORKER_HAS_SCRIPT
+	if (str_eq(argv[1], INSPECT_MODEL_COMMAND))
+		return inspect_model_main();
 	become_native(argv);
 #endif
 #ifdef WORKER_HAS_PREPROCESS

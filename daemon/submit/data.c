@@ -117,6 +117,7 @@ void prepare_data(const struct prepare *p)
 		    json_array_append(specs, p->run->jobs[i].spec) == 0)
 			jobs[n++] = i;
 	json_object_set(question, "specs", specs);
-	if (n && inspect_ask(p->engine->settings, question, until_us, &answer, NULL) >= 0)
+	if (n &&
+	    inspect_ask(p->engine->settings, "inspect", question, until_us, &answer, NULL) >= 0)
 		add_findings(p, jobs, n, buf_str(&answer));
 }

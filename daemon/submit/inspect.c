@@ -54,10 +54,10 @@ static void end_process(pid_t pid)
 		;
 }
 
-int inspect_ask(const struct settings *set, json_t *question, int64_t until_us, struct buf *answer,
-		struct err *reterr)
+int inspect_ask(const struct settings *set, const char *command, json_t *question, int64_t until_us,
+		struct buf *answer, struct err *reterr)
 {
-	const char *const argv[] = {set->worker, "inspect", NULL};
+	const char *const argv[] = {set->worker, command, NULL};
 	const char *const envp[] = {"PATH=" EXECUTION_PATH, "LANG=C.UTF-8", NULL};
 	OWN(closep) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	OWN(closep) int in = question_fd(set, question, reterr);

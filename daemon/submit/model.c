@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tokenizer of a model that a job names: what the engine would refuse when the job runs is
- * refused when it is submitted, by the same code.
+ * The tokenizers of the models that jobs name: what the engine would refuse when the job runs is
+ * refused when it is submitted, by the same code, in a worker (worker/inspect_model.h): one process
+ * for a submit. What it has not come to in MODEL_BUDGET_US is found when the job runs.
  */
-#include "base/fileio.h"
+#include "base/clock.h"
 #include "base/own.h"
-#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/submit/inspect.h"
 #include "daemon/submit/prepare.h"
-#include "worker/tokenizer/tokenizer.h"
 
-#include <limits.h>
-#include <malloc.h>
-#include <sys/stat.h>
+#include <string.h>
 
-#define TOKENIZER_LOOKED_AT_MAX (16 << 20) /* bytes of tokenizer.json: memory of the daemon */
-#define MODEL_CONFIG_MAX	(1 << 20)
+#define MODEL_BUDGET_US	 (5 * USEC_PER_SEC) /* of a submit, all its jobs together */
+#define MODEL_ANSWER_MAX (1 << 20)
 
 /* True if the job tokenises with our engine, here; a script has its own tokenizer. */
 static bool tokenises_here(const struct job_spec *job)
@@ -25,58 +24,49 @@ static bool tokenises_here(const struct job_spec *job)
 	       !json_object_get(job->spec, "entry_point");
 }
 
-static bool is_too_large(const char *dir)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	return path_join(path, sizeof(path), dir, "tokenizer.json") && stat(path, &st) == 0 &&
-	       st.st_size > TOKENIZER_LOOKED_AT_MAX;
-}
-
-/* vocab_size of config.json; 0 if it says none, which the job itself refuses. */
-static int64_t embedding_rows(const char *dir)
-{
-	OWN(buf_done) struct buf text = BUF_INIT(MODEL_CONFIG_MAX);
-	OWN(json_decrefp) json_t *config = NULL;
-	char path[PATH_MAX];
-
-	if (!path_join(path, sizeof(path), dir, "config.json") ||
-	    roots_read(path, &text, NULL) < 0 ||
-	    json_parse(buf_str(&text), text.len, &config, NULL) < 0)
-		return 0;
-	return json_get_int(config, "vocab_size", 0);
-}
-
-static enum problem_code code_of(int r)
-{
-	switch (-r) {
-	case ENOENT:
-	case ENOTDIR:
-	case EACCES:
-		return PROBLEM_DATA_MISSING;
-	case ERR_UNSUPPORTED:
-		return PROBLEM_UNSUPPORTED;
-	default:
-		return PROBLEM_INVALID;
-	}
-}
-
 void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir)
 {
-	OWN(tokenizer_freep) struct tokenizer *t = NULL;
-	int64_t rows = embedding_rows(dir);
-	struct err why = {0};
-	int r;
+	if (tokenises_here(job))
+		json_array_append_new(p->tokenizers,
+				      json_pack("{ss ss sb}", "pointer", path->pointer, "dir", dir,
+						"rows", job->kind != JOB_PREPROCESS));
+}
 
-	if (!tokenises_here(job) || is_too_large(dir))
+static enum problem_code code_of(const char *error)
+{
+	return str_eq(error, "missing")	      ? PROBLEM_DATA_MISSING
+	       : str_eq(error, "unsupported") ? PROBLEM_UNSUPPORTED
+					      : PROBLEM_INVALID;
+}
+
+static void add_finding(const struct prepare *p, const char *line, size_t len)
+{
+	OWN(json_decrefp) json_t *finding = NULL;
+	const json_t *model;
+	const char *error;
+	int64_t i;
+
+	if (json_parse(line, len, &finding, NULL) < 0)
 		return;
-	r = tokenizer_load(dir, &t, &why);
-	if (r >= 0 && rows > 0 && job->kind != JOB_PREPROCESS)
-		r = tokenizer_check_rows(t, dir, rows, &why);
-	if (r < 0 && r != -ENOMEM)
-		problem_add(p->problems, path->pointer, code_of(r), "%s", why.msg);
-	tokenizer_free(TAKE(t));
-	malloc_trim(0); /* megabytes for a moment: back to the machine */
+	i = json_get_int(finding, "model", -1);
+	model = i >= 0 ? json_array_get(p->tokenizers, (size_t)i) : NULL;
+	error = json_get_str(finding, "error", NULL);
+	if (model && error)
+		problem_add(p->problems, json_get_str(model, "pointer", ""), code_of(error), "%s",
+			    json_get_str(finding, "message", "the tokenizer cannot be used"));
+}
+
+void prepare_tokenizers(const struct prepare *p)
+{
+	OWN(json_decrefp) json_t *question = json_pack("{sO}", "models", p->tokenizers);
+	OWN(buf_done) struct buf answer = BUF_INIT(MODEL_ANSWER_MAX);
+	int64_t until_us = clock_mono_us() + MODEL_BUDGET_US;
+
+	if (!json_array_size(p->tokenizers) || !question ||
+	    inspect_ask(p->engine->settings, "inspect-model", question, until_us, &answer, NULL) <
+		    0)
+		return;
+	for (const char *at = buf_str(&answer), *end; (end = strchr(at, '\n')); at = end + 1)
+		add_finding(p, at, (size_t)(end - at));
 }

@@ -70,7 +70,8 @@ static int look_inside(const struct settings *set, const char *dir, json_t *prob
 
 	if (!set->native)
 		return 0;
-	r = question ? inspect_ask(set, question, clock_mono_us() + LOOK_BUDGET_US, &answer, reterr)
+	r = question ? inspect_ask(set, "inspect", question, clock_mono_us() + LOOK_BUDGET_US,
+				   &answer, reterr)
 		     : err_errno(reterr, ENOMEM, "look at '%s'", dir);
 	if (r < 0)
 		return r;

@@ -158,9 +158,13 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		   struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
-	OWN(json_decrefp) json_t *models = NULL;
-	struct prepare p = {
-		.engine = e, .reader = reader, .is_job = is_job, .dry = dry, .problems = problems};
+	OWN(json_decrefp) json_t *models = NULL, *tokenizers = json_array();
+	struct prepare p = {.engine = e,
+			    .reader = reader,
+			    .is_job = is_job,
+			    .dry = dry,
+			    .problems = problems,
+			    .tokenizers = tokenizers};
 	struct spec_context ctx;
 	int r = dry ? 0 : headroom_check(e, reterr);
 
@@ -179,6 +183,7 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		r = check_job(&p, &run->jobs[i], i, reterr);
 	if (r < 0)
 		return r;
+	prepare_tokenizers(&p);
 	prepare_data(&p);
 	if (json_array_size(problems))
 		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",

@@ -18,7 +18,8 @@ struct prepare {
 	bool is_job; /* the body is one job: pointers are relative to it */
 	bool dry;    /* freeze nothing */
 	json_t *problems;
-	json_t *models; /* those that were added, as store_read_models(); NULL: not looked up */
+	json_t *models;	    /* those that were added, as store_read_models(); NULL: not looked up */
+	json_t *tokenizers; /* model.c: what is looked at */
 };
 
 /* ---- findings.c ---- */
@@ -52,11 +53,13 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 		 struct err *reterr) MUSTCHECK;
 
 /* ---- submit/model.c ---- */
-/* Check the tokenizer of a local model directory that our engine reads on this machine: its ids
- * are those of transformers, and the model has a row for each. Reads its small files; the job
- * alone checks one with a tokenizer.json of more than 16 MiB. */
+/* Note a local model directory for prepare_tokenizers() if the job reads its tokenizer with our
+ * engine on this machine. */
 void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir);
+/* Check the tokenizer of each noted directory: its ids are those of transformers, and the model has
+ * a row for each. Blocks for five seconds at most; the job checks what was not reached by then. */
+void prepare_tokenizers(const struct prepare *p);
 
 /* ---- submit/data.c ---- */
 /* The data of preprocess jobs as far as it is small and here; two seconds at most. Says nothing if

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
                  "worker/dataset/split_names.h"],
     "worker": ["base", "jobs", "wire", "net", "aws", "shim/oom.h"],
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
-               "worker/sagemaker_script/container.h", "worker/tokenizer/tokenizer.h"],
+               "worker/sagemaker_script/container.h"],
     "api": ["base", "jobs", "daemon/account/account.h", "daemon/engine.h", "daemon/feed.h",
             "storage/store_read.h"],
     "cli": ["base", "jobs", "net"],

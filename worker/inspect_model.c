@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/inspect_model.h"
+
+#include "base/fileio.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "wire/execution.h"
+#include "worker/tokenizer/tokenizer.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#define MODEL_CONFIG_MAX (1 << 20)
+
+/* The jobs of a run often name one model: it is loaded once for those that follow each other. */
+struct looked {
+	const char *dir;
+	struct tokenizer *tokenizer; /* NULL: `why` */
+	struct err why;
+	int result;
+};
+
+static void looked_done(struct looked *l)
+{
+	tokenizer_free(l->tokenizer);
+	*l = (struct looked){0};
+}
+
+/* vocab_size of config.json; 0 if it says none, which the job itself refuses. */
+static int64_t embedding_rows(const char *dir)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(MODEL_CONFIG_MAX);
+	OWN(json_decrefp) json_t *config = NULL;
+	char path[PATH_MAX];
+
+	if (!path_join(path, sizeof(path), dir, "config.json") ||
+	    roots_read(path, &text, NULL) < 0 ||
+	    json_parse(buf_str(&text), text.len, &config, NULL) < 0)
+		return 0;
+	return json_get_int(config, "vocab_size", 0);
+}
+
+static void load(struct looked *l, const char *dir)
+{
+	if (l->dir && str_eq(l->dir, dir))
+		return;
+	looked_done(l);
+	l->dir = dir;
+	l->result = tokenizer_load(dir, &l->tokenizer, &l->why);
+}
+
+static int check(struct looked *l, const json_t *model, struct err *reterr)
+{
+	const char *dir = json_get_str(model, "dir", "");
+	int64_t rows = json_get_bool(model, "rows", false) ? embedding_rows(dir) : 0;
+
+	load(l, dir);
+	if (l->result < 0) {
+		*reterr = l->why;
+		return l->result;
+	}
+	return rows > 0 ? tokenizer_check_rows(l->tokenizer, dir, rows, reterr) : 0;
+}
+
+static const char *error_of(int r)
+{
+	switch (-r) {
+	case ENOENT:
+	case ENOTDIR:
+	case EACCES:
+		return "missing";
+	case ERR_UNSUPPORTED:
+		return "unsupported";
+	default:
+		return "invalid";
+	}
+}
+
+static int say(size_t i, int r, const struct err *why)
+{
+	OWN(json_decrefp) json_t *finding = json_pack("{sI}", "model", (json_int_t)i);
+	OWN(freep) char *text = NULL;
+
+	if (r < 0 && r != -ENOMEM) {
+		json_object_set_new(finding, "error", json_string(error_of(r)));
+		json_object_set_new(finding, "message", json_string(why->msg));
+	}
+	text = finding ? json_text(finding) : NULL;
+	return text && printf("%s\n", text) > 0 && fflush(stdout) == 0 ? 0 : -EIO;
+}
+
+static int inspect(const json_t *models)
+{
+	OWN(looked_done) struct looked looked = {0};
+	json_t *model;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach((json_t *)models, i, model) {
+		struct err why = {0};
+		int found = check(&looked, model, &why);
+
+		r = say(i, found, &why);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+int inspect_model_main(void)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(INSPECT_MODEL_INPUT_MAX);
+	OWN(json_decrefp) json_t *message = NULL;
+	struct err e = {0};
+	int r = fd_read_all(STDIN_FILENO, "the models", &text, &e);
+
+	if (r >= 0)
+		r = json_parse(buf_str(&text), text.len, &message, &e);
+	if (r >= 0)
+		r = wire_roots_set(message, &e);
+	if (r < 0)
+		fprintf(stderr, "error: %s\n", e.msg);
+	return r < 0 || inspect(json_object_get(message, "models")) < 0;
+}
