@@ -482,12 +482,19 @@ const char *db_col_text(struct db_stmt *q, int col)
 	return s ? s : "";
 }
 
-void db_col_path(struct db_stmt *q, int col, char *buf, size_t size)
+int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *reterr)
 {
 	OWN(buf_done) struct buf path = BUF_INIT(SIZE_MAX);
 	const char *text = db_col_text(q, col);
 
-	str_copy(buf, size, path_unpack(q->db->dir, text, &path) ? buf_str(&path) : text);
+	if (path_unpack(q->db->dir, text, &path))
+		text = buf_str(&path);
+	if (str_copy(buf, size, text))
+		return 0;
+	return err_set(reterr, ERR_LIMIT,
+		       "database: column %s holds a path of %zu bytes, and at most %zu can be used "
+		       "(a data directory with a shorter path helps): %.128s...",
+		       sqlite3_column_name(q->s, col), strlen(text), size - 1, text);
 }
 
 int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr)

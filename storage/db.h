@@ -87,8 +87,9 @@ bool db_col_is_null(struct db_stmt *q, int col);
 int64_t db_col_int(struct db_stmt *q, int col);	     /* NULL: 0 */
 double db_col_real(struct db_stmt *q, int col);	     /* NULL: 0 */
 const char *db_col_text(struct db_stmt *q, int col); /* NULL: ""; until the next step */
-/* A text that was bound with DB_PATH: a path, or anything else; cut to size. */
-void db_col_path(struct db_stmt *q, int col, char *buf, size_t size);
+/* A text that was bound with DB_PATH: a path, or anything else. -ERR_LIMIT: it does not fit, and
+ * `buf` is not to be used; never cut. */
+int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *reterr) MUSTCHECK;
 /* A new reference; NULL column: *ret = NULL. -ERR_CORRUPT when it does not parse. */
 int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
 /* The same of a column that was written with DB_PLAIN. */

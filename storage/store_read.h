@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/money.h"
 #include "jobs/kind.h"
+#include "jobs/spec/spec.h"
 #include "jobs/state.h"
 
 #include <stdbool.h>
@@ -93,7 +94,7 @@ int store_read_model_users(struct store_reader *sr, const char *name, json_t **r
 /* Where an attempt's files lie. attempt 0: the last one. -ERR_NOT_FOUND also before the first. */
 struct attempt_place {
 	int attempt;
-	char dir[1024]; /* absolute execution directory; "" when the kind has none */
+	char dir[SPEC_PATH_MAX]; /* absolute execution directory; "" when the kind has none */
 	enum job_kind kind;
 	bool ended; /* the execution is over: the log will not grow */
 	enum job_state job_state;

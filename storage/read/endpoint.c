@@ -31,24 +31,22 @@ static json_t *lease_json(struct db_stmt *q)
 			 col_time(q, 16));
 }
 
-static json_t *model_json(struct db_stmt *q)
-{
-	char model[SPEC_PATH_MAX];
-
-	db_col_path(q, 10, model, sizeof(model));
-	return shape_text(model);
-}
-
 static int add_long(json_t *endpoint, struct db_stmt *q, struct err *reterr)
 {
+	char model[SPEC_PATH_MAX];
+	int r = db_col_path(q, 10, model, sizeof(model), reterr);
 	OWN(json_decrefp)
-	json_t *more = json_pack(
-		"{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:I}", "target", db_col_text(q, 6),
-		"desired_state", db_col_int(q, 7) ? "in_service" : "deleted", "reason",
-		col_reason_json(q, 8), "model", model_json(q), "run", col_id_or_null(q, 11), "job",
-		col_id_or_null(q, 12), "lease", lease_json(q), "restarts", (int)db_col_int(q, 17),
-		"seq", (json_int_t)db_col_int(q, 19));
+	json_t *more = r < 0 ? NULL
+			     : json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:I}", "target",
+					 db_col_text(q, 6), "desired_state",
+					 db_col_int(q, 7) ? "in_service" : "deleted", "reason",
+					 col_reason_json(q, 8), "model", shape_text(model), "run",
+					 col_id_or_null(q, 11), "job", col_id_or_null(q, 12),
+					 "lease", lease_json(q), "restarts", (int)db_col_int(q, 17),
+					 "seq", (json_int_t)db_col_int(q, 19));
 
+	if (r < 0)
+		return r;
 	if (!more || json_object_update(endpoint, more) < 0)
 		return out_of_memory(reterr);
 	return set_col_json(endpoint, "result", q, 18, reterr);

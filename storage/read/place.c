@@ -50,9 +50,8 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, s
 	if (execution_state_parse(db_col_text(owned, 1), &state) < 0)
 		return err_set(reterr, ERR_CORRUPT, "database: '%s' is no state of an execution",
 			       db_col_text(owned, 1));
-	db_col_path(owned, 0, place->dir, sizeof(place->dir));
 	place->ended = state == EXECUTION_ENDED;
-	return 0;
+	return db_col_path(owned, 0, place->dir, sizeof(place->dir), reterr);
 }
 
 /* A deploy has no process of its own: its log is that of its endpoint. */

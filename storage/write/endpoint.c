@@ -19,7 +19,6 @@ static int endpoint_read(struct db_stmt *q, void *into, struct err *reterr)
 	row->wanted = db_col_int(q, 4);
 	COL_COPY(row->run, q, 7);
 	COL_COPY(row->job, q, 8);
-	db_col_path(q, 9, row->model, sizeof(row->model));
 	row->lease_ttl_us = db_col_int(q, 12);
 	row->lease_idle_us = db_col_int(q, 13);
 	row->lease_until_us = db_col_int(q, 14);
@@ -34,6 +33,8 @@ static int endpoint_read(struct db_stmt *q, void *into, struct err *reterr)
 		r = COL_ENUM(q, 3, endpoint_state_parse, &row->state, reterr);
 	if (r >= 0)
 		r = col_reason(q, 5, &row->reason, reterr);
+	if (r >= 0)
+		r = db_col_path(q, 9, row->model, sizeof(row->model), reterr);
 	if (r >= 0)
 		r = db_col_json(q, 10, &row->spec, reterr);
 	if (r >= 0)

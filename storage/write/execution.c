@@ -43,12 +43,13 @@ static int execution_read(struct db_stmt *q, void *into, struct err *reterr)
 	int r = COL_ENUM(q, 5, execution_state_parse, &row->state, reterr);
 
 	if (r >= 0)
+		r = db_col_path(q, 4, row->dir, sizeof(row->dir), reterr);
+	if (r >= 0)
 		r = db_col_json(q, 8, &devices, reterr);
 	COL_COPY(row->id, q, 0);
 	COL_COPY(row->job, q, 1);
 	row->attempt = (int)db_col_int(q, 2);
 	COL_COPY(row->endpoint, q, 3);
-	db_col_path(q, 4, row->dir, sizeof(row->dir));
 	COL_COPY(row->boot_id, q, 6);
 	row->cpus = (int)db_col_int(q, 7);
 	devices_read(devices, row);
@@ -132,12 +133,6 @@ static int execution_one(struct store *st, const char *sql, const char *id, int 
 	if (r >= 0)
 		*ret = row;
 	return r;
-}
-
-int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
-			struct err *reterr)
-{
-	return execution_one(st, EXECUTION_SELECT "WHERE id = ?", id, 0, ret, reterr);
 }
 
 int store_execution_last(struct store *st, const char *job, struct execution_row *ret,

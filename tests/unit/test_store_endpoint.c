@@ -308,10 +308,27 @@ static void test_executions(void **state)
 	COMMIT(f);
 	OK(f, store_executions_live(f->st, &none, &f->e));
 	assert_int_equal(none.n, 0);
-	OK(f, store_execution_get(f->st, x.id, &got, &f->e));
+}
+
+static void test_execution_of_a_job(void **state)
+{
+	struct fixture *f = *state;
+	struct execution_row x = make_execution(""), got;
+	char run[ID_LEN], ids[1][ID_LEN];
+
+	insert_run(f, "one", 1, false, T0, run, ids);
+	assert_int_equal(store_execution_last(f->st, ids[0], &got, &f->e), -ERR_NOT_FOUND);
+	str_copy(x.job, sizeof(x.job), ids[0]);
+	BEGIN(f);
+	OK(f, store_attempt_insert(f->st, x.job, T0, &x.attempt, &f->e));
+	OK(f, store_execution_insert(f->st, &x, &f->e));
+	OK(f, store_execution_set_state(f->st, x.id, EXECUTION_RUNNING, 4312, T0 + 1, &f->e));
+	OK(f, store_execution_set_state(f->st, x.id, EXECUTION_ENDED, 0, T0 + 2, &f->e));
+	COMMIT(f);
+	OK(f, store_execution_last(f->st, x.job, &got, &f->e));
+	assert_string_equal(got.id, x.id);
 	assert_int_equal(got.pid, 4312);
 	assert_int_equal(got.ended_us, T0 + 2);
-	assert_int_equal(store_execution_get(f->st, "x0", &got, &f->e), -ERR_NOT_FOUND);
 }
 
 static void test_execution_owner(void **state)
@@ -359,6 +376,7 @@ int main(void)
 		CASE(test_states_and_times),   CASE(test_lease),
 		CASE(test_restart_and_result), CASE(test_needed),
 		CASE(test_read_shape),	       CASE(test_executions),
+		CASE(test_read_shape),	       CASE(test_execution_of_a_job),
 		CASE(test_execution_owner),    CASE(test_endpoint_place),
 	};
 

@@ -149,7 +149,7 @@ static void test_moved_directory(void **state)
 			    below(f, "sources/ab"));
 	assert_string_equal(json_get_str(jobs.rows[0].outputs, "model", ""),
 			    below(f, "executions/x1/work/model"));
-	OK(f, store_execution_get(f->st, row.id, &read, &f->e));
+	OK(f, store_execution_last(f->st, row.job, &read, &f->e));
 	assert_int_equal(strncmp(read.dir, f->dir, strlen(f->dir)), 0);
 	assert_true(str_ends(read.dir, row.id));
 	OK(f, store_endpoint_find(f->st, "ep", &found, &f->e));
@@ -198,6 +198,39 @@ static void write_version_5(struct fixture *f, const char *old)
 	OK(f, db_commit(db, &f->e));
 }
 
+/* A path beyond what a row can take, written by hand: an error, and never a path that is cut. */
+static void test_a_path_that_does_not_fit_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	OWN(buf_done) struct buf sql = BUF_INIT(1 << 16);
+	struct execution_row row, read;
+	OWN(job_rows_done) struct job_rows jobs = {0};
+	struct attempt_place place = {0};
+	struct store_reader *sr = NULL;
+	char run[ID_LEN], ids[1][ID_LEN];
+	struct db *db = NULL;
+
+	insert_run(f, "one", 1, false, T0, run, ids);
+	BEGIN(f);
+	OK(f, store_attempt_insert(f->st, ids[0], T0, &(int){0}, &f->e));
+	COMMIT(f);
+	insert_execution(f, ids[0], &row);
+	store_close(f->st);
+	f->st = NULL;
+	OK(f, db_open(below(f, STORE_FILE), DB_WRITER, &db, &f->e));
+	buf_printf(&sql, "UPDATE executions SET dir = '/%0*d'", SPEC_PATH_MAX, 7);
+	OK(f, db_begin(db, &f->e));
+	OK(f, db_script(db, buf_str(&sql), &f->e));
+	OK(f, db_commit(db, &f->e));
+	db_close(db);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+	assert_int_equal(store_execution_last(f->st, ids[0], &read, &f->e), -ERR_LIMIT);
+	assert_non_null(strstr(f->e.msg, "a path of 1025 bytes, and at most 1023"));
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	assert_int_equal(store_read_attempt_place(sr, ids[0], 1, &place, &f->e), -ERR_LIMIT);
+	store_reader_close(sr);
+}
+
 static void expect_upgraded(struct fixture *f, const char *old)
 {
 	OWN(job_row_done) struct job_row job = {0};
@@ -213,7 +246,7 @@ static void expect_upgraded(struct fixture *f, const char *old)
 	assert_string_equal(json_get_str(job.outputs, "model", ""),
 			    below(f, "executions/x1/work/model"));
 	assert_string_equal(json_get_str(job.outputs, "other", ""), "/old");
-	OK(f, store_execution_get(f->st, "x1", &row, &f->e));
+	OK(f, store_execution_last(f->st, "j1", &row, &f->e));
 	assert_string_equal(row.dir, below(f, "executions/x1"));
 	OK(f, store_endpoint_find(f->st, "ep", &ep, &f->e));
 	assert_string_equal(ep.model, below(f, "executions/x1/work/model"));
@@ -266,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_text_comes_back),
 		cmocka_unit_test(test_json_at_any_depth),
 		CASE(test_moved_directory),
+		CASE(test_a_path_that_does_not_fit_is_an_error),
 		CASE(test_upgrade_makes_paths_relative),
 		CASE(test_upgrade_after_a_move),
 		CASE(test_upgrade_leaves_quoted_paths),
