@@ -232,8 +232,6 @@ int store_execution_insert(struct store *st, const struct execution_row *row,
 			   struct err *reterr) MUSTCHECK;
 int store_executions_live(struct store *st, struct execution_rows *ret,
 			  struct err *reterr) MUSTCHECK; /* not ENDED */
-int store_execution_get(struct store *st, const char *id, struct execution_row *ret,
-			struct err *reterr) MUSTCHECK;
 /* The newest execution of a job, live or ended; -ERR_NOT_FOUND before the first. */
 int store_execution_last(struct store *st, const char *job, struct execution_row *ret,
 			 struct err *reterr) MUSTCHECK;
@@ -277,12 +275,10 @@ int store_warning_known(struct store *st, const char *job, const char *detail, b
 /* The newest value of each metric of the attempt, by name. New reference. */
 int store_metrics_last(struct store *st, const char *job, int attempt, json_t **ret,
 		       struct err *reterr) MUSTCHECK;
-/* The greatest step of the attempt's points; 0: it has none. */
-int store_metric_last_step(struct store *st, const char *job, int attempt, int64_t *ret,
+/* The greatest step of the points of these attempts (`first` to `last`, numbers of the job); 0:
+ * they have none. One that resumes goes on counting where those before it were. */
+int store_metric_last_step(struct store *st, const char *job, int first, int last, int64_t *ret,
 			   struct err *reterr) MUSTCHECK;
-/* The same over all attempts before: where one that resumes goes on counting. */
-int store_metric_step_before(struct store *st, const char *job, int attempt, int64_t *ret,
-			     struct err *reterr) MUSTCHECK;
 /* An event that is not a state change: kind "progress", "metrics", "warning", "checkpoint", "log",
  * … job, run and endpoint may be NULL. Takes over `body`. */
 int store_event(struct store *st, const char *kind, const char *run, const char *job,

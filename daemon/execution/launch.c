@@ -190,7 +190,7 @@ int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
 	int r = stage_of(e, job, spec, &stage, ret_code, reterr);
 
 	if (r >= 0 && resume)
-		r = store_metric_step_before(e->store, job->id, row->attempt, &points, reterr);
+		r = store_metric_last_step(e->store, job->id, 1, row->attempt - 1, &points, reterr);
 
 	if (r < 0)
 		return r;

@@ -205,10 +205,10 @@ int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cl
 			const char *stream, const json_t *events, size_t first, struct err *reterr)
 {
 	struct page p = {.engine = e, .row = row, .metrics = m, .reterr = reterr};
-	int r = store_metric_last_step(e->store, row->job, row->attempt, &p.step, reterr);
+	int n = row->attempt, r = store_metric_last_step(e->store, row->job, n, n, &p.step, reterr);
 
 	if (r >= 0 && !p.step && m->resumes)
-		r = store_metric_step_before(e->store, row->job, row->attempt, &p.step, reterr);
+		r = store_metric_last_step(e->store, row->job, 1, n - 1, &p.step, reterr);
 	if (r < 0 || !is_first_instance(row, stream))
 		return r;
 	p.until_us = cpu_now_us() + CLOUD_METRICS_PAGE_US;

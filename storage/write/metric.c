@@ -205,9 +205,19 @@ static int series_add(struct metric_series *s, struct point *p, const json_t *va
 
 /* ---- what the database has ---- */
 
+/* True if no more rows lie there than the sample and the points with a duty. A series from before
+ * migration 0010 may have all its points. */
+static bool is_thinned(const struct metric_series *s, int64_t rows)
+{
+	int64_t sample = (s->seen + s->stride - 1) / s->stride;
+
+	return rows <= sample + 1 + 4 * (int64_t)s->names_n;
+}
+
 static int series_load(struct store *st, struct metric_series *s, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
+	int64_t rows = 0;
 	int r = db_query(
 		st->db, "SELECT n, i, points FROM metrics WHERE job = ? AND attempt = ? ORDER BY n",
 		DB_ARGS(DB_TEXT(s->job), DB_INT(s->attempt)), &q, reterr);
@@ -219,6 +229,7 @@ static int series_load(struct store *st, struct metric_series *s, struct err *re
 		r = p ? db_col_json(q, 2, &values, reterr)
 		      : err_errno(reterr, ENOMEM, "read metrics");
 		if (r >= 0) {
+			rows++;
 			s->seen = p->i + 1;
 			point_fill(s, p, values, false);
 			take_duty(s, &s->newest, p);
@@ -229,7 +240,7 @@ static int series_load(struct store *st, struct metric_series *s, struct err *re
 	json_array_clear(s->doomed); /* what lost a duty on the way is as it was left */
 	if (s->seen)
 		widen_stride(s);
-	s->stride_written = s->stride;
+	s->stride_written = is_thinned(s, rows) ? s->stride : 1;
 	return r;
 }
 
@@ -427,7 +438,7 @@ void metrics_forget(struct store *st)
 
 /* ---- reading ---- */
 
-int store_metric_last_step(struct store *st, const char *job, int attempt, int64_t *ret,
+int store_metric_last_step(struct store *st, const char *job, int first, int last, int64_t *ret,
 			   struct err *reterr)
 {
 	int r = metrics_flush(st, reterr);
@@ -435,20 +446,9 @@ int store_metric_last_step(struct store *st, const char *job, int attempt, int64
 	return r < 0 ? r
 		     : db_get_int(st->db,
 				  "SELECT coalesce(max(step), 0) FROM metrics WHERE job = ? AND "
-				  "attempt = ?",
-				  DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, ret, reterr);
-}
-
-int store_metric_step_before(struct store *st, const char *job, int attempt, int64_t *ret,
-			     struct err *reterr)
-{
-	int r = metrics_flush(st, reterr);
-
-	return r < 0 ? r
-		     : db_get_int(st->db,
-				  "SELECT coalesce(max(step), 0) FROM metrics WHERE job = ? AND "
-				  "attempt < ?",
-				  DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, ret, reterr);
+				  "attempt BETWEEN ? AND ?",
+				  DB_ARGS(DB_TEXT(job), DB_INT(first), DB_INT(last)), 0, ret,
+				  reterr);
 }
 
 int store_metrics_last(struct store *st, const char *job, int attempt, json_t **ret,

@@ -2,10 +2,13 @@
 /* storage/write/metric: of a long series an even sample stays, and what matters beside it. */
 #include "tests/unit/store_fixture.h"
 
+#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/db.h"
 #include "storage/store_read.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -134,6 +137,46 @@ static void test_the_sample_at_its_limit_and_past_it(void **state)
 	/* Every second one, 0 to 10,000, the last of which is the newest, too. */
 	assert_int_equal(kept(f, job, steps, (int)ARRAY_LEN(steps)),
 			 STORE_METRIC_SAMPLE_MAX / 2 + 1);
+	assert_non_null(strstr(warnings_of(f, job), "\"code\":\"metrics_thinned\",\"count\":1"));
+}
+
+#define OLD (STORE_METRIC_SAMPLE_MAX + 500)
+
+/* A series from before migration 0010: all its points are there, and nothing was said. */
+static void test_a_series_of_before_the_sample_is_thinned(void **state)
+{
+	static int steps[2 * STORE_METRIC_SAMPLE_MAX];
+	struct fixture *f = *state;
+	OWN(buf_done) struct buf sql = BUF_INIT(4096);
+	struct db *db = NULL;
+	char job[ID_LEN], path[PATH_MAX];
+
+	start(f, job);
+	assert_true(path_join(path, sizeof(path), f->dir, STORE_FILE));
+	store_close(f->st);
+	f->st = NULL;
+	OK(f, db_open(path, DB_WRITER, &db, &f->e));
+	buf_printf(&sql,
+		   "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+		   "INSERT INTO metrics (job, attempt, i, at_us, step, epoch, points) "
+		   "SELECT '%s', 1, i, i, i, NULL, '{\"loss\":1}' FROM c",
+		   OLD - 1, job);
+	OK(f, db_begin(db, &f->e));
+	OK(f, db_script(db, buf_str(&sql), &f->e));
+	OK(f, db_commit(db, &f->e));
+	db_close(db);
+	OK(f, store_open(f->dir, &f->st, &f->e));
+	assert_int_equal(kept(f, job, steps, (int)ARRAY_LEN(steps)), OLD);
+	BEGIN(f);
+	add(f, job, OLD, "loss", 1);
+	COMMIT(f);
+	assert_int_equal(kept(f, job, steps, (int)ARRAY_LEN(steps)), OLD / 2 + 1);
+	assert_non_null(strstr(warnings_of(f, job), "\"code\":\"metrics_thinned\",\"count\":1"));
+	/* Once only: it is thinned now, and a restart knows it. */
+	fixture_reopen(f);
+	BEGIN(f);
+	add(f, job, OLD + 1, "loss", 1);
+	COMMIT(f);
 	assert_non_null(strstr(warnings_of(f, job), "\"code\":\"metrics_thinned\",\"count\":1"));
 }
 
@@ -293,6 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(test_the_sample_at_its_limit_and_past_it),
 		WITH(test_what_stays_of_a_long_series),
+		WITH(test_a_series_of_before_the_sample_is_thinned),
 		WITH(test_each_name_has_its_own_extremes),
 		WITH(test_names_at_the_limit_and_past_it),
 		WITH(test_what_is_not_finite_is_shown_as_it_is),
