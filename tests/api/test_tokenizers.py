@@ -3,7 +3,9 @@
 for the jobs that run it here, with the file, the field and what to do."""
 import json
 import os
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +76,23 @@ def test_a_pipe_in_a_model_does_not_hold_up_the_daemon(daemon, model, data):
     for job in jobs_here(folder, data):
         [(_, code, detail)] = found(daemon, job)
         assert code == "invalid" and "added_tokens.json' is no regular file" in detail
+
+
+def peak_kb(daemon):
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
+def test_a_large_vocabulary_costs_the_daemon_no_memory(daemon, model, data):
+    """A process of its own reads it."""
+    folder = model({})
+    preprocess = jobs_here(folder, data)[0]
+    assert not found(daemon, preprocess)
+    before = peak_kb(daemon)
+    with (folder / "vocab.txt").open("a") as vocabulary:
+        vocabulary.writelines(f"word{i}\n" for i in range(400_000))
+    assert not found(daemon, preprocess)
+    (folder / "added_tokens.json").write_text('["no object"]')
+    [(_, code, _)] = found(daemon, preprocess)  # it was looked at
+    assert code == "invalid"
+    assert peak_kb(daemon) - before < 2048
