@@ -160,6 +160,8 @@ static struct remains_of remains_of(const struct execution *ex)
 		.dirfd = ex->dirfd,
 		.lock_fd = ex->lock_fd,
 		.adopts = ex->adopts,
+		.shim = (pid_t)ex->row.pid,
+		.dir = ex->row.dir,
 	};
 }
 

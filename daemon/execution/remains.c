@@ -93,23 +93,51 @@ enum remains remains_end(struct engine *e, const struct remains_of *of)
 
 /* ---- the shim ---- */
 
-bool remains_shim_is_stopped(const struct remains_of *of)
+/* Its shim, by its own record, or by the row if the job has cut that. false: neither is known. */
+static bool shim_find(const struct remains_of *of, pid_t *ret_pid, int64_t *ret_start)
 {
-	int64_t start;
 	struct process_owner o;
 	char state;
 
-	return of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0 &&
-	       proc_stat(o.shim, &state, &start) && start == o.shim_start &&
+	if (of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0) {
+		*ret_pid = o.shim;
+		*ret_start = o.shim_start;
+		return true;
+	}
+	*ret_pid = of->shim;
+	return of->shim > 0 && proc_has_argument(of->shim, 1, of->dir) &&
+	       proc_stat(of->shim, &state, ret_start);
+}
+
+bool remains_shim_is_stopped(const struct remains_of *of)
+{
+	int64_t start, known;
+	pid_t pid;
+	char state;
+
+	return shim_find(of, &pid, &known) && proc_stat(pid, &state, &start) && start == known &&
 	       (state == 'T' || state == 't');
 }
 
 bool remains_signal_shim(const struct remains_of *of, int sig)
 {
-	struct process_owner o;
+	int64_t start;
+	pid_t pid;
 
-	return of->lock_fd >= 0 && owner_read(of->lock_fd, of->id, &o, NULL) >= 0 &&
-	       proc_signal(o.shim, o.shim_start, sig) >= 0;
+	return shim_find(of, &pid, &start) && proc_signal(pid, start, sig) >= 0;
+}
+
+/* True if the shim listens there, as the kernel says: a job may have put a socket, or a link to
+ * one, in the place of it. Before the shim has said who it is no job runs. */
+static bool is_of_shim(const struct remains_of *of, int fd)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+	int64_t start;
+	pid_t pid;
+
+	return !shim_find(of, &pid, &start) ||
+	       (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == pid);
 }
 
 bool remains_stop_shim(const struct remains_of *of)
@@ -122,8 +150,8 @@ bool remains_stop_shim(const struct remains_of *of)
 	if (!text)
 		return false;
 	/* It listens before it says who it is: without a socket that is full, or the job has
-	 * removed it. Else no shim listens yet, or no more. */
-	if (control_connect(of->dirfd, &fd, NULL) < 0)
+	 * removed or replaced it. Else no shim listens yet, or no more. */
+	if (control_connect(of->dirfd, &fd, NULL) < 0 || !is_of_shim(of, fd))
 		return remains_signal_shim(of, SIGTERM);
 	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }

@@ -14,10 +14,12 @@ enum remains {
 };
 
 struct remains_of {
-	const char *id; /* the execution's */
-	int dirfd;	/* its directory; -1: gone */
-	int lock_fd;	/* its lock, whatever has taken the name since; -1: gone */
-	bool adopts;	/* this daemon has started the shim: all orphans come to it */
+	const char *id;	 /* the execution's */
+	int dirfd;	 /* its directory; -1: gone */
+	int lock_fd;	 /* its lock, whatever has taken the name since; -1: gone */
+	bool adopts;	 /* this daemon has started the shim: all orphans come to it */
+	pid_t shim;	 /* as its row says; 0: not known */
+	const char *dir; /* the argument of that */
 };
 
 /* Its shim has ended, and was reaped if it was ours. */

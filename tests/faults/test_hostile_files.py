@@ -133,6 +133,54 @@ def test_a_script_that_removes_its_directory_ends(tmp_path):
         daemon.wait_job(run, "stays", "cancelled", 30)
 
 
+# Puts a listener of its own, or a link to that of another execution, in the place of the shim's
+# socket; with `cut` it also empties the lock's record of who the shim is.
+SWALLOW = """\
+import os, pathlib, signal, socket, sys
+args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+os.chdir(os.environ["TRAINYARD_EXECUTION_DIR"])
+os.unlink("control.sock")
+if args["--what"] == "link":
+    os.symlink(args["--other"], "control.sock")
+else:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.bind("control.sock")
+    s.listen(64)
+if args["--what"] == "cut":
+    os.truncate("lock", 0)
+print("placed", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("what", ["listen", "link", "cut"])
+def test_a_job_cannot_swallow_its_stop(tmp_path, what):
+    """Before: the message went to whoever listened there, and nothing ended the job, or it ended
+    the other one."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "swallow.py").write_text(SWALLOW)
+    (source / "wait.py").write_text("import signal\nprint('placed', flush=True)\nsignal.pause()\n")
+    with daemon_on(tmp_path, "cpu_slots = 2\n") as daemon:
+        other = daemon.submit([{"name": "other", "kind": "script", "entry_point": "wait.py",
+                                "source_dir": str(source)}])["id"]
+        job = daemon.wait_job(other, "other", "running")
+        wait_placed(daemon, [job["id"]])
+        [folder] = daemon.data.glob("executions/*")
+        run = daemon.submit([{"name": "job", "kind": "script", "entry_point": "swallow.py",
+                              "source_dir": str(source), "hyperparameters": {
+                                  "what": what, "other": str(folder / "control.sock")}}])["id"]
+        daemon.wait_job(run, "job", "running")
+        first = daemon.job(run, "job")["id"]
+        wait_placed(daemon, [first])
+        daemon.ask("POST", f"/v1/jobs/{first}/cancel")
+        daemon.wait_job(run, "job", "cancelled")
+        assert daemon.job(other, "other")["state"] == "running"
+        daemon.ask("POST", f"/v1/jobs/{job['id']}/cancel")
+        daemon.wait_job(other, "other", "cancelled")
+
+
 def test_the_watchdog_is_fed(tmp_path):
     """By the engine's thread (daemon/engine.c): the unit restarts a daemon that hangs."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
