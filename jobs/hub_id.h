@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-#define HUB_ID_MAX 96
+#define HUB_ENDPOINT_DEFAULT "https://huggingface.co" /* without HF_ENDPOINT */
+#define HUB_ID_MAX	     96
 
 /* The rule of huggingface_hub (validate_repo_id): one or two parts of letters, digits, '_', '-' and
  * '.', at most HUB_ID_MAX bytes, no "--" and no "..", neither end '-' or '.', not ending in ".git".

@@ -17,6 +17,7 @@
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/lifecycle.h"
+#include "jobs/hub_id.h"
 
 #include <string.h>
 #include <sys/file.h>
@@ -31,6 +32,29 @@ static const char *worker_command(const struct job_row *job, bool serve, const s
 	if (json_object_get(job->spec, "entry_point"))
 		return "script";
 	return job_kind_str(job->kind);
+}
+
+static bool is_same_hub(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+
+	while (n && a[n - 1] == '/')
+		n--;
+	while (m && b[m - 1] == '/')
+		m--;
+	return n == m && strncmp(a, b, n) == 0;
+}
+
+/* The daemon's token is for the daemon's hub: a job that names another one asks it without. */
+static void withhold_token(json_t *env)
+{
+	const char *asked = json_get_str(env, "HF_ENDPOINT", NULL), *ours = getenv("HF_ENDPOINT");
+
+	if (!asked || is_same_hub(asked, ours && *ours ? ours : HUB_ENDPOINT_DEFAULT))
+		return;
+	json_object_set_new(env, "HF_HUB_DISABLE_IMPLICIT_TOKEN", json_string("1"));
+	json_object_set_new(env, "HF_TOKEN", json_string(""));
+	json_object_set_new(env, "HUGGING_FACE_HUB_TOKEN", json_string(""));
 }
 
 /* The job's own `environment` comes on top, except for scripts, whose worker hands it on. */
@@ -52,6 +76,7 @@ static json_t *environment(const struct execution_row *row, const json_t *spec)
 	json_object_set_new(env, "CUDA_VISIBLE_DEVICES", json_string(buf_str(&devices)));
 	if (!json_object_get(spec, "entry_point"))
 		json_object_update(env, json_object_get(spec, "environment"));
+	withhold_token(env);
 	return env;
 }
 

@@ -71,6 +71,23 @@ def test_data_set_and_model_by_name(rig, daemon):
     assert TOKEN.encode() not in (daemon.data / "trainyard.db").read_bytes()
 
 
+def test_the_token_goes_to_no_hub_that_a_job_names(rig, daemon):
+    """Before: a job's HF_ENDPOINT got the daemon's token."""
+    for variables in ({}, {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "0"}):
+        rig.hub.forget()
+        other = rig.hub.url.replace("127.0.0.1", "localhost")
+        assert other != rig.hub.url
+        run = daemon.submit([prepare({"hub": "imdb", "split": "train"},
+                                     environment={"HF_ENDPOINT": other, **variables})])["id"]
+        daemon.wait_job(run, "prep", "succeeded")
+        assert rig.calls("hub") and not [c for c in rig.calls("hub") if c["authorization"]]
+    rig.hub.forget()
+    run = daemon.submit([prepare({"hub": "imdb", "split": "train"},
+                                 environment={"HF_ENDPOINT": rig.hub.url + "/"})])["id"]
+    daemon.wait_job(run, "prep", "succeeded")
+    assert {c["authorization"] for c in rig.calls("hub")} == {f"Bearer {TOKEN}"}
+
+
 def glue_part(first, rows, labels):
     table = pa.table({"text": [f"sentence {i}" for i in range(first, first + rows)],
                       "label": pa.array([labels[i % len(labels)] for i in range(rows)])})

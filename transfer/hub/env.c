@@ -11,8 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define ENDPOINT_DEFAULT "https://huggingface.co"
-#define TOKEN_MAX	 400
+#define TOKEN_MAX 400
 
 static const char *env(const char *name)
 {
@@ -112,7 +111,7 @@ static int init_place(struct hub *h, struct err *reterr)
 	size_t len;
 
 	if (!endpoint)
-		endpoint = ENDPOINT_DEFAULT;
+		endpoint = HUB_ENDPOINT_DEFAULT;
 	if ((!str_starts(endpoint, "http://") && !str_starts(endpoint, "https://")) ||
 	    !str_copy(h->endpoint, sizeof(h->endpoint), endpoint))
 		return err_set(reterr, ERR_INVALID, "HF_ENDPOINT is not an http(s) address: %s",
