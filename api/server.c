@@ -267,7 +267,7 @@ int api_start(const struct api_config *given, struct engine *e, struct api **ret
 	int r;
 
 	if (!api || !api->connections || !api->data_dir) {
-		api_stop(api);
+		(void)!api_stop(api); /* nobody waits yet */
 		return err_errno(reterr, ENOMEM, "start the HTTP server");
 	}
 	r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
@@ -284,7 +284,7 @@ int api_start(const struct api_config *given, struct engine *e, struct api **ret
 	if (r >= 0)
 		r = acceptor_start(api, api->connections, &api->acceptor, reterr);
 	if (r < 0) {
-		api_stop(api);
+		(void)!api_stop(api);
 		return r;
 	}
 	*ret = api;
@@ -326,26 +326,31 @@ static void stop_daemon(struct listener *l)
 		close(l->fd);
 }
 
-void api_stop(struct api *api)
+/* True if no request waits. The library must not be stopped before: it would abort. */
+static bool is_calm(struct api *api)
 {
-	if (!api)
-		return;
+	if (!api->tcp.daemon)
+		return true;
+	if (!wait_calm(api, &api->suspended, CALM_TIMEOUT_S))
+		return false;
+	/* A request that passed the check just before may still have begun to wait. */
+	return wait_calm(api, &api->active, FLUSH_TIMEOUT_S) ||
+	       wait_calm(api, &api->suspended, FLUSH_TIMEOUT_S);
+}
+
+static bool begin_stop(struct api *api)
+{
+	bool first;
+
 	pthread_mutex_lock(&api->lock);
+	first = !api->stopping;
 	api->stopping = true;
 	pthread_mutex_unlock(&api->lock);
-	if (api->acceptor)
-		acceptor_quiesce(api->acceptor);
-	if (api->tcp.daemon && !wait_calm(api, &api->suspended, CALM_TIMEOUT_S)) {
-		/* Stopping the library now would abort the process: the connections go with it. */
-		log_event(LOG_LEVEL_ERROR, "api_stop", "suspended=%d msg=\"requests still wait\"",
-			  api->suspended);
-		return;
-	}
-	/* A request that passed the check just before may still have begun to wait. */
-	if (api->tcp.daemon && !wait_calm(api, &api->active, FLUSH_TIMEOUT_S))
-		wait_calm(api, &api->suspended, FLUSH_TIMEOUT_S);
-	stop_daemon(&api->tcp);
-	stop_daemon(&api->local);
+	return first;
+}
+
+static void api_free(struct api *api)
+{
 	acceptor_stop(api->acceptor);
 	connections_free(api->connections);
 	if (api->socket_path)
@@ -357,4 +362,21 @@ void api_stop(struct api *api)
 	free(api->data_dir);
 	free(api->socket_path);
 	free(api);
+}
+
+bool api_stop(struct api *api)
+{
+	if (!api)
+		return true;
+	if (begin_stop(api) && api->acceptor)
+		acceptor_quiesce(api->acceptor);
+	if (!is_calm(api)) {
+		log_event(LOG_LEVEL_ERROR, "api_stop", "suspended=%d msg=\"requests still wait\"",
+			  api->suspended);
+		return false;
+	}
+	stop_daemon(&api->tcp);
+	stop_daemon(&api->local);
+	api_free(api);
+	return true;
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define API_THREADS_DEFAULT	2
@@ -51,5 +52,7 @@ const char *api_url(const struct api *api); /* "http://127.0.0.1:8470", for peop
  * have run or must still be able to run: so either call it from another thread than the engine's
  * while that one lives, or after the engine has answered all of them (with -ERR_UNAVAILABLE). It
  * calls feed_expire(USEC_NEVER) itself until nobody waits; the feed must still exist. NULL is
- * allowed. */
-void api_stop(struct api *api);
+ * allowed. False: some request still waits for the engine, and the server's threads go on; `api`
+ * and the engine stay as they are and must not be freed. The caller calls again when the engine has
+ * answered, or ends the process by _exit(). */
+bool api_stop(struct api *api) MUSTCHECK;

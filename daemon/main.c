@@ -71,7 +71,8 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 			  TRAINYARD_VERSION, api_url(api), set->data_dir);
 		r = engine_run(engine, reterr);
 	}
-	api_stop(api);
+	if (!api_stop(api)) /* its threads use the engine: what is committed is on disk */
+		_exit(EXIT_FAILURE);
 	engine_free(engine);
 	return r;
 }
