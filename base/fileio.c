@@ -116,6 +116,18 @@ int file_write_atomic(int at, const char *path, const void *data, size_t len, mo
 	return r < 0 ? err_errno(reterr, -r, "sync the directory of %s", path) : 0;
 }
 
+int file_name_durably(int fd, const char *from, const char *to, struct err *reterr)
+{
+	int r;
+
+	if (fd >= 0 && fsync(fd) < 0)
+		return err_errno(reterr, errno, "sync %s", from);
+	if (rename(from, to) < 0)
+		return err_errno(reterr, errno, "name %s", to);
+	r = parent_sync(AT_FDCWD, to);
+	return r < 0 ? err_errno(reterr, -r, "sync the directory of %s", to) : 0;
+}
+
 int dir_sync(int at, const char *path)
 {
 	OWN(closep) int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -27,6 +27,9 @@ int file_write_atomic(int at, const char *path, const void *data, size_t len, mo
 		      struct err *reterr) MUSTCHECK;
 /* All of len, or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
+/* Give what is complete its name for good: fsync of `fd` (-1: a link), rename, fsync of the
+ * directory of `to`. */
+int file_name_durably(int fd, const char *from, const char *to, struct err *reterr) MUSTCHECK;
 /* fsync the directory that `path` names (itself, not its parent). */
 int dir_sync(int at, const char *path);
 /* mkdir -p with `mode` for what is made. */

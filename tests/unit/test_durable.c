@@ -11,6 +11,7 @@
 #include "storage/db.h"
 #include "storage/migrate.h"
 #include "transfer/cache.h"
+#include "transfer/s3/download.h"
 
 #include <limits.h>
 #include <string.h>
@@ -90,6 +91,59 @@ static void test_fetched_entry(void **state)
 	cache_close(c);
 }
 
+/* As the hub's cache names a download, and a link of a snapshot. */
+static void test_a_name_for_good(void **state)
+{
+	static const char *const file[] = {"sync blob.part\n", "rename blob.part blob\n",
+					   "sync DIR/\n", NULL};
+	static const char *const symbolic[] = {"rename blob link\n", "sync DIR/\n", NULL};
+	struct fixture *f = *state;
+	char from[PATH_MAX], to[PATH_MAX];
+	OWN(closep) int fd = -1;
+
+	str_copy(from, sizeof(from), below(f, "blob.part"));
+	str_copy(to, sizeof(to), below(f, "blob"));
+	fd = open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	trace_clear();
+	OK(f, file_name_durably(fd, from, to, &f->e));
+	expect_in_order(file);
+	trace_clear();
+	OK(f, file_name_durably(-1, to, below(f, "link"), &f->e));
+	expect_in_order(symbolic);
+}
+
+/* Objects of S3 into a folder of the user: all names, then each directory and those above. */
+static void test_downloads_into_a_folder(void **state)
+{
+	static const char *const calls[] = {"sync one.part\n",
+					    "rename one.part one\n",
+					    "sync two.part\n",
+					    "rename two.part two\n",
+					    "sync three.part\n",
+					    "rename three.part three\n",
+					    "sync DIR/\nsync DIR/\nsync DIR/\n",
+					    NULL};
+	static const char *const names[] = {"out/one", "out/two", "out/deep/three"};
+	struct fixture *f = *state;
+	struct get g = {.durable = true};
+	char part[PATH_MAX + 8];
+
+	OK(f, dir_make(AT_FDCWD, below(f, "out/deep"), 0700, &f->e));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(part, sizeof(part), "%s.part", below(f, names[i]));
+		g.unsynced[i].fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(g.unsynced[i].fd >= 0);
+		g.unsynced[i].from = strdup(part);
+		g.unsynced[i].to = strdup(below(f, names[i]));
+		g.unsynced_n++;
+	}
+	trace_clear();
+	OK(f, download_settle(&g, &f->e));
+	expect_in_order(calls);
+	assert_int_equal(g.unsynced_n, 0);
+}
+
 /* synchronous=FULL: each commit is synced in the log before it is answered. */
 static void test_commit(void **state)
 {
@@ -156,6 +210,8 @@ int main(void)
 		CASE(test_atomic_file),
 		CASE(test_exit_record),
 		CASE(test_fetched_entry),
+		CASE(test_a_name_for_good),
+		CASE(test_downloads_into_a_folder),
 		CASE(test_commit),
 		CASE(test_copy_before_an_upgrade),
 #ifdef TRAINYARD_NATIVE

@@ -126,11 +126,12 @@ static int lock_blob(const struct hub *h, const char *dir, const char *etag, int
 	return 0;
 }
 
-static int sync_file(const char *path, struct err *reterr)
+static int name_blob(const char *partial, const char *blob, struct err *reterr)
 {
-	OWN(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	OWN(closep) int fd = open(partial, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fsync(fd) < 0 ? err_errno(reterr, errno, "sync %s", path) : 0;
+	return fd < 0 ? err_errno(reterr, errno, "open %s", partial)
+		      : file_name_durably(fd, partial, blob, reterr);
 }
 
 static int download(struct hub *h, const char *file, const struct remote *remote, const char *blob,
@@ -166,9 +167,7 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 	if (r >= 0 && remote->size < 0 && stat(partial, &st) == 0)
 		r = transfer_add_size(h->t, what, st.st_size, &h->bytes, reterr);
 	if (r >= 0)
-		r = sync_file(partial, reterr);
-	if (r >= 0 && rename(partial, blob) < 0)
-		r = err_errno(reterr, errno, "name %s", blob);
+		r = name_blob(partial, blob, reterr);
 	if (r >= 0 || r == -ERR_CANCELLED)
 		return r;
 	if (r == -ERR_UNAVAILABLE || r == -ETIMEDOUT || r == -ERR_NOT_FOUND)
@@ -202,11 +201,12 @@ static int point(const char *dir, const char *commit, const char *file, const ch
 	*slash = '/';
 	if (r < 0)
 		return r;
-	if (symlink(buf_str(&target), temporary) < 0 || rename(temporary, path) < 0) {
-		r = err_errno(reterr, errno, "link %s", path);
+	if (symlink(buf_str(&target), temporary) < 0)
+		return err_errno(reterr, errno, "link %s", path);
+	r = file_name_durably(-1, temporary, path, reterr);
+	if (r < 0)
 		unlink(temporary);
-	}
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static int fetch_blob(struct hub *h, const char *dir, const char *file, struct err *reterr)

@@ -130,8 +130,30 @@ static int finish(struct download *d, struct err *reterr)
 	return 0;
 }
 
+/* The directory of `path` and, because they may be new, all above it; those of `done` were synced.
+ */
+static int sync_above(const char *path, const char *done, struct err *reterr)
+{
+	OWN(freep) char *dir = strdup(path);
+	bool own = true;
+
+	for (char *slash; dir && (slash = strrchr(dir, '/')) && slash != dir; own = false) {
+		size_t n = (size_t)(slash - dir);
+		int r;
+
+		*slash = '\0';
+		if (done && strncmp(done, dir, n) == 0 && done[n] == '/')
+			return 0;
+		r = dir_sync(AT_FDCWD, dir);
+		if (r < 0) /* one that we may not read is none that we have made */
+			return own ? err_errno(reterr, -r, "sync the directory of '%s'", path) : 0;
+	}
+	return dir ? 0 : err_errno(reterr, ENOMEM, "sync the directory of '%s'", path);
+}
+
 int download_settle(struct get *g, struct err *reterr)
 {
+	const char *done = NULL;
 	int r = 0;
 
 	for (int i = 0; i < g->unsynced_n; i++) {
@@ -142,6 +164,13 @@ int download_settle(struct get *g, struct err *reterr)
 		if (r >= 0 && rename(from, to) < 0)
 			r = err_errno(reterr, errno, "name '%s'", to);
 		close(g->unsynced[i].fd);
+	}
+	for (int i = 0; i < g->unsynced_n; i++) {
+		if (r >= 0)
+			r = sync_above(g->unsynced[i].to, done, reterr);
+		done = g->unsynced[i].to;
+	}
+	for (int i = 0; i < g->unsynced_n; i++) {
 		free(g->unsynced[i].from);
 		free(g->unsynced[i].to);
 	}

@@ -17,7 +17,7 @@ struct get {
 	const char *uri; /* borrowed */
 	char owner[16];
 	const json_t *exclude; /* patterns of what is left out, NULL: none */
-	bool durable;	       /* sync each file before it gets its name */
+	bool durable;	       /* sync each file before it gets its name, then its directory */
 	bool changed;	       /* the failure is that an object was replaced meanwhile */
 	int64_t skipped;
 	struct {
@@ -48,5 +48,5 @@ int download_file(struct get *g, const struct s3_object *o, const char *path,
 		  struct err *reterr) MUSTCHECK;
 /* Everything below the prefix g->place.key ("" or ending in '/') into `root`. */
 int download_tree(struct get *g, const char *root, struct err *reterr) MUSTCHECK;
-/* Give the complete files their names. */
+/* Give the complete files their names, for good if g->durable: file, name, directory. */
 int download_settle(struct get *g, struct err *reterr) MUSTCHECK;
