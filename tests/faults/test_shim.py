@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 
@@ -139,6 +140,16 @@ def test_stop_is_a_sigterm_first(make):
     x.wait_log("up")
     x.stop(60000)
     assert outcome(x.record()) == ("stopped", 7, 0)
+    assert "caught" in x.log()
+
+
+def test_stop_reaches_the_whole_group(make):
+    """Not the program alone: it waits for a child that only a SIGTERM of its own ends."""
+    x = make(["/bin/sh", "-c", "trap '' TERM; " + " ".join(map(shlex.quote, python(
+        WAITER, "catch"))) + "; exit 3"]).start()
+    x.wait_log("up")
+    x.stop(3600_000)
+    assert outcome(x.record()) == ("stopped", 3, 0)
     assert "caught" in x.log()
 
 
