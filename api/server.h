@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define API_THREADS_DEFAULT	2
