@@ -109,6 +109,13 @@ static bool names_proxy(const char *name)
 	return is_one_of(name, names, ARRAY_LEN(names));
 }
 
+/* True if the variable says to which host AWS keys or tokens are sent: those are the daemon's. */
+static bool leads_keys(const char *name)
+{
+	return str_starts(name, "AWS_ENDPOINT_URL") || str_starts(name, "AWS_CONTAINER_") ||
+	       str_starts(name, "AWS_EC2_METADATA_SERVICE_") || str_eq(name, "AWS_CA_BUNDLE");
+}
+
 /* True if the variable says which devices a program sees, which is what its slot is. */
 static bool names_devices(const char *name)
 {
@@ -158,7 +165,7 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 				     "'%s' changes how a program loads, and this job runs "
 				     "Trainyard's own; remove it, or run a script",
 				     quote);
-		else if (names_proxy(key) && !runs_script(p))
+		else if ((names_proxy(key) || leads_keys(key)) && !runs_script(p))
 			spec_problem(p, PROBLEM_INVALID,
 				     "'%s' is the daemon's to set, and this job runs Trainyard's "
 				     "own program; remove it, or set it where the daemon starts",

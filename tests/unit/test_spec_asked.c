@@ -60,7 +60,12 @@ static void test_variables_that_steer_our_programs_are_refused(void **state)
 					    "http_proxy",
 					    "HTTPS_PROXY",
 					    "all_proxy",
-					    "NO_PROXY"};
+					    "NO_PROXY",
+					    "AWS_ENDPOINT_URL",
+					    "AWS_ENDPOINT_URL_S3",
+					    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+					    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+					    "AWS_CA_BUNDLE"};
 	char body[256], pointer[96];
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
