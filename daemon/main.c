@@ -22,10 +22,10 @@
 
 #define TRIM_BYTES (128 << 10)
 
-/* Small and steady memory: few arenas, and freed memory goes back. */
+/* Small and steady memory: one arena for the few threads, and freed memory goes back. */
 static void set_up_memory(void)
 {
-	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	mallopt(M_MMAP_THRESHOLD, TRIM_BYTES);
 }
