@@ -75,7 +75,7 @@ def test_the_service_is_not_asked_in_a_loop(cloud):  # noqa: F811
     asked = wait_for("questions", lambda: (lambda c: len(c) > before + 3 and c)(
         cloud.fake.calls("DescribeTrainingJob")))[before:]
     times = [call["at"] for call in asked]
-    assert min(b - a for a, b in zip(times, times[1:])) > 0.3, times
+    assert times[-1] - times[0] > 0.3, times  # in a loop: within a tenth of that
     change(cloud, "DROP TRIGGER full")
     cloud.fake.admin("DELETE", "scenarios")
     assert cloud.ended(run)["state"] == "succeeded"
