@@ -18,7 +18,7 @@ import os, signal, sys
 if "ignore" in sys.argv: signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "catch" in sys.argv:
     def bye(*_):
-        print("caught", flush=True); sys.exit(7)
+        os.write(1, b"caught\\n"); os._exit(7)  # print may be at work, and is not reentrant
     signal.signal(signal.SIGTERM, bye)
 print("up", os.getpid(), flush=True)
 while True: signal.pause()
@@ -239,7 +239,7 @@ def test_ending_by_itself_before_the_limit(make):
 
 
 def test_lock_is_held_exactly_while_the_shim_lives(make):
-    x = make(python(WAITER)).start()
+    x = make(python(WAITER), owner="subreaper").start()  # else the child ends with it
     x.wait_log("up")
     assert x.alive()
     pid = x.pid()
