@@ -64,18 +64,18 @@ static void test_renamed_directory(void **state)
 /* The name of the abstract socket that this process holds for its data directory. */
 static void read_place(char *ret, size_t size)
 {
-	FILE *list = fopen("/proc/net/unix", "re");
-	char line[512];
 	bool found = false;
 
-	assert_non_null(list);
-	while (!found && fgets(line, sizeof(line), list)) {
-		char *at = strstr(line, "@trainyard-");
+	for (int fd = 3; fd < 256 && !found; fd++) {
+		struct sockaddr_un address = {0};
+		socklen_t len = sizeof(address) - 1;
 
-		line[strcspn(line, "\n")] = '\0';
-		found = at && str_copy(ret, size, at + 1);
+		if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 ||
+		    address.sun_family != AF_UNIX || address.sun_path[0])
+			continue;
+		found = str_starts(address.sun_path + 1, "trainyard-") &&
+			str_copy(ret, size, address.sun_path + 1);
 	}
-	fclose(list);
 	assert_true(found);
 }
 
