@@ -52,7 +52,8 @@ static int read_list(const char *xml, size_t len, struct transfer *t, struct see
 	int r;
 
 	assert_non_null(c);
-	*s = (struct seen){.keys = {.t = t, .bucket = "data", .prefix = PREFIX}};
+	*s = (struct seen){
+		.keys = {.t = t, .bucket = "data", .prefix = PREFIX, .uri = "s3://data/"}};
 	s3_list(c, &bucket, PREFIX, NULL, NULL, S3_LIST_MAX);
 	buf_init(&c->call.http.reply, 1 << 20);
 	assert_int_equal(buf_put(&c->call.http.reply, xml, len), 0);
@@ -67,7 +68,7 @@ static int read_list(const char *xml, size_t len, struct transfer *t, struct see
 static int list_of(const char *contents, struct seen *s, const char **ret_code)
 {
 	OWN(buf_done) struct buf xml = BUF_INIT(1 << 20);
-	struct transfer t = {0};
+	struct transfer t = {.limits = {.download = INT64_MAX}};
 	int r;
 
 	buf_printf(&xml, "<ListBucketResult>%s<IsTruncated>false</IsTruncated></ListBucketResult>",
@@ -188,7 +189,7 @@ static void test_no_list_leads_out_of_its_prefix(void **state)
 	int taken = 0;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		struct transfer t = {0};
+		struct transfer t = {.limits = {.download = INT64_MAX}};
 		char text[2 * sizeof(seed)], *exact;
 		struct seen s;
 		size_t n;
