@@ -16,7 +16,6 @@
 #include "base/own.h"
 #include "base/str.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
@@ -171,14 +170,6 @@ static bool path_escape(char shown[ARTIFACT_SHOWN_MAX], const char *path)
 	return any;
 }
 
-/* The number that the two hexadecimal digits at `s` are. */
-static unsigned int byte_of(const char *s)
-{
-	const char digits[] = {s[0], s[1], '\0'};
-
-	return (unsigned int)strtoul(digits, NULL, 16);
-}
-
 /* The path whose escaped form is `shown`. Only bytes that are escaped come back: no dot, no slash.
  * False: it is longer than a path that is listed. */
 static bool path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
@@ -186,11 +177,8 @@ static bool path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
 	char *to = path;
 
 	while (*shown && to < path + ARTIFACT_PATH_MAX - 1) {
-		unsigned int byte = 0;
+		int byte = str_starts(shown, "\\x") ? str_hex_byte(shown + 2) : -1;
 
-		if (str_starts(shown, "\\x") && isxdigit((unsigned char)shown[2]) &&
-		    isxdigit((unsigned char)shown[3]))
-			byte = byte_of(shown + 2);
 		*to++ = byte >= 0x80 ? (char)byte : *shown;
 		shown += byte >= 0x80 ? ESCAPE_LEN : 1;
 	}

@@ -14,14 +14,6 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decode n bytes of percent-encoded text into *out, which moves behind the written NUL. In a query
  * '+' is a space. NULL: a bad escape, a NUL byte or bytes that are not UTF-8. */
 static const char *decode(const char *from, size_t n, bool query, char **out)
@@ -32,12 +24,11 @@ static const char *decode(const char *from, size_t n, bool query, char **out)
 		char c = from[i];
 
 		if (c == '%') {
-			int high = n - i > 2 ? hex_digit(from[i + 1]) : -1;
-			int low = n - i > 2 ? hex_digit(from[i + 2]) : -1;
+			int byte = n - i > 2 ? str_hex_byte(from + i + 1) : -1;
 
-			if (high < 0 || low < 0)
+			if (byte < 0)
 				return NULL;
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		} else if (c == '+' && query) {
 			c = ' ';

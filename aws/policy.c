@@ -9,20 +9,15 @@
 
 /* ---- documents ---- */
 
-static int hex_digit(char c)
-{
-	return isdigit((unsigned char)c)    ? c - '0'
-	       : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
-					    : -1;
-}
-
 static void percent_decode(char *text)
 {
 	char *out = text;
 
 	for (const char *in = text; *in; in++) {
-		if (*in == '%' && hex_digit(in[1]) >= 0 && hex_digit(in[2]) >= 0) {
-			*out++ = (char)(hex_digit(in[1]) * 16 + hex_digit(in[2]));
+		int byte = *in == '%' ? str_hex_byte(in + 1) : -1;
+
+		if (byte >= 0) {
+			*out++ = (char)byte;
 			in += 2;
 		} else {
 			*out++ = *in;

@@ -68,20 +68,12 @@ void s3_base64(const unsigned char *data, size_t len, char *ret, size_t size)
 	ret[at] = '\0';
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
 void s3_base64_of_hex(const char *hex, char ret[S3_CHECKSUM_MAX])
 {
 	unsigned char bytes[32];
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+		bytes[i] = (unsigned char)str_hex_byte(hex + 2 * i);
 	s3_base64(bytes, sizeof(bytes), ret, S3_CHECKSUM_MAX);
 }
 
@@ -91,8 +83,10 @@ static bool url_decode(const char *text, char *ret, size_t size)
 	size_t at = 0;
 
 	for (; *text && at + 1 < size; text++) {
-		if (*text == '%' && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
-			ret[at++] = (char)(hex_digit(text[1]) << 4 | hex_digit(text[2]));
+		int byte = *text == '%' ? str_hex_byte(text + 1) : -1;
+
+		if (byte >= 0) {
+			ret[at++] = (char)byte;
 			text += 2;
 		} else {
 			ret[at++] = (char)(*text == '+' ? ' ' : *text);

@@ -237,3 +237,18 @@ void str_utf8_mask(char *s)
 		s += n;
 	}
 }
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+int str_hex_byte(const char *s)
+{
+	int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+	return low < 0 ? -1 : high << 4 | low;
+}

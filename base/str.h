@@ -19,6 +19,8 @@ bool str_excerpt(char *dst, size_t size, const char *src);
 const char *str_nearest(const char *name, const char *const *candidates, size_t n);
 /* Whole-string integer in base 10; 0 or -EINVAL / -ERANGE. */
 int str_to_i64(const char *s, int64_t *ret);
+/* The byte that the two hexadecimal digits at `s` say; -1: they are not two. */
+int str_hex_byte(const char *s);
 int str_to_double(const char *s, double *ret);	   /* finite numbers only */
 int str_to_any_double(const char *s, double *ret); /* "nan", "inf" and the like, too */
 /* "9.2 GiB" style with binary units. buf of at least 24 bytes; returns buf. */

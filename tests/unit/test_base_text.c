@@ -383,6 +383,17 @@ static void test_the_log_has_no_control_characters(void **state)
 	assert_int_equal(line[strlen(line) - 1], '\n');
 }
 
+static void test_hex_bytes(void **state)
+{
+	static const char *const none[] = {"", "1", "g0", "0g", " 1", "-1", "0x", "/0", ":0", "@a"};
+
+	assert_int_equal(str_hex_byte("00"), 0);
+	assert_int_equal(str_hex_byte("fFz"), 255);
+	assert_int_equal(str_hex_byte("9A"), 0x9a);
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		assert_int_equal(str_hex_byte(none[i]), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +406,7 @@ int main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hex_bytes),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_nothing_printed_commands_a_terminal),
 		cmocka_unit_test(test_the_log_has_no_control_characters),
