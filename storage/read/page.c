@@ -2,7 +2,8 @@
 /*
  * Pages of lists. Order: (key, n), both the same way; n is the row's number and makes it total, so
  * that a page begins exactly after the last item of the one before, whatever was inserted between.
- * A cursor is GENERATION.SORT.KEY.N in hexadecimal; SORT is a checksum of the sort it was made for.
+ * A cursor is GENERATION.LIST.KEY.N in hexadecimal; LIST is a checksum of the list and the sort
+ * that it was made for.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -13,10 +14,8 @@
 #include <math.h>
 #include <string.h>
 
-static uint32_t checksum(const char *s)
+static uint32_t checksum(uint32_t h, const char *s) /* FNV-1a */
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
 	for (; *s; s++)
 		h = (h ^ (unsigned char)*s) * 16777619u;
 	return h;
@@ -29,11 +28,16 @@ static const char *sort_of(const struct list_filter *f)
 
 /* ---- cursors ---- */
 
-static void cursor_format(char *buf, size_t size, const char *generation, const char *sort,
+static uint32_t list_of(const struct page *p)
+{
+	return checksum(checksum(2166136261u, p->alias), sort_of(p->f));
+}
+
+static void cursor_format(char *buf, size_t size, const char *generation, const struct page *p,
 			  uint64_t key, int64_t n)
 {
-	snprintf(buf, size, "%s.%08" PRIx32 ".%016" PRIx64 ".%" PRIx64, generation, checksum(sort),
-		 key, (uint64_t)n);
+	snprintf(buf, size, "%s.%08" PRIx32 ".%016" PRIx64 ".%" PRIx64, generation, list_of(p), key,
+		 (uint64_t)n);
 }
 
 static uint64_t bits_of(double d)
@@ -61,20 +65,21 @@ static int cursor_parse(struct page *p, const char *generation, const char *curs
 {
 	size_t n = strcspn(cursor, ".");
 	const char *at = cursor + n;
-	uint64_t sort, key, row;
+	uint64_t list, key, row;
 
 	if (*at != '.' || strspn(cursor, "0123456789abcdef") != n || !n)
 		goto malformed;
 	at++;
-	if (!take_hex(&at, '.', &sort) || !take_hex(&at, '.', &key) || !take_hex(&at, '\0', &row))
+	if (!take_hex(&at, '.', &list) || !take_hex(&at, '.', &key) || !take_hex(&at, '\0', &row))
 		goto malformed;
 	if (strlen(generation) != n || strncmp(cursor, generation, n) != 0)
 		return err_set(reterr, ERR_GONE,
 			       "the cursor is of a database that was replaced: start again");
-	if (sort != checksum(sort_of(p->f)))
+	if (list != list_of(p))
 		return err_set(
 			reterr, ERR_INVALID,
-			"the cursor was made for another sort: keep the sort, or start again");
+			"the cursor was made for another list or another sort: keep both, or "
+			"start again");
 	p->has_cursor = true;
 	p->after_us = (int64_t)key;
 	memcpy(&p->after_value, &key, sizeof(key));
@@ -260,8 +265,7 @@ int page_read(struct page *p, struct store_reader *sr,
 		json_t *one = NULL;
 
 		if (json_array_size(items) == (size_t)p->limit || specs >= STORE_LIST_SPECS_MAX) {
-			cursor_format(cursor, sizeof(cursor), sr->generation, sort_of(p->f), key,
-				      n);
+			cursor_format(cursor, sizeof(cursor), sr->generation, p, key, n);
 			break;
 		}
 		key = p->metric ? bits_of(key_value(p, q, key_col))
