@@ -10,16 +10,17 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <time.h>
 
 #define CHECK_STACK_BYTES (256 << 10)
-#define JOIN_NS		  10000000 /* between two interrupts */
+#define INTERRUPT_US	  (10 * USEC_PER_MSEC) /* between two interrupts */
 
 struct database_check {
 	struct store_reader *reader; /* the thread's; stop interrupts it */
 	pthread_t thread;
 	pthread_mutex_t lock;
-	const char *state; /* guarded by lock, as `why` */
+	pthread_cond_t ended;
+	bool over; /* guarded by lock, as all below: the reader is not used any more */
+	const char *state;
 	struct err why;
 };
 
@@ -40,6 +41,8 @@ static void *check_thread(void *userdata)
 	pthread_mutex_lock(&c->lock);
 	c->state = state_of(r);
 	c->why = why;
+	c->over = true;
+	pthread_cond_signal(&c->ended);
 	pthread_mutex_unlock(&c->lock);
 	if (r == -ERR_CANCELLED)
 		return NULL;
@@ -73,9 +76,11 @@ int database_check_start(const char *data_dir, struct database_check **ret, stru
 	}
 	c->state = "running";
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->ended, NULL);
 	r = start_thread(c);
 	if (r < 0) {
 		store_reader_close(c->reader);
+		pthread_cond_destroy(&c->ended);
 		pthread_mutex_destroy(&c->lock);
 		free(c);
 		return err_errno(reterr, -r, "check the database");
@@ -98,27 +103,19 @@ json_t *database_check_json(struct database_check *c)
 	return j;
 }
 
-static bool joins_soon(pthread_t thread)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += JOIN_NS;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0;
-}
-
 void database_check_stop(struct database_check *c)
 {
 	if (!c)
 		return;
-	do /* an interrupt before the statement runs has no effect */
+	pthread_mutex_lock(&c->lock);
+	while (!c->over) { /* an interrupt before the statement runs has no effect */
 		store_reader_interrupt(c->reader);
-	while (!joins_soon(c->thread));
+		cond_wait_us(&c->ended, &c->lock, INTERRUPT_US);
+	}
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
 	store_reader_close(c->reader);
+	pthread_cond_destroy(&c->ended);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
