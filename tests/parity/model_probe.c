@@ -131,6 +131,25 @@ static struct tsh_batch row_of(const struct request *q, int i)
 				  q->lengths + i, 1,	    q->labels + i};
 }
 
+/* The loss with the dropout of each of the request's "seeds". */
+static int losses_of_seeds(struct request *q, struct tsh_net *net, const struct tsh_batch *b,
+			   struct tsh_train_options o, json_t *losses, struct err *e)
+{
+	struct tsh_error te;
+	double loss = 0;
+	json_t *seed;
+	size_t i;
+
+	o.step = 1;
+	json_array_foreach(json_object_get(q->j, "seeds"), i, seed) {
+		o.seed = (uint64_t)json_integer_value(seed);
+		if (model_torch_error(tsh_net_gradients(net, b, &o, &loss, &te), &te, e) < 0)
+			return -ERR_INVALID;
+		json_array_append_new(losses, json_number(loss));
+	}
+	return 0;
+}
+
 static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 {
 	OWN(config_clean) struct model_config *config = NULL;
@@ -153,6 +172,8 @@ static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 	o.weight_decay = (float)json_get_num(q->j, "weight_decay", 0);
 	o.dropout = json_get_bool(q->j, "dropout", false);
 	o.seed = (uint64_t)json_get_int(q->j, "seed", 42);
+	if (r >= 0)
+		r = losses_of_seeds(q, net, &b, o, losses, e);
 	if (r >= 0 && !steps) {
 		o.step = 1;
 		r = model_torch_error(tsh_net_gradients(net, &b, &o, &loss, &te), &te, e);
