@@ -8,8 +8,11 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "daemon/core.h"
 #include "daemon/feed.h"
 #include "jobs/state.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/wait.h"
 #include "wire/execution.h"
 
 #include <limits.h>
@@ -21,8 +24,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#define WAIT_S 60
 
 static const char *const roots[] = {"/", NULL};
 
@@ -93,9 +94,7 @@ static int make_rig(struct rig *rig)
 	char path[PATH_MAX];
 	struct err e;
 
-	snprintf(rig->root, sizeof(rig->root), "/tmp/engine-XXXXXX");
-	if (!mkdtemp(rig->root))
-		return -1;
+	scratch_make(rig->root, sizeof(rig->root), "engine");
 	snprintf(rig->data, sizeof(rig->data), "%s/data", rig->root);
 	snprintf(rig->code, sizeof(rig->code), "%s/code", rig->root);
 	snprintf(rig->gpus, sizeof(rig->gpus), "%s/gpus", rig->root);
@@ -197,7 +196,7 @@ int rig_teardown(void **state)
 		kill_executions(rig);
 		free_engine(rig);
 	}
-	(void)!tree_remove(AT_FDCWD, rig->root, &e);
+	wait_until(tree_remove(AT_FDCWD, rig->root, &e) == 0); /* its shims write until they end */
 	prices_free(rig->prices);
 	free(rig);
 	return 0;
@@ -221,9 +220,9 @@ void rig_wait_done(sem_t *done)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
+	clock_gettime(CLOCK_REALTIME, &until); /* ThreadSanitizer does not know sem_clockwait */
 	until.tv_sec += WAIT_S;
-	assert_int_equal(sem_clockwait(done, CLOCK_MONOTONIC, &until), 0);
+	assert_int_equal(sem_timedwait(done, &until), 0);
 }
 
 int rig_do(struct rig *rig, struct command *c)
@@ -235,6 +234,31 @@ int rig_do(struct rig *rig, struct command *c)
 	rig_wait_done(&done);
 	sem_destroy(&done);
 	return c->result;
+}
+
+struct look {
+	struct engine_message m; /* first */
+	void (*fn)(struct engine *e, void *userdata);
+	void *userdata;
+	sem_t done;
+};
+
+static void look(struct engine *e, struct engine_message *m)
+{
+	struct look *l = (struct look *)m;
+
+	l->fn(e, l->userdata);
+	sem_post(&l->done);
+}
+
+void rig_look(struct rig *rig, void (*fn)(struct engine *e, void *userdata), void *userdata)
+{
+	struct look l = {.m = {.fn = look}, .fn = fn, .userdata = userdata};
+
+	sem_init(&l.done, 0, 0);
+	engine_post(rig->engine, &l.m);
+	rig_wait_done(&l.done);
+	sem_destroy(&l.done);
 }
 
 int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e)
@@ -310,68 +334,81 @@ static bool is_final(const char *state)
 	return job_state_parse(state, &s) == 0 && job_state_is_final(s);
 }
 
-/* Poll the feed for an event of this kind with this name whose "to" fits. */
-static struct rig_end wait_event(struct rig *rig, const char *kind, const char *run,
-				 const char *name, const char *to, const char *code)
+/* What is waited for in the feed: an event of this kind with this name whose "to" and code fit. */
+struct wanted {
+	const char *kind, *run, *name, *to, *code;
+};
+
+static bool fits(const struct wanted *w, const json_t *event)
 {
-	int64_t deadline = clock_mono_us() + WAIT_S * USEC_PER_SEC, since = rig->since, next;
+	const char *to = json_get_str(event, "to", "");
+	const json_t *reason = json_object_get(event, "reason");
+
+	return str_eq(json_get_str(event, "name", ""), w->name) &&
+	       (w->to[0] ? str_eq(to, w->to) : !to[0] || is_final(to)) &&
+	       (!w->code[0] || str_eq(json_get_str(reason, "code", ""), w->code));
+}
+
+/* True if the feed after *since has the event; else *since is moved to its end. */
+static bool has_event(struct rig *rig, const struct wanted *w, int64_t *since, struct rig_end *end)
+{
+	OWN(json_decrefp) json_t *events = NULL;
 	struct feed_filter filter = {0};
-	struct rig_end end = {0};
+	const json_t *reason;
+	struct err e;
+	json_t *event;
+	size_t i;
 
-	str_copy(filter.run, sizeof(filter.run), run);
-	str_copy(filter.kind, sizeof(filter.kind), kind);
-	while (clock_mono_us() < deadline) {
-		struct timespec pause = {.tv_nsec = 20000000};
-		OWN(json_decrefp) json_t *events = NULL;
-		struct err e;
-		json_t *event;
-		size_t i;
-
-		assert_int_equal(feed_read(engine_feed(rig->engine), &filter, since, SIZE_MAX,
-					   &events, &next, &e),
-				 0);
-		json_array_foreach(events, i, event) {
-			const json_t *reason = json_object_get(event, "reason");
-
-			str_copy(end.to, sizeof(end.to), json_get_str(event, "to", ""));
-			if (!str_eq(json_get_str(event, "name", ""), name) ||
-			    (to[0] ? !str_eq(end.to, to) : end.to[0] && !is_final(end.to)))
-				continue;
-			str_copy(end.id, sizeof(end.id), json_get_str(event, "job", ""));
-			str_copy(end.code, sizeof(end.code), json_get_str(reason, "code", ""));
-			if (code[0] && !str_eq(end.code, code))
-				continue;
-			str_copy(end.message, sizeof(end.message),
-				 json_get_str(reason, "message", ""));
-			end.attempt = (int)json_get_int(event, "attempt", 0);
-			end.seq = json_get_int(event, "seq", 0);
-			return end;
-		}
-		since = next;
-		nanosleep(&pause, NULL);
+	str_copy(filter.run, sizeof(filter.run), w->run);
+	str_copy(filter.kind, sizeof(filter.kind), w->kind);
+	assert_int_equal(
+		feed_read(engine_feed(rig->engine), &filter, *since, SIZE_MAX, &events, since, &e),
+		0);
+	json_array_foreach(events, i, event) {
+		if (!fits(w, event))
+			continue;
+		reason = json_object_get(event, "reason");
+		str_copy(end->to, sizeof(end->to), json_get_str(event, "to", ""));
+		str_copy(end->id, sizeof(end->id), json_get_str(event, "job", ""));
+		str_copy(end->code, sizeof(end->code), json_get_str(reason, "code", ""));
+		str_copy(end->message, sizeof(end->message), json_get_str(reason, "message", ""));
+		end->attempt = (int)json_get_int(event, "attempt", 0);
+		end->seq = json_get_int(event, "seq", 0);
+		return true;
 	}
-	fail_msg("'%s' has no %s to '%s' in %d s", name, kind, to, WAIT_S);
+	return false;
+}
+
+static struct rig_end wait_event(struct rig *rig, const struct wanted *w)
+{
+	int64_t since = rig->since;
+	struct rig_end end = {0};
+	char what[160];
+
+	snprintf(what, sizeof(what), "%s of '%s' to '%s'", w->kind, w->name, w->to);
+	wait_until_what(has_event(rig, w, &since, &end), what);
 	return end;
 }
 
 struct rig_end rig_wait(struct rig *rig, const char *run, const char *name, const char *to)
 {
-	return wait_event(rig, "job_state", run, name, to, "");
+	return wait_event(rig, &(struct wanted){"job_state", run, name, to, ""});
 }
 
 void rig_wait_endpoint(struct rig *rig, const char *name, const char *to, const char *code)
 {
-	wait_event(rig, "endpoint_state", "", name, to, code);
+	wait_event(rig, &(struct wanted){"endpoint_state", "", name, to, code});
 }
 
 void rig_wait_event(struct rig *rig, const char *kind)
 {
-	wait_event(rig, kind, "", "", "", "");
+	wait_event(rig, &(struct wanted){kind, "", "", "", ""});
 }
 
 void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_LEN])
 {
-	struct rig_end created = wait_event(rig, "job_created", run, name, "", "");
+	struct rig_end created =
+		wait_event(rig, &(struct wanted){"job_created", run, name, "", ""});
 
 	str_copy(id, ID_LEN, created.id);
 }

@@ -40,6 +40,8 @@ int rig_do(struct rig *rig, struct command *c);
 /* The same in two steps. */
 void rig_queue(struct rig *rig, struct command *c, sem_t *done);
 void rig_wait_done(sem_t *done);
+/* Run fn(engine, userdata) on the engine's thread: what it has in memory is its alone. */
+void rig_look(struct rig *rig, void (*fn)(struct engine *e, void *userdata), void *userdata);
 int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e);
 /* EXPLAIN: fails the test unless the reason's code is `code` and its message has `words`. */
 void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "tests/unit/wait.h"
 
 #include <semaphore.h>
 #include <setjmp.h>
@@ -14,8 +15,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#define WAIT_S 60
 
 const char *rig_deploy(struct rig *rig, const char *endpoint, const char *more)
 {
@@ -64,13 +63,5 @@ int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *sta
 
 void rig_wait_answer(struct rig *rig, const char *endpoint)
 {
-	int64_t deadline = clock_mono_us() + WAIT_S * USEC_PER_SEC;
-
-	while (rig_invoke(rig, endpoint, "{\"inputs\":\"x\"}", NULL, NULL) != 0) {
-		struct timespec pause = {.tv_nsec = 50000000};
-
-		if (clock_mono_us() > deadline)
-			fail_msg("endpoint '%s' does not answer", endpoint);
-		nanosleep(&pause, NULL);
-	}
+	wait_until(rig_invoke(rig, endpoint, "{\"inputs\":\"x\"}", NULL, NULL) == 0);
 }

@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 
 #include <string.h>
 
@@ -12,8 +13,7 @@ int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_store.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir, sizeof(f->dir), "store");
 	OK(f, store_open(f->dir, &f->st, &f->e));
 	*state = f;
 	return 0;
@@ -24,7 +24,7 @@ int fixture_teardown(void **state)
 	struct fixture *f = *state;
 
 	store_close(f->st);
-	assert_int_equal(tree_remove(AT_FDCWD, f->dir, NULL), 0);
+	scratch_remove(f->dir);
 	free(f);
 	text_of(NULL);
 	return 0;

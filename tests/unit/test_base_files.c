@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/own.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -25,8 +26,7 @@ static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	snprintf(p->dir, sizeof(p->dir), "/tmp/trainyard-files-XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
+	scratch_make(p->dir, sizeof(p->dir), "files");
 	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->fd >= 0);
 	*state = p;
@@ -38,7 +38,7 @@ static int tear_down(void **state)
 	struct place *p = *state;
 
 	close(p->fd);
-	assert_int_equal(tree_remove(AT_FDCWD, p->dir, NULL), 0);
+	scratch_remove(p->dir);
 	assert_false(path_exists(AT_FDCWD, p->dir));
 	free(p);
 	return 0;

@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "tests/unit/wait.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -201,8 +202,7 @@ static void test_mark_outlives_environment_and_session(void **state)
 		execl("/usr/bin/env", "env", "-i", "/usr/bin/setsid", "/bin/sleep", "300", NULL);
 		_exit(1);
 	}
-	while (!proc_has_argument(pid, 0, "/bin/sleep") && waitpid(pid, &status, WNOHANG) == 0)
-		;
+	wait_until(proc_has_argument(pid, 0, "/bin/sleep"));
 	assert_int_equal(proc_mark(pid), mark);
 	assert_true(proc_stat(pid, &proc_state, &start));
 	assert_true(proc_lives(pid, start));
@@ -231,8 +231,7 @@ static void test_looking_without_descriptors_is_an_error(void **state)
 		for (;;)
 			pause();
 	}
-	while (proc_mark(marked) != mark && waitpid(marked, &status, WNOHANG) == 0)
-		;
+	wait_until(proc_mark(marked) == mark);
 	assert_true(proc_stat(marked, &proc_state, &start));
 	looker = fork();
 	if (looker == 0) {

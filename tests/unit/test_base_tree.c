@@ -3,6 +3,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@
 #define CHUNK 50
 
 struct place {
-	char dir[32];
+	char dir[64];
 	int fd;
 };
 
@@ -25,8 +26,7 @@ static int set_up(void **state)
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	snprintf(p->dir, sizeof(p->dir), "/tmp/ty-tree-XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
+	scratch_make(p->dir, sizeof(p->dir), "tree");
 	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(p->fd >= 0);
 	*state = p;
@@ -38,7 +38,7 @@ static int tear_down(void **state)
 	struct place *p = *state;
 
 	close(p->fd);
-	assert_int_equal(tree_remove(AT_FDCWD, p->dir, NULL), 0);
+	scratch_remove(p->dir);
 	free(p);
 	return 0;
 }

@@ -15,11 +15,12 @@
 #include "base/str.h"
 #include "base/tree.h"
 #include "config/config.h"
+#include "tests/unit/scratch.h"
 
 #include <ctype.h>
 #include <string.h>
 
-static const char *const with_dir[] = {"daemon.data_dir=/tmp/d", NULL};
+static const char *const with_dir[] = {"daemon.data_dir=/data", NULL};
 
 struct place {
 	char dir[64], file[96];
@@ -29,9 +30,8 @@ static int set_up(void **state)
 {
 	struct place *place = calloc(1, sizeof(*place));
 
+	scratch_make(place->dir, sizeof(place->dir), "config");
 	clearenv();
-	str_copy(place->dir, sizeof(place->dir), "/tmp/trainyard-config-XXXXXX");
-	assert_non_null(mkdtemp(place->dir));
 	path_join(place->file, sizeof(place->file), place->dir, "t.conf");
 	*state = place;
 	return 0;
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 {
 	struct place *place = *state;
 
-	assert_int_equal(tree_remove(AT_FDCWD, place->dir, NULL), 0);
+	scratch_remove(place->dir);
 	free(place);
 	return 0;
 }
@@ -64,7 +64,7 @@ static void test_defaults(void **state)
 {
 	OWN(config_freep) struct config *cfg = load(state, NULL, with_dir);
 
-	assert_string_equal(cfg->daemon_data_dir, "/tmp/d");
+	assert_string_equal(cfg->daemon_data_dir, "/data");
 	assert_string_equal(cfg->http_listen, "127.0.0.1:8470");
 	assert_string_equal(cfg->http_socket, ""); /* no RUNTIME_DIRECTORY */
 	assert_int_equal(cfg->http_threads, 2);

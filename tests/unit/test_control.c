@@ -10,6 +10,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 #include "wire/control.h"
 #include "wire/execution.h"
 
@@ -128,8 +129,7 @@ static void server_open(struct server *s, bool listening)
 	struct sockaddr_un addr;
 	socklen_t len;
 
-	snprintf(s->dir, sizeof(s->dir), "/tmp/test_control.XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
+	scratch_make(s->dir, sizeof(s->dir), "control");
 	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(socket_address(s->dirfd, EXECUTION_CONTROL, &addr, &len), 0);
@@ -142,7 +142,7 @@ static void server_close(struct server *s)
 {
 	close(s->listen_fd);
 	close(s->dirfd);
-	assert_int_equal(tree_remove(AT_FDCWD, s->dir, NULL), 0);
+	scratch_remove(s->dir);
 }
 
 static int ask(struct server *s, int timeout_ms, json_t **ret, struct err *e)

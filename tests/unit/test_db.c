@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "base/tree.h"
 #include "storage/db.h"
+#include "tests/unit/scratch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -27,8 +28,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_db.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir, sizeof(f->dir), "db");
 	snprintf(f->path, sizeof(f->path), "%s/t.db", f->dir);
 	assert_int_equal(db_open(f->path, DB_WRITER, &f->db, &f->e), 0);
 	assert_int_equal(db_script(f->db,
@@ -46,7 +46,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	db_close(f->db);
-	assert_int_equal(tree_remove(AT_FDCWD, f->dir, NULL), 0);
+	scratch_remove(f->dir);
 	free(f);
 	return 0;
 }

@@ -3,13 +3,14 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/devices.h"
+#include "tests/unit/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-static char state_file[] = "/tmp/fake-nvml-XXXXXX";
+static char dir[64], state_file[80];
 
 static void write_state(const char *text)
 {
@@ -69,17 +70,16 @@ static void test_reads_what_nvml_says(void **state)
 
 static int setup(void **state)
 {
-	int fd = mkstemp(state_file);
-
-	if (fd < 0)
-		return -1;
-	close(fd);
+	scratch_make(dir, sizeof(dir), "nvml");
+	path_join(state_file, sizeof(state_file), dir, "state");
+	write_state("");
 	return setenv("FAKE_NVML_STATE", state_file, 1);
 }
 
 static int teardown(void **state)
 {
-	return unlink(state_file);
+	scratch_remove(dir);
+	return 0;
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "daemon/core.h"
 #include "daemon/devices.h"
+#include "tests/unit/wait.h"
 #include "wire/execution.h"
 
 #include <limits.h>
@@ -202,20 +203,13 @@ static void test_gpu_memory_is_kept_for_who_is_ahead(void **state)
 	rig_expect_end(rig, run[3], "other", "succeeded", "", "");
 }
 
-static void wait_for_refresh(struct rig *rig, int64_t used)
+/* Memory in use on GPU 1, as it was read last. */
+static int64_t memory_used(struct rig *rig)
 {
-	int64_t deadline = clock_mono_us() + 10 * DEVICES_REFRESH_US;
+	OWN(json_decrefp) json_t *devices = engine_devices(rig->engine);
+	const json_t *item = json_array_get(json_object_get(devices, "items"), 1);
 
-	while (clock_mono_us() < deadline) {
-		struct timespec pause = {.tv_nsec = 50000000};
-		OWN(json_decrefp) json_t *devices = engine_devices(rig->engine);
-		const json_t *item = json_array_get(json_object_get(devices, "items"), 1);
-
-		if (json_get_int(item, "memory_used_bytes", 0) == used)
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fail_msg("the devices were not read again");
+	return json_get_int(item, "memory_used_bytes", 0);
 }
 
 static void test_foreign_memory_is_named(void **state)
@@ -226,7 +220,7 @@ static void test_foreign_memory_is_named(void **state)
 	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
 			  "gpu GPU-bbbb Fake 17179869184 9878424780\n"
 			  "proc 1 4194303 9878424780\n"); /* a pid that cannot exist here */
-	wait_for_refresh(rig, 9878424780);
+	wait_until(memory_used(rig) == 9878424780);
 	rig_submit(rig, rig_script(rig, "wait", "ok", ",\"local\":{\"gpus\":1,\"devices\":[1]}"),
 		   run);
 	rig_job_id(rig, run, "wait", id);

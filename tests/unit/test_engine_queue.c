@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"
+#include "tests/unit/wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,8 +143,6 @@ static void test_explain_of_a_run_walks_its_line_once(void **state)
 static void test_a_pass_looks_at_the_room_once(void **state)
 {
 	struct rig *rig = *state;
-	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
-	struct timespec pause = {.tv_nsec = 20000000};
 	struct query_count count;
 	char run[ID_LEN];
 
@@ -152,9 +151,7 @@ static void test_a_pass_looks_at_the_room_once(void **state)
 	rig->set.disk_free_min_bytes = INT64_MAX; /* no disk has that much */
 	query_count_begin(READY);
 	rig_start(rig);
-	while ((count = query_count_read()).rows < 3 * MANY && clock_mono_us() < deadline)
-		nanosleep(&pause, NULL);
-	assert_true(count.rows >= 3 * MANY);
+	wait_until((count = query_count_read()).rows >= 3 * MANY);
 	assert_true(count.room >= 1);
 	assert_true(count.room <= count.rows / MANY + 1);
 }

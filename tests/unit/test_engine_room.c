@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "daemon/core.h"
 #include "daemon/schedule/headroom.h"
+#include "tests/unit/wait.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -50,26 +51,17 @@ static void give_all(void)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-/* Until explain says why `job` waits. */
-static void wait_why(struct rig *rig, const char *job, const char *code)
+/* True if explain says that `job` waits for this. */
+static bool waits_for(struct rig *rig, const char *job, const char *code)
 {
-	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
-	char is[64] = "";
+	struct command c = {.kind = COMMAND_EXPLAIN};
+	bool is;
 
-	while (clock_mono_us() < deadline) {
-		struct timespec pause = {.tv_nsec = 20000000};
-		struct command c = {.kind = COMMAND_EXPLAIN};
-
-		str_copy(c.id, sizeof(c.id), job);
-		assert_int_equal(rig_do(rig, &c), 0);
-		str_copy(is, sizeof(is),
-			 json_get_str(json_object_get(c.json, "reason"), "code", ""));
-		json_decref(c.json);
-		if (str_eq(is, code))
-			return;
-		nanosleep(&pause, NULL);
-	}
-	fail_msg("the reason is '%s', not '%s'", is, code);
+	str_copy(c.id, sizeof(c.id), job);
+	assert_int_equal(rig_do(rig, &c), 0);
+	is = str_eq(json_get_str(json_object_get(c.json, "reason"), "code", ""), code);
+	json_decref(c.json);
+	return is;
 }
 
 static void test_no_descriptor_left_job_waits(void **state)
@@ -86,7 +78,7 @@ static void test_no_descriptor_left_job_waits(void **state)
 			 -ERR_UNAVAILABLE);
 	assert_non_null(strstr(e.msg, "file descriptors are used up"));
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_RELEASE, id, NULL), 0);
-	wait_why(rig, id, "waiting_for_room");
+	wait_until(waits_for(rig, id, "waiting_for_room"));
 	give_all();
 	rig_expect_end(rig, run, "a", "succeeded", "", "");
 	assert_int_equal(rig_wait(rig, run, "a", "succeeded").attempt, 1);
@@ -97,7 +89,6 @@ static void test_end_without_descriptors_is_not_a_loss(void **state)
 {
 	struct rig *rig = *state;
 	char run[ID_LEN], from[PATH_MAX], to[PATH_MAX], record[PATH_MAX];
-	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
 	OWN(json_decrefp) json_t *status = NULL;
 	const json_t *ex;
 
@@ -112,12 +103,7 @@ static void test_end_without_descriptors_is_not_a_loss(void **state)
 	rig_touch(rig, "later");
 	take_all();
 	assert_int_equal(rename(from, to), 0);
-	while (!path_exists(AT_FDCWD, record) && clock_mono_us() < deadline) {
-		struct timespec pause = {.tv_nsec = 20000000};
-
-		nanosleep(&pause, NULL);
-	}
-	assert_true(path_exists(AT_FDCWD, record));
+	wait_until(path_exists(AT_FDCWD, record));
 	give_all();
 	rig_expect_end(rig, run, "a", "succeeded", "", "");
 }
@@ -137,7 +123,7 @@ static void test_full_disk_job_waits_and_submit_is_refused(void **state)
 	assert_int_equal(rig_prepare(rig, rig_script(rig, "b", "ok", ""), &spec, &e), -ENOSPC);
 	assert_non_null(strstr(e.msg, "local.disk_free_min_bytes"));
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_RELEASE, id, NULL), 0);
-	wait_why(rig, id, "waiting_for_room");
+	wait_until(waits_for(rig, id, "waiting_for_room"));
 	rig_stop(rig);
 	rig->set.disk_free_min_bytes = 0;
 	rig_start(rig);
@@ -199,7 +185,7 @@ static void test_shim_without_room_starts_again(void **state)
 
 	rig_submit(rig, rig_script(rig, "a", "ok", ""), run[0]);
 	end = rig_wait(rig, run[0], "a", "running");
-	wait_why(rig, end.id, "waiting_for_room");
+	wait_until(waits_for(rig, end.id, "waiting_for_room"));
 	rig_touch(rig, "room");
 	end = rig_wait(rig, run[0], "a", "succeeded");
 	assert_int_equal(end.attempt, 1);
@@ -213,7 +199,7 @@ static void test_shim_without_room_can_be_cancelled(void **state)
 
 	rig_submit(rig, rig_script(rig, "a", "ok", ""), run);
 	end = rig_wait(rig, run, "a", "running");
-	wait_why(rig, end.id, "waiting_for_room");
+	wait_until(waits_for(rig, end.id, "waiting_for_room"));
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, end.id, NULL), 0);
 	rig_expect_end(rig, run, "a", "cancelled", "cancelled", "");
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "tests/unit/wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +15,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_S 60
-#define ASK    "{\"inputs\":\"x\"}"
+#define ASK "{\"inputs\":\"x\"}"
 
 /* A deploy of endpoint imdb whose server is called `name` and does `what` until `go` is there. */
 static void submit(struct rig *rig, const char *name, const char *what, bool update,
@@ -56,15 +56,7 @@ static size_t servers(struct rig *rig)
 
 static void wait_servers(struct rig *rig, size_t n)
 {
-	int64_t deadline = clock_mono_us() + WAIT_S * USEC_PER_SEC;
-
-	while (servers(rig) != n) {
-		struct timespec pause = {.tv_nsec = 20000000};
-
-		if (clock_mono_us() > deadline)
-			fail_msg("there are %zu servers, not %zu", servers(rig), n);
-		nanosleep(&pause, NULL);
-	}
+	wait_until(servers(rig) == n);
 }
 
 /* ---- tests ---- */

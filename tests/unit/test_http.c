@@ -9,6 +9,7 @@
 
 #include "base/own.h"
 #include "net/http.h"
+#include "tests/unit/scratch.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -209,16 +210,17 @@ static void test_broken_answers(void **state)
 static void test_nobody_listens(void **state)
 {
 	struct http_request req = {.method = "GET", .path = "/"};
-	char dir[] = "/tmp/test_http.XXXXXX", url[64];
+	char dir[64], url[80], words[96];
 	struct http_reply reply;
 	struct err e = {0};
 
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir, sizeof(dir), "http");
 	snprintf(url, sizeof(url), "unix:%s/no.sock", dir);
+	snprintf(words, sizeof(words), "nobody answers at %s/no.sock", dir);
 	assert_int_equal(exchange(url, &req, &reply, &e), -ERR_UNAVAILABLE);
-	assert_non_null(strstr(e.msg, "nobody answers at /tmp/test_http."));
+	assert_non_null(strstr(e.msg, words));
 	http_reply_done(&reply);
-	rmdir(dir);
+	scratch_remove(dir);
 }
 
 static void test_unix_socket(void **state)
@@ -228,8 +230,7 @@ static void test_unix_socket(void **state)
 	struct http_request req = {.method = "GET", .path = "/healthz"};
 	struct http_reply reply;
 
-	snprintf(s.dir, sizeof(s.dir), "/tmp/test_http.XXXXXX");
-	assert_non_null(mkdtemp(s.dir));
+	scratch_make(s.dir, sizeof(s.dir), "http");
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/a.sock", s.dir);
 	snprintf(s.url, sizeof(s.url), "unix:%s", addr.sun_path);
 	s.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -241,8 +242,7 @@ static void test_unix_socket(void **state)
 	assert_string_equal(buf_str(&reply.body), "ok");
 	assert_non_null(strstr(s.request, "Host: localhost\r\n"));
 	http_reply_done(&reply);
-	unlink(addr.sun_path);
-	rmdir(s.dir);
+	scratch_remove(s.dir);
 }
 
 static void test_addresses(void **state)

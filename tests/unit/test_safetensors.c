@@ -2,6 +2,7 @@
 /* safetensors: round trip, the reference's byte layout, and that no broken file gets through. */
 #include "base/fileio.h"
 #include "base/own.h"
+#include "tests/unit/scratch.h"
 #include "worker/model/safetensors.h"
 
 #include <setjmp.h>
@@ -11,27 +12,24 @@
 
 #include <cmocka.h>
 
-static char path[] = "/tmp/trainyard-st-XXXXXX";
+static char dir[64], path[80];
 
 static int set_up(void **state)
 {
-	int fd = mkstemp(path);
-
-	if (fd < 0)
-		return -1;
-	close(fd);
+	scratch_make(dir, sizeof(dir), "safetensors");
+	path_join(path, sizeof(path), dir, "model");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	unlink(path);
+	scratch_remove(dir);
 	return 0;
 }
 
 static void write_raw(const void *data, size_t len)
 {
-	OWN(closep) int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	OWN(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(fd_write_all(fd, data, len), 0);
@@ -171,7 +169,7 @@ static void test_failed_write_leaves_the_old_file(void **state)
 	struct st_source sources[4];
 	size_t n = make_sources(sources, NULL);
 	struct err e = {0};
-	char tmp[64];
+	char tmp[96];
 
 	assert_int_equal(safetensors_write(path, sources, n, &e), 0);
 	n = make_sources(sources, &e);
@@ -224,7 +222,7 @@ static void test_missing_file(void **state)
 	struct err e = {0};
 
 	assert_int_equal(safetensors_open("/nonexistent/m.safetensors", &s, &e), -ENOENT);
-	assert_int_equal(safetensors_open("/tmp", &s, &e), -ERR_INVALID);
+	assert_int_equal(safetensors_open(dir, &s, &e), -ERR_INVALID);
 }
 
 int main(void)

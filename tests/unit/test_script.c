@@ -12,6 +12,7 @@
 #include "base/pytext.h"
 #include "base/tree.h"
 #include "jobs/log_metrics.h"
+#include "tests/unit/scratch.h"
 #include "wire/execution.h"
 #include "worker/script/contract.h"
 #include "worker/script/copy.h"
@@ -182,7 +183,7 @@ static void collect(void *userdata, const char *line, size_t len)
 
 /* A script's output, and a file in the place of our stdout. */
 struct rig {
-	char dir[32];
+	char dir[64];
 	int dirfd, out, stdout_was;
 	struct output output;
 };
@@ -191,8 +192,7 @@ static void rig_open(struct rig *rig)
 {
 	OWN(closep) int log = -1;
 
-	snprintf(rig->dir, sizeof(rig->dir), "/tmp/test_script.XXXXXX");
-	assert_non_null(mkdtemp(rig->dir));
+	scratch_make(rig->dir, sizeof(rig->dir), "script");
 	rig->dirfd = open(rig->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	log = openat(rig->dirfd, EXECUTION_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	assert_int_equal(output_open(&rig->output, &rig->out, NULL), 0);
@@ -216,7 +216,7 @@ static void rig_close(struct rig *rig, struct buf *log)
 	if (rig->out >= 0)
 		close(rig->out);
 	close(rig->dirfd);
-	assert_int_equal(tree_remove(AT_FDCWD, rig->dir, NULL), 0);
+	scratch_remove(rig->dir);
 }
 
 static void test_output_is_read_by_lines_and_passed_on(void **state)
@@ -307,12 +307,12 @@ static void test_one_look_at_the_output_has_an_end(void **state)
 
 static void test_copy_tree(void **state)
 {
-	char dir[] = "/tmp/test_script.XXXXXX";
+	char dir[64];
 	OWN(buf_done) struct buf text = BUF_INIT(64);
 	OWN(closep) int dirfd = -1;
 	struct err e;
 
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir, sizeof(dir), "script");
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(dir_make(dirfd, "from/sub", 0755, NULL), 0);
 	assert_int_equal(file_write_atomic(dirfd, "from/sub/f", "hello", 5, 0400, NULL), 0);
@@ -325,7 +325,7 @@ static void test_copy_tree(void **state)
 	assert_int_equal(copy_tree(dirfd, "from", dirfd, "to2", &e), -ERR_INVALID);
 	assert_non_null(strstr(e.msg, "pipe"));
 	assert_int_equal(copy_tree(dirfd, "missing", dirfd, "to3", &e), -ENOENT);
-	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+	scratch_remove(dir);
 }
 
 int main(void)

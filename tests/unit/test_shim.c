@@ -16,6 +16,7 @@
 #include "shim/oom.h"
 #include "shim/record.h"
 #include "shim/spec.h"
+#include "tests/unit/scratch.h"
 #include "wire/execution.h"
 
 #include <signal.h>
@@ -48,8 +49,7 @@ static int setup(void **state)
 	struct dir *d = calloc(1, sizeof(*d));
 
 	assert_non_null(d);
-	snprintf(d->path, sizeof(d->path), "/tmp/test_shim.XXXXXX");
-	assert_non_null(mkdtemp(d->path));
+	scratch_make(d->path, sizeof(d->path), "shim");
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(d->fd >= 0);
 	*state = d;
@@ -59,11 +59,11 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct dir *d = *state;
-	int r = tree_remove(AT_FDCWD, d->path, NULL);
 
 	close(d->fd);
+	scratch_remove(d->path);
 	free(d);
-	return r;
+	return 0;
 }
 
 static struct stat log_stat(const struct dir *d)

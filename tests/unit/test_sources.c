@@ -7,6 +7,7 @@
 #include "base/tree.h"
 #include "daemon/engine.h"
 #include "daemon/submit/sources.h"
+#include "tests/unit/scratch.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -35,9 +36,7 @@ static int setup(void **state)
 	struct place *p = calloc(1, sizeof(*p));
 	struct err e;
 
-	snprintf(p->root, sizeof(p->root), "/tmp/sources-XXXXXX");
-	if (!mkdtemp(p->root))
-		return -1;
+	scratch_make(p->root, sizeof(p->root), "sources");
 	snprintf(p->from, sizeof(p->from), "%s/code", p->root);
 	snprintf(p->sources, sizeof(p->sources), "%s/sources", p->root);
 	*state = p;

@@ -14,6 +14,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 #include "worker/tokenizer/load.h"
 
 #include <pthread.h>
@@ -62,8 +63,7 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct err e;
 
-	snprintf(f->dir, sizeof(f->dir), "/tmp/trainyard-tokenizer-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir, sizeof(f->dir), "tokenizer");
 	f->fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	put_file(f, "vocab.txt", vocab_txt);
 	assert_int_equal(tokenizer_load(f->dir, &f->t, &e), 0);
@@ -79,7 +79,7 @@ static int teardown(void **state)
 	tokenizer_free(f->t);
 	tokenizer_scratch_free(f->s);
 	close(f->fd);
-	assert_int_equal(tree_remove(AT_FDCWD, f->dir, NULL), 0);
+	scratch_remove(f->dir);
 	free(f);
 	return 0;
 }
@@ -312,7 +312,7 @@ static void test_copy_files(void **state)
 	assert_int_equal(file_read(f->fd, "model/vocab.txt", &text, &e), 0);
 	assert_string_equal(buf_str(&text), vocab_txt);
 	assert_false(path_exists(f->fd, "model/tokenizer.json"));
-	assert_int_equal(tokenizer_copy_files("/tmp/trainyard-none", to, &e), -ENOENT);
+	assert_int_equal(tokenizer_copy_files("/nonexistent", to, &e), -ENOENT);
 	buf_done(&text);
 }
 

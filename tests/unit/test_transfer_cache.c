@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "tests/unit/scratch.h"
 #include "transfer/cache.h"
 #include "transfer/cache_tree.h"
 
@@ -29,10 +30,8 @@ static int make(void **state)
 {
 	struct err e;
 
-	str_copy(root, sizeof(root), "/tmp/cache-test.XXXXXX");
+	scratch_make(root, sizeof(root), "cache");
 	stop = 0;
-	if (!mkdtemp(root))
-		return -1;
 	snprintf(dir, sizeof(dir), "%s/cache", root);
 	return cache_open(dir, ROOM, (struct cache **)state, &e);
 }
