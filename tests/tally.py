@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""tally.py FILE: print "PASSED FAILED SKIPPED" of a JUnit XML file or of meson's testlog.json.
+"""tally.py FILE [SKIP...]: print "PASSED FAILED SKIPPED" of a JUnit XML file or of meson's
+testlog.json.
 
 A meson test is a program: when it spoke TAP (cmocka with CMOCKA_MESSAGE_OUTPUT=TAP) its cases are
 counted, and one failure is added when it ended badly without a failed case (a crash, a leak found
-at exit); otherwise it counts as one. A skip whose reason is not in skips.txt counts as a failure
-and is named on stderr. Exit status 1 when the file holds no result.
+at exit); otherwise it counts as one. A skip whose reason is neither in skips.txt nor a SKIP (a
+regular expression, too) counts as a failure and is named on stderr. Exit status 1 when the file
+holds no result.
 """
 import json
 import re
@@ -18,7 +20,7 @@ MESON_SKIP = 77
 
 EXPECTED = [line.split(" | ")[0] for line in
             (Path(__file__).parent / "skips.txt").read_text(encoding="utf-8").splitlines()
-            if line and not line.startswith("#")]
+            if line and not line.startswith("#")] + sys.argv[2:]
 
 
 def unexpected(name, reason):
