@@ -6,16 +6,15 @@ import os
 import re
 import signal
 import subprocess
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
+from wait import DEADLINE_S, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
 PYTHON = ROOT / ".venv" / "bin" / "python"
-DEADLINE_S = 120
 FINAL = {"succeeded", "failed", "cancelled", "skipped"}
 
 # With sanitizers (-Db_sanitize) a daemon is asked to end at the end, so that leaks are found too;
@@ -26,17 +25,6 @@ REPORT = re.compile(rb"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime e
 # No test speaks to a real account: not with the keys of whoever runs it, not with a machine's role.
 NO_AWS = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
           "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-def wait_for(what, check, deadline_s=DEADLINE_S):
-    """The first true value of check(); fails with `what` after the deadline."""
-    end = time.monotonic() + deadline_s
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {deadline_s} s for {what}")
 
 
 def processes_below(directory):
@@ -167,16 +155,14 @@ class Daemon:
         self.assert_no_reports()
 
     def end_processes(self):
-        for _ in range(100):
+        def none_left():
             pids = processes_below(self.data)
-            if not pids:
-                return
             for pid in pids:
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            time.sleep(0.05)
+            return not pids
+
+        wait_for(f"the end of all processes of {self.data}", none_left)
 
 
 @contextmanager

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 import os
 import pathlib
-import shutil
 import tempfile
+from contextlib import ExitStack
 
 # Hypothesis keeps its caches in the current directory otherwise; set before anything imports it.
-os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY",
-                      os.path.join(tempfile.gettempdir(), "ty-hypothesis"))
+HYPOTHESIS = tempfile.TemporaryDirectory(prefix="ty-hypothesis.")  # removed at exit
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", HYPOTHESIS.name)
 
 import pytest
 
-from client import Daemon
+from client import short_lived
 
 SCRIPTS = {
     "hello.py": "import sys\nprint('hello')\nprint('to stderr', file=sys.stderr)\n",
@@ -77,36 +77,18 @@ def script(scripts):
     return make
 
 
-def _directory():
-    # Not pytest's own: its names make paths too long for a unix socket.
-    return pathlib.Path(tempfile.mkdtemp(prefix="ty-api."))
-
-
 @pytest.fixture(scope="session")
 def daemon():
     """The daemon that most tests share."""
-    directory = _directory()
-    d = Daemon(directory, "cpu_slots = 2\n").start()
-    yield d
-    d.finish()
-    shutil.rmtree(directory)
+    with short_lived("cpu_slots = 2\n") as d:
+        yield d
 
 
 @pytest.fixture
 def fresh():
     """fresh("key = value\\n"): a daemon of the test's own, with more lines for [local]."""
-    made = []
-
-    def make(config=""):
-        made.append(Daemon(_directory(), config).start())
-        return made[-1]
-    yield make
-    for d in made:
-        try:
-            d.finish()
-        finally:
-            d.clean_up()
-            shutil.rmtree(d.dir)
+    with ExitStack() as made:
+        yield lambda config="": made.enter_context(short_lived(config))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_a_failing_script_tells_its_exit_status(daemon, script):
     assert job["reason"]["code"] == "script_error"
     assert "3" in job["reason"]["message"]
     attempt = daemon.get(f"/v1/jobs/{job['id']}/attempts")["items"][0]
-    assert attempt["state"] == "failed" and attempt["exit"]["code"] != 0
+    assert attempt["state"] == "failed" and attempt["exit"]["code"] == 3
     assert "about to fail" in daemon.log(job["id"])
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Money from the reservation to the bill, against the fake of AWS: caps hold jobs back, what is
 settled lets them go on."""
-import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,23 +22,18 @@ wait_ms = 50
 @pytest.fixture
 def cloud():
     """cloud("day_max = 2\\n"): a fake that moves by step() only, and a daemon that uses it."""
-    made = []
-
-    def make(money):
-        directory = Path(tempfile.mkdtemp(prefix="ty-money."))
-        fake = FakeAws(directory / "aws").start()
-        (directory / "d").mkdir()
-        d = Daemon(directory / "d", f"transfer_slots = 4\n{AWS}[money]\n{money}",
-                   fake.environment)
-        made.append((directory, fake, d))
-        d.start()
-        return fake, d
-    yield make
-    for directory, fake, d in made:
-        d.stop()
-        d.clean_up()
-        fake.stop()
-        shutil.rmtree(directory)
+    with ExitStack() as made:
+        def make(money):
+            directory = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="ty-money.")))
+            fake = made.enter_context(FakeAws(directory / "aws"))
+            (directory / "d").mkdir()
+            d = Daemon(directory / "d", f"transfer_slots = 4\n{AWS}[money]\n{money}",
+                       fake.environment)
+            made.callback(d.clean_up)
+            d.start()
+            made.callback(lambda: d.process and d.stop())
+            return fake, d
+        yield make
 
 
 @pytest.fixture

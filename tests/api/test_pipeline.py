@@ -4,7 +4,6 @@ real pretrained model, watched as a user would watch it."""
 import json
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ class Watcher(threading.Thread):
                 self.peaks[name] = max(self.peaks[name], value)
             for job in self.target.get("/v1/overview")["active"]:
                 self.seen.add((job["name"], (job.get("progress") or {}).get("unit")))
-            time.sleep(0.5)
+            self.done.wait(0.5)
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def test_the_client_says_it(daemon, gone):
                     ["artifacts", job, "get", "model/config.json"]):
         ended = subprocess.run([BUILD / "cli/trainyard", "--url", daemon.url, *command],
                                capture_output=True, text=True, timeout=60)
-        assert ended.returncode != 0 and ended.stdout == ""
+        assert ended.returncode == 1 and ended.stdout == ""
         assert "was removed outside of Trainyard" in ended.stderr, ended.stderr
 
 

@@ -220,7 +220,7 @@ def test_warnings_are_told_and_refuse_nothing(daemon, script):
         [kept] = daemon.get(f"/v1/runs/{run}")["jobs"]
         assert kept["warnings"] == [{"code": "spec", "pointer": "", "count": 1,
                                      "detail": warned["warnings"][0]["detail"]}]
-        assert daemon.post(f"/v1/runs/{run}/cancel").status_code < 300
+        assert daemon.post(f"/v1/runs/{run}/cancel").status_code == 200
     assert "warnings" not in daemon.post("/v1/jobs", {**script("hello.py"), "held": True}).json()
 
 

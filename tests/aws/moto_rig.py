@@ -4,12 +4,11 @@ import json
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import boto3
 import pytest
-from aws_server import DEADLINE
+from wait import wait_for
 
 REGION = "us-east-1"
 ALLOW = {"Version": "2012-10-17",
@@ -46,14 +45,17 @@ def moto():
     server = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p",
                                str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + DEADLINE
+
+    def answers():
+        assert server.poll() is None
+        try:
+            post(url + "/moto-api/reset", "")
+        except OSError:
+            return False
+        return True
+
     try:
-        while True:
-            try:
-                post(url + "/moto-api/reset", "")
-                break
-            except OSError:
-                assert server.poll() is None and time.monotonic() < deadline
+        wait_for("moto", answers)
         keys = user_with_all_rights(url)
         post(url + "/moto-api/reset-auth", "0")
         yield url, keys

@@ -461,7 +461,5 @@ def test_without_keys(cloud):  # noqa: F811
     cloud.start().stop()
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del cloud.daemon.environment[key]
-    begun = time.monotonic()
     command = adopt(cloud.daemon, "list").wait()
     assert command.status == 1 and "credentials" in command.err, command.err
-    assert time.monotonic() - begun < 100

@@ -13,6 +13,7 @@ import pytest
 from fake_aws import ACCOUNT, KEY, ROLE, FakeAws
 from fake_jobs import (BUCKET, LOGS, ask, deployed, fails, fake, job, server, signed,  # noqa: F401
                        sm, trained)
+from wait import wait_for
 
 LOST = (botocore.exceptions.ConnectionClosedError, botocore.exceptions.ReadTimeoutError,
         botocore.exceptions.ResponseStreamingError, botocore.exceptions.HTTPClientError)
@@ -344,10 +345,8 @@ def test_a_clock_of_its_own(tmp_path):
         fake.client("s3").put_object(Bucket=BUCKET, Key="data/x", Body=b"")
         sm = fake.client("sagemaker")
         sm.create_training_job(**job())
-        end = time.monotonic() + 60
-        while sm.describe_training_job(TrainingJobName="one")["TrainingJobStatus"] != "Completed":
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for("its end", lambda: sm.describe_training_job(TrainingJobName="one")[
+            "TrainingJobStatus"] == "Completed")
 
 
 def test_looks_move_things(tmp_path):

@@ -6,12 +6,12 @@ import pathlib
 import shutil
 import signal
 import tarfile
-import time
 
 import pytest
 
 from fake_aws import ROLE, FakeAws
 from fake_jobs import BUCKET, LOGS, SERVING, ask, endpoint, job, variant
+from wait import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONTAINER = ROOT / "worker/sagemaker_script"
@@ -74,11 +74,7 @@ def values(uri, **more):
 
 
 def until(what):
-    end = time.monotonic() + DEADLINE_S
-    while not (got := what()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return got
+    return wait_for("the fake's worker", what, DEADLINE_S)
 
 
 def ended(sm, name="one"):

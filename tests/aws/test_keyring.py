@@ -3,13 +3,16 @@
 
 import json
 import subprocess
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from chain_fake import jwt, keys
+from wait import wait_for
 
-WAIT = 60  # seconds; the keyring's own pauses are much shorter
+WAIT = 60  # seconds
 ON = {"AWS_EC2_METADATA_DISABLED": None}
 ROLE_PATH = "/latest/meta-data/iam/security-credentials/instance-role"
 
@@ -26,11 +29,24 @@ class Keyring:
         return json.loads(self.process.stdout.readline())
 
     def until(self, good):
-        end = time.monotonic() + WAIT
-        while "looked for" in (answer := self.ask("get")).get("error", "") or not good(answer):
-            assert time.monotonic() < end, answer
-            time.sleep(0.05)
-        return answer
+        def look():
+            answer = self.ask("get")
+            return "looked for" not in answer.get("error", "") and good(answer) and answer
+
+        return wait_for("keys that are good", look)
+
+    def looks(self):
+        """How often the keyring's thread has slept; it looks at the clock after each sleep."""
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            status = (task / "status").read_text()
+            if status.startswith("Name:\taws-keys\n"):
+                return int(status.rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
+        raise AssertionError("the keyring has no thread")
+
+    def looks_again(self):
+        """Until it has looked, with the clock as it is now."""
+        before = self.looks()
+        wait_for("two looks", lambda: self.looks() >= before + 2)
 
     def end(self):
         self.process.stdin.close()
@@ -67,7 +83,7 @@ def test_looks_again_ahead_of_the_end(aws, keyring):
     assert k.ask("wait")["id"] == "ASIA-first"
     aws.fake.answers[ROLE_PATH] = role_keys("second", 14400)
     k.ask(f"clock {7200 - 16 * 60}")
-    time.sleep(6)  # longer than the keyring's longest sleep: 16 minutes ahead is not yet time
+    k.looks_again()  # 16 minutes ahead is not yet time
     assert k.ask("get")["id"] == "ASIA-first"
     k.ask("clock 90")
     assert k.until(lambda a: a["id"] == "ASIA-second")["expires"] > time.time() + 14000
@@ -78,16 +94,11 @@ def test_old_keys_do_until_they_end(aws, keyring):
     aws.fake.answers[ROLE_PATH] = role_keys("first", 7200)
     k = keyring(**ON)
     assert k.ask("wait")["id"] == "ASIA-first"
-    end = time.monotonic() + WAIT
-    while not (changes := k.ask("changes")["changes"]):  # said after the keys are there
-        assert time.monotonic() < end
+    changes = wait_for("word of the keys", lambda: k.ask("changes")["changes"])
     aws.fake.answers[ROLE_PATH] = (500, "")
     aws.fake.calls.clear()
     k.ask(f"clock {7200 - 10 * 60}")
-    end = time.monotonic() + WAIT
-    while not any(path == ROLE_PATH for _, path, _, _ in aws.fake.calls):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for("its question", lambda: any(path == ROLE_PATH for _, path, _, _ in aws.fake.calls))
     assert k.ask("get")["id"] == "ASIA-first"
     k.ask("clock 650")
     assert "there are no AWS credentials" in k.until(
@@ -160,12 +171,13 @@ def test_nothing_there_then_a_role(aws, keyring):
 
 def test_ends_while_it_asks(aws, keyring):
     """The net thread ends first here; a keyring that waits for an answer must not hang."""
-    aws.fake.answers["/latest/api/token"] = lambda handler: time.sleep(3) or (200, "late")
+    over = threading.Event()
+    aws.fake.answers["/latest/api/token"] = lambda handler: (over.wait(WAIT) and 200, "late")
     k = keyring(**ON, AWS_METADATA_SERVICE_TIMEOUT="2")
-    while not aws.fake.calls:
-        time.sleep(0.01)
+    wait_for("its question", lambda: aws.fake.calls)
     assert "looked for" in k.ask("get")["error"]
     k.end()
+    over.set()
 
 
 def test_short_lived_keys_are_not_asked_for_all_the_time(aws, keyring):
@@ -175,7 +187,7 @@ def test_short_lived_keys_are_not_asked_for_all_the_time(aws, keyring):
     assert k.ask("wait")["id"] == "ASIA-first"
     aws.fake.answers[ROLE_PATH] = role_keys("second", 7200)
     k.ask("clock 900")
-    time.sleep(6)
+    k.looks_again()
     assert k.ask("get")["id"] == "ASIA-first"
     k.ask("clock 120")
     assert k.until(lambda a: a["id"] == "ASIA-second")

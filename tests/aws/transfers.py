@@ -7,11 +7,11 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 
 from fake_aws import FakeAws
+from wait import wait_for  # noqa: F401
 
 DEADLINE_S = 60
 PART = 8 << 20
@@ -99,16 +99,6 @@ def same_tree(a, b):
     assert names[0] == names[1]
     _, differing, broken = filecmp.cmpfiles(a, b, names[0], shallow=False)
     assert not differing and not broken
-
-
-def wait_for(what, check):
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"waited for {what}")
 
 
 @pytest.fixture(scope="module")

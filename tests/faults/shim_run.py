@@ -9,23 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+
+from wait import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TRAINYARD_BUILD", ROOT / "build"))
 SHIM = BUILD / "shim" / "trainyard-shim"
 DEADLINE_S = 120
-
-
-def wait_for(what, check):
-    """The first true value of check(); fails with `what` after the deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"waited {DEADLINE_S} s for {what}")
 
 
 def environ_has(pid, entry):
@@ -40,7 +30,7 @@ class Execution:
         self.dir = pathlib.Path(directory)
         self.id = exec_id
         (self.dir / "work").mkdir(parents=True, exist_ok=True)
-        exec_part = {"argv": argv, "env": {"PATH": os.environ["PATH"]},
+        exec_part = {"argv": argv, "env": {"PATH": os.environ["PATH"], "TMPDIR": str(self.dir)},
                      "cwd": str(self.dir / "work"), "max_runtime_ms": None,
                      "grace_ms": 30000, "log_max_bytes": 1 << 26,
                      "owner": "cgroup", **fields}

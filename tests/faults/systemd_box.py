@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A real systemd as the first process of a box of namespaces (box.sh). Needs root, systemd, overlay
 mounts and a cgroup2 hierarchy; says which of them is missing."""
+import contextlib
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
+
+from wait import wait_for
 
 HERE = Path(__file__).parent
 START_S = 120
@@ -55,13 +57,10 @@ class Box:
                  "--cgroup", "--fork", "--kill-child", HERE / "box.sh", self.scratch, self.share,
                  self.units],
                 stdout=console, stderr=console, stdin=subprocess.DEVNULL)
-        end = time.monotonic() + START_S
-        while time.monotonic() < end:
-            if self.outer.poll() is not None:
-                break
-            if self.is_running():
+        with contextlib.suppress(AssertionError):
+            wait_for("systemd", lambda: self.outer.poll() is not None or self.is_running(), START_S)
+            if self.outer.poll() is None:
                 return self
-            time.sleep(0.05)
         said = self.console.read_text(errors="replace").strip().splitlines()
         raise NoBox(f"systemd did not start: {said[-1] if said else 'it said nothing'}")
 
@@ -92,9 +91,8 @@ class Box:
             self.outer.kill()
             self.outer.wait()
         if self.cgroup and self.cgroup.exists():
-            end = time.monotonic() + START_S
             events = self.cgroup / "cgroup.events"
-            while "populated 1" in events.read_text() and time.monotonic() < end:
-                time.sleep(0.05)
+            wait_for("the end of all in the box",
+                     lambda: "populated 1" not in events.read_text(), START_S)
             for folder in sorted(self.cgroup.glob("**/"), key=lambda path: -len(path.parts)):
                 folder.rmdir()

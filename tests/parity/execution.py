@@ -22,7 +22,7 @@ class Execution:
             "resume": resume and str(resume)}))
 
     def start(self, **popen):
-        env = {"PATH": os.environ["PATH"], "TRAINYARD_EXECUTION": "x1",
+        env = {"PATH": os.environ["PATH"], "TMPDIR": str(self.dir), "TRAINYARD_EXECUTION": "x1",
                "TRAINYARD_EXECUTION_DIR": str(self.dir)}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:

@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import socket
-import time
 
 import torch
 import transformers
 
 from execution import Execution
 from texts import minilm
+from wait import wait_for
 
 DEADLINE_S = 120
 
@@ -38,13 +38,14 @@ class Server:
         self.path = self.x.work / "serve.sock"
 
     def wait_ready(self):
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end and self.process.poll() is None:
-            events = self.x.work / "events.ndjson"
-            if events.exists() and '"t":"ready"' in events.read_text():
-                return self
-            time.sleep(0.02)
-        raise AssertionError(f"not ready: {self.end()}")
+        events = self.x.work / "events.ndjson"
+
+        def ready():
+            assert self.process.poll() is None, f"not ready: {self.end()}"
+            return events.exists() and '"t":"ready"' in events.read_text()
+
+        wait_for("the server", ready)
+        return self
 
     def request(self, method, path, body=None, headers=None, connection=None):
         """(status, parsed body, headers)"""

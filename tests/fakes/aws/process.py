@@ -25,6 +25,7 @@ class Worker:
                    "resources": {"cpus": os.cpu_count() or 1, "devices": []}}
         (self.dir / "spec.json").write_text(json.dumps(message))
         env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(self.dir),
+               "TMPDIR": str(self.dir),
                "TRAINYARD_EXECUTION": "xfake", "TRAINYARD_EXECUTION_DIR": str(self.dir)}
         with open(self.dir / "log", "wb") as log:
             self.process = subprocess.Popen([pathlib.Path(build) / "worker/trainyard-worker", kind],
