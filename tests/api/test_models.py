@@ -5,11 +5,9 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
-from client import Daemon, check, closed, problem
+from client import check, closed, problem
 from trainyardd import BUILD, ROOT
 
 NATIVE = (BUILD / "worker/trainyard-native").exists()
@@ -260,30 +258,24 @@ def test_names_survive_a_kill_and_a_move(fresh, tiny_model, scripts):
     assert daemon.submit_job(held(scripts, "hub"))["spec"]["model"] == HUB
 
 
-def test_the_configuration_wins(tiny_model, tmp_path, scripts):
-    folder = Path(tempfile.mkdtemp(prefix="ty-models."))
-    daemon = Daemon(folder)
-    try:
-        daemon.start()
-        add(daemon, "both", HUB)
-        daemon.stop()
-        with open(folder / "trainyard.conf", "a", encoding="utf-8") as f:
-            f.write(f"[models]\nboth = {tiny_model}\n")
-        daemon.start()
-        assert f"model_hidden name=both configured=\"{tiny_model}\" added=\"the hub's org/tiny" in \
-            (folder / "daemon.log").read_text()
-        assert [(m["origin"], m.get("hidden")) for m in daemon.get("/v1/models")["items"]] == \
-            [("configuration", None), ("added", True)]
-        assert daemon.get("/v1/models/both")["path"] == str(tiny_model)
-        assert daemon.submit_job(held(scripts, "both"))["spec"]["model"] == str(tiny_model)
-        said = problem(put(daemon, "both", HUB), 409, "exists")["detail"]
-        assert "the configuration names 'both'" in said and "win over added ones" in said
-        assert daemon.ask("DELETE", "/v1/models/both").status_code == 204
-        said = problem(daemon.ask("DELETE", "/v1/models/both"), 409, "conflict")["detail"]
-        assert "key models.both" in said
-    finally:
-        daemon.finish()
-        shutil.rmtree(folder)
+def test_the_configuration_wins(fresh, tiny_model, scripts):
+    daemon = fresh()
+    add(daemon, "both", HUB)
+    daemon.stop()
+    with open(daemon.dir / "trainyard.conf", "a", encoding="utf-8") as f:
+        f.write(f"[models]\nboth = {tiny_model}\n")
+    daemon.start()
+    assert f"model_hidden name=both configured=\"{tiny_model}\" added=\"the hub's org/tiny" in \
+        (daemon.dir / "daemon.log").read_text()
+    assert [(m["origin"], m.get("hidden")) for m in daemon.get("/v1/models")["items"]] == \
+        [("configuration", None), ("added", True)]
+    assert daemon.get("/v1/models/both")["path"] == str(tiny_model)
+    assert daemon.submit_job(held(scripts, "both"))["spec"]["model"] == str(tiny_model)
+    said = problem(put(daemon, "both", HUB), 409, "exists")["detail"]
+    assert "the configuration names 'both'" in said and "win over added ones" in said
+    assert daemon.ask("DELETE", "/v1/models/both").status_code == 204
+    said = problem(daemon.ask("DELETE", "/v1/models/both"), 409, "conflict")["detail"]
+    assert "key models.both" in said
 
 
 def test_only_below_the_roots_and_outside_of_the_data(fresh, tiny_model, tmp_path):
