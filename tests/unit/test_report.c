@@ -9,7 +9,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
-#include "base/tree.h"
+#include "tests/unit/scratch.h"
 #include "wire/event.h"
 #include "worker/report.h"
 
@@ -36,12 +36,12 @@ static int64_t put_metric(struct report *r, int fd)
 static void test_events_at_their_limit_and_past_it(void **state)
 {
 	int64_t limit = EVENT_FILE_MAX - EVENT_FILE_ENDS, len, size;
-	char dir[] = "/tmp/trainyard-report-XXXXXX", tail[4096] = "";
+	char dir[64], tail[4096] = "";
 	OWN(closep) int dirfd = -1;
 	OWN(closep) int fd = -1;
 	struct report *r = NULL;
 
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir, sizeof(dir), "report");
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(report_open(dirfd, &r, NULL), 0);
 	fd = openat(dirfd, "events.ndjson", O_RDWR | O_CLOEXEC);
@@ -63,7 +63,7 @@ static void test_events_at_their_limit_and_past_it(void **state)
 	assert_non_null(strstr(tail, "\"answer\":42"));
 	assert_non_null(strstr(tail, "\"code\":\"late\"")); /* among the warnings of the result */
 	report_close(r);
-	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+	scratch_remove(dir);
 }
 
 int main(void)
