@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 import json
 import pathlib
-import shutil
 import string
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy
 import pytest
@@ -58,18 +57,14 @@ def model(tmp_path_factory):
 @contextmanager
 def _consoles(model):
     """make(world=False): a shell as a user has it; see console.py."""
-    made = []
-
-    def make(**options):
-        # Not pytest's own directory: its names make paths too long for a unix socket.
-        made.append(Console(pathlib.Path(tempfile.mkdtemp(prefix="ty-docs.")), model, **options))
-        return made[-1]
-    try:
+    with ExitStack() as made:
+        def make(**options):
+            # Not pytest's own directory: its names make paths too long for a unix socket.
+            folder = made.enter_context(tempfile.TemporaryDirectory(prefix="ty-docs."))
+            one = Console(pathlib.Path(folder), model, **options)
+            made.callback(one.close)
+            return one
         yield make
-    finally:
-        for one in made:
-            one.close()
-            shutil.rmtree(one.dir)
 
 
 @pytest.fixture

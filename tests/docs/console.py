@@ -14,9 +14,9 @@ import time
 
 from fake_aws import FakeAws
 from trainyardd import BUILD, NO_AWS, ROOT, Daemon
+from wait import wait_for
 
 DEADLINE_S = 120
-LOOK_EVERY_S = 0.05
 REVIEW_MAX = 24  # characters
 END = "-- end of the command --"
 
@@ -143,16 +143,16 @@ class Console:
     def play(self, command, shown):
         """Run it; what it prints is what the page shows, now or when a user has looked again."""
         expression, names = pattern_of(self.here(shown), self.bound)
-        until = time.monotonic() + DEADLINE_S
-        while True:
+
+        def look():
             status, out = self.run(self.here(command))
             assert status == 0, f"{command}\nexit status {status}:\n{out}"
             match = expression.fullmatch(out.strip()) if shown else True
-            if match:
-                break
-            assert asks_only(command) and time.monotonic() < until, \
+            assert match or asks_only(command), \
                 f"{command}\nthe page shows:\n{shown}\nit says:\n{out}"
-            time.sleep(LOOK_EVERY_S)
+            return match
+
+        match = wait_for(f"{command} to say\n{shown}", look, DEADLINE_S)
         for name, real in zip(names, match.groups() if shown else ()):
             self.bound[name] = real
 
