@@ -5,6 +5,7 @@
 #include "api/server.h"
 #include "base/own.h"
 #include "daemon/core.h"
+#include "tests/unit/wait.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -31,19 +32,20 @@ static int ask(uint16_t port, const char *path)
 	return fd;
 }
 
+static size_t queued(struct engine *e)
+{
+	size_t n;
+
+	pthread_mutex_lock(&e->queue_lock);
+	n = e->queue_n;
+	pthread_mutex_unlock(&e->queue_lock);
+	return n;
+}
+
 static void wait_queued(struct engine *e)
 {
-	int64_t deadline = clock_mono_us() + 60 * USEC_PER_SEC;
-	struct timespec pause = {.tv_nsec = 5000000};
-	size_t n = 0;
-
-	while (!n && clock_mono_us() < deadline) {
-		nanosleep(&pause, NULL);
-		pthread_mutex_lock(&e->queue_lock);
-		n = e->queue_n;
-		pthread_mutex_unlock(&e->queue_lock);
-	}
-	assert_int_equal(n, 1);
+	wait_until(queued(e));
+	assert_int_equal(queued(e), 1);
 }
 
 /* Before: api_stop() returned as if all were over, and the engine was freed below its threads. */

@@ -5,7 +5,8 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/str.h"
-#include "base/tree.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/wait.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,16 +21,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_US (60 * USEC_PER_SEC)
-
-static char dir[] = "/tmp/credential-process-XXXXXX", note[64];
-
-static void pause_shortly(void)
-{
-	struct timespec pause = {.tv_nsec = 10000000};
-
-	nanosleep(&pause, NULL);
-}
+static char dir[64], note[80];
 
 /* The pid that the helper has noted; 0: not yet. */
 static pid_t helper(void)
@@ -50,13 +42,10 @@ static pid_t helper(void)
 /* In the place of libc's: no output comes, and the time is over once the helper is there. */
 int poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 {
-	int64_t deadline = clock_mono_us() + WAIT_US;
-
 	(void)fds;
 	(void)n;
 	(void)timeout_ms;
-	while (!helper() && clock_mono_us() < deadline)
-		pause_shortly();
+	wait_until(helper());
 	return 0;
 }
 
@@ -70,7 +59,6 @@ static bool has_ended(pid_t pid)
 
 static void test_its_helper_is_killed_too(void **state)
 {
-	int64_t deadline = clock_mono_us() + WAIT_US;
 	struct aws_keys keys = {0};
 	char command[160];
 	struct err e = {0};
@@ -82,21 +70,25 @@ static void test_its_helper_is_killed_too(void **state)
 	assert_non_null(strstr(e.msg, "did not end"));
 	pid = helper();
 	assert_true(pid > 0);
-	while (!has_ended(pid) && clock_mono_us() < deadline)
-		pause_shortly();
-	assert_true(has_ended(pid));
+	wait_until(has_ended(pid));
+}
+
+static int set_up(void **state)
+{
+	scratch_make(dir, sizeof(dir), "credentials");
+	snprintf(note, sizeof(note), "%s/pid", dir);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	scratch_remove(dir);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_its_helper_is_killed_too)};
-	struct err e;
-	int r;
 
-	if (!mkdtemp(dir))
-		return 1;
-	snprintf(note, sizeof(note), "%s/pid", dir);
-	r = cmocka_run_group_tests(tests, NULL, NULL);
-	(void)!tree_remove(AT_FDCWD, dir, &e);
-	return r;
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
