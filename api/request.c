@@ -213,6 +213,61 @@ bool request_param_set(struct request *rq, const char *name, request_parse_fn pa
 	return true;
 }
 
+/* True for the inputs of a predict job, which a model reads: the one place that U+0000 may have. */
+static bool may_hold_nul(const char *pointer)
+{
+	const char *at = pointer;
+
+	if (str_starts(at, "/jobs/")) {
+		at += strlen("/jobs/");
+		at += strspn(at, "0123456789");
+	}
+	return str_eq(at, "/inputs");
+}
+
+/* The first text with U+0000 where none may be; `pointer` becomes its place. C would cut it. */
+static bool find_nul(const json_t *j, char *pointer, size_t size)
+{
+	size_t mark = strlen(pointer), i;
+	const char *key;
+	json_t *value;
+
+	if (may_hold_nul(pointer))
+		return false;
+	if (json_is_string(j))
+		return memchr(json_string_value(j), '\0', json_string_length(j));
+	json_array_foreach((json_t *)j, i, value) {
+		json_pointer_add_index(pointer, size, i);
+		if (find_nul(value, pointer, size))
+			return true;
+		pointer[mark] = '\0';
+	}
+	json_object_foreach((json_t *)j, key, value) {
+		json_pointer_add(pointer, size, key);
+		if (find_nul(value, pointer, size))
+			return true;
+		pointer[mark] = '\0';
+	}
+	return false;
+}
+
+/* False: replied. */
+static bool check_texts(struct request *rq)
+{
+	char pointer[ERR_FIELD_MAX] = "";
+
+	if (!find_nul(rq->json, pointer, sizeof(pointer)))
+		return true;
+	reply_problems(
+		rq, 422, "invalid_body",
+		json_pack("[{s:s, s:s, s:s}]", "pointer", pointer, "code", "invalid", "detail",
+			  "the text holds U+0000, which only 'inputs' of a predict job may; "
+			  "remove it"),
+		"%s: the text holds U+0000, which only 'inputs' of a predict job may; remove it",
+		pointer);
+	return false;
+}
+
 bool request_read_json(struct request *rq)
 {
 	struct err e;
@@ -229,7 +284,7 @@ bool request_read_json(struct request *rq)
 	r = json_check_counts(rq->body.data, rq->body.len, REQUEST_VALUES_MAX,
 			      REQUEST_CONTAINERS_MAX, &e);
 	if (r >= 0)
-		r = json_parse(rq->body.data, rq->body.len, &rq->json, &e);
+		r = json_parse_nul(rq->body.data, rq->body.len, &rq->json, &e);
 	buf_done(&rq->body);
 	if (r == -ERR_LIMIT) {
 		reply_problem(rq, 413, "too_large", "the body: %s", e.msg);
@@ -244,7 +299,7 @@ bool request_read_json(struct request *rq)
 			      json_type_name(rq->json));
 		return false;
 	}
-	return true;
+	return check_texts(rq);
 }
 
 bool request_fields(struct request *rq, const char *const *names, size_t n)

@@ -122,7 +122,7 @@ static int take_answer(const struct cli *c, struct http_reply *reply, json_t **r
 		*ret = json_null();
 		return 0;
 	}
-	return err_ctx(reterr, json_parse(buf_str(&reply->body), reply->body.len, ret, reterr),
+	return err_ctx(reterr, json_parse_nul(buf_str(&reply->body), reply->body.len, ret, reterr),
 		       "the answer of %s", c->url);
 }
 

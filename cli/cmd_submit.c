@@ -40,8 +40,8 @@ static int load_pipeline(struct cli *c, json_t **ret, struct err *reterr)
 		     : err_errno(reterr, ENOMEM, "read the pipeline");
 
 	if (r >= 0)
-		r = err_ctx(reterr, json_parse(buf_str(&text), text.len, &pipeline, reterr), "%s",
-			    c->args[0]);
+		r = err_ctx(reterr, json_parse_nul(buf_str(&text), text.len, &pipeline, reterr),
+			    "%s", c->args[0]);
 	if (r >= 0)
 		r = apply_options(c, "set", pipeline, reterr);
 	if (r >= 0)

@@ -504,7 +504,7 @@ int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 	*ret = NULL;
 	if (!s)
 		return 0;
-	if (json_parse(s, (size_t)sqlite3_column_bytes(q->s, col), ret, reterr) < 0)
+	if (json_parse_nul(s, (size_t)sqlite3_column_bytes(q->s, col), ret, reterr) < 0)
 		return err_set(reterr, ERR_CORRUPT, "database: column %s holds no JSON",
 			       sqlite3_column_name(q->s, col));
 	return 0;

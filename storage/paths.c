@@ -36,6 +36,12 @@ bool path_unpack(const char *dir, const char *text, struct buf *out)
 	return true;
 }
 
+/* A text with U+0000 in it is no path and no mark of one; it is stored as it is. */
+static bool is_whole(const json_t *j)
+{
+	return json_is_string(j) && !memchr(json_string_value(j), '\0', json_string_length(j));
+}
+
 /* True if some text of `j` would be changed. */
 static bool any_changes(const json_t *j, const char *dir, change_fn *change)
 {
@@ -45,7 +51,7 @@ static bool any_changes(const json_t *j, const char *dir, change_fn *change)
 	size_t i;
 
 	if (json_is_string(j))
-		return change(dir, json_string_value(j), &out);
+		return is_whole(j) && change(dir, json_string_value(j), &out);
 	json_array_foreach((json_t *)j, i, value)
 		if (any_changes(value, dir, change))
 			return true;
@@ -62,7 +68,7 @@ static json_t *changed(json_t *j, const char *dir, change_fn *change)
 	json_t *value, *now;
 	size_t i;
 
-	if (json_is_string(j) && change(dir, json_string_value(j), &out)) {
+	if (is_whole(j) && change(dir, json_string_value(j), &out)) {
 		json_decref(j);
 		return json_string(buf_str(&out));
 	}

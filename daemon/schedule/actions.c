@@ -9,6 +9,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/lifecycle.h"
+#include "jobs/spec/predict.h"
 
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct predict {
 	int attempt;
 	char endpoint[SPEC_NAME_MAX + 1];
 	char *body;
+	size_t too_many;    /* inputs, for an endpoint of this machine; 0: it takes them */
 	int64_t give_up_us; /* monotonic */
 	sd_event_source *again;
 	struct endpoint_ask ask;
@@ -144,11 +146,29 @@ static void on_relayed(struct endpoint_ask *ask)
 	engine_post(p->engine, &p->message);
 }
 
+/* True if the endpoint, which was not known when the job was submitted, does not take so many
+ * inputs: the job has failed then. */
+static bool predict_refused(struct predict *p)
+{
+	char words[REASON_MSG_MAX];
+	enum job_target target;
+
+	if (!p->too_many || !live_name_taken(p->engine, p->endpoint, &target) ||
+	    target != TARGET_LOCAL)
+		return false;
+	snprintf(words, sizeof(words), "/inputs: " SPEC_INPUTS_TEXT, p->too_many,
+		 SPEC_INPUTS_LOCAL_MAX);
+	predict_failed(p, REASON_INVALID_INPUT, words);
+	return true;
+}
+
 static void predict_try(struct predict *p)
 {
 	struct err why = {0};
 	int r;
 
+	if (predict_refused(p))
+		return;
 	free(TAKE(p->ask.reply));
 	p->ask = (struct endpoint_ask){
 		.body = p->body,
@@ -181,10 +201,9 @@ static void predict_after(struct engine *e, void *arg, bool committed)
 static int predict_start(struct engine *e, const struct job_row *job, const json_t *spec,
 			 struct err *reterr)
 {
-	OWN(json_decrefp) json_t *body = json_object();
 	struct predict *p = calloc(1, sizeof(*p));
 
-	if (!p || !body)
+	if (!p || !(p->body = spec_predict_body(spec)))
 		abort();
 	p->engine = e;
 	p->next = e->predicts;
@@ -192,10 +211,7 @@ static int predict_start(struct engine *e, const struct job_row *job, const json
 	memcpy(p->job, job->id, sizeof(p->job));
 	p->attempt = job->attempt;
 	str_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
-	json_object_set(body, "inputs", json_object_get(spec, "inputs"));
-	if (json_object_get(spec, "parameters"))
-		json_object_set(body, "parameters", json_object_get(spec, "parameters"));
-	p->body = json_text(body);
+	p->too_many = spec_inputs_over(spec, TARGET_LOCAL);
 	p->give_up_us = clock_mono_us() + e->settings->predict_timeout_us;
 	turn_after(e, predict_after, p);
 	return 0;

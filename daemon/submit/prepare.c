@@ -10,6 +10,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/schedule/budget.h"
 #include "daemon/schedule/headroom.h"
+#include "jobs/spec/predict.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/spec/parse.h"
+#include "jobs/spec/predict.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -250,29 +251,38 @@ static void check_endpoints(struct spec_parse *p)
 	}
 }
 
-size_t spec_inputs_over(const json_t *spec, enum job_target target)
+/* The whole request, of which the table knows the parts. */
+static void check_predict_body(struct spec_parse *p, const struct job_spec *job)
 {
-	size_t n = json_array_size(json_object_get(spec, "inputs"));
+	OWN(freep) char *body = spec_predict_body(job->spec);
 
-	return target == TARGET_LOCAL && n > SPEC_INPUTS_LOCAL_MAX ? n : 0;
+	if (!body)
+		p->no_memory = true;
+	else if (strlen(body) > SPEC_PREDICT_BODY_MAX)
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "'inputs' and 'parameters' are %zu bytes long as one request, and an "
+			     "endpoint takes %d; split it into several jobs",
+			     strlen(body), SPEC_PREDICT_BODY_MAX);
 }
 
-/* A predict job whose endpoint this run makes. */
+/* Predict jobs: their requests, and their endpoints if this run makes them. */
 static void check_inputs_fit(struct spec_parse *p)
 {
 	for (size_t i = 0; i < p->run->jobs_n; i++) {
 		const struct job_spec *job = &p->run->jobs[i], *deploy = NULL;
 		size_t n = 0;
 
-		if (job->kind == JOB_PREDICT)
-			deploy = deploy_of(p->run, job);
-		if (deploy)
-			n = spec_inputs_over(job->spec, deploy->target);
-		if (!n)
+		if (job->kind != JOB_PREDICT || !json_object_get(job->spec, "inputs"))
 			continue;
 		spec_at_job(p, i);
 		spec_enter(p, "inputs");
-		spec_problem(p, PROBLEM_TOO_MANY, SPEC_INPUTS_TEXT, n, SPEC_INPUTS_LOCAL_MAX);
+		check_predict_body(p, job);
+		deploy = deploy_of(p->run, job);
+		if (deploy)
+			n = spec_inputs_over(job->spec, deploy->target);
+		if (n)
+			spec_problem(p, PROBLEM_TOO_MANY, SPEC_INPUTS_TEXT, n,
+				     SPEC_INPUTS_LOCAL_MAX);
 	}
 }
 

@@ -183,12 +183,6 @@ void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job
 typedef const char *(*spec_output_fn)(void *userdata, const struct spec_ref *ref);
 int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t **ret,
 		 struct err *reterr) MUSTCHECK;
-/* How many inputs a predict job has if an endpoint of `target` does not take so many; else 0. The
- * sentence about it takes that number and SPEC_INPUTS_LOCAL_MAX. */
-size_t spec_inputs_over(const json_t *spec, enum job_target target);
-#define SPEC_INPUTS_TEXT                                                                      \
-	"'inputs' has %zu entries, and an endpoint of this machine takes %d in one request; " \
-	"split it into several jobs"
 /* What to call the model of a (resolved) spec: its place, the name of its training job or its name
  * on the hub; "" when there is none. */
 const char *spec_model_name(const json_t *spec);
