@@ -50,6 +50,8 @@ void models_add(struct request *rq);
 void models_remove(struct request *rq);
 /* costs.c */
 void costs(struct request *rq);
+/* usage.c */
+void disk_usage(struct request *rq);
 /* roles.c, training_jobs.c */
 void roles_list(struct request *rq);
 void roles_get(struct request *rq);

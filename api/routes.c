@@ -109,6 +109,8 @@ static const struct route table[] = {
 	 "List waiting jobs in the order in which they would start"},
 	{"GET", "/v1/costs", costs, PARAMS("from", "to"), BODY_NONE, false,
 	 "What was spent and what may be spent"},
+	{"GET", "/v1/disk-usage", disk_usage, PARAMS("run"), BODY_NONE, false,
+	 "Measure what takes the disk"},
 	{"GET", "/v1/version", version, NULL, BODY_NONE, false, "Get the version"},
 	{"GET", "/healthz", healthz, NULL, BODY_NONE, false, "Is the daemon alive?"},
 	{"GET", "/readyz", readyz, NULL, BODY_NONE, false, "Is the daemon ready for work?"},

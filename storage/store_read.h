@@ -109,6 +109,13 @@ int store_read_attempt_uris(struct store_reader *sr, const char *job, int attemp
 int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
 			      struct err *reterr) MUSTCHECK;
 
+#define STORE_USAGE_MAX 20000 /* executions of one answer, the newest */
+
+/* Add {ID: {"job","name","run","run_name"}} of the executions of a run (NULL: of all runs), those
+ * of endpoints under the job that has deployed them. */
+int store_read_executions(struct store_reader *sr, const char *run, json_t *into,
+			  struct err *reterr) MUSTCHECK;
+
 /* folder.h: -ERR_REMOVED or -ERR_PRUNED if the path is not there because its folder was removed. */
 int store_read_folder_check(struct store_reader *sr, const char *path,
 			    struct err *reterr) MUSTCHECK;

@@ -11,6 +11,7 @@
 #include "worker/inspect.h"
 #include "worker/inspect_model.h"
 #include "worker/stages.h"
+#include "worker/usage.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -117,7 +118,8 @@ static void become_native(char **argv)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(NATIVE_PROGRAM));
 	char *slash;
 
-	if (n < 0 || str_eq(argv[1], "script") || str_eq(argv[1], TRANSFER_ONLY))
+	if (n < 0 || str_eq(argv[1], "script") || str_eq(argv[1], USAGE_COMMAND) ||
+	    str_eq(argv[1], TRANSFER_ONLY))
 		return;
 	path[n] = '\0';
 	slash = strrchr(path, '/');
@@ -169,6 +171,8 @@ int main(int argc, char **argv)
 		return inspect_model_main();
 	become_native(argv);
 #endif
+	if (str_eq(argv[1], USAGE_COMMAND))
+		return usage_main();
 #ifdef WORKER_HAS_PREPROCESS
 	if (str_eq(argv[1], INSPECT_COMMAND))
 		return inspect_main();

@@ -137,3 +137,31 @@ int store_read_endpoint_place(struct store_reader *sr, const char *name, struct 
 	*ret = place;
 	return 0;
 }
+
+int store_read_executions(struct store_reader *sr, const char *run, json_t *into,
+			  struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int64_t there = 1;
+	int r = 0;
+
+	if (run)
+		r = db_get_int(sr->db, "SELECT count(*) FROM runs WHERE id = ?",
+			       DB_ARGS(DB_TEXT(run)), 0, &there, reterr);
+	if (r >= 0 && !there)
+		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", run);
+	if (r >= 0)
+		r = db_query(sr->db,
+			     "SELECT x.id, j.id, j.name, j.run, r.name FROM executions x "
+			     "LEFT JOIN endpoints e ON e.id = x.endpoint "
+			     "JOIN jobs j ON j.id = coalesce(x.job, e.job) "
+			     "JOIN runs r ON r.id = j.run WHERE ?1 IS NULL OR j.run = ?1 "
+			     "ORDER BY x.id DESC LIMIT ?2",
+			     DB_ARGS(DB_TEXT(run), DB_INT(STORE_USAGE_MAX)), &q, reterr);
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		json_object_set_new(into, db_col_text(q, 0),
+				    json_pack("{ss ss ss ss}", "job", db_col_text(q, 1), "name",
+					      db_col_text(q, 2), "run", db_col_text(q, 3),
+					      "run_name", db_col_text(q, 4)));
+	return r < 0 ? r : 0;
+}

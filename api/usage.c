@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET /v1/disk-usage: on a thread of its own, which waits for the worker that measures.
+ */
+#include "api/handlers.h"
+
+#include "api/reply.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/engine.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define USAGE_RUNS_MAX	  20
+#define USAGE_STACK_BYTES (256 << 10)
+
+struct usage {
+	struct request *rq;
+	json_t *question, *answer;
+	int result;
+	struct err err;
+};
+
+static void usage_free(void *state)
+{
+	struct usage *u = state;
+
+	json_decref(u->question);
+	json_decref(u->answer);
+	free(u);
+}
+
+static void answered(struct request *rq)
+{
+	struct usage *u = rq->state;
+
+	if (u->result < 0)
+		reply_error(rq, u->result, &u->err);
+	else
+		reply_json(rq, 200, TAKE(u->answer));
+}
+
+static void *measure(void *arg)
+{
+	struct usage *u = arg;
+
+	u->result = engine_usage(u->rq->api->engine, u->question, &u->answer, &u->err);
+	request_resume(u->rq);
+	return NULL;
+}
+
+/* Adds the executions of the runs in `runs`, or of all. False: replied. */
+static bool read_executions(struct request *rq, const char *runs, json_t *executions)
+{
+	struct store_reader *sr = request_reader(rq);
+	struct err e;
+	int r = 0, n = 0;
+
+	if (!sr)
+		return false;
+	if (!runs)
+		r = store_read_executions(sr, NULL, executions, &e);
+	while (r >= 0 && runs) {
+		size_t len = strcspn(runs, ",");
+		char run[ID_LEN];
+
+		snprintf(run, sizeof(run), "%.*s", (int)len, runs);
+		if (len != ID_LEN - 1 || !id_valid('r', run) || ++n > USAGE_RUNS_MAX) {
+			reply_problem(rq, 400, "invalid_parameter",
+				      "the query parameter 'run' takes ids of runs with commas "
+				      "between them, at most %d",
+				      USAGE_RUNS_MAX);
+			return false;
+		}
+		r = store_read_executions(sr, run, executions, &e);
+		runs = runs[len] ? runs + len + 1 : NULL;
+	}
+	if (r < 0)
+		reply_error(rq, r, &e);
+	return r >= 0;
+}
+
+void disk_usage(struct request *rq)
+{
+	const char *runs = request_param(rq, "run");
+	struct usage *u = calloc(1, sizeof(*u));
+	json_t *executions = json_object();
+	pthread_attr_t attr;
+	pthread_t thread;
+	int r;
+
+	rq->state = u;
+	rq->state_free = usage_free;
+	if (!u) {
+		json_decref(executions);
+		return;
+	}
+	u->rq = rq;
+	u->question = json_pack("{sb so}", "all", !runs, "executions", executions);
+	if (!read_executions(rq, runs, executions))
+		return;
+	request_wait(rq, answered);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, USAGE_STACK_BYTES);
+	r = pthread_create(&thread, &attr, measure, u);
+	pthread_attr_destroy(&attr);
+	if (r == 0)
+		return;
+	u->result = err_errno(&u->err, r == EAGAIN ? EMFILE : r, "measure the disk");
+	request_resume(rq);
+}

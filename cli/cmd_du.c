@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What takes the disk, by kind, run and job.
+ */
+#include "base/id.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+
+#include <string.h>
+
+static void print_kinds(const json_t *answer)
+{
+	static const struct show_column columns[] = {
+		{"KIND", "kind"}, {"SIZE", "bytes", SHOW_BYTES}, {NULL}};
+	OWN(json_decrefp) json_t *rows = json_array();
+	const char *kind;
+	json_t *bytes;
+
+	json_object_foreach(json_object_get(answer, "kinds"), kind, bytes)
+		if (json_integer_value(bytes))
+			json_array_append_new(rows,
+					      json_pack("{ss sO}", "kind", kind, "bytes", bytes));
+	json_array_append_new(rows, json_pack("{ss sO}", "kind", "together", "bytes",
+					      json_object_get(answer, "bytes")));
+	show_table(rows, columns, "");
+}
+
+static void print_runs(const json_t *runs, bool jobs)
+{
+	static const struct show_column by_run[] = {
+		{"RUN", "run"},
+		{"NAME", "name", SHOW_TEXT, 24},
+		{"SIZE", "bytes", SHOW_BYTES},
+		{"MODELS", "kinds.models", SHOW_BYTES},
+		{"CHECKPOINTS", "kinds.checkpoints", SHOW_BYTES},
+		{"LOGS", "kinds.logs", SHOW_BYTES},
+		{"DATA", "kinds.data", SHOW_BYTES},
+		{NULL}};
+	static const struct show_column by_job[] = {
+		{"JOB", "job"},
+		{"NAME", "name", SHOW_TEXT, 24},
+		{"SIZE", "bytes", SHOW_BYTES},
+		{"MODELS", "kinds.models", SHOW_BYTES},
+		{"CHECKPOINTS", "kinds.checkpoints", SHOW_BYTES},
+		{"LOGS", "kinds.logs", SHOW_BYTES},
+		{"DATA", "kinds.data", SHOW_BYTES},
+		{NULL}};
+	const json_t *run;
+	size_t i;
+
+	if (!json_array_size(runs))
+		return;
+	putchar('\n');
+	show_table(runs, by_run, "");
+	json_array_foreach(runs, i, run) {
+		if (!jobs)
+			return;
+		putchar('\n');
+		show_table(json_object_get(run, "jobs"), by_job, "");
+	}
+}
+
+int cmd_du(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	OWN(buf_done) struct buf runs = BUF_INIT(4096);
+	struct ask_path p;
+	struct err e = {0};
+	int r = 0;
+
+	for (int i = 0; r >= 0 && i < c->args_n; i++) {
+		if (!id_valid('r', c->args[i]))
+			r = err_set(&e, ERR_INVALID, "'%s' is not the id of a run", c->args[i]);
+		else
+			buf_printf(&runs, "%s%s", i ? "," : "", c->args[i]);
+	}
+	ask_path(&p, "/v1/disk-usage");
+	ask_param(&p, "run", c->args_n ? buf_str(&runs) : NULL);
+	if (r >= 0)
+		r = ask(c, "GET", &p, NULL, &answer, &e);
+	if (r < 0)
+		return cli_fail(c, &e);
+	if (c->json) {
+		show_json(answer);
+		return CLI_OK;
+	}
+	print_kinds(answer);
+	print_runs(json_object_get(answer, "runs"), c->args_n > 0);
+	if (!json_get_bool(answer, "complete", true))
+		fprintf(stderr, "trainyard: not all was counted: it takes too long, is too deep or "
+				"cannot be read; the sizes are at least these\n");
+	return CLI_OK;
+}
