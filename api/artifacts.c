@@ -112,8 +112,12 @@ static int open_work(struct request *rq, const struct attempt_place *place)
 {
 	OWN(closep) int dir = -1;
 	struct err e;
-	int fd = -1, r;
+	int fd = -1, r = store_read_pruned(request_reader(rq), place->run, &e);
 
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return -1;
+	}
 	if (!*place->dir) {
 		reply_problem(rq, 404, "not_found", "a %s job makes no files",
 			      job_kind_str(place->kind));

@@ -16,6 +16,9 @@ void runs_priority(struct request *rq);
 void runs_explain(struct request *rq);
 void runs_spec(struct request *rq);
 void validate(struct request *rq);
+/* prune.c */
+void runs_delete(struct request *rq);
+void prune_runs(struct request *rq);
 /* jobs.c */
 void jobs_submit(struct request *rq);
 void jobs_list(struct request *rq);

@@ -69,6 +69,13 @@ static struct gap read_gap(const struct logfile *lf)
 	return g;
 }
 
+int64_t logfile_start(const struct logfile *lf)
+{
+	struct gap g = read_gap(lf);
+
+	return g.from == 0 ? g.to : 0;
+}
+
 int64_t logfile_tail(const struct logfile *lf, int64_t lines)
 {
 	struct gap g = read_gap(lf);

@@ -31,6 +31,8 @@ struct logfile {
 int logfile_open(struct logfile *lf, const char *dir, struct err *reterr) MUSTCHECK;
 void logfile_close(struct logfile *lf);
 int64_t logfile_size(const struct logfile *lf); /* or -errno */
+/* The offset at which what is kept begins: 0, or the end of a gap that begins at 0. */
+int64_t logfile_start(const struct logfile *lf);
 /* Where the last `lines` lines start: at most LOGFILE_TAIL_BYTES from the end, never before a gap.
  */
 int64_t logfile_tail(const struct logfile *lf, int64_t lines);

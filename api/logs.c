@@ -28,10 +28,11 @@ struct log_stream {
 	int attempt;		      /* 0 until the first one is there */
 	bool pinned;		      /* attempt= was given */
 	bool follow;
-	bool counted; /* as a follower */
-	bool ended;   /* the file will not grow any more */
-	bool moved;   /* a newer attempt has begun */
-	int64_t end;  /* without follow: where to stop */
+	bool counted;	   /* as a follower */
+	bool ended;	   /* the file will not grow any more */
+	bool moved;	   /* a newer attempt has begun */
+	struct err pruned; /* of a run that was: only the end of its log is kept */
+	int64_t end;	   /* without follow: where to stop */
 	struct logfile file;
 	struct feed_waiter waiter;
 };
@@ -107,6 +108,11 @@ static int look(struct log_stream *ls, struct store_reader *sr, struct err *rete
 	ls->ended = is_over(ls, &place);
 	if (!*place.dir || ls->file.fd >= 0)
 		return 0;
+	r = store_read_pruned(sr, place.run, &ls->pruned);
+	if (r < 0 && r != -ERR_PRUNED) {
+		*reterr = ls->pruned;
+		return r;
+	}
 	r = logfile_open(&ls->file, place.dir, reterr);
 	return r == -ENOENT ? no_log(ls, sr, &place, reterr) : r;
 }
@@ -223,6 +229,21 @@ static bool read_window(struct request *rq, bool follow, struct window *w)
 	return true;
 }
 
+/* True if what is asked for went with the files of its run: the whole log, or what was before its
+ * end. */
+static bool is_pruned(const struct request *rq, const struct log_stream *ls)
+{
+	int64_t offset = 0;
+
+	if (!ls->pruned.code)
+		return false;
+	if (ls->file.fd < 0)
+		return true;
+	return str_to_i64(request_param(rq, "offset") ? request_param(rq, "offset") : "",
+			  &offset) >= 0 &&
+	       offset < logfile_start(&ls->file);
+}
+
 /* Where the answer starts and ends in the file. False: replied. */
 static bool place_window(struct request *rq, struct log_stream *ls, const struct window *w)
 {
@@ -237,8 +258,14 @@ static bool place_window(struct request *rq, struct log_stream *ls, const struct
 			      (long long)offset, (long long)size);
 		return false;
 	}
+	if (is_pruned(rq, ls)) {
+		reply_error(rq, -ERR_PRUNED, &ls->pruned);
+		return false;
+	}
 	if (w->tail >= 0 && ls->file.fd >= 0)
 		offset = logfile_tail(&ls->file, w->tail);
+	else if (ls->pruned.code && !request_param(rq, "offset"))
+		offset = logfile_start(&ls->file);
 	ls->file.offset = offset;
 	ls->end = w->limit < size - offset ? offset + w->limit : size;
 	return true;

@@ -77,6 +77,8 @@ int cmd_retry(struct cli *c);
 int cmd_hold(struct cli *c);
 int cmd_priority(struct cli *c);
 int cmd_release(struct cli *c);
+int cmd_prune(struct cli *c);
+int cmd_delete(struct cli *c);
 int cmd_explain(struct cli *c);
 int cmd_logs(struct cli *c);
 int cmd_metrics(struct cli *c);

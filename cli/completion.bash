@@ -3,7 +3,7 @@
 # Ids and endpoint names are asked of the daemon, which must answer within a second.
 
 _trainyard_commands="submit clone validate status runs jobs show wait logs metrics events artifacts
-	explain cancel retry hold release priority endpoints endpoint predict model queue
+	explain cancel retry hold release priority prune delete endpoints endpoint predict model queue
 	costs du roles training-jobs devices
 	version"
 
@@ -29,7 +29,7 @@ _trainyard() {
 	case $command in
 	"") mapfile -t COMPREPLY < <(compgen -W "$_trainyard_commands" -- "$word") ;;
 	submit | validate) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
-	clone) mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs)" -- "$word") ;;
+	clone | delete) mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs)" -- "$word") ;;
 	show | wait | cancel | retry | explain | hold | release | priority)
 		mapfile -t COMPREPLY < <(compgen -W "$(_trainyard_column runs; _trainyard_column jobs)" \
 			-- "$word")

@@ -34,6 +34,14 @@ static const struct cli_option global_options[] = {
 	{                                                              \
 		"state", 0, "STATE", "only these; several with commas" \
 	}
+#define OPTION_DRY_RUN                                                                        \
+	{                                                                                     \
+		"dry-run", 'd', NULL, "change nothing: say what would go, what stays and why" \
+	}
+#define OPTION_ROWS                                                           \
+	{                                                                     \
+		"rows", 0, NULL, "remove spec, states, metrics and logs, too" \
+	}
 #define OPTION_TRY                                         \
 	{                                                  \
 		"attempt", 0, "N", "of an earlier attempt" \
@@ -161,6 +169,24 @@ static const struct cli_command commands[] = {
 	 cmd_hold,
 	 {{NULL}}},
 	{"release", "ID", "let a held job, or all of a run, start", 1, 1, cmd_release, {{NULL}}},
+	{"prune",
+	 "",
+	 "remove the files of runs that ended long ago; what they were stays",
+	 0,
+	 0,
+	 cmd_prune,
+	 {{"older", 0, "DURATION", "that ended longer ago; default 30d, with --keep 0s"},
+	  {"keep", 'k', "N", "but the N that ended last"},
+	  OPTION_DRY_RUN,
+	  OPTION_ROWS,
+	  {NULL}}},
+	{"delete",
+	 "RUN",
+	 "remove the files of one run that has ended",
+	 1,
+	 1,
+	 cmd_delete,
+	 {OPTION_DRY_RUN, OPTION_ROWS, {NULL}}},
 	{"priority",
 	 "ID NUMBER",
 	 "change the place in the queue of a waiting job, or of a run's",

@@ -6,12 +6,14 @@
  * nobody sets.
  */
 #include "base/log.h"
+#include "daemon/prune/prune.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/lifecycle.h"
 
 #include <inttypes.h>
 
-#define STEP_US (USEC_PER_SEC / 2) /* less is a clock that runs a little fast or slow */
+#define STEP_US	   (USEC_PER_SEC / 2)	 /* less is a clock that runs a little fast or slow */
+#define FORWARD_US (3600 * USEC_PER_SEC) /* from here on everything seems old */
 
 static int shift(struct engine *e, int64_t by_us)
 {
@@ -35,6 +37,8 @@ void clock_step_look(struct engine *e)
 		log_event(LOG_LEVEL_WARNING, "clock_set", "by_ms=%" PRId64, by_us / USEC_PER_MSEC);
 		if (shift(e, by_us) < 0)
 			return; /* again at the next tick */
+		if (by_us >= FORWARD_US)
+			prune_postpone(e);
 		e->due_us = 0;
 		engine_want_schedule(e);
 		cloud_kick(e);

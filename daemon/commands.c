@@ -6,8 +6,10 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
+#include "daemon/prune/prune.h"
 #include "daemon/schedule/lifecycle.h"
 #include "daemon/submit/models.h"
+#include "storage/write/prune.h"
 
 #include <string.h>
 
@@ -77,8 +79,10 @@ static int run_job_command(struct engine *e, struct command *c, struct err *rete
 	str_copy(c->result_id, sizeof(c->result_id), job.id);
 	if (c->kind == COMMAND_JOB_CANCEL)
 		return job_cancel(e, &job, reterr);
-	if (c->kind == COMMAND_JOB_RETRY)
-		return job_retry(e, &job, reterr);
+	if (c->kind == COMMAND_JOB_RETRY) {
+		r = store_prune_check(e->store, job.run, reterr);
+		return r < 0 ? r : job_retry(e, &job, reterr);
+	}
 	if (c->kind == COMMAND_EXPLAIN)
 		return explain_job(e, &job, &c->json, reterr);
 	if (job_state_is_final(job.state))
@@ -126,6 +130,8 @@ int command_run(struct engine *e, struct command *c, struct err *reterr)
 	case COMMAND_RUN_PRIORITY:
 	case COMMAND_RUN_EXPLAIN:
 		return command_of_run(e, c, reterr);
+	case COMMAND_PRUNE:
+		return prune_command(e, c, reterr);
 	case COMMAND_ENDPOINT_DELETE:
 		return run_endpoint_delete(e, c, reterr);
 	case COMMAND_ENDPOINT_RENEW:

@@ -190,6 +190,8 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->endpoint_start_timeout_us = cfg->endpoint_start_timeout_us;
 	s->predict_timeout_us = cfg->predict_timeout_ms * USEC_PER_MSEC;
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
+	s->keep_runs_us = cfg->retention_older_us;
+	s->keep_runs = cfg->retention_keep;
 	s->aws_region = m->aws ? aws_config_region(m->aws) : "";
 	s->prices = m->prices;
 	s->money_job_max = cfg->money_job_max_micro_usd;

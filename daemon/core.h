@@ -111,6 +111,7 @@ struct aws;
 struct account;
 struct cloud;
 struct database_check;
+struct pruner;
 
 struct engine {
 	const struct settings *settings;
@@ -160,6 +161,7 @@ struct engine {
 	struct stray *strays;					  /* strays.c */
 	struct ended_child ended_children[ENGINE_ENDED_CHILDREN]; /* remains.c */
 	struct predict *predicts;
+	struct pruner *pruner; /* prune/prune.c; NULL with ends_only */
 	pthread_mutex_t live_lock;
 	struct live_endpoint *live;
 	char *slots;			     /* JSON text, guarded by live_lock */

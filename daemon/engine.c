@@ -14,6 +14,7 @@
 #include "daemon/execution/execution.h"
 #include "daemon/feed.h"
 #include "daemon/notify.h"
+#include "daemon/prune/prune.h"
 #include "daemon/run.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
@@ -248,6 +249,8 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 			engine_want_schedule(e);
 		say_misplaced(e);
 		housekeeping(e);
+		if (e->pruner)
+			prune_tick(e);
 	}
 	loop_after_us(e->loop, &e->tick_source, TICK_US, on_tick, e);
 	return 0;
@@ -331,6 +334,8 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 		r = account_open(e, &e->account, reterr);
 	if (r >= 0)
 		r = engine_recover(e, reterr);
+	if (r >= 0)
+		r = prune_open(e, reterr);
 	if (r < 0) {
 		engine_free(e);
 		return r;
@@ -379,6 +384,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	database_check_stop(e->database_check);
+	prune_close(e);
 	if (e->net)
 		net_stop(e->net);
 	if (e->store)

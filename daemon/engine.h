@@ -43,6 +43,8 @@ enum command_kind {
 	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
 	COMMAND_MODEL_ADD, /* id: its name; json: of engine_model_check(); number: 1 if it is new */
 	COMMAND_MODEL_REMOVE, /* id: its name */
+	COMMAND_PRUNE, /* json: {"runs": [ids, newest submit first], "rows"}; result in `json`:
+			* {"removed": [{"run","rows"}], "kept": [{"run","reason"}]} */
 };
 
 /* One command. The caller fills the first part and owns the memory until `done` has run, which is
@@ -101,6 +103,19 @@ struct invoke_header {
 };
 extern const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT];
 extern const struct invoke_header engine_invoke_said[ENGINE_INVOKE_SAID];
+
+/* How much lies in the directories of executions, on the thread that removes them. */
+struct measure {
+	json_t *runs; /* [{"executions": [ids]}]: each gets "bytes" and "files", and "partial": true
+		       * if there may be more */
+	void (*done)(struct measure *m); /* on that thread; keep it short */
+	void *userdata;
+	int result; /* 0, or negative: the daemon stops */
+	struct err err;
+	struct measure *next; /* the engine's */
+};
+/* 0, or -ERR_UNAVAILABLE: then `done` will not run. */
+int engine_measure(struct engine *e, struct measure *m, struct err *reterr) MUSTCHECK;
 
 /* Relay one request to a live endpoint; `done` runs on another thread, exactly once. */
 struct invocation {

@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/schedule/lifecycle.h"
+#include "storage/write/prune.h"
 
 #include <assert.h>
 
@@ -52,7 +53,7 @@ static int run_retry(struct engine *e, struct command *c, const struct job_rows 
 		     struct err *reterr)
 {
 	size_t retried = 0;
-	int r = 0;
+	int r = store_prune_check(e->store, c->id, reterr);
 
 	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
 		if (!may_retry(jobs->rows[i].state))

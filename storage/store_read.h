@@ -98,7 +98,10 @@ struct attempt_place {
 	enum job_kind kind;
 	bool ended; /* the execution is over: the log will not grow */
 	enum job_state job_state;
+	char run[ID_LEN]; /* "" of an endpoint that has none */
 };
+/* -ERR_PRUNED if the files of the run were removed, but for the ends of its logs. */
+int store_read_pruned(struct store_reader *sr, const char *run, struct err *reterr) MUSTCHECK;
 int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
 			     struct attempt_place *ret, struct err *reterr) MUSTCHECK;
 /* Where an attempt on SageMaker leaves its things in S3: {"region", "places": {"output/": URI,
@@ -119,6 +122,23 @@ int store_read_executions(struct store_reader *sr, const char *run, json_t *into
 /* folder.h: -ERR_REMOVED or -ERR_PRUNED if the path is not there because its folder was removed. */
 int store_read_folder_check(struct store_reader *sr, const char *path,
 			    struct err *reterr) MUSTCHECK;
+
+/* Which runs a prune means: that one, else those that ended until `before_us` and are not among the
+ * `keep` that ended last. */
+#define PRUNE_LOOK_MAX 10000 /* runs that one prune looks at */
+#define PRUNE_RUNS_MAX 256   /* and of which it removes the files */
+#define PRUNE_KEEP_MAX 1000000
+struct prune_filter {
+	const char *run; /* NULL: by the two below; borrowed */
+	int64_t before_us;
+	int keep;
+	bool rows; /* the rows of runs too, also of those whose files have gone before */
+};
+/* {"removed": [{"run","name","finished_at","executions":[ids]}], "kept": [{"run","name",
+ * "finished_at","reason":{"code","message"}}], "truncated"}: newest submit first. Nothing changes.
+ * -ERR_NOT_FOUND: there is no run f->run. */
+int store_read_prune(struct store_reader *sr, const struct prune_filter *f, json_t **ret,
+		     struct err *reterr) MUSTCHECK;
 
 /* {"items":[{"at","step","epoch","values":{…}}],"next_since":N}: points with row id > since. `name`
  * NULL: all values. */

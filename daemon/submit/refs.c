@@ -74,6 +74,26 @@ static bool is_there(const struct prepare *p, const struct spec_ref *ref, const 
 		path_exists(AT_FDCWD, path));
 }
 
+/* True if the output lies in the run's files, and not in S3 or in the answer itself. */
+static bool is_in_files(const struct other *o, const struct spec_ref *ref)
+{
+	const char *text = json_get_str(json_object_get(o->row, "outputs"), ref->output, NULL);
+
+	return !text || text[0] == '/';
+}
+
+/* True if it was in files that were pruned, which is said then. */
+static bool is_pruned(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
+		      const struct spec_ref *ref)
+{
+	struct err why;
+
+	if (!is_in_files(o, ref) || store_read_pruned(p->reader, o->run, &why) >= 0)
+		return false;
+	problem_add(p->problems, f->pointer, PROBLEM_PRUNED, "%s", why.msg);
+	return true;
+}
+
 /* True if the folder that the output lies in was removed by hand, which is said then. */
 static bool is_removed(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
 		       const struct spec_ref *ref)
@@ -106,7 +126,7 @@ static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 			    job_state_str(o->state));
 		return false;
 	}
-	if (is_removed(p, f, o, ref))
+	if (is_pruned(p, f, o, ref) || is_removed(p, f, o, ref))
 		return false;
 	if (!value_of(p, o, ref, value, sizeof(value)) || !is_there(p, ref, value)) {
 		problem_add(p->problems, f->pointer, PROBLEM_DATA_MISSING,
@@ -121,15 +141,16 @@ static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 	return true;
 }
 
-static int pin(struct job_spec *job, const struct other *o, struct err *reterr)
+static int pin(struct job_spec *job, const struct other *o, const struct spec_ref *ref,
+	       struct err *reterr)
 {
 	struct job_pin *more = reallocarray(job->pins, job->pins_n + 1, sizeof(*more));
 
 	if (!more)
 		return err_errno(reterr, ENOMEM, "pin job %s", o->job);
 	job->pins = more;
-	job->pins[job->pins_n] =
-		(struct job_pin){.attempt = (int)json_get_int(o->row, "attempt", 0)};
+	job->pins[job->pins_n] = (struct job_pin){
+		.attempt = (int)json_get_int(o->row, "attempt", 0), .files = is_in_files(o, ref)};
 	str_copy(job->pins[job->pins_n++].job, ID_LEN, o->job);
 	return 0;
 }
@@ -143,7 +164,7 @@ static int settle(struct job_spec *job, const struct spec_foreign *f, const stru
 	snprintf(text, sizeof(text), "${%s/%s.%s}%s", o->run, ref->job, ref->output, ref->sub);
 	if (json_object_set_new(f->object, f->key, json_string(text)) < 0)
 		return err_errno(reterr, ENOMEM, "the reference to run %s", o->run);
-	return pin(job, o, reterr);
+	return pin(job, o, ref, reterr);
 }
 
 int prepare_references(const struct prepare *p, struct job_spec *job, struct err *reterr)

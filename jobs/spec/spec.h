@@ -2,8 +2,7 @@
 /*
  * A submitted pipeline: parse, validate, fill in defaults, find the graph. Pure: no files, no
  * clock, no network; what must be looked at on the machine is listed for the daemon (spec_path).
- * The tables of fields (spec/fields.h) are the one source for types, ranges, defaults, the
- * "did you mean" and the JSON schema of openapi.json.
+ * The tables of fields (spec/fields.h) are the one source for types, defaults and openapi.json.
  */
 #pragma once
 
@@ -101,6 +100,7 @@ struct spec_foreign {
 struct job_pin {
 	char job[ID_LEN];
 	int attempt;
+	bool files; /* it uses that run's files */
 };
 
 /* `spec` holds every field of the job as submitted, with the defaults filled in: name (the kind

@@ -94,7 +94,7 @@ enum job_form {
 	"j.id, j.run, j.name, j.kind, j.target, j.state, j.reason_code, j.reason_message, "      \
 	"j.attempt, j.priority, j.tags, j.created_us, j.started_us, j.finished_us, a.progress, " \
 	"j.outputs, j.seq, j.held, j.cancel_requested_us, j.queued_us, " WARNINGS_OF(            \
-		"j.id", "(0, j.attempt)")
-#define JOB_COLUMNS_N 21
+		"j.id", "(0, j.attempt)") ", (SELECT r.pruned_us FROM runs r WHERE r.id = j.run) "
+#define JOB_COLUMNS_N 22
 #define JOB_FROM      "FROM jobs j LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
 int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr) MUSTCHECK;

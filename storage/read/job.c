@@ -29,6 +29,7 @@ enum { /* JOB_COLUMNS */
 	C_CANCEL,
 	C_QUEUED,
 	C_WARNINGS,
+	C_PRUNED,
 };
 
 static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
@@ -57,6 +58,8 @@ static int add_list(json_t *job, struct db_stmt *q, struct err *reterr)
 
 	if (!more || json_object_update(job, more) < 0)
 		return out_of_memory(reterr);
+	if (db_col_int(q, C_PRUNED))
+		json_object_set_new(job, "pruned_at", col_time(q, C_PRUNED));
 	r = set_col_plain(job, "tags", q, C_TAGS, reterr);
 	return r < 0 ? r : set_col_json(job, "outputs", q, C_OUTPUTS, reterr);
 }

@@ -3,7 +3,13 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/folder.h"
+#include "storage/pruned.h"
 #include "storage/read/internal.h"
+
+int store_read_pruned(struct store_reader *sr, const char *run, struct err *reterr)
+{
+	return pruned_check(sr->db, run, reterr);
+}
 
 int store_read_folder_check(struct store_reader *sr, const char *path, struct err *reterr)
 {
@@ -14,7 +20,7 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		     struct attempt_place *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT kind, state, attempt FROM jobs WHERE id = ?",
+	int r = db_query(sr->db, "SELECT kind, state, attempt, run FROM jobs WHERE id = ?",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 
 	if (r >= 0)
@@ -31,10 +37,12 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		return err_set(reterr, ERR_NOT_FOUND, "job '%.64s' has not been started yet", job);
 	if (!*attempt)
 		*attempt = (int)db_col_int(q, 2);
+	str_copy(place->run, sizeof(place->run), db_col_text(q, 3));
 	return 0;
 }
 
-/* The first row of `q` (dir, state), released; without one the place is "" and over when `over`. */
+/* The first row of `q` (dir, state, run), released; without one the place is "" and over when
+ * `over`. */
 static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;
@@ -50,6 +58,8 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, s
 	if (execution_state_parse(db_col_text(owned, 1), &state) < 0)
 		return err_set(reterr, ERR_CORRUPT, "database: '%s' is no state of an execution",
 			       db_col_text(owned, 1));
+	if (!place->run[0])
+		str_copy(place->run, sizeof(place->run), db_col_text(owned, 2));
 	place->ended = state == EXECUTION_ENDED;
 	return db_col_path(owned, 0, place->dir, sizeof(place->dir), reterr);
 }
@@ -63,12 +73,12 @@ static int execution_of(struct store_reader *sr, const char *job, int attempt, b
 
 	if (place->kind == JOB_DEPLOY)
 		r = db_query(sr->db,
-			     "SELECT x.dir, x.state FROM endpoints e JOIN executions x "
+			     "SELECT x.dir, x.state, '' FROM endpoints e JOIN executions x "
 			     "ON x.endpoint = e.id WHERE e.job = ? ORDER BY x.n DESC LIMIT 1",
 			     DB_ARGS(DB_TEXT(job)), &q, reterr);
 	else
 		r = db_query(sr->db,
-			     "SELECT dir, state FROM executions WHERE job = ? AND attempt = ? "
+			     "SELECT dir, state, '' FROM executions WHERE job = ? AND attempt = ? "
 			     "ORDER BY n DESC LIMIT 1",
 			     DB_ARGS(DB_TEXT(job), DB_INT(attempt)), &q, reterr);
 	return r < 0 ? r : place_of(q, over, place, reterr);
@@ -122,8 +132,9 @@ int store_read_endpoint_place(struct store_reader *sr, const char *name, struct 
 	struct attempt_place place = {.kind = JOB_DEPLOY};
 	struct db_stmt *q = NULL;
 	int r = db_query(sr->db,
-			 "SELECT x.dir, x.state FROM endpoints e JOIN executions x "
-			 "ON x.endpoint = e.id WHERE e.name = ? "
+			 "SELECT x.dir, x.state, j.run FROM endpoints e JOIN executions x "
+			 "ON x.endpoint = e.id LEFT JOIN jobs j ON j.id = coalesce(x.job, e.job) "
+			 "WHERE e.name = ? "
 			 "ORDER BY e.state NOT IN ('deleted', 'failed') DESC, x.n DESC LIMIT 1",
 			 DB_ARGS(DB_TEXT(name)), &q, reterr);
 

@@ -4,9 +4,10 @@
 #include "base/str.h"
 #include "storage/read/internal.h"
 
-#define RUN_COLUMNS \
-	"r.id, r.name, r.state, r.created_us, r.started_us, r.finished_us, r.tags, r.seq "
-#define RUN_COLUMNS_N 8
+#define RUN_COLUMNS                                                                         \
+	"r.id, r.name, r.state, r.created_us, r.started_us, r.finished_us, r.tags, r.seq, " \
+	"r.pruned_us "
+#define RUN_COLUMNS_N 9
 
 static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *reterr)
 {
@@ -19,6 +20,8 @@ static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *
 
 	if (r >= 0 && !is_short) {
 		json_object_set_new(run, "seq", json_integer(db_col_int(q, 7)));
+		if (db_col_int(q, 8))
+			json_object_set_new(run, "pruned_at", col_time(q, 8));
 		r = set_col_plain(run, "tags", q, 6, reterr);
 	}
 	if (r < 0)

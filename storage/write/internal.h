@@ -68,6 +68,8 @@ int pins_insert(struct store *st, const struct job_spec *js, const char *job,
 /* The added models that a new job names; -ERR_CONFLICT if one is not there any more. */
 int model_uses_insert(struct store *st, const struct job_spec *js, const char *job,
 		      struct err *reterr) MUSTCHECK;
+/* -ERR_CONFLICT if the spec of a new job names an execution whose files were pruned meanwhile. */
+int prune_check_spec(struct store *st, const char *job, struct err *reterr) MUSTCHECK;
 /* Only its seq rises. */
 int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 

@@ -1,21 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /* Pins: which attempt of another run's job a job was resolved to when it was submitted. */
 #include "base/own.h"
+#include "base/str.h"
+#include "storage/pruned.h"
 #include "storage/write/internal.h"
+
+/* What the submit found may have gone before it came to be written. */
+static int check_pin(struct store *st, const struct job_pin *pin, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	char run[ID_LEN];
+	struct err why;
+	int r = db_query(st->db,
+			 "SELECT j.run FROM attempts a JOIN jobs j ON j.id = a.job "
+			 "WHERE a.job = ? AND a.number = ?",
+			 DB_ARGS(DB_TEXT(pin->job), DB_INT(pin->attempt)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return err_set(reterr, ERR_CONFLICT,
+			       "job %s, which the submit refers to, was removed meanwhile",
+			       pin->job);
+	COL_COPY(run, q, 0);
+	if (!pin->files)
+		return 0;
+	r = pruned_check(st->db, run, &why);
+	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", why.msg) : 0;
+}
 
 int pins_insert(struct store *st, const struct job_spec *js, const char *job, struct err *reterr)
 {
 	for (size_t i = 0; i < js->pins_n; i++) {
 		const struct job_pin *pin = &js->pins[i];
-		int64_t there = 0;
-		int r = db_get_int(
-			st->db, "SELECT count(*) FROM attempts WHERE job = ? AND number = ?",
-			DB_ARGS(DB_TEXT(pin->job), DB_INT(pin->attempt)), 0, &there, reterr);
+		int r = check_pin(st, pin, reterr);
 
-		if (r >= 0 && !there)
-			return err_set(reterr, ERR_CONFLICT,
-				       "job %s, which the submit refers to, was removed meanwhile",
-				       pin->job);
 		if (r >= 0)
 			r = db_run(
 				st->db,

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Removing the files of runs: `prune` by age and number, `delete` of one. */
+#include "base/own.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/show.h"
+
+static const struct show_column removed_columns[] = {
+	{"RUN", "run"},
+	{"NAME", "name", SHOW_TEXT, 24},
+	{"ENDED", "finished_at", SHOW_TIME},
+	{"SIZE", "bytes", SHOW_BYTES},
+	{"FILES", "files"},
+	{NULL},
+};
+static const struct show_column kept_columns[] = {
+	{"KEPT", "run"},
+	{"NAME", "name", SHOW_TEXT, 24},
+	{"ENDED", "finished_at", SHOW_TIME},
+	{"BECAUSE", "reason", SHOW_REASON},
+	{NULL},
+};
+
+static void show_pruned(const struct cli *c, const json_t *answer)
+{
+	const json_t *removed = json_object_get(answer, "removed"), *run;
+	const json_t *kept = json_object_get(answer, "kept");
+	bool dry = json_is_true(json_object_get(answer, "dry_run"));
+	static const struct show_column total[] = {{"", "bytes", SHOW_BYTES}};
+	char size[SHOW_CELL_MAX];
+	size_t i;
+
+	show_table(removed, removed_columns, "Nothing is to be removed.");
+	if (json_array_size(kept)) {
+		putchar('\n');
+		show_table(kept, kept_columns, "");
+	}
+	show_cell(size, answer, total);
+	if (json_array_size(removed))
+		printf("\n%s %s of %zu runs.\n", dry ? "This would remove" : "Removed", size,
+		       json_array_size(removed));
+	json_array_foreach(removed, i, run)
+		if (cli_get(c, "rows") && json_is_false(json_object_get(run, "rows")))
+			printf("The rows of %s stay: the ledger of SageMaker names them.\n",
+			       json_get_str(run, "run", ""));
+	if (json_is_true(json_object_get(answer, "truncated")))
+		puts("(there are more: run it again)");
+}
+
+static int reply(struct cli *c, int r, const json_t *answer, const struct err *e)
+{
+	if (r < 0)
+		return cli_fail(c, e);
+	if (c->json)
+		show_json(answer);
+	else
+		show_pruned(c, answer);
+	return CLI_OK;
+}
+
+int cmd_prune(struct cli *c)
+{
+	const char *older = cli_get(c, "older"), *keep = cli_get(c, "keep");
+	OWN(json_decrefp)
+	json_t *body = json_pack("{s:b, s:b}", "dry_run", cli_get(c, "dry-run") != NULL, "rows",
+				 cli_get(c, "rows") != NULL);
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	int64_t kept = 0;
+	struct err e;
+	int r;
+
+	if (keep && str_to_i64(keep, &kept) < 0) {
+		err_set(&e, ERR_INVALID, "--keep needs a whole number, not '%s'", keep);
+		return cli_fail(c, &e);
+	}
+	if (keep)
+		json_object_set_new(body, "keep", json_integer(kept));
+	if (older)
+		json_object_set_new(body, "older", json_string(older));
+	ask_path(&p, "/v1/prune");
+	r = ask(c, "POST", &p, body, &answer, &e);
+	return reply(c, r, answer, &e);
+}
+
+int cmd_delete(struct cli *c)
+{
+	OWN(json_decrefp) json_t *answer = NULL;
+	struct ask_path p;
+	char id[ID_LEN];
+	struct err e;
+	bool is_run;
+	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+
+	if (r >= 0 && !is_run)
+		r = err_set(&e, ERR_INVALID, "%s is a job; only a whole run can be deleted", id);
+	ask_path(&p, "/v1/runs/%s", id);
+	ask_param(&p, "dry_run", cli_get(c, "dry-run") ? "true" : NULL);
+	ask_param(&p, "rows", cli_get(c, "rows") ? "true" : NULL);
+	if (r >= 0)
+		r = ask(c, "DELETE", &p, NULL, &answer, &e);
+	return reply(c, r, answer, &e);
+}

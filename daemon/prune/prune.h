@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Prunes: the files of ended runs go, and their rows if that was asked for. The intent is committed
+ * first (storage/write/prune.h), the trash does the work (trash.h), then the intent ends. On the
+ * engine thread.
+ */
+#pragma once
+
+#include "daemon/core.h"
+
+#define PRUNE_RETRY_US	   (600 * USEC_PER_SEC)	  /* after files that could not be removed */
+#define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* between two looks of the retention */
+
+/* Begins the trash, and goes on with what the daemon before has left. */
+int prune_open(struct engine *e, struct err *reterr) MUSTCHECK;
+void prune_close(struct engine *e);
+/* COMMAND_PRUNE, in its turn. */
+int prune_command(struct engine *e, struct command *c, struct err *reterr) MUSTCHECK;
+/* Each second, own turns: the retention, and what is to be tried again. */
+void prune_tick(struct engine *e);
+/* The wall clock was set: what seems old may not be, so that the retention waits a day. */
+void prune_postpone(struct engine *e);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/prune/trash.h"
+
+#include "base/beneath.h"
+#include "base/fault.h"
+#include "base/fileio.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "base/tree.h"
+#include "storage/store.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#define TRASH_STACK_BYTES (512 << 10)
+
+struct trash {
+	pthread_t thread;
+	int data; /* the data directory; constant */
+	void (*done)(void *userdata, struct removal *rm);
+	void *userdata;
+
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t news;
+	bool stopping;
+	bool sweep; /* once */
+	struct removal *removals, **removals_tail;
+	struct measure *measures, **measures_tail;
+};
+
+/* The folders of one removal. */
+struct folders {
+	int executions, trash;
+};
+
+void removal_free(struct removal *rm)
+{
+	if (!rm)
+		return;
+	json_decref(rm->executions);
+	free(rm);
+}
+
+static void folders_done(const struct folders *f)
+{
+	closep(&f->executions);
+	closep(&f->trash);
+}
+
+/* By the data directory that was opened at the start, wherever that is now. */
+static int folders_open(const struct trash *t, struct folders *f, struct err *reterr)
+{
+	int r;
+
+	f->executions = openat(t->data, STORE_EXECUTIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->executions < 0)
+		return err_errno(reterr, errno, "open " STORE_EXECUTIONS);
+	r = dir_make(f->executions, TRASH_FOLDER, 0700, reterr);
+	return r < 0 ? r : beneath_open_dir(f->executions, TRASH_FOLDER, 0, &f->trash, reterr);
+}
+
+static bool is_stopping(struct trash *t)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&t->lock);
+	stopping = t->stopping;
+	pthread_mutex_unlock(&t->lock);
+	return stopping;
+}
+
+/* ---- measure ---- */
+
+static void measure(const struct trash *t, struct measure *m)
+{
+	struct folders f = {-1, -1};
+	json_t *run, *id;
+	int64_t budget = MEASURE_ENTRIES_MAX;
+	size_t i, k;
+	int r = folders_open(t, &f, NULL);
+
+	json_array_foreach(m->runs, i, run) {
+		struct tree_size size = {.budget = budget};
+
+		json_array_foreach(json_object_get(run, "executions"), k, id) {
+			if (r < 0)
+				break;
+			tree_measure(f.executions, json_string_value(id), &size);
+			tree_measure(f.trash, json_string_value(id), &size);
+		}
+		budget = size.budget;
+		json_object_set_new(run, "bytes", json_integer(size.bytes));
+		json_object_set_new(run, "files", json_integer(size.files));
+		if (size.partial)
+			json_object_set_new(run, "partial", json_true());
+	}
+	folders_done(&f);
+	m->done(m);
+}
+
+static struct measure *take_measure(struct trash *t)
+{
+	struct measure *m;
+
+	pthread_mutex_lock(&t->lock);
+	m = t->measures;
+	if (m && !(t->measures = m->next))
+		t->measures_tail = &t->measures;
+	pthread_mutex_unlock(&t->lock);
+	return m;
+}
+
+/* A question does not wait for the end of a long removal. */
+static void serve_measures(struct trash *t)
+{
+	struct measure *m;
+
+	while ((m = take_measure(t)))
+		measure(t, m);
+}
+
+int trash_measure(struct trash *t, struct measure *m, struct err *reterr)
+{
+	bool stopping;
+
+	m->next = NULL;
+	pthread_mutex_lock(&t->lock);
+	stopping = t->stopping;
+	if (!stopping) {
+		*t->measures_tail = m;
+		t->measures_tail = &m->next;
+		pthread_cond_signal(&t->news);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return stopping ? err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping; try again") : 0;
+}
+
+/* ---- remove ---- */
+
+/* In small parts, so that a stop and a question are seen. */
+static int empty(struct trash *t, int at, const char *name, struct err *reterr)
+{
+	int r;
+
+	do {
+		serve_measures(t);
+		r = is_stopping(t) ? -ERR_CANCELLED
+				   : tree_remove_some(at, name, TRASH_STEP_ENTRIES, reterr);
+	} while (r == 1);
+	return r;
+}
+
+/* What is in the trash goes, after the end of its log has been kept if it is to be. */
+static int finish_trashed(struct trash *t, struct removal *rm, const struct folders *f,
+			  const char *id)
+{
+	struct tree_size size = {.budget = MEASURE_ENTRIES_MAX};
+	int r = 0;
+
+	if (!rm->rows && !path_exists(f->executions, id))
+		r = kept_log_make(f->executions, f->trash, id, &rm->why);
+	FAULT("prune.kept");
+	if (r < 0)
+		return r;
+	tree_measure(f->trash, id, &size);
+	r = empty(t, f->trash, id, &rm->why);
+	FAULT("prune.removed");
+	if (r >= 0)
+		rm->bytes += size.bytes;
+	return r;
+}
+
+/* 1: it was moved; 0: there is nothing. */
+static int move_to_trash(const struct folders *f, const char *id, struct err *reterr)
+{
+	int r;
+
+	FAULT("prune.move");
+	if (renameat2(f->executions, id, f->trash, id, RENAME_NOREPLACE) < 0)
+		return errno == ENOENT ? 0 : err_errno(reterr, errno, "move %s to the trash", id);
+	r = dir_sync(f->executions, ".");
+	if (r >= 0)
+		r = dir_sync(f->trash, ".");
+	FAULT("prune.moved");
+	return r < 0 ? err_errno(reterr, -r, "move %s to the trash", id) : 1;
+}
+
+static int remove_execution(struct trash *t, struct removal *rm, const struct folders *f,
+			    const char *id)
+{
+	int r;
+
+	if (path_exists(f->trash, id)) { /* a daemon before has begun it */
+		r = finish_trashed(t, rm, f, id);
+		if (r < 0 || !rm->rows)
+			return r;
+	}
+	r = move_to_trash(f, id, &rm->why);
+	return r == 1 ? finish_trashed(t, rm, f, id) : r;
+}
+
+/* One that cannot be removed does not hold up the others. */
+static int remove_all(struct trash *t, struct removal *rm)
+{
+	struct folders f = {-1, -1};
+	struct err first = {0};
+	const json_t *id;
+	size_t i;
+	int r = folders_open(t, &f, &rm->why), worst = r;
+
+	first = rm->why;
+	json_array_foreach(rm->executions, i, id) {
+		if (r < 0 && (worst == -ERR_CANCELLED || f.trash < 0))
+			break;
+		r = remove_execution(t, rm, &f, json_string_value(id));
+		if (r < 0 && worst >= 0) {
+			worst = r;
+			first = rm->why;
+		}
+	}
+	folders_done(&f);
+	rm->why = first;
+	return worst;
+}
+
+static struct removal *take_removal(struct trash *t)
+{
+	struct removal *rm;
+
+	pthread_mutex_lock(&t->lock);
+	rm = t->stopping ? NULL : t->removals;
+	if (rm && !(t->removals = rm->next))
+		t->removals_tail = &t->removals;
+	pthread_mutex_unlock(&t->lock);
+	return rm;
+}
+
+void trash_add(struct trash *t, struct removal *rm)
+{
+	bool known = false;
+
+	rm->next = NULL;
+	pthread_mutex_lock(&t->lock);
+	for (const struct removal *at = t->removals; at; at = at->next)
+		known |= str_eq(at->run, rm->run) && at->rows == rm->rows;
+	if (!known) {
+		*t->removals_tail = rm;
+		t->removals_tail = &rm->next;
+		pthread_cond_signal(&t->news);
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (known)
+		removal_free(rm);
+}
+
+void trash_sweep(struct trash *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->sweep = true;
+	pthread_cond_signal(&t->news);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* What nobody asks for any more: ends of logs that were not finished, removals of a database that a
+ * backup has replaced. */
+static void sweep(struct trash *t)
+{
+	struct folders f = {-1, -1};
+	struct dirent *e;
+	struct err why;
+	DIR *d = NULL;
+
+	if (path_exists(t->data, STORE_EXECUTIONS "/" TRASH_FOLDER) &&
+	    folders_open(t, &f, &why) >= 0)
+		d = fdopendir(dup(f.trash));
+	while (d && !is_stopping(t) && (e = readdir(d)))
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
+		    empty(t, f.trash, e->d_name, &why) < 0 && !is_stopping(t))
+			log_event(LOG_LEVEL_WARNING, "trash_left", "name=%s msg=\"%s\"", e->d_name,
+				  why.msg);
+	if (d)
+		closedir(d);
+	folders_done(&f);
+}
+
+static bool wait_for_news(struct trash *t, bool *ret_sweep)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&t->lock);
+	while (!t->stopping && !t->sweep && !t->removals && !t->measures)
+		pthread_cond_wait(&t->news, &t->lock);
+	goes_on = !t->stopping;
+	*ret_sweep = goes_on && t->sweep && !t->removals;
+	if (*ret_sweep)
+		t->sweep = false;
+	pthread_mutex_unlock(&t->lock);
+	return goes_on;
+}
+
+static void *trash_thread(void *userdata)
+{
+	struct trash *t = userdata;
+	struct removal *rm;
+	bool sweeps;
+
+	pthread_setname_np(pthread_self(), "trash");
+	while (wait_for_news(t, &sweeps)) {
+		serve_measures(t);
+		if (sweeps)
+			sweep(t);
+		while ((rm = take_removal(t))) {
+			rm->result = remove_all(t, rm);
+			if (rm->result == -ERR_CANCELLED)
+				removal_free(rm); /* its intent is committed: the next start */
+			else
+				t->done(t->userdata, rm);
+		}
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int start_thread(struct trash *t)
+{
+	pthread_attr_t attr;
+	int n;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, TRASH_STACK_BYTES);
+	n = pthread_create(&t->thread, &attr, trash_thread, t);
+	pthread_attr_destroy(&attr);
+	return -n;
+}
+
+static void trash_free(struct trash *t)
+{
+	closep(&t->data);
+	pthread_mutex_destroy(&t->lock);
+	pthread_cond_destroy(&t->news);
+	free(t);
+}
+
+int trash_open(const char *data_dir, void (*done)(void *userdata, struct removal *rm),
+	       void *userdata, struct trash **ret, struct err *reterr)
+{
+	struct trash *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return err_errno(reterr, ENOMEM, "make the trash");
+	t->done = done;
+	t->userdata = userdata;
+	t->removals_tail = &t->removals;
+	t->measures_tail = &t->measures;
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->news, NULL);
+	t->data = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = t->data < 0 ? -errno : start_thread(t);
+	if (r < 0) {
+		trash_free(t);
+		return err_errno(reterr, -r, "make the trash of %s", data_dir);
+	}
+	*ret = t;
+	return 0;
+}
+
+void trash_close(struct trash *t)
+{
+	struct measure *m;
+
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->lock);
+	t->stopping = true;
+	pthread_cond_signal(&t->news);
+	pthread_mutex_unlock(&t->lock);
+	pthread_join(t->thread, NULL);
+	while ((m = take_measure(t))) {
+		m->result = err_set(&m->err, ERR_UNAVAILABLE, "the daemon is stopping; try again");
+		m->done(m);
+	}
+	while (t->removals) {
+		struct removal *rm = t->removals;
+
+		t->removals = rm->next;
+		removal_free(rm);
+	}
+	trash_free(t);
+}

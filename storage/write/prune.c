@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Prunes: their intents, and the removal of a run's rows. */
+#include "storage/write/prune.h"
+
+#include "base/own.h"
+#include "base/str.h"
+#include "storage/prune_plan.h"
+#include "storage/pruned.h"
+#include "storage/write/internal.h"
+
+int store_prune_check(struct store *st, const char *run, struct err *reterr)
+{
+	return pruned_check(st->db, run, reterr);
+}
+
+/* The first column of each row of `q`, which is released. */
+static int read_ids(struct db_stmt *q, json_t **ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *owned = q;
+	OWN(json_decrefp) json_t *ids = json_array();
+	int r;
+
+	while ((r = db_step(owned, reterr)) > 0)
+		if (json_array_append_new(ids, json_string(db_col_text(owned, 0))) < 0)
+			return err_errno(reterr, ENOMEM, "read ids");
+	if (r < 0)
+		return r;
+	*ret = TAKE(ids);
+	return 0;
+}
+
+int store_prune_candidates(struct store *st, const struct prune_filter *f, json_t **ret,
+			   struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = prune_candidates(st->db, f, &q, reterr);
+
+	return r < 0 ? r : read_ids(q, ret, reterr);
+}
+
+int store_prune_executions(struct store *st, const char *run, json_t **ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = prune_executions(st->db, run, &q, reterr);
+
+	return r < 0 ? r : read_ids(q, ret, reterr);
+}
+
+/* ---- the intent ---- */
+
+static int run_name(struct store *st, const char *run, char name[SPEC_NAME_MAX + 1],
+		    struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT name FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)), &q,
+			 reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, "run", run);
+	str_copy(name, SPEC_NAME_MAX + 1, db_col_text(q, 0));
+	return 0;
+}
+
+static int insert_intent(struct store *st, const char *run, bool rows, const char *by,
+			 int64_t now_us, struct err *reterr)
+{
+	struct event_of of = {.kind = "run_pruned", .run = run};
+	char name[SPEC_NAME_MAX + 1];
+	int64_t seq = ++st->tx_seq;
+	int r = run_name(st, run, name, reterr);
+
+	if (r >= 0)
+		r = db_run(st->db,
+			   "INSERT INTO prunes (run, with_rows, asked_us) VALUES (?, ?, ?) ON "
+			   "CONFLICT (run) DO UPDATE SET with_rows = max(with_rows, "
+			   "excluded.with_rows)",
+			   DB_ARGS(DB_TEXT(run), DB_INT(rows), DB_INT(now_us)), reterr);
+	if (r >= 0)
+		r = db_run(st->db,
+			   "UPDATE runs SET seq = ?1, pruned_us = CASE WHEN pruned_us = 0 THEN ?2 "
+			   "ELSE pruned_us END WHERE id = ?3",
+			   DB_ARGS(DB_INT(seq), DB_INT(now_us), DB_TEXT(run)), reterr);
+	if (r >= 0)
+		r = db_run(st->db, "UPDATE jobs SET seq = ? WHERE run = ?",
+			   DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
+	if (r < 0)
+		return r;
+	st->tally.changes++;
+	return event_put(st, seq, &of,
+			 json_pack("{s:s, s:b, s:s}", "name", name, "rows", (int)rows, "by", by),
+			 now_us, reterr);
+}
+
+static int prune_one(struct store *st, struct prune_plan *plan, const char *run, bool rows,
+		     const char *by, int64_t now_us, json_t *removed, json_t *kept,
+		     struct err *reterr)
+{
+	struct prune_hold hold;
+	bool stay = false;
+	int r = prune_plan_look(plan, run, &hold, reterr);
+
+	if (r == -ERR_NOT_FOUND) /* its rows went meanwhile */
+		return 0;
+	if (r > 0)
+		return json_array_append_new(kept, json_pack("{s:s, s:{s:s, s:s}}", "run", run,
+							     "reason", "code", hold.code, "message",
+							     hold.message)) < 0
+			       ? err_errno(reterr, ENOMEM, "prune run %s", run)
+			       : 0;
+	if (r >= 0 && rows)
+		r = prune_rows_stay(st->db, run, &stay, reterr);
+	if (r >= 0)
+		r = insert_intent(st, run, rows && !stay, by, now_us, reterr);
+	if (r < 0)
+		return r;
+	return json_array_append_new(removed,
+				     json_pack("{s:s, s:b}", "run", run, "rows", rows && !stay)) < 0
+		       ? err_errno(reterr, ENOMEM, "prune run %s", run)
+		       : 0;
+}
+
+int store_prune_runs(struct store *st, const json_t *runs, bool rows, const char *by,
+		     int64_t now_us, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *removed = json_array(), *kept = json_array();
+	struct prune_plan plan;
+	int r = prune_plan_init(&plan, st->db, reterr);
+	const json_t *run;
+	size_t i;
+
+	json_array_foreach(runs, i, run) {
+		if (r < 0 || json_array_size(removed) == PRUNE_RUNS_MAX)
+			break;
+		r = prune_one(st, &plan, json_string_value(run), rows, by, now_us, removed, kept,
+			      reterr);
+	}
+	prune_plan_done(&plan);
+	if (r < 0)
+		return r;
+	*ret = json_pack("{s:O, s:O}", "removed", removed, "kept", kept);
+	return *ret ? 0 : err_errno(reterr, ENOMEM, "prune runs");
+}
+
+void prune_rows_done(struct prune_rows *rows)
+{
+	free(TAKE(rows->rows));
+	rows->n = 0;
+}
+
+static int prune_read(struct db_stmt *q, void *into, struct err *reterr)
+{
+	struct prune_row *row = into;
+
+	COL_COPY(row->run, q, 0);
+	row->rows = db_col_int(q, 1);
+	return 0;
+}
+
+int store_prunes_open(struct store *st, struct prune_rows *ret, struct err *reterr)
+{
+	struct db_stmt *q = NULL;
+	int r = db_query(st->db, "SELECT run, with_rows FROM prunes ORDER BY asked_us", NULL, 0, &q,
+			 reterr);
+
+	return r < 0 ? r
+		     : rows_read(q, (void **)&ret->rows, &ret->n, sizeof(*ret->rows), prune_read,
+				 reterr);
+}
+
+/* ---- the end ---- */
+
+/* How many jobs or endpoints of each state will go. */
+static int count_out(struct store *st, const char *sql, const char *run,
+		     int (*add)(struct store *st, const char *state, int64_t n), struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(run)), &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		if (add(st, db_col_text(q, 0), db_col_int(q, 1)) < 0)
+			return col_unknown(q, 0, reterr);
+	return r;
+}
+
+static int job_out(struct store *st, const char *state, int64_t n)
+{
+	enum job_state s;
+	int r = job_state_parse(state, &s);
+
+	if (r >= 0)
+		st->tally.jobs[s] -= n;
+	return r;
+}
+
+static int run_out(struct store *st, const char *state, int64_t n)
+{
+	enum run_state s;
+	int r = run_state_parse(state, &s);
+
+	if (r >= 0)
+		st->tally.runs[s] -= n;
+	return r;
+}
+
+static int endpoint_out(struct store *st, const char *state, int64_t n)
+{
+	enum endpoint_state s;
+	int r = endpoint_state_parse(state, &s);
+
+	if (r >= 0)
+		st->tally.endpoints[s] -= n;
+	return r;
+}
+
+#define JOBS "(SELECT id FROM jobs WHERE run = ?1)"
+/* Endpoints that go with the run's last deploy of them, unless another run's server was one. */
+#define ENDPOINTS                                                               \
+	"(SELECT e.id FROM endpoints e WHERE e.job IN " JOBS " AND NOT EXISTS " \
+	"(SELECT 1 FROM executions x JOIN jobs j ON j.id = x.job "              \
+	"WHERE x.endpoint = e.id AND j.run != ?1))"
+
+/* In the order that the foreign keys ask for. The ledger has nothing of the run (prune_rows_stay),
+ * and events are kept for their time. */
+static const char *const deletions[] = {
+	"DELETE FROM executions WHERE job IS NULL AND endpoint IN " ENDPOINTS,
+	"DELETE FROM executions WHERE job IN " JOBS,
+	"DELETE FROM endpoints WHERE id IN " ENDPOINTS,
+	"UPDATE endpoints SET job = NULL WHERE job IN " JOBS,
+	"UPDATE endpoints SET run = NULL WHERE run = ?1",
+	"DELETE FROM pins WHERE job IN " JOBS " OR other IN " JOBS,
+	"DELETE FROM needs WHERE job IN " JOBS " OR other IN " JOBS,
+	"DELETE FROM metrics WHERE job IN " JOBS,
+	"DELETE FROM metrics_last WHERE job IN " JOBS,
+	"DELETE FROM warnings WHERE job IN " JOBS,
+	"DELETE FROM attempts WHERE job IN " JOBS,
+	"DELETE FROM job_specs WHERE n IN (SELECT n FROM jobs WHERE run = ?1)",
+	"DELETE FROM jobs WHERE run = ?1",
+	"DELETE FROM run_bodies WHERE n = (SELECT n FROM runs WHERE id = ?1)",
+	"DELETE FROM prunes WHERE run = ?1",
+	"DELETE FROM runs WHERE id = ?1",
+};
+
+static int delete_rows(struct store *st, const char *run, struct err *reterr)
+{
+	int r = count_out(st, "SELECT state, count(*) FROM jobs WHERE run = ?1 GROUP BY state", run,
+			  job_out, reterr);
+
+	if (r >= 0)
+		r = count_out(st, "SELECT state, 1 FROM runs WHERE id = ?1", run, run_out, reterr);
+	if (r >= 0)
+		r = count_out(st,
+			      "SELECT state, count(*) FROM endpoints WHERE id IN " ENDPOINTS
+			      " GROUP BY state",
+			      run, endpoint_out, reterr);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(deletions); i++)
+		r = db_run(st->db, deletions[i], DB_ARGS(DB_TEXT(run)), reterr);
+	st->tally.changes++;
+	return r < 0 ? r : 0;
+}
+
+int store_prune_finish(struct store *st, const char *run, bool rows, int64_t bytes, int64_t now_us,
+		       struct err *reterr)
+{
+	struct event_of of = {.kind = "run_files_removed", .run = run};
+	char name[SPEC_NAME_MAX + 1];
+	int64_t with_rows = -1, seq;
+	int r = db_get_int(st->db, "SELECT with_rows FROM prunes WHERE run = ?",
+			   DB_ARGS(DB_TEXT(run)), -1, &with_rows, reterr);
+
+	if (r < 0 || with_rows < 0) /* it has ended already */
+		return r;
+	if (with_rows && !rows)
+		return 1;
+	r = run_name(st, run, name, reterr);
+	if (r < 0)
+		return r;
+	seq = ++st->tx_seq;
+	r = with_rows ? delete_rows(st, run, reterr)
+		      : db_run(st->db, "DELETE FROM prunes WHERE run = ?", DB_ARGS(DB_TEXT(run)),
+			       reterr);
+	if (r >= 0 && !with_rows)
+		r = run_touch(st, run, seq, reterr);
+	return r < 0 ? r
+		     : event_put(st, seq, &of,
+				 json_pack("{s:s, s:I, s:b}", "name", name, "bytes",
+					   (json_int_t)bytes, "rows", (int)with_rows),
+				 now_us, reterr);
+}
+
+/* ---- who would use what has gone ---- */
+
+struct naming {
+	struct store *st;
+	struct err *why;
+};
+
+static int check_name(void *userdata, const char id[ID_LEN])
+{
+	struct naming *n = userdata;
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	char run[ID_LEN];
+	int r = db_query(n->st->db,
+			 "SELECT j.run FROM executions x JOIN jobs j ON j.id = x.job "
+			 "WHERE x.id = ?",
+			 DB_ARGS(DB_TEXT(id)), &q, n->why);
+
+	if (r >= 0)
+		r = db_step(q, n->why);
+	if (r <= 0)
+		return r;
+	COL_COPY(run, q, 0);
+	return pruned_check(n->st->db, run, n->why);
+}
+
+int prune_check_spec(struct store *st, const char *job, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	struct err why = {0};
+	struct naming n = {st, &why};
+	int r = db_query(st->db,
+			 "SELECT s.spec FROM jobs j JOIN job_specs s ON s.n = j.n WHERE j.id = ? "
+			 "AND instr(s.spec, '/" STORE_EXECUTIONS "/')",
+			 DB_ARGS(DB_TEXT(job)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r <= 0)
+		return r;
+	r = prune_names(db_col_text(q, 0), check_name, &n);
+	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", why.msg) : 0;
+}

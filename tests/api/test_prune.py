@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: MIT
+"""Prunes: what goes, what stays, and what holds it; the real daemon on real runs."""
+import json
+import re
+import sqlite3
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from client import NO_RUN, check, closed, problem
+from trainyardd import BUILD, wait_for
+
+MAKE = """\
+import os, pathlib, sys
+model = pathlib.Path(os.environ['SM_MODEL_DIR'])
+(model / 'config.json').write_text('{}')
+(model / 'weights').write_bytes(b'w' * 300000)
+(pathlib.Path(os.environ['SM_OUTPUT_DATA_DIR']) / 'said').write_text('kept')
+for i in range(int(sys.argv[2])):
+    print(f'line {i:06d}')
+"""
+TELL = """\
+import os, pathlib
+print('said', (pathlib.Path(os.environ['SM_CHANNEL_IN']) / 'said').read_text())
+"""
+DEEP = """\
+import os, sys
+os.chdir(os.environ['SM_MODEL_DIR'])
+for i in range(2000):
+    os.mkdir('d')
+    os.chdir('d')
+os.chdir(os.environ['SM_OUTPUT_DATA_DIR'])
+os.symlink(sys.argv[2], 'link')
+os.makedirs('shut/in')
+open('shut/in/file', 'w').close()
+os.chmod('shut/in', 0)
+os.chmod('shut', 0)
+os.mkfifo('pipe')
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source")
+    for name, text in (("make.py", MAKE), ("tell.py", TELL), ("deep.py", DEEP)):
+        (folder / name).write_text(text)
+    return folder
+
+
+class Yard:
+    """A daemon of the test's own, and what its tests do to it."""
+
+    def __init__(self, daemon, source):
+        self.daemon, self.source = daemon, source
+
+    def job(self, name="make", lines=3, **more):
+        return {"name": name, "kind": "script", "entry_point": "make.py",
+                "source_dir": str(self.source), "hyperparameters": {"lines": lines}, **more}
+
+    def tell(self, where, **more):
+        return {"name": "tell", "kind": "script", "entry_point": "tell.py",
+                "source_dir": str(self.source), "channels": {"in": where}, **more}
+
+    def run(self, *jobs, name="run", ends=True):
+        answer = self.daemon.post("/v1/runs", {"name": name, "jobs": list(jobs) or [self.job()]})
+        assert answer.status_code == 201, answer.text
+        run = answer.json()
+        for job in run["jobs"] if ends else ():
+            assert self.daemon.wait_end(job["id"])["state"] == "succeeded"
+        return run
+
+    def delete(self, run, **params):
+        return self.daemon.ask("DELETE", f"/v1/runs/{run}", params=params)
+
+    def cli(self, *words, status=0):
+        done = subprocess.run([BUILD / "cli/trainyard", "--url", self.daemon.url, *words],
+                              text=True, capture_output=True, timeout=60)
+        assert done.returncode == status, done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    def prune(self, **body):
+        answer = self.daemon.post("/v1/prune", body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def sql(self, text, *args):
+        with sqlite3.connect(f"file:{self.daemon.data}/trainyard.db?mode=ro", uri=True) as db:
+            return db.execute(text, args).fetchall()
+
+    def folder(self, run):
+        return [self.daemon.data / "executions" / row[0] for row in self.sql(
+            "SELECT x.id FROM executions x JOIN jobs j ON j.id = x.job WHERE j.run = ?", run)]
+
+    def wait_removed(self, run):
+        """Until the files of the run are gone."""
+        wait_for(f"the files of {run} to go", lambda: not self.sql(
+            "SELECT 1 FROM prunes WHERE run = ?", run))
+        assert not list((self.daemon.data / "executions/.trash").iterdir())
+
+
+@pytest.fixture
+def yard(fresh, source):
+    return Yard(fresh("cpu_slots = 2\n"), source)
+
+
+def files_below(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def test_the_files_go_and_what_it_was_stays(yard):
+    daemon = yard.daemon
+    run = yard.run()
+    job = run["jobs"][0]["id"]
+    before = daemon.get(f"/v1/jobs/{job}")
+    [folder] = yard.folder(run["id"])
+    assert (folder / "work/model/weights").exists()
+    answer = yard.delete(run["id"])
+    assert answer.status_code == 200, answer.text
+    check(closed(daemon.get("/openapi.json")), "Pruned", answer.json())
+    [removed] = answer.json()["removed"]
+    assert removed["run"] == run["id"] and removed["bytes"] >= 300000 and removed["files"] > 4
+    yard.wait_removed(run["id"])
+    assert files_below(folder) == ["log"]
+    # what it was
+    after = daemon.get(f"/v1/jobs/{job}")
+    assert re.fullmatch(r"20\S+Z", after.pop("pruned_at"))
+    assert after.pop("seq") > before.pop("seq")
+    assert after == before
+    assert "pruned_at" in daemon.get(f"/v1/runs/{run['id']}")
+    assert daemon.get(f"/v1/runs/{run['id']}/spec")["jobs"][0]["entry_point"] == "make.py"
+    assert daemon.log(job).splitlines()[-1] == "line 000002"
+    # what has gone says so
+    for path in ("artifacts", "artifacts/model/weights"):
+        said = problem(daemon.ask("GET", f"/v1/jobs/{job}/{path}"), 410, "pruned")["detail"]
+        assert run["id"] in said and "trainyard clone" in said and "20" in said
+    problem(daemon.post(f"/v1/jobs/{job}/retry"), 410, "pruned")
+    problem(daemon.post(f"/v1/runs/{run['id']}/retry"), 410, "pruned")
+    kinds = [e["kind"] for e in daemon.events(run=run["id"])]
+    assert kinds[-2:] == ["run_pruned", "run_files_removed"]
+    strict = closed(daemon.get("/openapi.json"))
+    for event in daemon.events(run=run["id"]):
+        check(strict, "Event", event)
+    check(strict, "Run", daemon.get(f"/v1/runs/{run['id']}"))
+    check(strict, "Job", daemon.get(f"/v1/jobs/{job}"))
+    # again: there is nothing left to do
+    again = yard.delete(run["id"]).json()
+    assert [item["run"] for item in again["removed"]] == [run["id"]]
+    yard.wait_removed(run["id"])
+    assert daemon.log(job).splitlines()[-1] == "line 000002"
+
+
+def test_the_end_of_a_long_log_stays(yard):
+    daemon = yard.daemon
+    run = yard.run(yard.job(lines=30000))  # 330 kB
+    job = run["jobs"][0]["id"]
+    whole = daemon.log(job)
+    for _ in range(2):  # the second time it is the same
+        yard.delete(run["id"])
+        yard.wait_removed(run["id"])
+        answer = daemon.ask("GET", f"/v1/jobs/{job}/logs")
+        start = int(answer.headers["X-Log-Offset"])
+        assert len(whole) - 65536 <= start < len(whole) - 65000
+        assert answer.text == whole[start:] and answer.text.startswith("line 0")
+        assert daemon.ask("GET", f"/v1/jobs/{job}/logs?tail=2").text == whole[-24:]
+        assert daemon.ask("GET", f"/v1/jobs/{job}/logs?offset={start + 12}").text == \
+            whole[start + 12:]
+        problem(daemon.ask("GET", f"/v1/jobs/{job}/logs?offset=0"), 410, "pruned")
+        problem(daemon.ask("GET", f"/v1/jobs/{job}/logs?offset={start - 1}"), 410, "pruned")
+        assert daemon.ask("GET", f"/v1/jobs/{job}/logs?follow=1").text == whole[start:]
+    [folder] = yard.folder(run["id"])
+    assert sum(p.stat().st_blocks * 512 for p in folder.rglob("*")) < 100000
+
+
+def test_a_dry_run_changes_nothing(yard):
+    run, held = yard.run(), yard.run(yard.job(held=True), ends=False)
+    [folder] = yard.folder(run["id"])
+    before = files_below(folder)
+    said = yard.prune(keep=0, dry_run=True)
+    assert said["dry_run"] and [item["run"] for item in said["removed"]] == [run["id"]]
+    assert said["bytes"] == said["removed"][0]["bytes"] >= 300000
+    assert yard.delete(run["id"], dry_run="true").json()["removed"] == said["removed"]
+    [kept] = yard.delete(held["id"], dry_run="true").json()["kept"]
+    assert kept["reason"]["code"] == "unfinished" and "queued" in kept["reason"]["message"]
+    assert files_below(folder) == before
+    assert yard.sql("SELECT count(*) FROM runs WHERE pruned_us > 0") == [(0,)]
+    assert not [e for e in yard.daemon.events() if e["kind"].startswith("run_p")]
+
+
+def test_by_age_and_by_number(yard):
+    runs = [yard.run()["id"] for _ in range(4)]
+    assert yard.prune()["removed"] == []  # 30 days
+    assert yard.prune(older="1h", keep=0)["removed"] == []
+    assert [r["run"] for r in yard.prune(keep=3)["removed"]] == runs[:1]
+    assert [r["run"] for r in yard.prune(older="0s", keep=2)["removed"]] == runs[1:2]
+    assert yard.prune(keep=2)["removed"] == []
+    assert [r["run"] for r in yard.prune(older="0s")["removed"]] == [runs[3], runs[2]]
+    for body, pointer in (({"older": "soon"}, "/older"), ({"older": 3}, "/older"),
+                          ({"keep": -1}, "/keep"), ({"keep": 1000001}, "/keep"),
+                          ({"keep": "2"}, "/keep"), ({"dry_run": "yes"}, "/dry_run"),
+                          ({"rows": 1}, "/rows"), ({"olde": "1d"}, "/olde")):
+        answer = problem(yard.daemon.post("/v1/prune", body), 422, "invalid_body")
+        assert answer["errors"][0]["pointer"] == pointer, answer
+    problem(yard.delete(NO_RUN), 404, "not_found")
+    problem(yard.delete(runs[0], dry_run="maybe"), 400, "invalid_parameter")
+
+
+def test_the_commands(yard):
+    """trainyard prune and trainyard delete, dry and in earnest."""
+    old, new = yard.run(name="old")["id"], yard.run(name="new")["id"]
+    held = yard.run(yard.tell("${new/make.output}/data", held=True), ends=False)["id"]
+    assert yard.cli("prune") == "Nothing is to be removed.\n"
+    dry = yard.cli("prune", "--older", "0s", "--dry-run")
+    assert re.search(rf"^{old} +old .* [0-9.]+ KiB +[0-9]+$", dry, re.MULTILINE), dry
+    assert re.search(rf"^{new} +new .*job: job tell of run {held}, which is queued, refers to it",
+                     dry, re.MULTILINE), dry
+    assert re.search(r"^This would remove [0-9.]+ KiB of 1 runs\.$", dry, re.MULTILINE), dry
+    assert yard.cli("prune", "--keep", "0", "--dry-run") == dry
+    assert f"run {new} is kept: job tell of run {held}" in yard.cli("delete", new, status=1)
+    assert "is a job" in yard.cli("delete", f"{new}/make", status=1)
+    assert "--keep needs a whole number" in yard.cli("prune", "--keep", "all", status=1)
+    done = json.loads(yard.cli("prune", "--keep", "1", "--json"))
+    assert [r["run"] for r in done["removed"]] == [old] and not done["dry_run"]
+    yard.wait_removed(old)
+    yard.cli("cancel", held)
+    yard.cli("delete", held)  # might be retried before
+    assert "Removed" in yard.cli("delete", new, "--rows")
+    wait_for("the rows to go", lambda: yard.daemon.ask(
+        "GET", f"/v1/runs/{new}").status_code == 404)
+
+
+def test_rows_go_too(yard):
+    daemon = yard.daemon
+    one = yard.run(yard.job(), yard.job("second", needs=["make"]))
+    two = yard.run(name="other")
+    yard.delete(one["id"])  # the files first, the rows later
+    yard.wait_removed(one["id"])
+    counts = daemon.get("/v1/overview")["counts"]
+    [item] = yard.prune(older="0s", keep=1, rows=True)["removed"]
+    assert (item["run"], item["rows"]) == (one["id"], True)
+    wait_for("the rows to go", lambda: daemon.ask(
+        "GET", f"/v1/runs/{one['id']}").status_code == 404)
+    for job in one["jobs"]:
+        problem(daemon.ask("GET", f"/v1/jobs/{job['id']}"), 404, "not_found")
+    left = {table: yard.sql(f"SELECT count(*) FROM {table}")[0][0] for table in (
+        "runs", "jobs", "job_specs", "run_bodies", "needs", "attempts", "executions", "prunes")}
+    assert left == {"runs": 1, "jobs": 1, "job_specs": 1, "run_bodies": 1, "needs": 0,
+                    "attempts": 1, "executions": 1, "prunes": 0}
+    assert [r["id"] for r in daemon.get("/v1/runs")["items"]] == [two["id"]]
+    now = daemon.get("/v1/overview")["counts"]
+    assert now["runs"]["succeeded"] == counts["runs"]["succeeded"] - 1 == 1
+    assert now["jobs"]["succeeded"] == counts["jobs"]["succeeded"] - 2 == 1
+    assert [p.name for p in (daemon.data / "executions").iterdir() if p.name != ".trash"] == \
+        [p.name for p in yard.folder(two["id"])]
+    assert yard.sql("PRAGMA integrity_check") == [("ok",)]
+    assert yard.sql("PRAGMA foreign_key_check") == []
+
+
+def test_what_refers_to_it_holds_it(yard):
+    daemon = yard.daemon
+    made = yard.run(name="made")
+    waiting = yard.run(yard.tell("${made/make.output}/data", held=True), ends=False)
+    reason = yard.prune(keep=0)["kept"]
+    assert [(r["run"], r["reason"]["code"]) for r in reason] == [(made["id"], "job")]
+    said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
+    assert waiting["id"] in said and "tell" in said
+    daemon.post(f"/v1/runs/{waiting['id']}/release")
+    assert daemon.wait_end(waiting["jobs"][0]["id"])["state"] == "succeeded"
+    # ended, but it might be retried
+    said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
+    assert "prune that run first" in said
+    assert [r["run"] for r in yard.prune(keep=0)["removed"]] == [waiting["id"], made["id"]]
+    yard.wait_removed(made["id"])
+    # who comes later is told
+    body = {"jobs": [yard.tell(f"${{{made['id']}/make.output}}/data")]}
+    [found] = problem(daemon.post("/v1/runs", body), 422, "invalid_spec")["errors"]
+    assert (found["pointer"], found["code"]) == ("/jobs/0/channels/in", "pruned")
+    assert "trainyard clone" in found["detail"]
+    # a clone runs again
+    again = daemon.post("/v1/runs", daemon.get(f"/v1/runs/{made['id']}/spec")).json()
+    assert daemon.wait_end(again["jobs"][0]["id"])["state"] == "succeeded"
+
+
+def test_a_path_into_its_directory_holds_it(yard):
+    daemon = yard.daemon
+    made = yard.run()
+    output = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["output"]
+    waiting = yard.run(yard.tell(output + "/data", held=True), ends=False)
+    said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
+    assert waiting["id"] in said and "uses its files" in said
+    daemon.post(f"/v1/runs/{waiting['id']}/cancel")
+    assert yard.delete(made["id"]).status_code == 200
+
+
+def test_hostile_trees_go(yard, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("kept")
+    run = yard.run({"name": "deep", "kind": "script", "entry_point": "deep.py",
+                    "source_dir": str(yard.source), "hyperparameters": {"to": str(outside)}})
+    answer = yard.delete(run["id"])
+    assert answer.json()["removed"][0]["partial"]
+    yard.wait_removed(run["id"])
+    assert (outside / "precious").read_text() == "kept"
+    assert all(files_below(folder) in ([], ["log"]) for folder in yard.folder(run["id"]))
+
+
+def test_what_cannot_be_removed_is_said_and_the_rest_goes(yard):
+    """A directory that is in the way of the trash: the intent stays, and the next start goes on."""
+    daemon = yard.daemon
+    run = yard.run()
+    trash = daemon.data / "executions/.trash"
+    trash.parent.mkdir(exist_ok=True)
+    if trash.exists():
+        trash.rmdir()
+    trash.write_text("in the way")
+    assert yard.delete(run["id"]).status_code == 200
+    wait_for("a warning", lambda: "event=files_not_removed" in daemon.log_tail())
+    assert yard.sql("SELECT run FROM prunes") == [(run["id"],)]
+    assert daemon.get("/readyz") == {"status": "ready"}
+    trash.unlink()
+    daemon.stop()
+    daemon.start()
+    yard.wait_removed(run["id"])
+    assert files_below(yard.folder(run["id"])[0]) == ["log"]
+
+
+def test_retention_by_the_configuration(yard):
+    daemon = yard.daemon
+    runs = [yard.run()["id"] for _ in range(3)]
+    daemon.stop()
+    daemon.environment |= {"TRAINYARD_RETENTION_KEEP": "1"}
+    daemon.start()
+    wait_for("the retention", lambda: yard.sql(
+        "SELECT count(*) FROM runs WHERE pruned_us > 0") == [(2,)])
+    for run in runs[:2]:
+        yard.wait_removed(run)
+    log = (daemon.dir / "daemon.log").read_text()
+    for run in runs[:2]:
+        assert f"event=run_pruned run={run} by=retention" in log
+        assert re.search(rf"event=files_removed run={run} bytes=[1-9]", log)
+    assert runs[2] not in log.split("event=started")[-1]
+    daemon.stop()
+    daemon.environment |= {"TRAINYARD_RETENTION_KEEP": "0", "TRAINYARD_RETENTION_OLDER": "1s"}
+    old = time.time()
+    wait_for("a run that is old", lambda: time.time() > old + 1.1)
+    daemon.start()
+    wait_for("the retention", lambda: yard.sql(
+        "SELECT count(*) FROM runs WHERE pruned_us > 0") == [(3,)])
+    yard.wait_removed(runs[2])
+
+
+def test_a_submit_races_with_a_prune(yard):
+    """Either the job is there and finds what it refers to, or it was refused."""
+    daemon = yard.daemon
+    with ThreadPoolExecutor(2) as pool:
+        for i in range(6):
+            made = yard.run(name="raced")
+            body = {"jobs": [yard.tell(f"${{{made['id']}/make.output}}/data")]}
+            submit = pool.submit(daemon.post, "/v1/runs", body)
+            delete = pool.submit(yard.delete, made["id"])
+            status, removed = submit.result().status_code, delete.result().status_code
+            assert (status == 201) == (removed == 409), (status, removed, delete.result().text)
+            if status == 201:
+                job = submit.result().json()["jobs"][0]["id"]
+                assert daemon.wait_end(job)["state"] == "succeeded"
+            else:
+                yard.wait_removed(made["id"])
+
+
+def test_what_is_retried_is_not_pruned(yard):
+    daemon = yard.daemon
+    run = yard.run(yard.job(held=True), ends=False)
+    job = run["jobs"][0]["id"]
+    assert daemon.post(f"/v1/jobs/{job}/cancel").status_code == 200
+    assert daemon.post(f"/v1/jobs/{job}/retry").status_code == 200
+    assert "queued" in problem(yard.delete(run["id"]), 409, "conflict")["detail"]
+    daemon.post(f"/v1/jobs/{job}/cancel")
+    assert yard.delete(run["id"]).status_code == 200
+    problem(daemon.post(f"/v1/jobs/{job}/retry"), 410, "pruned")
