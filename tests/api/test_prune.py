@@ -282,6 +282,49 @@ def test_what_refers_to_it_holds_it(yard):
     assert daemon.wait_end(again["jobs"][0]["id"])["state"] == "succeeded"
 
 
+@pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                    reason="this build has no native engine")
+def test_a_live_endpoint_holds_its_run_and_the_run_of_its_model(yard, tiny_model):
+    daemon = yard.daemon
+    copy = yard.source / "copy.py"
+    copy.write_text("import os, shutil, sys\n"
+                    "shutil.copytree(sys.argv[2], os.environ['SM_MODEL_DIR'], dirs_exist_ok=True)\n")
+    made = yard.run({**yard.job("make"), "entry_point": "copy.py",
+                     "hyperparameters": {"from": str(tiny_model)}}, name="made")
+    served = yard.run({"name": "deploy", "kind": "deploy", "model": "${made/make.model}",
+                       "endpoint": "held"}, name="served")
+    kept = {r["run"]: r["reason"] for r in yard.prune(keep=0)["kept"]}
+    assert kept[served["id"]]["code"] == "endpoint" and kept.keys() == {made["id"], served["id"]}
+    said = problem(yard.delete(served["id"]), 409, "conflict")["detail"]
+    assert "endpoint held is in_service" in said and "delete it first" in said
+    problem(yard.delete(made["id"]), 409, "conflict")
+    assert daemon.post("/v1/endpoints/held/invocations", {"inputs": "a film"}).status_code == 200
+    daemon.ask("DELETE", "/v1/endpoints/held")
+    wait_for("its end", lambda: daemon.get("/v1/endpoints/held")["state"] == "deleted")
+    wait_for("both to go", lambda: len(yard.prune(keep=0)["removed"]) == 2 or not yard.sql(
+        "SELECT 1 FROM runs WHERE pruned_us = 0"))
+    yard.wait_removed(made["id"])
+
+
+@pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                    reason="this build has no native engine")
+def test_the_model_of_an_endpoint_of_another_run_stays(yard, tiny_model):
+    """Named by its path: there is no reference, only the endpoint uses it."""
+    daemon = yard.daemon
+    copy = yard.source / "copy.py"
+    copy.write_text("import os, shutil, sys\n"
+                    "shutil.copytree(sys.argv[2], os.environ['SM_MODEL_DIR'], dirs_exist_ok=True)\n")
+    made = yard.run({**yard.job("make"), "entry_point": "copy.py",
+                     "hyperparameters": {"from": str(tiny_model)}})
+    model = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["model"]
+    yard.run({"name": "deploy", "kind": "deploy", "model": model, "endpoint": "held"})
+    said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
+    assert "endpoint held (in_service) uses its files" in said
+    daemon.ask("DELETE", "/v1/endpoints/held")
+    wait_for("its end", lambda: daemon.get("/v1/endpoints/held")["state"] == "deleted")
+    assert yard.delete(made["id"]).status_code == 200
+
+
 def test_a_path_into_its_directory_holds_it(yard):
     daemon = yard.daemon
     made = yard.run()

@@ -25,7 +25,7 @@ static inline void scratch_make(char *dir, size_t size, const char *name)
 	if ((size_t)snprintf(dir, size, "%s/%s-XXXXXX", top, name) >= size)
 		fail_msg("TMPDIR is too long for a test: %s", top);
 	if (!mkdtemp(dir))
-		fail_msg("no directory %s can be made", dir);
+		fail_msg("no directory can be made below %s", top);
 }
 
 static inline void scratch_remove(const char *dir)
