@@ -25,6 +25,10 @@ TELL = """\
 import os, pathlib
 print('said', (pathlib.Path(os.environ['SM_CHANNEL_IN']) / 'said').read_text())
 """
+COPY = """\
+import os, shutil, sys
+shutil.copytree(sys.argv[2], os.environ['SM_MODEL_DIR'], dirs_exist_ok=True)
+"""
 DEEP = """\
 import os, sys
 os.chdir(os.environ['SM_MODEL_DIR'])
@@ -44,7 +48,8 @@ os.mkfifo('pipe')
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
-    for name, text in (("make.py", MAKE), ("tell.py", TELL), ("deep.py", DEEP)):
+    for name, text in (("make.py", MAKE), ("tell.py", TELL), ("deep.py", DEEP),
+                       ("copy.py", COPY)):
         (folder / name).write_text(text)
     return folder
 
@@ -286,9 +291,6 @@ def test_what_refers_to_it_holds_it(yard):
                     reason="this build has no native engine")
 def test_a_live_endpoint_holds_its_run_and_the_run_of_its_model(yard, tiny_model):
     daemon = yard.daemon
-    copy = yard.source / "copy.py"
-    copy.write_text("import os, shutil, sys\n"
-                    "shutil.copytree(sys.argv[2], os.environ['SM_MODEL_DIR'], dirs_exist_ok=True)\n")
     made = yard.run({**yard.job("make"), "entry_point": "copy.py",
                      "hyperparameters": {"from": str(tiny_model)}}, name="made")
     served = yard.run({"name": "deploy", "kind": "deploy", "model": "${made/make.model}",
@@ -311,9 +313,6 @@ def test_a_live_endpoint_holds_its_run_and_the_run_of_its_model(yard, tiny_model
 def test_the_model_of_an_endpoint_of_another_run_stays(yard, tiny_model):
     """Named by its path: there is no reference, only the endpoint uses it."""
     daemon = yard.daemon
-    copy = yard.source / "copy.py"
-    copy.write_text("import os, shutil, sys\n"
-                    "shutil.copytree(sys.argv[2], os.environ['SM_MODEL_DIR'], dirs_exist_ok=True)\n")
     made = yard.run({**yard.job("make"), "entry_point": "copy.py",
                      "hyperparameters": {"from": str(tiny_model)}})
     model = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["model"]
