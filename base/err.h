@@ -21,12 +21,12 @@ enum {
 	ERR_CORRUPT,	 /* stored or received bytes are not what they must be */
 	ERR_UNSUPPORTED, /* known, but not possible in this build or on this machine */
 	ERR_GONE,	 /* was there, is not any more */
-	ERR_PRUNED,	 /* the same of files that Trainyard has removed */
-	ERR_REMOVED,	 /* the same of a folder of ours that somebody removed by hand */
 	ERR_UNAVAILABLE, /* try again later */
 	ERR_DEVICE_OOM,	 /* accelerator memory is exhausted */
 	ERR_NUMERIC,	 /* a loss or gradient is not finite */
 	ERR_CANCELLED,
+	ERR_PRUNED,  /* as ERR_GONE, of files that Trainyard has removed */
+	ERR_REMOVED, /* as ERR_GONE, of a folder of ours that somebody removed by hand */
 };
 
 enum err_retry {
