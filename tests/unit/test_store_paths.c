@@ -204,7 +204,6 @@ static void test_a_path_that_does_not_fit_is_an_error(void **state)
 	struct fixture *f = *state;
 	OWN(buf_done) struct buf sql = BUF_INIT(1 << 16);
 	struct execution_row row, read;
-	OWN(job_rows_done) struct job_rows jobs = {0};
 	struct attempt_place place = {0};
 	struct store_reader *sr = NULL;
 	char run[ID_LEN], ids[1][ID_LEN];
