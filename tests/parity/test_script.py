@@ -331,6 +331,18 @@ def test_gpu_memory_error_is_oom(script):
     assert failure_of(x)["code"] == "oom"
 
 
+LEAVER = """
+    import os, subprocess, sys
+    subprocess.Popen([sys.executable, "-c", "import os, sys, time\\n"
+        "while os.getppid() == int(sys.argv[1]): time.sleep(0.01)\\n"
+        "os.write(1, b'after the end\\\\n')", str(os.getpid())])
+"""
+
+
+def test_what_a_script_leaves_may_still_print(script):
+    assert "after the end\n" in run(script({"train.py": LEAVER}), 0).log()
+
+
 # Whole lines by os.write: two processes write to one log.
 WAITER = """
     import os, signal, subprocess, sys
@@ -426,7 +438,7 @@ def test_own_metric_definitions(script):
     ({"metric_definitions": [{"name": "m", "regex": "("}]}, "invalid_input",
      "/metric_definitions/0/regex", "character 1"),
     ({"metric_definitions": [{"name": "m", "regex": "loss"}]}, "invalid_input",
-     "/metric_definitions/0/regex", "needs a group"),
+     "/metric_definitions/0/regex", "has no group"),
     ({"entry_point": "other.py"}, "data_missing", "/entry_point", "no other.py"),
     ({"entry_point": "../train.py"}, "invalid_input", "/entry_point", "relative path"),
     ({"entry_point": "a b.py"}, "invalid_input", "/entry_point", "relative path"),

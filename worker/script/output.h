@@ -27,8 +27,8 @@ int output_open(struct output *o, int *ret_write_fd, struct err *reterr) MUSTCHE
 /* Pass on one part of what is there, if anything is; whole lines go to `fn`. Never waits for the
  * script. Closes the pipe when it is empty and nobody has its other end. */
 void output_pass(struct output *o, output_line_fn fn, void *userdata);
-/* The script has ended: pass on all that it has left, the unfinished line, too, and close. What it
- * has started may still write: that is not waited for. */
+/* The script has ended: pass on all that is there, the unfinished line, too, and close. Never waits
+ * for what the script has started and that may still write. */
 void output_end(struct output *o, output_line_fn fn, void *userdata);
 /* The last at most OUTPUT_TAIL_MAX bytes of what the script has written. */
 const char *output_tail(const struct output *o, size_t *ret_len);

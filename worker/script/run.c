@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/script/script.h"
 
+#include "base/clock.h"
 #include "base/own.h"
 #include "base/proc.h"
 
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+
+#define LEFTOVER_US (2 * USEC_PER_SEC) /* the shim gives as much to what outlives its program */
 
 static void strvp(char ***v)
 {
@@ -62,6 +65,20 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 	}
 }
 
+/* What the script has started may write after its end, as a child that the same SIGTERM ends:
+ * until nobody has the pipe any more, for LEFTOVER_US at most. */
+static void pass_leftover(struct script *s, output_line_fn fn)
+{
+	int64_t until_us = clock_mono_us() + LEFTOVER_US, left_us;
+
+	while (s->output.fd >= 0 && (left_us = until_us - clock_mono_us()) > 0) {
+		struct pollfd more = {.fd = s->output.fd, .events = POLLIN};
+
+		if (poll(&more, 1, (int)(left_us / USEC_PER_MSEC) + 1) > 0)
+			output_pass(&s->output, fn, s);
+	}
+}
+
 /* `out`: its stdout and stderr; -1: ours. */
 static int spawn(const struct script *s, const json_t *argv, const char *cwd, int out,
 		 pid_t *ret_pid, struct err *reterr)
@@ -105,8 +122,10 @@ int script_run(struct script *s, const json_t *argv, const char *cwd, output_lin
 		wait_for(s, pid, pidfd, fn);
 		while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 			;
-		if (fn)
+		if (fn) {
+			pass_leftover(s, fn);
 			output_end(&s->output, fn, s);
+		}
 	} else if (!s->w->failure_code) {
 		s->w->failure_code = "exec_failed";
 	}
