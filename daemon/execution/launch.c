@@ -19,6 +19,7 @@
 #include "daemon/schedule/lifecycle.h"
 #include "jobs/hub_id.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -274,6 +275,16 @@ static const char **shim_environment(void)
 	return envp;
 }
 
+/* In the child. A stop that comes before the shim takes signals waits for it: it would end it. */
+static int hold_sigterm(void)
+{
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	return sigprocmask(SIG_BLOCK, &term, NULL) < 0 ? -errno : 0;
+}
+
 /* The shim gets the lock as fd 3, the value for its record on fd 4, nothing on stdin and stdout,
  * and the job's log as stderr. */
 static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, struct err *reterr)
@@ -292,6 +303,7 @@ static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, st
 		.envp = envp,
 		.cwd = "/",
 		.new_session = true,
+		.prepare = hold_sigterm,
 	};
 	int r;
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from trainyardd import daemon_on, processes_below, wait_for
+from trainyardd import BUILD, daemon_on, processes_below, wait_for
 
 # Answers SIGTERM with a checkpoint, a model and exit code 0.
 POLITE = """
@@ -197,6 +197,17 @@ def test_sigterm_to_the_supervisor_says_who_sent_it(daemon, script):
     job = daemon.wait_job(run, "job", {"failed", "succeeded", "cancelled"})
     assert (job["state"], job["reason"]["code"]) == ("failed", "killed")
     assert f"SIGTERM from process {os.getpid()}" in job["reason"]["message"]
+
+
+def test_a_stop_before_the_shim_takes_signals_waits_for_it(tmp_path, script):
+    """It ended the shim, and a cancelled job was shim_lost."""
+    early = tmp_path / "early"
+    early.write_text(f'#!/bin/sh\nkill -TERM $$\nexec {BUILD}/shim/trainyard-shim "$@"\n')
+    early.chmod(0o755)
+    with daemon_on(tmp_path, f"shim={early}\n") as daemon:
+        run = daemon.submit([script("import time\ntime.sleep(600)\n")])["id"]
+        job = daemon.wait_job(run, "job", "failed")
+    assert job["reason"]["code"] == "killed"  # nobody has asked the daemon
 
 
 def test_a_stopped_script_does_not_outlive_its_grace(daemon, script):
