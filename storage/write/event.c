@@ -75,19 +75,11 @@ int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t
 static int follow_job(struct store *st, const char *job, bool shown, int64_t seq, char run[ID_LEN],
 		      struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT run FROM jobs WHERE id = ?", DB_ARGS(DB_TEXT(job)), &q,
-			 reterr);
+	int r = text_of_row(st, "job", job, "SELECT run FROM jobs WHERE id = ?", run, ID_LEN,
+			    reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
-	if (r < 0)
+	if (r < 0 || !shown)
 		return r;
-	if (!r)
-		return no_row(reterr, "job", job);
-	str_copy(run, ID_LEN, db_col_text(q, 0));
-	if (!shown)
-		return 0;
 	r = db_run(st->db, "UPDATE jobs SET seq = ? WHERE id = ?",
 		   DB_ARGS(DB_INT(seq), DB_TEXT(job)), reterr);
 	return r < 0 ? r : run_touch(st, run, seq, reterr);

@@ -86,6 +86,10 @@ struct owner {
 int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t seq,
 		struct event_of *of, struct owner *ret, struct err *reterr) MUSTCHECK;
 
+/* The one text column of the row that `sql` asks for by `id`. -ERR_NOT_FOUND: there is no such
+ * `what`. */
+int text_of_row(struct store *st, const char *what, const char *id, const char *sql, char *ret,
+		size_t size, struct err *reterr) MUSTCHECK;
 /* db_run() of a change that must hit a row: no row is -ERR_NOT_FOUND, "there is no WHAT 'ID'". */
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
 	       const struct db_val *args, size_t args_n, struct err *reterr) MUSTCHECK;

@@ -36,18 +36,14 @@ static int change(struct store *st, const char *sql, const struct db_val *args, 
 static int not_in_state(struct store *st, const char *id, enum job_state from, enum job_state to,
 			struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT state FROM jobs WHERE id = ?", DB_ARGS(DB_TEXT(id)), &q,
-			 reterr);
+	char state[32];
+	int r = text_of_row(st, "job", id, "SELECT state FROM jobs WHERE id = ?", state,
+			    sizeof(state), reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
-	if (!r)
-		return no_row(reterr, "job", id);
 	return err_set(reterr, ERR_CONFLICT, "job '%s' cannot become %s: it is %s, not %s", id,
-		       job_state_str(to), db_col_text(q, 0), job_state_str(from));
+		       job_state_str(to), state, job_state_str(from));
 }
 
 /* Times: queued_us and started_us are those of the try that is shown; a retry by hand (out of a

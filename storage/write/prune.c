@@ -51,18 +51,8 @@ int store_prune_executions(struct store *st, const char *run, json_t **ret, stru
 static int run_name(struct store *st, const char *run, char name[SPEC_NAME_MAX + 1],
 		    struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT name FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)), &q,
-			 reterr);
-
-	if (r >= 0)
-		r = db_step(q, reterr);
-	if (r < 0)
-		return r;
-	if (!r)
-		return no_row(reterr, "run", run);
-	str_copy(name, SPEC_NAME_MAX + 1, db_col_text(q, 0));
-	return 0;
+	return text_of_row(st, "run", run, "SELECT name FROM runs WHERE id = ?", name,
+			   SPEC_NAME_MAX + 1, reterr);
 }
 
 static int insert_intent(struct store *st, const char *run, bool rows, const char *by,

@@ -12,6 +12,22 @@ int no_row(struct err *reterr, const char *what, const char *id)
 	return err_set(reterr, ERR_NOT_FOUND, "there is no %s '%s'", what, id);
 }
 
+int text_of_row(struct store *st, const char *what, const char *id, const char *sql, char *ret,
+		size_t size, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	if (r >= 0)
+		r = db_step(q, reterr);
+	if (r < 0)
+		return r;
+	if (!r)
+		return no_row(reterr, what, id);
+	str_copy(ret, size, db_col_text(q, 0));
+	return 0;
+}
+
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
 	       const struct db_val *args, size_t args_n, struct err *reterr)
 {
