@@ -152,9 +152,9 @@ json_t *engine_worst_case(const struct engine *e, const json_t *job);
 json_t *engine_devices(struct engine *e); /* GET /v1/devices */
 json_t *engine_status(struct engine *e);  /* slots, daemon facts, for /v1/overview */
 struct feed *engine_feed(struct engine *e);
-/* What takes the disk, by worker/usage.h; `question` has "all" and "executions". Blocks for
- * seconds: for a thread of its own. -ERR_LIMIT: another one is being answered. *ret is the
- * caller's. */
+/* Measure the use of the disk with worker/usage.h; `question` has "all" and "executions". Blocks
+ * for seconds: call it on a thread of your own. -ERR_LIMIT: one measurement
+ * is under way already. *ret is the caller's. */
 int engine_usage(struct engine *e, json_t *question, json_t **ret, struct err *reterr) MUSTCHECK;
 /* -ERR_UNAVAILABLE: the data directory was renamed, replaced or deleted: what lies at its path is
  * not this daemon's. */

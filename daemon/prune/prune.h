@@ -11,7 +11,7 @@
 #define PRUNE_RETRY_US	   (600 * USEC_PER_SEC)	  /* after files that could not be removed */
 #define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* between two looks of the retention */
 
-/* Begins the trash, and goes on with what the daemon before has left. */
+/* Start the trash thread and resume the removals that an earlier daemon did not finish. */
 int prune_open(struct engine *e, struct err *reterr) MUSTCHECK;
 void prune_close(struct engine *e);
 /* COMMAND_PRUNE, in its turn. */

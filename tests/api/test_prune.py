@@ -349,7 +349,7 @@ def test_hostile_trees_go(yard, tmp_path):
 
 
 def test_what_cannot_be_removed_is_said_and_the_rest_goes(yard):
-    """A directory that is in the way of the trash: the intent stays, and the next start goes on."""
+    """A file blocks the place of the trash: the intent stays, and the next start resumes it."""
     daemon = yard.daemon
     run = yard.run()
     trash = daemon.data / "executions/.trash"

@@ -34,7 +34,7 @@ PATTERNS = {"id": r"[rjex][0-9a-z]{19}", "nonce": r"trainyard-[a-z]+-[0-9a-z]{12
 
 def pattern_of(shown, bound):
     """(regular expression, names of the page in the order of its groups) for what a page shows;
-    `bound`: {name of the page: the real one}. A line that begins with a space goes on with the line
+    `bound`: {name of the page: the real one}. A line that begins with a space continues the line
     before it."""
     text = re.sub(r"\n +", "", shown.strip())
     expression, names, end = "", [], 0

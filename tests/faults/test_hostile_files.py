@@ -112,8 +112,8 @@ while not os.path.exists(gate):
 
 
 def test_a_script_that_removes_its_directory_ends(tmp_path):
-    """Its shim tried for a minute to write into it, and the reason was that it was killed. A stop
-    of one that goes on still reaches it."""
+    """The shim tried for a minute to write into it, and the job was reported as killed. If the
+    script runs on, a stop still reaches it."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "remove.py").write_text(REMOVE)

@@ -144,7 +144,7 @@ def test_stop_is_a_sigterm_first(make):
 
 
 def test_stop_reaches_the_whole_group(make):
-    """Not the program alone: it waits for a child that only a SIGTERM of its own ends."""
+    """The program ignores SIGTERM and waits for its child, which ends only by a SIGTERM."""
     x = make(["/bin/sh", "-c", "trap '' TERM; " + " ".join(map(shlex.quote, python(
         WAITER, "catch"))) + "; exit 3"]).start()
     x.wait_log("up")

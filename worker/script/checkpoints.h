@@ -17,8 +17,8 @@
 
 struct checkpoints;
 
-/* Begin to keep the newest `keep` complete checkpoints of work/checkpoints. Those that are there
- * now stay until the script has completed one of its own: it may go on from any of them. */
+/* Begin to keep the newest `keep` complete checkpoints of work/checkpoints. Those that
+ * exist now stay until the script has completed a new one: it may resume from any of them. */
 int checkpoints_thin(int work_dirfd, int keep, struct checkpoints **ret,
 		     struct err *reterr) MUSTCHECK;
 /* After the script's end: a last look, and a warning if nothing could be thinned. NULL is allowed.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parameters of a model: how large each is, and whether each layer has one of its own. */
+/* The parameters of a model: the size of each kind, and whether each layer has its own copy. */
 #include "worker/torch/torch.h"
 
 bool tsh_param_is_layered(tsh_param kind) noexcept
