@@ -36,7 +36,7 @@ if args["--then"] == "peek" and shim:
             print(name, type(error).__name__)
 print("forged", flush=True)
 if args["--then"] == "kill" and shim:
-    while "forged" not in (root / "log").read_text():  # what is in the pipe goes with the shim
+    while "forged\\n" not in (root / "log").read_text():  # what is in the pipe goes with the shim
         time.sleep(0.01)
     os.kill(shim, signal.SIGKILL)
 while not pathlib.Path(args["--gate"]).exists():
