@@ -97,21 +97,21 @@ static int do_logits(struct request *q, json_t *out, struct err *e)
 	return r;
 }
 
-static int open_net(struct request *q, struct model_config **config, struct tsh_net **net,
+static int open_net(struct request *q, struct model_config **config, struct torch_net **net,
 		    struct err *e)
 {
 	const char *dir = json_get_str(q->j, "model", "");
 	struct model_load_options load = {.new_head = true, .seed = 1};
-	struct tsh_options o = {.threads = (int)json_get_int(q->j, "threads", 2), .train = true};
-	struct tsh_error te;
+	struct torch_options o = {.threads = (int)json_get_int(q->j, "threads", 2), .train = true};
+	struct torch_error te;
 	int r = model_config_load(dir, config, e);
 
 	if (r < 0)
 		return r;
 	o.bf16 = json_get_bool(q->j, "bf16", false);
 	o.micro_tokens = json_get_int(q->j, "micro_tokens", 0);
-	o.backend = json_get_bool(q->j, "operators", false) ? TSH_OPERATORS : TSH_AUTO;
-	r = model_torch_error(tsh_net_new(&(*config)->shape, &o, net, &te), &te, e);
+	o.backend = json_get_bool(q->j, "operators", false) ? TORCH_OPERATORS : TORCH_AUTO;
+	r = model_torch_error(torch_net_new(&(*config)->shape, &o, net, &te), &te, e);
 	return r < 0 ? r : model_load(dir, *config, &load, *net, NULL, e);
 }
 
@@ -120,22 +120,22 @@ static void config_clean(struct model_config **c)
 	model_config_free(*c);
 }
 
-static void net_clean(struct tsh_net **n)
+static void net_clean(struct torch_net **n)
 {
-	tsh_net_free(*n);
+	torch_net_free(*n);
 }
 
-static struct tsh_batch row_of(const struct request *q, int i)
+static struct torch_batch row_of(const struct request *q, int i)
 {
-	return (struct tsh_batch){q->ids,	  q->types, q->starts + i,
-				  q->lengths + i, 1,	    q->labels + i};
+	return (struct torch_batch){q->ids,	    q->types, q->starts + i,
+				    q->lengths + i, 1,	      q->labels + i};
 }
 
 /* The loss with the dropout of each of the request's "seeds". */
-static int losses_of_seeds(struct request *q, struct tsh_net *net, const struct tsh_batch *b,
-			   struct tsh_train_options o, json_t *losses, struct err *e)
+static int losses_of_seeds(struct request *q, struct torch_net *net, const struct torch_batch *b,
+			   struct torch_train_options o, json_t *losses, struct err *e)
 {
-	struct tsh_error te;
+	struct torch_error te;
 	double loss = 0;
 	json_t *seed;
 	size_t i;
@@ -143,7 +143,7 @@ static int losses_of_seeds(struct request *q, struct tsh_net *net, const struct 
 	o.step = 1;
 	json_array_foreach(json_object_get(q->j, "seeds"), i, seed) {
 		o.seed = (uint64_t)json_integer_value(seed);
-		if (model_torch_error(tsh_net_gradients(net, b, &o, &loss, &te), &te, e) < 0)
+		if (model_torch_error(torch_net_gradients(net, b, &o, &loss, &te), &te, e) < 0)
 			return -ERR_INVALID;
 		json_array_append_new(losses, json_number(loss));
 	}
@@ -153,16 +153,16 @@ static int losses_of_seeds(struct request *q, struct tsh_net *net, const struct 
 static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 {
 	OWN(config_clean) struct model_config *config = NULL;
-	OWN(net_clean) struct tsh_net *net = NULL;
-	struct tsh_batch b = {q->ids, q->types, q->starts, q->lengths, q->rows, q->labels};
+	OWN(net_clean) struct torch_net *net = NULL;
+	struct torch_batch b = {q->ids, q->types, q->starts, q->lengths, q->rows, q->labels};
 	bool one_row = json_get_bool(q->j, "one_row", false);
-	struct tsh_train_options o = {.beta1 = 0.9f,
-				      .beta2 = 0.999f,
-				      .eps = (float)json_get_num(q->j, "eps", 1e-8),
-				      .max_grad_norm =
-					      (float)json_get_num(q->j, "max_grad_norm", 1)};
+	struct torch_train_options o = {.beta1 = 0.9f,
+					.beta2 = 0.999f,
+					.eps = (float)json_get_num(q->j, "eps", 1e-8),
+					.max_grad_norm =
+						(float)json_get_num(q->j, "max_grad_norm", 1)};
 	json_t *losses = json_array(), *norms = json_array();
-	struct tsh_error te;
+	struct torch_error te;
 	double loss = 0;
 	int r = open_net(q, &config, &net, e);
 
@@ -176,24 +176,24 @@ static int do_train(struct request *q, json_t *out, bool steps, struct err *e)
 		r = losses_of_seeds(q, net, &b, o, losses, e);
 	if (r >= 0 && !steps) {
 		o.step = 1;
-		r = model_torch_error(tsh_net_gradients(net, &b, &o, &loss, &te), &te, e);
+		r = model_torch_error(torch_net_gradients(net, &b, &o, &loss, &te), &te, e);
 		json_object_set_new(out, "loss", json_number(loss));
 	}
 	for (int i = 1; r >= 0 && steps && i <= json_get_int(q->j, "steps", 1); i++) {
-		struct tsh_train_stats stats = {0};
+		struct torch_train_stats stats = {0};
 
 		o.step = i;
 		if (one_row)
 			b = row_of(q, (i - 1) % q->rows);
-		r = model_torch_error(tsh_net_train(net, &b, &o, &te), &te, e);
+		r = model_torch_error(torch_net_train(net, &b, &o, &te), &te, e);
 		if (r >= 0)
-			r = model_torch_error(tsh_net_stats(net, &stats, &te), &te, e);
+			r = model_torch_error(torch_net_stats(net, &stats, &te), &te, e);
 		json_array_append_new(losses, json_number(stats.loss));
 		json_array_append_new(norms, json_number(stats.grad_norm));
 	}
 	if (r >= 0)
 		r = model_slot_save(json_get_str(q->j, "save", "/dev/null"), config, net,
-				    steps ? TSH_WEIGHT : TSH_GRADIENT, e);
+				    steps ? TORCH_WEIGHT : TORCH_GRADIENT, e);
 	return r;
 }
 
@@ -202,9 +202,9 @@ static int do_permutation(struct request *q, json_t *out, struct err *e)
 	int64_t n = json_get_int(q->j, "n", 0);
 	OWN(freep) int64_t *order = calloc((size_t)n + 1, sizeof(*order));
 	json_t *list = json_array();
-	struct tsh_error te;
+	struct torch_error te;
 	int r = model_torch_error(
-		tsh_permutation((uint64_t)json_get_int(q->j, "seed", 0), n, order, &te), &te, e);
+		torch_permutation((uint64_t)json_get_int(q->j, "seed", 0), n, order, &te), &te, e);
 
 	for (int64_t i = 0; i < n; i++)
 		json_array_append_new(list, json_integer(order[i]));

@@ -38,7 +38,7 @@ static void assert_near(double is, double wanted, double tolerance, const char *
 static void check_act(const struct kernels *k)
 {
 	float x[64], zero[64] = {0}, sum[64] = {0}, a[64], d[64];
-	struct kern_act f = {.width = 64, .act = TSH_GELU, .u = x, .bias = zero, .a = a};
+	struct kern_act f = {.width = 64, .act = TORCH_GELU, .u = x, .bias = zero, .a = a};
 	struct kern_act b = f;
 
 	for (int i = 0; i < 64; i++) {

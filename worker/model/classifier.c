@@ -8,7 +8,7 @@
 
 struct classifier {
 	struct model_config *config;
-	struct tsh_net *net;
+	struct torch_net *net;
 	bool cuda, bf16;
 	int32_t *lengths; /* of the batch being done */
 	size_t lengths_cap;
@@ -18,7 +18,7 @@ void classifier_free(struct classifier *c)
 {
 	if (!c)
 		return;
-	tsh_net_free(c->net);
+	torch_net_free(c->net);
 	model_config_free(c->config);
 	free(c->lengths);
 	free(c);
@@ -34,8 +34,8 @@ int classifier_open(const char *dir, const struct classifier_options *options,
 {
 	OWN(classifier_freep) struct classifier *c = calloc(1, sizeof(*c));
 	struct model_load_options load = {0};
-	struct tsh_options o = {.threads = options->threads};
-	struct tsh_error te;
+	struct torch_options o = {.threads = options->threads};
+	struct torch_error te;
 	int r;
 
 	if (!c)
@@ -43,10 +43,11 @@ int classifier_open(const char *dir, const struct classifier_options *options,
 	r = model_config_load(dir, &c->config, reterr);
 	if (r < 0)
 		return r;
-	c->cuda = o.cuda = options->use_device && tsh_cuda_available();
-	c->bf16 = o.bf16 = options->dtype == MODEL_DTYPE_BF16 ||
-			   (options->dtype == MODEL_DTYPE_AUTO && (o.cuda || tsh_cpu_bf16_fast()));
-	r = model_torch_error(tsh_net_new(&c->config->shape, &o, &c->net, &te), &te, reterr);
+	c->cuda = o.cuda = options->use_device && torch_cuda_available();
+	c->bf16 = o.bf16 =
+		options->dtype == MODEL_DTYPE_BF16 ||
+		(options->dtype == MODEL_DTYPE_AUTO && (o.cuda || torch_cpu_bf16_fast()));
+	r = model_torch_error(torch_net_new(&c->config->shape, &o, &c->net, &te), &te, reterr);
 	if (r >= 0)
 		r = model_load(dir, c->config, &load, c->net, NULL, reterr);
 	if (r < 0)
@@ -57,7 +58,7 @@ int classifier_open(const char *dir, const struct classifier_options *options,
 
 static int check_batch(struct classifier *c, const struct token_batch *b, struct err *reterr)
 {
-	const struct tsh_shape *s = &c->config->shape;
+	const struct torch_shape *s = &c->config->shape;
 
 	if (b->rows > c->lengths_cap) {
 		int32_t *more = realloc(c->lengths, b->rows * sizeof(*more));
@@ -92,8 +93,8 @@ static int check_batch(struct classifier *c, const struct token_batch *b, struct
 int classifier_forward(struct classifier *c, const struct token_batch *batch, float *logits,
 		       struct err *reterr)
 {
-	struct tsh_batch b = {.ids = batch->ids, .starts = batch->offsets};
-	struct tsh_error te;
+	struct torch_batch b = {.ids = batch->ids, .starts = batch->offsets};
+	struct torch_error te;
 	int r = 0;
 
 	if (batch->rows > INT32_MAX / 2)
@@ -105,7 +106,7 @@ int classifier_forward(struct classifier *c, const struct token_batch *batch, fl
 	b.types = c->config->shape.types ? batch->type_ids : NULL;
 	b.lengths = c->lengths;
 	b.rows = (int)batch->rows;
-	return model_torch_error(tsh_net_forward(c->net, &b, logits, &te), &te, reterr);
+	return model_torch_error(torch_net_forward(c->net, &b, logits, &te), &te, reterr);
 }
 
 int classifier_label_count(const struct classifier *c)

@@ -80,7 +80,7 @@ static int get_size(const json_t *j, const char *key, int most, int *ret, struct
 static int get_sizes(struct model_config *c, struct err *reterr)
 {
 	const struct family *f = &families[c->family];
-	struct tsh_shape *s = &c->shape;
+	struct torch_shape *s = &c->shape;
 	const struct {
 		const char *key;
 		int most, *to;
@@ -140,11 +140,11 @@ static int get_activation(struct model_config *c, struct err *reterr)
 {
 	static const struct {
 		const char *name;
-		enum tsh_activation value;
-	} known[] = {{"gelu", TSH_GELU},
-		     {"gelu_new", TSH_GELU_TANH},
-		     {"gelu_pytorch_tanh", TSH_GELU_TANH},
-		     {"relu", TSH_RELU}};
+		enum torch_activation value;
+	} known[] = {{"gelu", TORCH_GELU},
+		     {"gelu_new", TORCH_GELU_TANH},
+		     {"gelu_pytorch_tanh", TORCH_GELU_TANH},
+		     {"relu", TORCH_RELU}};
 	const char *key = families[c->family].activation, *name = "gelu";
 	int r = get_text(c->source, key, &name, reterr);
 
@@ -162,7 +162,7 @@ static int get_activation(struct model_config *c, struct err *reterr)
 static int read_dropouts(struct model_config *c, struct err *reterr)
 {
 	bool bert = c->family == MODEL_BERT;
-	struct tsh_shape *s = &c->shape;
+	struct torch_shape *s = &c->shape;
 	const json_t *j = c->source;
 	int r = get_number(j, bert ? "hidden_dropout_prob" : "dropout", &s->drop_output, reterr);
 
@@ -180,7 +180,7 @@ static int read_dropouts(struct model_config *c, struct err *reterr)
 
 static int get_dropouts(struct model_config *c, struct err *reterr)
 {
-	struct tsh_shape *s = &c->shape;
+	struct torch_shape *s = &c->shape;
 	const float *all[] = {&s->drop_embedding, &s->drop_attention, &s->drop_attention_out,
 			      &s->drop_output, &s->drop_head};
 	int r;
@@ -288,7 +288,7 @@ static int parse(struct model_config *c, struct err *reterr)
 		r = get_dropouts(c, reterr);
 	if (r >= 0)
 		r = get_labels(c, reterr);
-	c->shape.head = c->family == MODEL_BERT ? TSH_HEAD_TANH : TSH_HEAD_RELU;
+	c->shape.head = c->family == MODEL_BERT ? TORCH_HEAD_TANH : TORCH_HEAD_RELU;
 	c->shape.norm_eps = 1e-12f;
 	c->initializer_range = 0.02f;
 	if (r >= 0 && c->family == MODEL_BERT)

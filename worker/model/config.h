@@ -20,7 +20,7 @@ enum model_family {
 struct model_config {
 	json_t *source; /* config.json as it was read */
 	enum model_family family;
-	struct tsh_shape shape; /* shape.labels is the number of labels */
+	struct torch_shape shape; /* shape.labels is the number of labels */
 	float initializer_range;
 	char **labels; /* shape.labels names; always set */
 	enum model_problem problem;

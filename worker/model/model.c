@@ -13,52 +13,52 @@
 #define SHARDS_MAX 1000
 
 /* "%d" is the layer; NULL: the family has no such parameter. */
-static const char *const names[TSH_PARAM_COUNT][2] = {
-	[TSH_WORD] = {"bert.embeddings.word_embeddings.weight",
-		      "distilbert.embeddings.word_embeddings.weight"},
-	[TSH_POSITION] = {"bert.embeddings.position_embeddings.weight",
-			  "distilbert.embeddings.position_embeddings.weight"},
-	[TSH_TYPE] = {"bert.embeddings.token_type_embeddings.weight", NULL},
-	[TSH_QUERY] = {"bert.encoder.layer.%d.attention.self.query.weight",
-		       "distilbert.transformer.layer.%d.attention.q_lin.weight"},
-	[TSH_KEY] = {"bert.encoder.layer.%d.attention.self.key.weight",
-		     "distilbert.transformer.layer.%d.attention.k_lin.weight"},
-	[TSH_VALUE] = {"bert.encoder.layer.%d.attention.self.value.weight",
-		       "distilbert.transformer.layer.%d.attention.v_lin.weight"},
-	[TSH_ATTENTION_OUT] = {"bert.encoder.layer.%d.attention.output.dense.weight",
-			       "distilbert.transformer.layer.%d.attention.out_lin.weight"},
-	[TSH_FFN_IN] = {"bert.encoder.layer.%d.intermediate.dense.weight",
-			"distilbert.transformer.layer.%d.ffn.lin1.weight"},
-	[TSH_FFN_OUT] = {"bert.encoder.layer.%d.output.dense.weight",
-			 "distilbert.transformer.layer.%d.ffn.lin2.weight"},
-	[TSH_HEAD_DENSE] = {"bert.pooler.dense.weight", "pre_classifier.weight"},
-	[TSH_CLASSIFIER] = {"classifier.weight", "classifier.weight"},
-	[TSH_EMBEDDING_NORM_WEIGHT] = {"bert.embeddings.LayerNorm.weight",
-				       "distilbert.embeddings.LayerNorm.weight"},
-	[TSH_EMBEDDING_NORM_BIAS] = {"bert.embeddings.LayerNorm.bias",
-				     "distilbert.embeddings.LayerNorm.bias"},
-	[TSH_QUERY_BIAS] = {"bert.encoder.layer.%d.attention.self.query.bias",
-			    "distilbert.transformer.layer.%d.attention.q_lin.bias"},
-	[TSH_KEY_BIAS] = {"bert.encoder.layer.%d.attention.self.key.bias",
-			  "distilbert.transformer.layer.%d.attention.k_lin.bias"},
-	[TSH_VALUE_BIAS] = {"bert.encoder.layer.%d.attention.self.value.bias",
-			    "distilbert.transformer.layer.%d.attention.v_lin.bias"},
-	[TSH_ATTENTION_OUT_BIAS] = {"bert.encoder.layer.%d.attention.output.dense.bias",
-				    "distilbert.transformer.layer.%d.attention.out_lin.bias"},
-	[TSH_NORM1_WEIGHT] = {"bert.encoder.layer.%d.attention.output.LayerNorm.weight",
-			      "distilbert.transformer.layer.%d.sa_layer_norm.weight"},
-	[TSH_NORM1_BIAS] = {"bert.encoder.layer.%d.attention.output.LayerNorm.bias",
-			    "distilbert.transformer.layer.%d.sa_layer_norm.bias"},
-	[TSH_FFN_IN_BIAS] = {"bert.encoder.layer.%d.intermediate.dense.bias",
-			     "distilbert.transformer.layer.%d.ffn.lin1.bias"},
-	[TSH_FFN_OUT_BIAS] = {"bert.encoder.layer.%d.output.dense.bias",
-			      "distilbert.transformer.layer.%d.ffn.lin2.bias"},
-	[TSH_NORM2_WEIGHT] = {"bert.encoder.layer.%d.output.LayerNorm.weight",
-			      "distilbert.transformer.layer.%d.output_layer_norm.weight"},
-	[TSH_NORM2_BIAS] = {"bert.encoder.layer.%d.output.LayerNorm.bias",
-			    "distilbert.transformer.layer.%d.output_layer_norm.bias"},
-	[TSH_HEAD_DENSE_BIAS] = {"bert.pooler.dense.bias", "pre_classifier.bias"},
-	[TSH_CLASSIFIER_BIAS] = {"classifier.bias", "classifier.bias"},
+static const char *const names[TORCH_PARAM_COUNT][2] = {
+	[TORCH_WORD] = {"bert.embeddings.word_embeddings.weight",
+			"distilbert.embeddings.word_embeddings.weight"},
+	[TORCH_POSITION] = {"bert.embeddings.position_embeddings.weight",
+			    "distilbert.embeddings.position_embeddings.weight"},
+	[TORCH_TYPE] = {"bert.embeddings.token_type_embeddings.weight", NULL},
+	[TORCH_QUERY] = {"bert.encoder.layer.%d.attention.self.query.weight",
+			 "distilbert.transformer.layer.%d.attention.q_lin.weight"},
+	[TORCH_KEY] = {"bert.encoder.layer.%d.attention.self.key.weight",
+		       "distilbert.transformer.layer.%d.attention.k_lin.weight"},
+	[TORCH_VALUE] = {"bert.encoder.layer.%d.attention.self.value.weight",
+			 "distilbert.transformer.layer.%d.attention.v_lin.weight"},
+	[TORCH_ATTENTION_OUT] = {"bert.encoder.layer.%d.attention.output.dense.weight",
+				 "distilbert.transformer.layer.%d.attention.out_lin.weight"},
+	[TORCH_FFN_IN] = {"bert.encoder.layer.%d.intermediate.dense.weight",
+			  "distilbert.transformer.layer.%d.ffn.lin1.weight"},
+	[TORCH_FFN_OUT] = {"bert.encoder.layer.%d.output.dense.weight",
+			   "distilbert.transformer.layer.%d.ffn.lin2.weight"},
+	[TORCH_HEAD_DENSE] = {"bert.pooler.dense.weight", "pre_classifier.weight"},
+	[TORCH_CLASSIFIER] = {"classifier.weight", "classifier.weight"},
+	[TORCH_EMBEDDING_NORM_WEIGHT] = {"bert.embeddings.LayerNorm.weight",
+					 "distilbert.embeddings.LayerNorm.weight"},
+	[TORCH_EMBEDDING_NORM_BIAS] = {"bert.embeddings.LayerNorm.bias",
+				       "distilbert.embeddings.LayerNorm.bias"},
+	[TORCH_QUERY_BIAS] = {"bert.encoder.layer.%d.attention.self.query.bias",
+			      "distilbert.transformer.layer.%d.attention.q_lin.bias"},
+	[TORCH_KEY_BIAS] = {"bert.encoder.layer.%d.attention.self.key.bias",
+			    "distilbert.transformer.layer.%d.attention.k_lin.bias"},
+	[TORCH_VALUE_BIAS] = {"bert.encoder.layer.%d.attention.self.value.bias",
+			      "distilbert.transformer.layer.%d.attention.v_lin.bias"},
+	[TORCH_ATTENTION_OUT_BIAS] = {"bert.encoder.layer.%d.attention.output.dense.bias",
+				      "distilbert.transformer.layer.%d.attention.out_lin.bias"},
+	[TORCH_NORM1_WEIGHT] = {"bert.encoder.layer.%d.attention.output.LayerNorm.weight",
+				"distilbert.transformer.layer.%d.sa_layer_norm.weight"},
+	[TORCH_NORM1_BIAS] = {"bert.encoder.layer.%d.attention.output.LayerNorm.bias",
+			      "distilbert.transformer.layer.%d.sa_layer_norm.bias"},
+	[TORCH_FFN_IN_BIAS] = {"bert.encoder.layer.%d.intermediate.dense.bias",
+			       "distilbert.transformer.layer.%d.ffn.lin1.bias"},
+	[TORCH_FFN_OUT_BIAS] = {"bert.encoder.layer.%d.output.dense.bias",
+				"distilbert.transformer.layer.%d.ffn.lin2.bias"},
+	[TORCH_NORM2_WEIGHT] = {"bert.encoder.layer.%d.output.LayerNorm.weight",
+				"distilbert.transformer.layer.%d.output_layer_norm.weight"},
+	[TORCH_NORM2_BIAS] = {"bert.encoder.layer.%d.output.LayerNorm.bias",
+			      "distilbert.transformer.layer.%d.output_layer_norm.bias"},
+	[TORCH_HEAD_DENSE_BIAS] = {"bert.pooler.dense.bias", "pre_classifier.bias"},
+	[TORCH_CLASSIFIER_BIAS] = {"classifier.bias", "classifier.bias"},
 };
 
 struct weights {
@@ -73,31 +73,31 @@ static void weights_done(struct weights *w)
 	free(w->files);
 }
 
-int model_torch_error(enum tsh_code code, const struct tsh_error *e, struct err *reterr)
+int model_torch_error(enum torch_code code, const struct torch_error *e, struct err *reterr)
 {
 	switch (code) {
-	case TSH_OK:
+	case TORCH_OK:
 		return 0;
-	case TSH_NO_MEMORY:
+	case TORCH_NO_MEMORY:
 		return err_set(reterr, ENOMEM, "out of memory: %s", e->msg);
-	case TSH_DEVICE_OOM:
+	case TORCH_DEVICE_OOM:
 		return err_set(reterr, ERR_DEVICE_OOM, "the GPU's memory is used up: %s", e->msg);
-	case TSH_DEVICE_ERROR:
+	case TORCH_DEVICE_ERROR:
 		return err_set(reterr, EIO, "the GPU failed: %s", e->msg);
-	case TSH_ERROR:
+	case TORCH_ERROR:
 		break;
 	}
 	return err_set(reterr, EIO, "libtorch failed: %s", e->msg);
 }
 
-bool model_param_name(const struct model_config *c, enum tsh_param kind, int layer, char *buf,
+bool model_param_name(const struct model_config *c, enum torch_param kind, int layer, char *buf,
 		      size_t size)
 {
 	const char *name = names[kind][c->family];
 	const char *number = name ? strstr(name, "%d") : NULL;
 	int n;
 
-	if (!name || !tsh_param_size(&c->shape, kind, NULL, NULL))
+	if (!name || !torch_param_size(&c->shape, kind, NULL, NULL))
 		return false;
 	if (number)
 		n = snprintf(buf, size, "%.*s%d%s", (int)(number - name), name, layer, number + 2);
@@ -201,39 +201,39 @@ static const struct st_tensor *find_any(const struct weights *w, const char *nam
 	return t;
 }
 
-static bool shape_is(const struct st_tensor *t, enum tsh_param kind, int rows, int columns)
+static bool shape_is(const struct st_tensor *t, enum torch_param kind, int rows, int columns)
 {
-	if (kind >= TSH_EMBEDDING_NORM_WEIGHT)
+	if (kind >= TORCH_EMBEDDING_NORM_WEIGHT)
 		return t->dims == 1 && t->shape[0] == columns;
 	return t->dims == 2 && t->shape[0] == rows && t->shape[1] == columns;
 }
 
-static bool is_head(enum tsh_param kind)
+static bool is_head(enum torch_param kind)
 {
-	return kind == TSH_HEAD_DENSE || kind == TSH_CLASSIFIER || kind == TSH_HEAD_DENSE_BIAS ||
-	       kind == TSH_CLASSIFIER_BIAS;
+	return kind == TORCH_HEAD_DENSE || kind == TORCH_CLASSIFIER ||
+	       kind == TORCH_HEAD_DENSE_BIAS || kind == TORCH_CLASSIFIER_BIAS;
 }
 
-static bool is_classifier(enum tsh_param kind)
+static bool is_classifier(enum torch_param kind)
 {
-	return kind == TSH_CLASSIFIER || kind == TSH_CLASSIFIER_BIAS;
+	return kind == TORCH_CLASSIFIER || kind == TORCH_CLASSIFIER_BIAS;
 }
 
 struct loading {
 	const struct model_config *c;
 	const struct model_load_options *options;
 	struct weights *w;
-	struct tsh_net *net;
+	struct torch_net *net;
 	struct model_load_result *result;
 	float *room;
 };
 
-static int init_param(const struct loading *l, enum tsh_param kind, struct err *reterr)
+static int init_param(const struct loading *l, enum torch_param kind, struct err *reterr)
 {
-	size_t n = tsh_param_size(&l->c->shape, kind, NULL, NULL);
-	bool bias = kind >= TSH_EMBEDDING_NORM_WEIGHT;
-	struct tsh_error te;
-	enum tsh_code code = TSH_OK;
+	size_t n = torch_param_size(&l->c->shape, kind, NULL, NULL);
+	bool bias = kind >= TORCH_EMBEDDING_NORM_WEIGHT;
+	struct torch_error te;
+	enum torch_code code = TORCH_OK;
 
 	if (is_classifier(kind))
 		l->result->new_classifier = true;
@@ -241,15 +241,15 @@ static int init_param(const struct loading *l, enum tsh_param kind, struct err *
 		l->result->new_dense = true;
 	memset(l->room, 0, n * sizeof(float));
 	if (!bias)
-		code = tsh_normal(l->options->seed * 31 + (uint64_t)kind, l->c->initializer_range,
-				  n, l->room, &te);
-	if (code == TSH_OK)
-		code = tsh_net_put(l->net, TSH_WEIGHT, kind, 0, l->room, &te);
+		code = torch_normal(l->options->seed * 31 + (uint64_t)kind, l->c->initializer_range,
+				    n, l->room, &te);
+	if (code == TORCH_OK)
+		code = torch_net_put(l->net, TORCH_WEIGHT, kind, 0, l->room, &te);
 	return model_torch_error(code, &te, reterr);
 }
 
 /* The labels of the data may be others than those of the checkpoint's classifier. */
-static bool is_replaced(const struct loading *l, enum tsh_param kind)
+static bool is_replaced(const struct loading *l, enum torch_param kind)
 {
 	const struct st_tensor *t = find_any(l->w, "classifier.weight");
 
@@ -259,7 +259,7 @@ static bool is_replaced(const struct loading *l, enum tsh_param kind)
 
 /* The tensor of a parameter, of the shape that it must have; NULL: the family has no such
  * parameter, or it is initialised. */
-static int find_param(const struct loading *l, enum tsh_param kind, int layer,
+static int find_param(const struct loading *l, enum torch_param kind, int layer,
 		      const struct st_tensor **ret, bool *ret_init, struct err *reterr)
 {
 	char name[MODEL_NAME_MAX], has[128], needs[32];
@@ -270,7 +270,7 @@ static int find_param(const struct loading *l, enum tsh_param kind, int layer,
 	*ret_init = false;
 	if (!model_param_name(l->c, kind, layer, name, sizeof(name)))
 		return 0;
-	tsh_param_size(&l->c->shape, kind, &rows, &columns);
+	torch_param_size(&l->c->shape, kind, &rows, &columns);
 	t = find_any(l->w, name);
 	*ret_init = (!t && is_head(kind) && l->options->new_head) || is_replaced(l, kind);
 	if (*ret_init)
@@ -279,7 +279,7 @@ static int find_param(const struct loading *l, enum tsh_param kind, int layer,
 		return err_set(reterr, ERR_INVALID, "tensor '%s' is missing%s", name,
 			       is_head(kind) ? "; this is a base model, train it first" : "");
 	st_shape_format(t, has, sizeof(has));
-	if (kind >= TSH_EMBEDDING_NORM_WEIGHT)
+	if (kind >= TORCH_EMBEDDING_NORM_WEIGHT)
 		snprintf(needs, sizeof(needs), "[%d]", columns);
 	else
 		snprintf(needs, sizeof(needs), "[%d, %d]", rows, columns);
@@ -291,10 +291,10 @@ static int find_param(const struct loading *l, enum tsh_param kind, int layer,
 	return 0;
 }
 
-static int load_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+static int load_param(const struct loading *l, enum torch_param kind, int layer, struct err *reterr)
 {
 	const struct st_tensor *t;
-	struct tsh_error te;
+	struct torch_error te;
 	bool init;
 	int r = find_param(l, kind, layer, &t, &init, reterr);
 
@@ -305,11 +305,12 @@ static int load_param(const struct loading *l, enum tsh_param kind, int layer, s
 	r = st_to_f32(t, l->room, reterr);
 	if (r < 0)
 		return r;
-	return model_torch_error(tsh_net_put(l->net, TSH_WEIGHT, kind, layer, l->room, &te), &te,
-				 reterr);
+	return model_torch_error(torch_net_put(l->net, TORCH_WEIGHT, kind, layer, l->room, &te),
+				 &te, reterr);
 }
 
-static int check_param(const struct loading *l, enum tsh_param kind, int layer, struct err *reterr)
+static int check_param(const struct loading *l, enum torch_param kind, int layer,
+		       struct err *reterr)
 {
 	const struct st_tensor *t;
 	bool init;
@@ -321,8 +322,8 @@ static size_t largest_param(const struct model_config *c)
 {
 	size_t most = 0;
 
-	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
-		size_t n = tsh_param_size(&c->shape, (enum tsh_param)kind, NULL, NULL);
+	for (int kind = 0; kind < TORCH_PARAM_COUNT; kind++) {
+		size_t n = torch_param_size(&c->shape, (enum torch_param)kind, NULL, NULL);
 
 		most = n > most ? n : most;
 	}
@@ -331,15 +332,16 @@ static size_t largest_param(const struct model_config *c)
 
 /* `fn` for every parameter of every layer. */
 static int each_param(const struct loading *l, const char *dir,
-		      int (*fn)(const struct loading *l, enum tsh_param kind, int layer,
+		      int (*fn)(const struct loading *l, enum torch_param kind, int layer,
 				struct err *reterr),
 		      struct err *reterr)
 {
-	for (int kind = 0; kind < TSH_PARAM_COUNT; kind++) {
-		int layers = tsh_param_is_layered((enum tsh_param)kind) ? l->c->shape.layers : 1;
+	for (int kind = 0; kind < TORCH_PARAM_COUNT; kind++) {
+		int layers =
+			torch_param_is_layered((enum torch_param)kind) ? l->c->shape.layers : 1;
 
 		for (int layer = 0; layer < layers; layer++) {
-			int r = fn(l, (enum tsh_param)kind, layer, reterr);
+			int r = fn(l, (enum torch_param)kind, layer, reterr);
 
 			if (r < 0)
 				return err_ctx(reterr, r, "the model in %s", dir);
@@ -349,7 +351,7 @@ static int each_param(const struct loading *l, const char *dir,
 }
 
 int model_load(const char *dir, const struct model_config *c,
-	       const struct model_load_options *options, struct tsh_net *net,
+	       const struct model_load_options *options, struct torch_net *net,
 	       struct model_load_result *ret, struct err *reterr)
 {
 	OWN(weights_done) struct weights w = {0};

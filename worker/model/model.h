@@ -26,21 +26,21 @@ struct model_load_result {
  * -ENOENT: no weights file; -ERR_CORRUPT: damaged; -ERR_INVALID: a tensor is missing or has another
  * shape than config.json says (named). Blocking. */
 int model_load(const char *dir, const struct model_config *c,
-	       const struct model_load_options *options, struct tsh_net *net,
+	       const struct model_load_options *options, struct torch_net *net,
 	       struct model_load_result *ret, struct err *reterr) MUSTCHECK;
 /* 0 if a training would load it. The errors of model_load() with new_head, without reading any
  * numbers. */
 int model_check(const char *dir, const struct model_config *c, struct err *reterr) MUSTCHECK;
 /* Write dir/config.json and dir/model.safetensors, each durably. */
-int model_save(const char *dir, const struct model_config *c, struct tsh_net *net,
+int model_save(const char *dir, const struct model_config *c, struct torch_net *net,
 	       struct err *reterr) MUSTCHECK;
 /* Write one slot of all parameters as a safetensors file, and read it back exactly. */
-int model_slot_save(const char *path, const struct model_config *c, struct tsh_net *net,
-		    enum tsh_slot slot, struct err *reterr) MUSTCHECK;
-int model_slot_load(const char *path, const struct model_config *c, struct tsh_net *net,
-		    enum tsh_slot slot, struct err *reterr) MUSTCHECK;
+int model_slot_save(const char *path, const struct model_config *c, struct torch_net *net,
+		    enum torch_slot slot, struct err *reterr) MUSTCHECK;
+int model_slot_load(const char *path, const struct model_config *c, struct torch_net *net,
+		    enum torch_slot slot, struct err *reterr) MUSTCHECK;
 /* The name transformers gives a parameter of this family; false: the family has none. */
-bool model_param_name(const struct model_config *c, enum tsh_param kind, int layer, char *buf,
+bool model_param_name(const struct model_config *c, enum torch_param kind, int layer, char *buf,
 		      size_t size);
 /* 0 or a negative error for what the C door said. */
-int model_torch_error(enum tsh_code code, const struct tsh_error *e, struct err *reterr);
+int model_torch_error(enum torch_code code, const struct torch_error *e, struct err *reterr);

@@ -149,7 +149,7 @@ void CpuEngine::activation(int layer, const at::Tensor &u, at::Tensor a_, bool b
 	a.act = p.shape.activation;
 	a.bf16 = p.bf16;
 	a.u = u.data_ptr();
-	a.bias = p.weight(TSH_FFN_IN_BIAS, layer).data_ptr<float>();
+	a.bias = p.weight(TORCH_FFN_IN_BIAS, layer).data_ptr<float>();
 	a.a = a_.data_ptr();
 	share(u.size(0), [&](int thread, int begin, int end) {
 		kern_act mine = a;
@@ -162,7 +162,7 @@ void CpuEngine::activation(int layer, const at::Tensor &u, at::Tensor a_, bool b
 		k->act_back(&mine, begin, end);
 	});
 	if (back)
-		add_sums(1, width, 0, p.gradient(TSH_FFN_IN_BIAS, layer));
+		add_sums(1, width, 0, p.gradient(TORCH_FFN_IN_BIAS, layer));
 }
 
 void CpuEngine::bias_gradient(const at::Tensor &d, int64_t column, int64_t width, at::Tensor to)
@@ -183,11 +183,11 @@ void CpuEngine::embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tenso
 
 	a.width = p.shape.hidden;
 	a.bf16 = p.bf16;
-	a.word = p.weight(TSH_WORD).data_ptr<float>();
-	a.position = p.weight(TSH_POSITION).data_ptr<float>();
-	a.type = p.shape.types ? p.weight(TSH_TYPE).data_ptr<float>() : nullptr;
-	a.weight = p.weight(TSH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
-	a.bias = p.weight(TSH_EMBEDDING_NORM_BIAS).data_ptr<float>();
+	a.word = p.weight(TORCH_WORD).data_ptr<float>();
+	a.position = p.weight(TORCH_POSITION).data_ptr<float>();
+	a.type = p.shape.types ? p.weight(TORCH_TYPE).data_ptr<float>() : nullptr;
+	a.weight = p.weight(TORCH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
+	a.bias = p.weight(TORCH_EMBEDDING_NORM_BIAS).data_ptr<float>();
 	a.ids = mb.ids.data();
 	a.at = mb.at.data();
 	a.types = mb.types.empty() ? nullptr : mb.types.data();
@@ -205,9 +205,9 @@ void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 {
 	int64_t h = p.shape.hidden, blocks = h / KERNEL_ALIGN;
 	const float *from = dz.data_ptr<float>();
-	float *word = p.gradient(TSH_WORD).data_ptr<float>();
-	float *position = p.gradient(TSH_POSITION).data_ptr<float>();
-	float *kind = p.shape.types ? p.gradient(TSH_TYPE).data_ptr<float>() : nullptr;
+	float *word = p.gradient(TORCH_WORD).data_ptr<float>();
+	float *position = p.gradient(TORCH_POSITION).data_ptr<float>();
+	float *kind = p.shape.types ? p.gradient(TORCH_TYPE).data_ptr<float>() : nullptr;
 
 	share(blocks, [&](int, int begin, int end) {
 		size_t first = (size_t)begin * KERNEL_ALIGN, stop = (size_t)end * KERNEL_ALIGN;
@@ -240,7 +240,7 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	a.dy2 = dy2.defined() ? dy2.data_ptr() : nullptr;
 	a.z = embed_z.data_ptr();
 	a.stats = embed_stats.data_ptr<float>();
-	a.weight = p.weight(TSH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
+	a.weight = p.weight(TORCH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
 	a.tags = mb.tags.data();
 	a.drop = site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
 	a.dz = dz.data_ptr();
@@ -251,8 +251,8 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 		mine.sum_bias = mine.sum_weight + width;
 		k->norm_back(&mine, begin, end);
 	});
-	add_sums(2, width, 0, p.gradient(TSH_EMBEDDING_NORM_WEIGHT));
-	add_sums(2, width, 1, p.gradient(TSH_EMBEDDING_NORM_BIAS));
+	add_sums(2, width, 0, p.gradient(TORCH_EMBEDDING_NORM_WEIGHT));
+	add_sums(2, width, 1, p.gradient(TORCH_EMBEDDING_NORM_BIAS));
 	scatter_embeddings(mb, dz);
 }
 
@@ -281,7 +281,7 @@ at::Tensor CpuEngine::head_mask(const Micro &mb)
 	return mask;
 }
 
-at::Tensor CpuEngine::backward(const Micro &mb, const tsh_train_options &o, int batch_rows)
+at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, int batch_rows)
 {
 	HeadTape head;
 	at::Tensor loss, dy1, dy2;
@@ -306,7 +306,7 @@ std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads)
 	return std::make_unique<CpuEngine>(params, threads);
 }
 
-bool cpu_engine_fits(const tsh_shape &s)
+bool cpu_engine_fits(const torch_shape &s)
 {
 	return s.hidden % KERNEL_ALIGN == 0 && s.intermediate % KERNEL_ALIGN == 0 &&
 	       s.hidden <= 4096 && s.heads <= 64;

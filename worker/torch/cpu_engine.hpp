@@ -15,7 +15,7 @@ struct LayerTape {
 };
 
 struct NormParams {
-	tsh_param o_bias, weight, bias;
+	torch_param o_bias, weight, bias;
 	int layer, site;
 	float drop;
 };
@@ -25,7 +25,7 @@ class CpuEngine : public Engine
       public:
 	CpuEngine(Params &params, int threads);
 	at::Tensor forward(const Micro &mb) override;
-	at::Tensor backward(const Micro &mb, const tsh_train_options &options,
+	at::Tensor backward(const Micro &mb, const torch_train_options &options,
 			    int batch_rows) override;
 
       private:
@@ -91,8 +91,8 @@ class CpuEngine : public Engine
 	const kernels *k;
 	const int threads;
 	const at::ScalarType type;
-	const tsh_train_options *options = nullptr; /* of the step being done */
-	bool saving = false;			    /* keep what the backward pass needs */
+	const torch_train_options *options = nullptr; /* of the step being done */
+	bool saving = false;			      /* keep what the backward pass needs */
 	std::vector<LayerTape> tapes;
 	std::vector<uint32_t> first_tags;
 	at::Tensor first_index;

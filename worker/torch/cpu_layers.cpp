@@ -14,14 +14,14 @@ namespace trainyard
 
 NormParams CpuEngine::norm1(int layer) const
 {
-	return {TSH_ATTENTION_OUT_BIAS, TSH_NORM1_WEIGHT,	   TSH_NORM1_BIAS, layer,
-		SITE_ATTENTION_OUT,	p.shape.drop_attention_out};
+	return {TORCH_ATTENTION_OUT_BIAS, TORCH_NORM1_WEIGHT,	     TORCH_NORM1_BIAS, layer,
+		SITE_ATTENTION_OUT,	  p.shape.drop_attention_out};
 }
 
 NormParams CpuEngine::norm2(int layer) const
 {
-	return {TSH_FFN_OUT_BIAS, TSH_NORM2_WEIGHT,   TSH_NORM2_BIAS, layer,
-		SITE_OUTPUT,	  p.shape.drop_output};
+	return {TORCH_FFN_OUT_BIAS, TORCH_NORM2_WEIGHT, TORCH_NORM2_BIAS, layer,
+		SITE_OUTPUT,	    p.shape.drop_output};
 }
 
 static void *at_element(const at::Tensor &t, int64_t element)
@@ -40,9 +40,9 @@ void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor cont
 	const auto query = last ? t.query : t.qkv;
 	const int64_t q_width = last ? h : 3 * h;
 	const auto drop = site(p.shape.drop_attention, layer, SITE_ATTENTION);
-	const float *bias[] = {p.weight(TSH_QUERY_BIAS, layer).data_ptr<float>(),
-			       p.weight(TSH_KEY_BIAS, layer).data_ptr<float>(),
-			       p.weight(TSH_VALUE_BIAS, layer).data_ptr<float>()};
+	const float *bias[] = {p.weight(TORCH_QUERY_BIAS, layer).data_ptr<float>(),
+			       p.weight(TORCH_KEY_BIAS, layer).data_ptr<float>(),
+			       p.weight(TORCH_VALUE_BIAS, layer).data_ptr<float>()};
 	const auto room_size =
 		(int64_t)(kern_attention_scratch(mb.longest, (int)size, back) + 15) / 16 * 16;
 	float *rooms = room(scratch, threads, room_size, at::kFloat).data_ptr<float>();
@@ -101,12 +101,12 @@ void CpuEngine::project(const Micro &mb, int layer, LayerTape &t, at::Tensor con
 	if (is_last(layer)) {
 		t.first = at::index_select(t.x, 0, first_index);
 		query = room(t.query, rows, h, type);
-		linear(query, t.first, p.compute(TSH_QUERY, layer));
+		linear(query, t.first, p.compute(TORCH_QUERY, layer));
 		qkv = room(t.qkv, mb.tokens(), 2 * h, type);
-		linear(qkv, t.x, p.compute(TSH_KEY, layer, 2));
+		linear(qkv, t.x, p.compute(TORCH_KEY, layer, 2));
 	} else {
 		qkv = room(t.qkv, mb.tokens(), 3 * h, type);
-		linear(qkv, t.x, p.compute(TSH_QUERY, layer, 3));
+		linear(qkv, t.x, p.compute(TORCH_QUERY, layer, 3));
 	}
 	if (saving)
 		room(t.lse, rows, p.shape.heads, at::kFloat);
@@ -129,12 +129,12 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 	auto u = room(t.u, rows, wide_h, type), a = room(t.a, rows, wide_h, type);
 
 	project(mb, layer, t, context);
-	linear(o, context, p.compute(TSH_ATTENTION_OUT, layer));
+	linear(o, context, p.compute(TORCH_ATTENTION_OUT, layer));
 	norm(o, is_last(layer) ? t.first : x, tags, norm1(layer), keep(t.z1, h, type),
 	     keep(t.stats1, 2, at::kFloat), y1);
-	linear(u, y1, p.compute(TSH_FFN_IN, layer));
+	linear(u, y1, p.compute(TORCH_FFN_IN, layer));
 	activation(layer, u, a, false);
-	linear(o, a, p.compute(TSH_FFN_OUT, layer));
+	linear(o, a, p.compute(TORCH_FFN_OUT, layer));
 	norm(o, y1, tags, norm2(layer), keep(t.z2, h, type), keep(t.stats2, 2, at::kFloat), y2);
 	return y2;
 }
@@ -170,11 +170,11 @@ void CpuEngine::ffn_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor
 
 	norm_back(dy1, dy2, layer_tags(mb, layer), norm2(layer), room(t.z2, rows, h, type),
 		  t.stats2, dz, d_f);
-	weight_gradient(d_f, a, p.gradient(TSH_FFN_OUT, layer));
-	at::mm_out(da, d_f, p.compute(TSH_FFN_OUT, layer));
+	weight_gradient(d_f, a, p.gradient(TORCH_FFN_OUT, layer));
+	at::mm_out(da, d_f, p.compute(TORCH_FFN_OUT, layer));
 	activation(layer, u, da, true);
-	weight_gradient(da, room(t.y1, rows, h, type), p.gradient(TSH_FFN_IN, layer));
-	at::mm_out(dy, da, p.compute(TSH_FFN_IN, layer));
+	weight_gradient(da, room(t.y1, rows, h, type), p.gradient(TORCH_FFN_IN, layer));
+	at::mm_out(dy, da, p.compute(TORCH_FFN_IN, layer));
 	dy1 = dy;
 	dy2 = dz;
 }
@@ -191,21 +191,21 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 		auto dqkv = room(d_qkv, tokens, 3 * h, type);
 
 		attend(mb, layer, t, {}, true, dc, dqkv, dqkv);
-		bias_gradient(dqkv, 0, 3 * h, p.gradient(TSH_QUERY_BIAS, layer, 3));
-		weight_gradient(dqkv, t.x, p.gradient(TSH_QUERY, layer, 3));
-		at::mm_out(dx, dqkv, p.compute(TSH_QUERY, layer, 3));
+		bias_gradient(dqkv, 0, 3 * h, p.gradient(TORCH_QUERY_BIAS, layer, 3));
+		weight_gradient(dqkv, t.x, p.gradient(TORCH_QUERY, layer, 3));
+		at::mm_out(dx, dqkv, p.compute(TORCH_QUERY, layer, 3));
 		dy1 = dx;
 		return;
 	}
 	auto dq = room(d_query, mb.rows(), h, type), dkv = room(d_qkv, tokens, 2 * h, type);
 
 	attend(mb, layer, t, {}, true, dc, dq, dkv);
-	bias_gradient(dq, 0, h, p.gradient(TSH_QUERY_BIAS, layer));
-	bias_gradient(dkv, 0, 2 * h, p.gradient(TSH_KEY_BIAS, layer, 2));
-	weight_gradient(dq, t.first, p.gradient(TSH_QUERY, layer));
-	weight_gradient(dkv, t.x, p.gradient(TSH_KEY, layer, 2));
-	at::mm_out(dx, dkv, p.compute(TSH_KEY, layer, 2));
-	dx.index_add_(0, first_index, at::mm(dq, p.compute(TSH_QUERY, layer)));
+	bias_gradient(dq, 0, h, p.gradient(TORCH_QUERY_BIAS, layer));
+	bias_gradient(dkv, 0, 2 * h, p.gradient(TORCH_KEY_BIAS, layer, 2));
+	weight_gradient(dq, t.first, p.gradient(TORCH_QUERY, layer));
+	weight_gradient(dkv, t.x, p.gradient(TORCH_KEY, layer, 2));
+	at::mm_out(dx, dkv, p.compute(TORCH_KEY, layer, 2));
+	dx.index_add_(0, first_index, at::mm(dq, p.compute(TORCH_QUERY, layer)));
 	dx.index_add_(0, first_index, dy2);
 	dy1 = dx;
 	dy2 = at::Tensor();
@@ -222,8 +222,9 @@ void CpuEngine::layer_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tens
 
 	norm_back(dy1, dy2, layer_tags(mb, layer), norm1(layer), room(t.z1, rows, h, type),
 		  t.stats1, dz, d_o);
-	weight_gradient(d_o, room(t.context, rows, h, type), p.gradient(TSH_ATTENTION_OUT, layer));
-	at::mm_out(dc, d_o, p.compute(TSH_ATTENTION_OUT, layer));
+	weight_gradient(d_o, room(t.context, rows, h, type),
+			p.gradient(TORCH_ATTENTION_OUT, layer));
+	at::mm_out(dc, d_o, p.compute(TORCH_ATTENTION_OUT, layer));
 	dy2 = dz;
 	projection_back(mb, layer, dc, dy1, dy2);
 }

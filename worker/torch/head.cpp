@@ -24,11 +24,11 @@ void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, 
 {
 	t.x = x;
 	t.mask = mask;
-	t.dense = at::addmm(p.weight(TSH_HEAD_DENSE_BIAS), x, p.weight(TSH_HEAD_DENSE).t());
-	t.dense = p.shape.head == TSH_HEAD_TANH ? at::tanh(t.dense) : at::relu(t.dense);
+	t.dense = at::addmm(p.weight(TORCH_HEAD_DENSE_BIAS), x, p.weight(TORCH_HEAD_DENSE).t());
+	t.dense = p.shape.head == TORCH_HEAD_TANH ? at::tanh(t.dense) : at::relu(t.dense);
 	t.dropped = mask.defined() ? t.dense * mask : t.dense;
-	t.logits =
-		at::addmm(p.weight(TSH_CLASSIFIER_BIAS), t.dropped, p.weight(TSH_CLASSIFIER).t());
+	t.logits = at::addmm(p.weight(TORCH_CLASSIFIER_BIAS), t.dropped,
+			     p.weight(TORCH_CLASSIFIER).t());
 }
 
 at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
@@ -41,18 +41,18 @@ at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &l
 	*ret_loss = logp.gather(1, at_label).sum().neg().div(batch_rows);
 	d.scatter_add_(1, at_label, at::full_like(d, -1));
 	d.div_(batch_rows);
-	p.gradient(TSH_CLASSIFIER).addmm_(d.t(), t.dropped);
-	p.gradient(TSH_CLASSIFIER_BIAS).add_(d.sum(0));
-	d = at::mm(d, p.weight(TSH_CLASSIFIER));
+	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
+	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));
+	d = at::mm(d, p.weight(TORCH_CLASSIFIER));
 	if (t.mask.defined())
 		d.mul_(t.mask);
-	if (p.shape.head == TSH_HEAD_TANH)
+	if (p.shape.head == TORCH_HEAD_TANH)
 		d.mul_(1 - t.dense * t.dense);
 	else
 		d.mul_(t.dense.gt(0));
-	p.gradient(TSH_HEAD_DENSE).addmm_(d.t(), t.x);
-	p.gradient(TSH_HEAD_DENSE_BIAS).add_(d.sum(0));
-	return at::mm(d, p.weight(TSH_HEAD_DENSE));
+	p.gradient(TORCH_HEAD_DENSE).addmm_(d.t(), t.x);
+	p.gradient(TORCH_HEAD_DENSE_BIAS).add_(d.sum(0));
+	return at::mm(d, p.weight(TORCH_HEAD_DENSE));
 }
 
 } // namespace trainyard

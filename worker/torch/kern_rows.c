@@ -182,9 +182,9 @@ INLINE vf act_value(vf x, int act)
 {
 	vf e;
 
-	if (act == TSH_RELU)
+	if (act == TORCH_RELU)
 		return vf_max(x, vf_set(0));
-	if (act == TSH_GELU_TANH)
+	if (act == TORCH_GELU_TANH)
 		return 0.5f * x * (1.0f + tanh_vf(TANH_A * (x + TANH_B * x * x * x)));
 	return 0.5f * x * (1.0f + erf_and_exp(x * 0.70710678118654752f, &e));
 }
@@ -193,9 +193,9 @@ INLINE vf act_slope(vf x, int act)
 {
 	vf e, t;
 
-	if (act == TSH_RELU)
+	if (act == TORCH_RELU)
 		return vf_select(x > 0.0f, vf_set(1), vf_set(0));
-	if (act == TSH_GELU_TANH) {
+	if (act == TORCH_GELU_TANH) {
 		t = tanh_vf(TANH_A * (x + TANH_B * x * x * x));
 		return 0.5f * (1.0f + t) +
 		       0.5f * x * (1.0f - t * t) * TANH_A * (1.0f + 3.0f * TANH_B * x * x);
@@ -258,16 +258,16 @@ void KERN(norm_back)(const struct kern_norm_back *a, int begin, int end)
 
 void KERN(act)(const struct kern_act *a, int begin, int end)
 {
-	if (a->act == TSH_GELU && a->bf16)
-		act_rows(a, begin, end, true, TSH_GELU);
+	if (a->act == TORCH_GELU && a->bf16)
+		act_rows(a, begin, end, true, TORCH_GELU);
 	else
 		act_rows(a, begin, end, a->bf16, a->act);
 }
 
 void KERN(act_back)(const struct kern_act *a, int begin, int end)
 {
-	if (a->act == TSH_GELU && a->bf16)
-		act_back_rows(a, begin, end, true, TSH_GELU);
+	if (a->act == TORCH_GELU && a->bf16)
+		act_back_rows(a, begin, end, true, TORCH_GELU);
 	else
 		act_back_rows(a, begin, end, a->bf16, a->act);
 }

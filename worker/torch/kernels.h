@@ -69,7 +69,8 @@ struct kern_norm_back {
 		*sum_o_bias; /* [width] each, this thread's; the last may be NULL */
 };
 
-/* a = act(u + bias); backward du = da * act'(u + bias), in place in da. act: enum tsh_activation */
+/* a = act(u + bias); backward du = da * act'(u + bias), in place in da. act: enum torch_activation
+ */
 struct kern_act {
 	int width, act;
 	bool bf16;

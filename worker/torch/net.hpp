@@ -2,7 +2,7 @@
 /*
  * Inside the C door: parameters in flat buffers, the micro-batch, and the engine interface with
  * its two implementations (own CPU kernels; libtorch operators with autograd). C++ only because
- * libtorch is; everything here may throw, shim.cpp catches.
+ * libtorch is; everything here may throw, torch.cpp catches.
  */
 #pragma once
 
@@ -23,27 +23,27 @@ struct ParamPlace {
 class Params
 {
       public:
-	Params(const tsh_shape &shape, const tsh_options &options, at::Device device);
-	bool has(tsh_param kind) const;
-	const ParamPlace &place(tsh_param kind, int layer) const;
+	Params(const torch_shape &shape, const torch_options &options, at::Device device);
+	bool has(torch_param kind) const;
+	const ParamPlace &place(torch_param kind, int layer) const;
 	/* [rows, columns], or [columns] for a vector; a view of the flat buffer. `count` adjacent
 	 * parameters (query, key, value) are seen as one. */
-	at::Tensor view(const at::Tensor &flat, tsh_param kind, int layer, int count = 1) const;
+	at::Tensor view(const at::Tensor &flat, torch_param kind, int layer, int count = 1) const;
 	/* The copy that matrix products read: bf16 or fp32. */
-	at::Tensor compute(tsh_param kind, int layer, int count = 1) const;
-	at::Tensor weight(tsh_param kind, int layer = 0) const;
-	at::Tensor gradient(tsh_param kind, int layer = 0, int count = 1) const;
-	const at::Tensor &slot(tsh_slot slot) const;
+	at::Tensor compute(torch_param kind, int layer, int count = 1) const;
+	at::Tensor weight(torch_param kind, int layer = 0) const;
+	at::Tensor gradient(torch_param kind, int layer = 0, int count = 1) const;
+	const at::Tensor &slot(torch_slot slot) const;
 	void refresh_compute(); /* after the weights changed */
 
-	const tsh_shape shape;
+	const torch_shape shape;
 	const at::Device device;
 	const bool bf16, train;
 	int64_t total = 0, decayed = 0;
 	at::Tensor w, g, m, v, w16;
 
       private:
-	void add(tsh_param kind, int layer);
+	void add(torch_param kind, int layer);
 	std::vector<ParamPlace> places;
 };
 
@@ -74,13 +74,13 @@ class Engine
 	/* [rows, labels] fp32 */
 	virtual at::Tensor forward(const Micro &micro) = 0;
 	/* Add the gradients of sum(cross entropy) / batch_rows; returns that sum, a scalar. */
-	virtual at::Tensor backward(const Micro &micro, const tsh_train_options &options,
+	virtual at::Tensor backward(const Micro &micro, const torch_train_options &options,
 				    int batch_rows) = 0;
 };
 
 std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads);
 std::unique_ptr<Engine> make_operator_engine(Params &params);
-bool cpu_engine_fits(const tsh_shape &shape);
+bool cpu_engine_fits(const torch_shape &shape);
 
 /* The head on the first tokens x [rows, hidden], fp32 operators on any device. */
 struct HeadTape {

@@ -32,7 +32,7 @@ class OperatorEngine : public Engine
 	{
 	}
 	at::Tensor forward(const Micro &mb) override;
-	at::Tensor backward(const Micro &mb, const tsh_train_options &options,
+	at::Tensor backward(const Micro &mb, const torch_train_options &options,
 			    int batch_rows) override;
 
       private:
@@ -43,9 +43,9 @@ class OperatorEngine : public Engine
 		int64_t rows, longest;
 	};
 	Rows upload(const Micro &mb) const;
-	at::Tensor leaf(tsh_param kind, int layer = 0);
-	at::Tensor dense(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer);
-	at::Tensor norm(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer);
+	at::Tensor leaf(torch_param kind, int layer = 0);
+	at::Tensor dense(const at::Tensor &x, torch_param weight, torch_param bias, int layer);
+	at::Tensor norm(const at::Tensor &x, torch_param weight, torch_param bias, int layer);
 	at::Tensor drop(const at::Tensor &x, double probability) const;
 	at::Tensor attention(const at::Tensor &x, const Rows &b, int layer);
 	at::Tensor encode(const Rows &b);
@@ -56,7 +56,7 @@ class OperatorEngine : public Engine
 };
 
 /* In training an autograd leaf on the flat buffer whose gradient is the flat gradient. */
-at::Tensor OperatorEngine::leaf(tsh_param kind, int layer)
+at::Tensor OperatorEngine::leaf(torch_param kind, int layer)
 {
 	auto w = p.weight(kind, layer);
 
@@ -67,13 +67,15 @@ at::Tensor OperatorEngine::leaf(tsh_param kind, int layer)
 	return w;
 }
 
-at::Tensor OperatorEngine::dense(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer)
+at::Tensor OperatorEngine::dense(const at::Tensor &x, torch_param weight, torch_param bias,
+				 int layer)
 {
 	return at::linear(x, leaf(weight, layer).to(x.scalar_type()),
 			  leaf(bias, layer).to(x.scalar_type()));
 }
 
-at::Tensor OperatorEngine::norm(const at::Tensor &x, tsh_param weight, tsh_param bias, int layer)
+at::Tensor OperatorEngine::norm(const at::Tensor &x, torch_param weight, torch_param bias,
+				int layer)
 {
 	return at::layer_norm(x.to(at::kFloat), {p.shape.hidden}, leaf(weight, layer),
 			      leaf(bias, layer), p.shape.norm_eps);
@@ -113,8 +115,9 @@ OperatorEngine::Rows OperatorEngine::upload(const Micro &mb) const
 at::Tensor OperatorEngine::attention(const at::Tensor &x, const Rows &b, int layer)
 {
 	const int64_t h = p.shape.hidden, heads = p.shape.heads;
-	const tsh_param parts[3][2] = {
-		{TSH_QUERY, TSH_QUERY_BIAS}, {TSH_KEY, TSH_KEY_BIAS}, {TSH_VALUE, TSH_VALUE_BIAS}};
+	const torch_param parts[3][2] = {{TORCH_QUERY, TORCH_QUERY_BIAS},
+					 {TORCH_KEY, TORCH_KEY_BIAS},
+					 {TORCH_VALUE, TORCH_VALUE_BIAS}};
 	at::Tensor padded[3];
 
 	for (int i = 0; i < 3; i++)
@@ -132,27 +135,27 @@ at::Tensor OperatorEngine::attention(const at::Tensor &x, const Rows &b, int lay
 at::Tensor OperatorEngine::encode(const Rows &b)
 {
 	auto type = p.bf16 ? at::kBFloat16 : at::kFloat;
-	auto x = at::embedding(leaf(TSH_WORD), b.ids, p.shape.pad_id) +
-		 at::embedding(leaf(TSH_POSITION), b.at);
+	auto x = at::embedding(leaf(TORCH_WORD), b.ids, p.shape.pad_id) +
+		 at::embedding(leaf(TORCH_POSITION), b.at);
 
 	if (p.shape.types)
-		x = x + at::embedding(leaf(TSH_TYPE), b.types);
-	x = drop(norm(x, TSH_EMBEDDING_NORM_WEIGHT, TSH_EMBEDDING_NORM_BIAS, 0),
+		x = x + at::embedding(leaf(TORCH_TYPE), b.types);
+	x = drop(norm(x, TORCH_EMBEDDING_NORM_WEIGHT, TORCH_EMBEDDING_NORM_BIAS, 0),
 		 p.shape.drop_embedding);
 	for (int i = 0; i < p.shape.layers; i++) {
-		auto o = dense(attention(x.to(type), b, i), TSH_ATTENTION_OUT,
-			       TSH_ATTENTION_OUT_BIAS, i);
+		auto o = dense(attention(x.to(type), b, i), TORCH_ATTENTION_OUT,
+			       TORCH_ATTENTION_OUT_BIAS, i);
 
-		x = norm(drop(o, p.shape.drop_attention_out) + x, TSH_NORM1_WEIGHT, TSH_NORM1_BIAS,
-			 i);
-		auto u = dense(x.to(type), TSH_FFN_IN, TSH_FFN_IN_BIAS, i);
+		x = norm(drop(o, p.shape.drop_attention_out) + x, TORCH_NORM1_WEIGHT,
+			 TORCH_NORM1_BIAS, i);
+		auto u = dense(x.to(type), TORCH_FFN_IN, TORCH_FFN_IN_BIAS, i);
 
-		if (p.shape.activation == TSH_RELU)
+		if (p.shape.activation == TORCH_RELU)
 			u = at::relu(u);
 		else
-			u = at::gelu(u, p.shape.activation == TSH_GELU ? "none" : "tanh");
-		o = dense(u, TSH_FFN_OUT, TSH_FFN_OUT_BIAS, i);
-		x = norm(drop(o, p.shape.drop_output) + x, TSH_NORM2_WEIGHT, TSH_NORM2_BIAS, i);
+			u = at::gelu(u, p.shape.activation == TORCH_GELU ? "none" : "tanh");
+		o = dense(u, TORCH_FFN_OUT, TORCH_FFN_OUT_BIAS, i);
+		x = norm(drop(o, p.shape.drop_output) + x, TORCH_NORM2_WEIGHT, TORCH_NORM2_BIAS, i);
 	}
 	return at::index_select(x, 0, b.first);
 }
@@ -167,7 +170,7 @@ at::Tensor OperatorEngine::forward(const Micro &mb)
 	return head.logits;
 }
 
-at::Tensor OperatorEngine::backward(const Micro &mb, const tsh_train_options &o, int batch_rows)
+at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &o, int batch_rows)
 {
 	HeadTape head;
 	at::Tensor loss, x, mask, dx;

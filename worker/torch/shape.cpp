@@ -2,47 +2,48 @@
 /* The parameters of a model: the size of each kind, and whether each layer has its own copy. */
 #include "worker/torch/torch.h"
 
-bool tsh_param_is_layered(tsh_param kind) noexcept
+bool torch_param_is_layered(torch_param kind) noexcept
 {
-	return (kind >= TSH_QUERY && kind <= TSH_FFN_OUT) ||
-	       (kind >= TSH_QUERY_BIAS && kind <= TSH_NORM2_BIAS);
+	return (kind >= TORCH_QUERY && kind <= TORCH_FFN_OUT) ||
+	       (kind >= TORCH_QUERY_BIAS && kind <= TORCH_NORM2_BIAS);
 }
 
-size_t tsh_param_size(const tsh_shape *s, tsh_param kind, int *ret_rows, int *ret_columns) noexcept
+size_t torch_param_size(const torch_shape *s, torch_param kind, int *ret_rows,
+			int *ret_columns) noexcept
 {
 	int rows = 1, columns = s->hidden;
 
 	switch (kind) {
-	case TSH_WORD:
+	case TORCH_WORD:
 		rows = s->vocab;
 		break;
-	case TSH_POSITION:
+	case TORCH_POSITION:
 		rows = s->positions;
 		break;
-	case TSH_TYPE:
+	case TORCH_TYPE:
 		rows = s->types;
 		break;
-	case TSH_QUERY:
-	case TSH_KEY:
-	case TSH_VALUE:
-	case TSH_ATTENTION_OUT:
-	case TSH_HEAD_DENSE:
+	case TORCH_QUERY:
+	case TORCH_KEY:
+	case TORCH_VALUE:
+	case TORCH_ATTENTION_OUT:
+	case TORCH_HEAD_DENSE:
 		rows = s->hidden;
 		break;
-	case TSH_FFN_IN:
+	case TORCH_FFN_IN:
 		rows = s->intermediate;
 		break;
-	case TSH_FFN_OUT:
+	case TORCH_FFN_OUT:
 		rows = s->hidden;
 		columns = s->intermediate;
 		break;
-	case TSH_CLASSIFIER:
+	case TORCH_CLASSIFIER:
 		rows = s->labels;
 		break;
-	case TSH_FFN_IN_BIAS:
+	case TORCH_FFN_IN_BIAS:
 		columns = s->intermediate;
 		break;
-	case TSH_CLASSIFIER_BIAS:
+	case TORCH_CLASSIFIER_BIAS:
 		columns = s->labels;
 		break;
 	default:

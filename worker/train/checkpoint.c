@@ -23,11 +23,11 @@
 
 static const struct {
 	const char *file;
-	enum tsh_slot slot;
+	enum torch_slot slot;
 } slots[] = {
-	{"model.safetensors", TSH_WEIGHT},
-	{"exp_avg.safetensors", TSH_MOMENT1},
-	{"exp_avg_sq.safetensors", TSH_MOMENT2},
+	{"model.safetensors", TORCH_WEIGHT},
+	{"exp_avg.safetensors", TORCH_MOMENT1},
+	{"exp_avg_sq.safetensors", TORCH_MOMENT2},
 };
 
 #define STATE "state.json"

@@ -14,12 +14,13 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 			  struct evaluation *ret, struct err *reterr)
 {
 	OWN(model_config_freep) struct model_config *c = NULL;
-	OWN(train_net_freep) struct tsh_net *net = NULL;
+	OWN(train_net_freep) struct torch_net *net = NULL;
 	OWN(rows_view_done) struct rows_view view = {0};
-	struct tsh_options o = {.threads = w->cpus, .cuda = w->has_device && tsh_cuda_available()};
+	struct torch_options o = {.threads = w->cpus,
+				  .cuda = w->has_device && torch_cuda_available()};
 	struct model_load_options load = {0};
 	int64_t batch = json_get_int(w->spec, "batch_size", EVALUATE_BATCH);
-	struct tsh_error te;
+	struct torch_error te;
 	int r = model_config_load(dir, &c, reterr);
 
 	if (r >= 0 && (batch < 1 || batch > TRAIN_BATCH_MAX))
@@ -35,7 +36,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	if (r >= 0)
 		r = rows_view_check(&view, c, "evaluation", reterr);
 	if (r >= 0)
-		r = model_torch_error(tsh_net_new(&c->shape, &o, &net, &te), &te, reterr);
+		r = model_torch_error(torch_net_new(&c->shape, &o, &net, &te), &te, reterr);
 	if (r >= 0)
 		r = model_load(dir, c, &load, net, NULL, reterr);
 	if (r >= 0)

@@ -38,7 +38,7 @@ void rows_view_done(struct rows_view *v)
 	free(v->lengths);
 }
 
-static int check_row(const struct rows_view *v, const struct tsh_shape *s, int64_t row,
+static int check_row(const struct rows_view *v, const struct torch_shape *s, int64_t row,
 		     struct err *reterr)
 {
 	const struct dataset *d = v->data;
@@ -94,7 +94,7 @@ static int check_finite(const float *logits, size_t n, int labels, int64_t first
 	return 0;
 }
 
-int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view *v, int labels,
+int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
 		  int batch_size, struct evaluation *ret, struct err *reterr)
 {
 	const struct dataset *d = v->data;
@@ -106,8 +106,8 @@ int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view 
 		return err_errno(reterr, ENOMEM, "evaluate");
 	*ret = (struct evaluation){0};
 	for (int64_t at = 0; at < d->rows; at += batch_size) {
-		struct tsh_batch b = {.ids = d->ids, .types = d->type_ids};
-		struct tsh_error te;
+		struct torch_batch b = {.ids = d->ids, .types = d->type_ids};
+		struct torch_error te;
 		int r;
 
 		if (*w->stop)
@@ -115,7 +115,7 @@ int evaluate_rows(struct worker *w, struct tsh_net *net, const struct rows_view 
 		b.rows = (int)(d->rows - at < batch_size ? d->rows - at : batch_size);
 		b.starts = d->offsets + at;
 		b.lengths = v->lengths + at;
-		r = model_torch_error(tsh_net_forward(net, &b, logits, &te), &te, reterr);
+		r = model_torch_error(torch_net_forward(net, &b, logits, &te), &te, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "evaluate rows from %lld", (long long)at);
 		r = check_finite(logits, (size_t)b.rows * (size_t)labels, labels, at, reterr);

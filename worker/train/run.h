@@ -12,7 +12,7 @@ struct train_run {
 	const char *model_dir; /* where it starts from, borrowed from the spec */
 	struct train_settings settings;
 	struct model_config *config;
-	struct tsh_net *net;
+	struct torch_net *net;
 	struct dataset *train, *test; /* test may be NULL */
 	struct rows_view train_rows, test_rows;
 	bool bf16, cuda;
@@ -27,7 +27,7 @@ struct train_run {
 	int64_t saved_step;	      /* of the newest checkpoint */
 };
 
-void train_net_freep(struct tsh_net **net);
+void train_net_freep(struct torch_net **net);
 double train_epoch(const struct train_run *t); /* steps done, in epochs */
 
 /* steps.c: from t->step to the end, with evaluations, metrics and checkpoints. -ERR_NUMERIC: the

@@ -53,18 +53,18 @@ static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 }
 
 /* The rows of step t->step: the order accelerate's seeded sampler gives this epoch. */
-static int next_batch(struct loop *l, struct tsh_batch *b, struct err *reterr)
+static int next_batch(struct loop *l, struct torch_batch *b, struct err *reterr)
 {
 	struct train_run *t = l->t;
 	const struct dataset *d = t->train;
 	int64_t epoch = t->step / t->settings.steps_per_epoch;
 	int64_t at = t->step % t->settings.steps_per_epoch * t->settings.train_batch_size;
-	struct tsh_error te;
+	struct torch_error te;
 	int n = 0;
 
 	if (epoch != l->epoch) {
-		int r = model_torch_error(tsh_permutation((uint64_t)(t->settings.seed + epoch),
-							  d->rows, l->order, &te),
+		int r = model_torch_error(torch_permutation((uint64_t)(t->settings.seed + epoch),
+							    d->rows, l->order, &te),
 					  &te, reterr);
 
 		if (r < 0)
@@ -80,12 +80,12 @@ static int next_batch(struct loop *l, struct tsh_batch *b, struct err *reterr)
 		l->tokens += l->lengths[n];
 	}
 	l->rows += n;
-	*b = (struct tsh_batch){.ids = d->ids,
-				.types = d->type_ids,
-				.starts = l->starts,
-				.lengths = l->lengths,
-				.rows = n,
-				.labels = l->labels};
+	*b = (struct torch_batch){.ids = d->ids,
+				  .types = d->type_ids,
+				  .starts = l->starts,
+				  .lengths = l->lengths,
+				  .rows = n,
+				  .labels = l->labels};
 	return 0;
 }
 
@@ -93,7 +93,7 @@ static int one_step(struct loop *l, struct err *reterr)
 {
 	struct train_run *t = l->t;
 	const struct train_settings *s = &t->settings;
-	struct tsh_train_options o = {
+	struct torch_train_options o = {
 		.learning_rate = (float)train_learning_rate(s, t->step),
 		.beta1 = 0.9f,
 		.beta2 = 0.999f,
@@ -104,12 +104,12 @@ static int one_step(struct loop *l, struct err *reterr)
 		.step = t->step + 1,
 		.dropout = true,
 	};
-	struct tsh_error te;
-	struct tsh_batch b;
+	struct torch_error te;
+	struct torch_batch b;
 	int r = next_batch(l, &b, reterr);
 
 	if (r >= 0)
-		r = model_torch_error(tsh_net_train(t->net, &b, &o, &te), &te, reterr);
+		r = model_torch_error(torch_net_train(t->net, &b, &o, &te), &te, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "step %lld", (long long)t->step + 1);
 	t->step++;
@@ -119,9 +119,9 @@ static int one_step(struct loop *l, struct err *reterr)
 /* Wait for the device, take over its sums; *ret_loss: mean since the last call. */
 static int sync_stats(struct train_run *t, double *ret_loss, struct err *reterr)
 {
-	struct tsh_train_stats stats;
-	struct tsh_error te;
-	int r = model_torch_error(tsh_net_stats(t->net, &stats, &te), &te, reterr);
+	struct torch_train_stats stats;
+	struct torch_error te;
+	int r = model_torch_error(torch_net_stats(t->net, &stats, &te), &te, reterr);
 
 	if (r < 0)
 		return r;

@@ -11,14 +11,14 @@
 
 #define PARITY_TEXTS 29 /* with the three special ones 32 */
 
-void train_net_freep(struct tsh_net **net)
+void train_net_freep(struct torch_net **net)
 {
-	tsh_net_free(*net);
+	torch_net_free(*net);
 }
 
 static void run_done(struct train_run *t)
 {
-	tsh_net_free(t->net);
+	torch_net_free(t->net);
 	model_config_free(t->config);
 	rows_view_done(&t->train_rows);
 	rows_view_done(&t->test_rows);
@@ -112,17 +112,17 @@ static int open_config(struct train_run *t, struct err *reterr)
 
 static int open_net(struct train_run *t, struct err *reterr)
 {
-	struct tsh_options o = {.threads = t->w->cpus, .train = true};
+	struct torch_options o = {.threads = t->w->cpus, .train = true};
 	struct model_load_options load = {.new_head = true, .seed = (uint64_t)t->settings.seed};
 	struct model_load_result head;
-	struct tsh_error te;
+	struct torch_error te;
 	int r;
 
-	t->cuda = o.cuda = t->w->has_device && tsh_cuda_available();
+	t->cuda = o.cuda = t->w->has_device && torch_cuda_available();
 	t->bf16 = t->settings.bf16 == TRAIN_BF16_ON ||
-		  (t->settings.bf16 == TRAIN_BF16_AUTO && (t->cuda || tsh_cpu_bf16_fast()));
+		  (t->settings.bf16 == TRAIN_BF16_AUTO && (t->cuda || torch_cpu_bf16_fast()));
 	o.bf16 = t->bf16;
-	r = model_torch_error(tsh_net_new(&t->config->shape, &o, &t->net, &te), &te, reterr);
+	r = model_torch_error(torch_net_new(&t->config->shape, &o, &t->net, &te), &te, reterr);
 	if (r >= 0 && t->w->resume)
 		return checkpoint_load(t, t->w->resume, reterr);
 	if (r >= 0)

@@ -30,8 +30,8 @@ using namespace trainyard;
 static constexpr int64_t MICRO_TOKENS_CPU = 2048; /* activations stay in the last-level cache */
 static constexpr int64_t MICRO_TOKENS_GPU = 65536;
 
-struct tsh_net {
-	tsh_net(const tsh_shape &shape, const tsh_options &o, at::Device device)
+struct torch_net {
+	torch_net(const torch_shape &shape, const torch_options &o, at::Device device)
 	    : params(shape, o, device), options(o), kernel(kernels_get())
 	{
 		if (options.micro_tokens <= 0)
@@ -40,14 +40,14 @@ struct tsh_net {
 
 		loss = at::zeros({}, f64);
 		norm = at::zeros({}, f64);
-		if (o.backend == TSH_AUTO && !o.cuda && cpu_engine_fits(shape))
+		if (o.backend == TORCH_AUTO && !o.cuda && cpu_engine_fits(shape))
 			engine = make_cpu_engine(params, o.threads);
 		else
 			engine = make_operator_engine(params);
 	}
 
 	Params params;
-	tsh_options options;
+	torch_options options;
 	const struct kernels *kernel;
 	std::unique_ptr<Engine> engine;
 	bool stale = false;    /* the weights changed after the last refresh_compute() */
@@ -55,9 +55,9 @@ struct tsh_net {
 	int64_t steps = 0;
 };
 
-template <typename Fn> static tsh_code guard(tsh_error *e, const Fn &fn) noexcept
+template <typename Fn> static torch_code guard(torch_error *e, const Fn &fn) noexcept
 {
-	auto say = [&](const char *text, tsh_code code) {
+	auto say = [&](const char *text, torch_code code) {
 		if (e) {
 			size_t n = std::min(strcspn(text, "\n"), sizeof(e->msg) - 1);
 
@@ -71,25 +71,26 @@ template <typename Fn> static tsh_code guard(tsh_error *e, const Fn &fn) noexcep
 		at::NoGradGuard no_grad;
 
 		fn();
-		return TSH_OK;
+		return TORCH_OK;
 	} catch (const c10::OutOfMemoryError &x) {
-		return say(x.what_without_backtrace(), TSH_DEVICE_OOM);
+		return say(x.what_without_backtrace(), TORCH_DEVICE_OOM);
 	} catch (const std::bad_alloc &) {
-		return say("out of memory", TSH_NO_MEMORY);
+		return say("out of memory", TORCH_NO_MEMORY);
 	} catch (const c10::AcceleratorError &x) {
-		return say(x.what_without_backtrace(), TSH_DEVICE_ERROR);
+		return say(x.what_without_backtrace(), TORCH_DEVICE_ERROR);
 	} catch (const c10::Error &x) {
 		const char *text = x.what_without_backtrace();
 
-		return say(text, strstr(text, "DefaultCPUAllocator: ") ? TSH_NO_MEMORY : TSH_ERROR);
+		return say(text,
+			   strstr(text, "DefaultCPUAllocator: ") ? TORCH_NO_MEMORY : TORCH_ERROR);
 	} catch (const std::exception &x) {
-		return say(x.what(), TSH_ERROR);
+		return say(x.what(), TORCH_ERROR);
 	} catch (...) {
-		return say("an unknown C++ exception", TSH_ERROR);
+		return say("an unknown C++ exception", TORCH_ERROR);
 	}
 }
 
-bool tsh_cuda_available(void) noexcept
+bool torch_cuda_available(void) noexcept
 {
 	bool yes = false;
 
@@ -97,7 +98,7 @@ bool tsh_cuda_available(void) noexcept
 	return yes;
 }
 
-bool tsh_cpu_bf16_fast(void) noexcept
+bool torch_cpu_bf16_fast(void) noexcept
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
@@ -107,24 +108,24 @@ bool tsh_cpu_bf16_fast(void) noexcept
 #endif
 }
 
-tsh_code tsh_net_new(const tsh_shape *shape, const tsh_options *options, tsh_net **ret,
-		     tsh_error *e) noexcept
+torch_code torch_net_new(const torch_shape *shape, const torch_options *options, torch_net **ret,
+			 torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		at::Device device = options->cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 
 		at::set_num_threads(options->threads);
-		*ret = new tsh_net(*shape, *options, device);
+		*ret = new torch_net(*shape, *options, device);
 	});
 }
 
-void tsh_net_free(tsh_net *net) noexcept
+void torch_net_free(torch_net *net) noexcept
 {
 	guard(nullptr, [&] { delete net; });
 }
 
-tsh_code tsh_net_put(tsh_net *net, tsh_slot slot, tsh_param kind, int layer, const float *data,
-		     tsh_error *e) noexcept
+torch_code torch_net_put(torch_net *net, torch_slot slot, torch_param kind, int layer,
+			 const float *data, torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		auto to = net->params.view(net->params.slot(slot), kind, layer);
@@ -134,8 +135,8 @@ tsh_code tsh_net_put(tsh_net *net, tsh_slot slot, tsh_param kind, int layer, con
 	});
 }
 
-tsh_code tsh_net_get(const tsh_net *net, tsh_slot slot, tsh_param kind, int layer, float *data,
-		     tsh_error *e) noexcept
+torch_code torch_net_get(const torch_net *net, torch_slot slot, torch_param kind, int layer,
+			 float *data, torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		auto from = net->params.view(net->params.slot(slot), kind, layer);
@@ -145,7 +146,8 @@ tsh_code tsh_net_get(const tsh_net *net, tsh_slot slot, tsh_param kind, int laye
 }
 
 /* Rows order[begin..end) of the batch. */
-static Micro make_micro(const tsh_batch &b, const std::vector<int> &order, size_t begin, size_t end)
+static Micro make_micro(const torch_batch &b, const std::vector<int> &order, size_t begin,
+			size_t end)
 {
 	Micro mb;
 
@@ -172,7 +174,8 @@ static Micro make_micro(const tsh_batch &b, const std::vector<int> &order, size_
 }
 
 /* Longest rows first, cut where the tokens would pass the limit (at least one row each). */
-template <typename Fn> static void for_micros(const tsh_net &net, const tsh_batch &b, const Fn &fn)
+template <typename Fn>
+static void for_micros(const torch_net &net, const torch_batch &b, const Fn &fn)
 {
 	const int64_t limit = net.options.micro_tokens;
 	std::vector<int> order((size_t)b.rows);
@@ -192,14 +195,15 @@ template <typename Fn> static void for_micros(const tsh_net &net, const tsh_batc
 	}
 }
 
-static void refresh(tsh_net &net)
+static void refresh(torch_net &net)
 {
 	if (net.stale)
 		net.params.refresh_compute();
 	net.stale = false;
 }
 
-tsh_code tsh_net_forward(tsh_net *net, const tsh_batch *batch, float *logits, tsh_error *e) noexcept
+torch_code torch_net_forward(torch_net *net, const torch_batch *batch, float *logits,
+			     torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		const int64_t labels = net->params.shape.labels;
@@ -216,7 +220,7 @@ tsh_code tsh_net_forward(tsh_net *net, const tsh_batch *batch, float *logits, ts
 	});
 }
 
-static void compute_gradients(tsh_net &net, const tsh_batch &b, const tsh_train_options &o)
+static void compute_gradients(torch_net &net, const torch_batch &b, const torch_train_options &o)
 {
 	refresh(net);
 	for_micros(net, b,
@@ -224,7 +228,7 @@ static void compute_gradients(tsh_net &net, const tsh_batch &b, const tsh_train_
 }
 
 /* Fixed shares of the flat buffers: the same sums for the same threads. */
-static double cpu_norm(const tsh_net &net)
+static double cpu_norm(const torch_net &net)
 {
 	const float *g = net.params.g.data_ptr<float>();
 	const int threads = net.options.threads;
@@ -242,7 +246,7 @@ static double cpu_norm(const tsh_net &net)
 	return std::sqrt(total);
 }
 
-static void cpu_update(tsh_net &net, const tsh_train_options &o)
+static void cpu_update(torch_net &net, const torch_train_options &o)
 {
 	const Params &p = net.params;
 	const double norm = cpu_norm(net);
@@ -274,7 +278,7 @@ static void cpu_update(tsh_net &net, const tsh_train_options &o)
 	net.kernel->adamw(&a, (size_t)p.decayed, (size_t)p.total);
 }
 
-static void operator_update(tsh_net &net, const tsh_train_options &o)
+static void operator_update(torch_net &net, const torch_train_options &o)
 {
 	Params &p = net.params;
 	auto norm = p.g.norm();
@@ -297,12 +301,12 @@ static void operator_update(tsh_net &net, const tsh_train_options &o)
 	p.refresh_compute();
 }
 
-tsh_code tsh_net_train(tsh_net *net, const tsh_batch *batch, const tsh_train_options *options,
-		       tsh_error *e) noexcept
+torch_code torch_net_train(torch_net *net, const torch_batch *batch,
+			   const torch_train_options *options, torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		compute_gradients(*net, *batch, *options);
-		if (net->params.device.is_cpu() && net->options.backend != TSH_OPERATORS)
+		if (net->params.device.is_cpu() && net->options.backend != TORCH_OPERATORS)
 			cpu_update(*net, *options);
 		else
 			operator_update(*net, *options);
@@ -310,8 +314,9 @@ tsh_code tsh_net_train(tsh_net *net, const tsh_batch *batch, const tsh_train_opt
 	});
 }
 
-tsh_code tsh_net_gradients(tsh_net *net, const tsh_batch *batch, const tsh_train_options *options,
-			   double *ret_loss, tsh_error *e) noexcept
+torch_code torch_net_gradients(torch_net *net, const torch_batch *batch,
+			       const torch_train_options *options, double *ret_loss,
+			       torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		net->params.g.zero_();
@@ -322,7 +327,7 @@ tsh_code tsh_net_gradients(tsh_net *net, const tsh_batch *batch, const tsh_train
 	});
 }
 
-tsh_code tsh_net_stats(tsh_net *net, tsh_train_stats *ret, tsh_error *e) noexcept
+torch_code torch_net_stats(torch_net *net, torch_train_stats *ret, torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		ret->steps = net->steps;
@@ -334,7 +339,7 @@ tsh_code tsh_net_stats(tsh_net *net, tsh_train_stats *ret, tsh_error *e) noexcep
 	});
 }
 
-tsh_code tsh_permutation(uint64_t seed, int64_t n, int64_t *ret, tsh_error *e) noexcept
+torch_code torch_permutation(uint64_t seed, int64_t n, int64_t *ret, torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		auto order = at::randperm(n, at::detail::createCPUGenerator(seed),
@@ -344,7 +349,8 @@ tsh_code tsh_permutation(uint64_t seed, int64_t n, int64_t *ret, tsh_error *e) n
 	});
 }
 
-tsh_code tsh_normal(uint64_t seed, float deviation, size_t n, float *ret, tsh_error *e) noexcept
+torch_code torch_normal(uint64_t seed, float deviation, size_t n, float *ret,
+			torch_error *e) noexcept
 {
 	return guard(e, [&] {
 		auto values = at::empty({(int64_t)n}, at::TensorOptions().dtype(at::kFloat));
