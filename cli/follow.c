@@ -59,7 +59,7 @@ static double part_of(const json_t *job)
 }
 
 /* What SageMaker says of a job that runs there; "" for others. */
-static const char *cloud_word(const json_t *job)
+static const char *sagemaker_status(const json_t *job)
 {
 	const json_t *there = json_object_get(job, "sagemaker");
 
@@ -87,8 +87,8 @@ static void describe(char *out, size_t size, const json_t *job, int columns)
 			 eta_s >= 0 ? " left" : "");
 		return;
 	}
-	if (cloud_word(job)[0]) {
-		snprintf(out, size, "SageMaker: %s", cloud_word(job));
+	if (sagemaker_status(job)[0]) {
+		snprintf(out, size, "SageMaker: %s", sagemaker_status(job));
 		return;
 	}
 	show_cell(cell, job,
@@ -169,7 +169,7 @@ static void say_changes(struct follow *f, const json_t *jobs)
 
 		if (i >= LINES_MAX)
 			return;
-		snprintf(key, sizeof(key), "%s %s", state, cloud_word(job));
+		snprintf(key, sizeof(key), "%s %s", state, sagemaker_status(job));
 		if (str_eq(f->said[i], key) && part < f->said_part[i] + QUIET_STEP)
 			continue;
 		f->said_part[i] = str_eq(f->said[i], key) && part > 0 ? part : 0;

@@ -41,7 +41,7 @@ void clock_step_look(struct engine *e)
 			prune_postpone(e);
 		e->due_us = 0;
 		engine_want_schedule(e);
-		cloud_kick(e);
+		sagemaker_reconcile_soon(e);
 	}
 	e->clock_offset_us = offset_us;
 }

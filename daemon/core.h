@@ -94,8 +94,8 @@ struct live_endpoint {
 	char id[ID_LEN];
 	enum job_target target;
 	enum endpoint_state state;
-	int work_dirfd;			     /* -1: no server here now */
-	char cloud_name[CLOUD_NAME_MAX + 1]; /* of a SageMaker endpoint that is in service */
+	int work_dirfd;				   /* -1: no server here now */
+	char resource_name[RESOURCE_NAME_MAX + 1]; /* of a SageMaker endpoint that is in service */
 	char region[32];
 	int64_t last_request_us;
 	struct live_endpoint *next;
@@ -109,7 +109,7 @@ struct engine_message {
 
 struct aws;
 struct account;
-struct cloud;
+struct sagemaker;
 struct database_check;
 struct pruner;
 
@@ -120,8 +120,8 @@ struct engine {
 	struct net *net;
 	struct aws *aws; /* NULL: aws_why says why there is none */
 	struct reason aws_why;
-	struct cloud *cloud;	 /* the SageMaker target's controller */
-	struct account *account; /* answers questions about the AWS account */
+	struct sagemaker *sagemaker; /* the SageMaker target's controller */
+	struct account *account;     /* answers questions about the AWS account */
 	struct devices *devices;
 	struct database_check *database_check; /* NULL: not begun, or it could not */
 	sd_event *loop;

@@ -319,7 +319,7 @@ static int open_core(const struct settings *settings, struct engine **ret, struc
 		r = feed_new(store_last_seq(e->store), &e->feed, reterr);
 	if (r >= 0)
 		r = open_loop(e, reterr);
-	return r < 0 ? r : cloud_open(e, reterr);
+	return r < 0 ? r : sagemaker_open(e, reterr);
 }
 
 int engine_new(const struct settings *settings, struct engine **ret, struct err *reterr)
@@ -344,7 +344,7 @@ int engine_new(const struct settings *settings, struct engine **ret, struct err 
 	if (database_check_start(settings->data_dir, &e->database_check, reterr) < 0)
 		log_event(LOG_LEVEL_WARNING, "database_not_checked", "msg=\"%s\"", reterr->msg);
 	e->ready = true;
-	cloud_kick(e);
+	sagemaker_reconcile_soon(e);
 	engine_want_schedule(e);
 	*ret = e;
 	return 0;
@@ -391,7 +391,7 @@ void engine_free(struct engine *e)
 		run_inbox(e);
 	predicts_free(e);
 	account_free(e->account);
-	cloud_free(e);
+	sagemaker_free(e);
 	net_free(e->net);
 	while (e->executions)
 		execution_drop(e, e->executions);

@@ -163,7 +163,7 @@ static int held_by_itself(struct prune_plan *p, const char *run, struct prune_ho
 		    run_state_str(state));
 }
 
-/* What runs of it, serves it, or has not been settled in the cloud. */
+/* What runs of it, serves it, or has not been settled on SageMaker. */
 static const struct {
 	const char *code, *sql;
 } rules[] = {

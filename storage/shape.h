@@ -17,7 +17,7 @@ json_t *shape_usd(int64_t micro_usd);
 json_t *shape_reason(const struct reason *reason);
 /* What is shown of a description that is kept with a cloud resource; the rest is the daemon's own.
  * New reference. */
-json_t *shape_cloud_answer(const json_t *answer);
+json_t *shape_resource_answer(const json_t *answer);
 /* Put "seq", "at", "kind" and, where not NULL or "", "run", "job", "endpoint" into `event`. */
 void shape_event_head(json_t *event, int64_t seq, int64_t at_us, const char *kind, const char *run,
 		      const char *job, const char *endpoint);

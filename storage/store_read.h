@@ -65,7 +65,7 @@ int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
 /* The run as it was submitted: what POST /v1/runs takes. */
 int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret,
 			struct err *reterr) MUSTCHECK;
-/* With "sagemaker" and "cost" {"reserved_usd","settled_usd"} when it has resources in the cloud:
+/* With "sagemaker" and "cost" {"reserved_usd","settled_usd"} when it has resources on SageMaker:
  * names, states and what their descriptions say, of the last attempt that has any. */
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK;

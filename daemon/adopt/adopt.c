@@ -111,7 +111,7 @@ static void say_plan(const struct adopt_options *o, const struct finds *f,
 		     const struct adopt_counts *n)
 {
 	if (f->not_ours)
-		printf("%zu more have names that begin with " CLOUD_NAME_PREFIX
+		printf("%zu more have names that begin with " RESOURCE_NAME_PREFIX
 		       " but not our tags: they are left alone.\n",
 		       f->not_ours);
 	if (o->mode == ADOPT_LIST)
@@ -132,7 +132,7 @@ struct wait {
 static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct wait *w = userdata;
-	const struct reason *pause = &w->e->cloud->pause;
+	const struct reason *pause = &w->e->sagemaker->pause;
 	struct err why = {0};
 	int left;
 
@@ -163,7 +163,7 @@ static int wait_for_ends(struct engine *e, int *ret_left, struct err *reterr)
 		return r;
 	if (loop_after_us(e->loop, &w.timer, 0, on_look, &w) < 0)
 		return err_errno(reterr, ENOMEM, "wait");
-	cloud_kick(e);
+	sagemaker_reconcile_soon(e);
 	r = engine_run(e, reterr);
 	loop_drop(&w.timer);
 	return r < 0 ? r : adopt_ending(e, ret_left, reterr);

@@ -72,9 +72,9 @@ static json_t *training_spec(const struct find *it)
 static json_t *endpoint_spec(const struct finds *f, const struct find *it)
 {
 	const struct find *config =
-		adopt_lookup(f, CLOUD_ENDPOINT_CONFIG, it->region, adopt_config_of(it));
+		adopt_lookup(f, RESOURCE_ENDPOINT_CONFIG, it->region, adopt_config_of(it));
 	const struct find *model =
-		config ? adopt_lookup(f, CLOUD_MODEL, it->region, adopt_model_of(config)) : NULL;
+		config ? adopt_lookup(f, RESOURCE_MODEL, it->region, adopt_model_of(config)) : NULL;
 	const json_t *variant = config ? variant_of(config) : NULL;
 	const json_t *serverless = json_object_get(variant, "ServerlessConfig");
 	json_t *machines = serverless ? json_pack("{ss so}", "region", it->region, "serverless",
@@ -98,14 +98,14 @@ static void find_price(struct engine *e, struct find *it)
 
 static int describe_one(struct engine *e, struct find *it, struct err *reterr)
 {
-	const struct cloud_driver *d = cloud_drivers[it->kind];
+	const struct sagemaker_driver *d = sagemaker_drivers[it->kind];
 	OWN(json_decrefp) json_t *input = json_pack("{ss}", d->name_key, it->name);
 	int r = adopt_ask_listed(e, d->describe, it->region, input, &it->about, reterr);
 
-	if (r >= 0 && it->kind == CLOUD_ENDPOINT)
+	if (r >= 0 && it->kind == RESOURCE_ENDPOINT)
 		str_copy(it->status, sizeof(it->status),
 			 json_get_str(it->about, "EndpointStatus", it->status));
-	if (r >= 0 && it->kind == CLOUD_TRAINING_JOB)
+	if (r >= 0 && it->kind == RESOURCE_TRAINING_JOB)
 		str_copy(it->status, sizeof(it->status),
 			 json_get_str(it->about, "TrainingJobStatus", it->status));
 	return r;
@@ -127,9 +127,9 @@ int adopt_describe(struct engine *e, struct finds *f, struct err *reterr)
 	for (size_t i = 0; r >= 0 && i < f->n; i++) {
 		struct find *it = &f->items[i];
 
-		if (it->kind == CLOUD_TRAINING_JOB)
+		if (it->kind == RESOURCE_TRAINING_JOB)
 			it->spec = training_spec(it);
-		else if (it->kind == CLOUD_ENDPOINT)
+		else if (it->kind == RESOURCE_ENDPOINT)
 			it->spec = endpoint_spec(f, it);
 		if (it->spec)
 			find_price(e, it);

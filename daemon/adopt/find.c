@@ -15,19 +15,19 @@
 #define MISSING_PAUSE_US 50000 /* doubled */
 
 struct listing {
-	enum cloud_kind kind;
+	enum resource_kind kind;
 	const char *operation, *key;
 	const char *status_key; /* NULL: has none */
 	const char *status;	/* only those; NULL: all */
 };
 static const struct listing listings[] = {
-	{CLOUD_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
+	{RESOURCE_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
 	 "InProgress"},
-	{CLOUD_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
+	{RESOURCE_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
 	 "Stopping"},
-	{CLOUD_ENDPOINT, "ListEndpoints", "Endpoints", "EndpointStatus", NULL},
-	{CLOUD_ENDPOINT_CONFIG, "ListEndpointConfigs", "EndpointConfigs", NULL, NULL},
-	{CLOUD_MODEL, "ListModels", "Models", NULL, NULL},
+	{RESOURCE_ENDPOINT, "ListEndpoints", "Endpoints", "EndpointStatus", NULL},
+	{RESOURCE_ENDPOINT_CONFIG, "ListEndpointConfigs", "EndpointConfigs", NULL, NULL},
+	{RESOURCE_MODEL, "ListModels", "Models", NULL, NULL},
 };
 
 static void find_done(struct find *it)
@@ -73,7 +73,7 @@ int adopt_ask(struct engine *e, const char *operation, const char *region, json_
 	for (int i = 0; i < ASK_TRIES && r < 0; i++) {
 		if (i) {
 			log_event(LOG_LEVEL_WARNING, "adopt_again", "msg=\"%s\"", reterr->msg);
-			usleep((useconds_t)cloud_backoff_us(e, i));
+			usleep((useconds_t)sagemaker_backoff_us(e, i));
 		}
 		r = ask_once(e, operation, region, input, ret, &kind, reterr);
 		if (r < 0 && kind != AWS_ERROR_THROTTLED && kind != AWS_ERROR_TRANSIENT)
@@ -96,7 +96,7 @@ int adopt_ask_listed(struct engine *e, const char *operation, const char *region
 	return r;
 }
 
-const struct find *adopt_lookup(const struct finds *f, enum cloud_kind kind, const char *region,
+const struct find *adopt_lookup(const struct finds *f, enum resource_kind kind, const char *region,
 				const char *name)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -110,7 +110,7 @@ static int append(struct finds *f, const struct find *it, struct err *reterr)
 {
 	if (f->n >= ADOPT_FINDS_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "the account has more than %d resources named " CLOUD_NAME_PREFIX
+			       "the account has more than %d resources named " RESOURCE_NAME_PREFIX
 			       "…; give --region or --install",
 			       ADOPT_FINDS_MAX);
 	if (f->n == f->room) {
@@ -127,14 +127,14 @@ static int append(struct finds *f, const struct find *it, struct err *reterr)
 }
 
 /* One that a list or a describe has told of. */
-static int take(struct finds *f, enum cloud_kind kind, const char *region, const char *status_key,
-		const json_t *answer, struct err *reterr)
+static int take(struct finds *f, enum resource_kind kind, const char *region,
+		const char *status_key, const json_t *answer, struct err *reterr)
 {
-	const struct cloud_driver *d = cloud_drivers[kind];
+	const struct sagemaker_driver *d = sagemaker_drivers[kind];
 	const char *name = json_get_str(answer, d->name_key, "");
 	struct find it = {.kind = kind, .micro_usd_hour = ADOPT_PRICE_UNKNOWN};
 
-	if (!str_starts(name, CLOUD_NAME_PREFIX) || strlen(name) > CLOUD_NAME_MAX ||
+	if (!str_starts(name, RESOURCE_NAME_PREFIX) || strlen(name) > RESOURCE_NAME_MAX ||
 	    adopt_lookup(f, kind, region, name))
 		return 0;
 	str_copy(it.name, sizeof(it.name), name);
@@ -154,8 +154,8 @@ static int list_all(struct engine *e, const char *region, const struct listing *
 
 	do {
 		OWN(json_decrefp) json_t *answer = NULL;
-		json_t *input =
-			json_pack("{ss si}", "NameContains", CLOUD_NAME_PREFIX, "MaxResults", PAGE);
+		json_t *input = json_pack("{ss si}", "NameContains", RESOURCE_NAME_PREFIX,
+					  "MaxResults", PAGE);
 		const json_t *one;
 		size_t i;
 
@@ -176,15 +176,15 @@ static int list_all(struct engine *e, const char *region, const struct listing *
 
 /* Lists are eventually consistent. An endpoint begins with the name of its config, a config with
  * that of its model: describe each such name that no list had. */
-static int find_unlisted(struct engine *e, const char *region, enum cloud_kind base,
-			 enum cloud_kind upper, struct finds *f, struct err *reterr)
+static int find_unlisted(struct engine *e, const char *region, enum resource_kind base,
+			 enum resource_kind upper, struct finds *f, struct err *reterr)
 {
-	const struct cloud_driver *d = cloud_drivers[upper];
+	const struct sagemaker_driver *d = sagemaker_drivers[upper];
 	size_t n = f->n;
 
 	for (size_t i = 0; i < n; i++) {
 		OWN(json_decrefp) json_t *answer = NULL;
-		char name[CLOUD_NAME_MAX + 1];
+		char name[RESOURCE_NAME_MAX + 1];
 		int r;
 
 		str_copy(name, sizeof(name), f->items[i].name);
@@ -197,7 +197,8 @@ static int find_unlisted(struct engine *e, const char *region, enum cloud_kind b
 			continue;
 		if (r >= 0)
 			r = take(f, upper, region,
-				 upper == CLOUD_ENDPOINT ? "EndpointStatus" : NULL, answer, reterr);
+				 upper == RESOURCE_ENDPOINT ? "EndpointStatus" : NULL, answer,
+				 reterr);
 		if (r < 0)
 			return r;
 	}
@@ -213,12 +214,12 @@ static void read_tag(struct find *it, char role[32], const char *key, const char
 		char *into;
 		size_t size;
 	} tags[] = {
-		{CLOUD_TAG_INSTALL, it->install, sizeof(it->install)},
-		{CLOUD_TAG_NONCE, it->nonce, sizeof(it->nonce)},
-		{CLOUD_TAG_RUN, it->run, sizeof(it->run)},
-		{CLOUD_TAG_JOB, it->job, sizeof(it->job)},
-		{CLOUD_TAG_ENDPOINT, it->endpoint, sizeof(it->endpoint)},
-		{CLOUD_TAG_ROLE, role, 32},
+		{RESOURCE_TAG_INSTALL, it->install, sizeof(it->install)},
+		{RESOURCE_TAG_NONCE, it->nonce, sizeof(it->nonce)},
+		{RESOURCE_TAG_RUN, it->run, sizeof(it->run)},
+		{RESOURCE_TAG_JOB, it->job, sizeof(it->job)},
+		{RESOURCE_TAG_ENDPOINT, it->endpoint, sizeof(it->endpoint)},
+		{RESOURCE_TAG_KIND, role, 32},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
@@ -231,8 +232,9 @@ static bool is_ours(const struct find *it, const char *role)
 {
 	size_t name = strlen(it->name), nonce = strlen(it->nonce);
 
-	return it->install[0] && nonce == CLOUD_NONCE_LEN - 1 && name > nonce &&
-	       str_eq(it->name + name - nonce, it->nonce) && str_eq(role, cloud_kind_str(it->kind));
+	return it->install[0] && nonce == RESOURCE_NONCE_LEN - 1 && name > nonce &&
+	       str_eq(it->name + name - nonce, it->nonce) &&
+	       str_eq(role, resource_kind_str(it->kind));
 }
 
 /* -ERR_NOT_FOUND: it is gone meanwhile. */
@@ -285,19 +287,20 @@ int adopt_find(struct engine *e, const char *region, const char *install, struct
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(listings); i++)
 		r = list_all(e, region, &listings[i], ret, reterr);
 	if (r >= 0)
-		r = find_unlisted(e, region, CLOUD_MODEL, CLOUD_ENDPOINT_CONFIG, ret, reterr);
+		r = find_unlisted(e, region, RESOURCE_MODEL, RESOURCE_ENDPOINT_CONFIG, ret, reterr);
 	if (r >= 0)
-		r = find_unlisted(e, region, CLOUD_ENDPOINT_CONFIG, CLOUD_ENDPOINT, ret, reterr);
+		r = find_unlisted(e, region, RESOURCE_ENDPOINT_CONFIG, RESOURCE_ENDPOINT, ret,
+				  reterr);
 	return r < 0 ? r : keep_ours(e, install, first, ret, reterr);
 }
 
 int adopt_mark_known(struct engine *e, struct finds *f, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_live(e->store, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_live(e->store, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		const struct cloud_row *row = &rows.rows[i];
+		const struct resource_row *row = &rows.rows[i];
 		struct find *it = (struct find *)adopt_lookup(f, row->kind, row->region, row->name);
 
 		if (!it)

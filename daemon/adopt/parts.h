@@ -5,7 +5,7 @@
 #include "aws/config.h"
 #include "daemon/adopt/adopt.h"
 #include "daemon/core.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 
 #define ADOPT_FINDS_MAX	    100000
 #define ADOPT_PRICE_UNKNOWN (-1)
@@ -17,8 +17,8 @@ enum adopt_plan {
 };
 
 struct find {
-	enum cloud_kind kind;
-	char name[CLOUD_NAME_MAX + 1];
+	enum resource_kind kind;
+	char name[RESOURCE_NAME_MAX + 1];
 	char region[AWS_REGION_MAX];
 	char arn[256];
 	char status[48]; /* "" for what has none */
@@ -26,7 +26,7 @@ struct find {
 	/* out of its tags: */
 	bool ours;
 	char install[64];
-	char nonce[CLOUD_NONCE_LEN];
+	char nonce[RESOURCE_NONCE_LEN];
 	char run[ID_LEN], job[ID_LEN];
 	char endpoint[SPEC_NAME_MAX + 1];
 	/* out of this database: */
@@ -66,7 +66,7 @@ int adopt_describe(struct engine *e, struct finds *f, struct err *reterr) MUSTCH
 const char *adopt_config_of(const struct find *endpoint); /* the name of the one it uses; "" */
 const char *adopt_model_of(const struct find *config);
 const char *adopt_uri_of(const struct find *model); /* where the model lies; "" */
-const struct find *adopt_lookup(const struct finds *f, enum cloud_kind kind, const char *region,
+const struct find *adopt_lookup(const struct finds *f, enum resource_kind kind, const char *region,
 				const char *name);
 
 /* adopt/plan.c: what is to become of each; touches nothing. */

@@ -33,10 +33,10 @@ static bool uses(const struct finds *f, const struct find *endpoint, const struc
 
 	if (!str_eq(endpoint->region, part->region))
 		return false;
-	if (part->kind == CLOUD_ENDPOINT_CONFIG)
+	if (part->kind == RESOURCE_ENDPOINT_CONFIG)
 		return str_eq(adopt_config_of(endpoint), part->name);
-	config =
-		adopt_lookup(f, CLOUD_ENDPOINT_CONFIG, endpoint->region, adopt_config_of(endpoint));
+	config = adopt_lookup(f, RESOURCE_ENDPOINT_CONFIG, endpoint->region,
+			      adopt_config_of(endpoint));
 	return config && str_eq(adopt_model_of(config), part->name);
 }
 
@@ -55,7 +55,7 @@ static void plan_part(const struct finds *f, struct find *part)
 	for (size_t i = 0; i < f->n && !used; i++) {
 		const struct find *ep = &f->items[i];
 
-		if (ep->kind != CLOUD_ENDPOINT || !ep->row_endpoint[0])
+		if (ep->kind != RESOURCE_ENDPOINT || !ep->row_endpoint[0])
 			continue;
 		used = uses(f, ep, part);
 		if (used || was_for(ep, part))
@@ -71,10 +71,10 @@ static void plan_main(enum adopt_mode mode, struct find *it)
 	bool ends = mode == ADOPT_DELETE || str_eq(it->status, "Deleting");
 
 	if (it->row[0]) /* known; a training job that was adopted once has no other way to end */
-		ends = mode == ADOPT_DELETE && it->kind == CLOUD_TRAINING_JOB && !it->row_owned &&
-		       it->row_wanted;
+		ends = mode == ADOPT_DELETE && it->kind == RESOURCE_TRAINING_JOB &&
+		       !it->row_owned && it->row_wanted;
 	it->plan = ends ? PLAN_END : it->row[0] ? PLAN_LEAVE : PLAN_TAKE;
-	if (it->plan == PLAN_TAKE && it->kind == CLOUD_ENDPOINT)
+	if (it->plan == PLAN_TAKE && it->kind == RESOURCE_ENDPOINT)
 		id_new('e', it->row_endpoint);
 }
 
@@ -82,18 +82,20 @@ void adopt_plan(enum adopt_mode mode, struct finds *f, struct adopt_counts *ret)
 {
 	*ret = (struct adopt_counts){0};
 	for (size_t i = 0; i < f->n; i++)
-		if (f->items[i].kind == CLOUD_ENDPOINT || f->items[i].kind == CLOUD_TRAINING_JOB)
+		if (f->items[i].kind == RESOURCE_ENDPOINT ||
+		    f->items[i].kind == RESOURCE_TRAINING_JOB)
 			plan_main(mode, &f->items[i]);
 	for (size_t i = 0; i < f->n; i++) {
 		struct find *it = &f->items[i];
 
-		if ((it->kind == CLOUD_ENDPOINT_CONFIG || it->kind == CLOUD_MODEL) && !it->row[0])
+		if ((it->kind == RESOURCE_ENDPOINT_CONFIG || it->kind == RESOURCE_MODEL) &&
+		    !it->row[0])
 			plan_part(f, it);
 		if (it->plan == PLAN_END)
 			ret->ends++;
 		else if (it->plan == PLAN_TAKE)
-			*(it->kind == CLOUD_ENDPOINT	   ? &ret->endpoints
-			  : it->kind == CLOUD_TRAINING_JOB ? &ret->training_jobs
-							   : &ret->parts) += 1;
+			*(it->kind == RESOURCE_ENDPOINT	      ? &ret->endpoints
+			  : it->kind == RESOURCE_TRAINING_JOB ? &ret->training_jobs
+							      : &ret->parts) += 1;
 	}
 }

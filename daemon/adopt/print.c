@@ -29,7 +29,7 @@ static void fill(const struct find *it, int64_t now, cells row)
 	char text[64] = "";
 	int n = 0;
 
-	cell(row[n++], cloud_kind_str(it->kind));
+	cell(row[n++], resource_kind_str(it->kind));
 	cell(row[n++], it->name);
 	cell(row[n++], it->status);
 	cell(row[n++], it->created_us > 0 ? clock_format(text, it->created_us) : "");

@@ -61,10 +61,10 @@ static int store_endpoint(struct engine *e, const struct find *it, struct err *r
 
 /* What an endpoint's lease costs from now on, and a training job at worst; no cap can refuse what
  * runs already. Without a price there is nothing to reserve. */
-static int reserve(struct engine *e, const struct find *it, const struct cloud_row *row,
+static int reserve(struct engine *e, const struct find *it, const struct resource_row *row,
 		   struct err *reterr)
 {
-	enum job_kind kind = it->kind == CLOUD_ENDPOINT ? JOB_DEPLOY : JOB_TRAIN;
+	enum job_kind kind = it->kind == RESOURCE_ENDPOINT ? JOB_DEPLOY : JOB_TRAIN;
 	int64_t micro_usd;
 	char words[160];
 
@@ -75,20 +75,20 @@ static int reserve(struct engine *e, const struct find *it, const struct cloud_r
 	return budget_reserve(e, row, micro_usd, words, reterr);
 }
 
-static void fill_json(const struct find *it, struct cloud_row *row)
+static void fill_json(const struct find *it, struct resource_row *row)
 {
 	static const char *const kept[] = {"EndpointConfigName", "EndpointStatus", "FailureReason",
 					   "TrainingJobStatus",	 "CreationTime",   NULL};
 	bool moving = str_eq(it->status, "Updating") || str_eq(it->status, "SystemUpdating") ||
 		      str_eq(it->status, "RollingBack");
 
-	row->request = json_pack("{ss}", cloud_drivers[it->kind]->name_key, it->name);
-	if (it->kind == CLOUD_ENDPOINT && !moving) /* else: what it has when it is settled */
+	row->request = json_pack("{ss}", sagemaker_drivers[it->kind]->name_key, it->name);
+	if (it->kind == RESOURCE_ENDPOINT && !moving) /* else: what it has when it is settled */
 		json_object_set_new(row->request, "EndpointConfigName",
 				    json_string(adopt_config_of(it)));
-	if (it->kind == CLOUD_TRAINING_JOB && row->wanted)
-		json_object_set(row->request, CLOUD_ADOPTED_KEY, it->spec);
-	if (it->kind != CLOUD_ENDPOINT && it->kind != CLOUD_TRAINING_JOB)
+	if (it->kind == RESOURCE_TRAINING_JOB && row->wanted)
+		json_object_set(row->request, SAGEMAKER_ADOPTED_KEY, it->spec);
+	if (it->kind != RESOURCE_ENDPOINT && it->kind != RESOURCE_TRAINING_JOB)
 		return;
 	row->answer = json_object();
 	for (const char *const *key = kept; *key; key++)
@@ -98,10 +98,10 @@ static void fill_json(const struct find *it, struct cloud_row *row)
 
 static int store_row(struct engine *e, const struct find *it, struct err *reterr)
 {
-	OWN(cloud_row_done)
-	struct cloud_row row = {
+	OWN(resource_row_done)
+	struct resource_row row = {
 		.kind = it->kind,
-		.state = CLOUD_PRESENT,
+		.state = RESOURCE_PRESENT,
 		.wanted = it->plan == PLAN_TAKE,
 	};
 	int r;
@@ -115,29 +115,29 @@ static int store_row(struct engine *e, const struct find *it, struct err *reterr
 	str_copy(row.status, sizeof(row.status), it->status);
 	row.created_us = row.present_us = clock_now_us();
 	row.sent_us = it->created_us > 0 ? it->created_us : row.created_us;
-	row.next_us = row.wanted && !cloud_drivers[it->kind]->polled ? USEC_NEVER : 0;
+	row.next_us = row.wanted && !sagemaker_drivers[it->kind]->polled ? USEC_NEVER : 0;
 	if (!row.wanted)
 		reason_set(&row.reason, REASON_DELETED_BY_USER,
 			   "found by its tags, and nothing here needs it");
 	fill_json(it, &row);
-	log_event(LOG_LEVEL_INFO, "cloud_found", "cloud=%s name=%s wanted=%d endpoint=%s", row.id,
-		  row.name, row.wanted, row.endpoint);
-	r = store_cloud_insert(e->store, &row, reterr);
+	log_event(LOG_LEVEL_INFO, "resource_found", "resource=%s name=%s wanted=%d endpoint=%s",
+		  row.id, row.name, row.wanted, row.endpoint);
+	r = store_resource_insert(e->store, &row, reterr);
 	return r >= 0 && it->spec && row.wanted ? reserve(e, it, &row, reterr) : r;
 }
 
 /* A training job that was adopted before is to be stopped. */
 static int unwant(struct engine *e, const struct find *it, struct err *reterr)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
-	int r = store_cloud_get(e->store, it->row, &row, reterr);
+	OWN(resource_row_done) struct resource_row row = {0};
+	int r = store_resource_get(e->store, it->row, &row, reterr);
 
 	if (r < 0)
 		return r;
 	row.wanted = false;
 	row.next_us = 0;
 	reason_set(&row.reason, REASON_DELETED_BY_USER, "a stop was asked for");
-	return store_cloud_update(e->store, &row, clock_now_us(), reterr);
+	return store_resource_update(e->store, &row, clock_now_us(), reterr);
 }
 
 static int store_find(struct engine *e, const struct find *it, struct err *reterr)
@@ -148,7 +148,7 @@ static int store_find(struct engine *e, const struct find *it, struct err *reter
 		return 0;
 	if (it->row[0])
 		return unwant(e, it, reterr);
-	if (it->kind == CLOUD_ENDPOINT && it->plan == PLAN_TAKE)
+	if (it->kind == RESOURCE_ENDPOINT && it->plan == PLAN_TAKE)
 		r = store_endpoint(e, it, reterr);
 	return r < 0 ? r : store_row(e, it, reterr);
 }
@@ -162,10 +162,10 @@ int adopt_store(struct engine *e, const struct finds *f, struct err *reterr)
 		return r;
 	/* Endpoints first: the others refer to them. */
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
-		if (f->items[i].kind == CLOUD_ENDPOINT)
+		if (f->items[i].kind == RESOURCE_ENDPOINT)
 			r = store_find(e, &f->items[i], &why);
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
-		if (f->items[i].kind != CLOUD_ENDPOINT)
+		if (f->items[i].kind != RESOURCE_ENDPOINT)
 			r = store_find(e, &f->items[i], &why);
 	if (r < 0)
 		turn_fail(e, r, &why);
@@ -174,8 +174,8 @@ int adopt_store(struct engine *e, const struct finds *f, struct err *reterr)
 
 int adopt_ending(struct engine *e, int *ret, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_live(e->store, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_live(e->store, &rows, reterr);
 
 	*ret = 0;
 	for (size_t i = 0; i < rows.n; i++)

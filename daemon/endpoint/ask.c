@@ -15,7 +15,7 @@
  * SageMaker. */
 struct place {
 	int dirfd;
-	char cloud_name[CLOUD_NAME_MAX + 1];
+	char resource_name[RESOURCE_NAME_MAX + 1];
 	char region[32];
 };
 
@@ -33,13 +33,13 @@ static int live_connect(struct engine *e, const char *name, struct place *ret, s
 		l->last_request_us = clock_now_us();
 		if (l->work_dirfd >= 0)
 			ret->dirfd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
-		memcpy(ret->cloud_name, l->cloud_name, sizeof(ret->cloud_name));
+		memcpy(ret->resource_name, l->resource_name, sizeof(ret->resource_name));
 		memcpy(ret->region, l->region, sizeof(ret->region));
 	}
 	pthread_mutex_unlock(&e->live_lock);
 	if (state == ENDPOINT_DELETED)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
-	if (ret->dirfd < 0 && !ret->cloud_name[0])
+	if (ret->dirfd < 0 && !ret->resource_name[0])
 		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
 			       endpoint_state_str(state));
 	return 0;
@@ -92,8 +92,8 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 		r = live_connect(e, name, &at, reterr);
 	if (r < 0)
 		return r;
-	if (at.cloud_name[0])
-		return endpoint_ask_cloud(e, at.cloud_name, at.region, ask, reterr);
+	if (at.resource_name[0])
+		return endpoint_ask_sagemaker(e, at.resource_name, at.region, ask, reterr);
 	r = check_choice(name, ask, reterr);
 	if (r < 0) {
 		close(at.dirfd);

@@ -13,14 +13,14 @@
 
 #define JSON_TYPE "application/json"
 
-struct cloud_ask {
+struct sagemaker_ask {
 	struct aws_call call;
 	char region[32];
-	char path[CLOUD_NAME_MAX + 40];
+	char path[RESOURCE_NAME_MAX + 40];
 	char *body; /* ours, when it was changed */
 };
 
-static void ask_free(struct cloud_ask *ca)
+static void ask_free(struct sagemaker_ask *ca)
 {
 	aws_call_done(&ca->call);
 	free(ca->body);
@@ -101,7 +101,7 @@ static void unwrap(struct endpoint_ask *ask)
 static void on_done(struct aws_call *c)
 {
 	struct endpoint_ask *ask = c->userdata;
-	struct cloud_ask *ca = ask->cloud;
+	struct sagemaker_ask *ca = ask->sagemaker;
 
 	ask->result = result_of(c);
 	ask->err = c->err;
@@ -116,15 +116,15 @@ static void on_done(struct aws_call *c)
 		if (c->kind == AWS_ERROR_MODEL)
 			unwrap(ask);
 	}
-	ask->cloud = NULL;
+	ask->sagemaker = NULL;
 	ask_free(ca);
 	ask->done(ask);
 }
 
-int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
-		       struct endpoint_ask *ask, struct err *reterr)
+int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const char *region,
+			   struct endpoint_ask *ask, struct err *reterr)
 {
-	struct cloud_ask *ca = calloc(1, sizeof(*ca));
+	struct sagemaker_ask *ca = calloc(1, sizeof(*ca));
 	struct aws_call *c = &ca->call;
 
 	if (!ca)
@@ -135,7 +135,7 @@ int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *reg
 	}
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
 	str_copy(ca->region, sizeof(ca->region), region);
-	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", cloud_name);
+	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", resource_name);
 	ca->body = with_truncation(ask);
 	c->region = ca->region;
 	c->method = "POST";
@@ -147,7 +147,7 @@ int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *reg
 	c->reply_max = ask->reply_max;
 	c->done = on_done;
 	c->userdata = ask;
-	ask->cloud = ca;
+	ask->sagemaker = ca;
 	aws_send(e->aws, c);
 	return 0;
 }

@@ -100,7 +100,7 @@ struct endpoint_ask {
 	struct net_request http;
 	char lines[2][160]; /* header lines */
 	char *sent_lines[ENGINE_INVOKE_SENT];
-	struct cloud_ask *cloud;
+	struct sagemaker_ask *sagemaker;
 };
 /* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
  * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
@@ -117,5 +117,5 @@ void ask_read(struct endpoint_ask *ask, const struct net_request *http);
 void ask_headers_done(struct endpoint_ask *ask);
 
 /* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
-int endpoint_ask_cloud(struct engine *e, const char *cloud_name, const char *region,
-		       struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
+int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const char *region,
+			   struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

@@ -280,7 +280,7 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 	now.state = ENDPOINT_DELETING; /* borrows its JSON */
 	now.reason = reason;
 	if (ep->target == TARGET_SAGEMAKER)
-		return cloud_endpoint_delete(e, &now, reterr);
+		return sagemaker_endpoint_delete(e, &now, reterr);
 	r = stop_servers(e, ep->id, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0; /* its last server's end is the endpoint's */
@@ -299,7 +299,7 @@ int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err
 	int r = store_job_get(e->store, ep->job, &job, reterr);
 
 	if (r < 0 || !u || execution_of_endpoint(e, ep) || stray_of_job(e, ep->job) ||
-	    !cloud_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
+	    !sagemaker_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
 	    !placement_find(e, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
 	r = store_folder_check(e->store, spec_model_name(ep->spec), reterr);

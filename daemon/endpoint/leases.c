@@ -12,7 +12,7 @@
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/idle.h"
 #include "daemon/schedule/budget.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 
 #include <string.h>
 
@@ -45,16 +45,16 @@ static struct live_endpoint *live_of(struct live_endpoint *list, const char *id)
 	return list;
 }
 
-static void find_cloud_name(struct engine *e, struct live_endpoint *live)
+static void find_resource_name(struct engine *e, struct live_endpoint *live)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(resource_rows_done) struct resource_rows rows = {0};
 
-	if (store_cloud_of_endpoint(e->store, live->id, &rows, NULL) < 0)
+	if (store_resource_of_endpoint(e->store, live->id, &rows, NULL) < 0)
 		return;
 	for (size_t i = 0; i < rows.n; i++) {
-		if (rows.rows[i].kind != CLOUD_ENDPOINT)
+		if (rows.rows[i].kind != RESOURCE_ENDPOINT)
 			continue;
-		str_copy(live->cloud_name, sizeof(live->cloud_name), rows.rows[i].name);
+		str_copy(live->resource_name, sizeof(live->resource_name), rows.rows[i].name);
 		str_copy(live->region, sizeof(live->region), rows.rows[i].region);
 	}
 }
@@ -76,7 +76,7 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 	live->work_dirfd = -1;
 	if (ep->target == TARGET_SAGEMAKER &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
-		find_cloud_name(e, live);
+		find_resource_name(e, live);
 	if (ex && ex->dirfd >= 0 &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
 		(void)!beneath_open_dir(ex->dirfd, EXECUTION_WORK, 0, &live->work_dirfd, NULL);
@@ -174,7 +174,7 @@ static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct
 		last = ep->last_request_us;
 	why = lease_verdict(ep, last, now, words, sizeof(words));
 	if (why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
-		if (!cloud_idle_known(e, ep, &last))
+		if (!sagemaker_idle_known(e, ep, &last))
 			return 0; /* looked at again when it is */
 		why = lease_verdict(ep, last, now, words, sizeof(words));
 	}

@@ -119,18 +119,18 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job,
 	return outputs;
 }
 
-/* The staging of a job that runs in the cloud is over. */
+/* The staging of a job that runs on SageMaker is over. */
 static int end_staging(struct engine *e, struct execution *ex, const struct job_row *job,
 		       struct job_end *end, struct err *reterr)
 {
 	if (end->to == STATE_SUCCEEDED && !job->cancel_requested_us)
-		return cloud_staged(e, job, ex, reterr);
+		return sagemaker_staged(e, job, ex, reterr);
 	if (end->to == STATE_SUCCEEDED) {
 		end->to = STATE_CANCELLED;
 		reason_set(&end->why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
 	if (job->kind == JOB_DEPLOY)
-		return cloud_endpoint_abandon(e, job, &end->why, reterr);
+		return sagemaker_endpoint_abandon(e, job, &end->why, reterr);
 	return job_end(e, job, end, reterr);
 }
 
@@ -176,7 +176,7 @@ static int end_job(struct engine *e, struct execution *ex, const struct exit_rec
 	r = keep_record(e, ex, &job, exit, reterr);
 	if (r < 0)
 		return r;
-	if (cloud_runs(&job))
+	if (sagemaker_runs(&job))
 		return end_staging(e, ex, &job, &end, reterr);
 	end.outputs = outputs = outputs_of(ex, &job, end.to == STATE_SUCCEEDED);
 	return job_end(e, &job, &end, reterr);

@@ -151,9 +151,10 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 			  job_kind_str(job->kind), "name", job->name, "spec", spec, "resources",
 			  "cpus", row->cpus > 0 ? row->cpus : 1, "devices", devices, "exec",
 			  shim_part(e, row, spec, worker_command(job, serve, stage),
-				    serve || cloud_runs(job) ? 0 : res.max_runtime_us));
+				    serve || sagemaker_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
-		if (!cloud_runs(job) && json_is_false(json_object_get(spec, "keep_checkpoints")))
+		if (!sagemaker_runs(job) &&
+		    json_is_false(json_object_get(spec, "keep_checkpoints")))
 			json_object_set_new(json_object_get(message, "exec"), "drop_checkpoints",
 					    json_true());
 		json_set_str(message, "resume", resume);
@@ -201,7 +202,7 @@ static int64_t deadline_us(const struct job_row *job, bool serve, const json_t *
 	struct job_resources res;
 
 	job_resources_of(spec, &res);
-	return serve || cloud_runs(job) || res.max_runtime_us <= 0
+	return serve || sagemaker_runs(job) || res.max_runtime_us <= 0
 		       ? 0
 		       : clock_now_us() + res.max_runtime_us;
 }

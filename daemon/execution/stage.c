@@ -107,7 +107,7 @@ static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size
 	if (!job)
 		return 0;
 	*ret_code = REASON_DATA_MISSING;
-	r = cloud_artifact(e, job, region, ret, size, reterr);
+	r = sagemaker_artifact(e, job, region, ret, size, reterr);
 	return r == 0 ? err_set(reterr, ERR_UNAVAILABLE, "training job '%s' is not looked up yet",
 				job)
 		      : r;
@@ -246,9 +246,9 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 	return fetch_model(e, s, spec, ret_code, reterr);
 }
 
-/* ---- what a job that runs in the cloud leaves here ---- */
+/* ---- what a job that runs on SageMaker leaves here ---- */
 
-static void push_to(struct stage *s, const struct cloud_place *at, const char *pointer,
+static void push_to(struct stage *s, const struct sagemaker_location *at, const char *pointer,
 		    const char *from, const char *name, const char *form, const json_t *spec)
 {
 	char uri[SPEC_PATH_MAX];
@@ -262,7 +262,7 @@ static void push_to(struct stage *s, const struct cloud_place *at, const char *p
 	encrypt(item, spec);
 }
 
-static void push_channels(struct stage *s, const struct cloud_place *at, const json_t *spec)
+static void push_channels(struct stage *s, const struct sagemaker_location *at, const json_t *spec)
 {
 	const char *name;
 	json_t *path;
@@ -277,7 +277,7 @@ static void push_channels(struct stage *s, const struct cloud_place *at, const j
 	}
 }
 
-static void push_source(struct stage *s, const struct cloud_place *at, const json_t *spec)
+static void push_source(struct stage *s, const struct sagemaker_location *at, const json_t *spec)
 {
 	const char *dir = json_get_str(spec, "source_dir", NULL);
 
@@ -295,7 +295,7 @@ static bool hub_model_goes_through(const json_t *spec, const char *model)
 		json_object_get(json_object_get(spec, "model"), "revision"));
 }
 
-static void push_hub_model(struct stage *s, const struct cloud_place *at, const json_t *spec,
+static void push_hub_model(struct stage *s, const struct sagemaker_location *at, const json_t *spec,
 			   const char *model)
 {
 	json_t *item = fetch_hub(s, "/hub", "models", model, json_object_get(spec, "model"));
@@ -317,8 +317,8 @@ static int stage_there(struct engine *e, const struct job_row *job, const json_t
 {
 	bool deploy = job->kind == JOB_DEPLOY;
 	char model[SPEC_PATH_MAX];
-	struct cloud_place at;
-	int r = cloud_place_of(e, job, spec, &at, ret_code, reterr);
+	struct sagemaker_location at;
+	int r = sagemaker_location_of(e, job, spec, &at, ret_code, reterr);
 
 	s->only = true;
 	if (r >= 0)
@@ -337,7 +337,7 @@ static int stage_there(struct engine *e, const struct job_row *job, const json_t
 		push_source(s, &at, spec);
 	}
 	s->aws = json_pack("{ss ss}", "region", at.region, "account", at.account);
-	s->place = cloud_place_json(&at, model);
+	s->place = sagemaker_location_json(&at, model);
 	return 0;
 }
 
@@ -349,8 +349,8 @@ int stage_of(struct engine *e, const struct job_row *job, const json_t *spec, st
 
 	*ret = (struct stage){0};
 	*ret_code = REASON_INVALID_INPUT;
-	r = cloud_runs(job) ? stage_there(e, job, spec, ret, ret_code, reterr)
-			    : stage_here(e, job, spec, ret, ret_code, reterr);
+	r = sagemaker_runs(job) ? stage_there(e, job, spec, ret, ret_code, reterr)
+				: stage_here(e, job, spec, ret, ret_code, reterr);
 	if (r < 0)
 		return r;
 	if (!ret->aws)

@@ -2,7 +2,7 @@
 /*
  * Staging: what an attempt fetches before its main work and pushes after it (wire/transfer.h). For
  * a job that runs here: inputs that lie elsewhere (S3, a URL, the hub), outputs that go to S3. For
- * a job that runs in the cloud: everything of it that lies here. Engine thread.
+ * a job that runs on SageMaker: everything of it that lies here. Engine thread.
  */
 #pragma once
 
@@ -14,7 +14,7 @@
 struct stage {
 	json_t *fetch, *push; /* lists, NULL when there is nothing */
 	json_t *aws;	      /* {"region","profile","account"} */
-	json_t *place;	      /* of a job that runs in the cloud: cloud_place_json() */
+	json_t *place;	      /* of a job that runs on SageMaker: sagemaker_location_json() */
 	bool only;	      /* nothing but the lists is to be done */
 	bool container;	      /* work/container/ is to be filled */
 };

@@ -15,26 +15,26 @@
 
 #define MISSING "missing" /* status of a row whose thing is not found; tries: how often */
 
-int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
-		   const struct reason *why, struct err *reterr)
+int sagemaker_resource_end(struct engine *e, struct resource_row *row, enum resource_state to,
+			   const struct reason *why, struct err *reterr)
 {
 	int64_t now = clock_now_us();
-	int r = store_cloud_set_state(e->store, row->id, row->state, to, why, now, reterr);
+	int r = store_resource_set_state(e->store, row->id, row->state, to, why, now, reterr);
 
 	if (r < 0)
 		return r;
-	log_event(LOG_LEVEL_INFO, "cloud_over", "cloud=%s name=%s state=%s cause=%s msg=\"%s\"",
-		  row->id, row->name, cloud_state_str(to), reason_code_str(why->code),
-		  why->message);
+	log_event(LOG_LEVEL_INFO, "resource_ended",
+		  "resource=%s name=%s state=%s cause=%s msg=\"%s\"", row->id, row->name,
+		  resource_state_str(to), reason_code_str(why->code), why->message);
 	row->state = to;
 	row->reason = *why;
 	row->ended_us = now;
-	turn_after(e, cloud_kick_after, NULL);
-	return cloud_drivers[row->kind]->over(e, row, reterr);
+	turn_after(e, sagemaker_reconcile_on_commit, NULL);
+	return sagemaker_drivers[row->kind]->on_ended(e, row, reterr);
 }
 
 /* It was found, or nothing is known: the misses so far were not in a row. */
-static void not_missing(struct cloud_row *row)
+static void not_missing(struct resource_row *row)
 {
 	if (!str_eq(row->status, MISSING))
 		return;
@@ -43,7 +43,7 @@ static void not_missing(struct cloud_row *row)
 }
 
 /* Again later, with the reason in sight. */
-static int again(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int again(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		 struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -55,13 +55,14 @@ static int again(struct engine *e, struct cloud_row *row, const struct cloud_cal
 	not_missing(row);
 	row->tries++;
 	row->next_us = clock_now_us() +
-		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : cloud_backoff_us(e, row->tries));
+		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : sagemaker_backoff_us(e, row->tries));
 	/* What is to end keeps its reason; what may not be ended says so. */
 	if (row->wanted || row->reason.code == REASON_NONE || code == REASON_ACCESS_DENIED)
 		reason_set(&row->reason, code, "%s", c->err.msg);
-	log_event(LOG_LEVEL_WARNING, "cloud_again", "cloud=%s name=%s operation=%s msg=\"%s\"",
-		  row->id, row->name, c->operation, c->err.msg);
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	log_event(LOG_LEVEL_WARNING, "sagemaker_call_repeated",
+		  "resource=%s name=%s operation=%s msg=\"%s\"", row->id, row->name, c->operation,
+		  c->err.msg);
+	return store_resource_update(e->store, row, clock_now_us(), reterr);
 }
 
 /* ---- create ---- */
@@ -102,45 +103,45 @@ static void refusal_of(const struct aws_call *c, struct reason *why)
 
 /* The service said no. Was an earlier try of the same intent unclear, it may exist all the same:
  * then it is no longer wanted, and only describing it for a while tells. */
-static int refused(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int refused(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
 	struct reason why;
 
 	refusal_of(&cc->call, &why);
 	if (cc->fresh)
-		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+		return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
 	if (row->wanted) /* else it is to end for another reason */
 		row->reason = why;
 	row->wanted = false;
-	row->next_us = clock_now_us() + cloud_backoff_us(e, 1);
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	row->next_us = clock_now_us() + sagemaker_backoff_us(e, 1);
+	return store_resource_update(e->store, row, clock_now_us(), reterr);
 }
 
-static int present(struct engine *e, struct cloud_row *row, struct err *reterr)
+static int present(struct engine *e, struct resource_row *row, struct err *reterr)
 {
 	int64_t now = clock_now_us();
 	struct reason none = {0};
-	int r = store_cloud_set_state(e->store, row->id, CLOUD_PLANNED, CLOUD_PRESENT, &none, now,
-				      reterr);
+	int r = store_resource_set_state(e->store, row->id, RESOURCE_PLANNED, RESOURCE_PRESENT,
+					 &none, now, reterr);
 
 	if (r < 0)
 		return r;
-	row->state = CLOUD_PRESENT;
+	row->state = RESOURCE_PRESENT;
 	row->present_us = now;
 	row->tries = 0;
 	row->status[0] = '\0';
 	row->reason = row->wanted ? none : row->reason;
-	row->next_us = !row->wanted || cloud_drivers[row->kind]->polled ? 0 : USEC_NEVER;
-	turn_after(e, cloud_kick_after, NULL);
-	return store_cloud_update(e->store, row, now, reterr);
+	row->next_us = !row->wanted || sagemaker_drivers[row->kind]->polled ? 0 : USEC_NEVER;
+	turn_after(e, sagemaker_reconcile_on_commit, NULL);
+	return store_resource_update(e->store, row, now, reterr);
 }
 
-static int created(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int created(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
-	const struct cloud_driver *d = cloud_drivers[row->kind];
+	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 
 	if (c->result == 0) {
 		str_copy(row->arn, sizeof(row->arn), json_get_str(c->output, d->arn_key, ""));
@@ -148,17 +149,18 @@ static int created(struct engine *e, struct cloud_row *row, const struct cloud_c
 	}
 	if (c->kind == AWS_ERROR_EXISTS) { /* ours, or not: its tags tell */
 		/* Not found then, and here again: not at once, it takes a while to be seen. */
-		row->next_us = row->tries ? clock_now_us() + cloud_backoff_us(e, row->tries) : 0;
+		row->next_us =
+			row->tries ? clock_now_us() + sagemaker_backoff_us(e, row->tries) : 0;
 		row->tries++;
-		turn_after(e, cloud_kick_after, NULL);
-		return store_cloud_update(e->store, row, clock_now_us(), reterr);
+		turn_after(e, sagemaker_reconcile_on_commit, NULL);
+		return store_resource_update(e->store, row, clock_now_us(), reterr);
 	}
 	if (c->uncertain || c->kind == AWS_ERROR_UNREADABLE)
 		return again(e, row, cc, reterr);
 	if (c->kind == AWS_ERROR_THROTTLED || c->kind == AWS_ERROR_TRANSIENT ||
 	    c->kind == AWS_ERROR_CREDENTIALS ||
-	    (c->kind == AWS_ERROR_ROLE && row->tries < CLOUD_TRIES_ROLE) ||
-	    (c->kind == AWS_ERROR_NOT_FOUND && row->tries < CLOUD_TRIES_ROLE)) {
+	    (c->kind == AWS_ERROR_ROLE && row->tries < SAGEMAKER_TRIES_ROLE) ||
+	    (c->kind == AWS_ERROR_NOT_FOUND && row->tries < SAGEMAKER_TRIES_ROLE)) {
 		row->sent_us = cc->fresh ? 0 : row->sent_us; /* it was surely not carried out */
 		return again(e, row, cc, reterr);
 	}
@@ -168,21 +170,21 @@ static int created(struct engine *e, struct cloud_row *row, const struct cloud_c
 /* ---- describe ---- */
 
 /* Not found several times in a row. */
-static bool is_missed(const struct cloud_row *row)
+static bool is_missed(const struct resource_row *row)
 {
-	return str_eq(row->status, MISSING) && row->tries >= CLOUD_TRIES_GONE;
+	return str_eq(row->status, MISSING) && row->tries >= SAGEMAKER_TRIES_GONE;
 }
 
 /* Not found, and not only because the service's answers are eventually consistent: long enough
  * after it was made, and several times in a row. */
-static bool surely_gone(const struct engine *e, const struct cloud_row *row)
+static bool surely_gone(const struct engine *e, const struct resource_row *row)
 {
 	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
 
 	return clock_now_us() - since >= e->settings->aws.settle_us && is_missed(row);
 }
 
-static int look_later(struct engine *e, struct cloud_row *row, struct err *reterr)
+static int look_later(struct engine *e, struct resource_row *row, struct err *reterr)
 {
 	int64_t now = clock_now_us();
 
@@ -190,36 +192,36 @@ static int look_later(struct engine *e, struct cloud_row *row, struct err *reter
 		str_copy(row->status, sizeof(row->status), MISSING);
 		row->tries = 0;
 	}
-	row->next_us = now + cloud_backoff_us(e, ++row->tries);
-	return store_cloud_update(e->store, row, now, reterr);
+	row->next_us = now + sagemaker_backoff_us(e, ++row->tries);
+	return store_resource_update(e->store, row, now, reterr);
 }
 
-static int not_there(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int not_there(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		     bool *ret_create, struct err *reterr)
 {
 	struct reason why = row->reason;
 
-	if (row->state == CLOUD_PLANNED && row->wanted) {
+	if (row->state == RESOURCE_PLANNED && row->wanted) {
 		*ret_create = true; /* under the same name: it cannot become two */
 		return 0;
 	}
-	if (row->state == CLOUD_ENDING) /* what costs money is not given up for one answer */
-		return is_missed(row) || !cloud_drivers[row->kind]->polled
-			       ? cloud_row_over(e, row, CLOUD_ENDED, &why, reterr)
+	if (row->state == RESOURCE_ENDING) /* what costs money is not given up for one answer */
+		return is_missed(row) || !sagemaker_drivers[row->kind]->polled
+			       ? sagemaker_resource_end(e, row, RESOURCE_ENDED, &why, reterr)
 			       : look_later(e, row, reterr);
 	if (!surely_gone(e, row))
 		return look_later(e, row, reterr);
-	if (row->state == CLOUD_PLANNED)
-		return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+	if (row->state == RESOURCE_PLANNED)
+		return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
 	if (row->wanted)
 		reason_set(&why, REASON_KILLED,
 			   "%s '%s' is gone: somebody deleted it outside Trainyard",
-			   cloud_kind_str(row->kind), row->name);
-	return cloud_row_over(e, row, CLOUD_ENDED, &why, reterr);
+			   resource_kind_str(row->kind), row->name);
+	return sagemaker_resource_end(e, row, RESOURCE_ENDED, &why, reterr);
 }
 
 /* True if the reason is one of again(): trouble that ends with the first good answer. */
-static bool is_of_the_way(const struct cloud_row *row)
+static bool is_of_the_way(const struct resource_row *row)
 {
 	enum reason_code code = row->reason.code;
 
@@ -228,9 +230,10 @@ static bool is_of_the_way(const struct cloud_row *row)
 	       (row->wanted && code == REASON_ACCESS_DENIED);
 }
 
-static int seen(struct engine *e, struct cloud_row *row, const json_t *answer, struct err *reterr)
+static int seen(struct engine *e, struct resource_row *row, const json_t *answer,
+		struct err *reterr)
 {
-	const struct cloud_driver *d = cloud_drivers[row->kind];
+	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 	int64_t now = clock_now_us();
 	int tries = row->tries, r;
 	struct reason before;
@@ -241,24 +244,24 @@ static int seen(struct engine *e, struct cloud_row *row, const json_t *answer, s
 	if (is_of_the_way(row))
 		row->reason = (struct reason){0};
 	before = row->reason;
-	r = d->seen(e, row, answer, reterr);
+	r = d->on_described(e, row, answer, reterr);
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		if (row->state == CLOUD_ENDING && !str_eq(row->status, "Deleting") &&
+		if (row->state == RESOURCE_ENDING && !str_eq(row->status, "Deleting") &&
 		    !str_eq(row->status, "Stopping"))
 			row->tries = tries + 1;
-		r = store_cloud_update(e->store, row, now, reterr);
-		return r < 0 || !d->act ? r : d->act(e, row, reterr);
+		r = store_resource_update(e->store, row, now, reterr);
+		return r < 0 || !d->on_stored ? r : d->on_stored(e, row, reterr);
 	}
-	r = store_cloud_update(e->store, row, now, reterr);
+	r = store_resource_update(e->store, row, now, reterr);
 	return r < 0 ? r
-		     : cloud_row_over(e, row, CLOUD_ENDED,
-				      row->reason.code ? &row->reason : &before, reterr);
+		     : sagemaker_resource_end(e, row, RESOURCE_ENDED,
+					      row->reason.code ? &row->reason : &before, reterr);
 }
 
-static int described(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
-		     enum cloud_step *ret_next, struct err *reterr)
+static int described(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+		     enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
 	bool create = false;
@@ -266,66 +269,67 @@ static int described(struct engine *e, struct cloud_row *row, const struct cloud
 
 	if (c->kind == AWS_ERROR_NOT_FOUND) {
 		r = not_there(e, row, cc, &create, reterr);
-		*ret_next = create ? CLOUD_STEP_CREATE : CLOUD_STEP_DESCRIBE;
+		*ret_next = create ? SAGEMAKER_STEP_CREATE : SAGEMAKER_STEP_DESCRIBE;
 		return r;
 	}
 	if (c->result < 0)
 		return again(e, row, cc, reterr);
-	if (row->state != CLOUD_PLANNED)
+	if (row->state != RESOURCE_PLANNED)
 		return seen(e, row, c->output, reterr);
 	not_missing(row);
 	str_copy(row->arn, sizeof(row->arn),
-		 json_get_str(c->output, cloud_drivers[row->kind]->arn_key, ""));
-	*ret_next = CLOUD_STEP_TAGS;
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+		 json_get_str(c->output, sagemaker_drivers[row->kind]->arn_key, ""));
+	*ret_next = SAGEMAKER_STEP_TAGS;
+	return store_resource_update(e->store, row, clock_now_us(), reterr);
 }
 
 /* ---- the owner, by nonce and tags ---- */
 
-static bool nonce_matches(const struct cloud_row *row, const json_t *output)
+static bool nonce_matches(const struct resource_row *row, const json_t *output)
 {
 	const json_t *tag;
 	size_t i;
 
 	json_array_foreach(json_object_get(output, "Tags"), i, tag)
-		if (str_eq(json_get_str(tag, "Key", ""), CLOUD_TAG_NONCE))
+		if (str_eq(json_get_str(tag, "Key", ""), RESOURCE_TAG_NONCE))
 			return str_eq(json_get_str(tag, "Value", ""), row->nonce);
 	return false;
 }
 
 /* A training job whose second create was refused for want of room: its first one has taken it. */
-static bool is_room_taken_by_itself(const struct cloud_row *row)
+static bool is_room_taken_by_itself(const struct resource_row *row)
 {
-	return row->kind == CLOUD_TRAINING_JOB && !row->wanted &&
+	return row->kind == RESOURCE_TRAINING_JOB && !row->wanted &&
 	       (row->reason.code == REASON_QUOTA || row->reason.code == REASON_CAPACITY);
 }
 
-static int tagged(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int tagged(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		  struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
 	struct reason why;
 
-	if (row->state != CLOUD_PLANNED)
+	if (row->state != RESOURCE_PLANNED)
 		return 0;
 	/* Without the right to read tags the name decides: 60 random bits of it are the nonce. */
 	if (c->kind == AWS_ERROR_DENIED || (c->result == 0 && nonce_matches(row, c->output))) {
 		row->wanted |= is_room_taken_by_itself(row);
-		log_event(LOG_LEVEL_INFO, "cloud_adopted", "cloud=%s name=%s", row->id, row->name);
+		log_event(LOG_LEVEL_INFO, "resource_adopted", "resource=%s name=%s", row->id,
+			  row->name);
 		return present(e, row, reterr);
 	}
 	if (c->result < 0)
 		return again(e, row, cc, reterr);
 	reason_set(&why, REASON_REFUSED,
-		   "the name '%s' is taken by a %s that is not ours: its tag " CLOUD_TAG_NONCE
+		   "the name '%s' is taken by a %s that is not ours: its tag " RESOURCE_TAG_NONCE
 		   " differs; retry the job, it gets a new name",
-		   row->name, cloud_kind_str(row->kind));
-	return cloud_row_over(e, row, CLOUD_REFUSED, &why, reterr);
+		   row->name, resource_kind_str(row->kind));
+	return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
 }
 
 /* ---- stop and delete ---- */
 
-static int ending(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
+static int ending(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
 		  struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -333,68 +337,69 @@ static int ending(struct engine *e, struct cloud_row *row, const struct cloud_ca
 	int r;
 
 	if (c->kind == AWS_ERROR_NOT_FOUND)
-		return row->state == CLOUD_ENDING || surely_gone(e, row)
-			       ? cloud_row_over(e, row, CLOUD_ENDED, &row->reason, reterr)
+		return row->state == RESOURCE_ENDING || surely_gone(e, row)
+			       ? sagemaker_resource_end(e, row, RESOURCE_ENDED, &row->reason,
+							reterr)
 			       : look_later(e, row, reterr);
 	if (c->kind == AWS_ERROR_IN_PROGRESS) { /* an endpoint that is still Creating */
 		row->next_us = now + e->settings->aws.poll_us;
 		str_copy(row->status, sizeof(row->status), "waiting to be deleted");
-		return store_cloud_update(e->store, row, now, reterr);
+		return store_resource_update(e->store, row, now, reterr);
 	}
 	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL)
 		return again(e, row, cc, reterr);
-	r = row->state == CLOUD_ENDING
+	r = row->state == RESOURCE_ENDING
 		    ? 0
-		    : store_cloud_set_state(e->store, row->id, CLOUD_PRESENT, CLOUD_ENDING,
-					    &row->reason, now, reterr);
-	row->state = CLOUD_ENDING;
+		    : store_resource_set_state(e->store, row->id, RESOURCE_PRESENT, RESOURCE_ENDING,
+					       &row->reason, now, reterr);
+	row->state = RESOURCE_ENDING;
 	row->tries = 0;
 	row->next_us = now;
-	turn_after(e, cloud_kick_after, NULL);
-	return r < 0 ? r : store_cloud_update(e->store, row, now, reterr);
+	turn_after(e, sagemaker_reconcile_on_commit, NULL);
+	return r < 0 ? r : store_resource_update(e->store, row, now, reterr);
 }
 
 /* ---- all ---- */
 
-static int judge(struct engine *e, struct cloud_row *row, const struct cloud_call *cc,
-		 enum cloud_step *ret_next, struct err *reterr)
+static int judge(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+		 enum sagemaker_step *ret_next, struct err *reterr)
 {
 	switch (cc->step) {
-	case CLOUD_STEP_CREATE:
-		return row->state == CLOUD_PLANNED ? created(e, row, cc, reterr) : 0;
-	case CLOUD_STEP_DESCRIBE:
+	case SAGEMAKER_STEP_CREATE:
+		return row->state == RESOURCE_PLANNED ? created(e, row, cc, reterr) : 0;
+	case SAGEMAKER_STEP_DESCRIBE:
 		return described(e, row, cc, ret_next, reterr);
-	case CLOUD_STEP_TAGS:
+	case SAGEMAKER_STEP_TAGS:
 		return tagged(e, row, cc, reterr);
-	case CLOUD_STEP_END:
-		return row->state == CLOUD_PLANNED ? 0 : ending(e, row, cc, reterr);
-	case CLOUD_STEP_UPDATE:
-		if (row->state != CLOUD_PRESENT || !row->wanted)
+	case SAGEMAKER_STEP_END:
+		return row->state == RESOURCE_PLANNED ? 0 : ending(e, row, cc, reterr);
+	case SAGEMAKER_STEP_UPDATE:
+		if (row->state != RESOURCE_PRESENT || !row->wanted)
 			return 0;
-		return cloud_update_answered(e, row, &cc->call, reterr);
-	case CLOUD_STEP_LOGS:
-	case CLOUD_STEP_LOOKUP:
-	case CLOUD_STEP_PARITY:
+		return sagemaker_update_answered(e, row, &cc->call, reterr);
+	case SAGEMAKER_STEP_LOGS:
+	case SAGEMAKER_STEP_LOOKUP:
+	case SAGEMAKER_STEP_PARITY:
 		break;
 	}
 	return 0;
 }
 
-void cloud_answered(struct engine *e, struct cloud_call *cc)
+void sagemaker_answered(struct engine *e, struct sagemaker_call *cc)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
-	enum cloud_step next = CLOUD_STEP_DESCRIBE;
+	OWN(resource_row_done) struct resource_row row = {0};
+	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
 	struct err why = {0};
 	int r = turn_begin(e, &why);
 
 	if (r < 0)
 		return; /* the row says what was sent; the next beat describes it */
-	r = store_cloud_get(e->store, cc->row, &row, &why);
-	if (r >= 0 && !cloud_state_is_final(row.state))
+	r = store_resource_get(e->store, cc->row, &row, &why);
+	if (r >= 0 && !resource_state_is_final(row.state))
 		r = judge(e, &row, cc, &next, &why);
 	if (r < 0)
 		turn_fail(e, r, &why);
-	if (turn_end(e, NULL) >= 0 && next != CLOUD_STEP_DESCRIBE)
-		cloud_step(e, &row, next);
-	FAULT("cloud.call.stored");
+	if (turn_end(e, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
+		sagemaker_step(e, &row, next);
+	FAULT("sagemaker.call.stored");
 }

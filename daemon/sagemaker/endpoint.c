@@ -20,46 +20,48 @@
 
 /* True if `upper` builds upon `base`: a config upon its model, an endpoint upon the config that it
  * uses or is to use. */
-static bool builds_upon(const struct cloud_row *upper, const struct cloud_row *base)
+static bool builds_upon(const struct resource_row *upper, const struct resource_row *base)
 {
 	if (!str_eq(upper->region, base->region))
 		return false;
-	if (upper->kind == CLOUD_ENDPOINT_CONFIG)
-		return base->kind == CLOUD_MODEL && str_eq(upper->nonce, base->nonce);
-	return upper->kind == CLOUD_ENDPOINT && base->kind == CLOUD_ENDPOINT_CONFIG &&
-	       (str_eq(cloud_config_wanted(upper), base->name) ||
-		str_eq(cloud_config_used(upper), base->name) ||
-		str_eq(json_get_str(upper->answer, CLOUD_PENDING_KEY, ""), base->name));
+	if (upper->kind == RESOURCE_ENDPOINT_CONFIG)
+		return base->kind == RESOURCE_MODEL && str_eq(upper->nonce, base->nonce);
+	return upper->kind == RESOURCE_ENDPOINT && base->kind == RESOURCE_ENDPOINT_CONFIG &&
+	       (str_eq(sagemaker_config_wanted(upper), base->name) ||
+		str_eq(sagemaker_config_used(upper), base->name) ||
+		str_eq(json_get_str(upper->answer, SAGEMAKER_PENDING_KEY, ""), base->name));
 }
 
 /* What this row builds upon is there. */
-static bool has_base(const struct cloud_rows *rows, const struct cloud_row *row)
+static bool has_base(const struct resource_rows *rows, const struct resource_row *row)
 {
-	if (row->kind == CLOUD_MODEL)
+	if (row->kind == RESOURCE_MODEL)
 		return true;
 	for (size_t i = 0; i < rows->n; i++)
-		if (builds_upon(row, &rows->rows[i]) && rows->rows[i].state == CLOUD_PRESENT)
+		if (builds_upon(row, &rows->rows[i]) && rows->rows[i].state == RESOURCE_PRESENT)
 			return true;
 	return false;
 }
 
 /* True if a row that is not gone builds upon this one. */
-static bool is_used(const struct cloud_rows *rows, const struct cloud_row *row)
+static bool is_used(const struct resource_rows *rows, const struct resource_row *row)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		if (builds_upon(&rows->rows[i], row) && !cloud_state_is_final(rows->rows[i].state))
+		if (builds_upon(&rows->rows[i], row) &&
+		    !resource_state_is_final(rows->rows[i].state))
 			return true;
 	return false;
 }
 
 /* 1: now; 0: not yet. What has no endpoint here (adopted, to be deleted) may be used by anything.
  */
-static int resource_may(struct engine *e, const struct cloud_row *row, bool create,
+static int resource_may(struct engine *e, const struct resource_row *row, bool create,
 			struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = row->endpoint[0] ? store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr)
-				 : store_cloud_live(e->store, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = row->endpoint[0]
+			? store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr)
+			: store_resource_live(e->store, &rows, reterr);
 
 	if (r < 0)
 		return r;
@@ -69,19 +71,19 @@ static int resource_may(struct engine *e, const struct cloud_row *row, bool crea
 static int unwant_all(struct engine *e, const char *endpoint, const struct reason *why,
 		      bool *ret_live, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
 
 	*ret_live = false;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		struct cloud_row *row = &rows.rows[i];
+		struct resource_row *row = &rows.rows[i];
 
-		if (cloud_state_is_final(row->state))
+		if (resource_state_is_final(row->state))
 			continue;
 		*ret_live = true;
 		if (!row->wanted)
 			continue;
-		r = cloud_row_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(e, row, why, reterr);
 	}
 	return r < 0 ? r : 0;
 }
@@ -99,23 +101,23 @@ static enum endpoint_state end_of(const struct endpoint_row *ep)
 static int gone_when_all_are(struct engine *e, const char *endpoint, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
 
 	if (r >= 0)
-		r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
 	if (r < 0 || ep.state != ENDPOINT_DELETING)
 		return r < 0 ? r : 0;
 	for (size_t i = 0; i < rows.n; i++)
-		if (!cloud_state_is_final(rows.rows[i].state))
+		if (!resource_state_is_final(rows.rows[i].state))
 			return 0;
 	engine_want_schedule(e); /* its name is free */
 	return endpoint_gone(e, &ep, end_of(&ep), &ep.reason, reterr);
 }
 
 /* It does not work: everything of it goes. */
-int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
-			struct err *reterr)
+int sagemaker_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
+			    struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	bool live;
@@ -127,7 +129,7 @@ int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct rea
 	if (r >= 0)
 		r = endpoint_move(e, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
 	if (r >= 0)
-		r = cloud_update_drop(e, &ep, why, reterr);
+		r = sagemaker_update_drop(e, &ep, why, reterr);
 	if (r >= 0)
 		r = unwant_all(e, ep.id, why, &live, reterr);
 	return r < 0 || live ? r : gone_when_all_are(e, ep.id, reterr);
@@ -136,7 +138,7 @@ int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct rea
 /* One of the three is over. That of a deploy under way takes the rest along, also when it is no
  * longer wanted because it was refused after an unclear try; that of an update does not touch what
  * was there before. */
-static int part_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int part_over(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(job_row_done) struct job_row job = {0};
@@ -145,20 +147,20 @@ static int part_over(struct engine *e, const struct cloud_row *row, struct err *
 	if (r < 0)
 		return r;
 	if (ep.state == ENDPOINT_CREATING ||
-	    (row->wanted && (row->kind == CLOUD_ENDPOINT || str_eq(row->job, ep.job))))
-		return cloud_endpoint_fail(e, ep.id, &row->reason, reterr);
+	    (row->wanted && (row->kind == RESOURCE_ENDPOINT || str_eq(row->job, ep.job))))
+		return sagemaker_endpoint_fail(e, ep.id, &row->reason, reterr);
 	if (ep.state != ENDPOINT_UPDATING)
 		return 0;
-	r = cloud_update_job(e, &ep, &job, reterr);
+	r = sagemaker_update_job(e, &ep, &job, reterr);
 	return r <= 0 || !str_eq(row->job, job.id) || row->attempt != job.attempt
 		       ? r
-		       : cloud_update_undo(e, ep.id, &row->reason, reterr);
+		       : sagemaker_update_undo(e, ep.id, &row->reason, reterr);
 }
 
-static int resource_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int resource_over(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	int64_t up_us = row->present_us ? row->ended_us - row->present_us : 0;
-	int r = row->kind == CLOUD_ENDPOINT ? budget_settle(e, row, up_us, reterr) : 0;
+	int r = row->kind == RESOURCE_ENDPOINT ? budget_settle(e, row, up_us, reterr) : 0;
 
 	if (!row->endpoint[0])
 		return r;
@@ -170,7 +172,7 @@ static int resource_over(struct engine *e, const struct cloud_row *row, struct e
 /* ---- what describe says ---- */
 
 /* A model or a config: it is there, and that is all. */
-static int plain_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
+static int plain_seen(struct engine *e, struct resource_row *row, const json_t *answer,
 		      struct err *reterr)
 {
 	if (row->wanted)
@@ -178,7 +180,7 @@ static int plain_seen(struct engine *e, struct cloud_row *row, const json_t *ans
 	return 0;
 }
 
-enum reason_code cloud_failure_code(const char *text)
+enum reason_code sagemaker_failure_code(const char *text)
 {
 	static const struct {
 		const char *part;
@@ -197,7 +199,7 @@ enum reason_code cloud_failure_code(const char *text)
 	return REASON_CONTAINER_FAILED;
 }
 
-static int check_time(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int check_time(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
 	struct reason why;
@@ -208,25 +210,25 @@ static int check_time(struct engine *e, const struct cloud_row *row, struct err 
 	reason_set(&why, REASON_TIMED_OUT,
 		   "endpoint %s is still %s after %s; it is deleted as soon as SageMaker allows",
 		   row->name, row->status, duration_format(text, limit_us));
-	return cloud_endpoint_fail(e, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(e, row->endpoint, &why, reterr);
 }
 
-static int in_service(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int in_service(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	char job[ID_LEN];
 	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
-	if (r >= 0 && !cloud_config_wanted(row)[0])
-		return cloud_update_accept(e, row, reterr);
-	if (r >= 0 && !str_eq(cloud_config_used(row), cloud_config_wanted(row)))
-		return cloud_update_look(e, row, reterr);
+	if (r >= 0 && !sagemaker_config_wanted(row)[0])
+		return sagemaker_update_accept(e, row, reterr);
+	if (r >= 0 && !str_eq(sagemaker_config_used(row), sagemaker_config_wanted(row)))
+		return sagemaker_update_check(e, row, reterr);
 	if (r < 0 || (ep.state != ENDPOINT_CREATING && ep.state != ENDPOINT_UPDATING))
 		return r < 0 ? r : 0;
-	r = cloud_deploy_of(e, row, job, reterr);
+	r = sagemaker_deploy_of(e, row, job, reterr);
 	if (r < 0 || (ep.state == ENDPOINT_UPDATING && str_eq(job, ep.job)))
 		return r; /* its new config is not planned yet */
-	return cloud_parity_begin(e, row, &ep, reterr);
+	return sagemaker_parity_begin(e, row, &ep, reterr);
 }
 
 static json_t *keep_shown(const json_t *answer)
@@ -242,11 +244,11 @@ static json_t *keep_shown(const json_t *answer)
 	return kept;
 }
 
-static int endpoint_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
+static int endpoint_seen(struct engine *e, struct resource_row *row, const json_t *answer,
 			 struct err *reterr)
 {
-	static const char *const notes[] = {CLOUD_TRIED_KEY, CLOUD_TRIED_AT_KEY, CLOUD_ASKED_KEY,
-					    CLOUD_PENDING_KEY};
+	static const char *const notes[] = {SAGEMAKER_TRIED_KEY, SAGEMAKER_TRIED_AT_KEY,
+					    SAGEMAKER_ASKED_KEY, SAGEMAKER_PENDING_KEY};
 	bool settled = str_eq(json_get_str(answer, "EndpointStatus", ""), "InService");
 	json_t *kept = keep_shown(answer);
 
@@ -259,41 +261,41 @@ static int endpoint_seen(struct engine *e, struct cloud_row *row, const json_t *
 	return 0;
 }
 
-static int endpoint_act(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int endpoint_act(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	const char *text = json_get_str(row->answer, "FailureReason", "SageMaker gave no reason");
 	struct reason why;
 	int r;
 
-	if (row->state != CLOUD_PRESENT || !row->wanted)
+	if (row->state != RESOURCE_PRESENT || !row->wanted)
 		return 0;
 	if (str_eq(row->status, "InService"))
 		return in_service(e, row, reterr);
 	if (str_eq(row->status, "Creating"))
 		return check_time(e, row, reterr);
 	if (str_eq(row->status, "Failed")) {
-		enum reason_code code = cloud_failure_code(text);
+		enum reason_code code = sagemaker_failure_code(text);
 
 		reason_set(&why, code, "endpoint %s failed: %s%s", row->name, text,
-			   code == REASON_HEALTH_CHECK_FAILED ? CLOUD_LAYOUT_HINT : "");
+			   code == REASON_HEALTH_CHECK_FAILED ? SAGEMAKER_LAYOUT_HINT : "");
 	} else if (str_eq(row->status, "UpdateRollbackFailed")) {
-		reason_set(&why, cloud_failure_code(text),
+		reason_set(&why, sagemaker_failure_code(text),
 			   "SageMaker could neither update endpoint %s nor go back: %s", row->name,
 			   text);
 	} else {
-		r = cloud_update_late(e, row, reterr);
+		r = sagemaker_update_late(e, row, reterr);
 		return r < 0 ? r : 0;
 	}
-	return cloud_endpoint_fail(e, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(e, row->endpoint, &why, reterr);
 }
 
 /* ---- for endpoints.c and jobs ---- */
 
-int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+int sagemaker_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
 {
 	const struct execution *staging = ep->in_service_us ? NULL : execution_of_job(e, ep->job);
 	bool live;
-	int r = cloud_update_drop(e, ep, &ep->reason, reterr);
+	int r = sagemaker_update_drop(e, ep, &ep->reason, reterr);
 
 	if (r >= 0)
 		r = unwant_all(e, ep->id, &ep->reason, &live, reterr);
@@ -303,8 +305,8 @@ int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struc
 		       : gone_when_all_are(e, ep->id, reterr);
 }
 
-int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const struct reason *why,
-			   struct err *reterr)
+int sagemaker_endpoint_abandon(struct engine *e, const struct job_row *job,
+			       const struct reason *why, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
@@ -314,47 +316,47 @@ int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const st
 		return r;
 	if (r < 0 || !str_eq(ep.job, job->id)) { /* an update */
 		if (r >= 0 && ep.state == ENDPOINT_UPDATING)
-			return cloud_update_undo(e, ep.id, why, reterr);
+			return sagemaker_update_undo(e, ep.id, why, reterr);
 		reason_set(&gone, REASON_ENDPOINT_MISSING, "endpoint '%s' went during its update",
 			   json_get_str(job->spec, "endpoint", ""));
 		return endpoint_update_end(e, job->id, STATE_FAILED, &gone, NULL, reterr);
 	}
 	if (ep.state == ENDPOINT_DELETING)
 		return gone_when_all_are(e, ep.id, reterr);
-	return cloud_endpoint_fail(e, ep.id, why, reterr);
+	return sagemaker_endpoint_fail(e, ep.id, why, reterr);
 }
 
-const struct cloud_driver cloud_model_driver = {
+const struct sagemaker_driver sagemaker_model_driver = {
 	.create = "CreateModel",
 	.describe = "DescribeModel",
 	.end = "DeleteModel",
 	.name_key = "ModelName",
 	.arn_key = "ModelArn",
-	.seen = plain_seen,
-	.over = resource_over,
-	.may = resource_may,
+	.on_described = plain_seen,
+	.on_ended = resource_over,
+	.can_proceed = resource_may,
 };
 
-const struct cloud_driver cloud_config_driver = {
+const struct sagemaker_driver sagemaker_config_driver = {
 	.create = "CreateEndpointConfig",
 	.describe = "DescribeEndpointConfig",
 	.end = "DeleteEndpointConfig",
 	.name_key = "EndpointConfigName",
 	.arn_key = "EndpointConfigArn",
-	.seen = plain_seen,
-	.over = resource_over,
-	.may = resource_may,
+	.on_described = plain_seen,
+	.on_ended = resource_over,
+	.can_proceed = resource_may,
 };
 
-const struct cloud_driver cloud_endpoint_driver = {
+const struct sagemaker_driver sagemaker_endpoint_driver = {
 	.create = "CreateEndpoint",
 	.describe = "DescribeEndpoint",
 	.end = "DeleteEndpoint",
 	.name_key = "EndpointName",
 	.arn_key = "EndpointArn",
 	.polled = true,
-	.seen = endpoint_seen,
-	.act = endpoint_act,
-	.over = resource_over,
-	.may = resource_may,
+	.on_described = endpoint_seen,
+	.on_stored = endpoint_act,
+	.on_ended = resource_over,
+	.can_proceed = resource_may,
 };

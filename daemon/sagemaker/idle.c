@@ -13,18 +13,18 @@
 #define KNOWN_US     (MINUTE_S * USEC_PER_SEC) /* an answer holds for so long */
 #define ASK_AGAIN_US (5 * USEC_PER_SEC)	       /* after trouble on the way */
 
-struct cloud_idle {
+struct sagemaker_idle {
 	char endpoint[ID_LEN];
 	bool asking, known;
 	int64_t period_us, slack_us; /* a request of a period may have come at its end */
 	int64_t last_us;	     /* end of the last period with an invocation; 0: none */
 	int64_t until_us;	     /* monotonic: when to ask (again) */
-	struct cloud_idle *next;
+	struct sagemaker_idle *next;
 };
 
-static struct cloud_idle *find(struct engine *e, const char *endpoint)
+static struct sagemaker_idle *find(struct engine *e, const char *endpoint)
 {
-	struct cloud_idle *i = e->cloud->idles;
+	struct sagemaker_idle *i = e->sagemaker->idles;
 
 	while (i && !str_eq(i->endpoint, endpoint))
 		i = i->next;
@@ -34,15 +34,15 @@ static struct cloud_idle *find(struct engine *e, const char *endpoint)
 	if (!i)
 		return NULL;
 	str_copy(i->endpoint, sizeof(i->endpoint), endpoint);
-	i->next = e->cloud->idles;
-	e->cloud->idles = i;
+	i->next = e->sagemaker->idles;
+	e->sagemaker->idles = i;
 	return i;
 }
 
-void cloud_idles_free(struct cloud *c)
+void sagemaker_idles_free(struct sagemaker *c)
 {
 	while (c->idles) {
-		struct cloud_idle *i = c->idles;
+		struct sagemaker_idle *i = c->idles;
 
 		c->idles = i->next;
 		free(i);
@@ -51,7 +51,7 @@ void cloud_idles_free(struct cloud *c)
 
 /* ---- the answer ---- */
 
-static void look_at_point(struct cloud_idle *i, const json_t *point)
+static void look_at_point(struct sagemaker_idle *i, const json_t *point)
 {
 	double sum = 0;
 	int64_t at;
@@ -63,10 +63,10 @@ static void look_at_point(struct cloud_idle *i, const json_t *point)
 		i->last_us = at + i->slack_us;
 }
 
-static void on_answer(struct engine *e, struct cloud_call *cc)
+static void on_answer(struct engine *e, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
-	struct cloud_idle *i = find(e, cc->key);
+	struct sagemaker_idle *i = find(e, cc->key);
 	const json_t *points, *point;
 	size_t n;
 
@@ -97,8 +97,8 @@ static json_t *time_json(int64_t at_us)
 	return json_string(clock_format(text, at_us / USEC_PER_SEC * USEC_PER_SEC));
 }
 
-static json_t *question(const struct cloud_row *row, const struct endpoint_row *ep,
-			const struct cloud_idle *i)
+static json_t *question(const struct resource_row *row, const struct endpoint_row *ep,
+			const struct sagemaker_idle *i)
 {
 	int64_t now = clock_now_us();
 
@@ -110,40 +110,40 @@ static json_t *question(const struct cloud_row *row, const struct endpoint_row *
 			 (json_int_t)(i->period_us / USEC_PER_SEC), "Statistics", "Sum");
 }
 
-static void ask(struct engine *e, const struct endpoint_row *ep, struct cloud_idle *i)
+static void ask(struct engine *e, const struct endpoint_row *ep, struct sagemaker_idle *i)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	struct cloud_call *cc = NULL;
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	struct sagemaker_call *cc = NULL;
 
-	if (store_cloud_of_endpoint(e->store, ep->id, &rows, NULL) < 0)
+	if (store_resource_of_endpoint(e->store, ep->id, &rows, NULL) < 0)
 		return;
 	i->period_us = (ep->lease_idle_us < (POINTS_MAX - 1) * MINUTE_S * USEC_PER_SEC ? MINUTE_S
 										       : HOUR_S) *
 		       USEC_PER_SEC;
 	i->slack_us = ep->lease_idle_us < i->period_us ? ep->lease_idle_us : i->period_us;
 	for (size_t r = 0; !cc && r < rows.n; r++) {
-		const struct cloud_row *row = &rows.rows[r];
+		const struct resource_row *row = &rows.rows[r];
 
-		if (row->kind != CLOUD_ENDPOINT || cloud_state_is_final(row->state))
+		if (row->kind != RESOURCE_ENDPOINT || resource_state_is_final(row->state))
 			continue;
-		cc = cloud_call_new(e, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
-				    question(row, ep, i));
+		cc = sagemaker_call_new(e, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
+					question(row, ep, i));
 		if (cc)
 			str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
 	}
 	if (!cc)
 		return;
-	cc->step = CLOUD_STEP_LOOKUP;
+	cc->step = SAGEMAKER_STEP_LOOKUP;
 	cc->call.region = cc->text[0];
 	str_copy(cc->key, sizeof(cc->key), ep->id);
 	cc->answered = on_answer;
 	i->asking = true;
-	cloud_call_send(cc);
+	sagemaker_call_send(cc);
 }
 
-int cloud_idle_known(struct engine *e, const struct endpoint_row *ep, int64_t *last_us)
+int sagemaker_idle_known(struct engine *e, const struct endpoint_row *ep, int64_t *last_us)
 {
-	struct cloud_idle *i = e->aws ? find(e, ep->id) : NULL;
+	struct sagemaker_idle *i = e->aws ? find(e, ep->id) : NULL;
 
 	if (!i)
 		return 1;

@@ -20,7 +20,7 @@
 #define LOG_GIVE_UP_US (600 * USEC_PER_SEC) /* after the end: a log that cannot be read */
 
 /* How far one row's log has been followed in this process. */
-struct cloud_tail {
+struct sagemaker_tail {
 	char row[ID_LEN];
 	char job[ID_LEN];
 	char stream[512];   /* the one that is read now; "": the list of streams */
@@ -30,13 +30,13 @@ struct cloud_tail {
 	int64_t skipped;    /* events of a stream that is read from its head again */
 	bool news, blocked; /* in this round */
 	bool warned;
-	struct cloud_metrics *metrics; /* NULL: nothing was read yet; owned */
-	struct cloud_tail *next;
+	struct sagemaker_metrics *metrics; /* NULL: nothing was read yet; owned */
+	struct sagemaker_tail *next;
 };
 
-static struct cloud_tail *tail_find(struct engine *e, const struct cloud_row *row)
+static struct sagemaker_tail *tail_find(struct engine *e, const struct resource_row *row)
 {
-	struct cloud_tail *t = e->cloud->tails;
+	struct sagemaker_tail *t = e->sagemaker->tails;
 
 	while (t && !str_eq(t->row, row->id))
 		t = t->next;
@@ -47,22 +47,22 @@ static struct cloud_tail *tail_find(struct engine *e, const struct cloud_row *ro
 		return NULL;
 	memcpy(t->row, row->id, sizeof(t->row));
 	memcpy(t->job, row->job, sizeof(t->job));
-	t->next = e->cloud->tails;
-	e->cloud->tails = t;
+	t->next = e->sagemaker->tails;
+	e->sagemaker->tails = t;
 	return t;
 }
 
-static void tail_free(struct cloud_tail *t)
+static void tail_free(struct sagemaker_tail *t)
 {
-	cloud_metrics_free(t->metrics);
+	sagemaker_metrics_free(t->metrics);
 	free(t);
 }
 
-void cloud_log_forget(struct engine *e, const char *row)
+void sagemaker_log_forget(struct engine *e, const char *row)
 {
-	for (struct cloud_tail **at = &e->cloud->tails; *at; at = &(*at)->next) {
+	for (struct sagemaker_tail **at = &e->sagemaker->tails; *at; at = &(*at)->next) {
 		if (str_eq((*at)->row, row)) {
-			struct cloud_tail *t = *at;
+			struct sagemaker_tail *t = *at;
 
 			*at = t->next;
 			tail_free(t);
@@ -71,19 +71,19 @@ void cloud_log_forget(struct engine *e, const char *row)
 	}
 }
 
-void cloud_tails_free(struct cloud *c)
+void sagemaker_tails_free(struct sagemaker *c)
 {
 	while (c->tails) {
-		struct cloud_tail *t = c->tails;
+		struct sagemaker_tail *t = c->tails;
 
 		c->tails = t->next;
 		tail_free(t);
 	}
 }
 
-bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us)
+bool sagemaker_log_is_drained(struct engine *e, const struct resource_row *row, int64_t over_us)
 {
-	struct cloud_tail *t = row->job[0] ? tail_find(e, row) : NULL;
+	struct sagemaker_tail *t = row->job[0] ? tail_find(e, row) : NULL;
 
 	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
 		return true;
@@ -92,48 +92,49 @@ bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t
 
 /* ---- a round: the list of streams, then each stream to its end ---- */
 
-static void on_answer(struct engine *e, struct cloud_call *cc);
+static void on_answer(struct engine *e, struct sagemaker_call *cc);
 
-static void ask(struct engine *e, const struct cloud_row *row, const char *operation, json_t *input,
-		const char *stream)
+static void ask(struct engine *e, const struct resource_row *row, const char *operation,
+		json_t *input, const char *stream)
 {
-	struct cloud_call *cc = cloud_call_new(e, AWS_LOGS, operation, NULL, input);
+	struct sagemaker_call *cc = sagemaker_call_new(e, AWS_LOGS, operation, NULL, input);
 
 	if (!cc)
 		return;
-	cc->step = CLOUD_STEP_LOGS;
+	cc->step = SAGEMAKER_STEP_LOGS;
 	memcpy(cc->row, row->id, sizeof(cc->row));
 	str_copy(cc->key, sizeof(cc->key), stream);
 	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
 	cc->call.region = cc->text[0];
 	cc->answered = on_answer;
-	cloud_call_send(cc);
+	sagemaker_call_send(cc);
 }
 
-static void ask_streams(struct engine *e, const struct cloud_row *row, const char *token)
+static void ask_streams(struct engine *e, const struct resource_row *row, const char *token)
 {
-	char prefix[CLOUD_NAME_MAX + 2];
+	char prefix[RESOURCE_NAME_MAX + 2];
 	json_t *input;
 
 	snprintf(prefix, sizeof(prefix), "%s/", row->name);
-	input = json_pack("{ss ss si}", "logGroupName", CLOUD_LOG_GROUP, "logStreamNamePrefix",
+	input = json_pack("{ss ss si}", "logGroupName", SAGEMAKER_LOG_GROUP, "logStreamNamePrefix",
 			  prefix, "limit", 50);
 	if (token[0])
 		json_object_set_new(input, "nextToken", json_string(token));
 	ask(e, row, "DescribeLogStreams", input, "");
 }
 
-static void ask_events(struct engine *e, const struct cloud_row *row, const struct cloud_stream *s)
+static void ask_events(struct engine *e, const struct resource_row *row, const struct log_stream *s)
 {
-	json_t *input = json_pack("{ss ss si sb}", "logGroupName", CLOUD_LOG_GROUP, "logStreamName",
-				  s->stream, "limit", LOG_PAGE, "startFromHead", true);
+	json_t *input =
+		json_pack("{ss ss si sb}", "logGroupName", SAGEMAKER_LOG_GROUP, "logStreamName",
+			  s->stream, "limit", LOG_PAGE, "startFromHead", true);
 
 	if (s->token[0])
 		json_object_set_new(input, "nextToken", json_string(s->token));
 	ask(e, row, "GetLogEvents", input, s->stream);
 }
 
-static void end_round(struct engine *e, struct cloud_tail *t)
+static void end_round(struct engine *e, struct sagemaker_tail *t)
 {
 	if (!t->news && !t->blocked)
 		t->clean_us = t->round_us;
@@ -142,12 +143,12 @@ static void end_round(struct engine *e, struct cloud_tail *t)
 }
 
 /* The stream after the last one; none is left: the round is over. */
-static void next_stream(struct engine *e, struct cloud_tail *t, const struct cloud_row *row)
+static void next_stream(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row)
 {
-	OWN(cloud_streams_done) struct cloud_streams all = {0};
+	OWN(log_streams_done) struct log_streams all = {0};
 	size_t i = 0;
 
-	if (store_cloud_streams(e->store, row->id, &all, NULL) < 0) {
+	if (store_log_streams(e->store, row->id, &all, NULL) < 0) {
 		t->blocked = true;
 		end_round(e, t);
 		return;
@@ -162,13 +163,13 @@ static void next_stream(struct engine *e, struct cloud_tail *t, const struct clo
 	ask_events(e, row, &all.items[i]);
 }
 
-void cloud_log_look(struct engine *e, const struct cloud_row *row)
+void sagemaker_log_follow(struct engine *e, const struct resource_row *row)
 {
-	struct cloud_tail *t;
+	struct sagemaker_tail *t;
 	int64_t now = clock_now_us();
 
-	if (row->kind != CLOUD_TRAINING_JOB || row->state == CLOUD_PLANNED || !row->job[0] ||
-	    cloud_is_busy(e, row->id, true))
+	if (row->kind != RESOURCE_TRAINING_JOB || row->state == RESOURCE_PLANNED || !row->job[0] ||
+	    sagemaker_call_is_open(e, row->id, true))
 		return;
 	t = tail_find(e, row);
 	if (!t || clock_mono_us() < t->next_us)
@@ -182,7 +183,7 @@ void cloud_log_look(struct engine *e, const struct cloud_row *row)
 
 /* Read from the head again, because the token had expired: how many events of this page are in the
  * log already. */
-static int64_t skip_known(struct cloud_tail *t, const struct cloud_stream *s, const char *asked,
+static int64_t skip_known(struct sagemaker_tail *t, const struct log_stream *s, const char *asked,
 			  int64_t n)
 {
 	int64_t known = 0;
@@ -197,8 +198,8 @@ static int64_t skip_known(struct cloud_tail *t, const struct cloud_stream *s, co
 }
 
 /* A page of events: 1: more is to come, 0: the end for now. */
-static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
-		      const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+static int store_page(struct engine *e, struct resource_row *row, struct sagemaker_tail *t,
+		      const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
 {
 	const json_t *events = json_object_get(cc->call.output, "events");
 	const char *token = json_get_str(cc->call.output, "nextForwardToken", "");
@@ -213,25 +214,25 @@ static int store_page(struct engine *e, struct cloud_row *row, struct cloud_tail
 	str_copy(s->token, sizeof(s->token), token);
 	if (again && t->skipped < s->events && !end)
 		return 1; /* its token is not kept before all that is known has gone by */
-	r = t->metrics ? 0 : cloud_metrics_open(e, row, &t->metrics, reterr);
+	r = t->metrics ? 0 : sagemaker_metrics_open(e, row, &t->metrics, reterr);
 	if (r >= 0)
-		r = cloud_log_append(e, row, t->metrics, s->stream, events, (size_t)known, &size,
-				     reterr);
+		r = sagemaker_log_append(e, row, t->metrics, s->stream, events, (size_t)known,
+					 &size, reterr);
 	if (r >= 0)
-		r = cloud_metrics_store(e, row, t->metrics, s->stream, events, (size_t)known,
-					reterr);
+		r = sagemaker_metrics_store(e, row, t->metrics, s->stream, events, (size_t)known,
+					    reterr);
 	t->news |= n > known;
 	s->events += n - known;
 	if (r >= 0)
-		r = store_cloud_stream_set(e->store, row->id, s, size, reterr);
+		r = store_log_stream_set(e->store, row->id, s, size, reterr);
 	return r < 0 ? r : !end;
 }
 
-static int find_stream(struct engine *e, const struct cloud_row *row, const char *name,
-		       struct cloud_stream *ret, struct err *reterr)
+static int find_stream(struct engine *e, const struct resource_row *row, const char *name,
+		       struct log_stream *ret, struct err *reterr)
 {
-	OWN(cloud_streams_done) struct cloud_streams all = {0};
-	int r = store_cloud_streams(e->store, row->id, &all, reterr);
+	OWN(log_streams_done) struct log_streams all = {0};
+	int r = store_log_streams(e->store, row->id, &all, reterr);
 
 	for (size_t i = 0; r >= 0 && i < all.n; i++) {
 		if (str_eq(all.items[i].stream, name)) {
@@ -239,12 +240,12 @@ static int find_stream(struct engine *e, const struct cloud_row *row, const char
 			return 1;
 		}
 	}
-	*ret = (struct cloud_stream){0};
+	*ret = (struct log_stream){0};
 	str_copy(ret->stream, sizeof(ret->stream), name);
 	return r < 0 ? r : 0;
 }
 
-static int store_list(struct engine *e, const struct cloud_row *row, const json_t *output,
+static int store_list(struct engine *e, const struct resource_row *row, const json_t *output,
 		      struct err *reterr)
 {
 	const json_t *stream;
@@ -252,11 +253,11 @@ static int store_list(struct engine *e, const struct cloud_row *row, const json_
 	int r = 0;
 
 	json_array_foreach(json_object_get(output, "logStreams"), i, stream) {
-		struct cloud_stream s;
+		struct log_stream s;
 
 		r = find_stream(e, row, json_get_str(stream, "logStreamName", ""), &s, reterr);
 		if (r == 0)
-			r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, reterr);
+			r = store_log_stream_set(e->store, row->id, &s, row->log_size, reterr);
 		if (r < 0)
 			break;
 	}
@@ -264,9 +265,10 @@ static int store_list(struct engine *e, const struct cloud_row *row, const json_
 }
 
 /* A token lives for 24 hours: without it the stream is read from its head, past what is known. */
-static bool forget_token(struct engine *e, const struct cloud_row *row, const struct cloud_call *cc)
+static bool forget_token(struct engine *e, const struct resource_row *row,
+			 const struct sagemaker_call *cc)
 {
-	struct cloud_stream s;
+	struct log_stream s;
 	struct err why = {0};
 	int r;
 
@@ -276,7 +278,7 @@ static bool forget_token(struct engine *e, const struct cloud_row *row, const st
 	r = find_stream(e, row, cc->key, &s, &why);
 	s.token[0] = '\0';
 	if (r >= 0)
-		r = store_cloud_stream_set(e->store, row->id, &s, row->log_size, &why);
+		r = store_log_stream_set(e->store, row->id, &s, row->log_size, &why);
 	if (r < 0)
 		turn_fail(e, r, &why);
 	if (turn_end(e, NULL) < 0)
@@ -286,7 +288,7 @@ static bool forget_token(struct engine *e, const struct cloud_row *row, const st
 }
 
 /* No group or stream yet is an empty log; anything else is said once. */
-static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
+static void trouble(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row,
 		    const struct aws_call *c)
 {
 	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
@@ -302,8 +304,8 @@ static void trouble(struct engine *e, struct cloud_tail *t, const struct cloud_r
 	end_round(e, t);
 }
 
-static int take_in(struct engine *e, struct cloud_row *row, struct cloud_tail *t,
-		   const struct cloud_call *cc, struct cloud_stream *s, struct err *reterr)
+static int take_in(struct engine *e, struct resource_row *row, struct sagemaker_tail *t,
+		   const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
 {
 	int r;
 
@@ -313,8 +315,8 @@ static int take_in(struct engine *e, struct cloud_row *row, struct cloud_tail *t
 	return r < 0 ? r : store_page(e, row, t, cc, s, reterr);
 }
 
-static void go_on(struct engine *e, struct cloud_tail *t, const struct cloud_row *row,
-		  const struct cloud_call *cc, const struct cloud_stream *s, bool more)
+static void go_on(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row,
+		  const struct sagemaker_call *cc, const struct log_stream *s, bool more)
 {
 	const char *token = json_get_str(cc->call.output, "nextToken", "");
 
@@ -326,15 +328,16 @@ static void go_on(struct engine *e, struct cloud_tail *t, const struct cloud_row
 		next_stream(e, t, row);
 }
 
-static void on_answer(struct engine *e, struct cloud_call *cc)
+static void on_answer(struct engine *e, struct sagemaker_call *cc)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
-	struct cloud_stream s = {0};
-	struct cloud_tail *t;
+	OWN(resource_row_done) struct resource_row row = {0};
+	struct log_stream s = {0};
+	struct sagemaker_tail *t;
 	struct err why = {0};
 	int r;
 
-	if (store_cloud_get(e->store, cc->row, &row, &why) < 0 || cloud_state_is_final(row.state))
+	if (store_resource_get(e->store, cc->row, &row, &why) < 0 ||
+	    resource_state_is_final(row.state))
 		return;
 	t = tail_find(e, &row);
 	if (!t)

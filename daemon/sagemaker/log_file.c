@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* "[algo-2] " before the lines of a job with several instances. */
-static void line_head(const struct cloud_row *row, const char *stream, char *ret, size_t size)
+static void line_head(const struct resource_row *row, const char *stream, char *ret, size_t size)
 {
 	const json_t *where = json_object_get(row->request, "ResourceConfig");
 	const char *algo = strchr(stream, '/');
@@ -18,8 +18,8 @@ static void line_head(const struct cloud_row *row, const char *stream, char *ret
 		snprintf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
 }
 
-static void lines_of(const struct cloud_row *row, const struct cloud_metrics *m, const char *stream,
-		     const json_t *events, size_t first, struct buf *out)
+static void lines_of(const struct resource_row *row, const struct sagemaker_metrics *m,
+		     const char *stream, const json_t *events, size_t first, struct buf *out)
 {
 	char head[64];
 
@@ -27,13 +27,13 @@ static void lines_of(const struct cloud_row *row, const struct cloud_metrics *m,
 	for (size_t i = first; i < json_array_size(events); i++) {
 		const char *line = json_get_str(json_array_get(events, i), "message", "");
 
-		if (!cloud_metrics_is_event(m, line))
+		if (!sagemaker_metrics_is_event(m, line))
 			buf_printf(out, "%s%s\n", head, line);
 	}
 }
 
 /* Behind the committed bytes; what a crash has left there is cut off first. */
-static int append(struct engine *e, const struct cloud_row *row, const struct buf *lines,
+static int append(struct engine *e, const struct resource_row *row, const struct buf *lines,
 		  int64_t *ret_size, struct err *reterr)
 {
 	struct execution_row ex;
@@ -56,7 +56,7 @@ static int append(struct engine *e, const struct cloud_row *row, const struct bu
 	return 0;
 }
 
-static bool is_full(struct engine *e, const struct cloud_row *row)
+static bool is_full(struct engine *e, const struct resource_row *row)
 {
 	return row->log_size >= e->settings->log_max_bytes;
 }
@@ -70,12 +70,12 @@ static void cut_lines(struct buf *lines, int64_t room)
 		room--;
 	lines->len = (size_t)room;
 	buf_puts(lines, "\n[the log has its greatest size; the rest is in CloudWatch, "
-			"group " CLOUD_LOG_GROUP "]\n");
+			"group " SAGEMAKER_LOG_GROUP "]\n");
 }
 
-int cloud_log_append(struct engine *e, const struct cloud_row *row, const struct cloud_metrics *m,
-		     const char *stream, const json_t *events, size_t first, int64_t *size,
-		     struct err *reterr)
+int sagemaker_log_append(struct engine *e, const struct resource_row *row,
+			 const struct sagemaker_metrics *m, const char *stream,
+			 const json_t *events, size_t first, int64_t *size, struct err *reterr)
 {
 	OWN(buf_done) struct buf lines = BUF_INIT(AWS_REPLY_MAX * 2);
 

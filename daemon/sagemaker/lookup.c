@@ -16,20 +16,20 @@
 #define LOOKUP_NO_US	(15 * USEC_PER_SEC)
 #define LOOKUP_AGAIN_US (5 * USEC_PER_SEC) /* after trouble on the way */
 
-struct cloud_lookup {
+struct sagemaker_lookup {
 	char key[512];
 	char value[2049];
-	enum cloud_known known;
+	enum sagemaker_known known;
 	enum reason_code code;
 	struct err why;
 	bool asking;
 	int64_t until_us; /* monotonic */
-	struct cloud_lookup *next;
+	struct sagemaker_lookup *next;
 };
 
-static struct cloud_lookup *find(struct cloud *c, const char *key)
+static struct sagemaker_lookup *find(struct sagemaker *c, const char *key)
 {
-	struct cloud_lookup *l = c->lookups;
+	struct sagemaker_lookup *l = c->lookups;
 
 	while (l && !str_eq(l->key, key))
 		l = l->next;
@@ -44,10 +44,10 @@ static struct cloud_lookup *find(struct cloud *c, const char *key)
 	return l;
 }
 
-void cloud_lookups_free(struct cloud *c)
+void sagemaker_lookups_free(struct sagemaker *c)
 {
 	while (c->lookups) {
-		struct cloud_lookup *l = c->lookups;
+		struct sagemaker_lookup *l = c->lookups;
 
 		c->lookups = l->next;
 		free(l);
@@ -64,7 +64,7 @@ static const char *value_of(const struct aws_call *c)
 }
 
 /* A clear no, in our words; false: trouble on the way. */
-static bool is_no(const struct aws_call *c, struct cloud_lookup *l)
+static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 {
 	const char *what = strchr(l->key, ':');
 
@@ -93,64 +93,65 @@ static bool is_no(const struct aws_call *c, struct cloud_lookup *l)
 	return true;
 }
 
-static void on_looked_up(struct engine *e, struct cloud_call *cc)
+static void on_looked_up(struct engine *e, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
-	struct cloud_lookup *l = find(e->cloud, cc->key);
+	struct sagemaker_lookup *l = find(e->sagemaker, cc->key);
 	const char *value = c->result == 0 ? value_of(c) : "";
 	int64_t now = clock_mono_us();
 
 	l->asking = false;
 	if (value[0]) {
-		l->known = CLOUD_KNOWN;
+		l->known = SAGEMAKER_KNOWN;
 		l->until_us = now + LOOKUP_KEEP_US;
 		str_copy(l->value, sizeof(l->value), value);
 	} else if (is_no(c, l)) {
-		l->known = CLOUD_KNOWN_NO;
+		l->known = SAGEMAKER_KNOWN_NO;
 		l->until_us = now + LOOKUP_NO_US;
 	} else {
-		l->known = CLOUD_UNKNOWN;
+		l->known = SAGEMAKER_UNKNOWN;
 		l->why = c->err;
 		l->until_us = now + LOOKUP_AGAIN_US;
 	}
 	engine_want_schedule(e);
 }
 
-static void ask(struct engine *e, struct cloud_lookup *l, const struct cloud_question *q)
+static void ask(struct engine *e, struct sagemaker_lookup *l, const struct sagemaker_question *q)
 {
-	struct cloud_call *cc =
-		cloud_call_new(e, q->service, q->operation, NULL, json_incref((json_t *)q->input));
+	struct sagemaker_call *cc = sagemaker_call_new(e, q->service, q->operation, NULL,
+						       json_incref((json_t *)q->input));
 
 	if (!cc)
 		return;
-	cc->step = CLOUD_STEP_LOOKUP;
+	cc->step = SAGEMAKER_STEP_LOOKUP;
 	str_copy(cc->key, sizeof(cc->key), l->key);
 	str_copy(cc->text[0], sizeof(cc->text[0]), q->region ? q->region : "");
 	cc->call.region = cc->text[0];
 	cc->answered = on_looked_up;
 	l->asking = true;
-	cloud_call_send(cc);
+	sagemaker_call_send(cc);
 }
 
-enum cloud_known cloud_know(struct engine *e, const struct cloud_question *q, const char **ret,
-			    enum reason_code *ret_code, struct err *reterr)
+enum sagemaker_known sagemaker_look_up(struct engine *e, const struct sagemaker_question *q,
+				       const char **ret, enum reason_code *ret_code,
+				       struct err *reterr)
 {
-	struct cloud_lookup *l = find(e->cloud, q->key);
+	struct sagemaker_lookup *l = find(e->sagemaker, q->key);
 	/* While the target waits everything is asked again: an answer ends the wait. */
-	bool stale = clock_mono_us() >= l->until_us || e->cloud->pause.code != REASON_NONE;
+	bool stale = clock_mono_us() >= l->until_us || e->sagemaker->pause.code != REASON_NONE;
 
-	if (stale && !l->asking && e->aws && clock_mono_us() >= e->cloud->pause_until_us)
+	if (stale && !l->asking && e->aws && clock_mono_us() >= e->sagemaker->pause_until_us)
 		ask(e, l, q);
 	*ret = l->value;
 	*ret_code = l->code;
-	if (l->known == CLOUD_KNOWN)
-		return CLOUD_KNOWN; /* also while it is asked again */
-	if (l->known == CLOUD_KNOWN_NO && !stale) {
+	if (l->known == SAGEMAKER_KNOWN)
+		return SAGEMAKER_KNOWN; /* also while it is asked again */
+	if (l->known == SAGEMAKER_KNOWN_NO && !stale) {
 		*reterr = l->why;
-		return CLOUD_KNOWN_NO;
+		return SAGEMAKER_KNOWN_NO;
 	}
 	err_set(reterr, ERR_UNAVAILABLE, "%s%s", q->words, l->why.msg[0] ? ": " : "");
 	if (l->why.msg[0])
 		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", q->words, l->why.msg);
-	return CLOUD_UNKNOWN;
+	return SAGEMAKER_UNKNOWN;
 }

@@ -4,13 +4,13 @@
 
 #include "daemon/sagemaker/sagemaker.h"
 
-enum cloud_known {
-	CLOUD_UNKNOWN, /* asked, or about to be: engine_want_schedule() follows */
-	CLOUD_KNOWN,
-	CLOUD_KNOWN_NO, /* the service said clearly that it is not there */
+enum sagemaker_known {
+	SAGEMAKER_UNKNOWN, /* asked, or about to be: engine_want_schedule() follows */
+	SAGEMAKER_KNOWN,
+	SAGEMAKER_KNOWN_NO, /* the service said clearly that it is not there */
 };
 
-struct cloud_question {
+struct sagemaker_question {
 	const char *key; /* "role:NAME"; the part behind the colon is for messages */
 	enum aws_service service;
 	const char *operation;
@@ -20,5 +20,6 @@ struct cloud_question {
 };
 
 /* Never blocks. *ret is borrowed until the next call. */
-enum cloud_known cloud_know(struct engine *e, const struct cloud_question *q, const char **ret,
-			    enum reason_code *ret_code, struct err *reterr);
+enum sagemaker_known sagemaker_look_up(struct engine *e, const struct sagemaker_question *q,
+				       const char **ret, enum reason_code *ret_code,
+				       struct err *reterr);

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-struct cloud_metrics {
+struct sagemaker_metrics {
 	struct log_metrics *definitions; /* NULL: our own script */
 	bool resumes; /* True if an attempt finds the checkpoints of the one before */
 };
@@ -22,15 +22,15 @@ struct cloud_metrics {
 /* What one page has brought. */
 struct page {
 	struct engine *engine;
-	const struct cloud_row *row;
-	struct cloud_metrics *metrics;
+	const struct resource_row *row;
+	struct sagemaker_metrics *metrics;
 	struct err *reterr;
 	int64_t at_us, step, until_us, skipped;
 	int points;
 	json_t *progress; /* the newest; owned */
 };
 
-void cloud_metrics_free(struct cloud_metrics *m)
+void sagemaker_metrics_free(struct sagemaker_metrics *m)
 {
 	if (!m)
 		return;
@@ -38,11 +38,11 @@ void cloud_metrics_free(struct cloud_metrics *m)
 	free(m);
 }
 
-int cloud_metrics_open(struct engine *e, const struct cloud_row *row, struct cloud_metrics **ret,
-		       struct err *reterr)
+int sagemaker_metrics_open(struct engine *e, const struct resource_row *row,
+			   struct sagemaker_metrics **ret, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
-	struct cloud_metrics *m;
+	struct sagemaker_metrics *m;
 	int r = store_job_get(e->store, row->job, &job, reterr);
 
 	if (r < 0)
@@ -54,7 +54,7 @@ int cloud_metrics_open(struct engine *e, const struct cloud_row *row, struct clo
 		r = log_metrics_new(json_object_get(job.spec, "metric_definitions"),
 				    &m->definitions, reterr);
 	if (r < 0) {
-		cloud_metrics_free(m);
+		sagemaker_metrics_free(m);
 		return r;
 	}
 	m->resumes = json_object_get(job.spec, "checkpoint") != NULL;
@@ -62,7 +62,7 @@ int cloud_metrics_open(struct engine *e, const struct cloud_row *row, struct clo
 	return 0;
 }
 
-bool cloud_metrics_is_event(const struct cloud_metrics *m, const char *line)
+bool sagemaker_metrics_is_event(const struct sagemaker_metrics *m, const char *line)
 {
 	return !m->definitions && str_starts(line, EVENT_LOG_PREFIX);
 }
@@ -172,7 +172,7 @@ static int read_event(struct page *p, const char *line)
 /* ---- a page ---- */
 
 /* "NAME/algo-1-1700000000": SageMaker counts instances from 1. */
-static bool is_first_instance(const struct cloud_row *row, const char *stream)
+static bool is_first_instance(const struct resource_row *row, const char *stream)
 {
 	return str_starts(stream, row->name) && str_starts(stream + strlen(row->name), "/algo-1-");
 }
@@ -180,7 +180,7 @@ static bool is_first_instance(const struct cloud_row *row, const char *stream)
 static int store_news(struct page *p)
 {
 	struct engine *e = p->engine;
-	const struct cloud_row *row = p->row;
+	const struct resource_row *row = p->row;
 	int r = 0;
 
 	if (p->points)
@@ -201,8 +201,9 @@ static int store_news(struct page *p)
 		    (long long)p->skipped);
 }
 
-int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cloud_metrics *m,
-			const char *stream, const json_t *events, size_t first, struct err *reterr)
+int sagemaker_metrics_store(struct engine *e, const struct resource_row *row,
+			    struct sagemaker_metrics *m, const char *stream, const json_t *events,
+			    size_t first, struct err *reterr)
 {
 	struct page p = {.engine = e, .row = row, .metrics = m, .reterr = reterr};
 	int n = row->attempt, r = store_metric_last_step(e->store, row->job, n, n, &p.step, reterr);
@@ -211,7 +212,7 @@ int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cl
 		r = store_metric_last_step(e->store, row->job, 1, n - 1, &p.step, reterr);
 	if (r < 0 || !is_first_instance(row, stream))
 		return r;
-	p.until_us = cpu_now_us() + CLOUD_METRICS_PAGE_US;
+	p.until_us = cpu_now_us() + SAGEMAKER_METRICS_PAGE_US;
 	for (size_t i = first; r >= 0 && i < json_array_size(events); i++) {
 		const json_t *event = json_array_get(events, i);
 		const char *text = json_get_str(event, "message", "");
@@ -219,7 +220,7 @@ int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cl
 		p.at_us = json_get_int(event, "timestamp", clock_now_us() / 1000) * 1000;
 		if (m->definitions)
 			r = read_message(&p, text);
-		else if (cloud_metrics_is_event(m, text))
+		else if (sagemaker_metrics_is_event(m, text))
 			r = read_event(&p, text);
 	}
 	if (r >= 0)

@@ -9,19 +9,19 @@
 
 /* CPU time for the expressions on one page of lines: they run on the engine thread. Lines beyond
  * have no metrics, and a warning says so. */
-#define CLOUD_METRICS_PAGE_US 500000
+#define SAGEMAKER_METRICS_PAGE_US 500000
 
 /* How the log of one training job is read. */
-struct cloud_metrics;
+struct sagemaker_metrics;
 
 /* Inside a turn, like all here: the expressions of the row's job. -ERR_NOT_FOUND: it is gone. */
-int cloud_metrics_open(struct engine *e, const struct cloud_row *row, struct cloud_metrics **ret,
-		       struct err *reterr) MUSTCHECK;
-void cloud_metrics_free(struct cloud_metrics *m); /* NULL is allowed */
+int sagemaker_metrics_open(struct engine *e, const struct resource_row *row,
+			   struct sagemaker_metrics **ret, struct err *reterr) MUSTCHECK;
+void sagemaker_metrics_free(struct sagemaker_metrics *m); /* NULL is allowed */
 /* True if the line is an event of our own script in the container, and no line for people. */
-bool cloud_metrics_is_event(const struct cloud_metrics *m, const char *line);
+bool sagemaker_metrics_is_event(const struct sagemaker_metrics *m, const char *line);
 /* Rows for the events from `first` on. A job of several instances says the same several times: only
  * the stream of the first instance counts. */
-int cloud_metrics_store(struct engine *e, const struct cloud_row *row, struct cloud_metrics *m,
-			const char *stream, const json_t *events, size_t first,
-			struct err *reterr) MUSTCHECK;
+int sagemaker_metrics_store(struct engine *e, const struct resource_row *row,
+			    struct sagemaker_metrics *m, const char *stream, const json_t *events,
+			    size_t first, struct err *reterr) MUSTCHECK;

@@ -29,7 +29,7 @@
 static json_t *read_sample(const char *model)
 {
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
-	OWN(buf_done) struct buf text = BUF_INIT(CLOUD_PARITY_MAX);
+	OWN(buf_done) struct buf text = BUF_INIT(SAGEMAKER_PARITY_MAX);
 	json_t *sample = NULL;
 	struct err why = {0};
 
@@ -45,12 +45,12 @@ static json_t *read_sample(const char *model)
 }
 
 /* What the deploy job says of its endpoint. NULL: it is not known (an adopted endpoint). */
-static json_t *find_spec(struct engine *e, const struct cloud_row *row, char job[ID_LEN])
+static json_t *find_spec(struct engine *e, const struct resource_row *row, char job[ID_LEN])
 {
 	OWN(job_row_done) struct job_row found = {0};
 	json_t *spec = NULL;
 
-	if (cloud_deploy_of(e, row, job, NULL) < 0 ||
+	if (sagemaker_deploy_of(e, row, job, NULL) < 0 ||
 	    store_job_get(e->store, job, &found, NULL) < 0 ||
 	    job_resolve(e, &found, &spec, NULL) < 0)
 		return NULL;
@@ -155,8 +155,8 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 		if (diff > *ret_max)
 			*ret_max = diff;
 		/* Near a tie the other label may win. */
-		if (diff <= CLOUD_PARITY_TOLERANCE &&
-		    (str_eq(label, want) || then < 0.5 + CLOUD_PARITY_TOLERANCE))
+		if (diff <= SAGEMAKER_PARITY_TOLERANCE &&
+		    (str_eq(label, want) || then < 0.5 + SAGEMAKER_PARITY_TOLERANCE))
 			continue;
 		reason_set(why, REASON_PARITY_FAILED,
 			   "the endpoint does not answer as the model did when it was trained: for "
@@ -180,18 +180,18 @@ static bool is_plain_answer(const json_t *answer, struct reason *why)
 	return false;
 }
 
-static int works(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
+static int works(struct engine *e, const struct resource_row *row, const struct endpoint_row *ep,
 		 json_t *result, struct err *reterr)
 {
-	return ep->state == ENDPOINT_UPDATING ? cloud_update_done(e, row, ep, result, reterr)
+	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_done(e, row, ep, result, reterr)
 					      : endpoint_ready(e, ep->id, result, reterr);
 }
 
 static int does_not_work(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
 			 struct err *reterr)
 {
-	return ep->state == ENDPOINT_UPDATING ? cloud_update_undo(e, ep->id, why, reterr)
-					      : cloud_endpoint_fail(e, ep->id, why, reterr);
+	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_undo(e, ep->id, why, reterr)
+					      : sagemaker_endpoint_fail(e, ep->id, why, reterr);
 }
 
 static json_t *passed(const json_t *samples, double most)
@@ -204,8 +204,8 @@ static json_t *passed(const json_t *samples, double most)
 			 (int)json_array_size(samples), "parity_max_diff", json_number(most));
 }
 
-static int judge(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
-		 const struct cloud_call *cc, struct err *reterr)
+static int judge(struct engine *e, struct resource_row *row, const struct endpoint_row *ep,
+		 const struct sagemaker_call *cc, struct err *reterr)
 {
 	char job[ID_LEN];
 	OWN(json_decrefp) json_t *spec = find_spec(e, row, job);
@@ -229,38 +229,38 @@ static int judge(struct engine *e, struct cloud_row *row, const struct endpoint_
 	return works(e, row, ep, result, reterr);
 }
 
-static int failed(struct engine *e, struct cloud_row *row, const struct endpoint_row *ep,
-		  const struct cloud_call *cc, struct err *reterr)
+static int failed(struct engine *e, struct resource_row *row, const struct endpoint_row *ep,
+		  const struct sagemaker_call *cc, struct err *reterr)
 {
 	struct reason why;
 
-	int tries = (int)json_get_int(row->answer, CLOUD_ASKED_KEY, 0);
+	int tries = (int)json_get_int(row->answer, SAGEMAKER_ASKED_KEY, 0);
 
 	/* Ours to wait for is not the model's fault. */
 	tries += cc->call.kind != AWS_ERROR_CREDENTIALS && cc->call.kind != AWS_ERROR_THROTTLED;
-	json_object_set_new(row->answer, CLOUD_ASKED_KEY, json_integer(tries));
-	row->next_us = clock_now_us() + cloud_backoff_us(e, tries);
-	if (cc->call.kind == AWS_ERROR_MODEL || tries >= CLOUD_PARITY_TRIES) {
+	json_object_set_new(row->answer, SAGEMAKER_ASKED_KEY, json_integer(tries));
+	row->next_us = clock_now_us() + sagemaker_backoff_us(e, tries);
+	if (cc->call.kind == AWS_ERROR_MODEL || tries >= SAGEMAKER_PARITY_TRIES) {
 		reason_set(&why,
 			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
 							    : REASON_PREDICT_FAILED,
 			   "the endpoint is in service but does not answer: %s%s", cc->call.err.msg,
-			   cc->call.kind == AWS_ERROR_MODEL ? CLOUD_LAYOUT_HINT : "");
+			   cc->call.kind == AWS_ERROR_MODEL ? SAGEMAKER_LAYOUT_HINT : "");
 		return does_not_work(e, ep, &why, reterr);
 	}
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(e->store, row, clock_now_us(), reterr);
 }
 
-static void on_answer(struct engine *e, struct cloud_call *cc)
+static void on_answer(struct engine *e, struct sagemaker_call *cc)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(resource_row_done) struct resource_row row = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct err why = {0};
 	int r = turn_begin(e, &why);
 
 	if (r < 0)
 		return; /* the next look at the endpoint asks again */
-	r = store_cloud_get(e->store, cc->row, &row, &why);
+	r = store_resource_get(e->store, cc->row, &row, &why);
 	if (r >= 0)
 		r = store_endpoint_get(e->store, row.endpoint, &ep, &why);
 	if (r >= 0 && row.wanted &&
@@ -276,25 +276,26 @@ static void on_answer(struct engine *e, struct cloud_call *cc)
 
 static void ask_after(struct engine *e, void *arg, bool committed)
 {
-	struct cloud_call *cc = arg;
+	struct sagemaker_call *cc = arg;
 
 	if (committed)
-		cloud_call_send(cc);
+		sagemaker_call_send(cc);
 	else
-		cloud_call_free(cc);
+		sagemaker_call_free(cc);
 }
 
-static int ask(struct engine *e, const struct cloud_row *row, char *body, struct err *reterr)
+static int ask(struct engine *e, const struct resource_row *row, char *body, struct err *reterr)
 {
-	struct cloud_call *cc = cloud_call_new(e, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
+	struct sagemaker_call *cc =
+		sagemaker_call_new(e, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
 
 	if (!cc || !body) {
 		free(body);
 		if (cc)
-			cloud_call_free(cc);
+			sagemaker_call_free(cc);
 		return err_errno(reterr, ENOMEM, "check the endpoint");
 	}
-	cc->step = CLOUD_STEP_PARITY;
+	cc->step = SAGEMAKER_STEP_PARITY;
 	memcpy(cc->row, row->id, sizeof(cc->row));
 	cc->body = body;
 	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
@@ -312,8 +313,8 @@ static int ask(struct engine *e, const struct cloud_row *row, char *body, struct
 	return 0;
 }
 
-int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
-		       struct err *reterr)
+int sagemaker_parity_begin(struct engine *e, const struct resource_row *row,
+			   const struct endpoint_row *ep, struct err *reterr)
 {
 	char job[ID_LEN];
 	OWN(json_decrefp) json_t *spec = ep->job[0] ? find_spec(e, row, job) : NULL;
@@ -331,13 +332,13 @@ int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const stru
 
 static void forget_after(struct engine *e, void *arg, bool committed)
 {
-	for (struct cloud_call *cc = e->cloud->calls; committed && cc; cc = cc->next)
-		if (cc->step == CLOUD_STEP_PARITY && str_eq(cc->row, arg))
+	for (struct sagemaker_call *cc = e->sagemaker->calls; committed && cc; cc = cc->next)
+		if (cc->step == SAGEMAKER_STEP_PARITY && str_eq(cc->row, arg))
 			aws_cancel(e->aws, &cc->call);
 	free(arg);
 }
 
-int cloud_parity_forget(struct engine *e, const struct cloud_row *row, struct err *reterr)
+int sagemaker_parity_forget(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	char *id = strdup(row->id);
 

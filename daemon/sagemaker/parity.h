@@ -6,27 +6,27 @@
 #include "daemon/sagemaker/sagemaker.h"
 
 /* Answers may differ so much: other hardware, other kernels, half precision. */
-#define CLOUD_PARITY_TOLERANCE 0.02
-#define CLOUD_PARITY_MAX       (4 << 20) /* bytes of parity.json */
-#define CLOUD_PARITY_TRIES     5
+#define SAGEMAKER_PARITY_TOLERANCE 0.02
+#define SAGEMAKER_PARITY_MAX	   (4 << 20) /* bytes of parity.json */
+#define SAGEMAKER_PARITY_TRIES	   5
 /* What is most often wrong when a container does not come up with a model. */
-#define CLOUD_LAYOUT_HINT                                                                         \
+#define SAGEMAKER_LAYOUT_HINT                                                                     \
 	"; its log in CloudWatch says more. config.json and the weights must lie at the root of " \
 	"the model, not in a folder of its archive"
 
 /* Inside a turn: asks after the commit, then the endpoint is in service or fails. Without a sample
  * one plain text is asked, which must be answered; of an adopted endpoint and of another HF_TASK
  * nothing is asked. Then the result says that the check was skipped. */
-int cloud_parity_begin(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
-		       struct err *reterr) MUSTCHECK;
+int sagemaker_parity_begin(struct engine *e, const struct resource_row *row,
+			   const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
 
 /* Inside a turn: a question that is under way is given up after the commit; nobody wants to know.
  */
-int cloud_parity_forget(struct engine *e, const struct cloud_row *row,
-			struct err *reterr) MUSTCHECK;
+int sagemaker_parity_forget(struct engine *e, const struct resource_row *row,
+			    struct err *reterr) MUSTCHECK;
 
 /* sagemaker/endpoint.c; inside a turn. */
-int cloud_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
-			struct err *reterr) MUSTCHECK;
+int sagemaker_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
+			    struct err *reterr) MUSTCHECK;
 /* What a FailureReason of an endpoint is about, by its words. */
-enum reason_code cloud_failure_code(const char *text);
+enum reason_code sagemaker_failure_code(const char *text);

@@ -18,32 +18,32 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static json_t *tags_of(struct engine *e, const struct job_row *job, const struct cloud_row *row)
+static json_t *tags_of(struct engine *e, const struct job_row *job, const struct resource_row *row)
 {
 	json_t *tags = json_object_get(job->spec, "tags")
 			       ? json_deep_copy(json_object_get(job->spec, "tags"))
 			       : json_object();
 
-	json_object_set_new(tags, CLOUD_TAG_INSTALL, json_string(store_install_id(e->store)));
-	json_object_set_new(tags, CLOUD_TAG_NONCE, json_string(row->nonce));
-	json_object_set_new(tags, CLOUD_TAG_RUN, json_string(job->run));
-	json_object_set_new(tags, CLOUD_TAG_JOB, json_string(job->id));
-	json_object_set_new(tags, CLOUD_TAG_ROLE, json_string(cloud_kind_str(row->kind)));
+	json_object_set_new(tags, RESOURCE_TAG_INSTALL, json_string(store_install_id(e->store)));
+	json_object_set_new(tags, RESOURCE_TAG_NONCE, json_string(row->nonce));
+	json_object_set_new(tags, RESOURCE_TAG_RUN, json_string(job->run));
+	json_object_set_new(tags, RESOURCE_TAG_JOB, json_string(job->id));
+	json_object_set_new(tags, RESOURCE_TAG_KIND, json_string(resource_kind_str(row->kind)));
 	if (row->endpoint[0])
-		json_object_set_new(tags, CLOUD_TAG_ENDPOINT,
+		json_object_set_new(tags, RESOURCE_TAG_ENDPOINT,
 				    json_string(json_get_str(job->spec, "endpoint", "")));
 	return tags;
 }
 
-static void row_begin(struct cloud_row *row, enum cloud_kind kind, const struct job_row *job,
-		      const struct cloud_place *at, const char *endpoint, const char *nonce)
+static void row_begin(struct resource_row *row, enum resource_kind kind, const struct job_row *job,
+		      const struct sagemaker_location *at, const char *endpoint, const char *nonce)
 {
 	const char *words = endpoint ? json_get_str(job->spec, "endpoint", "") : job->name;
 
-	*row = (struct cloud_row){.kind = kind, .state = CLOUD_PLANNED, .wanted = true};
+	*row = (struct resource_row){.kind = kind, .state = RESOURCE_PLANNED, .wanted = true};
 	id_new('c', row->id);
 	str_copy(row->nonce, sizeof(row->nonce), nonce);
-	cloud_name(row->name, words, nonce);
+	resource_name(row->name, words, nonce);
 	str_copy(row->region, sizeof(row->region), at->region);
 	str_copy(row->job, sizeof(row->job), job->id);
 	row->attempt = job->attempt;
@@ -112,19 +112,19 @@ static int price_of(struct engine *e, const struct job_row *job, struct price *r
 }
 
 static int plan_training(struct engine *e, const struct job_row *job, const struct execution *ex,
-			 const struct cloud_place *at, const json_t *spec, const json_t *results,
-			 struct err *reterr)
+			 const struct sagemaker_location *at, const json_t *spec,
+			 const json_t *results, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *warnings = json_array();
 	OWN(json_decrefp) json_t *tags = NULL;
-	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(resource_row_done) struct resource_row row = {0};
 	const json_t *checkpoint = json_object_get(spec, "checkpoint");
-	char nonce[CLOUD_NONCE_LEN], place[SPEC_PATH_MAX], keep[SPEC_PATH_MAX];
+	char nonce[RESOURCE_NONCE_LEN], place[SPEC_PATH_MAX], keep[SPEC_PATH_MAX];
 	struct price price;
 	int r;
 
-	cloud_nonce_new(nonce);
-	row_begin(&row, CLOUD_TRAINING_JOB, job, at, NULL, nonce);
+	resource_nonce_new(nonce);
+	row_begin(&row, RESOURCE_TRAINING_JOB, job, at, NULL, nonce);
 	tags = tags_of(e, job, &row);
 	snprintf(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
 	snprintf(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
@@ -146,13 +146,13 @@ static int plan_training(struct engine *e, const struct job_row *job, const stru
 	if (r >= 0)
 		r = say_warnings(e, job, warnings, reterr);
 	if (r >= 0)
-		r = store_cloud_insert(e->store, &row, reterr);
+		r = store_resource_insert(e->store, &row, reterr);
 	return r < 0 ? r : budget_reserve(e, &row, price.micro_usd, price.words, reterr);
 }
 
 static int requests_of_deploy(struct engine *e, const struct job_row *job,
-			      const struct cloud_place *at, const json_t *spec,
-			      struct cloud_row rows[3], json_t *warnings, struct err *reterr)
+			      const struct sagemaker_location *at, const json_t *spec,
+			      struct resource_row rows[3], json_t *warnings, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *model_tags = tags_of(e, job, &rows[0]);
 	OWN(json_decrefp) json_t *config_tags = tags_of(e, job, &rows[1]);
@@ -183,15 +183,17 @@ static int requests_of_deploy(struct engine *e, const struct job_row *job,
 	return r < 0 ? r : sagemaker_endpoint_request(&p, &rows[2].request, reterr);
 }
 
-static int plan_endpoint(struct engine *e, const struct job_row *job, const struct cloud_place *at,
-			 const json_t *spec, struct err *reterr)
+static int plan_endpoint(struct engine *e, const struct job_row *job,
+			 const struct sagemaker_location *at, const json_t *spec,
+			 struct err *reterr)
 {
-	static const enum cloud_kind kinds[] = {CLOUD_MODEL, CLOUD_ENDPOINT_CONFIG, CLOUD_ENDPOINT};
+	static const enum resource_kind kinds[] = {RESOURCE_MODEL, RESOURCE_ENDPOINT_CONFIG,
+						   RESOURCE_ENDPOINT};
 	OWN(json_decrefp) json_t *warnings = json_array();
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct cloud_row rows[3] = {0};
+	struct resource_row rows[3] = {0};
 	bool update; /* the endpoint is there: only its model and config are new */
-	char nonce[CLOUD_NONCE_LEN];
+	char nonce[RESOURCE_NONCE_LEN];
 	struct price price;
 	int r = store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, reterr);
 
@@ -201,7 +203,7 @@ static int plan_endpoint(struct engine *e, const struct job_row *job, const stru
 	if (!update && (ep.state != ENDPOINT_CREATING || !str_eq(ep.job, job->id)))
 		return err_set(reterr, ERR_NOT_FOUND, "endpoint '%s' is %s", ep.name,
 			       endpoint_state_str(ep.state));
-	cloud_nonce_new(nonce);
+	resource_nonce_new(nonce);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		row_begin(&rows[i], kinds[i], job, at, ep.id, nonce);
 	r = requests_of_deploy(e, job, at, spec, rows, warnings, reterr);
@@ -210,15 +212,15 @@ static int plan_endpoint(struct engine *e, const struct job_row *job, const stru
 	if (r >= 0)
 		r = say_warnings(e, job, warnings, reterr);
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rows) - update; i++)
-		r = store_cloud_insert(e->store, &rows[i], reterr);
+		r = store_resource_insert(e->store, &rows[i], reterr);
 	if (r >= 0 && update) {
-		cloud_row_done(&rows[2]);
-		r = cloud_update_want(e, &ep, rows[1].name, &rows[2], reterr);
+		resource_row_done(&rows[2]);
+		r = sagemaker_update_want(e, &ep, rows[1].name, &rows[2], reterr);
 	}
 	if (r >= 0)
 		r = budget_reserve(e, &rows[2], price.micro_usd, price.words, reterr);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		cloud_row_done(&rows[i]);
+		resource_row_done(&rows[i]);
 	return r;
 }
 
@@ -229,14 +231,14 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	OWN(json_decrefp) json_t *results = NULL;
 	OWN(json_decrefp) json_t *spec = NULL;
 	char model[SPEC_PATH_MAX];
-	struct cloud_place at;
+	struct sagemaker_location at;
 	int r = job_resolve(e, job, &resolved, reterr);
 
 	*ret_code = REASON_INTERNAL;
 	if (r >= 0)
 		r = stage_results(ex->row.dir, &results, reterr);
 	if (r >= 0)
-		r = cloud_place_read(ex->row.dir, &at, model, reterr);
+		r = sagemaker_location_read(ex->row.dir, &at, model, reterr);
 	if (r < 0)
 		return r;
 	spec = with_uris(resolved, results);
@@ -252,31 +254,31 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 static int unwant(struct engine *e, const struct job_row *job, const struct reason *why,
 		  struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_job(e->store, job->id, job->attempt, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_of_job(e->store, job->id, job->attempt, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		struct cloud_row *row = &rows.rows[i];
+		struct resource_row *row = &rows.rows[i];
 
 		/* One that was refused and may exist all the same goes on when it is found, but not
 		 * after this. */
-		if (cloud_state_is_final(row->state) ||
-		    (!row->wanted && row->kind != CLOUD_TRAINING_JOB))
+		if (resource_state_is_final(row->state) ||
+		    (!row->wanted && row->kind != RESOURCE_TRAINING_JOB))
 			continue;
-		r = cloud_row_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(e, row, why, reterr);
 	}
 	return r < 0 ? r : (int)rows.n;
 }
 
-int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
-		 struct err *reterr)
+int sagemaker_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
+		     struct err *reterr)
 {
 	enum reason_code code;
 	struct reason why;
 	struct err err = {0};
 	int r = plan(e, job, ex, &code, &err);
 
-	turn_after(e, cloud_kick_after, NULL);
+	turn_after(e, sagemaker_reconcile_on_commit, NULL);
 	if (r >= 0) /* the progress shown was that of the staging */
 		return store_attempt_set_progress(e->store, job->id, job->attempt, NULL, reterr);
 	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
@@ -288,11 +290,11 @@ int cloud_staged(struct engine *e, const struct job_row *job, const struct execu
 	if (r < 0)
 		return r;
 	if (job->kind == JOB_DEPLOY)
-		return cloud_endpoint_abandon(e, job, &why, reterr);
+		return sagemaker_endpoint_abandon(e, job, &why, reterr);
 	return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
 }
 
-int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+int sagemaker_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
 {
 	struct reason why;
 	int r;

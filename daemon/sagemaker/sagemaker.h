@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The SageMaker target: train, script and deploy jobs, and endpoints, that run in the cloud. On the
- * engine thread. The engine keeps intents (storage/store_cloud.h); one controller brings each
+ * The SageMaker target: train, script and deploy jobs, and endpoints, that run on SageMaker. On the
+ * engine thread. The engine keeps intents (storage/store_resource.h); one controller brings each
  * resource where its row wants it: describe, create, stop, delete, one call at a time per resource,
  * paced by aws/client.h. Every step is: turn (row says what will be sent) → call → turn (what the
  * answer means). Whatever is lost in between is found again by describing what has the row's name.
@@ -9,7 +9,7 @@
  *   controller.c  its timer, due rows, steps, calls under way
  *   answer.c      what an answer means for its row
  *   lookup.c      what must be known of the account before a job starts: who we are, roles
- *   place.c       may a job start, and where do its things go
+ *   location.c       may a job start, and where do its things go
  *   plan.c        its intents after the staging; cancel
  *   training.c    training jobs: what their status means for the job
  *   endpoint.c    endpoints: model → config → endpoint, delete in the other order
@@ -23,23 +23,23 @@
 
 #include "aws/client.h"
 #include "daemon/core.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 
 /* Makes the net thread, and the client of AWS out of the settings. Trouble with them is no failure
  * of the daemon: the target waits with that reason (e->aws_why) and e->aws stays NULL. */
-int cloud_open(struct engine *e, struct err *reterr) MUSTCHECK;
-void cloud_free(struct engine *e); /* after net_stop and the inbox */
+int sagemaker_open(struct engine *e, struct err *reterr) MUSTCHECK;
+void sagemaker_free(struct engine *e); /* after net_stop and the inbox */
 
 /* ---- for the scheduler, lifecycle and endpoints ---- */
 /* True if the job runs on SageMaker (train, script, deploy with that target). */
-bool cloud_runs(const struct job_row *job);
+bool sagemaker_runs(const struct job_row *job);
 /* True if the job can start now. Else *why says credentials, money, what is looked up, … Never
  * blocks; asks for what it does not know, and engine_want_schedule() when it does. */
-bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+bool sagemaker_may_start(struct engine *e, const struct job_row *job, struct reason *why);
 /* What a job that has intents waits for, or what it does there. false: it has none under way. */
-bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *why);
+bool sagemaker_explain(struct engine *e, const struct job_row *job, struct reason *why);
 /* Where a job's things go. -ERR_INVALID: a look-up says that it cannot be (*ret_code why). */
-struct cloud_place {
+struct sagemaker_location {
 	char region[AWS_REGION_MAX];
 	char account[16];
 	char bucket[64];
@@ -47,139 +47,143 @@ struct cloud_place {
 	char prefix[256];    /* "trainyard/RUN/JOB/" */
 	char role_arn[2049]; /* SageMaker takes no longer one */
 };
-int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
-		   struct cloud_place *ret, enum reason_code *ret_code,
-		   struct err *reterr) MUSTCHECK;
+int sagemaker_location_of(struct engine *e, const struct job_row *job, const json_t *spec,
+			  struct sagemaker_location *ret, enum reason_code *ret_code,
+			  struct err *reterr) MUSTCHECK;
 /* The place, and where the model lies, as they are kept in an execution's spec.json: what was
  * staged there is used from there, whatever has become of configuration and look-ups since. */
-json_t *cloud_place_json(const struct cloud_place *at, const char *model);
+json_t *sagemaker_location_json(const struct sagemaker_location *at, const char *model);
 /* Reads them back; `model` (SPEC_PATH_MAX bytes) is "" when there is none. */
-int cloud_place_read(const char *dir, struct cloud_place *ret, char *model,
-		     struct err *reterr) MUSTCHECK;
+int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, char *model,
+			    struct err *reterr) MUSTCHECK;
 /* Where the model of a training job of the account lies: 1 and *ret; 0: not known yet;
  * -ERR_INVALID: there is none. */
-int cloud_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
-		   size_t size, struct err *reterr) MUSTCHECK;
+int sagemaker_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+		       size_t size, struct err *reterr) MUSTCHECK;
 
 /* All inside a turn. The staging execution of such a job has ended well: reserve the money, write
  * the intents. */
-int cloud_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
-		 struct err *reterr) MUSTCHECK;
+int sagemaker_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
+		     struct err *reterr) MUSTCHECK;
 /* Stop a job that has intents: 1; 0: it has none, its staging execution is to be stopped. */
-int cloud_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+int sagemaker_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
 /* Its staging ended badly. */
-int cloud_endpoint_abandon(struct engine *e, const struct job_row *job, const struct reason *why,
-			   struct err *reterr) MUSTCHECK;
+int sagemaker_endpoint_abandon(struct engine *e, const struct job_row *job,
+			       const struct reason *why, struct err *reterr) MUSTCHECK;
 /* Delete: its rows are no longer wanted; it is gone when they are. */
-int cloud_endpoint_delete(struct engine *e, const struct endpoint_row *ep,
-			  struct err *reterr) MUSTCHECK;
+int sagemaker_endpoint_delete(struct engine *e, const struct endpoint_row *ep,
+			      struct err *reterr) MUSTCHECK;
 
 /* ---- the controller ---- */
 /* After the commit: look at the rows now, not at the next beat. */
-void cloud_kick(struct engine *e);
-void cloud_kick_after(struct engine *e, void *arg, bool committed);
+void sagemaker_reconcile_soon(struct engine *e);
+void sagemaker_reconcile_on_commit(struct engine *e, void *arg, bool committed);
 
 /* ---- inside of cloud_*.c ---- */
-#define CLOUD_BEAT_US	     USEC_PER_SEC /* rows are looked at at least this often */
-#define CLOUD_BACKOFF_US     USEC_PER_SEC /* first wait after trouble, doubled */
-#define CLOUD_BACKOFF_MAX_US (60 * USEC_PER_SEC)
-#define CLOUD_TRIES_GONE     3 /* times that something is not found before it is held to be gone */
-#define CLOUD_TRIES_ROLE     6 /* a new role is not everywhere at once */
+#define SAGEMAKER_RESYNC_US	 USEC_PER_SEC /* rows are looked at at least this often */
+#define SAGEMAKER_BACKOFF_US	 USEC_PER_SEC /* first wait after trouble, doubled */
+#define SAGEMAKER_BACKOFF_MAX_US (60 * USEC_PER_SEC)
+#define SAGEMAKER_TRIES_GONE	 3 /* times that something is not found before it is held to be gone \
+				    */
+#define SAGEMAKER_TRIES_ROLE	 6 /* a new role is not everywhere at once */
 
-enum cloud_step {
-	CLOUD_STEP_CREATE,
-	CLOUD_STEP_DESCRIBE,
-	CLOUD_STEP_TAGS,   /* read the tags: they say who made a resource with our name */
-	CLOUD_STEP_END,	   /* stop or delete */
-	CLOUD_STEP_UPDATE, /* an endpoint: use the config that its row names */
-	CLOUD_STEP_LOGS,
-	CLOUD_STEP_LOOKUP,
-	CLOUD_STEP_PARITY,
+enum sagemaker_step {
+	SAGEMAKER_STEP_CREATE,
+	SAGEMAKER_STEP_DESCRIBE,
+	SAGEMAKER_STEP_TAGS,   /* read the tags: they say who made a resource with our name */
+	SAGEMAKER_STEP_END,    /* stop or delete */
+	SAGEMAKER_STEP_UPDATE, /* an endpoint: use the config that its row names */
+	SAGEMAKER_STEP_LOGS,
+	SAGEMAKER_STEP_LOOKUP,
+	SAGEMAKER_STEP_PARITY,
 };
 
 /* One call under way. */
-struct cloud_call {
+struct sagemaker_call {
 	struct engine_message message; /* first: the engine casts back */
 	struct engine *engine;
-	enum cloud_step step;
+	enum sagemaker_step step;
 	char row[ID_LEN];
 	bool fresh;	   /* create: nothing had been sent before */
 	json_t *input;	   /* owned */
 	char key[512];	   /* what it was about: a look-up's key, a log stream */
 	char text[2][256]; /* header lines of a runtime call */
 	char *body;	   /* owned, of a runtime call */
-	void (*answered)(struct engine *e, struct cloud_call *cc);
+	void (*answered)(struct engine *e, struct sagemaker_call *cc);
 	struct aws_call call;
-	struct cloud_call *next;
+	struct sagemaker_call *next;
 };
 /* input is taken over. NULL: no memory. */
-struct cloud_call *cloud_call_new(struct engine *e, enum aws_service service, const char *operation,
-				  const char *region, json_t *input);
+struct sagemaker_call *sagemaker_call_new(struct engine *e, enum aws_service service,
+					  const char *operation, const char *region, json_t *input);
 /* cc->answered runs on the engine thread, once; then cc is freed. Not when the engine stops. */
-void cloud_call_send(struct cloud_call *cc);
-void cloud_call_free(struct cloud_call *cc); /* one that was not sent */
+void sagemaker_call_send(struct sagemaker_call *cc);
+void sagemaker_call_free(struct sagemaker_call *cc); /* one that was not sent */
 /* True if a call of this row is under way (logs: of its log, else any other). */
-bool cloud_is_busy(const struct engine *e, const char *row, bool logs);
+bool sagemaker_call_is_open(const struct engine *e, const char *row, bool logs);
 
-struct cloud_lookup;
-struct cloud_tail;
-struct cloud_idle;
-struct cloud {
+struct sagemaker_lookup;
+struct sagemaker_tail;
+struct sagemaker_idle;
+struct sagemaker {
 	sd_event_source *timer;
 	bool kicked;
-	struct cloud_call *calls;
-	struct cloud_lookup *lookups;
-	struct cloud_tail *tails;
-	struct cloud_idle *idles;
+	struct sagemaker_call *calls;
+	struct sagemaker_lookup *lookups;
+	struct sagemaker_tail *tails;
+	struct sagemaker_idle *idles;
 	struct reason pause; /* REASON_NONE: the target works */
 	int64_t pause_until_us;
 };
 /* Credentials were refused: the whole target waits and tries again later. */
-void cloud_pause(struct engine *e, const struct err *why);
-void cloud_resume(struct engine *e); /* a call went through */
-void cloud_lookups_free(struct cloud *c);
+void sagemaker_pause(struct engine *e, const struct err *why);
+void sagemaker_resume(struct engine *e); /* a call went through */
+void sagemaker_lookups_free(struct sagemaker *c);
 /* The wait after `tries` troubles in a row. */
-int64_t cloud_backoff_us(const struct engine *e, int tries);
+int64_t sagemaker_backoff_us(const struct engine *e, int tries);
 
 /* One kind of resource, as the controller drives it. */
-struct cloud_driver {
+struct sagemaker_driver {
 	const char *create, *describe, *end; /* operations; end: Stop… or Delete… */
 	const char *name_key;		     /* "TrainingJobName" */
 	const char *arn_key;		     /* "TrainingJobArn" */
 	bool polled; /* it changes by itself; else it is described only to verify */
 	/* All inside a turn. A describe's answer into row->status, answer, reason, next_us, which
 	 * the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
-	int (*seen)(struct engine *e, struct cloud_row *row, const json_t *answer,
-		    struct err *reterr);
+	int (*on_described)(struct engine *e, struct resource_row *row, const json_t *answer,
+			    struct err *reterr);
 	/* After the row was stored: what the answer means for its owner. May be NULL. */
-	int (*act)(struct engine *e, const struct cloud_row *row, struct err *reterr);
+	int (*on_stored)(struct engine *e, const struct resource_row *row, struct err *reterr);
 	/* The row has come to a final state. */
-	int (*over)(struct engine *e, const struct cloud_row *row, struct err *reterr);
+	int (*on_ended)(struct engine *e, const struct resource_row *row, struct err *reterr);
 	/* 1 if the row may be created or ended now (order of model, config, endpoint). */
-	int (*may)(struct engine *e, const struct cloud_row *row, bool create, struct err *reterr);
+	int (*can_proceed)(struct engine *e, const struct resource_row *row, bool create,
+			   struct err *reterr);
 };
-extern const struct cloud_driver *const cloud_drivers[CLOUD_KINDS_];
-extern const struct cloud_driver cloud_training_driver, cloud_model_driver, cloud_config_driver,
-	cloud_endpoint_driver;
+extern const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_];
+extern const struct sagemaker_driver sagemaker_training_driver, sagemaker_model_driver,
+	sagemaker_config_driver, sagemaker_endpoint_driver;
 
 /* sagemaker/answer.c: in an own turn. */
-void cloud_answered(struct engine *e, struct cloud_call *cc);
+void sagemaker_answered(struct engine *e, struct sagemaker_call *cc);
 /* Inside a turn: to a final state, and its owner is told. */
-int cloud_row_over(struct engine *e, struct cloud_row *row, enum cloud_state to,
-		   const struct reason *why, struct err *reterr) MUSTCHECK;
-/* cloud.c, inside a turn: what is wanted of it has changed. It is stored and looked at at once; a
- * parity check of what it was is given up. */
-int cloud_row_turn(struct engine *e, struct cloud_row *row, struct err *reterr) MUSTCHECK;
-/* cloud.c, inside a turn: it is no longer wanted; the controller ends it, in the order of things.
+int sagemaker_resource_end(struct engine *e, struct resource_row *row, enum resource_state to,
+			   const struct reason *why, struct err *reterr) MUSTCHECK;
+/* controller.c, inside a turn: what is wanted of it has changed. It is stored and looked at at
+ * once; a parity check of what it was is given up. */
+int sagemaker_resource_desire(struct engine *e, struct resource_row *row,
+			      struct err *reterr) MUSTCHECK;
+/* controller.c, inside a turn: it is no longer wanted; the controller ends it, in the order of
+ * things.
  */
-int cloud_row_unwant(struct engine *e, struct cloud_row *row, const struct reason *why,
-		     struct err *reterr) MUSTCHECK;
-/* cloud.c: send a step of this row now (own turn before it). */
-void cloud_step(struct engine *e, struct cloud_row *row, enum cloud_step step);
+int sagemaker_resource_unwant(struct engine *e, struct resource_row *row, const struct reason *why,
+			      struct err *reterr) MUSTCHECK;
+/* controller.c: send a step of this row now (own turn before it). */
+void sagemaker_step(struct engine *e, struct resource_row *row, enum sagemaker_step step);
 
 /* sagemaker/log.c */
-void cloud_log_look(struct engine *e, const struct cloud_row *row);
+void sagemaker_log_follow(struct engine *e, const struct resource_row *row);
 /* True if the log has been read to its end; `over_us`: when the job was first seen to be over. */
-bool cloud_log_is_drained(struct engine *e, const struct cloud_row *row, int64_t over_us);
-void cloud_log_forget(struct engine *e, const char *row);
-void cloud_tails_free(struct cloud *c);
+bool sagemaker_log_is_drained(struct engine *e, const struct resource_row *row, int64_t over_us);
+void sagemaker_log_forget(struct engine *e, const char *row);
+void sagemaker_tails_free(struct sagemaker *c);

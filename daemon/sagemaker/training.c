@@ -51,7 +51,7 @@ static bool is_over(const char *status)
 }
 
 /* From the start of the training to its end, as the service tells them; -1: it does not. */
-static int64_t trained_us(const struct cloud_row *row)
+static int64_t trained_us(const struct resource_row *row)
 {
 	double start = json_get_num(row->answer, "TrainingStartTime", 0);
 	double end = json_get_num(row->answer, "TrainingEndTime", 0);
@@ -64,7 +64,7 @@ static int64_t trained_us(const struct cloud_row *row)
 /* What the service says, if it can be true; else from start to end; else, and of a job that it no
  * longer knows, all the time that we know it lived. One that is over without ever having started
  * costs nothing. */
-static int64_t billable_us(const struct cloud_row *row)
+static int64_t billable_us(const struct resource_row *row)
 {
 	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
 	int64_t said_s = json_get_int(row->answer, "BillableTimeInSeconds", -1);
@@ -77,7 +77,7 @@ static int64_t billable_us(const struct cloud_row *row)
 								  : 0;
 }
 
-static int training_seen(struct engine *e, struct cloud_row *row, const json_t *answer,
+static int training_seen(struct engine *e, struct resource_row *row, const json_t *answer,
 			 struct err *reterr)
 {
 	const char *status = json_get_str(answer, "TrainingJobStatus", "");
@@ -90,7 +90,7 @@ static int training_seen(struct engine *e, struct cloud_row *row, const json_t *
 		return 0;
 	over_us = over_us ? over_us : clock_now_us();
 	json_object_set_new(row->answer, OVER_KEY, json_integer(over_us));
-	if (!cloud_log_is_drained(e, row, over_us)) {
+	if (!sagemaker_log_is_drained(e, row, over_us)) {
 		row->next_us = clock_now_us() + e->settings->aws.poll_us;
 		return 0;
 	}
@@ -100,7 +100,7 @@ static int training_seen(struct engine *e, struct cloud_row *row, const json_t *
 
 /* ---- the end ---- */
 
-static void failure_words(const struct cloud_row *row, struct reason *why)
+static void failure_words(const struct resource_row *row, struct reason *why)
 {
 	static const struct {
 		const char *part;
@@ -141,7 +141,7 @@ static void failure_words(const struct cloud_row *row, struct reason *why)
 		   text[0] ? text : "SageMaker gave no reason; its log may say more");
 }
 
-static enum job_state judge(const struct cloud_row *row, const struct job_row *job,
+static enum job_state judge(const struct resource_row *row, const struct job_row *job,
 			    struct reason *why)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
@@ -178,7 +178,7 @@ static enum job_state judge(const struct cloud_row *row, const struct job_row *j
 }
 
 /* What SageMaker itself has found in the log. */
-static json_t *final_metrics(const struct cloud_row *row)
+static json_t *final_metrics(const struct resource_row *row)
 {
 	json_t *metrics = json_object();
 	const json_t *m;
@@ -193,7 +193,7 @@ static json_t *final_metrics(const struct cloud_row *row)
 
 /* The newest value of each metric, those that only SageMaker has found included. They become a
  * point if the log has given none, as of a log that may not be read. *ret is a new reference. */
-static int close_metrics(struct engine *e, const struct cloud_row *row, json_t **ret,
+static int close_metrics(struct engine *e, const struct resource_row *row, json_t **ret,
 			 struct err *reterr)
 {
 	OWN(json_decrefp) json_t *last = NULL;
@@ -210,7 +210,7 @@ static int close_metrics(struct engine *e, const struct cloud_row *row, json_t *
 
 /* {"model","output","metrics","checkpoints"}: the URIs under which the service puts them. Of a
  * training job that did not complete: the model that the answer names, and the checkpoints. */
-static json_t *outputs_of(const struct cloud_row *row, json_t *metrics, bool completed)
+static json_t *outputs_of(const struct resource_row *row, json_t *metrics, bool completed)
 {
 	const char *checkpoints =
 		json_get_str(json_object_get(row->request, "CheckpointConfig"), "S3Uri", "");
@@ -235,14 +235,14 @@ static json_t *outputs_of(const struct cloud_row *row, json_t *metrics, bool com
 }
 
 /* The service's time of the end, in seconds with a fraction; 0: it does not say. */
-static int64_t training_end_us(const struct cloud_row *row)
+static int64_t training_end_us(const struct resource_row *row)
 {
 	double at_s = json_get_num(row->answer, "TrainingEndTime", 0);
 
 	return at_s > 0 && at_s < CLOCK_MAX_S ? (int64_t)(at_s * (double)USEC_PER_SEC) : 0;
 }
 
-static int training_over(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int training_over(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(json_decrefp) json_t *metrics = NULL;
@@ -250,7 +250,7 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 	struct job_end end = {.to = STATE_FAILED, .why = row->reason};
 	int r;
 
-	cloud_log_forget(e, row->id);
+	sagemaker_log_forget(e, row->id);
 	if (!row->job[0]) /* adopted: nobody here waits for it */
 		return budget_settle(e, row, billable_us(row), reterr);
 	r = store_job_get(e->store, row->job, &job, reterr);
@@ -258,26 +258,26 @@ static int training_over(struct engine *e, const struct cloud_row *row, struct e
 		r = budget_settle(e, row, billable_us(row), reterr);
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
 		return r;
-	if (row->state == CLOUD_ENDED)
+	if (row->state == RESOURCE_ENDED)
 		end.to = judge(row, &job, &end.why);
 	else if (job.cancel_requested_us) {
 		end.to = STATE_CANCELLED;
 		reason_set(&end.why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
 	r = close_metrics(e, row, &metrics, reterr);
-	if (r >= 0 && row->state == CLOUD_ENDED)
+	if (r >= 0 && row->state == RESOURCE_ENDED)
 		end.outputs = outputs = outputs_of(row, metrics, end.to == STATE_SUCCEEDED);
 	end.at_us = training_end_us(row);
 	return r < 0 ? r : job_end(e, &job, &end, reterr);
 }
 
-const struct cloud_driver cloud_training_driver = {
+const struct sagemaker_driver sagemaker_training_driver = {
 	.create = "CreateTrainingJob",
 	.describe = "DescribeTrainingJob",
 	.end = "StopTrainingJob",
 	.name_key = "TrainingJobName",
 	.arn_key = "TrainingJobArn",
 	.polled = true,
-	.seen = training_seen,
-	.over = training_over,
+	.on_described = training_seen,
+	.on_ended = training_over,
 };

@@ -17,34 +17,35 @@
 
 #define CONFIG_KEY "EndpointConfigName"
 
-const char *cloud_config_wanted(const struct cloud_row *endpoint)
+const char *sagemaker_config_wanted(const struct resource_row *endpoint)
 {
 	return json_get_str(endpoint->request, CONFIG_KEY, "");
 }
 
-const char *cloud_config_used(const struct cloud_row *endpoint)
+const char *sagemaker_config_used(const struct resource_row *endpoint)
 {
-	return json_get_str(endpoint->answer, CONFIG_KEY, cloud_config_wanted(endpoint));
+	return json_get_str(endpoint->answer, CONFIG_KEY, sagemaker_config_wanted(endpoint));
 }
 
-static const struct cloud_row *config_named(const struct cloud_rows *rows, const char *name)
+static const struct resource_row *config_named(const struct resource_rows *rows, const char *name)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && str_eq(rows->rows[i].name, name))
+		if (rows->rows[i].kind == RESOURCE_ENDPOINT_CONFIG &&
+		    str_eq(rows->rows[i].name, name))
 			return &rows->rows[i];
 	return NULL;
 }
 
-int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_LEN],
-		    struct err *reterr)
+int sagemaker_deploy_of(struct engine *e, const struct resource_row *row, char job[ID_LEN],
+			struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	const struct cloud_row *config;
-	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	const struct resource_row *config;
+	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
-	config = config_named(&rows, cloud_config_wanted(row));
+	config = config_named(&rows, sagemaker_config_wanted(row));
 	memcpy(job, config ? config->job : row->job, ID_LEN);
 	return 0;
 }
@@ -52,84 +53,84 @@ int cloud_deploy_of(struct engine *e, const struct cloud_row *row, char job[ID_L
 /* ---- begin ---- */
 
 /* The endpoint's own row; -ERR_NOT_FOUND. */
-static int own_row(const struct cloud_rows *rows, struct cloud_row **ret, struct err *reterr)
+static int own_row(const struct resource_rows *rows, struct resource_row **ret, struct err *reterr)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		*ret = &rows->rows[i];
-		if ((*ret)->kind == CLOUD_ENDPOINT && !cloud_state_is_final((*ret)->state))
+		if ((*ret)->kind == RESOURCE_ENDPOINT && !resource_state_is_final((*ret)->state))
 			return 0;
 	}
 	return err_set(reterr, ERR_NOT_FOUND, "the endpoint is gone");
 }
 
 /* From now on this config is the wanted one. */
-static int want_config(struct engine *e, struct cloud_row *row, const char *config,
+static int want_config(struct engine *e, struct resource_row *row, const char *config,
 		       struct err *reterr)
 {
 	json_object_set_new(row->request, CONFIG_KEY, json_string(config));
 	if (row->answer) {
-		json_object_del(row->answer, CLOUD_TRIED_KEY);
-		json_object_del(row->answer, CLOUD_ASKED_KEY);
+		json_object_del(row->answer, SAGEMAKER_TRIED_KEY);
+		json_object_del(row->answer, SAGEMAKER_ASKED_KEY);
 	}
-	return cloud_row_turn(e, row, reterr);
+	return sagemaker_resource_desire(e, row, reterr);
 }
 
-int cloud_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
-		      struct cloud_row *ret_row, struct err *reterr)
+int sagemaker_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
+			  struct resource_row *ret_row, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	struct cloud_row *row;
-	int r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	struct resource_row *row;
+	int r = store_resource_of_endpoint(e->store, ep->id, &rows, reterr);
 
 	if (r >= 0)
 		r = own_row(&rows, &row, reterr);
 	if (r >= 0)
 		r = want_config(e, row, config, reterr);
-	return r < 0 ? r : store_cloud_get(e->store, row->id, ret_row, reterr);
+	return r < 0 ? r : store_resource_get(e->store, row->id, ret_row, reterr);
 }
 
 /* ---- the end ---- */
 
 /* The model and the config that are not those of `keep` go. */
-static int drop_others(struct engine *e, const struct cloud_rows *rows, const char *keep,
+static int drop_others(struct engine *e, const struct resource_rows *rows, const char *keep,
 		       const struct reason *why, struct err *reterr)
 {
-	const struct cloud_row *kept = config_named(rows, keep);
+	const struct resource_row *kept = config_named(rows, keep);
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < rows->n; i++) {
-		struct cloud_row *row = &rows->rows[i];
+		struct resource_row *row = &rows->rows[i];
 
-		if (row->kind == CLOUD_ENDPOINT || cloud_state_is_final(row->state) ||
+		if (row->kind == RESOURCE_ENDPOINT || resource_state_is_final(row->state) ||
 		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
 			continue;
-		r = cloud_row_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(e, row, why, reterr);
 	}
 	return r;
 }
 
-int cloud_update_done(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
-		      const json_t *result, struct err *reterr)
+int sagemaker_update_done(struct engine *e, const struct resource_row *row,
+			  const struct endpoint_row *ep, const json_t *result, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(resource_rows_done) struct resource_rows rows = {0};
 	struct reason none = {0};
 	char id[ID_LEN];
-	int r = cloud_deploy_of(e, row, id, reterr);
+	int r = sagemaker_deploy_of(e, row, id, reterr);
 
 	if (r >= 0)
 		r = endpoint_updated(e, ep, id, result, reterr);
 	if (r >= 0)
-		r = store_cloud_of_endpoint(e->store, ep->id, &rows, reterr);
-	return r < 0 ? r : drop_others(e, &rows, cloud_config_wanted(row), &none, reterr);
+		r = store_resource_of_endpoint(e->store, ep->id, &rows, reterr);
+	return r < 0 ? r : drop_others(e, &rows, sagemaker_config_wanted(row), &none, reterr);
 }
 
-int cloud_update_accept(struct engine *e, const struct cloud_row *row, struct err *reterr)
+int sagemaker_update_accept(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	const char *used = cloud_config_used(row);
-	struct cloud_row *own;
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	const char *used = sagemaker_config_used(row);
+	struct resource_row *own;
 	struct reason why;
-	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	if (r >= 0)
 		r = own_row(&rows, &own, reterr);
@@ -141,41 +142,41 @@ int cloud_update_accept(struct engine *e, const struct cloud_row *row, struct er
 }
 
 /* The config of the deploy that made the endpoint what it is. */
-static const struct cloud_row *old_config(const struct cloud_rows *rows,
-					  const struct endpoint_row *ep)
+static const struct resource_row *old_config(const struct resource_rows *rows,
+					     const struct endpoint_row *ep)
 {
-	const struct cloud_row *found = NULL;
+	const struct resource_row *found = NULL;
 
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->rows[i].kind == CLOUD_ENDPOINT_CONFIG && rows->rows[i].wanted &&
+		if (rows->rows[i].kind == RESOURCE_ENDPOINT_CONFIG && rows->rows[i].wanted &&
 		    str_eq(rows->rows[i].job, ep->job))
 			found = &rows->rows[i];
 	return found;
 }
 
-int cloud_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
-		      struct err *reterr)
+int sagemaker_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
+			  struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(resource_rows_done) struct resource_rows rows = {0};
 	OWN(job_row_done) struct job_row job = {0};
-	const struct cloud_row *old;
-	struct cloud_row *row;
+	const struct resource_row *old;
+	struct resource_row *row;
 	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
 
 	if (r < 0 || ep.state != ENDPOINT_UPDATING)
 		return r < 0 ? r : 0;
-	r = cloud_update_job(e, &ep, &job, reterr);
+	r = sagemaker_update_job(e, &ep, &job, reterr);
 	if (r >= 0)
-		r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
 	if (r >= 0)
 		r = own_row(&rows, &row, reterr);
 	if (r < 0)
 		return r;
 	old = old_config(&rows, &ep);
 	if (!old)
-		return cloud_endpoint_fail(e, endpoint, why, reterr);
-	if (!str_eq(old->name, cloud_config_wanted(row)))
+		return sagemaker_endpoint_fail(e, endpoint, why, reterr);
+	if (!str_eq(old->name, sagemaker_config_wanted(row)))
 		r = want_config(e, row, old->name, reterr);
 	if (r >= 0)
 		r = drop_others(e, &rows, old->name, why, reterr);
@@ -184,25 +185,25 @@ int cloud_update_undo(struct engine *e, const char *endpoint, const struct reaso
 	return r < 0 ? r : endpoint_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
 }
 
-static bool was_just_accepted(const struct engine *e, const struct cloud_row *row)
+static bool was_just_accepted(const struct engine *e, const struct resource_row *row)
 {
-	int64_t since = json_get_int(row->answer, CLOUD_TRIED_AT_KEY, 0);
+	int64_t since = json_get_int(row->answer, SAGEMAKER_TRIED_AT_KEY, 0);
 
 	return clock_now_us() - since < e->settings->aws.settle_us;
 }
 
 /* No place for the old fleet: what serves goes on, and UpdateEndpoint is sent once more when its
  * last answer is no news. */
-static int wait_for_place(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int wait_for_place(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
-	if (was_just_accepted(e, row) || json_object_del(row->answer, CLOUD_TRIED_KEY) < 0)
+	if (was_just_accepted(e, row) || json_object_del(row->answer, SAGEMAKER_TRIED_KEY) < 0)
 		return 0;
-	return store_cloud_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(e->store, row, clock_now_us(), reterr);
 }
 
 /* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
  * not what it should be. */
-static int cannot_have(struct engine *e, const struct cloud_row *row, enum reason_code code,
+static int cannot_have(struct engine *e, const struct resource_row *row, enum reason_code code,
 		       const char *words, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -213,53 +214,53 @@ static int cannot_have(struct engine *e, const struct cloud_row *row, enum reaso
 		return r;
 	if (ep.state == ENDPOINT_UPDATING) {
 		reason_set(&why, code, "%s", words);
-		return cloud_update_undo(e, ep.id, &why, reterr);
+		return sagemaker_update_undo(e, ep.id, &why, reterr);
 	}
 	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
 		return wait_for_place(e, row, reterr);
 	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
-		   cloud_config_wanted(row), words);
-	return cloud_endpoint_fail(e, ep.id, &why, reterr);
+		   sagemaker_config_wanted(row), words);
+	return sagemaker_endpoint_fail(e, ep.id, &why, reterr);
 }
 
 /* ---- looking ---- */
 
 static void update_after(struct engine *e, void *arg, bool committed)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(resource_row_done) struct resource_row row = {0};
 
-	if (committed && store_cloud_get(e->store, arg, &row, NULL) >= 0)
-		cloud_step(e, &row, CLOUD_STEP_UPDATE);
+	if (committed && store_resource_get(e->store, arg, &row, NULL) >= 0)
+		sagemaker_step(e, &row, SAGEMAKER_STEP_UPDATE);
 	free(arg);
 }
 
-int cloud_update_late(struct engine *e, const struct cloud_row *row, struct err *reterr)
+int sagemaker_update_late(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
+	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
-	const struct cloud_row *config;
+	const struct resource_row *config;
 	struct reason why;
 	char text[32];
 	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0)
-		r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
 	if (r < 0 || ep.state != ENDPOINT_UPDATING)
 		return r < 0 ? r : 0;
-	config = config_named(&rows, cloud_config_wanted(row));
+	config = config_named(&rows, sagemaker_config_wanted(row));
 	if (!config || str_eq(config->job, ep.job) || !config->present_us || !limit_us ||
 	    clock_now_us() - config->present_us < limit_us)
 		return 0;
 	reason_set(&why, REASON_TIMED_OUT, "endpoint %s is still %s, %s after its update began%s%s",
 		   row->name, row->status, duration_format(text, limit_us),
 		   row->reason.code ? ": " : "", row->reason.message);
-	r = cloud_update_undo(e, ep.id, &why, reterr);
+	r = sagemaker_update_undo(e, ep.id, &why, reterr);
 	return r < 0 ? r : 1;
 }
 
 /* What UpdateEndpoint took is not what is in use. */
-static int went_back(struct engine *e, const struct cloud_row *row, struct err *reterr)
+static int went_back(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
 	const char *why = json_get_str(row->answer, "FailureReason", NULL);
 	char words[REASON_MSG_MAX];
@@ -268,30 +269,30 @@ static int went_back(struct engine *e, const struct cloud_row *row, struct err *
 		return 0; /* what describe says may be from before */
 	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
 		 why ? why : "it gave no reason");
-	return cannot_have(e, row, cloud_failure_code(words), words, reterr);
+	return cannot_have(e, row, sagemaker_failure_code(words), words, reterr);
 }
 
-int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err *reterr)
+int sagemaker_update_check(struct engine *e, const struct resource_row *row, struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	const char *wanted = cloud_config_wanted(row);
-	const struct cloud_row *config;
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	const char *wanted = sagemaker_config_wanted(row);
+	const struct resource_row *config;
 	char *id;
-	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
-	if (str_eq(json_get_str(row->answer, CLOUD_TRIED_KEY, ""), wanted))
+	if (str_eq(json_get_str(row->answer, SAGEMAKER_TRIED_KEY, ""), wanted))
 		return went_back(e, row, reterr);
 	config = config_named(&rows, wanted);
-	if (!config || config->state != CLOUD_PRESENT)
+	if (!config || config->state != RESOURCE_PRESENT)
 		return 0; /* not made yet */
-	r = cloud_update_late(e, row, reterr);
+	r = sagemaker_update_late(e, row, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	/* From now on it may be in use, whatever becomes of the answer. */
-	json_object_set_new(row->answer, CLOUD_PENDING_KEY, json_string(wanted));
-	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	json_object_set_new(row->answer, SAGEMAKER_PENDING_KEY, json_string(wanted));
+	r = store_resource_update(e->store, row, clock_now_us(), reterr);
 	id = strdup(row->id);
 	if (r < 0 || !id) {
 		free(id);
@@ -302,8 +303,8 @@ int cloud_update_look(struct engine *e, const struct cloud_row *row, struct err 
 }
 
 /* In the turn of the answer to UpdateEndpoint. */
-int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct aws_call *c,
-			  struct err *reterr)
+int sagemaker_update_answered(struct engine *e, struct resource_row *row, const struct aws_call *c,
+			      struct err *reterr)
 {
 	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
 				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
@@ -317,13 +318,14 @@ int cloud_update_answered(struct engine *e, struct cloud_row *row, const struct 
 	if (c->result == 0) {
 		if (!row->answer)
 			row->answer = json_object();
-		json_object_set_new(row->answer, CLOUD_TRIED_KEY,
-				    json_string(cloud_config_wanted(row)));
-		json_object_set_new(row->answer, CLOUD_TRIED_AT_KEY, json_integer(clock_now_us()));
+		json_object_set_new(row->answer, SAGEMAKER_TRIED_KEY,
+				    json_string(sagemaker_config_wanted(row)));
+		json_object_set_new(row->answer, SAGEMAKER_TRIED_AT_KEY,
+				    json_integer(clock_now_us()));
 		str_copy(row->status, sizeof(row->status), "Updating");
 	} else {
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}
-	r = store_cloud_update(e->store, row, clock_now_us(), reterr);
+	r = store_resource_update(e->store, row, clock_now_us(), reterr);
 	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
 }

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
-		     struct err *reterr)
+int sagemaker_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
+			 struct err *reterr)
 {
 	static const enum job_state states[] = {STATE_STARTING, STATE_RUNNING, STATE_STOPPING};
 
@@ -23,7 +23,7 @@ int cloud_update_job(struct engine *e, const struct endpoint_row *ep, struct job
 		for (size_t i = 0; i < jobs.n; i++) {
 			struct job_row *job = &jobs.rows[i];
 
-			if (job->kind != JOB_DEPLOY || !cloud_runs(job) ||
+			if (job->kind != JOB_DEPLOY || !sagemaker_runs(job) ||
 			    str_eq(job->id, ep->job) ||
 			    !str_eq(json_get_str(job->spec, "endpoint", ""), ep->name))
 				continue;
@@ -44,12 +44,12 @@ static int stop_staging(struct engine *e, const struct job_row *job, struct err 
 	return r < 0 ? r : ex != NULL;
 }
 
-int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
-		      struct err *reterr)
+int sagemaker_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
+			  struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct reason said;
-	int r = cloud_update_job(e, ep, &job, reterr);
+	int r = sagemaker_update_job(e, ep, &job, reterr);
 
 	if (r > 0)
 		r = stop_staging(e, &job, reterr) ?: 2;
@@ -60,7 +60,7 @@ int cloud_update_drop(struct engine *e, const struct endpoint_row *ep, const str
 	return endpoint_update_end(e, job.id, STATE_FAILED, &said, NULL, reterr);
 }
 
-int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+int sagemaker_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason why;
@@ -71,7 +71,7 @@ int cloud_update_cancel(struct engine *e, const struct job_row *job, struct err 
 	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
 	r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
 	if (r >= 0)
-		r = cloud_update_undo(e, ep.id, &why, reterr);
+		r = sagemaker_update_undo(e, ep.id, &why, reterr);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
 	return endpoint_update_end(e, job->id, STATE_CANCELLED, &why, NULL, reterr);

@@ -332,8 +332,8 @@ static int cancel_deploy(struct engine *e, const struct job_row *job, struct err
 	}
 	if (r < 0 || made)
 		return r;
-	return cloud_runs(job) ? cloud_update_cancel(e, job, reterr)
-			       : endpoint_update_cancel(e, job, reterr);
+	return sagemaker_runs(job) ? sagemaker_update_cancel(e, job, reterr)
+				   : endpoint_update_cancel(e, job, reterr);
 }
 
 int action_or_execution_cancel(struct engine *e, const struct job_row *job,

@@ -7,10 +7,10 @@
 #pragma once
 
 #include "daemon/core.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 
 /* In the request of a row that was adopted without a job or an endpoint: its price's spec. */
-#define CLOUD_ADOPTED_KEY "adopted"
+#define SAGEMAKER_ADOPTED_KEY "adopted"
 
 /* True if the job costs money (train, script or deploy on SageMaker). */
 bool budget_applies(enum job_kind kind, enum job_target target);
@@ -39,12 +39,12 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
 		 struct reason *why);
 /* Inside a turn, with the intent. */
-int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
+int budget_reserve(struct engine *e, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
 /* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
  * time in being; a warm pool's keep_alive counts whole). One that was adopted only to
  * be deleted has nothing to settle. The queue is looked at again: money may be free. */
-int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
+int budget_settle(struct engine *e, const struct resource_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
 /* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too;
  * of a shorter one (< 0) the money is given back. -ERR_CONFLICT: it does not fit a cap. Nothing for

@@ -119,19 +119,19 @@ bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
 
 /* ---- the ledger ---- */
 
-static struct money_entry entry_of(const struct cloud_row *row, enum money_what what,
+static struct money_entry entry_of(const struct resource_row *row, enum money_what what,
 				   int64_t micro_usd, const char *words)
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd};
 
-	str_copy(entry.cloud, sizeof(entry.cloud), row->id);
+	str_copy(entry.resource, sizeof(entry.resource), row->id);
 	str_copy(entry.job, sizeof(entry.job), row->job);
 	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
 	str_copy(entry.words, sizeof(entry.words), words);
 	return entry;
 }
 
-int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_usd,
+int budget_reserve(struct engine *e, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr)
 {
 	struct money_entry entry = entry_of(row, MONEY_RESERVE, micro_usd, words);
@@ -140,12 +140,12 @@ int budget_reserve(struct engine *e, const struct cloud_row *row, int64_t micro_
 }
 
 /* Of a job; of what was adopted without one, its own. New reference. */
-static int spec_of(struct engine *e, const struct cloud_row *row, const char *id, json_t **ret,
+static int spec_of(struct engine *e, const struct resource_row *row, const char *id, json_t **ret,
 		   struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(job_row_done) struct job_row job = {0};
-	json_t *adopted = json_object_get(row->request, CLOUD_ADOPTED_KEY);
+	json_t *adopted = json_object_get(row->request, SAGEMAKER_ADOPTED_KEY);
 	int r;
 
 	if (adopted) {
@@ -161,7 +161,7 @@ static int spec_of(struct engine *e, const struct cloud_row *row, const char *id
 }
 
 /* What the time costs by a job's spec and by the prices of today. */
-static int cost_by_job(struct engine *e, const struct cloud_row *row, const char *id, int64_t us,
+static int cost_by_job(struct engine *e, const struct resource_row *row, const char *id, int64_t us,
 		       int64_t *ret, char *words, size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
@@ -169,7 +169,7 @@ static int cost_by_job(struct engine *e, const struct cloud_row *row, const char
 	int r = spec_of(e, row, id, &spec, reterr);
 
 	/* The instances stay warm after the job, perhaps that long. */
-	if (r >= 0 && row->kind == CLOUD_TRAINING_JOB)
+	if (r >= 0 && row->kind == RESOURCE_TRAINING_JOB)
 		us += budget_keep_alive(spec);
 	if (r >= 0)
 		r = budget_rate_of(e->settings, spec, &rate, reterr);
@@ -182,19 +182,19 @@ static int cost_by_job(struct engine *e, const struct cloud_row *row, const char
 
 /* An endpoint that was updated ran on what each of its configs named: the dearest of them counts
  * for all the time, but by that not more than what was reserved. */
-static int cost_of_updates(struct engine *e, const struct cloud_row *row, int64_t us,
+static int cost_of_updates(struct engine *e, const struct resource_row *row, int64_t us,
 			   int64_t reserved, int64_t *cost, char *words, size_t size,
 			   struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		const struct cloud_row *config = &rows.rows[i];
+		const struct resource_row *config = &rows.rows[i];
 		char said[160];
 		int64_t other;
 
-		if (config->kind != CLOUD_ENDPOINT_CONFIG || !config->present_us ||
+		if (config->kind != RESOURCE_ENDPOINT_CONFIG || !config->present_us ||
 		    !config->job[0] || str_eq(config->job, row->job))
 			continue;
 		r = cost_by_job(e, row, config->job, us, &other, said, sizeof(said), reterr);
@@ -206,7 +206,7 @@ static int cost_of_updates(struct engine *e, const struct cloud_row *row, int64_
 	return r;
 }
 
-static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, int64_t reserved,
+static int cost_of(struct engine *e, const struct resource_row *row, int64_t us, int64_t reserved,
 		   int64_t *ret, char *words, size_t size, struct err *reterr)
 {
 	int r;
@@ -217,12 +217,12 @@ static int cost_of(struct engine *e, const struct cloud_row *row, int64_t us, in
 		return 0;
 	}
 	r = cost_by_job(e, row, row->job, us, ret, words, size, reterr);
-	if (r >= 0 && row->kind == CLOUD_ENDPOINT)
+	if (r >= 0 && row->kind == RESOURCE_ENDPOINT)
 		r = cost_of_updates(e, row, us, reserved, ret, words, size, reterr);
 	return r;
 }
 
-int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billable_us,
+int budget_settle(struct engine *e, const struct resource_row *row, int64_t billable_us,
 		  struct err *reterr)
 {
 	struct money_entry entry;
@@ -231,20 +231,22 @@ int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billabl
 	int64_t cost;
 	int r;
 
-	if (!row->job[0] && !row->endpoint[0] && !json_object_get(row->request, CLOUD_ADOPTED_KEY))
+	if (!row->job[0] && !row->endpoint[0] &&
+	    !json_object_get(row->request, SAGEMAKER_ADOPTED_KEY))
 		return 0;
 	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r >= 0)
-		r = cost_of(e, row, billable_us, sums.cloud, &cost, words, sizeof(words), reterr);
+		r = cost_of(e, row, billable_us, sums.resource, &cost, words, sizeof(words),
+			    reterr);
 	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
 		/* A price that was taken out of the configuration since: what was reserved stands.
 		 */
 		snprintf(words, sizeof(words), "as reserved: no price is known any more");
-		cost = sums.cloud;
+		cost = sums.resource;
 	} else if (r < 0) {
 		return r;
 	}
-	entry = entry_of(row, MONEY_SETTLE, cost - sums.cloud, words);
+	entry = entry_of(row, MONEY_SETTLE, cost - sums.resource, words);
 	r = store_money_add(e->store, &entry, clock_now_us(), reterr);
 	if (r >= 0)
 		engine_want_schedule(e);
@@ -253,27 +255,27 @@ int budget_settle(struct engine *e, const struct cloud_row *row, int64_t billabl
 
 /* ---- renewals ---- */
 
-static int find_endpoint(struct engine *e, const char *endpoint, struct cloud_row *ret,
+static int find_endpoint(struct engine *e, const char *endpoint, struct resource_row *ret,
 			 struct err *reterr)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	int r = store_cloud_of_endpoint(e->store, endpoint, &rows, reterr);
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	int r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < rows.n; i++)
-		if (rows.rows[i].kind == CLOUD_ENDPOINT &&
-		    !cloud_state_is_final(rows.rows[i].state)) {
+		if (rows.rows[i].kind == RESOURCE_ENDPOINT &&
+		    !resource_state_is_final(rows.rows[i].state)) {
 			*ret = rows.rows[i];
-			rows.rows[i] = (struct cloud_row){0};
+			rows.rows[i] = (struct resource_row){0};
 			return 1;
 		}
 	return 0;
 }
 
 /* A lease became shorter. Not more than is reserved: prices may have risen since. */
-static int give_back(struct engine *e, const struct cloud_row *row, const struct endpoint_row *ep,
-		     int64_t less_us, struct err *reterr)
+static int give_back(struct engine *e, const struct resource_row *row,
+		     const struct endpoint_row *ep, int64_t less_us, struct err *reterr)
 {
 	struct budget_rate rate = {0};
 	struct money_sums sums = {0};
@@ -290,8 +292,8 @@ static int give_back(struct engine *e, const struct cloud_row *row, const struct
 	if (r < 0)
 		return r;
 	budget_say(&rate, less_us, words, sizeof(words));
-	if (micro_usd > sums.cloud)
-		micro_usd = sums.cloud;
+	if (micro_usd > sums.resource)
+		micro_usd = sums.resource;
 	r = budget_reserve(e, row, -micro_usd, words, reterr);
 	if (r >= 0)
 		engine_want_schedule(e); /* money may be free */
@@ -301,7 +303,7 @@ static int give_back(struct engine *e, const struct cloud_row *row, const struct
 int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr)
 {
-	OWN(cloud_row_done) struct cloud_row row = {0};
+	OWN(resource_row_done) struct resource_row row = {0};
 	struct job_row job = {0};
 	struct budget_rate rate = {0};
 	struct reason why = {0};

@@ -162,7 +162,8 @@ static void explain_active(struct engine *e, struct answer *a)
 	const struct execution *ex = execution_of_job(e, a->job->id);
 	enum job_state state = a->job->state;
 
-	if ((!a->why.message[0] || state == STATE_STOPPING) && cloud_explain(e, a->job, &a->why))
+	if ((!a->why.message[0] || state == STATE_STOPPING) &&
+	    sagemaker_explain(e, a->job, &a->why))
 		return;
 	if (ex && ex->unstarted)
 		reason_set(

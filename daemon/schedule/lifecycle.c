@@ -43,7 +43,7 @@ static enum attempt_state attempt_state_of(enum job_state s)
 static bool is_patient(const struct job_row *job, enum reason_code code)
 {
 	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED ||
-	       (code == REASON_CREDENTIALS && cloud_runs(job));
+	       (code == REASON_CREDENTIALS && sagemaker_runs(job));
 }
 
 /* True if this failure is retried without being asked. Sets the back-off. */
@@ -204,7 +204,7 @@ static int stop_job(struct engine *e, const struct job_row *job, struct err *ret
 {
 	const struct execution *ex = execution_of_job(e, job->id);
 	struct reason why;
-	int r = cloud_runs(job) ? cloud_cancel(e, job, reterr) : 0;
+	int r = sagemaker_runs(job) ? sagemaker_cancel(e, job, reterr) : 0;
 
 	if (r < 0)
 		return r;

@@ -67,7 +67,7 @@ static int begin_attempt(struct engine *e, struct job_row *job, struct err *rete
 static int start_process(struct engine *e, struct job_row *job, const json_t *spec,
 			 struct execution_row *row, struct reason *why, struct err *reterr)
 {
-	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !cloud_runs(job);
+	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !sagemaker_runs(job);
 	enum reason_code code = REASON_EXEC_FAILED;
 	char resume[SPEC_PATH_MAX] = "";
 	struct err trouble = {0};
@@ -140,7 +140,7 @@ static int say_wait(struct engine *e, const struct job_row *job, const struct re
 	bool money = why->code == REASON_WAITING_FOR_MONEY;
 
 	if (!money && why->code != REASON_WAITING_FOR_ROOM && e->aws &&
-	    e->cloud->pause.code == REASON_NONE)
+	    e->sagemaker->pause.code == REASON_NONE)
 		return 0; /* something is being looked up: it takes a moment */
 	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
 		return 0;
@@ -179,7 +179,7 @@ bool schedule_may_start(struct engine *e, struct usage *u, const struct job_row 
 			   stray);
 		return false;
 	}
-	if (!endpoint_is_settled(e, job, why) || !cloud_may_start(e, job, why))
+	if (!endpoint_is_settled(e, job, why) || !sagemaker_may_start(e, job, why))
 		return false;
 	return placement_of(job) == PLACE_NONE || usage_has_room(e, u, why);
 }

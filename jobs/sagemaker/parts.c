@@ -116,10 +116,10 @@ void request_check_name(struct request *q, const char *name)
 {
 	size_t len = strlen(name);
 
-	if (len == 0 || len > CLOUD_NAME_MAX)
+	if (len == 0 || len > RESOURCE_NAME_MAX)
 		request_refuse(q, ERR_INVALID, "/name",
 			       "the name '%.80s' has %zu characters; SageMaker takes 1 to %d", name,
-			       len, CLOUD_NAME_MAX);
+			       len, RESOURCE_NAME_MAX);
 	else if (!only(name, "-") || *name == '-' || name[len - 1] == '-')
 		request_refuse(q, ERR_INVALID, "/name",
 			       "'%s' cannot be a name on SageMaker: use letters, digits and "

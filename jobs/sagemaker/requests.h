@@ -59,7 +59,7 @@ int sagemaker_image(enum sagemaker_role role, const char *version, const char *r
 /* A train job (native, or with entry_point) or a script job. */
 struct sagemaker_training {
 	const json_t *spec;
-	const char *name;     /* TrainingJobName, chosen by cloud_name() */
+	const char *name;     /* TrainingJobName, chosen by resource_name() */
 	const char *region;   /* of the job; sagemaker.region is not looked at */
 	const char *role_arn; /* a full ARN; sagemaker.role is not looked at */
 	/* NULL: sagemaker.image of the spec (a URI, or "transformers4.49"), else the table's. */

@@ -10,78 +10,78 @@
 #include <string.h>
 #include <sys/random.h>
 
-static const char *const kinds[CLOUD_KINDS_] = {
-	[CLOUD_TRAINING_JOB] = "training_job",
-	[CLOUD_MODEL] = "model",
-	[CLOUD_ENDPOINT_CONFIG] = "endpoint_config",
-	[CLOUD_ENDPOINT] = "endpoint",
+static const char *const kinds[RESOURCE_KINDS_] = {
+	[RESOURCE_TRAINING_JOB] = "training_job",
+	[RESOURCE_MODEL] = "model",
+	[RESOURCE_ENDPOINT_CONFIG] = "endpoint_config",
+	[RESOURCE_ENDPOINT] = "endpoint",
 };
 
 /* Who may follow whom: bits of states. */
 static const struct {
 	const char *name;
 	unsigned next;
-} states[CLOUD_STATES_] = {
-	[CLOUD_PLANNED] = {"planned", 1u << CLOUD_PRESENT | 1u << CLOUD_REFUSED},
+} states[RESOURCE_STATES_] = {
+	[RESOURCE_PLANNED] = {"planned", 1u << RESOURCE_PRESENT | 1u << RESOURCE_REFUSED},
 	/* ended by itself: a training job that is over, a thing that somebody else deleted */
-	[CLOUD_PRESENT] = {"present", 1u << CLOUD_ENDING | 1u << CLOUD_ENDED},
-	[CLOUD_ENDING] = {"ending", 1u << CLOUD_ENDED},
-	[CLOUD_ENDED] = {"ended", 0},
-	[CLOUD_REFUSED] = {"refused", 0},
+	[RESOURCE_PRESENT] = {"present", 1u << RESOURCE_ENDING | 1u << RESOURCE_ENDED},
+	[RESOURCE_ENDING] = {"ending", 1u << RESOURCE_ENDED},
+	[RESOURCE_ENDED] = {"ended", 0},
+	[RESOURCE_REFUSED] = {"refused", 0},
 };
 
-const char *cloud_kind_str(enum cloud_kind kind)
+const char *resource_kind_str(enum resource_kind kind)
 {
 	return kinds[kind];
 }
 
-int cloud_kind_parse(const char *s, enum cloud_kind *ret)
+int resource_kind_parse(const char *s, enum resource_kind *ret)
 {
-	for (int i = 0; i < CLOUD_KINDS_; i++) {
+	for (int i = 0; i < RESOURCE_KINDS_; i++) {
 		if (!str_eq(s, kinds[i]))
 			continue;
-		*ret = (enum cloud_kind)i;
+		*ret = (enum resource_kind)i;
 		return 0;
 	}
 	return -EINVAL;
 }
 
-const char *cloud_state_str(enum cloud_state state)
+const char *resource_state_str(enum resource_state state)
 {
 	return states[state].name;
 }
 
-int cloud_state_parse(const char *s, enum cloud_state *ret)
+int resource_state_parse(const char *s, enum resource_state *ret)
 {
-	for (int i = 0; i < CLOUD_STATES_; i++) {
+	for (int i = 0; i < RESOURCE_STATES_; i++) {
 		if (!str_eq(s, states[i].name))
 			continue;
-		*ret = (enum cloud_state)i;
+		*ret = (enum resource_state)i;
 		return 0;
 	}
 	return -EINVAL;
 }
 
-bool cloud_state_is_final(enum cloud_state state)
+bool resource_state_is_final(enum resource_state state)
 {
 	return states[state].next == 0;
 }
 
-bool cloud_state_may(enum cloud_state from, enum cloud_state to)
+bool resource_state_may(enum resource_state from, enum resource_state to)
 {
 	return states[from].next & 1u << to;
 }
 
-void cloud_nonce_new(char nonce[CLOUD_NONCE_LEN])
+void resource_nonce_new(char nonce[RESOURCE_NONCE_LEN])
 {
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	uint64_t bits;
 
 	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
 		abort();
-	for (int i = 0; i < CLOUD_NONCE_LEN - 1; i++, bits >>= 5)
+	for (int i = 0; i < RESOURCE_NONCE_LEN - 1; i++, bits >>= 5)
 		nonce[i] = alphabet[bits & 31];
-	nonce[CLOUD_NONCE_LEN - 1] = '\0';
+	nonce[RESOURCE_NONCE_LEN - 1] = '\0';
 }
 
 static bool is_alnum(char c)
@@ -89,12 +89,12 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-void cloud_name(char name[CLOUD_NAME_MAX + 1], const char *words, const char *nonce)
+void resource_name(char name[RESOURCE_NAME_MAX + 1], const char *words, const char *nonce)
 {
-	size_t n = strlen(CLOUD_NAME_PREFIX);
-	size_t max = CLOUD_NAME_MAX - strlen(nonce);
+	size_t n = strlen(RESOURCE_NAME_PREFIX);
+	size_t max = RESOURCE_NAME_MAX - strlen(nonce);
 
-	str_copy(name, CLOUD_NAME_MAX + 1, CLOUD_NAME_PREFIX);
+	str_copy(name, RESOURCE_NAME_MAX + 1, RESOURCE_NAME_PREFIX);
 	for (; *words && n + 1 < max; words++) {
 		if (is_alnum(*words))
 			name[n++] = *words;
@@ -103,5 +103,5 @@ void cloud_name(char name[CLOUD_NAME_MAX + 1], const char *words, const char *no
 	}
 	if (name[n - 1] != '-')
 		name[n++] = '-';
-	str_copy(name + n, CLOUD_NAME_MAX + 1 - n, nonce);
+	str_copy(name + n, RESOURCE_NAME_MAX + 1 - n, nonce);
 }

@@ -46,8 +46,9 @@ static json_t *staged(const struct job_spec *job)
 /* The job's and ours. */
 static json_t *tags_of(const struct job_spec *job)
 {
-	static const char *const ours[] = {CLOUD_TAG_INSTALL, CLOUD_TAG_NONCE, CLOUD_TAG_RUN,
-					   CLOUD_TAG_JOB,     CLOUD_TAG_ROLE,  CLOUD_TAG_ENDPOINT};
+	static const char *const ours[] = {RESOURCE_TAG_INSTALL, RESOURCE_TAG_NONCE,
+					   RESOURCE_TAG_RUN,	 RESOURCE_TAG_JOB,
+					   RESOURCE_TAG_KIND,	 RESOURCE_TAG_ENDPOINT};
 	json_t *tags = json_deep_copy(job->tags);
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
@@ -110,7 +111,7 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 	if (job->kind == JOB_DEPLOY)
 		r = try_deploy(
 			&(struct sagemaker_model){.spec = spec,
-						  .name = CLOUD_NAME_PREFIX NONCE,
+						  .name = RESOURCE_NAME_PREFIX NONCE,
 						  .region = region,
 						  .role_arn = ROLE,
 						  .model_uri = json_get_str(spec, "model", ""),
@@ -119,7 +120,7 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 	else
 		r = try_training(
 			&(struct sagemaker_training){.spec = spec,
-						     .name = CLOUD_NAME_PREFIX NONCE,
+						     .name = RESOURCE_NAME_PREFIX NONCE,
 						     .region = region,
 						     .role_arn = ROLE,
 						     .source_uri = PLACE "source/sourcedir.tar.gz",

@@ -57,7 +57,7 @@ static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 	if (!spec_field_is_open(&spec_job_table, "max_runtime", p->modes))
 		return; /* an endpoint has a lease */
 	if (fallback_us <= 0 && !runs_here(job))
-		fallback_us = SPEC_CLOUD_RUNTIME_US;
+		fallback_us = SPEC_SAGEMAKER_RUNTIME_US;
 	if (fallback_us > 0 && !json_object_get(job->spec, "max_runtime"))
 		spec_set(p, job->spec, "max_runtime",
 			 json_string(duration_format(text, fallback_us)));

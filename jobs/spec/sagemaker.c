@@ -70,7 +70,7 @@ static int64_t duration_of(const json_t *object, const char *key, int64_t fallba
 /* Spot capacity: how long to wait, and what does not go with it. */
 static void rule_spot(struct spec_parse *p, const struct job_spec *job, json_t *s)
 {
-	int64_t run = duration_of(job->spec, "max_runtime", SPEC_CLOUD_RUNTIME_US);
+	int64_t run = duration_of(job->spec, "max_runtime", SPEC_SAGEMAKER_RUNTIME_US);
 	int64_t wait = duration_of(s, "max_wait", 0), most = INT64_MAX / 2;
 	char text[32];
 	size_t mark;
@@ -162,11 +162,11 @@ static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 	const char *key, *other;
 	json_t *value;
 
-	if (n > SPEC_TAGS_CLOUD_MAX)
+	if (n > SPEC_TAGS_SAGEMAKER_MAX)
 		spec_problem(p, PROBLEM_TOO_MANY,
 			     "the job has %zu tags; on SageMaker at most %d are allowed, because "
 			     "the daemon adds its own",
-			     n, SPEC_TAGS_CLOUD_MAX);
+			     n, SPEC_TAGS_SAGEMAKER_MAX);
 	json_object_foreach(job->tags, key, value) {
 		inner = spec_enter(p, key);
 		if (!tag_text_ok(key) || !tag_text_ok(json_string_value(value)))

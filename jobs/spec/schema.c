@@ -79,8 +79,8 @@ static json_t *path_schema(const struct spec_field *f)
 	if (!(f->remote & REMOTE_JOB))
 		return path;
 	job = json_pack("{s:s, s:{s:{s:s, s:i}}, s:[s], s:b}", "type", "object", "properties",
-			"training_job", "type", "string", "maxLength", CLOUD_NAME_MAX, "required",
-			"training_job", "additionalProperties", false);
+			"training_job", "type", "string", "maxLength", RESOURCE_NAME_MAX,
+			"required", "training_job", "additionalProperties", false);
 	return json_pack("{s:[o, o, o]}", "anyOf", path, job,
 			 table_schema(f->table, SPEC_ANY_MODE));
 }

@@ -15,19 +15,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SPEC_JOBS_MAX	      256 /* jobs in a run */
-#define SPEC_NAME_MAX	      63  /* bytes of a name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-#define SPEC_NEEDS_MAX	      64  /* needs of one job */
-#define SPEC_TAGS_MAX	      50
-#define SPEC_TAG_NAME_MAX     128  /* bytes */
-#define SPEC_TAG_MAX	      256  /* bytes of its text */
-#define SPEC_TAGS_CLOUD_MAX   44   /* of a job that runs on SageMaker: 50 less ours */
-#define SPEC_PROBLEMS_MAX     20   /* further ones are not listed */
-#define SPEC_PATH_MAX	      1024 /* bytes of a path or URI */
-#define SPEC_CLOUD_RUNTIME_US (INT64_C(86400) * 1000000) /* SageMaker's own default */
-#define SPEC_PRIORITY_MAX     1000			 /* -1000 … 1000 */
-#define SPEC_INPUTS_MAX	      10000			 /* texts of a predict job */
-#define SPEC_INPUTS_LOCAL_MAX 512 /* texts in one request to an endpoint of the local target */
+#define SPEC_JOBS_MAX		  256 /* jobs in a run */
+#define SPEC_NAME_MAX		  63  /* bytes of a name: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+#define SPEC_NEEDS_MAX		  64  /* needs of one job */
+#define SPEC_TAGS_MAX		  50
+#define SPEC_TAG_NAME_MAX	  128  /* bytes */
+#define SPEC_TAG_MAX		  256  /* bytes of its text */
+#define SPEC_TAGS_SAGEMAKER_MAX	  44   /* of a job that runs on SageMaker: 50 less ours */
+#define SPEC_PROBLEMS_MAX	  20   /* further ones are not listed */
+#define SPEC_PATH_MAX		  1024 /* bytes of a path or URI */
+#define SPEC_SAGEMAKER_RUNTIME_US (INT64_C(86400) * 1000000) /* SageMaker's own default */
+#define SPEC_PRIORITY_MAX	  1000			     /* -1000 … 1000 */
+#define SPEC_INPUTS_MAX		  10000			     /* texts of a predict job */
+#define SPEC_INPUTS_LOCAL_MAX	  512 /* texts in one request to an endpoint of the local target */
 
 struct spec_field; /* jobs/spec/fields.h */
 
@@ -40,7 +40,7 @@ struct spec_context {
 	int64_t memory_bytes;	      /* of the machine; local.memory is refused for now */
 	const char *python;	      /* default of local.python */
 	int64_t lease_ttl_default_us, lease_ttl_max_us;
-	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_CLOUD_RUNTIME_US */
+	int64_t max_runtime_default_us; /* 0: none; on SageMaker SPEC_SAGEMAKER_RUNTIME_US */
 	const char *aws_region;		/* of jobs that name none; NULL or "": not known */
 	bool aws_role_default; /* the configuration has a role for jobs without sagemaker.role */
 	/* True if `name` is a registered model: of the configuration, or added. */

@@ -146,13 +146,13 @@ static json_t *training_job(struct spec_parse *p, const struct spec_field *f, co
 				       f->remote & REMOTE_JOB
 					       ? "text, {\"training_job\": name} or {\"hub\": name}"
 					       : "a string");
-	if (!s || json_object_size(v) != 1 || !*s || strlen(s) > CLOUD_NAME_MAX ||
+	if (!s || json_object_size(v) != 1 || !*s || strlen(s) > RESOURCE_NAME_MAX ||
 	    !isalnum((unsigned char)*s) || s[strlen(s) - 1] == '-' || strpbrk(s, "._") ||
 	    !spec_name_ok(s)) {
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' needs {\"training_job\": name} with the name of a training job: "
 			     "at most %d letters, digits and hyphens, not '%s'",
-			     f->name, CLOUD_NAME_MAX, problem_quote(quote, s ? s : ""));
+			     f->name, RESOURCE_NAME_MAX, problem_quote(quote, s ? s : ""));
 		return NULL;
 	}
 	return json_pack("{s:s}", "training_job", s);

@@ -105,7 +105,7 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 	if (r > 0)
 		r = endpoint_item(q, NULL, &endpoint, reterr);
 	if (r >= 0)
-		r = add_cloud(endpoint, sr, NULL, db_col_text(q, 0), reterr);
+		r = add_sagemaker(endpoint, sr, NULL, db_col_text(q, 0), reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(endpoint);

@@ -74,8 +74,8 @@ int out_of_memory(struct err *reterr);
 int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;
 
 /* Set "sagemaker" and "cost" of a job (endpoint NULL) or of an endpoint (job NULL). */
-int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
-	      struct err *reterr) MUSTCHECK;
+int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
+		  struct err *reterr) MUSTCHECK;
 
 /* A column: the warnings of these attempts of a job as a JSON list; NULL if there are none. Attempt
  * 0 holds those of the submit. */

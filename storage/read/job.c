@@ -236,7 +236,7 @@ int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct
 	if (r >= 0)
 		r = set_col_json(job, "spec", q, JOB_COLUMNS_N, reterr);
 	if (r >= 0)
-		r = add_cloud(job, sr, id, NULL, reterr);
+		r = add_sagemaker(job, sr, id, NULL, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE(job);

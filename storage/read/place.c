@@ -118,7 +118,7 @@ int store_read_attempt_place(struct store_reader *sr, const char *job, int attem
 	db_end_read(sr->db);
 	if (r < 0)
 		return r;
-	/* The staging of a job that runs in the cloud ends long before its log does. */
+	/* The staging of a job that runs on SageMaker ends long before its log does. */
 	if (place.kind != JOB_DEPLOY && !over)
 		place.ended = false;
 	place.attempt = attempt;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 #include "storage/write/internal.h"
 
 #define JOB_SELECT                                                                        \

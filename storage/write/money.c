@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 #include "storage/write/internal.h"
 
 #include <inttypes.h>
@@ -23,21 +23,21 @@ static const char *money_what_str(enum money_what what)
 	return what == MONEY_RESERVE ? "reserve" : "settle";
 }
 
-static int account_read(struct store *st, const char *cloud, struct account *ret,
+static int account_read(struct store *st, const char *resource, struct account *ret,
 			struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_query(st->db,
 			 "SELECT reserved_micro_usd, difference_micro_usd, settled_us FROM cloud "
 			 "WHERE id = ?",
-			 DB_ARGS(DB_TEXT(cloud)), &q, reterr);
+			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
 	if (r >= 0)
 		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)
-		return no_row(reterr, "cloud resource", cloud);
+		return no_row(reterr, "resource", resource);
 	*ret = (struct account){db_col_int(q, 0), db_col_int(q, 1), db_col_int(q, 2)};
 	return 0;
 }
@@ -77,7 +77,7 @@ static int entry_add(struct store *st, const struct money_entry *entry, int64_t 
 		       "INSERT INTO money (at_us, what, day, cloud, job, endpoint, micro_usd, "
 		       "words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		       DB_ARGS(DB_INT(now_us), DB_TEXT(money_what_str(entry->what)), DB_INT(day),
-			       DB_TEXT(entry->cloud), db_id(entry->job), db_id(entry->endpoint),
+			       DB_TEXT(entry->resource), db_id(entry->job), db_id(entry->endpoint),
 			       DB_INT(micro_usd), DB_TEXT(entry->words)),
 		       reterr);
 
@@ -118,8 +118,8 @@ static int give_back(struct store *st, const struct money_entry *entry, const st
 	}
 	if (r >= 0 && amount > 0)
 		return err_set(reterr, ERR_CONFLICT,
-			       "cloud resource '%s' cannot give back more than was reserved for it",
-			       entry->cloud);
+			       "resource '%s' cannot give back more than was reserved for it",
+			       entry->resource);
 	return r;
 }
 
@@ -133,14 +133,14 @@ static int close_days(struct store *st, const struct booked *days, size_t n, str
 	return r;
 }
 
-static int days_read(struct store *st, const char *cloud, struct booked **ret, size_t *ret_n,
+static int days_read(struct store *st, const char *resource, struct booked **ret, size_t *ret_n,
 		     struct err *reterr)
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
 			 "SELECT day, sum(CASE WHEN what = 'reserve' THEN micro_usd ELSE 0 END), "
 			 "sum(micro_usd) FROM money WHERE cloud = ? GROUP BY day ORDER BY day DESC",
-			 DB_ARGS(DB_TEXT(cloud)), &q, reterr);
+			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
 	return r < 0 ? r : rows_read(q, (void **)ret, ret_n, sizeof(**ret), booked_read, reterr);
 }
@@ -156,7 +156,7 @@ static int reserve(struct store *st, const struct money_entry *entry, int64_t no
 	if (entry->micro_usd >= 0)
 		return entry_add(st, entry, utc_day(now_us), entry->micro_usd, entry->micro_usd,
 				 now_us, reterr);
-	r = days_read(st, entry->cloud, &days, &n, reterr);
+	r = days_read(st, entry->resource, &days, &n, reterr);
 	return r < 0 ? r : give_back(st, entry, days, n, -entry->micro_usd, now_us, reterr);
 }
 
@@ -165,7 +165,7 @@ static int settle(struct store *st, const struct money_entry *entry, bool first,
 {
 	OWN(freep) struct booked *days = NULL;
 	size_t n = 0;
-	int r = days_read(st, entry->cloud, &days, &n, reterr);
+	int r = days_read(st, entry->resource, &days, &n, reterr);
 
 	if (r >= 0 && entry->micro_usd < 0)
 		r = give_back(st, entry, days, n, -entry->micro_usd, now_us, reterr);
@@ -190,7 +190,7 @@ static int tell(struct store *st, const struct money_entry *entry, int64_t now_u
 		return r;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:s, s:o, s:o}", "what", money_what_str(entry->what),
-				   "cloud", entry->cloud, "usd", shape_usd(entry->micro_usd),
+				   "cloud", entry->resource, "usd", shape_usd(entry->micro_usd),
 				   "words", shape_text(entry->words)),
 			 now_us, reterr);
 }
@@ -203,8 +203,8 @@ static int check(const struct money_entry *entry, const struct account *a, struc
 			       MONEY_MAX_USD);
 	if (entry->what == MONEY_RESERVE && a->settled_us)
 		return err_set(reterr, ERR_CONFLICT,
-			       "cloud resource '%s' is settled: nothing more is reserved for it",
-			       entry->cloud);
+			       "resource '%s' is settled: nothing more is reserved for it",
+			       entry->resource);
 	return 0;
 }
 
@@ -213,7 +213,7 @@ int store_money_add(struct store *st, const struct money_entry *entry, int64_t n
 {
 	bool reserves = entry->what == MONEY_RESERVE;
 	struct account a = {0};
-	int r = account_read(st, entry->cloud, &a, reterr);
+	int r = account_read(st, entry->resource, &a, reterr);
 
 	if (r >= 0)
 		r = check(entry, &a, reterr);
@@ -231,12 +231,13 @@ int store_money_add(struct store *st, const struct money_entry *entry, int64_t n
 			   "UPDATE cloud SET reserved_micro_usd = ?, difference_micro_usd = ?, "
 			   "settled_us = ? WHERE id = ?",
 			   DB_ARGS(DB_INT(a.reserved), DB_INT(a.difference),
-				   DB_INT(reserves ? a.settled_us : now_us), DB_TEXT(entry->cloud)),
+				   DB_INT(reserves ? a.settled_us : now_us),
+				   DB_TEXT(entry->resource)),
 			   reterr);
 	return r < 0 ? r : tell(st, entry, now_us, reterr);
 }
 
-int store_money_sums(struct store *st, const char *job, const char *cloud, int64_t now_us,
+int store_money_sums(struct store *st, const char *job, const char *resource, int64_t now_us,
 		     struct money_sums *ret, struct err *reterr)
 {
 	struct money_sums sums = {0};
@@ -259,11 +260,11 @@ int store_money_sums(struct store *st, const char *job, const char *cloud, int64
 			       "SELECT sum(reserved_micro_usd) FROM cloud "
 			       "WHERE job = ? AND settled_us = 0",
 			       DB_ARGS(DB_TEXT(job)), 0, &sums.job_open, reterr);
-	if (r >= 0 && cloud[0])
+	if (r >= 0 && resource[0])
 		r = db_get_int(st->db,
 			       "SELECT reserved_micro_usd + difference_micro_usd FROM cloud "
 			       "WHERE id = ?",
-			       DB_ARGS(DB_TEXT(cloud)), 0, &sums.cloud, reterr);
+			       DB_ARGS(DB_TEXT(resource)), 0, &sums.resource, reterr);
 	if (r < 0)
 		return r;
 	*ret = sums;

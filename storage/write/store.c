@@ -10,7 +10,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/migrate.h"
-#include "storage/store_cloud.h"
+#include "storage/store_resource.h"
 #include "storage/write/internal.h"
 
 #include <assert.h>

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from cloud_rig import CONFIG, account, cloud  # noqa: F401
+from sagemaker_rig import CONFIG, account, cloud  # noqa: F401
 from trainyardd import wait_for
 
 SHORT_LEASE = CONFIG + "[lease]\nttl_default = {}\n"

@@ -7,7 +7,7 @@ import re
 import botocore.session
 import pytest
 
-from cloud_rig import archive
+from sagemaker_rig import archive
 from fake_aws import ROLE
 from fake_jobs import BUCKET, SERVING, deployed, fails, fake, job, server, sm, variant  # noqa: F401
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* daemon/schedule/budget: worst cases, caps, what is reserved, settled, renewed. */
-#include "tests/unit/cloud_fixture.h"
+#include "tests/unit/resource_fixture.h"
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -228,20 +228,20 @@ static void make_job(struct rig *rig, const char *text, char job[ID_LEN])
 	free_run(rs);
 }
 
-static struct cloud_row reserve(struct rig *rig, enum cloud_kind kind, const char *job,
-				const char *endpoint, int64_t micro_usd)
+static struct resource_row reserve(struct rig *rig, enum resource_kind kind, const char *job,
+				   const char *endpoint, int64_t micro_usd)
 {
-	struct cloud_row row = make_cloud(kind, job, endpoint);
+	struct resource_row row = new_resource(kind, job, endpoint);
 	struct fixture *f = rig->f;
 
 	BEGIN(f);
-	OK(f, store_cloud_insert(f->st, &row, &f->e));
+	OK(f, store_resource_insert(f->st, &row, &f->e));
 	OK(f, budget_reserve(&rig->engine, &row, micro_usd, "words", &f->e));
 	COMMIT(f);
 	return row;
 }
 
-static void settle(struct rig *rig, const struct cloud_row *row, int64_t billable_us)
+static void settle(struct rig *rig, const struct resource_row *row, int64_t billable_us)
 {
 	struct fixture *f = rig->f;
 
@@ -250,12 +250,12 @@ static void settle(struct rig *rig, const struct cloud_row *row, int64_t billabl
 	COMMIT(f);
 }
 
-static int64_t cost_now(struct rig *rig, const char *cloud)
+static int64_t cost_now(struct rig *rig, const char *resource)
 {
 	struct money_sums sums;
 
-	OK(rig->f, store_money_sums(rig->f->st, "", cloud, clock_now_us(), &sums, &rig->f->e));
-	return sums.cloud;
+	OK(rig->f, store_money_sums(rig->f->st, "", resource, clock_now_us(), &sums, &rig->f->e));
+	return sums.resource;
 }
 
 static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct reason *why)
@@ -274,13 +274,13 @@ static void test_settle(void **state)
 	char job[ID_LEN];
 
 	make_job(rig, G5_1H, job);
-	OWN(cloud_row_done)
-	struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
-	OWN(cloud_row_done)
-	struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
-	OWN(cloud_row_done)
-	struct cloud_row c = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(1.408));
-	OWN(cloud_row_done) struct cloud_row adopted = make_cloud(CLOUD_MODEL, "", "");
+	OWN(resource_row_done)
+	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(1.408));
+	OWN(resource_row_done)
+	struct resource_row b = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(1.408));
+	OWN(resource_row_done)
+	struct resource_row c = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(1.408));
+	OWN(resource_row_done) struct resource_row adopted = new_resource(RESOURCE_MODEL, "", "");
 
 	settle(rig, &a, 900 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, a.id), USD(0.352));
@@ -288,7 +288,7 @@ static void test_settle(void **state)
 	assert_int_equal(cost_now(rig, b.id), 0);
 	settle(rig, &c, 4000 * USEC_PER_SEC); /* the service took its time to stop */
 	assert_int_equal(cost_now(rig, c.id), USD(1.564445)); /* rounded up */
-	insert_cloud(rig->f, &adopted);
+	insert_resource(rig->f, &adopted);
 	settle(rig, &adopted, 900 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, adopted.id), 0);
 }
@@ -300,8 +300,8 @@ static void test_settle_without_a_price(void **state)
 	char job[ID_LEN];
 
 	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.x9.large\"}}", job);
-	OWN(cloud_row_done)
-	struct cloud_row row = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(7));
+	OWN(resource_row_done)
+	struct resource_row row = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(7));
 	settle(rig, &row, 60 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, row.id), USD(7));
 }
@@ -316,7 +316,8 @@ static void test_day_and_month_caps(void **state)
 	make_job(rig, G5_1H, other);
 	rig->set.money_job_max = MONEY_NONE;
 	rig->set.money_month_max = USD(150);
-	OWN(cloud_row_done) struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(60));
+	OWN(resource_row_done)
+	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(60));
 	assert_true(fits(rig, other, USD(40), &why));
 	assert_false(fits(rig, other, USD(40) + 1, &why));
 	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY);
@@ -328,8 +329,9 @@ static void test_day_and_month_caps(void **state)
 	settle(rig, &a, 3600 * USEC_PER_SEC);
 	assert_true(fits(rig, other, USD(40) + 1, &why));
 	clock_fake_us(T0 + 2 * INT64_C(3600000000)); /* after midnight */
-	OWN(cloud_row_done) struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(99));
-	assert_int_equal(b.kind, CLOUD_TRAINING_JOB);
+	OWN(resource_row_done)
+	struct resource_row b = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(99));
+	assert_int_equal(b.kind, RESOURCE_TRAINING_JOB);
 	assert_false(fits(rig, other, USD(1) + 1, &why));
 	assert_non_null(strstr(why.message, "of the day's 100.00 are 99.00"));
 	clock_fake_us(T0 + 26 * INT64_C(3600000000));
@@ -361,8 +363,8 @@ static void test_what_is_being_staged_counts(void **state)
 	COMMIT(f);
 	assert_non_null(strstr(why.message, "of the day's 2.00 are 1.408"));
 	assert_true(fits(rig, first, USD(1.408), &why)); /* its own is not counted twice */
-	OWN(cloud_row_done)
-	struct cloud_row row = reserve(rig, CLOUD_TRAINING_JOB, first, "", USD(1.408));
+	OWN(resource_row_done)
+	struct resource_row row = reserve(rig, RESOURCE_TRAINING_JOB, first, "", USD(1.408));
 	assert_false(fits(rig, second, USD(0.593), &why));
 	assert_true(fits(rig, second, USD(0.592), &why));
 	/* A second attempt that is staged counts anew. */
@@ -388,10 +390,10 @@ static void test_keep_alive_is_settled_whole(void **state)
 		 "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\","
 		 "\"keep_alive\":\"30m\"}}",
 		 job);
-	OWN(cloud_row_done)
-	struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(2.112));
-	OWN(cloud_row_done)
-	struct cloud_row b = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(2.112));
+	OWN(resource_row_done)
+	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(2.112));
+	OWN(resource_row_done)
+	struct resource_row b = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(2.112));
 	settle(rig, &a, 1800 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, a.id), USD(1.408));
 	settle(rig, &b, 0); /* it never ran */
@@ -406,7 +408,8 @@ static void test_job_cap_over_attempts(void **state)
 
 	make_job(rig, G5_1H, job);
 	make_job(rig, G5_1H, other);
-	OWN(cloud_row_done) struct cloud_row a = reserve(rig, CLOUD_TRAINING_JOB, job, "", USD(30));
+	OWN(resource_row_done)
+	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(30));
 	assert_true(fits(rig, job, USD(20), &why));
 	assert_false(fits(rig, job, USD(20) + 1, &why));
 	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY); /* the try may cost less */
@@ -435,8 +438,8 @@ static void test_renew(void **state)
 	BEGIN(f);
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done)
-	struct cloud_row row = reserve(rig, CLOUD_ENDPOINT, job, ep.id, USD(0.23));
+	OWN(resource_row_done)
+	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, job, ep.id, USD(0.23));
 	BEGIN(f);
 	OK(f, budget_renew(&rig->engine, &ep, 7200 * USEC_PER_SEC, &f->e));
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
@@ -472,26 +475,26 @@ static void test_updated_endpoint(void **state)
 	BEGIN(f);
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done)
-	struct cloud_row row = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(0.23));
+	OWN(resource_row_done)
+	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, first, ep.id, USD(0.23));
 	BEGIN(f);
 	OK(f, budget_reserve(&rig->engine, &row, USD(1.408), "update", &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done)
-	struct cloud_row config = make_cloud(CLOUD_ENDPOINT_CONFIG, second, ep.id);
-	config.state = CLOUD_PRESENT;
+	OWN(resource_row_done)
+	struct resource_row config = new_resource(RESOURCE_ENDPOINT_CONFIG, second, ep.id);
+	config.state = RESOURCE_PRESENT;
 	config.present_us = T0;
-	insert_cloud(f, &config);
+	insert_resource(f, &config);
 	settle(rig, &row, 1800 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, row.id), USD(0.704));
 	/* Two hours at that price are more than was reserved for both. */
-	OWN(cloud_row_done)
-	struct cloud_row again = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(1.638));
+	OWN(resource_row_done)
+	struct resource_row again = reserve(rig, RESOURCE_ENDPOINT, first, ep.id, USD(1.638));
 	settle(rig, &again, 7200 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, again.id), USD(1.638));
 	/* By its own price alone it may be more. */
-	OWN(cloud_row_done)
-	struct cloud_row longer = reserve(rig, CLOUD_ENDPOINT, first, ep.id, USD(0.23));
+	OWN(resource_row_done)
+	struct resource_row longer = reserve(rig, RESOURCE_ENDPOINT, first, ep.id, USD(0.23));
 	settle(rig, &longer, 7200 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, longer.id), USD(0.46));
 }

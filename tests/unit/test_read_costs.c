@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/read/cloud, read_money: what jobs and endpoints show of the cloud; costs. */
-#include "tests/unit/cloud_fixture.h"
+/* storage/read/resource, read_money: what jobs and endpoints show of SageMaker; costs. */
+#include "tests/unit/resource_fixture.h"
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -9,12 +9,12 @@
 #define USD(n) ((n)*MICRO_USD_PER_USD)
 #define DAY    (86400 * USEC_PER_SEC)
 
-static void money(struct fixture *f, enum money_what what, const struct cloud_row *row,
+static void money(struct fixture *f, enum money_what what, const struct resource_row *row,
 		  int64_t micro_usd, int64_t now_us)
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd, .words = "w"};
 
-	str_copy(entry.cloud, sizeof(entry.cloud), row->id);
+	str_copy(entry.resource, sizeof(entry.resource), row->id);
 	str_copy(entry.job, sizeof(entry.job), row->job);
 	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
 	BEGIN(f);
@@ -48,9 +48,10 @@ static void test_training_job(void **state)
 	local = read_job(f, ids[1]);
 	assert_null(json_object_get(local, "sagemaker"));
 	assert_null(json_object_get(local, "cost"));
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
 	str_copy(row.name, sizeof(row.name), "trainyard-a");
-	insert_cloud(f, &row);
+	insert_resource(f, &row);
 	money(f, MONEY_RESERVE, &row, USD(2), T0);
 	str_copy(row.status, sizeof(row.status), "InProgress");
 	row.answer = json_pack("{s:s, s:i, s:s, s:i, s:f}", "SecondaryStatus", "Training",
@@ -58,7 +59,7 @@ static void test_training_job(void **state)
 			       "over_us", 5, "TrainingEndTime", 1700000000.25);
 	reason_set(&row.reason, REASON_THROTTLED, "slow down");
 	BEGIN(f);
-	OK(f, store_cloud_update(f->st, &row, T0, &f->e));
+	OK(f, store_resource_update(f->st, &row, T0, &f->e));
 	COMMIT(f);
 	job = read_job(f, ids[0]);
 	assert_part(job, "cost", "{\"reserved_usd\":\"2.00\",\"settled_usd\":\"0.00\"}");
@@ -75,10 +76,11 @@ static void test_training_job(void **state)
 	assert_part(job, "sagemaker", expect);
 	/* A second attempt: its own description, the money of both. */
 	money(f, MONEY_SETTLE, &row, -USD(1), T0);
-	OWN(cloud_row_done) struct cloud_row again = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
+	OWN(resource_row_done)
+	struct resource_row again = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
 	again.attempt = 2;
 	str_copy(again.name, sizeof(again.name), "trainyard-b");
-	insert_cloud(f, &again);
+	insert_resource(f, &again);
 	money(f, MONEY_RESERVE, &again, USD(3), T0);
 	retried = read_job(f, ids[0]);
 	assert_part(retried, "cost", "{\"reserved_usd\":\"3.00\",\"settled_usd\":\"1.00\"}");
@@ -103,19 +105,19 @@ static void test_endpoint(void **state)
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
 	for (int i = 0; i < 3; i++) {
-		OWN(cloud_row_done)
-		struct cloud_row row =
-			make_cloud((enum cloud_kind)(CLOUD_MODEL + i), ids[0], ep.id);
+		OWN(resource_row_done)
+		struct resource_row row =
+			new_resource((enum resource_kind)(RESOURCE_MODEL + i), ids[0], ep.id);
 
 		str_copy(row.name, sizeof(row.name), names[i]);
-		insert_cloud(f, &row);
-		if (row.kind == CLOUD_ENDPOINT)
+		insert_resource(f, &row);
+		if (row.kind == RESOURCE_ENDPOINT)
 			money(f, MONEY_RESERVE, &row, 5, T0);
-		if (row.kind != CLOUD_MODEL)
+		if (row.kind != RESOURCE_MODEL)
 			continue;
 		BEGIN(f); /* over: no longer among what is there */
-		OK(f, store_cloud_set_state(f->st, row.id, CLOUD_PLANNED, CLOUD_REFUSED, NULL, T0,
-					    &f->e));
+		OK(f, store_resource_set_state(f->st, row.id, RESOURCE_PLANNED, RESOURCE_REFUSED,
+					       NULL, T0, &f->e));
 		COMMIT(f);
 	}
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
@@ -166,7 +168,7 @@ static void test_answers(void **state)
 		OWN(json_decrefp) json_t *answer = NULL;
 
 		OK(f, json_parse(cases[i][0], strlen(cases[i][0]), &answer, &f->e));
-		assert_string_equal(text_of(shape_cloud_answer(answer)), cases[i][1]);
+		assert_string_equal(text_of(shape_resource_answer(answer)), cases[i][1]);
 	}
 }
 
@@ -185,11 +187,13 @@ static struct spent spend(struct fixture *f)
 	BEGIN(f);
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done) struct cloud_row a = make_cloud(CLOUD_TRAINING_JOB, s.ids[0], "");
-	OWN(cloud_row_done) struct cloud_row b = make_cloud(CLOUD_ENDPOINT, s.ids[1], ep.id);
+	OWN(resource_row_done)
+	struct resource_row a = new_resource(RESOURCE_TRAINING_JOB, s.ids[0], "");
+	OWN(resource_row_done)
+	struct resource_row b = new_resource(RESOURCE_ENDPOINT, s.ids[1], ep.id);
 	str_copy(b.name, sizeof(b.name), "trainyard-b");
-	insert_cloud(f, &a);
-	insert_cloud(f, &b);
+	insert_resource(f, &a);
+	insert_resource(f, &b);
 	money(f, MONEY_RESERVE, &a, USD(4), T0);
 	money(f, MONEY_RESERVE, &b, USD(7), T0);
 	money(f, MONEY_RESERVE, &b, USD(2), T0 + DAY);

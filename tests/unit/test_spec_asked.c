@@ -12,8 +12,8 @@
 #define LESS   "'serverless': {}, 'role': 'R'"
 #define BIG    (64 << 10)
 
-#define CLOUD_TRAIN(more) RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN "}" more))
-#define CLOUD_DEPLOY(s, m)                                                                        \
+#define SAGEMAKER_TRAIN(more) RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN "}" more))
+#define SAGEMAKER_DEPLOY(s, m)                                                                    \
 	RUN("{'kind': 'deploy', " THERE ", 'endpoint': 'e', 'model': " m ", 'sagemaker': {" s "}" \
 	    "}")
 #define ENTRY(name) \
@@ -146,21 +146,21 @@ static void test_more_inputs_than_the_endpoint_takes(void **state)
 static void test_a_training_job_there_runs_28_days_at_most(void **state)
 {
 	static const struct refusal cases[] = {
-		{CLOUD_TRAIN(", 'max_runtime': '2419201s'"), "/jobs/0/max_runtime", "out_of_range",
-		 "at most 28d"},
+		{SAGEMAKER_TRAIN(", 'max_runtime': '2419201s'"), "/jobs/0/max_runtime",
+		 "out_of_range", "at most 28d"},
 		{RUN(SCRIPT(", " THERE ", 'max_runtime': '29d', 'sagemaker': {" SM_MIN "}")),
 		 "/jobs/0/max_runtime", "out_of_range", "at most 28d"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
-	run_spec_free(fixture_good(CLOUD_TRAIN(", 'max_runtime': '28d'"), &fixture_context));
+	run_spec_free(fixture_good(SAGEMAKER_TRAIN(", 'max_runtime': '28d'"), &fixture_context));
 	run_spec_free(fixture_good(RUN(TRAIN(", 'max_runtime': '29d'")), &fixture_context));
 }
 
 /* A deploy there with `n` variables of `bytes` each and one of `last` bytes. */
 static int parse_environment(size_t n, size_t bytes, size_t last, json_t *problems)
 {
-	OWN(json_decrefp) json_t *body = fixture_json(CLOUD_DEPLOY(M5, "'m'"));
+	OWN(json_decrefp) json_t *body = fixture_json(SAGEMAKER_DEPLOY(M5, "'m'"));
 	static char text[BIG];
 	struct run_spec *rs = NULL;
 	json_t *env = json_object();
@@ -207,7 +207,7 @@ static void test_the_environment_of_a_model(void **state)
 				"1025 bytes; SageMaker takes at most 1024"));
 	/* bytes, not characters: 513 of two bytes each */
 	json_array_clear(problems);
-	body = fixture_json(CLOUD_DEPLOY(M5, "'m', 'environment': {'A': ''}"));
+	body = fixture_json(SAGEMAKER_DEPLOY(M5, "'m', 'environment': {'A': ''}"));
 	{
 		json_t *job = json_array_get(json_object_get(body, "jobs"), 0);
 		char text[2 * 513 + 1];
@@ -223,7 +223,7 @@ static void test_the_environment_of_a_model(void **state)
 static void test_a_serverless_endpoint_takes_an_archive(void **state)
 {
 	static const struct refusal cases[] = {
-		{CLOUD_DEPLOY(LESS, "'s3://bucket/model/'"), "/jobs/0/model", "invalid",
+		{SAGEMAKER_DEPLOY(LESS, "'s3://bucket/model/'"), "/jobs/0/model", "invalid",
 		 "takes its model as one archive"},
 		{RUN("{'name': 'up', 'kind': 'upload', 'source': 'x', 'destination': "
 		     "'s3://bucket/m/'}, {'kind': 'deploy', " THERE
@@ -232,11 +232,11 @@ static void test_a_serverless_endpoint_takes_an_archive(void **state)
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
-	run_spec_free(
-		fixture_good(CLOUD_DEPLOY(LESS, "'s3://bucket/model.tar.gz'"), &fixture_context));
-	run_spec_free(fixture_good(CLOUD_DEPLOY(LESS, "'/a/directory'"), &fixture_context));
-	run_spec_free(fixture_good(CLOUD_DEPLOY(LESS, "'org/name'"), &fixture_context));
-	run_spec_free(fixture_good(CLOUD_DEPLOY(M5, "'s3://bucket/model/'"), &fixture_context));
+	run_spec_free(fixture_good(SAGEMAKER_DEPLOY(LESS, "'s3://bucket/model.tar.gz'"),
+				   &fixture_context));
+	run_spec_free(fixture_good(SAGEMAKER_DEPLOY(LESS, "'/a/directory'"), &fixture_context));
+	run_spec_free(fixture_good(SAGEMAKER_DEPLOY(LESS, "'org/name'"), &fixture_context));
+	run_spec_free(fixture_good(SAGEMAKER_DEPLOY(M5, "'s3://bucket/model/'"), &fixture_context));
 	run_spec_free(fixture_good(
 		RUN("{'name': 'up', 'kind': 'upload', 'source': 'x', 'destination': "
 		    "'s3://bucket/m.tar.gz'}, {'kind': 'deploy', " THERE
@@ -263,9 +263,10 @@ static void test_disks_of_their_own_have_no_size_to_ask_for(void **state)
 		warnings_of(RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN ", 'volume_gb': 99}")),
 			    word),
 		1);
-	assert_int_equal(warnings_of(CLOUD_DEPLOY(SM_MIN ", 'volume_gb': 99", "'m'"), word), 1);
-	assert_int_equal(warnings_of(CLOUD_DEPLOY(SM_MIN, "'m'"), "volume_gb"), 0);
-	assert_int_equal(warnings_of(CLOUD_DEPLOY(M5 ", 'volume_gb': 99", "'m'"), "volume_gb"), 0);
+	assert_int_equal(warnings_of(SAGEMAKER_DEPLOY(SM_MIN ", 'volume_gb': 99", "'m'"), word), 1);
+	assert_int_equal(warnings_of(SAGEMAKER_DEPLOY(SM_MIN, "'m'"), "volume_gb"), 0);
+	assert_int_equal(warnings_of(SAGEMAKER_DEPLOY(M5 ", 'volume_gb': 99", "'m'"), "volume_gb"),
+			 0);
 }
 
 /* Every field that takes a reference takes one of another run, for the daemon to look up. */

@@ -193,10 +193,10 @@ static void test_bad_models(void **state)
 		{RUN("{'kind': 'evaluate', 'model': 'm', 'data': {'training_job': 'a'}}"),
 		 "/jobs/0/data", "wrong_type", "must be a string"},
 	};
-	char text[256], name[CLOUD_NAME_MAX + 2];
+	char text[256], name[RESOURCE_NAME_MAX + 2];
 
 	check_all(cases, ARRAY_LEN(cases));
-	for (size_t n = CLOUD_NAME_MAX; n <= CLOUD_NAME_MAX + 1; n++) {
+	for (size_t n = RESOURCE_NAME_MAX; n <= RESOURCE_NAME_MAX + 1; n++) {
 		OWN(json_decrefp) json_t *body = NULL, *problems = json_array();
 		OWN(run_spec_freep) struct run_spec *rs = NULL;
 
@@ -205,7 +205,7 @@ static void test_bad_models(void **state)
 		snprintf(text, sizeof(text), EVALUATE("{'training_job': '%s'}"), name);
 		body = fixture_json(text);
 		assert_int_equal(run_spec_parse(body, &fixture_context, &rs, problems, NULL),
-				 n == CLOUD_NAME_MAX ? 0 : -ERR_INVALID);
+				 n == RESOURCE_NAME_MAX ? 0 : -ERR_INVALID);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/write/money: the ledger, its sums over UTC days and months, and base/money. */
-#include "tests/unit/cloud_fixture.h"
+#include "tests/unit/resource_fixture.h"
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -21,26 +21,27 @@ static int64_t at(const char *text)
 /* A fresh training job resource of `job`; its id. */
 static void make_resource(struct fixture *f, const char *job, char id[ID_LEN])
 {
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, job, "");
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, job, "");
 
-	insert_cloud(f, &row);
+	insert_resource(f, &row);
 	memcpy(id, row.id, ID_LEN);
 }
 
-static struct money_entry make_entry(enum money_what what, const char *cloud, const char *job,
+static struct money_entry make_entry(enum money_what what, const char *resource, const char *job,
 				     int64_t micro_usd)
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd, .words = "in words"};
 
-	str_copy(entry.cloud, sizeof(entry.cloud), cloud);
+	str_copy(entry.resource, sizeof(entry.resource), resource);
 	str_copy(entry.job, sizeof(entry.job), job);
 	return entry;
 }
 
-static int add(struct fixture *f, enum money_what what, const char *cloud, int64_t micro_usd,
+static int add(struct fixture *f, enum money_what what, const char *resource, int64_t micro_usd,
 	       int64_t now_us)
 {
-	struct money_entry entry = make_entry(what, cloud, "", micro_usd);
+	struct money_entry entry = make_entry(what, resource, "", micro_usd);
 	int r;
 
 	BEGIN(f);
@@ -52,15 +53,15 @@ static int add(struct fixture *f, enum money_what what, const char *cloud, int64
 	return r;
 }
 
-static void assert_sums(struct fixture *f, int64_t now_us, const char *cloud, int64_t day,
-			int64_t month, int64_t of_cloud)
+static void assert_sums(struct fixture *f, int64_t now_us, const char *resource, int64_t day,
+			int64_t month, int64_t of_resource)
 {
 	struct money_sums sums;
 
-	OK(f, store_money_sums(f->st, "", cloud, now_us, &sums, &f->e));
+	OK(f, store_money_sums(f->st, "", resource, now_us, &sums, &f->e));
 	assert_int_equal(sums.day, day);
 	assert_int_equal(sums.month, month);
-	assert_int_equal(sums.cloud, of_cloud);
+	assert_int_equal(sums.resource, of_resource);
 	assert_int_equal(sums.job, 0);
 }
 
@@ -156,7 +157,7 @@ static void test_reserve_and_settle(void **state)
 	assert_int_equal(sums.day, USD(7));
 	assert_int_equal(sums.month, USD(7));
 	assert_int_equal(sums.job, USD(7));
-	assert_int_equal(sums.cloud, USD(2));
+	assert_int_equal(sums.resource, USD(2));
 }
 
 /* Midnight and the end of the month, UTC; the sums of an earlier day are never those of now. */

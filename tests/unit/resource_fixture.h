@@ -7,18 +7,18 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/db.h"
-#include "storage/store_cloud.h"
 #include "storage/store_read.h"
+#include "storage/store_resource.h"
 
 #include <string.h>
 
 /* A planned row with a request; done by the caller. `job`, `endpoint`: "" for none. */
-static inline struct cloud_row make_cloud(enum cloud_kind kind, const char *job,
-					  const char *endpoint)
+static inline struct resource_row new_resource(enum resource_kind kind, const char *job,
+					       const char *endpoint)
 {
-	struct cloud_row row = {
+	struct resource_row row = {
 		.kind = kind,
-		.state = CLOUD_PLANNED,
+		.state = RESOURCE_PLANNED,
 		.wanted = true,
 		.region = "us-east-1",
 		.attempt = job[0] ? 1 : 0,
@@ -26,26 +26,26 @@ static inline struct cloud_row make_cloud(enum cloud_kind kind, const char *job,
 	};
 
 	id_new('c', row.id);
-	cloud_nonce_new(row.nonce);
-	cloud_name(row.name, "imdb train", row.nonce);
+	resource_nonce_new(row.nonce);
+	resource_name(row.name, "imdb train", row.nonce);
 	str_copy(row.job, sizeof(row.job), job);
 	str_copy(row.endpoint, sizeof(row.endpoint), endpoint);
 	row.request = json_pack("{s:s}", "TrainingJobName", row.name);
 	return row;
 }
 
-static inline void insert_cloud(struct fixture *f, const struct cloud_row *row)
+static inline void insert_resource(struct fixture *f, const struct resource_row *row)
 {
 	BEGIN(f);
-	OK(f, store_cloud_insert(f->st, row, &f->e));
+	OK(f, store_resource_insert(f->st, row, &f->e));
 	COMMIT(f);
 }
 
-static inline struct cloud_row cloud_of(struct fixture *f, const char *id)
+static inline struct resource_row sagemaker_of(struct fixture *f, const char *id)
 {
-	struct cloud_row row = {0};
+	struct resource_row row = {0};
 
-	OK(f, store_cloud_get(f->st, id, &row, &f->e));
+	OK(f, store_resource_get(f->st, id, &row, &f->e));
 	return row;
 }
 

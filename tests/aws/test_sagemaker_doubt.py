@@ -4,7 +4,7 @@ single lines that decide, each with an account in which the other decision costs
 import json
 
 import pytest
-from cloud_rig import BUCKET, SAMPLES, account, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, SAMPLES, account, cloud, words  # noqa: F401
 from fake_aws import ROLE
 from fake_jobs import SERVING
 from test_adopt import DEPLOY_PARTS, adopt, lost  # noqa: F401

@@ -17,37 +17,39 @@
 
 static void test_words(void **state)
 {
-	enum cloud_kind kind;
-	enum cloud_state got;
+	enum resource_kind kind;
+	enum resource_state got;
 
-	for (int i = 0; i < CLOUD_KINDS_; i++) {
-		assert_int_equal(cloud_kind_parse(cloud_kind_str((enum cloud_kind)i), &kind), 0);
+	for (int i = 0; i < RESOURCE_KINDS_; i++) {
+		assert_int_equal(
+			resource_kind_parse(resource_kind_str((enum resource_kind)i), &kind), 0);
 		assert_int_equal(kind, i);
 	}
-	for (int i = 0; i < CLOUD_STATES_; i++) {
-		assert_int_equal(cloud_state_parse(cloud_state_str((enum cloud_state)i), &got), 0);
+	for (int i = 0; i < RESOURCE_STATES_; i++) {
+		assert_int_equal(
+			resource_state_parse(resource_state_str((enum resource_state)i), &got), 0);
 		assert_int_equal(got, i);
 	}
-	assert_int_equal(cloud_kind_parse("bucket", &kind), -EINVAL);
-	assert_int_equal(cloud_state_parse("", &got), -EINVAL);
-	assert_string_equal(cloud_kind_str(CLOUD_ENDPOINT_CONFIG), "endpoint_config");
+	assert_int_equal(resource_kind_parse("bucket", &kind), -EINVAL);
+	assert_int_equal(resource_state_parse("", &got), -EINVAL);
+	assert_string_equal(resource_kind_str(RESOURCE_ENDPOINT_CONFIG), "endpoint_config");
 }
 
 static void test_every_pair_of_states(void **state)
 {
-	static const bool may[CLOUD_STATES_][CLOUD_STATES_] = {
-		[CLOUD_PLANNED] = {[CLOUD_PRESENT] = true, [CLOUD_REFUSED] = true},
-		[CLOUD_PRESENT] = {[CLOUD_ENDING] = true, [CLOUD_ENDED] = true},
-		[CLOUD_ENDING] = {[CLOUD_ENDED] = true},
+	static const bool may[RESOURCE_STATES_][RESOURCE_STATES_] = {
+		[RESOURCE_PLANNED] = {[RESOURCE_PRESENT] = true, [RESOURCE_REFUSED] = true},
+		[RESOURCE_PRESENT] = {[RESOURCE_ENDING] = true, [RESOURCE_ENDED] = true},
+		[RESOURCE_ENDING] = {[RESOURCE_ENDED] = true},
 	};
 
-	for (int from = 0; from < CLOUD_STATES_; from++) {
-		for (int to = 0; to < CLOUD_STATES_; to++)
-			assert_int_equal(
-				cloud_state_may((enum cloud_state)from, (enum cloud_state)to),
-				may[from][to]);
-		assert_int_equal(cloud_state_is_final((enum cloud_state)from),
-				 from == CLOUD_ENDED || from == CLOUD_REFUSED);
+	for (int from = 0; from < RESOURCE_STATES_; from++) {
+		for (int to = 0; to < RESOURCE_STATES_; to++)
+			assert_int_equal(resource_state_may((enum resource_state)from,
+							    (enum resource_state)to),
+					 may[from][to]);
+		assert_int_equal(resource_state_is_final((enum resource_state)from),
+				 from == RESOURCE_ENDED || from == RESOURCE_REFUSED);
 	}
 }
 
@@ -61,7 +63,7 @@ static void assert_good_name(const char *name)
 {
 	size_t n = strlen(name);
 
-	assert_in_range(n, 1, CLOUD_NAME_MAX);
+	assert_in_range(n, 1, RESOURCE_NAME_MAX);
 	assert_true(is_alnum(name[0]) && is_alnum(name[n - 1]));
 	for (size_t i = 0; i < n; i++)
 		assert_true(is_alnum(name[i]) || (name[i] == '-' && name[i + 1] != '-'));
@@ -79,10 +81,10 @@ static void test_names(void **state)
 		{"...", "trainyard-" NONCE},
 		{"Übung", "trainyard-bung-" NONCE},
 	};
-	char name[CLOUD_NAME_MAX + 1];
+	char name[RESOURCE_NAME_MAX + 1];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cloud_name(name, cases[i].words, NONCE);
+		resource_name(name, cases[i].words, NONCE);
 		assert_string_equal(name, cases[i].name);
 		assert_good_name(name);
 	}
@@ -91,7 +93,7 @@ static void test_names(void **state)
 /* Words of every length, also with a hyphen at every place of the cut. */
 static void test_names_at_the_limit(void **state)
 {
-	char words[128], name[CLOUD_NAME_MAX + 1];
+	char words[128], name[RESOURCE_NAME_MAX + 1];
 	size_t longest = 0;
 
 	for (size_t n = 0; n < sizeof(words); n++)
@@ -100,31 +102,31 @@ static void test_names_at_the_limit(void **state)
 			words[n] = '\0';
 			if (hyphen < n)
 				words[hyphen] = '-';
-			cloud_name(name, words, NONCE);
+			resource_name(name, words, NONCE);
 			assert_good_name(name);
 			assert_string_equal(name + strlen(name) - strlen(NONCE), NONCE);
 			if (strlen(name) > longest)
 				longest = strlen(name);
 		}
-	assert_int_equal(longest, CLOUD_NAME_MAX);
+	assert_int_equal(longest, RESOURCE_NAME_MAX);
 	memset(words, 'w', sizeof(words));
 	words[40] = '\0';
-	cloud_name(name, words, NONCE);
-	assert_int_equal(strlen(name), CLOUD_NAME_MAX); /* 40 words fit, 41 are cut */
+	resource_name(name, words, NONCE);
+	assert_int_equal(strlen(name), RESOURCE_NAME_MAX); /* 40 words fit, 41 are cut */
 	words[40] = 'w';
 	words[41] = '\0';
-	cloud_name(name, words, NONCE);
-	assert_int_equal(strlen(name), CLOUD_NAME_MAX);
+	resource_name(name, words, NONCE);
+	assert_int_equal(strlen(name), RESOURCE_NAME_MAX);
 }
 
 static void test_nonces_differ(void **state)
 {
-	char nonces[256][CLOUD_NONCE_LEN], name[CLOUD_NAME_MAX + 1];
+	char nonces[256][RESOURCE_NONCE_LEN], name[RESOURCE_NAME_MAX + 1];
 
 	for (size_t i = 0; i < 256; i++) {
-		cloud_nonce_new(nonces[i]);
-		assert_int_equal(strlen(nonces[i]), CLOUD_NONCE_LEN - 1);
-		cloud_name(name, "x", nonces[i]);
+		resource_nonce_new(nonces[i]);
+		assert_int_equal(strlen(nonces[i]), RESOURCE_NONCE_LEN - 1);
+		resource_name(name, "x", nonces[i]);
 		assert_good_name(name);
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(nonces[i], nonces[j]);

@@ -4,7 +4,7 @@ forgotten, and the service is not asked in a loop."""
 import sqlite3
 
 import pytest
-from cloud_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
 REFUSES = {

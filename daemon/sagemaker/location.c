@@ -12,7 +12,7 @@
 
 #define ROLE_NAME_SIZE 65 /* IAM's greatest, and NUL */
 
-bool cloud_runs(const struct job_row *job)
+bool sagemaker_runs(const struct job_row *job)
 {
 	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
 }
@@ -28,12 +28,13 @@ static const char *region_of(struct engine *e, const json_t *spec)
 	return e->aws ? aws_config_region(aws_config_of(e->aws)) : "";
 }
 
-static enum cloud_known know_account(struct engine *e, const char *region, char *ret, size_t size,
-				     enum reason_code *ret_code, struct err *reterr)
+static enum sagemaker_known know_account(struct engine *e, const char *region, char *ret,
+					 size_t size, enum reason_code *ret_code,
+					 struct err *reterr)
 {
 	OWN(json_decrefp) json_t *none = json_object();
 	const char *value;
-	struct cloud_question q = {
+	struct sagemaker_question q = {
 		.key = "identity",
 		.service = AWS_STS,
 		.operation = "GetCallerIdentity",
@@ -41,7 +42,7 @@ static enum cloud_known know_account(struct engine *e, const char *region, char 
 		.input = none,
 		.words = "looks up who we are in AWS",
 	};
-	enum cloud_known known = cloud_know(e, &q, &value, ret_code, reterr);
+	enum sagemaker_known known = sagemaker_look_up(e, &q, &value, ret_code, reterr);
 
 	str_copy(ret, size, value);
 	return known;
@@ -57,14 +58,15 @@ static void ask_who_we_are(struct engine *e, const json_t *spec)
 	know_account(e, region_of(e, spec), account, sizeof(account), &code, &err);
 }
 
-static enum cloud_known know_role(struct engine *e, const char *role, const char *region, char *ret,
-				  size_t size, enum reason_code *ret_code, struct err *reterr)
+static enum sagemaker_known know_role(struct engine *e, const char *role, const char *region,
+				      char *ret, size_t size, enum reason_code *ret_code,
+				      struct err *reterr)
 {
 	OWN(json_decrefp) json_t *input = json_pack("{ss}", "RoleName", role);
-	enum cloud_known known;
+	enum sagemaker_known known;
 	const char *value;
 	char key[2100];
-	struct cloud_question q = {
+	struct sagemaker_question q = {
 		.key = key,
 		.service = AWS_IAM,
 		.operation = "GetRole",
@@ -75,23 +77,23 @@ static enum cloud_known know_role(struct engine *e, const char *role, const char
 
 	if (str_starts(role, "arn:")) {
 		str_copy(ret, size, role);
-		return CLOUD_KNOWN;
+		return SAGEMAKER_KNOWN;
 	}
 	snprintf(key, sizeof(key), "role:%s", role);
-	known = cloud_know(e, &q, &value, ret_code, reterr);
+	known = sagemaker_look_up(e, &q, &value, ret_code, reterr);
 	str_copy(ret, size, value);
 	return known;
 }
 
-int cloud_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
-		   size_t size, struct err *reterr)
+int sagemaker_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+		       size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *input = json_pack("{ss}", "TrainingJobName", training_job);
 	enum reason_code code;
-	enum cloud_known known;
+	enum sagemaker_known known;
 	const char *value;
 	char key[256];
-	struct cloud_question q = {
+	struct sagemaker_question q = {
 		.key = key,
 		.service = AWS_SAGEMAKER,
 		.operation = "DescribeTrainingJob",
@@ -101,10 +103,10 @@ int cloud_artifact(struct engine *e, const char *training_job, const char *regio
 	};
 
 	snprintf(key, sizeof(key), "artifact %s:%s", region, training_job);
-	known = cloud_know(e, &q, &value, &code, reterr);
-	if (known == CLOUD_KNOWN)
+	known = sagemaker_look_up(e, &q, &value, &code, reterr);
+	if (known == SAGEMAKER_KNOWN)
 		str_copy(ret, size, value);
-	return known == CLOUD_KNOWN ? 1 : known == CLOUD_UNKNOWN ? 0 : -ERR_INVALID;
+	return known == SAGEMAKER_KNOWN ? 1 : known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 }
 
 static const char *role_of(struct engine *e, const json_t *spec)
@@ -116,7 +118,8 @@ static const char *role_of(struct engine *e, const json_t *spec)
 
 /* Bucket and prefix: 1, or -ERR_INVALID. */
 static int name_place(const struct aws_settings *set, const struct job_row *job,
-		      struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+		      struct sagemaker_location *ret, enum reason_code *ret_code,
+		      struct err *reterr)
 {
 	int n = snprintf(ret->prefix, sizeof(ret->prefix), "%s/%s/%s/", set->prefix, job->run,
 			 job->id);
@@ -138,13 +141,14 @@ static int name_place(const struct aws_settings *set, const struct job_row *job,
 
 /* 1: all is known; 0: not yet; -ERR_INVALID: something is clearly not there. */
 static int fill_place(struct engine *e, const struct job_row *job, const json_t *spec,
-		      struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+		      struct sagemaker_location *ret, enum reason_code *ret_code,
+		      struct err *reterr)
 {
 	const struct aws_settings *set = &e->settings->aws;
 	const char *role = role_of(e, spec);
-	enum cloud_known known;
+	enum sagemaker_known known;
 
-	*ret = (struct cloud_place){0};
+	*ret = (struct sagemaker_location){0};
 	*ret_code = REASON_INVALID_INPUT;
 	str_copy(ret->region, sizeof(ret->region), region_of(e, spec));
 	if (!ret->region[0])
@@ -159,30 +163,32 @@ static int fill_place(struct engine *e, const struct job_row *job, const json_t 
 	if (strlen(role) >= (str_starts(role, "arn:") ? sizeof(ret->role_arn) : ROLE_NAME_SIZE))
 		return err_set(reterr, ERR_INVALID, "'%.64s...' is too long for an IAM role", role);
 	known = know_account(e, ret->region, ret->account, sizeof(ret->account), ret_code, reterr);
-	if (known == CLOUD_KNOWN)
+	if (known == SAGEMAKER_KNOWN)
 		known = know_role(e, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
 				  ret_code, reterr);
-	if (known != CLOUD_KNOWN)
-		return known == CLOUD_UNKNOWN ? 0 : -ERR_INVALID;
+	if (known != SAGEMAKER_KNOWN)
+		return known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 	return name_place(set, job, ret, ret_code, reterr);
 }
 
-int cloud_place_of(struct engine *e, const struct job_row *job, const json_t *spec,
-		   struct cloud_place *ret, enum reason_code *ret_code, struct err *reterr)
+int sagemaker_location_of(struct engine *e, const struct job_row *job, const json_t *spec,
+			  struct sagemaker_location *ret, enum reason_code *ret_code,
+			  struct err *reterr)
 {
 	int r = fill_place(e, job, spec, ret, ret_code, reterr);
 
 	return r == 0 ? -ERR_UNAVAILABLE : r < 0 ? r : 0;
 }
 
-json_t *cloud_place_json(const struct cloud_place *at, const char *model)
+json_t *sagemaker_location_json(const struct sagemaker_location *at, const char *model)
 {
 	return json_pack("{ss ss ss sb ss ss ss}", "region", at->region, "account", at->account,
 			 "bucket", at->bucket, "default_bucket", at->default_bucket, "prefix",
 			 at->prefix, "role_arn", at->role_arn, "model", model);
 }
 
-int cloud_place_read(const char *dir, struct cloud_place *ret, char *model, struct err *reterr)
+int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, char *model,
+			    struct err *reterr)
 {
 	OWN(json_decrefp) json_t *message = NULL;
 	OWN(closep) int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -194,7 +200,7 @@ int cloud_place_read(const char *dir, struct cloud_place *ret, char *model, stru
 	if (r < 0)
 		return r;
 	place = json_object_get(message, "place");
-	*ret = (struct cloud_place){
+	*ret = (struct sagemaker_location){
 		.default_bucket = json_get_bool(place, "default_bucket", false),
 	};
 	str_copy(ret->region, sizeof(ret->region), json_get_str(place, "region", ""));
@@ -216,9 +222,9 @@ static bool know_model(struct engine *e, const struct job_row *job, struct reaso
 	char uri[SPEC_PATH_MAX];
 
 	if (!training_job ||
-	    cloud_artifact(e, training_job,
-			   json_get_str(json_object_get(job->spec, "sagemaker"), "region", ""), uri,
-			   sizeof(uri), &err) != 0)
+	    sagemaker_artifact(e, training_job,
+			       json_get_str(json_object_get(job->spec, "sagemaker"), "region", ""),
+			       uri, sizeof(uri), &err) != 0)
 		return true;
 	reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
 	return false;
@@ -236,27 +242,27 @@ static bool money_fits(struct engine *e, const struct job_row *job, struct reaso
 	return budget_fits(e, job, micro_usd, why);
 }
 
-bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason *why)
+bool sagemaker_may_start(struct engine *e, const struct job_row *job, struct reason *why)
 {
-	struct cloud_place at;
+	struct sagemaker_location at;
 	enum reason_code code;
 	struct err err = {0};
 
-	if (!cloud_runs(job) &&
+	if (!sagemaker_runs(job) &&
 	    !json_object_get(json_object_get(job->spec, "model"), "training_job"))
 		return true;
 	if (!e->aws) {
 		*why = e->aws_why;
 		return false;
 	}
-	if (e->cloud->pause.code != REASON_NONE && region_of(e, job->spec)[0]) {
+	if (e->sagemaker->pause.code != REASON_NONE && region_of(e, job->spec)[0]) {
 		ask_who_we_are(e, job->spec);
-		*why = e->cloud->pause;
+		*why = e->sagemaker->pause;
 		return false;
 	}
 	if (!know_model(e, job, why))
 		return false;
-	if (!cloud_runs(job))
+	if (!sagemaker_runs(job))
 		return true;
 	if (fill_place(e, job, job->spec, &at, &code, &err) == 0) {
 		reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
@@ -265,35 +271,35 @@ bool cloud_may_start(struct engine *e, const struct job_row *job, struct reason 
 	return money_fits(e, job, why);
 }
 
-static void words_of_row(const struct cloud_row *row, struct reason *why)
+static void words_of_row(const struct resource_row *row, struct reason *why)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
 
-	reason_set(why, REASON_NONE, "%s '%s' is %s%s%s", cloud_kind_str(row->kind), row->name,
-		   row->status[0]		 ? row->status
-		   : row->state == CLOUD_PLANNED ? "about to be made"
-						 : "made",
+	reason_set(why, REASON_NONE, "%s '%s' is %s%s%s", resource_kind_str(row->kind), row->name,
+		   row->status[0]		    ? row->status
+		   : row->state == RESOURCE_PLANNED ? "about to be made"
+						    : "made",
 		   secondary[0] ? ": " : "", secondary);
 }
 
-bool cloud_explain(struct engine *e, const struct job_row *job, struct reason *why)
+bool sagemaker_explain(struct engine *e, const struct job_row *job, struct reason *why)
 {
-	OWN(cloud_rows_done) struct cloud_rows rows = {0};
-	const struct cloud_row *row = NULL;
+	OWN(resource_rows_done) struct resource_rows rows = {0};
+	const struct resource_row *row = NULL;
 
-	if (!cloud_runs(job) || job_state_is_final(job->state) ||
-	    store_cloud_of_job(e->store, job->id, job->attempt, &rows, NULL) < 0)
+	if (!sagemaker_runs(job) || job_state_is_final(job->state) ||
+	    store_resource_of_job(e->store, job->id, job->attempt, &rows, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < rows.n; i++)
-		if (!cloud_state_is_final(rows.rows[i].state) &&
+		if (!resource_state_is_final(rows.rows[i].state) &&
 		    (!row || row->reason.code == REASON_NONE))
 			row = &rows.rows[i];
 	if (!row)
 		return false;
 	if (row->wanted && row->reason.code != REASON_NONE)
 		*why = row->reason;
-	else if (e->cloud->pause.code != REASON_NONE)
-		*why = e->cloud->pause;
+	else if (e->sagemaker->pause.code != REASON_NONE)
+		*why = e->sagemaker->pause;
 	else
 		words_of_row(row, why);
 	return true;

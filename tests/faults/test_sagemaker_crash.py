@@ -16,9 +16,10 @@ from fake_aws import FakeAws, live_in
 from trainyardd import ROOT, Daemon, wait_for
 
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
-POINTS = ["cloud.call.before", "cloud.call.sent", "cloud.call.answered", "cloud.call.stored",
-          "turn.commit.before", "turn.commit.after"]
-CRASHES = int(os.environ.get("TRAINYARD_CLOUD_CRASHES", "520"))  # for each of SEEDS
+POINTS = ["sagemaker.call.before", "sagemaker.call.sent", "sagemaker.call.answered",
+          "sagemaker.call.stored", "turn.commit.before",
+          "turn.commit.after"]
+CRASHES = int(os.environ.get("TRAINYARD_SAGEMAKER_CRASHES", "520"))  # for each of SEEDS
 SEEDS = [1, 2, 3, 4]
 RUNS_AT_A_TIME = 6
 STANDING = 3  # endpoints that stay and are updated

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cloud_rig import BUCKET, account, archive, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, account, archive, cloud, words  # noqa: F401
 
 SCRIPT = """
 import json, os

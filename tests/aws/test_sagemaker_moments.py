@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from cloud_rig import CONFIG, account, cloud, words  # noqa: F401
+from sagemaker_rig import CONFIG, account, cloud, words  # noqa: F401
 from fake_aws import ACCOUNT
 from trainyardd import wait_for
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What jobs and endpoints show of their resources in the cloud. */
+/* What jobs and endpoints show of their resources on SageMaker. */
+#include "jobs/sagemaker/resource.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "jobs/sagemaker/resource.h"
 #include "storage/read/internal.h"
 #include "storage/shape.h"
 
@@ -22,7 +22,7 @@ enum {
 	C_SETTLED,
 	C_ATTEMPT,
 };
-#define CLOUD_COLUMNS                                                                          \
+#define RESOURCE_COLUMNS                                                                       \
 	"SELECT kind, name, region, arn, state, status, reason_code, reason_message, answer, " \
 	"created_us, ended_us, reserved_micro_usd, difference_micro_usd, settled_us, attempt " \
 	"FROM cloud "
@@ -62,7 +62,7 @@ static int add_main(struct shown *s, struct db_stmt *q, struct err *reterr)
 		return r;
 	if (!own || json_object_update(s->sagemaker, own) < 0)
 		return out_of_memory(reterr);
-	said = answer ? shape_cloud_answer(answer) : NULL;
+	said = answer ? shape_resource_answer(answer) : NULL;
 	if (said && json_object_update_missing(s->sagemaker, said) < 0)
 		return out_of_memory(reterr);
 	return 0;
@@ -83,7 +83,7 @@ static int add_row(struct shown *s, struct db_stmt *q, struct err *reterr)
 {
 	const char *kind = db_col_text(q, C_KIND);
 	int64_t cost = db_col_int(q, C_RESERVED) + db_col_int(q, C_DIFFERENCE);
-	enum cloud_state state;
+	enum resource_state state;
 	int r = 0;
 
 	*(db_col_int(q, C_SETTLED) ? &s->settled : &s->reserved) += cost;
@@ -93,24 +93,24 @@ static int add_row(struct shown *s, struct db_stmt *q, struct err *reterr)
 		s->attempt = (int)db_col_int(q, C_ATTEMPT);
 	}
 	json_object_set_new(s->sagemaker, kind, json_string(db_col_text(q, C_NAME)));
-	if (str_eq(kind, cloud_kind_str(CLOUD_TRAINING_JOB)) ||
-	    str_eq(kind, cloud_kind_str(CLOUD_ENDPOINT)))
+	if (str_eq(kind, resource_kind_str(RESOURCE_TRAINING_JOB)) ||
+	    str_eq(kind, resource_kind_str(RESOURCE_ENDPOINT)))
 		r = add_main(s, q, reterr);
-	if (r < 0 || cloud_state_parse(db_col_text(q, C_STATE), &state) < 0 ||
-	    cloud_state_is_final(state))
+	if (r < 0 || resource_state_parse(db_col_text(q, C_STATE), &state) < 0 ||
+	    resource_state_is_final(state))
 		return r;
 	return add_resource(s, q, reterr);
 }
 
-int add_cloud(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
-	      struct err *reterr)
+int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
+		  struct err *reterr)
 {
 	OWN(shown_done)
 	struct shown s = {.sagemaker = json_object(), .resources = json_array()};
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = job ? db_query(sr->db, CLOUD_COLUMNS "WHERE job = ? ORDER BY attempt, n",
+	int r = job ? db_query(sr->db, RESOURCE_COLUMNS "WHERE job = ? ORDER BY attempt, n",
 			       DB_ARGS(DB_TEXT(job)), &q, reterr)
-		    : db_query(sr->db, CLOUD_COLUMNS "WHERE endpoint = ? ORDER BY n",
+		    : db_query(sr->db, RESOURCE_COLUMNS "WHERE endpoint = ? ORDER BY n",
 			       DB_ARGS(DB_TEXT(endpoint)), &q, reterr);
 
 	while (r >= 0 && (r = db_step(q, reterr)) > 0)
@@ -150,12 +150,12 @@ int store_read_attempt_uris(struct store_reader *sr, const char *job, int attemp
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	OWN(json_decrefp) json_t *request = NULL;
-	int r = db_query(
-		sr->db,
-		"SELECT name, region, request FROM cloud WHERE job = ? AND attempt = ? "
-		"AND kind = ? ORDER BY n DESC LIMIT 1",
-		DB_ARGS(DB_TEXT(job), DB_INT(attempt), DB_TEXT(cloud_kind_str(CLOUD_TRAINING_JOB))),
-		&q, reterr);
+	int r = db_query(sr->db,
+			 "SELECT name, region, request FROM cloud WHERE job = ? AND attempt = ? "
+			 "AND kind = ? ORDER BY n DESC LIMIT 1",
+			 DB_ARGS(DB_TEXT(job), DB_INT(attempt),
+				 DB_TEXT(resource_kind_str(RESOURCE_TRAINING_JOB))),
+			 &q, reterr);
 
 	*ret = NULL;
 	if (r >= 0)

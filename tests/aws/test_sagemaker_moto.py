@@ -7,7 +7,7 @@ import urllib.request
 
 import boto3
 import pytest
-from cloud_rig import Cloud, archive, words
+from sagemaker_rig import Cloud, archive, words
 from moto_rig import REGION, moto  # noqa: F401
 
 ANSWER = [{"label": "positive", "score": 0.93}]

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from cloud_rig import CONFIG, account, cloud, words  # noqa: F401
+from sagemaker_rig import CONFIG, account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
 

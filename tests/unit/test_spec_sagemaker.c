@@ -8,11 +8,11 @@
 #define TAGS_OURS 6
 
 /* Good jobs there, to spoil. */
-#define THERE		   "'target': 'sagemaker'"
-#define SM_MIN		   "'instance_type': 'ml.g5.xlarge', 'role': 'R'"
-#define CLOUD(s)	   RUN(TRAIN(", " THERE ", 'sagemaker': {" s "}"))
-#define CLOUD_SCRIPT(more) RUN(SCRIPT(", " THERE ", 'sagemaker': {" SM_MIN "}" more))
-#define CLOUD_DEPLOY(s)	   RUN(DEPLOY(", " THERE ", 'sagemaker': {" s "}"))
+#define THERE		       "'target': 'sagemaker'"
+#define SM_MIN		       "'instance_type': 'ml.g5.xlarge', 'role': 'R'"
+#define CLOUD(s)	       RUN(TRAIN(", " THERE ", 'sagemaker': {" s "}"))
+#define SAGEMAKER_SCRIPT(more) RUN(SCRIPT(", " THERE ", 'sagemaker': {" SM_MIN "}" more))
+#define SAGEMAKER_DEPLOY(s)    RUN(DEPLOY(", " THERE ", 'sagemaker': {" s "}"))
 
 static const json_t *job_field(const struct run_spec *rs, size_t i, const char *key)
 {
@@ -108,7 +108,7 @@ static void test_needed(void **state)
 		 "such as ml.g5.xlarge"},
 		{CLOUD("'instance_type': 'ml.g5.xlarge'"), "/jobs/0/sagemaker/role", "missing",
 		 "needs 'sagemaker.role'"},
-		{CLOUD_DEPLOY("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
+		{SAGEMAKER_DEPLOY("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
 		 "or 'sagemaker.serverless'"},
 		{RUN(SCRIPT(", " THERE ", 'sagemaker': {'role': 'R'}")),
 		 "/jobs/0/sagemaker/instance_type", "missing", "on SageMaker the job needs"},
@@ -229,7 +229,7 @@ static void test_contradictions(void **state)
 		 "/jobs/0/sagemaker/serverless/memory_mb", "invalid", "1024, 2048, 3072"},
 		{RUN(DEPLOY(", 'sagemaker': {'serverless': {}, 'instance_count': 2}")),
 		 "/jobs/0/sagemaker/serverless", "invalid", "no 'instance_count'"},
-		{CLOUD_DEPLOY(SM_MIN ", 'serverless': {}"), "/jobs/0/sagemaker/serverless",
+		{SAGEMAKER_DEPLOY(SM_MIN ", 'serverless': {}"), "/jobs/0/sagemaker/serverless",
 		 "invalid", "serverless or has an 'instance_type'"},
 		{RUN(DEPLOY(", 'sagemaker': {'serverless': {'provisioned_concurrency': 6}}")),
 		 "/jobs/0/sagemaker/serverless/provisioned_concurrency", "out_of_range",
@@ -278,9 +278,9 @@ static void test_the_request_is_tried(void **state)
 		 "/jobs/0/sagemaker/instance_type", "invalid", "sagemaker.image"},
 		{CLOUD(SM_MIN ", 'image': 'transformers9.9'"), "/jobs/0/sagemaker/image", "invalid",
 		 "9.9"},
-		{CLOUD_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
+		{SAGEMAKER_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
 		 "/jobs/0/hyperparameters/sagemaker_program", "invalid", "set by the daemon"},
-		{CLOUD_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
+		{SAGEMAKER_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
 		 "/jobs/0/channels/model", "invalid", "already a channel"},
 	};
 
@@ -308,13 +308,14 @@ static void test_warnings(void **state)
 {
 	OWN(run_spec_freep)
 	struct run_spec *bad = fixture_good(
-		CLOUD_SCRIPT(", 'hyperparameters': {'a': 'two words', 'b': '$(x)', 'c': '', 'd': "
-			     "[1, 2], 'e': null, 'f': 'a;b'}"),
+		SAGEMAKER_SCRIPT(
+			", 'hyperparameters': {'a': 'two words', 'b': '$(x)', 'c': '', 'd': "
+			"[1, 2], 'e': null, 'f': 'a;b'}"),
 		&fixture_context);
 	OWN(run_spec_freep)
 	struct run_spec *good = fixture_good(
-		CLOUD_SCRIPT(", 'hyperparameters': {'a': 'word', 'b': 1e-5, 'c': true, 'd': "
-			     "'a/b_c.d-e=f,g'}"),
+		SAGEMAKER_SCRIPT(", 'hyperparameters': {'a': 'word', 'b': 1e-5, 'c': true, 'd': "
+				 "'a/b_c.d-e=f,g'}"),
 		&fixture_context);
 	OWN(run_spec_freep)
 	struct run_spec *here = fixture_good(
@@ -374,7 +375,7 @@ static int parse_with(const char *field, size_t entries, size_t bytes, const cha
 		      json_t *problems)
 {
 	OWN(json_decrefp)
-	json_t *body = fixture_json(CLOUD_SCRIPT("")), *text = NULL;
+	json_t *body = fixture_json(SAGEMAKER_SCRIPT("")), *text = NULL;
 	OWN(freep) char *long_text = calloc(1, bytes + 1);
 	OWN(run_spec_freep) struct run_spec *rs = NULL;
 	json_t *job = json_array_get(json_object_get(body, "jobs"), 0), *map = json_object();
@@ -399,12 +400,12 @@ static void test_limits(void **state)
 		bool count;	       /* one more entry, or one more byte */
 		const char *pointer, *code;
 	} cases[] = {
-		{"tags", SPEC_TAGS_CLOUD_MAX, 1, true, "/jobs/0/tags", "too_many"},
+		{"tags", SPEC_TAGS_SAGEMAKER_MAX, 1, true, "/jobs/0/tags", "too_many"},
 		{"environment", 1, 512, false, "/jobs/0/environment/n0", "out_of_range"},
 		{"hyperparameters", 95, 1, true, "/jobs/0/hyperparameters", "out_of_range"},
 	};
 
-	assert_int_equal(SPEC_TAGS_CLOUD_MAX + TAGS_OURS, 50);
+	assert_int_equal(SPEC_TAGS_SAGEMAKER_MAX + TAGS_OURS, 50);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		OWN(json_decrefp) json_t *problems = json_array();
 		size_t entries = cases[i].entries + cases[i].count;
@@ -429,22 +430,22 @@ static void test_tags(void **state)
 		 "belong to AWS"},
 		{RUN(TRAIN(", 'tags': {'AWS:x': 'y'}")), "/jobs/0/tags", "invalid",
 		 "belong to AWS"},
-		{RUN(TRAIN(", 'tags': {'" CLOUD_TAG_NONCE "': 'y'}")), "/jobs/0/tags", "invalid",
+		{RUN(TRAIN(", 'tags': {'" RESOURCE_TAG_NONCE "': 'y'}")), "/jobs/0/tags", "invalid",
 		 "belong to the daemon"},
 		{"{'tags': {'Trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
 		 "to the daemon"},
 		{"{'tags': {'trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
 		 "belong to the daemon"},
-		{CLOUD_SCRIPT(", 'tags': {'a&b': 'y'}"), "/jobs/0/tags/a&b", "invalid",
+		{SAGEMAKER_SCRIPT(", 'tags': {'a&b': 'y'}"), "/jobs/0/tags/a&b", "invalid",
 		 "AWS takes letters"},
-		{CLOUD_SCRIPT(", 'tags': {'Env': 'a', 'env': 'b'}"), "/jobs/0/tags/env", "invalid",
-		 "AWS takes 'Env' and 'env' for one name"},
-		{CLOUD_SCRIPT(", 'tags': {'a': 'y?'}"), "/jobs/0/tags/a", "invalid",
+		{SAGEMAKER_SCRIPT(", 'tags': {'Env': 'a', 'env': 'b'}"), "/jobs/0/tags/env",
+		 "invalid", "AWS takes 'Env' and 'env' for one name"},
+		{SAGEMAKER_SCRIPT(", 'tags': {'a': 'y?'}"), "/jobs/0/tags/a", "invalid",
 		 "AWS takes letters"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
-	run_spec_free(fixture_good(CLOUD_SCRIPT(", 'tags': {'Tëam _.:/=+-@': '日本'}"),
+	run_spec_free(fixture_good(SAGEMAKER_SCRIPT(", 'tags': {'Tëam _.:/=+-@': '日本'}"),
 				   &fixture_context));
 	run_spec_free(fixture_good(RUN(SCRIPT(", 'tags': {'a&b': '?'}")), &fixture_context));
 	run_spec_free(

@@ -4,7 +4,7 @@ that are taken, cancels and deletes at every stage. Nothing is left that costs m
 import json
 
 import pytest
-from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
 from trainyardd import BUILD, wait_for
 
 MODEL = f"s3://{BUCKET}/model.tar.gz"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/write/cloud: resources, their states, events and log streams; the upgrade to schema 2. */
-#include "tests/unit/cloud_fixture.h"
+/* storage/write/resource: resources, their states, events and log streams; the upgrade to schema 2.
+ */
+#include "tests/unit/resource_fixture.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -11,18 +12,18 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static void move_cloud(struct fixture *f, const char *id, enum cloud_state from,
-		       enum cloud_state to, int64_t now_us)
+static void move_resource(struct fixture *f, const char *id, enum resource_state from,
+			  enum resource_state to, int64_t now_us)
 {
 	BEGIN(f);
-	OK(f, store_cloud_set_state(f->st, id, from, to, NULL, now_us, &f->e));
+	OK(f, store_resource_set_state(f->st, id, from, to, NULL, now_us, &f->e));
 	COMMIT(f);
 }
 
-static void update_cloud(struct fixture *f, const struct cloud_row *row)
+static void update_resource(struct fixture *f, const struct resource_row *row)
 {
 	BEGIN(f);
-	OK(f, store_cloud_update(f->st, row, T0, &f->e));
+	OK(f, store_resource_update(f->st, row, T0, &f->e));
 	COMMIT(f);
 }
 
@@ -44,7 +45,7 @@ static void test_install_id(void **state)
 	assert_string_not_equal(store_install_id(f->st), id);
 }
 
-static void fill_all(struct cloud_row *row)
+static void fill_all(struct resource_row *row)
 {
 	row->wanted = false;
 	str_copy(row->region, sizeof(row->region), "eu-west-1");
@@ -61,7 +62,7 @@ static void fill_all(struct cloud_row *row)
 	row->ended_us = T0 + 4;
 }
 
-static void assert_same(const struct cloud_row *a, const struct cloud_row *b)
+static void assert_same(const struct resource_row *a, const struct resource_row *b)
 {
 	assert_string_equal(a->id, b->id);
 	assert_int_equal(a->kind, b->kind);
@@ -95,44 +96,46 @@ static void test_round_trip(void **state)
 	char ids[1][ID_LEN];
 
 	insert_run(f, "imdb", 1, false, T0, NULL, ids);
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
-	insert_cloud(f, &row);
-	OWN(cloud_row_done) struct cloud_row got = cloud_of(f, row.id);
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
+	insert_resource(f, &row);
+	OWN(resource_row_done) struct resource_row got = sagemaker_of(f, row.id);
 	assert_same(&got, &row);
 	fill_all(&row);
-	update_cloud(f, &row);
-	OWN(cloud_row_done) struct cloud_row updated = cloud_of(f, row.id);
+	update_resource(f, &row);
+	OWN(resource_row_done) struct resource_row updated = sagemaker_of(f, row.id);
 	assert_same(&updated, &row);
 	/* The same in one piece, and without an owner: adopted out of the account. */
-	OWN(cloud_row_done) struct cloud_row adopted = make_cloud(CLOUD_MODEL, "", "");
+	OWN(resource_row_done) struct resource_row adopted = new_resource(RESOURCE_MODEL, "", "");
 	fill_all(&adopted);
 	json_decref(TAKE(adopted.request));
-	adopted.state = CLOUD_PRESENT;
-	insert_cloud(f, &adopted);
-	OWN(cloud_row_done) struct cloud_row other = cloud_of(f, adopted.id);
+	adopted.state = RESOURCE_PRESENT;
+	insert_resource(f, &adopted);
+	OWN(resource_row_done) struct resource_row other = sagemaker_of(f, adopted.id);
 	assert_same(&other, &adopted);
 }
 
 static void test_live_names_are_unique(void **state)
 {
 	struct fixture *f = *state;
-	OWN(cloud_row_done) struct cloud_row a = make_cloud(CLOUD_MODEL, "", "");
-	OWN(cloud_row_done) struct cloud_row b = make_cloud(CLOUD_MODEL, "", "");
-	OWN(cloud_row_done) struct cloud_row c = make_cloud(CLOUD_ENDPOINT_CONFIG, "", "");
-	OWN(cloud_rows_done) struct cloud_rows live = {0};
+	OWN(resource_row_done) struct resource_row a = new_resource(RESOURCE_MODEL, "", "");
+	OWN(resource_row_done) struct resource_row b = new_resource(RESOURCE_MODEL, "", "");
+	OWN(resource_row_done)
+	struct resource_row c = new_resource(RESOURCE_ENDPOINT_CONFIG, "", "");
+	OWN(resource_rows_done) struct resource_rows live = {0};
 
 	str_copy(b.name, sizeof(b.name), a.name);
 	str_copy(c.name, sizeof(c.name), a.name);
-	insert_cloud(f, &a);
-	insert_cloud(f, &c); /* another kind */
+	insert_resource(f, &a);
+	insert_resource(f, &c); /* another kind */
 	BEGIN(f);
-	assert_int_equal(store_cloud_insert(f->st, &b, &f->e), -ERR_EXISTS);
+	assert_int_equal(store_resource_insert(f->st, &b, &f->e), -ERR_EXISTS);
 	assert_non_null(strstr(f->e.msg, a.name));
 	store_rollback(f->st);
 	str_copy(b.region, sizeof(b.region), "eu-west-1");
-	insert_cloud(f, &b); /* another region */
-	move_cloud(f, a.id, CLOUD_PLANNED, CLOUD_REFUSED, T0);
-	OK(f, store_cloud_live(f->st, &live, &f->e));
+	insert_resource(f, &b); /* another region */
+	move_resource(f, a.id, RESOURCE_PLANNED, RESOURCE_REFUSED, T0);
+	OK(f, store_resource_live(f->st, &live, &f->e));
 	assert_int_equal(live.n, 2);
 	assert_string_equal(live.rows[0].id, c.id);
 	assert_string_equal(live.rows[1].id, b.id);
@@ -141,33 +144,33 @@ static void test_live_names_are_unique(void **state)
 static void test_states(void **state)
 {
 	struct fixture *f = *state;
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_MODEL, "", "");
+	OWN(resource_row_done) struct resource_row row = new_resource(RESOURCE_MODEL, "", "");
 	struct reason why;
 
-	insert_cloud(f, &row);
-	move_cloud(f, row.id, CLOUD_PLANNED, CLOUD_PRESENT, T0 + 5);
+	insert_resource(f, &row);
+	move_resource(f, row.id, RESOURCE_PLANNED, RESOURCE_PRESENT, T0 + 5);
 	BEGIN(f);
-	assert_int_equal(
-		store_cloud_set_state(f->st, row.id, CLOUD_PLANNED, CLOUD_PRESENT, NULL, T0, &f->e),
-		-ERR_CONFLICT);
+	assert_int_equal(store_resource_set_state(f->st, row.id, RESOURCE_PLANNED, RESOURCE_PRESENT,
+						  NULL, T0, &f->e),
+			 -ERR_CONFLICT);
 	assert_non_null(strstr(f->e.msg, "cannot become present: it is present, not planned"));
-	assert_int_equal(
-		store_cloud_set_state(f->st, "c0", CLOUD_PLANNED, CLOUD_PRESENT, NULL, T0, &f->e),
-		-ERR_NOT_FOUND);
+	assert_int_equal(store_resource_set_state(f->st, "c0", RESOURCE_PLANNED, RESOURCE_PRESENT,
+						  NULL, T0, &f->e),
+			 -ERR_NOT_FOUND);
 	reason_set(&why, REASON_LEASE_EXPIRED, "its lease has ended");
-	OK(f,
-	   store_cloud_set_state(f->st, row.id, CLOUD_PRESENT, CLOUD_ENDING, &why, T0 + 6, &f->e));
+	OK(f, store_resource_set_state(f->st, row.id, RESOURCE_PRESENT, RESOURCE_ENDING, &why,
+				       T0 + 6, &f->e));
 	COMMIT(f);
-	OWN(cloud_row_done) struct cloud_row ending = cloud_of(f, row.id);
+	OWN(resource_row_done) struct resource_row ending = sagemaker_of(f, row.id);
 	assert_int_equal(ending.present_us, T0 + 5);
 	assert_int_equal(ending.ended_us, 0);
 	assert_int_equal(ending.reason.code, REASON_LEASE_EXPIRED);
-	move_cloud(f, row.id, CLOUD_ENDING, CLOUD_ENDED, T0 + 7);
+	move_resource(f, row.id, RESOURCE_ENDING, RESOURCE_ENDED, T0 + 7);
 	/* An update with what was read before the end undoes nothing of it. */
 	ending.log_size = 5;
-	update_cloud(f, &ending);
-	OWN(cloud_row_done) struct cloud_row gone = cloud_of(f, row.id);
-	assert_int_equal(gone.state, CLOUD_ENDED);
+	update_resource(f, &ending);
+	OWN(resource_row_done) struct resource_row gone = sagemaker_of(f, row.id);
+	assert_int_equal(gone.state, RESOURCE_ENDED);
 	assert_int_equal(gone.ended_us, T0 + 7);
 	assert_int_equal(gone.log_size, 5);
 }
@@ -186,8 +189,9 @@ static void test_events_reach_the_watchers_of_the_job(void **state)
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
 	json_decref(store_take_events(f->st));
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
-	insert_cloud(f, &row);
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
+	insert_resource(f, &row);
 	OWN(json_decrefp) json_t *events = events_of(f, "cloud");
 	assert_int_equal(json_array_size(events), 1);
 	event = json_array_get(events, 0);
@@ -199,8 +203,9 @@ static void test_events_reach_the_watchers_of_the_job(void **state)
 	assert_string_equal(json_get_str(event, "state", ""), "planned");
 	assert_int_equal(job_seq(f, ids[0]), json_get_int(event, "seq", 0));
 	/* Only the endpoint is known: its deploy's watchers see it too. */
-	OWN(cloud_row_done) struct cloud_row served = make_cloud(CLOUD_ENDPOINT, "", ep.id);
-	insert_cloud(f, &served);
+	OWN(resource_row_done)
+	struct resource_row served = new_resource(RESOURCE_ENDPOINT, "", ep.id);
+	insert_resource(f, &served);
 	OWN(json_decrefp) json_t *more = events_of(f, "cloud");
 	event = json_array_get(more, 0);
 	assert_string_equal(json_get_str(event, "job", ""), ids[1]);
@@ -217,53 +222,55 @@ static void test_polls_are_silent(void **state)
 	int64_t seq;
 
 	insert_run(f, "imdb", 1, false, T0, NULL, ids);
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, ids[0], "");
-	insert_cloud(f, &row);
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
+	insert_resource(f, &row);
 	seq = store_last_seq(f->st);
 	row.next_us = T0 + 5;
 	row.asked_us = T0 + 4;
 	row.tries = 1;
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(store_last_seq(f->st), seq);
 	row.answer = json_pack("{s:s}", "secondary_status", "Starting");
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(job_seq(f, ids[0]), seq + 1);
 	json_decref(row.answer);
 	row.answer = json_pack("{s:s}", "secondary_status", "Starting");
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(store_last_seq(f->st), seq + 1);
 	str_copy(row.status, sizeof(row.status), "InProgress");
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(job_seq(f, ids[0]), seq + 2);
 	reason_set(&row.reason, REASON_CAPACITY, "no ml.p5.48xlarge is free");
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(job_seq(f, ids[0]), seq + 3);
 	row.wanted = false;
-	update_cloud(f, &row);
+	update_resource(f, &row);
 	assert_int_equal(job_seq(f, ids[0]), seq + 4);
 }
 
 static void test_streams(void **state)
 {
 	struct fixture *f = *state;
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, "", "");
-	OWN(cloud_streams_done) struct cloud_streams none = {0}, some = {0};
-	struct cloud_stream a = {.stream = "job/algo-2-1", .token = "t1"}, b = a;
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, "", "");
+	OWN(log_streams_done) struct log_streams none = {0}, some = {0};
+	struct log_stream a = {.stream = "job/algo-2-1", .token = "t1"}, b = a;
 
-	insert_cloud(f, &row);
-	OK(f, store_cloud_streams(f->st, row.id, &none, &f->e));
+	insert_resource(f, &row);
+	OK(f, store_log_streams(f->st, row.id, &none, &f->e));
 	assert_int_equal(none.n, 0);
 	memset(a.token, 'x', sizeof(a.token) - 1);
 	str_copy(b.stream, sizeof(b.stream), "job/algo-1-1");
 	BEGIN(f);
-	OK(f, store_cloud_stream_set(f->st, row.id, &b, 10, &f->e));
-	OK(f, store_cloud_stream_set(f->st, row.id, &a, 20, &f->e));
+	OK(f, store_log_stream_set(f->st, row.id, &b, 10, &f->e));
+	OK(f, store_log_stream_set(f->st, row.id, &a, 20, &f->e));
 	b.events = 7;
 	str_copy(b.token, sizeof(b.token), "t2");
-	OK(f, store_cloud_stream_set(f->st, row.id, &b, 30, &f->e));
-	assert_int_equal(store_cloud_stream_set(f->st, "c0", &a, 1, &f->e), -ERR_NOT_FOUND);
+	OK(f, store_log_stream_set(f->st, row.id, &b, 30, &f->e));
+	assert_int_equal(store_log_stream_set(f->st, "c0", &a, 1, &f->e), -ERR_NOT_FOUND);
 	COMMIT(f);
-	OK(f, store_cloud_streams(f->st, row.id, &some, &f->e));
+	OK(f, store_log_streams(f->st, row.id, &some, &f->e));
 	assert_int_equal(some.n, 2);
 	assert_string_equal(some.items[0].stream, "job/algo-1-1");
 	assert_string_equal(some.items[0].token, "t2");
@@ -271,8 +278,8 @@ static void test_streams(void **state)
 	assert_int_equal(strlen(some.items[1].token), sizeof(a.token) - 1);
 	assert_int_equal(some.items[1].events, 0);
 	/* The row as it was before the log grew does not make it shorter. */
-	update_cloud(f, &row);
-	OWN(cloud_row_done) struct cloud_row got = cloud_of(f, row.id);
+	update_resource(f, &row);
+	OWN(resource_row_done) struct resource_row got = sagemaker_of(f, row.id);
 	assert_int_equal(got.log_size, 30);
 }
 
@@ -280,47 +287,47 @@ static void test_of_job_and_endpoint(void **state)
 {
 	struct fixture *f = *state;
 	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
-	OWN(cloud_rows_done) struct cloud_rows job = {0}, endpoint = {0}, none = {0};
+	OWN(resource_rows_done) struct resource_rows job = {0}, endpoint = {0}, none = {0};
 	char ids[1][ID_LEN];
 
 	insert_run(f, "imdb", 1, false, T0, NULL, ids);
 	BEGIN(f);
 	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
 	COMMIT(f);
-	for (int kind = CLOUD_MODEL; kind <= CLOUD_ENDPOINT; kind++) {
-		OWN(cloud_row_done)
-		struct cloud_row row = make_cloud((enum cloud_kind)kind, ids[0], ep.id);
+	for (int kind = RESOURCE_MODEL; kind <= RESOURCE_ENDPOINT; kind++) {
+		OWN(resource_row_done)
+		struct resource_row row = new_resource((enum resource_kind)kind, ids[0], ep.id);
 
 		row.attempt = 2;
-		insert_cloud(f, &row);
+		insert_resource(f, &row);
 	}
-	OK(f, store_cloud_of_job(f->st, ids[0], 2, &job, &f->e));
+	OK(f, store_resource_of_job(f->st, ids[0], 2, &job, &f->e));
 	assert_int_equal(job.n, 3);
-	assert_int_equal(job.rows[2].kind, CLOUD_ENDPOINT);
-	OK(f, store_cloud_of_job(f->st, ids[0], 1, &none, &f->e));
+	assert_int_equal(job.rows[2].kind, RESOURCE_ENDPOINT);
+	OK(f, store_resource_of_job(f->st, ids[0], 1, &none, &f->e));
 	assert_int_equal(none.n, 0);
-	OK(f, store_cloud_of_endpoint(f->st, ep.id, &endpoint, &f->e));
+	OK(f, store_resource_of_endpoint(f->st, ep.id, &endpoint, &f->e));
 	assert_int_equal(endpoint.n, 3);
 	/* An owner that is not there is refused. */
-	OWN(cloud_row_done) struct cloud_row lost = make_cloud(CLOUD_MODEL, "j0", "");
+	OWN(resource_row_done) struct resource_row lost = new_resource(RESOURCE_MODEL, "j0", "");
 	BEGIN(f);
-	assert_int_equal(store_cloud_insert(f->st, &lost, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_resource_insert(f->st, &lost, &f->e), -ERR_NOT_FOUND);
 	store_rollback(f->st);
 }
 
 static void test_rollback(void **state)
 {
 	struct fixture *f = *state;
-	OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_MODEL, "", "");
-	OWN(cloud_row_done) struct cloud_row none = {0};
+	OWN(resource_row_done) struct resource_row row = new_resource(RESOURCE_MODEL, "", "");
+	OWN(resource_row_done) struct resource_row none = {0};
 	OWN(json_decrefp) json_t *events = NULL;
 
 	BEGIN(f);
 	OK(f, store_savepoint(f->st, &f->e));
-	OK(f, store_cloud_insert(f->st, &row, &f->e));
+	OK(f, store_resource_insert(f->st, &row, &f->e));
 	store_rollback_to(f->st);
 	COMMIT(f);
-	assert_int_equal(store_cloud_get(f->st, row.id, &none, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_resource_get(f->st, row.id, &none, &f->e), -ERR_NOT_FOUND);
 	events = events_of(f, "cloud");
 	assert_int_equal(json_array_size(events), 0);
 	assert_int_equal(store_last_seq(f->st), 0);
@@ -333,8 +340,9 @@ static void test_kill_around_the_intent(void **state)
 	struct fixture *f = *state;
 
 	for (int commits = 0; commits < 2; commits++) {
-		OWN(cloud_row_done) struct cloud_row row = make_cloud(CLOUD_MODEL, "", "");
-		OWN(cloud_rows_done) struct cloud_rows live = {0};
+		OWN(resource_row_done)
+		struct resource_row row = new_resource(RESOURCE_MODEL, "", "");
+		OWN(resource_rows_done) struct resource_rows live = {0};
 		pid_t pid;
 		int status;
 
@@ -345,7 +353,7 @@ static void test_kill_around_the_intent(void **state)
 		if (!pid) {
 			if (store_open(f->dir, &f->st, &f->e) < 0 ||
 			    store_begin(f->st, &f->e) < 0 ||
-			    store_cloud_insert(f->st, &row, &f->e) < 0 ||
+			    store_resource_insert(f->st, &row, &f->e) < 0 ||
 			    (commits && store_commit(f->st, &f->e) < 0))
 				_exit(1);
 			raise(SIGKILL);
@@ -353,7 +361,7 @@ static void test_kill_around_the_intent(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
 		OK(f, store_open(f->dir, &f->st, &f->e));
-		OK(f, store_cloud_live(f->st, &live, &f->e));
+		OK(f, store_resource_live(f->st, &live, &f->e));
 		assert_int_equal(live.n, commits);
 		if (commits)
 			assert_string_equal(live.rows[0].nonce, row.nonce);
@@ -380,9 +388,9 @@ static void test_upgrade_from_version_1(void **state)
 	assert_int_equal(strlen(store_install_id(f->st)), 16);
 	OK(f, store_jobs_in_state(f->st, STATE_QUEUED, &jobs, &f->e));
 	assert_int_equal(jobs.n, 1);
-	OWN(cloud_row_done)
-	struct cloud_row row = make_cloud(CLOUD_TRAINING_JOB, jobs.rows[0].id, "");
-	insert_cloud(f, &row);
+	OWN(resource_row_done)
+	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, jobs.rows[0].id, "");
+	insert_resource(f, &row);
 	snprintf(path, sizeof(path), "%s/%s.before-v%zu", f->dir, STORE_FILE, migrations_n);
 	OK(f, db_open(path, DB_READER, &copy, &f->e));
 	assert_int_equal(raw_int(f, copy, "PRAGMA user_version"), 1);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Prunes of runs on SageMaker: what costs holds them, and the ledger stays."""
-from cloud_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
 

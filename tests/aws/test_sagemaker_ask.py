@@ -5,7 +5,7 @@ import json
 import pytest
 from aws_server import Answer, Server
 from botocore.exceptions import ClientError
-from cloud_rig import account, cloud, runtime, words  # noqa: F401
+from sagemaker_rig import account, cloud, runtime, words  # noqa: F401
 from trainyardd import wait_for
 
 BODY_MAX = 6291456

@@ -5,7 +5,7 @@ import sqlite3
 import time
 
 import pytest
-from cloud_rig import account, cloud, seconds, words  # noqa: F401
+from sagemaker_rig import account, cloud, seconds, words  # noqa: F401
 from trainyardd import wait_for
 
 MONEY = "[money]\njob_max = 0.1\n"

@@ -95,7 +95,7 @@ static json_t *variants_of(const json_t *list)
 	return all;
 }
 
-json_t *shape_cloud_answer(const json_t *answer)
+json_t *shape_resource_answer(const json_t *answer)
 {
 	static const struct {
 		const char *name, *from;

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from cloud_rig import BUCKET, SAMPLES, account, archive, cloud, seconds, words  # noqa: F401
+from sagemaker_rig import BUCKET, SAMPLES, account, archive, cloud, seconds, words  # noqa: F401
 from trainyardd import wait_for
 
 PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})

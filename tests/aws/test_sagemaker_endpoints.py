@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from cloud_rig import SAMPLES, account, cloud, words  # noqa: F401
+from sagemaker_rig import SAMPLES, account, cloud, words  # noqa: F401
 from trainyardd import wait_for
 
 PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})
