@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
 #include "daemon/feed.h"
+#include "daemon/manager.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -214,7 +214,7 @@ static void tick(struct acceptor *a)
 	}
 	/* Long polls and followers of clients that have left hold places: let them look. */
 	if (full && left && !a->quiet)
-		feed_expire(engine_feed(a->api->engine), USEC_NEVER);
+		feed_expire(manager_feed(a->api->manager), USEC_NEVER);
 }
 
 static void *acceptor_thread(void *userdata)

@@ -19,7 +19,7 @@ struct api;
 /* Listen for both doors of `api`, whose library daemons run. `all` must outlive it. */
 int acceptor_start(struct api *api, struct connections *all, struct acceptor **ret,
 		   struct err *reterr) MUSTCHECK;
-/* Once it returns, no connection is taken any more and the engine is not touched; connections go
+/* Once it returns, no connection is taken any more and the manager is not touched; connections go
  * on, and half requests are still ended. Once only. Waits for the thread's current step. */
 void acceptor_quiesce(struct acceptor *a);
 /* After the library's daemons have ended. NULL is allowed. */

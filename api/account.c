@@ -75,7 +75,7 @@ void account_ask(struct request *rq)
 	q->done = on_done;
 	q->userdata = rq;
 	request_wait(rq, answered);
-	if (engine_account(rq->api->engine, q) < 0)
+	if (manager_account(rq->api->manager, q) < 0)
 		request_resume(rq);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command to the engine for one request: suspend, queue, and go on after the commit. The
- * command's memory is the request's; the engine has it from the queueing until `done`.
+ * A command to the manager for one request: suspend, queue, and go on after the commit. The
+ * command's memory is the request's; the manager has it from the queueing until `done`.
  */
 #include "api/command.h"
 
@@ -46,10 +46,10 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 		reply_problem(rq, 404, "not_found", "there is nothing named '%.80s'", id);
 		return;
 	}
-	/* The connection is suspended before the engine can know of it. After a successful queueing
-	 * `c` and its run belong to the engine until `done`. */
+	/* The connection is suspended before the manager can know of it. After a successful
+	 * queueing `c` and its run belong to the manager until `done`. */
 	request_wait(rq, then);
-	r = engine_queue(rq->api->engine, c, &e);
+	r = manager_queue(rq->api->manager, c, &e);
 	if (r >= 0)
 		return;
 	c->result = r;
@@ -62,7 +62,7 @@ void command_send(struct request *rq, enum command_kind kind, const char *id, in
 {
 	struct command c = {.kind = kind,
 			    .number = number,
-			    .run = run, /* the engine frees the run */
+			    .run = run, /* the manager frees the run */
 			    .json = run ? json_incref(run->warnings) : NULL};
 
 	queue_command(rq, &c, id, then);

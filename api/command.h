@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One command to the engine on behalf of a request: the connection waits until the commit. */
+/* One command to the manager on behalf of a request: the connection waits until the commit. */
 #pragma once
 
 #include "api/request.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 /* Queue a command; `then` runs after its commit, or at once when it cannot be queued, and starts
  * with command_result(). Takes over `run` (may be NULL). */

@@ -5,7 +5,7 @@
  */
 #include "api/context.h"
 
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 int api_reader_take(struct api *api, struct store_reader **ret, struct err *reterr)
 {
@@ -16,7 +16,7 @@ int api_reader_take(struct api *api, struct store_reader **ret, struct err *rete
 		sr = api->readers[--api->readers_n];
 	pthread_mutex_unlock(&api->lock);
 	if (!sr) { /* no database of others that lies at the path now */
-		int r = engine_check_location(api->engine, reterr);
+		int r = manager_check_location(api->manager, reterr);
 
 		return r < 0 ? r : store_reader_open(api->data_dir, ret, reterr);
 	}

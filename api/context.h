@@ -28,7 +28,7 @@ struct listener {
 
 struct api {
 	/* constant after api_start */
-	struct engine *engine;
+	struct manager *manager;
 	char version[64];
 	char host[64]; /* the listen address without the port */
 	char url[96];
@@ -43,7 +43,7 @@ struct api {
 	pthread_cond_t calmed; /* active or suspended went down while stopping */
 	bool stopping;
 	int active;    /* requests between their first byte and their last */
-	int suspended; /* connections that wait for the engine or the feed */
+	int suspended; /* connections that wait for the manager or the feed */
 	int followers;
 	struct store_reader *readers[API_READERS_MAX]; /* idle ones */
 	size_t readers_n;

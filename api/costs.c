@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/own.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #define COSTS_DAYS_MAX 3660 /* ten years */
 
@@ -21,7 +21,7 @@ static json_t *cap_json(int64_t micro_usd)
 int costs_add_sums(struct request *rq, struct store_reader *sr, json_t *to, const char *key,
 		   struct err *reterr)
 {
-	struct money_caps caps = engine_money_caps(rq->api->engine);
+	struct money_caps caps = manager_money_caps(rq->api->manager);
 	OWN(json_decrefp) json_t *sums = NULL;
 	int r = store_read_money(sr, &caps, clock_now_us(), &sums, reterr);
 
@@ -31,7 +31,7 @@ int costs_add_sums(struct request *rq, struct store_reader *sr, json_t *to, cons
 			    json_pack("{s:o, s:o, s:o}", "job_usd", cap_json(caps.job), "day_usd",
 				      cap_json(caps.day), "month_usd", cap_json(caps.month)));
 	json_object_set_new(sums, "prices_noted",
-			    json_string(engine_prices_noted(rq->api->engine)));
+			    json_string(manager_prices_noted(rq->api->manager)));
 	if (key[0] ? json_object_set(to, key, sums) < 0 : json_object_update(to, sums) < 0)
 		return err_errno(reterr, ENOMEM, "costs");
 	return 0;

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
 #include "daemon/feed.h"
+#include "daemon/manager.h"
 
 #define EVENTS_LIMIT_DEFAULT 100
 #define EVENTS_LIMIT_MAX     STORE_LIST_MAX
@@ -52,7 +52,7 @@ static int read_once(struct request *rq, struct poll *p, json_t **ret, int64_t *
 	OWN(json_decrefp) json_t *page = NULL;
 	int r;
 
-	r = feed_read(engine_feed(rq->api->engine), f, p->waiter.since, (size_t)p->limit, ret,
+	r = feed_read(manager_feed(rq->api->manager), f, p->waiter.since, (size_t)p->limit, ret,
 		      ret_next, reterr);
 	if (r != -ERR_GONE)
 		return r;
@@ -69,7 +69,7 @@ static int read_page(struct request *rq, struct poll *p, json_t **ret, int64_t *
 		     struct err *reterr)
 {
 	for (;;) {
-		int64_t last = feed_last_seq(engine_feed(rq->api->engine));
+		int64_t last = feed_last_seq(manager_feed(rq->api->manager));
 		int r = read_once(rq, p, ret, ret_next, reterr);
 
 		if (r < 0 || json_array_size(*ret) || *ret_next >= last ||
@@ -83,7 +83,7 @@ static int read_page(struct request *rq, struct poll *p, json_t **ret, int64_t *
 static void poll_step(struct request *rq)
 {
 	struct poll *p = rq->state;
-	struct feed *feed = engine_feed(rq->api->engine);
+	struct feed *feed = manager_feed(rq->api->manager);
 	int64_t next, now;
 	json_t *items;
 	struct err e;
@@ -116,7 +116,7 @@ static bool read_since(struct request *rq, int64_t *since)
 {
 	const char *generation = request_param(rq, "generation");
 	struct store_reader *sr = request_reader(rq);
-	int64_t last = feed_last_seq(engine_feed(rq->api->engine)), changes;
+	int64_t last = feed_last_seq(manager_feed(rq->api->manager)), changes;
 	struct err e;
 	int r = 0;
 

@@ -3,7 +3,7 @@
 #include "api/handlers.h"
 
 #include "api/reply.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 void version(struct request *rq)
 {
@@ -21,7 +21,7 @@ void readyz(struct request *rq)
 {
 	struct err e;
 
-	if (engine_ready(rq->api->engine, &e) >= 0)
+	if (manager_ready(rq->api->manager, &e) >= 0)
 		reply_json(rq, 200, json_pack("{s:s}", "status", "ready"));
 	else
 		reply_problem(rq, 503, "not_ready", "%s", e.msg);

@@ -10,7 +10,7 @@
 #include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #include <errno.h>
 
@@ -27,7 +27,7 @@ static void invocation_free(void *state)
 {
 	struct invocation *inv = state;
 
-	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
+	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
 		free(inv->said[i]);
 	free(inv->reply);
 	free(inv);
@@ -46,8 +46,8 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 	inv->body_len = rq->body.len;
 	inv->content_type = request_header(rq, "Content-Type");
 	inv->accept = request_header(rq, "Accept");
-	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++)
-		inv->sent[i] = request_header(rq, engine_invoke_sent[i].name);
+	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++)
+		inv->sent[i] = request_header(rq, manager_invoke_sent[i].name);
 	inv->timeout_us = INVOKE_TIMEOUT_US;
 	inv->done = on_done;
 	inv->userdata = rq;
@@ -58,7 +58,7 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 		return;
 	}
 	request_wait(rq, then);
-	r = engine_invoke(rq->api->engine, inv, &inv->err);
+	r = manager_invoke(rq->api->manager, inv, &inv->err);
 	if (r >= 0)
 		return;
 	inv->result = r;
@@ -69,10 +69,10 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 static void reply_said(struct request *rq, const struct invocation *inv)
 {
 	if (inv->result >= 0 && !inv->said[0])
-		reply_header(rq, engine_invoke_said[0].name, "AllTraffic");
-	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
+		reply_header(rq, manager_invoke_said[0].name, "AllTraffic");
+	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
 		if (inv->said[i])
-			reply_header(rq, engine_invoke_said[i].name, inv->said[i]);
+			reply_header(rq, manager_invoke_said[i].name, inv->said[i]);
 }
 
 static void reply_relayed(struct request *rq, struct invocation *inv)

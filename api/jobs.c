@@ -18,7 +18,7 @@ void jobs_list(struct request *rq)
 /* "cost" has what the ledger knows; what the job may cost at worst is known before. */
 static void add_worst_case(struct request *rq, json_t *job)
 {
-	json_t *worst = engine_worst_case(rq->api->engine, job), *cost;
+	json_t *worst = manager_worst_case(rq->api->manager, job), *cost;
 
 	if (!worst)
 		return;

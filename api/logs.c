@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
 #include "daemon/feed.h"
+#include "daemon/manager.h"
 
 #include <string.h>
 
@@ -155,7 +155,7 @@ static bool has_more(const struct log_stream *ls)
  * thread's word, so everything is set before; a file that grew meanwhile ends the wait at once. */
 static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
 {
-	struct feed *feed = engine_feed(ls->api->engine);
+	struct feed *feed = manager_feed(ls->api->manager);
 
 	ls->waiter.since = since;
 	ls->waiter.deadline_mono_us = clock_mono_us() + FOLLOW_SLICE_US;
@@ -172,7 +172,7 @@ static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
 static ssize_t read_follow(struct log_stream *ls, char *buf, size_t max)
 {
 	for (;;) {
-		int64_t since = feed_last_seq(engine_feed(ls->api->engine));
+		int64_t since = feed_last_seq(manager_feed(ls->api->manager));
 		ssize_t n = logfile_read(&ls->file, INT64_MAX, buf, max);
 
 		if (n)

@@ -17,7 +17,7 @@ void models_list(struct request *rq)
 
 	if (!sr)
 		return;
-	r = engine_models(rq->api->engine, sr, &list, &e);
+	r = manager_models(rq->api->manager, sr, &list, &e);
 	if (r < 0)
 		reply_error(rq, r, &e);
 	else
@@ -33,7 +33,7 @@ static void reply_model(struct request *rq, unsigned status)
 
 	if (!sr)
 		return;
-	r = engine_model(rq->api->engine, sr, rq->args[0], &model, &e);
+	r = manager_model(rq->api->manager, sr, rq->args[0], &model, &e);
 	if (r < 0)
 		reply_error(rq, r, &e);
 	else
@@ -76,7 +76,7 @@ void models_add(struct request *rq)
 
 	if (!request_param_bool(rq, "dry_run", &dry))
 		return;
-	r = engine_model_check(rq->api->engine, rq->args[0], rq->json, &source, problems, &e);
+	r = manager_model_check(rq->api->manager, rq->args[0], rq->json, &source, problems, &e);
 	if (r < 0 && json_array_size(problems))
 		submit_refused(rq, "invalid_body", problems);
 	else if (r < 0)

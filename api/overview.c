@@ -6,7 +6,7 @@
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/own.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #define OVERVIEW_ITEMS 50
 #define QUEUE_DEFAULT  100
@@ -89,14 +89,14 @@ void overview(struct request *rq)
 		reply_error(rq, r, &e);
 		return;
 	}
-	json_object_set_new(answer, "devices", engine_devices(rq->api->engine));
-	json_object_set_new(answer, "daemon", engine_status(rq->api->engine));
+	json_object_set_new(answer, "devices", manager_devices(rq->api->manager));
+	json_object_set_new(answer, "daemon", manager_status(rq->api->manager));
 	reply_json(rq, 200, TAKE(answer));
 }
 
 void devices(struct request *rq)
 {
-	reply_json(rq, 200, engine_devices(rq->api->engine));
+	reply_json(rq, 200, manager_devices(rq->api->manager));
 }
 
 void queue(struct request *rq)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Prunes: what would go and what is kept is read (store_read_prune), measured on the thread that
- * removes files, and answered, or sent to the engine, which looks again in its transaction.
+ * removes files, and answered, or sent to the manager, which looks again in its transaction.
  */
 #include "api/handlers.h"
 
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #define OLDER_DEFAULT "30d"
 
@@ -44,8 +44,8 @@ static struct prune *prune_of(struct request *rq)
 
 /* ---- the answer ---- */
 
-/* What the engine says of the runs replaces what was read before: *held gets the reason of one that
- * was to go, and did not. */
+/* What the manager says of the runs replaces what was read before: *held gets the reason of one
+ * that was to go, and did not. */
 static void merge(struct prune *p)
 {
 	json_t *removed = json_object_get(p->plan, "removed");
@@ -132,7 +132,7 @@ static void send_command(struct request *rq, struct prune *p)
 	p->command.done = on_command;
 	p->command.userdata = rq;
 	request_wait(rq, done);
-	r = engine_queue(rq->api->engine, &p->command, &p->command.err);
+	r = manager_queue(rq->api->manager, &p->command, &p->command.err);
 	if (r >= 0)
 		return;
 	p->command.result = r;
@@ -173,7 +173,7 @@ static void begin(struct request *rq, struct prune *p)
 	p->measure.done = on_measured;
 	p->measure.userdata = rq;
 	request_wait(rq, measured);
-	r = engine_measure(rq->api->engine, &p->measure, &p->measure.err);
+	r = manager_measure(rq->api->manager, &p->measure, &p->measure.err);
 	if (r >= 0)
 		return;
 	p->measure.result = r;

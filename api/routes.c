@@ -6,7 +6,7 @@
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -138,7 +138,7 @@ size_t route_body_max(const struct route *route, size_t json_max)
 	case BODY_JSON:
 		return json_max;
 	case BODY_RAW:
-		return ENGINE_INVOKE_BODY_MAX;
+		return MANAGER_INVOKE_BODY_MAX;
 	}
 	return 0;
 }

@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
 #include "daemon/feed.h"
+#include "daemon/manager.h"
 
 #include <malloc.h>
 #include <microhttpd.h>
@@ -239,13 +239,13 @@ static struct connections *make_connections(const struct api_config *cfg)
 	return connections_new(&limits);
 }
 
-static struct api *api_new(const struct api_config *cfg, struct engine *e)
+static struct api *api_new(const struct api_config *cfg, struct manager *e)
 {
 	struct api *api = calloc(1, sizeof(*api));
 
 	if (!api)
 		return NULL;
-	api->engine = e;
+	api->manager = e;
 	api->tcp = (struct listener){.api = api, .fd = -1};
 	api->local = (struct listener){.api = api, .fd = -1, .local = true};
 	connection_door_init(&api->tcp.door);
@@ -259,7 +259,7 @@ static struct api *api_new(const struct api_config *cfg, struct engine *e)
 	return api;
 }
 
-int api_start(const struct api_config *given, struct engine *e, struct api **ret,
+int api_start(const struct api_config *given, struct manager *e, struct api **ret,
 	      struct err *reterr)
 {
 	struct api_config complete_cfg = complete(given), *cfg = &complete_cfg;
@@ -308,7 +308,7 @@ static bool wait_calm(struct api *api, const int *count, int timeout_s)
 	bool calm = false;
 
 	while (!calm && clock_mono_us() < until_us) { /* each request that ends wakes this, too */
-		feed_expire(engine_feed(api->engine), USEC_NEVER);
+		feed_expire(manager_feed(api->manager), USEC_NEVER);
 		pthread_mutex_lock(&api->lock);
 		if (*count)
 			cond_wait_us(&api->calmed, &api->lock, CALM_SLICE_US);

@@ -2,7 +2,7 @@
 /*
  * The HTTP server, as daemon/main.c sees it: one libmicrohttpd pool on TCP, one thread on the unix
  * socket. It reads the database through its own read-only connections and changes things only by
- * commands to the engine.
+ * commands to the manager.
  */
 #pragma once
 
@@ -22,7 +22,7 @@
 #define API_WAIT_MAX_S		60	   /* of a long poll */
 
 struct api;
-struct engine;
+struct manager;
 
 /* All strings are copied by api_start. */
 struct api_config {
@@ -42,17 +42,17 @@ struct api_config {
  * outlive the server. A stale unix socket is replaced, one that somebody listens on is not.
  * -EADDRINUSE, -ERR_INVALID (not a numeric address and port), -ERR_UNSUPPORTED (an address beyond
  * loopback: there is no TLS and no token yet), -EACCES, ... */
-int api_start(const struct api_config *cfg, struct engine *e, struct api **ret,
+int api_start(const struct api_config *cfg, struct manager *e, struct api **ret,
 	      struct err *reterr) MUSTCHECK;
 uint16_t api_port(const struct api *api);   /* the TCP port in use */
 const char *api_url(const struct api *api); /* "http://127.0.0.1:8470", for people; borrowed */
 
 /* Stop accepting, let every answer that is due go out (new requests get 503), end followers and
  * long polls, close. Blocks for up to some seconds. The `done` of every command and invocation must
- * have run or must still be able to run: so either call it from another thread than the engine's
- * while that one lives, or after the engine has answered all of them (with -ERR_UNAVAILABLE). It
+ * have run or must still be able to run: so either call it from another thread than the manager's
+ * while that one lives, or after the manager has answered all of them (with -ERR_UNAVAILABLE). It
  * calls feed_expire(USEC_NEVER) itself until nobody waits; the feed must still exist. NULL is
- * allowed. False: some request still waits for the engine, and the server's threads go on; `api`
- * and the engine stay as they are and must not be freed. The caller calls again when the engine has
- * answered, or ends the process by _exit(). */
+ * allowed. False: some request still waits for the manager, and the server's threads go on; `api`
+ * and the manager stay as they are and must not be freed. The caller calls again when the manager
+ * has answered, or ends the process by _exit(). */
 bool api_stop(struct api *api) MUSTCHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* POST of runs and jobs, and validate: engine_prepare on this thread, then one command. */
+/* POST of runs and jobs, and validate: manager_prepare on this thread, then one command. */
 #include "api/submit.h"
 
 #include "api/command.h"
@@ -31,7 +31,8 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 
 	if (!sr)
 		return;
-	r = engine_prepare(rq->api->engine, sr, rq->json, is_job, false, &run, problems, NULL, &e);
+	r = manager_prepare(rq->api->manager, sr, rq->json, is_job, false, &run, problems, NULL,
+			    &e);
 	json_decref(TAKE(rq->json));
 	if (r == -ERR_INVALID)
 		submit_refused(rq, "invalid_spec", problems);
@@ -67,8 +68,8 @@ void validate(struct request *rq)
 
 	if (!sr)
 		return;
-	r = engine_prepare(rq->api->engine, sr, rq->json, is_job, true, &run, problems, &placement,
-			   &e);
+	r = manager_prepare(rq->api->manager, sr, rq->json, is_job, true, &run, problems,
+			    &placement, &e);
 	if (r < 0 && r != -ERR_INVALID) {
 		json_decref(placement);
 		reply_error(rq, r, &e);

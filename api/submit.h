@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Submitting a run or a job: everything is checked on this thread, then the engine stores it. */
+/* Submitting a run or a job: everything is checked on this thread, then the manager stores it. */
 #pragma once
 
 #include "api/request.h"

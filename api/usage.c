@@ -7,7 +7,7 @@
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static void *measure(void *arg)
 {
 	struct usage *u = arg;
 
-	u->result = engine_usage(u->rq->api->engine, u->question, &u->answer, &u->err);
+	u->result = manager_usage(u->rq->api->manager, u->question, &u->answer, &u->err);
 	request_resume(u->rq);
 	return NULL;
 }

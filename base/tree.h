@@ -3,7 +3,7 @@
  * Directory trees that belong to somebody else: a job may have made them deep, wide, without
  * permissions, full of links, and may still write into them. Nothing here follows a link, crosses a
  * mount or opens more than TREE_DEPTH_MAX descriptors, however deep a tree is. All calls block on
- * the disk: not for the engine's thread.
+ * the disk: not for the manager's thread.
  */
 #pragma once
 

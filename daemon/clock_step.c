@@ -15,33 +15,33 @@
 #define STEP_US	   (USEC_PER_SEC / 2)	 /* less is a clock that runs a little fast or slow */
 #define FORWARD_US (3600 * USEC_PER_SEC) /* from here on everything seems old */
 
-static int shift(struct engine *e, int64_t by_us)
+static int shift(struct manager *mgr, int64_t by_us)
 {
 	struct err why = {0};
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
-	r = store_shift_waits(e->store, by_us, &why);
+	r = store_shift_waits(mgr->store, by_us, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	return turn_end(e, &why);
+		turn_fail(mgr, r, &why);
+	return turn_end(mgr, &why);
 }
 
-void clock_step_look(struct engine *e)
+void clock_step_look(struct manager *mgr)
 {
 	int64_t offset_us = clock_now_us() - clock_mono_us();
-	int64_t by_us = offset_us - e->clock_offset_us;
+	int64_t by_us = offset_us - mgr->clock_offset_us;
 
 	if (by_us >= STEP_US || by_us <= -STEP_US) {
 		log_event(LOG_LEVEL_WARNING, "clock_set", "by_ms=%" PRId64, by_us / USEC_PER_MSEC);
-		if (shift(e, by_us) < 0)
+		if (shift(mgr, by_us) < 0)
 			return; /* again at the next tick */
 		if (by_us >= FORWARD_US)
-			prune_postpone(e);
-		e->due_us = 0;
-		engine_want_schedule(e);
-		sagemaker_reconcile_soon(e);
+			prune_postpone(mgr);
+		mgr->due_us = 0;
+		manager_want_schedule(mgr);
+		sagemaker_reconcile_soon(mgr);
 	}
-	e->clock_offset_us = offset_us;
+	mgr->clock_offset_us = offset_us;
 }

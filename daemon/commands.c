@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of engine.h, one function each, inside a savepoint of the batch's turn: a negative
+ * The commands of manager.h, one function each, inside a savepoint of the batch's turn: a negative
  * result undoes exactly that command.
  */
 #include "base/own.h"
@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static int check_endpoint_names(struct engine *e, const struct run_spec *run, struct err *reterr)
+static int check_endpoint_names(struct manager *mgr, const struct run_spec *run, struct err *reterr)
 {
 	for (size_t i = 0; i < run->jobs_n; i++) {
 		const char *name = json_get_str(run->jobs[i].spec, "endpoint", "");
@@ -23,7 +23,7 @@ static int check_endpoint_names(struct engine *e, const struct run_spec *run, st
 
 		if (run->jobs[i].kind != JOB_DEPLOY)
 			continue;
-		r = store_endpoint_find(e->store, name, &ep, reterr);
+		r = store_endpoint_find(mgr->store, name, &ep, reterr);
 		if (r == -ERR_NOT_FOUND)
 			continue;
 		if (r < 0)
@@ -39,107 +39,107 @@ static int check_endpoint_names(struct engine *e, const struct run_spec *run, st
 	return 0;
 }
 
-static int run_submit(struct engine *e, struct command *c, struct err *reterr)
+static int run_submit(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	char id[ID_LEN];
-	int r = store_check_location(e->store, reterr); /* the prepare may be long ago */
+	int r = store_check_location(mgr->store, reterr); /* the prepare may be long ago */
 
 	if (r >= 0)
-		r = check_endpoint_names(e, c->run, reterr);
+		r = check_endpoint_names(mgr, c->run, reterr);
 	if (r < 0)
 		return r;
 	id_new('r', id);
-	r = store_run_insert(e->store, c->run, id, clock_now_us(), reterr);
+	r = store_run_insert(mgr->store, c->run, id, clock_now_us(), reterr);
 	if (r < 0)
 		return r;
 	str_copy(c->result_id, sizeof(c->result_id), id);
-	engine_want_schedule(e);
+	manager_want_schedule(mgr);
 	return 0;
 }
 
-static int explain_job(struct engine *e, const struct job_row *job, json_t **ret,
+static int explain_job(struct manager *mgr, const struct job_row *job, json_t **ret,
 		       struct err *reterr)
 {
 	OWN(json_decrefp) json_t *items = NULL;
-	int r = schedule_explain(e, &job, 1, &items, reterr);
+	int r = schedule_explain(mgr, &job, 1, &items, reterr);
 
 	if (r >= 0)
 		*ret = json_incref(json_array_get(items, 0));
 	return r;
 }
 
-static int run_job_command(struct engine *e, struct command *c, struct err *reterr)
+static int run_job_command(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	int64_t now = clock_now_us();
-	int r = store_job_get(e->store, c->id, &job, reterr);
+	int r = store_job_get(mgr->store, c->id, &job, reterr);
 
 	if (r < 0)
 		return r;
 	str_copy(c->result_id, sizeof(c->result_id), job.id);
 	if (c->kind == COMMAND_JOB_CANCEL)
-		return job_cancel(e, &job, reterr);
+		return job_cancel(mgr, &job, reterr);
 	if (c->kind == COMMAND_JOB_RETRY) {
-		r = store_prune_check(e->store, job.run, reterr);
-		return r < 0 ? r : job_retry(e, &job, reterr);
+		r = store_prune_check(mgr->store, job.run, reterr);
+		return r < 0 ? r : job_retry(mgr, &job, reterr);
 	}
 	if (c->kind == COMMAND_EXPLAIN)
-		return explain_job(e, &job, &c->json, reterr);
+		return explain_job(mgr, &job, &c->json, reterr);
 	if (job_state_is_final(job.state))
 		return err_set(reterr, ERR_CONFLICT, "job %s has already ended (%s)", job.id,
 			       job_state_str(job.state));
-	engine_want_schedule(e);
+	manager_want_schedule(mgr);
 	if (c->kind == COMMAND_JOB_PRIORITY)
-		return store_job_set_priority(e->store, job.id, (int)c->number, now, reterr);
+		return store_job_set_priority(mgr->store, job.id, (int)c->number, now, reterr);
 	if (c->kind == COMMAND_JOB_HOLD && job.state != STATE_BLOCKED && job.state != STATE_QUEUED)
 		return err_set(reterr, ERR_CONFLICT,
 			       "job %s is %s; only a blocked or queued job can be held", job.id,
 			       job_state_str(job.state));
-	return store_job_set_held(e->store, job.id, c->kind == COMMAND_JOB_HOLD, now, reterr);
+	return store_job_set_held(mgr->store, job.id, c->kind == COMMAND_JOB_HOLD, now, reterr);
 }
 
 /* ---- endpoints ---- */
 
-static int run_endpoint_delete(struct engine *e, struct command *c, struct err *reterr)
+static int run_endpoint_delete(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	int r = store_endpoint_find(e->store, c->id, &ep, reterr);
+	int r = store_endpoint_find(mgr->store, c->id, &ep, reterr);
 
 	if (r < 0)
 		return r;
 	str_copy(c->result_id, sizeof(c->result_id), ep.name);
-	return endpoint_delete(e, &ep, REASON_DELETED_BY_USER, "deleted on request", reterr);
+	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER, "deleted on request", reterr);
 }
 
-int command_run(struct engine *e, struct command *c, struct err *reterr)
+int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	switch (c->kind) {
 	case COMMAND_SUBMIT:
-		return run_submit(e, c, reterr);
+		return run_submit(mgr, c, reterr);
 	case COMMAND_JOB_CANCEL:
 	case COMMAND_JOB_RETRY:
 	case COMMAND_JOB_HOLD:
 	case COMMAND_JOB_RELEASE:
 	case COMMAND_JOB_PRIORITY:
 	case COMMAND_EXPLAIN:
-		return run_job_command(e, c, reterr);
+		return run_job_command(mgr, c, reterr);
 	case COMMAND_RUN_CANCEL:
 	case COMMAND_RUN_RETRY:
 	case COMMAND_RUN_HOLD:
 	case COMMAND_RUN_RELEASE:
 	case COMMAND_RUN_PRIORITY:
 	case COMMAND_RUN_EXPLAIN:
-		return command_of_run(e, c, reterr);
+		return command_of_run(mgr, c, reterr);
 	case COMMAND_PRUNE:
-		return prune_command(e, c, reterr);
+		return prune_command(mgr, c, reterr);
 	case COMMAND_ENDPOINT_DELETE:
-		return run_endpoint_delete(e, c, reterr);
+		return run_endpoint_delete(mgr, c, reterr);
 	case COMMAND_ENDPOINT_RENEW:
 		str_copy(c->result_id, sizeof(c->result_id), c->id);
-		return endpoint_renew(e, c->id, c->number, reterr);
+		return endpoint_renew(mgr, c->id, c->number, reterr);
 	case COMMAND_MODEL_ADD:
 	case COMMAND_MODEL_REMOVE:
-		return model_command(e, c, reterr);
+		return model_command(mgr, c, reterr);
 	}
 	return err_set(reterr, ERR_UNSUPPORTED, "unknown command %d", (int)c->kind);
 }

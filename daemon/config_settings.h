@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From the configuration to the engine's settings: paths made absolute, defaults that depend on the
- * machine filled in. */
+/* From the configuration to the manager's settings: paths made absolute, defaults that depend on
+ * the machine filled in. */
 #pragma once
 
 #include "base/err.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine's inside, shared by the files of daemon/ that run on the engine thread (all functions
- * here, unless said). Rules that hold everywhere:
+ * The manager's inside, shared by the files of daemon/ that run on the manager thread (all
+ * functions here, unless said). Rules that hold everywhere:
  *   1. The database is the truth. Rows change inside a turn (turn_begin … turn_end = one
  *      transaction); memory changes, spawns and messages come only from turn_after() actions,
  *      which run after the commit.
@@ -16,7 +16,7 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "daemon/devices.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 #include "daemon/settings.h"
 #include "jobs/reason.h"
 #include "jobs/sagemaker/resource.h"
@@ -27,22 +27,22 @@
 
 #include <pthread.h>
 
-#define ENGINE_BATCH_MAX      256	   /* commands in one transaction */
-#define ENGINE_RESCAN_US      USEC_PER_SEC /* looks at every live execution at least this often */
-#define ENGINE_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one turn */
-#define ENGINE_EVENTS_MAX     EVENT_FILE_MAX
-#define ENGINE_EVENTS_TAIL    (256 << 10)	  /* and its last ones, whatever was before */
-#define ENGINE_LOG_SAID_US    250000		  /* log growth is told at most this often */
-#define ENGINE_PROGRESS_US    USEC_PER_SEC	  /* progress events per execution, likewise */
-#define ENGINE_REMAINS_US     (60 * USEC_PER_SEC) /* for what SIGKILL does not end: a hung disk */
-#define ENGINE_SHIM_US	      (10 * USEC_PER_SEC) /* a stopped shim gets the grace and this */
-#define ENGINE_READY_MAX      64		  /* ready jobs read at a time */
-#define ENGINE_LINE_MAX	      1024		  /* and looked at in one pass, of one line */
-#define ENGINE_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* without a tick for longer it is not ready */
-#define ENGINE_ENDED_CHILDREN 64 /* that nobody has waited for yet, remembered at a time */
-#define ENDPOINT_RESTARTS_MAX 5	 /* crashes in a row before an endpoint is failed */
+#define MANAGER_BATCH_MAX      256	    /* commands in one transaction */
+#define MANAGER_RESCAN_US      USEC_PER_SEC /* looks at every live execution at least this often */
+#define MANAGER_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one turn */
+#define MANAGER_EVENTS_MAX     EVENT_FILE_MAX
+#define MANAGER_EVENTS_TAIL    (256 << 10)	   /* and its last ones, whatever was before */
+#define MANAGER_LOG_SAID_US    250000		   /* log growth is told at most this often */
+#define MANAGER_PROGRESS_US    USEC_PER_SEC	   /* progress events per execution, likewise */
+#define MANAGER_REMAINS_US     (60 * USEC_PER_SEC) /* for what SIGKILL does not end: a hung disk */
+#define MANAGER_SHIM_US	       (10 * USEC_PER_SEC) /* a stopped shim gets the grace and this */
+#define MANAGER_READY_MAX      64		   /* ready jobs read at a time */
+#define MANAGER_LINE_MAX       1024		   /* and looked at in one pass, of one line */
+#define MANAGER_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* without a tick for longer it is not ready */
+#define MANAGER_ENDED_CHILDREN 64 /* that nobody has waited for yet, remembered at a time */
+#define ENDPOINT_RESTARTS_MAX  5  /* crashes in a row before an endpoint is failed */
 
-/* A child of the daemon that has ended, and that is not the engine's to wait for at once. */
+/* A child of the daemon that has ended, and that is not the manager's to wait for at once. */
 struct ended_child {
 	pid_t pid; /* 0: none */
 	int64_t start;
@@ -51,7 +51,7 @@ struct ended_child {
 
 /* One live execution in memory; its row is the truth, this adds what is derived or open. */
 struct execution {
-	struct engine *engine;
+	struct manager *manager;
 	struct execution_row row;
 	bool planned;	/* its row is not committed yet */
 	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
@@ -83,12 +83,12 @@ struct execution {
 };
 
 struct turn_action {
-	void (*fn)(struct engine *e, void *arg, bool committed);
+	void (*fn)(struct manager *mgr, void *arg, bool committed);
 	void *arg;
 	struct turn_action *next;
 };
 
-/* What api and net threads may see of a live endpoint; guarded by engine.live_lock. */
+/* What api and net threads may see of a live endpoint; guarded by manager.live_lock. */
 struct live_endpoint {
 	char name[SPEC_NAME_MAX + 1];
 	char id[ID_LEN];
@@ -101,10 +101,10 @@ struct live_endpoint {
 	struct live_endpoint *next;
 };
 
-/* A message from another thread to the engine. */
-struct engine_message {
-	void (*fn)(struct engine *e, struct engine_message *m);
-	struct engine_message *next;
+/* A message from another thread to the manager. */
+struct manager_message {
+	void (*fn)(struct manager *mgr, struct manager_message *m);
+	struct manager_message *next;
 };
 
 struct aws;
@@ -113,7 +113,7 @@ struct sagemaker;
 struct database_check;
 struct pruner;
 
-struct engine {
+struct manager {
 	const struct settings *settings;
 	struct store *store;
 	struct feed *feed;
@@ -129,13 +129,13 @@ struct engine {
 	struct spare_descriptors spare; /* for the start of executions */
 	char boot_id[BOOT_ID_LEN];
 	bool ready, stopping;
-	bool ends_only; /* engine_new_ending() */
+	bool ends_only; /* manager_new_ending() */
 	bool adopts;	/* orphans of what it starts become its children */
 
 	/* the command queue; guarded by queue_lock */
 	pthread_mutex_t queue_lock;
 	struct command *queue_head, **queue_tail;
-	struct engine_message *inbox_head, **inbox_tail;
+	struct manager_message *inbox_head, **inbox_tail;
 	size_t queue_n;
 	int queue_fd; /* eventfd: something is in the queue or the inbox */
 
@@ -154,12 +154,12 @@ struct engine {
 		*inotify_source;
 	int64_t ticks;
 	_Atomic int64_t
-		beat_us; /* the engine thread's last tick, on clock_mono_us; any thread reads it */
+		beat_us; /* the manager thread's last tick, on clock_mono_us; any thread reads it */
 
 	struct execution *executions;
-	struct shim_child *shims;				  /* shims.c */
-	struct stray *strays;					  /* strays.c */
-	struct ended_child ended_children[ENGINE_ENDED_CHILDREN]; /* remains.c */
+	struct shim_child *shims;				   /* shims.c */
+	struct stray *strays;					   /* strays.c */
+	struct ended_child ended_children[MANAGER_ENDED_CHILDREN]; /* remains.c */
 	struct predict *predicts;
 	struct pruner *pruner; /* prune/prune.c; NULL with ends_only */
 	pthread_mutex_t live_lock;
@@ -171,24 +171,24 @@ struct engine {
 /* ---- turn.c ---- */
 /* A turn is one transaction; nested turns join the outer one. turn_begin fails when the database
  * cannot be written; then do nothing. */
-int turn_begin(struct engine *e, struct err *reterr) MUSTCHECK;
+int turn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* Mark the turn as failed (a store function failed): turn_end rolls back. Returns r. */
-int turn_fail(struct engine *e, int r, const struct err *why);
+int turn_fail(struct manager *mgr, int r, const struct err *why);
 /* Commit, publish, run the actions. 0, or negative when it was rolled back. */
-int turn_end(struct engine *e, struct err *reterr);
-void turn_after(struct engine *e, void (*fn)(struct engine *e, void *arg, bool committed),
+int turn_end(struct manager *mgr, struct err *reterr);
+void turn_after(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
 		void *arg);
 /* Undo what a failed command has planned: `mark` is actions_tail from before it. */
-void turn_drop_actions(struct engine *e, struct turn_action **mark);
+void turn_drop_actions(struct manager *mgr, struct turn_action **mark);
 
-/* ---- engine.c ---- */
-void engine_want_schedule(struct engine *e);
-/* Any thread. The engine runs m->fn soon; m is the callee's. */
-void engine_post(struct engine *e, struct engine_message *m);
+/* ---- manager.c ---- */
+void manager_want_schedule(struct manager *mgr);
+/* Any thread. The manager runs m->fn soon; m is the callee's. */
+void manager_post(struct manager *mgr, struct manager_message *m);
 
 /* ---- snapshot.c ---- */
 /* Renew what api threads see of slots and executions. */
-void slots_publish(struct engine *e);
+void slots_publish(struct manager *mgr);
 
 /* ---- recover.c ---- */
-int engine_recover(struct engine *e, struct err *reterr) MUSTCHECK;
+int manager_recover(struct manager *mgr, struct err *reterr) MUSTCHECK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The feed: the newest events in memory, for watchers. The engine thread publishes after each
+ * The feed: the newest events in memory, for watchers. The manager thread publishes after each
  * commit; api threads read and wait. Older events come from the database (store_read.h).
  * Thread-safe.
  */
@@ -24,13 +24,14 @@ struct feed_filter {
 int feed_new(int64_t last_seq, struct feed **ret, struct err *reterr) MUSTCHECK;
 void feed_free(struct feed *f);
 
-/* Engine: make one committed event visible. Takes over `event` ({"seq","at","kind","run","job",…}).
+/* Manager: make one committed event visible. Takes over `event`
+ * ({"seq","at","kind","run","job",…}).
  */
 void feed_publish(struct feed *f, int64_t seq, json_t *event);
-/* Engine: something not in the event log changed for `job` (its log file grew): wake its waiters.
+/* Manager: something not in the event log changed for `job` (its log file grew): wake its waiters.
  */
 void feed_wake(struct feed *f, const char *job);
-/* Engine, from its loop: call back waiters whose deadline has passed; all of them when now_us is
+/* Manager, from its loop: call back waiters whose deadline has passed; all of them when now_us is
  * USEC_NEVER (shutdown: every suspended connection must be resumed). */
 void feed_expire(struct feed *f, int64_t now_mono_us);
 int64_t feed_last_seq(struct feed *f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyardd. Start: configuration, data directory, engine (which recovers), HTTP server, READY=1.
+ * trainyardd. Start: configuration, data directory, manager (which recovers), HTTP server, READY=1.
  * Stop (SIGTERM, SIGINT): nothing new is taken, waiting answers go out, running executions go on
  * without us and are found again at the next start.
  */
@@ -30,7 +30,8 @@ static void set_up_memory(void)
 	mallopt(M_MMAP_THRESHOLD, TRIM_BYTES);
 }
 
-/* Before any thread starts, so that each inherits it: the engine's loop takes these by signalfd. */
+/* Before any thread starts, so that each inherits it: the manager's loop takes these by signalfd.
+ */
 static void set_up_signals(void)
 {
 	sigset_t set;
@@ -56,24 +57,24 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 		.bodies_max_bytes = (size_t)cfg->http_bodies_max_bytes,
 		.body_max_bytes = (size_t)cfg->http_body_max_bytes,
 	};
-	struct engine *engine = NULL;
+	struct manager *manager = NULL;
 	struct api *api = NULL;
-	int r = engine_new(set, &engine, reterr);
+	int r = manager_new(set, &manager, reterr);
 
 	if (r < 0)
 		return r;
-	r = api_start(&http, engine, &api, reterr);
+	r = api_start(&http, manager, &api, reterr);
 	if (r >= 0) {
 		printf("listening on %s\n", api_url(api));
 		fflush(stdout);
 		notify_state("READY=1");
 		log_event(LOG_LEVEL_INFO, "started", "version=%s url=%s data_dir=%s",
 			  TRAINYARD_VERSION, api_url(api), set->data_dir);
-		r = engine_run(engine, reterr);
+		r = manager_run(manager, reterr);
 	}
-	if (!api_stop(api)) /* its threads use the engine: what is committed is on disk */
+	if (!api_stop(api)) /* its threads use the manager: what is committed is on disk */
 		_exit(EXIT_FAILURE);
-	engine_free(engine);
+	manager_free(manager);
 	return r;
 }
 

@@ -3,5 +3,5 @@
 #pragma once
 
 void notify_state(const char *state);
-/* Feed the watchdog, if the unit has one: only from the engine's thread, which it is about. */
+/* Feed the watchdog, if the unit has one: only from the manager's thread, which it is about. */
 void notify_watchdog(void);

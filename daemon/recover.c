@@ -19,30 +19,30 @@ static bool never_started(const struct execution *ex)
 	       !path_exists(ex->dirfd, EXECUTION_EXIT);
 }
 
-static void mark_running(struct engine *e, struct execution *ex)
+static void mark_running(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(e, &why) < 0)
+	if (turn_begin(mgr, &why) < 0)
 		return;
-	r = execution_mark_running(e, ex, &why);
+	r = execution_mark_running(mgr, ex, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	if (turn_end(e, NULL) >= 0)
+		turn_fail(mgr, r, &why);
+	if (turn_end(mgr, NULL) >= 0)
 		ex->row.state = EXECUTION_RUNNING;
 }
 
 /* Only a missing directory proves a loss; any other trouble (too many open files, a disk that does
  * not answer) is looked at again at the next rescan. */
-void execution_take_up(struct engine *e, struct execution *ex)
+void execution_take_up(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
-	bool here = str_eq(ex->row.boot_id, e->boot_id);
-	int alive, r = execution_attach(e, ex, &why);
+	bool here = str_eq(ex->row.boot_id, mgr->boot_id);
+	int alive, r = execution_attach(mgr, ex, &why);
 
 	if (r == -ENOENT) {
-		execution_lost(e, ex);
+		execution_lost(mgr, ex);
 		return;
 	}
 	if (r < 0) {
@@ -54,48 +54,48 @@ void execution_take_up(struct engine *e, struct execution *ex)
 	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
 		  ex->row.id, execution_state_str(ex->row.state), alive, here);
 	if ((alive == 0 || alive == -ENOENT) && here && never_started(ex)) {
-		execution_start(e, ex);
+		execution_start(mgr, ex);
 		return;
 	}
 	if (alive == 1 && ex->row.state == EXECUTION_STARTING)
-		mark_running(e, ex);
-	execution_poll(e, ex);
+		mark_running(mgr, ex);
+	execution_poll(mgr, ex);
 }
 
-static int take_up_all(struct engine *e, struct err *reterr)
+static int take_up_all(struct manager *mgr, struct err *reterr)
 {
 	OWN(execution_rows_done) struct execution_rows rows = {0};
-	int r = store_executions_live(e->store, &rows, reterr);
+	int r = store_executions_live(mgr->store, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++)
-		if (!execution_add(e, &rows.rows[i], false))
+		if (!execution_add(mgr, &rows.rows[i], false))
 			return err_errno(reterr, ENOMEM, "recover the executions");
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		struct execution *ex = execution_find(e, rows.rows[i].id);
+		struct execution *ex = execution_find(mgr, rows.rows[i].id);
 
 		if (ex)
-			execution_take_up(e, ex);
+			execution_take_up(mgr, ex);
 	}
 	return r;
 }
 
-static int resume_actions(struct engine *e, struct err *reterr)
+static int resume_actions(struct manager *mgr, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows running = {0};
-	int r = turn_begin(e, reterr);
+	int r = turn_begin(mgr, reterr);
 
 	if (r < 0)
 		return r;
-	r = store_jobs_in_state(e->store, STATE_RUNNING, &running, reterr);
+	r = store_jobs_in_state(mgr->store, STATE_RUNNING, &running, reterr);
 	for (size_t i = 0; r >= 0 && i < running.n; i++) {
 		const struct job_row *job = &running.rows[i];
 
 		if (job->kind != JOB_DEPLOY && !job_kind_has_execution(job->kind))
-			r = action_resume(e, job, reterr);
+			r = action_resume(mgr, job, reterr);
 	}
 	if (r < 0)
-		turn_fail(e, r, reterr);
-	return turn_end(e, reterr);
+		turn_fail(mgr, r, reterr);
+	return turn_end(mgr, reterr);
 }
 
 /* True if it is a server, or a staging, of an endpoint that is being deleted or gone. */
@@ -114,38 +114,38 @@ static bool is_unwanted(const struct endpoint_rows *live, const struct execution
 
 /* Jobs that were told to stop, servers and stagings of endpoints that are to go: tell their shims
  * again. */
-static int resume_stops(struct engine *e, struct err *reterr)
+static int resume_stops(struct manager *mgr, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows stopping = {0};
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
-	int r = store_jobs_in_state(e->store, STATE_STOPPING, &stopping, reterr);
+	int r = store_jobs_in_state(mgr->store, STATE_STOPPING, &stopping, reterr);
 
 	for (size_t i = 0; r >= 0 && i < stopping.n; i++)
-		for (struct execution *ex = e->executions; ex; ex = ex->next)
+		for (struct execution *ex = mgr->executions; ex; ex = ex->next)
 			if (str_eq(ex->row.job, stopping.rows[i].id))
-				execution_stop(e, ex);
+				execution_stop(mgr, ex);
 	if (r >= 0)
-		r = store_endpoints_live(e->store, &live, reterr);
-	for (struct execution *ex = e->executions; r >= 0 && ex; ex = ex->next)
+		r = store_endpoints_live(mgr->store, &live, reterr);
+	for (struct execution *ex = mgr->executions; r >= 0 && ex; ex = ex->next)
 		if (is_unwanted(&live, ex))
-			execution_stop(e, ex);
+			execution_stop(mgr, ex);
 	return r;
 }
 
-int engine_recover(struct engine *e, struct err *reterr)
+int manager_recover(struct manager *mgr, struct err *reterr)
 {
-	int r = take_up_all(e, reterr);
+	int r = take_up_all(mgr, reterr);
 
 	if (r >= 0)
-		r = strays_find(e, reterr);
+		r = strays_find(mgr, reterr);
 	if (r >= 0)
-		live_refresh(e);
+		live_refresh(mgr);
 	if (r >= 0)
-		r = resume_actions(e, reterr);
+		r = resume_actions(mgr, reterr);
 	if (r >= 0)
-		r = resume_stops(e, reterr);
+		r = resume_stops(mgr, reterr);
 	if (r >= 0)
-		r = models_log_hidden(e, reterr);
-	slots_publish(e);
+		r = models_log_hidden(mgr, reterr);
+	slots_publish(mgr);
 	return r < 0 ? err_ctx(reterr, r, "recover") : 0;
 }

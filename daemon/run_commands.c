@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of engine.h that speak of a whole run: each does to the run's jobs what the command
+ * The commands of manager.h that speak of a whole run: each does to the run's jobs what the command
  * of one job does, in the savepoint of its command. A command that changes no job is refused.
  */
 #include "base/own.h"
@@ -23,7 +23,7 @@ static bool is_cleanup(const struct job_rows *jobs, size_t i)
 
 /* Dependents first, so that they are cancelled and not skipped. A delete-endpoint job stays when
  * the run has made an endpoint: nothing is left that costs memory or money. */
-static int run_cancel(struct engine *e, struct command *c, const struct job_rows *jobs,
+static int run_cancel(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		      struct err *reterr)
 {
 	bool any = false;
@@ -32,12 +32,12 @@ static int run_cancel(struct engine *e, struct command *c, const struct job_rows
 	for (size_t i = jobs->n; r >= 0 && i-- > 0;) {
 		OWN(job_row_done) struct job_row job = {0};
 
-		r = store_job_get(e->store, jobs->rows[i].id, &job, reterr);
+		r = store_job_get(mgr->store, jobs->rows[i].id, &job, reterr);
 		if (r < 0 || job_state_is_final(job.state))
 			continue;
 		any = true;
 		if (!is_cleanup(jobs, i))
-			r = job_cancel(e, &job, reterr);
+			r = job_cancel(mgr, &job, reterr);
 	}
 	if (r >= 0 && !any)
 		return err_set(reterr, ERR_CONFLICT, "run %s has already ended", c->id);
@@ -49,27 +49,27 @@ static bool may_retry(enum job_state s)
 	return s == STATE_FAILED || s == STATE_CANCELLED || s == STATE_SKIPPED;
 }
 
-static int run_retry(struct engine *e, struct command *c, const struct job_rows *jobs,
+static int run_retry(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		     struct err *reterr)
 {
 	size_t retried = 0;
-	int r = store_prune_check(e->store, c->id, reterr);
+	int r = store_prune_check(mgr->store, c->id, reterr);
 
 	for (size_t i = 0; r >= 0 && i < jobs->n; i++) {
 		if (!may_retry(jobs->rows[i].state))
 			continue;
 		retried++;
-		r = job_check_folders(e, &jobs->rows[i], reterr);
+		r = job_check_folders(mgr, &jobs->rows[i], reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "job '%s' cannot be retried", jobs->rows[i].name);
-		r = job_reset(e, &jobs->rows[i], STATE_BLOCKED, reterr);
+		r = job_reset(mgr, &jobs->rows[i], STATE_BLOCKED, reterr);
 	}
 	if (r >= 0 && !retried)
 		return err_set(reterr, ERR_CONFLICT,
 			       "run %s has no failed, cancelled or skipped job to retry", c->id);
 	for (size_t i = 0; r >= 0 && i < jobs->n; i++)
 		if (may_retry(jobs->rows[i].state))
-			r = job_settle(e, jobs->rows[i].id, reterr);
+			r = job_settle(mgr, jobs->rows[i].id, reterr);
 	return r;
 }
 
@@ -78,7 +78,7 @@ static bool is_waiting(const struct job_row *job)
 	return job->state == STATE_BLOCKED || job->state == STATE_QUEUED;
 }
 
-static int run_hold(struct engine *e, struct command *c, const struct job_rows *jobs,
+static int run_hold(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		    struct err *reterr)
 {
 	bool hold = c->kind == COMMAND_RUN_HOLD, any = false;
@@ -91,7 +91,7 @@ static int run_hold(struct engine *e, struct command *c, const struct job_rows *
 			continue;
 		any |= hold || job->held;
 		if (job->held != hold)
-			r = store_job_set_held(e->store, job->id, hold, clock_now_us(), reterr);
+			r = store_job_set_held(mgr->store, job->id, hold, clock_now_us(), reterr);
 	}
 	if (r >= 0 && !any)
 		return err_set(reterr, ERR_CONFLICT, "run %s has no job %s", c->id,
@@ -99,7 +99,7 @@ static int run_hold(struct engine *e, struct command *c, const struct job_rows *
 	return r;
 }
 
-static int run_priority(struct engine *e, struct command *c, const struct job_rows *jobs,
+static int run_priority(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 			struct err *reterr)
 {
 	bool any = false;
@@ -109,7 +109,7 @@ static int run_priority(struct engine *e, struct command *c, const struct job_ro
 		if (job_state_is_final(jobs->rows[i].state))
 			continue;
 		any = true;
-		r = store_job_set_priority(e->store, jobs->rows[i].id, (int)c->number,
+		r = store_job_set_priority(mgr->store, jobs->rows[i].id, (int)c->number,
 					   clock_now_us(), reterr);
 	}
 	if (r >= 0 && !any)
@@ -118,7 +118,7 @@ static int run_priority(struct engine *e, struct command *c, const struct job_ro
 }
 
 /* Of each job that has not ended. */
-static int run_explain(struct engine *e, struct command *c, const struct job_rows *jobs,
+static int run_explain(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		       struct err *reterr)
 {
 	const struct job_row *asked[SPEC_JOBS_MAX];
@@ -130,17 +130,17 @@ static int run_explain(struct engine *e, struct command *c, const struct job_row
 	for (size_t i = 0; i < jobs->n; i++)
 		if (!job_state_is_final(jobs->rows[i].state))
 			asked[n++] = &jobs->rows[i];
-	r = schedule_explain(e, asked, n, &items, reterr);
+	r = schedule_explain(mgr, asked, n, &items, reterr);
 	if (r < 0)
 		return r;
 	c->json = json_pack("{s:s, s:o}", "run", c->id, "items", items);
 	return c->json ? 0 : err_errno(reterr, ENOMEM, "explain the run");
 }
 
-int command_of_run(struct engine *e, struct command *c, struct err *reterr)
+int command_of_run(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows jobs = {0};
-	int r = store_jobs_of_run(e->store, c->id, &jobs, reterr);
+	int r = store_jobs_of_run(mgr->store, c->id, &jobs, reterr);
 
 	if (r >= 0 && !jobs.n)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", c->id);
@@ -148,13 +148,13 @@ int command_of_run(struct engine *e, struct command *c, struct err *reterr)
 		return r;
 	str_copy(c->result_id, sizeof(c->result_id), c->id);
 	if (c->kind == COMMAND_RUN_CANCEL)
-		return run_cancel(e, c, &jobs, reterr);
+		return run_cancel(mgr, c, &jobs, reterr);
 	if (c->kind == COMMAND_RUN_EXPLAIN)
-		return run_explain(e, c, &jobs, reterr);
-	engine_want_schedule(e);
+		return run_explain(mgr, c, &jobs, reterr);
+	manager_want_schedule(mgr);
 	if (c->kind == COMMAND_RUN_RETRY)
-		return run_retry(e, c, &jobs, reterr);
+		return run_retry(mgr, c, &jobs, reterr);
 	if (c->kind == COMMAND_RUN_PRIORITY)
-		return run_priority(e, c, &jobs, reterr);
-	return run_hold(e, c, &jobs, reterr);
+		return run_priority(mgr, c, &jobs, reterr);
+	return run_hold(mgr, c, &jobs, reterr);
 }

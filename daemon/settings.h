@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine takes from the configuration, resolved by main.c. Read-only after the start. */
+/* What the manager takes from the configuration, resolved by main.c. Read-only after the start. */
 #pragma once
 
 #include "jobs/sagemaker/prices.h"

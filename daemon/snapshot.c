@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What api threads are told of devices, slots and executions. The engine thread publishes text;
+/* What api threads are told of devices, slots and executions. The manager thread publishes text;
  * the readers parse their own copy, so that no JSON object is shared by two threads. */
 #include "base/own.h"
 #include "base/str.h"
@@ -26,46 +26,46 @@ static json_t *execution_json(const struct execution *ex)
 	return j;
 }
 
-void slots_publish(struct engine *e)
+void slots_publish(struct manager *mgr)
 {
 	OWN(json_decrefp) json_t *slots = NULL;
 	json_t *list = json_array();
-	int cpus = 0, each = e->settings->cpus_per_slot, endpoints = 0;
+	int cpus = 0, each = mgr->settings->cpus_per_slot, endpoints = 0;
 	char *text, *old;
 
-	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
+	for (const struct execution *ex = mgr->executions; ex; ex = ex->next) {
 		json_array_append_new(list, execution_json(ex));
 		if (!ex->row.devices_n && ex->row.endpoint[0])
 			endpoints++;
 		else if (!ex->row.devices_n)
 			cpus += ex->row.cpus;
 	}
-	slots = json_pack("{s{si si si} s{si si} so}", "cpu_slots", "total", e->settings->cpu_slots,
-			  "used", each ? (cpus + each - 1) / each : 0, "cpus_each", each,
-			  "cpu_endpoints", "max", e->settings->cpu_endpoints_max, "used", endpoints,
-			  "executions", list);
+	slots = json_pack("{s{si si si} s{si si} so}", "cpu_slots", "total",
+			  mgr->settings->cpu_slots, "used", each ? (cpus + each - 1) / each : 0,
+			  "cpus_each", each, "cpu_endpoints", "max",
+			  mgr->settings->cpu_endpoints_max, "used", endpoints, "executions", list);
 	text = json_text(slots);
-	pthread_mutex_lock(&e->live_lock);
-	old = e->slots;
-	e->slots = text;
-	pthread_mutex_unlock(&e->live_lock);
+	pthread_mutex_lock(&mgr->live_lock);
+	old = mgr->slots;
+	mgr->slots = text;
+	pthread_mutex_unlock(&mgr->live_lock);
 	free(old);
 }
 
-json_t *engine_status(struct engine *e)
+json_t *manager_status(struct manager *mgr)
 {
 	OWN(freep) char *text = NULL;
 	json_t *status = NULL;
 
-	pthread_mutex_lock(&e->live_lock);
-	text = e->slots ? strdup(e->slots) : NULL;
-	pthread_mutex_unlock(&e->live_lock);
+	pthread_mutex_lock(&mgr->live_lock);
+	text = mgr->slots ? strdup(mgr->slots) : NULL;
+	pthread_mutex_unlock(&mgr->live_lock);
 	if (!text || json_parse(text, strlen(text), &status, NULL) < 0)
 		status = json_object();
-	json_object_set_new(status, "native", json_boolean(e->settings->native));
-	json_object_set_new(status, "ready", json_boolean(engine_ready(e, NULL) >= 0));
-	json_object_set_new(status, "database", database_check_json(e->database_check));
-	json_object_set_new(status, "gpus", json_integer(devices_count(e->devices)));
+	json_object_set_new(status, "native", json_boolean(mgr->settings->native));
+	json_object_set_new(status, "ready", json_boolean(manager_ready(mgr, NULL) >= 0));
+	json_object_set_new(status, "database", database_check_json(mgr->database_check));
+	json_object_set_new(status, "gpus", json_integer(devices_count(mgr->devices)));
 	return status;
 }
 
@@ -96,46 +96,47 @@ static json_t *device_json(const struct device *dev)
 			 dev->lost, "processes", processes);
 }
 
-json_t *engine_devices(struct engine *e)
+json_t *manager_devices(struct manager *mgr)
 {
 	OWN(freep) struct device_list *list = calloc(1, sizeof(*list));
-	json_t *items = json_array(), *answer, *status = engine_status(e);
+	json_t *items = json_array(), *answer, *status = manager_status(mgr);
 
 	if (list)
-		devices_snapshot(e->devices, list);
+		devices_snapshot(mgr->devices, list);
 	for (int i = 0; list && i < list->n; i++)
 		json_array_append_new(items, device_json(&list->items[i]));
 	answer = json_pack("{so sO sO sO ss}", "items", items, "cpu_slots",
 			   json_object_get(status, "cpu_slots"), "cpu_endpoints",
 			   json_object_get(status, "cpu_endpoints"), "executions",
 			   json_object_get(status, "executions"), "driver",
-			   devices_driver(e->devices));
+			   devices_driver(mgr->devices));
 	json_decref(status);
 	return answer;
 }
 
-int engine_ready(struct engine *e, struct err *reterr)
+int manager_ready(struct manager *mgr, struct err *reterr)
 {
-	int64_t silent_us = clock_mono_us() - e->beat_us;
+	int64_t silent_us = clock_mono_us() - mgr->beat_us;
 	bool stopping;
 
-	pthread_mutex_lock(&e->queue_lock);
-	stopping = e->stopping;
-	pthread_mutex_unlock(&e->queue_lock);
+	pthread_mutex_lock(&mgr->queue_lock);
+	stopping = mgr->stopping;
+	pthread_mutex_unlock(&mgr->queue_lock);
 	if (stopping)
 		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping");
-	if (!e->ready)
+	if (!mgr->ready)
 		return err_set(reterr, ERR_UNAVAILABLE,
 			       "the daemon is still looking after what ran before; try again soon");
-	if (silent_us > ENGINE_BEAT_MAX_US)
+	if (silent_us > MANAGER_BEAT_MAX_US)
 		return err_set(reterr, ERR_UNAVAILABLE,
-			       "the engine has not answered for %lld seconds: look for a disk that "
+			       "the manager thread has not answered for %lld seconds: look for a "
+			       "disk that "
 			       "does not answer",
 			       (long long)(silent_us / USEC_PER_SEC));
-	return store_check_location(e->store, reterr);
+	return store_check_location(mgr->store, reterr);
 }
 
-int engine_check_location(struct engine *e, struct err *reterr)
+int manager_check_location(struct manager *mgr, struct err *reterr)
 {
-	return store_check_location(e->store, reterr);
+	return store_check_location(mgr->store, reterr);
 }

@@ -13,15 +13,15 @@
 
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
-static int ask_worker(struct engine *e, json_t *question, json_t **ret, struct err *reterr)
+static int ask_worker(struct manager *mgr, json_t *question, json_t **ret, struct err *reterr)
 {
 	OWN(buf_done) struct buf answer = BUF_INIT(USAGE_ANSWER_MAX);
 	int64_t until_us = clock_mono_us() + (BUDGET_MS + ANSWER_MS) * USEC_PER_MSEC;
 	int r;
 
-	json_object_set_new(question, "data_dir", json_string(e->settings->data_dir));
+	json_object_set_new(question, "data_dir", json_string(mgr->settings->data_dir));
 	json_object_set_new(question, "budget_ms", json_integer(BUDGET_MS));
-	r = inspect_ask(e->settings, "usage", question, until_us, &answer, reterr);
+	r = inspect_ask(mgr->settings, "usage", question, until_us, &answer, reterr);
 	if (r < 0)
 		return r;
 	if (json_parse(buf_str(&answer), answer.len, ret, NULL) < 0)
@@ -31,14 +31,14 @@ static int ask_worker(struct engine *e, json_t *question, json_t **ret, struct e
 	return 0;
 }
 
-int engine_usage(struct engine *e, json_t *question, json_t **ret, struct err *reterr)
+int manager_usage(struct manager *mgr, json_t *question, json_t **ret, struct err *reterr)
 {
 	int r;
 
 	if (atomic_flag_test_and_set(&busy))
 		return err_set(reterr, ERR_LIMIT,
 			       "the disk is being measured for another request; try again");
-	r = ask_worker(e, question, ret, reterr);
+	r = ask_worker(mgr, question, ret, reterr);
 	atomic_flag_clear(&busy);
 	return r;
 }

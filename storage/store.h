@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer's door to the database: used by the engine thread only. SQLite in WAL mode with
+ * The writer's door to the database: used by the manager thread only. SQLite in WAL mode with
  * synchronous=FULL, foreign keys, STRICT tables. A batch of work is one transaction
  * (store_begin … store_commit); one command in it is one savepoint. Every function that
  * writes must run inside a transaction; none blocks on anything but the disk.

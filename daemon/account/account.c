@@ -10,7 +10,7 @@
 #define STACK_BYTES (512 << 10)
 
 struct account {
-	struct engine *engine;
+	struct manager *manager;
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	bool stopping;
@@ -27,9 +27,9 @@ static void answer(struct account *a, struct account_query *q)
 		[ACCOUNT_JOB_LOGS] = account_job_logs, [ACCOUNT_ARTIFACTS] = account_artifacts,
 	};
 	struct account_turn t = {
-		.aws = a->engine->aws,
+		.aws = a->manager->aws,
 		.q = q,
-		.bucket = a->engine->settings->aws.bucket,
+		.bucket = a->manager->settings->aws.bucket,
 		.until_us = clock_mono_us() + ACCOUNT_BUDGET_US,
 	};
 
@@ -82,11 +82,11 @@ static int start_threads(struct account *a, struct err *reterr)
 	return a->threads_n ? 0 : err_errno(reterr, n, "start a thread of the account");
 }
 
-static int refuse(struct engine *e, struct account *a, struct account_query *q)
+static int refuse(struct manager *mgr, struct account *a, struct account_query *q)
 {
-	if (!e->aws) {
+	if (!mgr->aws) {
 		q->failure = ACCOUNT_CREDENTIALS;
-		return err_set(&q->err, ERR_UNAVAILABLE, "%s", e->aws_why.message);
+		return err_set(&q->err, ERR_UNAVAILABLE, "%s", mgr->aws_why.message);
 	}
 	if (a->stopping)
 		return err_set(&q->err, ERR_UNAVAILABLE, "the daemon is stopping");
@@ -97,15 +97,15 @@ static int refuse(struct engine *e, struct account *a, struct account_query *q)
 	return start_threads(a, &q->err);
 }
 
-int engine_account(struct engine *e, struct account_query *q)
+int manager_account(struct manager *mgr, struct account_query *q)
 {
-	struct account *a = e->account;
+	struct account *a = mgr->account;
 	int r;
 
 	q->failure = ACCOUNT_OURS;
 	q->next = NULL;
 	pthread_mutex_lock(&a->lock);
-	r = refuse(e, a, q);
+	r = refuse(mgr, a, q);
 	if (r >= 0) {
 		*a->tail = q;
 		a->tail = &q->next;
@@ -118,13 +118,13 @@ int engine_account(struct engine *e, struct account_query *q)
 	return r;
 }
 
-int account_open(struct engine *e, struct account **ret, struct err *reterr)
+int account_open(struct manager *mgr, struct account **ret, struct err *reterr)
 {
 	struct account *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return err_errno(reterr, ENOMEM, "make the account service");
-	a->engine = e;
+	a->manager = mgr;
 	a->tail = &a->head;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->more, NULL);

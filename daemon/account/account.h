@@ -23,7 +23,7 @@
 #define ACCOUNT_NAME_MAX      64	/* of a role, a training job */
 #define ACCOUNT_BUCKET_MAX    63
 
-struct engine;
+struct manager;
 
 enum account_kind {
 	ACCOUNT_ROLES,	   /* path_prefix, name_contains, limit, cursor */
@@ -67,9 +67,9 @@ struct account_query {
 
 /* Any thread. 0: `done` will run exactly once. Else it will not, and q has result, err and failure:
  * -ERR_LIMIT, -ERR_UNAVAILABLE (no AWS configuration, stopping). */
-int engine_account(struct engine *e, struct account_query *q) MUSTCHECK;
+int manager_account(struct manager *mgr, struct account_query *q) MUSTCHECK;
 
 struct account;
-int account_open(struct engine *e, struct account **ret, struct err *reterr) MUSTCHECK;
+int account_open(struct manager *mgr, struct account **ret, struct err *reterr) MUSTCHECK;
 /* After net_stop, so that no call waits. Answers what still waits. NULL is allowed. */
 void account_free(struct account *a);

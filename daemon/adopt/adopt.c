@@ -33,12 +33,12 @@ int adopt_mode_parse(const char *s, enum adopt_mode *ret)
 
 /* ---- finding ---- */
 
-static size_t regions_of(const struct engine *e, const struct adopt_options *o,
+static size_t regions_of(const struct manager *mgr, const struct adopt_options *o,
 			 const char *ret[REGIONS_MAX])
 {
 	size_t n = 0;
 
-	ret[n++] = aws_config_region(aws_config_of(e->aws));
+	ret[n++] = aws_config_region(aws_config_of(mgr->aws));
 	for (size_t i = 0; i < o->regions_n; i++) {
 		bool twice = false;
 
@@ -51,12 +51,12 @@ static size_t regions_of(const struct engine *e, const struct adopt_options *o,
 }
 
 /* Ends at once on SIGINT and SIGTERM: nothing has been written. */
-static int find_all(struct engine *e, const struct adopt_options *o, struct finds *ret,
+static int find_all(struct manager *mgr, const struct adopt_options *o, struct finds *ret,
 		    struct err *reterr)
 {
 	const char *install = str_eq(o->install, ALL_INSTALLS) ? NULL : o->install;
 	const char *regions[REGIONS_MAX];
-	size_t n = regions_of(e, o, regions);
+	size_t n = regions_of(mgr, o, regions);
 	sigset_t set;
 	int r = 0;
 
@@ -65,18 +65,18 @@ static int find_all(struct engine *e, const struct adopt_options *o, struct find
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = adopt_find(e, regions[i], install, ret, reterr);
+		r = adopt_find(mgr, regions[i], install, ret, reterr);
 	if (r >= 0)
-		r = adopt_describe(e, ret, reterr);
+		r = adopt_describe(mgr, ret, reterr);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	return r < 0 ? r : adopt_mark_known(e, ret, reterr);
+	return r < 0 ? r : adopt_mark_known(mgr, ret, reterr);
 }
 
 /* If resources of several installations were found, the user must name one. */
-static int check_installs(struct engine *e, const struct adopt_options *o, const struct finds *f,
+static int check_installs(struct manager *mgr, const struct adopt_options *o, const struct finds *f,
 			  struct err *reterr)
 {
-	const char *own = store_install_id(e->store), *other = NULL;
+	const char *own = store_install_id(mgr->store), *other = NULL;
 
 	for (size_t i = 0; !o->install && i < f->n; i++) {
 		const struct find *it = &f->items[i];
@@ -124,7 +124,7 @@ static void say_plan(const struct adopt_options *o, const struct finds *f,
 /* ---- waiting ---- */
 
 struct wait {
-	struct engine *e;
+	struct manager *mgr;
 	sd_event_source *timer;
 	int left; /* -1: not looked yet */
 };
@@ -132,16 +132,16 @@ struct wait {
 static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct wait *w = userdata;
-	const struct reason *pause = &w->e->sagemaker->pause;
+	const struct reason *pause = &w->mgr->sagemaker->pause;
 	struct err why = {0};
 	int left;
 
 	(void)s;
 	(void)at;
-	if (adopt_ending(w->e, &left, &why) < 0) {
+	if (adopt_ending(w->mgr, &left, &why) < 0) {
 		printf("the database cannot be read: %s\n", why.msg);
 	} else if (left == 0) {
-		return sd_event_exit(w->e->loop, 0);
+		return sd_event_exit(w->mgr->loop, 0);
 	} else if (left != w->left) {
 		printf("%d still there\n", left);
 		w->left = left;
@@ -149,24 +149,24 @@ static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 	if (pause->code != REASON_NONE)
 		printf("waiting: %s\n", pause->message);
 	fflush(stdout);
-	loop_after_us(w->e->loop, &w->timer, LOOK_US, on_look, w);
+	loop_after_us(w->mgr->loop, &w->timer, LOOK_US, on_look, w);
 	return 0;
 }
 
 /* Until everything that is to end has ended. */
-static int wait_for_ends(struct engine *e, int *ret_left, struct err *reterr)
+static int wait_for_ends(struct manager *mgr, int *ret_left, struct err *reterr)
 {
-	struct wait w = {.e = e, .left = -1};
-	int r = adopt_ending(e, ret_left, reterr);
+	struct wait w = {.mgr = mgr, .left = -1};
+	int r = adopt_ending(mgr, ret_left, reterr);
 
 	if (r < 0 || !*ret_left)
 		return r;
-	if (loop_after_us(e->loop, &w.timer, 0, on_look, &w) < 0)
+	if (loop_after_us(mgr->loop, &w.timer, 0, on_look, &w) < 0)
 		return err_errno(reterr, ENOMEM, "wait");
-	sagemaker_reconcile_soon(e);
-	r = engine_run(e, reterr);
+	sagemaker_reconcile_soon(mgr);
+	r = manager_run(mgr, reterr);
 	loop_drop(&w.timer);
-	return r < 0 ? r : adopt_ending(e, ret_left, reterr);
+	return r < 0 ? r : adopt_ending(mgr, ret_left, reterr);
 }
 
 /* ---- all ---- */
@@ -188,28 +188,28 @@ static void print_counts(const struct adopt_options *o, const struct finds *f,
 	fflush(stdout);
 }
 
-static int carry_out(struct engine *e, const struct adopt_options *o, const struct finds *f,
+static int carry_out(struct manager *mgr, const struct adopt_options *o, const struct finds *f,
 		     int *ret_left, struct err *reterr)
 {
-	int r = adopt_store(e, f, reterr);
+	int r = adopt_store(mgr, f, reterr);
 
 	if (r < 0)
 		return r;
-	return o->mode == ADOPT_DELETE ? wait_for_ends(e, ret_left, reterr)
-				       : adopt_ending(e, ret_left, reterr);
+	return o->mode == ADOPT_DELETE ? wait_for_ends(mgr, ret_left, reterr)
+				       : adopt_ending(mgr, ret_left, reterr);
 }
 
-static int run(struct engine *e, const struct adopt_options *o, struct err *reterr)
+static int run(struct manager *mgr, const struct adopt_options *o, struct err *reterr)
 {
 	OWN(finds_done) struct finds f = {0};
 	struct adopt_counts n = {0};
 	int left = 0, r;
 
-	if (!e->aws)
-		return err_set(reterr, ERR_UNAVAILABLE, "%s", e->aws_why.message);
-	r = find_all(e, o, &f, reterr);
+	if (!mgr->aws)
+		return err_set(reterr, ERR_UNAVAILABLE, "%s", mgr->aws_why.message);
+	r = find_all(mgr, o, &f, reterr);
 	if (r >= 0 && o->mode != ADOPT_LIST)
-		r = check_installs(e, o, &f, reterr);
+		r = check_installs(mgr, o, &f, reterr);
 	if (r < 0)
 		return r;
 	adopt_print(&f);
@@ -219,7 +219,7 @@ static int run(struct engine *e, const struct adopt_options *o, struct err *rete
 	if (o->mode != ADOPT_LIST) {
 		if (!is_agreed(o))
 			return err_set(reterr, ERR_CANCELLED, "nothing was changed");
-		r = carry_out(e, o, &f, &left, reterr);
+		r = carry_out(mgr, o, &f, &left, reterr);
 	}
 	if (r < 0)
 		return r;
@@ -234,12 +234,12 @@ static int run(struct engine *e, const struct adopt_options *o, struct err *rete
 
 int adopt_run(const struct settings *set, const struct adopt_options *o, struct err *reterr)
 {
-	struct engine *e = NULL;
-	int r = engine_new_ending(set, &e, reterr);
+	struct manager *mgr = NULL;
+	int r = manager_new_ending(set, &mgr, reterr);
 
 	if (r < 0)
 		return r;
-	r = run(e, o, reterr);
-	engine_free(e);
+	r = run(mgr, o, reterr);
+	manager_free(mgr);
 	return r;
 }

@@ -86,21 +86,21 @@ static json_t *endpoint_spec(const struct finds *f, const struct find *it)
 			 machines);
 }
 
-static void find_price(struct engine *e, struct find *it)
+static void find_price(struct manager *mgr, struct find *it)
 {
 	struct budget_rate rate = {0};
 
 	if (str_eq(it->status, "Failed") || str_eq(it->status, "Deleting") ||
-	    budget_rate_of(e->settings, it->spec, &rate, NULL) < 0 ||
+	    budget_rate_of(mgr->settings, it->spec, &rate, NULL) < 0 ||
 	    budget_amount(&rate, 3600 * USEC_PER_SEC, &it->micro_usd_hour, NULL) < 0)
 		it->micro_usd_hour = ADOPT_PRICE_UNKNOWN;
 }
 
-static int describe_one(struct engine *e, struct find *it, struct err *reterr)
+static int describe_one(struct manager *mgr, struct find *it, struct err *reterr)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[it->kind];
 	OWN(json_decrefp) json_t *input = json_pack("{ss}", d->name_key, it->name);
-	int r = adopt_ask_listed(e, d->describe, it->region, input, &it->about, reterr);
+	int r = adopt_ask_listed(mgr, d->describe, it->region, input, &it->about, reterr);
 
 	if (r >= 0 && it->kind == RESOURCE_ENDPOINT)
 		str_copy(it->status, sizeof(it->status),
@@ -111,13 +111,13 @@ static int describe_one(struct engine *e, struct find *it, struct err *reterr)
 	return r;
 }
 
-int adopt_describe(struct engine *e, struct finds *f, struct err *reterr)
+int adopt_describe(struct manager *mgr, struct finds *f, struct err *reterr)
 {
 	size_t kept = 0;
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < f->n; i++) {
-		r = describe_one(e, &f->items[i], reterr);
+		r = describe_one(mgr, &f->items[i], reterr);
 		if (r >= 0)
 			f->items[kept++] = f->items[i];
 		else if (r == -ERR_NOT_FOUND)
@@ -132,7 +132,7 @@ int adopt_describe(struct engine *e, struct finds *f, struct err *reterr)
 		else if (it->kind == RESOURCE_ENDPOINT)
 			it->spec = endpoint_spec(f, it);
 		if (it->spec)
-			find_price(e, it);
+			find_price(mgr, it);
 	}
 	return r;
 }

@@ -44,7 +44,7 @@ void finds_done(struct finds *f)
 	f->n = f->room = 0;
 }
 
-static int ask_once(struct engine *e, const char *operation, const char *region,
+static int ask_once(struct manager *mgr, const char *operation, const char *region,
 		    const json_t *input, json_t **ret, enum aws_error_kind *ret_kind,
 		    struct err *reterr)
 {
@@ -54,7 +54,7 @@ static int ask_once(struct engine *e, const char *operation, const char *region,
 	aws_call_init(&c, AWS_SAGEMAKER, operation);
 	c.region = region;
 	c.input = input;
-	r = aws_wait(e->aws, &c, reterr);
+	r = aws_wait(mgr->aws, &c, reterr);
 	if (r >= 0)
 		*ret = json_incref(c.output);
 	else if (c.kind == AWS_ERROR_NOT_FOUND)
@@ -64,7 +64,7 @@ static int ask_once(struct engine *e, const char *operation, const char *region,
 	return r;
 }
 
-int adopt_ask(struct engine *e, const char *operation, const char *region, json_t *input,
+int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
 	      json_t **ret, struct err *reterr)
 {
 	enum aws_error_kind kind = AWS_ERROR_NONE;
@@ -73,9 +73,9 @@ int adopt_ask(struct engine *e, const char *operation, const char *region, json_
 	for (int i = 0; i < ASK_TRIES && r < 0; i++) {
 		if (i) {
 			log_event(LOG_LEVEL_WARNING, "adopt_again", "msg=\"%s\"", reterr->msg);
-			usleep((useconds_t)sagemaker_backoff_us(e, i));
+			usleep((useconds_t)sagemaker_backoff_us(mgr, i));
 		}
-		r = ask_once(e, operation, region, input, ret, &kind, reterr);
+		r = ask_once(mgr, operation, region, input, ret, &kind, reterr);
 		if (r < 0 && kind != AWS_ERROR_THROTTLED && kind != AWS_ERROR_TRANSIENT)
 			break;
 	}
@@ -83,7 +83,7 @@ int adopt_ask(struct engine *e, const char *operation, const char *region, json_
 	return r;
 }
 
-int adopt_ask_listed(struct engine *e, const char *operation, const char *region,
+int adopt_ask_listed(struct manager *mgr, const char *operation, const char *region,
 		     const json_t *input, json_t **ret, struct err *reterr)
 {
 	int r = -ERR_NOT_FOUND;
@@ -91,7 +91,7 @@ int adopt_ask_listed(struct engine *e, const char *operation, const char *region
 	for (int i = 0; r == -ERR_NOT_FOUND && i < MISSING_TRIES; i++) {
 		if (i)
 			usleep(MISSING_PAUSE_US << i);
-		r = adopt_ask(e, operation, region, json_incref((json_t *)input), ret, reterr);
+		r = adopt_ask(mgr, operation, region, json_incref((json_t *)input), ret, reterr);
 	}
 	return r;
 }
@@ -146,8 +146,8 @@ static int take(struct finds *f, enum resource_kind kind, const char *region,
 	return append(f, &it, reterr);
 }
 
-static int list_all(struct engine *e, const char *region, const struct listing *l, struct finds *f,
-		    struct err *reterr)
+static int list_all(struct manager *mgr, const char *region, const struct listing *l,
+		    struct finds *f, struct err *reterr)
 {
 	char token[8192] = "";
 	int r = 0;
@@ -163,7 +163,7 @@ static int list_all(struct engine *e, const char *region, const struct listing *
 			json_object_set_new(input, "StatusEquals", json_string(l->status));
 		if (token[0])
 			json_object_set_new(input, "NextToken", json_string(token));
-		r = adopt_ask(e, l->operation, region, input, &answer, reterr);
+		r = adopt_ask(mgr, l->operation, region, input, &answer, reterr);
 		if (r < 0)
 			return r;
 		json_array_foreach(json_object_get(answer, l->key), i, one)
@@ -176,7 +176,7 @@ static int list_all(struct engine *e, const char *region, const struct listing *
 
 /* Lists are eventually consistent. An endpoint begins with the name of its config, a config with
  * that of its model: describe each such name that no list had. */
-static int find_unlisted(struct engine *e, const char *region, enum resource_kind base,
+static int find_unlisted(struct manager *mgr, const char *region, enum resource_kind base,
 			 enum resource_kind upper, struct finds *f, struct err *reterr)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[upper];
@@ -191,8 +191,8 @@ static int find_unlisted(struct engine *e, const char *region, enum resource_kin
 		if (f->items[i].kind != base || !str_eq(f->items[i].region, region) ||
 		    adopt_lookup(f, upper, region, name))
 			continue;
-		r = adopt_ask(e, d->describe, region, json_pack("{ss}", d->name_key, name), &answer,
-			      reterr);
+		r = adopt_ask(mgr, d->describe, region, json_pack("{ss}", d->name_key, name),
+			      &answer, reterr);
 		if (r == -ERR_NOT_FOUND)
 			continue;
 		if (r >= 0)
@@ -238,7 +238,7 @@ static bool is_ours(const struct find *it, const char *role)
 }
 
 /* -ERR_NOT_FOUND: it is gone meanwhile. */
-static int read_tags(struct engine *e, struct find *it, struct err *reterr)
+static int read_tags(struct manager *mgr, struct find *it, struct err *reterr)
 {
 	OWN(json_decrefp)
 	json_t *input = json_pack("{ss si}", "ResourceArn", it->arn, "MaxResults", PAGE);
@@ -246,7 +246,7 @@ static int read_tags(struct engine *e, struct find *it, struct err *reterr)
 	char role[32] = "";
 	const json_t *tag;
 	size_t i;
-	int r = adopt_ask_listed(e, "ListTags", it->region, input, &answer, reterr);
+	int r = adopt_ask_listed(mgr, "ListTags", it->region, input, &answer, reterr);
 
 	if (r < 0)
 		return r;
@@ -257,7 +257,7 @@ static int read_tags(struct engine *e, struct find *it, struct err *reterr)
 }
 
 /* Keeps those from `first` on that are ours and of that installation. */
-static int keep_ours(struct engine *e, const char *install, size_t first, struct finds *f,
+static int keep_ours(struct manager *mgr, const char *install, size_t first, struct finds *f,
 		     struct err *reterr)
 {
 	size_t kept = first, n = f->n;
@@ -266,7 +266,7 @@ static int keep_ours(struct engine *e, const char *install, size_t first, struct
 	for (size_t i = first; r >= 0 && i < n; i++) {
 		struct find it = f->items[i];
 
-		r = read_tags(e, &it, reterr);
+		r = read_tags(mgr, &it, reterr);
 		if (r == -ERR_NOT_FOUND)
 			r = 0;
 		else if (r >= 0 && !it.ours)
@@ -278,26 +278,27 @@ static int keep_ours(struct engine *e, const char *install, size_t first, struct
 	return r;
 }
 
-int adopt_find(struct engine *e, const char *region, const char *install, struct finds *ret,
+int adopt_find(struct manager *mgr, const char *region, const char *install, struct finds *ret,
 	       struct err *reterr)
 {
 	size_t first = ret->n;
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(listings); i++)
-		r = list_all(e, region, &listings[i], ret, reterr);
+		r = list_all(mgr, region, &listings[i], ret, reterr);
 	if (r >= 0)
-		r = find_unlisted(e, region, RESOURCE_MODEL, RESOURCE_ENDPOINT_CONFIG, ret, reterr);
-	if (r >= 0)
-		r = find_unlisted(e, region, RESOURCE_ENDPOINT_CONFIG, RESOURCE_ENDPOINT, ret,
+		r = find_unlisted(mgr, region, RESOURCE_MODEL, RESOURCE_ENDPOINT_CONFIG, ret,
 				  reterr);
-	return r < 0 ? r : keep_ours(e, install, first, ret, reterr);
+	if (r >= 0)
+		r = find_unlisted(mgr, region, RESOURCE_ENDPOINT_CONFIG, RESOURCE_ENDPOINT, ret,
+				  reterr);
+	return r < 0 ? r : keep_ours(mgr, install, first, ret, reterr);
 }
 
-int adopt_mark_known(struct engine *e, struct finds *f, struct err *reterr)
+int adopt_mark_known(struct manager *mgr, struct finds *f, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_live(e->store, &rows, reterr);
+	int r = store_resource_live(mgr->store, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		const struct resource_row *row = &rows.rows[i];

@@ -49,20 +49,20 @@ void finds_done(struct finds *f);
 /* adopt/find.c */
 /* Ask SageMaker and wait. `input` is taken over. *ret is a new reference. -ERR_NOT_FOUND: there is
  * no such thing. */
-int adopt_ask(struct engine *e, const char *operation, const char *region, json_t *input,
+int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
 	      json_t **ret, struct err *reterr) MUSTCHECK;
 /* The same for what a list has told of: one answer that it is not there is not believed, for
  * answers are eventually consistent. */
-int adopt_ask_listed(struct engine *e, const char *operation, const char *region,
+int adopt_ask_listed(struct manager *mgr, const char *operation, const char *region,
 		     const json_t *input, json_t **ret, struct err *reterr) MUSTCHECK;
 /* Everything in the region that carries our tags is appended to *ret. install: only of that. */
-int adopt_find(struct engine *e, const char *region, const char *install, struct finds *ret,
+int adopt_find(struct manager *mgr, const char *region, const char *install, struct finds *ret,
 	       struct err *reterr) MUSTCHECK;
 /* Marks what has a live row. */
-int adopt_mark_known(struct engine *e, struct finds *f, struct err *reterr) MUSTCHECK;
+int adopt_mark_known(struct manager *mgr, struct finds *f, struct err *reterr) MUSTCHECK;
 
 /* adopt/describe.c: `about`, `spec` and prices; what is gone meanwhile is dropped. */
-int adopt_describe(struct engine *e, struct finds *f, struct err *reterr) MUSTCHECK;
+int adopt_describe(struct manager *mgr, struct finds *f, struct err *reterr) MUSTCHECK;
 const char *adopt_config_of(const struct find *endpoint); /* the name of the one it uses; "" */
 const char *adopt_model_of(const struct find *config);
 const char *adopt_uri_of(const struct find *model); /* where the model lies; "" */
@@ -77,9 +77,9 @@ struct adopt_counts {
 void adopt_plan(enum adopt_mode mode, struct finds *f, struct adopt_counts *ret);
 
 /* adopt/rows.c: the plan, in one transaction. */
-int adopt_store(struct engine *e, const struct finds *f, struct err *reterr) MUSTCHECK;
+int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr) MUSTCHECK;
 /* Rows that nobody here owns and that are to end. */
-int adopt_ending(struct engine *e, int *ret, struct err *reterr) MUSTCHECK;
+int adopt_ending(struct manager *mgr, int *ret, struct err *reterr) MUSTCHECK;
 
 /* adopt/print.c */
 void adopt_print(const struct finds *f);

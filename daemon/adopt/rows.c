@@ -12,12 +12,12 @@
 #include <string.h>
 
 /* The tag's, unless a live endpoint here has the name: then the one that it has there. */
-static void choose_name(struct engine *e, const struct find *it, char name[SPEC_NAME_MAX + 1])
+static void choose_name(struct manager *mgr, const struct find *it, char name[SPEC_NAME_MAX + 1])
 {
 	OWN(endpoint_row_done) struct endpoint_row taken = {0};
 
 	str_copy(name, SPEC_NAME_MAX + 1, it->endpoint);
-	if (!spec_name_ok(name) || store_endpoint_find(e->store, name, &taken, NULL) >= 0)
+	if (!spec_name_ok(name) || store_endpoint_find(mgr->store, name, &taken, NULL) >= 0)
 		str_copy(name, SPEC_NAME_MAX + 1, it->name);
 }
 
@@ -28,9 +28,9 @@ static bool is_coming(const struct find *it)
 
 /* One that serves, whatever else it does: its lease starts now. One that is coming up: when it is
  * in service. */
-static int store_endpoint(struct engine *e, const struct find *it, struct err *reterr)
+static int store_endpoint(struct manager *mgr, const struct find *it, struct err *reterr)
 {
-	const struct settings *set = e->settings;
+	const struct settings *set = mgr->settings;
 	int64_t now = clock_now_us();
 	char ttl[32];
 	struct endpoint_row ep = {
@@ -48,7 +48,7 @@ static int store_endpoint(struct engine *e, const struct find *it, struct err *r
 		ep.lease_until_us = now + ep.lease_ttl_us;
 	}
 	memcpy(ep.id, it->row_endpoint, sizeof(ep.id));
-	choose_name(e, it, ep.name);
+	choose_name(mgr, it, ep.name);
 	json_object_set_new(it->spec, "name", json_string(ep.name));
 	json_object_set_new(it->spec, "endpoint", json_string(ep.name));
 	json_object_set_new(it->spec, "lease",
@@ -56,12 +56,12 @@ static int store_endpoint(struct engine *e, const struct find *it, struct err *r
 	str_copy(ep.model, sizeof(ep.model), json_get_str(it->spec, "model", ""));
 	log_event(LOG_LEVEL_INFO, "endpoint_adopted", "endpoint=%s name=%s is=%s status=%s", ep.id,
 		  ep.name, it->name, it->status);
-	return store_endpoint_insert(e->store, &ep, reterr);
+	return store_endpoint_insert(mgr->store, &ep, reterr);
 }
 
 /* What an endpoint's lease costs from now on, and a training job at worst; no cap can refuse what
  * runs already. Without a price there is nothing to reserve. */
-static int reserve(struct engine *e, const struct find *it, const struct resource_row *row,
+static int reserve(struct manager *mgr, const struct find *it, const struct resource_row *row,
 		   struct err *reterr)
 {
 	enum job_kind kind = it->kind == RESOURCE_ENDPOINT ? JOB_DEPLOY : JOB_TRAIN;
@@ -69,10 +69,10 @@ static int reserve(struct engine *e, const struct find *it, const struct resourc
 	char words[160];
 
 	if (str_eq(it->status, "Failed") ||
-	    budget_worst_case(e->settings, it->spec, kind, &micro_usd, words, sizeof(words), NULL) <
-		    0)
+	    budget_worst_case(mgr->settings, it->spec, kind, &micro_usd, words, sizeof(words),
+			      NULL) < 0)
 		return 0;
-	return budget_reserve(e, row, micro_usd, words, reterr);
+	return budget_reserve(mgr, row, micro_usd, words, reterr);
 }
 
 static void fill_json(const struct find *it, struct resource_row *row)
@@ -96,7 +96,7 @@ static void fill_json(const struct find *it, struct resource_row *row)
 			json_object_set(row->answer, *key, json_object_get(it->about, *key));
 }
 
-static int store_row(struct engine *e, const struct find *it, struct err *reterr)
+static int store_row(struct manager *mgr, const struct find *it, struct err *reterr)
 {
 	OWN(resource_row_done)
 	struct resource_row row = {
@@ -122,60 +122,60 @@ static int store_row(struct engine *e, const struct find *it, struct err *reterr
 	fill_json(it, &row);
 	log_event(LOG_LEVEL_INFO, "resource_found", "resource=%s name=%s wanted=%d endpoint=%s",
 		  row.id, row.name, row.wanted, row.endpoint);
-	r = store_resource_insert(e->store, &row, reterr);
-	return r >= 0 && it->spec && row.wanted ? reserve(e, it, &row, reterr) : r;
+	r = store_resource_insert(mgr->store, &row, reterr);
+	return r >= 0 && it->spec && row.wanted ? reserve(mgr, it, &row, reterr) : r;
 }
 
 /* A training job that was adopted before is to be stopped. */
-static int unwant(struct engine *e, const struct find *it, struct err *reterr)
+static int unwant(struct manager *mgr, const struct find *it, struct err *reterr)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
-	int r = store_resource_get(e->store, it->row, &row, reterr);
+	int r = store_resource_get(mgr->store, it->row, &row, reterr);
 
 	if (r < 0)
 		return r;
 	row.wanted = false;
 	row.next_us = 0;
 	reason_set(&row.reason, REASON_DELETED_BY_USER, "a stop was asked for");
-	return store_resource_update(e->store, &row, clock_now_us(), reterr);
+	return store_resource_update(mgr->store, &row, clock_now_us(), reterr);
 }
 
-static int store_find(struct engine *e, const struct find *it, struct err *reterr)
+static int store_find(struct manager *mgr, const struct find *it, struct err *reterr)
 {
 	int r = 0;
 
 	if (it->plan == PLAN_LEAVE)
 		return 0;
 	if (it->row[0])
-		return unwant(e, it, reterr);
+		return unwant(mgr, it, reterr);
 	if (it->kind == RESOURCE_ENDPOINT && it->plan == PLAN_TAKE)
-		r = store_endpoint(e, it, reterr);
-	return r < 0 ? r : store_row(e, it, reterr);
+		r = store_endpoint(mgr, it, reterr);
+	return r < 0 ? r : store_row(mgr, it, reterr);
 }
 
-int adopt_store(struct engine *e, const struct finds *f, struct err *reterr)
+int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 {
 	struct err why = {0};
-	int r = turn_begin(e, reterr);
+	int r = turn_begin(mgr, reterr);
 
 	if (r < 0)
 		return r;
 	/* Endpoints first: the others refer to them. */
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		if (f->items[i].kind == RESOURCE_ENDPOINT)
-			r = store_find(e, &f->items[i], &why);
+			r = store_find(mgr, &f->items[i], &why);
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		if (f->items[i].kind != RESOURCE_ENDPOINT)
-			r = store_find(e, &f->items[i], &why);
+			r = store_find(mgr, &f->items[i], &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	return turn_end(e, reterr);
+		turn_fail(mgr, r, &why);
+	return turn_end(mgr, reterr);
 }
 
-int adopt_ending(struct engine *e, int *ret, struct err *reterr)
+int adopt_ending(struct manager *mgr, int *ret, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_live(e->store, &rows, reterr);
+	int r = store_resource_live(mgr->store, &rows, reterr);
 
 	*ret = 0;
 	for (size_t i = 0; i < rows.n; i++)

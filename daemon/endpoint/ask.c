@@ -19,14 +19,15 @@ struct place {
 	char region[32];
 };
 
-static int live_connect(struct engine *e, const char *name, struct place *ret, struct err *reterr)
+static int live_connect(struct manager *mgr, const char *name, struct place *ret,
+			struct err *reterr)
 {
 	enum endpoint_state state = ENDPOINT_DELETED;
 
 	*ret = (struct place){.dirfd = -1};
 
-	pthread_mutex_lock(&e->live_lock);
-	for (struct live_endpoint *l = e->live; l; l = l->next) {
+	pthread_mutex_lock(&mgr->live_lock);
+	for (struct live_endpoint *l = mgr->live; l; l = l->next) {
 		if (!str_eq(l->name, name))
 			continue;
 		state = l->state;
@@ -36,7 +37,7 @@ static int live_connect(struct engine *e, const char *name, struct place *ret, s
 		memcpy(ret->resource_name, l->resource_name, sizeof(ret->resource_name));
 		memcpy(ret->region, l->region, sizeof(ret->region));
 	}
-	pthread_mutex_unlock(&e->live_lock);
+	pthread_mutex_unlock(&mgr->live_lock);
 	if (state == ENDPOINT_DELETED)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
 	if (ret->dirfd < 0 && !ret->resource_name[0])
@@ -49,19 +50,19 @@ static int live_connect(struct engine *e, const char *name, struct place *ret, s
  * refuses it. */
 static int check_choice(const char *name, const struct endpoint_ask *ask, struct err *reterr)
 {
-	const char *variant = ask->sent[ENGINE_INVOKE_VARIANT];
+	const char *variant = ask->sent[MANAGER_INVOKE_VARIANT];
 
 	if (variant && !str_eq(variant, SAGEMAKER_VARIANT))
 		return err_set(reterr, ERR_INVALID,
 			       "variant '%s' of endpoint '%s' not found; it has '" SAGEMAKER_VARIANT
 			       "'",
 			       variant, name);
-	for (size_t i = ENGINE_INVOKE_VARIANT + 1; i < ENGINE_INVOKE_SENT; i++)
+	for (size_t i = MANAGER_INVOKE_VARIANT + 1; i < MANAGER_INVOKE_SENT; i++)
 		if (ask->sent[i])
 			return err_set(reterr, ERR_INVALID,
 				       "endpoint '%s' runs on this machine, where the header %s "
 				       "has nothing to choose from",
-				       name, engine_invoke_sent[i].name);
+				       name, manager_invoke_sent[i].name);
 	return 0;
 }
 
@@ -82,18 +83,19 @@ static void on_answer(struct net_request *http)
 	ask->done(ask);
 }
 
-int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, struct err *reterr)
+int endpoint_ask(struct manager *mgr, const char *name, struct endpoint_ask *ask,
+		 struct err *reterr)
 {
 	struct net_request *http = &ask->http;
 	struct place at;
 	int r = ask_check_headers(ask, reterr);
 
 	if (r >= 0)
-		r = live_connect(e, name, &at, reterr);
+		r = live_connect(mgr, name, &at, reterr);
 	if (r < 0)
 		return r;
 	if (at.resource_name[0])
-		return endpoint_ask_sagemaker(e, at.resource_name, at.region, ask, reterr);
+		return endpoint_ask_sagemaker(mgr, at.resource_name, at.region, ask, reterr);
 	r = check_choice(name, ask, reterr);
 	if (r < 0) {
 		close(at.dirfd);
@@ -112,7 +114,7 @@ int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask, s
 	http->reply_max = ask->reply_max;
 	http->done = on_answer;
 	http->userdata = ask;
-	r = net_send(e->net, http, reterr);
+	r = net_send(mgr->net, http, reterr);
 	if (r < 0) {
 		close(at.dirfd);
 		ask_headers_done(ask);

@@ -54,7 +54,7 @@ static char *with_truncation(const struct endpoint_ask *ask)
 		return NULL;
 	json_object_set_new(parameters, "truncation", json_true());
 	text = json_text(body);
-	if (!text || strlen(text) <= ENGINE_INVOKE_BODY_MAX)
+	if (!text || strlen(text) <= MANAGER_INVOKE_BODY_MAX)
 		return text;
 	free(text); /* it would be too large with it */
 	return NULL;
@@ -121,7 +121,7 @@ static void on_done(struct aws_call *c)
 	ask->done(ask);
 }
 
-int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const char *region,
+int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
 			   struct endpoint_ask *ask, struct err *reterr)
 {
 	struct sagemaker_ask *ca = calloc(1, sizeof(*ca));
@@ -129,9 +129,9 @@ int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const ch
 
 	if (!ca)
 		return err_errno(reterr, ENOMEM, "ask the endpoint");
-	if (!e->aws) {
+	if (!mgr->aws) {
 		free(ca);
-		return err_set(reterr, ERR_UNAVAILABLE, "%s", e->aws_why.message);
+		return err_set(reterr, ERR_UNAVAILABLE, "%s", mgr->aws_why.message);
 	}
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
 	str_copy(ca->region, sizeof(ca->region), region);
@@ -148,6 +148,6 @@ int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const ch
 	c->done = on_done;
 	c->userdata = ask;
 	ask->sagemaker = ca;
-	aws_send(e->aws, c);
+	aws_send(mgr->aws, c);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints, their leases, and the table of live ones that other threads see. On the engine
+ * Endpoints, their leases, and the table of live ones that other threads see. On the manager
  * thread unless said.
  */
 #pragma once
@@ -9,69 +9,71 @@
 
 /* ---- endpoints.c ---- */
 /* Inside a turn. */
-int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
+int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr) MUSTCHECK;
 /* The lease's length, and its idle time, of a deploy's spec. */
-int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec);
-int64_t endpoint_idle_us(const struct engine *e, const json_t *spec); /* 0: none */
+int64_t endpoint_ttl_us(const struct manager *mgr, const json_t *spec);
+int64_t endpoint_idle_us(const struct manager *mgr, const json_t *spec); /* 0: none */
 /* It answers: in service, its deploy job succeeds. `result` may be NULL. */
-int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr) MUSTCHECK;
+int endpoint_ready(struct manager *mgr, const char *id, json_t *result,
+		   struct err *reterr) MUSTCHECK;
 /* Nothing is left of it: deleted or failed; its open deploy and delete-endpoint jobs end. */
-int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpoint_state to,
 		  const struct reason *why, struct err *reterr) MUSTCHECK;
-int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
+int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
-int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
+int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr) MUSTCHECK;
 /* One of its servers has ended: deleted, restart with back-off, failed, or only an update is over.
  */
-int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
+int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,
 			  struct err *reterr) MUSTCHECK;
 /* Start the server of a live endpoint that has none, when there is a place for it. */
-int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
+int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep,
+		     struct err *reterr) MUSTCHECK;
 
 /* ---- endpoint/update.c: on_existing: update. Inside a turn, unless said. ---- */
 /* The live endpoint that a deploy with on_existing: update meets, on either target. No turn. */
-bool endpoint_to_update(struct engine *e, const struct job_row *job, struct endpoint_row *ret);
+bool endpoint_to_update(struct manager *mgr, const struct job_row *job, struct endpoint_row *ret);
 /* A deploy that updates waits while an endpoint of its name is on its way out. No turn. */
-bool endpoint_is_settled(struct engine *e, const struct job_row *job, struct reason *why);
+bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *why);
 /* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.
  */
-int endpoint_update_begin(struct engine *e, const struct job_row *job,
+int endpoint_update_begin(struct manager *mgr, const struct job_row *job,
 			  const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
 /* The endpoint is in service with what deploy job `id` made: its lease starts anew (a renewed one
  * keeps a later end), the job succeeds. `result` may be NULL. */
-int endpoint_updated(struct engine *e, const struct endpoint_row *ep, const char *id,
+int endpoint_updated(struct manager *mgr, const struct endpoint_row *ep, const char *id,
 		     const json_t *result, struct err *reterr) MUSTCHECK;
 /* End an update's job, unless it has ended; a failure after a cancel is a cancel. */
-int endpoint_update_end(struct engine *e, const char *job, enum job_state to,
+int endpoint_update_end(struct manager *mgr, const char *job, enum job_state to,
 			const struct reason *why, const json_t *outputs,
 			struct err *reterr) MUSTCHECK;
 /* True if the execution, of this machine, is the server that an update has started. */
 bool execution_updates(const struct execution *ex, const struct endpoint_row *ep);
 /* A server answers: the endpoint comes into service, or gets this server for its old one. */
-int endpoint_server_ready(struct engine *e, const struct execution *ex,
+int endpoint_server_ready(struct manager *mgr, const struct execution *ex,
 			  struct err *reterr) MUSTCHECK;
 /* The update's server has ended before it served: the endpoint stays what it was. */
-int endpoint_update_failed(struct engine *e, const struct endpoint_row *ep,
+int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
 			   const struct execution *ex, const struct reason *why,
 			   struct err *reterr) MUSTCHECK;
 /* A stop was asked for of a deploy job that has made no endpoint. */
-int endpoint_update_cancel(struct engine *e, const struct job_row *job,
+int endpoint_update_cancel(struct manager *mgr, const struct job_row *job,
 			   struct err *reterr) MUSTCHECK;
 /* At each tick, no turn: stop servers that are retired, or that an update waits for too long. */
-void endpoint_update_look(struct engine *e, const struct endpoint_row *ep);
+void endpoint_update_look(struct manager *mgr, const struct endpoint_row *ep);
 
 /* ---- leases.c ---- */
-int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us,
+int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
 		   struct err *reterr) MUSTCHECK;
 /* Own turns: leases, idling, restarts that are due. */
-void endpoints_tick(struct engine *e);
+void endpoints_tick(struct manager *mgr);
 /* Rebuild the table that api threads see. */
-void live_refresh(struct engine *e);
-void live_refresh_after(struct engine *e, void *arg, bool committed);
-void live_free(struct engine *e);
-bool live_name_taken(struct engine *e, const char *name,
+void live_refresh(struct manager *mgr);
+void live_refresh_after(struct manager *mgr, void *arg, bool committed);
+void live_free(struct manager *mgr);
+bool live_name_taken(struct manager *mgr, const char *name,
 		     enum job_target *ret_target); /* any thread */
 
 /* ---- ask.c ---- */
@@ -81,7 +83,7 @@ struct endpoint_ask {
 	const char *body; /* borrowed */
 	size_t body_len;
 	char content_type[128], accept[128];
-	const char *sent[ENGINE_INVOKE_SENT]; /* borrowed; NULL: not given */
+	const char *sent[MANAGER_INVOKE_SENT]; /* borrowed; NULL: not given */
 	int64_t timeout_us;
 	size_t reply_max;
 	void (*done)(struct endpoint_ask *ask);
@@ -94,22 +96,22 @@ struct endpoint_ask {
 	char *reply; /* the receiver frees */
 	size_t reply_len;
 	char reply_type[128];
-	char *said[ENGINE_INVOKE_SAID]; /* the receiver frees */
+	char *said[MANAGER_INVOKE_SAID]; /* the receiver frees */
 
 	/* ask.c's and endpoint/ask_sagemaker.c's: */
 	struct net_request http;
 	char lines[2][160]; /* header lines */
-	char *sent_lines[ENGINE_INVOKE_SENT];
+	char *sent_lines[MANAGER_INVOKE_SENT];
 	struct sagemaker_ask *sagemaker;
 };
 /* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
  * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
-int endpoint_ask(struct engine *e, const char *name, struct endpoint_ask *ask,
+int endpoint_ask(struct manager *mgr, const char *name, struct endpoint_ask *ask,
 		 struct err *reterr) MUSTCHECK;
 /* ---- headers.c ---- */
 /* -ERR_INVALID: a header is too long or not printable. */
 int ask_check_headers(const struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
-/* The header lines of a request, at most 2 + ENGINE_INVOKE_SENT, that live until ask_read(). */
+/* The header lines of a request, at most 2 + MANAGER_INVOKE_SENT, that live until ask_read(). */
 size_t ask_headers(struct endpoint_ask *ask, const char **to);
 /* After the answer: the headers that pass back; the request's lines are freed. */
 void ask_read(struct endpoint_ask *ask, const struct net_request *http);
@@ -117,5 +119,5 @@ void ask_read(struct endpoint_ask *ask, const struct net_request *http);
 void ask_headers_done(struct endpoint_ask *ask);
 
 /* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
-int endpoint_ask_sagemaker(struct engine *e, const char *resource_name, const char *region,
+int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
 			   struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

@@ -21,17 +21,17 @@
 #define BACKOFF_MAX_US	 (60 * USEC_PER_SEC)
 #define STEADY_US	 (600 * USEC_PER_SEC) /* in service this long: crashes are counted anew */
 
-int endpoint_move(struct engine *e, const char *id, enum endpoint_state from,
+int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 		  enum endpoint_state to, const struct reason *why, struct err *reterr)
 {
-	int r = store_endpoint_set_state(e->store, id, from, to, why, clock_now_us(), reterr);
+	int r = store_endpoint_set_state(mgr->store, id, from, to, why, clock_now_us(), reterr);
 
 	if (r < 0)
 		return r;
 	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
 		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
 		  why->message);
-	turn_after(e, live_refresh_after, NULL);
+	turn_after(mgr, live_refresh_after, NULL);
 	return 0;
 }
 
@@ -45,16 +45,16 @@ static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_
 	return text && duration_parse(text, &us) >= 0 ? us : fallback_us;
 }
 
-int64_t endpoint_ttl_us(const struct engine *e, const json_t *spec)
+int64_t endpoint_ttl_us(const struct manager *mgr, const json_t *spec)
 {
 	return duration_of(json_object_get(spec, "lease"), "ttl",
-			   e->settings->lease_ttl_default_us);
+			   mgr->settings->lease_ttl_default_us);
 }
 
-int64_t endpoint_idle_us(const struct engine *e, const json_t *spec)
+int64_t endpoint_idle_us(const struct manager *mgr, const json_t *spec)
 {
 	return duration_of(json_object_get(spec, "lease"), "idle",
-			   e->settings->lease_idle_default_us);
+			   mgr->settings->lease_idle_default_us);
 }
 
 enum {
@@ -64,21 +64,21 @@ enum {
 };
 
 /* on_existing: update, and there is one of that name where the job runs. */
-static int update_existing(struct engine *e, const struct job_row *job, struct execution_row *row,
-			   struct err *reterr)
+static int update_existing(struct manager *mgr, const struct job_row *job,
+			   struct execution_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r;
 
-	if (!endpoint_to_update(e, job, &ep) || ep.target != job_runs_at(job->kind, job->target))
+	if (!endpoint_to_update(mgr, job, &ep) || ep.target != job_runs_at(job->kind, job->target))
 		return MAKES_A_NEW_ONE;
 	if (ep.target == TARGET_LOCAL)
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
-	r = endpoint_update_begin(e, job, &ep, reterr);
+	r = endpoint_update_begin(mgr, job, &ep, reterr);
 	return r < 0 ? r : r ? CANNOT_UPDATE : UPDATES;
 }
 
-int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *spec,
+int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr)
 {
 	struct endpoint_row ep = {
@@ -86,60 +86,60 @@ int endpoint_deploy(struct engine *e, const struct job_row *job, const json_t *s
 		.state = ENDPOINT_CREATING,
 		.wanted = true,
 		.spec = (json_t *)spec, /* borrowed by the insert */
-		.lease_ttl_us = endpoint_ttl_us(e, spec),
-		.lease_idle_us = endpoint_idle_us(e, spec),
+		.lease_ttl_us = endpoint_ttl_us(mgr, spec),
+		.lease_idle_us = endpoint_idle_us(mgr, spec),
 		.created_us = clock_now_us(),
 	};
 	struct reason why;
 	struct err taken = {0};
-	int r = update_existing(e, job, row, reterr);
+	int r = update_existing(mgr, job, row, reterr);
 
 	if (r < 0 || r == CANNOT_UPDATE)
 		return r < 0 ? r : 0;
 	if (r == UPDATES)
-		return execution_launch(e, row, reterr);
+		return execution_launch(mgr, row, reterr);
 	id_new('e', ep.id);
 	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
 	str_copy(ep.model, sizeof(ep.model), spec_model_name(spec));
 	memcpy(ep.run, job->run, sizeof(ep.run));
 	memcpy(ep.job, job->id, sizeof(ep.job));
-	r = store_endpoint_insert(e->store, &ep, &taken);
+	r = store_endpoint_insert(mgr->store, &ep, &taken);
 	if (r == -ERR_EXISTS) {
 		reason_set(&why, REASON_ENDPOINT_TAKEN,
 			   "an endpoint named '%s' is live; delete it or choose another name",
 			   ep.name);
-		return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
 	}
 	if (r < 0) {
 		*reterr = taken;
 		return r;
 	}
-	turn_after(e, live_refresh_after, NULL);
+	turn_after(mgr, live_refresh_after, NULL);
 	if (ep.target == TARGET_LOCAL) /* else the execution is the job's: its staging */
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
-	return execution_launch(e, row, reterr);
+	return execution_launch(mgr, row, reterr);
 }
 
 /* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0 (adopted: none). */
-static int open_deploy(struct engine *e, const struct endpoint_row *ep, struct job_row *job,
+static int open_deploy(struct manager *mgr, const struct endpoint_row *ep, struct job_row *job,
 		       struct err *reterr)
 {
 	int r;
 
 	if (!ep->job[0])
 		return 0;
-	r = store_job_get(e->store, ep->job, job, reterr);
+	r = store_job_get(mgr->store, ep->job, job, reterr);
 	if (r < 0)
 		return r;
 	return job_state_is_active(job->state) && ep->in_service_us == 0;
 }
 
-static int finish_deploy(struct engine *e, const struct endpoint_row *ep, enum job_state to,
+static int finish_deploy(struct manager *mgr, const struct endpoint_row *ep, enum job_state to,
 			 const struct reason *why, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(job_row_done) struct job_row job = {0};
-	int r = open_deploy(e, ep, &job, reterr);
+	int r = open_deploy(mgr, ep, &job, reterr);
 
 	if (r <= 0)
 		return r;
@@ -150,65 +150,66 @@ static int finish_deploy(struct engine *e, const struct endpoint_row *ep, enum j
 	}
 	if (job.cancel_requested_us && to == STATE_FAILED)
 		to = STATE_CANCELLED;
-	return job_finish(e, &job, to, why, outputs, reterr);
+	return job_finish(mgr, &job, to, why, outputs, reterr);
 }
 
-int endpoint_ready(struct engine *e, const char *id, json_t *result, struct err *reterr)
+int endpoint_ready(struct manager *mgr, const char *id, json_t *result, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason none = {0};
 	int64_t now = clock_now_us();
-	int r = store_endpoint_get(e->store, id, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, id, &ep, reterr);
 
 	if (r < 0 || ep.state != ENDPOINT_CREATING)
 		return r;
 	if (result) {
-		r = store_endpoint_set_result(e->store, ep.id, result, reterr);
+		r = store_endpoint_set_result(mgr->store, ep.id, result, reterr);
 		json_decref(ep.result);
 		ep.result = json_incref(result);
 	}
 	if (r >= 0)
-		r = endpoint_move(e, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none, reterr);
+		r = endpoint_move(mgr, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none,
+				  reterr);
 	if (r >= 0 && ep.in_service_us == 0) /* the lease's clock starts now */
-		r = store_endpoint_set_lease(e->store, ep.id, ep.lease_ttl_us,
+		r = store_endpoint_set_lease(mgr->store, ep.id, ep.lease_ttl_us,
 					     now + ep.lease_ttl_us, now, true, now, reterr);
-	return r < 0 ? r : finish_deploy(e, &ep, STATE_SUCCEEDED, &none, reterr);
+	return r < 0 ? r : finish_deploy(mgr, &ep, STATE_SUCCEEDED, &none, reterr);
 }
 
 /* ---- the end of a server ---- */
 
-static bool has_other_server(struct engine *e, const struct execution *but)
+static bool has_other_server(struct manager *mgr, const struct execution *but)
 {
-	for (const struct execution *ex = e->executions; ex; ex = ex->next)
+	for (const struct execution *ex = mgr->executions; ex; ex = ex->next)
 		if (ex != but && str_eq(ex->row.endpoint, but->row.endpoint))
 			return true;
 	return false;
 }
 
 /* All of them: an update has a second one. Returns how many. */
-static int stop_servers(struct engine *e, const char *endpoint, struct err *reterr)
+static int stop_servers(struct manager *mgr, const char *endpoint, struct err *reterr)
 {
 	int n = 0, r = 0;
 
-	for (struct execution *ex = e->executions; r >= 0 && ex; ex = ex->next)
+	for (struct execution *ex = mgr->executions; r >= 0 && ex; ex = ex->next)
 		if (str_eq(ex->row.endpoint, endpoint)) {
-			r = execution_stop_later(e, ex, reterr);
+			r = execution_stop_later(mgr, ex, reterr);
 			n++;
 		}
 	return r < 0 ? r : n;
 }
 
-int endpoint_gone(struct engine *e, const struct endpoint_row *ep, enum endpoint_state to,
+int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpoint_state to,
 		  const struct reason *why, struct err *reterr)
 {
-	int r = endpoint_move(e, ep->id, ep->state, to, why, reterr);
+	int r = endpoint_move(mgr, ep->id, ep->state, to, why, reterr);
 
 	if (r >= 0)
-		r = finish_deploy(e, ep, STATE_FAILED, why, reterr);
-	return r < 0 ? r : actions_endpoint_gone(e, ep, reterr);
+		r = finish_deploy(mgr, ep, STATE_FAILED, why, reterr);
+	return r < 0 ? r : actions_endpoint_gone(mgr, ep, reterr);
 }
 
-static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_t started_us,
+static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int64_t started_us,
 			 const struct reason *why, struct err *reterr)
 {
 	int64_t now = clock_now_us(), delay_us = BACKOFF_FIRST_US;
@@ -220,8 +221,8 @@ static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_
 		reason_set(&said, why->code ? why->code : REASON_KILLED,
 			   "its server ended %d times in a row, the last time: %s",
 			   ENDPOINT_RESTARTS_MAX + 1, why->message);
-		r = stop_servers(e, ep->id, reterr);
-		return r < 0 ? r : endpoint_gone(e, ep, ENDPOINT_FAILED, &said, reterr);
+		r = stop_servers(mgr, ep->id, reterr);
+		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &said, reterr);
 	}
 	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
 		delay_us *= 2;
@@ -229,40 +230,40 @@ static int restart_later(struct engine *e, const struct endpoint_row *ep, int64_
 		   why->message[0] ? why->message : "no reason was given", restarts,
 		   ENDPOINT_RESTARTS_MAX);
 	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING
-		    ? endpoint_move(e, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
+		    ? endpoint_move(mgr, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
 		    : 0;
 	return r < 0 ? r
-		     : store_endpoint_set_restart(e->store, ep->id, restarts, now + delay_us, &said,
-						  now, reterr);
+		     : store_endpoint_set_restart(mgr->store, ep->id, restarts, now + delay_us,
+						  &said, now, reterr);
 }
 
-int endpoint_server_ended(struct engine *e, struct execution *ex, const struct reason *why,
+int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,
 			  struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	int r = store_endpoint_get(e->store, ex->row.endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, ex->row.endpoint, &ep, reterr);
 	bool updates = r >= 0 && execution_updates(ex, &ep);
 
 	if (updates)
-		r = endpoint_update_failed(e, &ep, ex, why, reterr);
+		r = endpoint_update_failed(mgr, &ep, ex, why, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
-	turn_after(e, live_refresh_after, NULL);
+	turn_after(mgr, live_refresh_after, NULL);
 	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
-		return has_other_server(e, ex)
+		return has_other_server(mgr, ex)
 			       ? 0
-			       : endpoint_gone(e, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
+			       : endpoint_gone(mgr, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
 	if (ex->row.retired || updates)
 		return 0;
 	if (ex->may_live || /* a second server never runs beside it */
 	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it never worked */
-		return endpoint_gone(e, &ep, ENDPOINT_FAILED, why, reterr);
-	return restart_later(e, &ep, ex->row.started_us, why, reterr);
+		return endpoint_gone(mgr, &ep, ENDPOINT_FAILED, why, reterr);
+	return restart_later(mgr, &ep, ex->row.started_us, why, reterr);
 }
 
 /* ---- delete ---- */
 
-int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason_code why,
+int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr)
 {
 	struct endpoint_row now = *ep;
@@ -272,49 +273,49 @@ int endpoint_delete(struct engine *e, const struct endpoint_row *ep, enum reason
 	if (ep->state == ENDPOINT_DELETING)
 		return 0;
 	reason_set(&reason, why, "%s", words);
-	r = store_endpoint_set_wanted(e->store, ep->id, false, reterr);
+	r = store_endpoint_set_wanted(mgr->store, ep->id, false, reterr);
 	if (r >= 0)
-		r = endpoint_move(e, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
+		r = endpoint_move(mgr, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
 	if (r < 0)
 		return r;
 	now.state = ENDPOINT_DELETING; /* borrows its JSON */
 	now.reason = reason;
 	if (ep->target == TARGET_SAGEMAKER)
-		return sagemaker_endpoint_delete(e, &now, reterr);
-	r = stop_servers(e, ep->id, reterr);
+		return sagemaker_endpoint_delete(mgr, &now, reterr);
+	r = stop_servers(mgr, ep->id, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0; /* its last server's end is the endpoint's */
-	return endpoint_gone(e, &now, ENDPOINT_DELETED, &reason, reterr);
+	return endpoint_gone(mgr, &now, ENDPOINT_DELETED, &reason, reterr);
 }
 
 /* ---- restarts that are due ---- */
 
-int endpoint_restart(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
-	OWN(freep) struct usage *u = usage_read(e);
+	OWN(freep) struct usage *u = usage_read(mgr);
 	OWN(job_row_done) struct job_row job = {0};
 	struct execution_row row = {0};
 	enum reason_code code;
 	struct reason why;
-	int r = store_job_get(e->store, ep->job, &job, reterr);
+	int r = store_job_get(mgr->store, ep->job, &job, reterr);
 
-	if (r < 0 || !u || execution_of_endpoint(e, ep) || stray_of_job(e, ep->job) ||
-	    !sagemaker_may_start(e, &job, &why) || headroom_check(e, NULL) < 0 ||
-	    !placement_find(e, u, &job, &row, &why))
+	if (r < 0 || !u || execution_of_endpoint(mgr, ep) || stray_of_job(mgr, ep->job) ||
+	    !sagemaker_may_start(mgr, &job, &why) || headroom_check(mgr, NULL) < 0 ||
+	    !placement_find(mgr, u, &job, &row, &why))
 		return r; /* no place, or not all is known: looked at again at the next tick */
-	r = store_folder_check(e->store, spec_model_name(ep->spec), reterr);
+	r = store_folder_check(mgr->store, spec_model_name(ep->spec), reterr);
 	if (err_is_removed(r)) { /* what is gone does not come back */
 		reason_set(&why, r == -ERR_PRUNED ? REASON_PRUNED : REASON_REMOVED_OUTSIDE, "%s",
 			   reterr->msg);
-		return endpoint_gone(e, ep, ENDPOINT_FAILED, &why, reterr);
+		return endpoint_gone(mgr, ep, ENDPOINT_FAILED, &why, reterr);
 	}
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
-	r = execution_prepare(e, &job, true, &row, ep->spec, NULL, &code, reterr);
+	r = execution_prepare(mgr, &job, true, &row, ep->spec, NULL, &code, reterr);
 	if (headroom_is_missing(r))
 		return 0;
 	if (r < 0) {
 		reason_set(&why, code, "%s", reterr->msg);
-		return restart_later(e, ep, clock_now_us(), &why, reterr);
+		return restart_later(mgr, ep, clock_now_us(), &why, reterr);
 	}
-	return execution_launch(e, &row, reterr);
+	return execution_launch(mgr, &row, reterr);
 }

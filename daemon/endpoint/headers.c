@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT] = {
+const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
 	{"X-Amzn-SageMaker-Inference-Id", 64},
 	{"X-Amzn-SageMaker-Prefix-Aware-Id", 64},
@@ -18,7 +18,7 @@ const struct invoke_header engine_invoke_sent[ENGINE_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Session-Id", 256},
 };
 
-const struct invoke_header engine_invoke_said[ENGINE_INVOKE_SAID] = {
+const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID] = {
 	{"x-Amzn-Invoked-Production-Variant", 1024},
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
 	{"X-Amzn-SageMaker-New-Session-Id", 256},
@@ -45,9 +45,9 @@ int ask_check_headers(const struct endpoint_ask *ask, struct err *reterr)
 {
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < ENGINE_INVOKE_SENT; i++)
+	for (size_t i = 0; r >= 0 && i < MANAGER_INVOKE_SENT; i++)
 		if (ask->sent[i])
-			r = check_header(&engine_invoke_sent[i], ask->sent[i], reterr);
+			r = check_header(&manager_invoke_sent[i], ask->sent[i], reterr);
 	return r;
 }
 
@@ -59,10 +59,10 @@ size_t ask_headers(struct endpoint_ask *ask, const char **to)
 	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
 	to[n++] = ask->lines[0];
 	to[n++] = ask->lines[1];
-	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++) {
+	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++) {
 		if (!ask->sent[i])
 			continue;
-		if (asprintf(&ask->sent_lines[i], "%s: %s", engine_invoke_sent[i].name,
+		if (asprintf(&ask->sent_lines[i], "%s: %s", manager_invoke_sent[i].name,
 			     ask->sent[i]) < 0)
 			abort();
 		to[n++] = ask->sent_lines[i];
@@ -72,7 +72,7 @@ size_t ask_headers(struct endpoint_ask *ask, const char **to)
 
 void ask_headers_done(struct endpoint_ask *ask)
 {
-	for (size_t i = 0; i < ENGINE_INVOKE_SENT; i++)
+	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++)
 		free(TAKE(ask->sent_lines[i]));
 }
 
@@ -81,7 +81,7 @@ void ask_read(struct endpoint_ask *ask, const struct net_request *http)
 	char value[1024 + 1];
 
 	ask_headers_done(ask);
-	for (size_t i = 0; i < ENGINE_INVOKE_SAID; i++)
-		if (net_reply_header(http, engine_invoke_said[i].name, value, sizeof(value)))
+	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
+		if (net_reply_header(http, manager_invoke_said[i].name, value, sizeof(value)))
 			ask->said[i] = strdup(value);
 }

@@ -22,14 +22,14 @@ static void on_answer(struct endpoint_ask *ask)
 	inv->done(inv);
 }
 
-int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr)
+int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *reterr)
 {
 	struct endpoint_ask *ask;
 	int r;
 
-	if (inv->body_len > ENGINE_INVOKE_BODY_MAX)
+	if (inv->body_len > MANAGER_INVOKE_BODY_MAX)
 		return err_set(reterr, ERR_LIMIT, "the body is larger than %d bytes",
-			       ENGINE_INVOKE_BODY_MAX);
+			       MANAGER_INVOKE_BODY_MAX);
 	ask = calloc(1, sizeof(*ask));
 	if (!ask)
 		return err_errno(reterr, ENOMEM, "relay the request");
@@ -37,14 +37,14 @@ int engine_invoke(struct engine *e, struct invocation *inv, struct err *reterr)
 	ask->body_len = inv->body_len;
 	memcpy(ask->sent, inv->sent, sizeof(ask->sent));
 	ask->timeout_us = inv->timeout_us;
-	ask->reply_max = ENGINE_INVOKE_REPLY_MAX;
+	ask->reply_max = MANAGER_INVOKE_REPLY_MAX;
 	ask->done = on_answer;
 	ask->userdata = inv;
 	str_copy(ask->content_type, sizeof(ask->content_type),
 		 inv->content_type ? inv->content_type : "application/json");
 	str_copy(ask->accept, sizeof(ask->accept), inv->accept ? inv->accept : "application/json");
 	inv->ask = ask;
-	r = endpoint_ask(e, inv->endpoint, ask, reterr);
+	r = endpoint_ask(mgr, inv->endpoint, ask, reterr);
 	if (r < 0)
 		free(ask);
 	return r;

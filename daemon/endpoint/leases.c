@@ -32,10 +32,10 @@ static void live_list_free(struct live_endpoint *list)
 	}
 }
 
-void live_free(struct engine *e)
+void live_free(struct manager *mgr)
 {
-	live_list_free(TAKE(e->live));
-	free(TAKE(e->slots));
+	live_list_free(TAKE(mgr->live));
+	free(TAKE(mgr->slots));
 }
 
 static struct live_endpoint *live_of(struct live_endpoint *list, const char *id)
@@ -45,11 +45,11 @@ static struct live_endpoint *live_of(struct live_endpoint *list, const char *id)
 	return list;
 }
 
-static void find_resource_name(struct engine *e, struct live_endpoint *live)
+static void find_resource_name(struct manager *mgr, struct live_endpoint *live)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 
-	if (store_resource_of_endpoint(e->store, live->id, &rows, NULL) < 0)
+	if (store_resource_of_endpoint(mgr->store, live->id, &rows, NULL) < 0)
 		return;
 	for (size_t i = 0; i < rows.n; i++) {
 		if (rows.rows[i].kind != RESOURCE_ENDPOINT)
@@ -59,10 +59,10 @@ static void find_resource_name(struct engine *e, struct live_endpoint *live)
 	}
 }
 
-static struct live_endpoint *live_new(struct engine *e, const struct endpoint_row *ep)
+static struct live_endpoint *live_new(struct manager *mgr, const struct endpoint_row *ep)
 {
-	const struct execution *ex = execution_of_endpoint(e, ep);
-	struct live_endpoint *live = calloc(1, sizeof(*live)), *was = live_of(e->live, ep->id);
+	const struct execution *ex = execution_of_endpoint(mgr, ep);
+	struct live_endpoint *live = calloc(1, sizeof(*live)), *was = live_of(mgr->live, ep->id);
 
 	if (!live)
 		return NULL;
@@ -76,68 +76,68 @@ static struct live_endpoint *live_new(struct engine *e, const struct endpoint_ro
 	live->work_dirfd = -1;
 	if (ep->target == TARGET_SAGEMAKER &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
-		find_resource_name(e, live);
+		find_resource_name(mgr, live);
 	if (ex && ex->dirfd >= 0 &&
 	    (ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING))
 		(void)!beneath_open_dir(ex->dirfd, EXECUTION_WORK, 0, &live->work_dirfd, NULL);
 	return live;
 }
 
-void live_refresh(struct engine *e)
+void live_refresh(struct manager *mgr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
 	struct live_endpoint *fresh = NULL, *old;
 	struct err why = {0};
 
-	if (store_endpoints_live(e->store, &rows, &why) < 0) {
+	if (store_endpoints_live(mgr->store, &rows, &why) < 0) {
 		log_event(LOG_LEVEL_ERROR, "endpoints_not_read", "msg=\"%s\"", why.msg);
 		return;
 	}
-	spare_release(&e->spare);
-	pthread_mutex_lock(&e->live_lock);
+	spare_release(&mgr->spare);
+	pthread_mutex_lock(&mgr->live_lock);
 	for (size_t i = 0; i < rows.n; i++) {
-		struct live_endpoint *live = live_new(e, &rows.rows[i]);
+		struct live_endpoint *live = live_new(mgr, &rows.rows[i]);
 
 		if (!live)
 			continue;
 		live->next = fresh;
 		fresh = live;
 	}
-	old = e->live;
-	e->live = fresh;
-	pthread_mutex_unlock(&e->live_lock);
+	old = mgr->live;
+	mgr->live = fresh;
+	pthread_mutex_unlock(&mgr->live_lock);
 	live_list_free(old);
-	spare_fill(&e->spare);
+	spare_fill(&mgr->spare);
 }
 
-void live_refresh_after(struct engine *e, void *arg, bool committed)
+void live_refresh_after(struct manager *mgr, void *arg, bool committed)
 {
 	if (committed)
-		live_refresh(e);
+		live_refresh(mgr);
 }
 
-bool live_name_taken(struct engine *e, const char *name, enum job_target *ret_target)
+bool live_name_taken(struct manager *mgr, const char *name, enum job_target *ret_target)
 {
 	bool taken = false;
 
-	pthread_mutex_lock(&e->live_lock);
-	for (const struct live_endpoint *l = e->live; l && !taken; l = l->next) {
+	pthread_mutex_lock(&mgr->live_lock);
+	for (const struct live_endpoint *l = mgr->live; l && !taken; l = l->next) {
 		taken = str_eq(l->name, name);
 		*ret_target = l->target;
 	}
-	pthread_mutex_unlock(&e->live_lock);
+	pthread_mutex_unlock(&mgr->live_lock);
 	return taken;
 }
 
-static int64_t live_last_request(struct engine *e, const char *id)
+static int64_t live_last_request(struct manager *mgr, const char *id)
 {
 	struct live_endpoint *live;
 	int64_t at;
 
-	pthread_mutex_lock(&e->live_lock);
-	live = live_of(e->live, id);
+	pthread_mutex_lock(&mgr->live_lock);
+	live = live_of(mgr->live, id);
 	at = live ? live->last_request_us : 0;
-	pthread_mutex_unlock(&e->live_lock);
+	pthread_mutex_unlock(&mgr->live_lock);
 	return at;
 }
 
@@ -162,9 +162,9 @@ static enum reason_code lease_verdict(const struct endpoint_row *ep, int64_t las
 	return REASON_NONE;
 }
 
-static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+static int look_at_lease(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
-	int64_t now = clock_now_us(), last = live_last_request(e, ep->id);
+	int64_t now = clock_now_us(), last = live_last_request(mgr, ep->id);
 	enum reason_code why;
 	char words[128];
 	bool needed;
@@ -174,69 +174,69 @@ static int look_at_lease(struct engine *e, const struct endpoint_row *ep, struct
 		last = ep->last_request_us;
 	why = lease_verdict(ep, last, now, words, sizeof(words));
 	if (why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
-		if (!sagemaker_idle_known(e, ep, &last))
+		if (!sagemaker_idle_known(mgr, ep, &last))
 			return 0; /* looked at again when it is */
 		why = lease_verdict(ep, last, now, words, sizeof(words));
 	}
 	if (last - ep->last_request_us >= REQUEST_SAVED_US)
-		r = store_endpoint_set_lease(e->store, ep->id, ep->lease_ttl_us, ep->lease_until_us,
-					     last, false, now, reterr);
+		r = store_endpoint_set_lease(mgr->store, ep->id, ep->lease_ttl_us,
+					     ep->lease_until_us, last, false, now, reterr);
 	if (r < 0 || why == REASON_NONE)
 		return r;
-	r = store_endpoint_needed(e->store, ep->id, &needed, reterr);
-	return r < 0 || needed ? r : endpoint_delete(e, ep, why, words, reterr);
+	r = store_endpoint_needed(mgr->store, ep->id, &needed, reterr);
+	return r < 0 || needed ? r : endpoint_delete(mgr, ep, why, words, reterr);
 }
 
-static int look_at(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
-	const struct execution *ex = execution_of_endpoint(e, ep);
-	int64_t now = clock_now_us(), limit_us = e->settings->endpoint_start_timeout_us;
+	const struct execution *ex = execution_of_endpoint(mgr, ep);
+	int64_t now = clock_now_us(), limit_us = mgr->settings->endpoint_start_timeout_us;
 	char words[128], text[32];
 
 	if (ep->state == ENDPOINT_IN_SERVICE)
-		return look_at_lease(e, ep, reterr);
+		return look_at_lease(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ep->in_service_us && ep->lease_until_us &&
 	    now >= ep->lease_until_us) /* it was being restarted when its time was over */
-		return look_at_lease(e, ep, reterr);
+		return look_at_lease(mgr, ep, reterr);
 	if (ep->target == TARGET_SAGEMAKER)
 		return 0; /* sagemaker/endpoint.c brings it up */
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
-		return endpoint_restart(e, ep, reterr);
+		return endpoint_restart(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&
 	    clock_mono_us() - ex->since_mono_us > limit_us) {
 		snprintf(words, sizeof(words), "it gave no answer within %s of its start",
 			 duration_format(text, limit_us));
-		return endpoint_delete(e, ep, REASON_TIMED_OUT, words, reterr);
+		return endpoint_delete(mgr, ep, REASON_TIMED_OUT, words, reterr);
 	}
 	return 0;
 }
 
 /* All live endpoints in one transaction; without one, none is begun. */
-void endpoints_tick(struct engine *e)
+void endpoints_tick(struct manager *mgr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
 	struct err why = {0};
 	int r = 0;
 
-	if (!e->live || store_endpoints_live(e->store, &rows, &why) < 0 || !rows.n)
+	if (!mgr->live || store_endpoints_live(mgr->store, &rows, &why) < 0 || !rows.n)
 		return;
 	for (size_t i = 0; i < rows.n; i++)
-		endpoint_update_look(e, &rows.rows[i]);
-	if (turn_begin(e, &why) < 0)
+		endpoint_update_look(mgr, &rows.rows[i]);
+	if (turn_begin(mgr, &why) < 0)
 		return;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++)
-		r = look_at(e, &rows.rows[i], &why);
+		r = look_at(mgr, &rows.rows[i], &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
-int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us, struct err *reterr)
+int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	char most[32], asked[32];
 	int64_t now = clock_now_us();
-	int r = store_endpoint_find(e->store, name, &ep, reterr);
+	int r = store_endpoint_find(mgr->store, name, &ep, reterr);
 
 	if (r < 0)
 		return r;
@@ -244,22 +244,22 @@ int endpoint_renew(struct engine *e, const char *name, int64_t ttl_us, struct er
 		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is being deleted", name);
 	if (ttl_us == 0)
 		ttl_us = ep.lease_ttl_us;
-	if (ttl_us > e->settings->lease_ttl_max_us)
+	if (ttl_us > mgr->settings->lease_ttl_max_us)
 		return err_at(reterr, ERR_INVALID, "/ttl",
 			      "a lease of %s is longer than the greatest allowed, %s",
 			      duration_format(asked, ttl_us),
-			      duration_format(most, e->settings->lease_ttl_max_us));
+			      duration_format(most, mgr->settings->lease_ttl_max_us));
 	/* Reserved is the time up to the end of the lease, or its whole length before its start. */
-	r = budget_renew(e, &ep,
+	r = budget_renew(mgr, &ep,
 			 ep.in_service_us ? now + ttl_us - ep.lease_until_us
 					  : ttl_us - ep.lease_ttl_us,
 			 reterr);
 	if (r < 0)
 		return r;
-	r = store_endpoint_set_renewed(e->store, ep.id, true, reterr);
+	r = store_endpoint_set_renewed(mgr->store, ep.id, true, reterr);
 	if (r < 0)
 		return r;
-	return store_endpoint_set_lease(e->store, ep.id, ttl_us,
+	return store_endpoint_set_lease(mgr->store, ep.id, ttl_us,
 					ep.in_service_us ? now + ttl_us : 0, now, true, now,
 					reterr);
 }

@@ -16,12 +16,12 @@
 #include <signal.h>
 #include <string.h>
 
-static void drop_after(struct engine *e, void *arg, bool committed)
+static void drop_after(struct manager *mgr, void *arg, bool committed)
 {
-	struct execution *ex = execution_find(e, arg);
+	struct execution *ex = execution_find(mgr, arg);
 
 	if (ex && committed)
-		execution_drop(e, ex);
+		execution_drop(mgr, ex);
 	free(arg);
 }
 
@@ -120,49 +120,50 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job,
 }
 
 /* The staging of a job that runs on SageMaker is over. */
-static int end_staging(struct engine *e, struct execution *ex, const struct job_row *job,
+static int end_staging(struct manager *mgr, struct execution *ex, const struct job_row *job,
 		       struct job_end *end, struct err *reterr)
 {
 	if (end->to == STATE_SUCCEEDED && !job->cancel_requested_us)
-		return sagemaker_staged(e, job, ex, reterr);
+		return sagemaker_staged(mgr, job, ex, reterr);
 	if (end->to == STATE_SUCCEEDED) {
 		end->to = STATE_CANCELLED;
 		reason_set(&end->why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
 	if (job->kind == JOB_DEPLOY)
-		return sagemaker_endpoint_abandon(e, job, &end->why, reterr);
-	return job_end(e, job, end, reterr);
+		return sagemaker_endpoint_abandon(mgr, job, &end->why, reterr);
+	return job_end(mgr, job, end, reterr);
 }
 
-static int keep_record(struct engine *e, const struct execution *ex, const struct job_row *job,
+static int keep_record(struct manager *mgr, const struct execution *ex, const struct job_row *job,
 		       const struct exit_record *exit, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *record = exit ? exit_record_format(exit) : NULL;
 	int r = 0;
 
 	if (record)
-		r = store_attempt_set_result(e->store, job->id, job->attempt, record, NULL, reterr);
+		r = store_attempt_set_result(mgr->store, job->id, job->attempt, record, NULL,
+					     reterr);
 	if (r >= 0 && ex->progress)
-		r = store_attempt_set_progress(e->store, job->id, job->attempt, ex->progress,
+		r = store_attempt_set_progress(mgr->store, job->id, job->attempt, ex->progress,
 					       reterr);
 	return r;
 }
 
-static int end_job(struct engine *e, struct execution *ex, const struct exit_record *exit,
+static int end_job(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   const struct reason *lost, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(job_row_done) struct job_row job = {0};
 	struct job_end end = {.to = STATE_FAILED, .why = *lost, .may_live = ex->may_live};
 	struct reason none = {0};
-	int r = store_job_get(e->store, ex->row.job, &job, reterr);
+	int r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 
 	if (r < 0)
 		return r;
 	if (job_state_is_final(job.state) || job.attempt != ex->row.attempt)
 		return 0;			   /* ended by other facts before */
 	if (job.state == STATE_STARTING && exit) { /* its start could not be written down */
-		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+		r = job_move(mgr, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
 		if (r < 0)
 			return r;
 		job.state = STATE_RUNNING;
@@ -173,13 +174,13 @@ static int end_job(struct engine *e, struct execution *ex, const struct exit_rec
 	} else if (job.cancel_requested_us) {
 		end.to = STATE_CANCELLED;
 	}
-	r = keep_record(e, ex, &job, exit, reterr);
+	r = keep_record(mgr, ex, &job, exit, reterr);
 	if (r < 0)
 		return r;
 	if (sagemaker_runs(&job))
-		return end_staging(e, ex, &job, &end, reterr);
+		return end_staging(mgr, ex, &job, &end, reterr);
 	end.outputs = outputs = outputs_of(ex, &job, end.to == STATE_SUCCEEDED);
-	return job_end(e, &job, &end, reterr);
+	return job_end(mgr, &job, &end, reterr);
 }
 
 /* What the record says; never in the future, as after the clock was set back. */
@@ -211,7 +212,7 @@ static void lost_words(const struct execution *ex, enum reason_code lost, struct
 			   what);
 }
 
-int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
+int execution_end(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr)
 {
 	struct reason why = {0};
@@ -222,14 +223,14 @@ int execution_end(struct engine *e, struct execution *ex, const struct exit_reco
 		return err_errno(reterr, ENOMEM, "end an execution");
 	if (!exit)
 		lost_words(ex, lost, &why);
-	r = store_execution_set_state(e->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
+	r = store_execution_set_state(mgr->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
 				      ended_us(exit), reterr);
 	if (r >= 0 && ex->row.endpoint[0]) {
 		if (exit)
 			judge_end(ex, NULL, exit, &why);
-		r = endpoint_server_ended(e, ex, &why, reterr);
+		r = endpoint_server_ended(mgr, ex, &why, reterr);
 	} else if (r >= 0) {
-		r = end_job(e, ex, exit, &why, reterr);
+		r = end_job(mgr, ex, exit, &why, reterr);
 	}
 	if (r < 0) {
 		free(id);
@@ -238,6 +239,6 @@ int execution_end(struct engine *e, struct execution *ex, const struct exit_reco
 	log_event(LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
 		  ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
 		  exit ? exit->code : -1, exit ? exit->signal : 0);
-	turn_after(e, drop_after, id);
+	turn_after(mgr, drop_after, id);
 	return 0;
 }

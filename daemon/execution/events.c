@@ -37,8 +37,8 @@ static int open_events(const struct execution *ex, int *ret_fd, int64_t *ret_siz
 /* At most one chunk of [offset, end) into *out. */
 static int read_chunk(int fd, int64_t offset, int64_t end, struct buf *out)
 {
-	char *to = buf_reserve(out, ENGINE_EVENTS_CHUNK);
-	int64_t want = end - offset < ENGINE_EVENTS_CHUNK ? end - offset : ENGINE_EVENTS_CHUNK;
+	char *to = buf_reserve(out, MANAGER_EVENTS_CHUNK);
+	int64_t want = end - offset < MANAGER_EVENTS_CHUNK ? end - offset : MANAGER_EVENTS_CHUNK;
 	ssize_t n;
 
 	if (!to)
@@ -84,7 +84,7 @@ static void remember(struct execution *ex, enum event_type type, const json_t *e
 	}
 }
 
-static int store_plain(struct engine *e, const struct execution *ex, const char *kind,
+static int store_plain(struct manager *mgr, const struct execution *ex, const char *kind,
 		       const json_t *event, struct err *reterr)
 {
 	json_t *body = json_deep_copy(event);
@@ -92,24 +92,24 @@ static int store_plain(struct engine *e, const struct execution *ex, const char 
 	json_object_del(body, "v");
 	json_object_del(body, "t");
 	json_object_del(body, "at");
-	return store_event(e->store, kind, NULL, ex->row.job[0] ? ex->row.job : NULL,
+	return store_event(mgr->store, kind, NULL, ex->row.job[0] ? ex->row.job : NULL,
 			   ex->row.endpoint[0] ? ex->row.endpoint : NULL, body, clock_now_us(),
 			   reterr);
 }
 
 /* A server that was started again has no job: its warnings are events of the endpoint alone. */
-static int store_warning(struct engine *e, const struct execution *ex, const json_t *event,
+static int store_warning(struct manager *mgr, const struct execution *ex, const json_t *event,
 			 struct err *reterr)
 {
 	if (!ex->row.job[0])
-		return store_plain(e, ex, "warning", event, reterr);
-	return store_warning_insert(e->store, ex->row.job, ex->row.attempt,
+		return store_plain(mgr, ex, "warning", event, reterr);
+	return store_warning_insert(mgr->store, ex->row.job, ex->row.attempt,
 				    json_get_str(event, "code", "warning"),
 				    json_get_str(event, "message", ""), clock_now_us(), reterr);
 }
 
 /* One line as rows. *metrics counts points, so that they become one event per chunk. */
-static int store_line(struct engine *e, struct execution *ex, enum event_type type,
+static int store_line(struct manager *mgr, struct execution *ex, enum event_type type,
 		      const json_t *event, int *metrics, struct err *reterr)
 {
 	const json_t *values = json_object_get(event, "values");
@@ -119,16 +119,16 @@ static int store_line(struct engine *e, struct execution *ex, enum event_type ty
 		if (!ex->row.job[0] || !json_is_object(values))
 			return 0;
 		(*metrics)++;
-		return store_metric_insert(e->store, ex->row.job, ex->row.attempt,
+		return store_metric_insert(mgr->store, ex->row.job, ex->row.attempt,
 					   json_get_int(event, "at", clock_now_us()),
 					   json_get_int(event, "step", 0),
 					   json_get_num(event, "epoch", NAN), values, reterr);
 	case EVENT_WARNING:
-		return store_warning(e, ex, event, reterr);
+		return store_warning(mgr, ex, event, reterr);
 	case EVENT_CHECKPOINT:
-		return store_plain(e, ex, event_type_str(type), event, reterr);
+		return store_plain(mgr, ex, event_type_str(type), event, reterr);
 	case EVENT_READY:
-		return ex->row.endpoint[0] ? endpoint_server_ready(e, ex, reterr) : 0;
+		return ex->row.endpoint[0] ? endpoint_server_ready(mgr, ex, reterr) : 0;
 	case EVENT_PROGRESS:
 	case EVENT_RESULT:
 	case EVENT_FAILURE:
@@ -138,33 +138,34 @@ static int store_line(struct engine *e, struct execution *ex, enum event_type ty
 	return 0;
 }
 
-static int say_metrics(struct engine *e, const struct execution *ex, int points, struct err *reterr)
+static int say_metrics(struct manager *mgr, const struct execution *ex, int points,
+		       struct err *reterr)
 {
 	if (!points)
 		return 0;
-	return store_event(e->store, "metrics", NULL, ex->row.job, NULL,
+	return store_event(mgr->store, "metrics", NULL, ex->row.job, NULL,
 			   json_pack("{si si}", "points", points, "attempt", ex->row.attempt),
 			   clock_now_us(), reterr);
 }
 
-static int say_progress(struct engine *e, struct execution *ex, bool changed, struct err *reterr)
+static int say_progress(struct manager *mgr, struct execution *ex, bool changed, struct err *reterr)
 {
 	int64_t now = clock_mono_us();
 	int r;
 
-	if (!changed || !ex->row.job[0] || now - ex->progress_said_us < ENGINE_PROGRESS_US)
+	if (!changed || !ex->row.job[0] || now - ex->progress_said_us < MANAGER_PROGRESS_US)
 		return 0;
-	r = store_attempt_set_progress(e->store, ex->row.job, ex->row.attempt, ex->progress,
+	r = store_attempt_set_progress(mgr->store, ex->row.job, ex->row.attempt, ex->progress,
 				       reterr);
 	if (r < 0)
 		return r;
 	ex->progress_said_us = now;
-	return store_event(e->store, "progress", NULL, ex->row.job, NULL,
+	return store_event(mgr->store, "progress", NULL, ex->row.job, NULL,
 			   json_deep_copy(ex->progress), clock_now_us(), reterr);
 }
 
 /* Rows for the whole lines of data; returns how many bytes they were. */
-static int64_t store_lines(struct engine *e, struct execution *ex, const char *data, size_t len,
+static int64_t store_lines(struct manager *mgr, struct execution *ex, const char *data, size_t len,
 			   struct err *reterr)
 {
 	size_t at = 0, skip;
@@ -187,42 +188,42 @@ static int64_t store_lines(struct engine *e, struct execution *ex, const char *d
 		}
 		remember(ex, type, event);
 		progress |= type == EVENT_PROGRESS;
-		r = store_line(e, ex, type, event, &metrics, reterr);
+		r = store_line(mgr, ex, type, event, &metrics, reterr);
 		if (r < 0)
 			return r;
 	}
-	r = say_metrics(e, ex, metrics, reterr);
+	r = say_metrics(mgr, ex, metrics, reterr);
 	if (r >= 0)
-		r = say_progress(e, ex, progress, reterr);
+		r = say_progress(mgr, ex, progress, reterr);
 	return r < 0 ? r : (int64_t)at;
 }
 
 /* A warning of ours about the events of an execution, in an own turn. */
-static int say_trouble(struct engine *e, const struct execution *ex, const char *code,
+static int say_trouble(struct manager *mgr, const struct execution *ex, const char *code,
 		       const char *message)
 {
 	OWN(json_decrefp) json_t *event = NULL;
 	struct err why;
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
 	event = json_pack("{ss ss}", "code", code, "message", message);
-	r = store_warning(e, ex, event, &why);
+	r = store_warning(mgr, ex, event, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	return turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	return turn_end(mgr, NULL);
 }
 
 /* Once per execution: its events cannot be read. */
-static int say_unreadable(struct engine *e, struct execution *ex, struct err *why)
+static int say_unreadable(struct manager *mgr, struct execution *ex, struct err *why)
 {
 	int r;
 
 	if (ex->events_refused || why->code == ENOENT)
 		return 0;
 	err_ctx(why, -why->code, "progress, metrics and the result are lost");
-	r = say_trouble(e, ex, "events_unreadable", why->msg);
+	r = say_trouble(mgr, ex, "events_unreadable", why->msg);
 	ex->events_refused = r >= 0;
 	return r;
 }
@@ -230,12 +231,12 @@ static int say_unreadable(struct engine *e, struct execution *ex, struct err *wh
 /* Memory only: what the lines of one chunk before the row's offset say about the end. */
 static int replay_chunk(struct execution *ex, int fd)
 {
-	OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
+	OWN(buf_done) struct buf chunk = BUF_INIT(MANAGER_EVENTS_CHUNK);
 	size_t used = 0, skip;
 	int r;
 
-	if (ex->row.events_offset - ex->replayed > ENGINE_EVENTS_MAX)
-		ex->replayed = ex->row.events_offset - ENGINE_EVENTS_TAIL;
+	if (ex->row.events_offset - ex->replayed > MANAGER_EVENTS_MAX)
+		ex->replayed = ex->row.events_offset - MANAGER_EVENTS_TAIL;
 	r = read_chunk(fd, ex->replayed, ex->row.events_offset, &chunk);
 
 	if (r < 0)
@@ -257,36 +258,36 @@ static int replay_chunk(struct execution *ex, int fd)
 }
 
 /* Where reading stops now. What came after the end of the execution is not its own; of more than
- * ENGINE_EVENTS_MAX the last part is read, because the failure and the result are there. */
+ * MANAGER_EVENTS_MAX the last part is read, because the failure and the result are there. */
 static int64_t stop_at(struct execution *ex, int64_t size, bool ended)
 {
-	int64_t tail = size - ENGINE_EVENTS_TAIL;
+	int64_t tail = size - MANAGER_EVENTS_TAIL;
 
 	if (ended && !ex->events_end) {
 		ex->events_end = size;
-		if (tail >= ENGINE_EVENTS_MAX && tail > ex->row.events_offset)
+		if (tail >= MANAGER_EVENTS_MAX && tail > ex->row.events_offset)
 			ex->row.events_offset = ex->replayed = tail;
 	}
 	if (ex->events_end)
 		return ex->events_end;
-	return size < ENGINE_EVENTS_MAX ? size : ENGINE_EVENTS_MAX;
+	return size < MANAGER_EVENTS_MAX ? size : MANAGER_EVENTS_MAX;
 }
 
-static int store_chunk(struct engine *e, struct execution *ex, const struct buf *chunk)
+static int store_chunk(struct manager *mgr, struct execution *ex, const struct buf *chunk)
 {
 	struct err why = {0};
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 	int64_t used;
 
 	if (r < 0)
 		return r;
-	used = store_lines(e, ex, chunk->data, chunk->len, &why);
+	used = store_lines(mgr, ex, chunk->data, chunk->len, &why);
 	r = used < 0 ? (int)used
-		     : store_execution_set_offset(e->store, ex->row.id,
+		     : store_execution_set_offset(mgr->store, ex->row.id,
 						  ex->row.events_offset + used, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	r = turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	r = turn_end(mgr, NULL);
 	if (r < 0)
 		return r;
 	ex->row.events_offset += used;
@@ -294,21 +295,21 @@ static int store_chunk(struct engine *e, struct execution *ex, const struct buf 
 	return 0;
 }
 
-int events_drain(struct engine *e, struct execution *ex, bool ended)
+int events_drain(struct manager *mgr, struct execution *ex, bool ended)
 {
-	OWN(buf_done) struct buf chunk = BUF_INIT(ENGINE_EVENTS_CHUNK);
+	OWN(buf_done) struct buf chunk = BUF_INIT(MANAGER_EVENTS_CHUNK);
 	OWN(closep) int fd = -1;
 	struct err why = {0};
 	int64_t size, end;
 	int r = open_events(ex, &fd, &size, &why), n;
 
 	if (r != 0)
-		return r < 0 ? r : say_unreadable(e, ex, &why);
+		return r < 0 ? r : say_unreadable(mgr, ex, &why);
 	if (ex->replayed < ex->row.events_offset)
 		return replay_chunk(ex, fd);
 	end = stop_at(ex, size, ended);
-	if (size > ENGINE_EVENTS_MAX && !ex->events_cut) {
-		r = say_trouble(e, ex, "events_cut", EVENTS_CUT_MESSAGE);
+	if (size > MANAGER_EVENTS_MAX && !ex->events_cut) {
+		r = say_trouble(mgr, ex, "events_cut", EVENTS_CUT_MESSAGE);
 		ex->events_cut = r >= 0;
 	}
 	if (r >= 0)
@@ -316,8 +317,8 @@ int events_drain(struct engine *e, struct execution *ex, bool ended)
 	if (r <= 0)
 		return r;
 	if (memchr(chunk.data, '\n', chunk.len)) {
-		r = store_chunk(e, ex, &chunk);
-		return r < 0 ? r : ex->row.events_offset < end && n == ENGINE_EVENTS_CHUNK;
+		r = store_chunk(mgr, ex, &chunk);
+		return r < 0 ? r : ex->row.events_offset < end && n == MANAGER_EVENTS_CHUNK;
 	}
 	if (chunk.len <= EVENT_LINE_MAX)
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Executions: made, started, watched, stopped, ended. On the engine thread; wire/execution.h has
+ * Executions: made, started, watched, stopped, ended. On the manager thread; wire/execution.h has
  * what lies in their directories.
  */
 #pragma once
@@ -11,15 +11,15 @@
 /* Make the directory and spec.json of a new execution of `job` (serve: of its endpoint). The
  * placement (attempt, cpus, devices) is in *row; its id and dir are set here. `resume` is a
  * checkpoint directory or NULL. Writes files only. On failure *ret_code is the job's reason. */
-int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
+int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
 		      enum reason_code *ret_code, struct err *reterr) MUSTCHECK;
 /* Inside a turn: the row of a prepared execution; after the commit its shim is started. */
-int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr) MUSTCHECK;
+int execution_launch(struct manager *mgr, struct execution_row *row, struct err *reterr) MUSTCHECK;
 /* Start the shim of a committed execution, in own turns. */
-void execution_start(struct engine *e, struct execution *ex);
+void execution_start(struct manager *mgr, struct execution *ex);
 /* Inside a turn: its shim runs. */
-int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
+int execution_mark_running(struct manager *mgr, struct execution *ex, struct err *reterr) MUSTCHECK;
 
 /* ---- proof.c ---- */
 /* A new random value and its SHA-256, both as hex digits. */
@@ -31,54 +31,55 @@ int proof_pipe(const char *value, int *ret_fd, struct err *reterr) MUSTCHECK;
 bool proof_holds(struct execution *ex, struct exit_record *rec);
 
 /* ---- executions.c ---- */
-struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned);
-void execution_drop(struct engine *e, struct execution *ex);
-struct execution *execution_find(struct engine *e, const char *id);
+struct execution *execution_add(struct manager *mgr, const struct execution_row *row, bool planned);
+void execution_drop(struct manager *mgr, struct execution *ex);
+struct execution *execution_find(struct manager *mgr, const char *id);
 /* The one an attempt owns; a deploy's belongs to its endpoint. */
-struct execution *execution_of_job(struct engine *e, const char *job);
+struct execution *execution_of_job(struct manager *mgr, const char *job);
 /* Its server; not one that an update has started or retired. */
-struct execution *execution_of_endpoint(struct engine *e, const struct endpoint_row *ep);
+struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep);
 /* Open the directory and watch it. */
-int execution_attach(struct engine *e, struct execution *ex, struct err *reterr) MUSTCHECK;
+int execution_attach(struct manager *mgr, struct execution *ex, struct err *reterr) MUSTCHECK;
 /* Read new events, look for the end. Own turns. */
-void execution_poll(struct engine *e, struct execution *ex);
+void execution_poll(struct manager *mgr, struct execution *ex);
 /* Ask the shim to stop; again at every rescan until it is accepted. */
-void execution_stop(struct engine *e, struct execution *ex);
+void execution_stop(struct manager *mgr, struct execution *ex);
 /* Inside a turn: the same after its commit, if it still runs then. */
-int execution_stop_later(struct engine *e, const struct execution *ex,
+int execution_stop_later(struct manager *mgr, const struct execution *ex,
 			 struct err *reterr) MUSTCHECK;
-void engine_want_poll(struct engine *e); /* look at all of them soon */
+void manager_want_poll(struct manager *mgr); /* look at all of them soon */
 /* recover.c: find the state of an execution whose directory is not open. Own turns. */
-void execution_take_up(struct engine *e, struct execution *ex);
+void execution_take_up(struct manager *mgr, struct execution *ex);
 /* Its directory is gone: end what lives of it, in an own turn; ex may be gone afterwards. */
-void execution_lost(struct engine *e, struct execution *ex);
-int executions_watch(struct engine *e, struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
+void execution_lost(struct manager *mgr, struct execution *ex);
+int executions_watch(struct manager *mgr,
+		     struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
 
 /* ---- shims.c ---- */
 /* Reap the shim `pid` of `execution` when it ends, and look at the execution then. Negative: out of
  * memory, or only shims_reap() reaps it. */
-int shim_watch(struct engine *e, pid_t pid, const char *execution);
+int shim_watch(struct manager *mgr, pid_t pid, const char *execution);
 /* True if this daemon has started the execution's shim and has not reaped it. */
-bool shim_is_ours(const struct engine *e, const char *execution);
+bool shim_is_ours(const struct manager *mgr, const char *execution);
 /* True if `pid` is such a shim. */
-bool shim_is_child(const struct engine *e, pid_t pid);
+bool shim_is_child(const struct manager *mgr, pid_t pid);
 /* Those that the loop cannot watch. */
-void shims_reap(struct engine *e);
-void shims_forget(struct engine *e);
+void shims_reap(struct manager *mgr);
+void shims_forget(struct manager *mgr);
 
 /* ---- strays.c ---- */
 /* Look for executions that run without a row, and begin to end them. Own turns. Negative: not all
  * could be looked at (no descriptors, no memory, a failing disk), so that one may run unseen. */
-int strays_find(struct engine *e, struct err *reterr) MUSTCHECK;
+int strays_find(struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* Go on with that, at each rescan. */
-void strays_step(struct engine *e);
+void strays_step(struct manager *mgr);
 /* The id of a stray of the job, which must end before that starts; NULL: none. */
-const char *stray_of_job(const struct engine *e, const char *job);
-void strays_free(struct engine *e);
+const char *stray_of_job(const struct manager *mgr, const char *job);
+void strays_free(struct manager *mgr);
 
 /* ---- execution/end.c ---- */
 /* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
-int execution_end(struct engine *e, struct execution *ex, const struct exit_record *exit,
+int execution_end(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr) MUSTCHECK;
 
 /* ---- events.c ---- */
@@ -86,4 +87,4 @@ int execution_end(struct engine *e, struct execution *ex, const struct exit_reco
  * the row's offset, for failure, result and progress. `ended`: its lock is free. 1: there may be
  * more, 0: at the end, negative: try again later. Never blocks on the file, whatever the job has
  * made of it. */
-int events_drain(struct engine *e, struct execution *ex, bool ended);
+int events_drain(struct manager *mgr, struct execution *ex, bool ended);

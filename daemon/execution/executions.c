@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Live executions in memory: watching their directories (inotify is the hint, a rescan every
- * ENGINE_RESCAN_US the truth), stopping them, and noticing their end. Only exit.json or a free
+ * MANAGER_RESCAN_US the truth), stopping them, and noticing their end. Only exit.json or a free
  * lock ends one; a pid never does.
  */
 #include "base/fileio.h"
@@ -24,28 +24,28 @@
 #define WATCH_EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DONT_FOLLOW | IN_ONLYDIR)
 #define GATHER_US    50000 /* a chatty log wakes the loop at most this often */
 
-struct execution *execution_add(struct engine *e, const struct execution_row *row, bool planned)
+struct execution *execution_add(struct manager *mgr, const struct execution_row *row, bool planned)
 {
 	struct execution *ex = calloc(1, sizeof(*ex));
 
 	if (!ex)
 		return NULL;
-	ex->engine = e;
+	ex->manager = mgr;
 	ex->row = *row;
 	ex->planned = planned;
 	ex->since_mono_us = clock_mono_us();
 	if (row->started_us > 0 && row->started_us < clock_now_us()) /* before a restart of ours */
 		ex->since_mono_us -= clock_now_us() - row->started_us;
 	ex->dirfd = ex->lock_fd = ex->watch = ex->watch_dir = -1;
-	ex->next = e->executions;
-	e->executions = ex;
-	slots_publish(e);
+	ex->next = mgr->executions;
+	mgr->executions = ex;
+	slots_publish(mgr);
 	return ex;
 }
 
-void execution_drop(struct engine *e, struct execution *ex)
+void execution_drop(struct manager *mgr, struct execution *ex)
 {
-	for (struct execution **at = &e->executions; *at; at = &(*at)->next) {
+	for (struct execution **at = &mgr->executions; *at; at = &(*at)->next) {
 		if (*at == ex) {
 			*at = ex->next;
 			break;
@@ -56,40 +56,40 @@ void execution_drop(struct engine *e, struct execution *ex)
 			  ex->row.id, (long long)ex->lines_skipped);
 	loop_drop(&ex->more);
 	if (ex->watch >= 0)
-		inotify_rm_watch(e->inotify_fd, ex->watch);
+		inotify_rm_watch(mgr->inotify_fd, ex->watch);
 	if (ex->watch_dir >= 0)
-		inotify_rm_watch(e->inotify_fd, ex->watch_dir);
+		inotify_rm_watch(mgr->inotify_fd, ex->watch_dir);
 	closep(&ex->dirfd);
 	closep(&ex->lock_fd);
 	explicit_bzero(ex->proof, sizeof(ex->proof));
 	json_decref(ex->result);
 	json_decref(ex->progress);
 	free(ex);
-	slots_publish(e);
-	engine_want_schedule(e);
+	slots_publish(mgr);
+	manager_want_schedule(mgr);
 }
 
-struct execution *execution_find(struct engine *e, const char *id)
+struct execution *execution_find(struct manager *mgr, const char *id)
 {
-	struct execution *ex = e->executions;
+	struct execution *ex = mgr->executions;
 
 	while (ex && !str_eq(ex->row.id, id))
 		ex = ex->next;
 	return ex;
 }
 
-struct execution *execution_of_job(struct engine *e, const char *job)
+struct execution *execution_of_job(struct manager *mgr, const char *job)
 {
-	struct execution *ex = e->executions;
+	struct execution *ex = mgr->executions;
 
 	while (ex && (!str_eq(ex->row.job, job) || ex->row.endpoint[0]))
 		ex = ex->next;
 	return ex;
 }
 
-struct execution *execution_of_endpoint(struct engine *e, const struct endpoint_row *ep)
+struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep)
 {
-	struct execution *ex = e->executions;
+	struct execution *ex = mgr->executions;
 
 	while (ex &&
 	       (!str_eq(ex->row.endpoint, ep->id) || ex->row.retired || execution_updates(ex, ep)))
@@ -97,7 +97,7 @@ struct execution *execution_of_endpoint(struct engine *e, const struct endpoint_
 	return ex;
 }
 
-int execution_attach(struct engine *e, struct execution *ex, struct err *reterr)
+int execution_attach(struct manager *mgr, struct execution *ex, struct err *reterr)
 {
 	char work[SPEC_PATH_MAX + 8];
 
@@ -106,51 +106,51 @@ int execution_attach(struct engine *e, struct execution *ex, struct err *reterr)
 	if (ex->dirfd < 0)
 		return err_errno(reterr, errno, "open %s", ex->row.dir);
 	snprintf(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
-	ex->watch_dir = inotify_add_watch(e->inotify_fd, ex->row.dir, WATCH_EVENTS);
-	ex->watch = inotify_add_watch(e->inotify_fd, work, WATCH_EVENTS);
+	ex->watch_dir = inotify_add_watch(mgr->inotify_fd, ex->row.dir, WATCH_EVENTS);
+	ex->watch = inotify_add_watch(mgr->inotify_fd, work, WATCH_EVENTS);
 	return 0; /* without a watch the rescan does it, a little later */
 }
 
 /* In an own turn. The execution may be gone afterwards. */
-static void finish(struct engine *e, struct execution *ex, const struct exit_record *exit,
+static void finish(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   enum reason_code lost)
 {
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(e, &why) < 0)
+	if (turn_begin(mgr, &why) < 0)
 		return; /* the rescan tries again */
-	r = execution_end(e, ex, exit, lost, &why);
+	r = execution_end(mgr, ex, exit, lost, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
 /* ---- watching ---- */
 
-static void watch_log(struct engine *e, struct execution *ex)
+static void watch_log(struct manager *mgr, struct execution *ex)
 {
 	int64_t now = clock_mono_us();
 	struct stat st;
 
-	if (now - ex->log_said_us < ENGINE_LOG_SAID_US ||
+	if (now - ex->log_said_us < MANAGER_LOG_SAID_US ||
 	    fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_size == ex->log_size)
 		return;
 	ex->log_size = st.st_size;
 	ex->log_said_us = now;
-	feed_wake(e->feed, ex->row.job);
+	feed_wake(mgr->feed, ex->row.job);
 }
 
 /* Nothing of it has run: the start is tried again when there is room, unless a stop came first. */
-static void start_again(struct engine *e, struct execution *ex)
+static void start_again(struct manager *mgr, struct execution *ex)
 {
 	struct exit_record stopped = {.cause = EXIT_STOPPED, .code = -1, .signal = SIGTERM};
 
 	if (ex->stop_wanted)
-		finish(e, ex, &stopped, REASON_NONE);
-	else if (headroom_check(e, NULL) >= 0)
-		execution_start(e, ex);
+		finish(mgr, ex, &stopped, REASON_NONE);
+	else if (headroom_check(mgr, NULL) >= 0)
+		execution_start(mgr, ex);
 }
 
 static struct remains_of remains_of(const struct execution *ex)
@@ -167,25 +167,25 @@ static struct remains_of remains_of(const struct execution *ex)
 
 /* Its shim is gone without a record. It has ended only when all of it is proven to have; what
  * cannot be proven is said, and keeps the job from being tried again. */
-void execution_lost(struct engine *e, struct execution *ex)
+void execution_lost(struct manager *mgr, struct execution *ex)
 {
 	struct remains_of of = remains_of(ex);
-	bool here = str_eq(ex->row.boot_id, e->boot_id);
-	enum remains left = here ? remains_end(e, &of) : REMAINS_NONE;
+	bool here = str_eq(ex->row.boot_id, mgr->boot_id);
+	enum remains left = here ? remains_end(mgr, &of) : REMAINS_NONE;
 
 	if (!ex->lost_us)
 		ex->lost_us = clock_mono_us();
-	if (left == REMAINS_SOME && clock_mono_us() - ex->lost_us < ENGINE_REMAINS_US) {
-		engine_want_poll(e);
+	if (left == REMAINS_SOME && clock_mono_us() - ex->lost_us < MANAGER_REMAINS_US) {
+		manager_want_poll(mgr);
 		return;
 	}
 	ex->may_live = left != REMAINS_NONE;
-	finish(e, ex, NULL, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
+	finish(mgr, ex, NULL, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
 }
 
 /* A stopped shim does nothing of what it should: when its execution should end it is woken, and
  * ended when that has not helped for the grace. */
-static void look_at_shim(struct engine *e, struct execution *ex)
+static void look_at_shim(struct manager *mgr, struct execution *ex)
 {
 	bool late = ex->stop_wanted ||
 		    (ex->row.deadline_us > 0 && clock_now_us() > ex->row.deadline_us);
@@ -198,7 +198,7 @@ static void look_at_shim(struct engine *e, struct execution *ex)
 	}
 	if (!ex->late_us)
 		ex->late_us = now;
-	remains_signal_shim(&of, now - ex->late_us > e->settings->stop_grace_us + ENGINE_SHIM_US
+	remains_signal_shim(&of, now - ex->late_us > mgr->settings->stop_grace_us + MANAGER_SHIM_US
 					 ? SIGKILL
 					 : SIGCONT);
 }
@@ -207,13 +207,13 @@ static int on_more(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct execution *ex = userdata;
 
-	execution_poll(ex->engine, ex);
+	execution_poll(ex->manager, ex);
 	return 0;
 }
 
-static void want_more(struct engine *e, struct execution *ex)
+static void want_more(struct manager *mgr, struct execution *ex)
 {
-	loop_after_us(e->loop, &ex->more, 0, on_more, ex);
+	loop_after_us(mgr->loop, &ex->more, 0, on_more, ex);
 }
 
 static bool has_more(const struct execution *ex)
@@ -233,7 +233,7 @@ static bool is_dead(const struct execution *ex, int alive)
 	return ex->row.pid <= 0 || !proc_has_argument((pid_t)ex->row.pid, 1, ex->row.dir);
 }
 
-void execution_poll(struct engine *e, struct execution *ex)
+void execution_poll(struct manager *mgr, struct execution *ex)
 {
 	struct exit_record exit;
 	int alive, r;
@@ -242,16 +242,16 @@ void execution_poll(struct engine *e, struct execution *ex)
 	if (ex->planned)
 		return;
 	if (ex->unstarted) {
-		start_again(e, ex);
+		start_again(mgr, ex);
 		return;
 	}
 	if (ex->dirfd < 0) {
-		execution_take_up(e, ex);
+		execution_take_up(mgr, ex);
 		return;
 	}
-	watch_log(e, ex);
+	watch_log(mgr, ex);
 	if (ex->stop_wanted && !ex->stop_sent)
-		execution_stop(e, ex);
+		execution_stop(mgr, ex);
 	alive = execution_is_alive(ex->dirfd, &ex->lock_fd,
 				   NULL); /* before looking for exit.json */
 	r = exit_record_read(ex->dirfd, &exit, NULL);
@@ -259,84 +259,85 @@ void execution_poll(struct engine *e, struct execution *ex)
 		return; /* it may be there: looked at again at the next rescan */
 	dead = is_dead(ex, alive);
 	if (!dead)
-		look_at_shim(e, ex);
+		look_at_shim(mgr, ex);
 	ended = dead && r >= 0 && proof_holds(ex, &exit);
-	r = events_drain(e, ex, dead);
+	r = events_drain(mgr, ex, dead);
 	if (r > 0)
-		want_more(e, ex); /* other work comes between the chunks */
+		want_more(mgr, ex); /* other work comes between the chunks */
 	if (r != 0)
 		return;
 	if (ended)
-		finish(e, ex, &exit, REASON_NONE);
-	else if (dead && !shim_is_ours(e, ex->row.id))
-		execution_lost(e, ex); /* a shim of ours is reaped first: perhaps nothing ran */
+		finish(mgr, ex, &exit, REASON_NONE);
+	else if (dead && !shim_is_ours(mgr, ex->row.id))
+		execution_lost(mgr, ex); /* a shim of ours is reaped first: perhaps nothing ran */
 }
 
-static void poll_all(struct engine *e)
+static void poll_all(struct manager *mgr)
 {
 	struct execution *ex, *next;
 
-	for (ex = e->executions; ex; ex = next) {
+	for (ex = mgr->executions; ex; ex = next) {
 		next = ex->next;
-		if (!has_more(ex))	       /* else its turn comes anyway */
-			execution_poll(e, ex); /* may drop ex, never another one */
+		if (!has_more(ex))		 /* else its turn comes anyway */
+			execution_poll(mgr, ex); /* may drop ex, never another one */
 	}
 }
 
 static int on_gather(sd_event_source *s, uint64_t at, void *userdata)
 {
-	struct engine *e = userdata;
+	struct manager *mgr = userdata;
 
-	sd_event_source_set_enabled(e->inotify_source, SD_EVENT_ON);
-	poll_all(e);
+	sd_event_source_set_enabled(mgr->inotify_source, SD_EVENT_ON);
+	poll_all(mgr);
 	return 0;
 }
 
-void engine_want_poll(struct engine *e)
+void manager_want_poll(struct manager *mgr)
 {
-	loop_after_us(e->loop, &e->gather_source, GATHER_US, on_gather, e);
+	loop_after_us(mgr->loop, &mgr->gather_source, GATHER_US, on_gather, mgr);
 }
 
 static int on_inotify(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
-	struct engine *e = userdata;
+	struct manager *mgr = userdata;
 	char events[4096];
 
 	while (read(fd, events, sizeof(events)) > 0)
 		; /* which file it was does not matter: a look at all is cheap */
 	sd_event_source_set_enabled(s, SD_EVENT_OFF); /* until the gathered look */
-	engine_want_poll(e);
+	manager_want_poll(mgr);
 	return 0;
 }
 
 static int on_rescan(sd_event_source *s, uint64_t at, void *userdata)
 {
-	struct engine *e = userdata;
+	struct manager *mgr = userdata;
 
-	poll_all(e);
-	shims_reap(e);
-	remains_reap(e);
-	strays_step(e);
-	loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
+	poll_all(mgr);
+	shims_reap(mgr);
+	remains_reap(mgr);
+	strays_step(mgr);
+	loop_after_us(mgr->loop, &mgr->rescan_source, MANAGER_RESCAN_US, on_rescan, mgr);
 	return 0;
 }
 
-int executions_watch(struct engine *e, struct err *reterr)
+int executions_watch(struct manager *mgr, struct err *reterr)
 {
 	int r;
 
-	e->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	r = e->inotify_fd < 0 ? -errno
-			      : sd_event_add_io(e->loop, &e->inotify_source, e->inotify_fd, EPOLLIN,
-						on_inotify, e);
+	mgr->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	r = mgr->inotify_fd < 0 ? -errno
+				: sd_event_add_io(mgr->loop, &mgr->inotify_source, mgr->inotify_fd,
+						  EPOLLIN, on_inotify, mgr);
 	if (r >= 0)
-		r = loop_after_us(e->loop, &e->rescan_source, ENGINE_RESCAN_US, on_rescan, e);
+		r = loop_after_us(mgr->loop, &mgr->rescan_source, MANAGER_RESCAN_US, on_rescan,
+				  mgr);
 	return r < 0 ? err_errno(reterr, -r, "watch executions") : 0;
 }
 
 /* ---- stopping ---- */
 
-void execution_stop(struct engine *e, struct execution *ex)
+void execution_stop(struct manager *mgr, struct execution *ex)
 {
 	struct remains_of of = remains_of(ex);
 
@@ -345,21 +346,21 @@ void execution_stop(struct engine *e, struct execution *ex)
 		ex->stop_sent = remains_stop_shim(&of);
 }
 
-static void stop_after(struct engine *e, void *arg, bool committed)
+static void stop_after(struct manager *mgr, void *arg, bool committed)
 {
-	struct execution *ex = committed ? execution_find(e, arg) : NULL;
+	struct execution *ex = committed ? execution_find(mgr, arg) : NULL;
 
 	if (ex)
-		execution_stop(e, ex);
+		execution_stop(mgr, ex);
 	free(arg);
 }
 
-int execution_stop_later(struct engine *e, const struct execution *ex, struct err *reterr)
+int execution_stop_later(struct manager *mgr, const struct execution *ex, struct err *reterr)
 {
 	char *id = strdup(ex->row.id);
 
 	if (!id)
 		return err_errno(reterr, ENOMEM, "stop an execution");
-	turn_after(e, stop_after, id);
+	turn_after(mgr, stop_after, id);
 	return 0;
 }

@@ -81,18 +81,18 @@ static json_t *environment(const struct execution_row *row, const json_t *spec)
 	return env;
 }
 
-static json_t *shim_part(struct engine *e, const struct execution_row *row, const json_t *spec,
+static json_t *shim_part(struct manager *mgr, const struct execution_row *row, const json_t *spec,
 			 const char *command, int64_t max_runtime_us)
 {
 	char cwd[SPEC_PATH_MAX + 8];
 	json_t *exec;
 
 	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
-	exec = json_pack("{s[ss] so ss ss sI sI}", "argv", e->settings->worker, command, "env",
+	exec = json_pack("{s[ss] so ss ss sI sI}", "argv", mgr->settings->worker, command, "env",
 			 environment(row, spec), "cwd", cwd, "owner",
-			 owner_kind_str(e->settings->process_owner), "grace_ms",
-			 (json_int_t)(e->settings->stop_grace_us / USEC_PER_MSEC), "log_max_bytes",
-			 (json_int_t)e->settings->log_max_bytes);
+			 owner_kind_str(mgr->settings->process_owner), "grace_ms",
+			 (json_int_t)(mgr->settings->stop_grace_us / USEC_PER_MSEC),
+			 "log_max_bytes", (json_int_t)mgr->settings->log_max_bytes);
 	json_object_set_new(exec, "max_runtime_ms",
 			    max_runtime_us > 0
 				    ? json_integer((max_runtime_us + 999) / USEC_PER_MSEC)
@@ -101,7 +101,7 @@ static json_t *shim_part(struct engine *e, const struct execution_row *row, cons
 }
 
 /* The lists, and the names of the variables that carrying them out needs. */
-static void add_stage(struct engine *e, const struct stage *stage, json_t *message)
+static void add_stage(struct manager *mgr, const struct stage *stage, json_t *message)
 {
 	json_t *names = json_array(), *exec = json_object_get(message, "exec");
 	char cache[SPEC_PATH_MAX];
@@ -117,25 +117,26 @@ static void add_stage(struct engine *e, const struct stage *stage, json_t *messa
 	if (stage->push)
 		json_object_set(message, "push", stage->push);
 	json_object_set(message, "aws", stage->aws);
-	snprintf(cache, sizeof(cache), "%s/cache", e->settings->data_dir);
+	snprintf(cache, sizeof(cache), "%s/cache", mgr->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
-	json_object_set_new(message, "cache_max_bytes", json_integer(e->settings->cache_max_bytes));
-	if (e->settings->max_download) { /* a test of the engine has no configuration */
+	json_object_set_new(message, "cache_max_bytes",
+			    json_integer(mgr->settings->cache_max_bytes));
+	if (mgr->settings->max_download) { /* a test of the manager has no configuration */
 		json_object_set_new(message, "max_download",
-				    json_integer(e->settings->max_download));
+				    json_integer(mgr->settings->max_download));
 		json_object_set_new(message, "max_unpacked",
-				    json_integer(e->settings->max_unpacked));
-		json_object_set_new(message, "max_ratio", json_integer(e->settings->max_ratio));
+				    json_integer(mgr->settings->max_unpacked));
+		json_object_set_new(message, "max_ratio", json_integer(mgr->settings->max_ratio));
 	}
 	json_object_set_new(message, "allow_private_urls",
-			    json_boolean(e->settings->allow_private_urls));
+			    json_boolean(mgr->settings->allow_private_urls));
 	for (const char *const *name = stage_inherited; *name; name++)
 		if (getenv(*name))
 			json_array_append_new(names, json_string(*name));
 	json_object_set_new(exec, "inherit", names);
 }
 
-static json_t *make_message(struct engine *e, const struct job_row *job, bool serve,
+static json_t *make_message(struct manager *mgr, const struct job_row *job, bool serve,
 			    const struct execution_row *row, const json_t *spec, const char *resume,
 			    const struct stage *stage)
 {
@@ -150,7 +151,7 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 			  row->id, "job", job->id, "run", job->run, "attempt", row->attempt, "kind",
 			  job_kind_str(job->kind), "name", job->name, "spec", spec, "resources",
 			  "cpus", row->cpus > 0 ? row->cpus : 1, "devices", devices, "exec",
-			  shim_part(e, row, spec, worker_command(job, serve, stage),
+			  shim_part(mgr, row, spec, worker_command(job, serve, stage),
 				    serve || sagemaker_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
 		if (!sagemaker_runs(job) &&
@@ -158,8 +159,8 @@ static json_t *make_message(struct engine *e, const struct job_row *job, bool se
 			json_object_set_new(json_object_get(message, "exec"), "drop_checkpoints",
 					    json_true());
 		json_set_str(message, "resume", resume);
-		wire_roots_add(message, e->settings->roots, e->settings->data_dir);
-		add_stage(e, stage, message);
+		wire_roots_add(message, mgr->settings->roots, mgr->settings->data_dir);
+		add_stage(mgr, stage, message);
 	}
 	return message;
 }
@@ -207,27 +208,28 @@ static int64_t deadline_us(const struct job_row *job, bool serve, const json_t *
 		       : clock_now_us() + res.max_runtime_us;
 }
 
-int execution_prepare(struct engine *e, const struct job_row *job, bool serve,
+int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
 		      enum reason_code *ret_code, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *message = NULL;
 	OWN(stage_done) struct stage stage = {0};
 	int64_t points = 0;
-	int r = stage_of(e, job, spec, &stage, ret_code, reterr);
+	int r = stage_of(mgr, job, spec, &stage, ret_code, reterr);
 
 	if (r >= 0 && resume)
-		r = store_metric_last_step(e->store, job->id, 1, row->attempt - 1, &points, reterr);
+		r = store_metric_last_step(mgr->store, job->id, 1, row->attempt - 1, &points,
+					   reterr);
 
 	if (r < 0)
 		return r;
 	*ret_code = REASON_EXEC_FAILED;
 	id_new('x', row->id);
-	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", e->settings->data_dir,
+	if (snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", mgr->settings->data_dir,
 		     row->id) >= (int)sizeof(row->dir))
 		return err_errno(reterr, ENAMETOOLONG, "place an execution");
 	row->deadline_us = deadline_us(job, serve, spec);
-	message = make_message(e, job, serve, row, spec, resume, &stage);
+	message = make_message(mgr, job, serve, row, spec, resume, &stage);
 	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
 	r = make_directory(row, message, stage.container, reterr);
@@ -288,10 +290,10 @@ static int hold_sigterm(void)
 
 /* The shim gets the lock as fd 3, the value for its record on fd 4, nothing on stdin and stdout,
  * and the job's log as stderr. */
-static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, struct err *reterr)
+static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid, struct err *reterr)
 {
 	const struct execution_row *row = &ex->row;
-	const char *const argv[] = {e->settings->shim, row->dir, NULL};
+	const char *const argv[] = {mgr->settings->shim, row->dir, NULL};
 	OWN(freep) const char **envp = shim_environment();
 	OWN(closep) int lock = -1;
 	OWN(closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -299,7 +301,7 @@ static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, st
 	OWN(closep) int proof = -1;
 	char path[SPEC_PATH_MAX + 16];
 	struct proc_spec spec = {
-		.path = e->settings->shim,
+		.path = mgr->settings->shim,
 		.argv = argv,
 		.envp = envp,
 		.cwd = "/",
@@ -334,116 +336,116 @@ static int spawn_shim(struct engine *e, struct execution *ex, pid_t *ret_pid, st
 }
 
 /* The shim runs: say so. */
-int execution_mark_running(struct engine *e, struct execution *ex, struct err *reterr)
+int execution_mark_running(struct manager *mgr, struct execution *ex, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct reason none = {0};
 	int64_t now = clock_now_us();
-	int r = store_execution_set_state(e->store, ex->row.id, EXECUTION_RUNNING, ex->row.pid, now,
-					  reterr);
+	int r = store_execution_set_state(mgr->store, ex->row.id, EXECUTION_RUNNING, ex->row.pid,
+					  now, reterr);
 
 	if (r < 0 || !ex->row.job[0])
 		return r;
-	r = store_job_get(e->store, ex->row.job, &job, reterr);
+	r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 	if (r >= 0)
-		r = store_attempt_set_state(e->store, job.id, ex->row.attempt, ATTEMPT_RUNNING,
+		r = store_attempt_set_state(mgr->store, job.id, ex->row.attempt, ATTEMPT_RUNNING,
 					    &none, now, reterr);
 	if (r >= 0 && job.state == STATE_STARTING)
-		r = job_move(e, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+		r = job_move(mgr, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
 	return r;
 }
 
-static int start_shim(struct engine *e, struct execution *ex, struct err *reterr)
+static int start_shim(struct manager *mgr, struct execution *ex, struct err *reterr)
 {
 	pid_t pid = 0;
 	int r;
 
 	FAULT("launch.before");
-	r = spawn_shim(e, ex, &pid, reterr);
+	r = spawn_shim(mgr, ex, &pid, reterr);
 	FAULT("launch.spawned");
 	if (r < 0)
 		return r;
 	ex->row.pid = pid;
-	ex->adopts = e->adopts;
+	ex->adopts = mgr->adopts;
 	ex->row.state = EXECUTION_RUNNING;
-	slots_publish(e);
-	if (shim_watch(e, pid, ex->row.id) < 0)
+	slots_publish(mgr);
+	if (shim_watch(mgr, pid, ex->row.id) < 0)
 		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
-	if (execution_attach(e, ex, reterr) < 0) /* it runs: the rescan opens its directory */
+	if (execution_attach(mgr, ex, reterr) < 0) /* it runs: the rescan opens its directory */
 		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
 			  "execution=%s retrying msg=\"%s\"", ex->row.id, reterr->msg);
 	return 0;
 }
 
 /* Another value for one that the daemon before has committed but not started, in an own turn. */
-static int renew_proof(struct engine *e, struct execution *ex)
+static int renew_proof(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
 	int r = proof_new(ex->proof, ex->row.proof, &why);
 
 	if (r >= 0)
-		r = turn_begin(e, &why);
+		r = turn_begin(mgr, &why);
 	if (r >= 0) {
-		r = store_execution_set_proof(e->store, ex->row.id, ex->row.proof, &why);
+		r = store_execution_set_proof(mgr->store, ex->row.id, ex->row.proof, &why);
 		if (r < 0)
-			turn_fail(e, r, &why);
-		r = turn_end(e, NULL);
+			turn_fail(mgr, r, &why);
+		r = turn_end(mgr, NULL);
 	}
 	if (r < 0)
 		explicit_bzero(ex->proof, sizeof(ex->proof));
 	return r;
 }
 
-void execution_start(struct engine *e, struct execution *ex)
+void execution_start(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
 	int r;
 
-	if (!ex->proof[0] && renew_proof(e, ex) < 0) {
+	if (!ex->proof[0] && renew_proof(mgr, ex) < 0) {
 		ex->unstarted = true;
 		return;
 	}
-	spare_release(&e->spare);
-	r = start_shim(e, ex, &why);
-	spare_fill(&e->spare);
+	spare_release(&mgr->spare);
+	r = start_shim(mgr, ex, &why);
+	spare_fill(&mgr->spare);
 	ex->unstarted = headroom_is_missing(r);
 	if (ex->unstarted) {
 		log_event(LOG_LEVEL_WARNING, "start_waits", "execution=%s msg=\"%s\"", ex->row.id,
 			  why.msg);
 		return;
 	}
-	if (turn_begin(e, NULL) < 0)
+	if (turn_begin(mgr, NULL) < 0)
 		return; /* the rescan finds what became of it */
 	if (r < 0) {
 		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
 
 		str_copy(rec.message, sizeof(rec.message), why.msg);
-		r = execution_end(e, ex, &rec, REASON_NONE, &why);
+		r = execution_end(mgr, ex, &rec, REASON_NONE, &why);
 	} else {
-		r = execution_mark_running(e, ex, &why);
+		r = execution_mark_running(mgr, ex, &why);
 	}
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
-static void launch_after(struct engine *e, void *arg, bool committed)
+static void launch_after(struct manager *mgr, void *arg, bool committed)
 {
-	struct execution *ex = execution_find(e, arg);
+	struct execution *ex = execution_find(mgr, arg);
 
 	free(arg);
 	if (!ex)
 		return;
 	if (!committed) { /* no row names its directory */
 		(void)!tree_remove(AT_FDCWD, ex->row.dir, NULL);
-		execution_drop(e, ex);
+		execution_drop(mgr, ex);
 		return;
 	}
 	ex->planned = false;
-	execution_start(e, ex);
+	execution_start(mgr, ex);
 }
 
-int execution_launch(struct engine *e, struct execution_row *row, struct err *reterr)
+int execution_launch(struct manager *mgr, struct execution_row *row, struct err *reterr)
 {
 	OWN(freep) char *id = strdup(row->id);
 	struct execution *ex = NULL;
@@ -453,17 +455,17 @@ int execution_launch(struct engine *e, struct execution_row *row, struct err *re
 
 	row->state = EXECUTION_STARTING;
 	row->started_us = clock_now_us();
-	str_copy(row->boot_id, sizeof(row->boot_id), e->boot_id);
+	str_copy(row->boot_id, sizeof(row->boot_id), mgr->boot_id);
 	if (r >= 0)
-		r = store_execution_insert(e->store, row, reterr);
+		r = store_execution_insert(mgr->store, row, reterr);
 	if (r >= 0) {
-		ex = execution_add(e, row, true);
+		ex = execution_add(mgr, row, true);
 		r = ex ? 0 : err_errno(reterr, ENOMEM, "start an execution");
 	}
 	if (ex)
 		memcpy(ex->proof, proof, sizeof(ex->proof));
 	explicit_bzero(proof, sizeof(proof));
 	if (r >= 0)
-		turn_after(e, launch_after, TAKE(id));
+		turn_after(mgr, launch_after, TAKE(id));
 	return r;
 }

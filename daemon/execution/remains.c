@@ -44,9 +44,9 @@ static enum remains end_namespace(const struct process_owner *o)
 	return proc_signal(o->init, o->init_start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
 }
 
-static enum remains end_marked(struct engine *e, int64_t mark, bool adopts)
+static enum remains end_marked(struct manager *mgr, int64_t mark, bool adopts)
 {
-	enum remains adopted = adopts && mark ? remains_reap(e) : REMAINS_UNKNOWN;
+	enum remains adopted = adopts && mark ? remains_reap(mgr) : REMAINS_UNKNOWN;
 
 	return proc_kill_by_mark(mark, SIGKILL) ? REMAINS_SOME : adopted;
 }
@@ -73,7 +73,7 @@ static enum remains end_unrecorded(const struct remains_of *of)
 	return marked || named ? REMAINS_SOME : REMAINS_UNKNOWN;
 }
 
-enum remains remains_end(struct engine *e, const struct remains_of *of)
+enum remains remains_end(struct manager *mgr, const struct remains_of *of)
 {
 	struct process_owner o;
 
@@ -88,7 +88,7 @@ enum remains remains_end(struct engine *e, const struct remains_of *of)
 	case OWNER_KINDS_:
 		break;
 	}
-	return end_marked(e, o.mark, of->adopts);
+	return end_marked(mgr, o.mark, of->adopts);
 }
 
 /* ---- the shim ---- */
@@ -158,11 +158,11 @@ bool remains_stop_shim(const struct remains_of *of)
 
 /* ---- orphans ---- */
 
-static bool is_shim(const struct engine *e, pid_t pid)
+static bool is_shim(const struct manager *mgr, pid_t pid)
 {
-	if (shim_is_child(e, pid))
+	if (shim_is_child(mgr, pid))
 		return true;
-	for (const struct execution *ex = e->executions; ex; ex = ex->next)
+	for (const struct execution *ex = mgr->executions; ex; ex = ex->next)
 		if (ex->row.pid == pid)
 			return true;
 	return false;
@@ -170,35 +170,36 @@ static bool is_shim(const struct engine *e, pid_t pid)
 
 /* An ended child without a mark, as a credential_process's helper leaves one: a library that has
  * started it may be about to wait for it, so it is reaped only when it is still there later. */
-static void reap_unmarked(struct engine *e, pid_t pid, int64_t start)
+static void reap_unmarked(struct manager *mgr, pid_t pid, int64_t start)
 {
 	int64_t now = clock_mono_us();
-	struct ended_child *oldest = e->ended_children;
+	struct ended_child *oldest = mgr->ended_children;
 
-	for (size_t i = 0; i < ENGINE_ENDED_CHILDREN; i++) {
-		struct ended_child *c = &e->ended_children[i];
+	for (size_t i = 0; i < MANAGER_ENDED_CHILDREN; i++) {
+		struct ended_child *c = &mgr->ended_children[i];
 
 		if (c->pid == pid && c->start == start) {
-			if (now - c->seen_us >= ENGINE_RESCAN_US)
+			if (now - c->seen_us >= MANAGER_RESCAN_US)
 				waitpid(pid, NULL, WNOHANG);
 			return;
 		}
 		if (c->seen_us < oldest->seen_us)
 			oldest = c;
 	}
-	if (!oldest->pid || now - oldest->seen_us > 2 * ENGINE_RESCAN_US) /* else at a later look */
+	if (!oldest->pid ||
+	    now - oldest->seen_us > 2 * MANAGER_RESCAN_US) /* else at a later look */
 		*oldest = (struct ended_child){.pid = pid, .start = start, .seen_us = now};
 }
 
 /* An orphan of an execution has its mark; others (of a credential_process) are not ours to end.
  * What has become another user's, by setuid, shows no mark: whose it is cannot be known. */
-static enum remains end_orphan(struct engine *e, pid_t pid)
+static enum remains end_orphan(struct manager *mgr, pid_t pid)
 {
 	int64_t mark = proc_mark(pid), start;
 	bool marked = mark > 0 && mark != proc_mark(getpid());
 	char state;
 
-	if (is_shim(e, pid) || mark == -ESRCH)
+	if (is_shim(mgr, pid) || mark == -ESRCH)
 		return REMAINS_NONE;
 	if (!proc_stat(pid, &state, &start))
 		return REMAINS_SOME; /* there is no descriptor, or it has just been reaped */
@@ -206,7 +207,7 @@ static enum remains end_orphan(struct engine *e, pid_t pid)
 		if (marked)
 			waitpid(pid, NULL, WNOHANG);
 		else
-			reap_unmarked(e, pid, start);
+			reap_unmarked(mgr, pid, start);
 		return REMAINS_NONE;
 	}
 	if (!marked)
@@ -214,7 +215,7 @@ static enum remains end_orphan(struct engine *e, pid_t pid)
 	return proc_signal(pid, start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
 }
 
-enum remains remains_reap(struct engine *e)
+enum remains remains_reap(struct manager *mgr)
 {
 	OWN(buf_done) struct buf pids = BUF_INIT(CHILDREN_MAX);
 	enum remains all = proc_children(getpid(), &pids) ? REMAINS_NONE : REMAINS_SOME;
@@ -224,7 +225,7 @@ enum remains remains_reap(struct engine *e)
 		pid_t pid;
 
 		memcpy(&pid, pids.data + at, sizeof(pid));
-		one = end_orphan(e, pid);
+		one = end_orphan(mgr, pid);
 		if (one == REMAINS_SOME || all == REMAINS_NONE)
 			all = one;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is left of an execution whose shim is gone: it is ended, and only what is proven to be gone
- * counts as gone (wire/owner.h). On the engine thread; nothing here waits.
+ * counts as gone (wire/owner.h). On the manager thread; nothing here waits.
  */
 #pragma once
 
@@ -23,7 +23,7 @@ struct remains_of {
 };
 
 /* Its shim has ended, and was reaped if it was ours. */
-enum remains remains_end(struct engine *e, const struct remains_of *of);
+enum remains remains_end(struct manager *mgr, const struct remains_of *of);
 /* True if its shim lives and was stopped (SIGSTOP), so that it does nothing of what it should. */
 bool remains_shim_is_stopped(const struct remains_of *of);
 /* Ask its shim to stop the program, with the grace of its spec; true if it was told. */
@@ -33,4 +33,4 @@ bool remains_signal_shim(const struct remains_of *of, int sig);
 /* Reap children that are not ours: orphans that have come to this process, as to a subreaper or as
  * to the first process of a container. Those of executions are ended first; the answer is about
  * them. REMAINS_UNKNOWN: one belongs to another user, so that it could be of an execution. */
-enum remains remains_reap(struct engine *e);
+enum remains remains_reap(struct manager *mgr);

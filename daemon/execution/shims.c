@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 struct shim_child {
-	struct engine *engine;
+	struct manager *manager;
 	sd_event_source *source; /* NULL: cannot be watched; the rescan reaps it */
 	pid_t pid;
 	char execution[ID_LEN];
@@ -20,7 +20,7 @@ struct shim_child {
 
 static void child_drop(struct shim_child *child)
 {
-	struct shim_child **at = &child->engine->shims;
+	struct shim_child **at = &child->manager->shims;
 
 	while (*at && *at != child)
 		at = &(*at)->next;
@@ -33,63 +33,63 @@ static void child_drop(struct shim_child *child)
 static int on_exit_of(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct shim_child *child = userdata;
-	struct engine *e = child->engine;
-	struct execution *ex = execution_find(e, child->execution);
+	struct manager *mgr = child->manager;
+	struct execution *ex = execution_find(mgr, child->execution);
 
 	child_drop(child); /* the loop reaps it after this */
 	if (!ex)
 		return 0;
 	ex->unstarted = si->si_code == CLD_EXITED && si->si_status == SHIM_NO_SPACE;
-	if (!ex->unstarted)	       /* else the next rescan starts it again */
-		execution_poll(e, ex); /* exit.json and the lock tell the rest */
+	if (!ex->unstarted)		 /* else the next rescan starts it again */
+		execution_poll(mgr, ex); /* exit.json and the lock tell the rest */
 	return 0;
 }
 
-int shim_watch(struct engine *e, pid_t pid, const char *execution)
+int shim_watch(struct manager *mgr, pid_t pid, const char *execution)
 {
 	struct shim_child *child = calloc(1, sizeof(*child));
 
 	if (!child)
 		return -ENOMEM;
-	child->engine = e;
+	child->manager = mgr;
 	child->pid = pid;
 	str_copy(child->execution, sizeof(child->execution), execution);
-	child->next = e->shims;
-	e->shims = child;
-	return sd_event_add_child(e->loop, &child->source, pid, WEXITED, on_exit_of, child);
+	child->next = mgr->shims;
+	mgr->shims = child;
+	return sd_event_add_child(mgr->loop, &child->source, pid, WEXITED, on_exit_of, child);
 }
 
-bool shim_is_ours(const struct engine *e, const char *execution)
+bool shim_is_ours(const struct manager *mgr, const char *execution)
 {
-	const struct shim_child *child = e->shims;
+	const struct shim_child *child = mgr->shims;
 
 	while (child && !str_eq(child->execution, execution))
 		child = child->next;
 	return child;
 }
 
-bool shim_is_child(const struct engine *e, pid_t pid)
+bool shim_is_child(const struct manager *mgr, pid_t pid)
 {
-	const struct shim_child *child = e->shims;
+	const struct shim_child *child = mgr->shims;
 
 	while (child && child->pid != pid)
 		child = child->next;
 	return child;
 }
 
-void shims_reap(struct engine *e)
+void shims_reap(struct manager *mgr)
 {
 	struct shim_child *next;
 
-	for (struct shim_child *child = e->shims; child; child = next) {
+	for (struct shim_child *child = mgr->shims; child; child = next) {
 		next = child->next;
 		if (!child->source && waitpid(child->pid, NULL, WNOHANG) != 0)
 			child_drop(child);
 	}
 }
 
-void shims_forget(struct engine *e)
+void shims_forget(struct manager *mgr)
 {
-	while (e->shims)
-		child_drop(e->shims);
+	while (mgr->shims)
+		child_drop(mgr->shims);
 }

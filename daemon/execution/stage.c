@@ -95,7 +95,7 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 
 /* The model's place, or its name on the hub; of a training job, the look-up's. "": none is named.
  */
-static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size,
+static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t size,
 		    enum reason_code *ret_code, struct err *reterr)
 {
 	const json_t *model = json_object_get(spec, "model");
@@ -107,17 +107,17 @@ static int model_of(struct engine *e, const json_t *spec, char *ret, size_t size
 	if (!job)
 		return 0;
 	*ret_code = REASON_DATA_MISSING;
-	r = sagemaker_artifact(e, job, region, ret, size, reterr);
+	r = sagemaker_artifact(mgr, job, region, ret, size, reterr);
 	return r == 0 ? err_set(reterr, ERR_UNAVAILABLE, "training job '%s' is not looked up yet",
 				job)
 		      : r;
 }
 
-static int fetch_model(struct engine *e, struct stage *s, const json_t *spec,
+static int fetch_model(struct manager *mgr, struct stage *s, const json_t *spec,
 		       enum reason_code *ret_code, struct err *reterr)
 {
 	char model[SPEC_PATH_MAX];
-	int r = model_of(e, spec, model, sizeof(model), ret_code, reterr);
+	int r = model_of(mgr, spec, model, sizeof(model), ret_code, reterr);
 
 	if (r < 0 || !model[0] || is_local(model))
 		return r < 0 ? r : 0;
@@ -219,7 +219,7 @@ static int stage_download(struct stage *s, const json_t *spec, struct err *reter
 	return 0;
 }
 
-static int stage_here(struct engine *e, const struct job_row *job, const json_t *spec,
+static int stage_here(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		      struct stage *s, enum reason_code *ret_code, struct err *reterr)
 {
 	const char *output = json_get_str(spec, "output", "");
@@ -243,7 +243,7 @@ static int stage_here(struct engine *e, const struct job_row *job, const json_t 
 		push_output(s, "model", "model", spec);
 		push_output(s, "output", "output", spec);
 	}
-	return fetch_model(e, s, spec, ret_code, reterr);
+	return fetch_model(mgr, s, spec, ret_code, reterr);
 }
 
 /* ---- what a job that runs on SageMaker leaves here ---- */
@@ -312,17 +312,17 @@ static void peek_parity(struct stage *s, const char *model)
 	json_object_set_new(item, "members", json_pack("[s]", "parity.json"));
 }
 
-static int stage_there(struct engine *e, const struct job_row *job, const json_t *spec,
+static int stage_there(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		       struct stage *s, enum reason_code *ret_code, struct err *reterr)
 {
 	bool deploy = job->kind == JOB_DEPLOY;
 	char model[SPEC_PATH_MAX];
 	struct sagemaker_location at;
-	int r = sagemaker_location_of(e, job, spec, &at, ret_code, reterr);
+	int r = sagemaker_location_of(mgr, job, spec, &at, ret_code, reterr);
 
 	s->only = true;
 	if (r >= 0)
-		r = model_of(e, spec, model, sizeof(model), ret_code, reterr);
+		r = model_of(mgr, spec, model, sizeof(model), ret_code, reterr);
 	if (r < 0)
 		return r;
 	if (is_local(model))
@@ -341,16 +341,16 @@ static int stage_there(struct engine *e, const struct job_row *job, const json_t
 	return 0;
 }
 
-int stage_of(struct engine *e, const struct job_row *job, const json_t *spec, struct stage *ret,
+int stage_of(struct manager *mgr, const struct job_row *job, const json_t *spec, struct stage *ret,
 	     enum reason_code *ret_code, struct err *reterr)
 {
-	const struct aws_settings *aws = &e->settings->aws;
+	const struct aws_settings *aws = &mgr->settings->aws;
 	int r;
 
 	*ret = (struct stage){0};
 	*ret_code = REASON_INVALID_INPUT;
-	r = sagemaker_runs(job) ? stage_there(e, job, spec, ret, ret_code, reterr)
-				: stage_here(e, job, spec, ret, ret_code, reterr);
+	r = sagemaker_runs(job) ? stage_there(mgr, job, spec, ret, ret_code, reterr)
+				: stage_here(mgr, job, spec, ret, ret_code, reterr);
 	if (r < 0)
 		return r;
 	if (!ret->aws)

@@ -2,7 +2,7 @@
 /*
  * Staging: what an attempt fetches before its main work and pushes after it (wire/transfer.h). For
  * a job that runs here: inputs that lie elsewhere (S3, a URL, the hub), outputs that go to S3. For
- * a job that runs on SageMaker: everything of it that lies here. Engine thread.
+ * a job that runs on SageMaker: everything of it that lies here. Manager thread.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct stage {
 void stage_done(struct stage *s);
 
 /* The lists of a job's resolved spec. -ERR_INVALID: it cannot be (*ret_code why). */
-int stage_of(struct engine *e, const struct job_row *job, const json_t *spec, struct stage *ret,
+int stage_of(struct manager *mgr, const struct job_row *job, const json_t *spec, struct stage *ret,
 	     enum reason_code *ret_code, struct err *reterr) MUSTCHECK;
 /* Write work/container/. */
 int stage_write_container(int work_dirfd, struct err *reterr) MUSTCHECK;

@@ -42,19 +42,19 @@ static void stray_freep(struct stray **s)
 	stray_free(*s);
 }
 
-void strays_free(struct engine *e)
+void strays_free(struct manager *mgr)
 {
-	while (e->strays) {
-		struct stray *s = e->strays;
+	while (mgr->strays) {
+		struct stray *s = mgr->strays;
 
-		e->strays = s->next;
+		mgr->strays = s->next;
 		stray_free(s);
 	}
 }
 
-const char *stray_of_job(const struct engine *e, const char *job)
+const char *stray_of_job(const struct manager *mgr, const char *job)
 {
-	for (const struct stray *s = e->strays; s; s = s->next)
+	for (const struct stray *s = mgr->strays; s; s = s->next)
 		if (str_eq(s->job, job))
 			return s->id;
 	return NULL;
@@ -68,7 +68,7 @@ static struct remains_of remains_of(const struct stray *s)
 /* ---- said ---- */
 
 /* The event is the job's only if the database has the job. */
-static void say(struct engine *e, const struct stray *s, const char *what)
+static void say(struct manager *mgr, const struct stray *s, const char *what)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	char text[REASON_MSG_MAX];
@@ -84,22 +84,22 @@ static void say(struct engine *e, const struct stray *s, const char *what)
 		 what);
 	log_event(LOG_LEVEL_WARNING, "execution_without_row", "execution=%s job=%s msg=\"%s\"",
 		  s->id, s->job, text);
-	if (turn_begin(e, &why) < 0)
+	if (turn_begin(mgr, &why) < 0)
 		return;
-	known = store_job_get(e->store, s->job, &job, NULL) >= 0;
-	r = store_event(e->store, "warning", NULL, known ? s->job : NULL, NULL,
+	known = store_job_get(mgr->store, s->job, &job, NULL) >= 0;
+	r = store_event(mgr->store, "warning", NULL, known ? s->job : NULL, NULL,
 			json_pack("{ss ss}", "code", "execution_without_row", "detail", text),
 			clock_now_us(), &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
 /* The endpoint that it serves, if any: a second server never runs beside it. */
-static int fail_endpoint(struct engine *e, const struct stray *s, struct err *reterr)
+static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err *reterr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
-	int r = store_endpoints_live(e->store, &live, reterr);
+	int r = store_endpoints_live(mgr->store, &live, reterr);
 	struct reason why;
 
 	reason_set(
@@ -109,28 +109,28 @@ static int fail_endpoint(struct engine *e, const struct stray *s, struct err *re
 		s->id);
 	for (size_t i = 0; r >= 0 && i < live.n; i++)
 		if (live.rows[i].target == TARGET_LOCAL && str_eq(live.rows[i].job, s->job))
-			r = endpoint_gone(e, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
+			r = endpoint_gone(mgr, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
 	return r;
 }
 
 /* What may still run must not run twice: somebody looks, and releases the job. Negative: that is
  * not written yet. */
-static int hold_job(struct engine *e, const struct stray *s)
+static int hold_job(struct manager *mgr, const struct stray *s)
 {
 	struct err why = {0};
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
-	r = store_job_set_held(e->store, s->job, true, clock_now_us(), &why);
+	r = store_job_set_held(mgr->store, s->job, true, clock_now_us(), &why);
 	if (r == -ERR_NOT_FOUND)
 		r = 0;
 	if (r >= 0)
-		r = fail_endpoint(e, s, &why);
+		r = fail_endpoint(mgr, s, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_after(e, live_refresh_after, NULL);
-	return turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_after(mgr, live_refresh_after, NULL);
+	return turn_end(mgr, NULL);
 }
 
 /* ---- found ---- */
@@ -149,7 +149,7 @@ static int read_names(struct stray *s, struct err *reterr)
 }
 
 /* A held lock, whose execution is in no live row. */
-static int look_in(struct engine *e, int folder, const char *name, struct err *reterr)
+static int look_in(struct manager *mgr, int folder, const char *name, struct err *reterr)
 {
 	OWN(stray_freep) struct stray *s = calloc(1, sizeof(*s));
 	int r;
@@ -167,38 +167,38 @@ static int look_in(struct engine *e, int folder, const char *name, struct err *r
 	r = read_names(s, reterr);
 	if (headroom_look_failed(r))
 		return r;
-	say(e, s, "it is told to stop");
-	s->next = e->strays;
-	e->strays = TAKE(s);
+	say(mgr, s, "it is told to stop");
+	s->next = mgr->strays;
+	mgr->strays = TAKE(s);
 	return 0;
 }
 
-int strays_find(struct engine *e, struct err *reterr)
+int strays_find(struct manager *mgr, struct err *reterr)
 {
 	char path[SPEC_PATH_MAX + 16];
 	struct dirent *entry;
 	int r = 0;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/executions", e->settings->data_dir);
+	snprintf(path, sizeof(path), "%s/executions", mgr->settings->data_dir);
 	d = opendir(path);
 	if (!d)
 		return errno == ENOENT ? 0 : err_errno(reterr, errno, "read %s", path);
 	while (r >= 0 && (errno = 0, entry = readdir(d)))
-		if (id_valid('x', entry->d_name) && !execution_find(e, entry->d_name))
-			r = look_in(e, dirfd(d), entry->d_name, reterr);
+		if (id_valid('x', entry->d_name) && !execution_find(mgr, entry->d_name))
+			r = look_in(mgr, dirfd(d), entry->d_name, reterr);
 	if (r >= 0 && errno)
 		r = err_errno(reterr, errno, "read %s", path);
 	closedir(d);
 	if (r >= 0)
-		strays_step(e);
+		strays_step(mgr);
 	return r;
 }
 
 /* ---- ended ---- */
 
 /* True if it is over. */
-static bool end_one(struct engine *e, struct stray *s)
+static bool end_one(struct manager *mgr, struct stray *s)
 {
 	struct remains_of of = remains_of(s);
 	int64_t age_us = clock_mono_us() - s->since_us;
@@ -209,34 +209,34 @@ static bool end_one(struct engine *e, struct stray *s)
 			remains_signal_shim(&of, SIGCONT);
 		if (!s->stop_sent)
 			s->stop_sent = remains_stop_shim(&of);
-		if (age_us > e->settings->stop_grace_us + ENGINE_SHIM_US)
+		if (age_us > mgr->settings->stop_grace_us + MANAGER_SHIM_US)
 			remains_signal_shim(&of, SIGKILL);
 		return false;
 	}
-	left = path_exists(s->dirfd, EXECUTION_EXIT) ? REMAINS_NONE : remains_end(e, &of);
+	left = path_exists(s->dirfd, EXECUTION_EXIT) ? REMAINS_NONE : remains_end(mgr, &of);
 	if (left == REMAINS_SOME &&
-	    age_us < e->settings->stop_grace_us + ENGINE_SHIM_US + ENGINE_REMAINS_US)
+	    age_us < mgr->settings->stop_grace_us + MANAGER_SHIM_US + MANAGER_REMAINS_US)
 		return false;
-	if (left != REMAINS_NONE && hold_job(e, s) < 0)
+	if (left != REMAINS_NONE && hold_job(mgr, s) < 0)
 		return false; /* until that is written it is still ending */
-	say(e, s,
+	say(mgr, s,
 	    left == REMAINS_NONE
 		    ? "it has ended now"
 		    : "it was killed, but processes of it may still run; its job is held");
 	return true;
 }
 
-void strays_step(struct engine *e)
+void strays_step(struct manager *mgr)
 {
-	for (struct stray **at = &e->strays; *at;) {
+	for (struct stray **at = &mgr->strays; *at;) {
 		struct stray *s = *at;
 
-		if (!end_one(e, s)) {
+		if (!end_one(mgr, s)) {
 			at = &s->next;
 			continue;
 		}
 		*at = s->next;
 		stray_free(s);
-		engine_want_schedule(e);
+		manager_want_schedule(mgr);
 	}
 }

@@ -2,7 +2,7 @@
 /*
  * Prunes: the files of ended runs go, and their rows if that was asked for. The intent is committed
  * first (storage/write/prune.h), the trash does the work (trash.h), then the intent ends. On the
- * engine thread.
+ * manager thread.
  */
 #pragma once
 
@@ -12,11 +12,11 @@
 #define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* between two looks of the retention */
 
 /* Start the trash thread and resume the removals that an earlier daemon did not finish. */
-int prune_open(struct engine *e, struct err *reterr) MUSTCHECK;
-void prune_close(struct engine *e);
+int prune_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
+void prune_close(struct manager *mgr);
 /* COMMAND_PRUNE, in its turn. */
-int prune_command(struct engine *e, struct command *c, struct err *reterr) MUSTCHECK;
+int prune_command(struct manager *mgr, struct command *c, struct err *reterr) MUSTCHECK;
 /* Each second, own turns: the retention, and what is to be tried again. */
-void prune_tick(struct engine *e);
+void prune_tick(struct manager *mgr);
 /* The wall clock was set: what seems old may not be, so that the retention waits a day. */
-void prune_postpone(struct engine *e);
+void prune_postpone(struct manager *mgr);

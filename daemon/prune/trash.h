@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread that removes and measures files: never the engine's, never one of the api. It knows
+ * The thread that removes and measures files: never the manager's, never one of the api. It knows
  * runs and executions by their ids and nothing of the database: what it is told is committed, and
  * what it has done it says by a message. Killed anywhere, the same removal may be asked for again.
  *
@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #include <stdbool.h>
 
@@ -36,12 +36,12 @@ void removal_free(struct removal *rm);
 /* `done` runs on the thread, when a removal is over; it takes that over. */
 int trash_open(const char *data_dir, void (*done)(void *userdata, struct removal *rm),
 	       void *userdata, struct trash **ret, struct err *reterr) MUSTCHECK;
-/* Engine's thread. Takes over `rm`; one of the same run that waits already is enough. */
+/* Manager's thread. Takes over `rm`; one of the same run that waits already is enough. */
 void trash_add(struct trash *t, struct removal *rm);
 /* When all removals that the daemon before has begun are asked for: behind them, what is left in
  * the trash goes. */
 void trash_sweep(struct trash *t);
-/* Any thread; see engine_measure(). */
+/* Any thread; see manager_measure(). */
 int trash_measure(struct trash *t, struct measure *m, struct err *reterr) MUSTCHECK;
 /* Ends the thread within a step; what waits comes back as its caller's. NULL is allowed. */
 void trash_close(struct trash *t);

@@ -15,11 +15,11 @@
 
 #define MISSING "missing" /* status of a row whose thing is not found; tries: how often */
 
-int sagemaker_resource_end(struct engine *e, struct resource_row *row, enum resource_state to,
+int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
 			   const struct reason *why, struct err *reterr)
 {
 	int64_t now = clock_now_us();
-	int r = store_resource_set_state(e->store, row->id, row->state, to, why, now, reterr);
+	int r = store_resource_set_state(mgr->store, row->id, row->state, to, why, now, reterr);
 
 	if (r < 0)
 		return r;
@@ -29,8 +29,8 @@ int sagemaker_resource_end(struct engine *e, struct resource_row *row, enum reso
 	row->state = to;
 	row->reason = *why;
 	row->ended_us = now;
-	turn_after(e, sagemaker_reconcile_on_commit, NULL);
-	return sagemaker_drivers[row->kind]->on_ended(e, row, reterr);
+	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	return sagemaker_drivers[row->kind]->on_ended(mgr, row, reterr);
 }
 
 /* It was found, or nothing is known: the misses so far were not in a row. */
@@ -43,7 +43,7 @@ static void not_missing(struct resource_row *row)
 }
 
 /* Again later, with the reason in sight. */
-static int again(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int again(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		 struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -54,15 +54,16 @@ static int again(struct engine *e, struct resource_row *row, const struct sagema
 
 	not_missing(row);
 	row->tries++;
-	row->next_us = clock_now_us() +
-		       (c->kind == AWS_ERROR_CREDENTIALS ? 0 : sagemaker_backoff_us(e, row->tries));
+	row->next_us =
+		clock_now_us() +
+		(c->kind == AWS_ERROR_CREDENTIALS ? 0 : sagemaker_backoff_us(mgr, row->tries));
 	/* What is to end keeps its reason; what may not be ended says so. */
 	if (row->wanted || row->reason.code == REASON_NONE || code == REASON_ACCESS_DENIED)
 		reason_set(&row->reason, code, "%s", c->err.msg);
 	log_event(LOG_LEVEL_WARNING, "sagemaker_call_repeated",
 		  "resource=%s name=%s operation=%s msg=\"%s\"", row->id, row->name, c->operation,
 		  c->err.msg);
-	return store_resource_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
 /* ---- create ---- */
@@ -103,26 +104,26 @@ static void refusal_of(const struct aws_call *c, struct reason *why)
 
 /* The service said no. Was an earlier try of the same intent unclear, it may exist all the same:
  * then it is no longer wanted, and only describing it for a while tells. */
-static int refused(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int refused(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
 	struct reason why;
 
 	refusal_of(&cc->call, &why);
 	if (cc->fresh)
-		return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
+		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
 	if (row->wanted) /* else it is to end for another reason */
 		row->reason = why;
 	row->wanted = false;
-	row->next_us = clock_now_us() + sagemaker_backoff_us(e, 1);
-	return store_resource_update(e->store, row, clock_now_us(), reterr);
+	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, 1);
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-static int present(struct engine *e, struct resource_row *row, struct err *reterr)
+static int present(struct manager *mgr, struct resource_row *row, struct err *reterr)
 {
 	int64_t now = clock_now_us();
 	struct reason none = {0};
-	int r = store_resource_set_state(e->store, row->id, RESOURCE_PLANNED, RESOURCE_PRESENT,
+	int r = store_resource_set_state(mgr->store, row->id, RESOURCE_PLANNED, RESOURCE_PRESENT,
 					 &none, now, reterr);
 
 	if (r < 0)
@@ -133,11 +134,11 @@ static int present(struct engine *e, struct resource_row *row, struct err *reter
 	row->status[0] = '\0';
 	row->reason = row->wanted ? none : row->reason;
 	row->next_us = !row->wanted || sagemaker_drivers[row->kind]->polled ? 0 : USEC_NEVER;
-	turn_after(e, sagemaker_reconcile_on_commit, NULL);
-	return store_resource_update(e->store, row, now, reterr);
+	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	return store_resource_update(mgr->store, row, now, reterr);
 }
 
-static int created(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int created(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -145,26 +146,26 @@ static int created(struct engine *e, struct resource_row *row, const struct sage
 
 	if (c->result == 0) {
 		str_copy(row->arn, sizeof(row->arn), json_get_str(c->output, d->arn_key, ""));
-		return present(e, row, reterr);
+		return present(mgr, row, reterr);
 	}
 	if (c->kind == AWS_ERROR_EXISTS) { /* ours, or not: its tags tell */
 		/* Not found then, and here again: not at once, it takes a while to be seen. */
 		row->next_us =
-			row->tries ? clock_now_us() + sagemaker_backoff_us(e, row->tries) : 0;
+			row->tries ? clock_now_us() + sagemaker_backoff_us(mgr, row->tries) : 0;
 		row->tries++;
-		turn_after(e, sagemaker_reconcile_on_commit, NULL);
-		return store_resource_update(e->store, row, clock_now_us(), reterr);
+		turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+		return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 	}
 	if (c->uncertain || c->kind == AWS_ERROR_UNREADABLE)
-		return again(e, row, cc, reterr);
+		return again(mgr, row, cc, reterr);
 	if (c->kind == AWS_ERROR_THROTTLED || c->kind == AWS_ERROR_TRANSIENT ||
 	    c->kind == AWS_ERROR_CREDENTIALS ||
 	    (c->kind == AWS_ERROR_ROLE && row->tries < SAGEMAKER_TRIES_ROLE) ||
 	    (c->kind == AWS_ERROR_NOT_FOUND && row->tries < SAGEMAKER_TRIES_ROLE)) {
 		row->sent_us = cc->fresh ? 0 : row->sent_us; /* it was surely not carried out */
-		return again(e, row, cc, reterr);
+		return again(mgr, row, cc, reterr);
 	}
-	return refused(e, row, cc, reterr);
+	return refused(mgr, row, cc, reterr);
 }
 
 /* ---- describe ---- */
@@ -177,14 +178,14 @@ static bool is_missed(const struct resource_row *row)
 
 /* Not found, and not only because the service's answers are eventually consistent: long enough
  * after it was made, and several times in a row. */
-static bool surely_gone(const struct engine *e, const struct resource_row *row)
+static bool surely_gone(const struct manager *mgr, const struct resource_row *row)
 {
 	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
 
-	return clock_now_us() - since >= e->settings->aws.settle_us && is_missed(row);
+	return clock_now_us() - since >= mgr->settings->aws.settle_us && is_missed(row);
 }
 
-static int look_later(struct engine *e, struct resource_row *row, struct err *reterr)
+static int look_later(struct manager *mgr, struct resource_row *row, struct err *reterr)
 {
 	int64_t now = clock_now_us();
 
@@ -192,11 +193,11 @@ static int look_later(struct engine *e, struct resource_row *row, struct err *re
 		str_copy(row->status, sizeof(row->status), MISSING);
 		row->tries = 0;
 	}
-	row->next_us = now + sagemaker_backoff_us(e, ++row->tries);
-	return store_resource_update(e->store, row, now, reterr);
+	row->next_us = now + sagemaker_backoff_us(mgr, ++row->tries);
+	return store_resource_update(mgr->store, row, now, reterr);
 }
 
-static int not_there(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int not_there(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		     bool *ret_create, struct err *reterr)
 {
 	struct reason why = row->reason;
@@ -207,17 +208,17 @@ static int not_there(struct engine *e, struct resource_row *row, const struct sa
 	}
 	if (row->state == RESOURCE_ENDING) /* what costs money is not given up for one answer */
 		return is_missed(row) || !sagemaker_drivers[row->kind]->polled
-			       ? sagemaker_resource_end(e, row, RESOURCE_ENDED, &why, reterr)
-			       : look_later(e, row, reterr);
-	if (!surely_gone(e, row))
-		return look_later(e, row, reterr);
+			       ? sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr)
+			       : look_later(mgr, row, reterr);
+	if (!surely_gone(mgr, row))
+		return look_later(mgr, row, reterr);
 	if (row->state == RESOURCE_PLANNED)
-		return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
+		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
 	if (row->wanted)
 		reason_set(&why, REASON_KILLED,
 			   "%s '%s' is gone: somebody deleted it outside Trainyard",
 			   resource_kind_str(row->kind), row->name);
-	return sagemaker_resource_end(e, row, RESOURCE_ENDED, &why, reterr);
+	return sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr);
 }
 
 /* True if the reason is one of again(): trouble that ends with the first good answer. */
@@ -230,7 +231,7 @@ static bool is_of_the_way(const struct resource_row *row)
 	       (row->wanted && code == REASON_ACCESS_DENIED);
 }
 
-static int seen(struct engine *e, struct resource_row *row, const json_t *answer,
+static int seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
 		struct err *reterr)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
@@ -240,27 +241,27 @@ static int seen(struct engine *e, struct resource_row *row, const json_t *answer
 
 	row->tries = 0;
 	row->asked_us = now;
-	row->next_us = now + e->settings->aws.poll_us;
+	row->next_us = now + mgr->settings->aws.poll_us;
 	if (is_of_the_way(row))
 		row->reason = (struct reason){0};
 	before = row->reason;
-	r = d->on_described(e, row, answer, reterr);
+	r = d->on_described(mgr, row, answer, reterr);
 	if (r < 0)
 		return r;
 	if (r == 0) {
 		if (row->state == RESOURCE_ENDING && !str_eq(row->status, "Deleting") &&
 		    !str_eq(row->status, "Stopping"))
 			row->tries = tries + 1;
-		r = store_resource_update(e->store, row, now, reterr);
-		return r < 0 || !d->on_stored ? r : d->on_stored(e, row, reterr);
+		r = store_resource_update(mgr->store, row, now, reterr);
+		return r < 0 || !d->on_stored ? r : d->on_stored(mgr, row, reterr);
 	}
-	r = store_resource_update(e->store, row, now, reterr);
+	r = store_resource_update(mgr->store, row, now, reterr);
 	return r < 0 ? r
-		     : sagemaker_resource_end(e, row, RESOURCE_ENDED,
+		     : sagemaker_resource_end(mgr, row, RESOURCE_ENDED,
 					      row->reason.code ? &row->reason : &before, reterr);
 }
 
-static int described(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int described(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		     enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -268,19 +269,19 @@ static int described(struct engine *e, struct resource_row *row, const struct sa
 	int r;
 
 	if (c->kind == AWS_ERROR_NOT_FOUND) {
-		r = not_there(e, row, cc, &create, reterr);
+		r = not_there(mgr, row, cc, &create, reterr);
 		*ret_next = create ? SAGEMAKER_STEP_CREATE : SAGEMAKER_STEP_DESCRIBE;
 		return r;
 	}
 	if (c->result < 0)
-		return again(e, row, cc, reterr);
+		return again(mgr, row, cc, reterr);
 	if (row->state != RESOURCE_PLANNED)
-		return seen(e, row, c->output, reterr);
+		return seen(mgr, row, c->output, reterr);
 	not_missing(row);
 	str_copy(row->arn, sizeof(row->arn),
 		 json_get_str(c->output, sagemaker_drivers[row->kind]->arn_key, ""));
 	*ret_next = SAGEMAKER_STEP_TAGS;
-	return store_resource_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
 /* ---- the owner, by nonce and tags ---- */
@@ -303,7 +304,7 @@ static bool is_room_taken_by_itself(const struct resource_row *row)
 	       (row->reason.code == REASON_QUOTA || row->reason.code == REASON_CAPACITY);
 }
 
-static int tagged(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int tagged(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		  struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -316,20 +317,20 @@ static int tagged(struct engine *e, struct resource_row *row, const struct sagem
 		row->wanted |= is_room_taken_by_itself(row);
 		log_event(LOG_LEVEL_INFO, "resource_adopted", "resource=%s name=%s", row->id,
 			  row->name);
-		return present(e, row, reterr);
+		return present(mgr, row, reterr);
 	}
 	if (c->result < 0)
-		return again(e, row, cc, reterr);
+		return again(mgr, row, cc, reterr);
 	reason_set(&why, REASON_REFUSED,
 		   "the name '%s' is taken by a %s that is not ours: its tag " RESOURCE_TAG_NONCE
 		   " differs; retry the job, it gets a new name",
 		   row->name, resource_kind_str(row->kind));
-	return sagemaker_resource_end(e, row, RESOURCE_REFUSED, &why, reterr);
+	return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
 }
 
 /* ---- stop and delete ---- */
 
-static int ending(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int ending(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		  struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
@@ -337,46 +338,46 @@ static int ending(struct engine *e, struct resource_row *row, const struct sagem
 	int r;
 
 	if (c->kind == AWS_ERROR_NOT_FOUND)
-		return row->state == RESOURCE_ENDING || surely_gone(e, row)
-			       ? sagemaker_resource_end(e, row, RESOURCE_ENDED, &row->reason,
+		return row->state == RESOURCE_ENDING || surely_gone(mgr, row)
+			       ? sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &row->reason,
 							reterr)
-			       : look_later(e, row, reterr);
+			       : look_later(mgr, row, reterr);
 	if (c->kind == AWS_ERROR_IN_PROGRESS) { /* an endpoint that is still Creating */
-		row->next_us = now + e->settings->aws.poll_us;
+		row->next_us = now + mgr->settings->aws.poll_us;
 		str_copy(row->status, sizeof(row->status), "waiting to be deleted");
-		return store_resource_update(e->store, row, now, reterr);
+		return store_resource_update(mgr->store, row, now, reterr);
 	}
 	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL)
-		return again(e, row, cc, reterr);
+		return again(mgr, row, cc, reterr);
 	r = row->state == RESOURCE_ENDING
 		    ? 0
-		    : store_resource_set_state(e->store, row->id, RESOURCE_PRESENT, RESOURCE_ENDING,
-					       &row->reason, now, reterr);
+		    : store_resource_set_state(mgr->store, row->id, RESOURCE_PRESENT,
+					       RESOURCE_ENDING, &row->reason, now, reterr);
 	row->state = RESOURCE_ENDING;
 	row->tries = 0;
 	row->next_us = now;
-	turn_after(e, sagemaker_reconcile_on_commit, NULL);
-	return r < 0 ? r : store_resource_update(e->store, row, now, reterr);
+	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	return r < 0 ? r : store_resource_update(mgr->store, row, now, reterr);
 }
 
 /* ---- all ---- */
 
-static int judge(struct engine *e, struct resource_row *row, const struct sagemaker_call *cc,
+static int judge(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		 enum sagemaker_step *ret_next, struct err *reterr)
 {
 	switch (cc->step) {
 	case SAGEMAKER_STEP_CREATE:
-		return row->state == RESOURCE_PLANNED ? created(e, row, cc, reterr) : 0;
+		return row->state == RESOURCE_PLANNED ? created(mgr, row, cc, reterr) : 0;
 	case SAGEMAKER_STEP_DESCRIBE:
-		return described(e, row, cc, ret_next, reterr);
+		return described(mgr, row, cc, ret_next, reterr);
 	case SAGEMAKER_STEP_TAGS:
-		return tagged(e, row, cc, reterr);
+		return tagged(mgr, row, cc, reterr);
 	case SAGEMAKER_STEP_END:
-		return row->state == RESOURCE_PLANNED ? 0 : ending(e, row, cc, reterr);
+		return row->state == RESOURCE_PLANNED ? 0 : ending(mgr, row, cc, reterr);
 	case SAGEMAKER_STEP_UPDATE:
 		if (row->state != RESOURCE_PRESENT || !row->wanted)
 			return 0;
-		return sagemaker_update_answered(e, row, &cc->call, reterr);
+		return sagemaker_update_answered(mgr, row, &cc->call, reterr);
 	case SAGEMAKER_STEP_LOGS:
 	case SAGEMAKER_STEP_LOOKUP:
 	case SAGEMAKER_STEP_PARITY:
@@ -385,21 +386,21 @@ static int judge(struct engine *e, struct resource_row *row, const struct sagema
 	return 0;
 }
 
-void sagemaker_answered(struct engine *e, struct sagemaker_call *cc)
+void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
 	struct err why = {0};
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return; /* the row says what was sent; the next beat describes it */
-	r = store_resource_get(e->store, cc->row, &row, &why);
+	r = store_resource_get(mgr->store, cc->row, &row, &why);
 	if (r >= 0 && !resource_state_is_final(row.state))
-		r = judge(e, &row, cc, &next, &why);
+		r = judge(mgr, &row, cc, &next, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	if (turn_end(e, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
-		sagemaker_step(e, &row, next);
+		turn_fail(mgr, r, &why);
+	if (turn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
+		sagemaker_step(mgr, &row, next);
 	FAULT("sagemaker.call.stored");
 }

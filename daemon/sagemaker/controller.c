@@ -35,7 +35,7 @@ void sagemaker_call_free(struct sagemaker_call *cc)
 	free(cc);
 }
 
-struct sagemaker_call *sagemaker_call_new(struct engine *e, enum aws_service service,
+struct sagemaker_call *sagemaker_call_new(struct manager *mgr, enum aws_service service,
 					  const char *operation, const char *region, json_t *input)
 {
 	struct sagemaker_call *cc = calloc(1, sizeof(*cc));
@@ -44,7 +44,7 @@ struct sagemaker_call *sagemaker_call_new(struct engine *e, enum aws_service ser
 		json_decref(input);
 		return NULL;
 	}
-	cc->engine = e;
+	cc->manager = mgr;
 	cc->input = input;
 	aws_call_init(&cc->call, service, operation);
 	cc->call.region = region; /* the caller makes it last, see sagemaker_call_send */
@@ -53,9 +53,9 @@ struct sagemaker_call *sagemaker_call_new(struct engine *e, enum aws_service ser
 	return cc;
 }
 
-static void unlink_call(struct engine *e, struct sagemaker_call *cc)
+static void unlink_call(struct manager *mgr, struct sagemaker_call *cc)
 {
-	struct sagemaker_call **at = &e->sagemaker->calls;
+	struct sagemaker_call **at = &mgr->sagemaker->calls;
 
 	while (*at && *at != cc)
 		at = &(*at)->next;
@@ -63,22 +63,22 @@ static void unlink_call(struct engine *e, struct sagemaker_call *cc)
 		*at = cc->next;
 }
 
-/* On the engine thread. */
-static void on_answer(struct engine *e, struct engine_message *m)
+/* On the manager thread. */
+static void on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct sagemaker_call *cc = (struct sagemaker_call *)m;
-	uint64_t failed = e->turns_failed;
+	uint64_t failed = mgr->turns_failed;
 
 	FAULT("sagemaker.call.answered");
-	unlink_call(e, cc);
-	if (!e->stopping) {
+	unlink_call(mgr, cc);
+	if (!mgr->stopping) {
 		if (cc->call.kind == AWS_ERROR_CREDENTIALS)
-			sagemaker_pause(e, &cc->call.err);
+			sagemaker_pause(mgr, &cc->call.err);
 		else if (cc->call.result == 0)
-			sagemaker_resume(e);
-		cc->answered(e, cc);
-		if (e->turns_failed == failed) /* else what is due is asked at the next beat */
-			sagemaker_reconcile_soon(e);
+			sagemaker_resume(mgr);
+		cc->answered(mgr, cc);
+		if (mgr->turns_failed == failed) /* else what is due is asked at the next beat */
+			sagemaker_reconcile_soon(mgr);
 	}
 	sagemaker_call_free(cc);
 }
@@ -87,25 +87,25 @@ static void on_done(struct aws_call *c)
 {
 	struct sagemaker_call *cc = c->userdata;
 
-	engine_post(cc->engine, &cc->message);
+	manager_post(cc->manager, &cc->message);
 }
 
 void sagemaker_call_send(struct sagemaker_call *cc)
 {
-	struct engine *e = cc->engine;
+	struct manager *mgr = cc->manager;
 
-	cc->next = e->sagemaker->calls;
-	e->sagemaker->calls = cc;
+	cc->next = mgr->sagemaker->calls;
+	mgr->sagemaker->calls = cc;
 	cc->message.fn = on_answer;
 	cc->call.done = on_done;
 	FAULT("sagemaker.call.before");
-	aws_send(e->aws, &cc->call);
+	aws_send(mgr->aws, &cc->call);
 	FAULT("sagemaker.call.sent");
 }
 
-bool sagemaker_call_is_open(const struct engine *e, const char *row, bool logs)
+bool sagemaker_call_is_open(const struct manager *mgr, const char *row, bool logs)
 {
-	for (const struct sagemaker_call *cc = e->sagemaker->calls; cc; cc = cc->next)
+	for (const struct sagemaker_call *cc = mgr->sagemaker->calls; cc; cc = cc->next)
 		if (str_eq(cc->row, row) && (cc->step == SAGEMAKER_STEP_LOGS) == logs)
 			return true;
 	return false;
@@ -113,32 +113,32 @@ bool sagemaker_call_is_open(const struct engine *e, const char *row, bool logs)
 
 /* ---- the whole target waits ---- */
 
-void sagemaker_pause(struct engine *e, const struct err *why)
+void sagemaker_pause(struct manager *mgr, const struct err *why)
 {
-	struct sagemaker *c = e->sagemaker;
+	struct sagemaker *c = mgr->sagemaker;
 
 	if (c->pause.code == REASON_NONE)
 		log_event(LOG_LEVEL_WARNING, "sagemaker_waits", "msg=\"%s\"", why->msg);
 	reason_set(&c->pause, REASON_WAITING_FOR_CREDENTIALS, "%s", why->msg);
-	c->pause_until_us = clock_mono_us() + e->settings->aws.wait_us;
+	c->pause_until_us = clock_mono_us() + mgr->settings->aws.wait_us;
 }
 
-void sagemaker_resume(struct engine *e)
+void sagemaker_resume(struct manager *mgr)
 {
-	struct sagemaker *c = e->sagemaker;
+	struct sagemaker *c = mgr->sagemaker;
 
 	if (c->pause.code == REASON_NONE)
 		return;
 	log_event(LOG_LEVEL_INFO, "sagemaker_goes_on", "was=\"%s\"", c->pause.message);
 	c->pause = (struct reason){0};
-	engine_want_schedule(e);
-	sagemaker_reconcile_soon(e);
+	manager_want_schedule(mgr);
+	sagemaker_reconcile_soon(mgr);
 }
 
-int64_t sagemaker_backoff_us(const struct engine *e, int tries)
+int64_t sagemaker_backoff_us(const struct manager *mgr, int tries)
 {
-	int64_t us = e->settings->aws.poll_us < SAGEMAKER_BACKOFF_US ? e->settings->aws.poll_us
-								     : SAGEMAKER_BACKOFF_US;
+	int64_t us = mgr->settings->aws.poll_us < SAGEMAKER_BACKOFF_US ? mgr->settings->aws.poll_us
+								       : SAGEMAKER_BACKOFF_US;
 
 	for (int i = 1; i < tries && us < SAGEMAKER_BACKOFF_MAX_US; i++)
 		us *= 2;
@@ -148,7 +148,7 @@ int64_t sagemaker_backoff_us(const struct engine *e, int tries)
 /* ---- steps ---- */
 
 /* NULL: no memory, or a name that the service does not take. */
-static struct sagemaker_call *update_of(struct engine *e, const struct resource_row *row)
+static struct sagemaker_call *update_of(struct manager *mgr, const struct resource_row *row)
 {
 	struct sagemaker_endpoint endpoint = {
 		.name = row->name,
@@ -162,7 +162,7 @@ static struct sagemaker_call *update_of(struct engine *e, const struct resource_
 			  why.msg);
 		return NULL;
 	}
-	return sagemaker_call_new(e, AWS_SAGEMAKER, "UpdateEndpoint", NULL, body);
+	return sagemaker_call_new(mgr, AWS_SAGEMAKER, "UpdateEndpoint", NULL, body);
 }
 
 static json_t *name_only(const struct resource_row *row)
@@ -170,24 +170,24 @@ static json_t *name_only(const struct resource_row *row)
 	return json_pack("{ss}", sagemaker_drivers[row->kind]->name_key, row->name);
 }
 
-static struct sagemaker_call *call_of_step(struct engine *e, const struct resource_row *row,
+static struct sagemaker_call *call_of_step(struct manager *mgr, const struct resource_row *row,
 					   enum sagemaker_step step)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 
 	switch (step) {
 	case SAGEMAKER_STEP_CREATE:
-		return sagemaker_call_new(e, AWS_SAGEMAKER, d->create, NULL,
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->create, NULL,
 					  json_incref(row->request));
 	case SAGEMAKER_STEP_DESCRIBE:
-		return sagemaker_call_new(e, AWS_SAGEMAKER, d->describe, NULL, name_only(row));
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->describe, NULL, name_only(row));
 	case SAGEMAKER_STEP_END:
-		return sagemaker_call_new(e, AWS_SAGEMAKER, d->end, NULL, name_only(row));
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->end, NULL, name_only(row));
 	case SAGEMAKER_STEP_UPDATE:
-		return update_of(e, row);
+		return update_of(mgr, row);
 	case SAGEMAKER_STEP_TAGS:
 		return sagemaker_call_new(
-			e, AWS_SAGEMAKER, "ListTags", NULL,
+			mgr, AWS_SAGEMAKER, "ListTags", NULL,
 			json_pack("{ss si}", "ResourceArn", row->arn, "MaxResults", 100));
 	case SAGEMAKER_STEP_LOGS:
 	case SAGEMAKER_STEP_LOOKUP:
@@ -199,34 +199,34 @@ static struct sagemaker_call *call_of_step(struct engine *e, const struct resour
 
 /* Written down before anything is sent: from now on it may exist. 1: send it; 0: it is no longer to
  * be made. */
-static int note_create(struct engine *e, struct resource_row *row)
+static int note_create(struct manager *mgr, struct resource_row *row)
 {
 	OWN(resource_row_done) struct resource_row now = {0};
 	struct err why = {0};
 	bool send;
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
-	r = store_resource_get(e->store, row->id, &now, &why);
+	r = store_resource_get(mgr->store, row->id, &now, &why);
 	send = r >= 0 && now.state == RESOURCE_PLANNED && now.wanted;
 	if (send) {
 		now.sent_us = clock_now_us();
-		r = store_resource_update(e->store, &now, now.sent_us, &why);
+		r = store_resource_update(mgr->store, &now, now.sent_us, &why);
 	}
 	if (r < 0)
-		turn_fail(e, r, &why);
-	return turn_end(e, NULL) >= 0 && send;
+		turn_fail(mgr, r, &why);
+	return turn_end(mgr, NULL) >= 0 && send;
 }
 
-void sagemaker_step(struct engine *e, struct resource_row *row, enum sagemaker_step step)
+void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step)
 {
 	bool fresh = row->sent_us == 0;
 	struct sagemaker_call *cc;
 
-	if (step == SAGEMAKER_STEP_CREATE && note_create(e, row) <= 0)
+	if (step == SAGEMAKER_STEP_CREATE && note_create(mgr, row) <= 0)
 		return; /* the next beat looks again */
-	cc = call_of_step(e, row, step);
+	cc = call_of_step(mgr, row, step);
 	if (!cc)
 		return;
 	cc->step = step;
@@ -239,24 +239,24 @@ void sagemaker_step(struct engine *e, struct resource_row *row, enum sagemaker_s
 }
 
 /* Never sent and no longer wanted: it never was. */
-static void drop_planned(struct engine *e, struct resource_row *row)
+static void drop_planned(struct manager *mgr, struct resource_row *row)
 {
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(e, &why) < 0)
+	if (turn_begin(mgr, &why) < 0)
 		return;
-	r = sagemaker_resource_end(e, row, RESOURCE_REFUSED, &row->reason, &why);
+	r = sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &row->reason, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
-static bool may(struct engine *e, const struct resource_row *row, bool create)
+static bool may(struct manager *mgr, const struct resource_row *row, bool create)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 	struct err why = {0};
-	int r = d->can_proceed ? d->can_proceed(e, row, create, &why) : 1;
+	int r = d->can_proceed ? d->can_proceed(mgr, row, create, &why) : 1;
 
 	if (r < 0)
 		log_event(LOG_LEVEL_WARNING, "resource_not_judged", "resource=%s msg=\"%s\"",
@@ -264,26 +264,26 @@ static bool may(struct engine *e, const struct resource_row *row, bool create)
 	return r > 0;
 }
 
-static void look_at(struct engine *e, struct resource_row *row)
+static void look_at(struct manager *mgr, struct resource_row *row)
 {
 	switch (row->state) {
 	case RESOURCE_PLANNED:
 		if (row->sent_us)
-			sagemaker_step(e, row, SAGEMAKER_STEP_DESCRIBE);
+			sagemaker_step(mgr, row, SAGEMAKER_STEP_DESCRIBE);
 		else if (!row->wanted)
-			drop_planned(e, row);
-		else if (may(e, row, true))
-			sagemaker_step(e, row, SAGEMAKER_STEP_CREATE);
+			drop_planned(mgr, row);
+		else if (may(mgr, row, true))
+			sagemaker_step(mgr, row, SAGEMAKER_STEP_CREATE);
 		break;
 	case RESOURCE_PRESENT:
 		/* Its end was refused, and may have come by itself. */
 		if (row->wanted || (row->tries % 2 && sagemaker_drivers[row->kind]->polled))
-			sagemaker_step(e, row, SAGEMAKER_STEP_DESCRIBE);
-		else if (may(e, row, false))
-			sagemaker_step(e, row, SAGEMAKER_STEP_END);
+			sagemaker_step(mgr, row, SAGEMAKER_STEP_DESCRIBE);
+		else if (may(mgr, row, false))
+			sagemaker_step(mgr, row, SAGEMAKER_STEP_END);
 		break;
 	case RESOURCE_ENDING: /* accepted, but nothing came of it: ask again */
-		sagemaker_step(e, row,
+		sagemaker_step(mgr, row,
 			       row->tries > 0 && row->tries % END_AGAIN == 0
 				       ? SAGEMAKER_STEP_END
 				       : SAGEMAKER_STEP_DESCRIBE);
@@ -295,27 +295,27 @@ static void look_at(struct engine *e, struct resource_row *row)
 	}
 }
 
-static bool is_due(const struct engine *e, const struct resource_row *row, int64_t now)
+static bool is_due(const struct manager *mgr, const struct resource_row *row, int64_t now)
 {
-	return row->next_us <= now && !sagemaker_call_is_open(e, row->id, false);
+	return row->next_us <= now && !sagemaker_call_is_open(mgr, row->id, false);
 }
 
-static int64_t look_at_all(struct engine *e)
+static int64_t look_at_all(struct manager *mgr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int64_t now = clock_now_us(), next = now + SAGEMAKER_RESYNC_US;
 	struct err why = {0};
 
-	if (store_resource_live(e->store, &rows, &why) < 0) {
+	if (store_resource_live(mgr->store, &rows, &why) < 0) {
 		log_event(LOG_LEVEL_ERROR, "resources_not_read", "msg=\"%s\"", why.msg);
 		return SAGEMAKER_RESYNC_US;
 	}
 	for (size_t i = 0; i < rows.n; i++) {
-		if (e->ends_only && rows.rows[i].wanted)
+		if (mgr->ends_only && rows.rows[i].wanted)
 			continue;
-		sagemaker_log_follow(e, &rows.rows[i]);
-		if (is_due(e, &rows.rows[i], now))
-			look_at(e, &rows.rows[i]);
+		sagemaker_log_follow(mgr, &rows.rows[i]);
+		if (is_due(mgr, &rows.rows[i], now))
+			look_at(mgr, &rows.rows[i]);
 		else if (rows.rows[i].next_us > now && rows.rows[i].next_us < next)
 			next = rows.rows[i].next_us;
 	}
@@ -324,82 +324,82 @@ static int64_t look_at_all(struct engine *e)
 
 static int on_beat(sd_event_source *s, uint64_t at, void *userdata)
 {
-	struct engine *e = userdata;
+	struct manager *mgr = userdata;
 	int64_t wait = SAGEMAKER_RESYNC_US;
 
-	e->sagemaker->kicked = false;
-	if (e->ready && e->aws && clock_mono_us() >= e->sagemaker->pause_until_us)
-		wait = look_at_all(e);
-	if (!e->sagemaker->kicked)
-		loop_after_us(e->loop, &e->sagemaker->timer, wait, on_beat, e);
+	mgr->sagemaker->kicked = false;
+	if (mgr->ready && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
+		wait = look_at_all(mgr);
+	if (!mgr->sagemaker->kicked)
+		loop_after_us(mgr->loop, &mgr->sagemaker->timer, wait, on_beat, mgr);
 	return 0;
 }
 
-void sagemaker_reconcile_soon(struct engine *e)
+void sagemaker_reconcile_soon(struct manager *mgr)
 {
-	if (!e->sagemaker || e->sagemaker->kicked || e->stopping)
+	if (!mgr->sagemaker || mgr->sagemaker->kicked || mgr->stopping)
 		return;
-	e->sagemaker->kicked = true;
-	loop_after_us(e->loop, &e->sagemaker->timer, 0, on_beat, e);
+	mgr->sagemaker->kicked = true;
+	loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_beat, mgr);
 }
 
-void sagemaker_reconcile_on_commit(struct engine *e, void *arg, bool committed)
+void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committed)
 {
 	if (committed)
-		sagemaker_reconcile_soon(e);
+		sagemaker_reconcile_soon(mgr);
 }
 
-int sagemaker_resource_desire(struct engine *e, struct resource_row *row, struct err *reterr)
+int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row, struct err *reterr)
 {
-	int r = row->kind == RESOURCE_ENDPOINT ? sagemaker_parity_forget(e, row, reterr) : 0;
+	int r = row->kind == RESOURCE_ENDPOINT ? sagemaker_parity_forget(mgr, row, reterr) : 0;
 
 	row->next_us = 0;
-	turn_after(e, sagemaker_reconcile_on_commit, NULL);
-	return r < 0 ? r : store_resource_update(e->store, row, clock_now_us(), reterr);
+	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	return r < 0 ? r : store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-int sagemaker_resource_unwant(struct engine *e, struct resource_row *row, const struct reason *why,
-			      struct err *reterr)
+int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
+			      const struct reason *why, struct err *reterr)
 {
 	row->wanted = false;
 	row->reason = *why;
-	return sagemaker_resource_desire(e, row, reterr);
+	return sagemaker_resource_desire(mgr, row, reterr);
 }
 
 /* ---- life ---- */
 
-int sagemaker_open(struct engine *e, struct err *reterr)
+int sagemaker_open(struct manager *mgr, struct err *reterr)
 {
-	const struct aws_settings *set = &e->settings->aws;
+	const struct aws_settings *set = &mgr->settings->aws;
 	struct net_settings net = {
 		.ca_bundle = set->config ? aws_config_ca_bundle(set->config) : NULL,
 	};
-	int r = net_new(&net, &e->net, reterr);
+	int r = net_new(&net, &mgr->net, reterr);
 
-	e->sagemaker = calloc(1, sizeof(*e->sagemaker));
-	if (r >= 0 && !e->sagemaker)
+	mgr->sagemaker = calloc(1, sizeof(*mgr->sagemaker));
+	if (r >= 0 && !mgr->sagemaker)
 		r = err_errno(reterr, ENOMEM, "make the SageMaker target");
 	if (r >= 0 && set->config)
 		r = aws_new(&(struct aws_options){.config = set->config,
-						  .net = e->net,
+						  .net = mgr->net,
 						  .keys_again_us = set->wait_us},
-			    &e->aws, reterr);
+			    &mgr->aws, reterr);
 	if (r < 0)
 		return r;
-	if (!e->aws) {
-		reason_set(&e->aws_why, REASON_WAITING_FOR_CREDENTIALS, "%s",
+	if (!mgr->aws) {
+		reason_set(&mgr->aws_why, REASON_WAITING_FOR_CREDENTIALS, "%s",
 			   set->trouble ? set->trouble : "AWS is not configured");
 		log_event(LOG_LEVEL_WARNING, "aws_not_configured", "msg=\"%s\"",
-			  e->aws_why.message);
+			  mgr->aws_why.message);
 	}
-	return loop_after_us(e->loop, &e->sagemaker->timer, 0, on_beat, e) < 0
+	return loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_beat, mgr) < 0
 		       ? err_errno(reterr, ENOMEM, "make the SageMaker target")
 		       : 0;
 }
 
-void sagemaker_free(struct engine *e)
+void sagemaker_free(struct manager *mgr)
 {
-	struct sagemaker *c = e->sagemaker;
+	struct sagemaker *c = mgr->sagemaker;
 
 	if (!c)
 		return;
@@ -413,6 +413,6 @@ void sagemaker_free(struct engine *e)
 	sagemaker_lookups_free(c);
 	sagemaker_tails_free(c);
 	sagemaker_idles_free(c);
-	aws_free(e->aws);
-	free(TAKE(e->sagemaker));
+	aws_free(mgr->aws);
+	free(TAKE(mgr->sagemaker));
 }

@@ -55,24 +55,24 @@ static bool is_used(const struct resource_rows *rows, const struct resource_row 
 
 /* 1: now; 0: not yet. What has no endpoint here (adopted, to be deleted) may be used by anything.
  */
-static int resource_may(struct engine *e, const struct resource_row *row, bool create,
+static int resource_may(struct manager *mgr, const struct resource_row *row, bool create,
 			struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int r = row->endpoint[0]
-			? store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr)
-			: store_resource_live(e->store, &rows, reterr);
+			? store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr)
+			: store_resource_live(mgr->store, &rows, reterr);
 
 	if (r < 0)
 		return r;
 	return create ? has_base(&rows, row) : !is_used(&rows, row);
 }
 
-static int unwant_all(struct engine *e, const char *endpoint, const struct reason *why,
+static int unwant_all(struct manager *mgr, const char *endpoint, const struct reason *why,
 		      bool *ret_live, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
 
 	*ret_live = false;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
@@ -83,7 +83,7 @@ static int unwant_all(struct engine *e, const char *endpoint, const struct reaso
 		*ret_live = true;
 		if (!row->wanted)
 			continue;
-		r = sagemaker_resource_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, why, reterr);
 	}
 	return r < 0 ? r : 0;
 }
@@ -98,81 +98,81 @@ static enum endpoint_state end_of(const struct endpoint_row *ep)
 	return wished ? ENDPOINT_DELETED : ENDPOINT_FAILED;
 }
 
-static int gone_when_all_are(struct engine *e, const char *endpoint, struct err *reterr)
+static int gone_when_all_are(struct manager *mgr, const char *endpoint, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, endpoint, &ep, reterr);
 
 	if (r >= 0)
-		r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
 	if (r < 0 || ep.state != ENDPOINT_DELETING)
 		return r < 0 ? r : 0;
 	for (size_t i = 0; i < rows.n; i++)
 		if (!resource_state_is_final(rows.rows[i].state))
 			return 0;
-	engine_want_schedule(e); /* its name is free */
-	return endpoint_gone(e, &ep, end_of(&ep), &ep.reason, reterr);
+	manager_want_schedule(mgr); /* its name is free */
+	return endpoint_gone(mgr, &ep, end_of(&ep), &ep.reason, reterr);
 }
 
 /* It does not work: everything of it goes. */
-int sagemaker_endpoint_fail(struct engine *e, const char *endpoint, const struct reason *why,
+int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
 			    struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	bool live;
-	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, endpoint, &ep, reterr);
 
 	if (r < 0 || !endpoint_state_is_live(ep.state) || ep.state == ENDPOINT_DELETING)
 		return r < 0 ? r : 0;
-	r = store_endpoint_set_wanted(e->store, ep.id, false, reterr);
+	r = store_endpoint_set_wanted(mgr->store, ep.id, false, reterr);
 	if (r >= 0)
-		r = endpoint_move(e, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
+		r = endpoint_move(mgr, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
 	if (r >= 0)
-		r = sagemaker_update_drop(e, &ep, why, reterr);
+		r = sagemaker_update_drop(mgr, &ep, why, reterr);
 	if (r >= 0)
-		r = unwant_all(e, ep.id, why, &live, reterr);
-	return r < 0 || live ? r : gone_when_all_are(e, ep.id, reterr);
+		r = unwant_all(mgr, ep.id, why, &live, reterr);
+	return r < 0 || live ? r : gone_when_all_are(mgr, ep.id, reterr);
 }
 
 /* One of the three is over. That of a deploy under way takes the rest along, also when it is no
  * longer wanted because it was refused after an unclear try; that of an update does not touch what
  * was there before. */
-static int part_over(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int part_over(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(job_row_done) struct job_row job = {0};
-	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r < 0)
 		return r;
 	if (ep.state == ENDPOINT_CREATING ||
 	    (row->wanted && (row->kind == RESOURCE_ENDPOINT || str_eq(row->job, ep.job))))
-		return sagemaker_endpoint_fail(e, ep.id, &row->reason, reterr);
+		return sagemaker_endpoint_fail(mgr, ep.id, &row->reason, reterr);
 	if (ep.state != ENDPOINT_UPDATING)
 		return 0;
-	r = sagemaker_update_job(e, &ep, &job, reterr);
+	r = sagemaker_update_job(mgr, &ep, &job, reterr);
 	return r <= 0 || !str_eq(row->job, job.id) || row->attempt != job.attempt
 		       ? r
-		       : sagemaker_update_undo(e, ep.id, &row->reason, reterr);
+		       : sagemaker_update_undo(mgr, ep.id, &row->reason, reterr);
 }
 
-static int resource_over(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int resource_over(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	int64_t up_us = row->present_us ? row->ended_us - row->present_us : 0;
-	int r = row->kind == RESOURCE_ENDPOINT ? budget_settle(e, row, up_us, reterr) : 0;
+	int r = row->kind == RESOURCE_ENDPOINT ? budget_settle(mgr, row, up_us, reterr) : 0;
 
 	if (!row->endpoint[0])
 		return r;
 	if (r >= 0)
-		r = part_over(e, row, reterr);
-	return r < 0 ? r : gone_when_all_are(e, row->endpoint, reterr);
+		r = part_over(mgr, row, reterr);
+	return r < 0 ? r : gone_when_all_are(mgr, row->endpoint, reterr);
 }
 
 /* ---- what describe says ---- */
 
 /* A model or a config: it is there, and that is all. */
-static int plain_seen(struct engine *e, struct resource_row *row, const json_t *answer,
+static int plain_seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
 		      struct err *reterr)
 {
 	if (row->wanted)
@@ -199,9 +199,9 @@ enum reason_code sagemaker_failure_code(const char *text)
 	return REASON_CONTAINER_FAILED;
 }
 
-static int check_time(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int check_time(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
-	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
+	int64_t limit_us = mgr->settings->aws.endpoint_timeout_us;
 	struct reason why;
 	char text[32];
 
@@ -210,25 +210,25 @@ static int check_time(struct engine *e, const struct resource_row *row, struct e
 	reason_set(&why, REASON_TIMED_OUT,
 		   "endpoint %s is still %s after %s; it is deleted as soon as SageMaker allows",
 		   row->name, row->status, duration_format(text, limit_us));
-	return sagemaker_endpoint_fail(e, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
 }
 
-static int in_service(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int in_service(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	char job[ID_LEN];
-	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0 && !sagemaker_config_wanted(row)[0])
-		return sagemaker_update_accept(e, row, reterr);
+		return sagemaker_update_accept(mgr, row, reterr);
 	if (r >= 0 && !str_eq(sagemaker_config_used(row), sagemaker_config_wanted(row)))
-		return sagemaker_update_check(e, row, reterr);
+		return sagemaker_update_check(mgr, row, reterr);
 	if (r < 0 || (ep.state != ENDPOINT_CREATING && ep.state != ENDPOINT_UPDATING))
 		return r < 0 ? r : 0;
-	r = sagemaker_deploy_of(e, row, job, reterr);
+	r = sagemaker_deploy_of(mgr, row, job, reterr);
 	if (r < 0 || (ep.state == ENDPOINT_UPDATING && str_eq(job, ep.job)))
 		return r; /* its new config is not planned yet */
-	return sagemaker_parity_begin(e, row, &ep, reterr);
+	return sagemaker_parity_begin(mgr, row, &ep, reterr);
 }
 
 static json_t *keep_shown(const json_t *answer)
@@ -244,7 +244,7 @@ static json_t *keep_shown(const json_t *answer)
 	return kept;
 }
 
-static int endpoint_seen(struct engine *e, struct resource_row *row, const json_t *answer,
+static int endpoint_seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
 			 struct err *reterr)
 {
 	static const char *const notes[] = {SAGEMAKER_TRIED_KEY, SAGEMAKER_TRIED_AT_KEY,
@@ -261,7 +261,7 @@ static int endpoint_seen(struct engine *e, struct resource_row *row, const json_
 	return 0;
 }
 
-static int endpoint_act(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int endpoint_act(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	const char *text = json_get_str(row->answer, "FailureReason", "SageMaker gave no reason");
 	struct reason why;
@@ -270,9 +270,9 @@ static int endpoint_act(struct engine *e, const struct resource_row *row, struct
 	if (row->state != RESOURCE_PRESENT || !row->wanted)
 		return 0;
 	if (str_eq(row->status, "InService"))
-		return in_service(e, row, reterr);
+		return in_service(mgr, row, reterr);
 	if (str_eq(row->status, "Creating"))
-		return check_time(e, row, reterr);
+		return check_time(mgr, row, reterr);
 	if (str_eq(row->status, "Failed")) {
 		enum reason_code code = sagemaker_failure_code(text);
 
@@ -283,47 +283,49 @@ static int endpoint_act(struct engine *e, const struct resource_row *row, struct
 			   "SageMaker could neither update endpoint %s nor go back: %s", row->name,
 			   text);
 	} else {
-		r = sagemaker_update_late(e, row, reterr);
+		r = sagemaker_update_late(mgr, row, reterr);
 		return r < 0 ? r : 0;
 	}
-	return sagemaker_endpoint_fail(e, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
 }
 
 /* ---- for endpoints.c and jobs ---- */
 
-int sagemaker_endpoint_delete(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep,
+			      struct err *reterr)
 {
-	const struct execution *staging = ep->in_service_us ? NULL : execution_of_job(e, ep->job);
+	const struct execution *staging = ep->in_service_us ? NULL : execution_of_job(mgr, ep->job);
 	bool live;
-	int r = sagemaker_update_drop(e, ep, &ep->reason, reterr);
+	int r = sagemaker_update_drop(mgr, ep, &ep->reason, reterr);
 
 	if (r >= 0)
-		r = unwant_all(e, ep->id, &ep->reason, &live, reterr);
+		r = unwant_all(mgr, ep->id, &ep->reason, &live, reterr);
 	if (r < 0 || live)
 		return r;
-	return staging ? execution_stop_later(e, staging, reterr) /* it ends first */
-		       : gone_when_all_are(e, ep->id, reterr);
+	return staging ? execution_stop_later(mgr, staging, reterr) /* it ends first */
+		       : gone_when_all_are(mgr, ep->id, reterr);
 }
 
-int sagemaker_endpoint_abandon(struct engine *e, const struct job_row *job,
+int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 			       const struct reason *why, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	int r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
+	int r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep,
+				    reterr);
 	struct reason gone;
 
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
 	if (r < 0 || !str_eq(ep.job, job->id)) { /* an update */
 		if (r >= 0 && ep.state == ENDPOINT_UPDATING)
-			return sagemaker_update_undo(e, ep.id, why, reterr);
+			return sagemaker_update_undo(mgr, ep.id, why, reterr);
 		reason_set(&gone, REASON_ENDPOINT_MISSING, "endpoint '%s' went during its update",
 			   json_get_str(job->spec, "endpoint", ""));
-		return endpoint_update_end(e, job->id, STATE_FAILED, &gone, NULL, reterr);
+		return endpoint_update_end(mgr, job->id, STATE_FAILED, &gone, NULL, reterr);
 	}
 	if (ep.state == ENDPOINT_DELETING)
-		return gone_when_all_are(e, ep.id, reterr);
-	return sagemaker_endpoint_fail(e, ep.id, why, reterr);
+		return gone_when_all_are(mgr, ep.id, reterr);
+	return sagemaker_endpoint_fail(mgr, ep.id, why, reterr);
 }
 
 const struct sagemaker_driver sagemaker_model_driver = {

@@ -22,9 +22,9 @@ struct sagemaker_idle {
 	struct sagemaker_idle *next;
 };
 
-static struct sagemaker_idle *find(struct engine *e, const char *endpoint)
+static struct sagemaker_idle *find(struct manager *mgr, const char *endpoint)
 {
-	struct sagemaker_idle *i = e->sagemaker->idles;
+	struct sagemaker_idle *i = mgr->sagemaker->idles;
 
 	while (i && !str_eq(i->endpoint, endpoint))
 		i = i->next;
@@ -34,8 +34,8 @@ static struct sagemaker_idle *find(struct engine *e, const char *endpoint)
 	if (!i)
 		return NULL;
 	str_copy(i->endpoint, sizeof(i->endpoint), endpoint);
-	i->next = e->sagemaker->idles;
-	e->sagemaker->idles = i;
+	i->next = mgr->sagemaker->idles;
+	mgr->sagemaker->idles = i;
 	return i;
 }
 
@@ -63,10 +63,10 @@ static void look_at_point(struct sagemaker_idle *i, const json_t *point)
 		i->last_us = at + i->slack_us;
 }
 
-static void on_answer(struct engine *e, struct sagemaker_call *cc)
+static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
-	struct sagemaker_idle *i = find(e, cc->key);
+	struct sagemaker_idle *i = find(mgr, cc->key);
 	const json_t *points, *point;
 	size_t n;
 
@@ -110,12 +110,12 @@ static json_t *question(const struct resource_row *row, const struct endpoint_ro
 			 (json_int_t)(i->period_us / USEC_PER_SEC), "Statistics", "Sum");
 }
 
-static void ask(struct engine *e, const struct endpoint_row *ep, struct sagemaker_idle *i)
+static void ask(struct manager *mgr, const struct endpoint_row *ep, struct sagemaker_idle *i)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	struct sagemaker_call *cc = NULL;
 
-	if (store_resource_of_endpoint(e->store, ep->id, &rows, NULL) < 0)
+	if (store_resource_of_endpoint(mgr->store, ep->id, &rows, NULL) < 0)
 		return;
 	i->period_us = (ep->lease_idle_us < (POINTS_MAX - 1) * MINUTE_S * USEC_PER_SEC ? MINUTE_S
 										       : HOUR_S) *
@@ -126,7 +126,7 @@ static void ask(struct engine *e, const struct endpoint_row *ep, struct sagemake
 
 		if (row->kind != RESOURCE_ENDPOINT || resource_state_is_final(row->state))
 			continue;
-		cc = sagemaker_call_new(e, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
+		cc = sagemaker_call_new(mgr, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
 					question(row, ep, i));
 		if (cc)
 			str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
@@ -141,15 +141,15 @@ static void ask(struct engine *e, const struct endpoint_row *ep, struct sagemake
 	sagemaker_call_send(cc);
 }
 
-int sagemaker_idle_known(struct engine *e, const struct endpoint_row *ep, int64_t *last_us)
+int sagemaker_idle_known(struct manager *mgr, const struct endpoint_row *ep, int64_t *last_us)
 {
-	struct sagemaker_idle *i = e->aws ? find(e, ep->id) : NULL;
+	struct sagemaker_idle *i = mgr->aws ? find(mgr, ep->id) : NULL;
 
 	if (!i)
 		return 1;
 	if (!i->asking && clock_mono_us() >= i->until_us) {
 		i->known = false;
-		ask(e, ep, i);
+		ask(mgr, ep, i);
 	}
 	if (!i->known)
 		return 0;

@@ -19,16 +19,16 @@ bool sagemaker_runs(const struct job_row *job)
 
 /* ---- what must be known ---- */
 
-static const char *region_of(struct engine *e, const json_t *spec)
+static const char *region_of(struct manager *mgr, const json_t *spec)
 {
 	const char *region = json_get_str(json_object_get(spec, "sagemaker"), "region", "");
 
 	if (region[0])
 		return region;
-	return e->aws ? aws_config_region(aws_config_of(e->aws)) : "";
+	return mgr->aws ? aws_config_region(aws_config_of(mgr->aws)) : "";
 }
 
-static enum sagemaker_known know_account(struct engine *e, const char *region, char *ret,
+static enum sagemaker_known know_account(struct manager *mgr, const char *region, char *ret,
 					 size_t size, enum reason_code *ret_code,
 					 struct err *reterr)
 {
@@ -42,23 +42,23 @@ static enum sagemaker_known know_account(struct engine *e, const char *region, c
 		.input = none,
 		.words = "looks up who we are in AWS",
 	};
-	enum sagemaker_known known = sagemaker_look_up(e, &q, &value, ret_code, reterr);
+	enum sagemaker_known known = sagemaker_look_up(mgr, &q, &value, ret_code, reterr);
 
 	str_copy(ret, size, value);
 	return known;
 }
 
 /* While the target waits nothing starts; the answer to this ends the wait, or prolongs it. */
-static void ask_who_we_are(struct engine *e, const json_t *spec)
+static void ask_who_we_are(struct manager *mgr, const json_t *spec)
 {
 	enum reason_code code;
 	struct err err = {0};
 	char account[16];
 
-	know_account(e, region_of(e, spec), account, sizeof(account), &code, &err);
+	know_account(mgr, region_of(mgr, spec), account, sizeof(account), &code, &err);
 }
 
-static enum sagemaker_known know_role(struct engine *e, const char *role, const char *region,
+static enum sagemaker_known know_role(struct manager *mgr, const char *role, const char *region,
 				      char *ret, size_t size, enum reason_code *ret_code,
 				      struct err *reterr)
 {
@@ -80,12 +80,12 @@ static enum sagemaker_known know_role(struct engine *e, const char *role, const 
 		return SAGEMAKER_KNOWN;
 	}
 	snprintf(key, sizeof(key), "role:%s", role);
-	known = sagemaker_look_up(e, &q, &value, ret_code, reterr);
+	known = sagemaker_look_up(mgr, &q, &value, ret_code, reterr);
 	str_copy(ret, size, value);
 	return known;
 }
 
-int sagemaker_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+int sagemaker_artifact(struct manager *mgr, const char *training_job, const char *region, char *ret,
 		       size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *input = json_pack("{ss}", "TrainingJobName", training_job);
@@ -103,17 +103,17 @@ int sagemaker_artifact(struct engine *e, const char *training_job, const char *r
 	};
 
 	snprintf(key, sizeof(key), "artifact %s:%s", region, training_job);
-	known = sagemaker_look_up(e, &q, &value, &code, reterr);
+	known = sagemaker_look_up(mgr, &q, &value, &code, reterr);
 	if (known == SAGEMAKER_KNOWN)
 		str_copy(ret, size, value);
 	return known == SAGEMAKER_KNOWN ? 1 : known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 }
 
-static const char *role_of(struct engine *e, const json_t *spec)
+static const char *role_of(struct manager *mgr, const json_t *spec)
 {
 	const char *role = json_get_str(json_object_get(spec, "sagemaker"), "role", "");
 
-	return role[0] ? role : e->settings->aws.role;
+	return role[0] ? role : mgr->settings->aws.role;
 }
 
 /* Bucket and prefix: 1, or -ERR_INVALID. */
@@ -140,17 +140,17 @@ static int name_place(const struct aws_settings *set, const struct job_row *job,
 }
 
 /* 1: all is known; 0: not yet; -ERR_INVALID: something is clearly not there. */
-static int fill_place(struct engine *e, const struct job_row *job, const json_t *spec,
+static int fill_place(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		      struct sagemaker_location *ret, enum reason_code *ret_code,
 		      struct err *reterr)
 {
-	const struct aws_settings *set = &e->settings->aws;
-	const char *role = role_of(e, spec);
+	const struct aws_settings *set = &mgr->settings->aws;
+	const char *role = role_of(mgr, spec);
 	enum sagemaker_known known;
 
 	*ret = (struct sagemaker_location){0};
 	*ret_code = REASON_INVALID_INPUT;
-	str_copy(ret->region, sizeof(ret->region), region_of(e, spec));
+	str_copy(ret->region, sizeof(ret->region), region_of(mgr, spec));
 	if (!ret->region[0])
 		return err_set(
 			reterr, ERR_INVALID,
@@ -162,20 +162,21 @@ static int fill_place(struct engine *e, const struct job_row *job, const json_t 
 			       "the configuration; `trainyard roles` lists those there are");
 	if (strlen(role) >= (str_starts(role, "arn:") ? sizeof(ret->role_arn) : ROLE_NAME_SIZE))
 		return err_set(reterr, ERR_INVALID, "'%.64s...' is too long for an IAM role", role);
-	known = know_account(e, ret->region, ret->account, sizeof(ret->account), ret_code, reterr);
+	known = know_account(mgr, ret->region, ret->account, sizeof(ret->account), ret_code,
+			     reterr);
 	if (known == SAGEMAKER_KNOWN)
-		known = know_role(e, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
+		known = know_role(mgr, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
 				  ret_code, reterr);
 	if (known != SAGEMAKER_KNOWN)
 		return known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 	return name_place(set, job, ret, ret_code, reterr);
 }
 
-int sagemaker_location_of(struct engine *e, const struct job_row *job, const json_t *spec,
+int sagemaker_location_of(struct manager *mgr, const struct job_row *job, const json_t *spec,
 			  struct sagemaker_location *ret, enum reason_code *ret_code,
 			  struct err *reterr)
 {
-	int r = fill_place(e, job, spec, ret, ret_code, reterr);
+	int r = fill_place(mgr, job, spec, ret, ret_code, reterr);
 
 	return r == 0 ? -ERR_UNAVAILABLE : r < 0 ? r : 0;
 }
@@ -214,7 +215,7 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 		       : err_set(reterr, ERR_CORRUPT, "%s/" EXECUTION_SPEC " has no place", dir);
 }
 
-static bool know_model(struct engine *e, const struct job_row *job, struct reason *why)
+static bool know_model(struct manager *mgr, const struct job_row *job, struct reason *why)
 {
 	const char *training_job =
 		json_get_str(json_object_get(job->spec, "model"), "training_job", NULL);
@@ -222,7 +223,7 @@ static bool know_model(struct engine *e, const struct job_row *job, struct reaso
 	char uri[SPEC_PATH_MAX];
 
 	if (!training_job ||
-	    sagemaker_artifact(e, training_job,
+	    sagemaker_artifact(mgr, training_job,
 			       json_get_str(json_object_get(job->spec, "sagemaker"), "region", ""),
 			       uri, sizeof(uri), &err) != 0)
 		return true;
@@ -230,19 +231,19 @@ static bool know_model(struct engine *e, const struct job_row *job, struct reaso
 	return false;
 }
 
-static bool money_fits(struct engine *e, const struct job_row *job, struct reason *why)
+static bool money_fits(struct manager *mgr, const struct job_row *job, struct reason *why)
 {
 	struct err err = {0};
 	int64_t micro_usd;
 	char words[160];
 
-	if (budget_worst_case(e->settings, job->spec, job->kind, &micro_usd, words, sizeof(words),
+	if (budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words, sizeof(words),
 			      &err) < 0)
 		return true; /* the start says so */
-	return budget_fits(e, job, micro_usd, why);
+	return budget_fits(mgr, job, micro_usd, why);
 }
 
-bool sagemaker_may_start(struct engine *e, const struct job_row *job, struct reason *why)
+bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *why)
 {
 	struct sagemaker_location at;
 	enum reason_code code;
@@ -251,24 +252,24 @@ bool sagemaker_may_start(struct engine *e, const struct job_row *job, struct rea
 	if (!sagemaker_runs(job) &&
 	    !json_object_get(json_object_get(job->spec, "model"), "training_job"))
 		return true;
-	if (!e->aws) {
-		*why = e->aws_why;
+	if (!mgr->aws) {
+		*why = mgr->aws_why;
 		return false;
 	}
-	if (e->sagemaker->pause.code != REASON_NONE && region_of(e, job->spec)[0]) {
-		ask_who_we_are(e, job->spec);
-		*why = e->sagemaker->pause;
+	if (mgr->sagemaker->pause.code != REASON_NONE && region_of(mgr, job->spec)[0]) {
+		ask_who_we_are(mgr, job->spec);
+		*why = mgr->sagemaker->pause;
 		return false;
 	}
-	if (!know_model(e, job, why))
+	if (!know_model(mgr, job, why))
 		return false;
 	if (!sagemaker_runs(job))
 		return true;
-	if (fill_place(e, job, job->spec, &at, &code, &err) == 0) {
+	if (fill_place(mgr, job, job->spec, &at, &code, &err) == 0) {
 		reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
 		return false;
 	}
-	return money_fits(e, job, why);
+	return money_fits(mgr, job, why);
 }
 
 static void words_of_row(const struct resource_row *row, struct reason *why)
@@ -282,13 +283,13 @@ static void words_of_row(const struct resource_row *row, struct reason *why)
 		   secondary[0] ? ": " : "", secondary);
 }
 
-bool sagemaker_explain(struct engine *e, const struct job_row *job, struct reason *why)
+bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *why)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const struct resource_row *row = NULL;
 
 	if (!sagemaker_runs(job) || job_state_is_final(job->state) ||
-	    store_resource_of_job(e->store, job->id, job->attempt, &rows, NULL) < 0)
+	    store_resource_of_job(mgr->store, job->id, job->attempt, &rows, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < rows.n; i++)
 		if (!resource_state_is_final(rows.rows[i].state) &&
@@ -298,8 +299,8 @@ bool sagemaker_explain(struct engine *e, const struct job_row *job, struct reaso
 		return false;
 	if (row->wanted && row->reason.code != REASON_NONE)
 		*why = row->reason;
-	else if (e->sagemaker->pause.code != REASON_NONE)
-		*why = e->sagemaker->pause;
+	else if (mgr->sagemaker->pause.code != REASON_NONE)
+		*why = mgr->sagemaker->pause;
 	else
 		words_of_row(row, why);
 	return true;

@@ -34,9 +34,9 @@ struct sagemaker_tail {
 	struct sagemaker_tail *next;
 };
 
-static struct sagemaker_tail *tail_find(struct engine *e, const struct resource_row *row)
+static struct sagemaker_tail *tail_find(struct manager *mgr, const struct resource_row *row)
 {
-	struct sagemaker_tail *t = e->sagemaker->tails;
+	struct sagemaker_tail *t = mgr->sagemaker->tails;
 
 	while (t && !str_eq(t->row, row->id))
 		t = t->next;
@@ -47,8 +47,8 @@ static struct sagemaker_tail *tail_find(struct engine *e, const struct resource_
 		return NULL;
 	memcpy(t->row, row->id, sizeof(t->row));
 	memcpy(t->job, row->job, sizeof(t->job));
-	t->next = e->sagemaker->tails;
-	e->sagemaker->tails = t;
+	t->next = mgr->sagemaker->tails;
+	mgr->sagemaker->tails = t;
 	return t;
 }
 
@@ -58,9 +58,9 @@ static void tail_free(struct sagemaker_tail *t)
 	free(t);
 }
 
-void sagemaker_log_forget(struct engine *e, const char *row)
+void sagemaker_log_forget(struct manager *mgr, const char *row)
 {
-	for (struct sagemaker_tail **at = &e->sagemaker->tails; *at; at = &(*at)->next) {
+	for (struct sagemaker_tail **at = &mgr->sagemaker->tails; *at; at = &(*at)->next) {
 		if (str_eq((*at)->row, row)) {
 			struct sagemaker_tail *t = *at;
 
@@ -81,23 +81,23 @@ void sagemaker_tails_free(struct sagemaker *c)
 	}
 }
 
-bool sagemaker_log_is_drained(struct engine *e, const struct resource_row *row, int64_t over_us)
+bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us)
 {
-	struct sagemaker_tail *t = row->job[0] ? tail_find(e, row) : NULL;
+	struct sagemaker_tail *t = row->job[0] ? tail_find(mgr, row) : NULL;
 
 	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
 		return true;
-	return t->clean_us >= over_us + e->settings->aws.log_drain_us;
+	return t->clean_us >= over_us + mgr->settings->aws.log_drain_us;
 }
 
 /* ---- a round: the list of streams, then each stream to its end ---- */
 
-static void on_answer(struct engine *e, struct sagemaker_call *cc);
+static void on_answer(struct manager *mgr, struct sagemaker_call *cc);
 
-static void ask(struct engine *e, const struct resource_row *row, const char *operation,
+static void ask(struct manager *mgr, const struct resource_row *row, const char *operation,
 		json_t *input, const char *stream)
 {
-	struct sagemaker_call *cc = sagemaker_call_new(e, AWS_LOGS, operation, NULL, input);
+	struct sagemaker_call *cc = sagemaker_call_new(mgr, AWS_LOGS, operation, NULL, input);
 
 	if (!cc)
 		return;
@@ -110,7 +110,7 @@ static void ask(struct engine *e, const struct resource_row *row, const char *op
 	sagemaker_call_send(cc);
 }
 
-static void ask_streams(struct engine *e, const struct resource_row *row, const char *token)
+static void ask_streams(struct manager *mgr, const struct resource_row *row, const char *token)
 {
 	char prefix[RESOURCE_NAME_MAX + 2];
 	json_t *input;
@@ -120,10 +120,11 @@ static void ask_streams(struct engine *e, const struct resource_row *row, const 
 			  prefix, "limit", 50);
 	if (token[0])
 		json_object_set_new(input, "nextToken", json_string(token));
-	ask(e, row, "DescribeLogStreams", input, "");
+	ask(mgr, row, "DescribeLogStreams", input, "");
 }
 
-static void ask_events(struct engine *e, const struct resource_row *row, const struct log_stream *s)
+static void ask_events(struct manager *mgr, const struct resource_row *row,
+		       const struct log_stream *s)
 {
 	json_t *input =
 		json_pack("{ss ss si sb}", "logGroupName", SAGEMAKER_LOG_GROUP, "logStreamName",
@@ -131,52 +132,53 @@ static void ask_events(struct engine *e, const struct resource_row *row, const s
 
 	if (s->token[0])
 		json_object_set_new(input, "nextToken", json_string(s->token));
-	ask(e, row, "GetLogEvents", input, s->stream);
+	ask(mgr, row, "GetLogEvents", input, s->stream);
 }
 
-static void end_round(struct engine *e, struct sagemaker_tail *t)
+static void end_round(struct manager *mgr, struct sagemaker_tail *t)
 {
 	if (!t->news && !t->blocked)
 		t->clean_us = t->round_us;
 	t->stream[0] = '\0';
-	t->next_us = clock_mono_us() + e->settings->aws.poll_us;
+	t->next_us = clock_mono_us() + mgr->settings->aws.poll_us;
 }
 
 /* The stream after the last one; none is left: the round is over. */
-static void next_stream(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row)
+static void next_stream(struct manager *mgr, struct sagemaker_tail *t,
+			const struct resource_row *row)
 {
 	OWN(log_streams_done) struct log_streams all = {0};
 	size_t i = 0;
 
-	if (store_log_streams(e->store, row->id, &all, NULL) < 0) {
+	if (store_log_streams(mgr->store, row->id, &all, NULL) < 0) {
 		t->blocked = true;
-		end_round(e, t);
+		end_round(mgr, t);
 		return;
 	}
 	while (i < all.n && t->stream[0] && strcmp(all.items[i].stream, t->stream) <= 0)
 		i++;
 	if (i == all.n) {
-		end_round(e, t);
+		end_round(mgr, t);
 		return;
 	}
 	str_copy(t->stream, sizeof(t->stream), all.items[i].stream);
-	ask_events(e, row, &all.items[i]);
+	ask_events(mgr, row, &all.items[i]);
 }
 
-void sagemaker_log_follow(struct engine *e, const struct resource_row *row)
+void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 {
 	struct sagemaker_tail *t;
 	int64_t now = clock_now_us();
 
 	if (row->kind != RESOURCE_TRAINING_JOB || row->state == RESOURCE_PLANNED || !row->job[0] ||
-	    sagemaker_call_is_open(e, row->id, true))
+	    sagemaker_call_is_open(mgr, row->id, true))
 		return;
-	t = tail_find(e, row);
+	t = tail_find(mgr, row);
 	if (!t || clock_mono_us() < t->next_us)
 		return;
 	t->round_us = now;
 	t->news = t->blocked = false;
-	ask_streams(e, row, "");
+	ask_streams(mgr, row, "");
 }
 
 /* ---- answers ---- */
@@ -198,7 +200,7 @@ static int64_t skip_known(struct sagemaker_tail *t, const struct log_stream *s, 
 }
 
 /* A page of events: 1: more is to come, 0: the end for now. */
-static int store_page(struct engine *e, struct resource_row *row, struct sagemaker_tail *t,
+static int store_page(struct manager *mgr, struct resource_row *row, struct sagemaker_tail *t,
 		      const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
 {
 	const json_t *events = json_object_get(cc->call.output, "events");
@@ -214,25 +216,25 @@ static int store_page(struct engine *e, struct resource_row *row, struct sagemak
 	str_copy(s->token, sizeof(s->token), token);
 	if (again && t->skipped < s->events && !end)
 		return 1; /* its token is not kept before all that is known has gone by */
-	r = t->metrics ? 0 : sagemaker_metrics_open(e, row, &t->metrics, reterr);
+	r = t->metrics ? 0 : sagemaker_metrics_open(mgr, row, &t->metrics, reterr);
 	if (r >= 0)
-		r = sagemaker_log_append(e, row, t->metrics, s->stream, events, (size_t)known,
+		r = sagemaker_log_append(mgr, row, t->metrics, s->stream, events, (size_t)known,
 					 &size, reterr);
 	if (r >= 0)
-		r = sagemaker_metrics_store(e, row, t->metrics, s->stream, events, (size_t)known,
+		r = sagemaker_metrics_store(mgr, row, t->metrics, s->stream, events, (size_t)known,
 					    reterr);
 	t->news |= n > known;
 	s->events += n - known;
 	if (r >= 0)
-		r = store_log_stream_set(e->store, row->id, s, size, reterr);
+		r = store_log_stream_set(mgr->store, row->id, s, size, reterr);
 	return r < 0 ? r : !end;
 }
 
-static int find_stream(struct engine *e, const struct resource_row *row, const char *name,
+static int find_stream(struct manager *mgr, const struct resource_row *row, const char *name,
 		       struct log_stream *ret, struct err *reterr)
 {
 	OWN(log_streams_done) struct log_streams all = {0};
-	int r = store_log_streams(e->store, row->id, &all, reterr);
+	int r = store_log_streams(mgr->store, row->id, &all, reterr);
 
 	for (size_t i = 0; r >= 0 && i < all.n; i++) {
 		if (str_eq(all.items[i].stream, name)) {
@@ -245,7 +247,7 @@ static int find_stream(struct engine *e, const struct resource_row *row, const c
 	return r < 0 ? r : 0;
 }
 
-static int store_list(struct engine *e, const struct resource_row *row, const json_t *output,
+static int store_list(struct manager *mgr, const struct resource_row *row, const json_t *output,
 		      struct err *reterr)
 {
 	const json_t *stream;
@@ -255,9 +257,9 @@ static int store_list(struct engine *e, const struct resource_row *row, const js
 	json_array_foreach(json_object_get(output, "logStreams"), i, stream) {
 		struct log_stream s;
 
-		r = find_stream(e, row, json_get_str(stream, "logStreamName", ""), &s, reterr);
+		r = find_stream(mgr, row, json_get_str(stream, "logStreamName", ""), &s, reterr);
 		if (r == 0)
-			r = store_log_stream_set(e->store, row->id, &s, row->log_size, reterr);
+			r = store_log_stream_set(mgr->store, row->id, &s, row->log_size, reterr);
 		if (r < 0)
 			break;
 	}
@@ -265,7 +267,7 @@ static int store_list(struct engine *e, const struct resource_row *row, const js
 }
 
 /* A token lives for 24 hours: without it the stream is read from its head, past what is known. */
-static bool forget_token(struct engine *e, const struct resource_row *row,
+static bool forget_token(struct manager *mgr, const struct resource_row *row,
 			 const struct sagemaker_call *cc)
 {
 	struct log_stream s;
@@ -273,62 +275,62 @@ static bool forget_token(struct engine *e, const struct resource_row *row,
 	int r;
 
 	if (cc->call.kind != AWS_ERROR_INVALID || !json_object_get(cc->input, "nextToken") ||
-	    !cc->key[0] || turn_begin(e, &why) < 0)
+	    !cc->key[0] || turn_begin(mgr, &why) < 0)
 		return false;
-	r = find_stream(e, row, cc->key, &s, &why);
+	r = find_stream(mgr, row, cc->key, &s, &why);
 	s.token[0] = '\0';
 	if (r >= 0)
-		r = store_log_stream_set(e->store, row->id, &s, row->log_size, &why);
+		r = store_log_stream_set(mgr->store, row->id, &s, row->log_size, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	if (turn_end(e, NULL) < 0)
+		turn_fail(mgr, r, &why);
+	if (turn_end(mgr, NULL) < 0)
 		return false;
-	ask_events(e, row, &s);
+	ask_events(mgr, row, &s);
 	return true;
 }
 
 /* No group or stream yet is an empty log; anything else is said once. */
-static void trouble(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row,
+static void trouble(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
 		    const struct aws_call *c)
 {
 	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
-	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(e, NULL) >= 0) {
+	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(mgr, NULL) >= 0) {
 		struct err why = {0};
-		int r = store_warning_insert(e->store, row->job, row->attempt, "log_denied",
+		int r = store_warning_insert(mgr->store, row->job, row->attempt, "log_denied",
 					     c->err.msg, clock_now_us(), &why);
 
 		if (r < 0)
-			turn_fail(e, r, &why);
-		t->warned = turn_end(e, NULL) >= 0;
+			turn_fail(mgr, r, &why);
+		t->warned = turn_end(mgr, NULL) >= 0;
 	}
-	end_round(e, t);
+	end_round(mgr, t);
 }
 
-static int take_in(struct engine *e, struct resource_row *row, struct sagemaker_tail *t,
+static int take_in(struct manager *mgr, struct resource_row *row, struct sagemaker_tail *t,
 		   const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
 {
 	int r;
 
 	if (!cc->key[0])
-		return store_list(e, row, cc->call.output, reterr);
-	r = find_stream(e, row, cc->key, s, reterr);
-	return r < 0 ? r : store_page(e, row, t, cc, s, reterr);
+		return store_list(mgr, row, cc->call.output, reterr);
+	r = find_stream(mgr, row, cc->key, s, reterr);
+	return r < 0 ? r : store_page(mgr, row, t, cc, s, reterr);
 }
 
-static void go_on(struct engine *e, struct sagemaker_tail *t, const struct resource_row *row,
+static void go_on(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
 		  const struct sagemaker_call *cc, const struct log_stream *s, bool more)
 {
 	const char *token = json_get_str(cc->call.output, "nextToken", "");
 
 	if (cc->key[0] && more)
-		ask_events(e, row, s);
+		ask_events(mgr, row, s);
 	else if (!cc->key[0] && token[0])
-		ask_streams(e, row, token);
+		ask_streams(mgr, row, token);
 	else
-		next_stream(e, t, row);
+		next_stream(mgr, t, row);
 }
 
-static void on_answer(struct engine *e, struct sagemaker_call *cc)
+static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	struct log_stream s = {0};
@@ -336,27 +338,27 @@ static void on_answer(struct engine *e, struct sagemaker_call *cc)
 	struct err why = {0};
 	int r;
 
-	if (store_resource_get(e->store, cc->row, &row, &why) < 0 ||
+	if (store_resource_get(mgr->store, cc->row, &row, &why) < 0 ||
 	    resource_state_is_final(row.state))
 		return;
-	t = tail_find(e, &row);
+	t = tail_find(mgr, &row);
 	if (!t)
 		return;
 	if (cc->call.result < 0) {
-		if (!forget_token(e, &row, cc))
-			trouble(e, t, &row, &cc->call);
+		if (!forget_token(mgr, &row, cc))
+			trouble(mgr, t, &row, &cc->call);
 		return;
 	}
-	if (turn_begin(e, &why) < 0)
+	if (turn_begin(mgr, &why) < 0)
 		return;
-	r = take_in(e, &row, t, cc, &s, &why);
+	r = take_in(mgr, &row, t, cc, &s, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	if (turn_end(e, NULL) < 0 || r < 0) {
+		turn_fail(mgr, r, &why);
+	if (turn_end(mgr, NULL) < 0 || r < 0) {
 		t->blocked = true;
-		end_round(e, t);
+		end_round(mgr, t);
 		return;
 	}
-	feed_wake(e->feed, t->job);
-	go_on(e, t, &row, cc, &s, r > 0);
+	feed_wake(mgr->feed, t->job);
+	go_on(mgr, t, &row, cc, &s, r > 0);
 }

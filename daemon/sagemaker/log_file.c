@@ -33,13 +33,13 @@ static void lines_of(const struct resource_row *row, const struct sagemaker_metr
 }
 
 /* Behind the committed bytes; what a crash has left there is cut off first. */
-static int append(struct engine *e, const struct resource_row *row, const struct buf *lines,
+static int append(struct manager *mgr, const struct resource_row *row, const struct buf *lines,
 		  int64_t *ret_size, struct err *reterr)
 {
 	struct execution_row ex;
 	OWN(closep) int fd = -1;
 	char path[SPEC_PATH_MAX + 16];
-	int r = store_execution_last(e->store, row->job, &ex, reterr);
+	int r = store_execution_last(mgr->store, row->job, &ex, reterr);
 
 	if (r < 0)
 		return r;
@@ -56,9 +56,9 @@ static int append(struct engine *e, const struct resource_row *row, const struct
 	return 0;
 }
 
-static bool is_full(struct engine *e, const struct resource_row *row)
+static bool is_full(struct manager *mgr, const struct resource_row *row)
 {
-	return row->log_size >= e->settings->log_max_bytes;
+	return row->log_size >= mgr->settings->log_max_bytes;
 }
 
 /* What does not fit is cut off, between two characters, and it is said so: then it is full. */
@@ -73,16 +73,16 @@ static void cut_lines(struct buf *lines, int64_t room)
 			"group " SAGEMAKER_LOG_GROUP "]\n");
 }
 
-int sagemaker_log_append(struct engine *e, const struct resource_row *row,
+int sagemaker_log_append(struct manager *mgr, const struct resource_row *row,
 			 const struct sagemaker_metrics *m, const char *stream,
 			 const json_t *events, size_t first, int64_t *size, struct err *reterr)
 {
 	OWN(buf_done) struct buf lines = BUF_INIT(AWS_REPLY_MAX * 2);
 
-	if (!is_full(e, row))
+	if (!is_full(mgr, row))
 		lines_of(row, m, stream, events, first, &lines);
 	if (!lines.len)
 		return 0;
-	cut_lines(&lines, e->settings->log_max_bytes - *size);
-	return append(e, row, &lines, size, reterr);
+	cut_lines(&lines, mgr->settings->log_max_bytes - *size);
+	return append(mgr, row, &lines, size, reterr);
 }

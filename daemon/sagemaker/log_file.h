@@ -11,7 +11,7 @@
  * Lines that are events of our own script (`m`) are left out. *size: the row's log_size, grows.
  * Beyond the greatest size of a log nothing is written, and a line says so. On disk when it
  * returns. */
-int sagemaker_log_append(struct engine *e, const struct resource_row *row,
+int sagemaker_log_append(struct manager *mgr, const struct resource_row *row,
 			 const struct sagemaker_metrics *m, const char *stream,
 			 const json_t *events, size_t first, int64_t *size,
 			 struct err *reterr) MUSTCHECK;

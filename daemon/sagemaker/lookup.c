@@ -93,10 +93,10 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 	return true;
 }
 
-static void on_looked_up(struct engine *e, struct sagemaker_call *cc)
+static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
-	struct sagemaker_lookup *l = find(e->sagemaker, cc->key);
+	struct sagemaker_lookup *l = find(mgr->sagemaker, cc->key);
 	const char *value = c->result == 0 ? value_of(c) : "";
 	int64_t now = clock_mono_us();
 
@@ -113,12 +113,12 @@ static void on_looked_up(struct engine *e, struct sagemaker_call *cc)
 		l->why = c->err;
 		l->until_us = now + LOOKUP_AGAIN_US;
 	}
-	engine_want_schedule(e);
+	manager_want_schedule(mgr);
 }
 
-static void ask(struct engine *e, struct sagemaker_lookup *l, const struct sagemaker_question *q)
+static void ask(struct manager *mgr, struct sagemaker_lookup *l, const struct sagemaker_question *q)
 {
-	struct sagemaker_call *cc = sagemaker_call_new(e, q->service, q->operation, NULL,
+	struct sagemaker_call *cc = sagemaker_call_new(mgr, q->service, q->operation, NULL,
 						       json_incref((json_t *)q->input));
 
 	if (!cc)
@@ -132,16 +132,16 @@ static void ask(struct engine *e, struct sagemaker_lookup *l, const struct sagem
 	sagemaker_call_send(cc);
 }
 
-enum sagemaker_known sagemaker_look_up(struct engine *e, const struct sagemaker_question *q,
+enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemaker_question *q,
 				       const char **ret, enum reason_code *ret_code,
 				       struct err *reterr)
 {
-	struct sagemaker_lookup *l = find(e->sagemaker, q->key);
+	struct sagemaker_lookup *l = find(mgr->sagemaker, q->key);
 	/* While the target waits everything is asked again: an answer ends the wait. */
-	bool stale = clock_mono_us() >= l->until_us || e->sagemaker->pause.code != REASON_NONE;
+	bool stale = clock_mono_us() >= l->until_us || mgr->sagemaker->pause.code != REASON_NONE;
 
-	if (stale && !l->asking && e->aws && clock_mono_us() >= e->sagemaker->pause_until_us)
-		ask(e, l, q);
+	if (stale && !l->asking && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
+		ask(mgr, l, q);
 	*ret = l->value;
 	*ret_code = l->code;
 	if (l->known == SAGEMAKER_KNOWN)

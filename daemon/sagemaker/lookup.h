@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about the account that are asked once and remembered; engine thread. */
+/* Questions about the account that are asked once and remembered; manager thread. */
 #pragma once
 
 #include "daemon/sagemaker/sagemaker.h"
 
 enum sagemaker_known {
-	SAGEMAKER_UNKNOWN, /* asked, or about to be: engine_want_schedule() follows */
+	SAGEMAKER_UNKNOWN, /* asked, or about to be: manager_want_schedule() follows */
 	SAGEMAKER_KNOWN,
 	SAGEMAKER_KNOWN_NO, /* the service said clearly that it is not there */
 };
@@ -20,6 +20,6 @@ struct sagemaker_question {
 };
 
 /* Never blocks. *ret is borrowed until the next call. */
-enum sagemaker_known sagemaker_look_up(struct engine *e, const struct sagemaker_question *q,
+enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemaker_question *q,
 				       const char **ret, enum reason_code *ret_code,
 				       struct err *reterr);

@@ -21,7 +21,7 @@ struct sagemaker_metrics {
 
 /* What one page has brought. */
 struct page {
-	struct engine *engine;
+	struct manager *manager;
 	const struct resource_row *row;
 	struct sagemaker_metrics *metrics;
 	struct err *reterr;
@@ -38,12 +38,12 @@ void sagemaker_metrics_free(struct sagemaker_metrics *m)
 	free(m);
 }
 
-int sagemaker_metrics_open(struct engine *e, const struct resource_row *row,
+int sagemaker_metrics_open(struct manager *mgr, const struct resource_row *row,
 			   struct sagemaker_metrics **ret, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct sagemaker_metrics *m;
-	int r = store_job_get(e->store, row->job, &job, reterr);
+	int r = store_job_get(mgr->store, row->job, &job, reterr);
 
 	if (r < 0)
 		return r;
@@ -84,14 +84,14 @@ __attribute__((format(printf, 3, 4))) static int warn(struct page *p, const char
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
-	return store_warning_insert(p->engine->store, p->row->job, p->row->attempt, code, detail,
+	return store_warning_insert(p->manager->store, p->row->job, p->row->attempt, code, detail,
 				    clock_now_us(), p->reterr);
 }
 
 static int put_point(struct page *p, int64_t step, double epoch, const json_t *values)
 {
 	p->points++;
-	return store_metric_insert(p->engine->store, p->row->job, p->row->attempt, p->at_us, step,
+	return store_metric_insert(p->manager->store, p->row->job, p->row->attempt, p->at_us, step,
 				   epoch, values, p->reterr);
 }
 
@@ -179,19 +179,19 @@ static bool is_first_instance(const struct resource_row *row, const char *stream
 
 static int store_news(struct page *p)
 {
-	struct engine *e = p->engine;
+	struct manager *mgr = p->manager;
 	const struct resource_row *row = p->row;
 	int r = 0;
 
 	if (p->points)
-		r = store_event(e->store, "metrics", NULL, row->job, NULL,
+		r = store_event(mgr->store, "metrics", NULL, row->job, NULL,
 				json_pack("{si si}", "points", p->points, "attempt", row->attempt),
 				clock_now_us(), p->reterr);
 	if (r >= 0 && p->progress)
-		r = store_attempt_set_progress(e->store, row->job, row->attempt, p->progress,
+		r = store_attempt_set_progress(mgr->store, row->job, row->attempt, p->progress,
 					       p->reterr);
 	if (r >= 0 && p->progress)
-		r = store_event(e->store, "progress", NULL, row->job, NULL,
+		r = store_event(mgr->store, "progress", NULL, row->job, NULL,
 				json_incref(p->progress), clock_now_us(), p->reterr);
 	if (r < 0 || !p->skipped)
 		return r;
@@ -201,15 +201,16 @@ static int store_news(struct page *p)
 		    (long long)p->skipped);
 }
 
-int sagemaker_metrics_store(struct engine *e, const struct resource_row *row,
+int sagemaker_metrics_store(struct manager *mgr, const struct resource_row *row,
 			    struct sagemaker_metrics *m, const char *stream, const json_t *events,
 			    size_t first, struct err *reterr)
 {
-	struct page p = {.engine = e, .row = row, .metrics = m, .reterr = reterr};
-	int n = row->attempt, r = store_metric_last_step(e->store, row->job, n, n, &p.step, reterr);
+	struct page p = {.manager = mgr, .row = row, .metrics = m, .reterr = reterr};
+	int n = row->attempt,
+	    r = store_metric_last_step(mgr->store, row->job, n, n, &p.step, reterr);
 
 	if (r >= 0 && !p.step && m->resumes)
-		r = store_metric_last_step(e->store, row->job, 1, n - 1, &p.step, reterr);
+		r = store_metric_last_step(mgr->store, row->job, 1, n - 1, &p.step, reterr);
 	if (r < 0 || !is_first_instance(row, stream))
 		return r;
 	p.until_us = cpu_now_us() + SAGEMAKER_METRICS_PAGE_US;

@@ -25,7 +25,7 @@
 /* ---- the sample ---- */
 
 /* Out of a model directory here, whoever has unpacked it. A user's file may be a link, as in the
- * hub's cache; the engine does not block on what it leads to. */
+ * hub's cache; the manager does not block on what it leads to. */
 static json_t *read_sample(const char *model)
 {
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
@@ -45,21 +45,21 @@ static json_t *read_sample(const char *model)
 }
 
 /* What the deploy job says of its endpoint. NULL: it is not known (an adopted endpoint). */
-static json_t *find_spec(struct engine *e, const struct resource_row *row, char job[ID_LEN])
+static json_t *find_spec(struct manager *mgr, const struct resource_row *row, char job[ID_LEN])
 {
 	OWN(job_row_done) struct job_row found = {0};
 	json_t *spec = NULL;
 
-	if (sagemaker_deploy_of(e, row, job, NULL) < 0 ||
-	    store_job_get(e->store, job, &found, NULL) < 0 ||
-	    job_resolve(e, &found, &spec, NULL) < 0)
+	if (sagemaker_deploy_of(mgr, row, job, NULL) < 0 ||
+	    store_job_get(mgr->store, job, &found, NULL) < 0 ||
+	    job_resolve(mgr, &found, &spec, NULL) < 0)
 		return NULL;
 	return spec;
 }
 
 /* Of the model: out of its directory here, or what the staging has peeked out of the one in S3.
  * NULL: it has none. */
-static json_t *find_sample(struct engine *e, const json_t *spec, const char *job)
+static json_t *find_sample(struct manager *mgr, const json_t *spec, const char *job)
 {
 	OWN(json_decrefp) json_t *results = NULL;
 	const char *model = json_get_str(spec, "model", "");
@@ -67,7 +67,7 @@ static json_t *find_sample(struct engine *e, const json_t *spec, const char *job
 
 	if (model[0] == '/')
 		return read_sample(model);
-	if (store_execution_last(e->store, job, &last, NULL) < 0 ||
+	if (store_execution_last(mgr->store, job, &last, NULL) < 0 ||
 	    stage_results(last.dir, &results, NULL) < 0)
 		return NULL;
 	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
@@ -180,18 +180,18 @@ static bool is_plain_answer(const json_t *answer, struct reason *why)
 	return false;
 }
 
-static int works(struct engine *e, const struct resource_row *row, const struct endpoint_row *ep,
+static int works(struct manager *mgr, const struct resource_row *row, const struct endpoint_row *ep,
 		 json_t *result, struct err *reterr)
 {
-	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_done(e, row, ep, result, reterr)
-					      : endpoint_ready(e, ep->id, result, reterr);
+	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_done(mgr, row, ep, result, reterr)
+					      : endpoint_ready(mgr, ep->id, result, reterr);
 }
 
-static int does_not_work(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
-			 struct err *reterr)
+static int does_not_work(struct manager *mgr, const struct endpoint_row *ep,
+			 const struct reason *why, struct err *reterr)
 {
-	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_undo(e, ep->id, why, reterr)
-					      : sagemaker_endpoint_fail(e, ep->id, why, reterr);
+	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_undo(mgr, ep->id, why, reterr)
+					      : sagemaker_endpoint_fail(mgr, ep->id, why, reterr);
 }
 
 static json_t *passed(const json_t *samples, double most)
@@ -204,12 +204,12 @@ static json_t *passed(const json_t *samples, double most)
 			 (int)json_array_size(samples), "parity_max_diff", json_number(most));
 }
 
-static int judge(struct engine *e, struct resource_row *row, const struct endpoint_row *ep,
+static int judge(struct manager *mgr, struct resource_row *row, const struct endpoint_row *ep,
 		 const struct sagemaker_call *cc, struct err *reterr)
 {
 	char job[ID_LEN];
-	OWN(json_decrefp) json_t *spec = find_spec(e, row, job);
-	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
+	OWN(json_decrefp) json_t *spec = find_spec(mgr, row, job);
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(mgr, spec, job) : NULL;
 	OWN(json_decrefp) json_t *samples = usable(sample);
 	OWN(json_decrefp) json_t *answer = NULL;
 	const struct buf *reply = &cc->call.http.reply;
@@ -219,17 +219,17 @@ static int judge(struct engine *e, struct resource_row *row, const struct endpoi
 
 	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
 		reason_set(&why, REASON_CONTAINER_FAILED, "the endpoint's answer is not JSON");
-		return does_not_work(e, ep, &why, reterr);
+		return does_not_work(mgr, ep, &why, reterr);
 	}
 	good = json_array_size(samples) ? compare(samples, answer, &most, &why)
 					: is_plain_answer(answer, &why);
 	if (!good)
-		return does_not_work(e, ep, &why, reterr);
+		return does_not_work(mgr, ep, &why, reterr);
 	OWN(json_decrefp) json_t *result = passed(samples, most);
-	return works(e, row, ep, result, reterr);
+	return works(mgr, row, ep, result, reterr);
 }
 
-static int failed(struct engine *e, struct resource_row *row, const struct endpoint_row *ep,
+static int failed(struct manager *mgr, struct resource_row *row, const struct endpoint_row *ep,
 		  const struct sagemaker_call *cc, struct err *reterr)
 {
 	struct reason why;
@@ -239,42 +239,42 @@ static int failed(struct engine *e, struct resource_row *row, const struct endpo
 	/* Ours to wait for is not the model's fault. */
 	tries += cc->call.kind != AWS_ERROR_CREDENTIALS && cc->call.kind != AWS_ERROR_THROTTLED;
 	json_object_set_new(row->answer, SAGEMAKER_ASKED_KEY, json_integer(tries));
-	row->next_us = clock_now_us() + sagemaker_backoff_us(e, tries);
+	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, tries);
 	if (cc->call.kind == AWS_ERROR_MODEL || tries >= SAGEMAKER_PARITY_TRIES) {
 		reason_set(&why,
 			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
 							    : REASON_PREDICT_FAILED,
 			   "the endpoint is in service but does not answer: %s%s", cc->call.err.msg,
 			   cc->call.kind == AWS_ERROR_MODEL ? SAGEMAKER_LAYOUT_HINT : "");
-		return does_not_work(e, ep, &why, reterr);
+		return does_not_work(mgr, ep, &why, reterr);
 	}
-	return store_resource_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-static void on_answer(struct engine *e, struct sagemaker_call *cc)
+static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct err why = {0};
-	int r = turn_begin(e, &why);
+	int r = turn_begin(mgr, &why);
 
 	if (r < 0)
 		return; /* the next look at the endpoint asks again */
-	r = store_resource_get(e->store, cc->row, &row, &why);
+	r = store_resource_get(mgr->store, cc->row, &row, &why);
 	if (r >= 0)
-		r = store_endpoint_get(e->store, row.endpoint, &ep, &why);
+		r = store_endpoint_get(mgr->store, row.endpoint, &ep, &why);
 	if (r >= 0 && row.wanted &&
 	    (ep.state == ENDPOINT_CREATING || ep.state == ENDPOINT_UPDATING))
-		r = cc->call.result == 0 ? judge(e, &row, &ep, cc, &why)
-					 : failed(e, &row, &ep, cc, &why);
+		r = cc->call.result == 0 ? judge(mgr, &row, &ep, cc, &why)
+					 : failed(mgr, &row, &ep, cc, &why);
 	if (r < 0)
-		turn_fail(e, r, &why);
-	turn_end(e, NULL);
+		turn_fail(mgr, r, &why);
+	turn_end(mgr, NULL);
 }
 
 /* ---- asking ---- */
 
-static void ask_after(struct engine *e, void *arg, bool committed)
+static void ask_after(struct manager *mgr, void *arg, bool committed)
 {
 	struct sagemaker_call *cc = arg;
 
@@ -284,10 +284,10 @@ static void ask_after(struct engine *e, void *arg, bool committed)
 		sagemaker_call_free(cc);
 }
 
-static int ask(struct engine *e, const struct resource_row *row, char *body, struct err *reterr)
+static int ask(struct manager *mgr, const struct resource_row *row, char *body, struct err *reterr)
 {
 	struct sagemaker_call *cc =
-		sagemaker_call_new(e, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
+		sagemaker_call_new(mgr, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
 
 	if (!cc || !body) {
 		free(body);
@@ -309,41 +309,41 @@ static int ask(struct engine *e, const struct resource_row *row, char *body, str
 	cc->call.body_len = strlen(body);
 	cc->call.timeout_us = ASK_TIMEOUT_US;
 	cc->answered = on_answer;
-	turn_after(e, ask_after, cc);
+	turn_after(mgr, ask_after, cc);
 	return 0;
 }
 
-int sagemaker_parity_begin(struct engine *e, const struct resource_row *row,
+int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 			   const struct endpoint_row *ep, struct err *reterr)
 {
 	char job[ID_LEN];
-	OWN(json_decrefp) json_t *spec = ep->job[0] ? find_spec(e, row, job) : NULL;
-	OWN(json_decrefp) json_t *sample = spec ? find_sample(e, spec, job) : NULL;
+	OWN(json_decrefp) json_t *spec = ep->job[0] ? find_spec(mgr, row, job) : NULL;
+	OWN(json_decrefp) json_t *sample = spec ? find_sample(mgr, spec, job) : NULL;
 	OWN(json_decrefp) json_t *samples = usable(sample);
 	OWN(json_decrefp) json_t *skipped = NULL;
 
 	if (ep->job[0] && (json_array_size(samples) || !is_other_task(spec)))
-		return ask(e, row, question(sample, samples), reterr);
+		return ask(mgr, row, question(sample, samples), reterr);
 	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
 			    ep->job[0] ? "HF_TASK is another task, whose inputs are not known"
 				       : "the endpoint was adopted");
-	return works(e, row, ep, skipped, reterr);
+	return works(mgr, row, ep, skipped, reterr);
 }
 
-static void forget_after(struct engine *e, void *arg, bool committed)
+static void forget_after(struct manager *mgr, void *arg, bool committed)
 {
-	for (struct sagemaker_call *cc = e->sagemaker->calls; committed && cc; cc = cc->next)
+	for (struct sagemaker_call *cc = mgr->sagemaker->calls; committed && cc; cc = cc->next)
 		if (cc->step == SAGEMAKER_STEP_PARITY && str_eq(cc->row, arg))
-			aws_cancel(e->aws, &cc->call);
+			aws_cancel(mgr->aws, &cc->call);
 	free(arg);
 }
 
-int sagemaker_parity_forget(struct engine *e, const struct resource_row *row, struct err *reterr)
+int sagemaker_parity_forget(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	char *id = strdup(row->id);
 
 	if (!id)
 		return err_errno(reterr, ENOMEM, "end the check of the endpoint");
-	turn_after(e, forget_after, id);
+	turn_after(mgr, forget_after, id);
 	return 0;
 }

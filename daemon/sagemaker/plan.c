@@ -18,13 +18,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static json_t *tags_of(struct engine *e, const struct job_row *job, const struct resource_row *row)
+static json_t *tags_of(struct manager *mgr, const struct job_row *job,
+		       const struct resource_row *row)
 {
 	json_t *tags = json_object_get(job->spec, "tags")
 			       ? json_deep_copy(json_object_get(job->spec, "tags"))
 			       : json_object();
 
-	json_object_set_new(tags, RESOURCE_TAG_INSTALL, json_string(store_install_id(e->store)));
+	json_object_set_new(tags, RESOURCE_TAG_INSTALL, json_string(store_install_id(mgr->store)));
 	json_object_set_new(tags, RESOURCE_TAG_NONCE, json_string(row->nonce));
 	json_object_set_new(tags, RESOURCE_TAG_RUN, json_string(job->run));
 	json_object_set_new(tags, RESOURCE_TAG_JOB, json_string(job->id));
@@ -76,7 +77,7 @@ static int64_t log_size(const struct execution *ex)
 }
 
 /* What the requests warn of and the submit could not know, as one warning. */
-static int say_warnings(struct engine *e, const struct job_row *job, const json_t *warnings,
+static int say_warnings(struct manager *mgr, const struct job_row *job, const json_t *warnings,
 			struct err *reterr)
 {
 	char all[ERR_MSG_MAX] = "";
@@ -86,7 +87,8 @@ static int say_warnings(struct engine *e, const struct job_row *job, const json_
 	int r = 0;
 
 	json_array_foreach(warnings, i, text) {
-		r = store_warning_known(e->store, job->id, json_string_value(text), &known, reterr);
+		r = store_warning_known(mgr->store, job->id, json_string_value(text), &known,
+					reterr);
 		if (r < 0)
 			return r;
 		if (!known && used < sizeof(all))
@@ -95,7 +97,7 @@ static int say_warnings(struct engine *e, const struct job_row *job, const json_
 	}
 	if (!used)
 		return 0;
-	return store_warning_insert(e->store, job->id, job->attempt, "sagemaker_request", all,
+	return store_warning_insert(mgr->store, job->id, job->attempt, "sagemaker_request", all,
 				    clock_now_us(), reterr);
 }
 
@@ -104,14 +106,14 @@ struct price {
 	char words[160];
 };
 
-static int price_of(struct engine *e, const struct job_row *job, struct price *ret,
+static int price_of(struct manager *mgr, const struct job_row *job, struct price *ret,
 		    struct err *reterr)
 {
-	return budget_worst_case(e->settings, job->spec, job->kind, &ret->micro_usd, ret->words,
+	return budget_worst_case(mgr->settings, job->spec, job->kind, &ret->micro_usd, ret->words,
 				 sizeof(ret->words), reterr);
 }
 
-static int plan_training(struct engine *e, const struct job_row *job, const struct execution *ex,
+static int plan_training(struct manager *mgr, const struct job_row *job, const struct execution *ex,
 			 const struct sagemaker_location *at, const json_t *spec,
 			 const json_t *results, struct err *reterr)
 {
@@ -125,7 +127,7 @@ static int plan_training(struct engine *e, const struct job_row *job, const stru
 
 	resource_nonce_new(nonce);
 	row_begin(&row, RESOURCE_TRAINING_JOB, job, at, NULL, nonce);
-	tags = tags_of(e, job, &row);
+	tags = tags_of(mgr, job, &row);
 	snprintf(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
 	snprintf(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
 	struct sagemaker_training t = {
@@ -142,21 +144,21 @@ static int plan_training(struct engine *e, const struct job_row *job, const stru
 	r = sagemaker_training_request(&t, &row.request, warnings, reterr);
 	row.log_size = log_size(ex);
 	if (r >= 0)
-		r = price_of(e, job, &price, reterr);
+		r = price_of(mgr, job, &price, reterr);
 	if (r >= 0)
-		r = say_warnings(e, job, warnings, reterr);
+		r = say_warnings(mgr, job, warnings, reterr);
 	if (r >= 0)
-		r = store_resource_insert(e->store, &row, reterr);
-	return r < 0 ? r : budget_reserve(e, &row, price.micro_usd, price.words, reterr);
+		r = store_resource_insert(mgr->store, &row, reterr);
+	return r < 0 ? r : budget_reserve(mgr, &row, price.micro_usd, price.words, reterr);
 }
 
-static int requests_of_deploy(struct engine *e, const struct job_row *job,
+static int requests_of_deploy(struct manager *mgr, const struct job_row *job,
 			      const struct sagemaker_location *at, const json_t *spec,
 			      struct resource_row rows[3], json_t *warnings, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *model_tags = tags_of(e, job, &rows[0]);
-	OWN(json_decrefp) json_t *config_tags = tags_of(e, job, &rows[1]);
-	OWN(json_decrefp) json_t *endpoint_tags = tags_of(e, job, &rows[2]);
+	OWN(json_decrefp) json_t *model_tags = tags_of(mgr, job, &rows[0]);
+	OWN(json_decrefp) json_t *config_tags = tags_of(mgr, job, &rows[1]);
+	OWN(json_decrefp) json_t *endpoint_tags = tags_of(mgr, job, &rows[2]);
 	const char *model = json_get_str(spec, "model", "");
 	struct sagemaker_model m = {
 		.spec = spec,
@@ -183,7 +185,7 @@ static int requests_of_deploy(struct engine *e, const struct job_row *job,
 	return r < 0 ? r : sagemaker_endpoint_request(&p, &rows[2].request, reterr);
 }
 
-static int plan_endpoint(struct engine *e, const struct job_row *job,
+static int plan_endpoint(struct manager *mgr, const struct job_row *job,
 			 const struct sagemaker_location *at, const json_t *spec,
 			 struct err *reterr)
 {
@@ -195,7 +197,7 @@ static int plan_endpoint(struct engine *e, const struct job_row *job,
 	bool update; /* the endpoint is there: only its model and config are new */
 	char nonce[RESOURCE_NONCE_LEN];
 	struct price price;
-	int r = store_endpoint_find(e->store, json_get_str(spec, "endpoint", ""), &ep, reterr);
+	int r = store_endpoint_find(mgr->store, json_get_str(spec, "endpoint", ""), &ep, reterr);
 
 	if (r < 0)
 		return r;
@@ -206,25 +208,25 @@ static int plan_endpoint(struct engine *e, const struct job_row *job,
 	resource_nonce_new(nonce);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		row_begin(&rows[i], kinds[i], job, at, ep.id, nonce);
-	r = requests_of_deploy(e, job, at, spec, rows, warnings, reterr);
+	r = requests_of_deploy(mgr, job, at, spec, rows, warnings, reterr);
 	if (r >= 0)
-		r = price_of(e, job, &price, reterr);
+		r = price_of(mgr, job, &price, reterr);
 	if (r >= 0)
-		r = say_warnings(e, job, warnings, reterr);
+		r = say_warnings(mgr, job, warnings, reterr);
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(rows) - update; i++)
-		r = store_resource_insert(e->store, &rows[i], reterr);
+		r = store_resource_insert(mgr->store, &rows[i], reterr);
 	if (r >= 0 && update) {
 		resource_row_done(&rows[2]);
-		r = sagemaker_update_want(e, &ep, rows[1].name, &rows[2], reterr);
+		r = sagemaker_update_want(mgr, &ep, rows[1].name, &rows[2], reterr);
 	}
 	if (r >= 0)
-		r = budget_reserve(e, &rows[2], price.micro_usd, price.words, reterr);
+		r = budget_reserve(mgr, &rows[2], price.micro_usd, price.words, reterr);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		resource_row_done(&rows[i]);
 	return r;
 }
 
-static int plan(struct engine *e, const struct job_row *job, const struct execution *ex,
+static int plan(struct manager *mgr, const struct job_row *job, const struct execution *ex,
 		enum reason_code *ret_code, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *resolved = NULL;
@@ -232,7 +234,7 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 	OWN(json_decrefp) json_t *spec = NULL;
 	char model[SPEC_PATH_MAX];
 	struct sagemaker_location at;
-	int r = job_resolve(e, job, &resolved, reterr);
+	int r = job_resolve(mgr, job, &resolved, reterr);
 
 	*ret_code = REASON_INTERNAL;
 	if (r >= 0)
@@ -246,16 +248,16 @@ static int plan(struct engine *e, const struct job_row *job, const struct execut
 		json_object_set_new(spec, "model", json_string(model));
 	*ret_code = REASON_INVALID_INPUT;
 	if (job->kind == JOB_DEPLOY)
-		return plan_endpoint(e, job, &at, spec, reterr);
-	return plan_training(e, job, ex, &at, spec, results, reterr);
+		return plan_endpoint(mgr, job, &at, spec, reterr);
+	return plan_training(mgr, job, ex, &at, spec, results, reterr);
 }
 
 /* Nothing of this attempt is wanted any more. How many rows it has, or negative. */
-static int unwant(struct engine *e, const struct job_row *job, const struct reason *why,
+static int unwant(struct manager *mgr, const struct job_row *job, const struct reason *why,
 		  struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_of_job(e->store, job->id, job->attempt, &rows, reterr);
+	int r = store_resource_of_job(mgr->store, job->id, job->attempt, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		struct resource_row *row = &rows.rows[i];
@@ -265,41 +267,41 @@ static int unwant(struct engine *e, const struct job_row *job, const struct reas
 		if (resource_state_is_final(row->state) ||
 		    (!row->wanted && row->kind != RESOURCE_TRAINING_JOB))
 			continue;
-		r = sagemaker_resource_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, why, reterr);
 	}
 	return r < 0 ? r : (int)rows.n;
 }
 
-int sagemaker_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
+int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struct execution *ex,
 		     struct err *reterr)
 {
 	enum reason_code code;
 	struct reason why;
 	struct err err = {0};
-	int r = plan(e, job, ex, &code, &err);
+	int r = plan(mgr, job, ex, &code, &err);
 
-	turn_after(e, sagemaker_reconcile_on_commit, NULL);
+	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
 	if (r >= 0) /* the progress shown was that of the staging */
-		return store_attempt_set_progress(e->store, job->id, job->attempt, NULL, reterr);
+		return store_attempt_set_progress(mgr->store, job->id, job->attempt, NULL, reterr);
 	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
 		*reterr = err;
 		return r;
 	}
 	reason_set(&why, code, "%s", err.msg);
-	r = unwant(e, job, &why, reterr); /* what was written down before it was refused */
+	r = unwant(mgr, job, &why, reterr); /* what was written down before it was refused */
 	if (r < 0)
 		return r;
 	if (job->kind == JOB_DEPLOY)
-		return sagemaker_endpoint_abandon(e, job, &why, reterr);
-	return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+		return sagemaker_endpoint_abandon(mgr, job, &why, reterr);
+	return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
 }
 
-int sagemaker_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+int sagemaker_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	struct reason why;
 	int r;
 
 	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-	r = unwant(e, job, &why, reterr);
+	r = unwant(mgr, job, &why, reterr);
 	return r < 0 ? r : r > 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The SageMaker target: train, script and deploy jobs, and endpoints, that run on SageMaker. On the
- * engine thread. The engine keeps intents (storage/store_resource.h); one controller brings each
+ * manager thread. The manager keeps intents (storage/store_resource.h); one controller brings each
  * resource where its row wants it: describe, create, stop, delete, one call at a time per resource,
  * paced by aws/client.h. Every step is: turn (row says what will be sent) → call → turn (what the
  * answer means). Whatever is lost in between is found again by describing what has the row's name.
@@ -26,18 +26,18 @@
 #include "storage/store_resource.h"
 
 /* Makes the net thread, and the client of AWS out of the settings. Trouble with them is no failure
- * of the daemon: the target waits with that reason (e->aws_why) and e->aws stays NULL. */
-int sagemaker_open(struct engine *e, struct err *reterr) MUSTCHECK;
-void sagemaker_free(struct engine *e); /* after net_stop and the inbox */
+ * of the daemon: the target waits with that reason (mgr->aws_why) and mgr->aws stays NULL. */
+int sagemaker_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
+void sagemaker_free(struct manager *mgr); /* after net_stop and the inbox */
 
 /* ---- for the scheduler, lifecycle and endpoints ---- */
 /* True if the job runs on SageMaker (train, script, deploy with that target). */
 bool sagemaker_runs(const struct job_row *job);
 /* True if the job can start now. Else *why says credentials, money, what is looked up, … Never
- * blocks; asks for what it does not know, and engine_want_schedule() when it does. */
-bool sagemaker_may_start(struct engine *e, const struct job_row *job, struct reason *why);
+ * blocks; asks for what it does not know, and manager_want_schedule() when it does. */
+bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *why);
 /* What a job that has intents waits for, or what it does there. false: it has none under way. */
-bool sagemaker_explain(struct engine *e, const struct job_row *job, struct reason *why);
+bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *why);
 /* Where a job's things go. -ERR_INVALID: a look-up says that it cannot be (*ret_code why). */
 struct sagemaker_location {
 	char region[AWS_REGION_MAX];
@@ -47,7 +47,7 @@ struct sagemaker_location {
 	char prefix[256];    /* "trainyard/RUN/JOB/" */
 	char role_arn[2049]; /* SageMaker takes no longer one */
 };
-int sagemaker_location_of(struct engine *e, const struct job_row *job, const json_t *spec,
+int sagemaker_location_of(struct manager *mgr, const struct job_row *job, const json_t *spec,
 			  struct sagemaker_location *ret, enum reason_code *ret_code,
 			  struct err *reterr) MUSTCHECK;
 /* The place, and where the model lies, as they are kept in an execution's spec.json: what was
@@ -58,34 +58,35 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 			    struct err *reterr) MUSTCHECK;
 /* Where the model of a training job of the account lies: 1 and *ret; 0: not known yet;
  * -ERR_INVALID: there is none. */
-int sagemaker_artifact(struct engine *e, const char *training_job, const char *region, char *ret,
+int sagemaker_artifact(struct manager *mgr, const char *training_job, const char *region, char *ret,
 		       size_t size, struct err *reterr) MUSTCHECK;
 
 /* All inside a turn. The staging execution of such a job has ended well: reserve the money, write
  * the intents. */
-int sagemaker_staged(struct engine *e, const struct job_row *job, const struct execution *ex,
+int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struct execution *ex,
 		     struct err *reterr) MUSTCHECK;
 /* Stop a job that has intents: 1; 0: it has none, its staging execution is to be stopped. */
-int sagemaker_cancel(struct engine *e, const struct job_row *job, struct err *reterr) MUSTCHECK;
+int sagemaker_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 /* Its staging ended badly. */
-int sagemaker_endpoint_abandon(struct engine *e, const struct job_row *job,
+int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 			       const struct reason *why, struct err *reterr) MUSTCHECK;
 /* Delete: its rows are no longer wanted; it is gone when they are. */
-int sagemaker_endpoint_delete(struct engine *e, const struct endpoint_row *ep,
+int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep,
 			      struct err *reterr) MUSTCHECK;
 
 /* ---- the controller ---- */
 /* After the commit: look at the rows now, not at the next beat. */
-void sagemaker_reconcile_soon(struct engine *e);
-void sagemaker_reconcile_on_commit(struct engine *e, void *arg, bool committed);
+void sagemaker_reconcile_soon(struct manager *mgr);
+void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committed);
 
 /* ---- inside of cloud_*.c ---- */
 #define SAGEMAKER_RESYNC_US	 USEC_PER_SEC /* rows are looked at at least this often */
 #define SAGEMAKER_BACKOFF_US	 USEC_PER_SEC /* first wait after trouble, doubled */
 #define SAGEMAKER_BACKOFF_MAX_US (60 * USEC_PER_SEC)
-#define SAGEMAKER_TRIES_GONE	 3 /* times that something is not found before it is held to be gone \
-				    */
-#define SAGEMAKER_TRIES_ROLE	 6 /* a new role is not everywhere at once */
+#define SAGEMAKER_TRIES_GONE                                                                     \
+	3		       /* times that something is not found before it is held to be gone \
+				*/
+#define SAGEMAKER_TRIES_ROLE 6 /* a new role is not everywhere at once */
 
 enum sagemaker_step {
 	SAGEMAKER_STEP_CREATE,
@@ -100,8 +101,8 @@ enum sagemaker_step {
 
 /* One call under way. */
 struct sagemaker_call {
-	struct engine_message message; /* first: the engine casts back */
-	struct engine *engine;
+	struct manager_message message; /* first: the manager casts back */
+	struct manager *manager;
 	enum sagemaker_step step;
 	char row[ID_LEN];
 	bool fresh;	   /* create: nothing had been sent before */
@@ -109,18 +110,18 @@ struct sagemaker_call {
 	char key[512];	   /* what it was about: a look-up's key, a log stream */
 	char text[2][256]; /* header lines of a runtime call */
 	char *body;	   /* owned, of a runtime call */
-	void (*answered)(struct engine *e, struct sagemaker_call *cc);
+	void (*answered)(struct manager *mgr, struct sagemaker_call *cc);
 	struct aws_call call;
 	struct sagemaker_call *next;
 };
 /* input is taken over. NULL: no memory. */
-struct sagemaker_call *sagemaker_call_new(struct engine *e, enum aws_service service,
+struct sagemaker_call *sagemaker_call_new(struct manager *mgr, enum aws_service service,
 					  const char *operation, const char *region, json_t *input);
-/* cc->answered runs on the engine thread, once; then cc is freed. Not when the engine stops. */
+/* cc->answered runs on the manager thread, once; then cc is freed. Not when the manager stops. */
 void sagemaker_call_send(struct sagemaker_call *cc);
 void sagemaker_call_free(struct sagemaker_call *cc); /* one that was not sent */
 /* True if a call of this row is under way (logs: of its log, else any other). */
-bool sagemaker_call_is_open(const struct engine *e, const char *row, bool logs);
+bool sagemaker_call_is_open(const struct manager *mgr, const char *row, bool logs);
 
 struct sagemaker_lookup;
 struct sagemaker_tail;
@@ -136,11 +137,11 @@ struct sagemaker {
 	int64_t pause_until_us;
 };
 /* Credentials were refused: the whole target waits and tries again later. */
-void sagemaker_pause(struct engine *e, const struct err *why);
-void sagemaker_resume(struct engine *e); /* a call went through */
+void sagemaker_pause(struct manager *mgr, const struct err *why);
+void sagemaker_resume(struct manager *mgr); /* a call went through */
 void sagemaker_lookups_free(struct sagemaker *c);
 /* The wait after `tries` troubles in a row. */
-int64_t sagemaker_backoff_us(const struct engine *e, int tries);
+int64_t sagemaker_backoff_us(const struct manager *mgr, int tries);
 
 /* One kind of resource, as the controller drives it. */
 struct sagemaker_driver {
@@ -150,14 +151,14 @@ struct sagemaker_driver {
 	bool polled; /* it changes by itself; else it is described only to verify */
 	/* All inside a turn. A describe's answer into row->status, answer, reason, next_us, which
 	 * the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
-	int (*on_described)(struct engine *e, struct resource_row *row, const json_t *answer,
+	int (*on_described)(struct manager *mgr, struct resource_row *row, const json_t *answer,
 			    struct err *reterr);
 	/* After the row was stored: what the answer means for its owner. May be NULL. */
-	int (*on_stored)(struct engine *e, const struct resource_row *row, struct err *reterr);
+	int (*on_stored)(struct manager *mgr, const struct resource_row *row, struct err *reterr);
 	/* The row has come to a final state. */
-	int (*on_ended)(struct engine *e, const struct resource_row *row, struct err *reterr);
+	int (*on_ended)(struct manager *mgr, const struct resource_row *row, struct err *reterr);
 	/* 1 if the row may be created or ended now (order of model, config, endpoint). */
-	int (*can_proceed)(struct engine *e, const struct resource_row *row, bool create,
+	int (*can_proceed)(struct manager *mgr, const struct resource_row *row, bool create,
 			   struct err *reterr);
 };
 extern const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_];
@@ -165,25 +166,25 @@ extern const struct sagemaker_driver sagemaker_training_driver, sagemaker_model_
 	sagemaker_config_driver, sagemaker_endpoint_driver;
 
 /* sagemaker/answer.c: in an own turn. */
-void sagemaker_answered(struct engine *e, struct sagemaker_call *cc);
+void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc);
 /* Inside a turn: to a final state, and its owner is told. */
-int sagemaker_resource_end(struct engine *e, struct resource_row *row, enum resource_state to,
+int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
 			   const struct reason *why, struct err *reterr) MUSTCHECK;
 /* controller.c, inside a turn: what is wanted of it has changed. It is stored and looked at at
  * once; a parity check of what it was is given up. */
-int sagemaker_resource_desire(struct engine *e, struct resource_row *row,
+int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row,
 			      struct err *reterr) MUSTCHECK;
 /* controller.c, inside a turn: it is no longer wanted; the controller ends it, in the order of
  * things.
  */
-int sagemaker_resource_unwant(struct engine *e, struct resource_row *row, const struct reason *why,
-			      struct err *reterr) MUSTCHECK;
+int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
+			      const struct reason *why, struct err *reterr) MUSTCHECK;
 /* controller.c: send a step of this row now (own turn before it). */
-void sagemaker_step(struct engine *e, struct resource_row *row, enum sagemaker_step step);
+void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step);
 
 /* sagemaker/log.c */
-void sagemaker_log_follow(struct engine *e, const struct resource_row *row);
+void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row);
 /* True if the log has been read to its end; `over_us`: when the job was first seen to be over. */
-bool sagemaker_log_is_drained(struct engine *e, const struct resource_row *row, int64_t over_us);
-void sagemaker_log_forget(struct engine *e, const char *row);
+bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us);
+void sagemaker_log_forget(struct manager *mgr, const char *row);
 void sagemaker_tails_free(struct sagemaker *c);

@@ -77,7 +77,7 @@ static int64_t billable_us(const struct resource_row *row)
 								  : 0;
 }
 
-static int training_seen(struct engine *e, struct resource_row *row, const json_t *answer,
+static int training_seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
 			 struct err *reterr)
 {
 	const char *status = json_get_str(answer, "TrainingJobStatus", "");
@@ -90,8 +90,8 @@ static int training_seen(struct engine *e, struct resource_row *row, const json_
 		return 0;
 	over_us = over_us ? over_us : clock_now_us();
 	json_object_set_new(row->answer, OVER_KEY, json_integer(over_us));
-	if (!sagemaker_log_is_drained(e, row, over_us)) {
-		row->next_us = clock_now_us() + e->settings->aws.poll_us;
+	if (!sagemaker_log_is_drained(mgr, row, over_us)) {
+		row->next_us = clock_now_us() + mgr->settings->aws.poll_us;
 		return 0;
 	}
 	row->reason = (struct reason){0};
@@ -193,15 +193,15 @@ static json_t *final_metrics(const struct resource_row *row)
 
 /* The newest value of each metric, those that only SageMaker has found included. They become a
  * point if the log has given none, as of a log that may not be read. *ret is a new reference. */
-static int close_metrics(struct engine *e, const struct resource_row *row, json_t **ret,
+static int close_metrics(struct manager *mgr, const struct resource_row *row, json_t **ret,
 			 struct err *reterr)
 {
 	OWN(json_decrefp) json_t *last = NULL;
 	OWN(json_decrefp) json_t *all = final_metrics(row);
-	int r = store_metrics_last(e->store, row->job, row->attempt, &last, reterr);
+	int r = store_metrics_last(mgr->store, row->job, row->attempt, &last, reterr);
 
 	if (r >= 0 && !json_object_size(last) && json_object_size(all))
-		r = store_metric_insert(e->store, row->job, row->attempt, clock_now_us(), 0, NAN,
+		r = store_metric_insert(mgr->store, row->job, row->attempt, clock_now_us(), 0, NAN,
 					all, reterr);
 	json_object_update(all, last);
 	*ret = TAKE(all);
@@ -242,7 +242,7 @@ static int64_t training_end_us(const struct resource_row *row)
 	return at_s > 0 && at_s < CLOCK_MAX_S ? (int64_t)(at_s * (double)USEC_PER_SEC) : 0;
 }
 
-static int training_over(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int training_over(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(json_decrefp) json_t *metrics = NULL;
@@ -250,12 +250,12 @@ static int training_over(struct engine *e, const struct resource_row *row, struc
 	struct job_end end = {.to = STATE_FAILED, .why = row->reason};
 	int r;
 
-	sagemaker_log_forget(e, row->id);
+	sagemaker_log_forget(mgr, row->id);
 	if (!row->job[0]) /* adopted: nobody here waits for it */
-		return budget_settle(e, row, billable_us(row), reterr);
-	r = store_job_get(e->store, row->job, &job, reterr);
+		return budget_settle(mgr, row, billable_us(row), reterr);
+	r = store_job_get(mgr->store, row->job, &job, reterr);
 	if (r >= 0)
-		r = budget_settle(e, row, billable_us(row), reterr);
+		r = budget_settle(mgr, row, billable_us(row), reterr);
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
 		return r;
 	if (row->state == RESOURCE_ENDED)
@@ -264,11 +264,11 @@ static int training_over(struct engine *e, const struct resource_row *row, struc
 		end.to = STATE_CANCELLED;
 		reason_set(&end.why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
 	}
-	r = close_metrics(e, row, &metrics, reterr);
+	r = close_metrics(mgr, row, &metrics, reterr);
 	if (r >= 0 && row->state == RESOURCE_ENDED)
 		end.outputs = outputs = outputs_of(row, metrics, end.to == STATE_SUCCEEDED);
 	end.at_us = training_end_us(row);
-	return r < 0 ? r : job_end(e, &job, &end, reterr);
+	return r < 0 ? r : job_end(mgr, &job, &end, reterr);
 }
 
 const struct sagemaker_driver sagemaker_training_driver = {

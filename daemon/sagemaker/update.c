@@ -36,12 +36,12 @@ static const struct resource_row *config_named(const struct resource_rows *rows,
 	return NULL;
 }
 
-int sagemaker_deploy_of(struct engine *e, const struct resource_row *row, char job[ID_LEN],
+int sagemaker_deploy_of(struct manager *mgr, const struct resource_row *row, char job[ID_LEN],
 			struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const struct resource_row *config;
-	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
@@ -64,7 +64,7 @@ static int own_row(const struct resource_rows *rows, struct resource_row **ret, 
 }
 
 /* From now on this config is the wanted one. */
-static int want_config(struct engine *e, struct resource_row *row, const char *config,
+static int want_config(struct manager *mgr, struct resource_row *row, const char *config,
 		       struct err *reterr)
 {
 	json_object_set_new(row->request, CONFIG_KEY, json_string(config));
@@ -72,27 +72,27 @@ static int want_config(struct engine *e, struct resource_row *row, const char *c
 		json_object_del(row->answer, SAGEMAKER_TRIED_KEY);
 		json_object_del(row->answer, SAGEMAKER_ASKED_KEY);
 	}
-	return sagemaker_resource_desire(e, row, reterr);
+	return sagemaker_resource_desire(mgr, row, reterr);
 }
 
-int sagemaker_update_want(struct engine *e, const struct endpoint_row *ep, const char *config,
+int sagemaker_update_want(struct manager *mgr, const struct endpoint_row *ep, const char *config,
 			  struct resource_row *ret_row, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	struct resource_row *row;
-	int r = store_resource_of_endpoint(e->store, ep->id, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, ep->id, &rows, reterr);
 
 	if (r >= 0)
 		r = own_row(&rows, &row, reterr);
 	if (r >= 0)
-		r = want_config(e, row, config, reterr);
-	return r < 0 ? r : store_resource_get(e->store, row->id, ret_row, reterr);
+		r = want_config(mgr, row, config, reterr);
+	return r < 0 ? r : store_resource_get(mgr->store, row->id, ret_row, reterr);
 }
 
 /* ---- the end ---- */
 
 /* The model and the config that are not those of `keep` go. */
-static int drop_others(struct engine *e, const struct resource_rows *rows, const char *keep,
+static int drop_others(struct manager *mgr, const struct resource_rows *rows, const char *keep,
 		       const struct reason *why, struct err *reterr)
 {
 	const struct resource_row *kept = config_named(rows, keep);
@@ -104,41 +104,41 @@ static int drop_others(struct engine *e, const struct resource_rows *rows, const
 		if (row->kind == RESOURCE_ENDPOINT || resource_state_is_final(row->state) ||
 		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
 			continue;
-		r = sagemaker_resource_unwant(e, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, why, reterr);
 	}
 	return r;
 }
 
-int sagemaker_update_done(struct engine *e, const struct resource_row *row,
+int sagemaker_update_done(struct manager *mgr, const struct resource_row *row,
 			  const struct endpoint_row *ep, const json_t *result, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	struct reason none = {0};
 	char id[ID_LEN];
-	int r = sagemaker_deploy_of(e, row, id, reterr);
+	int r = sagemaker_deploy_of(mgr, row, id, reterr);
 
 	if (r >= 0)
-		r = endpoint_updated(e, ep, id, result, reterr);
+		r = endpoint_updated(mgr, ep, id, result, reterr);
 	if (r >= 0)
-		r = store_resource_of_endpoint(e->store, ep->id, &rows, reterr);
-	return r < 0 ? r : drop_others(e, &rows, sagemaker_config_wanted(row), &none, reterr);
+		r = store_resource_of_endpoint(mgr->store, ep->id, &rows, reterr);
+	return r < 0 ? r : drop_others(mgr, &rows, sagemaker_config_wanted(row), &none, reterr);
 }
 
-int sagemaker_update_accept(struct engine *e, const struct resource_row *row, struct err *reterr)
+int sagemaker_update_accept(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const char *used = sagemaker_config_used(row);
 	struct resource_row *own;
 	struct reason why;
-	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	if (r >= 0)
 		r = own_row(&rows, &own, reterr);
 	if (r < 0 || !used[0])
 		return r;
 	reason_set(&why, REASON_DELETED_BY_USER, "the endpoint uses %s", used);
-	r = want_config(e, own, used, reterr);
-	return r < 0 ? r : drop_others(e, &rows, used, &why, reterr);
+	r = want_config(mgr, own, used, reterr);
+	return r < 0 ? r : drop_others(mgr, &rows, used, &why, reterr);
 }
 
 /* The config of the deploy that made the endpoint what it is. */
@@ -154,7 +154,7 @@ static const struct resource_row *old_config(const struct resource_rows *rows,
 	return found;
 }
 
-int sagemaker_update_undo(struct engine *e, const char *endpoint, const struct reason *why,
+int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struct reason *why,
 			  struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -162,90 +162,90 @@ int sagemaker_update_undo(struct engine *e, const char *endpoint, const struct r
 	OWN(job_row_done) struct job_row job = {0};
 	const struct resource_row *old;
 	struct resource_row *row;
-	int r = store_endpoint_get(e->store, endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, endpoint, &ep, reterr);
 
 	if (r < 0 || ep.state != ENDPOINT_UPDATING)
 		return r < 0 ? r : 0;
-	r = sagemaker_update_job(e, &ep, &job, reterr);
+	r = sagemaker_update_job(mgr, &ep, &job, reterr);
 	if (r >= 0)
-		r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
 	if (r >= 0)
 		r = own_row(&rows, &row, reterr);
 	if (r < 0)
 		return r;
 	old = old_config(&rows, &ep);
 	if (!old)
-		return sagemaker_endpoint_fail(e, endpoint, why, reterr);
+		return sagemaker_endpoint_fail(mgr, endpoint, why, reterr);
 	if (!str_eq(old->name, sagemaker_config_wanted(row)))
-		r = want_config(e, row, old->name, reterr);
+		r = want_config(mgr, row, old->name, reterr);
 	if (r >= 0)
-		r = drop_others(e, &rows, old->name, why, reterr);
+		r = drop_others(mgr, &rows, old->name, why, reterr);
 	if (r >= 0)
-		r = endpoint_move(e, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
-	return r < 0 ? r : endpoint_update_end(e, job.id, STATE_FAILED, why, NULL, reterr);
+		r = endpoint_move(mgr, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
+	return r < 0 ? r : endpoint_update_end(mgr, job.id, STATE_FAILED, why, NULL, reterr);
 }
 
-static bool was_just_accepted(const struct engine *e, const struct resource_row *row)
+static bool was_just_accepted(const struct manager *mgr, const struct resource_row *row)
 {
 	int64_t since = json_get_int(row->answer, SAGEMAKER_TRIED_AT_KEY, 0);
 
-	return clock_now_us() - since < e->settings->aws.settle_us;
+	return clock_now_us() - since < mgr->settings->aws.settle_us;
 }
 
 /* No place for the old fleet: what serves goes on, and UpdateEndpoint is sent once more when its
  * last answer is no news. */
-static int wait_for_place(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int wait_for_place(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
-	if (was_just_accepted(e, row) || json_object_del(row->answer, SAGEMAKER_TRIED_KEY) < 0)
+	if (was_just_accepted(mgr, row) || json_object_del(row->answer, SAGEMAKER_TRIED_KEY) < 0)
 		return 0;
-	return store_resource_update(e->store, row, clock_now_us(), reterr);
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
 /* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
  * not what it should be. */
-static int cannot_have(struct engine *e, const struct resource_row *row, enum reason_code code,
+static int cannot_have(struct manager *mgr, const struct resource_row *row, enum reason_code code,
 		       const char *words, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason why;
-	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r < 0)
 		return r;
 	if (ep.state == ENDPOINT_UPDATING) {
 		reason_set(&why, code, "%s", words);
-		return sagemaker_update_undo(e, ep.id, &why, reterr);
+		return sagemaker_update_undo(mgr, ep.id, &why, reterr);
 	}
 	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
-		return wait_for_place(e, row, reterr);
+		return wait_for_place(mgr, row, reterr);
 	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
 		   sagemaker_config_wanted(row), words);
-	return sagemaker_endpoint_fail(e, ep.id, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, ep.id, &why, reterr);
 }
 
 /* ---- looking ---- */
 
-static void update_after(struct engine *e, void *arg, bool committed)
+static void update_after(struct manager *mgr, void *arg, bool committed)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 
-	if (committed && store_resource_get(e->store, arg, &row, NULL) >= 0)
-		sagemaker_step(e, &row, SAGEMAKER_STEP_UPDATE);
+	if (committed && store_resource_get(mgr->store, arg, &row, NULL) >= 0)
+		sagemaker_step(mgr, &row, SAGEMAKER_STEP_UPDATE);
 	free(arg);
 }
 
-int sagemaker_update_late(struct engine *e, const struct resource_row *row, struct err *reterr)
+int sagemaker_update_late(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int64_t limit_us = e->settings->aws.endpoint_timeout_us;
+	int64_t limit_us = mgr->settings->aws.endpoint_timeout_us;
 	const struct resource_row *config;
 	struct reason why;
 	char text[32];
-	int r = store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0)
-		r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
+		r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 	if (r < 0 || ep.state != ENDPOINT_UPDATING)
 		return r < 0 ? r : 0;
 	config = config_named(&rows, sagemaker_config_wanted(row));
@@ -255,56 +255,56 @@ int sagemaker_update_late(struct engine *e, const struct resource_row *row, stru
 	reason_set(&why, REASON_TIMED_OUT, "endpoint %s is still %s, %s after its update began%s%s",
 		   row->name, row->status, duration_format(text, limit_us),
 		   row->reason.code ? ": " : "", row->reason.message);
-	r = sagemaker_update_undo(e, ep.id, &why, reterr);
+	r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
 	return r < 0 ? r : 1;
 }
 
 /* What UpdateEndpoint took is not what is in use. */
-static int went_back(struct engine *e, const struct resource_row *row, struct err *reterr)
+static int went_back(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	const char *why = json_get_str(row->answer, "FailureReason", NULL);
 	char words[REASON_MSG_MAX];
 
-	if (!why && was_just_accepted(e, row))
+	if (!why && was_just_accepted(mgr, row))
 		return 0; /* what describe says may be from before */
 	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
 		 why ? why : "it gave no reason");
-	return cannot_have(e, row, sagemaker_failure_code(words), words, reterr);
+	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
 }
 
-int sagemaker_update_check(struct engine *e, const struct resource_row *row, struct err *reterr)
+int sagemaker_update_check(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const char *wanted = sagemaker_config_wanted(row);
 	const struct resource_row *config;
 	char *id;
-	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
 	if (str_eq(json_get_str(row->answer, SAGEMAKER_TRIED_KEY, ""), wanted))
-		return went_back(e, row, reterr);
+		return went_back(mgr, row, reterr);
 	config = config_named(&rows, wanted);
 	if (!config || config->state != RESOURCE_PRESENT)
 		return 0; /* not made yet */
-	r = sagemaker_update_late(e, row, reterr);
+	r = sagemaker_update_late(mgr, row, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	/* From now on it may be in use, whatever becomes of the answer. */
 	json_object_set_new(row->answer, SAGEMAKER_PENDING_KEY, json_string(wanted));
-	r = store_resource_update(e->store, row, clock_now_us(), reterr);
+	r = store_resource_update(mgr->store, row, clock_now_us(), reterr);
 	id = strdup(row->id);
 	if (r < 0 || !id) {
 		free(id);
 		return r < 0 ? r : err_errno(reterr, ENOMEM, "update the endpoint");
 	}
-	turn_after(e, update_after, id);
+	turn_after(mgr, update_after, id);
 	return 0;
 }
 
 /* In the turn of the answer to UpdateEndpoint. */
-int sagemaker_update_answered(struct engine *e, struct resource_row *row, const struct aws_call *c,
-			      struct err *reterr)
+int sagemaker_update_answered(struct manager *mgr, struct resource_row *row,
+			      const struct aws_call *c, struct err *reterr)
 {
 	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
 				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
@@ -313,7 +313,7 @@ int sagemaker_update_answered(struct engine *e, struct resource_row *row, const 
 								: REASON_NONE;
 	int r;
 
-	row->next_us = clock_now_us() + e->settings->aws.poll_us;
+	row->next_us = clock_now_us() + mgr->settings->aws.poll_us;
 	row->reason = (struct reason){0};
 	if (c->result == 0) {
 		if (!row->answer)
@@ -326,6 +326,6 @@ int sagemaker_update_answered(struct engine *e, struct resource_row *row, const 
 	} else {
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}
-	r = store_resource_update(e->store, row, clock_now_us(), reterr);
-	return r < 0 || !code ? r : cannot_have(e, row, code, c->err.msg, reterr);
+	r = store_resource_update(mgr->store, row, clock_now_us(), reterr);
+	return r < 0 || !code ? r : cannot_have(mgr, row, code, c->err.msg, reterr);
 }

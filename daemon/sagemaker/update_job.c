@@ -9,14 +9,14 @@
 
 #include <string.h>
 
-int sagemaker_update_job(struct engine *e, const struct endpoint_row *ep, struct job_row *ret,
+int sagemaker_update_job(struct manager *mgr, const struct endpoint_row *ep, struct job_row *ret,
 			 struct err *reterr)
 {
 	static const enum job_state states[] = {STATE_STARTING, STATE_RUNNING, STATE_STOPPING};
 
 	for (size_t s = 0; s < ARRAY_LEN(states); s++) {
 		OWN(job_rows_done) struct job_rows jobs = {0};
-		int r = store_jobs_in_state(e->store, states[s], &jobs, reterr);
+		int r = store_jobs_in_state(mgr->store, states[s], &jobs, reterr);
 
 		if (r < 0)
 			return r;
@@ -36,43 +36,43 @@ int sagemaker_update_job(struct engine *e, const struct endpoint_row *ep, struct
 }
 
 /* 1: its staging is told to stop, and the end of that ends the job; 0: it has none. */
-static int stop_staging(struct engine *e, const struct job_row *job, struct err *reterr)
+static int stop_staging(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	const struct execution *ex = execution_of_job(e, job->id);
-	int r = ex ? execution_stop_later(e, ex, reterr) : 0;
+	const struct execution *ex = execution_of_job(mgr, job->id);
+	int r = ex ? execution_stop_later(mgr, ex, reterr) : 0;
 
 	return r < 0 ? r : ex != NULL;
 }
 
-int sagemaker_update_drop(struct engine *e, const struct endpoint_row *ep, const struct reason *why,
-			  struct err *reterr)
+int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
+			  const struct reason *why, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct reason said;
-	int r = sagemaker_update_job(e, ep, &job, reterr);
+	int r = sagemaker_update_job(mgr, ep, &job, reterr);
 
 	if (r > 0)
-		r = stop_staging(e, &job, reterr) ?: 2;
+		r = stop_staging(mgr, &job, reterr) ?: 2;
 	if (r != 2)
 		return r < 0 ? r : 0;
 	reason_set(&said, why->code, "endpoint '%s' went during its update: %s", ep->name,
 		   why->message);
-	return endpoint_update_end(e, job.id, STATE_FAILED, &said, NULL, reterr);
+	return endpoint_update_end(mgr, job.id, STATE_FAILED, &said, NULL, reterr);
 }
 
-int sagemaker_update_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason why;
-	int r = stop_staging(e, job, reterr);
+	int r = stop_staging(mgr, job, reterr);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
-	r = store_endpoint_find(e->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
+	r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
 	if (r >= 0)
-		r = sagemaker_update_undo(e, ep.id, &why, reterr);
+		r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
-	return endpoint_update_end(e, job->id, STATE_CANCELLED, &why, NULL, reterr);
+	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
 }

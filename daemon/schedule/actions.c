@@ -19,8 +19,8 @@
 /* ---- predict ---- */
 
 struct predict {
-	struct engine_message message; /* first: the engine casts back */
-	struct engine *engine;
+	struct manager_message message; /* first: the manager casts back */
+	struct manager *manager;
 	char job[ID_LEN];
 	int attempt;
 	char endpoint[SPEC_NAME_MAX + 1];
@@ -34,7 +34,7 @@ struct predict {
 
 static void predict_free(struct predict *p)
 {
-	for (struct predict **at = &p->engine->predicts; *at; at = &(*at)->next) {
+	for (struct predict **at = &p->manager->predicts; *at; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
 			break;
@@ -46,15 +46,15 @@ static void predict_free(struct predict *p)
 	free(p);
 }
 
-static int predict_end(struct engine *e, struct predict *p, enum job_state to,
+static int predict_end(struct manager *mgr, struct predict *p, enum job_state to,
 		       const struct reason *why, const json_t *outputs, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
-	int r = store_job_get(e->store, p->job, &job, reterr);
+	int r = store_job_get(mgr->store, p->job, &job, reterr);
 
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != p->attempt)
 		return r < 0 ? r : 0;
-	return job_finish(e, &job, to, why, outputs, reterr);
+	return job_finish(mgr, &job, to, why, outputs, reterr);
 }
 
 static int on_again(sd_event_source *s, uint64_t at, void *userdata);
@@ -63,18 +63,18 @@ static int on_again(sd_event_source *s, uint64_t at, void *userdata);
 static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
 			 const json_t *outputs)
 {
-	struct engine *e = p->engine;
+	struct manager *mgr = p->manager;
 	struct err err = {0};
-	int r = turn_begin(e, &err);
+	int r = turn_begin(mgr, &err);
 
 	if (r >= 0) {
-		r = predict_end(e, p, to, why, outputs, &err);
+		r = predict_end(mgr, p, to, why, outputs, &err);
 		if (r < 0)
-			turn_fail(e, r, &err);
-		r = turn_end(e, NULL);
+			turn_fail(mgr, r, &err);
+		r = turn_end(mgr, NULL);
 	}
-	if (r < 0 && !e->stopping)
-		loop_after_us(e->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
+	if (r < 0 && !mgr->stopping)
+		loop_after_us(mgr->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
 	else
 		predict_free(p);
 }
@@ -119,19 +119,19 @@ static int on_again(sd_event_source *s, uint64_t at, void *userdata)
 
 static void predict_later(struct predict *p, const char *words)
 {
-	if (clock_mono_us() >= p->give_up_us || p->engine->stopping) {
+	if (clock_mono_us() >= p->give_up_us || p->manager->stopping) {
 		predict_failed(p, REASON_PREDICT_FAILED, words);
 		return;
 	}
-	loop_after_us(p->engine->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
+	loop_after_us(p->manager->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
 }
 
-/* On the engine thread, after the answer. */
-static void on_answer(struct engine *e, struct engine_message *m)
+/* On the manager thread, after the answer. */
+static void on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct predict *p = (struct predict *)m;
 
-	if (e->stopping)
+	if (mgr->stopping)
 		predict_free(p); /* still running in the database: asked again at the next start */
 	else if (p->ask.result == 0)
 		predict_answered(p);
@@ -143,7 +143,7 @@ static void on_relayed(struct endpoint_ask *ask)
 {
 	struct predict *p = ask->userdata;
 
-	engine_post(p->engine, &p->message);
+	manager_post(p->manager, &p->message);
 }
 
 /* True if the endpoint, which was not known when the job was submitted, does not take so many
@@ -153,7 +153,7 @@ static bool predict_refused(struct predict *p)
 	char words[REASON_MSG_MAX];
 	enum job_target target;
 
-	if (!p->too_many || !live_name_taken(p->engine, p->endpoint, &target) ||
+	if (!p->too_many || !live_name_taken(p->manager, p->endpoint, &target) ||
 	    target != TARGET_LOCAL)
 		return false;
 	snprintf(words, sizeof(words), "/inputs: " SPEC_INPUTS_TEXT, p->too_many,
@@ -175,20 +175,20 @@ static void predict_try(struct predict *p)
 		.body_len = strlen(p->body),
 		.content_type = "application/json",
 		.accept = "application/json",
-		.timeout_us = p->engine->settings->predict_timeout_us,
+		.timeout_us = p->manager->settings->predict_timeout_us,
 		.reply_max = PREDICT_REPLY_MAX,
 		.done = on_relayed,
 		.userdata = p,
 	};
 	p->message.fn = on_answer;
-	r = endpoint_ask(p->engine, p->endpoint, &p->ask, &why);
+	r = endpoint_ask(p->manager, p->endpoint, &p->ask, &why);
 	if (r == -ERR_NOT_FOUND)
 		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
 	else if (r < 0)
 		predict_later(p, why.msg);
 }
 
-static void predict_after(struct engine *e, void *arg, bool committed)
+static void predict_after(struct manager *mgr, void *arg, bool committed)
 {
 	struct predict *p = arg;
 
@@ -198,61 +198,61 @@ static void predict_after(struct engine *e, void *arg, bool committed)
 		predict_free(p);
 }
 
-static int predict_start(struct engine *e, const struct job_row *job, const json_t *spec,
+static int predict_start(struct manager *mgr, const struct job_row *job, const json_t *spec,
 			 struct err *reterr)
 {
 	struct predict *p = calloc(1, sizeof(*p));
 
 	if (!p || !(p->body = spec_predict_body(spec)))
 		abort();
-	p->engine = e;
-	p->next = e->predicts;
-	e->predicts = p;
+	p->manager = mgr;
+	p->next = mgr->predicts;
+	mgr->predicts = p;
 	memcpy(p->job, job->id, sizeof(p->job));
 	p->attempt = job->attempt;
 	str_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
 	p->too_many = spec_inputs_over(spec, TARGET_LOCAL);
-	p->give_up_us = clock_mono_us() + e->settings->predict_timeout_us;
-	turn_after(e, predict_after, p);
+	p->give_up_us = clock_mono_us() + mgr->settings->predict_timeout_us;
+	turn_after(mgr, predict_after, p);
 	return 0;
 }
 
-void predicts_free(struct engine *e)
+void predicts_free(struct manager *mgr)
 {
-	while (e->predicts)
-		predict_free(e->predicts);
+	while (mgr->predicts)
+		predict_free(mgr->predicts);
 }
 
 /* ---- delete-endpoint ---- */
 
-static int delete_start(struct engine *e, const struct job_row *job, const json_t *spec,
+static int delete_start(struct manager *mgr, const struct job_row *job, const json_t *spec,
 			struct err *reterr)
 {
 	const char *name = json_get_str(spec, "endpoint", "");
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason why;
 	struct err missing = {0};
-	int r = store_endpoint_find(e->store, name, &ep, &missing);
+	int r = store_endpoint_find(mgr->store, name, &ep, &missing);
 
 	if (r == -ERR_NOT_FOUND) {
 		reason_set(&why, REASON_ENDPOINT_MISSING, "there is no live endpoint named '%s'",
 			   name);
-		return job_finish(e, job, STATE_FAILED, &why, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
 	}
 	if (r < 0) {
 		*reterr = missing;
 		return r;
 	}
 	/* The endpoint's end finishes this job: actions_endpoint_gone. */
-	return endpoint_delete(e, &ep, REASON_DELETED_BY_USER, "a delete-endpoint job asked for it",
-			       reterr);
+	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
+			       "a delete-endpoint job asked for it", reterr);
 }
 
-int actions_endpoint_gone(struct engine *e, const struct endpoint_row *ep, struct err *reterr)
+int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows running = {0};
 	struct reason none = {0};
-	int r = store_jobs_in_state(e->store, STATE_RUNNING, &running, reterr);
+	int r = store_jobs_in_state(mgr->store, STATE_RUNNING, &running, reterr);
 
 	for (size_t i = 0; r >= 0 && i < running.n; i++) {
 		struct job_row *job = &running.rows[i];
@@ -260,35 +260,35 @@ int actions_endpoint_gone(struct engine *e, const struct endpoint_row *ep, struc
 		if (job->kind != JOB_DELETE_ENDPOINT ||
 		    !str_eq(json_get_str(job->outputs, "endpoint", ""), ep->name))
 			continue;
-		r = job_finish(e, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
+		r = job_finish(mgr, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
 	}
 	return r;
 }
 
 /* ---- both ---- */
 
-int action_start(struct engine *e, const struct job_row *job, const json_t *spec,
+int action_start(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		 struct err *reterr)
 {
 	OWN(json_decrefp) json_t *asked = NULL;
 	struct job_row now = *job; /* borrows its JSON */
 	struct reason none = {0};
-	int r = store_attempt_set_state(e->store, job->id, job->attempt, ATTEMPT_RUNNING, &none,
+	int r = store_attempt_set_state(mgr->store, job->id, job->attempt, ATTEMPT_RUNNING, &none,
 					clock_now_us(), reterr);
 
 	if (r >= 0)
-		r = job_move(e, job->id, STATE_STARTING, STATE_RUNNING, &none, reterr);
+		r = job_move(mgr, job->id, STATE_STARTING, STATE_RUNNING, &none, reterr);
 	if (r < 0)
 		return r;
 	now.state = STATE_RUNNING;
 	if (job->kind == JOB_PREDICT)
-		return predict_start(e, &now, spec, reterr);
+		return predict_start(mgr, &now, spec, reterr);
 	asked = json_pack("{ss}", "endpoint", json_get_str(spec, "endpoint", ""));
-	r = store_job_set_outputs(e->store, job->id, asked, reterr);
-	return r < 0 ? r : delete_start(e, &now, spec, reterr);
+	r = store_job_set_outputs(mgr->store, job->id, asked, reterr);
+	return r < 0 ? r : delete_start(mgr, &now, spec, reterr);
 }
 
-int action_resume(struct engine *e, const struct job_row *job, struct err *reterr)
+int action_resume(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -297,20 +297,21 @@ int action_resume(struct engine *e, const struct job_row *job, struct err *reter
 	int r;
 
 	if (job->kind == JOB_PREDICT) {
-		if (job_resolve(e, job, &spec, &why) >= 0)
-			return predict_start(e, job, spec, reterr);
+		if (job_resolve(mgr, job, &spec, &why) >= 0)
+			return predict_start(mgr, job, spec, reterr);
 		reason_set(&gone, REASON_DATA_MISSING, "%s", why.msg);
-		return job_finish(e, job, STATE_FAILED, &gone, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &gone, NULL, reterr);
 	}
-	r = store_endpoint_find(e->store, json_get_str(job->outputs, "endpoint", ""), &ep, reterr);
+	r = store_endpoint_find(mgr->store, json_get_str(job->outputs, "endpoint", ""), &ep,
+				reterr);
 	if (r == -ERR_NOT_FOUND)
-		return job_finish(e, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
+		return job_finish(mgr, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
 	return r < 0 ? r
-		     : endpoint_delete(e, &ep, REASON_DELETED_BY_USER,
+		     : endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
 				       "a delete-endpoint job asked for it", reterr);
 }
 
-static int cancel_deploy(struct engine *e, const struct job_row *job, struct err *reterr)
+static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
 	struct reason why;
@@ -319,25 +320,25 @@ static int cancel_deploy(struct engine *e, const struct job_row *job, struct err
 
 	if (job->state != STATE_STOPPING) {
 		reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-		r = job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
+		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
 	}
 	if (r >= 0)
-		r = store_endpoints_live(e->store, &live, reterr);
+		r = store_endpoints_live(mgr->store, &live, reterr);
 	for (size_t i = 0; r >= 0 && i < live.n; i++) {
 		if (!str_eq(live.rows[i].job, job->id))
 			continue;
 		made = true;
-		r = endpoint_delete(e, &live.rows[i], REASON_CANCELLED, "its deploy was cancelled",
-				    reterr);
+		r = endpoint_delete(mgr, &live.rows[i], REASON_CANCELLED,
+				    "its deploy was cancelled", reterr);
 	}
 	if (r < 0 || made)
 		return r;
-	return sagemaker_runs(job) ? sagemaker_update_cancel(e, job, reterr)
-				   : endpoint_update_cancel(e, job, reterr);
+	return sagemaker_runs(job) ? sagemaker_update_cancel(mgr, job, reterr)
+				   : endpoint_update_cancel(mgr, job, reterr);
 }
 
-int action_or_execution_cancel(struct engine *e, const struct job_row *job,
-			       int (*stop)(struct engine *e, const struct job_row *job,
+int action_or_execution_cancel(struct manager *mgr, const struct job_row *job,
+			       int (*stop)(struct manager *mgr, const struct job_row *job,
 					   struct err *reterr),
 			       struct err *reterr)
 {
@@ -346,11 +347,11 @@ int action_or_execution_cancel(struct engine *e, const struct job_row *job,
 	int r;
 
 	if (job_kind_has_execution(job->kind))
-		return stop(e, job, reterr);
+		return stop(mgr, job, reterr);
 	if (job->kind == JOB_DEPLOY)
-		return cancel_deploy(e, job, reterr);
+		return cancel_deploy(mgr, job, reterr);
 	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-	r = job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
+	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
 	now.state = STATE_STOPPING;
-	return r < 0 ? r : job_finish(e, &now, STATE_CANCELLED, &why, NULL, reterr);
+	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &why, NULL, reterr);
 }

@@ -149,7 +149,7 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 	return json_string(money_format(text, micro_usd));
 }
 
-json_t *engine_worst_case(const struct engine *e, const json_t *job)
+json_t *manager_worst_case(const struct manager *mgr, const json_t *job)
 {
 	enum job_target target;
 	enum job_kind kind;
@@ -157,21 +157,21 @@ json_t *engine_worst_case(const struct engine *e, const json_t *job)
 	if (job_target_parse(json_get_str(job, "target", ""), &target) < 0 ||
 	    job_kind_parse(json_get_str(job, "kind", ""), &kind) < 0)
 		return NULL;
-	return budget_text(e->settings, json_object_get(job, "spec"), kind, target);
+	return budget_text(mgr->settings, json_object_get(job, "spec"), kind, target);
 }
 
-struct money_caps engine_money_caps(const struct engine *e)
+struct money_caps manager_money_caps(const struct manager *mgr)
 {
 	return (struct money_caps){
-		.job = e->settings->money_job_max,
-		.day = e->settings->money_day_max,
-		.month = e->settings->money_month_max,
+		.job = mgr->settings->money_job_max,
+		.day = mgr->settings->money_day_max,
+		.month = mgr->settings->money_month_max,
 	};
 }
 
-const char *engine_prices_noted(const struct engine *e)
+const char *manager_prices_noted(const struct manager *mgr)
 {
-	return prices_noted(e->settings->prices);
+	return prices_noted(mgr->settings->prices);
 }
 
 /* ---- caps ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Money: worst cases from the price table (jobs/sagemaker/prices.json), caps of the configuration,
- * the ledger. Integer micro-dollars. Functions with a struct engine run on the engine thread; those
- * with settings alone on any.
+ * the ledger. Integer micro-dollars. Functions with a struct manager run on the manager thread;
+ * those with settings alone on any.
  */
 #pragma once
 
@@ -36,18 +36,18 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
  * waiting_for_money with the cap and when it is free again, or money_cap when it never will:
  * earlier tries of this job have used up the job's cap. A ledger that cannot be read:
  * waiting_for_money. */
-bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd,
+bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
 		 struct reason *why);
 /* Inside a turn, with the intent. */
-int budget_reserve(struct engine *e, const struct resource_row *row, int64_t micro_usd,
+int budget_reserve(struct manager *mgr, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
 /* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
  * time in being; a warm pool's keep_alive counts whole). One that was adopted only to
  * be deleted has nothing to settle. The queue is looked at again: money may be free. */
-int budget_settle(struct engine *e, const struct resource_row *row, int64_t billable_us,
+int budget_settle(struct manager *mgr, const struct resource_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
 /* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too;
  * of a shorter one (< 0) the money is given back. -ERR_CONFLICT: it does not fit a cap. Nothing for
  * local endpoints. */
-int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
+int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr) MUSTCHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Caps against the ledger: what fits now, what is reserved, settled and renewed. Engine thread. */
+/* Caps against the ledger: what fits now, what is reserved, settled and renewed. Manager thread. */
 #include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -49,10 +49,10 @@ static void say_job_cap(struct reason *why, const struct settings *set,
 }
 
 /* Of jobs that were started and have not reserved theirs yet, other than `but`. */
-static int promised(struct engine *e, const char *but, int64_t *ret, struct err *reterr)
+static int promised(struct manager *mgr, const char *but, int64_t *ret, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows jobs = {0};
-	int r = store_jobs_unplanned(e->store, &jobs, reterr);
+	int r = store_jobs_unplanned(mgr->store, &jobs, reterr);
 
 	*ret = 0;
 	for (size_t i = 0; r >= 0 && i < jobs.n; i++) {
@@ -62,7 +62,7 @@ static int promised(struct engine *e, const char *but, int64_t *ret, struct err 
 
 		/* One without a price reserves nothing: it cannot go on. */
 		if (str_eq(job->id, but) || !budget_applies(job->kind, job->target) ||
-		    budget_worst_case(e->settings, job->spec, job->kind, &micro_usd, words,
+		    budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words,
 				      sizeof(words), NULL) < 0)
 			continue;
 		if (__builtin_add_overflow(*ret, micro_usd, ret))
@@ -72,14 +72,14 @@ static int promised(struct engine *e, const char *but, int64_t *ret, struct err 
 }
 
 /* The sums with what is promised. */
-static int sums_of(struct engine *e, const char *job, int64_t now, struct money_sums *ret,
+static int sums_of(struct manager *mgr, const char *job, int64_t now, struct money_sums *ret,
 		   struct err *reterr)
 {
 	int64_t more;
-	int r = store_money_sums(e->store, job, "", now, ret, reterr);
+	int r = store_money_sums(mgr->store, job, "", now, ret, reterr);
 
 	if (r >= 0)
-		r = promised(e, job, &more, reterr);
+		r = promised(mgr, job, &more, reterr);
 	if (r < 0)
 		return r;
 	if (__builtin_add_overflow(ret->day, more, &ret->day))
@@ -89,14 +89,15 @@ static int sums_of(struct engine *e, const char *job, int64_t now, struct money_
 	return 0;
 }
 
-bool budget_fits(struct engine *e, const struct job_row *job, int64_t micro_usd, struct reason *why)
+bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
+		 struct reason *why)
 {
-	const struct settings *set = e->settings;
+	const struct settings *set = mgr->settings;
 	int64_t now = clock_now_us();
 	struct money_sums sums = {0};
 	struct err failed = {0};
 
-	if (sums_of(e, job->id, now, &sums, &failed) < 0) {
+	if (sums_of(mgr, job->id, now, &sums, &failed) < 0) {
 		reason_set(why, REASON_WAITING_FOR_MONEY, "the ledger cannot be read: %s",
 			   failed.msg);
 		return false;
@@ -131,17 +132,17 @@ static struct money_entry entry_of(const struct resource_row *row, enum money_wh
 	return entry;
 }
 
-int budget_reserve(struct engine *e, const struct resource_row *row, int64_t micro_usd,
+int budget_reserve(struct manager *mgr, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr)
 {
 	struct money_entry entry = entry_of(row, MONEY_RESERVE, micro_usd, words);
 
-	return store_money_add(e->store, &entry, clock_now_us(), reterr);
+	return store_money_add(mgr->store, &entry, clock_now_us(), reterr);
 }
 
 /* Of a job; of what was adopted without one, its own. New reference. */
-static int spec_of(struct engine *e, const struct resource_row *row, const char *id, json_t **ret,
-		   struct err *reterr)
+static int spec_of(struct manager *mgr, const struct resource_row *row, const char *id,
+		   json_t **ret, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	OWN(job_row_done) struct job_row job = {0};
@@ -152,8 +153,8 @@ static int spec_of(struct engine *e, const struct resource_row *row, const char 
 		*ret = json_incref(adopted);
 		return 0;
 	}
-	r = id[0] ? store_job_get(e->store, id, &job, reterr)
-		  : store_endpoint_get(e->store, row->endpoint, &ep, reterr);
+	r = id[0] ? store_job_get(mgr->store, id, &job, reterr)
+		  : store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r >= 0)
 		*ret = json_incref(id[0] ? job.spec : ep.spec);
@@ -161,18 +162,18 @@ static int spec_of(struct engine *e, const struct resource_row *row, const char 
 }
 
 /* What the time costs by a job's spec and by the prices of today. */
-static int cost_by_job(struct engine *e, const struct resource_row *row, const char *id, int64_t us,
-		       int64_t *ret, char *words, size_t size, struct err *reterr)
+static int cost_by_job(struct manager *mgr, const struct resource_row *row, const char *id,
+		       int64_t us, int64_t *ret, char *words, size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct budget_rate rate = {0};
-	int r = spec_of(e, row, id, &spec, reterr);
+	int r = spec_of(mgr, row, id, &spec, reterr);
 
 	/* The instances stay warm after the job, perhaps that long. */
 	if (r >= 0 && row->kind == RESOURCE_TRAINING_JOB)
 		us += budget_keep_alive(spec);
 	if (r >= 0)
-		r = budget_rate_of(e->settings, spec, &rate, reterr);
+		r = budget_rate_of(mgr->settings, spec, &rate, reterr);
 	if (r >= 0)
 		r = budget_amount(&rate, us, ret, reterr);
 	if (r >= 0)
@@ -182,12 +183,12 @@ static int cost_by_job(struct engine *e, const struct resource_row *row, const c
 
 /* An endpoint that was updated ran on what each of its configs named: the dearest of them counts
  * for all the time, but by that not more than what was reserved. */
-static int cost_of_updates(struct engine *e, const struct resource_row *row, int64_t us,
+static int cost_of_updates(struct manager *mgr, const struct resource_row *row, int64_t us,
 			   int64_t reserved, int64_t *cost, char *words, size_t size,
 			   struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_of_endpoint(e->store, row->endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		const struct resource_row *config = &rows.rows[i];
@@ -197,7 +198,7 @@ static int cost_of_updates(struct engine *e, const struct resource_row *row, int
 		if (config->kind != RESOURCE_ENDPOINT_CONFIG || !config->present_us ||
 		    !config->job[0] || str_eq(config->job, row->job))
 			continue;
-		r = cost_by_job(e, row, config->job, us, &other, said, sizeof(said), reterr);
+		r = cost_by_job(mgr, row, config->job, us, &other, said, sizeof(said), reterr);
 		if (r < 0 || other <= *cost || *cost >= reserved)
 			continue;
 		*cost = other < reserved ? other : reserved;
@@ -206,8 +207,8 @@ static int cost_of_updates(struct engine *e, const struct resource_row *row, int
 	return r;
 }
 
-static int cost_of(struct engine *e, const struct resource_row *row, int64_t us, int64_t reserved,
-		   int64_t *ret, char *words, size_t size, struct err *reterr)
+static int cost_of(struct manager *mgr, const struct resource_row *row, int64_t us,
+		   int64_t reserved, int64_t *ret, char *words, size_t size, struct err *reterr)
 {
 	int r;
 
@@ -216,13 +217,13 @@ static int cost_of(struct engine *e, const struct resource_row *row, int64_t us,
 		snprintf(words, size, "0 s");
 		return 0;
 	}
-	r = cost_by_job(e, row, row->job, us, ret, words, size, reterr);
+	r = cost_by_job(mgr, row, row->job, us, ret, words, size, reterr);
 	if (r >= 0 && row->kind == RESOURCE_ENDPOINT)
-		r = cost_of_updates(e, row, us, reserved, ret, words, size, reterr);
+		r = cost_of_updates(mgr, row, us, reserved, ret, words, size, reterr);
 	return r;
 }
 
-int budget_settle(struct engine *e, const struct resource_row *row, int64_t billable_us,
+int budget_settle(struct manager *mgr, const struct resource_row *row, int64_t billable_us,
 		  struct err *reterr)
 {
 	struct money_entry entry;
@@ -234,9 +235,9 @@ int budget_settle(struct engine *e, const struct resource_row *row, int64_t bill
 	if (!row->job[0] && !row->endpoint[0] &&
 	    !json_object_get(row->request, SAGEMAKER_ADOPTED_KEY))
 		return 0;
-	r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
+	r = store_money_sums(mgr->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r >= 0)
-		r = cost_of(e, row, billable_us, sums.resource, &cost, words, sizeof(words),
+		r = cost_of(mgr, row, billable_us, sums.resource, &cost, words, sizeof(words),
 			    reterr);
 	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
 		/* A price that was taken out of the configuration since: what was reserved stands.
@@ -247,19 +248,19 @@ int budget_settle(struct engine *e, const struct resource_row *row, int64_t bill
 		return r;
 	}
 	entry = entry_of(row, MONEY_SETTLE, cost - sums.resource, words);
-	r = store_money_add(e->store, &entry, clock_now_us(), reterr);
+	r = store_money_add(mgr->store, &entry, clock_now_us(), reterr);
 	if (r >= 0)
-		engine_want_schedule(e);
+		manager_want_schedule(mgr);
 	return r;
 }
 
 /* ---- renewals ---- */
 
-static int find_endpoint(struct engine *e, const char *endpoint, struct resource_row *ret,
+static int find_endpoint(struct manager *mgr, const char *endpoint, struct resource_row *ret,
 			 struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_of_endpoint(e->store, endpoint, &rows, reterr);
+	int r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
 
 	if (r < 0)
 		return r;
@@ -274,33 +275,33 @@ static int find_endpoint(struct engine *e, const char *endpoint, struct resource
 }
 
 /* A lease became shorter. Not more than is reserved: prices may have risen since. */
-static int give_back(struct engine *e, const struct resource_row *row,
+static int give_back(struct manager *mgr, const struct resource_row *row,
 		     const struct endpoint_row *ep, int64_t less_us, struct err *reterr)
 {
 	struct budget_rate rate = {0};
 	struct money_sums sums = {0};
 	char words[160];
 	int64_t micro_usd;
-	int r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
+	int r = budget_rate_of(mgr->settings, ep->spec, &rate, reterr);
 
 	if (r == -ERR_NOT_FOUND)
 		return 0; /* no price is known any more: the end settles it */
 	if (r >= 0)
 		r = budget_amount_back(&rate, less_us, &micro_usd, reterr);
 	if (r >= 0)
-		r = store_money_sums(e->store, "", row->id, clock_now_us(), &sums, reterr);
+		r = store_money_sums(mgr->store, "", row->id, clock_now_us(), &sums, reterr);
 	if (r < 0)
 		return r;
 	budget_say(&rate, less_us, words, sizeof(words));
 	if (micro_usd > sums.resource)
 		micro_usd = sums.resource;
-	r = budget_reserve(e, row, -micro_usd, words, reterr);
+	r = budget_reserve(mgr, row, -micro_usd, words, reterr);
 	if (r >= 0)
-		engine_want_schedule(e); /* money may be free */
+		manager_want_schedule(mgr); /* money may be free */
 	return r;
 }
 
-int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_us,
+int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
@@ -310,22 +311,22 @@ int budget_renew(struct engine *e, const struct endpoint_row *ep, int64_t more_u
 	int64_t micro_usd = 0;
 	char words[160];
 	int r = ep->target == TARGET_SAGEMAKER && more_us != 0
-			? find_endpoint(e, ep->id, &row, reterr)
+			? find_endpoint(mgr, ep->id, &row, reterr)
 			: 0;
 
 	if (r <= 0)
 		return r;
 	if (more_us < 0)
-		return give_back(e, &row, ep, -more_us, reterr);
-	r = budget_rate_of(e->settings, ep->spec, &rate, reterr);
+		return give_back(mgr, &row, ep, -more_us, reterr);
+	r = budget_rate_of(mgr->settings, ep->spec, &rate, reterr);
 	if (r >= 0)
 		r = budget_amount(&rate, more_us, &micro_usd, reterr);
 	if (r < 0)
 		return r;
 	str_copy(job.id, sizeof(job.id), ep->job);
-	if (!budget_fits(e, &job, micro_usd, &why))
+	if (!budget_fits(mgr, &job, micro_usd, &why))
 		return err_set(reterr, ERR_CONFLICT, "the lease of '%s' cannot be renewed: %s",
 			       ep->name, why.message);
 	budget_say(&rate, more_us, words, sizeof(words));
-	return budget_reserve(e, &row, micro_usd, words, reterr);
+	return budget_reserve(mgr, &row, micro_usd, words, reterr);
 }

@@ -16,11 +16,11 @@ struct answer {
 
 /* ---- blocked ---- */
 
-static int explain_needs(struct engine *e, struct answer *a, json_t *waits, struct err *reterr)
+static int explain_needs(struct manager *mgr, struct answer *a, json_t *waits, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
 	OWN(buf_done) struct buf names = BUF_INIT(REASON_MSG_MAX / 2);
-	int r = store_needs_of(e->store, a->job->id, &needs, reterr);
+	int r = store_needs_of(mgr->store, a->job->id, &needs, reterr);
 
 	for (size_t i = 0; r >= 0 && i < needs.n; i++) {
 		const struct need_row *need = &needs.rows[i];
@@ -39,7 +39,7 @@ static int explain_needs(struct engine *e, struct answer *a, json_t *waits, stru
 /* ---- queued ---- */
 
 struct walk {
-	struct engine *e;
+	struct manager *mgr;
 	struct usage *u; /* counts what those that were passed take, or what is kept for them */
 	struct answer *answers;
 	size_t n;
@@ -52,14 +52,14 @@ static void judge(struct walk *w, const struct job_row *job, struct reason *why)
 {
 	struct execution_row row = {0};
 
-	if (!schedule_may_start(w->e, w->u, job, why))
+	if (!schedule_may_start(w->mgr, w->u, job, why))
 		return;
-	if (!placement_find(w->e, w->u, job, &row, why))
+	if (!placement_find(w->mgr, w->u, job, &row, why))
 		placement_keep(w->u, job);
 	else if (w->ahead)
 		reason_set(why, REASON_WAITING_FOR_SLOT,
 			   "%s%d job%s of its kind of slot start first",
-			   w->ahead >= ENGINE_LINE_MAX ? "at least " : "", w->ahead,
+			   w->ahead >= MANAGER_LINE_MAX ? "at least " : "", w->ahead,
 			   w->ahead > 1 ? "s" : "");
 	else
 		reason_set(why, REASON_NONE, "it starts now");
@@ -129,17 +129,17 @@ static int explain_line(struct walk *w, enum job_target target, enum job_place p
 		w->left += waits_in(&w->answers[i], target, place);
 	if (!w->left)
 		return 0;
-	r = schedule_walk(w->e, target, place, ENGINE_LINE_MAX, pass_job, w, reterr);
+	r = schedule_walk(w->mgr, target, place, MANAGER_LINE_MAX, pass_job, w, reterr);
 	for (size_t i = 0; r >= 0 && i < w->n; i++)
 		if (waits_in(&w->answers[i], target, place) && !w->answers[i].in_line)
 			explain_other(w, &w->answers[i]);
 	return r;
 }
 
-static int explain_queued(struct engine *e, struct answer *answers, size_t n, struct err *reterr)
+static int explain_queued(struct manager *mgr, struct answer *answers, size_t n, struct err *reterr)
 {
-	OWN(freep) struct usage *now = usage_read(e), *u = calloc(1, sizeof(*u));
-	struct walk w = {.e = e, .u = u, .answers = answers, .n = n};
+	OWN(freep) struct usage *now = usage_read(mgr), *u = calloc(1, sizeof(*u));
+	struct walk w = {.mgr = mgr, .u = u, .answers = answers, .n = n};
 	int r = 0;
 
 	if (!now || !u)
@@ -157,13 +157,13 @@ static int explain_queued(struct engine *e, struct answer *answers, size_t n, st
 
 /* ---- all ---- */
 
-static void explain_active(struct engine *e, struct answer *a)
+static void explain_active(struct manager *mgr, struct answer *a)
 {
-	const struct execution *ex = execution_of_job(e, a->job->id);
+	const struct execution *ex = execution_of_job(mgr, a->job->id);
 	enum job_state state = a->job->state;
 
 	if ((!a->why.message[0] || state == STATE_STOPPING) &&
-	    sagemaker_explain(e, a->job, &a->why))
+	    sagemaker_explain(mgr, a->job, &a->why))
 		return;
 	if (ex && ex->unstarted)
 		reason_set(
@@ -176,16 +176,16 @@ static void explain_active(struct engine *e, struct answer *a)
 			   job_state_str(state));
 }
 
-static int append(struct engine *e, struct answer *a, json_t *items, struct err *reterr)
+static int append(struct manager *mgr, struct answer *a, json_t *items, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *waits = json_array();
 	const struct job_row *job = a->job;
 	int r = 0;
 
 	if (job->state == STATE_BLOCKED)
-		r = explain_needs(e, a, waits, reterr);
+		r = explain_needs(mgr, a, waits, reterr);
 	else if (job->state != STATE_QUEUED)
-		explain_active(e, a);
+		explain_active(mgr, a);
 	if (r < 0)
 		return r;
 	if (json_array_append_new(
@@ -197,7 +197,7 @@ static int append(struct engine *e, struct answer *a, json_t *items, struct err 
 	return 0;
 }
 
-int schedule_explain(struct engine *e, const struct job_row *const *jobs, size_t n, json_t **ret,
+int schedule_explain(struct manager *mgr, const struct job_row *const *jobs, size_t n, json_t **ret,
 		     struct err *reterr)
 {
 	OWN(freep) struct answer *answers = calloc(n + 1, sizeof(*answers));
@@ -208,9 +208,9 @@ int schedule_explain(struct engine *e, const struct job_row *const *jobs, size_t
 		return err_errno(reterr, ENOMEM, "explain jobs");
 	for (size_t i = 0; i < n; i++)
 		answers[i] = (struct answer){.job = jobs[i], .why = jobs[i]->reason};
-	r = explain_queued(e, answers, n, reterr);
+	r = explain_queued(mgr, answers, n, reterr);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = append(e, &answers[i], items, reterr);
+		r = append(mgr, &answers[i], items, reterr);
 	if (r >= 0)
 		*ret = TAKE(items);
 	return r;

@@ -31,11 +31,11 @@ int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free
 	return 0;
 }
 
-int headroom_check(const struct engine *e, struct err *reterr)
+int headroom_check(const struct manager *mgr, struct err *reterr)
 {
-	const struct settings *set = e->settings;
+	const struct settings *set = mgr->settings;
 	struct statvfs vfs;
-	int r = store_check_location(e->store, reterr);
+	int r = store_check_location(mgr->store, reterr);
 
 	if (r < 0)
 		return r;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/statvfs.h>
 
-struct engine;
+struct manager;
 
 #define HEADROOM_INODES	     256 /* an execution needs about ten, a source_dir up to 10,000 */
 #define HEADROOM_DESCRIPTORS 16
@@ -20,7 +20,7 @@ struct engine;
 /* Any thread. -ENOSPC: the data directory's disk has less than local.disk_free_min_bytes, or too
  * few inodes; -ERR_UNAVAILABLE: descriptors are used up, or the directory was renamed or deleted.
  * The sentence says what is missing. */
-int headroom_check(const struct engine *e, struct err *reterr) MUSTCHECK;
+int headroom_check(const struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* The part about the disk, of what statvfs(3) said about `dir`. */
 int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free_min_bytes,
 			struct err *reterr) MUSTCHECK;

@@ -18,17 +18,17 @@
 #define RETRY_DELAY_MAX_US (300 * USEC_PER_SEC)
 #define RETRY_DEFAULT_MAX  3 /* for reasons that are retried without being asked (host_lost) */
 
-int job_move(struct engine *e, const char *id, enum job_state from, enum job_state to,
+int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_state to,
 	     const struct reason *reason, struct err *reterr)
 {
-	int r = store_job_set_state(e->store, id, from, to, reason, clock_now_us(), reterr);
+	int r = store_job_set_state(mgr->store, id, from, to, reason, clock_now_us(), reterr);
 
 	if (r < 0)
 		return r;
 	log_event(LOG_LEVEL_INFO, "job_state", "job=%s from=%s to=%s cause=%s msg=\"%s\"", id,
 		  job_state_str(from), job_state_str(to),
 		  reason ? reason_code_str(reason->code) : "", reason ? reason->message : "");
-	engine_want_schedule(e);
+	manager_want_schedule(mgr);
 	return 0;
 }
 
@@ -68,21 +68,21 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 	return true;
 }
 
-static int end_attempt(struct engine *e, const struct job_row *job, const struct job_end *end,
+static int end_attempt(struct manager *mgr, const struct job_row *job, const struct job_end *end,
 		       int64_t at_us, struct err *reterr)
 {
 	int r = 0;
 
 	if (job->attempt > 0)
-		r = store_attempt_set_state(e->store, job->id, job->attempt,
+		r = store_attempt_set_state(mgr->store, job->id, job->attempt,
 					    attempt_state_of(end->to), &end->why, at_us, reterr);
 	if (r >= 0 && job->attempt > 0)
-		r = store_attempt_set_result(e->store, job->id, job->attempt, NULL, end->outputs,
+		r = store_attempt_set_result(mgr->store, job->id, job->attempt, NULL, end->outputs,
 					     reterr);
 	return r;
 }
 
-int job_end(struct engine *e, const struct job_row *job, const struct job_end *end,
+int job_end(struct manager *mgr, const struct job_row *job, const struct job_end *end,
 	    struct err *reterr)
 {
 	int64_t not_before_us, now = clock_now_us();
@@ -90,29 +90,29 @@ int job_end(struct engine *e, const struct job_row *job, const struct job_end *e
 	int r, retries;
 
 	assert(job_state_is_final(end->to));
-	r = end_attempt(e, job, end, at_us, reterr);
+	r = end_attempt(mgr, job, end, at_us, reterr);
 	if (r < 0)
 		return r;
 	if (end->to == STATE_FAILED && !end->may_live &&
 	    plan_retry(job, &end->why, &retries, &not_before_us)) {
-		r = store_job_set_retry(e->store, job->id, retries, not_before_us, reterr);
+		r = store_job_set_retry(mgr->store, job->id, retries, not_before_us, reterr);
 		return r < 0 ? r
-			     : job_move(e, job->id, job->state, STATE_QUEUED, &end->why, reterr);
+			     : job_move(mgr, job->id, job->state, STATE_QUEUED, &end->why, reterr);
 	}
-	r = job_move(e, job->id, job->state, end->to, &end->why, reterr);
+	r = job_move(mgr, job->id, job->state, end->to, &end->why, reterr);
 	if (r >= 0 && end->outputs)
-		r = store_job_set_outputs(e->store, job->id, end->outputs, reterr);
+		r = store_job_set_outputs(mgr->store, job->id, end->outputs, reterr);
 	if (r >= 0 && at_us < now)
-		r = store_job_set_finished(e->store, job->id, at_us, reterr);
-	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+		r = store_job_set_finished(mgr->store, job->id, at_us, reterr);
+	return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 }
 
-int job_finish(struct engine *e, const struct job_row *job, enum job_state to,
+int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to,
 	       const struct reason *reason, const json_t *outputs, struct err *reterr)
 {
 	struct job_end end = {.to = to, .why = *reason, .outputs = outputs};
 
-	return job_end(e, job, &end, reterr);
+	return job_end(mgr, job, &end, reterr);
 }
 
 /* ---- what depends on what ---- */
@@ -152,7 +152,7 @@ static enum verdict judge(const struct need_rows *needs, const struct need_row *
 	return v;
 }
 
-static int skip_job(struct engine *e, const struct job_row *job, const struct need_row *need,
+static int skip_job(struct manager *mgr, const struct job_row *job, const struct need_row *need,
 		    struct err *reterr)
 {
 	struct reason why;
@@ -160,62 +160,62 @@ static int skip_job(struct engine *e, const struct job_row *job, const struct ne
 
 	reason_set(&why, REASON_DEPENDENCY, "job '%s' %s%s", need->name, job_state_str(need->state),
 		   need->when == NEED_FAILURE ? ", and this job runs only when it fails" : "");
-	r = job_move(e, job->id, job->state, STATE_SKIPPED, &why, reterr);
-	return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+	r = job_move(mgr, job->id, job->state, STATE_SKIPPED, &why, reterr);
+	return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 }
 
-int job_settle(struct engine *e, const char *id, struct err *reterr)
+int job_settle(struct manager *mgr, const char *id, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
 	OWN(job_row_done) struct job_row job = {0};
 	const struct need_row *why = NULL;
 	struct reason none = {0};
-	int r = store_job_get(e->store, id, &job, reterr);
+	int r = store_job_get(mgr->store, id, &job, reterr);
 
 	if (r >= 0)
-		r = store_needs_of(e->store, id, &needs, reterr);
+		r = store_needs_of(mgr->store, id, &needs, reterr);
 	if (r < 0 || job.state != STATE_BLOCKED)
 		return r;
 	switch (judge(&needs, &why)) {
 	case VERDICT_WAIT:
 		return 0;
 	case VERDICT_GO:
-		return job_move(e, id, STATE_BLOCKED, STATE_QUEUED, &none, reterr);
+		return job_move(mgr, id, STATE_BLOCKED, STATE_QUEUED, &none, reterr);
 	case VERDICT_SKIP:
-		return skip_job(e, &job, why, reterr);
+		return skip_job(mgr, &job, why, reterr);
 	}
 	return 0;
 }
 
-int job_settle_dependents(struct engine *e, const char *id, struct err *reterr)
+int job_settle_dependents(struct manager *mgr, const char *id, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows dependents = {0};
-	int r = store_needed_by(e->store, id, &dependents, reterr);
+	int r = store_needed_by(mgr->store, id, &dependents, reterr);
 
 	for (size_t i = 0; r >= 0 && i < dependents.n; i++)
 		if (dependents.rows[i].state == STATE_BLOCKED)
-			r = job_settle(e, dependents.rows[i].job, reterr);
+			r = job_settle(mgr, dependents.rows[i].job, reterr);
 	return r;
 }
 
 /* ---- cancel ---- */
 
-static int stop_job(struct engine *e, const struct job_row *job, struct err *reterr)
+static int stop_job(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	const struct execution *ex = execution_of_job(e, job->id);
+	const struct execution *ex = execution_of_job(mgr, job->id);
 	struct reason why;
-	int r = sagemaker_runs(job) ? sagemaker_cancel(e, job, reterr) : 0;
+	int r = sagemaker_runs(job) ? sagemaker_cancel(mgr, job, reterr) : 0;
 
 	if (r < 0)
 		return r;
 	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
 	r = job->state == STATE_STOPPING
 		    ? 0
-		    : job_move(e, job->id, job->state, STATE_STOPPING, &why, reterr);
-	return r < 0 || !ex ? r : execution_stop_later(e, ex, reterr);
+		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+	return r < 0 || !ex ? r : execution_stop_later(mgr, ex, reterr);
 }
 
-int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
+int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	struct reason why;
 	int r;
@@ -225,48 +225,48 @@ int job_cancel(struct engine *e, const struct job_row *job, struct err *reterr)
 			       job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was "
 											    : "",
 			       job_state_str(job->state));
-	r = store_job_set_cancel_requested(e->store, job->id, clock_now_us(), reterr);
+	r = store_job_set_cancel_requested(mgr->store, job->id, clock_now_us(), reterr);
 	if (r < 0)
 		return r;
 	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
 		reason_set(&why, REASON_CANCELLED, "cancelled before it started");
-		r = job_move(e, job->id, job->state, STATE_CANCELLED, &why, reterr);
-		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
+		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}
-	return action_or_execution_cancel(e, job, stop_job, reterr);
+	return action_or_execution_cancel(mgr, job, stop_job, reterr);
 }
 
 /* ---- retry ---- */
 
-static int retry_dependents(struct engine *e, const char *id, struct err *reterr)
+static int retry_dependents(struct manager *mgr, const char *id, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows dependents = {0};
 	struct reason none = {0};
-	int r = store_needed_by(e->store, id, &dependents, reterr);
+	int r = store_needed_by(mgr->store, id, &dependents, reterr);
 
 	for (size_t i = 0; r >= 0 && i < dependents.n; i++) {
 		const struct need_row *d = &dependents.rows[i];
 
 		if (d->state != STATE_SKIPPED)
 			continue;
-		r = job_move(e, d->job, STATE_SKIPPED, STATE_BLOCKED, &none, reterr);
+		r = job_move(mgr, d->job, STATE_SKIPPED, STATE_BLOCKED, &none, reterr);
 		if (r >= 0)
-			r = retry_dependents(e, d->job, reterr);
+			r = retry_dependents(mgr, d->job, reterr);
 	}
 	return r;
 }
 
-int job_reset(struct engine *e, const struct job_row *job, enum job_state to, struct err *reterr)
+int job_reset(struct manager *mgr, const struct job_row *job, enum job_state to, struct err *reterr)
 {
 	struct reason none = {0};
-	int r = store_job_set_retry(e->store, job->id, 0, 0, reterr);
+	int r = store_job_set_retry(mgr->store, job->id, 0, 0, reterr);
 
 	if (r >= 0)
-		r = store_job_set_cancel_requested(e->store, job->id, 0, reterr);
-	return r < 0 ? r : job_move(e, job->id, job->state, to, &none, reterr);
+		r = store_job_set_cancel_requested(mgr->store, job->id, 0, reterr);
+	return r < 0 ? r : job_move(mgr, job->id, job->state, to, &none, reterr);
 }
 
-int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
+int job_retry(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
 	const struct need_row *why = NULL;
@@ -279,7 +279,7 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 			reterr, ERR_CONFLICT,
 			"job %s is %s; only a failed, cancelled or skipped job can be retried",
 			job->id, job_state_str(job->state));
-	r = store_needs_of(e->store, job->id, &needs, reterr);
+	r = store_needs_of(mgr->store, job->id, &needs, reterr);
 	if (r < 0)
 		return r;
 	v = judge(&needs, &why);
@@ -287,9 +287,9 @@ int job_retry(struct engine *e, const struct job_row *job, struct err *reterr)
 		return err_set(reterr, ERR_CONFLICT,
 			       "job '%s' needs '%s', which %s: retry that job or the whole run",
 			       job->name, why->name, job_state_str(why->state));
-	r = job_check_folders(e, job, reterr);
+	r = job_check_folders(mgr, job, reterr);
 	if (r < 0)
 		return r;
-	r = job_reset(e, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
-	return r < 0 ? r : retry_dependents(e, job->id, reterr);
+	r = job_reset(mgr, job, v == VERDICT_GO ? STATE_QUEUED : STATE_BLOCKED, reterr);
+	return r < 0 ? r : retry_dependents(mgr, job->id, reterr);
 }

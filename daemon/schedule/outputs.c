@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct find {
-	struct engine *e;
+	struct manager *mgr;
 	const struct job_row *job; /* who refers */
 	struct job_rows jobs;	   /* of its run */
 	json_t *outputs;	   /* of another run's attempt, owned */
@@ -22,7 +22,7 @@ struct find {
 static void check_folder(struct find *find, const char *path)
 {
 	if (find->checks && !find->removed)
-		find->removed = store_folder_check(find->e->store, path, find->why);
+		find->removed = store_folder_check(find->mgr->store, path, find->why);
 }
 
 /* An output whose values stand in its place, such as metrics, or of a job that failed: the path
@@ -34,7 +34,7 @@ static const char *output_file(struct find *find, const struct job_row *job, int
 	struct execution_row last;
 
 	if (!where ||
-	    store_execution_of_attempt(find->e->store, job->id, attempt, &last, NULL) < 0 ||
+	    store_execution_of_attempt(find->mgr->store, job->id, attempt, &last, NULL) < 0 ||
 	    !path_join(find->file, sizeof(find->file), last.dir, where))
 		return NULL;
 	check_folder(find, find->file);
@@ -69,11 +69,11 @@ static const char *find_pinned(struct find *find, const struct job_row *other,
 {
 	int attempt = 0;
 
-	if (store_pin_find(find->e->store, find->job->id, other->id, &attempt, NULL) < 0 ||
+	if (store_pin_find(find->mgr->store, find->job->id, other->id, &attempt, NULL) < 0 ||
 	    !attempt)
 		return NULL;
 	json_decref(find->outputs);
-	if (store_attempt_outputs(find->e->store, other->id, attempt, &find->outputs, NULL) < 0)
+	if (store_attempt_outputs(find->mgr->store, other->id, attempt, &find->outputs, NULL) < 0)
 		return NULL;
 	return value_of(find, other, attempt, find->outputs, ref->output);
 }
@@ -85,7 +85,7 @@ static const char *find_output(void *userdata, const struct spec_ref *ref)
 
 	if (!ref->run[0])
 		return find_here(find, ref);
-	if (store_jobs_of_run(find->e->store, ref->run, &jobs, NULL) < 0)
+	if (store_jobs_of_run(find->mgr->store, ref->run, &jobs, NULL) < 0)
 		return NULL;
 	for (size_t i = 0; i < jobs.n; i++)
 		if (str_eq(jobs.rows[i].name, ref->job))
@@ -93,10 +93,10 @@ static const char *find_output(void *userdata, const struct spec_ref *ref)
 	return NULL;
 }
 
-int job_resolve(struct engine *e, const struct job_row *job, json_t **ret, struct err *reterr)
+int job_resolve(struct manager *mgr, const struct job_row *job, json_t **ret, struct err *reterr)
 {
-	struct find find = {.e = e, .job = job};
-	int r = store_jobs_of_run(e->store, job->run, &find.jobs, reterr);
+	struct find find = {.mgr = mgr, .job = job};
+	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
 
 	if (r >= 0)
 		r = spec_resolve(job->spec, find_output, &find, ret, reterr);
@@ -124,33 +124,33 @@ static int look_at_path(void *userdata, enum spec_path_use use, json_t *object, 
 }
 
 /* What it would go on from: the checkpoints that its last attempt is known to have left. */
-static int check_resume(struct engine *e, const struct job_row *job, struct err *reterr)
+static int check_resume(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	struct execution_row last;
-	int r = store_execution_last(e->store, job->id, &last, reterr);
+	int r = store_execution_last(mgr->store, job->id, &last, reterr);
 
 	if (r == -ERR_NOT_FOUND)
 		return 0;
 	if (r >= 0)
-		r = store_attempt_outputs(e->store, job->id, last.attempt, &outputs, reterr);
+		r = store_attempt_outputs(mgr->store, job->id, last.attempt, &outputs, reterr);
 	if (r < 0 || json_get_str(outputs, OUTPUT_CHECKPOINTS, "")[0] != '/')
 		return r;
-	r = store_folder_check(e->store, json_get_str(outputs, OUTPUT_CHECKPOINTS, ""), reterr);
+	r = store_folder_check(mgr->store, json_get_str(outputs, OUTPUT_CHECKPOINTS, ""), reterr);
 	return r < 0 ? err_ctx(reterr, r, "its checkpoints, from which it would go on") : 0;
 }
 
-int job_check_folders(struct engine *e, const struct job_row *job, struct err *reterr)
+int job_check_folders(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
-	struct find find = {.e = e, .job = job, .checks = true, .why = reterr};
+	struct find find = {.mgr = mgr, .job = job, .checks = true, .why = reterr};
 	struct err unused;
-	int r = store_jobs_of_run(e->store, job->run, &find.jobs, reterr);
+	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
 
 	if (r >= 0 && spec_resolve(job->spec, look_at_output, &find, &spec, &unused) >= 0)
 		r = find.removed ? find.removed : spec_visit_paths(spec, look_at_path, &find);
 	if (r >= 0)
-		r = check_resume(e, job, reterr);
+		r = check_resume(mgr, job, reterr);
 	job_rows_done(&find.jobs);
 	json_decref(find.outputs);
 	return r;

@@ -31,16 +31,16 @@ static void add_foreign(struct usage *u, int i)
 		u->foreign[i] = dev->used_bytes - ours;
 }
 
-struct usage *usage_read(struct engine *e)
+struct usage *usage_read(struct manager *mgr)
 {
 	struct usage *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
-	devices_snapshot(e->devices, &u->list);
+	devices_snapshot(mgr->devices, &u->list);
 	for (int i = 0; i < u->list.n; i++)
 		add_foreign(u, i);
-	for (const struct execution *ex = e->executions; ex; ex = ex->next) {
+	for (const struct execution *ex = mgr->executions; ex; ex = ex->next) {
 		const struct execution_row *row = &ex->row;
 
 		if (row->cpus == 0)
@@ -62,11 +62,11 @@ struct usage *usage_read(struct engine *e)
 	return u;
 }
 
-bool usage_has_room(struct engine *e, struct usage *u, struct reason *why)
+bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why)
 {
 	struct err missing = {0};
 
-	if (!u->room_known && headroom_check(e, &missing) < 0)
+	if (!u->room_known && headroom_check(mgr, &missing) < 0)
 		reason_set(&u->no_room, REASON_WAITING_FOR_ROOM, "%s", missing.msg);
 	u->room_known = true;
 	if (u->no_room.code == REASON_NONE)
@@ -94,11 +94,11 @@ static bool wished(const struct job_resources *res, int index)
 }
 
 /* Why this GPU cannot be had, in words; false: it can. */
-static bool gpu_refuses(struct engine *e, const struct usage *u, const struct job_resources *res,
+static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct job_resources *res,
 			int i, struct buf *why)
 {
 	const struct device *dev = &u->list.items[i];
-	int64_t margin = e->settings->gpu_memory_margin_bytes;
+	int64_t margin = mgr->settings->gpu_memory_margin_bytes;
 	char held[24], wanted[24], name[64] = "";
 
 	if (dev->lost) {
@@ -129,7 +129,7 @@ static bool gpu_refuses(struct engine *e, const struct usage *u, const struct jo
 }
 
 /* Most free memory first, so that sharers spread. */
-static int best_device(struct engine *e, const struct usage *u, const struct job_resources *res,
+static int best_device(struct manager *mgr, const struct usage *u, const struct job_resources *res,
 		       const struct execution_row *taken, struct buf *why)
 {
 	int64_t best_free = -1;
@@ -145,7 +145,7 @@ static int best_device(struct engine *e, const struct usage *u, const struct job
 			continue;
 		if (why->len)
 			buf_puts(why, "; ");
-		if (gpu_refuses(e, u, res, i, why)) {
+		if (gpu_refuses(mgr, u, res, i, why)) {
 			continue;
 		}
 		if (left > best_free) {
@@ -156,14 +156,14 @@ static int best_device(struct engine *e, const struct usage *u, const struct job
 	return best;
 }
 
-static bool place_gpus(struct engine *e, struct usage *u, const struct job_resources *res,
+static bool place_gpus(struct manager *mgr, struct usage *u, const struct job_resources *res,
 		       struct execution_row *row, struct reason *reason)
 {
 	OWN(buf_done) struct buf why = BUF_INIT(REASON_MSG_MAX);
 
 	row->gpu_memory_bytes = res->gpu_memory_bytes;
 	while (row->devices_n < res->gpus) {
-		int i = best_device(e, u, res, row, &why);
+		int i = best_device(mgr, u, res, row, &why);
 
 		if (i < 0) {
 			row->devices_n = 0;
@@ -190,13 +190,13 @@ static bool place_gpus(struct engine *e, struct usage *u, const struct job_resou
 
 /* An update may share the GPUs that the server it replaces holds whole: on a machine with one it
  * could never start otherwise. */
-static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *job,
+static bool share_gpus(struct manager *mgr, struct usage *u, const struct job_row *job,
 		       const struct job_resources *res, struct execution_row *row,
 		       struct reason *reason)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	const struct execution *old =
-		endpoint_to_update(e, job, &ep) ? execution_of_endpoint(e, &ep) : NULL;
+		endpoint_to_update(mgr, job, &ep) ? execution_of_endpoint(mgr, &ep) : NULL;
 	int n = old && !old->row.gpu_memory_bytes ? old->row.devices_n : 0;
 	bool placed;
 
@@ -204,7 +204,7 @@ static bool share_gpus(struct engine *e, struct usage *u, const struct job_row *
 		u->whole[old->row.devices[i]] = false;
 		u->sharers[old->row.devices[i]]--;
 	}
-	placed = n > 0 && place_gpus(e, u, res, row, reason);
+	placed = n > 0 && place_gpus(mgr, u, res, row, reason);
 	for (int i = 0; i < n; i++) {
 		u->whole[old->row.devices[i]] = true;
 		u->sharers[old->row.devices[i]]++;
@@ -236,24 +236,24 @@ bool placement_keep(struct usage *u, const struct job_row *job)
 }
 
 /* The slots are one pool of CPUs: jobs that want fewer than a slot has share it. */
-static bool place_job_cpus(struct engine *e, struct usage *u, int cpus, struct reason *reason)
+static bool place_job_cpus(struct manager *mgr, struct usage *u, int cpus, struct reason *reason)
 {
-	int total = e->settings->cpu_slots * e->settings->cpus_per_slot;
+	int total = mgr->settings->cpu_slots * mgr->settings->cpus_per_slot;
 
 	if (u->job_cpus + cpus > total) {
 		reason_set(
 			reason, REASON_WAITING_FOR_SLOT,
 			"needs %d CPU%s: %d of the %d in the %d CPU slot%s of this machine are in "
 			"use",
-			cpus, cpus == 1 ? "" : "s", u->job_cpus, total, e->settings->cpu_slots,
-			e->settings->cpu_slots == 1 ? "" : "s");
+			cpus, cpus == 1 ? "" : "s", u->job_cpus, total, mgr->settings->cpu_slots,
+			mgr->settings->cpu_slots == 1 ? "" : "s");
 		return false;
 	}
 	u->job_cpus += cpus;
 	return true;
 }
 
-static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
+static bool place_cpu(struct manager *mgr, int *used, int slots, const char *what,
 		      enum reason_code full, struct reason *reason)
 {
 	if (*used >= slots) {
@@ -264,26 +264,27 @@ static bool place_cpu(struct engine *e, int *used, int slots, const char *what,
 	return true;
 }
 
-bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
+bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why)
 {
 	struct job_resources res;
 
 	job_resources_of(job->spec, &res);
-	row->cpus = placement_of(job) == PLACE_TRANSFER ? 0 : e->settings->cpus_per_slot;
+	row->cpus = placement_of(job) == PLACE_TRANSFER ? 0 : mgr->settings->cpus_per_slot;
 	if (res.cpus > 0 && res.cpus < row->cpus)
 		row->cpus = res.cpus;
 	switch (placement_of(job)) {
 	case PLACE_CPU:
-		return place_job_cpus(e, u, row->cpus, why);
+		return place_job_cpus(mgr, u, row->cpus, why);
 	case PLACE_ENDPOINT:
-		return place_cpu(e, &u->cpu_endpoints, e->settings->cpu_endpoints_max,
+		return place_cpu(mgr, &u->cpu_endpoints, mgr->settings->cpu_endpoints_max,
 				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);
 	case PLACE_GPU:
-		return place_gpus(e, u, &res, row, why) || share_gpus(e, u, job, &res, row, why);
+		return place_gpus(mgr, u, &res, row, why) ||
+		       share_gpus(mgr, u, job, &res, row, why);
 	case PLACE_TRANSFER:
-		return place_cpu(e, &u->transfers, e->settings->transfer_slots, "transfer slots",
-				 REASON_WAITING_FOR_TRANSFER, why);
+		return place_cpu(mgr, &u->transfers, mgr->settings->transfer_slots,
+				 "transfer slots", REASON_WAITING_FOR_TRANSFER, why);
 	case PLACE_NONE:
 	case PLACES_:
 		break;

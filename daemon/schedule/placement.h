@@ -22,12 +22,12 @@ struct usage {
 };
 
 /* Heap-allocated because a device list is some kilobytes; free() it. */
-struct usage *usage_read(struct engine *e);
+struct usage *usage_read(struct manager *mgr);
 /* Disk, inodes and descriptors for one more execution (headroom.h); looked at once for each `u`.
  * false: *why says what is missing. */
-bool usage_has_room(struct engine *e, struct usage *u, struct reason *why);
+bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why);
 /* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
-bool placement_find(struct engine *e, struct usage *u, const struct job_row *job,
+bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why);
 /* This GPU job must wait: no job behind it gets a GPU that it could use, so that it is not
  * overtaken for ever. Nothing is kept for a job that needs more GPUs than could ever serve it.

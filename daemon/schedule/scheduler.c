@@ -24,23 +24,23 @@
 /* ---- starting one job ---- */
 
 /* A job that fails before it has a process still has an attempt that says why. */
-static int fail_start(struct engine *e, const struct job_row *job, enum reason_code code,
+static int fail_start(struct manager *mgr, const struct job_row *job, enum reason_code code,
 		      const struct err *why, struct err *reterr)
 {
 	struct reason reason;
 
 	reason_set(&reason, code, "%s", why->msg);
-	return job_finish(e, job, STATE_FAILED, &reason, NULL, reterr);
+	return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 }
 
 /* What the attempt before has left to go on from. Of native training its newest complete
  * checkpoint: it has a manifest, which is written last. Of a script all that lies in checkpoints:
  * which of them are whole is for the script to say. */
-static int find_resume(struct engine *e, const struct job_row *job, char *path, size_t size,
+static int find_resume(struct manager *mgr, const struct job_row *job, char *path, size_t size,
 		       struct err *reterr)
 {
 	struct execution_row last;
-	int r = store_execution_last(e->store, job->id, &last, reterr);
+	int r = store_execution_last(mgr->store, job->id, &last, reterr);
 
 	path[0] = '\0';
 	if (r == -ERR_NOT_FOUND)
@@ -51,100 +51,100 @@ static int find_resume(struct engine *e, const struct job_row *job, char *path, 
 	return r < 0 ? r : 0;
 }
 
-static int begin_attempt(struct engine *e, struct job_row *job, struct err *reterr)
+static int begin_attempt(struct manager *mgr, struct job_row *job, struct err *reterr)
 {
 	struct reason none = {0};
-	int r = store_attempt_insert(e->store, job->id, clock_now_us(), &job->attempt, reterr);
+	int r = store_attempt_insert(mgr->store, job->id, clock_now_us(), &job->attempt, reterr);
 
 	if (r >= 0)
-		r = job_move(e, job->id, STATE_QUEUED, STATE_STARTING, &none, reterr);
+		r = job_move(mgr, job->id, STATE_QUEUED, STATE_STARTING, &none, reterr);
 	job->state = STATE_STARTING;
 	return r;
 }
 
 /* The files come first: if there is no room for them, the job stays queued and nothing is written
  * of an attempt. Returns JOB_WAITS then, with the reason in *why. */
-static int start_process(struct engine *e, struct job_row *job, const json_t *spec,
+static int start_process(struct manager *mgr, struct job_row *job, const json_t *spec,
 			 struct execution_row *row, struct reason *why, struct err *reterr)
 {
 	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !sagemaker_runs(job);
 	enum reason_code code = REASON_EXEC_FAILED;
 	char resume[SPEC_PATH_MAX] = "";
 	struct err trouble = {0};
-	int r = deploy ? 0 : find_resume(e, job, resume, sizeof(resume), reterr), prepared;
+	int r = deploy ? 0 : find_resume(mgr, job, resume, sizeof(resume), reterr), prepared;
 
 	if (r < 0)
 		return r;
 	str_copy(row->job, sizeof(row->job), job->id);
 	row->attempt = ++job->attempt;
-	prepared = execution_prepare(e, job, serve, row, spec, resume[0] ? resume : NULL, &code,
+	prepared = execution_prepare(mgr, job, serve, row, spec, resume[0] ? resume : NULL, &code,
 				     &trouble);
 	if (headroom_is_missing(prepared)) {
 		reason_set(why, REASON_WAITING_FOR_ROOM, "%s", trouble.msg);
 		return JOB_WAITS;
 	}
-	r = begin_attempt(e, job, reterr);
+	r = begin_attempt(mgr, job, reterr);
 	if (r < 0)
 		return r;
 	assert(row->attempt == job->attempt);
 	if (prepared < 0)
-		return fail_start(e, job, code, &trouble, reterr);
-	return deploy ? endpoint_deploy(e, job, spec, row, reterr)
-		      : execution_launch(e, row, reterr);
+		return fail_start(mgr, job, code, &trouble, reterr);
+	return deploy ? endpoint_deploy(mgr, job, spec, row, reterr)
+		      : execution_launch(mgr, row, reterr);
 }
 
-static int start_job(struct engine *e, struct job_row *job, struct execution_row *row,
+static int start_job(struct manager *mgr, struct job_row *job, struct execution_row *row,
 		     struct reason *why, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct reason gone;
 	struct err trouble = {0};
-	int resolved = job_check_folders(e, job, &trouble), r;
+	int resolved = job_check_folders(mgr, job, &trouble), r;
 
 	if (!err_is_removed(resolved))
-		resolved = job_resolve(e, job, &spec, &trouble);
+		resolved = job_resolve(mgr, job, &spec, &trouble);
 
 	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
 		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",
 			   trouble.msg);
-		r = job_move(e, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
-		return r < 0 ? r : job_settle_dependents(e, job->id, reterr);
+		r = job_move(mgr, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
+		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}
 	if (resolved >= 0 && placement_of(job) != PLACE_NONE)
-		return start_process(e, job, spec, row, why, reterr);
-	r = begin_attempt(e, job, reterr);
+		return start_process(mgr, job, spec, row, why, reterr);
+	r = begin_attempt(mgr, job, reterr);
 	if (r < 0)
 		return r;
 	if (resolved < 0)
-		return fail_start(e, job,
+		return fail_start(mgr, job,
 				  resolved == -ERR_REMOVED  ? REASON_REMOVED_OUTSIDE
 				  : resolved == -ERR_PRUNED ? REASON_PRUNED
 							    : REASON_DATA_MISSING,
 				  &trouble, reterr);
-	return action_start(e, job, spec, reterr);
+	return action_start(mgr, job, spec, reterr);
 }
 
 /* Its tries have used up what a job may cost: nothing that could come makes it fit. */
-static int never_starts(struct engine *e, struct job_row *job, const struct reason *why,
+static int never_starts(struct manager *mgr, struct job_row *job, const struct reason *why,
 			struct err *reterr)
 {
-	int r = begin_attempt(e, job, reterr);
+	int r = begin_attempt(mgr, job, reterr);
 
-	return r < 0 ? r : job_finish(e, job, STATE_FAILED, why, NULL, reterr);
+	return r < 0 ? r : job_finish(mgr, job, STATE_FAILED, why, NULL, reterr);
 }
 
 /* What holds a job back for long is shown by the job itself, not only by explain. */
-static int say_wait(struct engine *e, const struct job_row *job, const struct reason *why,
+static int say_wait(struct manager *mgr, const struct job_row *job, const struct reason *why,
 		    struct err *reterr)
 {
 	bool money = why->code == REASON_WAITING_FOR_MONEY;
 
-	if (!money && why->code != REASON_WAITING_FOR_ROOM && e->aws &&
-	    e->sagemaker->pause.code == REASON_NONE)
+	if (!money && why->code != REASON_WAITING_FOR_ROOM && mgr->aws &&
+	    mgr->sagemaker->pause.code == REASON_NONE)
 		return 0; /* something is being looked up: it takes a moment */
 	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
 		return 0;
-	return store_job_set_reason(e->store, job->id, why, clock_now_us(), reterr);
+	return store_job_set_reason(mgr->store, job->id, why, clock_now_us(), reterr);
 }
 
 /* True if say_wait() has written it: it is of a job that waits for something else than a place, and
@@ -156,22 +156,22 @@ static bool is_said_wait(enum reason_code code)
 	       code == REASON_ENDPOINT_TAKEN;
 }
 
-static int forget_wait(struct engine *e, const struct job_row *job, struct err *reterr)
+static int forget_wait(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	return is_said_wait(job->reason.code)
-		       ? store_job_set_reason(e->store, job->id, NULL, clock_now_us(), reterr)
+		       ? store_job_set_reason(mgr->store, job->id, NULL, clock_now_us(), reterr)
 		       : 0;
 }
 
-static void look_again(struct engine *e, void *arg, bool committed)
+static void look_again(struct manager *mgr, void *arg, bool committed)
 {
-	engine_want_schedule(e);
+	manager_want_schedule(mgr);
 }
 
-bool schedule_may_start(struct engine *e, struct usage *u, const struct job_row *job,
+bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_row *job,
 			struct reason *why)
 {
-	const char *stray = stray_of_job(e, job->id);
+	const char *stray = stray_of_job(mgr, job->id);
 
 	if (stray) {
 		reason_set(why, REASON_WAITING_FOR_SLOT,
@@ -179,23 +179,23 @@ bool schedule_may_start(struct engine *e, struct usage *u, const struct job_row 
 			   stray);
 		return false;
 	}
-	if (!endpoint_is_settled(e, job, why) || !sagemaker_may_start(e, job, why))
+	if (!endpoint_is_settled(mgr, job, why) || !sagemaker_may_start(mgr, job, why))
 		return false;
-	return placement_of(job) == PLACE_NONE || usage_has_room(e, u, why);
+	return placement_of(job) == PLACE_NONE || usage_has_room(mgr, u, why);
 }
 
 /* It waits for something else than a place, and does not hold back those behind it. */
-static int wait_for(struct engine *e, struct job_row *job, const struct reason *why,
+static int wait_for(struct manager *mgr, struct job_row *job, const struct reason *why,
 		    struct err *reterr)
 {
 	if (why->code == REASON_MONEY_CAP)
-		return never_starts(e, job, why, reterr);
-	e->time_helps = true;
-	return say_wait(e, job, why, reterr);
+		return never_starts(mgr, job, why, reterr);
+	mgr->time_helps = true;
+	return say_wait(mgr, job, why, reterr);
 }
 
 struct pass {
-	struct engine *e;
+	struct manager *mgr;
 	struct usage *u;
 	enum job_place place; /* of the line that is walked */
 };
@@ -204,30 +204,30 @@ struct pass {
 static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 {
 	const struct pass *p = arg;
-	struct engine *e = p->e;
+	struct manager *mgr = p->mgr;
 	struct execution_row row = {0};
 	struct reason why;
 	int r;
 
-	if (!schedule_may_start(e, p->u, job, &why)) {
-		r = wait_for(e, job, &why, reterr);
+	if (!schedule_may_start(mgr, p->u, job, &why)) {
+		r = wait_for(mgr, job, &why, reterr);
 		return r < 0 ? r : why.code == REASON_MONEY_CAP ? LINE_GOES_ON : LINE_STAYS;
 	}
-	if (!placement_find(e, p->u, job, &row, &why)) {
-		e->time_helps |= p->place == PLACE_GPU;
-		r = forget_wait(e, job, reterr);
+	if (!placement_find(mgr, p->u, job, &row, &why)) {
+		mgr->time_helps |= p->place == PLACE_GPU;
+		r = forget_wait(mgr, job, reterr);
 		if (r < 0)
 			return r;
 		return p->place == PLACE_GPU && placement_keep(p->u, job) ? LINE_STAYS : LINE_ENDS;
 	}
-	r = start_job(e, job, &row, &why, reterr);
+	r = start_job(mgr, job, &row, &why, reterr);
 	if (r != JOB_WAITS)
 		return r < 0 ? r : LINE_GOES_ON;
-	r = wait_for(e, job, &why, reterr); /* the place stays counted as taken in this pass */
+	r = wait_for(mgr, job, &why, reterr); /* the place stays counted as taken in this pass */
 	return r < 0 ? r : LINE_STAYS;
 }
 
-int schedule_walk(struct engine *e, enum job_target target, enum job_place place, size_t max,
+int schedule_walk(struct manager *mgr, enum job_target target, enum job_place place, size_t max,
 		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
 		  struct err *reterr)
 {
@@ -237,8 +237,8 @@ int schedule_walk(struct engine *e, enum job_target target, enum job_place place
 	do {
 		OWN(job_rows_done) struct job_rows ready = {0};
 
-		r = store_jobs_ready(e->store, target, place, clock_now_us(), stay,
-				     ENGINE_READY_MAX, &ready, reterr);
+		r = store_jobs_ready(mgr->store, target, place, clock_now_us(), stay,
+				     MANAGER_READY_MAX, &ready, reterr);
 		n = ready.n;
 		for (size_t i = 0; r >= 0 && i < n; i++) {
 			r = look(arg, &ready.rows[i], reterr);
@@ -247,54 +247,54 @@ int schedule_walk(struct engine *e, enum job_target target, enum job_place place
 			stay += r == LINE_STAYS;
 		}
 		looked += n;
-	} while (r >= 0 && n == ENGINE_READY_MAX && looked < max);
-	return r < 0 ? r : n == ENGINE_READY_MAX;
+	} while (r >= 0 && n == MANAGER_READY_MAX && looked < max);
+	return r < 0 ? r : n == MANAGER_READY_MAX;
 }
 
-static int start_line(struct engine *e, enum job_target target, enum job_place place,
+static int start_line(struct manager *mgr, enum job_target target, enum job_place place,
 		      struct usage *u, struct err *reterr)
 {
-	struct pass pass = {.e = e, .u = u, .place = place};
+	struct pass pass = {.mgr = mgr, .u = u, .place = place};
 	bool waits = place != PLACE_NONE;
-	int r = schedule_walk(e, target, place, waits ? ENGINE_LINE_MAX : ENGINE_READY_MAX,
+	int r = schedule_walk(mgr, target, place, waits ? MANAGER_LINE_MAX : MANAGER_READY_MAX,
 			      look_at_job, &pass, reterr);
 
 	if (r > 0 && !waits)
-		turn_after(e, look_again, NULL); /* these never wait: the rest is due, too */
+		turn_after(mgr, look_again, NULL); /* these never wait: the rest is due, too */
 	return r < 0 ? r : 0;
 }
 
-static int start_all(struct engine *e, struct usage *u, struct err *reterr)
+static int start_all(struct manager *mgr, struct usage *u, struct err *reterr)
 {
 	int r = 0;
 
-	e->time_helps = false;
+	mgr->time_helps = false;
 	for (int target = 0; target < TARGETS_; target++)
 		for (int place = 0; r >= 0 && place < PLACES_; place++)
-			r = start_line(e, (enum job_target)target, (enum job_place)place, u,
+			r = start_line(mgr, (enum job_target)target, (enum job_place)place, u,
 				       reterr);
-	return r < 0 ? r : store_next_not_before(e->store, clock_now_us(), &e->due_us, reterr);
+	return r < 0 ? r : store_next_not_before(mgr->store, clock_now_us(), &mgr->due_us, reterr);
 }
 
-void schedule_pass(struct engine *e)
+void schedule_pass(struct manager *mgr)
 {
-	OWN(freep) struct usage *u = usage_read(e);
+	OWN(freep) struct usage *u = usage_read(mgr);
 	struct err why = {0};
 	int r;
 
-	e->due_us = 0; /* if this fails, the next tick tries again */
-	if (!u || turn_begin(e, &why) < 0)
+	mgr->due_us = 0; /* if this fails, the next tick tries again */
+	if (!u || turn_begin(mgr, &why) < 0)
 		return;
-	spare_fill(&e->spare);
-	r = start_all(e, u, &why);
+	spare_fill(&mgr->spare);
+	r = start_all(mgr, u, &why);
 	if (r < 0) {
-		e->due_us = 0;
-		turn_fail(e, r, &why);
+		mgr->due_us = 0;
+		turn_fail(mgr, r, &why);
 	}
-	turn_end(e, NULL);
+	turn_end(mgr, NULL);
 }
 
-bool schedule_is_due(const struct engine *e)
+bool schedule_is_due(const struct manager *mgr)
 {
-	return e->time_helps || clock_now_us() >= e->due_us;
+	return mgr->time_helps || clock_now_us() >= mgr->due_us;
 }

@@ -110,7 +110,7 @@ void prepare_data(const struct prepare *p)
 	int64_t until_us = clock_mono_us() + DATA_BUDGET_US;
 	size_t jobs[SPEC_JOBS_MAX], n = 0;
 
-	if (!p->engine->settings->native || json_array_size(p->problems))
+	if (!p->manager->settings->native || json_array_size(p->problems))
 		return;
 	for (size_t i = 0; i < p->run->jobs_n; i++)
 		if (can_be_looked_at(&p->run->jobs[i]) &&
@@ -118,6 +118,6 @@ void prepare_data(const struct prepare *p)
 			jobs[n++] = i;
 	json_object_set(question, "specs", specs);
 	if (n &&
-	    inspect_ask(p->engine->settings, "inspect", question, until_us, &answer, NULL) >= 0)
+	    inspect_ask(p->manager->settings, "inspect", question, until_us, &answer, NULL) >= 0)
 		add_findings(p, jobs, n, buf_str(&answer));
 }

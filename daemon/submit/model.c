@@ -15,7 +15,7 @@
 #define MODEL_BUDGET_US	 (5 * USEC_PER_SEC) /* of a submit, all its jobs together */
 #define MODEL_ANSWER_MAX (1 << 20)
 
-/* True if the job tokenises with our engine, here; a script has its own tokenizer. */
+/* True if the job tokenises with our manager, here; a script has its own tokenizer. */
 static bool tokenises_here(const struct job_spec *job)
 {
 	if (job->kind != JOB_PREPROCESS && job->kind != JOB_TRAIN && job->kind != JOB_DEPLOY)
@@ -64,7 +64,7 @@ void prepare_tokenizers(const struct prepare *p)
 	int64_t until_us = clock_mono_us() + MODEL_BUDGET_US;
 
 	if (!json_array_size(p->tokenizers) || !question ||
-	    inspect_ask(p->engine->settings, "inspect-model", question, until_us, &answer, NULL) <
+	    inspect_ask(p->manager->settings, "inspect-model", question, until_us, &answer, NULL) <
 		    0)
 		return;
 	for (const char *at = buf_str(&answer), *end; (end = strchr(at, '\n')); at = end + 1)

@@ -88,7 +88,7 @@ static int look_inside(const struct settings *set, const char *dir, json_t *prob
 
 static int check_dir(const struct prepare *p, json_t *source, struct err *reterr)
 {
-	const struct settings *set = p->engine->settings;
+	const struct settings *set = p->manager->settings;
 	json_t *problems = p->problems;
 	char real[PATH_MAX], data[PATH_MAX], missing[128];
 	int r;
@@ -116,12 +116,12 @@ static int check_dir(const struct prepare *p, json_t *source, struct err *reterr
 	return r;
 }
 
-int engine_model_check(struct engine *e, const char *name, const json_t *body, json_t **ret,
-		       json_t *problems, struct err *reterr)
+int manager_model_check(struct manager *mgr, const char *name, const json_t *body, json_t **ret,
+			json_t *problems, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *source = NULL;
-	struct prepare p = {.engine = e, .problems = problems};
-	int r = check_name(e->settings, name, reterr);
+	struct prepare p = {.manager = mgr, .problems = problems};
+	int r = check_name(mgr->settings, name, reterr);
 
 	if (r >= 0)
 		r = model_source_parse(body, &source, problems, reterr);
@@ -137,15 +137,15 @@ int engine_model_check(struct engine *e, const char *name, const json_t *body, j
 
 /* ---- the commands ---- */
 
-static int model_add(struct engine *e, struct command *c, struct err *reterr)
+static int model_add(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *known = NULL;
 	char text[SOURCE_TEXT_MAX];
-	int r = store_model_find(e->store, c->id, &known, reterr);
+	int r = store_model_find(mgr->store, c->id, &known, reterr);
 
 	if (r == -ERR_NOT_FOUND) {
 		c->number = 1;
-		return store_model_insert(e->store, c->id, c->json, clock_now_us(), reterr);
+		return store_model_insert(mgr->store, c->id, c->json, clock_now_us(), reterr);
 	}
 	if (r < 0 || json_equal(known, c->json))
 		return r;
@@ -155,10 +155,10 @@ static int model_add(struct engine *e, struct command *c, struct err *reterr)
 		       c->id, model_source_text(known, text, sizeof(text)));
 }
 
-static int model_remove(struct engine *e, struct command *c, struct err *reterr)
+static int model_remove(struct manager *mgr, struct command *c, struct err *reterr)
 {
-	const struct model_name *configured = settings_model(e->settings, c->id);
-	int r = store_model_delete(e->store, c->id, clock_now_us(), reterr);
+	const struct model_name *configured = settings_model(mgr->settings, c->id);
+	int r = store_model_delete(mgr->store, c->id, clock_now_us(), reterr);
 
 	if (r != -ERR_NOT_FOUND || !configured)
 		return r;
@@ -168,19 +168,20 @@ static int model_remove(struct engine *e, struct command *c, struct err *reterr)
 		       c->id, c->id);
 }
 
-int model_command(struct engine *e, struct command *c, struct err *reterr)
+int model_command(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	str_copy(c->result_id, sizeof(c->result_id), c->id);
-	return c->kind == COMMAND_MODEL_ADD ? model_add(e, c, reterr) : model_remove(e, c, reterr);
+	return c->kind == COMMAND_MODEL_ADD ? model_add(mgr, c, reterr)
+					    : model_remove(mgr, c, reterr);
 }
 
-int models_log_hidden(struct engine *e, struct err *reterr)
+int models_log_hidden(struct manager *mgr, struct err *reterr)
 {
-	for (size_t i = 0; i < e->settings->models_n; i++) {
-		const struct model_name *configured = &e->settings->models[i];
+	for (size_t i = 0; i < mgr->settings->models_n; i++) {
+		const struct model_name *configured = &mgr->settings->models[i];
 		OWN(json_decrefp) json_t *added = NULL;
 		char text[SOURCE_TEXT_MAX];
-		int r = store_model_find(e->store, configured->name, &added, reterr);
+		int r = store_model_find(mgr->store, configured->name, &added, reterr);
 
 		if (r == -ERR_NOT_FOUND)
 			continue;
@@ -212,9 +213,10 @@ static json_t *added_json(const struct settings *set, const char *name, const js
 	return item;
 }
 
-int engine_models(struct engine *e, struct store_reader *reader, json_t **ret, struct err *reterr)
+int manager_models(struct manager *mgr, struct store_reader *reader, json_t **ret,
+		   struct err *reterr)
 {
-	const struct settings *set = e->settings;
+	const struct settings *set = mgr->settings;
 	OWN(json_decrefp) json_t *added = NULL, *items = json_array();
 	const char *name;
 	json_t *source;
@@ -230,10 +232,10 @@ int engine_models(struct engine *e, struct store_reader *reader, json_t **ret, s
 	return r;
 }
 
-int engine_model(struct engine *e, struct store_reader *reader, const char *name, json_t **ret,
-		 struct err *reterr)
+int manager_model(struct manager *mgr, struct store_reader *reader, const char *name, json_t **ret,
+		  struct err *reterr)
 {
-	const struct model_name *configured = settings_model(e->settings, name);
+	const struct model_name *configured = settings_model(mgr->settings, name);
 	OWN(json_decrefp) json_t *added = NULL, *users = NULL;
 	const json_t *source;
 	int r = store_read_models(reader, &added, reterr);
@@ -250,7 +252,7 @@ int engine_model(struct engine *e, struct store_reader *reader, const char *name
 	r = store_read_model_users(reader, name, &users, reterr);
 	if (r < 0)
 		return r;
-	*ret = added_json(e->settings, name, source);
+	*ret = added_json(mgr->settings, name, source);
 	json_object_set(*ret, "used_by", users);
 	return 0;
 }

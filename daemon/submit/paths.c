@@ -106,7 +106,7 @@ static bool is_removed(const struct prepare *prepare, const struct spec_path *p,
 /* The real path of what the spec names, checked against the roots. */
 static bool find_path(const struct prepare *prepare, const struct spec_path *p, char *real)
 {
-	const struct settings *set = prepare->engine->settings;
+	const struct settings *set = prepare->manager->settings;
 	json_t *problems = prepare->problems;
 	bool absolute = p->path[0] == '/';
 	char path[PATH_MAX];
@@ -134,7 +134,7 @@ static bool find_path(const struct prepare *prepare, const struct spec_path *p, 
 /* A directory to write: below a root, and outside of what the daemon keeps. */
 static bool find_output(const struct prepare *prepare, const struct spec_path *p, char *real)
 {
-	const struct settings *set = prepare->engine->settings;
+	const struct settings *set = prepare->manager->settings;
 	json_t *problems = prepare->problems;
 	char path[PATH_MAX], data[PATH_MAX];
 	const char *why =
@@ -266,7 +266,7 @@ static int use_added(const struct prepare *p, struct job_spec *job, const struct
 /* "; did you mean 'minilm'?", or the first names that there are. */
 static void nearest_models(const struct prepare *p, const char *name, char *text, size_t size)
 {
-	const struct settings *set = p->engine->settings;
+	const struct settings *set = p->manager->settings;
 	size_t n = 0, most = set->models_n + json_object_size(p->models);
 	OWN(freep) const char **names = calloc(most + 1, sizeof(*names));
 	const char *added, *near;
@@ -293,7 +293,7 @@ static void nearest_models(const struct prepare *p, const char *name, char *text
 /* True if the text is a plain name, and nothing lies here under it: what to do is said. */
 static bool refuse_name(const struct prepare *p, const struct spec_path *path)
 {
-	const struct settings *set = p->engine->settings;
+	const struct settings *set = p->manager->settings;
 	const char *name = path->path;
 	char known[NAMES_SHOWN * (SPEC_NAME_MAX + 8)];
 	bool hub = hub_model_ok(name);
@@ -313,7 +313,7 @@ static bool refuse_name(const struct prepare *p, const struct spec_path *path)
 int prepare_path(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		 struct err *reterr)
 {
-	const struct settings *set = p->engine->settings;
+	const struct settings *set = p->manager->settings;
 	bool named = path->use == SPEC_PATH_MODEL;
 	const struct model_name *model = named ? settings_model(set, path->path) : NULL;
 	const json_t *added = named ? json_object_get(p->models, path->path) : NULL;

@@ -18,7 +18,7 @@ static bool model_known(void *userdata, const char *name)
 {
 	const struct prepare *p = userdata;
 
-	return settings_model(p->engine->settings, name) || json_object_get(p->models, name);
+	return settings_model(p->manager->settings, name) || json_object_get(p->models, name);
 }
 
 static void check_endpoint(const struct prepare *p, const struct job_spec *job, size_t i)
@@ -28,7 +28,7 @@ static void check_endpoint(const struct prepare *p, const struct job_spec *job, 
 	enum job_target target;
 	char at[64];
 
-	if (job->kind != JOB_DEPLOY || !live_name_taken(p->engine, name, &target) ||
+	if (job->kind != JOB_DEPLOY || !live_name_taken(p->manager, name, &target) ||
 	    (update && target == job->target))
 		return;
 	problem_add(p->problems, prepare_pointer(p, i, "endpoint", at, sizeof(at)),
@@ -45,7 +45,7 @@ static void check_inputs(const struct prepare *p, const struct job_spec *job, si
 	char at[64];
 	size_t n;
 
-	if (job->kind != JOB_PREDICT || !live_name_taken(p->engine, name, &target))
+	if (job->kind != JOB_PREDICT || !live_name_taken(p->manager, name, &target))
 		return;
 	n = spec_inputs_over(job->spec, target);
 	if (n)
@@ -59,7 +59,7 @@ static void check_money(const struct prepare *p, const struct job_spec *job, siz
 
 	if (!p->is_job)
 		snprintf(at, sizeof(at), "/jobs/%zu", i);
-	budget_check(p->engine->settings, job, at, p->problems);
+	budget_check(p->manager->settings, job, at, p->problems);
 }
 
 /* What a job that runs there asks for. */
@@ -77,7 +77,7 @@ static json_t *instances_json(const struct job_spec *job)
 
 /* {"name","kind","target","runs":"local"|"sagemaker","slot": its line,"gpus","cpus"[,"sagemaker",
  * "worst_case_usd"]} */
-static json_t *job_placement(struct engine *e, const struct job_spec *job)
+static json_t *job_placement(struct manager *mgr, const struct job_spec *job)
 {
 	enum job_target runs = job_runs_at(job->kind, job->target);
 	bool here = runs == TARGET_LOCAL;
@@ -93,34 +93,34 @@ static json_t *job_placement(struct engine *e, const struct job_spec *job)
 			here ? res.gpus : 0, "cpus",
 			!here	   ? 0
 			: res.cpus ? res.cpus
-				   : e->settings->cpus_per_slot);
+				   : mgr->settings->cpus_per_slot);
 	if (!here)
 		json_object_set_new(out, "sagemaker", instances_json(job));
-	cost = budget_text(e->settings, job->spec, job->kind, job->target);
+	cost = budget_text(mgr->settings, job->spec, job->kind, job->target);
 	if (cost)
 		json_object_set_new(out, "worst_case_usd", cost);
 	return out;
 }
 
 /* {"jobs":[…]} */
-static json_t *placement_json(struct engine *e, const struct run_spec *run)
+static json_t *placement_json(struct manager *mgr, const struct run_spec *run)
 {
 	json_t *jobs = json_array();
 
 	for (size_t i = 0; i < run->jobs_n; i++)
-		json_array_append_new(jobs, job_placement(e, &run->jobs[i]));
+		json_array_append_new(jobs, job_placement(mgr, &run->jobs[i]));
 	return json_pack("{so}", "jobs", jobs);
 }
 
 static void fill_context(const struct prepare *p, struct spec_context *ctx)
 {
-	struct engine *e = p->engine;
-	const struct settings *set = e->settings;
+	struct manager *mgr = p->manager;
+	const struct settings *set = mgr->settings;
 	struct device_list *list = calloc(1, sizeof(*list));
 
 	*ctx = (struct spec_context){
 		.native = set->native,
-		.gpus = devices_count(e->devices),
+		.gpus = devices_count(mgr->devices),
 		.cpus = set->cpus_per_slot,
 		.memory_bytes = set->memory_bytes,
 		.python = set->python,
@@ -133,7 +133,7 @@ static void fill_context(const struct prepare *p, struct spec_context *ctx)
 		.userdata = (void *)p,
 	};
 	if (list && ctx->gpus)
-		devices_snapshot(e->devices, list);
+		devices_snapshot(mgr->devices, list);
 	for (int i = 0; list && i < list->n; i++)
 		if (list->items[i].total_bytes > ctx->gpu_memory_max_bytes)
 			ctx->gpu_memory_max_bytes = list->items[i].total_bytes;
@@ -154,20 +154,20 @@ static int check_job(const struct prepare *p, struct job_spec *job, size_t i, st
 	return r;
 }
 
-int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *body, bool is_job,
-		   bool dry, struct run_spec **ret, json_t *problems, json_t **ret_placement,
-		   struct err *reterr)
+int manager_prepare(struct manager *mgr, struct store_reader *reader, const json_t *body,
+		    bool is_job, bool dry, struct run_spec **ret, json_t *problems,
+		    json_t **ret_placement, struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
 	OWN(json_decrefp) json_t *models = NULL, *tokenizers = json_array();
-	struct prepare p = {.engine = e,
+	struct prepare p = {.manager = mgr,
 			    .reader = reader,
 			    .is_job = is_job,
 			    .dry = dry,
 			    .problems = problems,
 			    .tokenizers = tokenizers};
 	struct spec_context ctx;
-	int r = dry ? 0 : headroom_check(e, reterr);
+	int r = dry ? 0 : headroom_check(mgr, reterr);
 
 	if (r >= 0 && reader)
 		r = store_read_models(reader, &models, reterr);
@@ -190,7 +190,7 @@ int engine_prepare(struct engine *e, struct store_reader *reader, const json_t *
 		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
 			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");
 	if (ret_placement)
-		*ret_placement = placement_json(e, run);
+		*ret_placement = placement_json(mgr, run);
 	*ret = TAKE(run);
 	return 0;
 }

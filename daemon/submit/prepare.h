@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of engine_prepare(): what a submit looks at on this machine, on the caller's thread.
+ * Inside of manager_prepare(): what a submit looks at on this machine, on the caller's thread.
  * Findings are appended to `problems` and to the run's warnings.
  */
 #pragma once
@@ -12,7 +12,7 @@
 #include <limits.h>
 
 struct prepare {
-	struct engine *engine;
+	struct manager *manager;
 	struct store_reader *reader; /* NULL: other runs cannot be looked up */
 	struct run_spec *run;
 	bool is_job; /* the body is one job: pointers are relative to it */

@@ -68,7 +68,7 @@ static bool is_there(const struct prepare *p, const struct spec_ref *ref, const 
 	enum job_target target;
 
 	if (str_eq(ref->output, "endpoint"))
-		return live_name_taken(p->engine, value, &target);
+		return live_name_taken(p->manager, value, &target);
 	return value[0] != '/' ||
 	       (snprintf(path, sizeof(path), "%s%s", value, ref->sub) < (int)sizeof(path) &&
 		path_exists(AT_FDCWD, path));

@@ -74,7 +74,7 @@ static int freeze(const struct prepare *p, const struct spec_path *path, const c
 	char sources[PATH_MAX], frozen[PATH_MAX];
 	int r;
 
-	path_join(sources, sizeof(sources), p->engine->settings->data_dir, STORE_SOURCES);
+	path_join(sources, sizeof(sources), p->manager->settings->data_dir, STORE_SOURCES);
 	r = source_freeze(sources, real, p->dry, frozen, sizeof(frozen), reterr);
 	if (headroom_is_missing(r))
 		return err_ctx(reterr, headroom_code(r), "source_dir '%s'", real);
@@ -157,7 +157,7 @@ static const char *why_not(const struct settings *set, const struct job_spec *jo
 
 void prepare_python(const struct prepare *p, const struct job_spec *job, size_t i)
 {
-	const struct settings *set = p->engine->settings;
+	const struct settings *set = p->manager->settings;
 	json_t *local = json_object_get(job->spec, "local");
 	const char *given = json_get_str(local, "python", NULL), *why;
 	char path[PATH_MAX], pointer[ERR_FIELD_MAX];

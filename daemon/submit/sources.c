@@ -8,7 +8,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "base/tree.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -49,14 +49,14 @@ static int add_file(struct tree *t, int fd, const char *path, const struct stat 
 
 	t->files++;
 	t->bytes += st->st_size;
-	if (t->files > ENGINE_SOURCE_FILES_MAX)
+	if (t->files > MANAGER_SOURCE_FILES_MAX)
 		return err_set(reterr, ERR_LIMIT,
 			       "it has more than %d files; name a directory with only the code",
-			       ENGINE_SOURCE_FILES_MAX);
-	if (t->bytes > ENGINE_SOURCE_BYTES_MAX)
+			       MANAGER_SOURCE_FILES_MAX);
+	if (t->bytes > MANAGER_SOURCE_BYTES_MAX)
 		return err_set(reterr, ERR_LIMIT,
 			       "it is larger than %d MiB; keep data and models out of it",
-			       ENGINE_SOURCE_BYTES_MAX >> 20);
+			       MANAGER_SOURCE_BYTES_MAX >> 20);
 	roots_fd_path(fd, opened);
 	r = t->to >= 0 ? file_copy(AT_FDCWD, opened, t->to, path, reterr)
 		       : hash_file(AT_FDCWD, opened, hex, reterr);

@@ -5,7 +5,7 @@
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
-#define STORE_TRIM_MAX 5000 /* rows of one call: the engine must not stand still */
+#define STORE_TRIM_MAX 5000 /* rows of one call: the manager must not stand still */
 
 int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *body,
 	      int64_t now_us, struct err *reterr)

@@ -182,7 +182,7 @@ def test_a_job_cannot_swallow_its_stop(tmp_path, what):
 
 
 def test_the_watchdog_is_fed(tmp_path):
-    """By the engine's thread (daemon/engine.c): the unit restarts a daemon that hangs."""
+    """By the manager's thread (daemon/manager.c): the unit restarts a daemon that hangs."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(DEADLINE_S)

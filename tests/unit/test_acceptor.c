@@ -11,8 +11,8 @@
 #include "api/context.h"
 #include "base/clock.h"
 #include "base/own.h"
-#include "daemon/engine.h"
 #include "daemon/feed.h"
+#include "daemon/manager.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -49,7 +49,7 @@ bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, soc
 	return false;
 }
 
-struct feed *engine_feed(struct engine *e)
+struct feed *manager_feed(struct manager *e)
 {
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* api/server: a stop while a request waits for the engine frees nothing that its threads use. */
-#include "tests/unit/engine_rig.h"
+/* api/server: a stop while a request waits for the manager frees nothing that its threads use. */
+#include "tests/unit/manager_rig.h"
 
 #include "api/server.h"
 #include "base/own.h"
@@ -32,7 +32,7 @@ static int ask(uint16_t port, const char *path)
 	return fd;
 }
 
-static size_t queued(struct engine *e)
+static size_t queued(struct manager *e)
 {
 	size_t n;
 
@@ -42,13 +42,13 @@ static size_t queued(struct engine *e)
 	return n;
 }
 
-static void wait_queued(struct engine *e)
+static void wait_queued(struct manager *e)
 {
 	wait_until(queued(e));
 	assert_int_equal(queued(e), 1);
 }
 
-/* Before: api_stop() returned as if all were over, and the engine was freed below its threads. */
+/* Before: api_stop() returned as if all were over, and the manager was freed below its threads. */
 static void test_a_stop_waits_for_who_uses_the_engine(void **state)
 {
 	struct rig *rig = *state;
@@ -60,9 +60,9 @@ static void test_a_stop_waits_for_who_uses_the_engine(void **state)
 
 	rig_stop(rig);
 	rig_open(rig); /* no thread: nothing is answered */
-	assert_int_equal(api_start(&cfg, rig->engine, &api, &e), 0);
+	assert_int_equal(api_start(&cfg, rig->manager, &api, &e), 0);
 	fd = ask(api_port(api), "/v1/jobs/j0000000000000000000/explain");
-	wait_queued(rig->engine);
+	wait_queued(rig->manager);
 	assert_false(api_stop(api));
 	rig_run(rig); /* the request has its answer by the server's thread */
 	assert_true(recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) > 0);

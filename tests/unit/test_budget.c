@@ -13,7 +13,7 @@ struct rig {
 	struct fixture *f;
 	struct prices *prices;
 	struct settings set;
-	struct engine engine; /* of it only store and settings are looked at */
+	struct manager manager; /* of it only store and settings are looked at */
 };
 
 static int rig_setup(void **state)
@@ -32,8 +32,8 @@ static int rig_setup(void **state)
 		.money_month_max = USD(500),
 		.lease_ttl_default_us = 3600 * USEC_PER_SEC,
 	};
-	rig->engine.settings = &rig->set;
-	rig->engine.store = rig->f->st;
+	rig->manager.settings = &rig->set;
+	rig->manager.store = rig->f->st;
 	clock_fake_us(T0);
 	*state = rig;
 	return 0;
@@ -236,7 +236,7 @@ static struct resource_row reserve(struct rig *rig, enum resource_kind kind, con
 
 	BEGIN(f);
 	OK(f, store_resource_insert(f->st, &row, &f->e));
-	OK(f, budget_reserve(&rig->engine, &row, micro_usd, "words", &f->e));
+	OK(f, budget_reserve(&rig->manager, &row, micro_usd, "words", &f->e));
 	COMMIT(f);
 	return row;
 }
@@ -246,7 +246,7 @@ static void settle(struct rig *rig, const struct resource_row *row, int64_t bill
 	struct fixture *f = rig->f;
 
 	BEGIN(f);
-	OK(f, budget_settle(&rig->engine, row, billable_us, &f->e));
+	OK(f, budget_settle(&rig->manager, row, billable_us, &f->e));
 	COMMIT(f);
 }
 
@@ -263,7 +263,7 @@ static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct rea
 	struct job_row row = {0};
 
 	str_copy(row.id, sizeof(row.id), job);
-	return budget_fits(&rig->engine, &row, micro_usd, why);
+	return budget_fits(&rig->manager, &row, micro_usd, why);
 }
 
 #define G5_1H "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\"}}"
@@ -441,24 +441,24 @@ static void test_renew(void **state)
 	OWN(resource_row_done)
 	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, job, ep.id, USD(0.23));
 	BEGIN(f);
-	OK(f, budget_renew(&rig->engine, &ep, 7200 * USEC_PER_SEC, &f->e));
+	OK(f, budget_renew(&rig->manager, &ep, 7200 * USEC_PER_SEC, &f->e));
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
-	OK(f, budget_renew(&rig->engine, &ep, -5, &f->e)); /* less than a micro-dollar */
+	OK(f, budget_renew(&rig->manager, &ep, -5, &f->e)); /* less than a micro-dollar */
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
 	rig->set.money_day_max = USD(0.91);
-	assert_int_equal(budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e),
+	assert_int_equal(budget_renew(&rig->manager, &ep, 3600 * USEC_PER_SEC, &f->e),
 			 -ERR_CONFLICT);
 	assert_non_null(
 		strstr(f->e.msg, "the lease of 'imdb' cannot be renewed: it may cost 0.23"));
 	rig->set.money_day_max = USD(0.92);
-	OK(f, budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e));
+	OK(f, budget_renew(&rig->manager, &ep, 3600 * USEC_PER_SEC, &f->e));
 	COMMIT(f);
 	settle(rig, &row, 1800 * USEC_PER_SEC);
 	assert_int_equal(cost_now(rig, row.id), USD(0.115));
 	/* A local endpoint costs nothing. */
 	ep.target = TARGET_LOCAL;
 	BEGIN(f);
-	OK(f, budget_renew(&rig->engine, &ep, 3600 * USEC_PER_SEC, &f->e));
+	OK(f, budget_renew(&rig->manager, &ep, 3600 * USEC_PER_SEC, &f->e));
 	store_rollback(f->st);
 }
 
@@ -478,7 +478,7 @@ static void test_updated_endpoint(void **state)
 	OWN(resource_row_done)
 	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, first, ep.id, USD(0.23));
 	BEGIN(f);
-	OK(f, budget_reserve(&rig->engine, &row, USD(1.408), "update", &f->e));
+	OK(f, budget_reserve(&rig->manager, &row, USD(1.408), "update", &f->e));
 	COMMIT(f);
 	OWN(resource_row_done)
 	struct resource_row config = new_resource(RESOURCE_ENDPOINT_CONFIG, second, ep.id);

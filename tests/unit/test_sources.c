@@ -5,7 +5,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "base/tree.h"
-#include "daemon/engine.h"
+#include "daemon/manager.h"
 #include "daemon/submit/sources.h"
 #include "tests/unit/scratch.h"
 
@@ -147,9 +147,9 @@ static void test_size_limit_at_its_edge(void **state)
 
 	put(p, "big", "", 0644);
 	path_join(path, sizeof(path), p->from, "big");
-	assert_int_equal(truncate(path, ENGINE_SOURCE_BYTES_MAX), 0);
+	assert_int_equal(truncate(path, MANAGER_SOURCE_BYTES_MAX), 0);
 	assert_int_equal(freeze(p, true, out, &e), 0);
-	assert_int_equal(truncate(path, ENGINE_SOURCE_BYTES_MAX + 1), 0);
+	assert_int_equal(truncate(path, MANAGER_SOURCE_BYTES_MAX + 1), 0);
 	assert_int_equal(freeze(p, true, out, &e), -ERR_LIMIT);
 	assert_non_null(strstr(e.msg, "64 MiB"));
 }
@@ -160,10 +160,10 @@ static void test_file_limit_at_its_edge(void **state)
 	char out[PATH_MAX], path[PATH_MAX];
 	struct err e = {0};
 
-	for (int i = 0; i <= ENGINE_SOURCE_FILES_MAX; i++) {
+	for (int i = 0; i <= MANAGER_SOURCE_FILES_MAX; i++) {
 		OWN(closep) int fd = -1;
 
-		if (i == ENGINE_SOURCE_FILES_MAX)
+		if (i == MANAGER_SOURCE_FILES_MAX)
 			assert_int_equal(freeze(p, true, out, &e), 0);
 		snprintf(path, sizeof(path), "%s/f%d", p->from, i);
 		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Local endpoints with a fake server (tests/fakes/serve.py): deploy, predict, crash and restart,
  * leases, delete, recovery. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -101,7 +101,7 @@ static void test_name_is_unique_while_live(void **state)
 	text = rig_deploy(rig, "imdb", "");
 	assert_int_equal(json_parse(text, strlen(text), &body, &e), 0);
 	assert_int_equal(
-		engine_prepare(rig->engine, NULL, body, true, false, &spec, problems, NULL, &e),
+		manager_prepare(rig->manager, NULL, body, true, false, &spec, problems, NULL, &e),
 		-ERR_INVALID);
 	assert_string_equal(json_get_str(json_array_get(problems, 0), "code", ""),
 			    "endpoint_taken");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Disk, inodes and descriptors run out: queued jobs wait, submits are refused, nothing is lost. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/descriptors.h"
 #include "base/fileio.h"
@@ -94,7 +94,7 @@ static void test_end_without_descriptors_is_not_a_loss(void **state)
 
 	rig_submit(rig, rig_script(rig, "a", "until_file", ""), run);
 	rig_wait(rig, run, "a", "running");
-	status = engine_status(rig->engine);
+	status = manager_status(rig->manager);
 	ex = json_array_get(json_object_get(status, "executions"), 0);
 	snprintf(record, sizeof(record), "%s/executions/%s/exit.json", rig->data,
 		 json_get_str(ex, "execution", ""));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The order of the queue: by the run's submit, then by the job; who waits is not overtaken; small
  * jobs share a CPU slot. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 #include "tests/unit/query_count.h"
 
 #include "base/clock.h"
@@ -130,7 +130,7 @@ static void test_explain_of_a_run_walks_its_line_once(void **state)
 	assert_int_equal(rig_do(rig, &c), 0);
 	count = query_count_read();
 	/* A pass of the scheduler may come between: one page, one look. */
-	assert_in_range(count.rows, MANY, MANY + ENGINE_READY_MAX);
+	assert_in_range(count.rows, MANY, MANY + MANAGER_READY_MAX);
 	assert_in_range(count.room, 1, 2);
 	items = json_object_get(c.json, "items");
 	assert_int_equal(json_array_size(items), MANY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine without HTTP: order, dependencies, ends, retries, cancel, time limits, recovery. */
-#include "tests/unit/engine_rig.h"
+/* The manager without HTTP: order, dependencies, ends, retries, cancel, time limits, recovery. */
+#include "tests/unit/manager_rig.h"
 
 #include "base/own.h"
 #include "base/proc.h"
@@ -94,17 +94,17 @@ static void test_stop_that_is_ignored_ends_with_sigkill(void **state)
 	rig_expect_end(rig, run, "deaf", "cancelled", "cancelled", "");
 }
 
-/* A message that keeps the engine's thread until it is let go. */
+/* A message that keeps the manager's thread until it is let go. */
 struct hold {
-	struct engine_message m;
+	struct manager_message m;
 	sem_t holds, goes_on;
 };
 
-static void hold_engine(struct engine *e, struct engine_message *m)
+static void hold_engine(struct manager *e, struct manager_message *m)
 {
 	struct hold *hold = (struct hold *)m;
 
-	e->beat_us = clock_mono_us() - ENGINE_BEAT_MAX_US - USEC_PER_SEC;
+	e->beat_us = clock_mono_us() - MANAGER_BEAT_MAX_US - USEC_PER_SEC;
 	sem_post(&hold->holds);
 	while (sem_wait(&hold->goes_on) < 0)
 		;
@@ -117,17 +117,17 @@ static void test_not_ready_while_the_engine_hangs(void **state)
 	struct hold hold = {.m = {.fn = hold_engine}};
 	struct err e = {0};
 
-	assert_int_equal(engine_ready(rig->engine, &e), 0);
+	assert_int_equal(manager_ready(rig->manager, &e), 0);
 	sem_init(&hold.holds, 0, 0);
 	sem_init(&hold.goes_on, 0, 0);
-	engine_post(rig->engine, &hold.m);
+	manager_post(rig->manager, &hold.m);
 	while (sem_wait(&hold.holds) < 0)
 		;
-	assert_int_equal(engine_ready(rig->engine, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(manager_ready(rig->manager, &e), -ERR_UNAVAILABLE);
 	assert_non_null(strstr(e.msg, "has not answered for 6 seconds"));
 	sem_post(&hold.goes_on);
 	rig_job_command(rig, COMMAND_JOB_HOLD, "j00000000000000000000", &e);
-	wait_until(engine_ready(rig->engine, &e) == 0); /* at its next tick */
+	wait_until(manager_ready(rig->manager, &e) == 0); /* at its next tick */
 }
 
 static void test_time_limit(void **state)
@@ -234,7 +234,7 @@ static void test_lines_do_not_starve_each_other(void **state)
 	OWN(buf_done) struct buf jobs = BUF_INIT(1 << 20);
 	char run[ID_LEN], other[ID_LEN];
 
-	for (int i = 0; i < 2 * ENGINE_READY_MAX; i++) {
+	for (int i = 0; i < 2 * MANAGER_READY_MAX; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "j%d", i);
@@ -277,7 +277,7 @@ static void test_killed_shim_is_said(void **state)
 
 	rig_submit(rig, rig_script(rig, "orphan", "hang", ""), run);
 	rig_wait(rig, run, "orphan", "running");
-	status = engine_status(rig->engine);
+	status = manager_status(rig->manager);
 	ex = json_array_get(json_object_get(status, "executions"), 0);
 	pid = (pid_t)json_get_int(ex, "pid", 0);
 	assert_true(pid > 1);

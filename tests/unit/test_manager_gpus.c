@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Placement on GPUs, with the fake NVML: whole GPUs, shared memory, foreign processes, explain. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -22,7 +22,7 @@
 /* The spec.json of the execution that holds `job`. */
 static json_t *message_of(struct rig *rig, const char *job)
 {
-	OWN(json_decrefp) json_t *status = engine_status(rig->engine);
+	OWN(json_decrefp) json_t *status = manager_status(rig->manager);
 	char path[PATH_MAX];
 	json_t *ex, *message = NULL;
 	struct err e;
@@ -140,7 +140,7 @@ static void test_idle_gpu_is_not_held_back(void **state)
 	rig_submit(rig, rig_script(rig, "a", "hang", ",\"local\":{\"gpus\":1,\"devices\":[0]}"),
 		   run[0]);
 	rig_wait(rig, run[0], "a", "running");
-	for (int i = 0; i < ENGINE_READY_MAX + 1; i++) {
+	for (int i = 0; i < MANAGER_READY_MAX + 1; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "b%d", i);
@@ -206,7 +206,7 @@ static void test_gpu_memory_is_kept_for_who_is_ahead(void **state)
 /* Memory in use on GPU 1, as it was read last. */
 static int64_t memory_used(struct rig *rig)
 {
-	OWN(json_decrefp) json_t *devices = engine_devices(rig->engine);
+	OWN(json_decrefp) json_t *devices = manager_devices(rig->manager);
 	const json_t *item = json_array_get(json_object_get(devices, "items"), 1);
 
 	return json_get_int(item, "memory_used_bytes", 0);
@@ -241,7 +241,7 @@ static void test_more_than_there_are_is_refused(void **state)
 	buf_puts(&text, rig_script(rig, "a", "ok", ",\"local\":{\"gpus\":3}"));
 	assert_int_equal(json_parse(buf_str(&text), text.len, &body, &e), 0);
 	assert_int_equal(
-		engine_prepare(rig->engine, NULL, body, true, true, &run, problems, NULL, &e),
+		manager_prepare(rig->manager, NULL, body, true, true, &run, problems, NULL, &e),
 		-ERR_INVALID);
 	assert_string_equal(json_get_str(json_array_get(problems, 0), "pointer", ""),
 			    "/local/gpus");

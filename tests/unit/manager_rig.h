@@ -15,7 +15,7 @@ struct rig {
 	char root[64], data[96], code[96], gpus[96];
 	struct settings set;
 	struct prices *prices;
-	struct engine *engine;
+	struct manager *manager;
 	pthread_t thread;
 	int64_t since; /* seq from which this engine's feed has everything */
 };
@@ -40,13 +40,13 @@ int rig_do(struct rig *rig, struct command *c);
 /* The same in two steps. */
 void rig_queue(struct rig *rig, struct command *c, sem_t *done);
 void rig_wait_done(sem_t *done);
-/* Run fn(engine, userdata) on the engine's thread: what it has in memory is its alone. */
-void rig_look(struct rig *rig, void (*fn)(struct engine *e, void *userdata), void *userdata);
+/* Run fn(manager, userdata) on the manager's thread: what it has in memory is its alone. */
+void rig_look(struct rig *rig, void (*fn)(struct manager *e, void *userdata), void *userdata);
 int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e);
 /* EXPLAIN: fails the test unless the reason's code is `code` and its message has `words`. */
 void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words);
 /* Submit a run of these jobs (the inside of the list, JSON text); fails the test when refused. */
-/* The first half of a submit: what engine_prepare says about these jobs. */
+/* The first half of a submit: what manager_prepare says about these jobs. */
 int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct err *reterr);
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN]);
 /* JSON text of one script job that does `what`; `more` is further fields, each after a comma. Valid
@@ -56,7 +56,7 @@ const char *rig_script(struct rig *rig, const char *name, const char *what, cons
 /* JSON text of one deploy job of that endpoint, likewise. The fake server says what the environment
  * variable DO asks for (tests/fakes/serve.py). */
 const char *rig_deploy(struct rig *rig, const char *endpoint, const char *more);
-/* Relay a request and wait for its end: 0 or what engine_invoke gave. `status` and `reply` (freed
+/* Relay a request and wait for its end: 0 or what manager_invoke gave. `status` and `reply` (freed
  * by the caller) may be NULL. */
 int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *status, char **reply);
 void rig_wait_answer(struct rig *rig, const char *endpoint);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Endpoints of an engine under test: their deploys, and requests from a thread that is not the
  * engine's. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -47,7 +47,7 @@ int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *sta
 	sem_init(&done, 0, 0);
 	inv.userdata = &done;
 	str_copy(inv.endpoint, sizeof(inv.endpoint), endpoint);
-	r = engine_invoke(rig->engine, &inv, &inv.err);
+	r = manager_invoke(rig->manager, &inv, &inv.err);
 	if (r >= 0) {
 		sem_wait(&done);
 		r = inv.result;

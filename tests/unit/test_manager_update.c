@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Updates of local endpoints (on_existing: update) with fake servers: the old one serves until the
  * new one answers, whatever happens in between. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 #include "base/own.h"
@@ -49,7 +49,7 @@ static void expect_answer_of(struct rig *rig, const char *name)
 
 static size_t servers(struct rig *rig)
 {
-	OWN(json_decrefp) json_t *status = engine_status(rig->engine);
+	OWN(json_decrefp) json_t *status = manager_status(rig->manager);
 
 	return json_array_size(json_object_get(status, "executions"));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The wall clock is set while jobs wait and run. */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 
@@ -76,7 +76,7 @@ static void test_set_back_ends_nothing_before_its_start(void **state)
 	store_reader_close(sr);
 }
 
-static void read_ticks(struct engine *e, void *userdata)
+static void read_ticks(struct manager *e, void *userdata)
 {
 	*(int64_t *)userdata = e->ticks;
 }

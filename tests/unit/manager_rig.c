@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -29,12 +29,12 @@ static const char *const roots[] = {"/", NULL};
 
 /* ---- life ---- */
 
-static void *engine_thread(void *userdata)
+static void *manager_thread(void *userdata)
 {
 	struct rig *rig = userdata;
 	struct err e = {0};
 
-	if (engine_run(rig->engine, &e) < 0)
+	if (manager_run(rig->manager, &e) < 0)
 		abort();
 	return NULL;
 }
@@ -43,13 +43,13 @@ void rig_open(struct rig *rig)
 {
 	struct err e = {0};
 
-	if (engine_new(&rig->set, &rig->engine, &e) < 0)
-		fail_msg("engine_new: %s", e.msg);
+	if (manager_new(&rig->set, &rig->manager, &e) < 0)
+		fail_msg("manager_new: %s", e.msg);
 }
 
 void rig_run(struct rig *rig)
 {
-	assert_int_equal(pthread_create(&rig->thread, NULL, engine_thread, rig), 0);
+	assert_int_equal(pthread_create(&rig->thread, NULL, manager_thread, rig), 0);
 }
 
 void rig_start(struct rig *rig)
@@ -66,9 +66,9 @@ static void stop_thread(struct rig *rig)
 
 static void free_engine(struct rig *rig)
 {
-	rig->since = feed_last_seq(engine_feed(rig->engine));
-	engine_free(rig->engine);
-	rig->engine = NULL;
+	rig->since = feed_last_seq(manager_feed(rig->manager));
+	manager_free(rig->manager);
+	rig->manager = NULL;
 }
 
 void rig_stop(struct rig *rig)
@@ -171,10 +171,10 @@ int rig_setup_gpus(void **state)
 	return 0;
 }
 
-/* Processes outlive the engine, as they should: end those of this test. Their shims follow. */
+/* Processes outlive the manager, as they should: end those of this test. Their shims follow. */
 static void kill_executions(struct rig *rig)
 {
-	OWN(json_decrefp) json_t *status = engine_status(rig->engine);
+	OWN(json_decrefp) json_t *status = manager_status(rig->manager);
 	char entry[64];
 	json_t *ex;
 	size_t i;
@@ -191,7 +191,7 @@ int rig_teardown(void **state)
 	struct rig *rig = *state;
 	struct err e;
 
-	if (rig->engine) {
+	if (rig->manager) {
 		stop_thread(rig);
 		kill_executions(rig);
 		free_engine(rig);
@@ -213,7 +213,7 @@ void rig_queue(struct rig *rig, struct command *c, sem_t *done)
 {
 	c->done = command_done;
 	c->userdata = done;
-	assert_int_equal(engine_queue(rig->engine, c, &c->err), 0);
+	assert_int_equal(manager_queue(rig->manager, c, &c->err), 0);
 }
 
 void rig_wait_done(sem_t *done)
@@ -237,26 +237,26 @@ int rig_do(struct rig *rig, struct command *c)
 }
 
 struct look {
-	struct engine_message m; /* first */
-	void (*fn)(struct engine *e, void *userdata);
+	struct manager_message m; /* first */
+	void (*fn)(struct manager *mgr, void *userdata);
 	void *userdata;
 	sem_t done;
 };
 
-static void look(struct engine *e, struct engine_message *m)
+static void look(struct manager *mgr, struct manager_message *m)
 {
 	struct look *l = (struct look *)m;
 
-	l->fn(e, l->userdata);
+	l->fn(mgr, l->userdata);
 	sem_post(&l->done);
 }
 
-void rig_look(struct rig *rig, void (*fn)(struct engine *e, void *userdata), void *userdata)
+void rig_look(struct rig *rig, void (*fn)(struct manager *mgr, void *userdata), void *userdata)
 {
 	struct look l = {.m = {.fn = look}, .fn = fn, .userdata = userdata};
 
 	sem_init(&l.done, 0, 0);
-	engine_post(rig->engine, &l.m);
+	manager_post(rig->manager, &l.m);
 	rig_wait_done(&l.done);
 	sem_destroy(&l.done);
 }
@@ -297,7 +297,7 @@ int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct
 	buf_printf(&text, "{\"jobs\":[%s]}", jobs);
 	if (json_parse(buf_str(&text), text.len, &body, reterr) < 0)
 		fail_msg("%s in %s", reterr->msg, buf_str(&text));
-	return engine_prepare(rig->engine, NULL, body, false, false, ret, problems, NULL, reterr);
+	return manager_prepare(rig->manager, NULL, body, false, false, ret, problems, NULL, reterr);
 }
 
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
@@ -361,9 +361,9 @@ static bool has_event(struct rig *rig, const struct wanted *w, int64_t *since, s
 
 	str_copy(filter.run, sizeof(filter.run), w->run);
 	str_copy(filter.kind, sizeof(filter.kind), w->kind);
-	assert_int_equal(
-		feed_read(engine_feed(rig->engine), &filter, *since, SIZE_MAX, &events, since, &e),
-		0);
+	assert_int_equal(feed_read(manager_feed(rig->manager), &filter, *since, SIZE_MAX, &events,
+				   since, &e),
+			 0);
 	json_array_foreach(events, i, event) {
 		if (!fits(w, event))
 			continue;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A commit that fails: every command of its batch is answered with an error, no event goes out, and
- * the engine's memory is as before. The commits here are real ones, refused by SQLite itself: a
+ * the manager's memory is as before. The commits here are real ones, refused by SQLite itself: a
  * deferred foreign key that is broken in the transaction, or no page left for it.
  */
-#include "tests/unit/engine_rig.h"
+#include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -40,7 +40,7 @@ static void script(struct rig *rig, const char *sql)
 {
 	struct err e = {0};
 
-	if (db_script(rig->engine->store->db, sql, &e) < 0)
+	if (db_script(rig->manager->store->db, sql, &e) < 0)
 		fail_msg("%s: %s", sql, e.msg);
 }
 
@@ -62,12 +62,12 @@ static int64_t count(struct rig *rig, const char *of)
 	return n;
 }
 
-static void nothing_in_memory(struct engine *e, void *userdata)
+static void nothing_in_memory(struct manager *e, void *userdata)
 {
 	*(bool *)userdata = !e->actions && !e->executions;
 }
 
-static void read_failed_turns(struct engine *e, void *userdata)
+static void read_failed_turns(struct manager *e, void *userdata)
 {
 	*(uint64_t *)userdata = e->turns_failed;
 }
@@ -108,7 +108,7 @@ static void run_batch(struct rig *rig, const char *job, struct command c[COMMAND
 	sem_destroy(&done);
 }
 
-/* A held job, and the engine opened again on it, not running yet. */
+/* A held job, and the manager opened again on it, not running yet. */
 static void set_up(struct rig *rig, char job[ID_LEN])
 {
 	char run[ID_LEN];
@@ -132,7 +132,7 @@ static void expect_nothing(struct rig *rig, const char *job, int64_t seq, int re
 		if (!strstr(c[i].err.msg, words))
 			fail_msg("'%s' does not have '%s'", c[i].err.msg, words);
 	}
-	assert_int_equal(feed_last_seq(engine_feed(rig->engine)), seq);
+	assert_int_equal(feed_last_seq(manager_feed(rig->manager)), seq);
 	assert_int_equal(count(rig, "runs"), runs);
 	assert_int_equal(count(rig, "jobs"), jobs);
 	rig_look(rig, nothing_in_memory, &nothing);
@@ -151,7 +151,8 @@ static void expect_only_priority(struct rig *rig, const char *job, int64_t seq)
 	str_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
 	assert_int_equal(
-		feed_read(engine_feed(rig->engine), &filter, seq, SIZE_MAX, &events, &next, &e), 0);
+		feed_read(manager_feed(rig->manager), &filter, seq, SIZE_MAX, &events, &next, &e),
+		0);
 	assert_int_equal(json_array_size(events), 1);
 	assert_string_equal(json_get_str(json_array_get(events, 0), "kind", ""), "job_changed");
 	assert_int_equal(json_get_int(json_array_get(events, 0), "seq", 0), seq + 1);
@@ -164,7 +165,7 @@ static void test_failed_commit_answers_each_with_an_error(void **state)
 	int64_t seq;
 
 	set_up(rig, job);
-	seq = feed_last_seq(engine_feed(rig->engine));
+	seq = feed_last_seq(manager_feed(rig->manager));
 	script(rig, break_commits);
 	expect_nothing(rig, job, seq, -ERR_UNAVAILABLE, "nothing was stored: ");
 	expect_only_priority(rig, job, seq);
@@ -183,7 +184,7 @@ static void test_full_disk_at_commit_is_disk_full(void **state)
 	int64_t seq;
 
 	set_up(rig, job);
-	seq = feed_last_seq(engine_feed(rig->engine));
+	seq = feed_last_seq(manager_feed(rig->manager));
 	script(rig, "PRAGMA max_page_count=1"); /* as many as there are */
 	expect_nothing(rig, job, seq, -ENOSPC, "the disk with the database is full");
 }

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manager thread: its loop, the command queue, the tick, start and stop. Invariants 1-3 are in
+ * core.h.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/roots.h"
+#include "base/str.h"
+#include "daemon/account/account.h"
+#include "daemon/database_check.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/feed.h"
+#include "daemon/notify.h"
+#include "daemon/prune/prune.h"
+#include "daemon/run.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/schedule/headroom.h"
+#include "daemon/schedule/lifecycle.h"
+
+#include <assert.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#define TICK_US	      250000
+#define CHECKPOINT_US (30 * USEC_PER_SEC)
+#define TRIM_US	      (3600 * USEC_PER_SEC)
+#define TURN_RETRY_US USEC_PER_SEC
+
+/* ---- the command queue ---- */
+
+static void wake(struct manager *mgr)
+{
+	uint64_t one = 1;
+
+	(void)!write(mgr->queue_fd, &one, sizeof(one));
+}
+
+int manager_queue(struct manager *mgr, struct command *c, struct err *reterr)
+{
+	bool full, stopping;
+
+	c->next = NULL;
+	pthread_mutex_lock(&mgr->queue_lock);
+	stopping = mgr->stopping;
+	full = mgr->queue_n >= MANAGER_QUEUE_MAX;
+	if (!full && !stopping) {
+		*mgr->queue_tail = c;
+		mgr->queue_tail = &c->next;
+		mgr->queue_n++;
+	}
+	pthread_mutex_unlock(&mgr->queue_lock);
+	if (stopping)
+		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping; try again");
+	if (full)
+		return err_set(reterr, ERR_LIMIT, "%d requests are waiting; try again later",
+			       MANAGER_QUEUE_MAX);
+	wake(mgr);
+	return 0;
+}
+
+void manager_post(struct manager *mgr, struct manager_message *m)
+{
+	m->next = NULL;
+	pthread_mutex_lock(&mgr->queue_lock);
+	*mgr->inbox_tail = m;
+	mgr->inbox_tail = &m->next;
+	pthread_mutex_unlock(&mgr->queue_lock);
+	wake(mgr);
+}
+
+static struct command *take_commands(struct manager *mgr)
+{
+	struct command *first, **at;
+	size_t n = 0;
+
+	pthread_mutex_lock(&mgr->queue_lock);
+	first = mgr->queue_head;
+	for (at = &first; *at && n < MANAGER_BATCH_MAX; at = &(*at)->next)
+		n++;
+	mgr->queue_head = *at;
+	*at = NULL;
+	mgr->queue_n -= n;
+	if (!mgr->queue_head)
+		mgr->queue_tail = &mgr->queue_head;
+	else
+		wake(mgr); /* the rest: the next round */
+	pthread_mutex_unlock(&mgr->queue_lock);
+	return first;
+}
+
+static void run_one(struct manager *mgr, struct command *c)
+{
+	struct turn_action **mark = mgr->actions_tail;
+
+	c->result = store_savepoint(mgr->store, &c->err);
+	if (c->result < 0) {
+		turn_fail(mgr, c->result, &c->err);
+		return;
+	}
+	c->result = command_run(mgr, c, &c->err);
+	if (c->result < 0) {
+		store_rollback_to(mgr->store);
+		turn_drop_actions(mgr, mark);
+		return;
+	}
+	c->result = 0;
+	if (store_release(mgr->store, &c->err) < 0)
+		c->result = turn_fail(mgr, -ERR_UNAVAILABLE, &c->err);
+}
+
+static void run_batch(struct manager *mgr)
+{
+	struct command *list = take_commands(mgr), *c;
+	struct err why = {0};
+	int r;
+
+	if (!list)
+		return;
+	r = turn_begin(mgr, &why);
+	if (r >= 0) {
+		for (c = list; c; c = c->next)
+			run_one(mgr, c);
+		r = turn_end(mgr, &why);
+	}
+	while (list) {
+		c = list;
+		list = c->next;
+		c->next = NULL;
+		run_spec_free(TAKE(c->run));
+		if (r < 0) {
+			c->result = headroom_code(r);
+			err_set(&c->err, -c->result, "nothing was stored: %s", why.msg);
+		}
+		c->done(c);
+	}
+}
+
+static void run_inbox(struct manager *mgr)
+{
+	struct manager_message *list;
+
+	pthread_mutex_lock(&mgr->queue_lock);
+	list = TAKE(mgr->inbox_head);
+	mgr->inbox_tail = &mgr->inbox_head;
+	pthread_mutex_unlock(&mgr->queue_lock);
+	while (list) {
+		struct manager_message *m = list;
+
+		list = m->next;
+		m->fn(mgr, m);
+	}
+}
+
+static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct manager *mgr = userdata;
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+	run_inbox(mgr);
+	run_batch(mgr);
+	return 0;
+}
+
+/* ---- scheduling and the tick ---- */
+
+static int on_schedule(sd_event_source *s, void *userdata)
+{
+	struct manager *mgr = userdata;
+
+	mgr->want_schedule = false;
+	schedule_pass(mgr);
+	return 0;
+}
+
+void manager_want_schedule(struct manager *mgr)
+{
+	if (mgr->want_schedule || mgr->stopping || !mgr->ready || mgr->ends_only)
+		return;
+	mgr->want_schedule = true;
+	sd_event_source_set_enabled(mgr->schedule_source, SD_EVENT_ONESHOT);
+}
+
+static bool queue_is_empty(struct manager *mgr)
+{
+	bool empty;
+
+	pthread_mutex_lock(&mgr->queue_lock);
+	empty = mgr->queue_n == 0;
+	pthread_mutex_unlock(&mgr->queue_lock);
+	return empty;
+}
+
+/* Readiness, submits and starts look by themselves; here it is only said. */
+static void say_misplaced(struct manager *mgr)
+{
+	struct err why = {0};
+	bool misplaced = store_check_location(mgr->store, &why) < 0;
+
+	if (misplaced && !mgr->misplaced)
+		log_event(LOG_LEVEL_ERROR, "data_directory_moved", "msg=\"%s\"", why.msg);
+	else if (!misplaced && mgr->misplaced)
+		log_event(LOG_LEVEL_WARNING, "data_directory_back", "dir=%s",
+			  mgr->settings->data_dir);
+	mgr->misplaced = misplaced;
+}
+
+static void housekeeping(struct manager *mgr)
+{
+	int64_t now = clock_mono_us();
+	struct err why = {0};
+
+	if (now - mgr->checkpointed_us >= CHECKPOINT_US && queue_is_empty(mgr)) {
+		mgr->checkpointed_us = now;
+		store_checkpoint(mgr->store);
+		malloc_trim(0); /* what a burst needed goes back to the machine */
+	}
+	if (mgr->settings->events_keep_us > 0 && now - mgr->trimmed_us >= TRIM_US &&
+	    turn_begin(mgr, &why) >= 0) {
+		int r = store_events_trim(mgr->store,
+					  clock_now_us() - mgr->settings->events_keep_us, &why);
+
+		if (r != 1) /* else there is more to delete: at the next tick */
+			mgr->trimmed_us = now;
+		if (r < 0)
+			turn_fail(mgr, r, &why);
+		turn_end(mgr, &why);
+	}
+}
+
+static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
+{
+	struct manager *mgr = userdata;
+
+	feed_expire(mgr->feed, clock_mono_us());
+	clock_step_look(mgr);
+	mgr->beat_us = clock_mono_us();
+	if (++mgr->ticks % (USEC_PER_SEC / TICK_US) == 0) {
+		notify_watchdog();
+		endpoints_tick(mgr);
+		if (schedule_is_due(mgr))
+			manager_want_schedule(mgr);
+		say_misplaced(mgr);
+		housekeeping(mgr);
+		if (mgr->pruner)
+			prune_tick(mgr);
+	}
+	loop_after_us(mgr->loop, &mgr->tick_source, TICK_US, on_tick, mgr);
+	return 0;
+}
+
+/* ---- life ---- */
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	struct manager *mgr = userdata;
+
+	log_event(LOG_LEVEL_INFO, "stopping", "signal=%d", (int)si->ssi_signo);
+	pthread_mutex_lock(&mgr->queue_lock);
+	mgr->stopping = true;
+	pthread_mutex_unlock(&mgr->queue_lock);
+	notify_state("STOPPING=1");
+	return sd_event_exit(mgr->loop, 0);
+}
+
+static int open_loop(struct manager *mgr, struct err *reterr)
+{
+	int r;
+
+	mgr->queue_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = mgr->queue_fd < 0 ? -errno : sd_event_new(&mgr->loop);
+	if (r >= 0)
+		r = sd_event_add_io(mgr->loop, NULL, mgr->queue_fd, EPOLLIN, on_queue, mgr);
+	if (r >= 0)
+		r = sd_event_add_signal(mgr->loop, NULL, SIGTERM, on_signal, mgr);
+	if (r >= 0)
+		r = sd_event_add_signal(mgr->loop, NULL, SIGINT, on_signal, mgr);
+	if (r >= 0)
+		r = sd_event_add_defer(mgr->loop, &mgr->schedule_source, on_schedule, mgr);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(mgr->schedule_source, SD_EVENT_OFF);
+	if (r >= 0) /* after I/O, so that one pass serves a burst */
+		r = sd_event_source_set_priority(mgr->schedule_source, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = loop_after_us(mgr->loop, &mgr->tick_source, TICK_US, on_tick, mgr);
+	if (r < 0)
+		return err_errno(reterr, -r, "make the manager's event loop");
+	return executions_watch(mgr, reterr);
+}
+
+/* Database, loop and cloud. *ret is set also when it fails. */
+static int open_core(const struct settings *settings, struct manager **ret, struct err *reterr)
+{
+	struct manager *mgr = *ret = calloc(1, sizeof(*mgr));
+	int r;
+
+	if (!mgr)
+		return err_errno(reterr, ENOMEM, "make the manager");
+	mgr->settings = settings;
+	mgr->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+	mgr->clock_offset_us = clock_now_us() - clock_mono_us();
+	mgr->queue_fd = mgr->inotify_fd = -1;
+	mgr->queue_tail = &mgr->queue_head;
+	mgr->inbox_tail = &mgr->inbox_head;
+	mgr->actions_tail = &mgr->actions;
+	pthread_mutex_init(&mgr->queue_lock, NULL);
+	pthread_mutex_init(&mgr->live_lock, NULL);
+	r = proc_boot_id(mgr->boot_id, reterr);
+	if (r >= 0)
+		r = store_open(settings->data_dir, &mgr->store, reterr);
+	if (r >= 0)
+		r = feed_new(store_last_seq(mgr->store), &mgr->feed, reterr);
+	if (r >= 0)
+		r = open_loop(mgr, reterr);
+	return r < 0 ? r : sagemaker_open(mgr, reterr);
+}
+
+int manager_new(const struct settings *settings, struct manager **ret, struct err *reterr)
+{
+	struct manager *mgr;
+	int r = open_core(settings, &mgr, reterr);
+
+	roots_set(settings->roots, settings->data_dir);
+	if (r >= 0)
+		r = devices_open(settings->nvml_library, &mgr->devices, reterr);
+	if (r >= 0)
+		r = account_open(mgr, &mgr->account, reterr);
+	if (r >= 0)
+		r = manager_recover(mgr, reterr);
+	if (r >= 0)
+		r = prune_open(mgr, reterr);
+	if (r < 0) {
+		manager_free(mgr);
+		return r;
+	}
+	mgr->beat_us = clock_mono_us();
+	if (database_check_start(settings->data_dir, &mgr->database_check, reterr) < 0)
+		log_event(LOG_LEVEL_WARNING, "database_not_checked", "msg=\"%s\"", reterr->msg);
+	mgr->ready = true;
+	sagemaker_reconcile_soon(mgr);
+	manager_want_schedule(mgr);
+	*ret = mgr;
+	return 0;
+}
+
+int manager_new_ending(const struct settings *settings, struct manager **ret, struct err *reterr)
+{
+	struct manager *mgr;
+	int r = open_core(settings, &mgr, reterr);
+
+	if (r < 0) {
+		manager_free(mgr);
+		return r;
+	}
+	loop_drop(&mgr->tick_source);
+	mgr->ends_only = mgr->ready = true;
+	*ret = mgr;
+	return 0;
+}
+
+int manager_run(struct manager *mgr, struct err *reterr)
+{
+	int r = sd_event_loop(mgr->loop);
+
+	if (r < 0)
+		return err_errno(reterr, -r, "run the event loop");
+	do /* what was queued before the stop is still answered */
+		run_batch(mgr);
+	while (!queue_is_empty(mgr));
+	net_stop(mgr->net);
+	feed_expire(mgr->feed, USEC_NEVER);
+	return 0;
+}
+
+void manager_free(struct manager *mgr)
+{
+	if (!mgr)
+		return;
+	database_check_stop(mgr->database_check);
+	prune_close(mgr);
+	if (mgr->net)
+		net_stop(mgr->net);
+	if (mgr->store)
+		run_inbox(mgr);
+	predicts_free(mgr);
+	account_free(mgr->account);
+	sagemaker_free(mgr);
+	net_free(mgr->net);
+	while (mgr->executions)
+		execution_drop(mgr, mgr->executions);
+	shims_forget(mgr);
+	strays_free(mgr);
+	live_free(mgr);
+	loop_drop(&mgr->schedule_source);
+	loop_drop(&mgr->tick_source);
+	loop_drop(&mgr->rescan_source);
+	loop_drop(&mgr->gather_source);
+	loop_drop(&mgr->inotify_source);
+	sd_event_unref(mgr->loop);
+	closep(&mgr->queue_fd);
+	closep(&mgr->inotify_fd);
+	devices_close(mgr->devices);
+	feed_free(mgr->feed);
+	store_close(mgr->store);
+	spare_release(&mgr->spare);
+	pthread_mutex_destroy(&mgr->queue_lock);
+	pthread_mutex_destroy(&mgr->live_lock);
+	free(mgr);
+}
+
+struct feed *manager_feed(struct manager *mgr)
+{
+	return mgr->feed;
+}
