@@ -18,14 +18,14 @@
 static int shift(struct manager *mgr, int64_t by_us)
 {
 	struct err why = {0};
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
 	r = store_shift_waits(mgr->store, by_us, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	return turn_end(mgr, &why);
+		txn_fail(mgr, r, &why);
+	return txn_end(mgr, &why);
 }
 
 void clock_step_look(struct manager *mgr)

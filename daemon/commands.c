@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of manager.h, one function each, inside a savepoint of the batch's turn: a negative
- * result undoes exactly that command.
+ * The commands of manager.h, one function each, inside a savepoint of the batch's transaction: a
+ * negative result undoes exactly that command.
  */
 #include "base/own.h"
 #include "base/str.h"

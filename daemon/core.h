@@ -2,8 +2,8 @@
 /*
  * The manager's inside, shared by the files of daemon/ that run on the manager thread (all
  * functions here, unless said). Rules that hold everywhere:
- *   1. The database is the truth. Rows change inside a turn (turn_begin … turn_end = one
- *      transaction); memory changes, spawns and messages come only from turn_after() actions,
+ *   1. The database is the truth. Rows change inside a transaction (txn_begin … txn_end = one
+ *      transaction); memory changes, spawns and messages come only from txn_on_commit() actions,
  *      which run after the commit.
  *   2. A job's state moves only in lifecycle.c, an endpoint's only in endpoints.c.
  *   3. An execution is alive exactly as long as its lock is held; only exit.json or a free lock
@@ -29,7 +29,7 @@
 
 #define MANAGER_BATCH_MAX      256	    /* commands in one transaction */
 #define MANAGER_RESCAN_US      USEC_PER_SEC /* looks at every live execution at least this often */
-#define MANAGER_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one turn */
+#define MANAGER_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one transaction */
 #define MANAGER_EVENTS_MAX     EVENT_FILE_MAX
 #define MANAGER_EVENTS_TAIL    (256 << 10)	   /* and its last ones, whatever was before */
 #define MANAGER_LOG_SAID_US    250000		   /* log growth is told at most this often */
@@ -78,14 +78,15 @@ struct execution {
 	int64_t progress_said_us, log_said_us, log_size;
 	int64_t lines_skipped; /* of its events: they are none */
 	int64_t replayed;      /* events.ndjson: read again up to here after a restart */
-	sd_event_source *more; /* armed: the next chunk of its events comes in a turn of its own */
+	sd_event_source
+		*more; /* armed: the next chunk of its events comes in a transaction of its own */
 	struct execution *next;
 };
 
-struct turn_action {
+struct txn_action {
 	void (*fn)(struct manager *mgr, void *arg, bool committed);
 	void *arg;
-	struct turn_action *next;
+	struct txn_action *next;
 };
 
 /* What api and net threads may see of a live endpoint; guarded by manager.live_lock. */
@@ -139,12 +140,12 @@ struct manager {
 	size_t queue_n;
 	int queue_fd; /* eventfd: something is in the queue or the inbox */
 
-	/* the turn */
-	int turn_depth;
-	bool turn_failed;
-	struct err turn_err;
-	uint64_t turns_failed; /* so far: nothing was written */
-	struct turn_action *actions, **actions_tail;
+	/* the transaction */
+	int txn_depth;
+	bool txn_failed;
+	struct err txn_err;
+	uint64_t txns_failed; /* so far: nothing was written */
+	struct txn_action *actions, **actions_tail;
 	bool misplaced; /* the data directory is not where it was: said */
 	bool want_schedule;
 	bool time_helps; /* a job waits for what is not ours: a GPU's other user, AWS, money */
@@ -168,18 +169,18 @@ struct manager {
 	int64_t checkpointed_us, trimmed_us; /* monotonic */
 };
 
-/* ---- turn.c ---- */
-/* A turn is one transaction; nested turns join the outer one. turn_begin fails when the database
+/* ---- txn.c ---- */
+/* Nested transactions join the outer one. txn_begin fails when the database
  * cannot be written; then do nothing. */
-int turn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* Mark the turn as failed (a store function failed): turn_end rolls back. Returns r. */
-int turn_fail(struct manager *mgr, int r, const struct err *why);
+int txn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
+/* Mark the transaction as failed (a store function failed): txn_end rolls back. Returns r. */
+int txn_fail(struct manager *mgr, int r, const struct err *why);
 /* Commit, publish, run the actions. 0, or negative when it was rolled back. */
-int turn_end(struct manager *mgr, struct err *reterr);
-void turn_after(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
-		void *arg);
+int txn_end(struct manager *mgr, struct err *reterr);
+void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
+		   void *arg);
 /* Undo what a failed command has planned: `mark` is actions_tail from before it. */
-void turn_drop_actions(struct manager *mgr, struct turn_action **mark);
+void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
 
 /* ---- manager.c ---- */
 void manager_want_schedule(struct manager *mgr);

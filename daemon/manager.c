@@ -97,22 +97,22 @@ static struct command *take_commands(struct manager *mgr)
 
 static void run_one(struct manager *mgr, struct command *c)
 {
-	struct turn_action **mark = mgr->actions_tail;
+	struct txn_action **mark = mgr->actions_tail;
 
 	c->result = store_savepoint(mgr->store, &c->err);
 	if (c->result < 0) {
-		turn_fail(mgr, c->result, &c->err);
+		txn_fail(mgr, c->result, &c->err);
 		return;
 	}
 	c->result = command_run(mgr, c, &c->err);
 	if (c->result < 0) {
 		store_rollback_to(mgr->store);
-		turn_drop_actions(mgr, mark);
+		txn_drop_actions(mgr, mark);
 		return;
 	}
 	c->result = 0;
 	if (store_release(mgr->store, &c->err) < 0)
-		c->result = turn_fail(mgr, -ERR_UNAVAILABLE, &c->err);
+		c->result = txn_fail(mgr, -ERR_UNAVAILABLE, &c->err);
 }
 
 static void run_batch(struct manager *mgr)
@@ -123,11 +123,11 @@ static void run_batch(struct manager *mgr)
 
 	if (!list)
 		return;
-	r = turn_begin(mgr, &why);
+	r = txn_begin(mgr, &why);
 	if (r >= 0) {
 		for (c = list; c; c = c->next)
 			run_one(mgr, c);
-		r = turn_end(mgr, &why);
+		r = txn_end(mgr, &why);
 	}
 	while (list) {
 		c = list;
@@ -223,15 +223,15 @@ static void housekeeping(struct manager *mgr)
 		malloc_trim(0); /* what a burst needed goes back to the machine */
 	}
 	if (mgr->settings->events_keep_us > 0 && now - mgr->trimmed_us >= TRIM_US &&
-	    turn_begin(mgr, &why) >= 0) {
+	    txn_begin(mgr, &why) >= 0) {
 		int r = store_events_trim(mgr->store,
 					  clock_now_us() - mgr->settings->events_keep_us, &why);
 
 		if (r != 1) /* else there is more to delete: at the next tick */
 			mgr->trimmed_us = now;
 		if (r < 0)
-			turn_fail(mgr, r, &why);
-		turn_end(mgr, &why);
+			txn_fail(mgr, r, &why);
+		txn_end(mgr, &why);
 	}
 }
 

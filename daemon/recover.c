@@ -24,12 +24,12 @@ static void mark_running(struct manager *mgr, struct execution *ex)
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return;
 	r = execution_mark_running(mgr, ex, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	if (turn_end(mgr, NULL) >= 0)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) >= 0)
 		ex->row.state = EXECUTION_RUNNING;
 }
 
@@ -82,7 +82,7 @@ static int take_up_all(struct manager *mgr, struct err *reterr)
 static int resume_actions(struct manager *mgr, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows running = {0};
-	int r = turn_begin(mgr, reterr);
+	int r = txn_begin(mgr, reterr);
 
 	if (r < 0)
 		return r;
@@ -94,8 +94,8 @@ static int resume_actions(struct manager *mgr, struct err *reterr)
 			r = action_resume(mgr, job, reterr);
 	}
 	if (r < 0)
-		turn_fail(mgr, r, reterr);
-	return turn_end(mgr, reterr);
+		txn_fail(mgr, r, reterr);
+	return txn_end(mgr, reterr);
 }
 
 /* True if it is a server, or a staging, of an endpoint that is being deleted or gone. */

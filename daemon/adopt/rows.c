@@ -156,7 +156,7 @@ static int store_find(struct manager *mgr, const struct find *it, struct err *re
 int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 {
 	struct err why = {0};
-	int r = turn_begin(mgr, reterr);
+	int r = txn_begin(mgr, reterr);
 
 	if (r < 0)
 		return r;
@@ -168,8 +168,8 @@ int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 		if (f->items[i].kind != RESOURCE_ENDPOINT)
 			r = store_find(mgr, &f->items[i], &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	return turn_end(mgr, reterr);
+		txn_fail(mgr, r, &why);
+	return txn_end(mgr, reterr);
 }
 
 int adopt_ending(struct manager *mgr, int *ret, struct err *reterr)

@@ -8,7 +8,7 @@
 #include "daemon/core.h"
 
 /* ---- endpoints.c ---- */
-/* Inside a turn. */
+/* Inside a transaction. */
 int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr) MUSTCHECK;
 /* The lease's length, and its idle time, of a deploy's spec. */
@@ -32,10 +32,11 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep,
 		     struct err *reterr) MUSTCHECK;
 
-/* ---- endpoint/update.c: on_existing: update. Inside a turn, unless said. ---- */
-/* The live endpoint that a deploy with on_existing: update meets, on either target. No turn. */
+/* ---- endpoint/update.c: on_existing: update. Inside a transaction, unless said. ---- */
+/* The live endpoint that a deploy with on_existing: update meets, on either target. No transaction.
+ */
 bool endpoint_to_update(struct manager *mgr, const struct job_row *job, struct endpoint_row *ret);
-/* A deploy that updates waits while an endpoint of its name is on its way out. No turn. */
+/* A deploy that updates waits while an endpoint of its name is on its way out. No transaction. */
 bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *why);
 /* A deploy job meets a live endpoint of its name. 0: it updates it; 1: it cannot, and has failed.
  */
@@ -61,13 +62,14 @@ int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
 /* A stop was asked for of a deploy job that has made no endpoint. */
 int endpoint_update_cancel(struct manager *mgr, const struct job_row *job,
 			   struct err *reterr) MUSTCHECK;
-/* At each tick, no turn: stop servers that are retired, or that an update waits for too long. */
+/* At each tick, no transaction: stop servers that are retired, or that an update waits for too
+ * long. */
 void endpoint_update_look(struct manager *mgr, const struct endpoint_row *ep);
 
 /* ---- leases.c ---- */
 int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
 		   struct err *reterr) MUSTCHECK;
-/* Own turns: leases, idling, restarts that are due. */
+/* Transactions of its own: leases, idling, restarts that are due. */
 void endpoints_tick(struct manager *mgr);
 /* Rebuild the table that api threads see. */
 void live_refresh(struct manager *mgr);

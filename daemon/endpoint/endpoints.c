@@ -31,7 +31,7 @@ int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
 		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
 		  why->message);
-	turn_after(mgr, live_refresh_after, NULL);
+	txn_on_commit(mgr, live_refresh_after, NULL);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 		*reterr = taken;
 		return r;
 	}
-	turn_after(mgr, live_refresh_after, NULL);
+	txn_on_commit(mgr, live_refresh_after, NULL);
 	if (ep.target == TARGET_LOCAL) /* else the execution is the job's: its staging */
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
 	return execution_launch(mgr, row, reterr);
@@ -248,7 +248,7 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 		r = endpoint_update_failed(mgr, &ep, ex, why, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
-	turn_after(mgr, live_refresh_after, NULL);
+	txn_on_commit(mgr, live_refresh_after, NULL);
 	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
 		return has_other_server(mgr, ex)
 			       ? 0

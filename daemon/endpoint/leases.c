@@ -222,13 +222,13 @@ void endpoints_tick(struct manager *mgr)
 		return;
 	for (size_t i = 0; i < rows.n; i++)
 		endpoint_update_look(mgr, &rows.rows[i]);
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++)
 		r = look_at(mgr, &rows.rows[i], &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us, struct err *reterr)

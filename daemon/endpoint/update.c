@@ -2,9 +2,10 @@
 /*
  * Updating an endpoint (on_existing: update): what both targets share, and the endpoints of this
  * machine. There a second server starts beside the first, whose execution has the endpoint and the
- * updating job. When it is ready, which includes the parity check, one turn makes that job the
- * endpoint's deploy and retires the first server: it gets no new requests, and a SIGTERM once those
- * that were on their way have reached it. A second server that ends before leaves all as it was.
+ * updating job. When it is ready, which includes the parity check, one transaction makes that job
+ * the endpoint's deploy and retires the first server: it gets no new requests, and a SIGTERM once
+ * those that were on their way have reached it. A second server that ends before leaves all as it
+ * was.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -152,13 +153,13 @@ static int switch_to(struct manager *mgr, const struct endpoint_row *ep, const s
 		free(id);
 		return r;
 	}
-	turn_after(mgr, retire_after, id); /* before the live table is made anew */
+	txn_on_commit(mgr, retire_after, id); /* before the live table is made anew */
 	if (ep->restarts)
 		r = store_endpoint_set_restart(mgr->store, ep->id, 0, 0, &none, clock_now_us(),
 					       reterr);
 	if (r >= 0)
 		r = endpoint_updated(mgr, ep, ex->row.job, ex->result, reterr);
-	turn_after(mgr, live_refresh_after, NULL);
+	txn_on_commit(mgr, live_refresh_after, NULL);
 	return r;
 }
 

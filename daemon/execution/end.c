@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of an execution, inside a turn: what its exit record, its failure line and a stop mean
- * for the job or the endpoint that owns it.
+ * The end of an execution, inside a transaction: what its exit record, its failure line and a stop
+ * mean for the job or the endpoint that owns it.
  */
 #include "base/fileio.h"
 #include "base/log.h"
@@ -239,6 +239,6 @@ int execution_end(struct manager *mgr, struct execution *ex, const struct exit_r
 	log_event(LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
 		  ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
 		  exit ? exit->code : -1, exit ? exit->signal : 0);
-	turn_after(mgr, drop_after, id);
+	txn_on_commit(mgr, drop_after, id);
 	return 0;
 }

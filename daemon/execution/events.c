@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Following work/events.ndjson: each chunk of lines becomes rows in one turn together with the
- * new offset, so that a crash neither loses nor doubles a line. What only the end of the
+ * Following work/events.ndjson: each chunk of lines becomes rows in one transaction together with
+ * the new offset, so that a crash neither loses nor doubles a line. What only the end of the
  * execution needs (failure, result, progress) is kept in memory; after a restart it is read again.
  */
 #include "base/beneath.h"
@@ -198,21 +198,21 @@ static int64_t store_lines(struct manager *mgr, struct execution *ex, const char
 	return r < 0 ? r : (int64_t)at;
 }
 
-/* A warning of ours about the events of an execution, in an own turn. */
+/* A warning of ours about the events of an execution, in a transaction of its own. */
 static int say_trouble(struct manager *mgr, const struct execution *ex, const char *code,
 		       const char *message)
 {
 	OWN(json_decrefp) json_t *event = NULL;
 	struct err why;
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
 	event = json_pack("{ss ss}", "code", code, "message", message);
 	r = store_warning(mgr, ex, event, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	return turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	return txn_end(mgr, NULL);
 }
 
 /* Once per execution: its events cannot be read. */
@@ -276,7 +276,7 @@ static int64_t stop_at(struct execution *ex, int64_t size, bool ended)
 static int store_chunk(struct manager *mgr, struct execution *ex, const struct buf *chunk)
 {
 	struct err why = {0};
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 	int64_t used;
 
 	if (r < 0)
@@ -286,8 +286,8 @@ static int store_chunk(struct manager *mgr, struct execution *ex, const struct b
 		     : store_execution_set_offset(mgr->store, ex->row.id,
 						  ex->row.events_offset + used, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	r = turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	r = txn_end(mgr, NULL);
 	if (r < 0)
 		return r;
 	ex->row.events_offset += used;
@@ -322,8 +322,9 @@ int events_drain(struct manager *mgr, struct execution *ex, bool ended)
 	}
 	if (chunk.len <= EVENT_LINE_MAX)
 		return 0;
-	ex->row.events_offset += (int64_t)chunk.len; /* a line that is too long; the next turn that
-						      * stores something writes this down, too */
+	ex->row.events_offset +=
+		(int64_t)chunk.len; /* a line that is too long; the next transaction that
+				     * stores something writes this down, too */
 	ex->replayed = ex->row.events_offset;
 	return ex->row.events_offset < end;
 }

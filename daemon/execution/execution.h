@@ -14,11 +14,11 @@
 int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve,
 		      struct execution_row *row, const json_t *spec, const char *resume,
 		      enum reason_code *ret_code, struct err *reterr) MUSTCHECK;
-/* Inside a turn: the row of a prepared execution; after the commit its shim is started. */
+/* Inside a transaction: the row of a prepared execution; after the commit its shim is started. */
 int execution_launch(struct manager *mgr, struct execution_row *row, struct err *reterr) MUSTCHECK;
-/* Start the shim of a committed execution, in own turns. */
+/* Start the shim of a committed execution, in own transactions. */
 void execution_start(struct manager *mgr, struct execution *ex);
-/* Inside a turn: its shim runs. */
+/* Inside a transaction: its shim runs. */
 int execution_mark_running(struct manager *mgr, struct execution *ex, struct err *reterr) MUSTCHECK;
 
 /* ---- proof.c ---- */
@@ -40,17 +40,19 @@ struct execution *execution_of_job(struct manager *mgr, const char *job);
 struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep);
 /* Open the directory and watch it. */
 int execution_attach(struct manager *mgr, struct execution *ex, struct err *reterr) MUSTCHECK;
-/* Read new events, look for the end. Own turns. */
+/* Read new events, look for the end. Transactions of its own. */
 void execution_poll(struct manager *mgr, struct execution *ex);
 /* Ask the shim to stop; again at every rescan until it is accepted. */
 void execution_stop(struct manager *mgr, struct execution *ex);
-/* Inside a turn: the same after its commit, if it still runs then. */
+/* Inside a transaction: the same after its commit, if it still runs then. */
 int execution_stop_later(struct manager *mgr, const struct execution *ex,
 			 struct err *reterr) MUSTCHECK;
 void manager_want_poll(struct manager *mgr); /* look at all of them soon */
-/* recover.c: find the state of an execution whose directory is not open. Own turns. */
+/* recover.c: find the state of an execution whose directory is not open. Transactions of its own.
+ */
 void execution_take_up(struct manager *mgr, struct execution *ex);
-/* Its directory is gone: end what lives of it, in an own turn; ex may be gone afterwards. */
+/* Its directory is gone: end what lives of it, in a transaction of its own; ex may be gone
+ * afterwards. */
 void execution_lost(struct manager *mgr, struct execution *ex);
 int executions_watch(struct manager *mgr,
 		     struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
@@ -68,8 +70,9 @@ void shims_reap(struct manager *mgr);
 void shims_forget(struct manager *mgr);
 
 /* ---- strays.c ---- */
-/* Look for executions that run without a row, and begin to end them. Own turns. Negative: not all
- * could be looked at (no descriptors, no memory, a failing disk), so that one may run unseen. */
+/* Look for executions that run without a row, and begin to end them. Transactions of its own.
+ * Negative: not all could be looked at (no descriptors, no memory, a failing disk), so that one may
+ * run unseen. */
 int strays_find(struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* Go on with that, at each rescan. */
 void strays_step(struct manager *mgr);
@@ -78,13 +81,13 @@ const char *stray_of_job(const struct manager *mgr, const char *job);
 void strays_free(struct manager *mgr);
 
 /* ---- execution/end.c ---- */
-/* Inside a turn: the execution is over with this record (NULL: lost, see `lost`). */
+/* Inside a transaction: the execution is over with this record (NULL: lost, see `lost`). */
 int execution_end(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr) MUSTCHECK;
 
 /* ---- events.c ---- */
-/* Read one chunk of events.ndjson: rows inside an own turn. After a restart, first what is before
- * the row's offset, for failure, result and progress. `ended`: its lock is free. 1: there may be
- * more, 0: at the end, negative: try again later. Never blocks on the file, whatever the job has
- * made of it. */
+/* Read one chunk of events.ndjson: rows inside a transaction of its own. After a restart, first
+ * what is before the row's offset, for failure, result and progress. `ended`: its lock is free. 1:
+ * there may be more, 0: at the end, negative: try again later. Never blocks on the file, whatever
+ * the job has made of it. */
 int events_drain(struct manager *mgr, struct execution *ex, bool ended);

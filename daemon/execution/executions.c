@@ -111,19 +111,19 @@ int execution_attach(struct manager *mgr, struct execution *ex, struct err *rete
 	return 0; /* without a watch the rescan does it, a little later */
 }
 
-/* In an own turn. The execution may be gone afterwards. */
+/* In a transaction of its own. The execution may be gone afterwards. */
 static void finish(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   enum reason_code lost)
 {
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return; /* the rescan tries again */
 	r = execution_end(mgr, ex, exit, lost, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 /* ---- watching ---- */
@@ -361,6 +361,6 @@ int execution_stop_later(struct manager *mgr, const struct execution *ex, struct
 
 	if (!id)
 		return err_errno(reterr, ENOMEM, "stop an execution");
-	turn_after(mgr, stop_after, id);
+	txn_on_commit(mgr, stop_after, id);
 	return 0;
 }

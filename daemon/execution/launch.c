@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting an execution: its directory and spec.json first, its rows inside the turn, and after the
- * commit its lock and its shim (wire/execution.h, wire/README.md). A crash before the commit
- * leaves a directory that nothing names; one after it a row and a directory that are complete, so
- * that recover.c only has to start the shim.
+ * Starting an execution: its directory and spec.json first, its rows inside the transaction, and
+ * after the commit its lock and its shim (wire/execution.h, wire/README.md). A crash before the
+ * commit leaves a directory that nothing names; one after it a row and a directory that are
+ * complete, so that recover.c only has to start the shim.
  */
 #include "base/fault.h"
 #include "base/fileio.h"
@@ -377,19 +377,20 @@ static int start_shim(struct manager *mgr, struct execution *ex, struct err *ret
 	return 0;
 }
 
-/* Another value for one that the daemon before has committed but not started, in an own turn. */
+/* Another value for one that the daemon before has committed but not started, in a transaction of
+ * its own. */
 static int renew_proof(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
 	int r = proof_new(ex->proof, ex->row.proof, &why);
 
 	if (r >= 0)
-		r = turn_begin(mgr, &why);
+		r = txn_begin(mgr, &why);
 	if (r >= 0) {
 		r = store_execution_set_proof(mgr->store, ex->row.id, ex->row.proof, &why);
 		if (r < 0)
-			turn_fail(mgr, r, &why);
-		r = turn_end(mgr, NULL);
+			txn_fail(mgr, r, &why);
+		r = txn_end(mgr, NULL);
 	}
 	if (r < 0)
 		explicit_bzero(ex->proof, sizeof(ex->proof));
@@ -414,7 +415,7 @@ void execution_start(struct manager *mgr, struct execution *ex)
 			  why.msg);
 		return;
 	}
-	if (turn_begin(mgr, NULL) < 0)
+	if (txn_begin(mgr, NULL) < 0)
 		return; /* the rescan finds what became of it */
 	if (r < 0) {
 		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
@@ -425,8 +426,8 @@ void execution_start(struct manager *mgr, struct execution *ex)
 		r = execution_mark_running(mgr, ex, &why);
 	}
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 static void launch_after(struct manager *mgr, void *arg, bool committed)
@@ -466,6 +467,6 @@ int execution_launch(struct manager *mgr, struct execution_row *row, struct err 
 		memcpy(ex->proof, proof, sizeof(ex->proof));
 	explicit_bzero(proof, sizeof(proof));
 	if (r >= 0)
-		turn_after(mgr, launch_after, TAKE(id));
+		txn_on_commit(mgr, launch_after, TAKE(id));
 	return r;
 }

@@ -84,15 +84,15 @@ static void say(struct manager *mgr, const struct stray *s, const char *what)
 		 what);
 	log_event(LOG_LEVEL_WARNING, "execution_without_row", "execution=%s job=%s msg=\"%s\"",
 		  s->id, s->job, text);
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return;
 	known = store_job_get(mgr->store, s->job, &job, NULL) >= 0;
 	r = store_event(mgr->store, "warning", NULL, known ? s->job : NULL, NULL,
 			json_pack("{ss ss}", "code", "execution_without_row", "detail", text),
 			clock_now_us(), &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 /* The endpoint that it serves, if any: a second server never runs beside it. */
@@ -118,7 +118,7 @@ static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err 
 static int hold_job(struct manager *mgr, const struct stray *s)
 {
 	struct err why = {0};
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
@@ -128,9 +128,9 @@ static int hold_job(struct manager *mgr, const struct stray *s)
 	if (r >= 0)
 		r = fail_endpoint(mgr, s, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_after(mgr, live_refresh_after, NULL);
-	return turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_on_commit(mgr, live_refresh_after, NULL);
+	return txn_end(mgr, NULL);
 }
 
 /* ---- found ---- */

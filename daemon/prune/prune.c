@@ -46,7 +46,7 @@ static void add_after(struct manager *mgr, void *arg, bool committed)
 		removal_free(arg);
 }
 
-/* Inside of a turn: the intents of these runs, and after its commit their work. */
+/* Inside a transaction: the intents of these runs, and after its commit their work. */
 static int begin(struct manager *mgr, const json_t *runs, bool rows, const char *by, json_t **ret,
 		 struct err *reterr)
 {
@@ -62,7 +62,7 @@ static int begin(struct manager *mgr, const json_t *runs, bool rows, const char 
 			r = removal_of(mgr, json_get_str(item, "run", ""),
 				       json_is_true(json_object_get(item, "rows")), &rm, reterr);
 		if (r >= 0)
-			turn_after(mgr, add_after, rm);
+			txn_on_commit(mgr, add_after, rm);
 	}
 	if (r < 0)
 		return r;
@@ -108,15 +108,15 @@ struct ended {
 
 static int finish(struct manager *mgr, struct removal *rm, struct err *reterr)
 {
-	int r = turn_begin(mgr, reterr), again;
+	int r = txn_begin(mgr, reterr), again;
 
 	if (r < 0)
 		return r;
 	r = store_prune_finish(mgr->store, rm->run, rm->rows, rm->bytes, clock_now_us(), reterr);
 	again = r;
 	if (r < 0)
-		turn_fail(mgr, r, reterr);
-	r = turn_end(mgr, reterr);
+		txn_fail(mgr, r, reterr);
+	r = txn_end(mgr, reterr);
 	return r < 0 ? r : again;
 }
 
@@ -159,7 +159,7 @@ static void on_done(void *userdata, struct removal *rm)
 
 /* ---- retention ---- */
 
-/* One turn of it. True if more may be left to do. */
+/* One transaction of it. True if more may be left to do. */
 static bool retain(struct manager *mgr, struct err *why)
 {
 	struct prune_filter filter = {.keep = mgr->settings->keep_runs};
@@ -169,15 +169,15 @@ static bool retain(struct manager *mgr, struct err *why)
 	int r;
 
 	filter.before_us = clock_now_us() - mgr->settings->keep_runs_us;
-	r = turn_begin(mgr, why);
+	r = txn_begin(mgr, why);
 	if (r < 0)
 		return false;
 	r = store_prune_candidates(mgr->store, &filter, &runs, why);
 	if (r >= 0 && json_array_size(runs))
 		r = begin(mgr, runs, false, BY_RETENTION, &result, why);
 	if (r < 0)
-		turn_fail(mgr, r, why);
-	if (turn_end(mgr, why) < 0 || !result)
+		txn_fail(mgr, r, why);
+	if (txn_end(mgr, why) < 0 || !result)
 		return false;
 	n = json_array_size(json_object_get(result, "removed"));
 	json_array_foreach(json_object_get(result, "removed"), i, item)

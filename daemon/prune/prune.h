@@ -14,9 +14,9 @@
 /* Start the trash thread and resume the removals that an earlier daemon did not finish. */
 int prune_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
 void prune_close(struct manager *mgr);
-/* COMMAND_PRUNE, in its turn. */
+/* COMMAND_PRUNE, in its transaction. */
 int prune_command(struct manager *mgr, struct command *c, struct err *reterr) MUSTCHECK;
-/* Each second, own turns: the retention, and what is to be tried again. */
+/* Each second, own transactions: the retention, and what is to be tried again. */
 void prune_tick(struct manager *mgr);
 /* The wall clock was set: what seems old may not be, so that the retention waits a day. */
 void prune_postpone(struct manager *mgr);

@@ -29,7 +29,7 @@ int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum r
 	row->state = to;
 	row->reason = *why;
 	row->ended_us = now;
-	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	return sagemaker_drivers[row->kind]->on_ended(mgr, row, reterr);
 }
 
@@ -134,7 +134,7 @@ static int present(struct manager *mgr, struct resource_row *row, struct err *re
 	row->status[0] = '\0';
 	row->reason = row->wanted ? none : row->reason;
 	row->next_us = !row->wanted || sagemaker_drivers[row->kind]->polled ? 0 : USEC_NEVER;
-	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	return store_resource_update(mgr->store, row, now, reterr);
 }
 
@@ -153,7 +153,7 @@ static int created(struct manager *mgr, struct resource_row *row, const struct s
 		row->next_us =
 			row->tries ? clock_now_us() + sagemaker_backoff_us(mgr, row->tries) : 0;
 		row->tries++;
-		turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+		txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 		return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 	}
 	if (c->uncertain || c->kind == AWS_ERROR_UNREADABLE)
@@ -356,7 +356,7 @@ static int ending(struct manager *mgr, struct resource_row *row, const struct sa
 	row->state = RESOURCE_ENDING;
 	row->tries = 0;
 	row->next_us = now;
-	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	return r < 0 ? r : store_resource_update(mgr->store, row, now, reterr);
 }
 
@@ -391,7 +391,7 @@ void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc)
 	OWN(resource_row_done) struct resource_row row = {0};
 	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
 	struct err why = {0};
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return; /* the row says what was sent; the next beat describes it */
@@ -399,8 +399,8 @@ void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc)
 	if (r >= 0 && !resource_state_is_final(row.state))
 		r = judge(mgr, &row, cc, &next, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	if (turn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
 		sagemaker_step(mgr, &row, next);
 	FAULT("sagemaker.call.stored");
 }

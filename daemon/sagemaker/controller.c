@@ -67,7 +67,7 @@ static void unlink_call(struct manager *mgr, struct sagemaker_call *cc)
 static void on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct sagemaker_call *cc = (struct sagemaker_call *)m;
-	uint64_t failed = mgr->turns_failed;
+	uint64_t failed = mgr->txns_failed;
 
 	FAULT("sagemaker.call.answered");
 	unlink_call(mgr, cc);
@@ -77,7 +77,7 @@ static void on_answer(struct manager *mgr, struct manager_message *m)
 		else if (cc->call.result == 0)
 			sagemaker_resume(mgr);
 		cc->answered(mgr, cc);
-		if (mgr->turns_failed == failed) /* else what is due is asked at the next beat */
+		if (mgr->txns_failed == failed) /* else what is due is asked at the next beat */
 			sagemaker_reconcile_soon(mgr);
 	}
 	sagemaker_call_free(cc);
@@ -204,7 +204,7 @@ static int note_create(struct manager *mgr, struct resource_row *row)
 	OWN(resource_row_done) struct resource_row now = {0};
 	struct err why = {0};
 	bool send;
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return r;
@@ -215,8 +215,8 @@ static int note_create(struct manager *mgr, struct resource_row *row)
 		r = store_resource_update(mgr->store, &now, now.sent_us, &why);
 	}
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	return turn_end(mgr, NULL) >= 0 && send;
+		txn_fail(mgr, r, &why);
+	return txn_end(mgr, NULL) >= 0 && send;
 }
 
 void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step)
@@ -244,12 +244,12 @@ static void drop_planned(struct manager *mgr, struct resource_row *row)
 	struct err why = {0};
 	int r;
 
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return;
 	r = sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &row->reason, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 static bool may(struct manager *mgr, const struct resource_row *row, bool create)
@@ -354,7 +354,7 @@ int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row, str
 	int r = row->kind == RESOURCE_ENDPOINT ? sagemaker_parity_forget(mgr, row, reterr) : 0;
 
 	row->next_us = 0;
-	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	return r < 0 ? r : store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 

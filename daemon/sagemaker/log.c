@@ -275,15 +275,15 @@ static bool forget_token(struct manager *mgr, const struct resource_row *row,
 	int r;
 
 	if (cc->call.kind != AWS_ERROR_INVALID || !json_object_get(cc->input, "nextToken") ||
-	    !cc->key[0] || turn_begin(mgr, &why) < 0)
+	    !cc->key[0] || txn_begin(mgr, &why) < 0)
 		return false;
 	r = find_stream(mgr, row, cc->key, &s, &why);
 	s.token[0] = '\0';
 	if (r >= 0)
 		r = store_log_stream_set(mgr->store, row->id, &s, row->log_size, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	if (turn_end(mgr, NULL) < 0)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) < 0)
 		return false;
 	ask_events(mgr, row, &s);
 	return true;
@@ -294,14 +294,14 @@ static void trouble(struct manager *mgr, struct sagemaker_tail *t, const struct 
 		    const struct aws_call *c)
 {
 	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
-	if (c->kind == AWS_ERROR_DENIED && !t->warned && turn_begin(mgr, NULL) >= 0) {
+	if (c->kind == AWS_ERROR_DENIED && !t->warned && txn_begin(mgr, NULL) >= 0) {
 		struct err why = {0};
 		int r = store_warning_insert(mgr->store, row->job, row->attempt, "log_denied",
 					     c->err.msg, clock_now_us(), &why);
 
 		if (r < 0)
-			turn_fail(mgr, r, &why);
-		t->warned = turn_end(mgr, NULL) >= 0;
+			txn_fail(mgr, r, &why);
+		t->warned = txn_end(mgr, NULL) >= 0;
 	}
 	end_round(mgr, t);
 }
@@ -349,12 +349,12 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 			trouble(mgr, t, &row, &cc->call);
 		return;
 	}
-	if (turn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &why) < 0)
 		return;
 	r = take_in(mgr, &row, t, cc, &s, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	if (turn_end(mgr, NULL) < 0 || r < 0) {
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) < 0 || r < 0) {
 		t->blocked = true;
 		end_round(mgr, t);
 		return;

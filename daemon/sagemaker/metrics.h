@@ -14,7 +14,8 @@
 /* How the log of one training job is read. */
 struct sagemaker_metrics;
 
-/* Inside a turn, like all here: the expressions of the row's job. -ERR_NOT_FOUND: it is gone. */
+/* Inside a transaction, like all here: the expressions of the row's job. -ERR_NOT_FOUND: it is
+ * gone. */
 int sagemaker_metrics_open(struct manager *mgr, const struct resource_row *row,
 			   struct sagemaker_metrics **ret, struct err *reterr) MUSTCHECK;
 void sagemaker_metrics_free(struct sagemaker_metrics *m); /* NULL is allowed */

@@ -256,7 +256,7 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 	OWN(resource_row_done) struct resource_row row = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct err why = {0};
-	int r = turn_begin(mgr, &why);
+	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
 		return; /* the next look at the endpoint asks again */
@@ -268,8 +268,8 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 		r = cc->call.result == 0 ? judge(mgr, &row, &ep, cc, &why)
 					 : failed(mgr, &row, &ep, cc, &why);
 	if (r < 0)
-		turn_fail(mgr, r, &why);
-	turn_end(mgr, NULL);
+		txn_fail(mgr, r, &why);
+	txn_end(mgr, NULL);
 }
 
 /* ---- asking ---- */
@@ -309,7 +309,7 @@ static int ask(struct manager *mgr, const struct resource_row *row, char *body, 
 	cc->call.body_len = strlen(body);
 	cc->call.timeout_us = ASK_TIMEOUT_US;
 	cc->answered = on_answer;
-	turn_after(mgr, ask_after, cc);
+	txn_on_commit(mgr, ask_after, cc);
 	return 0;
 }
 
@@ -344,6 +344,6 @@ int sagemaker_parity_forget(struct manager *mgr, const struct resource_row *row,
 
 	if (!id)
 		return err_errno(reterr, ENOMEM, "end the check of the endpoint");
-	turn_after(mgr, forget_after, id);
+	txn_on_commit(mgr, forget_after, id);
 	return 0;
 }

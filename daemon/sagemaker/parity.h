@@ -14,18 +14,19 @@
 	"; its log in CloudWatch says more. config.json and the weights must lie at the root of " \
 	"the model, not in a folder of its archive"
 
-/* Inside a turn: asks after the commit, then the endpoint is in service or fails. Without a sample
- * one plain text is asked, which must be answered; of an adopted endpoint and of another HF_TASK
- * nothing is asked. Then the result says that the check was skipped. */
+/* Inside a transaction: asks after the commit, then the endpoint is in service or fails. Without a
+ * sample one plain text is asked, which must be answered; of an adopted endpoint and of another
+ * HF_TASK nothing is asked. Then the result says that the check was skipped. */
 int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 			   const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
 
-/* Inside a turn: a question that is under way is given up after the commit; nobody wants to know.
+/* Inside a transaction: a question that is under way is given up after the commit; nobody wants to
+ * know.
  */
 int sagemaker_parity_forget(struct manager *mgr, const struct resource_row *row,
 			    struct err *reterr) MUSTCHECK;
 
-/* sagemaker/endpoint.c; inside a turn. */
+/* sagemaker/endpoint.c; inside a transaction. */
 int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
 			    struct err *reterr) MUSTCHECK;
 /* What a FailureReason of an endpoint is about, by its words. */

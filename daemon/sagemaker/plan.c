@@ -280,7 +280,7 @@ int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struc
 	struct err err = {0};
 	int r = plan(mgr, job, ex, &code, &err);
 
-	turn_after(mgr, sagemaker_reconcile_on_commit, NULL);
+	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	if (r >= 0) /* the progress shown was that of the staging */
 		return store_attempt_set_progress(mgr->store, job->id, job->attempt, NULL, reterr);
 	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {

@@ -3,8 +3,9 @@
  * The SageMaker target: train, script and deploy jobs, and endpoints, that run on SageMaker. On the
  * manager thread. The manager keeps intents (storage/store_resource.h); one controller brings each
  * resource where its row wants it: describe, create, stop, delete, one call at a time per resource,
- * paced by aws/client.h. Every step is: turn (row says what will be sent) → call → turn (what the
- * answer means). Whatever is lost in between is found again by describing what has the row's name.
+ * paced by aws/client.h. Every step is: transaction (row says what will be sent) → call →
+ * transaction (what the answer means). Whatever is lost in between is found again by describing
+ * what has the row's name.
  *
  *   controller.c  its timer, due rows, steps, calls under way
  *   answer.c      what an answer means for its row
@@ -61,8 +62,8 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 int sagemaker_artifact(struct manager *mgr, const char *training_job, const char *region, char *ret,
 		       size_t size, struct err *reterr) MUSTCHECK;
 
-/* All inside a turn. The staging execution of such a job has ended well: reserve the money, write
- * the intents. */
+/* All inside a transaction. The staging execution of such a job has ended well: reserve the money,
+ * write the intents. */
 int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struct execution *ex,
 		     struct err *reterr) MUSTCHECK;
 /* Stop a job that has intents: 1; 0: it has none, its staging execution is to be stopped. */
@@ -149,8 +150,8 @@ struct sagemaker_driver {
 	const char *name_key;		     /* "TrainingJobName" */
 	const char *arn_key;		     /* "TrainingJobArn" */
 	bool polled; /* it changes by itself; else it is described only to verify */
-	/* All inside a turn. A describe's answer into row->status, answer, reason, next_us, which
-	 * the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
+	/* All inside a transaction. A describe's answer into row->status, answer, reason, next_us,
+	 * which the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
 	int (*on_described)(struct manager *mgr, struct resource_row *row, const json_t *answer,
 			    struct err *reterr);
 	/* After the row was stored: what the answer means for its owner. May be NULL. */
@@ -165,21 +166,21 @@ extern const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_];
 extern const struct sagemaker_driver sagemaker_training_driver, sagemaker_model_driver,
 	sagemaker_config_driver, sagemaker_endpoint_driver;
 
-/* sagemaker/answer.c: in an own turn. */
+/* sagemaker/answer.c: in a transaction of its own. */
 void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc);
-/* Inside a turn: to a final state, and its owner is told. */
+/* Inside a transaction: to a final state, and its owner is told. */
 int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
 			   const struct reason *why, struct err *reterr) MUSTCHECK;
-/* controller.c, inside a turn: what is wanted of it has changed. It is stored and looked at at
- * once; a parity check of what it was is given up. */
+/* controller.c, inside a transaction: what is wanted of it has changed. It is stored and looked at
+ * at once; a parity check of what it was is given up. */
 int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row,
 			      struct err *reterr) MUSTCHECK;
-/* controller.c, inside a turn: it is no longer wanted; the controller ends it, in the order of
- * things.
+/* controller.c, inside a transaction: it is no longer wanted; the controller ends it, in the order
+ * of things.
  */
 int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
 			      const struct reason *why, struct err *reterr) MUSTCHECK;
-/* controller.c: send a step of this row now (own turn before it). */
+/* controller.c: send a step of this row now (own transaction before it). */
 void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step);
 
 /* sagemaker/log.c */

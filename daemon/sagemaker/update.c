@@ -298,11 +298,11 @@ int sagemaker_update_check(struct manager *mgr, const struct resource_row *row, 
 		free(id);
 		return r < 0 ? r : err_errno(reterr, ENOMEM, "update the endpoint");
 	}
-	turn_after(mgr, update_after, id);
+	txn_on_commit(mgr, update_after, id);
 	return 0;
 }
 
-/* In the turn of the answer to UpdateEndpoint. */
+/* In the transaction of the answer to UpdateEndpoint. */
 int sagemaker_update_answered(struct manager *mgr, struct resource_row *row,
 			      const struct aws_call *c, struct err *reterr)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Updating an endpoint on SageMaker (on_existing: update). All inside a turn. */
+/* Updating an endpoint on SageMaker (on_existing: update). All inside a transaction. */
 #pragma once
 
 #include "daemon/sagemaker/sagemaker.h"

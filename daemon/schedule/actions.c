@@ -59,19 +59,19 @@ static int predict_end(struct manager *mgr, struct predict *p, enum job_state to
 
 static int on_again(sd_event_source *s, uint64_t at, void *userdata);
 
-/* In an own turn; frees p. What could not be written down is asked again. */
+/* In a transaction of its own; frees p. What could not be written down is asked again. */
 static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
 			 const json_t *outputs)
 {
 	struct manager *mgr = p->manager;
 	struct err err = {0};
-	int r = turn_begin(mgr, &err);
+	int r = txn_begin(mgr, &err);
 
 	if (r >= 0) {
 		r = predict_end(mgr, p, to, why, outputs, &err);
 		if (r < 0)
-			turn_fail(mgr, r, &err);
-		r = turn_end(mgr, NULL);
+			txn_fail(mgr, r, &err);
+		r = txn_end(mgr, NULL);
 	}
 	if (r < 0 && !mgr->stopping)
 		loop_after_us(mgr->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
@@ -213,7 +213,7 @@ static int predict_start(struct manager *mgr, const struct job_row *job, const j
 	str_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
 	p->too_many = spec_inputs_over(spec, TARGET_LOCAL);
 	p->give_up_us = clock_mono_us() + mgr->settings->predict_timeout_us;
-	turn_after(mgr, predict_after, p);
+	txn_on_commit(mgr, predict_after, p);
 	return 0;
 }
 

@@ -32,22 +32,22 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 		    enum job_target target);
 
 /* True if the amount fits now, beside what is reserved, spent, and promised to jobs in staging.
- * Together with the start of the job in one turn this keeps the caps. false: *why is
+ * Together with the start of the job in one transaction this keeps the caps. false: *why is
  * waiting_for_money with the cap and when it is free again, or money_cap when it never will:
  * earlier tries of this job have used up the job's cap. A ledger that cannot be read:
  * waiting_for_money. */
 bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
 		 struct reason *why);
-/* Inside a turn, with the intent. */
+/* Inside a transaction, with the intent. */
 int budget_reserve(struct manager *mgr, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;
-/* Inside a turn: it cost this much in the end (a training job's billable seconds, an endpoint's
- * time in being; a warm pool's keep_alive counts whole). One that was adopted only to
- * be deleted has nothing to settle. The queue is looked at again: money may be free. */
+/* Inside a transaction: it cost this much in the end (a training job's billable seconds, an
+ * endpoint's time in being; a warm pool's keep_alive counts whole). One that was adopted only to be
+ * deleted has nothing to settle. The queue is looked at again: money may be free. */
 int budget_settle(struct manager *mgr, const struct resource_row *row, int64_t billable_us,
 		  struct err *reterr) MUSTCHECK;
-/* Inside a turn, before a SageMaker endpoint's lease is made `more_us` longer: reserves that too;
- * of a shorter one (< 0) the money is given back. -ERR_CONFLICT: it does not fit a cap. Nothing for
- * local endpoints. */
+/* Inside a transaction, before a SageMaker endpoint's lease is made `more_us` longer: reserves that
+ * too; of a shorter one (< 0) the money is given back. -ERR_CONFLICT: it does not fit a cap.
+ * Nothing for local endpoints. */
 int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t more_us,
 		 struct err *reterr) MUSTCHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one place that moves jobs: ends, automatic retries, what depends on an ended job, cancel and
- * retry. Everything here runs inside a turn and only changes rows; processes are stopped by
+ * retry. Everything here runs inside a transaction and only changes rows; processes are stopped by
  * actions after the commit.
  */
 #include "daemon/schedule/lifecycle.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs: who moves them and when they start. Everything here runs on the manager thread and, except
- * schedule_pass(), inside a turn (core.h).
+ * schedule_pass(), inside a transaction (core.h).
  */
 #pragma once
 
@@ -10,12 +10,12 @@
 struct usage;
 
 /* ---- commands.c ---- */
-/* One command inside the open turn and its own savepoint. */
+/* One command inside the open transaction and its own savepoint. */
 int command_run(struct manager *mgr, struct command *c, struct err *reterr);
 /* run_commands.c: one that speaks of a whole run. -ERR_CONFLICT: it would change no job. */
 int command_of_run(struct manager *mgr, struct command *c, struct err *reterr);
 
-/* ---- lifecycle.c: the movers of jobs; all inside a turn ---- */
+/* ---- lifecycle.c: the movers of jobs; all inside a transaction ---- */
 int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_state to,
 	     const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* How an attempt has ended. */
@@ -70,7 +70,7 @@ int schedule_walk(struct manager *mgr, enum job_target target, enum job_place pl
 		  struct err *reterr) MUSTCHECK;
 
 /* ---- clock_step.c ---- */
-/* Notice that the wall clock was set since the last tick. Own turn. */
+/* Notice that the wall clock was set since the last tick. A transaction of its own. */
 void clock_step_look(struct manager *mgr);
 
 /* ---- explain.c ---- */
@@ -91,6 +91,6 @@ int action_or_execution_cancel(struct manager *mgr, const struct job_row *job,
 					   struct err *reterr),
 			       struct err *reterr) MUSTCHECK;
 void predicts_free(struct manager *mgr);
-/* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a turn. */
+/* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a transaction. */
 int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep,
 			  struct err *reterr) MUSTCHECK;

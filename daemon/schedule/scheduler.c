@@ -260,7 +260,7 @@ static int start_line(struct manager *mgr, enum job_target target, enum job_plac
 			      look_at_job, &pass, reterr);
 
 	if (r > 0 && !waits)
-		turn_after(mgr, look_again, NULL); /* these never wait: the rest is due, too */
+		txn_on_commit(mgr, look_again, NULL); /* these never wait: the rest is due, too */
 	return r < 0 ? r : 0;
 }
 
@@ -283,15 +283,15 @@ void schedule_pass(struct manager *mgr)
 	int r;
 
 	mgr->due_us = 0; /* if this fails, the next tick tries again */
-	if (!u || turn_begin(mgr, &why) < 0)
+	if (!u || txn_begin(mgr, &why) < 0)
 		return;
 	spare_fill(&mgr->spare);
 	r = start_all(mgr, u, &why);
 	if (r < 0) {
 		mgr->due_us = 0;
-		turn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &why);
 	}
-	turn_end(mgr, NULL);
+	txn_end(mgr, NULL);
 }
 
 bool schedule_is_due(const struct manager *mgr)

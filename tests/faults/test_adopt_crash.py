@@ -12,7 +12,7 @@ from fake_aws import ROLE, FakeAws, live_in
 from trainyardd import DEADLINE_S, ROOT, Daemon, wait_for
 
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
-POINTS = ["turn.commit.before", "turn.commit.after", "sagemaker.call.before", "sagemaker.call.sent",
+POINTS = ["txn.commit.before", "txn.commit.after", "sagemaker.call.before", "sagemaker.call.sent",
           "sagemaker.call.answered", "sagemaker.call.stored"]
 CONFIG = "[aws]\npoll_ms = 20\nsettle_ms = 300\nwait_ms = 50\n[lease]\nttl_default = 1s\n"
 KINDS = ["model", "endpoint_config", "endpoint"]

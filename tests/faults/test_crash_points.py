@@ -12,7 +12,7 @@ from trainyardd import DEADLINE_S, ROOT, Daemon, processes_below, wait_for
 
 HERE = Path(__file__).parent
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
-LISTED = set(re.findall(r"`((?:store|turn|launch|sagemaker|prune)\.[a-z.]+)`",
+LISTED = set(re.findall(r"`((?:store|txn|launch|sagemaker|prune)\.[a-z.]+)`",
                         (HERE / "README.md").read_text(encoding="utf-8")))
 POINTS = sorted(point for point in LISTED if not point.startswith(("cloud.", "prune.")))
 TIMES = [1, 2, 3, 4, 5, 7]

@@ -18,7 +18,7 @@ POINTS = sorted(re.findall(r"`(prune\.[a-z.]+)`", (HERE / "README.md").read_text
 # Two executions: each point twice. The first commits are of the start, then come those of the
 # intent and of its end.
 CASES = [(point, time) for point in POINTS for time in (1, 2)] + [
-    (point, time) for point in ("turn.commit.before", "turn.commit.after") for time in (3, 4)]
+    (point, time) for point in ("txn.commit.before", "txn.commit.after") for time in (3, 4)]
 LINES = 20000
 WORDS = "line 0019999\n"
 

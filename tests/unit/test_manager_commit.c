@@ -69,7 +69,7 @@ static void nothing_in_memory(struct manager *e, void *userdata)
 
 static void read_failed_turns(struct manager *e, void *userdata)
 {
-	*(uint64_t *)userdata = e->turns_failed;
+	*(uint64_t *)userdata = e->txns_failed;
 }
 
 static uint64_t failed_turns(struct rig *rig)

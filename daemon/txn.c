@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turns: one turn is one transaction. Its events are published and its actions run after the
+ * Transactions of the manager. Its events are published and its actions run after the
  * commit; when it fails nothing has changed and the actions are told so.
  */
 #include "base/fault.h"
@@ -11,43 +11,43 @@
 
 #include <assert.h>
 
-int turn_begin(struct manager *mgr, struct err *reterr)
+int txn_begin(struct manager *mgr, struct err *reterr)
 {
 	int r;
 
-	if (mgr->turn_depth > 0) {
-		mgr->turn_depth++;
+	if (mgr->txn_depth > 0) {
+		mgr->txn_depth++;
 		return 0;
 	}
 	r = store_begin(mgr->store, reterr);
 	if (r < 0) {
-		mgr->turns_failed++;
+		mgr->txns_failed++;
 		return r;
 	}
-	mgr->turn_depth = 1;
-	mgr->turn_failed = false;
+	mgr->txn_depth = 1;
+	mgr->txn_failed = false;
 	mgr->actions_tail = &mgr->actions;
 	return 0;
 }
 
-int turn_fail(struct manager *mgr, int r, const struct err *why)
+int txn_fail(struct manager *mgr, int r, const struct err *why)
 {
-	assert(mgr->turn_depth > 0);
-	if (!mgr->turn_failed && why)
-		mgr->turn_err = *why;
-	mgr->turn_failed = true;
+	assert(mgr->txn_depth > 0);
+	if (!mgr->txn_failed && why)
+		mgr->txn_err = *why;
+	mgr->txn_failed = true;
 	return r;
 }
 
-void turn_after(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
-		void *arg)
+void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
+		   void *arg)
 {
-	struct turn_action *a = calloc(1, sizeof(*a));
+	struct txn_action *a = calloc(1, sizeof(*a));
 
-	assert(mgr->turn_depth > 0);
+	assert(mgr->txn_depth > 0);
 	if (!a)
 		abort(); /* a few dozen bytes: nothing sensible is left to do */
-	*a = (struct turn_action){.fn = fn, .arg = arg};
+	*a = (struct txn_action){.fn = fn, .arg = arg};
 	*mgr->actions_tail = a;
 	mgr->actions_tail = &a->next;
 }
@@ -65,11 +65,11 @@ static void publish(struct manager *mgr)
 
 static void run_actions(struct manager *mgr, bool committed)
 {
-	struct turn_action *list = TAKE(mgr->actions);
+	struct txn_action *list = TAKE(mgr->actions);
 
 	mgr->actions_tail = &mgr->actions;
 	while (list) {
-		struct turn_action *a = list;
+		struct txn_action *a = list;
 
 		list = a->next;
 		a->fn(mgr, a->arg, committed);
@@ -77,29 +77,29 @@ static void run_actions(struct manager *mgr, bool committed)
 	}
 }
 
-int turn_end(struct manager *mgr, struct err *reterr)
+int txn_end(struct manager *mgr, struct err *reterr)
 {
 	struct err why = {0};
 	int r = 0;
 
-	assert(mgr->turn_depth > 0);
-	if (mgr->turn_depth > 1) {
-		mgr->turn_depth--;
+	assert(mgr->txn_depth > 0);
+	if (mgr->txn_depth > 1) {
+		mgr->txn_depth--;
 		return 0;
 	}
-	if (mgr->turn_failed) {
+	if (mgr->txn_failed) {
 		store_rollback(mgr->store);
-		why = mgr->turn_err;
+		why = mgr->txn_err;
 		r = -(why.code ? why.code : EIO);
 	} else {
-		FAULT("turn.commit.before");
+		FAULT("txn.commit.before");
 		r = store_commit(mgr->store, &why);
-		FAULT("turn.commit.after");
+		FAULT("txn.commit.after");
 	}
-	mgr->turn_depth = 0;
+	mgr->txn_depth = 0;
 	if (r < 0) {
-		mgr->turns_failed++;
-		log_event(LOG_LEVEL_ERROR, "turn_failed", "code=%d msg=\"%s\"", why.code, why.msg);
+		mgr->txns_failed++;
+		log_event(LOG_LEVEL_ERROR, "txn_failed", "code=%d msg=\"%s\"", why.code, why.msg);
 		if (reterr)
 			*reterr = why;
 	} else {
@@ -109,13 +109,13 @@ int turn_end(struct manager *mgr, struct err *reterr)
 	return r;
 }
 
-void turn_drop_actions(struct manager *mgr, struct turn_action **mark)
+void txn_drop_actions(struct manager *mgr, struct txn_action **mark)
 {
-	struct turn_action *list = TAKE(*mark);
+	struct txn_action *list = TAKE(*mark);
 
 	mgr->actions_tail = mark;
 	while (list) {
-		struct turn_action *a = list;
+		struct txn_action *a = list;
 
 		list = a->next;
 		a->fn(mgr, a->arg, false);
