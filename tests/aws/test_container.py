@@ -300,7 +300,6 @@ def test_a_loss_that_is_not_finite(job, toolkit):
 def test_our_server_accepts_the_model(whole, build, tmp_path):
     if not (build / "worker/trainyard-native").exists():
         pytest.skip("built without the native engine")
-    sys.path.insert(0, str(ROOT / "tests/parity"))
     from test_serve import Server
     server = Server(tmp_path / "serve", whole[0] / "model").wait_ready()
     try:

@@ -184,9 +184,7 @@ def small(tmp_path):
     """A small BERT and data sets of real reviews: (model, train, test)."""
     torch = pytest.importorskip("torch")
     import datasets
-    import sys
     import transformers
-    sys.path.insert(0, str(ROOT / "tests/parity"))
     from texts import minilm, reviews
     model = tmp_path / "model"
     model.mkdir()

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import datasets
@@ -13,10 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from hub_rig import TOKEN, Rig
 from repos import Repo
-from trainyardd import BUILD, ROOT, daemon_on  # noqa: E402
+from trainyardd import BUILD, ROOT, daemon_on
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="needs the native worker")

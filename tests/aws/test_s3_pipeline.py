@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: MIT
 """A data set out of S3, tokenised to S3 and to a directory, and a training on both: through the
 real daemon and the native worker; the fake stands for S3."""
-import pathlib
-import sys
-
 import pytest
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path += [str(TESTS), str(TESTS / "parity")]
-from fake_aws import FakeAws  # noqa: E402
-from texts import minilm  # noqa: E402
-from trainyardd import BUILD, daemon_on  # noqa: E402
+from fake_aws import FakeAws
+from texts import minilm
+from trainyardd import BUILD, daemon_on
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="needs the native worker")

@@ -2,13 +2,9 @@
 """The uploads of examples/imdb/local-upload.json, through the real daemon to the fake of S3; a
 script that leaves what a training leaves stands for the training."""
 import json
-import pathlib
-import sys
 
-TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path.append(str(TESTS))
-from fake_aws import FakeAws  # noqa: E402
-from trainyardd import ROOT, daemon_on  # noqa: E402
+from fake_aws import FakeAws
+from trainyardd import ROOT, daemon_on
 
 SCRIPT = """
 import os, pathlib

