@@ -2,14 +2,9 @@
 """A daemon that asks the fake of AWS about the account."""
 import json
 import subprocess
-import sys
 
-import pytest
 import trainyardd
-from trainyardd import BUILD, ROOT
-
-sys.path.append(str(ROOT / "tests/api"))
-from client import check, closed  # noqa: E402, F401 (of the API's tests)
+from trainyardd import BUILD
 
 
 class Account(trainyardd.Daemon):
@@ -42,21 +37,6 @@ class Account(trainyardd.Daemon):
 
     def cli_json(self, *words):
         return json.loads(self.cli("--json", *words))
-
-
-@pytest.fixture
-def started(tmp_path_factory):
-    """started(environment): a daemon; it is ended after the test."""
-    daemons = []
-
-    def start(environment, config=""):
-        daemons.append(Account(tmp_path_factory.mktemp("daemon"), config, environment))
-        return daemons[-1].start()
-
-    yield start
-    for daemon in daemons:
-        if daemon.process:
-            daemon.stop()
 
 
 def checks(role):

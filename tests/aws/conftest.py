@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: MIT
+"""All fixtures of these tests but those of one file; the helpers they stand on are in modules."""
 import os
 import pathlib
 
 import chain
 import pytest
+from account_rig import Account
+from adopt_rig import lose_with_all_at_work
 from aws_probe import Probe
 from aws_server import Server
+from sagemaker_rig import Cloud
+from fake_aws import FakeAws
+from fake_jobs import BUCKET, checked_client
+from moto_rig import moto_server
+from transfers import Transfers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -61,3 +69,85 @@ def client(build):
     yield start
     for probe in probes:
         probe.close()
+
+
+# ---- the fake of AWS ----
+
+@pytest.fixture(scope="module")
+def fake_of_module(tmp_path_factory):
+    """The fake of AWS that the tests of one file share."""
+    with FakeAws(tmp_path_factory.mktemp("fake") / "state") as server:
+        yield server
+
+
+@pytest.fixture
+def fake(fake_of_module):
+    """The fake of AWS with one bucket and one object; what earlier tests made is gone."""
+    fake_of_module.reset()
+    s3 = fake_of_module.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="data/train.csv", Body=b"a,b\n")
+    return fake_of_module
+
+
+@pytest.fixture
+def sm(fake):
+    """boto3's client of SageMaker at `fake`; each answer must have what the model has."""
+    return checked_client(fake)
+
+
+@pytest.fixture
+def moves(build, fake, tmp_path):
+    """Executions of trainyard-transfer at `fake`, which has the empty bucket "data" alone."""
+    fake.reset()
+    fake.client("s3").create_bucket(Bucket="data")
+    return Transfers(build, tmp_path, fake.environment)
+
+
+# ---- the daemon ----
+
+@pytest.fixture
+def started(tmp_path_factory):
+    """started(environment, config=""): a daemon that is asked about the account."""
+    daemons = []
+
+    def start(environment, config=""):
+        daemons.append(Account(tmp_path_factory.mktemp("daemon"), config, environment))
+        return daemons[-1].start()
+
+    yield start
+    for daemon in daemons:
+        if daemon.process:
+            daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    """The fake of AWS whose jobs go on by themselves; `cloud` empties it for each test."""
+    with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as server:
+        yield server
+
+
+@pytest.fixture
+def cloud(tmp_path, account):
+    """The empty `account` and a daemon that cloud.start() starts in it."""
+    account.reset()
+    world = Cloud(tmp_path, account)
+    try:
+        yield world
+    finally:
+        world.close()
+
+
+@pytest.fixture
+def lost(cloud):
+    """`cloud` with an endpoint in service, a training job at work, and no database."""
+    lose_with_all_at_work(cloud)
+    return cloud
+
+
+@pytest.fixture(scope="module")
+def moto():
+    """(url, keys): moto's server, which believes signatures only, and a user with all rights."""
+    with moto_server() as server:
+        yield server

@@ -9,7 +9,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from fake_aws import KEY, ROLE, SECRET, FakeAws
+from fake_aws import KEY, ROLE, SECRET
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/huggingface-pytorch-training:" \
         "2.5.1-transformers4.49.0-gpu-py311-cu124-ubuntu22.04"
@@ -19,23 +19,8 @@ BUCKET = "fake-bucket"
 LOGS = "/aws/sagemaker/TrainingJobs"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("fake") / "state") as fake:
-        yield fake
-
-
-@pytest.fixture
-def fake(server):
-    server.reset()
-    server.client("s3").create_bucket(Bucket=BUCKET)
-    server.client("s3").put_object(Bucket=BUCKET, Key="data/train.csv", Body=b"a,b\n")
-    return server
-
-
-@pytest.fixture
-def sm(fake):
-    """A client that also looks whether each answer has only what the service's model has."""
+def checked_client(fake):
+    """SageMaker's client that also checks that an answer has only the members of its model."""
     client = fake.client("sagemaker")
     client.meta.events.register("before-parse.sagemaker.*", check_answer)
     return client

@@ -5,9 +5,9 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 
 import boto3
-import pytest
 from wait import wait_for
 
 REGION = "us-east-1"
@@ -37,8 +37,8 @@ def user_with_all_rights(url):
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
-@pytest.fixture(scope="module")
-def moto():
+@contextmanager
+def moto_server():
     """A server that believes signatures only, and the keys of a user with all rights."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

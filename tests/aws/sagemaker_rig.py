@@ -6,10 +6,9 @@ import json
 import tarfile
 
 import boto3
-import pytest
 import requests
 from botocore.config import Config
-from fake_aws import REGION, FakeAws, live_in
+from fake_aws import REGION, live_in
 from trainyardd import BUILD, Daemon, wait_for
 
 BUCKET = "our-models"
@@ -155,22 +154,6 @@ class Cloud:
     def close(self):
         if self.daemon:
             self.daemon.clean_up()
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as fake:
-        yield fake
-
-
-@pytest.fixture
-def cloud(tmp_path, account):
-    account.reset()
-    world = Cloud(tmp_path, account)
-    try:
-        yield world
-    finally:
-        world.close()
 
 
 def runtime(cloud):

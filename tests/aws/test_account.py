@@ -4,9 +4,10 @@ import threading
 import time
 
 import pytest
-from account_rig import check, checks, closed, started, words  # noqa: F401 (a fixture)
+from account_rig import checks, words
+from client import check, closed
 from fake_aws import REGION
-from fake_jobs import fake, job, server, sm  # noqa: F401 (fixtures)
+from fake_jobs import job
 from trainyardd import wait_for
 
 JOBS = "/v1/sagemaker/training-jobs"
@@ -14,7 +15,7 @@ POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
 
 
 @pytest.fixture
-def daemon(fake, started):  # noqa: F811
+def daemon(fake, started):
     return started(fake.environment)
 
 
@@ -78,13 +79,13 @@ def test_roles_that_cannot(daemon, strict):
     assert checks(daemon.get(f"/v1/roles/{service}", bucket="other"))["s3_read"] is not True
 
 
-def test_configured_bucket(fake, started):  # noqa: F811
+def test_configured_bucket(fake, started):
     d = started(fake.environment, "[aws]\nbucket = of-the-team\n")
     assert d.get("/v1/roles/SageMakerMain")["bucket"] == "of-the-team"
     assert d.get("/v1/roles/SageMakerMain", bucket="given")["bucket"] == "given"
 
 
-def test_policies_that_may_not_be_read(fake, daemon, strict):  # noqa: F811
+def test_policies_that_may_not_be_read(fake, daemon, strict):
     fake.rule("GetPolicyVersion", "access_denied", times=0)
     fake.rule("ListRolePolicies", "access_denied", times=0)
     role = daemon.get("/v1/roles/SageMakerMain")
@@ -103,7 +104,7 @@ def test_no_such_role(daemon):
 
 # ---- training jobs ----
 
-def test_training_jobs_newest_first(fake, sm, daemon, strict):  # noqa: F811
+def test_training_jobs_newest_first(fake, sm, daemon, strict):
     for i in range(5):
         sm.create_training_job(**job(f"job-{i}"))
     fake.step(8, name="job-1")
@@ -121,7 +122,7 @@ def test_training_jobs_newest_first(fake, sm, daemon, strict):  # noqa: F811
     assert daemon.get(JOBS, region="eu-west-1")["items"] == []
 
 
-def test_pages_that_are_filtered_after_they_are_cut(fake, sm, daemon):  # noqa: F811
+def test_pages_that_are_filtered_after_they_are_cut(fake, sm, daemon):
     """220 jobs, pages of 100: the two completed ones are oldest, so pages before are empty."""
     for i in range(220):
         if i == 2:
@@ -141,7 +142,7 @@ def test_pages_that_are_filtered_after_they_are_cut(fake, sm, daemon):  # noqa: 
     assert len(daemon.get(JOBS, limit=1000)["items"]) == 220
 
 
-def test_one_training_job(fake, sm, daemon, strict):  # noqa: F811
+def test_one_training_job(fake, sm, daemon, strict):
     fake.scenario(kind="training", metrics={"loss": 0.25}, billable_s=77)
     sm.create_training_job(**job())
     starting = daemon.get(f"{JOBS}/one")
@@ -162,7 +163,7 @@ def test_one_training_job(fake, sm, daemon, strict):  # noqa: F811
                                for m in said["FinalMetricDataList"]}
 
 
-def test_failed_job_says_why(fake, sm, daemon):  # noqa: F811
+def test_failed_job_says_why(fake, sm, daemon):
     fake.scenario(kind="training", fail="AlgorithmError")
     sm.create_training_job(**job())
     fake.step(8)
@@ -178,7 +179,7 @@ def test_no_such_job(daemon):
 
 # ---- logs ----
 
-def logged(fake, sm, instances=1, lines=None):  # noqa: F811
+def logged(fake, sm, instances=1, lines=None):
     fake.scenario(kind="training", lines=lines or [f"line {i}" for i in range(25)])
     sm.create_training_job(**job())
     fake.step(12)
@@ -192,7 +193,7 @@ def logged(fake, sm, instances=1, lines=None):  # noqa: F811
                                                 for i in range(30)])
 
 
-def truth(fake):  # noqa: F811
+def truth(fake):
     """(stream, message) of every event, as boto3 reads them."""
     logs = fake.client("logs")
     group = "/aws/sagemaker/TrainingJobs"
@@ -206,7 +207,7 @@ def truth(fake):  # noqa: F811
     return [(s, m) for _, s, m in sorted(out, key=lambda x: x[0])]
 
 
-def test_no_logs_yet(sm, daemon, strict):  # noqa: F811
+def test_no_logs_yet(sm, daemon, strict):
     sm.create_training_job(**job())
     answer = daemon.get(f"{JOBS}/one/logs")
     check(strict, "TrainingJobLogs", answer)
@@ -215,7 +216,7 @@ def test_no_logs_yet(sm, daemon, strict):  # noqa: F811
 
 
 @pytest.mark.parametrize("instances", [1, 3])
-def test_logs(fake, sm, daemon, strict, instances):  # noqa: F811
+def test_logs(fake, sm, daemon, strict, instances):
     logged(fake, sm, instances)
     expected = truth(fake)
     assert len(expected) >= 25
@@ -235,7 +236,7 @@ def test_logs(fake, sm, daemon, strict, instances):  # noqa: F811
     assert len(daemon.get(f"{JOBS}/one/logs", tail=10000)["items"]) == len(expected)
 
 
-def test_long_lines_end_an_answer_early(fake, sm, daemon):  # noqa: F811
+def test_long_lines_end_an_answer_early(fake, sm, daemon):
     logged(fake, sm)
     logs = fake.client("logs")
     for n in (2, 3):
@@ -258,7 +259,7 @@ def test_tail_or_cursor(daemon):
 
 # ---- trouble ----
 
-def test_no_credentials(fake, started):  # noqa: F811
+def test_no_credentials(fake, started):
     env = {k: v for k, v in fake.environment.items() if "KEY" not in k}
     d = started(env)
     for path in ("/v1/roles", "/v1/roles/x", JOBS, f"{JOBS}/x", f"{JOBS}/x/logs"):
@@ -266,13 +267,13 @@ def test_no_credentials(fake, started):  # noqa: F811
     assert d.get("/healthz") == {"status": "ok"}
 
 
-def test_wrong_secret(fake, started):  # noqa: F811
+def test_wrong_secret(fake, started):
     d = started(fake.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one"})
     said = d.problem("/v1/roles", 503, "credentials")
     assert "SignatureDoesNotMatch" in said and "not-the-right-one" not in said
 
 
-def test_configuration_that_cannot_be_read(fake, started, tmp_path):  # noqa: F811
+def test_configuration_that_cannot_be_read(fake, started, tmp_path):
     (tmp_path / "config").write_text("[default]\nnonsense\n")
     d = started(fake.environment | {"AWS_CONFIG_FILE": str(tmp_path / "config")})
     assert f"{tmp_path}/config, line 2" in d.problem("/v1/roles", 503, "credentials")
@@ -285,14 +286,14 @@ def test_configuration_that_cannot_be_read(fake, started, tmp_path):  # noqa: F8
 ])
 @pytest.mark.parametrize("operation, path", [("ListRoles", "/v1/roles"),
                                              ("ListTrainingJobs", JOBS)])
-def test_what_aws_says_against_it(fake, daemon, operation, path, do, status, code):  # noqa: F811
+def test_what_aws_says_against_it(fake, daemon, operation, path, do, status, code):
     fake.rule(operation, do, times=0)
     assert operation in daemon.problem(path, status, code)
     fake.reset()
     assert "items" in daemon.get(path)  # the trouble is over
 
 
-def test_what_passes_is_not_told(fake, daemon):  # noqa: F811
+def test_what_passes_is_not_told(fake, daemon):
     for do in ("throttle", "error_500", "drop_before"):
         fake.rule("ListRoles", do, times=1)
         assert daemon.get("/v1/roles")["items"]
@@ -323,12 +324,12 @@ def test_longest_values(daemon):
     assert role["bucket"] == "b" * 63
 
 
-def hits(fake):  # noqa: F811
+def hits(fake):
     [rules] = fake.admin("GET", "rules").values()
     return sum(rule["hits"] for rule in rules)
 
 
-def test_questions_that_wait_and_a_stop(fake, daemon):  # noqa: F811
+def test_questions_that_wait_and_a_stop(fake, daemon):
     """Two are asked, 64 wait, the next is refused; a stop answers all that are there."""
     fake.rule("ListRoles", "hang", times=0, seconds=120)
     answers, threads = [], []
@@ -355,7 +356,7 @@ def test_questions_that_wait_and_a_stop(fake, daemon):  # noqa: F811
 
 # ---- the command line ----
 
-def test_commands(fake, sm, daemon):  # noqa: F811
+def test_commands(fake, sm, daemon):
     logged(fake, sm, lines=["hello\x1b[31m", "world"])
     assert "SageMakerMain" in daemon.cli("roles")
     assert "SageMakerMain" not in daemon.cli("roles", "--path-prefix", "/service-role/")

@@ -5,8 +5,8 @@ import time
 
 import boto3
 import pytest
-from account_rig import checks, started  # noqa: F401 (a fixture)
-from moto_rig import REGION, TRUST, moto  # noqa: F401 (a fixture)
+from account_rig import checks
+from moto_rig import REGION, TRUST
 from test_moto import TRAINING
 
 JOBS = "/v1/sagemaker/training-jobs"
@@ -14,7 +14,7 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 @pytest.fixture
-def clients(moto):  # noqa: F811
+def clients(moto):
     url, keys = moto
 
     def client(service):
@@ -26,7 +26,7 @@ def clients(moto):  # noqa: F811
 
 
 @pytest.fixture
-def daemon(moto, started):  # noqa: F811
+def daemon(moto, started):
     url, keys = moto
     return started(keys | {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": REGION})
 

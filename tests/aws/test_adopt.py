@@ -7,101 +7,12 @@ import pty
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 
 import pytest
-from sagemaker_rig import CONFIG, account, cloud  # noqa: F401
+from adopt_rig import (DEPLOY_PARTS, SHORT_LEASE, Adopt, adopt, foreign, live_rows, lose, mutations,
+                       rows)
 from trainyardd import wait_for
-
-SHORT_LEASE = CONFIG + "[lease]\nttl_default = {}\n"
-DEPLOY_PARTS = {"endpoint", "endpoint_config", "model"}
-
-
-class Adopt:
-    """The command on the data directory of a daemon that is not running."""
-
-    def __init__(self, daemon, *args, **options):
-        self.process = subprocess.Popen(
-            [daemon.build / "daemon/trainyardd", "--config", daemon.dir / "trainyard.conf",
-             "--data-dir", daemon.data, *args], env=daemon.environment,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
-               "stdin": subprocess.DEVNULL, "text": True, **options})
-
-    def wait(self):
-        self.out, self.err = self.process.communicate(timeout=120)
-        self.status = self.process.returncode
-        return self
-
-    def counts(self):
-        self.wait()
-        assert self.status == 0, self.out + self.err
-        return json.loads(self.out.splitlines()[-1])
-
-
-def adopt(daemon, mode, *args):
-    return Adopt(daemon, f"--adopt={mode}", *args)
-
-
-def rows(daemon, table="cloud"):
-    with sqlite3.connect(daemon.data / "trainyard.db") as db:
-        db.row_factory = sqlite3.Row
-        return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]
-
-
-def live_rows(daemon):
-    return sorted((r["kind"], r["name"]) for r in rows(daemon)
-                  if r["state"] not in ("ended", "refused"))
-
-
-def lose(daemon):
-    """The daemon dies, and its database is gone."""
-    daemon.kill()
-    daemon.clean_up()
-    shutil.rmtree(daemon.data)
-
-
-@pytest.fixture
-def lost(cloud):  # noqa: F811
-    """An endpoint in service, a training job at work, and no database."""
-    cloud.fake.scenario(kind="training", hold="Training")
-    cloud.start(base=SHORT_LEASE.format("1h"))
-    trains = cloud.run(cloud.train())
-    deploys = cloud.run(cloud.deploy(cloud.put_model()))
-    assert cloud.ended(deploys, "deploy")["state"] == "succeeded"
-    wait_for("the training job", lambda: cloud.fake.resources("training_job"))
-    cloud.daemon.wait_job(trains, "train", "running")
-    cloud.training = cloud.fake.resources("training_job")[0]["name"]
-    cloud.run_of_deploy = deploys
-    lose(cloud.daemon)
-    assert len(cloud.live()) == 4
-    return cloud
-
-
-def foreign(cloud):  # noqa: F811
-    """A model, a config and an endpoint that are named as ours are, and are somebody else's: one
-    without tags, one with tags that were copied from ours."""
-    client = cloud.fake.client("sagemaker")
-    made = []
-    for name, tags in (("trainyard-imdb-aaaaaaaaaaaa", []),
-                       ("trainyard-clone", [{"Key": k, "Value": v} for k, v in
-                                            next(iter(cloud.live().values())).items()])):
-        image = client.describe_model(ModelName=client.list_models()["Models"][0]["ModelName"])
-        client.create_model(ModelName=name, PrimaryContainer=image["PrimaryContainer"],
-                            ExecutionRoleArn=image["ExecutionRoleArn"], Tags=tags)
-        client.create_endpoint_config(EndpointConfigName=name, Tags=tags, ProductionVariants=[
-            {"VariantName": "main", "ModelName": name, "InstanceType": "ml.m5.xlarge",
-             "InitialInstanceCount": 1}])
-        client.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=tags)
-        made += [(kind, name) for kind in sorted(DEPLOY_PARTS)]
-    return set(made)
-
-
-def mutations(fake):
-    """Calls that change something."""
-    return [(c["operation"], c.get("name")) for c in fake.calls()
-            if c["operation"].startswith(("Create", "Delete", "Stop", "Update", "Add"))]
-
 
 # ---- list ----
 
@@ -127,7 +38,7 @@ def test_list_is_the_default(lost):
     assert Adopt(lost.daemon, "--adopt").counts()["mode"] == "list"
 
 
-def test_refused_while_a_daemon_runs(cloud):  # noqa: F811
+def test_refused_while_a_daemon_runs(cloud):
     cloud.start()
     command = adopt(cloud.daemon, "list").wait()
     assert command.status == 1 and "in use by another trainyardd" in command.err
@@ -136,7 +47,7 @@ def test_refused_while_a_daemon_runs(cloud):  # noqa: F811
 @pytest.mark.parametrize("args, said", [(["--adopt=steal"], "--adopt=steal"),
                                         (["--yes"], "belong to --adopt"),
                                         (["--region", "eu-west-1"], "belong to --adopt")])
-def test_wrong_command_lines(cloud, args, said):  # noqa: F811
+def test_wrong_command_lines(cloud, args, said):
     cloud.start()
     command = Adopt(cloud.daemon, *args).wait()
     assert command.status == 1 and said in command.err
@@ -245,7 +156,7 @@ def test_an_update_that_fails_goes_back_to_what_was_adopted(lost):
     assert {name for kind, name in lost.live() if kind != "training_job"} == old
 
 
-def creating(cloud):  # noqa: F811
+def creating(cloud):
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start()
     cloud.run(cloud.deploy(cloud.put_model()))
@@ -255,7 +166,7 @@ def creating(cloud):  # noqa: F811
     return cloud.daemon.start()
 
 
-def test_an_endpoint_that_is_still_coming_up(cloud):  # noqa: F811
+def test_an_endpoint_that_is_still_coming_up(cloud):
     daemon = creating(cloud)
     assert daemon.get("/v1/endpoints/imdb")["state"] == "creating"
     cloud.fake.admin("DELETE", "scenarios")
@@ -264,7 +175,7 @@ def test_an_endpoint_that_is_still_coming_up(cloud):  # noqa: F811
     assert item["lease"]["expires_at"] and item["result"]["parity"] == "skipped"
 
 
-def test_an_endpoint_that_fails(cloud):  # noqa: F811
+def test_an_endpoint_that_fails(cloud):
     daemon = creating(cloud)
     cloud.fake.scenario(kind="endpoint",
                         fail="The primary container did not pass the ping health check")
@@ -274,7 +185,7 @@ def test_an_endpoint_that_fails(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_adopted_in_the_middle_of_an_update(cloud):  # noqa: F811
+def test_adopted_in_the_middle_of_an_update(cloud):
     """Which config wins is not known yet: both stay until it is."""
     cloud.start()
     cloud.run(cloud.deploy(cloud.put_model()))
@@ -418,7 +329,7 @@ def test_replies_are_lost(lost):
     lost.nothing_is_left()
 
 
-def test_many_are_paged(cloud):  # noqa: F811
+def test_many_are_paged(cloud):
     client = cloud.fake.client("sagemaker")
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
@@ -457,7 +368,7 @@ def test_a_terminal_is_asked(lost, answer, args, left):
     assert left == 0 or "nothing was changed" in command.err
 
 
-def test_without_keys(cloud):  # noqa: F811
+def test_without_keys(cloud):
     cloud.start().stop()
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del cloud.daemon.environment[key]

@@ -7,8 +7,7 @@ import urllib.request
 import pytest
 
 from fake_aws import ACCOUNT, ROLE
-from fake_jobs import (BUCKET, IMAGE, deployed, fails, fake, job, server, signed, sm,  # noqa: F401
-                       state, trained)
+from fake_jobs import BUCKET, IMAGE, deployed, fails, job, signed, state, trained
 
 
 def test_a_job_goes_through_all_statuses(fake, sm):

@@ -4,8 +4,8 @@ import json
 import signal
 
 from fake_aws import ACCOUNT, ROLE, FakeAws
-from fake_jobs import (BUCKET, LOGS, SERVING, ask, deployed, endpoint, fails, fake,  # noqa: F401
-                       job, server, sm, state, trained, variant)
+from fake_jobs import (BUCKET, LOGS, SERVING, ask, deployed, endpoint, fails, job, state, trained,
+                       variant)
 
 
 def test_an_endpoint_from_birth_to_end(fake, sm):

@@ -9,7 +9,7 @@ import pytest
 
 from sagemaker_rig import archive
 from fake_aws import ROLE
-from fake_jobs import BUCKET, SERVING, deployed, fails, fake, job, server, sm, variant  # noqa: F401
+from fake_jobs import BUCKET, SERVING, deployed, fails, job, variant
 
 
 MODELS = {name: botocore.session.get_session().get_service_model(name)

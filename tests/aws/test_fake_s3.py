@@ -12,7 +12,7 @@ import botocore.exceptions
 import pytest
 
 from fake_aws import ACCOUNT
-from fake_jobs import BUCKET, fails, fake, server  # noqa: F401
+from fake_jobs import BUCKET, fails
 
 PART = 5 << 20
 KEYS = ["a b/ü+=&~'()*!$,;:@x.txt", "plain", "dir/../up", "double//slash", "%41",

@@ -11,8 +11,7 @@ import botocore.exceptions
 import pytest
 
 from fake_aws import ACCOUNT, KEY, ROLE, FakeAws
-from fake_jobs import (BUCKET, LOGS, ask, deployed, fails, fake, job, server, signed,  # noqa: F401
-                       sm, trained)
+from fake_jobs import BUCKET, LOGS, ask, deployed, fails, job, signed, trained
 from wait import wait_for
 
 LOST = (botocore.exceptions.ConnectionClosedError, botocore.exceptions.ReadTimeoutError,

@@ -5,7 +5,7 @@ switched on: whatever is signed wrongly is refused."""
 import time
 
 import pytest
-from moto_rig import REGION, moto  # noqa: F401
+from moto_rig import REGION
 
 TRAINING = {
     "AlgorithmSpecification": {"TrainingImage": "1.dkr.ecr.us-east-1.amazonaws.com/x:1",

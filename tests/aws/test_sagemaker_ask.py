@@ -5,7 +5,7 @@ import json
 import pytest
 from aws_server import Answer, Server
 from botocore.exceptions import ClientError
-from sagemaker_rig import account, cloud, runtime, words  # noqa: F401
+from sagemaker_rig import runtime, words
 from trainyardd import wait_for
 
 BODY_MAX = 6291456
@@ -13,7 +13,7 @@ LOVE = '{"inputs": "I love it"}'
 
 
 @pytest.fixture
-def container(cloud):  # noqa: F811
+def container(cloud):
     """What SageMaker's runtime gets and answers, in place of the fake's; an endpoint is there."""
     server = Server(lambda request: Answer(
         body='[{"label": "positive", "score": 0.9}]',
@@ -26,7 +26,7 @@ def container(cloud):  # noqa: F811
     server.close()
 
 
-def test_types_pass_through(cloud, container):  # noqa: F811
+def test_types_pass_through(cloud, container):
     answer = cloud.ask("a,b\n", Content_Type="text/csv", Accept="application/jsonlines")
     assert answer.status_code == 200 and answer.json()[0]["label"] == "positive"
     assert answer.headers["Content-Type"] == "application/jsonlines"
@@ -45,7 +45,7 @@ SENT = {"CustomAttributes": "trace=1; a b", "InferenceId": "id-7", "TargetVarian
         "SessionId": "NEW_SESSION"}
 
 
-def test_headers_pass_through(cloud, container):  # noqa: F811
+def test_headers_pass_through(cloud, container):
     """All of InvokeEndpoint's, and the answer's. Before: none, and the variant was made up."""
     shape = runtime(cloud).meta.service_model.operation_model("InvokeEndpoint")
     names = {n: m.serialization["name"] for n, m in shape.input_shape.members.items()
@@ -63,7 +63,7 @@ def test_headers_pass_through(cloud, container):  # noqa: F811
     assert ours.headers["x-Amzn-Invoked-Production-Variant"] == "Green"
 
 
-def test_variant_that_is_not_there(cloud):  # noqa: F811
+def test_variant_that_is_not_there(cloud):
     """400 ValidationError, as the service says it. Before: 200."""
     cloud.start()
     cloud.in_service()
@@ -89,7 +89,7 @@ CUT = [
 ]
 
 
-def test_long_texts_are_cut(cloud, container):  # noqa: F811
+def test_long_texts_are_cut(cloud, container):
     for path in ("/v1/endpoints/imdb/invocations", "/endpoints/imdb/invocations"):
         for body, sent in CUT:
             answer = cloud.daemon.ask("POST", path, body)
@@ -97,7 +97,7 @@ def test_long_texts_are_cut(cloud, container):  # noqa: F811
             assert json.loads(container.requests[-1].body) == sent, body
 
 
-def test_other_types_are_not_touched(cloud, container):  # noqa: F811
+def test_other_types_are_not_touched(cloud, container):
     for kind, changed in (("application/json; charset=utf-8", True), ("Application/JSON", True),
                           ("application/jsonlines", False), ("application/json-seq", False),
                           ("text/plain", False)):
@@ -105,7 +105,7 @@ def test_other_types_are_not_touched(cloud, container):  # noqa: F811
         assert (container.requests[-1].body != LOVE.encode()) == changed, kind
 
 
-def test_no_json_passes_as_it_is(cloud, container):  # noqa: F811
+def test_no_json_passes_as_it_is(cloud, container):
     for body in ('{"inputs": ', "", "null"):
         assert cloud.ask(body, Content_Type="application/json").status_code == 200
         assert container.requests[-1].body == body.encode()
@@ -116,7 +116,7 @@ def body_of(size):
     return json.dumps({"inputs": "x" * (size - frame)}, separators=(",", ":"))
 
 
-def test_largest_body(cloud):  # noqa: F811
+def test_largest_body(cloud):
     """It passes as it came: with one more parameter it would be too large."""
     cloud.start()
     cloud.in_service()
@@ -133,7 +133,7 @@ def test_largest_body(cloud):  # noqa: F811
     assert len(cloud.fake.calls("InvokeEndpoint")) == asked
 
 
-def test_errors_of_the_container(cloud):  # noqa: F811
+def test_errors_of_the_container(cloud):
     """On our path as the container gave them, on SageMaker's as SageMaker does."""
     cloud.start()
     cloud.in_service()
@@ -153,7 +153,7 @@ def test_errors_of_the_container(cloud):  # noqa: F811
     ("access_denied", 503, None),
     ("throttle", 503, None),
 ])
-def test_errors_of_the_service(cloud, do, ours, code):  # noqa: F811
+def test_errors_of_the_service(cloud, do, ours, code):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("InvokeEndpoint", do, times=0)
@@ -168,7 +168,7 @@ def test_errors_of_the_service(cloud, do, ours, code):  # noqa: F811
     assert cloud.ask(LOVE, Content_Type="application/json").status_code == 200
 
 
-def test_gone_outside(cloud):  # noqa: F811
+def test_gone_outside(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("InvokeEndpoint", "error", times=0, status=400, code="ValidationError",
@@ -179,7 +179,7 @@ def test_gone_outside(cloud):  # noqa: F811
     assert failed.value.response["Error"]["Code"] == "ValidationError"
 
 
-def test_not_in_service(cloud):  # noqa: F811
+def test_not_in_service(cloud):
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start()
     cloud.run(cloud.deploy(cloud.put_model()))
@@ -201,7 +201,7 @@ def predict(endpoint="${deploy.endpoint}", **more):
             **more}
 
 
-def test_predict_job(cloud):  # noqa: F811
+def test_predict_job(cloud):
     cloud.start()
     run = cloud.in_service(predict())
     job = cloud.ended(run, "ask")
@@ -210,7 +210,7 @@ def test_predict_job(cloud):  # noqa: F811
     assert len(answers) == 2 and all(0 <= a["score"] <= 1 for a in answers)
 
 
-def test_predict_job_is_told_the_containers_words(cloud):  # noqa: F811
+def test_predict_job_is_told_the_containers_words(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
@@ -219,7 +219,7 @@ def test_predict_job_is_told_the_containers_words(cloud):  # noqa: F811
     assert job["reason"]["message"].startswith("endpoint 'imdb' answered 500: ")
 
 
-def test_predict_job_waits_until_it_is_ready(cloud):  # noqa: F811
+def test_predict_job_waits_until_it_is_ready(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("InvokeEndpoint", "model_not_ready", times=2)
@@ -227,13 +227,13 @@ def test_predict_job_waits_until_it_is_ready(cloud):  # noqa: F811
     assert job["state"] == "succeeded", words(job)
 
 
-def test_predict_job_without_endpoint(cloud):  # noqa: F811
+def test_predict_job_without_endpoint(cloud):
     cloud.start()
     job = cloud.ended(cloud.run(predict("imdb")), "ask")
     assert (job["state"], job["reason"]["code"]) == ("failed", "endpoint_missing"), words(job)
 
 
-def test_predict_job_over_a_kill(cloud):  # noqa: F811
+def test_predict_job_over_a_kill(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("InvokeEndpoint", "hang", times=1)

@@ -4,7 +4,7 @@ forgotten, and the service is not asked in a loop."""
 import sqlite3
 
 import pytest
-from sagemaker_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import words
 from trainyardd import wait_for
 
 REFUSES = {
@@ -19,17 +19,17 @@ REFUSES = {
 FAILED_TURNS = 3
 
 
-def change(cloud, text):  # noqa: F811
+def change(cloud, text):
     with sqlite3.connect(cloud.daemon.data / "trainyard.db", timeout=30) as db:
         db.execute(text)
 
 
-def failed_turns(cloud):  # noqa: F811
+def failed_turns(cloud):
     return (cloud.daemon.dir / "daemon.log").read_text(errors="replace").count("event=turn_failed")
 
 
 @pytest.mark.parametrize("what", REFUSES)
-def test_a_training_job_while_nothing_is_written(cloud, what):  # noqa: F811
+def test_a_training_job_while_nothing_is_written(cloud, what):
     lines = [f"line {i}" for i in range(50)]
     cloud.fake.scenario(kind="training", lines=lines)
     cloud.start()
@@ -49,7 +49,7 @@ def test_a_training_job_while_nothing_is_written(cloud, what):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_no_intent_without_its_money(cloud):  # noqa: F811
+def test_no_intent_without_its_money(cloud):
     cloud.start()
     change(cloud, "CREATE TRIGGER full BEFORE INSERT ON money "
                   "BEGIN SELECT RAISE(ABORT, 'the ledger is full'); END")
@@ -63,7 +63,7 @@ def test_no_intent_without_its_money(cloud):  # noqa: F811
     assert not cloud.fake.calls("CreateTrainingJob")
 
 
-def test_the_service_is_not_asked_in_a_loop(cloud):  # noqa: F811
+def test_the_service_is_not_asked_in_a_loop(cloud):
     cloud.fake.scenario(kind="training", hold="Training")
     cloud.start()
     run = cloud.run(cloud.train())
@@ -81,7 +81,7 @@ def test_the_service_is_not_asked_in_a_loop(cloud):  # noqa: F811
     assert cloud.ended(run)["state"] == "succeeded"
 
 
-def test_a_prediction_while_nothing_is_written(cloud):  # noqa: F811
+def test_a_prediction_while_nothing_is_written(cloud):
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
     assert cloud.ended(run, "deploy")["state"] == "succeeded"

@@ -4,7 +4,7 @@ that are taken, cancels and deletes at every stage. Nothing is left that costs m
 import json
 
 import pytest
-from sagemaker_rig import BUCKET, SAMPLES, account, archive, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, SAMPLES, archive, words
 from trainyardd import BUILD, wait_for
 
 MODEL = f"s3://{BUCKET}/model.tar.gz"
@@ -12,7 +12,7 @@ CLEAN = {"name": "clean", "kind": "delete-endpoint", "endpoint": "${deploy.endpo
 CREATES = ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
 
 
-def request_of(cloud, operation, key):  # noqa: F811
+def request_of(cloud, operation, key):
     """A part of what SageMaker knows of the only model, config or endpoint."""
     kind = {"model": "Model", "endpoint_config": "EndpointConfig"}[operation]
     [name] = [name for made, name in cloud.live() if made == operation]
@@ -21,7 +21,7 @@ def request_of(cloud, operation, key):  # noqa: F811
     return describe[kind](**{f"{kind}Name": name})[key]
 
 
-def fails(cloud, run, code, part=""):  # noqa: F811
+def fails(cloud, run, code, part=""):
     job = cloud.ended(run, "deploy")
     assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
     assert part in job["reason"]["message"], words(job)
@@ -29,7 +29,7 @@ def fails(cloud, run, code, part=""):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_model_of_the_hub(cloud):  # noqa: F811
+def test_model_of_the_hub(cloud):
     cloud.start()
     job = cloud.ended(cloud.run(cloud.deploy("distilbert/distilbert-base-uncased")), "deploy")
     assert job["state"] == "succeeded", words(job)
@@ -41,7 +41,7 @@ def test_model_of_the_hub(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_serverless(cloud):  # noqa: F811
+def test_serverless(cloud):
     cloud.start()
     spec = cloud.deploy(cloud.put_model())
     spec["sagemaker"] = {"serverless": {"memory_mb": 3072, "max_concurrency": 2}}
@@ -56,7 +56,7 @@ def test_serverless(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", CREATES)
-def test_no_quota_is_waited_for(cloud, operation):  # noqa: F811
+def test_no_quota_is_waited_for(cloud, operation):
     cloud.fake.rule(operation, "quota", times=1)
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
@@ -69,7 +69,7 @@ def test_no_quota_is_waited_for(cloud, operation):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", CREATES)
-def test_no_right_to_create(cloud, operation):  # noqa: F811
+def test_no_right_to_create(cloud, operation):
     cloud.fake.rule(operation, "access_denied", times=0)
     cloud.start()
     fails(cloud, cloud.run(cloud.deploy(cloud.put_model())), "access_denied",
@@ -77,7 +77,7 @@ def test_no_right_to_create(cloud, operation):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", CREATES)
-def test_refused_after_an_unclear_try(cloud, operation):  # noqa: F811
+def test_refused_after_an_unclear_try(cloud, operation):
     """It may exist all the same: it is looked for before the deploy is given up."""
     cloud.fake.rule(operation, "drop_before", times=1)
     cloud.fake.rule(operation, "access_denied", times=0)
@@ -87,7 +87,7 @@ def test_refused_after_an_unclear_try(cloud, operation):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", CREATES)
-def test_made_refused_and_not_seen_for_a_while(cloud, operation):  # noqa: F811
+def test_made_refused_and_not_seen_for_a_while(cloud, operation):
     """Whether it is taken up or given up: nobody pays for what nobody knows."""
     cloud.fake.rule(operation, "drop_after", times=1)
     cloud.fake.rule(operation, "access_denied", times=0)
@@ -104,7 +104,7 @@ def test_made_refused_and_not_seen_for_a_while(cloud, operation):  # noqa: F811
 
 @pytest.mark.parametrize("operation", CREATES)
 @pytest.mark.parametrize("do", ["error_500", "drop_after", "hang_after"])
-def test_trouble_makes_no_second_one(cloud, operation, do):  # noqa: F811
+def test_trouble_makes_no_second_one(cloud, operation, do):
     cloud.fake.rule(operation, do, times=1, **({"seconds": 0.2} if do == "hang_after" else {}))
     cloud.start()
     job = cloud.ended(cloud.run(cloud.deploy(cloud.put_model())), "deploy")
@@ -117,7 +117,7 @@ def test_trouble_makes_no_second_one(cloud, operation, do):  # noqa: F811
 @pytest.mark.parametrize("do, code", [("access_denied", "predict_failed"),
                                       ("model_not_ready", "predict_failed"),
                                       ("model_error", "container_failed")])
-def test_endpoint_that_does_not_answer(cloud, do, code, sample):  # noqa: F811
+def test_endpoint_that_does_not_answer(cloud, do, code, sample):
     """In service for SageMaker, but not for us: it does not stay. Before: without parity.json it
     did."""
     cloud.fake.rule("InvokeEndpoint", do, times=0)
@@ -132,7 +132,7 @@ def test_endpoint_that_does_not_answer(cloud, do, code, sample):  # noqa: F811
     {"code/inference.py": "def model_fn(d): pass\n"},
     {},
 ], ids=["a folder", "only code", "empty"])
-def test_archive_whose_layout_is_wrong(cloud, files):  # noqa: F811
+def test_archive_whose_layout_is_wrong(cloud, files):
     """The container does not come up: the reason says what may be wrong."""
     cloud.start()
     cloud.put_model()
@@ -143,13 +143,13 @@ def test_archive_whose_layout_is_wrong(cloud, files):  # noqa: F811
 
 @pytest.mark.parametrize("answer", ['[{"label":"A","score":null}]', '[{"label":"A","score":NaN}]',
                                     "<html>"])
-def test_plain_text_whose_answer_is_none(cloud, answer):  # noqa: F811
+def test_plain_text_whose_answer_is_none(cloud, answer):
     cloud.fake.rule("InvokeEndpoint", "answer", times=0, message=answer)
     cloud.start()
     fails(cloud, cloud.run(cloud.deploy(cloud.put_model())), "container_failed")
 
 
-def test_another_task_is_not_asked(cloud):  # noqa: F811
+def test_another_task_is_not_asked(cloud):
     """Its inputs are not known: a plain text could be wrong."""
     cloud.fake.rule("InvokeEndpoint", "model_error", times=0)
     cloud.start()
@@ -161,7 +161,7 @@ def test_another_task_is_not_asked(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_archive_that_is_none(cloud):  # noqa: F811
+def test_archive_that_is_none(cloud):
     cloud.start()
     cloud.put_model()
     cloud.fake.client("s3").put_object(Bucket=BUCKET, Key="bad.tar.gz", Body=b"not an archive")
@@ -170,7 +170,7 @@ def test_archive_that_is_none(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_name_is_taken(cloud):  # noqa: F811
+def test_name_is_taken(cloud):
     """At the submit, for a deploy there and for one here."""
     cloud.start()
     cloud.in_service()
@@ -183,7 +183,7 @@ def test_name_is_taken(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_name_is_taken_meanwhile(cloud):  # noqa: F811
+def test_name_is_taken_meanwhile(cloud):
     """At the start: of two that were submitted, one gets it."""
     cloud.start()
     cloud.put_model()
@@ -200,7 +200,7 @@ def test_name_is_taken_meanwhile(cloud):  # noqa: F811
 
 @pytest.mark.parametrize("how", ["cancel", "delete"])
 @pytest.mark.parametrize("where", ["fetch", "push"])
-def test_stopped_while_it_is_staged(cloud, where, how):  # noqa: F811
+def test_stopped_while_it_is_staged(cloud, where, how):
     model = MODEL
     cloud.put_model()
     if where == "push":
@@ -223,7 +223,7 @@ def test_stopped_while_it_is_staged(cloud, where, how):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_delete_job_while_it_is_creating(cloud):  # noqa: F811
+def test_delete_job_while_it_is_creating(cloud):
     """The wish is kept, over a kill too, until SageMaker allows it."""
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start()
@@ -245,7 +245,7 @@ def test_delete_job_while_it_is_creating(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_deleted_twice(cloud):  # noqa: F811
+def test_deleted_twice(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.scenario(kind="endpoint", hold="Deleting")
@@ -261,7 +261,7 @@ def test_deleted_twice(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("moment", ["staging", "Creating", "in service"])
-def test_cancelled_run_leaves_nothing(cloud, moment):  # noqa: F811
+def test_cancelled_run_leaves_nothing(cloud, moment):
     cloud.put_model()
     if moment == "staging":
         cloud.fake.rule("GetObject", "hang", times=0)
@@ -284,7 +284,7 @@ def test_cancelled_run_leaves_nothing(cloud, moment):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_deleted_while_it_is_checked(cloud):  # noqa: F811
+def test_deleted_while_it_is_checked(cloud):
     """What costs does not wait for an answer that nobody wants any more."""
     model = cloud.put_model(**{"parity.json": json.dumps({"v": 1, "samples": SAMPLES})})
     cloud.fake.rule("InvokeEndpoint", "hang", times=0)
@@ -297,7 +297,7 @@ def test_deleted_while_it_is_checked(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_endpoint_of_a_failed_run_is_deleted(cloud):  # noqa: F811
+def test_endpoint_of_a_failed_run_is_deleted(cloud):
     cloud.fake.rule("InvokeEndpoint", "model_error", times=0, after=1)  # the deploy has asked
     cloud.start()
     run = cloud.in_service({"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}",

@@ -4,16 +4,16 @@ single lines that decide, each with an account in which the other decision costs
 import json
 
 import pytest
-from sagemaker_rig import BUCKET, SAMPLES, account, cloud, words  # noqa: F401
+from adopt_rig import DEPLOY_PARTS, adopt
+from sagemaker_rig import BUCKET, SAMPLES, words
 from fake_aws import ROLE
 from fake_jobs import SERVING
-from test_adopt import DEPLOY_PARTS, adopt, lost  # noqa: F401
 from trainyardd import wait_for
 
 NONCE = "trainyard:nonce"
 
 
-def test_not_found_is_not_believed_before_settle_ms(cloud):  # noqa: F811
+def test_not_found_is_not_believed_before_settle_ms(cloud):
     """More misses in a row than mean "gone" later: the job goes on, and is not started twice."""
     cloud.fake.scenario(kind="training", hold="Training")
     cloud.fake.rule("DescribeTrainingJob", "stale", times=8)
@@ -27,7 +27,7 @@ def test_not_found_is_not_believed_before_settle_ms(cloud):  # noqa: F811
     assert len(cloud.fake.calls("CreateTrainingJob")) == 1
 
 
-def unclear(cloud):  # noqa: F811
+def unclear(cloud):
     """A run whose training job surely was not made, though the daemon cannot know: its body."""
     cloud.fake.rule("CreateTrainingJob", "drop_before", times=1)
     cloud.fake.rule("DescribeTrainingJob", "error_500", times=0)
@@ -45,7 +45,7 @@ def unclear(cloud):  # noqa: F811
 @pytest.mark.parametrize("tags", [[], [{"Key": NONCE, "Value": "a" * 12}],
                                   [{"Key": NONCE.upper(), "Value": "{nonce}"}]],
                          ids=["none", "another", "another key"])
-def test_our_name_with_another_nonce_is_not_ours(cloud, tags):  # noqa: F811
+def test_our_name_with_another_nonce_is_not_ours(cloud, tags):
     """It is neither taken over nor stopped: somebody else pays for it."""
     cloud.fake.client("s3").create_bucket(Bucket=BUCKET)
     cloud.fake.scenario(kind="training", hold="Training")
@@ -65,7 +65,7 @@ def test_our_name_with_another_nonce_is_not_ours(cloud, tags):  # noqa: F811
     cloud.lift()
 
 
-def test_copied_tags_do_not_make_it_ours(lost):  # noqa: F811
+def test_copied_tags_do_not_make_it_ours(lost):
     """Of the same kind, with all of our tags: only the nonce in the name is missing."""
     client = lost.fake.client("sagemaker")
     tags = {kind: [{"Key": k, "Value": v} for k, v in own.items()]
@@ -89,7 +89,7 @@ def test_copied_tags_do_not_make_it_ours(lost):  # noqa: F811
     ("positive", 0.9, True), ("positive", 0.919, True), ("positive", 0.881, True),
     ("positive", 0.921, False), ("positive", 0.879, False), ("positive", 0.75, False),
     ("negative", 0.9, False)])
-def test_parity_looks_at_label_and_score(cloud, label, score, good):  # noqa: F811
+def test_parity_looks_at_label_and_score(cloud, label, score, good):
     """0.02 is the tolerance, and another label is another answer."""
     [sample] = SAMPLES
     assert (sample["label"], sample["score"]) == ("positive", 0.9)
@@ -107,7 +107,7 @@ def test_parity_looks_at_label_and_score(cloud, label, score, good):  # noqa: F8
 
 
 @pytest.mark.parametrize("score, good", [(0.505, True), (0.49, True), (0.53, False)])
-def test_parity_near_a_tie(cloud, score, good):  # noqa: F811
+def test_parity_near_a_tie(cloud, score, good):
     """The other label may win there, if the score is near."""
     cloud.fake.rule("InvokeEndpoint", "answer", times=0,
                     message=json.dumps([{"label": "negative", "score": score}]))

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from sagemaker_rig import SAMPLES, account, cloud, words  # noqa: F401
+from sagemaker_rig import SAMPLES, words
 from trainyardd import wait_for
 
 PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})
@@ -19,11 +19,11 @@ def parts_of_order(fake):
     return [c["operation"] for c in fake.calls() if c["operation"] in ORDER and c["status"] == 200]
 
 
-def endpoint(cloud, name="imdb"):  # noqa: F811
+def endpoint(cloud, name="imdb"):
     return cloud.daemon.get(f"/v1/endpoints/{name}")
 
 
-def in_service(cloud, *jobs, **more):  # noqa: F811
+def in_service(cloud, *jobs, **more):
     """A run whose endpoint imdb is in service."""
     run = cloud.run(cloud.deploy(cloud.put_model(), **more), *jobs)
     job = cloud.ended(run, "deploy")
@@ -31,7 +31,7 @@ def in_service(cloud, *jobs, **more):  # noqa: F811
     return run
 
 
-def test_order(cloud):  # noqa: F811
+def test_order(cloud):
     cloud.start()
     in_service(cloud)
     assert endpoint(cloud)["state"] == "in_service"
@@ -42,7 +42,7 @@ def test_order(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_from_a_local_directory(cloud):  # noqa: F811
+def test_from_a_local_directory(cloud):
     model = cloud.dir / "model"
     model.mkdir()
     (model / "config.json").write_text("{}", encoding="utf-8")
@@ -52,7 +52,7 @@ def test_from_a_local_directory(cloud):  # noqa: F811
     assert endpoint(cloud)["result"]["parity"] == "skipped"
 
 
-def test_from_a_prefix(cloud):  # noqa: F811
+def test_from_a_prefix(cloud):
     cloud.start()
     cloud.put_model("prefix/config.json")
     job = cloud.ended(cloud.run(cloud.deploy("s3://our-models/prefix/")), "deploy")
@@ -63,7 +63,7 @@ def test_from_a_prefix(cloud):  # noqa: F811
         "S3Uri": "s3://our-models/prefix/", "S3DataType": "S3Prefix", "CompressionType": "None"}
 
 
-def test_from_a_training_job(cloud):  # noqa: F811
+def test_from_a_training_job(cloud):
     cloud.start()
     trained = cloud.ended(cloud.run(cloud.train()))
     name = cloud.fake.resources("training_job")[0]["name"]
@@ -74,7 +74,7 @@ def test_from_a_training_job(cloud):  # noqa: F811
     assert data["ModelDataUrl"] == trained["outputs"]["model"]
 
 
-def test_wrong_answers_are_rolled_back(cloud):  # noqa: F811
+def test_wrong_answers_are_rolled_back(cloud):
     cloud.fake.scenario(kind="endpoint", wrong_answers=True)
     cloud.start()
     model = cloud.put_model(**{"parity.json": PARITY})
@@ -84,7 +84,7 @@ def test_wrong_answers_are_rolled_back(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_parity_passes(cloud):  # noqa: F811
+def test_parity_passes(cloud):
     cloud.start()
     model = cloud.put_model(**{"parity.json": PARITY})
     job = cloud.ended(cloud.run(cloud.deploy(model)), "deploy")
@@ -97,7 +97,7 @@ def test_parity_passes(cloud):  # noqa: F811
     ("image", "image_missing", "repository of the image"),
     ("model_data", "data_missing", "model data"),
 ])
-def test_failure(cloud, fail, code, part):  # noqa: F811
+def test_failure(cloud, fail, code, part):
     cloud.fake.scenario(kind="endpoint", fail=fail)
     cloud.start()
     job = cloud.ended(cloud.run(cloud.deploy(cloud.put_model())), "deploy")
@@ -107,7 +107,7 @@ def test_failure(cloud, fail, code, part):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_no_capacity_is_waited_for(cloud):  # noqa: F811
+def test_no_capacity_is_waited_for(cloud):
     cloud.fake.scenario(kind="endpoint", fail="capacity", times=1)
     cloud.start()
     job = cloud.ended(cloud.run(cloud.deploy(cloud.put_model())), "deploy")
@@ -115,7 +115,7 @@ def test_no_capacity_is_waited_for(cloud):  # noqa: F811
     assert len(cloud.live()) == 3
 
 
-def test_stuck_creating(cloud):  # noqa: F811
+def test_stuck_creating(cloud):
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start("endpoint_timeout = 1s\n")
     run = cloud.run(cloud.deploy(cloud.put_model()))
@@ -130,7 +130,7 @@ def test_stuck_creating(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_cancelled_while_creating(cloud):  # noqa: F811
+def test_cancelled_while_creating(cloud):
     cloud.fake.scenario(kind="endpoint", beats={"Creating": 5})
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
@@ -141,7 +141,7 @@ def test_cancelled_while_creating(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_deleted_outside(cloud):  # noqa: F811
+def test_deleted_outside(cloud):
     cloud.start()
     in_service(cloud)
     name = next(name for kind, name in cloud.live() if kind == "endpoint")
@@ -151,7 +151,7 @@ def test_deleted_outside(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_lease_and_restart(cloud):  # noqa: F811
+def test_lease_and_restart(cloud):
     cloud.start()
     in_service(cloud, lease={"ttl": "2s"})
     cloud.daemon.kill()
@@ -161,13 +161,13 @@ def test_lease_and_restart(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def runtime(cloud):  # noqa: F811
+def runtime(cloud):
     return boto3.client("sagemaker-runtime", region_name="us-east-1",
                         endpoint_url=cloud.daemon.url, aws_access_key_id="any",
                         aws_secret_access_key="any", config=Config(retries={"max_attempts": 0}))
 
 
-def test_boto3_asks_through_the_daemon(cloud):  # noqa: F811
+def test_boto3_asks_through_the_daemon(cloud):
     cloud.start()
     in_service(cloud)
     answer = runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=json.dumps(
@@ -184,7 +184,7 @@ def test_boto3_asks_through_the_daemon(cloud):  # noqa: F811
     assert missing.value.response["Error"]["Code"] == "ValidationError"
 
 
-def test_update(cloud):  # noqa: F811
+def test_update(cloud):
     cloud.start()
     in_service(cloud)
     old = cloud.live()
@@ -200,7 +200,7 @@ def test_update(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_update_that_fails(cloud):  # noqa: F811
+def test_update_that_fails(cloud):
     cloud.start()
     in_service(cloud)
     old = cloud.live()
@@ -213,7 +213,7 @@ def test_update_that_fails(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"])
-def test_refused_after_a_lost_try(cloud, operation):  # noqa: F811
+def test_refused_after_a_lost_try(cloud, operation):
     cloud.fake.rule(operation, "drop_before")
     cloud.fake.rule(operation, "error", message="no such thing is allowed here")
     cloud.start(environment={"AWS_MAX_ATTEMPTS": "1"})

@@ -4,7 +4,7 @@ state, its reason, and nothing left that costs money."""
 import math
 
 import pytest
-from sagemaker_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import words
 from trainyardd import wait_for
 
 

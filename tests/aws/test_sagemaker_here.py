@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from sagemaker_rig import Cloud, account, words  # noqa: F401
+from sagemaker_rig import Cloud, words
 from hub_rig import TOKEN, Rig
 
 MODEL = "distilbert-base-uncased"

@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 import pytest
-from sagemaker_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import words
 from fake_aws import KEY, SECRET
 from trainyardd import wait_for
 

@@ -5,25 +5,25 @@ import sqlite3
 import time
 
 import pytest
-from sagemaker_rig import account, cloud, seconds, words  # noqa: F401
+from sagemaker_rig import seconds, words
 from trainyardd import wait_for
 
 MONEY = "[money]\njob_max = 0.1\n"
 
 
-def moved(cloud, to):  # noqa: F811
+def moved(cloud, to):
     """When the endpoint came into this state."""
     return next(seconds(event["at"]) for event in cloud.daemon.events()
                 if event["kind"] == "endpoint_state" and event["to"] == to)
 
 
-def is_over(cloud, code, state="deleted"):  # noqa: F811
+def is_over(cloud, code, state="deleted"):
     wait_for("its end", lambda: cloud.endpoint()["state"] == state)
     assert cloud.endpoint()["reason"]["code"] == code, cloud.endpoint()["reason"]
     cloud.nothing_is_left()
 
 
-def test_idle(cloud):  # noqa: F811
+def test_idle(cloud):
     """Requests through the daemon count."""
     cloud.start()
     cloud.in_service(lease={"ttl": "10m", "idle": "2s"})
@@ -42,7 +42,7 @@ def test_idle(cloud):  # noqa: F811
     assert "nobody asked it anything for 2s" in cloud.endpoint()["reason"]["message"]
 
 
-def test_requests_of_others_count(cloud):  # noqa: F811
+def test_requests_of_others_count(cloud):
     """Who asks the endpoint without the daemon is in CloudWatch's Invocations, by the minute."""
     cloud.start()
     cloud.in_service(lease={"ttl": "10m", "idle": "61s"})
@@ -61,7 +61,7 @@ def test_requests_of_others_count(cloud):  # noqa: F811
     assert cloud.endpoint()["state"] == "in_service"
 
 
-def test_invocations_that_may_not_be_read(cloud):  # noqa: F811
+def test_invocations_that_may_not_be_read(cloud):
     """Then only what goes through the daemon counts."""
     cloud.fake.rule("GetMetricStatistics", "access_denied", times=0)
     cloud.start()
@@ -70,7 +70,7 @@ def test_invocations_that_may_not_be_read(cloud):  # noqa: F811
     assert cloud.fake.calls("GetMetricStatistics")
 
 
-def test_renewal_costs(cloud):  # noqa: F811
+def test_renewal_costs(cloud):
     cloud.start(MONEY)
     cloud.in_service(lease={"ttl": "5m"})
     before = cloud.endpoint()
@@ -91,7 +91,7 @@ def test_renewal_costs(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("moment", ["in service", "Creating"])
-def test_shorter_lease_gives_money_back(cloud, moment):  # noqa: F811
+def test_shorter_lease_gives_money_back(cloud, moment):
     """Before: what was reserved stayed so up to the end."""
     if moment == "Creating":
         cloud.fake.scenario(kind="endpoint", hold="Creating")
@@ -114,7 +114,7 @@ def test_shorter_lease_gives_money_back(cloud, moment):  # noqa: F811
     assert 0 < float(cloud.endpoint()["cost"]["settled_usd"]) < before / 4
 
 
-def test_renewal_beyond_the_longest(cloud):  # noqa: F811
+def test_renewal_beyond_the_longest(cloud):
     cloud.start("[lease]\nttl_max = 1h\n")
     cloud.in_service()
     refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "2h"})
@@ -123,7 +123,7 @@ def test_renewal_beyond_the_longest(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_renewed_before_it_is_in_service(cloud):  # noqa: F811
+def test_renewed_before_it_is_in_service(cloud):
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model(), lease={"ttl": "2s"}))
@@ -138,7 +138,7 @@ def test_renewed_before_it_is_in_service(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_there_is_always_a_lease(cloud):  # noqa: F811
+def test_there_is_always_a_lease(cloud):
     cloud.start("[lease]\nttl_default = 2s\n")
     cloud.in_service(lease={})
     assert cloud.endpoint()["lease"]["ttl"] == "2s"
@@ -151,7 +151,7 @@ def test_there_is_always_a_lease(cloud):  # noqa: F811
         assert "/jobs/0/lease/ttl" in answer.text
 
 
-def test_needed_endpoint_outlives_its_lease(cloud):  # noqa: F811
+def test_needed_endpoint_outlives_its_lease(cloud):
     cloud.start()
     run = cloud.in_service(
         {"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}", "inputs": "I love it",
@@ -165,7 +165,7 @@ def test_needed_endpoint_outlives_its_lease(cloud):  # noqa: F811
     is_over(cloud, "lease_expired")
 
 
-def test_restart_while_it_is_creating(cloud):  # noqa: F811
+def test_restart_while_it_is_creating(cloud):
     cloud.fake.scenario(kind="endpoint", hold="Creating")
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
@@ -180,7 +180,7 @@ def test_restart_while_it_is_creating(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("moment", ["asked for", "Deleting"])
-def test_restart_while_it_is_deleted(cloud, moment):  # noqa: F811
+def test_restart_while_it_is_deleted(cloud, moment):
     cloud.start()
     cloud.in_service()
     if moment == "Deleting":
@@ -199,7 +199,7 @@ def test_restart_while_it_is_deleted(cloud, moment):  # noqa: F811
     is_over(cloud, "deleted_by_user")
 
 
-def test_lease_that_ends_while_nobody_is_there(cloud):  # noqa: F811
+def test_lease_that_ends_while_nobody_is_there(cloud):
     cloud.start()
     cloud.in_service(lease={"ttl": "1s"})
     until = seconds(cloud.endpoint()["lease"]["expires_at"])
@@ -210,7 +210,7 @@ def test_lease_that_ends_while_nobody_is_there(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("operation", ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"])
-def test_no_right_to_delete(cloud, operation):  # noqa: F811
+def test_no_right_to_delete(cloud, operation):
     """It goes on trying, and says so."""
     cloud.start()
     cloud.in_service()
@@ -228,7 +228,7 @@ def test_no_right_to_delete(cloud, operation):  # noqa: F811
     is_over(cloud, "deleted_by_user")
 
 
-def test_delete_is_asked_for_again_when_nothing_came_of_it(cloud):  # noqa: F811
+def test_delete_is_asked_for_again_when_nothing_came_of_it(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("DeleteEndpoint", "error_500", times=3)

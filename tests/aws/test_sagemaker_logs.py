@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from sagemaker_rig import CONFIG, account, cloud, words  # noqa: F401
+from sagemaker_rig import CONFIG, words
 from trainyardd import wait_for
 
 
@@ -137,7 +137,7 @@ def test_following_goes_on_with_the_next_attempt(cloud):
 
 
 @pytest.mark.parametrize("pad", [0, 9000], ids=["one page", "pages"])
-def test_a_token_that_has_expired(cloud, pad):  # noqa: F811
+def test_a_token_that_has_expired(cloud, pad):
     """Forward tokens live for a day: without one the stream is read from its head again, and
     nothing of it comes twice."""
     lines = [f"line {i} " + "x" * pad for i in range(300)]

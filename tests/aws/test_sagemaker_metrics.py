@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sagemaker_rig import CONFIG, account, cloud, seconds, words  # noqa: F401
+from sagemaker_rig import CONFIG, seconds, words
 from trainyardd import wait_for
 
 LINES = [

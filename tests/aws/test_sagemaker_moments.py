@@ -3,12 +3,12 @@
 import sqlite3
 
 import pytest
-from sagemaker_rig import CONFIG, account, cloud, words  # noqa: F401
+from sagemaker_rig import CONFIG, words
 from fake_aws import ACCOUNT
 from trainyardd import wait_for
 
 
-def test_a_job_that_may_not_be_stopped_is_seen_to_end(cloud):  # noqa: F811
+def test_a_job_that_may_not_be_stopped_is_seen_to_end(cloud):
     cloud.fake.scenario(kind="training", hold="Training")
     cloud.fake.rule("StopTrainingJob", "access_denied", times=0)
     cloud.start()
@@ -22,7 +22,7 @@ def test_a_job_that_may_not_be_stopped_is_seen_to_end(cloud):  # noqa: F811
     assert job["cost"]["reserved_usd"] == "0.00"
 
 
-def test_nul_in_what_the_service_says(cloud):  # noqa: F811
+def test_nul_in_what_the_service_says(cloud):
     cloud.fake.scenario(kind="training", lines=["one\0line", "\\u0000 is no NUL", "the last"],
                         fail="ClientError: a\0byte")
     cloud.start()
@@ -34,7 +34,7 @@ def test_nul_in_what_the_service_says(cloud):  # noqa: F811
         "one\ufffdline", "\\u0000 is no NUL", "the last"]
 
 
-def test_the_daemon_dies_between_a_delete_and_the_end_of_the_staging(cloud):  # noqa: F811
+def test_the_daemon_dies_between_a_delete_and_the_end_of_the_staging(cloud):
     """The row says that the endpoint is to go, and the staging has not heard of it."""
     model = cloud.dir / "model"
     model.mkdir()
@@ -56,7 +56,7 @@ def test_the_daemon_dies_between_a_delete_and_the_end_of_the_staging(cloud):  # 
     cloud.nothing_is_left()
 
 
-def test_role_with_a_long_path(cloud):  # noqa: F811
+def test_role_with_a_long_path(cloud):
     path = "a-long-folder-name/" * 20
     role = f"arn:aws:iam::{ACCOUNT}:role/{path}NoSuchRole"
     cloud.start()
@@ -68,7 +68,7 @@ def test_role_with_a_long_path(cloud):  # noqa: F811
 @pytest.mark.parametrize("key, part", [("prefix", "aws.prefix is too long"),
                                        ("bucket", "aws.bucket is longer"),
                                        ("role", "too long for an IAM role")])
-def test_names_that_do_not_fit(cloud, key, part):  # noqa: F811
+def test_names_that_do_not_fit(cloud, key, part):
     role = "" if key == "role" else "role = SageMakerMain\n"
     cloud.start(f"{key} = {'x' * 600}\n", base=CONFIG.replace("role = SageMakerMain\n", role))
     job = cloud.ended(cloud.run(cloud.train()))

@@ -8,7 +8,7 @@ import urllib.request
 import boto3
 import pytest
 from sagemaker_rig import Cloud, archive, words
-from moto_rig import REGION, moto  # noqa: F401
+from moto_rig import REGION
 
 ANSWER = [{"label": "positive", "score": 0.93}]
 
@@ -42,7 +42,7 @@ class Moto:
 
 
 @pytest.fixture
-def cloud(tmp_path, moto):  # noqa: F811
+def cloud(tmp_path, moto):
     world = Cloud(tmp_path, Moto(*moto))
     try:
         yield world

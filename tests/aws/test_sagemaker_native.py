@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from sagemaker_rig import Cloud, account, archive, words  # noqa: F401
+from sagemaker_rig import Cloud, archive, words
 from hub_rig import TOKEN, Rig, model_files
 from trainyardd import BUILD, processes_below, wait_for
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sagemaker_rig import BUCKET, account, archive, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, words
 
 SCRIPT = """
 import json, os
@@ -14,13 +14,13 @@ with open(os.path.join(os.environ["SM_OUTPUT_DATA_DIR"], "notes.txt"), "w") as f
 """
 
 
-def keys(cloud):  # noqa: F811
+def keys(cloud):
     found = cloud.fake.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
     return {o["Key"]: o["Size"] for o in found}
 
 
 @pytest.fixture
-def bucket(cloud):  # noqa: F811
+def bucket(cloud):
     cloud.fake.client("s3").create_bucket(Bucket=BUCKET)
     (cloud.dir / "source/train.py").write_text(SCRIPT, encoding="utf-8")
     cloud.start()

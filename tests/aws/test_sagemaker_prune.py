@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Prunes of runs on SageMaker: what costs holds them, and the ledger stays."""
-from sagemaker_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import words
 from trainyardd import wait_for
 
 
-def delete(cloud, run, **params):  # noqa: F811
+def delete(cloud, run, **params):
     return cloud.daemon.ask("DELETE", f"/v1/runs/{run}", params=params)
 
 
-def test_a_run_whose_training_costs_is_held_and_its_ledger_stays(cloud):  # noqa: F811
+def test_a_run_whose_training_costs_is_held_and_its_ledger_stays(cloud):
     cloud.start()
     cloud.fake.scenario(kind="training", hold="Training")
     run = cloud.run(cloud.train())
@@ -30,7 +30,7 @@ def test_a_run_whose_training_costs_is_held_and_its_ledger_stays(cloud):  # noqa
     assert cloud.daemon.get(f"/v1/runs/{run}")["state"] == "cancelled"
 
 
-def test_an_endpoint_there_holds_its_run(cloud):  # noqa: F811
+def test_an_endpoint_there_holds_its_run(cloud):
     cloud.start()
     run = cloud.run(cloud.deploy(cloud.put_model()))
     assert cloud.ended(run, "deploy")["state"] == "succeeded"

@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 
 import pytest
-from sagemaker_rig import BUCKET, account, archive, cloud, words  # noqa: F401
+from sagemaker_rig import BUCKET, archive, words
 from trainyardd import BUILD, wait_for
 
 HUB_MODEL = "distilbert-base-uncased"

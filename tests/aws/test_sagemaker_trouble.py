@@ -2,7 +2,7 @@
 """What can be wrong with the account, the role, the bucket or the request: each ends or
 holds back the job with one clear sentence, and nothing is left that costs money."""
 import pytest
-from sagemaker_rig import account, cloud, words  # noqa: F401
+from sagemaker_rig import words
 from trainyardd import wait_for
 
 OTHER = "999999999999"

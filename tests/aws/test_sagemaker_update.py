@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from sagemaker_rig import BUCKET, SAMPLES, account, archive, cloud, seconds, words  # noqa: F401
+from sagemaker_rig import BUCKET, SAMPLES, archive, seconds, words
 from trainyardd import wait_for
 
 PARITY = json.dumps({"v": 1, "max_length": 128, "samples": SAMPLES})
@@ -15,20 +15,20 @@ def names(live, *kinds):
     return {name for kind, name in live if kind in kinds}
 
 
-def put_second(cloud):  # noqa: F811
+def put_second(cloud):
     """Another model, with samples that it was asked when it was trained."""
     cloud.fake.client("s3").put_object(Bucket=BUCKET, Key="second.tar.gz", Body=archive(
         {"config.json": "{}", "parity.json": PARITY}))
     return f"s3://{BUCKET}/second.tar.gz"
 
 
-def used_config(cloud):  # noqa: F811
+def used_config(cloud):
     client = cloud.fake.client("sagemaker")
     [name] = names(cloud.live(), "endpoint")
     return client.describe_endpoint(EndpointName=name)["EndpointConfigName"]
 
 
-def is_as_before(cloud, old):  # noqa: F811
+def is_as_before(cloud, old):
     """In service with what it had; of the update nothing is left."""
     wait_for("the new ones to go", lambda: set(cloud.live()) == set(old), 30)
     assert cloud.endpoint()["state"] == "in_service"
@@ -39,7 +39,7 @@ def is_as_before(cloud, old):  # noqa: F811
     assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
 
 
-def is_the_new_one(cloud, old):  # noqa: F811
+def is_the_new_one(cloud, old):
     wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
     live = cloud.live()
     assert names(live, "endpoint") == names(old, "endpoint")
@@ -49,14 +49,14 @@ def is_the_new_one(cloud, old):  # noqa: F811
     cloud.delete()
 
 
-def fails(cloud, run, code, part=""):  # noqa: F811
+def fails(cloud, run, code, part=""):
     job = cloud.ended(run, "deploy")
     assert (job["state"], job["reason"]["code"]) == ("failed", code), words(job)
     assert part in job["reason"]["message"], words(job)
     return job
 
 
-def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):  # noqa: F811
+def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -77,7 +77,7 @@ def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):  # noqa: F811
     assert cloud.endpoint()["cost"]["reserved_usd"] == "0.00"
 
 
-def test_it_waits_for_money(cloud):  # noqa: F811
+def test_it_waits_for_money(cloud):
     """What was reserved for the old one comes back with its end: then it is a plain deploy."""
     cloud.start("[money]\nday_max = 0.05\n")
     cloud.in_service()
@@ -92,7 +92,7 @@ def test_it_waits_for_money(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_killed_and_asked(cloud):  # noqa: F811
+def test_killed_and_asked(cloud):
     """It answers during an update also after the daemon was killed."""
     cloud.start()
     cloud.in_service()
@@ -109,7 +109,7 @@ def test_killed_and_asked(cloud):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
-def test_lease_that_ends_during_an_update(cloud):  # noqa: F811
+def test_lease_that_ends_during_an_update(cloud):
     """The update gives a new one; when it fails, the old one is over."""
     cloud.start()
     cloud.in_service(lease={"ttl": "2s"})
@@ -127,7 +127,7 @@ def test_lease_that_ends_during_an_update(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_none_there_is_a_plain_deploy(cloud):  # noqa: F811
+def test_none_there_is_a_plain_deploy(cloud):
     cloud.start()
     cloud.put_model()
     job = cloud.ended(cloud.update(), "deploy")
@@ -136,7 +136,7 @@ def test_none_there_is_a_plain_deploy(cloud):  # noqa: F811
     cloud.delete()
 
 
-def test_model_that_answers_wrongly_is_taken_back(cloud):  # noqa: F811
+def test_model_that_answers_wrongly_is_taken_back(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -146,7 +146,7 @@ def test_model_that_answers_wrongly_is_taken_back(cloud):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_model_that_cannot_be_taken_back(cloud):  # noqa: F811
+def test_model_that_cannot_be_taken_back(cloud):
     """What runs is neither checked nor wanted: it goes."""
     cloud.start()
     cloud.in_service()
@@ -159,7 +159,7 @@ def test_model_that_cannot_be_taken_back(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_rollback_that_fails(cloud):  # noqa: F811
+def test_rollback_that_fails(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.scenario(kind="endpoint", update_fail="health_check", rollback_fail=True)
@@ -174,7 +174,7 @@ def test_rollback_that_fails(cloud):  # noqa: F811
     ("CreateEndpointConfig", "access_denied", "access_denied"),
     ("InvokeEndpoint", "model_error", "container_failed"),
 ])
-def test_refusals(cloud, operation, do, code):  # noqa: F811
+def test_refusals(cloud, operation, do, code):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -183,7 +183,7 @@ def test_refusals(cloud, operation, do, code):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_refused_after_an_unclear_try(cloud):  # noqa: F811
+def test_refused_after_an_unclear_try(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -193,7 +193,7 @@ def test_refused_after_an_unclear_try(cloud):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_no_quota_is_waited_for(cloud):  # noqa: F811
+def test_no_quota_is_waited_for(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -203,7 +203,7 @@ def test_no_quota_is_waited_for(cloud):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
-def late_update(cloud):  # noqa: F811
+def late_update(cloud):
     """An update that comes about after its job has failed; the way back is not asked for yet."""
     cloud.fake.scenario(kind="endpoint", hold="Updating")
     cloud.fake.rule("UpdateEndpoint", "throttle", after=1, times=0)
@@ -216,7 +216,7 @@ def late_update(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("trouble", ["refused", "taken back"])
-def test_no_place_for_the_way_back_is_waited_for(cloud, trouble):  # noqa: F811
+def test_no_place_for_the_way_back_is_waited_for(cloud, trouble):
     """It goes on with what it has, and goes back when there is room."""
     cloud.start("endpoint_timeout = 1s\n")
     cloud.in_service()
@@ -238,7 +238,7 @@ def test_no_place_for_the_way_back_is_waited_for(cloud, trouble):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_model_that_is_not_there(cloud):  # noqa: F811
+def test_model_that_is_not_there(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -247,7 +247,7 @@ def test_model_that_is_not_there(cloud):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_reply_that_is_lost(cloud):  # noqa: F811
+def test_reply_that_is_lost(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -257,7 +257,7 @@ def test_reply_that_is_lost(cloud):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
-def test_stuck(cloud):  # noqa: F811
+def test_stuck(cloud):
     cloud.start("endpoint_timeout = 1s\n")
     cloud.in_service()
     old = cloud.live()
@@ -269,7 +269,7 @@ def test_stuck(cloud):  # noqa: F811
 
 
 @pytest.mark.parametrize("waits_for", ["GetObject", "InvokeEndpoint"], ids=["staged", "checked"])
-def test_cancelled_while_it_is(cloud, waits_for):  # noqa: F811
+def test_cancelled_while_it_is(cloud, waits_for):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -283,7 +283,7 @@ def test_cancelled_while_it_is(cloud, waits_for):  # noqa: F811
     is_as_before(cloud, old)
 
 
-def test_cancelled_while_it_updates(cloud):  # noqa: F811
+def test_cancelled_while_it_updates(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -300,7 +300,7 @@ def test_cancelled_while_it_updates(cloud):  # noqa: F811
     ("CreateModel", "hang"), ("CreateEndpointConfig", "hang_after"), ("UpdateEndpoint", "hang"),
     ("UpdateEndpoint", "hang_after"), ("InvokeEndpoint", "hang"), ("DeleteEndpointConfig", "hang"),
 ])
-def test_killed(cloud, operation, do):  # noqa: F811
+def test_killed(cloud, operation, do):
     """The daemon dies while it waits for the answer to this call."""
     cloud.start()
     cloud.in_service()
@@ -315,7 +315,7 @@ def test_killed(cloud, operation, do):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
-def test_two_at_once(cloud):  # noqa: F811
+def test_two_at_once(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
@@ -328,7 +328,7 @@ def test_two_at_once(cloud):  # noqa: F811
     is_the_new_one(cloud, old)
 
 
-def test_deleted_while_it_is_staged(cloud):  # noqa: F811
+def test_deleted_while_it_is_staged(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.rule("GetObject", "hang", times=0)
@@ -338,7 +338,7 @@ def test_deleted_while_it_is_staged(cloud):  # noqa: F811
     fails(cloud, run, "endpoint_missing", "endpoint 'imdb' went during its update")
 
 
-def test_deleted_while_it_updates(cloud):  # noqa: F811
+def test_deleted_while_it_updates(cloud):
     cloud.start()
     cloud.in_service()
     cloud.fake.scenario(kind="endpoint", hold="Updating")
@@ -352,7 +352,7 @@ def test_deleted_while_it_updates(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def test_deleted_outside_while_it_updates(cloud):  # noqa: F811
+def test_deleted_outside_while_it_updates(cloud):
     cloud.start()
     cloud.in_service()
     [name] = names(cloud.live(), "endpoint")
@@ -365,14 +365,14 @@ def test_deleted_outside_while_it_updates(cloud):  # noqa: F811
     cloud.nothing_is_left()
 
 
-def roll_back(cloud):  # noqa: F811
+def roll_back(cloud):
     answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback")
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
     return answer.json()
 
 
-def test_roll_back(cloud):  # noqa: F811
+def test_roll_back(cloud):
     """To the model before, which is made anew: its own are gone; then forward again."""
     cloud.start()
     cloud.in_service()
@@ -393,7 +393,7 @@ def test_roll_back(cloud):  # noqa: F811
     assert cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback").status_code == 404
 
 
-def test_no_roll_back_in_an_update(cloud):  # noqa: F811
+def test_no_roll_back_in_an_update(cloud):
     cloud.start()
     cloud.in_service()
     assert cloud.ended(cloud.update(), "deploy")["state"] == "succeeded"

@@ -9,24 +9,11 @@ import pathlib
 import tarfile
 
 import pytest
-from transfers import PART, Transfers, fake, same_tree  # noqa: F401
-
 from fake_aws import ACCOUNT
+from transfers import PART, same_tree
 
 ODD = ["a+b &=~'()*!$,;:@x.txt", "sub dir/ü é ☃.bin", "%41%2F", "deep/" + "d/" * 20 + "x",
        "trailing.", "-dash", "#hash?query", "back\\slash", "n" * 200, "empty"]
-
-
-@pytest.fixture
-def bucket(fake):
-    fake.reset()
-    fake.client("s3").create_bucket(Bucket="data")
-    return "data"
-
-
-@pytest.fixture
-def moves(build, fake, tmp_path, bucket):
-    return Transfers(build, tmp_path, fake.environment)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ there, and through here from one place in S3 to another."""
 import pathlib
 
 import pytest
-from transfers import fake, moves, same_tree  # noqa: F401
+from transfers import same_tree
 
 from trainyardd import daemon_on
 

@@ -7,7 +7,6 @@ import tarfile
 
 import pytest
 
-from transfers import fake, moves  # noqa: F401: fixtures
 
 FORMS = [("tree", "s3://data/t/"), ("tar.gz", "s3://data/t.tar.gz")]
 

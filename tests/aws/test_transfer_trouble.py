@@ -12,9 +12,9 @@ import subprocess
 import tarfile
 
 import pytest
-from transfers import PART, fake, moves, same_tree, wait_for  # noqa: F401
-
 from fake_aws import KEY
+from transfers import PART, same_tree
+from wait import wait_for
 
 PARTS = 18
 ALL = 0  # times of a rule: for ever

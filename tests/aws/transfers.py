@@ -8,11 +8,6 @@ import pathlib
 import signal
 import subprocess
 
-import pytest
-
-from fake_aws import FakeAws
-from wait import wait_for  # noqa: F401
-
 DEADLINE_S = 60
 PART = 8 << 20
 
@@ -99,16 +94,3 @@ def same_tree(a, b):
     assert names[0] == names[1]
     _, differing, broken = filecmp.cmpfiles(a, b, names[0], shallow=False)
     assert not differing and not broken
-
-
-@pytest.fixture(scope="module")
-def fake(tmp_path_factory):
-    with FakeAws(tmp_path_factory.mktemp("fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def moves(build, fake, tmp_path):
-    fake.reset()
-    fake.client("s3").create_bucket(Bucket="data")
-    return Transfers(build, tmp_path, fake.environment)
