@@ -11,10 +11,11 @@
 #include <sqlite3.h>
 #include <string.h>
 
-#define DB_CACHE_MAX	128 /* cached statements; more are prepared each time */
+#define DB_CACHE_MAX	128 /* statements in the cache; any others are prepared at each call */
 #define DB_BUSY_MS	5000
-#define DB_BACKUP_PAGES 256  /* copied per step */
-#define DB_WAL_PAGES	4000 /* checkpoint inside a commit only when idle moments never came */
+#define DB_BACKUP_PAGES 256 /* pages copied in one step */
+/* a commit checkpoints only if there was no idle moment for so many pages */
+#define DB_WAL_PAGES	4000
 
 struct db_stmt {
 	struct db *db;
@@ -25,9 +26,10 @@ struct db_stmt {
 
 struct db {
 	sqlite3 *h;
-	char *dir;   /* the data directory, where the file lies */
-	bool in_tx;  /* db_begin … db_commit; SQLite may have left it already */
-	int tx_code; /* the error that ended the transaction early, 0: none */
+	char *dir; /* the data directory, which holds the file */
+	/* True between db_begin and db_commit, even if SQLite has already rolled back */
+	bool in_tx;
+	int tx_code; /* the error that ended the transaction early; 0: none */
 	struct db_stmt cache[DB_CACHE_MAX];
 };
 
@@ -111,12 +113,12 @@ static ssize_t pwrite_or_make_room(int fd, const void *data, size_t len, off_t a
 	pthread_mutex_unlock(&full_lock);
 	if (room)
 		return pwrite(fd, data, len, at);
-	errno = ENOSPC; /* SQLite knows no other word for it */
+	errno = ENOSPC; /* SQLite reports a full disk in no other way */
 	return -1;
 }
 
-/* A COMMIT that meets a full disk is undone by SQLite and cannot be tried again; so the second try
- * is made one level below, at the write itself. */
+/* If a COMMIT meets a full disk, SQLite rolls back and the commit cannot be tried again. So the
+ * second try happens one level below, at the write itself. */
 static void hook_writes(void)
 {
 	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
@@ -154,7 +156,8 @@ static int prepare(struct db *db, struct db_stmt *q, const char *sql, unsigned f
 	return 0;
 }
 
-/* Some file systems have no shared memory for the log; SQLite then keeps the old mode silently. */
+/* Some file systems have no shared memory for the WAL. SQLite then keeps the old mode without an
+ * error. */
 static int check_wal(struct db *db, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = calloc(1, sizeof(*q));
@@ -293,7 +296,8 @@ static int bind_one(const struct db *db, sqlite3_stmt *s, int at, const struct d
 	return SQLITE_MISUSE;
 }
 
-/* The slot of `sql`, prepared; *ret = NULL when there is none to be had (all taken, or in use). */
+/* Find or prepare the cache slot of `sql`. *ret is NULL if no slot is available (all taken, or the
+ * statement is in use). */
 static int cached(struct db *db, const char *sql, struct db_stmt **ret, struct err *reterr)
 {
 	size_t start = ((uintptr_t)sql >> 3) % DB_CACHE_MAX;
@@ -334,8 +338,8 @@ static int uncached(struct db *db, const char *sql, struct db_stmt **ret, struct
 	return 0;
 }
 
-/* After some errors SQLite undoes the transaction by itself: writing on would commit halves. All of
- * them end it for us too, so that there is one rule. */
+/* After some of these errors SQLite rolls back by itself, and a later write would commit half of
+ * the work. To have one rule, each of these errors ends the transaction here, too. */
 static bool ends_tx(int code)
 {
 	return code == ENOSPC || code == EIO || code == ENOMEM || code == ERR_CORRUPT;

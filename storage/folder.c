@@ -14,7 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Only these two prove it: a disk that does not answer, or a lack of rights, is another matter. */
+/* Only these two errors prove that the path is missing. A disk that does not answer, or missing
+ * rights, prove nothing. */
 static bool is_missing(const char *path)
 {
 	struct stat st;
@@ -22,7 +23,8 @@ static bool is_missing(const char *path)
 	return stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
-/* A path below DIR/NAME/ as its next part and the rest. False: it does not lie there. */
+/* Split a path below DIR/NAME/ into its next part and the rest. Returns false if the path is not
+ * below it. */
 static bool split(const char *dir, const char *name, const char *path, char part[NAME_MAX + 1],
 		  const char **ret_rest)
 {
@@ -42,8 +44,8 @@ static bool split(const char *dir, const char *name, const char *path, char part
 	return true;
 }
 
-/* The one of the execution's folder, its `work` and its `log` that the path needs and that is
- * missing; NULL: none of them is the reason. */
+/* Returns the missing folder that `path` needs: the execution's folder, its `work` or its `log`.
+ * Returns NULL if none of them is missing. */
 static const char *missing_part(const char *dir, const char *id, const char *rest)
 {
 	static const struct {
@@ -68,8 +70,8 @@ static const char *missing_part(const char *dir, const char *id, const char *res
 	return NULL;
 }
 
-/* "job 'train' of run r1… (attempt 2)" or the endpoint; "" without a row. -ERR_PRUNED: of a run
- * whose files Trainyard itself has removed. */
+/* Describe the owner: "job 'train' of run r1… (attempt 2)" or the endpoint; "" if there is no row.
+ * -ERR_PRUNED if Trainyard itself removed the run's files. */
 static int owner_of(struct db *db, const char *id, char *owner, size_t size, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;

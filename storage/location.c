@@ -46,7 +46,7 @@ int location_check(const struct location *l, struct err *reterr)
 			continue;
 		r = stat(path, &st);
 		if (r < 0 && errno != ENOENT && errno != ENOTDIR)
-			continue; /* it cannot be looked at, which is no proof */
+			continue; /* a file that cannot be examined proves nothing */
 		if (r == 0 && st.st_dev == l->files[i].dev && st.st_ino == l->files[i].ino)
 			continue;
 		return err_set(reterr, ERR_UNAVAILABLE,

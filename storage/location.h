@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the store lies, while it is open: the data directory, the lock file, the database and its
- * log, by device and inode. One of them renamed, replaced or deleted means that what is written
- * from now on is not found again at the next start.
+ * The location of an open store: device and inode of the data directory, the lock file, the
+ * database and its log. If one of them is renamed, replaced or deleted, later writes would be lost
+ * at the next start.
  */
 #pragma once
 
@@ -23,11 +23,11 @@ struct location {
 	} files[LOCATION_FILES];
 };
 
-/* Note them as they are now. A file that is not there is not looked at later. */
+/* Record the files as they are now. A file that does not exist now is not checked later. */
 int location_note(const char *dir, struct location *ret, struct err *reterr) MUSTCHECK;
-/* Any thread. -ERR_UNAVAILABLE: one is not the same any more; the sentence says which and what to
- * do. */
+/* Any thread. -ERR_UNAVAILABLE if a recorded file has changed; the message names the file and the
+ * remedy. */
 int location_check(const struct location *l, struct err *reterr) MUSTCHECK;
-/* Check that a new database may begin here. -ERR_CORRUPT: there are executions, or (unless
- * `opened`: SQLite has looked at it) a log of SQLite, which would be forgotten. */
+/* Check that a new database may be created here. -ERR_CORRUPT if executions exist, or if a log of
+ * SQLite exists that would be lost. `opened`: true if SQLite has already read that log. */
 int location_may_be_new(const char *dir, bool opened, struct err *reterr) MUSTCHECK;

@@ -19,9 +19,10 @@
 
 #define LOCKFILE_TEXT_MAX 128
 #define PLACE_LEN	  64
-#define PLACE_BACKLOG	  SOMAXCONN /* nobody is accepted: who asks has its answer without */
+/* connections are never accepted; a connect is enough to read the peer's user */
+#define PLACE_BACKLOG	  SOMAXCONN
 
-/* Cut the line at *at out of the text and move on; NULL when there is none. */
+/* Cut the line at *at out of the text and advance *at. Returns NULL at the end. */
 static char *next_line(char **at)
 {
 	char *line = *at, *end = strchr(line, '\n');
@@ -54,7 +55,8 @@ static void read_text(int fd, int64_t *ret_pid, struct lockfile *lf)
 		str_copy(lf->generation, sizeof(lf->generation), note);
 }
 
-/* "trainyard-" and a hash: the same in every mount namespace that has the same parent directory. */
+/* "trainyard-" and a hash of the parent directory and the name. The result is the same in every
+ * mount namespace that has the same parent directory. */
 static int name_place(const char *dir, char ret[PLACE_LEN], struct err *reterr)
 {
 	OWN(freep) char *real = realpath(dir, NULL);
@@ -80,7 +82,7 @@ static socklen_t address_of(const char *name, struct sockaddr_un *ret)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
 
-/* True if who listens on this name is our user or root, as the kernel says. */
+/* True if the kernel reports that our user or root listens on this name. */
 static bool is_of_us(const char *name)
 {
 	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -93,8 +95,8 @@ static bool is_of_us(const char *name)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-/* The name of an abstract socket in a line of /proc/net/unix ("… @NAME"), if it begins with
- * `place`; else NULL. */
+/* Returns the name of an abstract socket in a line of /proc/net/unix ("… @NAME") if the name begins
+ * with `place`; else NULL. */
 static const char *name_in(char *line, const char *place)
 {
 	char *at = strchr(line, '@');
@@ -121,8 +123,8 @@ static bool place_is_taken(const char *place, const char *own)
 	return taken;
 }
 
-/* A name of our own first, then a look at the others: of two that begin at once none goes
- * unseen. */
+/* Bind an own name first, then look for others. If two daemons start at once, at least one sees the
+ * other. */
 static int lock_place(const char *dir, int *ret_fd, struct err *reterr)
 {
 	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -184,14 +186,14 @@ void lockfile_note(struct lockfile *lf, const char *generation, int64_t seq)
 	int n = snprintf(text, sizeof(text), "%d\n%s %" PRId64 "\n", (int)getpid(), generation,
 			 seq);
 
-	/* What a longer note left behind the second line is not read. */
+	/* A longer old note may leave text after the second line; readers ignore it. */
 	(void)!pwrite(lf->fd, text, (size_t)n, 0);
 	lf->seq = seq;
 }
 
 void lockfile_close(struct lockfile *lf)
 {
-	if (lf->fd > 0) { /* both are open, or neither */
+	if (lf->fd > 0) { /* both descriptors are open, or neither */
 		close(lf->place_fd);
 		close(lf->fd);
 	}

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock file: one daemon per data directory, by flock(2), and one per path of it: when the
- * directory is renamed while a daemon runs, no other may begin at its old place. That is an
- * abstract unix socket that listens: its name is that of the place (the parent directory's inode
- * and the name, hashed) and a random end, and it counts if the kernel says that it is of our user
- * (SO_PEERCRED), so that no other user can take a place. The file's text is for
- * people and for one check: line 1 the holder's pid, line 2 "GENERATION SEQ" as of the newest
- * commit, by which a restored backup (same generation, smaller seq) is noticed.
+ * The lock of a data directory: one daemon for each directory, by flock(2), and one for each path.
+ * The second lock matters if the directory is renamed while a daemon runs: no other daemon may
+ * start at the old path. That lock is a listening abstract unix socket. Its name is a hash of the
+ * parent directory's inode and the directory's name, plus a random suffix. A socket counts only if
+ * the kernel (SO_PEERCRED) attributes it to this user or to root, so that no other user can block a
+ * path.
+ *
+ * The text of the lock file: line 1 is the holder's pid, for people. Line 2 is "GENERATION SEQ" of
+ * the newest commit. A database with the same generation and a smaller seq was restored from a
+ * backup.
  */
 #pragma once
 
@@ -18,14 +21,14 @@
 
 struct lockfile {
 	int fd;
-	int place_fd;				      /* the socket */
-	char generation[LOCKFILE_GENERATION_MAX + 1]; /* as read at the opening; "" when none */
+	int place_fd;				      /* the listening socket */
+	char generation[LOCKFILE_GENERATION_MAX + 1]; /* as read at the opening; "" if none */
 	int64_t seq;
 };
 
-/* -ERR_EXISTS: another process holds it, or its path; the sentence names DIR and, if it is known,
- * the pid. */
+/* Take both locks. -ERR_EXISTS if another process holds one of them; the message names DIR and, if
+ * known, the pid. */
 int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr) MUSTCHECK;
-/* Note the newest commit; not durable, errors are ignored (it is a hint). */
+/* Record the newest commit. Not durable; errors are ignored, because the record is only a hint. */
 void lockfile_note(struct lockfile *lf, const char *generation, int64_t seq);
 void lockfile_close(struct lockfile *lf);

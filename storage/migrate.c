@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define BACKUPS_MAX 100 /* copies kept for one version: earlier tries of the same upgrade */
+#define BACKUPS_MAX 100 /* copies of one version, from earlier tries of the same upgrade */
 
 static int read_facts(struct db *db, int64_t *ret_version, int64_t *ret_application,
 		      int64_t *ret_tables, struct err *reterr)
@@ -24,7 +24,7 @@ static int read_facts(struct db *db, int64_t *ret_version, int64_t *ret_applicat
 	return r;
 }
 
-/* PATH.before-vN, or PATH.before-vN-2 … when an earlier try left one: nothing is overwritten. */
+/* PATH.before-vN, or PATH.before-vN-2 … if an earlier try left a copy. Nothing is overwritten. */
 static int backup_name(const char *path, int version, char *buf, size_t size, struct err *reterr)
 {
 	for (int i = 1; i <= BACKUPS_MAX; i++) {
@@ -67,7 +67,8 @@ static int back_up(struct db *db, const char *path, int version, struct err *ret
 	return sync_parent(path, reterr);
 }
 
-/* For migrations that ask where the database lies: one row, gone at the end. */
+/* The temporary table `here` for migrations that need the data directory: one row; dropped at the
+ * end. */
 static int add_here(struct db *db, const char *path, struct err *reterr)
 {
 	OWN(freep) char *dir = strdup(path);

@@ -36,13 +36,14 @@ bool path_unpack(const char *dir, const char *text, struct buf *out)
 	return true;
 }
 
-/* A text with U+0000 in it is no path and no mark of one; it is stored as it is. */
+/* True if the text has no U+0000. A text with U+0000 is neither a path nor a stored form of one,
+ * and stays unchanged. */
 static bool is_whole(const json_t *j)
 {
 	return json_is_string(j) && !memchr(json_string_value(j), '\0', json_string_length(j));
 }
 
-/* True if some text of `j` would be changed. */
+/* True if at least one text of `j` would change. */
 static bool any_changes(const json_t *j, const char *dir, change_fn *change)
 {
 	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);
@@ -61,7 +62,7 @@ static bool any_changes(const json_t *j, const char *dir, change_fn *change)
 	return false;
 }
 
-/* A new reference in place of `j`, which is taken over; NULL: out of memory. */
+/* Returns a new reference that replaces `j`, which is taken over; NULL if memory is out. */
 static json_t *changed(json_t *j, const char *dir, change_fn *change)
 {
 	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths as the database holds them. The data directory can be moved, so a text that is a path below
- * it is stored as "data:/executions/…", relative to wherever the database lies when it is read. The
- * connection (db.h) does this for every JSON value, at any depth, and for DB_PATH; nothing above it
- * sees such a text. A text that looks like one by itself is stored with one more colon.
+ * Paths as the database stores them. The data directory can be moved, so a path below it is stored
+ * as "data:/executions/…", relative to the database's current directory. The connection (db.h)
+ * converts every JSON value, at any depth, and every DB_PATH; no caller sees the stored form. A
+ * text that already begins with such a prefix is stored with one more colon.
  */
 #pragma once
 
@@ -12,12 +12,12 @@
 
 #include <stdbool.h>
 
-/* Append to *out what is stored for `text`; false: the text itself, nothing is appended. `dir` has
- * no slash at its end. */
+/* Append the stored form of `text` to *out. Returns false, and appends nothing, if the stored form
+ * is `text` itself. `dir` does not end with a slash. */
 bool path_pack(const char *dir, const char *text, struct buf *out);
-/* The reverse, of a text that was read. */
+/* The reverse of path_pack(), for a text from the database. */
 bool path_unpack(const char *dir, const char *text, struct buf *out);
-/* All texts of a value, object keys excepted: a new reference, the same value when nothing changes;
- * NULL: out of memory. Stored values are unpacked in place. */
+/* Convert all strings in a value, but not object keys. Returns a new reference (the same value if
+ * nothing changes), or NULL if memory is out. paths_unpack changes the value in place. */
 json_t *paths_pack(const char *dir, const json_t *j);
 json_t *paths_unpack(const char *dir, json_t *j);

@@ -15,7 +15,7 @@
 #define SERVED_BY_RUN "(SELECT id FROM endpoints WHERE run = ?1 OR job IN " JOBS_OF_RUN ")"
 #define HOLDER_MAX    160
 
-/* An execution that something names, and what that is. */
+/* An execution that a spec names, and its holder. */
 struct named {
 	char id[ID_LEN];
 	const char *code;
@@ -53,7 +53,7 @@ static int add_name(void *userdata, const char id[ID_LEN])
 	return buf_put(&n->plan->named, &n->item, sizeof(n->item));
 }
 
-/* Rows: holder, text. */
+/* Add the executions that the rows of `q` name. Columns: holder, text. */
 static int add_names(struct prune_plan *p, struct db_stmt *q, const char *code, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;
@@ -128,7 +128,8 @@ __attribute__((format(printf, 3, 4))) static int held(struct prune_hold *ret, co
 	return 1;
 }
 
-/* A query of one column that says what holds the run `?1`; no row: nothing does. */
+/* Run a query with one column that describes what holds the run `?1`. No row: nothing holds the
+ * run. */
 static int held_by(struct prune_plan *p, const char *sql, const char *code, const char *run,
 		   struct prune_hold *ret, struct err *reterr)
 {
@@ -163,7 +164,7 @@ static int held_by_itself(struct prune_plan *p, const char *run, struct prune_ho
 		    run_state_str(state));
 }
 
-/* What runs of it, serves it, or has not been settled on SageMaker. */
+/* What holds a run: an active job, an endpoint, or SageMaker resources that are not settled. */
 static const struct {
 	const char *code, *sql;
 } rules[] = {
@@ -189,8 +190,8 @@ static bool is_chosen(const struct prune_plan *p, const char *run)
 	return false;
 }
 
-/* Jobs of other runs that were resolved to outputs of this one: while they wait or run, and later
- * as long as they may be retried, which ends when their own files go. */
+/* Jobs of other runs that use outputs of this run. Such a job holds the run while it waits or runs,
+ * and as long as it may be retried, that is until its own files are removed. */
 static int held_by_pins(struct prune_plan *p, const char *run, struct prune_hold *ret,
 			struct err *reterr)
 {
@@ -264,7 +265,7 @@ int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *re
 int prune_candidates(struct db *db, const struct prune_filter *f, struct db_stmt **ret,
 		     struct err *reterr)
 {
-	if (f->rows) /* also those whose files have gone before */
+	if (f->rows) /* also runs whose files are already gone */
 		return db_query(
 			db,
 			"SELECT id, name, finished_us FROM runs WHERE finished_us > 0 "

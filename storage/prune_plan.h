@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which runs may be pruned, and what holds the others. One answer for who only asks (read/prune.c)
- * and for who does it (write/prune.c), on any connection. Names of executions are found wherever
- * they stand in a spec, as paths below the folder of the executions.
+ * Decides which runs may be pruned, and what holds the others. Both the dry run (read/prune.c) and
+ * the removal (write/prune.c) use this, each on its own connection. A spec may name an execution
+ * anywhere, as a path below the executions folder.
  */
 #pragma once
 
@@ -15,33 +15,36 @@
 
 #include <stdbool.h>
 
-#define PRUNE_NAMED_BYTES_MAX (16 << 20) /* of executions that specs name */
+#define PRUNE_NAMED_BYTES_MAX (16 << 20) /* limit of the set of executions that specs name */
 
 struct prune_hold {
 	const char *code; /* see docs/api.md */
 	char message[REASON_MSG_MAX];
 };
 
-/* Use: init, look at runs from the newest to the oldest, done. */
+/* Usage: init, look at the runs from the newest to the oldest, done. */
 struct prune_plan {
 	struct db *db;
-	struct buf named;  /* executions that jobs, endpoints and models name, sorted */
-	struct buf chosen; /* ids of runs that go: what they refer to is not held by them */
+	struct buf named;  /* executions that jobs, endpoints and models name; sorted */
+	struct buf chosen; /* ids of the runs that will go; a chosen run holds no other run */
 };
 
 int prune_plan_init(struct prune_plan *p, struct db *db, struct err *reterr) MUSTCHECK;
 void prune_plan_done(struct prune_plan *p);
-/* 0: the files of the run may go, and it counts as chosen; 1: *ret says what holds them;
- * -ERR_NOT_FOUND. */
+/* Returns 0 if the run's files may go: the run becomes chosen. Returns 1 if the run is held, with
+ * the reason in *ret. -ERR_NOT_FOUND if there is no such run. */
 int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *ret,
 		    struct err *reterr) MUSTCHECK;
-/* Start a query of the runs that the filter means, newest submit first: id, name, finished_us. */
+/* Start a query of the runs that match the filter, newest submit first. Columns: id, name,
+ * finished_us. */
 int prune_candidates(struct db *db, const struct prune_filter *f, struct db_stmt **ret,
 		     struct err *reterr) MUSTCHECK;
-/* Start a query of the ids of the executions whose directories are the run's. */
+/* Start a query of the ids of the executions whose directories belong to the run. */
 int prune_executions(struct db *db, const char *run, struct db_stmt **ret,
 		     struct err *reterr) MUSTCHECK;
-/* True if the run's rows must stay when its files go: the ledger of SageMaker names them. */
+/* True if the run's rows must stay after its files go, because SageMaker's ledger refers to
+ * them. */
 int prune_rows_stay(struct db *db, const char *run, bool *ret, struct err *reterr) MUSTCHECK;
-/* Call fn for each execution that `text` names, until it returns non-zero, and return that. */
+/* Call fn for each execution that `text` names. Stops at the first non-zero result and returns
+ * it. */
 int prune_names(const char *text, int (*fn)(void *userdata, const char id[ID_LEN]), void *userdata);

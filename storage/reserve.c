@@ -17,7 +17,7 @@ static void allocate(struct reserve *rv)
 	bool ok = posix_fallocate(rv->fd, 0, STORE_RESERVE_BYTES) == 0;
 
 	if (!ok)
-		(void)!ftruncate(rv->fd, 0); /* keep no half of it */
+		(void)!ftruncate(rv->fd, 0); /* keep no partial reserve */
 	__atomic_store_n(&rv->held, ok, __ATOMIC_SEQ_CST);
 	rv->next_try_us = clock_mono_us() + RESERVE_RETRY_US;
 }
@@ -51,7 +51,8 @@ bool reserve_renew(struct reserve *rv)
 	if (clock_mono_us() < rv->next_try_us)
 		return false;
 	rv->next_try_us = clock_mono_us() + RESERVE_RETRY_US;
-	/* Twice its size: not to take the last blocks from a commit that is about to need them. */
+	/* Require twice the size, so that the reserve does not take the last blocks from a
+	 * commit. */
 	if (fstatvfs(rv->fd, &vfs) == 0 &&
 	    vfs.f_bavail >= 2 * (uint64_t)STORE_RESERVE_BYTES / vfs.f_frsize)
 		allocate(rv);

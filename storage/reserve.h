@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reserve: a file of STORE_RESERVE_BYTES allocated blocks beside the database. When the disk is
- * full it is given up, once, so that states can still be written; it is made again when there is
- * room. reserve_give_up() may be called from any thread, the rest belongs to the writer.
+ * The reserve: a file of STORE_RESERVE_BYTES allocated blocks beside the database. If the disk is
+ * full, the blocks are freed once, so that states can still be written. When the disk has room, the
+ * file is allocated again. Any thread may call reserve_give_up(); only the writer calls the rest.
  */
 #pragma once
 
@@ -13,15 +13,16 @@
 
 struct reserve {
 	int fd;
-	bool held;	     /* the blocks are there; atomic */
+	bool held;	     /* True if the blocks are allocated; atomic */
 	int64_t next_try_us; /* clock_mono_us */
 };
 
-/* A disk too full for the reserve is no error: it is then not held, and tried again later. */
+/* A disk without room for the reserve is no error: the reserve is not held and is tried again
+ * later. */
 int reserve_open(const char *dir, struct reserve *ret, struct err *reterr) MUSTCHECK;
-/* Free the blocks; false: they were gone already. */
+/* Free the blocks. Returns false if they were already freed. */
 bool reserve_give_up(struct reserve *rv);
-/* If the blocks are not held, the last try is long ago and the disk has room, make them again.
- * True if they are held. */
+/* Allocate the blocks again if they are not held, the last try is long ago and the disk has room.
+ * Returns true if the blocks are held. */
 bool reserve_renew(struct reserve *rv);
 void reserve_close(struct reserve *rv);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Bytes of the valid UTF-8 character at `s`, 0 when there is none. */
+/* Length in bytes of the valid UTF-8 character at `s`; 0 if the bytes are not valid. */
 static size_t char_len(const char *s)
 {
 	for (size_t n = 1; n <= 4 && s[n - 1]; n++)

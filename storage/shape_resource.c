@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of SageMaker's descriptions (as boto3's DescribeTrainingJob and DescribeEndpoint name
- * them) that are kept with a resource, in the names and times of our API. */
+/* The public part of SageMaker's descriptions, which are stored with a resource under the names of
+ * DescribeTrainingJob and DescribeEndpoint. The answers have the names and time format of
+ * Trainyard's API. The readers call this. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "storage/shape.h"
@@ -10,7 +11,8 @@
 
 #define SECONDS_MAX 253402300800.0 /* the year 10000 */
 
-/* AWS writes times as seconds since the epoch, with a fraction. NULL for what is none. */
+/* AWS writes a time as seconds since the epoch, with a fraction. Returns NULL if the value is not
+ * such a time. */
 static json_t *time_of(const json_t *value)
 {
 	double seconds = json_number_value(value);
@@ -25,7 +27,7 @@ static json_t *copy_of(const json_t *value)
 	return json_deep_copy(value);
 }
 
-/* What `make` says of obj[from], into to[name]; nothing for NULL. */
+/* Set to[name] to the result of `make` on obj[from]. NULL sets nothing. */
 static void put(json_t *to, const char *name, const json_t *obj, const char *from,
 		json_t *(*make)(const json_t *value))
 {

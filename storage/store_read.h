@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The readers' door: read-only, one connection per thread, answers in the JSON shapes of
- * docs/api.md ("RFC 3339 times, absent parts are absent"). No read transaction outlives a call.
- * Every json_t is a new reference. -ERR_NOT_FOUND where an item must exist; -ERR_GONE for a cursor
- * or `since` that is below what is kept or of another database generation; -ERR_INVALID for a
- * malformed cursor.
+ * The readers' interface to the database: read-only, one connection for each thread, answers in the
+ * JSON shapes of docs/api.md (RFC 3339 times; a missing part is absent). API threads and worker
+ * processes of the daemon call it. A call blocks on the disk, and no read transaction outlives a
+ * call. Every json_t is a new reference. -ERR_NOT_FOUND if a required item is missing. -ERR_GONE if
+ * a cursor or `since` is below what is kept, or belongs to another database generation.
+ * -ERR_INVALID if a cursor is malformed.
  */
 #pragma once
 
@@ -21,35 +22,36 @@
 
 #define STORE_LIST_MAX	      500 /* items of one page */
 #define STORE_LIST_DEFAULT    50
-#define STORE_LIST_SPECS_MAX  (4 << 20) /* bytes of specs in one page, but at least one item */
-#define STORE_METRICS_MAX     10000	/* points of one answer */
+/* bytes of specs in one page; a page holds at least one item */
+#define STORE_LIST_SPECS_MAX  (4 << 20)
+#define STORE_METRICS_MAX     10000 /* points of one answer */
 #define STORE_METRICS_DEFAULT 1000
 
 struct store_reader;
 
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *reterr) MUSTCHECK;
 void store_reader_close(struct store_reader *sr);
-/* SQLite's quick_check of the whole database: reads all of it, blocking. -ERR_CORRUPT: what it
- * found first, and what to do; -ERR_CANCELLED: interrupted. */
+/* Run SQLite's quick_check: reads the whole database and blocks. -ERR_CORRUPT: the message has the
+ * first finding and the remedy. -ERR_CANCELLED: interrupted. */
 int store_reader_check(struct store_reader *sr, struct err *reterr) MUSTCHECK;
-/* Any thread: end the call that runs, and those that follow soon, with -ERR_CANCELLED. */
+/* Any thread. The running call, and calls shortly after it, end with -ERR_CANCELLED. */
 void store_reader_interrupt(struct store_reader *sr);
 
-/* What a list is narrowed to; zeroed fields do not narrow. Strings are borrowed. */
+/* The filter of a list; a zeroed field does not filter. Strings are borrowed. */
 struct list_filter {
 	const char *run;
 	const char *name;
-	uint32_t states; /* bit per job_state, run_state or endpoint_state */
-	uint32_t kinds;	 /* bit per job_kind */
-	int target;	 /* enum job_target + 1 */
-	const char *tag; /* "KEY" or "KEY:VALUE", where the key may hold colons too */
+	uint32_t states; /* a bit for each job_state, run_state or endpoint_state */
+	uint32_t kinds;	 /* a bit for each job_kind */
+	int target;	 /* enum job_target + 1; 0: any */
+	const char *tag; /* "KEY" or "KEY:VALUE"; the key may contain colons */
 	int64_t created_after_us, created_before_us;
 	int limit;	    /* 1 … STORE_LIST_MAX; 0: default */
-	const char *cursor; /* of the page before, opaque */
+	const char *cursor; /* the next_cursor of the previous page; opaque */
 	const char
 		*sort; /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
-	bool with_short; /* view=short: id, name, state, times only */
-	bool with_spec;	 /* view=full: runs as submitted, jobs with all defaults filled in */
+	bool with_short; /* view=short: id, name, state and times only */
+	bool with_spec;	 /* view=full: runs as submitted, jobs with all defaults */
 };
 
 /* {"items":[…],"next_cursor":…}; newest first. */
@@ -62,90 +64,95 @@ int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, j
 
 int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK; /* with "jobs": short forms */
-/* The run as it was submitted: what POST /v1/runs takes. */
+/* The run as submitted: the body of POST /v1/runs. */
 int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret,
 			struct err *reterr) MUSTCHECK;
-/* With "sagemaker" and "cost" {"reserved_usd","settled_usd"} when it has resources on SageMaker:
- * names, states and what their descriptions say, of the last attempt that has any. */
+/* One job. A job with SageMaker resources also has "sagemaker" and "cost" {"reserved_usd",
+ * "settled_usd"}: names, states and public parts of the descriptions, of the last attempt with
+ * any. */
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
-			struct err *reterr) MUSTCHECK; /* the live one, else the newest; as a job */
-/* The resolved spec of the deploy that the live endpoint's last update replaced; owned by the
- * caller. -ERR_NOT_FOUND: no live one; -ERR_CONFLICT: it has not been updated, or is not in
- * service. */
+			/* the live endpoint, else the newest; with "sagemaker" and "cost" as in a
+			 * job */
+			struct err *reterr) MUSTCHECK;
+/* The resolved spec that the live endpoint's last update replaced. -ERR_NOT_FOUND if no endpoint of
+ * that name is live. -ERR_CONFLICT if the endpoint was never updated or is not in service. */
 int store_read_endpoint_previous(struct store_reader *sr, const char *name, json_t **ret,
 				 struct err *reterr) MUSTCHECK;
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
 
-/* The job `job` of the run with that id, else of the newest succeeded run of that name.
- * -ERR_NOT_FOUND says which of them is not there. */
+/* Find the job `job` of a run. `run` is the run's id, or the name of which the newest succeeded run
+ * is taken. -ERR_NOT_FOUND: the message says whether the run or the job is missing. */
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
 		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr) MUSTCHECK;
 
-/* The models that were added: {NAME: {"path"} or {"hub"[, "revision"]}, each with "added_at"}. */
+/* All added models: {NAME: {"path"} or {"hub"[, "revision"]}, each with "added_at"}. */
 int store_read_models(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;
-/* {"jobs": ids that have not ended, "endpoints": names of live ones} that were submitted with the
- * added model; at most 100 of each. */
+/* The users of an added model: {"jobs": ids that have not ended, "endpoints": names of live ones};
+ * at most 100 of each. */
 int store_read_model_users(struct store_reader *sr, const char *name, json_t **ret,
 			   struct err *reterr) MUSTCHECK;
 
-/* Where an attempt's files lie. attempt 0: the last one. -ERR_NOT_FOUND also before the first. */
+/* The location of an attempt's files. attempt 0: the last one. -ERR_NOT_FOUND also before the first
+ * attempt. */
 struct attempt_place {
 	int attempt;
-	char dir[SPEC_PATH_MAX]; /* absolute execution directory; "" when the kind has none */
+	char dir[SPEC_PATH_MAX]; /* absolute execution directory; "" if the kind has none */
 	enum job_kind kind;
-	bool ended; /* the execution is over: the log will not grow */
+	bool ended; /* True if the execution has ended, so that the log cannot grow */
 	enum job_state job_state;
-	char run[ID_LEN]; /* "" of an endpoint that has none */
+	char run[ID_LEN]; /* "" if an endpoint has no run */
 };
-/* -ERR_PRUNED if the files of the run were removed, but for the ends of its logs. */
+/* -ERR_PRUNED if the run's files were removed. The ends of its logs may remain. */
 int store_read_pruned(struct store_reader *sr, const char *run, struct err *reterr) MUSTCHECK;
 int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
 			     struct attempt_place *ret, struct err *reterr) MUSTCHECK;
-/* Where an attempt on SageMaker leaves its things in S3: {"region", "places": {"output/": URI,
- * "checkpoints/": URI}}; NULL: it has no training job. */
+/* The S3 locations of an attempt on SageMaker: {"region", "places": {"output/": URI,
+ * "checkpoints/": URI}}. *ret is NULL if the attempt has no training job. */
 int store_read_attempt_uris(struct store_reader *sr, const char *job, int attempt, json_t **ret,
 			    struct err *reterr) MUSTCHECK;
-/* The directory of an endpoint's newest execution. */
+/* The directory of the endpoint's newest execution. */
 int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
 			      struct err *reterr) MUSTCHECK;
 
-#define STORE_USAGE_MAX 20000 /* executions of one answer, the newest */
+#define STORE_USAGE_MAX 20000 /* executions in one answer; the newest ones are taken */
 
-/* Add {ID: {"job","name","run","run_name"}} of the executions of a run (NULL: of all runs), those
- * of endpoints under the job that has deployed them. */
+/* Add {ID: {"job","name","run","run_name"}} to `into` for each execution of a run (NULL: of all
+ * runs). An execution of an endpoint appears under its deploy job. */
 int store_read_executions(struct store_reader *sr, const char *run, json_t *into,
 			  struct err *reterr) MUSTCHECK;
 
-/* folder.h: -ERR_REMOVED or -ERR_PRUNED if the path is not there because its folder was removed. */
+/* As folder_check() in folder.h: -ERR_REMOVED or -ERR_PRUNED if `path` is missing because its
+ * folder was removed. */
 int store_read_folder_check(struct store_reader *sr, const char *path,
 			    struct err *reterr) MUSTCHECK;
 
-/* Which runs a prune means: that one, else those that ended until `before_us` and are not among the
- * `keep` that ended last. */
-#define PRUNE_LOOK_MAX 10000 /* runs that one prune looks at */
-#define PRUNE_RUNS_MAX 256   /* and of which it removes the files */
+/* The runs that a prune selects: either one run, or all runs that ended before `before_us` and are
+ * not among the `keep` that ended last. */
+#define PRUNE_LOOK_MAX 10000 /* runs that one prune examines */
+#define PRUNE_RUNS_MAX 256   /* runs whose files one prune removes */
 #define PRUNE_KEEP_MAX 1000000
 struct prune_filter {
-	const char *run; /* NULL: by the two below; borrowed */
+	const char *run; /* NULL: select by the two fields below; borrowed */
 	int64_t before_us;
 	int keep;
-	bool rows; /* the rows of runs too, also of those whose files have gone before */
+	bool rows; /* True if the rows go too, also of runs whose files are already gone */
 };
-/* {"removed": [{"run","name","finished_at","executions":[ids]}], "kept": [{"run","name",
- * "finished_at","reason":{"code","message"}}], "truncated"}: newest submit first. Nothing changes.
- * -ERR_NOT_FOUND: there is no run f->run. */
+/* The plan of a prune: {"removed": [{"run","name","finished_at","executions":[ids]}], "kept":
+ * [{"run","name","finished_at","reason":{"code","message"}}], "truncated"}, newest submit first.
+ * Changes nothing. -ERR_NOT_FOUND if there is no run f->run. */
 int store_read_prune(struct store_reader *sr, const struct prune_filter *f, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
 
-/* {"items":[{"at","step","epoch","values":{…}}],"next_since":N}: points with row id > since. `name`
- * NULL: all values. */
+/* {"items":[{"at","step","epoch","values":{…}}],"next_since":N}: the points whose row id is above
+ * `since`. `name` NULL: all metrics. */
 int store_read_metrics(struct store_reader *sr, const char *job, int attempt, const char *name,
 		       int64_t since, int limit, json_t **ret, struct err *reterr) MUSTCHECK;
 
-/* {"items":[…],"next_since":N}, oldest first, seq > since; next_since is the high-water mark. */
+/* {"items":[…],"next_since":N}: events with seq > since, oldest first. next_since is the highest
+ * seq that was examined. */
 struct event_filter {
 	const char *run, *job, *kind;
 	int64_t since;
@@ -154,22 +161,22 @@ struct event_filter {
 int store_read_events(struct store_reader *sr, const struct event_filter *f, json_t **ret,
 		      struct err *reterr) MUSTCHECK;
 
-/* {"today","month"}: {"day" or "month", "reserved_usd" (by what is not settled), "settled_usd",
- * "total_usd", "left_usd" (null without a cap)}. */
+/* {"today","month"}: each has "day" or "month", "reserved_usd" (resources that are not settled),
+ * "settled_usd", "total_usd", "left_usd" (null without a cap). */
 int store_read_money(struct store_reader *sr, const struct money_caps *caps, int64_t now_us,
 		     json_t **ret, struct err *reterr) MUSTCHECK;
-/* {"from","to","days","jobs","endpoints","open"} of the UTC days first … last: each with
- * "reserved_usd","settled_usd","total_usd"; jobs and endpoints dearest first, at most
- * STORE_LIST_MAX; "open": what is not settled, of any day. */
+/* {"from","to","days","jobs","endpoints","open"} of the UTC days first … last, each item with
+ * "reserved_usd","settled_usd","total_usd". Jobs and endpoints: dearest first, at most
+ * STORE_LIST_MAX. "open": resources of any day that are not settled. */
 int store_read_costs(struct store_reader *sr, int64_t first_day, int64_t last_day, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
 
 /* {"jobs":{"queued":N,…},"runs":{…},"endpoints":{…}} */
 int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;
-/* Queued and blocked jobs in the order in which they would start. */
+/* Queued and blocked jobs in the order of their start. */
 int store_read_queue(struct store_reader *sr, int limit, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
-/* Newest seq, and a counter of state changes (for list ETags). */
+/* The newest seq, and a counter of state changes (for the ETags of lists). */
 int store_read_versions(struct store_reader *sr, int64_t *ret_seq, int64_t *ret_state_changes,
 			struct err *reterr) MUSTCHECK;
 const char *store_reader_generation(struct store_reader *sr); /* borrowed */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints: lists and one endpoint by its name. */
+/* Answers about endpoints: lists, and one endpoint by name. API threads call this through
+ * store_read.h. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"

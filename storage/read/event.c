@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events and metrics: what came after a number. */
+/* Answers with events and metric points after a number. API threads call this through
+ * store_read.h. */
 #include "base/own.h"
 #include "storage/read/internal.h"
 #include "storage/shape.h"
@@ -80,7 +81,7 @@ static int read_events(struct store_reader *sr, const struct event_filter *f, in
 			r = out_of_memory(reterr);
 	}
 	if (json_array_size(items) == (size_t)limit)
-		*next = last; /* there may be more */
+		*next = last; /* more events may follow */
 	return r;
 }
 
@@ -119,7 +120,7 @@ static json_t *point_json(struct db_stmt *q, json_t *values)
 			 "values", values);
 }
 
-/* Append the point, or nothing when it has not the value that is asked for. */
+/* Append the point. Appends nothing if `name` is given and the point has no such value. */
 static int add_point(struct db_stmt *q, const char *name, json_t *items, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *values = NULL, *only = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the read*.c files share: the connection, pages of lists (filter, order, cursor) as SQL, and
- * pieces of answers. Nothing here is for other folders.
+ * Shared by the files of storage/read/: the connection, pages of lists (filter, order, cursor) as
+ * SQL, and parts of answers. No other folder includes this.
  */
 #pragma once
 
@@ -21,16 +21,16 @@ struct store_reader {
 	char generation[READ_GENERATION_MAX + 1];
 };
 
-/* One page of a list: "SELECT … FROM …" is the caller's, the rest is put together here. Each list
- * selects the order's key and then `n` as its last two columns. */
+/* One page of a list. The caller supplies "SELECT … FROM …"; the page adds the rest. The last two
+ * columns of each list are the sort key and then `n`. */
 struct page {
 	const struct list_filter *f;
-	const char *alias; /* of the table: "j" */
+	const char *alias; /* alias of the table: "j" */
 	bool descending;
-	const char *metric; /* sorted by this metric, borrowed; NULL: by created_us */
+	const char *metric; /* the metric that sorts the list, borrowed; NULL: created_us */
 	int limit;
 	bool has_cursor;
-	int64_t after_n, after_us; /* the cursor's place */
+	int64_t after_n, after_us; /* position from the cursor */
 	double after_value;
 	struct buf sql;
 	bool has_where;
@@ -38,56 +38,58 @@ struct page {
 	size_t args_n;
 };
 
-/* Check limit, sort and cursor. `metrics`: the list may be sorted by a metric. */
+/* Check limit, sort and cursor. `metrics`: True if a metric may sort the list. */
 int page_init(struct page *p, struct store_reader *sr, const struct list_filter *f,
 	      const char *alias, bool metrics, struct err *reterr) MUSTCHECK;
 void page_done(struct page *p);
 void page_sql(struct page *p, const char *text);
 void page_arg(struct page *p, struct db_val v);
-/* "WHERE " or "AND " and the condition; its one '?' gets `v`. */
+/* Append "WHERE " or "AND " and the condition; `v` is the value of its one '?'. */
 void page_where(struct page *p, const char *condition, struct db_val v);
-/* The filters that all lists have: created, and the columns name, run, target where `has_*`. */
+/* Append the filters that all lists have: created, and name, run, target if the table has these
+ * columns. */
 void page_where_common(struct page *p, bool has_run, bool has_target);
-/* The tag filter, for a table that has `tags`. */
+/* Append the tag filter, for a table with a column `tags`. */
 void page_where_tag(struct page *p);
-/* state IN (…) for the bits that are set; column is "state" or "kind". */
+/* Append "state IN (…)" for the bits that are set; column is "state" or "kind". */
 void page_where_bits(struct page *p, const char *column, uint32_t bits, int n,
 		     const char *(*name)(int i));
-/* The cursor's condition, ORDER BY and LIMIT; then run it: one `item` per row. */
+/* Append the cursor's condition, ORDER BY and LIMIT, then run the query. Calls `item` for each
+ * row. */
 int page_read(struct page *p, struct store_reader *sr,
 	      int (*item)(struct db_stmt *q, const struct list_filter *f, json_t **ret,
 			  struct err *reterr),
 	      int key_col, json_t **ret, struct err *reterr) MUSTCHECK;
 
-/* {"code","message"} or null out of two text columns. New reference. */
+/* {"code","message"} from two text columns, or null. New reference. */
 json_t *col_reason_json(struct db_stmt *q, int col);
-json_t *col_time(struct db_stmt *q, int col);	    /* new reference; null for 0 */
+json_t *col_time(struct db_stmt *q, int col);	    /* null for 0; new reference */
 json_t *col_id_or_null(struct db_stmt *q, int col); /* new reference */
-/* Set `key` to the JSON text of a column; a NULL column sets nothing. */
+/* Set `key` to the parsed JSON of a column. A NULL column sets nothing. */
 int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col,
 		 struct err *reterr) MUSTCHECK;
-/* The same of a column that was written with DB_PLAIN. */
+/* As set_col_json(), for a column that was written with DB_PLAIN. */
 int set_col_plain(json_t *obj, const char *key, struct db_stmt *q, int col,
 		  struct err *reterr) MUSTCHECK;
 int out_of_memory(struct err *reterr);
-/* 0: fallback, else checked against 1 … max. */
+/* 0 means `fallback`; any other limit must be in 1 … max. -ERR_INVALID otherwise. */
 int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;
 
-/* Set "sagemaker" and "cost" of a job (endpoint NULL) or of an endpoint (job NULL). */
+/* Set "sagemaker" and "cost" of a job (endpoint is NULL) or of an endpoint (job is NULL). */
 int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const char *endpoint,
 		  struct err *reterr) MUSTCHECK;
 
-/* A column: the warnings of these attempts of a job as a JSON list; NULL if there are none. Attempt
- * 0 holds those of the submit. */
+/* A column: the warnings of the given attempts of a job as a JSON list; NULL if there are none.
+ * Attempt 0 holds the warnings of the submit. */
 #define WARNINGS_OF(job, attempts)                                                      \
 	"(SELECT nullif(json_group_array(json_patch('{}', json_object('code', w.code, " \
 	"'pointer', w.pointer, 'detail', w.detail, 'count', w.count))), '[]') FROM "    \
 	"(SELECT * FROM warnings WHERE job = " job " AND attempt IN " attempts " ORDER BY n) w) "
 
-/* Forms of a job, each with all that the one before has; the columns are JOB_COLUMNS'. */
+/* Forms of a job, with the columns of JOB_COLUMNS. Each form has all fields of the form before. */
 enum job_form {
 	JOB_FORM_SHORT,	 /* view=short */
-	JOB_FORM_IN_RUN, /* in a run's answer */
+	JOB_FORM_IN_RUN, /* job of a run's answer */
 	JOB_FORM_LIST,
 };
 #define JOB_COLUMNS                                                                              \

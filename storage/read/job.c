@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs: their forms, lists, one job, the queue, attempts and where their files lie. */
+/* Answers about jobs: forms, lists, one job, the queue, attempts. API threads call this through
+ * store_read.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/read/internal.h"
 #include "storage/shape.h"
 #include "storage/store.h"
 
-#define METRIC_NAMES_MAX 256 /* looked at for the one that is meant */
+#define METRIC_NAMES_MAX 256 /* names that are compared to suggest the intended one */
 
 enum { /* JOB_COLUMNS */
 	C_ID,
@@ -15,7 +16,7 @@ enum { /* JOB_COLUMNS */
 	C_KIND,
 	C_TARGET,
 	C_STATE,
-	C_REASON, /* two */
+	C_REASON, /* two columns */
 	C_ATTEMPT = C_REASON + 2,
 	C_PRIORITY,
 	C_TAGS,
@@ -115,7 +116,7 @@ struct metric_names {
 	size_t n;
 };
 
-/* Names of metrics that some job has, by the index alone. */
+/* The names of all metrics; reads only the index. */
 static int known_metrics(struct store_reader *sr, struct metric_names *names, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
@@ -135,7 +136,7 @@ static int known_metrics(struct store_reader *sr, struct metric_names *names, st
 	return r;
 }
 
-/* -ERR_INVALID: no job has a metric of that name. */
+/* -ERR_INVALID if no job has a metric of that name; the message suggests the nearest name. */
 static int check_metric(struct store_reader *sr, const char *name, struct err *reterr)
 {
 	OWN(freep) struct metric_names *names = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of models that were added, and what uses one of them. */
+/* Answers about added models and their users. API threads call this through store_read.h. */
 #include "base/own.h"
 #include "storage/read/internal.h"
 
@@ -26,7 +26,7 @@ int store_read_models(struct store_reader *sr, json_t **ret, struct err *reterr)
 	return 0;
 }
 
-/* The first column of all rows of `q`. */
+/* Read the first column of all rows of `q` and release `q`. */
 static int texts_of(struct db_stmt *q, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;

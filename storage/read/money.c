@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What was and may be spent: today, this month, by day, job and endpoint. */
+/* Answers about reserved and settled money: today, this month, by day, job and endpoint. API
+ * threads call this through store_read.h. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "storage/read/internal.h"
 #include "storage/shape.h"
 
-/* "reserved_usd", "settled_usd", "total_usd" into `to`. */
+/* Set "reserved_usd", "settled_usd" and "total_usd" of `to`. */
 static void set_sums(json_t *to, int64_t reserved, int64_t settled)
 {
 	json_object_set_new(to, "reserved_usd", shape_usd(reserved));
@@ -13,7 +14,7 @@ static void set_sums(json_t *to, int64_t reserved, int64_t settled)
 	json_object_set_new(to, "total_usd", shape_usd(reserved + settled));
 }
 
-/* The sums of the days first … last. */
+/* Set the sums of the days first … last. */
 static int sum_days(struct store_reader *sr, int64_t first, int64_t last, int64_t cap, json_t *to,
 		    struct err *reterr)
 {
@@ -60,7 +61,8 @@ int store_read_money(struct store_reader *sr, const struct money_caps *caps, int
 
 /* ---- lists ---- */
 
-/* One list: `item` makes what stands beside the sums, which are the query's first two columns. */
+/* Build one list. `item` makes the fields beside the sums; the sums are the query's first two
+ * columns. */
 static int read_list(struct db_stmt *q, json_t *(*item)(struct db_stmt *q), json_t *to,
 		     const char *key, struct err *reterr)
 {
@@ -107,7 +109,7 @@ static json_t *open_item(struct db_stmt *q)
 			 col_id_or_null(q, 5), "state", db_col_text(q, 6), "since", col_time(q, 7));
 }
 
-/* Of what the ledger has for a day: the part that is open, the part that is settled. */
+/* The ledger of a day: the sum of open resources, the sum of settled resources. */
 #define LEDGER_SUMS                                                            \
 	"SELECT sum(CASE WHEN c.settled_us = 0 THEN m.micro_usd ELSE 0 END), " \
 	"sum(CASE WHEN c.settled_us > 0 THEN m.micro_usd ELSE 0 END), "

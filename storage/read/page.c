@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of lists. Order: (key, n), both the same way; n is the row's number and makes it total, so
- * that a page begins exactly after the last item of the one before, whatever was inserted between.
- * A cursor is GENERATION.LIST.KEY.N in hexadecimal; LIST is a checksum of the list and the sort
- * that it was made for.
+ * Pages of lists. The order is (key, n), both in the same direction; n is the row's number and
+ * makes the order total. So a page begins exactly after the last item of the previous page,
+ * whatever was inserted between. A cursor is GENERATION.LIST.KEY.N in hexadecimal; LIST is a
+ * checksum of the list and its sort.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -48,7 +48,7 @@ static uint64_t bits_of(double d)
 	return bits;
 }
 
-/* Hexadecimal digits up to `end` (which is skipped); false when it is anything else. */
+/* Read hexadecimal digits up to `end`, which is skipped. Returns false on any other text. */
 static bool take_hex(const char **at, char end, uint64_t *ret)
 {
 	size_t n = strspn(*at, "0123456789abcdef");
@@ -142,7 +142,7 @@ void page_arg(struct page *p, struct db_val v)
 	if (p->args_n < READ_ARGS_MAX)
 		p->args[p->args_n++] = v;
 	else
-		p->sql.failed = true; /* found at page_read */
+		p->sql.failed = true; /* page_read reports it */
 }
 
 static void where(struct page *p)
@@ -208,7 +208,7 @@ void page_where_tag(struct page *p)
 	page_arg(p, DB_TEXT(f->tag));
 }
 
-/* Jobs without the metric come last, either way. */
+/* Jobs without the metric come last in both directions. */
 static void add_key(struct page *p)
 {
 	if (!p->metric)
@@ -232,7 +232,7 @@ static void add_order(struct page *p)
 	page_sql(p, "ORDER BY ");
 	add_key(p);
 	buf_printf(&p->sql, " %s, %s.n %s LIMIT ?", way, p->alias, way);
-	page_arg(p, DB_INT(p->limit + 1)); /* one more tells whether there is a next page */
+	page_arg(p, DB_INT(p->limit + 1)); /* one more row shows if there is a next page */
 }
 
 /* ---- reading it ---- */
@@ -271,7 +271,7 @@ int page_read(struct page *p, struct store_reader *sr,
 		key = p->metric ? bits_of(key_value(p, q, key_col))
 				: (uint64_t)db_col_int(q, key_col);
 		n = db_col_int(q, key_col + 1);
-		if (p->f->with_spec) /* behind the key */
+		if (p->f->with_spec) /* after the sort key */
 			specs += strlen(db_col_text(q, key_col + 2));
 		r = item(q, p->f, &one, reterr);
 		if (r >= 0 && json_array_append_new(items, one) < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the files of attempts and endpoints lie. */
+/* Locations of the files of attempts and endpoints. API threads call this through store_read.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/folder.h"
@@ -41,8 +41,8 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 	return 0;
 }
 
-/* The first row of `q` (dir, state, run), released; without one the place is "" and over when
- * `over`. */
+/* Read the first row of `q` (dir, state, run) and release `q`. Without a row the directory is "",
+ * and `ended` is `over`. */
 static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;
@@ -64,7 +64,7 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, s
 	return db_col_path(owned, 0, place->dir, sizeof(place->dir), reterr);
 }
 
-/* A deploy has no process of its own: its log is that of its endpoint. */
+/* A deploy has no process of its own; its log is the log of its endpoint. */
 static int execution_of(struct store_reader *sr, const char *job, int attempt, bool over,
 			struct attempt_place *place, struct err *reterr)
 {
@@ -118,7 +118,7 @@ int store_read_attempt_place(struct store_reader *sr, const char *job, int attem
 	db_end_read(sr->db);
 	if (r < 0)
 		return r;
-	/* The staging of a job that runs on SageMaker ends long before its log does. */
+	/* The staging of a SageMaker job ends long before the job's log does. */
 	if (place.kind != JOB_DEPLOY && !over)
 		place.ended = false;
 	place.attempt = attempt;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What a prune would remove, and what it would keep and why. */
+/* The plan of a prune: what would be removed, and what is kept for which reason. API threads call
+ * this through store_read.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/prune_plan.h"
 #include "storage/read/internal.h"
 #include "storage/shape.h"
 
-/* One run as it stands in the answer; "executions" is for who measures its files. */
+/* Add one run to the answer. "executions" lets the caller measure the run's files. */
 static int add_run(struct prune_plan *p, const char *id, const char *name, int64_t finished_us,
 		   json_t *removed, json_t *kept, struct err *reterr)
 {

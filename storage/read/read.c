@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Readers: opening, versions, counts, and pieces of answers. */
+/* Opens readers; versions, counts and parts of answers. API threads call this through
+ * store_read.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/read/internal.h"
@@ -116,7 +117,7 @@ static const char *endpoint_name(int i)
 	return endpoint_state_str((enum endpoint_state)i);
 }
 
-/* {"queued": 0, …}: every state is there, also when nothing is in it. */
+/* {"queued": 0, …}: each state is present, even with no item in it. */
 static void set_zeros(json_t *all, const char *what, int n, const char *(*name)(int i))
 {
 	json_t *counts = json_object();

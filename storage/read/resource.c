@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What jobs and endpoints show of their resources on SageMaker. */
+/* The "sagemaker" and "cost" parts of jobs and endpoints. API threads call this through
+ * store_read.h. */
 #include "jobs/sagemaker/resource.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -13,7 +14,7 @@ enum {
 	C_ARN,
 	C_STATE,
 	C_STATUS,
-	C_REASON, /* two */
+	C_REASON, /* two columns */
 	C_ANSWER = C_REASON + 2,
 	C_CREATED,
 	C_ENDED,
@@ -29,7 +30,7 @@ enum {
 
 struct shown {
 	json_t *sagemaker, *resources;
-	int64_t reserved, settled; /* money */
+	int64_t reserved, settled; /* micro-dollars */
 	int attempt;
 };
 
@@ -46,7 +47,7 @@ static json_t *text_or_null(struct db_stmt *q, int col)
 	return s[0] ? shape_text(s) : json_null();
 }
 
-/* The training job or the endpoint itself: its description stands at the top. */
+/* Add the training job or the endpoint itself; its description is at the top level. */
 static int add_main(struct shown *s, struct db_stmt *q, struct err *reterr)
 {
 	OWN(json_decrefp)
@@ -78,7 +79,7 @@ static int add_resource(struct shown *s, struct db_stmt *q, struct err *reterr)
 	return json_array_append_new(s->resources, one) < 0 ? out_of_memory(reterr) : 0;
 }
 
-/* Rows come oldest first: the newest of each kind stays. */
+/* Rows come oldest first, so the newest of each kind remains. */
 static int add_row(struct shown *s, struct db_stmt *q, struct err *reterr)
 {
 	const char *kind = db_col_text(q, C_KIND);
@@ -126,7 +127,7 @@ int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const ch
 		       : 0;
 }
 
-/* What CreateTrainingJob was told: its results lie below PATH/NAME/output/. */
+/* The S3 locations from the request of CreateTrainingJob: results are below PATH/NAME/output/. */
 static json_t *places_of(const char *name, const json_t *request)
 {
 	const char *output =

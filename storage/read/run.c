@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: lists and one run with its jobs. */
+/* Answers about runs: lists, and one run with its jobs. API threads call this through
+ * store_read.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/read/internal.h"

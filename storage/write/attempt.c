@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attempts of jobs. */
+/* Rows of attempts: insert, result, progress, outputs. The manager thread calls this through
+ * store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/write/internal.h"

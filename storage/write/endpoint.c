@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints: reading their rows. write/endpoint_move.c changes them. */
+/* Reads rows of endpoints; write/endpoint_move.c changes them. The manager thread calls this
+ * through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/write/internal.h"
@@ -56,7 +57,7 @@ void endpoint_rows_done(struct endpoint_rows *rows)
 	rows->n = 0;
 }
 
-/* The first row of `q`, which is released. */
+/* Read the first row of `q` and release `q`. */
 static int endpoint_one(struct db_stmt *q, const char *what, const char *id,
 			struct endpoint_row *ret, struct err *reterr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one mover of endpoints, and the changes of their other fields. */
+/* The only file that changes the state of an endpoint; also changes the other fields. The manager
+ * thread calls this through store.h. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -59,12 +60,12 @@ int store_endpoint_insert(struct store *st, const struct endpoint_row *row, stru
 			 row->created_us, reterr);
 }
 
-/* Who the event of a changed endpoint is about. */
+/* The endpoint that an event is about. */
 struct about {
 	char name[SPEC_NAME_MAX + 1], run[ID_LEN], job[ID_LEN];
 };
 
-/* Run an UPDATE … RETURNING name, run, job: 1 changed, 0 no row. */
+/* Run an UPDATE … RETURNING name, run, job. Returns 1 if a row changed, 0 if no row matches. */
 static int change(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
 		  struct about *ret, struct err *reterr)
 {
@@ -82,7 +83,7 @@ static int change(struct store *st, const char *sql, const struct db_val *args, 
 	return r < 0 ? r : 1;
 }
 
-/* The event of a change that got `seq`. Takes over `body`. */
+/* Write the event of a change with the number `seq`. Takes over `body`. */
 static int tell(struct store *st, const char *kind, const char *id, const struct about *about,
 		int64_t seq, json_t *body, int64_t now_us, struct err *reterr)
 {
@@ -113,7 +114,7 @@ static int not_in_state(struct store *st, const char *id, enum endpoint_state fr
 		       endpoint_state_str(from));
 }
 
-/* Coming into service starts the idle clock too. */
+/* Coming into service also starts the idle clock. */
 static int update_state(struct store *st, const char *id, enum endpoint_state from,
 			enum endpoint_state to, const struct reason *reason, int64_t seq,
 			int64_t now_us, struct about *ret, struct err *reterr)

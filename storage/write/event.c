@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The event log: one row per change of anything, and the same as JSON for the feed. */
+/* The event log: one row for each change, and the same event as JSON for the feed. The other files
+ * of storage/write/ and the manager thread call this. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
-#define STORE_TRIM_MAX 5000 /* rows of one call: the manager must not stand still */
+/* rows deleted in one call, so that the manager thread is not blocked for long */
+#define STORE_TRIM_MAX 5000
 
 int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *body,
 	      int64_t now_us, struct err *reterr)
@@ -29,7 +31,8 @@ int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *
 	return 0;
 }
 
-/* The run and, for an endpoint, the job of the row that `sql` asks for; its seq rises. */
+/* Read the run and, for an endpoint, the job of the row that `sql` selects, and raise the row's
+ * seq. */
 static int touch_row(struct store *st, const char *what, const char *id, const char *sql,
 		     int64_t seq, struct owner *ret, struct err *reterr)
 {
@@ -71,7 +74,8 @@ int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t
 	return r;
 }
 
-/* The job's run into `run`. `shown`: the job itself shows it, so its ETag must change. */
+/* Read the job's run into `run`. If `shown`, the job itself shows the change: raise the job's seq,
+ * so that its ETag changes. */
 static int follow_job(struct store *st, const char *job, bool shown, int64_t seq, char run[ID_LEN],
 		      struct err *reterr)
 {
@@ -111,8 +115,8 @@ int store_events_trim(struct store *st, int64_t older_than_us, struct err *reter
 
 	if (r < 0 || !first)
 		return r;
-	/* A clock that was set back leaves newer-looking rows in front: then the trim stops there.
-	 */
+	/* If the clock was set back, newer times stand before older ones; the trim stops at the
+	 * first of them. */
 	r = db_get_int(
 		st->db, "SELECT seq FROM events WHERE seq < ? AND at_us >= ? ORDER BY seq LIMIT 1",
 		DB_ARGS(DB_INT(first + STORE_TRIM_MAX), DB_INT(older_than_us)), 0, &keep, reterr);

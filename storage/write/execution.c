@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Executions: the supervised processes and what they hold. */
+/* Rows of executions: the supervised processes, their GPUs and slots. The manager thread calls this
+ * through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/folder.h"
@@ -115,7 +116,7 @@ int store_executions_live(struct store *st, struct execution_rows *ret, struct e
 	return 0;
 }
 
-/* The one row that `sql` (with one parameter) selects. */
+/* Read the only row that `sql` selects. */
 static int execution_one(struct store *st, const char *sql, const char *id, int attempt,
 			 struct execution_row *ret, struct err *reterr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Job rows and needs: reading them. */
+/* Reads rows of jobs and their needs; write/job_move.c changes them. The manager thread calls this
+ * through store.h. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -80,7 +81,7 @@ int store_job_get(struct store *st, const char *id, struct job_row *ret, struct 
 	return 0;
 }
 
-/* `q` is released; *ret is set only on success. */
+/* Read all rows of `q` and release `q`. *ret is set only on success. */
 static int jobs_read(struct db_stmt *q, struct job_rows *ret, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows rows = {0};

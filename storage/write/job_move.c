@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one mover of jobs, and the changes of their other fields. */
+/* The only file that changes the state of a job; also changes the other fields. The manager thread
+ * calls this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
@@ -7,14 +8,15 @@
 
 #include <assert.h>
 
-/* Of the row that was changed, for its event. */
+/* Fields of the changed row that its event needs. */
 struct changed {
 	char run[ID_LEN], name[SPEC_NAME_MAX + 1];
 	char kind[32];
 	int attempt;
 };
 
-/* Run an UPDATE … RETURNING run, name, kind, attempt: 1 changed, 0 no row. */
+/* Run an UPDATE … RETURNING run, name, kind, attempt. Returns 1 if a row changed, 0 if no row
+ * matches. */
 static int change(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
 		  struct changed *ret, struct err *reterr)
 {
@@ -46,8 +48,8 @@ static int not_in_state(struct store *st, const char *id, enum job_state from, e
 		       job_state_str(to), state, job_state_str(from));
 }
 
-/* Times: queued_us and started_us are those of the try that is shown; a retry by hand (out of a
- * final state) also forgets the request to cancel and the outputs. */
+/* queued_us and started_us belong to the current attempt. A retry by hand leaves a final state:
+ * that also clears the cancel request and the outputs. */
 static int update_state(struct store *st, const char *id, enum job_state from, enum job_state to,
 			const struct reason *reason, int64_t seq, int64_t now_us,
 			struct changed *ret, struct err *reterr)
@@ -115,8 +117,8 @@ int store_job_set_finished(struct store *st, const char *id, int64_t at_us, stru
 	return r < 0 ? r : 0;
 }
 
-/* The event and the run's seq after a change of another field. `r` is what change() said; `field`
- * ({"held": true}) is taken over. */
+/* Write the event and raise the run's seq after change() returned `r`. Takes over `field` ({"held":
+ * true}). */
 static int changed_field(struct store *st, const char *id, int r, const struct changed *c,
 			 json_t *field, int64_t now_us, struct err *reterr)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Points of metrics. Of an attempt STORE_METRIC_SAMPLE_MAX points at most are kept as an even
- * sample (every 1st, 2nd, 4th, … one), and beside them the newest point and, for each name, those
- * with its least and greatest value, its first NaN and its first infinite one. Which points of a
- * transaction stay is decided in memory, and rows are written at its end: a chatty job costs one
- * pass over its lines and few rows.
+ * Metric points. At most STORE_METRIC_SAMPLE_MAX points of an attempt are kept as an even sample
+ * (every 1st, 2nd, 4th, … point). Apart from the sample, the newest point is kept, and for each
+ * name the points with the least and greatest value, the first NaN and the first infinity. A
+ * transaction selects its points in memory and writes them at its end, so that a job with many
+ * points costs few rows. The manager thread calls this through store.h.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -13,35 +13,35 @@
 #include <math.h>
 #include <string.h>
 
-#define SERIES_MAX 64 /* attempts that are remembered between transactions */
+#define SERIES_MAX 64 /* attempts that stay in memory between transactions */
 
-/* One point that is new in this transaction or has duties: it is the newest of the attempt, or the
- * least, greatest, first NaN or first infinite one of a name. */
+/* A point that is new in this transaction or has a duty. Duties: the newest point of the attempt;
+ * the least, greatest, first NaN or first infinite value of a name. */
 struct point {
 	int refs, duties;
-	int64_t i, n; /* its number in the attempt; its row, 0: none yet */
+	int64_t i, n; /* number in the attempt; row number, 0: no row yet */
 	int64_t at_us, step;
 	double epoch;
-	json_t *values; /* until it is written */
+	json_t *values; /* NULL after the point is written */
 };
 
 struct named {
 	double least_value, greatest_value, newest_value;
 	struct point *least, *greatest, *first_nan, *first_inf;
-	bool dirty; /* the newest value is not written yet */
+	bool dirty; /* True if the newest value is not written yet */
 };
 
 struct metric_series {
 	char job[ID_LEN];
 	int attempt;
 	int64_t seen, stride, stride_written;
-	json_t *index; /* name → its place in `names` */
+	json_t *index; /* name → index in `names` */
 	struct named names[STORE_METRIC_NAMES_MAX];
 	size_t names_n;
 	struct point *newest;
-	struct buf fresh; /* struct point *: of this transaction, in order */
+	struct buf fresh; /* struct point *: points of this transaction, in order */
 	json_t *doomed;	  /* rows whose points have lost their last duty */
-	json_t *left_out; /* the first name that was one too many in this transaction */
+	json_t *left_out; /* the first name above the limit in this transaction */
 	struct metric_series *next;
 };
 
@@ -99,7 +99,8 @@ static void series_freep(struct metric_series **s)
 	series_free(*s);
 }
 
-/* Give the duty at `slot` to p; the row of who had it goes if that was its last one. */
+/* Move the duty in `slot` to p. The previous holder's row is deleted if that was its last duty and
+ * it is not in the sample. */
 static void take_duty(struct metric_series *s, struct point **slot, struct point *p)
 {
 	struct point *was = *slot;
@@ -114,7 +115,7 @@ static void take_duty(struct metric_series *s, struct point **slot, struct point
 
 /* ---- adding ---- */
 
-/* The place of a name; NULL: it is new and there are too many. */
+/* Find or add a name. Returns NULL if the name is new and the limit is reached. */
 static struct named *name_find(struct metric_series *s, const char *name)
 {
 	const json_t *at = json_object_get(s->index, name);
@@ -151,7 +152,7 @@ static void name_add(struct metric_series *s, struct named *name, double v, stru
 	}
 }
 
-/* Every value of `values` that is one, for its name and into p->values. */
+/* Copy each numeric value of `values` to p->values and record the value under its name. */
 static void point_fill(struct metric_series *s, struct point *p, const json_t *values, bool fresh)
 {
 	const char *key;
@@ -189,7 +190,7 @@ static int series_add(struct metric_series *s, struct point *p, const json_t *va
 		      struct err *reterr)
 {
 	point_fill(s, p, values, true);
-	if (!json_object_size(p->values)) { /* nothing in it that is a metric */
+	if (!json_object_size(p->values)) { /* no value is a metric */
 		point_unref(p);
 		return 0;
 	}
@@ -205,8 +206,8 @@ static int series_add(struct metric_series *s, struct point *p, const json_t *va
 
 /* ---- what the database has ---- */
 
-/* True if no more rows lie there than the sample and the points with a duty. A series from before
- * migration 0010 may have all its points. */
+/* True if the database holds no more rows than the sample and the points with duties. A series from
+ * before migration 0010 may still have all its points. */
 static bool is_thinned(const struct metric_series *s, int64_t rows)
 {
 	int64_t sample = (s->seen + s->stride - 1) / s->stride;
@@ -237,7 +238,8 @@ static int series_load(struct store *st, struct metric_series *s, struct err *re
 		}
 		point_unref(p);
 	}
-	json_array_clear(s->doomed); /* what lost a duty on the way is as it was left */
+	/* rows that lost a duty while the series was read stay as they are */
+	json_array_clear(s->doomed);
 	if (s->seen)
 		widen_stride(s);
 	s->stride_written = is_thinned(s, rows) ? s->stride : 1;
@@ -253,7 +255,7 @@ static int series_find(struct store *st, const char *job, int attempt, struct me
 	for (struct metric_series **at = &st->series; *at; at = &(*at)->next) {
 		if ((*at)->attempt != attempt || !str_eq((*at)->job, job))
 			continue;
-		*ret = *at; /* to the front: the last ones are forgotten */
+		*ret = *at; /* move to the front; the last series are dropped */
 		*at = (*ret)->next;
 		(*ret)->next = st->series;
 		st->series = *ret;
@@ -318,7 +320,8 @@ static void list_row(json_t *list, const struct point *p)
 		json_array_append_new(list, json_integer(p->n));
 }
 
-/* The sample has become coarser: rows between its points go, unless they have a duty. */
+/* After the sample became coarser, delete the rows between its points, except points with a
+ * duty. */
 static int thin(struct store *st, struct metric_series *s, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *keep = json_array();
@@ -345,7 +348,7 @@ static int thin(struct store *st, struct metric_series *s, struct err *reterr)
 	return r < 0 ? r : 0;
 }
 
-/* The newest number of each name, for lists sorted by a metric; NaN becomes NULL. */
+/* Write the newest number of each name, for lists sorted by a metric. NaN becomes NULL. */
 static int write_newest(struct store *st, struct metric_series *s, struct err *reterr)
 {
 	const char *name;

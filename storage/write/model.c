@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of models that were added, and which jobs were submitted with them. */
+/* Rows of added models, and the jobs that were submitted with them. The manager thread calls this
+ * through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/write/internal.h"
@@ -42,7 +43,7 @@ int store_model_find(struct store *st, const char *name, json_t **ret, struct er
 	return r < 0 ? r : db_col_json(q, 0, ret, reterr);
 }
 
-/* -ERR_CONFLICT with who uses it: the first row of `q`, an id or a name. */
+/* -ERR_CONFLICT if `q` has a row: the first row names a user, an id or a name. Releases q. */
 static int refuse_used(const char *name, const char *what, struct db_stmt *q, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;

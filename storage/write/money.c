@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The money ledger: entries, and the sums that are written with them (of the resource in its row,
- * of each day in money_days), so that a cap is checked without adding up the ledger.
+ * The money ledger: entries, and two sums that are written with each entry (for the resource in its
+ * row, for each day in money_days). A cap is checked against the sums, without a scan of the
+ * ledger. The manager thread calls this through store_resource.h.
  */
 #include "base/money.h"
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 
 #include <inttypes.h>
 
-/* What the ledger knows of one resource. */
+/* Sums of one resource. */
 struct account {
 	int64_t reserved, difference, settled_us;
 };
@@ -47,7 +48,7 @@ static int too_much(struct err *reterr)
 	return err_set(reterr, ERR_LIMIT, "the sums of money are beyond what can be counted");
 }
 
-/* The day's sums change; `open` is the part whose resources are not settled. */
+/* Add to the day's sums. `open` is the part that belongs to resources that are not settled. */
 static int day_add(struct store *st, int64_t day, int64_t micro_usd, int64_t open,
 		   struct err *reterr)
 {
@@ -69,7 +70,7 @@ static int day_add(struct store *st, int64_t day, int64_t micro_usd, int64_t ope
 		      DB_ARGS(DB_INT(day), DB_INT(sum), DB_INT(open_sum)), reterr);
 }
 
-/* One row of the ledger, and the day's sum. */
+/* Insert one ledger row and add to the day's sum. */
 static int entry_add(struct store *st, const struct money_entry *entry, int64_t day,
 		     int64_t micro_usd, int64_t open, int64_t now_us, struct err *reterr)
 {
@@ -88,8 +89,8 @@ static int entry_add(struct store *st, const struct money_entry *entry, int64_t 
 
 struct booked {
 	int64_t day;
-	int64_t reserved; /* by reservations of that day */
-	int64_t left;	  /* of that: not given back yet */
+	int64_t reserved; /* reserved on that day */
+	int64_t left;	  /* part of `reserved` that was not given back yet */
 };
 
 static int booked_read(struct db_stmt *q, void *into, struct err *reterr)
@@ -105,7 +106,8 @@ static int booked_read(struct db_stmt *q, void *into, struct err *reterr)
 static int give_back(struct store *st, const struct money_entry *entry, const struct booked *days,
 		     size_t n, int64_t amount, int64_t now_us, struct err *reterr)
 {
-	bool open = entry->what == MONEY_RESERVE; /* a part of what is still reserved */
+	/* True if the money is part of an open reservation */
+	bool open = entry->what == MONEY_RESERVE;
 	int r = 0;
 
 	for (size_t i = 0; i < n && amount > 0 && r >= 0; i++) {
@@ -123,7 +125,7 @@ static int give_back(struct store *st, const struct money_entry *entry, const st
 	return r;
 }
 
-/* The resource is settled for the first time: its reservations are no longer open. */
+/* After the first settlement the resource's reservations are no longer open. */
 static int close_days(struct store *st, const struct booked *days, size_t n, struct err *reterr)
 {
 	int r = 0;
@@ -145,7 +147,7 @@ static int days_read(struct store *st, const char *resource, struct booked **ret
 	return r < 0 ? r : rows_read(q, (void **)ret, ret_n, sizeof(**ret), booked_read, reterr);
 }
 
-/* More, or less, is reserved for what goes on. */
+/* Reserve more, or give back a part of the reservation. */
 static int reserve(struct store *st, const struct money_entry *entry, int64_t now_us,
 		   struct err *reterr)
 {

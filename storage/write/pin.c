@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Pins: which attempt of another run's job a job was resolved to when it was submitted. */
+/* Rows of pins. A pin records which attempt of another run's job a job uses, as resolved at its
+ * submit. The manager thread calls this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/pruned.h"
 #include "storage/write/internal.h"
 
-/* What the submit found may have gone before it came to be written. */
+/* Check a pin again at the insert, because the attempt may have been removed since the submit was
+ * prepared. */
 static int check_pin(struct store *st, const struct job_pin *pin, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Prunes: their intents, and the removal of a run's rows. */
+/* Intents of prunes, and the removal of a run's rows. The manager thread calls this through
+ * write/prune.h. */
 #include "storage/write/prune.h"
 
 #include "base/own.h"
@@ -13,7 +14,7 @@ int store_prune_check(struct store *st, const char *run, struct err *reterr)
 	return pruned_check(st->db, run, reterr);
 }
 
-/* The first column of each row of `q`, which is released. */
+/* Read the first column of each row of `q` and release `q`. */
 static int read_ids(struct db_stmt *q, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;
@@ -93,7 +94,7 @@ static int prune_one(struct store *st, struct prune_plan *plan, const char *run,
 	bool stay = false;
 	int r = prune_plan_look(plan, run, &hold, reterr);
 
-	if (r == -ERR_NOT_FOUND) /* its rows went meanwhile */
+	if (r == -ERR_NOT_FOUND) /* the rows have gone meanwhile */
 		return 0;
 	if (r > 0)
 		return json_array_append_new(kept, json_pack("{s:s, s:{s:s, s:s}}", "run", run,
@@ -163,7 +164,7 @@ int store_prunes_open(struct store *st, struct prune_rows *ret, struct err *rete
 
 /* ---- the end ---- */
 
-/* How many jobs or endpoints of each state will go. */
+/* Subtract the jobs or endpoints of each state that will be deleted from the counts. */
 static int count_out(struct store *st, const char *sql, const char *run,
 		     int (*add)(struct store *st, const char *state, int64_t n), struct err *reterr)
 {
@@ -207,14 +208,15 @@ static int endpoint_out(struct store *st, const char *state, int64_t n)
 }
 
 #define JOBS "(SELECT id FROM jobs WHERE run = ?1)"
-/* Endpoints that go with the run's last deploy of them, unless another run's server was one. */
+/* The endpoints that are deleted with the run: its jobs deployed them last, and no other run had a
+ * server for them. */
 #define ENDPOINTS                                                               \
 	"(SELECT e.id FROM endpoints e WHERE e.job IN " JOBS " AND NOT EXISTS " \
 	"(SELECT 1 FROM executions x JOIN jobs j ON j.id = x.job "              \
 	"WHERE x.endpoint = e.id AND j.run != ?1))"
 
-/* In the order that the foreign keys ask for. The ledger has nothing of the run (prune_rows_stay),
- * and events are kept for their time. */
+/* In the order that the foreign keys require. The ledger has no entry of the run (prune_rows_stay);
+ * events stay for their retention time. */
 static const char *const deletions[] = {
 	"DELETE FROM executions WHERE job IS NULL AND endpoint IN " ENDPOINTS,
 	"DELETE FROM executions WHERE job IN " JOBS,
@@ -261,7 +263,7 @@ int store_prune_finish(struct store *st, const char *run, bool rows, int64_t byt
 	int r = db_get_int(st->db, "SELECT with_rows FROM prunes WHERE run = ?",
 			   DB_ARGS(DB_TEXT(run)), -1, &with_rows, reterr);
 
-	if (r < 0 || with_rows < 0) /* it has ended already */
+	if (r < 0 || with_rows < 0) /* the intent has already ended */
 		return r;
 	if (with_rows && !rows)
 		return 1;

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer's half of a prune: an intent for each run before its first file moves, and its end
- * when the last one is gone. Everything needs a transaction; errors as in store.h.
+ * The writer's part of a prune: an intent for each run before its first file moves, and the end of
+ * the intent after its last file is gone. The manager thread calls this in a transaction; errors as
+ * in store.h.
  */
 #pragma once
 
 #include "storage/store.h"
 #include "storage/store_read.h"
 
-/* Ids of the runs that the filter means, newest submit first, at most PRUNE_LOOK_MAX: a new JSON
+/* Ids of the runs that match the filter, newest submit first, at most PRUNE_LOOK_MAX. New JSON
  * array. */
 int store_prune_candidates(struct store *st, const struct prune_filter *f, json_t **ret,
 			   struct err *reterr) MUSTCHECK;
-/* Write the intent for each of these runs that nothing holds any more, at most PRUNE_RUNS_MAX, in
- * this order (newest submit first: what a run refers to comes after it). From here on its files
- * cannot be used. *ret is new: {"removed": [{"run","rows"}], "kept": [{"run","reason"}]}; "rows":
- * they will go, too. Event "run_pruned" {"name","rows","by"}. */
+/* Write an intent for each of these runs that is no longer held, at most PRUNE_RUNS_MAX, in this
+ * order. The order must be newest submit first: a run refers only to older runs. After the intent
+ * the run's files cannot be used. *ret is new: {"removed": [{"run","rows"}], "kept":
+ * [{"run","reason"}]}; "rows" is true if the rows will go, too. Event "run_pruned"
+ * {"name","rows","by"}. */
 int store_prune_runs(struct store *st, const json_t *runs, bool rows, const char *by,
 		     int64_t now_us, json_t **ret, struct err *reterr) MUSTCHECK;
 
-/* An intent that is not finished. */
+/* An unfinished intent. */
 struct prune_row {
 	char run[ID_LEN];
 	bool rows;
@@ -30,13 +32,13 @@ struct prune_rows {
 };
 void prune_rows_done(struct prune_rows *rows);
 int store_prunes_open(struct store *st, struct prune_rows *ret, struct err *reterr) MUSTCHECK;
-/* The ids of the executions whose directories are the run's: a new JSON array. */
+/* Ids of the executions whose directories belong to the run. New JSON array. */
 int store_prune_executions(struct store *st, const char *run, json_t **ret,
 			   struct err *reterr) MUSTCHECK;
-/* The files of an intent are gone (`rows`: the ends of logs, too): the intent ends, and so do the
- * run's rows if they were to. 1: it became one for rows meanwhile, so that there is more to remove.
- * Event "run_files_removed" {"name","bytes","rows"}. */
+/* End an intent whose files are gone. `rows`: True if the ends of the logs are gone, too; then the
+ * run's rows go if the intent includes them. Returns 1 if the intent was extended to rows
+ * meanwhile, so that more must be removed. Event "run_files_removed" {"name","bytes","rows"}. */
 int store_prune_finish(struct store *st, const char *run, bool rows, int64_t bytes, int64_t now_us,
 		       struct err *reterr) MUSTCHECK;
-/* -ERR_PRUNED if the job's run was pruned. */
+/* -ERR_PRUNED if the run was pruned. */
 int store_prune_check(struct store *st, const char *run, struct err *reterr) MUSTCHECK;

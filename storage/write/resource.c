@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cloud resources and their log streams: reading the rows. write/sagemaker_move.c changes them. */
+/* Reads rows of SageMaker resources and their log streams; write/sagemaker_move.c changes the rows.
+ * The manager thread calls this through store_resource.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/store_resource.h"
@@ -83,7 +84,7 @@ int store_resource_get(struct store *st, const char *id, struct resource_row *re
 	return 0;
 }
 
-/* `q` is released; *ret is set only on success. */
+/* Read all rows of `q` and release `q`. *ret is set only on success. */
 static int sagemaker_rows_read(struct db_stmt *q, struct resource_rows *ret, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};

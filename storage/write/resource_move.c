@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one mover of cloud resources, and the changes of their other fields. */
+/* The only file that changes the state of a SageMaker resource; also changes the other fields. The
+ * manager thread calls this through store_resource.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
@@ -8,7 +9,7 @@
 
 #include <assert.h>
 
-/* The event of a change of `row`; what the job and the endpoint show rises with it. */
+/* Write the event of a changed `row`, and raise the seq of its job and its endpoint. */
 static int tell(struct store *st, const struct resource_row *row, int64_t now_us,
 		struct err *reterr)
 {
@@ -94,7 +95,7 @@ int store_resource_set_state(struct store *st, const char *id, enum resource_sta
 	return r < 0 ? r : tell(st, &row, now_us, reterr);
 }
 
-/* True if an answer of the API differs now. */
+/* True if an answer of the API changes because of this update. */
 static bool shows_other(const struct resource_row *was, const struct resource_row *is)
 {
 	if (was->answer && is->answer ? !json_equal(was->answer, is->answer)

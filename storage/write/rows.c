@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Helpers of the store_*.c files: rows into arrays, enumerations and reasons out of columns. */
+/* Helpers of the files of storage/write/: rows into arrays, enumerations and reasons from
+ * columns. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -46,7 +47,7 @@ void *rows_add(void **rows, size_t *n, size_t size)
 {
 	char *row;
 
-	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: full */
+	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: the array is full */
 		void *grown = reallocarray(*rows, *n ? *n * 2 : 1, size);
 
 		if (!grown)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: inserting one with its jobs, and following its jobs' states. */
+/* Inserts a run with its jobs, and derives the run's state from its jobs. The manager thread calls
+ * this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
@@ -45,7 +46,7 @@ static int insert_run(struct store *st, const struct run_spec *rs, const char *r
 			 now_us, reterr);
 }
 
-/* "waits for prep, train" */
+/* The first reason of a blocked job: "waits for prep, train". */
 static void first_reason(const struct run_spec *rs, const struct job_spec *js,
 			 struct reason *reason)
 {
@@ -141,7 +142,7 @@ int store_run_insert(struct store *st, const struct run_spec *rs, const char *ru
 		r = prune_check_spec(st, ids[i], reterr);
 	if (r >= 0)
 		r = warnings_of_submit(st, rs, ids, reterr);
-	/* Its ETag counts its jobs' events too. */
+	/* The run's ETag also covers the events of its jobs. */
 	return r < 0 ? r : run_touch(st, run_id, st->tx_seq, reterr);
 }
 
@@ -179,7 +180,7 @@ static int run_state_now(struct store *st, const char *run, enum run_state *ret,
 	return COL_ENUM(q, 0, run_state_parse, ret, reterr);
 }
 
-/* started_us: the first time that it runs; finished_us: while it is final. */
+/* started_us is the time of the first start; finished_us is set only while the run is final. */
 static int run_move(struct store *st, const char *run, enum run_state to, int64_t seq,
 		    int64_t now_us, struct err *reterr)
 {

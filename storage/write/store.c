@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening, transactions and savepoints, and what is settled at a commit: the counts by state, the
- * list of events for the feed, the note in the lock file.
+ * Opens the store; transactions and savepoints. A commit also writes the counts by state, collects
+ * the events for the feed and updates the note in the lock file. The manager thread calls this
+ * through store.h.
  */
 #include "storage/store.h"
 
@@ -55,8 +56,8 @@ static int write_generation(struct store *st, struct err *reterr)
 	return store_commit(st, reterr);
 }
 
-/* A database whose newest event is older than what the lock file noted for the same generation came
- * out of a backup: its seq numbers will be given again, so it needs another generation. */
+/* If the newest event is older than the lock file's note for the same generation, the database was
+ * restored from a backup. Its seq numbers will be assigned again, so it gets a new generation. */
 static int load_generation(struct store *st, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
@@ -106,7 +107,7 @@ static int load(struct store *st, struct err *reterr)
 	return r;
 }
 
-/* Specs are private: SQLite gives its other files the mode of this one. */
+/* Specs are private. SQLite gives its other files the mode of this file. */
 static int make_private(const char *path, struct err *reterr)
 {
 	OWN(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -114,7 +115,7 @@ static int make_private(const char *path, struct err *reterr)
 	return fd < 0 ? err_errno(reterr, errno, "open %s", path) : 0;
 }
 
-/* A database that has nothing in it is one that was lost, if there are executions. */
+/* An empty database was lost if executions exist: refuse it. */
 static int check_new(struct store *st, const char *dir, const char *path, struct err *reterr)
 {
 	int64_t tables = 0;
@@ -178,7 +179,7 @@ void store_close(struct store *st)
 		db_rollback(st->db);
 	metrics_forget(st);
 	db_close(st->db);
-	if (st->lock.fd > 0) /* else it is another store's */
+	if (st->lock.fd > 0) /* else the other daemon owns it */
 		db_on_full(NULL, NULL);
 	reserve_close(&st->reserve);
 	lockfile_close(&st->lock);
@@ -189,7 +190,7 @@ void store_close(struct store *st)
 
 /* ---- transactions ---- */
 
-/* Back to the invariants of "no transaction". */
+/* Restore the invariants of "no open transaction" (write/internal.h). */
 static void forget_tx(struct store *st)
 {
 	json_array_clear(st->pending);
@@ -201,7 +202,7 @@ static void forget_tx(struct store *st)
 int store_begin(struct store *st, struct err *reterr)
 {
 	if (!reserve_renew(&st->reserve))
-		db_checkpoint(st->db); /* so that the log's own blocks are used again */
+		db_checkpoint(st->db); /* so that the WAL's own blocks are used again */
 	return db_begin(st->db, reterr);
 }
 
@@ -297,7 +298,8 @@ int store_release(struct store *st, struct err *reterr)
 void store_rollback_to(struct store *st)
 {
 	assert(st->in_savepoint);
-	/* When these fail, SQLite has undone the whole transaction: store_commit will say so. */
+	/* If these fail, SQLite has rolled back the whole transaction, and store_commit() reports
+	 * that. */
 	if (db_run(st->db, "ROLLBACK TO command", NULL, 0, NULL) >= 0)
 		(void)!db_run(st->db, "RELEASE command", NULL, 0, NULL);
 	st->in_savepoint = false;
@@ -311,7 +313,7 @@ json_t *store_take_events(struct store *st)
 {
 	json_t *events = st->committed, *fresh = json_array();
 
-	if (!fresh) /* keep them for the next call */
+	if (!fresh) /* keep the events for the next call */
 		return NULL;
 	st->committed = fresh;
 	return events;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Warnings of jobs: what the submit found, and what an attempt reported, a row for each kind. */
+/* Rows of warnings: one row for each code of a job's submit or attempt. The manager thread calls
+ * this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
-#define KIND_SUBMIT "spec" /* code of what the submit found */
-#define KIND_MORE   "more" /* code of all kinds past STORE_WARNING_KINDS_MAX */
+#define KIND_SUBMIT "spec" /* code of warnings from the submit */
+#define KIND_MORE   "more" /* code of all warnings beyond STORE_WARNING_KINDS_MAX codes */
 #define JOBS_PREFIX "/jobs/"
 
 static int insert(struct store *st, const char *job, int attempt, const char *code,
@@ -24,7 +25,7 @@ static int insert(struct store *st, const char *job, int attempt, const char *co
 		      reterr);
 }
 
-/* One more of a kind that is there; *ret_count is 0 if there is none. */
+/* Count one more warning of an existing code. *ret_count is 0 if there is no row of that code. */
 static int count_up(struct store *st, const char *job, int attempt, const char *code,
 		    int64_t *ret_count, struct err *reterr)
 {
@@ -81,7 +82,7 @@ int store_warning_known(struct store *st, const char *job, const char *detail, b
 	return r;
 }
 
-/* The job that a pointer into the run's spec speaks of; *pointer goes on within that job. */
+/* Find the job of a pointer into the run's spec. *pointer becomes the pointer within that job. */
 static size_t job_of(const char **pointer, size_t jobs_n)
 {
 	const char *rest = *pointer + sizeof(JOBS_PREFIX) - 1;
