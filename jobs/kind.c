@@ -7,12 +7,12 @@
 
 #define OUTPUTS_MAX 4
 
-/* One row per kind: its name, its outputs in the order they are shown, where each lies. */
+/* One row for each kind: name, outputs in display order, the path of each output. */
 static const struct {
 	const char *name;
 	bool has_execution;
 	const char *outputs[OUTPUTS_MAX + 1]; /* NULL-terminated */
-	const char *paths[OUTPUTS_MAX];	      /* of the output with the same index */
+	const char *paths[OUTPUTS_MAX];	      /* paths of the outputs, in the same order */
 } kinds[JOB_KINDS_] = {
 	[JOB_PREPROCESS] = {"preprocess",
 			    true,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The kinds of jobs and their targets. Stored and sent as text; one table each. */
+/* The kinds and targets of jobs, with one table for each. The database and the API use their names
+ * as text. Pure; every process calls this. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OUTPUT_CHECKPOINTS "checkpoints" /* of train and script: there if it wrote any */
+/* an output of train and script jobs, present if the job wrote a checkpoint */
+#define OUTPUT_CHECKPOINTS "checkpoints"
 
 enum job_kind {
 	JOB_PREPROCESS,
@@ -17,7 +19,7 @@ enum job_kind {
 	JOB_UPLOAD,
 	JOB_DOWNLOAD,
 	JOB_SCRIPT,
-	JOB_KINDS_, /* how many */
+	JOB_KINDS_, /* the number of kinds */
 };
 
 enum job_target {
@@ -30,26 +32,26 @@ const char *job_kind_str(enum job_kind kind);
 int job_kind_parse(const char *s, enum job_kind *ret); /* 0 or -EINVAL */
 const char *job_target_str(enum job_target target);
 int job_target_parse(const char *s, enum job_target *ret); /* 0 or -EINVAL */
-/* Names of the outputs that a reference ${job.NAME} may use; NULL-terminated, static. */
+/* Names of the outputs that a reference ${job.NAME} may use. NULL-terminated, static. */
 const char *const *job_kind_outputs(enum job_kind kind);
-/* Where an output lies in an execution directory ("work/output/train"); NULL when it is not a
+/* Path of an output in an execution directory ("work/output/train"). NULL if the output is not a
  * path (endpoint, predictions). */
 const char *job_output_path(enum job_kind kind, const char *output);
-/* Where the kind's main work is done in a job of `target`: train, script and deploy go there, all
- * others are done on this machine whatever the target says. */
+/* The target of the kind's main work: train, script and deploy run at `target`, every other kind
+ * runs on this machine. */
 enum job_target job_runs_at(enum job_kind kind, enum job_target target);
-/* What a job holds of the machine while it is active; jobs of one place wait in one line. */
+/* The kind of slot that an active job holds. Jobs of the same kind of slot wait in one queue. */
 enum job_place {
-	PLACE_NONE, /* nothing: the daemon does it itself */
+	PLACE_NONE, /* no slot: the daemon runs the job itself */
 	PLACE_CPU,
 	PLACE_ENDPOINT, /* a server without a GPU */
 	PLACE_GPU,
-	PLACE_TRANSFER, /* upload, download, and the staging of what runs on SageMaker */
+	PLACE_TRANSFER, /* upload, download, and the staging of SageMaker jobs */
 	PLACES_,
 };
 
 const char *job_place_str(enum job_place place);
 enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus);
-/* True if the kind starts a process of its own in the local target. (The daemon does predict and
- * delete-endpoint itself; deploy's process belongs to its endpoint.) */
+/* True if the kind starts its own process in the local target. predict and delete-endpoint run
+ * inside the daemon; deploy's process belongs to its endpoint. */
 bool job_kind_has_execution(enum job_kind kind);

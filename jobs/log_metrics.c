@@ -14,7 +14,7 @@
 
 struct metric {
 	char *name;
-	pcre2_code *code; /* NULL: given up */
+	pcre2_code *code; /* NULL: no longer used */
 };
 
 struct log_metrics {
@@ -87,7 +87,8 @@ static int add(struct log_metrics *m, const char *name, const char *regex, struc
 	if (compile(regex, &item->code, &e) < 0)
 		return err_at(reterr, ERR_INVALID, field, "the regex of metric '%s': %s", name,
 			      e.msg);
-	pcre2_jit_compile(item->code, PCRE2_JIT_COMPLETE); /* slower without it, not wrong */
+	/* optional: matching is correct without JIT, but slower */
+	pcre2_jit_compile(item->code, PCRE2_JIT_COMPLETE);
 	return 0;
 }
 
@@ -133,7 +134,7 @@ int log_metrics_new(const json_t *definitions, struct log_metrics **ret, struct 
 	return 0;
 }
 
-/* The number in the first group; false when there is none. */
+/* Read the number in the first group. Returns false if there is none. */
 static bool group_number(const struct log_metrics *m, const char *line, double *ret)
 {
 	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(m->match);
@@ -168,7 +169,8 @@ json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len, co
 		if (r == PCRE2_ERROR_MATCHLIMIT || r == PCRE2_ERROR_HEAPLIMIT ||
 		    r == PCRE2_ERROR_JIT_STACKLIMIT) {
 			if (*ret_slow)
-				continue; /* each is given up on a line of its own, and named */
+				continue; /* another slow expression is dropped and named at a later
+					     line */
 			pcre2_code_free(TAKE(item->code));
 			*ret_slow = item->name;
 		} else if (r >= 0 && group_number(m, line, &v)) {

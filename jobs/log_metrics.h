@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Metrics out of a log: `metric_definitions` of a spec (name and regular expression whose first
- * group is a number), or those that read the lines of transformers' Trainer, version 4 and 5. Used
- * by the worker that runs a script here and for the logs of SageMaker, so that both targets read
- * the same. The one user of PCRE2, whose language is Python's for all that such expressions use.
+ * Reads metrics from log lines, either by the `metric_definitions` of a spec (a name and a regular
+ * expression whose first group is a number) or by the defaults for transformers' Trainer, versions
+ * 4 and 5. The worker of a script job and the daemon's SageMaker logs both call this, so that both
+ * targets read the same metrics. Only this file uses PCRE2, whose syntax agrees with Python's for
+ * such expressions.
  */
 #pragma once
 
@@ -14,21 +15,21 @@
 #include <stdint.h>
 
 #define LOG_METRICS_MAX		64
-#define LOG_METRICS_LINE_MAX	65536  /* longer lines are looked at up to here */
-#define LOG_METRICS_MATCH_STEPS 200000 /* work allowed for one expression on one line */
+#define LOG_METRICS_LINE_MAX	65536  /* bytes; the rest of a longer line is ignored */
+#define LOG_METRICS_MATCH_STEPS 200000 /* limit of work for one expression on one line */
 
 struct log_metrics;
 
-/* `definitions`: array of {"name","regex"}, NULL, null or empty for the defaults. -ERR_INVALID
- * names the expression that does not compile or has no group. */
+/* `definitions`: an array of {"name","regex"}; NULL, null or empty selects the defaults.
+ * -ERR_INVALID: the message names the expression that does not compile or has no group. */
 int log_metrics_new(const json_t *definitions, struct log_metrics **ret,
 		    struct err *reterr) MUSTCHECK;
-/* -ERR_INVALID: that expression does not compile or has no group; the message says which. */
+/* -ERR_INVALID if the expression does not compile or has no group; the message says which. */
 int log_metrics_check(const char *regex, struct err *reterr) MUSTCHECK;
 void log_metrics_free(struct log_metrics *m);
 void log_metrics_freep(struct log_metrics **m);
-/* What one line (without its end) says: a new object of numbers, NULL when it says nothing. An
- * expression that takes too long on a line is not used again; its name goes to *ret_slow (static
- * until log_metrics_free), else NULL. */
+/* Read the metrics of one line, without its line end. Returns a new object of numbers, or NULL if
+ * the line has none. An expression that exceeds the limit is not used again: *ret_slow is its name
+ * (valid until log_metrics_free), else NULL. */
 json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len,
 			 const char **ret_slow);

@@ -47,7 +47,7 @@ bool reason_may_be_named(enum reason_code code)
 
 void reason_set(struct reason *r, enum reason_code code, const char *fmt, ...)
 {
-	char text[REASON_MSG_MAX + 1]; /* one more: a message that is too long is noticed */
+	char text[REASON_MSG_MAX + 1]; /* one byte more, so that a long message is detected */
 	va_list ap;
 
 	r->code = code;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reason codes: why a thing is in the state it is in. The list is fixed; each code has a retry
- * rule. Messages are free text beside the code. WAITING_… are of queued jobs that the daemon starts
- * by itself when they can; the same words without it end an attempt.
+ * Reason codes: why a job, run or endpoint is in its state. The list is fixed, and each code has a
+ * retry rule; the message beside a code is free text. WAITING_… codes belong to queued jobs that
+ * start by themselves as soon as possible. The same code without WAITING_ ends an attempt. Pure;
+ * every process calls this.
  */
 #pragma once
 
@@ -11,10 +12,10 @@
 
 #define REASON_MSG_MAX 1024
 
-/* code, text, retried by default, may be named in retry.on */
+/* X(code, text, True if retried by default, True if allowed in retry.on) */
 #define REASONS(X)                                                          \
 	X(NONE, "", false, false)                                           \
-	/* waiting */                                                       \
+	/* of waiting jobs */                                               \
 	X(WAITING_FOR_JOBS, "waiting_for_jobs", false, false)               \
 	X(WAITING_FOR_SLOT, "waiting_for_slot", false, false)               \
 	X(WAITING_FOR_GPU, "waiting_for_gpu", false, false)                 \
@@ -26,7 +27,7 @@
 	X(WAITING_FOR_CAPACITY, "waiting_for_capacity", false, false)       \
 	X(WAITING_FOR_CREDENTIALS, "waiting_for_credentials", false, false) \
 	X(WAITING_FOR_ROOM, "waiting_for_room", false, false)               \
-	/* ends */                                                          \
+	/* ends of attempts */                                              \
 	X(CANCELLED, "cancelled", false, false)                             \
 	X(DEPENDENCY, "dependency", false, false)                           \
 	X(OOM, "oom", false, true)                                          \
@@ -61,7 +62,7 @@
 	X(RESTARTING, "restarting", false, false)                           \
 	X(UNSUPPORTED, "unsupported", false, false)                         \
 	X(INTERNAL, "internal", false, true)                                \
-	/* the cloud's */                                                   \
+	/* of SageMaker */                                                  \
 	X(QUOTA, "quota", true, true)                                       \
 	X(CAPACITY, "capacity", true, true)                                 \
 	X(CREDENTIALS, "credentials", false, true)                          \
@@ -95,7 +96,7 @@ struct reason {
 const char *reason_code_str(enum reason_code code);
 int reason_code_parse(const char *s, enum reason_code *ret); /* 0 or -EINVAL */
 bool reason_retried_by_default(enum reason_code code);
-bool reason_may_be_named(enum reason_code code); /* in retry.on */
-/* Fill *r; the message is cut at its maximum. */
+bool reason_may_be_named(enum reason_code code); /* True if allowed in retry.on */
+/* Fill *r. A message that is too long is cut. */
 void reason_set(struct reason *r, enum reason_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -27,7 +27,7 @@ bool s3_bucket_ok(const char *bucket)
 	       !strstr(bucket, "..") && inet_pton(AF_INET, bucket, &address) != 1;
 }
 
-/* True if one of the parts between slashes is "." or "..". */
+/* True if a part between slashes is "." or "..". */
 static bool has_dots(const char *key)
 {
 	for (const char *part = key; part; part = strchr(part, '/')) {

@@ -7,7 +7,7 @@
 
 #define BIT(state) (1u << (state))
 
-/* The row's state may be followed by the states whose bits are set. */
+/* `next`: a bit for each state that may follow. */
 static const struct {
 	const char *name;
 	unsigned next;

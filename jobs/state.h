@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * States and who may follow whom. Only daemon/ moves a state, only through these tables.
+ * States and their allowed changes. Only daemon/ changes a state, and only through these tables.
  *
  *   job: blocked → queued → starting → running → (stopping) → succeeded | failed | cancelled
  *        blocked | queued → skipped | cancelled;  starting → queued (no capacity);
  *        running | stopping → queued (automatic retry: host_lost, spot reclaim, …);
- *        stopping → succeeded | failed (it had ended before the signal);
+ *        stopping → succeeded | failed (the process ended before the signal);
  *        failed | cancelled | skipped → queued | blocked (a retry)
- *        starting → stopping | failed | cancelled; success is only said of what was running
+ *        starting → stopping | failed | cancelled; only a running job can succeed
  *
  *   endpoint: creating → in_service ⇄ updating; in_service | updating → creating (its server is
- *        restarted); any of these → deleting → deleted, or → failed; deleting → failed (what did
- *        not work is gone); failed → deleting
+ *        restarted); any of these → deleting → deleted, or → failed; deleting → failed (the
+ *        failed server is gone); failed → deleting
  */
 #pragma once
 
@@ -50,7 +50,7 @@ enum attempt_state {
 };
 
 enum execution_state {
-	EXECUTION_STARTING, /* row committed, shim not yet known to run */
+	EXECUTION_STARTING, /* the row is committed; the shim is not known to run yet */
 	EXECUTION_RUNNING,
 	EXECUTION_ENDED,
 	EXECUTION_STATES_,
@@ -67,7 +67,8 @@ enum endpoint_state {
 };
 
 const char *job_state_str(enum job_state s);
-int job_state_parse(const char *s, enum job_state *ret); /* 0 or -EINVAL, as all below */
+/* 0 or -EINVAL, as in the functions below */
+int job_state_parse(const char *s, enum job_state *ret);
 bool job_state_may(enum job_state from, enum job_state to);
 bool job_state_is_final(enum job_state s);  /* succeeded failed cancelled skipped */
 bool job_state_is_active(enum job_state s); /* starting running stopping: holds resources */
@@ -75,9 +76,9 @@ bool job_state_is_active(enum job_state s); /* starting running stopping: holds 
 const char *run_state_str(enum run_state s);
 int run_state_parse(const char *s, enum run_state *ret);
 bool run_state_is_final(enum run_state s);
-/* The one rule: counts[job state] → the run's state. Any active job, or a mix of final and waiting
- * ones: running. All waiting: queued. All final: cancelled if any was cancelled and none failed;
- * failed if any failed; else succeeded (skipped jobs alone do not fail a run). */
+/* Derive the run's state from counts[job state]. Running: any active job, or a mix of final and
+ * waiting jobs. Queued: all jobs wait. If all jobs are final: failed if any job failed, else
+ * cancelled if any was cancelled, else succeeded. Skipped jobs alone do not fail a run. */
 enum run_state run_state_derive(const size_t counts[JOB_STATES_]);
 
 const char *attempt_state_str(enum attempt_state s);
@@ -87,4 +88,5 @@ int execution_state_parse(const char *s, enum execution_state *ret);
 const char *endpoint_state_str(enum endpoint_state s);
 int endpoint_state_parse(const char *s, enum endpoint_state *ret);
 bool endpoint_state_may(enum endpoint_state from, enum endpoint_state to);
-bool endpoint_state_is_live(enum endpoint_state s); /* its name is taken: not deleted, not failed */
+/* True unless deleted or failed: the name is taken */
+bool endpoint_state_is_live(enum endpoint_state s);

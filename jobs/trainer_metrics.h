@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The metrics that are read from the log of a script which names none: those that transformers'
- * Trainer prints. The same names on both targets; SageMaker itself gets the expression for finite
- * numbers, because its metrics hold no others.
+ * The metrics that transformers' Trainer prints. They are read from the log of a script without
+ * metric_definitions, with the same names on both targets. SageMaker itself gets the expression for
+ * finite numbers, because its metrics hold no others.
  */
 #pragma once
 
@@ -10,8 +10,8 @@
 
 struct trainer_metric {
 	const char *name;
-	const char *regex;     /* its first group is the number */
-	const char *regex_any; /* the same with nan and inf, as Python prints them */
+	const char *regex;     /* the first group is the number */
+	const char *regex_any; /* as `regex`, but also matches nan and inf as Python prints them */
 };
 
 extern const struct trainer_metric trainer_metrics[];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bodies of CreateModel, CreateEndpointConfig, CreateEndpoint and UpdateEndpoint. */
+/* Builds the bodies of CreateModel, CreateEndpointConfig, CreateEndpoint and UpdateEndpoint
+ * (requests.h). Pure. */
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/sagemaker/parts.h"
@@ -7,7 +8,7 @@
 #include <string.h>
 
 #define HUB_ID_MAX	   200
-#define DOWNLOAD_TIMEOUT   1200 /* seconds to fetch and unpack the model */
+#define DOWNLOAD_TIMEOUT   1200 /* seconds to download and unpack the model */
 #define HEALTH_TIMEOUT	   600	/* seconds until the container answers /ping */
 #define VARIANT_VOLUME_MAX 512	/* GB */
 
@@ -16,7 +17,7 @@ static bool is_serverless(const json_t *spec)
 	return json_is_object(json_object_get(json_object_get(spec, "sagemaker"), "serverless"));
 }
 
-/* An archive, or the files themselves: a prefix that must end in '/'. */
+/* Set the model data: an archive, or a prefix, which must end with '/'. */
 static void put_data(struct request *q, json_t *container, const json_t *spec, const char *uri)
 {
 	json_t *source, *s3;
@@ -59,8 +60,8 @@ static void put_hub(struct request *q, json_t *variables, const struct sagemaker
 		request_set(q, variables, "HF_MODEL_REVISION", json_string(m->hub_revision));
 }
 
-/* Without SAGEMAKER_PROGRAM the container takes code/inference.py of the model if there is one,
- * else its own handlers. The user's environment comes last: it may change all of it. */
+/* Without SAGEMAKER_PROGRAM the container uses the model's code/inference.py if it exists, else its
+ * own handlers. The user's environment comes last, so that it can override everything. */
 static void put_variables(struct request *q, json_t *container, const struct sagemaker_model *m)
 {
 	json_t *variables = request_set(q, container, "Environment", json_object());

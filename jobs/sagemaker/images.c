@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The container image of a role, version, region and instance type, out of images.json (built in):
- * ACCOUNT.dkr.ecr.REGION.SUFFIX/REPOSITORY:PYTORCH-transformersVERSION-PROCESSOR-PYTHON-REST.
+ * Finds the container image of a role, version, region and instance type in images.json (embedded):
+ * ACCOUNT.dkr.ecr.REGION.SUFFIX/REPOSITORY:PYTORCH-transformersVERSION-PROCESSOR-PYTHON-REST. Pure.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -24,7 +24,7 @@ static const char *const role_names[] = {
 	[SAGEMAKER_INFERENCE] = "inference",
 };
 
-/* The DNS suffix of the region's partition, as botocore/data/partitions.json has it. */
+/* The DNS suffix of the region's partition, as in botocore/data/partitions.json. */
 static const char *dns_suffix(const char *region)
 {
 	static const struct {
@@ -55,7 +55,7 @@ bool sagemaker_family(const char *instance_type, char *family, size_t size)
 	return true;
 }
 
-/* m6g, c7gd, t4g: a 'g' after the number of the generation. */
+/* True for a family with a 'g' after the generation: m6g, c7gd, t4g. */
 static bool is_arm(const char *family)
 {
 	return strchr(family + strcspn(family, "0123456789"), 'g');
@@ -97,7 +97,8 @@ static int pick_processor(enum sagemaker_role role, const char *instance_type, c
 	return 0;
 }
 
-/* True if the image is asked for: "4.49" and "4.49.0-pytorch2.6" ask for "4.49.0-pytorch2.6.0". */
+/* True if `version` selects the image: "4.49" and "4.49.0-pytorch2.6" select
+ * "4.49.0-pytorch2.6.0". */
 static bool version_matches(const json_t *image, const char *version)
 {
 	const char *transformers = json_get_str(image, "transformers", "");
@@ -116,7 +117,7 @@ static bool version_matches(const json_t *image, const char *version)
 	       (!transformers[len] || transformers[len] == '.');
 }
 
-/* The last one that matches, which is the newest. */
+/* The last image that matches, which is the newest. */
 static const json_t *find_image(const json_t *of_role, const char *version)
 {
 	const json_t *images = json_object_get(of_role, "images");

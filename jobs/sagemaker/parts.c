@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the requests have in common: checked texts, tags, network, environment, image. */
+/* Parts that all requests share: checked texts, tags, network, environment, image. Pure. */
 #include "jobs/sagemaker/parts.h"
 
 #include "base/clock.h"
@@ -60,7 +60,7 @@ void request_refuse(struct request *q, int code, const char *field, const char *
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	str_utf8_mask(text); /* a name in it may be cut inside a character */
+	str_utf8_mask(text); /* a name in the text may be cut inside a character */
 	q->r = err_at(q->reterr, code, field, "%s", text);
 }
 
@@ -74,7 +74,7 @@ void request_warn(struct request *q, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	str_utf8_mask(text); /* a name in it may be cut inside a character */
+	str_utf8_mask(text); /* a name in the text may be cut inside a character */
 	if (json_array_append_new(q->warnings, json_string(text)) < 0)
 		request_fail(q, -ENOMEM);
 }
@@ -83,7 +83,7 @@ json_t *request_set(struct request *q, json_t *object, const char *key, json_t *
 {
 	if (q->r >= 0 && json_object_set(object, key, value) < 0)
 		request_fail(q, -ENOMEM);
-	json_decref(value); /* the object holds it now */
+	json_decref(value); /* the object holds a reference */
 	return q->r < 0 ? NULL : value;
 }
 
@@ -188,7 +188,8 @@ void request_kms(struct request *q, json_t *object, const char *key, const char 
 	request_set(q, object, key, json_string(kms_key));
 }
 
-/* Letters, spaces, digits and _ . : / = + - @; what is not ASCII is left to the service. */
+/* True if the text has only letters, spaces, digits and _ . : / = + - @. Non-ASCII characters are
+ * left to the service. */
 static bool tag_text_ok(const char *s, size_t max)
 {
 	size_t chars = text_chars(s);
@@ -277,7 +278,7 @@ static void check_variable(struct request *q, const char *field, const char *tex
 			       model ? "bytes" : "characters", max);
 }
 
-/* The names and values of a model together, the container's own included. */
+/* Check the size of all names and values of a model, including the container's own. */
 static void check_environment_size(struct request *q, const json_t *object)
 {
 	const char *key;
@@ -320,7 +321,7 @@ void request_environment(struct request *q, json_t *object, const json_t *spec,
 		check_environment_size(q, object);
 }
 
-/* "transformers4.49" or "transformers4.49.0-pytorch2.6.0" → what follows the word. */
+/* "transformers4.49" or "transformers4.49.0-pytorch2.6.0" → the part after the word. */
 static const char *image_version(const char *image)
 {
 	if (!image || strchr(image, '/') || !str_starts(image, VERSION_WORD))
@@ -373,7 +374,8 @@ int64_t spec_seconds(const json_t *object, const char *key, int64_t fallback)
 	return us / USEC_PER_SEC + (us % USEC_PER_SEC != 0);
 }
 
-/* m5d, c5ad, g4dn, p4d, p4de: a 'd' after the generation; others by name. */
+/* A 'd' after the generation means local disks: m5d, c5ad, g4dn, p4d, p4de. Other families are
+ * listed. */
 bool sagemaker_has_local_disks(const char *instance_type)
 {
 	static const char *const families[] = {"g5",  "g6",   "g6e", "gr6", "g7e", "p5",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of jobs/sagemaker_*: a request in the making. The first failure is kept and everything
- * after it does nothing, so that a builder checks once at its end with request_end().
+ * Internal to jobs/sagemaker/: a request under construction. The first failure is kept and later
+ * calls do nothing, so that a builder checks only once, with request_end().
  */
 #pragma once
 
@@ -15,25 +15,26 @@ struct request {
 	json_t *body; /* owned */
 	json_t *warnings;
 	struct err *reterr;
-	int r; /* < 0: failed, and *reterr says why */
+	int r; /* negative after a failure, with the reason in *reterr */
 };
 
 void request_start(struct request *q, json_t *warnings, struct err *reterr);
-/* Give the body away: 0 and *ret, or what went wrong. */
+/* Hand over the body: 0 and *ret, or the first failure. */
 int request_end(struct request *q, json_t **ret);
 bool request_ok(const struct request *q);
-/* Keep a failure that was put into q->reterr; -ENOMEM gets its text here. */
+/* Record a failure whose message is in q->reterr; -ENOMEM gets its message here. */
 void request_fail(struct request *q, int r);
 void request_refuse(struct request *q, int code, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 void request_warn(struct request *q, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Set a member; takes over `value` (NULL: memory is out). Returns it, borrowed; NULL after a
- * failure, which the other functions take as an object too. */
+/* Set a member. Takes over `value` (NULL: memory is out) and returns it, borrowed. Returns NULL
+ * after a failure; the other functions accept that NULL as an object. */
 json_t *request_set(struct request *q, json_t *object, const char *key, json_t *value);
 json_t *request_add(struct request *q, json_t *array, json_t *value);
 
-/* Checked texts: `field` is the place in the spec that a refusal points at, `what` its name. */
+/* Checks of texts. `field` is the pointer into the spec for a refusal, `what` is its name in the
+ * message. */
 void request_check_name(struct request *q, const char *name);
 void request_name(struct request *q, const char *key, const char *name);
 void request_check_uri(struct request *q, const char *uri, const char *field);
@@ -42,33 +43,33 @@ void request_uri(struct request *q, json_t *object, const char *key, const char 
 void request_role(struct request *q, const char *key, const char *role_arn);
 void request_kms(struct request *q, json_t *object, const char *key, const char *kms_key);
 void request_tags(struct request *q, const json_t *tags);
-/* VpcConfig of spec.sagemaker.vpc, if given. */
+/* Set VpcConfig from spec.sagemaker.vpc, if given. */
 void request_vpc(struct request *q, const json_t *sagemaker);
-/* Add spec.environment to `object`, whose limits are those of `role`: of a training job characters
- * of a value, of a model bytes of a value and of everything together (botocore,
+/* Add spec.environment to `object`. Limits depend on `role`. Training: characters of each value.
+ * Model: bytes of each value and of all names and values together (botocore,
  * ContainerDefinition.Environment). */
 void request_environment(struct request *q, json_t *object, const json_t *spec,
 			 enum sagemaker_role role);
-/* sagemaker.volume_gb, or `fallback` if there is none or the instance type has its own disks
- * instead; then with a warning. */
+/* sagemaker.volume_gb, or `fallback` if it is absent. If the instance type has its own disks,
+ * returns `fallback` and warns. */
 int64_t request_volume(struct request *q, const json_t *sagemaker, int64_t fallback);
-/* The image: `given`, else sagemaker.image ("transformers4.49" chooses from the table), else the
- * table's default. */
+/* Set the image: `given`, else sagemaker.image ("transformers4.49" selects from the table), else
+ * the table's default. */
 void request_image(struct request *q, json_t *object, const char *key, enum sagemaker_role role,
 		   const char *given, const char *region, const json_t *spec);
-/* InstanceType; refused when the spec names none. Borrowed. */
+/* The InstanceType, borrowed. Refused if the spec names none. */
 const char *request_instance_type(struct request *q, const json_t *sagemaker);
-/* Whole seconds of a duration in the spec, rounded up; fallback when it is absent. */
+/* A duration of the spec in whole seconds, rounded up; `fallback` if it is absent. */
 int64_t spec_seconds(const json_t *object, const char *key, int64_t fallback);
-/* Characters of UTF-8. */
+/* Number of UTF-8 characters. */
 size_t text_chars(const char *s);
 
-/* "g5" of "ml.g5.xlarge". */
+/* Read the family of an instance type: "g5" of "ml.g5.xlarge". Returns false if there is none. */
 bool sagemaker_family(const char *instance_type, char *family, size_t size);
-/* True if the family has disks of its own, which its hardware encrypts, instead of a volume. */
+/* True if the family has local disks, which its hardware encrypts, instead of a volume. */
 bool sagemaker_has_local_disks(const char *instance_type);
 
-/* sagemaker/values.c: HyperParameters of a training: the spec's, as json.dumps writes each, and
- * those that the container's toolkit wants. */
+/* sagemaker/values.c: set the HyperParameters of a training: those of the spec, each as json.dumps
+ * writes it, and those of the container's toolkit. */
 void request_values(struct request *q, const struct sagemaker_training *t, const char *program,
 		    int instance_count);

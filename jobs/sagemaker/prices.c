@@ -18,12 +18,12 @@ extern const unsigned long prices_text_len;
 struct prices {
 	json_t *table;
 	json_t *own;	 /* "[region/]instance type": micro-dollars */
-	int64_t dearest; /* percent of the dearest region */
+	int64_t dearest; /* price level of the dearest region in percent */
 };
 
-/* ---- the configuration's own ---- */
+/* ---- configured prices ---- */
 
-/* "[region/]type" with the characters that names of AWS have. */
+/* True for "[region/]type" with characters that AWS allows in such names. */
 static bool key_ok(const char *s, size_t n)
 {
 	int slashes = 0;
@@ -38,7 +38,7 @@ static bool key_ok(const char *s, size_t n)
 	return slashes <= 1;
 }
 
-/* One "key=price" of n bytes. */
+/* Add one "key=price" of n bytes. */
 static int own_add(json_t *own, const char *s, size_t n, struct err *reterr)
 {
 	const char *equal = memchr(s, '=', n);
@@ -133,9 +133,9 @@ const char *prices_noted(const struct prices *p)
 	return json_get_str(p->table, "noted", "");
 }
 
-/* ---- asking ---- */
+/* ---- look-ups ---- */
 
-/* The configuration's price; in a region that is not known yet the dearest that it names. */
+/* The configured price. If the region is unknown, the dearest configured price. */
 static bool own_price(const struct prices *p, const char *region, const char *type, int64_t *ret)
 {
 	json_t *general = json_object_get(p->own, type), *price;
@@ -158,14 +158,14 @@ static bool own_price(const struct prices *p, const char *region, const char *ty
 	return best >= 0;
 }
 
-/* Percent of the table's prices; 0: the region is not in the table. */
+/* The region's price level in percent; 0 if the table does not have the region. */
 static int64_t percent_of(const struct prices *p, const char *region)
 {
 	return region[0] ? json_get_int(json_object_get(p->table, "regions"), region, 0)
 			 : p->dearest;
 }
 
-/* The table's price `text`, in a region, rounded up. */
+/* The table's price `text` in a region, rounded up. */
 static bool table_price(const struct prices *p, const char *region, const char *text, int64_t *ret)
 {
 	int64_t percent = percent_of(p, region), micro_usd;

@@ -17,13 +17,13 @@ static const char *const kinds[RESOURCE_KINDS_] = {
 	[RESOURCE_ENDPOINT] = "endpoint",
 };
 
-/* Who may follow whom: bits of states. */
+/* `next`: a bit for each state that may follow. */
 static const struct {
 	const char *name;
 	unsigned next;
 } states[RESOURCE_STATES_] = {
 	[RESOURCE_PLANNED] = {"planned", 1u << RESOURCE_PRESENT | 1u << RESOURCE_REFUSED},
-	/* ended by itself: a training job that is over, a thing that somebody else deleted */
+	/* present → ended: a training job is over, or somebody else deleted the resource */
 	[RESOURCE_PRESENT] = {"present", 1u << RESOURCE_ENDING | 1u << RESOURCE_ENDED},
 	[RESOURCE_ENDING] = {"ending", 1u << RESOURCE_ENDED},
 	[RESOURCE_ENDED] = {"ended", 0},

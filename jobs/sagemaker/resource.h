@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the daemon makes on SageMaker: kinds, states and names of resources. Pure.
+ * Kinds, states and names of the daemon's SageMaker resources. Pure.
  *
- * A resource row is an intent that is committed before the first paid call and kept until the thing
- * is verified to be gone or to have ended by itself; `wanted` says which way it goes:
+ * A resource row is an intent. The daemon commits the row before the first paid call, and keeps it
+ * until the resource is verified to be gone or ended. `wanted` is the desired direction:
  *
  *   planned ──create answered──> present ──stop or delete accepted──> ending ──> ended
- *      └── refused (the service said no, or it never came to be)
+ *      └── refused (the service refused, or the resource never existed)
  *
- * A planned row may exist on SageMaker or not (its answer may be lost): only a describe decides.
+ * A planned resource may exist, because the create call's answer may be lost. Only a describe call
+ * decides.
  */
 #pragma once
 
@@ -30,8 +31,8 @@ enum resource_state {
 	RESOURCE_PLANNED,
 	RESOURCE_PRESENT,
 	RESOURCE_ENDING,
-	RESOURCE_ENDED,	  /* final: gone, or (training job) over */
-	RESOURCE_REFUSED, /* final: never came to be */
+	RESOURCE_ENDED,	  /* final: deleted, or (training job) over */
+	RESOURCE_REFUSED, /* final: never existed */
 	RESOURCE_STATES_,
 };
 
@@ -42,11 +43,11 @@ int resource_state_parse(const char *s, enum resource_state *ret);
 bool resource_state_is_final(enum resource_state state);
 bool resource_state_may(enum resource_state from, enum resource_state to);
 
-#define RESOURCE_NAME_MAX    63 /* SageMaker's: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} */
+#define RESOURCE_NAME_MAX    63 /* SageMaker's limit: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} */
 #define RESOURCE_NAME_PREFIX "trainyard-"
 #define RESOURCE_NONCE_LEN   13 /* 12 characters and NUL: 60 random bits */
 
-/* Tags that every resource carries, and no other that begins so (SPEC_TAGS_SAGEMAKER_MAX). */
+/* Tags of every resource. No other tag may begin with "trainyard:" (SPEC_TAGS_SAGEMAKER_MAX). */
 #define RESOURCE_TAG_INSTALL  "trainyard:install"
 #define RESOURCE_TAG_NONCE    "trainyard:nonce"
 #define RESOURCE_TAG_RUN      "trainyard:run"
@@ -55,6 +56,6 @@ bool resource_state_may(enum resource_state from, enum resource_state to);
 #define RESOURCE_TAG_KIND     "trainyard:resource" /* resource_kind_str */
 
 void resource_nonce_new(char nonce[RESOURCE_NONCE_LEN]);
-/* "trainyard-WORDS-NONCE": words cut so that it fits, other characters than [a-zA-Z0-9] become
- * single hyphens. */
+/* Build "trainyard-WORDS-NONCE". `words` is cut to fit; each run of characters outside [a-zA-Z0-9]
+ * becomes one hyphen. */
 void resource_name(char name[RESOURCE_NAME_MAX + 1], const char *words, const char *nonce);

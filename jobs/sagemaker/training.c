@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The body of CreateTrainingJob. */
+/* Builds the body of CreateTrainingJob (requests.h). Pure. */
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
@@ -93,7 +93,8 @@ static void warn_of_archive(struct request *q, const char *name, const char *uri
 			     name, strrchr(uri, '/') + 1);
 }
 
-/* S3DataType S3Prefix means every key that begins so. A name with a dot is taken for one object. */
+/* S3DataType S3Prefix includes every key with that prefix, so warn of sibling keys. A name with a
+ * dot is assumed to be a single object. */
 static void warn_of_siblings(struct request *q, const char *name, const char *uri)
 {
 	const char *key = s3_uri_is(uri) ? strchr(uri + strlen("s3://"), '/') : NULL;
@@ -112,7 +113,7 @@ static void put_model_channel(struct request *q, json_t *list, const json_t *spe
 	bool script = json_get_str(spec, "entry_point", NULL);
 
 	if (!*model || (!script && !s3_uri_is(model)))
-		return; /* none, or from the hub by its name */
+		return; /* no data, or a hub name */
 	if (!s3_uri_is(model)) {
 		request_refuse(
 			q, ERR_INVALID, "/model",
@@ -192,7 +193,7 @@ static void put_resources(struct request *q, const json_t *sagemaker, int count)
 		request_set(q, r, "KeepAlivePeriodInSeconds", json_integer(keep_alive));
 }
 
-/* Spot: twice the time that the job may run, when the spec does not say how long to wait. */
+/* Set the maximum times. For spot, the default waiting time is twice the runtime. */
 static void put_times(struct request *q, const json_t *spec, const json_t *sagemaker)
 {
 	json_t *s = request_set(q, q->body, "StoppingCondition", json_object());
@@ -239,7 +240,8 @@ static void put_checkpoints(struct request *q, const struct sagemaker_training *
 	request_set(q, c, "LocalPath", json_string(t->checkpoint_path));
 }
 
-/* The service has no profiler there and refuses its settings (fw_utils.py of the SDK). */
+/* False in regions where the service has no profiler and refuses its settings (fw_utils.py of the
+ * SDK). */
 static bool has_profiler(const char *region)
 {
 	static const char *const without[] = {"us-iso-east-1",	"us-isob-east-1", "ap-southeast-3",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HyperParameters: each value is a text that holds JSON, exactly as json.dumps of the SDK writes
- * it, because the container's toolkit reads it with json.loads. Those of ours tell the toolkit
- * which program to run (the SDK sets the same).
+ * Builds HyperParameters. Each value is a text with JSON, exactly as json.dumps of the SDK writes
+ * it, because the container's toolkit reads the value with json.loads. Trainyard's own values name
+ * the program to run, as the SDK does. Pure.
  */
 #include "base/own.h"
 #include "base/pytext.h"
@@ -15,7 +15,7 @@
 
 #define OWN_PREFIX "sagemaker_"
 #define LOG_LEVEL  20		      /* Python's INFO */
-#define TEXT_MAX   (64 * 1024 * 1024) /* before the limit of the service is looked at */
+#define TEXT_MAX   (64 * 1024 * 1024) /* checked before the limit of the service */
 
 static void field_of(char field[ERR_FIELD_MAX], const char *key)
 {
@@ -49,7 +49,7 @@ static void put_own(struct request *q, json_t *values, const char *key, json_t *
 	json_decref(v);
 }
 
-/* What a shell leaves as it is (shlex.quote of Python thinks so too). */
+/* True if a shell leaves the text unchanged, as in Python's shlex.quote. */
 static bool plain(const char *s)
 {
 	for (; *s; s++)
@@ -58,7 +58,8 @@ static bool plain(const char *s)
 	return true;
 }
 
-/* The toolkit joins "--name value" with blanks and gives the line to a shell, without quotes. */
+/* True if the value survives the toolkit, which joins "--name value" with blanks and passes the
+ * line to a shell without quotes. */
 static bool survives_shell(const char *key, const json_t *v)
 {
 	const char *name;

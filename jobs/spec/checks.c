@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of single fields beyond type and range; the tables name them. */
+/* Checks of single fields beyond type and range. The tables of fields refer to these functions.
+ * Pure. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -14,7 +15,7 @@
 #define CHANNEL_NAME_MAX  64
 #define VALUE_NAME_MAX	  256
 
-/* Without regard to case, as AWS compares the names of tags. */
+/* Ignores case, because AWS compares tag names without case. */
 static bool begins(const char *key, const char *prefix)
 {
 	return strncasecmp(key, prefix, strlen(prefix)) == 0;
@@ -39,8 +40,7 @@ void check_tags(struct spec_parse *p, const struct spec_field *f, const json_t *
 	}
 }
 
-/* True if the variable looks as if it held a secret. Plain numbers and words for yes and no do
- * not. */
+/* True if the variable probably holds a secret. Plain numbers and yes/no words are no secrets. */
 static bool looks_secret(const char *name, const char *value)
 {
 	static const char *const words[] = {"secret",  "token",	 "password",
@@ -77,9 +77,9 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-/* True if the variable changes what a program loads or runs before its first own line: glibc's
- * list for secure execution (sysdeps/generic/unsecvars.h), the hooks of CUDA, OpenMP and OpenSSL,
- * and AWS's files, which may name a credential_process. */
+/* True if the variable changes what a program loads or runs before its own first line: glibc's list
+ * for secure execution (sysdeps/generic/unsecvars.h), hooks of CUDA, OpenMP and OpenSSL, and AWS
+ * files, which may name a credential_process. */
 static bool steers_programs(const char *name)
 {
 	static const char *const prefixes[] = {"LD_",	   "GLIBC_",	     "MALLOC_",
@@ -99,8 +99,8 @@ static bool steers_programs(const char *name)
 	return is_one_of(name, names, ARRAY_LEN(names));
 }
 
-/* True if the variable says which way to the network, which is the daemon's to say: a url may lead
- * to a private address only by a proxy of its own configuration (net/address.h). */
+/* True if the variable sets a proxy. Only the daemon's configuration may do that, because a url may
+ * reach a private address only through that proxy (net/address.h). */
 static bool names_proxy(const char *name)
 {
 	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
@@ -109,14 +109,15 @@ static bool names_proxy(const char *name)
 	return is_one_of(name, names, ARRAY_LEN(names));
 }
 
-/* True if the variable says to which host AWS keys or tokens are sent: those are the daemon's. */
+/* True if the variable selects the host that receives AWS keys or tokens. Only the daemon may
+ * select it. */
 static bool leads_keys(const char *name)
 {
 	return str_starts(name, "AWS_ENDPOINT_URL") || str_starts(name, "AWS_CONTAINER_") ||
 	       str_starts(name, "AWS_EC2_METADATA_SERVICE_") || str_eq(name, "AWS_CA_BUNDLE");
 }
 
-/* True if the variable says which devices a program sees, which is what its slot is. */
+/* True if the variable selects the devices of a program. Only the slot may select them. */
 static bool names_devices(const char *name)
 {
 	return str_eq(name, "CUDA_VISIBLE_DEVICES") || str_eq(name, "CUDA_DEVICE_ORDER");
@@ -303,8 +304,8 @@ void check_instance_type(struct spec_parse *p, const struct spec_field *f, const
 			     problem_quote(quote, s));
 }
 
-/* True if a shell and an interpreter take the name as it is: SageMaker's training toolkit joins its
- * command line with blanks and hands it to a shell (sagemaker_training/process.py, create). */
+/* True if a shell and an interpreter take the name unchanged. SageMaker's training toolkit joins
+ * its command line with blanks and passes it to a shell (sagemaker_training/process.py, create). */
 static bool starts_as_it_is(const char *s)
 {
 	if (*s == '-')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of single fields about AWS, the hub and the web: their form only; what only the service
- * can know is left to it. */
+/* Checks of single fields about AWS, the hub and the web. Only the form is checked, not what only
+ * the service can know. The tables of fields refer to these functions. Pure. */
 #include "base/fileio.h"
 #include "base/str.h"
 #include "jobs/hub_id.h"
@@ -39,7 +39,8 @@ void check_iam_role(struct spec_parse *p, const struct spec_field *f, const json
 			     quote, ROLE_NAME_MAX);
 }
 
-/* "transformers4.49" or "transformers4.49.0-pytorch2.6.0" chooses among Hugging Face's. */
+/* True for "transformers4.49" or "transformers4.49.0-pytorch2.6.0", which select one of Hugging
+ * Face's images. */
 static bool image_version_ok(const char *s)
 {
 	return str_starts(s, "transformers") && isdigit((unsigned char)s[strlen("transformers")]);
@@ -57,7 +58,7 @@ void check_image(struct spec_parse *p, const struct spec_field *f, const json_t 
 			     problem_quote(quote, s));
 }
 
-/* us-east-1, us-gov-west-1, eu-isoe-west-1: words, then a number. */
+/* Words, then a number: us-east-1, us-gov-west-1, eu-isoe-west-1. */
 void check_region(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v), *last = strrchr(s, '-');
@@ -120,7 +121,7 @@ void check_hub_id(struct spec_parse *p, const struct spec_field *f, const json_t
 			     problem_quote(quote, json_string_value(v)));
 }
 
-/* As git names them: no way out of where revisions are kept. */
+/* A git revision that cannot leave the directory in which revisions are kept. */
 void check_revision(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);
@@ -132,7 +133,8 @@ void check_revision(struct spec_parse *p, const struct spec_field *f, const json
 			     problem_quote(quote, s));
 }
 
-/* A server's name, and no user or password before it: specs are stored and shown as they are. */
+/* A URL must have a server name, and no user or password, because specs are stored and shown
+ * unchanged. */
 void check_url(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);
@@ -165,7 +167,7 @@ void check_sha256(struct spec_parse *p, const struct spec_field *f, const json_t
 			     problem_quote(quote, s), SHA256_LEN);
 }
 
-/* A letter or digit would cut words and numbers. */
+/* A letter or digit is refused, because it would split words and numbers. */
 void check_delimiter(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);

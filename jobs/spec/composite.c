@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values of values: objects, lists, maps; and the choice of the right function for any value.
- * Objects keep their good fields when others are bad, so that later rules find as many problems as
- * possible in one go.
+ * Parses objects, lists and maps, and calls the right function for any other value. An object keeps
+ * its good fields even if others are bad, so that one submit reports as many problems as possible.
  */
 #include "base/own.h"
 #include "jobs/spec/parse.h"
@@ -103,7 +102,7 @@ static bool count_ok(struct spec_parse *p, const struct spec_field *f, size_t n)
 	return false;
 }
 
-/* Remember `one` in `seen`; say so when it is there already. */
+/* Add `one` to `seen`; report a problem if it is already there. */
 static void check_unique(struct spec_parse *p, const struct spec_field *f, json_t *seen,
 			 const json_t *one)
 {
@@ -189,7 +188,7 @@ json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const
 
 	if (out && f->check)
 		f->check(p, f, out);
-	else if (!out && p->found == before) /* not refused, so it could not be made */
+	else if (!out && p->found == before) /* no problem was reported, so memory is out */
 		p->no_memory = true;
 	return out;
 }

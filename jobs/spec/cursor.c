@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The place of a parse, and what is found there (jobs/spec/parse.h). */
+/* The location of a parse, and the functions that report problems and warnings there
+ * (jobs/spec/parse.h). */
 #include "base/str.h"
 #include "jobs/spec/parse.h"
 

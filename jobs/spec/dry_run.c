@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The job's requests to SageMaker, made at the submit from stand-ins for what is not known yet
- * (names, roles, places in S3): what the builders refuse or warn of is said before anything runs.
+ * Builds the job's SageMaker requests at the submit, with placeholders for names, roles and S3
+ * locations. So the submit reports what the builders refuse or warn of, before anything runs.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Stand-ins: of the form that the real ones have. */
+/* Placeholders with the same form as the real values. */
 #define PLACE  "s3://sagemaker-us-east-1-123456789012/trainyard/run/job/"
 #define ROLE   "arn:aws:iam::123456789012:role/SageMakerMain"
 #define REGION "us-east-1"
@@ -27,7 +27,7 @@ static void stand_in(json_t *object, const char *key, const char *place)
 		json_object_set_new(object, key, json_string(place));
 }
 
-/* The spec as it will be when everything of it lies in S3. */
+/* A copy of the spec with S3 locations in place of local paths and references. */
 static json_t *staged(const struct job_spec *job)
 {
 	json_t *copy = json_deep_copy(job->spec), *channels = json_object_get(copy, "channels");
@@ -43,7 +43,7 @@ static json_t *staged(const struct job_spec *job)
 	return copy;
 }
 
-/* The job's and ours. */
+/* The job's tags and Trainyard's own. */
 static json_t *tags_of(const struct job_spec *job)
 {
 	static const char *const ours[] = {RESOURCE_TAG_INSTALL, RESOURCE_TAG_NONCE,
@@ -78,7 +78,8 @@ static int try_deploy(const struct sagemaker_model *m, json_t *warnings, struct 
 	return r < 0 ? r : sagemaker_endpoint_request(&e, &endpoint, reterr);
 }
 
-/* What came of it, at the places that the builders name ("/sagemaker/image"). */
+/* Report the refusal or the warnings at the pointers that the builders name
+ * ("/sagemaker/image"). */
 static void say(struct spec_parse *p, int r, const struct err *why, const json_t *warnings)
 {
 	size_t mark = strlen(p->pointer);

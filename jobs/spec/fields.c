@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The job's own table and what is common to all kinds; the tables of nested objects are in
- * spec/tables.c. The order of the rows is the order of documentation and of messages.
+ * The tables of a job's own fields and of the fields that all kinds share; spec/tables.c has the
+ * tables of nested objects. The order of the rows is the order in documentation and messages.
  */
 #include "jobs/spec/fields.h"
 
@@ -27,7 +27,7 @@ enum {
 	PROCESSES = PREPROCESS | TRAIN | EVALUATE | DEPLOY | SCRIPTS,
 };
 
-/* Kinds of outputs that hold files to read. */
+/* Roles of outputs with files to read. */
 #define ROLES_DATA   (ROLE_DATASET | ROLE_DIRECTORY)
 #define ROLES_INPUT  (ROLE_DATASET | ROLE_MODEL | ROLE_DIRECTORY)
 #define REMOTE_MODEL (REMOTE_S3 | REMOTE_HUB | REMOTE_JOB)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The graph of a run: names, explicit needs, cycles, endpoints that two jobs want to make. */
+/* The graph of a run: names, explicit needs, cycles, and endpoints that two jobs deploy. */
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/spec/parse.h"
@@ -18,7 +18,7 @@ ssize_t spec_job_find(const struct run_spec *run, const char *name)
 	return -1;
 }
 
-/* The deploy of the same run that makes the job's endpoint; NULL: none does. */
+/* The deploy job of the same run that makes the job's endpoint; NULL if there is none. */
 static const struct job_spec *deploy_of(const struct run_spec *run, const struct job_spec *job)
 {
 	const char *endpoint = json_get_str(job->spec, "endpoint", "");
@@ -93,7 +93,7 @@ static const char *when_str(enum need_when when)
 	return "success";
 }
 
-/* One item of needs; its `when` is filled in. */
+/* Read one item of needs and fill in its `when`. */
 static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 		      enum need_when fallback)
 {
@@ -102,7 +102,7 @@ static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 	ssize_t other = spec_job_find(p->run, name);
 
 	if (!*name)
-		return; /* said already */
+		return; /* the problem is already reported */
 	if (other < 0) {
 		near = spec_nearest_job(p, name);
 		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
@@ -163,19 +163,19 @@ void spec_needs_read(struct spec_parse *p)
 
 enum mark {
 	UNSEEN,
-	OPEN, /* on the path from the root of the search to here */
+	OPEN, /* on the path from the root of the search to the current job */
 	DONE,
 };
 
 struct search {
 	struct spec_parse *p;
 	unsigned char marks[SPEC_JOBS_MAX];
-	size_t path[SPEC_JOBS_MAX]; /* jobs that are OPEN, in order */
-	size_t next[SPEC_JOBS_MAX]; /* of each of them: the need to look at next */
+	size_t path[SPEC_JOBS_MAX]; /* jobs in state OPEN, in order */
+	size_t next[SPEC_JOBS_MAX]; /* for each of these jobs, the index of its next need */
 	size_t depth;
 };
 
-/* "a → b → a", from the job where the cycle closes. */
+/* Report "a → b → a", starting with the job that closes the cycle. */
 static void say_cycle(const struct search *s, size_t closing)
 {
 	const struct run_spec *run = s->p->run;
@@ -204,7 +204,7 @@ static void push(struct search *s, size_t job)
 	s->next[s->depth++] = 0;
 }
 
-/* Depth first without recursion; says the first cycle and stops. */
+/* Depth-first search without recursion. Reports the first cycle and stops. */
 static bool find_cycle(struct search *s, size_t root)
 {
 	push(s, root);
@@ -251,7 +251,7 @@ static void check_endpoints(struct spec_parse *p)
 	}
 }
 
-/* The whole request, of which the table knows the parts. */
+/* Check the size of the whole request; the table only limits its parts. */
 static void check_predict_body(struct spec_parse *p, const struct job_spec *job)
 {
 	OWN(freep) char *body = spec_predict_body(job->spec);
@@ -265,7 +265,7 @@ static void check_predict_body(struct spec_parse *p, const struct job_spec *job)
 			     strlen(body), SPEC_PREDICT_BODY_MAX);
 }
 
-/* Predict jobs: their requests, and their endpoints if this run makes them. */
+/* Check the requests of predict jobs, also against an endpoint that this run makes. */
 static void check_inputs_fit(struct spec_parse *p)
 {
 	for (size_t i = 0; i < p->run->jobs_n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the name of an added model stands for: {"path": DIR} or {"hub": NAME[, "revision": …]}, in
- * the words of a job's `model`.
+ * The source of an added model: {"path": DIR} or {"hub": NAME[, "revision": …]}, with the same
+ * words as a job's `model`. Pure; the daemon and the API call this.
  */
 #pragma once
 
@@ -9,11 +9,11 @@
 
 #include <stdbool.h>
 
-/* True for a name that a model may have: at most SPEC_NAME_MAX bytes. */
+/* True if the name is valid for an added model: at most SPEC_NAME_MAX bytes. */
 bool model_name_ok(const char *name);
-/* By the same checks as in a spec; *ret: a new reference. -ERR_INVALID: findings are appended to
+/* Check a source as in a spec. *ret is a new reference. -ERR_INVALID: the findings are appended to
  * `problems` (jobs/spec/problems.h). */
 int model_source_parse(const json_t *body, json_t **ret, json_t *problems,
 		       struct err *reterr) MUSTCHECK;
-/* "/srv/model", or "the hub's org/name (revision v1)", into buf; returns buf. */
+/* Write "/srv/model", or "the hub's org/name (revision v1)", into buf. Returns buf. */
 const char *model_source_text(const json_t *source, char *buf, size_t size);

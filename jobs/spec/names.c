@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * "Did you mean": what an unknown field probably stands for. First the names that people bring
- * along from the SageMaker SDK, Hugging Face's TrainingArguments and other schedulers; then the
- * same name in another place of the job; then the nearest spelling.
+ * "Did you mean": finds the intended name of an unknown field. Order: names of the SageMaker SDK,
+ * Hugging Face's TrainingArguments and other schedulers; the same name elsewhere in the job; the
+ * nearest spelling.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -114,7 +114,7 @@ static const struct {
 	{"ttl_seconds", "lease.ttl"},
 };
 
-/* Names without a counterpart, and what holds in their place. */
+/* Foreign names without a counterpart, and what to use instead. */
 static const struct {
 	const char *theirs, *instead;
 } absent[] = {
@@ -163,7 +163,7 @@ static const char *foreign_find(const char *name)
 	return NULL;
 }
 
-/* The job's object field whose table has `name`: "hyperparameters" for "epochs". */
+/* The job's object field whose table contains `name`: "hyperparameters" for "epochs". */
 static const char *nested_find(const struct spec_parse *p, const char *name)
 {
 	for (size_t i = 0; i < spec_job_table.n; i++) {
@@ -176,7 +176,7 @@ static const char *nested_find(const struct spec_parse *p, const char *name)
 	return NULL;
 }
 
-/* The first kind that has the job's field `name`; NULL: none has. */
+/* The first kind that has the field `name`; NULL if there is none. */
 static const char *other_kind(const char *name)
 {
 	for (int kind = 0; kind < JOB_KINDS_; kind++)
@@ -207,7 +207,7 @@ const char *spec_nearest_job(const struct spec_parse *p, const char *name)
 	return str_nearest(name, names, p->run->jobs_n);
 }
 
-/* The path `ours` as seen from table t: without the table's own name in front. */
+/* The path `ours` relative to table t, that is without the table's own name. */
 static const char *seen_from(const struct spec_table *t, const char *ours)
 {
 	const char *dot = strchr(ours, '.');

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a body to a run_spec, in passes that each find as much as they can: fields of every job by
- * the tables, rules of every job, names and needs, references and paths, cycles.
+ * Parses a body into a run_spec. Each pass finds as many problems as it can: fields by the tables,
+ * rules of each job, names and needs, references and paths, cycles.
  */
 #include "jobs/spec/parse.h"
 
 #include "base/own.h"
 #include "base/str.h"
 
-/* The kind of a job as submitted; false after a problem. */
+/* Read the kind of a submitted job. Returns false after a problem. */
 static bool kind_of(struct spec_parse *p, const json_t *in, enum job_kind *ret)
 {
 	const struct spec_field *f = spec_field_find(&spec_job_table, "kind", SPEC_ANY_MODE);
@@ -31,7 +31,7 @@ static bool has_script(const json_t *in)
 	return json_object_get(in, "entry_point") || json_object_get(in, "source_dir");
 }
 
-/* Fields common to all that live outside of `spec` too. */
+/* Copy the common fields that the job also holds outside `spec`. */
 static void take_common(struct spec_parse *p, struct job_spec *job)
 {
 	const json_t *tags = json_object_get(job->spec, "tags");
@@ -51,7 +51,7 @@ static void take_common(struct spec_parse *p, struct job_spec *job)
 		p->no_memory = true;
 }
 
-/* The job's fields; its kind is known or the job is left without a spec. */
+/* Parse the job's fields. A job of unknown kind gets no spec. */
 static void parse_job(struct spec_parse *p, const json_t *in, struct job_spec *job)
 {
 	p->found_before_job = p->found;
@@ -99,7 +99,7 @@ static void set_run(struct spec_parse *p, const char *name, const json_t *tags)
 		p->no_memory = true;
 }
 
-/* The passes after the jobs' own fields, and the verdict. Takes over p->run. */
+/* Run the passes that follow the jobs' own fields, and return the result. Takes over p->run. */
 static int finish(struct spec_parse *p, struct run_spec **ret, struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *rs = p->run;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of jobs/spec/: the state of one parse. Every finding goes through spec_problem(), which
- * takes the current place from p->pointer; spec_enter() and spec_leave() keep that place.
+ * Internal to jobs/spec/: the state of one parse. Each finding goes through spec_problem(), which
+ * reads the current location from p->pointer. spec_enter() and spec_leave() maintain that location.
  */
 #pragma once
 
@@ -12,12 +12,12 @@
 struct spec_parse {
 	const struct spec_context *ctx;
 	json_t *problems;
-	size_t found;		 /* problems, also those that are not listed */
-	size_t found_before_job; /* found before the job at hand */
-	bool no_memory;		 /* a JSON value could not be made */
-	unsigned modes;		 /* of the job at hand */
+	size_t found;		 /* number of problems, including those that are not listed */
+	size_t found_before_job; /* problems before the current job */
+	bool no_memory;		 /* True if a JSON value could not be allocated */
+	unsigned modes;		 /* modes of the current job */
 	struct run_spec *run;
-	bool single; /* POST /v1/jobs: pointers are relative to the job */
+	bool single; /* True for POST /v1/jobs: pointers are relative to the job */
 	int64_t run_priority;
 	char pointer[ERR_FIELD_MAX];
 };
@@ -25,25 +25,27 @@ struct spec_parse {
 /* ---- cursor.c ---- */
 void spec_problem(struct spec_parse *p, enum problem_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* A finding that refuses nothing: run_spec.warnings. */
+/* Add a finding to run_spec.warnings; nothing is refused. */
 void spec_warning(struct spec_parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* True if the problem list is full: further problems need no message. */
 bool spec_enough(const struct spec_parse *p);
-/* Go to "/key" or "/index" below the current place; give the result to spec_leave(). */
+/* Move the location to "/key" or "/index" below the current one. Pass the result to
+ * spec_leave(). */
 size_t spec_enter(struct spec_parse *p, const char *key);
 size_t spec_enter_index(struct spec_parse *p, size_t index);
 void spec_leave(struct spec_parse *p, size_t mark);
-/* Start again at job i of the run. */
+/* Set the location to job i of the run. */
 void spec_at_job(struct spec_parse *p, size_t i);
 
-/* composite.c: the normalised form of a value or an object, a new reference; NULL after a
- * problem. An object keeps its good fields when others are bad. */
+/* composite.c: return the normalised form of a value or an object as a new reference, or NULL after
+ * a problem. An object keeps its good fields even if others are bad. */
 json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_object_parse(struct spec_parse *p, const struct spec_table *t, const json_t *in);
-/* json_object_set_new that remembers failure. Takes over `value`; returns it, borrowed. */
+/* As json_object_set_new, but records a failure in p. Takes over `value` and returns it,
+ * borrowed. */
 json_t *spec_set(struct spec_parse *p, json_t *object, const char *key, json_t *value);
 
-/* value.c: one function for each scalar type, as spec_value_parse. */
+/* value.c: one function for each scalar type; the contract is that of spec_value_parse. */
 json_t *spec_string(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t *v);
@@ -53,16 +55,16 @@ json_t *spec_bool(struct spec_parse *p, const struct spec_field *f, const json_t
 json_t *spec_enum(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_duration(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 json_t *spec_bytes(struct spec_parse *p, const struct spec_field *f, const json_t *v);
-/* Say that the type is wrong; NULL. `wanted` is like "a string". */
+/* Report a wrong type and return NULL. `wanted` is a text such as "a string". */
 json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const json_t *v,
 			const char *wanted);
 
-/* reference.c: true if `s` may be a name: SPEC_NAME_MAX bytes, as its comment says. */
+/* reference.c: True if `s` is a valid name (SPEC_NAME_MAX). */
 bool spec_name_ok(const char *s);
 
-/* names.c: the job of the run with the nearest name; NULL: none is near. */
+/* names.c: the name of the run's job that is nearest to `name`; NULL if none is near. */
 const char *spec_nearest_job(const struct spec_parse *p, const char *name);
-/* Say that there is no such field, and which one is probably meant. */
+/* Report an unknown field and suggest the intended one. */
 void spec_unknown_field(struct spec_parse *p, const struct spec_table *t, const char *name);
 
 /* checks.c: the `check` functions of the tables. */
@@ -89,30 +91,32 @@ void check_delimiter(struct spec_parse *p, const struct spec_field *f, const jso
 void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v);
 
-/* rules.c: rules over several fields and defaults that depend on the machine; at the job. */
+/* rules.c: rules over several fields, and defaults that depend on the machine. The location must be
+ * the job. */
 void spec_rules(struct spec_parse *p, struct job_spec *job);
 
-/* sources.c: where data comes from and results go to; at the job. */
+/* sources.c: rules of data sources and of result locations. The location must be the job. */
 void spec_rule_dataset(struct spec_parse *p, json_t *spec);
 void spec_rule_output(struct spec_parse *p, json_t *spec);
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
-/* sagemaker.c: rules of "sagemaker" and of jobs that run there; at the job. */
+/* sagemaker.c: rules of "sagemaker" and of jobs that run on SageMaker. The location must be the
+ * job. */
 void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job);
-/* dry_run.c: make the job's requests to SageMaker, with stand-ins for what is not known yet:
- * what the builders refuse or warn of is said at the submit. */
+/* dry_run.c: build the job's SageMaker requests with placeholder names, so that the submit already
+ * reports what the builders refuse or warn of. */
 void spec_trial(struct spec_parse *p, const struct job_spec *job);
 
-/* refs.c: find every reference and local path of all jobs; needs follow from references. */
+/* refs.c: find all references and local paths of all jobs. Each reference adds a need. */
 void spec_refs_find(struct spec_parse *p);
 
 /* graph.c */
-/* Index of the job of that name; -1: none. */
+/* Index of the job of that name; -1 if there is none. */
 ssize_t spec_job_find(const struct run_spec *run, const char *name);
-/* The names of the jobs are unique, their needs exist. Before spec_refs_find. */
+/* Check that job names are unique and that needs exist. Call before spec_refs_find. */
 void spec_needs_read(struct spec_parse *p);
-/* Add a need once; a present one keeps its `when`. */
+/* Add a need. If the need exists, its `when` stays. */
 void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enum need_when when);
-/* True if the job's endpoint comes from a deploy of the same run. */
+/* True if a deploy job of the same run makes the job's endpoint. */
 bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job);
-/* No cycles, no two deploys of one endpoint. After spec_refs_find. */
+/* Refuse cycles, and two deploys of one endpoint. Call after spec_refs_find. */
 void spec_graph_check(struct spec_parse *p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names and references as text. */
+/* Parses names and references as text. Pure. */
 #include "base/str.h"
 #include "jobs/spec/parse.h"
 
@@ -37,7 +37,7 @@ int spec_ref_split(const char *s, struct spec_ref *ret)
 		if (!str_copy(ret->run, sizeof(ret->run), inside) || !spec_name_ok(ret->run))
 			return -EINVAL;
 	}
-	dot = strrchr(job, '.'); /* names of jobs may have dots, outputs have none */
+	dot = strrchr(job, '.'); /* a job's name may contain dots, an output's name may not */
 	if (!dot)
 		return -EINVAL;
 	*dot = '\0';

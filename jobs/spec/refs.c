@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References: "${job.output}" and "${job.output}/sub/path", of another run "${RUN/job.output}". One
- * walk over a job's normalised spec, led by the field tables, visits every place that may hold a
- * reference or a local path; three users: checking references (and the needs that follow), listing
- * paths, replacing references by values.
+ * References: "${job.output}" and "${job.output}/sub/path", and "${RUN/job.output}" for another
+ * run. One walk over a job's normalised spec follows the tables of fields and visits each value
+ * that may be a reference or a local path. The walk has three users: checking references (and
+ * adding their needs), listing paths, replacing references by values.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -15,21 +15,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PATHS_MAX 64 /* in one job */
+#define PATHS_MAX 64 /* paths in one job */
 
-/* One place: object[key] is a string and f its row. */
+/* A visited value: the string object[key]; f is its row. */
 struct place {
 	const struct spec_field *f;
 	json_t *object;
-	const char *key; /* inside object */
+	const char *key; /* text inside `object` */
 	const char *value;
 };
 
-/* Negative ends the walk and is its result. */
+/* A negative result ends the walk and is returned. */
 typedef int (*place_fn)(void *userdata, const struct place *place);
 
 struct walk {
-	struct spec_parse *p; /* whose pointer follows the walk; NULL: nobody's */
+	struct spec_parse *p; /* its pointer follows the walk; may be NULL */
 	place_fn fn;
 	void *userdata;
 	unsigned modes;
@@ -92,7 +92,7 @@ static unsigned modes_of(const json_t *spec)
 									 : SPEC_MODE(kind);
 }
 
-/* "train, test": the outputs of a kind. */
+/* The outputs of a kind as text: "train, test". */
 static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
 {
 	const char *const *names = job_kind_outputs(kind);
@@ -106,7 +106,7 @@ static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
 	return buf;
 }
 
-/* True if the output lies in S3. */
+/* True if the output is in S3. */
 static bool is_remote(const struct job_spec *job, const char *output)
 {
 	char place[SPEC_PATH_MAX * 2];
@@ -116,7 +116,7 @@ static bool is_remote(const struct job_spec *job, const char *output)
 	return spec_output_place(job->spec, output, place, sizeof(place)) && s3_uri_is(place);
 }
 
-/* What the place needs, and what the output is. */
+/* Check that the field accepts the role of the output. */
 static void check_role(struct spec_parse *p, const struct place *place,
 		       const struct job_spec *other, const char *output, const char *sub)
 {
@@ -169,7 +169,7 @@ static void check_role(struct spec_parse *p, const struct place *place,
 			     quote);
 }
 
-/* A serverless endpoint takes one archive, and an upload may leave a prefix. */
+/* A serverless endpoint needs one archive, but an upload may produce a prefix. */
 static void check_serverless(struct spec_parse *p, const struct job_spec *job,
 			     const struct place *place, const struct job_spec *other)
 {
@@ -186,8 +186,8 @@ static void check_serverless(struct spec_parse *p, const struct job_spec *job,
 			     problem_quote(quote, place->value), other->name);
 }
 
-/* A reference is used after the other job's success, which ends the checkpoints of native training.
- */
+/* Refuse the checkpoints of native training. A reference is used after the other job's success, and
+ * that success deletes its checkpoints. */
 static void check_kept(struct spec_parse *p, const struct job_spec *other, const char *output)
 {
 	if (str_eq(output, OUTPUT_CHECKPOINTS) && other->target == TARGET_LOCAL &&
@@ -198,7 +198,7 @@ static void check_kept(struct spec_parse *p, const struct job_spec *other, const
 			     other->name);
 }
 
-/* A reference needs the other job's success; only the clean-up of an endpoint does not. */
+/* A reference needs the other job's success. Only delete-endpoint runs after any end. */
 static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 {
 	enum need_when when = job->kind == JOB_DELETE_ENDPOINT ? NEED_ALWAYS : NEED_SUCCESS;
@@ -212,7 +212,7 @@ static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 	spec_need_add(p, job, other, when);
 }
 
-/* A reference to a job of the same run. */
+/* Check a reference to a job of the same run. */
 static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place,
 			    const struct spec_ref *ref)
 {
@@ -234,7 +234,7 @@ static void check_reference(struct spec_parse *p, struct job_spec *job, const st
 		return;
 	}
 	if (!p->run->jobs[other].spec)
-		return; /* its kind is not known: said already */
+		return; /* the kind is unknown; that problem is already reported */
 	check_role(p, place, &p->run->jobs[other], ref->output, ref->sub);
 	check_serverless(p, job, place, &p->run->jobs[other]);
 	check_kept(p, &p->run->jobs[other], ref->output);
@@ -305,7 +305,7 @@ static int find_place(void *userdata, const struct place *place)
 				 .key = place->key,
 				 .path = place->value,
 				 .field = place->f};
-	bool unregistered; /* of a model */
+	bool unregistered; /* True if a model's name is not registered */
 
 	if (str_starts(place->value, "${")) {
 		find_reference(find, place);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a stored spec asks of the scheduler. The spec was normalised, but may be of an older
- * version: what is missing or odd counts as its default. */
+/* Reads the resources that a stored spec requests from the scheduler. An older version may have
+ * written the spec: a missing or invalid field counts as its default. */
 #include "base/clock.h"
 #include "jobs/spec/spec.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rules over several fields of one job, and defaults that depend on the machine or the
- * configuration. Runs after the job's fields were parsed; missing or bad fields are absent from
- * job->spec, so every rule looks before it speaks.
+ * configuration. The parser calls this after the job's fields. A missing or bad field is absent
+ * from job->spec, so each rule tests for its fields first.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -48,14 +48,15 @@ static void rule_retry(struct spec_parse *p, json_t *retry)
 	}
 }
 
-/* A training job there always has an end: its price must have one, too. */
+/* A SageMaker training job always has a maximum runtime, because its price must have a maximum,
+ * too. */
 static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 {
 	int64_t fallback_us = p->ctx->max_runtime_default_us;
 	char text[32];
 
 	if (!spec_field_is_open(&spec_job_table, "max_runtime", p->modes))
-		return; /* an endpoint has a lease */
+		return; /* an endpoint has a lease instead */
 	if (fallback_us <= 0 && !runs_here(job))
 		fallback_us = SPEC_SAGEMAKER_RUNTIME_US;
 	if (fallback_us > 0 && !json_object_get(job->spec, "max_runtime"))
@@ -81,7 +82,7 @@ static void rule_gpu_memory(struct spec_parse *p, const json_t *local)
 	char have_text[32], wanted_text[32];
 	size_t mark = spec_enter(p, "gpu_memory");
 
-	if (have > 0 && wanted > have) { /* have 0: not known */
+	if (have > 0 && wanted > have) { /* have is 0 if unknown */
 		str_bytes(have_text, sizeof(have_text), have);
 		str_bytes(wanted_text, sizeof(wanted_text), wanted);
 		spec_problem(p, PROBLEM_OUT_OF_RANGE,
@@ -146,7 +147,9 @@ static void rule_local(struct spec_parse *p, const struct job_spec *job)
 	int64_t cpus = json_get_int(local, "cpus", 0);
 	size_t mark = spec_enter(p, "local"), inner;
 
-	if (local && runs_here(job)) { /* else they are for another day: the machine is not asked */
+	/* otherwise the fields are kept for a later local run and not checked against this
+	 * machine */
+	if (local && runs_here(job)) {
 		rule_gpus(p, job->kind, local);
 		rule_gpu_memory(p, local);
 		inner = spec_enter(p, "cpus");

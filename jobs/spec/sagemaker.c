@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules of "sagemaker". What contradicts itself is refused whatever the target, so that one word
- * moves a job; what SageMaker needs is asked of jobs that run there. Limits are those of the
- * service's model (botocore data/sagemaker/2017-07-24/service-2.json).
+ * Rules of "sagemaker". Contradictions are refused for both targets, so that a job moves to
+ * SageMaker by a change of `target` alone. Requirements of SageMaker apply only to jobs that run
+ * there. The limits are those of the service's model (botocore
+ * data/sagemaker/2017-07-24/service-2.json).
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -15,7 +16,7 @@
 
 #define DEPLOY_VOLUME_MAX 512 /* GB */
 
-/* Say it at `key` below the current place. */
+/* Report a problem at `key` below the current location. */
 static void say(struct spec_parse *p, const char *key, enum problem_code code, const char *text)
 {
 	size_t mark = spec_enter(p, key);
@@ -67,7 +68,7 @@ static int64_t duration_of(const json_t *object, const char *key, int64_t fallba
 	return duration_parse(json_get_str(object, key, ""), &us) == 0 ? us : fallback_us;
 }
 
-/* Spot capacity: how long to wait, and what does not go with it. */
+/* Spot capacity: set how long to wait, and refuse fields that exclude spot. */
 static void rule_spot(struct spec_parse *p, const struct job_spec *job, json_t *s)
 {
 	int64_t run = duration_of(job->spec, "max_runtime", SPEC_SAGEMAKER_RUNTIME_US);
@@ -112,11 +113,11 @@ static void rule_training_only(struct spec_parse *p, const struct job_spec *job,
 		    "the disk of an endpoint has at most 512 GB; ask for less");
 }
 
-/* ---- only of jobs that run there ---- */
+/* ---- jobs that run on SageMaker ---- */
 
 static void rule_needed(struct spec_parse *p, const struct job_spec *job, const json_t *s)
 {
-	bool refused = p->found > p->found_before_job; /* maybe for just this field */
+	bool refused = p->found > p->found_before_job; /* possibly a problem with this very field */
 
 	if (!json_object_get(s, "instance_type") && !json_object_get(s, "serverless") && !refused)
 		say(p, "instance_type", PROBLEM_MISSING,
@@ -131,7 +132,8 @@ static void rule_needed(struct spec_parse *p, const struct job_spec *job, const 
 		    "or set aws.role in the configuration");
 }
 
-/* Letters, digits, spaces and _.:/=+-@; what is not ASCII is left to the service. */
+/* True if the text has only letters, digits, spaces and _.:/=+-@. Non-ASCII characters are left to
+ * the service. */
 static bool tag_text_ok(const char *s)
 {
 	for (; *s; s++)
@@ -141,7 +143,8 @@ static bool tag_text_ok(const char *s)
 	return true;
 }
 
-/* The tag before `key` whose name is the same to AWS, without regard to case; NULL. */
+/* A tag before `key` whose name AWS considers equal, because it ignores case; NULL if there is
+ * none. */
 static const char *same_tag_before(const json_t *tags, const char *key)
 {
 	const char *other;
@@ -184,7 +187,7 @@ static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 	spec_leave(p, mark);
 }
 
-/* Of kinds that are done here whatever their target: what nobody looks at. */
+/* Warn of "sagemaker" fields that have no effect, because the kind always runs on this machine. */
 static void warn_of_unused(struct spec_parse *p, const struct job_spec *job, const json_t *s)
 {
 	bool sends = job->kind == JOB_UPLOAD || job->kind == JOB_PREPROCESS;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The JSON schema (draft 2020-12) of a job, from the same tables that the parser uses. */
+/* Builds the JSON schema (draft 2020-12) of a job from the tables of fields that the parser
+ * uses. */
 #include "base/own.h"
 #include "jobs/sagemaker/resource.h"
 #include "jobs/spec/fields.h"
@@ -157,7 +158,7 @@ static json_t *table_schema(const struct spec_table *t, unsigned modes)
 	return out;
 }
 
-/* The fields of one kind; "kind" itself has one value. */
+/* The fields of one kind; "kind" has only one value. */
 static json_t *kind_schema(const char *title, const char *kind, unsigned mode)
 {
 	json_t *out = table_schema(&spec_job_table, mode);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where data comes from and where results go: rules over several fields, and the places of outputs
- * that a spec itself names. */
+/* Rules over several fields about data sources and result locations, and the outputs whose location
+ * the spec itself names. */
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
@@ -13,7 +13,7 @@
 
 static const char *const sources[] = {"path", "s3", "url", "hub"};
 
-/* Fields that belong to one source and mean nothing beside another. */
+/* Refuse fields that belong to another source than the given one. */
 static void check_companions(struct spec_parse *p, const json_t *d)
 {
 	static const struct {
@@ -52,7 +52,8 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 			     "that a retry trains on the same rows");
 }
 
-/* One source that is split, or two files: never both, never half, never two sources. */
+/* A dataset is one source that is split, or two files. Both at once, half of a pair, or two sources
+ * are refused. */
 void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 {
 	json_t *d = json_object_get(spec, "dataset");
@@ -90,7 +91,7 @@ void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 	spec_leave(p, mark);
 }
 
-/* What is below `output` gets names: it stands for a folder, also without the '/' at its end. */
+/* `output` is a folder, with or without a '/' at its end, because names are appended to it. */
 void spec_rule_output(struct spec_parse *p, json_t *spec)
 {
 	const char *output = json_get_str(spec, "output", NULL);
@@ -112,7 +113,7 @@ static void check_keep_last(struct spec_parse *p, const struct job_spec *job)
 	size_t mark = spec_enter(p, "keep_last");
 
 	if (!json_object_get(json_object_get(job->spec, "checkpoint"), "keep_last"))
-		; /* all stay */
+		; /* all checkpoints stay */
 	else if (!json_object_get(job->spec, "entry_point"))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
 			     "'keep_last' is for scripts: native training keeps its newest two "
@@ -128,7 +129,8 @@ static void check_keep_last(struct spec_parse *p, const struct job_spec *job)
 	spec_leave(p, mark);
 }
 
-/* Here the checkpoints of a job lie with its attempts: those of a script in CHECKPOINTS. */
+/* On this machine the checkpoints of a job belong to its attempts; a script writes them to
+ * CHECKPOINTS. */
 void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
 {
 	const json_t *checkpoint = json_object_get(job->spec, "checkpoint");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of nested objects: what may stand in "retry", "local", "dataset", … */
+/* The tables of nested objects: the fields of "retry", "local", "dataset", … */
 #include "jobs/spec/tables.h"
 
 #include "jobs/spec/parse.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of the field tables: those of nested objects. */
+/* Internal to jobs/spec/: the tables of nested objects. */
 #pragma once
 
 #include "base/own.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of the two targets: what may stand in "local" and "sagemaker". */
+/* The tables of the two targets: the fields of "local" and "sagemaker". */
 #include "jobs/spec/parse.h"
 #include "jobs/spec/tables.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One scalar value against one row of a table. Each type has a function that returns the normalised
- * value (a new reference) or NULL after a problem.
+ * Parses one scalar value by one row of a table. Each type has a function that returns the
+ * normalised value (a new reference) or NULL after a problem.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -17,7 +17,7 @@
 
 #define RANGE_TEXT_LEN 96
 
-/* "between 1 and 10", "greater than 0 and at most 1", in the row's own unit. */
+/* The range as text in the row's own unit: "between 1 and 10", "greater than 0 and at most 1". */
 static const char *range_text(const struct spec_field *f, char buf[RANGE_TEXT_LEN])
 {
 	char low[32], high[32];
@@ -134,7 +134,7 @@ json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t
 	return json_string(s);
 }
 
-/* {"training_job": name}: a model that a training job of the account has left. */
+/* {"training_job": name}: the model of a training job of the account. */
 static json_t *training_job(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const json_t *name = json_object_get(v, "training_job");
@@ -158,7 +158,7 @@ static json_t *training_job(struct spec_parse *p, const struct spec_field *f, co
 	return json_pack("{s:s}", "training_job", s);
 }
 
-/* An address with a scheme: s3 where the row takes it, else nothing. */
+/* A text with a scheme. Only s3 is accepted, and only if the row allows it. */
 static json_t *address(struct spec_parse *p, const struct spec_field *f, const char *s)
 {
 	char quote[PROBLEM_QUOTE_MAX];
