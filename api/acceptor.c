@@ -22,31 +22,33 @@
 
 #define EVENTS_MAX   64
 #define TICK_MS	     200
-#define REST_US	     (250 * 1000) /* without descriptors, before the next try */
+#define REST_US	     (250 * 1000) /* without free descriptors: pause before the next try */
 #define STACK_BYTES  (128 << 10)
 #define DOORS	     2
 #define WARN_US	     (60 * USEC_PER_SEC)
 #define UNREAD_READS 16
 #define SERIAL_SHIFT 32
 
-/* What an event is of: a door by its index, the bell, or a connection by serial and descriptor. */
+/* The data of an epoll event: a listener by its index, the eventfd `bell`, or a connection by
+ * serial and descriptor. */
 enum {
 	EVENT_BELL = DOORS,
-	EVENT_CONNECTIONS, /* serials begin with 1, so that the value is larger than these */
+	/* serials begin with 1, so the values of connections are larger than these */
+	EVENT_CONNECTIONS,
 };
 
 struct acceptor {
 	struct api *api;
 	struct connections *all;
 	struct listener *doors[DOORS];
-	bool resting[DOORS]; /* is not listened to just now */
+	bool resting[DOORS]; /* True if the listener is not polled at the moment */
 	pthread_t thread;
 	int epoll, bell;
 	int fds_max;
-	int64_t rest_until_us; /* there were no descriptors */
+	int64_t rest_until_us; /* end of the pause after descriptors ran out */
 	int64_t warned_us;
 	atomic_bool quiet, stop;
-	sem_t quieted; /* the thread has seen `quiet` */
+	sem_t quieted; /* posted after the thread has seen `quiet` */
 };
 
 static void ring(void *userdata)
@@ -55,10 +57,11 @@ static void ring(void *userdata)
 	uint64_t one = 1;
 
 	if (write(a->bell, &one, sizeof(one)) < 0)
-		return; /* it is ringing already */
+		return; /* the eventfd is already set */
 }
 
-/* Who is at the other end, for its share: the address, or the process on the unix socket. */
+/* Identify the peer for its share of connections: the address, or the process on the unix
+ * socket. */
 static void name_peer(int fd, char *ret, size_t size)
 {
 	struct sockaddr_storage at;
@@ -101,8 +104,7 @@ static void warn_once(struct acceptor *a, int error)
 		connections_count(a->all), strerror(error));
 }
 
-/* Descriptors are short: the connections that wait longest go, and new ones wait for that.
- */
+/* Descriptors have run out: drop the connections that wait longest and pause this listener. */
 static void rest(struct acceptor *a, int door, int error)
 {
 	int dropped = 0;
@@ -112,12 +114,12 @@ static void rest(struct acceptor *a, int door, int error)
 	       connections_drop_oldest(a->all, a->doors, DOORS))
 		dropped++;
 	if (dropped)
-		return; /* the bell rings once one of them is closed */
+		return; /* the eventfd wakes this thread after one of them is closed */
 	warn_once(a, error);
 	a->rest_until_us = clock_mono_us() + REST_US;
 }
 
-/* The last descriptors are kept for jobs: answer 503 before any request is read. */
+/* The last descriptors are reserved for jobs: reply 503 without reading the request. */
 static void refuse(int fd)
 {
 	static const char body[] =
@@ -132,7 +134,7 @@ static void refuse(int fd)
 
 	if (send(fd, answer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		shutdown(fd, SHUT_WR);
-	/* close() with bytes unread would reset the connection, and the answer would be lost */
+	/* close() with unread bytes would reset the connection, and the reply would be lost */
 	for (int i = 0; i < UNREAD_READS && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0;)
 		i++;
 	close(fd);
@@ -147,7 +149,7 @@ static void take_in(struct acceptor *a, struct listener *l, int fd)
 	struct connection *c;
 
 	name_peer(fd, peer, sizeof(peer));
-	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0) { /* it has left already */
+	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0) { /* the client has already left */
 		close(fd);
 		return;
 	}
@@ -158,12 +160,12 @@ static void take_in(struct acceptor *a, struct listener *l, int fd)
 	}
 	ev.data.u64 = (uint64_t)c->serial << SERIAL_SHIFT | (uint32_t)fd;
 	epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev);
-	/* It closes the descriptor if it fails, without telling us. */
+	/* On failure the library closes the descriptor without a callback. */
 	if (!connection_serve(l, fd, (struct sockaddr *)&at, len))
 		connection_close(c);
 }
 
-/* Make a place only if a client waits. */
+/* Make room only if a client waits. */
 static void answer_door(struct acceptor *a, int door)
 {
 	struct listener *l = a->doors[door];
@@ -212,7 +214,8 @@ static void tick(struct acceptor *a)
 		if (a->resting[i] && !a->quiet && now >= a->rest_until_us)
 			listen_again(a, i, true);
 	}
-	/* Long polls and followers of clients that have left hold places: let them look. */
+	/* Long polls and followers whose clients have left occupy connections: wake them, so that
+	 * they check. */
 	if (full && left && !a->quiet)
 		feed_expire(manager_feed(a->api->manager), USEC_NEVER);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Takes connections from both listening sockets and gives them to libmicrohttpd, in a thread of its
- * own: so that a flood of half requests costs the oldest of them, and never the next client. It
- * notices clients that have left, and ends what never becomes a request (api/connection.h).
+ * Accepts connections on both listening sockets, in a thread of its own, and passes them to
+ * libmicrohttpd. If connections run short, the oldest incomplete request is dropped, not the next
+ * client. The thread detects clients that have left and ends connections that never complete a
+ * request (api/connection.h). api/server.c calls this.
  */
 #pragma once
 
@@ -10,17 +11,19 @@
 #include "base/err.h"
 
 #define ACCEPTOR_DROPPING_MAX 64
-/* Descriptors below the process's limit that connections leave to everything else. */
+/* File descriptors that connections leave free for the rest of the process. */
 #define ACCEPTOR_FDS_SPARE    128
 
 struct acceptor;
 struct api;
 
-/* Listen for both doors of `api`, whose library daemons run. `all` must outlive it. */
+/* Start the thread for both listeners of `api`, whose library daemons are running. `all` must
+ * outlive the acceptor. */
 int acceptor_start(struct api *api, struct connections *all, struct acceptor **ret,
 		   struct err *reterr) MUSTCHECK;
-/* Once it returns, no connection is taken any more and the manager is not touched; connections go
- * on, and half requests are still ended. Once only. Waits for the thread's current step. */
+/* Stop accepting. After the return no connection is accepted and the manager is not called; open
+ * connections continue, and incomplete requests are still ended. Call once. Blocks for the thread's
+ * current step. */
 void acceptor_quiesce(struct acceptor *a);
-/* After the library's daemons have ended. NULL is allowed. */
+/* Join the thread. Call after the library's daemons have ended. NULL is allowed. */
 void acceptor_stop(struct acceptor *a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about the AWS account, and what their failures look like to a client. */
+/* Queries of the AWS account for handlers, and the mapping of their failures to replies. The
+ * server's threads run this. */
 #include "api/account.h"
 
 #include "api/reply.h"
@@ -32,8 +33,8 @@ struct account_query *account_query_of(struct request *rq)
 	return q;
 }
 
-/* The daemon's trouble with AWS is no fault of the request: 5xx, except where AWS says that the
- * question itself is wrong. 403 stays free for what a client's own token may not do. */
+/* A problem between the daemon and AWS is no fault of the request: 5xx, unless AWS says that the
+ * query itself is wrong. 403 is reserved for the rights of a client's own token. */
 static void reply_failure(struct request *rq, const struct account_query *q)
 {
 	static const struct {

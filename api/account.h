@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A question about the AWS account on behalf of a request: the connection waits for the answer. */
+/* A query of the AWS account for a request; the connection is suspended until the answer. Handlers
+ * call this. */
 #pragma once
 
 #include "api/request.h"
 #include "daemon/account/account.h"
 
-/* A zeroed query that lives as long as the request; NULL: memory is out (a 500 follows). */
+/* Allocate a zeroed query that lives as long as the request. NULL if memory is out (replied
+ * 500). */
 struct account_query *account_query_of(struct request *rq);
-/* Ask rq's query. The answer, or what AWS says against it, is the reply. */
+/* Send rq's query. The reply is the answer, or AWS's refusal. */
 void account_ask(struct request *rq);
-/* A parameter that is a text of `min` to `max` bytes. False: replied 400. */
+/* Read a text parameter of `min` to `max` bytes. Returns false if 400 was replied. */
 bool account_param_text(struct request *rq, const char *name, size_t min, size_t max,
 			const char **ret);
-/* "region", "limit" (with `fallback`) and "cursor". False: replied 400. */
+/* Read "region", "limit" (default `fallback`) and "cursor". Returns false if 400 was replied. */
 bool account_params(struct request *rq, struct account_query *q, int64_t fallback, int64_t max);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files an attempt has made, below DIR/work/{model,output,checkpoints}. Paths come from clients
- * and the tree belongs to the job's user, who may put links and pipes there: everything is opened
- * by base/beneath.h, and only regular files are served. What an attempt on SageMaker has left lies
- * in S3 and is only listed.
+ * Serves the files of an attempt below DIR/work/{model,output,checkpoints}. Paths come from
+ * clients, and the job's user may create links and pipes there. So base/beneath.h opens every path,
+ * and only regular files are served. Artifacts of an attempt on SageMaker are in S3 and are only
+ * listed. The server's threads run this.
  */
 #include "api/handlers.h"
 
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ARTIFACTS_MAX	    2000 /* listed; narrow with prefix= */
+#define ARTIFACTS_MAX	    2000 /* entries in one list; prefix= selects fewer */
 #define ARTIFACTS_DEPTH_MAX 16
 #define ARTIFACT_PATH_MAX   1024
 #define ESCAPE_LEN	    4 /* "\\xNN" */
@@ -41,7 +41,7 @@ static bool in_roots(const char *path)
 	return false;
 }
 
-/* The attempt asked for. False: replied. */
+/* Find the requested attempt. Returns false if an error was replied. */
 static bool find_attempt(struct request *rq, struct attempt_place *ret)
 {
 	struct store_reader *sr = request_reader(rq);
@@ -57,7 +57,8 @@ static bool find_attempt(struct request *rq, struct attempt_place *ret)
 	return r >= 0;
 }
 
-/* Where an attempt on SageMaker has left its things. *ret NULL: it ran here. False: replied. */
+/* Find the S3 locations of an attempt on SageMaker. *ret is NULL if the attempt ran locally.
+ * Returns false if an error was replied. */
 static bool find_uris(struct request *rq, const struct attempt_place *place, json_t **ret)
 {
 	struct err e;
@@ -68,7 +69,7 @@ static bool find_uris(struct request *rq, const struct attempt_place *place, jso
 	return r >= 0;
 }
 
-/* Ask S3: the answer is the reply. Takes over `uris`. */
+/* List the S3 locations; the result is the reply. Takes over `uris`. */
 static void list_uris(struct request *rq, json_t *uris)
 {
 	struct account_query *q = account_query_of(rq);
@@ -85,14 +86,15 @@ static void list_uris(struct request *rq, json_t *uris)
 	account_ask(rq);
 }
 
-/* True if the path names no file that may be given out; other failures say nothing about it. */
+/* True if the error means that no such file may be served. Other errors prove nothing about the
+ * file. */
 static bool is_absent(int r)
 {
 	return r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG || r == -EACCES || r == -EPERM ||
 	       r == -ERR_INVALID;
 }
 
-/* The work directory is not there, or is none any more. */
+/* Reply that the work directory is missing or is no directory. */
 static void reply_absent(struct request *rq, const struct attempt_place *place)
 {
 	char work[sizeof(place->dir) + sizeof("/work")];
@@ -107,7 +109,7 @@ static void reply_absent(struct request *rq, const struct attempt_place *place)
 		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
 }
 
-/* Open the work directory of the attempt. -1: replied. */
+/* Open the attempt's work directory. Returns -1 if an error was replied. */
 static int open_work(struct request *rq, const struct attempt_place *place)
 {
 	OWN(closep) int dir = -1;
@@ -137,11 +139,11 @@ struct listing {
 	json_t *items;
 	const char *prefix;
 	bool truncated;
-	int failed; /* not 0: a directory could not be read for now */
+	int failed; /* not 0: a directory could not be read */
 	struct err why;
 };
 
-/* How long the character at `s` is; 0: its first byte begins none in UTF-8. */
+/* Length of the UTF-8 character at `s`; 0 if its first byte starts none. */
 static size_t utf8_len(const char *s)
 {
 	size_t left = strnlen(s, UTF8_LEN_MAX);
@@ -152,7 +154,7 @@ static size_t utf8_len(const char *s)
 	return 0;
 }
 
-/* A path as JSON can hold it: bytes that are not UTF-8 become \xNN. True if there are any. */
+/* Convert a path for JSON: bytes that are not UTF-8 become \xNN. Returns true if there are any. */
 static bool path_escape(char shown[ARTIFACT_SHOWN_MAX], const char *path)
 {
 	char *to = shown;
@@ -174,8 +176,8 @@ static bool path_escape(char shown[ARTIFACT_SHOWN_MAX], const char *path)
 	return any;
 }
 
-/* The path whose escaped form is `shown`. Only bytes that are escaped come back: no dot, no slash.
- * False: it is longer than a path that is listed. */
+/* Reverse path_escape(). Only escaped bytes are restored, never a dot or a slash. Returns false if
+ * the result is longer than any listed path. */
 static bool path_unescape(char path[ARTIFACT_PATH_MAX], const char *shown)
 {
 	char *to = path;

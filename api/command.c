@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command to the manager for one request: suspend, queue, and go on after the commit. The
- * command's memory is the request's; the manager has it from the queueing until `done`.
+ * Sends a command for one request: suspend, queue, continue after the commit. The request owns the
+ * command's memory; the manager uses it from the queueing until `done`. The server's threads call
+ * this.
  */
 #include "api/command.h"
 
@@ -46,7 +47,7 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 		reply_problem(rq, 404, "not_found", "there is nothing named '%.80s'", id);
 		return;
 	}
-	/* The connection is suspended before the manager can know of it. After a successful
+	/* Suspend the connection before the manager can see the command. After a successful
 	 * queueing `c` and its run belong to the manager until `done`. */
 	request_wait(rq, then);
 	r = manager_queue(rq->api->manager, c, &e);

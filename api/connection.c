@@ -17,7 +17,7 @@ struct connections {
 	void (*on_room)(void *userdata);
 	void *userdata;
 
-	pthread_mutex_t lock; /* all below, and each connection and door */
+	pthread_mutex_t lock; /* guards all fields below, and each connection and listener */
 	struct connection **by_fd;
 	size_t by_fd_n;
 	uint32_t serial;
@@ -61,7 +61,7 @@ void connection_door_init(struct connection_door *door)
 	TAILQ_INIT(&door->dropped);
 }
 
-/* ---- under the lock ---- */
+/* ---- with the lock held ---- */
 
 static struct connection_list *list_of(struct connection *c)
 {
@@ -78,8 +78,8 @@ static void uncount_body(struct connection *c)
 	c->body_bytes = 0;
 }
 
-/* Until the library has taken the descriptor up, the number may have come to mean another file: the
- * library may have closed it. */
+/* If the library has not taken the descriptor yet, it may have closed it, and the number may mean
+ * another file: then do nothing. */
 static void shut(const struct connection *c)
 {
 	if (c->started)
@@ -104,8 +104,8 @@ static bool has_unread(const struct connection *c)
 	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Drop the one that waits longest; what may be a whole request that nobody has read yet is passed
- * over while there is another. */
+/* Drop the connection that waits longest. A connection that may hold a complete, unread request is
+ * dropped only if there is no other. */
 static bool drop_first(struct listener *l, const char *peer)
 {
 	struct connection *c, *first = NULL;
@@ -128,7 +128,7 @@ static bool drop_first(struct listener *l, const char *peer)
 	return first != NULL;
 }
 
-/* Those that the peer has left no longer count. */
+/* Connections that the peer has left do not count. */
 static int count_peer(const struct connection_list *list, const char *peer)
 {
 	const struct connection *c;
@@ -139,7 +139,7 @@ static int count_peer(const struct connection_list *list, const char *peer)
 	return n;
 }
 
-/* True if the peer has as many as it may, and all of them are being answered. */
+/* True if the peer is at its limit and all its connections are being answered. */
 static bool crowd(struct connections *all, struct listener *l, const char *peer)
 {
 	int max = all->limits.per_peer;
@@ -189,7 +189,7 @@ static void forget(struct connection *c)
 	free(c);
 }
 
-/* 0: it is closed. */
+/* Returns 0 if the descriptor is closed. */
 static ino_t inode_of(int fd)
 {
 	struct stat st;
@@ -197,7 +197,7 @@ static ino_t inode_of(int fd)
 	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
-/* The library has closed some that it never took up, for want of memory. */
+/* Forget connections that the library closed without taking them, because memory was out. */
 static void forget_lost(struct connection_list *list)
 {
 	struct connection *c, *next;
@@ -223,7 +223,7 @@ static void enter(struct connection *c, enum connection_phase phase)
 	TAILQ_INSERT_TAIL(list_of(c), c, link);
 }
 
-/* Drop bodies that have stalled until `bytes` more fit. */
+/* Drop stalled bodies until `bytes` more fit. */
 static bool drop_stalled(struct connection *but, size_t bytes)
 {
 	struct connections *all = but->all;
@@ -242,7 +242,7 @@ static bool drop_stalled(struct connection *but, size_t bytes)
 	return all->bodies + bytes <= all->limits.bodies_max;
 }
 
-/* ---- the acceptor's ---- */
+/* ---- called by the acceptor ---- */
 
 bool connections_make_room(struct connections *all, struct listener *l)
 {
@@ -285,7 +285,7 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 	*c = (struct connection){.all = all, .listener = l, .fd = fd};
 	str_copy(c->peer, sizeof(c->peer), peer);
 	pthread_mutex_lock(&all->lock);
-	stale = find(all, fd); /* the library has closed it without a word */
+	stale = find(all, fd); /* the library has closed it without a callback */
 	if (stale)
 		forget(stale);
 	c->serial = ++all->serial;
@@ -317,8 +317,9 @@ void connections_hung_up(struct connections *all, int fd, uint32_t serial)
 	pthread_mutex_unlock(&all->lock);
 }
 
-/* The client has left, and its last bytes have been read for long enough: no whole request comes.
- * (The library misses an end that came together with the last bytes: it waits for an edge.) */
+/* True if the client has left and no complete request can follow: its last bytes were read long
+ * enough ago. Needed because the library misses an end that arrives together with the last bytes
+ * (edge-triggered epoll). */
 static bool was_left(const struct connection *c, int64_t now_us)
 {
 	return c->hung_up_us && now_us - c->hung_up_us >= CONNECTION_HANG_US &&
@@ -354,7 +355,7 @@ int connections_count(struct connections *all)
 	return n;
 }
 
-/* ---- of the library's threads ---- */
+/* ---- called by the library's threads ---- */
 
 struct connection *connection_start(struct connections *all, int fd)
 {
@@ -371,7 +372,7 @@ struct connection *connection_start(struct connections *all, int fd)
 	return c;
 }
 
-/* Tell the acceptor, once, that something may have changed for it. Takes and leaves the lock. */
+/* Wake the acceptor once if it waits for room. The lock is held on entry and released here. */
 static void unlock_and_tell(struct connections *all, bool room)
 {
 	bool tell = room && all->room_wanted;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every open connection of a listener, and which of them may be dropped: those that wait for a
- * request or are in the middle of one. api/acceptor.c adds them, libmicrohttpd's threads move them
- * from phase to phase (api/server.c). One lock, held for a few instructions. Thread-safe.
+ * The open connections of each listener, and the choice of connections that may be dropped: those
+ * without a complete request. api/acceptor.c adds connections; libmicrohttpd's threads change their
+ * phase (api/server.c). Thread-safe, with one lock that is held for a few instructions.
  *
- * A connection is dropped by shutdown(): the library notices the end, ends the request and closes
- * the descriptor. Until then it counts neither as open nor for the budget of bodies.
+ * A connection is dropped by shutdown(): the library then notices the end, ends the request and
+ * closes the descriptor. A dropped connection counts neither as open nor for the budget of bodies.
  */
 #pragma once
 
@@ -17,18 +17,20 @@
 #include <sys/socket.h>
 
 #define CONNECTION_PEER_MAX 64
-#define CONNECTION_BODY_S   600		  /* for a whole body, however it trickles */
-#define CONNECTION_STALL_US (1000 * 1000) /* a body without progress for so long may be dropped */
-#define CONNECTION_HANG_US  (200 * 1000)  /* from a hang-up to the end of a half request */
+#define CONNECTION_BODY_S   600 /* maximum time for a whole body, even if bytes keep arriving */
+/* a body without progress for this time may be dropped */
+#define CONNECTION_STALL_US (1000 * 1000)
+/* time between a hang-up and the end of an incomplete request */
+#define CONNECTION_HANG_US  (200 * 1000)
 
 struct connections;
 struct listener;
 
 enum connection_phase {
 	CONNECTION_WAITING, /* new, or between two requests */
-	CONNECTION_HEAD,    /* the first line is there */
-	CONNECTION_BODY,    /* the headers are there */
-	CONNECTION_BUSY,    /* the request is whole: it is answered */
+	CONNECTION_HEAD,    /* the first line has arrived */
+	CONNECTION_BODY,    /* the headers have arrived */
+	CONNECTION_BUSY,    /* the request is complete and is answered */
 };
 
 TAILQ_HEAD(connection_list, connection);
@@ -39,72 +41,80 @@ struct connection {
 	struct listener *listener;
 	int fd;
 	ino_t inode;	 /* of the descriptor */
-	uint32_t serial; /* tells it from a later one with the same descriptor */
+	uint32_t serial; /* distinguishes it from a later connection with the same descriptor */
 	char peer[CONNECTION_PEER_MAX];
 	enum connection_phase phase;
-	int64_t moved_us; /* when it last came forward */
-	int64_t until_us; /* when this phase is over at the latest */
+	int64_t moved_us; /* time of the last progress */
+	int64_t until_us; /* deadline of this phase */
 	int64_t hung_up_us;
-	size_t body_bytes; /* of the budget */
-	bool crowded;	   /* beyond its peer's share: it is answered 503 */
-	bool started;	   /* the library has taken the descriptor up, and tells its end */
+	size_t body_bytes; /* part of the budget of bodies */
+	bool crowded;	   /* True if beyond its peer's share: replied 503 */
+	/* True if the library has taken the descriptor and will report its end */
+	bool started;
 	bool dropped;
 };
 
 struct connection_limits {
-	int max;	   /* open ones of each listener */
-	int per_peer;	   /* of one peer at a listener; 0: no limit of its own */
-	int dropping_max;  /* dropped ones that are not closed yet */
+	int max;	   /* open connections of each listener */
+	int per_peer;	   /* open connections of one peer at a listener; 0: no limit */
+	int dropping_max;  /* dropped connections that are not closed yet */
 	size_t bodies_max; /* bytes of all request bodies together */
-	int idle_s;	   /* for a first line and headers */
+	int idle_s;	   /* seconds for the first line and the headers */
 };
 
-/* Of one listener; part of struct listener. */
+/* The connections of one listener; part of struct listener. */
 struct connection_door {
-	struct connection_list droppable, busy, dropped; /* the first: oldest progress first */
+	/* `droppable` begins with the oldest progress */
+	struct connection_list droppable, busy, dropped;
 	int open;
-	int peak; /* most open at once since the listener was last empty */
+	int peak; /* most open connections since the listener was last empty */
 };
 
-/* NULL: memory is out. */
+/* Returns NULL if memory is out. */
 struct connections *connections_new(const struct connection_limits *limits);
 void connections_free(struct connections *all);
 void connections_on_room(struct connections *all, void (*fn)(void *userdata), void *userdata);
 
 void connection_door_init(struct connection_door *door);
 
-/* ---- the acceptor's ---- */
+/* ---- called by the acceptor ---- */
 
-/* Make room for one more, by dropping the one that waits longest. False: all are being answered, or
- * too many are about to close; fn of connections_on_room is called when that has changed. */
+/* Make room for one connection: drop the one that has waited longest. Returns false if all
+ * connections are being answered, or if too many are about to close. Then the callback of
+ * connections_on_room runs when there is room. */
 bool connections_make_room(struct connections *all, struct listener *l);
-/* Drop the one that waits longest of any listener of `n`. False: there is none. */
+/* Drop the connection that has waited longest among the `n` listeners. Returns false if there is
+ * none. */
 bool connections_drop_oldest(struct connections *all, struct listener *const *l, size_t n);
-/* Take the new descriptor in; what had the same number is forgotten. A peer at its limit loses the
- * one that waits longest; if there is none, the new one is `crowded`. NULL: memory is out. The
- * connection belongs to this module. */
+/* Add a new descriptor; an older connection with the same number is forgotten. If the peer is at
+ * its limit, its longest waiting connection is dropped, or the new one is marked `crowded`. Returns
+ * NULL if memory is out. This module owns the connection. */
 struct connection *connection_open(struct connections *all, struct listener *l, int fd,
 				   const char *peer);
-/* The peer has closed its end of the connection with this descriptor and serial. */
+/* Record that the peer has closed its end of the connection with this descriptor and serial. */
 void connections_hung_up(struct connections *all, int fd, uint32_t serial);
-/* Drop what is over its time or has been left, forget what the library never took up. True: some of
- * a listener's have been left while they are answered. */
+/* Drop connections that are past their deadline or that the client has left, and forget those that
+ * the library never took. Returns true if clients of the listener have left while they were being
+ * answered. */
 bool connections_reap(struct connections *all, struct listener *l, int64_t now_us);
-/* How many there are, dropped ones too. */
+/* The number of connections, including dropped ones. */
 int connections_count(struct connections *all);
 
-/* mhd.c: give the descriptor to the library's threads. False: it refuses, and has closed it. */
+/* mhd.c: pass the descriptor to the library's threads. Returns false if the library refuses; the
+ * library has then closed the descriptor. */
 bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, socklen_t len);
 
-/* ---- of the library's threads ---- */
+/* ---- called by the library's threads ---- */
 
-/* The library takes the descriptor up; one that is dropped already ends at once. NULL: none. */
+/* Record that the library has taken the descriptor. A connection that was already dropped is ended
+ * at once. NULL if the descriptor is unknown. */
 struct connection *connection_start(struct connections *all, int fd);
-/* Enter a phase; the same again: it came forward. False: it is dropped, nobody reads an answer. */
+/* Enter a phase; entering the same phase again means progress. Returns false if the connection was
+ * dropped, so that no client reads an answer. */
 bool connection_move(struct connection *c, enum connection_phase phase);
-/* Its body's buffer has this size now, more or less than before. False: the budget is spent, and no
- * stalled body is left to drop; the size is not counted. */
+/* Set the size of the connection's body buffer. Returns false, and does not count the size, if the
+ * budget is spent and no stalled body can be dropped. */
 bool connection_body(struct connection *c, size_t bytes);
-/* The library closes it: forget it. If it was the listener's last, how many there were at a time
- * before; else 0. */
+/* Forget a connection that the library closes. Returns the peak of open connections if this was the
+ * listener's last one, else 0. */
 int connection_close(struct connection *c);

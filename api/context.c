@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the threads of a server share: the pool of database readers and the counters that api_stop
- * waits for. One lock, held for a few instructions.
+ * Shared state of a server's threads: the pool of database readers and the counters on which
+ * api_stop() waits. One lock, held for a few instructions.
  */
 #include "api/context.h"
 
@@ -15,7 +15,7 @@ int api_reader_take(struct api *api, struct store_reader **ret, struct err *rete
 	if (api->readers_n)
 		sr = api->readers[--api->readers_n];
 	pthread_mutex_unlock(&api->lock);
-	if (!sr) { /* no database of others that lies at the path now */
+	if (!sr) { /* do not open a foreign database that is at the path now */
 		int r = manager_check_location(api->manager, reterr);
 
 		return r < 0 ? r : store_reader_open(api->data_dir, ret, reterr);

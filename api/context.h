@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What all requests of one server share. Handlers read the constant part; the counters and the pool
- * of readers are behind the functions below. Thread-safe.
+ * State that all requests of one server share. Handlers read the constant fields; the functions
+ * below guard the counters and the pool of readers. Thread-safe.
  */
 #pragma once
 
@@ -17,20 +17,20 @@
 struct MHD_Daemon;
 struct acceptor;
 
-/* One of the two doors. */
+/* One of the two listeners. */
 struct listener {
 	struct api *api;
 	struct MHD_Daemon *daemon;
-	int fd;	    /* ours to close; -1: not used */
-	bool local; /* the unix socket: no Host or Origin to check */
+	int fd;	    /* owned; -1: not used */
+	bool local; /* True for the unix socket: Host and Origin are not checked */
 	struct connection_door door;
 };
 
 struct api {
-	/* constant after api_start */
+	/* constant after api_start() */
 	struct manager *manager;
 	char version[64];
-	char host[64]; /* the listen address without the port */
+	char host[64]; /* the listen address without its port */
 	char url[96];
 	uint16_t port;
 	char *data_dir, *socket_path;
@@ -39,18 +39,18 @@ struct api {
 	struct connections *connections;
 	struct acceptor *acceptor;
 
-	pthread_mutex_t lock;  /* all below */
-	pthread_cond_t calmed; /* active or suspended went down while stopping */
+	pthread_mutex_t lock;  /* guards all fields below */
+	pthread_cond_t calmed; /* signalled if active or suspended decreases during the stop */
 	bool stopping;
-	int active;    /* requests between their first byte and their last */
+	int active;    /* requests between their first and their last byte */
 	int suspended; /* connections that wait for the manager or the feed */
 	int followers;
-	struct store_reader *readers[API_READERS_MAX]; /* idle ones */
+	struct store_reader *readers[API_READERS_MAX]; /* idle readers */
 	size_t readers_n;
 };
 
-/* A read-only connection for this thread's use until it is given back; opened when none is idle.
- * Never hold one over a suspension. */
+/* Borrow a read-only connection for this thread; opens one if none is idle. Return the reader
+ * before the request is suspended. */
 int api_reader_take(struct api *api, struct store_reader **ret, struct err *reterr) MUSTCHECK;
 void api_reader_give(struct api *api, struct store_reader *sr); /* NULL is allowed */
 
@@ -61,5 +61,5 @@ enum api_counter {
 };
 void api_count(struct api *api, enum api_counter which, int delta);
 bool api_stopping(struct api *api);
-/* Count one more follower; false: API_FOLLOWERS_MAX are open. */
+/* Count one more follower. Returns false if API_FOLLOWERS_MAX are open. */
 bool api_follower_add(struct api *api);

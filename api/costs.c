@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/costs: what was spent and reserved, the caps, and what is left of them. */
+/* GET /v1/costs: settled and reserved amounts, the caps and what is left of them. The server's
+ * threads run this. */
 #include "api/costs.h"
 
 #include "api/handlers.h"
@@ -37,7 +38,8 @@ int costs_add_sums(struct request *rq, struct store_reader *sr, json_t *to, cons
 	return 0;
 }
 
-/* The days from … to, both in it; this month's days by default. False: replied. */
+/* Read the days from … to, both inclusive; default: the current month. Returns false if an error
+ * was replied. */
 static bool read_range(struct request *rq, int64_t *first, int64_t *last)
 {
 	int64_t next, now = clock_now_us(), from = INT64_MIN, to = INT64_MIN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: list, item, delete, renew, roll back. A change is a command; the answer is read after
- * its commit.
+ * Endpoints: list, item, delete, renew, roll back. A change is a command; the reply is read after
+ * its commit. The server's threads run this.
  */
 #include "api/handlers.h"
 
@@ -55,7 +55,7 @@ static void renewed(struct request *rq)
 		reply_endpoint(rq, 200);
 }
 
-/* {"ttl": "2h"}, or nothing for the ttl of the deploy. */
+/* Read {"ttl": "2h"}; without a body the deploy's ttl is used. */
 static bool read_ttl(struct request *rq, int64_t *ttl_us)
 {
 	static const char *const fields[] = {"ttl"};
@@ -82,7 +82,7 @@ void endpoints_renew(struct request *rq)
 		command_send(rq, COMMAND_ENDPOINT_RENEW, rq->args[0], ttl_us, NULL, renewed);
 }
 
-/* A deploy of what was there before, as a job of its own. */
+/* Submit a new deploy job with the previous spec. */
 void endpoints_rollback(struct request *rq)
 {
 	struct store_reader *sr = request_reader(rq);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/events: what is newer than `since`, from the feed in memory or, for catch-up, from the
- * database; with wait= the connection is suspended until something matches.
+ * GET /v1/events: events after `since`, from the feed in memory, or from the database for older
+ * events. With wait= the connection is suspended until an event matches. The server's threads run
+ * this.
  */
 #include "api/handlers.h"
 
@@ -14,7 +15,8 @@
 
 #define EVENTS_LIMIT_DEFAULT 100
 #define EVENTS_LIMIT_MAX     STORE_LIST_MAX
-#define WAIT_SLICE_US	     (10 * USEC_PER_SEC) /* after this, look whether the client is there */
+/* after this time, check if the client is still connected */
+#define WAIT_SLICE_US	     (10 * USEC_PER_SEC)
 
 struct poll {
 	struct request *rq;
@@ -37,7 +39,7 @@ static void on_news(struct feed_waiter *w)
 	request_resume(p->rq);
 }
 
-/* One page of matching events after p->waiter.since. 0 or negative. */
+/* Read one page of matching events after p->waiter.since. Returns 0 or a negative error. */
 static int read_once(struct request *rq, struct poll *p, json_t **ret, int64_t *ret_next,
 		     struct err *reterr)
 {
@@ -64,7 +66,7 @@ static int read_once(struct request *rq, struct poll *p, json_t **ret, int64_t *
 	return 0;
 }
 
-/* The same, but an empty page only when all that there is was looked at. */
+/* As read_once(), but repeats until the page has an event or all events were examined. */
 static int read_page(struct request *rq, struct poll *p, json_t **ret, int64_t *ret_next,
 		     struct err *reterr)
 {
@@ -111,7 +113,8 @@ static void poll_step(struct request *rq)
 		request_resume(rq);
 }
 
-/* Where to begin: since= (not beyond what there is, of this database), else now. False: replied. */
+/* Read the start: since=, which must not be beyond the newest event of this database; default: now.
+ * Returns false if an error was replied. */
 static bool read_since(struct request *rq, int64_t *since)
 {
 	const char *generation = request_param(rq, "generation");
@@ -123,7 +126,7 @@ static bool read_since(struct request *rq, int64_t *since)
 	*since = last;
 	if (!sr || !request_param_int(rq, "since", 0, INT64_MAX, since))
 		return false;
-	/* What a caller has read from the database may be a moment ahead of the feed. */
+	/* The caller may have read the database a moment before the feed got the event. */
 	if (*since > last)
 		r = store_read_versions(sr, &last, &changes, &e);
 	if (r < 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Host, Origin and Content-Type, on text alone. */
+/* Checks Host, Origin and Content-Type as text. Pure. */
 #include "api/guard.h"
 
 #include "base/str.h"
@@ -11,7 +11,7 @@
 
 #define HOST_MAX 256
 
-/* "" or ":" and the digits of a port; RFC 3986 lets them be none. */
+/* True for "", or ":" and digits. RFC 3986 allows no digits. */
 static bool port_valid(const char *s)
 {
 	size_t n;
@@ -22,7 +22,7 @@ static bool port_valid(const char *s)
 	return *s == ':' && !s[1 + n] && n <= 5 && strtol(s + 1, NULL, 10) <= UINT16_MAX;
 }
 
-/* The name or address of "name:port" or "[v6]:port", without brackets. */
+/* The name or address of "name:port" or "[v6]:port", without brackets and port. */
 static bool host_name(const char *host, char *name, size_t size)
 {
 	const char *end;

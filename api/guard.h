@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may speak to a server on loopback: a web page of another site must not, not even by DNS
- * rebinding (Host) or a cross-site form (Origin). Pure functions.
+ * Checks who may send requests to a server on loopback. A web page of another site must not,
+ * neither by DNS rebinding (Host) nor by a cross-site form (Origin). Pure; api/head.c calls this.
  */
 #pragma once
 
@@ -12,7 +12,7 @@ bool guard_host_valid(const char *host);
 /* True if the Host header (with or without a port) is a loopback name or address, or
  * `listen_host`. */
 bool guard_host_ok(const char *host, const char *listen_host);
-/* True if an Origin header (NULL: none) is of the same site as the Host header. */
+/* True if the Origin header (NULL: absent) names the same site as the Host header. */
 bool guard_origin_ok(const char *origin, const char *host);
 /* True if a Content-Type is JSON ("application/json", "application/x+json", with parameters). */
 bool guard_type_is_json(const char *type);

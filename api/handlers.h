@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The first step of every route, by noun; the table in api/routes.c says which is which. */
+/* The first step of each route's handler, by noun. The table in api/routes.c assigns them. The
+ * server's threads call them. */
 #pragma once
 
 #include "api/request.h"

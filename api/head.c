@@ -11,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Two of these are two meanings: different readers would choose different ones (RFC 9112, 11.2). */
+/* A repeated header has two meanings: different readers would choose different ones (RFC 9112,
+ * 11.2). */
 static const char *const single[] = {
 	"Host",		"Content-Length",   "Transfer-Encoding",
 	"Content-Type", "Content-Encoding", "Content-Range",
@@ -32,7 +33,7 @@ static void refuse(struct request *rq, unsigned status, const char *code, const 
 	reply_header(rq, "Connection", "close");
 }
 
-/* RFC 9110, 5.6.2. */
+/* True for a token of RFC 9110, 5.6.2. */
 static bool is_token(const char *s)
 {
 	static const char marks[] = "!#$%&'*+-.^_`|~";
@@ -52,7 +53,7 @@ static bool has_control(const char *s)
 	return false;
 }
 
-/* False: replied. */
+/* Returns false if an error was replied. */
 static bool on_header(const char *name, const char *value, void *userdata)
 {
 	struct headers *h = userdata;
@@ -85,7 +86,7 @@ static bool on_header(const char *name, const char *value, void *userdata)
 	return false;
 }
 
-/* Where the body ends must be beyond doubt. */
+/* Refuse a request whose end of the body is uncertain. */
 static bool check_framing(struct request *rq)
 {
 	const char *coding = request_header(rq, "Transfer-Encoding");
@@ -187,7 +188,7 @@ void head_check(struct request *rq)
 {
 	struct headers h = {.rq = rq};
 
-	if (rq->response) { /* the first line was refused: nothing after it is looked at */
+	if (rq->response) { /* the first line was refused; nothing else is checked */
 		rq->abrupt = true;
 		reply_header(rq, "Connection", "close");
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* /v1/version, /healthz, /readyz: nothing here touches the database. */
+/* /v1/version, /healthz, /readyz. These handlers do not read the database. The server's threads run
+ * this. */
 #include "api/handlers.h"
 
 #include "api/reply.h"

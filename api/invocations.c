@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asking a deployed model. On our own path the endpoint's answer passes through as it is; on
- * SageMaker's path errors have SageMaker's shape, as InvokeEndpoint gives them.
+ * Invokes an endpoint. On Trainyard's own path the endpoint's response passes unchanged; on
+ * SageMaker's path errors have the form of InvokeEndpoint. The server's threads run this.
  */
 #include "api/handlers.h"
 
@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #define INVOKE_TIMEOUT_US (60 * USEC_PER_SEC)
-#define ACCOUNT		  "000000000000" /* this machine is no AWS account */
+#define ACCOUNT		  "000000000000" /* a placeholder: this machine is no AWS account */
 #define ORIGINAL_SHOWN	  1024
 
 static void on_done(struct invocation *inv)
@@ -65,7 +65,8 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 	request_resume(rq);
 }
 
-/* After the reply is made. An endpoint here says no variant: it has one. */
+/* Add the response headers after the reply is set. A local endpoint names no variant, because it
+ * has only one. */
 static void reply_said(struct request *rq, const struct invocation *inv)
 {
 	if (inv->result >= 0 && !inv->said[0])
@@ -99,14 +100,14 @@ void endpoints_invoke(struct request *rq)
 	invoke(rq, invoked);
 }
 
-/* The model answered with an error: 424, with its own words inside. */
+/* Reply 424 with the model's own error inside. */
 static void reply_model_error(struct request *rq, const struct invocation *inv)
 {
 	char original[ORIGINAL_SHOWN + 1];
 	size_t n = inv->reply_len < ORIGINAL_SHOWN ? inv->reply_len : ORIGINAL_SHOWN;
 	const char *text = inv->reply ? inv->reply : "";
 
-	/* The cut may have gone through a character; what is no text at all is left out. */
+	/* The cut may split a character; text that is not UTF-8 is left out. */
 	for (int i = 0; i < 3 && n && !str_utf8_valid(text, n); i++)
 		n--;
 	snprintf(original, sizeof(original), "%.*s", str_utf8_valid(text, n) ? (int)n : 0, text);

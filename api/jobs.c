@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs: submit, list, item, the four actions, attempts, explain. */
+/* Jobs: submit, list, item, cancel, retry, hold, priority, attempts, explain. The server's threads
+ * run this. */
 #include "api/handlers.h"
 
 #include "api/command.h"
@@ -15,7 +16,8 @@ void jobs_list(struct request *rq)
 	list_reply(rq, LIST_JOBS);
 }
 
-/* "cost" has what the ledger knows; what the job may cost at worst is known before. */
+/* Add the worst case to "cost". The ledger has only what is reserved or settled, but the worst case
+ * is known before. */
 static void add_worst_case(struct request *rq, json_t *job)
 {
 	json_t *worst = manager_worst_case(rq->api->manager, job), *cost;
@@ -59,7 +61,7 @@ void jobs_get(struct request *rq)
 		reply_job(rq, 200, rq->args[0]);
 }
 
-/* The command's result is the run; the caller wants its one job. */
+/* The command's result is the run; the caller needs its only job. */
 void submit_reply_job(struct request *rq)
 {
 	struct command *c = command_result(rq);

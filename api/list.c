@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/runs, /v1/jobs and /v1/endpoints: parameters to a filter, one read, an ETag of state
- * changes.
+ * GET /v1/runs, /v1/jobs and /v1/endpoints: parameters become a filter, one read fills the page,
+ * the ETag covers changes of states. The server's threads run this.
  */
 #include "api/list.h"
 
@@ -18,7 +18,7 @@
 
 _Static_assert((int)JOB_STATES_ <= NAMES_MAX && (int)JOB_KINDS_ <= NAMES_MAX, "NAMES_MAX");
 
-/* One shape for the parsers of all state and kind enums. */
+/* Gives the parsers of all enumerations one signature. */
 #define PARSER(name, type, parse)                \
 	static int name(const char *s, int *ret) \
 	{                                        \
@@ -77,7 +77,7 @@ static bool read_kinds(struct request *rq, struct list_filter *f)
 	return true;
 }
 
-/* A text to compare with. Longer than what it may equal: a mistake, not an empty list. */
+/* Read a text filter. A text longer than any possible value is an error, not an empty list. */
 static bool read_text(struct request *rq, const char *name, int max, const char **ret)
 {
 	const char *s = request_param(rq, name);
@@ -160,7 +160,7 @@ void list_reply(struct request *rq, enum list_noun noun)
 	sr = request_reader(rq);
 	if (!sr)
 		return;
-	/* The version is read before the list: the ETag is never newer than what it stands for. */
+	/* Read the version before the list, so that the ETag is never newer than the list. */
 	r = store_read_versions(sr, &seq, &changes, &e);
 	if (r < 0) {
 		reply_error(rq, r, &e);

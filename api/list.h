@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the list routes have in common: query parameters → a filter, an ETag that changes with
- * states. */
+/* Shared by the list routes: query parameters become a filter, and the ETag changes if a state
+ * changes. Handlers call this. */
 #pragma once
 
 #include "api/request.h"
@@ -11,5 +11,5 @@ enum list_noun {
 	LIST_ENDPOINTS,
 };
 
-/* Answer GET /v1/runs, /v1/jobs or /v1/endpoints. */
+/* Reply to GET /v1/runs, /v1/jobs or /v1/endpoints. */
 void list_reply(struct request *rq, enum list_noun noun);

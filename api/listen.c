@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Makes the TCP and the unix socket; the library gets them ready. A unix socket is made through its
- * directory, so that its path may be longer than the 108 bytes of an address.
+ * Opens the TCP socket and the unix socket. The unix socket is bound relative to its directory, so
+ * that its path may exceed the 108 bytes of an address. api/server.c calls this.
  */
 #include "api/listen.h"
 
@@ -26,7 +26,7 @@ union address {
 	struct sockaddr_in6 v6;
 };
 
-/* "ADDR:PORT" → host without brackets and port. */
+/* Split "ADDR:PORT" into the host, without brackets, and the port. */
 static int split(const char *listen_at, char *host, size_t size, uint16_t *ret_port)
 {
 	const char *colon = strrchr(listen_at, ':');
@@ -111,7 +111,7 @@ int listen_tcp(const char *listen_at, int *ret_fd, char *host, size_t host_size,
 	return 0;
 }
 
-/* Remove the socket of a daemon that is gone. */
+/* Remove the socket of a daemon that has ended. */
 static int remove_stale(int dirfd, const char *name, const struct sockaddr_un *at, socklen_t len,
 			const char *path, struct err *reterr)
 {
@@ -157,8 +157,8 @@ int listen_unix(const char *path, int *ret_fd, struct err *reterr)
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode of the descriptor is the most that the new file can get: never open to others,
-	 * not even between bind and chmod. */
+	/* The mode of the descriptor limits the mode of the new file, so that the socket is never
+	 * open to others, not even between bind and chmod. */
 	if (fd < 0 || fchmod(fd, SOCKET_MODE) < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
 	    fchmodat(dirfd, name, SOCKET_MODE, 0) < 0 || listen(fd, BACKLOG) < 0)
 		return err_errno(reterr, errno, "cannot listen on %s", path);

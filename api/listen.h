@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two listening sockets. */
+/* Opens the two listening sockets. api/server.c calls this at the start. */
 #pragma once
 
 #include "base/err.h"
@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Listen on "ADDR:PORT", a loopback address (or localhost). *ret_fd is the caller's; the address
- * without brackets and the port in use come back. Errors as of api_start. */
+/* Listen on "ADDR:PORT", a loopback address or localhost. The caller owns *ret_fd. `host` gets the
+ * address without brackets, *ret_port the port in use. Errors as in api_start(). */
 int listen_tcp(const char *listen_at, int *ret_fd, char *host, size_t host_size, uint16_t *ret_port,
 	       struct err *reterr) MUSTCHECK;
-/* Listen on a unix socket of mode 0660, replacing a stale one. -EADDRINUSE: somebody listens there.
- */
+/* Listen on a unix socket of mode 0660; a stale socket is replaced. -EADDRINUSE if a process
+ * listens there. */
 int listen_unix(const char *path, int *ret_fd, struct err *reterr) MUSTCHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads DIR/log by pread, so that a growing file and a hole that is punched meanwhile do no harm.
+ * Reads DIR/log with pread, so that a growing file, or a gap that appears during the read, does no
+ * harm.
  */
 #include "api/logfile.h"
 
@@ -19,7 +20,7 @@
 #define TAIL_CHUNK   16384
 
 struct gap {
-	int64_t from, to; /* equal: there is none */
+	int64_t from, to; /* equal: no gap */
 };
 
 int logfile_open(struct logfile *lf, const char *dir, struct err *reterr)
@@ -53,7 +54,7 @@ int64_t logfile_size(const struct logfile *lf)
 	return fstat(lf->fd, &st) < 0 ? -errno : st.st_size;
 }
 
-/* A gap file that cannot be read is no gap: its bytes then show as they are, zeros. */
+/* If the gap file cannot be read, there is no gap, and its bytes are shown as zeros. */
 static struct gap read_gap(const struct logfile *lf)
 {
 	struct gap g = {0};
@@ -93,7 +94,7 @@ int64_t logfile_tail(const struct logfile *lf, int64_t lines)
 		if (n != end - start)
 			break;
 		for (ssize_t i = n - 1; i >= 0; i--) {
-			/* The newline at the very end closes the last line. */
+			/* A newline at the very end belongs to the last line. */
 			if (chunk[i] == '\n' && start + i != size - 1 && --lines == 0)
 				return start + i + 1;
 		}
@@ -146,8 +147,8 @@ ssize_t logfile_read(struct logfile *lf, int64_t end, char *buf, size_t max)
 	n = pread(lf->fd, buf, max, lf->offset);
 	if (n <= 0)
 		return n < 0 ? -errno : 0;
-	/* Looked at after the read: log.gap is written before the bytes go, so zeros that were read
-	 * are always inside of the gap that is read now. */
+	/* Read the gap after the bytes. log.gap is written before the bytes are removed, so zeros
+	 * that were read are always inside this gap. */
 	g = read_gap(lf);
 	if (lf->offset >= g.from && lf->offset < g.to) {
 		skip_gap(lf, &g);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An execution's log as readers see it: offsets are those of the file; bytes that were punched out
- * of its middle (DIR/log.gap) are shown as one line that says how many. Blocking reads of local
- * files.
+ * Reads an execution's log. Offsets are those of the file. A gap (DIR/log.gap), whose bytes were
+ * removed from the middle, is shown as one line with its size. Server threads call this; reads of
+ * local files block.
  */
 #pragma once
 
@@ -13,12 +13,12 @@
 #include <sys/types.h>
 
 #define LOGFILE_TAIL_MAX   10000   /* lines */
-#define LOGFILE_TAIL_BYTES 4194304 /* looked at for them */
+#define LOGFILE_TAIL_BYTES 4194304 /* bytes that are searched for these lines */
 
 struct logfile {
 	int dirfd, fd;
-	int64_t offset;	 /* of the next byte to show */
-	char notice[96]; /* a line of ours, part of which is still to be shown */
+	int64_t offset;	 /* of the next byte */
+	char notice[96]; /* a notice that is not fully read yet */
 	size_t notice_len, notice_shown;
 };
 
@@ -27,17 +27,17 @@ struct logfile {
 		.dirfd = -1, .fd = -1 \
 	}
 
-/* Open DIR/log. -ENOENT: nothing has run there yet. */
+/* Open DIR/log. -ENOENT if nothing has run there yet. */
 int logfile_open(struct logfile *lf, const char *dir, struct err *reterr) MUSTCHECK;
 void logfile_close(struct logfile *lf);
 int64_t logfile_size(const struct logfile *lf); /* or -errno */
-/* The offset at which what is kept begins: 0, or the end of a gap that begins at 0. */
+/* The offset of the first kept byte: 0, or the end of a gap that begins at 0. */
 int64_t logfile_start(const struct logfile *lf);
-/* Where the last `lines` lines start: at most LOGFILE_TAIL_BYTES from the end, never before a gap.
- */
+/* The offset of the last `lines` lines: at most LOGFILE_TAIL_BYTES before the end, and not before a
+ * gap. */
 int64_t logfile_tail(const struct logfile *lf, int64_t lines);
-/* Show a line of our own before what comes next. */
+/* Insert a notice line before the next bytes. */
 void logfile_say(struct logfile *lf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* What comes next, up to max bytes and not beyond the file offset `end`; moves the offset. 0: all
- * that is there was shown; -errno. */
+/* Read the next bytes, at most `max` and not beyond the file offset `end`, and advance the offset.
+ * Returns the number of bytes, 0 if all bytes were read, or -errno. */
 ssize_t logfile_read(struct logfile *lf, int64_t end, char *buf, size_t max);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET …/logs, of jobs and of endpoints: a stream over an execution's log file. With follow=1 it
- * waits on the feed for more and ends when the execution has ended and every byte was sent.
+ * GET …/logs of jobs and endpoints: streams an execution's log. With follow=1 the stream waits on
+ * the feed for more, and ends after the execution has ended and every byte was sent. The server's
+ * threads run this.
  */
 #include "api/handlers.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 
 #define LOG_TYPE	"text/plain; charset=utf-8"
-/* At least so often a follower looks at the file and at its client. */
+/* A follower checks the file and its client at least once in this time. */
 #define FOLLOW_SLICE_US (USEC_PER_SEC / 2)
 
 struct log_stream {
@@ -24,15 +25,15 @@ struct log_stream {
 	struct api *api;
 	struct MHD_Connection *connection;
 	bool endpoint;
-	char name[SPEC_NAME_MAX + 1]; /* the job's id, the endpoint's name */
-	int attempt;		      /* 0 until the first one is there */
-	bool pinned;		      /* attempt= was given */
+	char name[SPEC_NAME_MAX + 1]; /* the job's id or the endpoint's name */
+	int attempt;		      /* 0 until the first attempt exists */
+	bool pinned;		      /* True if attempt= was given */
 	bool follow;
-	bool counted;	   /* as a follower */
-	bool ended;	   /* the file will not grow any more */
-	bool moved;	   /* a newer attempt has begun */
-	struct err pruned; /* of a run that was: only the end of its log is kept */
-	int64_t end;	   /* without follow: where to stop */
+	bool counted;	   /* True if counted as a follower */
+	bool ended;	   /* True if the file cannot grow */
+	bool moved;	   /* True if a newer attempt has begun */
+	struct err pruned; /* set if the run was pruned: only the end of its log is kept */
+	int64_t end;	   /* without follow: the offset to stop at */
 	struct logfile file;
 	struct feed_waiter waiter;
 };
@@ -47,7 +48,7 @@ static void log_free(struct stream *s)
 	free(ls);
 }
 
-/* A job that has no attempt yet: an error when there is no such job. */
+/* A job without an attempt. -ERR_NOT_FOUND if there is no such job. */
 static int look_at_job(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
 	enum job_state state;
@@ -62,8 +63,8 @@ static int look_at_job(struct log_stream *ls, struct store_reader *sr, struct er
 	return 0;
 }
 
-/* True if the log will not grow any more. A job's own log goes on with its next attempt; a deploy
- * ends before its endpoint does. */
+/* True if the log cannot grow. A job's log continues with its next attempt; a deploy job ends
+ * before its endpoint does. */
 static bool is_over(const struct log_stream *ls, const struct attempt_place *place)
 {
 	if (ls->endpoint || ls->pinned)
@@ -72,8 +73,8 @@ static bool is_over(const struct log_stream *ls, const struct attempt_place *pla
 	       (place->ended || place->kind == JOB_DEPLOY || !*place->dir);
 }
 
-/* There is no log. Nothing has run yet, or it was removed: every program that has run had one. Who
- * follows a job that is to be tried again gets the log of its next attempt. */
+/* Handle a missing log: nothing has run yet, or the log was removed, because every program that ran
+ * had one. A follower of a job that will be retried gets the log of the next attempt. */
 static int no_log(const struct log_stream *ls, struct store_reader *sr,
 		  const struct attempt_place *place, struct err *reterr)
 {
@@ -85,7 +86,8 @@ static int no_log(const struct log_stream *ls, struct store_reader *sr,
 	return store_read_folder_check(sr, path, reterr);
 }
 
-/* Read the log's place, its end, and the newest attempt from the database. 0 or negative. */
+/* Read the log's location, its end and the newest attempt from the database. Returns 0 or a
+ * negative error. */
 static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
 	struct attempt_place place;
@@ -101,7 +103,7 @@ static int look(struct log_stream *ls, struct store_reader *sr, struct err *rete
 	if (r < 0)
 		return r;
 	if (ls->attempt && place.attempt != ls->attempt) {
-		ls->moved = true; /* what the old file still has comes first */
+		ls->moved = true; /* the rest of the old file is sent first */
 		return 0;
 	}
 	ls->attempt = place.attempt;
@@ -117,7 +119,7 @@ static int look(struct log_stream *ls, struct store_reader *sr, struct err *rete
 	return r == -ENOENT ? no_log(ls, sr, &place, reterr) : r;
 }
 
-/* Go on with the newer attempt. */
+/* Switch to the newer attempt. */
 static void move_on(struct log_stream *ls)
 {
 	logfile_close(&ls->file);
@@ -151,8 +153,8 @@ static bool has_more(const struct log_stream *ls)
 	return ls->file.fd >= 0 && logfile_size(&ls->file) > ls->file.offset;
 }
 
-/* Suspend until the log may have grown. After feed_wait the stream may already run on another
- * thread's word, so everything is set before; a file that grew meanwhile ends the wait at once. */
+/* Suspend until the log may have grown. After feed_wait() another thread may already run the
+ * stream, so set all fields before. If the file has grown meanwhile, the wait ends at once. */
 static ssize_t wait_for_more(struct log_stream *ls, int64_t since)
 {
 	struct feed *feed = manager_feed(ls->api->manager);
@@ -187,8 +189,7 @@ static ssize_t read_follow(struct log_stream *ls, char *buf, size_t max)
 			return STREAM_ABORT;
 		else if (!ls->ended && !ls->moved && !has_more(ls))
 			return wait_for_more(ls, since);
-		/* The end of a file is believed only when it was read once more after it was known.
-		 */
+		/* Read the file once more after its end is known; only then is the end final. */
 	}
 }
 
@@ -205,12 +206,12 @@ static ssize_t log_read(struct stream *s, char *buf, size_t max)
 	return n > 0 ? n : STREAM_ABORT;
 }
 
-/* What offset=, tail= and limit= say. */
+/* The parameters offset=, tail= and limit=. */
 struct window {
 	int64_t offset, tail, limit; /* tail -1: not given */
 };
 
-/* False: replied. */
+/* Returns false if an error was replied. */
 static bool read_window(struct request *rq, bool follow, struct window *w)
 {
 	*w = (struct window){.tail = -1, .limit = INT64_MAX};
@@ -229,8 +230,8 @@ static bool read_window(struct request *rq, bool follow, struct window *w)
 	return true;
 }
 
-/* True if what is asked for went with the files of its run: the whole log, or what was before its
- * end. */
+/* True if the requested bytes were removed with the files of the run: the whole log, or the part
+ * before its end. */
 static bool is_pruned(const struct request *rq, const struct log_stream *ls)
 {
 	int64_t offset = 0;
@@ -244,7 +245,7 @@ static bool is_pruned(const struct request *rq, const struct log_stream *ls)
 	       offset < logfile_start(&ls->file);
 }
 
-/* Where the answer starts and ends in the file. False: replied. */
+/* Find the start and the end of the reply in the file. Returns false if an error was replied. */
 static bool place_window(struct request *rq, struct log_stream *ls, const struct window *w)
 {
 	int64_t size = ls->file.fd >= 0 ? logfile_size(&ls->file) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/jobs/{job}/metrics. */
+/* GET /v1/jobs/{job}/metrics. The server's threads run this. */
 #include "api/handlers.h"
 
 #include "api/reply.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What requests and the acceptor ask of libmicrohttpd: headers, suspension, a connection's end. */
+/* Calls of libmicrohttpd for requests and the acceptor: headers, suspension, the end of a
+ * connection. The server's threads and the acceptor's thread run this. */
 #include "api/context.h"
 #include "api/request.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of models: list, item, add, remove. */
+/* Added models: list, item, add, remove. The server's threads run this. */
 #include "api/command.h"
 #include "api/handlers.h"
 #include "api/reply.h"
@@ -59,7 +59,7 @@ static void added(struct request *rq)
 	reply_header(rq, "Location", location);
 }
 
-/* What a dry run would add. */
+/* Reply what the request would add. */
 static void reply_dry(struct request *rq, json_t *source)
 {
 	json_set_str(source, "name", rq->args[0]);

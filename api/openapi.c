@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /openapi.json: the description in api/openapi.json, with the version and the schema of a
- * job's spec, which comes out of the tables that validate it. Put together when asked, so that it
- * costs no memory meanwhile.
+ * GET /openapi.json: api/openapi.json with the version and the schema of a job's spec, from the
+ * tables that validate it. Built for each request, so that it uses no memory between them. The
+ * server's threads run this.
  */
 #include "api/handlers.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The first screen of a dashboard, the devices and the queue. */
+/* GET /v1/overview (the first screen of a dashboard), the devices and the queue. The server's
+ * threads run this. */
 #include "api/handlers.h"
 
 #include "api/costs.h"
@@ -44,8 +45,7 @@ static int read_overview(struct store_reader *sr, json_t *to, struct err *reterr
 	json_t *part;
 	int r;
 
-	/* seq first: events after it may be in the answer already, but none before it is missing.
-	 */
+	/* Read seq first: the reply may contain events after seq, but misses none before it. */
 	r = store_read_versions(sr, &seq, &changes, reterr);
 	if (r < 0)
 		return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prunes: what would go and what is kept is read (store_read_prune), measured on the thread that
- * removes files, and answered, or sent to the manager, which looks again in its transaction.
+ * Prunes. First read the plan (store_read_prune), then measure its files on the thread that removes
+ * files, then reply, or send the plan to the manager, which checks it again in its transaction. The
+ * server's threads run the steps.
  */
 #include "api/handlers.h"
 
@@ -13,11 +14,11 @@
 
 #define OLDER_DEFAULT "30d"
 
-/* One request; lives as long as that. */
+/* State of one request; lives as long as the request. */
 struct prune {
 	struct prune_filter filter;
 	bool dry;
-	json_t *plan; /* store_read_prune()'s, owned */
+	json_t *plan; /* from store_read_prune(); owned */
 	struct measure measure;
 	struct command command;
 };
@@ -44,8 +45,8 @@ static struct prune *prune_of(struct request *rq)
 
 /* ---- the answer ---- */
 
-/* What the manager says of the runs replaces what was read before: *held gets the reason of one
- * that was to go, and did not. */
+/* Replace the plan by the manager's result. A run that was to be removed and was not gets its
+ * reason from *held. */
 static void merge(struct prune *p)
 {
 	json_t *removed = json_object_get(p->plan, "removed");
@@ -206,7 +207,7 @@ static bool refuse_field(struct request *rq, const char *pointer, const char *co
 	return false;
 }
 
-/* False: replied. */
+/* Returns false if an error was replied. */
 static bool read_flag(struct request *rq, const char *name, bool *ret)
 {
 	const json_t *value = json_object_get(rq->json, name);
@@ -220,7 +221,7 @@ static bool read_flag(struct request *rq, const char *name, bool *ret)
 	       refuse_field(rq, pointer, "wrong_type", "must be true or false");
 }
 
-/* Without either of them: what is older than OLDER_DEFAULT. */
+/* Read the filter. The default is runs older than OLDER_DEFAULT. */
 static bool read_filter(struct request *rq, struct prune_filter *f)
 {
 	const json_t *keep = json_object_get(rq->json, "keep"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Range header. */
+/* Parses the Range header. Pure. */
 #include "api/range.h"
 
 #include "base/str.h"
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Digits at *s, moving it behind them; false: none, or too large. */
+/* Parse digits at *s and advance *s. Returns false if there is no digit or the number is too
+ * large. */
 static bool digits(const char **s, uint64_t *ret)
 {
 	char *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Range header, one range of bytes. Pure. */
+/* Parses the Range header with one range of bytes. Pure. */
 #pragma once
 
 #include <stdint.h>
@@ -8,6 +8,6 @@ struct byte_range {
 	uint64_t first, len;
 };
 
-/* 1: *ret is the part asked for; 0: no range that is understood (several, other units): send all;
- * -ERANGE: no byte of it is in the file. */
+/* Returns 1 and the requested part in *ret; 0 if the header is absent or not understood (several
+ * ranges, other units), which means the whole file; -ERANGE if no requested byte is in the file. */
 int range_parse(const char *header, uint64_t size, struct byte_range *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds answers with libmicrohttpd: JSON, bytes, files, streams, problems, ETags. The one place
- * where an error of the layers below becomes an HTTP status.
+ * Builds replies with libmicrohttpd: JSON, bytes, files, streams, problems, ETags. The only place
+ * that maps an error of a lower layer to an HTTP status. The server's threads run this.
  */
 #include "api/reply.h"
 
@@ -19,7 +19,7 @@
 #define DETAIL_MAX    1024
 #define RETRY_AFTER_S 1
 
-/* Make `response` (NULL: memory is out) the request's answer. */
+/* Set `response` (NULL: memory is out) as the request's reply. */
 static void set_response(struct request *rq, unsigned status, struct MHD_Response *response,
 			 const char *type)
 {
@@ -118,7 +118,7 @@ void reply_stream(struct request *rq, unsigned status, const char *type, struct 
 	set_response(rq, status, response, type);
 }
 
-/* SageMaker has few error types: name ours in its words. */
+/* Map a problem to one of SageMaker's few error types. */
 static void problem_sagemaker(struct request *rq, unsigned status, const char *detail)
 {
 	if (status == 503)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request without HTTP: its target split and decoded, typed parameters, the body as JSON, the
- * shape of ids. What is wrong is answered here with what would be right.
+ * The parts of a request that do not depend on the HTTP library: the target, split and decoded;
+ * typed parameters; the JSON body; the form of ids. An invalid part is replied here, with what
+ * would be valid. The server's threads run this.
  */
 #include "api/request.h"
 
@@ -14,8 +15,8 @@
 
 #include <string.h>
 
-/* Decode n bytes of percent-encoded text into *out, which moves behind the written NUL. In a query
- * '+' is a space. NULL: a bad escape, a NUL byte or bytes that are not UTF-8. */
+/* Decode n bytes of percent-encoded text into *out, and advance *out behind the NUL. In a query '+'
+ * is a space. Returns NULL for a bad escape, a NUL byte or bytes that are not UTF-8. */
 static const char *decode(const char *from, size_t n, bool query, char **out)
 {
 	char *start = *out, *to = start;
@@ -104,7 +105,7 @@ int request_parse_uri(struct request *rq, const char *uri, struct err *reterr)
 	if (len > API_URL_MAX)
 		return err_set(reterr, ERR_LIMIT, "the URL has %zu bytes, at most %d are allowed",
 			       len, API_URL_MAX);
-	/* Every part loses its separator, so its NUL needs no further room. */
+	/* Each part loses its separator, so that its NUL needs no extra byte. */
 	rq->uri = strdup(uri);
 	rq->text = malloc(len + 2);
 	if (!rq->uri || !rq->text)
@@ -213,7 +214,8 @@ bool request_param_set(struct request *rq, const char *name, request_parse_fn pa
 	return true;
 }
 
-/* True for the inputs of a predict job, which a model reads: the one place that U+0000 may have. */
+/* True for inputs of a predict job, the only place that may contain U+0000, because only a model
+ * reads them. */
 static bool may_hold_nul(const char *pointer)
 {
 	const char *at = pointer;
@@ -225,7 +227,8 @@ static bool may_hold_nul(const char *pointer)
 	return str_eq(at, "/inputs");
 }
 
-/* The first text with U+0000 where none may be; `pointer` becomes its place. C would cut it. */
+/* Find the first text with a forbidden U+0000, which C would cut; `pointer` becomes its
+ * location. */
 static bool find_nul(const json_t *j, char *pointer, size_t size)
 {
 	size_t mark = strlen(pointer), i;
@@ -251,7 +254,7 @@ static bool find_nul(const json_t *j, char *pointer, size_t size)
 	return false;
 }
 
-/* False: replied. */
+/* Returns false if an error was replied. */
 static bool check_texts(struct request *rq)
 {
 	char pointer[ERR_FIELD_MAX] = "";

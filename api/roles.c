@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IAM roles that SageMaker may assume: list, and one with its policies and what they are enough
- * for. */
+/* IAM roles that SageMaker may assume: a list, and one role with its policies and what they suffice
+ * for. The server's threads run this. */
 #include "api/handlers.h"
 
 #include "api/account.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define LIMIT_DEFAULT 100
-#define PREFIX_MAX    512 /* IAM's */
+#define PREFIX_MAX    512 /* IAM's limit */
 
 void roles_list(struct request *rq)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of routes, and what is said of a path, method or parameter that is not in it. */
+/* The table of routes, and the replies to an unknown path, method or parameter. The server's
+ * threads run this. */
 #include "api/routes.h"
 
 #include "api/handlers.h"
@@ -143,7 +144,7 @@ size_t route_body_max(const struct route *route, size_t json_max)
 	return 0;
 }
 
-/* The decoded segments from `first` on, joined by '/'. */
+/* Join the decoded segments from `first` on with '/'. */
 static char *join_rest(const struct request *rq, size_t first)
 {
 	struct buf text = BUF_INIT(API_URL_MAX);
@@ -153,8 +154,8 @@ static char *join_rest(const struct request *rq, size_t first)
 	return buf_take(&text);
 }
 
-/* True if the path fits the pattern. Fills rq->args; the first segment of a "{path...}" goes to
- * *rest. */
+/* True if the path matches the pattern. Fills rq->args; *rest is the first segment of a
+ * "{path...}". */
 static bool pattern_fits(struct request *rq, const char *pattern, size_t *rest)
 {
 	size_t i = 0, args = 0;
@@ -183,7 +184,7 @@ static bool pattern_fits(struct request *rq, const char *pattern, size_t *rest)
 	return i == rq->segments_n;
 }
 
-/* The pattern with the request's own segments in place of {…}: what the caller may have meant. */
+/* Fill the {…} parts of a pattern with the request's own segments, for the suggestion. */
 static void fill_pattern(const struct request *rq, const char *pattern, char *to, size_t size)
 {
 	size_t used = 0;

@@ -1,31 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of routes: which methods and paths there are, what they take, who answers. */
+/* The table of routes: methods, paths, bodies, parameters, handlers. api/server.c and api/head.c
+ * call this. */
 #pragma once
 
 #include "api/request.h"
 
 enum body_kind {
 	BODY_NONE,
-	BODY_OPTIONAL, /* a small JSON object, or nothing */
-	BODY_JSON,     /* required */
-	BODY_RAW,      /* any bytes, for an endpoint */
+	BODY_OPTIONAL, /* a small JSON object or no body */
+	BODY_JSON,     /* a JSON body is required */
+	BODY_RAW,      /* any bytes, passed to an endpoint */
 };
 
 struct route {
 	const char *method;
 	const char *pattern; /* "/v1/jobs/{job}/artifacts/{path...}" */
 	void (*handler)(struct request *rq);
-	const char *const *params; /* query parameters, NULL-terminated; NULL: none */
+	const char *const *params; /* allowed query parameters, NULL-terminated; NULL: none */
 	enum body_kind body;
-	bool sagemaker;	 /* errors in SageMaker's shape */
-	const char *doc; /* one line, also the summary in openapi.json */
+	bool sagemaker;	 /* True if errors have SageMaker's form */
+	const char *doc; /* one line; also the summary in openapi.json */
 };
 
 const struct route *routes_all(size_t *ret_n);
-/* Find rq's route and fill rq->args and rq->rest. False: replied 404 (with the nearest route) or
- * 405 (with Allow). */
+/* Find rq's route and fill rq->args and rq->rest. Returns false if 404 (with the nearest route) or
+ * 405 (with Allow) was replied. */
 bool routes_find(struct request *rq);
-/* True if the route knows all query parameters and none is given twice. False: replied 400. */
+/* True if the route allows each query parameter and none is repeated. Returns false if 400 was
+ * replied. */
 bool routes_check_params(struct request *rq);
-/* The greatest body of a route, in bytes. */
+/* The maximum body of a route in bytes. */
 size_t route_body_max(const struct route *route, size_t json_max);

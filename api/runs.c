@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs: submit, list, item, cancel, retry. */
+/* Runs: submit, list, item, cancel, retry. The server's threads run this. */
 #include "api/handlers.h"
 
 #include "api/command.h"

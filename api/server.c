@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libmicrohttpd's callbacks and the life of a request: URI → checks on the headers → body → steps →
- * answer. Two daemons share this: an epoll pool on TCP and one thread on the unix socket; their
- * connections come from api/acceptor.c.
+ * libmicrohttpd's callbacks and the life of a request: URI → checks of the headers → body → steps →
+ * reply. Two library daemons share this: an epoll pool on TCP, one thread on the unix socket.
+ * api/acceptor.c supplies their connections.
  */
 #include "api/server.h"
 
@@ -24,16 +24,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Bytes for the first line, the headers and both buffers: well above our own limits (API_URL_MAX,
- * HEAD_BYTES_MAX), so that our answers come first. */
+/* Bytes for the first line, the headers and both buffers. Well above API_URL_MAX and
+ * HEAD_BYTES_MAX, so that this server, not the library, replies to a request over the limit. */
 #define CONNECTION_MEMORY 32768
 #define THREAD_STACK	  (256 << 10)
 #define IDLE_TIMEOUT_S	  60
 #define CALM_SLICE_US	  (100 * USEC_PER_MSEC)
-#define CALM_TIMEOUT_S	  10	     /* at stop: for suspended connections */
-#define FLUSH_TIMEOUT_S	  2	     /* at stop: for answers on their way */
-#define TRIM_BYTES	  (32 << 10) /* after a body or answer of this size free memory goes back */
-#define TRIM_CONNECTIONS  16	     /* and when the last of so many has closed */
+#define CALM_TIMEOUT_S	  10 /* seconds to wait for suspended connections at the stop */
+#define FLUSH_TIMEOUT_S	  2  /* seconds to wait for unsent replies at the stop */
+/* free memory is returned to the system after a body or reply of this size */
+#define TRIM_BYTES	  (32 << 10)
+#define TRIM_CONNECTIONS  16 /* or after the last of so many connections has closed */
 
 static struct connection *connection_of(struct MHD_Connection *connection)
 {
@@ -43,7 +44,7 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 	return info->socket_context;
 }
 
-/* libmicrohttpd shows the raw target here, before it decodes it; the result is the *con_cls. */
+/* libmicrohttpd passes the raw target here, before it decodes it. The result becomes *con_cls. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct listener *l = cls;
@@ -113,7 +114,7 @@ static enum MHD_Result run_step(struct request *rq)
 
 	rq->waiting = false;
 	if (first && !connection_move(rq->conn, CONNECTION_BUSY))
-		return MHD_NO; /* the client sees its end, and asks again */
+		return MHD_NO; /* the connection is closed; the client may try again */
 	if (!rq->response && rq->step && (!first || request_read_json(rq)))
 		rq->step(rq);
 	api_reader_give(rq->api, TAKE(rq->reader));
@@ -164,8 +165,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	rq->method = rq->head ? "GET" : method;
 	rq->old = str_eq(version, MHD_HTTP_VERSION_1_0);
 	head_check(rq);
-	/* A refused body is read and dropped, so that the client gets to read the answer; one that
-	 * waits for "100 Continue", is far too large or has no certain end, is not. */
+	/* Read and drop a refused body, so that the client receives the reply. Do not read it if
+	 * the client waits for "100 Continue", the body is far too large, or its end is
+	 * uncertain. */
 	len = head_body_length(rq);
 	if (rq->response &&
 	    (rq->abrupt || request_header(rq, MHD_HTTP_HEADER_EXPECT) || len > REQUEST_DRAIN_MAX))
@@ -186,7 +188,8 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *cls, cons
 static int start_daemon(struct listener *l, const struct api_config *cfg, int threads,
 			struct err *reterr)
 {
-	/* Our own limits come first: the library would leave a client without a word. */
+	/* The acceptor's limits must be reached first, because the library refuses a client without
+	 * a reply. */
 	int connections = (cfg->connections_max + ACCEPTOR_DROPPING_MAX) * threads;
 
 	l->daemon = MHD_start_daemon(
@@ -204,7 +207,7 @@ static int start_daemon(struct listener *l, const struct api_config *cfg, int th
 	return 0;
 }
 
-/* With the defaults for what is 0. */
+/* Replace zero fields by the defaults. */
 static struct api_config complete(const struct api_config *given)
 {
 	struct api_config cfg = *given;
@@ -267,7 +270,7 @@ int api_start(const struct api_config *given, struct manager *e, struct api **re
 	int r;
 
 	if (!api || !api->connections || !api->data_dir) {
-		(void)!api_stop(api); /* nobody waits yet */
+		(void)!api_stop(api); /* no request waits yet */
 		return err_errno(reterr, ENOMEM, "start the HTTP server");
 	}
 	r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
@@ -301,13 +304,14 @@ const char *api_url(const struct api *api)
 	return api->url;
 }
 
-/* Wait until *count is 0 or the time is over; meanwhile end all waits on the feed. */
+/* Wait until *count is 0 or the timeout is over; meanwhile end all waits on the feed. */
 static bool wait_calm(struct api *api, const int *count, int timeout_s)
 {
 	int64_t until_us = clock_mono_us() + timeout_s * USEC_PER_SEC;
 	bool calm = false;
 
-	while (!calm && clock_mono_us() < until_us) { /* each request that ends wakes this, too */
+	/* each request that ends also wakes this thread */
+	while (!calm && clock_mono_us() < until_us) {
 		feed_expire(manager_feed(api->manager), USEC_NEVER);
 		pthread_mutex_lock(&api->lock);
 		if (*count)
@@ -326,14 +330,14 @@ static void stop_daemon(struct listener *l)
 		close(l->fd);
 }
 
-/* True if no request waits. The library must not be stopped before: it would abort. */
+/* True if no request waits. Stopping the library earlier would abort the process. */
 static bool is_calm(struct api *api)
 {
 	if (!api->tcp.daemon)
 		return true;
 	if (!wait_calm(api, &api->suspended, CALM_TIMEOUT_S))
 		return false;
-	/* A request that passed the check just before may still have begun to wait. */
+	/* A request that passed the check just before may still start to wait. */
 	return wait_calm(api, &api->active, FLUSH_TIMEOUT_S) ||
 	       wait_calm(api, &api->suspended, FLUSH_TIMEOUT_S);
 }

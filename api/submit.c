@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* POST of runs and jobs, and validate: manager_prepare on this thread, then one command. */
+/* POST of runs and jobs, and validate: manager_prepare on the server's thread, then one command. */
 #include "api/submit.h"
 
 #include "api/command.h"

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Submitting a run or a job: everything is checked on this thread, then the manager stores it. */
+/* Submits a run or a job: the server's thread checks the body, then the manager stores it. Handlers
+ * call this. */
 #pragma once
 
 #include "api/request.h"
 
-/* True if the body is one job, not a run of jobs. */
+/* True if the body is one job, not a run. */
 bool submit_is_job(const struct request *rq);
-/* Check the body (422 with every problem found) and queue the submit; `then` follows the commit. */
+/* Check the body and queue the submit. Replies 422 with all problems if the body is invalid. `then`
+ * runs after the commit. */
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
-/* 422: the problems of a body, all of them. */
+/* Reply 422 with all problems of a body. */
 void submit_refused(struct request *rq, const char *code, json_t *problems);
-/* In `then`: add what the submit warned of as "warnings", if anything. */
+/* In `then`: add the submit's warnings to `item` as "warnings", if there are any. */
 void submit_add_warnings(const struct request *rq, json_t *item);
-/* jobs.c, a `then` of one job: 201 with it. */
+/* jobs.c, a `then` for one job: reply 201 with the job. */
 void submit_reply_job(struct request *rq);

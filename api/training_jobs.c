@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Training jobs of the whole AWS account, also those that this daemon has not started. */
+/* Training jobs of the whole AWS account, including those that this daemon did not start. The
+ * server's threads run this. */
 #include "api/handlers.h"
 
 #include "api/account.h"
@@ -11,9 +12,9 @@
 
 #define JOBS_DEFAULT  50
 #define LINES_DEFAULT 1000
-#define JOB_NAME_MAX  63 /* SageMaker's */
+#define JOB_NAME_MAX  63 /* SageMaker's limit */
 
-/* SageMaker's own words. */
+/* SageMaker's status names. */
 static const char *const statuses[] = {"InProgress", "Completed", "Failed",
 				       "Stopping",   "Stopped",	  "Deleting"};
 
@@ -51,7 +52,7 @@ void training_jobs_list(struct request *rq)
 	account_ask(rq);
 }
 
-/* The job's name; NULL: replied. */
+/* The query for the job named in the path; NULL if an error was replied. */
 static struct account_query *job_query(struct request *rq, enum account_kind kind)
 {
 	struct account_query *q = account_query_of(rq);

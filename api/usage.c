@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET /v1/disk-usage: on a thread of its own, which waits for the worker that measures.
+ * GET /v1/disk-usage. A separate thread waits for the worker that measures; the server's threads
+ * run the rest.
  */
 #include "api/handlers.h"
 
@@ -50,7 +51,8 @@ static void *measure(void *arg)
 	return NULL;
 }
 
-/* Adds the executions of the runs in `runs`, or of all. False: replied. */
+/* Add the executions of the runs in `runs`, or of all runs. Returns false if an error was
+ * replied. */
 static bool read_executions(struct request *rq, const char *runs, json_t *executions)
 {
 	struct store_reader *sr = request_reader(rq);
