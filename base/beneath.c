@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define OPEN_TRIES 16 /* openat2 answers EAGAIN if a rename anywhere raced with it */
+#define OPEN_TRIES 16 /* openat2 returns EAGAIN if a rename anywhere raced with it */
 
 static int open_by_openat2(int at, const char *path, uint64_t flags, enum beneath_links links)
 {
@@ -32,7 +32,8 @@ static int open_by_openat2(int at, const char *path, uint64_t flags, enum beneat
 	return fd < 0 ? -errno : fd;
 }
 
-/* 0: this kernel does not say. Not st_dev: an overlay's files have others than its directories. */
+/* The id of a file's mount; 0 if the kernel does not report it. st_dev does not help: on an overlay
+ * the files differ from their directories. */
 static uint64_t mount_of(int fd)
 {
 	struct statx st;
@@ -42,7 +43,7 @@ static uint64_t mount_of(int fd)
 		       : 0;
 }
 
-/* O_DIRECTORY says of a link that it is no directory. */
+/* Correct the error: O_DIRECTORY reports a link as "not a directory". */
 static int why_not(int dir, const char *name, int errnum)
 {
 	struct stat st;
@@ -53,7 +54,7 @@ static int why_not(int dir, const char *name, int errnum)
 	return -errnum;
 }
 
-/* The same without links and without openat2, one name at a time. */
+/* Open without links and without openat2, one name at a time. */
 static int open_by_steps(int at, const char *path, uint64_t flags)
 {
 	OWN(closep) int dir = -1;
@@ -85,8 +86,8 @@ static int open_by_steps(int at, const char *path, uint64_t flags)
 	}
 }
 
-/* Where a path leads when its links are followed, relative to `at`: looked up first, then opened
- * without links, so that nothing that changes in between leads elsewhere. */
+/* Open a path whose links are followed. Resolves the path first and then opens the result without
+ * links, so that a later change cannot lead elsewhere. */
 static int open_followed(int at, const char *path, uint64_t flags)
 {
 	char root[PATH_MAX], real[PATH_MAX], link[64];
@@ -107,7 +108,8 @@ static int open_followed(int at, const char *path, uint64_t flags)
 	return open_by_steps(at, real + n + 1, flags);
 }
 
-/* openat2 is what services with RestrictSUIDSGID= do not get (systemd.exec(5)), nor old kernels. */
+/* openat2 is unavailable in services with RestrictSUIDSGID= (systemd.exec(5)) and on old
+ * kernels. */
 static int open_at(int at, const char *path, uint64_t flags, enum beneath_links links)
 {
 	int fd = open_by_openat2(at, path, flags, links), r;
@@ -217,8 +219,7 @@ int beneath_read_json(int at, const char *path, size_t max_bytes, json_t **ret, 
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
 }
 
-/* Out of the way, in one step however large it is: a directory keeps its contents under a new name.
- */
+/* Rename a directory in one step, however large it is; it keeps its content under the new name. */
 static int move_aside(int at, const char *path)
 {
 	char aside[NAME_MAX + 1];

@@ -14,7 +14,7 @@
 
 #define CGROUP_TEXT_MAX 16384
 #define MOUNTS_MAX	(1 << 20)
-#define MOUNT_ROOT	3 /* the fourth field of a line of mountinfo: proc(5) */
+#define MOUNT_ROOT	3 /* the fourth field of a line of mountinfo; see proc(5) */
 #define MOUNT_POINT	4
 
 const char *cgroup_find(const char *proc_cgroup, int *ret_len)
@@ -28,7 +28,7 @@ const char *cgroup_find(const char *proc_cgroup, int *ret_len)
 	return NULL;
 }
 
-/* Field `n`, from 0, of a line of words into `buf`; false: there is none, it is too long, or has an
+/* Copy field `n` (from 0) of a line into `buf`. Returns false if it is missing, too long, or has an
  * escaped character. */
 static bool field_copy(const char *line, int n, char *buf, size_t size)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Control groups, version 2 (Linux: Documentation/admin-guide/cgroup-v2.rst): where this process
- * is, and ending all processes of one with a single write. Needs no controller.
+ * Control groups, version 2 (Linux: Documentation/admin-guide/cgroup-v2.rst): the cgroup of this
+ * process, and killing all processes of a cgroup with one write. Needs no controller. The daemon
+ * and the shim call this.
  */
 #pragma once
 
@@ -10,20 +11,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The v2 path ("/user.slice/…") of a /proc/PID/cgroup text, its end in *ret_len; NULL: none. */
+/* Find the v2 path ("/user.slice/…") in the text of /proc/PID/cgroup; *ret_len is its length. NULL
+ * if there is none. */
 const char *cgroup_find(const char *proc_cgroup, int *ret_len);
-/* The mount point of version 2 in a /proc/PID/mountinfo text and the path of its root; false: it is
- * not mounted. */
+/* Find the mount point of version 2 and the path of its root in the text of /proc/PID/mountinfo.
+ * Returns false if version 2 is not mounted. */
 bool cgroup_mount_find(const char *mountinfo, char *point, char *root, size_t size);
-/* The absolute directory of this process's cgroup. -ENOENT: no version 2 here, or it lies outside
- * of what is mounted. */
+/* The absolute directory of this process's cgroup. -ENOENT if version 2 is missing or the cgroup is
+ * outside the mounted part. */
 int cgroup_own(char *buf, size_t size);
-/* Open a directory that must be a cgroup of version 2. *ret_fd is the caller's. -ENOENT: it is
- * gone, so that no process can be in it. */
+/* Open a directory that must be a cgroup of version 2. The caller owns *ret_fd. -ENOENT: the cgroup
+ * no longer exists, so no process is in it. */
 int cgroup_open(const char *dir, int *ret_fd);
-/* True if its processes can be ended by cgroup_kill() (Linux 5.14), by this user. */
+/* True if this user can end the cgroup's processes with cgroup_kill() (Linux 5.14). */
 bool cgroup_can_kill(int fd);
-/* SIGKILL to every process in it and below. 0 or -errno; they end a moment later. */
+/* Send SIGKILL to all processes in the cgroup and below. Returns 0 or -errno. The processes end
+ * asynchronously. */
 int cgroup_kill(int fd);
-/* 1 while a process is in it or below, 0 if none, negative if that cannot be read. */
+/* Returns 1 if a process is in the cgroup or below, 0 if none is, negative if this cannot be
+ * read. */
 int cgroup_populated(int fd);

@@ -67,7 +67,7 @@ char *clock_format(char *buf, int64_t at_us)
 	return buf;
 }
 
-/* Exactly `digits` decimal digits at *s, which moves on; -1 when there are fewer. */
+/* Read exactly `digits` decimal digits at *s and advance *s. Returns -1 if there are fewer. */
 static int take_digits(const char **s, int digits)
 {
 	int v = 0;
@@ -80,7 +80,7 @@ static int take_digits(const char **s, int digits)
 	return v;
 }
 
-/* "Z" or "+hh:mm" at s, whole rest of the text. */
+/* Parse "Z" or "+hh:mm", which must be the rest of the text. */
 static bool parse_offset(const char *s, int64_t *ret_s)
 {
 	int sign = *s == '-' ? -1 : 1, h, m;
@@ -149,7 +149,7 @@ int clock_parse(const char *s, int64_t *ret_us)
 	}
 	check = tm;
 	t = timegm(&check);
-	if (check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon) /* 31 February */
+	if (check.tm_mday != tm.tm_mday || check.tm_mon != tm.tm_mon) /* e.g. 31 February */
 		return -EINVAL;
 	*ret_us = ((int64_t)t - offset_s) * USEC_PER_SEC + fraction_us;
 	return 0;
@@ -240,7 +240,7 @@ void utc_month(int64_t day, int64_t *ret_first, int64_t *ret_next)
 	day_tm(day, &tm);
 	*ret_first = day - (tm.tm_mday - 1);
 	tm.tm_mday = 1;
-	tm.tm_mon++; /* timegm makes January of a 13th month */
+	tm.tm_mon++; /* timegm turns the 13th month into January */
 	*ret_next = timegm(&tm) / 86400;
 }
 

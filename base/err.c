@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A text that filled its buffer was cut, perhaps inside of a UTF-8 character: take that away. */
+/* A text that fills its buffer may be cut inside a UTF-8 character: remove the partial
+ * character. */
 static void trim_cut(char msg[ERR_MSG_MAX])
 {
 	size_t n = strlen(msg), lead = n;
@@ -20,7 +21,7 @@ static void trim_cut(char msg[ERR_MSG_MAX])
 		msg[lead - 1] = '\0';
 }
 
-/* Messages quote names and values and go into JSON: they are always valid UTF-8. */
+/* A message quotes names and values and is put into JSON, so it must be valid UTF-8. */
 static void make_valid(char msg[ERR_MSG_MAX])
 {
 	trim_cut(msg);

@@ -13,20 +13,20 @@
 #define MUSTCHECK     __attribute__((warn_unused_result))
 
 enum {
-	ERR_INVALID = 4096, /* the caller's input is wrong; msg says field, problem and remedy */
+	ERR_INVALID = 4096, /* the caller's input is invalid; msg names field, problem and remedy */
 	ERR_NOT_FOUND,
-	ERR_EXISTS,	 /* a unique thing is taken */
-	ERR_CONFLICT,	 /* the thing is in another state than the request needs */
+	ERR_EXISTS,	 /* a unique name or resource is taken */
+	ERR_CONFLICT,	 /* the current state does not allow the request */
 	ERR_LIMIT,	 /* a named limit was reached */
-	ERR_CORRUPT,	 /* stored or received bytes are not what they must be */
-	ERR_UNSUPPORTED, /* known, but not possible in this build or on this machine */
-	ERR_GONE,	 /* was there, is not any more */
+	ERR_CORRUPT,	 /* stored or received bytes are invalid */
+	ERR_UNSUPPORTED, /* known, but impossible in this build or on this machine */
+	ERR_GONE,	 /* existed, but does not exist any more */
 	ERR_UNAVAILABLE, /* try again later */
 	ERR_DEVICE_OOM,	 /* accelerator memory is exhausted */
 	ERR_NUMERIC,	 /* a loss or gradient is not finite */
 	ERR_CANCELLED,
-	ERR_PRUNED,  /* as ERR_GONE, of files that Trainyard has removed */
-	ERR_REMOVED, /* as ERR_GONE, of a folder of ours that somebody removed by hand */
+	ERR_PRUNED,  /* as ERR_GONE, for files that Trainyard pruned */
+	ERR_REMOVED, /* as ERR_GONE, for a folder of Trainyard that somebody removed by hand */
 };
 
 enum err_retry {
@@ -42,7 +42,7 @@ struct err {
 	char msg[ERR_MSG_MAX];	   /* one clear sentence */
 };
 
-/* True if a file is not there because its folder was removed, by Trainyard or by hand. */
+/* True if a file is missing because its folder was removed, by Trainyard or by hand. */
 static inline bool err_is_removed(int r)
 {
 	return r == -ERR_REMOVED || r == -ERR_PRUNED;
@@ -50,11 +50,11 @@ static inline bool err_is_removed(int r)
 
 /* Fill *e and return -code. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* The same for input: `field` is a JSON pointer such as "/jobs/0/kind". */
+/* As err_set(), for input: `field` is a JSON pointer such as "/jobs/0/kind". */
 int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* errnum > 0; the text becomes "<fmt>: <strerror>". Returns -errnum. */
+/* The message becomes "<fmt>: <strerror>"; errnum > 0. Returns -errnum. */
 int err_errno(struct err *e, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Put "<fmt>: " before the message that is there; returns r unchanged. */
+/* Prepend "<fmt>: " to the message. Returns r unchanged. */
 int err_ctx(struct err *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -22,5 +22,5 @@ void fault_point(const char *name)
 }
 
 #else
-typedef int fault_nothing; /* ISO C wants a declaration */
+typedef int fault_nothing; /* ISO C requires a declaration */
 #endif

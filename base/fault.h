@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Named crash points for tests. In a build with -Dfaults=true, FAULT("store.commit.before") kills
- * the process with SIGKILL when TRAINYARD_FAULT names that point ("name", or "name:3" for the
- * third time it is reached). In other builds it is nothing. Every name is listed in
- * tests/faults/README.md.
+ * the process with SIGKILL if TRAINYARD_FAULT names that point ("name", or "name:3" for the third
+ * pass). In other builds FAULT does nothing. tests/faults/README.md lists every name.
  */
 #pragma once
 

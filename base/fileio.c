@@ -75,7 +75,7 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-/* fsync the directory in which `path` is an entry. */
+/* fsync the directory that contains the entry `path`. */
 static int parent_sync(int at, const char *path)
 {
 	char parent[PATH_MAX];

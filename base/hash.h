@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256, and SHA-1 where a format asks for it (OpenSSL behind both). */
+/* SHA-256, and SHA-1 for formats that require it (both by OpenSSL). Any thread. */
 #pragma once
 
 #include "base/err.h"
@@ -15,9 +15,9 @@ struct hash *hash_new(void); /* aborts only when memory is out */
 void hash_free(struct hash *h);
 void hash_freep(struct hash **h);
 void hash_update(struct hash *h, const void *data, size_t len);
-void hash_hex(struct hash *h, char hex[HASH_HEX_LEN]); /* ends the hash */
+void hash_hex(struct hash *h, char hex[HASH_HEX_LEN]); /* finishes the hash */
 void hash_bytes(const void *data, size_t len, char hex[HASH_HEX_LEN]);
-/* Reads the whole file; blocking. */
+/* Hash a whole file. Blocks on the disk. */
 int hash_file(int at, const char *path, char hex[HASH_HEX_LEN], struct err *reterr) MUSTCHECK;
-/* For names that others derive so, never for safety. */
+/* Only for names that another program derives this way; never for security. */
 void hash_sha1(const void *data, size_t len, char hex[HASH_SHA1_HEX_LEN]);

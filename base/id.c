@@ -29,13 +29,13 @@ void id_new(char kind, char buf[ID_LEN])
 
 	if (getrandom(&fresh, sizeof(fresh), 0) != sizeof(fresh))
 		abort();
-	fresh &= (UINT64_C(1) << (ID_RAND_DIGITS * 5 - 1)) - 1; /* room to count up */
+	fresh &= (UINT64_C(1) << (ID_RAND_DIGITS * 5 - 1)) - 1; /* leaves room to count up */
 	pthread_mutex_lock(&last_lock);
 	if (now_ms > last_ms) {
 		last_ms = now_ms;
 		last_rand = fresh;
 	} else {
-		last_rand += 1 + (fresh & 0xffff); /* same millisecond: stay above the last one */
+		last_rand += 1 + (fresh & 0xffff); /* same millisecond: stay above the last id */
 	}
 	buf[0] = kind;
 	put_digits(buf + 1, ID_TIME_DIGITS, last_ms);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Short, sortable, URL-safe ids: a kind letter, 48 bits of milliseconds and 50 random bits in
- * Crockford's base 32, lower case: "r01jd3k9x2m7q4v8c5tz". Ids made by one process increase. */
+ * lower-case Crockford base 32: "r01jd3k9x2m7q4v8c5tz". Ids of one process increase. Any thread. */
 #pragma once
 
 #include <stdbool.h>
 
-#define ID_LEN 21 /* with the NUL */
+#define ID_LEN 21 /* including the NUL */
 
 void id_new(char kind, char buf[ID_LEN]);
-/* Shape only: the letter, the length, the alphabet. */
+/* Checks only the form: letter, length, alphabet. */
 bool id_valid(char kind, const char *id);

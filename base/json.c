@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Jansson's own depth limit is 2048, enough to let a hostile body recurse deeply in our walkers:
- * look at the brackets before parsing. */
+/* Jansson allows a depth of 2048, which would let a hostile body recurse deeply in our own walks.
+ * So the brackets are counted before parsing. */
 static bool depth_ok(const char *text, size_t len)
 {
 	size_t depth = 0;
@@ -101,7 +101,7 @@ int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret, str
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
 }
 
-/* Behind the string, or number, that begins at s. */
+/* Returns the end of the string that begins at s. */
 static const char *string_end(const char *s)
 {
 	for (s++; *s && *s != '"'; s++)
@@ -115,8 +115,8 @@ static const char *number_end(const char *s)
 	return s + strspn(s, "+-.0123456789eE");
 }
 
-/* Jansson writes a real with 17 digits (0.050000000000000003), or all reals with the same fewer.
- * Each gets the shortest text that reads back as itself. */
+/* Write a real with the shortest text that reads back equal. Jansson itself writes 17 digits
+ * (0.050000000000000003), or the same smaller number of digits for all reals. */
 static int put_short(struct buf *out, const char *s)
 {
 	const char *end;
@@ -142,7 +142,7 @@ static int put_short(struct buf *out, const char *s)
 	return buf_ok(out) ? 0 : -ENOMEM;
 }
 
-/* What follows the value is `after`. */
+/* Dump the value and append `after`. */
 static char *dump(const json_t *j, size_t flags, const char *after)
 {
 	OWN(freep) char *text = json_dumps(j, flags | JSON_ENCODE_ANY);
@@ -244,7 +244,7 @@ void json_pointer_add(char *pointer, size_t size, const char *key)
 		}
 	}
 	pointer[n < size ? n : size - 1] = '\0';
-	if (*key && n < size) /* cut: but not inside a character */
+	if (*key && n < size) /* the pointer was cut, but must not end inside a character */
 		while (n > start && !str_utf8_valid(pointer + start, n - start))
 			pointer[--n] = '\0';
 }

@@ -14,12 +14,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define LOG_LINE_MAX 2048 /* below PIPE_BUF: a pipe takes a line whole or not at all */
+#define LOG_LINE_MAX 2048 /* below PIPE_BUF: a pipe takes the whole line or nothing */
 #define LOG_NOTE_MAX 128
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long long left_out; /* lines that nobody took; under the lock */
+static unsigned long long left_out; /* dropped lines; guarded by the lock */
 
 static const struct {
 	const char *name;
@@ -55,9 +55,9 @@ static const char *level_name(enum log_level level)
 	return "info";
 }
 
-/* Write to stderr, whoever reads it or does not: a full pipe, terminal or socket refuses at once. A
- * pipe and a terminal are opened anew for that, because O_NONBLOCK on stderr itself would hold for
- * every process that shares it. */
+/* Write to stderr without blocking: a full pipe, terminal or socket refuses at once. A pipe or
+ * terminal is opened again, because O_NONBLOCK on stderr itself would affect every process that
+ * shares it. */
 static ssize_t write_now(const char *data, size_t len)
 {
 	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -75,13 +75,14 @@ static ssize_t write_now(const char *data, size_t len)
 	if (fd >= 0) {
 		n = write(fd, data, len);
 		close(fd);
-	} else if (poll(&p, 1, 0) > 0) { /* another user's, or no descriptor is left */
+		/* the file belongs to another user, or descriptors are out */
+	} else if (poll(&p, 1, 0) > 0) {
 		n = write(STDERR_FILENO, data, len);
 	}
 	return n;
 }
 
-/* One line; what was left out before is said first, as soon as somebody reads again. */
+/* Write one line. If lines were dropped before, first report their number. */
 static void put(const char *line, size_t len)
 {
 	char note[LOG_NOTE_MAX], at[CLOCK_TEXT_LEN];
@@ -120,7 +121,7 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	for (size_t i = 0; i < n; i++) /* one fact, one line */
 		if (line[i] == '\n' || line[i] == '\r')
 			line[i] = ' ';
-	n = printable(safe, line, n, NULL); /* and no command for the reader's terminal */
+	n = printable(safe, line, n, NULL); /* removes commands to the reader's terminal */
 	n = n < LOG_LINE_MAX ? n : LOG_LINE_MAX - 1;
 	safe[n++] = '\n';
 	put(safe, n);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line per fact on stderr: `time level event=job_state job=… from=… to=… cause=…`; under
- * systemd with the "<N>" priority prefix instead of the time. Library folders do not log; the
- * code that handles an error logs it once. Never pass secrets. Thread-safe. Never waits for who
- * reads stderr: lines that a full pipe, socket or terminal refuses are left out and counted, and
- * `event=log_lines_left_out` says how many once there is room.
+ * Writes one line for each fact to stderr: `time level event=job_state job=… from=… to=… cause=…`.
+ * Under systemd the prefix "<N>" (priority) replaces the time. Library folders do not log; the code
+ * that handles an error logs it once. Never pass secrets. Thread-safe. Never blocks on stderr:
+ * lines that a full pipe, socket or terminal refuses are dropped and counted.
+ * `event=log_lines_left_out` reports their number as soon as a line can be written.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ enum log_level {
 };
 
 void log_set_level(enum log_level level);
-/* "error" "warning" "info" "debug"; 0 or -EINVAL. */
+/* Parse "error" "warning" "info" "debug". Returns 0 or -EINVAL. */
 int log_level_parse(const char *name, enum log_level *ret);
-/* fmt makes "key=value key=value"; put free text last, as msg="…". */
+/* fmt has the form "key=value key=value"; put free text last, as msg="…". */
 void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

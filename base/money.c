@@ -13,7 +13,7 @@
 int money_parse(const char *s, int64_t *ret_micro_usd)
 {
 	int64_t value = 0;
-	int decimals = -1; /* no point yet */
+	int decimals = -1; /* -1: no decimal point yet */
 
 	if (!isdigit((unsigned char)*s))
 		return -EINVAL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scoped ownership. `OWN(fn) T x = init;` calls fn(&x) when x leaves its scope; TAKE(p) moves a
- * pointer out (the variable becomes NULL), TAKE_FD the same for a descriptor (becomes -1).
+ * Scoped ownership. `OWN(fn) T x = init;` calls fn(&x) at the end of x's scope. TAKE(p) moves a
+ * pointer out and leaves NULL; TAKE_FD moves a descriptor out and leaves -1.
  */
 #pragma once
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How many bytes a character with this first byte has; 0: none begins so. */
+/* Length of the character with this first byte; 0 if no character starts with it. */
 static size_t length_of(unsigned char first)
 {
 	if (first < 0x80)
@@ -43,7 +43,7 @@ static size_t escape(char *out, unsigned code)
 	return PRINTABLE_GROWTH;
 }
 
-/* One character of `len` bytes, or one byte that is none (len 0). */
+/* Write one character of `len` bytes, or one invalid byte (len 0). */
 static size_t put(char *out, const char *s, size_t len)
 {
 	unsigned char first = (unsigned char)*s;
@@ -54,7 +54,7 @@ static size_t put(char *out, const char *s, size_t len)
 	}
 	if (len == 1 && (first < ' ' || first == 0x7f))
 		return escape(out, first);
-	if (len == 2 && first == 0xc2 && (unsigned char)s[1] < 0xa0) /* C1 */
+	if (len == 2 && first == 0xc2 && (unsigned char)s[1] < 0xa0) /* a C1 control character */
 		return escape(out, (unsigned char)s[1]);
 	memcpy(out, s, len);
 	return len;

@@ -19,9 +19,9 @@
 
 #define PROC_TEXT_MAX	  8192
 #define PROC_ENV_MAX	  (4 << 20)
-#define FD_PARK_BASE	  64	    /* above every target number in use */
-#define PROC_CHILDREN_MAX (4 << 20) /* of one thread's list, as text */
-#define STAT_START	  22	    /* the field of /proc/PID/stat: proc(5) */
+#define FD_PARK_BASE	  64	    /* above all target numbers in use */
+#define PROC_CHILDREN_MAX (4 << 20) /* bytes of one thread's list */
+#define STAT_START	  22	    /* field number in /proc/PID/stat; see proc(5) */
 /* FNV-1a of 64 bits */
 #define HASH_START	  UINT64_C(14695981039346656037)
 #define HASH_PRIME	  UINT64_C(1099511628211)
@@ -32,8 +32,8 @@ static void fail_child(int report, int errnum)
 	_exit(127);
 }
 
-/* After fork: async-signal-safe calls only. Descriptors are first moved out of the way so that
- * no target number overwrites a source. */
+/* Runs after the fork: async-signal-safe calls only. First moves the descriptors away, so that no
+ * target number overwrites a source. */
 static void run_child(const struct proc_spec *spec, int report)
 {
 	int parked[PROC_FDS_MAX], top = 2, r;
@@ -60,7 +60,7 @@ static void run_child(const struct proc_spec *spec, int report)
 		if (spec->fds[i].to > top)
 			top = spec->fds[i].to;
 	}
-	/* Close-on-exec for all the rest; older kernels rely on O_CLOEXEC at birth. */
+	/* Close all other descriptors at the exec. On older kernels they all have O_CLOEXEC. */
 	syscall(SYS_close_range, (unsigned)top + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
 	r = spec->prepare ? spec->prepare() : 0;
 	if (r < 0)
@@ -71,7 +71,7 @@ static void run_child(const struct proc_spec *spec, int report)
 	fail_child(report, errno);
 }
 
-/* fork(2), or the same into a cgroup: no moment in which the child is elsewhere. */
+/* fork(2), or a fork directly into a cgroup: the child is never outside it. */
 static pid_t fork_into(int cgroup_fd)
 {
 	struct clone_args args = {
@@ -98,7 +98,8 @@ int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
 	read_end = pipefd[0];
 	write_end = pipefd[1];
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was); /* no handler of ours runs in the child */
+	/* no signal handler of this process runs in the child */
+	pthread_sigmask(SIG_SETMASK, &all, &was);
 	pid = fork_into(spec->cgroup_fd);
 	if (pid == 0)
 		run_child(spec, write_end);
@@ -128,7 +129,7 @@ int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr)
 	return 0;
 }
 
-/* /proc/PID/NAME into *out; false when the process is gone. */
+/* Read /proc/PID/NAME into *out. Returns false if the process has ended. */
 static bool read_proc(pid_t pid, const char *name, struct buf *out)
 {
 	char path[64];
@@ -176,13 +177,13 @@ bool proc_name(pid_t pid, char *buf, size_t size)
 	return true;
 }
 
-/* True if this error says that the process has ended. */
+/* True if this error means that the process has ended. */
 static bool is_gone(int errnum)
 {
 	return errnum == ENOENT || errnum == ESRCH;
 }
 
-/* As proc_stat(); -ESRCH: gone, another error: it could not be looked at. */
+/* As proc_stat(). -ESRCH if the process has ended; another error if it could not be read. */
 static int read_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(PROC_TEXT_MAX);
@@ -194,7 +195,7 @@ static int read_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 	r = file_read(AT_FDCWD, path, &text, NULL);
 	if (r < 0)
 		return is_gone(-r) ? -ESRCH : r;
-	p = strrchr(buf_str(&text), ')'); /* the name before it may have spaces and ')' */
+	p = strrchr(buf_str(&text), ')'); /* the name before it may contain spaces and ')' */
 	if (!p || p[1] != ' ')
 		return -EIO;
 	*ret_state = p[2];
@@ -218,7 +219,7 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-/* Append the pids of a "children" text ("12 34 ") to `pids`; false: there is no room. */
+/* Append the pids of a "children" text ("12 34 ") to `pids`. Returns false if there is no room. */
 static bool pids_add(const char *text, struct buf *pids)
 {
 	char *end;
@@ -257,7 +258,7 @@ bool proc_children(pid_t pid, struct buf *pids)
 	return listed;
 }
 
-/* 0 if it is that process and it has not ended, -ESRCH if not, or why nobody knows. */
+/* Returns 0 if that process has not ended, -ESRCH if it has, another error if this is unknown. */
 static int look_for(pid_t pid, int64_t start)
 {
 	int64_t its;
@@ -282,7 +283,7 @@ int proc_signal(pid_t pid, int64_t start, int sig)
 	if (pid <= 0)
 		return -ESRCH;
 	fd = pidfd_open(pid, 0);
-	if (fd < 0) /* EINVAL: a thread of another process has the number now */
+	if (fd < 0) /* EINVAL: the number now belongs to a thread of another process */
 		return errno == EINVAL || is_gone(errno) ? -ESRCH : -errno;
 	r = look_for(pid, start);
 	if (r < 0)
@@ -299,7 +300,7 @@ int64_t proc_mark_make(const char *name)
 		return 0;
 	for (const char *p = name; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * HASH_PRIME;
-	hash = hash >> 2 | 1; /* fits into a signed number, and is not 0 */
+	hash = hash >> 2 | 1; /* fits into a signed number and is not 0 */
 	if (now.rlim_max != RLIM_INFINITY && hash >= now.rlim_max)
 		hash = now.rlim_max > 1 ? hash % (now.rlim_max - 1) + 1 : 0;
 	return (int64_t)hash;
@@ -326,7 +327,7 @@ static bool is_pid(const char *name)
 	return isdigit((unsigned char)name[0]);
 }
 
-/* 1: it has the mark and lives, 0: not, or why that is not known. */
+/* Returns 1 if the process has the mark and lives, 0 if not, an error if this is unknown. */
 static int kill_marked(pid_t pid, int64_t mark, int sig)
 {
 	int64_t start;

@@ -11,7 +11,7 @@
 #define FIXED_MIN    -4 /* repr() uses an exponent below 1e-4 and from 1e16 on */
 #define FIXED_MAX    15
 
-/* Add one to the last digit of "d.ddde-xx"; a number of nines stays as it is. */
+/* Add one to the last digit of "d.ddde-xx". A number of nines stays unchanged. */
 static void last_digit_up(char *text)
 {
 	char *at = strchr(text, 'e'), *first = text + (*text == '-');
@@ -23,8 +23,9 @@ static void last_digit_up(char *text)
 	++*at;
 }
 
-/* Below a power of two the numbers lie closer than above it, so that the text of that length which
- * is nearest to v can be too far below it while the next one above reads back as v. */
+/* Find a text with that many digits that reads back as v. Below a power of two doubles are closer
+ * together than above it. So the nearest text of that length may not read back as v, although the
+ * next one above does. */
 static bool shortest(double v, int digits, char text[PY_FLOAT_LEN])
 {
 	snprintf(text, PY_FLOAT_LEN, "%.*e", digits - 1, v);
@@ -39,14 +40,14 @@ char *py_float_repr(double v, char buf[PY_FLOAT_LEN])
 	char text[PY_FLOAT_LEN], *e;
 	int digits, exponent;
 
-	/* if 15 digits are too few then fewer are, too; most numbers need 16 or 17 */
+	/* if 15 digits are too few, fewer are too few as well; most numbers need 16 or 17 */
 	digits = shortest(v, FLOAT_DIGITS - 2, text) ? 1 : FLOAT_DIGITS - 1;
 	while (digits < FLOAT_DIGITS && !shortest(v, digits, text))
 		digits++;
 	if (digits == FLOAT_DIGITS)
 		snprintf(text, sizeof(text), "%.*e", digits - 1, v);
 	e = strchr(text, 'e');
-	if (!e) { /* inf, nan: not from JSON */
+	if (!e) { /* inf or nan, which never come from JSON */
 		snprintf(buf, PY_FLOAT_LEN, "%s", text);
 		return buf;
 	}
@@ -60,7 +61,7 @@ char *py_float_repr(double v, char buf[PY_FLOAT_LEN])
 	return buf;
 }
 
-/* Decode one code point of valid UTF-8 and step over it. */
+/* Decode one code point of valid UTF-8 and advance. */
 static unsigned next_point(const unsigned char **p)
 {
 	const unsigned char *s = *p;
@@ -201,8 +202,8 @@ void py_json(struct buf *out, const json_t *v, enum py_json_style style)
 	}
 }
 
-/* What str.isprintable() refuses, as far as it is likely in a hyperparameter: controls, spaces
- * other than ' ', format characters, surrogates and private use. */
+/* False for the characters that str.isprintable() refuses and that are likely in a hyperparameter:
+ * controls, spaces other than ' ', format characters, surrogates, private use. */
 static bool printable(unsigned c)
 {
 	static const struct {

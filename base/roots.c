@@ -42,7 +42,7 @@ const char *roots_fd_path(int fd, char buf[ROOTS_FD_PATH_MAX])
 	return buf;
 }
 
-/* Where an open descriptor's file lies now. */
+/* The current path of an open descriptor's file. */
 static int fd_where(int fd, char *buf, size_t size)
 {
 	char link[ROOTS_FD_PATH_MAX];
@@ -56,7 +56,7 @@ static int fd_where(int fd, char *buf, size_t size)
 	return 0;
 }
 
-/* The path as the caller means it, absolute. */
+/* The absolute form of at/path. */
 static int whole_path(int at, const char *path, char *buf, size_t size)
 {
 	char dir[PATH_MAX];
@@ -73,7 +73,8 @@ static int whole_path(int at, const char *path, char *buf, size_t size)
 	return path_join(buf, size, dir, path) ? 0 : -ENAMETOOLONG;
 }
 
-/* OWN/folder/name of a path below OWN into `tree`; false: the path is not ours. */
+/* Copy OWN/folder/name of a path below OWN into `tree`. Returns false if the path is not below
+ * OWN. */
 static bool own_tree(const char *path, char *tree, size_t size)
 {
 	size_t n;
@@ -152,7 +153,7 @@ int roots_read_json(const char *path, size_t max_bytes, json_t **ret, struct err
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
 }
 
-/* The next directory on the way, made if it is missing and `at` lies where one may write. */
+/* Open the next directory of the path. Creates a missing one if `at` is at an allowed location. */
 static int step_into(int at, const char *name, const char *path, mode_t mode, struct err *reterr)
 {
 	int fd = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);

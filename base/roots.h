@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories below which everything that a user names must lie. What counts is where the opened
- * thing lies, not what its path looked like before: links are followed as long as they lead to
- * something below a root, and a path that was swapped for a link after a check is found out.
+ * Restricts users' paths to some root directories. The check uses the location of the opened file,
+ * not the text of the path. Links are followed if they lead to a location below a root, and a path
+ * that is swapped for a link after a check is detected.
  *
- * One more rule for what is ours: a path below OWN/folder/name (an execution's directory) never
- * leads out of OWN/folder/name, because jobs and archives make the links there.
+ * A path below OWN/folder/name (such as an execution's directory) must not leave OWN/folder/name,
+ * because jobs and archives create links there.
  *
- * Process-wide, set once before threads start. Until then everything is allowed.
+ * The roots are process-wide and set once, before threads start. Until then every path is allowed.
  */
 #pragma once
 
@@ -20,26 +20,26 @@
 
 #define ROOTS_MAX 512
 
-/* Absolute directories, NULL-terminated, and OWN (NULL: none); borrowed for the process's life. */
+/* `dirs`: absolute directories, NULL-terminated. `own`: the data directory OWN; NULL: none. Both
+ * are borrowed for the process's life. */
 void roots_set(const char *const *dirs, const char *own);
-/* Open at/path for reading or as O_PATH, with O_CLOEXEC, O_NOCTTY and O_NONBLOCK (of regular files
- * without effect). A descriptor, -errno, or -EACCES with a sentence if what was opened lies
- * outside.
- */
+/* Open at/path for reading or with O_PATH, always with O_CLOEXEC, O_NOCTTY and O_NONBLOCK (without
+ * effect on regular files). Returns a descriptor, -errno, or -EACCES with a message if the file is
+ * outside the roots. */
 int roots_open(int at, const char *path, int flags, struct err *reterr) MUSTCHECK;
-/* Check that what was opened as `path` (absolute) lies below a root. 0 or -EACCES with a
- * sentence. */
+/* Check that the open file of `path` (absolute) is below a root. Returns 0, or -EACCES with a
+ * message. */
 int roots_check(int fd, const char *path, struct err *reterr) MUSTCHECK;
-/* A whole regular file, as file_read() and json_read_file(). */
+/* Read a whole regular file, as file_read() and json_read_file(). */
 int roots_read(const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
 int roots_read_json(const char *path, size_t max_bytes, json_t **ret, struct err *reterr) MUSTCHECK;
-/* The directory `path` (absolute), made where it is missing, as O_PATH; no step of the way makes
- * anything outside. */
+/* Open the directory `path` (absolute) with O_PATH; missing directories are created, but never
+ * outside the roots. */
 int roots_make_dir(const char *path, mode_t mode, struct err *reterr) MUSTCHECK;
-/* True if an absolute path without links lies below one of the roots. */
+/* True if an absolute path without links is below a root. */
 bool roots_hold(const char *real);
-/* True if `path` is `dir` or lies below it; by the text. */
+/* True if `path` is `dir` or below it; compares only the text. */
 bool path_is_below(const char *path, const char *dir);
-/* "/proc/self/fd/N": the opened thing itself, for a library that opens by path. */
+/* "/proc/self/fd/N": names the open file for a library that opens by path. */
 #define ROOTS_FD_PATH_MAX 32
 const char *roots_fd_path(int fd, char buf[ROOTS_FD_PATH_MAX]);

@@ -171,7 +171,7 @@ int str_parse_bytes(const char *s, int64_t *ret)
 	if (!isdigit((unsigned char)*s))
 		return -EINVAL;
 	if (s[strspn(s, "0123456789.")] && strchr("eExXpP", s[strspn(s, "0123456789.")]))
-		return -EINVAL; /* strtod would take exponents and hexadecimal digits */
+		return -EINVAL; /* strtod would also accept exponents and hexadecimal digits */
 	v = strtod(s, &end);
 	while (*end == ' ')
 		end++;

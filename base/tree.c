@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UP_TRIES    64 /* names that are tried for a directory that moves up */
+#define UP_TRIES    64 /* names that are tried when a directory is moved up */
 #define OWNER_ALL   0700
-#define BLOCK_BYTES 512 /* of st_blocks, whatever the file system's are */
+#define BLOCK_BYTES 512 /* the unit of st_blocks on every file system */
 
 static void closedirp(DIR **d)
 {
@@ -28,7 +28,7 @@ static bool is_dot(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-/* Reads `fd`, which it takes over. */
+/* Open a directory stream on `fd`, which is taken over. */
 static DIR *read_dir(int fd)
 {
 	DIR *d = fdopendir(fd);
@@ -38,7 +38,7 @@ static DIR *read_dir(int fd)
 	return d;
 }
 
-/* By the descriptor of what was looked at: a name could lead elsewhere by now. */
+/* Uses the descriptor of the checked directory, because the name may now lead elsewhere. */
 static int make_accessible(int at, const char *name)
 {
 	OWN(closep) int fd = -1;
@@ -61,7 +61,8 @@ int tree_open(int at, const char *name, int *ret_fd, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (fstat(fd, &st) == 0 && (st.st_mode & OWNER_ALL) != OWNER_ALL)
-		(void)!fchmod(fd, OWNER_ALL); /* another user's: what cannot be removed is said */
+		(void)!fchmod(fd, OWNER_ALL); /* may belong to another user; the failed removal is
+						 reported later */
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -100,7 +101,7 @@ static void measure_dir(int at, const char *name, int depth, struct tree_size *s
 		}
 		size->budget--;
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue; /* it has gone meanwhile */
+			continue; /* removed meanwhile */
 		add_entry(size, &st);
 		if (S_ISDIR(st.st_mode))
 			measure_dir(dirfd(d), e->d_name, depth + 1, size);
@@ -121,11 +122,11 @@ void tree_measure(int at, const char *name, struct tree_size *size)
 /* ---- remove ---- */
 
 struct removal {
-	int top;	/* the tree's directory */
+	int top;	/* the tree's top directory */
 	int64_t budget; /* entries that may still be handled */
-	int64_t up;	/* the next name for a directory that moves up */
-	int64_t done;	/* entries that are gone, or that have moved up, in this pass */
-	int failed;	/* the first trouble of this pass, negative */
+	int64_t up;	/* number of the next name for a directory that is moved up */
+	int64_t done;	/* entries removed or moved up in this pass */
+	int failed;	/* the first error of this pass, negative */
 	struct err why;
 };
 
@@ -136,7 +137,7 @@ static void fail(struct removal *rm, int r, const char *name)
 	rm->failed = err_errno(&rm->why, -r, "remove %s", name);
 }
 
-/* A directory inside of a directory becomes one of the top: no depth is ever walked down. */
+/* Move a directory from deeper levels to the top, so that no recursion is needed. */
 static void move_up(struct removal *rm, int dir, const char *name)
 {
 	char to[NAME_MAX + 1];
@@ -158,7 +159,7 @@ static void move_up(struct removal *rm, int dir, const char *name)
 		rm->done++;
 }
 
-/* True if there may be a directory of that name, which an unlink does not remove. */
+/* Unlink an entry. Returns true if the entry may be a directory, which unlink does not remove. */
 static bool unlink_entry(struct removal *rm, int dir, const char *name)
 {
 	rm->budget--;
@@ -172,7 +173,7 @@ static bool unlink_entry(struct removal *rm, int dir, const char *name)
 	return false;
 }
 
-/* Empty a directory of the top: its files go, its directories move up. */
+/* Empty a directory of the top: remove its files, move its directories up. */
 static void clear_child(struct removal *rm, const char *name)
 {
 	OWN(closedirp) DIR *d = NULL;
@@ -197,7 +198,7 @@ static void clear_child(struct removal *rm, const char *name)
 		fail(rm, -errno, name);
 }
 
-/* One look at the top: 1: something is left there. */
+/* Handle all entries of the top once. Returns 1 if something is left. */
 static int pass(struct removal *rm)
 {
 	OWN(closedirp) DIR *d = NULL;
@@ -230,7 +231,7 @@ int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *ret
 		return err_errno(reterr, -r, "read %s", name);
 	if (r == 0 || rm.budget <= 0)
 		return r;
-	if (rm.failed >= 0) /* somebody makes new ones as fast as they go */
+	if (rm.failed >= 0) /* another process creates entries as fast as they are removed */
 		return err_errno(reterr, ENOTEMPTY, "remove %s", name);
 	if (reterr)
 		*reterr = rm.why;

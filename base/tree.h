@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directory trees that belong to somebody else: a job may have made them deep, wide, without
- * permissions, full of links, and may still write into them. Nothing here follows a link, crosses a
- * mount or opens more than TREE_DEPTH_MAX descriptors, however deep a tree is. All calls block on
- * the disk: not for the manager's thread.
+ * Measures and removes directory trees of another user. A job may have made a tree deep, wide,
+ * without permissions and full of links, and may still write into it. No function follows a link,
+ * crosses a mount, or opens more than TREE_DEPTH_MAX descriptors. All calls block on the disk, so
+ * the manager's thread must not call them.
  */
 #pragma once
 
@@ -12,26 +12,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TREE_DEPTH_MAX 64 /* directories below the top that are measured */
+#define TREE_DEPTH_MAX 64 /* depth below the top that is measured */
 
 struct tree_size {
-	int64_t bytes;	/* on the disk, of what has no other name elsewhere: what a removal frees */
-	int64_t files;	/* regular files, links and other things that are no directories */
-	bool partial;	/* too deep, too many entries or unreadable: there is more */
-	int64_t budget; /* in: entries that may still be looked at; out: what is left of them */
+	int64_t bytes;	/* disk space that a removal would free: files without another hard link */
+	int64_t files;	/* regular files, links and other entries that are not directories */
+	bool partial;	/* True if incomplete: too deep, too many entries or unreadable */
+	int64_t budget; /* in: entries that may be examined; out: the rest of that number */
 };
 
-/* Add what lies below the directory `name` in `at`. A missing one adds nothing. */
+/* Add the content of the directory `name` in `at`. A missing directory adds nothing. */
 void tree_measure(int at, const char *name, struct tree_size *size);
-/* Open the directory `name` in `at` for reading, and make it readable and writable if it is ours
- * and was not. The caller's descriptor. -ERR_INVALID: a link or another file system. */
+/* Open the directory `name` in `at` for reading. If it is ours and not accessible, it is made
+ * readable and writable. The caller owns the descriptor. -ERR_INVALID: a link or another file
+ * system. */
 int tree_open(int at, const char *name, int *ret_fd, struct err *reterr) MUSTCHECK;
-/* Remove the tree, or the file, `name` in `at`, at most about max_entries of it: 1: there is more;
- * 0: it is gone; negative: something in it cannot be removed (the rest is gone). Directories move
- * up while it works, so that their depth does not matter. */
+/* Remove the tree or file `name` in `at`, at most about max_entries entries. Returns 1 if more is
+ * left, 0 if it is gone, negative if an entry cannot be removed (the others are gone). Directories
+ * are moved up during the removal, so that depth does not matter. */
 int tree_remove_some(int at, const char *name, int64_t max_entries, struct err *reterr) MUSTCHECK;
-/* The same of all that lies in the open directory `dirfd`; `name` is for the message. 0: it is
- * empty. */
+/* As tree_remove_some(), for the content of the open directory `dirfd`; `name` is for the message.
+ * Returns 0 if it is empty. */
 int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *reterr) MUSTCHECK;
-/* rm -rf; never follows links; a missing path is success. */
+/* As rm -rf; never follows links; a missing path is success. */
 int tree_remove(int at, const char *path, struct err *reterr) MUSTCHECK;
