@@ -44,10 +44,10 @@ const struct config_key config_keys[] = {
 
 const size_t config_keys_n = KEYS;
 
-/* A load in progress. */
+/* State of one load. */
 struct load {
 	struct config *cfg;
-	bool in_file[KEYS]; /* keys that the file has set already */
+	bool in_file[KEYS]; /* keys that the file has already set */
 };
 
 static const struct config_key *find_key(const char *section, const char *name)
@@ -133,7 +133,7 @@ static int set_key(struct config *cfg, const char *section, const char *name, co
 	return key ? config_value_set(cfg, key, value, reterr) : unknown_key(section, name, reterr);
 }
 
-/* A line of the file: nothing may be said twice there. */
+/* Handle a line of the file. A repeated key is refused. */
 static int set_line(void *userdata, const char *section, const char *name, const char *value,
 		    struct err *reterr)
 {
@@ -158,7 +158,7 @@ static void env_name(const struct config_key *key, char *buf, size_t size)
 		*c = (char)toupper((unsigned char)*c);
 }
 
-/* TRAINYARD_MODELS_MINILM=DIR: the name in lower case. */
+/* TRAINYARD_MODELS_MINILM=DIR adds a model; its name is in lower case. */
 static int models_from_environment(struct config *cfg, struct err *reterr)
 {
 	char name[KEY_TEXT_MAX];

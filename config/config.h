@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The configuration: defaults, then a file of "[section]" and "key = value" lines, then the
- * environment (TRAINYARD_SECTION_KEY), then overrides from the command line; later ones win. The
- * section [models] has names of the user's own: NAME = directory of a model. Read once at start.
+ * environment (TRAINYARD_SECTION_KEY), then the command line. A later source overrides an earlier
+ * one. The section [models] has user-defined names: NAME = directory of a model. The daemon's main
+ * thread reads the configuration once at the start.
  */
 #pragma once
 
@@ -22,9 +23,9 @@ enum config_type {
 	CONFIG_STRING,
 	CONFIG_PATH,
 	CONFIG_ADDRESS, /* "127.0.0.1:8470", "[::1]:0" */
-	CONFIG_LEVEL,	/* a log level's name */
-	CONFIG_LIST,	/* texts separated by colons */
-	CONFIG_INT,	/* int */
+	CONFIG_LEVEL,	/* name of a log level */
+	CONFIG_LIST,	/* texts, separated by colons */
+	CONFIG_INT,	/* an int */
 	CONFIG_BYTES,	/* int64_t; "8MiB" or a number */
 	CONFIG_MONEY, /* int64_t micro-dollars, field NAME_micro_usd; "12.50"; "none": MONEY_NONE */
 	CONFIG_DURATION, /* int64_t microseconds, field NAME_us; "90s", "1h"; "none": 0 */
@@ -54,7 +55,7 @@ struct config_model {
 #define CONFIG_FIELD_MONEY(name)    int64_t name##_micro_usd;
 #define CONFIG_FIELD_DURATION(name) int64_t name##_us;
 
-/* One field for each key, section_key; texts are never NULL. */
+/* A field section_key for each key. Texts are never NULL. */
 struct config {
 #define CONFIG_KEY(type, section, key, fallback, min, max, reloadable, help) \
 	CONFIG_FIELD_##type(section##_##key)
@@ -67,12 +68,13 @@ struct config {
 extern const struct config_key config_keys[];
 extern const size_t config_keys_n;
 
-/* `file` NULL: none. `overrides`: NULL-terminated texts "section.key=value", or NULL. *ret is the
- * caller's. -ERR_INVALID with file, line, key, what is wrong and the nearest key; -ENOENT,
- * -ERR_LIMIT and others of file_read. */
+/* Load the configuration. `file` NULL: no file. `overrides`: NULL-terminated texts
+ * "section.key=value", or NULL. The caller owns *ret. -ERR_INVALID: the message has file, line,
+ * key, problem and the nearest key. -ENOENT, -ERR_LIMIT and other errors of file_read(). Blocks on
+ * the disk. */
 int config_load(const char *file, const char *const *overrides, struct config **ret,
 		struct err *reterr) MUSTCHECK;
 void config_free(struct config *cfg);
 void config_freep(struct config **cfg);
-/* All keys with help and defaults, as a configuration file in which every line is a comment. */
+/* Append all keys with help and defaults, as a configuration file whose lines are all comments. */
 void config_print(struct buf *out);

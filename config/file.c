@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration file, by inih. Its lines come to inih through a reader of our own, because
- * Debian's inih is built with lines of 200 bytes and without line numbers for handlers: the reader
- * counts lines, strips indentation and comments, and hands a long value over in pieces that look
- * like continuation lines to inih; the handler joins them again.
+ * Reads the configuration file with inih. inih gets its lines from an own reader, because Debian's
+ * inih has lines of 200 bytes and no line numbers for handlers. The reader counts lines, strips
+ * indentation and comments, and passes a long value in pieces that inih takes for continuation
+ * lines; the handler joins them again.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -20,12 +20,12 @@ struct reader {
 	config_line_fn fn;
 	void *userdata;
 	struct err *reterr;
-	const char *next; /* the rest of the file */
+	const char *next; /* rest of the file */
 	int line;
-	const char *piece; /* the rest of this line's value, piece_n bytes; NULL: none */
+	const char *piece; /* rest of this line's value, piece_n bytes; NULL: none */
 	size_t piece_n;
-	bool joined;	  /* the piece at hand goes on with the value before */
-	struct buf value; /* of `section` and `key`, which are not reported yet */
+	bool joined;	  /* True if the piece continues the value before */
+	struct buf value; /* value of `section` and `key`, not reported yet */
 	char section[KEY_TEXT_MAX], key[KEY_TEXT_MAX];
 	int value_line;
 	int result;
@@ -45,7 +45,7 @@ static int fail(struct reader *rd, int line, const char *what)
 	return rd->result;
 }
 
-/* Report the value that is complete now. */
+/* Report the complete value. */
 static void flush(struct reader *rd)
 {
 	if (rd->result < 0 || !rd->key[0])
@@ -65,7 +65,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* Bytes of the line at s without a comment and blanks at its end. */
+/* Length of the line at s without a comment and without blanks at its end. */
 static size_t content_length(const char *s, size_t n)
 {
 	for (size_t i = 1; i < n; i++)
@@ -76,8 +76,8 @@ static size_t content_length(const char *s, size_t n)
 	return n;
 }
 
-/* Copy at most size - 1 bytes of the piece. No cut beside a blank, which inih would strip, and none
- * before what it would take for a comment. */
+/* Copy at most size - 1 bytes of the piece. Never cut next to a blank, which inih would strip, or
+ * before a character that inih would take for a comment. */
 static void put_piece(struct reader *rd, char *to, size_t size)
 {
 	size_t n = rd->piece_n < size - 1 ? rd->piece_n : size - 1;
@@ -106,7 +106,7 @@ static bool line_ok(struct reader *rd, const char *s, size_t n)
 	return rd->result >= 0;
 }
 
-/* inih's reader, like fgets: the next line, or the next piece of a long one. */
+/* inih's reader, like fgets: returns the next line, or the next piece of a long line. */
 static char *read_line(char *to, int size, void *stream)
 {
 	struct reader *rd = stream;
@@ -141,7 +141,7 @@ static char *read_line(char *to, int size, void *stream)
 	return NULL;
 }
 
-/* inih's handler: 1 is success. */
+/* inih's handler; 1 means success. */
 static int take(void *user, const char *section, const char *key, const char *value)
 {
 	struct reader *rd = user;

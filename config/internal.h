@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside of config/: the parts that config_load puts together. */
+/* Internal to config/: the parts that config_load uses. */
 #pragma once
 
 #include "config/config.h"
 
-/* values.c: write the text as the key's type into the field at cfg + key->offset, freeing what was
- * there. Messages begin with the key. */
+/* values.c: parse the text as the key's type into the field at cfg + key->offset, and free the old
+ * value. Messages begin with the key. */
 int config_value_set(struct config *cfg, const struct config_key *key, const char *text,
 		     struct err *reterr) MUSTCHECK;
 void config_value_done(struct config *cfg, const struct config_key *key);
 
-/* file.c: call `fn` for every "key = value" line, with its line number. The first error ends it and
- * gets "FILE:LINE: " in front. */
+/* file.c: call `fn` for every "key = value" line, with its line number. The first error ends the
+ * read; its message begins with "FILE:LINE: ". */
 typedef int (*config_line_fn)(void *userdata, const char *section, const char *key,
 			      const char *value, struct err *reterr);
 int config_file_read(const char *file, config_line_fn fn, void *userdata,

@@ -56,7 +56,7 @@ static int set_text(struct config *cfg, const struct config_key *key, const char
 
 #define HOME_REMEDY "write the whole path: '~' is not replaced here"
 
-/* "$NAME/rest" becomes the variable's first path and the rest, or "" when it is not set. */
+/* "$NAME/rest": use the variable's first path and the rest, or "" if the variable is not set. */
 static int set_path(struct config *cfg, const struct config_key *key, const char *text,
 		    struct err *reterr)
 {
@@ -119,7 +119,7 @@ static int set_list(struct config *cfg, const struct config_key *key, const char
 	return 0;
 }
 
-/* ADDR:PORT or [ADDR]:PORT, ADDR numeric or "localhost". */
+/* True for ADDR:PORT or [ADDR]:PORT with a numeric ADDR or "localhost". */
 static bool address_ok(const char *text)
 {
 	const char *colon = strrchr(text, ':');
