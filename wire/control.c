@@ -40,7 +40,7 @@ json_t *control_reply_error(const char *message)
 	return json_pack("{si sb ss}", "v", WIRE_VERSION, "ok", 0, "error", message);
 }
 
-/* One JSON object of a version we know. */
+/* Parse one JSON object with a known version. */
 static int message_parse(const char *text, size_t len, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *j = NULL;
@@ -130,7 +130,7 @@ int control_connect(int dirfd, int *ret_fd, struct err *reterr)
 	return 0;
 }
 
-/* Wait until `fd` is ready for `events`: 0, -ETIMEDOUT or -errno. */
+/* Wait until `fd` is ready for `events`. Returns 0, -ETIMEDOUT or -errno. */
 static int wait_ready(int fd, short events, int64_t deadline_us)
 {
 	struct pollfd p = {.fd = fd, .events = events};
@@ -148,7 +148,7 @@ static int wait_ready(int fd, short events, int64_t deadline_us)
 	}
 }
 
-/* control_connect until the shim's queue has room. */
+/* As control_connect(), but waits until the shim's queue has room. */
 static int connect_until(int dirfd, int64_t deadline_us, int *ret_fd, struct err *reterr)
 {
 	for (;;) {
@@ -160,7 +160,8 @@ static int connect_until(int dirfd, int64_t deadline_us, int *ret_fd, struct err
 	}
 }
 
-/* The reply's length into text, -ECONNRESET when the shim has closed. */
+/* Send the request and read the reply into text. Returns its length, or -ECONNRESET if the shim has
+ * closed the socket. */
 static int exchange(int fd, const char *request, char *text, size_t size, int64_t deadline_us)
 {
 	ssize_t n;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Messages on DIR/control.sock: SOCK_SEQPACKET, one JSON object of at most EXECUTION_CONTROL_MAX
- * bytes each way, one reply per request, in order. The shim answers; the daemon and tools ask.
+ * bytes each way, one reply per request, in order. The shim replies; the daemon and tools send
+ * requests.
  *
- *   {"v":1,"op":"ping"}                 → {"v":1,"ok":true,"pid":123}     pid 0: it has ended
+ *   {"v":1,"op":"ping"}                 → {"v":1,"ok":true,"pid":123}     pid 0: child ended
  *   {"v":1,"op":"stop","grace_ms":N}    → {"v":1,"ok":true}               N optional
  *   anything else                       → {"v":1,"ok":false,"error":"…"}
  */
@@ -25,26 +26,26 @@ enum control_op {
 
 struct control_request {
 	enum control_op op;
-	int64_t grace_ms; /* of a stop; -1: the one in spec.json */
+	int64_t grace_ms; /* of a stop; -1: use the value in spec.json */
 };
 
-/* Requests and replies as new references; NULL only when memory is out. */
+/* Build requests and replies as new references. NULL only if memory is out. */
 json_t *control_request_format(const struct control_request *req);
 json_t *control_reply_ok(pid_t pid); /* pid < 0: no "pid" */
 json_t *control_reply_error(const char *message);
 
-/* Both parse one received message. A reply with "ok": false becomes -ERR_CONFLICT with the shim's
- * sentence; *ret_reply is a new reference. */
+/* Parse one received message. A reply with "ok": false becomes -ERR_CONFLICT with the shim's
+ * message. *ret_reply is a new reference. */
 int control_request_parse(const char *text, size_t len, struct control_request *ret,
 			  struct err *reterr) MUSTCHECK;
 int control_reply_parse(const char *text, size_t len, json_t **ret_reply,
 			struct err *reterr) MUSTCHECK;
 
-/* A new non-blocking SOCK_SEQPACKET descriptor connected to `control.sock` in `dirfd`; write one
- * request with send(2), read its reply with recv(2). -ENOENT or -ECONNREFUSED: no shim listens;
- * -EAGAIN: too many are waiting there, try again. Never blocks. */
+/* Open a non-blocking SOCK_SEQPACKET descriptor connected to `control.sock` in `dirfd`. Send one
+ * request with send(2), read its reply with recv(2). -ENOENT or -ECONNREFUSED: no shim listens.
+ * -EAGAIN: the shim's queue is full, try again. Never blocks. */
 int control_connect(int dirfd, int *ret_fd, struct err *reterr) MUSTCHECK;
-/* One request and its reply, blocking for at most timeout_ms (-ETIMEDOUT). *ret_reply (may be
- * NULL) is a new reference. For tools; the daemon uses control_connect on its loop. */
+/* Send one request and read its reply; blocks for at most timeout_ms (-ETIMEDOUT). *ret_reply (may
+ * be NULL) is a new reference. For tools; the daemon uses control_connect() on its loop. */
 int control_send(int dirfd, const json_t *msg, int timeout_ms, json_t **ret_reply,
 		 struct err *reterr) MUSTCHECK;

@@ -33,7 +33,7 @@ int exit_cause_parse(const char *s, enum exit_cause *ret)
 
 json_t *exit_record_format(const struct exit_record *rec)
 {
-	char message[sizeof(rec->message)]; /* may name a file or a process: any bytes */
+	char message[sizeof(rec->message)]; /* may contain a file or process name, so any bytes */
 	json_t *j;
 
 	str_copy(message, sizeof(message), rec->message);

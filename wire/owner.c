@@ -49,7 +49,7 @@ int owner_write(int fd, const struct process_owner *o, struct err *reterr)
 	return 0;
 }
 
-/* Only a cgroup of that name is ever ended, whatever the file says. */
+/* Only a cgroup with the execution's own name is ever killed, whatever the file contains. */
 static bool cgroup_is_its(const char *dir, const char *id)
 {
 	const char *name = strrchr(dir, '/');

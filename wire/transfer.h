@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an execution fetches before its main work and pushes after it; two lists in spec.json beside
- * "spec". The worker (transfer) carries them out with its own credentials; results are
- * written to work/transfers.json as {"POINTER": value, …}. A fetched item's pointer names the place
- * in "spec" whose value the worker's main work finds replaced by the local path.
+ * The transfers of an execution: "fetch" before its main work, "push" after it; two lists in
+ * spec.json beside "spec". trainyard-transfer executes them with its own credentials and writes the
+ * results to work/transfers.json as {"POINTER": value, …}. The pointer of a fetched item names a
+ * value in "spec"; for the main work the local path replaces that value.
  *
  *   "fetch": [
  *     {"pointer": "/channels/train", "from": "s3://bucket/prefix/", "form": "tree"}
@@ -11,7 +11,7 @@
  *     {"pointer": "/dataset/path",   "from": "s3://bucket/reviews.csv.gz", "form": "file"}
  *     {"pointer": "/dataset/path",   "from": "https://…/x.csv", "sha256": "…", "form": "file"}
  *     {"pointer": "/dataset/path",   "from": "hub:datasets/stanfordnlp/imdb", "config":
- * "plain_text", "revision": "main", "split": "train", "form": "tree"}   or "test_split"
+ *     "plain_text", "revision": "main", "split": "train", "form": "tree"}   or "test_split"
  *     {"pointer": "/model",          "from": "hub:models/distilbert-base-uncased",
  *      "revision": "main", "form": "tree"}
  *     {"pointer": "/parity",         "from": "s3://bucket/x/model.tar.gz", "form": "peek",
@@ -37,7 +37,7 @@
  *     "overwrite" (sent whatever is there). Value: the uri
  *     (a tree's ends with '/'). "make_bucket": true makes a missing bucket of this account (only
  *     for the default bucket), "kms_key" optional. "region": a bucket that lies elsewhere is
- * refused.
+ *     refused.
  *
  *   "aws": {"region", "profile", "account"}: what the configuration gives explicitly; "account" is
  *     sent as x-amz-expected-bucket-owner where the bucket is the default one. Keys and the rest
@@ -46,7 +46,7 @@
  */
 #pragma once
 
-#define TRANSFER_OUTPUTS  "/outputs/"	   /* such a pointer is an output's, no place in "spec" */
+#define TRANSFER_OUTPUTS  "/outputs/" /* such a pointer names an output, not a value in "spec" */
 #define TRANSFER_RESULTS  "transfers.json" /* in work/ */
 #define TRANSFER_INPUTS	  "inputs"	   /* in work/ */
 #define TRANSFER_LIST_MAX 64		   /* items of one list */
