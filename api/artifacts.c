@@ -42,7 +42,7 @@ static bool in_roots(const char *path)
 }
 
 /* Find the requested attempt. Returns false if an error was replied. */
-static bool find_attempt(struct request *rq, struct attempt_place *ret)
+static bool find_attempt(struct request *rq, struct attempt_dir *ret)
 {
 	struct store_reader *sr = request_reader(rq);
 	int64_t attempt = 0;
@@ -51,7 +51,7 @@ static bool find_attempt(struct request *rq, struct attempt_place *ret)
 
 	if (!sr || !request_param_int(rq, "attempt", 1, INT32_MAX, &attempt))
 		return false;
-	r = store_read_attempt_place(sr, rq->args[0], (int)attempt, ret, &e);
+	r = store_read_attempt_dir(sr, rq->args[0], (int)attempt, ret, &e);
 	if (r < 0)
 		reply_error(rq, r, &e);
 	return r >= 0;
@@ -59,7 +59,7 @@ static bool find_attempt(struct request *rq, struct attempt_place *ret)
 
 /* Find the S3 locations of an attempt on SageMaker. *ret is NULL if the attempt ran locally.
  * Returns false if an error was replied. */
-static bool find_uris(struct request *rq, const struct attempt_place *place, json_t **ret)
+static bool find_uris(struct request *rq, const struct attempt_dir *place, json_t **ret)
 {
 	struct err e;
 	int r = store_read_attempt_uris(request_reader(rq), rq->args[0], place->attempt, ret, &e);
@@ -95,7 +95,7 @@ static bool is_absent(int r)
 }
 
 /* Reply that the work directory is missing or is no directory. */
-static void reply_absent(struct request *rq, const struct attempt_place *place)
+static void reply_absent(struct request *rq, const struct attempt_dir *place)
 {
 	char work[sizeof(place->dir) + sizeof("/work")];
 	struct err e;
@@ -110,7 +110,7 @@ static void reply_absent(struct request *rq, const struct attempt_place *place)
 }
 
 /* Open the attempt's work directory. Returns -1 if an error was replied. */
-static int open_work(struct request *rq, const struct attempt_place *place)
+static int open_work(struct request *rq, const struct attempt_dir *place)
 {
 	OWN(closep) int dir = -1;
 	struct err e;
@@ -264,7 +264,7 @@ void jobs_artifacts(struct request *rq)
 {
 	const char *prefix = request_param(rq, "prefix");
 	struct listing l = {.prefix = prefix ? prefix : ""};
-	struct attempt_place place;
+	struct attempt_dir place;
 	json_t *uris = NULL;
 	OWN(closep) int work = -1;
 
@@ -330,7 +330,7 @@ void jobs_artifact(struct request *rq)
 	OWN(closep) int work = -1;
 	OWN(closep) int fd = -1;
 	OWN(json_decrefp) json_t *uris = NULL;
-	struct attempt_place place;
+	struct attempt_dir place;
 	char etag[64], path[ARTIFACT_PATH_MAX];
 	struct stat st;
 	struct err e;

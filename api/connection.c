@@ -224,10 +224,10 @@ static void enter(struct connection *c, enum connection_phase phase)
 }
 
 /* Drop stalled bodies until `bytes` more fit. */
-static bool drop_stalled(struct connection *but, size_t bytes)
+static bool drop_stalled(struct connection *except, size_t bytes)
 {
-	struct connections *all = but->all;
-	struct listener *doors[] = {&but->listener->api->tcp, &but->listener->api->local};
+	struct connections *all = except->all;
+	struct listener *doors[] = {&except->listener->api->tcp, &except->listener->api->local};
 	int64_t since = clock_mono_us() - CONNECTION_STALL_US;
 
 	for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
@@ -235,7 +235,7 @@ static bool drop_stalled(struct connection *but, size_t bytes)
 
 		for (; c && all->bodies + bytes > all->limits.bodies_max; c = next) {
 			next = TAILQ_NEXT(c, link);
-			if (c != but && c->body_bytes && c->moved_us <= since)
+			if (c != except && c->body_bytes && c->moved_us <= since)
 				drop(c);
 		}
 	}

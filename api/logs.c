@@ -65,7 +65,7 @@ static int look_at_job(struct log_stream *ls, struct store_reader *sr, struct er
 
 /* True if the log cannot grow. A job's log continues with its next attempt; a deploy job ends
  * before its endpoint does. */
-static bool is_over(const struct log_stream *ls, const struct attempt_place *place)
+static bool is_over(const struct log_stream *ls, const struct attempt_dir *place)
 {
 	if (ls->endpoint || ls->pinned)
 		return place->ended;
@@ -76,7 +76,7 @@ static bool is_over(const struct log_stream *ls, const struct attempt_place *pla
 /* Handle a missing log: nothing has run yet, or the log was removed, because every program that ran
  * had one. A follower of a job that will be retried gets the log of the next attempt. */
 static int no_log(const struct log_stream *ls, struct store_reader *sr,
-		  const struct attempt_place *place, struct err *reterr)
+		  const struct attempt_dir *place, struct err *reterr)
 {
 	char path[sizeof(place->dir) + sizeof("/log")];
 
@@ -90,14 +90,14 @@ static int no_log(const struct log_stream *ls, struct store_reader *sr,
  * negative error. */
 static int look(struct log_stream *ls, struct store_reader *sr, struct err *reterr)
 {
-	struct attempt_place place;
+	struct attempt_dir place;
 	int r;
 
 	if (ls->endpoint)
-		r = store_read_endpoint_place(sr, ls->name, &place, reterr);
+		r = store_read_endpoint_dir(sr, ls->name, &place, reterr);
 	else
-		r = store_read_attempt_place(sr, ls->name, ls->pinned ? ls->attempt : 0, &place,
-					     reterr);
+		r = store_read_attempt_dir(sr, ls->name, ls->pinned ? ls->attempt : 0, &place,
+					   reterr);
 	if (r == -ERR_NOT_FOUND && !ls->endpoint && !ls->pinned)
 		return look_at_job(ls, sr, reterr);
 	if (r < 0)

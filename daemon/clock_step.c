@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "daemon/prune/prune.h"
 #include "daemon/sagemaker/sagemaker.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <inttypes.h>
 

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/prune/prune.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "daemon/submit/models.h"
 #include "storage/write/prune.h"
 

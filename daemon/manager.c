@@ -18,7 +18,7 @@
 #include "daemon/run.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <assert.h>
 #include <malloc.h>

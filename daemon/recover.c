@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "daemon/submit/models.h"
 
 /* Committed, but the daemon died before its shim ran. */
@@ -35,7 +35,7 @@ static void mark_running(struct manager *mgr, struct execution *ex)
 
 /* Only a missing directory proves a loss; any other trouble (too many open files, a disk that does
  * not answer) is looked at again at the next rescan. */
-void execution_take_up(struct manager *mgr, struct execution *ex)
+void execution_reattach(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
 	bool here = str_eq(ex->row.boot_id, mgr->boot_id);
@@ -62,7 +62,7 @@ void execution_take_up(struct manager *mgr, struct execution *ex)
 	execution_poll(mgr, ex);
 }
 
-static int take_up_all(struct manager *mgr, struct err *reterr)
+static int reattach_all(struct manager *mgr, struct err *reterr)
 {
 	OWN(execution_rows_done) struct execution_rows rows = {0};
 	int r = store_executions_live(mgr->store, &rows, reterr);
@@ -74,7 +74,7 @@ static int take_up_all(struct manager *mgr, struct err *reterr)
 		struct execution *ex = execution_find(mgr, rows.rows[i].id);
 
 		if (ex)
-			execution_take_up(mgr, ex);
+			execution_reattach(mgr, ex);
 	}
 	return r;
 }
@@ -134,7 +134,7 @@ static int resume_stops(struct manager *mgr, struct err *reterr)
 
 int manager_recover(struct manager *mgr, struct err *reterr)
 {
-	int r = take_up_all(mgr, reterr);
+	int r = reattach_all(mgr, reterr);
 
 	if (r >= 0)
 		r = strays_find(mgr, reterr);

@@ -5,7 +5,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "storage/write/prune.h"
 
 #include <assert.h>

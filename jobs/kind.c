@@ -90,7 +90,7 @@ bool job_kind_has_execution(enum job_kind kind)
 	return kinds[kind].has_execution;
 }
 
-const char *job_place_str(enum job_place place)
+const char *slot_class_str(enum slot_class place)
 {
 	static const char *const names[PLACES_] = {
 		[PLACE_NONE] = "none", [PLACE_CPU] = "cpu",	      [PLACE_ENDPOINT] = "endpoint",
@@ -106,7 +106,7 @@ enum job_target job_runs_at(enum job_kind kind, enum job_target target)
 									     : TARGET_LOCAL;
 }
 
-enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus)
+enum slot_class slot_class_of(enum job_kind kind, enum job_target target, int gpus)
 {
 	if (kind != JOB_DEPLOY && !job_kind_has_execution(kind))
 		return PLACE_NONE;

@@ -41,7 +41,7 @@ const char *job_output_path(enum job_kind kind, const char *output);
  * runs on this machine. */
 enum job_target job_runs_at(enum job_kind kind, enum job_target target);
 /* The kind of slot that an active job holds. Jobs of the same kind of slot wait in one queue. */
-enum job_place {
+enum slot_class {
 	PLACE_NONE, /* no slot: the daemon runs the job itself */
 	PLACE_CPU,
 	PLACE_ENDPOINT, /* a server without a GPU */
@@ -50,8 +50,8 @@ enum job_place {
 	PLACES_,
 };
 
-const char *job_place_str(enum job_place place);
-enum job_place job_place_of(enum job_kind kind, enum job_target target, int gpus);
+const char *slot_class_str(enum slot_class place);
+enum slot_class slot_class_of(enum job_kind kind, enum job_target target, int gpus);
 /* True if the kind starts its own process in the local target. predict and delete-endpoint run
  * inside the daemon; deploy's process belongs to its endpoint. */
 bool job_kind_has_execution(enum job_kind kind);

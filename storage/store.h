@@ -108,8 +108,9 @@ int store_jobs_in_state(struct store *st, enum job_state state, struct job_rows 
 /* The jobs of one target and place that may start: queued, not held, not_before passed. Order:
  * priority (highest first), then the run's submit, then the position in the run. The order follows
  * the rows, not the clock. Skips `skip` jobs and returns at most `max`. */
-int store_jobs_ready(struct store *st, enum job_target target, enum job_place place, int64_t now_us,
-		     size_t skip, size_t max, struct job_rows *ret, struct err *reterr) MUSTCHECK;
+int store_jobs_ready(struct store *st, enum job_target target, enum slot_class place,
+		     int64_t now_us, size_t skip, size_t max, struct job_rows *ret,
+		     struct err *reterr) MUSTCHECK;
 /* The earliest future not_before_us of a queued job; USEC_NEVER if there is none. */
 int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret,
 			  struct err *reterr) MUSTCHECK;
@@ -259,7 +260,7 @@ int store_execution_set_offset(struct store *st, const char *id, int64_t events_
 int store_execution_set_proof(struct store *st, const char *id, const char *proof,
 			      struct err *reterr) MUSTCHECK;
 /* Mark all live servers of the endpoint as retired, except `but`. */
-int store_executions_retire(struct store *st, const char *endpoint, const char *but,
+int store_executions_retire(struct store *st, const char *endpoint, const char *except,
 			    struct err *reterr) MUSTCHECK;
 
 /* ---- metrics, warnings and events ---- */

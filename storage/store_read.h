@@ -97,7 +97,7 @@ int store_read_model_users(struct store_reader *sr, const char *name, json_t **r
 
 /* The location of an attempt's files. attempt 0: the last one. -ERR_NOT_FOUND also before the first
  * attempt. */
-struct attempt_place {
+struct attempt_dir {
 	int attempt;
 	char dir[SPEC_PATH_MAX]; /* absolute execution directory; "" if the kind has none */
 	enum job_kind kind;
@@ -107,15 +107,15 @@ struct attempt_place {
 };
 /* -ERR_PRUNED if the run's files were removed. The ends of its logs may remain. */
 int store_read_pruned(struct store_reader *sr, const char *run, struct err *reterr) MUSTCHECK;
-int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
-			     struct attempt_place *ret, struct err *reterr) MUSTCHECK;
+int store_read_attempt_dir(struct store_reader *sr, const char *job, int attempt,
+			   struct attempt_dir *ret, struct err *reterr) MUSTCHECK;
 /* The S3 locations of an attempt on SageMaker: {"region", "places": {"output/": URI,
  * "checkpoints/": URI}}. *ret is NULL if the attempt has no training job. */
 int store_read_attempt_uris(struct store_reader *sr, const char *job, int attempt, json_t **ret,
 			    struct err *reterr) MUSTCHECK;
 /* The directory of the endpoint's newest execution. */
-int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
-			      struct err *reterr) MUSTCHECK;
+int store_read_endpoint_dir(struct store_reader *sr, const char *name, struct attempt_dir *ret,
+			    struct err *reterr) MUSTCHECK;
 
 #define STORE_USAGE_MAX 20000 /* executions in one answer; the newest ones are taken */
 

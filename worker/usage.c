@@ -45,7 +45,7 @@ struct walk {
 };
 
 /* Where bytes go: a kind of the whole, and of an execution (NULL: of none). */
-struct place {
+struct output_dir {
 	enum kind kind;
 	int64_t *execution;
 };
@@ -80,7 +80,7 @@ static bool is_counted(struct walk *w, const struct stat *st)
 	return found != NULL;
 }
 
-static void add(struct walk *w, const struct stat *st, struct place to)
+static void add(struct walk *w, const struct stat *st, struct output_dir to)
 {
 	int64_t bytes = (int64_t)st->st_blocks * BLOCK_BYTES;
 
@@ -91,9 +91,9 @@ static void add(struct walk *w, const struct stat *st, struct place to)
 		to.execution[to.kind] += bytes;
 }
 
-typedef struct place (*place_fn)(const char *name, struct place above);
+typedef struct output_dir (*place_fn)(const char *name, struct output_dir above);
 
-static struct place same(const char *name, struct place above)
+static struct output_dir same(const char *name, struct output_dir above)
 {
 	return above;
 }
@@ -121,7 +121,7 @@ static struct dirent *next_entry(struct walk *w, DIR *d)
 }
 
 /* Count `name` in `at`, and what lies below it; `sort` says where an entry belongs. */
-static void count(struct walk *w, int at, const char *name, struct place to, place_fn sort,
+static void count(struct walk *w, int at, const char *name, struct output_dir to, place_fn sort,
 		  int depth)
 {
 	OWN(closedirp) DIR *d = NULL;
@@ -142,7 +142,7 @@ static void count(struct walk *w, int at, const char *name, struct place to, pla
 
 /* ---- an execution ---- */
 
-static struct place in_work(const char *name, struct place above)
+static struct output_dir in_work(const char *name, struct output_dir above)
 {
 	if (str_eq(name, "model") || str_eq(name, "model.tmp"))
 		above.kind = KIND_MODELS;
@@ -154,7 +154,7 @@ static struct place in_work(const char *name, struct place above)
 	return above;
 }
 
-static struct place in_execution(const char *name, struct place above)
+static struct output_dir in_execution(const char *name, struct output_dir above)
 {
 	if (str_starts(name, "log"))
 		above.kind = KIND_LOGS;
@@ -163,7 +163,7 @@ static struct place in_execution(const char *name, struct place above)
 
 static void count_execution(struct walk *w, int executions, const char *id, int64_t kinds[KINDS_])
 {
-	struct place other = {KIND_OTHER, kinds};
+	struct output_dir other = {KIND_OTHER, kinds};
 	OWN(closedirp) DIR *d = NULL;
 	struct dirent *e;
 	struct stat st;
@@ -273,13 +273,13 @@ static void count_rest(struct walk *w, int data)
 	struct stat st;
 
 	if (fstat(data, &st) == 0)
-		add(w, &st, (struct place){KIND_OTHER, NULL});
+		add(w, &st, (struct output_dir){KIND_OTHER, NULL});
 	if (fstatat(data, "executions", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		add(w, &st, (struct place){KIND_OTHER, NULL});
+		add(w, &st, (struct output_dir){KIND_OTHER, NULL});
 	while (d && (e = next_entry(w, d)))
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
 		    !str_eq(e->d_name, "executions"))
-			count(w, dirfd(d), e->d_name, (struct place){kind_of(e->d_name), NULL},
+			count(w, dirfd(d), e->d_name, (struct output_dir){kind_of(e->d_name), NULL},
 			      same, 1);
 }
 

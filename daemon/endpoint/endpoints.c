@@ -12,7 +12,7 @@
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/headroom.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
 
 #include <string.h>
@@ -178,10 +178,10 @@ int endpoint_ready(struct manager *mgr, const char *id, json_t *result, struct e
 
 /* ---- the end of a server ---- */
 
-static bool has_other_server(struct manager *mgr, const struct execution *but)
+static bool has_other_server(struct manager *mgr, const struct execution *except)
 {
 	for (const struct execution *ex = mgr->executions; ex; ex = ex->next)
-		if (ex != but && str_eq(ex->row.endpoint, but->row.endpoint))
+		if (ex != except && str_eq(ex->row.endpoint, except->row.endpoint))
 			return true;
 	return false;
 }

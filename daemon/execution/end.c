@@ -11,7 +11,7 @@
 #include "daemon/execution/execution.h"
 #include "daemon/execution/stage.h"
 #include "daemon/sagemaker/sagemaker.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <signal.h>
 #include <string.h>

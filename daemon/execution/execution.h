@@ -50,7 +50,7 @@ int execution_stop_later(struct manager *mgr, const struct execution *ex,
 void manager_want_poll(struct manager *mgr); /* look at all of them soon */
 /* recover.c: find the state of an execution whose directory is not open. Transactions of its own.
  */
-void execution_take_up(struct manager *mgr, struct execution *ex);
+void execution_reattach(struct manager *mgr, struct execution *ex);
 /* Its directory is gone: end what lives of it, in a transaction of its own; ex may be gone
  * afterwards. */
 void execution_lost(struct manager *mgr, struct execution *ex);

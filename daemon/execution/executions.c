@@ -246,7 +246,7 @@ void execution_poll(struct manager *mgr, struct execution *ex)
 		return;
 	}
 	if (ex->dirfd < 0) {
-		execution_take_up(mgr, ex);
+		execution_reattach(mgr, ex);
 		return;
 	}
 	watch_log(mgr, ex);

@@ -16,7 +16,7 @@
 #include "daemon/execution/stage.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "jobs/hub_id.h"
 
 #include <signal.h>

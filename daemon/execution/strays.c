@@ -13,7 +13,7 @@
 #include "daemon/execution/execution.h"
 #include "daemon/execution/remains.h"
 #include "daemon/schedule/headroom.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <dirent.h>
 #include <signal.h>

@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <string.h>
 
@@ -222,7 +222,7 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 }
 
 /* True if the reason is one of again(): trouble that ends with the first good answer. */
-static bool is_of_the_way(const struct resource_row *row)
+static bool is_transient(const struct resource_row *row)
 {
 	enum reason_code code = row->reason.code;
 
@@ -242,7 +242,7 @@ static int seen(struct manager *mgr, struct resource_row *row, const json_t *ans
 	row->tries = 0;
 	row->asked_us = now;
 	row->next_us = now + mgr->settings->aws.poll_us;
-	if (is_of_the_way(row))
+	if (is_transient(row))
 		row->reason = (struct reason){0};
 	before = row->reason;
 	r = d->on_described(mgr, row, answer, reterr);

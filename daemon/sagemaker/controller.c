@@ -11,7 +11,7 @@
 #include "daemon/sagemaker/parity.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "jobs/sagemaker/requests.h"
 
 #include <string.h>
@@ -322,25 +322,25 @@ static int64_t look_at_all(struct manager *mgr)
 	return next - now;
 }
 
-static int on_beat(sd_event_source *s, uint64_t at, void *userdata)
+static int on_resync(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct manager *mgr = userdata;
 	int64_t wait = SAGEMAKER_RESYNC_US;
 
-	mgr->sagemaker->kicked = false;
+	mgr->sagemaker->reconcile_queued = false;
 	if (mgr->ready && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
 		wait = look_at_all(mgr);
-	if (!mgr->sagemaker->kicked)
-		loop_after_us(mgr->loop, &mgr->sagemaker->timer, wait, on_beat, mgr);
+	if (!mgr->sagemaker->reconcile_queued)
+		loop_after_us(mgr->loop, &mgr->sagemaker->timer, wait, on_resync, mgr);
 	return 0;
 }
 
 void sagemaker_reconcile_soon(struct manager *mgr)
 {
-	if (!mgr->sagemaker || mgr->sagemaker->kicked || mgr->stopping)
+	if (!mgr->sagemaker || mgr->sagemaker->reconcile_queued || mgr->stopping)
 		return;
-	mgr->sagemaker->kicked = true;
-	loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_beat, mgr);
+	mgr->sagemaker->reconcile_queued = true;
+	loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_resync, mgr);
 }
 
 void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committed)
@@ -392,7 +392,7 @@ int sagemaker_open(struct manager *mgr, struct err *reterr)
 		log_event(LOG_LEVEL_WARNING, "aws_not_configured", "msg=\"%s\"",
 			  mgr->aws_why.message);
 	}
-	return loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_beat, mgr) < 0
+	return loop_after_us(mgr->loop, &mgr->sagemaker->timer, 0, on_resync, mgr) < 0
 		       ? err_errno(reterr, ENOMEM, "make the SageMaker target")
 		       : 0;
 }

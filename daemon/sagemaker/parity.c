@@ -9,7 +9,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/stage.h"
 #include "daemon/sagemaker/update.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <limits.h>
 #include <math.h>

@@ -11,7 +11,7 @@
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/budget.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "jobs/s3_uri.h"
 #include "jobs/sagemaker/requests.h"
 

@@ -129,7 +129,7 @@ struct sagemaker_tail;
 struct sagemaker_idle;
 struct sagemaker {
 	sd_event_source *timer;
-	bool kicked;
+	bool reconcile_queued;
 	struct sagemaker_call *calls;
 	struct sagemaker_lookup *lookups;
 	struct sagemaker_tail *tails;

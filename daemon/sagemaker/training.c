@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/budget.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <math.h>
 #include <string.h>

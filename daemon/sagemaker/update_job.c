@@ -5,7 +5,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/update.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <string.h>
 

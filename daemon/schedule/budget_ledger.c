@@ -49,7 +49,7 @@ static void say_job_cap(struct reason *why, const struct settings *set,
 }
 
 /* Of jobs that were started and have not reserved theirs yet, other than `but`. */
-static int promised(struct manager *mgr, const char *but, int64_t *ret, struct err *reterr)
+static int promised(struct manager *mgr, const char *except, int64_t *ret, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows jobs = {0};
 	int r = store_jobs_unplanned(mgr->store, &jobs, reterr);
@@ -61,7 +61,7 @@ static int promised(struct manager *mgr, const char *but, int64_t *ret, struct e
 		int64_t micro_usd;
 
 		/* One without a price reserves nothing: it cannot go on. */
-		if (str_eq(job->id, but) || !budget_applies(job->kind, job->target) ||
+		if (str_eq(job->id, except) || !budget_applies(job->kind, job->target) ||
 		    budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words,
 				      sizeof(words), NULL) < 0)
 			continue;

@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/sagemaker.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
 
 struct answer {
@@ -111,14 +111,14 @@ static void explain_other(struct walk *w, struct answer *a)
 		judge(w, job, &a->why);
 }
 
-static bool waits_in(const struct answer *a, enum job_target target, enum job_place place)
+static bool waits_in(const struct answer *a, enum job_target target, enum slot_class place)
 {
 	return a->job->state == STATE_QUEUED && a->job->target == target &&
 	       placement_of(a->job) == place;
 }
 
 /* All that are queued in this line. */
-static int explain_line(struct walk *w, enum job_target target, enum job_place place,
+static int explain_line(struct walk *w, enum job_target target, enum slot_class place,
 			struct err *reterr)
 {
 	int r;
@@ -147,7 +147,7 @@ static int explain_queued(struct manager *mgr, struct answer *answers, size_t n,
 	for (int target = 0; target < TARGETS_; target++)
 		for (int place = 0; r >= 0 && place < PLACES_; place++) {
 			*u = *now;
-			r = explain_line(&w, (enum job_target)target, (enum job_place)place,
+			r = explain_line(&w, (enum job_target)target, (enum slot_class)place,
 					 reterr);
 			now->room_known = u->room_known;
 			now->no_room = u->no_room;

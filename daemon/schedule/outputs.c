@@ -4,7 +4,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 
 #include <string.h>
 

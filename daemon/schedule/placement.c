@@ -75,12 +75,12 @@ bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why)
 	return false;
 }
 
-enum job_place placement_of(const struct job_row *job)
+enum slot_class placement_of(const struct job_row *job)
 {
 	struct job_resources res;
 
 	job_resources_of(job->spec, &res);
-	return job_place_of(job->kind, job->target, res.gpus);
+	return slot_class_of(job->kind, job->target, res.gpus);
 }
 
 static bool wished(const struct job_resources *res, int index)

@@ -33,4 +33,4 @@ bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *
  * overtaken for ever. Nothing is kept for a job that needs more GPUs than could ever serve it.
  * Returns true if some GPU is left for the jobs behind it. */
 bool placement_keep(struct usage *u, const struct job_row *job);
-enum job_place placement_of(const struct job_row *job);
+enum slot_class placement_of(const struct job_row *job);

@@ -13,7 +13,7 @@
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
 
 #include <assert.h>
@@ -197,7 +197,7 @@ static int wait_for(struct manager *mgr, struct job_row *job, const struct reaso
 struct pass {
 	struct manager *mgr;
 	struct usage *u;
-	enum job_place place; /* of the line that is walked */
+	enum slot_class place; /* of the line that is walked */
 };
 
 /* It starts, or waits and keeps its place before those behind it. */
@@ -227,7 +227,7 @@ static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 	return r < 0 ? r : LINE_STAYS;
 }
 
-int schedule_walk(struct manager *mgr, enum job_target target, enum job_place place, size_t max,
+int schedule_walk(struct manager *mgr, enum job_target target, enum slot_class place, size_t max,
 		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
 		  struct err *reterr)
 {
@@ -251,7 +251,7 @@ int schedule_walk(struct manager *mgr, enum job_target target, enum job_place pl
 	return r < 0 ? r : n == MANAGER_READY_MAX;
 }
 
-static int start_line(struct manager *mgr, enum job_target target, enum job_place place,
+static int start_line(struct manager *mgr, enum job_target target, enum slot_class place,
 		      struct usage *u, struct err *reterr)
 {
 	struct pass pass = {.mgr = mgr, .u = u, .place = place};
@@ -271,7 +271,7 @@ static int start_all(struct manager *mgr, struct usage *u, struct err *reterr)
 	mgr->time_helps = false;
 	for (int target = 0; target < TARGETS_; target++)
 		for (int place = 0; r >= 0 && place < PLACES_; place++)
-			r = start_line(mgr, (enum job_target)target, (enum job_place)place, u,
+			r = start_line(mgr, (enum job_target)target, (enum slot_class)place, u,
 				       reterr);
 	return r < 0 ? r : store_next_not_before(mgr->store, clock_now_us(), &mgr->due_us, reterr);
 }

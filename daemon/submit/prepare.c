@@ -82,14 +82,14 @@ static json_t *job_placement(struct manager *mgr, const struct job_spec *job)
 	enum job_target runs = job_runs_at(job->kind, job->target);
 	bool here = runs == TARGET_LOCAL;
 	struct job_resources res;
-	enum job_place place;
+	enum slot_class place;
 	json_t *out, *cost;
 
 	job_resources_of(job->spec, &res);
-	place = job_place_of(job->kind, job->target, res.gpus);
+	place = slot_class_of(job->kind, job->target, res.gpus);
 	out = json_pack("{ss ss ss ss ss si si}", "name", job->name, "kind",
 			job_kind_str(job->kind), "target", job_target_str(job->target), "runs",
-			job_target_str(runs), "slot", job_place_str(place), "gpus",
+			job_target_str(runs), "slot", slot_class_str(place), "gpus",
 			here ? res.gpus : 0, "cpus",
 			!here	   ? 0
 			: res.cpus ? res.cpus

@@ -53,11 +53,11 @@ static bool value_of(const struct prepare *p, const struct other *o, const struc
 {
 	const char *text = json_get_str(json_object_get(o->row, "outputs"), ref->output, NULL);
 	const char *where = job_output_path(o->spec.kind, ref->output);
-	struct attempt_place place;
+	struct attempt_dir place;
 
 	if (text)
 		return str_copy(value, size, text);
-	return where && store_read_attempt_place(p->reader, o->job, 0, &place, NULL) >= 0 &&
+	return where && store_read_attempt_dir(p->reader, o->job, 0, &place, NULL) >= 0 &&
 	       place.dir[0] && path_join(value, size, place.dir, where) &&
 	       path_exists(AT_FDCWD, value);
 }
@@ -100,10 +100,10 @@ static bool is_removed(const struct prepare *p, const struct spec_foreign *f, co
 {
 	const char *text = json_get_str(json_object_get(o->row, "outputs"), ref->output, NULL);
 	const char *where = job_output_path(o->spec.kind, ref->output);
-	struct attempt_place place;
+	struct attempt_dir place;
 	char path[SPEC_PATH_MAX * 2];
 
-	if (!text && where && store_read_attempt_place(p->reader, o->job, 0, &place, NULL) >= 0 &&
+	if (!text && where && store_read_attempt_dir(p->reader, o->job, 0, &place, NULL) >= 0 &&
 	    place.dir[0] && path_join(path, sizeof(path), place.dir, where))
 		text = path;
 	return text && prepare_removed(p, text, f->pointer);

@@ -51,8 +51,8 @@ int store_endpoint_insert(struct store *st, const struct endpoint_row *row, stru
 	if (r < 0)
 		return name_taken(r, row->name, reterr);
 	st->tx_seq = seq;
-	st->tally.endpoints[row->state]++;
-	st->tally.changes++;
+	st->count_delta.endpoints[row->state]++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:n, s:s, s:o}", "name", row->name, "from", "to",
 				   endpoint_state_str(row->state), "reason",
@@ -95,7 +95,7 @@ static int tell(struct store *st, const char *kind, const char *id, const struct
 	};
 
 	st->tx_seq = seq;
-	st->tally.changes++;
+	st->count_delta.changes++;
 	if (body)
 		json_object_set_new(body, "name", json_string(about->name));
 	return event_put(st, seq, &of, body, now_us, reterr);
@@ -153,8 +153,8 @@ int store_endpoint_set_state(struct store *st, const char *id, enum endpoint_sta
 		return r;
 	if (!r)
 		return not_in_state(st, id, from, to, reterr);
-	st->tally.endpoints[from]--;
-	st->tally.endpoints[to]++;
+	st->count_delta.endpoints[from]--;
+	st->count_delta.endpoints[to]++;
 	return tell(st, "endpoint_state", id, &about, seq,
 		    json_pack("{s:s, s:s, s:o}", "from", endpoint_state_str(from), "to",
 			      endpoint_state_str(to), "reason", shape_reason(reason)),
@@ -166,7 +166,7 @@ int store_endpoint_set_wanted(struct store *st, const char *id, bool wanted, str
 	int r = run_on_row(st, "endpoint", id, "UPDATE endpoints SET wanted = ? WHERE id = ?",
 			   DB_ARGS(DB_INT(wanted), DB_TEXT(id)), reterr);
 
-	st->tally.changes++;
+	st->count_delta.changes++;
 	return r < 0 ? r : 0;
 }
 

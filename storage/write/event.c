@@ -67,7 +67,7 @@ int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t
 			      "UPDATE jobs SET seq = ? WHERE id = ? RETURNING run, id", seq, ret,
 			      reterr);
 	if (r >= 0 && ret->run[0])
-		r = run_touch(st, ret->run, seq, reterr);
+		r = run_bump_seq(st, ret->run, seq, reterr);
 	of->run = ret->run;
 	of->job = ret->job;
 	of->endpoint = endpoint;
@@ -86,7 +86,7 @@ static int follow_job(struct store *st, const char *job, bool shown, int64_t seq
 		return r;
 	r = db_run(st->db, "UPDATE jobs SET seq = ? WHERE id = ?",
 		   DB_ARGS(DB_INT(seq), DB_TEXT(job)), reterr);
-	return r < 0 ? r : run_touch(st, run, seq, reterr);
+	return r < 0 ? r : run_bump_seq(st, run, seq, reterr);
 }
 
 int store_event(struct store *st, const char *kind, const char *run, const char *job,

@@ -188,11 +188,11 @@ int store_execution_set_offset(struct store *st, const char *id, int64_t events_
 	return r < 0 ? r : 0;
 }
 
-int store_executions_retire(struct store *st, const char *endpoint, const char *but,
+int store_executions_retire(struct store *st, const char *endpoint, const char *except,
 			    struct err *reterr)
 {
 	return db_run(st->db,
 		      "UPDATE executions SET retired = 1 "
 		      "WHERE endpoint = ? AND state != 'ended' AND id != ?",
-		      DB_ARGS(DB_TEXT(endpoint), DB_TEXT(but)), reterr);
+		      DB_ARGS(DB_TEXT(endpoint), DB_TEXT(except)), reterr);
 }

@@ -17,16 +17,16 @@
 #define STORE_INSTALL_MAX      32
 
 /* Changes of the counts by state; the commit writes them once. */
-struct tally {
+struct count_delta {
 	int64_t changes; /* of states, and of fields that lists show */
 	int64_t jobs[JOB_STATES_];
 	int64_t runs[RUN_STATES_];
 	int64_t endpoints[ENDPOINT_STATES_];
 };
 
-/* Invariants: outside a transaction tx_seq == last_seq, and `pending` and `tally` are empty. Only
- * this process assigns seq numbers (the lock file guarantees that), so a number is known before its
- * event row is written. */
+/* Invariants: outside a transaction tx_seq == last_seq, and `pending` and `count_delta` are empty.
+ * Only this process assigns seq numbers (the lock file guarantees that), so a number is known
+ * before its event row is written. */
 struct store {
 	struct db *db;
 	struct lockfile lock;
@@ -38,12 +38,12 @@ struct store {
 	int64_t tx_seq;	   /* the last number assigned */
 	json_t *pending;   /* events of the open transaction */
 	json_t *committed; /* returned by store_take_events */
-	struct tally tally;
+	struct count_delta count_delta;
 	struct metric_series *series; /* attempts with points, most recently used first */
 	bool in_savepoint;
 	int64_t mark_seq; /* the values at the savepoint */
 	size_t mark_pending;
-	struct tally mark_tally;
+	struct count_delta mark_count_delta;
 };
 
 /* write/metric.c: metrics_flush writes the points of this transaction; metrics_forget drops points
@@ -74,7 +74,7 @@ int model_uses_insert(struct store *st, const struct job_spec *js, const char *j
  * check. */
 int prune_check_spec(struct store *st, const char *job, struct err *reterr) MUSTCHECK;
 /* Raise the run's seq only. */
-int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
+int run_bump_seq(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 
 /* Store the warnings of the submit as warnings of the jobs `ids`. */
 int warnings_of_submit(struct store *st, const struct run_spec *rs, char (*ids)[ID_LEN],

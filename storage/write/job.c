@@ -113,15 +113,16 @@ int store_jobs_in_state(struct store *st, enum job_state state, struct job_rows 
 	return r < 0 ? r : jobs_read(q, ret, reterr);
 }
 
-int store_jobs_ready(struct store *st, enum job_target target, enum job_place place, int64_t now_us,
-		     size_t skip, size_t max, struct job_rows *ret, struct err *reterr)
+int store_jobs_ready(struct store *st, enum job_target target, enum slot_class place,
+		     int64_t now_us, size_t skip, size_t max, struct job_rows *ret,
+		     struct err *reterr)
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
 			 JOB_SELECT
 			 "WHERE j.state = 'queued' AND j.target = ? AND j.place = ? AND j.held = 0 "
 			 "AND j.not_before_us <= ? ORDER BY j.priority DESC, j.n LIMIT ? OFFSET ?",
-			 DB_ARGS(DB_TEXT(job_target_str(target)), DB_TEXT(job_place_str(place)),
+			 DB_ARGS(DB_TEXT(job_target_str(target)), DB_TEXT(slot_class_str(place)),
 				 DB_INT(now_us), DB_INT((int64_t)max), DB_INT((int64_t)skip)),
 			 &q, reterr);
 

@@ -89,9 +89,9 @@ int store_job_set_state(struct store *st, const char *id, enum job_state from, e
 	if (!r)
 		return not_in_state(st, id, from, to, reterr);
 	st->tx_seq = seq;
-	st->tally.jobs[from]--;
-	st->tally.jobs[to]++;
-	st->tally.changes++;
+	st->count_delta.jobs[from]--;
+	st->count_delta.jobs[to]++;
+	st->count_delta.changes++;
 	of.run = c.run;
 	r = event_put(st, seq, &of,
 		      json_pack("{s:s, s:s, s:i, s:s, s:s, s:o}", "name", c.name, "job_kind",
@@ -131,11 +131,11 @@ static int changed_field(struct store *st, const char *id, int r, const struct c
 	if (!r)
 		return no_row(reterr, "job", id);
 	st->tx_seq = seq;
-	st->tally.changes++;
+	st->count_delta.changes++;
 	if (body)
 		json_object_set_new(body, "name", json_string(c->name));
 	r = event_put(st, seq, &of, TAKE(body), now_us, reterr);
-	return r < 0 ? r : run_touch(st, c->run, seq, reterr);
+	return r < 0 ? r : run_bump_seq(st, c->run, seq, reterr);
 }
 
 int store_job_set_held(struct store *st, const char *id, bool held, int64_t now_us,

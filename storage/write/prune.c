@@ -80,7 +80,7 @@ static int insert_intent(struct store *st, const char *run, bool rows, const cha
 			   DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
 	if (r < 0)
 		return r;
-	st->tally.changes++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:b, s:s}", "name", name, "rows", (int)rows, "by", by),
 			 now_us, reterr);
@@ -183,7 +183,7 @@ static int job_out(struct store *st, const char *state, int64_t n)
 	int r = job_state_parse(state, &s);
 
 	if (r >= 0)
-		st->tally.jobs[s] -= n;
+		st->count_delta.jobs[s] -= n;
 	return r;
 }
 
@@ -193,7 +193,7 @@ static int run_out(struct store *st, const char *state, int64_t n)
 	int r = run_state_parse(state, &s);
 
 	if (r >= 0)
-		st->tally.runs[s] -= n;
+		st->count_delta.runs[s] -= n;
 	return r;
 }
 
@@ -203,7 +203,7 @@ static int endpoint_out(struct store *st, const char *state, int64_t n)
 	int r = endpoint_state_parse(state, &s);
 
 	if (r >= 0)
-		st->tally.endpoints[s] -= n;
+		st->count_delta.endpoints[s] -= n;
 	return r;
 }
 
@@ -250,7 +250,7 @@ static int delete_rows(struct store *st, const char *run, struct err *reterr)
 			      run, endpoint_out, reterr);
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(deletions); i++)
 		r = db_run(st->db, deletions[i], DB_ARGS(DB_TEXT(run)), reterr);
-	st->tally.changes++;
+	st->count_delta.changes++;
 	return r < 0 ? r : 0;
 }
 
@@ -275,7 +275,7 @@ int store_prune_finish(struct store *st, const char *run, bool rows, int64_t byt
 		      : db_run(st->db, "DELETE FROM prunes WHERE run = ?", DB_ARGS(DB_TEXT(run)),
 			       reterr);
 	if (r >= 0 && !with_rows)
-		r = run_touch(st, run, seq, reterr);
+		r = run_bump_seq(st, run, seq, reterr);
 	return r < 0 ? r
 		     : event_put(st, seq, &of,
 				 json_pack("{s:s, s:I, s:b}", "name", name, "bytes",

@@ -20,7 +20,7 @@ static int tell(struct store *st, const struct resource_row *row, int64_t now_us
 
 	if (r < 0)
 		return r;
-	st->tally.changes++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:s, s:s, s:s, s:o, s:b, s:o}", "cloud", row->id,
 				   "resource", resource_kind_str(row->kind), "name", row->name,

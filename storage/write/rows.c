@@ -37,7 +37,7 @@ int run_on_row(struct store *st, const char *what, const char *id, const char *s
 	return r == 0 ? no_row(reterr, what, id) : r;
 }
 
-int run_touch(struct store *st, const char *run, int64_t seq, struct err *reterr)
+int run_bump_seq(struct store *st, const char *run, int64_t seq, struct err *reterr)
 {
 	return run_on_row(st, "run", run, "UPDATE runs SET seq = ? WHERE id = ?",
 			  DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);

@@ -39,8 +39,8 @@ static int insert_run(struct store *st, const struct run_spec *rs, const char *r
 			   DB_ARGS(DB_INT(db_last_rowid(st->db)), DB_JSON(rs->body)), reterr);
 	if (r < 0)
 		return r;
-	st->tally.runs[RUN_QUEUED]++;
-	st->tally.changes++;
+	st->count_delta.runs[RUN_QUEUED]++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:I}", "name", rs->name, "jobs", (json_int_t)rs->jobs_n),
 			 now_us, reterr);
@@ -85,7 +85,7 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 			   DB_TEXT(job_kind_str(js->kind)), DB_TEXT(job_target_str(js->target)),
 			   DB_TEXT(job_state_str(state)), DB_TEXT(reason_code_str(reason.code)),
 			   DB_TEXT(reason.message),
-			   DB_TEXT(job_place_str(job_place_of(js->kind, js->target, res.gpus))),
+			   DB_TEXT(slot_class_str(slot_class_of(js->kind, js->target, res.gpus))),
 			   DB_INT(js->priority), DB_INT(js->held), DB_INT(now_us),
 			   DB_INT(state == STATE_QUEUED ? now_us : 0), DB_PLAIN(js->tags),
 			   DB_INT(seq)),
@@ -95,8 +95,8 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 			   DB_ARGS(DB_INT(db_last_rowid(st->db)), DB_JSON(js->spec)), reterr);
 	if (r < 0)
 		return r;
-	st->tally.jobs[state]++;
-	st->tally.changes++;
+	st->count_delta.jobs[state]++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", js->name, "job_kind",
 				   job_kind_str(js->kind), "target", job_target_str(js->target),
@@ -143,7 +143,7 @@ int store_run_insert(struct store *st, const struct run_spec *rs, const char *ru
 	if (r >= 0)
 		r = warnings_of_submit(st, rs, ids, reterr);
 	/* The run's ETag also covers the events of its jobs. */
-	return r < 0 ? r : run_touch(st, run_id, st->tx_seq, reterr);
+	return r < 0 ? r : run_bump_seq(st, run_id, st->tx_seq, reterr);
 }
 
 static int count_jobs(struct store *st, const char *run, size_t counts[JOB_STATES_],
@@ -210,14 +210,14 @@ int run_follow(struct store *st, const char *run, int64_t seq, int64_t now_us, s
 		return r;
 	is = run_state_derive(counts);
 	if (is == was)
-		return run_touch(st, run, seq, reterr);
+		return run_bump_seq(st, run, seq, reterr);
 	seq = ++st->tx_seq;
 	r = run_move(st, run, is, seq, now_us, reterr);
 	if (r < 0)
 		return r;
-	st->tally.runs[was]--;
-	st->tally.runs[is]++;
-	st->tally.changes++;
+	st->count_delta.runs[was]--;
+	st->count_delta.runs[is]++;
+	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:s, s:s}", "name", name, "from", run_state_str(was),
 				   "to", run_state_str(is)),

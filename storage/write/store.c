@@ -195,7 +195,7 @@ static void forget_tx(struct store *st)
 {
 	json_array_clear(st->pending);
 	st->tx_seq = st->last_seq;
-	st->tally = (struct tally){0};
+	st->count_delta = (struct count_delta){0};
 	st->in_savepoint = false;
 }
 
@@ -217,9 +217,9 @@ static int flush_count(struct store *st, const char *what, const char *state, in
 		      DB_ARGS(DB_TEXT(what), DB_TEXT(state), DB_INT(n)), reterr);
 }
 
-static int tally_flush(struct store *st, struct err *reterr)
+static int count_delta_flush(struct store *st, struct err *reterr)
 {
-	const struct tally *t = &st->tally;
+	const struct count_delta *t = &st->count_delta;
 	int r = 0;
 
 	for (int i = 0; i < JOB_STATES_ && r >= 0; i++)
@@ -244,7 +244,7 @@ int store_commit(struct store *st, struct err *reterr)
 	assert(!st->in_savepoint);
 	r = metrics_flush(st, reterr);
 	if (r >= 0)
-		r = tally_flush(st, reterr);
+		r = count_delta_flush(st, reterr);
 	FAULT("store.commit.before");
 	if (r >= 0)
 		r = db_commit(st->db, reterr);
@@ -279,7 +279,7 @@ int store_savepoint(struct store *st, struct err *reterr)
 	st->in_savepoint = true;
 	st->mark_seq = st->tx_seq;
 	st->mark_pending = json_array_size(st->pending);
-	st->mark_tally = st->tally;
+	st->mark_count_delta = st->count_delta;
 	return 0;
 }
 
@@ -304,7 +304,7 @@ void store_rollback_to(struct store *st)
 		(void)!db_run(st->db, "RELEASE command", NULL, 0, NULL);
 	st->in_savepoint = false;
 	st->tx_seq = st->mark_seq;
-	st->tally = st->mark_tally;
+	st->count_delta = st->mark_count_delta;
 	while (json_array_size(st->pending) > st->mark_pending)
 		json_array_remove(st->pending, json_array_size(st->pending) - 1);
 }

@@ -58,7 +58,7 @@ int store_warning_insert(struct store *st, const char *job, int attempt, const c
 	}
 	if (r >= 0 && !count) {
 		count = 1;
-		st->tally.changes++; /* lists show it */
+		st->count_delta.changes++; /* lists show it */
 		r = insert(st, job, attempt, code, NULL, detail, reterr);
 	}
 	if (r < 0 || !is_power_of_two(count))

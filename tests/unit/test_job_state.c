@@ -208,7 +208,7 @@ static void test_places(void **state)
 {
 	static const struct {
 		enum job_kind kind;
-		enum job_place cpu, gpu, sagemaker;
+		enum slot_class cpu, gpu, sagemaker;
 		bool moves;
 	} cases[JOB_KINDS_] = {
 		{JOB_PREPROCESS, PLACE_CPU, PLACE_GPU, PLACE_CPU, false},
@@ -225,17 +225,17 @@ static void test_places(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		enum job_kind kind = cases[i].kind;
 
-		assert_int_equal(job_place_of(kind, TARGET_LOCAL, 0), cases[i].cpu);
-		assert_int_equal(job_place_of(kind, TARGET_LOCAL, 2), cases[i].gpu);
-		assert_int_equal(job_place_of(kind, TARGET_SAGEMAKER, 0), cases[i].sagemaker);
+		assert_int_equal(slot_class_of(kind, TARGET_LOCAL, 0), cases[i].cpu);
+		assert_int_equal(slot_class_of(kind, TARGET_LOCAL, 2), cases[i].gpu);
+		assert_int_equal(slot_class_of(kind, TARGET_SAGEMAKER, 0), cases[i].sagemaker);
 		assert_int_equal(job_runs_at(kind, TARGET_SAGEMAKER) == TARGET_SAGEMAKER,
 				 cases[i].moves);
 		assert_int_equal(job_runs_at(kind, TARGET_LOCAL), TARGET_LOCAL);
 	}
 	/* a GPU here is nothing to a job that runs there */
-	assert_int_equal(job_place_of(JOB_TRAIN, TARGET_SAGEMAKER, 1), PLACE_TRANSFER);
-	assert_int_equal(job_place_of(JOB_EVALUATE, TARGET_SAGEMAKER, 1), PLACE_GPU);
-	assert_string_equal(job_place_str(PLACE_TRANSFER), "transfer");
+	assert_int_equal(slot_class_of(JOB_TRAIN, TARGET_SAGEMAKER, 1), PLACE_TRANSFER);
+	assert_int_equal(slot_class_of(JOB_EVALUATE, TARGET_SAGEMAKER, 1), PLACE_GPU);
+	assert_string_equal(slot_class_str(PLACE_TRANSFER), "transfer");
 }
 
 int main(void)

@@ -350,19 +350,19 @@ static void test_endpoint_place(void **state)
 	struct fixture *f = *state;
 	OWN(endpoint_row_done) struct endpoint_row row = make_endpoint("imdb");
 	struct execution_row x = make_execution(row.id);
-	struct attempt_place place;
+	struct attempt_dir place;
 	struct store_reader *sr = NULL;
 
 	insert_endpoint(f, &row);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	assert_int_equal(store_read_endpoint_place(sr, "imdb", &place, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_read_endpoint_dir(sr, "imdb", &place, &f->e), -ERR_NOT_FOUND);
 	BEGIN(f);
 	OK(f, store_execution_insert(f->st, &x, &f->e));
 	id_new('x', x.id);
 	str_copy(x.dir, sizeof(x.dir), "/data/executions/x2");
 	OK(f, store_execution_insert(f->st, &x, &f->e));
 	COMMIT(f);
-	OK(f, store_read_endpoint_place(sr, "imdb", &place, &f->e));
+	OK(f, store_read_endpoint_dir(sr, "imdb", &place, &f->e));
 	assert_string_equal(place.dir, "/data/executions/x2");
 	assert_false(place.ended);
 	store_reader_close(sr);

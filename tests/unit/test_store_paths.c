@@ -119,7 +119,7 @@ static void test_moved_directory(void **state)
 	OWN(job_rows_done) struct job_rows jobs = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("ep"), found = {0};
 	struct execution_row row, read;
-	struct attempt_place place;
+	struct attempt_dir place;
 	struct store_reader *sr = NULL;
 	json_t *answer = NULL;
 	char run[ID_LEN];
@@ -157,7 +157,7 @@ static void test_moved_directory(void **state)
 	assert_string_equal(json_get_str(found.spec, "model", ""), found.model);
 
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	OK(f, store_read_attempt_place(sr, jobs.rows[0].id, 1, &place, &f->e));
+	OK(f, store_read_attempt_dir(sr, jobs.rows[0].id, 1, &place, &f->e));
 	assert_string_equal(place.dir, read.dir);
 	OK(f, store_read_job(sr, jobs.rows[0].id, &answer, &f->e));
 	assert_string_equal(json_get_str(json_object_get(answer, "outputs"), "model", ""),
@@ -204,7 +204,7 @@ static void test_a_path_that_does_not_fit_is_an_error(void **state)
 	struct fixture *f = *state;
 	OWN(buf_done) struct buf sql = BUF_INIT(1 << 16);
 	struct execution_row row, read;
-	struct attempt_place place = {0};
+	struct attempt_dir place = {0};
 	struct store_reader *sr = NULL;
 	char run[ID_LEN], ids[1][ID_LEN];
 	struct db *db = NULL;
@@ -226,7 +226,7 @@ static void test_a_path_that_does_not_fit_is_an_error(void **state)
 	assert_int_equal(store_execution_last(f->st, ids[0], &read, &f->e), -ERR_LIMIT);
 	assert_non_null(strstr(f->e.msg, "a path of 1025 bytes, and at most 1023"));
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	assert_int_equal(store_read_attempt_place(sr, ids[0], 1, &place, &f->e), -ERR_LIMIT);
+	assert_int_equal(store_read_attempt_dir(sr, ids[0], 1, &place, &f->e), -ERR_LIMIT);
 	store_reader_close(sr);
 }
 

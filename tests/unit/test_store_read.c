@@ -459,28 +459,28 @@ static void test_attempts_and_places(void **state)
 	char ids[1][ID_LEN];
 	OWN(json_decrefp) json_t *exit = json_pack("{s:i}", "code", 3);
 	struct execution_row x = {.attempt = 1, .dir = "/data/x1", .boot_id = "b", .cpus = 2};
-	struct attempt_place place;
+	struct attempt_dir place;
 	struct reason why;
 	json_t *j = NULL;
 	int n;
 
 	insert_run(f, "one", 1, false, T0, NULL, ids);
 	READER(f);
-	assert_int_equal(store_read_attempt_place(sr, ids[0], 0, &place, &f->e), -ERR_NOT_FOUND);
-	assert_int_equal(store_read_attempt_place(sr, "j1", 0, &place, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_read_attempt_dir(sr, ids[0], 0, &place, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_read_attempt_dir(sr, "j1", 0, &place, &f->e), -ERR_NOT_FOUND);
 	reason_set(&why, REASON_SCRIPT_ERROR, "exit status 3");
 	id_new('x', x.id);
 	memcpy(x.job, ids[0], ID_LEN);
 	BEGIN(f);
 	OK(f, store_attempt_insert(f->st, ids[0], T0, &n, &f->e));
 	COMMIT(f);
-	OK(f, store_read_attempt_place(sr, ids[0], 0, &place, &f->e));
+	OK(f, store_read_attempt_dir(sr, ids[0], 0, &place, &f->e));
 	assert_string_equal(place.dir, "");
 	assert_false(place.ended);
 	BEGIN(f);
 	OK(f, store_execution_insert(f->st, &x, &f->e));
 	COMMIT(f);
-	OK(f, store_read_attempt_place(sr, ids[0], 0, &place, &f->e));
+	OK(f, store_read_attempt_dir(sr, ids[0], 0, &place, &f->e));
 	assert_string_equal(place.dir, "/data/x1");
 	assert_int_equal(place.attempt, 1);
 	assert_int_equal(place.kind, JOB_TRAIN);
@@ -492,9 +492,9 @@ static void test_attempts_and_places(void **state)
 	OK(f, store_attempt_set_state(f->st, ids[0], 1, ATTEMPT_FAILED, &why, T0 + 2000, &f->e));
 	OK(f, store_attempt_set_result(f->st, ids[0], 1, exit, NULL, &f->e));
 	COMMIT(f);
-	OK(f, store_read_attempt_place(sr, ids[0], 1, &place, &f->e));
+	OK(f, store_read_attempt_dir(sr, ids[0], 1, &place, &f->e));
 	assert_true(place.ended);
-	assert_int_equal(store_read_attempt_place(sr, ids[0], 2, &place, &f->e), -ERR_NOT_FOUND);
+	assert_int_equal(store_read_attempt_dir(sr, ids[0], 2, &place, &f->e), -ERR_NOT_FOUND);
 	OK(f, store_read_attempts(sr, ids[0], &j, &f->e));
 	assert_string_equal(text_of(j),
 			    "{\"items\":[{\"attempt\":1,\"created_at\":\"2023-11-14T22:13:20.000Z\""

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trainyard-worker preprocess: read a labelled data set, split it, tokenise it on all cores of the
- * slot, and write train and test (place.h says where) as `datasets` would have. Two passes over
- * the source: plan_scan() counts and maps labels, then rows stream through two chunks, one per
+ * slot, and write train and test (output_dir.h says where) as `datasets` would have. Two passes
+ * over the source: plan_scan() counts and maps labels, then rows stream through two chunks, one per
  * part, so memory does not grow with the data.
  */
 #include "base/clock.h"
@@ -11,7 +11,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/encoder.h"
-#include "worker/dataset/place.h"
+#include "worker/dataset/output_dir.h"
 #include "worker/dataset/plan.h"
 #include "worker/dataset/writer.h"
 #include "worker/model/id2label.h"
@@ -33,7 +33,7 @@ struct output {
 struct job {
 	struct worker *w;
 	struct plan plan;
-	struct place place;
+	struct output_dir place;
 	struct tokenizer *tokenizer;
 	struct encoder encoder;
 	struct output train, test;
@@ -135,7 +135,7 @@ static int init_job(struct job *j, struct err *reterr)
 	if (!model)
 		return err_at(reterr, ERR_INVALID, "/model",
 			      "model must name a directory with a tokenizer");
-	r = place_open(j->w, &j->place, reterr);
+	r = output_dir_open(j->w, &j->place, reterr);
 	if (r >= 0)
 		r = plan_init(&j->plan, j->w, reterr);
 	if (r < 0)
@@ -168,7 +168,7 @@ static int open_output(struct job *j, struct output *o, const char *split, struc
 					 .label_names_n = p->labels.names.n,
 					 .split = split};
 	char dir[PATH_MAX];
-	int r = place_part(&j->place, split, dir, sizeof(dir), reterr);
+	int r = output_dir_part(&j->place, split, dir, sizeof(dir), reterr);
 
 	return r < 0 ? r : writer_open(dir, &columns, &o->writer, reterr);
 }
@@ -273,9 +273,9 @@ static int tokenise(struct job *j, struct err *reterr)
 	if (r >= 0)
 		r = finish_output(j, &j->test, reterr);
 	if (r >= 0)
-		r = place_publish(&j->place, "train", reterr);
+		r = output_dir_publish(&j->place, "train", reterr);
 	if (r >= 0)
-		r = place_publish(&j->place, "test", reterr);
+		r = output_dir_publish(&j->place, "test", reterr);
 	if (r < 0)
 		return r;
 	report_progress(j->w->report, "tokenise", "rows", j->total, j->total);

@@ -26,7 +26,7 @@ CpuEngine::CpuEngine(Params &params, int threads_)
 }
 
 /* A view of [rows, columns] on storage that only grows: no allocation, no page faults. */
-at::Tensor CpuEngine::room(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t)
+at::Tensor CpuEngine::workspace(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t)
 {
 	if (!store.defined() || store.numel() < rows * columns)
 		store = at::empty({rows * columns}, at::TensorOptions().dtype(t));
@@ -34,7 +34,7 @@ at::Tensor CpuEngine::room(at::Tensor &store, int64_t rows, int64_t columns, at:
 }
 
 /* fn(thread, begin, end) on fixed shares of the rows: the same sums for the same threads. */
-template <typename Fn> void CpuEngine::share(int64_t rows, const Fn &fn) const
+template <typename Fn> void CpuEngine::parallel_rows(int64_t rows, const Fn &fn) const
 {
 	parallel(threads,
 		 [&](int t) { fn(t, (int)(rows * t / threads), (int)(rows * (t + 1) / threads)); });
@@ -43,7 +43,7 @@ template <typename Fn> void CpuEngine::share(int64_t rows, const Fn &fn) const
 /* Zeroed partial sums: [threads][n * width]. */
 float *CpuEngine::partial_sums(int64_t n, int64_t width)
 {
-	auto t = room(sums, threads, n * width, at::kFloat);
+	auto t = workspace(sums, threads, n * width, at::kFloat);
 
 	t.zero_();
 	return t.data_ptr<float>();
@@ -58,7 +58,7 @@ void CpuEngine::add_sums(int64_t n, int64_t width, int which, at::Tensor to)
 			      (size_t)width);
 }
 
-kern_drop CpuEngine::site(float drop, int layer, int which) const
+kern_drop CpuEngine::dropout_site(float drop, int layer, int which) const
 {
 	return kern_drop_site(options && options->dropout ? drop : 0, options ? options->seed : 0,
 			      options ? (uint64_t)options->step : 0, layer * 4 + which);
@@ -76,10 +76,10 @@ void CpuEngine::weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Te
 		gradient.addmm_(d.t(), x);
 		return;
 	}
-	auto product = room(wgrad, gradient.size(0), gradient.size(1), type);
+	auto product = workspace(wgrad, gradient.size(0), gradient.size(1), type);
 
 	at::mm_out(product, d.t(), x);
-	share(gradient.numel(), [&](int, int begin, int end) {
+	parallel_rows(gradient.numel(), [&](int, int begin, int end) {
 		k->accumulate(gradient.data_ptr<float>(), product.data_ptr(), true, (size_t)begin,
 			      (size_t)end);
 	});
@@ -99,11 +99,11 @@ void CpuEngine::norm(const at::Tensor &o, const at::Tensor &x, const uint32_t *t
 	a.bias = p.weight(np.bias, np.layer).data_ptr<float>();
 	a.tags = tags;
 	a.eps = p.shape.norm_eps;
-	a.drop = site(np.drop, np.layer, np.site);
+	a.drop = dropout_site(np.drop, np.layer, np.site);
 	a.z = z.defined() ? z.data_ptr() : nullptr;
 	a.stats = stats.defined() ? stats.data_ptr<float>() : nullptr;
 	a.y = y.data_ptr();
-	share(y.size(0), [&](int, int begin, int end) { k->norm(&a, begin, end); });
+	parallel_rows(y.size(0), [&](int, int begin, int end) { k->norm(&a, begin, end); });
 }
 
 /* dz and the gradient of o; adds those of the norm's parameters and of o's bias. */
@@ -123,10 +123,10 @@ void CpuEngine::norm_back(const at::Tensor &dy1, const at::Tensor &dy2, const ui
 	a.stats = stats.data_ptr<float>();
 	a.weight = p.weight(np.weight, np.layer).data_ptr<float>();
 	a.tags = tags;
-	a.drop = site(np.drop, np.layer, np.site);
+	a.drop = dropout_site(np.drop, np.layer, np.site);
 	a.dz = dz.data_ptr();
 	a.d_o = d_o.data_ptr();
-	share(z.size(0), [&](int thread, int begin, int end) {
+	parallel_rows(z.size(0), [&](int thread, int begin, int end) {
 		kern_norm_back mine = a;
 
 		mine.sum_weight = to + (size_t)thread * 3 * (size_t)width;
@@ -151,7 +151,7 @@ void CpuEngine::activation(int layer, const at::Tensor &u, at::Tensor a_, bool b
 	a.u = u.data_ptr();
 	a.bias = p.weight(TORCH_FFN_IN_BIAS, layer).data_ptr<float>();
 	a.a = a_.data_ptr();
-	share(u.size(0), [&](int thread, int begin, int end) {
+	parallel_rows(u.size(0), [&](int thread, int begin, int end) {
 		kern_act mine = a;
 
 		if (!back) {
@@ -170,7 +170,7 @@ void CpuEngine::bias_gradient(const at::Tensor &d, int64_t column, int64_t width
 	int64_t stride = d.size(1), unit = p.bf16 ? 2 : 4;
 	float *partial = partial_sums(1, width);
 
-	share(d.size(0), [&](int thread, int begin, int end) {
+	parallel_rows(d.size(0), [&](int thread, int begin, int end) {
 		k->column_sum((const char *)d.data_ptr() + column * unit, p.bf16, stride,
 			      (int)width, partial + thread * width, begin, end);
 	});
@@ -193,11 +193,11 @@ void CpuEngine::embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tenso
 	a.types = mb.types.empty() ? nullptr : mb.types.data();
 	a.tags = mb.tags.data();
 	a.eps = p.shape.norm_eps;
-	a.drop = site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
+	a.drop = dropout_site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
 	a.z = z.defined() ? z.data_ptr() : nullptr;
 	a.stats = stats.defined() ? stats.data_ptr<float>() : nullptr;
 	a.y = y.data_ptr();
-	share(mb.tokens(), [&](int, int begin, int end) { k->embed(&a, begin, end); });
+	parallel_rows(mb.tokens(), [&](int, int begin, int end) { k->embed(&a, begin, end); });
 }
 
 /* Column slices per thread: no two threads write the same number, and the order is fixed. */
@@ -209,7 +209,7 @@ void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 	float *position = p.gradient(TORCH_POSITION).data_ptr<float>();
 	float *kind = p.shape.types ? p.gradient(TORCH_TYPE).data_ptr<float>() : nullptr;
 
-	share(blocks, [&](int, int begin, int end) {
+	parallel_rows(blocks, [&](int, int begin, int end) {
 		size_t first = (size_t)begin * KERNEL_ALIGN, stop = (size_t)end * KERNEL_ALIGN;
 
 		for (int64_t t = 0; t < mb.tokens(); t++) {
@@ -230,7 +230,7 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	kern_norm_back a = {};
 	int width = p.shape.hidden;
 	float *to = partial_sums(2, width);
-	auto dz = room(embed_dz, mb.tokens(), width, at::kFloat);
+	auto dz = workspace(embed_dz, mb.tokens(), width, at::kFloat);
 
 	a.width = width;
 	a.bf16 = p.bf16;
@@ -242,9 +242,9 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	a.stats = embed_stats.data_ptr<float>();
 	a.weight = p.weight(TORCH_EMBEDDING_NORM_WEIGHT).data_ptr<float>();
 	a.tags = mb.tags.data();
-	a.drop = site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
+	a.drop = dropout_site(p.shape.drop_embedding, 0, SITE_EMBEDDING);
 	a.dz = dz.data_ptr();
-	share(mb.tokens(), [&](int thread, int begin, int end) {
+	parallel_rows(mb.tokens(), [&](int thread, int begin, int end) {
 		kern_norm_back mine = a;
 
 		mine.sum_weight = to + (size_t)thread * 2 * (size_t)width;
@@ -267,7 +267,7 @@ at::Tensor CpuEngine::forward(const Micro &mb)
 
 at::Tensor CpuEngine::head_mask(const Micro &mb)
 {
-	auto drop = site(p.shape.drop_head, p.shape.layers, SITE_HEAD);
+	auto drop = dropout_site(p.shape.drop_head, p.shape.layers, SITE_HEAD);
 	int64_t h = p.shape.hidden;
 	at::Tensor mask;
 

@@ -38,11 +38,11 @@ class CpuEngine : public Engine
 		SITE_HEAD = 0
 	};
 
-	at::Tensor room(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
-	template <typename Fn> void share(int64_t rows, const Fn &fn) const;
+	at::Tensor workspace(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
+	template <typename Fn> void parallel_rows(int64_t rows, const Fn &fn) const;
 	float *partial_sums(int64_t n, int64_t width);
 	void add_sums(int64_t n, int64_t width, int which, at::Tensor to);
-	kern_drop site(float drop, int layer, int which) const;
+	kern_drop dropout_site(float drop, int layer, int which) const;
 	NormParams norm1(int layer) const;
 	NormParams norm2(int layer) const;
 

@@ -39,13 +39,13 @@ void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor cont
 	const int64_t kv_width = last ? 2 * h : 3 * h, k_at = last ? 0 : h, v_at = k_at + h;
 	const auto query = last ? t.query : t.qkv;
 	const int64_t q_width = last ? h : 3 * h;
-	const auto drop = site(p.shape.drop_attention, layer, SITE_ATTENTION);
+	const auto drop = dropout_site(p.shape.drop_attention, layer, SITE_ATTENTION);
 	const float *bias[] = {p.weight(TORCH_QUERY_BIAS, layer).data_ptr<float>(),
 			       p.weight(TORCH_KEY_BIAS, layer).data_ptr<float>(),
 			       p.weight(TORCH_VALUE_BIAS, layer).data_ptr<float>()};
 	const auto room_size =
 		(int64_t)(kern_attention_scratch(mb.longest, (int)size, back) + 15) / 16 * 16;
-	float *rooms = room(scratch, threads, room_size, at::kFloat).data_ptr<float>();
+	float *rooms = workspace(scratch, threads, room_size, at::kFloat).data_ptr<float>();
 	const int tasks = mb.rows() * p.shape.heads;
 	std::atomic<int> next{0};
 
@@ -100,16 +100,16 @@ void CpuEngine::project(const Micro &mb, int layer, LayerTape &t, at::Tensor con
 
 	if (is_last(layer)) {
 		t.first = at::index_select(t.x, 0, first_index);
-		query = room(t.query, rows, h, type);
+		query = workspace(t.query, rows, h, type);
 		linear(query, t.first, p.compute(TORCH_QUERY, layer));
-		qkv = room(t.qkv, mb.tokens(), 2 * h, type);
+		qkv = workspace(t.qkv, mb.tokens(), 2 * h, type);
 		linear(qkv, t.x, p.compute(TORCH_KEY, layer, 2));
 	} else {
-		qkv = room(t.qkv, mb.tokens(), 3 * h, type);
+		qkv = workspace(t.qkv, mb.tokens(), 3 * h, type);
 		linear(qkv, t.x, p.compute(TORCH_QUERY, layer, 3));
 	}
 	if (saving)
-		room(t.lse, rows, p.shape.heads, at::kFloat);
+		workspace(t.lse, rows, p.shape.heads, at::kFloat);
 	attend(mb, layer, t, context, false, {}, {}, {});
 }
 
@@ -120,13 +120,13 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 	const int64_t rows = layer_rows(mb, layer);
 	const uint32_t *tags = layer_tags(mb, layer);
 	auto keep = [&](at::Tensor &store, int64_t columns, at::ScalarType dtype) {
-		return saving ? room(store, rows, columns, dtype) : at::Tensor();
+		return saving ? workspace(store, rows, columns, dtype) : at::Tensor();
 	};
 
 	t.x = x;
-	auto context = room(t.context, rows, h, type), o = room(output, rows, h, type);
-	auto y1 = room(t.y1, rows, h, type), y2 = room(t.y2, rows, h, type);
-	auto u = room(t.u, rows, wide_h, type), a = room(t.a, rows, wide_h, type);
+	auto context = workspace(t.context, rows, h, type), o = workspace(output, rows, h, type);
+	auto y1 = workspace(t.y1, rows, h, type), y2 = workspace(t.y2, rows, h, type);
+	auto u = workspace(t.u, rows, wide_h, type), a = workspace(t.a, rows, wide_h, type);
 
 	project(mb, layer, t, context);
 	linear(o, context, p.compute(TORCH_ATTENTION_OUT, layer));
@@ -142,10 +142,11 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 at::Tensor CpuEngine::encode(const Micro &mb)
 {
 	const int64_t h = p.shape.hidden;
-	auto x = room(embed_store, mb.tokens(), h, type);
+	auto x = workspace(embed_store, mb.tokens(), h, type);
 
-	embed_z = saving ? room(embed_z_store, mb.tokens(), h, type) : at::Tensor();
-	embed_stats = saving ? room(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
+	embed_z = saving ? workspace(embed_z_store, mb.tokens(), h, type) : at::Tensor();
+	embed_stats =
+		saving ? workspace(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
 	first_index = at::empty({mb.rows()}, at::kLong);
 	first_tags.clear();
 	for (int r = 0; r < mb.rows(); r++) {
@@ -164,16 +165,16 @@ void CpuEngine::ffn_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor
 	LayerTape &t = tape(layer);
 	const int64_t h = p.shape.hidden, wide_h = p.shape.intermediate;
 	const int64_t rows = layer_rows(mb, layer);
-	auto dz = room(dz2, rows, h, type), d_f = room(d_out, rows, h, type);
-	auto da = room(wide, rows, wide_h, type), dy = room(output, rows, h, type);
-	auto a = room(t.a, rows, wide_h, type), u = room(t.u, rows, wide_h, type);
+	auto dz = workspace(dz2, rows, h, type), d_f = workspace(d_out, rows, h, type);
+	auto da = workspace(wide, rows, wide_h, type), dy = workspace(output, rows, h, type);
+	auto a = workspace(t.a, rows, wide_h, type), u = workspace(t.u, rows, wide_h, type);
 
-	norm_back(dy1, dy2, layer_tags(mb, layer), norm2(layer), room(t.z2, rows, h, type),
+	norm_back(dy1, dy2, layer_tags(mb, layer), norm2(layer), workspace(t.z2, rows, h, type),
 		  t.stats2, dz, d_f);
 	weight_gradient(d_f, a, p.gradient(TORCH_FFN_OUT, layer));
 	at::mm_out(da, d_f, p.compute(TORCH_FFN_OUT, layer));
 	activation(layer, u, da, true);
-	weight_gradient(da, room(t.y1, rows, h, type), p.gradient(TORCH_FFN_IN, layer));
+	weight_gradient(da, workspace(t.y1, rows, h, type), p.gradient(TORCH_FFN_IN, layer));
 	at::mm_out(dy, da, p.compute(TORCH_FFN_IN, layer));
 	dy1 = dy;
 	dy2 = dz;
@@ -185,10 +186,10 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 {
 	LayerTape &t = tape(layer);
 	const int64_t h = p.shape.hidden, tokens = mb.tokens();
-	auto dx = room(output, tokens, h, type);
+	auto dx = workspace(output, tokens, h, type);
 
 	if (!is_last(layer)) {
-		auto dqkv = room(d_qkv, tokens, 3 * h, type);
+		auto dqkv = workspace(d_qkv, tokens, 3 * h, type);
 
 		attend(mb, layer, t, {}, true, dc, dqkv, dqkv);
 		bias_gradient(dqkv, 0, 3 * h, p.gradient(TORCH_QUERY_BIAS, layer, 3));
@@ -197,7 +198,8 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 		dy1 = dx;
 		return;
 	}
-	auto dq = room(d_query, mb.rows(), h, type), dkv = room(d_qkv, tokens, 2 * h, type);
+	auto dq = workspace(d_query, mb.rows(), h, type),
+	     dkv = workspace(d_qkv, tokens, 2 * h, type);
 
 	attend(mb, layer, t, {}, true, dc, dq, dkv);
 	bias_gradient(dq, 0, h, p.gradient(TORCH_QUERY_BIAS, layer));
@@ -217,12 +219,12 @@ void CpuEngine::layer_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tens
 	const int64_t h = p.shape.hidden, rows = layer_rows(mb, layer);
 
 	ffn_back(mb, layer, dy1, dy2);
-	auto dz = room(dz1, rows, h, type), d_o = room(d_out, rows, h, type);
-	auto dc = room(d_context, rows, h, type);
+	auto dz = workspace(dz1, rows, h, type), d_o = workspace(d_out, rows, h, type);
+	auto dc = workspace(d_context, rows, h, type);
 
-	norm_back(dy1, dy2, layer_tags(mb, layer), norm1(layer), room(t.z1, rows, h, type),
+	norm_back(dy1, dy2, layer_tags(mb, layer), norm1(layer), workspace(t.z1, rows, h, type),
 		  t.stats1, dz, d_o);
-	weight_gradient(d_o, room(t.context, rows, h, type),
+	weight_gradient(d_o, workspace(t.context, rows, h, type),
 			p.gradient(TORCH_ATTENTION_OUT, layer));
 	at::mm_out(dc, d_o, p.compute(TORCH_ATTENTION_OUT, layer));
 	dy2 = dz;

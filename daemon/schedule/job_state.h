@@ -15,7 +15,7 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr);
 /* run_commands.c: one that speaks of a whole run. -ERR_CONFLICT: it would change no job. */
 int command_of_run(struct manager *mgr, struct command *c, struct err *reterr);
 
-/* ---- lifecycle.c: the movers of jobs; all inside a transaction ---- */
+/* ---- job_state.c: the movers of jobs; all inside a transaction ---- */
 int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_state to,
 	     const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* How an attempt has ended. */
@@ -65,7 +65,7 @@ enum line_look {
 /* The ready jobs of one line (one target and place), in the order of their start, a page at a time,
  * at most `max`: `look` says one of the above or fails (negative). Each row is read once. 1: there
  * may be more jobs behind; 0: that was all, or the walk was ended. */
-int schedule_walk(struct manager *mgr, enum job_target target, enum job_place place, size_t max,
+int schedule_walk(struct manager *mgr, enum job_target target, enum slot_class place, size_t max,
 		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
 		  struct err *reterr) MUSTCHECK;
 
@@ -79,17 +79,17 @@ void clock_step_look(struct manager *mgr);
 int schedule_explain(struct manager *mgr, const struct job_row *const *jobs, size_t n, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
 
-/* ---- actions.c: predict and delete-endpoint jobs, which the daemon does itself ---- */
+/* ---- inline_jobs.c: predict and delete-endpoint jobs, which the daemon does itself ---- */
 int action_start(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		 struct err *reterr) MUSTCHECK;
 /* After a restart of the daemon: go on with a job that was running. */
 int action_resume(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 /* Cancel a starting, running or stopping job of any kind: at once where the daemon does it itself,
  * by deleting the endpoint for a deploy, else with `stop`. */
-int action_or_execution_cancel(struct manager *mgr, const struct job_row *job,
-			       int (*stop)(struct manager *mgr, const struct job_row *job,
-					   struct err *reterr),
-			       struct err *reterr) MUSTCHECK;
+int job_cancel_active(struct manager *mgr, const struct job_row *job,
+		      int (*stop)(struct manager *mgr, const struct job_row *job,
+				  struct err *reterr),
+		      struct err *reterr) MUSTCHECK;
 void predicts_free(struct manager *mgr);
 /* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a transaction. */
 int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep,

@@ -13,15 +13,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct place {
+struct output_dir {
 	char root[PATH_MAX];
 	bool named; /* by the spec */
 };
 
 /* -ERR_INVALID at "/output" when something else lies where a part would go. */
-int place_open(const struct worker *w, struct place *ret, struct err *reterr) MUSTCHECK;
+int output_dir_open(const struct worker *w, struct output_dir *ret, struct err *reterr) MUSTCHECK;
 /* Where to write a part ("train", "test"). */
-int place_part(const struct place *p, const char *part, char *dir, size_t size,
-	       struct err *reterr) MUSTCHECK;
+int output_dir_part(const struct output_dir *p, const char *part, char *dir, size_t size,
+		    struct err *reterr) MUSTCHECK;
 /* It is written: put it in its place. */
-int place_publish(const struct place *p, const char *part, struct err *reterr) MUSTCHECK;
+int output_dir_publish(const struct output_dir *p, const char *part, struct err *reterr) MUSTCHECK;

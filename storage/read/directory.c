@@ -17,7 +17,7 @@ int store_read_folder_check(struct store_reader *sr, const char *path, struct er
 }
 
 static int job_facts(struct store_reader *sr, const char *job, int *attempt,
-		     struct attempt_place *place, struct err *reterr)
+		     struct attempt_dir *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_query(sr->db, "SELECT kind, state, attempt, run FROM jobs WHERE id = ?",
@@ -43,7 +43,7 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 
 /* Read the first row of `q` (dir, state, run) and release `q`. Without a row the directory is "",
  * and `ended` is `over`. */
-static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, struct err *reterr)
+static int place_of(struct db_stmt *q, bool over, struct attempt_dir *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *owned = q;
 	enum execution_state state = EXECUTION_ENDED;
@@ -66,7 +66,7 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_place *place, s
 
 /* A deploy has no process of its own; its log is the log of its endpoint. */
 static int execution_of(struct store_reader *sr, const char *job, int attempt, bool over,
-			struct attempt_place *place, struct err *reterr)
+			struct attempt_dir *place, struct err *reterr)
 {
 	struct db_stmt *q = NULL;
 	int r;
@@ -102,10 +102,10 @@ static int attempt_over(struct store_reader *sr, const char *job, int attempt, b
 	return 0;
 }
 
-int store_read_attempt_place(struct store_reader *sr, const char *job, int attempt,
-			     struct attempt_place *ret, struct err *reterr)
+int store_read_attempt_dir(struct store_reader *sr, const char *job, int attempt,
+			   struct attempt_dir *ret, struct err *reterr)
 {
-	struct attempt_place place = {0};
+	struct attempt_dir place = {0};
 	bool over = false;
 	int r = db_begin_read(sr->db, reterr);
 
@@ -126,10 +126,10 @@ int store_read_attempt_place(struct store_reader *sr, const char *job, int attem
 	return 0;
 }
 
-int store_read_endpoint_place(struct store_reader *sr, const char *name, struct attempt_place *ret,
-			      struct err *reterr)
+int store_read_endpoint_dir(struct store_reader *sr, const char *name, struct attempt_dir *ret,
+			    struct err *reterr)
 {
-	struct attempt_place place = {.kind = JOB_DEPLOY};
+	struct attempt_dir place = {.kind = JOB_DEPLOY};
 	struct db_stmt *q = NULL;
 	int r = db_query(sr->db,
 			 "SELECT x.dir, x.state, j.run FROM endpoints e JOIN executions x "

@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/sagemaker/update.h"
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "jobs/spec/predict.h"
 
 #include <string.h>
@@ -337,10 +337,10 @@ static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct 
 				   : endpoint_update_cancel(mgr, job, reterr);
 }
 
-int action_or_execution_cancel(struct manager *mgr, const struct job_row *job,
-			       int (*stop)(struct manager *mgr, const struct job_row *job,
-					   struct err *reterr),
-			       struct err *reterr)
+int job_cancel_active(struct manager *mgr, const struct job_row *job,
+		      int (*stop)(struct manager *mgr, const struct job_row *job,
+				  struct err *reterr),
+		      struct err *reterr)
 {
 	struct job_row now = *job;
 	struct reason why;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/dataset/place.h"
+#include "worker/dataset/output_dir.h"
 
 #include "base/fileio.h"
 #include "base/own.h"
@@ -13,12 +13,12 @@
 
 static const char *const parts[] = {"train", "test"};
 
-static int too_long(const struct place *p, struct err *reterr)
+static int too_long(const struct output_dir *p, struct err *reterr)
 {
 	return err_errno(reterr, ENAMETOOLONG, "write %s", p->root);
 }
 
-int place_open(const struct worker *w, struct place *ret, struct err *reterr)
+int output_dir_open(const struct worker *w, struct output_dir *ret, struct err *reterr)
 {
 	const char *output = json_get_str(w->spec, "output", "");
 	char dir[PATH_MAX];
@@ -39,7 +39,8 @@ int place_open(const struct worker *w, struct place *ret, struct err *reterr)
 	return 0;
 }
 
-int place_part(const struct place *p, const char *part, char *dir, size_t size, struct err *reterr)
+int output_dir_part(const struct output_dir *p, const char *part, char *dir, size_t size,
+		    struct err *reterr)
 {
 	char name[32];
 	int r;
@@ -54,10 +55,10 @@ int place_part(const struct place *p, const char *part, char *dir, size_t size, 
 	return 0;
 }
 
-int place_publish(const struct place *p, const char *part, struct err *reterr)
+int output_dir_publish(const struct output_dir *p, const char *part, struct err *reterr)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	int r = place_part(p, part, from, sizeof(from), reterr);
+	int r = output_dir_part(p, part, from, sizeof(from), reterr);
 
 	if (r < 0 || !p->named)
 		return r;

@@ -4,7 +4,7 @@
  * retry. Everything here runs inside a transaction and only changes rows; processes are stopped by
  * actions after the commit.
  */
-#include "daemon/schedule/lifecycle.h"
+#include "daemon/schedule/job_state.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -40,7 +40,7 @@ static enum attempt_state attempt_state_of(enum job_state s)
 }
 
 /* The service had no room, or our keys have expired: the job waits, however often. */
-static bool is_patient(const struct job_row *job, enum reason_code code)
+static bool retries_forever(const struct job_row *job, enum reason_code code)
 {
 	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED ||
 	       (code == REASON_CREDENTIALS && sagemaker_runs(job));
@@ -52,7 +52,7 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 {
 	struct job_resources res;
 	int64_t delay_us = RETRY_DELAY_US;
-	bool patient = is_patient(job, reason->code);
+	bool patient = retries_forever(job, reason->code);
 	bool by_default = patient || reason_retried_by_default(reason->code), named;
 
 	job_resources_of(job->spec, &res);
@@ -233,7 +233,7 @@ int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reter
 		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
 		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}
-	return action_or_execution_cancel(mgr, job, stop_job, reterr);
+	return job_cancel_active(mgr, job, stop_job, reterr);
 }
 
 /* ---- retry ---- */
