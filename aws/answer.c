@@ -30,7 +30,7 @@ int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const ch
 /* ---- errors ---- */
 
 /* Some services repeat the signed request in the message, session token included. */
-static void take_message(struct flight *f, const char *text)
+static void take_message(struct inflight_call *f, const char *text)
 {
 	static const char *const before[] = {"The Canonical String", "\n\nThe String-to-Sign"};
 	const char *secrets[] = {f->keys.secret, f->keys.token};
@@ -77,7 +77,7 @@ static void replace_nul(struct buf *reply)
 	}
 }
 
-static void read_json_error(struct flight *f)
+static void read_json_error(struct inflight_call *f)
 {
 	OWN(json_decrefp) json_t *in = NULL;
 	struct aws_call *c = f->c;
@@ -112,7 +112,7 @@ static const json_t *find_error(const json_t *in)
 	return found;
 }
 
-static void read_xml_error(struct flight *f)
+static void read_xml_error(struct inflight_call *f)
 {
 	OWN(json_decrefp) json_t *in = NULL;
 	struct aws_call *c = f->c;
@@ -133,7 +133,7 @@ static void read_xml_error(struct flight *f)
 		str_copy(c->request_id, sizeof(c->request_id), id);
 }
 
-static void describe(struct flight *f)
+static void describe(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 
@@ -150,7 +150,7 @@ static void describe(struct flight *f)
 			    "the service answered %s and no reason", c->code);
 }
 
-static void read_error(struct flight *f)
+static void read_error(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 
@@ -209,7 +209,7 @@ static int read_json_output(struct aws_call *c, struct err *reterr)
 	return r;
 }
 
-static int check_late(struct flight *f, struct err *reterr)
+static int check_late(struct inflight_call *f, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *in = NULL;
 	int r = xml_parse(buf_str(&f->c->http.reply), f->c->http.reply.len, NULL, &in, reterr);
@@ -221,7 +221,7 @@ static int check_late(struct flight *f, struct err *reterr)
 	return 0;
 }
 
-static void read_output(struct flight *f)
+static void read_output(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 	struct err e = {0};
@@ -254,7 +254,7 @@ static void read_failure(struct aws_call *c)
 	answer_fail(c, kind, -c->http.result, "%s", c->http.err.msg);
 }
 
-void answer_read(struct flight *f)
+void answer_read(struct inflight_call *f)
 {
 	static const char *const ids[] = {"x-amzn-RequestId", "x-amz-request-id"};
 	struct aws_call *c = f->c;

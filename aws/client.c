@@ -39,7 +39,7 @@ static void make_invocation(char ret[INVOCATION_LEN])
 
 void aws_send(struct aws *a, struct aws_call *c)
 {
-	struct flight *f = calloc(1, sizeof(*f));
+	struct inflight_call *f = calloc(1, sizeof(*f));
 
 	c->result = c->status = c->attempts = 0;
 	c->uncertain = false;
@@ -52,14 +52,14 @@ void aws_send(struct aws *a, struct aws_call *c)
 	f->aws = a;
 	f->c = c;
 	f->attempts_max = c->attempts_max ? c->attempts_max : aws_config_max_attempts(a->config);
-	f->step = flight_pace;
-	f->task.fn = flight_go;
+	f->step = inflight_call_start;
+	f->task.fn = inflight_call_go;
 	make_invocation(f->invocation);
 	c->state = f;
 	pthread_mutex_lock(&a->lock);
 	f->serial = ++a->serial;
-	f->next = a->flights;
-	a->flights = f;
+	f->next = a->inflight_calls;
+	a->inflight_calls = f;
 	pthread_mutex_unlock(&a->lock);
 	net_after(a->net, &f->task, 0);
 }
@@ -75,12 +75,12 @@ struct hurry {
 static void on_hurry(struct net_task *task, bool stopped)
 {
 	struct hurry *h = (struct hurry *)((char *)task - offsetof(struct hurry, task));
-	struct flight *f = NULL;
+	struct inflight_call *f = NULL;
 	bool resting = false;
 
 	if (!stopped) {
 		pthread_mutex_lock(&h->aws->lock);
-		for (f = h->aws->flights; f && f->serial != h->serial; f = f->next)
+		for (f = h->aws->inflight_calls; f && f->serial != h->serial; f = f->next)
 			;
 		resting = f && f->resting;
 		pthread_mutex_unlock(&h->aws->lock);
@@ -97,7 +97,7 @@ void aws_cancel(struct aws *a, struct aws_call *c)
 	bool found = false;
 
 	pthread_mutex_lock(&a->lock);
-	for (struct flight *f = a->flights; f; f = f->next) {
+	for (struct inflight_call *f = a->inflight_calls; f; f = f->next) {
 		if (f->c != c)
 			continue;
 		f->cancelled = found = true;
@@ -157,16 +157,17 @@ int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr)
 	int r = -ENOMEM;
 
 	if (a) {
-		a->pace = pace_new();
+		a->limiter = rate_limiter_new();
 		a->net = o->net;
 	}
-	if (a && a->pace)
-		r = aws_keyring_new(o->config, o->net, o->keys_again_us, &a->keyring, reterr);
+	if (a && a->limiter)
+		r = aws_credential_cache_new(o->config, o->net, o->keys_again_us,
+					     &a->credential_cache, reterr);
 	else
 		err_errno(reterr, ENOMEM, "start the client of AWS");
 	if (r < 0) {
 		if (a)
-			pace_free(a->pace);
+			rate_limiter_free(a->limiter);
 		free(a);
 		return r;
 	}
@@ -180,9 +181,9 @@ void aws_free(struct aws *a)
 {
 	if (!a)
 		return;
-	assert(!a->flights);
-	aws_keyring_free(a->keyring);
-	pace_free(a->pace);
+	assert(!a->inflight_calls);
+	aws_credential_cache_free(a->credential_cache);
+	rate_limiter_free(a->limiter);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
@@ -192,7 +193,7 @@ const struct aws_config *aws_config_of(const struct aws *a)
 	return a->config;
 }
 
-struct aws_keyring *aws_keyring_of(struct aws *a)
+struct aws_credential_cache *aws_credential_cache_of(struct aws *a)
 {
-	return a->keyring;
+	return a->credential_cache;
 }

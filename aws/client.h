@@ -96,12 +96,12 @@ void aws_call_done(struct aws_call *c); /* releases the result */
 struct aws_options {
 	const struct aws_config *config; /* borrowed */
 	struct net *net;		 /* borrowed */
-	int64_t keys_again_us;		 /* as aws_keyring_new() */
+	int64_t keys_again_us;		 /* as aws_credential_cache_new() */
 };
 int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) MUSTCHECK;
 void aws_free(struct aws *a); /* after net_stop or when nothing is under way */
 const struct aws_config *aws_config_of(const struct aws *a);
-struct aws_keyring *aws_keyring_of(struct aws *a);
+struct aws_credential_cache *aws_credential_cache_of(struct aws *a);
 
 /* Any thread. `done` runs exactly once, also when it cannot be sent. */
 void aws_send(struct aws *a, struct aws_call *c);

@@ -30,8 +30,8 @@ enum aws_service {
 };
 
 /* Everything that was said about AWS: environment and files, read once by aws_config_load. Only the
- * keyring reads the files again, for keys; a daemon that wants other changes is restarted. Opaque;
- * read-only, thread-safe. */
+ * credential cache reads the files again, for keys; a daemon that wants other changes is restarted.
+ * Opaque; read-only, thread-safe. */
 struct aws_config;
 
 struct aws_config_options {
@@ -78,18 +78,22 @@ int aws_credentials_resolve(const struct aws_config *c, struct net *net, struct 
 #define AWS_REFRESH_ADVISORY_US (INT64_C(15) * 60 * 1000000)
 #define AWS_KEYS_AGAIN_US	(INT64_C(30) * 1000000)
 
-struct aws_keyring;
+struct aws_credential_cache;
 /* again_us: between two tries while there are none; 0: AWS_KEYS_AGAIN_US. Each trouble is logged
  * once, until another one or keys come. */
-int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_us,
-		    struct aws_keyring **ret, struct err *reterr) MUSTCHECK;
-void aws_keyring_free(struct aws_keyring *k);
+int aws_credential_cache_new(const struct aws_config *c, struct net *net, int64_t again_us,
+			     struct aws_credential_cache **ret, struct err *reterr) MUSTCHECK;
+void aws_credential_cache_free(struct aws_credential_cache *k);
 /* Any thread, does not block. -EAGAIN: they are being looked for, for the first time or because
  * they were refused; else why there are none. */
-int aws_keyring_get(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
+int aws_credential_cache_get(struct aws_credential_cache *k, struct aws_keys *ret,
+			     struct err *reterr) MUSTCHECK;
 /* Wait for that (not on the net thread). */
-int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
+int aws_credential_cache_wait(struct aws_credential_cache *k, struct aws_keys *ret,
+			      struct err *reterr) MUSTCHECK;
 /* The service said ExpiredToken or the like about these: resolve again (at most every 5 s). */
-void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys);
-/* fn runs on the keyring's thread after each change between having keys and having none. */
-void aws_keyring_on_change(struct aws_keyring *k, void (*fn)(void *userdata), void *userdata);
+void aws_credential_cache_refused(struct aws_credential_cache *k, const struct aws_keys *keys);
+/* fn runs on the credential cache's thread after each change between having keys and having none.
+ */
+void aws_credential_cache_on_change(struct aws_credential_cache *k, void (*fn)(void *userdata),
+				    void *userdata);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A call under way, inside aws/: client.c takes it in, flight.c moves it, request.c writes it,
- * answer.c and error.c say what came back. All but client.c on the net thread. */
+/* A call under way, inside aws/: client.c takes it in, inflight_call.c moves it, request.c writes
+ * it, answer.c and error.c say what came back. All but client.c on the net thread. */
 #pragma once
 
 #include "aws/client.h"
-#include "aws/pace.h"
+#include "aws/rate_limiter.h"
 
 #include <pthread.h>
 
@@ -19,24 +19,24 @@ struct bucket {
 struct aws {
 	const struct aws_config *config;
 	struct net *net;
-	struct aws_keyring *keyring;
-	pthread_mutex_t lock; /* of flights, their `cancelled` and `resting`, serial */
-	struct flight *flights;
+	struct aws_credential_cache *credential_cache;
+	pthread_mutex_t lock; /* of inflight_calls, their `cancelled` and `resting`, serial */
+	struct inflight_call *inflight_calls;
 	uint64_t serial;
 
 	/* the net thread's own */
-	struct pace *pace;
+	struct rate_limiter *limiter;
 	int64_t skew_us; /* the services' clock minus ours */
 	struct bucket buckets[BUCKETS_MAX];
 	size_t buckets_at;
 };
 
-struct flight {
+struct inflight_call {
 	struct aws *aws;
 	struct aws_call *c;
 	struct net_task task;
-	void (*step)(struct flight *f); /* when the task is due */
-	struct flight *next;
+	void (*step)(struct inflight_call *f); /* when the task is due */
+	struct inflight_call *next;
 	uint64_t serial;
 	bool cancelled; /* under the client's lock */
 	bool resting;	/* until the task is due; then it can be hurried */
@@ -46,7 +46,7 @@ struct flight {
 	struct aws_keys keys; /* of the last attempt */
 	struct buf url, body, lines;
 	int attempts_max;
-	struct pace_lane *lane;
+	struct rate_lane *lane;
 	int cost;		     /* of the retry under way */
 	int64_t keys_since_us;	     /* 0: not waiting for keys */
 	bool renewing, renewed;	     /* `keys` were refused; others are tried once */
@@ -55,21 +55,21 @@ struct flight {
 	char region[AWS_REGION_MAX]; /* of the answer: where the bucket is, "" */
 };
 
-/* ---- flight.c ---- */
+/* ---- inflight_call.c ---- */
 /* The task's: the next step, or the end when the program stops or the call was given up. */
-void flight_go(struct net_task *task, bool stopped);
-void flight_pace(struct flight *f); /* the first step */
+void inflight_call_go(struct net_task *task, bool stopped);
+void inflight_call_start(struct inflight_call *f); /* the first step */
 
 /* ---- request.c ---- */
 /* Fill c->http and what it borrows from f for one attempt; `region` is the bucket's when it is
  * known; now_us is the service's time. -ERR_INVALID: the call is wrong. */
-int request_make(struct flight *f, const char *region, int64_t now_us,
+int request_make(struct inflight_call *f, const char *region, int64_t now_us,
 		 struct err *reterr) MUSTCHECK;
 
 /* ---- answer.c ---- */
 /* What the last attempt brought: c->result, err, kind, code, message, request_id, status, output,
  * f->region; adds to c->uncertain. */
-void answer_read(struct flight *f);
+void answer_read(struct inflight_call *f);
 /* Fail the call with a kind; the message is put behind the operation's name. Returns the code. */
 int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -68,7 +68,7 @@ static void put_parameter(struct buf *out, const char *name, const json_t *value
 		buf_puts(out, py_float_repr(json_real_value(value), number));
 }
 
-static void make_form(struct flight *f)
+static void make_form(struct inflight_call *f)
 {
 	static const char *const versions[AWS_SERVICES_] = {
 		[AWS_IAM] = "2010-05-08",
@@ -85,7 +85,7 @@ static void make_form(struct flight *f)
 }
 
 /* Once a call: attempts send the same bytes. */
-static int make_body(struct flight *f, struct err *reterr)
+static int make_body(struct inflight_call *f, struct err *reterr)
 {
 	OWN(freep) char *text = NULL;
 
@@ -107,7 +107,7 @@ static int make_body(struct flight *f, struct err *reterr)
 /* ---- the address ---- */
 
 /* The path, as on the wire and as signed, is what follows at.url in f->url up to '?'. */
-static int make_url(struct flight *f, struct err *reterr)
+static int make_url(struct inflight_call *f, struct err *reterr)
 {
 	const struct aws_call *c = f->c;
 
@@ -142,14 +142,15 @@ struct signing {
 	char target[128];
 };
 
-static void add_header(struct flight *f, struct signing *s, const char *name, const char *value)
+static void add_header(struct inflight_call *f, struct signing *s, const char *name,
+		       const char *value)
 {
 	s->headers[s->n++] = (struct sigv4_header){name, value};
 	buf_printf(&f->lines, "%s: %s\n", name, value);
 }
 
 /* The caller's lines; split_at[i] is where a name ends in the copy. */
-static int add_given(struct flight *f, struct signing *s, struct err *reterr)
+static int add_given(struct inflight_call *f, struct signing *s, struct err *reterr)
 {
 	const struct aws_call *c = f->c;
 	size_t at[ARRAY_LEN(c->headers)];
@@ -176,7 +177,7 @@ static int add_given(struct flight *f, struct signing *s, struct err *reterr)
 	return 0;
 }
 
-static void add_own(struct flight *f, struct signing *s)
+static void add_own(struct inflight_call *f, struct signing *s)
 {
 	const struct aws_call *c = f->c;
 
@@ -191,7 +192,8 @@ static void add_own(struct flight *f, struct signing *s)
 	}
 }
 
-static int sign(struct flight *f, const struct signing *s, int64_t now_us, struct err *reterr)
+static int sign(struct inflight_call *f, const struct signing *s, int64_t now_us,
+		struct err *reterr)
 {
 	const struct net_request *http = &f->c->http;
 	const char *rest = buf_str(&f->url) + strlen(f->at.url);
@@ -220,7 +222,7 @@ static int sign(struct flight *f, const struct signing *s, int64_t now_us, struc
 	return sigv4_sign(&rq, &f->keys, &f->lines, reterr);
 }
 
-static int make_headers(struct flight *f, int64_t now_us, struct err *reterr)
+static int make_headers(struct inflight_call *f, int64_t now_us, struct err *reterr)
 {
 	struct signing s = {.names = BUF_INIT(LINES_MAX)};
 	struct net_request *http = &f->c->http;
@@ -262,7 +264,7 @@ static void set_limits(struct aws_call *c)
 	c->http.reply_max = c->reply_max ? c->reply_max : AWS_REPLY_MAX;
 }
 
-int request_make(struct flight *f, const char *region, int64_t now_us, struct err *reterr)
+int request_make(struct inflight_call *f, const char *region, int64_t now_us, struct err *reterr)
 {
 	struct aws_call *c = f->c;
 	bool rest = !is_json(c->service) && !is_query(c->service);

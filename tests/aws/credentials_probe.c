@@ -63,25 +63,25 @@ static void count(void *userdata)
  * and "changes" with a number. */
 static int keyring(const struct aws_config *c, struct net *net)
 {
-	struct aws_keyring *k = NULL;
+	struct aws_credential_cache *k = NULL;
 	struct aws_keys found = {0};
 	struct err e = {0};
 	int64_t ahead_us = 0;
 	int changes = 0;
 	char line[64];
 
-	if (aws_keyring_new(c, net, 0, &k, &e) < 0)
+	if (aws_credential_cache_new(c, net, 0, &k, &e) < 0)
 		return say(json_pack("{ss}", "error", e.msg));
-	aws_keyring_on_change(k, count, &changes);
+	aws_credential_cache_on_change(k, count, &changes);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (str_eq(line, "wait")) {
-			say_keys(c, aws_keyring_wait(k, &found, &e), &found, "", &e);
+			say_keys(c, aws_credential_cache_wait(k, &found, &e), &found, "", &e);
 		} else if (str_eq(line, "get")) {
-			say_keys(c, aws_keyring_get(k, &found, &e), &found, "", &e);
+			say_keys(c, aws_credential_cache_get(k, &found, &e), &found, "", &e);
 		} else {
 			if (str_eq(line, "refused"))
-				aws_keyring_refused(k, &found);
+				aws_credential_cache_refused(k, &found);
 			if (str_starts(line, "clock ")) {
 				clock_fake_us(0);
 				ahead_us += strtoll(line + 6, NULL, 10) * USEC_PER_SEC;
@@ -92,7 +92,7 @@ static int keyring(const struct aws_config *c, struct net *net)
 		}
 		fflush(stdout);
 	}
-	aws_keyring_free(k);
+	aws_credential_cache_free(k);
 	return 0;
 }
 

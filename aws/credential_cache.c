@@ -15,7 +15,7 @@
 #define STACK_BYTES  (256 << 10)
 #define SOURCE_MAX   512
 
-struct aws_keyring {
+struct aws_credential_cache {
 	const struct aws_config *config;
 	struct net *net;
 	pthread_t thread;
@@ -48,7 +48,7 @@ static int64_t next_look(const struct aws_keys *keys, int64_t now)
 }
 
 /* On the thread. Nothing configured is no trouble of a machine that does not use AWS. */
-static void say_trouble(struct aws_keyring *k, int r, const char *msg)
+static void say_trouble(struct aws_credential_cache *k, int r, const char *msg)
 {
 	if (*msg && !str_eq(k->said, msg)) {
 		if (r == -ERR_NOT_FOUND && !k->keys.id[0])
@@ -59,7 +59,7 @@ static void say_trouble(struct aws_keyring *k, int r, const char *msg)
 	str_copy(k->said, sizeof(k->said), msg);
 }
 
-static void take_result(struct aws_keyring *k, int r, const struct aws_keys *keys,
+static void take_result(struct aws_credential_cache *k, int r, const struct aws_keys *keys,
 			const char *source, const struct err *err)
 {
 	int64_t now = clock_now_us();
@@ -93,7 +93,7 @@ static void take_result(struct aws_keyring *k, int r, const struct aws_keys *key
 		fn(userdata);
 }
 
-static void wait_for_work(struct aws_keyring *k)
+static void wait_for_work(struct aws_credential_cache *k)
 {
 	while (!k->stopping && !k->asked && k->resolved) {
 		int64_t due_us = k->next_us - clock_now_us();
@@ -105,8 +105,8 @@ static void wait_for_work(struct aws_keyring *k)
 	}
 }
 
-static int resolve(const struct aws_keyring *k, struct aws_keys *keys, char source[SOURCE_MAX],
-		   struct err *reterr)
+static int resolve(const struct aws_credential_cache *k, struct aws_keys *keys,
+		   char source[SOURCE_MAX], struct err *reterr)
 {
 	struct aws_config *config = NULL;
 	int r = aws_config_again(k->config, &config, reterr);
@@ -117,9 +117,9 @@ static int resolve(const struct aws_keyring *k, struct aws_keys *keys, char sour
 	return r;
 }
 
-static void *keyring_thread(void *userdata)
+static void *credential_cache_thread(void *userdata)
 {
-	struct aws_keyring *k = userdata;
+	struct aws_credential_cache *k = userdata;
 
 	pthread_setname_np(pthread_self(), "aws-keys");
 	for (;;) {
@@ -140,10 +140,10 @@ static void *keyring_thread(void *userdata)
 	}
 }
 
-int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_us,
-		    struct aws_keyring **ret, struct err *reterr)
+int aws_credential_cache_new(const struct aws_config *c, struct net *net, int64_t again_us,
+			     struct aws_credential_cache **ret, struct err *reterr)
 {
-	struct aws_keyring *k = calloc(1, sizeof(*k));
+	struct aws_credential_cache *k = calloc(1, sizeof(*k));
 	pthread_attr_t attr;
 	int n;
 
@@ -156,7 +156,7 @@ int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_u
 	pthread_cond_init(&k->changed, NULL);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	n = pthread_create(&k->thread, &attr, keyring_thread, k);
+	n = pthread_create(&k->thread, &attr, credential_cache_thread, k);
 	pthread_attr_destroy(&attr);
 	if (n) {
 		free(k);
@@ -167,7 +167,7 @@ int aws_keyring_new(const struct aws_config *c, struct net *net, int64_t again_u
 }
 
 /* The net thread must have stopped, or a resolve may take its time-out to end. */
-void aws_keyring_free(struct aws_keyring *k)
+void aws_credential_cache_free(struct aws_credential_cache *k)
 {
 	if (!k)
 		return;
@@ -182,7 +182,7 @@ void aws_keyring_free(struct aws_keyring *k)
 	free(k);
 }
 
-static int answer(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+static int answer(struct aws_credential_cache *k, struct aws_keys *ret, struct err *reterr)
 {
 	if (!k->resolved || k->asked)
 		return err_set(reterr, EAGAIN, "AWS credentials are being looked for");
@@ -198,7 +198,8 @@ static int answer(struct aws_keyring *k, struct aws_keys *ret, struct err *reter
 	return 0;
 }
 
-int aws_keyring_get(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+int aws_credential_cache_get(struct aws_credential_cache *k, struct aws_keys *ret,
+			     struct err *reterr)
 {
 	int r;
 
@@ -208,7 +209,8 @@ int aws_keyring_get(struct aws_keyring *k, struct aws_keys *ret, struct err *ret
 	return r;
 }
 
-int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *reterr)
+int aws_credential_cache_wait(struct aws_credential_cache *k, struct aws_keys *ret,
+			      struct err *reterr)
 {
 	int r;
 
@@ -220,7 +222,7 @@ int aws_keyring_wait(struct aws_keyring *k, struct aws_keys *ret, struct err *re
 	return r;
 }
 
-void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys)
+void aws_credential_cache_refused(struct aws_credential_cache *k, const struct aws_keys *keys)
 {
 	int64_t now = clock_mono_us();
 
@@ -234,7 +236,8 @@ void aws_keyring_refused(struct aws_keyring *k, const struct aws_keys *keys)
 	pthread_mutex_unlock(&k->lock);
 }
 
-void aws_keyring_on_change(struct aws_keyring *k, void (*fn)(void *userdata), void *userdata)
+void aws_credential_cache_on_change(struct aws_credential_cache *k, void (*fn)(void *userdata),
+				    void *userdata)
 {
 	pthread_mutex_lock(&k->lock);
 	k->fn = fn;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call's way: its place in the pace, keys, an attempt, what the answer asks for, the end. */
+/* A call's way: its turn at the rate limiter, keys, an attempt, what the answer asks for, the end.
+ */
 #include "aws/internal.h"
 #include "base/clock.h"
 #include "base/own.h"
@@ -14,12 +15,12 @@
 #define FULL_US	     (50 * USEC_PER_MSEC) /* when the net has no room */
 #define SKEW_US	     (240 * USEC_PER_SEC) /* a clock that is wrong by less signs well */
 
-static void step_keys(struct flight *f);
+static void step_keys(struct inflight_call *f);
 static void on_answer(struct net_request *rq);
 
 /* ---- the end of a call ---- */
 
-static void flight_free(struct flight *f)
+static void inflight_call_free(struct inflight_call *f)
 {
 	buf_done(&f->url);
 	buf_done(&f->body);
@@ -28,13 +29,13 @@ static void flight_free(struct flight *f)
 	free(f);
 }
 
-static void over(struct flight *f)
+static void over(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 	struct aws *a = f->aws;
 
 	pthread_mutex_lock(&a->lock);
-	for (struct flight **at = &a->flights; *at; at = &(*at)->next) {
+	for (struct inflight_call **at = &a->inflight_calls; *at; at = &(*at)->next) {
 		if (*at == f) {
 			*at = f->next;
 			break;
@@ -44,11 +45,11 @@ static void over(struct flight *f)
 	c->state = NULL;
 	c->http.headers_n = 0;
 	c->http.url = NULL;
-	flight_free(f);
+	inflight_call_free(f);
 	c->done(c);
 }
 
-static void fail(struct flight *f, enum aws_error_kind kind, int code, const char *words)
+static void fail(struct inflight_call *f, enum aws_error_kind kind, int code, const char *words)
 {
 	answer_fail(f->c, kind, code, "%s", words);
 	over(f);
@@ -56,9 +57,10 @@ static void fail(struct flight *f, enum aws_error_kind kind, int code, const cha
 
 /* ---- steps ---- */
 
-void flight_go(struct net_task *task, bool stopped)
+void inflight_call_go(struct net_task *task, bool stopped)
 {
-	struct flight *f = (struct flight *)((char *)task - offsetof(struct flight, task));
+	struct inflight_call *f =
+		(struct inflight_call *)((char *)task - offsetof(struct inflight_call, task));
 	bool cancelled;
 
 	pthread_mutex_lock(&f->aws->lock);
@@ -74,7 +76,7 @@ void flight_go(struct net_task *task, bool stopped)
 }
 
 /* Go on with `step` after a while; soon when the call was given up. */
-static void rest(struct flight *f, int64_t delay_us, void (*step)(struct flight *f))
+static void rest(struct inflight_call *f, int64_t delay_us, void (*step)(struct inflight_call *f))
 {
 	pthread_mutex_lock(&f->aws->lock);
 	f->resting = !f->cancelled;
@@ -82,11 +84,11 @@ static void rest(struct flight *f, int64_t delay_us, void (*step)(struct flight 
 		delay_us = 0;
 	pthread_mutex_unlock(&f->aws->lock);
 	f->step = step;
-	f->task.fn = flight_go;
+	f->task.fn = inflight_call_go;
 	net_after(f->aws->net, &f->task, delay_us);
 }
 
-static bool is_cancelled(struct flight *f)
+static bool is_cancelled(struct inflight_call *f)
 {
 	bool cancelled;
 
@@ -117,25 +119,25 @@ static void remember_region(struct aws *a, const char *bucket, const char *regio
 	str_copy(b->region, sizeof(b->region), region);
 }
 
-static const char *region_of(const struct flight *f)
+static const char *region_of(const struct inflight_call *f)
 {
 	const struct aws_call *c = f->c;
 
 	return c->region && c->region[0] ? c->region : aws_config_region(f->aws->config);
 }
 
-void flight_pace(struct flight *f)
+void inflight_call_start(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 	int64_t delay;
 
 	if (!f->lane)
-		f->lane = pace_lane(f->aws->pace, c->service, region_of(f), c->operation);
+		f->lane = rate_lane(f->aws->limiter, c->service, region_of(f), c->operation);
 	if (!f->lane) {
 		fail(f, AWS_ERROR_TRANSIENT, ENOMEM, "memory is out");
 		return;
 	}
-	delay = pace_take(f->lane, clock_mono_us());
+	delay = rate_limiter_take(f->lane, clock_mono_us());
 	if (delay > 0)
 		rest(f, delay, step_keys);
 	else
@@ -145,13 +147,13 @@ void flight_pace(struct flight *f)
 static bool count_data(struct net_request *rq, const char *data, size_t len)
 {
 	struct aws_call *c = rq->userdata;
-	struct flight *f = c->state;
+	struct inflight_call *f = c->state;
 
 	f->received = true;
 	return c->on_data(rq, data, len);
 }
 
-static void step_send(struct flight *f)
+static void step_send(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 	struct aws *a = f->aws;
@@ -184,12 +186,12 @@ static bool same_keys(const struct aws_keys *a, const struct aws_keys *b)
 	return str_eq(a->id, b->id) && str_eq(a->secret, b->secret) && str_eq(a->token, b->token);
 }
 
-static void step_keys(struct flight *f)
+static void step_keys(struct inflight_call *f)
 {
 	int64_t now = clock_mono_us();
 	struct aws_keys keys;
 	struct err e = {0};
-	int r = aws_keyring_get(f->aws->keyring, &keys, &e);
+	int r = aws_credential_cache_get(f->aws->credential_cache, &keys, &e);
 
 	if (!f->keys_since_us)
 		f->keys_since_us = now;
@@ -213,7 +215,7 @@ static void step_keys(struct flight *f)
 /* ---- what an answer asks for ---- */
 
 /* The bucket lies elsewhere (botocore/utils.py, S3RegionRedirectorv2). */
-static bool move_region(struct flight *f)
+static bool move_region(struct inflight_call *f)
 {
 	const struct aws_call *c = f->c;
 	struct aws_endpoint there;
@@ -231,7 +233,7 @@ static bool move_region(struct flight *f)
 }
 
 /* The services' clock is taken when ours is wrong enough to matter. */
-static bool set_clock(struct flight *f)
+static bool set_clock(struct inflight_call *f)
 {
 	struct aws *a = f->aws;
 	struct tm tm = {0};
@@ -251,22 +253,22 @@ static bool set_clock(struct flight *f)
 }
 
 /* Refused keys are reported; others that the chain then gives are tried once. */
-static bool renew_keys(struct flight *f)
+static bool renew_keys(struct inflight_call *f)
 {
 	if (f->c->kind != AWS_ERROR_CREDENTIALS || f->renewed || f->received)
 		return false;
-	aws_keyring_refused(f->aws->keyring, &f->keys);
+	aws_credential_cache_refused(f->aws->credential_cache, &f->keys);
 	return f->renewing = f->renewed = true;
 }
 
-static bool may_retry(struct flight *f)
+static bool may_retry(struct inflight_call *f)
 {
 	const struct aws_call *c = f->c;
 
 	if (c->kind != AWS_ERROR_THROTTLED && c->kind != AWS_ERROR_TRANSIENT)
 		return false;
 	return c->result != -ERR_CANCELLED && c->attempts < f->attempts_max && !f->received &&
-	       pace_retry(f->lane, c->result == -ETIMEDOUT, &f->cost);
+	       rate_limiter_retry(f->lane, c->result == -ETIMEDOUT, &f->cost);
 }
 
 static double random_unit(void)
@@ -280,32 +282,32 @@ static double random_unit(void)
 
 static int64_t wait_before_retry(const struct aws_call *c)
 {
-	int64_t own_us = pace_backoff(c->attempts, random_unit());
+	int64_t own_us = rate_limiter_backoff(c->attempts, random_unit());
 	char asked[32];
 
 	return net_reply_header(&c->http, "x-amz-retry-after", asked, sizeof(asked))
-		       ? pace_asked(own_us, asked)
+		       ? rate_limiter_asked(own_us, asked)
 		       : own_us;
 }
 
 static void on_answer(struct net_request *rq)
 {
 	struct aws_call *c = rq->userdata;
-	struct flight *f = c->state;
+	struct inflight_call *f = c->state;
 
 	answer_read(f);
 	if (c->result == 0)
 		c->uncertain = false;
 	if (c->kind == AWS_ERROR_THROTTLED)
-		pace_slower(f->lane, clock_mono_us());
+		rate_limiter_slower(f->lane, clock_mono_us());
 	if (c->result == 0) {
-		pace_success(f->lane, f->cost);
+		rate_limiter_success(f->lane, f->cost);
 		over(f);
 	} else if (move_region(f) || set_clock(f) || renew_keys(f)) {
 		f->attempts_max++; /* said otherwise, not asked again */
 		rest(f, 0, step_keys);
 	} else if (may_retry(f)) {
-		rest(f, wait_before_retry(c), flight_pace);
+		rest(f, wait_before_retry(c), inflight_call_start);
 	} else {
 		over(f);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "aws/pace.h"
+#include "aws/rate_limiter.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -45,33 +45,33 @@ struct quota {
 	struct quota *next;
 };
 
-struct pace_lane {
+struct rate_lane {
 	const struct rule *rule;
 	struct quota *quota;
 	char region[AWS_REGION_MAX];
 	char operation[OPERATION_MAX];
 	double tokens, rate;
 	int64_t at_us, slowed_us; /* 0: never */
-	struct pace_lane *next;
+	struct rate_lane *next;
 };
 
-struct pace {
-	struct pace_lane *lanes;
+struct rate_limiter {
+	struct rate_lane *lanes;
 	size_t lanes_n;
 	struct quota *quotas;
 };
 
-struct pace *pace_new(void)
+struct rate_limiter *rate_limiter_new(void)
 {
-	return calloc(1, sizeof(struct pace));
+	return calloc(1, sizeof(struct rate_limiter));
 }
 
-void pace_free(struct pace *p)
+void rate_limiter_free(struct rate_limiter *p)
 {
 	if (!p)
 		return;
 	while (p->lanes) {
-		struct pace_lane *lane = p->lanes;
+		struct rate_lane *lane = p->lanes;
 
 		p->lanes = lane->next;
 		free(lane);
@@ -94,7 +94,7 @@ static const struct rule *rule_of(enum aws_service service, const char *operatio
 	return rule;
 }
 
-static struct quota *quota_of(struct pace *p, enum aws_service service, const char *region)
+static struct quota *quota_of(struct rate_limiter *p, enum aws_service service, const char *region)
 {
 	struct quota *q = p->quotas;
 
@@ -104,16 +104,16 @@ static struct quota *quota_of(struct pace *p, enum aws_service service, const ch
 		return q;
 	q->service = service;
 	str_copy(q->region, sizeof(q->region), region);
-	q->tokens = PACE_QUOTA;
+	q->tokens = RATE_LIMITER_QUOTA;
 	q->next = p->quotas;
 	p->quotas = q;
 	return q;
 }
 
-static struct pace_lane *find(struct pace *p, enum aws_service service, const char *region,
+static struct rate_lane *find(struct rate_limiter *p, enum aws_service service, const char *region,
 			      const char *operation)
 {
-	struct pace_lane *lane = p->lanes;
+	struct rate_lane *lane = p->lanes;
 
 	while (lane && (lane->rule->service != service || !str_eq(lane->region, region) ||
 			!str_eq(lane->operation, operation)))
@@ -121,13 +121,13 @@ static struct pace_lane *find(struct pace *p, enum aws_service service, const ch
 	return lane;
 }
 
-struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char *region,
+struct rate_lane *rate_lane(struct rate_limiter *p, enum aws_service service, const char *region,
 			    const char *operation)
 {
-	struct pace_lane *lane = find(p, service, region, operation);
+	struct rate_lane *lane = find(p, service, region, operation);
 	struct quota *quota;
 
-	if (!lane && p->lanes_n >= PACE_LANES_MAX) {
+	if (!lane && p->lanes_n >= RATE_LIMITER_LANES_MAX) {
 		region = operation = "";
 		lane = find(p, service, region, operation);
 	}
@@ -149,7 +149,7 @@ struct pace_lane *pace_lane(struct pace *p, enum aws_service service, const char
 	return lane;
 }
 
-static void refill(struct pace_lane *lane, int64_t mono_us)
+static void refill(struct rate_lane *lane, int64_t mono_us)
 {
 	if (lane->at_us)
 		lane->tokens += lane->rate * (double)(mono_us - lane->at_us) / 1e6;
@@ -159,14 +159,14 @@ static void refill(struct pace_lane *lane, int64_t mono_us)
 }
 
 /* Tokens below zero are places already promised. */
-int64_t pace_take(struct pace_lane *lane, int64_t mono_us)
+int64_t rate_limiter_take(struct rate_lane *lane, int64_t mono_us)
 {
 	refill(lane, mono_us);
 	lane->tokens -= 1;
 	return lane->tokens >= 0 ? 0 : (int64_t)(-lane->tokens / lane->rate * 1e6);
 }
 
-void pace_slower(struct pace_lane *lane, int64_t mono_us)
+void rate_limiter_slower(struct rate_lane *lane, int64_t mono_us)
 {
 	double least = lane->rule->rate * RATE_FLOOR;
 
@@ -179,9 +179,9 @@ void pace_slower(struct pace_lane *lane, int64_t mono_us)
 		lane->tokens = 0;
 }
 
-bool pace_retry(struct pace_lane *lane, bool timeout, int *ret_cost)
+bool rate_limiter_retry(struct rate_lane *lane, bool timeout, int *ret_cost)
 {
-	int cost = timeout ? PACE_COST_TIMEOUT : PACE_COST;
+	int cost = timeout ? RATE_LIMITER_COST_TIMEOUT : RATE_LIMITER_COST;
 
 	if (lane->quota->tokens < cost)
 		return false;
@@ -190,18 +190,18 @@ bool pace_retry(struct pace_lane *lane, bool timeout, int *ret_cost)
 	return true;
 }
 
-void pace_success(struct pace_lane *lane, int cost)
+void rate_limiter_success(struct rate_lane *lane, int cost)
 {
 	double full = lane->rule->rate, rate = lane->rate + full * RATE_RECOVERY;
 	int tokens = lane->quota->tokens + (cost ? cost : 1);
 
 	lane->rate = rate < full ? rate : full;
-	lane->quota->tokens = tokens < PACE_QUOTA ? tokens : PACE_QUOTA;
+	lane->quota->tokens = tokens < RATE_LIMITER_QUOTA ? tokens : RATE_LIMITER_QUOTA;
 }
 
-int64_t pace_asked(int64_t own_us, const char *header)
+int64_t rate_limiter_asked(int64_t own_us, const char *header)
 {
-	int64_t ms, most = own_us + PACE_ASKED_MORE;
+	int64_t ms, most = own_us + RATE_LIMITER_ASKED_MORE;
 
 	if (str_to_i64(header, &ms) < 0 || ms < 0)
 		return own_us;
@@ -210,9 +210,11 @@ int64_t pace_asked(int64_t own_us, const char *header)
 	return ms * 1000 > own_us ? ms * 1000 : own_us;
 }
 
-int64_t pace_backoff(int n, double unit)
+int64_t rate_limiter_backoff(int n, double unit)
 {
-	int64_t most = n < 6 ? (INT64_C(1) << (n - 1)) * 1000000 : PACE_BACKOFF_MAX;
+	int64_t most = n < 6 ? (INT64_C(1) << (n - 1)) * 1000000 : RATE_LIMITER_BACKOFF_MAX;
 
-	return (int64_t)(unit * (double)(most < PACE_BACKOFF_MAX ? most : PACE_BACKOFF_MAX));
+	return (int64_t)(unit * (double)(most < RATE_LIMITER_BACKOFF_MAX
+						 ? most
+						 : RATE_LIMITER_BACKOFF_MAX));
 }
