@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every command of `trainyard` shares: the parsed command line, the connection, and the exit
- * statuses. main.c parses and dispatches; cmd_*.c hold the commands, one file per group; ask.h
+ * statuses. main.c parses and dispatches; cmd_*.c hold the commands, one file per group; client.h
  * speaks to the daemon; show.h prints.
  */
 #pragma once

@@ -4,7 +4,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 
 #include <string.h>
@@ -16,13 +16,13 @@ static void say_more(const json_t *answer)
 		fputs("trainyard: there are more; --limit shows up to 1000\n", stderr);
 }
 
-static int list(struct cli *c, const struct ask_path *p, const struct show_column *columns,
+static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
 		const char *nothing)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct err e;
 
-	if (ask(c, "GET", p, NULL, &answer, &e) < 0)
+	if (client_request(c, "GET", p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json) {
 		show_json(answer);
@@ -74,13 +74,13 @@ static void print_role(const json_t *role)
 static int one_role(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 
-	ask_path(&p, "/v1/roles");
-	ask_segment(&p, c->args[0]);
-	ask_param(&p, "bucket", cli_get(c, "bucket"));
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	request_path(&p, "/v1/roles");
+	request_path_segment(&p, c->args[0]);
+	request_path_param(&p, "bucket", cli_get(c, "bucket"));
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	c->json ? show_json(answer) : print_role(answer);
 	return CLI_OK;
@@ -95,14 +95,14 @@ int cmd_roles(struct cli *c)
 		{"ABOUT", "description", SHOW_TEXT, 60},
 		{NULL},
 	};
-	struct ask_path p;
+	struct request_path p;
 
 	if (c->args_n)
 		return one_role(c);
-	ask_path(&p, "/v1/roles");
-	ask_param(&p, "name_contains", cli_get(c, "contains"));
-	ask_param(&p, "path_prefix", cli_get(c, "path-prefix"));
-	ask_param(&p, "limit", cli_get(c, "limit"));
+	request_path(&p, "/v1/roles");
+	request_path_param(&p, "name_contains", cli_get(c, "contains"));
+	request_path_param(&p, "path_prefix", cli_get(c, "path-prefix"));
+	request_path_param(&p, "limit", cli_get(c, "limit"));
 	return list(c, &p, columns, "There is no role that SageMaker may assume.");
 }
 
@@ -130,17 +130,17 @@ static int print_logs(struct cli *c)
 	do {
 		OWN(json_decrefp) json_t *answer = NULL;
 		const json_t *line;
-		struct ask_path p;
+		struct request_path p;
 		size_t i;
 
-		ask_path(&p, "/v1/sagemaker/training-jobs");
-		ask_segment(&p, c->args[0]);
-		ask_segment(&p, "logs");
-		ask_param(&p, "region", cli_get(c, "region"));
-		ask_param(&p, "tail", cli_get(c, "tail"));
-		ask_param(&p, "limit", cli_get(c, "limit"));
-		ask_param(&p, "cursor", cursor);
-		if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+		request_path(&p, "/v1/sagemaker/training-jobs");
+		request_path_segment(&p, c->args[0]);
+		request_path_segment(&p, "logs");
+		request_path_param(&p, "region", cli_get(c, "region"));
+		request_path_param(&p, "tail", cli_get(c, "tail"));
+		request_path_param(&p, "limit", cli_get(c, "limit"));
+		request_path_param(&p, "cursor", cursor);
+		if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 			return cli_fail(c, &e);
 		free(TAKE(cursor));
 		if (c->json) {
@@ -175,13 +175,13 @@ static int one_job(struct cli *c)
 		{NULL},
 	};
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 
-	ask_path(&p, "/v1/sagemaker/training-jobs");
-	ask_segment(&p, c->args[0]);
-	ask_param(&p, "region", cli_get(c, "region"));
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	request_path(&p, "/v1/sagemaker/training-jobs");
+	request_path_segment(&p, c->args[0]);
+	request_path_param(&p, "region", cli_get(c, "region"));
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	c->json ? show_json(answer) : show_fields(answer, fields);
 	return CLI_OK;
@@ -197,16 +197,16 @@ int cmd_training_jobs(struct cli *c)
 		{"FINISHED", "finished_at", SHOW_TIME},
 		{NULL},
 	};
-	struct ask_path p;
+	struct request_path p;
 
 	if (c->args_n)
 		return cli_get(c, "logs") || cli_get(c, "tail") ? print_logs(c) : one_job(c);
-	ask_path(&p, "/v1/sagemaker/training-jobs");
-	ask_param(&p, "created_after", cli_get(c, "created-after"));
-	ask_param(&p, "created_before", cli_get(c, "created-before"));
-	ask_param(&p, "status", cli_get(c, "status"));
-	ask_param(&p, "name_contains", cli_get(c, "contains"));
-	ask_param(&p, "region", cli_get(c, "region"));
-	ask_param(&p, "limit", cli_get(c, "limit"));
+	request_path(&p, "/v1/sagemaker/training-jobs");
+	request_path_param(&p, "created_after", cli_get(c, "created-after"));
+	request_path_param(&p, "created_before", cli_get(c, "created-before"));
+	request_path_param(&p, "status", cli_get(c, "status"));
+	request_path_param(&p, "name_contains", cli_get(c, "contains"));
+	request_path_param(&p, "region", cli_get(c, "region"));
+	request_path_param(&p, "limit", cli_get(c, "limit"));
 	return list(c, &p, columns, "There is no such training job.");
 }

@@ -4,7 +4,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 
 /* "US dollars" of today and this month, with their caps, as the rows of one table. */
@@ -71,13 +71,13 @@ static void print_costs(const json_t *answer)
 int cmd_costs(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 
-	ask_path(&p, "/v1/costs");
-	ask_param(&p, "from", cli_get(c, "from"));
-	ask_param(&p, "to", cli_get(c, "to"));
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	request_path(&p, "/v1/costs");
+	request_path_param(&p, "from", cli_get(c, "from"));
+	request_path_param(&p, "to", cli_get(c, "to"));
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json)
 		show_json(answer);

@@ -5,7 +5,7 @@
 #include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 
 #include <string.h>
@@ -66,7 +66,7 @@ int cmd_du(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	OWN(buf_done) struct buf runs = BUF_INIT(4096);
-	struct ask_path p;
+	struct request_path p;
 	struct err e = {0};
 	int r = 0;
 
@@ -76,10 +76,10 @@ int cmd_du(struct cli *c)
 		else
 			buf_printf(&runs, "%s%s", i ? "," : "", c->args[i]);
 	}
-	ask_path(&p, "/v1/disk-usage");
-	ask_param(&p, "run", c->args_n ? buf_str(&runs) : NULL);
+	request_path(&p, "/v1/disk-usage");
+	request_path_param(&p, "run", c->args_n ? buf_str(&runs) : NULL);
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &answer, &e);
+		r = client_request(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json) {

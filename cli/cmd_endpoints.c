@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/follow.h"
 #include "cli/show.h"
 
@@ -56,16 +56,16 @@ static const struct show_column fields[] = {
 int cmd_endpoints(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 
-	ask_path(&p, "/v1/endpoints");
-	ask_param(&p, "state",
-		  cli_get(c, "state") ? cli_get(c, "state")
-		  : cli_get(c, "all") ? NULL
-				      : "creating,in_service,updating,deleting");
-	ask_param(&p, "limit", cli_get(c, "limit"));
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	request_path(&p, "/v1/endpoints");
+	request_path_param(&p, "state",
+			   cli_get(c, "state") ? cli_get(c, "state")
+			   : cli_get(c, "all") ? NULL
+					       : "creating,in_service,updating,deleting");
+	request_path_param(&p, "limit", cli_get(c, "limit"));
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json)
 		show_json(answer);
@@ -77,10 +77,10 @@ int cmd_endpoints(struct cli *c)
 	return CLI_OK;
 }
 
-static int endpoint_show(struct cli *c, struct ask_path *p, struct err *reterr)
+static int endpoint_show(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	int r = ask(c, "GET", p, NULL, &answer, reterr);
+	int r = client_request(c, "GET", p, NULL, &answer, reterr);
 
 	if (r < 0)
 		return r;
@@ -89,7 +89,7 @@ static int endpoint_show(struct cli *c, struct ask_path *p, struct err *reterr)
 		return 0;
 	}
 	show_fields(answer, fields);
-	ask_segment(p, "invocations");
+	request_path_segment(p, "invocations");
 	if (str_starts(c->url, "unix:"))
 		printf("%-11s http://localhost%s (curl --unix-socket %s)\n", "url", p->text,
 		       c->url + strlen("unix:"));
@@ -98,7 +98,7 @@ static int endpoint_show(struct cli *c, struct ask_path *p, struct err *reterr)
 	return 0;
 }
 
-static int endpoint_renew(struct cli *c, struct ask_path *p, struct err *reterr)
+static int endpoint_renew(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL, *body = json_object();
 	static const struct show_column until = {"", "lease.expires_at", SHOW_AGE};
@@ -107,8 +107,8 @@ static int endpoint_renew(struct cli *c, struct ask_path *p, struct err *reterr)
 
 	if (cli_get(c, "ttl"))
 		json_set_str(body, "ttl", cli_get(c, "ttl"));
-	ask_segment(p, "renew");
-	r = ask(c, "POST", p, body, &answer, reterr);
+	request_path_segment(p, "renew");
+	r = client_request(c, "POST", p, body, &answer, reterr);
 	if (r < 0)
 		return r;
 	show_cell(cell, answer, &until);
@@ -120,16 +120,16 @@ static int endpoint_renew(struct cli *c, struct ask_path *p, struct err *reterr)
 }
 
 /* Until the endpoint is deleted, failed or not known any more. */
-static int wait_until_gone(struct cli *c, struct ask_path *p, struct err *reterr)
+static int wait_until_gone(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	for (int i = 0; i < GONE_POLLS_MAX; i++) {
 		OWN(json_decrefp) json_t *answer = NULL;
 		const char *state;
-		int r = ask(c, "GET", p, NULL, &answer, reterr);
+		int r = client_request(c, "GET", p, NULL, &answer, reterr);
 
 		if (r == -ERR_NOT_FOUND)
 			return 0;
-		if (r < 0 && !ask_may_retry(r))
+		if (r < 0 && !client_may_retry(r))
 			return r;
 		state = json_get_str(answer, "state", "");
 		if (str_eq(state, "deleted") || str_eq(state, "failed"))
@@ -140,10 +140,10 @@ static int wait_until_gone(struct cli *c, struct ask_path *p, struct err *reterr
 		       c->args[1], c->args[1]);
 }
 
-static int endpoint_delete(struct cli *c, struct ask_path *p, struct err *reterr)
+static int endpoint_delete(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	int r = ask(c, "DELETE", p, NULL, &answer, reterr);
+	int r = client_request(c, "DELETE", p, NULL, &answer, reterr);
 
 	if (r >= 0 && cli_get(c, "wait"))
 		r = wait_until_gone(c, p, reterr);
@@ -156,15 +156,16 @@ static int endpoint_delete(struct cli *c, struct ask_path *p, struct err *reterr
 	return 0;
 }
 
-static int endpoint_rollback(struct cli *c, struct ask_path *p, int *ret_code, struct err *reterr)
+static int endpoint_rollback(struct cli *c, struct request_path *p, int *ret_code,
+			     struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL, *body = json_object();
 	const char *id, *model;
 	char state[24];
 	int r;
 
-	ask_segment(p, "rollback");
-	r = ask(c, "POST", p, body, &answer, reterr);
+	request_path_segment(p, "rollback");
+	r = client_request(c, "POST", p, body, &answer, reterr);
 	if (r < 0)
 		return r;
 	id = json_get_str(answer, "id", "");
@@ -185,12 +186,12 @@ int cmd_endpoint(struct cli *c)
 {
 	const char *verb = c->args[0];
 	int code = CLI_OK;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 	int r;
 
-	ask_path(&p, "/v1/endpoints");
-	ask_segment(&p, c->args[1]);
+	request_path(&p, "/v1/endpoints");
+	request_path_segment(&p, c->args[1]);
 	if (str_eq(verb, "show"))
 		r = endpoint_show(c, &p, &e);
 	else if (str_eq(verb, "renew"))
@@ -245,7 +246,7 @@ static void print_prediction(const json_t *prediction, const char *text)
 int cmd_predict(struct cli *c)
 {
 	OWN(json_decrefp) json_t *texts = texts_of(c), *answer = NULL, *body = json_object();
-	struct ask_path p;
+	struct request_path p;
 	struct err e = {0};
 	int64_t top_k = 0;
 	json_t *item;
@@ -261,11 +262,11 @@ int cmd_predict(struct cli *c)
 	if (top_k)
 		json_object_set_new(body, "parameters",
 				    json_pack("{sI}", "top_k", (json_int_t)top_k));
-	ask_path(&p, "/v1/endpoints");
-	ask_segment(&p, c->args[0]);
-	ask_segment(&p, "invocations");
+	request_path(&p, "/v1/endpoints");
+	request_path_segment(&p, c->args[0]);
+	request_path_segment(&p, "invocations");
 	if (r >= 0)
-		r = ask(c, "POST", &p, body, &answer, &e);
+		r = client_request(c, "POST", &p, body, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json) {

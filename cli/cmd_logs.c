@@ -4,7 +4,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 #include "cli/terminal.h"
 
@@ -50,20 +50,20 @@ int cmd_logs(struct cli *c)
 	bool follow = cli_get(c, "follow");
 	struct sink out = {0};
 	int retries = 0;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN], offset[24];
 	struct err e;
-	int r = ask_resolve(c, c->args[0], id, NULL, &e);
+	int r = client_resolve(c, c->args[0], id, NULL, &e);
 
 	while (r >= 0) {
 		snprintf(offset, sizeof(offset), "%lld", (long long)out.bytes);
-		ask_path(&p, "/v1/jobs/%s/logs", id);
-		ask_param(&p, "tail", tail);
-		ask_param(&p, "offset", tail ? NULL : offset);
-		ask_param(&p, "follow", follow ? "1" : NULL);
-		ask_param(&p, "attempt", cli_get(c, "attempt"));
-		r = ask_stream(c, &p, sink_write, &out, &e);
-		if (r >= 0 || !follow || tail || !ask_may_retry(r) || retries++ == RETRIES_MAX)
+		request_path(&p, "/v1/jobs/%s/logs", id);
+		request_path_param(&p, "tail", tail);
+		request_path_param(&p, "offset", tail ? NULL : offset);
+		request_path_param(&p, "follow", follow ? "1" : NULL);
+		request_path_param(&p, "attempt", cli_get(c, "attempt"));
+		r = client_stream(c, &p, sink_write, &out, &e);
+		if (r >= 0 || !follow || tail || !client_may_retry(r) || retries++ == RETRIES_MAX)
 			break;
 		nap();
 		r = 0;
@@ -96,17 +96,17 @@ int cmd_metrics(struct cli *c)
 	char keys[METRIC_COLUMNS][80];
 	const char *names[METRIC_COLUMNS];
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
 	size_t n;
-	int r = ask_resolve(c, c->args[0], id, NULL, &e);
+	int r = client_resolve(c, c->args[0], id, NULL, &e);
 
-	ask_path(&p, "/v1/jobs/%s/metrics", id);
-	ask_param(&p, "name", cli_get(c, "name"));
-	ask_param(&p, "attempt", cli_get(c, "attempt"));
+	request_path(&p, "/v1/jobs/%s/metrics", id);
+	request_path_param(&p, "name", cli_get(c, "name"));
+	request_path_param(&p, "attempt", cli_get(c, "attempt"));
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &answer, &e);
+		r = client_request(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json) {
@@ -155,19 +155,19 @@ static int events_page(struct cli *c, int64_t *since, bool wait, struct err *ret
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	const json_t *event;
-	struct ask_path p;
+	struct request_path p;
 	char text[24];
 	size_t i;
 	int r;
 
 	snprintf(text, sizeof(text), "%lld", (long long)*since);
-	ask_path(&p, "/v1/events");
-	ask_param(&p, "since", text);
-	ask_param(&p, "run", cli_get(c, "run"));
-	ask_param(&p, "job", cli_get(c, "job"));
-	ask_param(&p, "kind", cli_get(c, "kind"));
-	ask_param(&p, "wait", wait ? FOLLOW_WAIT_S : NULL);
-	r = ask(c, "GET", &p, NULL, &answer, reterr);
+	request_path(&p, "/v1/events");
+	request_path_param(&p, "since", text);
+	request_path_param(&p, "run", cli_get(c, "run"));
+	request_path_param(&p, "job", cli_get(c, "job"));
+	request_path_param(&p, "kind", cli_get(c, "kind"));
+	request_path_param(&p, "wait", wait ? FOLLOW_WAIT_S : NULL);
+	r = client_request(c, "GET", &p, NULL, &answer, reterr);
 	if (r < 0)
 		return r;
 	json_array_foreach(json_object_get(answer, "items"), i, event)
@@ -192,7 +192,7 @@ int cmd_events(struct cli *c)
 		r = events_page(c, &since, follow, &e);
 		if (r >= 0) {
 			retries = 0;
-		} else if (follow && ask_may_retry(r) && since > 0 && retries++ < RETRIES_MAX) {
+		} else if (follow && client_may_retry(r) && since > 0 && retries++ < RETRIES_MAX) {
 			nap();
 			r = 0;
 		}
@@ -200,7 +200,7 @@ int cmd_events(struct cli *c)
 	return r < 0 ? cli_fail(c, &e) : CLI_OK;
 }
 
-static int artifact_get(struct cli *c, struct ask_path *p, const char *path, struct err *reterr)
+static int artifact_get(struct cli *c, struct request_path *p, const char *path, struct err *reterr)
 {
 	const char *name = cli_get(c, "output");
 	const char *base = strrchr(path, '/');
@@ -215,15 +215,15 @@ static int artifact_get(struct cli *c, struct ask_path *p, const char *path, str
 
 		part += *part == '/';
 		snprintf(one, sizeof(one), "%.*s", (int)strcspn(part, "/"), part);
-		ask_segment(p, one);
+		request_path_segment(p, one);
 	}
-	ask_param(p, "attempt", cli_get(c, "attempt"));
+	request_path_param(p, "attempt", cli_get(c, "attempt"));
 	if (!str_eq(name, "-")) {
 		out.file = file = fopen(name, "wbe");
 		if (!file)
 			return err_errno(reterr, errno, "open %s", name);
 	}
-	r = sink_error(ask_stream(c, p, sink_write, &out, reterr), name, reterr);
+	r = sink_error(client_stream(c, p, sink_write, &out, reterr), name, reterr);
 	if (r < 0 && file)
 		unlink(name);
 	return r;
@@ -237,12 +237,12 @@ int cmd_artifacts(struct cli *c)
 		{"URI", "uri"}, {"SIZE", "size", SHOW_BYTES}, {NULL}};
 	const json_t *items;
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
-	int r = ask_resolve(c, c->args[0], id, NULL, &e);
+	int r = client_resolve(c, c->args[0], id, NULL, &e);
 
-	ask_path(&p, "/v1/jobs/%s/artifacts", id);
+	request_path(&p, "/v1/jobs/%s/artifacts", id);
 	if (r >= 0 && c->args_n > 1) {
 		if (!str_eq(c->args[1], "get") || c->args_n != 3)
 			r = err_set(&e, ERR_INVALID,
@@ -251,9 +251,9 @@ int cmd_artifacts(struct cli *c)
 			r = artifact_get(c, &p, c->args[2], &e);
 		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	}
-	ask_param(&p, "attempt", cli_get(c, "attempt"));
+	request_path_param(&p, "attempt", cli_get(c, "attempt"));
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &answer, &e);
+		r = client_request(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	items = json_object_get(answer, "items");

@@ -4,7 +4,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 
 /* "3 running, 12 queued" of {"running": 3, "queued": 12}; zeros are left out. */
@@ -26,11 +26,11 @@ static void print_counts(const char *title, const json_t *counts)
 static int version_of_daemon(struct cli *c, char *buf, size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	int r;
 
-	ask_path(&p, "/v1/version");
-	r = ask(c, "GET", &p, NULL, &answer, reterr);
+	request_path(&p, "/v1/version");
+	r = client_request(c, "GET", &p, NULL, &answer, reterr);
 	str_copy(buf, size, json_get_str(answer, "version", "?"));
 	return r;
 }
@@ -83,12 +83,12 @@ int cmd_status(struct cli *c)
 						       {"LEASE ENDS", "lease.expires_at", SHOW_AGE},
 						       {NULL}};
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	char version[64];
 	struct err e;
 
-	ask_path(&p, "/v1/overview");
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0 ||
+	request_path(&p, "/v1/overview");
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0 ||
 	    (!c->json && version_of_daemon(c, version, sizeof(version), &e) < 0))
 		return cli_fail(c, &e);
 	if (c->json) {
@@ -118,11 +118,11 @@ int cmd_devices(struct cli *c)
 		{NULL},
 	};
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 
-	ask_path(&p, "/v1/devices");
-	if (ask(c, "GET", &p, NULL, &answer, &e) < 0)
+	request_path(&p, "/v1/devices");
+	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json) {
 		show_json(answer);

@@ -3,7 +3,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 #include "jobs/hub_id.h"
 #include "jobs/spec/model_source.h"
@@ -35,13 +35,13 @@ static int model_list(struct cli *c, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	char text[PATH_MAX];
-	struct ask_path p;
+	struct request_path p;
 	json_t *item;
 	size_t i;
 	int r;
 
-	ask_path(&p, "/v1/models");
-	r = ask(c, "GET", &p, NULL, &answer, reterr);
+	request_path(&p, "/v1/models");
+	r = client_request(c, "GET", &p, NULL, &answer, reterr);
 	if (r < 0)
 		return r;
 	if (c->json) {
@@ -98,7 +98,7 @@ static json_t *source_of(const char *word)
 	return path_source(word);
 }
 
-static int model_add(struct cli *c, struct ask_path *p, struct err *reterr)
+static int model_add(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL, *source = source_of(c->args[2]);
 	bool dry = cli_get(c, "dry-run");
@@ -108,8 +108,8 @@ static int model_add(struct cli *c, struct ask_path *p, struct err *reterr)
 	if (!source)
 		return err_set(reterr, ERR_INVALID, "'%s' is no path and no name on the hub",
 			       c->args[2]);
-	ask_param(p, "dry_run", dry ? "1" : NULL);
-	r = ask(c, "PUT", p, source, &answer, reterr);
+	request_path_param(p, "dry_run", dry ? "1" : NULL);
+	r = client_request(c, "PUT", p, source, &answer, reterr);
 	if (r < 0)
 		return r;
 	if (c->json) {
@@ -122,10 +122,10 @@ static int model_add(struct cli *c, struct ask_path *p, struct err *reterr)
 	return 0;
 }
 
-static int model_show(struct cli *c, struct ask_path *p, struct err *reterr)
+static int model_show(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	int r = ask(c, "GET", p, NULL, &answer, reterr);
+	int r = client_request(c, "GET", p, NULL, &answer, reterr);
 
 	if (r < 0)
 		return r;
@@ -136,9 +136,9 @@ static int model_show(struct cli *c, struct ask_path *p, struct err *reterr)
 	return 0;
 }
 
-static int model_remove(struct cli *c, struct ask_path *p, struct err *reterr)
+static int model_remove(struct cli *c, struct request_path *p, struct err *reterr)
 {
-	int r = ask(c, "DELETE", p, NULL, NULL, reterr);
+	int r = client_request(c, "DELETE", p, NULL, NULL, reterr);
 
 	if (r >= 0 && !c->json)
 		printf("%s: removed; its files are as they were\n", c->args[1]);
@@ -150,10 +150,10 @@ int cmd_model(struct cli *c)
 	static const struct {
 		const char *verb;
 		int words;
-		int (*run)(struct cli *c, struct ask_path *p, struct err *reterr);
+		int (*run)(struct cli *c, struct request_path *p, struct err *reterr);
 	} verbs[] = {{"add", 3, model_add}, {"show", 2, model_show}, {"remove", 2, model_remove}};
 	const char *verb = c->args[0];
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 	int r = -ERR_NOT_FOUND;
 
@@ -161,9 +161,9 @@ int cmd_model(struct cli *c)
 		r = model_list(c, &e);
 	else
 		err_set(&e, ERR_INVALID, "use 'model %s'", c->command->arguments);
-	ask_path(&p, "/v1/models");
+	request_path(&p, "/v1/models");
 	if (c->args_n > 1)
-		ask_segment(&p, c->args[1]);
+		request_path_segment(&p, c->args[1]);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_eq(verb, verbs[i].verb) && c->args_n == verbs[i].words)
 			r = verbs[i].run(c, &p, &e);

@@ -2,7 +2,7 @@
 /* Removing the files of runs: `prune` by age and number, `delete` of one. */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 
 static const struct show_column removed_columns[] = {
@@ -65,7 +65,7 @@ int cmd_prune(struct cli *c)
 	json_t *body = json_pack("{s:b, s:b}", "dry_run", cli_get(c, "dry-run") != NULL, "rows",
 				 cli_get(c, "rows") != NULL);
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	int64_t kept = 0;
 	struct err e;
 	int r;
@@ -78,26 +78,26 @@ int cmd_prune(struct cli *c)
 		json_object_set_new(body, "keep", json_integer(kept));
 	if (older)
 		json_object_set_new(body, "older", json_string(older));
-	ask_path(&p, "/v1/prune");
-	r = ask(c, "POST", &p, body, &answer, &e);
+	request_path(&p, "/v1/prune");
+	r = client_request(c, "POST", &p, body, &answer, &e);
 	return reply(c, r, answer, &e);
 }
 
 int cmd_delete(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
 	if (r >= 0 && !is_run)
 		r = err_set(&e, ERR_INVALID, "%s is a job; only a whole run can be deleted", id);
-	ask_path(&p, "/v1/runs/%s", id);
-	ask_param(&p, "dry_run", cli_get(c, "dry-run") ? "true" : NULL);
-	ask_param(&p, "rows", cli_get(c, "rows") ? "true" : NULL);
+	request_path(&p, "/v1/runs/%s", id);
+	request_path_param(&p, "dry_run", cli_get(c, "dry-run") ? "true" : NULL);
+	request_path_param(&p, "rows", cli_get(c, "rows") ? "true" : NULL);
 	if (r >= 0)
-		r = ask(c, "DELETE", &p, NULL, &answer, &e);
+		r = client_request(c, "DELETE", &p, NULL, &answer, &e);
 	return reply(c, r, answer, &e);
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/follow.h"
 #include "cli/show.h"
 
@@ -83,13 +83,13 @@ static const struct show_column job_fields[] = {
 };
 
 /* GET p, then a table of its items, or the answer itself for --json. */
-static int list(struct cli *c, const struct ask_path *p, const struct show_column *columns,
+static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
 		const char *nothing)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct err e;
 
-	if (ask(c, "GET", p, NULL, &answer, &e) < 0)
+	if (client_request(c, "GET", p, NULL, &answer, &e) < 0)
 		return cli_fail(c, &e);
 	if (c->json)
 		show_json(answer);
@@ -102,32 +102,32 @@ static int list(struct cli *c, const struct ask_path *p, const struct show_colum
 
 int cmd_runs(struct cli *c)
 {
-	struct ask_path p;
+	struct request_path p;
 
-	ask_path(&p, "/v1/runs");
-	ask_param(&p, "state", cli_get(c, "state"));
-	ask_param(&p, "name", cli_get(c, "name"));
-	ask_param(&p, "limit", cli_get(c, "limit"));
+	request_path(&p, "/v1/runs");
+	request_path_param(&p, "state", cli_get(c, "state"));
+	request_path_param(&p, "name", cli_get(c, "name"));
+	request_path_param(&p, "limit", cli_get(c, "limit"));
 	return list(c, &p, run_columns, "There are no such runs.");
 }
 
 int cmd_jobs(struct cli *c)
 {
-	struct ask_path p;
+	struct request_path p;
 
-	ask_path(&p, "/v1/jobs");
-	ask_param(&p, "state", cli_get(c, "state"));
-	ask_param(&p, "kind", cli_get(c, "kind"));
-	ask_param(&p, "run", cli_get(c, "run"));
-	ask_param(&p, "limit", cli_get(c, "limit"));
+	request_path(&p, "/v1/jobs");
+	request_path_param(&p, "state", cli_get(c, "state"));
+	request_path_param(&p, "kind", cli_get(c, "kind"));
+	request_path_param(&p, "run", cli_get(c, "run"));
+	request_path_param(&p, "limit", cli_get(c, "limit"));
 	return list(c, &p, job_columns, "There are no such jobs.");
 }
 
 int cmd_queue(struct cli *c)
 {
-	struct ask_path p;
+	struct request_path p;
 
-	ask_path(&p, "/v1/queue");
+	request_path(&p, "/v1/queue");
 	return list(c, &p, job_columns, "Nothing waits.");
 }
 
@@ -149,17 +149,17 @@ int cmd_show(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	const json_t *job;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run;
 	size_t i;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
-	ask_path(&p, "/v1/%s/%s%s", is_run ? "runs" : "jobs", id,
-		 is_run && cli_get(c, "spec") ? "/spec" : "");
+	request_path(&p, "/v1/%s/%s%s", is_run ? "runs" : "jobs", id,
+		     is_run && cli_get(c, "spec") ? "/spec" : "");
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &answer, &e);
+		r = client_request(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json || cli_get(c, "spec")) {
@@ -185,7 +185,7 @@ int cmd_wait(struct cli *c)
 	int64_t timeout_us = 0;
 	struct err e;
 	bool is_run;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
 	if (r >= 0 && cli_get(c, "timeout") &&
 	    duration_parse(cli_get(c, "timeout"), &timeout_us) < 0)
@@ -202,15 +202,15 @@ int cmd_wait(struct cli *c)
 static int act_with(struct cli *c, const char *verb, const json_t *body, const char *done)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run = false;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
-	ask_path(&p, "/v1/%s/%s/%s", is_run ? "runs" : "jobs", id, verb);
+	request_path(&p, "/v1/%s/%s/%s", is_run ? "runs" : "jobs", id, verb);
 	if (r >= 0)
-		r = ask(c, "POST", &p, body, &answer, &e);
+		r = client_request(c, "POST", &p, body, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json)
@@ -283,16 +283,16 @@ int cmd_explain(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	const json_t *job;
-	struct ask_path p;
+	struct request_path p;
 	char id[ID_LEN];
 	struct err e;
 	bool is_run;
 	size_t i;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
-	ask_path(&p, "/v1/%s/%s/explain", is_run ? "runs" : "jobs", id);
+	request_path(&p, "/v1/%s/%s/explain", is_run ? "runs" : "jobs", id);
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &answer, &e);
+		r = client_request(c, "GET", &p, NULL, &answer, &e);
 	if (r < 0)
 		return cli_fail(c, &e);
 	if (c->json) {

@@ -6,7 +6,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/follow.h"
 #include "cli/paths.h"
 #include "cli/set.h"
@@ -56,11 +56,11 @@ static int load_pipeline(struct cli *c, json_t **ret, struct err *reterr)
 static int send_pipeline(struct cli *c, const char *where, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *pipeline = NULL;
-	struct ask_path p;
+	struct request_path p;
 	int r = load_pipeline(c, &pipeline, reterr);
 
-	ask_path(&p, "%s", where);
-	return r < 0 ? r : ask(c, "POST", &p, pipeline, ret, reterr);
+	request_path(&p, "%s", where);
+	return r < 0 ? r : client_request(c, "POST", &p, pipeline, ret, reterr);
 }
 
 static int wait_for(struct cli *c, const char *run)
@@ -106,21 +106,21 @@ int cmd_clone(struct cli *c)
 {
 	OWN(json_decrefp) json_t *pipeline = NULL, *run = NULL;
 	char id[ID_LEN];
-	struct ask_path p;
+	struct request_path p;
 	struct err e;
 	bool is_run;
-	int r = ask_resolve(c, c->args[0], id, &is_run, &e);
+	int r = client_resolve(c, c->args[0], id, &is_run, &e);
 
 	if (r >= 0 && !is_run)
 		r = err_set(&e, ERR_INVALID, "'%s' is a job; name its run", c->args[0]);
-	ask_path(&p, "/v1/runs/%s/spec", id);
+	request_path(&p, "/v1/runs/%s/spec", id);
 	if (r >= 0)
-		r = ask(c, "GET", &p, NULL, &pipeline, &e);
+		r = client_request(c, "GET", &p, NULL, &pipeline, &e);
 	if (r >= 0)
 		r = apply_options(c, "param", pipeline, &e);
-	ask_path(&p, "/v1/runs");
+	request_path(&p, "/v1/runs");
 	if (r >= 0)
-		r = ask(c, "POST", &p, pipeline, &run, &e);
+		r = client_request(c, "POST", &p, pipeline, &run, &e);
 	return r < 0 ? cli_fail(c, &e) : submitted(c, run);
 }
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/show.h"
 #include "cli/terminal.h"
 #include "jobs/state.h"
@@ -200,18 +200,18 @@ static json_t *in_order(const json_t *run, const json_t *listed)
 static int look(struct follow *f, json_t **ret_item, json_t **ret_jobs, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *item = NULL, *list = NULL;
-	struct ask_path p;
+	struct request_path p;
 	int r;
 
-	ask_path(&p, "/v1/%s/%s", f->is_run ? "runs" : "jobs", f->id);
-	r = ask(f->c, "GET", &p, NULL, &item, reterr);
+	request_path(&p, "/v1/%s/%s", f->is_run ? "runs" : "jobs", f->id);
+	r = client_request(f->c, "GET", &p, NULL, &item, reterr);
 	if (r < 0)
 		return r;
 	if (f->is_run) {
-		ask_path(&p, "/v1/jobs");
-		ask_param(&p, "run", f->id);
-		ask_param(&p, "limit", "256");
-		r = ask(f->c, "GET", &p, NULL, &list, reterr);
+		request_path(&p, "/v1/jobs");
+		request_path_param(&p, "run", f->id);
+		request_path_param(&p, "limit", "256");
+		r = client_request(f->c, "GET", &p, NULL, &list, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -226,18 +226,18 @@ static int wait_for_news(struct follow *f, const json_t *item, struct err *reter
 {
 	OWN(json_decrefp) json_t *answer = NULL;
 	int64_t seq = json_get_int(item, "seq", 0);
-	struct ask_path p;
+	struct request_path p;
 	char since[24];
 	int r;
 
 	if (seq > f->since)
 		f->since = seq;
 	snprintf(since, sizeof(since), "%lld", (long long)f->since);
-	ask_path(&p, "/v1/events");
-	ask_param(&p, f->is_run ? "run" : "job", f->id);
-	ask_param(&p, "since", since);
-	ask_param(&p, "wait", POLL_WAIT_S);
-	r = ask(f->c, "GET", &p, NULL, &answer, reterr);
+	request_path(&p, "/v1/events");
+	request_path_param(&p, f->is_run ? "run" : "job", f->id);
+	request_path_param(&p, "since", since);
+	request_path_param(&p, "wait", POLL_WAIT_S);
+	r = client_request(f->c, "GET", &p, NULL, &answer, reterr);
 	if (r == -ERR_GONE) { /* older than what the daemon keeps: look again instead */
 		nap_ms(RETRY_DELAY_MS);
 		return 0;
@@ -287,7 +287,7 @@ int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us
 	*f = (struct follow){.c = c, .id = id, .is_run = is_run, .terminal = isatty(STDERR_FILENO)};
 	while (r == 0) {
 		r = follow_once(f, ret_state, reterr);
-		if (r < 0 && ask_may_retry(r) && f->reached) {
+		if (r < 0 && client_may_retry(r) && f->reached) {
 			if (!f->unreachable)
 				fprintf(stderr, "trainyard: %s; waiting for it\n", reterr->msg);
 			f->unreachable = true;

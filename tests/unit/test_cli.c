@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "cli/ask.h"
+#include "cli/client.h"
 #include "cli/set.h"
 #include "cli/show.h"
 
@@ -81,21 +81,21 @@ static void test_set_refusals(void **state)
 
 static void test_path(void **state)
 {
-	struct ask_path p;
+	struct request_path p;
 	char long_name[CLI_PATH_MAX];
 
-	ask_path(&p, "/v1/endpoints");
-	ask_segment(&p, "a b/ö");
-	ask_param(&p, "none", NULL);
-	ask_param(&p, "state", "failed,running");
-	ask_param(&p, "limit", "5");
+	request_path(&p, "/v1/endpoints");
+	request_path_segment(&p, "a b/ö");
+	request_path_param(&p, "none", NULL);
+	request_path_param(&p, "state", "failed,running");
+	request_path_param(&p, "limit", "5");
 	assert_string_equal(p.text, "/v1/endpoints/a%20b%2F%C3%B6?state=failed%2Crunning&limit=5");
 	assert_false(p.too_long);
 
 	memset(long_name, 'x', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
-	ask_path(&p, "/");
-	ask_param(&p, "q", long_name);
+	request_path(&p, "/");
+	request_path_param(&p, "q", long_name);
 	assert_true(p.too_long);
 }
 

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/own.h"
-#include "worker/serve/ask.h"
 #include "worker/serve/batcher.h"
+#include "worker/serve/payload.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -237,14 +237,14 @@ static void test_errors_of_the_model(void **state)
 	asker_init(&a, 3, 4, 1);
 	batch = a.job.batch;
 	fail_with = ERR_DEVICE_OOM;
-	assert_int_equal(batcher_ask(*state, &batch, a.logits, &e), -ERR_DEVICE_OOM);
+	assert_int_equal(batcher_run(*state, &batch, a.logits, &e), -ERR_DEVICE_OOM);
 	assert_string_equal(e.msg, "made up");
 	assert_int_equal(broken.code, 0); /* the next one may fit */
 	fail_with = EIO;
-	assert_int_equal(batcher_ask(*state, &batch, a.logits, &e), -EIO);
+	assert_int_equal(batcher_run(*state, &batch, a.logits, &e), -EIO);
 	assert_int_equal(broken.code, EIO);
 	fail_with = 0;
-	assert_int_equal(batcher_ask(*state, &batch, a.logits, &e), 0);
+	assert_int_equal(batcher_run(*state, &batch, a.logits, &e), 0);
 	assert_true(a.logits[0] == 4.0F);
 	asker_done(&a);
 }
@@ -290,16 +290,16 @@ static const char *label_name(const void *userdata, int index)
 /* The answer to `payload` as JSON, for logits 0, 1, 2 and then 2, 1, 0 and so on. */
 static char *answer(const char *payload, enum model_problem problem)
 {
-	struct ask_labels labels = {.n = 3, .problem = problem, .name = label_name};
+	struct payload_labels labels = {.n = 3, .problem = problem, .name = label_name};
 	float logits[12] = {0, 1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0};
-	OWN(ask_done) struct ask a;
+	OWN(payload_done) struct payload a;
 	OWN(json_decrefp) json_t *j = NULL;
 	struct err e = {0};
 
-	if (ask_parse(payload, strlen(payload), &a, &e) < 0)
+	if (payload_parse(payload, strlen(payload), &a, &e) < 0)
 		fail_msg("%s: %s", payload, e.msg);
-	ask_drop_texts(&a);
-	j = ask_answer(&a, logits, &labels);
+	payload_drop_texts(&a);
+	j = payload_answer(&a, logits, &labels);
 	return json_text(j);
 }
 
@@ -333,36 +333,36 @@ static void test_functions(void **state)
 {
 	float row[3] = {-1, 0, 3}, one[1] = {0}, far[2] = {-1000, 1000};
 
-	ask_scores(row, 3, ASK_DEFAULT, MODEL_SINGLE_LABEL);
+	payload_scores(row, 3, PAYLOAD_DEFAULT, MODEL_SINGLE_LABEL);
 	assert_true(fabsf(row[0] + row[1] + row[2] - 1) < 1e-6F);
 	assert_true(fabsf(row[2] - 0.93623955F) < 1e-6F);
-	ask_scores(one, 1, ASK_DEFAULT, MODEL_SINGLE_LABEL); /* one label: a sigmoid */
+	payload_scores(one, 1, PAYLOAD_DEFAULT, MODEL_SINGLE_LABEL); /* one label: a sigmoid */
 	assert_true(one[0] == 0.5F);
-	ask_scores(far, 2, ASK_SOFTMAX, MODEL_SINGLE_LABEL);
+	payload_scores(far, 2, PAYLOAD_SOFTMAX, MODEL_SINGLE_LABEL);
 	assert_true(far[0] == 0.0F && far[1] == 1.0F);
 	row[0] = 0;
-	ask_scores(row, 3, ASK_DEFAULT, MODEL_MULTI_LABEL);
+	payload_scores(row, 3, PAYLOAD_DEFAULT, MODEL_MULTI_LABEL);
 	assert_true(row[0] == 0.5F);
 }
 
 static void test_number_of_inputs(void **state)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(1 << 20);
-	struct ask a;
+	struct payload a;
 	struct err e = {0};
 
 	buf_puts(&text, "{\"inputs\":[\"a\"");
-	for (int i = 1; i < ASK_INPUTS_MAX; i++)
+	for (int i = 1; i < PAYLOAD_INPUTS_MAX; i++)
 		buf_puts(&text, ",\"a\"");
 	buf_puts(&text, "]}");
-	assert_int_equal(ask_parse(text.data, text.len, &a, &e), 0);
-	assert_int_equal(a.rows_n, ASK_INPUTS_MAX);
-	ask_done(&a);
+	assert_int_equal(payload_parse(text.data, text.len, &a, &e), 0);
+	assert_int_equal(a.rows_n, PAYLOAD_INPUTS_MAX);
+	payload_done(&a);
 	text.len -= 2;
 	buf_puts(&text, ",\"a\"]}");
-	assert_int_equal(ask_parse(text.data, text.len, &a, &e), -ERR_LIMIT);
+	assert_int_equal(payload_parse(text.data, text.len, &a, &e), -ERR_LIMIT);
 	assert_string_equal(e.field, "/inputs");
-	ask_done(&a);
+	payload_done(&a);
 }
 
 #define WITH_QUEUE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

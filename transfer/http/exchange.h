@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What ask.c and get.c share: one exchange on the net thread, waited for with an eye on the stop
- * flag. */
+/* What request.c and get.c share: one exchange on the net thread, waited for with an eye on the
+ * stop flag. */
 #pragma once
 
 #include "transfer/http/get.h"

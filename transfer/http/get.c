@@ -19,7 +19,7 @@
 struct download {
 	struct net_request rq; /* first: on_data gets only this */
 	struct transfer *t;
-	const struct get_file *get;
+	const struct http_get_file *get;
 	char url[NET_URL_MAX];
 	char range[64];
 	int fd;
@@ -135,7 +135,7 @@ static int take_up(struct download *d, struct err *reterr)
 	return 0;
 }
 
-static int download_init(struct download *d, struct transfer *t, const struct get_file *get,
+static int download_init(struct download *d, struct transfer *t, const struct http_get_file *get,
 			 struct err *reterr)
 {
 	*d = (struct download){.t = t, .get = get};
@@ -143,7 +143,7 @@ static int download_init(struct download *d, struct transfer *t, const struct ge
 	d->fd = open(get->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (d->fd < 0)
 		return err_errno(reterr, errno, "write %s", get->path);
-	if (get->digest == GET_SHA256)
+	if (get->digest == HTTP_SHA256)
 		d->sha256 = hash_new();
 	return take_up(d, reterr);
 }
@@ -159,7 +159,7 @@ static int send_once(struct download *d, struct err *reterr)
 	rq->on_data = on_data;
 	rq->public_only = d->get->public_only;
 	rq->headers[rq->headers_n++] = "Accept-Encoding: identity";
-	if (d->get->authorization && get_same_origin(d->get->url, d->url))
+	if (d->get->authorization && http_same_origin(d->get->url, d->url))
 		rq->headers[rq->headers_n++] = d->get->authorization;
 	if (d->offset > 0) {
 		snprintf(d->range, sizeof(d->range), "Range: bytes=%" PRId64 "-", d->offset);
@@ -176,7 +176,7 @@ static int try_once(struct download *d, struct err *reterr)
 	int r;
 
 	str_copy(d->url, sizeof(d->url), d->get->url);
-	for (int i = 0; i <= GET_REDIRECTS_MAX; i++) {
+	for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
 		r = send_once(d, reterr);
 		if (r < 0)
 			return r;
@@ -185,7 +185,8 @@ static int try_once(struct download *d, struct err *reterr)
 			return 0;
 		str_copy(d->url, sizeof(d->url), next);
 	}
-	return err_set(reterr, ERR_NOT_FOUND, "it redirects more than %d times", GET_REDIRECTS_MAX);
+	return err_set(reterr, ERR_NOT_FOUND, "it redirects more than %d times",
+		       HTTP_REDIRECTS_MAX);
 }
 
 /* A failure that another try cannot mend, or 0. */
@@ -206,7 +207,7 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 			       "it is larger than the %" PRId64 " bytes of local.max_download",
 			       d->get->size_max);
 	if (r == -ERR_LIMIT) {
-		get_origin(d->url, origin, sizeof(origin));
+		http_origin(d->url, origin, sizeof(origin));
 		return err_set(reterr, ERR_UNAVAILABLE,
 			       "%s answers with more headers than a file needs", origin);
 	}
@@ -215,17 +216,17 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 	if (d->rq.status < 300 || d->rq.status == 416 || exchange_passing(&d->rq, 0))
 		return 0;
 	*ret_status = d->rq.status;
-	get_origin(d->url, origin, sizeof(origin));
+	http_origin(d->url, origin, sizeof(origin));
 	return err_set(reterr, ERR_NOT_FOUND, "%s answers with HTTP status %d", origin,
 		       d->rq.status);
 }
 
-/* The last try of GET_TRIES has failed: with which words. */
+/* The last try of HTTP_TRIES has failed: with which words. */
 static int give_up(const struct download *d, int r, struct err *reterr)
 {
 	char origin[NET_URL_MAX];
 
-	get_origin(d->url, origin, sizeof(origin));
+	http_origin(d->url, origin, sizeof(origin));
 	if (r >= 0 && d->rq.status < 300)
 		r = err_set(reterr, ERR_UNAVAILABLE, "%s ends its answer too early", origin);
 	else if (r >= 0)
@@ -263,7 +264,7 @@ static int fetch_all(struct download *d, int *ret_status, struct err *reterr)
 		if (lasting(d, r, ret_status, reterr) < 0)
 			return reterr ? -reterr->code : r;
 		tries = d->offset > before ? 1 : tries + 1;
-		if (tries == GET_TRIES)
+		if (tries == HTTP_TRIES)
 			return give_up(d, r, reterr);
 		if ((d->rq.status == 416 || d->wrong_range) && start_over(d) < 0)
 			return err_errno(reterr, errno, "write %s", d->get->path);
@@ -279,12 +280,13 @@ static int check(struct download *d, struct err *reterr)
 	char hex[HASH_HEX_LEN];
 
 	if (!d->sha256)
-		return get_check(d->get->path, d->get->digest, d->get->hex, reterr);
+		return http_check_digest(d->get->path, d->get->digest, d->get->hex, reterr);
 	hash_hex(d->sha256, hex);
 	return !str_eq(hex, d->get->hex);
 }
 
-int get_file(struct transfer *t, const struct get_file *get, int *ret_status, struct err *reterr)
+int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_status,
+		  struct err *reterr)
 {
 	struct err local;
 	int r = 0;
@@ -328,17 +330,18 @@ static int check_git(const char *path, const char *hex, struct err *reterr)
 	return !str_eq(sum, hex);
 }
 
-int get_check(const char *path, enum get_digest digest, const char *hex, struct err *reterr)
+int http_check_digest(const char *path, enum http_digest digest, const char *hex,
+		      struct err *reterr)
 {
 	char sum[HASH_HEX_LEN];
 	int r;
 
 	switch (digest) {
-	case GET_NO_DIGEST:
+	case HTTP_NO_DIGEST:
 		return 0;
-	case GET_GIT_SHA1:
+	case HTTP_GIT_SHA1:
 		return check_git(path, hex, reterr);
-	case GET_SHA256:
+	case HTTP_SHA256:
 		break;
 	}
 	r = hash_file(AT_FDCWD, path, sum, reterr);

@@ -8,12 +8,12 @@
 
 #include "transfer/transfer.h"
 
-#define GET_REDIRECTS_MAX 5
-#define GET_TRIES	  5 /* without a new byte */
-#define GET_SECRET_MAX	  512
+#define HTTP_REDIRECTS_MAX 5
+#define HTTP_TRIES	   5 /* without a new byte */
+#define HTTP_SECRET_MAX	   512
 
 /* One question with a short answer. */
-struct get_ask {
+struct http_get_request {
 	const char *method; /* "GET" or "HEAD" */
 	const char *url;
 	const char
@@ -22,33 +22,34 @@ struct get_ask {
 	size_t reply_max;
 };
 
-struct get_answer {
+struct http_get_answer {
 	struct net_request rq; /* status, head, reply */
 	char url[NET_URL_MAX]; /* of the last answer */
 };
 
-/* Any HTTP status is success; what is passing (no connection, 408, 429, 5xx) is tried GET_TRIES
+/* Any HTTP status is success; what is passing (no connection, 408, 429, 5xx) is tried HTTP_TRIES
  * times with a growing pause, or the one of Retry-After. The caller ends *ret with
- * get_answer_done, also on failure. -ERR_UNAVAILABLE: the server cannot be reached, -ETIMEDOUT,
- * -ERR_LIMIT: more redirects than GET_REDIRECTS_MAX or a longer answer, -ERR_CANCELLED. */
-int get_ask(struct transfer *t, const struct get_ask *ask, struct get_answer *ret,
-	    struct err *reterr) MUSTCHECK;
-void get_answer_done(struct get_answer *a);
+ * http_get_answer_done, also on failure. -ERR_UNAVAILABLE: the server cannot be reached,
+ * -ETIMEDOUT, -ERR_LIMIT: more redirects than HTTP_REDIRECTS_MAX or a longer answer,
+ * -ERR_CANCELLED. */
+int http_get_request(struct transfer *t, const struct http_get_request *ask,
+		     struct http_get_answer *ret, struct err *reterr) MUSTCHECK;
+void http_get_answer_done(struct http_get_answer *a);
 
-enum get_digest {
-	GET_NO_DIGEST,
-	GET_SHA256,
-	GET_GIT_SHA1, /* of "blob SIZE", NUL and the bytes: what git calls the file's id */
+enum http_digest {
+	HTTP_NO_DIGEST,
+	HTTP_SHA256,
+	HTTP_GIT_SHA1, /* of "blob SIZE", NUL and the bytes: what git calls the file's id */
 };
 
-struct get_file {
+struct http_get_file {
 	const char *url;
 	const char *authorization; /* as above */
 	const char *path;	   /* appended to when it is there */
 	int64_t size;		   /* expected; negative: not known */
 	int64_t size_max;	   /* Largest body; 0: no limit */
 	bool public_only;	   /* see net_request */
-	enum get_digest digest;
+	enum http_digest digest;
 	const char *hex; /* expected, lower case */
 };
 
@@ -56,17 +57,17 @@ struct get_file {
  * wrong digest starts from the beginning once. *ret_status: HTTP status when the server refuses.
  * -ERR_CORRUPT: wrong size or digest, -ERR_LIMIT: longer than size_max (the file is removed after
  * both), -ERR_UNSUPPORTED: not public, -ERR_NOT_FOUND: the server refuses the address for good, or
- * redirects more than GET_REDIRECTS_MAX times, -ERR_UNAVAILABLE, -ETIMEDOUT, -ERR_CANCELLED, -errno
- * of the disk. */
-int get_file(struct transfer *t, const struct get_file *get, int *ret_status,
-	     struct err *reterr) MUSTCHECK;
+ * redirects more than HTTP_REDIRECTS_MAX times, -ERR_UNAVAILABLE, -ETIMEDOUT, -ERR_CANCELLED,
+ * -errno of the disk. */
+int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_status,
+		  struct err *reterr) MUSTCHECK;
 
 /* The file's digest is `hex`. 0, 1 when it is another one, or an error. */
-int get_check(const char *path, enum get_digest digest, const char *hex,
-	      struct err *reterr) MUSTCHECK;
+int http_check_digest(const char *path, enum http_digest digest, const char *hex,
+		      struct err *reterr) MUSTCHECK;
 /* What `location` means on the page `base`; false: not http(s), or it does not fit. */
-bool get_join(const char *base, const char *location, char *ret, size_t size);
+bool http_join(const char *base, const char *location, char *ret, size_t size);
 /* Same scheme, host and port. */
-bool get_same_origin(const char *a, const char *b);
+bool http_same_origin(const char *a, const char *b);
 /* "https://host" of an address, for messages: no path, no query, no user. */
-void get_origin(const char *url, char *ret, size_t size);
+void http_origin(const char *url, char *ret, size_t size);

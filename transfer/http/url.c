@@ -41,22 +41,22 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 		const struct cache_fill *into, struct err *reterr)
 {
 	char path[PATH_MAX], origin[NET_URL_MAX];
-	struct get_file get = {.url = it->from,
-			       .path = path,
-			       .size = -1,
-			       .digest = GET_SHA256,
-			       .hex = sha256,
-			       .size_max = t->limits.download,
-			       .public_only = !t->limits.private_urls};
+	struct http_get_file get = {.url = it->from,
+				    .path = path,
+				    .size = -1,
+				    .digest = HTTP_SHA256,
+				    .hex = sha256,
+				    .size_max = t->limits.download,
+				    .public_only = !t->limits.private_urls};
 	int status, r;
 
 	/* the same bytes under another address: one name while it is filled */
 	if (!path_join(path, sizeof(path), into->path, "file"))
 		return err_errno(reterr, ENAMETOOLONG, "fetch %s", it->from);
-	r = get_file(t, &get, &status, reterr);
+	r = http_get_file(t, &get, &status, reterr);
 	if (r >= 0 || r == -ERR_CANCELLED)
 		return r;
-	get_origin(it->from, origin, sizeof(origin));
+	http_origin(it->from, origin, sizeof(origin));
 	if (r == -ERR_NOT_FOUND)
 		t->failure_code = "data_missing";
 	else if (r == -ERR_UNSUPPORTED)

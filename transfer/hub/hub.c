@@ -22,7 +22,7 @@ static int pick_any_dataset(struct hub *h, const struct fetch_item *it, struct h
 	int r = hub_pick_dataset(h, it->config, &wish, picks, reterr);
 
 	if (r == 1 && main) {
-		r = hub_ask_other(h, CONVERTED, reterr);
+		r = hub_describe_other(h, CONVERTED, reterr);
 		if (r == 0)
 			r = hub_pick_converted(h, it->config, &wish, picks, reterr);
 	}
@@ -74,7 +74,7 @@ int fetch_hub(struct transfer *t, struct fetch_item *it, json_t **ret_value, str
 	int r = hub_init(&h, t, it, reterr);
 
 	if (r >= 0)
-		r = hub_ask(&h, reterr);
+		r = hub_describe(&h, reterr);
 	if (r >= 0)
 		r = h.dataset ? pick_any_dataset(&h, it, &picks, reterr)
 			      : hub_pick_model(&h, tokenizer_only, &picks, reterr);

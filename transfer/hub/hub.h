@@ -26,8 +26,8 @@ struct hub {
 	struct transfer *t;
 	char endpoint[512]; /* no final slash */
 	char cache[PATH_MAX / 2];
-	char authorization[GET_SECRET_MAX]; /* header line; "" without a token */
-	const char *token_from;		    /* where it was found, for messages */
+	char authorization[HTTP_SECRET_MAX]; /* header line; "" without a token */
+	const char *token_from;		     /* where it was found, for messages */
 	bool offline;
 	/* the repository */
 	bool dataset;
@@ -50,13 +50,13 @@ const char *hub_what(const struct hub *h, char *buf, size_t size);
 /* Ask the hub about the revision (or what is known of it when it cannot be asked): fills repo,
  * commit, info. One sentence for each: not found, private, gated, token refused, no such revision,
  * offline. */
-int hub_ask(struct hub *h, struct err *reterr) MUSTCHECK;
+int hub_describe(struct hub *h, struct err *reterr) MUSTCHECK;
 /* The same repository at another revision, such as refs/convert/parquet. 1: there is none. */
-int hub_ask_other(struct hub *h, const char *revision, struct err *reterr) MUSTCHECK;
+int hub_describe_other(struct hub *h, const char *revision, struct err *reterr) MUSTCHECK;
 /* The error for an answer that is no success; sets t->failure_code. */
 int hub_refused(const struct hub *h, const struct net_request *rq, const char *file,
 		struct err *reterr);
-/* The error for a hub that cannot be reached (r, from get_ask). */
+/* The error for a hub that cannot be reached (r, from http_get_request). */
 int hub_unreachable(const struct hub *h, int r, struct err *reterr);
 
 /* ---- the cache (hub/known.c, hub/store.c) ---- */

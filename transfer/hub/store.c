@@ -45,7 +45,7 @@ static bool clean_etag(const char *header, char etag[ETAG_MAX])
 	return true;
 }
 
-static int read_remote(const struct hub *h, const char *file, const struct get_answer *answer,
+static int read_remote(const struct hub *h, const char *file, const struct http_get_answer *answer,
 		       struct remote *ret, struct err *reterr)
 {
 	const struct net_request *rq = &answer->rq;
@@ -70,11 +70,12 @@ static int read_remote(const struct hub *h, const char *file, const struct get_a
 
 static int ask_file(struct hub *h, const char *file, struct remote *ret, struct err *reterr)
 {
-	OWN(get_answer_done) struct get_answer answer = {0};
+	OWN(http_get_answer_done) struct http_get_answer answer = {0};
 	OWN(buf_done) struct buf url = BUF_INIT(NET_URL_MAX - 1);
-	struct get_ask ask = {.method = "HEAD",
-			      .authorization = h->authorization[0] ? h->authorization : NULL,
-			      .stay = true};
+	struct http_get_request ask = {.method = "HEAD",
+				       .authorization =
+					       h->authorization[0] ? h->authorization : NULL,
+				       .stay = true};
 	int r;
 
 	buf_printf(&url, "%s/%s%s/resolve/%s/", h->endpoint, h->dataset ? "datasets/" : "", h->repo,
@@ -88,7 +89,7 @@ static int ask_file(struct hub *h, const char *file, struct remote *ret, struct 
 	if (!buf_ok(&url))
 		return err_errno(reterr, ENAMETOOLONG, "fetch %s", file);
 	ask.url = buf_str(&url);
-	r = get_ask(h->t, &ask, &answer, reterr);
+	r = http_get_request(h->t, &ask, &answer, reterr);
 	if (r < 0)
 		return hub_unreachable(h, r, reterr);
 	if (answer.rq.status >= 400)
@@ -140,12 +141,12 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 	char partial[PATH_MAX], what[128];
 	int64_t left = h->t->limits.download - h->bytes;
 	struct stat st = {0};
-	struct get_file get = {.url = remote->url,
-			       .authorization = h->authorization[0] ? h->authorization : NULL,
-			       .path = partial,
-			       .size = remote->size,
-			       .size_max = left > 0 ? left : 1,
-			       .hex = remote->etag};
+	struct http_get_file get = {.url = remote->url,
+				    .authorization = h->authorization[0] ? h->authorization : NULL,
+				    .path = partial,
+				    .size = remote->size,
+				    .size_max = left > 0 ? left : 1,
+				    .hex = remote->etag};
 	int status, r;
 
 	if (snprintf(partial, sizeof(partial), "%s.incomplete", blob) >= (int)sizeof(partial))
@@ -158,10 +159,10 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 	if (r < 0)
 		return r;
 	if (is_hex(remote->etag, 64))
-		get.digest = GET_SHA256;
+		get.digest = HTTP_SHA256;
 	else if (is_hex(remote->etag, 40))
-		get.digest = GET_GIT_SHA1;
-	r = get_file(h->t, &get, &status, reterr);
+		get.digest = HTTP_GIT_SHA1;
+	r = http_get_file(h->t, &get, &status, reterr);
 	if (remote->size < 0 && r == -ERR_LIMIT) /* it has no end, or comes after many others */
 		return transfer_add_size(h->t, what, INT64_MAX, &h->bytes, reterr);
 	if (r >= 0 && remote->size < 0 && stat(partial, &st) == 0)

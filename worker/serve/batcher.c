@@ -362,7 +362,7 @@ static void wake_waiter(struct batcher_job *job)
 	pthread_mutex_unlock(&b->lock);
 }
 
-int batcher_ask(struct batcher *b, const struct token_batch *batch, float *logits,
+int batcher_run(struct batcher *b, const struct token_batch *batch, float *logits,
 		struct err *reterr)
 {
 	struct waiter w = {.b = b};

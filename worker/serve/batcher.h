@@ -42,7 +42,7 @@ int batcher_new(struct classifier *c, void (*on_broken)(void *userdata, const st
 /* 0; -ERR_LIMIT: the queue is full; -ERR_UNAVAILABLE: it is stopping. Never blocks. */
 int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr) MUSTCHECK;
 /* The same, and wait for the answer: not from the inference thread. */
-int batcher_ask(struct batcher *b, const struct token_batch *batch, float *logits,
+int batcher_run(struct batcher *b, const struct token_batch *batch, float *logits,
 		struct err *reterr) MUSTCHECK;
 /* Refuse from now on; what is queued fails with -ERR_UNAVAILABLE, at the latest when the batch at
  * hand is ready. */

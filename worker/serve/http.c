@@ -36,7 +36,7 @@ struct call {
 	struct endpoint *endpoint;
 	struct MHD_Connection *connection;
 	struct buf body;
-	struct ask ask;
+	struct payload payload;
 	struct tokens tokens;
 	struct batcher_job job;
 	int status;  /* 0: no answer yet */
@@ -105,7 +105,8 @@ static void finish_answer(struct call *c)
 	if (c->job.result < 0)
 		reply_error(c, status_of(c->job.result), &c->job.err);
 	else
-		reply_json(c, 200, ask_answer(&c->ask, c->job.logits, &c->endpoint->with.labels));
+		reply_json(c, 200,
+			   payload_answer(&c->payload, c->job.logits, &c->endpoint->with.labels));
 }
 
 /* Give the tokens to the batcher and let the connection sleep; true when it does. The connection is
@@ -113,7 +114,7 @@ static void finish_answer(struct call *c)
 static bool hand_over(struct call *c)
 {
 	struct endpoint *p = c->endpoint;
-	size_t n = c->ask.rows_n * (size_t)p->with.labels.n;
+	size_t n = c->payload.rows_n * (size_t)p->with.labels.n;
 	struct err e;
 	int r;
 
@@ -125,7 +126,7 @@ static bool hand_over(struct call *c)
 		reply_text(c, 507, "out of memory");
 		return false;
 	}
-	if (c->ask.rows_n == 0) {
+	if (c->payload.rows_n == 0) {
 		reply_json(c, 200, json_array());
 		return false;
 	}
@@ -154,20 +155,20 @@ static bool invoke(struct call *c)
 	struct endpoint *p = c->endpoint;
 	size_t max = p->with.max_tokens;
 	struct err e = {0};
-	int r = ask_parse(buf_str(&c->body), c->body.len, &c->ask, &e);
+	int r = payload_parse(buf_str(&c->body), c->body.len, &c->payload, &e);
 
 	body_release(c);
 	if (r >= 0) {
-		if (c->ask.max_length && (size_t)c->ask.max_length < max)
-			max = (size_t)c->ask.max_length;
-		r = tokens_make(&c->tokens, p->with.tokenizer, p->scratch, c->ask.rows,
-				c->ask.rows_n, max, &e);
+		if (c->payload.max_length && (size_t)c->payload.max_length < max)
+			max = (size_t)c->payload.max_length;
+		r = tokens_make(&c->tokens, p->with.tokenizer, p->scratch, c->payload.rows,
+				c->payload.rows_n, max, &e);
 	}
 	if (r < 0) {
 		reply_error(c, r == -ERR_LIMIT ? 400 : status_of(r), &e);
 		return false;
 	}
-	ask_drop_texts(&c->ask);
+	payload_drop_texts(&c->payload);
 	return hand_over(c);
 }
 
@@ -294,7 +295,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	if (!c)
 		return;
 	body_release(c);
-	ask_done(&c->ask);
+	payload_done(&c->payload);
 	tokens_done(&c->tokens);
 	free(c->job.logits);
 	free(c->reply);

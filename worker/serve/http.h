@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 #include "worker/model/classifier.h"
-#include "worker/serve/ask.h"
 #include "worker/serve/batcher.h"
+#include "worker/serve/payload.h"
 #include "worker/tokenizer/tokenizer.h"
 
 #define ENDPOINT_BODY_MAX	 6291456      /* bytes, as SageMaker's real-time endpoints */
@@ -28,7 +28,7 @@ struct serving {
 	struct classifier *c;
 	struct tokenizer *tokenizer;
 	struct batcher *batcher;
-	struct ask_labels labels;
+	struct payload_labels labels;
 	size_t max_tokens; /* what the model and its tokeniser take */
 };
 

@@ -16,7 +16,7 @@
 struct check {
 	const struct serving *with;
 	const json_t *samples;
-	struct ask_row *rows;
+	struct payload_row *rows;
 	struct tokens tokens;
 	float *logits;
 	size_t n;
@@ -59,7 +59,7 @@ static int read_rows(struct check *k, struct err *reterr)
 	return 0;
 }
 
-static int label_find(const struct ask_labels *labels, const char *name)
+static int label_find(const struct payload_labels *labels, const char *name)
 {
 	for (int i = 0; i < labels->n; i++)
 		if (str_eq(labels->name(labels->userdata, i), name))
@@ -70,7 +70,7 @@ static int label_find(const struct ask_labels *labels, const char *name)
 /* Our score for the label it had then; that covers the label itself, but for a tie. */
 static int compare(struct check *k, size_t i, struct err *reterr)
 {
-	const struct ask_labels *labels = &k->with->labels;
+	const struct payload_labels *labels = &k->with->labels;
 	const json_t *s = json_array_get(k->samples, i);
 	const char *label = json_get_str(s, "label", "");
 	double want = json_get_num(s, "score", NAN), diff;
@@ -81,7 +81,7 @@ static int compare(struct check *k, size_t i, struct err *reterr)
 		return err_set(reterr, ERR_CONFLICT,
 			       "the model has no label '%.60s', which it gave when it was trained",
 			       label);
-	ask_scores(scores, labels->n, ASK_DEFAULT, labels->problem);
+	payload_scores(scores, labels->n, PAYLOAD_DEFAULT, labels->problem);
 	diff = fabs((double)scores[at] - want);
 	if (diff > k->max_diff)
 		k->max_diff = diff;
@@ -109,7 +109,7 @@ static int run(struct check *k, size_t max_length, struct err *reterr)
 		r = tokens_make(&k->tokens, k->with->tokenizer, scratch, k->rows, k->n, limit,
 				reterr);
 	if (r >= 0)
-		r = batcher_ask(k->with->batcher, &k->tokens.batch, k->logits, reterr);
+		r = batcher_run(k->with->batcher, &k->tokens.batch, k->logits, reterr);
 	for (size_t i = 0; r >= 0 && i < k->n; i++)
 		r = compare(k, i, reterr);
 	return r;

@@ -62,11 +62,11 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 		r = batcher_new(s->with.c, on_broken, s, &s->with.batcher, reterr);
 	if (r < 0)
 		return r;
-	s->with.labels = (struct ask_labels){.n = classifier_label_count(s->with.c),
-					     .problem = classifier_problem(s->with.c),
-					     .name = label_name,
-					     .value = label_value,
-					     .userdata = s->with.c};
+	s->with.labels = (struct payload_labels){.n = classifier_label_count(s->with.c),
+						 .problem = classifier_problem(s->with.c),
+						 .name = label_name,
+						 .value = label_value,
+						 .userdata = s->with.c};
 	s->with.max_tokens = (size_t)classifier_max_tokens(s->with.c);
 	limit = tokenizer_model_max_length(s->with.tokenizer);
 	if (limit && limit < s->with.max_tokens)
@@ -79,14 +79,14 @@ static int first_answer(struct serve *s, struct err *reterr)
 {
 	OWN(tokenizer_scratch_freep) struct tokenizer_scratch *scratch = tokenizer_scratch_new();
 	OWN(freep) float *logits = calloc((size_t)s->with.labels.n, sizeof(*logits));
-	struct ask_row row = {.text = FIRST_TEXT, .text_len = strlen(FIRST_TEXT)};
+	struct payload_row row = {.text = FIRST_TEXT, .text_len = strlen(FIRST_TEXT)};
 	OWN(tokens_done) struct tokens tokens = {0};
 	int r;
 
 	if (!scratch || !logits)
 		return err_errno(reterr, ENOMEM, "ask the model");
 	r = tokens_make(&tokens, s->with.tokenizer, scratch, &row, 1, s->with.max_tokens, reterr);
-	return r < 0 ? r : batcher_ask(s->with.batcher, &tokens.batch, logits, reterr);
+	return r < 0 ? r : batcher_run(s->with.batcher, &tokens.batch, logits, reterr);
 }
 
 static int check(struct serve *s, const char *model, struct err *reterr)

@@ -28,7 +28,7 @@ static int reserve(struct tokens *t, size_t n)
 }
 
 int tokens_make(struct tokens *t, const struct tokenizer *tokenizer,
-		struct tokenizer_scratch *scratch, const struct ask_row *rows, size_t n,
+		struct tokenizer_scratch *scratch, const struct payload_row *rows, size_t n,
 		size_t max_length, struct err *reterr)
 {
 	size_t at = 0;

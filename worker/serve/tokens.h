@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "worker/model/classifier.h"
-#include "worker/serve/ask.h"
+#include "worker/serve/payload.h"
 #include "worker/tokenizer/tokenizer.h"
 
 struct tokens {
@@ -17,6 +17,6 @@ struct tokens {
 
 /* Encode each row, cut to max_length tokens. tokens_done() also after a failure. */
 int tokens_make(struct tokens *t, const struct tokenizer *tokenizer,
-		struct tokenizer_scratch *scratch, const struct ask_row *rows, size_t n,
+		struct tokenizer_scratch *scratch, const struct payload_row *rows, size_t n,
 		size_t max_length, struct err *reterr) MUSTCHECK;
 void tokens_done(struct tokens *t);

@@ -2,7 +2,7 @@
 /*
  * Requests of the command line client: paths, JSON bodies, and refusals as errors.
  */
-#include "cli/ask.h"
+#include "cli/client.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -12,7 +12,7 @@
 
 #define ASK_TIMEOUT_MS 90000 /* longer than any long poll asks for */
 
-static void path_append(struct ask_path *p, const char *text)
+static void path_append(struct request_path *p, const char *text)
 {
 	size_t room = sizeof(p->text) - p->len, n = strlen(text);
 
@@ -24,7 +24,7 @@ static void path_append(struct ask_path *p, const char *text)
 	p->len += n;
 }
 
-static void path_append_escaped(struct ask_path *p, const char *text)
+static void path_append_escaped(struct request_path *p, const char *text)
 {
 	struct buf b = BUF_INIT(CLI_PATH_MAX);
 
@@ -35,12 +35,12 @@ static void path_append_escaped(struct ask_path *p, const char *text)
 	buf_done(&b);
 }
 
-void ask_path(struct ask_path *p, const char *fmt, ...)
+void request_path(struct request_path *p, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
 
-	*p = (struct ask_path){0};
+	*p = (struct request_path){0};
 	va_start(ap, fmt);
 	n = vsnprintf(p->text, sizeof(p->text), fmt, ap);
 	va_end(ap);
@@ -48,13 +48,13 @@ void ask_path(struct ask_path *p, const char *fmt, ...)
 	p->len = p->too_long ? 0 : (size_t)n;
 }
 
-void ask_segment(struct ask_path *p, const char *name)
+void request_path_segment(struct request_path *p, const char *name)
 {
 	path_append(p, "/");
 	path_append_escaped(p, name);
 }
 
-void ask_param(struct ask_path *p, const char *key, const char *value)
+void request_path_param(struct request_path *p, const char *key, const char *value)
 {
 	if (!value)
 		return;
@@ -126,7 +126,7 @@ static int take_answer(const struct cli *c, struct http_reply *reply, json_t **r
 		       "the answer of %s", c->url);
 }
 
-static int path_check(const struct ask_path *p, struct err *reterr)
+static int path_check(const struct request_path *p, struct err *reterr)
 {
 	if (p->too_long)
 		return err_set(reterr, ERR_LIMIT, "the request is longer than %d bytes",
@@ -134,7 +134,7 @@ static int path_check(const struct ask_path *p, struct err *reterr)
 	return 0;
 }
 
-static int send(struct cli *c, const char *method, const struct ask_path *p, const void *body,
+static int send(struct cli *c, const char *method, const struct request_path *p, const void *body,
 		size_t len, json_t **ret, struct err *reterr)
 {
 	struct http_request req = {.method = method,
@@ -154,8 +154,8 @@ static int send(struct cli *c, const char *method, const struct ask_path *p, con
 	return r;
 }
 
-int ask(struct cli *c, const char *method, const struct ask_path *p, const json_t *body,
-	json_t **ret, struct err *reterr)
+int client_request(struct cli *c, const char *method, const struct request_path *p,
+		   const json_t *body, json_t **ret, struct err *reterr)
 {
 	OWN(freep) char *text = body ? json_text(body) : NULL;
 
@@ -164,9 +164,9 @@ int ask(struct cli *c, const char *method, const struct ask_path *p, const json_
 	return send(c, method, p, text, text ? strlen(text) : 0, ret, reterr);
 }
 
-int ask_stream(struct cli *c, const struct ask_path *p,
-	       bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,
-	       struct err *reterr)
+int client_stream(struct cli *c, const struct request_path *p,
+		  bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,
+		  struct err *reterr)
 {
 	struct http_request req = {
 		.method = "GET", .path = p->text, .on_data = on_data, .userdata = userdata};
@@ -182,7 +182,7 @@ int ask_stream(struct cli *c, const struct ask_path *p,
 	return r;
 }
 
-bool ask_may_retry(int r)
+bool client_may_retry(int r)
 {
 	return r == -ERR_UNAVAILABLE || r == -ETIMEDOUT || r == -EIO;
 }
@@ -191,13 +191,13 @@ static int find_job(struct cli *c, const char *run, const char *name, char id[ID
 		    struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	struct ask_path p;
+	struct request_path p;
 	json_t *job;
 	size_t i;
 	int r;
 
-	ask_path(&p, "/v1/runs/%s", run);
-	r = ask(c, "GET", &p, NULL, &answer, reterr);
+	request_path(&p, "/v1/runs/%s", run);
+	r = client_request(c, "GET", &p, NULL, &answer, reterr);
 	if (r < 0)
 		return r;
 	json_array_foreach(json_object_get(answer, "jobs"), i, job)
@@ -208,8 +208,8 @@ static int find_job(struct cli *c, const char *run, const char *name, char id[ID
 	return err_set(reterr, ERR_NOT_FOUND, "run %s has no job named '%s'", run, name);
 }
 
-int ask_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_is_run,
-		struct err *reterr)
+int client_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_is_run,
+		   struct err *reterr)
 {
 	const char *slash = strchr(typed, '/');
 	char run[ID_LEN];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "worker/serve/ask.h"
+#include "worker/serve/payload.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -19,7 +19,7 @@ static int text_of(const json_t *v, const char *field, const char **ret, size_t 
 }
 
 /* An empty pair is none, as for the pipeline. */
-static int pair_of(const json_t *v, const char *field, struct ask_row *ret, struct err *reterr)
+static int pair_of(const json_t *v, const char *field, struct payload_row *ret, struct err *reterr)
 {
 	int r = text_of(v, field, &ret->pair, &ret->pair_len, reterr);
 
@@ -29,7 +29,7 @@ static int pair_of(const json_t *v, const char *field, struct ask_row *ret, stru
 }
 
 /* {"text", "text_pair"} */
-static int row_of_object(const json_t *v, const char *field, struct ask_row *ret,
+static int row_of_object(const json_t *v, const char *field, struct payload_row *ret,
 			 struct err *reterr)
 {
 	const json_t *text = json_object_get(v, "text"), *pair = json_object_get(v, "text_pair");
@@ -46,7 +46,7 @@ static int row_of_object(const json_t *v, const char *field, struct ask_row *ret
 	return r;
 }
 
-static int row_of(const json_t *v, const char *field, struct ask_row *ret, struct err *reterr)
+static int row_of(const json_t *v, const char *field, struct payload_row *ret, struct err *reterr)
 {
 	int r;
 
@@ -65,14 +65,14 @@ static int row_of(const json_t *v, const char *field, struct ask_row *ret, struc
 	return r;
 }
 
-static int parse_list(struct ask *a, const json_t *inputs, struct err *reterr)
+static int parse_list(struct payload *a, const json_t *inputs, struct err *reterr)
 {
 	size_t n = json_array_size(inputs);
 
-	if (n > ASK_INPUTS_MAX)
+	if (n > PAYLOAD_INPUTS_MAX)
 		return err_at(reterr, ERR_LIMIT, "/inputs",
 			      "inputs has %zu texts; at most %d fit into one request", n,
-			      ASK_INPUTS_MAX);
+			      PAYLOAD_INPUTS_MAX);
 	a->rows = calloc(n + 1, sizeof(*a->rows));
 	if (!a->rows)
 		return err_errno(reterr, ENOMEM, "read inputs");
@@ -89,7 +89,7 @@ static int parse_list(struct ask *a, const json_t *inputs, struct err *reterr)
 	return 0;
 }
 
-static int parse_inputs(struct ask *a, struct err *reterr)
+static int parse_inputs(struct payload *a, struct err *reterr)
 {
 	const json_t *inputs = json_object_get(a->body, "inputs");
 
@@ -100,10 +100,10 @@ static int parse_inputs(struct ask *a, struct err *reterr)
 			      "inputs is missing: send {\"inputs\": \"a text\"} or {\"inputs\": "
 			      "[\"a text\", …]}");
 	if (json_is_array(inputs)) {
-		a->shape = ASK_LIST;
+		a->shape = PAYLOAD_LIST;
 		return parse_list(a, inputs, reterr);
 	}
-	a->shape = json_is_object(inputs) ? ASK_ONE : ASK_TEXT;
+	a->shape = json_is_object(inputs) ? PAYLOAD_ONE : PAYLOAD_TEXT;
 	a->rows = calloc(1, sizeof(*a->rows));
 	if (!a->rows)
 		return err_errno(reterr, ENOMEM, "read inputs");
@@ -117,7 +117,7 @@ static int parse_inputs(struct ask *a, struct err *reterr)
 	return row_of(inputs, "/inputs", a->rows, reterr);
 }
 
-static int set_top_k(struct ask *a, const json_t *v, struct err *reterr)
+static int set_top_k(struct payload *a, const json_t *v, struct err *reterr)
 {
 	if (!json_is_null(v) && !(json_is_integer(v) && json_integer_value(v) > 0))
 		return err_at(reterr, ERR_INVALID, "/parameters/top_k",
@@ -128,7 +128,7 @@ static int set_top_k(struct ask *a, const json_t *v, struct err *reterr)
 	return 0;
 }
 
-static int set_all_scores(struct ask *a, const json_t *v, struct err *reterr)
+static int set_all_scores(struct payload *a, const json_t *v, struct err *reterr)
 {
 	if (!json_is_boolean(v) && !json_is_null(v))
 		return err_at(reterr, ERR_INVALID, "/parameters/return_all_scores",
@@ -138,14 +138,14 @@ static int set_all_scores(struct ask *a, const json_t *v, struct err *reterr)
 	return 0;
 }
 
-static int set_function(struct ask *a, const json_t *v, struct err *reterr)
+static int set_function(struct payload *a, const json_t *v, struct err *reterr)
 {
 	static const char *const names[] = {"default", "softmax", "sigmoid", "none"};
 	const char *name = json_string_value(v);
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (json_is_null(v) || (name && strcasecmp(name, names[i]) == 0)) {
-			a->function = json_is_null(v) ? ASK_DEFAULT : (enum ask_function)i;
+			a->function = json_is_null(v) ? PAYLOAD_DEFAULT : (enum payload_function)i;
 			return 0;
 		}
 	}
@@ -154,7 +154,7 @@ static int set_function(struct ask *a, const json_t *v, struct err *reterr)
 		"function_to_apply must be \"softmax\", \"sigmoid\", \"none\" or \"default\"");
 }
 
-static int set_max_length(struct ask *a, const json_t *v, struct err *reterr)
+static int set_max_length(struct payload *a, const json_t *v, struct err *reterr)
 {
 	int least = 2; /* [CLS] [SEP] */
 
@@ -172,7 +172,7 @@ static int set_max_length(struct ask *a, const json_t *v, struct err *reterr)
 }
 
 /* Whatever it says, texts are cut longest first and not padded: only the type is looked at. */
-static int set_ignored(struct ask *a, const json_t *v, struct err *reterr)
+static int set_ignored(struct payload *a, const json_t *v, struct err *reterr)
 {
 	if (json_is_boolean(v) || json_is_string(v) || json_is_null(v))
 		return 0;
@@ -182,7 +182,7 @@ static int set_ignored(struct ask *a, const json_t *v, struct err *reterr)
 
 static const struct {
 	const char *name;
-	int (*set)(struct ask *a, const json_t *v, struct err *reterr);
+	int (*set)(struct payload *a, const json_t *v, struct err *reterr);
 } parameters[] = {
 	{"top_k", set_top_k},
 	{"return_all_scores", set_all_scores},
@@ -192,7 +192,7 @@ static const struct {
 	{"padding", set_ignored},
 };
 
-static int set_parameter(struct ask *a, const char *name, const json_t *v, struct err *reterr)
+static int set_parameter(struct payload *a, const char *name, const json_t *v, struct err *reterr)
 {
 	const char *names[ARRAY_LEN(parameters)], *near;
 	char field[ERR_FIELD_MAX] = "/parameters";
@@ -208,7 +208,7 @@ static int set_parameter(struct ask *a, const char *name, const json_t *v, struc
 		      near ? "; do you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static int parse_parameters(struct ask *a, struct err *reterr)
+static int parse_parameters(struct payload *a, struct err *reterr)
 {
 	json_t *all = json_object_get(a->body, "parameters"), *v;
 	const char *name;
@@ -226,7 +226,7 @@ static int parse_parameters(struct ask *a, struct err *reterr)
 }
 
 /* The container ignores what it does not know; a misspelt "parameters" would then go unseen. */
-static int check_fields(const struct ask *a, struct err *reterr)
+static int check_fields(const struct payload *a, struct err *reterr)
 {
 	static const char *const known[] = {"inputs", "parameters", "options", "text", "text_pair"};
 	const char *name;
@@ -249,11 +249,11 @@ static int check_fields(const struct ask *a, struct err *reterr)
 	return 0;
 }
 
-int ask_parse(const char *text, size_t len, struct ask *ret, struct err *reterr)
+int payload_parse(const char *text, size_t len, struct payload *ret, struct err *reterr)
 {
 	int r;
 
-	*ret = (struct ask){0};
+	*ret = (struct payload){0};
 	r = json_parse_nul(text, len, &ret->body, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "the body");
@@ -269,29 +269,30 @@ int ask_parse(const char *text, size_t len, struct ask *ret, struct err *reterr)
 	return r;
 }
 
-void ask_drop_texts(struct ask *a)
+void payload_drop_texts(struct payload *a)
 {
 	json_decref(TAKE(a->body));
 	free(TAKE(a->rows));
 }
 
-void ask_done(struct ask *a)
+void payload_done(struct payload *a)
 {
-	ask_drop_texts(a);
+	payload_drop_texts(a);
 }
 
-void ask_scores(float *row, int n, enum ask_function function, enum model_problem problem)
+void payload_scores(float *row, int n, enum payload_function function, enum model_problem problem)
 {
 	double sum = 0;
 	float top = row[0];
 
-	if (function == ASK_DEFAULT)
-		function = problem == MODEL_MULTI_LABEL || n == 1 ? ASK_SIGMOID : ASK_SOFTMAX;
-	if (function == ASK_NONE)
+	if (function == PAYLOAD_DEFAULT)
+		function =
+			problem == MODEL_MULTI_LABEL || n == 1 ? PAYLOAD_SIGMOID : PAYLOAD_SOFTMAX;
+	if (function == PAYLOAD_NONE)
 		return;
-	for (int i = 0; i < n && function == ASK_SIGMOID; i++)
+	for (int i = 0; i < n && function == PAYLOAD_SIGMOID; i++)
 		row[i] = (float)(1 / (1 + exp(-(double)row[i])));
-	if (function == ASK_SIGMOID)
+	if (function == PAYLOAD_SIGMOID)
 		return;
 	for (int i = 1; i < n; i++)
 		top = fmaxf(top, row[i]);
@@ -301,7 +302,7 @@ void ask_scores(float *row, int n, enum ask_function function, enum model_proble
 		row[i] = (float)(exp((double)row[i] - (double)top) / sum);
 }
 
-static json_t *answer_of(const struct ask_labels *labels, const float *scores, int index)
+static json_t *answer_of(const struct payload_labels *labels, const float *scores, int index)
 {
 	json_t *label = labels->value ? labels->value(labels->userdata, index)
 				      : json_string(labels->name(labels->userdata, index));
@@ -334,7 +335,7 @@ static int by_score(const void *a, const void *b)
 	return x->index - y->index;
 }
 
-static json_t *answer_list(const struct ask *a, const struct ask_labels *labels,
+static json_t *answer_list(const struct payload *a, const struct payload_labels *labels,
 			   const float *scores)
 {
 	OWN(freep) struct ranked *order = calloc((size_t)labels->n, sizeof(*order));
@@ -352,14 +353,16 @@ static json_t *answer_list(const struct ask *a, const struct ask_labels *labels,
 	return list;
 }
 
-static json_t *answer_row(const struct ask *a, const struct ask_labels *labels, float *scores)
+static json_t *answer_row(const struct payload *a, const struct payload_labels *labels,
+			  float *scores)
 {
-	ask_scores(scores, labels->n, a->function, labels->problem);
+	payload_scores(scores, labels->n, a->function, labels->problem);
 	return a->lists ? answer_list(a, labels, scores)
 			: answer_of(labels, scores, best_of(scores, labels->n));
 }
 
-json_t *ask_answer(const struct ask *a, const float *logits, const struct ask_labels *labels)
+json_t *payload_answer(const struct payload *a, const float *logits,
+		       const struct payload_labels *labels)
 {
 	OWN(freep) float *scores = calloc((size_t)labels->n, sizeof(*scores));
 	json_t *all = json_array(), *first;
@@ -374,7 +377,7 @@ json_t *ask_answer(const struct ask *a, const float *logits, const struct ask_la
 		return NULL;
 	}
 	/* One text with top_k, and one object: the answer itself. */
-	if (a->shape == ASK_LIST || (a->shape == ASK_TEXT && !(a->lists && !a->in_order)))
+	if (a->shape == PAYLOAD_LIST || (a->shape == PAYLOAD_TEXT && !(a->lists && !a->in_order)))
 		return all;
 	first = json_incref(json_array_get(all, 0));
 	json_decref(all);

@@ -24,40 +24,40 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASK_INPUTS_MAX SPEC_INPUTS_LOCAL_MAX /* texts in one request */
+#define PAYLOAD_INPUTS_MAX SPEC_INPUTS_LOCAL_MAX /* texts in one request */
 
-enum ask_shape {
-	ASK_TEXT, /* one text: a list of one answer */
-	ASK_ONE,  /* one object: one answer */
-	ASK_LIST,
+enum payload_shape {
+	PAYLOAD_TEXT, /* one text: a list of one answer */
+	PAYLOAD_ONE,  /* one object: one answer */
+	PAYLOAD_LIST,
 };
 
-enum ask_function {
-	ASK_DEFAULT, /* softmax, or sigmoid for a multi-label model */
-	ASK_SOFTMAX,
-	ASK_SIGMOID,
-	ASK_NONE,
+enum payload_function {
+	PAYLOAD_DEFAULT, /* softmax, or sigmoid for a multi-label model */
+	PAYLOAD_SOFTMAX,
+	PAYLOAD_SIGMOID,
+	PAYLOAD_NONE,
 };
 
-struct ask_row {
+struct payload_row {
 	const char *text, *pair; /* in body; pair may be NULL */
 	size_t text_len, pair_len;
 };
 
-struct ask {
+struct payload {
 	json_t *body; /* owns the texts */
-	enum ask_shape shape;
-	struct ask_row *rows; /* owned */
+	enum payload_shape shape;
+	struct payload_row *rows; /* owned */
 	size_t rows_n;
 	bool lists;	    /* each answer is a list */
 	bool in_order;	    /* …in the order of the labels */
 	int64_t top_k;	    /* of lists; 0: all */
 	int64_t max_length; /* 0: what the model takes */
-	enum ask_function function;
+	enum payload_function function;
 };
 
 /* What the answer needs to know of the model; borrowed. */
-struct ask_labels {
+struct payload_labels {
 	int n;
 	enum model_problem problem;
 	const char *(*name)(const void *userdata, int index);
@@ -65,12 +65,13 @@ struct ask_labels {
 	const void *userdata;
 };
 
-/* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. ask_done() also after a failure. */
-int ask_parse(const char *text, size_t len, struct ask *ret, struct err *reterr) MUSTCHECK;
-void ask_done(struct ask *a);
+/* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. payload_done() also after a failure. */
+int payload_parse(const char *text, size_t len, struct payload *ret, struct err *reterr) MUSTCHECK;
+void payload_done(struct payload *a);
 /* Texts are not needed any more once they are tokens; the options are, for the answer. */
-void ask_drop_texts(struct ask *a);
+void payload_drop_texts(struct payload *a);
 /* logits[rows_n * labels->n] → a new reference; NULL: out of memory. */
-json_t *ask_answer(const struct ask *a, const float *logits, const struct ask_labels *labels);
+json_t *payload_answer(const struct payload *a, const float *logits,
+		       const struct payload_labels *labels);
 /* One row of logits as scores, in place, with the function that `function` means for `problem`. */
-void ask_scores(float *row, int n, enum ask_function function, enum model_problem problem);
+void payload_scores(float *row, int n, enum payload_function function, enum model_problem problem);

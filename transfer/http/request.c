@@ -52,7 +52,7 @@ static bool parse_origin(const char *url, char *ret, size_t size)
 				 : ":80") < (int)size;
 }
 
-bool get_same_origin(const char *a, const char *b)
+bool http_same_origin(const char *a, const char *b)
 {
 	char x[NET_URL_MAX], y[NET_URL_MAX];
 
@@ -60,7 +60,7 @@ bool get_same_origin(const char *a, const char *b)
 	       strcasecmp(x, y) == 0;
 }
 
-void get_origin(const char *url, char *ret, size_t size)
+void http_origin(const char *url, char *ret, size_t size)
 {
 	const char *host = strstr(url, "://"), *end = url + origin_len(url), *at;
 
@@ -70,7 +70,7 @@ void get_origin(const char *url, char *ret, size_t size)
 		 at ? at + 1 : host);
 }
 
-bool get_join(const char *base, const char *location, char *ret, size_t size)
+bool http_join(const char *base, const char *location, char *ret, size_t size)
 {
 	const char *colon = strchr(location, ':');
 	size_t path, origin = origin_len(base);
@@ -181,50 +181,50 @@ bool exchange_redirect(const struct net_request *rq, char *url, size_t size)
 		return false;
 	}
 	return net_reply_header(rq, "Location", location, sizeof(location)) &&
-	       get_join(url, location, next, sizeof(next)) && str_copy(url, size, next);
+	       http_join(url, location, next, sizeof(next)) && str_copy(url, size, next);
 }
 
 /* ---- one question ---- */
 
-static int ask_once(struct transfer *t, const struct get_ask *ask, struct get_answer *a,
-		    struct err *reterr)
+static int ask_once(struct transfer *t, const struct http_get_request *ask,
+		    struct http_get_answer *a, struct err *reterr)
 {
 	char next[NET_URL_MAX];
 	int r;
 
 	str_copy(a->url, sizeof(a->url), ask->url);
-	for (int i = 0; i <= GET_REDIRECTS_MAX; i++) {
+	for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
 		net_request_done(&a->rq);
 		net_request_init(&a->rq);
 		a->rq.method = ask->method;
 		a->rq.url = a->url;
 		a->rq.reply_max = ask->reply_max;
 		a->rq.headers[a->rq.headers_n++] = "Accept-Encoding: identity";
-		if (ask->authorization && get_same_origin(ask->url, a->url))
+		if (ask->authorization && http_same_origin(ask->url, a->url))
 			a->rq.headers[a->rq.headers_n++] = ask->authorization;
 		r = exchange_run(t, &a->rq, reterr);
 		if (r < 0)
 			return r;
 		str_copy(next, sizeof(next), a->url);
 		if (!exchange_redirect(&a->rq, next, sizeof(next)) ||
-		    (ask->stay && !get_same_origin(ask->url, next)))
+		    (ask->stay && !http_same_origin(ask->url, next)))
 			return 0;
 		str_copy(a->url, sizeof(a->url), next);
 	}
 	return err_set(reterr, ERR_LIMIT, "%s redirects more than %d times", ask->url,
-		       GET_REDIRECTS_MAX);
+		       HTTP_REDIRECTS_MAX);
 }
 
-int get_ask(struct transfer *t, const struct get_ask *ask, struct get_answer *ret,
-	    struct err *reterr)
+int http_get_request(struct transfer *t, const struct http_get_request *ask,
+		     struct http_get_answer *ret, struct err *reterr)
 {
 	int r, paused;
 
-	*ret = (struct get_answer){0};
+	*ret = (struct http_get_answer){0};
 	net_request_init(&ret->rq);
 	for (int i = 0;; i++) {
 		r = ask_once(t, ask, ret, reterr);
-		if (r == -ERR_CANCELLED || i + 1 == GET_TRIES || !exchange_passing(&ret->rq, r))
+		if (r == -ERR_CANCELLED || i + 1 == HTTP_TRIES || !exchange_passing(&ret->rq, r))
 			return r;
 		paused = exchange_pause(t, &ret->rq, i, reterr);
 		if (paused < 0)
@@ -232,7 +232,7 @@ int get_ask(struct transfer *t, const struct get_ask *ask, struct get_answer *re
 	}
 }
 
-void get_answer_done(struct get_answer *a)
+void http_get_answer_done(struct http_get_answer *a)
 {
 	net_request_done(&a->rq);
 }

@@ -138,24 +138,25 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 }
 
 /* *ret_status: of the answer, 0 without one. */
-static int ask_hub(struct hub *h, const char *revision, struct get_answer *answer,
+static int ask_hub(struct hub *h, const char *revision, struct http_get_answer *answer,
 		   struct err *reterr)
 {
 	OWN(buf_done) struct buf url = BUF_INIT(NET_URL_MAX - 1);
-	struct get_ask ask = {.method = "GET",
-			      .authorization = h->authorization[0] ? h->authorization : NULL,
-			      .reply_max = HUB_INFO_MAX};
+	struct http_get_request ask = {.method = "GET",
+				       .authorization =
+					       h->authorization[0] ? h->authorization : NULL,
+				       .reply_max = HUB_INFO_MAX};
 
 	buf_printf(&url, "%s/api/%s/%s/revision/", h->endpoint, h->dataset ? "datasets" : "models",
 		   h->asked);
 	append_escaped(&url, revision);
 	ask.url = buf_str(&url);
-	return get_ask(h->t, &ask, answer, reterr);
+	return http_get_request(h->t, &ask, answer, reterr);
 }
 
-int hub_ask(struct hub *h, struct err *reterr)
+int hub_describe(struct hub *h, struct err *reterr)
 {
-	OWN(get_answer_done) struct get_answer answer = {0};
+	OWN(http_get_answer_done) struct http_get_answer answer = {0};
 	struct err why = {0};
 	int r;
 
@@ -182,9 +183,9 @@ int hub_ask(struct hub *h, struct err *reterr)
 	return r;
 }
 
-int hub_ask_other(struct hub *h, const char *revision, struct err *reterr)
+int hub_describe_other(struct hub *h, const char *revision, struct err *reterr)
 {
-	OWN(get_answer_done) struct get_answer answer = {0};
+	OWN(http_get_answer_done) struct http_get_answer answer = {0};
 	int r;
 
 	if (h->from_cache) {
