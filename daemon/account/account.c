@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The account service: a queue, and a few threads that start with the first question. */
+/* The account service: a queue, and a few threads that start with the first query. */
 #include "daemon/account/parts.h"
 
 #include "daemon/core.h"
@@ -66,7 +66,7 @@ static void *account_thread(void *userdata)
 	return NULL;
 }
 
-/* With the first question, under the lock. */
+/* Start the threads at the first query; the lock is held. */
 static int start_threads(struct account *a, struct err *reterr)
 {
 	pthread_attr_t attr;

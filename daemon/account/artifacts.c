@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What an attempt on SageMaker has left in S3: the objects below its places. */
+/* Lists the artifacts of an attempt on SageMaker: the objects below its S3 locations. Threads of
+ * the account service. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -7,11 +8,11 @@
 
 #include <string.h>
 
-/* One place being listed. */
+/* The listing of one location. */
 struct listing {
 	struct account_turn *turn;
 	json_t *items;
-	const char *head; /* what its paths begin with: "output/" */
+	const char *head; /* prefix of its paths: "output/" */
 	struct s3_place at;
 	bool full;
 };
@@ -22,7 +23,7 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	char when[CLOCK_TEXT_LEN];
 	size_t n = strlen(l->at.key);
 
-	/* a name ending in '/' is a folder that a console has made */
+	/* a name that ends with '/' is a folder made by a console */
 	if (strncmp(o->key, l->at.key, n) != 0 || !o->key[n] || str_ends(o->key, "/"))
 		return true;
 	if (json_array_size(l->items) >= ACCOUNT_ARTIFACTS_MAX) {
@@ -38,7 +39,7 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	return true;
 }
 
-/* One page below `prefix`; *token: the next one's, NULL after the last. */
+/* Read one page below `prefix`. *token is the token of the next page, NULL after the last. */
 static int list_page(struct listing *l, const char *prefix, char **token)
 {
 	struct account_query *q = l->turn->q;
@@ -56,7 +57,7 @@ static int list_page(struct listing *l, const char *prefix, char **token)
 	return q->result = r;
 }
 
-/* The prefix in S3 of the wanted paths; false: none of them is in this place. */
+/* The S3 prefix of the wanted paths. Returns false if none of them is in this location. */
 static bool prefix_of(const struct listing *l, const char *wanted, char *ret, size_t size)
 {
 	size_t n = strlen(l->head);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all questions about the account have in common: a call, texts and times of an answer, pages.
- */
+/* Shared by all account queries: one call, texts and times of a response, pages. Threads of the
+ * account service. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/account/parts.h"
@@ -120,8 +120,8 @@ static json_t *cursor_at(size_t offset, const char *token)
 	return json_sprintf("%zu:%s", offset, token);
 }
 
-/* Take from one page; *ret_cursor is set when the answer is full: where the next item is, or may
- * be. */
+/* Take items from one page. *ret_cursor is set if the answer is full: it points to the next item,
+ * or where one may be. */
 static void take_page(struct account_turn *t, const struct account_list *list, const json_t *page,
 		      size_t offset, const char *token, const char *next, json_t *items,
 		      json_t **ret_cursor)

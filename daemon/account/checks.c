@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks from a role's policies alone that it can do what a job needs; says so in plain words. */
+/* Checks, from a role's policies alone, if the role has the permissions that a job needs. The
+ * results are plain sentences. Threads of the account service. */
 #include "aws/policy.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -14,7 +15,7 @@
 struct need {
 	const char *name, *what;
 	const char *actions[ACTIONS_MAX];
-	/* '%' signs: P partition, B bucket, R region, A account */
+	/* placeholders: %P partition, %B bucket, %R region, %A account */
 	const char *resource;
 };
 
@@ -35,7 +36,7 @@ static const struct need needs[] = {
 	{"metrics", "write CloudWatch metrics", {"cloudwatch:PutMetricData"}, "*"},
 };
 
-/* Part i of an ARN ("arn", partition, service, region, account, ...). */
+/* Copy part i of an ARN ("arn", partition, service, region, account, ...). */
 static void arn_part(const char *arn, int i, char *ret, size_t size)
 {
 	while (i-- > 0 && (arn = strchr(arn, ':')))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Training jobs of the whole account. Public reference: botocore's
- * sagemaker/2017-07-24/service-2.json; ListTrainingJobs filters a page after it was cut
- * ("MaxResults number of training jobs are first retrieved ignoring StatusEquals, then filtered"),
- * so an empty page with a token is no end. */
+/* Training jobs of the whole account (botocore's sagemaker/2017-07-24/service-2.json).
+ * ListTrainingJobs filters each page after cutting it ("MaxResults number of training jobs are
+ * first retrieved ignoring StatusEquals, then filtered"), so an empty page with a token is not the
+ * end. Threads of the account service. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -36,7 +36,7 @@ int account_jobs(struct account_turn *t)
 	if (q->after_us)
 		json_object_set_new(input, "CreationTimeAfter",
 				    json_integer(q->after_us / USEC_PER_SEC));
-	if (q->before_us) /* whole seconds are sent: none before it is lost */
+	if (q->before_us) /* whole seconds are sent, so that no job before the limit is lost */
 		json_object_set_new(input, "CreationTimeBefore",
 				    json_integer((q->before_us + USEC_PER_SEC - 1) / USEC_PER_SEC));
 	if (q->status)
@@ -104,7 +104,7 @@ static json_t *integer_or_null(const json_t *raw, const char *key)
 	return json_is_integer(value) ? json_integer(json_integer_value(value)) : json_null();
 }
 
-/* What DescribeTrainingJob says, in our words beside the list's. */
+/* Build the answer from DescribeTrainingJob, with the fields of the list and more. */
 static json_t *describe(struct account_turn *t, const json_t *raw)
 {
 	const json_t *resources = json_object_get(raw, "ResourceConfig");

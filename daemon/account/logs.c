@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a training job of the account has written to CloudWatch. Public reference: botocore's
- * logs/2014-03-28/service-2.json. */
+/* CloudWatch logs of a training job of the account (botocore's logs/2014-03-28/service-2.json).
+ * Threads of the account service. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -12,7 +12,7 @@
 
 #define LOG_GROUP "/aws/sagemaker/TrainingJobs"
 
-/* "No logs yet": the group and the streams come with the first line. */
+/* Turn "not found" into an empty log: the group and the streams are created with the first line. */
 static int none_yet(struct account_turn *t, int r)
 {
 	if (r >= 0 || t->kind != AWS_ERROR_NOT_FOUND)
@@ -21,7 +21,7 @@ static int none_yet(struct account_turn *t, int r)
 	return t->q->result = 0;
 }
 
-/* The names of the job's streams, one for each instance. */
+/* Find the job's streams, one for each instance. */
 static int find_streams(struct account_turn *t, json_t *streams)
 {
 	OWN(json_decrefp)
@@ -69,13 +69,13 @@ static json_t *line_of(const struct account_turn *t, const json_t *event, const 
 			 short_name(t, stream), "message", json_get_str(event, "message", ""));
 }
 
-/* What a line takes, about. */
+/* Approximate size of a line. */
 static size_t weight(const json_t *line)
 {
 	return json_string_length(json_object_get(line, "message")) + 64;
 }
 
-/* From the beginning, or from where the cursor says, all streams interleaved. */
+/* Read all streams, merged, from the beginning or from the cursor. */
 static int read_on(struct account_turn *t, const json_t *streams, json_t *items,
 		   json_t **ret_cursor)
 {
@@ -114,7 +114,7 @@ static int read_on(struct account_turn *t, const json_t *streams, json_t *items,
 	return r;
 }
 
-/* The newest lines of one stream, newest page first, put before what is in `lines`. */
+/* Read the newest lines of one stream, newest page first, and insert each page before `lines`. */
 static int read_tail(struct account_turn *t, const char *stream, json_t *lines)
 {
 	OWN(json_decrefp)
@@ -142,7 +142,7 @@ static int read_tail(struct account_turn *t, const char *stream, json_t *lines)
 		}
 		next = json_get_str(page, "nextBackwardToken", NULL);
 		if (!next || (token && str_eq(next, token)))
-			break; /* the same token twice: the stream's beginning */
+			break; /* the same token twice: the beginning of the stream */
 		free(token);
 		token = strdup(next);
 		json_object_set_new(input, "nextToken", json_string(next));
@@ -152,7 +152,7 @@ static int read_tail(struct account_turn *t, const char *stream, json_t *lines)
 
 struct placed {
 	json_t *line;
-	size_t place; /* lines of one time keep their order */
+	size_t place; /* keeps the order of lines with the same time */
 };
 
 static int by_time(const void *a, const void *b)
@@ -163,7 +163,7 @@ static int by_time(const void *a, const void *b)
 	return r ? r : x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* Of the lines so far and those of one more stream keep the newest, oldest first. */
+/* Merge the lines of one more stream and keep the newest, oldest first. */
 static int merge(json_t *items, json_t *lines, int64_t tail)
 {
 	struct placed *order;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IAM roles that SageMaker may assume, and one role with its policies. Public reference: botocore's
- * iam/2010-05-08/service-2.json. */
+/* IAM roles that SageMaker may assume, and one role with its policies (botocore's
+ * iam/2010-05-08/service-2.json). Threads of the account service. */
 #include "aws/policy.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -74,7 +74,7 @@ struct role {
 	size_t policies;
 };
 
-/* What the daemon may not read is said, and the rest goes on. */
+/* A missing permission is reported in the answer, and the query continues. */
 static int tolerate(struct role *role, int r)
 {
 	if (r >= 0 || role->t->kind != AWS_ERROR_DENIED)
@@ -84,7 +84,7 @@ static int tolerate(struct role *role, int r)
 	return 0;
 }
 
-/* The document in an answer, parsed; NULL (said as a problem) when it cannot be. */
+/* Parse the document in a response. If it is invalid, adds a problem and returns NULL. */
 static json_t *document_in(struct role *role, const json_t *holder, const char *key)
 {
 	json_t *document = NULL;
@@ -97,7 +97,8 @@ static json_t *document_in(struct role *role, const json_t *holder, const char *
 	return NULL;
 }
 
-/* A managed policy's default version. 0 with *ret NULL: it may not be read. */
+/* Read a managed policy's default version. Returns 0 with *ret NULL if the permission is
+ * missing. */
 static int managed_document(struct role *role, const char *arn, json_t **ret)
 {
 	OWN(json_decrefp) json_t *policy = NULL, *version = NULL;
@@ -154,7 +155,7 @@ static int add_inline(struct role *role, const json_t *raw)
 	return 0;
 }
 
-/* All pages of one of the two lists of policies. */
+/* Read all pages of one of the two lists of policies. */
 static int add_policies(struct role *role, const char *operation, const char *items,
 			int (*add)(struct role *role, const json_t *raw))
 {
@@ -196,7 +197,7 @@ static int add_boundary(struct role *role, const json_t *raw)
 	return arn ? managed_document(role, arn, &role->boundary) : 0;
 }
 
-/* ?bucket=, else the configured one, else the one that SageMaker's SDK makes. */
+/* The bucket: ?bucket=, else the configured one, else the default bucket of SageMaker's SDK. */
 static void bucket_of(const struct account_turn *t, const char *role_arn, const char *region,
 		      char *ret, size_t size)
 {
