@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a log, which stays when the files of its execution go: a directory with `log`, sparse
- * up to where the end begins, and `log.gap`, as the shim's cap leaves them. Doing it twice gives
- * the same.
+ * Keeps the end of a log when its execution's files are removed: a directory with `log`, sparse up
+ * to the kept part, and `log.gap`, as after the shim's cap. Repeating this has the same result.
+ * Trash thread.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"
@@ -17,14 +17,14 @@
 
 #define GAP_MAX	     4096
 #define KEPT_SUFFIX  ".kept"
-#define REMOVE_BOUND 1000 /* entries of a directory of ours */
+#define REMOVE_BOUND 1000 /* entries of a directory that the daemon made */
 
 struct kept {
-	int64_t from, size; /* the bytes that stay: from … size */
+	int64_t from, size; /* the kept bytes: from … size */
 	char *bytes;
 };
 
-/* Where the cap has cut; 0: it has not. */
+/* The end of the part that the cap removed; 0 if it removed nothing. */
 static int64_t gap_end(int dir, int64_t size)
 {
 	json_t *gap = NULL;
@@ -37,7 +37,7 @@ static int64_t gap_end(int dir, int64_t size)
 	return to > 0 && to <= size ? to : 0;
 }
 
-/* A first line that is cut is left out, unless it is all there is. */
+/* Leave out a partial first line, unless it is the only one. */
 static void begin_at_a_line(struct kept *k)
 {
 	size_t len = (size_t)(k->size - k->from);
@@ -113,7 +113,7 @@ static int make(int at, int trash, const char *id, const struct kept *k, struct 
 	int r;
 
 	snprintf(name, sizeof(name), "%s" KEPT_SUFFIX, id);
-	r = tree_remove_some(trash, name, REMOVE_BOUND, reterr); /* of a try before */
+	r = tree_remove_some(trash, name, REMOVE_BOUND, reterr); /* left by an earlier try */
 	if (r >= 0 && mkdirat(trash, name, 0700) < 0)
 		return err_errno(reterr, errno, "make %s", name);
 	if (r >= 0)
@@ -137,7 +137,7 @@ int kept_log_make(int at, int trash, const char *id, struct err *reterr)
 
 	if (r >= 0)
 		r = read_end(dir, &k, &why);
-	/* Without a log, or with something else in its place, there is nothing to keep. */
+	/* Without a regular log there is nothing to keep. */
 	r = r < 0 && r != -ENOMEM && r != -EIO ? 0
 	    : r < 0			       ? err_set(reterr, -r, "%s", why.msg)
 					       : make(at, trash, id, &k, reterr);

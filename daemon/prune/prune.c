@@ -14,11 +14,11 @@
 
 struct pruner {
 	struct trash *trash;
-	int64_t retention_us; /* the next look of the retention, on clock_mono_us */
-	int64_t retry_us;     /* the next try of what has failed; 0: nothing has */
+	int64_t retention_us; /* time of the next pass of the retention, clock_mono_us */
+	int64_t retry_us;     /* time of the next retry; 0: none */
 };
 
-/* ---- the work ---- */
+/* ---- starting ---- */
 
 static int removal_of(struct manager *mgr, const char *run, bool rows, struct removal **ret,
 		      struct err *reterr)
@@ -46,7 +46,7 @@ static void add_after(struct manager *mgr, void *arg, bool committed)
 		removal_free(arg);
 }
 
-/* Inside a transaction: the intents of these runs, and after its commit their work. */
+/* In a transaction: write the intents of these runs; after the commit queue their removals. */
 static int begin(struct manager *mgr, const json_t *runs, bool rows, const char *by, json_t **ret,
 		 struct err *reterr)
 {
@@ -78,7 +78,7 @@ int prune_command(struct manager *mgr, struct command *c, struct err *reterr)
 		     json_is_true(json_object_get(asked, "rows")), BY_USER, &c->json, reterr);
 }
 
-/* Every intent that is not finished; the trash knows those that it has already. */
+/* Queue every unfinished intent; the trash ignores those that it already has. */
 static int resume(struct manager *mgr, struct err *reterr)
 {
 	OWN(prune_rows_done) struct prune_rows open = {0};
@@ -99,7 +99,7 @@ static void try_later(struct manager *mgr)
 	mgr->pruner->retry_us = clock_mono_us() + PRUNE_RETRY_US;
 }
 
-/* ---- its end ---- */
+/* ---- finishing ---- */
 
 struct ended {
 	struct manager_message message;
@@ -137,19 +137,19 @@ static void on_ended(struct manager *mgr, struct manager_message *m)
 		log_event(LOG_LEVEL_INFO, "files_removed", "run=%s bytes=%" PRId64 " rows=%d",
 			  rm->run, rm->bytes, rm->rows);
 	else if (r == 1)
-		r = resume(mgr, &rm->why); /* its rows are to go, too */
+		r = resume(mgr, &rm->why); /* its rows must go, too */
 	if (r < 0)
 		try_later(mgr);
 	removal_free(rm);
 }
 
-/* On the trash's thread. */
+/* Runs on the trash thread. */
 static void on_done(void *userdata, struct removal *rm)
 {
 	struct ended *ended = calloc(1, sizeof(*ended));
 
 	if (!ended) {
-		removal_free(rm); /* its intent stays: the next start */
+		removal_free(rm); /* the intent stays until the next start */
 		return;
 	}
 	ended->message.fn = on_ended;
@@ -159,7 +159,7 @@ static void on_done(void *userdata, struct removal *rm)
 
 /* ---- retention ---- */
 
-/* One transaction of it. True if more may be left to do. */
+/* One transaction of the retention. True if more may be left. */
 static bool retain(struct manager *mgr, struct err *why)
 {
 	struct prune_filter filter = {.keep = mgr->settings->keep_runs};

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prunes: the files of ended runs go, and their rows if that was asked for. The intent is committed
- * first (storage/write/prune.h), the trash does the work (trash.h), then the intent ends. On the
- * manager thread.
+ * Prunes: removes the files of ended runs, and on request their rows. The intent is committed first
+ * (storage/write/prune.h), the trash thread does the work (trash.h), then the intent ends.
+ * Manager's thread.
  */
 #pragma once
 
 #include "daemon/core.h"
 
-#define PRUNE_RETRY_US	   (600 * USEC_PER_SEC)	  /* after files that could not be removed */
-#define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* between two looks of the retention */
+#define PRUNE_RETRY_US	   (600 * USEC_PER_SEC)	  /* delay after files could not be removed */
+#define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* time between two passes of the retention */
 
 /* Start the trash thread and resume the removals that an earlier daemon did not finish. */
 int prune_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
 void prune_close(struct manager *mgr);
-/* COMMAND_PRUNE, in its transaction. */
+/* Run COMMAND_PRUNE in its transaction. */
 int prune_command(struct manager *mgr, struct command *c, struct err *reterr) MUSTCHECK;
-/* Each second, own transactions: the retention, and what is to be tried again. */
+/* Each second, in separate transactions: the retention, and retries. */
 void prune_tick(struct manager *mgr);
-/* The wall clock was set: what seems old may not be, so that the retention waits a day. */
+/* The wall clock was set: ages may be wrong, so the retention waits for a day. */
 void prune_postpone(struct manager *mgr);

@@ -18,14 +18,14 @@
 
 struct trash {
 	pthread_t thread;
-	int data; /* the data directory; constant */
+	int data; /* descriptor of the data directory; constant */
 	void (*done)(void *userdata, struct removal *rm);
 	void *userdata;
 
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all fields below */
 	pthread_cond_t news;
 	bool stopping;
-	bool sweep; /* once */
+	bool sweep; /* True if a sweep is requested */
 	struct removal *removals, **removals_tail;
 	struct measure *measures, **measures_tail;
 };
@@ -49,7 +49,7 @@ static void folders_done(const struct folders *f)
 	closep(&f->trash);
 }
 
-/* By the data directory that was opened at the start, wherever that is now. */
+/* Opens the folders through the data directory's descriptor, wherever that directory is now. */
 static int folders_open(const struct trash *t, struct folders *f, struct err *reterr)
 {
 	int r;
@@ -112,7 +112,7 @@ static struct measure *take_measure(struct trash *t)
 	return m;
 }
 
-/* A question does not wait for the end of a long removal. */
+/* Answer measurements between the steps of a long removal. */
 static void serve_measures(struct trash *t)
 {
 	struct measure *m;
@@ -139,7 +139,7 @@ int trash_measure(struct trash *t, struct measure *m, struct err *reterr)
 
 /* ---- remove ---- */
 
-/* In small parts, so that a stop and a question are seen. */
+/* Remove in small steps, so that a stop and a measurement are noticed. */
 static int empty(struct trash *t, int at, const char *name, struct err *reterr)
 {
 	int r;
@@ -152,7 +152,7 @@ static int empty(struct trash *t, int at, const char *name, struct err *reterr)
 	return r;
 }
 
-/* What is in the trash goes, after the end of its log has been kept if it is to be. */
+/* Remove a directory in the trash, after the end of its log was kept if requested. */
 static int finish_trashed(struct trash *t, struct removal *rm, const struct folders *f,
 			  const char *id)
 {
@@ -172,7 +172,7 @@ static int finish_trashed(struct trash *t, struct removal *rm, const struct fold
 	return r;
 }
 
-/* 1: it was moved; 0: there is nothing. */
+/* Returns 1 if it was moved, 0 if there is nothing. */
 static int move_to_trash(const struct folders *f, const char *id, struct err *reterr)
 {
 	int r;
@@ -192,7 +192,7 @@ static int remove_execution(struct trash *t, struct removal *rm, const struct fo
 {
 	int r;
 
-	if (path_exists(f->trash, id)) { /* a daemon before has begun it */
+	if (path_exists(f->trash, id)) { /* an earlier daemon has begun this removal */
 		r = finish_trashed(t, rm, f, id);
 		if (r < 0 || !rm->rows)
 			return r;
@@ -201,7 +201,7 @@ static int remove_execution(struct trash *t, struct removal *rm, const struct fo
 	return r == 1 ? finish_trashed(t, rm, f, id) : r;
 }
 
-/* One that cannot be removed does not hold up the others. */
+/* A directory that cannot be removed does not block the others. */
 static int remove_all(struct trash *t, struct removal *rm)
 {
 	struct folders f = {-1, -1};
@@ -263,7 +263,7 @@ void trash_sweep(struct trash *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* What nobody asks for any more: ends of logs that were not finished, removals of a database that a
+/* Remove everything that no request names: partial ends of logs, and removals of a database that a
  * backup has replaced. */
 static void sweep(struct trash *t)
 {
@@ -314,7 +314,8 @@ static void *trash_thread(void *userdata)
 		while ((rm = take_removal(t))) {
 			rm->result = remove_all(t, rm);
 			if (rm->result == -ERR_CANCELLED)
-				removal_free(rm); /* its intent is committed: the next start */
+				/* its intent is committed: the next start continues */
+				removal_free(rm);
 			else
 				t->done(t->userdata, rm);
 		}
