@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The data of preprocess jobs, when it lies here and is small: a worker reads it as the job would
- * and says what is wrong (worker/inspect.h). One process for a submit, DATA_BUDGET_US at
- * most; what it has not come to by then is found when the job runs.
+ * Checks small local data of preprocess jobs at the submit: a worker reads the data as the job
+ * would, and reports problems (worker/inspect.h). One process for a submit, DATA_BUDGET_US at most;
+ * the job finds the remaining problems. Runs on the caller's thread.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DATA_BUDGET_US	(2 * USEC_PER_SEC) /* of a submit, all its jobs together */
-#define DATA_BYTES_MAX	(8 << 20)	   /* of one data set, as it lies there */
+#define DATA_BUDGET_US	(2 * USEC_PER_SEC) /* for all jobs of a submit together */
+#define DATA_BYTES_MAX	(8 << 20)	   /* bytes of one data set on the disk */
 #define DATA_FILES_MAX	1000		   /* entries of a folder */
 #define DATA_ANSWER_MAX (1 << 20)
 
-/* ---- what is looked at ---- */
+/* ---- selection ---- */
 
 static bool is_small(const char *path)
 {
@@ -48,7 +48,7 @@ static bool is_here(const char *path)
 	return path[0] == '/' && is_small(path);
 }
 
-/* True if something of it is known only when the job starts. */
+/* True if a part of the data set is known only when the job starts. */
 static bool has_reference(const json_t *dataset)
 {
 	const char *key;
@@ -60,7 +60,7 @@ static bool has_reference(const json_t *dataset)
 	return false;
 }
 
-/* True if all of the job's data lies here. */
+/* True if all of the job's data is local. */
 static bool can_be_looked_at(const struct job_spec *job)
 {
 	const json_t *dataset = json_object_get(job->spec, "dataset");
@@ -74,7 +74,7 @@ static bool can_be_looked_at(const struct job_spec *job)
 	       is_here(json_get_str(json_object_get(dataset, "test"), "path", ""));
 }
 
-/* ---- the findings ---- */
+/* ---- findings ---- */
 
 static void add_finding(const struct prepare *p, const size_t *jobs, size_t n, const char *line,
 			size_t len)
@@ -96,7 +96,7 @@ static void add_finding(const struct prepare *p, const size_t *jobs, size_t n, c
 		    json_get_str(finding, "message", "the data cannot be used"));
 }
 
-/* A line for each of the jobs[n] that were asked about, as far as it came. */
+/* Add the findings: one line for each of the jobs[n], as far as the worker came. */
 static void add_findings(const struct prepare *p, const size_t *jobs, size_t n, const char *at)
 {
 	for (const char *end; (end = strchr(at, '\n')); at = end + 1)

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* A descriptor to read the question from. */
+/* Make a descriptor from which the worker reads the question. */
 static int question_fd(const struct settings *set, json_t *question, struct err *reterr)
 {
 	OWN(closep) int fd = memfd_create("inspect", MFD_CLOEXEC);
@@ -27,7 +27,7 @@ static int question_fd(const struct settings *set, json_t *question, struct err 
 	return TAKE_FD(fd);
 }
 
-/* Its answer so far, until it ends or the time is over. */
+/* Read the answer until the worker ends or the time is over. */
 static void read_answer(int fd, int64_t until_us, struct buf *answer)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -46,7 +46,7 @@ static void read_answer(int fd, int64_t until_us, struct buf *answer)
 	}
 }
 
-/* It is our child and nobody else's to wait for, so the pid is its own until then. */
+/* Only this function waits for the child, so its pid cannot be reused before. */
 static void end_process(pid_t pid)
 {
 	kill(pid, SIGKILL);

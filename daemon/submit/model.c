@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tokenizers of the models that jobs name: what the engine would refuse when the job runs is
- * refused when it is submitted, by the same code, in a worker (worker/inspect_model.h): one process
- * for a submit. What it has not come to in MODEL_BUDGET_US is found when the job runs.
+ * Checks the tokenizers of the jobs' models at the submit: a worker refuses what the native engine
+ * would refuse, with the same code (worker/inspect_model.h). One process for a submit. Models that
+ * were not checked within MODEL_BUDGET_US are checked when the job runs. Runs on the caller's
+ * thread.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -12,10 +13,11 @@
 
 #include <string.h>
 
-#define MODEL_BUDGET_US	 (5 * USEC_PER_SEC) /* of a submit, all its jobs together */
+#define MODEL_BUDGET_US	 (5 * USEC_PER_SEC) /* for all jobs of a submit together */
 #define MODEL_ANSWER_MAX (1 << 20)
 
-/* True if the job tokenises with our manager, here; a script has its own tokenizer. */
+/* True if the job tokenises with the native engine on this machine. A script has its own
+ * tokenizer. */
 static bool tokenises_here(const struct job_spec *job)
 {
 	if (job->kind != JOB_PREPROCESS && job->kind != JOB_TRAIN && job->kind != JOB_DEPLOY)

@@ -14,11 +14,11 @@
 #include <limits.h>
 #include <string.h>
 
-#define LOOK_BUDGET_US	(10 * USEC_PER_SEC) /* for the worker to look at one model */
+#define LOOK_BUDGET_US	(10 * USEC_PER_SEC) /* for the worker's check of one model */
 #define LOOK_ANSWER_MAX 65536
 #define SOURCE_TEXT_MAX (SPEC_PATH_MAX + 512)
 
-/* ---- what a new name would stand for ---- */
+/* ---- the source of a new name ---- */
 
 static int check_name(const struct settings *set, const char *name, struct err *reterr)
 {
@@ -37,7 +37,7 @@ static int check_name(const struct settings *set, const char *name, struct err *
 	return 0;
 }
 
-/* "config.json, model.safetensors": what of a model is not in `dir`. */
+/* List the required files that are missing in `dir`: "config.json, model.safetensors". */
 static void missing_files(const char *dir, char *list, size_t size)
 {
 	static const char *const wanted[][3] = {
@@ -59,7 +59,7 @@ static void missing_files(const char *dir, char *list, size_t size)
 	}
 }
 
-/* What the engine says of the model; nothing in a build without it. */
+/* Check the model with the native engine; does nothing in a build without the engine. */
 static int look_inside(const struct settings *set, const char *dir, json_t *problems,
 		       struct err *reterr)
 {
@@ -195,14 +195,14 @@ int models_log_hidden(struct manager *mgr, struct err *reterr)
 	return 0;
 }
 
-/* ---- what readers are told ---- */
+/* ---- answers ---- */
 
 static json_t *configured_json(const struct model_name *m)
 {
 	return json_pack("{ss ss ss}", "name", m->name, "origin", "configuration", "path", m->dir);
 }
 
-/* An item out of the store's; takes over nothing. */
+/* Build an item from a row of the store; takes over nothing. */
 static json_t *added_json(const struct settings *set, const char *name, const json_t *source)
 {
 	json_t *item = json_pack("{ss ss}", "name", name, "origin", "added");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A script as a submit sees it: the file, what its start would install, its interpreter. */
+/* The checks of a script at the submit: the file, the packages that its start would install, its
+ * interpreter. Runs on the caller's thread. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
@@ -15,7 +16,7 @@
 
 /* ---- source_dir ---- */
 
-/* The pointer of a field of the job, beside that of source_dir. */
+/* The pointer of another field of the same job. */
 static const char *beside(const struct spec_path *path, const char *key, char *buf, size_t size)
 {
 	snprintf(buf, size, "%.*s%s", (int)(strlen(path->pointer) - strlen(path->key)),
@@ -31,7 +32,7 @@ static bool has_file(const char *dir, const char *name)
 	       !path_is_dir(AT_FDCWD, path);
 }
 
-/* The module that `python -m` gets is the name without ".py": a dot or '/' in it is a package. */
+/* True if the name without ".py" is a module for `python -m`: a dot or '/' would mean a package. */
 static bool is_module(const char *entry)
 {
 	size_t n = strlen(entry) - (str_ends(entry, ".py") ? strlen(".py") : 0);
@@ -39,7 +40,7 @@ static bool is_module(const char *entry)
 	return !memchr(entry, '/', n) && !memchr(entry, '.', n);
 }
 
-/* What would end the script before its first line. */
+/* Find problems that would end the script before its first line. */
 static bool check_start(const struct prepare *p, const struct spec_path *path, const char *real,
 			const char *entry)
 {
@@ -120,7 +121,7 @@ static bool runnable(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* A name without '/' is looked for as the worker will: in PATH of the job, else the daemon's. */
+/* Look for a name without '/' as the worker does: in the job's PATH, else the default PATH. */
 static bool on_path(const struct job_spec *job, const char *name)
 {
 	const char *at =
@@ -137,7 +138,8 @@ static bool on_path(const struct job_spec *job, const char *name)
 	return false;
 }
 
-/* As written: its links are not looked through, because a virtual environment's python is one. */
+/* Uses the path as written, without resolving links, because the python of a virtual environment is
+ * a link. */
 static const char *why_not(const struct settings *set, const struct job_spec *job,
 			   const char *python, enum problem_code *code)
 {

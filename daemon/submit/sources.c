@@ -20,7 +20,7 @@
 struct tree {
 	struct hash *hash;
 	int64_t bytes, files;
-	int to; /* directory copied to, -1: only hash */
+	int to; /* destination directory; -1: only hash */
 };
 
 static bool left_out(const char *name)
@@ -34,13 +34,13 @@ static int select_entry(const struct dirent *e)
 	return !left_out(e->d_name);
 }
 
-/* Names in byte order, so that the hash does not depend on the file system or the locale. */
+/* Sort names by bytes, so that the hash depends on neither the file system nor the locale. */
 static int by_bytes(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* `fd`: the opened file; what was looked at is what is copied. */
+/* `fd` is the open file, so that the checked file is the copied one. */
 static int add_file(struct tree *t, int fd, const char *path, const struct stat *st,
 		    struct err *reterr)
 {
@@ -86,7 +86,7 @@ static int add_dir(struct tree *t, int fd, const char *path, int depth, struct e
 	return walk(t, fd, path, depth + 1, reterr);
 }
 
-/* Links are followed as long as they lead to something below the roots; the copy has none. */
+/* Links are followed if they lead to a file below the roots; the copy has no links. */
 static int add_entry(struct tree *t, int from, const char *name, const char *path, int depth,
 		     struct err *reterr)
 {
@@ -131,7 +131,7 @@ static int walk(struct tree *t, int from, const char *path, int depth, struct er
 	return r;
 }
 
-/* Copy to a name of our own, then rename: a directory under its hash is always whole. */
+/* Copy to a temporary name, then rename: a directory named by its hash is always complete. */
 static int copy_tree(int from, const char *final, struct err *reterr)
 {
 	char tmp[PATH_MAX], id[ID_LEN];
