@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One request to a live endpoint. Thread-safe; the live table's lock is held only for the look-up.
- */
+/* Sends one request to a live endpoint. Any thread; the lock of the live table is held only for the
+ * look-up. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -11,7 +11,7 @@
 
 #define SERVE_URL "http://endpoint" EXECUTION_SERVE_PATH
 
-/* Where a live endpoint is: a new descriptor of the directory of its socket, or its name on
+/* The location of a live endpoint: a new descriptor of its socket's directory, or its name on
  * SageMaker. */
 struct place {
 	int dirfd;
@@ -46,8 +46,8 @@ static int live_connect(struct manager *mgr, const char *name, struct place *ret
 	return 0;
 }
 
-/* An endpoint here is one variant with one model: what asks for another is refused, as SageMaker
- * refuses it. */
+/* A local endpoint has one variant with one model. A request for another one is refused, as
+ * SageMaker does. */
 static int check_choice(const char *name, const struct endpoint_ask *ask, struct err *reterr)
 {
 	const char *variant = ask->sent[MANAGER_INVOKE_VARIANT];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request to an endpoint on SageMaker: InvokeEndpoint of its runtime, signed by us. Over-long
- * texts are truncated there as they are here, unless the request says otherwise.
+ * Sends a request to an endpoint on SageMaker: InvokeEndpoint, signed. Texts that are too long are
+ * truncated, as on a local endpoint, unless the request says otherwise. Any thread.
  */
 #include "aws/client.h"
 #include "base/json.h"
@@ -17,7 +17,7 @@ struct sagemaker_ask {
 	struct aws_call call;
 	char region[32];
 	char path[RESOURCE_NAME_MAX + 40];
-	char *body; /* ours, when it was changed */
+	char *body; /* owned, if the body was changed */
 };
 
 static void ask_free(struct sagemaker_ask *ca)
@@ -34,7 +34,7 @@ static bool is_json(const char *type)
 	return n == strlen(JSON_TYPE) && strncasecmp(type, JSON_TYPE, n) == 0;
 }
 
-/* {"inputs": …} with "truncation": true among its parameters; NULL: send it as it is. */
+/* {"inputs": …} with "truncation": true in its parameters. NULL: send the body unchanged. */
 static char *with_truncation(const struct endpoint_ask *ask)
 {
 	OWN(json_decrefp) json_t *body = NULL;
@@ -56,12 +56,12 @@ static char *with_truncation(const struct endpoint_ask *ask)
 	text = json_text(body);
 	if (!text || strlen(text) <= MANAGER_INVOKE_BODY_MAX)
 		return text;
-	free(text); /* it would be too large with it */
+	free(text); /* the changed body would be too large */
 	return NULL;
 }
 
-/* What the container itself says to a request is an answer, also when it is an error. What the
- * service says against it is none of the container's. */
+/* A response of the container is a result, even if it is an error. A refusal by the service itself
+ * is an error. */
 static int result_of(const struct aws_call *c)
 {
 	if (c->result == 0 || (c->status >= 400 && c->status < 500 && c->kind == AWS_ERROR_MODEL))
@@ -69,12 +69,12 @@ static int result_of(const struct aws_call *c)
 	if (c->kind == AWS_ERROR_INVALID)
 		return -ERR_INVALID;
 	if (c->kind == AWS_ERROR_DENIED || c->kind == AWS_ERROR_CREDENTIALS)
-		return -ERR_UNAVAILABLE; /* it is the daemon that may not, whoever asks */
+		return -ERR_UNAVAILABLE; /* the daemon lacks the permission, not the client */
 	return c->status == 429 && c->kind == AWS_ERROR_TRANSIENT ? -ERR_CONFLICT : c->result;
 }
 
-/* The container's own answer out of a ModelError (botocore, sagemaker-runtime/service-2.json):
- * asked here it would have been that. */
+/* Replace a ModelError by the container's own response (botocore,
+ * sagemaker-runtime/service-2.json), as a local endpoint would give it. */
 static void unwrap(struct endpoint_ask *ask)
 {
 	OWN(json_decrefp) json_t *error = NULL, *original = NULL;

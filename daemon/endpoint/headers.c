@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The headers of a request to an endpoint that pass through, and those of its answer. */
+/* The headers of a request that pass to an endpoint, and those of its response that pass back. Any
+ * thread. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"

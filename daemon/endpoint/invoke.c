@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests of api threads to live endpoints. Any thread. */
+/* Requests of API threads to live endpoints. Any thread. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
