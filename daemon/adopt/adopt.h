@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `trainyardd --adopt`: what in the AWS account carries our tags, whatever this database knows of
- * it; and, when the database is lost, takes it in again or deletes it. Serves nothing. The lock of
- * the data directory keeps it and a daemon apart.
+ * `trainyardd --adopt`: finds resources with Trainyard's tags in the AWS account, whether this
+ * database knows them or not. After a loss of the database it adopts or deletes them. It serves no
+ * requests; the lock of the data directory excludes a running daemon. main.c calls this.
  */
 #pragma once
 
@@ -22,17 +22,18 @@ enum adopt_mode {
 
 struct adopt_options {
 	enum adopt_mode mode;
-	const char *regions[ADOPT_REGIONS_MAX]; /* beside the configured one */
+	const char *regions[ADOPT_REGIONS_MAX]; /* in addition to the configured one */
 	size_t regions_n;
-	const char *install; /* only what carries this tag; "all": never mind; NULL: not given */
-	bool yes;	     /* do not ask */
+	/* only resources with this tag; "all": all installations; NULL: not given */
+	const char *install;
+	bool yes; /* True to skip the confirmation */
 };
 
-/* "list", "adopt", "delete"; 0 or -ERR_INVALID. */
+/* Parse "list", "adopt" or "delete". Returns 0 or -ERR_INVALID. */
 int adopt_mode_parse(const char *s, enum adopt_mode *ret) MUSTCHECK;
 
-/* Prints a table, what it does, and one JSON object in the last line. With ADOPT_DELETE it ends
- * when everything is gone; -ERR_CANCELLED: it was stopped before (what is noted goes on at the
- * next start of a daemon here). */
+/* Print a table, the actions, and one JSON object in the last line. With ADOPT_DELETE the call ends
+ * after all resources are gone. -ERR_CANCELLED if it was stopped before; the next start of a daemon
+ * here continues. Blocks. */
 int adopt_run(const struct settings *set, const struct adopt_options *o,
 	      struct err *reterr) MUSTCHECK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is to become of what was found. What this database knows is left as it is, and what an
- * endpoint of it uses belongs to that endpoint. Of the rest:
+ * Decides what happens to each found resource. Known resources stay unchanged, and resources that a
+ * known endpoint uses belong to that endpoint. The others:
  *
  *                   adopt                                    delete
  *   endpoint        an endpoint here, with a lease            deleted
@@ -19,7 +19,7 @@ static bool is_any(const char *status, const char *const *of)
 	return *of != NULL;
 }
 
-/* In the middle of an update nothing says surely which config it will use. */
+/* During an update it is uncertain which config the endpoint will use. */
 static bool is_settled(const struct find *endpoint)
 {
 	static const char *const moving[] = {"Updating", "SystemUpdating", "RollingBack", NULL};
@@ -40,7 +40,7 @@ static bool uses(const struct finds *f, const struct find *endpoint, const struc
 	return config && str_eq(adopt_model_of(config), part->name);
 }
 
-/* Made for an endpoint of that name, perhaps by an update that did not come to its end. */
+/* True if the part was made for an endpoint of that name, possibly by an unfinished update. */
 static bool was_for(const struct find *endpoint, const struct find *part)
 {
 	return part->endpoint[0] && str_eq(part->endpoint, endpoint->endpoint) &&
@@ -70,7 +70,7 @@ static void plan_main(enum adopt_mode mode, struct find *it)
 {
 	bool ends = mode == ADOPT_DELETE || str_eq(it->status, "Deleting");
 
-	if (it->row[0]) /* known; a training job that was adopted once has no other way to end */
+	if (it->row[0]) /* known; only an adopted training job has no other way to end */
 		ends = mode == ADOPT_DELETE && it->kind == RESOURCE_TRAINING_JOB &&
 		       !it->row_owned && it->row_wanted;
 	it->plan = ends ? PLAN_END : it->row[0] ? PLAN_LEAVE : PLAN_TAKE;

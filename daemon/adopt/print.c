@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of what was found. */
+/* Prints the table of the found resources. Called by adopt.c. */
 #include "base/buf.h"
 #include "base/money.h"
 #include "base/own.h"
