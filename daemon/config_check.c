@@ -53,7 +53,7 @@ static void check_program(struct check *c, const char *key, const char *path)
 		problem(c, key, path, "it is not a program that can be run");
 }
 
-/* The daemon makes it, but not the directory that it lies in. */
+/* The daemon creates the data directory, but not its parent. */
 static void check_data_dir(struct check *c, const char *dir)
 {
 	static const char key[] = "daemon.data_dir";
@@ -93,7 +93,7 @@ static void check_models(struct check *c, const struct config *cfg)
 	}
 }
 
-/* The trouble of a function that reads one key. */
+/* Report the error of a function that reads one key. */
 static void check_result(struct check *c, const char *key, const char *value, int r,
 			 const struct err *e)
 {

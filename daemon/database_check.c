@@ -12,14 +12,15 @@
 #include <stdbool.h>
 
 #define CHECK_STACK_BYTES (256 << 10)
-#define INTERRUPT_US	  (10 * USEC_PER_MSEC) /* between two interrupts */
+#define INTERRUPT_US	  (10 * USEC_PER_MSEC) /* time between two interrupts */
 
 struct database_check {
-	struct store_reader *reader; /* the thread's; stop interrupts it */
+	struct store_reader *reader; /* used by the thread; interrupted by database_check_stop */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
-	bool over; /* guarded by lock, as all below: the reader is not used any more */
+	/* True if the reader is not used any more; guarded by lock, as the fields below */
+	bool over;
 	const char *state;
 	struct err why;
 };

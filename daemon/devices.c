@@ -11,7 +11,7 @@
 
 #define DEVICES_STACK_BYTES (128 << 10)
 
-/* The part of NVML's ABI that is used, as nvml.h declares it (stable since NVML 11). */
+/* The used part of NVML's ABI, as NVML's header declares it (stable since NVML 11). */
 typedef struct nvml_device *nvml_device_t;
 struct nvml_memory {
 	unsigned long long total, free, used;

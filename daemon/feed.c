@@ -16,9 +16,9 @@ struct slot {
 struct feed {
 	pthread_mutex_t lock;
 	struct slot ring[FEED_RING_EVENTS];
-	size_t next;	   /* where the next event goes */
-	int64_t last_seq;  /* newest seq published, or the database's at the start */
-	int64_t lost_upto; /* every seq <= this is not in the ring */
+	size_t next;	   /* index of the next event */
+	int64_t last_seq;  /* newest published seq; at the start the database's */
+	int64_t lost_upto; /* every seq up to this one is not in memory */
 	struct feed_waiter *waiters;
 };
 
@@ -56,7 +56,8 @@ static bool matches(const struct feed_filter *filter, const json_t *event)
 	       field_matches(event, "kind", filter->kind);
 }
 
-/* Call back a list that has been taken off the feed. No lock is held: fn may free its waiter. */
+/* Call back a list that was removed from the feed. No lock is held, because fn may free its
+ * waiter. */
 static void call_all(struct feed_waiter *list)
 {
 	while (list) {
@@ -68,7 +69,7 @@ static void call_all(struct feed_waiter *list)
 	}
 }
 
-/* Move the waiters for which `due` says yes to a list of their own. Caller holds the lock. */
+/* Move the waiters that satisfy `due` to a separate list. The caller holds the lock. */
 static struct feed_waiter *
 take_due(struct feed *f, bool (*due)(const struct feed_waiter *w, const void *arg), const void *arg)
 {
@@ -151,8 +152,8 @@ int64_t feed_last_seq(struct feed *f)
 	return seq;
 }
 
-/* The events are copied (shallowly: their values are never changed) because Jansson's reference
- * counts of one object may not be shared by threads without its atomic build. */
+/* Copies events, because threads must not share Jansson's reference counts without its atomic
+ * build. A shallow copy suffices: the values never change. */
 static int copy_matching(struct feed *f, const struct feed_filter *filter, int64_t since,
 			 size_t max, json_t *events, int64_t *ret_next)
 {
@@ -164,7 +165,7 @@ static int copy_matching(struct feed *f, const struct feed_filter *filter, int64
 		if (!slot->event || slot->seq <= since || !matches(filter, slot->event))
 			continue;
 		if (json_array_size(events) == max)
-			return 0; /* *ret_next stays at the last one taken */
+			return 0; /* *ret_next is the last event taken */
 		copy = json_deep_copy(slot->event);
 		if (!copy || json_array_append_new(events, copy) < 0)
 			return -ENOMEM;
@@ -195,13 +196,13 @@ int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, s
 	return 0;
 }
 
-/* True if the ring has a matching event newer than w->since. Caller holds the lock. */
+/* True if memory has a matching event newer than w->since. The caller holds the lock. */
 static bool has_newer(struct feed *f, const struct feed_waiter *w)
 {
 	if (w->since >= f->last_seq)
 		return false;
 	if (w->since < f->lost_upto)
-		return true; /* cannot know: let the caller look */
+		return true; /* unknown: let the caller check */
 	for (size_t i = 0; i < FEED_RING_EVENTS; i++)
 		if (f->ring[i].event && f->ring[i].seq > w->since &&
 		    matches(&w->filter, f->ring[i].event))

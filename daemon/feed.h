@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The feed: the newest events in memory, for watchers. The manager thread publishes after each
- * commit; api threads read and wait. Older events come from the database (store_read.h).
- * Thread-safe.
+ * The feed: the newest events in memory. The manager's thread publishes after each commit; API
+ * threads read and wait. Older events come from the database (store_read.h). Thread-safe.
  */
 #pragma once
 
@@ -12,11 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FEED_RING_EVENTS 512 /* older ones come from the database; an event is about 1 KB */
+#define FEED_RING_EVENTS 512 /* events in memory; an event has about 1 KB */
 
 struct feed;
 
-/* Which events a watcher wants; "" is any. */
+/* Selects events; "" matches any value. */
 struct feed_filter {
 	char run[24], job[24], kind[32];
 };
@@ -24,26 +23,25 @@ struct feed_filter {
 int feed_new(int64_t last_seq, struct feed **ret, struct err *reterr) MUSTCHECK;
 void feed_free(struct feed *f);
 
-/* Manager: make one committed event visible. Takes over `event`
- * ({"seq","at","kind","run","job",…}).
- */
+/* Manager's thread. Publish one committed event. Takes over `event`
+ * ({"seq","at","kind","run","job",…}). */
 void feed_publish(struct feed *f, int64_t seq, json_t *event);
-/* Manager: something not in the event log changed for `job` (its log file grew): wake its waiters.
- */
+/* Manager's thread. Wake the waiters of `job` after a change that writes no event: its log file
+ * grew. */
 void feed_wake(struct feed *f, const char *job);
-/* Manager, from its loop: call back waiters whose deadline has passed; all of them when now_us is
- * USEC_NEVER (shutdown: every suspended connection must be resumed). */
+/* Manager's thread. Call back the waiters whose deadline has passed. USEC_NEVER calls back all of
+ * them, so that a shutdown resumes every suspended connection. */
 void feed_expire(struct feed *f, int64_t now_mono_us);
 int64_t feed_last_seq(struct feed *f);
-/* Matching events with seq > since, oldest first, at most `max`, as a new JSON array of
- * copies; *ret_next is the high-water mark that was scanned. -ERR_GONE: `since` is older than the
- * ring, read the database first. */
+/* Read matching events with seq > since, oldest first, at most `max`, as a new JSON array of
+ * copies. *ret_next is the highest seq that was examined. -ERR_GONE if `since` is older than the
+ * events in memory: read the database first. */
 int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, size_t max,
 	      json_t **ret_events, int64_t *ret_next, struct err *reterr) MUSTCHECK;
 
-/* One wait, once called back: at a matching event with seq > since, a matching feed_wake (only when
- * wake is true), the deadline, or shutdown. The caller owns the memory until fn has run or
- * feed_cancel returned true. fn runs on another thread, with no lock of the feed held. */
+/* A wait with exactly one callback: at a matching event with seq > since, at a matching feed_wake
+ * (if `wake`), at the deadline or at shutdown. The caller owns the memory until fn has run or
+ * feed_cancel has returned true. fn runs on another thread without a lock of the feed. */
 struct feed_waiter {
 	struct feed_filter filter;
 	int64_t since;
@@ -51,9 +49,9 @@ struct feed_waiter {
 	bool wake;
 	void (*fn)(struct feed_waiter *w);
 	void *userdata;
-	struct feed_waiter *next; /* the feed's */
+	struct feed_waiter *next; /* private to the feed */
 };
-/* false: already satisfied (a matching event is there): do not wait, fn will not run. */
+/* Returns false if a matching event already exists: then do not wait, fn does not run. */
 bool feed_wait(struct feed *f, struct feed_waiter *w);
-/* true: removed, fn will not run. */
+/* Returns true if the waiter was removed, so that fn does not run. */
 bool feed_cancel(struct feed *f, struct feed_waiter *w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trainyardd. Start: configuration, data directory, manager (which recovers), HTTP server, READY=1.
- * Stop (SIGTERM, SIGINT): nothing new is taken, waiting answers go out, running executions go on
- * without us and are found again at the next start.
+ * Stop (SIGTERM, SIGINT): accept nothing new, send pending replies; running executions continue and
+ * are found again at the next start.
  */
 #include "api/server.h"
 #include "base/descriptors.h"
@@ -22,7 +22,8 @@
 
 #define TRIM_BYTES (128 << 10)
 
-/* Small and steady memory: one arena for the few threads, and freed memory goes back. */
+/* Keep memory small and steady: one malloc arena for the few threads, and freed memory returns to
+ * the system. */
 static void set_up_memory(void)
 {
 	mallopt(M_ARENA_MAX, 1);
@@ -30,8 +31,8 @@ static void set_up_memory(void)
 	mallopt(M_MMAP_THRESHOLD, TRIM_BYTES);
 }
 
-/* Before any thread starts, so that each inherits it: the manager's loop takes these by signalfd.
- */
+/* Block the signals before any thread starts, so that each thread inherits that; the manager's loop
+ * receives them by signalfd. */
 static void set_up_signals(void)
 {
 	sigset_t set;
@@ -72,13 +73,13 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 			  TRAINYARD_VERSION, api_url(api), set->data_dir);
 		r = manager_run(manager, reterr);
 	}
-	if (!api_stop(api)) /* its threads use the manager: what is committed is on disk */
+	if (!api_stop(api)) /* its threads still use the manager; committed changes are on disk */
 		_exit(EXIT_FAILURE);
 	manager_free(manager);
 	return r;
 }
 
-/* Options of the command line are the last word on their keys. */
+/* Options of the command line override the configuration. */
 static int load_config(const struct options *opt, struct config **ret, struct err *reterr)
 {
 	const struct {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager as api threads see it: queue a command, get called back after its commit; ask for
- * snapshots. The manager thread is the only writer of the database and the only mover of states.
- * Everything here is thread-safe and, except manager_prepare(), does not block.
+ * The manager as API threads see it: queue a command and get a callback after its commit; read
+ * snapshots. Only the manager's thread writes the database and changes states. All functions are
+ * thread-safe and do not block, except manager_prepare() and those that say so.
  */
 #pragma once
 
@@ -15,89 +15,93 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANAGER_QUEUE_MAX	 4096	 /* commands waiting; one more is refused (503) */
-#define MANAGER_INVOKE_BODY_MAX	 6291456 /* bytes, as SageMaker's InvokeEndpoint */
+#define MANAGER_QUEUE_MAX	 4096	 /* queued commands; one more is refused (503) */
+#define MANAGER_INVOKE_BODY_MAX	 6291456 /* bytes; the limit of SageMaker's InvokeEndpoint */
 #define MANAGER_INVOKE_REPLY_MAX 6291456
-#define MANAGER_SOURCE_BYTES_MAX (64 << 20) /* a frozen source_dir */
+#define MANAGER_SOURCE_BYTES_MAX (64 << 20) /* bytes of a frozen source_dir */
 #define MANAGER_SOURCE_FILES_MAX 10000
 
 struct manager;
 struct feed;
-struct store_reader; /* storage/store_read.h */
+struct store_reader; /* defined in storage/store_read.h */
 
 enum command_kind {
-	COMMAND_SUBMIT,		 /* run: the prepared spec; result id: the run's */
-	COMMAND_JOB_CANCEL,	 /* id */
-	COMMAND_JOB_RETRY,	 /* id; result: the same job, queued or blocked again */
-	COMMAND_JOB_HOLD,	 /* id */
-	COMMAND_JOB_RELEASE,	 /* id */
-	COMMAND_JOB_PRIORITY,	 /* id, number */
-	COMMAND_RUN_CANCEL,	 /* id */
-	COMMAND_RUN_RETRY,	 /* id */
-	COMMAND_RUN_HOLD,	 /* id: all of its jobs that wait */
-	COMMAND_RUN_RELEASE,	 /* id: all of its jobs that are held */
-	COMMAND_RUN_PRIORITY,	 /* id, number: all of its jobs that have not ended */
-	COMMAND_RUN_EXPLAIN,	 /* id; result in `json` (see docs/api.md) */
+	COMMAND_SUBMIT,	      /* run: the prepared spec; result: the run's id */
+	COMMAND_JOB_CANCEL,   /* id: the job's */
+	COMMAND_JOB_RETRY,    /* id: the job's; result: the same job, queued or blocked again */
+	COMMAND_JOB_HOLD,     /* id: the job's */
+	COMMAND_JOB_RELEASE,  /* id: the job's */
+	COMMAND_JOB_PRIORITY, /* id: the job's; number: the priority */
+	COMMAND_RUN_CANCEL,   /* id: the run's */
+	COMMAND_RUN_RETRY,    /* id: the run's */
+	COMMAND_RUN_HOLD,     /* id: the run's; all of its waiting jobs */
+	COMMAND_RUN_RELEASE,  /* id: the run's; all of its held jobs */
+	/* id: the run's; number: the priority of all its jobs that have not ended */
+	COMMAND_RUN_PRIORITY,
+	COMMAND_RUN_EXPLAIN,	 /* id: the run's; result in `json` (see docs/api.md) */
 	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
-	COMMAND_ENDPOINT_RENEW,	 /* id: name; number: new ttl in µs, 0: as last time */
-	COMMAND_EXPLAIN,	 /* id: a job's; result in `json` (see docs/api.md) */
-	COMMAND_MODEL_ADD, /* id: its name; json: of manager_model_check(); number: 1 if it is new
-			    */
-	COMMAND_MODEL_REMOVE, /* id: its name */
+	/* id: the endpoint's name; number: new ttl in µs, 0: the last ttl */
+	COMMAND_ENDPOINT_RENEW,
+	COMMAND_EXPLAIN, /* id: the job's; result in `json` (see docs/api.md) */
+	/* id: the model's name; json: from manager_model_check(); number: 1 if it is new */
+	COMMAND_MODEL_ADD,
+	COMMAND_MODEL_REMOVE, /* id: the model's name */
 	COMMAND_PRUNE, /* json: {"runs": [ids, newest submit first], "rows"}; result in `json`:
 			* {"removed": [{"run","rows"}], "kept": [{"run","reason"}]} */
 };
 
-/* One command. The caller fills the first part and owns the memory until `done` has run, which is
- * on the manager thread after the commit (keep it short: resume the connection). */
+/* A command. The caller fills the first part and owns the memory until `done` has run. `done` runs
+ * on the manager's thread after the commit and must be short: resume the connection. */
 struct command {
 	enum command_kind kind;
 	char id[SPEC_NAME_MAX + 1];
 	int64_t number;
-	struct run_spec *run; /* taken over by the manager */
+	struct run_spec *run; /* the manager takes it over */
 	void (*done)(struct command *c);
 	void *userdata;
 
-	int result; /* 0 or negative; -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS; when the commit
-		     * failed, for the whole batch: -ENOSPC (disk full), -ERR_UNAVAILABLE */
-	struct err err; /* when result < 0 */
+	/* 0 or negative: -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS. If the commit fails, all
+	 * commands of the batch get -ENOSPC (disk full) or -ERR_UNAVAILABLE */
+	int result;
+	struct err err; /* set if result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
-	json_t *json; /* the caller's to release; of a submit, its warnings; of a model, its source
-		       */
-	struct command *next; /* the manager's */
+	json_t *json;	      /* the caller releases it; a submit's warnings, a model's source */
+	struct command *next; /* private to the manager */
 };
 
-/* 0, or -ERR_LIMIT / -ERR_UNAVAILABLE (stopping): then `done` will not run. */
+/* Queue a command. Returns 0, or -ERR_LIMIT / -ERR_UNAVAILABLE (stopping); then `done` does not
+ * run. */
 int manager_queue(struct manager *mgr, struct command *c, struct err *reterr) MUSTCHECK;
 
-/* All that a submit checks, on the caller's thread (may read files, may copy a source_dir of up to
- * MANAGER_SOURCE_BYTES_MAX): spec rules, paths exist below allowed roots, model names, endpoint
- * names. `dry`: freeze nothing (validate). is_job: the body is one job. *ret_placement (may be
- * NULL) gets a new JSON object saying where each job would run. -ERR_INVALID: see `problems`.
- * -ENOSPC, -ERR_UNAVAILABLE: the machine has no disk or no descriptors left for a new run
- * (headroom.h). `reader`: the caller's, to look up other runs; NULL: references to them are
- * refused. */
+/* Do all checks of a submit on the caller's thread: rules of the spec, paths below the allowed
+ * roots, model names, endpoint names. Blocks on the disk; may copy a source_dir of up to
+ * MANAGER_SOURCE_BYTES_MAX. `reader` is the caller's and finds other runs; NULL: references to
+ * other runs are refused. `is_job`: the body is one job. `dry`: freeze nothing (validate).
+ * *ret_placement (may be NULL) becomes a new JSON object with the place of each job. -ERR_INVALID:
+ * see `problems`. -ENOSPC, -ERR_UNAVAILABLE: no disk space or descriptors for a new run
+ * (headroom.h). */
 int manager_prepare(struct manager *mgr, struct store_reader *reader, const json_t *body,
 		    bool is_job, bool dry, struct run_spec **ret, json_t *problems,
 		    json_t **ret_placement, struct err *reterr) MUSTCHECK;
 
-/* Looks at what an added model's name would stand for ({"path"} or {"hub"[, "revision"]}), on the
- * caller's thread, for ten seconds at most. *ret: the source for COMMAND_MODEL_ADD. -ERR_INVALID:
- * see `problems`, or no name; -ERR_EXISTS: the configuration has the name; -ERR_UNAVAILABLE. */
+/* Check the source of a new model ({"path"} or {"hub"[, "revision"]}) on the caller's thread.
+ * Blocks for at most ten seconds. *ret is the source for COMMAND_MODEL_ADD. -ERR_INVALID: see
+ * `problems`, or the name is invalid. -ERR_EXISTS: the configuration has the name.
+ * -ERR_UNAVAILABLE. */
 int manager_model_check(struct manager *mgr, const char *name, const json_t *body, json_t **ret,
 			json_t *problems, struct err *reterr) MUSTCHECK;
-/* GET /v1/models, and one of them. -ERR_NOT_FOUND. */
+/* Build GET /v1/models, or one model of it. -ERR_NOT_FOUND if there is no such model. */
 int manager_models(struct manager *mgr, struct store_reader *reader, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
 int manager_model(struct manager *mgr, struct store_reader *reader, const char *name, json_t **ret,
 		  struct err *reterr) MUSTCHECK;
 
-/* Headers of InvokeEndpoint that pass through to an endpoint, and back (botocore's
- * sagemaker-runtime/2017-05-13/service-2.json). Values are ASCII of at most `max` characters. */
-#define MANAGER_INVOKE_SENT 9
-#define MANAGER_INVOKE_VARIANT \
-	3 /* it, and what comes after, chooses: an endpoint here has one of each */
-#define MANAGER_INVOKE_SAID 4
+/* Headers of InvokeEndpoint that pass to an endpoint, and back (botocore's
+ * sagemaker-runtime/2017-05-13/service-2.json). A value is ASCII of at most `max` characters. */
+#define MANAGER_INVOKE_SENT    9
+/* index of the first header that selects a variant or a model; a local endpoint has only one */
+#define MANAGER_INVOKE_VARIANT 3
+#define MANAGER_INVOKE_SAID    4
 struct invoke_header {
 	const char *name;
 	size_t max;
@@ -105,23 +109,24 @@ struct invoke_header {
 extern const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT];
 extern const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID];
 
-/* How much lies in the directories of executions, on the thread that removes them. */
+/* A measurement of execution directories, by the thread that removes them. */
 struct measure {
-	json_t *runs; /* [{"executions": [ids]}]: each gets "bytes" and "files", and "partial": true
-		       * if there may be more */
-	void (*done)(struct measure *m); /* on that thread; keep it short */
+	/* [{"executions": [ids]}]; each gets "bytes" and "files", and "partial": true if the
+	 * measurement is incomplete */
+	json_t *runs;
+	void (*done)(struct measure *m); /* called on that thread; must be short */
 	void *userdata;
-	int result; /* 0, or negative: the daemon stops */
+	int result; /* 0, or negative if the daemon stops */
 	struct err err;
-	struct measure *next; /* the manager's */
+	struct measure *next; /* private to the manager */
 };
-/* 0, or -ERR_UNAVAILABLE: then `done` will not run. */
+/* Start a measurement. Returns 0, or -ERR_UNAVAILABLE; then `done` does not run. */
 int manager_measure(struct manager *mgr, struct measure *m, struct err *reterr) MUSTCHECK;
 
-/* Relay one request to a live endpoint; `done` runs on another thread, exactly once. */
+/* A request to a live endpoint. `done` runs on another thread, exactly once. */
 struct invocation {
 	char endpoint[SPEC_NAME_MAX + 1];
-	const char *body; /* borrowed until done */
+	const char *body; /* borrowed until `done` */
 	size_t body_len;
 	const char *content_type, *accept;     /* may be NULL */
 	const char *sent[MANAGER_INVOKE_SENT]; /* values; NULL: not given */
@@ -129,38 +134,39 @@ struct invocation {
 	void (*done)(struct invocation *inv);
 	void *userdata;
 
-	int result; /* 0: the endpoint answered; -ERR_NOT_FOUND, -ERR_CONFLICT (not in service),
-		     * -ERR_INVALID (a header, or what SageMaker says against the request),
-		     * -ERR_UNAVAILABLE, -ERR_LIMIT */
+	/* 0: the endpoint answered; -ERR_NOT_FOUND, -ERR_CONFLICT (not in service), -ERR_INVALID (a
+	 * header, or SageMaker's refusal of the request), -ERR_UNAVAILABLE, -ERR_LIMIT */
+	int result;
 	struct err err;
-	int status;  /* HTTP status of the endpoint's answer */
+	int status;  /* HTTP status of the endpoint's response */
 	char *reply; /* the caller frees */
 	size_t reply_len;
 	char reply_type[128];
-	char *said[MANAGER_INVOKE_SAID]; /* values; NULL: not said; the caller frees */
-	void *ask;			 /* the manager's */
+	char *said[MANAGER_INVOKE_SAID]; /* values; NULL: absent; the caller frees them */
+	void *ask;			 /* private to the manager */
 };
 int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *reterr) MUSTCHECK;
 
-/* Money: the configuration's caps; when the price table was noted ("2025-11", borrowed); and what a
- * job, as store_read_job() answers it, may cost at worst, as decimal text: a new reference, NULL
- * for one that costs nothing. */
+/* Money: the configuration's caps; the date of the price table ("2025-11", borrowed); the worst
+ * case of a job in the form of store_read_job(), as decimal text. The last is a new reference, NULL
+ * for a job that costs nothing. */
 struct money_caps manager_money_caps(const struct manager *mgr);
 const char *manager_prices_noted(const struct manager *mgr);
 json_t *manager_worst_case(const struct manager *mgr, const json_t *job);
 
-/* Snapshots; new references. */
+/* Snapshots as new references. */
 json_t *manager_devices(struct manager *mgr); /* GET /v1/devices */
-json_t *manager_status(struct manager *mgr);  /* slots, daemon facts, for /v1/overview */
+/* slots and facts about the daemon, for /v1/overview */
+json_t *manager_status(struct manager *mgr);
 struct feed *manager_feed(struct manager *mgr);
-/* Measure the use of the disk with worker/usage.h; `question` has "all" and "executions". Blocks
- * for seconds: call it on a thread of your own. -ERR_LIMIT: one measurement
- * is under way already. *ret is the caller's. */
+/* Measure disk usage with worker/usage.h; `question` has "all" and "executions". Blocks for
+ * seconds: call this on a separate thread. The caller owns *ret. -ERR_LIMIT if a measurement is
+ * already running. */
 int manager_usage(struct manager *mgr, json_t *question, json_t **ret,
 		  struct err *reterr) MUSTCHECK;
-/* -ERR_UNAVAILABLE: the data directory was renamed, replaced or deleted: what lies at its path is
- * not this daemon's. */
+/* -ERR_UNAVAILABLE if the data directory was renamed, replaced or deleted; files at its path then
+ * belong to somebody else. */
 int manager_check_location(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* 0: it has recovered, is not stopping, has its data directory, and its thread has passed its loop
- * within the last seconds; else -ERR_UNAVAILABLE with the reason. */
+/* Returns 0 if the daemon has recovered, is not stopping, has its data directory, and its loop ran
+ * within the last seconds. Else -ERR_UNAVAILABLE with the reason. */
 int manager_ready(struct manager *mgr, struct err *reterr) MUSTCHECK;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Word to systemd (sd_notify); nothing happens when it did not start us. */
+/* Messages to systemd (sd_notify). No effect if systemd did not start the daemon. main.c and the
+ * manager call this. */
 #pragma once
 
 void notify_state(const char *state);
-/* Feed the watchdog, if the unit has one: only from the manager's thread, which it is about. */
+/* Feed the watchdog if the unit has one. Only the manager's thread calls this, because the watchdog
+ * supervises that thread. */
 void notify_watchdog(void);

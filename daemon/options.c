@@ -64,7 +64,7 @@ static const struct option long_options[] = {
 	{0},
 };
 
-/* 0: taken; negative: unknown. */
+/* Returns 0 if the option was taken, negative if it is unknown. */
 static int take_adopt(int opt, struct adopt_options *ret)
 {
 	switch (opt) {
@@ -85,7 +85,8 @@ static int take_adopt(int opt, struct adopt_options *ret)
 	return -ERR_INVALID;
 }
 
-/* 1: printed, end; 0: taken; negative: unknown. */
+/* Returns 1 if text was printed and the program ends, 0 if the option was taken, negative if it is
+ * unknown. */
 static int take_option(int opt, struct options *ret)
 {
 	switch (opt) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of trainyardd. Every option is a key of the configuration, too, and wins over
- * it. */
+/* The command line of trainyardd; main.c calls this. Every option is also a configuration key, and
+ * overrides the key. */
 #pragma once
 
 #include "base/err.h"
@@ -12,12 +12,12 @@
 struct options {
 	const char *config_file;			    /* NULL: none */
 	const char *data_dir, *listen, *socket, *log_level; /* NULL: not given */
-	bool check;	  /* say whether the configuration is right, end */
-	bool help_config; /* print every key, end */
-	bool adopts;	  /* --adopt */
+	bool check;	  /* True to check the configuration and exit */
+	bool help_config; /* True to print all keys and exit */
+	bool adopts;	  /* True for --adopt */
 	struct adopt_options adopt;
 };
 
-/* Prints help and version itself and then returns 1 (end with success); 0 to go on; -ERR_INVALID
- * with a sentence. */
+/* Parse the command line. Returns 0 to continue, or 1 after it has printed the help or the version
+ * (exit with success). -ERR_INVALID with a message. */
 int options_parse(int argc, char **argv, struct options *ret, struct err *reterr) MUSTCHECK;

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The manager as main.c sees it: make, run, stop. Everything else is daemon/manager.h. */
+/* The life of the manager, for main.c: create, run, free. API threads use daemon/manager.h. */
 #pragma once
 
 #include "base/err.h"
 #include "daemon/manager.h"
 #include "daemon/settings.h"
 
-/* Opens the database (takes its lock), the devices and the net thread, and recovers: every live
- * execution is re-attached, finished or declared lost. `settings` is borrowed. */
+/* Open the database (and take its lock), the devices and the net thread, and recover: each live
+ * execution is re-attached, finished or declared lost. `settings` is borrowed. Blocks on the
+ * disk. */
 int manager_new(const struct settings *settings, struct manager **ret,
 		struct err *reterr) MUSTCHECK;
-/* The same for `trainyardd --adopt`: no devices, no recovery, nothing is started; the controller of
- * the cloud stops and deletes what its rows do not want, and does nothing else. */
+/* As manager_new(), for `trainyardd --adopt`: no devices, no recovery, no start of anything. The
+ * SageMaker controller only stops and deletes unwanted resources. */
 int manager_new_ending(const struct settings *settings, struct manager **ret,
 		       struct err *reterr) MUSTCHECK;
-/* Run on the caller's thread until SIGTERM or SIGINT (which must be blocked in every thread).
- * Then nothing new is taken; running executions go on without us. */
+/* Run on the caller's thread until SIGTERM or SIGINT, which must be blocked in every thread. After
+ * the signal no command is accepted; running executions continue without the daemon. */
 int manager_run(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* After the api has stopped. */
+/* Call after the API has stopped. */
 void manager_free(struct manager *mgr);

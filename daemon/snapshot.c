@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What api threads are told of devices, slots and executions. The manager thread publishes text;
- * the readers parse their own copy, so that no JSON object is shared by two threads. */
+/* Snapshots of devices, slots and executions for API threads. The manager's thread publishes text
+ * and each reader parses its own copy, so that no JSON object is shared by two threads. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"

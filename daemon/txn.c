@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions of the manager. Its events are published and its actions run after the
- * commit; when it fails nothing has changed and the actions are told so.
+ * A transaction with actions. After the commit the events are published and the actions run. If the
+ * transaction fails, nothing has changed and each action is called with committed = false.
+ * Manager's thread.
  */
 #include "base/fault.h"
 #include "base/log.h"
@@ -46,7 +47,7 @@ void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *ar
 
 	assert(mgr->txn_depth > 0);
 	if (!a)
-		abort(); /* a few dozen bytes: nothing sensible is left to do */
+		abort(); /* a few dozen bytes could not be allocated: no recovery is possible */
 	*a = (struct txn_action){.fn = fn, .arg = arg};
 	*mgr->actions_tail = a;
 	mgr->actions_tail = &a->next;

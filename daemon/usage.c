@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What takes the disk: asked of a worker, one at a time, because it reads the whole directory. */
+/* Measures the use of the disk with a worker process, one at a time, because that reads the whole
+ * directory. Any thread; blocks. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "daemon/core.h"
@@ -7,8 +8,8 @@
 
 #include <stdatomic.h>
 
-#define BUDGET_MS	 10000 /* the worker looks so long, and answers what it has */
-#define ANSWER_MS	 5000  /* and has so long to say it */
+#define BUDGET_MS	 10000 /* the worker measures for this time, then reports what it has */
+#define ANSWER_MS	 5000  /* further time to write the report */
 #define USAGE_ANSWER_MAX (64 << 20)
 
 static atomic_flag busy = ATOMIC_FLAG_INIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a spec costs at worst, and whether that can ever fit. Thread-safe. */
+/* Computes the worst case of a spec, and whether the caps can ever allow it. Thread-safe. */
 #include "daemon/schedule/budget_rate.h"
 
 #include "base/money.h"
@@ -55,7 +55,7 @@ static int rate_serverless(const struct settings *set, const char *region, const
 	if (r < 0)
 		return r;
 	ret->units = requests * memory_mb;
-	ret->seconds = MB_PER_GB; /* per second and GB */
+	ret->seconds = MB_PER_GB; /* the price is per second and GB */
 	snprintf(ret->words, sizeof(ret->words),
 		 "%" PRId64 " x %" PRId64 " MB at %s USD/GB-s at most", requests, memory_mb,
 		 money_format(price, ret->micro_usd));
@@ -90,7 +90,7 @@ static int amount(const struct budget_rate *rate, int64_t us, bool up, int64_t *
 	__int128 all = (__int128)rate->micro_usd * rate->units;
 	__int128 per = (__int128)rate->seconds * USEC_PER_SEC;
 
-	/* Prices and times have greatest values; only units of a foreign row could overflow. */
+	/* Prices and times have maxima; only the units of a foreign row could overflow. */
 	if (rate->units < 0 || us < 0 || rate->micro_usd < 0 || all > (__int128)MONEY_MAX * 1000000)
 		return err_set(reterr, ERR_LIMIT,
 			       "%s costs more than can be counted: use fewer instances",
@@ -218,7 +218,7 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 
 	if (!budget_applies(job->kind, job->target))
 		return;
-	/* Without either, the rules of the spec have said so already. */
+	/* If both are missing, the rules of the spec have already reported that. */
 	if (!json_object_get(sagemaker, "instance_type") &&
 	    !json_object_get(sagemaker, "serverless"))
 		return;

@@ -21,7 +21,7 @@ int headroom_check_disk(const char *dir, const struct statvfs *vfs, int64_t free
 			"%s (setting local.disk_free_min_bytes); free some space",
 			dir, str_bytes(have, sizeof(have), (int64_t)free_bytes),
 			str_bytes(need, sizeof(need), free_min_bytes));
-	/* f_files is 0 where inodes are made as needed (btrfs). */
+	/* f_files is 0 if the file system creates inodes on demand (btrfs). */
 	if (vfs->f_files && vfs->f_favail < HEADROOM_INODES)
 		return err_set(reterr, ENOSPC,
 			       "the disk with %s is full: %" PRIu64
@@ -44,7 +44,7 @@ int headroom_check(const struct manager *mgr, struct err *reterr)
 			       "the daemon's file descriptors are used up; try again later, or "
 			       "raise its limit (LimitNOFILE= of the service)");
 	if (statvfs(set->data_dir, &vfs) < 0)
-		return 0; /* what fails next says it better */
+		return 0; /* the next failing call gives a better message */
 	return headroom_check_disk(set->data_dir, &vfs, set->disk_free_min_bytes, reterr);
 }
 
