@@ -166,8 +166,8 @@ class Daemon:
 
 
 @contextmanager
-def daemon_on(directory, config="", environment=None):
-    daemon = Daemon(directory, config, environment)
+def daemon_on(directory, config="", environment=None, build=BUILD):
+    daemon = Daemon(directory, config, environment, build)
     try:
         yield daemon.start()
     finally:
