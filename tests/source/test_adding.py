@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/adding.md names every file that a new thing of each kind touches: looked up by an old one."""
+"""docs/adding.md names each file that a new thing of a kind touches: looked up by an old one."""
 import re
 
 import pytest
