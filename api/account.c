@@ -33,8 +33,8 @@ struct account_query *account_query_of(struct request *rq)
 	return q;
 }
 
-/* A problem between the daemon and AWS is no fault of the request: 5xx, unless AWS says that the
- * query itself is wrong. 403 is reserved for the rights of a client's own token. */
+/* A problem between the daemon and AWS is no fault of the request: 5xx, unless AWS refuses the
+ * query as invalid. 403 is reserved for the rights of a client's own token. */
 static void reply_failure(struct request *rq, const struct account_query *q)
 {
 	static const struct {

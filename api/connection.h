@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The open connections of each listener, and the choice of connections that may be dropped: those
- * without a complete request. api/acceptor.c adds connections; libmicrohttpd's threads change their
- * phase (api/server.c). Thread-safe, with one lock that is held for a few instructions.
+ * The open connections of each listener. A connection without a complete request may be dropped.
+ * api/acceptor.c adds connections; libmicrohttpd's threads change their phase (api/server.c).
+ * Thread-safe, with one lock that is held for a few instructions.
  *
  * A connection is dropped by shutdown(): the library then notices the end, ends the request and
  * closes the descriptor. A dropped connection counts neither as open nor for the budget of bodies.

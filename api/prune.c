@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prunes. First read the plan (store_read_prune), then measure its files on the thread that removes
- * files, then reply, or send the plan to the manager, which checks it again in its transaction. The
+ * Prunes. The steps: read the plan (store_read_prune), measure its files on the trash thread, then
+ * reply or send the plan to the manager. The manager checks the plan again in its transaction. The
  * server's threads run the steps.
  */
 #include "api/handlers.h"

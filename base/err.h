@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one error type. A fallible function returns int: >= 0 is success, negative is -errno or
- * -ERR_*; its last parameter is `struct err *reterr`, owned by the caller, never allocated.
- * *reterr is meaningful only when the result is negative. NULL is allowed everywhere.
+ * -ERR_*. Its last parameter is `struct err *reterr`, owned by the caller, never allocated. *reterr
+ * is meaningful only when the result is negative. NULL is allowed everywhere.
  */
 #pragma once
 

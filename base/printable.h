@@ -11,7 +11,7 @@
 
 /* Write n bytes of `in` to `out`, which has room for n * PRINTABLE_GROWTH bytes. Control characters
  * become \u00XX, except line end and tab; a carriage return becomes a line end; bytes that are not
- * UTF-8 become U+FFFD. Returns the number of bytes written. *ret_left is the number of bytes at the
- * end of `in` that may begin a character and were not written. ret_left NULL: no more input
+ * UTF-8 become U+FFFD. Returns the number of bytes written. *ret_left counts the bytes at the end
+ * of `in` that may begin a character; they are not written. ret_left NULL: no more input
  * follows. */
 size_t printable(char *out, const char *in, size_t n, size_t *ret_left);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Restricts users' paths to some root directories. The check uses the location of the opened file,
- * not the text of the path. Links are followed if they lead to a location below a root, and a path
- * that is swapped for a link after a check is detected.
+ * not the text of the path. Links are followed if they lead to a location below a root. A path that
+ * is swapped for a link after a check is detected.
  *
  * A path below OWN/folder/name (such as an execution's directory) must not leave OWN/folder/name,
  * because jobs and archives create links there.

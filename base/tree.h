@@ -23,9 +23,9 @@ struct tree_size {
 
 /* Add the content of the directory `name` in `at`. A missing directory adds nothing. */
 void tree_measure(int at, const char *name, struct tree_size *size);
-/* Open the directory `name` in `at` for reading. If it is ours and not accessible, it is made
- * readable and writable. The caller owns the descriptor. -ERR_INVALID: a link or another file
- * system. */
+/* Open the directory `name` in `at` for reading. If this user owns the directory and it is not
+ * accessible, its mode is changed. The caller owns the descriptor. -ERR_INVALID: a link or another
+ * file system. */
 int tree_open(int at, const char *name, int *ret_fd, struct err *reterr) MUSTCHECK;
 /* Remove the tree or file `name` in `at`, at most about max_entries entries. Returns 1 if more is
  * left, 0 if it is gone, negative if an entry cannot be removed (the others are gone). Directories

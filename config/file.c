@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the configuration file with inih. inih gets its lines from an own reader, because Debian's
- * inih has lines of 200 bytes and no line numbers for handlers. The reader counts lines, strips
- * indentation and comments, and passes a long value in pieces that inih takes for continuation
- * lines; the handler joins them again.
+ * Reads the configuration file with inih. This file supplies the lines, because Debian's inih has
+ * lines of 200 bytes and no line numbers for handlers. The reader counts lines and strips
+ * indentation and comments. It passes a long value in pieces, which inih takes for continuation
+ * lines and the handler joins again.
  */
 #include "base/fileio.h"
 #include "base/own.h"

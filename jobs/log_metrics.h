@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads metrics from log lines, either by the `metric_definitions` of a spec (a name and a regular
- * expression whose first group is a number) or by the defaults for transformers' Trainer, versions
- * 4 and 5. The worker of a script job and the daemon's SageMaker logs both call this, so that both
- * targets read the same metrics. Only this file uses PCRE2, whose syntax agrees with Python's for
- * such expressions.
+ * Reads metrics from log lines by the `metric_definitions` of a spec: names and regular expressions
+ * whose first group is a number. Without them the defaults for transformers' Trainer, versions 4
+ * and 5, apply. The worker of a script job and the daemon's SageMaker logs both call this, so that
+ * both targets read the same metrics. Only this file uses PCRE2, whose syntax agrees with Python's
+ * for such expressions.
  */
 #pragma once
 

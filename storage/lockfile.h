@@ -2,10 +2,10 @@
 /*
  * The lock of a data directory: one daemon for each directory, by flock(2), and one for each path.
  * The second lock matters if the directory is renamed while a daemon runs: no other daemon may
- * start at the old path. That lock is a listening abstract unix socket. Its name is a hash of the
- * parent directory's inode and the directory's name, plus a random suffix. A socket counts only if
- * the kernel (SO_PEERCRED) attributes it to this user or to root, so that no other user can block a
- * path.
+ * start at the old path. The second lock is a listening abstract unix socket. Its name is a hash of
+ * the parent directory's inode and the directory's name, plus a random suffix. A socket counts only
+ * if the kernel (SO_PEERCRED) attributes it to this user or to root, so that no other user can
+ * block a path.
  *
  * The text of the lock file: line 1 is the holder's pid, for people. Line 2 is "GENERATION SEQ" of
  * the newest commit. A database with the same generation and a smaller seq was restored from a

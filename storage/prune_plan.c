@@ -164,7 +164,7 @@ static int held_by_itself(struct prune_plan *p, const char *run, struct prune_ho
 		    run_state_str(state));
 }
 
-/* What holds a run: an active job, an endpoint, or SageMaker resources that are not settled. */
+/* The holders of a run: an active job, an endpoint, or SageMaker resources that are not settled. */
 static const struct {
 	const char *code, *sql;
 } rules[] = {
@@ -191,7 +191,7 @@ static bool is_chosen(const struct prune_plan *p, const char *run)
 }
 
 /* Jobs of other runs that use outputs of this run. Such a job holds the run while it waits or runs,
- * and as long as it may be retried, that is until its own files are removed. */
+ * and as long as it may be retried. The hold ends when the job's own files are removed. */
 static int held_by_pins(struct prune_plan *p, const char *run, struct prune_hold *ret,
 			struct err *reterr)
 {

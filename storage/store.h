@@ -60,8 +60,9 @@ void store_rollback_to(struct store *st);
 json_t *store_take_events(struct store *st);
 int64_t store_last_seq(struct store *st);
 /* Call this if the wall clock was set by by_us (may be negative). Shifts every stored time that
- * means "a while from now", so that the rest of the wait is kept: back-offs of jobs and endpoints,
- * the next and the last call of SageMaker resources. Leases and days of money do not change. */
+ * means "a while from now", so that the rest of the wait is kept. These are the back-offs of jobs
+ * and endpoints, and the next and last calls of SageMaker resources. Leases and days of money do
+ * not change. */
 int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr) MUSTCHECK;
 /* Checkpoint the WAL; for idle moments. */
 void store_checkpoint(struct store *st);
@@ -271,9 +272,9 @@ int store_executions_retire(struct store *st, const char *endpoint, const char *
 #define STORE_METRIC_NAME_BYTES_MAX 255
 
 /* Add one point: {"loss":…,"learning_rate":…}; for numbers see json_any_number(). If an attempt has
- * more than STORE_METRIC_SAMPLE_MAX points, an even sample is kept, and for each name the newest,
- * least and greatest value and the first NaN (warning "metrics_thinned"). Points are written at the
- * end of the transaction. */
+ * more than STORE_METRIC_SAMPLE_MAX points, an even sample is kept (warning "metrics_thinned"). For
+ * each name the newest, least and greatest value and the first NaN stay, too. Points are written at
+ * the end of the transaction. */
 int store_metric_insert(struct store *st, const char *job, int attempt, int64_t at_us, int64_t step,
 			double epoch, const json_t *values, struct err *reterr) MUSTCHECK;
 /* codes of one attempt; all further codes are counted as "more" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The readers' interface to the database: read-only, one connection for each thread, answers in the
- * JSON shapes of docs/api.md (RFC 3339 times; a missing part is absent). API threads and worker
+ * The readers' interface to the database: read-only, one connection for each thread. The answers
+ * are the JSON of docs/api.md, with RFC 3339 times and without empty parts. API threads and worker
  * processes of the daemon call it. A call blocks on the disk, and no read transaction outlives a
  * call. Every json_t is a new reference. -ERR_NOT_FOUND if a required item is missing. -ERR_GONE if
  * a cursor or `since` is below what is kept, or belongs to another database generation.
@@ -67,9 +67,9 @@ int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
 /* The run as submitted: the body of POST /v1/runs. */
 int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret,
 			struct err *reterr) MUSTCHECK;
-/* One job. A job with SageMaker resources also has "sagemaker" and "cost" {"reserved_usd",
- * "settled_usd"}: names, states and public parts of the descriptions, of the last attempt with
- * any. */
+/* One job. A job with SageMaker resources also has "cost" {"reserved_usd", "settled_usd"} and
+ * "sagemaker": names, states and public descriptions. They belong to the last attempt with any
+ * resource. */
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret,
 		   struct err *reterr) MUSTCHECK;
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,

@@ -19,9 +19,10 @@
  *     serve.sock      an endpoint's HTTP server
  *
  * A job may replace any file at any time. So the daemon and the shim open files here only through
- * base/beneath.h. An unreadable events file is reported as the warning "events_unreadable", a file
- * that is too large as "events_cut"; in both cases the exit record decides how the job ends. A file
- * in place of exit.json, log.gap or their .tmp is removed; a directory is renamed to NAME.aside-….
+ * base/beneath.h. An unreadable events file causes the warning "events_unreadable", a file that is
+ * too large the warning "events_cut". In both cases the exit record decides how the job ends. A
+ * file in place of exit.json, log.gap or their .tmp is removed; a directory is renamed to
+ * NAME.aside-….
  */
 /* clang-format on */
 #pragma once

@@ -3,9 +3,9 @@
  * Builds SageMaker request bodies from a spec: CreateTrainingJob, CreateModel,
  * CreateEndpointConfig, CreateEndpoint, UpdateEndpoint, and container images. Pure: values in, JSON
  * out. The caller (daemon/) chooses names, URIs and tags and commits them first. A builder refuses
- * what the service would refuse for its form (names, counts, lengths), with a sentence that says
- * what to change. A builder does not check what only the service knows (instance types, quota).
- * docs/sagemaker.md documents the use of each field and the differences from the SDK.
+ * a request with an invalid form (names, counts, lengths); its message has the remedy. A builder
+ * does not check what only the service knows (instance types, quota). docs/sagemaker.md documents
+ * the use of each field and the differences from the SDK.
  *
  * `spec` is a normalised spec (struct job_spec.spec) with resolved references and s3:// URIs in
  * place of local paths. All members are borrowed for the call. Warnings are texts, appended to the

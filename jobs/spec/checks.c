@@ -77,9 +77,9 @@ static bool is_one_of(const char *name, const char *const *names, size_t n)
 	return false;
 }
 
-/* True if the variable changes what a program loads or runs before its own first line: glibc's list
- * for secure execution (sysdeps/generic/unsecvars.h), hooks of CUDA, OpenMP and OpenSSL, and AWS
- * files, which may name a credential_process. */
+/* True if the variable changes what a program loads or runs before its own first line. These are
+ * glibc's list for secure execution (sysdeps/generic/unsecvars.h), hooks of CUDA, OpenMP and
+ * OpenSSL, and AWS files, which may name a credential_process. */
 static bool steers_programs(const char *name)
 {
 	static const char *const prefixes[] = {"LD_",	   "GLIBC_",	     "MALLOC_",

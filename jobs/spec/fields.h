@@ -17,8 +17,8 @@ struct spec_parse; /* jobs/spec/parse.h */
 enum field_type {
 	FIELD_STRING, /* min..max bytes */
 	FIELD_NAME,   /* bytes as in SPEC_NAME_MAX: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
-	FIELD_PATH,   /* a local path, or a form that `remote` allows; `use` tells the path's use */
-	FIELD_INT,    /* min..max */
+	FIELD_PATH, /* a local path, or a form that `remote` allows; `use` is the path's purpose */
+	FIELD_INT,  /* min..max */
 	FIELD_NUMBER, /* min..max */
 	FIELD_BOOL,
 	FIELD_ENUM,	/* one of `words` */

@@ -207,7 +207,7 @@ const char *spec_nearest_job(const struct spec_parse *p, const char *name)
 	return str_nearest(name, names, p->run->jobs_n);
 }
 
-/* The path `ours` relative to table t, that is without the table's own name. */
+/* The path `ours` without the name of table t at its beginning. */
 static const char *seen_from(const struct spec_table *t, const char *ours)
 {
 	const char *dot = strchr(ours, '.');

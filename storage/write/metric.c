@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Metric points. At most STORE_METRIC_SAMPLE_MAX points of an attempt are kept as an even sample
- * (every 1st, 2nd, 4th, … point). Apart from the sample, the newest point is kept, and for each
- * name the points with the least and greatest value, the first NaN and the first infinity. A
- * transaction selects its points in memory and writes them at its end, so that a job with many
+ * (every 1st, 2nd, 4th, … point). Apart from the sample, the newest point is kept. For each name
+ * the points with the least and greatest value, the first NaN and the first infinity are kept, too.
+ * A transaction selects its points in memory and writes them at its end, so that a job with many
  * points costs few rows. The manager thread calls this through store.h.
  */
 #include "base/own.h"

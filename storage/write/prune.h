@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer's part of a prune: an intent for each run before its first file moves, and the end of
- * the intent after its last file is gone. The manager thread calls this in a transaction; errors as
- * in store.h.
+ * The writer's part of a prune. An intent is written before the first file of a run moves, and ends
+ * after the run's last file is gone. The manager thread calls this in a transaction; errors as in
+ * store.h.
  */
 #pragma once
 
