@@ -13,7 +13,8 @@
 #define CHECKPOINT_PREFIX   "checkpoint-"
 #define CHECKPOINT_MANIFEST "manifest.json"
 
-/* The folder below an execution directory, NULL: there is none, or a link is in its place. */
+/* Open the checkpoints folder of an execution. NULL if there is none, or if a link is in its
+ * place. */
 static DIR *open_folder(const char *dir)
 {
 	OWN(closep) int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

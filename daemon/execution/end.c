@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of an execution, inside a transaction: what its exit record, its failure line and a stop
- * mean for the job or the endpoint that owns it.
+ * Ends an execution in a transaction: derives the result for its job or its endpoint from the exit
+ * record, the failure line and a stop. Manager's thread.
  */
 #include "base/fileio.h"
 #include "base/log.h"
@@ -25,8 +25,8 @@ static void drop_after(struct manager *mgr, void *arg, bool committed)
 	free(arg);
 }
 
-/* After a stop that nobody here asked for, or max_runtime. A worker's own failure line tells more,
- * except that it was stopped. */
+/* The reason after max_runtime, or after a stop that the user did not request. The worker's own
+ * failure line is more precise, unless it only reports the stop. */
 static void judge_stopped(const struct execution *ex, const struct exit_record *exit,
 			  struct reason *why)
 {
@@ -44,7 +44,7 @@ static void judge_stopped(const struct execution *ex, const struct exit_record *
 			   killed);
 }
 
-/* The program ended by itself, or was killed by somebody else. */
+/* The reason if the program ended by itself or a foreign signal killed it. */
 static void judge_failed(const struct execution *ex, const struct exit_record *exit,
 			 struct reason *why)
 {
@@ -61,8 +61,8 @@ static void judge_failed(const struct execution *ex, const struct exit_record *e
 			   exit->code);
 }
 
-/* What the end of the process means. Only an end that came before the signal wins over a stop:
- * what a program does after it, exit 0 too, is the end of a stopped one. */
+/* The result of the end. Only an end before the signal takes precedence over a stop. A later end is
+ * a stop, even with exit status 0. */
 static enum job_state judge_end(const struct execution *ex, const struct job_row *job,
 				const struct exit_record *exit, struct reason *why)
 {
@@ -91,7 +91,8 @@ static enum job_state judge_end(const struct execution *ex, const struct job_row
 	return STATE_FAILED;
 }
 
-/* Of a success all that its kind has; of any other end what is there in its own directory. */
+/* The outputs. After a success all outputs of the kind; otherwise those that exist in the
+ * execution's directory. */
 static json_t *outputs_of(const struct execution *ex, const struct job_row *job, bool succeeded)
 {
 	OWN(json_decrefp) json_t *results = NULL;
@@ -119,7 +120,7 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job,
 	return outputs;
 }
 
-/* The staging of a job that runs on SageMaker is over. */
+/* End the staging of a SageMaker job. */
 static int end_staging(struct manager *mgr, struct execution *ex, const struct job_row *job,
 		       struct job_end *end, struct err *reterr)
 {
@@ -161,8 +162,8 @@ static int end_job(struct manager *mgr, struct execution *ex, const struct exit_
 	if (r < 0)
 		return r;
 	if (job_state_is_final(job.state) || job.attempt != ex->row.attempt)
-		return 0;			   /* ended by other facts before */
-	if (job.state == STATE_STARTING && exit) { /* its start could not be written down */
+		return 0;			   /* ended already for another reason */
+	if (job.state == STATE_STARTING && exit) { /* its start could not be recorded */
 		r = job_move(mgr, job.id, STATE_STARTING, STATE_RUNNING, &none, reterr);
 		if (r < 0)
 			return r;
@@ -183,7 +184,7 @@ static int end_job(struct manager *mgr, struct execution *ex, const struct exit_
 	return job_end(mgr, &job, &end, reterr);
 }
 
-/* What the record says; never in the future, as after the clock was set back. */
+/* The end time of the record, but never a future time (the clock may have been set back). */
 static int64_t ended_us(const struct exit_record *exit)
 {
 	int64_t now = clock_now_us();

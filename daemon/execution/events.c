@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Following work/events.ndjson: each chunk of lines becomes rows in one transaction together with
- * the new offset, so that a crash neither loses nor doubles a line. What only the end of the
- * execution needs (failure, result, progress) is kept in memory; after a restart it is read again.
+ * Reads work/events.ndjson. Each chunk of lines becomes rows in one transaction with the new
+ * offset, so that a crash neither loses nor repeats a line. Data for the end of the execution
+ * (failure, result, progress) stays in memory and is read again after a restart. Manager's thread.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"
@@ -21,8 +21,8 @@
 	"its events file is larger than the daemon reads (1 GiB): what came later is left out, " \
 	"except for its last lines"
 
-/* Open the file. 0: it is open, 1: the job has made it unreadable, and `reterr` says how; negative:
- * try again later. */
+/* Open the file. Returns 0, or 1 if the job has made the file unreadable (reterr says how), or
+ * negative to try again later. */
 static int open_events(const struct execution *ex, int *ret_fd, int64_t *ret_size,
 		       struct err *reterr)
 {
@@ -34,7 +34,7 @@ static int open_events(const struct execution *ex, int *ret_fd, int64_t *ret_siz
 	return r < 0 && r != -EIO && !headroom_is_missing(r) ? 1 : r;
 }
 
-/* At most one chunk of [offset, end) into *out. */
+/* Read at most one chunk of [offset, end) into *out. */
 static int read_chunk(int fd, int64_t offset, int64_t end, struct buf *out)
 {
 	char *to = buf_reserve(out, MANAGER_EVENTS_CHUNK);
@@ -52,7 +52,7 @@ static int read_chunk(int fd, int64_t offset, int64_t end, struct buf *out)
 	return (int)n;
 }
 
-/* Memory only: what a line says about the end. */
+/* Keep the data of a line for the end of the execution; memory only. */
 static void remember(struct execution *ex, enum event_type type, const json_t *event)
 {
 	enum reason_code code;
@@ -97,7 +97,7 @@ static int store_plain(struct manager *mgr, const struct execution *ex, const ch
 			   reterr);
 }
 
-/* A server that was started again has no job: its warnings are events of the endpoint alone. */
+/* A restarted server has no job, so its warnings are events of the endpoint only. */
 static int store_warning(struct manager *mgr, const struct execution *ex, const json_t *event,
 			 struct err *reterr)
 {
@@ -108,7 +108,8 @@ static int store_warning(struct manager *mgr, const struct execution *ex, const 
 				    json_get_str(event, "message", ""), clock_now_us(), reterr);
 }
 
-/* One line as rows. *metrics counts points, so that they become one event per chunk. */
+/* Store one line as rows. *metrics counts points, so that a chunk writes only one event for
+ * them. */
 static int store_line(struct manager *mgr, struct execution *ex, enum event_type type,
 		      const json_t *event, int *metrics, struct err *reterr)
 {
@@ -164,7 +165,7 @@ static int say_progress(struct manager *mgr, struct execution *ex, bool changed,
 			   json_deep_copy(ex->progress), clock_now_us(), reterr);
 }
 
-/* Rows for the whole lines of data; returns how many bytes they were. */
+/* Store the whole lines of `data` as rows. Returns their size in bytes. */
 static int64_t store_lines(struct manager *mgr, struct execution *ex, const char *data, size_t len,
 			   struct err *reterr)
 {
@@ -181,7 +182,7 @@ static int64_t store_lines(struct manager *mgr, struct execution *ex, const char
 			break;
 		at += skip;
 		if (r < 0) {
-			if (++ex->lines_skipped == 1) /* execution_drop() says how many */
+			if (++ex->lines_skipped == 1) /* execution_drop() reports the number */
 				log_event(LOG_LEVEL_WARNING, "event_line_skipped",
 					  "execution=%s msg=\"%s\"", ex->row.id, reterr->msg);
 			continue;
@@ -198,7 +199,7 @@ static int64_t store_lines(struct manager *mgr, struct execution *ex, const char
 	return r < 0 ? r : (int64_t)at;
 }
 
-/* A warning of ours about the events of an execution, in a transaction of its own. */
+/* Write the daemon's own warning about an execution's events, in a separate transaction. */
 static int say_trouble(struct manager *mgr, const struct execution *ex, const char *code,
 		       const char *message)
 {
@@ -215,7 +216,7 @@ static int say_trouble(struct manager *mgr, const struct execution *ex, const ch
 	return txn_end(mgr, NULL);
 }
 
-/* Once per execution: its events cannot be read. */
+/* Report once that the execution's events are unreadable. */
 static int say_unreadable(struct manager *mgr, struct execution *ex, struct err *why)
 {
 	int r;
@@ -228,7 +229,7 @@ static int say_unreadable(struct manager *mgr, struct execution *ex, struct err 
 	return r;
 }
 
-/* Memory only: what the lines of one chunk before the row's offset say about the end. */
+/* Read one chunk before the row's offset for the end's data; memory only. */
 static int replay_chunk(struct execution *ex, int fd)
 {
 	OWN(buf_done) struct buf chunk = BUF_INIT(MANAGER_EVENTS_CHUNK);
@@ -252,13 +253,14 @@ static int replay_chunk(struct execution *ex, int fd)
 		if (r > 0)
 			remember(ex, type, event);
 	}
-	/* Nothing whole is left: the file has been cut or replaced. */
+	/* No whole line is left: the file was truncated or replaced. */
 	ex->replayed = used ? ex->replayed + (int64_t)used : ex->row.events_offset;
 	return 1;
 }
 
-/* Where reading stops now. What came after the end of the execution is not its own; of more than
- * MANAGER_EVENTS_MAX the last part is read, because the failure and the result are there. */
+/* The offset at which reading stops now. Bytes after the end of the execution are not its own. If
+ * the file exceeds MANAGER_EVENTS_MAX, its last part is read, because failure and result are
+ * there. */
 static int64_t stop_at(struct execution *ex, int64_t size, bool ended)
 {
 	int64_t tail = size - MANAGER_EVENTS_TAIL;
@@ -323,8 +325,8 @@ int events_drain(struct manager *mgr, struct execution *ex, bool ended)
 	if (chunk.len <= EVENT_LINE_MAX)
 		return 0;
 	ex->row.events_offset +=
-		(int64_t)chunk.len; /* a line that is too long; the next transaction that
-				     * stores something writes this down, too */
+		(int64_t)chunk.len; /* a line that is too long; the next transaction with a row also
+				       stores this offset */
 	ex->replayed = ex->row.events_offset;
 	return ex->row.events_offset < end;
 }

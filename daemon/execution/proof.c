@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose exit record it is. Each execution has a random value: its shim gets it by a pipe and writes
- * it into exit.json, the database holds its SHA-256, and we forget it when the shim runs. A job
- * cannot make such a record before its shim does; as it has the same user, that is best effort.
+ * Proves that an exit record comes from the shim. Each execution has a random secret. The shim gets
+ * it through a pipe and writes it into exit.json. The database holds its SHA-256, and the daemon
+ * forgets the secret after the shim runs. A job cannot forge the record before the shim writes it.
+ * A job has the same user, so this is best effort. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"

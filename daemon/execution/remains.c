@@ -15,11 +15,12 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define CHILDREN_MAX (1 << 20) /* of one thread's list, as text */
+#define CHILDREN_MAX (1 << 20) /* bytes of one thread's list */
 
-/* ---- one way each ---- */
+/* ---- one function for each mechanism ---- */
 
-/* A cgroup with processes cannot be removed, nor can its parents. */
+/* A cgroup with processes cannot be removed, and neither can its parents, so a missing one has no
+ * processes. */
 static enum remains end_cgroup(const struct process_owner *o)
 {
 	OWN(closep) int fd = -1;
@@ -38,7 +39,7 @@ static enum remains end_cgroup(const struct process_owner *o)
 	return REMAINS_NONE;
 }
 
-/* The init's parent sees it as dead only when all of its namespace has ended. */
+/* The init's parent sees it as dead only after all processes of its namespace have ended. */
 static enum remains end_namespace(const struct process_owner *o)
 {
 	return proc_signal(o->init, o->init_start, SIGKILL) == -ESRCH ? REMAINS_NONE : REMAINS_SOME;
@@ -51,7 +52,8 @@ static enum remains end_marked(struct manager *mgr, int64_t mark, bool adopts)
 	return proc_kill_by_mark(mark, SIGKILL) ? REMAINS_SOME : adopted;
 }
 
-/* No record: the directory is gone, or its job has cut the lock file. */
+/* End the processes without an owner record: the directory is gone, or the job has truncated the
+ * lock file. */
 static enum remains end_unrecorded(const struct remains_of *of)
 {
 	char entry[sizeof(EXECUTION_ENV_ID) + ID_LEN + 1];
@@ -61,7 +63,7 @@ static enum remains end_unrecorded(const struct remains_of *of)
 	int marked, named;
 
 	if (of->dirfd >= 0 && !path_exists(of->dirfd, EXECUTION_EXIT_TMP))
-		return REMAINS_NONE; /* made before the program is started */
+		return REMAINS_NONE; /* the cgroup is created before the program starts */
 	if (cgroup_own(own, sizeof(own)) >= 0 &&
 	    snprintf(guess.cgroup, sizeof(guess.cgroup), "%s/" OWNER_CGROUP_PREFIX "%s", own,
 		     of->id) < (int)sizeof(guess.cgroup) &&
@@ -93,7 +95,8 @@ enum remains remains_end(struct manager *mgr, const struct remains_of *of)
 
 /* ---- the shim ---- */
 
-/* Its shim, by its own record, or by the row if the job has cut that. false: neither is known. */
+/* Find the shim by its own record, or by the row if the job has removed the record. Returns false
+ * if neither is known. */
 static bool shim_find(const struct remains_of *of, pid_t *ret_pid, int64_t *ret_start)
 {
 	struct process_owner o;
@@ -127,8 +130,8 @@ bool remains_signal_shim(const struct remains_of *of, int sig)
 	return shim_find(of, &pid, &start) && proc_signal(pid, start, sig) >= 0;
 }
 
-/* True if the shim listens there, as the kernel says: a job may have put a socket, or a link to
- * one, in the place of it. Before the shim has said who it is no job runs. */
+/* True if the kernel reports that the shim listens on this socket: a job may have replaced it by
+ * another socket or a link. No job runs before the shim has written its record. */
 static bool is_of_shim(const struct remains_of *of, int fd)
 {
 	struct ucred peer = {0};
@@ -149,8 +152,9 @@ bool remains_stop_shim(const struct remains_of *of)
 
 	if (!text)
 		return false;
-	/* It listens before it says who it is: without a socket that is full, or the job has
-	 * removed or replaced it. Else no shim listens yet, or no more. */
+	/* A shim listens before it writes its record. If a recorded shim cannot be reached, its
+	 * queue is full, or the job has removed or replaced the socket: send the signal. Without a
+	 * record no shim listens yet. */
 	if (control_connect(of->dirfd, &fd, NULL) < 0 || !is_of_shim(of, fd))
 		return remains_signal_shim(of, SIGTERM);
 	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
@@ -168,8 +172,8 @@ static bool is_shim(const struct manager *mgr, pid_t pid)
 	return false;
 }
 
-/* An ended child without a mark, as a credential_process's helper leaves one: a library that has
- * started it may be about to wait for it, so it is reaped only when it is still there later. */
+/* An ended child without a mark, for instance of a credential_process. A library of this process
+ * may be about to wait for it, so reap it only if it is still there at a later check. */
 static void reap_unmarked(struct manager *mgr, pid_t pid, int64_t start)
 {
 	int64_t now = clock_mono_us();
@@ -187,12 +191,12 @@ static void reap_unmarked(struct manager *mgr, pid_t pid, int64_t start)
 			oldest = c;
 	}
 	if (!oldest->pid ||
-	    now - oldest->seen_us > 2 * MANAGER_RESCAN_US) /* else at a later look */
+	    now - oldest->seen_us > 2 * MANAGER_RESCAN_US) /* otherwise at a later check */
 		*oldest = (struct ended_child){.pid = pid, .start = start, .seen_us = now};
 }
 
-/* An orphan of an execution has its mark; others (of a credential_process) are not ours to end.
- * What has become another user's, by setuid, shows no mark: whose it is cannot be known. */
+/* An orphan of an execution has its mark; other orphans (of a credential_process) are left alone. A
+ * process that changed its user by setuid shows no mark, so its execution is unknown. */
 static enum remains end_orphan(struct manager *mgr, pid_t pid)
 {
 	int64_t mark = proc_mark(pid), start;
@@ -202,7 +206,7 @@ static enum remains end_orphan(struct manager *mgr, pid_t pid)
 	if (is_shim(mgr, pid) || mark == -ESRCH)
 		return REMAINS_NONE;
 	if (!proc_stat(pid, &state, &start))
-		return REMAINS_SOME; /* there is no descriptor, or it has just been reaped */
+		return REMAINS_SOME; /* no descriptor is free, or the process was just reaped */
 	if (state == 'Z') {
 		if (marked)
 			waitpid(pid, NULL, WNOHANG);

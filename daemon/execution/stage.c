@@ -45,9 +45,9 @@ static const char *form_of(const char *uri)
 	return str_ends(uri, ".tar.gz") ? "tar.gz" : s3_uri_is_prefix(uri) ? "tree" : "file";
 }
 
-/* ---- inputs of jobs that run here ---- */
+/* ---- inputs of local jobs ---- */
 
-/* As a directory: an archive is unpacked, one object is the only file. */
+/* Fetch as a directory: an archive is unpacked; a single object becomes the only file. */
 static void fetch_directory(struct stage *s, const char *pointer, const char *uri)
 {
 	add(&s->fetch, pointer, uri, str_ends(uri, ".tar.gz") ? "tar.gz" : "tree");
@@ -75,7 +75,7 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 	const char *hub = json_get_str(dataset, "hub", NULL);
 	const char *labels = json_get_str(dataset, "labels", "");
 
-	if (s3_uri_is(labels)) /* a model, for the names of its classes */
+	if (s3_uri_is(labels)) /* a model, for its class names */
 		fetch_directory(s, "/dataset/labels", labels);
 	if (s3)
 		add(&s->fetch, "/dataset/path", s3, s3_uri_is_prefix(s3) ? "tree" : "file");
@@ -93,8 +93,8 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 	}
 }
 
-/* The model's place, or its name on the hub; of a training job, the look-up's. "": none is named.
- */
+/* The model's location or its hub name; for the model of a training job, the result of the look-up.
+ * "" if there is none. */
 static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t size,
 		    enum reason_code *ret_code, struct err *reterr)
 {
@@ -167,8 +167,8 @@ static void push_output(struct stage *s, const char *name, const char *from, con
 	encrypt(item, spec);
 }
 
-/* What is to be sent lies in S3: it comes through here, so that the same spec gives the same
- * objects wherever the job before it ran. Returns where it lies then, below work/. */
+/* The source of an upload is in S3: fetch it to this machine first. So the same spec gives the same
+ * objects wherever the previous job ran. Returns its path below work/. */
 static const char *fetch_source(struct stage *s, const char *uri, char *buf, size_t size,
 				bool *ret_dir)
 {
@@ -246,7 +246,7 @@ static int stage_here(struct manager *mgr, const struct job_row *job, const json
 	return fetch_model(mgr, s, spec, ret_code, reterr);
 }
 
-/* ---- what a job that runs on SageMaker leaves here ---- */
+/* ---- local files of SageMaker jobs ---- */
 
 static void push_to(struct stage *s, const struct sagemaker_location *at, const char *pointer,
 		    const char *from, const char *name, const char *form, const json_t *spec)
@@ -286,8 +286,8 @@ static void push_source(struct stage *s, const struct sagemaker_location *at, co
 		spec);
 }
 
-/* A script takes its model from a channel, and our train.py the newest of the hub: what is to come
- * to them otherwise goes through here. */
+/* True if a hub model is fetched here and pushed to S3. A script needs its model in a channel, and
+ * Trainyard's own train.py would take the newest revision of the hub. */
 static bool hub_model_goes_through(const json_t *spec, const char *model)
 {
 	return model[0] && !is_local(model) && !s3_uri_is(model) &&
@@ -304,7 +304,7 @@ static void push_hub_model(struct stage *s, const struct sagemaker_location *at,
 	push_to(s, at, "/model", STAGE_SOURCE, "model/", "tree", spec);
 }
 
-/* The sample that a deploy is checked against, out of a model that lies in S3. */
+/* Fetch only the parity sample from a model in S3. */
 static void peek_parity(struct stage *s, const char *model)
 {
 	json_t *item = add(&s->fetch, "/parity", model, "peek");

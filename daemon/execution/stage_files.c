@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Around the lists of a staging: what its process inherits, the files it is given and has left. */
+/* Files around the transfer lists: the inherited variables, the files for the container, the
+ * results. Manager's thread. */
 #include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"

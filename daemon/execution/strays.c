@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strays: executions that run but have no live row, as after a backup of the database was restored.
- * Found at the start by their locks, told to stop, ended after the grace, and said in the log and
- * as an event. Until one has ended its job does not start: that would be the same work twice.
+ * Strays: running executions without a live row, for instance after a database backup was restored.
+ * The start finds them by their locks. A stray is asked to stop, killed after the grace, and
+ * reported in the log and as an event. The stray's job does not start before the stray has ended,
+ * because the same work would run twice. Manager's thread.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"
@@ -23,7 +24,7 @@ struct stray {
 	char id[ID_LEN], job[ID_LEN], run[ID_LEN];
 	char name[SPEC_NAME_MAX + 1];
 	int dirfd, lock_fd;
-	int64_t since_us; /* found, on clock_mono_us */
+	int64_t since_us; /* when it was found, clock_mono_us */
 	bool stop_sent;
 	struct stray *next;
 };
@@ -65,9 +66,9 @@ static struct remains_of remains_of(const struct stray *s)
 	return (struct remains_of){.id = s->id, .dirfd = s->dirfd, .lock_fd = s->lock_fd};
 }
 
-/* ---- said ---- */
+/* ---- reports ---- */
 
-/* The event is the job's only if the database has the job. */
+/* The event names the job only if the database has the job. */
 static void say(struct manager *mgr, const struct stray *s, const char *what)
 {
 	OWN(job_row_done) struct job_row job = {0};
@@ -95,7 +96,7 @@ static void say(struct manager *mgr, const struct stray *s, const char *what)
 	txn_end(mgr, NULL);
 }
 
-/* The endpoint that it serves, if any: a second server never runs beside it. */
+/* Fail the endpoint that the stray serves, if any, so that no second server runs beside it. */
 static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err *reterr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
@@ -113,8 +114,8 @@ static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err 
 	return r;
 }
 
-/* What may still run must not run twice: somebody looks, and releases the job. Negative: that is
- * not written yet. */
+/* Hold the stray's job, so that its work does not run twice; a user must check and release it.
+ * Negative if that could not be written yet. */
 static int hold_job(struct manager *mgr, const struct stray *s)
 {
 	struct err why = {0};
@@ -133,7 +134,7 @@ static int hold_job(struct manager *mgr, const struct stray *s)
 	return txn_end(mgr, NULL);
 }
 
-/* ---- found ---- */
+/* ---- finding ---- */
 
 static int read_names(struct stray *s, struct err *reterr)
 {
@@ -148,7 +149,7 @@ static int read_names(struct stray *s, struct err *reterr)
 	return 0;
 }
 
-/* A held lock, whose execution is in no live row. */
+/* Look for a held lock whose execution has no live row. */
 static int look_in(struct manager *mgr, int folder, const char *name, struct err *reterr)
 {
 	OWN(stray_freep) struct stray *s = calloc(1, sizeof(*s));
@@ -195,9 +196,9 @@ int strays_find(struct manager *mgr, struct err *reterr)
 	return r;
 }
 
-/* ---- ended ---- */
+/* ---- ending ---- */
 
-/* True if it is over. */
+/* True if the stray has ended. */
 static bool end_one(struct manager *mgr, struct stray *s)
 {
 	struct remains_of of = remains_of(s);
@@ -218,7 +219,7 @@ static bool end_one(struct manager *mgr, struct stray *s)
 	    age_us < mgr->settings->stop_grace_us + MANAGER_SHIM_US + MANAGER_REMAINS_US)
 		return false;
 	if (left != REMAINS_NONE && hold_job(mgr, s) < 0)
-		return false; /* until that is written it is still ending */
+		return false; /* the stray stays until this is written */
 	say(mgr, s,
 	    left == REMAINS_NONE
 		    ? "it has ended now"
