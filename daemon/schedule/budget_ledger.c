@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Caps against the ledger: what fits now, what is reserved, settled and renewed. Manager thread. */
+/* Caps and the ledger: what fits now; reserve, settle, renew. Manager's thread. */
 #include "base/money.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -7,7 +7,7 @@
 
 #define USEC_PER_DAY (86400 * USEC_PER_SEC)
 
-/* The first moment of the next UTC day or month. */
+/* Start of the next UTC day or month. */
 static int64_t next_day_us(int64_t now)
 {
 	return (utc_day(now) + 1) * USEC_PER_DAY;
@@ -33,7 +33,7 @@ static void say_waiting(struct reason *why, const char *what, int64_t used, int6
 		   clock_format(at, free_us));
 }
 
-/* What an earlier try still holds comes back when it is settled; what it has cost does not. */
+/* Money reserved by an earlier attempt returns when it is settled; money that it cost does not. */
 static void say_job_cap(struct reason *why, const struct settings *set,
 			const struct money_sums *sums, int64_t micro_usd)
 {
@@ -48,7 +48,7 @@ static void say_job_cap(struct reason *why, const struct settings *set,
 		   never ? "" : "; it waits for the end of what an earlier try has made");
 }
 
-/* Of jobs that were started and have not reserved theirs yet, other than `but`. */
+/* Worst cases of started jobs other than `but` that have no reservation yet. */
 static int promised(struct manager *mgr, const char *except, int64_t *ret, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows jobs = {0};
@@ -60,7 +60,7 @@ static int promised(struct manager *mgr, const char *except, int64_t *ret, struc
 		char words[160];
 		int64_t micro_usd;
 
-		/* One without a price reserves nothing: it cannot go on. */
+		/* A job without a price reserves nothing; it cannot continue. */
 		if (str_eq(job->id, except) || !budget_applies(job->kind, job->target) ||
 		    budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words,
 				      sizeof(words), NULL) < 0)
@@ -71,7 +71,7 @@ static int promised(struct manager *mgr, const char *except, int64_t *ret, struc
 	return r;
 }
 
-/* The sums with what is promised. */
+/* The sums, including the worst cases that are not reserved yet. */
 static int sums_of(struct manager *mgr, const char *job, int64_t now, struct money_sums *ret,
 		   struct err *reterr)
 {
@@ -140,7 +140,7 @@ int budget_reserve(struct manager *mgr, const struct resource_row *row, int64_t 
 	return store_money_add(mgr->store, &entry, clock_now_us(), reterr);
 }
 
-/* Of a job; of what was adopted without one, its own. New reference. */
+/* The spec of a job, or of a resource that was adopted without one. New reference. */
 static int spec_of(struct manager *mgr, const struct resource_row *row, const char *id,
 		   json_t **ret, struct err *reterr)
 {
@@ -161,7 +161,7 @@ static int spec_of(struct manager *mgr, const struct resource_row *row, const ch
 	return r;
 }
 
-/* What the time costs by a job's spec and by the prices of today. */
+/* The price of a time by a job's spec and today's prices. */
 static int cost_by_job(struct manager *mgr, const struct resource_row *row, const char *id,
 		       int64_t us, int64_t *ret, char *words, size_t size, struct err *reterr)
 {
@@ -169,7 +169,7 @@ static int cost_by_job(struct manager *mgr, const struct resource_row *row, cons
 	struct budget_rate rate = {0};
 	int r = spec_of(mgr, row, id, &spec, reterr);
 
-	/* The instances stay warm after the job, perhaps that long. */
+	/* The instances may stay warm for that time after the job. */
 	if (r >= 0 && row->kind == RESOURCE_TRAINING_JOB)
 		us += budget_keep_alive(spec);
 	if (r >= 0)
@@ -181,8 +181,8 @@ static int cost_by_job(struct manager *mgr, const struct resource_row *row, cons
 	return r;
 }
 
-/* An endpoint that was updated ran on what each of its configs named: the dearest of them counts
- * for all the time, but by that not more than what was reserved. */
+/* The cost of an updated endpoint: the dearest of its configs counts for the whole time, but not
+ * more than was reserved. */
 static int cost_of_updates(struct manager *mgr, const struct resource_row *row, int64_t us,
 			   int64_t reserved, int64_t *cost, char *words, size_t size,
 			   struct err *reterr)
@@ -240,8 +240,7 @@ int budget_settle(struct manager *mgr, const struct resource_row *row, int64_t b
 		r = cost_of(mgr, row, billable_us, sums.resource, &cost, words, sizeof(words),
 			    reterr);
 	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
-		/* A price that was taken out of the configuration since: what was reserved stands.
-		 */
+		/* The price was removed from the configuration: the reservation stands. */
 		snprintf(words, sizeof(words), "as reserved: no price is known any more");
 		cost = sums.resource;
 	} else if (r < 0) {
@@ -274,7 +273,8 @@ static int find_endpoint(struct manager *mgr, const char *endpoint, struct resou
 	return 0;
 }
 
-/* A lease became shorter. Not more than is reserved: prices may have risen since. */
+/* Give back money for a shorter lease, but not more than was reserved, because prices may have
+ * risen. */
 static int give_back(struct manager *mgr, const struct resource_row *row,
 		     const struct endpoint_row *ep, int64_t less_us, struct err *reterr)
 {
@@ -285,7 +285,7 @@ static int give_back(struct manager *mgr, const struct resource_row *row,
 	int r = budget_rate_of(mgr->settings, ep->spec, &rate, reterr);
 
 	if (r == -ERR_NOT_FOUND)
-		return 0; /* no price is known any more: the end settles it */
+		return 0; /* no price is known any more: the settlement at the end corrects it */
 	if (r >= 0)
 		r = budget_amount_back(&rate, less_us, &micro_usd, reterr);
 	if (r >= 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a job does not run now: the rules of scheduler.c, asked without starting anything. */
+/* Explains why a job does not run now: applies the rules of scheduler.c without starting anything.
+ * Manager's thread. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/execution/execution.h"
@@ -11,7 +12,7 @@ struct answer {
 	const struct job_row *job;
 	struct reason why;
 	int ahead;
-	bool in_line; /* a walk has come to it */
+	bool in_line; /* True if a walk has reached it */
 };
 
 /* ---- blocked ---- */
@@ -40,14 +41,14 @@ static int explain_needs(struct manager *mgr, struct answer *a, json_t *waits, s
 
 struct walk {
 	struct manager *mgr;
-	struct usage *u; /* counts what those that were passed take, or what is kept for them */
+	struct usage *u; /* counts resources of jobs ahead in the queue, or those kept for them */
 	struct answer *answers;
 	size_t n;
-	size_t left; /* jobs that are asked for and may be further behind */
+	size_t left; /* jobs to explain that may be further behind */
 	int ahead;
 };
 
-/* What the scheduler would do with it now. */
+/* Apply the scheduler's decision to this job now. */
 static void judge(struct walk *w, const struct job_row *job, struct reason *why)
 {
 	struct execution_row row = {0};
@@ -85,7 +86,7 @@ static int pass_job(void *arg, struct job_row *job, struct err *reterr)
 	return w->left ? LINE_STAYS : LINE_ENDS;
 }
 
-/* Waiting for the next try after this end. */
+/* The waiting reason for the next attempt after such an end. */
 static enum reason_code code_of_wait(enum reason_code code)
 {
 	return code == REASON_QUOTA	    ? REASON_WAITING_FOR_QUOTA
@@ -94,7 +95,7 @@ static enum reason_code code_of_wait(enum reason_code code)
 					    : REASON_WAITING_FOR_RETRY;
 }
 
-/* Not among those that are ready, or so far behind that no walk comes to it. */
+/* Explain a job that is not ready, or that is too far behind for a walk. */
 static void explain_other(struct walk *w, struct answer *a)
 {
 	const struct job_row *job = a->job;
@@ -117,7 +118,7 @@ static bool waits_in(const struct answer *a, enum job_target target, enum slot_c
 	       placement_of(a->job) == place;
 }
 
-/* All that are queued in this line. */
+/* Explain all jobs of this queue. */
 static int explain_line(struct walk *w, enum job_target target, enum slot_class place,
 			struct err *reterr)
 {

@@ -26,7 +26,7 @@ static void add_foreign(struct usage *u, int i)
 		if (proc->used_bytes > u->foreign_top[i].used_bytes)
 			u->foreign_top[i] = *proc;
 	}
-	/* Memory that no listed process owns (another container, a driver's own) is foreign too. */
+	/* Memory without a listed process (another container, the driver) is foreign, too. */
 	if (dev->used_bytes - ours > u->foreign[i])
 		u->foreign[i] = dev->used_bytes - ours;
 }
@@ -93,7 +93,7 @@ static bool wished(const struct job_resources *res, int index)
 	return false;
 }
 
-/* Why this GPU cannot be had, in words; false: it can. */
+/* Append why this GPU cannot be used. Returns false if it can. */
 static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct job_resources *res,
 			int i, struct buf *why)
 {
@@ -128,7 +128,7 @@ static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct
 	return true;
 }
 
-/* Most free memory first, so that sharers spread. */
+/* Prefer the most free memory, so that sharing jobs spread. */
 static int best_device(struct manager *mgr, const struct usage *u, const struct job_resources *res,
 		       const struct execution_row *taken, struct buf *why)
 {
@@ -188,8 +188,8 @@ static bool place_gpus(struct manager *mgr, struct usage *u, const struct job_re
 	return true;
 }
 
-/* An update may share the GPUs that the server it replaces holds whole: on a machine with one it
- * could never start otherwise. */
+/* An update may share the GPUs that the replaced server holds as whole GPUs; on a machine with one
+ * GPU it could not start otherwise. */
 static bool share_gpus(struct manager *mgr, struct usage *u, const struct job_row *job,
 		       const struct job_resources *res, struct execution_row *row,
 		       struct reason *reason)
@@ -235,7 +235,7 @@ bool placement_keep(struct usage *u, const struct job_row *job)
 	return left;
 }
 
-/* The slots are one pool of CPUs: jobs that want fewer than a slot has share it. */
+/* The slots form one pool of CPUs: jobs that need fewer CPUs than a slot share it. */
 static bool place_job_cpus(struct manager *mgr, struct usage *u, int cpus, struct reason *reason)
 {
 	int total = mgr->settings->cpu_slots * mgr->settings->cpus_per_slot;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where one job could run now: CPU slots, endpoint places, GPUs and their memory. Counts what the
- * live (and planned) executions hold and what processes that are not ours hold on each GPU. Engine
- * thread; changes nothing.
+ * Finds a placement for one job: CPU slots, endpoint slots, GPUs and their memory. Counts what live
+ * and planned executions hold, and the GPU memory of foreign processes. Manager's thread; changes
+ * nothing.
  */
 #pragma once
 
@@ -10,27 +10,28 @@
 
 struct usage {
 	int job_cpus, cpu_endpoints, transfers;
-	bool whole[DEVICES_MAX];       /* a job holds all of it */
-	bool kept[DEVICES_MAX];	       /* for a job that is ahead in the queue and waits */
-	int64_t reserved[DEVICES_MAX]; /* bytes promised to sharing jobs */
+	bool whole[DEVICES_MAX];       /* True if one job holds the whole GPU */
+	bool kept[DEVICES_MAX];	       /* True if kept for a job ahead in the queue */
+	int64_t reserved[DEVICES_MAX]; /* bytes reserved by jobs that share the GPU */
 	int sharers[DEVICES_MAX];
-	int64_t foreign[DEVICES_MAX]; /* bytes held by processes that are not ours */
-	struct device_process foreign_top[DEVICES_MAX]; /* the largest of them */
+	int64_t foreign[DEVICES_MAX]; /* bytes held by foreign processes */
+	/* the foreign process with the most memory */
+	struct device_process foreign_top[DEVICES_MAX];
 	struct device_list list;
 	bool room_known;
-	struct reason no_room; /* once that is known; REASON_NONE: there is room */
+	struct reason no_room; /* set after the check; REASON_NONE: there is room */
 };
 
-/* Heap-allocated because a device list is some kilobytes; free() it. */
+/* Allocated on the heap, because a device list has some kilobytes; free it with free(). */
 struct usage *usage_read(struct manager *mgr);
-/* Disk, inodes and descriptors for one more execution (headroom.h); looked at once for each `u`.
- * false: *why says what is missing. */
+/* False if disk, inodes or descriptors do not suffice for one more execution (headroom.h); *why is
+ * the reason. Checked once for each `u`. */
 bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why);
-/* true: *row has cpus and devices, and `u` counts them. false: *why says what is missing. */
+/* If true, *row has cpus and devices, and `u` counts them. If false, *why is the reason. */
 bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *job,
 		    struct execution_row *row, struct reason *why);
-/* This GPU job must wait: no job behind it gets a GPU that it could use, so that it is not
- * overtaken for ever. Nothing is kept for a job that needs more GPUs than could ever serve it.
- * Returns true if some GPU is left for the jobs behind it. */
+/* Keep GPUs for a job that must wait. No job behind it gets a GPU that it could use; otherwise it
+ * might be overtaken forever. Nothing is kept for a job that needs more GPUs than exist. True if a
+ * GPU is left for the jobs behind it. */
 bool placement_keep(struct usage *u, const struct job_row *job);
 enum slot_class placement_of(const struct job_row *job);
