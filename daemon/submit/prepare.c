@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a submit checks, on the caller's thread: the spec's rules (jobs/), then what it names on
- * this machine: paths (submit/paths.c), scripts (submit/script.c), endpoints, money.
+ * The checks of a submit: rules of the spec (jobs/), then paths (submit/paths.c), scripts
+ * (submit/script.c), endpoints and money. Runs on the caller's thread.
  */
 #include "daemon/submit/prepare.h"
 
@@ -37,7 +37,8 @@ static void check_endpoint(const struct prepare *p, const struct job_spec *job, 
 		    update ? " with the target " : "", update ? job_target_str(target) : "");
 }
 
-/* A predict job whose endpoint lives already; jobs/ has looked at those of the run itself. */
+/* Check a predict job against an endpoint that is already live. jobs/ checks endpoints of the same
+ * run. */
 static void check_inputs(const struct prepare *p, const struct job_spec *job, size_t i)
 {
 	const char *name = json_get_str(job->spec, "endpoint", "");
@@ -62,7 +63,7 @@ static void check_money(const struct prepare *p, const struct job_spec *job, siz
 	budget_check(p->manager->settings, job, at, p->problems);
 }
 
-/* What a job that runs there asks for. */
+/* The instances that a SageMaker job requests. */
 static json_t *instances_json(const struct job_spec *job)
 {
 	const json_t *s = json_object_get(job->spec, "sagemaker");
@@ -75,7 +76,7 @@ static json_t *instances_json(const struct job_spec *job)
 			 json_get_bool(s, "spot", false));
 }
 
-/* {"name","kind","target","runs":"local"|"sagemaker","slot": its line,"gpus","cpus"[,"sagemaker",
+/* {"name","kind","target","runs":"local"|"sagemaker","slot": its queue,"gpus","cpus"[,"sagemaker",
  * "worst_case_usd"]} */
 static json_t *job_placement(struct manager *mgr, const struct job_spec *job)
 {
@@ -140,7 +141,7 @@ static void fill_context(const struct prepare *p, struct spec_context *ctx)
 	free(list);
 }
 
-/* Negative: the machine has no room to look. */
+/* Negative if no resources are left for the checks. */
 static int check_job(const struct prepare *p, struct job_spec *job, size_t i, struct err *reterr)
 {
 	int r = prepare_references(p, job, reterr);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References to outputs of other runs. They are looked up once, when the job is submitted: a run's
- * name becomes its id, and the attempt that left the output is pinned (storage/migrations, pins).
+ * References to outputs of other runs. They are resolved once, at the submit: a run's name becomes
+ * its id, and the attempt with the output is pinned (storage/migrations, pins). Runs on the
+ * caller's thread.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -13,12 +14,12 @@
 #include <limits.h>
 #include <string.h>
 
-/* The other job, as it is stored. */
+/* The other job, as stored. */
 struct other {
 	char run[ID_LEN], job[ID_LEN];
-	json_t *row; /* store_read_job(), owned */
+	json_t *row; /* from store_read_job(); owned */
 	enum job_state state;
-	struct job_spec spec; /* name, kind, target and spec, out of `row` */
+	struct job_spec spec; /* name, kind, target and spec from `row` */
 };
 
 static void other_done(struct other *o)
@@ -47,7 +48,8 @@ static int read_other(const struct prepare *p, const struct spec_ref *ref, struc
 	return 0;
 }
 
-/* The output's value now: text, or the path below the attempt's execution. False: there is none. */
+/* The current value of the output: text, or the path below the attempt's execution. Returns false
+ * if there is none. */
 static bool value_of(const struct prepare *p, const struct other *o, const struct spec_ref *ref,
 		     char *value, size_t size)
 {
@@ -74,7 +76,7 @@ static bool is_there(const struct prepare *p, const struct spec_ref *ref, const 
 		path_exists(AT_FDCWD, path));
 }
 
-/* True if the output lies in the run's files, and not in S3 or in the answer itself. */
+/* True if the output is in the run's files, not in S3 and not a plain value. */
 static bool is_in_files(const struct other *o, const struct spec_ref *ref)
 {
 	const char *text = json_get_str(json_object_get(o->row, "outputs"), ref->output, NULL);
@@ -82,7 +84,7 @@ static bool is_in_files(const struct other *o, const struct spec_ref *ref)
 	return !text || text[0] == '/';
 }
 
-/* True if it was in files that were pruned, which is said then. */
+/* True if the output was in files that were pruned; that problem is then added. */
 static bool is_pruned(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
 		      const struct spec_ref *ref)
 {
@@ -94,7 +96,7 @@ static bool is_pruned(const struct prepare *p, const struct spec_foreign *f, con
 	return true;
 }
 
-/* True if the folder that the output lies in was removed by hand, which is said then. */
+/* True if somebody removed the output's folder; that problem is then added. */
 static bool is_removed(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
 		       const struct spec_ref *ref)
 {
@@ -109,7 +111,7 @@ static bool is_removed(const struct prepare *p, const struct spec_foreign *f, co
 	return text && prepare_removed(p, text, f->pointer);
 }
 
-/* True if the output may be used; what is wrong is in p->problems. */
+/* True if the output may be used; otherwise a problem is added. */
 static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 			const struct job_spec *job, const struct other *o,
 			const struct spec_ref *ref)
@@ -155,7 +157,7 @@ static int pin(struct job_spec *job, const struct other *o, const struct spec_re
 	return 0;
 }
 
-/* The reference as it is stored: by the run's id. */
+/* Store the reference with the run's id. */
 static int settle(struct job_spec *job, const struct spec_foreign *f, const struct other *o,
 		  const struct spec_ref *ref, struct err *reterr)
 {
