@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Between the files of `trainyardd --adopt`: what was found in the account. */
+/* Shared by the files of `trainyardd --adopt`: the resources found in the account. */
 #pragma once
 
 #include "aws/config.h"
@@ -12,8 +12,8 @@
 
 enum adopt_plan {
 	PLAN_LEAVE,
-	PLAN_TAKE, /* it gets a row that wants it */
-	PLAN_END,  /* it gets a row that does not: it is stopped or deleted */
+	PLAN_TAKE, /* insert a row that wants the resource */
+	PLAN_END,  /* insert a row that does not: the resource is stopped or deleted */
 };
 
 struct find {
@@ -21,67 +21,71 @@ struct find {
 	char name[RESOURCE_NAME_MAX + 1];
 	char region[AWS_REGION_MAX];
 	char arn[256];
-	char status[48]; /* "" for what has none */
+	char status[48]; /* "" for a kind without a status */
 	int64_t created_us;
-	/* out of its tags: */
+	/* from the tags: */
 	bool ours;
 	char install[64];
 	char nonce[RESOURCE_NONCE_LEN];
 	char run[ID_LEN], job[ID_LEN];
 	char endpoint[SPEC_NAME_MAX + 1];
-	/* out of this database: */
-	char row[ID_LEN]; /* its live row; "": it has none */
-	bool row_owned;	  /* by a job or an endpoint */
+	/* from this database: */
+	char row[ID_LEN]; /* its live row; "": none */
+	bool row_owned;	  /* True if a job or an endpoint owns the row */
 	bool row_wanted;
-	char row_endpoint[ID_LEN]; /* the endpoint that it belongs to here, or will */
+	char row_endpoint[ID_LEN]; /* the endpoint to which it belongs here, or will belong */
 	enum adopt_plan plan;
-	json_t *about; /* the describe's answer */
-	json_t *spec;  /* as a job's, of what has a price; else NULL */
+	json_t *about; /* response of the describe call */
+	json_t *spec;  /* a job's spec, for a resource with a price; else NULL */
 	int64_t micro_usd_hour;
 };
 struct finds {
 	struct find *items;
 	size_t n, room;
-	size_t not_ours; /* names that begin as ours, without our tags: left alone */
+	/* resources whose names begin like Trainyard's but without its tags; left alone */
+	size_t not_ours;
 };
 void finds_done(struct finds *f);
 
 /* adopt/find.c */
-/* Ask SageMaker and wait. `input` is taken over. *ret is a new reference. -ERR_NOT_FOUND: there is
- * no such thing. */
+/* Make one SageMaker call and wait. Takes over `input`. *ret is a new reference. -ERR_NOT_FOUND if
+ * the resource does not exist. */
 int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
 	      json_t **ret, struct err *reterr) MUSTCHECK;
-/* The same for what a list has told of: one answer that it is not there is not believed, for
- * answers are eventually consistent. */
+/* As adopt_ask(), for a resource from a list. A single "not found" is repeated, because responses
+ * are eventually consistent. */
 int adopt_ask_listed(struct manager *mgr, const char *operation, const char *region,
 		     const json_t *input, json_t **ret, struct err *reterr) MUSTCHECK;
-/* Everything in the region that carries our tags is appended to *ret. install: only of that. */
+/* Append every resource of the region with Trainyard's tags to *ret. `install`: only of that
+ * installation. */
 int adopt_find(struct manager *mgr, const char *region, const char *install, struct finds *ret,
 	       struct err *reterr) MUSTCHECK;
-/* Marks what has a live row. */
+/* Mark the resources that have a live row. */
 int adopt_mark_known(struct manager *mgr, struct finds *f, struct err *reterr) MUSTCHECK;
 
-/* adopt/describe.c: `about`, `spec` and prices; what is gone meanwhile is dropped. */
+/* adopt/describe.c: fill in `about`, `spec` and prices. Resources that are gone meanwhile are
+ * dropped. */
 int adopt_describe(struct manager *mgr, struct finds *f, struct err *reterr) MUSTCHECK;
-const char *adopt_config_of(const struct find *endpoint); /* the name of the one it uses; "" */
+/* the name of the config that it uses; "" */
+const char *adopt_config_of(const struct find *endpoint);
 const char *adopt_model_of(const struct find *config);
-const char *adopt_uri_of(const struct find *model); /* where the model lies; "" */
+const char *adopt_uri_of(const struct find *model); /* the location of the model's data; "" */
 const struct find *adopt_lookup(const struct finds *f, enum resource_kind kind, const char *region,
 				const char *name);
 
-/* adopt/plan.c: what is to become of each; touches nothing. */
+/* adopt/plan.c: decide what happens to each resource; changes nothing. */
 struct adopt_counts {
-	int endpoints, training_jobs, parts; /* to be taken in */
+	int endpoints, training_jobs, parts; /* to be adopted */
 	int ends;			     /* to be stopped or deleted */
 };
 void adopt_plan(enum adopt_mode mode, struct finds *f, struct adopt_counts *ret);
 
-/* adopt/rows.c: the plan, in one transaction. */
+/* adopt/rows.c: write the plan in one transaction. */
 int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr) MUSTCHECK;
-/* Rows that nobody here owns and that are to end. */
+/* Count the rows without an owner here that must end. */
 int adopt_ending(struct manager *mgr, int *ret, struct err *reterr) MUSTCHECK;
 
 /* adopt/print.c */
 void adopt_print(const struct finds *f);
-/* Micro-dollars per hour of everything whose price is known. */
+/* Micro-dollars per hour of all resources with a known price. */
 int64_t adopt_total(const struct finds *f);
