@@ -9,16 +9,17 @@
 
 #define MINUTE_S     60
 #define HOUR_S	     3600
-#define POINTS_MAX   1440 /* of one answer (GetMetricStatistics in the CloudWatch API reference) */
-#define KNOWN_US     (MINUTE_S * USEC_PER_SEC) /* an answer holds for so long */
-#define ASK_AGAIN_US (5 * USEC_PER_SEC)	       /* after trouble on the way */
+#define POINTS_MAX   1440 /* in one answer (GetMetricStatistics in the CloudWatch API reference) */
+#define KNOWN_US     (MINUTE_S * USEC_PER_SEC) /* an answer is valid for this time */
+#define ASK_AGAIN_US (5 * USEC_PER_SEC)	       /* delay after a transport error */
 
 struct sagemaker_idle {
 	char endpoint[ID_LEN];
 	bool asking, known;
-	int64_t period_us, slack_us; /* a request of a period may have come at its end */
-	int64_t last_us;	     /* end of the last period with an invocation; 0: none */
-	int64_t until_us;	     /* monotonic: when to ask (again) */
+	/* a request counted in a period may have come at the period's end */
+	int64_t period_us, slack_us;
+	int64_t last_us;  /* end of the last period with an invocation; 0: none */
+	int64_t until_us; /* monotonic time of the next query */
 	struct sagemaker_idle *next;
 };
 
@@ -87,9 +88,9 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 		look_at_point(i, point);
 }
 
-/* ---- asking ---- */
+/* ---- querying ---- */
 
-/* Whole seconds, as the service wants them. */
+/* Whole seconds, as the service requires. */
 static json_t *time_json(int64_t at_us)
 {
 	char text[CLOCK_TEXT_LEN];

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* "[algo-2] " before the lines of a job with several instances. */
+/* The prefix "[algo-2] " for lines of a job with several instances. */
 static void line_head(const struct resource_row *row, const char *stream, char *ret, size_t size)
 {
 	const json_t *where = json_object_get(row->request, "ResourceConfig");
@@ -32,7 +32,7 @@ static void lines_of(const struct resource_row *row, const struct sagemaker_metr
 	}
 }
 
-/* Behind the committed bytes; what a crash has left there is cut off first. */
+/* Append after the committed bytes; first cut off what a crash left there. */
 static int append(struct manager *mgr, const struct resource_row *row, const struct buf *lines,
 		  int64_t *ret_size, struct err *reterr)
 {
@@ -61,7 +61,8 @@ static bool is_full(struct manager *mgr, const struct resource_row *row)
 	return row->log_size >= mgr->settings->log_max_bytes;
 }
 
-/* What does not fit is cut off, between two characters, and it is said so: then it is full. */
+/* If the lines do not fit, cut them between two characters and add a notice: the log is then
+ * full. */
 static void cut_lines(struct buf *lines, int64_t room)
 {
 	if ((int64_t)lines->len < room)
