@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wall clock is set (by hand, by NTP after a long time): what waits for a while goes on for
- * what is left of it, and what stands by the wall clock (leases, expiry of keys, days of money) is
- * looked at again at once. Seen at each tick as a jump between the wall clock and the one that
- * nobody sets.
+ * Detects that the wall clock was set (by hand, or by NTP after a long time). Relative waits keep
+ * the rest of their duration; rules that use the wall clock (leases, expiry of keys, days of money)
+ * are checked at once. Each tick compares the wall clock with the monotonic clock. Manager's
+ * thread.
  */
 #include "base/log.h"
 #include "daemon/prune/prune.h"
@@ -12,8 +12,8 @@
 
 #include <inttypes.h>
 
-#define STEP_US	   (USEC_PER_SEC / 2)	 /* less is a clock that runs a little fast or slow */
-#define FORWARD_US (3600 * USEC_PER_SEC) /* from here on everything seems old */
+#define STEP_US	   (USEC_PER_SEC / 2)	 /* a smaller difference is only drift of the clock */
+#define FORWARD_US (3600 * USEC_PER_SEC) /* from this step on everything seems old */
 
 static int shift(struct manager *mgr, int64_t by_us)
 {
@@ -36,7 +36,7 @@ void clock_step_look(struct manager *mgr)
 	if (by_us >= STEP_US || by_us <= -STEP_US) {
 		log_event(LOG_LEVEL_WARNING, "clock_set", "by_ms=%" PRId64, by_us / USEC_PER_MSEC);
 		if (shift(mgr, by_us) < 0)
-			return; /* again at the next tick */
+			return; /* tried again at the next tick */
 		if (by_us >= FORWARD_US)
 			prune_postpone(mgr);
 		mgr->due_us = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of manager.h, one function each, inside a savepoint of the batch's transaction: a
- * negative result undoes exactly that command.
+ * The commands of manager.h, one function each. Each runs in a savepoint of the batch's
+ * transaction: a negative result undoes only that command. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -42,7 +42,8 @@ static int check_endpoint_names(struct manager *mgr, const struct run_spec *run,
 static int run_submit(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	char id[ID_LEN];
-	int r = store_check_location(mgr->store, reterr); /* the prepare may be long ago */
+	/* the prepare may have happened long ago */
+	int r = store_check_location(mgr->store, reterr);
 
 	if (r >= 0)
 		r = check_endpoint_names(mgr, c->run, reterr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of manager.h that speak of a whole run: each does to the run's jobs what the command
- * of one job does, in the savepoint of its command. A command that changes no job is refused.
+ * The commands of manager.h for a whole run: each applies the command of one job to the run's jobs,
+ * in its own savepoint. A command that changes no job is refused. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -21,8 +21,8 @@ static bool is_cleanup(const struct job_rows *jobs, size_t i)
 	return false;
 }
 
-/* Dependents first, so that they are cancelled and not skipped. A delete-endpoint job stays when
- * the run has made an endpoint: nothing is left that costs memory or money. */
+/* Cancels dependents first, so that they become cancelled, not skipped. A delete-endpoint job stays
+ * if the run has made an endpoint, so that no endpoint remains that costs memory or money. */
 static int run_cancel(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		      struct err *reterr)
 {
@@ -117,7 +117,7 @@ static int run_priority(struct manager *mgr, struct command *c, const struct job
 	return r;
 }
 
-/* Of each job that has not ended. */
+/* Explain each job of the run that has not ended. */
 static int run_explain(struct manager *mgr, struct command *c, const struct job_rows *jobs,
 		       struct err *reterr)
 {
