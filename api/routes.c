@@ -123,12 +123,6 @@ static const struct route table[] = {
 };
 /* clang-format on */
 
-const struct route *routes_all(size_t *ret_n)
-{
-	*ret_n = ARRAY_LEN(table);
-	return table;
-}
-
 size_t route_body_max(const struct route *route, size_t json_max)
 {
 	switch (route->body) {

@@ -22,7 +22,6 @@ struct route {
 	const char *doc; /* one line; also the summary in openapi.json */
 };
 
-const struct route *routes_all(size_t *ret_n);
 /* Find rq's route and fill rq->args and rq->rest. Returns false if 404 (with the nearest route) or
  * 405 (with Allow) was replied. */
 bool routes_find(struct request *rq);

@@ -192,8 +192,3 @@ const struct aws_config *aws_config_of(const struct aws *a)
 {
 	return a->config;
 }
-
-struct aws_credential_cache *aws_credential_cache_of(struct aws *a)
-{
-	return a->credential_cache;
-}

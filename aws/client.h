@@ -101,7 +101,6 @@ struct aws_options {
 int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) MUSTCHECK;
 void aws_free(struct aws *a); /* after net_stop or when nothing is under way */
 const struct aws_config *aws_config_of(const struct aws *a);
-struct aws_credential_cache *aws_credential_cache_of(struct aws *a);
 
 /* Any thread. `done` runs exactly once, also when it cannot be sent. */
 void aws_send(struct aws *a, struct aws_call *c);

@@ -163,11 +163,6 @@ void s3_put_object(struct s3_call *c, const struct s3_bucket *b, const char *key
 	set_body(c, body);
 }
 
-void s3_delete_object(struct s3_call *c, const struct s3_bucket *b, const char *key)
-{
-	begin(c, "DeleteObject", "DELETE", b, key);
-}
-
 void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 	     const char *delimiter, const char *token, int max)
 {

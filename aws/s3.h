@@ -19,7 +19,6 @@
 #define S3_PARTS_MAX	  10000
 #define S3_PART_BYTES_MIN (INT64_C(5) << 20) /* of every part but the last */
 #define S3_PART_BYTES_MAX (INT64_C(5) << 30)
-#define S3_PUT_BYTES_MAX  (INT64_C(5) << 30)
 #define S3_LIST_MAX	  1000 /* entries of one page */
 #define S3_URI_MAX	  (S3_KEY_MAX + 80)
 
@@ -93,7 +92,6 @@ void s3_get_object(struct s3_call *c, const struct s3_bucket *b, const char *key
 int s3_object_result(const struct s3_call *c, struct s3_object *ret, struct err *reterr) MUSTCHECK;
 void s3_put_object(struct s3_call *c, const struct s3_bucket *b, const char *key,
 		   const struct s3_body *body, const char *made_of);
-void s3_delete_object(struct s3_call *c, const struct s3_bucket *b, const char *key);
 
 /* token NULL: the first page. delimiter NULL: everything below the prefix. */
 void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,

@@ -46,18 +46,6 @@ int file_read(int at, const char *path, struct buf *out, struct err *reterr)
 	return fd_read_all(fd, path, out, reterr);
 }
 
-int file_read_regular(int at, const char *path, struct buf *out, struct err *reterr)
-{
-	OWN(closep) int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(reterr, errno, "read %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(reterr, ERR_INVALID, "%s is not a regular file", path);
-	return fd_read_all(fd, path, out, reterr);
-}
-
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

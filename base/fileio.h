@@ -19,8 +19,6 @@
 /* Append a whole file to *out. -ERR_LIMIT beyond out->max bytes. Follows links, and waits for the
  * writer of a pipe; for files of a job use base/beneath.h. */
 int file_read(int at, const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
-/* As file_read(), for regular files, the only kind that cannot block. -ERR_INVALID for others. */
-int file_read_regular(int at, const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
 /* As file_read(), for the rest of an open file; `name` is for the message. */
 int fd_read_all(int fd, const char *name, struct buf *out, struct err *reterr) MUSTCHECK;
 /* Replace a file durably: PATH.tmp, fsync, rename, fsync of the directory. */

@@ -26,11 +26,6 @@ static const char *const codes[PROBLEM_CODES_] = {
 	[PROBLEM_PRICE_UNKNOWN] = "price_unknown",
 };
 
-const char *problem_code_str(enum problem_code code)
-{
-	return codes[code];
-}
-
 void problem_addv(json_t *problems, const char *pointer, enum problem_code code, const char *fmt,
 		  va_list ap)
 {

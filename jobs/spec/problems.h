@@ -33,7 +33,6 @@ enum problem_code {
 	PROBLEM_CODES_,
 };
 
-const char *problem_code_str(enum problem_code code);
 /* Append a problem; does nothing if SPEC_PROBLEMS_MAX problems are listed. The detail is one
  * sentence: what is wrong and what to do. */
 void problem_add(json_t *problems, const char *pointer, enum problem_code code, const char *fmt,

@@ -50,11 +50,6 @@ void chunk_free(struct chunk *c)
 	free(c);
 }
 
-void chunk_freep(struct chunk **c)
-{
-	chunk_free(*c);
-}
-
 bool chunk_is_full(const struct chunk *c)
 {
 	return c->n == CHUNK_ROWS || c->bytes.len >= CHUNK_BYTES;

@@ -36,7 +36,6 @@ struct encoder {
 struct chunk *chunk_new(void); /* NULL: no memory */
 void chunk_clear(struct chunk *c);
 void chunk_free(struct chunk *c);
-void chunk_freep(struct chunk **c);
 bool chunk_is_full(const struct chunk *c);
 /* Copies the texts. 0 or -ENOMEM. */
 int chunk_add(struct chunk *c, const char *text, size_t text_len, const char *pair, size_t pair_len,

@@ -340,11 +340,6 @@ void batcher_free(struct batcher *b)
 	free_memory(b);
 }
 
-void batcher_freep(struct batcher **b)
-{
-	batcher_free(*b);
-}
-
 /* The batcher's own lock, because it outlives the asker's stack. */
 struct waiter {
 	struct batcher *b;

@@ -49,4 +49,3 @@ int batcher_run(struct batcher *b, const struct token_batch *batch, float *logit
 void batcher_abandon(struct batcher *b);
 /* Answer all that is queued, then end the thread and free. NULL is fine. */
 void batcher_free(struct batcher *b);
-void batcher_freep(struct batcher **b);
