@@ -13,7 +13,7 @@ struct loop {
 	int64_t epoch;	/* that `order` is of; -1: none */
 	int64_t *starts, *labels;
 	int32_t *lengths;
-	int64_t log_every, logged_step, logged_us;
+	int64_t log_every, logged_us;
 	int64_t rows, tokens; /* since the last log */
 };
 
@@ -46,7 +46,6 @@ static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 	l->log_every = s->logging_steps;
 	if (!l->log_every)
 		l->log_every = (s->total_steps + TRAIN_LOG_POINTS - 1) / TRAIN_LOG_POINTS;
-	l->logged_step = t->step;
 	l->logged_us = t->started_us = clock_mono_us();
 	t->first_step = t->step;
 	return 0;
@@ -162,7 +161,6 @@ static int log_metrics(struct loop *l, struct err *reterr)
 	printf("{'loss': %.6g, 'grad_norm': %.6g, 'learning_rate': %.6g, 'epoch': %.4g}\n", loss,
 	       t->grad_norm, rate, train_epoch(t));
 	l->rows = l->tokens = 0;
-	l->logged_step = t->step;
 	l->logged_us = clock_mono_us();
 	return 0;
 }
