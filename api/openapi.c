@@ -11,7 +11,8 @@
 #include "base/own.h"
 #include "jobs/spec/spec.h"
 
-int openapi_document(const char *version_text, json_t **ret, struct err *reterr)
+/* The whole document; a new reference. */
+static int openapi_document(const char *version_text, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *doc = NULL;
 	json_t *schemas;
@@ -30,7 +31,7 @@ int openapi_document(const char *version_text, json_t **ret, struct err *reterr)
 
 void openapi(struct request *rq)
 {
-	json_t *doc;
+	json_t *doc = NULL;
 	struct err e;
 	int r = openapi_document(rq->api->version, &doc, &e);
 

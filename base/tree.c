@@ -218,7 +218,9 @@ static int pass(struct removal *rm)
 	return rm->budget > 0 ? left : 1;
 }
 
-int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *reterr)
+/* Remove at most max_entries entries of the open directory `dirfd`; `name` is for the message.
+ * Returns 0 if it is empty. */
+static int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *reterr)
 {
 	struct removal rm = {.top = dirfd, .budget = max_entries, .up = clock_mono_us()};
 	int r;

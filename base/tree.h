@@ -31,8 +31,5 @@ int tree_open(int at, const char *name, int *ret_fd, struct err *reterr) MUSTCHE
  * left, 0 if it is gone, negative if an entry cannot be removed (the others are gone). Directories
  * are moved up during the removal, so that depth does not matter. */
 int tree_remove_some(int at, const char *name, int64_t max_entries, struct err *reterr) MUSTCHECK;
-/* As tree_remove_some(), for the content of the open directory `dirfd`; `name` is for the message.
- * Returns 0 if it is empty. */
-int tree_clear(int dirfd, const char *name, int64_t max_entries, struct err *reterr) MUSTCHECK;
 /* As rm -rf; never follows links; a missing path is success. */
 int tree_remove(int at, const char *path, struct err *reterr) MUSTCHECK;

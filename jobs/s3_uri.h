@@ -21,9 +21,6 @@ struct s3_uri {
 
 /* True if the text begins with "s3://". Nothing else is checked. */
 bool s3_uri_is(const char *s);
-/* True if the name has 3 to 63 lower-case letters, digits, '-' and '.', begins and ends with a
- * letter or digit, has no two adjacent dots and does not look like an IPv4 address. */
-bool s3_bucket_ok(const char *bucket);
 /* Split and check a URI. The key may end with '/' (a prefix). A control character, or a part "." or
  * "..", is refused. -ERR_INVALID: the message is a whole sentence for the user. */
 int s3_uri_parse(const char *s, struct s3_uri *ret, struct err *reterr) MUSTCHECK;

@@ -122,7 +122,8 @@ static void usage_add(struct exit_record *rec, const struct rusage *ru)
 		rec->max_rss_bytes = ru->ru_maxrss * INT64_C(1024);
 }
 
-void child_reap(struct shim *s)
+/* Collect everything that has ended; fills s->record and s->none_left. */
+static void child_reap(struct shim *s)
 {
 	struct rusage ru;
 	int status;

@@ -64,8 +64,6 @@ struct shim {
 
 /* Start it; s->spec is not needed afterwards. The message of a failure is for exit.json. */
 int child_start(struct shim *s, struct err *reterr) MUSTCHECK;
-/* Collect everything that has ended; fills s->record and s->none_left. */
-void child_reap(struct shim *s);
 /* Ask it to stop: `cause` is what exit.json will say. A second request can only shorten the grace.
  * No effect once the program has ended. */
 void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms);

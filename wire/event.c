@@ -13,7 +13,7 @@ static const char *const type_names[] = {
 	[EVENT_FAILURE] = "failure",	   [EVENT_UNKNOWN] = "unknown",
 };
 
-enum event_type event_type_parse(const char *s)
+static enum event_type event_type_parse(const char *s)
 {
 	for (size_t i = 0; i < EVENT_UNKNOWN; i++)
 		if (str_eq(type_names[i], s))

@@ -41,7 +41,6 @@ enum event_type {
 	EVENT_UNKNOWN, /* from a newer version; skipped */
 };
 
-enum event_type event_type_parse(const char *s);
 const char *event_type_str(enum event_type type);
 
 /* Read the next whole line from data[0..len). Returns its length with the newline, or 0 if no line

@@ -20,7 +20,7 @@ const char *exit_cause_str(enum exit_cause cause)
 	return cause_names[cause];
 }
 
-int exit_cause_parse(const char *s, enum exit_cause *ret)
+static int exit_cause_parse(const char *s, enum exit_cause *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cause_names); i++) {
 		if (str_eq(cause_names[i], s)) {
@@ -86,7 +86,7 @@ int wire_roots_set(const json_t *message, struct err *reterr)
 	return 0;
 }
 
-int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr)
+static int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr)
 {
 	int r = wire_version_check(j, EXECUTION_EXIT, reterr);
 

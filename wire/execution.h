@@ -96,10 +96,8 @@ struct exit_record {
 };
 
 const char *exit_cause_str(enum exit_cause cause);
-int exit_cause_parse(const char *s, enum exit_cause *ret);
 /* Build exit.json as a new reference. Bytes of the message that are not UTF-8 become '?'. */
 json_t *exit_record_format(const struct exit_record *rec);
-int exit_record_parse(const json_t *j, struct exit_record *ret, struct err *reterr) MUSTCHECK;
 /* Read DIR/exit.json. -ENOENT if it does not exist yet. */
 int exit_record_read(int at, struct exit_record *ret, struct err *reterr) MUSTCHECK;
 /* Check "v" of a message. Returns 0, or -ERR_UNSUPPORTED with a message. */

@@ -22,7 +22,8 @@ const char *adopt_model_of(const struct find *config)
 	return json_get_str(variant_of(config), "ModelName", "");
 }
 
-const char *adopt_uri_of(const struct find *model)
+/* where the model lies; "" */
+static const char *adopt_uri_of(const struct find *model)
 {
 	const json_t *container = json_object_get(model->about, "PrimaryContainer");
 	const json_t *source =

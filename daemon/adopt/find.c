@@ -64,8 +64,10 @@ static int ask_once(struct manager *mgr, const char *operation, const char *regi
 	return r;
 }
 
-int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
-	      json_t **ret, struct err *reterr)
+/* Ask SageMaker and wait. `input` is taken over. *ret is a new reference. -ERR_NOT_FOUND: there is
+ * no such thing. */
+static int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
+		     json_t **ret, struct err *reterr)
 {
 	enum aws_error_kind kind = AWS_ERROR_NONE;
 	int r = -ERR_UNAVAILABLE;

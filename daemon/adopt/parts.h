@@ -48,10 +48,6 @@ struct finds {
 void finds_done(struct finds *f);
 
 /* adopt/find.c */
-/* Make one SageMaker call and wait. Takes over `input`. *ret is a new reference. -ERR_NOT_FOUND if
- * the resource does not exist. */
-int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
-	      json_t **ret, struct err *reterr) MUSTCHECK;
 /* As adopt_ask(), for a resource from a list. A single "not found" is repeated, because responses
  * are eventually consistent. */
 int adopt_ask_listed(struct manager *mgr, const char *operation, const char *region,
@@ -69,7 +65,6 @@ int adopt_describe(struct manager *mgr, struct finds *f, struct err *reterr) MUS
 /* the name of the config that it uses; "" */
 const char *adopt_config_of(const struct find *endpoint);
 const char *adopt_model_of(const struct find *config);
-const char *adopt_uri_of(const struct find *model); /* the location of the model's data; "" */
 const struct find *adopt_lookup(const struct finds *f, enum resource_kind kind, const char *region,
 				const char *name);
 

@@ -29,6 +29,11 @@ void request_start(struct request *q, json_t *warnings, struct err *reterr)
 		request_fail(q, -ENOMEM);
 }
 
+static bool request_ok(const struct request *q)
+{
+	return q->r >= 0;
+}
+
 int request_end(struct request *q, json_t **ret)
 {
 	if (request_ok(q))
@@ -36,11 +41,6 @@ int request_end(struct request *q, json_t **ret)
 	json_decref(q->body);
 	q->body = NULL;
 	return q->r;
-}
-
-bool request_ok(const struct request *q)
-{
-	return q->r >= 0;
 }
 
 void request_fail(struct request *q, int r)

@@ -21,7 +21,6 @@ struct request {
 void request_start(struct request *q, json_t *warnings, struct err *reterr);
 /* Hand over the body: 0 and *ret, or the first failure. */
 int request_end(struct request *q, json_t **ret);
-bool request_ok(const struct request *q);
 /* Record a failure whose message is in q->reterr; -ENOMEM gets its message here. */
 void request_fail(struct request *q, int r);
 void request_refuse(struct request *q, int code, const char *field, const char *fmt, ...)

@@ -38,7 +38,8 @@ static const struct job_spec *deploy_of(const struct run_spec *run, const struct
 	return NULL;
 }
 
-bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job)
+/* True if the job's endpoint comes from a deploy of the same run. */
+static bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job)
 {
 	const char *endpoint = json_get_str(job->spec, "endpoint", "");
 	struct spec_ref ref;

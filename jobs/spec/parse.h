@@ -116,7 +116,5 @@ ssize_t spec_job_find(const struct run_spec *run, const char *name);
 void spec_needs_read(struct spec_parse *p);
 /* Add a need. If the need exists, its `when` stays. */
 void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enum need_when when);
-/* True if a deploy job of the same run makes the job's endpoint. */
-bool spec_endpoint_is_ours(const struct run_spec *run, const struct job_spec *job);
 /* Refuse cycles, and two deploys of one endpoint. Call after spec_refs_find. */
 void spec_graph_check(struct spec_parse *p);

@@ -44,8 +44,6 @@ int page_init(struct page *p, struct store_reader *sr, const struct list_filter 
 void page_done(struct page *p);
 void page_sql(struct page *p, const char *text);
 void page_arg(struct page *p, struct db_val v);
-/* Append "WHERE " or "AND " and the condition; `v` is the value of its one '?'. */
-void page_where(struct page *p, const char *condition, struct db_val v);
 /* Append the filters that all lists have: created, and name, run, target if the table has these
  * columns. */
 void page_where_common(struct page *p, bool has_run, bool has_target);

@@ -151,7 +151,8 @@ static void where(struct page *p)
 	p->has_where = true;
 }
 
-void page_where(struct page *p, const char *condition, struct db_val v)
+/* "WHERE " or "AND " and the condition; its one '?' gets `v`. */
+static void page_where(struct page *p, const char *condition, struct db_val v)
 {
 	where(p);
 	buf_printf(&p->sql, "%s.%s ", p->alias, condition);

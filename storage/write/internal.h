@@ -98,8 +98,6 @@ int text_of_row(struct store *st, const char *what, const char *id, const char *
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
 	       const struct db_val *args, size_t args_n, struct err *reterr) MUSTCHECK;
 int no_row(struct err *reterr, const char *what, const char *id); /* sets that error */
-/* Append a zeroed row to an array of *n rows. Returns NULL if memory is out. */
-void *rows_add(void **rows, size_t *n, size_t size);
 /* Run `q` to its end; `read` fills a new element of (*rows)[] for each row. Releases q. */
 int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,
 	      int (*read)(struct db_stmt *q, void *row, struct err *reterr),

@@ -43,7 +43,8 @@ int run_bump_seq(struct store *st, const char *run, int64_t seq, struct err *ret
 			  DB_ARGS(DB_INT(seq), DB_TEXT(run)), reterr);
 }
 
-void *rows_add(void **rows, size_t *n, size_t size)
+/* One more zeroed row at the end of an array of *n; NULL when memory is out. */
+static void *rows_add(void **rows, size_t *n, size_t size)
 {
 	char *row;
 

@@ -274,6 +274,42 @@ static int fetch_all(struct download *d, int *ret_status, struct err *reterr)
 	}
 }
 
+static int check_git(const char *path, const char *hex, struct err *reterr)
+{
+	OWN(buf_done) struct buf file = BUF_INIT(GIT_FILE_MAX);
+	OWN(buf_done) struct buf blob = BUF_INIT(GIT_FILE_MAX + 64);
+	char sum[HASH_SHA1_HEX_LEN];
+	int r = file_read(AT_FDCWD, path, &file, reterr);
+
+	if (r < 0)
+		return r;
+	buf_printf(&blob, "blob %zu", file.len);
+	buf_put(&blob, "", 1);
+	if (buf_put(&blob, file.data, file.len) < 0)
+		return err_errno(reterr, ENOMEM, "check %s", path);
+	hash_sha1(blob.data, blob.len, sum);
+	return !str_eq(sum, hex);
+}
+
+/* 0 if the file's digest is `hex`, 1 if it is another one, or an error. */
+static int http_check_digest(const char *path, enum http_digest digest, const char *hex,
+			     struct err *reterr)
+{
+	char sum[HASH_HEX_LEN];
+	int r;
+
+	switch (digest) {
+	case HTTP_NO_DIGEST:
+		return 0;
+	case HTTP_GIT_SHA1:
+		return check_git(path, hex, reterr);
+	case HTTP_SHA256:
+		break;
+	}
+	r = hash_file(AT_FDCWD, path, sum, reterr);
+	return r < 0 ? r : !str_eq(sum, hex);
+}
+
 /* 0: as expected, 1: not. */
 static int check(struct download *d, struct err *reterr)
 {
@@ -311,39 +347,4 @@ int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_
 		       "it came with another checksum than the expected one, "
 		       "%s",
 		       get->hex);
-}
-
-static int check_git(const char *path, const char *hex, struct err *reterr)
-{
-	OWN(buf_done) struct buf file = BUF_INIT(GIT_FILE_MAX);
-	OWN(buf_done) struct buf blob = BUF_INIT(GIT_FILE_MAX + 64);
-	char sum[HASH_SHA1_HEX_LEN];
-	int r = file_read(AT_FDCWD, path, &file, reterr);
-
-	if (r < 0)
-		return r;
-	buf_printf(&blob, "blob %zu", file.len);
-	buf_put(&blob, "", 1);
-	if (buf_put(&blob, file.data, file.len) < 0)
-		return err_errno(reterr, ENOMEM, "check %s", path);
-	hash_sha1(blob.data, blob.len, sum);
-	return !str_eq(sum, hex);
-}
-
-int http_check_digest(const char *path, enum http_digest digest, const char *hex,
-		      struct err *reterr)
-{
-	char sum[HASH_HEX_LEN];
-	int r;
-
-	switch (digest) {
-	case HTTP_NO_DIGEST:
-		return 0;
-	case HTTP_GIT_SHA1:
-		return check_git(path, hex, reterr);
-	case HTTP_SHA256:
-		break;
-	}
-	r = hash_file(AT_FDCWD, path, sum, reterr);
-	return r < 0 ? r : !str_eq(sum, hex);
 }

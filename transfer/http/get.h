@@ -62,11 +62,6 @@ struct http_get_file {
 int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_status,
 		  struct err *reterr) MUSTCHECK;
 
-/* The file's digest is `hex`. 0, 1 when it is another one, or an error. */
-int http_check_digest(const char *path, enum http_digest digest, const char *hex,
-		      struct err *reterr) MUSTCHECK;
-/* What `location` means on the page `base`; false: not http(s), or it does not fit. */
-bool http_join(const char *base, const char *location, char *ret, size_t size);
 /* Same scheme, host and port. */
 bool http_same_origin(const char *a, const char *b);
 /* "https://host" of an address, for messages: no path, no query, no user. */

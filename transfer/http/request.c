@@ -70,7 +70,8 @@ void http_origin(const char *url, char *ret, size_t size)
 		 at ? at + 1 : host);
 }
 
-bool http_join(const char *base, const char *location, char *ret, size_t size)
+/* What `location` means on the page `base`; false: not http(s), or it does not fit. */
+static bool http_join(const char *base, const char *location, char *ret, size_t size)
 {
 	const char *colon = strchr(location, ':');
 	size_t path, origin = origin_len(base);

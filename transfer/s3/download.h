@@ -27,13 +27,6 @@ struct get {
 	int unsynced_n;
 };
 
-/* uri: of the object or the prefix. */
-int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr) MUSTCHECK;
-void get_close(struct get *g);
-/* What the object is. -ERR_NOT_FOUND with the bucket named when it is the bucket that is missing.
- */
-int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr) MUSTCHECK;
-
 struct download;
 /* The object to the file `path` (absolute; directories are made). *o: key, size, etag, time. */
 int download_new(struct get *g, const struct s3_object *o, const char *path, struct download **ret,

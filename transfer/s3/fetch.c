@@ -14,7 +14,8 @@
 #define BEGUN_ENTRIES_MAX 100000 /* of a directory that an earlier try has begun to fill */
 #define CHANGED_TRIES	  3	 /* an object that is replaced meanwhile: all over again */
 
-int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
+/* uri: of the object or the prefix. */
+static int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
 {
 	const char *account = json_get_str(json_object_get(t->message, "aws"), "account", "");
 	int r;
@@ -31,7 +32,7 @@ int get_open(struct get *g, struct transfer *t, const char *uri, struct err *ret
 	return r;
 }
 
-void get_close(struct get *g)
+static void get_close(struct get *g)
 {
 	pump_free(g->pump);
 }
@@ -48,7 +49,9 @@ static int check_bucket(struct get *g, struct err *reterr)
 	return r;
 }
 
-int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr)
+/* What the object is. -ERR_NOT_FOUND with the bucket named when it is the bucket that is missing.
+ */
+static int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr)
 {
 	struct slot *s = pump_slot(g->pump);
 	bool missing;

@@ -101,8 +101,9 @@ static int send_all(struct files *f, struct err *reterr)
 	return r;
 }
 
-int put_files(struct put *p, const char *root, const struct tree *tree, const char *prefix,
-	      struct err *reterr)
+/* Send files[0..n) from below the directory root to prefix + path each. */
+static int put_files(struct put *p, const char *root, const struct tree *tree, const char *prefix,
+		     struct err *reterr)
 {
 	struct files f = {.put = p, .root = root, .prefix = prefix, .tree = tree};
 	int r = send_all(&f, reterr);

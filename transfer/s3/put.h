@@ -53,9 +53,6 @@ void put_abort(struct put *p, const char *key, const char *id);
 /* s3://bucket/key in a new string. */
 json_t *put_uri(const struct put *p, const char *key);
 
-/* Send files[0..n) from below the directory root to prefix + path each. */
-int put_files(struct put *p, const char *root, const struct tree *tree, const char *prefix,
-	      struct err *reterr) MUSTCHECK;
 /* The tree as one tar.gz object; its files are put into another order. */
 int put_tar_gz(struct put *p, const char *root, struct tree *tree, const char *key,
 	       struct err *reterr) MUSTCHECK;

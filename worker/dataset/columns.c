@@ -188,7 +188,8 @@ void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, i
 }
 
 /* Metadata is int32 pairs, then per pair int32 length, key, int32 length, value. */
-const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len)
+static const char *schema_metadata(const struct ArrowSchema *schema, const char *key,
+				   size_t *ret_len)
 {
 	const char *p = schema->metadata;
 	int32_t pairs, len[2];

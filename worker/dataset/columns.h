@@ -44,8 +44,6 @@ void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, i
 void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		  struct label_value *ret);
 
-/* The value of a key in a schema's metadata; borrowed, *ret_len bytes; NULL: absent. */
-const char *schema_metadata(const struct ArrowSchema *schema, const char *key, size_t *ret_len);
 /* Class names of a ClassLabel column, by the `features` of a data set: a new reference to an array,
  * or NULL when it has none. */
 json_t *feature_class_names(const json_t *features, const char *column);

@@ -29,7 +29,7 @@ int source_open(const struct source_kind *kind, const char *path, const char *fi
 	return 0;
 }
 
-void source_close(struct source *s)
+static void source_close(struct source *s)
 {
 	if (!s)
 		return;

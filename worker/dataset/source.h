@@ -70,7 +70,6 @@ int source_open(const struct source_kind *kind, const char *path, const char *fi
 int source_next(struct source *s, struct source_row *row, struct err *reterr) MUSTCHECK;
 /* How much is read, 0 to 1; 0 when not known. */
 double source_fraction(const struct source *s);
-void source_close(struct source *s);
 void source_closep(struct source **s);
 
 /* For the kinds: the error for a column that is not there; names the ones there are. */

@@ -28,7 +28,7 @@ struct metrics *metrics_new(int classes)
 	return m;
 }
 
-void metrics_free(struct metrics *m)
+static void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;

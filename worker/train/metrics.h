@@ -20,7 +20,6 @@ struct metrics_values {
 };
 
 struct metrics *metrics_new(int classes); /* NULL: no memory */
-void metrics_free(struct metrics *m);
 void metrics_freep(struct metrics **m);
 /* One row: its logits (classes of them) and its label. */
 void metrics_add(struct metrics *m, const float *logits, int64_t label);
