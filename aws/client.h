@@ -39,7 +39,6 @@ enum aws_error_kind {
 	AWS_ERROR_INVALID,  /* any other 4xx: the request is wrong */
 	AWS_ERROR_UNREADABLE, /* an answer that cannot be understood */
 };
-const char *aws_error_kind_str(enum aws_error_kind kind);
 
 struct aws_call {
 	/* the caller's; borrowed until done */

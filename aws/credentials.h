@@ -48,7 +48,6 @@ void aws_config_free(struct aws_config *c);
 const char *aws_config_region(const struct aws_config *c);    /* "" when nothing names one */
 const char *aws_config_ca_bundle(const struct aws_config *c); /* NULL: the system's */
 int aws_config_max_attempts(const struct aws_config *c);      /* of one call, default 3 */
-/* "s3_path_style" etc. follow from the address; see aws_endpoint. */
 
 /* Where to send a call and what to sign it for. */
 struct aws_endpoint {

@@ -149,33 +149,25 @@ bool error_is_skew(const char *code, int status)
 	return status == 403 && str_eq(code, "403");
 }
 
-static const struct {
-	const char *name;
-	int code;
-} kinds[] = {
-	[AWS_ERROR_NONE] = {"none", 0},
-	[AWS_ERROR_THROTTLED] = {"throttled", ERR_UNAVAILABLE},
-	[AWS_ERROR_TRANSIENT] = {"transient", ERR_UNAVAILABLE},
-	[AWS_ERROR_CREDENTIALS] = {"credentials", EACCES},
-	[AWS_ERROR_DENIED] = {"denied", EPERM},
-	[AWS_ERROR_NOT_FOUND] = {"not_found", ERR_NOT_FOUND},
-	[AWS_ERROR_EXISTS] = {"exists", ERR_EXISTS},
-	[AWS_ERROR_IN_PROGRESS] = {"in_progress", ERR_CONFLICT},
-	[AWS_ERROR_QUOTA] = {"quota", ERR_LIMIT},
-	[AWS_ERROR_CAPACITY] = {"capacity", ERR_UNAVAILABLE},
-	[AWS_ERROR_ROLE] = {"role", ERR_INVALID},
-	[AWS_ERROR_TERMINAL] = {"terminal", ERR_GONE},
-	[AWS_ERROR_MODEL] = {"model", EREMOTEIO},
-	[AWS_ERROR_INVALID] = {"invalid", ERR_INVALID},
-	[AWS_ERROR_UNREADABLE] = {"unreadable", ERR_CORRUPT},
+static const int kind_codes[] = {
+	[AWS_ERROR_NONE] = 0,
+	[AWS_ERROR_THROTTLED] = ERR_UNAVAILABLE,
+	[AWS_ERROR_TRANSIENT] = ERR_UNAVAILABLE,
+	[AWS_ERROR_CREDENTIALS] = EACCES,
+	[AWS_ERROR_DENIED] = EPERM,
+	[AWS_ERROR_NOT_FOUND] = ERR_NOT_FOUND,
+	[AWS_ERROR_EXISTS] = ERR_EXISTS,
+	[AWS_ERROR_IN_PROGRESS] = ERR_CONFLICT,
+	[AWS_ERROR_QUOTA] = ERR_LIMIT,
+	[AWS_ERROR_CAPACITY] = ERR_UNAVAILABLE,
+	[AWS_ERROR_ROLE] = ERR_INVALID,
+	[AWS_ERROR_TERMINAL] = ERR_GONE,
+	[AWS_ERROR_MODEL] = EREMOTEIO,
+	[AWS_ERROR_INVALID] = ERR_INVALID,
+	[AWS_ERROR_UNREADABLE] = ERR_CORRUPT,
 };
-
-const char *aws_error_kind_str(enum aws_error_kind kind)
-{
-	return kinds[kind].name;
-}
 
 int error_code(enum aws_error_kind kind)
 {
-	return kinds[kind].code;
+	return kind_codes[kind];
 }

@@ -149,7 +149,7 @@ static void add_header(struct inflight_call *f, struct signing *s, const char *n
 	buf_printf(&f->lines, "%s: %s\n", name, value);
 }
 
-/* The caller's lines; split_at[i] is where a name ends in the copy. */
+/* The caller's lines; at[i] is where name i begins in the copy. */
 static int add_given(struct inflight_call *f, struct signing *s, struct err *reterr)
 {
 	const struct aws_call *c = f->c;

@@ -24,6 +24,24 @@ static const char *const services[AWS_SERVICES_] = {
 	[AWS_SSO_OIDC] = "sso-oidc",
 };
 
+static const char *const kinds[] = {
+	[AWS_ERROR_NONE] = "none",
+	[AWS_ERROR_THROTTLED] = "throttled",
+	[AWS_ERROR_TRANSIENT] = "transient",
+	[AWS_ERROR_CREDENTIALS] = "credentials",
+	[AWS_ERROR_DENIED] = "denied",
+	[AWS_ERROR_NOT_FOUND] = "not_found",
+	[AWS_ERROR_EXISTS] = "exists",
+	[AWS_ERROR_IN_PROGRESS] = "in_progress",
+	[AWS_ERROR_QUOTA] = "quota",
+	[AWS_ERROR_CAPACITY] = "capacity",
+	[AWS_ERROR_ROLE] = "role",
+	[AWS_ERROR_TERMINAL] = "terminal",
+	[AWS_ERROR_MODEL] = "model",
+	[AWS_ERROR_INVALID] = "invalid",
+	[AWS_ERROR_UNREADABLE] = "unreadable",
+};
+
 struct probe {
 	struct aws_call call;
 	json_t *in;
@@ -68,11 +86,11 @@ static void on_done(struct aws_call *c)
 	net_reply_header(&c->http, "ETag", etag, sizeof(etag));
 	say(json_pack("{ss si ss ss ss ss ss si sb si sO? so so ss}", "id",
 		      json_get_str(p->in, "id", ""), "result", -c->result, "error",
-		      c->result < 0 ? c->err.msg : "", "kind", aws_error_kind_str(c->kind), "code",
-		      c->code, "message", c->message, "request_id", c->request_id, "status",
-		      c->status, "uncertain", c->uncertain, "attempts", c->attempts, "output",
-		      c->output, "reply", text_of(buf_str(&c->http.reply), c->http.reply.len),
-		      "got", text_of(buf_str(&p->got), p->got.len), "etag", etag));
+		      c->result < 0 ? c->err.msg : "", "kind", kinds[c->kind], "code", c->code,
+		      "message", c->message, "request_id", c->request_id, "status", c->status,
+		      "uncertain", c->uncertain, "attempts", c->attempts, "output", c->output,
+		      "reply", text_of(buf_str(&c->http.reply), c->http.reply.len), "got",
+		      text_of(buf_str(&p->got), p->got.len), "etag", etag));
 	pthread_mutex_lock(&lock);
 	for (struct probe **at = &probes; *at; at = &(*at)->next) {
 		if (*at == p) {
