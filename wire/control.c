@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/control.h"
 
-#include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "wire/execution.h"
 
-#include <poll.h>
 #include <string.h>
-
-#define CONNECT_RETRY_MS 10
 
 static const char *const op_names[] = {
 	[CONTROL_PING] = "ping",
@@ -98,20 +94,6 @@ int control_request_parse(const char *text, size_t len, struct control_request *
 	return 0;
 }
 
-int control_reply_parse(const char *text, size_t len, json_t **ret_reply, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *j = NULL;
-	int r = message_parse(text, len, &j, reterr);
-
-	if (r < 0)
-		return r;
-	if (!json_get_bool(j, "ok", false))
-		return err_set(reterr, ERR_CONFLICT, "the shim refused: %s",
-			       json_get_str(j, "error", "no reason given"));
-	*ret_reply = TAKE(j);
-	return 0;
-}
-
 int control_connect(int dirfd, int *ret_fd, struct err *reterr)
 {
 	OWN(closep) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -128,77 +110,4 @@ int control_connect(int dirfd, int *ret_fd, struct err *reterr)
 		return err_errno(reterr, -r, "connect to %s", EXECUTION_CONTROL);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
-}
-
-/* Wait until `fd` is ready for `events`. Returns 0, -ETIMEDOUT or -errno. */
-static int wait_ready(int fd, short events, int64_t deadline_us)
-{
-	struct pollfd p = {.fd = fd, .events = events};
-
-	for (;;) {
-		int64_t left_us = deadline_us - clock_mono_us();
-		int n = left_us <= 0 ? 0 : poll(&p, 1, (int)(left_us / USEC_PER_MSEC) + 1);
-
-		if (n > 0)
-			return 0;
-		if (n == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
-/* As control_connect(), but waits until the shim's queue has room. */
-static int connect_until(int dirfd, int64_t deadline_us, int *ret_fd, struct err *reterr)
-{
-	for (;;) {
-		int r = control_connect(dirfd, ret_fd, reterr);
-
-		if (r != -EAGAIN || clock_mono_us() >= deadline_us)
-			return r;
-		poll(NULL, 0, CONNECT_RETRY_MS);
-	}
-}
-
-/* Send the request and read the reply into text. Returns its length, or -ECONNRESET if the shim has
- * closed the socket. */
-static int exchange(int fd, const char *request, char *text, size_t size, int64_t deadline_us)
-{
-	ssize_t n;
-	int r = wait_ready(fd, POLLOUT, deadline_us);
-
-	if (r >= 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
-		r = -errno;
-	if (r >= 0)
-		r = wait_ready(fd, POLLIN, deadline_us);
-	if (r < 0)
-		return r;
-	n = recv(fd, text, size, 0);
-	if (n < 0)
-		return -errno;
-	return n == 0 ? -ECONNRESET : (int)n;
-}
-
-int control_send(int dirfd, const json_t *msg, int timeout_ms, json_t **ret_reply,
-		 struct err *reterr)
-{
-	int64_t deadline_us = clock_mono_us() + timeout_ms * USEC_PER_MSEC;
-	OWN(freep) char *request = json_text(msg);
-	OWN(json_decrefp) json_t *reply = NULL;
-	OWN(closep) int fd = -1;
-	char text[EXECUTION_CONTROL_MAX + 1];
-	int r;
-
-	if (!request)
-		return err_errno(reterr, ENOMEM, "ask the shim");
-	r = connect_until(dirfd, deadline_us, &fd, reterr);
-	if (r < 0)
-		return r;
-	r = exchange(fd, request, text, sizeof(text), deadline_us);
-	if (r < 0)
-		return err_errno(reterr, -r, "ask the shim over %s", EXECUTION_CONTROL);
-	r = control_reply_parse(text, (size_t)r, &reply, reterr);
-	if (r >= 0 && ret_reply)
-		*ret_reply = TAKE(reply);
-	return r;
 }

@@ -34,18 +34,11 @@ json_t *control_request_format(const struct control_request *req);
 json_t *control_reply_ok(pid_t pid); /* pid < 0: no "pid" */
 json_t *control_reply_error(const char *message);
 
-/* Parse one received message. A reply with "ok": false becomes -ERR_CONFLICT with the shim's
- * message. *ret_reply is a new reference. */
+/* Parse one received message. */
 int control_request_parse(const char *text, size_t len, struct control_request *ret,
 			  struct err *reterr) MUSTCHECK;
-int control_reply_parse(const char *text, size_t len, json_t **ret_reply,
-			struct err *reterr) MUSTCHECK;
 
 /* Open a non-blocking SOCK_SEQPACKET descriptor connected to `control.sock` in `dirfd`. Send one
  * request with send(2), read its reply with recv(2). -ENOENT or -ECONNREFUSED: no shim listens.
  * -EAGAIN: the shim's queue is full, try again. Never blocks. */
 int control_connect(int dirfd, int *ret_fd, struct err *reterr) MUSTCHECK;
-/* Send one request and read its reply; blocks for at most timeout_ms (-ETIMEDOUT). *ret_reply (may
- * be NULL) is a new reference. For tools; the daemon uses control_connect() on its loop. */
-int control_send(int dirfd, const json_t *msg, int timeout_ms, json_t **ret_reply,
-		 struct err *reterr) MUSTCHECK;
