@@ -270,11 +270,6 @@ static int look_for(pid_t pid, int64_t start)
 	return its == start && state != 'Z' && state != 'X' ? 0 : -ESRCH;
 }
 
-bool proc_lives(pid_t pid, int64_t start)
-{
-	return look_for(pid, start) >= 0;
-}
-
 int proc_signal(pid_t pid, int64_t start, int sig)
 {
 	OWN(closep) int fd = -1;

@@ -53,8 +53,6 @@ bool proc_children(pid_t pid, struct buf *pids);
  * since the boot. pid and start together identify a process forever. Returns false if it has
  * ended. */
 bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start);
-/* True if that process has not ended. */
-bool proc_lives(pid_t pid, int64_t start);
 /* Send `sig` to that process and no other. Returns 0; -ESRCH if it has ended; another -errno if the
  * signal was not sent and the process may live. */
 int proc_signal(pid_t pid, int64_t start, int sig);

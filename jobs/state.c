@@ -152,16 +152,6 @@ const char *attempt_state_str(enum attempt_state s)
 	return attempt_states[s];
 }
 
-int attempt_state_parse(const char *s, enum attempt_state *ret)
-{
-	int i = name_find(s, attempt_states, ATTEMPT_STATES_);
-
-	if (i < 0)
-		return i;
-	*ret = (enum attempt_state)i;
-	return 0;
-}
-
 const char *execution_state_str(enum execution_state s)
 {
 	return execution_states[s];

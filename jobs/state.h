@@ -82,7 +82,6 @@ bool run_state_is_final(enum run_state s);
 enum run_state run_state_derive(const size_t counts[JOB_STATES_]);
 
 const char *attempt_state_str(enum attempt_state s);
-int attempt_state_parse(const char *s, enum attempt_state *ret);
 const char *execution_state_str(enum execution_state s);
 int execution_state_parse(const char *s, enum execution_state *ret);
 const char *endpoint_state_str(enum endpoint_state s);

@@ -66,8 +66,6 @@ int64_t store_last_seq(struct store *st);
 int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr) MUSTCHECK;
 /* Checkpoint the WAL; for idle moments. */
 void store_checkpoint(struct store *st);
-/* A random text that is created with the database and goes into cursors and ETags. Borrowed. */
-const char *store_generation(struct store *st);
 
 /* ---- runs and jobs ---- */
 

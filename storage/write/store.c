@@ -329,11 +329,6 @@ void store_checkpoint(struct store *st)
 	db_checkpoint(st->db);
 }
 
-const char *store_generation(struct store *st)
-{
-	return st->generation;
-}
-
 const char *store_install_id(struct store *st)
 {
 	return st->install;

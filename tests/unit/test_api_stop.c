@@ -17,6 +17,11 @@
 
 #include <cmocka.h>
 
+static uint16_t port_of(const struct api *api)
+{
+	return (uint16_t)strtoul(strrchr(api_url(api), ':') + 1, NULL, 10);
+}
+
 static int ask(uint16_t port, const char *path)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -61,7 +66,7 @@ static void test_a_stop_waits_for_who_uses_the_engine(void **state)
 	rig_stop(rig);
 	rig_open(rig); /* no thread: nothing is answered */
 	assert_int_equal(api_start(&cfg, rig->manager, &api, &e), 0);
-	fd = ask(api_port(api), "/v1/jobs/j0000000000000000000/explain");
+	fd = ask(port_of(api), "/v1/jobs/j0000000000000000000/explain");
 	wait_queued(rig->manager);
 	assert_false(api_stop(api));
 	rig_run(rig); /* the request has its answer by the server's thread */

@@ -205,15 +205,14 @@ static void test_mark_outlives_environment_and_session(void **state)
 	wait_until(proc_has_argument(pid, 0, "/bin/sleep"));
 	assert_int_equal(proc_mark(pid), mark);
 	assert_true(proc_stat(pid, &proc_state, &start));
-	assert_true(proc_lives(pid, start));
-	assert_false(proc_lives(pid, start + 1)); /* another process of that pid */
-	assert_int_equal(proc_signal(pid, start + 1, SIGKILL), -ESRCH);
+	assert_int_equal(proc_signal(pid, start, 0), 0);
+	assert_int_equal(proc_signal(pid, start + 1, SIGKILL), -ESRCH); /* another of that pid */
 	assert_int_equal(proc_kill_by_mark(mark, 0), 1);
 	assert_int_equal(proc_kill_by_mark(mark, SIGKILL), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(proc_kill_by_mark(mark, SIGKILL), 0);
-	assert_false(proc_lives(pid, start));
+	assert_int_equal(proc_signal(pid, start, 0), -ESRCH);
 }
 
 /* "It has ended" is never the answer of a process that has no descriptor to look with. */

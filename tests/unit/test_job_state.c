@@ -147,7 +147,6 @@ static void test_names(void **state)
 {
 	CHECK_NAMES(job_state, JOB_STATES_, job_state_str, job_state_parse);
 	CHECK_NAMES(run_state, RUN_STATES_, run_state_str, run_state_parse);
-	CHECK_NAMES(attempt_state, ATTEMPT_STATES_, attempt_state_str, attempt_state_parse);
 	CHECK_NAMES(execution_state, EXECUTION_STATES_, execution_state_str, execution_state_parse);
 	CHECK_NAMES(endpoint_state, ENDPOINT_STATES_, endpoint_state_str, endpoint_state_parse);
 	CHECK_NAMES(job_kind, JOB_KINDS_, job_kind_str, job_kind_parse);

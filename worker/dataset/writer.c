@@ -45,7 +45,7 @@ void writer_free(struct writer *w)
 	free(w);
 }
 
-void writer_freep(struct writer **w)
+static void writer_freep(struct writer **w)
 {
 	writer_free(*w);
 }

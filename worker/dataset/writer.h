@@ -45,4 +45,3 @@ int writer_add(struct writer *w, const struct writer_row *row, struct err *reter
 /* The rest, the JSON files; durable. */
 int writer_finish(struct writer *w, struct err *reterr) MUSTCHECK;
 void writer_free(struct writer *w);
-void writer_freep(struct writer **w);
