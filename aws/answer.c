@@ -21,9 +21,6 @@ int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const ch
 	va_end(ap);
 	c->kind = kind;
 	c->result = err_set(&c->err, code, "%s: %s", c->operation, text);
-	c->err.retry = kind == AWS_ERROR_THROTTLED   ? ERR_THROTTLED
-		       : kind == AWS_ERROR_TRANSIENT ? ERR_RETRYABLE
-						     : ERR_PERMANENT;
 	return c->result;
 }
 

@@ -34,7 +34,6 @@ static void err_fill(struct err *e, int code, const char *field, const char *fmt
 static void err_fill(struct err *e, int code, const char *field, const char *fmt, va_list ap)
 {
 	e->code = code;
-	e->retry = ERR_PERMANENT;
 	snprintf(e->field, sizeof(e->field), "%s", field ? field : "");
 	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	make_valid(e->msg);

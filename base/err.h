@@ -29,15 +29,8 @@ enum {
 	ERR_REMOVED, /* as ERR_GONE, for a folder of Trainyard that somebody removed by hand */
 };
 
-enum err_retry {
-	ERR_PERMANENT = 0,
-	ERR_RETRYABLE,
-	ERR_THROTTLED,
-};
-
 struct err {
-	int code; /* errno or ERR_*, positive */
-	enum err_retry retry;
+	int code;		   /* errno or ERR_*, positive */
 	char field[ERR_FIELD_MAX]; /* JSON pointer into the input, "" if none */
 	char msg[ERR_MSG_MAX];	   /* one clear sentence */
 };

@@ -236,8 +236,6 @@ static int give_up(const struct download *d, int r, struct err *reterr)
 		r = err_set(reterr, r == -ETIMEDOUT ? ETIMEDOUT : ERR_UNAVAILABLE, "%s: %s", origin,
 			    d->wrong_range ? "it sends another part than the one asked for"
 					   : d->rq.err.msg);
-	if (reterr)
-		reterr->retry = ERR_RETRYABLE;
 	return r;
 }
 
