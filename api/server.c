@@ -201,7 +201,7 @@ static int start_daemon(struct listener *l, const struct api_config *cfg, int th
 		threads > 1 ? (unsigned)threads : 0u, MHD_OPTION_THREAD_STACK_SIZE,
 		(size_t)THREAD_STACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)cfg->idle_timeout_s, MHD_OPTION_END);
+		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(reterr, ERR_UNAVAILABLE, "the HTTP server cannot be started");
 	return 0;
@@ -224,8 +224,6 @@ static struct api_config complete(const struct api_config *given)
 		cfg.bodies_max_bytes = API_BODIES_MAX_DEFAULT;
 	if (cfg.bodies_max_bytes < 2 * cfg.body_max_bytes)
 		cfg.bodies_max_bytes = 2 * cfg.body_max_bytes; /* a buffer grows by half */
-	if (cfg.idle_timeout_s <= 0)
-		cfg.idle_timeout_s = IDLE_TIMEOUT_S;
 	return cfg;
 }
 
@@ -236,7 +234,7 @@ static struct connections *make_connections(const struct api_config *cfg)
 		.per_peer = cfg->connections_per_peer,
 		.dropping_max = ACCEPTOR_DROPPING_MAX,
 		.bodies_max = cfg->bodies_max_bytes,
-		.idle_s = cfg->idle_timeout_s,
+		.idle_s = IDLE_TIMEOUT_S,
 	};
 
 	return connections_new(&limits);
@@ -292,11 +290,6 @@ int api_start(const struct api_config *given, struct manager *e, struct api **re
 	}
 	*ret = api;
 	return 0;
-}
-
-uint16_t api_port(const struct api *api)
-{
-	return api->port;
 }
 
 const char *api_url(const struct api *api)

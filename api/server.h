@@ -36,7 +36,6 @@ struct api_config {
 	int connections_per_peer; /* of one address or process; 0: no limit */
 	size_t body_max_bytes;	  /* 0: API_BODY_MAX_DEFAULT */
 	size_t bodies_max_bytes;  /* 0: API_BODIES_MAX_DEFAULT; at least twice the largest body */
-	int idle_timeout_s;	  /* seconds without a byte until a connection is closed; 0: 60 */
 };
 
 /* Open both sockets and start serving. The database must exist (after store_open()), and `e` must
@@ -45,7 +44,6 @@ struct api_config {
  * there is no TLS and no token. Also -EACCES and other errno values. */
 int api_start(const struct api_config *cfg, struct manager *e, struct api **ret,
 	      struct err *reterr) MUSTCHECK;
-uint16_t api_port(const struct api *api);   /* the TCP port in use */
 const char *api_url(const struct api *api); /* "http://127.0.0.1:8470", for messages; borrowed */
 
 /* Stop accepting, finish pending replies (new requests get 503), end followers and long polls, and
