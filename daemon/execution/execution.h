@@ -47,7 +47,6 @@ void execution_stop(struct manager *mgr, struct execution *ex);
 /* Inside a transaction: the same after its commit, if it still runs then. */
 int execution_stop_later(struct manager *mgr, const struct execution *ex,
 			 struct err *reterr) MUSTCHECK;
-void manager_want_poll(struct manager *mgr); /* look at all of them soon */
 /* recover.c: find the state of an execution whose directory is not open. Transactions of its own.
  */
 void execution_reattach(struct manager *mgr, struct execution *ex);

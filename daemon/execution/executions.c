@@ -111,6 +111,9 @@ int execution_attach(struct manager *mgr, struct execution *ex, struct err *rete
 	return 0; /* without a watch the rescan does it, a little later */
 }
 
+/* Look at all executions soon. */
+static void want_poll(struct manager *mgr);
+
 /* In a transaction of its own. The execution may be gone afterwards. */
 static void finish(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   enum reason_code lost)
@@ -176,7 +179,7 @@ void execution_lost(struct manager *mgr, struct execution *ex)
 	if (!ex->lost_us)
 		ex->lost_us = clock_mono_us();
 	if (left == REMAINS_SOME && clock_mono_us() - ex->lost_us < MANAGER_REMAINS_US) {
-		manager_want_poll(mgr);
+		want_poll(mgr);
 		return;
 	}
 	ex->may_live = left != REMAINS_NONE;
@@ -292,7 +295,7 @@ static int on_gather(sd_event_source *s, uint64_t at, void *userdata)
 	return 0;
 }
 
-void manager_want_poll(struct manager *mgr)
+static void want_poll(struct manager *mgr)
 {
 	loop_after_us(mgr->loop, &mgr->gather_source, GATHER_US, on_gather, mgr);
 }
@@ -305,7 +308,7 @@ static int on_inotify(sd_event_source *s, int fd, uint32_t revents, void *userda
 	while (read(fd, events, sizeof(events)) > 0)
 		; /* which file it was does not matter: a look at all is cheap */
 	sd_event_source_set_enabled(s, SD_EVENT_OFF); /* until the gathered look */
-	manager_want_poll(mgr);
+	want_poll(mgr);
 	return 0;
 }
 

@@ -25,6 +25,42 @@ const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_] = {
 	[RESOURCE_ENDPOINT] = &sagemaker_endpoint_driver,
 };
 
+/* ---- the whole target waits ---- */
+
+/* Credentials were refused: the whole target waits and tries again later. */
+static void sagemaker_pause(struct manager *mgr, const struct err *why)
+{
+	struct sagemaker *c = mgr->sagemaker;
+
+	if (c->pause.code == REASON_NONE)
+		log_event(LOG_LEVEL_WARNING, "sagemaker_waits", "msg=\"%s\"", why->msg);
+	reason_set(&c->pause, REASON_WAITING_FOR_CREDENTIALS, "%s", why->msg);
+	c->pause_until_us = clock_mono_us() + mgr->settings->aws.wait_us;
+}
+
+/* A call went through. */
+static void sagemaker_resume(struct manager *mgr)
+{
+	struct sagemaker *c = mgr->sagemaker;
+
+	if (c->pause.code == REASON_NONE)
+		return;
+	log_event(LOG_LEVEL_INFO, "sagemaker_goes_on", "was=\"%s\"", c->pause.message);
+	c->pause = (struct reason){0};
+	manager_want_schedule(mgr);
+	sagemaker_reconcile_soon(mgr);
+}
+
+int64_t sagemaker_backoff_us(const struct manager *mgr, int tries)
+{
+	int64_t us = mgr->settings->aws.poll_us < SAGEMAKER_BACKOFF_US ? mgr->settings->aws.poll_us
+								       : SAGEMAKER_BACKOFF_US;
+
+	for (int i = 1; i < tries && us < SAGEMAKER_BACKOFF_MAX_US; i++)
+		us *= 2;
+	return us < SAGEMAKER_BACKOFF_MAX_US ? us : SAGEMAKER_BACKOFF_MAX_US;
+}
+
 /* ---- calls ---- */
 
 void sagemaker_call_free(struct sagemaker_call *cc)
@@ -109,40 +145,6 @@ bool sagemaker_call_is_open(const struct manager *mgr, const char *row, bool log
 		if (str_eq(cc->row, row) && (cc->step == SAGEMAKER_STEP_LOGS) == logs)
 			return true;
 	return false;
-}
-
-/* ---- the whole target waits ---- */
-
-void sagemaker_pause(struct manager *mgr, const struct err *why)
-{
-	struct sagemaker *c = mgr->sagemaker;
-
-	if (c->pause.code == REASON_NONE)
-		log_event(LOG_LEVEL_WARNING, "sagemaker_waits", "msg=\"%s\"", why->msg);
-	reason_set(&c->pause, REASON_WAITING_FOR_CREDENTIALS, "%s", why->msg);
-	c->pause_until_us = clock_mono_us() + mgr->settings->aws.wait_us;
-}
-
-void sagemaker_resume(struct manager *mgr)
-{
-	struct sagemaker *c = mgr->sagemaker;
-
-	if (c->pause.code == REASON_NONE)
-		return;
-	log_event(LOG_LEVEL_INFO, "sagemaker_goes_on", "was=\"%s\"", c->pause.message);
-	c->pause = (struct reason){0};
-	manager_want_schedule(mgr);
-	sagemaker_reconcile_soon(mgr);
-}
-
-int64_t sagemaker_backoff_us(const struct manager *mgr, int tries)
-{
-	int64_t us = mgr->settings->aws.poll_us < SAGEMAKER_BACKOFF_US ? mgr->settings->aws.poll_us
-								       : SAGEMAKER_BACKOFF_US;
-
-	for (int i = 1; i < tries && us < SAGEMAKER_BACKOFF_MAX_US; i++)
-		us *= 2;
-	return us < SAGEMAKER_BACKOFF_MAX_US ? us : SAGEMAKER_BACKOFF_MAX_US;
 }
 
 /* ---- steps ---- */

@@ -80,7 +80,7 @@ int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep
 void sagemaker_reconcile_soon(struct manager *mgr);
 void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committed);
 
-/* ---- inside of cloud_*.c ---- */
+/* ---- inside of daemon/sagemaker/ ---- */
 #define SAGEMAKER_RESYNC_US	 USEC_PER_SEC /* rows are looked at at least this often */
 #define SAGEMAKER_BACKOFF_US	 USEC_PER_SEC /* first wait after trouble, doubled */
 #define SAGEMAKER_BACKOFF_MAX_US (60 * USEC_PER_SEC)
@@ -137,9 +137,6 @@ struct sagemaker {
 	struct reason pause; /* REASON_NONE: the target works */
 	int64_t pause_until_us;
 };
-/* Credentials were refused: the whole target waits and tries again later. */
-void sagemaker_pause(struct manager *mgr, const struct err *why);
-void sagemaker_resume(struct manager *mgr); /* a call went through */
 void sagemaker_lookups_free(struct sagemaker *c);
 /* The wait after `tries` troubles in a row. */
 int64_t sagemaker_backoff_us(const struct manager *mgr, int tries);
