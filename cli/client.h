@@ -30,7 +30,7 @@ void request_path_param(struct request_path *p, const char *key, const char *val
  * otherwise -ERR_INVALID, -ERR_NOT_FOUND, -ERR_CONFLICT … as its status says. */
 int client_request(struct cli *c, const char *method, const struct request_path *p,
 		   const json_t *body, json_t **ret, struct err *reterr) MUSTCHECK;
-/* GET whose answer is streamed. *ret_problem: the answer was a refusal (also the error). */
+/* GET whose answer is streamed. A refusal (problem+json) becomes the error. */
 int client_stream(struct cli *c, const struct request_path *p,
 		  bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,
 		  struct err *reterr) MUSTCHECK;

@@ -27,8 +27,8 @@ enum config_type {
 	CONFIG_LIST,	/* texts, separated by colons */
 	CONFIG_INT,	/* an int */
 	CONFIG_BYTES,	/* int64_t; "8MiB" or a number */
-	CONFIG_MONEY, /* int64_t micro-dollars, field NAME_micro_usd; "12.50"; "none": MONEY_NONE */
-	CONFIG_DURATION, /* int64_t microseconds, field NAME_us; "90s", "1h"; "none": 0 */
+	CONFIG_MONEY, /* int64_t micro-dollars, field "…_micro_usd"; "12.50"; "none": MONEY_NONE */
+	CONFIG_DURATION, /* int64_t microseconds, field "…_us"; "90s", "1h"; "none": 0 */
 };
 
 struct config_key {
@@ -55,7 +55,7 @@ struct config_model {
 #define CONFIG_FIELD_MONEY(name)    int64_t name##_micro_usd;
 #define CONFIG_FIELD_DURATION(name) int64_t name##_us;
 
-/* A field section_key for each key. Texts are never NULL. */
+/* A field for each key, named by section and key. Texts are never NULL. */
 struct config {
 #define CONFIG_KEY(type, section, key, fallback, min, max, reloadable, help) \
 	CONFIG_FIELD_##type(section##_##key)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads rows of SageMaker resources and their log streams; write/sagemaker_move.c changes the rows.
+/* Reads rows of SageMaker resources and their log streams; write/resource_move.c changes the rows.
  * The manager thread calls this through store_resource.h. */
 #include "base/own.h"
 #include "base/str.h"

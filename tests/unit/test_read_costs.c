@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* storage/read/resource, read_money: what jobs and endpoints show of SageMaker; costs. */
+/* storage/read/resource.c, storage/read/money.c: what jobs and endpoints show of SageMaker; costs.
+ */
 #include "tests/unit/resource_fixture.h"
 
 #include "base/clock.h"

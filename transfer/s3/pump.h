@@ -64,7 +64,7 @@ void pump_send(struct slot *s);
 /* Wait for one end and handle it. Returns what its `over` says, or -ERR_CANCELLED. */
 int pump_turn(struct pump *p, struct err *reterr) MUSTCHECK;
 /* Send and wait; others are handled meanwhile. The slot stays the caller's. Returns the call's
- * result (with pump_failed's words: use pump_why), or the failure of another's `over`. */
+ * result (pump_why() makes the message), or the failure of another's `over`. */
 int pump_call(struct slot *s, struct err *reterr) MUSTCHECK;
 /* The same during a clean-up: also after SIGTERM; all of them together for a few seconds. */
 int pump_call_last(struct slot *s, struct err *reterr) MUSTCHECK;
