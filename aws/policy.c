@@ -2,29 +2,13 @@
 #include "aws/policy.h"
 
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <ctype.h>
 #include <string.h>
 
 /* ---- documents ---- */
-
-static void percent_decode(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in; in++) {
-		int byte = *in == '%' ? str_hex_byte(in + 1) : -1;
-
-		if (byte >= 0) {
-			*out++ = (char)byte;
-			in += 2;
-		} else {
-			*out++ = *in;
-		}
-	}
-	*out = '\0';
-}
 
 int policy_parse(const char *text, json_t **ret, struct err *reterr)
 {
@@ -37,7 +21,7 @@ int policy_parse(const char *text, json_t **ret, struct err *reterr)
 	if (!copy)
 		return err_errno(reterr, ENOMEM, "read a policy");
 	if (copy[strspn(copy, " \t\r\n")] != '{')
-		percent_decode(copy);
+		percent_decode(copy, false, copy, strlen(copy) + 1);
 	r = json_parse(copy, strlen(copy), ret, reterr);
 	if (r >= 0 && !json_is_object(*ret)) {
 		json_decref(TAKE(*ret));

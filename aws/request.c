@@ -2,6 +2,7 @@
 /* A call as an HTTP request: JSON 1.1 (SageMaker, Logs), query (IAM, STS), REST (S3, runtime). */
 #include "aws/internal.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/pytext.h"
 #include "base/str.h"
 
@@ -59,7 +60,7 @@ static void put_parameter(struct buf *out, const char *name, const json_t *value
 	}
 	buf_printf(out, "&%s=", name);
 	if (json_is_string(value))
-		sigv4_escape(out, json_string_value(value), false);
+		percent_encode(out, json_string_value(value), "");
 	else if (json_is_integer(value))
 		buf_printf(out, "%lld", (long long)json_integer_value(value));
 	else if (json_is_boolean(value))
@@ -119,12 +120,12 @@ static int make_url(struct inflight_call *f, struct err *reterr)
 	} else {
 		if (c->bucket && f->at.path_style) {
 			buf_puts(&f->url, "/");
-			sigv4_escape(&f->url, c->bucket, false);
+			percent_encode(&f->url, c->bucket, "");
 		}
 		if (!c->bucket || !f->at.path_style || c->key)
 			buf_puts(&f->url, "/");
 		if (c->key)
-			sigv4_escape(&f->url, c->key, true);
+			percent_encode(&f->url, c->key, "/");
 	}
 	if (c->query && c->query[0])
 		buf_printf(&f->url, "?%s", c->query);

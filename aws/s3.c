@@ -3,6 +3,7 @@
 #include "aws/s3.h"
 
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -77,7 +78,7 @@ static void begin(struct s3_call *c, const char *operation, const char *method,
 static void query_add(struct buf *q, const char *name, const char *value)
 {
 	buf_printf(q, "%s%s=", q->len ? "&" : "", name);
-	if (sigv4_escape(q, value ? value : "", false) < 0)
+	if (percent_encode(q, value ? value : "", "") < 0)
 		q->failed = true;
 }
 

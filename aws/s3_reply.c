@@ -4,6 +4,7 @@
 #include "aws/xml.h"
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -75,25 +76,6 @@ void s3_base64_of_hex(const char *hex, char ret[S3_CHECKSUM_MAX])
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (unsigned char)str_hex_byte(hex + 2 * i);
 	s3_base64(bytes, sizeof(bytes), ret, S3_CHECKSUM_MAX);
-}
-
-/* A key of a list with encoding-type=url, in place of size bytes. false: it does not fit. */
-static bool url_decode(const char *text, char *ret, size_t size)
-{
-	size_t at = 0;
-
-	for (; *text && at + 1 < size; text++) {
-		int byte = *text == '%' ? str_hex_byte(text + 1) : -1;
-
-		if (byte >= 0) {
-			ret[at++] = (char)byte;
-			text += 2;
-		} else {
-			ret[at++] = (char)(*text == '+' ? ' ' : *text);
-		}
-	}
-	ret[at] = '\0';
-	return !*text;
 }
 
 /* ---- headers ---- */
@@ -232,7 +214,8 @@ int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o
 	json_array_foreach(json_object_get(root, "Contents"), i, item) {
 		struct s3_object o = {.size = text_int(item, "Size")};
 
-		if (!url_decode(json_get_str(item, "Key", ""), o.key, sizeof(o.key)) || !*o.key)
+		if (!percent_decode(json_get_str(item, "Key", ""), true, o.key, sizeof(o.key)) ||
+		    !*o.key)
 			return err_set(reterr, ERR_CORRUPT, "ListObjectsV2: a key is unusable");
 		if (!str_starts(o.key, c->prefix) || o.size < 0 || i >= (size_t)c->max)
 			return err_set(reterr, ERR_CORRUPT,
@@ -322,13 +305,14 @@ int s3_list_uploads_result(const struct s3_call *c,
 		const char *id = json_get_str(item, "UploadId", "");
 
 		if (str_eq(algorithm, "SHA256") && *id && strlen(id) < S3_UPLOAD_ID_MAX &&
-		    url_decode(json_get_str(item, "Key", ""), key, sizeof(key)) &&
+		    percent_decode(json_get_str(item, "Key", ""), true, key, sizeof(key)) &&
 		    !fn(key, id, userdata))
 			return 0;
 	}
 	if (!is_truncated(root))
 		return 0;
-	if (url_decode(json_get_str(root, "NextKeyMarker", ""), key, sizeof(key)) && *key) {
+	if (percent_decode(json_get_str(root, "NextKeyMarker", ""), true, key, sizeof(key)) &&
+	    *key) {
 		*ret_key = strdup(key);
 		*ret_id = strdup(json_get_str(root, "NextUploadIdMarker", ""));
 	}

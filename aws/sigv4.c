@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -32,35 +33,6 @@ static const char *const unsigned_headers[] = {
 	"user-agent",
 	"x-amzn-trace-id",
 };
-
-/* ---- escaping ---- */
-
-static bool is_unreserved(unsigned char c)
-{
-	return isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-
-static int escape_bytes(struct buf *out, const char *text, size_t len, bool keep_slash)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		char coded[3] = {'%', hex[c >> 4], hex[c & 15]};
-
-		if (is_unreserved(c) || (keep_slash && c == '/'))
-			r = buf_put(out, &text[i], 1);
-		else
-			r = buf_put(out, coded, sizeof(coded));
-	}
-	return r;
-}
-
-int sigv4_escape(struct buf *out, const char *text, bool keep_slash)
-{
-	return escape_bytes(out, text, strlen(text), keep_slash);
-}
 
 /* ---- the canonical path ---- */
 
@@ -99,7 +71,7 @@ static int canonical_path(struct buf *out, const struct sigv4_request *rq)
 	if (rq->s3)
 		return buf_puts(out, rq->path[0] ? rq->path : "/");
 	r = normalised_path(&path, rq->path);
-	return r < 0 ? r : sigv4_escape(out, buf_str(&path), true);
+	return r < 0 ? r : percent_encode(out, buf_str(&path), "/");
 }
 
 /* ---- the canonical query ---- */

@@ -47,5 +47,3 @@ int sigv4_sign(const struct sigv4_request *rq, const struct aws_keys *keys, stru
 /* Parts of it, for tests. */
 int sigv4_canonical(const struct sigv4_request *rq, const struct aws_keys *keys, struct buf *ret,
 		    struct err *reterr) MUSTCHECK;
-/* Append text with every byte but A-Za-z0-9-._~ (and '/' when keep_slash) as %XX. */
-int sigv4_escape(struct buf *out, const char *text, bool keep_slash);

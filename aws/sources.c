@@ -5,6 +5,7 @@
 #include "aws/xml.h"
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -91,7 +92,7 @@ static void form_pair(struct buf *body, const char *name, const char *value)
 	if (!value)
 		return;
 	buf_printf(body, "&%s=", name);
-	sigv4_escape(body, value, false);
+	percent_encode(body, value, "");
 }
 
 static int sts_headers(const struct aws_endpoint *at, const struct aws_keys *keys,

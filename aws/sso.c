@@ -4,6 +4,7 @@
 #include "aws/config.h"
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -85,9 +86,9 @@ int aws_keys_from_sso(const struct aws_config *c, const char *profile, struct ne
 	if (r < 0)
 		return r;
 	buf_printf(&url, "%s%s/federation/credentials?account_id=", at.url, at.base_path);
-	sigv4_escape(&url, sso.account, false);
+	percent_encode(&url, sso.account, "");
 	buf_puts(&url, "&role_name=");
-	sigv4_escape(&url, sso.role, false);
+	percent_encode(&url, sso.role, "");
 	buf_printf(&header, "x-amz-sso_bearer_token: %s", token);
 	net_request_init(&rq);
 	rq.url = buf_str(&url);

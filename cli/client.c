@@ -5,6 +5,7 @@
 #include "cli/client.h"
 
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 
 #include <stdarg.h>
@@ -28,7 +29,7 @@ static void path_append_escaped(struct request_path *p, const char *text)
 {
 	struct buf b = BUF_INIT(CLI_PATH_MAX);
 
-	if (http_escape(&b, text) < 0)
+	if (percent_encode(&b, text, "") < 0)
 		p->too_long = true;
 	else
 		path_append(p, buf_str(&b));

@@ -8,7 +8,6 @@
 #include "base/own.h"
 #include "base/str.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <string.h>
 
@@ -164,16 +163,4 @@ int http_send(struct http *h, const struct http_request *req, struct http_reply 
 	ret->status = (int)status;
 	str_copy(ret->content_type, sizeof(ret->content_type), type ? type : "");
 	return 0;
-}
-
-int http_escape(struct buf *out, const char *text)
-{
-	int r = 0;
-
-	for (const unsigned char *p = (const unsigned char *)text; *p && r >= 0; p++)
-		if (isalnum(*p) || strchr("-_.~", *p))
-			r = buf_put(out, p, 1);
-		else
-			r = buf_printf(out, "%%%02X", *p);
-	return r;
 }

@@ -48,5 +48,3 @@ void http_freep(struct http **h);
 int http_send(struct http *h, const struct http_request *req, struct http_reply *ret,
 	      struct err *reterr) MUSTCHECK;
 void http_reply_done(struct http_reply *reply);
-/* Append `text` escaped for use in a path segment or a query value; fails as buf_put does. */
-int http_escape(struct buf *out, const char *text);

@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/printable.h"
 #include "base/str.h"
 
@@ -394,6 +395,25 @@ static void test_hex_bytes(void **state)
 		assert_int_equal(str_hex_byte(none[i]), -1);
 }
 
+static void test_percent(void **state)
+{
+	struct buf b = BUF_INIT(16);
+	char text[] = "%2fa+b%zz%4", fits[4];
+
+	assert_int_equal(percent_encode(&b, "a-B_1.~ /%", ""), 0);
+	assert_string_equal(buf_str(&b), "a-B_1.~%20%2F%25");
+	assert_true(percent_encode(&b, "x", "") < 0);
+	buf_clear(&b);
+	assert_int_equal(percent_encode(&b, "/\xc3\xbc", "/"), 0);
+	assert_string_equal(buf_str(&b), "/%C3%BC");
+	buf_done(&b);
+	assert_true(percent_decode(text, false, text, sizeof(text)));
+	assert_string_equal(text, "/a+b%zz%4");
+	assert_true(percent_decode("a+%62", true, fits, sizeof(fits)));
+	assert_string_equal(fits, "a b");
+	assert_false(percent_decode("a+%62c", true, fits, sizeof(fits)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_hex_bytes),
+		cmocka_unit_test(test_percent),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_nothing_printed_commands_a_terminal),
 		cmocka_unit_test(test_the_log_has_no_control_characters),

@@ -257,16 +257,6 @@ static void test_addresses(void **state)
 	assert_null(h);
 }
 
-static void test_escape(void **state)
-{
-	struct buf b = BUF_INIT(16);
-
-	assert_int_equal(http_escape(&b, "a-B_1.~ /%"), 0);
-	assert_string_equal(buf_str(&b), "a-B_1.~%20%2F%25");
-	assert_true(http_escape(&b, "x") < 0);
-	buf_done(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,7 +269,6 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_unix_socket),
 		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_escape),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

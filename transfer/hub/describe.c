@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See hub.h: the question about a repository, and what the hub's refusals mean. */
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 #include "transfer/hub/hub.h"
 
@@ -99,17 +100,6 @@ int hub_unreachable(const struct hub *h, int r, struct err *reterr)
 
 /* ---- the question ---- */
 
-static void append_escaped(struct buf *url, const char *text)
-{
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~",
-			   *c))
-			buf_put(url, c, 1);
-		else
-			buf_printf(url, "%%%02X", *c);
-	}
-}
-
 static int take_answer(struct hub *h, const struct net_request *rq, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *info = NULL;
@@ -149,7 +139,7 @@ static int ask_hub(struct hub *h, const char *revision, struct http_get_answer *
 
 	buf_printf(&url, "%s/api/%s/%s/revision/", h->endpoint, h->dataset ? "datasets" : "models",
 		   h->asked);
-	append_escaped(&url, revision);
+	percent_encode(&url, revision, "");
 	ask.url = buf_str(&url);
 	return http_get_request(h->t, &ask, answer, reterr);
 }

@@ -3,6 +3,7 @@
 #include "base/fileio.h"
 #include "base/id.h"
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/str.h"
 #include "transfer/hub/hub.h"
 
@@ -80,12 +81,7 @@ static int ask_file(struct hub *h, const char *file, struct remote *ret, struct 
 
 	buf_printf(&url, "%s/%s%s/resolve/%s/", h->endpoint, h->dataset ? "datasets/" : "", h->repo,
 		   h->commit);
-	for (const unsigned char *c = (const unsigned char *)file; *c; c++) {
-		if (isalnum(*c) || strchr("/-._~", *c))
-			buf_put(&url, c, 1);
-		else
-			buf_printf(&url, "%%%02X", *c);
-	}
+	percent_encode(&url, file, "/");
 	if (!buf_ok(&url))
 		return err_errno(reterr, ENAMETOOLONG, "fetch %s", file);
 	ask.url = buf_str(&url);
