@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "net/url.h"
 #include "transfer/http/exchange.h"
 
 #include <inttypes.h>
@@ -159,7 +160,7 @@ static int send_once(struct download *d, struct err *reterr)
 	rq->on_data = on_data;
 	rq->public_only = d->get->public_only;
 	rq->headers[rq->headers_n++] = "Accept-Encoding: identity";
-	if (d->get->authorization && http_same_origin(d->get->url, d->url))
+	if (d->get->authorization && url_same_origin(d->get->url, d->url))
 		rq->headers[rq->headers_n++] = d->get->authorization;
 	if (d->offset > 0) {
 		snprintf(d->range, sizeof(d->range), "Range: bytes=%" PRId64 "-", d->offset);
@@ -207,7 +208,7 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 			       "it is larger than the %" PRId64 " bytes of local.max_download",
 			       d->get->size_max);
 	if (r == -ERR_LIMIT) {
-		http_origin(d->url, origin, sizeof(origin));
+		url_origin(d->url, origin, sizeof(origin));
 		return err_set(reterr, ERR_UNAVAILABLE,
 			       "%s answers with more headers than a file needs", origin);
 	}
@@ -216,7 +217,7 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 	if (d->rq.status < 300 || d->rq.status == 416 || exchange_passing(&d->rq, 0))
 		return 0;
 	*ret_status = d->rq.status;
-	http_origin(d->url, origin, sizeof(origin));
+	url_origin(d->url, origin, sizeof(origin));
 	return err_set(reterr, ERR_NOT_FOUND, "%s answers with HTTP status %d", origin,
 		       d->rq.status);
 }
@@ -226,7 +227,7 @@ static int give_up(const struct download *d, int r, struct err *reterr)
 {
 	char origin[NET_URL_MAX];
 
-	http_origin(d->url, origin, sizeof(origin));
+	url_origin(d->url, origin, sizeof(origin));
 	if (r >= 0 && d->rq.status < 300)
 		r = err_set(reterr, ERR_UNAVAILABLE, "%s ends its answer too early", origin);
 	else if (r >= 0)

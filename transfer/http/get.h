@@ -61,8 +61,3 @@ struct http_get_file {
  * -errno of the disk. */
 int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_status,
 		  struct err *reterr) MUSTCHECK;
-
-/* Same scheme, host and port. */
-bool http_same_origin(const char *a, const char *b);
-/* "https://host" of an address, for messages: no path, no query, no user. */
-void http_origin(const char *url, char *ret, size_t size);

@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "net/url.h"
 #include "transfer/http/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define LOOK_MS		200 /* between looks at the stop flag */
 #define CONNECT_US	(10 * USEC_PER_SEC)
@@ -15,86 +15,6 @@
 #define PAUSE_US	(USEC_PER_SEC / 2)
 #define PAUSE_MAX_US	(8 * USEC_PER_SEC)
 #define RETRY_AFTER_MAX 60 /* seconds */
-
-/* ---- addresses ---- */
-
-static size_t origin_len(const char *url)
-{
-	const char *host = strstr(url, "://");
-
-	return host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : 0;
-}
-
-static bool is_http(const char *url)
-{
-	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
-}
-
-/* The origin without a user, with the port in figures. */
-static bool parse_origin(const char *url, char *ret, size_t size)
-{
-	size_t len = origin_len(url);
-	bool tls = strncasecmp(url, "https", 5) == 0;
-	const char *host, *at, *end = url + len;
-	bool has_port;
-
-	if (!is_http(url) || !len)
-		return false;
-	host = strstr(url, "://") + 3;
-	at = memrchr(host, '@', (size_t)(end - host));
-	if (at)
-		host = at + 1;
-	at = memrchr(host, ':', (size_t)(end - host));
-	has_port = at && !memchr(at, ']', (size_t)(end - at));
-	return snprintf(ret, size, "%s://%.*s%s", tls ? "https" : "http", (int)(end - host), host,
-			has_port ? ""
-			: tls	 ? ":443"
-				 : ":80") < (int)size;
-}
-
-bool http_same_origin(const char *a, const char *b)
-{
-	char x[NET_URL_MAX], y[NET_URL_MAX];
-
-	return parse_origin(a, x, sizeof(x)) && parse_origin(b, y, sizeof(y)) &&
-	       strcasecmp(x, y) == 0;
-}
-
-void http_origin(const char *url, char *ret, size_t size)
-{
-	const char *host = strstr(url, "://"), *end = url + origin_len(url), *at;
-
-	host = host ? host + 3 : url;
-	at = host < end ? memrchr(host, '@', (size_t)(end - host)) : NULL;
-	snprintf(ret, size, "%.*s%.*s", (int)(host - url), url, (int)(end - (at ? at + 1 : host)),
-		 at ? at + 1 : host);
-}
-
-/* What `location` means on the page `base`; false: not http(s), or it does not fit. */
-static bool http_join(const char *base, const char *location, char *ret, size_t size)
-{
-	const char *colon = strchr(location, ':');
-	size_t path, origin = origin_len(base);
-	int n;
-
-	if (is_http(location)) {
-		n = snprintf(ret, size, "%s", location);
-	} else if (colon && (size_t)(colon - location) < strcspn(location, "/?#")) {
-		return false; /* another scheme */
-	} else if (str_starts(location, "//")) {
-		n = snprintf(ret, size, "%.*s%s", (int)(strchr(base, ':') + 1 - base), base,
-			     location);
-	} else if (location[0] == '/') {
-		n = snprintf(ret, size, "%.*s%s", (int)origin, base, location);
-	} else {
-		path = origin + strcspn(base + origin, "?#");
-		while (path > origin && base[path - 1] != '/')
-			path--;
-		n = snprintf(ret, size, "%.*s%s%s", (int)path, base, path == origin ? "/" : "",
-			     location);
-	}
-	return n > 0 && (size_t)n < size && strlen(ret) > origin_len(ret);
-}
 
 /* ---- waiting ---- */
 
@@ -182,7 +102,7 @@ bool exchange_redirect(const struct net_request *rq, char *url, size_t size)
 		return false;
 	}
 	return net_reply_header(rq, "Location", location, sizeof(location)) &&
-	       http_join(url, location, next, sizeof(next)) && str_copy(url, size, next);
+	       url_join(url, location, next, sizeof(next)) && str_copy(url, size, next);
 }
 
 /* ---- one question ---- */
@@ -201,14 +121,14 @@ static int ask_once(struct transfer *t, const struct http_get_request *ask,
 		a->rq.url = a->url;
 		a->rq.reply_max = ask->reply_max;
 		a->rq.headers[a->rq.headers_n++] = "Accept-Encoding: identity";
-		if (ask->authorization && http_same_origin(ask->url, a->url))
+		if (ask->authorization && url_same_origin(ask->url, a->url))
 			a->rq.headers[a->rq.headers_n++] = ask->authorization;
 		r = exchange_run(t, &a->rq, reterr);
 		if (r < 0)
 			return r;
 		str_copy(next, sizeof(next), a->url);
 		if (!exchange_redirect(&a->rq, next, sizeof(next)) ||
-		    (ask->stay && !http_same_origin(ask->url, next)))
+		    (ask->stay && !url_same_origin(ask->url, next)))
 			return 0;
 		str_copy(a->url, sizeof(a->url), next);
 	}

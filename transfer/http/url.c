@@ -3,6 +3,7 @@
  * The source url: one file from http(s), named by its sha256. The digest is the key of the cache,
  * so the same bytes are fetched once, whatever address they come from.
  */
+#include "net/url.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -56,7 +57,7 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 	r = http_get_file(t, &get, &status, reterr);
 	if (r >= 0 || r == -ERR_CANCELLED)
 		return r;
-	http_origin(it->from, origin, sizeof(origin));
+	url_origin(it->from, origin, sizeof(origin));
 	if (r == -ERR_NOT_FOUND)
 		t->failure_code = "data_missing";
 	else if (r == -ERR_UNSUPPORTED)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/url.h"
+
+#include "base/own.h"
+#include "base/str.h"
+
+#include <curl/curl.h>
+#include <string.h>
+#include <strings.h>
+
+#define NO_ORIGIN "the address"
+
+struct origin {
+	char *scheme, *host, *zone, *port;
+	bool has_port; /* True if the address itself names the port */
+};
+
+static void curlu_done(CURLU **url)
+{
+	curl_url_cleanup(*url);
+}
+
+static void origin_done(struct origin *o)
+{
+	curl_free(o->scheme);
+	curl_free(o->host);
+	curl_free(o->zone);
+	curl_free(o->port);
+}
+
+static char *part(CURLU *url, CURLUPart what, unsigned flags)
+{
+	char *text = NULL;
+
+	return curl_url_get(url, what, &text, flags) == CURLUE_OK ? text : NULL;
+}
+
+/* True if the handle holds an http or https address with a host. */
+static bool take_origin(CURLU *url, struct origin *ret)
+{
+	char *port = part(url, CURLUPART_PORT, 0);
+
+	ret->has_port = port != NULL;
+	curl_free(port);
+	ret->scheme = part(url, CURLUPART_SCHEME, 0);
+	ret->host = part(url, CURLUPART_HOST, 0);
+	ret->zone = part(url, CURLUPART_ZONEID, 0);
+	ret->port = part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+	return ret->scheme && ret->host && ret->host[0] && ret->port &&
+	       (strcasecmp(ret->scheme, "http") == 0 || strcasecmp(ret->scheme, "https") == 0);
+}
+
+static bool parse_origin(const char *text, struct origin *ret)
+{
+	OWN(curlu_done) CURLU *url = curl_url();
+
+	return url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+	       take_origin(url, ret);
+}
+
+static bool equal(const struct origin *a, const struct origin *b)
+{
+	return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 &&
+	       str_eq(a->port, b->port) && str_eq(a->zone ? a->zone : "", b->zone ? b->zone : "");
+}
+
+bool url_same_origin(const char *a, const char *b)
+{
+	OWN(origin_done) struct origin x = {0};
+	OWN(origin_done) struct origin y = {0};
+
+	return parse_origin(a, &x) && parse_origin(b, &y) && equal(&x, &y);
+}
+
+void url_origin(const char *url, char *ret, size_t size)
+{
+	OWN(origin_done) struct origin o = {0};
+
+	if (!parse_origin(url, &o) ||
+	    snprintf(ret, size, "%s://%s%s%s", o.scheme, o.host, o.has_port ? ":" : "",
+		     o.has_port ? o.port : "") >= (int)size)
+		str_copy(ret, size, NO_ORIGIN);
+}
+
+bool url_join(const char *base, const char *location, char *ret, size_t size)
+{
+	OWN(curlu_done) CURLU *url = curl_url();
+	OWN(origin_done) struct origin o = {0};
+	char *whole;
+	bool fits;
+
+	if (!url || !location[0] || curl_url_set(url, CURLUPART_URL, base, 0) != CURLUE_OK ||
+	    curl_url_set(url, CURLUPART_URL, location, CURLU_URLENCODE) != CURLUE_OK ||
+	    !take_origin(url, &o))
+		return false;
+	whole = part(url, CURLUPART_URL, 0);
+	fits = whole && str_copy(ret, size, whole);
+	curl_free(whole);
+	return fits;
+}
