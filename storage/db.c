@@ -415,6 +415,14 @@ int db_step(struct db_stmt *q, struct err *reterr)
 	return r;
 }
 
+int db_first(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
+	     struct db_stmt **ret, struct err *reterr)
+{
+	int r = db_query(db, sql, args, args_n, ret, reterr);
+
+	return r < 0 ? r : db_step(*ret, reterr);
+}
+
 void db_release(struct db_stmt *q)
 {
 	if (!q)
@@ -449,10 +457,8 @@ int db_get_int(struct db *db, const char *sql, const struct db_val *args, size_t
 	       int64_t fallback, int64_t *ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(db, sql, args, args_n, &q, reterr);
+	int r = db_first(db, sql, args, args_n, &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	*ret = r && !db_col_is_null(q, 0) ? db_col_int(q, 0) : fallback;

@@ -67,6 +67,9 @@ struct db_val db_id(const char *id);				      /* "" is stored as NULL */
  * Release the statement with db_release() (OWN(db_releasep)). */
 int db_query(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
 	     struct db_stmt **ret, struct err *reterr) MUSTCHECK;
+/* As db_query(), then db_step() to the first row. */
+int db_first(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
+	     struct db_stmt **ret, struct err *reterr) MUSTCHECK;
 /* As db_query(), for SQL text that was built at run time. The statement is not cached. */
 int db_query_text(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
 		  struct db_stmt **ret, struct err *reterr) MUSTCHECK;

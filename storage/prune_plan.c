@@ -134,10 +134,8 @@ static int held_by(struct prune_plan *p, const char *sql, const char *code, cons
 		   struct prune_hold *ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(p->db, sql, DB_ARGS(DB_TEXT(run)), &q, reterr);
+	int r = db_first(p->db, sql, DB_ARGS(DB_TEXT(run)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	return r <= 0 ? r : held(ret, code, "%s", db_col_text(q, 0));
 }
 
@@ -146,11 +144,9 @@ static int held_by_itself(struct prune_plan *p, const char *run, struct prune_ho
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	enum run_state state;
-	int r = db_query(p->db, "SELECT state FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)), &q,
+	int r = db_first(p->db, "SELECT state FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)), &q,
 			 reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

@@ -20,11 +20,9 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		     struct attempt_dir *place, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT kind, state, attempt, run FROM jobs WHERE id = ?",
+	int r = db_first(sr->db, "SELECT kind, state, attempt, run FROM jobs WHERE id = ?",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)
@@ -88,11 +86,9 @@ static int attempt_over(struct store_reader *sr, const char *job, int attempt, b
 			struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT finished_us FROM attempts WHERE job = ? AND number = ?",
+	int r = db_first(sr->db, "SELECT finished_us FROM attempts WHERE job = ? AND number = ?",
 			 DB_ARGS(DB_TEXT(job), DB_INT(attempt)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

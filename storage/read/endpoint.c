@@ -94,13 +94,11 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 {
 	OWN(json_decrefp) json_t *endpoint = NULL;
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT " ENDPOINT_COLUMNS "FROM endpoints e WHERE e.name = ? "
 			 "ORDER BY e.state NOT IN ('deleted', 'failed') DESC, e.n DESC LIMIT 1",
 			 DB_ARGS(DB_TEXT(name)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no endpoint '%.64s'", name);
 	if (r > 0)
@@ -118,13 +116,11 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	json_t *spec = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT previous, state FROM endpoints "
 			 "WHERE name = ? AND state NOT IN ('deleted', 'failed')",
 			 DB_ARGS(DB_TEXT(name)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint '%.64s'", name);
 	if (r > 0)

@@ -223,13 +223,11 @@ int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct
 {
 	OWN(json_decrefp) json_t *job = NULL;
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT " JOB_COLUMNS ", s.spec " JOB_FROM
 			 "JOIN job_specs s ON s.n = j.n WHERE j.id = ?",
 			 DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return no_job(reterr, id);
 	if (r > 0)

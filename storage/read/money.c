@@ -20,13 +20,11 @@ static int sum_days(struct store_reader *sr, int64_t first, int64_t last, int64_
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int64_t open, total, left;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT sum(open_micro_usd), sum(micro_usd) FROM money_days "
 			 "WHERE day BETWEEN ? AND ?",
 			 DB_ARGS(DB_INT(first), DB_INT(last)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	open = db_col_int(q, 0);

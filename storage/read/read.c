@@ -17,11 +17,9 @@ static void store_reader_closep(struct store_reader **sr)
 static int load_generation(struct store_reader *sr, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
+	int r = db_first(sr->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
 			 reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_CORRUPT, "database: it has no generation");
 	if (r > 0)
@@ -59,10 +57,8 @@ void store_reader_close(struct store_reader *sr)
 int store_reader_check(struct store_reader *sr, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "PRAGMA quick_check(1)", NULL, 0, &q, reterr);
+	int r = db_first(sr->db, "PRAGMA quick_check(1)", NULL, 0, &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (r > 0 && str_eq(db_col_text(q, 0), "ok"))
@@ -86,13 +82,11 @@ int store_read_versions(struct store_reader *sr, int64_t *ret_seq, int64_t *ret_
 			struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'events'), "
 			 "(SELECT value FROM meta WHERE key = 'state_changes')",
 			 NULL, 0, &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	*ret_seq = db_col_int(q, 0);

@@ -77,11 +77,9 @@ static int no_run(struct err *reterr, const char *id)
 static int read_head(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT " RUN_COLUMNS "FROM runs r WHERE r.id = ?",
+	int r = db_first(sr->db, "SELECT " RUN_COLUMNS "FROM runs r WHERE r.id = ?",
 			 DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return no_run(reterr, id);
 	return r < 0 ? r : run_json(q, false, ret, reterr);
@@ -130,14 +128,12 @@ int store_read_run_job(struct store_reader *sr, const char *run, const char *job
 		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT r.id, j.id FROM runs r LEFT JOIN jobs j ON j.run = r.id AND "
 			 "j.name = ?2 WHERE r.id = ?1 OR (r.name = ?1 AND r.state = 'succeeded') "
 			 "ORDER BY r.id = ?1 DESC, r.created_us DESC, r.n DESC LIMIT 1",
 			 DB_ARGS(DB_TEXT(run), DB_TEXT(job)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -153,12 +149,10 @@ int store_read_run_job(struct store_reader *sr, const char *run, const char *job
 int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db,
+	int r = db_first(sr->db,
 			 "SELECT b.body FROM runs r JOIN run_bodies b ON b.n = r.n WHERE r.id = ?",
 			 DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return no_run(reterr, id);
 	return r < 0 ? r : db_col_json(q, 0, ret, reterr);

@@ -66,10 +66,8 @@ int store_job_get(struct store *st, const char *id, struct job_row *ret, struct 
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	OWN(job_row_done) struct job_row row = {0};
-	int r = db_query(st->db, JOB_SELECT "WHERE j.id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
+	int r = db_first(st->db, JOB_SELECT "WHERE j.id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return no_row(reterr, "job", id);
 	if (r > 0)

@@ -21,10 +21,8 @@ static int change(struct store *st, const char *sql, const struct db_val *args, 
 		  struct changed *ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, sql, args, args_n, &q, reterr);
+	int r = db_first(st->db, sql, args, args_n, &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r <= 0)
 		return r;
 	COL_COPY(ret->run, q, 0);

@@ -33,11 +33,9 @@ int store_model_insert(struct store *st, const char *name, const json_t *source,
 int store_model_find(struct store *st, const char *name, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT source FROM models WHERE name = ?", DB_ARGS(DB_TEXT(name)),
+	int r = db_first(st->db, "SELECT source FROM models WHERE name = ?", DB_ARGS(DB_TEXT(name)),
 			 &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND, "no model '%s' was added", name);
 	return r < 0 ? r : db_col_json(q, 0, ret, reterr);

@@ -28,13 +28,11 @@ static int account_read(struct store *st, const char *resource, struct account *
 			struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db,
+	int r = db_first(st->db,
 			 "SELECT reserved_micro_usd, difference_micro_usd, settled_us FROM cloud "
 			 "WHERE id = ?",
 			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

@@ -13,13 +13,11 @@ static int check_pin(struct store *st, const struct job_pin *pin, struct err *re
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	char run[ID_LEN];
 	struct err why;
-	int r = db_query(st->db,
+	int r = db_first(st->db,
 			 "SELECT j.run FROM attempts a JOIN jobs j ON j.id = a.job "
 			 "WHERE a.job = ? AND a.number = ?",
 			 DB_ARGS(DB_TEXT(pin->job), DB_INT(pin->attempt)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

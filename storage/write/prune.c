@@ -313,13 +313,11 @@ int prune_check_spec(struct store *st, const char *job, struct err *reterr)
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	struct err why = {0};
 	struct naming n = {st, &why};
-	int r = db_query(st->db,
+	int r = db_first(st->db,
 			 "SELECT s.spec FROM jobs j JOIN job_specs s ON s.n = j.n WHERE j.id = ? "
 			 "AND instr(s.spec, '/" STORE_EXECUTIONS "/')",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r <= 0)
 		return r;
 	r = prune_names(db_col_text(q, 0), check_name, &n);

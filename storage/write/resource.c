@@ -69,10 +69,8 @@ int store_resource_get(struct store *st, const char *id, struct resource_row *re
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	OWN(resource_row_done) struct resource_row row = {0};
-	int r = db_query(st->db, RESOURCE_SELECT "WHERE id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
+	int r = db_first(st->db, RESOURCE_SELECT "WHERE id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return no_row(reterr, "resource", id);
 	if (r > 0)

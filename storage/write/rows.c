@@ -17,10 +17,8 @@ int text_of_row(struct store *st, const char *what, const char *id, const char *
 		size_t size, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
+	int r = db_first(st->db, sql, DB_ARGS(DB_TEXT(id)), &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

@@ -167,11 +167,9 @@ static int run_state_now(struct store *st, const char *run, enum run_state *ret,
 			 size_t name_size, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT state, name FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)),
+	int r = db_first(st->db, "SELECT state, name FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)),
 			 &q, reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (!r)

@@ -61,11 +61,9 @@ static int write_generation(struct store *st, struct err *reterr)
 static int load_generation(struct store *st, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
+	int r = db_first(st->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
 			 reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r < 0)
 		return r;
 	if (r)
@@ -79,11 +77,9 @@ static int load_generation(struct store *st, struct err *reterr)
 static int load_install(struct store *st, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(st->db, "SELECT value FROM meta WHERE key = 'install'", NULL, 0, &q,
+	int r = db_first(st->db, "SELECT value FROM meta WHERE key = 'install'", NULL, 0, &q,
 			 reterr);
 
-	if (r >= 0)
-		r = db_step(q, reterr);
 	if (r == 0)
 		return err_set(reterr, ERR_CORRUPT, "database: it has no install id");
 	if (r > 0)
