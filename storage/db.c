@@ -1,133 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "storage/db.h"
+#include "storage/db_parts.h"
 
 #include "base/own.h"
 #include "base/str.h"
-#include "storage/paths.h"
 
 #include <assert.h>
-#include <math.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <string.h>
 
-#define DB_CACHE_MAX	128 /* statements in the cache; any others are prepared at each call */
 #define DB_BUSY_MS	5000
 #define DB_BACKUP_PAGES 256 /* pages copied in one step */
 /* a commit checkpoints only if there was no idle moment for so many pages */
 #define DB_WAL_PAGES	4000
-
-struct db_stmt {
-	struct db *db;
-	sqlite3_stmt *s;
-	const char *sql; /* the key; NULL: a free slot */
-	bool cached, busy;
-};
-
-struct db {
-	sqlite3 *h;
-	char *dir; /* the data directory, which holds the file */
-	/* True between db_begin and db_commit, even if SQLite has already rolled back */
-	bool in_tx;
-	int tx_code; /* the error that ended the transaction early; 0: none */
-	struct db_stmt cache[DB_CACHE_MAX];
-};
-
-/* ---- errors ---- */
-
-static int code_of_constraint(int rc)
-{
-	if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY)
-		return ERR_EXISTS;
-	if (rc == SQLITE_CONSTRAINT_FOREIGNKEY)
-		return ERR_NOT_FOUND;
-	return ERR_INVALID;
-}
-
-static int code_of(sqlite3 *h, int rc)
-{
-	int sys = h ? sqlite3_system_errno(h) : 0;
-
-	switch (rc & 0xff) {
-	case SQLITE_FULL:
-		return ENOSPC;
-	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-		if (sys == EMFILE || sys == ENFILE)
-			return ERR_UNAVAILABLE;
-		return sys == ENOSPC || sys == EDQUOT ? ENOSPC : EIO;
-	case SQLITE_NOMEM:
-		return ENOMEM;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-		return ERR_CORRUPT;
-	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		return ERR_UNAVAILABLE;
-	case SQLITE_INTERRUPT:
-		return ERR_CANCELLED;
-	case SQLITE_READONLY:
-	case SQLITE_PERM:
-	case SQLITE_AUTH:
-		return EACCES;
-	case SQLITE_CONSTRAINT:
-		return code_of_constraint(rc);
-	default:
-		return EINVAL;
-	}
-}
-
-static int fail(struct db *db, int rc, struct err *reterr)
-{
-	int code = code_of(db->h, rc);
-
-	if (code == ENOSPC)
-		return err_set(reterr, code, "the disk with the database is full: free some space");
-	return err_set(reterr, code, "database: %s (SQLite code %d)", sqlite3_errmsg(db->h), rc);
-}
-
-/* ---- the disk is full: make room and write again ---- */
-
-static pthread_mutex_t full_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool (*full_fn)(void *userdata);
-static void *full_userdata;
-
-void db_on_full(bool (*make_room)(void *userdata), void *userdata)
-{
-	pthread_mutex_lock(&full_lock);
-	full_fn = make_room;
-	full_userdata = userdata;
-	pthread_mutex_unlock(&full_lock);
-}
-
-static ssize_t pwrite_or_make_room(int fd, const void *data, size_t len, off_t at)
-{
-	ssize_t n = pwrite(fd, data, len, at);
-	bool room = false;
-
-	if (n >= 0 || (errno != ENOSPC && errno != EDQUOT))
-		return n;
-	pthread_mutex_lock(&full_lock);
-	if (full_fn)
-		room = full_fn(full_userdata);
-	pthread_mutex_unlock(&full_lock);
-	if (room)
-		return pwrite(fd, data, len, at);
-	errno = ENOSPC; /* SQLite reports a full disk in no other way */
-	return -1;
-}
-
-/* If a COMMIT meets a full disk, SQLite rolls back and the commit cannot be tried again. So the
- * second try happens one level below, at the write itself. */
-static void hook_writes(void)
-{
-	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-
-	if (!vfs || vfs->iVersion < 3 || !vfs->xSetSystemCall)
-		return;
-	vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)pwrite_or_make_room);
-	vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_make_room);
-}
 
 /* ---- opening ---- */
 
@@ -151,7 +35,7 @@ static int prepare(struct db *db, struct db_stmt *q, const char *sql, unsigned f
 	int rc = sqlite3_prepare_v3(db->h, sql, -1, flags, &q->s, NULL);
 
 	if (rc != SQLITE_OK)
-		return fail(db, rc, reterr);
+		return db_fail(db, rc, reterr);
 	q->db = db;
 	return 0;
 }
@@ -192,12 +76,12 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 
 	if (!db || !(db->dir = directory_of(path)))
 		return err_errno(reterr, ENOMEM, "open %s", path);
-	pthread_once(&once, hook_writes);
+	pthread_once(&once, db_hook_writes);
 	rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (!db->h)
 		return err_errno(reterr, ENOMEM, "open %s", path);
 	if (rc != SQLITE_OK)
-		return err_ctx(reterr, fail(db, rc, reterr), "open %s", path);
+		return err_ctx(reterr, db_fail(db, rc, reterr), "open %s", path);
 	sqlite3_extended_result_codes(db->h, 1);
 	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
 	sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -242,59 +126,10 @@ int db_script(struct db *db, const char *sql, struct err *reterr)
 {
 	int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : fail(db, rc, reterr);
+	return rc == SQLITE_OK ? 0 : db_fail(db, rc, reterr);
 }
 
 /* ---- statements ---- */
-
-struct db_val db_id(const char *id)
-{
-	return DB_TEXT(id && id[0] ? id : NULL);
-}
-
-static int bind_path(const struct db *db, sqlite3_stmt *s, int at, const char *path)
-{
-	OWN(buf_done) struct buf packed = BUF_INIT(SIZE_MAX);
-
-	if (!path || !path_pack(db->dir, path, &packed))
-		return sqlite3_bind_text(s, at, path, -1, SQLITE_STATIC);
-	return sqlite3_bind_text(s, at, buf_str(&packed), -1, SQLITE_TRANSIENT);
-}
-
-static int bind_plain(sqlite3_stmt *s, int at, const json_t *j)
-{
-	char *text = json_text(j);
-
-	return text ? sqlite3_bind_text(s, at, text, -1, free) : SQLITE_NOMEM;
-}
-
-static int bind_json(const struct db *db, sqlite3_stmt *s, int at, const json_t *j)
-{
-	OWN(json_decrefp) json_t *packed = paths_pack(db->dir, j);
-
-	return packed ? bind_plain(s, at, packed) : SQLITE_NOMEM;
-}
-
-static int bind_one(const struct db *db, sqlite3_stmt *s, int at, const struct db_val *v)
-{
-	switch (v->type) {
-	case DB_VAL_NULL:
-		return sqlite3_bind_null(s, at);
-	case DB_VAL_INT:
-		return sqlite3_bind_int64(s, at, v->i);
-	case DB_VAL_REAL:
-		return isnan(v->d) ? sqlite3_bind_null(s, at) : sqlite3_bind_double(s, at, v->d);
-	case DB_VAL_TEXT:
-		return sqlite3_bind_text(s, at, v->s, -1, SQLITE_STATIC);
-	case DB_VAL_PATH:
-		return bind_path(db, s, at, v->s);
-	case DB_VAL_JSON:
-		return v->j ? bind_json(db, s, at, v->j) : sqlite3_bind_null(s, at);
-	case DB_VAL_PLAIN:
-		return v->j ? bind_plain(s, at, v->j) : sqlite3_bind_null(s, at);
-	}
-	return SQLITE_MISUSE;
-}
 
 /* Find or prepare the cache slot of `sql`. *ret is NULL if no slot is available (all taken, or the
  * statement is in use). */
@@ -363,10 +198,10 @@ static int start(struct db *db, struct db_stmt *q, const struct db_val *args, si
 	assert(args_n == (size_t)sqlite3_bind_parameter_count(q->s));
 	q->busy = true;
 	for (size_t i = 0; i < args_n; i++) {
-		int rc = bind_one(db, q->s, (int)i + 1, &args[i]);
+		int rc = db_bind(db, q->s, (int)i + 1, &args[i]);
 
 		if (rc != SQLITE_OK) {
-			int r = fail(db, rc, reterr);
+			int r = db_fail(db, rc, reterr);
 
 			db_release(q);
 			return r;
@@ -409,7 +244,7 @@ int db_step(struct db_stmt *q, struct err *reterr)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
-	r = fail(q->db, rc, reterr);
+	r = db_fail(q->db, rc, reterr);
 	if (q->db->in_tx && !q->db->tx_code && ends_tx(-r))
 		q->db->tx_code = -r;
 	return r;
@@ -468,66 +303,6 @@ int db_get_int(struct db *db, const char *sql, const struct db_val *args, size_t
 int64_t db_last_rowid(struct db *db)
 {
 	return sqlite3_last_insert_rowid(db->h);
-}
-
-bool db_col_is_null(struct db_stmt *q, int col)
-{
-	return sqlite3_column_type(q->s, col) == SQLITE_NULL;
-}
-
-int64_t db_col_int(struct db_stmt *q, int col)
-{
-	return sqlite3_column_int64(q->s, col);
-}
-
-double db_col_real(struct db_stmt *q, int col)
-{
-	return sqlite3_column_double(q->s, col);
-}
-
-const char *db_col_text(struct db_stmt *q, int col)
-{
-	const char *s = (const char *)sqlite3_column_text(q->s, col);
-
-	return s ? s : "";
-}
-
-int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *reterr)
-{
-	OWN(buf_done) struct buf path = BUF_INIT(SIZE_MAX);
-	const char *text = db_col_text(q, col);
-
-	if (path_unpack(q->db->dir, text, &path))
-		text = buf_str(&path);
-	if (str_copy(buf, size, text))
-		return 0;
-	return err_set(reterr, ERR_LIMIT,
-		       "database: column %s holds a path of %zu bytes, and at most %zu can be used "
-		       "(a data directory with a shorter path helps): %.128s...",
-		       sqlite3_column_name(q->s, col), strlen(text), size - 1, text);
-}
-
-int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
-{
-	const char *s = (const char *)sqlite3_column_text(q->s, col);
-
-	*ret = NULL;
-	if (!s)
-		return 0;
-	if (json_parse_nul(s, (size_t)sqlite3_column_bytes(q->s, col), ret, reterr) < 0)
-		return err_set(reterr, ERR_CORRUPT, "database: column %s holds no JSON",
-			       sqlite3_column_name(q->s, col));
-	return 0;
-}
-
-int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
-{
-	int r = db_col_plain(q, col, ret, reterr);
-
-	if (r < 0 || !*ret)
-		return r;
-	*ret = paths_unpack(q->db->dir, *ret);
-	return *ret ? 0 : err_errno(reterr, ENOMEM, "database");
 }
 
 /* ---- transactions ---- */
@@ -611,7 +386,7 @@ int db_backup(struct db *db, const char *path, struct err *reterr)
 	if (rc == SQLITE_OK)
 		rc = copy_pages(db->h, copy.h);
 	if (rc != SQLITE_OK)
-		r = copy.h ? fail(&copy, rc, reterr) : err_set(reterr, ENOMEM, "out of memory");
+		r = copy.h ? db_fail(&copy, rc, reterr) : err_set(reterr, ENOMEM, "out of memory");
 	sqlite3_close(copy.h);
 	return r < 0 ? err_ctx(reterr, r, "copy the database to %s", path) : 0;
 }
