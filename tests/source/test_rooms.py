@@ -60,7 +60,7 @@ def test_each_python_test_belongs_to_a_suite():
 
 
 def test_completion_knows_each_command():
-    source = (ROOT / "cli/main.c").read_text(encoding="utf-8")
+    source = (ROOT / "cli/commands.c").read_text(encoding="utf-8")
     table = re.search(r"commands\[\] = \{\n(.*?)^\};", source, re.MULTILINE | re.DOTALL)[1]
     commands = re.findall(r'^\t\{"([\w-]+)",', table, re.MULTILINE)
     known = re.search(r'_trainyard_commands="([^"]+)"',
