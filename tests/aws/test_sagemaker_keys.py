@@ -58,7 +58,7 @@ def test_a_machine_without_aws_settings_says_so_once(cloud, nobody):
     cloud.start("wait_ms = 50", environment={
         **NO_KEYS, "AWS_EC2_METADATA_DISABLED": "false",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{nobody.server_address[1]}"})
-    wait_for("ten tries", lambda: nobody.asked >= 20, 20)  # each asks for a token, then a role
+    wait_for("ten tries", lambda: nobody.asked >= 20)  # each asks for a token, then a role
     log = (cloud.daemon.dir / "daemon.log").read_text()
     assert log.count("sagemaker_not_configured") == 1
     assert "aws_keys_missing" not in log and log.count("there are no AWS credentials") == 1

@@ -31,14 +31,15 @@ def test_idle(cloud):
 
     def asked():
         nonlocal last
+        before = time.time()
         if cloud.ask('{"inputs": "I love it"}').ok:
-            last = time.time()
+            last = before
             return last >= came + 3
         return True
 
     wait_for("three seconds of questions, or its end", asked)
     is_over(cloud, "idle")
-    assert moved(cloud, "deleting") >= last + 1.5
+    assert moved(cloud, "deleting") > last + 1.9
     assert "nobody asked it anything for 2s" in cloud.endpoint()["reason"]["message"]
 
 
@@ -54,10 +55,11 @@ def test_requests_of_others_count(cloud):
     with sqlite3.connect(cloud.daemon.data / "trainyard.db") as db:  # long ago, as far as we know
         db.execute("UPDATE endpoints SET last_request_us = last_request_us - 3600000000, "
                    "in_service_us = in_service_us - 3600000000")
+    recently = time.time() - 600
     cloud.daemon.start()
     wait_for("CloudWatch to be asked", lambda: cloud.fake.calls("GetMetricStatistics"))
     wait_for("its answer to be stored", lambda: cloud.endpoint()["lease"]["last_request_at"]
-             and seconds(cloud.endpoint()["lease"]["last_request_at"]) > time.time() - 120)
+             and seconds(cloud.endpoint()["lease"]["last_request_at"]) > recently)
     assert cloud.endpoint()["state"] == "in_service"
 
 
@@ -156,8 +158,7 @@ def test_needed_endpoint_outlives_its_lease(cloud):
     run = cloud.in_service(
         {"name": "ask", "kind": "predict", "endpoint": "${deploy.endpoint}", "inputs": "I love it",
          "held": True}, lease={"ttl": "1s"})
-    until = seconds(cloud.endpoint()["lease"]["expires_at"])
-    wait_for("the lease's end and more", lambda: time.time() > until + 2.5)
+    cloud.another_lease_ends()
     assert cloud.endpoint()["state"] == "in_service"
     cloud.daemon.ask("POST", f"/v1/jobs/{cloud.daemon.job(run, 'ask')['id']}/release")
     ask = cloud.ended(run, "ask")
@@ -201,10 +202,10 @@ def test_restart_while_it_is_deleted(cloud, moment):
 
 def test_lease_that_ends_while_nobody_is_there(cloud):
     cloud.start()
-    cloud.in_service(lease={"ttl": "1s"})
-    until = seconds(cloud.endpoint()["lease"]["expires_at"])
+    cloud.in_service(lease={"ttl": "10m"})
     cloud.daemon.stop()
-    wait_for("the lease's end", lambda: time.time() > until)
+    with sqlite3.connect(cloud.daemon.data / "trainyard.db") as db:
+        db.execute("UPDATE endpoints SET lease_until_us = lease_until_us - 3600000000")
     cloud.daemon.start()
     is_over(cloud, "lease_expired")
 

@@ -2,7 +2,6 @@
 """An endpoint on SageMaker gets another model (on_existing: update): it answers all the time, and
 whatever goes wrong on the way, it is what it was before or gone, and nothing else is left."""
 import json
-import time
 
 import pytest
 from sagemaker_rig import BUCKET, SAMPLES, archive, seconds, words
@@ -30,7 +29,7 @@ def used_config(cloud):
 
 def is_as_before(cloud, old):
     """In service with what it had; of the update nothing is left."""
-    wait_for("the new ones to go", lambda: set(cloud.live()) == set(old), 30)
+    wait_for("the new ones to go", lambda: set(cloud.live()) == set(old))
     assert cloud.endpoint()["state"] == "in_service"
     assert used_config(cloud) in names(old, "endpoint_config")
     assert not cloud.fake.admin("GET", "resources")["violations"]
@@ -40,7 +39,7 @@ def is_as_before(cloud, old):
 
 
 def is_the_new_one(cloud, old):
-    wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+    wait_for("the old ones to go", lambda: len(cloud.live()) == 3)
     live = cloud.live()
     assert names(live, "endpoint") == names(old, "endpoint")
     assert not names(live, "model", "endpoint_config") & names(old, "model", "endpoint_config")
@@ -112,12 +111,13 @@ def test_killed_and_asked(cloud):
 def test_lease_that_ends_during_an_update(cloud):
     """The update gives a new one; when it fails, the old one is over."""
     cloud.start()
-    cloud.in_service(lease={"ttl": "2s"})
+    cloud.in_service()
     cloud.fake.scenario(kind="endpoint", hold="Updating")
     run = cloud.update()
     cloud.is_called("UpdateEndpoint", 200)
-    until = seconds(cloud.endpoint()["lease"]["expires_at"])
-    wait_for("the lease's end", lambda: time.time() > until + 1.5)
+    answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "1s"})
+    assert answer.status_code == 200, answer.text
+    cloud.another_lease_ends()
     assert cloud.endpoint()["state"] == "updating"
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
     assert cloud.ended(run, "deploy")["state"] == "cancelled"
@@ -279,7 +279,7 @@ def test_cancelled_while_it_is(cloud, waits_for):
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
     assert cloud.ended(run, "deploy")["state"] == "cancelled"
     cloud.fake.admin("DELETE", "rules")
-    wait_for("the way back", lambda: used_config(cloud) in names(old, "endpoint_config"), 40)
+    wait_for("the way back", lambda: used_config(cloud) in names(old, "endpoint_config"))
     is_as_before(cloud, old)
 
 
@@ -381,12 +381,12 @@ def test_roll_back(cloud):
     first, second = cloud.endpoint()["model"], put_second(cloud)
     assert cloud.ended(cloud.update(second), "deploy")["state"] == "succeeded"
     for model in (first, second):
-        wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+        wait_for("the old ones to go", lambda: len(cloud.live()) == 3)
         old = cloud.live()
         job = cloud.ended(roll_back(cloud)["run"], "rollback")
         assert job["state"] == "succeeded", words(job)
         assert cloud.endpoint()["model"] == model
-        wait_for("the old ones to go", lambda: len(cloud.live()) == 3, 30)
+        wait_for("the old ones to go", lambda: len(cloud.live()) == 3)
         assert names(cloud.live(), "endpoint") == names(old, "endpoint")
         assert not names(cloud.live(), "model") & names(old, "model")
     cloud.delete()

@@ -42,6 +42,15 @@ def test_no_test_sleeps():
     judge("sleep", bad)
 
 
+def test_no_wait_is_for_a_time():
+    """wait_for("the end", lambda: time.time() > end) is a sleep by another name."""
+    bad = [(path, f"line {node.lineno}: wait for an event, or change the stored time")
+           for path, node in nodes(ast.Call) if name_of(node) == "wait_for"
+           and any(name_of(n) in CLOCKS | {"time"} for n in ast.walk(node)
+                   if isinstance(n, ast.Call))]
+    judge("wait-for-a-time", bad)
+
+
 def test_no_assertion_about_time_taken():
     judge("time-taken", [
         (path, f"line {node.lineno}: a loaded machine takes any time") for path, node in
