@@ -183,6 +183,7 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->gpu_memory_margin_bytes = cfg->local_gpu_memory_margin_bytes;
 	s->log_max_bytes = cfg->local_log_max_bytes;
 	s->stop_grace_us = cfg->local_stop_grace_ms * USEC_PER_MSEC;
+	s->inspect_us = cfg->local_inspect_ms * USEC_PER_MSEC;
 	s->lease_ttl_default_us = cfg->lease_ttl_default_us;
 	s->lease_ttl_max_us = cfg->lease_ttl_max_us;
 	s->lease_idle_default_us = cfg->lease_idle_default_us;

@@ -40,6 +40,7 @@ struct settings {
 	int64_t memory_bytes;
 	int64_t gpu_memory_margin_bytes;
 	int64_t log_max_bytes, stop_grace_us;
+	int64_t inspect_us; /* of a submit: for the data of all its jobs, and for their models */
 	enum owner_kind process_owner; /* the strongest way to try (wire/owner.h) */
 	int64_t lease_ttl_default_us, lease_ttl_max_us, lease_idle_default_us;
 	int64_t max_runtime_default_us;

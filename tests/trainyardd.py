@@ -26,6 +26,9 @@ REPORT = re.compile(rb"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime e
 NO_AWS = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
           "AWS_EC2_METADATA_DISABLED": "true"}
 
+# On a loaded machine a look at data takes long.
+PATIENT = {"TRAINYARD_LOCAL_INSPECT_MS": "60000"}
+
 
 def processes_below(directory):
     """Pids of all processes of executions below `directory`, by their environment."""
@@ -50,7 +53,7 @@ class Daemon:
         self.build = Path(build)
         self.data = self.dir / "data"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        self.environment |= NO_AWS | (environment or {})
+        self.environment |= NO_AWS | PATIENT | (environment or {})
         self.process = None
         self.url = None
         (self.dir / "trainyard.conf").write_text(

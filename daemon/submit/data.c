@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Checks small local data of preprocess jobs at the submit: a worker reads the data as the job
- * would, and reports problems (worker/inspect.h). One process for a submit, DATA_BUDGET_US at most;
+ * would, and reports problems (worker/inspect.h). One process for a submit, inspect_us at most;
  * the job finds the remaining problems. Runs on the caller's thread.
  */
 #include "base/buf.h"
@@ -16,9 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define DATA_BUDGET_US	(2 * USEC_PER_SEC) /* for all jobs of a submit together */
-#define DATA_BYTES_MAX	(8 << 20)	   /* bytes of one data set on the disk */
-#define DATA_FILES_MAX	1000		   /* entries of a folder */
+#define DATA_BYTES_MAX	(8 << 20) /* bytes of one data set on the disk */
+#define DATA_FILES_MAX	1000	  /* entries of a folder */
 #define DATA_ANSWER_MAX (1 << 20)
 
 /* ---- selection ---- */
@@ -107,7 +106,7 @@ void prepare_data(const struct prepare *p)
 {
 	OWN(buf_done) struct buf answer = BUF_INIT(DATA_ANSWER_MAX);
 	OWN(json_decrefp) json_t *specs = json_array(), *question = json_object();
-	int64_t until_us = clock_mono_us() + DATA_BUDGET_US;
+	int64_t until_us = clock_mono_us() + p->manager->settings->inspect_us;
 	size_t jobs[SPEC_JOBS_MAX], n = 0;
 
 	if (!p->manager->settings->native || json_array_size(p->problems))

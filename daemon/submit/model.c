@@ -2,7 +2,7 @@
 /*
  * Checks the tokenizers of the jobs' models at the submit: a worker refuses what the native engine
  * would refuse, with the same code (worker/inspect_model.h). One process for a submit. Models that
- * were not checked within MODEL_BUDGET_US are checked when the job runs. Runs on the caller's
+ * were not checked within inspect_us are checked when the job runs. Runs on the caller's
  * thread.
  */
 #include "base/clock.h"
@@ -13,7 +13,6 @@
 
 #include <string.h>
 
-#define MODEL_BUDGET_US	 (5 * USEC_PER_SEC) /* for all jobs of a submit together */
 #define MODEL_ANSWER_MAX (1 << 20)
 
 /* True if the job tokenises with the native engine on this machine. A script has its own
@@ -63,7 +62,7 @@ void prepare_tokenizers(const struct prepare *p)
 {
 	OWN(json_decrefp) json_t *question = json_pack("{sO}", "models", p->tokenizers);
 	OWN(buf_done) struct buf answer = BUF_INIT(MODEL_ANSWER_MAX);
-	int64_t until_us = clock_mono_us() + MODEL_BUDGET_US;
+	int64_t until_us = clock_mono_us() + p->manager->settings->inspect_us;
 
 	if (!json_array_size(p->tokenizers) || !question ||
 	    inspect_ask(p->manager->settings, "inspect-model", question, until_us, &answer, NULL) <

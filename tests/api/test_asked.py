@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import venv
+from contextlib import ExitStack
 
 import pytest
 
@@ -182,8 +183,21 @@ def test_only_small_data_is_looked_at(narrow, home, tokens):
     assert not [p for p in problems(narrow, prep(tokens, pipe)) if p[1] == "invalid"]
 
 
+@pytest.fixture
+def hasty(home):
+    """hasty(ms): a daemon as `narrow`, with so long to look at data."""
+    with ExitStack() as made:
+        def start(ms):
+            directory = made.enter_context(tempfile.TemporaryDirectory(prefix="ty-asked."))
+            daemon = Daemon(directory, ROOTS.format(home=home),
+                            {"TRAINYARD_LOCAL_INSPECT_MS": str(ms)})
+            made.callback(daemon.finish)
+            return daemon.start()
+        yield start
+
+
 @native
-def test_data_that_takes_too_long_is_left_to_the_job(narrow, home, tokens):
+def test_data_that_takes_too_long_is_left_to_the_job(hasty, home, tokens):
     """A small file that unpacks to 600 MB: validate answers all the same."""
     bomb = home / "bomb.csv.gz"
     with gzip.open(bomb, "wb", compresslevel=6) as file:
@@ -192,7 +206,15 @@ def test_data_that_takes_too_long_is_left_to_the_job(narrow, home, tokens):
         for _ in range(400):
             file.write(block)
     assert bomb.stat().st_size < 8 << 20
-    assert not problems(narrow, prep(tokens, bomb, train_rows=10 ** 9))
+    assert not problems(hasty(500), prep(tokens, bomb, train_rows=10 ** 9))
+
+
+@native
+def test_no_data_is_looked_at_in_no_time(hasty, narrow, home, tokens):
+    data = home / "no_time.csv"
+    data.write_text(ROWS)
+    wrong = prep(tokens, data, text_column="review")
+    assert problems(narrow, wrong) and not problems(hasty(0), wrong)
 
 
 @native

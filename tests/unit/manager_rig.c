@@ -126,6 +126,7 @@ static int make_rig(struct rig *rig)
 		.gpu_memory_margin_bytes = 1 << 20,
 		.log_max_bytes = 1 << 20,
 		.stop_grace_us = 2 * USEC_PER_SEC,
+		.inspect_us = 20 * USEC_PER_SEC,
 		.lease_ttl_default_us = 3600 * USEC_PER_SEC,
 		.lease_ttl_max_us = 7 * 86400 * USEC_PER_SEC,
 		.endpoint_start_timeout_us = 60 * USEC_PER_SEC,
