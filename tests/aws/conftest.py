@@ -14,6 +14,7 @@ from fake_aws import FakeAws
 from fake_jobs import BUCKET, checked_client
 from moto_rig import moto_server
 from transfers import Transfers
+from wait import DEADLINE_S
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -29,7 +30,7 @@ def oracle():
     process = chain.start_oracle()
     yield process
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(DEADLINE_S) == 0
 
 
 @pytest.fixture

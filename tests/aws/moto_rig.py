@@ -8,7 +8,7 @@ import urllib.request
 from contextlib import contextmanager
 
 import boto3
-from wait import wait_for
+from wait import DEADLINE_S, wait_for
 
 REGION = "us-east-1"
 ALLOW = {"Version": "2012-10-17",
@@ -20,7 +20,7 @@ TRUST = {"Version": "2012-10-17", "Statement": [{
 
 def post(url, text):
     request = urllib.request.Request(url, text.encode(), {"Content-Type": "text/plain"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
         assert answer.status == 200
 
 
@@ -61,4 +61,4 @@ def moto_server():
         yield url, keys
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(DEADLINE_S)

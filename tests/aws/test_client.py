@@ -125,9 +125,10 @@ def test_hang(serve, client):
 
 
 def test_nobody_listens(client):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    got = client(f"http://127.0.0.1:{port}").ask("sagemaker", "CreateTrainingJob", attempts_max=1)
+    with socket.socket() as ours:  # bound, so that nobody else gets the port; it does not listen
+        ours.bind(("127.0.0.1", 0))
+        got = client(f"http://127.0.0.1:{ours.getsockname()[1]}").ask(
+            "sagemaker", "CreateTrainingJob", attempts_max=1)
     assert (got["result"], got["kind"], got["uncertain"]) == (ERR_UNAVAILABLE, "transient", False)
 
 

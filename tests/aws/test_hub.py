@@ -9,6 +9,7 @@ import pytest
 
 from hub_rig import FULL, IMDB, MODEL, MODEL_FILES, TOKEN, Rig, imdb_files, model_files, parquet
 from repos import Repo
+from wait import DEADLINE_S, wait_for
 
 TRAIN = ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
 LOAD = """
@@ -198,13 +199,11 @@ def test_lock_of_the_libraries_is_ours(rig):
         [sys.executable, "-c", "from huggingface_hub import hf_hub_download\n"
          "hf_hub_download('stanfordnlp/imdb', 'plain_text/test-00000-of-00001.parquet', "
          "repo_type='dataset')"], env=rig.env(), stderr=subprocess.DEVNULL)
-    while not rig.calls("cdn"):
-        assert theirs.poll() is None
+    wait_for("their first bytes", lambda: rig.calls("cdn"))
     ours = rig.start({"from": IMDB, "split": "test"})
-    while len(rig.calls("hub", "HEAD")) < 2:
-        assert ours.poll() is None
+    wait_for("our first call", lambda: len(rig.calls("hub", "HEAD")) >= 2)
     rig.hub.released.set()
-    assert len(rig.tree(rig.finish(ours))) == 1 and theirs.wait(60) == 0
+    assert len(rig.tree(rig.finish(ours))) == 1 and theirs.wait(DEADLINE_S) == 0
     assert not [c for c in rig.calls("cdn") if c["agent"] == "trainyard-test"]
 
 

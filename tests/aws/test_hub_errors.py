@@ -6,6 +6,7 @@ import pytest
 
 from hub_rig import FULL, IMDB, MODEL, TOKEN, Rig, imdb_files, parquet
 from repos import Repo
+from wait import DEADLINE_S, wait_for
 
 BIG = "plain_text/train-00000-of-00002.parquet"
 
@@ -107,10 +108,9 @@ def test_killed_download_goes_on_where_it_ended(rig, how):
     process = rig.start({"from": IMDB})
     assert process.stderr.readline() == "moved\n"
     partial = lambda: list(rig.cache.glob("datasets--*/blobs/*.incomplete"))
-    while not partial() or partial()[0].stat().st_size < 1500:
-        assert process.poll() is None
+    wait_for("the first bytes", lambda: partial() and partial()[0].stat().st_size >= 1500)
     process.send_signal(how)
-    process.communicate(timeout=30)
+    process.communicate(timeout=DEADLINE_S)
     assert process.returncode == (-9 if how == signal.SIGKILL else 0)
     rig.hub.forget()
     assert len(rig.tree(rig.fetch(IMDB))) == 3
@@ -148,8 +148,7 @@ def test_two_at_once_download_once(rig):
     first = rig.start({"from": IMDB, "split": "test"})
     assert first.stderr.readline() == "moved\n"
     second = rig.start({"from": IMDB, "split": "test"})
-    while len(rig.calls("hub", "HEAD")) < 2:
-        assert second.poll() is None
+    wait_for("the second's call", lambda: len(rig.calls("hub", "HEAD")) >= 2)
     rig.hub.released.set()
     assert len(rig.tree(rig.finish(first))) == len(rig.tree(rig.finish(second))) == 1
     assert [c["range"] for c in rig.calls("cdn", "GET")] == [None, "bytes=1500-"]

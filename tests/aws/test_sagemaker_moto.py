@@ -9,6 +9,7 @@ import boto3
 import pytest
 from sagemaker_rig import Cloud, archive, words
 from moto_rig import REGION
+from wait import DEADLINE_S
 
 ANSWER = [{"label": "positive", "score": 0.93}]
 
@@ -37,7 +38,7 @@ class Moto:
         request = urllib.request.Request(
             f"{self.url}/moto-api/static/sagemaker/endpoint-results", json.dumps(body).encode(),
             {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as reply:
             assert reply.status == 201
 
 

@@ -10,6 +10,7 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+from wait import DEADLINE_S
 
 REQUESTS = 6000
 NOW = 1_790_000_000  # a fixed time: both signers get the same
@@ -29,7 +30,7 @@ def sign(build):
 
     yield ask
     probe.stdin.close()
-    assert probe.wait(10) == 0
+    assert probe.wait(DEADLINE_S) == 0
 
 
 class FixedTime(datetime.datetime):

@@ -10,6 +10,7 @@ import pytest
 
 from hub_rig import Rig
 from repos import Repo
+from wait import DEADLINE_S, wait_for
 
 DATA = b"text,label\n" + b"".join(b"good film %d,%d\n" % (i, i % 2) for i in range(9000))
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -100,10 +101,9 @@ def test_killed_download_goes_on(rig):
     rig.hub.trouble("/resolve/", "hold", after=70000)
     process = rig.start({"from": rig.hub.url + PATH, "sha256": SHA})
     file = rig.tmp / "cache/partial" / SHA / "file"
-    while not file.exists() or file.stat().st_size < 70000:
-        assert process.poll() is None
+    wait_for("the first bytes", lambda: file.exists() and file.stat().st_size >= 70000)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=DEADLINE_S)
     rig.hub.forget()
     assert "value" in rig.fetch(rig.hub.url + PATH, sha256=SHA)
     assert [c["range"] for c in rig.calls("hub")] == ["bytes=70000-"]

@@ -114,7 +114,9 @@ class Execution:
         return (self.dir / "log").read_text()
 
     def wait_log(self, text):
-        wait_for(f"{text!r} in the log", lambda: (self.dir / "log").exists() and text in self.log())
+        """Until a whole line of the log has the text."""
+        wait_for(f"{text!r} in the log", lambda: (self.dir / "log").exists()
+                 and text in self.log().rpartition("\n")[0])
 
     def kill_all(self):
         """For the end of a test, whatever happened in it."""

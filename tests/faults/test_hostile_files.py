@@ -125,12 +125,12 @@ def test_a_script_that_removes_its_directory_ends(tmp_path):
         for name in ("ends", "stays"):
             wait_for("the removal", (tmp_path / f"{name}.removed").exists)
         (tmp_path / "ends").touch()
-        reason = daemon.wait_job(run, "ends", "failed", 30)["reason"]
+        reason = daemon.wait_job(run, "ends", "failed")["reason"]
         assert reason["code"] == "shim_lost"
         assert "its directory was removed while it ran" in reason["message"]
         assert "all of its processes have ended" in reason["message"]
         assert daemon.ask("POST", f"/v1/runs/{run}/cancel").status_code == 200
-        daemon.wait_job(run, "stays", "cancelled", 30)
+        daemon.wait_job(run, "stays", "cancelled")
 
 
 # Puts a listener of its own, or a link to that of another execution, in the place of the shim's

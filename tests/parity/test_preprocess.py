@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from execution import Execution
 from texts import REVIEWS, minilm, reviews
+from wait import DEADLINE_S, wait_for
 
 IMDB = {"path": str(REVIEWS), "text_column": "review", "label_column": "sentiment",
         "labels": ["negative", "positive"]}
@@ -429,10 +430,9 @@ def test_stop_is_honoured(tmp_path):
     x = Execution(tmp_path / "x", "preprocess",
                   {"model": str(minilm()), "dataset": {"path": str(tmp_path / "big.csv")}})
     process = x.start()
-    while not (x.work / "events.ndjson").exists():
-        assert process.poll() is None
+    wait_for("its first event", (x.work / "events.ndjson").exists)
     process.send_signal(signal.SIGTERM)
-    x.stdout, x.stderr = process.communicate(timeout=60)
+    x.stdout, x.stderr = process.communicate(timeout=DEADLINE_S)
     x.status = process.returncode
     assert x.failure["code"] == "cancelled"
 

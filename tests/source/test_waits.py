@@ -42,6 +42,13 @@ def test_no_test_sleeps():
     judge("sleep", bad)
 
 
+def test_no_wait_spins():
+    """A loop that only asserts takes a core from what it waits for."""
+    judge("spin", [(path, f"line {node.lineno}: wait for an event with wait_for()")
+                   for path, node in nodes(ast.While)
+                   if all(isinstance(part, ast.Assert) for part in node.body)])
+
+
 def test_no_wait_is_for_a_time():
     """wait_for("the end", lambda: time.time() > end) is a sleep by another name."""
     bad = [(path, f"line {node.lineno}: wait for an event, or change the stored time")
