@@ -76,3 +76,17 @@ def test_what_users_name_is_opened_beneath_the_roots():
     judge("roots", [(path, f"'{found[0]}': open it with base/roots.h, so that no link leads out")
                     for path in c_files() if str(path).startswith(READERS)
                     for found in READS.finditer(text(path))])
+
+
+RELEASE = re.compile(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d")
+
+
+def test_the_changelog_has_the_version():
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    build = (ROOT / "meson.build").read_text(encoding="utf-8")
+    assert re.search(r"^ +version: '([\d.]+)'", build, re.MULTILINE)[1] in changes
+    newest, *releases = re.findall(r"^## (.*)$", changes, re.MULTILINE)
+    assert newest == "[Unreleased]"
+    assert not [head for head in releases if not RELEASE.fullmatch(head)]
+    assert set(re.findall(r"^### (.*)$", changes, re.MULTILINE)) <= {
+        "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Renamed"}
