@@ -2,7 +2,7 @@
 /*
  * What SageMaker's training toolkit (sagemaker-training) tells a script: the three files of
  * input/config, the command line made of hyperparameters, the SM_* environment. Pure: values in,
- * JSON out. tests/parity/test_script.py compares all of it with the toolkit itself.
+ * JSON out. tests/parity/test_script_contract.py compares all of it with the toolkit itself.
  */
 #pragma once
 
