@@ -63,6 +63,11 @@ enum output_role {
 	ROLE_VALUE = 1 << 5, /* a value that is not a path */
 };
 
+/* Roles of outputs with files to read. */
+#define ROLES_DATA   (ROLE_DATASET | ROLE_DIRECTORY)
+#define ROLES_INPUT  (ROLE_DATASET | ROLE_MODEL | ROLE_DIRECTORY)
+#define REMOTE_MODEL (REMOTE_S3 | REMOTE_HUB | REMOTE_JOB) /* where a model may lie */
+
 struct spec_field {
 	const char *name; /* the name of one item in messages */
 	unsigned modes;	  /* SPEC_ANY_MODE or bits */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * References: "${job.output}" and "${job.output}/sub/path", and "${RUN/job.output}" for another
- * run. One walk over a job's normalised spec follows the tables of fields and visits each value
- * that may be a reference or a local path. The walk has three users: checking references (and
- * adding their needs), listing paths, replacing references by values.
+ * run. The walk of walk.h has three users here: checking references (and adding their needs),
+ * listing paths, replacing references by values.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -11,86 +10,12 @@
 #include "jobs/hub_id.h"
 #include "jobs/s3_uri.h"
 #include "jobs/spec/parse.h"
+#include "jobs/spec/walk.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define PATHS_MAX 64 /* paths in one job */
-
-/* A visited value: the string object[key]; f is its row. */
-struct place {
-	const struct spec_field *f;
-	json_t *object;
-	const char *key; /* text inside `object` */
-	const char *value;
-};
-
-/* A negative result ends the walk and is returned. */
-typedef int (*place_fn)(void *userdata, const struct place *place);
-
-struct walk {
-	struct spec_parse *p; /* its pointer follows the walk; may be NULL */
-	place_fn fn;
-	void *userdata;
-	unsigned modes;
-};
-
-static int walk_table(struct walk *w, const struct spec_table *t, json_t *object);
-
-static int walk_value(struct walk *w, const struct spec_field *f, json_t *object, const char *key,
-		      json_t *value)
-{
-	size_t mark = w->p ? spec_enter(w->p, key) : 0;
-	const char *inner;
-	json_t *one;
-	int r = 0;
-
-	if (f->text && json_is_string(value))
-		f = f->text;
-	if (f->type == FIELD_OBJECT) {
-		r = walk_table(w, f->table, value);
-	} else if (f->type == FIELD_MAP && json_is_object(value)) {
-		json_object_foreach(value, inner, one) {
-			r = walk_value(w, f->item, value, inner, one);
-			if (r < 0)
-				break;
-		}
-	} else if ((f->accepts || f->type == FIELD_PATH) && json_is_string(value)) {
-		struct place place = {f, object, key, json_string_value(value)};
-
-		r = w->fn(w->userdata, &place);
-	}
-	if (w->p)
-		spec_leave(w->p, mark);
-	return r;
-}
-
-static int walk_table(struct walk *w, const struct spec_table *t, json_t *object)
-{
-	const char *key;
-	json_t *value;
-	int r = 0;
-
-	json_object_foreach(object, key, value) {
-		const struct spec_field *f = spec_field_find(t, key, w->modes);
-
-		if (f)
-			r = walk_value(w, f, object, key, value);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static unsigned modes_of(const json_t *spec)
-{
-	enum job_kind kind;
-
-	if (job_kind_parse(json_get_str(spec, "kind", ""), &kind) < 0)
-		return 0;
-	return kind == JOB_TRAIN && json_object_get(spec, "entry_point") ? SPEC_TRAIN_SCRIPT
-									 : SPEC_MODE(kind);
-}
 
 /* The outputs of a kind as text: "train, test". */
 static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
@@ -117,7 +42,7 @@ static bool is_remote(const struct job_spec *job, const char *output)
 }
 
 /* Check that the field accepts the role of the output. */
-static void check_role(struct spec_parse *p, const struct place *place,
+static void check_role(struct spec_parse *p, const struct spec_place *place,
 		       const struct job_spec *other, const char *output, const char *sub)
 {
 	char list[128], quote[PROBLEM_QUOTE_MAX];
@@ -171,7 +96,7 @@ static void check_role(struct spec_parse *p, const struct place *place,
 
 /* A serverless endpoint needs one archive, but an upload may produce a prefix. */
 static void check_serverless(struct spec_parse *p, const struct job_spec *job,
-			     const struct place *place, const struct job_spec *other)
+			     const struct spec_place *place, const struct job_spec *other)
 {
 	const char *to = json_get_str(other->spec, "destination", "");
 	char quote[PROBLEM_QUOTE_MAX];
@@ -213,8 +138,8 @@ static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 }
 
 /* Check a reference to a job of the same run. */
-static void check_reference(struct spec_parse *p, struct job_spec *job, const struct place *place,
-			    const struct spec_ref *ref)
+static void check_reference(struct spec_parse *p, struct job_spec *job,
+			    const struct spec_place *place, const struct spec_ref *ref)
 {
 	const char *near;
 	ssize_t other;
@@ -245,7 +170,7 @@ void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job
 			const struct job_spec *other, json_t *problems)
 {
 	struct spec_parse p = {.problems = problems};
-	struct place place = {f->field, f->object, f->key, f->text};
+	struct spec_place place = {f->field, f->object, f->key, f->text};
 	struct spec_ref ref;
 
 	str_copy(p.pointer, sizeof(p.pointer), f->pointer);
@@ -261,7 +186,7 @@ struct find {
 	struct buf paths, foreign;
 };
 
-static void find_reference(struct find *find, const struct place *place)
+static void find_reference(struct find *find, const struct spec_place *place)
 {
 	struct spec_foreign foreign = {
 		.field = place->f, .object = place->object, .key = place->key};
@@ -297,7 +222,7 @@ static bool is_of_run(const char *s)
 	return spec_name_ok(run) && spec_name_ok(slash + 1);
 }
 
-static int find_place(void *userdata, const struct place *place)
+static int find_place(void *userdata, const struct spec_place *place)
 {
 	struct find *find = userdata;
 	struct spec_path path = {.use = place->f->use,
@@ -330,13 +255,11 @@ void spec_refs_find(struct spec_parse *p)
 		struct job_spec *job = &p->run->jobs[i];
 		struct find find = {p, job, BUF_INIT(PATHS_MAX * sizeof(struct spec_path)),
 				    BUF_INIT(PATHS_MAX * sizeof(struct spec_foreign))};
-		struct walk w = {.p = p, .fn = find_place, .userdata = &find};
 
 		spec_at_job(p, i);
 		if (!job->spec)
 			continue;
-		w.modes = modes_of(job->spec);
-		if (walk_table(&w, &spec_job_table, job->spec) < 0)
+		if (spec_walk(p, job->spec, find_place, &find) < 0)
 			p->no_memory = true;
 		job->paths_n = find.paths.len / sizeof(struct spec_path);
 		job->paths = (struct spec_path *)buf_take(&find.paths);
@@ -353,7 +276,7 @@ struct resolve {
 	struct err *reterr;
 };
 
-static int resolve_place(void *userdata, const struct place *place)
+static int resolve_place(void *userdata, const struct spec_place *place)
 {
 	const struct resolve *r = userdata;
 	char text[2 * SPEC_PATH_MAX];
@@ -380,12 +303,11 @@ int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t
 {
 	OWN(json_decrefp) json_t *copy = json_deep_copy(spec);
 	struct resolve resolve = {find, userdata, reterr};
-	struct walk w = {.fn = resolve_place, .userdata = &resolve, .modes = modes_of(spec)};
 	int r;
 
 	if (!copy)
 		return err_errno(reterr, ENOMEM, "a copy of the spec");
-	r = walk_table(&w, &spec_job_table, copy);
+	r = spec_walk(NULL, copy, resolve_place, &resolve);
 	if (r < 0)
 		return r;
 	*ret = TAKE(copy);
@@ -397,7 +319,7 @@ struct visit {
 	void *userdata;
 };
 
-static int visit_place(void *userdata, const struct place *place)
+static int visit_place(void *userdata, const struct spec_place *place)
 {
 	const struct visit *v = userdata;
 
@@ -410,7 +332,6 @@ static int visit_place(void *userdata, const struct place *place)
 int spec_visit_paths(json_t *job, spec_path_fn fn, void *userdata)
 {
 	struct visit visit = {fn, userdata};
-	struct walk w = {.fn = visit_place, .userdata = &visit, .modes = modes_of(job)};
 
-	return walk_table(&w, &spec_job_table, job);
+	return spec_walk(NULL, job, visit_place, &visit);
 }
