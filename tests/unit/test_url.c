@@ -40,6 +40,7 @@ static void test_a_secret_stays_with_its_server(void **state)
 	static const char *const hostile[] = {
 		"http://hub.example/",
 		"https://hub.example:444/",
+		"http://hub.example:443/",
 		"https://hub.example.evil.example/",
 		"https://evil.example/hub.example",
 		"https://hub.example@evil.example/",
@@ -90,6 +91,7 @@ static void test_join(void **state)
 		{"../../../x", "https://hub.example/x"},
 		{"?q=2", "https://hub.example/a/b/page?q=2"},
 		{"/with space", "https://hub.example/with%20space"},
+		{"https://other.example/a b", "https://other.example/a%20b"},
 		{"/a:b", "https://hub.example/a:b"},
 		{"/http://evil.example/", "https://hub.example/http://evil.example/"},
 		{"/@evil.example", "https://hub.example/@evil.example"},
