@@ -44,6 +44,11 @@ int64_t clock_mono_us(void)
 	return read_clock(CLOCK_BOOTTIME);
 }
 
+int64_t clock_thread_us(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t delay_us)
 {
 	int64_t until_us = read_clock(CLOCK_MONOTONIC) +

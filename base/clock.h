@@ -11,8 +11,9 @@
 #define USEC_NEVER	 INT64_MAX
 #define COND_WAIT_MAX_US (5 * USEC_PER_SEC)
 
-int64_t clock_now_us(void);  /* wall clock, microseconds since the epoch */
-int64_t clock_mono_us(void); /* CLOCK_BOOTTIME: continues during a suspend */
+int64_t clock_now_us(void);    /* wall clock, microseconds since the epoch */
+int64_t clock_mono_us(void);   /* CLOCK_BOOTTIME: continues during a suspend */
+int64_t clock_thread_us(void); /* CPU time of the calling thread */
 /* Tests only: clock_now_us() returns this value; 0 ends that. */
 void clock_fake_us(int64_t now_us);
 /* Tests only: shift the wall clock by this amount; 0 ends that. */

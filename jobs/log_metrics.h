@@ -8,15 +8,21 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define LOG_METRICS_MAX		64
-#define LOG_METRICS_LINE_MAX	65536  /* bytes; the rest of a longer line is ignored */
-#define LOG_METRICS_MATCH_STEPS 200000 /* limit of work for one expression on one line */
+#define LOG_METRICS_LINE_MAX	65536  /* longer lines are looked at up to here */
+/* Work allowed for one expression: steps from one start in a line, memory for going back, and CPU
+ * time for a whole line. */
+#define LOG_METRICS_MATCH_STEPS 200000
+#define LOG_METRICS_HEAP_KIB	8192
+#define LOG_METRICS_LINE_US	(250 * USEC_PER_MSEC)
 
 struct log_metrics;
 
@@ -28,8 +34,9 @@ int log_metrics_new(const json_t *definitions, struct log_metrics **ret,
 int log_metrics_check(const char *regex, struct err *reterr) MUSTCHECK;
 void log_metrics_free(struct log_metrics *m);
 void log_metrics_freep(struct log_metrics **m);
-/* Read the metrics of one line, without its line end. Returns a new object of numbers, or NULL if
- * the line has none. An expression that exceeds the limit is not used again: *ret_slow is its name
- * (valid until log_metrics_free), else NULL. */
+/* What one line (without its end) says: a new object of numbers, NULL when it says nothing. An
+ * expression that takes too long on a line is not used again; its name goes to *ret_slow (static
+ * until log_metrics_free), else NULL. If *stop (may be NULL) becomes true, it returns within some
+ * 0.2 s with what was found so far. Never call it on a thread that must not wait. */
 json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len,
-			 const char **ret_slow);
+			 const _Atomic bool *stop, const char **ret_slow);

@@ -120,8 +120,8 @@ static void test_metrics(void **state)
 	OWN(json_decrefp) json_t *values = NULL;
 
 	assert_int_equal(log_metrics_new(NULL, &m, NULL), 0);
-	assert_null(log_metrics_read(m, "nothing here", 12, &slow));
-	values = log_metrics_read(m, line, strlen(line), &slow);
+	assert_null(log_metrics_read(m, "nothing here", 12, NULL, &slow));
+	values = log_metrics_read(m, line, strlen(line), NULL, &slow);
 	assert_null(slow);
 	assert_int_equal(json_object_size(values), 3);
 	assert_true(json_get_num(values, "eval_loss", 0) == 0.5);
@@ -129,7 +129,7 @@ static void test_metrics(void **state)
 	assert_string_equal(json_get_str(values, "loss", ""), "NaN"); /* it was left out */
 	json_decref(TAKE(values));
 	line = "{'loss': 'inf', 'grad_norm': -inf, 'epoch': '3'}";
-	values = log_metrics_read(m, line, strlen(line), &slow);
+	values = log_metrics_read(m, line, strlen(line), NULL, &slow);
 	assert_string_equal(json_get_str(values, "loss", ""), "Infinity");
 	assert_string_equal(json_get_str(values, "grad_norm", ""), "-Infinity");
 }
@@ -146,12 +146,60 @@ static void test_each_slow_metric_is_named(void **state)
 
 	memset(line, 'a', sizeof(line));
 	assert_int_equal(log_metrics_new(list, &m, NULL), 0);
-	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_null(log_metrics_read(m, line, sizeof(line), NULL, &slow));
 	assert_string_equal(slow, "m0");
-	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_null(log_metrics_read(m, line, sizeof(line), NULL, &slow));
 	assert_string_equal(slow, "m1");
-	assert_null(log_metrics_read(m, line, sizeof(line), &slow));
+	assert_null(log_metrics_read(m, line, sizeof(line), NULL, &slow));
 	assert_null(slow);
+}
+
+/* Before: 170 s for 64 starts of such a line, and no end for the whole of it. The first needs more
+ * steps than a start has; the second stays below that at each of 65,536 starts. */
+static void test_an_expression_has_an_end_on_the_longest_line(void **state)
+{
+	OWN(json_decrefp)
+	json_t *list = parse("[{\"name\":\"steps\",\"regex\":\"(a)(?=.*.*Q)\"},"
+			     "{\"name\":\"starts\",\"regex\":\"(a)(?=.{0,300}.{0,300}Q)\"}]");
+	OWN(log_metrics_freep) struct log_metrics *m = NULL;
+	OWN(freep) char *line = malloc(LOG_METRICS_LINE_MAX);
+	const _Atomic bool stop = true;
+	const char *slow;
+
+	memset(line, 'a', LOG_METRICS_LINE_MAX);
+	assert_int_equal(log_metrics_new(list, &m, NULL), 0);
+	assert_null(log_metrics_read(m, line, LOG_METRICS_LINE_MAX, &stop, &slow));
+	assert_null(slow); /* stopped, not too slow */
+	assert_null(log_metrics_read(m, line, LOG_METRICS_LINE_MAX, NULL, &slow));
+	assert_string_equal(slow, "steps");
+	assert_null(log_metrics_read(m, line, LOG_METRICS_LINE_MAX, NULL, &slow));
+	assert_string_equal(slow, "starts");
+	assert_null(log_metrics_read(m, line, LOG_METRICS_LINE_MAX, NULL, &slow));
+	assert_null(slow);
+}
+
+/* A line is searched in parts: what looks back, or at both ends, finds the same. */
+static void test_a_value_is_found_wherever_it_stands(void **state)
+{
+	OWN(json_decrefp)
+	json_t *list = parse("[{\"name\":\"behind\",\"regex\":\"(?<=x)loss=([0-9.]+)\"},"
+			     "{\"name\":\"word\",\"regex\":\"loss=([0-9.]+)$\"},"
+			     "{\"name\":\"line\",\"regex\":\"^x+loss=([0-9.]+)\"},"
+			     "{\"name\":\"far\",\"regex\":\"xxxx.*=([0-9.]+)\"}]");
+	OWN(log_metrics_freep) struct log_metrics *m = NULL;
+	char line[400];
+	const char *slow;
+
+	assert_int_equal(log_metrics_new(list, &m, NULL), 0);
+	memset(line, 'x', sizeof(line));
+	for (size_t n = 4; n < 300; n++) {
+		OWN(json_decrefp) json_t *values = NULL;
+
+		memcpy(line + n, "loss=1.5", 8);
+		values = log_metrics_read(m, line, n + 8, NULL, &slow);
+		assert_int_equal(json_object_size(values), 4);
+		line[n] = 'x';
+	}
 }
 
 static void test_metric_definitions_limits(void **state)
@@ -336,6 +384,8 @@ int main(void)
 		cmocka_unit_test(test_entry_point_names),
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_each_slow_metric_is_named),
+		cmocka_unit_test(test_an_expression_has_an_end_on_the_longest_line),
+		cmocka_unit_test(test_a_value_is_found_wherever_it_stands),
 		cmocka_unit_test(test_metric_definitions_limits),
 		cmocka_unit_test(test_output_is_read_by_lines_and_passed_on),
 		cmocka_unit_test(test_no_line_of_much_output_is_missed),

@@ -14,7 +14,7 @@ static void on_line(void *userdata, const char *line, size_t len)
 {
 	struct script *s = userdata;
 	const char *slow;
-	json_t *values = log_metrics_read(s->metrics, line, len, &slow);
+	json_t *values = log_metrics_read(s->metrics, line, len, NULL, &slow);
 
 	if (slow)
 		report_warning(s->w->report, "slow_metric",
