@@ -385,6 +385,7 @@ void manager_free(struct manager *mgr)
 		return;
 	database_check_stop(mgr->database_check);
 	prune_close(mgr);
+	sagemaker_stop(mgr);
 	if (mgr->net)
 		net_stop(mgr->net);
 	if (mgr->store)

@@ -13,7 +13,7 @@
 #define NUMBER_LEN 64
 /* Places of a line at which a match may start, searched by one call: what stops it is looked at in
  * between. */
-#define STARTS 64
+#define STARTS	   64
 
 struct metric {
 	char *name;
@@ -199,7 +199,7 @@ static bool is_too_long(int r)
 	       r == PCRE2_ERROR_JIT_STACKLIMIT;
 }
 
-static json_t *read_line(struct log_metrics *m, const struct search *s, const char **ret_slow)
+static json_t *read_line(struct log_metrics *m, const struct search *s, struct slow_metrics *slow)
 {
 	json_t *values = NULL;
 
@@ -212,11 +212,8 @@ static json_t *read_line(struct log_metrics *m, const struct search *s, const ch
 			continue;
 		r = search(m, s, item->code);
 		if (is_too_long(r)) {
-			if (*ret_slow)
-				continue; /* another slow expression is dropped and named at a later
-					     line */
 			pcre2_code_free(TAKE(item->code));
-			*ret_slow = item->name;
+			slow->names[slow->n++] = item->name;
 		} else if (r >= 0 && group_number(s, &v)) {
 			if (!values)
 				values = json_object();
@@ -227,7 +224,7 @@ static json_t *read_line(struct log_metrics *m, const struct search *s, const ch
 }
 
 json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len,
-			 const _Atomic bool *stop, const char **ret_slow)
+			 const _Atomic bool *stop, struct slow_metrics *slow)
 {
 	struct search s = {
 		.line = line,
@@ -237,9 +234,8 @@ json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len,
 	};
 	json_t *values = NULL;
 
-	*ret_slow = NULL;
 	if (s.match)
-		values = read_line(m, &s, ret_slow);
+		values = read_line(m, &s, slow);
 	pcre2_match_data_free(s.match);
 	return values;
 }

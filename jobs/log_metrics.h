@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define LOG_METRICS_MAX		64
-#define LOG_METRICS_LINE_MAX	65536  /* longer lines are looked at up to here */
+#define LOG_METRICS_LINE_MAX	65536 /* longer lines are looked at up to here */
 /* Work allowed for one expression: steps from one start in a line, memory for going back, and CPU
  * time for a whole line. */
 #define LOG_METRICS_MATCH_STEPS 200000
@@ -34,9 +34,15 @@ int log_metrics_new(const json_t *definitions, struct log_metrics **ret,
 int log_metrics_check(const char *regex, struct err *reterr) MUSTCHECK;
 void log_metrics_free(struct log_metrics *m);
 void log_metrics_freep(struct log_metrics **m);
+/* Names of expressions that are given up; static until log_metrics_free(). */
+struct slow_metrics {
+	const char *names[LOG_METRICS_MAX];
+	size_t n;
+};
+
 /* What one line (without its end) says: a new object of numbers, NULL when it says nothing. An
- * expression that takes too long on a line is not used again; its name goes to *ret_slow (static
- * until log_metrics_free), else NULL. If *stop (may be NULL) becomes true, it returns within some
- * 0.2 s with what was found so far. Never call it on a thread that must not wait. */
+ * expression that takes too long on a line is not used again; its name is added to *slow, once. If
+ * *stop (may be NULL) becomes true, it returns within some 0.2 s with what was found so far. Never
+ * call it on a thread that must not wait. */
 json_t *log_metrics_read(struct log_metrics *m, const char *line, size_t len,
-			 const _Atomic bool *stop, const char **ret_slow);
+			 const _Atomic bool *stop, struct slow_metrics *slow);

@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/sagemaker/idle.h"
+#include "daemon/sagemaker/log_search.h"
 #include "daemon/sagemaker/parity.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
@@ -381,6 +382,8 @@ int sagemaker_open(struct manager *mgr, struct err *reterr)
 	mgr->sagemaker = calloc(1, sizeof(*mgr->sagemaker));
 	if (r >= 0 && !mgr->sagemaker)
 		r = err_errno(reterr, ENOMEM, "make the SageMaker target");
+	if (r >= 0)
+		r = log_search_new(&mgr->sagemaker->search, reterr);
 	if (r >= 0 && set->config)
 		r = aws_new(&(struct aws_options){.config = set->config,
 						  .net = mgr->net,
@@ -399,6 +402,12 @@ int sagemaker_open(struct manager *mgr, struct err *reterr)
 		       : 0;
 }
 
+void sagemaker_stop(struct manager *mgr)
+{
+	if (mgr->sagemaker && mgr->sagemaker->search)
+		log_search_stop(mgr->sagemaker->search);
+}
+
 void sagemaker_free(struct manager *mgr)
 {
 	struct sagemaker *c = mgr->sagemaker;
@@ -414,6 +423,7 @@ void sagemaker_free(struct manager *mgr)
 	}
 	sagemaker_lookups_free(c);
 	sagemaker_tails_free(c);
+	log_search_free(c->search);
 	sagemaker_idles_free(c);
 	aws_free(mgr->aws);
 	free(TAKE(mgr->sagemaker));

@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "daemon/feed.h"
 #include "daemon/sagemaker/log_file.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/log_page.h"
 
 #include <string.h>
 
@@ -30,16 +30,25 @@ struct sagemaker_tail {
 	int64_t skipped;    /* events of a stream that is read from its head again */
 	bool news, blocked; /* in this round */
 	bool warned;
-	struct sagemaker_metrics *metrics; /* NULL: nothing was read yet; owned */
+	bool searched; /* a page is with the search thread */
+	struct sagemaker_metrics
+		*metrics; /* NULL: nothing was read yet, or with that page; owned */
 	struct sagemaker_tail *next;
 };
 
-static struct sagemaker_tail *tail_find(struct manager *mgr, const struct resource_row *row)
+static struct sagemaker_tail *tail_known(struct manager *mgr, const char *row)
 {
 	struct sagemaker_tail *t = mgr->sagemaker->tails;
 
-	while (t && !str_eq(t->row, row->id))
+	while (t && !str_eq(t->row, row))
 		t = t->next;
+	return t;
+}
+
+static struct sagemaker_tail *tail_find(struct manager *mgr, const struct resource_row *row)
+{
+	struct sagemaker_tail *t = tail_known(mgr, row->id);
+
 	if (t)
 		return t;
 	t = calloc(1, sizeof(*t));
@@ -174,7 +183,7 @@ void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 	    sagemaker_call_is_open(mgr, row->id, true))
 		return;
 	t = tail_find(mgr, row);
-	if (!t || clock_mono_us() < t->next_us)
+	if (!t || t->searched || clock_mono_us() < t->next_us)
 		return;
 	t->round_us = now;
 	t->news = t->blocked = false;
@@ -182,53 +191,6 @@ void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 }
 
 /* ---- answers ---- */
-
-/* Read from the head again, because the token had expired: how many events of this page are in the
- * log already. */
-static int64_t skip_known(struct sagemaker_tail *t, const struct log_stream *s, const char *asked,
-			  int64_t n)
-{
-	int64_t known = 0;
-
-	if (s->token[0])
-		return 0;
-	if (!asked[0])
-		t->skipped = 0;
-	known = s->events - t->skipped < n ? s->events - t->skipped : n;
-	t->skipped += known;
-	return known;
-}
-
-/* A page of events: 1: more is to come, 0: the end for now. */
-static int store_page(struct manager *mgr, struct resource_row *row, struct sagemaker_tail *t,
-		      const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
-{
-	const json_t *events = json_object_get(cc->call.output, "events");
-	const char *token = json_get_str(cc->call.output, "nextForwardToken", "");
-	const char *asked = json_get_str(cc->input, "nextToken", "");
-	bool end = !token[0] || str_eq(token, asked), again = !s->token[0];
-	int64_t size = row->log_size, n = (int64_t)json_array_size(events), known;
-	int r;
-
-	if (!n && end)
-		return 0;
-	known = skip_known(t, s, asked, n);
-	str_copy(s->token, sizeof(s->token), token);
-	if (again && t->skipped < s->events && !end)
-		return 1; /* its token is not kept before all that is known has gone by */
-	r = t->metrics ? 0 : sagemaker_metrics_open(mgr, row, &t->metrics, reterr);
-	if (r >= 0)
-		r = sagemaker_log_append(mgr, row, t->metrics, s->stream, events, (size_t)known,
-					 &size, reterr);
-	if (r >= 0)
-		r = sagemaker_metrics_store(mgr, row, t->metrics, s->stream, events, (size_t)known,
-					    reterr);
-	t->news |= n > known;
-	s->events += n - known;
-	if (r >= 0)
-		r = store_log_stream_set(mgr->store, row->id, s, size, reterr);
-	return r < 0 ? r : !end;
-}
 
 static int find_stream(struct manager *mgr, const struct resource_row *row, const char *name,
 		       struct log_stream *ret, struct err *reterr)
@@ -306,37 +268,148 @@ static void trouble(struct manager *mgr, struct sagemaker_tail *t, const struct 
 	end_round(mgr, t);
 }
 
-static int take_in(struct manager *mgr, struct resource_row *row, struct sagemaker_tail *t,
-		   const struct sagemaker_call *cc, struct log_stream *s, struct err *reterr)
+static void give_up_round(struct manager *mgr, struct sagemaker_tail *t)
 {
-	int r;
-
-	if (!cc->key[0])
-		return store_list(mgr, row, cc->call.output, reterr);
-	r = find_stream(mgr, row, cc->key, s, reterr);
-	return r < 0 ? r : store_page(mgr, row, t, cc, s, reterr);
+	t->blocked = true;
+	sagemaker_metrics_free(TAKE(t->metrics)); /* what they have given up was not stored */
+	end_round(mgr, t);
 }
 
-static void go_on(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
-		  const struct sagemaker_call *cc, const struct log_stream *s, bool more)
+static void on_streams(struct manager *mgr, struct sagemaker_tail *t,
+		       const struct resource_row *row, const json_t *output)
 {
-	const char *token = json_get_str(cc->call.output, "nextToken", "");
+	const char *token = json_get_str(output, "nextToken", "");
+	struct err why = {0};
+	int r;
 
-	if (cc->key[0] && more)
-		ask_events(mgr, row, s);
-	else if (!cc->key[0] && token[0])
+	if (txn_begin(mgr, &why) < 0)
+		return;
+	r = store_list(mgr, row, output, &why);
+	if (r < 0)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) < 0)
+		give_up_round(mgr, t);
+	else if (token[0])
 		ask_streams(mgr, row, token);
 	else
 		next_stream(mgr, t, row);
 }
 
+/* Read from the head again, because the token had expired: how many events of this page are in the
+ * log already. */
+static size_t known_of(const struct sagemaker_tail *t, const struct log_stream *s,
+		       const struct log_page *p)
+{
+	int64_t n = (int64_t)json_array_size(p->events);
+	int64_t known = s->events - (p->asked[0] ? t->skipped : 0);
+
+	return s->token[0] ? 0 : (size_t)(known < n ? known : n);
+}
+
+static void store_page(struct manager *mgr, struct sagemaker_tail *t,
+		       const struct resource_row *row, const struct log_page *p)
+{
+	struct log_stream s = {0};
+	struct err why = {0};
+	bool again;
+	int r;
+
+	if (txn_begin(mgr, &why) < 0)
+		return;
+	r = find_stream(mgr, row, p->stream, &s, &why);
+	if (!s.token[0])
+		t->skipped = (p->asked[0] ? t->skipped : 0) + (int64_t)p->known;
+	again = !s.token[0] && t->skipped < s.events;
+	if (r >= 0)
+		r = log_page_store(mgr, row, p, t->metrics, &s, again, &why);
+	if (r < 0)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) < 0) {
+		give_up_round(mgr, t);
+		return;
+	}
+	t->news |= json_array_size(p->events) > p->known;
+	feed_wake(mgr->feed, t->job);
+	if (r > 0)
+		ask_events(mgr, row, &s);
+	else
+		next_stream(mgr, t, row);
+}
+
+static void on_searched(struct manager *mgr, struct manager_message *m)
+{
+	OWN(resource_row_done) struct resource_row row = {0};
+	struct log_page *p = (struct log_page *)m;
+	struct sagemaker_tail *t = mgr->stopping ? NULL : tail_known(mgr, p->row);
+
+	if (t) {
+		t->searched = false;
+		t->metrics = TAKE(p->metrics);
+	}
+	if (t && p->result < 0) {
+		log_event(LOG_LEVEL_ERROR, "log_not_searched", "resource=%s msg=\"%s\"", p->row,
+			  p->err.msg);
+		give_up_round(mgr, t);
+	} else if (t && store_resource_get(mgr->store, p->row, &row, NULL) >= 0 &&
+		   !resource_state_is_final(row.state)) {
+		store_page(mgr, t, &row, p);
+	}
+	log_page_free(p);
+}
+
+/* 1: it is with the search thread, 0: it is to be stored. */
+static int search_page(struct manager *mgr, struct sagemaker_tail *t,
+		       const struct resource_row *row, struct log_page *p, struct err *reterr)
+{
+	struct log_stream s;
+	int r = t->metrics ? 0 : sagemaker_metrics_open(mgr, row, &t->metrics, reterr);
+
+	if (r >= 0)
+		r = find_stream(mgr, row, p->stream, &s, reterr);
+	if (r < 0)
+		return r;
+	p->known = known_of(t, &s, p);
+	if (p->known == json_array_size(p->events) ||
+	    !sagemaker_metrics_searches(t->metrics, row, p->stream))
+		return 0;
+	r = log_page_search(p, t->metrics, on_searched, reterr);
+	if (r < 0)
+		return r;
+	t->metrics = NULL;
+	t->searched = true;
+	return 1;
+}
+
+static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
+		      const struct sagemaker_call *cc)
+{
+	struct log_page *p = log_page_new(mgr, cc);
+	struct err why = {0};
+	int r = p ? 0 : err_errno(&why, ENOMEM, "read a page of the log");
+
+	if (p && !json_array_size(p->events) && log_page_is_last(p)) {
+		next_stream(mgr, t, row);
+		log_page_free(p);
+		return;
+	}
+	if (r >= 0)
+		r = search_page(mgr, t, row, p, &why);
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "log_not_read", "resource=%s msg=\"%s\"", row->id,
+			  why.msg);
+		give_up_round(mgr, t);
+	} else if (r == 0) {
+		store_page(mgr, t, row, p);
+	}
+	if (r <= 0)
+		log_page_free(p);
+}
+
 static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
-	struct log_stream s = {0};
 	struct sagemaker_tail *t;
 	struct err why = {0};
-	int r;
 
 	if (store_resource_get(mgr->store, cc->row, &row, &why) < 0 ||
 	    resource_state_is_final(row.state))
@@ -347,18 +420,9 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 	if (cc->call.result < 0) {
 		if (!forget_token(mgr, &row, cc))
 			trouble(mgr, t, &row, &cc->call);
-		return;
+	} else if (cc->key[0]) {
+		on_events(mgr, t, &row, cc);
+	} else {
+		on_streams(mgr, t, &row, cc->call.output);
 	}
-	if (txn_begin(mgr, &why) < 0)
-		return;
-	r = take_in(mgr, &row, t, cc, &s, &why);
-	if (r < 0)
-		txn_fail(mgr, r, &why);
-	if (txn_end(mgr, NULL) < 0 || r < 0) {
-		t->blocked = true;
-		end_round(mgr, t);
-		return;
-	}
-	feed_wake(mgr->feed, t->job);
-	go_on(mgr, t, &row, cc, &s, r > 0);
 }

@@ -12,20 +12,33 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 struct sagemaker_metrics {
-	struct log_metrics *definitions; /* NULL: our own script */
+	bool scripted;			 /* a user's script: its lines are searched */
+	json_t *definitions;		 /* metric_definitions; owned */
+	struct log_metrics *expressions; /* the search thread's: compiled with the first page */
 	bool resumes; /* True if an attempt finds the checkpoints of the one before */
 };
 
-/* What one page has brought. */
+/* A line with values. */
+struct found_line {
+	int64_t at_us;
+	json_t *values;
+};
+
+struct sagemaker_found {
+	struct found_line *lines;
+	size_t n, allocated;
+	struct slow_metrics slow;  /* the names are the sagemaker_metrics' */
+	int64_t until_us, skipped; /* until_us: of the thread's CPU time */
+};
+
+/* What one page brings. */
 struct page {
 	struct manager *manager;
 	const struct resource_row *row;
-	struct sagemaker_metrics *metrics;
 	struct err *reterr;
-	int64_t at_us, step, until_us, skipped;
+	int64_t at_us, step;
 	int points;
 	json_t *progress; /* the newest; owned */
 };
@@ -34,7 +47,8 @@ void sagemaker_metrics_free(struct sagemaker_metrics *m)
 {
 	if (!m)
 		return;
-	log_metrics_free(m->definitions);
+	log_metrics_free(m->expressions);
+	json_decref(m->definitions);
 	free(m);
 }
 
@@ -50,13 +64,8 @@ int sagemaker_metrics_open(struct manager *mgr, const struct resource_row *row,
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return err_errno(reterr, ENOMEM, "read the metrics of a log");
-	if (json_object_get(job.spec, "entry_point"))
-		r = log_metrics_new(json_object_get(job.spec, "metric_definitions"),
-				    &m->definitions, reterr);
-	if (r < 0) {
-		sagemaker_metrics_free(m);
-		return r;
-	}
+	m->scripted = json_object_get(job.spec, "entry_point") != NULL;
+	m->definitions = json_incref(json_object_get(job.spec, "metric_definitions"));
 	m->resumes = json_object_get(job.spec, "checkpoint") != NULL;
 	*ret = m;
 	return 0;
@@ -64,16 +73,100 @@ int sagemaker_metrics_open(struct manager *mgr, const struct resource_row *row,
 
 bool sagemaker_metrics_is_event(const struct sagemaker_metrics *m, const char *line)
 {
-	return !m->definitions && str_starts(line, EVENT_LOG_PREFIX);
+	return !m->scripted && str_starts(line, EVENT_LOG_PREFIX);
 }
 
-static int64_t cpu_now_us(void)
+/* ---- lines of a user's script, on the search thread ---- */
+
+void sagemaker_found_free(struct sagemaker_found *f)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * USEC_PER_SEC + t.tv_nsec / 1000;
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		json_decref(f->lines[i].values);
+	free(f->lines);
+	free(f);
 }
+
+/* Takes `values` over. */
+static int found_add(struct sagemaker_found *f, int64_t at_us, json_t *values)
+{
+	if (f->n == f->allocated) {
+		size_t n = f->allocated ? f->allocated * 2 : 64;
+		struct found_line *lines = reallocarray(f->lines, n, sizeof(*lines));
+
+		if (!lines) {
+			json_decref(values);
+			return -ENOMEM;
+		}
+		f->lines = lines;
+		f->allocated = n;
+	}
+	f->lines[f->n++] = (struct found_line){at_us, values};
+	return 0;
+}
+
+static int search_line(struct sagemaker_metrics *m, struct sagemaker_found *f, int64_t at_us,
+		       const char *line, size_t len, const _Atomic bool *stop)
+{
+	int64_t began_us = clock_thread_us();
+	size_t slow_n = f->slow.n;
+	json_t *values;
+
+	if (f->n == SAGEMAKER_METRICS_PAGE_MAX || began_us >= f->until_us) {
+		f->skipped++;
+		return 0;
+	}
+	values = log_metrics_read(m->expressions, line, len, stop, &f->slow);
+	if (f->slow.n > slow_n) /* the others are not to suffer for what is given up */
+		f->until_us += clock_thread_us() - began_us;
+	return values ? found_add(f, at_us, values) : 0;
+}
+
+/* Lines as the worker here takes them: a carriage return ends one too (progress bars). */
+static int search_message(struct sagemaker_metrics *m, struct sagemaker_found *f, int64_t at_us,
+			  const char *text, const _Atomic bool *stop)
+{
+	int r = 0;
+
+	while (r >= 0 && *text && !*stop) {
+		size_t len = strcspn(text, "\r\n");
+
+		if (len)
+			r = search_line(m, f, at_us, text, len, stop);
+		text += len + (text[len] != '\0');
+	}
+	return r;
+}
+
+static int64_t event_at_us(const json_t *event)
+{
+	return json_get_int(event, "timestamp", clock_now_us() / 1000) * 1000;
+}
+
+int sagemaker_metrics_search(struct sagemaker_metrics *m, const json_t *events, size_t first,
+			     const _Atomic bool *stop, struct sagemaker_found **ret,
+			     struct err *reterr)
+{
+	struct sagemaker_found *f = calloc(1, sizeof(*f));
+	int r = f ? 0 : -ENOMEM;
+
+	*ret = f;
+	if (r >= 0 && !m->expressions &&
+	    log_metrics_new(m->definitions, &m->expressions, reterr) < 0)
+		return -reterr->code;
+	if (r >= 0)
+		f->until_us = clock_thread_us() + SAGEMAKER_METRICS_PAGE_US;
+	for (size_t i = first; r >= 0 && !*stop && i < json_array_size(events); i++) {
+		const json_t *event = json_array_get(events, i);
+
+		r = search_message(m, f, event_at_us(event), json_get_str(event, "message", ""),
+				   stop);
+	}
+	return r < 0 ? err_errno(reterr, -r, "search the lines of a log") : 0;
+}
+
+/* ---- rows, on the manager thread ---- */
 
 __attribute__((format(printf, 3, 4))) static int warn(struct page *p, const char *code,
 						      const char *fmt, ...)
@@ -93,44 +186,6 @@ static int put_point(struct page *p, int64_t step, double epoch, const json_t *v
 	p->points++;
 	return store_metric_insert(p->manager->store, p->row->job, p->row->attempt, p->at_us, step,
 				   epoch, values, p->reterr);
-}
-
-/* ---- a line of a user's script ---- */
-
-static int read_line(struct page *p, const char *line, size_t len)
-{
-	OWN(json_decrefp) json_t *values = NULL;
-	const char *slow;
-	int r = 0;
-
-	if (cpu_now_us() >= p->until_us) {
-		p->skipped++;
-		return 0;
-	}
-	values = log_metrics_read(p->metrics->definitions, line, len, &slow);
-	if (slow)
-		r = warn(p, "slow_metric",
-			 "the regex of metric '%s' takes too long on a line of the log; it is not "
-			 "used any more",
-			 slow);
-	if (r >= 0 && values)
-		r = put_point(p, ++p->step, json_get_num(values, "epoch", NAN), values);
-	return r;
-}
-
-/* Lines as the worker here takes them: a carriage return ends one too (progress bars). */
-static int read_message(struct page *p, const char *text)
-{
-	int r = 0;
-
-	while (r >= 0 && *text) {
-		size_t len = strcspn(text, "\r\n");
-
-		if (len)
-			r = read_line(p, text, len);
-		text += len + (text[len] != '\0');
-	}
-	return r;
 }
 
 /* ---- an event of our own script ---- */
@@ -177,6 +232,12 @@ static bool is_first_instance(const struct resource_row *row, const char *stream
 	return str_starts(stream, row->name) && str_starts(stream + strlen(row->name), "/algo-1-");
 }
 
+bool sagemaker_metrics_searches(const struct sagemaker_metrics *m, const struct resource_row *row,
+				const char *stream)
+{
+	return m->scripted && is_first_instance(row, stream);
+}
+
 static int store_news(struct page *p)
 {
 	struct manager *mgr = p->manager;
@@ -193,19 +254,53 @@ static int store_news(struct page *p)
 	if (r >= 0 && p->progress)
 		r = store_event(mgr->store, "progress", NULL, row->job, NULL,
 				json_incref(p->progress), clock_now_us(), p->reterr);
-	if (r < 0 || !p->skipped)
+	return r;
+}
+
+static int store_events(struct page *p, const struct sagemaker_metrics *m, const json_t *events,
+			size_t first)
+{
+	int r = 0;
+
+	for (size_t i = first; r >= 0 && i < json_array_size(events); i++) {
+		const json_t *event = json_array_get(events, i);
+		const char *text = json_get_str(event, "message", "");
+
+		p->at_us = event_at_us(event);
+		if (sagemaker_metrics_is_event(m, text))
+			r = read_event(p, text);
+	}
+	return r;
+}
+
+static int store_found(struct page *p, const struct sagemaker_found *f)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < f->n; i++) {
+		p->at_us = f->lines[i].at_us;
+		r = put_point(p, ++p->step, json_get_num(f->lines[i].values, "epoch", NAN),
+			      f->lines[i].values);
+	}
+	for (size_t i = 0; r >= 0 && i < f->slow.n; i++)
+		r = warn(p, "slow_metric",
+			 "the regex of metric '%s' takes too long on a line of the log; it is not "
+			 "used any more",
+			 f->slow.names[i]);
+	if (r < 0 || !f->skipped)
 		return r;
 	return warn(p, "metrics_skipped",
-		    "the expressions of metric_definitions take too long: %lld lines of the log "
-		    "were not searched; make them simpler",
-		    (long long)p->skipped);
+		    "the expressions of metric_definitions take too long, or find too much: %lld "
+		    "lines of the log were not searched; make them simpler",
+		    (long long)f->skipped);
 }
 
 int sagemaker_metrics_store(struct manager *mgr, const struct resource_row *row,
-			    struct sagemaker_metrics *m, const char *stream, const json_t *events,
-			    size_t first, struct err *reterr)
+			    const struct sagemaker_metrics *m, const char *stream,
+			    const json_t *events, size_t first, const struct sagemaker_found *found,
+			    struct err *reterr)
 {
-	struct page p = {.manager = mgr, .row = row, .metrics = m, .reterr = reterr};
+	struct page p = {.manager = mgr, .row = row, .reterr = reterr};
 	int n = row->attempt,
 	    r = store_metric_last_step(mgr->store, row->job, n, n, &p.step, reterr);
 
@@ -213,17 +308,7 @@ int sagemaker_metrics_store(struct manager *mgr, const struct resource_row *row,
 		r = store_metric_last_step(mgr->store, row->job, 1, n - 1, &p.step, reterr);
 	if (r < 0 || !is_first_instance(row, stream))
 		return r;
-	p.until_us = cpu_now_us() + SAGEMAKER_METRICS_PAGE_US;
-	for (size_t i = first; r >= 0 && i < json_array_size(events); i++) {
-		const json_t *event = json_array_get(events, i);
-		const char *text = json_get_str(event, "message", "");
-
-		p.at_us = json_get_int(event, "timestamp", clock_now_us() / 1000) * 1000;
-		if (m->definitions)
-			r = read_message(&p, text);
-		else if (sagemaker_metrics_is_event(m, text))
-			r = read_event(&p, text);
-	}
+	r = found ? store_found(&p, found) : store_events(&p, m, events, first);
 	if (r >= 0)
 		r = store_news(&p);
 	json_decref(p.progress);

@@ -16,8 +16,10 @@
  *   endpoint.c    endpoints: model → config → endpoint, delete in the other order
  *   update.c      an endpoint gets another model; update_job.c the job that does so
  *   parity.c      does an endpoint answer as its model did when it was trained
- *   log.c         CloudWatch logs into the attempt's log file; log_file.c its lines
- *   metrics.c     the metrics and progress in those lines
+ *   log.c         CloudWatch logs into the attempt's log file, page by page: log_page.c;
+ *                 log_file.c its lines
+ *   metrics.c     the metrics and progress in those lines; log_search.c the thread of users'
+ *                 expressions
  *   idle.c        does anybody else ask an endpoint
  */
 #pragma once
@@ -29,7 +31,9 @@
 /* Makes the net thread, and the client of AWS out of the settings. Trouble with them is no failure
  * of the daemon: the target waits with that reason (mgr->aws_why) and mgr->aws stays NULL. */
 int sagemaker_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
-void sagemaker_free(struct manager *mgr); /* after net_stop and the inbox */
+/* Ends its thread that searches logs; what it has goes to the inbox. */
+void sagemaker_stop(struct manager *mgr);
+void sagemaker_free(struct manager *mgr); /* after sagemaker_stop, net_stop and the inbox */
 
 /* ---- for the scheduler, lifecycle and endpoints ---- */
 /* True if the job runs on SageMaker (train, script, deploy with that target). */
@@ -127,12 +131,14 @@ bool sagemaker_call_is_open(const struct manager *mgr, const char *row, bool log
 struct sagemaker_lookup;
 struct sagemaker_tail;
 struct sagemaker_idle;
+struct log_search;
 struct sagemaker {
 	sd_event_source *timer;
 	bool reconcile_queued;
 	struct sagemaker_call *calls;
 	struct sagemaker_lookup *lookups;
 	struct sagemaker_tail *tails;
+	struct log_search *search;
 	struct sagemaker_idle *idles;
 	struct reason pause; /* REASON_NONE: the target works */
 	int64_t pause_until_us;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Metrics and progress of a training job out of its CloudWatch lines: the same series as here."""
+import contextlib
 import json
+import pathlib
 
 import pytest
 from sagemaker_rig import CONFIG, seconds, words
@@ -162,12 +164,12 @@ def test_a_log_that_may_not_be_read_leaves_the_final_metrics(cloud):
     assert point["values"]["eval_accuracy"] == job["outputs"]["metrics"]["eval_accuracy"] == 0.8
 
 
-@pytest.mark.parametrize("times, a, said", [
-    (1, 800, "the regex of metric 'm0' takes too long on a line of the log"),
-    (9000, 400, "lines of the log were not searched"),
+@pytest.mark.parametrize("times, a, regex, said", [
+    (1, 800, "(a+a+a+)[bc]", "the regex of metric 'm0' takes too long on a line of the log"),
+    (9000, 100, "(a)(?=.{0,60}.{0,60}Q)", "lines of the log were not searched"),
 ], ids=["a line", "a page"])
-def test_expressions_that_take_too_long_hold_nobody_up(cloud, times, a, said):
-    evil = [{"name": f"m{i}", "regex": "(a+a+a+)[bc]"} for i in range(2)]
+def test_expressions_that_take_too_long_hold_nobody_up(cloud, times, a, regex, said):
+    evil = [{"name": f"m{i}", "regex": regex} for i in range(2)]
     evil.append({"name": "loss", "regex": "loss=([0-9]+)"})
     cloud.fake.scenario(kind="training", metrics={},
                         lines=["loss=7", *["a" * a + "!"] * times, "loss=8"])
@@ -187,3 +189,53 @@ def test_lines_of_other_jobs_are_not_read(cloud, stream):
     cloud.start()
     job = cloud.ended(cloud.run(cloud.train()))
     assert series(cloud, job) == SERIES[:1]
+
+
+def searches(daemon):
+    """True if the thread of the daemon that searches logs runs."""
+    for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # others come and go
+            if (task / "comm").read_text(encoding="utf-8") == "log-search\n":
+                return True
+    return False
+
+
+def test_no_expression_of_a_user_runs_on_the_manager_thread(cloud):
+    """Before: no submit was answered while a page was searched, 2 s a start of the long line in the
+    worst case. Each of the slow ones takes all the time of a line; a kill in the middle starts
+    anew."""
+    slow = [{"name": f"slow{i}", "regex": r"(a)(?=.{0,300}.{0,300}Q)"} for i in range(12)]
+    lines = ["score=1", "a" * 65536, "(a+)+$ is none", "score=2", "b" * 100, "score=3"]
+    cloud.fake.scenario(kind="training", metrics={}, lines=lines)
+    cloud.start()
+    run = cloud.run(cloud.train(
+        metric_definitions=slow + [{"name": "score", "regex": r"score=([0-9.]+)"}]))
+    job = cloud.daemon.job(run, "train")
+    wait_for("the search", lambda: searches(cloud.daemon))
+    other = cloud.run(cloud.train("here", target="local"))
+    assert cloud.daemon.get(f"/v1/runs/{other}")["id"] == other
+    assert points(cloud, job) == [] and "score" not in cloud.daemon.log(job["id"])  # still searched
+    cloud.daemon.kill()
+    cloud.daemon.start()
+    job = cloud.ended(run)
+    assert series(cloud, job) == [(i, None, {"score": i}) for i in (1, 2, 3)]
+    assert [line for line in cloud.daemon.log(job["id"]).splitlines() if line in lines] == lines
+    [warning] = job["warnings"]
+    assert warning["code"] == "slow_metric" and warning["count"] == len(slow)
+
+
+def test_a_stop_does_not_wait_for_the_search(cloud):
+    slow = [{"name": f"slow{i}", "regex": r"(a)(?=.{0,300}.{0,300}Q)"} for i in range(40)]
+    cloud.fake.scenario(kind="training", metrics={}, lines=["a" * 65536] * 3,
+                        hold="Training")
+    cloud.start()
+    run = cloud.run(cloud.train(metric_definitions=slow))
+    job = cloud.daemon.job(run, "train")
+    wait_for("the search", lambda: searches(cloud.daemon))
+    cloud.daemon.stop()
+    cloud.daemon.start()
+    assert cloud.daemon.get(f"/v1/jobs/{job['id']}")["warnings"] == []  # nothing half done
+    cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
+    cloud.lift()
+    assert cloud.ended(run)["state"] == "cancelled"
+    cloud.nothing_is_left()

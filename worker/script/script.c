@@ -13,14 +13,14 @@
 static void on_line(void *userdata, const char *line, size_t len)
 {
 	struct script *s = userdata;
-	const char *slow;
+	struct slow_metrics slow = {.n = 0};
 	json_t *values = log_metrics_read(s->metrics, line, len, NULL, &slow);
 
-	if (slow)
+	for (size_t i = 0; i < slow.n; i++)
 		report_warning(s->w->report, "slow_metric",
 			       "the regex of metric '%s' takes too long on a line of the log; it "
 			       "is not used any more",
-			       slow);
+			       slow.names[i]);
 	if (!values)
 		return;
 	json_object_update(s->last, values);

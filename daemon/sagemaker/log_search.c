@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/sagemaker/log_search.h"
+
+#include "base/own.h"
+
+#include <pthread.h>
+
+#define STACK_BYTES (256 << 10)
+
+struct log_search {
+	pthread_t thread;
+	bool started; /* the manager thread's */
+	_Atomic bool stopping;
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t news;
+	struct log_search_task *first, **last;
+};
+
+/* NULL: the daemon stops. */
+static struct log_search_task *next_task(struct log_search *s)
+{
+	struct log_search_task *t;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->first && !s->stopping)
+		pthread_cond_wait(&s->news, &s->lock);
+	t = s->stopping ? NULL : s->first;
+	if (t && !(s->first = t->next))
+		s->last = &s->first;
+	pthread_mutex_unlock(&s->lock);
+	return t;
+}
+
+static void *search_thread(void *userdata)
+{
+	struct log_search *s = userdata;
+	struct log_search_task *t;
+
+	pthread_setname_np(pthread_self(), "log-search");
+	while ((t = next_task(s))) {
+		t->search(t, &s->stopping);
+		t->done(t);
+	}
+	return NULL;
+}
+
+static int start_thread(struct log_search *s, struct err *reterr)
+{
+	pthread_attr_t attr;
+	int n;
+
+	if (s->started)
+		return 0;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	n = pthread_create(&s->thread, &attr, search_thread, s);
+	pthread_attr_destroy(&attr);
+	s->started = n == 0;
+	return n == 0 ? 0 : err_errno(reterr, n, "start the thread that searches logs");
+}
+
+int log_search_add(struct log_search *s, struct log_search_task *t, struct err *reterr)
+{
+	int r = start_thread(s, reterr);
+
+	if (r < 0)
+		return r;
+	t->next = NULL;
+	pthread_mutex_lock(&s->lock);
+	*s->last = t;
+	s->last = &t->next;
+	pthread_cond_signal(&s->news);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int log_search_new(struct log_search **ret, struct err *reterr)
+{
+	struct log_search *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_errno(reterr, ENOMEM, "make the search of logs");
+	s->last = &s->first;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->news, NULL);
+	*ret = s;
+	return 0;
+}
+
+void log_search_stop(struct log_search *s)
+{
+	if (!s->started)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->news);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	s->started = false;
+	while (s->first) {
+		struct log_search_task *t = s->first;
+
+		s->first = t->next;
+		t->done(t);
+	}
+}
+
+void log_search_free(struct log_search *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->news);
+	free(s);
+}
