@@ -49,6 +49,9 @@ int job_resolve(struct manager *mgr, const struct job_row *job, json_t **ret,
 /* -ERR_REMOVED: a folder that it uses was removed by hand: one of its inputs, whether it is named
  * by a reference or by its path, or that of the checkpoints which it would go on from. */
 int job_check_folders(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
+/* Both, for the start of a job: the rows of its run are read once. */
+int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t **ret,
+			struct err *reterr) MUSTCHECK;
 void schedule_pass(struct manager *mgr);
 /* True if a start waits for time or for a foreign process alone. Called every second. */
 bool schedule_is_due(const struct manager *mgr);

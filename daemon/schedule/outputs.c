@@ -155,3 +155,28 @@ int job_check_folders(struct manager *mgr, const struct job_row *job, struct err
 	json_decref(find.outputs);
 	return r;
 }
+
+int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t **ret,
+			struct err *reterr)
+{
+	OWN(json_decrefp) json_t *spec = NULL;
+	struct err gone = {0};
+	struct find find = {.mgr = mgr, .job = job, .checks = true, .why = &gone};
+	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
+
+	if (r >= 0)
+		r = spec_resolve(job->spec, find_output, &find, &spec, reterr);
+	if (r >= 0)
+		(void)!spec_visit_paths(spec, look_at_path, &find);
+	if (find.removed) {
+		r = find.removed;
+		*reterr = gone;
+	}
+	if (r >= 0)
+		r = check_resume(mgr, job, reterr);
+	job_rows_done(&find.jobs);
+	json_decref(find.outputs);
+	if (r >= 0)
+		*ret = TAKE(spec);
+	return r;
+}

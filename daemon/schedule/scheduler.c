@@ -99,10 +99,7 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct reason gone;
 	struct err trouble = {0};
-	int resolved = job_check_folders(mgr, job, &trouble), r;
-
-	if (!err_is_removed(resolved))
-		resolved = job_resolve(mgr, job, &spec, &trouble);
+	int resolved = job_resolve_checked(mgr, job, &spec, &trouble), r;
 
 	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
 		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",

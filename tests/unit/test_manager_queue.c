@@ -156,6 +156,21 @@ static void test_a_pass_looks_at_the_room_once(void **state)
 	assert_true(count.room <= count.rows / MANY + 1);
 }
 
+/* It was twice: for folders that were removed, and for what references mean. */
+static void test_a_start_reads_the_jobs_of_its_run_once(void **state)
+{
+	struct rig *rig = *state;
+	struct query_count count;
+	char run[ID_LEN];
+
+	query_count_begin("WHERE j.run = ? ORDER BY j.idx"); /* store_jobs_of_run() */
+	rig_submit(rig, rig_script(rig, "a", "ok", ""), run);
+	rig_wait(rig, run, "a", "succeeded");
+	count = query_count_read();
+	assert_int_equal(count.asked, 1);
+	assert_int_equal(count.rows, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +186,8 @@ int main(void)
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pass_looks_at_the_room_once, rig_setup,
 						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_start_reads_the_jobs_of_its_run_once,
+						rig_setup, rig_teardown),
 	};
 
 	rig_block_signals();
