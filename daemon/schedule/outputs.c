@@ -123,20 +123,22 @@ static int look_at_path(void *userdata, enum spec_path_use use, json_t *object, 
 	return find->removed;
 }
 
-/* What it would go on from: the checkpoints that its last attempt is known to have left. */
+/* What it would go on from: the checkpoints of the newest attempt that is known to have left some.
+ */
 static int check_resume(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
+	const char *path = "";
 	OWN(json_decrefp) json_t *outputs = NULL;
-	struct execution_row last;
-	int r = store_execution_last(mgr->store, job->id, &last, reterr);
+	int r = 0;
 
-	if (r == -ERR_NOT_FOUND)
-		return 0;
-	if (r >= 0)
-		r = store_attempt_outputs(mgr->store, job->id, last.attempt, &outputs, reterr);
-	if (r < 0 || json_get_str(outputs, OUTPUT_CHECKPOINTS, "")[0] != '/')
-		return r;
-	r = store_folder_check(mgr->store, json_get_str(outputs, OUTPUT_CHECKPOINTS, ""), reterr);
+	for (int n = job->attempt; n > 0 && path[0] != '/'; n--) {
+		json_decref(TAKE(outputs));
+		r = store_attempt_outputs(mgr->store, job->id, n, &outputs, reterr);
+		if (r < 0)
+			return r;
+		path = json_get_str(outputs, OUTPUT_CHECKPOINTS, "");
+	}
+	r = path[0] == '/' ? store_folder_check(mgr->store, path, reterr) : 0;
 	return r < 0 ? err_ctx(reterr, r, "its checkpoints, from which it would go on") : 0;
 }
 

@@ -33,22 +33,26 @@ static int fail_start(struct manager *mgr, const struct job_row *job, enum reaso
 	return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 }
 
-/* What the attempt before has left to go on from. Of native training its newest complete
- * checkpoint: it has a manifest, which is written last. Of a script all that lies in checkpoints:
- * which of them are whole is for the script to say. */
+/* What the attempts before have left to go on from: of the newest that has left something. Of
+ * native training its newest complete checkpoint: it has a manifest, which is written last. Of a
+ * script all that lies in checkpoints: which of them are whole is for the script to say. */
 static int find_resume(struct manager *mgr, const struct job_row *job, char *path, size_t size,
 		       struct err *reterr)
 {
-	struct execution_row last;
-	int r = store_execution_last(mgr->store, job->id, &last, reterr);
+	bool script = json_object_get(job->spec, "entry_point");
+	int r = 0;
 
 	path[0] = '\0';
-	if (r == -ERR_NOT_FOUND)
-		return 0;
-	if (r >= 0)
-		(json_object_get(job->spec, "entry_point") ? checkpoint_of_script
-							   : checkpoint_find)(last.dir, path, size);
-	return r < 0 ? r : 0;
+	for (int n = job->attempt; n > 0 && !path[0]; n--) {
+		struct execution_row ex;
+
+		r = store_execution_of_attempt(mgr->store, job->id, n, &ex, reterr);
+		if (r < 0 && r != -ERR_NOT_FOUND)
+			return r;
+		if (r >= 0)
+			(script ? checkpoint_of_script : checkpoint_find)(ex.dir, path, size);
+	}
+	return 0;
 }
 
 static int begin_attempt(struct manager *mgr, struct job_row *job, struct err *reterr)

@@ -4,6 +4,7 @@ checkpoint.keep_last says."""
 import inspect
 import json
 import pathlib
+import shutil
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_checkpoints_of_a_cancelled_training_stay_and_are_used(daemon, train):
     wait_for("the resume", lambda: "resuming after step" in daemon.log(job))
     daemon.post(f"/v1/jobs/{job}/cancel")
     daemon.wait_end(job)
+    # the second left none, as one that ends early: the third goes on from the first's, too
+    [second] = [spec.parent / "work/checkpoints"
+                for spec in daemon.data.glob("executions/*/spec.json")
+                if job in spec.read_text() and '"attempt": 2,' in spec.read_text()]
+    shutil.rmtree(second, ignore_errors=True)
+    assert daemon.post(f"/v1/jobs/{job}/retry").status_code == 200
+    daemon.wait_state(job, "running")
+    wait_for("the resume", lambda: "resuming after step" in daemon.log(job))
+    daemon.post(f"/v1/jobs/{job}/cancel")
+    assert daemon.wait_end(job)["attempt"] == 3
 
 
 # ---- scripts ----
