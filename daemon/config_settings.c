@@ -193,6 +193,7 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
 	s->keep_runs_us = cfg->retention_older_us;
 	s->keep_runs = cfg->retention_keep;
+	s->keep_look_us = DAY_US;
 	s->aws_region = m->aws ? aws_config_region(m->aws) : "";
 	s->prices = m->prices;
 	s->money_job_max = cfg->money_job_max_micro_usd;

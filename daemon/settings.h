@@ -48,6 +48,7 @@ struct settings {
 	int64_t events_keep_us;
 	int64_t keep_runs_us;	/* the retention: files of runs that ended longer ago go; … */
 	int keep_runs;		/* … but those of so many newest; both 0: none go */
+	int64_t keep_look_us;	/* between two looks of the retention: a day */
 	const char *aws_region; /* of jobs that do not say; "": not known */
 	const struct prices *prices;
 	int64_t money_job_max, money_day_max, money_month_max; /* micro-dollars; MONEY_NONE */

@@ -195,7 +195,7 @@ static bool retain(struct manager *mgr, struct err *why)
 void prune_postpone(struct manager *mgr)
 {
 	if (mgr->pruner)
-		mgr->pruner->retention_us = clock_mono_us() + PRUNE_RETENTION_US;
+		mgr->pruner->retention_us = clock_mono_us() + mgr->settings->keep_look_us;
 }
 
 void prune_tick(struct manager *mgr)

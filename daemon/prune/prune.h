@@ -8,8 +8,7 @@
 
 #include "daemon/core.h"
 
-#define PRUNE_RETRY_US	   (600 * USEC_PER_SEC)	  /* delay after files could not be removed */
-#define PRUNE_RETENTION_US (86400 * USEC_PER_SEC) /* time between two passes of the retention */
+#define PRUNE_RETRY_US (600 * USEC_PER_SEC) /* delay after files could not be removed */
 
 /* Start the trash thread and resume the removals that an earlier daemon did not finish. */
 int prune_open(struct manager *mgr, struct err *reterr) MUSTCHECK;
@@ -18,5 +17,5 @@ void prune_close(struct manager *mgr);
 int prune_command(struct manager *mgr, struct command *c, struct err *reterr) MUSTCHECK;
 /* Each second, in separate transactions: the retention, and retries. */
 void prune_tick(struct manager *mgr);
-/* The wall clock was set: ages may be wrong, so the retention waits for a day. */
+/* The wall clock was set: ages may be wrong, so the retention waits for its next pass. */
 void prune_postpone(struct manager *mgr);

@@ -3,7 +3,7 @@
 #include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"
-
+#include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"
 #include "storage/store_read.h"
@@ -134,6 +134,53 @@ static void test_idle_lease_ends_in_time(void **state)
 	rig_wait_endpoint(rig, "ep", "deleted", "idle");
 }
 
+static json_t *prunes_of(struct rig *rig)
+{
+	struct store_reader *sr = NULL;
+	struct prune_filter filter = {.before_us = INT64_MAX};
+	json_t *plan;
+	struct err e;
+
+	assert_int_equal(store_reader_open(rig->data, &sr, &e), 0);
+	assert_int_equal(store_read_prune(sr, &filter, &plan, &e), 0);
+	store_reader_close(sr);
+	return plan;
+}
+
+/* Runs that have ended, and whose files are still there. */
+static size_t runs_with_files(struct rig *rig)
+{
+	OWN(json_decrefp) json_t *plan = prunes_of(rig);
+
+	return json_array_size(json_object_get(plan, "removed"));
+}
+
+/* The look at the start is one of many. What is old only by a clock that was set waits for a look
+ * after that. */
+static void test_the_retention_looks_again(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+
+	rig_stop(rig);
+	rig->set.keep_runs = 1;
+	rig->set.keep_look_us = USEC_PER_SEC;
+	rig_start(rig);
+	for (int i = 0; i < 3; i++) {
+		rig_submit(rig, rig_script(rig, "a", "ok", ""), run);
+		rig_wait(rig, run, "a", "succeeded");
+		wait_until(runs_with_files(rig) == 1);
+	}
+	rig_stop(rig);
+	rig->set.keep_runs = 0;
+	rig->set.keep_runs_us = HOUR_US;
+	rig->set.keep_look_us = 24 * HOUR_US;
+	rig_start(rig);
+	clock_shift_us(2 * HOUR_US);
+	wait_two_looks(rig);
+	assert_int_equal(runs_with_files(rig), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +191,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_forward_is_no_time_out, rig_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_idle_lease_ends_in_time, rig_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_retention_looks_again, rig_setup,
+						teardown),
 	};
 
 	rig_block_signals();
