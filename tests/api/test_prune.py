@@ -420,3 +420,83 @@ def test_what_is_retried_is_not_pruned(yard):
     daemon.post(f"/v1/jobs/{job}/cancel")
     assert yard.delete(run["id"]).status_code == 200
     problem(daemon.post(f"/v1/jobs/{job}/retry"), 410, "pruned")
+
+
+def test_an_added_model_holds_the_run_it_lies_in(yard):
+    """It cannot be added from there; one that a database has all the same loses nothing."""
+    daemon = yard.daemon
+    made = yard.run()
+    model = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["model"]
+    found = problem(daemon.ask("PUT", "/v1/models/mine", {"path": model}), 422, "invalid_body")
+    assert "it is removed with its job; copy it" in found["errors"][0]["detail"]
+    daemon.stop()
+    with sqlite3.connect(daemon.data / "trainyard.db") as db:
+        db.execute("INSERT INTO models (name, source, created_us) VALUES ('mine', ?, 1)",
+                   (json.dumps({"path": model}),))
+    daemon.start()
+    said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
+    assert "model mine uses its files" in said
+    [kept] = yard.prune(keep=0)["kept"]
+    assert kept["reason"]["code"] == "model"
+    assert daemon.ask("DELETE", "/v1/models/mine").status_code == 204
+    assert yard.delete(made["id"]).status_code == 200
+
+
+def copies(db, table, n, **changed):
+    """n more rows like the first of the table; {} in a changed column is the number of the copy."""
+    names = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] != "n"]
+    what = ", ".join(f"replace('{changed[c]}', '{{}}', printf('%06d', i))" if c in changed
+                     else f"t.{c}" for c in names)
+    db.execute(f"WITH RECURSIVE k(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM k WHERE i < {n}) "
+               f"INSERT INTO {table} ({', '.join(names)}) SELECT {what} FROM k, "
+               f"(SELECT * FROM {table} LIMIT 1) t")
+
+
+def crowd(yard, n):
+    """A run that has ended, and n copies of its row; the daemon is stopped meanwhile."""
+    run = yard.run()["id"]
+    yard.daemon.stop()
+    with sqlite3.connect(yard.daemon.data / "trainyard.db") as db:
+        copies(db, "runs", n, id=run[:-6] + "{}")
+    return run
+
+
+def test_a_request_removes_256_runs(yard):
+    crowd(yard, 256)
+    yard.daemon.start()
+    plan = yard.prune(keep=1, dry_run=True)
+    assert (len(plan["removed"]), plan["truncated"]) == (256, False)
+    plan = yard.prune(keep=0, dry_run=True)
+    assert (len(plan["removed"]), plan["truncated"]) == (256, True)
+    done = yard.prune(keep=0)
+    assert (len(done["removed"]), done["truncated"]) == (256, True)
+    assert yard.sql("SELECT count(*) FROM runs WHERE pruned_us = 0") == [(1,)]
+
+
+def test_a_request_looks_at_10000_runs(yard):
+    """All but the oldest are held, each by the reference of a job."""
+    oldest = yard.run()["id"]
+    run = crowd(yard, 9999)
+    with sqlite3.connect(yard.daemon.data / "trainyard.db") as db:
+        db.execute("UPDATE runs SET finished_us = 1")
+        [(job,)] = db.execute("SELECT id FROM jobs WHERE run = ?", (run,))
+        db.execute("INSERT INTO pins (job, other, attempt) SELECT ?1, ?1, 1", (job,))
+        db.execute("CREATE TEMP TABLE t AS SELECT * FROM jobs WHERE id = ?", (job,))
+        names = [row[1] for row in db.execute("PRAGMA table_info(jobs)") if row[1] != "n"]
+        what = ", ".join({"id": f"'{job[:-6]}' || substr(r.id, -6)", "run": "r.id"}.get(
+            name, "t." + name) for name in names)
+        db.execute(f"INSERT INTO jobs ({', '.join(names)}) SELECT {what} FROM runs r, t "
+                   "WHERE r.id NOT IN (?, ?)", (run, oldest))
+        db.execute("INSERT INTO pins (job, other, attempt) SELECT ?, j.id, 1 FROM jobs j "
+                   "JOIN runs r ON r.id = j.run WHERE r.id NOT IN (?, ?)", (job, run, oldest))
+        db.execute("DELETE FROM pins WHERE other = job")
+        db.execute("UPDATE runs SET finished_us = 2 WHERE id = ?", (run,))  # the newest stays
+    yard.daemon.start()
+    plan = yard.prune(keep=1, dry_run=True)
+    assert (len(plan["removed"]), len(plan["kept"]), plan["truncated"]) == (1, 9999, False)
+    yard.daemon.stop()
+    with sqlite3.connect(yard.daemon.data / "trainyard.db") as db:
+        copies(db, "runs", 1, id=run[:-6] + "zzzzzz")  # of the oldest: free, and newest
+    yard.daemon.start()
+    plan = yard.prune(keep=1, dry_run=True)
+    assert (len(plan["removed"]), len(plan["kept"]), plan["truncated"]) == (1, 9999, True)
