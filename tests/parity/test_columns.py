@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Values as other libraries store them in JSONL, Parquet and Arrow, and what `datasets` reads."""
+import decimal
 import json
 
 import datasets
@@ -182,3 +183,91 @@ def test_dataset_info_is_above_the_schema(tmp_path):
     folder = save(tmp_path / "d", table, INFO)
     assert datasets.load_from_disk(str(folder)).features["label"].names == ["bad", "good"]
     assert saved(preprocess(tmp_path, folder)).features["labels"].names == ["bad", "good"]
+
+
+def decimals(*texts):
+    return [decimal.Decimal(t) for t in texts]
+
+
+NUMBERS = [
+    ([3.0, 1.0, 3.0], pa.float16()), ([-2.0, 2048.0, -2.0], pa.float16()),
+    (decimals("3", "1", "3"), pa.decimal32(5, 0)), (decimals("-7", "1", "-7"), pa.decimal64(9, 2)),
+    (decimals("3", "1", "3"), pa.decimal128(38, 0)), (decimals("0", "-1.00"), pa.decimal128(9, 2)),
+    (decimals("9223372036854775807", "-9223372036854775808"), pa.decimal128(38, 10)),
+    (decimals("3", "101", "9001"), pa.decimal256(76, 40))]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
+@pytest.mark.parametrize("values,type_", NUMBERS, ids=str)
+def test_half_floats_and_decimals_that_are_whole_are_integers(tmp_path, kind, values, type_):
+    """The names are those of the numbers that pyarrow reads back."""
+    table = pa.table({"text": ["a", "b", "c"][:len(values)], "label": pa.array(values, type_)})
+    path = store(tmp_path, kind, table)
+    read = [int(v) for v in table["label"].to_pylist()]
+    text, label = columns(preprocess(tmp_path, path))
+    assert label == list(map(str, read))
+    assert sorted(set(label), key=int) == saved_names(tmp_path)
+
+
+def saved_names(tmp_path):
+    return datasets.load_from_disk(str(tmp_path / "x/work/output/train")).features["labels"].names
+
+
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
+@pytest.mark.parametrize("values,type_,shown", [
+    ([1.5, 2.0], pa.float16(), "'1.5'"), ([2.0 ** -24, 1.0], pa.float16(), "'5.960464477539063e-08'"),
+    ([float("inf"), 1.0], pa.float16(), "'inf'"), ([65504.0, 0.25], pa.float16(), "'0.25'"),
+    (decimals("1.50", "2"), pa.decimal128(9, 2), "'1.50'"),
+    (decimals("-0.001", "2"), pa.decimal256(70, 3), "'-0.001'"),
+    (decimals("9223372036854775808", "2"), pa.decimal128(38, 0), "'9223372036854775808'"),
+    (decimals("-" + "9" * 76, "2"), pa.decimal256(76, 0), "'-" + "9" * 76 + "'"),
+    (decimals("-0." + "1" * 76, "0"), pa.decimal256(76, 76), "'-0." + "1" * 76 + "'")], ids=str)
+def test_half_floats_and_decimals_that_are_no_class_are_refused(tmp_path, kind, values, type_,
+                                                                shown):
+    table = pa.table({"text": ["a", "b"], "label": pa.array(values, type_)})
+    failure = preprocess(tmp_path, store(tmp_path, kind, table)).failure
+    assert failure["field"] == "/dataset/label_column" and shown in failure["message"]
+
+
+def test_decimals_may_be_names(tmp_path):
+    table = pa.table({"text": ["a", "b"], "label": pa.array(decimals("0.50", "1.5"),
+                                                            pa.decimal128(9, 2))})
+    x = preprocess(tmp_path, store(tmp_path, "parquet", table), labels=["0.5", "1.5"])
+    assert columns(x) == (["a", "b"], ["0.5", "1.5"])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "saved"])
+def test_bytes_of_a_fixed_size_are_texts(tmp_path, kind):
+    fixed = pa.binary(3)
+    table = pa.table({"text": pa.array([b"abc", None, b"\xc3\xa9x"], fixed).slice(0, 3),
+                      "label": pa.array([b"neg", b"pos", b"pos"], fixed)})
+    x = preprocess(tmp_path, store(tmp_path, kind, table), on_bad_row="skip")
+    assert columns(x) == (["abc", "\u00e9x"], ["neg", "pos"])
+
+
+OTHER = {
+    "run_end_encoded": (pa.RunEndEncodedArray.from_arrays([1, 2], ["a", "b"]), "run_end_decode"),
+    "list<": (pa.array([["a"], ["b"]]), "write it as strings"),
+    "struct<": (pa.array([{"a": 1}, {"a": 2}]), "write it as strings"),
+    "timestamp[us]": (pa.array([0, 1], pa.timestamp("us")), "write it as strings"),
+    "date32": (pa.array([0, 1], pa.date32()), "write it as strings"),
+    "decimal128(9, -2)": (pa.array(decimals("100", "200"), pa.decimal128(9, -2)), "write it")}
+
+
+@pytest.mark.parametrize("name", ["text", "label"])
+@pytest.mark.parametrize("type_", OTHER)
+def test_a_column_of_another_type_is_refused_by_its_name(tmp_path, type_, name):
+    """It was 'values of another type'."""
+    array, remedy = OTHER[type_]
+    table = pa.table({"text": ["a", "b"], "label": ["n", "y"]} | {name: array})
+    failure = preprocess(tmp_path, store(tmp_path, "saved", table)).failure
+    assert failure["field"] == f"/dataset/{name}_column" and failure["code"] == "invalid_input"
+    assert f"'{name}' has the Arrow type {type_}" in failure["message"]
+    assert remedy in failure["message"]
+
+
+@pytest.mark.parametrize("type_", [pa.float16(), pa.decimal128(9, 2)], ids=str)
+def test_half_floats_and_decimals_are_no_texts(tmp_path, type_):
+    table = pa.table({"text": pa.array([1, 2]).cast(pa.float64()).cast(type_), "label": ["n", "y"]})
+    failure = preprocess(tmp_path, store(tmp_path, "parquet", table)).failure
+    assert failure["field"] == "/dataset/text_column" and str(type_) in failure["message"]

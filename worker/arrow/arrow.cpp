@@ -143,6 +143,17 @@ int arw_reader_schema(struct arw_reader *r, struct ArrowSchema *ret, struct arw_
 	});
 }
 
+int arw_reader_type(struct arw_reader *r, int column, char *buf, size_t size,
+		    struct arw_error *e) noexcept
+{
+	return guarded(e, [&] {
+		std::string name = r->schema->field(column)->type()->ToString();
+
+		std::snprintf(buf, size, "%s", name.c_str());
+		return 0;
+	});
+}
+
 int arw_reader_select(struct arw_reader *r, const char *const *columns, size_t n,
 		      struct arw_error *e) noexcept
 {

@@ -41,6 +41,9 @@ int arw_open_stream(const char *path, struct arw_reader **ret, struct arw_error 
 /* A struct of the columns. The caller calls ret->release(ret). */
 int arw_reader_schema(struct arw_reader *r, struct ArrowSchema *ret,
 		      struct arw_error *e) ARW_NOEXCEPT;
+/* The name that Arrow gives to the type of that column of the schema, cut to `size`. */
+int arw_reader_type(struct arw_reader *r, int column, char *buf, size_t size,
+		    struct arw_error *e) ARW_NOEXCEPT;
 /* Before the first arw_reader_next: read only these columns. A reader may ignore it. */
 int arw_reader_select(struct arw_reader *r, const char *const *columns, size_t n,
 		      struct arw_error *e) ARW_NOEXCEPT;

@@ -4,7 +4,9 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/decimal.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool is_int_format(const char *format)
@@ -20,6 +22,7 @@ static bool is_one_of(const char *format, const char *a, const char *b, const ch
 enum column_type column_type(const struct ArrowSchema *schema)
 {
 	const char *format = schema->format;
+	struct decimal_type decimal;
 
 	if (schema->dictionary) {
 		enum column_type type = column_type(schema->dictionary);
@@ -28,12 +31,14 @@ enum column_type column_type(const struct ArrowSchema *schema)
 	}
 	if (is_one_of(format, "u", "U", "vu"))
 		return COLUMN_STRING;
-	if (is_one_of(format, "z", "Z", "vz"))
+	if (is_one_of(format, "z", "Z", "vz") || str_starts(format, "w:"))
 		return COLUMN_BINARY;
 	if (is_int_format(format) || str_eq(format, "b"))
 		return COLUMN_INT;
-	if (str_eq(format, "f") || str_eq(format, "g"))
+	if (is_one_of(format, "e", "f", "g"))
 		return COLUMN_FLOAT;
+	if (decimal_type(format, &decimal))
+		return COLUMN_DECIMAL;
 	if (str_eq(format, "n"))
 		return COLUMN_NULL;
 	if ((str_eq(format, "+l") || str_eq(format, "+L") || str_starts(format, "+w:")) &&
@@ -48,6 +53,7 @@ const char *column_type_str(enum column_type type)
 					    [COLUMN_BINARY] = "bytes",
 					    [COLUMN_INT] = "integers",
 					    [COLUMN_FLOAT] = "floating-point numbers",
+					    [COLUMN_DECIMAL] = "decimal numbers",
 					    [COLUMN_INT_LIST] = "lists of integers",
 					    [COLUMN_NULL] = "nothing but null",
 					    [COLUMN_OTHER] = "values of another type"};
@@ -130,6 +136,10 @@ const char *column_string(const struct ArrowSchema *schema, const struct ArrowAr
 				     int_at(schema->format, a->buffers[1], at), ret_len);
 	if (schema->format[0] == 'v')
 		return view_at(a, at, ret_len);
+	if (schema->format[0] == 'w') {
+		*ret_len = (size_t)strtol(schema->format + strlen("w:"), NULL, 10);
+		return (const char *)a->buffers[1] + at * (int64_t)*ret_len;
+	}
 	if (schema->format[0] == 'U' || schema->format[0] == 'Z') {
 		start = ((const int64_t *)a->buffers[1])[at];
 		end = ((const int64_t *)a->buffers[1])[at + 1];
@@ -141,10 +151,22 @@ const char *column_string(const struct ArrowSchema *schema, const struct ArrowAr
 	return end > start ? (const char *)a->buffers[2] + start : "";
 }
 
+/* IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. */
+static double half_to_double(uint16_t half)
+{
+	int exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
+	double value = exponent == 0x1f ? (fraction ? NAN : INFINITY)
+		       : exponent	? ldexp(fraction + 0x400, exponent - 25)
+					: ldexp(fraction, -24);
+
+	return half >> 15 ? -value : value;
+}
+
 void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		  struct label_value *ret)
 {
 	const char *format = schema->format, *text;
+	struct decimal_type decimal;
 	int64_t at = a->offset + row;
 	size_t len;
 
@@ -154,6 +176,11 @@ void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, 
 	if (schema->dictionary) {
 		column_label(schema->dictionary, a->dictionary, int_at(format, a->buffers[1], at),
 			     ret);
+	} else if (decimal_type(format, &decimal)) {
+		decimal_label(&decimal, (const char *)a->buffers[1] + at * (int64_t)decimal.bytes,
+			      ret);
+	} else if (format[0] == 'e') {
+		label_from_double(ret, half_to_double(((const uint16_t *)a->buffers[1])[at]));
 	} else if (format[0] == 'f') {
 		label_from_double(ret, ((const float *)a->buffers[1])[at]);
 	} else if (format[0] == 'g') {

@@ -16,9 +16,10 @@
 
 enum column_type {
 	COLUMN_STRING,
-	COLUMN_BINARY, /* read like strings */
+	COLUMN_BINARY, /* read like strings; also of a fixed size */
 	COLUMN_INT,    /* and booleans */
 	COLUMN_FLOAT,
+	COLUMN_DECIMAL,
 	COLUMN_INT_LIST,
 	COLUMN_NULL, /* no value in any row */
 	COLUMN_OTHER

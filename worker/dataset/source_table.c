@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TYPE_SHOWN 120 /* bytes of a type's name */
+
 struct table_source {
 	struct table table;
 	int64_t row; /* the next one of the batch */
@@ -26,6 +28,21 @@ static bool is_text(enum column_type type)
 static bool is_label(enum column_type type)
 {
 	return type != COLUMN_INT_LIST && type != COLUMN_OTHER;
+}
+
+static int wrong_type(const struct source *s, const char *field, const char *column, int64_t at,
+		      bool label, struct err *reterr)
+{
+	const struct table_source *state = s->state;
+	bool run_ends = str_eq(state->table.schema.children[at]->format, "+r");
+	char type[TYPE_SHOWN];
+
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s: the column '%s' has the Arrow type %s, but it must hold %s; %s", s->path,
+		      column, table_type_name(&state->table, at, type, sizeof(type)),
+		      label ? "strings, numbers or booleans" : "strings",
+		      run_ends ? "decode it, as with pyarrow.compute.run_end_decode"
+			       : "write it as strings, or name another column");
 }
 
 static int find(const struct source *s, const char *key, const char *column, bool label,
@@ -53,11 +70,9 @@ static int find(const struct source *s, const char *key, const char *column, boo
 			return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice",
 				      s->path, column);
 	type = column_type(schema->children[*ret]);
-	if (label ? is_label(type) : is_text(type))
-		return 0;
-	return err_at(reterr, ERR_INVALID, field,
-		      "%s: the column '%s' holds %s, but it must hold %s", s->path, column,
-		      column_type_str(type), label ? "strings or numbers" : "strings");
+	return (label ? is_label(type) : is_text(type))
+		       ? 0
+		       : wrong_type(s, field, column, *ret, label, reterr);
 }
 
 static int find_columns(struct source *s, struct err *reterr)

@@ -74,6 +74,15 @@ int table_select(struct table *t, const char *const *columns, size_t n, struct e
 	return t->parquet ? open_file(t, reterr) : 0;
 }
 
+const char *table_type_name(const struct table *t, int64_t column, char *buf, size_t size)
+{
+	struct arw_error ignored;
+
+	if (arw_reader_type(t->reader, (int)column, buf, size, &ignored) < 0)
+		str_copy(buf, size, "of an unknown kind");
+	return buf;
+}
+
 static int read_batch(struct table *t, struct err *reterr)
 {
 	struct arw_error e = {0};

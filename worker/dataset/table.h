@@ -31,4 +31,6 @@ int table_select(struct table *t, const char *const *columns, size_t n,
 		 struct err *reterr) MUSTCHECK;
 /* 1: t->batch (with t->schema) is the next one that has rows; 0: the end. */
 int table_next(struct table *t, struct err *reterr) MUSTCHECK;
+/* What Arrow calls the type of that column of the schema, for messages. Returns buf. */
+const char *table_type_name(const struct table *t, int64_t column, char *buf, size_t size);
 void table_close(struct table *t);
