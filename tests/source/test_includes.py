@@ -36,6 +36,7 @@ OWNERS = {
     r"archive(_entry)?\.h": ["transfer/"],
     r"expat\.h": ["aws/xml"],
     r"pcre2\.h": ["jobs/log_metrics"],
+    r"yaml\.h": ["worker/dataset/card_yaml"],
     r"(torch|ATen|c10|caffe2)/": ["worker/torch/"],
     r"(arrow|parquet)/": ["worker/arrow/"],
     r"jansson\.h": ["base/json.h"],

@@ -240,6 +240,30 @@ static int with_folder(struct split_groups *g, const char *dir)
 	return 0;
 }
 
+static bool has_file(const struct hub *h, const char *file)
+{
+	const json_t *siblings = json_object_get(h->info, "siblings");
+
+	for (size_t i = 0; i < json_array_size(siblings); i++)
+		if (str_eq(json_get_str(json_array_get(siblings, i), "rfilename", ""), file))
+			return true;
+	return false;
+}
+
+/* The files that may name classes (worker/dataset/card.h). A README without dataset_info has none.
+ */
+static int add_card(const struct hub *h, struct hub_picks *ret)
+{
+	static const char *const files[] = {"README.md", ".huggingface.yaml", "dataset_infos.json"};
+	const json_t *card = json_object_get(h->info, "cardData");
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(files) && r >= 0; i++)
+		if (has_file(h, files[i]) && (i > 0 || json_object_get(card, "dataset_info")))
+			r = hub_picks_add(ret, files[i], files[i]);
+	return r;
+}
+
 int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_wish *wish,
 		     struct hub_picks *ret, struct err *reterr)
 {
@@ -269,7 +293,10 @@ int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_w
 		r = with_folder(&groups, dir);
 	if (r < 0)
 		return no_memory(reterr);
-	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;
+	if (!groups.n)
+		return 1;
+	r = pick_splits(h, &groups, wish, ret, reterr);
+	return r >= 0 && add_card(h, ret) < 0 ? no_memory(reterr) : r;
 }
 
 /* ---- the branch that the hub makes ---- */

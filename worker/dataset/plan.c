@@ -36,6 +36,7 @@ static int init_columns(struct plan *p, const json_t *dataset, struct err *reter
 	p->columns.text = json_get_str(dataset, "text_column", DEFAULT_TEXT);
 	p->columns.pair = json_get_str(dataset, "text_pair_column", NULL);
 	p->columns.label = json_get_str(dataset, "label_column", DEFAULT_LABEL);
+	p->columns.config = json_get_str(dataset, "config", NULL);
 	r = check_column("/dataset/text_column", p->columns.text, reterr);
 	if (r >= 0)
 		r = check_column("/dataset/text_pair_column", p->columns.pair, reterr);

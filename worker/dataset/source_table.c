@@ -2,6 +2,7 @@
 /* Parquet files and saved Hugging Face data sets as sources: columns of Arrow batches. */
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/card.h"
 #include "worker/dataset/columns.h"
 #include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
@@ -88,6 +89,22 @@ static int find_columns(struct source *s, struct err *reterr)
 	return r;
 }
 
+/* The names of the card of a folder "DIR/SPLIT", else those of its first file. */
+static int tree_class_names(const struct source *s, const struct ArrowSchema *schema, json_t **ret,
+			    struct err *reterr)
+{
+	OWN(freep) char *dir = strndup(s->path, (size_t)(strrchr(s->path, '/') - s->path));
+	bool decides;
+	int r;
+
+	if (!dir)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	r = card_class_names(dir, s->columns.config, s->columns.label, ret, &decides, reterr);
+	if (r >= 0 && !decides)
+		*ret = schema_class_names(schema, s->columns.label);
+	return r;
+}
+
 static int take_class_names(struct source *s, struct err *reterr)
 {
 	struct table_source *state = s->state;
@@ -99,6 +116,8 @@ static int take_class_names(struct source *s, struct err *reterr)
 
 	if (s->kind == &source_saved)
 		r = saved_class_names(s->path, schema, s->columns.label, &names, reterr);
+	else if (s->kind == &source_parquet_tree)
+		r = tree_class_names(s, schema, &names, reterr);
 	else
 		names = schema_class_names(schema, s->columns.label);
 	if (r < 0)
