@@ -12,6 +12,10 @@ HEADER = {"csv": "text,label\n", "jsonl": ""}
 ROW = {"csv": "{},{}\n", "jsonl": '{{"text": "{}", "label": "{}"}}\n'}
 
 
+def packed(data):
+    return gzip.compress(data, mtime=0)
+
+
 def lines(kind, *names):
     return "".join(ROW[kind].format(f"text {n}", n) for n in names).encode()
 
@@ -30,18 +34,18 @@ def python_reads(path):
 
 @pytest.mark.parametrize("kind,tail,words", [
     ("csv", b"", None), ("jsonl", b"\0", None), ("csv", b"\0" * 600000, None),
-    ("csv", gzip.compress(b""), None),
+    ("csv", packed(b""), None),
     ("csv", b"\n", "bytes behind its end"), ("jsonl", b"\0\0x", "bytes behind its end"),
     ("csv", b"\x1f", "bytes behind its end"), ("jsonl", b"\x1f\x8b", "bytes behind its end"),
     ("csv", b"\x1f\x8b\x08", "ends too early"),
     ("csv", b"text c,c\n", "bytes behind its end"),
     ("jsonl", b"\x1f\x8b" + b"\xff" * 40, "not a whole gzip file"),
-    ("csv", gzip.compress(b"x" * 99)[:-1], "ends too early"),
-    ("csv", gzip.compress(b"x" * 99)[:-8] + b"\0" * 8, "not a whole gzip file")])
+    ("csv", packed(b"x" * 99)[:-1], "ends too early"),
+    ("csv", packed(b"x" * 99)[:-8] + b"\0" * 8, "not a whole gzip file")])
 def test_bytes_behind_the_end_of_a_gzip_file_are_refused(tmp_path, kind, tail, words):
     """They were ignored without a word; zeros alone are padding."""
     path = tmp_path / f"d.{kind}.gz"
-    path.write_bytes(gzip.compress(HEADER[kind].encode() + lines(kind, "a", "b", "a")) + tail)
+    path.write_bytes(packed(HEADER[kind].encode() + lines(kind, "a", "b", "a")) + tail)
     x = preprocess(tmp_path, path)
     if words is None:
         assert x.result["train_rows"] == 3 == python_reads(path)
@@ -58,7 +62,7 @@ def test_every_member_of_a_gzip_file_is_read(tmp_path, kind, between):
     cuts = [0, 1, 7, 7, len(text) // 2, len(text) - 1, len(text)]
     parts = [text[a:b] for a, b in zip(cuts, cuts[1:])]
     path = tmp_path / f"d.{kind}.gz"
-    path.write_bytes(between.join(map(gzip.compress, parts)))
+    path.write_bytes(between.join(map(packed, parts)))
     assert preprocess(tmp_path, path).result["train_rows"] == 63000 == python_reads(path)
 
 
