@@ -88,7 +88,9 @@ static void invoked(struct request *rq)
 {
 	struct invocation *inv = rq->state;
 
-	if (inv->result < 0)
+	if (inv->result == -EMSGSIZE)
+		reply_problem(rq, 413, "too_large", "%s", inv->err.msg);
+	else if (inv->result < 0)
 		reply_error(rq, inv->result, &inv->err);
 	else
 		reply_relayed(rq, inv);
@@ -126,7 +128,7 @@ static void sagemaker_invoked(struct request *rq)
 	if (inv->result == -ERR_NOT_FOUND)
 		reply_sagemaker(rq, 400, "ValidationError", NULL,
 				"Endpoint %s of account " ACCOUNT " not found.", rq->args[0]);
-	else if (inv->result == -ERR_INVALID)
+	else if (inv->result == -ERR_INVALID || inv->result == -EMSGSIZE)
 		reply_sagemaker(rq, 400, "ValidationError", NULL, "%s", inv->err.msg);
 	else if (inv->result == -ERR_CONFLICT)
 		reply_sagemaker(rq, 429, "ModelNotReadyException", NULL, "%s", inv->err.msg);

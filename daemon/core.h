@@ -98,6 +98,7 @@ struct live_endpoint {
 	int work_dirfd;				   /* -1: no server here now */
 	char resource_name[RESOURCE_NAME_MAX + 1]; /* of a SageMaker endpoint that is in service */
 	char region[32];
+	size_t body_max; /* bytes of a request that it takes */
 	int64_t last_request_us;
 	struct live_endpoint *next;
 };

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "jobs/sagemaker/requests.h"
+#include "jobs/spec/predict.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct place {
 	int dirfd;
 	char resource_name[RESOURCE_NAME_MAX + 1];
 	char region[32];
+	size_t body_max;
 };
 
 static int live_connect(struct manager *mgr, const char *name, struct place *ret,
@@ -36,6 +38,7 @@ static int live_connect(struct manager *mgr, const char *name, struct place *ret
 			ret->dirfd = fcntl(l->work_dirfd, F_DUPFD_CLOEXEC, 3);
 		memcpy(ret->resource_name, l->resource_name, sizeof(ret->resource_name));
 		memcpy(ret->region, l->region, sizeof(ret->region));
+		ret->body_max = l->body_max;
 	}
 	pthread_mutex_unlock(&mgr->live_lock);
 	if (state == ENDPOINT_DELETED)
@@ -94,8 +97,15 @@ int endpoint_ask(struct manager *mgr, const char *name, struct endpoint_ask *ask
 		r = live_connect(mgr, name, &at, reterr);
 	if (r < 0)
 		return r;
+	if (ask->body_len > at.body_max) {
+		closep(&at.dirfd);
+		return err_set(reterr, EMSGSIZE,
+			       "the body is larger than %zu bytes, which is what %s takes",
+			       at.body_max, spec_predict_taker(at.body_max));
+	}
 	if (at.resource_name[0])
-		return endpoint_ask_sagemaker(mgr, at.resource_name, at.region, ask, reterr);
+		return endpoint_ask_sagemaker(mgr, at.resource_name, at.region, at.body_max, ask,
+					      reterr);
 	r = check_choice(name, ask, reterr);
 	if (r < 0) {
 		close(at.dirfd);

@@ -35,7 +35,7 @@ static bool is_json(const char *type)
 }
 
 /* {"inputs": …} with "truncation": true in its parameters. NULL: send the body unchanged. */
-static char *with_truncation(const struct endpoint_ask *ask)
+static char *with_truncation(const struct endpoint_ask *ask, size_t body_max)
 {
 	OWN(json_decrefp) json_t *body = NULL;
 	json_t *parameters;
@@ -54,7 +54,7 @@ static char *with_truncation(const struct endpoint_ask *ask)
 		return NULL;
 	json_object_set_new(parameters, "truncation", json_true());
 	text = json_text(body);
-	if (!text || strlen(text) <= MANAGER_INVOKE_BODY_MAX)
+	if (!text || strlen(text) <= body_max)
 		return text;
 	free(text); /* the changed body would be too large */
 	return NULL;
@@ -122,7 +122,7 @@ static void on_done(struct aws_call *c)
 }
 
 int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
-			   struct endpoint_ask *ask, struct err *reterr)
+			   size_t body_max, struct endpoint_ask *ask, struct err *reterr)
 {
 	struct sagemaker_ask *ca = calloc(1, sizeof(*ca));
 	struct aws_call *c = &ca->call;
@@ -136,7 +136,7 @@ int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
 	str_copy(ca->region, sizeof(ca->region), region);
 	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", resource_name);
-	ca->body = with_truncation(ask);
+	ca->body = with_truncation(ask, body_max);
 	c->region = ca->region;
 	c->method = "POST";
 	c->path = ca->path;

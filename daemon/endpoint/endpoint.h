@@ -77,6 +77,9 @@ void live_refresh_after(struct manager *mgr, void *arg, bool committed);
 void live_free(struct manager *mgr);
 bool live_name_taken(struct manager *mgr, const char *name,
 		     enum job_target *ret_target); /* any thread */
+/* The largest request that the live endpoint takes, SPEC_PREDICT_BODY_MAX if there is none. Any
+ * thread. */
+size_t live_body_max(struct manager *mgr, const char *name);
 
 /* ---- ask.c ---- */
 /* One request to a live endpoint. The caller fills the first part and owns it until `done` has run,
@@ -122,4 +125,4 @@ void ask_headers_done(struct endpoint_ask *ask);
 
 /* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
 int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
-			   struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
+			   size_t body_max, struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;

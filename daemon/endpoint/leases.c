@@ -12,6 +12,8 @@
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/idle.h"
 #include "daemon/schedule/budget.h"
+#include "jobs/sagemaker/requests.h"
+#include "jobs/spec/predict.h"
 #include "storage/store_resource.h"
 
 #include <string.h>
@@ -52,6 +54,11 @@ static void find_resource_name(struct manager *mgr, struct live_endpoint *live)
 	if (store_resource_of_endpoint(mgr->store, live->id, &rows, NULL) < 0)
 		return;
 	for (size_t i = 0; i < rows.n; i++) {
+		/* the limit of a serverless configuration holds as long as it may be in use */
+		if (rows.rows[i].kind == RESOURCE_ENDPOINT_CONFIG &&
+		    !resource_state_is_final(rows.rows[i].state) &&
+		    sagemaker_config_is_serverless(rows.rows[i].request))
+			live->body_max = SPEC_PREDICT_SERVERLESS_MAX;
 		if (rows.rows[i].kind != RESOURCE_ENDPOINT)
 			continue;
 		str_copy(live->resource_name, sizeof(live->resource_name), rows.rows[i].name);
@@ -69,6 +76,7 @@ static struct live_endpoint *live_new(struct manager *mgr, const struct endpoint
 	memcpy(live->name, ep->name, sizeof(live->name));
 	memcpy(live->id, ep->id, sizeof(live->id));
 	live->target = ep->target;
+	live->body_max = SPEC_PREDICT_BODY_MAX;
 	live->state = ep->state;
 	live->last_request_us = ep->last_request_us;
 	if (was && was->last_request_us > live->last_request_us)
@@ -127,6 +135,18 @@ bool live_name_taken(struct manager *mgr, const char *name, enum job_target *ret
 	}
 	pthread_mutex_unlock(&mgr->live_lock);
 	return taken;
+}
+
+size_t live_body_max(struct manager *mgr, const char *name)
+{
+	size_t max = SPEC_PREDICT_BODY_MAX;
+
+	pthread_mutex_lock(&mgr->live_lock);
+	for (const struct live_endpoint *l = mgr->live; l; l = l->next)
+		if (str_eq(l->name, name))
+			max = l->body_max;
+	pthread_mutex_unlock(&mgr->live_lock);
+	return max;
 }
 
 static int64_t live_last_request(struct manager *mgr, const char *id)

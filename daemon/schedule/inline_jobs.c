@@ -184,6 +184,8 @@ static void predict_try(struct predict *p)
 	r = endpoint_ask(p->manager, p->endpoint, &p->ask, &why);
 	if (r == -ERR_NOT_FOUND)
 		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
+	else if (r == -EMSGSIZE)
+		predict_failed(p, REASON_INVALID_INPUT, why.msg);
 	else if (r < 0)
 		predict_later(p, why.msg);
 }

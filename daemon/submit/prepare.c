@@ -37,6 +37,18 @@ static void check_endpoint(const struct prepare *p, const struct job_spec *job, 
 		    update ? " with the target " : "", update ? job_target_str(target) : "");
 }
 
+static void check_body(const struct prepare *p, const struct job_spec *job, size_t i, size_t max)
+{
+	OWN(freep) char *body = spec_predict_body(job->spec);
+	char at[64];
+
+	/* if memory is out, the job itself reports the size */
+	if (body && strlen(body) > max && strlen(body) <= SPEC_PREDICT_BODY_MAX)
+		problem_add(p->problems, prepare_pointer(p, i, "inputs", at, sizeof(at)),
+			    PROBLEM_OUT_OF_RANGE, SPEC_BODY_TEXT, strlen(body),
+			    spec_predict_taker(max), max);
+}
+
 /* Check a predict job against an endpoint that is already live. jobs/ checks endpoints of the same
  * run. */
 static void check_inputs(const struct prepare *p, const struct job_spec *job, size_t i)
@@ -48,6 +60,7 @@ static void check_inputs(const struct prepare *p, const struct job_spec *job, si
 
 	if (job->kind != JOB_PREDICT || !live_name_taken(p->manager, name, &target))
 		return;
+	check_body(p, job, i, live_body_max(p->manager, name));
 	n = spec_inputs_over(job->spec, target);
 	if (n)
 		problem_add(p->problems, prepare_pointer(p, i, "inputs", at, sizeof(at)),

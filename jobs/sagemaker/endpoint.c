@@ -187,6 +187,16 @@ static void put_endpoint(struct request *q, const struct sagemaker_endpoint *e)
 	request_name(q, "EndpointConfigName", e->config_name);
 }
 
+bool sagemaker_config_is_serverless(const json_t *config)
+{
+	const json_t *variants = json_object_get(config, "ProductionVariants");
+
+	for (size_t i = 0; i < json_array_size(variants); i++)
+		if (json_object_get(json_array_get(variants, i), "ServerlessConfig"))
+			return true;
+	return false;
+}
+
 int sagemaker_endpoint_request(const struct sagemaker_endpoint *e, json_t **ret, struct err *reterr)
 {
 	struct request q;

@@ -110,6 +110,8 @@ int sagemaker_model_request(const struct sagemaker_model *m, json_t **ret, json_
 			    struct err *reterr) MUSTCHECK;
 int sagemaker_endpoint_config_request(const struct sagemaker_endpoint *e, json_t **ret,
 				      json_t *warnings, struct err *reterr) MUSTCHECK;
+/* True if the body of a CreateEndpointConfig has a serverless variant. */
+bool sagemaker_config_is_serverless(const json_t *config);
 int sagemaker_endpoint_request(const struct sagemaker_endpoint *e, json_t **ret,
 			       struct err *reterr) MUSTCHECK;
 int sagemaker_endpoint_update_request(const struct sagemaker_endpoint *e, json_t **ret,

@@ -253,17 +253,17 @@ static void check_endpoints(struct spec_parse *p)
 }
 
 /* Check the size of the whole request; the table only limits its parts. */
-static void check_predict_body(struct spec_parse *p, const struct job_spec *job)
+static void check_predict_body(struct spec_parse *p, const struct job_spec *job,
+			       const struct job_spec *deploy)
 {
 	OWN(freep) char *body = spec_predict_body(job->spec);
+	size_t max = spec_predict_body_max(deploy ? deploy->spec : NULL);
 
 	if (!body)
 		p->no_memory = true;
-	else if (strlen(body) > SPEC_PREDICT_BODY_MAX)
-		spec_problem(p, PROBLEM_OUT_OF_RANGE,
-			     "'inputs' and 'parameters' are %zu bytes long as one request, and an "
-			     "endpoint takes %d; split it into several jobs",
-			     strlen(body), SPEC_PREDICT_BODY_MAX);
+	else if (strlen(body) > max)
+		spec_problem(p, PROBLEM_OUT_OF_RANGE, SPEC_BODY_TEXT, strlen(body),
+			     spec_predict_taker(max), max);
 }
 
 /* Check the requests of predict jobs, also against an endpoint that this run makes. */
@@ -277,8 +277,8 @@ static void check_inputs_fit(struct spec_parse *p)
 			continue;
 		spec_at_job(p, i);
 		spec_enter(p, "inputs");
-		check_predict_body(p, job);
 		deploy = deploy_of(p->run, job);
+		check_predict_body(p, job, deploy);
 		if (deploy)
 			n = spec_inputs_over(job->spec, deploy->target);
 		if (n)

@@ -14,6 +14,20 @@ char *spec_predict_body(const json_t *spec)
 	return json_text(body);
 }
 
+size_t spec_predict_body_max(const json_t *deploy)
+{
+	const json_t *sagemaker = json_object_get(deploy, "sagemaker");
+
+	return json_is_object(json_object_get(sagemaker, "serverless"))
+		       ? SPEC_PREDICT_SERVERLESS_MAX
+		       : SPEC_PREDICT_BODY_MAX;
+}
+
+const char *spec_predict_taker(size_t body_max)
+{
+	return body_max == SPEC_PREDICT_SERVERLESS_MAX ? "a serverless endpoint" : "an endpoint";
+}
+
 size_t spec_inputs_over(const json_t *spec, enum job_target target)
 {
 	size_t n = json_array_size(json_object_get(spec, "inputs"));

@@ -242,3 +242,68 @@ def test_predict_job_over_a_kill(cloud):
     cloud.daemon.kill()
     cloud.daemon.start()
     assert cloud.ended(run, "ask")["state"] == "succeeded"
+
+
+SERVERLESS_BODY_MAX = 4 * 1024 * 1024   # "4 MB", as the fake says with its source
+
+
+def test_a_serverless_endpoint_takes_smaller_bodies(cloud):
+    """4 MB where an instance takes 6. Before: the service was asked, and its 413 was a 500 here."""
+    cloud.start()
+    less = cloud.deploy(cloud.put_model())
+    less["sagemaker"] = {"serverless": {"memory_mb": 2048, "max_concurrency": 1}}
+    assert cloud.ended(cloud.run(less), "deploy")["state"] == "succeeded"
+    body = body_of(SERVERLESS_BODY_MAX)
+    assert cloud.ask(body, Content_Type="application/json").status_code == 200
+    asked = len(cloud.fake.calls("InvokeEndpoint"))
+    for path, status in (("/v1/endpoints/imdb/invocations", 413),
+                         ("/endpoints/imdb/invocations", 400)):
+        refused = cloud.daemon.ask("POST", path, data=body + " ")
+        assert refused.status_code == status, refused.text
+        assert f"larger than {SERVERLESS_BODY_MAX} bytes" in refused.text
+        assert "a serverless endpoint" in refused.text
+    predict = {"name": "p", "kind": "predict", "endpoint": "imdb"}
+    for over in (0, 1):
+        text = "x" * (SERVERLESS_BODY_MAX - len('{"inputs":""}') + over)
+        found = cloud.daemon.ask("POST", "/v1/validate", predict | {"inputs": text}).json()["problems"]
+        assert [p["pointer"] for p in found] == ["/inputs"] * over, found
+    assert "a serverless endpoint takes 4194304" in found[0]["detail"]
+    both = [less | {"endpoint": "new"}, predict | {"endpoint": "${deploy.endpoint}", "inputs": text}]
+    found = cloud.daemon.ask("POST", "/v1/validate", {"name": "r", "jobs": both}).json()["problems"]
+    assert [p["pointer"] for p in found] == ["/jobs/1/inputs"], found
+    assert len(cloud.fake.calls("InvokeEndpoint")) == asked
+    cloud.delete()
+
+
+def test_a_request_for_a_serverless_endpoint_of_another_run_fails_with_the_limit(cloud):
+    """The endpoint is not known at the submit: no try after another until the time is over."""
+    cloud.start()
+    less = cloud.deploy(cloud.put_model())
+    less["sagemaker"] = {"serverless": {"memory_mb": 2048, "max_concurrency": 1}}
+    text = "x" * (SERVERLESS_BODY_MAX - len('{"inputs":""}') + 1)
+    run = cloud.run({"name": "p", "kind": "predict", "endpoint": "imdb", "inputs": text,
+                     "held": True})
+    assert cloud.ended(cloud.run(less), "deploy")["state"] == "succeeded"
+    cloud.daemon.ask("POST", f"/v1/jobs/{cloud.daemon.job(run, 'p')['id']}/release")
+    job = cloud.ended(run, "p")
+    assert (job["state"], job["reason"]["code"]) == ("failed", "invalid_input")
+    assert "larger than 4194304 bytes" in job["reason"]["message"]
+    cloud.delete()
+
+
+def test_the_fake_refuses_what_serverless_refuses(cloud):
+    cloud.start()
+    less = cloud.deploy(cloud.put_model())
+    less["sagemaker"] = {"serverless": {"memory_mb": 2048, "max_concurrency": 1}}
+    assert cloud.ended(cloud.run(less), "deploy")["state"] == "succeeded"
+    [name] = [name for kind, name in cloud.live() if kind == "endpoint"]
+    service = cloud.fake.client("sagemaker-runtime")
+    for over in (0, 1):
+        ask = dict(EndpointName=name, ContentType="application/json",
+                   Body=body_of(SERVERLESS_BODY_MAX + over))
+        if not over:
+            assert service.invoke_endpoint(**ask)["ResponseMetadata"]["HTTPStatusCode"] == 200
+            continue
+        with pytest.raises(ClientError, match="exceeded the limit of 4194304"):
+            service.invoke_endpoint(**ask)
+    cloud.delete()

@@ -12,7 +12,9 @@ import models
 from errors import ACCOUNT, Fault
 from httpd import Response
 
-BODY_MAX = 6_291_456
+BODY_MAX = 6_291_456  # BodyBlob of botocore/data/sagemaker-runtime/2017-05-13/service-2.json
+# "4 MB": docs.aws.amazon.com/sagemaker/latest/dg/deploy-model-options.html
+SERVERLESS_BODY_MAX = 4 * 1024 * 1024
 PATH = re.compile(r"/endpoints/([^/]+)/invocations$")
 
 
@@ -39,9 +41,11 @@ class Runtime:
                 raise Fault("ValidationError", f"Endpoint {context.name} of account {ACCOUNT} not "
                             "found.")
             endpoint = dict(endpoint)
-        if request.body.size > BODY_MAX:
+        serverless = any("ServerlessConfig" in v["variant"] for v in endpoint["variants"])
+        limit = SERVERLESS_BODY_MAX if serverless else BODY_MAX
+        if request.body.size > limit:
             raise Fault("ValidationError", f"Request {request.body.size} bytes has exceeded the "
-                        f"limit of {BODY_MAX} bytes.", 413)
+                        f"limit of {limit} bytes.", 413)
         variant = chosen_variant(endpoint, request)
         if self.app.hosting:
             status, answer = self.app.hosting.ask(endpoint, request)
