@@ -197,6 +197,7 @@ static int start(struct db *db, struct db_stmt *q, const struct db_val *args, si
 	assert(db->in_tx || sqlite3_stmt_readonly(q->s));
 	assert(args_n == (size_t)sqlite3_bind_parameter_count(q->s));
 	q->busy = true;
+	q->cut = NULL;
 	for (size_t i = 0; i < args_n; i++) {
 		int rc = db_bind(db, q->s, (int)i + 1, &args[i]);
 
@@ -237,9 +238,11 @@ int db_query_text(struct db *db, const char *sql, const struct db_val *args, siz
 
 int db_step(struct db_stmt *q, struct err *reterr)
 {
-	int rc = sqlite3_step(q->s);
-	int r;
+	int rc, r = db_check_whole(q, reterr);
 
+	if (r < 0)
+		return r;
+	rc = sqlite3_step(q->s);
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc == SQLITE_DONE)

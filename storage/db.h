@@ -92,6 +92,11 @@ bool db_col_is_null(struct db_stmt *q, int col);
 int64_t db_col_int(struct db_stmt *q, int col);	     /* 0 if NULL */
 double db_col_real(struct db_stmt *q, int col);	     /* 0 if NULL */
 const char *db_col_text(struct db_stmt *q, int col); /* "" if NULL; valid until the next step */
+/* Copy a text of bounded size. A longer one is cut and fails the next db_step(); if that may not
+ * come before the text is used, call db_check_whole(). */
+void db_col_copy(struct db_stmt *q, int col, char *buf, size_t size);
+/* -ERR_CORRUPT if db_col_copy() has cut a text since the statement was started. */
+int db_check_whole(const struct db_stmt *q, struct err *reterr) MUSTCHECK;
 /* Read a text that was bound with DB_PATH. -ERR_LIMIT if the text does not fit: it is never cut,
  * and `buf` must not be used. */
 int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *reterr) MUSTCHECK;

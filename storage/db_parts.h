@@ -13,6 +13,7 @@ struct db_stmt {
 	sqlite3_stmt *s;
 	const char *sql; /* the key; NULL: a free slot */
 	bool cached, busy;
+	const char *cut; /* the column of a text that db_col_copy() had to cut; NULL: none */
 };
 
 struct db {

@@ -76,6 +76,21 @@ double db_col_real(struct db_stmt *q, int col)
 	return sqlite3_column_double(q->s, col);
 }
 
+void db_col_copy(struct db_stmt *q, int col, char *buf, size_t size)
+{
+	if (!str_copy(buf, size, db_col_text(q, col)))
+		q->cut = sqlite3_column_name(q->s, col);
+}
+
+int db_check_whole(const struct db_stmt *q, struct err *reterr)
+{
+	if (!q->cut)
+		return 0;
+	return err_set(reterr, ERR_CORRUPT,
+		       "database: a text of column %s is longer than the daemon ever writes it",
+		       q->cut);
+}
+
 const char *db_col_text(struct db_stmt *q, int col)
 {
 	const char *s = (const char *)sqlite3_column_text(q->s, col);

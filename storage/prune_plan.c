@@ -61,7 +61,7 @@ static int add_names(struct prune_plan *p, struct db_stmt *q, const char *code, 
 	int r;
 
 	while ((r = db_step(owned, reterr)) > 0) {
-		str_copy(n.item.holder, sizeof(n.item.holder), db_col_text(owned, 0));
+		str_excerpt(n.item.holder, sizeof(n.item.holder), db_col_text(owned, 0));
 		if (prune_names(db_col_text(owned, 1), add_name, &n) < 0)
 			return err_set(reterr, ERR_LIMIT, "specs name too many executions");
 	}
@@ -227,7 +227,7 @@ static int held_by_names(struct prune_plan *p, const char *run, struct prune_hol
 		const struct named *found;
 		char id[ID_LEN];
 
-		str_copy(id, sizeof(id), db_col_text(q, 0));
+		db_col_copy(q, 0, id, sizeof(id));
 		found = bsearch(id, p->named.data, p->named.len / sizeof(*found), sizeof(*found),
 				by_id);
 		if (found)

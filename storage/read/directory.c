@@ -35,8 +35,8 @@ static int job_facts(struct store_reader *sr, const char *job, int *attempt,
 		return err_set(reterr, ERR_NOT_FOUND, "job '%.64s' has not been started yet", job);
 	if (!*attempt)
 		*attempt = (int)db_col_int(q, 2);
-	str_copy(place->run, sizeof(place->run), db_col_text(q, 3));
-	return 0;
+	db_col_copy(q, 3, place->run, sizeof(place->run));
+	return db_check_whole(q, reterr);
 }
 
 /* Read the first row of `q` (dir, state, run) and release `q`. Without a row the directory is "",
@@ -57,9 +57,10 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_dir *place, str
 		return err_set(reterr, ERR_CORRUPT, "database: '%s' is no state of an execution",
 			       db_col_text(owned, 1));
 	if (!place->run[0])
-		str_copy(place->run, sizeof(place->run), db_col_text(owned, 2));
+		db_col_copy(owned, 2, place->run, sizeof(place->run));
 	place->ended = state == EXECUTION_ENDED;
-	return db_col_path(owned, 0, place->dir, sizeof(place->dir), reterr);
+	r = db_check_whole(owned, reterr);
+	return r < 0 ? r : db_col_path(owned, 0, place->dir, sizeof(place->dir), reterr);
 }
 
 /* A deploy has no process of its own; its log is the log of its endpoint. */

@@ -129,7 +129,7 @@ static int known_metrics(struct store_reader *sr, struct metric_names *names, st
 			 DB_ARGS(DB_INT(METRIC_NAMES_MAX)), &q, reterr);
 
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
-		str_copy(names->text[names->n], sizeof(names->text[0]), db_col_text(q, 0));
+		db_col_copy(q, 0, names->text[names->n], sizeof(names->text[0]));
 		names->list[names->n] = names->text[names->n];
 		names->n++;
 	}

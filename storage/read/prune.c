@@ -54,7 +54,7 @@ static int look_at(struct store_reader *sr, const struct prune_filter *f, struct
 			*ret_more = true;
 			return 0;
 		}
-		str_copy(id, sizeof(id), db_col_text(q, 0));
+		db_col_copy(q, 0, id, sizeof(id));
 		r = add_run(p, id, db_col_text(q, 1), db_col_int(q, 2), removed, kept, reterr);
 	}
 	if (r >= 0 && f->run && !looked)

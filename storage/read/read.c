@@ -22,9 +22,10 @@ static int load_generation(struct store_reader *sr, struct err *reterr)
 
 	if (r == 0)
 		return err_set(reterr, ERR_CORRUPT, "database: it has no generation");
-	if (r > 0)
-		str_copy(sr->generation, sizeof(sr->generation), db_col_text(q, 0));
-	return r;
+	if (r < 0)
+		return r;
+	db_col_copy(q, 0, sr->generation, sizeof(sr->generation));
+	return db_check_whole(q, reterr);
 }
 
 int store_reader_open(const char *dir, struct store_reader **ret, struct err *reterr)

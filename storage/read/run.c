@@ -139,11 +139,11 @@ int store_read_run_job(struct store_reader *sr, const char *run, const char *job
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND,
 			       "there is no run '%s', and none of that name has succeeded", run);
-	str_copy(ret_run, ID_LEN, db_col_text(q, 0));
+	db_col_copy(q, 0, ret_run, ID_LEN);
 	if (db_col_is_null(q, 1))
 		return err_set(reterr, ERR_NOT_FOUND, "run %s has no job '%s'", ret_run, job);
-	str_copy(ret_job, ID_LEN, db_col_text(q, 1));
-	return 0;
+	db_col_copy(q, 1, ret_job, ID_LEN);
+	return db_check_whole(q, reterr);
 }
 
 int store_read_run_body(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)

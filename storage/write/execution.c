@@ -132,6 +132,8 @@ static int execution_one(struct store *st, const char *sql, const char *id, int 
 	if (r > 0)
 		r = execution_read(q, &row, reterr);
 	if (r >= 0)
+		r = db_check_whole(q, reterr);
+	if (r >= 0)
 		*ret = row;
 	return r;
 }

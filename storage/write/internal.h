@@ -109,4 +109,5 @@ int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,
 int col_unknown(struct db_stmt *q, int col, struct err *reterr);
 /* Read a reason from two columns: code and message. */
 int col_reason(struct db_stmt *q, int col, struct reason *ret, struct err *reterr) MUSTCHECK;
-#define COL_COPY(dst, q, col) str_copy(dst, sizeof(dst), db_col_text(q, col))
+/* A text that does not fit fails the next db_step() or db_check_whole(). */
+#define COL_COPY(dst, q, col) db_col_copy(q, col, dst, sizeof(dst))

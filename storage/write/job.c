@@ -72,6 +72,8 @@ int store_job_get(struct store *st, const char *id, struct job_row *ret, struct 
 		return no_row(reterr, "job", id);
 	if (r > 0)
 		r = job_read(q, &row, reterr);
+	if (r >= 0)
+		r = db_check_whole(q, reterr);
 	if (r < 0)
 		return r;
 	*ret = row;

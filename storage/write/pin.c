@@ -25,8 +25,9 @@ static int check_pin(struct store *st, const struct job_pin *pin, struct err *re
 			       "job %s, which the submit refers to, was removed meanwhile",
 			       pin->job);
 	COL_COPY(run, q, 0);
-	if (!pin->files)
-		return 0;
+	r = db_check_whole(q, reterr);
+	if (r < 0 || !pin->files)
+		return r;
 	r = pruned_check(st->db, run, &why);
 	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", why.msg) : 0;
 }

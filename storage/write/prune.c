@@ -305,7 +305,8 @@ static int check_name(void *userdata, const char id[ID_LEN])
 	if (r <= 0)
 		return r;
 	COL_COPY(run, q, 0);
-	return pruned_check(n->st->db, run, n->why);
+	r = db_check_whole(q, n->why);
+	return r < 0 ? r : pruned_check(n->st->db, run, n->why);
 }
 
 int prune_check_spec(struct store *st, const char *job, struct err *reterr)

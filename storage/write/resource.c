@@ -75,6 +75,8 @@ int store_resource_get(struct store *st, const char *id, struct resource_row *re
 		return no_row(reterr, "resource", id);
 	if (r > 0)
 		r = sagemaker_read(q, &row, reterr);
+	if (r >= 0)
+		r = db_check_whole(q, reterr);
 	if (r < 0)
 		return r;
 	*ret = row;

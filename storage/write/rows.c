@@ -23,8 +23,8 @@ int text_of_row(struct store *st, const char *what, const char *id, const char *
 		return r;
 	if (!r)
 		return no_row(reterr, what, id);
-	str_copy(ret, size, db_col_text(q, 0));
-	return 0;
+	db_col_copy(q, 0, ret, size);
+	return db_check_whole(q, reterr);
 }
 
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
@@ -107,6 +107,6 @@ int col_unknown(struct db_stmt *q, int col, struct err *reterr)
 
 int col_reason(struct db_stmt *q, int col, struct reason *ret, struct err *reterr)
 {
-	COL_COPY(ret->message, q, col + 1);
+	str_excerpt(ret->message, sizeof(ret->message), db_col_text(q, col + 1));
 	return COL_ENUM(q, col, reason_code_parse, &ret->code, reterr);
 }

@@ -174,8 +174,9 @@ static int run_state_now(struct store *st, const char *run, enum run_state *ret,
 		return r;
 	if (!r)
 		return no_row(reterr, "run", run);
-	str_copy(ret_name, name_size, db_col_text(q, 1));
-	return COL_ENUM(q, 0, run_state_parse, ret, reterr);
+	db_col_copy(q, 1, ret_name, name_size);
+	r = db_check_whole(q, reterr);
+	return r < 0 ? r : COL_ENUM(q, 0, run_state_parse, ret, reterr);
 }
 
 /* started_us is the time of the first start; finished_us is set only while the run is final. */

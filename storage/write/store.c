@@ -66,8 +66,11 @@ static int load_generation(struct store *st, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	if (r)
+	if (r) {
 		COL_COPY(st->generation, q, 0);
+		if (db_check_whole(q, reterr) < 0)
+			return -ERR_CORRUPT;
+	}
 	db_release(TAKE(q));
 	if (r && !(str_eq(st->lock.generation, st->generation) && st->lock.seq > st->last_seq))
 		return 0;
@@ -82,9 +85,10 @@ static int load_install(struct store *st, struct err *reterr)
 
 	if (r == 0)
 		return err_set(reterr, ERR_CORRUPT, "database: it has no install id");
-	if (r > 0)
-		COL_COPY(st->install, q, 0);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	COL_COPY(st->install, q, 0);
+	return db_check_whole(q, reterr);
 }
 
 static int load(struct store *st, struct err *reterr)

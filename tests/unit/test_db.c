@@ -119,6 +119,34 @@ static void test_bad_json_is_corrupt(void **state)
 	assert_string_equal(f->e.msg, "database: column j holds no JSON");
 }
 
+/* Before: a text that a row should never have was cut, and its beginning taken for the whole. */
+static void test_a_text_that_does_not_fit_is_corrupt(void **state)
+{
+	struct fixture *f = *state;
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	char text[8];
+
+	assert_int_equal(db_script(f->db,
+				   "INSERT INTO a (n, t) VALUES (1, '1234567'), (2, '12345678')",
+				   &f->e),
+			 0);
+	assert_int_equal(db_query(f->db, "SELECT t FROM a ORDER BY n", NULL, 0, &q, &f->e), 0);
+	assert_int_equal(db_step(q, &f->e), 1);
+	db_col_copy(q, 0, text, sizeof(text));
+	assert_string_equal(text, "1234567");
+	assert_int_equal(db_check_whole(q, &f->e), 0);
+	assert_int_equal(db_step(q, &f->e), 1);
+	db_col_copy(q, 0, text, sizeof(text));
+	assert_int_equal(db_check_whole(q, &f->e), -ERR_CORRUPT);
+	assert_int_equal(db_step(q, &f->e), -ERR_CORRUPT);
+	assert_string_equal(f->e.msg, "database: a text of column t is longer than the daemon "
+				      "ever writes it");
+	db_release(TAKE(q)); /* the next use of the statement starts afresh */
+	assert_int_equal(db_query(f->db, "SELECT t FROM a ORDER BY n", NULL, 0, &q, &f->e), 0);
+	assert_int_equal(db_step(q, &f->e), 1);
+	assert_int_equal(db_check_whole(q, &f->e), 0);
+}
+
 static int64_t count_of(struct fixture *f)
 {
 	int64_t n = -1;
@@ -233,6 +261,7 @@ int main(void)
 		CASE(test_values),
 		CASE(test_errors),
 		CASE(test_bad_json_is_corrupt),
+		CASE(test_a_text_that_does_not_fit_is_corrupt),
 		CASE(test_rollback),
 		CASE(test_statement_inside_itself),
 		CASE(test_cache_overflow),
