@@ -70,3 +70,35 @@ def test_elsewhere_is_refused(bucket, output, part):
     assert answer.status_code == 422, answer.text
     [problem] = answer.json()["errors"]
     assert problem["pointer"] == "/jobs/0/output" and part in problem["detail"], problem
+
+
+@pytest.mark.parametrize("output", [f"s3://{BUCKET}/models/", f"s3://{BUCKET}/models",
+                                    f"s3://{BUCKET}"])
+def test_native_training_there(bucket, output, tmp_path):
+    """Our own train.py in the container, too; an endpoint and a download take the model from
+    there, and what another job of that name left stays."""
+    s3 = bucket.fake.client("s3")
+    prefix = "" if output == f"s3://{BUCKET}" else "models/"
+    s3.put_object(Bucket=BUCKET, Key=f"{prefix}older/output/model.tar.gz", Body=b"old")
+    s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="train/rows.csv", Body=b"text,label\n")
+    run = bucket.run({"name": "train", "kind": "train", "target": "sagemaker", "model": "org/model",
+                      "channels": {"train": "s3://data/train/"}, "max_runtime": "10m",
+                      "output": output, "sagemaker": {"instance_type": "ml.g5.xlarge"}},
+                     bucket.deploy("${train.model}"),
+                     {"name": "get", "kind": "download", "source": "${train.model}",
+                      "destination": str(tmp_path / "got")})
+    job = bucket.ended(run)
+    assert job["state"] == "succeeded", words(job)
+    name = job["sagemaker"]["training_job"]
+    model = f"{prefix}{name}/output/model.tar.gz"
+    assert job["outputs"]["model"] == f"s3://{BUCKET}/{model}"
+    made = bucket.fake.client("sagemaker").describe_training_job(TrainingJobName=name)
+    assert made["OutputDataConfig"]["S3OutputPath"].rstrip("/") == output.rstrip("/")
+    found = keys(bucket)
+    assert model in found and found[f"{prefix}older/output/model.tar.gz"] == 3
+    deploy, get = bucket.ended(run, "deploy"), bucket.ended(run, "get")
+    assert deploy["state"] == "succeeded", words(deploy)
+    assert get["state"] == "succeeded", words(get)
+    assert any(p.is_file() for p in (tmp_path / "got").rglob("*"))
+    bucket.delete()
