@@ -74,6 +74,18 @@ def test_second_fetch_asks_only_what_main_is(rig):
     assert rig.tree(rig.fetch(IMDB, revision=old)) == imdb_tree()
 
 
+def test_the_card_comes_along_if_it_may_name_classes(rig):
+    """And only then: README.md of many data sets is long, and nothing else of it is read."""
+    features = [{"name": "label", "dtype": {"class_label": {"names": {"0": "neg", "1": "pos"}}}}]
+    for name, card in (("named", {"dataset_info": {"features": features}}), ("plain", {"a": 1})):
+        repo = rig.hub.add(Repo("dataset", f"acme/{name}", card=card))
+        repo.commit({"train.parquet": parquet(4), "test.parquet": parquet(5)})
+    names = {"train-00000-of-00001.parquet", "test-00000-of-00001.parquet"}
+    tree = rig.tree(rig.fetch("hub:datasets/acme/named"))
+    assert set(tree) == names | {"README.md"} and b"class_label" in tree["README.md"]
+    assert set(rig.tree(rig.fetch("hub:datasets/acme/plain"))) == names
+
+
 def test_config_of_several(rig):
     many = Repo("dataset", "acme/many", card={"configs": [
         {"config_name": "a", "data_files": "a/**"},

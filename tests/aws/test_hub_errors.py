@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The hub refuses, is slow, breaks off or lies: one clear sentence each, and nothing is lost."""
+import hashlib
 import signal
 
 import pytest
@@ -135,6 +136,22 @@ def test_spoiled_bytes_once_and_for_ever(rig):
     assert answer["reason"] == "data_corrupt" and "another checksum" in answer["message"]
     blobs = list(rig.cache.glob("datasets--*/blobs/*"))
     assert not [b for b in blobs if b.read_bytes().count(0) == b.stat().st_size]
+
+
+def test_a_half_checked_snapshot_is_never_used(rig):
+    """Each file is checked before it gets its name, and the job starts with all or with none."""
+    last = parquet(10, 50)                       # the test set: it comes after both parts of train
+    rig.hub.trouble(hashlib.sha256(last).hexdigest(), "spoil", method="GET", times=0)
+    answer = rig.fetch(IMDB)
+    assert answer["reason"] == "data_corrupt" and "value" not in answer
+    links = {p.name for p in rig.cache.glob("datasets--*/snapshots/*/plain_text/*")}
+    assert links == {"train-00000-of-00002.parquet", "train-00001-of-00002.parquet"}
+    for blob in rig.cache.glob("datasets--*/blobs/*"):
+        assert blob.name == hashlib.sha256(blob.read_bytes()).hexdigest() or \
+            blob.name.endswith(".incomplete"), blob
+    rig.hub.forget()
+    assert rig.tree(rig.fetch(IMDB))["test-00000-of-00001.parquet"] == last
+    assert all(hashlib.sha256(last).hexdigest() in c["path"] for c in rig.calls("cdn", "GET"))
 
 
 def test_spoiled_small_file(rig):
