@@ -145,7 +145,7 @@ def bomb():
     (bomb(), "1000000 values"), ("a: " + "[" * 70 + "]" * 70 + "\n", "64 levels"),
     ("a: " + "[" * 5000 + "\n", "line"), ("a: &a [*a]\n", "levels"), ("a: *b\n", "alias"),
     ("\tdataset_info: 1\n", "line"), ("- a list\n", "must be a mapping"),
-    ("a: 1\n...\nb: 2\n", "several documents"), ("? [a]\n: b\n", "key"),
+    ("a: 1\n...\nb: 2\n", "document start"), ("? [a]\n: b\n", "key"),
     ("a: !!python/object:os.system x\n", "tags"), ("b: &b {c: 1}\na:\n  <<: *b\n", "merge keys"),
     ("a: \"\\0\"\n", "NUL"), (NAMES + "'0': neg\n          '2': pos\n", "one is missing"),
     (NAMES + "'0': 1.5\n          '1': pos\n", "put them in quotes"),
