@@ -6,7 +6,7 @@
 #include "jobs/spec/spec.h"
 
 /* bytes of one request; the limit of SageMaker's InvokeEndpoint */
-#define SPEC_PREDICT_BODY_MAX 6291456
+#define SPEC_PREDICT_BODY_MAX	    6291456
 /* of one request to a serverless endpoint */
 #define SPEC_PREDICT_SERVERLESS_MAX 4194304
 

@@ -265,10 +265,11 @@ def test_a_serverless_endpoint_takes_smaller_bodies(cloud):
     predict = {"name": "p", "kind": "predict", "endpoint": "imdb"}
     for over in (0, 1):
         text = "x" * (SERVERLESS_BODY_MAX - len('{"inputs":""}') + over)
-        found = cloud.daemon.ask("POST", "/v1/validate", predict | {"inputs": text}).json()["problems"]
+        job = predict | {"inputs": text}
+        found = cloud.daemon.ask("POST", "/v1/validate", job).json()["problems"]
         assert [p["pointer"] for p in found] == ["/inputs"] * over, found
     assert "a serverless endpoint takes 4194304" in found[0]["detail"]
-    both = [less | {"endpoint": "new"}, predict | {"endpoint": "${deploy.endpoint}", "inputs": text}]
+    both = [less | {"endpoint": "new"}, job | {"endpoint": "${deploy.endpoint}"}]
     found = cloud.daemon.ask("POST", "/v1/validate", {"name": "r", "jobs": both}).json()["problems"]
     assert [p["pointer"] for p in found] == ["/jobs/1/inputs"], found
     assert len(cloud.fake.calls("InvokeEndpoint")) == asked

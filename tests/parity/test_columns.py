@@ -215,7 +215,8 @@ def saved_names(tmp_path):
 
 @pytest.mark.parametrize("kind", ["parquet", "saved"])
 @pytest.mark.parametrize("values,type_,shown", [
-    ([1.5, 2.0], pa.float16(), "'1.5'"), ([2.0 ** -24, 1.0], pa.float16(), "'5.960464477539063e-08'"),
+    ([1.5, 2.0], pa.float16(), "'1.5'"),
+    ([2.0 ** -24, 1.0], pa.float16(), "'5.960464477539063e-08'"),
     ([float("inf"), 1.0], pa.float16(), "'inf'"), ([65504.0, 0.25], pa.float16(), "'0.25'"),
     (decimals("1.50", "2"), pa.decimal128(9, 2), "'1.50'"),
     (decimals("-0.001", "2"), pa.decimal256(70, 3), "'-0.001'"),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See card.h. The model is datasets/load.py (LocalDatasetModuleFactory), info.py, features.py
- * (Features._from_yaml_list), and the pattern of huggingface_hub/repocard.py. */
+/* See card.h. The model is datasets/load.py (LocalDatasetModuleFactory), info.py and
+ * features.py, and the pattern of huggingface_hub/repocard.py. */
 #include "worker/dataset/card.h"
 
 #include "base/fileio.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * YAML 1.1 as PyYAML's safe_load reads it, as JSON. The one door to libyaml. A value that is
+ * YAML 1.1 as PyYAML's SafeLoader reads it, as JSON. The one door to libyaml. A value that is
  * neither text, whole number, boolean, list nor mapping (a float, a date) is null. The text is
  * hostile: aliases may name one node a million times.
  */

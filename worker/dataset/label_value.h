@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LABEL_NUMBER_LEN 88 /* of a decimal of 256 bits: decimal.h */
+#define LABEL_NUMBER_LEN 88		    /* of a decimal of 256 bits: decimal.h */
 #define LABEL_WHOLE_MAX	 9007199254740992.0 /* 2^53: every whole number below is a double */
 
 enum label_type {
