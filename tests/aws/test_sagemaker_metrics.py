@@ -234,7 +234,7 @@ def test_a_stop_does_not_wait_for_the_search(cloud):
     wait_for("the search", lambda: searches(cloud.daemon))
     cloud.daemon.stop()
     cloud.daemon.start()
-    assert cloud.daemon.get(f"/v1/jobs/{job['id']}")["warnings"] == []  # nothing half done
+    assert "warnings" not in cloud.daemon.get(f"/v1/jobs/{job['id']}")  # nothing half done
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
     cloud.lift()
     assert cloud.ended(run)["state"] == "cancelled"
