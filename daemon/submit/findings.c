@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a submit finds: the place of a finding, and findings that refuse nothing. */
+/* What a submit finds: the place of a finding, findings that refuse nothing, removed folders. */
 #include "base/str.h"
 #include "daemon/submit/prepare.h"
 
@@ -27,4 +27,16 @@ void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt,
 	str_utf8_mask(detail);
 	json_array_append_new(p->run->warnings,
 			      json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
+}
+
+bool prepare_removed(const struct prepare *p, const char *path, const char *pointer)
+{
+	struct err why;
+	int r = p->reader ? store_read_folder_check(p->reader, path, &why) : 0;
+
+	if (!err_is_removed(r))
+		return false;
+	problem_add(p->problems, pointer, r == -ERR_PRUNED ? PROBLEM_PRUNED : PROBLEM_REMOVED, "%s",
+		    why.msg);
+	return true;
 }

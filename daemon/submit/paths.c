@@ -81,18 +81,6 @@ static const char *real_path_to_be(char *path, char *real)
 	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
 }
 
-bool prepare_removed(const struct prepare *p, const char *path, const char *pointer)
-{
-	struct err why;
-	int r = p->reader ? store_read_folder_check(p->reader, path, &why) : 0;
-
-	if (!err_is_removed(r))
-		return false;
-	problem_add(p->problems, pointer, r == -ERR_PRUNED ? PROBLEM_PRUNED : PROBLEM_REMOVED, "%s",
-		    why.msg);
-	return true;
-}
-
 /* True if a path that is not there lies in a folder that was removed by hand, which is said then.
  */
 static bool is_removed(const struct prepare *prepare, const struct spec_path *p, char *path)

@@ -30,6 +30,9 @@ const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, 
 /* A finding that refuses nothing. */
 void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* True if the path is not there because its folder was removed (storage/folder.h): that is the
+ * problem then. */
+bool prepare_removed(const struct prepare *p, const char *path, const char *pointer);
 
 /* ---- submit/refs.c ---- */
 /* All references of the job to other runs: looked up, stored by id, pinned. */
@@ -41,9 +44,6 @@ int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 /* ---- submit/paths.c ---- */
 /* A model of the configuration; NULL: none. */
 const struct model_name *settings_model(const struct settings *set, const char *name);
-/* True if the path is not there because its folder was removed (storage/folder.h): that is the
- * problem then. */
-bool prepare_removed(const struct prepare *p, const char *path, const char *pointer);
 /* The real path of a directory with a config.json, below the roots; false: its problem is added. */
 bool prepare_directory(const struct prepare *p, const char *pointer, const char *path,
 		       char real[PATH_MAX]);
