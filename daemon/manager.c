@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager thread: its loop, the command queue, the tick, start and stop. Invariants 1-3 are in
- * core.h.
+ * The manager thread: its loop, batches of commands, the tick, start and stop. Invariants 1-3 are
+ * in core.h; what other threads leave for it is in mailbox.c.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,67 +33,7 @@
 #define TRIM_US	      (3600 * USEC_PER_SEC)
 #define TURN_RETRY_US USEC_PER_SEC
 
-/* ---- the command queue ---- */
-
-static void wake(struct manager *mgr)
-{
-	uint64_t one = 1;
-
-	(void)!write(mgr->queue_fd, &one, sizeof(one));
-}
-
-int manager_queue(struct manager *mgr, struct command *c, struct err *reterr)
-{
-	bool full, stopping;
-
-	c->next = NULL;
-	pthread_mutex_lock(&mgr->queue_lock);
-	stopping = mgr->stopping;
-	full = mgr->queue_n >= MANAGER_QUEUE_MAX;
-	if (!full && !stopping) {
-		*mgr->queue_tail = c;
-		mgr->queue_tail = &c->next;
-		mgr->queue_n++;
-	}
-	pthread_mutex_unlock(&mgr->queue_lock);
-	if (stopping)
-		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping; try again");
-	if (full)
-		return err_set(reterr, ERR_LIMIT, "%d requests are waiting; try again later",
-			       MANAGER_QUEUE_MAX);
-	wake(mgr);
-	return 0;
-}
-
-void manager_post(struct manager *mgr, struct manager_message *m)
-{
-	m->next = NULL;
-	pthread_mutex_lock(&mgr->queue_lock);
-	*mgr->inbox_tail = m;
-	mgr->inbox_tail = &m->next;
-	pthread_mutex_unlock(&mgr->queue_lock);
-	wake(mgr);
-}
-
-static struct command *take_commands(struct manager *mgr)
-{
-	struct command *first, **at;
-	size_t n = 0;
-
-	pthread_mutex_lock(&mgr->queue_lock);
-	first = mgr->queue_head;
-	for (at = &first; *at && n < MANAGER_BATCH_MAX; at = &(*at)->next)
-		n++;
-	mgr->queue_head = *at;
-	*at = NULL;
-	mgr->queue_n -= n;
-	if (!mgr->queue_head)
-		mgr->queue_tail = &mgr->queue_head;
-	else
-		wake(mgr); /* the rest: the next round */
-	pthread_mutex_unlock(&mgr->queue_lock);
-	return first;
-}
+/* ---- commands ---- */
 
 static void run_one(struct manager *mgr, struct command *c)
 {
@@ -117,7 +57,7 @@ static void run_one(struct manager *mgr, struct command *c)
 
 static void run_batch(struct manager *mgr)
 {
-	struct command *list = take_commands(mgr), *c;
+	struct command *list = mailbox_take(mgr), *c;
 	struct err why = {0};
 	int r;
 
@@ -142,29 +82,13 @@ static void run_batch(struct manager *mgr)
 	}
 }
 
-static void run_inbox(struct manager *mgr)
-{
-	struct manager_message *list;
-
-	pthread_mutex_lock(&mgr->queue_lock);
-	list = TAKE(mgr->inbox_head);
-	mgr->inbox_tail = &mgr->inbox_head;
-	pthread_mutex_unlock(&mgr->queue_lock);
-	while (list) {
-		struct manager_message *m = list;
-
-		list = m->next;
-		m->fn(mgr, m);
-	}
-}
-
 static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	struct manager *mgr = userdata;
 	uint64_t n;
 
 	(void)!read(fd, &n, sizeof(n));
-	run_inbox(mgr);
+	mailbox_deliver(mgr);
 	run_batch(mgr);
 	return 0;
 }
@@ -178,24 +102,6 @@ static int on_schedule(sd_event_source *s, void *userdata)
 	mgr->want_schedule = false;
 	schedule_pass(mgr);
 	return 0;
-}
-
-void manager_want_schedule(struct manager *mgr)
-{
-	if (mgr->want_schedule || mgr->stopping || !mgr->ready || mgr->ends_only)
-		return;
-	mgr->want_schedule = true;
-	sd_event_source_set_enabled(mgr->schedule_source, SD_EVENT_ONESHOT);
-}
-
-static bool queue_is_empty(struct manager *mgr)
-{
-	bool empty;
-
-	pthread_mutex_lock(&mgr->queue_lock);
-	empty = mgr->queue_n == 0;
-	pthread_mutex_unlock(&mgr->queue_lock);
-	return empty;
 }
 
 /* Readiness, submits and starts look by themselves; here it is only said. */
@@ -217,7 +123,7 @@ static void housekeeping(struct manager *mgr)
 	int64_t now = clock_mono_us();
 	struct err why = {0};
 
-	if (now - mgr->checkpointed_us >= CHECKPOINT_US && queue_is_empty(mgr)) {
+	if (now - mgr->checkpointed_us >= CHECKPOINT_US && mailbox_is_empty(mgr)) {
 		mgr->checkpointed_us = now;
 		store_checkpoint(mgr->store);
 		malloc_trim(0); /* what a burst needed goes back to the machine */
@@ -373,7 +279,7 @@ int manager_run(struct manager *mgr, struct err *reterr)
 		return err_errno(reterr, -r, "run the event loop");
 	do /* what was queued before the stop is still answered */
 		run_batch(mgr);
-	while (!queue_is_empty(mgr));
+	while (!mailbox_is_empty(mgr));
 	net_stop(mgr->net);
 	feed_expire(mgr->feed, USEC_NEVER);
 	return 0;
@@ -389,7 +295,7 @@ void manager_free(struct manager *mgr)
 	if (mgr->net)
 		net_stop(mgr->net);
 	if (mgr->store)
-		run_inbox(mgr);
+		mailbox_deliver(mgr);
 	predicts_free(mgr);
 	account_free(mgr->account);
 	sagemaker_free(mgr);
