@@ -12,11 +12,6 @@
 
 #define ROLE_NAME_SIZE 65 /* IAM's greatest, and NUL */
 
-bool sagemaker_runs(const struct job_row *job)
-{
-	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
-}
-
 /* ---- what must be known ---- */
 
 static const char *region_of(struct manager *mgr, const json_t *spec)

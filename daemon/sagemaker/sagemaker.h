@@ -37,7 +37,10 @@ void sagemaker_free(struct manager *mgr); /* after sagemaker_stop, net_stop and 
 
 /* ---- for the scheduler, lifecycle and endpoints ---- */
 /* True if the job runs on SageMaker (train, script, deploy with that target). */
-bool sagemaker_runs(const struct job_row *job);
+static inline bool sagemaker_runs(const struct job_row *job)
+{
+	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
+}
 /* True if the job can start now. Else *why says credentials, money, what is looked up, … Never
  * blocks; asks for what it does not know, and manager_want_schedule() when it does. */
 bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *why);

@@ -7,7 +7,6 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
-#include "daemon/sagemaker/update.h"
 #include "daemon/schedule/job_state.h"
 #include "jobs/spec/predict.h"
 
@@ -311,49 +310,4 @@ int action_resume(struct manager *mgr, const struct job_row *job, struct err *re
 	return r < 0 ? r
 		     : endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
 				       "a delete-endpoint job asked for it", reterr);
-}
-
-static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct err *reterr)
-{
-	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
-	struct reason why;
-	bool made = false;
-	int r = 0;
-
-	if (job->state != STATE_STOPPING) {
-		reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
-	}
-	if (r >= 0)
-		r = store_endpoints_live(mgr->store, &live, reterr);
-	for (size_t i = 0; r >= 0 && i < live.n; i++) {
-		if (!str_eq(live.rows[i].job, job->id))
-			continue;
-		made = true;
-		r = endpoint_delete(mgr, &live.rows[i], REASON_CANCELLED,
-				    "its deploy was cancelled", reterr);
-	}
-	if (r < 0 || made)
-		return r;
-	return sagemaker_runs(job) ? sagemaker_update_cancel(mgr, job, reterr)
-				   : endpoint_update_cancel(mgr, job, reterr);
-}
-
-int job_cancel_active(struct manager *mgr, const struct job_row *job,
-		      int (*stop)(struct manager *mgr, const struct job_row *job,
-				  struct err *reterr),
-		      struct err *reterr)
-{
-	struct job_row now = *job;
-	struct reason why;
-	int r;
-
-	if (job_kind_has_execution(job->kind))
-		return stop(mgr, job, reterr);
-	if (job->kind == JOB_DEPLOY)
-		return cancel_deploy(mgr, job, reterr);
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
-	now.state = STATE_STOPPING;
-	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &why, NULL, reterr);
 }

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one place that moves jobs: ends, automatic retries, what depends on an ended job, cancel and
- * retry. Everything here runs inside a transaction and only changes rows; processes are stopped by
- * actions after the commit.
+ * The one place that moves jobs: ends, automatic retries, what depends on an ended job, retry.
+ * Everything here runs inside a transaction and only changes rows.
  */
 #include "daemon/schedule/job_state.h"
 #include "base/log.h"
 #include "base/own.h"
-#include "base/str.h"
-#include "daemon/execution/execution.h"
 #include "daemon/sagemaker/sagemaker.h"
 
 #include <assert.h>
-#include <string.h>
 
 #define RETRY_DELAY_US	   (2 * USEC_PER_SEC) /* doubled with each automatic retry */
 #define RETRY_DELAY_MAX_US (300 * USEC_PER_SEC)
@@ -196,44 +192,6 @@ int job_settle_dependents(struct manager *mgr, const char *id, struct err *reter
 		if (dependents.rows[i].state == STATE_BLOCKED)
 			r = job_settle(mgr, dependents.rows[i].job, reterr);
 	return r;
-}
-
-/* ---- cancel ---- */
-
-static int stop_job(struct manager *mgr, const struct job_row *job, struct err *reterr)
-{
-	const struct execution *ex = execution_of_job(mgr, job->id);
-	struct reason why;
-	int r = sagemaker_runs(job) ? sagemaker_cancel(mgr, job, reterr) : 0;
-
-	if (r < 0)
-		return r;
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
-	r = job->state == STATE_STOPPING
-		    ? 0
-		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
-	return r < 0 || !ex ? r : execution_stop_later(mgr, ex, reterr);
-}
-
-int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
-{
-	struct reason why;
-	int r;
-
-	if (job_state_is_final(job->state))
-		return err_set(reterr, ERR_CONFLICT, "job %s has already ended: it %s%s", job->id,
-			       job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was "
-											    : "",
-			       job_state_str(job->state));
-	r = store_job_set_cancel_requested(mgr->store, job->id, clock_now_us(), reterr);
-	if (r < 0)
-		return r;
-	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
-		reason_set(&why, REASON_CANCELLED, "cancelled before it started");
-		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
-		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
-	}
-	return job_cancel_active(mgr, job, stop_job, reterr);
 }
 
 /* ---- retry ---- */

@@ -36,13 +36,16 @@ int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to
 int job_settle_dependents(struct manager *mgr, const char *id, struct err *reterr) MUSTCHECK;
 /* Queue it, skip it or leave it blocked, by the states of what it needs. */
 int job_settle(struct manager *mgr, const char *id, struct err *reterr) MUSTCHECK;
-int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 /* For a manual retry: forget automatic retries and a cancel request; to blocked or queued. */
 int job_reset(struct manager *mgr, const struct job_row *job, enum job_state to,
 	      struct err *reterr) MUSTCHECK;
 int job_retry(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 
-/* ---- scheduler.c ---- */
+/* ---- cancel.c ---- */
+/* Inside a transaction. -ERR_CONFLICT: it has ended already. */
+int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
+
+/* ---- outputs.c ---- */
 /* The job's spec with every reference replaced. -ERR_NOT_FOUND: an output is not there. */
 int job_resolve(struct manager *mgr, const struct job_row *job, json_t **ret,
 		struct err *reterr) MUSTCHECK;
@@ -52,6 +55,8 @@ int job_check_folders(struct manager *mgr, const struct job_row *job, struct err
 /* Both, for the start of a job: the rows of its run are read once. */
 int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
+
+/* ---- scheduler.c ---- */
 void schedule_pass(struct manager *mgr);
 /* True if a start waits for time or for a foreign process alone. Called every second. */
 bool schedule_is_due(const struct manager *mgr);
@@ -87,12 +92,6 @@ int action_start(struct manager *mgr, const struct job_row *job, const json_t *s
 		 struct err *reterr) MUSTCHECK;
 /* After a restart of the daemon: go on with a job that was running. */
 int action_resume(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
-/* Cancel a starting, running or stopping job of any kind: at once where the daemon does it itself,
- * by deleting the endpoint for a deploy, else with `stop`. */
-int job_cancel_active(struct manager *mgr, const struct job_row *job,
-		      int (*stop)(struct manager *mgr, const struct job_row *job,
-				  struct err *reterr),
-		      struct err *reterr) MUSTCHECK;
 void predicts_free(struct manager *mgr);
 /* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a transaction. */
 int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep,

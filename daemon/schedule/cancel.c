@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stop that was asked for, from the job down to what runs of it: an execution, a training job, an
+ * endpoint. Inside a transaction; processes are told after its commit, and their ends end the job.
+ */
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/endpoint/endpoint.h"
+#include "daemon/execution/execution.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/update.h"
+#include "daemon/schedule/job_state.h"
+
+static int stop_job(struct manager *mgr, const struct job_row *job, struct err *reterr)
+{
+	const struct execution *ex = execution_of_job(mgr, job->id);
+	struct reason why;
+	int r = sagemaker_runs(job) ? sagemaker_cancel(mgr, job, reterr) : 0;
+
+	if (r < 0)
+		return r;
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = job->state == STATE_STOPPING
+		    ? 0
+		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+	return r < 0 || !ex ? r : execution_stop_later(mgr, ex, reterr);
+}
+
+static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct err *reterr)
+{
+	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
+	struct reason why;
+	bool made = false;
+	int r = 0;
+
+	if (job->state != STATE_STOPPING) {
+		reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+	}
+	if (r >= 0)
+		r = store_endpoints_live(mgr->store, &live, reterr);
+	for (size_t i = 0; r >= 0 && i < live.n; i++) {
+		if (!str_eq(live.rows[i].job, job->id))
+			continue;
+		made = true;
+		r = endpoint_delete(mgr, &live.rows[i], REASON_CANCELLED,
+				    "its deploy was cancelled", reterr);
+	}
+	if (r < 0 || made)
+		return r;
+	return sagemaker_runs(job) ? sagemaker_update_cancel(mgr, job, reterr)
+				   : endpoint_update_cancel(mgr, job, reterr);
+}
+
+/* Where the daemon does it itself it ends at once, a deploy with its endpoint, else its execution
+ * or its training job is stopped. */
+static int cancel_active(struct manager *mgr, const struct job_row *job, struct err *reterr)
+{
+	struct job_row now = *job;
+	struct reason why;
+	int r;
+
+	if (job_kind_has_execution(job->kind))
+		return stop_job(mgr, job, reterr);
+	if (job->kind == JOB_DEPLOY)
+		return cancel_deploy(mgr, job, reterr);
+	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+	now.state = STATE_STOPPING;
+	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &why, NULL, reterr);
+}
+
+int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
+{
+	struct reason why;
+	int r;
+
+	if (job_state_is_final(job->state))
+		return err_set(reterr, ERR_CONFLICT, "job %s has already ended: it %s%s", job->id,
+			       job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was "
+											    : "",
+			       job_state_str(job->state));
+	r = store_job_set_cancel_requested(mgr->store, job->id, clock_now_us(), reterr);
+	if (r < 0)
+		return r;
+	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
+		reason_set(&why, REASON_CANCELLED, "cancelled before it started");
+		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
+		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
+	}
+	return cancel_active(mgr, job, reterr);
+}
