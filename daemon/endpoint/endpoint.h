@@ -7,10 +7,7 @@
 
 #include "daemon/core.h"
 
-/* ---- endpoints.c ---- */
-/* Inside a transaction. */
-int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
-		    struct execution_row *row, struct err *reterr) MUSTCHECK;
+/* ---- state.c: inside a transaction ---- */
 /* The lease's length, and its idle time, of a deploy's spec. */
 int64_t endpoint_ttl_us(const struct manager *mgr, const json_t *spec);
 int64_t endpoint_idle_us(const struct manager *mgr, const json_t *spec); /* 0: none */
@@ -22,6 +19,11 @@ int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpo
 		  const struct reason *why, struct err *reterr) MUSTCHECK;
 int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
+
+/* ---- endpoints.c ---- */
+/* Inside a transaction. */
+int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
+		    struct execution_row *row, struct err *reterr) MUSTCHECK;
 int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code why,
 		    const char *words, struct err *reterr) MUSTCHECK;
 /* One of its servers has ended: deleted, restart with back-off, failed, or only an update is over.
@@ -50,8 +52,6 @@ int endpoint_updated(struct manager *mgr, const struct endpoint_row *ep, const c
 int endpoint_update_end(struct manager *mgr, const char *job, enum job_state to,
 			const struct reason *why, const json_t *outputs,
 			struct err *reterr) MUSTCHECK;
-/* True if the execution, of this machine, is the server that an update has started. */
-bool execution_updates(const struct execution *ex, const struct endpoint_row *ep);
 /* A server answers: the endpoint comes into service, or gets this server for its old one. */
 int endpoint_server_ready(struct manager *mgr, const struct execution *ex,
 			  struct err *reterr) MUSTCHECK;
@@ -66,20 +66,23 @@ int endpoint_update_cancel(struct manager *mgr, const struct job_row *job,
  * long. */
 void endpoint_update_look(struct manager *mgr, const struct endpoint_row *ep);
 
-/* ---- leases.c ---- */
-int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
-		   struct err *reterr) MUSTCHECK;
-/* Transactions of its own: leases, idling, restarts that are due. */
-void endpoints_tick(struct manager *mgr);
+/* ---- live.c ---- */
 /* Rebuild the table that api threads see. */
 void live_refresh(struct manager *mgr);
 void live_refresh_after(struct manager *mgr, void *arg, bool committed);
 void live_free(struct manager *mgr);
 bool live_name_taken(struct manager *mgr, const char *name,
-		     enum job_target *ret_target); /* any thread */
+		     enum job_target *ret_target);		/* any thread */
+int64_t live_last_request(struct manager *mgr, const char *id); /* wall clock; 0: none */
 /* The largest request that the live endpoint takes, SPEC_PREDICT_BODY_MAX if there is none. Any
  * thread. */
 size_t live_body_max(struct manager *mgr, const char *name);
+
+/* ---- leases.c ---- */
+int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
+		   struct err *reterr) MUSTCHECK;
+/* Transactions of its own: leases, idling, restarts that are due. */
+void endpoints_tick(struct manager *mgr);
 
 /* ---- ask.c ---- */
 /* One request to a live endpoint. The caller fills the first part and owns it until `done` has run,

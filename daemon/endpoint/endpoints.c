@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: deploy, ready, crash and restart with back-off, delete. Their states move only
- * here. A deploy job is running until its endpoint is in service; the endpoint outlives it. The
- * server process is an execution owned by the endpoint.
+ * Endpoints: deploy, crash and restart with back-off, delete. The endpoint outlives its deploy job.
+ * The server process is an execution owned by the endpoint.
  */
-#include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
 #include "daemon/sagemaker/sagemaker.h"
-#include "daemon/sagemaker/update.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
@@ -21,41 +18,7 @@
 #define BACKOFF_MAX_US	 (60 * USEC_PER_SEC)
 #define STEADY_US	 (600 * USEC_PER_SEC) /* in service this long: crashes are counted anew */
 
-int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
-		  enum endpoint_state to, const struct reason *why, struct err *reterr)
-{
-	int r = store_endpoint_set_state(mgr->store, id, from, to, why, clock_now_us(), reterr);
-
-	if (r < 0)
-		return r;
-	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
-		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
-		  why->message);
-	txn_on_commit(mgr, live_refresh_after, NULL);
-	return 0;
-}
-
 /* ---- deploy ---- */
-
-static int64_t duration_of(const json_t *obj, const char *key, int64_t fallback_us)
-{
-	const char *text = json_get_str(obj, key, NULL);
-	int64_t us;
-
-	return text && duration_parse(text, &us) >= 0 ? us : fallback_us;
-}
-
-int64_t endpoint_ttl_us(const struct manager *mgr, const json_t *spec)
-{
-	return duration_of(json_object_get(spec, "lease"), "ttl",
-			   mgr->settings->lease_ttl_default_us);
-}
-
-int64_t endpoint_idle_us(const struct manager *mgr, const json_t *spec)
-{
-	return duration_of(json_object_get(spec, "lease"), "idle",
-			   mgr->settings->lease_idle_default_us);
-}
 
 enum {
 	MAKES_A_NEW_ONE,
@@ -120,62 +83,6 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 	return execution_launch(mgr, row, reterr);
 }
 
-/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0 (adopted: none). */
-static int open_deploy(struct manager *mgr, const struct endpoint_row *ep, struct job_row *job,
-		       struct err *reterr)
-{
-	int r;
-
-	if (!ep->job[0])
-		return 0;
-	r = store_job_get(mgr->store, ep->job, job, reterr);
-	if (r < 0)
-		return r;
-	return job_state_is_active(job->state) && ep->in_service_us == 0;
-}
-
-static int finish_deploy(struct manager *mgr, const struct endpoint_row *ep, enum job_state to,
-			 const struct reason *why, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *outputs = NULL;
-	OWN(job_row_done) struct job_row job = {0};
-	int r = open_deploy(mgr, ep, &job, reterr);
-
-	if (r <= 0)
-		return r;
-	if (to == STATE_SUCCEEDED) {
-		outputs = json_pack("{ss}", "endpoint", ep->name);
-		if (ep->result)
-			json_object_set(outputs, "metrics", ep->result);
-	}
-	if (job.cancel_requested_us && to == STATE_FAILED)
-		to = STATE_CANCELLED;
-	return job_finish(mgr, &job, to, why, outputs, reterr);
-}
-
-int endpoint_ready(struct manager *mgr, const char *id, json_t *result, struct err *reterr)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason none = {0};
-	int64_t now = clock_now_us();
-	int r = store_endpoint_get(mgr->store, id, &ep, reterr);
-
-	if (r < 0 || ep.state != ENDPOINT_CREATING)
-		return r;
-	if (result) {
-		r = store_endpoint_set_result(mgr->store, ep.id, result, reterr);
-		json_decref(ep.result);
-		ep.result = json_incref(result);
-	}
-	if (r >= 0)
-		r = endpoint_move(mgr, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none,
-				  reterr);
-	if (r >= 0 && ep.in_service_us == 0) /* the lease's clock starts now */
-		r = store_endpoint_set_lease(mgr->store, ep.id, ep.lease_ttl_us,
-					     now + ep.lease_ttl_us, now, true, now, reterr);
-	return r < 0 ? r : finish_deploy(mgr, &ep, STATE_SUCCEEDED, &none, reterr);
-}
-
 /* ---- the end of a server ---- */
 
 static bool has_other_server(struct manager *mgr, const struct execution *except)
@@ -197,16 +104,6 @@ static int stop_servers(struct manager *mgr, const char *endpoint, struct err *r
 			n++;
 		}
 	return r < 0 ? r : n;
-}
-
-int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpoint_state to,
-		  const struct reason *why, struct err *reterr)
-{
-	int r = endpoint_move(mgr, ep->id, ep->state, to, why, reterr);
-
-	if (r >= 0)
-		r = finish_deploy(mgr, ep, STATE_FAILED, why, reterr);
-	return r < 0 ? r : actions_endpoint_gone(mgr, ep, reterr);
 }
 
 static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int64_t started_us,

@@ -17,12 +17,6 @@
 
 /* ---- both targets ---- */
 
-bool execution_updates(const struct execution *ex, const struct endpoint_row *ep)
-{
-	return str_eq(ex->row.endpoint, ep->id) && !ex->row.retired && ex->row.job[0] &&
-	       !str_eq(ex->row.job, ep->job);
-}
-
 bool endpoint_to_update(struct manager *mgr, const struct job_row *job, struct endpoint_row *ret)
 {
 	return job->kind == JOB_DEPLOY &&

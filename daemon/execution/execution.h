@@ -36,6 +36,8 @@ void execution_drop(struct manager *mgr, struct execution *ex);
 struct execution *execution_find(struct manager *mgr, const char *id);
 /* The one an attempt owns; a deploy's belongs to its endpoint. */
 struct execution *execution_of_job(struct manager *mgr, const char *job);
+/* True if the execution, of this machine, is the server that an update has started. */
+bool execution_updates(const struct execution *ex, const struct endpoint_row *ep);
 /* Its server; not one that an update has started or retired. */
 struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep);
 /* Open the directory and watch it. */

@@ -87,6 +87,12 @@ struct execution *execution_of_job(struct manager *mgr, const char *job)
 	return ex;
 }
 
+bool execution_updates(const struct execution *ex, const struct endpoint_row *ep)
+{
+	return str_eq(ex->row.endpoint, ep->id) && !ex->row.retired && ex->row.job[0] &&
+	       !str_eq(ex->row.job, ep->job);
+}
+
 struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep)
 {
 	struct execution *ex = mgr->executions;

@@ -244,26 +244,9 @@ static int delete_start(struct manager *mgr, const struct job_row *job, const js
 		*reterr = missing;
 		return r;
 	}
-	/* The endpoint's end finishes this job: actions_endpoint_gone. */
+	/* The endpoint's end finishes this job: endpoint_gone. */
 	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
 			       "a delete-endpoint job asked for it", reterr);
-}
-
-int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
-{
-	OWN(job_rows_done) struct job_rows running = {0};
-	struct reason none = {0};
-	int r = store_jobs_in_state(mgr->store, STATE_RUNNING, &running, reterr);
-
-	for (size_t i = 0; r >= 0 && i < running.n; i++) {
-		struct job_row *job = &running.rows[i];
-
-		if (job->kind != JOB_DELETE_ENDPOINT ||
-		    !str_eq(json_get_str(job->outputs, "endpoint", ""), ep->name))
-			continue;
-		r = job_finish(mgr, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
-	}
-	return r;
 }
 
 /* ---- both ---- */

@@ -93,6 +93,3 @@ int action_start(struct manager *mgr, const struct job_row *job, const json_t *s
 /* After a restart of the daemon: go on with a job that was running. */
 int action_resume(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 void predicts_free(struct manager *mgr);
-/* An endpoint is gone: finish the delete-endpoint jobs that wait for it. Inside a transaction. */
-int actions_endpoint_gone(struct manager *mgr, const struct endpoint_row *ep,
-			  struct err *reterr) MUSTCHECK;
