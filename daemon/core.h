@@ -53,7 +53,8 @@ struct ended_child {
 struct execution {
 	struct manager *manager;
 	struct execution_row row;
-	bool planned;	/* its row is not committed yet */
+	bool planned;	/* its row is not committed yet, or it starts in this round of the loop */
+	bool look_soon; /* executions.c */
 	bool unstarted; /* there was no room for its shim: nothing ran, it is started again */
 	bool stop_sent;
 	bool stop_wanted;
@@ -153,7 +154,7 @@ struct manager {
 	int64_t due_us;	 /* wall clock: a retry's back-off is over */
 	int64_t clock_offset_us; /* of the wall clock against clock_mono_us(), at the last tick */
 	sd_event_source *schedule_source, *tick_source, *rescan_source, *gather_source,
-		*inotify_source;
+		*look_source, *inotify_source;
 	int64_t ticks;
 	_Atomic int64_t
 		beat_us; /* the manager thread's last tick, on clock_mono_us; any thread reads it */

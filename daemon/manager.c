@@ -309,6 +309,7 @@ void manager_free(struct manager *mgr)
 	loop_drop(&mgr->tick_source);
 	loop_drop(&mgr->rescan_source);
 	loop_drop(&mgr->gather_source);
+	loop_drop(&mgr->look_source);
 	loop_drop(&mgr->inotify_source);
 	sd_event_unref(mgr->loop);
 	closep(&mgr->queue_fd);

@@ -3,64 +3,12 @@
  * The start: every execution that was live is re-attached (its lock is held), finished (exit.json
  * is there), started (it never was) or declared lost; jobs that the daemon does itself go on.
  */
-#include "base/fileio.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/submit/models.h"
-
-/* Committed, but the daemon died before its shim ran. */
-static bool never_started(const struct execution *ex)
-{
-	return ex->row.state == EXECUTION_STARTING && !path_exists(ex->dirfd, EXECUTION_EXIT_TMP) &&
-	       !path_exists(ex->dirfd, EXECUTION_EXIT);
-}
-
-static void mark_running(struct manager *mgr, struct execution *ex)
-{
-	struct err why = {0};
-	int r;
-
-	if (txn_begin(mgr, &why) < 0)
-		return;
-	r = execution_mark_running(mgr, ex, &why);
-	if (r < 0)
-		txn_fail(mgr, r, &why);
-	if (txn_end(mgr, NULL) >= 0)
-		ex->row.state = EXECUTION_RUNNING;
-}
-
-/* Only a missing directory proves a loss; any other trouble (too many open files, a disk that does
- * not answer) is looked at again at the next rescan. */
-void execution_reattach(struct manager *mgr, struct execution *ex)
-{
-	struct err why = {0};
-	bool here = str_eq(ex->row.boot_id, mgr->boot_id);
-	int alive, r = execution_attach(mgr, ex, &why);
-
-	if (r == -ENOENT) {
-		execution_lost(mgr, ex);
-		return;
-	}
-	if (r < 0) {
-		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
-			  "execution=%s retrying msg=\"%s\"", ex->row.id, why.msg);
-		return;
-	}
-	alive = execution_is_alive(ex->dirfd, &ex->lock_fd, &why);
-	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
-		  ex->row.id, execution_state_str(ex->row.state), alive, here);
-	if ((alive == 0 || alive == -ENOENT) && here && never_started(ex)) {
-		execution_start(mgr, ex);
-		return;
-	}
-	if (alive == 1 && ex->row.state == EXECUTION_STARTING)
-		mark_running(mgr, ex);
-	execution_poll(mgr, ex);
-}
 
 static int reattach_all(struct manager *mgr, struct err *reterr)
 {

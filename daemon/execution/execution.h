@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/core.h"
+#include "daemon/execution/remains.h"
 
 /* ---- launch.c ---- */
 /* Make the directory and spec.json of a new execution of `job` (serve: of its endpoint). The
@@ -16,6 +17,8 @@ int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve
 		      enum reason_code *ret_code, struct err *reterr) MUSTCHECK;
 /* Inside a transaction: the row of a prepared execution; after the commit its shim is started. */
 int execution_launch(struct manager *mgr, struct execution_row *row, struct err *reterr) MUSTCHECK;
+
+/* ---- start.c ---- */
 /* Start the shim of a committed execution, in own transactions. */
 void execution_start(struct manager *mgr, struct execution *ex);
 /* Inside a transaction: its shim runs. */
@@ -42,21 +45,26 @@ bool execution_updates(const struct execution *ex, const struct endpoint_row *ep
 struct execution *execution_of_endpoint(struct manager *mgr, const struct endpoint_row *ep);
 /* Open the directory and watch it. */
 int execution_attach(struct manager *mgr, struct execution *ex, struct err *reterr) MUSTCHECK;
-/* Read new events, look for the end. Transactions of its own. */
-void execution_poll(struct manager *mgr, struct execution *ex);
+/* In this round of the loop: start it if it is committed and not started, else look what became of
+ * it. The next rescan does it anyway. */
+void execution_look_soon(struct manager *mgr, struct execution *ex);
+
+/* ---- stop.c ---- */
 /* Ask the shim to stop; again at every rescan until it is accepted. */
 void execution_stop(struct manager *mgr, struct execution *ex);
 /* Inside a transaction: the same after its commit, if it still runs then. */
 int execution_stop_later(struct manager *mgr, const struct execution *ex,
 			 struct err *reterr) MUSTCHECK;
-/* recover.c: find the state of an execution whose directory is not open. Transactions of its own.
- */
-void execution_reattach(struct manager *mgr, struct execution *ex);
-/* Its directory is gone: end what lives of it, in a transaction of its own; ex may be gone
- * afterwards. */
-void execution_lost(struct manager *mgr, struct execution *ex);
+/* How remains.h knows it; borrows from it. */
+struct remains_of execution_remains(const struct execution *ex);
+
+/* ---- watch.c ---- */
 int executions_watch(struct manager *mgr,
 		     struct err *reterr) MUSTCHECK; /* inotify + rescan timer */
+/* Find the state of an execution whose directory is not open. Transactions of its own; it may be
+ * gone afterwards.
+ */
+void execution_reattach(struct manager *mgr, struct execution *ex);
 
 /* ---- shims.c ---- */
 /* Reap the shim `pid` of `execution` when it ends, and look at the execution then. Negative: out of

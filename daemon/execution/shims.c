@@ -40,8 +40,8 @@ static int on_exit_of(sd_event_source *s, const siginfo_t *si, void *userdata)
 	if (!ex)
 		return 0;
 	ex->unstarted = si->si_code == CLD_EXITED && si->si_status == SHIM_NO_SPACE;
-	if (!ex->unstarted)		 /* else the next rescan starts it again */
-		execution_poll(mgr, ex); /* exit.json and the lock tell the rest */
+	if (!ex->unstarted)		      /* else the next rescan starts it again */
+		execution_look_soon(mgr, ex); /* exit.json and the lock tell the rest */
 	return 0;
 }
 
