@@ -3,7 +3,6 @@
  * What the answer to a step means for its row. Only the service's clear word changes a state;
  * anything else (no connection, time-outs, 5xx, throttling, refused keys) is tried again.
  */
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -232,7 +231,7 @@ static bool is_transient(const struct resource_row *row)
 }
 
 static int seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
-		struct err *reterr)
+		enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 	int64_t now = clock_now_us();
@@ -253,7 +252,7 @@ static int seen(struct manager *mgr, struct resource_row *row, const json_t *ans
 		    !str_eq(row->status, "Stopping"))
 			row->tries = tries + 1;
 		r = store_resource_update(mgr->store, row, now, reterr);
-		return r < 0 || !d->on_stored ? r : d->on_stored(mgr, row, reterr);
+		return r < 0 || !d->on_stored ? r : d->on_stored(mgr, row, ret_next, reterr);
 	}
 	r = store_resource_update(mgr->store, row, now, reterr);
 	return r < 0 ? r
@@ -276,7 +275,7 @@ static int described(struct manager *mgr, struct resource_row *row, const struct
 	if (c->result < 0)
 		return again(mgr, row, cc, reterr);
 	if (row->state != RESOURCE_PLANNED)
-		return seen(mgr, row, c->output, reterr);
+		return seen(mgr, row, c->output, ret_next, reterr);
 	not_missing(row);
 	str_copy(row->arn, sizeof(row->arn),
 		 json_get_str(c->output, sagemaker_drivers[row->kind]->arn_key, ""));
@@ -362,8 +361,8 @@ static int ending(struct manager *mgr, struct resource_row *row, const struct sa
 
 /* ---- all ---- */
 
-static int judge(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
-		 enum sagemaker_step *ret_next, struct err *reterr)
+int sagemaker_judge(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
+		    enum sagemaker_step *ret_next, struct err *reterr)
 {
 	switch (cc->step) {
 	case SAGEMAKER_STEP_CREATE:
@@ -384,23 +383,4 @@ static int judge(struct manager *mgr, struct resource_row *row, const struct sag
 		break;
 	}
 	return 0;
-}
-
-void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc)
-{
-	OWN(resource_row_done) struct resource_row row = {0};
-	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
-
-	if (r < 0)
-		return; /* the row says what was sent; the next beat describes it */
-	r = store_resource_get(mgr->store, cc->row, &row, &why);
-	if (r >= 0 && !resource_state_is_final(row.state))
-		r = judge(mgr, &row, cc, &next, &why);
-	if (r < 0)
-		txn_fail(mgr, r, &why);
-	if (txn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
-		sagemaker_step(mgr, &row, next);
-	FAULT("sagemaker.call.stored");
 }

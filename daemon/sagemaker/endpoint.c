@@ -68,73 +68,6 @@ static int resource_may(struct manager *mgr, const struct resource_row *row, boo
 	return create ? has_base(&rows, row) : !is_used(&rows, row);
 }
 
-static int unwant_all(struct manager *mgr, const char *endpoint, const struct reason *why,
-		      bool *ret_live, struct err *reterr)
-{
-	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
-
-	*ret_live = false;
-	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
-		struct resource_row *row = &rows.rows[i];
-
-		if (resource_state_is_final(row->state))
-			continue;
-		*ret_live = true;
-		if (!row->wanted)
-			continue;
-		r = sagemaker_resource_unwant(mgr, row, why, reterr);
-	}
-	return r < 0 ? r : 0;
-}
-
-/* ENDPOINT_DELETED if somebody wanted the end, ENDPOINT_FAILED after trouble. */
-static enum endpoint_state end_of(const struct endpoint_row *ep)
-{
-	enum reason_code why = ep->reason.code;
-	bool wished = why == REASON_DELETED_BY_USER || why == REASON_LEASE_EXPIRED ||
-		      why == REASON_IDLE || why == REASON_CANCELLED;
-
-	return wished ? ENDPOINT_DELETED : ENDPOINT_FAILED;
-}
-
-static int gone_when_all_are(struct manager *mgr, const char *endpoint, struct err *reterr)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	OWN(resource_rows_done) struct resource_rows rows = {0};
-	int r = store_endpoint_get(mgr->store, endpoint, &ep, reterr);
-
-	if (r >= 0)
-		r = store_resource_of_endpoint(mgr->store, endpoint, &rows, reterr);
-	if (r < 0 || ep.state != ENDPOINT_DELETING)
-		return r < 0 ? r : 0;
-	for (size_t i = 0; i < rows.n; i++)
-		if (!resource_state_is_final(rows.rows[i].state))
-			return 0;
-	manager_want_schedule(mgr); /* its name is free */
-	return endpoint_gone(mgr, &ep, end_of(&ep), &ep.reason, reterr);
-}
-
-/* It does not work: everything of it goes. */
-int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
-			    struct err *reterr)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	bool live;
-	int r = store_endpoint_get(mgr->store, endpoint, &ep, reterr);
-
-	if (r < 0 || !endpoint_state_is_live(ep.state) || ep.state == ENDPOINT_DELETING)
-		return r < 0 ? r : 0;
-	r = store_endpoint_set_wanted(mgr->store, ep.id, false, reterr);
-	if (r >= 0)
-		r = endpoint_move(mgr, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
-	if (r >= 0)
-		r = sagemaker_update_drop(mgr, &ep, why, reterr);
-	if (r >= 0)
-		r = unwant_all(mgr, ep.id, why, &live, reterr);
-	return r < 0 || live ? r : gone_when_all_are(mgr, ep.id, reterr);
-}
-
 /* One of the three is over. That of a deploy under way takes the rest along, also when it is no
  * longer wanted because it was refused after an unclear try; that of an update does not touch what
  * was there before. */
@@ -166,7 +99,7 @@ static int resource_over(struct manager *mgr, const struct resource_row *row, st
 		return r;
 	if (r >= 0)
 		r = part_over(mgr, row, reterr);
-	return r < 0 ? r : gone_when_all_are(mgr, row->endpoint, reterr);
+	return r < 0 ? r : sagemaker_endpoint_close(mgr, row->endpoint, reterr);
 }
 
 /* ---- what describe says ---- */
@@ -178,25 +111,6 @@ static int plain_seen(struct manager *mgr, struct resource_row *row, const json_
 	if (row->wanted)
 		row->next_us = USEC_NEVER;
 	return 0;
-}
-
-enum reason_code sagemaker_failure_code(const char *text)
-{
-	static const struct {
-		const char *part;
-		enum reason_code code;
-	} known[] = {
-		{"health check", REASON_HEALTH_CHECK_FAILED},
-		{"apacity", REASON_CAPACITY},
-		{"image", REASON_IMAGE_MISSING},
-		{"model data", REASON_DATA_MISSING},
-		{"ccess denied", REASON_ACCESS_DENIED},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strstr(text, known[i].part))
-			return known[i].code;
-	return REASON_CONTAINER_FAILED;
 }
 
 static int check_time(struct manager *mgr, const struct resource_row *row, struct err *reterr)
@@ -213,7 +127,8 @@ static int check_time(struct manager *mgr, const struct resource_row *row, struc
 	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
 }
 
-static int in_service(struct manager *mgr, const struct resource_row *row, struct err *reterr)
+static int in_service(struct manager *mgr, const struct resource_row *row,
+		      enum sagemaker_step *ret_next, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	char job[ID_LEN];
@@ -222,7 +137,7 @@ static int in_service(struct manager *mgr, const struct resource_row *row, struc
 	if (r >= 0 && !sagemaker_config_wanted(row)[0])
 		return sagemaker_update_accept(mgr, row, reterr);
 	if (r >= 0 && !str_eq(sagemaker_config_used(row), sagemaker_config_wanted(row)))
-		return sagemaker_update_check(mgr, row, reterr);
+		return sagemaker_update_check(mgr, row, ret_next, reterr);
 	if (r < 0 || (ep.state != ENDPOINT_CREATING && ep.state != ENDPOINT_UPDATING))
 		return r < 0 ? r : 0;
 	r = sagemaker_deploy_of(mgr, row, job, reterr);
@@ -261,7 +176,8 @@ static int endpoint_seen(struct manager *mgr, struct resource_row *row, const js
 	return 0;
 }
 
-static int endpoint_act(struct manager *mgr, const struct resource_row *row, struct err *reterr)
+static int endpoint_act(struct manager *mgr, const struct resource_row *row,
+			enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const char *text = json_get_str(row->answer, "FailureReason", "SageMaker gave no reason");
 	struct reason why;
@@ -270,7 +186,7 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row, str
 	if (row->state != RESOURCE_PRESENT || !row->wanted)
 		return 0;
 	if (str_eq(row->status, "InService"))
-		return in_service(mgr, row, reterr);
+		return in_service(mgr, row, ret_next, reterr);
 	if (str_eq(row->status, "Creating"))
 		return check_time(mgr, row, reterr);
 	if (str_eq(row->status, "Failed")) {
@@ -291,21 +207,6 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row, str
 
 /* ---- for endpoints.c and jobs ---- */
 
-int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep,
-			      struct err *reterr)
-{
-	const struct execution *staging = ep->in_service_us ? NULL : execution_of_job(mgr, ep->job);
-	bool live;
-	int r = sagemaker_update_drop(mgr, ep, &ep->reason, reterr);
-
-	if (r >= 0)
-		r = unwant_all(mgr, ep->id, &ep->reason, &live, reterr);
-	if (r < 0 || live)
-		return r;
-	return staging ? execution_stop_later(mgr, staging, reterr) /* it ends first */
-		       : gone_when_all_are(mgr, ep->id, reterr);
-}
-
 int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 			       const struct reason *why, struct err *reterr)
 {
@@ -324,7 +225,7 @@ int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 		return endpoint_update_end(mgr, job->id, STATE_FAILED, &gone, NULL, reterr);
 	}
 	if (ep.state == ENDPOINT_DELETING)
-		return gone_when_all_are(mgr, ep.id, reterr);
+		return sagemaker_endpoint_close(mgr, ep.id, reterr);
 	return sagemaker_endpoint_fail(mgr, ep.id, why, reterr);
 }
 

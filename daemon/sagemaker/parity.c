@@ -329,21 +329,3 @@ int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 				       : "the endpoint was adopted");
 	return works(mgr, row, ep, skipped, reterr);
 }
-
-static void forget_after(struct manager *mgr, void *arg, bool committed)
-{
-	for (struct sagemaker_call *cc = mgr->sagemaker->calls; committed && cc; cc = cc->next)
-		if (cc->step == SAGEMAKER_STEP_PARITY && str_eq(cc->row, arg))
-			aws_cancel(mgr->aws, &cc->call);
-	free(arg);
-}
-
-int sagemaker_parity_forget(struct manager *mgr, const struct resource_row *row, struct err *reterr)
-{
-	char *id = strdup(row->id);
-
-	if (!id)
-		return err_errno(reterr, ENOMEM, "end the check of the endpoint");
-	txn_on_commit(mgr, forget_after, id);
-	return 0;
-}

@@ -19,15 +19,3 @@
  * HF_TASK nothing is asked. Then the result says that the check was skipped. */
 int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 			   const struct endpoint_row *ep, struct err *reterr) MUSTCHECK;
-
-/* Inside a transaction: a question that is under way is given up after the commit; nobody wants to
- * know.
- */
-int sagemaker_parity_forget(struct manager *mgr, const struct resource_row *row,
-			    struct err *reterr) MUSTCHECK;
-
-/* sagemaker/endpoint.c; inside a transaction. */
-int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
-			    struct err *reterr) MUSTCHECK;
-/* What a FailureReason of an endpoint is about, by its words. */
-enum reason_code sagemaker_failure_code(const char *text);

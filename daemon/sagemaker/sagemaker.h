@@ -7,13 +7,18 @@
  * transaction (what the answer means). Whatever is lost in between is found again by describing
  * what has the row's name.
  *
- *   controller.c  its timer, due rows, steps, calls under way
+ *   controller.c  its timer, due rows
+ *   step.c        the call of a step, and the turn of its answer
  *   answer.c      what an answer means for its row
+ *   drivers.c     the table of the kinds of resources
+ *   row.c         what is wanted of a row has changed
+ *   call.c        calls under way; the pause of the whole target
  *   lookup.c      what must be known of the account before a job starts: who we are, roles
  *   location.c       may a job start, and where do its things go
  *   plan.c        its intents after the staging; cancel
  *   training.c    training jobs: what their status means for the job
  *   endpoint.c    endpoints: model → config → endpoint, delete in the other order
+ *   endpoint_end.c how one ends: all of its rows are unwanted
  *   update.c      an endpoint gets another model; update_job.c the job that does so
  *   parity.c      does an endpoint answer as its model did when it was trained
  *   log.c         CloudWatch logs into the attempt's log file, page by page: log_page.c;
@@ -160,8 +165,10 @@ struct sagemaker_driver {
 	 * which the caller stores. 1: it is over (ENDED), 0: it goes on, negative. */
 	int (*on_described)(struct manager *mgr, struct resource_row *row, const json_t *answer,
 			    struct err *reterr);
-	/* After the row was stored: what the answer means for its owner. May be NULL. */
-	int (*on_stored)(struct manager *mgr, const struct resource_row *row, struct err *reterr);
+	/* After the row was stored: what the answer means for its owner. *ret_next as that of
+	 * sagemaker_judge(). May be NULL. */
+	int (*on_stored)(struct manager *mgr, const struct resource_row *row,
+			 enum sagemaker_step *ret_next, struct err *reterr);
 	/* The row has come to a final state. */
 	int (*on_ended)(struct manager *mgr, const struct resource_row *row, struct err *reterr);
 	/* 1 if the row may be created or ended now (order of model, config, endpoint). */
@@ -172,22 +179,32 @@ extern const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_];
 extern const struct sagemaker_driver sagemaker_training_driver, sagemaker_model_driver,
 	sagemaker_config_driver, sagemaker_endpoint_driver;
 
-/* sagemaker/answer.c: in a transaction of its own. */
-void sagemaker_answered(struct manager *mgr, struct sagemaker_call *cc);
+/* sagemaker/answer.c, inside a transaction: what the answer to a step means for its row. *ret_next:
+ * the step to send after the commit; as it was: none. */
+int sagemaker_judge(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
+		    enum sagemaker_step *ret_next, struct err *reterr) MUSTCHECK;
 /* Inside a transaction: to a final state, and its owner is told. */
 int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
 			   const struct reason *why, struct err *reterr) MUSTCHECK;
-/* controller.c, inside a transaction: what is wanted of it has changed. It is stored and looked at
- * at once; a parity check of what it was is given up. */
+/* sagemaker/row.c, inside a transaction: what is wanted of it has changed. It is stored and looked
+ * at at once; a parity check of what it was is given up. */
 int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row,
 			      struct err *reterr) MUSTCHECK;
-/* controller.c, inside a transaction: it is no longer wanted; the controller ends it, in the order
- * of things.
- */
+/* sagemaker/row.c, inside a transaction: it is no longer wanted; the controller ends it, in the
+ * order of things. */
 int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
 			      const struct reason *why, struct err *reterr) MUSTCHECK;
-/* controller.c: send a step of this row now (own transaction before it). */
+/* sagemaker/step.c: send a step of this row now (own transaction before it). */
 void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step);
+
+/* sagemaker/endpoint_end.c, inside a transaction. It does not work: everything of it goes. */
+int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
+			    struct err *reterr) MUSTCHECK;
+/* If it is being deleted and no row of it is left, it is gone. */
+int sagemaker_endpoint_close(struct manager *mgr, const char *endpoint,
+			     struct err *reterr) MUSTCHECK;
+/* What a FailureReason of an endpoint is about, by its words. */
+enum reason_code sagemaker_failure_code(const char *text);
 
 /* sagemaker/log.c */
 void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row);

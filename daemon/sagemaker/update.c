@@ -10,7 +10,6 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
-#include "daemon/sagemaker/parity.h"
 #include "daemon/schedule/job_state.h"
 
 #include <string.h>
@@ -185,6 +184,23 @@ int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struc
 	return r < 0 ? r : endpoint_update_end(mgr, job.id, STATE_FAILED, why, NULL, reterr);
 }
 
+int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
+{
+	OWN(endpoint_row_done) struct endpoint_row ep = {0};
+	struct reason why;
+	int r = sagemaker_staging_stop(mgr, job, reterr);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
+	r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
+	if (r >= 0)
+		r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		return r;
+	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
+}
+
 static bool was_just_accepted(const struct manager *mgr, const struct resource_row *row)
 {
 	int64_t since = json_get_int(row->answer, SAGEMAKER_TRIED_AT_KEY, 0);
@@ -225,15 +241,6 @@ static int cannot_have(struct manager *mgr, const struct resource_row *row, enum
 
 /* ---- looking ---- */
 
-static void update_after(struct manager *mgr, void *arg, bool committed)
-{
-	OWN(resource_row_done) struct resource_row row = {0};
-
-	if (committed && store_resource_get(mgr->store, arg, &row, NULL) >= 0)
-		sagemaker_step(mgr, &row, SAGEMAKER_STEP_UPDATE);
-	free(arg);
-}
-
 int sagemaker_update_late(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -272,12 +279,12 @@ static int went_back(struct manager *mgr, const struct resource_row *row, struct
 	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
 }
 
-int sagemaker_update_check(struct manager *mgr, const struct resource_row *row, struct err *reterr)
+int sagemaker_update_check(struct manager *mgr, const struct resource_row *row,
+			   enum sagemaker_step *ret_next, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const char *wanted = sagemaker_config_wanted(row);
 	const struct resource_row *config;
-	char *id;
 	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	if (r < 0)
@@ -292,14 +299,8 @@ int sagemaker_update_check(struct manager *mgr, const struct resource_row *row, 
 		return r < 0 ? r : 0;
 	/* From now on it may be in use, whatever becomes of the answer. */
 	json_object_set_new(row->answer, SAGEMAKER_PENDING_KEY, json_string(wanted));
-	r = store_resource_update(mgr->store, row, clock_now_us(), reterr);
-	id = strdup(row->id);
-	if (r < 0 || !id) {
-		free(id);
-		return r < 0 ? r : err_errno(reterr, ENOMEM, "update the endpoint");
-	}
-	txn_on_commit(mgr, update_after, id);
-	return 0;
+	*ret_next = SAGEMAKER_STEP_UPDATE;
+	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
 /* In the transaction of the answer to UpdateEndpoint. */

@@ -29,9 +29,10 @@ int sagemaker_update_want(struct manager *mgr, const struct endpoint_row *ep, co
  * uses now is the wanted one, others of it go. */
 int sagemaker_update_accept(struct manager *mgr, const struct resource_row *row,
 			    struct err *reterr) MUSTCHECK;
-/* The endpoint is in service with another config than the wanted one. */
+/* The endpoint is in service with another config than the wanted one. *ret_next becomes
+ * SAGEMAKER_STEP_UPDATE when UpdateEndpoint is to be sent. */
 int sagemaker_update_check(struct manager *mgr, const struct resource_row *row,
-			   struct err *reterr) MUSTCHECK;
+			   enum sagemaker_step *ret_next, struct err *reterr) MUSTCHECK;
 int sagemaker_update_answered(struct manager *mgr, struct resource_row *row,
 			      const struct aws_call *c, struct err *reterr) MUSTCHECK;
 /* The new one is in use and has passed its check: the old model and config go. */
@@ -44,6 +45,9 @@ int sagemaker_update_late(struct manager *mgr, const struct resource_row *row,
 /* The endpoint goes: what updates it ends. */
 int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
 			  const struct reason *why, struct err *reterr) MUSTCHECK;
+/* 1: the job's staging is told to stop, and the end of that ends the job; 0: it has none. */
+int sagemaker_staging_stop(struct manager *mgr, const struct job_row *job,
+			   struct err *reterr) MUSTCHECK;
 /* A stop was asked for of a deploy job that has made no endpoint. */
 int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job,
 			    struct err *reterr) MUSTCHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The deploy job that updates an endpoint: which it is, its end, a stop, the endpoint's loss. */
+/* The deploy job that updates an endpoint: which it is, its staging, the endpoint's loss. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
@@ -35,8 +35,7 @@ int sagemaker_update_job(struct manager *mgr, const struct endpoint_row *ep, str
 	return 0;
 }
 
-/* 1: its staging is told to stop, and the end of that ends the job; 0: it has none. */
-static int stop_staging(struct manager *mgr, const struct job_row *job, struct err *reterr)
+int sagemaker_staging_stop(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	const struct execution *ex = execution_of_job(mgr, job->id);
 	int r = ex ? execution_stop_later(mgr, ex, reterr) : 0;
@@ -52,27 +51,10 @@ int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
 	int r = sagemaker_update_job(mgr, ep, &job, reterr);
 
 	if (r > 0)
-		r = stop_staging(mgr, &job, reterr) ?: 2;
+		r = sagemaker_staging_stop(mgr, &job, reterr) ?: 2;
 	if (r != 2)
 		return r < 0 ? r : 0;
 	reason_set(&said, why->code, "endpoint '%s' went during its update: %s", ep->name,
 		   why->message);
 	return endpoint_update_end(mgr, job.id, STATE_FAILED, &said, NULL, reterr);
-}
-
-int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
-{
-	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason why;
-	int r = stop_staging(mgr, job, reterr);
-
-	if (r != 0)
-		return r < 0 ? r : 0;
-	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
-	r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
-	if (r >= 0)
-		r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
-	if (r < 0 && r != -ERR_NOT_FOUND)
-		return r;
-	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
 }

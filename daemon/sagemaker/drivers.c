@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The driver of each kind of resource. */
+#include "daemon/sagemaker/sagemaker.h"
+
+const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_] = {
+	[RESOURCE_TRAINING_JOB] = &sagemaker_training_driver,
+	[RESOURCE_MODEL] = &sagemaker_model_driver,
+	[RESOURCE_ENDPOINT_CONFIG] = &sagemaker_config_driver,
+	[RESOURCE_ENDPOINT] = &sagemaker_endpoint_driver,
+};

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One step of one row: the call that it is, and the turn in which its answer is judged. An answer
+ * may ask for another step at once: to create what is not there, to read the tags of what is, to
+ * update an endpoint that is in service with another config.
+ */
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/update.h"
+#include "jobs/sagemaker/requests.h"
+
+#include <string.h>
+
+static void answered(struct manager *mgr, struct sagemaker_call *cc);
+
+/* NULL: no memory, or a name that the service does not take. */
+static struct sagemaker_call *update_of(struct manager *mgr, const struct resource_row *row)
+{
+	struct sagemaker_endpoint endpoint = {
+		.name = row->name,
+		.config_name = sagemaker_config_wanted(row),
+	};
+	struct err why = {0};
+	json_t *body = NULL;
+
+	if (sagemaker_endpoint_update_request(&endpoint, &body, &why) < 0) {
+		log_event(LOG_LEVEL_ERROR, "cloud_update", "name=%s msg=\"%s\"", row->name,
+			  why.msg);
+		return NULL;
+	}
+	return sagemaker_call_new(mgr, AWS_SAGEMAKER, "UpdateEndpoint", NULL, body);
+}
+
+static json_t *name_only(const struct resource_row *row)
+{
+	return json_pack("{ss}", sagemaker_drivers[row->kind]->name_key, row->name);
+}
+
+static struct sagemaker_call *call_of_step(struct manager *mgr, const struct resource_row *row,
+					   enum sagemaker_step step)
+{
+	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
+
+	switch (step) {
+	case SAGEMAKER_STEP_CREATE:
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->create, NULL,
+					  json_incref(row->request));
+	case SAGEMAKER_STEP_DESCRIBE:
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->describe, NULL, name_only(row));
+	case SAGEMAKER_STEP_END:
+		return sagemaker_call_new(mgr, AWS_SAGEMAKER, d->end, NULL, name_only(row));
+	case SAGEMAKER_STEP_UPDATE:
+		return update_of(mgr, row);
+	case SAGEMAKER_STEP_TAGS:
+		return sagemaker_call_new(
+			mgr, AWS_SAGEMAKER, "ListTags", NULL,
+			json_pack("{ss si}", "ResourceArn", row->arn, "MaxResults", 100));
+	case SAGEMAKER_STEP_LOGS:
+	case SAGEMAKER_STEP_LOOKUP:
+	case SAGEMAKER_STEP_PARITY:
+		break;
+	}
+	return NULL;
+}
+
+/* Written down before anything is sent: from now on it may exist. 1: send it; 0: it is no longer to
+ * be made. */
+static int note_create(struct manager *mgr, struct resource_row *row)
+{
+	OWN(resource_row_done) struct resource_row now = {0};
+	struct err why = {0};
+	bool send;
+	int r = txn_begin(mgr, &why);
+
+	if (r < 0)
+		return r;
+	r = store_resource_get(mgr->store, row->id, &now, &why);
+	send = r >= 0 && now.state == RESOURCE_PLANNED && now.wanted;
+	if (send) {
+		now.sent_us = clock_now_us();
+		r = store_resource_update(mgr->store, &now, now.sent_us, &why);
+	}
+	if (r < 0)
+		txn_fail(mgr, r, &why);
+	return txn_end(mgr, NULL) >= 0 && send;
+}
+
+void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step)
+{
+	bool fresh = row->sent_us == 0;
+	struct sagemaker_call *cc;
+
+	if (step == SAGEMAKER_STEP_CREATE && note_create(mgr, row) <= 0)
+		return; /* the next beat looks again */
+	cc = call_of_step(mgr, row, step);
+	if (!cc)
+		return;
+	cc->step = step;
+	cc->fresh = fresh;
+	memcpy(cc->row, row->id, sizeof(cc->row));
+	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	cc->call.region = cc->text[0];
+	cc->answered = answered;
+	sagemaker_call_send(cc);
+}
+
+/* In a transaction of its own: what the answer means; then the step that follows at once, if one
+ * does. */
+static void answered(struct manager *mgr, struct sagemaker_call *cc)
+{
+	OWN(resource_row_done) struct resource_row row = {0};
+	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
+	struct err why = {0};
+	int r = txn_begin(mgr, &why);
+
+	if (r < 0)
+		return; /* the row says what was sent; the next beat describes it */
+	r = store_resource_get(mgr->store, cc->row, &row, &why);
+	if (r >= 0 && !resource_state_is_final(row.state))
+		r = sagemaker_judge(mgr, &row, cc, &next, &why);
+	if (r < 0)
+		txn_fail(mgr, r, &why);
+	if (txn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
+		sagemaker_step(mgr, &row, next);
+	FAULT("sagemaker.call.stored");
+}
