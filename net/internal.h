@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The net thread's inside: net.c (thread, queues, curl on the loop), exchange.c (one request). */
+/* The net thread's inside: net.c (thread, queues, curl on the loop), exchange.c (one request in
+ * curl), request.c (its end). */
 #pragma once
 
 #include "base/loop.h"
@@ -50,6 +51,6 @@ void exchange_end(struct exchange *x, CURLcode code);
 /* End it with -code. */
 void exchange_abort(struct exchange *x, int code, const char *words);
 
-/* ---- net.c ---- */
+/* ---- request.c ---- */
 /* Hand the request back; it may be freed by done. */
 void net_request_over(struct net *n, struct net_request *rq);

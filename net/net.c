@@ -9,17 +9,6 @@
 
 #define STACK_BYTES (512 << 10)
 
-void net_request_over(struct net *n, struct net_request *rq)
-{
-	if (rq->unix_dirfd >= 0)
-		close(rq->unix_dirfd);
-	rq->unix_dirfd = -1;
-	pthread_mutex_lock(&n->lock);
-	n->pending--;
-	pthread_mutex_unlock(&n->lock);
-	rq->done(rq);
-}
-
 /* ---- curl on the loop ---- */
 
 static void collect_done(struct net *n)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What callers do with a request besides sending it: begin, read the reply's headers, wait. */
+/* A request by itself: its begin, its reply's headers, its end. */
 #include "net/internal.h"
 
-#include <assert.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 void net_request_init(struct net_request *rq)
 {
@@ -39,38 +39,13 @@ bool net_reply_header(const struct net_request *rq, const char *name, char *ret,
 	return false;
 }
 
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
-};
-
-static void on_waited(struct net_request *rq)
+void net_request_over(struct net *n, struct net_request *rq)
 {
-	struct waiter *w = rq->userdata;
-
-	pthread_mutex_lock(&w->lock);
-	w->over = true;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->lock);
-}
-
-int net_wait(struct net *n, struct net_request *rq, struct err *reterr)
-{
-	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-	int r;
-
-	assert(!pthread_equal(pthread_self(), n->thread));
-	rq->done = on_waited;
-	rq->userdata = &w;
-	r = net_send(n, rq, reterr);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&w.lock);
-	while (!w.over)
-		pthread_cond_wait(&w.cond, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	if (rq->result < 0 && reterr)
-		*reterr = rq->err;
-	return rq->result;
+	if (rq->unix_dirfd >= 0)
+		close(rq->unix_dirfd);
+	rq->unix_dirfd = -1;
+	pthread_mutex_lock(&n->lock);
+	n->pending--;
+	pthread_mutex_unlock(&n->lock);
+	rq->done(rq);
 }

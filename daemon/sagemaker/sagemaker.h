@@ -8,13 +8,13 @@
  * what has the row's name.
  *
  *   controller.c  its timer, due rows
- *   step.c        the call of a step, and the turn of its answer
+ *   step.c        the call of a step, and the transaction of its answer
  *   answer.c      what an answer means for its row
  *   drivers.c     the table of the kinds of resources
  *   row.c         what is wanted of a row has changed
  *   call.c        calls under way; the pause of the whole target
  *   lookup.c      what must be known of the account before a job starts: who we are, roles
- *   location.c       may a job start, and where do its things go
+ *   location.c    may a job start, and where do its things go
  *   plan.c        its intents after the staging; cancel
  *   training.c    training jobs: what their status means for the job
  *   endpoint.c    endpoints: model → config → endpoint, delete in the other order

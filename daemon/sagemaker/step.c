@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One step of one row: the call that it is, and the turn in which its answer is judged. An answer
- * may ask for another step at once: to create what is not there, to read the tags of what is, to
- * update an endpoint that is in service with another config.
+ * One step of one row: its call, and the transaction that judges the answer. An answer may ask for
+ * another step at once: create what is not there, read the tags of what is, update an endpoint that
+ * is in service with another config.
  */
 #include "base/fault.h"
 #include "base/log.h"
