@@ -184,17 +184,11 @@ void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *ar
 /* Undo what a failed command has planned: `mark` is actions_tail from before it. */
 void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
 
-/* ---- mailbox.c; manager_queue() of manager.h, too ---- */
+/* ---- mailbox.c ---- */
 /* A scheduling pass follows, after what is in the queue. */
 void manager_want_schedule(struct manager *mgr);
 /* Any thread. The manager runs m->fn soon; m is the callee's. */
 void manager_post(struct manager *mgr, struct manager_message *m);
-/* At most MANAGER_BATCH_MAX commands, in their order, now the caller's; the loop wakes again for
- * the rest. NULL: none. */
-struct command *mailbox_take(struct manager *mgr);
-/* Run the messages that were posted so far. */
-void mailbox_deliver(struct manager *mgr);
-bool mailbox_is_empty(struct manager *mgr); /* no command waits */
 
 /* ---- snapshot.c ---- */
 /* Renew what api threads see of slots and executions. */

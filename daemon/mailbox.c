@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What other threads leave for the manager thread: commands and messages, behind one lock and one
- * eventfd that wakes its loop; and its own wish for a scheduling pass. The manager file takes from
- * here and runs.
+ * eventfd that wakes its loop; and its own wish for a scheduling pass. manager.c takes from here
+ * and runs.
  */
+#include "daemon/mailbox.h"
+
 #include "base/own.h"
-#include "daemon/core.h"
 
 #include <unistd.h>
 

@@ -13,6 +13,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
 #include "daemon/feed.h"
+#include "daemon/mailbox.h"
 #include "daemon/notify.h"
 #include "daemon/prune/prune.h"
 #include "daemon/run.h"

@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "daemon/adopt/parts.h"
 #include "daemon/run.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 #include <signal.h>
 #include <stdio.h>

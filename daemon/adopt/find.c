@@ -4,7 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/adopt/parts.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/adopt/parts.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/schedule/budget.h"
 #include "jobs/spec/parse.h"
 

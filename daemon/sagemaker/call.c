@@ -6,7 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 void sagemaker_reconcile_soon(struct manager *mgr)
 {
@@ -24,7 +24,8 @@ void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committe
 
 /* ---- the whole target waits ---- */
 
-void sagemaker_pause(struct manager *mgr, const struct err *why)
+/* Credentials were refused: the whole target waits and tries again later. */
+static void sagemaker_pause(struct manager *mgr, const struct err *why)
 {
 	struct sagemaker *c = mgr->sagemaker;
 
@@ -34,7 +35,8 @@ void sagemaker_pause(struct manager *mgr, const struct err *why)
 	c->pause_until_us = clock_mono_us() + mgr->settings->aws.wait_us;
 }
 
-void sagemaker_resume(struct manager *mgr)
+/* A call went through. */
+static void sagemaker_resume(struct manager *mgr)
 {
 	struct sagemaker *c = mgr->sagemaker;
 

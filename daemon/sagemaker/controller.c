@@ -3,11 +3,11 @@
  * The controller: looks at the rows that are not final and decides the next step of each. What
  * answers mean is in sagemaker/answer.c.
  */
+#include "daemon/sagemaker/controller.h"
 #include "base/log.h"
 #include "base/own.h"
 #include "daemon/sagemaker/idle.h"
 #include "daemon/sagemaker/log_search.h"
-#include "daemon/sagemaker/sagemaker.h"
 
 #define END_AGAIN 5 /* looks at something whose end was accepted, before it is asked for again */
 

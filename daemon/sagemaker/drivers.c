@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The driver of each kind of resource. */
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_] = {
 	[RESOURCE_TRAINING_JOB] = &sagemaker_training_driver,

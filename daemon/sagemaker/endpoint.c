@@ -9,8 +9,8 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/execution/execution.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/parity.h"
-#include "daemon/sagemaker/sagemaker.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/budget.h"
 

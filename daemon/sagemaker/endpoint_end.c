@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/update.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  * that. */
 #pragma once
 
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 /* Its idle time is over as far as we know (*last_us: the last request through us). 1: known, and
  * *last_us is later when CloudWatch's metric Invocations says so; without the right to read it, it

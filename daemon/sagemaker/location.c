@@ -4,8 +4,8 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/lookup.h"
-#include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/budget.h"
 
 #include <string.h>

@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/feed.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/log_file.h"
 #include "daemon/sagemaker/log_page.h"
 

@@ -2,7 +2,7 @@
 /* Questions about the account that are asked once and remembered; manager thread. */
 #pragma once
 
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 enum sagemaker_known {
 	SAGEMAKER_UNKNOWN, /* asked, or about to be: manager_want_schedule() follows */

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 /* CPU time for the expressions on one page of lines, and lines with a value in it. Lines beyond
  * have no metrics, and a warning says so. */

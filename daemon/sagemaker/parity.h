@@ -3,7 +3,7 @@
  * (model/parity.json). */
 #pragma once
 
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 /* Answers may differ so much: other hardware, other kernels, half precision. */
 #define SAGEMAKER_PARITY_TOLERANCE 0.02

@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/stage.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/budget.h"
 #include "daemon/schedule/job_state.h"

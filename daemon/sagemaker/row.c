@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wanted of a resource has changed: its row is stored, and looked at after the commit. */
 #include "base/str.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/schedule/budget.h"
 #include "daemon/schedule/job_state.h"
 

@@ -2,7 +2,7 @@
 /* Updating an endpoint on SageMaker (on_existing: update). All inside a transaction. */
 #pragma once
 
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 
 /* Notes in the answer of the endpoint's row: the config that UpdateEndpoint took; the one that it
  * was sent, until the endpoint is settled; how often the parity check got no answer. */

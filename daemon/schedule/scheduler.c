@@ -11,7 +11,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/checkpoint.h"
 #include "daemon/execution/execution.h"
-#include "daemon/sagemaker/sagemaker.h"
+#include "daemon/sagemaker/controller.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
