@@ -25,12 +25,8 @@ static void on_done(struct invocation *inv)
 
 static void invocation_free(void *state)
 {
-	struct invocation *inv = state;
-
-	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
-		free(inv->said[i]);
-	free(inv->reply);
-	free(inv);
+	invocation_clear(state);
+	free(state);
 }
 
 static void invoke(struct request *rq, void (*then)(struct request *rq))

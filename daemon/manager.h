@@ -123,14 +123,16 @@ struct measure {
 /* Start a measurement. Returns 0, or -ERR_UNAVAILABLE; then `done` does not run. */
 int manager_measure(struct manager *mgr, struct measure *m, struct err *reterr) MUSTCHECK;
 
-/* A request to a live endpoint. `done` runs on another thread, exactly once. */
+/* A request to a live endpoint. The caller fills the first part and owns the struct until `done`
+ * has run, exactly once, on the net thread. */
 struct invocation {
 	char endpoint[SPEC_NAME_MAX + 1];
 	const char *body; /* borrowed until `done` */
 	size_t body_len;
-	const char *content_type, *accept;     /* may be NULL */
+	const char *content_type, *accept;     /* NULL: JSON */
 	const char *sent[MANAGER_INVOKE_SENT]; /* values; NULL: not given */
 	int64_t timeout_us;
+	size_t reply_max; /* 0: MANAGER_INVOKE_REPLY_MAX */
 	void (*done)(struct invocation *inv);
 	void *userdata;
 
@@ -143,9 +145,14 @@ struct invocation {
 	size_t reply_len;
 	char reply_type[128];
 	char *said[MANAGER_INVOKE_SAID]; /* values; NULL: absent; the caller frees them */
-	void *ask;			 /* private to the manager */
+	struct relay *relay;		 /* private to the manager */
 };
+/* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
+ * -ERR_CONFLICT: not in service; -ERR_INVALID: a header; -ERR_LIMIT: the body is too large, or too
+ * many are under way. Then `done` does not run. */
 int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *reterr) MUSTCHECK;
+/* Free what has come: the reply and the headers. */
+void invocation_clear(struct invocation *inv);
 
 /* Money: the configuration's caps; the date of the price table ("2025-11", borrowed); the worst
  * case of a job in the form of store_read_job(), as decimal text. The last is a new reference, NULL

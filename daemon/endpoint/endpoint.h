@@ -84,48 +84,36 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
 /* Transactions of its own: leases, idling, restarts that are due. */
 void endpoints_tick(struct manager *mgr);
 
-/* ---- ask.c ---- */
-/* One request to a live endpoint. The caller fills the first part and owns it until `done` has run,
- * exactly once, on the net thread. */
-struct endpoint_ask {
-	const char *body; /* borrowed */
-	size_t body_len;
-	char content_type[128], accept[128];
-	const char *sent[MANAGER_INVOKE_SENT]; /* borrowed; NULL: not given */
-	int64_t timeout_us;
-	size_t reply_max;
-	void (*done)(struct endpoint_ask *ask);
-	void *userdata;
-
-	int result; /* 0: the endpoint answered, with any status; -ERR_UNAVAILABLE, -ETIMEDOUT,
-		     * -ERR_LIMIT */
-	struct err err;
-	int status;
-	char *reply; /* the receiver frees */
-	size_t reply_len;
-	char reply_type[128];
-	char *said[MANAGER_INVOKE_SAID]; /* the receiver frees */
-
-	/* ask.c's and endpoint/ask_sagemaker.c's: */
-	struct net_request http;
-	char lines[2][160]; /* header lines */
+/* ---- relay.c: for manager_invoke() of manager.h, which is in invoke.c ---- */
+/* An invocation on its way: what is sent and read lies in `inv`. */
+struct relay {
+	struct invocation *inv;
+	struct net_request http; /* to an endpoint of this machine */
+	char lines[2][160];	 /* header lines */
 	char *sent_lines[MANAGER_INVOKE_SENT];
-	struct sagemaker_ask *sagemaker;
+	struct sagemaker_relay *sagemaker; /* invoke_sagemaker.c */
 };
-/* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
- * -ERR_CONFLICT: not in service; -ERR_LIMIT: too many are under way. Then `done` does not run. */
-int endpoint_ask(struct manager *mgr, const char *name, struct endpoint_ask *ask,
-		 struct err *reterr) MUSTCHECK;
-/* ---- headers.c ---- */
-/* -ERR_INVALID: a header is too long or not printable. */
-int ask_check_headers(const struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
-/* The header lines of a request, at most 2 + MANAGER_INVOKE_SENT, that live until ask_read(). */
-size_t ask_headers(struct endpoint_ask *ask, const char **to);
-/* After the answer: the headers that pass back; the request's lines are freed. */
-void ask_read(struct endpoint_ask *ask, const struct net_request *http);
-/* Free the request's lines: there was no answer. */
-void ask_headers_done(struct endpoint_ask *ask);
+/* The body of the answer and its type. */
+void relay_read(struct relay *relay, struct net_request *http);
+/* Free it and call the invocation's `done`. */
+void relay_done(struct relay *relay);
+static inline size_t relay_reply_max(const struct invocation *inv)
+{
+	return inv->reply_max ? inv->reply_max : MANAGER_INVOKE_REPLY_MAX;
+}
 
-/* endpoint/ask_sagemaker.c: the same for an endpoint on SageMaker, under its name there. */
-int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
-			   size_t body_max, struct endpoint_ask *ask, struct err *reterr) MUSTCHECK;
+/* ---- headers.c ---- */
+/* What an invocation says of its body, by default JSON. */
+const char *invocation_content_type(const struct invocation *inv);
+/* -ERR_INVALID: a header is too long or not printable. */
+int invocation_check_headers(const struct invocation *inv, struct err *reterr) MUSTCHECK;
+/* The header lines of a request, at most 2 + MANAGER_INVOKE_SENT, that live as long as `relay`. */
+size_t relay_headers(struct relay *relay, const char **to);
+/* After the answer: the headers that pass back. */
+void relay_read_headers(struct relay *relay, const struct net_request *http);
+void relay_headers_done(struct relay *relay);
+
+/* ---- invoke_sagemaker.c ---- */
+/* To an endpoint on SageMaker, under its name there. */
+int relay_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
+		    size_t body_max, struct relay *relay, struct err *reterr) MUSTCHECK;

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define DEFAULT_TYPE "application/json"
+#define TYPE_MAX     127 /* characters of a type that are sent on */
+
 const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
 	{"X-Amzn-SageMaker-Inference-Id", 64},
@@ -42,47 +45,54 @@ static int check_header(const struct invoke_header *h, const char *value, struct
 		       h->name, n, h->max);
 }
 
-int ask_check_headers(const struct endpoint_ask *ask, struct err *reterr)
+int invocation_check_headers(const struct invocation *inv, struct err *reterr)
 {
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < MANAGER_INVOKE_SENT; i++)
-		if (ask->sent[i])
-			r = check_header(&manager_invoke_sent[i], ask->sent[i], reterr);
+		if (inv->sent[i])
+			r = check_header(&manager_invoke_sent[i], inv->sent[i], reterr);
 	return r;
 }
 
-size_t ask_headers(struct endpoint_ask *ask, const char **to)
+const char *invocation_content_type(const struct invocation *inv)
 {
+	return inv->content_type ? inv->content_type : DEFAULT_TYPE;
+}
+
+size_t relay_headers(struct relay *relay, const char **to)
+{
+	const struct invocation *inv = relay->inv;
 	size_t n = 0;
 
-	snprintf(ask->lines[0], sizeof(ask->lines[0]), "Content-Type: %s", ask->content_type);
-	snprintf(ask->lines[1], sizeof(ask->lines[1]), "Accept: %s", ask->accept);
-	to[n++] = ask->lines[0];
-	to[n++] = ask->lines[1];
+	snprintf(relay->lines[0], sizeof(relay->lines[0]), "Content-Type: %.*s", TYPE_MAX,
+		 invocation_content_type(inv));
+	snprintf(relay->lines[1], sizeof(relay->lines[1]), "Accept: %.*s", TYPE_MAX,
+		 inv->accept ? inv->accept : DEFAULT_TYPE);
+	to[n++] = relay->lines[0];
+	to[n++] = relay->lines[1];
 	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++) {
-		if (!ask->sent[i])
+		if (!inv->sent[i])
 			continue;
-		if (asprintf(&ask->sent_lines[i], "%s: %s", manager_invoke_sent[i].name,
-			     ask->sent[i]) < 0)
+		if (asprintf(&relay->sent_lines[i], "%s: %s", manager_invoke_sent[i].name,
+			     inv->sent[i]) < 0)
 			abort();
-		to[n++] = ask->sent_lines[i];
+		to[n++] = relay->sent_lines[i];
 	}
 	return n;
 }
 
-void ask_headers_done(struct endpoint_ask *ask)
+void relay_headers_done(struct relay *relay)
 {
 	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++)
-		free(TAKE(ask->sent_lines[i]));
+		free(TAKE(relay->sent_lines[i]));
 }
 
-void ask_read(struct endpoint_ask *ask, const struct net_request *http)
+void relay_read_headers(struct relay *relay, const struct net_request *http)
 {
 	char value[1024 + 1];
 
-	ask_headers_done(ask);
 	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
 		if (net_reply_header(http, manager_invoke_said[i].name, value, sizeof(value)))
-			ask->said[i] = strdup(value);
+			relay->inv->said[i] = strdup(value);
 }

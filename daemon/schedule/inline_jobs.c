@@ -27,7 +27,7 @@ struct predict {
 	size_t too_many;    /* inputs, for an endpoint of this machine; 0: it takes them */
 	int64_t give_up_us; /* monotonic */
 	sd_event_source *again;
-	struct endpoint_ask ask;
+	struct invocation inv;
 	struct predict *next;
 };
 
@@ -40,7 +40,7 @@ static void predict_free(struct predict *p)
 		}
 	}
 	loop_drop(&p->again);
-	free(p->ask.reply);
+	invocation_clear(&p->inv);
 	free(p->body);
 	free(p);
 }
@@ -93,14 +93,14 @@ static void predict_answered(struct predict *p)
 	struct reason none = {0};
 	char words[REASON_MSG_MAX];
 
-	if (p->ask.status != 200) {
+	if (p->inv.status != 200) {
 		snprintf(words, sizeof(words), "endpoint '%s' answered %d: %.*s", p->endpoint,
-			 p->ask.status, (int)(p->ask.reply_len < 700 ? p->ask.reply_len : 700),
-			 p->ask.reply ? p->ask.reply : "");
+			 p->inv.status, (int)(p->inv.reply_len < 700 ? p->inv.reply_len : 700),
+			 p->inv.reply ? p->inv.reply : "");
 		predict_failed(p, REASON_PREDICT_FAILED, words);
 		return;
 	}
-	if (json_parse(p->ask.reply, p->ask.reply_len, &answer, NULL) < 0) {
+	if (json_parse(p->inv.reply, p->inv.reply_len, &answer, NULL) < 0) {
 		predict_failed(p, REASON_PREDICT_FAILED, "the endpoint's answer is not JSON");
 		return;
 	}
@@ -132,15 +132,15 @@ static void on_answer(struct manager *mgr, struct manager_message *m)
 
 	if (mgr->stopping)
 		predict_free(p); /* still running in the database: asked again at the next start */
-	else if (p->ask.result == 0)
+	else if (p->inv.result == 0)
 		predict_answered(p);
 	else
-		predict_later(p, p->ask.err.msg);
+		predict_later(p, p->inv.err.msg);
 }
 
-static void on_relayed(struct endpoint_ask *ask)
+static void on_relayed(struct invocation *inv)
 {
-	struct predict *p = ask->userdata;
+	struct predict *p = inv->userdata;
 
 	manager_post(p->manager, &p->message);
 }
@@ -168,19 +168,18 @@ static void predict_try(struct predict *p)
 
 	if (predict_refused(p))
 		return;
-	free(TAKE(p->ask.reply));
-	p->ask = (struct endpoint_ask){
+	invocation_clear(&p->inv);
+	p->inv = (struct invocation){
 		.body = p->body,
 		.body_len = strlen(p->body),
-		.content_type = "application/json",
-		.accept = "application/json",
 		.timeout_us = p->manager->settings->predict_timeout_us,
 		.reply_max = PREDICT_REPLY_MAX,
 		.done = on_relayed,
 		.userdata = p,
 	};
 	p->message.fn = on_answer;
-	r = endpoint_ask(p->manager, p->endpoint, &p->ask, &why);
+	str_copy(p->inv.endpoint, sizeof(p->inv.endpoint), p->endpoint);
+	r = manager_invoke(p->manager, &p->inv, &why);
 	if (r == -ERR_NOT_FOUND)
 		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
 	else if (r == -EMSGSIZE)

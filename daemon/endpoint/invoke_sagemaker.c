@@ -13,18 +13,18 @@
 
 #define JSON_TYPE "application/json"
 
-struct sagemaker_ask {
+struct sagemaker_relay {
 	struct aws_call call;
 	char region[32];
 	char path[RESOURCE_NAME_MAX + 40];
 	char *body; /* owned, if the body was changed */
 };
 
-static void ask_free(struct sagemaker_ask *ca)
+static void sagemaker_relay_free(struct sagemaker_relay *sm)
 {
-	aws_call_done(&ca->call);
-	free(ca->body);
-	free(ca);
+	aws_call_done(&sm->call);
+	free(sm->body);
+	free(sm);
 }
 
 static bool is_json(const char *type)
@@ -35,14 +35,14 @@ static bool is_json(const char *type)
 }
 
 /* {"inputs": …} with "truncation": true in its parameters. NULL: send the body unchanged. */
-static char *with_truncation(const struct endpoint_ask *ask, size_t body_max)
+static char *with_truncation(const struct invocation *inv, size_t body_max)
 {
 	OWN(json_decrefp) json_t *body = NULL;
 	json_t *parameters;
 	char *text;
 
-	if (!is_json(ask->content_type) ||
-	    json_parse_nul(ask->body, ask->body_len, &body, NULL) < 0 ||
+	if (!is_json(invocation_content_type(inv)) ||
+	    json_parse_nul(inv->body, inv->body_len, &body, NULL) < 0 ||
 	    !json_object_get(body, "inputs"))
 		return NULL;
 	parameters = json_object_get(body, "parameters");
@@ -75,79 +75,75 @@ static int result_of(const struct aws_call *c)
 
 /* Replace a ModelError by the container's own response (botocore,
  * sagemaker-runtime/service-2.json), as a local endpoint would give it. */
-static void unwrap(struct endpoint_ask *ask)
+static void unwrap(struct invocation *inv)
 {
 	OWN(json_decrefp) json_t *error = NULL, *original = NULL;
 	const char *message;
 	int64_t status;
 
-	if (json_parse(ask->reply, ask->reply_len, &error, NULL) < 0)
+	if (json_parse(inv->reply, inv->reply_len, &error, NULL) < 0)
 		return;
 	status = json_get_int(error, "OriginalStatusCode", 0);
 	message = json_get_str(error, "OriginalMessage", NULL);
 	if (status < 400 || status > 599 || !message)
 		return;
-	free(ask->reply);
-	ask->status = (int)status;
-	ask->reply_len = strlen(message);
-	ask->reply = strdup(message);
-	if (!ask->reply)
+	free(inv->reply);
+	inv->status = (int)status;
+	inv->reply_len = strlen(message);
+	inv->reply = strdup(message);
+	if (!inv->reply)
 		abort();
-	str_copy(ask->reply_type, sizeof(ask->reply_type),
-		 json_parse(message, ask->reply_len, &original, NULL) < 0 ? "text/plain"
+	str_copy(inv->reply_type, sizeof(inv->reply_type),
+		 json_parse(message, inv->reply_len, &original, NULL) < 0 ? "text/plain"
 									  : JSON_TYPE);
 }
 
 static void on_done(struct aws_call *c)
 {
-	struct endpoint_ask *ask = c->userdata;
-	struct sagemaker_ask *ca = ask->sagemaker;
+	struct relay *relay = c->userdata;
+	struct invocation *inv = relay->inv;
 
-	ask->result = result_of(c);
-	ask->err = c->err;
-	ask->status = c->status;
-	ask_read(ask, &c->http);
-	if (ask->result == 0) {
-		ask->reply_len = c->http.reply.len;
-		ask->reply = buf_take(&c->http.reply);
-		if (!net_reply_header(&c->http, "Content-Type", ask->reply_type,
-				      sizeof(ask->reply_type)))
-			ask->reply_type[0] = '\0';
+	inv->result = result_of(c);
+	inv->err = c->err;
+	inv->status = c->status;
+	relay_read_headers(relay, &c->http);
+	if (inv->result == 0) {
+		relay_read(relay, &c->http);
 		if (c->kind == AWS_ERROR_MODEL)
-			unwrap(ask);
+			unwrap(inv);
 	}
-	ask->sagemaker = NULL;
-	ask_free(ca);
-	ask->done(ask);
+	sagemaker_relay_free(TAKE(relay->sagemaker));
+	relay_done(relay);
 }
 
-int endpoint_ask_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
-			   size_t body_max, struct endpoint_ask *ask, struct err *reterr)
+int relay_sagemaker(struct manager *mgr, const char *resource_name, const char *region,
+		    size_t body_max, struct relay *relay, struct err *reterr)
 {
-	struct sagemaker_ask *ca = calloc(1, sizeof(*ca));
-	struct aws_call *c = &ca->call;
+	const struct invocation *inv = relay->inv;
+	struct sagemaker_relay *sm;
+	struct aws_call *c;
 
-	if (!ca)
-		return err_errno(reterr, ENOMEM, "ask the endpoint");
-	if (!mgr->aws) {
-		free(ca);
+	if (!mgr->aws)
 		return err_set(reterr, ERR_UNAVAILABLE, "%s", mgr->aws_why.message);
-	}
+	sm = calloc(1, sizeof(*sm));
+	if (!sm)
+		return err_errno(reterr, ENOMEM, "ask the endpoint");
+	c = &sm->call;
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
-	str_copy(ca->region, sizeof(ca->region), region);
-	snprintf(ca->path, sizeof(ca->path), "/endpoints/%s/invocations", resource_name);
-	ca->body = with_truncation(ask, body_max);
-	c->region = ca->region;
+	str_copy(sm->region, sizeof(sm->region), region);
+	snprintf(sm->path, sizeof(sm->path), "/endpoints/%s/invocations", resource_name);
+	sm->body = with_truncation(inv, body_max);
+	c->region = sm->region;
 	c->method = "POST";
-	c->path = ca->path;
-	c->headers_n = ask_headers(ask, c->headers);
-	c->body = ca->body ? ca->body : ask->body;
-	c->body_len = ca->body ? strlen(ca->body) : ask->body_len;
-	c->timeout_us = ask->timeout_us;
-	c->reply_max = ask->reply_max;
+	c->path = sm->path;
+	c->headers_n = relay_headers(relay, c->headers);
+	c->body = sm->body ? sm->body : inv->body;
+	c->body_len = sm->body ? strlen(sm->body) : inv->body_len;
+	c->timeout_us = inv->timeout_us;
+	c->reply_max = relay_reply_max(inv);
 	c->done = on_done;
-	c->userdata = ask;
-	ask->sagemaker = ca;
+	c->userdata = relay;
+	relay->sagemaker = sm;
 	aws_send(mgr->aws, c);
 	return 0;
 }

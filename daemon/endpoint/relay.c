@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of an invocation on its way: the answer's body and type, then `done`. */
+#include "base/own.h"
+#include "daemon/endpoint/endpoint.h"
+
+void relay_read(struct relay *relay, struct net_request *http)
+{
+	struct invocation *inv = relay->inv;
+
+	inv->reply_len = http->reply.len;
+	inv->reply = buf_take(&http->reply);
+	if (!net_reply_header(http, "Content-Type", inv->reply_type, sizeof(inv->reply_type)))
+		inv->reply_type[0] = '\0';
+}
+
+void relay_done(struct relay *relay)
+{
+	struct invocation *inv = relay->inv;
+
+	relay_headers_done(relay);
+	free(relay);
+	inv->relay = NULL;
+	inv->done(inv);
+}
