@@ -8,7 +8,8 @@
  *   answer.c        what an answer means for its row
  *   drivers.c       the table of the kinds of resources
  *   training.c      training jobs: what their status means for the job
- *   log.c           CloudWatch logs into the attempt's log file; log_file.c its lines
+ *   log.c           CloudWatch logs into the attempt's log file
+ *   log_file.c      their lines
  *   metrics.c       the metrics and progress in those lines
  *   endpoint.c      endpoints: model → config → endpoint, delete in the other order
  *   parity.c        does an endpoint answer as its model did when it was trained

@@ -97,3 +97,29 @@ def test_no_circle_of_files():
 def test_a_circle_is_seen():
     ring = {"a": {"b": {"b_do"}}, "b": {"c": {"c_do"}}, "c": {"b": {"b_undo"}}}
     assert circles(ring) == [("b", "c needs it, too: c_do"), ("c", "b needs it, too: b_undo")]
+
+
+ORDERED = "A file needs only files below it"
+LISTED = re.compile(r"`(\w+\.c)`|^ \*   (\w+\.c) ", re.MULTILINE)
+
+
+def listed(page):
+    """The files of a list from the top, those of one line in any order: {file: line}."""
+    after = text(page).split(ORDERED)[1]
+    lines = [line for line in after.splitlines() if line.startswith(("|", " *   "))]
+    return {page.parent / (table or comment): number for number, line in enumerate(lines)
+            for table, comment in LISTED.findall(line)}
+
+
+def test_lists_of_files_are_in_order():
+    graph, bad = arrows(), []
+    for page in files(".md", ".h"):
+        if page.parts[0] in NOT_PRODUCT or ORDERED not in text(page):
+            continue
+        order = listed(page)
+        folder = {path for path in graph if path.parent == page.parent}
+        bad += [(page, f"there is no list of {path}") for path in sorted(folder - set(order))]
+        bad += [(page, f"{path.name} stands below {other.name}, which it needs")
+                for path in sorted(order) for other in sorted(graph[path])
+                if order.get(other, order[path]) < order[path]]
+    judge("order", bad)
