@@ -5,7 +5,7 @@
  *   1. The database is the truth. Rows change inside a transaction (txn_begin … txn_end = one
  *      transaction); memory changes, spawns and messages come only from txn_on_commit() actions,
  *      which run after the commit.
- *   2. A job's state moves only in lifecycle.c, an endpoint's only in endpoint/state.c.
+ *   2. A job's state moves only in schedule/job_state.c, an endpoint's only in endpoint/state.c.
  *   3. An execution is alive exactly as long as its lock is held; only exit.json or a free lock
  *      ends it.
  */
