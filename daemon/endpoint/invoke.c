@@ -14,7 +14,7 @@
 
 #define SERVE_URL "http://endpoint" EXECUTION_SERVE_PATH
 
-/* Where a live endpoint is: a new descriptor of the directory of its socket, or its name on
+/* The location of a live endpoint: a new descriptor of its socket's directory, or its name on
  * SageMaker. */
 struct place {
 	int dirfd;
@@ -51,8 +51,8 @@ static int live_connect(struct manager *mgr, const char *name, struct place *ret
 	return 0;
 }
 
-/* An endpoint here is one variant with one model: what asks for another is refused, as SageMaker
- * refuses it. */
+/* A local endpoint has one variant with one model. A request for another one is refused, as
+ * SageMaker does. */
 static int check_choice(const struct invocation *inv, struct err *reterr)
 {
 	const char *variant = inv->sent[MANAGER_INVOKE_VARIANT];
