@@ -9,8 +9,10 @@
  *   drivers.c       the table of the kinds of resources
  *   training.c      training jobs: what their status means for the job
  *   log.c           CloudWatch logs into the attempt's log file
- *   log_file.c      their lines
+ *   log_page.c      what becomes of one page of a log
+ *   log_file.c      its lines
  *   metrics.c       the metrics and progress in those lines
+ *   log_search.c    the thread that searches lines with users' expressions
  *   endpoint.c      endpoints: model → config → endpoint, delete in the other order
  *   parity.c        does an endpoint answer as its model did when it was trained
  *   update.c        an endpoint gets another model
