@@ -236,6 +236,5 @@ def test_a_stop_does_not_wait_for_the_search(cloud):
     cloud.daemon.start()
     assert "warnings" not in cloud.daemon.get(f"/v1/jobs/{job['id']}")  # nothing half done
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
-    cloud.lift()
     assert cloud.ended(run)["state"] == "cancelled"
     cloud.nothing_is_left()
