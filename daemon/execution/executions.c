@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of live executions in memory: who is in it, whose it is, and which are looked at soon.
+ * The table of live executions in memory: its entries, their owners, and which of them are polled
+ * soon. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-/* Links are not followed: work/ belongs to the job. */
+/* Links are not followed, because work/ belongs to the job. */
 #define WATCH_EVENTS (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DONT_FOLLOW | IN_ONLYDIR)
 
 struct execution *execution_add(struct manager *mgr, const struct execution_row *row, bool planned)
@@ -24,7 +25,8 @@ struct execution *execution_add(struct manager *mgr, const struct execution_row 
 	ex->row = *row;
 	ex->planned = planned;
 	ex->since_mono_us = clock_mono_us();
-	if (row->started_us > 0 && row->started_us < clock_now_us()) /* before a restart of ours */
+	/* before a restart of the daemon */
+	if (row->started_us > 0 && row->started_us < clock_now_us())
 		ex->since_mono_us -= clock_now_us() - row->started_us;
 	ex->dirfd = ex->lock_fd = ex->watch = ex->watch_dir = -1;
 	ex->next = mgr->executions;
@@ -104,7 +106,7 @@ int execution_attach(struct manager *mgr, struct execution *ex, struct err *rete
 	snprintf(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
 	ex->watch_dir = inotify_add_watch(mgr->inotify_fd, ex->row.dir, WATCH_EVENTS);
 	ex->watch = inotify_add_watch(mgr->inotify_fd, work, WATCH_EVENTS);
-	return 0; /* without a watch the rescan does it, a little later */
+	return 0; /* without a watch the rescan detects changes a little later */
 }
 
 void execution_look_soon(struct manager *mgr, struct execution *ex)

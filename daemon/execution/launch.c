@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making an execution: its directory and spec.json first (wire/execution.h, wire/README.md), then
- * its row inside the transaction; after the commit start.c starts it. A crash before the commit
- * leaves a directory that nothing names; one after it a row and a directory that are complete, so
- * that the next daemon only has to start the shim.
+ * Creates an execution: first its directory and spec.json (wire/execution.h, wire/README.md), then
+ * its row in the transaction; after the commit start.c starts it. A crash before the commit leaves
+ * a directory without a row. A crash after it leaves a complete row and directory, so that the next
+ * daemon only starts the shim. Manager's thread.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The worker's command: a train job with a script of its own is a script. */
+/* The worker's command. A train job with its own script runs as a script. */
 static const char *worker_command(const struct job_row *job, bool serve, const struct stage *stage)
 {
 	if (stage->only)
@@ -40,7 +40,8 @@ static bool is_same_hub(const char *a, const char *b)
 	return n == m && strncmp(a, b, n) == 0;
 }
 
-/* The daemon's token is for the daemon's hub: a job that names another one asks it without. */
+/* The daemon's hub token belongs to the daemon's hub: a job that names another hub does not get the
+ * token. */
 static void withhold_token(json_t *env)
 {
 	const char *asked = json_get_str(env, "HF_ENDPOINT", NULL), *ours = getenv("HF_ENDPOINT");
@@ -52,7 +53,8 @@ static void withhold_token(json_t *env)
 	json_object_set_new(env, "HUGGING_FACE_HUB_TOKEN", json_string(""));
 }
 
-/* The job's own `environment` comes on top, except for scripts, whose worker hands it on. */
+/* The job's own `environment` overrides these variables, except for scripts, whose worker passes it
+ * on. */
 static json_t *environment(const struct execution_row *row, const json_t *spec)
 {
 	OWN(buf_done) struct buf devices = BUF_INIT(SPEC_DEVICES_MAX * 64);
@@ -94,7 +96,7 @@ static json_t *shim_part(struct manager *mgr, const struct execution_row *row, c
 	return exec;
 }
 
-/* The lists, and the names of the variables that carrying them out needs. */
+/* Add the lists, and the names of the environment variables that they need. */
 static void add_stage(struct manager *mgr, const struct stage *stage, json_t *message)
 {
 	json_t *names = json_array(), *exec = json_object_get(message, "exec");
@@ -115,7 +117,7 @@ static void add_stage(struct manager *mgr, const struct stage *stage, json_t *me
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes",
 			    json_integer(mgr->settings->cache_max_bytes));
-	if (mgr->settings->max_download) { /* a test of the manager has no configuration */
+	if (mgr->settings->max_download) { /* unit tests of the manager have no configuration */
 		json_object_set_new(message, "max_download",
 				    json_integer(mgr->settings->max_download));
 		json_object_set_new(message, "max_unpacked",
@@ -190,8 +192,8 @@ static int make_directory(const struct execution_row *row, const json_t *message
 		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
 }
 
-/* When max_runtime is over, on the wall clock: the shim ends it by a better clock; from then on a
- * shim that was stopped is woken. 0: never. */
+/* The end of max_runtime on the wall clock; 0: never. The shim measures it with a better clock;
+ * after this time a shim that was stopped is continued. */
 static int64_t deadline_us(const struct job_row *job, bool serve, const json_t *spec)
 {
 	struct job_resources res;

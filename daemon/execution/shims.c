@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shims that this daemon has started. Each is reaped when it ends, whatever has become of its
- * execution by then: exit.json often ends an execution before its shim has gone.
+ * The shims that this daemon started. Each is reaped when it ends, whatever happened to its
+ * execution: exit.json often ends an execution before its shim ends. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -12,7 +12,7 @@
 
 struct shim_child {
 	struct manager *manager;
-	sd_event_source *source; /* NULL: cannot be watched; the rescan reaps it */
+	sd_event_source *source; /* NULL: the loop cannot watch it; the rescan reaps it */
 	pid_t pid;
 	char execution[ID_LEN];
 	struct shim_child *next;
@@ -36,12 +36,12 @@ static int on_exit_of(sd_event_source *s, const siginfo_t *si, void *userdata)
 	struct manager *mgr = child->manager;
 	struct execution *ex = execution_find(mgr, child->execution);
 
-	child_drop(child); /* the loop reaps it after this */
+	child_drop(child); /* the loop reaps the shim after this */
 	if (!ex)
 		return 0;
 	ex->unstarted = si->si_code == CLD_EXITED && si->si_status == SHIM_NO_SPACE;
-	if (!ex->unstarted)		      /* else the next rescan starts it again */
-		execution_look_soon(mgr, ex); /* exit.json and the lock tell the rest */
+	if (!ex->unstarted)		      /* otherwise the next rescan starts it again */
+		execution_look_soon(mgr, ex); /* exit.json and the lock determine the rest */
 	return 0;
 }
 

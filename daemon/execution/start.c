@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The start of a committed execution: the lock, the proof, the shim, and the row that says that it
- * runs. Also after a restart of the daemon, of what it had committed and not started.
+ * Starts a committed execution: the lock, the proof, the shim, and the row that records the start.
+ * After a restart of the daemon this also starts executions that were committed but not started.
+ * Manager's thread.
  */
 #include "base/fault.h"
 #include "base/log.h"
@@ -30,7 +31,8 @@ static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
 	return 0;
 }
 
-/* Little, and what transfers need: the shim hands on of it what spec.json names. */
+/* A small environment, plus the variables for transfers; the shim passes on those that spec.json
+ * names. */
 static const char **shim_environment(void)
 {
 	extern char **environ;
@@ -55,7 +57,8 @@ static const char **shim_environment(void)
 	return envp;
 }
 
-/* In the child. A stop that comes before the shim takes signals waits for it: it would end it. */
+/* Runs in the child: blocks SIGTERM, so that a stop waits until the shim handles signals instead of
+ * killing it. */
 static int hold_sigterm(void)
 {
 	sigset_t term;
@@ -65,8 +68,8 @@ static int hold_sigterm(void)
 	return sigprocmask(SIG_BLOCK, &term, NULL) < 0 ? -errno : 0;
 }
 
-/* The shim gets the lock as fd 3, the value for its record on fd 4, nothing on stdin and stdout,
- * and the job's log as stderr. */
+/* Start the shim: the lock is fd 3, the pipe with the secret fd 4, stdin and stdout are empty,
+ * stderr is the job's log. */
 static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid, struct err *reterr)
 {
 	const struct execution_row *row = &ex->row;
@@ -87,7 +90,8 @@ static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid,
 	};
 	int r;
 
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir); /* whatever comes of it */
+	/* an overflow is impossible or harmless */
+	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (null < 0 || log < 0)
 		return err_errno(reterr, errno, "open %s", path);
@@ -104,7 +108,8 @@ static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid,
 	spec.fds_n = 5;
 	closep(&ex->lock_fd);
 	ex->lock_fd = open(roots_fd_path(lock, path),
-			   O_RDONLY | O_CLOEXEC); /* an open file of our own: it locks apart */
+			   /* a separate open file, so that its lock is separate */
+			   O_RDONLY | O_CLOEXEC);
 	r = ex->lock_fd < 0 ? err_errno(reterr, errno, "open " EXECUTION_LOCK)
 			    : proc_spawn(&spec, ret_pid, reterr);
 	if (r >= 0)
@@ -112,7 +117,7 @@ static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid,
 	return r;
 }
 
-/* The shim runs: say so. */
+/* Record that the shim runs. */
 int execution_mark_running(struct manager *mgr, struct execution *ex, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
@@ -148,14 +153,15 @@ static int start_shim(struct manager *mgr, struct execution *ex, struct err *ret
 	slots_publish(mgr);
 	if (shim_watch(mgr, pid, ex->row.id) < 0)
 		log_event(LOG_LEVEL_WARNING, "child_not_watched", "execution=%s", ex->row.id);
-	if (execution_attach(mgr, ex, reterr) < 0) /* it runs: the rescan opens its directory */
+	/* the shim runs: the rescan opens its directory */
+	if (execution_attach(mgr, ex, reterr) < 0)
 		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
 			  "execution=%s retrying msg=\"%s\"", ex->row.id, reterr->msg);
 	return 0;
 }
 
-/* Another value for one that the daemon before has committed but not started, in a transaction of
- * its own. */
+/* Create a new secret for an execution that the previous daemon committed but did not start, in a
+ * separate transaction. */
 static int renew_proof(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
@@ -193,7 +199,7 @@ void execution_start(struct manager *mgr, struct execution *ex)
 		return;
 	}
 	if (txn_begin(mgr, NULL) < 0)
-		return; /* the rescan finds what became of it */
+		return; /* the rescan finds out what happened */
 	if (r < 0) {
 		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
 

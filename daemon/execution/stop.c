@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stopping an execution: its shim is told, at once or after the commit. */
+/* Stops an execution by a request to its shim, at once or after the commit. Manager's thread. */
 #include "base/own.h"
 #include "daemon/execution/execution.h"
 #include "daemon/execution/remains.h"

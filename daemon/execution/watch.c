@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching live executions: inotify is the hint, a rescan every MANAGER_RESCAN_US the truth. Each
- * look finds what became of one: not started yet, running, ended, lost. Only exit.json or a free
- * lock ends one; a pid never does.
+ * Watches live executions. inotify is only a hint; the rescan every MANAGER_RESCAN_US is reliable.
+ * Each look determines the state: not started, running, ended or lost. Only exit.json or a free
+ * lock ends an execution, never a pid. Manager's thread.
  */
 #include "base/fileio.h"
 #include "base/log.h"
@@ -18,7 +18,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#define GATHER_US 50000 /* a chatty log wakes the loop at most this often */
+#define GATHER_US 50000 /* a busy log wakes the loop at most once in this time */
 
 static void poll_one(struct manager *mgr, struct execution *ex);
 static int on_gather(sd_event_source *s, uint64_t at, void *userdata);
@@ -28,7 +28,7 @@ static void look_at_all_soon(struct manager *mgr)
 	loop_after_us(mgr->loop, &mgr->gather_source, GATHER_US, on_gather, mgr);
 }
 
-/* In a transaction of its own. The execution may be gone afterwards. */
+/* Ends the execution in a separate transaction. Afterwards `ex` may be freed. */
 static void finish(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   enum reason_code lost)
 {
@@ -45,7 +45,7 @@ static void finish(struct manager *mgr, struct execution *ex, const struct exit_
 
 /* ---- its start ---- */
 
-/* Committed, but the daemon died before its shim ran. */
+/* True if the execution was committed but the daemon died before its shim ran. */
 static bool never_started(const struct execution *ex)
 {
 	return ex->row.state == EXECUTION_STARTING && !path_exists(ex->dirfd, EXECUTION_EXIT_TMP) &&
@@ -66,7 +66,7 @@ static void mark_running(struct manager *mgr, struct execution *ex)
 		ex->row.state = EXECUTION_RUNNING;
 }
 
-/* A stop came before its start. */
+/* End an execution whose stop came before its start. */
 static void finish_unstarted(struct manager *mgr, struct execution *ex)
 {
 	struct exit_record stopped = {.cause = EXIT_STOPPED, .code = -1, .signal = SIGTERM};
@@ -74,7 +74,7 @@ static void finish_unstarted(struct manager *mgr, struct execution *ex)
 	finish(mgr, ex, &stopped, REASON_NONE);
 }
 
-/* Its row has just been committed. */
+/* Start an execution whose row was just committed. */
 static void start_first(struct manager *mgr, struct execution *ex)
 {
 	ex->planned = false;
@@ -85,7 +85,8 @@ static void start_first(struct manager *mgr, struct execution *ex)
 		execution_start(mgr, ex);
 }
 
-/* Nothing of it has run: the start is tried again when there is room, unless a stop came first. */
+/* Nothing of the execution has run: start it again when resources are free, unless a stop came
+ * first. */
 static void start_again(struct manager *mgr, struct execution *ex)
 {
 	if (ex->stop_wanted)
@@ -96,8 +97,8 @@ static void start_again(struct manager *mgr, struct execution *ex)
 
 /* ---- lost ---- */
 
-/* Its shim is gone without a record. It has ended only when all of it is proven to have; what
- * cannot be proven is said, and keeps the job from being tried again. */
+/* The shim is gone without a record. The execution ends only after all its processes are proven to
+ * have ended. If that cannot be proven, this is reported and prevents an automatic retry. */
 static void lost(struct manager *mgr, struct execution *ex)
 {
 	struct remains_of of = execution_remains(ex);
@@ -114,8 +115,8 @@ static void lost(struct manager *mgr, struct execution *ex)
 	finish(mgr, ex, NULL, here ? REASON_SHIM_LOST : REASON_HOST_LOST);
 }
 
-/* A stopped shim does nothing of what it should: when its execution should end it is woken, and
- * ended when that has not helped for the grace. */
+/* A shim that was stopped (SIGSTOP) does not supervise. If its execution should end, the shim is
+ * continued, and killed if that has no effect within the grace. */
 static void look_at_shim(struct manager *mgr, struct execution *ex)
 {
 	bool late = ex->stop_wanted ||
@@ -134,8 +135,9 @@ static void look_at_shim(struct manager *mgr, struct execution *ex)
 					 : SIGCONT);
 }
 
-/* The lock is free, or the job has taken it away; and no process is its shim. The name `lock` may
- * stand for another file by now, so a daemon that was started later does not rest on it alone. */
+/* True if the lock is free or the job has removed it, and no process is its shim. The name `lock`
+ * may mean another file by now, so a daemon that was started later does not rely on the lock
+ * alone. */
 static bool is_dead(const struct execution *ex, int alive)
 {
 	if (alive != 0 && alive != -ENOENT && alive != -ERR_INVALID)
@@ -145,8 +147,8 @@ static bool is_dead(const struct execution *ex, int alive)
 
 /* ---- one ---- */
 
-/* Only a missing directory proves a loss; any other trouble (too many open files, a disk that does
- * not answer) is looked at again at the next rescan. */
+/* Only a missing directory proves a loss. After any other error (no descriptors, a disk that does
+ * not answer) the next rescan tries again. */
 void execution_reattach(struct manager *mgr, struct execution *ex)
 {
 	struct err why = {0};
@@ -228,24 +230,23 @@ static void poll_one(struct manager *mgr, struct execution *ex)
 	watch_log(mgr, ex);
 	if (ex->stop_wanted && !ex->stop_sent)
 		execution_stop(mgr, ex);
-	alive = execution_is_alive(ex->dirfd, &ex->lock_fd,
-				   NULL); /* before looking for exit.json */
+	alive = execution_is_alive(ex->dirfd, &ex->lock_fd, NULL); /* before exit.json is read */
 	r = exit_record_read(ex->dirfd, &exit, NULL);
 	if (headroom_look_failed(r) || headroom_look_failed(alive))
-		return; /* it may be there: looked at again at the next rescan */
+		return; /* the record may exist: the next rescan reads again */
 	dead = is_dead(ex, alive);
 	if (!dead)
 		look_at_shim(mgr, ex);
 	ended = dead && r >= 0 && proof_holds(ex, &exit);
 	r = events_drain(mgr, ex, dead);
 	if (r > 0)
-		want_more(mgr, ex); /* other work comes between the chunks */
+		want_more(mgr, ex); /* other work runs between the chunks */
 	if (r != 0)
 		return;
 	if (ended)
 		finish(mgr, ex, &exit, REASON_NONE);
 	else if (dead && !shim_is_ours(mgr, ex->row.id))
-		lost(mgr, ex); /* a shim of ours is reaped first: perhaps nothing ran */
+		lost(mgr, ex); /* a shim of this daemon is reaped first */
 }
 
 /* ---- all ---- */
@@ -256,7 +257,7 @@ static void poll_all(struct manager *mgr)
 
 	for (ex = mgr->executions; ex; ex = next) {
 		next = ex->next;
-		if (!has_more(ex))	   /* else its turn comes anyway */
+		if (!has_more(ex))	   /* otherwise another transaction follows anyway */
 			poll_one(mgr, ex); /* may drop ex, never another one */
 	}
 }
@@ -270,7 +271,7 @@ static int on_gather(sd_event_source *s, uint64_t at, void *userdata)
 	return 0;
 }
 
-/* The one that was added first; NULL: none. */
+/* The execution that was added first; NULL if there is none. */
 static struct execution *next_soon(struct manager *mgr)
 {
 	struct execution *found = NULL;
@@ -302,8 +303,8 @@ static int on_inotify(sd_event_source *s, int fd, uint32_t revents, void *userda
 	char events[4096];
 
 	while (read(fd, events, sizeof(events)) > 0)
-		; /* which file it was does not matter: a look at all is cheap */
-	sd_event_source_set_enabled(s, SD_EVENT_OFF); /* until the gathered look */
+		; /* the file does not matter: polling all is cheap */
+	sd_event_source_set_enabled(s, SD_EVENT_OFF); /* until the delayed poll */
 	look_at_all_soon(mgr);
 	return 0;
 }
