@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: deploy, crash and restart with back-off, delete. The endpoint outlives its deploy job.
- * The server process is an execution owned by the endpoint.
+ * Endpoints: deploy, crash, restart with back-off, delete. An endpoint outlives its deploy job. The
+ * server process is an execution that the endpoint owns. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -16,7 +16,8 @@
 
 #define BACKOFF_FIRST_US (USEC_PER_SEC)
 #define BACKOFF_MAX_US	 (60 * USEC_PER_SEC)
-#define STEADY_US	 (600 * USEC_PER_SEC) /* in service this long: crashes are counted anew */
+/* after this time in service, crashes are counted from zero */
+#define STEADY_US	 (600 * USEC_PER_SEC)
 
 /* ---- deploy ---- */
 
@@ -26,7 +27,8 @@ enum {
 	CANNOT_UPDATE
 };
 
-/* on_existing: update, and there is one of that name where the job runs. */
+/* Update the endpoint if on_existing is "update" and one of that name exists on the job's
+ * target. */
 static int update_existing(struct manager *mgr, const struct job_row *job,
 			   struct execution_row *row, struct err *reterr)
 {
@@ -78,7 +80,7 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 		return r;
 	}
 	txn_on_commit(mgr, live_refresh_after, NULL);
-	if (ep.target == TARGET_LOCAL) /* else the execution is the job's: its staging */
+	if (ep.target == TARGET_LOCAL) /* otherwise the execution belongs to the job: its staging */
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
 	return execution_launch(mgr, row, reterr);
 }
@@ -93,7 +95,7 @@ static bool has_other_server(struct manager *mgr, const struct execution *except
 	return false;
 }
 
-/* All of them: an update has a second one. Returns how many. */
+/* Stop all servers: during an update there are two. Returns their number. */
 static int stop_servers(struct manager *mgr, const char *endpoint, struct err *reterr)
 {
 	int n = 0, r = 0;
@@ -152,8 +154,8 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 			       : endpoint_gone(mgr, &ep, ENDPOINT_DELETED, &ep.reason, reterr);
 	if (ex->row.retired || updates)
 		return 0;
-	if (ex->may_live || /* a second server never runs beside it */
-	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it never worked */
+	if (ex->may_live || /* a second server must not run beside it */
+	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it has never worked */
 		return endpoint_gone(mgr, &ep, ENDPOINT_FAILED, why, reterr);
 	return restart_later(mgr, &ep, ex->row.started_us, why, reterr);
 }
@@ -181,7 +183,7 @@ int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum rea
 		return sagemaker_endpoint_delete(mgr, &now, reterr);
 	r = stop_servers(mgr, ep->id, reterr);
 	if (r != 0)
-		return r < 0 ? r : 0; /* its last server's end is the endpoint's */
+		return r < 0 ? r : 0; /* the end of its last server ends the endpoint */
 	return endpoint_gone(mgr, &now, ENDPOINT_DELETED, &reason, reterr);
 }
 
@@ -199,9 +201,9 @@ int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep, struct 
 	if (r < 0 || !u || execution_of_endpoint(mgr, ep) || stray_of_job(mgr, ep->job) ||
 	    !sagemaker_may_start(mgr, &job, &why) || headroom_check(mgr, NULL) < 0 ||
 	    !placement_find(mgr, u, &job, &row, &why))
-		return r; /* no place, or not all is known: looked at again at the next tick */
+		return r; /* no slot is free, or a fact is unknown: the next tick tries again */
 	r = store_folder_check(mgr->store, spec_model_name(ep->spec), reterr);
-	if (err_is_removed(r)) { /* what is gone does not come back */
+	if (err_is_removed(r)) { /* a removed folder does not come back */
 		reason_set(&why, r == -ERR_PRUNED ? REASON_PRUNED : REASON_REMOVED_OUTSIDE, "%s",
 			   reterr->msg);
 		return endpoint_gone(mgr, ep, ENDPOINT_FAILED, &why, reterr);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define DEFAULT_TYPE "application/json"
-#define TYPE_MAX     127 /* characters of a type that are sent on */
+#define TYPE_MAX     127 /* characters of a content type that are passed on */
 
 const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},

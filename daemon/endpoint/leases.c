@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leases: an endpoint is deleted when its time is over or when it has been idle, unless jobs of its
- * run still need it.
+ * Leases: an endpoint is deleted if its lease has ended or it was idle too long, unless jobs of its
+ * run still need it. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -10,12 +10,12 @@
 #include "daemon/sagemaker/idle.h"
 #include "daemon/schedule/budget.h"
 
-/* How exact the stored time of the last request is. */
+/* Accuracy of the stored time of the last request. */
 #define REQUEST_SAVED_US (10 * USEC_PER_SEC)
 
 /* ---- the rules ---- */
 
-/* Why the lease is over; REASON_NONE: it is not. */
+/* The reason why the lease is over; REASON_NONE if it is not. */
 static enum reason_code lease_verdict(const struct endpoint_row *ep, int64_t last_request_us,
 				      int64_t now, char *words, size_t size)
 {
@@ -47,7 +47,7 @@ static int look_at_lease(struct manager *mgr, const struct endpoint_row *ep, str
 	why = lease_verdict(ep, last, now, words, sizeof(words));
 	if (why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
 		if (!sagemaker_idle_known(mgr, ep, &last))
-			return 0; /* looked at again when it is */
+			return 0; /* checked again after it came into service */
 		why = lease_verdict(ep, last, now, words, sizeof(words));
 	}
 	if (last - ep->last_request_us >= REQUEST_SAVED_US)
@@ -68,10 +68,10 @@ static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct er
 	if (ep->state == ENDPOINT_IN_SERVICE)
 		return look_at_lease(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ep->in_service_us && ep->lease_until_us &&
-	    now >= ep->lease_until_us) /* it was being restarted when its time was over */
+	    now >= ep->lease_until_us) /* its lease ended during a restart */
 		return look_at_lease(mgr, ep, reterr);
 	if (ep->target == TARGET_SAGEMAKER)
-		return 0; /* sagemaker/endpoint.c brings it up */
+		return 0; /* sagemaker/endpoint.c starts it */
 	if (ep->state == ENDPOINT_CREATING && !ex && now >= ep->not_before_us && ep->wanted)
 		return endpoint_restart(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&
@@ -83,7 +83,7 @@ static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct er
 	return 0;
 }
 
-/* All live endpoints in one transaction; without one, none is begun. */
+/* Handle all live endpoints in one transaction. If no transaction can be opened, do nothing. */
 void endpoints_tick(struct manager *mgr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
@@ -121,7 +121,8 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us, struct
 			      "a lease of %s is longer than the greatest allowed, %s",
 			      duration_format(asked, ttl_us),
 			      duration_format(most, mgr->settings->lease_ttl_max_us));
-	/* Reserved is the time up to the end of the lease, or its whole length before its start. */
+	/* The reservation covers the time until the lease's end, or the whole lease before its
+	 * start. */
 	r = budget_renew(mgr, &ep,
 			 ep.in_service_us ? now + ttl_us - ep.lease_until_us
 					  : ttl_us - ep.lease_ttl_us,

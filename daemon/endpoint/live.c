@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of live endpoints that api and net threads see, under its own lock: made anew out of
- * the rows after each commit that changes one.
+ * The table of live endpoints for API threads and the net thread, with its own lock. The manager's
+ * thread rebuilds it from the rows after each commit that changes an endpoint.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"

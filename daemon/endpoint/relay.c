@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of an invocation on its way: the answer's body and type, then `done`. */
+/* The end of a running invocation: copies the response's body and type, then calls `done`. The net
+ * thread runs this. */
 #include "base/own.h"
 #include "daemon/endpoint/endpoint.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one place that moves endpoints, and what a move means for the jobs that wait for it: a deploy
- * job is running until its endpoint is in service, a delete-endpoint job until it is gone. Inside a
- * turn; only rows change.
+ * The only file that changes an endpoint's state, with the effect on the jobs that wait for it. A
+ * deploy job runs until its endpoint is in service, a delete-endpoint job until the endpoint is
+ * gone. Runs in a transaction and changes only rows. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -48,7 +48,8 @@ int64_t endpoint_idle_us(const struct manager *mgr, const json_t *spec)
 
 /* ---- in service, gone ---- */
 
-/* The deploy job of this endpoint, if it is still under way: 1 and *job, else 0 (adopted: none). */
+/* Find the deploy job of this endpoint if it is not final. Returns 1 and *job, else 0 (an adopted
+ * endpoint has none). */
 static int open_deploy(struct manager *mgr, const struct endpoint_row *ep, struct job_row *job,
 		       struct err *reterr)
 {
@@ -98,13 +99,13 @@ int endpoint_ready(struct manager *mgr, const char *id, json_t *result, struct e
 	if (r >= 0)
 		r = endpoint_move(mgr, ep.id, ENDPOINT_CREATING, ENDPOINT_IN_SERVICE, &none,
 				  reterr);
-	if (r >= 0 && ep.in_service_us == 0) /* the lease's clock starts now */
+	if (r >= 0 && ep.in_service_us == 0) /* the lease begins now */
 		r = store_endpoint_set_lease(mgr->store, ep.id, ep.lease_ttl_us,
 					     now + ep.lease_ttl_us, now, true, now, reterr);
 	return r < 0 ? r : finish_deploy(mgr, &ep, STATE_SUCCEEDED, &none, reterr);
 }
 
-/* The delete-endpoint jobs that wait for its end. */
+/* Finish the delete-endpoint jobs that wait for the endpoint's end. */
 static int finish_deletes(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows running = {0};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Updating an endpoint (on_existing: update): what both targets share, and the endpoints of this
- * machine. There a second server starts beside the first, whose execution has the endpoint and the
- * updating job. When it is ready, which includes the parity check, one transaction makes that job
- * the endpoint's deploy and retires the first server: it gets no new requests, and a SIGTERM once
- * those that were on their way have reached it. A second server that ends before leaves all as it
- * was.
+ * Updates an endpoint (on_existing: update): the common part of both targets, and local endpoints.
+ * A local update starts a second server; its execution belongs to both the endpoint and the
+ * updating job. After the server is ready (which includes the parity check), one transaction makes
+ * the job the endpoint's deploy and retires the first server. The first server gets no new
+ * requests, and a SIGTERM after its pending requests have arrived. If the second server ends first,
+ * nothing changes. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -59,7 +59,7 @@ int endpoint_update_begin(struct manager *mgr, const struct job_row *job,
 				     reterr);
 	}
 	if (restarts && !updating)
-		return 0; /* the new server will do */
+		return 0; /* the new server will follow */
 	reason_set(&why, REASON_ENDPOINT_TAKEN,
 		   "endpoint '%s' is %s: it can be updated when it is in service", ep->name,
 		   updating ? "updating" : endpoint_state_str(ep->state));
@@ -80,7 +80,7 @@ int endpoint_update_end(struct manager *mgr, const char *id, enum job_state to,
 	return job_finish(mgr, &job, to, why, outputs, reterr);
 }
 
-/* The lease starts anew, unless somebody renewed it to a later end. */
+/* A new lease begins, unless a user has renewed the old one to a later end. */
 static int lease_anew(struct manager *mgr, const struct endpoint_row *ep, const json_t *spec,
 		      struct err *reterr)
 {
@@ -123,7 +123,7 @@ int endpoint_updated(struct manager *mgr, const struct endpoint_row *ep, const c
 	return r < 0 ? r : endpoint_update_end(mgr, id, STATE_SUCCEEDED, &none, outputs, reterr);
 }
 
-/* ---- of this machine ---- */
+/* ---- local endpoints ---- */
 
 static void retire_after(struct manager *mgr, void *arg, bool committed)
 {
@@ -147,7 +147,7 @@ static int switch_to(struct manager *mgr, const struct endpoint_row *ep, const s
 		free(id);
 		return r;
 	}
-	txn_on_commit(mgr, retire_after, id); /* before the live table is made anew */
+	txn_on_commit(mgr, retire_after, id); /* before the live table is rebuilt */
 	if (ep->restarts)
 		r = store_endpoint_set_restart(mgr->store, ep->id, 0, 0, &none, clock_now_us(),
 					       reterr);
@@ -170,7 +170,7 @@ int endpoint_server_ready(struct manager *mgr, const struct execution *ex, struc
 	r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 	if (r < 0 || job.cancel_requested_us || !job_state_is_active(job.state) ||
 	    ep.state == ENDPOINT_DELETING || !endpoint_state_is_live(ep.state))
-		return r; /* it was told to stop; its end is the job's */
+		return r; /* it was told to stop; its end also ends the job */
 	return switch_to(mgr, &ep, ex, reterr);
 }
 
@@ -202,7 +202,7 @@ int endpoint_update_cancel(struct manager *mgr, const struct job_row *job, struc
 
 	for (struct execution *ex = mgr->executions; ex; ex = ex->next)
 		if (ex->row.endpoint[0] && str_eq(ex->row.job, job->id))
-			return execution_stop_later(mgr, ex, reterr); /* its end ends the job */
+			return execution_stop_later(mgr, ex, reterr); /* ends the job, too */
 	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
 	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
 }
