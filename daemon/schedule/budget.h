@@ -34,8 +34,8 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 
 /* True if the amount fits now, in addition to reserved and spent money and to the worst cases of
  * jobs in staging. Call this in the transaction that starts the job; that keeps the caps. If false,
- * *why is waiting_for_money with the cap and the time when it is free again, or money_cap if
- * earlier attempts of this job have used up the job's cap. If the ledger cannot be read:
+ * *why is waiting_for_money with the cap and the time when it is free again. If earlier attempts of
+ * this job have used up the job's cap, *why is money_cap. If the ledger cannot be read:
  * waiting_for_money. */
 bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
 		 struct reason *why);

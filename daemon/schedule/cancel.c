@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stop that was asked for, from the job down to what runs of it: an execution, a training job, an
- * endpoint. Inside a transaction; processes are told after its commit, and their ends end the job.
+ * Cancels a job, from its row down to the running work: an execution, a training job, an endpoint.
+ * Runs in a transaction. Processes are stopped after the commit, and their ends end the job.
+ * Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -52,8 +53,8 @@ static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct 
 				   : endpoint_update_cancel(mgr, job, reterr);
 }
 
-/* Where the daemon does it itself it ends at once, a deploy with its endpoint, else its execution
- * or its training job is stopped. */
+/* A job inside the daemon ends at once, a deploy with its endpoint. For any other job the execution
+ * or the training job is stopped. */
 static int cancel_active(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	struct job_row now = *job;

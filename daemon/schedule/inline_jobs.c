@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs that the daemon does itself: predict (one relayed request, waiting while the endpoint
- * starts) and delete-endpoint (done when the endpoint is gone).
+ * Jobs that run inside the daemon: predict (one request, waits while the endpoint starts) and
+ * delete-endpoint (ends when the endpoint is gone). Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -12,20 +12,20 @@
 
 #include <string.h>
 
-#define PREDICT_AGAIN_US  500000    /* while the endpoint is not in service */
-#define PREDICT_REPLY_MAX (1 << 20) /* kept as the job's output */
+#define PREDICT_AGAIN_US  500000    /* delay while the endpoint is not in service */
+#define PREDICT_REPLY_MAX (1 << 20) /* bytes kept as the job's output */
 
 /* ---- predict ---- */
 
 struct predict {
-	struct manager_message message; /* first: the manager casts back */
+	struct manager_message message; /* must be first: the manager casts back */
 	struct manager *manager;
 	char job[ID_LEN];
 	int attempt;
 	char endpoint[SPEC_NAME_MAX + 1];
 	char *body;
-	size_t too_many;    /* inputs, for an endpoint of this machine; 0: it takes them */
-	int64_t give_up_us; /* monotonic */
+	size_t too_many;    /* number of inputs if a local endpoint refuses so many; else 0 */
+	int64_t give_up_us; /* deadline, monotonic */
 	sd_event_source *again;
 	struct invocation inv;
 	struct predict *next;
@@ -58,7 +58,8 @@ static int predict_end(struct manager *mgr, struct predict *p, enum job_state to
 
 static int on_again(sd_event_source *s, uint64_t at, void *userdata);
 
-/* In a transaction of its own; frees p. What could not be written down is asked again. */
+/* Ends the job in a separate transaction and frees p. If that cannot be written, the request is
+ * repeated. */
 static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
 			 const json_t *outputs)
 {
@@ -125,13 +126,14 @@ static void predict_later(struct predict *p, const char *words)
 	loop_after_us(p->manager->loop, &p->again, PREDICT_AGAIN_US, on_again, p);
 }
 
-/* On the manager thread, after the answer. */
+/* Runs on the manager's thread after the response. */
 static void on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct predict *p = (struct predict *)m;
 
 	if (mgr->stopping)
-		predict_free(p); /* still running in the database: asked again at the next start */
+		/* the job is still running in the database: the next start repeats the request */
+		predict_free(p);
 	else if (p->inv.result == 0)
 		predict_answered(p);
 	else
@@ -145,8 +147,8 @@ static void on_relayed(struct invocation *inv)
 	manager_post(p->manager, &p->message);
 }
 
-/* True if the endpoint, which was not known when the job was submitted, does not take so many
- * inputs: the job has failed then. */
+/* True if the endpoint, which was unknown at the submit, does not accept so many inputs; the job
+ * has then failed. */
 static bool predict_refused(struct predict *p)
 {
 	char words[REASON_MSG_MAX];
@@ -243,7 +245,7 @@ static int delete_start(struct manager *mgr, const struct job_row *job, const js
 		*reterr = missing;
 		return r;
 	}
-	/* The endpoint's end finishes this job: endpoint_gone. */
+	/* endpoint_gone finishes this job after the endpoint's end. */
 	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
 			       "a delete-endpoint job asked for it", reterr);
 }

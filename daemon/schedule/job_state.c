@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one place that moves jobs: ends, automatic retries, what depends on an ended job, retry.
- * Everything here runs inside a transaction and only changes rows.
+ * The only file that changes a job's state: ends, automatic retries, dependents, retry. Everything
+ * runs in a transaction and changes only rows. Manager's thread.
  */
 #include "daemon/schedule/job_state.h"
 #include "base/log.h"
@@ -10,9 +10,9 @@
 
 #include <assert.h>
 
-#define RETRY_DELAY_US	   (2 * USEC_PER_SEC) /* doubled with each automatic retry */
+#define RETRY_DELAY_US	   (2 * USEC_PER_SEC) /* doubled at each automatic retry */
 #define RETRY_DELAY_MAX_US (300 * USEC_PER_SEC)
-#define RETRY_DEFAULT_MAX  3 /* for reasons that are retried without being asked (host_lost) */
+#define RETRY_DEFAULT_MAX  3 /* for reasons with an automatic retry by default (host_lost) */
 
 int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_state to,
 	     const struct reason *reason, struct err *reterr)
@@ -35,14 +35,15 @@ static enum attempt_state attempt_state_of(enum job_state s)
 				      : ATTEMPT_FAILED;
 }
 
-/* The service had no room, or our keys have expired: the job waits, however often. */
+/* True if the job is retried without a limit: the service had no capacity, or the keys have
+ * expired. */
 static bool retries_forever(const struct job_row *job, enum reason_code code)
 {
 	return code == REASON_QUOTA || code == REASON_CAPACITY || code == REASON_THROTTLED ||
 	       (code == REASON_CREDENTIALS && sagemaker_runs(job));
 }
 
-/* True if this failure is retried without being asked. Sets the back-off. */
+/* True if this failure is retried automatically. Sets the back-off. */
 static bool plan_retry(const struct job_row *job, const struct reason *reason, int *ret_retries,
 		       int64_t *ret_not_before_us)
 {
@@ -111,7 +112,7 @@ int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to
 	return job_end(mgr, job, &end, reterr);
 }
 
-/* ---- what depends on what ---- */
+/* ---- dependents ---- */
 
 enum verdict {
 	VERDICT_WAIT,
@@ -132,7 +133,7 @@ static bool need_is_met(const struct need_row *need)
 	return false;
 }
 
-/* *ret_need: the need that decided (for SKIP), borrowed from `needs`. */
+/* *ret_need is the need that decided (for SKIP), borrowed from `needs`. */
 static enum verdict judge(const struct need_rows *needs, const struct need_row **ret_need)
 {
 	enum verdict v = VERDICT_GO;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reference of a job stands for: outputs of jobs of its own run, and of other runs those of
- * the attempt that was pinned at the submit. */
+/* Resolves references: outputs of jobs of the same run, and of the pinned attempts of other runs.
+ * Manager's thread. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -10,11 +10,11 @@
 
 struct find {
 	struct manager *mgr;
-	const struct job_row *job; /* who refers */
-	struct job_rows jobs;	   /* of its run */
-	json_t *outputs;	   /* of another run's attempt, owned */
-	bool checks;		   /* looks only for folders that were removed by hand */
-	int removed;		   /* not 0: one was found, see *why */
+	const struct job_row *job; /* the job with the reference */
+	struct job_rows jobs;	   /* jobs of its run */
+	json_t *outputs;	   /* outputs of the other run's attempt; owned */
+	bool checks;		   /* True to check only for folders that somebody removed */
+	int removed;		   /* not 0 if a removed folder was found, see *why */
 	struct err *why;
 	char file[SPEC_PATH_MAX + 64];
 };
@@ -25,8 +25,8 @@ static void check_folder(struct find *find, const char *path)
 		find->removed = store_folder_check(find->mgr->store, path, find->why);
 }
 
-/* An output whose values stand in its place, such as metrics, or of a job that failed: the path
- * below the attempt's execution. NULL: nothing is there. */
+/* The path below the attempt's execution, for an output whose values are stored in place of a path
+ * (metrics), or of a failed job. NULL if the file does not exist. */
 static const char *output_file(struct find *find, const struct job_row *job, int attempt,
 			       const char *output)
 {
@@ -105,9 +105,9 @@ int job_resolve(struct manager *mgr, const struct job_row *job, json_t **ret, st
 	return r;
 }
 
-/* ---- is all that it uses still there ---- */
+/* ---- checking that the inputs still exist ---- */
 
-/* Whatever the reference stands for: only whether its folder is there matters. */
+/* The value is irrelevant: only the existence of its folder is checked. */
 static const char *look_at_output(void *userdata, const struct spec_ref *ref)
 {
 	const char *value = find_output(userdata, ref);

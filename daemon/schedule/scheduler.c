@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which ready job starts now. One line for each place (nothing, CPU, endpoint, GPU): highest
- * priority first, then by the run's submit and the job's place in it, whenever it became ready. A
- * job that must wait holds back its own line, so that it is not overtaken for ever, but no other;
- * in the line of GPUs it holds back only the GPUs that it could use.
+ * Selects the ready job that starts next. Each kind of slot (none, CPU, endpoint, GPU) has its own
+ * queue. Order: highest priority, then the run's submit and the job's position in the run, whenever
+ * the job became ready. A job that must wait blocks only its own queue, so that it is not overtaken
+ * forever. In the GPU queue it blocks only the GPUs that it could use. Manager's thread.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -19,11 +19,11 @@
 #include <assert.h>
 #include <string.h>
 
-#define JOB_WAITS 1 /* a result: it was not started, and stays queued */
+#define JOB_WAITS 1 /* result: the job was not started and stays queued */
 
 /* ---- starting one job ---- */
 
-/* A job that fails before it has a process still has an attempt that says why. */
+/* A job that fails before its process starts still has an attempt with the reason. */
 static int fail_start(struct manager *mgr, const struct job_row *job, enum reason_code code,
 		      const struct err *why, struct err *reterr)
 {
@@ -66,8 +66,8 @@ static int begin_attempt(struct manager *mgr, struct job_row *job, struct err *r
 	return r;
 }
 
-/* The files come first: if there is no room for them, the job stays queued and nothing is written
- * of an attempt. Returns JOB_WAITS then, with the reason in *why. */
+/* The files are written first: if the disk has no room, the job stays queued and no attempt is
+ * recorded. Returns JOB_WAITS in that case, with the reason in *why. */
 static int start_process(struct manager *mgr, struct job_row *job, const json_t *spec,
 			 struct execution_row *row, struct reason *why, struct err *reterr)
 {
@@ -125,7 +125,7 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 	return action_start(mgr, job, spec, reterr);
 }
 
-/* Its tries have used up what a job may cost: nothing that could come makes it fit. */
+/* The earlier attempts have used up the job's cap, so the job can never start. */
 static int never_starts(struct manager *mgr, struct job_row *job, const struct reason *why,
 			struct err *reterr)
 {
@@ -134,7 +134,7 @@ static int never_starts(struct manager *mgr, struct job_row *job, const struct r
 	return r < 0 ? r : job_finish(mgr, job, STATE_FAILED, why, NULL, reterr);
 }
 
-/* What holds a job back for long is shown by the job itself, not only by explain. */
+/* Store a long wait with the job, so that the job itself shows it, not only explain. */
 static int say_wait(struct manager *mgr, const struct job_row *job, const struct reason *why,
 		    struct err *reterr)
 {
@@ -142,14 +142,14 @@ static int say_wait(struct manager *mgr, const struct job_row *job, const struct
 
 	if (!money && why->code != REASON_WAITING_FOR_ROOM && mgr->aws &&
 	    mgr->sagemaker->pause.code == REASON_NONE)
-		return 0; /* something is being looked up: it takes a moment */
+		return 0; /* a look-up is running, which takes a moment */
 	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
 		return 0;
 	return store_job_set_reason(mgr->store, job->id, why, clock_now_us(), reterr);
 }
 
-/* True if say_wait() has written it: it is of a job that waits for something else than a place, and
- * not the reason of its last try. */
+/* True if say_wait() has stored this reason. The job then waits for something other than a slot,
+ * and the reason does not belong to its last attempt. */
 static bool is_said_wait(enum reason_code code)
 {
 	return code == REASON_WAITING_FOR_MONEY || code == REASON_WAITING_FOR_ROOM ||
@@ -185,7 +185,7 @@ bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_r
 	return placement_of(job) == PLACE_NONE || usage_has_room(mgr, u, why);
 }
 
-/* It waits for something else than a place, and does not hold back those behind it. */
+/* The job waits for something other than a slot and does not block the jobs behind it. */
 static int wait_for(struct manager *mgr, struct job_row *job, const struct reason *why,
 		    struct err *reterr)
 {
@@ -201,7 +201,7 @@ struct pass {
 	enum slot_class place; /* of the line that is walked */
 };
 
-/* It starts, or waits and keeps its place before those behind it. */
+/* Start the job, or let it wait and keep its position. */
 static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 {
 	const struct pass *p = arg;
@@ -224,7 +224,7 @@ static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 	r = start_job(mgr, job, &row, &why, reterr);
 	if (r != JOB_WAITS)
 		return r < 0 ? r : LINE_GOES_ON;
-	r = wait_for(mgr, job, &why, reterr); /* the place stays counted as taken in this pass */
+	r = wait_for(mgr, job, &why, reterr); /* its slot stays counted as used in this pass */
 	return r < 0 ? r : LINE_STAYS;
 }
 
@@ -261,7 +261,7 @@ static int start_line(struct manager *mgr, enum job_target target, enum slot_cla
 			      look_at_job, &pass, reterr);
 
 	if (r > 0 && !waits)
-		txn_on_commit(mgr, look_again, NULL); /* these never wait: the rest is due, too */
+		txn_on_commit(mgr, look_again, NULL); /* these jobs never wait: go on */
 	return r < 0 ? r : 0;
 }
 
@@ -283,7 +283,7 @@ void schedule_pass(struct manager *mgr)
 	struct err why = {0};
 	int r;
 
-	mgr->due_us = 0; /* if this fails, the next tick tries again */
+	mgr->due_us = 0; /* if the pass fails, the next tick tries again */
 	if (!u || txn_begin(mgr, &why) < 0)
 		return;
 	spare_fill(&mgr->spare);
