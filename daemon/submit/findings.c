@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a submit finds: the place of a finding, findings that refuse nothing, removed folders. */
+/* Findings of a submit: their pointers, warnings, removed folders. Any thread. */
 #include "base/str.h"
 #include "daemon/submit/prepare.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Paths of a spec: they exist, lie below the roots and hold what the field needs. They become
- * absolute and without links, as they are now; who opens them later looks again (base/roots.h).
+ * Checks the paths of a spec: they exist, are below the roots and have the content that the field
+ * needs. Paths become absolute and free of links, as they are now; a later open checks again
+ * (base/roots.h). Runs on the caller's thread.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -17,7 +18,7 @@
 #include <string.h>
 
 #define NAMES_SHOWN 5	  /* models that a refusal lists */
-#define LOOK_MAX    10000 /* entries that are looked at for a first file; a tree of more has one */
+#define LOOK_MAX    10000 /* entries to examine for a first file; a larger tree certainly has one */
 
 const struct model_name *settings_model(const struct settings *set, const char *name)
 {
@@ -37,7 +38,7 @@ static bool check_roots(const struct spec_path *p, const char *real, const char 
 	return false;
 }
 
-/* The path as the spec means it: relative ones start at base_dir. False: too long. */
+/* The absolute path; a relative one starts at base_dir. Returns false if it is too long. */
 static bool whole_path(const struct settings *set, const struct spec_path *p, char *path)
 {
 	if (p->path[0] == '/')
@@ -45,7 +46,7 @@ static bool whole_path(const struct settings *set, const struct spec_path *p, ch
 	return path_join(path, PATH_MAX, set->base_dir, p->path);
 }
 
-/* True if there is no such thing here: then the name of a model may mean a run's, or the hub's. */
+/* True if no such path exists here. Then the text may name a run's model or a hub model. */
 static bool is_absent(const struct settings *set, const struct spec_path *p)
 {
 	char path[PATH_MAX];
@@ -53,8 +54,8 @@ static bool is_absent(const struct settings *set, const struct spec_path *p)
 	return whole_path(set, p, path) && !path_exists(AT_FDCWD, path);
 }
 
-/* The real path of a thing that need not exist: its nearest parent that does, and the rest of the
- * path, which has plain names only. NULL, or why not. */
+/* The real path of a file that need not exist: its nearest existing parent, and the rest, which has
+ * only plain names. Returns NULL, or the reason of a failure as text. */
 static const char *real_path_to_be(char *path, char *real)
 {
 	char parent[PATH_MAX];
@@ -81,8 +82,7 @@ static const char *real_path_to_be(char *path, char *real)
 	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
 }
 
-/* True if a path that is not there lies in a folder that was removed by hand, which is said then.
- */
+/* True if the missing path is in a folder that somebody removed; that problem is then added. */
 static bool is_removed(const struct prepare *prepare, const struct spec_path *p, char *path)
 {
 	char real[PATH_MAX];
@@ -91,7 +91,7 @@ static bool is_removed(const struct prepare *prepare, const struct spec_path *p,
 	       prepare_removed(prepare, real, p->pointer);
 }
 
-/* The real path of what the spec names, checked against the roots. */
+/* Find the real path and check it against the roots. */
 static bool find_path(const struct prepare *prepare, const struct spec_path *p, char *real)
 {
 	const struct settings *set = prepare->manager->settings;
@@ -119,7 +119,7 @@ static bool find_path(const struct prepare *prepare, const struct spec_path *p, 
 	return check_roots(p, real, "read", problems);
 }
 
-/* A directory to write: below a root, and outside of what the daemon keeps. */
+/* Check a directory to write: below a root, and outside the daemon's own directories. */
 static bool find_output(const struct prepare *prepare, const struct spec_path *p, char *real)
 {
 	const struct settings *set = prepare->manager->settings;
@@ -143,12 +143,12 @@ static bool find_output(const struct prepare *prepare, const struct spec_path *p
 	return true;
 }
 
-/* True if there is a file somewhere below `dir`, as far as one looks. */
+/* True if a file exists somewhere below `dir`, within the limit. */
 static bool holds_a_file(const char *dir)
 {
 	char *const dirs[] = {(char *)dir, NULL};
 	FTS *fts = fts_open(dirs, FTS_LOGICAL | FTS_NOCHDIR, NULL);
-	bool found = !fts; /* who reads it says why it cannot be read */
+	bool found = !fts; /* the job reports why the directory is unreadable */
 	FTSENT *e;
 
 	for (int i = 0; fts && !found && (e = fts_read(fts)); i++)
@@ -185,7 +185,7 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	return true;
 }
 
-/* True if the job uses the model's tokenizer, not only the names of its classes. */
+/* True if the job uses the model's tokenizer, not only its class names. */
 static bool is_tokenised(const struct spec_path *path)
 {
 	return path->use == SPEC_PATH_MODEL && str_eq(path->key, "model");
@@ -220,7 +220,7 @@ static int note_use(struct job_spec *job, const char *model, struct err *reterr)
 	return 0;
 }
 
-/* A model that was added: what its name stands for takes its place. */
+/* Replace an added model's name by its source. */
 static int use_added(const struct prepare *p, struct job_spec *job, const struct spec_path *path,
 		     const json_t *source, struct err *reterr)
 {
@@ -251,7 +251,7 @@ static int use_added(const struct prepare *p, struct job_spec *job, const struct
 	return note_use(job, name, reterr);
 }
 
-/* "; did you mean 'minilm'?", or the first names that there are. */
+/* Write "; did you mean 'minilm'?", or the first names that exist. */
 static void nearest_models(const struct prepare *p, const char *name, char *text, size_t size)
 {
 	const struct settings *set = p->manager->settings;
@@ -278,7 +278,7 @@ static void nearest_models(const struct prepare *p, const char *name, char *text
 			 n - NAMES_SHOWN);
 }
 
-/* True if the text is a plain name, and nothing lies here under it: what to do is said. */
+/* True if the text is a plain name without a file here; a problem with the remedy is then added. */
 static bool refuse_name(const struct prepare *p, const struct spec_path *path)
 {
 	const struct settings *set = p->manager->settings;
