@@ -50,7 +50,7 @@ static size_t regions_of(const struct manager *mgr, const struct adopt_options *
 	return n;
 }
 
-/* Ends at once on SIGINT and SIGTERM: nothing has been written. */
+/* Ends at once on SIGINT and SIGTERM, because nothing has been written yet. */
 static int find_all(struct manager *mgr, const struct adopt_options *o, struct finds *ret,
 		    struct err *reterr)
 {
@@ -94,7 +94,7 @@ static int check_installs(struct manager *mgr, const struct adopt_options *o, co
 	return 0;
 }
 
-/* ---- asking ---- */
+/* ---- confirmation ---- */
 
 static bool is_agreed(const struct adopt_options *o)
 {
@@ -126,7 +126,7 @@ static void say_plan(const struct adopt_options *o, const struct finds *f,
 struct wait {
 	struct manager *mgr;
 	sd_event_source *timer;
-	int left; /* -1: not looked yet */
+	int left; /* -1: not checked yet */
 };
 
 static int on_look(sd_event_source *s, uint64_t at, void *userdata)
@@ -153,7 +153,7 @@ static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 	return 0;
 }
 
-/* Until everything that is to end has ended. */
+/* Wait until all unwanted resources have ended. */
 static int wait_for_ends(struct manager *mgr, int *ret_left, struct err *reterr)
 {
 	struct wait w = {.mgr = mgr, .left = -1};

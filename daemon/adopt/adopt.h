@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `trainyardd --adopt`: finds resources with Trainyard's tags in the AWS account, whether this
- * database knows them or not. After a loss of the database it adopts or deletes them. It serves no
- * requests; the lock of the data directory excludes a running daemon. main.c calls this.
+ * database knows them or not. After a loss of the database it adopts or deletes them. The program
+ * serves no requests; the lock of the data directory excludes a running daemon. main.c calls this.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What describe says of what was found, and what it costs. */
+/* Describes the found resources and computes their cost. Called by adopt.c. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/adopt/parts.h"
@@ -34,7 +34,7 @@ static const char *adopt_uri_of(const struct find *model)
 	return json_get_str(container, "ModelDataUrl", json_get_str(source, "S3Uri", hub));
 }
 
-/* ---- specs: as much of a job's as the price and the lists need ---- */
+/* ---- specs: the fields of a job that the price and the lists need ---- */
 
 static json_t *serverless_of(const json_t *config)
 {

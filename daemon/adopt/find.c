@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What in the account carries our tags: lists by name, then the tags of each, which decide. */
+/* Finds resources in the account: lists them by name, then decides by the tags of each. Called by
+ * adopt.c. */
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -10,15 +11,15 @@
 #include <unistd.h>
 
 #define PAGE		 100
-#define ASK_TRIES	 8 /* each of them as many as the client's */
+#define ASK_TRIES	 8 /* tries; each includes the client's own retries */
 #define MISSING_TRIES	 5
-#define MISSING_PAUSE_US 50000 /* doubled */
+#define MISSING_PAUSE_US 50000 /* doubled at each try */
 
 struct listing {
 	enum resource_kind kind;
 	const char *operation, *key;
-	const char *status_key; /* NULL: has none */
-	const char *status;	/* only those; NULL: all */
+	const char *status_key; /* NULL: the kind has no status */
+	const char *status;	/* only resources with this status; NULL: all */
 };
 static const struct listing listings[] = {
 	{RESOURCE_TRAINING_JOB, "ListTrainingJobs", "TrainingJobSummaries", "TrainingJobStatus",
@@ -64,8 +65,8 @@ static int ask_once(struct manager *mgr, const char *operation, const char *regi
 	return r;
 }
 
-/* Ask SageMaker and wait. `input` is taken over. *ret is a new reference. -ERR_NOT_FOUND: there is
- * no such thing. */
+/* Make one SageMaker call and wait. Takes over `input`. *ret is a new reference. -ERR_NOT_FOUND if
+ * the resource does not exist. */
 static int adopt_ask(struct manager *mgr, const char *operation, const char *region, json_t *input,
 		     json_t **ret, struct err *reterr)
 {
@@ -128,7 +129,7 @@ static int append(struct finds *f, const struct find *it, struct err *reterr)
 	return 0;
 }
 
-/* One that a list or a describe has told of. */
+/* Add a resource from a list or a describe call. */
 static int take(struct finds *f, enum resource_kind kind, const char *region,
 		const char *status_key, const json_t *answer, struct err *reterr)
 {
@@ -176,8 +177,8 @@ static int list_all(struct manager *mgr, const char *region, const struct listin
 	return r;
 }
 
-/* Lists are eventually consistent. An endpoint begins with the name of its config, a config with
- * that of its model: describe each such name that no list had. */
+/* Lists are eventually consistent. An endpoint's name begins with the name of its config, and a
+ * config's with that of its model. So describe each such name that no list has returned. */
 static int find_unlisted(struct manager *mgr, const char *region, enum resource_kind base,
 			 enum resource_kind upper, struct finds *f, struct err *reterr)
 {
@@ -229,7 +230,8 @@ static void read_tag(struct find *it, char role[32], const char *key, const char
 			str_copy(tags[i].into, tags[i].size, value);
 }
 
-/* Tags can be copied on to something else; then the kind or the nonce in the name betrays it. */
+/* Tags can be copied to another resource; then the kind tag or the nonce in the name does not
+ * match. */
 static bool is_ours(const struct find *it, const char *role)
 {
 	size_t name = strlen(it->name), nonce = strlen(it->nonce);
@@ -239,7 +241,7 @@ static bool is_ours(const struct find *it, const char *role)
 	       str_eq(role, resource_kind_str(it->kind));
 }
 
-/* -ERR_NOT_FOUND: it is gone meanwhile. */
+/* -ERR_NOT_FOUND if the resource is gone meanwhile. */
 static int read_tags(struct manager *mgr, struct find *it, struct err *reterr)
 {
 	OWN(json_decrefp)
@@ -258,7 +260,7 @@ static int read_tags(struct manager *mgr, struct find *it, struct err *reterr)
 	return 0;
 }
 
-/* Keeps those from `first` on that are ours and of that installation. */
+/* Keep the resources from `first` on that are Trainyard's and of that installation. */
 static int keep_ours(struct manager *mgr, const char *install, size_t first, struct finds *f,
 		     struct err *reterr)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The plan becomes rows, all in one transaction: after that the controller does the rest, here or
- * in the next daemon. */
+/* Writes the plan as rows, all in one transaction. The controller then does the rest, in this
+ * process or in the next daemon. */
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-/* The tag's, unless a live endpoint here has the name: then the one that it has there. */
+/* The name from the tag, unless a live endpoint here has that name; then the resource's name on
+ * SageMaker. */
 static void choose_name(struct manager *mgr, const struct find *it, char name[SPEC_NAME_MAX + 1])
 {
 	OWN(endpoint_row_done) struct endpoint_row taken = {0};
@@ -26,8 +27,8 @@ static bool is_coming(const struct find *it)
 	return str_eq(it->status, "Creating") || str_eq(it->status, "Failed");
 }
 
-/* One that serves, whatever else it does: its lease starts now. One that is coming up: when it is
- * in service. */
+/* Insert the endpoint's row. The lease of a serving endpoint begins now; otherwise when it comes
+ * into service. */
 static int store_endpoint(struct manager *mgr, const struct find *it, struct err *reterr)
 {
 	const struct settings *set = mgr->settings;
@@ -59,8 +60,8 @@ static int store_endpoint(struct manager *mgr, const struct find *it, struct err
 	return store_endpoint_insert(mgr->store, &ep, reterr);
 }
 
-/* What an endpoint's lease costs from now on, and a training job at worst; no cap can refuse what
- * runs already. Without a price there is nothing to reserve. */
+/* Reserve the cost of an endpoint's lease from now on, or a training job's worst case. No cap
+ * refuses a resource that already runs. Without a price nothing is reserved. */
 static int reserve(struct manager *mgr, const struct find *it, const struct resource_row *row,
 		   struct err *reterr)
 {
@@ -83,7 +84,8 @@ static void fill_json(const struct find *it, struct resource_row *row)
 		      str_eq(it->status, "RollingBack");
 
 	row->request = json_pack("{ss}", sagemaker_drivers[it->kind]->name_key, it->name);
-	if (it->kind == RESOURCE_ENDPOINT && !moving) /* else: what it has when it is settled */
+	/* otherwise it is set when the update has settled */
+	if (it->kind == RESOURCE_ENDPOINT && !moving)
 		json_object_set_new(row->request, "EndpointConfigName",
 				    json_string(adopt_config_of(it)));
 	if (it->kind == RESOURCE_TRAINING_JOB && row->wanted)
@@ -126,7 +128,7 @@ static int store_row(struct manager *mgr, const struct find *it, struct err *ret
 	return r >= 0 && it->spec && row.wanted ? reserve(mgr, it, &row, reterr) : r;
 }
 
-/* A training job that was adopted before is to be stopped. */
+/* Mark a training job that was adopted before as unwanted. */
 static int unwant(struct manager *mgr, const struct find *it, struct err *reterr)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
@@ -160,7 +162,7 @@ int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	/* Endpoints first: the others refer to them. */
+	/* Endpoints first, because the other resources refer to them. */
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		if (f->items[i].kind == RESOURCE_ENDPOINT)
 			r = store_find(mgr, &f->items[i], &why);
