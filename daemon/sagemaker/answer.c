@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the answer to a step means for its row. Only the service's clear word changes a state;
- * anything else (no connection, time-outs, 5xx, throttling, refused keys) is tried again.
+ * Applies the answer of a step to its row. Only a clear statement of the service changes a state.
+ * After any other result (no connection, timeout, 5xx, throttling, refused keys) the step is tried
+ * again. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -12,7 +13,8 @@
 
 #include <string.h>
 
-#define MISSING "missing" /* status of a row whose thing is not found; tries: how often */
+/* status of a row whose resource is not found; `tries` counts the misses */
+#define MISSING "missing"
 
 int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
 			   const struct reason *why, struct err *reterr)
@@ -32,7 +34,7 @@ int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum r
 	return sagemaker_drivers[row->kind]->on_ended(mgr, row, reterr);
 }
 
-/* It was found, or nothing is known: the misses so far were not in a row. */
+/* The resource was found, or the answer is unknown: earlier misses were not consecutive. */
 static void not_missing(struct resource_row *row)
 {
 	if (!str_eq(row->status, MISSING))
@@ -41,7 +43,7 @@ static void not_missing(struct resource_row *row)
 	row->tries = 0;
 }
 
-/* Again later, with the reason in sight. */
+/* Try again later, and show the reason. */
 static int again(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		 struct err *reterr)
 {
@@ -56,7 +58,7 @@ static int again(struct manager *mgr, struct resource_row *row, const struct sag
 	row->next_us =
 		clock_now_us() +
 		(c->kind == AWS_ERROR_CREDENTIALS ? 0 : sagemaker_backoff_us(mgr, row->tries));
-	/* What is to end keeps its reason; what may not be ended says so. */
+	/* An unwanted resource keeps its reason, unless the permission to end it is missing. */
 	if (row->wanted || row->reason.code == REASON_NONE || code == REASON_ACCESS_DENIED)
 		reason_set(&row->reason, code, "%s", c->err.msg);
 	log_event(LOG_LEVEL_WARNING, "sagemaker_call_repeated",
@@ -67,7 +69,8 @@ static int again(struct manager *mgr, struct resource_row *row, const struct sag
 
 /* ---- create ---- */
 
-/* What a refusal is about, by its words: SageMaker has one code for most of them. */
+/* Derive the reason from the words of a refusal, because SageMaker uses one code for most
+ * refusals. */
 static enum reason_code code_of_words(const char *message)
 {
 	static const struct {
@@ -101,8 +104,8 @@ static void refusal_of(const struct aws_call *c, struct reason *why)
 	reason_set(why, code, "%s", c->err.msg);
 }
 
-/* The service said no. Was an earlier try of the same intent unclear, it may exist all the same:
- * then it is no longer wanted, and only describing it for a while tells. */
+/* The service refused the create call. If an earlier attempt had no clear outcome, the resource may
+ * exist: mark it unwanted and describe it until known. */
 static int refused(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
@@ -111,7 +114,7 @@ static int refused(struct manager *mgr, struct resource_row *row, const struct s
 	refusal_of(&cc->call, &why);
 	if (cc->fresh)
 		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
-	if (row->wanted) /* else it is to end for another reason */
+	if (row->wanted) /* otherwise it ends for another reason */
 		row->reason = why;
 	row->wanted = false;
 	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, 1);
@@ -147,8 +150,9 @@ static int created(struct manager *mgr, struct resource_row *row, const struct s
 		str_copy(row->arn, sizeof(row->arn), json_get_str(c->output, d->arn_key, ""));
 		return present(mgr, row, reterr);
 	}
-	if (c->kind == AWS_ERROR_EXISTS) { /* ours, or not: its tags tell */
-		/* Not found then, and here again: not at once, it takes a while to be seen. */
+	if (c->kind == AWS_ERROR_EXISTS) { /* ours or not: its tags decide */
+		/* Not found before, but it exists now: new resources become visible slowly, so
+		 * wait. */
 		row->next_us =
 			row->tries ? clock_now_us() + sagemaker_backoff_us(mgr, row->tries) : 0;
 		row->tries++;
@@ -161,7 +165,7 @@ static int created(struct manager *mgr, struct resource_row *row, const struct s
 	    c->kind == AWS_ERROR_CREDENTIALS ||
 	    (c->kind == AWS_ERROR_ROLE && row->tries < SAGEMAKER_TRIES_ROLE) ||
 	    (c->kind == AWS_ERROR_NOT_FOUND && row->tries < SAGEMAKER_TRIES_ROLE)) {
-		row->sent_us = cc->fresh ? 0 : row->sent_us; /* it was surely not carried out */
+		row->sent_us = cc->fresh ? 0 : row->sent_us; /* certainly not executed */
 		return again(mgr, row, cc, reterr);
 	}
 	return refused(mgr, row, cc, reterr);
@@ -169,14 +173,14 @@ static int created(struct manager *mgr, struct resource_row *row, const struct s
 
 /* ---- describe ---- */
 
-/* Not found several times in a row. */
+/* True if the resource was not found several times in a row. */
 static bool is_missed(const struct resource_row *row)
 {
 	return str_eq(row->status, MISSING) && row->tries >= SAGEMAKER_TRIES_GONE;
 }
 
-/* Not found, and not only because the service's answers are eventually consistent: long enough
- * after it was made, and several times in a row. */
+/* True if the resource is certainly gone: not found several times in a row, long enough after its
+ * creation. A single miss may come from eventual consistency. */
 static bool surely_gone(const struct manager *mgr, const struct resource_row *row)
 {
 	int64_t since = row->present_us > row->sent_us ? row->present_us : row->sent_us;
@@ -188,7 +192,7 @@ static int look_later(struct manager *mgr, struct resource_row *row, struct err 
 {
 	int64_t now = clock_now_us();
 
-	if (!str_eq(row->status, MISSING)) { /* from now on tries counts these */
+	if (!str_eq(row->status, MISSING)) { /* from now on `tries` counts misses */
 		str_copy(row->status, sizeof(row->status), MISSING);
 		row->tries = 0;
 	}
@@ -202,10 +206,11 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 	struct reason why = row->reason;
 
 	if (row->state == RESOURCE_PLANNED && row->wanted) {
-		*ret_create = true; /* under the same name: it cannot become two */
+		*ret_create = true; /* the same name again: no second resource can be created */
 		return 0;
 	}
-	if (row->state == RESOURCE_ENDING) /* what costs money is not given up for one answer */
+	/* one answer is not enough for a resource that costs money */
+	if (row->state == RESOURCE_ENDING)
 		return is_missed(row) || !sagemaker_drivers[row->kind]->polled
 			       ? sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr)
 			       : look_later(mgr, row, reterr);
@@ -220,7 +225,7 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 	return sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr);
 }
 
-/* True if the reason is one of again(): trouble that ends with the first good answer. */
+/* True if the reason comes from again(), so that the first good answer clears it. */
 static bool is_transient(const struct resource_row *row)
 {
 	enum reason_code code = row->reason.code;
@@ -296,7 +301,8 @@ static bool nonce_matches(const struct resource_row *row, const json_t *output)
 	return false;
 }
 
-/* A training job whose second create was refused for want of room: its first one has taken it. */
+/* True for a training job whose second create was refused for lack of quota or capacity: its first
+ * create has used it. */
 static bool is_room_taken_by_itself(const struct resource_row *row)
 {
 	return row->kind == RESOURCE_TRAINING_JOB && !row->wanted &&
@@ -311,7 +317,7 @@ static int tagged(struct manager *mgr, struct resource_row *row, const struct sa
 
 	if (row->state != RESOURCE_PLANNED)
 		return 0;
-	/* Without the right to read tags the name decides: 60 random bits of it are the nonce. */
+	/* Without permission to read tags the name decides: 60 random bits of it are the nonce. */
 	if (c->kind == AWS_ERROR_DENIED || (c->result == 0 && nonce_matches(row, c->output))) {
 		row->wanted |= is_room_taken_by_itself(row);
 		log_event(LOG_LEVEL_INFO, "resource_adopted", "resource=%s name=%s", row->id,

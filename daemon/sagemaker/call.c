@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls under way: sent on the net thread, answered on the manager thread. Also what every answer
- * means for the whole target: it pauses, it goes on, the rows are looked at.
+ * Running calls: sent on the net thread, answered on the manager's thread. Also applies each answer
+ * to the whole target: pause it, resume it, or reconcile the rows.
  */
 #include "base/fault.h"
 #include "base/log.h"
@@ -22,9 +22,9 @@ void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committe
 		sagemaker_reconcile_soon(mgr);
 }
 
-/* ---- the whole target waits ---- */
+/* ---- pausing the whole target ---- */
 
-/* Credentials were refused: the whole target waits and tries again later. */
+/* The credentials were refused: pause the whole target and try again later. */
 static void sagemaker_pause(struct manager *mgr, const struct err *why)
 {
 	struct sagemaker *c = mgr->sagemaker;
@@ -80,7 +80,7 @@ struct sagemaker_call *sagemaker_call_new(struct manager *mgr, enum aws_service 
 	cc->manager = mgr;
 	cc->input = input;
 	aws_call_init(&cc->call, service, operation);
-	cc->call.region = region; /* the caller makes it last, see sagemaker_call_send */
+	cc->call.region = region; /* the caller keeps the text alive; see sagemaker_call_send */
 	cc->call.input = input;
 	cc->call.userdata = cc;
 	return cc;
@@ -96,7 +96,7 @@ static void unlink_call(struct manager *mgr, struct sagemaker_call *cc)
 		*at = cc->next;
 }
 
-/* On the manager thread. */
+/* Runs on the manager's thread. */
 static void on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct sagemaker_call *cc = (struct sagemaker_call *)m;
@@ -110,7 +110,7 @@ static void on_answer(struct manager *mgr, struct manager_message *m)
 		else if (cc->call.result == 0)
 			sagemaker_resume(mgr);
 		cc->answered(mgr, cc);
-		if (mgr->txns_failed == failed) /* else what is due is asked at the next beat */
+		if (mgr->txns_failed == failed) /* otherwise the next resync repeats what is due */
 			sagemaker_reconcile_soon(mgr);
 	}
 	sagemaker_call_free(cc);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The controller: looks at the rows that are not final and decides the next step of each. What
- * answers mean is in sagemaker/answer.c.
+ * The controller: examines the rows that are not final and selects the next step of each.
+ * sagemaker/answer.c handles the answers. Manager's thread.
  */
 #include "daemon/sagemaker/controller.h"
 #include "base/log.h"
@@ -9,9 +9,9 @@
 #include "daemon/sagemaker/idle.h"
 #include "daemon/sagemaker/log_search.h"
 
-#define END_AGAIN 5 /* looks at something whose end was accepted, before it is asked for again */
+#define END_AGAIN 5 /* checks of a resource until an accepted end is requested again */
 
-/* Never sent and no longer wanted: it never was. */
+/* The resource is unwanted and its create was never sent: it never existed. */
 static void drop_planned(struct manager *mgr, struct resource_row *row)
 {
 	struct err why = {0};
@@ -49,13 +49,13 @@ static void look_at(struct manager *mgr, struct resource_row *row)
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_CREATE);
 		break;
 	case RESOURCE_PRESENT:
-		/* Its end was refused, and may have come by itself. */
+		/* The service refused to end the resource, which may have ended by itself. */
 		if (row->wanted || (row->tries % 2 && sagemaker_drivers[row->kind]->polled))
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_DESCRIBE);
 		else if (may(mgr, row, false))
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_END);
 		break;
-	case RESOURCE_ENDING: /* accepted, but nothing came of it: ask again */
+	case RESOURCE_ENDING: /* accepted, but without effect: request again */
 		sagemaker_step(mgr, row,
 			       row->tries > 0 && row->tries % END_AGAIN == 0
 				       ? SAGEMAKER_STEP_END

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of each kind of resource. */
+/* The table of drivers, one for each kind of resource. */
 #include "daemon/sagemaker/controller.h"
 
 const struct sagemaker_driver *const sagemaker_drivers[RESOURCE_KINDS_] = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints on SageMaker: model, endpoint config and endpoint are three rows that are made in this
- * order and deleted in the other. In service means that the endpoint has answered as the model did
- * when it was trained (sagemaker/parity.c); whatever goes wrong before, all three go again.
+ * Endpoints on SageMaker. Model, endpoint config and endpoint are three rows, created in this order
+ * and deleted in the reverse order. An endpoint is in service after it has answered like its model
+ * after training (sagemaker/parity.c). If anything fails before, all three are deleted. Manager's
+ * thread.
  */
 #include "daemon/endpoint/endpoint.h"
 #include "base/log.h"
@@ -18,8 +19,8 @@
 
 /* ---- the three together ---- */
 
-/* True if `upper` builds upon `base`: a config upon its model, an endpoint upon the config that it
- * uses or is to use. */
+/* True if `upper` depends on `base`: a config on its model, an endpoint on its current or wanted
+ * config. */
 static bool builds_upon(const struct resource_row *upper, const struct resource_row *base)
 {
 	if (!str_eq(upper->region, base->region))
@@ -32,7 +33,7 @@ static bool builds_upon(const struct resource_row *upper, const struct resource_
 		str_eq(json_get_str(upper->answer, SAGEMAKER_PENDING_KEY, ""), base->name));
 }
 
-/* What this row builds upon is there. */
+/* True if the resource on which this row depends exists. */
 static bool has_base(const struct resource_rows *rows, const struct resource_row *row)
 {
 	if (row->kind == RESOURCE_MODEL)
@@ -43,7 +44,7 @@ static bool has_base(const struct resource_rows *rows, const struct resource_row
 	return false;
 }
 
-/* True if a row that is not gone builds upon this one. */
+/* True if a row that is not gone depends on this one. */
 static bool is_used(const struct resource_rows *rows, const struct resource_row *row)
 {
 	for (size_t i = 0; i < rows->n; i++)
@@ -53,8 +54,8 @@ static bool is_used(const struct resource_rows *rows, const struct resource_row 
 	return false;
 }
 
-/* 1: now; 0: not yet. What has no endpoint here (adopted, to be deleted) may be used by anything.
- */
+/* Returns 1 if the step may happen now, else 0. Any resource may depend on one without an endpoint
+ * here (adopted, to be deleted). */
 static int resource_may(struct manager *mgr, const struct resource_row *row, bool create,
 			struct err *reterr)
 {
@@ -68,9 +69,9 @@ static int resource_may(struct manager *mgr, const struct resource_row *row, boo
 	return create ? has_base(&rows, row) : !is_used(&rows, row);
 }
 
-/* One of the three is over. That of a deploy under way takes the rest along, also when it is no
- * longer wanted because it was refused after an unclear try; that of an update does not touch what
- * was there before. */
+/* One of the three resources has ended. During a deploy the others are deleted, too, even if this
+ * one was unwanted because it was refused after an unclear attempt. During an update the old
+ * resources stay. */
 static int part_over(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -102,9 +103,9 @@ static int resource_over(struct manager *mgr, const struct resource_row *row, st
 	return r < 0 ? r : sagemaker_endpoint_close(mgr, row->endpoint, reterr);
 }
 
-/* ---- what describe says ---- */
+/* ---- describe answers ---- */
 
-/* A model or a config: it is there, and that is all. */
+/* A model or a config: existence is all that matters. */
 static int plain_seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
 		      struct err *reterr)
 {
@@ -205,7 +206,7 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row,
 	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
 }
 
-/* ---- for endpoints.c and jobs ---- */
+/* ---- called by endpoints.c and for jobs ---- */
 
 int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 			       const struct reason *why, struct err *reterr)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an endpoint on SageMaker ends: all of its rows are unwanted, and it is gone when they are.
- * Inside a transaction.
+ * Ends an endpoint on SageMaker: marks all its rows as unwanted; the endpoint is gone when its
+ * resources are. Runs in a transaction on the manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -51,7 +51,7 @@ static int unwant_all(struct manager *mgr, const char *endpoint, const struct re
 	return r < 0 ? r : 0;
 }
 
-/* ENDPOINT_DELETED if somebody wanted the end, ENDPOINT_FAILED after trouble. */
+/* ENDPOINT_DELETED if a user or a lease requested the end, ENDPOINT_FAILED after an error. */
 static enum endpoint_state end_of(const struct endpoint_row *ep)
 {
 	enum reason_code why = ep->reason.code;
@@ -78,7 +78,7 @@ int sagemaker_endpoint_close(struct manager *mgr, const char *endpoint, struct e
 	return endpoint_gone(mgr, &ep, end_of(&ep), &ep.reason, reterr);
 }
 
-/* It does not work: everything of it goes. */
+/* The endpoint does not work: delete all its resources. */
 int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
 			    struct err *reterr)
 {
@@ -109,6 +109,6 @@ int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep
 		r = unwant_all(mgr, ep->id, &ep->reason, &live, reterr);
 	if (r < 0 || live)
 		return r;
-	return staging ? execution_stop_later(mgr, staging, reterr) /* it ends first */
+	return staging ? execution_stop_later(mgr, staging, reterr) /* the staging ends first */
 		       : sagemaker_endpoint_close(mgr, ep->id, reterr);
 }

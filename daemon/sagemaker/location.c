@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* May a job of the SageMaker target start, and where do its things go. */
+/* Decides if a SageMaker job may start, and where its files go. Manager's thread. */
 #include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
@@ -10,9 +10,9 @@
 
 #include <string.h>
 
-#define ROLE_NAME_SIZE 65 /* IAM's greatest, and NUL */
+#define ROLE_NAME_SIZE 65 /* IAM's maximum, and the NUL */
 
-/* ---- what must be known ---- */
+/* ---- required facts ---- */
 
 static const char *region_of(struct manager *mgr, const json_t *spec)
 {
@@ -43,7 +43,8 @@ static enum sagemaker_known know_account(struct manager *mgr, const char *region
 	return known;
 }
 
-/* While the target waits nothing starts; the answer to this ends the wait, or prolongs it. */
+/* While the target is paused nothing starts; the answer to this look-up ends the pause or extends
+ * it. */
 static void ask_who_we_are(struct manager *mgr, const json_t *spec)
 {
 	enum reason_code code;
@@ -111,7 +112,7 @@ static const char *role_of(struct manager *mgr, const json_t *spec)
 	return role[0] ? role : mgr->settings->aws.role;
 }
 
-/* Bucket and prefix: 1, or -ERR_INVALID. */
+/* Set bucket and prefix. Returns 1 or -ERR_INVALID. */
 static int name_place(const struct aws_settings *set, const struct job_row *job,
 		      struct sagemaker_location *ret, enum reason_code *ret_code,
 		      struct err *reterr)
@@ -134,7 +135,8 @@ static int name_place(const struct aws_settings *set, const struct job_row *job,
 	return 1;
 }
 
-/* 1: all is known; 0: not yet; -ERR_INVALID: something is clearly not there. */
+/* Returns 1 if everything is known, 0 if a look-up is running, -ERR_INVALID if something clearly
+ * does not exist. */
 static int fill_place(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		      struct sagemaker_location *ret, enum reason_code *ret_code,
 		      struct err *reterr)
@@ -234,7 +236,7 @@ static bool money_fits(struct manager *mgr, const struct job_row *job, struct re
 
 	if (budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words, sizeof(words),
 			      &err) < 0)
-		return true; /* the start says so */
+		return true; /* the start reports the error */
 	return budget_fits(mgr, job, micro_usd, why);
 }
 

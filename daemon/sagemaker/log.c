@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CloudWatch logs of a training job at the end of its attempt's log file. A page's lines are
- * written behind the bytes that are committed, then its forward token and the new size are
- * committed together: what a crash leaves behind is cut off and written again, so that nothing is
- * lost and nothing comes twice. The end of a stream is the same token again, never an empty page
- * (GetLogEvents in the CloudWatch Logs API reference).
+ * Appends CloudWatch logs of a training job to its attempt's log file. A page's lines are written
+ * after the committed bytes; then the forward token and the new size are committed together. After
+ * a crash the uncommitted bytes are cut off and written again, so that no line is lost or repeated.
+ * The end of a stream is a repeated token, never an empty page (GetLogEvents in the CloudWatch Logs
+ * API reference). Manager's thread.
  */
 #include "base/log.h"
 #include "base/fileio.h"
@@ -18,18 +18,19 @@
 #include <string.h>
 
 #define LOG_PAGE       10000
-#define LOG_GIVE_UP_US (600 * USEC_PER_SEC) /* after the end: a log that cannot be read */
+/* time after the job's end until an unreadable log is given up */
+#define LOG_GIVE_UP_US (600 * USEC_PER_SEC)
 
-/* How far one row's log has been followed in this process. */
+/* The position in one row's log, for this process. */
 struct sagemaker_tail {
 	char row[ID_LEN];
 	char job[ID_LEN];
-	char stream[512];   /* the one that is read now; "": the list of streams */
-	int64_t next_us;    /* monotonic: next round */
-	int64_t round_us;   /* when this round began */
-	int64_t clean_us;   /* begin of the last round that brought nothing new */
-	int64_t skipped;    /* events of a stream that is read from its head again */
-	bool news, blocked; /* in this round */
+	char stream[512];   /* the stream being read; "": the list of streams */
+	int64_t next_us;    /* monotonic time of the next round */
+	int64_t round_us;   /* start of this round */
+	int64_t clean_us;   /* start of the last round without new lines */
+	int64_t skipped;    /* events skipped in a stream that is read from its beginning again */
+	bool news, blocked; /* state of this round */
 	bool warned;
 	bool searched; /* a page is with the search thread */
 	struct sagemaker_metrics
@@ -153,7 +154,7 @@ static void end_round(struct manager *mgr, struct sagemaker_tail *t)
 	t->next_us = clock_mono_us() + mgr->settings->aws.poll_us;
 }
 
-/* The stream after the last one; none is left: the round is over. */
+/* Select the next stream; after the last one the round is over. */
 static void next_stream(struct manager *mgr, struct sagemaker_tail *t,
 			const struct resource_row *row)
 {
@@ -229,7 +230,8 @@ static int store_list(struct manager *mgr, const struct resource_row *row, const
 	return r < 0 ? r : 0;
 }
 
-/* A token lives for 24 hours: without it the stream is read from its head, past what is known. */
+/* A token lives for 24 hours. Without it the stream is read from its beginning, and known events
+ * are skipped. */
 static bool forget_token(struct manager *mgr, const struct resource_row *row,
 			 const struct sagemaker_call *cc)
 {
@@ -252,7 +254,7 @@ static bool forget_token(struct manager *mgr, const struct resource_row *row,
 	return true;
 }
 
-/* No group or stream yet is an empty log; anything else is said once. */
+/* A missing group or stream means an empty log. Any other error is reported once. */
 static void trouble(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
 		    const struct aws_call *c)
 {
@@ -296,8 +298,8 @@ static void on_streams(struct manager *mgr, struct sagemaker_tail *t,
 		next_stream(mgr, t, row);
 }
 
-/* Read from the head again, because the token had expired: how many events of this page are in the
- * log already. */
+/* The number of this page's events that are already in the log, if an expired token made the stream
+ * start from its beginning. */
 static size_t known_of(const struct sagemaker_tail *t, const struct log_stream *s,
 		       const struct log_page *p)
 {

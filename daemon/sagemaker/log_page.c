@@ -83,7 +83,7 @@ int log_page_store(struct manager *mgr, const struct resource_row *row, const st
 
 	str_copy(s->token, sizeof(s->token), p->token);
 	if (again && !last)
-		return 1; /* its token is not kept before all that is known has gone by */
+		return 1; /* the token is not stored before all known events were skipped */
 	r = sagemaker_log_append(mgr, row, m, p->stream, p->events, p->known, &size, reterr);
 	if (r >= 0)
 		r = sagemaker_metrics_store(mgr, row, m, p->stream, p->events, p->known, p->found,

@@ -11,7 +11,7 @@ struct log_search {
 	pthread_t thread;
 	bool started; /* the manager thread's */
 	_Atomic bool stopping;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all fields below */
 	pthread_cond_t news;
 	struct log_search_task *first, **last;
 };

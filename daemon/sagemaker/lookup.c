@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must be known of the account before a job starts: who we are (STS), the ARN behind a role's
- * name (IAM), where a training job's model lies. Asked once, kept in memory, asked again after
- * LOOKUP_KEEP_US; a clear no is kept for LOOKUP_NO_US only, so that a mend is seen soon.
+ * Facts of the account for the start of a job: the identity (STS), the ARN of a role (IAM), the
+ * location of a training job's model. Queried once, cached, and queried again after LOOKUP_KEEP_US.
+ * A clear "no" is cached only for LOOKUP_NO_US, so that a correction takes effect soon. Manager's
+ * thread.
  */
 #include "daemon/sagemaker/lookup.h"
 #include "base/log.h"
@@ -14,7 +15,7 @@
 
 #define LOOKUP_KEEP_US	(3600 * USEC_PER_SEC)
 #define LOOKUP_NO_US	(15 * USEC_PER_SEC)
-#define LOOKUP_AGAIN_US (5 * USEC_PER_SEC) /* after trouble on the way */
+#define LOOKUP_AGAIN_US (5 * USEC_PER_SEC) /* delay after a transport error */
 
 struct sagemaker_lookup {
 	char key[512];
@@ -23,7 +24,7 @@ struct sagemaker_lookup {
 	enum reason_code code;
 	struct err why;
 	bool asking;
-	int64_t until_us; /* monotonic */
+	int64_t until_us; /* expiry, monotonic */
 	struct sagemaker_lookup *next;
 };
 
@@ -37,7 +38,7 @@ static struct sagemaker_lookup *find(struct sagemaker *c, const char *key)
 		return l;
 	l = calloc(1, sizeof(*l));
 	if (!l)
-		abort(); /* a kilobyte: nothing sensible is left to do */
+		abort(); /* one kilobyte could not be allocated: no recovery is possible */
 	str_copy(l->key, sizeof(l->key), key);
 	l->next = c->lookups;
 	c->lookups = l;
@@ -63,7 +64,7 @@ static const char *value_of(const struct aws_call *c)
 	return json_get_str(json_object_get(c->output, "ModelArtifacts"), "S3ModelArtifacts", "");
 }
 
-/* A clear no, in our words; false: trouble on the way. */
+/* True for a clear "no", with a message; false for a transport error. */
 static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 {
 	const char *what = strchr(l->key, ':');
@@ -137,7 +138,8 @@ enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemak
 				       struct err *reterr)
 {
 	struct sagemaker_lookup *l = find(mgr->sagemaker, q->key);
-	/* While the target waits everything is asked again: an answer ends the wait. */
+	/* While the target is paused every fact is queried again, because an answer ends the
+	 * pause. */
 	bool stale = clock_mono_us() >= l->until_us || mgr->sagemaker->pause.code != REASON_NONE;
 
 	if (stale && !l->asking && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
@@ -145,7 +147,7 @@ enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemak
 	*ret = l->value;
 	*ret_code = l->code;
 	if (l->known == SAGEMAKER_KNOWN)
-		return SAGEMAKER_KNOWN; /* also while it is asked again */
+		return SAGEMAKER_KNOWN; /* also while a new query is running */
 	if (l->known == SAGEMAKER_KNOWN_NO && !stale) {
 		*reterr = l->why;
 		return SAGEMAKER_KNOWN_NO;

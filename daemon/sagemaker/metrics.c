@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's script is read by its metric_definitions, as worker/script does here. Our own script
- * (worker/sagemaker_script) prints event lines of wire/event.h behind EVENT_LOG_PREFIX, which have
- * the steps and the progress that Trainer's own lines lack.
+ * Reads metrics from logs. A user's script is read by its metric_definitions, as worker/script does
+ * on the local target. Trainyard's own script (worker/sagemaker_script) prints event lines of
+ * wire/event.h after EVENT_LOG_PREFIX; they have the steps and the progress that Trainer's own
+ * lines lack. Manager's thread.
  */
 #include "daemon/sagemaker/metrics.h"
 #include "base/own.h"
@@ -17,7 +18,7 @@ struct sagemaker_metrics {
 	bool scripted;			 /* a user's script: its lines are searched */
 	json_t *definitions;		 /* metric_definitions; owned */
 	struct log_metrics *expressions; /* the search thread's: compiled with the first page */
-	bool resumes; /* True if an attempt finds the checkpoints of the one before */
+	bool resumes; /* True if an attempt continues from the previous attempt's checkpoints */
 };
 
 /* A line with values. */
@@ -123,7 +124,8 @@ static int search_line(struct sagemaker_metrics *m, struct sagemaker_found *f, i
 	return values ? found_add(f, at_us, values) : 0;
 }
 
-/* Lines as the worker here takes them: a carriage return ends one too (progress bars). */
+/* Split a message into lines like the local worker: a carriage return ends a line, too (progress
+ * bars). */
 static int search_message(struct sagemaker_metrics *m, struct sagemaker_found *f, int64_t at_us,
 			  const char *text, const _Atomic bool *stop)
 {
@@ -188,7 +190,7 @@ static int put_point(struct page *p, int64_t step, double epoch, const json_t *v
 				   epoch, values, p->reterr);
 }
 
-/* ---- an event of our own script ---- */
+/* ---- an event of Trainyard's own script ---- */
 
 static int take_event(struct page *p, enum event_type type, const json_t *event)
 {
@@ -218,7 +220,7 @@ static int read_event(struct page *p, const char *line)
 	size_t skip;
 
 	if (buf_puts(&text, line + strlen(EVENT_LOG_PREFIX)) < 0 || buf_puts(&text, "\n") < 0)
-		return 0; /* not one of ours: they are short */
+		return 0; /* not an event: events are short */
 	if (event_next(text.data, text.len, &type, &event, &skip, NULL) <= 0)
 		return 0;
 	return take_event(p, type, event);
@@ -226,7 +228,7 @@ static int read_event(struct page *p, const char *line)
 
 /* ---- a page ---- */
 
-/* "NAME/algo-1-1700000000": SageMaker counts instances from 1. */
+/* True for "NAME/algo-1-1700000000": SageMaker counts instances from 1. */
 static bool is_first_instance(const struct resource_row *row, const char *stream)
 {
 	return str_starts(stream, row->name) && str_starts(stream + strlen(row->name), "/algo-1-");

@@ -14,7 +14,7 @@
 #define SAGEMAKER_METRICS_PAGE_US  (5 * USEC_PER_SEC)
 #define SAGEMAKER_METRICS_PAGE_MAX 50000
 
-/* How the log of one training job is read. */
+/* The rules for the log of one training job. */
 struct sagemaker_metrics;
 /* What the expressions found in one page. */
 struct sagemaker_found;
@@ -23,7 +23,8 @@ struct sagemaker_found;
 int sagemaker_metrics_open(struct manager *mgr, const struct resource_row *row,
 			   struct sagemaker_metrics **ret, struct err *reterr) MUSTCHECK;
 void sagemaker_metrics_free(struct sagemaker_metrics *m); /* NULL is allowed */
-/* True if the line is an event of our own script in the container, and no line for people. */
+/* True if the line is an event of Trainyard's own script in the container, and not a line for
+ * people. */
 bool sagemaker_metrics_is_event(const struct sagemaker_metrics *m, const char *line);
 /* True if what this stream says must be searched: then sagemaker_metrics_store() needs what was
  * found. */

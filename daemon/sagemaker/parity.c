@@ -19,13 +19,13 @@
 #define PARITY_FILE    "parity.json"
 #define ASK_TIMEOUT_US (70 * USEC_PER_SEC) /* SageMaker's own limit is 60 s */
 #define TEXT_SHOWN     60
-#define TASK	       "text-classification" /* what our requests ask for */
-#define PLAIN_TEXT     "a plain text"	     /* asked of a model without a sample */
+#define TASK	       "text-classification" /* the task of the daemon's requests */
+#define PLAIN_TEXT     "a plain text"	     /* sent to a model without a sample */
 
 /* ---- the sample ---- */
 
-/* Out of a model directory here, whoever has unpacked it. A user's file may be a link, as in the
- * hub's cache; the manager does not block on what it leads to. */
+/* Read the sample from a local model directory, whoever unpacked it. A user's file may be a link,
+ * as in a hub cache; the manager must not block on its target. */
 static json_t *read_sample(const char *model)
 {
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
@@ -35,7 +35,7 @@ static json_t *read_sample(const char *model)
 
 	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
 		return NULL;
-	if (roots_read(real, &text, &why) < 0 || /* a text may hold U+0000 */
+	if (roots_read(real, &text, &why) < 0 || /* a text may contain U+0000 */
 	    json_parse_nul(buf_str(&text), text.len, &sample, &why) < 0) {
 		log_event(LOG_LEVEL_WARNING, "parity_sample_not_read", "path=%s msg=\"%s\"", real,
 			  why.msg);
@@ -44,7 +44,7 @@ static json_t *read_sample(const char *model)
 	return sample;
 }
 
-/* What the deploy job says of its endpoint. NULL: it is not known (an adopted endpoint). */
+/* The spec of the endpoint's deploy job; NULL if unknown (an adopted endpoint). */
 static json_t *find_spec(struct manager *mgr, const struct resource_row *row, char job[ID_LEN])
 {
 	OWN(job_row_done) struct job_row found = {0};
@@ -57,8 +57,8 @@ static json_t *find_spec(struct manager *mgr, const struct resource_row *row, ch
 	return spec;
 }
 
-/* Of the model: out of its directory here, or what the staging has peeked out of the one in S3.
- * NULL: it has none. */
+/* The model's sample: from its local directory, or from the part of a model in S3 that the staging
+ * fetched. NULL if there is none. */
 static json_t *find_sample(struct manager *mgr, const json_t *spec, const char *job)
 {
 	OWN(json_decrefp) json_t *results = NULL;
@@ -73,7 +73,7 @@ static json_t *find_sample(struct manager *mgr, const json_t *spec, const char *
 	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
 }
 
-/* Another task takes other inputs: only its user knows them. */
+/* True for another task: only its user knows its inputs. */
 static bool is_other_task(const json_t *spec)
 {
 	const char *task = json_get_str(json_object_get(spec, "environment"), "HF_TASK", TASK);
@@ -81,7 +81,7 @@ static bool is_other_task(const json_t *spec)
 	return !str_eq(task, TASK);
 }
 
-/* Samples that are one text; pairs have a form of their own in each container. */
+/* The samples that are a single text; each container has its own form for pairs. */
 static json_t *usable(const json_t *sample)
 {
 	json_t *list = json_array();
@@ -119,7 +119,7 @@ static char *question(const json_t *sample, const json_t *samples)
 
 /* ---- the answer ---- */
 
-/* {"label","score"}, or the best of a list of them. */
+/* {"label","score"}, or the best item of a list. */
 static const json_t *best_of(const json_t *one)
 {
 	const json_t *best = json_is_array(one) ? json_array_get(one, 0) : one, *other;
@@ -167,8 +167,8 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 	return true;
 }
 
-/* The answer to one text: a label and a score that is a number. The model's own code may answer in
- * a form of its own, so that only a wrong score counts. */
+/* True if the answer to one text is a label with a numeric score. A model's own code may use
+ * another form, so only a wrong score counts as a failure. */
 static bool is_plain_answer(const json_t *answer, struct reason *why)
 {
 	const json_t *best = best_of(json_is_array(answer) ? json_array_get(answer, 0) : answer);
@@ -236,7 +236,7 @@ static int failed(struct manager *mgr, struct resource_row *row, const struct en
 
 	int tries = (int)json_get_int(row->answer, SAGEMAKER_ASKED_KEY, 0);
 
-	/* Ours to wait for is not the model's fault. */
+	/* Waiting for credentials or throttling is not the model's fault. */
 	tries += cc->call.kind != AWS_ERROR_CREDENTIALS && cc->call.kind != AWS_ERROR_THROTTLED;
 	json_object_set_new(row->answer, SAGEMAKER_ASKED_KEY, json_integer(tries));
 	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, tries);
@@ -259,7 +259,7 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
-		return; /* the next look at the endpoint asks again */
+		return; /* the next check of the endpoint repeats the request */
 	r = store_resource_get(mgr->store, cc->row, &row, &why);
 	if (r >= 0)
 		r = store_endpoint_get(mgr->store, row.endpoint, &ep, &why);
@@ -272,7 +272,7 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 	txn_end(mgr, NULL);
 }
 
-/* ---- asking ---- */
+/* ---- querying ---- */
 
 static void ask_after(struct manager *mgr, void *arg, bool committed)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The intents of a staged job, that the controller carries out: one training job, or model, config
- * and endpoint. All that can be refused is found out before the first row is written.
+ * Writes the intents of a staged job for the controller: a training job, or model, config and
+ * endpoint. Everything that can be refused is refused before the first row is written. Manager's
+ * thread.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -53,7 +54,7 @@ static void row_begin(struct resource_row *row, enum resource_kind kind, const s
 	row->created_us = clock_now_us();
 }
 
-/* The spec as the requests want it: what was pushed stands in it as URIs. */
+/* The spec for the requests: URIs replace the pushed files. */
 static json_t *with_uris(const json_t *spec, const json_t *results)
 {
 	json_t *copy = json_deep_copy(spec), *channels = json_object_get(copy, "channels");
@@ -76,7 +77,7 @@ static int64_t log_size(const struct execution *ex)
 	return fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : 0;
 }
 
-/* What the requests warn of and the submit could not know, as one warning. */
+/* Report the requests' warnings, unknown at the submit, as one warning of the job. */
 static int say_warnings(struct manager *mgr, const struct job_row *job, const json_t *warnings,
 			struct err *reterr)
 {
@@ -194,7 +195,7 @@ static int plan_endpoint(struct manager *mgr, const struct job_row *job,
 	OWN(json_decrefp) json_t *warnings = json_array();
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct resource_row rows[3] = {0};
-	bool update; /* the endpoint is there: only its model and config are new */
+	bool update; /* True if the endpoint exists: only model and config are new */
 	char nonce[RESOURCE_NONCE_LEN];
 	struct price price;
 	int r = store_endpoint_find(mgr->store, json_get_str(spec, "endpoint", ""), &ep, reterr);
@@ -244,7 +245,8 @@ static int plan(struct manager *mgr, const struct job_row *job, const struct exe
 	if (r < 0)
 		return r;
 	spec = with_uris(resolved, results);
-	if (json_is_object(json_object_get(spec, "model"))) /* of a training job or of the hub */
+	/* the model of a training job or of the hub */
+	if (json_is_object(json_object_get(spec, "model")))
 		json_object_set_new(spec, "model", json_string(model));
 	*ret_code = REASON_INVALID_INPUT;
 	if (job->kind == JOB_DEPLOY)
@@ -252,7 +254,8 @@ static int plan(struct manager *mgr, const struct job_row *job, const struct exe
 	return plan_training(mgr, job, ex, &at, spec, results, reterr);
 }
 
-/* Nothing of this attempt is wanted any more. How many rows it has, or negative. */
+/* Mark all resources of this attempt as unwanted. Returns the number of its rows, or a negative
+ * error. */
 static int unwant(struct manager *mgr, const struct job_row *job, const struct reason *why,
 		  struct err *reterr)
 {
@@ -262,8 +265,8 @@ static int unwant(struct manager *mgr, const struct job_row *job, const struct r
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		struct resource_row *row = &rows.rows[i];
 
-		/* One that was refused and may exist all the same goes on when it is found, but not
-		 * after this. */
+		/* A refused training job that may exist is adopted when found, unless it was
+		 * cancelled here. */
 		if (resource_state_is_final(row->state) ||
 		    (!row->wanted && row->kind != RESOURCE_TRAINING_JOB))
 			continue;
@@ -281,14 +284,15 @@ int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struc
 	int r = plan(mgr, job, ex, &code, &err);
 
 	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
-	if (r >= 0) /* the progress shown was that of the staging */
+	if (r >= 0) /* the displayed progress belonged to the staging */
 		return store_attempt_set_progress(mgr->store, job->id, job->attempt, NULL, reterr);
 	if (r != -ERR_INVALID && r != -ERR_LIMIT && r != -ERR_NOT_FOUND && r != -ERR_CORRUPT) {
 		*reterr = err;
 		return r;
 	}
 	reason_set(&why, code, "%s", err.msg);
-	r = unwant(mgr, job, &why, reterr); /* what was written down before it was refused */
+	/* removes intents that were written before the refusal */
+	r = unwant(mgr, job, &why, reterr);
 	if (r < 0)
 		return r;
 	if (job->kind == JOB_DEPLOY)

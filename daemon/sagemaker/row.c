@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wanted of a resource has changed: its row is stored, and looked at after the commit. */
+/* Changes the desired state of a resource: stores its row and reconciles it after the commit.
+ * Manager's thread. */
 #include "base/str.h"
 #include "daemon/sagemaker/controller.h"
 
@@ -14,7 +15,7 @@ static void cancel_after(struct manager *mgr, void *arg, bool committed)
 	free(arg);
 }
 
-/* The check of what it was: nobody wants to know. */
+/* Cancel a running parity check of the old state. */
 static int give_up_parity(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	char *id = strdup(row->id);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One step of one row: its call, and the transaction that judges the answer. An answer may ask for
- * another step at once: create what is not there, read the tags of what is, update an endpoint that
- * is in service with another config.
+ * One step of one row: its call, and the transaction that applies the answer. An answer may request
+ * another step at once: create a missing resource, read the tags of an existing one, update an
+ * endpoint in service with another config. Manager's thread.
  */
 #include "base/fault.h"
 #include "base/log.h"
@@ -16,7 +16,7 @@
 
 static void answered(struct manager *mgr, struct sagemaker_call *cc);
 
-/* NULL: no memory, or a name that the service does not take. */
+/* NULL if memory is out, or if the service does not accept a name. */
 static struct sagemaker_call *update_of(struct manager *mgr, const struct resource_row *row)
 {
 	struct sagemaker_endpoint endpoint = {
@@ -66,8 +66,8 @@ static struct sagemaker_call *call_of_step(struct manager *mgr, const struct res
 	return NULL;
 }
 
-/* Written down before anything is sent: from now on it may exist. 1: send it; 0: it is no longer to
- * be made. */
+/* Record the create before it is sent, because from then on the resource may exist. Returns 1 to
+ * send it, 0 if the resource is no longer wanted. */
 static int note_create(struct manager *mgr, struct resource_row *row)
 {
 	OWN(resource_row_done) struct resource_row now = {0};
@@ -94,7 +94,7 @@ void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemake
 	struct sagemaker_call *cc;
 
 	if (step == SAGEMAKER_STEP_CREATE && note_create(mgr, row) <= 0)
-		return; /* the next beat looks again */
+		return; /* the next resync tries again */
 	cc = call_of_step(mgr, row, step);
 	if (!cc)
 		return;
@@ -107,8 +107,7 @@ void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemake
 	sagemaker_call_send(cc);
 }
 
-/* In a transaction of its own: what the answer means; then the step that follows at once, if one
- * does. */
+/* In a separate transaction: apply the answer; then send the step that follows at once, if any. */
 static void answered(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
@@ -117,7 +116,7 @@ static void answered(struct manager *mgr, struct sagemaker_call *cc)
 	int r = txn_begin(mgr, &why);
 
 	if (r < 0)
-		return; /* the row says what was sent; the next beat describes it */
+		return; /* the row records what was sent; the next resync describes it */
 	r = store_resource_get(mgr->store, cc->row, &row, &why);
 	if (r >= 0 && !resource_state_is_final(row.state))
 		r = sagemaker_judge(mgr, &row, cc, &next, &why);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Training jobs: what their status means for our job. The job ends when the training job is over
- * and its log has been read to the end. Statuses and secondary statuses are those of the API
- * reference (DescribeTrainingJob); a StatusMessage never decides anything.
+ * Training jobs: applies their status to the job. The job ends after the training job is over and
+ * its log was read to the end. Statuses and secondary statuses follow the API reference
+ * (DescribeTrainingJob); a StatusMessage never decides. Manager's thread.
  */
 #include "base/log.h"
 #include "base/own.h"
@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What of an answer is kept and shown. */
+/* Fields of an answer that are stored and shown. */
 static const char *const shown[] = {
 	"TrainingJobStatus",
 	"SecondaryStatus",
@@ -32,8 +32,8 @@ static const char *const shown[] = {
 	NULL,
 };
 #define BILLABLE_MAX_S (10 * 366 * 86400LL)
-#define CLOCK_MAX_S    1e12	 /* a time that fits into microseconds */
-#define OVER_KEY       "over_us" /* in the row's answer: first seen to be over */
+#define CLOCK_MAX_S    1e12	 /* seconds of a time that still fits into microseconds */
+#define OVER_KEY       "over_us" /* in the row's answer: when it was first seen to be over */
 
 static json_t *keep_shown(const json_t *answer)
 {
@@ -50,7 +50,8 @@ static bool is_over(const char *status)
 	return str_eq(status, "Completed") || str_eq(status, "Failed") || str_eq(status, "Stopped");
 }
 
-/* From the start of the training to its end, as the service tells them; -1: it does not. */
+/* The time from the start to the end of the training, as the service reports them; -1 if it does
+ * not. */
 static int64_t trained_us(const struct resource_row *row)
 {
 	double start = json_get_num(row->answer, "TrainingStartTime", 0);
@@ -61,9 +62,9 @@ static int64_t trained_us(const struct resource_row *row)
 		       : -1;
 }
 
-/* What the service says, if it can be true; else from start to end; else, and of a job that it no
- * longer knows, all the time that we know it lived. One that is over without ever having started
- * costs nothing. */
+/* The billable time. Order: the service's value, if plausible; start to end; the job's known
+ * lifetime (also if the service no longer knows the job). A job that ended without a start costs
+ * nothing. */
 static int64_t billable_us(const struct resource_row *row)
 {
 	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
@@ -108,7 +109,7 @@ static void failure_words(const struct resource_row *row, struct reason *why)
 	} known[] = {
 		{"CapacityError", REASON_CAPACITY},
 		{"InternalServerError", REASON_INTERNAL},
-		/* before what may be a part of the name of an image or of an object */
+		/* tested before words that may be part of an image's or an object's name */
 		{"Cannot pull", REASON_IMAGE_MISSING},
 		{"CannotPullContainer", REASON_IMAGE_MISSING},
 		{"PermanentRedirect", REASON_BUCKET_REGION},
@@ -133,7 +134,8 @@ static void failure_words(const struct resource_row *row, struct reason *why)
 		if (!strstr(text, known[i].part))
 			continue;
 		if (algorithm && code != REASON_OOM)
-			code = REASON_CONTAINER_FAILED; /* the script's words, not the service's */
+			/* the script's own words, not the service's */
+			code = REASON_CONTAINER_FAILED;
 		reason_set(why, code, "training job %s failed: %s", row->name, text);
 		return;
 	}
@@ -145,7 +147,7 @@ static enum job_state judge(const struct resource_row *row, const struct job_row
 			    struct reason *why)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
-	/* not the row's, which says "missing" of one that was deleted right after its end */
+	/* not the row's status, which says "missing" if the job was deleted right after its end */
 	const char *status = json_get_str(row->answer, "TrainingJobStatus", "");
 
 	*why = (struct reason){0};
@@ -166,7 +168,7 @@ static enum job_state judge(const struct resource_row *row, const struct job_row
 	else if (str_eq(secondary, "Interrupted"))
 		reason_set(why, REASON_SPOT_INTERRUPTED, "AWS took the spot instance back");
 	else if (!row->wanted && row->reason.code != REASON_NONE)
-		*why = row->reason; /* refused, found all the same, and stopped by us */
+		*why = row->reason; /* refused, but found, and stopped by the daemon */
 	else if (str_eq(status, "Stopped"))
 		reason_set(why, REASON_KILLED,
 			   "training job %s was stopped outside Trainyard: a stopped job is no "
@@ -177,7 +179,7 @@ static enum job_state judge(const struct resource_row *row, const struct job_row
 	return STATE_FAILED;
 }
 
-/* What SageMaker itself has found in the log. */
+/* The metrics that SageMaker itself found in the log. */
 static json_t *final_metrics(const struct resource_row *row)
 {
 	json_t *metrics = json_object();
@@ -191,8 +193,9 @@ static json_t *final_metrics(const struct resource_row *row)
 	return metrics;
 }
 
-/* The newest value of each metric, those that only SageMaker has found included. They become a
- * point if the log has given none, as of a log that may not be read. *ret is a new reference. */
+/* The newest value of each metric, including those that only SageMaker found. If the log had no
+ * points (for instance without permission to read it), they become a point. *ret is a new
+ * reference. */
 static int close_metrics(struct manager *mgr, const struct resource_row *row, json_t **ret,
 			 struct err *reterr)
 {
@@ -208,8 +211,8 @@ static int close_metrics(struct manager *mgr, const struct resource_row *row, js
 	return r;
 }
 
-/* {"model","output","metrics","checkpoints"}: the URIs under which the service puts them. Of a
- * training job that did not complete: the model that the answer names, and the checkpoints. */
+/* {"model","output","metrics","checkpoints"}: the URIs of the results. If the training job did not
+ * complete: the model that the answer names, and the checkpoints. */
 static json_t *outputs_of(const struct resource_row *row, json_t *metrics, bool completed)
 {
 	const char *checkpoints =
@@ -234,7 +237,7 @@ static json_t *outputs_of(const struct resource_row *row, json_t *metrics, bool 
 	return outputs;
 }
 
-/* The service's time of the end, in seconds with a fraction; 0: it does not say. */
+/* The end time from the service, in microseconds; 0 if unknown. */
 static int64_t training_end_us(const struct resource_row *row)
 {
 	double at_s = json_get_num(row->answer, "TrainingEndTime", 0);
@@ -251,7 +254,7 @@ static int training_over(struct manager *mgr, const struct resource_row *row, st
 	int r;
 
 	sagemaker_log_forget(mgr, row->id);
-	if (!row->job[0]) /* adopted: nobody here waits for it */
+	if (!row->job[0]) /* adopted: no job waits for it */
 		return budget_settle(mgr, row, billable_us(row), reterr);
 	r = store_job_get(mgr->store, row->job, &job, reterr);
 	if (r >= 0)

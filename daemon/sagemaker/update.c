@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Updating an endpoint (on_existing: update): a new model and config are made, the endpoint's row
- * names the new config as the wanted one, and UpdateEndpoint follows until describe says that it is
- * the one in use. Then the parity check decides: the old two are deleted, or the row names the old
- * config again and the new two are. SageMaker keeps the old one serving all the time.
+ * Updates an endpoint (on_existing: update). A new model and config are created, and the endpoint's
+ * row names the new config as wanted. UpdateEndpoint is sent until describe reports that config in
+ * use. Then the parity check decides: delete the old model and config, or name the old config again
+ * and delete the new ones. SageMaker serves the old config all the time. Manager's thread.
  */
 #include "daemon/sagemaker/update.h"
 #include "base/log.h"
@@ -51,7 +51,7 @@ int sagemaker_deploy_of(struct manager *mgr, const struct resource_row *row, cha
 
 /* ---- begin ---- */
 
-/* The endpoint's own row; -ERR_NOT_FOUND. */
+/* Find the endpoint's own row. -ERR_NOT_FOUND if there is none. */
 static int own_row(const struct resource_rows *rows, struct resource_row **ret, struct err *reterr)
 {
 	for (size_t i = 0; i < rows->n; i++) {
@@ -62,7 +62,7 @@ static int own_row(const struct resource_rows *rows, struct resource_row **ret, 
 	return err_set(reterr, ERR_NOT_FOUND, "the endpoint is gone");
 }
 
-/* From now on this config is the wanted one. */
+/* Make this config the wanted one. */
 static int want_config(struct manager *mgr, struct resource_row *row, const char *config,
 		       struct err *reterr)
 {
@@ -90,7 +90,7 @@ int sagemaker_update_want(struct manager *mgr, const struct endpoint_row *ep, co
 
 /* ---- the end ---- */
 
-/* The model and the config that are not those of `keep` go. */
+/* Delete the endpoint's models and configs except those of `keep`. */
 static int drop_others(struct manager *mgr, const struct resource_rows *rows, const char *keep,
 		       const struct reason *why, struct err *reterr)
 {
@@ -140,7 +140,7 @@ int sagemaker_update_accept(struct manager *mgr, const struct resource_row *row,
 	return r < 0 ? r : drop_others(mgr, &rows, used, &why, reterr);
 }
 
-/* The config of the deploy that made the endpoint what it is. */
+/* The config of the last completed deploy. */
 static const struct resource_row *old_config(const struct resource_rows *rows,
 					     const struct endpoint_row *ep)
 {
@@ -208,8 +208,8 @@ static bool was_just_accepted(const struct manager *mgr, const struct resource_r
 	return clock_now_us() - since < mgr->settings->aws.settle_us;
 }
 
-/* No place for the old fleet: what serves goes on, and UpdateEndpoint is sent once more when its
- * last answer is no news. */
+/* A rollback blocked by quota or capacity waits: the current config keeps serving, and
+ * UpdateEndpoint is sent again if its last answer is old. */
 static int wait_for_place(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	if (was_just_accepted(mgr, row) || json_object_del(row->answer, SAGEMAKER_TRIED_KEY) < 0)
@@ -217,8 +217,8 @@ static int wait_for_place(struct manager *mgr, const struct resource_row *row, s
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-/* The new config cannot be had: back to the old one. The old one cannot be had again: what runs is
- * not what it should be. */
+/* If the new config is refused, roll back. If the rollback is refused, wait for quota or capacity;
+ * after any other refusal the endpoint fails. */
 static int cannot_have(struct manager *mgr, const struct resource_row *row, enum reason_code code,
 		       const char *words, struct err *reterr)
 {
@@ -266,14 +266,14 @@ int sagemaker_update_late(struct manager *mgr, const struct resource_row *row, s
 	return r < 0 ? r : 1;
 }
 
-/* What UpdateEndpoint took is not what is in use. */
+/* SageMaker went back by itself: the config that UpdateEndpoint accepted is not in use. */
 static int went_back(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	const char *why = json_get_str(row->answer, "FailureReason", NULL);
 	char words[REASON_MSG_MAX];
 
 	if (!why && was_just_accepted(mgr, row))
-		return 0; /* what describe says may be from before */
+		return 0; /* describe may show an older state */
 	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
 		 why ? why : "it gave no reason");
 	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
@@ -293,17 +293,18 @@ int sagemaker_update_check(struct manager *mgr, const struct resource_row *row,
 		return went_back(mgr, row, reterr);
 	config = config_named(&rows, wanted);
 	if (!config || config->state != RESOURCE_PRESENT)
-		return 0; /* not made yet */
+		return 0; /* not created yet */
 	r = sagemaker_update_late(mgr, row, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	/* From now on it may be in use, whatever becomes of the answer. */
+	/* Record the config before the call, because it may be in use even if the answer is
+	 * lost. */
 	json_object_set_new(row->answer, SAGEMAKER_PENDING_KEY, json_string(wanted));
 	*ret_next = SAGEMAKER_STEP_UPDATE;
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-/* In the transaction of the answer to UpdateEndpoint. */
+/* Runs in the transaction of UpdateEndpoint's answer. */
 int sagemaker_update_answered(struct manager *mgr, struct resource_row *row,
 			      const struct aws_call *c, struct err *reterr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The deploy job that updates an endpoint: which it is, its staging, the endpoint's loss. */
+/* The deploy job that updates an endpoint: finding it, its staging, the loss of the endpoint.
+ * Manager's thread. */
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
