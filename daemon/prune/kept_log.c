@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps the end of a log when its execution's files are removed: a directory with `log`, sparse up
- * to the kept part, and `log.gap`, as after the shim's cap. Repeating this has the same result.
- * Trash thread.
+ * Keeps the end of a log when its execution's files are removed. The result is a directory with
+ * `log`, sparse up to the kept part, and `log.gap`, as after the shim's cap. Repeating this has the
+ * same result. Trash thread.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"
