@@ -56,7 +56,8 @@ int store_release(struct store *st, struct err *reterr) MUSTCHECK;
 /* roll back to the savepoint, drop its events and end it */
 void store_rollback_to(struct store *st);
 /* Take the events of the last committed transaction, oldest first, for the feed: a JSON array, each
- * event with its "seq". New reference. A second call returns an empty array. */
+ * event with its "seq". New reference. A second call returns an empty array. NULL if memory is out;
+ * the events are then kept. */
 json_t *store_take_events(struct store *st);
 int64_t store_last_seq(struct store *st);
 /* Call this if the wall clock was set by by_us (may be negative). Shifts every stored time that
