@@ -14,8 +14,8 @@
 
 #define DAY_US (INT64_C(86400) * USEC_PER_SEC)
 
-/* Where the other programs may lie, relative to the daemon's own directory: beside it, in a build
- * tree, installed. */
+/* Locations of the other programs relative to the daemon's directory: the same directory, a build
+ * tree, an installation. */
 static const char *const beside[] = {
 	"", "../worker/", "../shim/", "../libexec/trainyard/", "../lib/trainyard/", NULL};
 
@@ -75,8 +75,8 @@ static int find_models(const struct config *cfg, struct machine_settings *m, str
 	return 0;
 }
 
-/* The configuration's roots and its models: a model's links may lead to the blobs of a cache of the
- * hub ("models--X/snapshots/HASH" beside "models--X/blobs"). */
+/* The configured roots and models. A model's links may lead to the blobs of a hub cache
+ * ("models--X/snapshots/HASH" next to "models--X/blobs"). */
 static int find_roots(const struct config *cfg, struct machine_settings *m, struct err *reterr)
 {
 	size_t n = 0;
@@ -128,7 +128,8 @@ static int usable_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/* What the environment and ~/.aws say of AWS. Trouble there is no failure of the daemon. */
+/* Read the AWS settings from the environment and ~/.aws. An error there does not stop the
+ * daemon. */
 static void read_aws(const struct config *cfg, struct machine_settings *m)
 {
 	struct aws_config_options o = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What other threads leave for the manager thread: commands and messages, behind one lock and one
- * eventfd that wakes its loop; and its own wish for a scheduling pass. manager.c takes from here
- * and runs.
+ * The mailbox of the manager's thread: commands and messages of other threads, with one lock and
+ * one eventfd that wakes the loop. It also holds the manager's own request for a scheduling pass.
+ * manager.c takes the content and runs it.
  */
 #include "daemon/mailbox.h"
 
@@ -65,7 +65,7 @@ struct command *mailbox_take(struct manager *mgr)
 	if (!mgr->queue_head)
 		mgr->queue_tail = &mgr->queue_head;
 	else
-		wake(mgr); /* the rest: the next round */
+		wake(mgr); /* the next round handles the rest */
 	pthread_mutex_unlock(&mgr->queue_lock);
 	return first;
 }

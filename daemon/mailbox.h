@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What other threads have left, for the file that runs it: manager.c, on its thread. */
+/* The reading end of the mailbox. Only manager.c calls this, on the manager's thread. */
 #pragma once
 
 #include "daemon/core.h"
 
-/* At most MANAGER_BATCH_MAX commands, in their order, now the caller's; the loop wakes again for
- * the rest. NULL: none. */
+/* Take at most MANAGER_BATCH_MAX commands in their order; the caller owns them. The loop wakes
+ * again for the rest. NULL if there is none. */
 struct command *mailbox_take(struct manager *mgr);
-/* Run the messages that were posted so far. */
+/* Run the messages posted so far. */
 void mailbox_deliver(struct manager *mgr);
-bool mailbox_is_empty(struct manager *mgr); /* no command waits */
+bool mailbox_is_empty(struct manager *mgr); /* True if no command waits */

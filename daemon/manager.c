@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manager thread: its loop, batches of commands, the tick, start and stop. Invariants 1-3 are
- * in core.h; what other threads leave for it is in mailbox.c.
+ * The manager's thread: loop, batches of commands, tick, start and stop. core.h has the rules 1-3;
+ * mailbox.c receives the messages of other threads.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -105,7 +105,7 @@ static int on_schedule(sd_event_source *s, void *userdata)
 	return 0;
 }
 
-/* Readiness, submits and starts look by themselves; here it is only said. */
+/* Log that the data directory has moved. Readiness, submits and starts check this themselves. */
 static void say_misplaced(struct manager *mgr)
 {
 	struct err why = {0};
@@ -127,14 +127,14 @@ static void housekeeping(struct manager *mgr)
 	if (now - mgr->checkpointed_us >= CHECKPOINT_US && mailbox_is_empty(mgr)) {
 		mgr->checkpointed_us = now;
 		store_checkpoint(mgr->store);
-		malloc_trim(0); /* what a burst needed goes back to the machine */
+		malloc_trim(0); /* return memory of a burst to the system */
 	}
 	if (mgr->settings->events_keep_us > 0 && now - mgr->trimmed_us >= TRIM_US &&
 	    txn_begin(mgr, &why) >= 0) {
 		int r = store_events_trim(mgr->store,
 					  clock_now_us() - mgr->settings->events_keep_us, &why);
 
-		if (r != 1) /* else there is more to delete: at the next tick */
+		if (r != 1) /* otherwise more events are left to delete at the next tick */
 			mgr->trimmed_us = now;
 		if (r < 0)
 			txn_fail(mgr, r, &why);
@@ -193,7 +193,7 @@ static int open_loop(struct manager *mgr, struct err *reterr)
 		r = sd_event_add_defer(mgr->loop, &mgr->schedule_source, on_schedule, mgr);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(mgr->schedule_source, SD_EVENT_OFF);
-	if (r >= 0) /* after I/O, so that one pass serves a burst */
+	if (r >= 0) /* lower priority than I/O, so that one pass serves a burst */
 		r = sd_event_source_set_priority(mgr->schedule_source, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
 		r = loop_after_us(mgr->loop, &mgr->tick_source, TICK_US, on_tick, mgr);
@@ -202,7 +202,7 @@ static int open_loop(struct manager *mgr, struct err *reterr)
 	return executions_watch(mgr, reterr);
 }
 
-/* Database, loop and cloud. *ret is set also when it fails. */
+/* Open the database, the loop and the SageMaker controller. *ret is set even on failure. */
 static int open_core(const struct settings *settings, struct manager **ret, struct err *reterr)
 {
 	struct manager *mgr = *ret = calloc(1, sizeof(*mgr));
@@ -278,7 +278,7 @@ int manager_run(struct manager *mgr, struct err *reterr)
 
 	if (r < 0)
 		return err_errno(reterr, -r, "run the event loop");
-	do /* what was queued before the stop is still answered */
+	do /* commands queued before the stop are still answered */
 		run_batch(mgr);
 	while (!mailbox_is_empty(mgr));
 	net_stop(mgr->net);

@@ -147,11 +147,12 @@ struct invocation {
 	char *said[MANAGER_INVOKE_SAID]; /* values; NULL: absent; the caller frees them */
 	struct relay *relay;		 /* private to the manager */
 };
-/* Any thread; counts as a request of the lease. -ERR_NOT_FOUND: no such live endpoint;
- * -ERR_CONFLICT: not in service; -ERR_INVALID: a header; -ERR_LIMIT: the body is too large, or too
- * many are under way. Then `done` does not run. */
+/* Any thread. Send the request; it counts as a use of the endpoint for the idle limit.
+ * -ERR_NOT_FOUND: no such live endpoint. -ERR_CONFLICT: not in service. -ERR_INVALID: a header.
+ * -ERR_LIMIT: the body is too large, or too many requests are running. After an error `done` does
+ * not run. */
 int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *reterr) MUSTCHECK;
-/* Free what has come: the reply and the headers. */
+/* Free the received reply and headers. */
 void invocation_clear(struct invocation *inv);
 
 /* Money: the configuration's caps; the date of the price table ("2025-11", borrowed); the worst

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The start: every execution that was live is re-attached (its lock is held), finished (exit.json
- * is there), started (it never was) or declared lost; jobs that the daemon does itself go on.
+ * Recovery at the start. Each live execution is re-attached (its lock is held), finished (exit.json
+ * exists), started (it never ran) or declared lost. Jobs that the daemon runs itself continue.
+ * Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -46,7 +47,7 @@ static int resume_actions(struct manager *mgr, struct err *reterr)
 	return txn_end(mgr, reterr);
 }
 
-/* True if it is a server, or a staging, of an endpoint that is being deleted or gone. */
+/* True if this is a server, or a staging, of an endpoint that is being deleted or is gone. */
 static bool is_unwanted(const struct endpoint_rows *live, const struct execution *ex)
 {
 	for (size_t i = 0; i < live->n; i++) {
@@ -60,8 +61,8 @@ static bool is_unwanted(const struct endpoint_rows *live, const struct execution
 	return ex->row.endpoint[0];
 }
 
-/* Jobs that were told to stop, servers and stagings of endpoints that are to go: tell their shims
- * again. */
+/* Repeat the stops: jobs in stopping, and servers and stagings of endpoints that are being
+ * deleted. */
 static int resume_stops(struct manager *mgr, struct err *reterr)
 {
 	OWN(job_rows_done) struct job_rows stopping = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the manager takes from the configuration, resolved by main.c. Read-only after the start. */
+/* The manager's settings; main.c derives them from the configuration. Read-only after the start. */
 #pragma once
 
 #include "jobs/sagemaker/prices.h"
@@ -9,29 +9,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct aws_config; /* aws/credentials.h */
+struct aws_config; /* defined in aws/credentials.h */
 
 struct model_name {
 	const char *name;
-	const char *dir; /* absolute */
+	const char *dir; /* absolute path */
 };
 
 struct aws_settings {
 	const char *profile, *region, *role, *bucket, *prefix; /* "": not given */
-	const struct aws_config *config; /* NULL: trouble says why there is none */
+	const struct aws_config *config;		       /* NULL: trouble has the reason */
 	const char *trouble;
 	int64_t poll_us, log_drain_us, settle_us, wait_us, endpoint_timeout_us;
 };
 
 struct settings {
-	const char *data_dir;	  /* absolute */
-	const char *base_dir;	  /* relative paths in specs start here; absolute */
-	const char *const *roots; /* NULL-terminated: paths in specs must lie below one of them, and
-				   * the models below are among them */
-	const char *worker, *shim; /* absolute program paths */
+	const char *data_dir; /* absolute path */
+	const char *base_dir; /* start of relative paths in specs; absolute */
+	/* NULL-terminated: paths in specs must be below one of them; the models below are
+	 * included */
+	const char *const *roots;
+	const char *worker, *shim; /* absolute paths of the programs */
 	const char *python;
 	const char *const
-		*interpreters; /* NULL-terminated: what local.python of a job may be besides */
+		*interpreters; /* NULL-terminated: further allowed values of local.python */
 	const char *nvml_library;
 	const struct model_name *models;
 	size_t models_n;
@@ -41,21 +42,21 @@ struct settings {
 	int64_t gpu_memory_margin_bytes;
 	int64_t log_max_bytes, stop_grace_us;
 	int64_t inspect_us; /* of a submit: for the data of all its jobs, and for their models */
-	enum owner_kind process_owner; /* the strongest way to try (wire/owner.h) */
+	enum owner_kind process_owner; /* the strongest mechanism to try (wire/owner.h) */
 	int64_t lease_ttl_default_us, lease_ttl_max_us, lease_idle_default_us;
 	int64_t max_runtime_default_us;
 	int64_t endpoint_start_timeout_us, predict_timeout_us;
 	int64_t events_keep_us;
-	int64_t keep_runs_us;	/* the retention: files of runs that ended longer ago go; … */
-	int keep_runs;		/* … but those of so many newest; both 0: none go */
-	int64_t keep_look_us;	/* between two looks of the retention: a day */
-	const char *aws_region; /* of jobs that do not say; "": not known */
+	int64_t keep_runs_us; /* retention: files of runs that ended longer ago are removed, … */
+	int keep_runs;	      /* … except those of this many newest runs; both 0: no retention */
+	int64_t keep_look_us; /* between two looks of the retention: a day */
+	const char *aws_region; /* for jobs without a region; "": unknown */
 	const struct prices *prices;
 	int64_t money_job_max, money_day_max, money_month_max; /* micro-dollars; MONEY_NONE */
 	int transfer_slots;
 	int64_t cache_max_bytes;
-	int64_t max_download, max_unpacked, max_ratio; /* of transfers */
+	int64_t max_download, max_unpacked, max_ratio; /* limits of transfers */
 	bool allow_private_urls;
-	int64_t disk_free_min_bytes; /* headroom.h */
+	int64_t disk_free_min_bytes; /* see headroom.h */
 	struct aws_settings aws;
 };
