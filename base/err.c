@@ -65,15 +65,15 @@ int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
 
 int err_errno(struct err *e, int errnum, const char *fmt, ...)
 {
+	char what[ERR_MSG_MAX];
 	va_list ap;
-	size_t used;
 
 	if (e) {
 		va_start(ap, fmt);
 		err_fill(e, errnum, NULL, fmt, ap);
 		va_end(ap);
-		used = strlen(e->msg);
-		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(errnum));
+		memcpy(what, e->msg, sizeof(what));
+		snprintf(e->msg, sizeof(e->msg), "cannot %s: %s", what, strerror(errnum));
 		make_valid(e->msg);
 	}
 	return -errnum;

@@ -46,7 +46,8 @@ int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format
 /* As err_set(), for input: `field` is a JSON pointer such as "/jobs/0/kind". */
 int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The message becomes "<fmt>: <strerror>"; errnum > 0. Returns -errnum. */
+/* fmt names the action that failed, as an infinitive ("open %s"). The message becomes
+ * "cannot <fmt>: <strerror>"; errnum > 0. Returns -errnum. */
 int err_errno(struct err *e, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Prepend "<fmt>: " to the message. Returns r unchanged. */

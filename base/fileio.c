@@ -111,7 +111,7 @@ int file_name_durably(int fd, const char *from, const char *to, struct err *rete
 	if (fd >= 0 && fsync(fd) < 0)
 		return err_errno(reterr, errno, "sync %s", from);
 	if (rename(from, to) < 0)
-		return err_errno(reterr, errno, "name %s", to);
+		return err_errno(reterr, errno, "put %s in place", to);
 	r = parent_sync(AT_FDCWD, to);
 	return r < 0 ? err_errno(reterr, -r, "sync the directory of %s", to) : 0;
 }

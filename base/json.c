@@ -83,9 +83,11 @@ int json_check_counts(const char *text, size_t len, size_t values_max, size_t co
 	}
 	values += containers;
 	if (values > values_max)
-		return err_set(reterr, ERR_LIMIT, "it holds more than %zu JSON values", values_max);
+		return err_set(reterr, ERR_LIMIT, "the JSON text holds more than %zu values",
+			       values_max);
 	if (containers > containers_max)
-		return err_set(reterr, ERR_LIMIT, "it holds more than %zu JSON objects and lists",
+		return err_set(reterr, ERR_LIMIT,
+			       "the JSON text holds more than %zu objects and lists",
 			       containers_max);
 	return 0;
 }

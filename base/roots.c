@@ -100,15 +100,16 @@ static int check_opened(int fd, int at, const char *path, struct err *reterr)
 	if (r < 0)
 		return err_errno(reterr, -r, "open '%s'", path);
 	if (own_tree(whole, tree, sizeof(tree)))
-		return path_is_below(real, tree)
-			       ? 0
-			       : err_set(reterr, EACCES,
-					 "'%s' leads out of the directory that it came in", path);
+		return path_is_below(real, tree) ? 0
+						 : err_set(reterr, EACCES,
+							   "'%s' leads out of the directory that a "
+							   "job or a download made",
+							   path);
 	return roots_hold(real)
 		       ? 0
 		       : err_set(reterr, EACCES,
-				 "'%s' leads to '%s', which is not below a root that jobs may read "
-				 "(setting local.roots)",
+				 "'%s' leads to '%s', which is not below a root that jobs may "
+				 "read; move the file, or add its directory to local.roots",
 				 path, real);
 }
 
@@ -138,7 +139,7 @@ int roots_read(const char *path, struct buf *out, struct err *reterr)
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(reterr, ERR_INVALID, "'%s' is no regular file", path);
+		return err_set(reterr, ERR_INVALID, "'%s' is not a regular file", path);
 	return fd_read_all(fd, path, out, reterr);
 }
 

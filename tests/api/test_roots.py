@@ -199,7 +199,7 @@ def test_a_link_out_of_a_job_stays_in_its_tree(narrow, home, model):
         {**prep("${leak.model}", data), "name": "prep"}])
     ended = narrow.wait_end(run["jobs"][1]["id"])
     assert ended["state"] == "failed", ended
-    assert "leads out of the directory that it came in" in ended["reason"]["message"]
+    assert "leads out of the directory that a job or a download made" in ended["reason"]["message"]
 
 
 @pytest.mark.skipif(not NATIVE, reason="this build has no native engine")

@@ -105,7 +105,7 @@ def test_what_a_job_left_does_not_lead_out_of_its_directory(fake, moves, home, f
     (model / "weights").symlink_to(home / "mine")
     run = push(moves, home, model, to, form)
     assert run.run("push") == 1
-    assert "leads out of the directory that it came in" in run.failure()["message"]
+    assert "leads out of the directory that a job or a download made" in run.failure()["message"]
     assert "secret" not in str(stored(fake))
     (model / "weights").unlink()
     (model / "a").write_text("a")

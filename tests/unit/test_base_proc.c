@@ -122,7 +122,7 @@ static void test_failures(void **state)
 
 	spec.path = "/nonexistent/program";
 	assert_int_equal(proc_spawn(&spec, &pid, &e), -ENOENT);
-	assert_string_equal(e.msg, "start /nonexistent/program: No such file or directory");
+	assert_string_equal(e.msg, "cannot start /nonexistent/program: No such file or directory");
 	spec.path = "/etc/passwd";
 	assert_int_equal(proc_spawn(&spec, &pid, &e), -EACCES);
 	spec.path = SHELL;

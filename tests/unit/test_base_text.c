@@ -299,9 +299,9 @@ static void test_errors(void **state)
 	assert_int_equal(err_at(&e, ERR_INVALID, "/a/0", "bad"), -ERR_INVALID);
 	assert_string_equal(e.field, "/a/0");
 	assert_int_equal(err_errno(&e, ENOENT, "read %s", "x"), -ENOENT);
-	assert_string_equal(e.msg, "read x: No such file or directory");
+	assert_string_equal(e.msg, "cannot read x: No such file or directory");
 	assert_int_equal(err_ctx(&e, -ENOENT, "job %d", 7), -ENOENT);
-	assert_string_equal(e.msg, "job 7: read x: No such file or directory");
+	assert_string_equal(e.msg, "job 7: cannot read x: No such file or directory");
 	assert_int_equal(e.code, ENOENT);
 	assert_int_equal(err_set(NULL, ERR_GONE, "%s", "nobody listens"), -ERR_GONE);
 	assert_int_equal(err_ctx(NULL, -3, "x"), -3);
