@@ -99,11 +99,12 @@ static int set_model(struct config *cfg, const char *name, const char *dir, stru
 
 	if (!model_name_ok(name))
 		return err_set(reterr, ERR_INVALID,
-			       "models.%s: not a name; use at most %d letters, digits, '_', '.' "
-			       "and '-'",
+			       "models.%s: the name is invalid; use at most %d letters, digits, "
+			       "'_', '.' and '-'",
 			       name, CONFIG_NAME_MAX);
 	if (!*dir)
-		return err_set(reterr, ERR_INVALID, "models.%s: give the model's directory", name);
+		return err_set(reterr, ERR_INVALID,
+			       "models.%s: the value is empty; give the model's directory", name);
 	if (*dir == '~')
 		return err_set(reterr, ERR_INVALID,
 			       "models.%s: '%s': write the whole path: '~' is not replaced here",
@@ -112,15 +113,17 @@ static int set_model(struct config *cfg, const char *name, const char *dir, stru
 		if (str_eq(name, cfg->models[i].name))
 			m = &cfg->models[i];
 	if (!m && cfg->models_n == CONFIG_MODELS_MAX)
-		return err_set(reterr, ERR_INVALID, "models.%s: there are %d models already", name,
-			       CONFIG_MODELS_MAX);
+		return err_set(reterr, ERR_INVALID,
+			       "models.%s: the section has more than %d models; remove some, or "
+			       "use 'trainyard model add'",
+			       name, CONFIG_MODELS_MAX);
 	if (!m) {
 		m = &cfg->models[cfg->models_n++];
 		m->name = strdup(name);
 	}
 	free(m->dir);
 	m->dir = strdup(dir);
-	return m->name && m->dir ? 0 : err_errno(reterr, ENOMEM, "models.%s", name);
+	return m->name && m->dir ? 0 : err_errno(reterr, ENOMEM, "hold models.%s", name);
 }
 
 static int set_key(struct config *cfg, const char *section, const char *name, const char *value,
@@ -230,7 +233,7 @@ int config_load(const char *file, const char *const *overrides, struct config **
 	int r = 0;
 
 	if (!cfg || !(cfg->models = calloc(CONFIG_MODELS_MAX, sizeof(*cfg->models))))
-		return err_errno(reterr, ENOMEM, "the configuration");
+		return err_errno(reterr, ENOMEM, "hold the configuration");
 	for (size_t i = 0; i < KEYS && r >= 0; i++)
 		r = config_value_set(cfg, &config_keys[i], config_keys[i].fallback, reterr);
 	if (r >= 0 && file)

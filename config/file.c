@@ -51,7 +51,7 @@ static void flush(struct reader *rd)
 	if (rd->result < 0 || !rd->key[0])
 		return;
 	if (!buf_ok(&rd->value)) {
-		fail(rd, rd->value_line, "the value is too long");
+		fail(rd, rd->value_line, "the value is too long; shorten it");
 		return;
 	}
 	rd->result = rd->fn(rd->userdata, rd->section, rd->key, buf_str(&rd->value), rd->reterr);
@@ -98,9 +98,11 @@ static bool line_ok(struct reader *rd, const char *s, size_t n)
 	if (memchr(s, '\0', n) || !str_utf8_valid(s, n))
 		fail(rd, rd->line, "the line is not UTF-8 text");
 	else if (*s == '[' && s[n - 1] != ']')
-		fail(rd, rd->line, "the section has no ']' at its end");
+		fail(rd, rd->line, "the section's name has no ']' at its end; write [name]");
 	else if (*s != '[' && !memchr(s, '=', n < KEY_TEXT_MAX ? n : KEY_TEXT_MAX))
-		fail(rd, rd->line, "the line is neither [section] nor key = value");
+		fail(rd, rd->line,
+		     "the line is neither [section] nor key = value; correct it, or put '#' before "
+		     "it");
 	else if (*s == '[' && n > KEY_TEXT_MAX)
 		fail(rd, rd->line, "the name of the section is too long");
 	return rd->result >= 0;
@@ -151,7 +153,8 @@ static int take(void *user, const char *section, const char *key, const char *va
 		rd->value_line = rd->line;
 		if (!str_copy(rd->section, sizeof(rd->section), section) ||
 		    !str_copy(rd->key, sizeof(rd->key), key) || !*key)
-			fail(rd, rd->line, "the line has no key that could be one");
+			fail(rd, rd->line,
+			     "the line has no valid key before '='; write key = value");
 	}
 	buf_puts(&rd->value, value);
 	return 1;
@@ -170,13 +173,15 @@ int config_file_read(const char *file, config_line_fn fn, void *userdata, struct
 	if (r < 0)
 		return r;
 	if (memchr(buf_str(&text), '\0', text.len))
-		return err_set(reterr, ERR_INVALID, "%s is not text", file);
+		return err_set(reterr, ERR_INVALID, "%s is not a text file", file);
 	rd.next = buf_str(&text);
 	if (str_starts(rd.next, BYTE_ORDER_MARK))
 		rd.next += strlen(BYTE_ORDER_MARK);
 	r = ini_parse_stream(read_line, &rd, take, &rd);
 	flush(&rd);
 	if (r != 0 && rd.result >= 0)
-		fail(&rd, rd.line, "the line is neither [section] nor key = value");
+		fail(&rd, rd.line,
+		     "the line is neither [section] nor key = value; correct it, or put '#' before "
+		     "it");
 	return rd.result < 0 ? err_ctx(reterr, rd.result, "%s:%d", file, rd.line) : 0;
 }

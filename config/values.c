@@ -19,7 +19,7 @@ static void *field(struct config *cfg, const struct config_key *key)
 static int refuse(const struct config_key *key, const char *text, const char *remedy,
 		  struct err *reterr)
 {
-	return err_set(reterr, ERR_INVALID, "%s.%s: '%.128s' is not right; %s", key->section,
+	return err_set(reterr, ERR_INVALID, "%s.%s: '%.128s' is invalid; %s", key->section,
 		       key->name, text, remedy);
 }
 
@@ -48,7 +48,7 @@ static int set_text(struct config *cfg, const struct config_key *key, const char
 	char *copy = strdup(text);
 
 	if (!copy)
-		return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+		return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
 	free(*to);
 	*to = copy;
 	return 0;
@@ -75,7 +75,7 @@ static int set_path(struct config *cfg, const struct config_key *key, const char
 		return set_text(cfg, key, "", reterr);
 	if (snprintf(path, sizeof(path), "%.*s%s", (int)strcspn(value, ":"), value, text + n) >=
 	    (int)sizeof(path))
-		return refuse(key, text, "its variable's value is too long", reterr);
+		return refuse(key, text, "shorten the value of its environment variable", reterr);
 	return set_text(cfg, key, path, reterr);
 }
 
@@ -99,17 +99,18 @@ static int set_list(struct config *cfg, const struct config_key *key, const char
 	size_t n = 0;
 
 	if (!list)
-		return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+		return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
 	while (*text) {
 		size_t len = strcspn(text, ":");
 
 		if (*text == '~')
 			return refuse(key, text, HOME_REMEDY, reterr);
 		if (len && n == LIST_MAX)
-			return err_set(reterr, ERR_INVALID, "%s.%s has more than %d entries",
-				       key->section, key->name, LIST_MAX);
+			return err_set(reterr, ERR_INVALID,
+				       "%s.%s has more than %d entries; remove some", key->section,
+				       key->name, LIST_MAX);
 		if (len && !(list[n++] = strndup(text, len)))
-			return err_errno(reterr, ENOMEM, "%s.%s", key->section, key->name);
+			return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
 		text += len + (text[len] == ':');
 	}
 	if (n == 0)
@@ -203,8 +204,8 @@ int config_value_set(struct config *cfg, const struct config_key *key, const cha
 	enum log_level level;
 
 	if (strlen(text) > CONFIG_VALUE_MAX)
-		return err_set(reterr, ERR_INVALID, "%s.%s is longer than %d bytes", key->section,
-			       key->name, CONFIG_VALUE_MAX);
+		return err_set(reterr, ERR_INVALID, "%s.%s is longer than %d bytes; shorten it",
+			       key->section, key->name, CONFIG_VALUE_MAX);
 	switch (key->type) {
 	case CONFIG_STRING:
 		return set_text(cfg, key, text, reterr);
