@@ -55,7 +55,8 @@ static int compile(const char *regex, pcre2_code **ret, struct err *reterr)
 			     &code, &at, NULL);
 	if (!*ret) {
 		pcre2_get_error_message(code, text, sizeof(text));
-		return err_set(reterr, ERR_INVALID, "'%s' is wrong at character %zu: %s", regex, at,
+		return err_set(reterr, ERR_INVALID,
+			       "'%s' is not a valid expression at character %zu: %s", regex, at,
 			       (const char *)text);
 	}
 	pcre2_pattern_info(*ret, PCRE2_INFO_CAPTURECOUNT, &groups);
@@ -113,15 +114,17 @@ static int add_all(struct log_metrics *m, const json_t *definitions, struct err 
 
 	if (n > LOG_METRICS_MAX)
 		return err_at(reterr, ERR_LIMIT, "/metric_definitions",
-			      "at most %d metric definitions", LOG_METRICS_MAX);
+			      "the list has more than %d metric definitions; remove some",
+			      LOG_METRICS_MAX);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		const json_t *d = json_array_get(definitions, i);
 		const char *name = json_get_str(d, "name", NULL);
 		const char *regex = json_get_str(d, "regex", NULL);
 
 		if (!name || !regex)
-			return err_at(reterr, ERR_INVALID, "/metric_definitions",
-				      "metric definition %zu needs \"name\" and \"regex\"", i);
+			return err_at(
+				reterr, ERR_INVALID, "/metric_definitions",
+				"metric definition %zu lacks \"name\" or \"regex\"; give both", i);
 		r = add(m, name, regex, reterr);
 	}
 	return n ? r : add_trainer(m, reterr);

@@ -61,25 +61,27 @@ int s3_uri_parse(const char *s, struct s3_uri *ret, struct err *reterr)
 		return err_set(reterr, ERR_INVALID,
 			       "'%s' is not an S3 address; write s3://bucket/key", s);
 	if (has_control(s))
-		return err_set(reterr, ERR_INVALID, "an S3 address has no control characters");
+		return err_set(reterr, ERR_INVALID,
+			       "the S3 address contains control characters; remove them");
 	bucket = s + strlen(SCHEME);
 	n = strcspn(bucket, "/");
 	if (n <= S3_BUCKET_MAX)
 		snprintf(ret->bucket, sizeof(ret->bucket), "%.*s", (int)n, bucket);
 	if (!s3_bucket_ok(ret->bucket))
 		return err_set(reterr, ERR_INVALID,
-			       "'%.*s' is not the name of a bucket; they have %d to %d lower-case "
+			       "'%.*s' is not the name of a bucket; use %d to %d lower-case "
 			       "letters, digits, '-' and '.'",
 			       (int)(n < 2 * S3_BUCKET_MAX ? n : 2 * S3_BUCKET_MAX), bucket,
 			       BUCKET_MIN, S3_BUCKET_MAX);
 	slash = bucket + n;
 	if (!str_copy(ret->key, sizeof(ret->key), *slash ? slash + 1 : ""))
-		return err_set(reterr, ERR_INVALID, "the key of an S3 address has at most %d bytes",
+		return err_set(reterr, ERR_INVALID,
+			       "the key of the S3 address has more than %d bytes; shorten it",
 			       S3_KEY_MAX);
 	if (has_dots(ret->key))
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' has a part '.' or '..', which S3 takes as a name; write the "
-			       "key out",
+			       "'%s' contains a part '.' or '..', which S3 takes as a name; write "
+			       "the key without them",
 			       s);
 	return 0;
 }

@@ -26,15 +26,15 @@ static void put_data(struct request *q, json_t *container, const json_t *spec, c
 		if (!str_ends(uri, ".tar.gz"))
 			request_refuse(q, ERR_INVALID, "/model",
 				       "'%.200s' is neither a model.tar.gz nor a prefix that ends "
-				       "with '/'",
+				       "with '/'; name one of the two",
 				       uri);
 		request_uri(q, container, "ModelDataUrl", uri, "/model");
 		return;
 	}
 	if (is_serverless(spec))
 		request_refuse(q, ERR_INVALID, "/model",
-			       "a serverless endpoint takes its model as one archive, and '%.200s' "
-			       "is a prefix; give s3://…/model.tar.gz, or take an instance_type",
+			       "a serverless endpoint needs its model as one archive, and '%.200s' "
+			       "is a prefix; give s3://…/model.tar.gz, or an instance_type",
 			       uri);
 	source = request_set(q, container, "ModelDataSource", json_object());
 	s3 = request_set(q, source, "S3DataSource", json_object());
@@ -52,8 +52,7 @@ static void put_hub(struct request *q, json_t *variables, const struct sagemaker
 {
 	if (!hub_id_ok(m->hub_id))
 		request_refuse(q, ERR_INVALID, "/model",
-			       "'%.80s' is not the name of a model on the hub; they look like "
-			       "org/name",
+			       "'%.80s' is not the name of a model on the hub; write org/name",
 			       m->hub_id);
 	request_set(q, variables, "HF_MODEL_ID", json_string(m->hub_id));
 	if (m->hub_revision)
@@ -90,14 +89,14 @@ int sagemaker_model_request(const struct sagemaker_model *m, json_t **ret, json_
 	request_image(&q, container, "Image", SAGEMAKER_INFERENCE, m->image, m->region, m->spec);
 	if (!m->model_uri == !m->hub_id)
 		request_refuse(&q, ERR_INVALID, "/model",
-			       "an endpoint needs either a model on S3 or one of the hub");
+			       "the endpoint has no model; give one on S3 or one of the hub");
 	else if (m->model_uri)
 		put_data(&q, container, m->spec, m->model_uri);
 	put_variables(&q, container, m);
 	if (is_serverless(m->spec) && json_object_get(sagemaker, "vpc"))
 		request_refuse(&q, ERR_INVALID, "/sagemaker/vpc",
-			       "a serverless endpoint cannot be in a network of yours; remove vpc, "
-			       "or take an instance_type");
+			       "a serverless endpoint cannot be in a VPC; remove vpc, or give an "
+			       "instance_type");
 	request_vpc(&q, sagemaker);
 	request_tags(&q, m->tags);
 	return request_end(&q, ret);
@@ -134,7 +133,8 @@ static void put_instances(struct request *q, json_t *variant, const json_t *sage
 		    json_integer(json_get_int(sagemaker, "instance_count", 1)));
 	if (volume > VARIANT_VOLUME_MAX)
 		request_refuse(q, ERR_LIMIT, "/sagemaker/volume_gb",
-			       "an endpoint's volume has at most %d GB", VARIANT_VOLUME_MAX);
+			       "the volume of an endpoint has at most %d GB; ask for less",
+			       VARIANT_VOLUME_MAX);
 	if (volume > 0)
 		request_set(q, variant, "VolumeSizeInGB", json_integer(volume));
 	request_set(q, variant, "ModelDataDownloadTimeoutInSeconds",
@@ -152,7 +152,8 @@ static void put_kms(struct request *q, const json_t *sagemaker)
 		return;
 	if (!json_is_object(json_object_get(sagemaker, "serverless")) &&
 	    sagemaker_has_local_disks(type))
-		request_warn(q, "kms_key is not used: the hardware of %s encrypts its disks", type);
+		request_warn(q, "kms_key is ignored, because the hardware of %s encrypts its disks",
+			     type);
 	else
 		request_kms(q, q->body, "KmsKeyId", key);
 }

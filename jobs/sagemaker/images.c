@@ -70,29 +70,29 @@ static int pick_processor(enum sagemaker_role role, const char *instance_type, c
 	if (!instance_type)
 		return 0;
 	if (!sagemaker_family(instance_type, family, sizeof(family)))
-		return err_at(reterr, ERR_INVALID, FIELD_TYPE,
-			      "'%.64s' is not a SageMaker instance type; they look like "
-			      "ml.g5.xlarge",
-			      instance_type);
+		return err_at(
+			reterr, ERR_INVALID, FIELD_TYPE,
+			"'%.64s' is not a SageMaker instance type; write one such as ml.g5.xlarge",
+			instance_type);
 	if (str_starts(family, "inf") || str_starts(family, "trn"))
 		return err_at(reterr, ERR_INVALID, FIELD_TYPE,
 			      "%s has Neuron devices, which need a model that is compiled for "
-			      "them; take a GPU instance such as ml.g5.xlarge, or give a "
-			      "container of your own in sagemaker.image",
+			      "them; choose a GPU instance such as ml.g5.xlarge, or name your own "
+			      "container in sagemaker.image",
 			      instance_type);
 	if (is_arm(family))
 		return err_at(reterr, ERR_INVALID, FIELD_TYPE,
 			      "%s has an ARM processor, for which Hugging Face has no container; "
-			      "take an instance such as ml.m5.xlarge, or give a container of your "
-			      "own in sagemaker.image",
+			      "choose an instance such as ml.m5.xlarge, or name your own container "
+			      "in sagemaker.image",
 			      instance_type);
 	if (*family == 'g' || *family == 'p')
 		*ret = "gpu";
 	else if (role == SAGEMAKER_TRAINING)
 		return err_at(reterr, ERR_INVALID, FIELD_TYPE,
 			      "%s has no GPU, and Hugging Face has training containers for GPUs "
-			      "only; take an instance such as ml.g5.xlarge, or give a container of "
-			      "your own in sagemaker.image",
+			      "only; choose an instance such as ml.g5.xlarge, or name your own "
+			      "container in sagemaker.image",
 			      instance_type);
 	return 0;
 }
@@ -153,8 +153,8 @@ static int no_version(enum sagemaker_role role, const json_t *of_role, const cha
 		before = one;
 	}
 	return err_at(reterr, ERR_INVALID, FIELD_IMAGE,
-		      "there is no %s container of Hugging Face with transformers %.64s; there are "
-		      "%s. sagemaker.image may also be the full URI of an image",
+		      "Hugging Face has no %s container with transformers %.64s; choose one of %s, "
+		      "or give the full URI of an image in sagemaker.image",
 		      role_names[role], version, buf_str(&known));
 }
 
@@ -190,7 +190,7 @@ int sagemaker_image(enum sagemaker_role role, const char *version, const char *r
 		processor, json_get_str(image, "python", ""), json_get_str(image, processor, ""));
 	if (len > SAGEMAKER_IMAGE_MAX)
 		return err_at(reterr, ERR_LIMIT, FIELD_IMAGE,
-			      "the URI of the image is longer than %d characters",
+			      "the URI of the image has more than %d characters; shorten it",
 			      SAGEMAKER_IMAGE_MAX);
 	return 0;
 }

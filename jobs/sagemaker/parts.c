@@ -118,12 +118,12 @@ void request_check_name(struct request *q, const char *name)
 
 	if (len == 0 || len > RESOURCE_NAME_MAX)
 		request_refuse(q, ERR_INVALID, "/name",
-			       "the name '%.80s' has %zu characters; SageMaker takes 1 to %d", name,
-			       len, RESOURCE_NAME_MAX);
+			       "the name '%.80s' has %zu characters; use 1 to %d on SageMaker",
+			       name, len, RESOURCE_NAME_MAX);
 	else if (!only(name, "-") || *name == '-' || name[len - 1] == '-')
 		request_refuse(q, ERR_INVALID, "/name",
-			       "'%s' cannot be a name on SageMaker: use letters, digits and "
-			       "hyphens inside",
+			       "'%s' is not a valid name on SageMaker; use letters, digits, and "
+			       "hyphens between them",
 			       name);
 }
 
@@ -141,9 +141,10 @@ void request_check_uri(struct request *q, const char *uri, const char *field)
 	if (s3_uri_parse(uri, &parts, &why) < 0)
 		request_refuse(q, ERR_INVALID, field, "%s", why.msg);
 	else if (text_chars(uri) > SAGEMAKER_URI_MAX)
-		request_refuse(q, ERR_LIMIT, field,
-			       "the URI beginning with '%.80s' is longer than %d characters", uri,
-			       SAGEMAKER_URI_MAX);
+		request_refuse(
+			q, ERR_LIMIT, field,
+			"the URI that begins with '%.80s' has more than %d characters; shorten it",
+			uri, SAGEMAKER_URI_MAX);
 }
 
 void request_uri(struct request *q, json_t *object, const char *key, const char *uri,
@@ -174,7 +175,7 @@ void request_role(struct request *q, const char *key, const char *role_arn)
 {
 	if (!sagemaker_role_arn_ok(role_arn))
 		request_refuse(q, ERR_INVALID, "/sagemaker/role",
-			       "'%.200s' is not the ARN of a role; it must look like "
+			       "'%.200s' is not the ARN of a role; write one such as "
 			       "arn:aws:iam::123456789012:role/NAME",
 			       role_arn);
 	request_set(q, q->body, key, json_string(role_arn));
@@ -211,20 +212,19 @@ void request_tags(struct request *q, const json_t *tags)
 	list = request_set(q, q->body, "Tags", json_array());
 	if (json_object_size(tags) > SAGEMAKER_TAGS_MAX)
 		request_refuse(q, ERR_LIMIT, "/tags",
-			       "%zu tags are too many: SageMaker takes %d, those of the daemon "
-			       "included",
+			       "%zu tags are too many; use at most %d on SageMaker, the daemon's "
+			       "own included",
 			       json_object_size(tags), SAGEMAKER_TAGS_MAX);
 	json_object_foreach((json_t *)tags, key, value) {
 		const char *text = json_string_value(value);
 
 		if (!*key || !tag_text_ok(key, TAG_KEY_MAX) || !text ||
 		    !tag_text_ok(text, TAG_VALUE_MAX) || str_starts(key, "aws:"))
-			request_refuse(
-				q, ERR_INVALID, "/tags",
-				"the tag '%.80s' is not one that AWS takes: letters, digits, "
-				"spaces and _.:/=+-@, a key of 1 to %d characters that does "
-				"not begin with aws:, a value of at most %d",
-				key, TAG_KEY_MAX, TAG_VALUE_MAX);
+			request_refuse(q, ERR_INVALID, "/tags",
+				       "AWS does not accept the tag '%.80s'; use letters, digits, "
+				       "spaces and _.:/=+-@, a key of 1 to %d characters that does "
+				       "not begin with aws:, and a value of at most %d",
+				       key, TAG_KEY_MAX, TAG_VALUE_MAX);
 		request_add(q, list,
 			    json_pack("{s:s, s:s}", "Key", key, "Value", text ? text : ""));
 	}
@@ -240,7 +240,7 @@ static void vpc_ids(struct request *q, json_t *vpc, const char *key, const json_
 
 		if (!id || !*id || !only(id, "-"))
 			request_refuse(q, ERR_INVALID, field,
-				       "'%.32s' is not an id of EC2; they look like sg-0a1b2c3d "
+				       "'%.32s' is not an id of EC2; write ids such as sg-0a1b2c3d "
 				       "and subnet-0a1b2c3d",
 				       id ? id : "");
 		request_add(q, list, json_string(id ? id : ""));
@@ -274,7 +274,7 @@ static void check_variable(struct request *q, const char *field, const char *tex
 
 	if (n > max)
 		request_refuse(q, ERR_LIMIT, field,
-			       "the variable has %zu %s; SageMaker takes at most %zu here", n,
+			       "the variable has %zu %s; use at most %zu on SageMaker", n,
 			       model ? "bytes" : "characters", max);
 }
 
@@ -289,8 +289,8 @@ static void check_environment_size(struct request *q, const json_t *object)
 		n += strlen(key) + json_string_length(value);
 	if (n > SAGEMAKER_MODEL_ENV_MAX)
 		request_refuse(q, ERR_LIMIT, "/environment",
-			       "the variables have %zu bytes together; SageMaker takes at most %d "
-			       "for a model, those of the container included",
+			       "the variables have %zu bytes together; use at most %d for a model "
+			       "on SageMaker, those of the container included",
 			       n, SAGEMAKER_MODEL_ENV_MAX);
 }
 
@@ -307,15 +307,17 @@ void request_environment(struct request *q, json_t *object, const json_t *spec,
 		json_pointer_add(field, sizeof(field), key);
 		if (!variable_ok(key) || !text)
 			request_refuse(q, ERR_INVALID, field,
-				       "'%.80s' is not the name of a variable with a text", key);
+				       "'%.80s' is not a valid name of a variable, or its value is "
+				       "not a text",
+				       key);
 		else
 			check_variable(q, field, text, role);
 		request_set(q, object, key, json_string(text ? text : ""));
 	}
 	if (json_object_size(object) > SAGEMAKER_VARIABLES_MAX)
 		request_refuse(q, ERR_LIMIT, "/environment",
-			       "%zu variables are too many: SageMaker takes %d, those of the "
-			       "container included",
+			       "%zu variables are too many; use at most %d on SageMaker, those of "
+			       "the container included",
 			       json_object_size(object), SAGEMAKER_VARIABLES_MAX);
 	if (role == SAGEMAKER_INFERENCE)
 		check_environment_size(q, object);
@@ -348,7 +350,7 @@ void request_image(struct request *q, json_t *object, const char *key, enum sage
 	}
 	if (!*image || strpbrk(image, " \t\r\n") || text_chars(image) > SAGEMAKER_IMAGE_MAX)
 		request_refuse(q, ERR_INVALID, "/sagemaker/image",
-			       "'%.200s' is not the URI of an image; it must look like "
+			       "'%.200s' is not the URI of an image; write one such as "
 			       "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG",
 			       image);
 	request_set(q, object, key, json_string(image));
@@ -359,8 +361,9 @@ const char *request_instance_type(struct request *q, const json_t *sagemaker)
 	const char *type = json_get_str(sagemaker, "instance_type", NULL);
 
 	if (!type)
-		request_refuse(q, ERR_INVALID, "/sagemaker/instance_type",
-			       "a job on SageMaker needs an instance type, such as ml.g5.xlarge");
+		request_refuse(
+			q, ERR_INVALID, "/sagemaker/instance_type",
+			"the job on SageMaker has no instance type; give one such as ml.g5.xlarge");
 	return type ? type : "";
 }
 
@@ -398,6 +401,7 @@ int64_t request_volume(struct request *q, const json_t *sagemaker, int64_t fallb
 		return fallback;
 	if (!sagemaker_has_local_disks(type))
 		return json_get_int(sagemaker, "volume_gb", fallback);
-	request_warn(q, "volume_gb is not used: %s has disks of its own, of a fixed size", type);
+	request_warn(q, "volume_gb is ignored, because %s has disks of its own, of a fixed size",
+		     type);
 	return fallback;
 }

@@ -55,16 +55,17 @@ static int own_add(json_t *own, const char *s, size_t n, struct err *reterr)
 	snprintf(price, sizeof(price), "%.*s", (int)(n - key_n - 1), equal + 1);
 	if (money_parse(price, &micro_usd) < 0)
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' is not the price of %s; write US dollars such as 1.408, with "
+			       "'%s' is not a price for %s; write US dollars such as 1.408, with "
 			       "at most six decimals",
 			       price, key);
 	if (json_object_get(own, key))
-		return err_set(reterr, ERR_INVALID, "the price of %s is given twice", key);
+		return err_set(reterr, ERR_INVALID, "the price of %s is given twice; remove one",
+			       key);
 	if (json_object_size(own) == PRICES_OWN_MAX)
-		return err_set(reterr, ERR_INVALID, "there are more than %d prices",
+		return err_set(reterr, ERR_INVALID, "the list has more than %d prices; remove some",
 			       PRICES_OWN_MAX);
 	return json_object_set_new(own, key, json_integer(micro_usd)) < 0
-		       ? err_errno(reterr, ENOMEM, "prices")
+		       ? err_errno(reterr, ENOMEM, "hold the prices")
 		       : 0;
 }
 
@@ -103,7 +104,7 @@ int prices_new(const char *own, struct prices **ret, struct err *reterr)
 	int r;
 
 	if (!p || !(p->own = json_object()))
-		return err_errno(reterr, ENOMEM, "prices");
+		return err_errno(reterr, ENOMEM, "hold the prices");
 	r = json_parse(prices_text, prices_text_len, &p->table, reterr);
 	if (r >= 0)
 		r = own_parse(p->own, own, reterr);
@@ -179,9 +180,9 @@ static bool table_price(const struct prices *p, const char *region, const char *
 static int unknown(const char *region, const char *what, struct err *reterr)
 {
 	return err_set(reterr, ERR_NOT_FOUND,
-		       "the price of %s%s%s is not known, so its worst case cannot be reserved: "
-		       "give it in the configuration (money.prices), such as \"%s=1.23\" in US "
-		       "dollars per %s",
+		       "the price of %s%s%s is not known, so its worst case cannot be reserved; "
+		       "give the price in the configuration (money.prices), such as \"%s=1.23\" in "
+		       "US dollars per %s",
 		       what, region[0] ? " in " : "", region, what,
 		       str_eq(what, PRICES_SERVERLESS) ? "GB-second" : "hour");
 }

@@ -37,8 +37,8 @@ static void put_metrics(struct request *q, json_t *algorithm, const json_t *give
 
 	if (n > METRICS_MAX)
 		request_refuse(q, ERR_LIMIT, "/metric_definitions",
-			       "%zu metric definitions are too many: SageMaker takes %d", n,
-			       METRICS_MAX);
+			       "%zu metric definitions are too many; use at most %d on SageMaker",
+			       n, METRICS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *m = json_array_get(given, i);
 
@@ -88,8 +88,8 @@ static void warn_of_archive(struct request *q, const char *name, const char *uri
 {
 	if (str_ends(uri, ".tar.gz"))
 		request_warn(q,
-			     "channel '%s' holds the archive %s as it is: the script has to "
-			     "unpack it",
+			     "channel '%s' holds the archive %s, which SageMaker does not unpack; "
+			     "let the script unpack it",
 			     name, strrchr(uri, '/') + 1);
 }
 
@@ -101,10 +101,11 @@ static void warn_of_siblings(struct request *q, const char *name, const char *ur
 	const char *last = key ? strrchr(key, '/') + 1 : "";
 
 	if (*last && !strchr(last, '.'))
-		request_warn(q,
-			     "channel '%s': SageMaker takes every key that begins with '%s', those "
-			     "of '%s2/' too; end it with '/' for that directory alone",
-			     name, uri, last);
+		request_warn(
+			q,
+			"channel '%s': SageMaker takes every key that begins with '%s', also keys "
+			"of '%s2/'; end the address with '/' to take that directory alone",
+			name, uri, last);
 }
 
 static void put_model_channel(struct request *q, json_t *list, const json_t *spec)
@@ -115,18 +116,17 @@ static void put_model_channel(struct request *q, json_t *list, const json_t *spe
 	if (!*model || (!script && !s3_uri_is(model)))
 		return; /* no data, or a hub name */
 	if (!s3_uri_is(model)) {
-		request_refuse(
-			q, ERR_INVALID, "/model",
-			"on SageMaker a script finds its model in the channel 'model', which "
-			"comes from S3, and '%.200s' is not there; upload it first, or let the "
-			"script fetch it and give the name in hyperparameters",
-			model);
+		request_refuse(q, ERR_INVALID, "/model",
+			       "on SageMaker the model of a script must be in S3, and '%.200s' is "
+			       "not; upload the model first, or let the script fetch it and give "
+			       "the name in hyperparameters",
+			       model);
 		return;
 	}
 	if (json_object_get(json_object_get(spec, "channels"), SAGEMAKER_CHANNEL_MODEL))
-		request_refuse(q, ERR_INVALID, "/channels/" SAGEMAKER_CHANNEL_MODEL,
-			       "'model' is handed over as the channel 'model', and there is "
-			       "already a channel of that name; remove one of them");
+		request_refuse(
+			q, ERR_INVALID, "/channels/" SAGEMAKER_CHANNEL_MODEL,
+			"the job has both 'model' and a channel named 'model'; remove one of them");
 	if (script)
 		warn_of_archive(q, SAGEMAKER_CHANNEL_MODEL, model);
 	put_channel(q, list, SAGEMAKER_CHANNEL_MODEL, model, "/model");
@@ -152,7 +152,8 @@ static void put_channels(struct request *q, const json_t *spec)
 	put_model_channel(q, list, spec);
 	if (json_array_size(list) > SAGEMAKER_CHANNELS_MAX)
 		request_refuse(q, ERR_LIMIT, "/channels",
-			       "%zu channels are too many: SageMaker takes %d, the model included",
+			       "%zu channels are too many; use at most %d on SageMaker, the model "
+			       "included",
 			       json_array_size(list), SAGEMAKER_CHANNELS_MAX);
 	if (json_array_size(list))
 		request_set(q, q->body, "InputDataConfig", json_incref(list));
@@ -181,8 +182,8 @@ static void put_resources(struct request *q, const json_t *sagemaker, int count)
 		    json_integer(request_volume(q, sagemaker, SAGEMAKER_VOLUME_DEFAULT)));
 	if (key && sagemaker_has_local_disks(type))
 		request_warn(q,
-			     "kms_key is used for the results, not for the disks of %s, which "
-			     "its hardware encrypts",
+			     "kms_key encrypts the results only, because the hardware of %s "
+			     "encrypts its disks",
 			     type);
 	else if (key)
 		request_kms(q, r, "VolumeKmsKeyId", key);
@@ -203,14 +204,14 @@ static void put_times(struct request *q, const json_t *spec, const json_t *sagem
 	if (run > SAGEMAKER_RUNTIME_MAX)
 		request_refuse(q, ERR_LIMIT, "/max_runtime",
 			       "SageMaker runs a training job for at most 28d; ask for less, and "
-			       "let a further job go on from its checkpoints");
+			       "let another job resume from its checkpoints");
 	request_set(q, s, "MaxRuntimeInSeconds", json_integer(run));
 	if (!json_get_bool(sagemaker, "spot", false))
 		return;
 	if (wait < run)
 		request_refuse(q, ERR_INVALID, "/sagemaker/max_wait",
-			       "max_wait covers waiting and running: it must be at least "
-			       "max_runtime, which is %lld seconds here",
+			       "max_wait covers waiting and running; make it at least max_runtime, "
+			       "which is %lld seconds",
 			       (long long)run);
 	if (spec_seconds(sagemaker, "keep_alive", 0) > 0)
 		request_refuse(q, ERR_INVALID, "/sagemaker/keep_alive",
@@ -225,8 +226,9 @@ static void put_checkpoints(struct request *q, const struct sagemaker_training *
 
 	if (!t->checkpoint_uri) {
 		if (json_object_get(q->body, "EnableManagedSpotTraining"))
-			request_warn(q, "a spot job without checkpoints begins anew when its "
-					"instance is taken away");
+			request_warn(q,
+				     "a spot job without checkpoints starts again from the "
+				     "beginning when AWS takes its instance; give checkpoint.s3");
 		return;
 	}
 	c = request_set(q, q->body, "CheckpointConfig", json_object());
@@ -235,7 +237,8 @@ static void put_checkpoints(struct request *q, const struct sagemaker_training *
 		return;
 	if (*t->checkpoint_path != '/' || strpbrk(t->checkpoint_path, "\r\n"))
 		request_refuse(q, ERR_INVALID, "/checkpoint/path",
-			       "'%.80s' is not an absolute path in the container",
+			       "'%.80s' is not an absolute path in the container; write one such "
+			       "as /opt/ml/checkpoints",
 			       t->checkpoint_path);
 	request_set(q, c, "LocalPath", json_string(t->checkpoint_path));
 }
@@ -265,8 +268,8 @@ static void put_options(struct request *q, const struct sagemaker_training *t)
 	if (has_profiler(t->region))
 		request_set(q, q->body, "ProfilerConfig", json_pack("{s:b}", "DisableProfiler", 1));
 	if (t->service_retries > RETRIES_MAX)
-		request_refuse(q, ERR_LIMIT, "/retry/max", "the service tries at most %d times",
-			       RETRIES_MAX);
+		request_refuse(q, ERR_LIMIT, "/retry/max",
+			       "SageMaker makes at most %d attempts; ask for fewer", RETRIES_MAX);
 	if (t->service_retries > 0)
 		request_set(q, q->body, "RetryStrategy",
 			    json_pack("{s:i}", "MaximumRetryAttempts", t->service_retries));

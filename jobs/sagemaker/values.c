@@ -34,8 +34,8 @@ static void put_value(struct request *q, json_t *values, const char *key, const 
 		request_fail(q, -ENOMEM);
 	else if (text.len > SAGEMAKER_VALUE_MAX)
 		request_refuse(q, ERR_LIMIT, field,
-			       "hyperparameter '%.80s' has %zu characters as JSON; SageMaker takes "
-			       "at most %d: put it into a file of a channel",
+			       "hyperparameter '%.80s' has %zu characters as JSON, and SageMaker "
+			       "takes at most %d; put the value into a file of a channel",
 			       key, text.len, SAGEMAKER_VALUE_MAX);
 	request_set(q, values, key, json_string(buf_str(&text)));
 }
@@ -99,10 +99,10 @@ static void put_given(struct request *q, json_t *values, const json_t *spec, boo
 		put_value(q, values, key, value);
 		if (!survives_shell(key, value))
 			request_warn(q,
-				     "hyperparameter '%.80s': the container's toolkit hands it to "
-				     "a shell without quotes, so that spaces, quotes, brackets and "
-				     "$ & | ; * do not arrive as they are, and an empty value not "
-				     "at all; use 'environment' or a file for it",
+				     "hyperparameter '%.80s': the container's toolkit passes the "
+				     "value to a shell without quotes, which changes spaces, "
+				     "quotes, brackets and $ & | ; * and drops an empty value; put "
+				     "the value into 'environment' or a file",
 				     key);
 	}
 }
@@ -152,7 +152,7 @@ void request_values(struct request *q, const struct sagemaker_training *t, const
 	}
 	if (json_object_size(values) > SAGEMAKER_VALUES_MAX)
 		request_refuse(q, ERR_LIMIT, "/hyperparameters",
-			       "%zu hyperparameters are too many: SageMaker takes %d, those that "
-			       "the container needs included",
+			       "%zu hyperparameters are too many; use at most %d on SageMaker, "
+			       "those that the container needs included",
 			       json_object_size(values), SAGEMAKER_VALUES_MAX);
 }

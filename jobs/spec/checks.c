@@ -135,8 +135,8 @@ static void refuse_reference(struct spec_parse *p, const char *value)
 
 	if (spec_ref_split(value, &ref) == 0)
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' would stay as it is: references are replaced only in fields for "
-			     "paths and endpoints; name it as a channel instead",
+			     "'%s' is not replaced here: references work only in fields for paths "
+			     "and endpoints; name the directory as a channel instead",
 			     problem_quote(quote, value));
 }
 
@@ -163,14 +163,15 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 				     quote);
 		else if (steers_programs(key) && !runs_script(p))
 			spec_problem(p, PROBLEM_INVALID,
-				     "'%s' changes how a program loads, and this job runs "
-				     "Trainyard's own; remove it, or run a script",
+				     "'%s' changes how a program loads, and this job runs a "
+				     "program of Trainyard; remove the variable, or run a script",
 				     quote);
 		else if ((names_proxy(key) || leads_keys(key)) && !runs_script(p))
-			spec_problem(p, PROBLEM_INVALID,
-				     "'%s' is the daemon's to set, and this job runs Trainyard's "
-				     "own program; remove it, or set it where the daemon starts",
-				     quote);
+			spec_problem(
+				p, PROBLEM_INVALID,
+				"'%s' is set by the daemon itself, and this job runs a program of "
+				"Trainyard; remove the variable, or set it where the daemon starts",
+				quote);
 		else if (names_devices(key) && !runs_script(p))
 			spec_problem(p, PROBLEM_INVALID,
 				     "'%s' is set by the daemon itself; choose devices with "
@@ -179,8 +180,8 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 		else if (looks_secret(key, text))
 			spec_problem(p, PROBLEM_INVALID,
 				     "'%s' looks like a secret, and specs are stored and shown as "
-				     "they are; remove it and let the script read it from a file "
-				     "that only its user may read",
+				     "they are; remove it, and let the script read the secret from "
+				     "a file that only its user may read",
 				     quote);
 		else
 			refuse_reference(p, text);
@@ -244,10 +245,10 @@ void check_inputs(struct spec_parse *p, const struct spec_field *f, const json_t
 		return;
 	}
 	if (n == 0)
-		spec_problem(p, PROBLEM_MISSING, "'inputs' needs at least one text");
+		spec_problem(p, PROBLEM_MISSING, "'inputs' is empty; give at least one text");
 	if (n > SPEC_INPUTS_MAX) {
 		spec_problem(p, PROBLEM_TOO_MANY,
-			     "'inputs' has %zu entries; split it into jobs of at most %d", n,
+			     "'inputs' has %zu entries; split them into jobs of at most %d", n,
 			     SPEC_INPUTS_MAX);
 		return;
 	}
@@ -298,10 +299,10 @@ void check_instance_type(struct spec_parse *p, const struct spec_field *f, const
 	const char *s = json_string_value(v);
 
 	if (!str_starts(s, "ml.") || strchr(s, ' '))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a SageMaker instance type; they begin with 'ml.', such "
-			     "as ml.g5.xlarge",
-			     problem_quote(quote, s));
+		spec_problem(
+			p, PROBLEM_INVALID,
+			"'%s' is not a SageMaker instance type; write one such as ml.g5.xlarge",
+			problem_quote(quote, s));
 }
 
 /* True if a shell and an interpreter take the name unchanged. SageMaker's training toolkit joins
@@ -330,8 +331,8 @@ void check_entry_point(struct spec_parse *p, const struct spec_field *f, const j
 			     quote);
 	else if (!starts_as_it_is(s))
 		spec_problem(p, PROBLEM_INVALID,
-			     "a script named '%s' cannot be started on both targets, because a "
-			     "shell reads the name there; rename the file to letters, digits and "
+			     "a script named '%s' cannot start on both targets, because a shell "
+			     "reads the name on SageMaker; rename the file to letters, digits and "
 			     "_.-+@, not beginning with '-'",
 			     quote);
 }

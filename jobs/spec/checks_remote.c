@@ -29,7 +29,7 @@ void check_iam_role(struct spec_parse *p, const struct spec_field *f, const json
 	problem_quote(quote, s);
 	if (str_starts(s, "arn:") && !sagemaker_role_arn_ok(s))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not the ARN of an IAM role; they look like "
+			     "'%s' is not the ARN of an IAM role; write one such as "
 			     "arn:aws:iam::123456789012:role/SageMakerMain",
 			     quote);
 	else if (!str_starts(s, "arn:") && (strlen(s) > ROLE_NAME_MAX || !only(s, "_+=,.@-")))
@@ -53,7 +53,7 @@ void check_image(struct spec_parse *p, const struct spec_field *f, const json_t 
 
 	if (strstr(s, "://") || strpbrk(s, " \t\r\n") || (!strchr(s, '/') && !image_version_ok(s)))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not the address of a container image; they look like "
+			     "'%s' is not the address of a container image; write one such as "
 			     "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:tag",
 			     problem_quote(quote, s));
 }
@@ -68,7 +68,7 @@ void check_region(struct spec_parse *p, const struct spec_field *f, const json_t
 	if (!last || last == strchr(s, '-') || s + words != last + 1 || !last[1] ||
 	    last[1 + strspn(last + 1, "0123456789")] || s[0] == '-' || strstr(s, "--"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not an AWS region; they look like us-east-1",
+			     "'%s' is not an AWS region; write one such as us-east-1",
 			     problem_quote(quote, s));
 }
 
@@ -87,7 +87,7 @@ void check_ec2_id(struct spec_parse *p, const struct spec_field *f, const json_t
 
 	if (!only(json_string_value(v), "-"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not an id; they look like subnet-0a1b2c3d and sg-0a1b2c3d",
+			     "'%s' is not an id; write ids such as subnet-0a1b2c3d and sg-0a1b2c3d",
 			     problem_quote(quote, json_string_value(v)));
 }
 
@@ -95,7 +95,7 @@ void check_memory_mb(struct spec_parse *p, const struct spec_field *f, const jso
 {
 	if (json_integer_value(v) % 1024)
 		spec_problem(p, PROBLEM_INVALID,
-			     "'memory_mb' is 1024, 2048, 3072, 4096, 5120 or 6144, not %lld",
+			     "'memory_mb' must be 1024, 2048, 3072, 4096, 5120 or 6144, not %lld",
 			     (long long)json_integer_value(v));
 }
 
@@ -106,7 +106,7 @@ void check_container_path(struct spec_parse *p, const struct spec_field *f, cons
 
 	if (s[0] != '/' || !s[1] || strpbrk(s, "\r\n"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not an absolute path in the container, such as "
+			     "'%s' is not an absolute path in the container; write one such as "
 			     "/opt/ml/checkpoints",
 			     problem_quote(quote, s));
 }
@@ -117,7 +117,7 @@ void check_hub_id(struct spec_parse *p, const struct spec_field *f, const json_t
 
 	if (!hub_id_ok(json_string_value(v)))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a name on the hub; they look like stanfordnlp/imdb",
+			     "'%s' is not a name on the hub; write one such as stanfordnlp/imdb",
 			     problem_quote(quote, json_string_value(v)));
 }
 
@@ -146,8 +146,7 @@ void check_url(struct spec_parse *p, const struct spec_field *f, const json_t *v
 
 	if (n == 0 || strpbrk(s, " \t\r\n"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not an address on the web; it must look like "
-			     "https://host/path",
+			     "'%s' is not an address on the web; write https://host/path",
 			     problem_quote(quote, s));
 	else if (memchr(host, '@', n))
 		spec_problem(p, PROBLEM_INVALID,
@@ -162,8 +161,8 @@ void check_sha256(struct spec_parse *p, const struct spec_field *f, const json_t
 
 	if (strspn(s, "0123456789abcdefABCDEF") != SHA256_LEN || s[SHA256_LEN])
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a SHA-256; it has %d hexadecimal digits, as sha256sum "
-			     "prints it",
+			     "'%s' is not a SHA-256; give its %d hexadecimal digits, as sha256sum "
+			     "prints them",
 			     problem_quote(quote, s), SHA256_LEN);
 }
 
@@ -174,12 +173,13 @@ void check_delimiter(struct spec_parse *p, const struct spec_field *f, const jso
 	char quote[PROBLEM_QUOTE_MAX];
 
 	if (str_eq(s, "\\t") || str_eq(s, "tab"))
-		spec_problem(p, PROBLEM_INVALID, "as 'delimiter' a tab is written \"\\t\" in JSON");
+		spec_problem(p, PROBLEM_INVALID,
+			     "'delimiter' must be one character; write a tab as \"\\t\" in JSON");
 	else if (s[1] || !isascii((unsigned char)s[0]) || isalnum((unsigned char)s[0]) ||
 		 strpbrk(s, "\"\r\n"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is no delimiter; give one character such as ';', and no letter, "
-			     "digit, quote or end of line",
+			     "'%s' is not a delimiter; give one character such as ';', but no "
+			     "letter, digit, quote or end of line",
 			     problem_quote(quote, s));
 }
 
@@ -190,7 +190,7 @@ void check_glob(struct spec_parse *p, const struct spec_field *f, const json_t *
 
 	if (s[0] == '/' || strpbrk(s, "\r\n"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' matches nothing: patterns are of paths relative to the source, "
-			     "such as checkpoint-* or logs/**",
+			     "'%s' matches nothing; write a pattern for paths relative to the "
+			     "source, such as checkpoint-* or logs/**",
 			     problem_quote(quote, s));
 }

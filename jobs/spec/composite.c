@@ -72,7 +72,7 @@ static json_t *parse_any(struct spec_parse *p, const struct spec_field *f, const
 
 static json_t *parse_later(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	spec_problem(p, PROBLEM_UNSUPPORTED, "'%s' is not available in this version; %s", f->name,
+	spec_problem(p, PROBLEM_UNSUPPORTED, "'%s' does not exist in this version; %s", f->name,
 		     f->help);
 	return NULL;
 }
@@ -111,8 +111,9 @@ static void check_unique(struct spec_parse *p, const struct spec_field *f, json_
 	if (!text)
 		p->no_memory = true;
 	else if (json_object_get(seen, text))
-		spec_problem(p, PROBLEM_DUPLICATE, "this %s is in '%s' twice; remove one of them",
-			     f->item->name, f->name);
+		spec_problem(p, PROBLEM_DUPLICATE,
+			     "the same %s is in '%s' twice; remove one of them", f->item->name,
+			     f->name);
 	else
 		spec_set(p, seen, text, json_true());
 }

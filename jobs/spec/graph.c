@@ -56,8 +56,8 @@ void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enu
 			return;
 	if (job->needs_n == SPEC_NEEDS_MAX) {
 		spec_problem(p, PROBLEM_TOO_MANY,
-			     "the job needs more than %d others, with those it refers to; put a "
-			     "job between them",
+			     "the job needs more than %d other jobs, those that it refers to "
+			     "included; put a job between them",
 			     SPEC_NEEDS_MAX);
 		return;
 	}
@@ -106,9 +106,8 @@ static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 		return; /* the problem is already reported */
 	if (other < 0) {
 		near = spec_nearest_job(p, name);
-		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
-			     "there is no job '%s' in this run; %s%s%s", name,
-			     near ? "did you mean '" : "name one that is", near ? near : "",
+		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE, "this run has no job '%s'; %s%s%s", name,
+			     near ? "did you mean '" : "name an existing one", near ? near : "",
 			     near ? "'?" : "");
 		return;
 	}
@@ -244,7 +243,7 @@ static void check_endpoints(struct spec_parse *p)
 			spec_at_job(p, i);
 			spec_enter(p, "endpoint");
 			spec_problem(p, PROBLEM_DUPLICATE,
-				     "job '%s' deploys the endpoint '%s' too; give one of them "
+				     "job '%s' also deploys the endpoint '%s'; give one endpoint "
 				     "another name",
 				     run->jobs[j].name, name);
 			break;

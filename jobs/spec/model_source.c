@@ -23,7 +23,7 @@ static const struct spec_field source_fields[] = {
 	 .min = 1,
 	 .max = 256,
 	 .check = check_revision,
-	 .help = "Of the hub's model: a branch, tag or commit; its main branch when left out."},
+	 .help = "Branch, tag or commit of the hub's model; its main branch when left out."},
 };
 static const struct spec_table source_table = TABLE("a model", source_fields);
 
@@ -57,7 +57,7 @@ int model_source_parse(const json_t *body, json_t **ret, json_t *problems, struc
 	if (p.no_memory || !source)
 		return err_errno(reterr, ENOMEM, "read the model's source");
 	if (p.found)
-		return err_set(reterr, ERR_INVALID, "the model cannot be added");
+		return err_set(reterr, ERR_INVALID, "cannot add the model");
 	*ret = TAKE(source);
 	return 0;
 }

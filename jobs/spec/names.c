@@ -143,7 +143,8 @@ static const struct {
 	{"disable_profiler", "the profiler is off"},
 	{"debugger_hook_config", "the debugger is off"},
 	{"input_mode", "channels are files"},
-	{"code_location", "'aws.bucket' of the configuration says where a job's things go"},
+	{"code_location",
+	 "'aws.bucket' of the configuration names the bucket for the files of a job"},
 	{"wait", "a submit answers at once; follow the run's events"},
 };
 

@@ -109,7 +109,7 @@ static int finish(struct spec_parse *p, struct run_spec **ret, struct err *reter
 	spec_refs_find(p);
 	spec_graph_check(p);
 	if (p->no_memory)
-		return err_errno(reterr, ENOMEM, "a run of %zu jobs", rs->jobs_n);
+		return err_errno(reterr, ENOMEM, "hold a run of %zu jobs", rs->jobs_n);
 	if (!p->found) {
 		*ret = TAKE(rs);
 		return 0;
@@ -130,7 +130,7 @@ int run_spec_parse(const json_t *body, const struct spec_context *ctx, struct ru
 
 	if (start(&p, body, n <= SPEC_JOBS_MAX ? n : 0) < 0) {
 		run_spec_free(p.run);
-		return err_errno(reterr, ENOMEM, "a run of %zu jobs", n);
+		return err_errno(reterr, ENOMEM, "hold a run of %zu jobs", n);
 	}
 	if (json_is_object(body))
 		run = spec_object_parse(&p, &spec_run_table, body);
@@ -153,7 +153,7 @@ int run_spec_parse_job(const json_t *job, const struct spec_context *ctx, struct
 
 	if (start(&p, job, 1) < 0) {
 		run_spec_free(p.run);
-		return err_errno(reterr, ENOMEM, "a job");
+		return err_errno(reterr, ENOMEM, "hold a job");
 	}
 	parse_job(&p, job, &p.run->jobs[0]);
 	set_run(&p, p.run->jobs[0].name, p.run->jobs[0].tags);

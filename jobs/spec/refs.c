@@ -65,32 +65,31 @@ static void check_role(struct spec_parse *p, const struct spec_place *place,
 	}
 	if (role == ROLE_FILE && job_runs_at(other->kind, other->target) != TARGET_LOCAL) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is no file when job '%s' runs on SageMaker; its metrics stand "
-			     "in the job itself (GET /v1/jobs/{job})",
+			     "'%s' is not a file when job '%s' runs on SageMaker; read the metrics "
+			     "from the job itself (GET /v1/jobs/{job})",
 			     quote, other->name);
 		return;
 	}
 	if (place->f->remote & REMOTE_ONLY && !is_remote(other, output)) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' lies on this machine already, and '%s' takes what lies in S3; "
-			     "remove the job and refer to it directly",
+			     "'%s' is already on this machine, and '%s' takes objects in S3; "
+			     "remove this job and refer to the output directly",
 			     quote, place->key);
 		return;
 	}
 	if (*sub && job_runs_at(other->kind, other->target) != TARGET_LOCAL) {
-		spec_problem(
-			p, PROBLEM_INVALID,
-			"'%s' is inside of an archive, because job '%s' runs on SageMaker; leave "
-			"out what follows the brace",
-			quote, other->name);
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' points into an archive, because job '%s' runs on SageMaker; "
+			     "remove the part after the brace",
+			     quote, other->name);
 		return;
 	}
 	if (*sub && (role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE) || !path_is_inside(sub + 1)))
 		spec_problem(p, PROBLEM_INVALID,
 			     role & (ROLE_ENDPOINT | ROLE_VALUE | ROLE_FILE)
-				     ? "'%s' is not a directory; leave out what follows the brace"
-				     : "'%s' leaves the output; use a path below it, without '.' "
-				       "and '..'",
+				     ? "'%s' is not a directory; remove the part after the brace"
+				     : "'%s' leads out of the output; use a path below it, without "
+				       "'.' and '..'",
 			     quote);
 }
 
@@ -107,7 +106,7 @@ static void check_serverless(struct spec_parse *p, const struct job_spec *job,
 	    !str_ends(to, ".tar.gz"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'%s' is a prefix, and a serverless endpoint takes its model as one "
-			     "archive; let job '%s' send it to a key that ends in .tar.gz",
+			     "archive; let job '%s' upload to a key that ends in .tar.gz",
 			     problem_quote(quote, place->value), other->name);
 }
 
@@ -118,8 +117,8 @@ static void check_kept(struct spec_parse *p, const struct job_spec *other, const
 	if (str_eq(output, OUTPUT_CHECKPOINTS) && other->target == TARGET_LOCAL &&
 	    json_is_false(json_object_get(other->spec, "keep_checkpoints")))
 		spec_problem(p, PROBLEM_INVALID,
-			     "the checkpoints of job '%s' are removed when it has succeeded; set "
-			     "its 'keep_checkpoints' to true",
+			     "the checkpoints of job '%s' are removed when the job succeeds; set "
+			     "'keep_checkpoints' of that job to true",
 			     other->name);
 }
 
@@ -132,7 +131,7 @@ static void add_need(struct spec_parse *p, struct job_spec *job, size_t other)
 		if (job->needs[i].job == other && job->needs[i].when == NEED_FAILURE)
 			spec_problem(p, PROBLEM_INVALID,
 				     "the job refers to an output of '%s' but runs only if that "
-				     "fails; remove the reference or the 'when'",
+				     "job fails; remove the reference or the 'when'",
 				     p->run->jobs[other].name);
 	spec_need_add(p, job, other, when);
 }
@@ -147,10 +146,9 @@ static void check_reference(struct spec_parse *p, struct job_spec *job,
 	other = spec_job_find(p->run, ref->job);
 	if (other < 0) {
 		near = spec_nearest_job(p, ref->job);
-		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE,
-			     "there is no job '%s' in this run; %s%s%s", ref->job,
-			     near ? "did you mean '" : "refer to one that is", near ? near : "",
-			     near ? "'?" : "");
+		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE, "this run has no job '%s'; %s%s%s",
+			     ref->job, near ? "did you mean '" : "refer to an existing one",
+			     near ? near : "", near ? "'?" : "");
 		return;
 	}
 	if (&p->run->jobs[other] == job) {
@@ -291,10 +289,10 @@ static int resolve_place(void *userdata, const struct spec_place *place)
 			      "'%s' has no value: job '%s' did not leave an output '%s'",
 			      place->value, ref.job, ref.output);
 	if (snprintf(text, sizeof(text), "%s%s", value, ref.sub) >= (int)sizeof(text))
-		return err_at(r->reterr, ERR_LIMIT, place->key, "the path of '%s' is too long",
-			      place->value);
+		return err_at(r->reterr, ERR_LIMIT, place->key,
+			      "the path that '%s' stands for is too long", place->value);
 	if (json_object_set_new(place->object, place->key, json_string(text)) < 0)
-		return err_errno(r->reterr, ENOMEM, "the value of '%s'", place->key);
+		return err_errno(r->reterr, ENOMEM, "resolve '%s'", place->key);
 	return 0;
 }
 
@@ -306,7 +304,7 @@ int spec_resolve(const json_t *spec, spec_output_fn find, void *userdata, json_t
 	int r;
 
 	if (!copy)
-		return err_errno(reterr, ENOMEM, "a copy of the spec");
+		return err_errno(reterr, ENOMEM, "copy the spec");
 	r = spec_walk(NULL, copy, resolve_place, &resolve);
 	if (r < 0)
 		return r;

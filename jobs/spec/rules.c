@@ -26,8 +26,8 @@ static void rule_engine(struct spec_parse *p, const struct job_spec *job)
 
 	if (!p->ctx->native && is_native(p, job->kind) && runs_here(job))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "%s jobs need the native engine, which this build does not have; "
-			     "run a script, or build with -Dnative=enabled",
+			     "%s jobs need the native engine, which this build lacks; run a "
+			     "script, or build with -Dnative=enabled",
 			     job_kind_str(job->kind));
 	spec_leave(p, mark);
 }
@@ -104,7 +104,7 @@ static void rule_devices(struct spec_parse *p, const json_t *local, int64_t gpus
 
 		if (index >= p->ctx->gpus)
 			spec_problem(p, PROBLEM_OUT_OF_RANGE,
-				     "there is no GPU %lld: this machine has %d, counted from 0",
+				     "this machine has no GPU %lld; it has %d, counted from 0",
 				     (long long)index, p->ctx->gpus);
 		spec_leave(p, inner);
 	}
@@ -135,8 +135,8 @@ static void rule_gpus(struct spec_parse *p, enum job_kind kind, json_t *local)
 			     (long long)gpus, gpus == 1 ? "" : "s", p->ctx->gpus);
 	else if (gpus == 0 && wants_one && (devices || json_object_get(local, "gpu_memory")))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'gpus' is 0, but 'devices' or 'gpu_memory' is given; remove them or "
-			     "ask for a GPU");
+			     "'gpus' is 0, but 'devices' or 'gpu_memory' is given; remove these, "
+			     "or ask for a GPU");
 	spec_leave(p, mark);
 	rule_devices(p, local, gpus);
 }
@@ -173,8 +173,8 @@ static void rule_padding(struct spec_parse *p, const json_t *spec)
 	if (str_eq(json_get_str(spec, "padding", ""), "max_length") &&
 	    !json_object_get(spec, "max_length"))
 		spec_problem(p, PROBLEM_MISSING,
-			     "padding to 'max_length' needs 'max_length': how many tokens a row "
-			     "has");
+			     "'padding' is 'max_length', but 'max_length' is missing; give the "
+			     "number of tokens of a row");
 	spec_leave(p, mark);
 }
 
@@ -195,8 +195,8 @@ static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
 	if (duration_parse(json_get_str(lease, "ttl", "0s"), &ttl_us) == 0 && max_us > 0 &&
 	    ttl_us > max_us)
 		spec_problem(p, PROBLEM_OUT_OF_RANGE,
-			     "a lease lasts at most %s here; ask for less and renew it, or raise "
-			     "lease.ttl_max in the configuration",
+			     "a lease lasts at most %s (lease.ttl_max); ask for less and renew it, "
+			     "or raise lease.ttl_max in the configuration",
 			     duration_format(text, max_us));
 	spec_leave(p, inner);
 	spec_leave(p, mark);

@@ -41,13 +41,13 @@ static void rule_serverless(struct spec_parse *p, const struct job_spec *job, co
 		return;
 	if (job->kind != JOB_DEPLOY)
 		say(p, "serverless", PROBLEM_INVALID,
-		    "'serverless' is for deploy jobs; name an 'instance_type' instead");
+		    "'serverless' is for deploy jobs only; give an 'instance_type' instead");
 	else if (json_object_get(s, "instance_type"))
 		say(p, "serverless", PROBLEM_INVALID,
 		    "a deploy is serverless or has an 'instance_type'; remove one of them");
 	else if (json_object_get(s, "instance_count"))
 		say(p, "serverless", PROBLEM_INVALID,
-		    "a serverless deploy has no 'instance_count'; say 'max_concurrency' instead");
+		    "a serverless deploy has no 'instance_count'; give 'max_concurrency' instead");
 	else if (json_object_get(s, "volume_gb"))
 		say(p, "volume_gb", PROBLEM_INVALID,
 		    "a serverless endpoint has no disk to size; remove 'volume_gb'");
@@ -79,7 +79,8 @@ static void rule_spot(struct spec_parse *p, const struct job_spec *job, json_t *
 	if (!json_get_bool(s, "spot", false)) {
 		if (json_object_get(s, "max_wait"))
 			say(p, "max_wait", PROBLEM_INVALID,
-			    "'max_wait' is for spot capacity; add 'spot' or remove it");
+			    "'max_wait' is for spot capacity only; add 'spot' or remove "
+			    "'max_wait'");
 		return;
 	}
 	if (!json_object_get(s, "max_wait") && run < most)
@@ -87,8 +88,8 @@ static void rule_spot(struct spec_parse *p, const struct job_spec *job, json_t *
 	mark = spec_enter(p, "max_wait");
 	if (wait > 0 && wait < run)
 		spec_problem(p, PROBLEM_OUT_OF_RANGE,
-			     "'max_wait' covers waiting and running: it must be at least "
-			     "max_runtime, which is %s here",
+			     "'max_wait' covers waiting and running; make it at least max_runtime, "
+			     "which is %s",
 			     duration_format(text, run));
 	spec_leave(p, mark);
 	if (duration_of(s, "keep_alive", 0) > 0)
@@ -105,7 +106,7 @@ static void rule_training_only(struct spec_parse *p, const struct job_spec *job,
 		if (!json_object_get(s, fields[i]))
 			continue;
 		snprintf(text, sizeof(text),
-			 "'%s' is for training; an endpoint has none: remove it", fields[i]);
+			 "'%s' is for training only; remove it from the endpoint", fields[i]);
 		say(p, fields[i], PROBLEM_INVALID, text);
 	}
 	if (json_get_int(s, "volume_gb", 0) > DEPLOY_VOLUME_MAX)
@@ -121,15 +122,15 @@ static void rule_needed(struct spec_parse *p, const struct job_spec *job, const 
 
 	if (!json_object_get(s, "instance_type") && !json_object_get(s, "serverless") && !refused)
 		say(p, "instance_type", PROBLEM_MISSING,
-		    job->kind == JOB_DEPLOY
-			    ? "on SageMaker the job needs 'sagemaker.instance_type', such as "
-			      "ml.m5.xlarge, or 'sagemaker.serverless'"
-			    : "on SageMaker the job needs 'sagemaker.instance_type', such as "
-			      "ml.g5.xlarge");
+		    job->kind == JOB_DEPLOY ? "on SageMaker the job needs an instance; give "
+					      "'sagemaker.instance_type', such as ml.m5.xlarge, or "
+					      "'sagemaker.serverless'"
+					    : "on SageMaker the job needs an instance; give "
+					      "'sagemaker.instance_type', such as ml.g5.xlarge");
 	if (!json_object_get(s, "role") && !p->ctx->aws_role_default && !refused)
 		say(p, "role", PROBLEM_MISSING,
-		    "on SageMaker the job needs 'sagemaker.role', the IAM role that it works with; "
-		    "or set aws.role in the configuration");
+		    "on SageMaker the job needs an IAM role; give 'sagemaker.role', or set "
+		    "aws.role in the configuration");
 }
 
 /* True if the text has only letters, digits, spaces and _.:/=+-@. Non-ASCII characters are left to
@@ -167,21 +168,20 @@ static void rule_tags(struct spec_parse *p, const struct job_spec *job)
 
 	if (n > SPEC_TAGS_SAGEMAKER_MAX)
 		spec_problem(p, PROBLEM_TOO_MANY,
-			     "the job has %zu tags; on SageMaker at most %d are allowed, because "
-			     "the daemon adds its own",
+			     "the job has %zu tags; use at most %d on SageMaker, because the "
+			     "daemon adds its own",
 			     n, SPEC_TAGS_SAGEMAKER_MAX);
 	json_object_foreach(job->tags, key, value) {
 		inner = spec_enter(p, key);
 		if (!tag_text_ok(key) || !tag_text_ok(json_string_value(value)))
-			spec_problem(
-				p, PROBLEM_INVALID,
-				"AWS takes letters, digits, spaces and _.:/=+-@ in tags; write "
-				"this one with them");
+			spec_problem(p, PROBLEM_INVALID,
+				     "AWS does not accept this tag; use letters, digits, spaces "
+				     "and _.:/=+-@");
 		other = same_tag_before(job->tags, key);
 		if (other)
 			spec_problem(p, PROBLEM_INVALID,
-				     "AWS takes '%s' and '%s' for one name; keep one of them",
-				     other, key);
+				     "'%s' and '%s' are one name for AWS; keep one of them", other,
+				     key);
 		spec_leave(p, inner);
 	}
 	spec_leave(p, mark);
@@ -200,8 +200,7 @@ static void warn_of_unused(struct spec_parse *p, const struct job_spec *job, con
 		if (!(str_eq(key, "kms_key") && sends) &&
 		    !(str_eq(key, "region") && json_is_object(json_object_get(job->spec, "model"))))
 			spec_warning(p,
-				     "'%s' is not used: %s jobs are done by this machine whatever "
-				     "their target is",
+				     "'%s' is ignored, because %s jobs always run on this machine",
 				     key, job_kind_str(job->kind));
 		spec_leave(p, mark);
 	}

@@ -27,29 +27,31 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 		if (json_object_get(d, companions[i].field) &&
 		    !json_object_get(d, companions[i].source))
 			spec_problem(p, PROBLEM_INVALID,
-				     "'%s' belongs to '%s', which is not given; remove it",
+				     "'%s' belongs to '%s', which is missing; add that field or "
+				     "remove this one",
 				     companions[i].field, companions[i].source);
 		spec_leave(p, mark);
 	}
 	if (json_object_get(d, "hub") &&
 	    (json_object_get(d, "delimiter") || json_object_get(d, "quoting")))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'delimiter' and 'quoting' are of CSV files; remove them: the hub's "
-			     "data sets are read as Parquet");
+			     "'delimiter' and 'quoting' are for CSV files only; remove them, "
+			     "because data sets of the hub are Parquet");
 	if (json_object_get(d, "test_split") && json_object_get(d, "split"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'split' takes one split, which is split in two; remove 'test_split'");
+			     "'split' takes one split and divides it in two; remove 'test_split'");
 	if (str_eq(json_get_str(d, "test_split", ""), "train"))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'test_split' is 'train', the split to train on; name another one");
+			     "'test_split' is 'train', which is the split to train on; name "
+			     "another one");
 	if (json_object_get(d, "test_split") &&
 	    (json_object_get(d, "train") || json_object_get(d, "url")))
 		spec_problem(p, PROBLEM_INVALID,
-			     "'test_split' names a split of 'path', 's3' or 'hub'; remove it");
+			     "'test_split' works with 'path', 's3' or 'hub' only; remove it");
 	if (json_object_get(d, "url") && !json_object_get(d, "sha256"))
 		spec_problem(p, PROBLEM_MISSING,
-			     "'url' needs 'sha256' beside it: the checksum of what it gives, so "
-			     "that a retry trains on the same rows");
+			     "'url' needs 'sha256', the checksum of the file, so that a retry "
+			     "trains on the same rows; add it");
 }
 
 /* A dataset is one source that is split, or two files. Both at once, half of a pair, or two sources
@@ -77,8 +79,8 @@ void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 	else if (d && !first && !(train && test) &&
 		 (train || test || p->found == p->found_before_job))
 		spec_problem(p, PROBLEM_MISSING,
-			     "'dataset' needs 'path', 's3', 'url' or 'hub', or both 'train' and "
-			     "'test': where the data lies");
+			     "'dataset' names no data; give 'path', 's3', 'url' or 'hub', or both "
+			     "'train' and 'test'");
 	else if (d && p->found == p->found_before_job)
 		check_companions(p, d);
 	if (d && !json_object_get(d, "on_bad_row"))
@@ -102,7 +104,7 @@ void spec_rule_output(struct spec_parse *p, json_t *spec)
 		if (str_ends(output, "/"))
 			str_copy(prefix, sizeof(prefix), output);
 		else if (!s3_uri_join(prefix, sizeof(prefix), output, ""))
-			spec_problem(p, PROBLEM_OUT_OF_RANGE, "'output' is too long");
+			spec_problem(p, PROBLEM_OUT_OF_RANGE, "'output' is too long; shorten it");
 		spec_set(p, spec, "output", json_string(prefix));
 	}
 	spec_leave(p, mark);
@@ -115,17 +117,15 @@ static void check_keep_last(struct spec_parse *p, const struct job_spec *job)
 	if (!json_object_get(json_object_get(job->spec, "checkpoint"), "keep_last"))
 		; /* all checkpoints stay */
 	else if (!json_object_get(job->spec, "entry_point"))
-		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "'keep_last' is for scripts: native training keeps its newest two "
-			     "checkpoints, and none when it has succeeded (see keep_checkpoints); "
-			     "remove it");
-	else if (job->target == TARGET_SAGEMAKER)
 		spec_problem(
 			p, PROBLEM_UNSUPPORTED,
-			"'keep_last' thins the checkpoints of scripts on this machine only; on "
-			"SageMaker everything that the script has written stays in S3: remove "
-			"it, and let the script keep few (save_total_limit) or give the "
-			"prefix a lifecycle rule");
+			"'keep_last' is for scripts only; remove it: native training keeps its "
+			"newest two checkpoints, and none after a success (see keep_checkpoints)");
+	else if (job->target == TARGET_SAGEMAKER)
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'keep_last' works on this machine only, because on SageMaker all "
+			     "checkpoints stay in S3; remove it, and let the script keep few "
+			     "(save_total_limit) or give the prefix a lifecycle rule");
 	spec_leave(p, mark);
 }
 
@@ -140,19 +140,19 @@ void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job)
 	inner = spec_enter(p, "s3");
 	if (json_object_get(checkpoint, "s3") && job->target == TARGET_LOCAL)
 		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "'checkpoint.s3' is kept by SageMaker only: here the next attempt "
-			     "finds the checkpoints of the one before; remove it");
+			     "'checkpoint.s3' works on SageMaker only; remove it: on this machine "
+			     "the next attempt finds the checkpoints of the one before");
 	spec_leave(p, inner);
 	inner = spec_enter(p, "path");
 	if (job->target == TARGET_LOCAL && json_object_get(job->spec, "entry_point") &&
 	    !str_eq(path, CHECKPOINTS) && !str_eq(path, CHECKPOINTS "/"))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
-			     "here the checkpoints of a script are those in " CHECKPOINTS
-			     "; let it write them there and remove 'path'");
+			     "on this machine the checkpoints of a script are those in " CHECKPOINTS
+			     "; let the script write them there and remove 'path'");
 	else if (job->target == TARGET_LOCAL && json_object_get(checkpoint, "path") &&
 		 !json_object_get(job->spec, "entry_point"))
-		spec_warning(p, "'path' is used on SageMaker only: here the checkpoints of native "
-				"training lie with its attempts, and the next attempt finds them");
+		spec_warning(p, "'path' is ignored on this machine: native training keeps its "
+				"checkpoints with its attempts, and the next attempt finds them");
 	spec_leave(p, inner);
 	check_keep_last(p, job);
 	spec_leave(p, mark);

@@ -16,8 +16,8 @@ static const struct spec_field need_fields[] = {
 	{.name = "when",
 	 .type = FIELD_ENUM,
 	 .words = words_when,
-	 .help = "How that job must have ended; success, but always for delete-endpoint of an "
-		 "endpoint of the same run."},
+	 .help = "How that job must have ended; the default is success, and always for "
+		 "delete-endpoint of an endpoint of the same run."},
 };
 const struct spec_table spec_need_table = TABLE("a need", need_fields);
 
@@ -30,7 +30,7 @@ static const struct spec_field retry_fields[] = {
 	 .min = 0,
 	 .max = 10,
 	 .fallback = "2",
-	 .help = "Automatic retries at most."},
+	 .help = "Largest number of automatic retries."},
 	{.name = "on",
 	 .type = FIELD_LIST,
 	 .flags = SPEC_UNIQUE,
@@ -123,22 +123,22 @@ static const struct spec_field dataset_fields[] = {
 	 .min = 1,
 	 .max = 8,
 	 .check = check_delimiter,
-	 .help = "Of CSV: the character between two columns; found in the header when left out."},
+	 .help = "Character between two columns of a CSV file; found in the header when left out."},
 	{.name = "quoting",
 	 .type = FIELD_ENUM,
 	 .words = words_quoting,
-	 .help = "Of CSV: quotes stand around texts that need them, or are plain characters; "
-		 "minimal when left out."},
+	 .help = "minimal: quotes stand around texts of a CSV file that need them (the default); "
+		 "none: quotes are plain characters."},
 	{.name = "no_label",
 	 .type = FIELD_INT,
 	 .min = -NO_LABEL_MAX,
 	 .max = NO_LABEL_MAX,
-	 .help = "A number of label_column that means that the row has no label, such as -1."},
+	 .help = "Number in label_column that means that the row has no label, such as -1."},
 	{.name = "on_bad_row",
 	 .type = FIELD_ENUM,
 	 .words = words_on_bad_row,
-	 .help = "What rows without a label or with an empty text do: end the job, or be left out "
-		 "and counted; refuse, but skip of the hub's data sets."},
+	 .help = "refuse: a row without a label or text ends the job; skip: such rows are left out "
+		 "and counted (the default for data sets of the hub)."},
 	{.name = "train_rows",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -154,13 +154,13 @@ static const struct spec_field dataset_fields[] = {
 	 .min = 0,
 	 .max = SEED_MAX,
 	 .fallback = "42",
-	 .help = "Of the choice of rows."},
+	 .help = "Seed of the choice of rows."},
 	{.name = "test_split",
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 63,
-	 .help = "The split to test on, where the source has several; test when left out, or "
-		 "validation where no row of test has a label."},
+	 .help = "Split to test on, if the source has several; test when left out, or validation "
+		 "if no row of test has a label."},
 	{.name = "s3",
 	 .type = FIELD_PATH,
 	 .remote = REMOTE_S3 | REMOTE_ONLY,
@@ -175,7 +175,7 @@ static const struct spec_field dataset_fields[] = {
 	 .type = FIELD_STRING,
 	 .max = 64,
 	 .check = check_sha256,
-	 .help = "Checksum of what the url gives; needed with it."},
+	 .help = "Checksum of the file at url; needed with url."},
 	{.name = "hub",
 	 .type = FIELD_STRING,
 	 .min = 1,
@@ -186,19 +186,19 @@ static const struct spec_field dataset_fields[] = {
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 256,
-	 .help = "Of the hub's data set, when it has several."},
+	 .help = "Configuration of the hub's data set, if it has several."},
 	{.name = "revision",
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 256,
 	 .check = check_revision,
-	 .help = "Of the hub's data set: a branch, tag or commit; its main branch when left out."},
+	 .help = "Branch, tag or commit of the hub's data set; its main branch when left out."},
 	{.name = "split",
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = 256,
-	 .help = "Take only this split of the hub's data set, and split it; its train and test "
-		 "when left out."},
+	 .help = "Split of the hub's data set to divide into training and test rows; its train and "
+		 "test when left out."},
 };
 const struct spec_table spec_dataset_table = TABLE("'dataset'", dataset_fields);
 
@@ -261,14 +261,14 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 0,
 	 .max = 1e9,
-	 .help = "Steps in which the learning rate rises from 0; without it and warmup_ratio 500 "
-		 "or "
-		 "a tenth of the run, whichever is less. The result says how many."},
+	 .help = "Steps in which the learning rate rises from 0; without warmup_steps and "
+		 "warmup_ratio 500 or a tenth of the run, whichever is less. The result has the "
+		 "number."},
 	{.name = "warmup_ratio",
 	 .type = FIELD_NUMBER,
 	 .min = 0,
 	 .max = 1,
-	 .help = "The same as a part of all steps, rounded up; instead of warmup_steps."},
+	 .help = "Warm-up as a part of all steps, rounded up; instead of warmup_steps."},
 	{.name = "learning_rate",
 	 .type = FIELD_NUMBER,
 	 .flags = SPEC_ABOVE_MIN,
@@ -280,7 +280,7 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .min = 0,
 	 .max = SEED_MAX,
 	 .fallback = "42",
-	 .help = "Of the classification head, the order of rows and dropout."},
+	 .help = "Seed of the classification head, the order of rows and dropout."},
 	{.name = "max_length",
 	 .type = FIELD_INT,
 	 .min = 2,
@@ -297,12 +297,12 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .min = 0,
 	 .max = 1e9,
 	 .fallback = "1.0",
-	 .help = "Gradients are clipped to this norm; 0: they are not."},
+	 .help = "Gradients are clipped to this norm; 0: no clipping."},
 	{.name = "bf16",
 	 .type = FIELD_ENUM,
 	 .words = words_bf16,
 	 .fallback = "\"auto\"",
-	 .help = "Compute in bfloat16; auto: where the hardware is good at it."},
+	 .help = "Compute in bfloat16; auto: if the hardware is good at it."},
 	{.name = "logging_steps",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -312,7 +312,7 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 1,
 	 .max = 1e9,
-	 .help = "Evaluate every so many steps too, not only after each epoch."},
+	 .help = "Steps between two evaluations, besides the one after each epoch."},
 	{.name = "save_steps",
 	 .type = FIELD_INT,
 	 .min = 0,

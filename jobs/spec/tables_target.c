@@ -34,20 +34,21 @@ static const struct spec_field local_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 1,
 	 .max = 4096,
-	 .help = "Threads; all of its slot when left out. Jobs that ask for fewer share a slot."},
+	 .help = "Threads; all threads of the slot when left out. Jobs that ask for fewer share a "
+		 "slot."},
 	{.name = "memory",
 	 .type = FIELD_LATER,
-	 .help = "leave it out: the job may use what the machine has"},
+	 .help = "remove it: the job may use the memory that the machine has"},
 	{.name = "python",
 	 .type = FIELD_STRING,
 	 .min = 1,
 	 .max = SPEC_PATH_MAX,
-	 .help = "The interpreter of scripts; the configuration's when left out."},
+	 .help = "Interpreter of scripts; local.python of the configuration when left out."},
 	{.name = "requirements",
 	 .type = FIELD_ENUM,
 	 .words = words_requirements,
 	 .fallback = "\"refuse\"",
-	 .help = "What to do with a requirements.txt in source_dir."},
+	 .help = "Whether to install a requirements.txt of source_dir: refuse it, or make a venv."},
 };
 const struct spec_table spec_local_table = TABLE("'local'", local_fields);
 
@@ -102,7 +103,8 @@ static const struct spec_field sagemaker_fields[] = {
 	 .min = 4,
 	 .max = 64,
 	 .check = check_instance_type,
-	 .help = "Such as ml.g5.xlarge; needed there, except with serverless."},
+	 .help = "Instance type such as ml.g5.xlarge; needed on SageMaker, except with "
+		 "serverless."},
 	{.name = "instance_count",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -176,8 +178,8 @@ static const struct spec_field checkpoint_fields[] = {
 	 .type = FIELD_INT,
 	 .min = 1,
 	 .max = KEEP_LAST_MAX,
-	 .help = "Of a script here: how many complete checkpoints (checkpoint-STEP with a whole "
-		 "trainer_state.json) stay while it runs; all when left out."},
+	 .help = "Number of complete checkpoints (checkpoint-STEP with a whole trainer_state.json) "
+		 "of a script on this machine that stay while it runs; all when left out."},
 	{.name = "every",
 	 .type = FIELD_LATER,
 	 .help = "native training has hyperparameters.save_steps, and a script decides by itself"},

@@ -109,8 +109,8 @@ json_t *spec_string(struct spec_parse *p, const struct spec_field *f, const json
 	if (!s)
 		return NULL;
 	if (strlen(s) < (size_t)f->min) {
-		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' needs at least %g characters", f->name,
-			     f->min);
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "'%s' is too short; use at least %g characters", f->name, f->min);
 		return NULL;
 	}
 	return json_string(s);
@@ -126,7 +126,7 @@ json_t *spec_name(struct spec_parse *p, const struct spec_field *f, const json_t
 		return NULL;
 	if (!refers && !spec_name_ok(s)) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a name; use letters, digits, '_', '.' and '-', beginning "
+			     "'%s' is not a name; use letters, digits, '_', '.' and '-', and begin "
 			     "with a letter or digit",
 			     problem_quote(quote, s));
 		return NULL;
@@ -150,8 +150,8 @@ static json_t *training_job(struct spec_parse *p, const struct spec_field *f, co
 	    !isalnum((unsigned char)*s) || s[strlen(s) - 1] == '-' || strpbrk(s, "._") ||
 	    !spec_name_ok(s)) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' needs {\"training_job\": name} with the name of a training job: "
-			     "at most %d letters, digits and hyphens, not '%s'",
+			     "'%s' must be {\"training_job\": name}, where name has at most %d "
+			     "letters, digits and hyphens, not '%s'",
 			     f->name, RESOURCE_NAME_MAX, problem_quote(quote, s ? s : ""));
 		return NULL;
 	}
@@ -170,13 +170,14 @@ static json_t *address(struct spec_parse *p, const struct spec_field *f, const c
 			     "'%s' is a remote address that '%s' does not take; %s",
 			     problem_quote(quote, s), f->name,
 			     f->remote & REMOTE_S3 ? "give s3://bucket/key"
-						   : "download it and give a local path");
+						   : "download the data and give a local path");
 	else if (!(f->remote & REMOTE_S3))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
 			     "'%s' is in S3, but '%s' is read on this machine; %s",
 			     problem_quote(quote, s), f->name,
-			     f->use == SPEC_PATH_DATASET ? "put it in 's3' instead"
-							 : "download it and give a local path");
+			     f->use == SPEC_PATH_DATASET
+				     ? "give the address in 's3' instead"
+				     : "download the data and give a local path");
 	else if (s3_uri_parse(s, &uri, &why) < 0)
 		spec_problem(p, PROBLEM_INVALID, "%s", why.msg);
 	else
@@ -203,8 +204,8 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 	}
 	if (!f->accepts && str_starts(s, "${")) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' cannot be a reference; it is read when the job is submitted, so "
-			     "write it out",
+			     "'%s' cannot be a reference, because the daemon reads it when the job "
+			     "is submitted; write the path",
 			     f->name);
 		return NULL;
 	}
@@ -212,7 +213,7 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 		return address(p, f, s);
 	if (f->remote & REMOTE_ONLY && !str_starts(s, "${")) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is no address in S3, which '%s' needs; write s3://bucket/key",
+			     "'%s' is not an S3 address, which '%s' needs; write s3://bucket/key",
 			     problem_quote(quote, s), f->name);
 		return NULL;
 	}
@@ -294,7 +295,7 @@ json_t *spec_duration(struct spec_parse *p, const struct spec_field *f, const js
 	r = duration_parse(s, &us);
 	if (r == -EINVAL) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not a duration; write it like 90s, 15m, 1h or 7d",
+			     "'%s' is not a duration; write one such as 90s, 15m, 1h or 7d",
 			     problem_quote(quote, s));
 		return NULL;
 	}
@@ -316,7 +317,7 @@ json_t *spec_bytes(struct spec_parse *p, const struct spec_field *f, const json_
 		return spec_wrong_type(p, f, v, "a number of bytes or text such as \"8GiB\"");
 	if (s && str_parse_bytes(s, &bytes) < 0) {
 		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' is not an amount of memory; write it like 8GiB or 512MiB",
+			     "'%s' is not an amount of memory; write one such as 8GiB or 512MiB",
 			     problem_quote(quote, s));
 		return NULL;
 	}

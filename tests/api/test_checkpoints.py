@@ -270,8 +270,9 @@ REFUSED = [
     (SCRIPT_JOB | {"checkpoint": {"keep_last": 1001}}, "/checkpoint/keep_last", BETWEEN),
     (SCRIPT_JOB | {"target": "sagemaker", "checkpoint": {"keep_last": 2},
                    "sagemaker": {"instance_type": "ml.g5.xlarge"}},
-     "/checkpoint/keep_last", "everything that the script has written stays in S3"),
-    (SCRIPT_JOB | {"keep_checkpoints": True}, "/keep_checkpoints", "never removed by themselves"),
+     "/checkpoint/keep_last", "all checkpoints stay in S3"),
+    (SCRIPT_JOB | {"keep_checkpoints": True}, "/keep_checkpoints",
+     "keeps the checkpoints of a script"),
     ({"kind": "train", "checkpoint": {"keep_last": 2}}, "/checkpoint/keep_last", "newest two"),
 ]
 

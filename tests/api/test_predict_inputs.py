@@ -79,8 +79,8 @@ def test_a_request_is_as_long_as_an_endpoint_takes(daemon, parameters):
         found = daemon.post("/v1/validate", job).json()["problems"]
         assert [p["pointer"] for p in found] == ["/inputs"] * over, found
         if over:
-            assert f"are {BODY_MAX + 1} bytes long as one request, and an endpoint takes " \
-                   f"{BODY_MAX}; split it" in found[0]["detail"]
+            assert f"have {BODY_MAX + 1} bytes as one request, and an endpoint takes " \
+                   f"{BODY_MAX}; split the inputs" in found[0]["detail"]
 
 
 def test_too_many_inputs_for_an_endpoint_that_comes_later(daemon, tiny_model):

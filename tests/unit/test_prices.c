@@ -67,9 +67,9 @@ static void test_table(void **state)
 	assert_int_equal(v, 20);
 	assert_int_equal(prices_instance(p, "us-east-1", "ml.x9.large", &v, &e), -ERR_NOT_FOUND);
 	assert_string_equal(e.msg, "the price of ml.x9.large in us-east-1 is not known, so its "
-				   "worst case cannot be reserved: give it in the configuration "
-				   "(money.prices), such as \"ml.x9.large=1.23\" in US dollars per "
-				   "hour");
+				   "worst case cannot be reserved; give the price in the "
+				   "configuration (money.prices), such as \"ml.x9.large=1.23\" in "
+				   "US dollars per hour");
 	assert_int_equal(prices_instance(p, "mars-north-1", "ml.m5.large", &v, &e), -ERR_NOT_FOUND);
 	assert_non_null(strstr(e.msg, "in mars-north-1"));
 	assert_int_equal(prices_instance(p, "us-east-1", "", &v, &e), -ERR_NOT_FOUND);
@@ -105,8 +105,8 @@ static void test_wrong_prices(void **state)
 		{"a/b/c=1", "is not a price"},
 		{"/c=1", "is not a price"},
 		{"ml x=1", "is not a price"},
-		{"ml.x=", "'' is not the price of ml.x; write US dollars"},
-		{"ml.x=-1", "'-1' is not the price of ml.x"},
+		{"ml.x=", "'' is not a price for ml.x; write US dollars"},
+		{"ml.x=-1", "'-1' is not a price for ml.x"},
 		{"ml.x=1.1234567", "at most six decimals"},
 		{"ml.x=1,ml.x=2", "the price of ml.x is given twice"},
 	};

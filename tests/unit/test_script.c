@@ -219,7 +219,8 @@ static void test_metric_definitions_limits(void **state)
 	json_array_clear(list);
 	json_array_append_new(list, parse("{\"name\":\"m\",\"regex\":\"m=([0-9]+\"}"));
 	assert_int_equal(log_metrics_new(list, &m, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "metric 'm': 'm=([0-9]+' is wrong at character"));
+	assert_non_null(
+		strstr(e.msg, "metric 'm': 'm=([0-9]+' is not a valid expression at character"));
 	assert_string_equal(e.field, "/metric_definitions/0/regex");
 }
 

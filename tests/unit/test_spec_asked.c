@@ -33,7 +33,7 @@ static void test_entry_points_that_never_start_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		snprintf(body, sizeof(body), ENTRY("%s"), bad[i]);
 		check_all(&(struct refusal){body, "/jobs/0/entry_point", "invalid",
-					    "cannot be started on both targets"},
+					    "cannot start on both targets"},
 			  1);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -81,7 +81,8 @@ static void test_variables_that_steer_our_programs_are_refused(void **state)
 			*strstr(job, "%s") = '\0';
 			snprintf(body, sizeof(body), "{'jobs': [%s%s%s]}", job, names[i],
 				 strstr(jobs[j], "%s") + 2);
-			check_all(&(struct refusal){body, pointer, "invalid", "Trainyard's own"},
+			check_all(&(struct refusal){body, pointer, "invalid",
+						    "a program of Trainyard"},
 				  1);
 		}
 		snprintf(body, sizeof(body), RUN(SCRIPT(", 'environment': {'%s': '/x'}")),
@@ -204,7 +205,7 @@ static void test_the_environment_of_a_model(void **state)
 	assert_int_equal(parse_environment(0, 0, SAGEMAKER_MODEL_VALUE_MAX + 1, problems),
 			 -ERR_INVALID);
 	assert_true(fixture_has(problems, "/jobs/0/environment/NNN", "out_of_range",
-				"1025 bytes; SageMaker takes at most 1024"));
+				"1025 bytes; use at most 1024 on SageMaker"));
 	/* bytes, not characters: 513 of two bytes each */
 	json_array_clear(problems);
 	body = fixture_json(SAGEMAKER_DEPLOY(M5, "'m', 'environment': {'A': ''}"));
@@ -224,7 +225,7 @@ static void test_a_serverless_endpoint_takes_an_archive(void **state)
 {
 	static const struct refusal cases[] = {
 		{SAGEMAKER_DEPLOY(LESS, "'s3://bucket/model/'"), "/jobs/0/model", "invalid",
-		 "takes its model as one archive"},
+		 "needs its model as one archive"},
 		{RUN("{'name': 'up', 'kind': 'upload', 'source': 'x', 'destination': "
 		     "'s3://bucket/m/'}, {'kind': 'deploy', " THERE
 		     ", 'endpoint': 'e', 'model': '${up.uri}', 'sagemaker': {" LESS "}}"),
@@ -257,7 +258,8 @@ static size_t warnings_of(const char *body, const char *word)
 
 static void test_disks_of_their_own_have_no_size_to_ask_for(void **state)
 {
-	static const char word[] = "volume_gb is not used: ml.g5.xlarge has disks of its own";
+	static const char word[] =
+		"volume_gb is ignored, because ml.g5.xlarge has disks of its own";
 
 	assert_int_equal(
 		warnings_of(RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN ", 'volume_gb': 99}")),

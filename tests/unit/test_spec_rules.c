@@ -11,22 +11,23 @@ static void test_targets(void **state)
 		{LOCAL("'gpus': -1"), "/jobs/0/local/gpus", "out_of_range", "between 0 and 16"},
 		{LOCAL("'gpu_memory': '25GiB'"), "/jobs/0/local/gpu_memory", "out_of_range",
 		 "the largest GPU of this machine has 24.0 GiB"},
-		{LOCAL("'gpu_memory': 'lots'"), "/jobs/0/local/gpu_memory", "invalid", "like 8GiB"},
+		{LOCAL("'gpu_memory': 'lots'"), "/jobs/0/local/gpu_memory", "invalid",
+		 "such as 8GiB"},
 		{LOCAL("'gpu_memory': 5"), "/jobs/0/local/gpu_memory", "out_of_range",
 		 "between 1.0 MiB"},
 		{LOCAL("'gpu_memory': true"), "/jobs/0/local/gpu_memory", "wrong_type",
 		 "number of bytes"},
 		{LOCAL("'devices': [2]"), "/jobs/0/local/devices/0", "out_of_range",
-		 "there is no GPU 2"},
+		 "this machine has no GPU 2"},
 		{LOCAL("'devices': [0, 0]"), "/jobs/0/local/devices/1", "duplicate", "twice"},
 		{LOCAL("'devices': []"), "/jobs/0/local/devices", "missing", "at least 1 entry"},
 		{LOCAL("'gpus': 2, 'devices': [1]"), "/jobs/0/local/devices", "invalid",
 		 "list more or ask for fewer"},
 		{LOCAL("'gpus': 0, 'gpu_memory': '1GiB'"), "/jobs/0/local/gpus", "invalid",
-		 "remove them or ask for a GPU"},
+		 "remove these, or ask for a GPU"},
 		{LOCAL("'cpus': 17"), "/jobs/0/local/cpus", "out_of_range", "have 16"},
 		{LOCAL("'cpus': 0"), "/jobs/0/local/cpus", "out_of_range", "between 1"},
-		{LOCAL("'memory': '8GiB'"), "/jobs/0/local/memory", "unsupported", "leave it out"},
+		{LOCAL("'memory': '8GiB'"), "/jobs/0/local/memory", "unsupported", "remove it"},
 		{LOCAL("'requirements': 'pip'"), "/jobs/0/local/requirements", "invalid",
 		 "refuse, venv"},
 		{SM("'instance_type': 'g5.xlarge'"), "/jobs/0/sagemaker/instance_type", "invalid",
@@ -52,7 +53,7 @@ static void test_endpoints(void **state)
 		{RUN("{'kind': 'deploy', 'model': 'm', 'endpoint': '${x.endpoint}'}"),
 		 "/jobs/0/endpoint", "invalid", "is not a name"},
 		{RUN(DEPLOY(", 'lease': {'ttl': '8d'}")), "/jobs/0/lease/ttl", "out_of_range",
-		 "at most 7d here"},
+		 "at most 7d (lease.ttl_max)"},
 		{RUN(DEPLOY(", 'lease': {'ttl': '0s'}")), "/jobs/0/lease/ttl", "out_of_range",
 		 "between 1s"},
 		{RUN(DEPLOY(", 'lease': {'idle': 5}")), "/jobs/0/lease/idle", "wrong_type",
@@ -61,7 +62,7 @@ static void test_endpoints(void **state)
 		 "fail, update"},
 		{RUN(DEPLOY("") ", {'name': 'other', 'kind': 'deploy', 'model': 'm', 'endpoint': "
 				"'e'}"),
-		 "/jobs/1/endpoint", "duplicate", "job 'd' deploys the endpoint 'e' too"},
+		 "/jobs/1/endpoint", "duplicate", "job 'd' also deploys the endpoint 'e'"},
 		{RUN(PREDICT("")), "/jobs/0/inputs", "missing", "needs 'inputs'"},
 		{RUN(PREDICT(", 'inputs': 3")), "/jobs/0/inputs", "wrong_type", "a list of texts"},
 		{RUN(PREDICT(", 'inputs': []")), "/jobs/0/inputs", "missing", "at least one text"},
@@ -109,7 +110,7 @@ static void test_scripts(void **state)
 		{RUN(SCRIPT(", 'hyperparameters': [1]")), "/jobs/0/hyperparameters", "wrong_type",
 		 "must be an object"},
 		{RUN(PREP("") "," SCRIPT(", 'hyperparameters': {'d': '${prep.test}'}")),
-		 "/jobs/1/hyperparameters/d", "invalid", "would stay as it is"},
+		 "/jobs/1/hyperparameters/d", "invalid", "is not replaced here"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -142,9 +143,9 @@ static void test_references(void **state)
 		{RUN("{'kind': 'evaluate', 'model': 'm', 'data': '${a.b}x'}"), "/jobs/0/data",
 		 "invalid", "is not a reference"},
 		{RUN(PREP("") ", {'kind': 'evaluate', 'model': 'm', 'data': '${prep.test}/../x'}"),
-		 "/jobs/1/data", "invalid", "leaves the output"},
+		 "/jobs/1/data", "invalid", "leads out of the output"},
 		{RUN(PREP("") ", {'kind': 'evaluate', 'model': 'm', 'data': '${prep.test}/'}"),
-		 "/jobs/1/data", "invalid", "leaves the output"},
+		 "/jobs/1/data", "invalid", "leads out of the output"},
 		{RUN("{'name': 'e', 'kind': 'evaluate', 'model': 'm', 'data': '${e.metrics}'}"),
 		 "/jobs/0/data", "cycle", "refers to itself"},
 		{RUN("{'name': 'a', 'kind': 'delete-endpoint', 'endpoint': 'x'}, {'kind': "
@@ -152,7 +153,7 @@ static void test_references(void **state)
 		 "/jobs/1/data", "unknown_reference", "it has none"},
 		{RUN(PREP("") ", {'kind': 'evaluate', 'model': 'm', 'data': '${prep.test}', "
 			      "'needs': [{'job': 'prep', 'when': 'failure'}]}"),
-		 "/jobs/1/data", "invalid", "only if that fails"},
+		 "/jobs/1/data", "invalid", "only if that job fails"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -162,7 +163,7 @@ static void test_needs_and_cycles(void **state)
 {
 	static const struct refusal cases[] = {
 		{RUN(SCRIPT(", 'needs': ['nobody']")), "/jobs/0/needs/0", "unknown_reference",
-		 "there is no job 'nobody'"},
+		 "this run has no job 'nobody'"},
 		{RUN(SCRIPT(", 'needs': ['s']")), "/jobs/0/needs/0", "cycle", "needs itself"},
 		{RUN(PREP("") "," SCRIPT(", 'needs': ['prep', 'prep']")), "/jobs/1/needs/1",
 		 "duplicate", "needed twice"},

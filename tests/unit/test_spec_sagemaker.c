@@ -107,7 +107,7 @@ static void test_needed(void **state)
 		{CLOUD("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
 		 "such as ml.g5.xlarge"},
 		{CLOUD("'instance_type': 'ml.g5.xlarge'"), "/jobs/0/sagemaker/role", "missing",
-		 "needs 'sagemaker.role'"},
+		 "give 'sagemaker.role'"},
 		{SAGEMAKER_DEPLOY("'role': 'R'"), "/jobs/0/sagemaker/instance_type", "missing",
 		 "or 'sagemaker.serverless'"},
 		{RUN(SCRIPT(", " THERE ", 'sagemaker': {'role': 'R'}")),
@@ -121,7 +121,7 @@ static void test_forms(void **state)
 {
 	static const struct refusal cases[] = {
 		{SM("'role': 'arn:aws:iam::12345678901:role/R'"), "/jobs/0/sagemaker/role",
-		 "invalid", "is not the ARN of an IAM role; they look like arn:aws:iam::"},
+		 "invalid", "is not the ARN of an IAM role; write one such as arn:aws:iam::"},
 		{SM("'role': 'arn:aws:iam::1234567890123:role/R'"), "/jobs/0/sagemaker/role",
 		 "invalid", "is not the ARN"},
 		{SM("'role': 'arn:aws:iam::123456789012:user/R'"), "/jobs/0/sagemaker/role",
@@ -140,7 +140,7 @@ static void test_forms(void **state)
 		 "container image"},
 		{SM("'image': 'pytorch'"), "/jobs/0/sagemaker/image", "invalid", "container image"},
 		{SM("'region': 'us-east'"), "/jobs/0/sagemaker/region", "invalid",
-		 "look like us-east-1"},
+		 "such as us-east-1"},
 		{SM("'region': 'us east 1'"), "/jobs/0/sagemaker/region", "invalid",
 		 "not an AWS region"},
 		{SM("'region': 'east-1'"), "/jobs/0/sagemaker/region", "invalid",
@@ -149,7 +149,7 @@ static void test_forms(void **state)
 		 "not an AWS region"},
 		{SM("'kms_key': 'my key'"), "/jobs/0/sagemaker/kms_key", "invalid", "a KMS key"},
 		{SM("'vpc': {'subnets': ['subnet 1'], 'security_groups': ['sg-1']}"),
-		 "/jobs/0/sagemaker/vpc/subnets/0", "invalid", "look like subnet-0a1b2c3d"},
+		 "/jobs/0/sagemaker/vpc/subnets/0", "invalid", "such as subnet-0a1b2c3d"},
 		{RUN(TRAIN(", 'checkpoint': {'path': 'ckpt'}")), "/jobs/0/checkpoint/path",
 		 "invalid", "absolute path in the container"},
 		{RUN(TRAIN(", 'checkpoint': {'s3': '/x'}")), "/jobs/0/checkpoint/s3", "invalid",
@@ -161,7 +161,7 @@ static void test_forms(void **state)
 		{RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN
 			   "}") ",{'kind': 'upload', 'source': '${t.metrics}', 'destination': "
 				"'s3://abc/m'}"),
-		 "/jobs/1/source", "invalid", "is no file when job 't' runs on SageMaker"},
+		 "/jobs/1/source", "invalid", "is not a file when job 't' runs on SageMaker"},
 		{RUN(DEPLOY(", 'checkpoint': {}")), "/jobs/0/checkpoint", "unknown_field",
 		 "a field of train jobs"},
 	};
@@ -202,7 +202,7 @@ static void test_endpoints_have_none(void **state)
 		{RUN(DEPLOY(", 'max_runtime': '1h'")), "/jobs/0/max_runtime", "unsupported",
 		 "a lease"},
 		{RUN(PREDICT(", 'inputs': 'x', 'max_runtime': '1h'")), "/jobs/0/max_runtime",
-		 "unsupported", "a request its own time"},
+		 "unsupported", "a request has predict.timeout_ms"},
 		{RUN(DEPLOY(", 'parameters': {'top_k': 2}")), "/jobs/0/parameters", "unsupported",
 		 "with each request"},
 	};
@@ -247,10 +247,10 @@ static void test_contradictions(void **state)
 		 "out_of_range", "at most 512"},
 		{SM("'max_wait': '2h'"), "/jobs/0/sagemaker/max_wait", "invalid", "add 'spot'"},
 		{SM("'spot': true, 'max_wait': '23h'"), "/jobs/0/sagemaker/max_wait",
-		 "out_of_range", "at least max_runtime, which is 1d here"},
+		 "out_of_range", "at least max_runtime, which is 1d"},
 		{RUN(TRAIN(", 'max_runtime': '2h', 'sagemaker': {'spot': true, 'max_wait': "
 			   "'119m'}")),
-		 "/jobs/0/sagemaker/max_wait", "out_of_range", "which is 2h here"},
+		 "/jobs/0/sagemaker/max_wait", "out_of_range", "which is 2h"},
 		{SM("'spot': true, 'keep_alive': '1h'"), "/jobs/0/sagemaker/keep_alive", "invalid",
 		 "cannot be kept warm"},
 	};
@@ -281,7 +281,7 @@ static void test_the_request_is_tried(void **state)
 		{SAGEMAKER_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
 		 "/jobs/0/hyperparameters/sagemaker_program", "invalid", "set by the daemon"},
 		{SAGEMAKER_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
-		 "/jobs/0/channels/model", "invalid", "already a channel"},
+		 "/jobs/0/channels/model", "invalid", "a channel named 'model'"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -437,11 +437,11 @@ static void test_tags(void **state)
 		{"{'tags': {'trainyard:run': 'y'}, 'jobs': [" TRAIN("") "]}", "/tags", "invalid",
 		 "belong to the daemon"},
 		{SAGEMAKER_SCRIPT(", 'tags': {'a&b': 'y'}"), "/jobs/0/tags/a&b", "invalid",
-		 "AWS takes letters"},
+		 "AWS does not accept this tag; use letters"},
 		{SAGEMAKER_SCRIPT(", 'tags': {'Env': 'a', 'env': 'b'}"), "/jobs/0/tags/env",
-		 "invalid", "AWS takes 'Env' and 'env' for one name"},
+		 "invalid", "'Env' and 'env' are one name for AWS"},
 		{SAGEMAKER_SCRIPT(", 'tags': {'a': 'y?'}"), "/jobs/0/tags/a", "invalid",
-		 "AWS takes letters"},
+		 "AWS does not accept this tag; use letters"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -459,7 +459,7 @@ static void test_references_into_archives(void **state)
 		{RUN(TRAIN(", " THERE ", 'sagemaker': {" SM_MIN
 			   "}") ", {'kind': 'evaluate', "
 				"'model': '${t.output}/best', 'data': 'd'}"),
-		 "/jobs/1/model", "invalid", "inside of an archive"},
+		 "/jobs/1/model", "invalid", "points into an archive"},
 		{RUN("{'name': 's', 'kind': 'script', 'entry_point': 'a.py', 'source_dir': "
 		     "'d', " THERE ", 'sagemaker': {" SM_MIN "}}, {'kind': 'evaluate', 'model': "
 		     "'${s.model}/best', 'data': 'd'}"),
