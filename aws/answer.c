@@ -144,7 +144,7 @@ static void describe(struct inflight_call *f)
 		answer_fail(c, c->kind, error_code(c->kind), "%s: %s", c->code, c->message);
 	else
 		answer_fail(c, c->kind, error_code(c->kind),
-			    "the service answered %s and no reason", c->code);
+			    "the service answered %s without a reason", c->code);
 }
 
 static void read_error(struct inflight_call *f)
@@ -181,7 +181,10 @@ static int read_query_output(struct aws_call *c, struct err *reterr)
 		return r;
 	json_object_foreach(in, name, response) {
 		if (!str_ends(name, "Response"))
-			return err_set(reterr, ERR_CORRUPT, "the answer is <%s>", name);
+			return err_set(
+				reterr, ERR_CORRUPT,
+				"the answer is the XML element <%s>, which is not a response",
+				name);
 		json_object_foreach(response, inner, result)
 			if (str_ends(inner, "Result"))
 				c->output = json_is_object(result) ? json_incref(result) : NULL;
@@ -201,7 +204,7 @@ static int read_json_output(struct aws_call *c, struct err *reterr)
 	else
 		r = json_parse(buf_str(&c->http.reply), c->http.reply.len, &c->output, reterr);
 	if (r == 0 && !json_is_object(c->output))
-		r = err_set(reterr, ERR_CORRUPT, "the answer is %s, not an object",
+		r = err_set(reterr, ERR_CORRUPT, "the answer is %s, not a JSON object",
 			    json_type_name(c->output));
 	return r;
 }

@@ -45,7 +45,7 @@ void aws_send(struct aws *a, struct aws_call *c)
 	c->uncertain = false;
 	c->kind = AWS_ERROR_NONE;
 	if (!f) {
-		answer_fail(c, AWS_ERROR_TRANSIENT, ENOMEM, "memory is out");
+		answer_fail(c, AWS_ERROR_TRANSIENT, ENOMEM, "the daemon is out of memory");
 		c->done(c);
 		return;
 	}

@@ -185,7 +185,8 @@ void aws_credential_cache_free(struct aws_credential_cache *k)
 static int answer(struct aws_credential_cache *k, struct aws_keys *ret, struct err *reterr)
 {
 	if (!k->resolved || k->asked)
-		return err_set(reterr, EAGAIN, "AWS credentials are being looked for");
+		return err_set(reterr, EAGAIN,
+			       "the daemon is still looking for AWS credentials; try again");
 	if (k->result < 0) {
 		if (reterr)
 			*reterr = k->err;

@@ -34,7 +34,8 @@ static void say(struct chain *ch, const char *words, const char *what)
 
 static int too_long(struct err *reterr, const char *where)
 {
-	return err_set(reterr, ERR_INVALID, "the keys in %s are longer than keys are", where);
+	return err_set(reterr, ERR_INVALID,
+		       "the keys in %s are longer than AWS keys can be; copy them again", where);
 }
 
 /* Every link answers 1: these are the keys; 0: not configured; negative: configured and wrong. */
@@ -49,8 +50,9 @@ static int environment_keys(struct chain *ch, struct aws_keys *ret, struct err *
 	if (!id)
 		return 0;
 	if (!secret)
-		return err_set(reterr, ERR_INVALID,
-			       "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
+		return err_set(
+			reterr, ERR_INVALID,
+			"AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not; set both");
 	if (!token)
 		token = aws_env(ch->c, "AWS_SECURITY_TOKEN");
 	if (!str_copy(ret->id, sizeof(ret->id), id) ||
@@ -58,7 +60,9 @@ static int environment_keys(struct chain *ch, struct aws_keys *ret, struct err *
 	    !str_copy(ret->token, sizeof(ret->token), token ? token : ""))
 		return too_long(reterr, "the environment");
 	if (expires && clock_parse(expires, &ret->expires_us) < 0)
-		return err_set(reterr, ERR_INVALID, "AWS_CREDENTIAL_EXPIRATION '%.40s' is no time",
+		return err_set(reterr, ERR_INVALID,
+			       "AWS_CREDENTIAL_EXPIRATION is '%.40s', which is not a time such as "
+			       "2026-01-31T12:00:00Z",
 			       expires);
 	say(ch, "", "the environment");
 	return 1;
@@ -78,7 +82,7 @@ static int static_keys(struct chain *ch, const json_t *file, const char *path, c
 	if (!secret)
 		return err_set(reterr, ERR_INVALID,
 			       "profile '%s' in %s has aws_access_key_id and no "
-			       "aws_secret_access_key",
+			       "aws_secret_access_key; add the second",
 			       profile, path);
 	if (!str_copy(ret->id, sizeof(ret->id), id) ||
 	    !str_copy(ret->secret, sizeof(ret->secret), secret) ||
@@ -120,8 +124,8 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 
 	if (!source == !from)
 		return err_set(reterr, ERR_INVALID,
-			       "profile '%s' with a role_arn needs one of source_profile and "
-			       "credential_source",
+			       "profile '%s' has role_arn and needs either source_profile or "
+			       "credential_source; add one",
 			       profile);
 	if (source && str_eq(source, profile)) { /* its own static keys */
 		r = static_keys(ch, ch->c->credentials, ch->c->credentials_path, profile, ret,
@@ -133,7 +137,7 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 		if (!aws_profile_exists(ch->c, source))
 			return err_set(reterr, ERR_INVALID,
 				       "profile '%s' names the source_profile '%s', which does not "
-				       "exist",
+				       "exist; correct the name",
 				       profile, source);
 		r = profile_keys(ch, source, ret, reterr);
 	} else if (str_eq(from, "Environment")) {
@@ -150,7 +154,9 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 	}
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND,
-			       "the source of keys that profile '%s' names has none", profile);
+			       "the source_profile or credential_source of profile '%s' gives no "
+			       "keys; choose another one",
+			       profile);
 	return r;
 }
 
@@ -186,11 +192,10 @@ static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret
 		return 0;
 	if (aws_profile_key(ch->c, profile, "mfa_serial"))
 		return err_set(reterr, ERR_INVALID,
-			       "profile '%s' asks for a second factor (mfa_serial), which a daemon "
-			       "cannot type: use a profile without one, or put the keys that `aws "
-			       "configure export-credentials --profile %s` prints after it has "
-			       "asked into another profile of ~/.aws/credentials; they last as "
-			       "long as that session, and new ones are read from there",
+			       "profile '%s' needs MFA (mfa_serial), which the daemon does not "
+			       "support: use a profile without MFA, or copy the keys that `aws "
+			       "configure export-credentials --profile %s` prints into another "
+			       "profile of ~/.aws/credentials, each time the session has ended",
 			       profile, profile);
 	say(ch, "the assumed role ", role.arn);
 	r = source_keys(ch, profile, &base, reterr);
@@ -227,8 +232,8 @@ static int web_identity_keys(struct chain *ch, const char *profile, struct aws_k
 		return 0;
 	if (!role.arn)
 		return err_set(reterr, ERR_INVALID,
-			       "a web identity token needs AWS_ROLE_ARN, or role_arn in profile "
-			       "'%s'",
+			       "a web identity token needs a role: set AWS_ROLE_ARN, or role_arn "
+			       "in profile '%s'",
 			       profile);
 	say(ch, "the web identity of ", role.arn);
 	r = file_read(AT_FDCWD, path, &token, reterr);
@@ -286,11 +291,14 @@ static int profile_keys(struct chain *ch, const char *profile, struct aws_keys *
 	for (size_t i = 0; i < ch->visited_n; i++)
 		if (str_eq(ch->visited[i], profile))
 			return err_set(reterr, ERR_INVALID,
-				       "the profiles assume each other in a circle at '%s'",
+				       "the profiles assume each other in a cycle that contains "
+				       "'%s'; remove one source_profile",
 				       profile);
 	if (ch->visited_n == CHAIN_MAX)
-		return err_set(reterr, ERR_LIMIT, "more than %d profiles assume one another",
-			       CHAIN_MAX);
+		return err_set(
+			reterr, ERR_LIMIT,
+			"a chain of more than %d profiles assume each other; shorten the chain",
+			CHAIN_MAX);
 	ch->visited[ch->visited_n++] = profile;
 	r = role_keys(ch, profile, ret, reterr);
 	if (r == 0)

@@ -114,7 +114,10 @@ static int use_configured(const char *url, struct aws_endpoint *ret, struct err 
 	n = strcspn(host, "/?#");
 	path = host + n;
 	if (n == 0 || n >= sizeof(ret->host) || strlen(url) >= sizeof(ret->url) || *path == '?')
-		return err_set(reterr, ERR_INVALID, "'%s' is not an address", url);
+		return err_set(
+			reterr, ERR_INVALID,
+			"the configured AWS address '%s' is invalid; write https://HOST[:PORT]",
+			url);
 	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)n, host);
 	snprintf(ret->url, sizeof(ret->url), "%.*s", (int)(path - url), url);
 	str_copy(ret->base_path, sizeof(ret->base_path), path);

@@ -70,7 +70,7 @@ void inflight_call_go(struct net_task *task, bool stopped)
 	if (stopped)
 		fail(f, AWS_ERROR_TRANSIENT, ERR_UNAVAILABLE, "the program is stopping");
 	else if (cancelled)
-		fail(f, AWS_ERROR_TRANSIENT, ERR_CANCELLED, "the call was given up");
+		fail(f, AWS_ERROR_TRANSIENT, ERR_CANCELLED, "the call was cancelled");
 	else
 		f->step(f);
 }
@@ -134,7 +134,7 @@ void inflight_call_start(struct inflight_call *f)
 	if (!f->lane)
 		f->lane = rate_lane(f->aws->limiter, c->service, region_of(f), c->operation);
 	if (!f->lane) {
-		fail(f, AWS_ERROR_TRANSIENT, ENOMEM, "memory is out");
+		fail(f, AWS_ERROR_TRANSIENT, ENOMEM, "the daemon is out of memory");
 		return;
 	}
 	delay = rate_limiter_take(f->lane, clock_mono_us());

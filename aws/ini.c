@@ -79,7 +79,7 @@ static int take_section(struct ini *in, char *line, struct err *reterr)
 		return wrong(in, reterr, "a section must be a name in brackets, as in [default]");
 	*end = '\0';
 	if (json_object_get(in->sections, line + 1))
-		return wrong(in, reterr, "this section is in the file already; put them together");
+		return wrong(in, reterr, "this section appears twice in the file; merge the two");
 	in->section = json_object();
 	json_object_set_new(in->sections, line + 1, in->section);
 	in->nested = NULL;
@@ -103,7 +103,7 @@ static int take_key(struct ini *in, char *line, struct err *reterr)
 	if (!key[0])
 		return wrong(in, reterr, "there is no key before '='");
 	if (json_object_get(in->section, key))
-		return wrong(in, reterr, "this key is in the section already");
+		return wrong(in, reterr, "this key appears twice in the section; remove one");
 	free(in->key);
 	in->key = strdup(key);
 	in->nested = value[0] ? NULL : json_object();
@@ -138,7 +138,7 @@ static int take_line(struct ini *in, char *line, struct err *reterr)
 	if (!text[0] || text[0] == '#' || text[0] == ';')
 		return 0;
 	if (!str_utf8_valid(text, strlen(text)))
-		return wrong(in, reterr, "it is not UTF-8");
+		return wrong(in, reterr, "the line is not UTF-8");
 	if (in->key && indent > in->indent)
 		return take_continuation(in, text, reterr);
 	in->indent = indent;

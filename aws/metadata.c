@@ -106,9 +106,9 @@ static int container_token(const struct aws_config *c, struct buf *line, struct 
 	if (!token)
 		return 0;
 	if (strpbrk(token, "\r\n"))
-		return err_set(reterr, ERR_INVALID,
-			       "the authorization token for container credentials has a line end "
-			       "in it");
+		return err_set(
+			reterr, ERR_INVALID,
+			"the authorization token for container credentials contains a line break");
 	buf_printf(line, "Authorization: %s", token);
 	return buf_ok(line) ? 0 : err_set(reterr, ERR_LIMIT, "the container's token is too long");
 }
@@ -125,7 +125,8 @@ static int ask_container(struct net *net, const char *url, const char *const *he
 				       "the container's credentials service", ret, reterr);
 	else if (r == 0)
 		r = err_set(reterr, ERR_UNAVAILABLE,
-			    "the container's credentials service answered %d", rq.status);
+			    "the container's credentials service answered with HTTP status %d",
+			    rq.status);
 	net_request_done(&rq);
 	return r;
 }
@@ -234,11 +235,12 @@ static int instance_token(struct instance *in, struct err *reterr)
 		else if (old)
 			r = in->no_v1 ? err_set(reterr, ERR_UNAVAILABLE,
 						"the instance's metadata service gives no token, "
-						"and version 1 is disabled")
+						"and IMDSv1 is disabled")
 				      : 0;
 		else if (r == 0)
 			r = err_set(reterr, ERR_UNAVAILABLE,
-				    "the instance's metadata service answered %d", rq.status);
+				    "the instance's metadata service answered with HTTP status %d",
+				    rq.status);
 		net_request_done(&rq);
 		if (r == 0 || old)
 			break;
@@ -261,8 +263,8 @@ static int instance_get(const struct instance *in, const char *role, struct net_
 		r = ask(in->net, "GET", url, headers, in->token[0] != '\0', in->timeout_us, rq,
 			reterr);
 		if (r == 0 && (rq->status != 200 || !rq->reply.len))
-			r = err_set(reterr, ERR_NOT_FOUND, "this instance has no role (answer %d)",
-				    rq->status);
+			r = err_set(reterr, ERR_NOT_FOUND,
+				    "this instance has no role (HTTP status %d)", rq->status);
 	}
 	return r;
 }
@@ -292,7 +294,8 @@ int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct a
 	int r;
 
 	if (off && strcasecmp(off, "true") == 0)
-		return err_set(reterr, ERR_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is set");
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "AWS_EC2_METADATA_DISABLED turns the role of the instance off");
 	instance_settings(c, &in);
 	r = instance_token(&in, reterr);
 	if (r < 0)

@@ -16,7 +16,8 @@ int policy_parse(const char *text, json_t **ret, struct err *reterr)
 	int r;
 
 	if (strlen(text) > POLICY_TEXT_MAX)
-		return err_set(reterr, ERR_LIMIT, "a policy has at most %d bytes", POLICY_TEXT_MAX);
+		return err_set(reterr, ERR_LIMIT, "the policy is larger than %d bytes",
+			       POLICY_TEXT_MAX);
 	copy = strdup(text);
 	if (!copy)
 		return err_errno(reterr, ENOMEM, "read a policy");
@@ -25,7 +26,7 @@ int policy_parse(const char *text, json_t **ret, struct err *reterr)
 	r = json_parse(copy, strlen(copy), ret, reterr);
 	if (r >= 0 && !json_is_object(*ret)) {
 		json_decref(TAKE(*ret));
-		return err_set(reterr, ERR_INVALID, "a policy must be a JSON object");
+		return err_set(reterr, ERR_INVALID, "the policy is not a JSON object");
 	}
 	return r;
 }

@@ -27,12 +27,16 @@ static int split(char *text, char **argv, struct err *reterr)
 	int n = aws_words(text, argv, ARGS_MAX);
 
 	if (n == -ERR_LIMIT)
-		return err_set(reterr, ERR_LIMIT, "a credential_process has at most %d words",
-			       ARGS_MAX);
+		return err_set(
+			reterr, ERR_LIMIT,
+			"the credential_process has more than %d words; put them into a script",
+			ARGS_MAX);
 	if (n < 0)
-		return err_set(reterr, ERR_INVALID, "the credential_process has an open quote");
+		return err_set(reterr, ERR_INVALID,
+			       "the credential_process has a quote that is not closed");
 	argv[n] = NULL;
-	return n ? 0 : err_set(reterr, ERR_INVALID, "the credential_process is empty");
+	return n ? 0
+		 : err_set(reterr, ERR_INVALID, "the credential_process is empty; name a program");
 }
 
 /* The program on PATH. */
@@ -133,8 +137,7 @@ static int run(char **argv, struct buf *out, struct buf *errors, int *ret_status
 			waitpid(pid, ret_status, 0);
 		}
 		if (r < 0)
-			r = err_errno(reterr, -r, "the credential_process '%s' did not end",
-				      argv[0]);
+			r = err_errno(reterr, -r, "wait for the credential_process '%s'", argv[0]);
 	}
 	close(o[0]);
 	close(e[0]);
@@ -145,7 +148,7 @@ static int run(char **argv, struct buf *out, struct buf *errors, int *ret_status
 static const char *one_line(struct buf *errors)
 {
 	if (!buf_ok(errors) || !errors->len)
-		return "it said nothing";
+		return "the program printed no reason";
 	str_utf8_mask(errors->data);
 	for (char *p = errors->data; *p; p++)
 		if ((unsigned char)*p < ' ')

@@ -102,7 +102,7 @@ static int make_body(struct inflight_call *f, struct err *reterr)
 	}
 	return buf_ok(&f->body)
 		       ? 0
-		       : err_set(reterr, ERR_LIMIT, "a request of more than %d bytes", BODY_MAX);
+		       : err_set(reterr, ERR_LIMIT, "the request has more than %d bytes", BODY_MAX);
 }
 
 /* ---- the address ---- */
@@ -169,7 +169,7 @@ static int add_given(struct inflight_call *f, struct signing *s, struct err *ret
 		buf_put(&s->names, "", 1);
 	}
 	if (!buf_ok(&s->names))
-		return err_set(reterr, ERR_LIMIT, "the names of the headers are too long");
+		return err_set(reterr, ERR_LIMIT, "the names of the headers are too long together");
 	for (size_t i = 0; i < c->headers_n; i++) {
 		const char *value = strchr(c->headers[i], ':') + 1;
 
@@ -248,7 +248,8 @@ static int make_headers(struct inflight_call *f, int64_t now_us, struct err *ret
 		if (!line[0])
 			continue;
 		if (http->headers_n == NET_HEADERS_MAX)
-			return err_set(reterr, ERR_LIMIT, "more than %d headers", NET_HEADERS_MAX);
+			return err_set(reterr, ERR_LIMIT, "the request has more than %d headers",
+				       NET_HEADERS_MAX);
 		http->headers[http->headers_n++] = line;
 	}
 	return 0;

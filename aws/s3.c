@@ -20,12 +20,13 @@ int s3_parse_uri(const char *uri, struct s3_place *ret, struct err *reterr)
 	size_t n;
 
 	if (!str_starts(uri, "s3://"))
-		return err_set(reterr, ERR_INVALID, "'%s' is not an s3:// address", uri);
+		return err_set(reterr, ERR_INVALID,
+			       "'%s' is not an S3 address; write s3://BUCKET/KEY", uri);
 	n = strcspn(rest, "/");
 	if (n < 3 || n >= sizeof(ret->bucket))
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' names no bucket: it must be s3://BUCKET/KEY, a bucket's name "
-			       "has 3 to 63 characters",
+			       "'%s' names no bucket; write s3://BUCKET/KEY, where BUCKET has 3 to "
+			       "63 characters",
 			       uri);
 	memcpy(ret->bucket, rest, n);
 	ret->bucket[n] = '\0';

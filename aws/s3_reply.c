@@ -216,12 +216,13 @@ int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o
 
 		if (!percent_decode(json_get_str(item, "Key", ""), true, o.key, sizeof(o.key)) ||
 		    !*o.key)
-			return err_set(reterr, ERR_CORRUPT, "ListObjectsV2: a key is unusable");
+			return err_set(reterr, ERR_CORRUPT,
+				       "ListObjectsV2: the answer has a key that cannot be used");
 		if (!str_starts(o.key, c->prefix) || o.size < 0 || i >= (size_t)c->max)
 			return err_set(reterr, ERR_CORRUPT,
-				       "ListObjectsV2: the answer has what was not asked for "
-				       "(an object that does not begin with '%s', of a negative "
-				       "size, or beyond the %d of a page)",
+				       "ListObjectsV2: the answer has an object that was not asked "
+				       "for (the key does not begin with '%s', the size is "
+				       "negative, or the page has more than %d)",
 				       c->prefix, c->max);
 		str_copy(o.etag, sizeof(o.etag), json_get_str(item, "ETag", ""));
 		if (clock_parse(json_get_str(item, "LastModified", ""), &o.modified_us) < 0)

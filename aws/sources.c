@@ -38,14 +38,14 @@ int aws_keys_from_json(const char *text, size_t len, const char *id, const char 
 	key_token = json_get_str(in, token, "");
 	message = json_get_str(in, "Message", "");
 	if (!key_id[0] || !key_secret[0])
-		return err_set(reterr, ERR_INVALID, "the answer of %s has no %s or no %s%s%.200s",
-			       what, id, secret, message[0] ? ": " : "", message);
+		return err_set(reterr, ERR_INVALID, "the answer of %s lacks %s or %s%s%.200s", what,
+			       id, secret, message[0] ? ": " : "", message);
 	if (!str_copy(ret->id, sizeof(ret->id), key_id) ||
 	    !str_copy(ret->secret, sizeof(ret->secret), key_secret) ||
 	    !str_copy(ret->token, sizeof(ret->token), key_token) ||
 	    expires_of(json_object_get(in, expires), &ret->expires_us) < 0)
 		return err_set(reterr, ERR_INVALID,
-			       "%s answered with a key that is too long or a time that is none",
+			       "%s answered with a key that is too long or a time that is invalid",
 			       what);
 	return 0;
 }
@@ -62,9 +62,10 @@ static int keys_from_sts(const struct net_request *rq, struct aws_keys *ret, str
 	int r = xml_parse(buf_str(&rq->reply), rq->reply.len, NULL, &in, reterr);
 
 	if (rq->status >= 500 || rq->status == 429)
-		return err_set(reterr, ERR_UNAVAILABLE, "STS answered %d", rq->status);
+		return err_set(reterr, ERR_UNAVAILABLE, "STS answered with HTTP status %d",
+			       rq->status);
 	if (r < 0)
-		return err_ctx(reterr, r, "STS answered %d", rq->status);
+		return err_ctx(reterr, r, "STS answered with HTTP status %d", rq->status);
 	if (rq->status != 200) {
 		at = json_object_get(json_object_get(in, "ErrorResponse"), "Error");
 		return err_set(reterr, ERR_INVALID, "STS refused (%s): %s",

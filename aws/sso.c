@@ -32,7 +32,8 @@ static int sso_settings(const struct aws_config *c, const char *profile, struct 
 
 		if (mine && its && !str_eq(mine, its))
 			return err_set(reterr, ERR_INVALID,
-				       "%s of profile '%s' is not that of its sso-session '%s'",
+				       "%s of profile '%s' differs from that of its sso-session "
+				       "'%s'; use one value in both",
 				       keys[i], profile, session);
 		values[i] = its ? its : mine;
 		if (!values[i])
@@ -58,7 +59,8 @@ static int role_credentials(const struct net_request *rq, struct aws_keys *ret, 
 
 	if (rq->status != 200)
 		return err_set(reterr, rq->status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID,
-			       "SSO answered %d; if the session has ended, run `aws sso login`",
+			       "SSO answered with HTTP status %d; if the session has ended, run "
+			       "`aws sso login`",
 			       rq->status);
 	if (json_parse(buf_str(&rq->reply), rq->reply.len, &in, NULL) < 0)
 		return err_set(reterr, ERR_INVALID, "SSO did not answer with JSON");

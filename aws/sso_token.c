@@ -65,7 +65,7 @@ static int new_token(const struct aws_sso *sso, const json_t *cached, const stru
 		return err_set(reterr, ERR_INVALID, "SSO did not answer with JSON");
 	if (rq->status != 200)
 		return err_set(reterr, rq->status >= 500 ? ERR_UNAVAILABLE : ERR_INVALID,
-			       "SSO answered %d%s%.100s", rq->status,
+			       "SSO answered with HTTP status %d%s%.100s", rq->status,
 			       json_get_str(in, "error", NULL) ? ": " : "",
 			       json_get_str(in, "error", ""));
 	access = json_get_str(in, "accessToken", "");

@@ -129,5 +129,6 @@ int xml_parse(const char *text, size_t len, const char *const *lists, json_t **r
 	}
 	while (rd.depth > 0)
 		json_decref(rd.frames[--rd.depth].value);
-	return err_set(reterr, ERR_CORRUPT, "the answer is not the XML that was expected");
+	return err_set(reterr, ERR_CORRUPT,
+		       "the answer is not well-formed XML of the expected kind");
 }

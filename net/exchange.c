@@ -303,21 +303,21 @@ static int broken(struct exchange *x, CURLcode code)
 
 	switch ((int)code) {
 	case CURLE_OPERATION_TIMEDOUT:
-		return err_set(err, ETIMEDOUT, "no answer within the time allowed");
+		return err_set(err, ETIMEDOUT, "no answer came within the time limit");
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
-		return err_set(err, ERR_UNAVAILABLE, "no connection to the server: %s",
+		return err_set(err, ERR_UNAVAILABLE, "cannot connect to the server: %s",
 			       curl_easy_strerror(code));
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
-		return err_set(err, ERR_INVALID, "'%s' is not an address that can be asked",
+		return err_set(err, ERR_INVALID, "'%s' is not an address of an HTTP server",
 			       x->rq->url);
 	default:
-		return err_set(err, EIO, "no answer from the server: %s", curl_easy_strerror(code));
+		return err_set(err, EIO, "the server gave no answer: %s", curl_easy_strerror(code));
 	}
 }
 
@@ -329,13 +329,13 @@ void exchange_end(struct exchange *x, CURLcode code)
 	rq->status = (int)x->status;
 	rq->sent = was_sent(x->easy);
 	if (x->given_up)
-		rq->result = err_set(&rq->err, ERR_CANCELLED, "the request was given up");
+		rq->result = err_set(&rq->err, ERR_CANCELLED, "the request was cancelled");
 	else if (x->too_long)
 		rq->result = err_set(&rq->err, ERR_LIMIT, "the answer is larger than %zu bytes",
 				     is_success(x) ? reply_max(rq) : rq->reply.max);
 	else if (code == CURLE_COULDNT_CONNECT && x->private_address)
 		rq->result = err_set(&rq->err, ERR_UNSUPPORTED,
-				     "its address is one of this machine or of a private network");
+				     "the address is one of this machine or of a private network");
 	else if (code != CURLE_OK)
 		rq->result = broken(x, code);
 	else

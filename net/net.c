@@ -160,7 +160,7 @@ static void cancel_one(struct net *n, const struct net_request *rq)
 	for (struct exchange *x = n->exchanges; x; x = x->next) {
 		if (x->rq != rq)
 			continue;
-		exchange_abort(x, ERR_CANCELLED, "the request was given up");
+		exchange_abort(x, ERR_CANCELLED, "the request was cancelled");
 		return;
 	}
 }
@@ -336,7 +336,8 @@ int net_send(struct net *n, struct net_request *rq, struct err *reterr)
 	if (stopping)
 		return err_set(reterr, ERR_UNAVAILABLE, "the program is stopping");
 	if (full)
-		return err_set(reterr, ERR_LIMIT, "%d requests are under way; try again",
+		return err_set(reterr, ERR_LIMIT,
+			       "%d requests are under way, which is the limit; try again",
 			       NET_REQUESTS_MAX);
 	wake(n);
 	return 0;

@@ -146,7 +146,7 @@ int cache_begin(struct cache *c, const char *key, const volatile sig_atomic_t *s
 
 	*fill = (struct cache_fill){.lock_fd = -1};
 	if (!is_key(key) || !str_copy(fill->key, sizeof(fill->key), key))
-		return err_set(reterr, ERR_INVALID, "'%s' is no key of the cache", key);
+		return err_set(reterr, ERR_INVALID, "'%s' is not a key of the cache", key);
 	for (;;) {
 		if (path_exists(c->dirfd, key))
 			return 1;
@@ -155,9 +155,9 @@ int cache_begin(struct cache *c, const char *key, const volatile sig_atomic_t *s
 		if (r != 0)
 			break;
 		if (*stop)
-			return err_set(reterr, ERR_CANCELLED,
-				       "stopped while another job fetches "
-				       "the same thing");
+			return err_set(
+				reterr, ERR_CANCELLED,
+				"the transfer was stopped while another job fetches the same data");
 		usleep(WAIT_US);
 	}
 	if (r < 0)
@@ -307,7 +307,8 @@ static int drop_spoiled(struct cache *c, const char *key, const char *entry, str
 		put_away(c, key);
 	flock(c->lock_fd, LOCK_UN);
 	clear_gone(c);
-	return err_set(reterr, ERR_NOT_FOUND, "the entry %s of the cache was changed", key);
+	return err_set(reterr, ERR_NOT_FOUND,
+		       "the entry %s of the cache was changed; the job fetches it again", key);
 }
 
 int cache_take(struct cache *c, const char *key, const char *into, struct err *reterr)

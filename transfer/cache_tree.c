@@ -74,7 +74,7 @@ static int seal_one(int at, const char *name, const struct stat *st, void *userd
 		return err_errno(reterr, errno, "open %s", name);
 	if (S_ISREG(st->st_mode) &&
 	    (fchmod(fd, 0444 | (st->st_mode & 0111)) < 0 || futimens(fd, stamp) < 0))
-		return err_errno(reterr, errno, "seal %s", name);
+		return err_errno(reterr, errno, "write-protect %s", name);
 	return fsync(fd) < 0 ? err_errno(reterr, errno, "sync %s", name) : 0;
 }
 

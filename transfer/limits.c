@@ -14,7 +14,7 @@ int transfer_add_size(struct transfer *t, const char *what, int64_t size, int64_
 	}
 	t->failure_code = "too_large";
 	return err_set(reterr, ERR_LIMIT,
-		       "cannot fetch %s: in all it has more than the %lld bytes of "
+		       "cannot fetch %s: all files together have more than the %lld bytes of "
 		       "local.max_download",
 		       what, (long long)t->limits.download);
 }
@@ -32,6 +32,6 @@ int transfer_check_room(struct transfer *t, const char *dir, const char *what, i
 		return 0;
 	t->failure_code = "disk_full";
 	return err_set(reterr, ENOSPC,
-		       "cannot fetch %s: %lld bytes are to come, and %lld are free in '%s'", what,
-		       (long long)bytes, (long long)room, dir);
+		       "cannot fetch %s: the download needs %lld bytes, and %lld are free in '%s'",
+		       what, (long long)bytes, (long long)room, dir);
 }

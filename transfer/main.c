@@ -137,7 +137,7 @@ static int fetch_one(struct transfer *t, const json_t *entry, size_t index, json
 		return fetch_hub(t, &item, ret_value, reterr);
 	if (str_starts(item.from, "https://") || str_starts(item.from, "http://"))
 		return fetch_url(t, &item, ret_value, reterr);
-	return err_set(reterr, ERR_INVALID, "'%s' is no s3://, https:// or hub: address",
+	return err_set(reterr, ERR_INVALID, "'%s' is not an s3://, https:// or hub: address",
 		       item.from);
 }
 

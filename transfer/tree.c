@@ -33,10 +33,11 @@ static int add(struct tree *t, const char *path, const struct stat *st, struct e
 {
 	if (!str_utf8_valid(path, strlen(path)))
 		return err_set(reterr, EILSEQ,
-			       "the file name '%s' is not UTF-8, and S3 takes no other; rename it",
+			       "the file name '%s' is not UTF-8, which S3 needs; rename the file",
 			       path);
 	if (t->n == TREE_FILES_MAX)
-		return err_set(reterr, ERR_LIMIT, "there are more than %d files", TREE_FILES_MAX);
+		return err_set(reterr, ERR_LIMIT, "the directory has more than %d files",
+			       TREE_FILES_MAX);
 	if ((t->n & (t->n - 1)) == 0) {
 		size_t room = t->n ? 2 * t->n : 1;
 		struct tree_file *more = reallocarray(t->files, room, sizeof(*more));
@@ -85,7 +86,8 @@ static int visit(struct tree *t, FTS *fts, FTSENT *e, size_t root_len, const jso
 	case FTS_F:
 		return add(t, path, e->fts_statp, reterr);
 	case FTS_DC:
-		return err_set(reterr, ERR_INVALID, "'%s' is a link to a directory above it",
+		return err_set(reterr, ERR_INVALID,
+			       "'%s' is a link to a directory above itself; remove the link",
 			       e->fts_path);
 	case FTS_DNR:
 	case FTS_ERR:

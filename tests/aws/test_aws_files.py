@@ -37,8 +37,8 @@ WRONG = {
     "open bracket": (f"[default\naws_access_key_id = {SECRET}\n", 1, "a name in brackets"),
     "no name": (f"[default]\n[]\n", 2, "a name in brackets"),
     "no key": (f"[default]\n = {SECRET}\n", 2, "there is no key"),
-    "key twice": (f"[default]\nregion = {SECRET}\nregion = b\n", 3, "in the section already"),
-    "section twice": ("[default]\n[a]\n[default]\n", 3, "in the file already"),
+    "key twice": (f"[default]\nregion = {SECRET}\nregion = b\n", 3, "appears twice in the section"),
+    "section twice": ("[default]\n[a]\n[default]\n", 3, "appears twice in the file"),
     "nested nonsense": (f"[default]\ns3 =\n  {SECRET}\n", 3, "must be 'key = value'"),
 }
 
@@ -53,7 +53,7 @@ def test_one_sentence_for_what_cannot_be_read(aws, text, line, words, which):
 
 def test_not_utf8(aws):
     (aws.home / ".aws/config").write_bytes(b"[default]\nregion = \xff\xfe\n")
-    assert "line 2: it is not UTF-8" in aws.refused("config")
+    assert "line 2: the line is not UTF-8" in aws.refused("config")
 
 
 def test_longest_file(aws):

@@ -132,7 +132,7 @@ def test_head_has_no_words(serve, client, status, kind):
     got = client(serve([Answer(status)]).url).ask("s3", "HeadObject", method="HEAD", bucket="bbb",
                                                   key="k", attempts_max=1)
     assert (got["kind"], got["code"], got["status"]) == (kind, str(status), status)
-    assert got["error"] == f"HeadObject: the service answered {status} and no reason"
+    assert got["error"] == f"HeadObject: the service answered {status} without a reason"
 
 
 def test_stream(serve, client):

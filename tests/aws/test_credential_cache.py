@@ -31,7 +31,7 @@ class Keyring:
     def until(self, good):
         def look():
             answer = self.ask("get")
-            return "looked for" not in answer.get("error", "") and good(answer) and answer
+            return "looking for" not in answer.get("error", "") and good(answer) and answer
 
         return wait_for("keys that are good", look)
 
@@ -175,7 +175,7 @@ def test_ends_while_it_asks(aws, keyring):
     aws.fake.answers["/latest/api/token"] = lambda handler: (over.wait(WAIT) and 200, "late")
     k = keyring(**ON, AWS_METADATA_SERVICE_TIMEOUT="2")
     wait_for("its question", lambda: aws.fake.calls)
-    assert "looked for" in k.ask("get")["error"]
+    assert "looking for" in k.ask("get")["error"]
     k.end()
     over.set()
 

@@ -34,7 +34,7 @@ def test_key_of_the_environment_with_an_end(aws):
     answer = aws.same("AKIA-env", **ENV, AWS_CREDENTIAL_EXPIRATION="2099-01-02T03:04:05Z")
     assert answer["expires"] == int(datetime.datetime(
         2099, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc).timestamp())
-    aws.refused("is no time", **ENV, AWS_CREDENTIAL_EXPIRATION="tomorrow")
+    aws.refused("is not a time", **ENV, AWS_CREDENTIAL_EXPIRATION="tomorrow")
 
 
 def test_half_a_key_in_the_environment(aws):
@@ -118,14 +118,14 @@ def test_role_of_its_own_keys(aws):
 ], ids=["two", "three"])
 def test_circles(aws, config):
     aws.write(config)
-    aws.refused("in a circle", profile="a")
+    aws.refused("in a cycle", profile="a")
 
 
 def test_itself_without_keys(aws):
     aws.write(f"[profile a]\n{ROLE}A\nsource_profile = a\n"
               f"[profile b]\n{ROLE}B\nsource_profile = a\n")
-    aws.refused("that profile 'a' names has none", profile="a")
-    aws.refused("that profile 'a' names has none", profile="b")
+    aws.refused("credential_source of profile 'a' gives no keys", profile="a")
+    aws.refused("credential_source of profile 'a' gives no keys", profile="b")
 
 
 def test_a_long_chain_has_a_limit(aws):
@@ -168,7 +168,8 @@ def test_role_from_the_container(aws):
     assert "by ASIA-container" in aws.same("ASIA-R", profile="r",
                                            AWS_CONTAINER_CREDENTIALS_FULL_URI=url)["token"]
     aws.fake.container_token = "t"
-    aws.refused("answered 401", profile="r", AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
+    aws.refused("answered with HTTP status 401", profile="r",
+                AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
     # no container: the machine, which has a role here, does not stand in for it
     aws.refused("has none", profile="r", AWS_EC2_METADATA_DISABLED=None)
 
@@ -177,14 +178,14 @@ def test_second_factor_is_refused(aws):
     aws.write(f"[profile r]\n{ROLE}R\nsource_profile = b\nmfa_serial = arn:aws:iam::1:mfa/me\n"
               f"[profile b]\n{static('b')}")
     said = aws.ours(profile="r")["error"]
-    assert "second factor" in said and "aws configure export-credentials --profile r" in said
+    assert "needs MFA" in said and "aws configure export-credentials --profile r" in said
 
 
 @pytest.mark.parametrize("answer, words", [
     ((403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User x is not authorized"
       "</Message></Error></ErrorResponse>"), "STS refused (AccessDenied): User x is not auth"),
     ((200, "<AssumeRoleResponse/>"), "no AccessKeyId"),
-    ((200, "what"), "STS answered 200"),
+    ((200, "what"), "STS answered with HTTP status 200"),
 ])
 def test_sts_says_no(aws, answer, words):
     aws.write(f"[profile r]\n{ROLE}R\nsource_profile = b\n[profile b]\n{static('b')}")
@@ -217,7 +218,7 @@ def test_web_identity(aws, tmp_path):
 
 
 def test_web_identity_without_its_parts(aws, tmp_path):
-    aws.refused("needs AWS_ROLE_ARN", AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "none"))
+    aws.refused("set AWS_ROLE_ARN", AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "none"))
     aws.refused("web identity token: ", AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "none"),
                 AWS_ROLE_ARN="arn:aws:iam::123456789012:role/Pod")
 
@@ -246,7 +247,8 @@ def test_sso_session(aws):
     sso_login(aws, "corp", expires="2020-01-01T00:00:00Z")
     aws.refused("has expired: run `aws sso login`", profile="s")
     sso_login(aws, "corp", token="ended")
-    aws.refused("SSO answered 401; if the session has ended, run `aws sso login`", profile="s")
+    aws.refused("SSO answered with HTTP status 401; if the session has ended, run `aws sso login`",
+                profile="s")
 
 
 RENEWABLE = {"startUrl": "https://corp.test/start", "region": "eu-west-1", "clientId": "client",
@@ -294,8 +296,8 @@ def test_sso_token_that_cannot_be_renewed(aws, change):
 
 @pytest.mark.parametrize("error, words", [
     ((400, {"error": "invalid_grant", "error_description": SECRET}),
-     "was not renewed (SSO answered 400: invalid_grant): run `aws sso login`"),
-    ((500, {}), "was not renewed (SSO answered 500)"),
+     "was not renewed (SSO answered with HTTP status 400: invalid_grant): run `aws sso login`"),
+    ((500, {}), "was not renewed (SSO answered with HTTP status 500)"),
     ((200, "<html>"), "SSO did not answer with JSON"),
     ((200, {"expiresIn": 28800}), "SSO answered without a token")])
 def test_sso_refuses_to_renew(aws, error, words):
@@ -322,7 +324,7 @@ def test_sso_legacy(aws):
     (f"[profile s]\n{SSO}sso_region = eu-west-1\n", "needs sso_start_url"),
     (f"[profile s]\nsso_account_id = 1\n{LEGACY}", "needs sso_role_name"),
     (f"[profile s]\n{SSO}sso_session = corp\nsso_region = us-east-1\n{SESSION}",
-     "sso_region of profile 's' is not that of its sso-session 'corp'"),
+     "sso_region of profile 's' differs from that of its sso-session 'corp'"),
 ])
 def test_sso_settings_that_are_wrong(aws, config, words):
     aws.write(config)
@@ -366,7 +368,7 @@ def test_credential_process(aws, tmp_path, arguments, expected):
 
 @pytest.mark.parametrize("body, words", [
     (f"print('{SECRET}'); sys.stderr.write('no\\x01\\nentry\\n'); exit(3)", "failed: no  entry"),
-    ("sys.exit(1)", "it said nothing"),
+    ("sys.exit(1)", "the program printed no reason"),
     (f"print('{SECRET}')", 'must print JSON with "Version": 1'),
     (f"print(json.dumps({{'Version': 2, 'AccessKeyId': '{SECRET}'}}))", '"Version": 1'),
     (f"print(json.dumps({{'Version': 1, 'SecretAccessKey': '{SECRET}'}}))", "no AccessKeyId"),
@@ -385,7 +387,7 @@ def test_credential_process_that_is_no_program(aws):
               f"[profile d]\ncredential_process = {'x ' * 65}\n")
     aws.refused("is not on PATH", profile="a")
     aws.refused("/no/such", profile="b")
-    aws.refused("open quote", profile="c")
+    aws.refused("quote that is not closed", profile="c")
     assert "at most 64 words" in aws.ours(profile="d")["error"]
 
 

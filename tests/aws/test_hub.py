@@ -97,7 +97,7 @@ def test_config_of_several(rig):
                  "c/test.parquet": parquet(7)})
     rig.hub.add(many)
     fetch = lambda **item: rig.fetch("hub:datasets/acme/many", **item)
-    assert "name one as config: 'a', 'b', 'c'" in fetch()["message"]
+    assert "name one in 'config': 'a', 'b', 'c'" in fetch()["message"]
     assert "no configuration 'd'; it has 'a', 'b', 'c'" in fetch(config="d")["message"]
     assert list(rig.tree(fetch(config="a"))) == ["train-00000-of-00001.parquet"]
     assert set(rig.tree(fetch(config="b")).values()) == {parquet(4), parquet(5)}

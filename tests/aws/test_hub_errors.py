@@ -41,14 +41,14 @@ def rig(build, tmp_path):
     (FULL, {}, "hf_wrong", "credentials", "does not accept the token from HF_TOKEN"),
     (FULL, {}, "two words", "invalid_input", "HF_TOKEN does not hold a token"),
     (FULL, {"revision": "v9"}, None, "data_missing", "has no revision 'v9'"),
-    (FULL, {"revision": "../x"}, None, "invalid_input", "'../x' is no revision"),
+    (FULL, {"revision": "../x"}, None, "invalid_input", "'../x' is not a revision"),
     (FULL, {"split": "dev"}, None, "invalid_input",
      "no split 'dev'; it has 'train', 'test', 'unsupervised'"),
     (FULL, {"split": "train[:10]"}, None, "invalid_input", "use train_rows and test_rows"),
     (FULL, {"config": "x"}, None, "invalid_input", "no configuration 'x'; it has 'plain_text'"),
-    ("hub:datasets/a/b/c", {}, None, "invalid_input", "is no name of a repository"),
-    ("hub:datasets/../etc", {}, None, "invalid_input", "is no name of a repository"),
-    ("hub:spaces/a/b", {}, None, "invalid_input", "is no address of the hub"),
+    ("hub:datasets/a/b/c", {}, None, "invalid_input", "is not the name of a repository"),
+    ("hub:datasets/../etc", {}, None, "invalid_input", "is not the name of a repository"),
+    ("hub:spaces/a/b", {}, None, "invalid_input", "is not an address of the hub"),
     ("hub:models/acme/old", {}, None, "unsupported",
      "weights as pytorch_model.bin, but only model.safetensors"),
     ("hub:models/acme/words", {}, None, "data_missing", "has no config.json"),
@@ -61,7 +61,7 @@ def test_refusals(rig, source, item, token, reason, words):
 
 def test_hub_that_is_not_there(rig):
     answer = rig.fetch(IMDB, env={"HF_ENDPOINT": "http://127.0.0.1:9"})
-    assert answer["reason"] == "transfer_failed" and "cannot be asked" in answer["message"]
+    assert answer["reason"] == "transfer_failed" and "cannot reach the hub" in answer["message"]
     rig.fetch(IMDB)
     assert "value" in rig.fetch(IMDB, env={"HF_ENDPOINT": "http://127.0.0.1:9"})
 
@@ -70,7 +70,7 @@ def test_address_that_is_no_hub(rig):
     answer = rig.fetch(IMDB, env={"HF_ENDPOINT": rig.hub.cdn_url})
     assert "does not have" in answer["message"]
     rig.hub.trouble("/api/", "status", status=200)
-    assert "does not answer as a hub does" in rig.fetch(IMDB)["message"]
+    assert "does not answer as a Hugging Face hub does" in rig.fetch(IMDB)["message"]
 
 
 def test_offline_says_so(rig):
@@ -133,7 +133,8 @@ def test_spoiled_bytes_once_and_for_ever(rig):
     rig.imdb.commit(imdb_files() | {BIG: parquet(40)})
     rig.hub.trouble("/lfs/", "spoil", times=0)
     answer = rig.fetch(IMDB)
-    assert answer["reason"] == "data_corrupt" and "another checksum" in answer["message"]
+    assert answer["reason"] == "data_corrupt"
+    assert "checksum of the body is not the expected one" in answer["message"]
     blobs = list(rig.cache.glob("datasets--*/blobs/*"))
     assert not [b for b in blobs if b.read_bytes().count(0) == b.stat().st_size]
 

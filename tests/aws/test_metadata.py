@@ -39,9 +39,10 @@ def test_container_token(aws, tmp_path):
              AWS_CONTAINER_AUTHORIZATION_TOKEN=aws.fake.container_token)
     aws.same("ASIA-container", **container(aws), AWS_CONTAINER_AUTHORIZATION_TOKEN="other",
              AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "token"))
-    aws.refused("answered 401", **container(aws), AWS_CONTAINER_AUTHORIZATION_TOKEN=SECRET)
+    aws.refused("answered with HTTP status 401", **container(aws),
+                AWS_CONTAINER_AUTHORIZATION_TOKEN=SECRET)
     (tmp_path / "token").write_text(aws.fake.container_token + "\nHost: evil")
-    aws.refused("a line end in it", **container(aws),
+    aws.refused("a line break", **container(aws),
                 AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "token"))
     aws.refused("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ", **container(aws),
                 AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "gone"))
@@ -58,7 +59,7 @@ def test_container_that_stumbles_is_asked_three_times(aws):
     assert aws.ours(**container(aws))["id"] == "ASIA-third"
     aws.fake.answers["/creds"] = lambda handler: tries.append(1) or (500, "busy")
     tries.clear()
-    aws.refused("answered 500", **container(aws))
+    aws.refused("answered with HTTP status 500", **container(aws))
     assert len(tries) == 6  # both of us
 
 

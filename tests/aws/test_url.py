@@ -69,7 +69,7 @@ def test_entry_that_a_job_wrote_into_is_fetched_again(rig):
 
 @pytest.mark.parametrize("path,sha,reason,words", [
     (PATH, "", "invalid_input", "needs the sha256"),
-    (PATH, "0" * 64, "data_corrupt", "another checksum than the expected one, 000"),
+    (PATH, "0" * 64, "data_corrupt", "checksum of the body is not the expected one, 000"),
     ("/none.csv", SHA, "data_missing", "answers with HTTP status 404")])
 def test_refusals(rig, path, sha, reason, words):
     answer = rig.fetch(rig.hub.url + path, sha256=sha)

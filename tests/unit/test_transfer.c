@@ -163,7 +163,7 @@ static void test_what_is_free_is_enough_or_not(void **state)
 	assert_int_equal(transfer_check_room(&t, "/", "x", -1, &e), 0);
 	assert_int_equal(transfer_check_room(&t, "/", "s3://b/x", INT64_MAX, &e), -ENOSPC);
 	assert_string_equal(t.failure_code, "disk_full");
-	assert_non_null(strstr(e.msg, "s3://b/x: 9223372036854775807 bytes are to come"));
+	assert_non_null(strstr(e.msg, "s3://b/x: the download needs 9223372036854775807 bytes"));
 }
 
 static void test_sizes_together_have_the_limit(void **state)

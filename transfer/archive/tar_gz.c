@@ -53,7 +53,7 @@ static int made_of(struct put *p, const char *root, const struct tree *tree, cha
 			return fd;
 		r = checksum_range(fd, 0, f->size, sum, reterr);
 		if (r < 0)
-			return err_ctx(reterr, r, "read '%s'", full);
+			return err_ctx(reterr, r, "cannot read '%s'", full);
 		snprintf(line, sizeof(line), "%s %o %lld ", sum, plain_mode(f), (long long)f->size);
 		hash_update(all, line, strlen(line));
 		hash_update(all, f->path, strlen(f->path) + 1);
@@ -102,7 +102,7 @@ static la_ssize_t on_write(struct archive *a, void *userdata, const void *data, 
 static int archive_fail(struct tarring *t, const char *path, struct err *reterr)
 {
 	if (t->r >= 0)
-		return err_set(reterr, EIO, "put '%s' into the tar: %s", path,
+		return err_set(reterr, EIO, "cannot add '%s' to the tar archive: %s", path,
 			       archive_error_string(t->archive));
 	*reterr = t->err;
 	return t->r;
@@ -127,7 +127,7 @@ static int add_bytes(struct tarring *t, int fd, const struct tree_file *f, struc
 			return err_errno(reterr, errno, "read '%s'", f->path);
 		if (n == 0)
 			return err_set(reterr, ERR_CONFLICT,
-				       "'%s' became shorter while it was read", f->path);
+				       "'%s' became shorter while the upload read it", f->path);
 		if (archive_write_data(t->archive, chunk, (size_t)n) != n)
 			return archive_fail(t, f->path, reterr);
 		left -= n;

@@ -36,8 +36,8 @@ static bool is_bomb(struct archive *a, const struct transfer_limits *limits)
 static int bomb(const struct opened *o, struct err *reterr)
 {
 	return err_set(reterr, ERR_LIMIT,
-		       "%s unpacks to more than %lld times its size; raise local.max_ratio if you "
-		       "trust it",
+		       "%s unpacks to more than %lld times its size; if you trust the archive, "
+		       "raise local.max_ratio",
 		       o->name, (long long)o->reader.get->t->limits.ratio);
 }
 
@@ -65,7 +65,7 @@ static int tar_fail(struct opened *o, struct err *reterr)
 		return o->reader.result;
 	}
 	o->reader.get->t->failure_code = "data_corrupt";
-	return err_set(reterr, ERR_CORRUPT, "%s is no good tar.gz: %s", o->name,
+	return err_set(reterr, ERR_CORRUPT, "%s is not a valid tar.gz: %s", o->name,
 		       archive_error_string(o->archive));
 }
 
@@ -92,7 +92,8 @@ static int tar_open(struct opened *o, struct get *g, const struct s3_object *obj
 	o->unpacked = 0;
 	o->reader.get = g;
 	if (object->size > g->t->limits.download)
-		return too_large(o, "it has", "local.max_download", g->t->limits.download, reterr);
+		return too_large(o, "the archive has", "local.max_download", g->t->limits.download,
+				 reterr);
 	r = reader_open(&o->reader, g, object, chunk, ahead, reterr);
 	if (r < 0)
 		return r;
@@ -151,8 +152,8 @@ static int count_unpacked(struct opened *o, int64_t bytes, struct err *reterr)
 	struct transfer *t = o->reader.get->t;
 
 	if (bytes < 0 || bytes > t->limits.unpacked - o->unpacked)
-		return too_large(o, "it unpacks to", "local.max_unpacked", t->limits.unpacked,
-				 reterr);
+		return too_large(o, "the archive unpacks to", "local.max_unpacked",
+				 t->limits.unpacked, reterr);
 	o->unpacked += bytes;
 	return check_bomb(o, reterr);
 }
@@ -259,7 +260,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 	for (n = strlen(clean); n > 1 && clean[n - 1] == '/'; n--)
 		clean[n - 1] = '\0';
 	if (!path_is_inside(clean))
-		return refuse(o, path, "would lie outside of the directory", reterr);
+		return refuse(o, path, "leads out of the directory", reterr);
 	if (exclude_matches(o->reader.get->exclude, clean))
 		return 0;
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
@@ -267,7 +268,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 	if (archive_entry_filetype(entry) == AE_IFDIR)
 		return unpacked(o, path, unpack_dir(root, clean, reterr), reterr);
 	if (archive_entry_filetype(entry) != AE_IFREG)
-		return refuse(o, path, "is no regular file", reterr);
+		return refuse(o, path, "is not a regular file", reterr);
 	return unpacked(o, path,
 			unpack_file(o, root, clean, archive_entry_perm(entry) & 0100, reterr),
 			reterr);
@@ -277,7 +278,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 static int not_one(struct opened *o, struct err *reterr)
 {
 	o->reader.get->t->failure_code = "data_corrupt";
-	return err_set(reterr, ERR_CORRUPT, "%s is no tar.gz: it is empty", o->name);
+	return err_set(reterr, ERR_CORRUPT, "%s is not a tar.gz, because it is empty", o->name);
 }
 
 int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr)

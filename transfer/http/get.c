@@ -186,7 +186,7 @@ static int try_once(struct download *d, struct err *reterr)
 			return 0;
 		str_copy(d->url, sizeof(d->url), next);
 	}
-	return err_set(reterr, ERR_NOT_FOUND, "it redirects more than %d times",
+	return err_set(reterr, ERR_NOT_FOUND, "the server redirects more than %d times",
 		       HTTP_REDIRECTS_MAX);
 }
 
@@ -201,11 +201,13 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 		return err_errno(reterr, d->disk_error, "write %s", d->get->path);
 	if (d->too_long)
 		return err_set(reterr, ERR_CORRUPT,
-			       "it is longer than the %" PRId64 " bytes that were announced",
+			       "the body is longer than the %" PRId64
+			       " bytes that the server announced",
 			       d->get->size);
 	if (d->too_large)
 		return err_set(reterr, ERR_LIMIT,
-			       "it is larger than the %" PRId64 " bytes of local.max_download",
+			       "the body is larger than the %" PRId64
+			       " bytes of local.max_download",
 			       d->get->size_max);
 	if (r == -ERR_LIMIT) {
 		url_origin(d->url, origin, sizeof(origin));
@@ -235,7 +237,7 @@ static int give_up(const struct download *d, int r, struct err *reterr)
 			    d->rq.status);
 	else
 		r = err_set(reterr, r == -ETIMEDOUT ? ETIMEDOUT : ERR_UNAVAILABLE, "%s: %s", origin,
-			    d->wrong_range ? "it sends another part than the one asked for"
+			    d->wrong_range ? "the server sends another part than the one asked for"
 					   : d->rq.err.msg);
 	return r;
 }
@@ -342,8 +344,6 @@ int http_get_file(struct transfer *t, const struct http_get_file *get, int *ret_
 		if (r != 1)
 			return r;
 	}
-	return err_set(reterr, ERR_CORRUPT,
-		       "it came with another checksum than the expected one, "
-		       "%s",
+	return err_set(reterr, ERR_CORRUPT, "the checksum of the body is not the expected one, %s",
 		       get->hex);
 }

@@ -68,8 +68,8 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 		t->failure_code = "transfer_failed";
 	if (r == -ERR_UNSUPPORTED)
 		err_set(reterr, ERR_UNSUPPORTED,
-			"its address is one of this machine or of a private network; set "
-			"local.allow_private_urls to 1 to allow that");
+			"the address is one of this machine or of a private network; set "
+			"local.allow_private_urls to 1 to allow such addresses");
 	return err_ctx(reterr, r, "cannot fetch %s from %s", it->pointer, origin);
 }
 
@@ -87,7 +87,7 @@ static int take(struct transfer *t, const struct fetch_item *it, const char *sha
 	    !path_join(to, sizeof(to), it->into, name))
 		return err_errno(reterr, ENAMETOOLONG, "fetch %s", it->from);
 	if (rename(from, to) < 0)
-		return err_errno(reterr, errno, "name %s", to);
+		return err_errno(reterr, errno, "put %s in place", to);
 	*ret_value = json_string(to);
 	return 0;
 }

@@ -42,8 +42,8 @@ static int refused_access(const struct hub *h, const char *code, const char *mes
 	if (token && (strstr(message, "credentials") || strstr(message, "Invalid username") ||
 		      strstr(message, "token")))
 		return refuse(h, EACCES, "credentials", reterr,
-			      "the hub does not accept the token from %s: it is wrong or has "
-			      "expired",
+			      "the hub does not accept the token from %s, which is wrong or has "
+			      "expired; set a valid one",
 			      h->token_from);
 	if (token)
 		return refuse(h, ERR_NOT_FOUND, "data_missing", reterr,
@@ -66,7 +66,7 @@ int hub_refused(const struct hub *h, const struct net_request *rq, const char *f
 	net_reply_header(rq, "X-Error-Message", message, sizeof(message));
 	if (str_eq(code, "RevisionNotFound"))
 		return refuse(h, ERR_NOT_FOUND, "data_missing", reterr,
-			      "%s has no revision '%s': name a branch, a tag or a commit of it",
+			      "%s has no revision '%s'; name one of its branches, tags or commits",
 			      what, h->revision);
 	if (str_eq(code, "EntryNotFound"))
 		return refuse(h, ERR_NOT_FOUND, "data_missing", reterr,
@@ -95,7 +95,7 @@ int hub_unreachable(const struct hub *h, int r, struct err *reterr)
 	if (r == -ERR_CANCELLED)
 		return r;
 	h->t->failure_code = "transfer_failed";
-	return err_ctx(reterr, r, "the hub at %s cannot be asked", h->endpoint);
+	return err_ctx(reterr, r, "cannot reach the hub at %s", h->endpoint);
 }
 
 /* ---- the question ---- */
@@ -108,7 +108,7 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 	if (json_parse(buf_str(&rq->reply), rq->reply.len, &info, NULL) < 0 ||
 	    !json_is_array(json_object_get(info, "siblings")))
 		return refuse(h, ERR_CORRUPT, "transfer_failed", reterr,
-			      "%s does not answer as a hub does; what is HF_ENDPOINT?",
+			      "%s does not answer as a Hugging Face hub does; check HF_ENDPOINT",
 			      h->endpoint);
 	id = json_get_str(info, "id", h->asked);
 	sha = json_get_str(info, "sha", "");

@@ -76,8 +76,8 @@ static int use_token(struct hub *h, const char *token, const char *from, struct 
 		return 0;
 	for (size_t i = 0; i < len; i++)
 		if (!isgraph((unsigned char)token[i]) || len > TOKEN_MAX)
-			return err_set(reterr, ERR_INVALID, "%s does not hold a token of the hub",
-				       from);
+			return err_set(reterr, ERR_INVALID,
+				       "%s does not hold a valid token of the hub", from);
 	h->token_from = from;
 	snprintf(h->authorization, sizeof(h->authorization), "Authorization: Bearer %.*s", (int)len,
 		 token);
@@ -114,15 +114,15 @@ static int init_place(struct hub *h, struct err *reterr)
 		endpoint = HUB_ENDPOINT_DEFAULT;
 	if ((!str_starts(endpoint, "http://") && !str_starts(endpoint, "https://")) ||
 	    !str_copy(h->endpoint, sizeof(h->endpoint), endpoint))
-		return err_set(reterr, ERR_INVALID, "HF_ENDPOINT is not an http(s) address: %s",
-			       endpoint);
+		return err_set(reterr, ERR_INVALID,
+			       "HF_ENDPOINT is not an http:// or https:// address: %s", endpoint);
 	for (len = strlen(h->endpoint); len && h->endpoint[len - 1] == '/';)
 		h->endpoint[--len] = '\0';
 	if (!find_home(home, sizeof(home)) || !find_cache(h, home))
 		return err_errno(reterr, ENAMETOOLONG, "open the hub's cache");
 	if (h->cache[0] != '/')
 		return err_set(reterr, ERR_INVALID,
-			       "the hub's cache must be an absolute path, not '%s': set HF_HOME or "
+			       "the hub's cache must be an absolute path, not '%s'; set HF_HOME or "
 			       "HF_HUB_CACHE",
 			       h->cache);
 	h->offline = env_is_true("HF_HUB_OFFLINE") || env_is_true("TRANSFORMERS_OFFLINE");
@@ -141,17 +141,17 @@ int hub_init(struct hub *h, struct transfer *t, const struct fetch_item *it, str
 
 	*h = (struct hub){.t = t, .dataset = str_starts(name, "datasets/")};
 	if (!h->dataset && !str_starts(name, "models/"))
-		return err_at(reterr, ERR_INVALID, it->pointer, "'%s' is no address of the hub",
+		return err_at(reterr, ERR_INVALID, it->pointer, "'%s' is not an address of the hub",
 			      it->from);
 	name = strchr(name, '/') + 1;
 	if (!hub_id_ok(name))
 		return err_at(reterr, ERR_INVALID, it->pointer,
-			      "'%s' is no name of a repository of the hub, such as "
+			      "'%s' is not the name of a repository of the hub; write one such as "
 			      "'stanfordnlp/imdb'",
 			      name);
 	if (it->revision && !is_revision(it->revision))
 		return err_at(reterr, ERR_INVALID, it->pointer,
-			      "'%s' is no revision: name a branch, a tag or a commit",
+			      "'%s' is not a revision; name a branch, a tag or a commit",
 			      it->revision);
 	str_copy(h->asked, sizeof(h->asked), name);
 	str_copy(h->repo, sizeof(h->repo), name);

@@ -33,7 +33,7 @@ static int pick_any_dataset(struct hub *h, const struct fetch_item *it, struct h
 		      "%s has no Parquet files%s%s%s%s; download its files and give dataset.path",
 		      hub_what(h, what, sizeof(what)), it->config ? " of the configuration '" : "",
 		      it->config ? it->config : "", it->config ? "'" : "",
-		      main ? ", and the hub has converted none" : "");
+		      main ? ", and the hub has converted no file to Parquet" : "");
 }
 
 static int place(const char *from, const char *into, const char *name, struct err *reterr)

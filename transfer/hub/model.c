@@ -78,8 +78,8 @@ static int no_weights(const struct hub *h, const json_t *siblings, struct err *r
 	}
 	h->t->failure_code = "unsupported";
 	return err_at(reterr, ERR_UNSUPPORTED, "/model",
-		      "%s has its weights as %s, but only model.safetensors is read; load it in "
-		      "Python, save it with save_pretrained and give that directory",
+		      "%s has its weights as %s, and Trainyard reads model.safetensors only; load "
+		      "the model in Python, save it with save_pretrained and give that directory",
 		      what, other);
 }
 
@@ -94,7 +94,7 @@ int hub_pick_model(const struct hub *h, bool tokenizer_only, struct hub_picks *r
 	if (!has(siblings, "config.json")) {
 		h->t->failure_code = "data_missing";
 		return err_at(reterr, ERR_NOT_FOUND, "/model",
-			      "%s has no config.json at revision '%s': it is no model of "
+			      "%s has no config.json at revision '%s', so it is not a model of "
 			      "transformers",
 			      hub_what(h, what, sizeof(what)), h->revision);
 	}

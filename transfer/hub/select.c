@@ -58,7 +58,7 @@ static int no_split(const struct hub *h, const struct split_groups *g, const cha
 	h->t->failure_code = "invalid_input";
 	if (!split)
 		return err_at(reterr, ERR_INVALID, field,
-			      "%s has the splits %s, but no train split; name one as split", what,
+			      "%s has the splits %s, but no train split; name one in 'split'", what,
 			      buf_str(&names));
 	if (strpbrk(split, "[]+%:"))
 		return err_at(reterr, ERR_INVALID, field,
@@ -117,7 +117,7 @@ static int no_config(const struct hub *h, const char *config, struct buf *names,
 	h->t->failure_code = "invalid_input";
 	if (!config)
 		return err_at(reterr, ERR_INVALID, "/dataset/config",
-			      "%s has several configurations; name one as config: %s", what,
+			      "%s has several configurations; name one in 'config': %s", what,
 			      buf_str(names));
 	return err_at(reterr, ERR_INVALID, "/dataset/config",
 		      "%s has no configuration '%s'; it has %s", what, config,

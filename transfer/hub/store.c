@@ -58,8 +58,8 @@ static int read_remote(const struct hub *h, const char *file, const struct http_
 		text[0] = '\0';
 	if (!clean_etag(text, ret->etag))
 		return err_set(reterr, ERR_CORRUPT,
-			       "%s does not say which content %s has (no ETag); what is "
-			       "HF_ENDPOINT?",
+			       "%s sends no ETag for %s, so the content cannot be identified; "
+			       "check HF_ENDPOINT",
 			       h->endpoint, file);
 	if ((!net_reply_header(rq, "X-Linked-Size", size, sizeof(size)) &&
 	     (redirect || !net_reply_header(rq, "Content-Length", size, sizeof(size)))) ||

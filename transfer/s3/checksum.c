@@ -246,7 +246,7 @@ static int read_range(int fd, int64_t offset, int64_t len, struct hash *sha, str
 			return err_errno(reterr, errno, "read a file for its checksum");
 		if (n == 0)
 			return err_set(reterr, ERR_CONFLICT,
-				       "a file became shorter while it was read");
+				       "a file became shorter while the transfer read it");
 		if (sha)
 			hash_update(sha, chunk, (size_t)n);
 		else

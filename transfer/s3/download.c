@@ -62,8 +62,9 @@ int download_new(struct get *g, const struct s3_object *o, const char *path, str
 	d->file = PART_FILE_NONE;
 	r = open_place(d, path, reterr);
 	if (r >= 0 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		r = err_set(reterr, ERR_CONFLICT, "'%s' is a directory: s3://%s/%s cannot go there",
-			    path, g->bucket.name, o->key);
+		r = err_set(reterr, ERR_CONFLICT,
+			    "'%s' is a directory, so s3://%s/%s cannot become that file", path,
+			    g->bucket.name, o->key);
 	if (r < 0) {
 		download_free(d);
 		return r;
@@ -126,7 +127,7 @@ static int finish(struct download *d, struct err *reterr)
 	}
 	close(fd);
 	if (rename(d->file.path, d->path) < 0)
-		return err_errno(reterr, errno, "name '%s'", d->path);
+		return err_errno(reterr, errno, "put '%s' in place", d->path);
 	return 0;
 }
 
@@ -162,7 +163,7 @@ int download_settle(struct get *g, struct err *reterr)
 		if (r >= 0 && fdatasync(g->unsynced[i].fd) < 0)
 			r = err_errno(reterr, errno, "write '%s'", to);
 		if (r >= 0 && rename(from, to) < 0)
-			r = err_errno(reterr, errno, "name '%s'", to);
+			r = err_errno(reterr, errno, "put '%s' in place", to);
 		close(g->unsynced[i].fd);
 	}
 	for (int i = 0; i < g->unsynced_n; i++) {
@@ -183,7 +184,7 @@ static int damaged(struct download *d, struct err *reterr)
 	part_file_remove(&d->file);
 	d->get->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT,
-		       "what came of s3://%s/%s does not have the checksum that S3 keeps for it",
+		       "the downloaded bytes of s3://%s/%s do not have the checksum that S3 keeps",
 		       d->get->bucket.name, d->o.key);
 }
 

@@ -151,9 +151,10 @@ static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 	if (r < 0) {
 		if (!str_eq(j->get.t->failure_code, "data_missing"))
 			return r;
-		return err_set(reterr, ERR_NOT_FOUND,
-			       "there is neither s3://%s/%s nor anything below s3://%s/%s/",
-			       j->get.bucket.name, key, j->get.bucket.name, key);
+		return err_set(
+			reterr, ERR_NOT_FOUND,
+			"S3 has neither the object s3://%s/%s nor any object below s3://%s/%s/",
+			j->get.bucket.name, key, j->get.bucket.name, key);
 	}
 	j->one = true;
 	hash_object(h, &j->o);
@@ -181,7 +182,7 @@ static int identify(struct job *j, struct err *reterr)
 			r = identify_one(j, h, reterr);
 		} else if (r >= 0 && l.keys.files == 0) {
 			j->get.t->failure_code = "prefix_empty";
-			r = err_set(reterr, ERR_NOT_FOUND, "nothing lies below s3://%s/%s",
+			r = err_set(reterr, ERR_NOT_FOUND, "S3 has no object below s3://%s/%s",
 				    j->get.bucket.name, j->get.place.key);
 		}
 	} else {
@@ -348,9 +349,11 @@ static int check_key(struct job *j, struct err *reterr)
 
 	if (j->item->form != FORM_TREE && j->item->form != FORM_PEEK && is_prefix(j))
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' must name one object: it may not end in '/'", j->item->from);
+			       "'%s' must name one object; remove the '/' at its end",
+			       j->item->from);
 	if (j->item->form == FORM_FILE && !path_is_inside(base_name(j)))
-		return err_set(reterr, ERR_INVALID, "'%s' has no usable file name", j->item->from);
+		return err_set(reterr, ERR_INVALID, "'%s' does not end in a usable file name",
+			       j->item->from);
 	if (j->item->form != FORM_TREE || !n || key[n - 1] == '/')
 		return 0;
 	if (n == S3_KEY_MAX)

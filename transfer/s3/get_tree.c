@@ -76,9 +76,10 @@ static int start_next(struct tree_get *t, struct download **ret, struct err *ret
 	str_copy(o.key, sizeof(o.key), key);
 	memcpy(o.etag, w->etag, sizeof(o.etag));
 	if (!path_is_inside(path) || !path_join(full, sizeof(full), t->root, path))
-		return err_set(reterr, ERR_INVALID,
-			       "s3://%s/%s cannot become a file below '%s': its key is no path",
-			       t->get->bucket.name, key, t->root);
+		return err_set(
+			reterr, ERR_INVALID,
+			"s3://%s/%s cannot become a file below '%s', because its key is not a path",
+			t->get->bucket.name, key, t->root);
 	return download_new(t->get, &o, full, ret, reterr);
 }
 

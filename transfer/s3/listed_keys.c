@@ -45,8 +45,8 @@ static int check_conflict(struct listed_keys *k, const char *key, struct err *re
 			continue;
 		k->t->failure_code = "key_conflict";
 		return err_set(reterr, ERR_INVALID,
-			       "s3://%s holds both '%s' and '%s': a file cannot be a directory, "
-			       "too; leave one of them out with 'exclude'",
+			       "s3://%s holds both '%s' and '%s', and a file cannot also be a "
+			       "directory; leave one out with 'exclude'",
 			       k->bucket, k->open[i], key);
 	}
 	if (k->open_n == LISTED_KEYS_OPEN_MAX)
@@ -67,14 +67,14 @@ int listed_keys_add(struct listed_keys *k, const char *key, int64_t size, struct
 	if (!path_is_inside(path) || str_ends(path, "/")) {
 		k->t->failure_code = "invalid_input";
 		return err_set(reterr, ERR_INVALID,
-			       "s3://%s/%s cannot become a file: its key is no path", k->bucket,
-			       key);
+			       "s3://%s/%s cannot become a file, because its key is not a path",
+			       k->bucket, key);
 	}
 	if (has_long_part(path)) {
 		k->t->failure_code = "name_too_long";
 		return err_set(reterr, ERR_INVALID,
-			       "s3://%s/%s cannot become a file: a part of its key is longer than "
-			       "%d bytes",
+			       "s3://%s/%s cannot become a file, because a part of its key is "
+			       "longer than %d bytes",
 			       k->bucket, key, NAME_MAX);
 	}
 	r = check_conflict(k, key, reterr);

@@ -28,8 +28,8 @@ static int open_next(struct files *f, struct upload **ret, struct err *reterr)
 	if (n >= (int)sizeof(key)) {
 		f->put->t->failure_code = "name_too_long";
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' cannot be a key of S3: with its prefix it is longer than %d "
-			       "bytes",
+			       "'%s' cannot be a key of S3, because with its prefix it is longer "
+			       "than %d bytes",
 			       path, S3_KEY_MAX);
 	}
 	if (*path ? !path_join(full, sizeof(full), f->root, path)

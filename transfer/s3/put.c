@@ -58,9 +58,9 @@ static int check_region(struct put *p, const struct slot *s, struct err *reterr)
 		return 0;
 	p->t->failure_code = "bucket_region";
 	return err_set(reterr, ERR_CONFLICT,
-		       "the bucket '%s' lies in %s and the job runs in %s: SageMaker uses buckets "
-		       "of its own region only; name one that lies there (aws.bucket), or let the "
-		       "job run in %s (sagemaker.region)",
+		       "the bucket '%s' is in %s and the job runs in %s, but SageMaker uses "
+		       "buckets of its own region only; name a bucket of that region (aws.bucket), "
+		       "or let the job run in %s (sagemaker.region)",
 		       p->bucket.name, region, p->item->region, region);
 }
 

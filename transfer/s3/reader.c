@@ -124,7 +124,7 @@ int reader_check(struct reader *r, struct err *reterr)
 		return 0;
 	r->get->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT,
-		       "what came of s3://%s/%s does not have the checksum that S3 keeps for it",
+		       "the downloaded bytes of s3://%s/%s do not have the checksum that S3 keeps",
 		       r->get->bucket.name, r->o.key);
 }
 

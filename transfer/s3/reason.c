@@ -24,7 +24,8 @@ static int refused(struct slot *s, const char *where, struct err *reterr)
 		       "%s is refused on %s: the credentials have no permission for it%s (%s)",
 		       c->operation, where,
 		       str_eq(c->operation, "HeadObject")
-			       ? ", or the object does not exist and they may not list the bucket"
+			       ? ", or the object does not exist and the credentials may not list "
+				 "the bucket"
 			       : "",
 		       c->err.msg);
 }
@@ -33,14 +34,14 @@ static int refused(struct slot *s, const char *where, struct err *reterr)
 static int given_up(struct slot *s, const char *where, struct err *reterr)
 {
 	if (s->io_errno == EOVERFLOW)
-		return err_set(reterr, ERR_CORRUPT, "the answer for %s is longer than it said",
+		return err_set(reterr, ERR_CORRUPT, "the answer for %s is longer than S3 announced",
 			       where);
 	if (s->io_errno)
 		return err_errno(reterr, s->io_errno, "%s %s",
 				 s->s3.call.on_data ? "write what comes from" : "read for", where);
 	if (s->s3.call.read_body)
 		return err_set(reterr, ERR_CONFLICT,
-			       "the file for %s became shorter while it was sent", where);
+			       "the file for %s became shorter during the upload", where);
 	*reterr = s->s3.call.err;
 	return s->s3.call.result;
 }
@@ -68,10 +69,9 @@ int pump_why(struct slot *s, struct err *reterr)
 		return err_set(reterr, ERR_NOT_FOUND, "the bucket '%s' does not exist", c->bucket);
 	case S3_OTHER_REGION:
 		t->failure_code = "bucket_region";
-		return err_set(
-			reterr, ERR_CONFLICT,
-			"the bucket '%s' lies in another region and did not answer there: %s",
-			c->bucket, c->err.msg);
+		return err_set(reterr, ERR_CONFLICT,
+			       "the bucket '%s' is in another region and did not answer there: %s",
+			       c->bucket, c->err.msg);
 	case S3_EXISTS:
 		t->failure_code = "access_denied";
 		return err_set(reterr, ERR_EXISTS, "the bucket '%s' belongs to another account",
@@ -85,11 +85,10 @@ int pump_why(struct slot *s, struct err *reterr)
 		return missing(s, where, reterr);
 	case S3_ARCHIVED:
 		t->failure_code = "object_archived";
-		return err_set(
-			reterr, ERR_CONFLICT,
-			"%s lies in an archive (S3 Glacier): restore it first, with 'aws s3api "
-			"restore-object'",
-			where);
+		return err_set(reterr, ERR_CONFLICT,
+			       "%s is archived (S3 Glacier); restore it first, with 'aws s3api "
+			       "restore-object'",
+			       where);
 	case S3_CHANGED:
 		t->failure_code = "transfer_failed";
 		return err_set(reterr, ERR_CONFLICT, "%s was replaced while it was downloaded",

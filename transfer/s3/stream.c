@@ -34,8 +34,8 @@ int stream_open(struct put *put, const char *key, const char *made_of, int64_t m
 
 	if (!part || part > STREAM_PART_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "this is too large for one tar.gz (at most %lld GiB): push it as a "
-			       "tree",
+			       "the directory is too large for one tar.gz (at most %lld GiB); push "
+			       "it as a tree",
 			       (long long)(STREAM_PART_MAX * S3_PARTS_MAX >> 30));
 	s = calloc(1, sizeof(*s));
 	if (!s)

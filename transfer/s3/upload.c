@@ -36,7 +36,7 @@ int upload_new(struct put *put, const char *path, const char *key, struct upload
 	if (!S_ISREG(u->st.st_mode) || !u->part_bytes) {
 		upload_free(u);
 		return err_set(reterr, ERR_INVALID,
-			       "'%s' is no regular file, or larger than S3 can hold", path);
+			       "'%s' is not a regular file, or is larger than S3 can hold", path);
 	}
 	u->parts_n = checksum_parts_n(u->st.st_size, u->part_bytes);
 	u->state = put->occupied ? UPLOAD_LOOK : UPLOAD_BEGIN;
@@ -59,7 +59,7 @@ static int upload_fail(struct slot *s, struct err *reterr)
 	const struct upload *u = s->owner;
 	int r = pump_why(s, reterr);
 
-	return err_ctx(reterr, r, "upload '%s'", u->path);
+	return err_ctx(reterr, r, "cannot upload '%s'", u->path);
 }
 
 /* ---- an object that is there already ---- */
@@ -98,7 +98,7 @@ static int check_unchanged(const struct upload *u, struct err *reterr)
 		return err_errno(reterr, errno, "read '%s'", u->path);
 	if (now.st_size != u->st.st_size || now.st_mtim.tv_sec != u->st.st_mtim.tv_sec ||
 	    now.st_mtim.tv_nsec != u->st.st_mtim.tv_nsec)
-		return err_set(reterr, ERR_CONFLICT, "'%s' was changed while it was sent", u->path);
+		return err_set(reterr, ERR_CONFLICT, "'%s' was changed during the upload", u->path);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static int send_body(struct upload *u, struct slot *s, int part, struct err *ret
 	body.len = (size_t)part_len(u, part);
 	r = checksum_range(u->fd, s->offset, (int64_t)body.len, s->sha256, reterr);
 	if (r < 0)
-		return err_ctx(reterr, r, "upload '%s'", u->path);
+		return err_ctx(reterr, r, "cannot upload '%s'", u->path);
 	if (!body.len)
 		body.data = "";
 	s->over = body_over;
@@ -225,7 +225,7 @@ static int finished(struct slot *s, struct err *reterr)
 		return upload_fail(s, reterr);
 	r = s3_multipart_complete_result(&s->s3, reterr);
 	if (r < 0)
-		return err_ctx(reterr, r, "upload '%s'", u->path);
+		return err_ctx(reterr, r, "cannot upload '%s'", u->path);
 	*u->id = '\0';
 	u->state = UPLOAD_OVER;
 	return 0;
