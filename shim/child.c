@@ -92,10 +92,10 @@ static void blame_oom(struct shim *s)
 	if (now <= s->oom_before) {
 		if (s->record.signal == SIGKILL)
 			str_copy(s->record.message, sizeof(s->record.message),
-				 now < 0 ? "who sent it is not known; dmesg tells if it was the "
-					   "kernel's out-of-memory killer"
-					 : "another process sent it: the out-of-memory killer "
-					   "has ended nothing in its cgroup");
+				 now < 0 ? "the sender is not known; dmesg shows if the kernel's "
+					   "out-of-memory killer sent it"
+					 : "another process sent it, because the out-of-memory "
+					   "killer has ended nothing in the cgroup");
 		return;
 	}
 	if (s->record.signal == SIGKILL)
@@ -158,13 +158,13 @@ static void all_signal(const struct shim *s, int sig)
 /* Who has asked, for the record: a stop by SIGTERM can come from anybody. */
 static void say_sender(struct shim *s, const struct signalfd_siginfo *from)
 {
-	char name[PROC_NAME_MAX] = "it has ended";
+	char name[PROC_NAME_MAX] = "a process that has ended";
 
 	if (from->ssi_code == SI_USER || from->ssi_code == SI_QUEUE) {
 		proc_name((pid_t)from->ssi_pid, name, sizeof(name));
 		snprintf(s->record.message, sizeof(s->record.message),
-			 "its supervisor got SIGTERM from process %u (%s) of user %u and stopped "
-			 "it",
+			 "the supervisor got SIGTERM from process %u (%s) of user %u and stopped "
+			 "the job",
 			 from->ssi_pid, name, from->ssi_uid);
 	}
 }
@@ -193,7 +193,7 @@ void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms)
 		s->kill_at_us = kill_at_us;
 		if (cause == EXIT_TIMED_OUT)
 			snprintf(s->record.message, sizeof(s->record.message),
-				 "ran longer than max_runtime (%s)",
+				 "the job ran longer than max_runtime (%s)",
 				 duration_format(text, s->spec.max_runtime_ms * USEC_PER_MSEC));
 	}
 	if (kill_at_us < s->kill_at_us)

@@ -108,7 +108,7 @@ static int cut(struct log_cap *c, int64_t size, struct err *reterr)
 
 	if (r == -EOPNOTSUPP || r == -ENOSYS)
 		r = rewrite(c, size);
-	return r < 0 ? err_errno(reterr, -r, "cap %s", EXECUTION_LOG) : 0;
+	return r < 0 ? err_errno(reterr, -r, "limit the size of %s", EXECUTION_LOG) : 0;
 }
 
 static int64_t room_of(const struct log_cap *c, int64_t size)

@@ -36,7 +36,7 @@ static int take_lock(const struct shim *s, struct err *reterr)
 		return err_set(reterr, ERR_INVALID, "descriptor %d must be %s/%s",
 			       EXECUTION_LOCK_FD, s->dir, EXECUTION_LOCK);
 	if (flock(EXECUTION_LOCK_FD, LOCK_EX | LOCK_NB) < 0)
-		return err_errno(reterr, errno, "%s/%s is held by another process", s->dir,
+		return err_errno(reterr, errno, "take %s/%s, which another process holds", s->dir,
 				 EXECUTION_LOCK);
 	if (fcntl(EXECUTION_LOCK_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return err_errno(reterr, errno, "keep %s from the program", EXECUTION_LOCK);
@@ -46,12 +46,13 @@ static int take_lock(const struct shim *s, struct err *reterr)
 static int open_dir(struct shim *s, const char *path, struct err *reterr)
 {
 	if (!realpath(path, s->dir))
-		return err_errno(reterr, errno, "%s", path);
+		return err_errno(reterr, errno, "find %s", path);
 	s->dirfd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dirfd < 0 || chdir("/") < 0)
 		return err_errno(reterr, errno, "open %s", s->dir);
 	if (path_exists(s->dirfd, EXECUTION_EXIT))
-		return err_set(reterr, ERR_EXISTS, "%s has an %s already: it has run", s->dir,
+		return err_set(reterr, ERR_EXISTS,
+			       "%s already has an %s, so this execution has run", s->dir,
 			       EXECUTION_EXIT);
 	return take_lock(s, reterr);
 }
@@ -66,7 +67,7 @@ static int take_proof(struct shim *s, struct err *reterr)
 
 	s->oom_fd = open(SHIM_OOM_SCORE_FILE, O_WRONLY | O_CLOEXEC);
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return err_errno(reterr, errno, "hide our memory");
+		return err_errno(reterr, errno, "hide the shim's memory");
 	if (fstat(EXECUTION_PROOF_FD, &st) < 0 || !S_ISFIFO(st.st_mode))
 		return 0;
 	r = fd_read_all(EXECUTION_PROOF_FD, "the proof", &text, reterr);

@@ -55,8 +55,9 @@ int wire_version_check(const json_t *j, const char *what, struct err *reterr)
 
 	if (v == WIRE_VERSION || (v == WIRE_VERSION - 1 && v > 0))
 		return 0;
-	return err_set(reterr, ERR_UNSUPPORTED, "%s has version %lld; this program knows %d", what,
-		       (long long)v, WIRE_VERSION);
+	return err_set(reterr, ERR_UNSUPPORTED,
+		       "%s has version %lld, and this program knows version %d", what, (long long)v,
+		       WIRE_VERSION);
 }
 
 void wire_roots_add(json_t *message, const char *const *roots, const char *data_dir)

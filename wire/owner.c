@@ -81,7 +81,7 @@ int owner_read(int lock_fd, const char *id, struct process_owner *ret, struct er
 	if (owner_kind_parse(json_get_str(j, "owner", ""), &ret->kind) < 0 ||
 	    !str_copy(ret->cgroup, sizeof(ret->cgroup), json_get_str(j, "cgroup", "")) ||
 	    (ret->kind == OWNER_CGROUP && !cgroup_is_its(ret->cgroup, id)))
-		return err_set(reterr, ERR_CORRUPT, "%s does not say who owns the execution",
+		return err_set(reterr, ERR_CORRUPT, "%s does not name the owner of the execution",
 			       EXECUTION_LOCK);
 	return 0;
 }

@@ -65,10 +65,10 @@ static int inspect(struct report *report, struct err *reterr)
 		return r;
 	json_array_foreach(json_object_get(message, "specs"), i, item)
 		if (say(look_at_data(item, i, report)) < 0)
-			return err_errno(reterr, EIO, "answer");
+			return err_errno(reterr, EIO, "answer the daemon");
 	json_array_foreach(json_object_get(message, "models"), i, item)
 		if (say(look_at_model(json_string_value(item), i)) < 0)
-			return err_errno(reterr, EIO, "answer");
+			return err_errno(reterr, EIO, "answer the daemon");
 	return 0;
 }
 

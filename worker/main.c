@@ -83,7 +83,7 @@ static int load_message(struct worker *w, struct err *reterr)
 	w->cpus = (int)json_get_int(resources, "cpus", 1);
 	w->has_device = json_array_size(json_object_get(resources, "devices")) > 0;
 	if (!json_is_object(w->spec) || w->cpus < 1)
-		return err_set(reterr, ERR_CORRUPT, "%s has no usable \"spec\" or \"resources\"",
+		return err_set(reterr, ERR_CORRUPT, "%s has no valid \"spec\" or \"resources\"",
 			       EXECUTION_SPEC);
 	return 0;
 }

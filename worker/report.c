@@ -16,7 +16,7 @@
 #define PROGRESS_EVERY_US USEC_PER_SEC
 #define PHASE_MAX	  32
 #define EVENTS_CUT_MESSAGE                                                                  \
-	"its events file has the 1 GiB that the daemon reads: later metrics, progress and " \
+	"the events file has the 1 GiB that the daemon reads: later metrics, progress and " \
 	"warnings are left out"
 
 struct report {

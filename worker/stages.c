@@ -75,7 +75,7 @@ static int run_program(struct worker *w, const char *list, int *ret_status, stru
 
 	if (!find_program(path))
 		return err_set(reterr, ENOENT,
-			       PROGRAM " is not beside trainyard-worker: install Trainyard again");
+			       PROGRAM " is not beside trainyard-worker; install Trainyard again");
 	spec.path = path;
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
@@ -96,7 +96,7 @@ int stage_run(struct worker *w, const char *list, struct err *reterr)
 	if (json_array_size(json_object_get(w->message, list)) == 0)
 		return 0;
 	if (*w->stop)
-		return err_set(reterr, ERR_CANCELLED, "stopped before the %s", list);
+		return err_set(reterr, ERR_CANCELLED, "the job was stopped before the %s", list);
 	r = run_program(w, list, &status, reterr);
 	if (r < 0)
 		return r;
@@ -104,10 +104,10 @@ int stage_run(struct worker *w, const char *list, struct err *reterr)
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 1) {
 		w->failure_written = true;
-		return err_set(reterr, *w->stop ? ERR_CANCELLED : EIO, "the %s has failed", list);
+		return err_set(reterr, *w->stop ? ERR_CANCELLED : EIO, "the %s failed", list);
 	}
 	if (*w->stop)
-		return err_set(reterr, ERR_CANCELLED, "stopped during the %s", list);
+		return err_set(reterr, ERR_CANCELLED, "the job was stopped during the %s", list);
 	w->failure_code = "transfer_failed";
 	if (WIFSIGNALED(status))
 		return err_set(reterr, EIO, PROGRAM " %s was ended by signal %d (%s)", list,
@@ -185,8 +185,8 @@ int stage_use(struct worker *w, struct err *reterr)
 			continue;
 		if (!value || !put_at(w->spec, pointer, value))
 			return err_set(reterr, ERR_CORRUPT,
-				       "\"spec\" of spec.json has no place '%s' for what was "
-				       "fetched",
+				       "\"spec\" of spec.json has no field '%s' for the path of "
+				       "what was fetched",
 				       pointer);
 	}
 	return 0;

@@ -118,9 +118,9 @@ def test_rows_that_are_left_out_are_counted_and_shown(daemon, preprocess, spoile
     assert (values["rows_without_label"], values["rows_without_text"]) == (2, 1)
     assert {w["code"] for w in job["warnings"]} == {"rows_without_label", "rows_without_text"}
     log = daemon.ask("GET", f"/v1/jobs/{job['id']}/logs").text
-    assert "left out for want of a label: 2, the first is row 41" in log
+    assert "left out because they have no label: 2, the first is row 41" in log
     job = spoiled("gaps.csv", rows)
-    assert job["state"] == "failed" and "on_bad_row: skip" in job["reason"]["message"]
+    assert job["state"] == "failed" and "set on_bad_row to skip" in job["reason"]["message"]
     assert job["spec"]["dataset"]["on_bad_row"] == "refuse"
 
 

@@ -54,7 +54,7 @@ def test_a_foreign_tokenizer_is_refused_at_validate(daemon, model, data, script,
     for job in jobs_here(folder, data):
         [(field, code, detail)] = found(daemon, job)
         assert (field, code) == ("model", "unsupported")
-        assert words in detail and "train it as a script" in detail
+        assert words in detail and "train the model with a script" in detail
     assert not found(daemon, {**script("hello.py"), "model": str(folder)})
 
 
@@ -75,7 +75,7 @@ def test_a_pipe_in_a_model_does_not_hold_up_the_daemon(daemon, model, data):
     os.mkfifo(folder / "added_tokens.json")
     for job in jobs_here(folder, data):
         [(_, code, detail)] = found(daemon, job)
-        assert code == "invalid" and "added_tokens.json' is no regular file" in detail
+        assert code == "invalid" and "added_tokens.json' is not a regular file" in detail
 
 
 def peak_kb(daemon):

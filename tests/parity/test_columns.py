@@ -86,7 +86,7 @@ def test_a_number_is_no_text(tmp_path):
 def test_line_that_is_no_json_is_still_refused(tmp_path):
     (tmp_path / "d.jsonl").write_text('{"text": "a", "label": 1}\n{"text": "b", "label": NaN, }\n')
     failure = preprocess(tmp_path, tmp_path / "d.jsonl").failure
-    assert "row 2 (line 2): not valid JSON" in failure["message"]
+    assert "row 2 (line 2): the line is not valid JSON" in failure["message"]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "saved"])
@@ -154,7 +154,7 @@ def test_a_column_of_nulls_has_no_texts(tmp_path, kind):
                                   '{"text": "a", "label": "x"} {"text": "b", "label": "y"}\n'])
 def test_objects_that_are_no_lines_are_told(tmp_path, text):
     (tmp_path / "d.jsonl").write_text(text)
-    assert "each line must be one whole object" in preprocess(
+    assert "write one whole object per line" in preprocess(
         tmp_path, tmp_path / "d.jsonl").failure["message"]
 
 

@@ -115,7 +115,7 @@ def test_tsv_with_stray_quotes_is_read_without_quoting(tmp_path):
     assert rows(preprocess(tmp_path, tmp_path / "d.tsv", quoting="none")) == \
         list(zip(theirs["text"], theirs["label"]))
     failure = preprocess(tmp_path / "2", tmp_path / "d.tsv").failure
-    assert "line 3" in failure["message"] and "dataset.quoting 'none'" in failure["message"]
+    assert "line 3" in failure["message"] and "dataset.quoting to 'none'" in failure["message"]
 
 
 def test_rows_that_stray_quotes_swallow_are_told(tmp_path):
@@ -125,7 +125,7 @@ def test_rows_that_stray_quotes_swallow_are_told(tmp_path):
     assert len(pandas.read_csv(tmp_path / "d.tsv", sep="\t")) == 3
     warnings = {w["code"]: w["message"] for w in x.of_type("warning")}
     assert "from line 3" in warnings["quoted_lines"]
-    assert "quoting 'none'" in warnings["quoted_lines"]
+    assert "quoting to 'none'" in warnings["quoted_lines"]
 
 
 @pytest.mark.parametrize("option", [{"delimiter": ";"}, {"quoting": "none"}])

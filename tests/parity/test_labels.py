@@ -86,7 +86,7 @@ def test_labels_from_1_to_4_are_four_classes(tmp_path, labels, count):
 def test_minus_one_beside_more_classes_is_refused_in_any_order(tmp_path, labels):
     failure = run(tmp_path, labels).failure
     assert failure["field"] == "/dataset/no_label" and failure["code"] == "invalid_input"
-    assert "no_label: -1" in failure["message"] and "labels" in failure["message"]
+    assert "set no_label to -1" in failure["message"] and "labels" in failure["message"]
 
 
 @pytest.mark.parametrize("labels", [["1", "2", "3", "N/A"], ["N/A", "3", "2", "1"]])
@@ -94,7 +94,7 @@ def test_a_missing_label_does_not_depend_on_the_order_of_rows(tmp_path, labels):
     x = run(tmp_path, labels)
     assert x.failure["field"] == "/dataset/label_column"
     assert f"row {labels.index('N/A') + 1}" in x.failure["message"]
-    assert "on_bad_row: skip" in x.failure["message"]
+    assert "set on_bad_row to skip" in x.failure["message"]
     x = run(tmp_path / "2", labels, on_bad_row="skip")
     theirs = datasets.load_dataset("csv", data_files=str(tmp_path / "2/train.csv"), split="train",
                                    cache_dir=str(tmp_path / "cache"))

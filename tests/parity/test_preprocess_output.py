@@ -58,6 +58,6 @@ def test_what_is_no_data_set_is_never_replaced(tmp_path, rows):
     (out / "test/thesis.txt").write_text("years of work")
     x = preprocess(tmp_path / "x", rows, output=str(out))
     assert x.failure["code"] == "invalid_input"
-    assert "no saved data set" in x.failure["message"]
+    assert "not a saved data set" in x.failure["message"]
     assert (out / "test/thesis.txt").read_text() == "years of work"
     assert not (out / "train").exists()

@@ -191,7 +191,7 @@ def test_connections_are_kept(servers):
     ({"inputs": {"text": "a", "more": 1}}, "/inputs", "text"),
     ({"inputs": "a", "parameter": {}}, "/parameter", "no field"),
     ({"inputs": "a", "parameters": []}, "/parameters", "object"),
-    ({"inputs": "a", "parameters": {"topk": 1}}, "/parameters/topk", "do you mean 'top_k'"),
+    ({"inputs": "a", "parameters": {"topk": 1}}, "/parameters/topk", "did you mean 'top_k'"),
     ({"inputs": "a", "parameters": {"top_k": 0}}, "/parameters/top_k", "above 0"),
     ({"inputs": "a", "parameters": {"top_k": "all"}}, "/parameters/top_k", "above 0"),
     ({"inputs": "a", "parameters": {"function_to_apply": "tanh"}}, "/parameters/function_to_apply",

@@ -96,7 +96,7 @@ def test_test_split_names_any_split(tmp_path, kind):
     x = preprocess(tmp_path / "1", path, test_split="validation_mismatched")
     assert len(texts(x, "test")) == 3
     for number, (wrong, said) in enumerate([("dev", "'train', 'validation_matched'"),
-                                            ("train", "no split to test on")]):
+                                            ("train", "not a split to test on")]):
         failure = preprocess(tmp_path / f"bad{number}", path, test_split=wrong).failure
         assert failure["field"] == "/dataset/test_split" and said in failure["message"]
     if kind != "folders":                 # there they could be classes

@@ -21,7 +21,7 @@ SPECIAL = ["[USER]", "[URL]", "<x>", "<x>y", "two word", "[MASK]", "[SEP]", "use
            "[url]", "mask", "i", " film", "m s", "!", "<m>", "film"]
 NAMED = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 SAVED_BY_4 = pathlib.Path(__file__).with_name("saved_by_transformers_4.json.gz")
-REFUSAL = re.compile(r"/(\w+\.json|vocab\.txt): .*train it as a script")
+REFUSAL = re.compile(r"/(\w+\.json|vocab\.txt): .*train the model with a script")
 
 
 def text(rng):
@@ -171,7 +171,7 @@ def test_the_settings_of_each_file_count(tmp_path, base, name):
     ({"special_tokens_map.json": {"own_token": "film"}}, "special_tokens_map.json: own_token"),
     ({"tokenizer_config.json": {"added_tokens_decoder": {
         "20": {"content": "[SEP]", **FLAGS, "special": True}}}},
-     "tokenizer_config.json: it gives sep_token the id 20, the vocabulary gives it 3"),
+     "tokenizer_config.json: the file gives sep_token the id 20, but the vocabulary gives it 3"),
 ])
 def test_what_would_give_other_ids_is_refused(tmp_path, files, words):
     folder = write(tmp_path, layout("vocab.txt", files))
@@ -187,7 +187,7 @@ def test_what_would_give_other_ids_is_refused(tmp_path, files, words):
     (lambda j: j["normalizer"].update(clean_text=False), "clean_text"),
     (lambda j: j.pop("added_tokens"), "no added_tokens"),
     (lambda j: j["post_processor"]["special_tokens"]["[CLS]"].update(ids=[9]),
-     "tokenizer.json: it gives cls_token the id 9, the vocabulary gives it 2"),
+     "tokenizer.json: the file gives cls_token the id 9, but the vocabulary gives it 2"),
 ])
 def test_a_file_that_bert_tokenizer_reads_otherwise_is_refused(tmp_path, change, words):
     j = tokenizer_json()

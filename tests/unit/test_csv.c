@@ -94,7 +94,7 @@ static void expect_csv_error(const char *data, int code, const char *word)
 static void test_csv_errors(void **state)
 {
 	expect_csv_error("a\n\"b\nc", ERR_INVALID, "line 2 is never closed");
-	expect_csv_error("a\n\"b\nc\"d\n", ERR_INVALID, "line 3: text after the closing quote");
+	expect_csv_error("a\n\"b\nc\"d\n", ERR_INVALID, "line 3: text follows the closing quote");
 	expect_csv_error("\"", ERR_INVALID, "never closed");
 }
 

@@ -187,7 +187,7 @@ static void test_minus_one(void **state)
 	       "-1|0|1|2: 0 1 2 3");
 	expect((struct rows){"-1 0 1", .names = "[\"no\", \"yes\"]"}, "no|yes: - 0 1");
 	refused((struct rows){"0 1 2 -1"}, "/dataset/no_label",
-		"train.csv, row 4*no_label: -1*labels");
+		"train.csv, row 4*no_label to -1*labels");
 	refused((struct rows){"-1 0 1 2"}, "/dataset/no_label", "train.csv, row 1");
 	refused((struct rows){"0 1", "-1 2"}, "/dataset/no_label", "test.csv, row 1");
 }
@@ -383,7 +383,7 @@ static void test_limits(void **state)
 		assert_int_equal(add_number(&values, i, &e), 0);
 	assert_int_equal(add_number(&values, 7, &e), 0);
 	assert_int_equal(add_number(&values, LABELS_VALUES_MAX, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "more than 40000 different labels; if label_column"));
+	assert_non_null(strstr(e.msg, "more than 40000 different labels; check label_column"));
 }
 
 static void test_label_that_is_no_text(void **state)

@@ -35,17 +35,17 @@ static int put(struct csv *c, const char *s, size_t len, struct err *reterr)
 {
 	if (buf_put(&c->bytes, s, len) == 0)
 		return 0;
-	return err_set(
-		reterr, ERR_LIMIT,
-		"%s: the record that begins on line %lld is longer than %u MiB; is a closing "
-		"quote missing?",
-		c->in.path, (long long)c->record_line, CSV_RECORD_MAX >> 20);
+	return err_set(reterr, ERR_LIMIT,
+		       "%s: the record that begins on line %lld is longer than %u MiB; look for a "
+		       "missing closing quote",
+		       c->in.path, (long long)c->record_line, CSV_RECORD_MAX >> 20);
 }
 
 static int end_field(struct csv *c, struct err *reterr)
 {
 	if (c->n == CSV_FIELDS_MAX)
-		return err_set(reterr, ERR_LIMIT, "%s, line %lld: more than %d columns", c->in.path,
+		return err_set(reterr, ERR_LIMIT,
+			       "%s, line %lld: the line has more than %d columns", c->in.path,
 			       (long long)c->line, CSV_FIELDS_MAX);
 	c->ends[c->n++] = c->bytes.len;
 	c->state = CSV_FIELD_START;
@@ -122,12 +122,11 @@ static int after_quote(struct csv *c, char ch, struct err *reterr)
 		c->doubtful_line = c->quote_line;
 	if (is_separator(c, ch))
 		return at_separator(c, ch, reterr);
-	return err_set(
-		reterr, ERR_INVALID,
-		"%s, line %lld: text after the closing quote of column %zu; a quote inside a "
-		"quoted field is written twice, and dataset.quoting 'none' makes quotes plain "
-		"characters",
-		c->in.path, (long long)c->line, c->n + 1);
+	return err_set(reterr, ERR_INVALID,
+		       "%s, line %lld: text follows the closing quote of column %zu; write a quote "
+		       "inside a quoted field twice, or set dataset.quoting to 'none' if quotes "
+		       "are plain characters",
+		       c->in.path, (long long)c->line, c->n + 1);
 }
 
 /* Consume some of the block, which is not empty. 1: a record is complete. */
@@ -166,7 +165,7 @@ static int at_end(struct csv *c, struct err *reterr)
 	if (c->state == CSV_QUOTED)
 		return err_set(reterr, ERR_INVALID,
 			       "%s: the quote that opens on line %lld is never closed; if quotes "
-			       "are plain characters in this file, say dataset.quoting 'none'",
+			       "are plain characters in this file, set dataset.quoting to 'none'",
 			       c->in.path, (long long)c->quote_line);
 	if (!c->n && c->state == CSV_FIELD_START)
 		return 0;

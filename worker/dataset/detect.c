@@ -54,8 +54,8 @@ static int detect_file(const char *path, const char *field, struct detected *ret
 		ret->kind = kind_by_name(path);
 	if (!ret->kind)
 		return err_at(reterr, ERR_INVALID, field,
-			      "%s: what kind of file is this? Name it .csv, .tsv, .jsonl (or these "
-			      "with .gz) or .parquet",
+			      "the kind of the file %s is not known; name it .csv, .tsv, .jsonl "
+			      "(or these with .gz) or .parquet",
 			      path);
 	if (ret->kind == &source_jsonl && magic[0] == '[')
 		return err_at(reterr, ERR_INVALID, field,
@@ -108,7 +108,7 @@ static int no_test(const char *path, const struct split_groups *g, const char *f
 			      "dataset.train.path and another as dataset.test.path",
 			      path, what, buf_str(&names));
 	return err_at(reterr, ERR_INVALID, field,
-		      "%s has %s %s, but not both train and test; name the one to test on as "
+		      "%s has %s %s, but not both train and test; name the split to test on in "
 		      "dataset.test_split",
 		      path, what, buf_str(&names));
 }
@@ -140,7 +140,7 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 	print_names(g, &names);
 	if (test_split && (!split_groups_find(g, test) || str_eq(test, "train")))
 		return err_at(reterr, ERR_INVALID, "/dataset/test_split",
-			      "%s has %s %s; '%s' is no split to test on", path, what,
+			      "%s has %s %s; '%s' is not a split to test on", path, what,
 			      buf_str(&names), test);
 	if (!split_groups_find(g, "train") || !split_groups_find(g, test))
 		return no_test(path, g, field, what, reterr);
@@ -198,7 +198,7 @@ static int detect_dir(const char *path, const char *field, const char *test_spli
 		ret->kind = &source_saved;
 		r = list_folders(path, true, &names, reterr);
 		if (r >= 0 && !names.n)
-			r = err_at(reterr, ERR_INVALID, field, "%s is a DatasetDict of no splits",
+			r = err_at(reterr, ERR_INVALID, field, "%s is a DatasetDict without splits",
 				   path);
 		return r < 0 ? r
 			     : choose_parts(path, &names, field, "the splits", test_split, ret,

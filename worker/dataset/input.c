@@ -108,7 +108,7 @@ static int inflate_some(struct input *in, struct err *reterr)
 	int r = gz->in_member ? more_raw(in, reterr) : next_member(in, reterr);
 
 	if (r == 0 && gz->in_member)
-		return not_gzip(in, "it ends too early", reterr);
+		return not_gzip(in, "the file ends too early", reterr);
 	if (r <= 0)
 		return r;
 	switch (inflate(&gz->z, Z_NO_FLUSH)) {

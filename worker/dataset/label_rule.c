@@ -221,7 +221,7 @@ static int compare_numbers(const void *a, const void *b)
 static int too_many(const struct labels *l, const struct value_set *s, struct err *reterr)
 {
 	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
-		      "%s has more than %d different labels; is label_column the right column?",
+		      "%s has more than %d different labels; check label_column",
 		      l->paths[s->items[0]->split], LABELS_MAX);
 }
 
@@ -278,8 +278,8 @@ static int decide_numbers(struct labels *l, const struct value_set *s, struct er
 		at++;
 	if (at && is_range(s, at, &n) && n > CLASSES_BESIDE_MINUS_ONE)
 		return at_value(l, s->items[0], "/dataset/no_label",
-				"stands beside 0, 1, 2 …: if it means that a row has no label, say "
-				"no_label: -1; if it is a class, name all classes in labels, as "
+				"stands beside 0, 1, 2 …; if -1 means that a row has no label, set "
+				"no_label to -1; if -1 is a class, name all classes in labels, as "
 				"[\"-1\", \"0\", \"1\", …]",
 				reterr);
 	return number_items(l, s, false, true, reterr);
@@ -290,11 +290,11 @@ static int not_whole(const struct labels *l, const struct label_seen *v, struct 
 	bool large = fabs(strtod(v->text, NULL)) >= LABEL_WHOLE_MAX;
 
 	return at_value(l, v, "/dataset/label_column",
-			large ? "is a number too large for a class (whole numbers below 2^63, "
-				"floats below 2^53); if these are classes, make them texts or name "
+			large ? "is too large for a class (whole numbers below 2^63, floats below "
+				"2^53); if such numbers are classes, write them as texts or name "
 				"them all in labels"
-			      : "is a number that is not whole, and classes are texts or whole "
-				"numbers; if these are classes, name them all in labels",
+			      : "is not a whole number, and classes are texts or whole numbers; if "
+				"such numbers are classes, name them all in labels",
 			reterr);
 }
 
@@ -323,7 +323,7 @@ static int decide_by_values(struct labels *l, struct err *reterr)
 	if (s.has[LABEL_BOOL] && s.has[LABEL_INT])
 		return at_value(l, s.example[LABEL_BOOL], "/dataset/label_column",
 				"is true or false, but other rows have whole numbers; name the "
-				"classes in labels, or make one kind of the column",
+				"classes in labels, or use one kind of value in the column",
 				reterr);
 	if (s.has[LABEL_BOOL])
 		return decide_booleans(l, &s, reterr);

@@ -27,12 +27,14 @@ static int add_name(struct label_names *names, const char *name, const char *fie
 	int r;
 
 	if (names->n == LABELS_MAX)
-		return err_at(reterr, ERR_LIMIT, field, "more than %d labels", LABELS_MAX);
+		return err_at(reterr, ERR_LIMIT, field, "labels has more than %d class names",
+			      LABELS_MAX);
 	r = label_names_add(names, name, strlen(name));
 	if (r < 0)
 		return err_errno(reterr, ENOMEM, "read the labels");
 	if (r == 0)
-		return err_at(reterr, ERR_INVALID, field, "the label '%s' is given twice", name);
+		return err_at(reterr, ERR_INVALID, field,
+			      "the label '%s' is given twice; remove one", name);
 	return 0;
 }
 
@@ -209,8 +211,10 @@ int labels_add(struct labels *l, const struct source *s, const struct source_row
 	if (r < 0)
 		return r;
 	if (v.type == LABEL_TEXT && memchr(v.text, 0, v.len))
-		return at_row(s, row, "the label has a NUL character, which no class name can have",
-			      reterr);
+		return at_row(
+			s, row,
+			"the label contains a NUL character, which a class name cannot contain",
+			reterr);
 	if (v.type == LABEL_TEXT && !str_utf8_valid(v.text, v.len))
 		return at_row(s, row, "the label is not valid UTF-8 text; convert the file",
 			      reterr);
@@ -219,8 +223,8 @@ int labels_add(struct labels *l, const struct source *s, const struct source_row
 	at = lower_bound(l, split, &v, &found);
 	if (!found && l->values_n == LABELS_VALUES_MAX)
 		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
-			      "%s, row %lld: there are more than %d different labels; if "
-			      "label_column is another column, name that",
+			      "%s, row %lld: the data has more than %d different labels; check "
+			      "label_column",
 			      s->path, (long long)row->number, LABELS_VALUES_MAX);
 	if (!found && keep(l, split, &v, at) < 0)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);

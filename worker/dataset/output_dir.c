@@ -32,8 +32,8 @@ int output_dir_open(const struct worker *w, struct output_dir *ret, struct err *
 			return too_long(ret, reterr);
 		if (path_exists(AT_FDCWD, dir) && saved_kind(dir) != SAVED_DATASET)
 			return err_at(reterr, ERR_INVALID, "/output",
-				      "%s is there already and no saved data set; remove it or "
-				      "write elsewhere",
+				      "%s already exists and is not a saved data set; remove it or "
+				      "name another directory",
 				      dir);
 	}
 	return 0;

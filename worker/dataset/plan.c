@@ -57,11 +57,12 @@ static int init_dialect(struct plan *p, const json_t *dataset, struct err *reter
 	const char *quoting = json_get_str(dataset, "quoting", "minimal");
 
 	if (strlen(delimiter) > 1 || strpbrk(delimiter, "\"\r\n"))
-		return err_at(reterr, ERR_INVALID, "/dataset/delimiter",
-			      "delimiter must be one character, and no quote and no end of line");
+		return err_at(
+			reterr, ERR_INVALID, "/dataset/delimiter",
+			"delimiter must be one character other than a quote and an end of line");
 	if (!str_eq(quoting, "minimal") && !str_eq(quoting, "none"))
 		return err_at(reterr, ERR_INVALID, "/dataset/quoting",
-			      "quoting is 'minimal' or 'none', not '%s'", quoting);
+			      "quoting must be 'minimal' or 'none', not '%s'", quoting);
 	p->columns.delimiter = delimiter[0];
 	p->columns.no_quotes = str_eq(quoting, "none");
 	return 0;
@@ -79,7 +80,8 @@ static int check_dialect(const struct plan *p, const json_t *dataset, struct err
 			return 0;
 	if (!json_object_get(dataset, field))
 		return 0;
-	return err_at(reterr, ERR_INVALID, pointer, "%s is no CSV file, and only they have a %s",
+	return err_at(reterr, ERR_INVALID, pointer,
+		      "%s is not a CSV file, and only CSV files have a %s; remove it",
 		      p->sources[0].path, field);
 }
 
@@ -133,8 +135,8 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 		return r;
 	if (found.has_parts)
 		return err_at(reterr, ERR_INVALID, field,
-			      "%s has a train and a test part; name it as dataset.path, or one of "
-			      "its parts here",
+			      "%s has a train and a test part; name the whole in dataset.path, or "
+			      "one part here",
 			      path);
 	return add_source(p, found.kind, path, found.train[0] ? found.train : NULL, field, only,
 			  reterr);
@@ -185,7 +187,7 @@ static int init_bad_rows(struct plan *p, const json_t *dataset, struct err *rete
 
 	if (!str_eq(word, "refuse") && !str_eq(word, "skip"))
 		return err_at(reterr, ERR_INVALID, "/dataset/on_bad_row",
-			      "on_bad_row is 'refuse' or 'skip', not '%s'", word);
+			      "on_bad_row must be 'refuse' or 'skip', not '%s'", word);
 	p->skip_bad = str_eq(word, "skip");
 	return 0;
 }

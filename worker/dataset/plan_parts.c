@@ -50,7 +50,8 @@ static int none_left(const struct plan_source *ps, const char *key, int64_t want
 
 	snprintf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field,
-		      "%s asks for %lld of the %lld rows in %s; none is left for the other set",
+		      "%s asks for %lld of the %lld rows in %s, which leaves none for the other "
+		      "set; ask for fewer",
 		      key, (long long)want, (long long)plan_usable(ps), ps->path);
 }
 

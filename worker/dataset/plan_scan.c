@@ -89,14 +89,15 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 		if (ps->rows % CHECK_EVERY)
 			continue;
 		if (*w->stop)
-			return err_set(reterr, ERR_CANCELLED, "stopped while reading %s", ps->path);
+			return err_set(reterr, ERR_CANCELLED,
+				       "the job was stopped while it read %s", ps->path);
 		report_read(p, s, w);
 	}
 	if (r >= 0 && s->doubtful)
 		report_warning(w->report, "quoted_lines",
 			       "%s: %lld texts in quotes run over several lines and hold the "
 			       "delimiter, the first from line %lld on; if quotes are plain "
-			       "characters there, say dataset.quoting 'none'",
+			       "characters in this file, set dataset.quoting to 'none'",
 			       ps->path, (long long)s->doubtful, (long long)s->doubtful_line);
 	return r;
 }
@@ -115,8 +116,8 @@ static int read_spare(struct plan *p, struct plan_source *ps, const struct worke
 		      struct err *reterr)
 {
 	report_warning(w->report, "test_unlabelled",
-		       "no row of %s has a label: the test set is %s instead; dataset.test_split "
-		       "names another one",
+		       "no row of %s has a label, so the test set is %s; dataset.test_split names "
+		       "another one",
 		       ps->path, ps->spare);
 	unread(p, ps);
 	free(ps->path);
@@ -163,13 +164,12 @@ static int all_bad(const struct plan_source *ps, struct err *reterr)
 		no_text &= ps->label[i] == PLAN_EMPTY_TEXT;
 	if (no_text)
 		return err_at(reterr, ERR_INVALID, "/dataset/text_column",
-			      "no row of %s has a text; is text_column the right column?",
-			      ps->path);
+			      "no row of %s has a text; check text_column", ps->path);
 	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
-		      "no row of %s has both a text and a label; -1 in all rows is no label%s",
+		      "no row of %s has both a text and a label (-1 in all rows means no label)%s",
 		      ps->path,
-		      ps->only == SPLIT_TEST ? ". Name other rows to test on; of a data set of "
-					       "several splits one as dataset.test_split"
+		      ps->only == SPLIT_TEST ? "; test on other rows, in a data set of several "
+					       "splits with dataset.test_split"
 					     : "");
 }
 
@@ -182,8 +182,8 @@ static int refuse_bad_rows(const struct plan *p, struct err *reterr)
 		snprintf(both, sizeof(both), ", and %lld without a text", (long long)p->empty.rows);
 	return err_at(reterr, ERR_INVALID,
 		      c == &p->empty ? "/dataset/text_column" : "/dataset/label_column",
-		      "%s, row %lld: %s; in all %lld without %s%s. To leave such rows out, say "
-		      "on_bad_row: skip",
+		      "%s, row %lld: %s; in all %lld rows are without %s%s. To leave such rows "
+		      "out, set on_bad_row to skip",
 		      c->source->path, (long long)c->first,
 		      c == &p->empty ? "a text is empty or null" : "the label is empty or missing",
 		      (long long)c->rows, c == &p->empty ? "a text" : "a label", both);
@@ -202,12 +202,14 @@ static int check_bad_rows(struct plan *p, const struct worker *w, struct err *re
 		return refuse_bad_rows(p, reterr);
 	if (p->unlabelled.rows)
 		report_warning(w->report, "rows_without_label",
-			       "left out for want of a label: %lld, the first is row %lld of %s",
+			       "rows left out because they have no label: %lld, the first is row "
+			       "%lld of %s",
 			       (long long)p->unlabelled.rows, (long long)p->unlabelled.first,
 			       p->unlabelled.source->path);
 	if (p->empty.rows)
 		report_warning(w->report, "rows_without_text",
-			       "left out for want of a text: %lld, the first is row %lld of %s",
+			       "rows left out because they have no text: %lld, the first is row "
+			       "%lld of %s",
 			       (long long)p->empty.rows, (long long)p->empty.first,
 			       p->empty.source->path);
 	return 0;

@@ -97,7 +97,7 @@ static int init_length(struct job *j, const char *model, struct err *reterr)
 		if (length < least)
 			return err_at(reterr, ERR_INVALID, "/max_length",
 				      "max_length must be a whole number of at least %lld, the "
-				      "special tokens",
+				      "number of special tokens",
 				      (long long)least);
 		if (length > (positions > 0 ? positions : INT32_MAX))
 			return err_at(reterr, ERR_INVALID, "/max_length",
@@ -119,11 +119,11 @@ static int init_padding(struct job *j, struct err *reterr)
 	}
 	if (padding && !str_eq(padding, "none") && !str_eq(padding, "max_length"))
 		return err_at(reterr, ERR_INVALID, field,
-			      "padding is 'none' or 'max_length', not '%s'", padding);
+			      "padding must be 'none' or 'max_length', not '%s'", padding);
 	j->pad = str_eq(padding, "max_length");
 	if (j->pad && tokenizer_special(j->tokenizer)->pad < 0)
 		return err_at(reterr, ERR_INVALID, field,
-			      "the tokenizer has no padding token; use padding 'none'");
+			      "the tokenizer has no padding token; set padding to 'none'");
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static int init_job(struct job *j, struct err *reterr)
 
 	if (!model)
 		return err_at(reterr, ERR_INVALID, "/model",
-			      "model must name a directory with a tokenizer");
+			      "model must be a directory with a tokenizer");
 	r = output_dir_open(j->w, &j->place, reterr);
 	if (r >= 0)
 		r = plan_init(&j->plan, j->w, reterr);
@@ -205,7 +205,7 @@ static int finish_chunk(struct job *j, struct output *o, struct err *reterr)
 	int r;
 
 	if (*j->w->stop)
-		return err_set(reterr, ERR_CANCELLED, "stopped while tokenising");
+		return err_set(reterr, ERR_CANCELLED, "the job was stopped while it tokenised");
 	if (encoder_run(&j->encoder, o->chunk) < 0)
 		return err_errno(reterr, ENOMEM, "tokenise");
 	r = write_chunk(j, o, reterr);
@@ -290,12 +290,13 @@ static void report_end(const struct job *j)
 	json_t *values;
 
 	if (p->invalid_utf8.rows)
-		report_warning(j->w->report, "invalid_utf8",
-			       "%lld rows hold bytes that are not UTF-8, the first is row %lld of "
-			       "%s; each such sequence became U+FFFD, which the tokenizer drops. "
-			       "If the file has another encoding, such as Windows-1252, convert it",
-			       (long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
-			       p->invalid_utf8.source->path);
+		report_warning(
+			j->w->report, "invalid_utf8",
+			"%lld rows hold bytes that are not UTF-8, the first is row %lld of %s; "
+			"each such sequence became U+FFFD, which the tokenizer drops. If the file "
+			"has another encoding, such as Windows-1252, convert the file",
+			(long long)p->invalid_utf8.rows, (long long)p->invalid_utf8.first,
+			p->invalid_utf8.source->path);
 	values = json_pack(
 		"{sI sI sI sI sI sI sI sI so}", "train_rows", (json_int_t)j->train.rows,
 		"test_rows", (json_int_t)j->test.rows, "tokens", (json_int_t)j->tokens, "labels",

@@ -59,11 +59,10 @@ static int no_column(const struct reading *g, const char *name, struct err *rete
 
 	for (int64_t i = 0; i < g->table.schema.n_children; i++)
 		buf_printf(&there, "%s'%s'", i ? ", " : "", g->table.schema.children[i]->name);
-	return err_set(
-		reterr, ERR_INVALID,
-		"the data set in %s has no column '%s'; it has %s. Make it with a preprocess "
-		"job",
-		g->dir, name, buf_str(&there));
+	return err_set(reterr, ERR_INVALID,
+		       "the data set in %s has no column '%s'; it has %s. Make the data set with a "
+		       "preprocess job",
+		       g->dir, name, buf_str(&there));
 }
 
 /* Find a column of the current batch. Absent and optional: both NULL. */
@@ -195,7 +194,7 @@ static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
 		d->ids[kept++] = (int32_t)id;
 	}
 	if (kept == d->tokens)
-		return at_row(g, "there are no tokens", reterr);
+		return at_row(g, "the row has no tokens", reterr);
 	if (kept - d->tokens > d->longest)
 		d->longest = kept - d->tokens;
 	d->tokens = kept;
@@ -227,7 +226,7 @@ static int read_batch(struct reading *g, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (d->rows && typed != (g->types != NULL))
-		return at_row(g, "token_type_ids are not in every file", reterr);
+		return at_row(g, "some files have token_type_ids and others have none", reterr);
 	for (int64_t row = 0; row < g->table.batch.length; row++) {
 		if (reserve(g, d->rows + 1, d->tokens + 1) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", g->dir);

@@ -46,8 +46,8 @@ static int resolve(const char *dir, const json_t *file, char **ret, struct err *
 			       "inside the data set",
 			       dir);
 	if (!path_exists(AT_FDCWD, path))
-		return err_set(reterr, ENOENT, "%s is missing; state.json of the data set names it",
-			       path);
+		return err_set(reterr, ENOENT,
+			       "%s is missing, although state.json of the data set names it", path);
 	*ret = strdup(path);
 	return *ret ? 0 : err_errno(reterr, ENOMEM, "open %s", dir);
 }

@@ -83,8 +83,9 @@ static int repair(struct source *s, const char **text, size_t *len, struct buf *
 	buf_clear(to);
 	*bad |= utf8_repair(*text, *len, to);
 	if (!buf_ok(to))
-		return err_set(reterr, ERR_LIMIT, "%s, row %lld: the text is longer than %u MiB",
-			       s->path, (long long)s->rows, SOURCE_TEXT_MAX >> 20);
+		return err_set(reterr, ERR_LIMIT,
+			       "%s, row %lld: the text is longer than %u MiB; shorten it", s->path,
+			       (long long)s->rows, SOURCE_TEXT_MAX >> 20);
 	*text = buf_str(to);
 	*len = to->len;
 	return 0;

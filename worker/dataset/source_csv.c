@@ -38,7 +38,7 @@ static void add_delimiter(const struct csv *c, struct err *reterr)
 
 	if (reterr)
 		snprintf(reterr->msg + n, sizeof(reterr->msg) - n,
-			 "; the delimiter is %s, dataset.delimiter sets another",
+			 "; the delimiter is %s, and dataset.delimiter sets another",
 			 delimiter_str(c->dialect.delimiter, shown));
 }
 
@@ -199,11 +199,12 @@ static int csv_source_next(struct source *s, struct source_row *row, struct err 
 	if (r <= 0)
 		return r;
 	if (c->n != state->columns)
-		return err_set(reterr, ERR_INVALID,
-			       "%s, row %lld (line %lld): %zu columns, but the header has %zu; the "
-			       "delimiter is %s, and a text that holds it needs quotes",
-			       s->path, (long long)row->number, (long long)c->record_line, c->n,
-			       state->columns, delimiter_str(c->dialect.delimiter, shown));
+		return err_set(
+			reterr, ERR_INVALID,
+			"%s, row %lld (line %lld): the row has %zu columns, but the header has "
+			"%zu; the delimiter is %s, and a text that contains it needs quotes",
+			s->path, (long long)row->number, (long long)c->record_line, c->n,
+			state->columns, delimiter_str(c->dialect.delimiter, shown));
 	row->text = csv_field(c, state->text, &row->text_len);
 	if (state->pair != NONE)
 		row->pair = csv_field(c, state->pair, &row->pair_len);

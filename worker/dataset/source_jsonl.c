@@ -80,9 +80,9 @@ static int read_line(struct jsonl_source *state, struct err *reterr)
 		n = nl ? (size_t)(nl - p) : in->n - in->at;
 		in->at += n + (nl != NULL);
 		if (buf_put(&state->line, p, n) < 0)
-			return err_set(reterr, ERR_LIMIT, "%s, line %lld: longer than %u MiB",
-				       in->path, (long long)state->line_number,
-				       SOURCE_TEXT_MAX >> 20);
+			return err_set(reterr, ERR_LIMIT,
+				       "%s, line %lld: the line is longer than %u MiB", in->path,
+				       (long long)state->line_number, SOURCE_TEXT_MAX >> 20);
 		if (nl)
 			return 1;
 	}
@@ -117,17 +117,17 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 				json_loadb(buf_str(&state->tamed), state->tamed.len, flags, &je);
 	}
 	if (!state->object)
+		return err_set(reterr, ERR_INVALID,
+			       "%s, row %lld (line %lld): the line is not valid JSON: %s; write "
+			       "one whole object per line (JSON Lines)",
+			       state->in.path, (long long)row->number,
+			       (long long)state->line_number, je.text);
+	if (!json_is_object(state->object))
 		return err_set(
 			reterr, ERR_INVALID,
-			"%s, row %lld (line %lld): not valid JSON: %s; each line must be one whole "
-			"object (JSON Lines)",
+			"%s, row %lld (line %lld): the line is %s, but each line must be an object",
 			state->in.path, (long long)row->number, (long long)state->line_number,
-			je.text);
-	if (!json_is_object(state->object))
-		return err_set(reterr, ERR_INVALID,
-			       "%s, row %lld (line %lld): %s, but each line must be an object",
-			       state->in.path, (long long)row->number,
-			       (long long)state->line_number, json_type_name(state->object));
+			json_type_name(state->object));
 	return 0;
 }
 

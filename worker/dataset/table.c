@@ -50,7 +50,7 @@ static int open_file(struct table *t, struct err *reterr)
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(reterr, ERR_INVALID, "%s is no regular file", path);
+		return err_set(reterr, ERR_INVALID, "%s is not a regular file", path);
 	roots_fd_path(fd, opened); /* what was looked at is what Arrow reads */
 	r = t->parquet ? arw_open_parquet(opened, &t->reader, &e)
 		       : arw_open_stream(opened, &t->reader, &e);

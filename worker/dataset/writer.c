@@ -206,7 +206,7 @@ int writer_add(struct writer *w, const struct writer_row *row, struct err *reter
 	int r = put_row(w, row);
 
 	if (r == -ERR_LIMIT)
-		return err_set(reterr, ERR_LIMIT, "%d rows together are larger than 2 GiB: %s",
+		return err_set(reterr, ERR_LIMIT, "a batch of %d rows is larger than 2 GiB: %s",
 			       WRITER_BATCH_ROWS, w->data);
 	if (r < 0)
 		return err_errno(reterr, -r, "write %s", w->data);

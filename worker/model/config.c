@@ -70,9 +70,8 @@ static int get_size(const json_t *j, const char *key, int most, int *ret, struct
 	const json_t *v = json_object_get(j, key);
 
 	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > most)
-		return err_set(reterr, ERR_INVALID,
-			       "\"%s\" must be a number from 1 to %d, it is %s", key, most,
-			       v ? json_type_name(v) : "missing");
+		return err_set(reterr, ERR_INVALID, "\"%s\" must be a number from 1 to %d, not %s",
+			       key, most, v ? json_type_name(v) : "missing");
 	*ret = (int)json_integer_value(v);
 	return 0;
 }
@@ -109,7 +108,7 @@ static int get_sizes(struct model_config *c, struct err *reterr)
 
 static int wrong_type(const char *key, const char *wanted, const json_t *v, struct err *reterr)
 {
-	return err_set(reterr, ERR_INVALID, "\"%s\" must be %s, it is %s", key, wanted,
+	return err_set(reterr, ERR_INVALID, "\"%s\" must be %s, not %s", key, wanted,
 		       json_type_name(v));
 }
 
@@ -190,7 +189,7 @@ static int get_dropouts(struct model_config *c, struct err *reterr)
 	for (size_t i = 0; i < ARRAY_LEN(all) && r >= 0; i++)
 		if (!(*all[i] >= 0 && *all[i] < 1))
 			return err_set(reterr, ERR_INVALID,
-				       "a dropout probability is %g, it must be from 0 to below 1",
+				       "a dropout probability is %g; use one from 0 to below 1",
 				       (double)*all[i]);
 	return r;
 }
@@ -204,10 +203,11 @@ static int count_labels(const struct model_config *c, size_t names, int *ret, st
 	if (num && !json_is_integer(num))
 		return wrong_type("num_labels", "a whole number", num, reterr);
 	if (names && n != (json_int_t)names)
-		return err_set(reterr, ERR_INVALID,
-			       "\"num_labels\" is %lld but \"id2label\" has %zu names: versions of "
-			       "transformers differ in which of them counts",
-			       (long long)n, names);
+		return err_set(
+			reterr, ERR_INVALID,
+			"\"num_labels\" is %lld but \"id2label\" has %zu names, and versions of "
+			"transformers differ in which of them counts; make them equal",
+			(long long)n, names);
 	if (n < 2 || n > MODEL_LABELS_MAX)
 		return err_set(reterr, ERR_INVALID,
 			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
@@ -272,7 +272,8 @@ static int check_kind(struct model_config *c, struct err *reterr)
 			       position);
 	if (json_get_bool(c->source, "is_decoder", false) ||
 	    json_get_bool(c->source, "add_cross_attention", false))
-		return err_set(reterr, ERR_INVALID, "it describes a decoder, not an encoder");
+		return err_set(reterr, ERR_INVALID,
+			       "config.json describes a decoder, not an encoder");
 	return 0;
 }
 

@@ -29,7 +29,7 @@ int id2label_read(const json_t *config, json_t **ret, struct err *reterr)
 
 	*ret = NULL;
 	if (id2label && !json_is_null(id2label) && !json_is_object(id2label))
-		return err_set(reterr, ERR_INVALID, "\"id2label\" must be an object, it is %s",
+		return err_set(reterr, ERR_INVALID, "\"id2label\" must be an object, not %s",
 			       json_type_name(id2label));
 	if (!n)
 		return 0;
@@ -62,7 +62,7 @@ int id2label_load(const char *dir, json_t **ret, struct err *reterr)
 	if (r >= 0)
 		r = err_ctx(reterr, id2label_read(config, ret, reterr), "%s", path);
 	if (r >= 0 && !*ret)
-		r = err_set(reterr, ERR_INVALID, "%s names no classes: it has no \"id2label\"",
-			    path);
+		r = err_set(reterr, ERR_INVALID,
+			    "%s names no classes, because it has no \"id2label\"", path);
 	return r < 0 ? r : 0;
 }

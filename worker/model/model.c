@@ -137,7 +137,7 @@ static int weights_add_shards(struct weights *w, const char *dir, const char *in
 		char path[PATH_MAX];
 
 		if (!name || !path_is_inside(name) || !path_join(path, sizeof(path), dir, name))
-			return err_set(reterr, ERR_CORRUPT, "%s names no usable file for '%s'",
+			return err_set(reterr, ERR_CORRUPT, "%s names no valid file for '%s'",
 				       index, tensor);
 		if (json_object_get(seen, name))
 			continue;
@@ -166,7 +166,7 @@ static int weights_open(const char *dir, struct weights *w, struct err *reterr)
 	    path_exists(AT_FDCWD, other))
 		return err_set(reterr, ENOENT,
 			       "%s has pytorch_model.bin but no model.safetensors; save the model "
-			       "with safetensors first",
+			       "as safetensors first",
 			       dir);
 	return err_set(reterr, ENOENT, "%s has no model.safetensors", dir);
 }
@@ -277,7 +277,8 @@ static int find_param(const struct loading *l, enum torch_param kind, int layer,
 		return 0;
 	if (!t)
 		return err_set(reterr, ERR_INVALID, "tensor '%s' is missing%s", name,
-			       is_head(kind) ? "; this is a base model, train it first" : "");
+			       is_head(kind) ? "; the model is a base model, so train it first"
+					     : "");
 	st_shape_format(t, has, sizeof(has));
 	if (kind >= TORCH_EMBEDDING_NORM_WEIGHT)
 		snprintf(needs, sizeof(needs), "[%d]", columns);
@@ -285,7 +286,7 @@ static int find_param(const struct loading *l, enum torch_param kind, int layer,
 		snprintf(needs, sizeof(needs), "[%d, %d]", rows, columns);
 	if (!shape_is(t, kind, rows, columns))
 		return err_set(reterr, ERR_INVALID,
-			       "tensor '%s' has shape %s where config.json needs %s", name, has,
+			       "tensor '%s' has shape %s, but config.json needs %s", name, has,
 			       needs);
 	*ret = t;
 	return 0;
@@ -344,7 +345,7 @@ static int each_param(const struct loading *l, const char *dir,
 			int r = fn(l, (enum torch_param)kind, layer, reterr);
 
 			if (r < 0)
-				return err_ctx(reterr, r, "the model in %s", dir);
+				return err_ctx(reterr, r, "cannot read the model in %s", dir);
 		}
 	}
 	return 0;

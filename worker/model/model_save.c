@@ -86,8 +86,8 @@ static int load_one(const struct safetensors *file, const struct model_config *c
 	t = safetensors_find(file, name);
 	if (!t || t->dtype != ST_F32 ||
 	    t->size_bytes != torch_param_size(&c->shape, kind, NULL, NULL) * sizeof(float))
-		return err_set(reterr, ERR_CORRUPT, "it has no tensor '%s' of the right size",
-			       name);
+		return err_set(reterr, ERR_CORRUPT,
+			       "the network has no tensor '%s' of the right size", name);
 
 	OWN(freep) float *room = malloc(t->size_bytes);
 

@@ -177,19 +177,20 @@ static int parse_header(struct safetensors *s, struct err *reterr)
 	int r;
 
 	if (s->map_size < 8)
-		return err_set(reterr, ERR_CORRUPT, "it has only %zu bytes", s->map_size);
+		return err_set(reterr, ERR_CORRUPT, "the file has only %zu bytes", s->map_size);
 	for (int i = 7; i >= 0; i--)
 		size = size << 8 | map[i];
 	if (size > SAFETENSORS_HEADER_MAX || size > s->map_size - 8)
 		return err_set(reterr, ERR_CORRUPT,
-			       "its header should have %" PRIu64 " bytes, the file has %zu: it is "
-			       "truncated or not a safetensors file",
+			       "the header should have %" PRIu64
+			       " bytes, but the file has %zu: the file is truncated or is not a "
+			       "safetensors file",
 			       size, s->map_size);
 	if (size == 0 || map[8] != '{')
-		return err_set(reterr, ERR_CORRUPT, "its header does not begin with '{'");
+		return err_set(reterr, ERR_CORRUPT, "the header does not begin with '{'");
 	r = json_parse((const char *)map + 8, (size_t)size, &s->header, &cause);
 	if (r < 0)
-		return err_set(reterr, ERR_CORRUPT, "its header is not JSON: %s", cause.msg);
+		return err_set(reterr, ERR_CORRUPT, "the header is not JSON: %s", cause.msg);
 	s->tensors = calloc(json_object_size(s->header) + 1, sizeof(*s->tensors));
 	if (!s->tensors)
 		return err_errno(reterr, ENOMEM, "read the header");

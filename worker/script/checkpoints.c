@@ -326,7 +326,7 @@ void checkpoints_end(struct checkpoints *c, struct report *report)
 	pthread_join(c->thread, NULL);
 	if (c->seen_too_many)
 		report_warning(report, "checkpoints_not_thinned",
-			       "there are more than %d entries in the folder of the checkpoints: "
+			       "the folder of the checkpoints has more than %d entries: "
 			       "checkpoint.keep_last has removed none",
 			       CHECKPOINT_ENTRIES_MAX);
 	else if (c->seen_any && !c->seen_complete)

@@ -106,9 +106,10 @@ static int find_python(struct script *s, struct err *reterr)
 			return 0;
 	}
 	s->w->failure_code = "exec_failed";
-	return err_at(reterr, ERR_NOT_FOUND, "/local/python",
-		      "there is no Python interpreter '%s'; set local.python to an absolute path",
-		      python);
+	return err_at(
+		reterr, ERR_NOT_FOUND, "/local/python",
+		"the Python interpreter '%s' does not exist; set local.python to an absolute path",
+		python);
 }
 
 static int run_step(struct script *s, json_t *argv, const char *what, struct err *reterr)
@@ -123,12 +124,12 @@ static int run_step(struct script *s, json_t *argv, const char *what, struct err
 	if (r < 0)
 		return err_ctx(reterr, r, "%s", what);
 	if (*s->w->stop)
-		return err_set(reterr, ERR_CANCELLED, "stopped while running: %s", what);
+		return err_set(reterr, ERR_CANCELLED, "the job was stopped during: %s", what);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	s->w->failure_code = "script_error";
-	return err_set(reterr, ERR_INVALID, "%s failed with exit code %d; the log has the reason",
-		       what, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	return err_set(reterr, ERR_INVALID, "%s failed with exit code %d; see the log", what,
+		       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 /* work/venv on top of the interpreter's packages, and the requirements in it. */
@@ -142,7 +143,7 @@ static int make_venv(struct script *s, struct err *reterr)
 	    !path_join(python, sizeof(python), venv, "bin/python"))
 		return err_errno(reterr, ENAMETOOLONG, "make a virtual environment");
 	argv = json_pack("[ssss]", s->python, "-c", venv_code, venv);
-	r = run_step(s, argv, "making a virtual environment", reterr);
+	r = run_step(s, argv, "make a virtual environment", reterr);
 	if (r < 0)
 		return r;
 	str_copy(s->python, sizeof(s->python), python);
@@ -167,7 +168,7 @@ static int install(struct script *s, struct err *reterr)
 	if (str_eq(json_get_str(local, "requirements", "refuse"), "venv"))
 		return make_venv(s, reterr);
 	return err_at(reterr, ERR_INVALID, "/local/requirements",
-		      "source_dir has a %s, which is not installed by default: set "
+		      "source_dir has a %s, which is not installed by default; set "
 		      "local.requirements to \"venv\", or remove the file",
 		      what);
 }

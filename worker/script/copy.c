@@ -49,7 +49,8 @@ static int copy_subdir(int from, const char *name, int to, int depth, struct err
 	OWN(closep) int out = -1;
 
 	if (depth > COPY_DEPTH_MAX)
-		return err_set(reterr, ERR_LIMIT, "more than %d directories deep", COPY_DEPTH_MAX);
+		return err_set(reterr, ERR_LIMIT, "the tree is more than %d directories deep",
+			       COPY_DEPTH_MAX);
 	if (mkdirat(to, name, 0755) < 0 && errno != EEXIST)
 		return err_errno(reterr, errno, "make directory %s", name);
 	out = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -112,5 +113,5 @@ int copy_tree(int from_at, const char *from, int to_at, const char *to, struct e
 	if (out < 0)
 		return err_errno(reterr, errno, "open directory %s", to);
 	r = copy_dir(in, out, 0, reterr);
-	return r < 0 ? err_ctx(reterr, r, "copy %s", from) : 0;
+	return r < 0 ? err_ctx(reterr, r, "cannot copy %s", from) : 0;
 }

@@ -89,7 +89,7 @@ static int mount_channel(const struct script *s, const char *name, const char *d
 	int r;
 
 	if (!path_join(scratch, sizeof(scratch), SCRATCH, name))
-		return err_errno(reterr, ENAMETOOLONG, "channel %s", name);
+		return err_errno(reterr, ENAMETOOLONG, "lay out the channel %s", name);
 	r = dir_make(s->w->work_dirfd, scratch, 0755, reterr);
 	if (r >= 0)
 		r = dir_make(s->w->work_dirfd, at, 0755, reterr);
@@ -108,7 +108,8 @@ static int make_channel(const struct script *s, const char *name, const char *di
 		return err_at(reterr, ERR_INVALID, field, "'%s' cannot be the name of a channel",
 			      name);
 	if (!dir || !path_is_dir(AT_FDCWD, dir))
-		return err_at(reterr, ENOENT, field, "channel '%s': there is no directory %s", name,
+		return err_at(reterr, ENOENT, field,
+			      "channel '%s': the directory %s does not exist", name,
 			      dir ? dir : "");
 	fd = roots_open(AT_FDCWD, dir, O_PATH | O_DIRECTORY, reterr);
 	if (fd < 0 || !realpath(dir, real)) {
@@ -148,7 +149,7 @@ int layout_make(struct script *s, struct err *reterr)
 	s->contract.base = s->optml ? OPTML : s->w->work;
 	if (!s->optml)
 		report_warning(s->w->report, "no_opt_ml",
-			       "the script gets no " OPTML " (%s); the SM_* variables name the "
+			       "the script has no " OPTML " (%s); the SM_* variables name the "
 			       "real directories",
 			       why.msg);
 	r = make_channels(s, reterr);

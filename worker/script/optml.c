@@ -49,7 +49,7 @@ static int enter_namespace(struct err *reterr)
 			return r;
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(reterr, errno, "keep mounts to ourselves");
+		return err_errno(reterr, errno, "make the mounts private");
 	return 0;
 }
 

@@ -18,8 +18,8 @@ static void on_line(void *userdata, const char *line, size_t len)
 
 	for (size_t i = 0; i < slow.n; i++)
 		report_warning(s->w->report, "slow_metric",
-			       "the regex of metric '%s' takes too long on a line of the log; it "
-			       "is not used any more",
+			       "the regex of metric '%s' takes too long on a line of the log and "
+			       "is no longer used; make it simpler",
 			       slow.names[i]);
 	if (!values)
 		return;

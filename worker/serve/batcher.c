@@ -99,7 +99,7 @@ int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr)
 	} else if (b->waiting >= BATCHER_QUEUE_MAX ||
 		   (b->waiting && b->tokens + job_tokens(job) > BATCHER_TOKENS_MAX)) {
 		r = err_set(reterr, ERR_LIMIT,
-			    "%zu requests with %lld tokens are waiting already; try again later",
+			    "%zu requests with %lld tokens wait already; try again later",
 			    b->waiting, (long long)b->tokens);
 	} else {
 		push(b, job);
@@ -203,10 +203,11 @@ static int check_finite(const struct batcher *b, const struct piece *p, const fl
 {
 	for (size_t i = 0; i < p->rows * b->labels; i++)
 		if (!isfinite(logits[i]))
-			return err_set(e, ERR_NUMERIC,
-				       "the model's answer to input %zu is not a number: its "
-				       "weights are damaged, or its training diverged",
-				       p->first + i / b->labels);
+			return err_set(
+				e, ERR_NUMERIC,
+				"the model's answer to input %zu is not a number, so its weights "
+				"are damaged or its training diverged; train the model again",
+				p->first + i / b->labels);
 	return 0;
 }
 

@@ -197,7 +197,7 @@ static void check_head(struct call *c, const char *url, const char *method)
 	bool ping = str_eq(url, "/ping"), stopping = atomic_load(&c->endpoint->stopping);
 
 	if (!ping && !str_eq(url, "/invocations"))
-		reply_text(c, 404, "there is no %.100s here; use /ping or /invocations", url);
+		reply_text(c, 404, "there is no path '%.100s'; use /ping or /invocations", url);
 	else if (!str_eq(method, ping ? "GET" : "POST"))
 		reply_text(c, 405, "%s takes %s", url, ping ? "GET" : "POST");
 	else if (stopping)
@@ -207,7 +207,8 @@ static void check_head(struct call *c, const char *url, const char *method)
 	else if (!is_json(c))
 		reply_text(c, 415, "the content type must be " TEXT_JSON);
 	else if (body_announced(c) > ENDPOINT_BODY_MAX)
-		reply_text(c, 413, "the body is larger than %d bytes", ENDPOINT_BODY_MAX);
+		reply_text(c, 413, "the body is larger than %d bytes, the limit",
+			   ENDPOINT_BODY_MAX);
 }
 
 static void take_body(struct call *c, const char *data, size_t len)
@@ -216,10 +217,11 @@ static void take_body(struct call *c, const char *data, size_t len)
 		return; /* read to its end, not kept */
 	if (c->endpoint->bodies + (int64_t)len > ENDPOINT_BODIES_MAX) {
 		body_release(c);
-		reply_text(c, 429, "too many bodies are on their way; try again later");
+		reply_text(c, 429, "too many requests are being received; try again later");
 	} else if (buf_put(&c->body, data, len) < 0) {
 		body_release(c);
-		reply_text(c, 413, "the body is larger than %d bytes", ENDPOINT_BODY_MAX);
+		reply_text(c, 413, "the body is larger than %d bytes, the limit",
+			   ENDPOINT_BODY_MAX);
 	} else {
 		c->endpoint->bodies += (int64_t)len;
 	}

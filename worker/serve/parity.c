@@ -79,7 +79,8 @@ static int compare(struct check *k, size_t i, struct err *reterr)
 
 	if (at < 0)
 		return err_set(reterr, ERR_CONFLICT,
-			       "the model has no label '%.60s', which it gave when it was trained",
+			       "the model has no label '%.60s', which the model answered after its "
+			       "training",
 			       label);
 	payload_scores(scores, labels->n, PAYLOAD_DEFAULT, labels->problem);
 	diff = fabs((double)scores[at] - want);
@@ -87,12 +88,11 @@ static int compare(struct check *k, size_t i, struct err *reterr)
 		k->max_diff = diff;
 	if (diff <= k->tolerance)
 		return 0;
-	return err_set(
-		reterr, ERR_CONFLICT,
-		"the model does not answer as when it was trained: for '%.*s' (sample %zu of "
-		"%zu) %s had %.6f then and has %.6f now; at most %g is allowed",
-		PARITY_SHOWN, k->rows[i].text, i, k->n, label, want, (double)scores[at],
-		k->tolerance);
+	return err_set(reterr, ERR_CONFLICT,
+		       "the model does not answer as after its training: for '%.*s' (sample %zu of "
+		       "%zu) the score of %s was %.6f and is %.6f; a difference of %g is allowed",
+		       PARITY_SHOWN, k->rows[i].text, i, k->n, label, want, (double)scores[at],
+		       k->tolerance);
 }
 
 static int run(struct check *k, size_t max_length, struct err *reterr)

@@ -71,7 +71,7 @@ static int parse_list(struct payload *a, const json_t *inputs, struct err *reter
 
 	if (n > PAYLOAD_INPUTS_MAX)
 		return err_at(reterr, ERR_LIMIT, "/inputs",
-			      "inputs has %zu texts; at most %d fit into one request", n,
+			      "inputs has %zu texts; send at most %d in one request", n,
 			      PAYLOAD_INPUTS_MAX);
 	a->rows = calloc(n + 1, sizeof(*a->rows));
 	if (!a->rows)
@@ -205,7 +205,7 @@ static int set_parameter(struct payload *a, const char *name, const json_t *v, s
 	json_pointer_add(field, sizeof(field), name);
 	near = str_nearest(name, names, ARRAY_LEN(names));
 	return err_at(reterr, ERR_INVALID, field, "parameters has no field '%.64s'%s%s%s", name,
-		      near ? "; do you mean '" : "", near ? near : "", near ? "'?" : "");
+		      near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int parse_parameters(struct payload *a, struct err *reterr)
@@ -242,8 +242,7 @@ static int check_fields(const struct payload *a, struct err *reterr)
 			continue;
 		json_pointer_add(field, sizeof(field), name);
 		return err_at(reterr, ERR_INVALID, field,
-			      "there is no field '%.64s'; the body has \"inputs\" and "
-			      "\"parameters\"",
+			      "the body has no field '%.64s'; send \"inputs\" and \"parameters\"",
 			      name);
 	}
 	return 0;

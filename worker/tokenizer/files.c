@@ -35,7 +35,8 @@ int tokenizer_copy_files(const char *from_model_dir, const char *to_dir, struct 
 			continue;
 		r = copy_one(from, names[i], to, reterr);
 		if (r < 0)
-			return err_ctx(reterr, r, "copy the tokenizer of %s", from_model_dir);
+			return err_ctx(reterr, r, "cannot copy the tokenizer of %s",
+				       from_model_dir);
 	}
 	return 0;
 }

@@ -58,8 +58,8 @@ static int load_vocab_txt(struct loading *l, struct err *reterr)
 	r = roots_read(path, &l->text, reterr);
 	if (r == -ENOENT)
 		return err_set(reterr, ENOENT,
-			       "%s has neither tokenizer.json nor vocab.txt: name a directory "
-			       "with a BERT tokenizer",
+			       "%s has neither tokenizer.json nor vocab.txt; name a directory with "
+			       "a BERT tokenizer",
 			       l->dir);
 	return r < 0 ? r : parse_vocab_txt(l, path, reterr);
 }
@@ -236,12 +236,11 @@ int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64
 {
 	if (t->vocab_size <= (size_t)rows)
 		return 0;
-	return err_set(
-		reterr, ERR_UNSUPPORTED,
-		"%s: the tokenizer makes ids up to %zu, but the model has %lld embedding rows "
-		"(vocab_size in config.json): resize the model's embeddings to the "
-		"tokenizer, or take the added tokens out of its files",
-		model_dir, t->vocab_size - 1, (long long)rows);
+	return err_set(reterr, ERR_UNSUPPORTED,
+		       "%s: the tokenizer makes ids up to %zu, but the model has %lld embedding "
+		       "rows (vocab_size in config.json); resize the model's embeddings to the "
+		       "tokenizer, or remove the added tokens from its files",
+		       model_dir, t->vocab_size - 1, (long long)rows);
 }
 
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t)

@@ -134,7 +134,7 @@ static int add_own_of_file(struct vocabulary *v, struct err *reterr)
 		if (!token_def_parse(item, &token))
 			return err_set(reterr, ERR_CORRUPT,
 				       "%s/" FILE_TOKENIZER
-				       ": added_tokens/%zu has no usable content and flags",
+				       ": added_tokens/%zu has no valid content and flags",
 				       v->l->dir, i);
 		r = token_defs_add(&tokens, token, reterr);
 		if (r < 0)
@@ -313,7 +313,8 @@ static int check_template(const struct loading *l, const char *name, int32_t id,
 	if (said < 0 || said == id)
 		return 0;
 	return load_refuse(l, l->json ? FILE_TOKENIZER : FILE_CONFIG, reterr,
-			   "it gives %s the id %d, the vocabulary gives it %d", name, said, id);
+			   "the file gives %s the id %d, but the vocabulary gives it %d", name,
+			   said, id);
 }
 
 int load_added(struct loading *l, struct err *reterr)

@@ -27,8 +27,8 @@ int load_refuse(const struct loading *l, const char *file, struct err *reterr, c
 	va_end(ap);
 	str_utf8_mask(what);
 	return err_set(reterr, ERR_UNSUPPORTED,
-		       "%s/%s: %s. The engine would make other token ids than AutoTokenizer: train "
-		       "it as a script",
+		       "%s/%s: %s. The engine would make other token ids than AutoTokenizer; train "
+		       "the model with a script",
 		       l->dir, file, what);
 }
 
@@ -138,7 +138,7 @@ static int check_keys(const struct loading *l, struct err *reterr)
 		map = json_object_get(map, "AutoTokenizer");
 	if (map && !json_is_null(map))
 		return load_refuse(l, FILE_CONFIG, reterr,
-				   "auto_map names a tokenizer with code of its own");
+				   "auto_map names a tokenizer with its own code");
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		const json_t *v = json_object_get(l->config, refused[i]);
 

@@ -15,7 +15,7 @@
 static int unsupported(const struct loading *l, const char *what, const char *found,
 		       const char *needed, struct err *reterr)
 {
-	return load_refuse(l, FILE_TOKENIZER, reterr, "its %s is '%s'; only %s is supported", what,
+	return load_refuse(l, FILE_TOKENIZER, reterr, "%s is '%s'; only %s is supported", what,
 			   found, needed);
 }
 
@@ -101,7 +101,7 @@ static int load_model(struct loading *l, struct err *reterr)
 	if (!str_copy(l->prefix, sizeof(l->prefix),
 		      json_get_str(model, "continuing_subword_prefix", PREFIX_DEFAULT)) ||
 	    chars < 1)
-		return err_set(reterr, ERR_CORRUPT, "%s/tokenizer.json: its model is not usable",
+		return err_set(reterr, ERR_CORRUPT, "%s/tokenizer.json: 'model' is not valid",
 			       l->dir);
 	l->t->word_chars_max = (size_t)chars;
 	l->unk = json_get_str(model, "unk_token", "[UNK]");

@@ -187,7 +187,7 @@ static int merge_tokenizer_json(struct loading *l, struct err *reterr)
 		    json_integer_value(id) < 0 || json_integer_value(id) >= TOKENIZER_IDS_MAX)
 			return err_set(reterr, ERR_CORRUPT,
 				       "%s/" FILE_TOKENIZER
-				       ": added_tokens/%zu has no usable id, content and flags",
+				       ": added_tokens/%zu has no valid id, content and flags",
 				       l->dir, i);
 		token.index = (double)json_integer_value(id);
 		r = token_defs_set(&l->decoder, token, reterr);
@@ -214,11 +214,11 @@ static int read_decoder(struct loading *l, json_t *decoder, struct err *reterr)
 
 		if (str_to_i64(key, &id) < 0 || id < 0 || id >= TOKENIZER_IDS_MAX ||
 		    !token_def_parse(value, &token))
-			return err_set(reterr, ERR_CORRUPT,
-				       "%s/" FILE_CONFIG ": " KEY_DECODER
-				       "/%s is no id below %d with a token that has content and "
-				       "flags",
-				       l->dir, key, TOKENIZER_IDS_MAX);
+			return err_set(
+				reterr, ERR_CORRUPT,
+				"%s/" FILE_CONFIG ": " KEY_DECODER
+				"/%s is not an id below %d with a token that has content and flags",
+				l->dir, key, TOKENIZER_IDS_MAX);
 		token.index = (double)id;
 		r = token_defs_set(&l->decoder, token, reterr);
 		if (r < 0)

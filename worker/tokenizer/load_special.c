@@ -64,10 +64,10 @@ static int put_named(struct loading *l, const char *name, const struct token_def
 	while (i < l->named_n && !str_eq(l->named[i].name, name))
 		i++;
 	if (i == TOKENIZER_NAMED_MAX)
-		return load_refuse(l, FILE_CONFIG, reterr,
-				   "it names more than %d special tokens; at most these are "
-				   "supported",
-				   TOKENIZER_NAMED_MAX);
+		return load_refuse(
+			l, FILE_CONFIG, reterr,
+			"the file names more than %d special tokens; no more are supported",
+			TOKENIZER_NAMED_MAX);
 	if (i == l->named_n)
 		l->named_n++;
 	l->named[i] = (struct named_token){.name = name, .is_set = token != NULL};

@@ -12,8 +12,7 @@ int token_defs_add(struct token_defs *defs, struct token_def token, struct err *
 
 	if (defs->n >= TOKENIZER_ADDED_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "the tokenizer has more than %d added tokens; at most these are "
-			       "supported",
+			       "the tokenizer has more than %d added tokens; no more are supported",
 			       TOKENIZER_ADDED_MAX);
 	grown = realloc(defs->items, (defs->n + 1) * sizeof(*grown));
 	if (!grown)

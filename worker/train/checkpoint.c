@@ -125,7 +125,8 @@ static void prune(int64_t newest)
 
 		if (step >= 0 && step != steps[0] && step != steps[1] &&
 		    tree_remove(dirfd(d), e->d_name, NULL) < 0)
-			fprintf(stderr, "cannot remove %s/%s, ignoring\n", CHECKPOINTS, e->d_name);
+			fprintf(stderr, "cannot remove %s/%s; the training goes on\n", CHECKPOINTS,
+				e->d_name);
 	}
 	if (d)
 		closedir(d);
@@ -148,9 +149,9 @@ int checkpoint_write(struct train_run *t, struct err *reterr)
 	if (r >= 0 && (rename(tmp, name) < 0 || dir_sync(AT_FDCWD, CHECKPOINTS) < 0))
 		r = err_errno(reterr, errno, "rename %s", tmp);
 	if (r < 0) {
-		err_ctx(reterr, r, "write %s", name);
+		err_ctx(reterr, r, "cannot write %s", name);
 		if (tree_remove(AT_FDCWD, tmp, NULL) < 0)
-			fprintf(stderr, "cannot remove %s, ignoring\n", tmp);
+			fprintf(stderr, "cannot remove %s; the training goes on\n", tmp);
 		return r;
 	}
 	t->saved_step = t->step;
@@ -171,7 +172,7 @@ static int verify(const char *dir, struct err *reterr)
 		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
 	r = json_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &manifest, reterr);
 	if (r < 0)
-		return err_set(reterr, ERR_CORRUPT, "it has no readable manifest.json");
+		return err_set(reterr, ERR_CORRUPT, "the checkpoint has no readable manifest.json");
 	files = json_object_get(manifest, "files");
 	if (json_get_int(manifest, "v", 0) != CHECKPOINT_V || !json_object_get(files, STATE))
 		return err_set(reterr, ERR_CORRUPT, "manifest.json is not of this version");
@@ -186,7 +187,8 @@ static int verify(const char *dir, struct err *reterr)
 		if (r < 0)
 			return err_set(reterr, ERR_CORRUPT, "%s is missing or unreadable", name);
 		if (!str_eq(hex, json_get_str(file, "sha256", "")))
-			return err_set(reterr, ERR_CORRUPT, "%s is not what was written", name);
+			return err_set(reterr, ERR_CORRUPT, "%s is not the file that was written",
+				       name);
 	}
 	return 0;
 }
@@ -206,7 +208,8 @@ static int load_state(struct train_run *t, const char *dir, struct err *reterr)
 	was = json_text(json_object_get(state, "run"));
 	if (!json_equal(json_object_get(state, "run"), identity))
 		return err_set(reterr, ERR_CONFLICT,
-			       "it belongs to a run with other settings or data: %s, now %s",
+			       "the checkpoint belongs to a training with other settings or data: "
+			       "%s, now %s",
 			       was ? was : "", is ? is : "");
 	t->step = t->saved_step = json_get_int(state, "step", 0);
 	t->loss_sum = json_get_num(state, "loss_sum", 0);

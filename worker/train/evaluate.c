@@ -28,8 +28,8 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 			   TRAIN_BATCH_MAX);
 	if (r >= 0)
 		r = label_match(d, c, json_object_get(w->spec, "label_map"), w->report,
-				"say in 'label_map' which class of the model it is, as in "
-				"{\"label_map\": {\"data class\": \"model class\"}}",
+				"name the class of the model in 'label_map', as in {\"label_map\": "
+				"{\"data class\": \"model class\"}}",
 				reterr);
 	if (r >= 0)
 		r = rows_view_make(d, json_get_int(w->spec, "max_length", 0), &view, reterr);
@@ -54,7 +54,7 @@ int evaluate_main(struct worker *w, struct err *reterr)
 
 	if (!model || !data)
 		return err_at(reterr, ERR_INVALID, model ? "/data" : "/model",
-			      "evaluate needs a model and a data set");
+			      "the job needs a model and a data set");
 	r = dataset_open(data, 0, &d, reterr);
 	if (r >= 0)
 		r = evaluate_model(w, model, d, &e, reterr);

@@ -46,8 +46,8 @@ static int check_row(const struct rows_view *v, const struct torch_shape *s, int
 	for (int64_t i = d->offsets[row]; i < d->offsets[row] + v->lengths[row]; i++) {
 		if (d->ids[i] < 0 || d->ids[i] >= s->vocab)
 			return err_set(reterr, ERR_INVALID,
-				       "token id %d is not in the model's vocabulary of %d: was it "
-				       "made with another model's tokenizer?",
+				       "token id %d is not in the model's vocabulary of %d; "
+				       "preprocess the data with the tokenizer of this model",
 				       d->ids[i], s->vocab);
 		if (s->types && d->type_ids && (d->type_ids[i] < 0 || d->type_ids[i] >= s->types))
 			return err_set(reterr, ERR_INVALID,
@@ -55,7 +55,7 @@ static int check_row(const struct rows_view *v, const struct torch_shape *s, int
 				       d->type_ids[i], s->types);
 	}
 	if (v->lengths[row] < 1)
-		return err_set(reterr, ERR_INVALID, "it has no tokens");
+		return err_set(reterr, ERR_INVALID, "the row has no tokens");
 	if (d->labels[row] < 0 || d->labels[row] >= s->labels)
 		return err_set(reterr, ERR_INVALID,
 			       "label %lld is out of range; the model has %d labels",
@@ -67,11 +67,10 @@ int rows_view_check(const struct rows_view *v, const struct model_config *c, con
 		    struct err *reterr)
 {
 	if (v->longest > c->shape.positions)
-		return err_set(
-			reterr, ERR_INVALID,
-			"the %s data has rows of %lld tokens but the model only %d positions; "
-			"preprocess with max_length %d or less",
-			what, (long long)v->longest, c->shape.positions, c->shape.positions);
+		return err_set(reterr, ERR_INVALID,
+			       "the %s data has rows of %lld tokens, but the model has only %d "
+			       "positions; preprocess with max_length %d or less",
+			       what, (long long)v->longest, c->shape.positions, c->shape.positions);
 	for (int64_t row = 0; row < v->data->rows; row++) {
 		int r = check_row(v, &c->shape, row, reterr);
 
@@ -88,8 +87,8 @@ static int check_finite(const float *logits, size_t n, int labels, int64_t first
 		if (!isfinite(logits[i]))
 			return err_set(
 				reterr, ERR_NUMERIC,
-				"the model's answer to row %lld is not a number: its weights "
-				"are damaged, or its training diverged",
+				"the model's answer to row %lld is not a number, so its weights "
+				"are damaged or its training diverged; train the model again",
 				(long long)first + (long long)(i / (size_t)labels));
 	return 0;
 }
@@ -111,13 +110,15 @@ int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_vie
 		int r;
 
 		if (*w->stop)
-			return err_set(reterr, ERR_CANCELLED, "asked to stop while evaluating");
+			return err_set(reterr, ERR_CANCELLED,
+				       "the job was stopped while it evaluated");
 		b.rows = (int)(d->rows - at < batch_size ? d->rows - at : batch_size);
 		b.starts = d->offsets + at;
 		b.lengths = v->lengths + at;
 		r = model_torch_error(torch_net_forward(net, &b, logits, &te), &te, reterr);
 		if (r < 0)
-			return err_ctx(reterr, r, "evaluate rows from %lld", (long long)at);
+			return err_ctx(reterr, r, "cannot evaluate the rows from %lld on",
+				       (long long)at);
 		r = check_finite(logits, (size_t)b.rows * (size_t)labels, labels, at, reterr);
 		if (r < 0)
 			return r;

@@ -31,9 +31,9 @@ static int save_model(struct train_run *t, struct err *reterr)
 		       dir_sync(AT_FDCWD, ".") < 0))
 		r = err_errno(reterr, errno, "rename %s", MODEL_TMP);
 	if (r < 0) {
-		err_ctx(reterr, r, "save the model");
+		err_ctx(reterr, r, "cannot save the model");
 		if (tree_remove(AT_FDCWD, MODEL_TMP, NULL) < 0)
-			fprintf(stderr, "cannot remove %s, ignoring\n", MODEL_TMP);
+			fprintf(stderr, "cannot remove %s; the training goes on\n", MODEL_TMP);
 	}
 	return r;
 }

@@ -125,12 +125,11 @@ static int sync_stats(struct train_run *t, double *ret_loss, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (!stats.finite)
-		return err_set(
-			reterr, ERR_NUMERIC,
-			"the loss or its gradient is not finite at step %lld of %lld (loss %g, "
-			"gradient norm %g); try a lower learning_rate or bf16 \"off\"",
-			(long long)t->step, (long long)t->settings.total_steps, stats.loss,
-			stats.grad_norm);
+		return err_set(reterr, ERR_NUMERIC,
+			       "the loss or the gradient is not finite at step %lld of %lld (loss "
+			       "%g, gradient norm %g); use a lower learning_rate, or bf16 \"off\"",
+			       (long long)t->step, (long long)t->settings.total_steps, stats.loss,
+			       stats.grad_norm);
 	t->loss_sum += stats.loss * (double)stats.steps;
 	t->grad_norm = stats.grad_norm;
 	*ret_loss = stats.loss;
@@ -243,7 +242,8 @@ int train_steps(struct train_run *t, struct err *reterr)
 									      : 0;
 			if (r < 0)
 				return r;
-			return err_set(reterr, ERR_CANCELLED, "stopped after step %lld of %lld",
+			return err_set(reterr, ERR_CANCELLED,
+				       "the training was stopped after step %lld of %lld",
 				       (long long)t->step, (long long)t->settings.total_steps);
 		}
 		r = one_step(&l, reterr);

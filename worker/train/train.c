@@ -35,7 +35,7 @@ static int open_data(struct train_run *t, struct err *reterr)
 
 	if (!train)
 		return err_at(reterr, ERR_INVALID, "/channels/train",
-			      "train needs a channel 'train'");
+			      "the job needs a channel 'train'");
 	r = dataset_open(train, test ? 0 : PARITY_TEXTS, &t->train, reterr);
 	if (r >= 0 && test)
 		r = dataset_open(test, PARITY_TEXTS, &t->test, reterr);
@@ -70,12 +70,12 @@ static int check_labels(const struct dataset *d, struct report *report, struct e
 		return err_errno(reterr, ENOMEM, "read the labels");
 	if (classes < 2)
 		return err_set(reterr, ERR_INVALID,
-			       "all %lld rows of the training data have label %lld; a classifier "
-			       "needs at least two classes",
+			       "all %lld rows of the training data have label %lld; give rows of "
+			       "at least two classes",
 			       (long long)d->rows, (long long)d->labels[0]);
 	if (!d->label_names && classes < d->labels_n)
 		report_warning(report, "classes_without_rows",
-			       "the training data have %d labels, which are whole numbers up to %d "
+			       "the training data has %d labels, which are whole numbers up to %d "
 			       "without names: the model gets %d classes. A preprocess job of the "
 			       "same rows names the labels and leaves no gaps",
 			       classes, d->labels_n - 1, d->labels_n);
@@ -149,10 +149,9 @@ static void say_start(const struct train_run *t)
 	if (t->step)
 		printf("resuming after step %lld\n", (long long)t->step);
 	if (t->w->has_device && !t->cuda)
-		report_warning(
-			t->w->report, "gpu_unused",
-			"a GPU was given but this libtorch has no CUDA or sees no GPU: training "
-			"runs on the CPU");
+		report_warning(t->w->report, "gpu_unused",
+			       "the job has a GPU, but this libtorch has no CUDA or sees no GPU: "
+			       "the training runs on the CPU");
 	if (s->warmup_steps >= s->total_steps)
 		report_warning(
 			t->w->report, "warmup_too_long",
@@ -168,7 +167,7 @@ int train_main(struct worker *w, struct err *reterr)
 
 	t.model_dir = json_get_str(w->spec, "model", NULL);
 	if (!t.model_dir)
-		return err_at(reterr, ERR_INVALID, "/model", "train needs a model directory");
+		return err_at(reterr, ERR_INVALID, "/model", "the job needs a model directory");
 	r = train_settings_parse(json_object_get(w->spec, "hyperparameters"), &t.settings, reterr);
 	if (r >= 0)
 		r = open_data(&t, reterr);
