@@ -122,9 +122,9 @@ static void rest(struct acceptor *a, int door, int error)
 /* The last descriptors are reserved for jobs: reply 503 without reading the request. */
 static void refuse(int fd)
 {
-	static const char body[] =
-		"{\"type\":\"urn:trainyard:busy\",\"title\":\"Service Unavailable\",\"status\":503,"
-		"\"detail\":\"too few file descriptors are left; try again\"}\n";
+	static const char body[] = "{\"type\":\"urn:trainyard:busy\",\"title\":\"Service "
+				   "Unavailable\",\"status\":503,\"detail\":\"the daemon has too "
+				   "few file descriptors left; try again later\"}\n";
 	char answer[512], unread[4096];
 	int n = snprintf(answer, sizeof(answer),
 			 "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
@@ -253,7 +253,7 @@ static int watch(struct acceptor *a, int fd, uint64_t what, struct err *reterr)
 
 	if (fd < 0 || epoll_ctl(a->epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
 		return 0;
-	return err_errno(reterr, errno, "the HTTP server cannot be started");
+	return err_errno(reterr, errno, "start the HTTP server");
 }
 
 static int start_thread(struct acceptor *a, struct err *reterr)
@@ -265,7 +265,7 @@ static int start_thread(struct acceptor *a, struct err *reterr)
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	r = pthread_create(&a->thread, &attr, acceptor_thread, a);
 	pthread_attr_destroy(&attr);
-	return r ? err_errno(reterr, r, "the HTTP server cannot be started") : 0;
+	return r ? err_errno(reterr, r, "start the HTTP server") : 0;
 }
 
 static void acceptor_free(struct acceptor *a)
@@ -293,7 +293,7 @@ int acceptor_start(struct api *api, struct connections *all, struct acceptor **r
 	a->epoll = epoll_create1(EPOLL_CLOEXEC);
 	a->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (a->epoll < 0 || a->bell < 0)
-		r = err_errno(reterr, errno, "the HTTP server cannot be started");
+		r = err_errno(reterr, errno, "start the HTTP server");
 	for (int i = 0; i < DOORS && r >= 0; i++)
 		r = watch(a, a->doors[i]->fd, (uint64_t)i, reterr);
 	if (r >= 0)

@@ -106,7 +106,7 @@ static void reply_absent(struct request *rq, const struct attempt_dir *place)
 	if (r < 0)
 		reply_error(rq, r, &e);
 	else
-		reply_problem(rq, 410, "gone", "the files of this attempt are not there any more");
+		reply_problem(rq, 410, "gone", "the files of this attempt no longer exist");
 }
 
 /* Open the attempt's work directory. Returns -1 if an error was replied. */
@@ -309,9 +309,10 @@ static void reply_artifact(struct request *rq, int fd, const struct stat *st)
 		partial = range_parse(asked, (uint64_t)st->st_size, &range);
 	if (partial == -ERANGE) {
 		close(fd);
-		reply_problem(rq, 416, "out_of_range",
-			      "the file has %lld bytes; %.60s is not in it", (long long)st->st_size,
-			      asked);
+		reply_problem(
+			rq, 416, "out_of_range",
+			"the file has %lld bytes, and the range '%.60s' lies outside of the file",
+			(long long)st->st_size, asked);
 		snprintf(text, sizeof(text), "bytes */%lld", (long long)st->st_size);
 		reply_header(rq, "Content-Range", text);
 		return;
@@ -348,10 +349,11 @@ void jobs_artifact(struct request *rq)
 	if (!find_attempt(rq, &place) || !find_uris(rq, &place, &uris))
 		return;
 	if (uris) {
-		reply_problem(rq, 404, "not_found",
-			      "what a job on SageMaker leaves lies in S3; "
-			      "GET /v1/jobs/%s/artifacts says where, a download job fetches it",
-			      rq->args[0]);
+		reply_problem(
+			rq, 404, "not_found",
+			"the files of a job on SageMaker are in S3; GET /v1/jobs/%s/artifacts "
+			"lists their addresses, and a download job fetches them",
+			rq->args[0]);
 		return;
 	}
 	work = open_work(rq, &place);

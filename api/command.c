@@ -35,7 +35,8 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 	if (!c) {
 		run_spec_free(wanted->run);
 		json_decref(wanted->json);
-		reply_problem(rq, 503, "unavailable", "memory is out; try again");
+		reply_problem(rq, 503, "unavailable",
+			      "the daemon is out of memory; try again later");
 		return;
 	}
 	*c = *wanted;
@@ -44,7 +45,7 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 	rq->state = c;
 	rq->state_free = command_free;
 	if (id && !str_copy(c->id, sizeof(c->id), id)) {
-		reply_problem(rq, 404, "not_found", "there is nothing named '%.80s'", id);
+		reply_problem(rq, 404, "not_found", "there is no run, job or endpoint '%.80s'", id);
 		return;
 	}
 	/* Suspend the connection before the manager can see the command. After a successful

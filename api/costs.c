@@ -34,7 +34,7 @@ int costs_add_sums(struct request *rq, struct store_reader *sr, json_t *to, cons
 	json_object_set_new(sums, "prices_noted",
 			    json_string(manager_prices_noted(rq->api->manager)));
 	if (key[0] ? json_object_set(to, key, sums) < 0 : json_object_update(to, sums) < 0)
-		return err_errno(reterr, ENOMEM, "costs");
+		return err_errno(reterr, ENOMEM, "sum up the costs");
 	return 0;
 }
 
@@ -54,12 +54,13 @@ static bool read_range(struct request *rq, int64_t *first, int64_t *last)
 		*last = *first;
 	if (*first > *last) {
 		reply_problem(rq, 400, "invalid_parameter",
-			      "the parameter 'from' is later than 'to'");
+			      "the query parameter 'from' is later than 'to'; swap the two");
 		return false;
 	}
 	if (*last - *first >= COSTS_DAYS_MAX) {
 		reply_problem(rq, 400, "invalid_parameter",
-			      "from 'from' to 'to' are more than %d days; ask for fewer",
+			      "the query parameters 'from' and 'to' are more than %d days apart; "
+			      "ask for fewer days",
 			      COSTS_DAYS_MAX);
 		return false;
 	}

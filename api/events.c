@@ -136,8 +136,8 @@ static bool read_since(struct request *rq, int64_t *since)
 	if (*since <= last && (!generation || str_eq(generation, store_reader_generation(sr))))
 		return true;
 	reply_problem(rq, 410, "gone",
-		      "since=%lld is of another database (restored from a backup?); read the state "
-		      "anew and go on from its seq, which is %lld",
+		      "since=%lld belongs to another database, as after the restore of a backup; "
+		      "read the state again and continue from its seq, %lld",
 		      (long long)*since, (long long)last);
 	return false;
 }
@@ -159,7 +159,9 @@ static bool read_filter(struct request *rq, struct feed_filter *f)
 		if (!value || str_copy((char *)f + parts[i].offset, parts[i].size, value))
 			continue;
 		reply_problem(rq, 400, "invalid_parameter",
-			      "the query parameter '%s' is too long to be one", parts[i].name);
+			      "the value of the query parameter '%s' is too long; give one id or "
+			      "one kind",
+			      parts[i].name);
 		return false;
 	}
 	return true;

@@ -62,26 +62,31 @@ static bool on_header(const char *name, const char *value, void *userdata)
 	h->n++;
 	h->bytes += strlen(name) + strlen(value);
 	if (h->n > HEAD_HEADERS_MAX || h->bytes > HEAD_BYTES_MAX) {
-		snprintf(text, sizeof(text), "at most %d headers of %d bytes together are allowed",
+		snprintf(text, sizeof(text),
+			 "the request has too many headers; send at most %d headers of %d bytes "
+			 "together",
 			 HEAD_HEADERS_MAX, HEAD_BYTES_MAX);
 		refuse(h->rq, 431, "headers_too_large", text);
 		return false;
 	}
 	if (!is_token(name)) {
 		refuse(h->rq, 400, "invalid_header",
-		       "the name of a header has a character that names may not have");
+		       "the name of a header contains a character that HTTP does not allow; remove "
+		       "the character");
 		return false;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
 		if (strcasecmp(name, single[i]) != 0 || h->seen[i]++ == 0)
 			continue;
-		snprintf(text, sizeof(text), "the header '%s' is there twice", single[i]);
+		snprintf(text, sizeof(text), "the header '%s' appears twice; send it once",
+			 single[i]);
 		refuse(h->rq, 400, "invalid_header", text);
 		return false;
 	}
 	if (!has_control(value))
 		return true;
-	snprintf(text, sizeof(text), "the header '%.40s' has a control character", name);
+	snprintf(text, sizeof(text),
+		 "the header '%.40s' contains a control character; remove the character", name);
 	refuse(h->rq, 400, "invalid_header", text);
 	return false;
 }
@@ -95,10 +100,11 @@ static bool check_framing(struct request *rq)
 
 	if (coding && length)
 		refuse(rq, 400, "invalid_header",
-		       "Transfer-Encoding and Content-Length do not go together");
+		       "the request has both Transfer-Encoding and Content-Length; send one of "
+		       "them");
 	else if (coding && strcasecmp(coding, "chunked") != 0)
 		refuse(rq, 400, "invalid_header",
-		       "the only Transfer-Encoding that is understood is 'chunked'");
+		       "the Transfer-Encoding is not supported; use 'chunked'");
 	else if (length && (str_to_i64(length, &n) < 0 || n < 0))
 		refuse(rq, 400, "invalid_header", "Content-Length must be a number of bytes");
 	else
@@ -113,7 +119,7 @@ static bool check_encoding(struct request *rq)
 	if (!encoding || strcasecmp(encoding, "identity") == 0)
 		return true;
 	reply_problem(rq, 415, "unsupported_media_type",
-		      "a body with 'Content-Encoding: %.40s' is not understood; send it as it is",
+		      "'Content-Encoding: %.40s' is not supported; send the body unencoded",
 		      encoding);
 	return false;
 }
@@ -128,16 +134,16 @@ static bool check_origin(struct request *rq)
 		return false;
 	}
 	if (!rq->local && !guard_host_ok(host, rq->api->host)) {
-		reply_problem(
-			rq, 403, "forbidden_host",
-			"the Host header '%.100s' is not a name of this machine's loopback; use "
-			"%s",
-			host ? host : "", rq->api->url);
+		reply_problem(rq, 403, "forbidden_host",
+			      "the Host header '%.100s' does not name this machine; use %s",
+			      host ? host : "", rq->api->url);
 		return false;
 	}
 	if (!str_eq(rq->method, "GET") && !guard_origin_ok(origin, host)) {
 		reply_problem(rq, 403, "forbidden_origin",
-			      "a page of '%.100s' may not change anything here", origin);
+			      "a web page of '%.100s' may not send this request; use a page of "
+			      "this host, or a client that sends no Origin header",
+			      origin);
 		return false;
 	}
 	return true;
@@ -156,10 +162,11 @@ int64_t head_body_length(const struct request *rq)
 bool head_body_too_large(struct request *rq, size_t max)
 {
 	if (!max)
-		reply_problem(rq, 400, "unexpected_body", "%s %s takes no body", rq->method,
-			      rq->route->pattern);
+		reply_problem(rq, 400, "unexpected_body", "%s %s takes no body; send none",
+			      rq->method, rq->route->pattern);
 	else
-		reply_problem(rq, 413, "too_large", "the body is larger than %zu bytes", max);
+		reply_problem(rq, 413, "too_large",
+			      "the body is larger than %zu bytes, the limit of this request", max);
 	return false;
 }
 
@@ -202,7 +209,8 @@ void head_check(struct request *rq)
 	if (!request_headers(rq, on_header, &h) || !check_framing(rq))
 		return;
 	if (api_stopping(rq->api)) {
-		reply_problem(rq, 503, "stopping", "the daemon is stopping; try again soon");
+		reply_problem(rq, 503, "stopping",
+			      "the daemon is stopping; try again when it runs again");
 		return;
 	}
 	if (check_origin(rq) && routes_find(rq) && routes_check_params(rq) && check_body(rq))

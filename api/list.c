@@ -86,7 +86,7 @@ static bool read_text(struct request *rq, const char *name, int max, const char 
 	if (!s || strlen(s) <= (size_t)max)
 		return true;
 	reply_problem(rq, 400, "invalid_parameter",
-		      "the query parameter '%s' has %zu bytes; it has at most %d", name, strlen(s),
+		      "the query parameter '%s' has %zu bytes; use at most %d", name, strlen(s),
 		      max);
 	return false;
 }
@@ -116,7 +116,7 @@ static bool read_sort(struct request *rq, struct list_filter *f)
 		return true;
 	reply_problem(rq, 400, "invalid_parameter",
 		      "the query parameter 'sort' must be created_at or metrics.NAME, with '-' "
-		      "before it for the greatest first, not '%.64s'",
+		      "before the name for the greatest first, not '%.64s'",
 		      sort);
 	return false;
 }

@@ -70,14 +70,15 @@ static int address_of(const char *listen_at, const char *host, uint16_t port, un
 		loopback = IN6_IS_ADDR_LOOPBACK(&ret->v6.sin6_addr);
 	} else {
 		return err_set(reterr, ERR_INVALID,
-			       "cannot listen on '%s': '%s' is not a numeric address", listen_at,
-			       host);
+			       "cannot listen on '%s': '%s' is not a numeric address; write one "
+			       "such as 127.0.0.1",
+			       listen_at, host);
 	}
 	if (loopback)
 		return 0;
 	return err_set(reterr, ERR_UNSUPPORTED,
-		       "refusing to listen on '%s': beyond loopback everybody who reaches the port "
-		       "could run code here; use 127.0.0.1 and a tunnel or a proxy",
+		       "cannot listen on '%s': everybody who reaches a port beyond loopback could "
+		       "run code on this machine; use 127.0.0.1 and a tunnel or a proxy",
 		       listen_at);
 }
 
@@ -100,12 +101,12 @@ int listen_tcp(const char *listen_at, int *ret_fd, char *host, size_t host_size,
 		return r;
 	fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return err_errno(reterr, errno, "cannot listen on %s", listen_at);
+		return err_errno(reterr, errno, "listen on %s", listen_at);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, &at.any, len) < 0 || listen(fd, BACKLOG) < 0)
-		return err_errno(reterr, errno, "cannot listen on %s", listen_at);
+		return err_errno(reterr, errno, "listen on %s", listen_at);
 	if (getsockname(fd, &at.any, &len) < 0)
-		return err_errno(reterr, errno, "cannot listen on %s", listen_at);
+		return err_errno(reterr, errno, "listen on %s", listen_at);
 	*ret_port = ntohs(at.any.sa_family == AF_INET ? at.v4.sin_port : at.v6.sin6_port);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -119,17 +120,17 @@ static int remove_stale(int dirfd, const char *name, const struct sockaddr_un *a
 	struct stat st;
 
 	if (fd < 0)
-		return err_errno(reterr, errno, "cannot listen on %s", path);
+		return err_errno(reterr, errno, "listen on %s", path);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
-		return err_errno(reterr, EEXIST,
-				 "cannot listen on %s: there is a file that is no socket", path);
-	if (connect(fd, (const struct sockaddr *)at, len) == 0 || errno == EAGAIN)
-		return err_errno(reterr, EADDRINUSE, "cannot listen on %s: another daemon is there",
+		return err_errno(reterr, EEXIST, "listen on %s, which is a file and no socket",
 				 path);
+	if (connect(fd, (const struct sockaddr *)at, len) == 0 || errno == EAGAIN)
+		return err_errno(reterr, EADDRINUSE,
+				 "listen on %s, on which another daemon listens", path);
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-		return err_errno(reterr, errno, "cannot replace the stale socket %s", path);
+		return err_errno(reterr, errno, "replace the stale socket %s", path);
 	return 0;
 }
 
@@ -149,10 +150,10 @@ int listen_unix(const char *path, int *ret_fd, struct err *reterr)
 	}
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0 || !*name)
-		return err_errno(reterr, *name ? errno : EINVAL, "cannot listen on %s", path);
+		return err_errno(reterr, *name ? errno : EINVAL, "listen on %s", path);
 	r = socket_address(dirfd, name, &at, &len);
 	if (r < 0)
-		return err_errno(reterr, -r, "cannot listen on %s", path);
+		return err_errno(reterr, -r, "listen on %s", path);
 	r = remove_stale(dirfd, name, &at, len, path, reterr);
 	if (r < 0)
 		return r;
@@ -161,7 +162,7 @@ int listen_unix(const char *path, int *ret_fd, struct err *reterr)
 	 * open to others, not even between bind and chmod. */
 	if (fd < 0 || fchmod(fd, SOCKET_MODE) < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
 	    fchmodat(dirfd, name, SOCKET_MODE, 0) < 0 || listen(fd, BACKLOG) < 0)
-		return err_errno(reterr, errno, "cannot listen on %s", path);
+		return err_errno(reterr, errno, "listen on %s", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -36,7 +36,8 @@ int logfile_open(struct logfile *lf, const char *dir, struct err *reterr)
 		return 0;
 	logfile_close(lf);
 	if (r == -ERR_INVALID)
-		return err_set(reterr, ERR_GONE, "the log is gone: the job has replaced it");
+		return err_set(reterr, ERR_GONE,
+			       "the log no longer exists: the job has replaced the file");
 	return r;
 }
 

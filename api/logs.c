@@ -220,11 +220,13 @@ static bool read_window(struct request *rq, bool follow, struct window *w)
 	    !request_param_int(rq, "limit", 1, INT64_MAX, &w->limit))
 		return false;
 	if (w->tail >= 0 && request_param(rq, "offset")) {
-		reply_problem(rq, 400, "invalid_parameter", "offset and tail exclude each other");
+		reply_problem(rq, 400, "invalid_parameter",
+			      "'offset' and 'tail' exclude each other; give one of them");
 		return false;
 	}
 	if (follow && w->limit != INT64_MAX) {
-		reply_problem(rq, 400, "invalid_parameter", "follow and limit exclude each other");
+		reply_problem(rq, 400, "invalid_parameter",
+			      "'follow' and 'limit' exclude each other; give one of them");
 		return false;
 	}
 	return true;
@@ -290,7 +292,8 @@ static bool start_follow(struct request *rq, struct log_stream *ls, const char *
 {
 	if (!api_follower_add(rq->api)) {
 		reply_problem(rq, 429, "too_many_followers",
-			      "%d logs are being followed, which is the limit; close one",
+			      "%d logs are being followed, which is the limit; end one of the "
+			      "requests and try again",
 			      API_FOLLOWERS_MAX);
 		return false;
 	}

@@ -39,7 +39,8 @@ static struct prune *prune_of(struct request *rq)
 	rq->state = p;
 	rq->state_free = prune_free;
 	if (!p)
-		reply_problem(rq, 503, "unavailable", "memory is out; try again");
+		reply_problem(rq, 503, "unavailable",
+			      "the daemon is out of memory; try again later");
 	return p;
 }
 

@@ -61,8 +61,8 @@ static int parse_path(struct request *rq, const char *path, size_t n, char **tex
 		rq->segments[rq->segments_n] = decode(part, (size_t)(stop - part), false, text);
 		if (!rq->segments[rq->segments_n++])
 			return err_set(reterr, ERR_INVALID,
-				       "the path has a bad percent escape, a NUL byte or bytes "
-				       "that are not UTF-8");
+				       "the path contains an invalid percent escape, a NUL byte or "
+				       "bytes that are not UTF-8");
 		path = stop;
 	}
 	return 0;
@@ -85,8 +85,8 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 			p->value = equals ? decode(equals + 1, n - name_n - 1, true, text) : "";
 			if (!p->name || !p->value)
 				return err_set(reterr, ERR_INVALID,
-					       "the query has a bad percent escape, a NUL byte or "
-					       "bytes that are not UTF-8");
+					       "the query contains an invalid percent escape, a "
+					       "NUL byte or bytes that are not UTF-8");
 			rq->params_n++;
 		}
 		query += n;
@@ -202,8 +202,8 @@ bool request_param_set(struct request *rq, const char *name, request_parse_fn pa
 		if (n >= sizeof(word) || parse(word, &bit) < 0) {
 			near = n < sizeof(word) ? str_nearest(word, names, names_n) : NULL;
 			reply_problem(rq, 400, "invalid_parameter",
-				      "the query parameter '%s' does not know '%.*s'%s%s%s", name,
-				      n > 64 ? 64 : (int)n, s, near ? "; did you mean '" : "",
+				      "the query parameter '%s' has the unknown value '%.*s'%s%s%s",
+				      name, n > 64 ? 64 : (int)n, s, near ? "; did you mean '" : "",
 				      near ? near : "", near ? "'?" : "");
 			return false;
 		}
@@ -261,13 +261,14 @@ static bool check_texts(struct request *rq)
 
 	if (!find_nul(rq->json, pointer, sizeof(pointer)))
 		return true;
-	reply_problems(
-		rq, 422, "invalid_body",
-		json_pack("[{s:s, s:s, s:s}]", "pointer", pointer, "code", "invalid", "detail",
-			  "the text holds U+0000, which only 'inputs' of a predict job may; "
-			  "remove it"),
-		"%s: the text holds U+0000, which only 'inputs' of a predict job may; remove it",
-		pointer);
+	reply_problems(rq, 422, "invalid_body",
+		       json_pack("[{s:s, s:s, s:s}]", "pointer", pointer, "code", "invalid",
+				 "detail",
+				 "the text contains U+0000, which only 'inputs' of a predict job "
+				 "may contain; remove the character"),
+		       "%s: the text contains U+0000, which only 'inputs' of a predict job may "
+		       "contain; remove the character",
+		       pointer);
 	return false;
 }
 
@@ -331,7 +332,8 @@ bool request_fields(struct request *rq, const char *const *names, size_t n)
 	if (!errors)
 		return true;
 	reply_problems(rq, 422, "invalid_body", errors,
-		       n ? "the body has an unknown field" : "this request takes no fields");
+		       n ? "the body has an unknown field"
+			 : "the body of this request takes no fields; send {} or no body");
 	return false;
 }
 
@@ -347,11 +349,10 @@ bool request_id(struct request *rq, char kind)
 			      "'%s' is the id of a %s, not of a %s; see /v1/%ss/%s", id,
 			      other == 'j' ? "job" : "run", noun, other == 'j' ? "job" : "run", id);
 	else
-		reply_problem(
-			rq, 404, "not_found",
-			"'%.64s' is not the id of a %s: those are %d characters and start with "
-			"'%c'; GET /v1/%ss lists them",
-			id, noun, ID_LEN - 1, kind, noun);
+		reply_problem(rq, 404, "not_found",
+			      "'%.64s' is not the id of a %s: ids have %d characters and start "
+			      "with '%c'; GET /v1/%ss lists them",
+			      id, noun, ID_LEN - 1, kind, noun);
 	return false;
 }
 

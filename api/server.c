@@ -203,7 +203,9 @@ static int start_daemon(struct listener *l, const struct api_config *cfg, int th
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)connections, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
 	if (!l->daemon)
-		return err_set(reterr, ERR_UNAVAILABLE, "the HTTP server cannot be started");
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "libmicrohttpd cannot start the HTTP server; the line before in the "
+			       "log has the reason");
 	return 0;
 }
 

@@ -84,8 +84,8 @@ void training_jobs_logs(struct request *rq)
 		return;
 	if (q->tail && (q->cursor || request_param(rq, "limit"))) {
 		reply_problem(rq, 400, "invalid_parameter",
-			      "'tail' reads from the end, 'limit' and 'cursor' from the beginning: "
-			      "give one or the other");
+			      "'tail' reads from the end, 'limit' and 'cursor' read from the "
+			      "beginning; give one or the other");
 		return;
 	}
 	account_ask(rq);

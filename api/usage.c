@@ -70,8 +70,8 @@ static bool read_executions(struct request *rq, const char *runs, json_t *execut
 		snprintf(run, sizeof(run), "%.*s", (int)len, runs);
 		if (len != ID_LEN - 1 || !id_valid('r', run) || ++n > USAGE_RUNS_MAX) {
 			reply_problem(rq, 400, "invalid_parameter",
-				      "the query parameter 'run' takes ids of runs with commas "
-				      "between them, at most %d",
+				      "the query parameter 'run' must be ids of runs separated by "
+				      "commas, at most %d",
 				      USAGE_RUNS_MAX);
 			return false;
 		}

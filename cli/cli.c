@@ -30,8 +30,8 @@ int cli_fail(const struct cli *c, const struct err *e)
 {
 	fprintf(stderr, "trainyard: %s\n", e->msg);
 	if (e->code == ERR_UNAVAILABLE && strstr(e->msg, "nobody answers")) {
-		fputs("Is the daemon running? Start it with 'systemctl start trainyard' or run "
-		      "trainyardd; --url or $TRAINYARD_URL name another address.\n",
+		fputs("Start the daemon with 'systemctl start trainyard' or run trainyardd. If it "
+		      "listens elsewhere, give --url or set $TRAINYARD_URL.\n",
 		      stderr);
 		return CLI_UNREACHABLE;
 	}

@@ -229,6 +229,6 @@ int client_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_
 		str_copy(id, ID_LEN, typed);
 		return 0;
 	}
-	return err_set(reterr, ERR_INVALID, "'%s' is not the id of a job%s; RUN/NAME works too",
+	return err_set(reterr, ERR_INVALID, "'%s' is not the id of a job%s; give an id or RUN/NAME",
 		       typed, ret_is_run ? " or a run" : "");
 }

@@ -13,7 +13,7 @@
 static void say_more(const json_t *answer)
 {
 	if (json_get_str(answer, "next_cursor", NULL))
-		fputs("trainyard: there are more; --limit shows up to 1000\n", stderr);
+		fputs("trainyard: the list goes on; --limit shows up to 1000\n", stderr);
 }
 
 static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
@@ -103,7 +103,7 @@ int cmd_roles(struct cli *c)
 	request_path_param(&p, "name_contains", cli_get(c, "contains"));
 	request_path_param(&p, "path_prefix", cli_get(c, "path-prefix"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, columns, "There is no role that SageMaker may assume.");
+	return list(c, &p, columns, "The account has no role that SageMaker may assume.");
 }
 
 /* ---- training jobs ---- */
@@ -208,5 +208,5 @@ int cmd_training_jobs(struct cli *c)
 	request_path_param(&p, "name_contains", cli_get(c, "contains"));
 	request_path_param(&p, "region", cli_get(c, "region"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, columns, "There is no such training job.");
+	return list(c, &p, columns, "There are no training jobs that match.");
 }

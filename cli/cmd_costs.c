@@ -28,8 +28,8 @@ static void print_sums(const json_t *answer)
 				 json_get_str(month, "month", "month"), "sums", month, "cap",
 				 json_object_get(caps, "month_usd"));
 
-	show_table(rows, columns, "The daemon says nothing of money.");
-	printf("\none job at most %s; prices noted %s\n", json_get_str(caps, "job_usd", "-"),
+	show_table(rows, columns, "The daemon has no costs to show.");
+	printf("\ncap of one job: %s; prices as of %s\n", json_get_str(caps, "job_usd", "-"),
 	       json_get_str(answer, "prices_noted", "?"));
 }
 

@@ -89,7 +89,8 @@ int cmd_du(struct cli *c)
 	print_kinds(answer);
 	print_runs(json_object_get(answer, "runs"), c->args_n > 0);
 	if (!json_get_bool(answer, "complete", true))
-		fprintf(stderr, "trainyard: not all was counted: it takes too long, is too deep or "
-				"cannot be read; the sizes are at least these\n");
+		fprintf(stderr,
+			"trainyard: some files were not counted, because they take too long, lie "
+			"too deep or cannot be read: the real sizes are larger\n");
 	return CLI_OK;
 }

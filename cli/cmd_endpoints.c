@@ -43,7 +43,7 @@ static const struct show_column fields[] = {
 	{"lease", "lease.ttl"},
 	{"idle", "lease.idle"},
 	{"lease ends", "lease.expires_at", SHOW_AGE},
-	{"last asked", "lease.last_request_at", SHOW_AGE},
+	{"last request", "lease.last_request_at", SHOW_AGE},
 	{"restarts", "restarts"},
 	{"there", "sagemaker.endpoint"},
 	{"its status", "sagemaker.status"},
@@ -71,9 +71,9 @@ int cmd_endpoints(struct cli *c)
 		show_json(answer);
 	else
 		show_table(json_object_get(answer, "items"), columns,
-			   cli_get(c, "all")
-				   ? "There are no endpoints."
-				   : "There are no live endpoints; --all lists the rest.");
+			   cli_get(c, "all") ? "There are no endpoints."
+					     : "There are no live endpoints; --all lists deleted "
+					       "and failed ones, too.");
 	return CLI_OK;
 }
 
@@ -136,7 +136,8 @@ static int wait_until_gone(struct cli *c, struct request_path *p, struct err *re
 			return 0;
 		nanosleep(&(struct timespec){.tv_nsec = GONE_POLL_MS * 1000000L}, NULL);
 	}
-	return err_set(reterr, ERR_LIMIT, "%s is still there; 'trainyard endpoint show %s'",
+	return err_set(reterr, ERR_LIMIT,
+		       "endpoint %s still exists; 'trainyard endpoint show %s' says why",
 		       c->args[1], c->args[1]);
 }
 
@@ -169,11 +170,12 @@ static int endpoint_rollback(struct cli *c, struct request_path *p, int *ret_cod
 	if (r < 0)
 		return r;
 	id = json_get_str(answer, "id", "");
-	model = json_get_str(json_object_get(answer, "spec"), "model", "the model before");
+	model = json_get_str(json_object_get(answer, "spec"), "model",
+			     "its model before the update");
 	if (c->json)
 		show_json(answer);
 	else
-		printf("%s: job %s goes back to %s\n", c->args[1], id, model);
+		printf("%s: job %s rolls the endpoint back to %s\n", c->args[1], id, model);
 	if (!cli_get(c, "wait"))
 		return 0;
 	r = follow_to_end(c, id, false, 0, state, reterr);
@@ -254,7 +256,7 @@ int cmd_predict(struct cli *c)
 	int r = 0;
 
 	if (json_array_size(texts) < 1)
-		r = err_set(&e, ERR_INVALID, "there is no text to send, or it is not UTF-8");
+		r = err_set(&e, ERR_INVALID, "the text to send is empty or not UTF-8");
 	if (cli_get(c, "top-k") && str_to_i64(cli_get(c, "top-k"), &top_k) < 0)
 		r = err_set(&e, ERR_INVALID, "--top-k needs a number, not '%s'",
 			    cli_get(c, "top-k"));

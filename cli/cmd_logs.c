@@ -118,7 +118,7 @@ int cmd_metrics(struct cli *c)
 		snprintf(keys[i], sizeof(keys[i]), "values.%s", names[i]);
 		columns[2 + i] = (struct show_column){names[i], keys[i]};
 	}
-	show_table(json_object_get(answer, "items"), columns, "There are no metrics yet.");
+	show_table(json_object_get(answer, "items"), columns, "The job has no metrics yet.");
 	return CLI_OK;
 }
 
@@ -262,6 +262,6 @@ int cmd_artifacts(struct cli *c)
 	else
 		show_table(items,
 			   json_object_get(json_array_get(items, 0), "uri") ? in_s3 : columns,
-			   "It has no files yet.");
+			   "The job has no files yet.");
 	return CLI_OK;
 }

@@ -52,11 +52,11 @@ static int model_list(struct cli *c, struct err *reterr)
 		model_source_text(item, text, sizeof(text));
 		if (json_get_bool(item, "hidden", false))
 			str_copy(text + strlen(text), sizeof(text) - strlen(text),
-				 " (hidden by the configuration's)");
+				 " (hidden by a name of the configuration)");
 		json_set_str(item, "model", text);
 	}
 	show_table(json_object_get(answer, "items"), columns,
-		   "There are no names; 'trainyard model add NAME PATH' adds one.");
+		   "No models are registered; 'trainyard model add NAME PATH' registers one.");
 	return 0;
 }
 
@@ -106,7 +106,9 @@ static int model_add(struct cli *c, struct request_path *p, struct err *reterr)
 	int r;
 
 	if (!source)
-		return err_set(reterr, ERR_INVALID, "'%s' is no path and no name on the hub",
+		return err_set(reterr, ERR_INVALID,
+			       "'%s' is neither a path nor a name on the hub; write a directory or "
+			       "hub:ORG/NAME",
 			       c->args[2]);
 	request_path_param(p, "dry_run", dry ? "1" : NULL);
 	r = client_request(c, "PUT", p, source, &answer, reterr);
@@ -118,7 +120,9 @@ static int model_add(struct cli *c, struct request_path *p, struct err *reterr)
 	}
 	printf("%s: %s %s%s\n", c->args[1], dry ? "would stand for" : "stands for",
 	       model_source_text(answer, text, sizeof(text)),
-	       json_object_get(answer, "hub") ? "; the first job that uses it downloads it" : "");
+	       json_object_get(answer, "hub")
+		       ? "; the first job that uses the name downloads the model"
+		       : "");
 	return 0;
 }
 
@@ -141,7 +145,7 @@ static int model_remove(struct cli *c, struct request_path *p, struct err *reter
 	int r = client_request(c, "DELETE", p, NULL, NULL, reterr);
 
 	if (r >= 0 && !c->json)
-		printf("%s: removed; its files are as they were\n", c->args[1]);
+		printf("%s: the name is removed; the files of the model stay\n", c->args[1]);
 	return r;
 }
 

@@ -30,7 +30,7 @@ static void show_pruned(const struct cli *c, const json_t *answer)
 	char size[SHOW_CELL_MAX];
 	size_t i;
 
-	show_table(removed, removed_columns, "Nothing is to be removed.");
+	show_table(removed, removed_columns, "There is nothing to remove.");
 	if (json_array_size(kept)) {
 		putchar('\n');
 		show_table(kept, kept_columns, "");
@@ -41,10 +41,11 @@ static void show_pruned(const struct cli *c, const json_t *answer)
 		       json_array_size(removed));
 	json_array_foreach(removed, i, run)
 		if (cli_get(c, "rows") && json_is_false(json_object_get(run, "rows")))
-			printf("The rows of %s stay: the ledger of SageMaker names them.\n",
+			printf("The rows of %s stay, because the ledger of SageMaker costs refers "
+			       "to them.\n",
 			       json_get_str(run, "run", ""));
 	if (json_is_true(json_object_get(answer, "truncated")))
-		puts("(there are more: run it again)");
+		puts("(there are more runs: give the command again)");
 }
 
 static int reply(struct cli *c, int r, const json_t *answer, const struct err *e)

@@ -70,9 +70,9 @@ static const struct show_column job_fields[] = {
 	{"on SageMaker", "sagemaker.training_job"},
 	{"endpoint", "sagemaker.endpoint"},
 	{"region", "sagemaker.region"},
-	{"its status", "sagemaker.status"},
+	{"status there", "sagemaker.status"},
 	{"", "sagemaker.secondary_status"},
-	{"it says", "sagemaker.reason", SHOW_REASON},
+	{"reason there", "sagemaker.reason", SHOW_REASON},
 	{"failure", "sagemaker.failure_reason"},
 	{"billable s", "sagemaker.billable_seconds"},
 	{"reserved $", "cost.reserved_usd"},
@@ -96,7 +96,7 @@ static int list(struct cli *c, const struct request_path *p, const struct show_c
 	else
 		show_table(json_object_get(answer, "items"), columns, nothing);
 	if (!c->json && json_get_str(answer, "next_cursor", NULL))
-		puts("(there are more: use --limit)");
+		puts("(the list goes on: use --limit)");
 	return CLI_OK;
 }
 
@@ -108,7 +108,7 @@ int cmd_runs(struct cli *c)
 	request_path_param(&p, "state", cli_get(c, "state"));
 	request_path_param(&p, "name", cli_get(c, "name"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, run_columns, "There are no such runs.");
+	return list(c, &p, run_columns, "There are no runs that match.");
 }
 
 int cmd_jobs(struct cli *c)
@@ -120,7 +120,7 @@ int cmd_jobs(struct cli *c)
 	request_path_param(&p, "kind", cli_get(c, "kind"));
 	request_path_param(&p, "run", cli_get(c, "run"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, job_columns, "There are no such jobs.");
+	return list(c, &p, job_columns, "There are no jobs that match.");
 }
 
 int cmd_queue(struct cli *c)
@@ -128,7 +128,7 @@ int cmd_queue(struct cli *c)
 	struct request_path p;
 
 	request_path(&p, "/v1/queue");
-	return list(c, &p, job_columns, "Nothing waits.");
+	return list(c, &p, job_columns, "No job waits.");
 }
 
 static void show_outputs(const json_t *job)
@@ -171,7 +171,8 @@ int cmd_show(struct cli *c)
 	show_warnings(stdout, "warning    ", NULL, json_object_get(answer, "warnings"));
 	if (is_run) {
 		putchar('\n');
-		show_table(json_object_get(answer, "jobs"), run_job_columns, "It has no jobs.");
+		show_table(json_object_get(answer, "jobs"), run_job_columns,
+			   "The run has no jobs.");
 		json_array_foreach(json_object_get(answer, "jobs"), i, job)
 			show_warnings(stdout, "warning     ", json_get_str(job, "name", ""),
 				      json_object_get(job, "warnings"));
@@ -247,7 +248,8 @@ int cmd_priority(struct cli *c)
 	struct err e;
 
 	if (str_to_i64(c->args[1], &priority) < 0) {
-		err_set(&e, ERR_INVALID, "the priority '%s' is not a whole number", c->args[1]);
+		err_set(&e, ERR_INVALID,
+			"the priority '%s' is not a whole number from -1000 to 1000", c->args[1]);
 		return cli_fail(c, &e);
 	}
 	body = json_pack("{sI}", "priority", (json_int_t)priority);
@@ -304,7 +306,7 @@ int cmd_explain(struct cli *c)
 		return CLI_OK;
 	}
 	if (!json_array_size(json_object_get(answer, "items")))
-		puts("All of its jobs have ended.");
+		puts("All jobs of the run have ended.");
 	json_array_foreach(json_object_get(answer, "items"), i, job) {
 		if (i)
 			putchar('\n');

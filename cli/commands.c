@@ -8,40 +8,43 @@
 #include <stdio.h>
 
 const struct cli_option command_global_options[] = {
-	{"url", 'u', "URL", "the daemon: http://HOST:PORT or unix:/path (or $TRAINYARD_URL)"},
+	{"url", 'u', "URL",
+	 "address of the daemon: http://HOST:PORT or unix:/path (or $TRAINYARD_URL)"},
 	{"json", 'j', NULL, "print the daemon's answer as JSON"},
-	{"help", 'h', NULL, "say how a command is used"},
+	{"help", 'h', NULL, "print the usage of the command"},
 	{NULL},
 };
 
-#define OPTION_SET                                                                               \
-	{                                                                                        \
-		"set", 's', "PATH=VALUE", "change the file: jobs.train.hyperparameters.epochs=3" \
+#define OPTION_SET                                                                         \
+	{                                                                                  \
+		"set", 's', "PATH=VALUE",                                                  \
+			"set a field of the pipeline: jobs.train.hyperparameters.epochs=3" \
 	}
-#define OPTION_LIMIT                                   \
-	{                                              \
-		"limit", 'n', "N", "at most N of them" \
+#define OPTION_LIMIT                                      \
+	{                                                 \
+		"limit", 'n', "N", "show at most N items" \
 	}
-#define OPTION_STATE                                                   \
-	{                                                              \
-		"state", 0, "STATE", "only these; several with commas" \
+#define OPTION_STATE                                                               \
+	{                                                                          \
+		"state", 0, "STATE", "show only these states, separated by commas" \
 	}
-#define OPTION_DRY_RUN                                                                        \
-	{                                                                                     \
-		"dry-run", 'd', NULL, "change nothing: say what would go, what stays and why" \
+#define OPTION_DRY_RUN                                                                    \
+	{                                                                                 \
+		"dry-run", 'd', NULL,                                                     \
+			"change nothing: print what would be removed, what stays and why" \
 	}
-#define OPTION_ROWS                                                           \
-	{                                                                     \
-		"rows", 0, NULL, "remove spec, states, metrics and logs, too" \
+#define OPTION_ROWS                                                                     \
+	{                                                                               \
+		"rows", 0, NULL, "remove the rows, too: spec, states, metrics and logs" \
 	}
-#define OPTION_TRY                                         \
-	{                                                  \
-		"attempt", 0, "N", "of an earlier attempt" \
+#define OPTION_TRY                                                         \
+	{                                                                  \
+		"attempt", 0, "N", "show attempt N; default: the last one" \
 	}
 
-#define OPTION_WAIT                                                                              \
-	{                                                                                        \
-		"wait", 'w', NULL, "wait for its end; the exit status says whether it succeeded" \
+#define OPTION_WAIT                                                                        \
+	{                                                                                  \
+		"wait", 'w', NULL, "wait for the end; exit status 4 if it did not succeed" \
 	}
 #define OPTION_QUIET                                          \
 	{                                                     \
@@ -51,36 +54,43 @@ const struct cli_option command_global_options[] = {
 static const struct cli_command commands[] = {
 	{"submit",
 	 "FILE",
-	 "submit a pipeline (JSON; '-' is standard input); prints its run",
+	 "submit a pipeline (JSON; '-' is standard input) and print its run",
 	 1,
 	 1,
 	 cmd_submit,
 	 {OPTION_SET, OPTION_WAIT, OPTION_QUIET, {NULL}}},
 	{"clone",
 	 "RUN",
-	 "submit a run again, as it was submitted or changed",
+	 "submit a run again, unchanged or with other values",
 	 1,
 	 1,
 	 cmd_clone,
-	 {{"param", 'p', "PATH=VALUE", "change it: /jobs/0/hyperparameters/epochs=3"},
+	 {{"param", 'p', "PATH=VALUE",
+	   "set a field of the pipeline: /jobs/0/hyperparameters/epochs=3"},
 	  OPTION_WAIT,
 	  OPTION_QUIET,
 	  {NULL}}},
 	{"validate",
 	 "FILE",
-	 "check a pipeline as a submit does; store nothing",
+	 "check a pipeline as a submit does, and store nothing",
 	 1,
 	 1,
 	 cmd_validate,
 	 {OPTION_SET, {NULL}}},
-	{"status", "", "the daemon at a glance", 0, 0, cmd_status, {{NULL}}},
+	{"status",
+	 "",
+	 "show the daemon, its jobs, endpoints and costs",
+	 0,
+	 0,
+	 cmd_status,
+	 {{NULL}}},
 	{"runs",
 	 "",
 	 "list runs, newest first",
 	 0,
 	 0,
 	 cmd_runs,
-	 {OPTION_STATE, {"name", 0, "NAME", "only these"}, OPTION_LIMIT, {NULL}}},
+	 {OPTION_STATE, {"name", 0, "NAME", "show only runs of this name"}, OPTION_LIMIT, {NULL}}},
 	{"jobs",
 	 "",
 	 "list jobs, newest first",
@@ -88,87 +98,95 @@ static const struct cli_command commands[] = {
 	 0,
 	 cmd_jobs,
 	 {OPTION_STATE,
-	  {"run", 'r', "RUN", "of one run"},
-	  {"kind", 'k', "KIND", "only these"},
+	  {"run", 'r', "RUN", "show only this run"},
+	  {"kind", 'k', "KIND", "show only this kind"},
 	  OPTION_LIMIT,
 	  {NULL}}},
 	{"show",
 	 "ID",
-	 "one run or job, whole",
+	 "show a run or job in full",
 	 1,
 	 1,
 	 cmd_show,
-	 {{"spec", 0, NULL, "what was submitted, as JSON; of a job with its defaults"}, {NULL}}},
+	 {{"spec", 0, NULL, "print the spec as JSON; of a job with its defaults"}, {NULL}}},
 	{"wait",
 	 "ID",
 	 "follow a run or job to its end, with progress",
 	 1,
 	 1,
 	 cmd_wait,
-	 {{"timeout", 't', "DURATION", "give up after so long (exit status 1)"}, {NULL}}},
+	 {{"timeout", 't', "DURATION", "stop waiting after this time (exit status 1)"}, {NULL}}},
 	{"logs",
 	 "ID",
-	 "the log of a job",
+	 "print the log of a job",
 	 1,
 	 1,
 	 cmd_logs,
-	 {{"follow", 'f', NULL, "go on until the job has ended"},
-	  {"tail", 't', "LINES", "only the last ones"},
+	 {{"follow", 'f', NULL, "follow the log until the job has ended"},
+	  {"tail", 't', "LINES", "show only the last LINES lines"},
 	  OPTION_TRY,
 	  {NULL}}},
 	{"metrics",
 	 "ID",
-	 "the metrics of a job",
+	 "show the metrics of a job",
 	 1,
 	 1,
 	 cmd_metrics,
-	 {{"name", 0, "NAME", "only this one"}, OPTION_TRY, {NULL}}},
+	 {{"name", 0, "NAME", "show only this metric"}, OPTION_TRY, {NULL}}},
 	{"events",
 	 "",
-	 "what happened",
+	 "show the events",
 	 0,
 	 0,
 	 cmd_events,
-	 {{"follow", 'f', NULL, "go on as things happen"},
-	  {"since", 0, "SEQ", "only later ones"},
-	  {"run", 'r', "RUN", "of one run"},
-	  {"job", 0, "JOB", "of one job"},
-	  {"kind", 'k', "KIND", "only these, as job_state"},
+	 {{"follow", 'f', NULL, "follow the events"},
+	  {"since", 0, "SEQ", "show only events after SEQ"},
+	  {"run", 'r', "RUN", "show only this run"},
+	  {"job", 0, "JOB", "show only this job"},
+	  {"kind", 'k', "KIND", "show only this kind, such as job_state"},
 	  {NULL}}},
 	{"artifacts",
 	 "ID [get PATH]",
-	 "list a job's files, or fetch one",
+	 "list the files of a job, or fetch one",
 	 1,
 	 3,
 	 cmd_artifacts,
-	 {{"output", 'o', "FILE", "write there; default: PATH's last part, '-' is standard output"},
+	 {{"output", 'o', "FILE",
+	   "write to FILE; default: the last part of PATH, '-' is standard output"},
 	  OPTION_TRY,
 	  {NULL}}},
 	{"explain",
 	 "ID",
-	 "why a job, or a run's jobs, are not running",
+	 "explain why a job, or the jobs of a run, do not run",
 	 1,
 	 1,
 	 cmd_explain,
 	 {{NULL}}},
 	{"cancel", "ID", "cancel a run or job", 1, 1, cmd_cancel, {{NULL}}},
-	{"retry", "ID", "run what failed again; what succeeded is kept", 1, 1, cmd_retry, {{NULL}}},
+	{"retry",
+	 "ID",
+	 "run the failed, cancelled and skipped jobs again",
+	 1,
+	 1,
+	 cmd_retry,
+	 {{NULL}}},
 	{"hold",
 	 "ID",
-	 "keep a waiting job, or all of a run, from starting",
+	 "hold a waiting job, or all of a run, so that it does not start",
 	 1,
 	 1,
 	 cmd_hold,
 	 {{NULL}}},
-	{"release", "ID", "let a held job, or all of a run, start", 1, 1, cmd_release, {{NULL}}},
+	{"release", "ID", "release a held job, or all of a run", 1, 1, cmd_release, {{NULL}}},
 	{"prune",
 	 "",
-	 "remove the files of runs that ended long ago; what they were stays",
+	 "remove the files of runs that ended long ago, and keep their rows",
 	 0,
 	 0,
 	 cmd_prune,
-	 {{"older", 0, "DURATION", "that ended longer ago; default 30d, with --keep 0s"},
-	  {"keep", 'k', "N", "but the N that ended last"},
+	 {{"older", 0, "DURATION",
+	   "remove runs that ended longer ago; default: 30d, with --keep 0s"},
+	  {"keep", 'k', "N", "keep the N runs that ended last"},
 	  OPTION_DRY_RUN,
 	  OPTION_ROWS,
 	  {NULL}}},
@@ -181,7 +199,7 @@ static const struct cli_command commands[] = {
 	 {OPTION_DRY_RUN, OPTION_ROWS, {NULL}}},
 	{"priority",
 	 "ID NUMBER",
-	 "change the place in the queue of a waiting job, or of a run's",
+	 "set the priority of a waiting job, or of the jobs of a run",
 	 2,
 	 2,
 	 cmd_priority,
@@ -192,81 +210,93 @@ static const struct cli_command commands[] = {
 	 0,
 	 0,
 	 cmd_endpoints,
-	 {{"all", 'a', NULL, "deleted and failed ones, too"}, OPTION_STATE, OPTION_LIMIT, {NULL}}},
+	 {{"all", 'a', NULL, "list deleted and failed ones, too"},
+	  OPTION_STATE,
+	  OPTION_LIMIT,
+	  {NULL}}},
 	{"endpoint",
 	 "renew|rollback|delete|show NAME",
-	 "renew an endpoint's lease, undo its last update, delete it, show it",
+	 "renew the lease of an endpoint, undo its last update, delete or show it",
 	 2,
 	 2,
 	 cmd_endpoint,
-	 {{"ttl", 0, "DURATION", "renew for so long; default: as deployed"},
-	  {"wait", 'w', NULL, "until it is gone, or the roll-back has ended"},
+	 {{"ttl", 0, "DURATION", "renew for this time; default: as deployed"},
+	  {"wait", 'w', NULL, "wait until the endpoint is gone, or the roll-back has ended"},
 	  {NULL}}},
 	{"predict",
 	 "NAME TEXT...",
-	 "ask an endpoint; '-' reads texts from standard input, one a line",
+	 "send texts to an endpoint; '-' reads one per line from standard input",
 	 2,
 	 -1,
 	 cmd_predict,
-	 {{"top-k", 'k', "N", "the N best labels of each text"}, {NULL}}},
+	 {{"top-k", 'k', "N", "print the N best labels of each text"}, {NULL}}},
 	{"model",
 	 "list|add NAME PATH|add NAME hub:ORG/NAME[@REVISION]|show NAME|remove NAME",
-	 "names of models that a spec may use in place of a path",
+	 "manage the registered models, which specs name in place of a path",
 	 1,
 	 3,
 	 cmd_model,
-	 {{"dry-run", 'n', NULL, "add: only look whether it could be added"}, {NULL}}},
+	 {{"dry-run", 'n', NULL, "add: check the model and add nothing"}, {NULL}}},
 	{"queue",
 	 "",
-	 "what waits, in the order in which it would start",
+	 "list the waiting jobs in the order in which they would start",
 	 0,
 	 0,
 	 cmd_queue,
 	 {{NULL}}},
 	{"costs",
 	 "",
-	 "what SageMaker costs: today, this month, by job and endpoint, and the caps",
+	 "show the costs of SageMaker: today, this month, by job and endpoint, and the caps",
 	 0,
 	 0,
 	 cmd_costs,
-	 {{"from", 0, "DAY", "first day (UTC); the first of the month"},
-	  {"to", 0, "DAY", "last day; today"},
+	 {{"from", 0, "DAY", "first day (UTC); default: the first of the month"},
+	  {"to", 0, "DAY", "last day (UTC); default: today"},
 	  {NULL}}},
 	{"du",
 	 "[RUN...]",
-	 "what takes the disk, by kind and run; of runs also by job",
+	 "show the disk usage by kind and run; of named runs also by job",
 	 0,
 	 -1,
 	 cmd_du,
 	 {{NULL}}},
 	{"roles",
 	 "[NAME]",
-	 "the IAM roles that SageMaker may assume, or what one of them is enough for",
+	 "list the IAM roles that SageMaker may assume, or check what one of them allows",
 	 0,
 	 1,
 	 cmd_roles,
-	 {{"contains", 0, "TEXT", "only names with this in them"},
-	  {"path-prefix", 0, "PATH", "only paths that begin so, as /service-role/"},
-	  {"bucket", 0, "BUCKET", "of one role: may it read and write there?"},
+	 {{"contains", 0, "TEXT", "show only names that contain TEXT"},
+	  {"path-prefix", 0, "PATH",
+	   "show only paths that begin with PATH, such as /service-role/"},
+	  {"bucket", 0, "BUCKET", "of one role: check that it may read and write this bucket"},
 	  OPTION_LIMIT,
 	  {NULL}}},
 	{"training-jobs",
 	 "[NAME]",
-	 "SageMaker's training jobs of the account, newest first, or one of them",
+	 "list SageMaker's training jobs of the account, newest first, or show one",
 	 0,
 	 1,
 	 cmd_training_jobs,
-	 {{"created-after", 0, "TIME", "only later ones: 2026-01-31 or 2026-01-31T12:00:00Z"},
-	  {"created-before", 0, "TIME", "only earlier ones"},
-	  {"status", 0, "STATUS", "InProgress, Completed, Failed, Stopping or Stopped"},
-	  {"contains", 0, "TEXT", "only names with this in them"},
-	  {"region", 0, "REGION", "another than the configured one"},
+	 {{"created-after", 0, "TIME",
+	   "show only jobs created later: 2026-01-31 or 2026-01-31T12:00:00Z"},
+	  {"created-before", 0, "TIME", "show only jobs created earlier"},
+	  {"status", 0, "STATUS",
+	   "show only this status: InProgress, Completed, Failed, Stopping or Stopped"},
+	  {"contains", 0, "TEXT", "show only names that contain TEXT"},
+	  {"region", 0, "REGION", "AWS region; default: the configured one"},
 	  OPTION_LIMIT,
-	  {"logs", 'l', NULL, "of one job: what it has logged"},
-	  {"tail", 't', "LINES", "with --logs: only the last ones"},
+	  {"logs", 'l', NULL, "of one job: print its log"},
+	  {"tail", 't', "LINES", "with --logs: print only the last LINES lines"},
 	  {NULL}}},
-	{"devices", "", "slots and GPUs of the machine", 0, 0, cmd_devices, {{NULL}}},
-	{"version", "", "versions of this client and of the daemon", 0, 0, cmd_version, {{NULL}}},
+	{"devices", "", "show the slots and GPUs of the machine", 0, 0, cmd_devices, {{NULL}}},
+	{"version",
+	 "",
+	 "print the versions of this client and of the daemon",
+	 0,
+	 0,
+	 cmd_version,
+	 {{NULL}}},
 };
 
 static void print_option(const struct cli_option *o)
@@ -281,21 +311,19 @@ static void print_option(const struct cli_option *o)
 
 void command_help_all(void)
 {
-	puts("usage: trainyard [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-	     "Trains, deploys and asks models through the daemon trainyardd.\n\ncommands:");
+	puts("usage: trainyard [OPTIONS] COMMAND [ARGUMENTS]\n\nSubmits pipelines to the daemon "
+	     "trainyardd, and shows and changes its jobs and endpoints.\n\ncommands:");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		printf("  %-13s %s\n", commands[i].name, commands[i].help);
 	puts("\noptions of every command:");
 	for (const struct cli_option *o = command_global_options; o->name; o++)
 		print_option(o);
-	puts("\nAn ID is a run's (r...), a job's (j...) or RUN/NAME. The daemon is looked for at "
-	     "--url, "
-	     "$TRAINYARD_URL,\nthe unix socket in $RUNTIME_DIRECTORY or /run/trainyard, "
-	     "then " DEFAULT_URL ".\n\n"
-	     "exit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon "
-	     "answers,\n"
-	     "4 the run or job that was waited for did not succeed.\n"
-	     "'trainyard COMMAND --help' says more about one command.");
+	puts("\nAn ID is the id of a run (r...) or of a job (j...), or RUN/NAME. The client looks "
+	     "for the daemon at --url,\n$TRAINYARD_URL, the unix socket in $RUNTIME_DIRECTORY or "
+	     "/run/trainyard, then " DEFAULT_URL
+	     ".\n\nexit status: 0 done, 1 refused or failed, 2 wrong command line, 3 no daemon "
+	     "answers,\n4 the run or job that the client waited for did not succeed.\n'trainyard "
+	     "COMMAND --help' prints the usage of one command.");
 }
 
 void command_help(const struct cli_command *cmd)

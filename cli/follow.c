@@ -289,7 +289,8 @@ int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us
 		r = follow_once(f, ret_state, reterr);
 		if (r < 0 && client_may_retry(r) && f->reached) {
 			if (!f->unreachable)
-				fprintf(stderr, "trainyard: %s; waiting for it\n", reterr->msg);
+				fprintf(stderr, "trainyard: %s; waiting for the daemon\n",
+					reterr->msg);
 			f->unreachable = true;
 			f->drawn = 0;
 			nap_ms(RETRY_DELAY_MS);

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	if (c.args_n < c.command->min)
 		return usage_error(&c, "an argument is missing:", c.command->arguments);
 	if (c.command->max >= 0 && c.args_n > c.command->max)
-		return usage_error(&c, "one argument too many:", c.args[c.command->max]);
+		return usage_error(&c, "there is one argument too many:", c.args[c.command->max]);
 	c.json = cli_get(&c, "json") != NULL;
 	find_daemon(&c, url, sizeof(url));
 	if (http_open(c.url, &c.http, &e) < 0) {

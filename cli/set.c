@@ -30,8 +30,9 @@ static int refuse(const json_t *at, const char *part, struct err *reterr)
 {
 	if (json_is_array(at))
 		return err_set(reterr, ERR_INVALID,
-			       "the list has no element '%s'; use its index or its name", part);
-	return err_set(reterr, ERR_INVALID, "there is %s where '%s' should be looked up",
+			       "the list has no element '%s'; give an index or a name", part);
+	return err_set(reterr, ERR_INVALID,
+		       "the file has %s where the path looks up '%s'; correct the path",
 		       json_type_name(at), part);
 }
 

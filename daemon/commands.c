@@ -94,7 +94,7 @@ static int run_job_command(struct manager *mgr, struct command *c, struct err *r
 		return store_job_set_priority(mgr->store, job.id, (int)c->number, now, reterr);
 	if (c->kind == COMMAND_JOB_HOLD && job.state != STATE_BLOCKED && job.state != STATE_QUEUED)
 		return err_set(reterr, ERR_CONFLICT,
-			       "job %s is %s; only a blocked or queued job can be held", job.id,
+			       "job %s is %s; you can hold a blocked or queued job only", job.id,
 			       job_state_str(job.state));
 	return store_job_set_held(mgr->store, job.id, c->kind == COMMAND_JOB_HOLD, now, reterr);
 }
@@ -142,5 +142,5 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 	case COMMAND_MODEL_REMOVE:
 		return model_command(mgr, c, reterr);
 	}
-	return err_set(reterr, ERR_UNSUPPORTED, "unknown command %d", (int)c->kind);
+	return err_set(reterr, ERR_UNSUPPORTED, "the command %d is unknown", (int)c->kind);
 }

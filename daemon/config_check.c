@@ -35,9 +35,10 @@ static bool check_directory(struct check *c, const char *key, const char *path)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		problem(c, key, path, "%s; make it, or name another directory", strerror(errno));
+		problem(c, key, path, "%s; make the directory, or name another one",
+			strerror(errno));
 	else if (!S_ISDIR(st.st_mode))
-		problem(c, key, path, "it is not a directory");
+		problem(c, key, path, "the path is not a directory; name a directory");
 	else
 		return true;
 	return false;
@@ -48,9 +49,10 @@ static void check_program(struct check *c, const char *key, const char *path)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		problem(c, key, path, "%s; install it, or name another program", strerror(errno));
+		problem(c, key, path, "%s; install the program, or name another one",
+			strerror(errno));
 	else if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
-		problem(c, key, path, "it is not a program that can be run");
+		problem(c, key, path, "the file is not an executable program; name another one");
 }
 
 /* The daemon creates the data directory, but not its parent. */
@@ -62,21 +64,25 @@ static void check_data_dir(struct check *c, const char *dir)
 
 	if (!*dir) {
 		fprintf(c->out,
-			"note: %s is not set: the service sets it, by hand give "
+			"note: %s is not set: the systemd service sets the key, by hand give "
 			"--data-dir DIR\n",
 			key);
 		return;
 	}
 	if (path_exists(AT_FDCWD, dir)) {
 		if (check_directory(c, key, dir) && access(dir, W_OK | X_OK) < 0)
-			problem(c, key, dir, "it cannot be written: %s", strerror(errno));
+			problem(c, key, dir,
+				"cannot write to the directory: %s; change its owner or mode",
+				strerror(errno));
 		return;
 	}
 	parent = copy ? dirname(copy) : "/";
 	if (access(parent, W_OK | X_OK) < 0)
-		problem(c, key, dir, "it cannot be made in '%s': %s", parent, strerror(errno));
+		problem(c, key, dir,
+			"cannot make the directory in '%s': %s; make it, or name another one",
+			parent, strerror(errno));
 	else
-		fprintf(c->out, "note: %s: '%s' will be made\n", key, dir);
+		fprintf(c->out, "note: %s: the first start makes '%s'\n", key, dir);
 }
 
 static void check_models(struct check *c, const struct config *cfg)
@@ -89,7 +95,9 @@ static void check_models(struct check *c, const struct config *cfg)
 		if (check_directory(c, key, m->dir) &&
 		    (!path_join(path, sizeof(path), m->dir, "config.json") ||
 		     !path_exists(AT_FDCWD, path)))
-			problem(c, key, m->dir, "it is no model: it has no config.json");
+			problem(c, key, m->dir,
+				"the directory is not a model: it has no config.json; name a "
+				"model's directory");
 	}
 }
 

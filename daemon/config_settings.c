@@ -41,7 +41,7 @@ int settings_find_program(const char *configured, const char *name, const char *
 
 	if (configured[0]) {
 		*ret = realpath(configured, NULL);
-		return *ret ? 0 : err_errno(reterr, errno, "%s: '%s'", key, configured);
+		return *ret ? 0 : err_errno(reterr, errno, "use '%s' (%s)", configured, key);
 	}
 	r = own_directory(dir, sizeof(dir), reterr);
 	if (r < 0)
@@ -53,8 +53,9 @@ int settings_find_program(const char *configured, const char *name, const char *
 		if (*ret)
 			return 0;
 	}
-	return err_set(reterr, ERR_INVALID, "%s is not beside the daemon in %s: set %s", name, dir,
-		       key);
+	return err_set(reterr, ERR_INVALID,
+		       "the program %s is not beside the daemon in %s; set %s to its path", name,
+		       dir, key);
 }
 
 static int find_models(const struct config *cfg, struct machine_settings *m, struct err *reterr)
@@ -66,8 +67,8 @@ static int find_models(const struct config *cfg, struct machine_settings *m, str
 	for (size_t i = 0; i < cfg->models_n; i++) {
 		m->model_dirs[i] = realpath(cfg->models[i].dir, NULL);
 		if (!m->model_dirs[i])
-			return err_errno(reterr, errno, "models.%s: '%s'", cfg->models[i].name,
-					 cfg->models[i].dir);
+			return err_errno(reterr, errno, "use '%s' (models.%s)", cfg->models[i].dir,
+					 cfg->models[i].name);
 		m->models[i] = (struct model_name){cfg->models[i].name, m->model_dirs[i]};
 	}
 	m->s.models = m->models;
@@ -115,9 +116,9 @@ static int find_directories(const struct config *cfg, struct machine_settings *m
 	m->data_dir = realpath(cfg->daemon_data_dir, NULL);
 	m->base_dir = realpath(cfg->local_base_dir[0] ? cfg->local_base_dir : ".", NULL);
 	if (!m->data_dir)
-		return err_errno(reterr, errno, "daemon.data_dir: '%s'", cfg->daemon_data_dir);
+		return err_errno(reterr, errno, "use '%s' (daemon.data_dir)", cfg->daemon_data_dir);
 	if (!m->base_dir)
-		return err_errno(reterr, errno, "local.base_dir: '%s'", cfg->local_base_dir);
+		return err_errno(reterr, errno, "use '%s' (local.base_dir)", cfg->local_base_dir);
 	return 0;
 }
 

@@ -172,7 +172,8 @@ static int find_devices(struct devices *d, struct err *reterr)
 
 	if (d->nvml.init() != NVML_SUCCESS || d->nvml.count(&n) != NVML_SUCCESS)
 		return err_set(reterr, ERR_UNAVAILABLE,
-			       "the NVIDIA driver does not answer; GPUs are not used");
+			       "the NVIDIA driver does not answer, so jobs get no GPUs; see "
+			       "nvidia-smi, then restart the daemon");
 	d->nvml.driver(d->driver, sizeof(d->driver));
 	for (unsigned i = 0; i < n && d->count < DEVICES_MAX; i++)
 		if (d->nvml.handle(i, &d->handles[d->count]) == NVML_SUCCESS)

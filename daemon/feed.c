@@ -188,7 +188,8 @@ int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, s
 		r = copy_matching(f, filter, since, max, events, ret_next);
 	pthread_mutex_unlock(&f->lock);
 	if (r == -ERR_GONE)
-		return err_set(reterr, ERR_GONE, "events up to %lld are no longer in memory",
+		return err_set(reterr, ERR_GONE,
+			       "the daemon no longer has the events up to %lld in memory",
 			       (long long)since);
 	if (r < 0)
 		return err_errno(reterr, -r, "read the feed");

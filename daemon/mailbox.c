@@ -34,7 +34,7 @@ int manager_queue(struct manager *mgr, struct command *c, struct err *reterr)
 	if (stopping)
 		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping; try again");
 	if (full)
-		return err_set(reterr, ERR_LIMIT, "%d requests are waiting; try again later",
+		return err_set(reterr, ERR_LIMIT, "%d requests wait already; try again later",
 			       MANAGER_QUEUE_MAX);
 	wake(mgr);
 	return 0;

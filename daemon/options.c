@@ -6,30 +6,24 @@
 #include <getopt.h>
 
 static const char help[] =
-	"usage: trainyardd [OPTION...]\n"
-	"\n"
-	"The Trainyard daemon: takes pipelines over HTTP, keeps them in SQLite, runs their jobs.\n"
-	"\n"
-	"  --config FILE        read the configuration from FILE\n"
-	"  --data-dir DIR       keep the database and the executions in DIR (daemon.data_dir)\n"
-	"  --listen ADDR:PORT   listen on TCP (http.listen); port 0 picks one\n"
-	"  --socket PATH        listen on a unix socket, too (http.socket)\n"
-	"  --log-level LEVEL    error, warning, info or debug (log.level)\n"
-	"  --adopt[=WHAT]       look for what carries our tags in the AWS account, and end:\n"
-	"                         list    print it, with what it costs (the default)\n"
-	"                         adopt   take in what this database does not know\n"
-	"                         delete  stop and delete that, and wait until it is gone\n"
-	"    --region REGION    look there, too (again for more)\n"
-	"    --install ID       only at what that installation has made; all: at each one's\n"
-	"    --yes              do not ask before anything is changed\n"
-	"  --check              say what is wrong with the configuration, write nothing, and end\n"
-	"  --help-config        print every key with its default and meaning, and end\n"
-	"  --version, --help\n"
-	"\n"
-	"Every key can also come from the environment, as TRAINYARD_SECTION_KEY. Prints\n"
-	"`listening on http://ADDR:PORT` when it is ready. SIGTERM stops it; running jobs go on "
-	"and\n"
-	"are found again at the next start.\n";
+	"usage: trainyardd [OPTION...]\n\nThe Trainyard daemon: takes pipelines over HTTP, keeps "
+	"them in SQLite, runs their jobs.\n\n  --config FILE        read the configuration from "
+	"FILE\n  --data-dir DIR       keep the database and the executions in DIR "
+	"(daemon.data_dir)\n  --listen ADDR:PORT   listen on TCP (http.listen); port 0 picks a "
+	"free port\n  --socket PATH        listen on a unix socket, too (http.socket)\n  "
+	"--log-level LEVEL    error, warning, info or debug (log.level)\n  --adopt[=WHAT]       "
+	"look for resources with Trainyard's tags in the AWS account, and end:\n                   "
+	"      list    print them with their prices (the default)\n                         adopt  "
+	" adopt those that this database does not know\n                         delete  stop and "
+	"delete those, and wait until they are gone\n    --region REGION    look in REGION, too; "
+	"give the option again for more\n    --install ID       look only at resources of that "
+	"installation; all: of each one\n    --yes              change the account without a "
+	"question\n  --check              check the configuration, print every problem, write "
+	"nothing, and end\n  --help-config        print every key with its default and meaning, "
+	"and end\n  --version, --help    print the version or this text, and end\n\nEvery key can "
+	"also come from the environment, as TRAINYARD_SECTION_KEY. The daemon prints\n`listening "
+	"on http://ADDR:PORT` when it is ready. SIGTERM stops the daemon; running jobs go on,\nand "
+	"the next start finds them again.\n";
 
 enum {
 	OPT_CONFIG = 256,

@@ -94,8 +94,9 @@ static int run_hold(struct manager *mgr, struct command *c, const struct job_row
 			r = store_job_set_held(mgr->store, job->id, hold, clock_now_us(), reterr);
 	}
 	if (r >= 0 && !any)
-		return err_set(reterr, ERR_CONFLICT, "run %s has no job %s", c->id,
-			       hold ? "that waits: only waiting jobs can be held" : "that is held");
+		return err_set(reterr, ERR_CONFLICT, "run %s has no %s", c->id,
+			       hold ? "waiting job; you can hold a blocked or queued job only"
+				    : "held job to release");
 	return r;
 }
 

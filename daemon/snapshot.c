@@ -125,13 +125,13 @@ int manager_ready(struct manager *mgr, struct err *reterr)
 	if (stopping)
 		return err_set(reterr, ERR_UNAVAILABLE, "the daemon is stopping");
 	if (!mgr->ready)
-		return err_set(reterr, ERR_UNAVAILABLE,
-			       "the daemon is still looking after what ran before; try again soon");
+		return err_set(
+			reterr, ERR_UNAVAILABLE,
+			"the daemon still recovers what ran before its start; try again soon");
 	if (silent_us > MANAGER_BEAT_MAX_US)
 		return err_set(reterr, ERR_UNAVAILABLE,
-			       "the manager thread has not answered for %lld seconds: look for a "
-			       "disk that "
-			       "does not answer",
+			       "the daemon's main thread has not answered for %lld seconds; look "
+			       "for a disk that does not answer",
 			       (long long)(silent_us / USEC_PER_SEC));
 	return store_check_location(mgr->store, reterr);
 }

@@ -38,7 +38,7 @@ int manager_usage(struct manager *mgr, json_t *question, json_t **ret, struct er
 
 	if (atomic_flag_test_and_set(&busy))
 		return err_set(reterr, ERR_LIMIT,
-			       "the disk is being measured for another request; try again");
+			       "the daemon measures the disk for another request; try again later");
 	r = ask_worker(mgr, question, ret, reterr);
 	atomic_flag_clear(&busy);
 	return r;

@@ -46,7 +46,7 @@ static int check_wal(struct db *db, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = calloc(1, sizeof(*q));
 	int r = q ? prepare(db, q, "PRAGMA journal_mode", 0, reterr)
-		  : err_errno(reterr, ENOMEM, "database");
+		  : err_errno(reterr, ENOMEM, "use the database");
 
 	if (r >= 0)
 		r = db_step(q, reterr);
@@ -54,7 +54,7 @@ static int check_wal(struct db *db, struct err *reterr)
 		return r;
 	if (!str_eq(db_col_text(q, 0), "wal"))
 		return err_set(reterr, ERR_UNSUPPORTED,
-			       "the file system does not support SQLite's write-ahead log: keep "
+			       "the file system does not support SQLite's write-ahead log; keep "
 			       "the data directory on a local disk");
 	return 0;
 }
@@ -81,7 +81,7 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	if (!db->h)
 		return err_errno(reterr, ENOMEM, "open %s", path);
 	if (rc != SQLITE_OK)
-		return err_ctx(reterr, db_fail(db, rc, reterr), "open %s", path);
+		return err_ctx(reterr, db_fail(db, rc, reterr), "cannot open %s", path);
 	sqlite3_extended_result_codes(db->h, 1);
 	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
 	sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -89,7 +89,7 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	if (r >= 0 && mode == DB_WRITER)
 		r = check_wal(db, reterr);
 	if (r < 0)
-		return err_ctx(reterr, r, "open %s", path);
+		return err_ctx(reterr, r, "cannot open %s", path);
 	if (mode == DB_WRITER)
 		sqlite3_wal_autocheckpoint(db->h, DB_WAL_PAGES);
 	*ret = TAKE(db);
@@ -165,7 +165,7 @@ static int uncached(struct db *db, const char *sql, struct db_stmt **ret, struct
 	int r;
 
 	if (!q)
-		return err_errno(reterr, ENOMEM, "database");
+		return err_errno(reterr, ENOMEM, "use the database");
 	r = prepare(db, q, sql, 0, reterr);
 	if (r < 0)
 		return r;
@@ -186,7 +186,7 @@ static int check_tx(struct db *db, struct err *reterr)
 		return 0;
 	if (db->tx_code == ENOSPC)
 		return err_set(reterr, ENOSPC,
-			       "the disk with the database is full: free some space");
+			       "the disk with the database is full; free some space");
 	return err_set(reterr, db->tx_code ? db->tx_code : EIO,
 		       "database: the transaction was undone after an earlier error");
 }
@@ -391,5 +391,5 @@ int db_backup(struct db *db, const char *path, struct err *reterr)
 	if (rc != SQLITE_OK)
 		r = copy.h ? db_fail(&copy, rc, reterr) : err_set(reterr, ENOMEM, "out of memory");
 	sqlite3_close(copy.h);
-	return r < 0 ? err_ctx(reterr, r, "copy the database to %s", path) : 0;
+	return r < 0 ? err_ctx(reterr, r, "cannot copy the database to %s", path) : 0;
 }

@@ -51,6 +51,6 @@ int db_fail(struct db *db, int rc, struct err *reterr)
 	int code = code_of(db->h, rc);
 
 	if (code == ENOSPC)
-		return err_set(reterr, code, "the disk with the database is full: free some space");
+		return err_set(reterr, code, "the disk with the database is full; free some space");
 	return err_set(reterr, code, "database: %s (SQLite code %d)", sqlite3_errmsg(db->h), rc);
 }

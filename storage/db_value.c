@@ -108,8 +108,8 @@ int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *
 	if (str_copy(buf, size, text))
 		return 0;
 	return err_set(reterr, ERR_LIMIT,
-		       "database: column %s holds a path of %zu bytes, and at most %zu can be used "
-		       "(a data directory with a shorter path helps): %.128s...",
+		       "database: column %s holds a path of %zu bytes, and the limit is %zu; use a "
+		       "data directory with a shorter path: %.128s...",
 		       sqlite3_column_name(q->s, col), strlen(text), size - 1, text);
 }
 
@@ -133,5 +133,5 @@ int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 	if (r < 0 || !*ret)
 		return r;
 	*ret = paths_unpack(q->db->dir, *ret);
-	return *ret ? 0 : err_errno(reterr, ENOMEM, "database");
+	return *ret ? 0 : err_errno(reterr, ENOMEM, "use the database");
 }

@@ -104,8 +104,8 @@ static int execution_removed(struct db *db, const char *id, const char *rest, st
 	if (r < 0 || !what || !owner[0])
 		return r;
 	return err_set(reterr, ERR_REMOVED,
-		       "%s of %s was removed outside of Trainyard: what lay in it is gone; its "
-		       "spec, state, results, metrics and events are kept",
+		       "%s of %s was removed outside of Trainyard, and its files are lost; spec, "
+		       "state, results, metrics and events are kept",
 		       what, owner);
 }
 
@@ -117,15 +117,15 @@ int folder_check(struct db *db, const char *path, struct err *reterr)
 	if (!path_is_below(path, dir) || !is_missing(path))
 		return 0;
 	if (snprintf(at, sizeof(at), "%s/" STORE_FILE, dir) < (int)sizeof(at) && is_missing(at))
-		return err_set(reterr, ERR_UNAVAILABLE, "the data directory %s is not where it was",
-			       dir);
+		return err_set(reterr, ERR_UNAVAILABLE,
+			       "the data directory %s was renamed or deleted; put it back", dir);
 	if (split(dir, STORE_EXECUTIONS, path, part, &rest))
 		return execution_removed(db, part, rest, reterr);
 	if (split(dir, STORE_SOURCES, path, part, &rest) &&
 	    snprintf(at, sizeof(at), "%s/" STORE_SOURCES "/%s", dir, part) < (int)sizeof(at) &&
 	    is_missing(at))
 		return err_set(reterr, ERR_REMOVED,
-			       "the copy of the source_dir, %s, was removed outside of Trainyard: "
+			       "the copy of the source_dir, %s, was removed outside of Trainyard; "
 			       "submit the run again (trainyard clone)",
 			       at);
 	return 0;

@@ -21,7 +21,7 @@ int location_note(const char *dir, struct location *ret, struct err *reterr)
 {
 	*ret = (struct location){0};
 	if (!str_copy(ret->dir, sizeof(ret->dir), dir))
-		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	for (size_t i = 0; i < LOCATION_FILES; i++) {
 		char path[PATH_MAX];
 		struct stat st;
@@ -50,8 +50,8 @@ int location_check(const struct location *l, struct err *reterr)
 		if (r == 0 && st.st_dev == l->files[i].dev && st.st_ino == l->files[i].ino)
 			continue;
 		return err_set(reterr, ERR_UNAVAILABLE,
-			       "%s %s was %s while the daemon runs, and what it stores now is not "
-			       "found there again: put it back, or stop the daemon",
+			       "%s %s was %s while the daemon runs, so nothing new can be stored "
+			       "safely; put it back, or stop the daemon",
 			       i ? "the file" : "the data directory", path,
 			       r < 0 ? "renamed or deleted" : "replaced by another");
 	}
@@ -83,15 +83,15 @@ int location_may_be_new(const char *dir, bool opened, struct err *reterr)
 	if (!opened && path_join(log, sizeof(log), dir, STORE_FILE "-wal") && stat(log, &st) == 0 &&
 	    st.st_size > 0)
 		return err_set(reterr, ERR_CORRUPT,
-			       "%s belongs to a database that is missing or empty: put " STORE_FILE
+			       "%s belongs to a database that is missing or empty; put " STORE_FILE
 			       " back beside it, or move both away",
 			       log);
 	if (!has_entries(dir, STORE_EXECUTIONS))
 		return 0;
 	return err_set(reterr, ERR_CORRUPT,
 		       "%s/" STORE_EXECUTIONS " has executions, but the database " STORE_FILE
-		       " is missing or empty: restore it from a backup, or end what still runs "
-		       "(trainyard-shim) and move the folder " STORE_EXECUTIONS
-		       " away to begin anew",
+		       " is missing or empty; restore it from a backup, or end every "
+		       "trainyard-shim that still runs and move the folder " STORE_EXECUTIONS
+		       " away to start with an empty database",
 		       dir);
 }

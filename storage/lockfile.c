@@ -64,10 +64,10 @@ static int name_place(const char *dir, char ret[PLACE_LEN], struct err *reterr)
 	struct stat parent;
 
 	if (!slash)
-		return err_errno(reterr, errno, "data directory %s", dir);
+		return err_errno(reterr, errno, "use the data directory %s", dir);
 	*slash = '\0';
 	if (stat(slash == real ? "/" : real, &parent) < 0)
-		return err_errno(reterr, errno, "read the directory of %s", dir);
+		return err_errno(reterr, errno, "read the parent directory of %s", dir);
 	snprintf(text, sizeof(text), "%ju %ju %s", (uintmax_t)parent.st_dev,
 		 (uintmax_t)parent.st_ino, slash + 1);
 	hash_bytes(text, strlen(text), hex);
@@ -141,8 +141,8 @@ static int lock_place(const char *dir, int *ret_fd, struct err *reterr)
 		return err_errno(reterr, errno, "lock the place of %s", dir);
 	if (place_is_taken(place, name))
 		return err_set(reterr, ERR_EXISTS,
-			       "another trainyardd still runs that was started on %s; its data "
-			       "directory was renamed or deleted since: stop it first",
+			       "another trainyardd that was started on %s still runs, although its "
+			       "data directory was renamed or deleted; stop that daemon first",
 			       dir);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -157,7 +157,7 @@ int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr)
 	int r;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_LOCK_FILE) >= (int)sizeof(path))
-		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(reterr, errno, "open %s", path);
@@ -167,7 +167,7 @@ int lockfile_open(const char *dir, struct lockfile *ret, struct err *reterr)
 		read_text(fd, &pid, &lf);
 		return err_set(reterr, ERR_EXISTS,
 			       "the data directory %s is in use by another trainyardd (pid %" PRId64
-			       "): stop it, or use another data directory",
+			       "); stop that daemon, or use another data directory",
 			       dir, pid);
 	}
 	r = lock_place(dir, &place_fd, reterr);

@@ -32,11 +32,12 @@ static int backup_name(const char *path, int version, char *buf, size_t size, st
 			       : snprintf(buf, size, "%s.before-v%d-%d", path, version, i);
 
 		if (n < 0 || (size_t)n >= size)
-			return err_errno(reterr, ENAMETOOLONG, "%s", path);
+			return err_errno(reterr, ENAMETOOLONG, "use the path %s", path);
 		if (!path_exists(AT_FDCWD, buf))
 			return 0;
 	}
-	return err_set(reterr, ERR_LIMIT, "%s.before-v%d: %d copies are there: remove some", path,
+	return err_set(reterr, ERR_LIMIT,
+		       "the backup %s.before-v%d exists %d times already; remove some copies", path,
 		       version, BACKUPS_MAX);
 }
 
@@ -91,7 +92,7 @@ static int apply(struct db *db, const char *path, const struct migration *list, 
 	for (size_t i = from; i < n && r >= 0; i++) {
 		r = db_script(db, list[i].sql, reterr);
 		if (r < 0)
-			err_ctx(reterr, r, "migration %s", list[i].name);
+			err_ctx(reterr, r, "cannot apply the migration %s", list[i].name);
 	}
 	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", n);
 	if (r >= 0)
@@ -115,12 +116,13 @@ int migrate(struct db *db, const char *path, const struct migration *list, size_
 		return r;
 	if (tables && application != DB_APPLICATION_ID)
 		return err_set(reterr, ERR_UNSUPPORTED,
-			       "%s is an SQLite database of another program: move it away", path);
+			       "%s is an SQLite database of another program; move the file away",
+			       path);
 	if (version > (int64_t)n)
 		return err_set(reterr, ERR_UNSUPPORTED,
 			       "%s has schema version %" PRId64
-			       ", this trainyardd knows versions up to %zu: "
-			       "install the newer version that wrote it",
+			       ", and this trainyardd knows versions up to %zu; install the newer "
+			       "version that wrote the file",
 			       path, version, n);
 	if (version == (int64_t)n)
 		return 0;

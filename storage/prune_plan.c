@@ -63,7 +63,9 @@ static int add_names(struct prune_plan *p, struct db_stmt *q, const char *code, 
 	while ((r = db_step(owned, reterr)) > 0) {
 		str_excerpt(n.item.holder, sizeof(n.item.holder), db_col_text(owned, 0));
 		if (prune_names(db_col_text(owned, 1), add_name, &n) < 0)
-			return err_set(reterr, ERR_LIMIT, "specs name too many executions");
+			return err_set(reterr, ERR_LIMIT,
+				       "the specs of unfinished jobs name too many directories; "
+				       "prune again when some jobs have ended");
 	}
 	return r;
 }
@@ -156,7 +158,7 @@ static int held_by_itself(struct prune_plan *p, const char *run, struct prune_ho
 			       run);
 	if (run_state_is_final(state))
 		return 0;
-	return held(ret, "unfinished", "it is %s; cancel it, or wait until it has ended",
+	return held(ret, "unfinished", "the run is %s; cancel it, or wait until it has ended",
 		    run_state_str(state));
 }
 
@@ -231,7 +233,7 @@ static int held_by_names(struct prune_plan *p, const char *run, struct prune_hol
 		found = bsearch(id, p->named.data, p->named.len / sizeof(*found), sizeof(*found),
 				by_id);
 		if (found)
-			return held(ret, found->code, "%s uses its files", found->holder);
+			return held(ret, found->code, "%s uses files of the run", found->holder);
 	}
 	return r;
 }
@@ -252,7 +254,8 @@ int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *re
 		return r;
 	str_copy(id, sizeof(id), run);
 	return buf_put(&p->chosen, id, sizeof(id)) < 0
-		       ? err_set(reterr, ERR_LIMIT, "too many runs are pruned at once")
+		       ? err_set(reterr, ERR_LIMIT,
+				 "one request removes too many runs; prune fewer at once")
 		       : 0;
 }
 

@@ -14,6 +14,6 @@ int pruned_check(struct db *db, const char *run, struct err *reterr)
 		return r;
 	return err_set(reterr, ERR_PRUNED,
 		       "the files of run %s were removed (pruned) at %s; its rows and the ends of "
-		       "its logs are kept: 'trainyard clone %s' runs it again",
+		       "its logs are kept, and 'trainyard clone %s' runs it again",
 		       run, clock_format(at, pruned_us), run);
 }

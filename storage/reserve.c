@@ -28,7 +28,7 @@ int reserve_open(const char *dir, struct reserve *ret, struct err *reterr)
 	char path[PATH_MAX];
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_RESERVE_FILE) >= (int)sizeof(path))
-		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	rv.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (rv.fd < 0)
 		return err_errno(reterr, errno, "open %s", path);

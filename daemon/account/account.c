@@ -92,7 +92,7 @@ static int refuse(struct manager *mgr, struct account *a, struct account_query *
 		return err_set(&q->err, ERR_UNAVAILABLE, "the daemon is stopping");
 	if (a->queue_n >= ACCOUNT_QUEUE_MAX)
 		return err_set(&q->err, ERR_LIMIT,
-			       "%d questions about the AWS account are waiting already; ask again",
+			       "%d requests about the AWS account wait already; try again later",
 			       ACCOUNT_QUEUE_MAX);
 	return start_threads(a, &q->err);
 }

@@ -105,9 +105,9 @@ static int read_cursor(struct account_turn *t, json_t *input, const char *token_
 	snprintf(number, sizeof(number), "%.*s", colon ? (int)(colon - cursor) : 0, cursor);
 	if (str_to_i64(number, &offset) < 0 || offset < 0 || offset > ACCOUNT_PAGE) {
 		t->q->failure = ACCOUNT_REFUSED;
-		return t->q->result = err_set(&t->q->err, ERR_INVALID,
-					      "'cursor' must be the next_cursor of the answer "
-					      "before");
+		return t->q->result = err_set(
+			       &t->q->err, ERR_INVALID,
+			       "'cursor' must be the next_cursor of the page before, unchanged");
 	}
 	if (colon[1])
 		json_object_set_new(input, token_in, json_string(colon + 1));

@@ -100,11 +100,12 @@ static json_t *check(const struct account_checked *c, const struct need *need)
 	else if (worst == POLICY_NO)
 		words = json_sprintf("may not %s: %s on %s is not allowed", what, action, resource);
 	else if (c->unread)
-		words = json_sprintf("perhaps may %s: not all of its policies can be read", what);
+		words = json_sprintf("perhaps may %s: some policies of the role cannot be read",
+				     what);
 	else
-		words = json_sprintf("perhaps may %s: %s on %s depends on a condition or covers a "
-				     "part",
-				     what, action, resource);
+		words = json_sprintf(
+			"perhaps may %s: %s on %s is allowed under a condition or in part", what,
+			action, resource);
 	return json_pack("{ss so so}", "need", need->name, "allowed", policy_answer_json(worst),
 			 "words", words);
 }
@@ -131,9 +132,9 @@ json_t *account_checks(const struct account_checked *c)
 	json_array_append_new(out, check_trust(c));
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
 		json_array_append_new(out, check(c, &needs[i]));
-	json_array_append_new(out, json_pack("{ss ss ss}", "need", "pass_role", "allowed", "maybe",
-					     "words",
-					     "whether the daemon's own identity may pass this role "
-					     "(iam:PassRole) shows when a job is created"));
+	json_array_append_new(
+		out, json_pack("{ss ss ss}", "need", "pass_role", "allowed", "maybe", "words",
+			       "the daemon's own identity must be allowed to pass this role "
+			       "(iam:PassRole), which is known when a job is created"));
 	return out;
 }

@@ -176,7 +176,7 @@ static int add_policies(struct role *role, const char *operation, const char *it
 				role->unread = true;
 				json_array_append_new(
 					role->problems,
-					json_sprintf("only the first %d policies were read",
+					json_sprintf("the daemon reads the first %d policies only",
 						     ACCOUNT_POLICIES_MAX));
 				return 0;
 			}

@@ -84,11 +84,11 @@ static int check_installs(struct manager *mgr, const struct adopt_options *o, co
 		if (it->row[0] || str_eq(it->install, own))
 			continue;
 		if (other && !str_eq(other, it->install))
-			return err_set(
-				reterr, ERR_INVALID,
-				"what was found is of several installations (%s, %s, …); "
-				"say which one with --install ID, or --install " ALL_INSTALLS,
-				other, it->install);
+			return err_set(reterr, ERR_INVALID,
+				       "the resources found belong to several installations (%s, "
+				       "%s, …); choose one with --install ID, or each with "
+				       "--install " ALL_INSTALLS,
+				       other, it->install);
 		other = it->install;
 	}
 	return 0;
@@ -112,7 +112,7 @@ static void say_plan(const struct adopt_options *o, const struct finds *f,
 {
 	if (f->not_ours)
 		printf("%zu more have names that begin with " RESOURCE_NAME_PREFIX
-		       " but not our tags: they are left alone.\n",
+		       " but not Trainyard's tags: they stay unchanged.\n",
 		       f->not_ours);
 	if (o->mode == ADOPT_LIST)
 		return;
@@ -139,7 +139,7 @@ static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 	(void)s;
 	(void)at;
 	if (adopt_ending(w->mgr, &left, &why) < 0) {
-		printf("the database cannot be read: %s\n", why.msg);
+		printf("cannot read the database: %s\n", why.msg);
 	} else if (left == 0) {
 		return sd_event_exit(w->mgr->loop, 0);
 	} else if (left != w->left) {
@@ -162,7 +162,7 @@ static int wait_for_ends(struct manager *mgr, int *ret_left, struct err *reterr)
 	if (r < 0 || !*ret_left)
 		return r;
 	if (loop_after_us(mgr->loop, &w.timer, 0, on_look, &w) < 0)
-		return err_errno(reterr, ENOMEM, "wait");
+		return err_errno(reterr, ENOMEM, "wait for AWS");
 	sagemaker_reconcile_soon(mgr);
 	r = manager_run(mgr, reterr);
 	loop_drop(&w.timer);
@@ -218,7 +218,8 @@ static int run(struct manager *mgr, const struct adopt_options *o, struct err *r
 	say_plan(o, &f, &n);
 	if (o->mode != ADOPT_LIST) {
 		if (!is_agreed(o))
-			return err_set(reterr, ERR_CANCELLED, "nothing was changed");
+			return err_set(reterr, ERR_CANCELLED,
+				       "nothing was changed, as you answered no");
 		r = carry_out(mgr, o, &f, &left, reterr);
 	}
 	if (r < 0)
@@ -226,8 +227,8 @@ static int run(struct manager *mgr, const struct adopt_options *o, struct err *r
 	print_counts(o, &f, &n, left);
 	if (o->mode == ADOPT_DELETE && left)
 		return err_set(reterr, ERR_CANCELLED,
-			       "stopped while %d were being deleted: the next start of the daemon "
-			       "goes on with it, or this command again",
+			       "stopped while %d resources were being deleted; the next start of "
+			       "the daemon deletes the rest, or give this command again",
 			       left);
 	return 0;
 }

@@ -120,7 +120,7 @@ static int store_row(struct manager *mgr, const struct find *it, struct err *ret
 	row.next_us = row.wanted && !sagemaker_drivers[it->kind]->polled ? USEC_NEVER : 0;
 	if (!row.wanted)
 		reason_set(&row.reason, REASON_DELETED_BY_USER,
-			   "found by its tags, and nothing here needs it");
+			   "adoption found the resource by its tags, and nothing here needs it");
 	fill_json(it, &row);
 	log_event(LOG_LEVEL_INFO, "resource_found", "resource=%s name=%s wanted=%d endpoint=%s",
 		  row.id, row.name, row.wanted, row.endpoint);
@@ -138,7 +138,8 @@ static int unwant(struct manager *mgr, const struct find *it, struct err *reterr
 		return r;
 	row.wanted = false;
 	row.next_us = 0;
-	reason_set(&row.reason, REASON_DELETED_BY_USER, "a stop was asked for");
+	reason_set(&row.reason, REASON_DELETED_BY_USER,
+		   "adoption was asked to stop the training job");
 	return store_resource_update(mgr->store, &row, clock_now_us(), reterr);
 }
 

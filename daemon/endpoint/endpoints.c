@@ -118,14 +118,15 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 
 	if (restarts > ENDPOINT_RESTARTS_MAX) {
 		reason_set(&said, why->code ? why->code : REASON_KILLED,
-			   "its server ended %d times in a row, the last time: %s",
+			   "the server ended %d times in a row; the last time: %s",
 			   ENDPOINT_RESTARTS_MAX + 1, why->message);
 		r = stop_servers(mgr, ep->id, reterr);
 		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &said, reterr);
 	}
 	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
 		delay_us *= 2;
-	reason_set(&said, REASON_RESTARTING, "its server ended (%s); restart %d of %d",
+	reason_set(&said, REASON_RESTARTING,
+		   "the server ended (%s); the daemon starts it again (restart %d of %d)",
 		   why->message[0] ? why->message : "no reason was given", restarts,
 		   ENDPOINT_RESTARTS_MAX);
 	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING

@@ -35,13 +35,13 @@ static int check_header(const struct invoke_header *h, const char *value, struct
 
 	for (size_t i = 0; i < n; i++)
 		if (value[i] < ' ' || value[i] > '~')
-			return err_set(reterr, ERR_INVALID, "the header %s must be printable ASCII",
+			return err_set(reterr, ERR_INVALID,
+				       "the header %s has characters other than printable ASCII; "
+				       "remove them",
 				       h->name);
 	if (n <= h->max)
 		return 0;
-	return err_set(reterr, ERR_INVALID,
-		       "the header %s has %zu characters, at most %zu are "
-		       "allowed",
+	return err_set(reterr, ERR_INVALID, "the header %s has %zu characters; use at most %zu",
 		       h->name, n, h->max);
 }
 

@@ -59,14 +59,14 @@ static int check_choice(const struct invocation *inv, struct err *reterr)
 
 	if (variant && !str_eq(variant, SAGEMAKER_VARIANT))
 		return err_set(reterr, ERR_INVALID,
-			       "variant '%s' of endpoint '%s' not found; it has '" SAGEMAKER_VARIANT
-			       "'",
+			       "variant '%s' of endpoint '%s' does not exist; the endpoint has "
+			       "'" SAGEMAKER_VARIANT "'",
 			       variant, inv->endpoint);
 	for (size_t i = MANAGER_INVOKE_VARIANT + 1; i < MANAGER_INVOKE_SENT; i++)
 		if (inv->sent[i])
 			return err_set(reterr, ERR_INVALID,
-				       "endpoint '%s' runs on this machine, where the header %s "
-				       "has nothing to choose from",
+				       "endpoint '%s' runs on this machine, where the header %s is "
+				       "not supported; leave it out",
 				       inv->endpoint, manager_invoke_sent[i].name);
 	return 0;
 }

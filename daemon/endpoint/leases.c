@@ -22,12 +22,12 @@ static enum reason_code lease_verdict(const struct endpoint_row *ep, int64_t las
 	char text[32];
 
 	if (ep->lease_until_us && now >= ep->lease_until_us) {
-		snprintf(words, size, "its lease of %s is over",
+		snprintf(words, size, "the lease of %s has ended",
 			 duration_format(text, ep->lease_ttl_us));
 		return REASON_LEASE_EXPIRED;
 	}
 	if (ep->lease_idle_us && ep->in_service_us && now - last_request_us >= ep->lease_idle_us) {
-		snprintf(words, size, "nobody asked it anything for %s",
+		snprintf(words, size, "no request came for %s",
 			 duration_format(text, ep->lease_idle_us));
 		return REASON_IDLE;
 	}
@@ -76,7 +76,7 @@ static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct er
 		return endpoint_restart(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&
 	    clock_mono_us() - ex->since_mono_us > limit_us) {
-		snprintf(words, sizeof(words), "it gave no answer within %s of its start",
+		snprintf(words, sizeof(words), "the server gave no answer within %s of its start",
 			 duration_format(text, limit_us));
 		return endpoint_delete(mgr, ep, REASON_TIMED_OUT, words, reterr);
 	}
@@ -117,10 +117,11 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us, struct
 	if (ttl_us == 0)
 		ttl_us = ep.lease_ttl_us;
 	if (ttl_us > mgr->settings->lease_ttl_max_us)
-		return err_at(reterr, ERR_INVALID, "/ttl",
-			      "a lease of %s is longer than the greatest allowed, %s",
-			      duration_format(asked, ttl_us),
-			      duration_format(most, mgr->settings->lease_ttl_max_us));
+		return err_at(
+			reterr, ERR_INVALID, "/ttl",
+			"a lease of %s is longer than lease.ttl_max, %s; ask for less and renew it",
+			duration_format(asked, ttl_us),
+			duration_format(most, mgr->settings->lease_ttl_max_us));
 	/* The reservation covers the time until the lease's end, or the whole lease before its
 	 * start. */
 	r = budget_renew(mgr, &ep,

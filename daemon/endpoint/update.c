@@ -31,7 +31,8 @@ bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct 
 
 	if (!endpoint_to_update(mgr, job, &ep) || ep.state != ENDPOINT_DELETING)
 		return true;
-	reason_set(why, REASON_ENDPOINT_TAKEN, "endpoint '%s' is still being deleted", ep.name);
+	reason_set(why, REASON_ENDPOINT_TAKEN,
+		   "endpoint '%s' is still being deleted; wait until it is gone", ep.name);
 	return false;
 }
 
@@ -54,14 +55,15 @@ int endpoint_update_begin(struct manager *mgr, const struct job_row *job,
 	int r;
 
 	if (ep->state == ENDPOINT_IN_SERVICE && !updating) {
-		reason_set(&why, REASON_NONE, "job '%s' updates it", job->name);
+		reason_set(&why, REASON_NONE, "job '%s' is updating the endpoint; wait for its end",
+			   job->name);
 		return endpoint_move(mgr, ep->id, ENDPOINT_IN_SERVICE, ENDPOINT_UPDATING, &why,
 				     reterr);
 	}
 	if (restarts && !updating)
 		return 0; /* the new server will follow */
 	reason_set(&why, REASON_ENDPOINT_TAKEN,
-		   "endpoint '%s' is %s: it can be updated when it is in service", ep->name,
+		   "endpoint '%s' is %s; an update needs an endpoint in service", ep->name,
 		   updating ? "updating" : endpoint_state_str(ep->state));
 	r = job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
 	return r < 0 ? r : 1;
@@ -187,10 +189,11 @@ int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
 	if (job.cancel_requested_us)
 		reason_set(&said, REASON_CANCELLED, "the update was cancelled");
 	else if (!live)
-		reason_set(&said, ep->reason.code, "endpoint '%s' went during its update: %s",
-			   ep->name, ep->reason.message);
+		reason_set(&said, ep->reason.code,
+			   "endpoint '%s' was deleted during its update: %s", ep->name,
+			   ep->reason.message);
 	else if (!said.code)
-		reason_set(&said, REASON_KILLED, "its server ended before it answered");
+		reason_set(&said, REASON_KILLED, "the new server ended before it answered");
 	if (ep->state == ENDPOINT_UPDATING)
 		r = endpoint_move(mgr, ep->id, ep->state, ENDPOINT_IN_SERVICE, &said, reterr);
 	return r < 0 ? r : endpoint_update_end(mgr, ex->row.job, STATE_FAILED, &said, NULL, reterr);

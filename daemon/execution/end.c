@@ -30,17 +30,21 @@ static void drop_after(struct manager *mgr, void *arg, bool committed)
 static void judge_stopped(const struct execution *ex, const struct exit_record *exit,
 			  struct reason *why)
 {
-	const char *killed =
-		exit->signal == SIGKILL ? "; it did not end within its grace and was killed" : "";
+	const char *killed = exit->signal == SIGKILL
+				     ? "; the process did not end within the grace and was killed"
+				     : "";
 
 	if (exit->cause == EXIT_TIMED_OUT)
 		reason_set(why, REASON_TIMED_OUT, "%s%s",
-			   exit->message[0] ? exit->message : "max_runtime was over", killed);
+			   exit->message[0] ? exit->message : "the job ran longer than max_runtime",
+			   killed);
 	else if (ex->failure.code != REASON_NONE && ex->failure.code != REASON_CANCELLED)
 		*why = ex->failure;
 	else
 		reason_set(why, REASON_KILLED, "%s%s",
-			   exit->message[0] ? exit->message : "its supervisor was told to stop it",
+			   exit->message[0] ? exit->message
+					    : "something outside Trainyard told the job's "
+					      "supervisor to stop the job",
 			   killed);
 }
 
@@ -49,15 +53,16 @@ static void judge_failed(const struct execution *ex, const struct exit_record *e
 			 struct reason *why)
 {
 	if (exit->cause == EXIT_OOM_KILLED)
-		reason_set(why, REASON_OOM, "the kernel killed it: out of memory");
+		reason_set(why, REASON_OOM, "the kernel killed the process: out of memory");
 	else if (ex->failure.code != REASON_NONE)
 		*why = ex->failure;
 	else if (exit->signal)
-		reason_set(why, REASON_KILLED, "killed by signal %d (%s)%s%s", exit->signal,
-			   strsignal(exit->signal), exit->message[0] ? "; " : "", exit->message);
+		reason_set(why, REASON_KILLED, "the process was killed by signal %d (%s)%s%s",
+			   exit->signal, strsignal(exit->signal), exit->message[0] ? "; " : "",
+			   exit->message);
 	else
 		reason_set(why, REASON_INTERNAL,
-			   "the worker ended with exit code %d and no reason; its log may say more",
+			   "the worker ended with exit code %d and no reason; see the log",
 			   exit->code);
 }
 
@@ -76,7 +81,7 @@ static enum job_state judge_end(const struct execution *ex, const struct job_row
 	if (exit->cause == EXIT_STOPPED && job && job->cancel_requested_us) {
 		reason_set(why, REASON_CANCELLED, "stopped on request%s",
 			   exit->signal == SIGKILL
-				   ? "; it did not end within its grace and was killed"
+				   ? "; the process did not end within the grace and was killed"
 				   : "");
 		return STATE_CANCELLED;
 	}
@@ -128,7 +133,8 @@ static int end_staging(struct manager *mgr, struct execution *ex, const struct j
 		return sagemaker_staged(mgr, job, ex, reterr);
 	if (end->to == STATE_SUCCEEDED) {
 		end->to = STATE_CANCELLED;
-		reason_set(&end->why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+		reason_set(&end->why, REASON_CANCELLED,
+			   "the job was stopped before it was sent to SageMaker");
 	}
 	if (job->kind == JOB_DEPLOY)
 		return sagemaker_endpoint_abandon(mgr, job, &end->why, reterr);
@@ -195,18 +201,17 @@ static int64_t ended_us(const struct exit_record *exit)
 static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *why)
 {
 	const char *what = ex->dirfd >= 0 && dir_is_removed(ex->dirfd)
-				   ? "its directory was removed while it ran"
-				   : "its supervisor was killed";
+				   ? "the directory of the execution was removed while it ran"
+				   : "the supervisor of the execution was killed";
 
 	if (lost == REASON_HOST_LOST)
-		reason_set(why, lost, "the machine restarted while it ran");
+		reason_set(why, lost, "the machine restarted while the execution ran");
 	else if (ex->may_live)
-		reason_set(
-			why, lost,
-			"%s, so its exit status is unknown; what was found of it was killed, but "
-			"processes of it may still run (look for them by TRAINYARD_EXECUTION=%s "
-			"and its directory), so it is not tried again by itself",
-			what, ex->row.id);
+		reason_set(why, lost,
+			   "%s, so its exit status is unknown; the processes that were found were "
+			   "killed, but others may still run (look for TRAINYARD_EXECUTION=%s in "
+			   "their environment), so there is no automatic retry",
+			   what, ex->row.id);
 	else
 		reason_set(why, lost,
 			   "%s, so its exit status is unknown; all of its processes have ended",

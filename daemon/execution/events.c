@@ -17,9 +17,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define EVENTS_CUT_MESSAGE                                                                       \
-	"its events file is larger than the daemon reads (1 GiB): what came later is left out, " \
-	"except for its last lines"
+#define EVENTS_CUT_MESSAGE                                                                      \
+	"the events file is larger than the 1 GiB that the daemon reads: later lines are left " \
+	"out, "                                                                                 \
+	"except for the last ones"
 
 /* Open the file. Returns 0, or 1 if the job has made the file unreadable (reterr says how), or
  * negative to try again later. */
@@ -223,7 +224,7 @@ static int say_unreadable(struct manager *mgr, struct execution *ex, struct err 
 
 	if (ex->events_refused || why->code == ENOENT)
 		return 0;
-	err_ctx(why, -why->code, "progress, metrics and the result are lost");
+	err_ctx(why, -why->code, "progress, metrics and the result of the job are lost");
 	r = say_trouble(mgr, ex, "events_unreadable", why->msg);
 	ex->events_refused = r >= 0;
 	return r;

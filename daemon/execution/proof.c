@@ -57,7 +57,8 @@ bool proof_holds(struct execution *ex, struct exit_record *rec)
 	if (!holds && !ex->forgery_logged) {
 		ex->forgery_logged = true;
 		log_event(LOG_LEVEL_WARNING, "exit_record_refused",
-			  "execution=%s msg=\"its supervisor did not write this exit record\"",
+			  "execution=%s msg=\"the supervisor of the execution did not write this "
+			  "exit record\"",
 			  ex->row.id);
 	}
 	return holds;

@@ -108,8 +108,8 @@ static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t s
 		return 0;
 	*ret_code = REASON_DATA_MISSING;
 	r = sagemaker_artifact(mgr, job, region, ret, size, reterr);
-	return r == 0 ? err_set(reterr, ERR_UNAVAILABLE, "training job '%s' is not looked up yet",
-				job)
+	return r == 0 ? err_set(reterr, ERR_UNAVAILABLE,
+				"the daemon has not looked up the training job '%s' yet", job)
 		      : r;
 }
 
@@ -210,8 +210,8 @@ static int stage_download(struct stage *s, const json_t *spec, struct err *reter
 
 	if (is_local(source))
 		return err_at(reterr, ERR_INVALID, "/source",
-			      "%s lies on this machine already; leave the download out and refer "
-			      "to it directly",
+			      "%s is already on this machine; remove the download job and refer to "
+			      "the path directly",
 			      source);
 	item = add(&s->fetch, "/outputs/path", source, form_of(source));
 	json_object_set_new(item, "to", json_string(to));

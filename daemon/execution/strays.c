@@ -103,11 +103,10 @@ static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err 
 	int r = store_endpoints_live(mgr->store, &live, reterr);
 	struct reason why;
 
-	reason_set(
-		&why, REASON_SHIM_LOST,
-		"execution %s of it, which the database does not know, was killed, but processes "
-		"of it may still run",
-		s->id);
+	reason_set(&why, REASON_SHIM_LOST,
+		   "execution %s of the job, which the database does not know, was killed, but "
+		   "some of its processes may still run",
+		   s->id);
 	for (size_t i = 0; r >= 0 && i < live.n; i++)
 		if (live.rows[i].target == TARGET_LOCAL && str_eq(live.rows[i].job, s->job))
 			r = endpoint_gone(mgr, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
@@ -168,7 +167,7 @@ static int look_in(struct manager *mgr, int folder, const char *name, struct err
 	r = read_names(s, reterr);
 	if (headroom_look_failed(r))
 		return r;
-	say(mgr, s, "it is told to stop");
+	say(mgr, s, "the daemon tells it to stop");
 	s->next = mgr->strays;
 	mgr->strays = TAKE(s);
 	return 0;
@@ -221,9 +220,9 @@ static bool end_one(struct manager *mgr, struct stray *s)
 	if (left != REMAINS_NONE && hold_job(mgr, s) < 0)
 		return false; /* the stray stays until this is written */
 	say(mgr, s,
-	    left == REMAINS_NONE
-		    ? "it has ended now"
-		    : "it was killed, but processes of it may still run; its job is held");
+	    left == REMAINS_NONE ? "it has ended"
+				 : "it was killed, but some of its processes may still run; the "
+				   "daemon holds its job");
 	return true;
 }
 

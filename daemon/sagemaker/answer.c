@@ -220,7 +220,7 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
 	if (row->wanted)
 		reason_set(&why, REASON_KILLED,
-			   "%s '%s' is gone: somebody deleted it outside Trainyard",
+			   "%s '%s' no longer exists: somebody deleted it outside Trainyard",
 			   resource_kind_str(row->kind), row->name);
 	return sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr);
 }
@@ -327,8 +327,8 @@ static int tagged(struct manager *mgr, struct resource_row *row, const struct sa
 	if (c->result < 0)
 		return again(mgr, row, cc, reterr);
 	reason_set(&why, REASON_REFUSED,
-		   "the name '%s' is taken by a %s that is not ours: its tag " RESOURCE_TAG_NONCE
-		   " differs; retry the job, it gets a new name",
+		   "the name '%s' is taken by a %s that this daemon did not make: its "
+		   "tag " RESOURCE_TAG_NONCE " differs; retry the job, which gets a new name",
 		   row->name, resource_kind_str(row->kind));
 	return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
 }

@@ -132,7 +132,7 @@ int sagemaker_open(struct manager *mgr, struct err *reterr)
 		return r;
 	if (!mgr->aws) {
 		reason_set(&mgr->aws_why, REASON_WAITING_FOR_CREDENTIALS, "%s",
-			   set->trouble ? set->trouble : "AWS is not configured");
+			   set->trouble ? set->trouble : "the daemon has no configuration of AWS");
 		log_event(LOG_LEVEL_WARNING, "aws_not_configured", "msg=\"%s\"",
 			  mgr->aws_why.message);
 	}

@@ -123,7 +123,8 @@ static int check_time(struct manager *mgr, const struct resource_row *row, struc
 	if (!limit_us || clock_now_us() - row->present_us < limit_us)
 		return 0;
 	reason_set(&why, REASON_TIMED_OUT,
-		   "endpoint %s is still %s after %s; it is deleted as soon as SageMaker allows",
+		   "endpoint %s is still %s after %s; the daemon deletes it as soon as SageMaker "
+		   "allows",
 		   row->name, row->status, duration_format(text, limit_us));
 	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
 }
@@ -197,8 +198,8 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row,
 			   code == REASON_HEALTH_CHECK_FAILED ? SAGEMAKER_LAYOUT_HINT : "");
 	} else if (str_eq(row->status, "UpdateRollbackFailed")) {
 		reason_set(&why, sagemaker_failure_code(text),
-			   "SageMaker could neither update endpoint %s nor go back: %s", row->name,
-			   text);
+			   "SageMaker could neither update endpoint %s nor roll it back: %s",
+			   row->name, text);
 	} else {
 		r = sagemaker_update_late(mgr, row, reterr);
 		return r < 0 ? r : 0;
@@ -221,7 +222,8 @@ int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 	if (r < 0 || !str_eq(ep.job, job->id)) { /* an update */
 		if (r >= 0 && ep.state == ENDPOINT_UPDATING)
 			return sagemaker_update_undo(mgr, ep.id, why, reterr);
-		reason_set(&gone, REASON_ENDPOINT_MISSING, "endpoint '%s' went during its update",
+		reason_set(&gone, REASON_ENDPOINT_MISSING,
+			   "endpoint '%s' was deleted during its update",
 			   json_get_str(job->spec, "endpoint", ""));
 		return endpoint_update_end(mgr, job->id, STATE_FAILED, &gone, NULL, reterr);
 	}

@@ -123,15 +123,16 @@ static int name_place(const struct aws_settings *set, const struct job_row *job,
 	*ret_code = REASON_INVALID_INPUT;
 	if (n < 0 || (size_t)n >= sizeof(ret->prefix))
 		return err_set(reterr, ERR_INVALID,
-			       "aws.prefix is too long: with the names of run and job it may have "
-			       "%zu characters",
+			       "aws.prefix is too long; with the names of run and job at most %zu "
+			       "characters fit",
 			       sizeof(ret->prefix) - 1);
 	ret->default_bucket = !set->bucket[0];
 	if (ret->default_bucket)
 		snprintf(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
 			 ret->account);
 	else if (!str_copy(ret->bucket, sizeof(ret->bucket), set->bucket))
-		return err_set(reterr, ERR_INVALID, "aws.bucket is longer than a bucket's name");
+		return err_set(reterr, ERR_INVALID,
+			       "aws.bucket is longer than the name of a bucket can be; correct it");
 	return 1;
 }
 
@@ -149,16 +150,16 @@ static int fill_place(struct manager *mgr, const struct job_row *job, const json
 	*ret_code = REASON_INVALID_INPUT;
 	str_copy(ret->region, sizeof(ret->region), region_of(mgr, spec));
 	if (!ret->region[0])
-		return err_set(
-			reterr, ERR_INVALID,
-			"no AWS region is named: set sagemaker.region in the job, aws.region "
-			"in the configuration, or AWS_REGION");
+		return err_set(reterr, ERR_INVALID,
+			       "no AWS region is set; give sagemaker.region in the job, aws.region "
+			       "in the configuration, or AWS_REGION");
 	if (!role[0])
 		return err_set(reterr, ERR_INVALID,
-			       "no IAM role is named: set sagemaker.role in the job or aws.role in "
-			       "the configuration; `trainyard roles` lists those there are");
+			       "no IAM role is set; give sagemaker.role in the job or aws.role in "
+			       "the configuration (`trainyard roles` lists the roles)");
 	if (strlen(role) >= (str_starts(role, "arn:") ? sizeof(ret->role_arn) : ROLE_NAME_SIZE))
-		return err_set(reterr, ERR_INVALID, "'%.64s...' is too long for an IAM role", role);
+		return err_set(reterr, ERR_INVALID,
+			       "'%.64s...' is too long for the name or ARN of an IAM role", role);
 	known = know_account(mgr, ret->region, ret->account, sizeof(ret->account), ret_code,
 			     reterr);
 	if (known == SAGEMAKER_KNOWN)
@@ -207,9 +208,9 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 	str_copy(ret->prefix, sizeof(ret->prefix), json_get_str(place, "prefix", ""));
 	str_copy(ret->role_arn, sizeof(ret->role_arn), json_get_str(place, "role_arn", ""));
 	str_copy(model, SPEC_PATH_MAX, json_get_str(place, "model", ""));
-	return ret->region[0]
-		       ? 0
-		       : err_set(reterr, ERR_CORRUPT, "%s/" EXECUTION_SPEC " has no place", dir);
+	return ret->region[0] ? 0
+			      : err_set(reterr, ERR_CORRUPT,
+					"%s/" EXECUTION_SPEC " has no location on SageMaker", dir);
 }
 
 static bool know_model(struct manager *mgr, const struct job_row *job, struct reason *why)
@@ -275,7 +276,7 @@ static void words_of_row(const struct resource_row *row, struct reason *why)
 
 	reason_set(why, REASON_NONE, "%s '%s' is %s%s%s", resource_kind_str(row->kind), row->name,
 		   row->status[0]		    ? row->status
-		   : row->state == RESOURCE_PLANNED ? "about to be made"
+		   : row->state == RESOURCE_PLANNED ? "planned"
 						    : "made",
 		   secondary[0] ? ": " : "", secondary);
 }

@@ -70,8 +70,8 @@ static void cut_lines(struct buf *lines, int64_t room)
 	while (room > 0 && (lines->data[room] & 0xc0) == 0x80)
 		room--;
 	lines->len = (size_t)room;
-	buf_puts(lines, "\n[the log has its greatest size; the rest is in CloudWatch, "
-			"group " SAGEMAKER_LOG_GROUP "]\n");
+	buf_puts(lines, "\n[trainyard: the log has reached local.log_max_bytes; the rest is in "
+			"CloudWatch, group " SAGEMAKER_LOG_GROUP "]\n");
 }
 
 int sagemaker_log_append(struct manager *mgr, const struct resource_row *row,

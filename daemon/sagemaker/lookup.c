@@ -72,8 +72,8 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 	what = what ? what + 1 : l->key;
 	if (c->result == 0) {
 		l->code = REASON_DATA_MISSING;
-		err_set(&l->why, ERR_INVALID, "training job '%s' has no model: it is %s", what,
-			json_get_str(c->output, "TrainingJobStatus", "not over"));
+		err_set(&l->why, ERR_INVALID, "training job '%s' has no model, because it is %s",
+			what, json_get_str(c->output, "TrainingJobStatus", "not finished"));
 		return true;
 	}
 	if (c->kind == AWS_ERROR_NOT_FOUND) {
@@ -81,9 +81,9 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 
 		l->code = role ? REASON_ROLE_INVALID : REASON_DATA_MISSING;
 		err_set(&l->why, ERR_INVALID,
-			role ? "there is no IAM role '%s' in this account; `trainyard roles` lists "
-			       "those that SageMaker may assume"
-			     : "there is no training job '%s' in this account and region",
+			role ? "this account has no IAM role '%s'; `trainyard roles` lists the "
+			       "roles that SageMaker may assume"
+			     : "this account has no training job '%s' in this region",
 			what);
 		return true;
 	}

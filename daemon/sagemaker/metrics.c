@@ -286,15 +286,16 @@ static int store_found(struct page *p, const struct sagemaker_found *f)
 	}
 	for (size_t i = 0; r >= 0 && i < f->slow.n; i++)
 		r = warn(p, "slow_metric",
-			 "the regex of metric '%s' takes too long on a line of the log; it is not "
-			 "used any more",
+			 "the regex of metric '%s' takes too long on a line of the log and is no "
+			 "longer used; make it simpler",
 			 f->slow.names[i]);
 	if (r < 0 || !f->skipped)
 		return r;
-	return warn(p, "metrics_skipped",
-		    "the expressions of metric_definitions take too long, or find too much: %lld "
-		    "lines of the log were not searched; make them simpler",
-		    (long long)f->skipped);
+	return warn(
+		p, "metrics_skipped",
+		"the regexes of metric_definitions take too long, or find too much: %lld lines of "
+		"the log were not searched; make the regexes simpler",
+		(long long)f->skipped);
 }
 
 int sagemaker_metrics_store(struct manager *mgr, const struct resource_row *row,

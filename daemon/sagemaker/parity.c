@@ -141,7 +141,8 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 	*ret_max = 0;
 	if (json_array_size(answer) != json_array_size(samples)) {
 		reason_set(why, REASON_PARITY_FAILED,
-			   "the endpoint gave %zu answers to the %zu texts of " PARITY_FILE,
+			   "the parity check failed: the endpoint gave %zu answers to the %zu "
+			   "texts of " PARITY_FILE,
 			   json_array_size(answer), json_array_size(samples));
 		return false;
 	}
@@ -159,8 +160,8 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 		    (str_eq(label, want) || then < 0.5 + SAGEMAKER_PARITY_TOLERANCE))
 			continue;
 		reason_set(why, REASON_PARITY_FAILED,
-			   "the endpoint does not answer as the model did when it was trained: for "
-			   "'%.*s' it said %s %.4f then and says %s %.4f now",
+			   "the endpoint does not answer as the model did after its training: for "
+			   "'%.*s' the model answered %s %.4f, and the endpoint answers %s %.4f",
 			   TEXT_SHOWN, json_get_str(s, "text", ""), want, then, label, now);
 		return false;
 	}
@@ -176,7 +177,8 @@ static bool is_plain_answer(const json_t *answer, struct reason *why)
 
 	if (!json_is_null(score) && (!score || json_is_number(score)))
 		return true;
-	reason_set(why, REASON_CONTAINER_FAILED, "the endpoint's score of a text is not a number");
+	reason_set(why, REASON_CONTAINER_FAILED,
+		   "the parity check failed: the endpoint's score of a text is not a number");
 	return false;
 }
 
@@ -198,8 +200,8 @@ static json_t *passed(const json_t *samples, double most)
 {
 	if (!json_array_size(samples))
 		return json_pack("{ss ss}", "parity", "skipped", "parity_reason",
-				 "the model has no " PARITY_FILE
-				 " that can be asked; the endpoint has answered one text");
+				 "the model has no usable " PARITY_FILE
+				 "; the endpoint has answered one plain text");
 	return json_pack("{ss si so}", "parity", "passed", "parity_rows",
 			 (int)json_array_size(samples), "parity_max_diff", json_number(most));
 }
@@ -218,7 +220,8 @@ static int judge(struct manager *mgr, struct resource_row *row, const struct end
 	bool good;
 
 	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
-		reason_set(&why, REASON_CONTAINER_FAILED, "the endpoint's answer is not JSON");
+		reason_set(&why, REASON_CONTAINER_FAILED,
+			   "the parity check failed: the endpoint's answer is not JSON");
 		return does_not_work(mgr, ep, &why, reterr);
 	}
 	good = json_array_size(samples) ? compare(samples, answer, &most, &why)
@@ -324,8 +327,9 @@ int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 
 	if (ep->job[0] && (json_array_size(samples) || !is_other_task(spec)))
 		return ask(mgr, row, question(sample, samples), reterr);
-	skipped = json_pack("{ss ss}", "parity", "skipped", "parity_reason",
-			    ep->job[0] ? "HF_TASK is another task, whose inputs are not known"
-				       : "the endpoint was adopted");
+	skipped = json_pack(
+		"{ss ss}", "parity", "skipped", "parity_reason",
+		ep->job[0] ? "HF_TASK is another task, whose inputs are not known"
+			   : "the endpoint was adopted, and adopted endpoints have no samples");
 	return works(mgr, row, ep, skipped, reterr);
 }

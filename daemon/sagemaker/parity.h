@@ -10,8 +10,9 @@
 #define SAGEMAKER_PARITY_MAX	   (4 << 20) /* bytes of parity.json */
 #define SAGEMAKER_PARITY_TRIES	   5
 /* The most frequent cause if a container does not start with a model. */
-#define SAGEMAKER_LAYOUT_HINT                                                                     \
-	"; its log in CloudWatch says more. config.json and the weights must lie at the root of " \
+#define SAGEMAKER_LAYOUT_HINT                                                                      \
+	"; see the endpoint's log in CloudWatch. config.json and the weights must be at the root " \
+	"of "                                                                                      \
 	"the model, not in a folder of its archive"
 
 /* In a transaction: invoke the endpoint after the commit; the result brings it into service or

@@ -305,7 +305,7 @@ int sagemaker_cancel(struct manager *mgr, const struct job_row *job, struct err 
 	struct reason why;
 	int r;
 
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
 	r = unwant(mgr, job, &why, reterr);
 	return r < 0 ? r : r > 0;
 }

@@ -140,7 +140,7 @@ static void failure_words(const struct resource_row *row, struct reason *why)
 		return;
 	}
 	reason_set(why, REASON_CONTAINER_FAILED, "training job %s failed: %s", row->name,
-		   text[0] ? text : "SageMaker gave no reason; its log may say more");
+		   text[0] ? text : "SageMaker gave no reason; see the log");
 }
 
 static enum job_state judge(const struct resource_row *row, const struct job_row *job,
@@ -155,24 +155,27 @@ static enum job_state judge(const struct resource_row *row, const struct job_row
 	    !str_eq(secondary, "MaxWaitTimeExceeded"))
 		return STATE_SUCCEEDED;
 	if (job->cancel_requested_us) {
-		reason_set(why, REASON_CANCELLED, "stopped on request");
+		reason_set(why, REASON_CANCELLED, "the training job was stopped on request");
 		return STATE_CANCELLED;
 	}
 	if (str_eq(status, "Failed"))
 		failure_words(row, why);
 	else if (str_eq(secondary, "MaxRuntimeExceeded"))
-		reason_set(why, REASON_TIMED_OUT, "max_runtime was over; SageMaker stopped it");
+		reason_set(
+			why, REASON_TIMED_OUT,
+			"the training job ran longer than max_runtime, and SageMaker stopped it");
 	else if (str_eq(secondary, "MaxWaitTimeExceeded"))
 		reason_set(why, REASON_MAX_WAIT_EXCEEDED,
-			   "sagemaker.max_wait was over before it was done");
+			   "sagemaker.max_wait was over before the training job ended");
 	else if (str_eq(secondary, "Interrupted"))
-		reason_set(why, REASON_SPOT_INTERRUPTED, "AWS took the spot instance back");
+		reason_set(why, REASON_SPOT_INTERRUPTED,
+			   "AWS took the spot instance back, and the training job did not go on");
 	else if (!row->wanted && row->reason.code != REASON_NONE)
 		*why = row->reason; /* refused, but found, and stopped by the daemon */
 	else if (str_eq(status, "Stopped"))
 		reason_set(why, REASON_KILLED,
-			   "training job %s was stopped outside Trainyard: a stopped job is no "
-			   "success",
+			   "somebody stopped training job %s outside Trainyard, and a stopped job "
+			   "is no success",
 			   row->name);
 	else
 		*why = row->reason;
@@ -265,7 +268,8 @@ static int training_over(struct manager *mgr, const struct resource_row *row, st
 		end.to = judge(row, &job, &end.why);
 	else if (job.cancel_requested_us) {
 		end.to = STATE_CANCELLED;
-		reason_set(&end.why, REASON_CANCELLED, "stopped before it was sent to SageMaker");
+		reason_set(&end.why, REASON_CANCELLED,
+			   "the job was stopped before it was sent to SageMaker");
 	}
 	r = close_metrics(mgr, row, &metrics, reterr);
 	if (r >= 0 && row->state == RESOURCE_ENDED)

@@ -59,7 +59,7 @@ static int own_row(const struct resource_rows *rows, struct resource_row **ret, 
 		if ((*ret)->kind == RESOURCE_ENDPOINT && !resource_state_is_final((*ret)->state))
 			return 0;
 	}
-	return err_set(reterr, ERR_NOT_FOUND, "the endpoint is gone");
+	return err_set(reterr, ERR_NOT_FOUND, "the endpoint no longer exists");
 }
 
 /* Make this config the wanted one. */
@@ -234,7 +234,8 @@ static int cannot_have(struct manager *mgr, const struct resource_row *row, enum
 	}
 	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
 		return wait_for_place(mgr, row, reterr);
-	reason_set(&why, code, "after an update that failed it cannot go back to %s: %s",
+	reason_set(&why, code,
+		   "after a failed update SageMaker cannot roll the endpoint back to %s: %s",
 		   sagemaker_config_wanted(row), words);
 	return sagemaker_endpoint_fail(mgr, ep.id, &why, reterr);
 }
@@ -274,8 +275,8 @@ static int went_back(struct manager *mgr, const struct resource_row *row, struct
 
 	if (!why && was_just_accepted(mgr, row))
 		return 0; /* describe may show an older state */
-	snprintf(words, sizeof(words), "SageMaker went back to the old configuration: %s",
-		 why ? why : "it gave no reason");
+	snprintf(words, sizeof(words), "SageMaker rolled back to the old endpoint config: %s",
+		 why ? why : "SageMaker gave no reason");
 	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
 }
 

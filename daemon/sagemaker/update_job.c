@@ -55,7 +55,7 @@ int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
 		r = sagemaker_staging_stop(mgr, &job, reterr) ?: 2;
 	if (r != 2)
 		return r < 0 ? r : 0;
-	reason_set(&said, why->code, "endpoint '%s' went during its update: %s", ep->name,
+	reason_set(&said, why->code, "endpoint '%s' was deleted during its update: %s", ep->name,
 		   why->message);
 	return endpoint_update_end(mgr, job.id, STATE_FAILED, &said, NULL, reterr);
 }

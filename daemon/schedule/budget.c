@@ -93,13 +93,12 @@ static int amount(const struct budget_rate *rate, int64_t us, bool up, int64_t *
 	/* Prices and times have maxima; only the units of a foreign row could overflow. */
 	if (rate->units < 0 || us < 0 || rate->micro_usd < 0 || all > (__int128)MONEY_MAX * 1000000)
 		return err_set(reterr, ERR_LIMIT,
-			       "%s costs more than can be counted: use fewer instances",
+			       "the cost of %s is larger than can be counted; use fewer instances",
 			       rate->words);
 	all = (all * us + (up ? per - 1 : 0)) / per;
 	if (all > MONEY_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "%s costs more than %" PRId64 " US dollars at worst: ask for less "
-			       "time",
+			       "%s may cost more than %" PRId64 " US dollars; ask for less time",
 			       rate->words, MONEY_MAX_USD);
 	*ret_micro_usd = (int64_t)all;
 	return 0;
@@ -197,9 +196,9 @@ bool budget_never_fits(const struct settings *set, int64_t micro_usd, struct err
 		if (!budget_above(0, micro_usd, caps[i].cap))
 			continue;
 		err_set(ret_why, ERR_LIMIT,
-			"it may cost %s US dollars, and %s may cost %s (money.%s): ask for less "
-			"time (max_runtime; of an endpoint lease.ttl), fewer or smaller instances, "
-			"or raise the cap",
+			"the worst case is %s US dollars, and %s may cost %s (money.%s); ask for "
+			"less time (max_runtime; of an endpoint lease.ttl), ask for fewer or "
+			"smaller instances, or raise the cap",
 			money_format(costs, micro_usd), caps[i].words,
 			money_format(cap, caps[i].cap), caps[i].key);
 		return true;

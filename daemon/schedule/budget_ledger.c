@@ -27,8 +27,8 @@ static void say_waiting(struct reason *why, const char *what, int64_t used, int6
 	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN], at[CLOCK_TEXT_LEN];
 
 	reason_set(why, REASON_WAITING_FOR_MONEY,
-		   "it may cost %s US dollars; of the %s's %s are %s reserved or spent; free again "
-		   "at %s, or when something that runs costs less than was reserved for it",
+		   "the worst case is %s US dollars; of the %s's %s, %s is reserved or spent; "
+		   "enough is free at %s, or when something that runs costs less than was reserved",
 		   money_format(a, more), what, money_format(b, cap), money_format(c, used),
 		   clock_format(at, free_us));
 }
@@ -41,11 +41,12 @@ static void say_job_cap(struct reason *why, const struct settings *set,
 	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN];
 
 	reason_set(why, never ? REASON_MONEY_CAP : REASON_WAITING_FOR_MONEY,
-		   "it may cost %s US dollars more; a job may cost %s (money.job_max), and %s are "
-		   "reserved or spent for it already%s",
+		   "the worst case is another %s US dollars; a job may cost %s (money.job_max), "
+		   "and %s is already reserved or spent for this one%s",
 		   money_format(a, micro_usd), money_format(b, set->money_job_max),
 		   money_format(c, sums->job),
-		   never ? "" : "; it waits for the end of what an earlier try has made");
+		   never ? ""
+			 : "; the job waits until the resources of an earlier attempt are gone");
 }
 
 /* Worst cases of started jobs other than `but` that have no reservation yet. */
@@ -98,8 +99,7 @@ bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_u
 	struct err failed = {0};
 
 	if (sums_of(mgr, job->id, now, &sums, &failed) < 0) {
-		reason_set(why, REASON_WAITING_FOR_MONEY, "the ledger cannot be read: %s",
-			   failed.msg);
+		reason_set(why, REASON_WAITING_FOR_MONEY, "cannot read the ledger: %s", failed.msg);
 		return false;
 	}
 	if (budget_above(sums.job, micro_usd, set->money_job_max)) {
@@ -241,7 +241,8 @@ int budget_settle(struct manager *mgr, const struct resource_row *row, int64_t b
 			    reterr);
 	if (r == -ERR_NOT_FOUND || r == -ERR_LIMIT) {
 		/* The price was removed from the configuration: the reservation stands. */
-		snprintf(words, sizeof(words), "as reserved: no price is known any more");
+		snprintf(words, sizeof(words),
+			 "settled as reserved, because the price is no longer known");
 		cost = sums.resource;
 	} else if (r < 0) {
 		return r;
@@ -325,8 +326,8 @@ int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t mor
 		return r;
 	str_copy(job.id, sizeof(job.id), ep->job);
 	if (!budget_fits(mgr, &job, micro_usd, &why))
-		return err_set(reterr, ERR_CONFLICT, "the lease of '%s' cannot be renewed: %s",
-			       ep->name, why.message);
+		return err_set(reterr, ERR_CONFLICT, "cannot renew the lease of '%s': %s", ep->name,
+			       why.message);
 	budget_say(&rate, more_us, words, sizeof(words));
 	return budget_reserve(mgr, &row, micro_usd, words, reterr);
 }

@@ -20,7 +20,7 @@ static int stop_job(struct manager *mgr, const struct job_row *job, struct err *
 
 	if (r < 0)
 		return r;
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
 	r = job->state == STATE_STOPPING
 		    ? 0
 		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
@@ -35,7 +35,7 @@ static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct 
 	int r = 0;
 
 	if (job->state != STATE_STOPPING) {
-		reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+		reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
 		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
 	}
 	if (r >= 0)
@@ -45,7 +45,7 @@ static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct 
 			continue;
 		made = true;
 		r = endpoint_delete(mgr, &live.rows[i], REASON_CANCELLED,
-				    "its deploy was cancelled", reterr);
+				    "the deploy job of the endpoint was cancelled", reterr);
 	}
 	if (r < 0 || made)
 		return r;
@@ -65,7 +65,7 @@ static int cancel_active(struct manager *mgr, const struct job_row *job, struct 
 		return stop_job(mgr, job, reterr);
 	if (job->kind == JOB_DEPLOY)
 		return cancel_deploy(mgr, job, reterr);
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
 	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
 	now.state = STATE_STOPPING;
 	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &why, NULL, reterr);
@@ -77,15 +77,15 @@ int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reter
 	int r;
 
 	if (job_state_is_final(job->state))
-		return err_set(reterr, ERR_CONFLICT, "job %s has already ended: it %s%s", job->id,
-			       job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was "
-											    : "",
-			       job_state_str(job->state));
+		return err_set(
+			reterr, ERR_CONFLICT, "job %s has already ended: the job %s%s", job->id,
+			job->state == STATE_CANCELLED || job->state == STATE_SKIPPED ? "was " : "",
+			job_state_str(job->state));
 	r = store_job_set_cancel_requested(mgr->store, job->id, clock_now_us(), reterr);
 	if (r < 0)
 		return r;
 	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
-		reason_set(&why, REASON_CANCELLED, "cancelled before it started");
+		reason_set(&why, REASON_CANCELLED, "the job was cancelled before it started");
 		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
 		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}

@@ -59,11 +59,11 @@ static void judge(struct walk *w, const struct job_row *job, struct reason *why)
 		placement_keep(w->u, job);
 	else if (w->ahead)
 		reason_set(why, REASON_WAITING_FOR_SLOT,
-			   "%s%d job%s of its kind of slot start first",
+			   "%s%d job%s for the same kind of slot start first",
 			   w->ahead >= MANAGER_LINE_MAX ? "at least " : "", w->ahead,
 			   w->ahead > 1 ? "s" : "");
 	else
-		reason_set(why, REASON_NONE, "it starts now");
+		reason_set(why, REASON_NONE, "the job starts now");
 }
 
 static int pass_job(void *arg, struct job_row *job, struct err *reterr)
@@ -103,11 +103,12 @@ static void explain_other(struct walk *w, struct answer *a)
 
 	a->ahead = w->ahead;
 	if (job->held)
-		reason_set(&a->why, REASON_HELD, "it is held; release it to let it start");
+		reason_set(&a->why, REASON_HELD, "the job is held; release it to let it start");
 	else if (job->not_before_us > clock_now_us())
 		reason_set(&a->why, code_of_wait(job->reason.code),
-			   "it is tried again at %s (%s: %s)", clock_format(at, job->not_before_us),
-			   reason_code_str(job->reason.code), job->reason.message);
+			   "the next attempt starts at %s (%s: %s)",
+			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
+			   job->reason.message);
 	else
 		judge(w, job, &a->why);
 }
@@ -167,12 +168,11 @@ static void explain_active(struct manager *mgr, struct answer *a)
 	    sagemaker_explain(mgr, a->job, &a->why))
 		return;
 	if (ex && ex->unstarted)
-		reason_set(
-			&a->why, REASON_WAITING_FOR_ROOM,
-			"the machine had no room for its process: disk, descriptors, processes or "
-			"memory; it is started again");
+		reason_set(&a->why, REASON_WAITING_FOR_ROOM,
+			   "the machine had no room for the job's process (disk, descriptors, "
+			   "processes or memory); the daemon starts it again");
 	else if (!a->why.message[0])
-		reason_set(&a->why, a->why.code, "it %s%s",
+		reason_set(&a->why, a->why.code, "the job %s%s",
 			   job_state_is_final(state) && state < STATE_CANCELLED ? "has " : "is ",
 			   job_state_str(state));
 }

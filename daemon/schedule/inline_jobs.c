@@ -102,7 +102,8 @@ static void predict_answered(struct predict *p)
 		return;
 	}
 	if (json_parse(p->inv.reply, p->inv.reply_len, &answer, NULL) < 0) {
-		predict_failed(p, REASON_PREDICT_FAILED, "the endpoint's answer is not JSON");
+		predict_failed(p, REASON_PREDICT_FAILED,
+			       "the parity check failed: the endpoint's answer is not JSON");
 		return;
 	}
 	outputs = json_pack("{sO}", "predictions", answer);
@@ -247,7 +248,7 @@ static int delete_start(struct manager *mgr, const struct job_row *job, const js
 	}
 	/* endpoint_gone finishes this job after the endpoint's end. */
 	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
-			       "a delete-endpoint job asked for it", reterr);
+			       "a delete-endpoint job deleted the endpoint", reterr);
 }
 
 /* ---- both ---- */
@@ -293,5 +294,5 @@ int action_resume(struct manager *mgr, const struct job_row *job, struct err *re
 		return job_finish(mgr, job, STATE_SUCCEEDED, &none, job->outputs, reterr);
 	return r < 0 ? r
 		     : endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER,
-				       "a delete-endpoint job asked for it", reterr);
+				       "a delete-endpoint job deleted the endpoint", reterr);
 }

@@ -236,7 +236,7 @@ int job_retry(struct manager *mgr, const struct job_row *job, struct err *reterr
 	    job->state != STATE_SKIPPED)
 		return err_set(
 			reterr, ERR_CONFLICT,
-			"job %s is %s; only a failed, cancelled or skipped job can be retried",
+			"job %s is %s; you can retry a failed, cancelled or skipped job only",
 			job->id, job_state_str(job->state));
 	r = store_needs_of(mgr->store, job->id, &needs, reterr);
 	if (r < 0)

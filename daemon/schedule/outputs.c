@@ -139,7 +139,7 @@ static int check_resume(struct manager *mgr, const struct job_row *job, struct e
 		path = json_get_str(outputs, OUTPUT_CHECKPOINTS, "");
 	}
 	r = path[0] == '/' ? store_folder_check(mgr->store, path, reterr) : 0;
-	return r < 0 ? err_ctx(reterr, r, "its checkpoints, from which it would go on") : 0;
+	return r < 0 ? err_ctx(reterr, r, "the checkpoints from which the job would resume") : 0;
 }
 
 int job_check_folders(struct manager *mgr, const struct job_row *job, struct err *reterr)

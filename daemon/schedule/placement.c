@@ -102,9 +102,9 @@ static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct
 	char held[24], wanted[24], name[64] = "";
 
 	if (dev->lost) {
-		buf_printf(why, "GPU %d: lost (the driver no longer reaches it)", dev->index);
+		buf_printf(why, "GPU %d: lost (the driver does not reach it)", dev->index);
 	} else if (u->kept[i]) {
-		buf_printf(why, "GPU %d: kept for a job that is ahead", dev->index);
+		buf_printf(why, "GPU %d: kept for a job ahead in the queue", dev->index);
 	} else if (u->whole[i] || (!res->gpu_memory_bytes && u->sharers[i])) {
 		buf_printf(why, "GPU %d: held by another job", dev->index);
 	} else if (res->gpu_memory_bytes ? u->reserved[i] + u->foreign[i] + res->gpu_memory_bytes >
@@ -121,7 +121,7 @@ static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct
 			buf_printf(why, "GPU %d: %s of its memory is in use", dev->index,
 				   str_bytes(held, sizeof(held), u->foreign[i] + u->reserved[i]));
 		if (res->gpu_memory_bytes)
-			buf_printf(why, ", %s are wanted", wanted);
+			buf_printf(why, ", and the job needs %s", wanted);
 	} else {
 		return false;
 	}
@@ -167,8 +167,8 @@ static bool place_gpus(struct manager *mgr, struct usage *u, const struct job_re
 
 		if (i < 0) {
 			row->devices_n = 0;
-			reason_set(reason, REASON_WAITING_FOR_GPU, "needs %d GPU%s: %s", res->gpus,
-				   res->gpus > 1 ? "s" : "",
+			reason_set(reason, REASON_WAITING_FOR_GPU, "the job needs %d GPU%s: %s",
+				   res->gpus, res->gpus > 1 ? "s" : "",
 				   why.len ? buf_str(&why) : "this machine has no such GPU");
 			return false;
 		}
@@ -241,12 +241,11 @@ static bool place_job_cpus(struct manager *mgr, struct usage *u, int cpus, struc
 	int total = mgr->settings->cpu_slots * mgr->settings->cpus_per_slot;
 
 	if (u->job_cpus + cpus > total) {
-		reason_set(
-			reason, REASON_WAITING_FOR_SLOT,
-			"needs %d CPU%s: %d of the %d in the %d CPU slot%s of this machine are in "
-			"use",
-			cpus, cpus == 1 ? "" : "s", u->job_cpus, total, mgr->settings->cpu_slots,
-			mgr->settings->cpu_slots == 1 ? "" : "s");
+		reason_set(reason, REASON_WAITING_FOR_SLOT,
+			   "the job needs %d CPU%s: %d of the %d in the %d CPU slot%s of this "
+			   "machine are in use",
+			   cpus, cpus == 1 ? "" : "s", u->job_cpus, total, mgr->settings->cpu_slots,
+			   mgr->settings->cpu_slots == 1 ? "" : "s");
 		return false;
 	}
 	u->job_cpus += cpus;

@@ -106,7 +106,7 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 	int resolved = job_resolve_checked(mgr, job, &spec, &trouble), r;
 
 	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
-		reason_set(&gone, REASON_DEPENDENCY, "there is no endpoint to delete: %s",
+		reason_set(&gone, REASON_DEPENDENCY, "the job has no endpoint to delete: %s",
 			   trouble.msg);
 		r = job_move(mgr, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
 		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
@@ -176,7 +176,8 @@ bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_r
 
 	if (stray) {
 		reason_set(why, REASON_WAITING_FOR_SLOT,
-			   "execution %s of it, which the database does not know, is still ending",
+			   "execution %s of the job, which the database does not know, is still "
+			   "ending",
 			   stray);
 		return false;
 	}

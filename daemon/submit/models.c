@@ -27,12 +27,12 @@ static int check_name(const struct settings *set, const char *name, struct err *
 	if (!model_name_ok(name))
 		return err_set(reterr, ERR_INVALID,
 			       "'%.80s' is not a name; use at most %d letters, digits, '_', '.' "
-			       "and '-', beginning with a letter or digit",
+			       "and '-', and begin with a letter or digit",
 			       name, SPEC_NAME_MAX);
 	if (configured)
 		return err_set(reterr, ERR_EXISTS,
-			       "the configuration names '%s' (models.%s = %s), and its names win "
-			       "over added ones; choose another name",
+			       "the configuration has the name '%s' (models.%s = %s), which wins "
+			       "over an added one; choose another name",
 			       name, name, configured->dir);
 	return 0;
 }
@@ -77,7 +77,7 @@ static int look_inside(const struct settings *set, const char *dir, json_t *prob
 		return r;
 	if (json_parse(buf_str(&answer), answer.len, &finding, NULL) < 0)
 		return err_set(reterr, ERR_UNAVAILABLE,
-			       "'%s' could not be looked through in %d s; try again", dir,
+			       "the check of '%s' took more than %d s; try again", dir,
 			       (int)(LOOK_BUDGET_US / USEC_PER_SEC));
 	message = json_get_str(finding, "message", NULL);
 	if (message)
@@ -97,16 +97,16 @@ static int check_dir(const struct prepare *p, json_t *source, struct err *reterr
 		return 0;
 	if (realpath(set->data_dir, data) && path_is_below(real, data)) {
 		problem_add(problems, "/path", PROBLEM_FORBIDDEN,
-			    "'%s' is where the daemon keeps its own, and it is removed with its "
-			    "job; copy it, or name it in a spec as RUN/job",
+			    "'%s' is in the daemon's data directory and is removed with its job; "
+			    "copy the model, or name it in a spec as RUN/job",
 			    real);
 		return 0;
 	}
 	missing_files(real, missing, sizeof(missing));
 	if (*missing) {
 		problem_add(problems, "/path", PROBLEM_DATA_MISSING,
-			    "'%s' is not a whole model: there is no %s; save it with "
-			    "save_pretrained of model and tokenizer",
+			    "'%s' is not a complete model: the directory has no %s; save the model "
+			    "with save_pretrained of model and tokenizer",
 			    real, missing);
 		return 0;
 	}
@@ -128,7 +128,7 @@ int manager_model_check(struct manager *mgr, const char *name, const json_t *bod
 	if (r >= 0 && json_object_get(source, "path"))
 		r = check_dir(&p, source, reterr);
 	if (r >= 0 && json_array_size(problems))
-		r = err_set(reterr, ERR_INVALID, "the model cannot be added");
+		r = err_set(reterr, ERR_INVALID, "cannot add the model");
 	if (r < 0)
 		return r;
 	*ret = TAKE(source);
@@ -150,8 +150,8 @@ static int model_add(struct manager *mgr, struct command *c, struct err *reterr)
 	if (r < 0 || json_equal(known, c->json))
 		return r;
 	return err_set(reterr, ERR_EXISTS,
-		       "the model '%s' was added before and stands for %s; remove it first, or "
-		       "choose another name",
+		       "the name '%s' already stands for the model %s; remove it first, or choose "
+		       "another name",
 		       c->id, model_source_text(known, text, sizeof(text)));
 }
 
@@ -188,7 +188,8 @@ int models_log_hidden(struct manager *mgr, struct err *reterr)
 		if (r < 0)
 			return r;
 		log_event(LOG_LEVEL_WARNING, "model_hidden",
-			  "name=%s configured=\"%s\" added=\"%s\" msg=\"the configuration's wins\"",
+			  "name=%s configured=\"%s\" added=\"%s\" msg=\"the configuration's model "
+			  "hides the added one\"",
 			  configured->name, configured->dir,
 			  model_source_text(added, text, sizeof(text)));
 	}

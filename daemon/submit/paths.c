@@ -34,7 +34,9 @@ static bool check_roots(const struct spec_path *p, const char *real, const char 
 	if (roots_hold(real))
 		return true;
 	problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
-		    "'%s' is not below a root that jobs may %s (setting local.roots)", real, verb);
+		    "'%s' is not below a root that jobs may %s; move it, or add its directory to "
+		    "local.roots",
+		    real, verb);
 	return false;
 }
 
@@ -77,7 +79,7 @@ static const char *real_path_to_be(char *path, char *real)
 	if (!*rest)
 		return NULL;
 	if (!path_is_inside(rest))
-		return "write it without '.' and '..'";
+		return "write the path without '.' and '..'";
 	str_copy(parent, sizeof(parent), real);
 	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
 }
@@ -111,8 +113,8 @@ static bool find_path(const struct prepare *prepare, const struct spec_path *p, 
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s': %s%s%s%s", p->path,
 			    strerror(errno), absolute ? "" : "; relative paths start at ",
 			    absolute ? "" : set->base_dir,
-			    p->use == SPEC_PATH_MODEL ? "; one of the hub is written org/name, and "
-							"that of another run RUN/job"
+			    p->use == SPEC_PATH_MODEL ? "; write a model of the hub as org/name, "
+							"and one of another run as RUN/job"
 						      : "");
 		return false;
 	}
@@ -130,14 +132,14 @@ static bool find_output(const struct prepare *prepare, const struct spec_path *p
 
 	if (why) {
 		problem_add(problems, p->pointer, PROBLEM_INVALID,
-			    "'%s' cannot be a directory to write: %s", p->path, why);
+			    "cannot write to the directory '%s': %s", p->path, why);
 		return false;
 	}
 	if (!check_roots(p, real, "write", problems))
 		return false;
 	if (realpath(set->data_dir, data) && path_is_below(real, data)) {
 		problem_add(problems, p->pointer, PROBLEM_FORBIDDEN,
-			    "'%s' is where the daemon keeps its own; write elsewhere", real);
+			    "'%s' is in the daemon's data directory; name another directory", real);
 		return false;
 	}
 	return true;
@@ -166,20 +168,22 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	if (is_dir && p->use != SPEC_PATH_OUTPUT && p->use != SPEC_PATH_MODEL &&
 	    !holds_a_file(real)) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
-			    "there is no file in the directory '%s'", real);
+			    "the directory '%s' has no file in it; name another one", real);
 		return false;
 	}
 	if (p->use == SPEC_PATH_DATASET || p->use == SPEC_PATH_SOURCE)
 		return true;
 	if (!is_dir && (p->use != SPEC_PATH_OUTPUT || path_exists(AT_FDCWD, real))) {
-		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING, "'%s' is not a directory",
-			    real);
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
+			    "'%s' is not a directory; name one", real);
 		return false;
 	}
 	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
 					  !path_exists(AT_FDCWD, config))) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
-			    "'%s' is not a model directory: it has no config.json", real);
+			    "'%s' is not a model directory, because it has no config.json; name "
+			    "another one",
+			    real);
 		return false;
 	}
 	return true;
@@ -232,14 +236,15 @@ static int use_added(const struct prepare *p, struct job_spec *job, const struct
 	str_copy(name, sizeof(name), path->path);
 	if (hub && !(path->field->remote & REMOTE_HUB)) {
 		problem_add(p->problems, path->pointer, PROBLEM_INVALID,
-			    "the model '%s' is on the hub (%s), and '%s' needs one that lies here",
+			    "the model '%s' is on the hub (%s), and '%s' needs a directory on this "
+			    "machine; download the model",
 			    name, hub, path->key);
 		return 0;
 	}
 	if (dir && !realpath(dir, real)) {
 		problem_add(p->problems, path->pointer, PROBLEM_DATA_MISSING,
-			    "the model '%s' was added as '%s': %s; put it back, or 'trainyard "
-			    "model remove %s' and add it again",
+			    "the model '%s' was added as '%s': %s; put the directory back, or give "
+			    "'trainyard model remove %s' and add the model again",
 			    name, dir, strerror(errno), name);
 		return 0;
 	}
@@ -290,9 +295,9 @@ static bool refuse_name(const struct prepare *p, const struct spec_path *path)
 		return false;
 	nearest_models(p, name, known, sizeof(known));
 	problem_add(p->problems, path->pointer, PROBLEM_DATA_MISSING,
-		    "the model '%s' is not configured, and no directory of that name is in %s%s%s "
-		    "Add it with 'trainyard model add %s %s', or by the key models.%s of the "
-		    "configuration",
+		    "no model is registered as '%s', and no directory of that name is in %s%s%s "
+		    "Add the model with 'trainyard model add %s %s', or with the key models.%s of "
+		    "the configuration",
 		    name, set->base_dir, known, str_ends(known, "?") ? "" : ".", name,
 		    hub ? "PATH" : "PATH|hub:ORG/NAME", name);
 	return true;

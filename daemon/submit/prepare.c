@@ -201,7 +201,7 @@ int manager_prepare(struct manager *mgr, struct store_reader *reader, const json
 	prepare_tokenizers(&p);
 	prepare_data(&p);
 	if (json_array_size(problems))
-		return err_set(reterr, ERR_INVALID, "the submitted spec has %zu problem%s",
+		return err_set(reterr, ERR_INVALID, "the spec has %zu problem%s",
 			       json_array_size(problems), json_array_size(problems) > 1 ? "s" : "");
 	if (ret_placement)
 		*ret_placement = placement_json(mgr, run);

@@ -33,7 +33,9 @@ static int read_other(const struct prepare *p, const struct spec_ref *ref, struc
 	int r;
 
 	if (!p->reader)
-		return err_set(reterr, ERR_NOT_FOUND, "other runs cannot be looked up here");
+		return err_set(
+			reterr, ERR_NOT_FOUND,
+			"this check cannot look up other runs; refer to a job of the same run");
 	r = store_read_run_job(p->reader, ref->run, ref->job, o->run, o->job, reterr);
 	if (r >= 0)
 		r = store_read_job(p->reader, o->job, &o->row, reterr);
@@ -44,7 +46,8 @@ static int read_other(const struct prepare *p, const struct spec_ref *ref, struc
 	if (job_kind_parse(json_get_str(o->row, "kind", ""), &o->spec.kind) < 0 ||
 	    job_target_parse(json_get_str(o->row, "target", ""), &o->spec.target) < 0 ||
 	    job_state_parse(json_get_str(o->row, "state", ""), &o->state) < 0)
-		return err_set(reterr, ERR_CORRUPT, "database: job %s is not one", o->job);
+		return err_set(reterr, ERR_CORRUPT,
+			       "database: the row of job %s is not that of a job", o->job);
 	return 0;
 }
 
@@ -132,13 +135,14 @@ static bool check_other(const struct prepare *p, const struct spec_foreign *f,
 		return false;
 	if (!value_of(p, o, ref, value, sizeof(value)) || !is_there(p, ref, value)) {
 		problem_add(p->problems, f->pointer, PROBLEM_DATA_MISSING,
-			    "job '%s' of run %s (%s) has no output '%s%s', or it was removed",
+			    "job '%s' of run %s (%s) has no output '%s%s', or the output was "
+			    "removed; refer to another one",
 			    ref->job, o->run, job_state_str(o->state), ref->output, ref->sub);
 		return false;
 	}
 	if (o->state != STATE_SUCCEEDED)
 		prepare_warn(p, f->pointer,
-			     "job '%s' of run %s is %s: its output is used as it was left",
+			     "job '%s' of run %s is %s: this job uses the output as it is",
 			     ref->job, o->run, job_state_str(o->state));
 	return true;
 }
@@ -165,7 +169,7 @@ static int settle(struct job_spec *job, const struct spec_foreign *f, const stru
 
 	snprintf(text, sizeof(text), "${%s/%s.%s}%s", o->run, ref->job, ref->output, ref->sub);
 	if (json_object_set_new(f->object, f->key, json_string(text)) < 0)
-		return err_errno(reterr, ENOMEM, "the reference to run %s", o->run);
+		return err_errno(reterr, ENOMEM, "pin the reference to run %s", o->run);
 	return pin(job, o, ref, reterr);
 }
 

@@ -51,19 +51,19 @@ static bool check_start(const struct prepare *p, const struct spec_path *path, c
 	char pointer[ERR_FIELD_MAX + 32];
 
 	if (type == ENTRY_PACKAGE && !is_module(entry)) {
-		problem_add(p->problems, beside(path, "entry_point", pointer, sizeof(pointer)),
-			    PROBLEM_INVALID,
-			    "'%s' has a setup.py, so that '%s' is started as a module, and no "
-			    "module has that name; move the file to the top of source_dir, or "
-			    "remove setup.py",
-			    path->path, entry);
+		problem_add(
+			p->problems, beside(path, "entry_point", pointer, sizeof(pointer)),
+			PROBLEM_INVALID,
+			"'%s' has a setup.py, so '%s' is started as a module, and no module has "
+			"that name; move the file to the top of source_dir, or remove setup.py",
+			path->path, entry);
 		return false;
 	}
 	if (!what || !here || str_eq(json_get_str(local, "requirements", "refuse"), "venv"))
 		return true;
 	problem_add(p->problems, beside(path, "local/requirements", pointer, sizeof(pointer)),
 		    PROBLEM_INVALID,
-		    "source_dir has a %s, which is not installed by default: set "
+		    "source_dir has a %s, which is not installed by default; set "
 		    "local.requirements to \"venv\", or remove the file",
 		    what);
 	return false;
@@ -149,11 +149,11 @@ static const char *why_not(const struct settings *set, const struct job_spec *jo
 	if (!named && !path_is_inside(python + 1))
 		return "write the path without '.' and '..'";
 	if (!is_listed(set, python) && (named || !roots_hold(python)))
-		return "it is neither in local.interpreters of the configuration nor below a root "
-		       "(local.roots)";
+		return "the path is neither in local.interpreters nor below local.roots of the "
+		       "configuration; name another one";
 	*code = PROBLEM_DATA_MISSING;
 	if (named ? !on_path(job, python) : !runnable(python))
-		return "there is no such program that can be run";
+		return "no executable program has this path or name";
 	return NULL;
 }
 

@@ -51,12 +51,13 @@ static int add_file(struct tree *t, int fd, const char *path, const struct stat 
 	t->bytes += st->st_size;
 	if (t->files > MANAGER_SOURCE_FILES_MAX)
 		return err_set(reterr, ERR_LIMIT,
-			       "it has more than %d files; name a directory with only the code",
+			       "the directory has more than %d files; name one with only the code",
 			       MANAGER_SOURCE_FILES_MAX);
 	if (t->bytes > MANAGER_SOURCE_BYTES_MAX)
-		return err_set(reterr, ERR_LIMIT,
-			       "it is larger than %d MiB; keep data and models out of it",
-			       MANAGER_SOURCE_BYTES_MAX >> 20);
+		return err_set(
+			reterr, ERR_LIMIT,
+			"the directory is larger than %d MiB; move data and models out of it",
+			MANAGER_SOURCE_BYTES_MAX >> 20);
 	roots_fd_path(fd, opened);
 	r = t->to >= 0 ? file_copy(AT_FDCWD, opened, t->to, path, reterr)
 		       : hash_file(AT_FDCWD, opened, hex, reterr);
@@ -75,8 +76,8 @@ static int walk(struct tree *t, int from, const char *path, int depth, struct er
 static int add_dir(struct tree *t, int fd, const char *path, int depth, struct err *reterr)
 {
 	if (depth >= DEPTH_MAX)
-		return err_set(reterr, ERR_LIMIT, "%s is more than %d directories deep", path,
-			       DEPTH_MAX);
+		return err_set(reterr, ERR_LIMIT, "%s is more than %d directories deep; flatten it",
+			       path, DEPTH_MAX);
 	if (t->to >= 0) {
 		int r = dir_make(t->to, path, 0755, reterr);
 
@@ -106,8 +107,10 @@ static int add_entry(struct tree *t, int from, const char *name, const char *pat
 		return add_file(t, fd, path, &st, reterr);
 	if (S_ISDIR(st.st_mode))
 		return add_dir(t, fd, path, depth, reterr);
-	return err_set(reterr, ERR_INVALID,
-		       "%s is a special file; only files and directories can be frozen", path);
+	return err_set(
+		reterr, ERR_INVALID,
+		"%s is a special file; source_dir may have files, directories and links only",
+		path);
 }
 
 static int walk(struct tree *t, int from, const char *path, int depth, struct err *reterr)
@@ -141,7 +144,7 @@ static int copy_tree(int from, const char *final, struct err *reterr)
 
 	id_new('s', id);
 	if (snprintf(tmp, sizeof(tmp), "%s.%s", final, id) >= (int)sizeof(tmp))
-		return err_errno(reterr, ENAMETOOLONG, "copy it");
+		return err_errno(reterr, ENAMETOOLONG, "copy the source_dir");
 	r = dir_make(AT_FDCWD, tmp, 0755, reterr);
 	if (r < 0)
 		return r;
@@ -149,7 +152,7 @@ static int copy_tree(int from, const char *final, struct err *reterr)
 	r = t.to < 0 ? err_errno(reterr, errno, "open %s", tmp) : walk(&t, from, "", 0, reterr);
 	closep(&t.to);
 	if (r >= 0 && rename(tmp, final) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-		r = err_errno(reterr, errno, "name %s", final);
+		r = err_errno(reterr, errno, "put %s in place", final);
 	if (r < 0 || path_exists(AT_FDCWD, tmp))
 		(void)!tree_remove(AT_FDCWD, tmp, &ignored);
 	return r;
@@ -171,7 +174,7 @@ int source_freeze(const char *sources, const char *dir, bool dry, char *ret, siz
 		return r;
 	hash_hex(hash, hex);
 	if (!path_join(ret, size, sources, hex))
-		return err_errno(reterr, ENAMETOOLONG, "place it");
+		return err_errno(reterr, ENAMETOOLONG, "put the copy of the source_dir in place");
 	if (dry || path_is_dir(AT_FDCWD, ret))
 		return 0;
 	r = dir_make(AT_FDCWD, sources, 0755, reterr);

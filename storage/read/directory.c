@@ -54,7 +54,7 @@ static int place_of(struct db_stmt *q, bool over, struct attempt_dir *place, str
 	if (!r)
 		return 0;
 	if (execution_state_parse(db_col_text(owned, 1), &state) < 0)
-		return err_set(reterr, ERR_CORRUPT, "database: '%s' is no state of an execution",
+		return err_set(reterr, ERR_CORRUPT, "database: '%s' is not a state of an execution",
 			       db_col_text(owned, 1));
 	if (!place->run[0])
 		db_col_copy(owned, 2, place->run, sizeof(place->run));
@@ -141,7 +141,7 @@ int store_read_endpoint_dir(struct store_reader *sr, const char *name, struct at
 		return r;
 	if (!place.dir[0])
 		return err_set(reterr, ERR_NOT_FOUND,
-			       "there is no endpoint '%.64s' that was ever started here", name);
+			       "no endpoint '%.64s' was ever started on this machine", name);
 	*ret = place;
 	return 0;
 }

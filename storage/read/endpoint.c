@@ -134,8 +134,8 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 	}
 	if (!spec)
 		return err_set(reterr, ERR_CONFLICT,
-			       "endpoint '%.64s' has not been updated: there is nothing to go back "
-			       "to",
+			       "endpoint '%.64s' has not been updated, so a roll-back has no "
+			       "earlier model",
 			       name);
 	*ret = spec;
 	return 0;

@@ -22,14 +22,15 @@ static int event_range(struct store_reader *sr, int64_t since, int64_t *ret_newe
 		return r;
 	if (since > *ret_newest)
 		return err_set(reterr, ERR_GONE,
-			       "since is %" PRId64 ", the newest event is %" PRId64
-			       ": read the state anew",
+			       "since is %" PRId64 ", but the newest event is %" PRId64
+			       "; read the state again",
 			       since, *ret_newest);
 	if (since < from - 1)
-		return err_set(reterr, ERR_GONE,
-			       "events up to %" PRId64
-			       " are no longer kept: read the state anew, then go on from there",
-			       from - 1);
+		return err_set(
+			reterr, ERR_GONE,
+			"events up to %" PRId64
+			" are no longer kept; read the state again and continue from its seq",
+			from - 1);
 	return 0;
 }
 

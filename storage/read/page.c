@@ -74,21 +74,20 @@ static int cursor_parse(struct page *p, const char *generation, const char *curs
 		goto malformed;
 	if (strlen(generation) != n || strncmp(cursor, generation, n) != 0)
 		return err_set(reterr, ERR_GONE,
-			       "the cursor is of a database that was replaced: start again");
+			       "the cursor belongs to a database that was replaced; start again "
+			       "without a cursor");
 	if (list != list_of(p))
-		return err_set(
-			reterr, ERR_INVALID,
-			"the cursor was made for another list or another sort: keep both, or "
-			"start again");
+		return err_set(reterr, ERR_INVALID,
+			       "the cursor belongs to another list or another sort; keep both, or "
+			       "start again without a cursor");
 	p->has_cursor = true;
 	p->after_us = (int64_t)key;
 	memcpy(&p->after_value, &key, sizeof(key));
 	p->after_n = (int64_t)row;
 	return 0;
 malformed:
-	return err_set(
-		reterr, ERR_INVALID,
-		"the cursor is not one of ours: use next_cursor of the page before as it is");
+	return err_set(reterr, ERR_INVALID,
+		       "the cursor is invalid; use next_cursor of the page before, unchanged");
 }
 
 /* ---- putting the query together ---- */
@@ -106,10 +105,10 @@ static int sort_parse(struct page *p, bool metrics, struct err *reterr)
 		p->metric = by + 8;
 		return 0;
 	}
-	return err_set(reterr, ERR_INVALID,
-		       "sort is '%.64s'; it may be created_at%s, or with a '-' "
-		       "before it for the other way round",
-		       sort, metrics ? " or metrics.NAME" : "");
+	return err_set(
+		reterr, ERR_INVALID,
+		"sort is '%.64s'; use created_at%s, with '-' before the name for the reverse order",
+		sort, metrics ? " or metrics.NAME" : "");
 }
 
 int page_init(struct page *p, struct store_reader *sr, const struct list_filter *f,

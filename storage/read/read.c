@@ -21,7 +21,7 @@ static int load_generation(struct store_reader *sr, struct err *reterr)
 			 reterr);
 
 	if (r == 0)
-		return err_set(reterr, ERR_CORRUPT, "database: it has no generation");
+		return err_set(reterr, ERR_CORRUPT, "database: the generation is missing");
 	if (r < 0)
 		return r;
 	db_col_copy(q, 0, sr->generation, sizeof(sr->generation));
@@ -37,7 +37,7 @@ int store_reader_open(const char *dir, struct store_reader **ret, struct err *re
 	if (!sr)
 		return out_of_memory(reterr);
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE) >= (int)sizeof(path))
-		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	r = db_open(path, DB_READER, &sr->db, reterr);
 	if (r >= 0)
 		r = load_generation(sr, reterr);
@@ -65,7 +65,7 @@ int store_reader_check(struct store_reader *sr, struct err *reterr)
 	if (r > 0 && str_eq(db_col_text(q, 0), "ok"))
 		return 0;
 	return err_set(reterr, ERR_CORRUPT,
-		       "the database is damaged (%s): stop the daemon and restore a backup",
+		       "the database is damaged (%s); stop the daemon and restore a backup",
 		       r ? db_col_text(q, 0) : "no answer");
 }
 

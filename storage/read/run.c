@@ -138,7 +138,8 @@ int store_read_run_job(struct store_reader *sr, const char *run, const char *job
 		return r;
 	if (r == 0)
 		return err_set(reterr, ERR_NOT_FOUND,
-			       "there is no run '%s', and none of that name has succeeded", run);
+			       "no run has the id '%s', and no run of that name has succeeded",
+			       run);
 	db_col_copy(q, 0, ret_run, ID_LEN);
 	if (db_col_is_null(q, 1))
 		return err_set(reterr, ERR_NOT_FOUND, "run %s has no job '%s'", ret_run, job);

@@ -14,7 +14,7 @@ static int name_taken(int r, const char *name, struct err *reterr)
 	if (r != -ERR_EXISTS)
 		return r;
 	return err_set(reterr, ERR_EXISTS,
-		       "an endpoint named '%s' is live: delete it or use another name", name);
+		       "an endpoint named '%s' is live; delete it or use another name", name);
 }
 
 static int insert(struct store *st, const struct endpoint_row *row, int64_t seq, struct err *reterr)

@@ -130,10 +130,11 @@ static int thin(struct store *st, struct metric_series *s, struct err *reterr)
 		   DB_ARGS(DB_TEXT(s->job), DB_INT(s->attempt), DB_INT(s->stride), DB_JSON(keep)),
 		   reterr);
 	if (r >= 0 && s->stride_written == 1)
-		r = store_warning_insert(st, s->job, s->attempt, "metrics_thinned",
-					 "there are more points of metrics than are kept: an even "
-					 "sample, the newest, the extremes and the first NaN stay",
-					 s->newest->at_us, reterr);
+		r = store_warning_insert(
+			st, s->job, s->attempt, "metrics_thinned",
+			"the attempt has more points of metrics than are kept: an even sample, the "
+			"newest, the extremes and the first NaN stay",
+			s->newest->at_us, reterr);
 	s->stride_written = s->stride;
 	return r < 0 ? r : 0;
 }
@@ -171,7 +172,7 @@ static int warn_left_out(struct store *st, struct metric_series *s, struct err *
 	if (!s->left_out)
 		return 0;
 	snprintf(text, sizeof(text),
-		 "a job has %d names of metrics at most, of %d bytes each: '%.64s' is left out",
+		 "a job keeps at most %d names of metrics, of %d bytes each: '%.64s' is left out",
 		 STORE_METRIC_NAMES_MAX, STORE_METRIC_NAME_BYTES_MAX,
 		 json_string_value(s->left_out));
 	json_decref(TAKE(s->left_out));

@@ -11,7 +11,7 @@ static int model_event(struct store *st, const char *kind, const char *name, con
 	json_t *body = json_pack("{s:s}", "name", name);
 
 	if (source && json_object_update(body, (json_t *)source) < 0)
-		return err_errno(reterr, ENOMEM, "tell of the model '%s'", name);
+		return err_errno(reterr, ENOMEM, "write the event of the model '%s'", name);
 	return store_event(st, kind, NULL, NULL, NULL, body, now_us, reterr);
 }
 
@@ -23,7 +23,8 @@ int store_model_insert(struct store *st, const char *name, const json_t *source,
 
 	if (r >= 0 && n >= STORE_MODELS_MAX)
 		return err_set(reterr, ERR_CONFLICT,
-			       "%d models were added already; remove one first", STORE_MODELS_MAX);
+			       "%d models are registered, which is the limit; remove one first",
+			       STORE_MODELS_MAX);
 	if (r >= 0)
 		r = db_run(st->db, "INSERT INTO models (name, source, created_us) VALUES (?, ?, ?)",
 			   DB_ARGS(DB_TEXT(name), DB_JSON(source), DB_INT(now_us)), reterr);
@@ -37,7 +38,7 @@ int store_model_find(struct store *st, const char *name, json_t **ret, struct er
 			 &q, reterr);
 
 	if (r == 0)
-		return err_set(reterr, ERR_NOT_FOUND, "no model '%s' was added", name);
+		return err_set(reterr, ERR_NOT_FOUND, "no model was added as '%s'", name);
 	return r < 0 ? r : db_col_json(q, 0, ret, reterr);
 }
 
@@ -50,8 +51,8 @@ static int refuse_used(const char *name, const char *what, struct db_stmt *q, st
 	if (r <= 0)
 		return r;
 	return err_set(reterr, ERR_CONFLICT,
-		       "the model '%s' is in use: %s %s is %s; wait for its end, or end it", name,
-		       what, db_col_text(owned, 0), db_col_text(owned, 1));
+		       "the model '%s' is in use, because %s %s is %s; wait for its end, or end it",
+		       name, what, db_col_text(owned, 0), db_col_text(owned, 1));
 }
 
 static int check_unused(struct store *st, const char *name, struct err *reterr)
@@ -97,7 +98,7 @@ int model_uses_insert(struct store *st, const struct job_spec *js, const char *j
 
 		if (r == -ERR_NOT_FOUND)
 			return err_set(reterr, ERR_CONFLICT,
-				       "the model '%s' was removed meanwhile; submit again",
+				       "the model '%s' was removed during the submit; submit again",
 				       js->models[i]);
 		if (r < 0)
 			return r;

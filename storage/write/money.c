@@ -43,7 +43,7 @@ static int account_read(struct store *st, const char *resource, struct account *
 
 static int too_much(struct err *reterr)
 {
-	return err_set(reterr, ERR_LIMIT, "the sums of money are beyond what can be counted");
+	return err_set(reterr, ERR_LIMIT, "the sum of money is larger than can be counted");
 }
 
 /* Add to the day's sums. `open` is the part that belongs to resources that are not settled. */
@@ -118,7 +118,7 @@ static int give_back(struct store *st, const struct money_entry *entry, const st
 	}
 	if (r >= 0 && amount > 0)
 		return err_set(reterr, ERR_CONFLICT,
-			       "resource '%s' cannot give back more than was reserved for it",
+			       "resource '%s' cannot give back more money than was reserved for it",
 			       entry->resource);
 	return r;
 }
@@ -203,7 +203,7 @@ static int check(const struct money_entry *entry, const struct account *a, struc
 			       MONEY_MAX_USD);
 	if (entry->what == MONEY_RESERVE && a->settled_us)
 		return err_set(reterr, ERR_CONFLICT,
-			       "resource '%s' is settled: nothing more is reserved for it",
+			       "resource '%s' is settled, so no more money can be reserved for it",
 			       entry->resource);
 	return 0;
 }

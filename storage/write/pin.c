@@ -22,7 +22,8 @@ static int check_pin(struct store *st, const struct job_pin *pin, struct err *re
 		return r;
 	if (!r)
 		return err_set(reterr, ERR_CONFLICT,
-			       "job %s, which the submit refers to, was removed meanwhile",
+			       "job %s, to which the spec refers, was removed during the submit; "
+			       "submit again",
 			       pin->job);
 	COL_COPY(run, q, 0);
 	r = db_check_whole(q, reterr);

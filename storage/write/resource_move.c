@@ -50,8 +50,8 @@ int store_resource_insert(struct store *st, const struct resource_row *row, stru
 		reterr);
 
 	if (r == -ERR_EXISTS)
-		return err_set(reterr, ERR_EXISTS, "a live resource is named '%s' already",
-			       row->name);
+		return err_set(reterr, ERR_EXISTS,
+			       "a live resource on SageMaker already has the name '%s'", row->name);
 	return r < 0 ? r : tell(st, row, row->created_us, reterr);
 }
 

@@ -101,7 +101,7 @@ int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr)
 
 int col_unknown(struct db_stmt *q, int col, struct err *reterr)
 {
-	return err_set(reterr, ERR_CORRUPT, "database: column %d holds '%s', which is unknown", col,
+	return err_set(reterr, ERR_CORRUPT, "database: column %d holds the unknown value '%s'", col,
 		       db_col_text(q, col));
 }
 

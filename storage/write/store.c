@@ -41,7 +41,7 @@ static int write_generation(struct store *st, struct err *reterr)
 	int r;
 
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return err_errno(reterr, errno, "random bytes");
+		return err_errno(reterr, errno, "make random bytes");
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(st->generation + 2 * i, 3, "%02x", bytes[i]);
 	r = store_begin(st, reterr);
@@ -84,7 +84,7 @@ static int load_install(struct store *st, struct err *reterr)
 			 reterr);
 
 	if (r == 0)
-		return err_set(reterr, ERR_CORRUPT, "database: it has no install id");
+		return err_set(reterr, ERR_CORRUPT, "database: the installation id is missing");
 	if (r < 0)
 		return r;
 	COL_COPY(st->install, q, 0);
@@ -140,7 +140,7 @@ int store_open(const char *dir, struct store **ret, struct err *reterr)
 		return err_errno(reterr, ENOMEM, "open the store");
 	st->lock.fd = st->reserve.fd = -1;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE) >= (int)sizeof(path))
-		return err_errno(reterr, ENAMETOOLONG, "data directory %s", dir);
+		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	r = lockfile_open(dir, &st->lock, reterr);
 	if (r >= 0)
 		r = check_new(st, dir, path, reterr);

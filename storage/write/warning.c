@@ -53,7 +53,7 @@ int store_warning_insert(struct store *st, const char *job, int attempt, const c
 			       DB_ARGS(DB_TEXT(job), DB_INT(attempt)), 0, &kinds, reterr);
 	if (r >= 0 && !count && kinds >= STORE_WARNING_KINDS_MAX) {
 		code = KIND_MORE;
-		detail = "warnings of further kinds: the log has them";
+		detail = "the job has more kinds of warnings; see the log";
 		r = count_up(st, job, attempt, code, &count, reterr);
 	}
 	if (r >= 0 && !count) {

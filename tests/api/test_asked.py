@@ -77,8 +77,9 @@ def test_a_package_needs_a_module_at_its_top(narrow, home):
 def test_an_interpreter_that_is_not_there_is_known_at_validate(narrow, home):
     source = make(home / "plain", "train.py")
     (home / "not-runnable").write_text("#!/bin/sh\n")
-    for name, word in ((home / "gone", "no such program"), (home / "not-runnable", "can be run"),
-                       (home, "can be run")):
+    for name, word in ((home / "gone", "no executable program"),
+                       (home / "not-runnable", "no executable program"),
+                       (home, "no executable program")):
         [(pointer, code, detail)] = problems(narrow, script(source, local={"python": str(name)}))
         assert (pointer, code) == ("/jobs/0/local/python", "data_missing")
         assert str(name) in detail and word in detail
@@ -128,7 +129,7 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
     for pointer, job in jobs:
         found = problems(narrow, job)
         assert [f[:2] for f in found] == [(pointer, "data_missing")], found
-        assert "no file in the directory" in found[0][2]
+        assert "has no file in it" in found[0][2]
     (empty / "only" / "directories" / "one").touch()
     assert not problems(narrow, jobs[0][1])
 

@@ -58,7 +58,7 @@ def test_headers_of_invoke_endpoint(runtime, daemon):
     for more, part in [({"TargetVariant": "Other"}, "variant 'Other'"),
                        ({"TargetModel": "m.tar.gz"}, "Target-Model"),
                        ({"TargetContainerHostname": "second"}, "Target-Container-Hostname"),
-                       ({"CustomAttributes": "x" * 1025}, "1025 characters, at most 1024")]:
+                       ({"CustomAttributes": "x" * 1025}, "1025 characters; use at most 1024")]:
         with pytest.raises(ClientError) as failed:
             ask(runtime, {"inputs": "a"}, **more)
         said = failed.value.response

@@ -191,14 +191,14 @@ def test_hold_release_priority_explain_of_a_run(client):
     gate.write_text("0", encoding="utf-8")
     run = client.run("submit", "-q", file, "--set", "jobs.train.held=true")[0].strip()
     assert "is held" in client.run("hold", run)[0]
-    assert "held: it is held; release it" in client.run("explain", run)[0]
+    assert "held: the job is held; release it" in client.run("explain", run)[0]
     client.run("priority", run, "5")
     assert client.json("show", f"{run}/train")["priority"] == 5
     assert client.json("show", f"{run}/train")["run"] == run
     assert run in client.run("jobs", "--run", run)[0]
     client.run("release", run)
     client.run("wait", run)
-    assert client.run("explain", run)[0] == "All of its jobs have ended.\n"
+    assert client.run("explain", run)[0] == "All jobs of the run have ended.\n"
 
 
 def in_terminal(client, columns, *words):
@@ -321,7 +321,8 @@ def test_wait_outlives_the_daemon(tmp_path):
         waiting = client.start("wait", run)
         wait_for("the first look", lambda: "running" in waiting.stderr.readline())
         own.kill()
-        wait_for("the loss to be seen", lambda: "waiting for it" in waiting.stderr.readline())
+        wait_for("the loss to be seen",
+                 lambda: "waiting for the daemon" in waiting.stderr.readline())
         own.start()
         gate.write_text("0", encoding="utf-8")
         out, err = waiting.communicate(timeout=DEADLINE_S)

@@ -37,7 +37,7 @@ def test_check_writes_nothing(tmp_path):
     before = None
     for _ in range(2):
         status, out, _ = check(tmp_path, f"[daemon]\ndata_dir = {tmp_path}/data\n")
-        assert status == 0 and f"'{tmp_path}/data' will be made" in out
+        assert status == 0 and f"the first start makes '{tmp_path}/data'" in out
         assert before in (None, tree(tmp_path))
         before = tree(tmp_path)
     assert not (tmp_path / "data").exists()
@@ -63,11 +63,11 @@ two = /nonexistent/model
     assert status == 1 and "the configuration has 8 problems" in err
     assert len(out.splitlines()) == 8
     for key, words in {
-            "daemon.data_dir": f"cannot be made in '{tmp_path}/no'",
+            "daemon.data_dir": f"cannot make the directory in '{tmp_path}/no'",
             "local.python": "'/nonexistent/python3': No such file",
-            "local.interpreters": f"'{tmp_path}/file': it is not a program that can be run",
+            "local.interpreters": f"'{tmp_path}/file': the file is not an executable program",
             "local.roots": "'/nonexistent/root': No such file",
-            "local.base_dir": "it is not a directory",
+            "local.base_dir": "the path is not a directory",
             "local.worker": "/nonexistent/worker", "models.one": "it has no config.json",
             "models.two": "No such file"}.items():
         assert words in said[key], out

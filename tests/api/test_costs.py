@@ -83,7 +83,8 @@ def test_what_can_never_fit_is_refused(daemon, script):
     body = problem(daemon.post("/v1/jobs", job), 422, "invalid_spec")
     assert [(e["pointer"], e["code"]) for e in body["errors"]] == [
         ("/sagemaker/instance_type", "money_cap")]
-    assert "may cost 75.376 US dollars, and a job may cost 50.00 (money.job_max)" in body["detail"]
+    assert "the worst case is 75.376 US dollars, and a job may cost 50.00 (money.job_max)" in (
+        body["detail"])
     jobs = [script("hello.py", "a"), {**job, "name": "b"}]
     run = problem(daemon.post("/v1/runs", {"jobs": jobs}), 422, "invalid_spec")
     assert run["errors"][0]["pointer"] == "/jobs/1/sagemaker/instance_type"
@@ -180,7 +181,7 @@ def test_cli(fresh, script):
     rows = [line.split() for line in shown.splitlines() if line]
     assert rows[0] == ["US", "DOLLARS", "RESERVED", "SETTLED", "TOTAL", "CAP", "LEFT"]
     assert rows[1][1:5] == ["0.00", "0.352", "0.352", "100.00"]
-    assert "one job at most 50.00" in shown
+    assert "cap of one job: 50.00" in shown
     assert [job, "job", "queued", "0.00", "0.352", "0.352"] in rows
     assert '"job_usd": "50.00"' in cli(d, "--json", "costs")
     status = cli(d, "status")

@@ -170,11 +170,11 @@ def test_the_command_line_goes_back(fresh, tiny_model, second_model):
             env={**os.environ, "TRAINYARD_URL": d.url}, timeout=120, check=False)
 
     refused = endpoint("rollback", "tiny")
-    assert refused.returncode == 1 and "nothing to go back to" in refused.stderr
+    assert refused.returncode == 1 and "has no earlier model" in refused.stderr
     deployed(d, second_model)
     done = endpoint("rollback", "tiny", "--wait")
     assert done.returncode == 0, done.stderr
-    assert f"goes back to {tiny_model}" in done.stdout
+    assert f"rolls the endpoint back to {tiny_model}" in done.stdout
     assert label(d) in ("neg", "pos")
 
 

@@ -48,7 +48,7 @@ def test_wrong_methods(daemon, method, path, allow):
     ("/v1/version?x=1", "no query parameter 'x'"),
     ("/v1/runs?limit=1&limit=2", "twice"),
     ("/v1/runs?state=runing", "did you mean 'running'"),
-    ("/v1/runs?state=queued,,", "does not know ''"),
+    ("/v1/runs?state=queued,,", "has the unknown value ''"),
     ("/v1/jobs?kind=trian", "did you mean 'train'"),
     ("/v1/jobs?target=moon", "local or sagemaker"),
     ("/v1/runs?limit=0", "from 1 to 500"),

@@ -75,7 +75,7 @@ def test_a_name_of_the_hub(daemon, tiny_model, scripts):
         "path": str(ROOT / "examples/imdb/imdb-3180.csv.gz"), "labels": "of-hub",
         "text_column": "review", "label_column": "sentiment"}})
     assert found["pointer"] == "/dataset/labels"
-    assert "'of-hub' is on the hub (org/tiny), and 'labels' needs one that lies here" in \
+    assert "'of-hub' is on the hub (org/tiny), and 'labels' needs a directory on this machine" in \
         found["detail"]
 
 
@@ -113,9 +113,9 @@ def copy_without(tiny_model, folder, *names):
 
 
 @pytest.mark.parametrize("names, words", [
-    (("model.safetensors",), "there is no model.safetensors;"),
+    (("model.safetensors",), "the directory has no model.safetensors;"),
     (("vocab.txt", "model.safetensors"),
-     "there is no tokenizer.json (or vocab.txt), model.safetensors;")])
+     "the directory has no tokenizer.json (or vocab.txt), model.safetensors;")])
 def test_what_is_missing_is_told_together(daemon, tiny_model, tmp_path, names, words):
     folder = copy_without(tiny_model, tmp_path / "model", *names)
     found = problem(put(daemon, "half", {"path": str(folder)}), 422, "invalid_body")["errors"][0]
@@ -126,7 +126,7 @@ def test_what_is_missing_is_told_together(daemon, tiny_model, tmp_path, names, w
 @native
 @pytest.mark.parametrize("change, words", [
     ({"model_type": "gpt2"}, "gpt2"),
-    ({"hidden_size": 48}, "where config.json needs [60, 48]"),
+    ({"hidden_size": 48}, "but config.json needs [60, 48]"),
     ({"num_hidden_layers": 2}, "tensor 'bert.encoder.layer.1"),
     ({"vocab_size": 40}, "40"),
     ({"vocab_size": "many"}, '"vocab_size" must be a number')])
@@ -168,7 +168,7 @@ def test_a_dry_run_adds_nothing(daemon, tiny_model):
 def test_a_name_that_is_taken(daemon, tiny_model):
     add(daemon, "tiny", {"path": str(tiny_model)})
     said = problem(put(daemon, "tiny", HUB), 409, "exists")["detail"]
-    assert f"stands for {tiny_model}; remove it first" in said
+    assert f"stands for the model {tiny_model}; remove it first" in said
 
 
 def test_a_model_that_is_not_configured_says_how_to_get_one(daemon, scripts):
@@ -177,7 +177,7 @@ def test_a_model_that_is_not_configured_says_how_to_get_one(daemon, scripts):
     job = held(scripts, "minilm")
     found = first_problem(daemon, job)
     assert (found["pointer"], found["code"]) == ("/model", "data_missing")
-    assert "the model 'minilm' is not configured" in found["detail"]
+    assert "no model is registered as 'minilm'" in found["detail"]
     assert "'trainyard model add minilm PATH|hub:ORG/NAME'" in found["detail"]
     assert "the key models.minilm of the configuration" in found["detail"]
     add(daemon, "other", HUB)
@@ -229,7 +229,7 @@ def test_a_directory_that_went_is_told_at_the_submit(daemon, tiny_model, tmp_pat
     shutil.rmtree(folder)
     found = first_problem(daemon, held(scripts, "gone"))
     assert found["code"] == "data_missing"
-    assert f"'gone' was added as '{folder}': No such file or directory; put it back" in \
+    assert f"'gone' was added as '{folder}': No such file or directory; put the directory back" in \
         found["detail"]
 
 
@@ -272,7 +272,7 @@ def test_the_configuration_wins(fresh, tiny_model, scripts):
     assert daemon.get("/v1/models/both")["path"] == str(tiny_model)
     assert daemon.submit_job(held(scripts, "both"))["spec"]["model"] == str(tiny_model)
     said = problem(put(daemon, "both", HUB), 409, "exists")["detail"]
-    assert "the configuration names 'both'" in said and "win over added ones" in said
+    assert "the configuration has the name 'both'" in said and "wins over an added one" in said
     assert daemon.ask("DELETE", "/v1/models/both").status_code == 204
     said = problem(daemon.ask("DELETE", "/v1/models/both"), 409, "conflict")["detail"]
     assert "key models.both" in said
@@ -290,19 +290,19 @@ def test_only_below_the_roots_and_outside_of_the_data(fresh, tiny_model, tmp_pat
     own = shutil.copytree(tiny_model, everywhere.data / "model")
     found = problem(put(everywhere, "own", {"path": str(own)}), 422, "invalid_body")["errors"][0]
     assert found["code"] == "forbidden"
-    assert "where the daemon keeps its own" in found["detail"]
+    assert "in the daemon's data directory" in found["detail"]
 
 
 def test_the_command_line(daemon, tiny_model, tmp_path, scripts):
-    assert "There are no names" in trainyard(daemon, "model", "list")
+    assert "No models are registered" in trainyard(daemon, "model", "list")
     (tmp_path / "here").symlink_to(tiny_model)
     said = trainyard(daemon, "model", "add", "--dry-run", "tiny", "here", cwd=tmp_path)
     assert said == f"tiny: would stand for {tiny_model}\n"
     assert trainyard(daemon, "model", "add", "tiny", "here", cwd=tmp_path) == \
         f"tiny: stands for {tiny_model}\n"
     assert trainyard(daemon, "model", "add", "hub", "org/tiny@v1") == \
-        "hub: stands for the hub's org/tiny (revision v1); the first job that uses it " \
-        "downloads it\n"
+        "hub: stands for the hub's org/tiny (revision v1); the first job that uses the " \
+        "name downloads the model\n"
     trainyard(daemon, "model", "add", "old", "hub:bert-base-uncased")
     assert daemon.get("/v1/models/hub")["revision"] == "v1"
     assert daemon.get("/v1/models/old")["hub"] == "bert-base-uncased"

@@ -81,7 +81,8 @@ def test_a_job_over_the_day_cap_waits_and_goes_on(cloud, paid):
     training(d, first)
     waits = wait_for("the reason", lambda: (
         lambda r: r if r and r["code"] == "waiting_for_money" else None)(why(d, second)))
-    assert "it may cost 1.408 US dollars; of the day's 2.00 are 1.408 reserved" in waits["message"]
+    assert "the worst case is 1.408 US dollars; of the day's 2.00, 1.408 is reserved" in (
+        waits["message"])
     queued = d.wait(f"/v1/jobs/{second}", lambda item: item["reason"], "the reason of the wait")
     assert queued["state"] == "queued" and queued["reason"]["code"] == "waiting_for_money"
     costs = d.get("/v1/costs")
@@ -124,7 +125,7 @@ def test_tries_use_up_the_jobs_cap(cloud, paid):
     assert d.post(f"/v1/jobs/{job}/retry").status_code == 200
     failed = d.wait_end(job)
     assert failed["attempt"] == 2 and failed["reason"]["code"] == "money_cap"
-    assert "a job may cost 1.50 (money.job_max), and 0.352 are reserved or spent" in (
+    assert "a job may cost 1.50 (money.job_max), and 0.352 is already reserved or spent" in (
         failed["reason"]["message"])
     assert len(fake.calls("CreateTrainingJob")) == 1
 

@@ -214,7 +214,7 @@ def test_the_commands(yard):
     """trainyard prune and trainyard delete, dry and in earnest."""
     old, new = yard.run(name="old")["id"], yard.run(name="new")["id"]
     held = yard.run(yard.tell("${new/make.output}/data", held=True), ends=False)["id"]
-    assert yard.cli("prune") == "Nothing is to be removed.\n"
+    assert yard.cli("prune") == "There is nothing to remove.\n"
     dry = yard.cli("prune", "--older", "0s", "--dry-run")
     assert re.search(rf"^{old} +old .* [0-9.]+ KiB +[0-9]+$", dry, re.MULTILINE), dry
     assert re.search(rf"^{new} +new .*job: job tell of run {held}, which is queued, refers to it",
@@ -317,7 +317,7 @@ def test_the_model_of_an_endpoint_of_another_run_stays(yard, tiny_model):
     model = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["model"]
     yard.run({"name": "deploy", "kind": "deploy", "model": model, "endpoint": "held"})
     said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
-    assert "endpoint held (in_service) uses its files" in said
+    assert "endpoint held (in_service) uses files of the run" in said
     daemon.ask("DELETE", "/v1/endpoints/held")
     wait_for("its end", lambda: daemon.get("/v1/endpoints/held")["state"] == "deleted")
     assert yard.delete(made["id"]).status_code == 200
@@ -329,7 +329,7 @@ def test_a_path_into_its_directory_holds_it(yard):
     output = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["output"]
     waiting = yard.run(yard.tell(output + "/data", held=True), ends=False)
     said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
-    assert waiting["id"] in said and "uses its files" in said
+    assert waiting["id"] in said and "uses files of the run" in said
     daemon.post(f"/v1/runs/{waiting['id']}/cancel")
     assert yard.delete(made["id"]).status_code == 200
 

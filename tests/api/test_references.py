@@ -118,7 +118,7 @@ def test_what_a_failed_job_left_can_be_used_with_a_warning(daemon, make, source)
     assert said(daemon, job) == ["in", "half"]
     [found] = problems(daemon, tell(source, channels={"in": "${broken/make.output}/data"}))
     assert found[:2] == ("/jobs/0/channels/in", "unknown_reference")
-    assert "none of that name has succeeded" in found[2]
+    assert "no run of that name has succeeded" in found[2]
 
 
 def test_what_cannot_be_referred_to(daemon, make, source, script):
@@ -126,12 +126,12 @@ def test_what_cannot_be_referred_to(daemon, make, source, script):
     held = make("waiting", "x", held=True)
     run = made["id"]
     for text, code, words in [
-            (f"${{{NO_RUN}/make.output}}", "unknown_reference", "there is no run"),
-            ("${nobody/make.output}", "unknown_reference", "there is no run"),
+            (f"${{{NO_RUN}/make.output}}", "unknown_reference", "no run has the id"),
+            ("${nobody/make.output}", "unknown_reference", "no run has the id 'nobody'"),
             (f"${{{run}/mark.output}}", "unknown_reference", "has no job 'mark'"),
             (f"${{{run}/make.train}}", "unknown_reference", "no output 'train'"),
-            (f"${{{run}/make.output}}/gone", "data_missing", "or it was removed"),
-            (f"${{{run}/make.output}}/../..", "invalid", "leaves the output"),
+            (f"${{{run}/make.output}}/gone", "data_missing", "or the output was removed"),
+            (f"${{{run}/make.output}}/../..", "invalid", "leads out of the output"),
             (f"${{{held['id']}/make.output}}", "invalid", "wait until it has ended"),
             ("${a b/make.output}", "invalid", "is not a reference"),
             (f"${{{run}/make/x.output}}", "invalid", "is not a reference")]:

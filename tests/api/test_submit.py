@@ -281,8 +281,8 @@ def test_a_model_is_here_or_on_the_hub(fresh, tmp_path, script):
     assert stored("s3://bucket/m/") == "s3://bucket/m/"
     assert stored({"training_job": "abc"}) == {"training_job": "abc"}
     assert "no config.json" in stored("org/taken")
-    assert "the model 'somemodel' is not configured" in stored("somemodel")
-    assert "one of the hub is written org/name" in stored("./somemodel")
+    assert "no model is registered as 'somemodel'" in stored("somemodel")
+    assert "write a model of the hub as org/name" in stored("./somemodel")
     assert "No such file" in stored("./org/other")
 
 

@@ -94,7 +94,7 @@ def test_stopped_outside_is_no_success(cloud):
     cloud.fake.client("sagemaker").stop_training_job(TrainingJobName=name)
     job = cloud.ended(run)
     assert (job["state"], job["reason"]["code"]) == ("failed", "killed")
-    assert "stopped outside Trainyard" in job["reason"]["message"]
+    assert "somebody stopped training job" in job["reason"]["message"]
 
 
 def test_deleted_right_after_its_end(cloud):
@@ -152,7 +152,7 @@ def test_capacity_is_waited_for(cloud):
     assert "Unable to provision requested ML compute capacity" in job["reason"]["message"]
     why = cloud.explain(job)
     assert why["code"] == "waiting_for_capacity"
-    assert why["message"].startswith("it is tried again at 20")
+    assert why["message"].startswith("the next attempt starts at 20")
     cloud.lift()
     job = cloud.ended(run)
     assert job["state"] == "succeeded" and job["attempt"] > 1, words(job)

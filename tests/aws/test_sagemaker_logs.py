@@ -66,7 +66,7 @@ def test_log_has_a_greatest_size(cloud):
     got = lines_of(cloud, job)
     assert got[:-1] == lines[:len(got) - 1] and len(got) < len(lines)
     assert lines[len(got) - 1].startswith(got[-1])
-    assert log.count("the log has its greatest size; the rest is in CloudWatch") == 1
+    assert log.count("the log has reached local.log_max_bytes; the rest is in CloudWatch") == 1
     assert len(log) < 66 << 10
 
 

@@ -142,7 +142,7 @@ def test_metrics_behind_the_greatest_size_of_the_log(cloud):
     cloud.fake.scenario(kind="training", lines=lines)
     cloud.start(base=f"log_max_bytes = 64KiB\n{CONFIG}")
     job = cloud.ended(cloud.run(cloud.train()))
-    assert "the log has its greatest size" in cloud.daemon.log(job["id"])
+    assert "the log has reached local.log_max_bytes" in cloud.daemon.log(job["id"])
     assert [p["values"]["loss"] for p in points(cloud, job)] == list(range(1, 301))
 
 

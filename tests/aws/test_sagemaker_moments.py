@@ -67,7 +67,7 @@ def test_role_with_a_long_path(cloud):
 
 @pytest.mark.parametrize("key, part", [("prefix", "aws.prefix is too long"),
                                        ("bucket", "aws.bucket is longer"),
-                                       ("role", "too long for an IAM role")])
+                                       ("role", "too long for the name or ARN of an IAM role")])
 def test_names_that_do_not_fit(cloud, key, part):
     role = "" if key == "role" else "role = SageMakerMain\n"
     cloud.start(f"{key} = {'x' * 600}\n", base=CONFIG.replace("role = SageMakerMain\n", role))

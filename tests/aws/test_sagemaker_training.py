@@ -185,7 +185,7 @@ def test_model_of_a_training_job_of_the_account(cloud, rows):
 
 
 @pytest.mark.parametrize("state, part", [
-    ("none", "there is no training job 'no-such-job' in this account and region"),
+    ("none", "this account has no training job 'no-such-job' in this region"),
     ("InProgress", "has no model: it is InProgress"),
 ])
 def test_training_job_without_a_model(cloud, rows, state, part):
@@ -279,7 +279,7 @@ def test_artifacts_are_what_lies_in_s3(cloud):
         assert [i["path"] for i in artifacts(cloud, job, prefix=wanted)] == [
             i["path"] for i in items if i["path"].startswith(wanted)]
     answer = cloud.daemon.ask("GET", f"/v1/jobs/{job['id']}/artifacts/output/model.tar.gz")
-    assert answer.status_code == 404 and "lies in S3" in answer.json()["detail"]
+    assert answer.status_code == 404 and "are in S3" in answer.json()["detail"]
     shown = subprocess.run([BUILD / "cli/trainyard", "--url", cloud.daemon.url, "artifacts",
                             job["id"]], capture_output=True, text=True, check=True)
     assert items[0]["uri"] in shown.stdout

@@ -19,7 +19,7 @@ def fails(cloud, code, *parts, **more):
 
 
 @pytest.mark.parametrize("role, code, part", [
-    ("NoSuchRole", "role_invalid", "there is no IAM role 'NoSuchRole'"),
+    ("NoSuchRole", "role_invalid", "this account has no IAM role 'NoSuchRole'"),
     ("arn:aws:iam::123456789012:role/NoSuchRole", "role_invalid", "Could not assume role"),
     (f"arn:aws:iam::{OTHER}:role/SageMakerMain", "role_invalid", "Could not assume role"),
     ("LambdaBasic", "role_invalid", "allows principal 'sagemaker.amazonaws.com'"),
@@ -97,7 +97,7 @@ def test_unknown_image(cloud):
 
 def test_no_region(cloud):
     cloud.start(environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
-    fails(cloud, "invalid_input", "no AWS region is named")
+    fails(cloud, "invalid_input", "no AWS region is set")
 
 
 def test_region_of_the_job(cloud):

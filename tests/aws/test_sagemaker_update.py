@@ -335,7 +335,7 @@ def test_deleted_while_it_is_staged(cloud):
     run = cloud.update(put_second(cloud))
     cloud.rule_strikes()
     cloud.delete()
-    fails(cloud, run, "endpoint_missing", "endpoint 'imdb' went during its update")
+    fails(cloud, run, "endpoint_missing", "endpoint 'imdb' was deleted during its update")
 
 
 def test_deleted_while_it_updates(cloud):
@@ -345,7 +345,7 @@ def test_deleted_while_it_updates(cloud):
     run = cloud.update()
     cloud.is_called("UpdateEndpoint", 200)
     assert cloud.daemon.ask("DELETE", "/v1/endpoints/imdb").status_code == 202
-    fails(cloud, run, "deleted_by_user", "endpoint 'imdb' went during its update")
+    fails(cloud, run, "deleted_by_user", "endpoint 'imdb' was deleted during its update")
     cloud.is_called("DeleteEndpoint", 400)
     cloud.fake.admin("DELETE", "scenarios")
     wait_for("its end", lambda: cloud.endpoint()["state"] == "deleted")

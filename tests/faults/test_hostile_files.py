@@ -127,7 +127,7 @@ def test_a_script_that_removes_its_directory_ends(tmp_path):
         (tmp_path / "ends").touch()
         reason = daemon.wait_job(run, "ends", "failed")["reason"]
         assert reason["code"] == "shim_lost"
-        assert "its directory was removed while it ran" in reason["message"]
+        assert "the directory of the execution was removed while it ran" in reason["message"]
         assert "all of its processes have ended" in reason["message"]
         assert daemon.ask("POST", f"/v1/runs/{run}/cancel").status_code == 200
         daemon.wait_job(run, "stays", "cancelled")

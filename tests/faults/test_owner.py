@@ -125,7 +125,7 @@ def test_a_shim_that_was_killed_while_the_daemon_was_away(owned, tmp_path):
     if owner == "subreaper":
         job = daemon.wait_job(run, "job", "failed")
         assert job["reason"]["code"] == "shim_lost" and job["attempt"] == 1
-        assert "processes of it may still run" in job["reason"]["message"]
+        assert "others may still run" in job["reason"]["message"]
         assert not marked(first["mark"])  # what could be found was killed
         return
     wait_up(daemon, tmp_path, 2)

@@ -177,9 +177,10 @@ static void test_never_fits(void **state)
 	struct err e = {0};
 	json_t *none;
 
-	assert_problem(rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
-		       "86400 s x 2 x ml.g5.xlarge at 1.408 USD/h: it may cost 67.584 US dollars, "
-		       "and a job may cost 50.00 (money.job_max)");
+	assert_problem(
+		rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
+		"86400 s x 2 x ml.g5.xlarge at 1.408 USD/h: the worst case is 67.584 US dollars, "
+		"and a job may cost 50.00 (money.job_max)");
 	rig->set.money_job_max = MONEY_NONE;
 	rig->set.money_day_max = USD(67.583999);
 	assert_problem(rig, G5_24H, "/jobs/3/sagemaker/instance_type", "money_cap",
@@ -321,10 +322,11 @@ static void test_day_and_month_caps(void **state)
 	assert_true(fits(rig, other, USD(40), &why));
 	assert_false(fits(rig, other, USD(40) + 1, &why));
 	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY);
-	assert_string_equal(why.message,
-			    "it may cost 40.000001 US dollars; of the day's 100.00 are 60.00 "
-			    "reserved or spent; free again at 2023-11-15T00:00:00.000Z, or when "
-			    "something that runs costs less than was reserved for it");
+	assert_string_equal(
+		why.message,
+		"the worst case is 40.000001 US dollars; of the day's 100.00, 60.00 "
+		"is reserved or spent; enough is free at 2023-11-15T00:00:00.000Z, or when "
+		"something that runs costs less than was reserved");
 	/* The job that runs ends: what it did not use is free at once. */
 	settle(rig, &a, 3600 * USEC_PER_SEC);
 	assert_true(fits(rig, other, USD(40) + 1, &why));
@@ -333,12 +335,12 @@ static void test_day_and_month_caps(void **state)
 	struct resource_row b = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(99));
 	assert_int_equal(b.kind, RESOURCE_TRAINING_JOB);
 	assert_false(fits(rig, other, USD(1) + 1, &why));
-	assert_non_null(strstr(why.message, "of the day's 100.00 are 99.00"));
+	assert_non_null(strstr(why.message, "of the day's 100.00, 99.00 is"));
 	clock_fake_us(T0 + 26 * INT64_C(3600000000));
 	assert_true(fits(rig, other, USD(49), &why));
 	assert_false(fits(rig, other, USD(50), &why));
-	assert_non_null(strstr(why.message, "of the month's 150.00 are 100.408 reserved or spent; "
-					    "free again at 2023-12-01T00:00:00.000Z"));
+	assert_non_null(strstr(why.message, "of the month's 150.00, 100.408 is reserved or spent; "
+					    "enough is free at 2023-12-01T00:00:00.000Z"));
 	clock_fake_us(T0 + 20 * 24 * INT64_C(3600000000));
 	assert_true(fits(rig, other, USD(100), &why));
 }
@@ -361,7 +363,7 @@ static void test_what_is_being_staged_counts(void **state)
 	OK(f, store_job_set_state(f->st, first, STATE_QUEUED, STATE_STARTING, NULL, T0, &f->e));
 	assert_false(fits(rig, second, USD(1.408), &why)); /* in the same turn */
 	COMMIT(f);
-	assert_non_null(strstr(why.message, "of the day's 2.00 are 1.408"));
+	assert_non_null(strstr(why.message, "of the day's 2.00, 1.408 is"));
 	assert_true(fits(rig, first, USD(1.408), &why)); /* its own is not counted twice */
 	OWN(resource_row_done)
 	struct resource_row row = reserve(rig, RESOURCE_TRAINING_JOB, first, "", USD(1.408));
@@ -413,13 +415,14 @@ static void test_job_cap_over_attempts(void **state)
 	assert_true(fits(rig, job, USD(20), &why));
 	assert_false(fits(rig, job, USD(20) + 1, &why));
 	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY); /* the try may cost less */
-	assert_non_null(strstr(why.message, "waits for the end of what an earlier try has made"));
+	assert_non_null(
+		strstr(why.message, "waits until the resources of an earlier attempt are gone"));
 	settle(rig, &a, 10 * 3600 * USEC_PER_SEC);
 	assert_true(fits(rig, job, USD(35.92), &why));
 	assert_false(fits(rig, job, USD(35.92) + 1, &why));
 	assert_int_equal(why.code, REASON_MONEY_CAP);
-	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 14.08 are "
-					    "reserved or spent for it already"));
+	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 14.08 is "
+					    "already reserved or spent for this one"));
 	assert_true(fits(rig, other, USD(50), &why));
 }
 
@@ -449,7 +452,7 @@ static void test_renew(void **state)
 	assert_int_equal(budget_renew(&rig->manager, &ep, 3600 * USEC_PER_SEC, &f->e),
 			 -ERR_CONFLICT);
 	assert_non_null(
-		strstr(f->e.msg, "the lease of 'imdb' cannot be renewed: it may cost 0.23"));
+		strstr(f->e.msg, "cannot renew the lease of 'imdb': the worst case is 0.23"));
 	rig->set.money_day_max = USD(0.92);
 	OK(f, budget_renew(&rig->manager, &ep, 3600 * USEC_PER_SEC, &f->e));
 	COMMIT(f);

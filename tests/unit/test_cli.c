@@ -62,10 +62,12 @@ static void test_set_refusals(void **state)
 	static const struct {
 		const char *assignment, *word;
 	} cases[] = {
-		{"name", "PATH=VALUE"}, {"=1", "PATH=VALUE"},	 {"jobs.b.n=1", "'b'"},
-		{"jobs.1=1", "'1'"},	{"jobs.-1=1", "'-1'"},	 {"name.x=1", "a string where 'x'"},
-		{"jobs..n=1", "empty"}, {".name=1", "empty"},	 {"name=\xff", "not UTF-8"},
-		{"/=1", "empty"},	{"/jobs//n=1", "empty"}, {"name.=1", "empty"},
+		{"name", "PATH=VALUE"},	    {"=1", "PATH=VALUE"},
+		{"jobs.b.n=1", "'b'"},	    {"jobs.1=1", "'1'"},
+		{"jobs.-1=1", "'-1'"},	    {"name.x=1", "a string where the path looks up 'x'"},
+		{"jobs..n=1", "empty"},	    {".name=1", "empty"},
+		{"name=\xff", "not UTF-8"}, {"/=1", "empty"},
+		{"/jobs//n=1", "empty"},    {"name.=1", "empty"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

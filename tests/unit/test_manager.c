@@ -282,7 +282,8 @@ static void test_killed_shim_is_said(void **state)
 	pid = (pid_t)json_get_int(ex, "pid", 0);
 	assert_true(pid > 1);
 	assert_int_equal(kill(pid, SIGKILL), 0);
-	rig_expect_end(rig, run, "orphan", "failed", "shim_lost", "supervisor was killed");
+	rig_expect_end(rig, run, "orphan", "failed", "shim_lost",
+		       "supervisor of the execution was killed");
 	snprintf(entry, sizeof(entry), "TRAINYARD_EXECUTION=%s", json_get_str(ex, "execution", ""));
 	assert_int_equal(proc_kill_by_env(entry, 0), 0); /* nothing of it is left */
 }

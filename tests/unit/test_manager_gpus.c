@@ -102,7 +102,7 @@ static void test_shared_memory(void **state)
 	rig_submit(rig, rig_script(rig, "c", "hang", want), run[2]);
 	rig_job_id(rig, run[2], "c", id);
 	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1");
-	rig_expect_why(rig, id, "waiting_for_gpu", "6.0 GiB are wanted");
+	rig_expect_why(rig, id, "waiting_for_gpu", "the job needs 6.0 GiB");
 }
 
 /* Its own memory to the byte, beside what is promised to another. */
@@ -168,7 +168,7 @@ static void test_idle_gpu_is_kept_for_who_is_ahead(void **state)
 	rig_submit(rig, rig_script(rig, "both", "ok", ",\"local\":{\"gpus\":2}"), run[1]);
 	rig_submit(rig, rig_script(rig, "small", "ok", ",\"local\":{\"gpus\":1}"), run[2]);
 	rig_job_id(rig, run[2], "small", id);
-	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job that is ahead");
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job ahead in the queue");
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, first.id, NULL), 0);
 	both = rig_wait(rig, run[1], "both", "running");
 	assert_true(both.seq < rig_wait(rig, run[2], "small", "running").seq);
@@ -195,7 +195,7 @@ static void test_gpu_memory_is_kept_for_who_is_ahead(void **state)
 			      ",\"local\":{\"gpus\":1,\"gpu_memory\":\"4GiB\",\"devices\":[1]}"),
 		   run[2]);
 	rig_job_id(rig, run[2], "small", id);
-	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job that is ahead");
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: kept for a job ahead in the queue");
 	rig_submit(
 		rig,
 		rig_script(rig, "other", "ok", ",\"local\":{\"gpus\":1,\"gpu_memory\":\"4GiB\"}"),

@@ -61,7 +61,7 @@ static void test_waiting_job_is_not_overtaken(void **state)
 	rig_submit(rig, rig_script(rig, "b", "ok", two_cpus), run[1]);
 	rig_submit(rig, rig_script(rig, "c", "ok", one_cpu), run[2]);
 	rig_job_id(rig, run[2], "c", id);
-	rig_expect_why(rig, id, "waiting_for_slot", "1 job of its kind of slot start");
+	rig_expect_why(rig, id, "waiting_for_slot", "1 job for the same kind of slot start");
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, first.id, NULL), 0);
 	expect_order(rig, run[1], "b", run[2], "c");
 }

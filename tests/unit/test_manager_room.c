@@ -76,7 +76,7 @@ static void test_no_descriptor_left_job_waits(void **state)
 	take_all();
 	assert_int_equal(rig_prepare(rig, rig_script(rig, "b", "ok", ""), &spec, &e),
 			 -ERR_UNAVAILABLE);
-	assert_non_null(strstr(e.msg, "file descriptors are used up"));
+	assert_non_null(strstr(e.msg, "no file descriptors left"));
 	assert_int_equal(rig_job_command(rig, COMMAND_JOB_RELEASE, id, NULL), 0);
 	wait_until(waits_for(rig, id, "waiting_for_room"));
 	give_all();

@@ -67,7 +67,7 @@ static void test_name_is_unique_among_live(void **state)
 	OK(f, store_savepoint(f->st, &f->e));
 	assert_int_equal(store_endpoint_insert(f->st, &second, &f->e), -ERR_EXISTS);
 	assert_string_equal(f->e.msg,
-			    "an endpoint named 'imdb' is live: delete it or use another name");
+			    "an endpoint named 'imdb' is live; delete it or use another name");
 	store_rollback_to(f->st);
 	COMMIT(f);
 	move_endpoint(f, first.id, ENDPOINT_CREATING, ENDPOINT_FAILED, T0);

@@ -97,8 +97,8 @@ static void test_newer_schema_is_refused(void **state)
 	db = raw(f);
 	OK(f, db_script(db, "PRAGMA user_version = 99", &f->e));
 	assert_int_equal(store_open(f->dir, &f->st, &f->e), -ERR_UNSUPPORTED);
-	assert_non_null(strstr(f->e.msg, "has schema version 99, this trainyardd knows versions "
-					 "up to"));
+	assert_non_null(strstr(f->e.msg, "has schema version 99, and this trainyardd knows "
+					 "versions up to"));
 	assert_int_equal(raw_int(f, db, "PRAGMA user_version"), 99);
 }
 
@@ -428,7 +428,7 @@ static void test_disk_full(void **state)
 		with_reserve += reserve_size(f) > 0;
 	}
 	assert_int_equal(r, -ENOSPC);
-	assert_string_equal(f->e.msg, "the disk with the database is full: free some space");
+	assert_string_equal(f->e.msg, "the disk with the database is full; free some space");
 	assert_int_equal(reserve_size(f), 0);
 	assert_true(with_reserve > 0);
 	assert_true(done - with_reserve > 200); /* written after the disk was full */

@@ -26,7 +26,8 @@ static void test_names_have_a_limit(void **state)
 	BEGIN(f);
 	add_many(f, source, STORE_MODELS_MAX);
 	assert_int_equal(store_model_insert(f->st, "more", source, T0, &f->e), -ERR_CONFLICT);
-	assert_string_equal(f->e.msg, "1000 models were added already; remove one first");
+	assert_string_equal(f->e.msg,
+			    "1000 models are registered, which is the limit; remove one first");
 	OK(f, store_model_delete(f->st, "m0", T0, &f->e));
 	OK(f, store_model_insert(f->st, "more", source, T0, &f->e));
 	assert_int_equal(store_model_insert(f->st, "more", source, T0, &f->e), -ERR_CONFLICT);
@@ -45,7 +46,8 @@ static void test_a_model_that_was_removed_before_the_commit(void **state)
 	id_new('r', run);
 	BEGIN(f);
 	assert_int_equal(store_run_insert(f->st, rs, run, T0, &f->e), -ERR_CONFLICT);
-	assert_string_equal(f->e.msg, "the model 'gone' was removed meanwhile; submit again");
+	assert_string_equal(f->e.msg,
+			    "the model 'gone' was removed during the submit; submit again");
 	store_rollback(f->st);
 	free(rs->jobs[0].models);
 	free_run(rs);

@@ -201,7 +201,7 @@ static void test_settling_later_counts_where_it_was_reserved(void **state)
 	OK(f, add(f, MONEY_SETTLE, a, -80, day3)); /* it was nothing after all */
 	assert_sums(f, day1, a, 0, 0, 0);
 	assert_int_equal(add(f, MONEY_SETTLE, a, -1, day3), -ERR_CONFLICT);
-	assert_non_null(strstr(f->e.msg, "cannot give back more than was reserved"));
+	assert_non_null(strstr(f->e.msg, "cannot give back more money than was reserved"));
 }
 
 /* A lease that became shorter: the money is free at once, of the newest day first. */
@@ -269,7 +269,7 @@ static void test_limits(void **state)
 	OK(f, add(f, MONEY_RESERVE, b, 1, T0));
 	assert_sums(f, T0, b, INT64_MAX, INT64_MAX, 1);
 	assert_int_equal(add(f, MONEY_RESERVE, b, 1, T0), -ERR_LIMIT);
-	assert_non_null(strstr(f->e.msg, "beyond what can be counted"));
+	assert_non_null(strstr(f->e.msg, "larger than can be counted"));
 	assert_sums(f, T0, b, INT64_MAX, INT64_MAX, 1);
 }
 

@@ -224,7 +224,7 @@ static void test_a_path_that_does_not_fit_is_an_error(void **state)
 	db_close(db);
 	OK(f, store_open(f->dir, &f->st, &f->e));
 	assert_int_equal(store_execution_last(f->st, ids[0], &read, &f->e), -ERR_LIMIT);
-	assert_non_null(strstr(f->e.msg, "a path of 1025 bytes, and at most 1023"));
+	assert_non_null(strstr(f->e.msg, "a path of 1025 bytes, and the limit is 1023"));
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
 	assert_int_equal(store_read_attempt_dir(sr, ids[0], 1, &place, &f->e), -ERR_LIMIT);
 	store_reader_close(sr);

@@ -519,8 +519,8 @@ static void test_limits(void **state)
 			 -ERR_INVALID);
 	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.sort = "name"}, &j, &f->e),
 			 -ERR_INVALID);
-	assert_string_equal(f->e.msg, "sort is 'name'; it may be created_at or metrics.NAME, or "
-				      "with a '-' before it for the other way round");
+	assert_string_equal(f->e.msg, "sort is 'name'; use created_at or metrics.NAME, "
+				      "with '-' before the name for the reverse order");
 	text_of(NULL);
 }
 

@@ -84,8 +84,8 @@ static void test_codes_of_an_attempt_are_bounded(void **state)
 	list = warnings_of(f, ids[0]);
 	assert_int_equal(json_array_size(list), STORE_WARNING_KINDS_MAX + 1);
 	expect(list, STORE_WARNING_KINDS_MAX - 1, "code31", "x", 1);
-	expect(list, STORE_WARNING_KINDS_MAX, "more", "warnings of further kinds: the log has them",
-	       3);
+	expect(list, STORE_WARNING_KINDS_MAX, "more",
+	       "the job has more kinds of warnings; see the log", 3);
 	BEGIN(f); /* another attempt begins with none */
 	OK(f, store_attempt_insert(f->st, ids[0], T0, &number, &f->e));
 	warn(f, ids[0], number, "again", "y");
