@@ -16,9 +16,9 @@ char *spec_predict_body(const json_t *spec);
 /* Returns the largest request to an endpoint of that deploy job. */
 size_t spec_predict_body_max(const json_t *deploy);
 /* Format SPEC_BODY_TEXT with the size, spec_predict_taker() and the limit. */
-#define SPEC_BODY_TEXT                                                                             \
-	"'inputs' and 'parameters' are %zu bytes long as one request, and %s takes %zu; split it " \
-	"into several jobs"
+#define SPEC_BODY_TEXT                                                                          \
+	"'inputs' and 'parameters' have %zu bytes as one request, and %s takes %zu; split the " \
+	"inputs into several jobs"
 /* Returns words for the endpoints that have that limit. */
 const char *spec_predict_taker(size_t body_max);
 /* Returns the number of inputs of a predict job if an endpoint of `target` refuses so many, else 0.
