@@ -97,7 +97,7 @@ static int add_yaml(const char *dir, const char *name, bool whole, json_t *card,
 		return 0;
 	r = card_yaml_parse(start, len, &yaml, reterr);
 	if (r >= 0 && !json_is_object(yaml) && !json_is_null(yaml))
-		r = err_set(reterr, ERR_INVALID, "it is %s, but must be a mapping",
+		r = err_set(reterr, ERR_INVALID, "the card is %s, but must be a mapping",
 			    json_type_name(yaml));
 	if (r < 0)
 		return bad_card(dir, name, r, reterr);

@@ -170,7 +170,7 @@ static int check_end(yaml_parser_t *p, struct err *reterr)
 		return parser_error(p, reterr);
 	any = yaml_document_get_root_node(&more) != NULL;
 	yaml_document_delete(&more);
-	return any ? err_set(reterr, ERR_INVALID, "there are several documents") : 0;
+	return any ? err_set(reterr, ERR_INVALID, "the card has several documents") : 0;
 }
 
 static int take_document(struct reader *r, yaml_parser_t *p, json_t **ret, struct err *reterr)
