@@ -102,8 +102,7 @@ static void predict_answered(struct predict *p)
 		return;
 	}
 	if (json_parse(p->inv.reply, p->inv.reply_len, &answer, NULL) < 0) {
-		predict_failed(p, REASON_PREDICT_FAILED,
-			       "the parity check failed: the endpoint's answer is not JSON");
+		predict_failed(p, REASON_PREDICT_FAILED, "the endpoint's answer is not JSON");
 		return;
 	}
 	outputs = json_pack("{sO}", "predictions", answer);
