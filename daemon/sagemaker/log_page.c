@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/sagemaker/log_page.h"
 
-#include "base/fault.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/sagemaker/log_file.h"
@@ -46,7 +45,6 @@ static void search(struct log_search_task *t, const _Atomic bool *stop)
 
 	p->result =
 		sagemaker_metrics_search(p->metrics, p->events, p->known, stop, &p->found, &p->err);
-	FAULT("cloud.log.searched");
 }
 
 static void searched(struct log_search_task *t)

@@ -17,8 +17,7 @@ from trainyardd import ROOT, Daemon, wait_for
 
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
 POINTS = ["sagemaker.call.before", "sagemaker.call.sent", "sagemaker.call.answered",
-          "sagemaker.call.stored", "txn.commit.before",
-          "txn.commit.after"]
+          "sagemaker.call.stored", "txn.commit.before", "txn.commit.after"]
 CRASHES = int(os.environ.get("TRAINYARD_SAGEMAKER_CRASHES", "520"))  # for each of SEEDS
 SEEDS = [1, 2, 3, 4]
 RUNS_AT_A_TIME = 6
