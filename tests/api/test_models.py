@@ -313,7 +313,7 @@ def test_the_command_line(daemon, tiny_model, tmp_path, scripts):
     assert str(tiny_model) in shown and job in shown
     assert job in trainyard(daemon, "model", "remove", "tiny", status=1)
     assert trainyard(daemon, "model", "remove", "old") == \
-        "old: removed; its files are as they were\n"
+        "old: the name is removed; the files of the model stay\n"
     # Nothing of that name lies here, so the refusal shows where it was looked for.
     assert f"'{tmp_path}/nothing': No such file" in \
         trainyard(daemon, "model", "add", "x", "nothing", cwd=tmp_path, status=1)

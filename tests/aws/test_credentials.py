@@ -142,7 +142,7 @@ def test_source_that_is_not_there_or_empty(aws):
               "credential_source = Environment\n[profile e]\n" + ROLE + "E\n"
               "credential_source = Moon\n")
     aws.refused("'gone', which does not exist", profile="a")
-    aws.refused("has none", profile="b")
+    aws.refused("gives no keys", profile="b")
     aws.refused("source_profile", profile="c")
     aws.refused("source_profile", profile="d")
     aws.refused("must be Environment, EcsContainer or Ec2InstanceMetadata", profile="e")
@@ -151,7 +151,7 @@ def test_source_that_is_not_there_or_empty(aws):
 def test_role_from_the_environment(aws):
     aws.write(f"[profile r]\n{ROLE}R\ncredential_source = Environment\n")
     assert "by AKIA-env" in aws.same("ASIA-R", profile="r", **ENV)["token"]
-    aws.refused("has none", profile="r")
+    aws.refused("gives no keys", profile="r")
 
 
 def test_role_from_the_machine(aws):
@@ -171,7 +171,7 @@ def test_role_from_the_container(aws):
     aws.refused("answered with HTTP status 401", profile="r",
                 AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
     # no container: the machine, which has a role here, does not stand in for it
-    aws.refused("has none", profile="r", AWS_EC2_METADATA_DISABLED=None)
+    aws.refused("gives no keys", profile="r", AWS_EC2_METADATA_DISABLED=None)
 
 
 def test_second_factor_is_refused(aws):
@@ -184,7 +184,7 @@ def test_second_factor_is_refused(aws):
 @pytest.mark.parametrize("answer, words", [
     ((403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User x is not authorized"
       "</Message></Error></ErrorResponse>"), "STS refused (AccessDenied): User x is not auth"),
-    ((200, "<AssumeRoleResponse/>"), "no AccessKeyId"),
+    ((200, "<AssumeRoleResponse/>"), "lacks AccessKeyId"),
     ((200, "what"), "STS answered with HTTP status 200"),
 ])
 def test_sts_says_no(aws, answer, words):
@@ -371,7 +371,7 @@ def test_credential_process(aws, tmp_path, arguments, expected):
     ("sys.exit(1)", "the program printed no reason"),
     (f"print('{SECRET}')", 'must print JSON with "Version": 1'),
     (f"print(json.dumps({{'Version': 2, 'AccessKeyId': '{SECRET}'}}))", '"Version": 1'),
-    (f"print(json.dumps({{'Version': 1, 'SecretAccessKey': '{SECRET}'}}))", "no AccessKeyId"),
+    (f"print(json.dumps({{'Version': 1, 'SecretAccessKey': '{SECRET}'}}))", "lacks AccessKeyId"),
     ("import os; os.kill(os.getpid(), 9)", "failed"),
 ])
 def test_credential_process_that_fails(aws, tmp_path, body, words):
@@ -388,7 +388,7 @@ def test_credential_process_that_is_no_program(aws):
     aws.refused("is not on PATH", profile="a")
     aws.refused("/no/such", profile="b")
     aws.refused("quote that is not closed", profile="c")
-    assert "at most 64 words" in aws.ours(profile="d")["error"]
+    assert "more than 64 words" in aws.ours(profile="d")["error"]
 
 
 def test_static_keys_go_before_a_process_only_in_the_credentials_file(aws, tmp_path):

@@ -95,7 +95,7 @@ def test_a_missing_column_shows_the_columns_of_the_likely_delimiter(tmp_path):
 def test_a_row_with_the_delimiter_in_its_text_names_it(tmp_path):
     (tmp_path / "d.csv").write_text("text,label\nwell, yes,x\n")
     message = preprocess(tmp_path, tmp_path / "d.csv").failure["message"]
-    assert "row 1 (line 2): 3 columns" in message and "the delimiter is ','" in message
+    assert "row 1 (line 2): the row has 3 columns" in message and "the delimiter is ','" in message
 
 
 def test_a_header_of_too_many_columns_is_no_other_delimiter(tmp_path):
