@@ -86,12 +86,6 @@ struct execution {
 	struct execution *next;
 };
 
-struct txn_action {
-	void (*fn)(struct manager *mgr, void *arg, bool committed);
-	void *arg;
-	struct txn_action *next;
-};
-
 /* The part of a live endpoint that other threads may read; guarded by manager.live_lock. */
 struct live_endpoint {
 	char name[SPEC_NAME_MAX + 1];
@@ -117,6 +111,7 @@ struct account;
 struct sagemaker;
 struct database_check;
 struct pruner;
+struct txn_action;
 
 struct manager {
 	const struct settings *settings;
@@ -182,6 +177,10 @@ int txn_fail(struct manager *mgr, int r, const struct err *why);
 int txn_end(struct manager *mgr, struct err *reterr);
 void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
 		   void *arg);
+/* The same, before the events are published: for memory that whoever has seen an event reads next.
+ * fn only changes memory and begins no transaction. */
+void txn_before_publish(struct manager *mgr,
+			void (*fn)(struct manager *mgr, void *arg, bool committed), void *arg);
 /* Remove a failed command's actions; `mark` is actions_tail from before the command. */
 void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A transaction with actions. After the commit the events are published and the actions run. If the
- * transaction fails, nothing has changed and each action is called with committed = false.
- * Manager's thread.
+ * A transaction with actions. After the commit the early actions run, the events are published and
+ * the other actions run. If the transaction fails, nothing has changed and each action is called
+ * with committed = false. Manager's thread.
  */
 #include "base/fault.h"
 #include "base/log.h"
@@ -11,6 +11,13 @@
 #include "daemon/feed.h"
 
 #include <assert.h>
+
+struct txn_action {
+	void (*fn)(struct manager *mgr, void *arg, bool committed);
+	void *arg;
+	bool early; /* True if it runs before the events are published */
+	struct txn_action *next;
+};
 
 int txn_begin(struct manager *mgr, struct err *reterr)
 {
@@ -40,17 +47,28 @@ int txn_fail(struct manager *mgr, int r, const struct err *why)
 	return r;
 }
 
-void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
-		   void *arg)
+static void add_action(struct manager *mgr, const struct txn_action *action)
 {
-	struct txn_action *a = calloc(1, sizeof(*a));
+	struct txn_action *a = malloc(sizeof(*a));
 
 	assert(mgr->txn_depth > 0);
 	if (!a)
 		abort(); /* a few dozen bytes could not be allocated: no recovery is possible */
-	*a = (struct txn_action){.fn = fn, .arg = arg};
+	*a = *action;
 	*mgr->actions_tail = a;
 	mgr->actions_tail = &a->next;
+}
+
+void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
+		   void *arg)
+{
+	add_action(mgr, &(struct txn_action){.fn = fn, .arg = arg});
+}
+
+void txn_before_publish(struct manager *mgr,
+			void (*fn)(struct manager *mgr, void *arg, bool committed), void *arg)
+{
+	add_action(mgr, &(struct txn_action){.fn = fn, .arg = arg, .early = true});
 }
 
 static void publish(struct manager *mgr)
@@ -62,6 +80,21 @@ static void publish(struct manager *mgr)
 	json_array_foreach(events, i, event)
 		feed_publish(mgr->feed, json_get_int(event, "seq", 0), json_incref(event));
 	json_decref(events);
+}
+
+static void run_early_actions(struct manager *mgr, bool committed)
+{
+	for (struct txn_action **at = &mgr->actions; *at;) {
+		struct txn_action *a = *at;
+
+		if (!a->early) {
+			at = &a->next;
+			continue;
+		}
+		*at = a->next;
+		a->fn(mgr, a->arg, committed);
+		free(a);
+	}
 }
 
 static void run_actions(struct manager *mgr, bool committed)
@@ -98,6 +131,7 @@ int txn_end(struct manager *mgr, struct err *reterr)
 		FAULT("txn.commit.after");
 	}
 	mgr->txn_depth = 0;
+	run_early_actions(mgr, r >= 0);
 	if (r < 0) {
 		mgr->txns_failed++;
 		log_event(LOG_LEVEL_ERROR, "txn_failed", "code=%d msg=\"%s\"", why.code, why.msg);

@@ -149,13 +149,13 @@ static int switch_to(struct manager *mgr, const struct endpoint_row *ep, const s
 		free(id);
 		return r;
 	}
-	txn_on_commit(mgr, retire_after, id); /* before the live table is rebuilt */
+	txn_before_publish(mgr, retire_after, id); /* before the live table is rebuilt */
 	if (ep->restarts)
 		r = store_endpoint_set_restart(mgr->store, ep->id, 0, 0, &none, clock_now_us(),
 					       reterr);
 	if (r >= 0)
 		r = endpoint_updated(mgr, ep, ex->row.job, ex->result, reterr);
-	txn_on_commit(mgr, live_refresh_after, NULL);
+	txn_before_publish(mgr, live_refresh_after, NULL);
 	return r;
 }
 

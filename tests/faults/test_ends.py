@@ -186,7 +186,7 @@ def test_a_grace_that_was_over_says_who_killed(daemon, script):
         if "up" in daemon.log(job["id"]):
             break
     assert job["reason"]["code"] == "timed_out"
-    assert "did not end within its grace and was killed" in job["reason"]["message"]
+    assert "did not end within the grace and was killed" in job["reason"]["message"]
 
 
 def test_sigterm_to_the_supervisor_says_who_sent_it(daemon, script):

@@ -5,6 +5,8 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "daemon/core.h"
+#include "daemon/feed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,6 +86,43 @@ static void test_crashed_server_restarts(void **state)
 	rig_wait_answer(rig, "imdb");
 	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);
 	rig_wait_endpoint(rig, "imdb", "deleted", "");
+}
+
+struct seen {
+	struct manager *manager;
+	enum endpoint_state state; /* of the live table when the first event came */
+	sem_t done;
+};
+
+static void note_state(struct feed_waiter *w)
+{
+	struct seen *seen = w->userdata;
+
+	seen->state = seen->manager->live->state;
+	sem_post(&seen->done);
+}
+
+/* Before: a request right after the event of an update's success could meet the old server. */
+static void test_who_sees_an_event_meets_what_it_says(void **state)
+{
+	struct rig *rig = *state;
+	struct seen seen = {.manager = rig->manager};
+	struct feed_waiter w = {.filter = {.kind = "endpoint_state"},
+				.deadline_mono_us = USEC_NEVER,
+				.fn = note_state,
+				.userdata = &seen};
+	char run[ID_LEN];
+
+	rig_submit(rig, rig_deploy(rig, "imdb", ""), run);
+	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
+	sem_init(&seen.done, 0, 0);
+	w.since = feed_last_seq(manager_feed(rig->manager));
+	assert_true(feed_wait(manager_feed(rig->manager), &w));
+	assert_int_equal(rig_job_command(rig, COMMAND_ENDPOINT_DELETE, "imdb", NULL), 0);
+	rig_wait_done(&seen.done);
+	assert_int_equal(seen.state, ENDPOINT_DELETING);
+	rig_wait_endpoint(rig, "imdb", "deleted", "");
+	sem_destroy(&seen.done);
 }
 
 static void test_name_is_unique_while_live(void **state)
@@ -191,6 +230,7 @@ int main(void)
 		CASE(test_failed_ask_still_cleans_up),
 		CASE(test_failed_deploy_says_why),
 		CASE(test_crashed_server_restarts),
+		CASE(test_who_sees_an_event_meets_what_it_says),
 		CASE(test_name_is_unique_while_live),
 		CASE(test_lease_ends),
 		CASE(test_idle_ends),
