@@ -428,7 +428,7 @@ def test_an_added_model_holds_the_run_it_lies_in(yard):
     made = yard.run()
     model = daemon.get(f"/v1/jobs/{made['jobs'][0]['id']}")["outputs"]["model"]
     found = problem(daemon.ask("PUT", "/v1/models/mine", {"path": model}), 422, "invalid_body")
-    assert "it is removed with its job; copy it" in found["errors"][0]["detail"]
+    assert "is removed with its job; copy the model" in found["errors"][0]["detail"]
     daemon.stop()
     with sqlite3.connect(daemon.data / "trainyard.db") as db:
         db.execute("INSERT INTO models (name, source, created_us) VALUES ('mine', ?, 1)",

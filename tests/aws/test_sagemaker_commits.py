@@ -25,7 +25,7 @@ def change(cloud, text):
 
 
 def failed_turns(cloud):
-    return (cloud.daemon.dir / "daemon.log").read_text(errors="replace").count("event=turn_failed")
+    return (cloud.daemon.dir / "daemon.log").read_text(errors="replace").count("event=txn_failed")
 
 
 @pytest.mark.parametrize("what", REFUSES)
@@ -36,7 +36,7 @@ def test_a_training_job_while_nothing_is_written(cloud, what):
     change(cloud, f"CREATE TRIGGER full BEFORE {REFUSES[what]} "
                   "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     run = cloud.run(cloud.train())
-    wait_for("turns that fail", lambda: failed_turns(cloud) >= FAILED_TURNS)
+    wait_for("transactions that fail", lambda: failed_turns(cloud) >= FAILED_TURNS)
     change(cloud, "DROP TRIGGER full")
     job = cloud.ended(run)
     assert job["state"] == "succeeded", words(job)
@@ -70,7 +70,7 @@ def test_the_service_is_not_asked_in_a_loop(cloud):
     wait_for("it to train", cloud.live)
     change(cloud, "CREATE TRIGGER full BEFORE UPDATE ON cloud "
                   "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
-    wait_for("turns that fail", lambda: failed_turns(cloud) > 0)
+    wait_for("transactions that fail", lambda: failed_turns(cloud) > 0)
     before = len(cloud.fake.calls("DescribeTrainingJob"))
     asked = wait_for("questions", lambda: (lambda c: len(c) > before + 3 and c)(
         cloud.fake.calls("DescribeTrainingJob")))[before:]
@@ -88,6 +88,6 @@ def test_a_prediction_while_nothing_is_written(cloud):
     change(cloud, "CREATE TRIGGER full BEFORE UPDATE ON jobs WHEN NEW.state = 'succeeded' "
                   "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     run = cloud.run({"name": "ask", "kind": "predict", "endpoint": "imdb", "inputs": "I love it"})
-    wait_for("turns that fail", lambda: failed_turns(cloud) > 0)
+    wait_for("transactions that fail", lambda: failed_turns(cloud) > 0)
     change(cloud, "DROP TRIGGER full")
     assert cloud.ended(run, "ask")["state"] == "succeeded"

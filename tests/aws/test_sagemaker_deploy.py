@@ -138,7 +138,7 @@ def test_archive_whose_layout_is_wrong(cloud, files):
     cloud.put_model()
     cloud.fake.client("s3").put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive(files))
     fails(cloud, cloud.run(cloud.deploy(MODEL)), "health_check_failed",
-          "must lie at the root of the model")
+          "must be at the root of the model")
 
 
 @pytest.mark.parametrize("answer", ['[{"label":"A","score":null}]', '[{"label":"A","score":NaN}]',
