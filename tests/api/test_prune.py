@@ -435,7 +435,7 @@ def test_an_added_model_holds_the_run_it_lies_in(yard):
                    (json.dumps({"path": model}),))
     daemon.start()
     said = problem(yard.delete(made["id"]), 409, "conflict")["detail"]
-    assert "model mine uses its files" in said
+    assert "model mine uses files of the run" in said
     [kept] = yard.prune(keep=0)["kept"]
     assert kept["reason"]["code"] == "model"
     assert daemon.ask("DELETE", "/v1/models/mine").status_code == 204

@@ -34,7 +34,7 @@ def test_hold_and_release_of_a_run(daemon, run, gate):
     assert daemon.post(f"/v1/runs/{run}/release").status_code == 200
     for name in ("second", "third"):
         assert daemon.wait_end(jobs(daemon, run)[name]["id"])["state"] == "succeeded"
-    for verb, body, words in (("hold", None, "no job that waits"),
+    for verb, body, words in (("hold", None, "no waiting job"),
                               ("release", None, "no job that is held"),
                               ("priority", {"priority": 1}, "has already ended")):
         answer = daemon.post(f"/v1/runs/{run}/{verb}", body)

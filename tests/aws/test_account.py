@@ -346,7 +346,7 @@ def test_questions_that_wait_and_a_stop(fake, daemon):
     wait_for("four to be refused", lambda: len(answers) == 4)
     assert daemon.get("/healthz") == {"status": "ok"}
     assert {a["type"] for a in answers} == {"urn:trainyard:busy"}
-    assert "64 questions" in answers[0]["detail"]
+    assert "64 requests" in answers[0]["detail"]
     daemon.stop()
     for thread in threads:
         thread.join(60)

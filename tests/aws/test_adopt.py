@@ -308,7 +308,7 @@ def test_killed_at_any_moment(lost):
     wait_for("more tries", lambda: len(lost.fake.calls("DeleteEndpoint")) > 3)
     command.process.send_signal(signal.SIGTERM)
     command.wait()
-    assert command.status == 1 and "goes on" in command.err
+    assert command.status == 1 and "the next start of the daemon deletes the rest" in command.err
     assert json.loads(command.out.splitlines()[-1])["left"] > 0
     lost.fake.admin("DELETE", "rules")
     lost.fake.admin("DELETE", "scenarios")

@@ -39,7 +39,7 @@ def rig(build, tmp_path):
     ("hub:models/acme/gated", {}, "hf_other", "credentials",
      "the account of this token has none yet"),
     (FULL, {}, "hf_wrong", "credentials", "does not accept the token from HF_TOKEN"),
-    (FULL, {}, "two words", "invalid_input", "HF_TOKEN does not hold a token"),
+    (FULL, {}, "two words", "invalid_input", "HF_TOKEN does not hold a valid token"),
     (FULL, {"revision": "v9"}, None, "data_missing", "has no revision 'v9'"),
     (FULL, {"revision": "../x"}, None, "invalid_input", "'../x' is not a revision"),
     (FULL, {"split": "dev"}, None, "invalid_input",
@@ -50,7 +50,7 @@ def rig(build, tmp_path):
     ("hub:datasets/../etc", {}, None, "invalid_input", "is not the name of a repository"),
     ("hub:spaces/a/b", {}, None, "invalid_input", "is not an address of the hub"),
     ("hub:models/acme/old", {}, None, "unsupported",
-     "weights as pytorch_model.bin, but only model.safetensors"),
+     "weights as pytorch_model.bin, and Trainyard reads model.safetensors only"),
     ("hub:models/acme/words", {}, None, "data_missing", "has no config.json"),
 ])
 def test_refusals(rig, source, item, token, reason, words):

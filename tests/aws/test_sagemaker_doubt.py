@@ -58,7 +58,7 @@ def test_our_name_with_another_nonce_is_not_ours(cloud, tags):
     cloud.lift("rules")
     job = cloud.ended(run)
     assert (job["state"], job["reason"]["code"]) == ("failed", "refused"), words(job)
-    assert "is taken by a training_job that is not ours" in job["reason"]["message"]
+    assert "is taken by a training_job that this daemon did not make" in job["reason"]["message"]
     assert set(cloud.live()) == {("training_job", name)}
     assert not cloud.fake.calls("StopTrainingJob")
     client.stop_training_job(TrainingJobName=name)

@@ -14,7 +14,7 @@ def test_a_run_whose_training_costs_is_held_and_its_ledger_stays(cloud):
     run = cloud.run(cloud.train())
     cloud.training(run, "Training")
     answer = delete(cloud, run)
-    assert answer.status_code == 409 and "it is running; cancel it" in answer.text
+    assert answer.status_code == 409 and "the run is running; cancel it" in answer.text
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
     job = cloud.ended(run)
     assert job["state"] == "cancelled", words(job)

@@ -186,7 +186,7 @@ def test_model_of_a_training_job_of_the_account(cloud, rows):
 
 @pytest.mark.parametrize("state, part", [
     ("none", "this account has no training job 'no-such-job' in this region"),
-    ("InProgress", "has no model: it is InProgress"),
+    ("InProgress", "has no model, because it is InProgress"),
 ])
 def test_training_job_without_a_model(cloud, rows, state, part):
     name = "no-such-job"

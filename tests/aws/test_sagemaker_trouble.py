@@ -50,7 +50,7 @@ def test_bucket_that_is_not_there(cloud):
 def test_bucket_of_another_region(cloud):
     cloud.fake.admin("POST", "buckets", {"name": "far-away-bucket", "region": "eu-west-1"})
     cloud.start("bucket = far-away-bucket\n")
-    fails(cloud, "bucket_region", "'far-away-bucket' lies in eu-west-1",
+    fails(cloud, "bucket_region", "'far-away-bucket' is in eu-west-1",
           "the job runs in us-east-1")
     assert not cloud.sent() and not cloud.fake.calls("CreateTrainingJob")
 
@@ -191,12 +191,14 @@ def test_money_beyond_the_cap_of_the_day(cloud):
 
 
 def test_stop_and_start_at_any_time(cloud):
-    cloud.fake.scenario(kind="training", beats={s: 3 for s in (
+    cloud.fake.scenario(kind="training", hold="Uploading", beats={s: 3 for s in (
         "Starting", "Downloading", "Training", "Uploading")})
     cloud.start()
     run = cloud.run(cloud.train())
     starts = 0
     while cloud.daemon.job(run, "train")["state"] != "succeeded":
+        if starts == 3:
+            cloud.lift()
         assert cloud.daemon.stop() == 0
         cloud.daemon.start()
         starts += 1
