@@ -4,6 +4,7 @@ enumerations; unknown members too. Each shape is compiled once into a closure. T
 those of the AWS services."""
 import functools
 import re
+import threading
 
 import botocore.loaders
 import botocore.model
@@ -45,14 +46,15 @@ class Compiler:
     def __init__(self, model):
         self.model = model
         self.made = {}
+        self.lock = threading.RLock()  # two requests may need the same shape first
 
     def of(self, shape):
-        if shape.name not in self.made:
-            # A shape may contain itself: the closure is looked up when it is needed.
-            self.made[shape.name] = lambda v, p, e: self.made[shape.name](v, p, e)
-            make = getattr(self, "make_" + shape.type_name, self.make_any)
-            self.made[shape.name] = make(shape)
         name = shape.name
+        with self.lock:
+            if name not in self.made:
+                self.made[name] = self.make_any(shape)  # a shape may contain itself
+                make = getattr(self, "make_" + shape.type_name, self.make_any)
+                self.made[name] = make(shape)
         return lambda v, p, e: self.made[name](v, p, e)
 
     def make_any(self, shape):
