@@ -351,9 +351,9 @@ def truncate(target):
     (edit_config(num_labels=4, id2label={"0": "a", "1": "b"}), ["num_labels", "4", "2 names"]),
     (edit_config(num_labels="2"), ["num_labels", "a string"]),
     (edit_config(problem_type=5), ["problem_type", "an integer"]),
-    (edit_config(layer_norm_eps="1e-5", initializer_range="0.02"), ["must be a number, it is a"]),
+    (edit_config(layer_norm_eps="1e-5", initializer_range="0.02"), ["must be a number, not a"]),
     (edit_config(hidden_dropout_prob=None, dropout=None), ["dropout", "must be a number"]),
-    (edit_config(hidden_act=None, activation=None), ["must be a text, it is null"]),
+    (edit_config(hidden_act=None, activation=None), ["must be a text, not null"]),
 ])
 def test_broken_directories(model, tmp_path, change, words):
     error = broken(tmp_path, model, change)["error"]
