@@ -29,36 +29,27 @@ static void print_kinds(const json_t *answer)
 
 static void print_runs(const json_t *runs, bool jobs)
 {
-	static const struct show_column by_run[] = {
-		{"RUN", "run"},
-		{"NAME", "name", SHOW_TEXT, 24},
-		{"SIZE", "bytes", SHOW_BYTES},
-		{"MODELS", "kinds.models", SHOW_BYTES},
-		{"CHECKPOINTS", "kinds.checkpoints", SHOW_BYTES},
-		{"LOGS", "kinds.logs", SHOW_BYTES},
-		{"DATA", "kinds.data", SHOW_BYTES},
-		{NULL}};
-	static const struct show_column by_job[] = {
-		{"JOB", "job"},
-		{"NAME", "name", SHOW_TEXT, 24},
-		{"SIZE", "bytes", SHOW_BYTES},
-		{"MODELS", "kinds.models", SHOW_BYTES},
-		{"CHECKPOINTS", "kinds.checkpoints", SHOW_BYTES},
-		{"LOGS", "kinds.logs", SHOW_BYTES},
-		{"DATA", "kinds.data", SHOW_BYTES},
-		{NULL}};
+	struct show_column columns[] = {{"RUN", "run"},
+					{"NAME", "name", SHOW_TEXT, 24},
+					{"SIZE", "bytes", SHOW_BYTES},
+					{"MODELS", "kinds.models", SHOW_BYTES},
+					{"CHECKPOINTS", "kinds.checkpoints", SHOW_BYTES},
+					{"LOGS", "kinds.logs", SHOW_BYTES},
+					{"DATA", "kinds.data", SHOW_BYTES},
+					{NULL}};
 	const json_t *run;
 	size_t i;
 
 	if (!json_array_size(runs))
 		return;
 	putchar('\n');
-	show_table(runs, by_run, "");
+	show_table(runs, columns, "");
+	columns[0] = (struct show_column){"JOB", "job"};
 	json_array_foreach(runs, i, run) {
 		if (!jobs)
 			return;
 		putchar('\n');
-		show_table(json_object_get(run, "jobs"), by_job, "");
+		show_table(json_object_get(run, "jobs"), columns, "");
 	}
 }
 
