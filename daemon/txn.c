@@ -97,11 +97,8 @@ static void run_early_actions(struct manager *mgr, bool committed)
 	}
 }
 
-static void run_actions(struct manager *mgr, bool committed)
+static void run_list(struct manager *mgr, struct txn_action *list, bool committed)
 {
-	struct txn_action *list = TAKE(mgr->actions);
-
-	mgr->actions_tail = &mgr->actions;
 	while (list) {
 		struct txn_action *a = list;
 
@@ -109,6 +106,14 @@ static void run_actions(struct manager *mgr, bool committed)
 		a->fn(mgr, a->arg, committed);
 		free(a);
 	}
+}
+
+static void run_actions(struct manager *mgr, bool committed)
+{
+	struct txn_action *list = TAKE(mgr->actions);
+
+	mgr->actions_tail = &mgr->actions;
+	run_list(mgr, list, committed);
 }
 
 int txn_end(struct manager *mgr, struct err *reterr)
@@ -149,11 +154,5 @@ void txn_drop_actions(struct manager *mgr, struct txn_action **mark)
 	struct txn_action *list = TAKE(*mark);
 
 	mgr->actions_tail = mark;
-	while (list) {
-		struct txn_action *a = list;
-
-		list = a->next;
-		a->fn(mgr, a->arg, false);
-		free(a);
-	}
+	run_list(mgr, list, false);
 }
