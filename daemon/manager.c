@@ -32,7 +32,6 @@
 #define TICK_US	      250000
 #define CHECKPOINT_US (30 * USEC_PER_SEC)
 #define TRIM_US	      (3600 * USEC_PER_SEC)
-#define TURN_RETRY_US USEC_PER_SEC
 
 /* ---- commands ---- */
 

@@ -33,7 +33,6 @@
 #define SAGEMAKER_URI_MAX	  1024
 #define SAGEMAKER_TAGS_MAX	  50
 #define SAGEMAKER_IMAGE_MAX	  255
-#define SAGEMAKER_REGION_MAX	  32
 
 #define SAGEMAKER_PROGRAM_NATIVE  "train.py" /* in worker/sagemaker_script */
 #define SAGEMAKER_CHANNEL_MODEL	  "model"
