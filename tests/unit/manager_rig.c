@@ -64,7 +64,7 @@ static void stop_thread(struct rig *rig)
 	pthread_join(rig->thread, NULL);
 }
 
-static void free_engine(struct rig *rig)
+static void free_manager(struct rig *rig)
 {
 	rig->since = feed_last_seq(manager_feed(rig->manager));
 	manager_free(rig->manager);
@@ -74,7 +74,7 @@ static void free_engine(struct rig *rig)
 void rig_stop(struct rig *rig)
 {
 	stop_thread(rig);
-	free_engine(rig);
+	free_manager(rig);
 }
 
 void rig_block_signals(void)
@@ -94,7 +94,7 @@ static int make_rig(struct rig *rig)
 	char path[PATH_MAX];
 	struct err e;
 
-	scratch_make(rig->root, sizeof(rig->root), "engine");
+	scratch_make(rig->root, sizeof(rig->root), "manager");
 	snprintf(rig->data, sizeof(rig->data), "%s/data", rig->root);
 	snprintf(rig->code, sizeof(rig->code), "%s/code", rig->root);
 	snprintf(rig->gpus, sizeof(rig->gpus), "%s/gpus", rig->root);
@@ -195,7 +195,7 @@ int rig_teardown(void **state)
 	if (rig->manager) {
 		stop_thread(rig);
 		kill_executions(rig);
-		free_engine(rig);
+		free_manager(rig);
 	}
 	wait_until(tree_remove(AT_FDCWD, rig->root, &e) == 0); /* its shims write until they end */
 	prices_free(rig->prices);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An engine for tests: a real database, real shims and real processes, without HTTP. The worker is
+ * A manager for tests: a real database, real shims and real processes, without HTTP. The worker is
  * tests/fakes/worker.sh, which does what the hyperparameter "do" says. The environment names the
  * programs: TRAINYARD_SHIM, TRAINYARD_FAKE_WORKER, FAKE_NVML_LIBRARY.
  */
@@ -17,10 +17,10 @@ struct rig {
 	struct prices *prices;
 	struct manager *manager;
 	pthread_t thread;
-	int64_t since; /* seq from which this engine's feed has everything */
+	int64_t since; /* seq from which this manager's feed has everything */
 };
 
-/* cmocka's setup and teardown of one test; *state is the rig, its engine runs. The second has the
+/* cmocka's setup and teardown of one test; *state is the rig, its manager runs. The second has the
  * fake NVML's state file rig->gpus, with two GPUs. */
 int rig_setup(void **state);
 int rig_setup_gpus(void **state);
@@ -41,7 +41,7 @@ int rig_do(struct rig *rig, struct command *c);
 void rig_queue(struct rig *rig, struct command *c, sem_t *done);
 void rig_wait_done(sem_t *done);
 /* Run fn(manager, userdata) on the manager's thread: what it has in memory is its alone. */
-void rig_look(struct rig *rig, void (*fn)(struct manager *e, void *userdata), void *userdata);
+void rig_look(struct rig *rig, void (*fn)(struct manager *mgr, void *userdata), void *userdata);
 int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, struct err *e);
 /* EXPLAIN: fails the test unless the reason's code is `code` and its message has `words`. */
 void rig_expect_why(struct rig *rig, const char *job, const char *code, const char *words);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Endpoints of an engine under test: their deploys, and requests from a thread that is not the
- * engine's. */
+/* Endpoints of a manager under test: their deploys, and requests from a thread that is not the
+ * manager's. */
 #include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"

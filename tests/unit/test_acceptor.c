@@ -49,7 +49,7 @@ bool connection_serve(struct listener *l, int fd, const struct sockaddr *at, soc
 	return false;
 }
 
-struct feed *manager_feed(struct manager *e)
+struct feed *manager_feed(struct manager *mgr)
 {
 	return NULL;
 }

@@ -37,20 +37,20 @@ static int ask(uint16_t port, const char *path)
 	return fd;
 }
 
-static size_t queued(struct manager *e)
+static size_t queued(struct manager *mgr)
 {
 	size_t n;
 
-	pthread_mutex_lock(&e->queue_lock);
-	n = e->queue_n;
-	pthread_mutex_unlock(&e->queue_lock);
+	pthread_mutex_lock(&mgr->queue_lock);
+	n = mgr->queue_n;
+	pthread_mutex_unlock(&mgr->queue_lock);
 	return n;
 }
 
-static void wait_queued(struct manager *e)
+static void wait_queued(struct manager *mgr)
 {
-	wait_until(queued(e));
-	assert_int_equal(queued(e), 1);
+	wait_until(queued(mgr));
+	assert_int_equal(queued(mgr), 1);
 }
 
 /* Before: api_stop() returned as if all were over, and the manager was freed below its threads. */

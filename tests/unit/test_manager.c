@@ -100,21 +100,21 @@ struct hold {
 	sem_t holds, goes_on;
 };
 
-static void hold_engine(struct manager *e, struct manager_message *m)
+static void hold_manager(struct manager *mgr, struct manager_message *m)
 {
 	struct hold *hold = (struct hold *)m;
 
-	e->beat_us = clock_mono_us() - MANAGER_BEAT_MAX_US - USEC_PER_SEC;
+	mgr->beat_us = clock_mono_us() - MANAGER_BEAT_MAX_US - USEC_PER_SEC;
 	sem_post(&hold->holds);
 	while (sem_wait(&hold->goes_on) < 0)
 		;
 }
 
 /* It said ready although its thread had hung for good in open(2) of a pipe. */
-static void test_not_ready_while_the_engine_hangs(void **state)
+static void test_not_ready_while_the_manager_hangs(void **state)
 {
 	struct rig *rig = *state;
-	struct hold hold = {.m = {.fn = hold_engine}};
+	struct hold hold = {.m = {.fn = hold_manager}};
 	struct err e = {0};
 
 	assert_int_equal(manager_ready(rig->manager, &e), 0);
@@ -305,7 +305,7 @@ static void test_every_shim_is_reaped(void **state)
 
 	rig_stop(rig);
 	while (waitpid(-1, NULL, 0) > 0)
-		; /* shims that the engines of other tests have left */
+		; /* shims that the managers of other tests have left */
 	rig->set.cpu_slots = 8;
 	rig_start(rig);
 	for (int i = 0; i < 48; i++) {
@@ -328,7 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cancel, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_stop_that_is_ignored_ends_with_sigkill,
 						rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_not_ready_while_the_engine_hangs, rig_setup,
+		cmocka_unit_test_setup_teardown(test_not_ready_while_the_manager_hangs, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_time_limit, rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_automatic_retry_then_success, rig_setup,

@@ -76,9 +76,9 @@ static void test_set_back_ends_nothing_before_its_start(void **state)
 	store_reader_close(sr);
 }
 
-static void read_ticks(struct manager *e, void *userdata)
+static void read_ticks(struct manager *mgr, void *userdata)
 {
-	*(int64_t *)userdata = e->ticks;
+	*(int64_t *)userdata = mgr->ticks;
 }
 
 static int64_t ticks_of(struct rig *rig)

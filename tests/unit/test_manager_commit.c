@@ -62,14 +62,14 @@ static int64_t count(struct rig *rig, const char *of)
 	return n;
 }
 
-static void nothing_in_memory(struct manager *e, void *userdata)
+static void nothing_in_memory(struct manager *mgr, void *userdata)
 {
-	*(bool *)userdata = !e->actions && !e->executions;
+	*(bool *)userdata = !mgr->actions && !mgr->executions;
 }
 
-static void read_failed_turns(struct manager *e, void *userdata)
+static void read_failed_turns(struct manager *mgr, void *userdata)
 {
-	*(uint64_t *)userdata = e->txns_failed;
+	*(uint64_t *)userdata = mgr->txns_failed;
 }
 
 static uint64_t failed_turns(struct rig *rig)
