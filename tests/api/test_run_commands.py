@@ -35,7 +35,7 @@ def test_hold_and_release_of_a_run(daemon, run, gate):
     for name in ("second", "third"):
         assert daemon.wait_end(jobs(daemon, run)[name]["id"])["state"] == "succeeded"
     for verb, body, words in (("hold", None, "no waiting job"),
-                              ("release", None, "no job that is held"),
+                              ("release", None, "no held job to release"),
                               ("priority", {"priority": 1}, "has already ended")):
         answer = daemon.post(f"/v1/runs/{run}/{verb}", body)
         assert words in problem(answer, 409, "conflict")["detail"]
