@@ -18,8 +18,7 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 {
 	static const struct {
 		const char *field, *source;
-	} companions[] = {
-		{"sha256", "url"}, {"config", "hub"}, {"revision", "hub"}, {"split", "hub"}};
+	} companions[] = {{"sha256", "url"}, {"revision", "hub"}, {"split", "hub"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(companions); i++) {
 		size_t mark = spec_enter(p, companions[i].field);
@@ -37,6 +36,10 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 		spec_problem(p, PROBLEM_INVALID,
 			     "'delimiter' and 'quoting' are for CSV files only; remove them, "
 			     "because data sets of the hub are Parquet");
+	if (json_object_get(d, "config") &&
+	    (json_object_get(d, "train") || json_object_get(d, "url")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'config' works with 'path', 's3' or 'hub' only; remove it");
 	if (json_object_get(d, "test_split") && json_object_get(d, "split"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'split' takes one split and divides it in two; remove 'test_split'");

@@ -15,7 +15,7 @@ MAY_INCLUDE = {
     "aws": ["base", "net"],
     "shim": ["base", "wire"],
     "transfer": ["base", "jobs", "wire", "net", "aws", "worker/report.h",
-                 "worker/dataset/split_names.h"],
+                 "worker/dataset/configs.h"],
     "worker": ["base", "jobs", "wire", "net", "aws", "shim/oom.h"],
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
                "worker/sagemaker_script/container.h"],

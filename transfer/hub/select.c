@@ -4,7 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "transfer/hub/hub.h"
-#include "worker/dataset/split_names.h"
+#include "worker/dataset/configs.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -124,31 +124,6 @@ static int no_config(const struct hub *h, const char *config, struct buf *names,
 		      names->len ? buf_str(names) : "none by name");
 }
 
-static bool is_default(const json_t *config, size_t n)
-{
-	return n == 1 || str_eq(json_get_str(config, "config_name", "default"), "default") ||
-	       json_is_true(json_object_get(config, "default"));
-}
-
-/* The entry of the card's `configs` that is meant. */
-static int find_config(const struct hub *h, const json_t *configs, const char *name,
-		       const json_t **ret, struct err *reterr)
-{
-	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
-	size_t n = json_array_size(configs);
-
-	*ret = NULL;
-	for (size_t i = 0; i < n && !*ret; i++) {
-		const json_t *config = json_array_get(configs, i);
-		const char *its = json_get_str(config, "config_name", "default");
-
-		if (name ? str_eq(name, its) : is_default(config, n))
-			*ret = config;
-		buf_printf(&names, "%s'%s'", i ? ", " : "", its);
-	}
-	return *ret ? 0 : no_config(h, name, &names, reterr);
-}
-
 /* Paths of the repository that lie in `dir` (NULL: all) and end in .parquet, without the folder. */
 static const char **list_parquet(const struct hub *h, const char *dir, size_t *ret_n)
 {
@@ -170,74 +145,6 @@ static const char **list_parquet(const struct hub *h, const char *dir, size_t *r
 			list[(*ret_n)++] = path + len + 1;
 	}
 	return list;
-}
-
-static int add_pattern(struct split_groups *g, const char *split, const json_t *pattern,
-		       const char **paths, size_t n)
-{
-	const char *text = json_string_value(pattern);
-	int r = 0;
-
-	if (text && str_starts(text, "./"))
-		text += 2;
-	for (size_t i = 0; text && i < n && r >= 0; i++)
-		if (split_pattern_match(text, paths[i]))
-			r = split_groups_add(g, split, paths[i]);
-	return r;
-}
-
-/* One pattern or a list of them. */
-static int add_patterns(struct split_groups *g, const char *split, const json_t *patterns,
-			const char **paths, size_t n)
-{
-	int r = 0;
-
-	if (!json_is_array(patterns))
-		return add_pattern(g, split, patterns, paths, n);
-	for (size_t i = 0; i < json_array_size(patterns) && r >= 0; i++)
-		r = add_pattern(g, split, json_array_get(patterns, i), paths, n);
-	return r;
-}
-
-/* The card's data_files: a text, a list of texts, or a list of {split, path}. */
-static int add_data_files(struct split_groups *g, const json_t *data_files, const char **paths,
-			  size_t n)
-{
-	int r = 0;
-
-	if (json_is_string(data_files))
-		return add_pattern(g, "train", data_files, paths, n);
-	for (size_t i = 0; i < json_array_size(data_files) && r >= 0; i++) {
-		const json_t *item = json_array_get(data_files, i);
-
-		if (json_is_object(item))
-			r = add_patterns(g, json_get_str(item, "split", "train"),
-					 json_object_get(item, "path"), paths, n);
-		else
-			r = add_pattern(g, "train", item, paths, n);
-	}
-	split_groups_sort(g);
-	return r;
-}
-
-/* Put the folder before the names again. */
-static int with_folder(struct split_groups *g, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len && dir[len - 1] == '/')
-		len--;
-	for (size_t i = 0; len && i < g->n; i++) {
-		for (size_t j = 0; j < g->items[i].n; j++) {
-			char *full = NULL;
-
-			if (asprintf(&full, "%.*s/%s", (int)len, dir, g->items[i].files[j]) < 0)
-				return -ENOMEM;
-			free(g->items[i].files[j]);
-			g->items[i].files[j] = full;
-		}
-	}
-	return 0;
 }
 
 static bool has_file(const struct hub *h, const char *file)
@@ -268,29 +175,16 @@ int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_w
 		     struct hub_picks *ret, struct err *reterr)
 {
 	const json_t *configs = json_object_get(json_object_get(h->info, "cardData"), "configs");
+	OWN(buf_done) struct buf names = BUF_INIT(NAMES_MAX);
 	OWN(split_groups_done) struct split_groups groups = {0};
 	OWN(freep) const char **paths = NULL;
-	const json_t *entry = NULL, *data_files;
-	const char *dir;
 	size_t n;
 	int r;
 
-	if (json_array_size(configs)) {
-		r = find_config(h, configs, config, &entry, reterr);
-		if (r < 0)
-			return r;
-	}
-	data_files = json_object_get(entry, "data_files");
-	/* without a card a configuration is a folder of its name */
-	dir = entry ? json_get_str(entry, "data_dir", "")
-		    : (config && !str_eq(config, "default") ? config : "");
-	paths = list_parquet(h, dir, &n);
-	if (!paths)
-		return no_memory(reterr);
-	r = data_files ? add_data_files(&groups, data_files, paths, n)
-		       : split_groups_init(&groups, paths, n);
-	if (r >= 0)
-		r = with_folder(&groups, dir);
+	paths = list_parquet(h, NULL, &n);
+	r = paths ? config_splits(configs, config, paths, n, &groups, &names) : -ENOMEM;
+	if (r == -ENOENT)
+		return no_config(h, config, &names, reterr);
 	if (r < 0)
 		return no_memory(reterr);
 	if (!groups.n)
@@ -368,7 +262,7 @@ int hub_pick_converted(const struct hub *h, const char *config, const struct hub
 	}
 	split_groups_sort(&groups);
 	if (r >= 0)
-		r = with_folder(&groups, config);
+		r = split_groups_prefix(&groups, config);
 	if (r < 0)
 		return no_memory(reterr);
 	return groups.n ? pick_splits(h, &groups, wish, ret, reterr) : 1;

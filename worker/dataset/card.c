@@ -8,6 +8,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "worker/dataset/card_yaml.h"
+#include "worker/dataset/configs.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -106,27 +107,31 @@ static int add_yaml(const char *dir, const char *name, bool whole, json_t *card,
 		       : 0;
 }
 
+/* The YAML of both files. */
+static int read_yaml(const char *dir, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *card = json_object();
+	int r = card ? add_yaml(dir, README, false, card, reterr)
+		     : err_errno(reterr, ENOMEM, "read %s", dir);
+
+	if (r >= 0)
+		r = add_yaml(dir, SETTINGS, true, card, reterr);
+	if (r >= 0)
+		*ret = TAKE(card);
+	return r;
+}
+
+int card_configs(const char *dir, json_t **ret, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *card = NULL;
+	int r = read_yaml(dir, &card, reterr);
+
+	if (r >= 0)
+		*ret = json_incref(json_object_get(card, "configs"));
+	return r;
+}
+
 /* ---- which configuration ---- */
-
-static const char *config_name(const json_t *entry)
-{
-	return json_get_str(entry, "config_name", "default");
-}
-
-/* Of the card's `configs`. */
-static const char *default_config(const json_t *configs)
-{
-	size_t n = json_array_size(configs);
-
-	for (size_t i = 0; i < n; i++) {
-		const json_t *config = json_array_get(configs, i);
-
-		if (n == 1 || str_eq(config_name(config), "default") ||
-		    json_is_true(json_object_get(config, "default")))
-			return config_name(config);
-	}
-	return NULL;
-}
 
 /* `dataset_info` is one object or a list of them. NULL: it has none of that name. */
 static const json_t *find_info(const json_t *infos, const char *config)
@@ -256,18 +261,17 @@ static int from_legacy(const char *dir, const char *config, const char *column, 
 int card_class_names(const char *dir, const char *config, const char *column, json_t **ret,
 		     bool *ret_decides, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *card = json_object();
-	const json_t *info;
-	int r = add_yaml(dir, README, false, card, reterr);
+	OWN(json_decrefp) json_t *card = NULL;
+	const json_t *info, *entry;
+	int r = read_yaml(dir, &card, reterr);
 
 	*ret = NULL;
 	*ret_decides = false;
-	if (r >= 0)
-		r = add_yaml(dir, SETTINGS, true, card, reterr);
 	if (r < 0)
 		return r;
-	if (!config)
-		config = default_config(json_object_get(card, "configs"));
+	entry = config_find(json_object_get(card, "configs"), config);
+	if (!config && entry)
+		config = config_name(entry);
 	info = find_info(json_object_get(card, "dataset_info"), config);
 	if (!info)
 		return from_legacy(dir, config, column, ret, ret_decides, reterr);

@@ -17,3 +17,5 @@
  * sentence. */
 int card_class_names(const char *dir, const char *config, const char *column, json_t **ret,
 		     bool *ret_decides, struct err *reterr) MUSTCHECK;
+/* The card's `configs`, a new reference, or NULL if it has none (configs.h). Errors as above. */
+int card_configs(const char *dir, json_t **ret, struct err *reterr) MUSTCHECK;

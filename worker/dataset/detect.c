@@ -154,10 +154,12 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 
 /* Parquet files in the folder: what `datasets` would make of it. 1: there are some. */
 static int detect_parquet(const char *path, const char *field, const char *test_split,
-			  struct detected *ret, struct err *reterr)
+			  const struct source_columns *columns, struct detected *ret,
+			  struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups splits = {0};
-	int r = parquet_tree_splits(path, &splits, reterr);
+	struct tree_config config = {columns->config, columns->config_chosen};
+	int r = parquet_tree_splits(path, &config, &splits, reterr);
 
 	if (r < 0 || !splits.n)
 		return r;
@@ -185,7 +187,8 @@ static int detect_classes(const char *path, const char *field, const char *test_
 }
 
 static int detect_dir(const char *path, const char *field, const char *test_split,
-		      struct detected *ret, struct err *reterr)
+		      const struct source_columns *columns, struct detected *ret,
+		      struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups names = {0};
 	int r;
@@ -206,25 +209,40 @@ static int detect_dir(const char *path, const char *field, const char *test_spli
 	case SAVED_NONE:
 		break;
 	}
-	r = detect_parquet(path, field, test_split, ret, reterr);
+	r = detect_parquet(path, field, test_split, columns, ret, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return detect_classes(path, field, test_split, ret, reterr);
 }
 
-int source_detect(const char *path, const char *field, const char *test_split, struct detected *ret,
-		  struct err *reterr)
+static int detect(const char *path, const char *field, const char *test_split,
+		  const struct source_columns *columns, struct detected *ret, struct err *reterr)
+{
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) < 0)
+		return err_at(reterr, errno, field, "cannot read %s: %s", path, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return detect_dir(path, field, test_split, columns, ret, reterr);
+	r = detect_file(path, field, ret, reterr);
+	return r < 0 ? r : one_part(path, test_split, reterr);
+}
+
+int source_detect(const char *path, const char *field, const char *test_split,
+		  const struct source_columns *columns, struct detected *ret, struct err *reterr)
 {
 	char at[ERR_FIELD_MAX];
-	struct stat st;
 	int r;
 
 	snprintf(at, sizeof(at), "%s/path", field);
 	*ret = (struct detected){0};
-	if (stat(path, &st) < 0)
-		return err_at(reterr, errno, at, "cannot read %s: %s", path, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return detect_dir(path, at, test_split, ret, reterr);
-	r = detect_file(path, at, ret, reterr);
-	return r < 0 ? r : one_part(path, test_split, reterr);
+	r = detect(path, at, test_split, columns, ret, reterr);
+	if (r < 0 || !columns->config || columns->config_chosen ||
+	    ret->kind == &source_parquet_tree)
+		return r;
+	return err_at(reterr, ERR_INVALID, "/dataset/config",
+		      "%s is no folder of Parquet files, so it has no configurations; remove "
+		      "dataset.config",
+		      path);
 }

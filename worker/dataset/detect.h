@@ -18,6 +18,7 @@ struct detected {
 };
 
 /* `field` is for errors: field/path. `test_split`: the split that the job names as its test set, or
- * NULL. -ENOENT, -ERR_INVALID. */
-int source_detect(const char *path, const char *field, const char *test_split, struct detected *ret,
+ * NULL. Of the columns the configuration counts alone. -ENOENT, -ERR_INVALID. */
+int source_detect(const char *path, const char *field, const char *test_split,
+		  const struct source_columns *columns, struct detected *ret,
 		  struct err *reterr) MUSTCHECK;

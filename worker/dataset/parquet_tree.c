@@ -5,12 +5,16 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/card.h"
+#include "worker/dataset/configs.h"
 #include "worker/dataset/saved.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define FIELD "/dataset/config"
 
 struct walk {
 	const char *root;
@@ -85,19 +89,62 @@ static int visit(struct walk *w, const char *below, int depth, struct err *reter
 	return r;
 }
 
-int parquet_tree_splits(const char *dir, struct split_groups *ret, struct err *reterr)
+static int no_config(const char *dir, const char *config, const struct buf *names,
+		     struct err *reterr)
+{
+	if (!config)
+		return err_at(reterr, ERR_INVALID, FIELD,
+			      "%s has several configurations; name one in dataset.config: %s", dir,
+			      buf_str(names));
+	return err_at(reterr, ERR_INVALID, FIELD, "%s has no configuration '%s'; %s%s", dir, config,
+		      names->len ? "name one that it has in dataset.config: "
+				 : "remove dataset.config",
+		      buf_str(names));
+}
+
+static int no_file(const char *dir, const char *config, struct err *reterr)
+{
+	return err_at(
+		reterr, ERR_INVALID, FIELD,
+		"the configuration%s%s%s of %s has no Parquet file; name another one, or name "
+		"its files in dataset.train.path and dataset.test.path",
+		config ? " '" : "", config ? config : "", config ? "'" : "", dir);
+}
+
+/* The files in `w` by split. */
+static int choose(const struct walk *w, const struct tree_config *config, struct split_groups *ret,
+		  struct err *reterr)
+{
+	OWN(buf_done) struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
+	OWN(json_decrefp) json_t *configs = NULL;
+	const char *name = config->chosen ? "default" : config->name;
+	int r = config->chosen || !w->n ? 0 : card_configs(w->root, &configs, reterr);
+
+	if (r < 0 || !w->n)
+		return r;
+	r = config_splits(configs, name, (const char *const *)w->paths, w->n, ret, &names);
+	if (r == -ENOENT || (!ret->n && !configs))
+		return no_config(w->root, name, &names, reterr);
+	if (r < 0)
+		return err_errno(reterr, ENOMEM, "read %s", w->root);
+	return ret->n ? 0 : no_file(w->root, name, reterr);
+}
+
+int parquet_tree_splits(const char *dir, const struct tree_config *config, struct split_groups *ret,
+			struct err *reterr)
 {
 	struct walk w = {.root = dir};
 	int r = visit(&w, "", 0, reterr);
 
 	*ret = (struct split_groups){0};
-	if (r >= 0 && split_groups_init(ret, (const char *const *)w.paths, w.n) < 0)
-		r = err_errno(reterr, ENOMEM, "read %s", dir);
+	if (r >= 0)
+		r = choose(&w, config, ret, reterr);
 	saved_files_free(w.paths, w.n);
 	return r;
 }
 
-int parquet_tree_files(const char *path, char ***ret, size_t *ret_n, struct err *reterr)
+int parquet_tree_files(const char *path, const struct tree_config *config, char ***ret,
+		       size_t *ret_n, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups groups = {0};
 	OWN(freep) char *dir = strdup(path);
@@ -109,7 +156,7 @@ int parquet_tree_files(const char *path, char ***ret, size_t *ret_n, struct err 
 	if (!dir || !slash)
 		return err_errno(reterr, dir ? EINVAL : ENOMEM, "read %s", path);
 	dir[slash - path] = '\0';
-	r = parquet_tree_splits(dir, &groups, reterr);
+	r = parquet_tree_splits(dir, config, &groups, reterr);
 	if (r < 0)
 		return r;
 	group = split_groups_find(&groups, slash + 1);

@@ -37,6 +37,7 @@ static int init_columns(struct plan *p, const json_t *dataset, struct err *reter
 	p->columns.pair = json_get_str(dataset, "text_pair_column", NULL);
 	p->columns.label = json_get_str(dataset, "label_column", DEFAULT_LABEL);
 	p->columns.config = json_get_str(dataset, "config", NULL);
+	p->columns.config_chosen = json_object_get(dataset, "hub");
 	r = check_column("/dataset/text_column", p->columns.text, reterr);
 	if (r >= 0)
 		r = check_column("/dataset/text_pair_column", p->columns.pair, reterr);
@@ -130,7 +131,7 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 	if (!path)
 		return err_at(reterr, ERR_INVALID, field,
 			      "dataset.train and dataset.test must both be objects with a path");
-	r = source_detect(path, field, NULL, &found, reterr);
+	r = source_detect(path, field, NULL, &p->columns, &found, reterr);
 	if (r < 0)
 		return r;
 	if (found.has_parts)
@@ -167,7 +168,7 @@ static int init_sources(struct plan *p, const json_t *dataset, struct err *reter
 		return r < 0 ? r
 			     : init_part(p, dataset, "test", "/dataset/test", SPLIT_TEST, reterr);
 	}
-	r = source_detect(path, "/dataset", test_split, &found, reterr);
+	r = source_detect(path, "/dataset", test_split, &p->columns, &found, reterr);
 	if (r < 0)
 		return r;
 	if (!found.has_parts)

@@ -20,7 +20,8 @@ struct source_columns {
 	const char *text, *pair, *label; /* names; pair may be NULL */
 	char delimiter;			 /* of CSV; 0: found in the header */
 	bool no_quotes;			 /* of CSV: quotes are plain characters */
-	const char *config;		 /* of the data set's card (card.h); NULL: the default */
+	const char *config;		 /* of the data set (configs.h); NULL: the default */
+	bool config_chosen;		 /* True if no other configuration's files are there */
 };
 
 struct source_row {

@@ -169,7 +169,8 @@ static int parquet_tree_open(struct source *s, struct err *reterr)
 {
 	char **files = NULL;
 	size_t n = 0;
-	int r = parquet_tree_files(s->path, &files, &n, reterr);
+	struct tree_config config = {s->columns.config, s->columns.config_chosen};
+	int r = parquet_tree_files(s->path, &config, &files, &n, reterr);
 
 	return r < 0 ? r : open_table(s, files, n, true, reterr);
 }

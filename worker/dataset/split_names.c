@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,6 +207,25 @@ const struct split_group *split_groups_find(const struct split_groups *g, const 
 		if (str_eq(g->items[i].name, name))
 			return &g->items[i];
 	return NULL;
+}
+
+int split_groups_prefix(struct split_groups *g, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len && dir[len - 1] == '/')
+		len--;
+	for (size_t i = 0; len && i < g->n; i++) {
+		for (size_t j = 0; j < g->items[i].n; j++) {
+			char *full = NULL;
+
+			if (asprintf(&full, "%.*s/%s", (int)len, dir, g->items[i].files[j]) < 0)
+				return -ENOMEM;
+			free(g->items[i].files[j]);
+			g->items[i].files[j] = full;
+		}
+	}
+	return 0;
 }
 
 void split_groups_done(struct split_groups *g)

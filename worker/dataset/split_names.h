@@ -31,6 +31,8 @@ int split_groups_add(struct split_groups *g, const char *split, const char *path
 /* Sort the groups and their files. */
 void split_groups_sort(struct split_groups *g);
 const struct split_group *split_groups_find(const struct split_groups *g, const char *name);
+/* Put a folder before the path of each file; "" changes nothing. 0 or -ENOMEM. */
+int split_groups_prefix(struct split_groups *g, const char *dir);
 void split_groups_done(struct split_groups *g);
 /* True if the pattern of a data set's card matches the path: `*`, `?` and [..] stay within a
  * folder,
