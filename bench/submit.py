@@ -30,8 +30,9 @@ SECONDS = 4
 CLIENT_PROCESSES = 1
 BODY_BYTES = 1000
 
-# Held, so that nothing but the submit is measured.
-JOB = {"name": "bench", "kind": "preprocess", "held": True, "model": "minilm", "tags": {}}
+# Held, so that nothing but the submit is measured. A job of the native engine would bring in
+# the process that reads its files at the submit.
+JOB = {"name": "bench", "kind": "script", "held": True, "entry_point": "train.py", "tags": {}}
 TAG_MAX = 200
 
 
@@ -146,10 +147,10 @@ def rows_of(side, port, body):
 
 def pipeline(folder):
     """A body of BODY_BYTES with files that exist, so that the daemon has all its checks to do."""
-    data = Path(folder, "data.csv")
-    data.write_text("text,label\ngood,1\nbad,0\n", encoding="utf-8")
-    Path(folder, "model").mkdir()
-    run = {"name": "bench", "jobs": [{**JOB, "dataset": {"path": str(data)}}]}
+    code = Path(folder, "code")
+    code.mkdir()
+    (code / "train.py").write_text("print('held')\n", encoding="utf-8")
+    run = {"name": "bench", "jobs": [{**JOB, "source_dir": str(code)}]}
     tags = run["jobs"][0]["tags"]
     while len(json.dumps(run)) < BODY_BYTES - 20:
         key = f"tag{len(tags)}"
@@ -162,7 +163,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         body = pipeline(folder)
         Path(folder, "daemon").mkdir()
-        with daemon_on(Path(folder, "daemon"), f"[models]\nminilm = {folder}/model\n") as daemon:
+        with daemon_on(Path(folder, "daemon")) as daemon:
             rows = rows_of("trainyardd", int(daemon.url.rsplit(":", 1)[1]), body)
         ours, theirs = multiprocessing.Pipe()
         peer = multiprocessing.Process(target=peer_main, args=(f"{folder}/peer.db", theirs))
