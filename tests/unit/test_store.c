@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/db_parts.h"
+#include "storage/write/internal.h"
 
 #include <string.h>
 
@@ -228,6 +230,48 @@ static void test_event_shape(void **state)
 	assert_string_equal(text_of(json_incref(json_array_get(events, 0))), expect);
 }
 
+static int count_up(void *userdata)
+{
+	(*(int *)userdata)++;
+	return 0;
+}
+
+/* Steps of SQLite's machine to read what may start, which is nothing. */
+static int steps_of_queue(struct fixture *f)
+{
+	OWN(job_rows_done) struct job_rows ready = {0};
+	int64_t due;
+	int steps = 0;
+
+	sqlite3_progress_handler(f->st->db->h, 1, count_up, &steps);
+	OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_CPU, T0 + 100, 0, 64, &ready, &f->e));
+	OK(f, store_next_not_before(f->st, T0, &due, &f->e));
+	sqlite3_progress_handler(f->st->db->h, 0, NULL, NULL);
+	assert_int_equal(ready.n, 0);
+	return steps;
+}
+
+/* Each pass read past all held jobs. */
+static void test_held_jobs_cost_the_scheduler_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char ids[200][ID_LEN];
+	int before;
+
+	insert_run(f, "held", 200, false, T0, NULL, ids);
+	BEGIN(f);
+	for (size_t i = 0; i < 200; i++)
+		OK(f, store_job_set_held(f->st, ids[i], true, T0, &f->e));
+	COMMIT(f);
+	before = steps_of_queue(f);
+	insert_run(f, "more", 200, false, T0, NULL, ids);
+	BEGIN(f);
+	for (size_t i = 0; i < 200; i++)
+		OK(f, store_job_set_held(f->st, ids[i], true, T0, &f->e));
+	COMMIT(f);
+	assert_int_equal(steps_of_queue(f), before);
+}
+
 static void test_savepoint_drops_events(void **state)
 {
 	struct fixture *f = *state;
@@ -367,6 +411,7 @@ int main(void)
 		CASE(test_events_in_order),
 		CASE(test_event_shape),
 		CASE(test_savepoint_drops_events),
+		CASE(test_held_jobs_cost_the_scheduler_nothing),
 		CASE(test_rollback),
 		CASE(test_ready_order),
 		CASE(test_outputs),

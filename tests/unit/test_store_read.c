@@ -4,6 +4,8 @@
 
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/db_parts.h"
+#include "storage/read/internal.h"
 #include "storage/store_read.h"
 
 #include <math.h>
@@ -453,6 +455,40 @@ static void test_queue(void **state)
 	assert_string_equal(names_of(j), "d0 a0 a0 c0 b0 b0");
 }
 
+static int count_up(void *userdata)
+{
+	(*(int *)userdata)++;
+	return 0;
+}
+
+/* Steps of SQLite's machine to read the queue's first rows. */
+static int steps_of_queue(struct fixture *f)
+{
+	json_t *j = NULL;
+	int steps = 0;
+
+	READER(f);
+	sqlite3_progress_handler(sr->db->h, 1, count_up, &steps);
+	OK(f, store_read_queue(sr, 3, &j, &f->e));
+	assert_int_equal(json_array_size(json_object_get(j, "items")), 3);
+	json_decref(j);
+	return steps;
+}
+
+/* All waiting rows were sorted: 46 ms at 100,000. */
+static void test_queue_reads_its_first_rows_only(void **state)
+{
+	struct fixture *f = *state;
+	int before;
+
+	insert_run(f, "few", 10, false, T0, NULL, NULL);
+	insert_run(f, "few", 10, true, T0, NULL, NULL);
+	before = steps_of_queue(f);
+	insert_run(f, "many", 200, false, T0, NULL, NULL);
+	insert_run(f, "many", 200, true, T0, NULL, NULL);
+	assert_int_equal(steps_of_queue(f), before);
+}
+
 static void test_attempts_and_places(void **state)
 {
 	struct fixture *f = *state;
@@ -561,6 +597,7 @@ int main(void)
 		CASE(test_trim_in_parts),
 		CASE(test_counts),
 		CASE(test_queue),
+		CASE(test_queue_reads_its_first_rows_only),
 		CASE(test_attempts_and_places),
 		CASE(test_limits),
 		CASE(test_bad_bytes_in_reason),
