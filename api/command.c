@@ -21,6 +21,7 @@ static void command_free(void *state)
 
 	run_spec_freep(&c->run);
 	json_decref(c->json);
+	json_decref(c->answer);
 	free(c);
 }
 
@@ -99,7 +100,7 @@ void command_reply_json(struct request *rq)
 	struct command *c = command_result(rq);
 
 	if (c)
-		reply_json(rq, 200, TAKE(c->json));
+		reply_json(rq, 200, TAKE(c->answer));
 }
 
 bool command_priority(struct request *rq, int64_t *ret)

@@ -29,6 +29,7 @@ static void prune_free(void *state)
 
 	json_decref(p->plan);
 	json_decref(p->command.json);
+	json_decref(p->command.answer);
 	free(p);
 }
 
@@ -51,8 +52,8 @@ static struct prune *prune_of(struct request *rq)
 static void merge(struct prune *p)
 {
 	json_t *removed = json_object_get(p->plan, "removed");
-	const json_t *done = json_object_get(p->command.json, "removed");
-	const json_t *kept = json_object_get(p->command.json, "kept"), *item;
+	const json_t *done = json_object_get(p->command.answer, "removed");
+	const json_t *kept = json_object_get(p->command.answer, "kept"), *item;
 	size_t i = 0, k;
 
 	while (i < json_array_size(removed)) {

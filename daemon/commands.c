@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of manager.h, one function each. Each runs in a savepoint of the batch's
- * transaction: a negative result undoes only that command. Manager's thread.
+ * The commands of manager.h, one function each. A negative result undoes only that command, not the
+ * others of the batch; for that a command may run a second time (manager.c). Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -39,6 +39,15 @@ static int check_endpoint_names(struct manager *mgr, const struct run_spec *run,
 	return 0;
 }
 
+/* True if a new run has a job that may start at once. */
+static bool has_ready_job(const struct run_spec *run)
+{
+	for (size_t i = 0; i < run->jobs_n; i++)
+		if (!run->jobs[i].held && !run->jobs[i].needs_n)
+			return true;
+	return false;
+}
+
 static int run_submit(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	char id[ID_LEN];
@@ -54,7 +63,8 @@ static int run_submit(struct manager *mgr, struct command *c, struct err *reterr
 	if (r < 0)
 		return r;
 	str_copy(c->result_id, sizeof(c->result_id), id);
-	manager_want_schedule(mgr);
+	if (has_ready_job(c->run))
+		manager_want_schedule(mgr);
 	return 0;
 }
 
@@ -85,7 +95,7 @@ static int run_job_command(struct manager *mgr, struct command *c, struct err *r
 		return r < 0 ? r : job_retry(mgr, &job, reterr);
 	}
 	if (c->kind == COMMAND_EXPLAIN)
-		return explain_job(mgr, &job, &c->json, reterr);
+		return explain_job(mgr, &job, &c->answer, reterr);
 	if (job_state_is_final(job.state))
 		return err_set(reterr, ERR_CONFLICT, "job %s has already ended (%s)", job.id,
 			       job_state_str(job.state));

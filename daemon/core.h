@@ -37,7 +37,7 @@
 /* for processes that survive SIGKILL (a hung disk) */
 #define MANAGER_REMAINS_US     (60 * USEC_PER_SEC)
 #define MANAGER_SHIM_US	       (10 * USEC_PER_SEC) /* a stopped shim gets the grace and this */
-#define MANAGER_READY_MAX      64		   /* ready jobs read at a time */
+#define MANAGER_READY_MAX      64		   /* ready jobs read at a time, at most */
 #define MANAGER_LINE_MAX       1024		   /* of one queue, examined in one pass */
 #define MANAGER_BEAT_MAX_US    (5 * USEC_PER_SEC)  /* if no tick happens for longer: not ready */
 #define MANAGER_ENDED_CHILDREN 64		   /* remembered until somebody waits for them */
@@ -181,6 +181,8 @@ void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *ar
  * fn only changes memory and begins no transaction. */
 void txn_before_publish(struct manager *mgr,
 			void (*fn)(struct manager *mgr, void *arg, bool committed), void *arg);
+/* Roll back what the open transaction has written, drop its actions and begin again. */
+int txn_restart(struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* Remove a failed command's actions; `mark` is actions_tail from before the command. */
 void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
 

@@ -35,7 +35,26 @@
 
 /* ---- commands ---- */
 
-static void run_one(struct manager *mgr, struct command *c)
+/* Run a command without a savepoint. False if it failed after it had written: then only a rollback
+ * of the batch undoes it. */
+static bool run_plain(struct manager *mgr, struct command *c)
+{
+	struct txn_action **mark = mgr->actions_tail;
+
+	store_mark(mgr->store);
+	c->result = command_run(mgr, c, &c->err);
+	if (c->result >= 0) {
+		c->result = 0;
+		return true;
+	}
+	if (store_must_undo(mgr->store))
+		return false;
+	txn_drop_actions(mgr, mark);
+	return true;
+}
+
+/* Run a command in a savepoint, after run_plain(). If it fails, only it is undone. */
+static void run_apart(struct manager *mgr, struct command *c)
 {
 	struct txn_action **mark = mgr->actions_tail;
 
@@ -55,6 +74,26 @@ static void run_one(struct manager *mgr, struct command *c)
 		c->result = txn_fail(mgr, -ERR_UNAVAILABLE, &c->err);
 }
 
+/* A savepoint makes SQLite copy each page that its command touches, so a batch first runs without.
+ * If a command must be undone, all commands run again, each in a savepoint. Until the commit a
+ * command leaves traces only in rows and in struct command. */
+static void run_commands(struct manager *mgr, struct command *list)
+{
+	struct err why = {0};
+	struct command *c = list;
+
+	while (c && run_plain(mgr, c))
+		c = c->next;
+	if (!c || txn_restart(mgr, &why) < 0)
+		return;
+	for (c = list; c; c = c->next) {
+		json_decref(TAKE(c->answer));
+		c->err = (struct err){0};
+		c->result_id[0] = '\0';
+		run_apart(mgr, c);
+	}
+}
+
 static void run_batch(struct manager *mgr)
 {
 	struct command *list = mailbox_take(mgr), *c;
@@ -65,8 +104,7 @@ static void run_batch(struct manager *mgr)
 		return;
 	r = txn_begin(mgr, &why);
 	if (r >= 0) {
-		for (c = list; c; c = c->next)
-			run_one(mgr, c);
+		run_commands(mgr, list);
 		r = txn_end(mgr, &why);
 	}
 	while (list) {

@@ -38,15 +38,15 @@ enum command_kind {
 	COMMAND_RUN_RELEASE,  /* id: the run's; all of its held jobs */
 	/* id: the run's; number: the priority of all its jobs that have not ended */
 	COMMAND_RUN_PRIORITY,
-	COMMAND_RUN_EXPLAIN,	 /* id: the run's; result in `json` (see docs/api.md) */
+	COMMAND_RUN_EXPLAIN,	 /* id: the run's; result in `answer` (see docs/api.md) */
 	COMMAND_ENDPOINT_DELETE, /* id: the endpoint's name */
 	/* id: the endpoint's name; number: new ttl in µs, 0: the last ttl */
 	COMMAND_ENDPOINT_RENEW,
-	COMMAND_EXPLAIN, /* id: the job's; result in `json` (see docs/api.md) */
+	COMMAND_EXPLAIN, /* id: the job's; result in `answer` (see docs/api.md) */
 	/* id: the model's name; json: from manager_model_check(); number: 1 if it is new */
 	COMMAND_MODEL_ADD,
 	COMMAND_MODEL_REMOVE, /* id: the model's name */
-	COMMAND_PRUNE, /* json: {"runs": [ids, newest submit first], "rows"}; result in `json`:
+	COMMAND_PRUNE, /* json: {"runs": [ids, newest submit first], "rows"}; result in `answer`:
 			* {"removed": [{"run","rows"}], "kept": [{"run","reason"}]} */
 };
 
@@ -65,7 +65,8 @@ struct command {
 	int result;
 	struct err err; /* set if result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
-	json_t *json;	      /* the caller releases it; a submit's warnings, a model's source */
+	json_t *json;	/* the caller's: a submit's warnings, a model's source, a prune's runs */
+	json_t *answer; /* of explain and prune; the caller releases it */
 	struct command *next; /* private to the manager */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The commands of manager.h for a whole run: each applies the command of one job to the run's jobs,
- * in its own savepoint. A command that changes no job is refused. Manager's thread.
+ * as one command. A command that changes no job is refused. Manager's thread.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -134,8 +134,8 @@ static int run_explain(struct manager *mgr, struct command *c, const struct job_
 	r = schedule_explain(mgr, asked, n, &items, reterr);
 	if (r < 0)
 		return r;
-	c->json = json_pack("{s:s, s:o}", "run", c->id, "items", items);
-	return c->json ? 0 : err_errno(reterr, ENOMEM, "explain the run");
+	c->answer = json_pack("{s:s, s:o}", "run", c->id, "items", items);
+	return c->answer ? 0 : err_errno(reterr, ENOMEM, "explain the run");
 }
 
 int command_of_run(struct manager *mgr, struct command *c, struct err *reterr)

@@ -156,3 +156,14 @@ void txn_drop_actions(struct manager *mgr, struct txn_action **mark)
 	mgr->actions_tail = mark;
 	run_list(mgr, list, false);
 }
+
+int txn_restart(struct manager *mgr, struct err *reterr)
+{
+	int r;
+
+	assert(mgr->txn_depth == 1);
+	store_rollback(mgr->store);
+	txn_drop_actions(mgr, &mgr->actions);
+	r = store_begin(mgr->store, reterr);
+	return r < 0 ? txn_fail(mgr, r, reterr) : 0;
+}

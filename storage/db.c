@@ -21,7 +21,8 @@ static const char writer_settings[] = "PRAGMA journal_mode=WAL;"
 				      "PRAGMA cell_size_check=ON;"
 				      "PRAGMA trusted_schema=OFF;"
 				      "PRAGMA mmap_size=0;"
-				      "PRAGMA cache_size=-512;"
+				      "PRAGMA temp_store=MEMORY;"
+				      "PRAGMA cache_size=-8192;"
 				      "PRAGMA journal_size_limit=16777216;";
 static const char reader_settings[] = "PRAGMA query_only=ON;"
 				      "PRAGMA cell_size_check=ON;"
@@ -180,9 +181,14 @@ static bool ends_tx(int code)
 	return code == ENOSPC || code == EIO || code == ENOMEM || code == ERR_CORRUPT;
 }
 
+bool db_tx_is_lost(const struct db *db)
+{
+	return db->in_tx && (db->tx_code || sqlite3_get_autocommit(db->h));
+}
+
 static int check_tx(struct db *db, struct err *reterr)
 {
-	if (!db->in_tx || (!db->tx_code && !sqlite3_get_autocommit(db->h)))
+	if (!db_tx_is_lost(db))
 		return 0;
 	if (db->tx_code == ENOSPC)
 		return err_set(reterr, ENOSPC,
@@ -308,6 +314,11 @@ int64_t db_last_rowid(struct db *db)
 	return sqlite3_last_insert_rowid(db->h);
 }
 
+int64_t db_changes(const struct db *db)
+{
+	return sqlite3_total_changes64(db->h);
+}
+
 /* ---- transactions ---- */
 
 int db_begin(struct db *db, struct err *reterr)
@@ -363,6 +374,7 @@ void db_end_read(struct db *db)
 void db_checkpoint(struct db *db)
 {
 	sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	sqlite3_db_release_memory(db->h);
 }
 
 static int copy_pages(sqlite3 *from, sqlite3 *to)

@@ -87,6 +87,8 @@ int db_get_int(struct db *db, const char *sql, const struct db_val *args, size_t
 /* Run one or more statements without values: schema and settings. */
 int db_script(struct db *db, const char *sql, struct err *reterr) MUSTCHECK;
 int64_t db_last_rowid(struct db *db);
+/* Rows that this connection has changed so far, also those that were rolled back. */
+int64_t db_changes(const struct db *db);
 
 bool db_col_is_null(struct db_stmt *q, int col);
 int64_t db_col_int(struct db_stmt *q, int col);	     /* 0 if NULL */
@@ -112,12 +114,14 @@ int db_begin(struct db *db, struct err *reterr) MUSTCHECK;  /* BEGIN IMMEDIATE *
 int db_commit(struct db *db, struct err *reterr) MUSTCHECK; /* rolls back on failure */
 void db_rollback(struct db *db);
 bool db_in_tx(const struct db *db);
+/* True if an error has undone the open transaction; db_commit() then fails. */
+bool db_tx_is_lost(const struct db *db);
 int db_begin_read(struct db *db,
 		  struct err *reterr) MUSTCHECK; /* one snapshot for several queries */
 void db_end_read(struct db *db);
 
 /* Move as much of the WAL into the database file as the readers allow. Does not wait for
- * readers. */
+ * readers. Gives back unused memory of the page cache. */
 void db_checkpoint(struct db *db);
 /* Write a consistent, durable copy to `path`, which must not exist. */
 int db_backup(struct db *db, const char *path, struct err *reterr) MUSTCHECK;

@@ -2,7 +2,7 @@
 /*
  * The writer's interface to the database; only the manager thread calls it. SQLite runs in WAL mode
  * with synchronous=FULL, foreign keys and STRICT tables. A batch of commands is one transaction
- * (store_begin … store_commit); each command is one savepoint. Every function that writes needs an
+ * (store_begin … store_commit). Every function that writes needs an
  * open transaction. A call blocks only on the disk.
  *
  * Errors of every function: -ENOSPC (disk full), -EIO, -ERR_CORRUPT; -ERR_NOT_FOUND if a required
@@ -51,6 +51,12 @@ int store_begin(struct store *st, struct err *reterr) MUSTCHECK; /* BEGIN IMMEDI
  * everything is rolled back. On -ENOSPC the reserve is freed once and the write is tried again. */
 int store_commit(struct store *st, struct err *reterr) MUSTCHECK;
 void store_rollback(struct store *st);
+/* Note what the open transaction has written so far. Cheaper than a savepoint, but nothing can be
+ * rolled back to it. */
+void store_mark(struct store *st);
+/* True if something was written since store_mark() that only store_rollback() undoes. False if the
+ * transaction is lost already: store_commit() then fails. */
+bool store_must_undo(const struct store *st);
 int store_savepoint(struct store *st, struct err *reterr) MUSTCHECK;
 int store_release(struct store *st, struct err *reterr) MUSTCHECK;
 /* roll back to the savepoint, drop its events and end it */

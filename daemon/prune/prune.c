@@ -72,10 +72,8 @@ static int begin(struct manager *mgr, const json_t *runs, bool rows, const char 
 
 int prune_command(struct manager *mgr, struct command *c, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *asked = TAKE(c->json);
-
-	return begin(mgr, json_object_get(asked, "runs"),
-		     json_is_true(json_object_get(asked, "rows")), BY_USER, &c->json, reterr);
+	return begin(mgr, json_object_get(c->json, "runs"),
+		     json_is_true(json_object_get(c->json, "rows")), BY_USER, &c->answer, reterr);
 }
 
 /* Queue every unfinished intent; the trash ignores those that it already has. */

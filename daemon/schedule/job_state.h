@@ -10,7 +10,8 @@
 struct usage;
 
 /* ---- commands.c ---- */
-/* Run one command in the open transaction, in its own savepoint. */
+/* Run one command in the open transaction. It may run again after a rollback: until the commit it
+ * changes only rows, and of `c` err, result_id, answer and (COMMAND_MODEL_ADD) number. */
 int command_run(struct manager *mgr, struct command *c, struct err *reterr);
 /* run_commands.c: run a command for a whole run. -ERR_CONFLICT if it would change no job. */
 int command_of_run(struct manager *mgr, struct command *c, struct err *reterr);
@@ -72,8 +73,9 @@ enum line_look {
 	LINE_STAYS,   /* the job stays queued; continue with the jobs behind it */
 	LINE_ENDS,    /* the job stays queued; end the walk */
 };
-/* Walk the ready jobs of one queue (a target and a kind of slot) in starting order, page by page,
- * at most `max`. `look` returns one of the values above or a negative error. Each row is read once.
+/* Walk the ready jobs of one queue (a target and a kind of slot) in starting order, at most `max`.
+ * The first page is one job and each further one twice as long: a queue whose first job must wait
+ * costs one row. `look` returns one of the values above or a negative error. Each row is read once.
  * Returns 1 if more jobs may follow, 0 at the end or if `look` ended the walk. */
 int schedule_walk(struct manager *mgr, enum job_target target, enum slot_class place, size_t max,
 		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,

@@ -229,18 +229,25 @@ static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 	return r < 0 ? r : LINE_STAYS;
 }
 
+/* Twice the page before, at most MANAGER_READY_MAX and what is left. */
+static size_t next_page(size_t page, size_t left)
+{
+	page = 2 * page < MANAGER_READY_MAX ? 2 * page : MANAGER_READY_MAX;
+	return page < left ? page : left;
+}
+
 int schedule_walk(struct manager *mgr, enum job_target target, enum slot_class place, size_t max,
 		  int (*look)(void *arg, struct job_row *job, struct err *reterr), void *arg,
 		  struct err *reterr)
 {
-	size_t stay = 0, looked = 0, n;
+	size_t stay = 0, looked = 0, page = 1, n;
 	int r;
 
-	do {
+	for (;; page = next_page(page, max - looked)) {
 		OWN(job_rows_done) struct job_rows ready = {0};
 
-		r = store_jobs_ready(mgr->store, target, place, clock_now_us(), stay,
-				     MANAGER_READY_MAX, &ready, reterr);
+		r = store_jobs_ready(mgr->store, target, place, clock_now_us(), stay, page, &ready,
+				     reterr);
 		n = ready.n;
 		for (size_t i = 0; r >= 0 && i < n; i++) {
 			r = look(arg, &ready.rows[i], reterr);
@@ -249,8 +256,9 @@ int schedule_walk(struct manager *mgr, enum job_target target, enum slot_class p
 			stay += r == LINE_STAYS;
 		}
 		looked += n;
-	} while (r >= 0 && n == MANAGER_READY_MAX && looked < max);
-	return r < 0 ? r : n == MANAGER_READY_MAX;
+		if (r < 0 || n < page || looked >= max)
+			return r < 0 ? r : n == page;
+	}
 }
 
 static int start_line(struct manager *mgr, enum job_target target, enum slot_class place,

@@ -143,10 +143,9 @@ static int model_add(struct manager *mgr, struct command *c, struct err *reterr)
 	char text[SOURCE_TEXT_MAX];
 	int r = store_model_find(mgr->store, c->id, &known, reterr);
 
-	if (r == -ERR_NOT_FOUND) {
-		c->number = 1;
+	c->number = r == -ERR_NOT_FOUND;
+	if (r == -ERR_NOT_FOUND)
 		return store_model_insert(mgr->store, c->id, c->json, clock_now_us(), reterr);
-	}
 	if (r < 0 || json_equal(known, c->json))
 		return r;
 	return err_set(reterr, ERR_EXISTS,

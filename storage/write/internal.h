@@ -41,7 +41,8 @@ struct store {
 	struct count_delta count_delta;
 	struct metric_series *series; /* attempts with points, most recently used first */
 	bool in_savepoint;
-	int64_t mark_seq; /* the values at the savepoint */
+	int64_t mark_seq; /* the values at the mark or the savepoint */
+	int64_t mark_changes;
 	size_t mark_pending;
 	struct count_delta mark_count_delta;
 };

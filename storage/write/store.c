@@ -268,6 +268,23 @@ void store_rollback(struct store *st)
 	forget_tx(st);
 }
 
+void store_mark(struct store *st)
+{
+	st->mark_seq = st->tx_seq;
+	st->mark_pending = json_array_size(st->pending);
+	st->mark_count_delta = st->count_delta;
+	st->mark_changes = db_changes(st->db);
+}
+
+bool store_must_undo(const struct store *st)
+{
+	if (db_tx_is_lost(st->db))
+		return false;
+	return st->tx_seq != st->mark_seq || json_array_size(st->pending) != st->mark_pending ||
+	       db_changes(st->db) != st->mark_changes ||
+	       memcmp(&st->count_delta, &st->mark_count_delta, sizeof(st->count_delta)) != 0;
+}
+
 int store_savepoint(struct store *st, struct err *reterr)
 {
 	int r;
@@ -277,9 +294,7 @@ int store_savepoint(struct store *st, struct err *reterr)
 	if (r < 0)
 		return r;
 	st->in_savepoint = true;
-	st->mark_seq = st->tx_seq;
-	st->mark_pending = json_array_size(st->pending);
-	st->mark_count_delta = st->count_delta;
+	store_mark(st);
 	return 0;
 }
 

@@ -271,7 +271,7 @@ int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, str
 	r = rig_do(rig, &c);
 	if (e)
 		*e = c.err;
-	json_decref(c.json);
+	json_decref(c.answer);
 	return r;
 }
 
@@ -282,11 +282,11 @@ void rig_expect_why(struct rig *rig, const char *job, const char *code, const ch
 
 	str_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
-	reason = json_object_get(c.json, "reason");
+	reason = json_object_get(c.answer, "reason");
 	assert_string_equal(json_get_str(reason, "code", ""), code);
 	if (!strstr(json_get_str(reason, "message", ""), words))
 		fail_msg("'%s' does not have '%s'", json_get_str(reason, "message", ""), words);
-	json_decref(c.json);
+	json_decref(c.answer);
 }
 
 int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct err *reterr)

@@ -15,6 +15,7 @@
 #include "storage/db.h"
 #include "storage/store_read.h"
 #include "storage/write/internal.h"
+#include "tests/unit/query_count.h"
 #include "tests/unit/wait.h"
 
 #include <dirent.h>
@@ -189,6 +190,110 @@ static void test_full_disk_at_commit_is_disk_full(void **state)
 	expect_nothing(rig, job, seq, -ENOSPC, "the disk with the database is full");
 }
 
+/* The second job of each run named "refused" cannot be inserted; the run and its first job are. */
+static const char refuse_jobs[] =
+	"CREATE TRIGGER refuses BEFORE INSERT ON jobs WHEN NEW.idx = 1 AND (SELECT name FROM runs "
+	"WHERE id = NEW.run) = 'refused' BEGIN SELECT RAISE(ABORT, 'refused here'); END;";
+
+static void expect_events_once(struct rig *rig, int64_t seq, int n)
+{
+	struct feed_filter filter = {0};
+	OWN(json_decrefp) json_t *events = NULL;
+	int64_t next;
+	struct err e;
+
+	assert_int_equal(
+		feed_read(manager_feed(rig->manager), &filter, seq, SIZE_MAX, &events, &next, &e),
+		0);
+	assert_int_equal(json_array_size(events), n);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(json_get_int(json_array_get(events, (size_t)i), "seq", 0),
+				 seq + 1 + i);
+}
+
+/* One batch of a priority, an explain, a submit that is refused and one that is not. */
+static void run_mixed_batch(struct rig *rig, const char *job, struct command c[4])
+{
+	OWN(buf_done) struct buf jobs = BUF_INIT(65536);
+	struct err e = {0};
+	sem_t done;
+
+	buf_printf(&jobs, "%s,", rig_script(rig, "a", "ok", ",\"held\":true"));
+	buf_printf(&jobs, "%s", rig_script(rig, "b", "ok", ",\"held\":true"));
+	sem_init(&done, 0, 0);
+	c[0] = (struct command){.kind = COMMAND_JOB_PRIORITY, .number = 5};
+	c[1] = (struct command){.kind = COMMAND_EXPLAIN};
+	c[2] = (struct command){.kind = COMMAND_SUBMIT};
+	c[3] = (struct command){.kind = COMMAND_SUBMIT};
+	for (size_t i = 0; i < 2; i++)
+		str_copy(c[i].id, sizeof(c[i].id), job);
+	for (size_t i = 2; i < 4; i++)
+		assert_int_equal(rig_prepare(rig, buf_str(&jobs), &c[i].run, &e), 0);
+	str_copy(c[2].run->name, sizeof(c[2].run->name), "refused");
+	for (size_t i = 0; i < 4; i++)
+		rig_queue(rig, &c[i], &done);
+	rig_run(rig);
+	for (size_t i = 0; i < 4; i++)
+		rig_wait_done(&done);
+	sem_destroy(&done);
+}
+
+/* The batch is rolled back and runs again with savepoints: only the refused submit is undone. No
+ * event, count or answer of the first run stays. */
+static void test_failed_command_is_undone_alone(void **state)
+{
+	struct rig *rig = *state;
+	struct command c[4];
+	int64_t seq, runs, jobs;
+	char job[ID_LEN];
+
+	set_up(rig, job);
+	seq = feed_last_seq(manager_feed(rig->manager));
+	runs = count(rig, "runs");
+	jobs = count(rig, "jobs");
+	script(rig, refuse_jobs);
+	query_count_begin("SAVEPOINT");
+	run_mixed_batch(rig, job, c);
+	assert_int_equal(query_count_read().asked, 4);
+	assert_int_equal(c[0].result, 0);
+	assert_int_equal(c[1].result, 0);
+	assert_true(json_is_object(c[1].answer));
+	assert_true(c[2].result < 0);
+	assert_non_null(strstr(c[2].err.msg, "refused here"));
+	assert_string_equal(c[2].result_id, "");
+	assert_int_equal(c[3].result, 0);
+	assert_int_equal(count(rig, "runs"), runs + 1);
+	assert_int_equal(count(rig, "jobs"), jobs + 2);
+	expect_events_once(rig, seq, 4); /* the priority, the run and its two jobs */
+	json_decref(c[1].answer);
+}
+
+/* A savepoint made SQLite copy every page that a submit touches. */
+static void test_batch_without_failure_has_no_savepoint(void **state)
+{
+	struct rig *rig = *state;
+	struct command c[COMMANDS];
+	char job[ID_LEN];
+
+	set_up(rig, job);
+	query_count_begin("SAVEPOINT");
+	run_batch(rig, job, c);
+	for (size_t i = 0; i < COMMANDS; i++)
+		assert_int_equal(c[i].result, 0);
+	assert_int_equal(query_count_read().asked, 0);
+}
+
+/* A refusal before the first write needs no rollback. */
+static void test_refusal_without_a_write_has_no_savepoint(void **state)
+{
+	struct rig *rig = *state;
+	struct err e;
+
+	query_count_begin("SAVEPOINT");
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, "j0", &e), -ERR_NOT_FOUND);
+	assert_int_equal(query_count_read().asked, 0);
+}
+
 static int count_entries(const char *data, const char *folder)
 {
 	char path[PATH_MAX];
@@ -235,6 +340,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failed_commit_answers_each_with_an_error,
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_commit_of_a_start_starts_nothing,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_failed_command_is_undone_alone, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_batch_without_failure_has_no_savepoint,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_refusal_without_a_write_has_no_savepoint,
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk_at_commit_is_disk_full, rig_setup,
 						rig_teardown),

@@ -132,11 +132,11 @@ static void test_explain_of_a_run_walks_its_line_once(void **state)
 	/* A pass of the scheduler may come between: one page, one look. */
 	assert_in_range(count.rows, MANY, MANY + MANAGER_READY_MAX);
 	assert_in_range(count.room, 1, 2);
-	items = json_object_get(c.json, "items");
+	items = json_object_get(c.answer, "items");
 	assert_int_equal(json_array_size(items), MANY);
 	for (int i = 0; i < MANY; i++)
 		assert_int_equal(json_get_int(json_array_get(items, i), "ahead", -1), i);
-	json_decref(c.json);
+	json_decref(c.answer);
 }
 
 /* No job has room, so each of them is looked at in each pass. */
@@ -154,6 +154,46 @@ static void test_a_pass_looks_at_the_room_once(void **state)
 	wait_until((count = query_count_read()).rows >= 3 * MANY);
 	assert_true(count.room >= 1);
 	assert_true(count.room <= count.rows / MANY + 1);
+}
+
+static void pass_is_wanted(struct manager *mgr, void *userdata)
+{
+	*(bool *)userdata = mgr->want_schedule;
+}
+
+/* A pass of the scheduler followed each submit and read past all held jobs: 83 submits a second
+ * with 75,000 of them. */
+static void test_a_held_submit_asks_for_no_pass(void **state)
+{
+	struct rig *rig = *state;
+	char run[2][ID_LEN];
+	bool wanted = true;
+
+	rig_submit(rig, rig_script(rig, "first", "ok", ""), run[0]);
+	rig_wait(rig, run[0], "first", "succeeded");
+	rig_look(rig, pass_is_wanted, &wanted); /* after the pass of its end */
+	query_count_begin(READY);
+	rig_submit(rig, rig_script(rig, "held", "ok", ",\"held\":true"), run[1]);
+	rig_look(rig, pass_is_wanted, &wanted);
+	assert_false(wanted);
+	assert_int_equal(query_count_read().asked, 0);
+}
+
+/* The rows behind the first job that must wait are not read. */
+static void test_a_pass_reads_one_job_of_a_queue_that_waits(void **state)
+{
+	struct rig *rig = *state;
+	struct query_count count;
+	char run[2][ID_LEN], id[ID_LEN];
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ""), run[0]);
+	rig_wait(rig, run[0], "a", "running");
+	submit_many(rig, MANY, run[1]);
+	rig_job_id(rig, run[1], "j9", id);
+	query_count_begin(READY);
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_HOLD, id, NULL), 0);
+	wait_until((count = query_count_read()).rows >= 1);
+	assert_in_range(count.rows, 1, 3);
 }
 
 /* It was twice: for folders that were removed, and for what references mean. */
@@ -186,6 +226,10 @@ int main(void)
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pass_looks_at_the_room_once, rig_setup,
 						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_held_submit_asks_for_no_pass, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_pass_reads_one_job_of_a_queue_that_waits,
+						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_start_reads_the_jobs_of_its_run_once,
 						rig_setup, rig_teardown),
 	};

@@ -59,8 +59,8 @@ static bool waits_for(struct rig *rig, const char *job, const char *code)
 
 	str_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
-	is = str_eq(json_get_str(json_object_get(c.json, "reason"), "code", ""), code);
-	json_decref(c.json);
+	is = str_eq(json_get_str(json_object_get(c.answer, "reason"), "code", ""), code);
+	json_decref(c.answer);
 	return is;
 }
 
