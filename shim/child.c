@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program of the execution and all that it starts: start, stop, reap, and the phases. */
+/* The program of the execution and its descendants: start, stop, reap, and the phases between. */
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"
@@ -23,8 +23,8 @@ static void oom_score_set(const struct shim *s, const char *value)
 		(void)!pwrite(s->oom_fd, value, strlen(value), 0);
 }
 
-/* Raise our own score, so that the child inherits it without a moment in which it has the old
- * one; `was` gets the old one, or stays empty when nothing was changed. */
+/* Raise the shim's own score. The child inherits it at the fork, so it never runs with the old one.
+ * `was` gets the old score; it stays empty if nothing was changed. */
 static void oom_score_raise(const struct shim *s, struct buf *was)
 {
 	char score[OOM_SCORE_LEN];
@@ -82,7 +82,7 @@ int child_start(struct shim *s, struct err *reterr)
 	return r;
 }
 
-/* SIGKILL that we did not send, while the cgroup counted a kill: the out-of-memory killer. */
+/* Set the cause oom_killed if SIGKILL came from elsewhere while the cgroup counted a kill. */
 static void blame_oom(struct shim *s)
 {
 	int64_t now = s->oom_before < 0 ? -1 : oom_kills_now();
@@ -122,7 +122,7 @@ static void usage_add(struct exit_record *rec, const struct rusage *ru)
 		rec->max_rss_bytes = ru->ru_maxrss * INT64_C(1024);
 }
 
-/* Collect everything that has ended; fills s->record and s->none_left. */
+/* Reap every process that has ended; fills s->record and s->none_left. */
 static void child_reap(struct shim *s)
 {
 	struct rusage ru;
@@ -137,25 +137,25 @@ static void child_reap(struct shim *s)
 			s->ownership.owner.init = 0;
 	}
 	if (!s->child && ownership_only_init(&s->ownership))
-		return; /* its end is the next */
+		return; /* the next call reaps the init */
 	s->none_left = pid < 0 && errno == ECHILD && ownership_release(&s->ownership);
 }
 
-/* A stopped process would keep SIGTERM pending: wake it up, too. */
+/* A stopped process keeps SIGTERM pending, so wake it with SIGCONT. */
 static void group_terminate(pid_t group)
 {
 	kill(-group, SIGTERM);
 	kill(-group, SIGCONT);
 }
 
-/* Everything below us, wherever it hides. An init of a namespace does not mind. */
+/* Signal every descendant, wherever it hides. The init of a namespace ignores SIGTERM. */
 static void all_signal(const struct shim *s, int sig)
 {
 	if (tree_signal(sig) < 0)
 		proc_kill_by_mark(s->ownership.owner.mark, sig);
 }
 
-/* Who has asked, for the record: a stop by SIGTERM can come from anybody. */
+/* Name the sender in the record, because any process of the user can send SIGTERM. */
 static void say_sender(struct shim *s, const struct signalfd_siginfo *from)
 {
 	char name[PROC_NAME_MAX] = "a process that has ended";
@@ -182,7 +182,7 @@ void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms)
 {
 	int64_t kill_at_us = clock_mono_us() + grace_ms * USEC_PER_MSEC;
 
-	child_reap(s); /* what has ended by itself was not stopped */
+	child_reap(s); /* reap first: a program that ended by itself was not stopped */
 	if (!s->child || s->phase == SHIM_KILLING)
 		return;
 	if (s->phase == SHIM_RUNNING) {

@@ -12,7 +12,7 @@
 
 #define BLOCK	    ((int64_t)LOG_CAP_BLOCK_BYTES)
 #define LOG_GAP_TMP EXECUTION_LOG_GAP ".tmp"
-#define FAST_GROWTH 8 /* an eighth of the cap between two looks */
+#define FAST_GROWTH 8 /* fast growth: an eighth of the cap between two checks */
 
 int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *reterr)
 {
@@ -28,8 +28,8 @@ int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *re
 	return 0;
 }
 
-/* Atomic, but not durable: after a power loss the gap may be larger than it says, and zeros are
- * read there. */
+/* Write DIR/log.gap, atomic but not durable. After a power loss the real hole may be larger than
+ * the file says; its bytes read as zeros. */
 static int gap_write(const struct log_cap *c, int64_t to)
 {
 	OWN(closep) int fd = -1;
@@ -45,8 +45,8 @@ static int gap_write(const struct log_cap *c, int64_t to)
 	return r;
 }
 
-/* From the hole's beginning each time: where blocks are larger than ours, the one at its old end
- * goes now. */
+/* Punch from the hole's start each time: if the file system's blocks are larger than ours, this
+ * frees the block at the old end, too. */
 static int punch(const struct log_cap *c, int64_t to)
 {
 	return fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, c->gap_from,
@@ -55,8 +55,8 @@ static int punch(const struct log_cap *c, int64_t to)
 		       : 0;
 }
 
-/* The file says what is gone before it goes; on a full disk the other way round, because the hole
- * is what makes room for the file. */
+/* Move the hole's end. The gap file is written before the punch; on a full disk after it, because
+ * the punch frees the space for the file. */
 static int gap_move(struct log_cap *c, int64_t to)
 {
 	int r = gap_write(c, to);
@@ -78,8 +78,8 @@ static int64_t newest(int64_t size, int64_t keep)
 	return (size - keep) / BLOCK * BLOCK;
 }
 
-/* Cut the file behind its first quarter, and write the newest part again at its place. If the
- * disk is full by then, that part is lost, and zeros stand there. */
+/* Truncate the file to its first quarter and write the newest part again at its offset. If the disk
+ * is full by then, that part is lost and reads as zeros. */
 static int rewrite(struct log_cap *c, int64_t size)
 {
 	int64_t keep = c->max_bytes / 2, to;
@@ -101,7 +101,7 @@ static int rewrite(struct log_cap *c, int64_t size)
 	return pwrite(c->fd, text, (size_t)n, to) == n ? 0 : -EIO;
 }
 
-/* The file has `size` bytes: leave its first quarter and its newest half. */
+/* Shrink a file of `size` bytes to its first quarter and its newest half. */
 static int cut(struct log_cap *c, int64_t size, struct err *reterr)
 {
 	int r = gap_move(c, newest(size, c->max_bytes / 2));
@@ -116,7 +116,8 @@ static int64_t room_of(const struct log_cap *c, int64_t size)
 	return c->max_bytes + (c->gap_to - c->gap_from) - size;
 }
 
-/* The file's size. If a program has made the file shorter, the hole is gone with its end. */
+/* The file's size, or an error. If the program has truncated the file into the hole, the hole is
+ * forgotten. */
 static int64_t look(struct log_cap *c, struct err *reterr)
 {
 	struct stat st;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DIR/log and its cap. Who appends asks first how much fits: before the file would pass the cap, a
- * hole is punched in its middle. The first quarter stays, and the newest half; the file's offsets
- * never change. DIR/log.gap says which bytes are gone, before they are. Where the file system
- * punches no holes, the file is cut and its newest LOG_CAP_COPY_BYTES at most are written again.
+ * DIR/log and its cap. A writer calls log_cap_room() before it appends. If the file would pass the
+ * cap, a hole is punched in its middle: the first quarter and the newest half stay.
+ * The file's offsets never change. DIR/log.gap names the hole before it is made (on a full disk:
+ * right after). If the file system cannot punch holes, the file is truncated and at most its newest
+ * LOG_CAP_COPY_BYTES are written again.
  */
 #pragma once
 
@@ -12,24 +13,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOG_CAP_MIN_BYTES   65536 /* smaller caps are raised to this */
-#define LOG_CAP_BLOCK_BYTES 4096  /* caps are cut down to whole blocks */
+#define LOG_CAP_MIN_BYTES   65536 /* a smaller cap is raised to this */
+#define LOG_CAP_BLOCK_BYTES 4096  /* a cap is rounded down to whole blocks */
 #define LOG_CAP_COPY_BYTES  (INT64_C(1) << 20)
 
 struct log_cap {
 	int dirfd;	   /* borrowed */
-	int fd;		   /* DIR/log, for writing; -1: closed */
+	int fd;		   /* DIR/log, open for writing; -1: closed */
 	int64_t max_bytes; /* 0: no cap */
 	int64_t gap_from, gap_to;
-	int64_t seen_bytes; /* size at the last check */
+	int64_t seen_bytes; /* file size at the last check */
 };
 
-/* Open (make) DIR/log. */
+/* Open DIR/log, or create it. `dirfd` must stay open until log_cap_close(). Negative: *c is
+ * closed. */
 int log_cap_open(struct log_cap *c, int dirfd, int64_t max_bytes, struct err *reterr) MUSTCHECK;
-/* How many bytes may be appended now, at least 1, and at which offset; makes room first if there
- * is none. Negative: nothing may be, because no room can be made. */
+/* Bytes that may be appended now, at least 1; *ret_offset is the place. Punches the hole first if
+ * the file is full. Negative: nothing may be appended, because the hole could not be made. */
 int64_t log_cap_room(struct log_cap *c, int64_t *ret_offset, struct err *reterr) MUSTCHECK;
-/* The same look for what a program appends to the file by itself. 1: the log grows so fast that
- * the next look should come soon, 0: not. Errors are worth a retry at the next tick. */
+/* Apply the cap to a file that the program itself appends to. 1: the log grows fast, check again
+ * soon; 0: it does not. After an error, try again at the next tick. */
 int log_cap_check(struct log_cap *c, struct err *reterr) MUSTCHECK;
 void log_cap_close(struct log_cap *c);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define DROP_BYTES 65536 /* at once */
+#define DROP_BYTES 65536 /* bytes of one read */
 
 int log_pipe_open(struct log_pipe *p, int *ret_write_fd, struct err *reterr)
 {
@@ -20,7 +20,8 @@ int log_pipe_open(struct log_pipe *p, int *ret_write_fd, struct err *reterr)
 		return err_errno(reterr, errno, "make a pipe for the log");
 	*p = (struct log_pipe){.fd = ends[0]};
 	*ret_write_fd = ends[1];
-	/* Of our end alone. A program that opens the pipe for reading takes its own output away. */
+	/* O_NONBLOCK for our end alone. A program that opens the pipe for reading takes its own
+	 * output away. */
 	if (fcntl(p->fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(reterr, errno, "make a pipe for the log");
 	return 0;
@@ -45,7 +46,7 @@ static int64_t drop(struct log_pipe *p, int64_t max, int why)
 	return n;
 }
 
-/* True if the log tells of all that is missing in it. This line may pass the cap. */
+/* Report the lost bytes in the log. True if the line was written. This line may pass the cap. */
 static bool tell_lost(struct log_pipe *p, const struct log_cap *log, int64_t at)
 {
 	char text[160];
@@ -59,7 +60,7 @@ static bool tell_lost(struct log_pipe *p, const struct log_cap *log, int64_t at)
 	return !p->lost_bytes;
 }
 
-/* Bytes that left the pipe; 0: none did, but another try may help; negative: none was there. */
+/* Bytes that left the pipe; 0: none, try again; negative: the pipe was empty. */
 static int64_t move_some(struct log_pipe *p, struct log_cap *log, int64_t max)
 {
 	int64_t at, room = log_cap_room(log, &at, NULL);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program's stdout and stderr: a pipe, of which the shim moves into DIR/log no more than fits
- * (log_cap.h). Who writes faster waits, so that the log's cap holds at every moment.
+ * The pipe of the program's stdout and stderr. The shim moves into DIR/log only what fits
+ * (log_cap.h). A faster writer waits, so the log never passes its cap.
  *
- * What cannot be written (a full disk) is taken and dropped: a log never holds up a program. A line
- * in the log says how much is missing as soon as one can be written again.
+ * If the log cannot be written (a full disk), the output is read and dropped: a log never holds up
+ * a program. A line in the log says how many bytes are missing once the log is writable.
  */
 #pragma once
 
@@ -14,18 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOG_PIPE_TURN_BYTES (1 << 20) /* moved at once, so that the loop sees signals */
+#define LOG_PIPE_TURN_BYTES (1 << 20) /* most bytes of one move, so that the loop sees signals */
 
 struct log_pipe {
-	int fd;		    /* to read; -1: not open, or nobody can write any more */
-	int64_t lost_bytes; /* dropped and not told yet */
-	int lost_errno;	    /* why */
+	int fd;		    /* read end; -1: closed, or no writer is left */
+	int64_t lost_bytes; /* dropped, and not yet reported in the log */
+	int lost_errno;	    /* reason of the last loss */
 };
 
 /* Make the pipe. *ret_write_fd is the program's end, close-on-exec, owned by the caller. */
 int log_pipe_open(struct log_pipe *p, int *ret_write_fd, struct err *reterr) MUSTCHECK;
-/* Move at most LOG_PIPE_TURN_BYTES of what is there. Never waits for a writer. Closes the pipe when
- * it is empty and nobody has its other end. */
+/* Move at most LOG_PIPE_TURN_BYTES into the log. Does not wait for a writer. Closes the pipe if it
+ * is empty and no write end is open. */
 void log_pipe_move(struct log_pipe *p, struct log_cap *log);
-/* All writers that count are gone: move what they left, and close. */
+/* Move all waiting bytes into the log and close the pipe. Call it after the last writer has
+ * ended. */
 void log_pipe_close(struct log_pipe *p, struct log_cap *log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-shim DIR: started by the daemon in a session of its own, with the flocked DIR/lock as
- * descriptor 3. Sets up, starts the program, loops until all of it is gone, writes exit.json.
- * SIGTERM is a stop request; SIGHUP and SIGINT are ignored.
+ * trainyard-shim DIR: the daemon starts it in a session of its own, with the flocked DIR/lock as
+ * descriptor 3. It sets up, starts the program, loops until every descendant is gone, and writes
+ * exit.json. SIGTERM is a stop request; SIGHUP and SIGINT are ignored.
  */
 #include "base/beneath.h"
 #include "base/clock.h"
@@ -25,7 +25,7 @@ static void say(const struct err *e)
 	fprintf(stderr, "trainyard-shim: %s\n", e->msg);
 }
 
-/* Descriptor 3 must be DIR/lock, locked by the open file that we inherited. */
+/* Check that descriptor 3 is DIR/lock, locked by the open file that the shim inherited. */
 static int take_lock(const struct shim *s, struct err *reterr)
 {
 	struct stat ours, file;
@@ -57,8 +57,8 @@ static int open_dir(struct shim *s, const char *path, struct err *reterr)
 	return take_lock(s, reterr);
 }
 
-/* The value for our record (wire/execution.h). From here on no other process of this user may look
- * into our memory or trace us, unless it is privileged. A shim that is started by hand has none. */
+/* Read the secret of the record (wire/execution.h). From here on no unprivileged process of this
+ * user may trace the shim or read its memory. A shim that was started by hand has no secret. */
 static int take_proof(struct shim *s, struct err *reterr)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(sizeof(s->proof) - 1);
@@ -84,7 +84,7 @@ static int open_signals(struct shim *s, struct err *reterr)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is an error of write(2) */
+	signal(SIGXFSZ, SIG_IGN); /* RLIMIT_FSIZE becomes an error of write(2) */
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGCHLD);
@@ -119,7 +119,8 @@ static json_t *answer(const struct control_request *req, void *userdata)
 	return NULL;
 }
 
-/* How long poll(2) may sleep; at most one tick, because its clock stands still in a suspend. */
+/* Time until the next wake-up; at most one tick, because poll(2)'s clock stands still in a
+ * suspend. */
 static int sleep_ms(const struct shim *s, bool log_busy)
 {
 	int64_t now_us = clock_mono_us(), until_us = s->deadline_us;
@@ -134,7 +135,7 @@ static int sleep_ms(const struct shim *s, bool log_busy)
 	return (int)ms;
 }
 
-/* Look at the log when a tick is over; true while it grows fast. */
+/* Apply the log's cap once a tick. True if the log grows fast. */
 static bool cap_log(struct shim *s, int64_t *next_us, bool busy)
 {
 	int64_t now_us = clock_mono_us();
@@ -147,7 +148,7 @@ static bool cap_log(struct shim *s, int64_t *next_us, bool busy)
 	return r > 0;
 }
 
-/* Nobody that writes is left. */
+/* Move the last output into the log. Call it after the last writer has ended. */
 static void end_log(struct shim *s)
 {
 	log_pipe_close(&s->pipe, &s->log);
@@ -204,8 +205,8 @@ static int start(struct shim *s, struct err *reterr)
 	return r;
 }
 
-/* A full or failing disk gets some time to recover; the lock says "alive" until then. A directory
- * that the program has removed does not come back. */
+/* Write exit.json, with retries: a full or failing disk gets time to recover, and the lock says
+ * "alive" until then. If the program has removed the directory, there is no retry. */
 static int finish(struct shim *s)
 {
 	struct err e;
@@ -228,8 +229,8 @@ static bool is_success(const struct exit_record *rec)
 	return rec->cause == EXIT_EXITED && rec->signal == 0 && rec->code == 0;
 }
 
-/* The end is on disk, and what is left of the training with it: its checkpoints go, out of their
- * place in one step. Whatever happens here changes nothing of the end. */
+/* Remove the checkpoints of a training after its end is on disk. One rename takes them away from
+ * their place, then they are deleted. An error here does not change the end. */
 static void drop_checkpoints(int dirfd)
 {
 	OWN(closep) int work = -1;

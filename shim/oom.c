@@ -22,8 +22,8 @@ int64_t oom_kills_parse(const char *memory_events)
 	return -1;
 }
 
-/* Without a memory controller of its own a cgroup has no such file: the nearest above that has one
- * counts for it, too. */
+/* A cgroup without a memory controller has no memory.events. The nearest ancestor that has one
+ * counts for it. */
 int64_t oom_kills_now(void)
 {
 	OWN(buf_done) struct buf events = BUF_INIT(OOM_TEXT_MAX);

@@ -27,7 +27,7 @@
 
 /* ---- a cgroup ---- */
 
-/* True if a child can be born in the cgroup. Filters of system calls may refuse it. */
+/* True if a child can be started in the cgroup. A seccomp filter may refuse it. */
 static bool can_start_in(int cgroup_fd)
 {
 	struct clone_args args = {
@@ -66,8 +66,8 @@ static bool take_cgroup(struct ownership *o, const char *id)
 
 /* ---- a PID namespace ---- */
 
-/* The kernel's pid numbers must fit to /proc, or libraries look at other processes than their
- * own. In the program's child, or in the trial's. */
+/* Mount a /proc that fits the namespace's pid numbers; otherwise libraries would look at other
+ * processes. Runs in the program's child, or in the trial's. */
 static int mount_proc(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
@@ -83,8 +83,8 @@ static bool write_text(const char *path, const char *text)
 	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
-/* This process's next child is the init of a new namespace. A plain user needs a user namespace
- * too, in which nobody changes. */
+/* Make the next child the init of a new PID namespace. A plain user also needs a user namespace,
+ * which maps the uid to itself. */
 static bool unshare_pids(bool user)
 {
 	char uid[64], gid[64];
@@ -96,7 +96,7 @@ static bool unshare_pids(bool user)
 		return false;
 	if (!user)
 		return true;
-	prctl(PR_SET_DUMPABLE, 1); /* else the files of /proc/self are root's; nothing runs yet */
+	prctl(PR_SET_DUMPABLE, 1); /* else root owns /proc/self; nothing has started yet */
 	written = write_text("/proc/self/setgroups", "deny") &&
 		  write_text("/proc/self/uid_map", uid) && write_text("/proc/self/gid_map", gid);
 	prctl(PR_SET_DUMPABLE, 0);
@@ -111,7 +111,7 @@ static bool wait_for_success(pid_t pid)
 	       WEXITSTATUS(status) == 0;
 }
 
-/* All of it in children: what cannot be undone is only done where all of it works. */
+/* Try the namespace in child processes, because this process could not undo it. */
 static bool try_namespace(bool user)
 {
 	pid_t pid = fork(), inner;
@@ -126,9 +126,9 @@ static bool try_namespace(bool user)
 	_exit(!wait_for_success(inner));
 }
 
-/* The namespace's first process: reaps, and ends when the shim has: by PR_SET_PDEATHSIG, or because
- * the pipe's other end, which only the shim has, is closed. Then the kernel ends all others before
- * this one counts as dead (pid_namespaces(7)). */
+/* The namespace's first process. It reaps, and ends when the shim ends: by PR_SET_PDEATHSIG, or
+ * because the shim's end of the pipe closes. The kernel then ends all other processes before this
+ * one counts as dead (pid_namespaces(7)). */
 static void run_init(int alive_fd)
 {
 	struct pollfd fds[2] = {{.fd = alive_fd, .events = POLLIN}, {.events = POLLIN}};
@@ -140,7 +140,7 @@ static void run_init(int alive_fd)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &set, NULL);
-	if (alive_fd > 3) /* neither the lock nor anything else of the shim's */
+	if (alive_fd > 3) /* close the lock and the shim's other descriptors */
 		syscall(SYS_close_range, 3U, (unsigned)alive_fd - 1, 0);
 	syscall(SYS_close_range, (unsigned)alive_fd + 1, ~0U, 0);
 	fds[1].fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -155,8 +155,8 @@ static void run_init(int alive_fd)
 	_exit(0);
 }
 
-/* 1: taken, 0: this machine has none. Negative: it has, but there was no descriptor or process for
- * the init; the next child would be one, so that nothing can be started any more. */
+/* 1: taken, 0: this machine offers no namespace. Negative: the init could not start for lack of a
+ * descriptor or process. The next child would then become the init, so no program may start. */
 static int take_namespace(struct ownership *o, struct err *reterr)
 {
 	bool user = !try_namespace(false);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How this shim owns all that its program starts (wire/owner.h): the strongest way that the machine
- * gives, found out by trying. */
+/* How this shim owns all processes of its program (wire/owner.h). The shim tries the ways of this
+ * machine, the strongest first. */
 #pragma once
 
 #include "wire/owner.h"
@@ -10,21 +10,22 @@
 struct ownership {
 	struct process_owner owner;
 	int cgroup_fd;	  /* -1: none */
-	int init_pipe[2]; /* its other end tells the namespace's init that we live */
-	bool own_proc;	  /* the program needs a /proc of its namespace */
+	int init_pipe[2]; /* the shim's write end; closes at its death, which ends the namespace's
+			     init */
+	bool own_proc;	  /* True if the program needs a /proc of its PID namespace */
 };
 
-/* Take one of `first` and those below it, before the program starts: marks this process, makes the
- * cgroup or the namespace. Irreversible. The last way is always there; negative only if a namespace
- * was begun and its init could not be started: then no program can be. */
+/* Take the way `first` or the strongest one below it, before the program starts: mark this process,
+ * make the cgroup or the namespace. Irreversible. The last way works on every machine. Negative:
+ * the init of a namespace could not start, so no program can start either. */
 int ownership_take(struct ownership *o, const char *id, enum owner_kind first,
 		   struct err *reterr) MUSTCHECK;
-/* For proc_spec.prepare of the program; NULL: nothing. */
+/* The function for proc_spec.prepare of the program; NULL: none is needed. */
 int (*ownership_prepare(const struct ownership *o))(void);
-/* SIGKILL to all of it, however it hides. Again until none is left. */
+/* Send SIGKILL to every owned process, wherever it hides. Call it again until none is left. */
 void ownership_kill(const struct ownership *o);
-/* True if nothing of it is left but the namespace's init, which is told to end: the next wait4()
- * then finds it. */
+/* True if only the namespace's init is left. The init is then told to end: the next wait4() finds
+ * it. */
 bool ownership_only_init(const struct ownership *o);
-/* After ECHILD: true if its cgroup is empty, and removed. */
+/* Call it after ECHILD. True if the cgroup is empty and removed, or if there is none. */
 bool ownership_release(struct ownership *o);

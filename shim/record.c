@@ -24,7 +24,7 @@ int record_reserve(int dirfd, int *ret_fd, struct err *reterr)
 	return 0;
 }
 
-/* True if the name stands for the open file. */
+/* True if `name` is a link to the open file. */
 static bool is_name_of(int dirfd, const char *name, int fd)
 {
 	struct stat ours, there;
@@ -40,7 +40,7 @@ static int write_text(int fd, const char *text, size_t len)
 	return r >= 0 && (ftruncate(fd, (off_t)len) < 0 || fsync(fd) < 0) ? -errno : r;
 }
 
-/* The program could do as it liked with the name of the reserved file: if that is gone, a new file
+/* Put the record in place. If the program has removed or replaced the reserved file, a new file
  * takes its place. */
 static int place(int dirfd, int fd, const char *text, size_t len, struct err *reterr)
 {

@@ -25,7 +25,7 @@ int server_open(struct shim_server *s, int dirfd, struct err *reterr)
 		return err_errno(reterr, errno, "make a socket");
 	unlinkat(dirfd, EXECUTION_CONTROL, 0);
 	r = socket_address(dirfd, EXECUTION_CONTROL, &addr, &len);
-	/* The mode of the socket before bind is the mode of the file from its first moment on. */
+	/* The socket's mode before bind(2) is the file's mode from its first moment. */
 	if (r >= 0 && (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&addr, len) < 0 ||
 		       listen(fd, LISTEN_BACKLOG) < 0))
 		r = -errno;
@@ -48,7 +48,7 @@ size_t server_poll_fill(const struct shim_server *s, struct pollfd *fds)
 	return n;
 }
 
-/* A free place; the longest silent client gives up its own. */
+/* A free place, or that of the client that was silent longest. */
 static size_t place_find(const struct shim_server *s)
 {
 	size_t oldest = 0;
@@ -86,10 +86,10 @@ static json_t *reply_make(const char *text, size_t len, server_answer_fn answer,
 	return answer(&req, userdata);
 }
 
-/* false: the client is gone. */
+/* Read one message and answer it. False if the client is gone. */
 static bool client_serve(int fd, server_answer_fn answer, void *userdata)
 {
-	char text[EXECUTION_CONTROL_MAX + 1]; /* one more byte shows that a message is too long */
+	char text[EXECUTION_CONTROL_MAX + 1]; /* the extra byte shows a message that is too long */
 	OWN(json_decrefp) json_t *reply = NULL;
 	OWN(freep) char *out = NULL;
 	ssize_t n = recv(fd, text, sizeof(text), 0);

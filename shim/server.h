@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The listening side of DIR/control.sock (wire/control.h): a few clients, one message each at a
- * time, never blocking. A new client beyond the limit takes the place of the longest silent one.
+ * The server of DIR/control.sock (wire/control.h). It has few clients, reads one message of each at
+ * a time and never blocks. If all places are taken, a new client replaces the one that was silent
+ * longest.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 #define SERVER_CLIENTS_MAX 8
 #define SERVER_POLL_MAX	   (SERVER_CLIENTS_MAX + 1)
 
-/* Answers one valid request: a new reference. */
+/* Answer one valid request. Returns a new reference, which the server frees. */
 typedef json_t *(*server_answer_fn)(const struct control_request *req, void *userdata);
 
 struct shim_server {
@@ -27,11 +28,12 @@ struct shim_server {
 	} clients[SERVER_CLIENTS_MAX];
 };
 
-/* Bind and listen, mode 0600; an old socket of that name is removed. */
+/* Bind and listen, with mode 0600. An old socket of that name is removed. `dirfd` is borrowed until
+ * server_close(). */
 int server_open(struct shim_server *s, int dirfd, struct err *reterr) MUSTCHECK;
-/* What to wait for: fills at most SERVER_POLL_MAX entries, returns how many. */
+/* Fill at most SERVER_POLL_MAX entries for poll(2). Returns their number. */
 size_t server_poll_fill(const struct shim_server *s, struct pollfd *fds);
-/* Serve what poll(2) found in the entries that server_poll_fill made. */
+/* Serve the results of poll(2). `fds` and `n` are those of server_poll_fill(). */
 void server_poll_done(struct shim_server *s, const struct pollfd *fds, size_t n,
 		      server_answer_fn answer, void *userdata);
 /* Remove the socket and close everything. */

@@ -63,7 +63,8 @@ static int read_env(struct shim_spec *spec, const char *id, const char *dir, str
 		if (!spec->envp[n++])
 			return err_errno(reterr, ENOMEM, "read exec.env");
 	}
-	json_array_foreach(inherit, i, name) { /* values that no file holds: keys */
+	json_array_foreach(inherit, i,
+			   name) { /* secrets: the shim's own environment has them, no file does */
 		key = json_string_value(name);
 		value_of = key ? getenv(key) : NULL;
 		if (!value_of || json_object_get(env, key))
@@ -77,7 +78,7 @@ static int read_env(struct shim_spec *spec, const char *id, const char *dir, str
 	return 0;
 }
 
-/* A whole number >= 0; absent and null leave *ret as it is. */
+/* Read a whole number >= 0. If the key is absent or null, *ret keeps its value. */
 static int read_number(const json_t *exec, const char *key, int64_t *ret, struct err *reterr)
 {
 	const json_t *v = json_object_get(exec, key);
@@ -91,7 +92,7 @@ static int read_number(const json_t *exec, const char *key, int64_t *ret, struct
 	return 0;
 }
 
-/* The id names a cgroup: a short word. */
+/* Read the id. A cgroup is named after it, so it is a short word. */
 static int read_id(const char *id, struct shim_spec *ret, struct err *reterr)
 {
 	if (!*id || strspn(id, ID_LETTERS) != strlen(id) || !str_copy(ret->id, sizeof(ret->id), id))

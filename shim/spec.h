@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The "exec" part of spec.json (wire/README.md), checked and ready for exec. */
+/* The "exec" part of spec.json (wire/README.md), checked and ready for execve(2). */
 #pragma once
 
 #include "base/err.h"
@@ -17,15 +17,16 @@ struct shim_spec {
 	char **envp;	   /* NULL-terminated: exec.env and the two EXECUTION_ENV_* */
 	const char *cwd;
 	char id[ID_LEN];
-	enum owner_kind owner;	/* the strongest way to try */
+	enum owner_kind owner;	/* the strongest way of owning processes that is tried */
 	int64_t max_runtime_ms; /* 0: no limit */
 	int64_t grace_ms;
 	int64_t log_max_bytes; /* 0: no limit */
-	bool drop_checkpoints; /* after a success */
+	bool drop_checkpoints; /* True if the checkpoints are removed after a success */
 };
 
-/* Read and check; `dir` is the absolute path behind dirfd. On failure *ret is empty but for the
- * defaults. */
+/* Read and check spec.json; `dir` is the absolute path of dirfd. On failure *ret has only the
+ * defaults. Free it with shim_spec_started(). */
 int shim_spec_read(int dirfd, const char *dir, struct shim_spec *ret, struct err *reterr) MUSTCHECK;
-/* Free what only the start needs (argv, envp, cwd); numbers and the id stay. Again: nothing. */
+/* Free what only the start needs (argv, envp, cwd). Numbers and the id stay. A second call does
+ * nothing. */
 void shim_spec_started(struct shim_spec *spec);

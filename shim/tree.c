@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define TREE_BYTES_MAX (4 << 20) /* of pids: a million processes */
+#define TREE_BYTES_MAX (4 << 20) /* bytes of pids: a million processes */
 
 int tree_signal(int sig)
 {
@@ -16,7 +16,7 @@ int tree_signal(int sig)
 
 	if (!proc_children(getpid(), &pids))
 		return -ENOSYS;
-	/* The list grows at its end while we walk it: breadth first. */
+	/* the walk appends children to the list: breadth first */
 	for (size_t at = 0; at + sizeof(pid_t) <= pids.len; at += sizeof(pid_t)) {
 		pid_t pid;
 
