@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See cache.h. DIR/lock is flocked for the short steps that touch entries: shared while one is
- * taken out, exclusive while one is put in or evicted. DIR/partial/KEY.lock is held by who fills
- * KEY. The modification time of an entry's folder is when it was last used. What a killed process
- * leaves is a partial folder (used again, or evicted) or a folder in DIR/gone (removed by the
- * next).
+ * See cache.h. Locks: DIR/lock is flocked for the short steps that touch entries, shared to take
+ * one out, exclusive to add or evict. The process that fills KEY holds DIR/partial/KEY.lock.
+ * The modification time of an entry's folder is its last use. A killed process may leave a partial
+ * folder, which is used again or evicted. It may also leave a folder in DIR/gone, which the next
+ * process removes.
  */
 #include "transfer/cache.h"
 
@@ -31,7 +31,7 @@ struct cache {
 };
 
 struct victim {
-	char path[NAME_MAX + 16]; /* below the cache */
+	char path[NAME_MAX + 16]; /* relative to the cache */
 	int64_t used_us, bytes;
 	bool busy;
 };
@@ -49,11 +49,11 @@ static void path_of(const char *folder, const char *key, const char *end, char *
 
 /* ---- open ---- */
 
-/* What evictions left behind; another process may be at it too. */
+/* Remove the folders of earlier evictions. Another process may do the same at the same time. */
 static void clear_gone(const struct cache *c)
 {
 	if (path_exists(c->dirfd, "gone") && tree_remove(c->dirfd, "gone", NULL) < 0)
-		return; /* only space is lost until the next time */
+		return; /* only space is lost, until the next attempt */
 }
 
 int cache_open(const char *dir, int64_t max_bytes, struct cache **ret, struct err *reterr)
@@ -104,12 +104,12 @@ static int lock_entries(const struct cache *c, int how, struct err *reterr)
 static void touch(int at, const char *path)
 {
 	if (utimensat(at, path, NULL, 0) < 0)
-		return; /* it only counts as older than it is */
+		return; /* the entry only counts as older than it is */
 }
 
 /* ---- filling ---- */
 
-/* The lock of one key. 1: got it; 0: another process has it (or removed it just now). */
+/* Lock one key. 1: locked; 0: another process holds the lock or has just removed it. */
 static int try_lock(const struct cache *c, const char *name, int *ret_fd, struct err *reterr)
 {
 	OWN(closep) int fd = openat(c->dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -133,7 +133,7 @@ static void unlock(const struct cache *c, struct cache_fill *fill)
 	char name[CACHE_KEY_LEN + 16];
 
 	path_of("partial/", fill->key, ".lock", name, sizeof(name));
-	unlinkat(c->dirfd, name, 0); /* held until the close below */
+	unlinkat(c->dirfd, name, 0); /* the lock is held until the close below */
 	closep(&fill->lock_fd);
 	fill->lock_fd = -1;
 }
@@ -235,7 +235,7 @@ static int list_victims(const struct cache *c, struct buf *list, const char *fol
 	return r;
 }
 
-/* Out of sight at once, removed after: a kill in between leaves only space in gone/. */
+/* Rename into gone/ first, then remove: after a kill in between only the space in gone/ is lost. */
 static int put_away(const struct cache *c, const char *path)
 {
 	char gone[ID_LEN + 16], id[ID_LEN];
@@ -248,7 +248,7 @@ static int put_away(const struct cache *c, const char *path)
 	return 0;
 }
 
-/* Caller holds the lock. The least recently used entries that nobody has a link to. */
+/* Evict the least recently used entries that have no outside link. The caller holds the lock. */
 static void evict(const struct cache *c, const char *keep)
 {
 	OWN(buf_done) struct buf list = BUF_INIT(64u << 20);
@@ -294,7 +294,7 @@ int cache_commit(struct cache *c, struct cache_fill *fill, struct err *reterr)
 
 /* ---- taking out ---- */
 
-/* Somebody wrote into a file of it: it is no entry any more. */
+/* Drop an entry whose files a job has changed. Returns the error. */
 static int drop_spoiled(struct cache *c, const char *key, const char *entry, struct err *reterr)
 {
 	struct cache_facts facts;
@@ -302,7 +302,7 @@ static int drop_spoiled(struct cache *c, const char *key, const char *entry, str
 
 	if (r < 0)
 		return r;
-	cache_tree_measure(entry, &facts); /* it may be a new one by now */
+	cache_tree_measure(entry, &facts); /* it may be a new entry by now */
 	if (facts.spoiled)
 		put_away(c, key);
 	flock(c->lock_fd, LOCK_UN);

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Called for every entry below a directory, folders after what is in them; negative ends it. */
+/* Called for every entry below a directory, for a folder after its content. A negative result ends
+ * the walk. */
 typedef int (*visit_fn)(int at, const char *name, const struct stat *st, void *userdata,
 			struct err *reterr);
 
@@ -34,7 +35,7 @@ static int walk_entry(int at, const char *name, visit_fn visit, void *userdata, 
 	return r < 0 ? r : visit(at, name, &st, userdata, reterr);
 }
 
-/* Takes over dirfd. */
+/* Owns dirfd. */
 static int walk(int dirfd, visit_fn visit, void *userdata, struct err *reterr)
 {
 	DIR *dir = fdopendir(dirfd);
@@ -116,7 +117,8 @@ static int copy_file(int from_at, const char *from, int to_at, const char *to, s
 	return r;
 }
 
-/* A file system without links, another one, too many links, or the kernel's protected_hardlinks. */
+/* True for: no links on this file system, another file system, too many links, the kernel's
+ * protected_hardlinks. */
 static bool cannot_link(int e)
 {
 	return e == EXDEV || e == EPERM || e == EMLINK || e == EOPNOTSUPP || e == EACCES;

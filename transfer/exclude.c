@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* One name against one part of a pattern; linear in practice, one star is remembered at a time. */
+/* Match one name with one part of a pattern. Only the last star is remembered: linear time in
+ * practice. */
 static bool name_matches(const char *p, size_t p_len, const char *s, size_t s_len)
 {
 	size_t pi = 0, si = 0, star = p_len, star_si = 0;
@@ -29,7 +30,7 @@ static bool name_matches(const char *p, size_t p_len, const char *s, size_t s_le
 	return pi == p_len;
 }
 
-/* The whole path, or a directory above it. */
+/* Match the whole path, or a directory above it. */
 static bool parts_match(const char *p, const char *s, int depth)
 {
 	size_t p_len = strcspn(p, "/"), s_len = strcspn(s, "/");
@@ -37,7 +38,7 @@ static bool parts_match(const char *p, const char *s, int depth)
 	if (depth > EXCLUDE_DEPTH_MAX)
 		return false;
 	if (!*p)
-		return true; /* the pattern is used up: this or something above is excluded */
+		return true; /* end of the pattern: this path or a directory above it is excluded */
 	if (p_len == 2 && p[0] == '*' && p[1] == '*') {
 		p += p_len + (p[p_len] == '/');
 		if (!*p)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* "exclude" patterns: `*` and `?` within one name, a part `**` for any number of parts. A pattern
- * without '/' is about names at any depth; what lies below an excluded directory is excluded. */
+/* "exclude" patterns. `*` and `?` match within one name, a part `**` matches any number of parts. A
+ * pattern without '/' matches names at any depth. Everything below an excluded directory is
+ * excluded. */
 #pragma once
 
 #include "base/json.h"
@@ -9,5 +10,6 @@
 
 #define EXCLUDE_DEPTH_MAX 64 /* parts of a pattern */
 
-/* patterns: an array of strings or NULL; path: relative, parts joined by '/'. */
+/* True if a pattern matches `path` or a directory above it. patterns: an array of strings or NULL;
+ * path: relative, its parts joined by '/'. */
 bool exclude_matches(const json_t *patterns, const char *path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See transfer.h: how large an item may be, and whether there is room for it. */
+/* See transfer.h: the largest size of an item, and the check for free space. */
 #include "transfer/transfer.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ int transfer_check_room(struct transfer *t, const char *dir, const char *what, i
 	int64_t room;
 
 	if (statvfs(dir, &fs) < 0)
-		return 0; /* whoever writes there says what is wrong */
+		return 0; /* the later write reports the error */
 	room = (int64_t)(fs.f_bavail * fs.f_frsize);
 	if (bytes <= room)
 		return 0;

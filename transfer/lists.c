@@ -40,7 +40,7 @@ static int parse_form(const json_t *item, const char *list, size_t index, enum t
 	return err_set(reterr, ERR_CORRUPT, "\"%s\"[%zu]: '%s' is not a form", list, index, form);
 }
 
-/* A path of the message; relative ones lie below work/. */
+/* Make a path of the message absolute. Relative paths lie below work/. */
 static bool absolute(const struct transfer *t, const char *path, char ret[PATH_MAX])
 {
 	return *path == '/' ? str_copy(ret, PATH_MAX, path)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-transfer fetch|push: one list of the execution's spec.json, started by trainyard-worker
- * (or by hand, with the execution's directory in the environment). Exit status 0: all is there; 1:
- * a failure, whose line is in events.ndjson; 2: wrong usage.
+ * trainyard-transfer fetch|push: carries out one list of the execution's spec.json.
+ * trainyard-worker starts it (or a person, with the execution's directory in the environment). Exit
+ * status 0: done; 1: failed, with a failure line in events.ndjson; 2: wrong usage.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -20,7 +20,7 @@
 
 #define RESULTS_MAX	(16 << 20)
 #define CONNECTIONS_MAX 16
-#define CACHE_FOLDER	"cache" /* in work/, without "cache_dir" */
+#define CACHE_FOLDER	"cache" /* in work/, if "cache_dir" is absent */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -64,7 +64,8 @@ static bool is_s3(const json_t *item)
 	       str_starts(json_get_str(item, "to", ""), "s3://");
 }
 
-/* The net thread; AWS, where an entry needs it, first: it knows which authorities to trust. */
+/* Open the net thread. If an entry needs AWS, its configuration is read first: it names the trusted
+ * certificate authorities. */
 static int open_net(struct transfer *t, const json_t *list, struct err *reterr)
 {
 	struct net_settings settings = {.connections_max = CONNECTIONS_MAX};
@@ -127,7 +128,7 @@ static int fetch_one(struct transfer *t, const json_t *entry, size_t index, json
 	if (r < 0)
 		return r;
 	*ret_pointer = item.pointer;
-	if (!item.to) /* an earlier try's */
+	if (!item.to) /* of an earlier attempt */
 		r = tree_remove(AT_FDCWD, item.into, reterr);
 	if (r < 0)
 		return r;
@@ -153,7 +154,7 @@ static int push_one(struct transfer *t, const json_t *entry, size_t index, json_
 	return push_s3(t, &item, ret_value, reterr);
 }
 
-/* Results of both lists are in one file; what is there is kept. */
+/* Save the results. One file has those of both lists, so existing ones are kept. */
 static int save_results(struct transfer *t, json_t *results, struct err *reterr)
 {
 	OWN(freep) char *text = json_pretty(results);
@@ -234,8 +235,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	t.phase = argv[1];
-	setlocale(LC_CTYPE, "C.UTF-8");	    /* libarchive's names */
-	mallopt(M_MMAP_THRESHOLD, 1 << 20); /* large buffers go back to the system */
+	setlocale(LC_CTYPE, "C.UTF-8");	    /* libarchive converts names by it */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20); /* large buffers go back to the system when freed */
 	sigaction(SIGTERM, &on_stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the items of a transfer share: progress and the stop. */
+/* What the items of a transfer share: progress, and the check for a stop. */
 #include "transfer/transfer.h"
 
 void transfer_expect(struct transfer *t, int64_t bytes)
@@ -12,7 +12,7 @@ void transfer_moved(struct transfer *t, int64_t bytes)
 	int64_t done = __atomic_add_fetch(&t->done_bytes, bytes, __ATOMIC_RELAXED);
 	int64_t total = __atomic_load_n(&t->total_bytes, __ATOMIC_RELAXED);
 
-	/* never "all of it" from here: more items may come */
+	/* never report 100 %: more items may come */
 	if (done < total)
 		report_progress(t->report, t->phase, "bytes", done, total);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-transfer: the items of spec.json's "fetch" and "push" lists (wire/transfer.h), one
- * after the other; each item's parts go in parallel on the one net thread. main.c opens a session,
- * each source (s3, url, hub) has one function; everything here runs on the main thread unless said.
+ * trainyard-transfer: carries out the lists "fetch" and "push" of spec.json (wire/transfer.h), one
+ * item after the other. The parts of an item move in parallel on the one net thread. main.c opens
+ * the session; each source (s3, url, hub) has one function. Everything here runs on the main
+ * thread, unless stated otherwise.
  */
 #pragma once
 
@@ -25,52 +26,52 @@ enum transfer_form {
 	FORM_PEEK,
 };
 
-#define TRANSFER_DOWNLOAD_MAX (INT64_C(64) << 30) /* without "max_download" in spec.json */
+#define TRANSFER_DOWNLOAD_MAX (INT64_C(64) << 30) /* if spec.json has no "max_download" */
 #define TRANSFER_UNPACKED_MAX (INT64_C(256) << 30)
 #define TRANSFER_RATIO_MAX    200
-#define TRANSFER_RATIO_FROM   (INT64_C(64) << 20) /* unpacked bytes that any archive may have */
+#define TRANSFER_RATIO_FROM   (INT64_C(64) << 20) /* fewer unpacked bytes are not checked */
 
-/* Of what others send; see local.max_download and its neighbours. */
+/* Limits of received data: see local.max_download and the keys next to it. */
 struct transfer_limits {
-	int64_t download; /* bytes of one item: a url's body, an archive, all files of a tree */
+	int64_t download; /* bytes of one item: a URL's body, an archive, or all files of a tree */
 	int64_t unpacked; /* bytes of an archive's members, holes included */
-	int64_t ratio;	  /* unpacked bytes for each packed one */
+	int64_t ratio;	  /* unpacked bytes per packed byte */
 	bool private_urls;
 };
 
 struct transfer {
-	const char *dir, *work; /* absolute: execution directory, its work/ */
+	const char *dir, *work; /* absolute paths of the execution's directory and its work/ */
 	int dirfd, work_dirfd;
-	const json_t *message; /* all of spec.json */
+	const json_t *message; /* the whole spec.json */
 	struct report *report;
-	const volatile sig_atomic_t *stop; /* not 0: finish soon with -ERR_CANCELLED */
+	const volatile sig_atomic_t *stop; /* if not 0: finish soon with -ERR_CANCELLED */
 	struct net *net;
 	struct cache *cache;	       /* of a fetch */
-	struct aws_config *aws_config; /* likewise */
-	struct aws *aws;	       /* NULL when no entry is about S3 */
+	struct aws_config *aws_config; /* of a fetch */
+	struct aws *aws;	       /* NULL: no entry needs S3 */
 	struct transfer_limits limits;
-	const char *phase; /* of progress: "fetch", "push" */
-	/* bytes: of all items known so far; net and main thread add (atomic) */
+	const char *phase; /* of progress: "fetch" or "push" */
+	/* Bytes of all items known so far. The net thread and the main thread add (atomic). */
 	int64_t done_bytes, total_bytes;
-	/* A failure's own code (jobs/reason.h); static; NULL: the code of the error. */
+	/* The failure's own code (jobs/reason.h), static. NULL: the code of the error. */
 	const char *failure_code;
 };
 
-/* One entry of "fetch"; texts borrowed from the message, NULL when absent. */
+/* One entry of "fetch". Texts are borrowed from the message; NULL: absent. */
 struct fetch_item {
 	const char *pointer, *from, *to;
 	enum transfer_form form;
-	const char *sha256;				    /* of a URL's bytes */
+	const char *sha256;				    /* expected SHA-256 of a URL's bytes */
 	const char *config, *revision, *split, *test_split; /* of the hub */
 	const json_t *members;				    /* of a peek */
-	const json_t *exclude; /* with "to": patterns of what is left out */
-	char into[PATH_MAX];   /* absolute, does not exist, its parent does: where the thing out of
-				* the cache is to appear (work/inputs/N); with "to": that */
+	const json_t *exclude; /* with "to": patterns of the files to leave out */
+	char into[PATH_MAX];   /* absolute; does not exist, its parent does. The fetched content
+				  appears there: work/inputs/N, or "to" */
 };
 
-/* Each: the thing is there when it returns 0; *ret_value is a new reference, the value of the
- * pointer. Fill t->failure_code where the failure has one. Blocking; look at *t->stop at least
- * twice a second. */
+/* Each function puts the content in place before it returns 0. *ret_value is a new reference, the
+ * value of the item's pointer. If the failure has a code of its own, it is in t->failure_code.
+ * Blocking; each checks *t->stop at least twice a second. */
 int fetch_s3(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 	     struct err *reterr) MUSTCHECK;
 int fetch_url(struct transfer *t, struct fetch_item *it, json_t **ret_value,
@@ -78,14 +79,15 @@ int fetch_url(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 int fetch_hub(struct transfer *t, struct fetch_item *it, json_t **ret_value,
 	      struct err *reterr) MUSTCHECK; /* "hub:" */
 
-/* Any thread: so many more bytes are to come / have come; at most one progress line a second. */
+/* For any thread: add bytes that are to come, or that have come. Reports progress at most once a
+ * second. */
 void transfer_expect(struct transfer *t, int64_t bytes);
 void transfer_moved(struct transfer *t, int64_t bytes);
-/* Add the size of one more file of an item, `what`, to the *sum that was announced so far.
- * -ERR_LIMIT: together they are more than limits.download. */
+/* Add `size`, one more file of the item `what`, to *sum. -ERR_LIMIT: *sum passes
+ * limits.download. */
 int transfer_add_size(struct transfer *t, const char *what, int64_t size, int64_t *sum,
 		      struct err *reterr) MUSTCHECK;
-/* -ENOSPC: `bytes` that are still to come are more than what is free where the directory lies. */
+/* Check that the file system of `dir` has `bytes` free. -ENOSPC: it has not. */
 int transfer_check_room(struct transfer *t, const char *dir, const char *what, int64_t bytes,
 			struct err *reterr) MUSTCHECK;
 /* -ERR_CANCELLED after SIGTERM, else 0. */

@@ -54,13 +54,13 @@ static int add(struct tree *t, const char *path, const struct stat *st, struct e
 	return 0;
 }
 
-/* A link is followed as long as it leads to a file or directory below the roots. */
+/* Follow a link if it leads to a file or directory below the roots. */
 static int follow(FTS *fts, FTSENT *e, struct err *reterr)
 {
 	int fd = roots_open(AT_FDCWD, e->fts_path, O_PATH, reterr);
 
 	if (fd == -ENOENT || fd == -ELOOP)
-		return 0; /* it leads nowhere */
+		return 0; /* the link leads to nothing */
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -94,7 +94,7 @@ static int visit(struct tree *t, FTS *fts, FTSENT *e, size_t root_len, const jso
 	case FTS_NS:
 		return err_errno(reterr, e->fts_errno ? e->fts_errno : EIO, "read '%s'",
 				 e->fts_path);
-	default: /* directories, links that lead nowhere, sockets */
+	default: /* directories, links to nothing, sockets */
 		return 0;
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a local tree holds: regular files by sorted relative path. Links are followed as far as they
- * lead to files and directories below the roots (base/roots.h): one that leads out is refused, one
- * that leads nowhere is left out. Sockets, pipes and devices are not taken. */
+/* The regular files of a local tree, by sorted relative path. Links to files and directories below
+ * the roots (base/roots.h) are followed. A link that leads outside is refused; a link to nothing is
+ * left out. Sockets, pipes and devices are left out. */
 #pragma once
 
 #include "base/err.h"
@@ -23,8 +23,8 @@ struct tree {
 	int64_t bytes;
 };
 
-/* root: absolute. exclude: patterns or NULL. -ENOENT, -ERR_LIMIT, -ERR_INVALID (a loop of links).
- */
+/* Read the tree below the absolute path `root`. exclude: patterns or NULL. Free *ret with
+ * tree_done(). -ENOENT, -ERR_LIMIT, -ERR_INVALID (a loop of links). */
 int tree_read(const char *root, const json_t *exclude, struct tree *ret,
 	      struct err *reterr) MUSTCHECK;
 void tree_done(struct tree *t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tree as one tar.gz object: the same files always give the same bytes (sorted, no times, no
- * owners), which are sent as they come out of the compressor. */
+/* A tree as one tar.gz object. The same files always give the same bytes (sorted, no times, no
+ * owners). The bytes are sent while they are compressed. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #define CHUNK	      (256 << 10)
-#define PER_FILE_MAX  (8 << 10) /* headers and padding of one file in the tar, at most */
+#define PER_FILE_MAX  (8 << 10) /* most bytes of headers and padding per file */
 #define SMALL_BYTES   (1 << 20)
 #define GZIP_SETTINGS "gzip:compression-level=1,gzip:!timestamp"
 
@@ -23,7 +23,7 @@ struct tarring {
 	const char *root;
 	struct stream *stream;
 	struct archive *archive;
-	struct err err; /* of the stream, inside libarchive */
+	struct err err; /* of the stream, set inside libarchive's callback */
 	int r;
 };
 
@@ -32,7 +32,7 @@ static unsigned plain_mode(const struct tree_file *f)
 	return f->mode & 0111 ? 0755 : 0644;
 }
 
-/* A hash over names, modes and contents: what the object is made of. */
+/* Hash names, modes and contents: the identity of the object. */
 static int made_of(struct put *p, const char *root, const struct tree *tree, char ret[HASH_HEX_LEN],
 		   struct err *reterr)
 {
@@ -62,7 +62,7 @@ static int made_of(struct put *p, const char *root, const struct tree *tree, cha
 	return 0;
 }
 
-/* *ret: the same archive was sent before. */
+/* *ret: true if the same archive was sent before. */
 static int is_there(struct put *p, const char *key, const char *sum, bool *ret, struct err *reterr)
 {
 	struct slot *slot;
@@ -98,7 +98,7 @@ static la_ssize_t on_write(struct archive *a, void *userdata, const void *data, 
 	return -1;
 }
 
-/* The stream's own failure, or libarchive's. */
+/* Return the stream's own failure, or else libarchive's. */
 static int archive_fail(struct tarring *t, const char *path, struct err *reterr)
 {
 	if (t->r >= 0)
@@ -182,12 +182,12 @@ static int write_tar(struct tarring *t, const struct tree *tree, struct err *ret
 	if (r >= 0 && archive_write_close(t->archive) != ARCHIVE_OK)
 		r = archive_fail(t, "", reterr);
 	if (r < 0)
-		t->r = r; /* nothing more is to be sent while it is freed */
+		t->r = r; /* send nothing while libarchive frees the archive */
 	archive_write_free(t->archive);
 	return r;
 }
 
-/* Small files first: who only looks into the object reads little of it. */
+/* Small files come first: a peek then reads only the start of the object. */
 static int by_size_class(const void *a, const void *b)
 {
 	const struct tree_file *x = a, *y = b;

@@ -19,13 +19,13 @@
 
 struct opened {
 	struct reader reader;
-	int64_t unpacked; /* bytes of members, holes included */
+	int64_t unpacked; /* bytes of members so far, holes included */
 	struct archive *archive;
-	const char *name; /* of the object, for messages */
+	const char *name; /* the object's, for messages */
 };
 
-/* True if the ratio is above the limit. Looked at as it streams, also while members are
- * only skipped. */
+/* True if the ratio is above the limit. Checked while the archive streams, also for skipped
+ * members. */
 static bool is_bomb(struct archive *a, const struct transfer_limits *limits)
 {
 	int64_t out = archive_filter_bytes(a, 0), in = archive_filter_bytes(a, -1);
@@ -118,7 +118,7 @@ static int check_bomb(struct opened *o, struct err *reterr)
 	return bomb(o, reterr);
 }
 
-/* The next member's path below the root, "" for the root itself. 1: there is one, 0: the end. */
+/* The next member's path below the root; "" is the root itself. 1: a member, 0: the end. */
 static int tar_next(struct opened *o, struct archive_entry **ret, const char **ret_path,
 		    struct err *reterr)
 {
@@ -146,7 +146,7 @@ static int refuse(struct opened *o, const char *path, const char *why, struct er
 		       why);
 }
 
-/* So many more bytes of members, holes included. */
+/* Count more bytes of members, holes included. */
 static int count_unpacked(struct opened *o, int64_t bytes, struct err *reterr)
 {
 	struct transfer *t = o->reader.get->t;
@@ -186,7 +186,8 @@ static int write_member(struct opened *o, int fd, const char *path, struct err *
 	return ftruncate(fd, end) < 0 ? err_errno(reterr, errno, "write '%s'", path) : 0;
 }
 
-/* The directory of a member below `root`; its name alone in *ret_name. A descriptor. */
+/* Open the directory of a member below `root`. *ret_name is the member's last name. Returns a
+ * descriptor. */
 static int open_parent(const char *root, const char *path, const char **ret_name,
 		       struct err *reterr)
 {
@@ -224,18 +225,19 @@ static int unpack_file(struct opened *o, const char *root, const char *path, boo
 
 	if (parent < 0)
 		return parent;
-	(void)unlinkat(parent, name, 0); /* a later member of the same name counts */
+	(void)unlinkat(parent, name, 0); /* a later member of the same name replaces it */
 	fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    runs ? 0755 : 0644);
 	if (fd < 0)
 		return err_errno(reterr, errno, "write '%s'", path);
 	r = write_member(o, fd, path, reterr);
 	if (r < 0)
-		(void)unlinkat(parent, name, 0); /* half of it is none */
+		(void)unlinkat(parent, name, 0); /* half a member is removed */
 	return r;
 }
 
-/* Names that a file system cannot have, or not beside what is there, are the archive's fault. */
+/* Blame the archive for names that the file system cannot have, or that conflict with another
+ * member. */
 static int unpacked(struct opened *o, const char *path, int r, struct err *reterr)
 {
 	if (r == -EEXIST || r == -ENOTDIR || r == -EISDIR)
@@ -274,7 +276,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 			reterr);
 }
 
-/* Not even the end of an archive is in it. */
+/* The error of an archive without even an end mark. */
 static int not_one(struct opened *o, struct err *reterr)
 {
 	o->reader.get->t->failure_code = "data_corrupt";

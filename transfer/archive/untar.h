@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tar.gz (or plain tar) object: unpacked into a directory, or only looked into. Members are
- * regular files and directories below the root: links and anything else are refused. */
+/* A tar.gz (or plain tar) object: unpacked into a directory, or searched for small members. Members
+ * may be regular files and directories below the root. Links and all other types are refused. */
 #pragma once
 
 #include "transfer/s3/reader.h"
@@ -8,9 +8,10 @@
 #define UNTAR_MEMBERS_MAX 1000000
 #define PEEK_MEMBER_MAX	  (1 << 20)
 
-/* Into the existing directory `root`. */
+/* Unpack into the existing directory `root`. Blocking. -ERR_CORRUPT, -ERR_LIMIT, -errno of the
+ * disk. */
 int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr) MUSTCHECK;
-/* The named small members, {"name": parsed JSON, or its text}; stops reading when it has all.
- * Members that are not there are absent. */
+/* Read the named small members into *ret: {"name": parsed JSON, or else its text}, a new reference.
+ * Reading stops after the last one. Missing members are absent. */
 int untar_peek(struct get *g, const struct s3_object *o, const json_t *members, json_t **ret,
 	       struct err *reterr) MUSTCHECK;

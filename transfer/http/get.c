@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See get.h: one file, from where it ends on disk to its end on the server. */
+/* See get.h: the download of one file, from its end on disk to its end on the server. */
 #include "transfer/http/get.h"
 
 #include "base/fileio.h"
@@ -15,21 +15,21 @@
 #include <sys/stat.h>
 
 #define READ_BYTES   (1 << 18)
-#define GIT_FILE_MAX (64u << 20) /* what is not in LFS is small; the hub's limit is 10 MB */
+#define GIT_FILE_MAX (64u << 20) /* files outside LFS are small: the hub's limit is 10 MB */
 
 struct download {
-	struct net_request rq; /* first: on_data gets only this */
+	struct net_request rq; /* must be first: on_data gets only this */
 	struct transfer *t;
 	const struct http_get_file *get;
 	char url[NET_URL_MAX];
 	char range[64];
 	int fd;
-	int64_t offset; /* bytes of the file on disk */
-	bool begun;	/* the answer's headers are looked at */
-	bool announced; /* the bytes to come are in the progress */
+	int64_t offset; /* size of the file on disk */
+	bool begun;	/* True if the answer's headers were checked */
+	bool announced; /* True if progress knows the bytes to come */
 	bool too_long, too_large, wrong_range;
 	int disk_error;
-	struct hash *sha256; /* of the bytes on disk, when a digest is wanted */
+	struct hash *sha256; /* of the bytes on disk; NULL: no SHA-256 is wanted */
 };
 
 static void download_done(struct download *d)
@@ -39,7 +39,7 @@ static void download_done(struct download *d)
 	closep(&d->fd);
 }
 
-/* Drop what is there. 0 or -errno. */
+/* Truncate the file. 0 or -errno. */
 static int start_over(struct download *d)
 {
 	if (ftruncate(d->fd, 0) < 0)
@@ -114,7 +114,7 @@ static bool on_data(struct net_request *rq, const char *data, size_t len)
 
 /* ---- on the main thread ---- */
 
-/* The bytes of an earlier try, into the running digest. */
+/* Add the bytes of an earlier attempt to the running digest. */
 static int take_up(struct download *d, struct err *reterr)
 {
 	OWN(freep) char *chunk = malloc(READ_BYTES);
@@ -169,8 +169,8 @@ static int send_once(struct download *d, struct err *reterr)
 	return exchange_run(d->t, rq, reterr);
 }
 
-/* One try, redirects included; every try begins at the first address, since a signed one expires.
- */
+/* One attempt, redirects included. Each attempt begins at the first address, because a signed one
+ * expires. */
 static int try_once(struct download *d, struct err *reterr)
 {
 	char next[NET_URL_MAX];
@@ -190,7 +190,7 @@ static int try_once(struct download *d, struct err *reterr)
 		       HTTP_REDIRECTS_MAX);
 }
 
-/* A failure that another try cannot mend, or 0. */
+/* The error of a permanent failure, or 0. */
 static int lasting(const struct download *d, int r, int *ret_status, struct err *reterr)
 {
 	char origin[NET_URL_MAX];
@@ -224,7 +224,7 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 		       d->rq.status);
 }
 
-/* The last try of HTTP_TRIES has failed: with which words. */
+/* The error after the last of HTTP_TRIES attempts. */
 static int give_up(const struct download *d, int r, struct err *reterr)
 {
 	char origin[NET_URL_MAX];
@@ -292,7 +292,7 @@ static int check_git(const char *path, const char *hex, struct err *reterr)
 	return !str_eq(sum, hex);
 }
 
-/* 0 if the file's digest is `hex`, 1 if it is another one, or an error. */
+/* 0: the file's digest is `hex`, 1: it is another one, negative: an error. */
 static int http_check_digest(const char *path, enum http_digest digest, const char *hex,
 			     struct err *reterr)
 {
@@ -311,7 +311,7 @@ static int http_check_digest(const char *path, enum http_digest digest, const ch
 	return r < 0 ? r : !str_eq(sum, hex);
 }
 
-/* 0: as expected, 1: not. */
+/* 0: the file is as expected, 1: it is not. */
 static int check(struct download *d, struct err *reterr)
 {
 	char hex[HASH_HEX_LEN];

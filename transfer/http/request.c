@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See get.h: one exchange at a time, with the stop flag, pauses and redirects. */
+/* See get.h: one exchange at a time, with the check for a stop, pauses and redirects. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS		200 /* between looks at the stop flag */
+#define LOOK_MS		200 /* between two checks for a stop */
 #define CONNECT_US	(10 * USEC_PER_SEC)
 #define STALL_US	(30 * USEC_PER_SEC)
 #define PAUSE_US	(USEC_PER_SEC / 2)
@@ -55,7 +55,8 @@ int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
 	r = transfer_stopped(t, reterr);
 	if (r < 0)
 		return r;
-	if (rq->result == -ERR_LIMIT && rq->status >= 400) /* the status says enough */
+	if (rq->result == -ERR_LIMIT &&
+	    rq->status >= 400) /* the status is enough for the message */
 		return 0;
 	if (rq->result < 0 && reterr)
 		*reterr = rq->err;

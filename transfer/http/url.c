@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The source url: one file from http(s), named by its sha256. The digest is the key of the cache,
- * so the same bytes are fetched once, whatever address they come from.
+ * The source url: one file over http(s), identified by its SHA-256. The digest is the cache's key,
+ * so the same bytes of several addresses are fetched once.
  */
 #include "net/url.h"
 #include "base/fileio.h"
@@ -14,7 +14,7 @@
 
 #define NAME_SIZE 128
 
-/* The last part of the address' path, as a file name: what kind of file it is hangs on its end. */
+/* The last part of the URL's path as a file name. Its ending tells the file's type. */
 static void name_of(const char *url, char name[NAME_SIZE])
 {
 	const char *path = strstr(url, "://") + 3, *end, *start;
@@ -24,7 +24,7 @@ static void name_of(const char *url, char name[NAME_SIZE])
 	end = path + strcspn(path, "?#");
 	start = memrchr(path, '/', (size_t)(end - path));
 	start = start ? start + 1 : end;
-	if (end - start >= NAME_SIZE) /* the end matters */
+	if (end - start >= NAME_SIZE) /* keep the end: it has the suffix */
 		start = end - NAME_SIZE + 1;
 	for (; start < end; start++)
 		name[n++] = isalnum((unsigned char)*start) || strchr("._-", *start) ? *start : '_';
@@ -51,7 +51,7 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 				    .public_only = !t->limits.private_urls};
 	int status, r;
 
-	/* the same bytes under another address: one name while it is filled */
+	/* one name during the fill, because another address may have the same bytes */
 	if (!path_join(path, sizeof(path), into->path, "file"))
 		return err_errno(reterr, ENAMETOOLONG, "fetch %s", it->from);
 	r = http_get_file(t, &get, &status, reterr);
@@ -73,7 +73,7 @@ static int fill(struct transfer *t, const struct fetch_item *it, const char *sha
 	return err_ctx(reterr, r, "cannot fetch %s from %s", it->pointer, origin);
 }
 
-/* The file out of the cache, under the name that the address gives it. */
+/* Take the file out of the cache, under the name from the URL. */
 static int take(struct transfer *t, const struct fetch_item *it, const char *sha256,
 		json_t **ret_value, struct err *reterr)
 {
@@ -117,7 +117,7 @@ int fetch_url(struct transfer *t, struct fetch_item *it, json_t **ret_value, str
 				return r;
 		}
 		r = take(t, it, sha256, ret_value, reterr);
-		if (r != -ERR_NOT_FOUND) /* evicted or spoiled in between: again */
+		if (r != -ERR_NOT_FOUND) /* evicted or changed in between: try again */
 			return r;
 	}
 	return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: the question about a repository, and what the hub's refusals mean. */
+/* See hub.h: the request about a repository, and the meaning of the hub's refusals. */
 #include "base/own.h"
 #include "base/percent.h"
 #include "base/str.h"
@@ -118,7 +118,7 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 		return refuse(h, ERR_CORRUPT, "transfer_failed", reterr,
 			      "the hub names no commit for '%s', or more than %d files", h->asked,
 			      HUB_FILES_MAX);
-	/* the name goes into paths: only another spelling of an ordinary one */
+	/* paths contain the name, so accept only a valid one */
 	if (h->dataset && hub_id_ok(id))
 		str_copy(h->repo, sizeof(h->repo), id);
 	str_copy(h->commit, sizeof(h->commit), sha);
@@ -127,7 +127,7 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 	return 0;
 }
 
-/* *ret_status: of the answer, 0 without one. */
+/* *ret_status: HTTP status of the answer; 0: no answer. */
 static int ask_hub(struct hub *h, const char *revision, struct http_get_answer *answer,
 		   struct err *reterr)
 {
@@ -160,7 +160,7 @@ int hub_describe(struct hub *h, struct err *reterr)
 	else if (r >= 0 && answer.rq.status < 500 && answer.rq.status != 429)
 		return hub_refused(h, &answer.rq, NULL, reterr);
 	else if (r != -ERR_CANCELLED && hub_store_find(h, NULL) >= 0)
-		return 0; /* not reached, but known */
+		return 0; /* the hub is not reachable, but the cache knows the repository */
 	else if (r >= 0)
 		return hub_refused(h, &answer.rq, NULL, reterr);
 	else {

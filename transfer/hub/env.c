@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: what the environment and the item say: which hub, which cache, which token, which
- * repository. */
+/* See hub.h: the environment and the item name the hub, the cache, the token and the repository. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -31,7 +30,7 @@ static bool env_is_true(const char *name)
 	return false;
 }
 
-/* "~/x" by HOME. */
+/* Replace "~/" by HOME. */
 static bool expand(const char *path, char *buf, size_t size)
 {
 	const char *home = env("HOME");
@@ -63,7 +62,7 @@ static bool find_cache(struct hub *h, const char *home)
 	return path_join(h->cache, sizeof(h->cache), home, "hub");
 }
 
-/* A token is one word; what else is in the variable or the file is not sent anywhere. */
+/* Take one word as the token. The rest of the variable or file is never sent. */
 static int use_token(struct hub *h, const char *token, const char *from, struct err *reterr)
 {
 	size_t len;
@@ -100,7 +99,7 @@ static int find_token(struct hub *h, const char *home, struct err *reterr)
 		 : !path_join(path, sizeof(path), home, "token"))
 		return err_errno(reterr, ENAMETOOLONG, "read the hub's token");
 	if (file_read(AT_FDCWD, path, &text, NULL) < 0)
-		return 0; /* there is none */
+		return 0; /* no token file */
 	return use_token(h, buf_str(&text), "the token file", reterr);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The source hub: ask, choose, bring each file into the hub's cache, and give the job a tree. */
+/* The source hub: describe the repository, choose files, fetch each into the hub's cache, and make
+ * a tree for the job. */
 #include "transfer/hub/hub.h"
 
 #include "base/fileio.h"
@@ -12,7 +13,7 @@
 
 #define CONVERTED "refs/convert/parquet"
 
-/* The hub converts data sets that have other files than Parquet, from their main branch. */
+/* For the branch main the hub has Parquet conversions of data sets with other files. */
 static int pick_any_dataset(struct hub *h, const struct fetch_item *it, struct hub_picks *picks,
 			    struct err *reterr)
 {
@@ -69,7 +70,7 @@ int fetch_hub(struct transfer *t, struct fetch_item *it, json_t **ret_value, str
 {
 	OWN(hub_done) struct hub h = {0};
 	OWN(hub_picks_done) struct hub_picks picks = {0};
-	/* a preprocess job reads only the model's tokenizer and its configuration */
+	/* a preprocess job needs only the tokenizer and the configuration */
 	bool tokenizer_only = str_eq(json_get_str(t->message, "kind", ""), "preprocess");
 	int r = hub_init(&h, t, it, reterr);
 

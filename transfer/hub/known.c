@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: what the cache knows about repositories, for when the hub cannot be asked. */
+/* See hub.h: what the cache knows about repositories, for use if the hub cannot be reached. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -32,7 +32,7 @@ bool hub_store_dir(const struct hub *h, char *buf, size_t size)
 
 /* ---- keeping ---- */
 
-/* Only what hub/select.c looks at. */
+/* Keep only what hub/select.c reads. */
 static json_t *essence(const json_t *info)
 {
 	json_t *files = json_array(), *file, *configs;
@@ -80,12 +80,12 @@ void hub_store_info(const struct hub *h)
 	    (file_read(AT_FDCWD, path, &old, NULL) >= 0 && str_eq(buf_str(&old), h->commit)))
 		return;
 	if (write_text(path, h->commit) < 0)
-		return; /* the next job asks the hub again */
+		return; /* the next job then asks the hub again */
 }
 
 /* ---- finding ---- */
 
-/* "imdb" is cached under its full name: the one folder that ends so. */
+/* Find the full name of a short one: "imdb" is cached under the only folder that ends so. */
 static void find_full_name(struct hub *h)
 {
 	char end[HUB_REPO_MAX + 2], found[2 * HUB_REPO_MAX] = "", dir[PATH_MAX];
@@ -140,7 +140,7 @@ static int add_files(json_t *siblings, const char *root, const char *below, int 
 	return 0;
 }
 
-/* Files that huggingface_hub has fetched, without an answer of the hub about them. */
+/* Make info from the files that huggingface_hub has fetched, without an answer of the hub. */
 static json_t *info_of_snapshot(const struct hub *h, const char *dir)
 {
 	json_t *siblings = json_array();
@@ -154,7 +154,8 @@ static json_t *info_of_snapshot(const struct hub *h, const char *dir)
 	return json_pack("{ss ss so}", "id", h->repo, "sha", h->commit, "siblings", siblings);
 }
 
-/* `datasets` writes no refs/main: it asks for commits. Then the only one there is. */
+/* `datasets` writes no refs/main, because it asks for commits. If the cache has only one commit,
+ * take that. */
 static bool find_only_commit(struct hub *h, const char *dir)
 {
 	char path[PATH_MAX];

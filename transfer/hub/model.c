@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: which files of a model's repository a job needs. */
+/* See hub.h: the files of a model's repository that a job needs. */
 #include "base/own.h"
 #include "base/str.h"
 #include "transfer/hub/hub.h"
@@ -10,7 +10,7 @@
 #define WEIGHTS	      "model.safetensors"
 #define WEIGHTS_INDEX "model.safetensors.index.json"
 
-/* Beside the weights; only at the root of the repository. */
+/* Files next to the weights, only at the root of the repository. */
 static const char *const wanted[] = {
 	"config.json",
 	"tokenizer.json",

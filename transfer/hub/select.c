@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: which files of a data set's repository are which split, by its card (as `datasets`
- * reads it), else by their names. */
+/* See hub.h: the files of each split of a data set's repository. The card decides (as `datasets`
+ * reads it), or else the file names. */
 #include "base/own.h"
 #include "base/str.h"
 #include "transfer/hub/hub.h"
@@ -69,7 +69,8 @@ static int no_split(const struct hub *h, const struct split_groups *g, const cha
 		      buf_str(&names));
 }
 
-/* A name in the tree says its split by its first word: split_names.h. */
+/* Add the files of a split. The first word of a name in the tree is its split: see
+ * split_names.h. */
 static int add_split(struct hub_picks *ret, const struct split_group *g, const char *as)
 {
 	char name[SPLIT_NAME_MAX + 64];
@@ -82,7 +83,8 @@ static int add_split(struct hub_picks *ret, const struct split_group *g, const c
 	return r;
 }
 
-/* One split alone is named "train" in the tree: the job splits it in two, whatever it is called. */
+/* Pick the splits. A single split is named "train" in the tree whatever its own name is; the job
+ * then splits it in two. */
 static int pick_splits(const struct hub *h, const struct split_groups *g,
 		       const struct hub_wish *wish, struct hub_picks *ret, struct err *reterr)
 {
@@ -124,7 +126,7 @@ static int no_config(const struct hub *h, const char *config, struct buf *names,
 		      names->len ? buf_str(names) : "none by name");
 }
 
-/* Paths of the repository that lie in `dir` (NULL: all) and end in .parquet, without the folder. */
+/* Paths of the repository below `dir` (NULL: all) that end in .parquet, without the folder. */
 static const char **list_parquet(const struct hub *h, const char *dir, size_t *ret_n)
 {
 	const json_t *siblings = json_object_get(h->info, "siblings");
@@ -157,8 +159,8 @@ static bool has_file(const struct hub *h, const char *file)
 	return false;
 }
 
-/* The files that may name classes (worker/dataset/card.h). A README without dataset_info has none.
- */
+/* Add the files that may name classes (worker/dataset/card.h). A README without dataset_info has no
+ * names. */
 static int add_card(const struct hub *h, struct hub_picks *ret)
 {
 	static const char *const files[] = {"README.md", ".huggingface.yaml", "dataset_infos.json"};

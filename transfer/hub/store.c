@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See hub.h: one file into the hub's cache. */
+/* See hub.h: the fetch of one file into the hub's cache. */
 #include "base/fileio.h"
 #include "base/id.h"
 #include "base/own.h"
@@ -16,11 +16,11 @@
 #define ETAG_MAX 129
 #define WAIT_US	 (100 * 1000)
 
-/* What a HEAD of resolve/ says about a file. */
+/* A file as a HEAD of resolve/ describes it. */
 struct remote {
-	char url[NET_URL_MAX]; /* at the hub; it may redirect to where the bytes are */
+	char url[NET_URL_MAX]; /* at the hub; may redirect to the bytes */
 	char etag[ETAG_MAX];
-	int64_t size; /* negative: not said */
+	int64_t size; /* negative: not known */
 };
 
 static bool is_hex(const char *s, size_t len)
@@ -28,7 +28,7 @@ static bool is_hex(const char *s, size_t len)
 	return strlen(s) == len && strspn(s, "0123456789abcdef") == len;
 }
 
-/* W/"x" → x, and only what may be a file's name. */
+/* Reduce W/"x" to x. False if x is no valid file name. */
 static bool clean_etag(const char *header, char etag[ETAG_MAX])
 {
 	size_t len;
@@ -93,7 +93,7 @@ static int ask_file(struct hub *h, const char *file, struct remote *ret, struct 
 	return read_remote(h, file, &answer, ret, reterr);
 }
 
-/* The same lock that huggingface_hub takes, so that a file is not downloaded twice. */
+/* Take the lock of huggingface_hub, so that the file is not downloaded twice. */
 static int lock_blob(const struct hub *h, const char *dir, const char *etag, int *ret_fd,
 		     struct err *reterr)
 {
@@ -159,7 +159,8 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 	else if (is_hex(remote->etag, 40))
 		get.digest = HTTP_GIT_SHA1;
 	r = http_get_file(h->t, &get, &status, reterr);
-	if (remote->size < 0 && r == -ERR_LIMIT) /* it has no end, or comes after many others */
+	if (remote->size < 0 &&
+	    r == -ERR_LIMIT) /* the body has no end, or passes the limit of the item */
 		return transfer_add_size(h->t, what, INT64_MAX, &h->bytes, reterr);
 	if (r >= 0 && remote->size < 0 && stat(partial, &st) == 0)
 		r = transfer_add_size(h->t, what, st.st_size, &h->bytes, reterr);
@@ -172,7 +173,7 @@ static int download(struct hub *h, const char *file, const struct remote *remote
 	return err_ctx(reterr, r, "cannot download %s of %s", file, what);
 }
 
-/* The link of the snapshot, put in place at once. */
+/* Put the snapshot's link in place, atomically. */
 static int point(const char *dir, const char *commit, const char *file, const char *etag,
 		 struct err *reterr)
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h> /* crc32 */
 
-#define CHUNK	   (128 << 10) /* stays in the second-level cache */
+#define CHUNK	   (128 << 10) /* fits the second-level cache */
 #define PART_STEP  (INT64_C(1) << 20)
 #define CRC64_POLY UINT64_C(0x9a6c9329ac4bc9b5) /* reflected */
 
@@ -79,7 +79,8 @@ static int64_t part_bytes_of(const struct s3_object *o)
 	return o->part_bytes > 0 ? o->part_bytes : PART_BYTES;
 }
 
-/* A SHA-256 over parts can be computed when their size is known: said, or our own. */
+/* True if a SHA-256 over parts can be computed: the size of the parts is known, or it is our
+ * own. */
 static bool parts_are_known(const struct s3_object *o)
 {
 	const char *dash = strchr(o->sha256, '-');
@@ -129,7 +130,7 @@ static void end_part(struct checksum *c)
 	add_sum(c->all, hex);
 }
 
-/* "B64-N" */
+/* Write "B64-N". */
 static void text_of_parts(struct hash *all, const struct s3_object *o, char ret[S3_CHECKSUM_MAX])
 {
 	char hex[HASH_HEX_LEN];
@@ -224,7 +225,7 @@ enum checksum_answer checksum_end(struct checksum *c)
 		return CHECKSUM_UNKNOWN;
 	if (str_eq(mine, theirs))
 		return CHECKSUM_SAME;
-	/* the size of another program's parts was only guessed */
+	/* the part size of another program is only a guess */
 	return strchr(theirs, '-') && o->part_bytes <= 0 ? CHECKSUM_UNKNOWN : CHECKSUM_DIFFERS;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One object to one file. */
+/* The download of one object to one file. */
 #include "transfer/s3/download.h"
 
 #include "base/fileio.h"
@@ -15,7 +15,7 @@
 #define TRIES_MAX 8 /* of one range, without a new byte */
 
 enum download_state {
-	DOWNLOAD_LOOK, /* ask for checksums and the size of parts */
+	DOWNLOAD_LOOK, /* ask for checksums and the part size */
 	DOWNLOAD_WHOLE,
 	DOWNLOAD_PARTS,
 	DOWNLOAD_WAIT,
@@ -69,7 +69,8 @@ int download_new(struct get *g, const struct s3_object *o, const char *path, str
 		download_free(d);
 		return r;
 	}
-	/* something of this size lies there already, or it comes in parts: look first */
+	/* If a file of this size exists, or if the object comes in parts, ask for its checksums
+	 * first. */
 	d->state = o->size > PART_BYTES || (lstat(path, &st) == 0 && st.st_size == o->size)
 			   ? DOWNLOAD_LOOK
 			   : DOWNLOAD_WHOLE;
@@ -102,7 +103,7 @@ static int download_fail(struct slot *s, struct err *reterr)
 
 /* ---- the end of it ---- */
 
-/* The file is complete and right: its time, and its name now or after a sync. */
+/* The file is complete and correct: set its time, and its name now or after a sync. */
 static int finish(struct download *d, struct err *reterr)
 {
 	struct get *g = d->get;
@@ -110,7 +111,7 @@ static int finish(struct download *d, struct err *reterr)
 
 	d->state = DOWNLOAD_OVER;
 	if (g->durable) {
-		/* begin to write it out; the sync comes when others have been received */
+		/* start the write-out now; the sync comes after other files were received */
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 		if (g->unsynced_n == DOWNLOAD_UNSYNCED_MAX) {
 			int r = download_settle(g, reterr);
@@ -131,8 +132,8 @@ static int finish(struct download *d, struct err *reterr)
 	return 0;
 }
 
-/* The directory of `path` and, because they may be new, all above it; those of `done` were synced.
- */
+/* Sync the directory of `path` and all directories above, because they may be new. Those of `done`
+ * are already synced. */
 static int sync_above(const char *path, const char *done, struct err *reterr)
 {
 	OWN(freep) char *dir = strdup(path);
@@ -146,7 +147,7 @@ static int sync_above(const char *path, const char *done, struct err *reterr)
 		if (done && strncmp(done, dir, n) == 0 && done[n] == '/')
 			return 0;
 		r = dir_sync(AT_FDCWD, dir);
-		if (r < 0) /* one that we may not read is none that we have made */
+		if (r < 0) /* a directory that we may not read is not one of ours */
 			return own ? err_errno(reterr, -r, "sync the directory of '%s'", path) : 0;
 	}
 	return dir ? 0 : err_errno(reterr, ENOMEM, "sync the directory of '%s'", path);
@@ -206,7 +207,7 @@ static int check_and_finish(struct download *d, struct err *reterr)
 
 /* ---- answers ---- */
 
-/* *ret: the file that lies there is the object. Where no checksum is known, S3's time decides. */
+/* *ret: true if the existing file is the object. If no checksum is known, S3's time decides. */
 static int is_there(struct download *d, bool *ret, struct err *reterr)
 {
 	enum checksum_answer answer = CHECKSUM_DIFFERS;
@@ -259,7 +260,8 @@ static int looked(struct slot *s, struct err *reterr)
 	return r;
 }
 
-/* The answer broke off: ask for the rest. 1: done so; 0: it is complete; or the failure. */
+/* Ask for the rest after the answer broke off. 1: asked; 0: it is complete; negative: the
+ * failure. */
 static int go_on(struct slot *s, struct err *reterr)
 {
 	struct download *d = s->owner;
@@ -294,7 +296,7 @@ static int whole_over(struct slot *s, struct err *reterr)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	/* an answer with all of it brings the checksums */
+	/* a complete answer has the checksums */
 	if (!*d->o.sha256 && s3_object_result(&s->s3, &o, reterr) >= 0 && o.size == d->o.size) {
 		memcpy(o.key, d->o.key, sizeof(o.key));
 		o.modified_us = d->o.modified_us ? d->o.modified_us : o.modified_us;

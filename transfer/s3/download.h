@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects to files, many ranges at a time. A file is written beside its place under another name,
- * checked, synced and renamed; a large one goes on where an earlier try was ended.
+ * Objects to files, many ranges at a time. A file is written under another name next to its place,
+ * checked, synced and renamed. A large file resumes where an earlier attempt ended.
  */
 #pragma once
 
@@ -16,30 +16,33 @@ struct get {
 	struct s3_place place;
 	const char *uri; /* borrowed */
 	char owner[16];
-	const json_t *exclude; /* patterns of what is left out, NULL: none */
-	bool durable;	       /* sync each file before it gets its name, then its directory */
-	bool changed;	       /* the failure is that an object was replaced meanwhile */
+	const json_t *exclude; /* patterns of keys to leave out; NULL: none */
+	bool durable; /* True if each file is synced before its rename, and its directory after */
+	bool changed; /* True if the failure is an object that was replaced meanwhile */
 	int64_t skipped;
 	struct {
 		int fd;
 		char *from, *to;
-	} unsynced[DOWNLOAD_UNSYNCED_MAX]; /* complete, not yet under their names */
+	} unsynced[DOWNLOAD_UNSYNCED_MAX]; /* complete files that are not renamed yet */
 	int unsynced_n;
 };
 
 struct download;
-/* The object to the file `path` (absolute; directories are made). *o: key, size, etag, time. */
+/* Prepare the download of *o (key, size, etag, time) to the absolute `path`. Directories are
+ * created. Free *ret with download_free(). */
 int download_new(struct get *g, const struct s3_object *o, const char *path, struct download **ret,
 		 struct err *reterr) MUSTCHECK;
 void download_free(struct download *d);
-/* Use the slot for the next thing to ask. 1: done so; 0: nothing now. */
+/* Send the next request in the slot. 1: sent; 0: nothing to send now. */
 int download_step(struct download *d, struct slot *s, struct err *reterr) MUSTCHECK;
 bool download_is_over(const struct download *d);
 
-/* One object to one file. */
+/* Download one object to one file. Blocking. */
 int download_file(struct get *g, const struct s3_object *o, const char *path,
 		  struct err *reterr) MUSTCHECK;
-/* Everything below the prefix g->place.key ("" or ending in '/') into `root`. */
+/* Download all objects below the prefix g->place.key ("" or ending in '/') into `root`.
+ * Blocking. */
 int download_tree(struct get *g, const char *root, struct err *reterr) MUSTCHECK;
-/* Give the complete files their names, for good if g->durable: file, name, directory. */
+/* Rename the complete files to their names. If g->durable, sync the file, rename, sync the
+ * directory. */
 int download_settle(struct get *g, struct err *reterr) MUSTCHECK;

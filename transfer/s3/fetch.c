@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* "fetch" from S3: a file, a tree, a tar.gz, or a look into one; through the cache without "to". */
+/* "fetch" from S3: a file, a tree, a tar.gz, or a peek into one. Without "to" it goes through the
+ * cache. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
@@ -11,8 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BEGUN_ENTRIES_MAX 100000 /* of a directory that an earlier try has begun to fill */
-#define CHANGED_TRIES	  3	 /* an object that is replaced meanwhile: all over again */
+#define BEGUN_ENTRIES_MAX 100000 /* in a directory that an earlier attempt has begun to fill */
+#define CHANGED_TRIES	  3	 /* whole downloads, if an object is replaced meanwhile */
 
 /* uri: of the object or the prefix. */
 static int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
@@ -26,7 +27,7 @@ static int get_open(struct get *g, struct transfer *t, const char *uri, struct e
 		r = pump_new(t, &g->pump, reterr);
 	str_copy(g->owner, sizeof(g->owner), account);
 	g->bucket.name = g->place.bucket;
-	/* the default bucket's name ends in the account */
+	/* the default bucket's name ends with the account */
 	if (*account && str_ends(g->place.bucket, account))
 		g->bucket.owner = g->owner;
 	return r;
@@ -37,7 +38,7 @@ static void get_close(struct get *g)
 	pump_free(g->pump);
 }
 
-/* The answer to a HEAD has no words: find out whether the key or the bucket is missing. */
+/* A HEAD answer has no text: check whether the key or the bucket is missing. */
 static int check_bucket(struct get *g, struct err *reterr)
 {
 	struct slot *s = pump_slot(g->pump);
@@ -49,8 +50,7 @@ static int check_bucket(struct get *g, struct err *reterr)
 	return r;
 }
 
-/* What the object is. -ERR_NOT_FOUND with the bucket named when it is the bucket that is missing.
- */
+/* Ask for the object's data. If the bucket is missing, the -ERR_NOT_FOUND names the bucket. */
 static int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr)
 {
 	struct slot *s = pump_slot(g->pump);
@@ -129,10 +129,10 @@ struct job {
 	struct get get;
 	struct fetch_item *item;
 	struct s3_object o;	 /* of a file or a tar.gz */
-	bool slash;		 /* was added to the key of a tree */
-	bool one;		 /* the tree is one object: a directory with that file */
-	int64_t bytes;		 /* of all files */
-	char key[CACHE_KEY_LEN]; /* for the cache */
+	bool slash;		 /* True if a slash was added to the key of a tree */
+	bool one;		 /* True if the tree is one object: a directory with that file */
+	int64_t bytes;		 /* sum of all files */
+	char key[CACHE_KEY_LEN]; /* in the cache */
 };
 
 static int add_object(struct job *j, struct err *reterr)
@@ -140,7 +140,7 @@ static int add_object(struct job *j, struct err *reterr)
 	return transfer_add_size(j->get.t, j->item->from, j->o.size, &j->bytes, reterr);
 }
 
-/* Nothing lies below "key/": look for an object "key". */
+/* No key begins with "key/": look for an object "key". */
 static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 {
 	char *key = j->get.place.key;
@@ -211,7 +211,7 @@ static int get_into(struct job *j, const char *dir, struct err *reterr)
 	char path[PATH_MAX];
 	int r;
 
-	tree_measure(AT_FDCWD, dir, &there); /* of an earlier try */
+	tree_measure(AT_FDCWD, dir, &there); /* of an earlier attempt */
 	r = transfer_check_room(j->get.t, dir, j->item->from, j->bytes - there.bytes, reterr);
 	if (r < 0)
 		return r;
@@ -231,7 +231,7 @@ static int get_into(struct job *j, const char *dir, struct err *reterr)
 	return err_set(reterr, ERR_INVALID, "a peek has no directory");
 }
 
-/* Out of the cache, which is filled first where it has not got it. */
+/* Take the content out of the cache. If it is not there, fill the cache first. */
 static int get_cached(struct job *j, struct err *reterr)
 {
 	struct cache *cache = j->get.t->cache;
@@ -270,7 +270,7 @@ static int get_to(struct job *j, struct err *reterr)
 	return get_into(j, to, reterr);
 }
 
-/* One small object of a prefix; absent when it is not there. */
+/* Read one small object below a prefix. If it does not exist, it stays absent. */
 static int peek_object(struct get *g, const char *key, const char *name, json_t *into,
 		       struct err *reterr)
 {
@@ -292,7 +292,7 @@ static int peek_object(struct get *g, const char *key, const char *name, json_t 
 	return r;
 }
 
-/* As untar_peek, of a tree of objects. */
+/* untar_peek() for a tree of objects. */
 static int peek_tree(struct get *g, const json_t *members, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *found = json_object();

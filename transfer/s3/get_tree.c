@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything below a prefix to files: pages of the list, and many downloads at a time. */
+/* All objects below a prefix to files: reads the list by pages and runs many downloads at a
+ * time. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
@@ -20,7 +21,7 @@ struct tree_get {
 	const char *root;
 	struct wanted page[S3_LIST_MAX];
 	size_t page_n, page_at;
-	int64_t bytes; /* of all that was listed */
+	int64_t bytes; /* sum of all listed objects */
 	struct err e;  /* of a listed object */
 	int r;
 	char *token; /* of the next page */
@@ -83,7 +84,7 @@ static int start_next(struct tree_get *t, struct download **ret, struct err *ret
 	return download_new(t->get, &o, full, ret, reterr);
 }
 
-/* Give the slot something to do. 1: done so; 0: there is nothing just now. */
+/* Send the next request in the slot. 1: sent; 0: nothing to send now. */
 static int feed(struct tree_get *t, struct slot *s, struct err *reterr)
 {
 	int r = 0;
@@ -166,7 +167,7 @@ int download_tree(struct get *g, const char *root, struct err *reterr)
 	free(t);
 	if (r >= 0)
 		return download_settle(g, reterr);
-	(void)!download_settle(g, NULL); /* what is complete stays */
+	(void)!download_settle(g, NULL); /* complete files stay */
 	return r;
 }
 

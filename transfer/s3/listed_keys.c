@@ -35,7 +35,8 @@ static bool has_long_part(const char *path)
 	return false;
 }
 
-/* Lists are sorted: between "p/a" and "p/a/b" lie only keys that begin with "p/a". */
+/* Check for a key that is also a folder. Lists are sorted: between "p/a" and "p/a/b" all keys begin
+ * with "p/a". */
 static int check_conflict(struct listed_keys *k, const char *key, struct err *reterr)
 {
 	while (k->open_n && !str_starts(key, k->open[k->open_n - 1]))

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HEAD_LEN   256 /* "v1 ETAG SIZE PART_BYTES", padded with spaces, then a newline */
-#define RECORD_LEN 65  /* sha256 in hex, newline */
+#define HEAD_LEN   256 /* bytes of "v1 ETAG SIZE PART_BYTES", padded with spaces, and a newline */
+#define RECORD_LEN 65  /* bytes of a SHA-256 in hex and a newline */
 
 static bool make_names(struct part_file *f, const char *final_path)
 {
@@ -19,7 +19,7 @@ static bool make_names(struct part_file *f, const char *final_path)
 	char sum[HASH_SHA1_HEX_LEN];
 	int dir_len = (int)(name - final_path), n;
 
-	/* short whatever the file's own name is */
+	/* a short name, however long the file's own name is */
 	hash_sha1(name, strlen(name), sum);
 	n = snprintf(f->path, sizeof(f->path), "%.*s/.trainyard-%.16s.part", dir_len, final_path,
 		     sum);
@@ -40,7 +40,7 @@ static void head_of(const struct part_file *f, const struct s3_object *o, char h
 	head[HEAD_LEN] = '\0';
 }
 
-/* Keep the part on disk if it has the hash that was noted. */
+/* Keep the part on disk if its hash is the noted one. */
 static void take_over(struct part_file *f, int part)
 {
 	char record[RECORD_LEN], hex[HASH_HEX_LEN];
@@ -77,7 +77,7 @@ static int open_notes(struct part_file *f, const struct s3_object *o, struct err
 	return 0;
 }
 
-/* A disk that cannot hold it is seen now, not after hours. */
+/* Reserve the space, so that a disk that is too small fails at once. */
 static int reserve(struct part_file *f, struct err *reterr)
 {
 	if (ftruncate(f->fd, f->size) < 0)

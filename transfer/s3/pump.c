@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define STOP_CHECK_US (200 * USEC_PER_MSEC)
-#define LAST_CALLS_US (15 * USEC_PER_SEC) /* well within the grace of a stop */
+#define LAST_CALLS_US (15 * USEC_PER_SEC) /* must be less than the grace of a stop */
 
 int pump_new(struct transfer *t, struct pump **ret, struct err *reterr)
 {
@@ -72,14 +72,14 @@ void pump_release(struct slot *s)
 	under_way = s->state == SLOT_FLYING || s->state == SLOT_BACK;
 	pthread_mutex_unlock(&s->pump->lock);
 	if (under_way)
-		return; /* pump_drain does it */
+		return; /* pump_drain() frees it */
 	s3_call_done(&s->s3);
 	pthread_mutex_lock(&s->pump->lock);
 	s->state = SLOT_FREE;
 	pthread_mutex_unlock(&s->pump->lock);
 }
 
-/* On the net thread, or in aws_send itself. */
+/* Runs on the net thread, or inside aws_send(). */
 static void on_done(struct aws_call *c)
 {
 	struct slot *s = c->userdata;
@@ -106,8 +106,8 @@ void pump_send(struct slot *s)
 	aws_send(p->aws, &s->s3.call);
 }
 
-/* The next that is back (`only`: this one, or NULL for any that has an `over`); NULL when nothing
- * came within timeout_us. */
+/* Wait for an ended call: `only`, or if NULL any call with an `over`. NULL: none ended within
+ * timeout_us. */
 static struct slot *wait_back(struct pump *p, const struct slot *only, int64_t timeout_us)
 {
 	struct slot *found = NULL;
@@ -262,7 +262,8 @@ bool pump_write_memory(struct net_request *rq, const char *data, size_t len)
 	return true;
 }
 
-/* The client never begins an answer again of which something came: `got` is where it goes on. */
+/* The client never repeats a call after a byte of its answer arrived, so `got` is the right
+ * place. */
 bool pump_write_file(struct net_request *rq, const char *data, size_t len)
 {
 	struct aws_call *c = rq->userdata;

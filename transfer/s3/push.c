@@ -60,7 +60,7 @@ static void drop_finished(struct files *f)
 	}
 }
 
-/* Give the slot something to do. 1: done so; 0: there is nothing just now. */
+/* Send the next request in the slot. 1: sent; 0: nothing to send now. */
 static int feed(struct files *f, struct slot *s, struct err *reterr)
 {
 	int r = 0;
@@ -101,7 +101,7 @@ static int send_all(struct files *f, struct err *reterr)
 	return r;
 }
 
-/* Send files[0..n) from below the directory root to prefix + path each. */
+/* Send each of the tree's files, which lie below the directory root, to prefix + path. */
 static int put_files(struct put *p, const char *root, const struct tree *tree, const char *prefix,
 		     struct err *reterr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The destination of a push: its bucket, what lies there, what earlier tries have left. */
+/* The destination of a push: its bucket, its objects, and unfinished uploads of earlier
+ * attempts. */
 #include "transfer/s3/put.h"
 
 #include "base/clock.h"
@@ -11,13 +12,13 @@
 
 #define PENDING_MAX    10000
 #define ABORTS_MAX     3
-#define BUCKET_SEEN_US (20 * USEC_PER_SEC) /* a new bucket may not be seen everywhere at once */
+#define BUCKET_SEEN_US (20 * USEC_PER_SEC) /* a new bucket may be invisible so long */
 #define BUCKET_LOOK_US 200000
 
 /* ---- the bucket ---- */
 
-/* Until what was made just now can be seen; whose it is decides, because somebody else may have
- * taken the name. */
+/* Wait until the new bucket is visible. Its owner is checked, because somebody else may have taken
+ * the name. */
 static int await_bucket(struct put *p, struct slot *s, struct err *reterr)
 {
 	int64_t end_us = clock_mono_us() + BUCKET_SEEN_US;
@@ -46,7 +47,8 @@ static int make_bucket(struct put *p, struct slot *s, struct err *reterr)
 	return await_bucket(p, s, reterr);
 }
 
-/* Before anything is sent. Of who may only write it is not known; the service tells in the end. */
+/* Check the bucket's region before anything is sent. If the credentials only allow writes, it is
+ * not known here; S3 then refuses the job. */
 static int check_region(struct put *p, const struct slot *s, struct err *reterr)
 {
 	char region[AWS_REGION_MAX];
@@ -76,7 +78,7 @@ static int check_bucket(struct put *p, struct err *reterr)
 		s3_call_done(&s->s3);
 		r = make_bucket(p, s, reterr);
 	} else if (r < 0 && !p->item->make_bucket && s3_problem_of(&s->s3) == S3_DENIED) {
-		r = 0; /* who may only write is told by the writes themselves */
+		r = 0; /* if the credentials only allow writes, the writes show it */
 		p->t->failure_code = NULL;
 	} else if (r >= 0) {
 		r = check_region(p, s, reterr);
@@ -93,7 +95,8 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	return false;
 }
 
-/* May fail where the credentials may not list: then nothing is known, and all is sent. */
+/* List the destination. If the credentials may not list, nothing is known and all files are
+ * sent. */
 static int look(struct put *p, struct err *reterr)
 {
 	struct slot *s = pump_slot(p->pump);
@@ -145,7 +148,7 @@ static int find_pending(struct put *p, struct err *reterr)
 			r = s3_list_uploads_result(&s->s3, on_upload, p, &next_key, &next_id,
 						   reterr);
 		else if (s3_problem_of(&s->s3) == S3_DENIED)
-			r = 0; /* it may not be allowed; then there is nothing to go on with */
+			r = 0; /* the list may be denied; then there is nothing to resume */
 		pump_release(s);
 		free(key);
 		free(id);
@@ -175,8 +178,8 @@ bool put_take_pending(struct put *p, const char *key, char id[S3_UPLOAD_ID_MAX])
 	return found;
 }
 
-/* A part that was on its way may arrive after the end of its upload: only when S3 knows the upload
- * no more is it gone (public reference: the S3 API's page of AbortMultipartUpload). */
+/* End a multipart upload. A part under way may arrive after the abort, so repeat until S3 does not
+ * know the upload (public source: the S3 API's page of AbortMultipartUpload). */
 void put_abort(struct put *p, const char *key, const char *id)
 {
 	struct err e;
@@ -226,7 +229,7 @@ int put_open(struct put *p, struct err *reterr)
 	p->bucket = (struct s3_bucket){
 		.name = p->place.bucket,
 		.kms_key = p->item->kms_key,
-		/* the default bucket's name ends in the account */
+		/* the default bucket's name ends with the account */
 		.owner = n && (p->item->make_bucket || str_ends(p->place.bucket, account))
 				 ? p->owner
 				 : NULL,

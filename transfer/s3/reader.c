@@ -46,7 +46,7 @@ static int chunk_over(struct slot *s, struct err *reterr)
 	return 0;
 }
 
-/* Ask for what comes next, as far as there are buffers. */
+/* Request the next ranges, as many as there are free buffers. */
 static void ask_ahead(struct reader *r)
 {
 	for (int i = 0; i < r->buffers_n && r->asked < r->o.size; i++) {
@@ -88,7 +88,7 @@ ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr)
 {
 	int code = 0;
 
-	/* the buffer that was given out is free now */
+	/* the last buffer that was returned is free now */
 	for (int i = 0; i < r->buffers_n; i++)
 		if (r->buffers[i].len && r->buffers[i].offset < r->given)
 			r->buffers[i].len = 0;

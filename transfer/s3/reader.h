@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An object read from beginning to end, a few ranges ahead of the reader. Main thread. */
+/* Reads an object from beginning to end, a few ranges ahead of the caller. Main thread. */
 #pragma once
 
 #include "transfer/s3/checksum.h"
@@ -13,7 +13,7 @@ struct reader {
 	struct {
 		char *data;
 		int64_t offset, len;
-		bool busy; /* on its way */
+		bool busy; /* True if its range is under way */
 	} buffers[READER_BUFFERS_MAX];
 	int buffers_n;
 	int64_t chunk, asked, given; /* bytes */
@@ -23,12 +23,12 @@ struct reader {
 	int result;
 };
 
-/* *o: as s3_object_result gives it. `chunk` bytes a range, `ahead` (at most READER_BUFFERS_MAX) of
- * them. */
+/* Begin to read *o (of s3_object_result()): ranges of `chunk` bytes, `ahead` of them (at most
+ * READER_BUFFERS_MAX). */
 int reader_open(struct reader *r, struct get *g, const struct s3_object *o, int64_t chunk,
 		int ahead, struct err *reterr) MUSTCHECK;
-/* The next bytes, valid until the next call; 0: that was all. */
+/* The next bytes, valid until the next call; 0: the end. Blocking. */
 ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr) MUSTCHECK;
-/* Read the rest, and compare the whole with S3's checksum. */
+/* Read the rest and compare the whole with S3's checksum. Blocking. */
 int reader_check(struct reader *r, struct err *reterr) MUSTCHECK;
 void reader_close(struct reader *r);

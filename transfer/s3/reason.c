@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a failed S3 call means for the job: its reason code and one clear sentence. */
+/* What a failed S3 call means for the job: a reason code and one sentence. */
 #include "base/str.h"
 #include "transfer/s3/pump.h"
 
@@ -30,7 +30,7 @@ static int refused(struct slot *s, const char *where, struct err *reterr)
 		       c->err.msg);
 }
 
-/* The callbacks of a body gave it up. */
+/* The error of a call that the body's callback gave up. */
 static int given_up(struct slot *s, const char *where, struct err *reterr)
 {
 	if (s->io_errno == EOVERFLOW)
@@ -46,7 +46,7 @@ static int given_up(struct slot *s, const char *where, struct err *reterr)
 	return s->s3.call.result;
 }
 
-/* No reply of a HEAD tells which of the two is missing. */
+/* The error for a missing key or bucket; the answer to a HEAD does not say which. */
 static int missing(struct slot *s, const char *where, struct err *reterr)
 {
 	s->pump->t->failure_code = "data_missing";

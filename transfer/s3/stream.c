@@ -12,7 +12,7 @@
 struct buffer {
 	char *data;
 	size_t len;
-	bool busy; /* being sent */
+	bool busy; /* True if its part is under way */
 };
 
 struct stream {
@@ -21,7 +21,7 @@ struct stream {
 	int64_t part_bytes;
 	struct buffer buffers[BUFFERS_MAX], *now;
 	int buffers_n;
-	char id[S3_UPLOAD_ID_MAX]; /* "": everything is in `now` so far */
+	char id[S3_UPLOAD_ID_MAX]; /* "": no upload has begun, all bytes are in `now` */
 	struct s3_part *parts;
 	int parts_n;
 };
@@ -47,7 +47,7 @@ int stream_open(struct put *put, const char *key, const char *made_of, int64_t m
 	s->buffers_n = (int)(STREAM_BUFFERS_BYTES / part);
 	if (s->buffers_n > BUFFERS_MAX)
 		s->buffers_n = BUFFERS_MAX;
-	s->parts = calloc(S3_PARTS_MAX, sizeof(*s->parts)); /* pages come as they are used */
+	s->parts = calloc(S3_PARTS_MAX, sizeof(*s->parts)); /* pages are allocated on first use */
 	*ret = s;
 	if (s->parts)
 		return 0;
@@ -58,7 +58,8 @@ int stream_open(struct put *put, const char *key, const char *made_of, int64_t m
 
 /* ---- the upload behind it ---- */
 
-/* Parts that an earlier try has sent. false: that upload has ended. */
+/* List the parts of an earlier attempt. If that upload has ended, s->id becomes "". 0 or the
+ * error. */
 static int list_parts(struct stream *s, struct err *reterr)
 {
 	int after = 0, r;
@@ -109,7 +110,7 @@ static int part_over(struct slot *slot, struct err *reterr)
 	return s3_etag_result(&slot->s3, part->etag, reterr);
 }
 
-/* The buffer's bytes as the next part. */
+/* Send the buffer's bytes as the next part. */
 static int send_part(struct stream *s, struct err *reterr)
 {
 	struct s3_body body = {.data = s->now->data, .len = s->now->len};
@@ -129,7 +130,7 @@ static int send_part(struct stream *s, struct err *reterr)
 	hash_bytes(body.data, body.len, slot->sha256);
 	s3_base64_of_hex(slot->sha256, sum);
 	if (part->size == (int64_t)body.len && str_eq(part->sha256, sum)) {
-		pump_release(slot); /* the same, of an earlier try */
+		pump_release(slot); /* the same part of an earlier attempt */
 		s->now->len = 0;
 		return 0;
 	}
@@ -141,7 +142,7 @@ static int send_part(struct stream *s, struct err *reterr)
 	return 0;
 }
 
-/* A buffer to write to: there are fewer buffers than slots. */
+/* Take a free buffer. There are fewer buffers than slots. */
 static int next_buffer(struct stream *s, struct err *reterr)
 {
 	int r = 0;
@@ -189,7 +190,7 @@ int stream_write(struct stream *s, const char *data, size_t len, struct err *ret
 
 /* ---- the end ---- */
 
-/* The upload is not known any more: an answer was lost, or another has ended it. */
+/* S3 does not know the upload any more: an answer was lost, or another process ended it. */
 static int look_again(struct stream *s, int r, struct err *reterr)
 {
 	struct slot *slot = pump_slot(s->put->pump);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An object written from beginning to end whose size is not known before: parts from a few buffers.
- * The same bytes again go on where an earlier try was ended. Main thread. */
+/* Writes an object of unknown size from beginning to end, in parts from a few buffers. If the same
+ * bytes are written again, the upload resumes where an earlier attempt ended. Main thread. */
 #pragma once
 
 #include "transfer/s3/put.h"
@@ -10,11 +10,12 @@
 
 struct stream;
 
-/* At most max_bytes will be written. made_of is kept with the object. */
+/* Begin an object of at most max_bytes. `made_of` is stored with the object. Free *ret with
+ * stream_free(). */
 int stream_open(struct put *put, const char *key, const char *made_of, int64_t max_bytes,
 		struct stream **ret, struct err *reterr) MUSTCHECK;
 int stream_write(struct stream *s, const char *data, size_t len, struct err *reterr) MUSTCHECK;
-/* The object is there when this returns 0. */
+/* Send the rest and complete the object. 0: the object exists. */
 int stream_finish(struct stream *s, struct err *reterr) MUSTCHECK;
-/* Without a finish: what has been sent is taken back. */
+/* If stream_finish() did not succeed, the sent parts are removed. */
 void stream_free(struct stream *s);

@@ -73,7 +73,7 @@ static int looked(struct slot *s, struct err *reterr)
 
 	u->state = UPLOAD_BEGIN;
 	if (s3_problem_of(&s->s3) == S3_NO_KEY || s3_problem_of(&s->s3) == S3_DENIED)
-		return 0; /* who may not look sends */
+		return 0; /* without permission to check, send */
 	if (s->s3.call.result < 0)
 		return upload_fail(s, reterr);
 	r = s3_object_result(&s->s3, &o, reterr);
@@ -89,7 +89,7 @@ static int looked(struct slot *s, struct err *reterr)
 
 /* ---- the parts ---- */
 
-/* Another writer may have changed the file while its parts went. */
+/* Check that no other writer changed the file during the upload. */
 static int check_unchanged(const struct upload *u, struct err *reterr)
 {
 	struct stat now;
@@ -135,7 +135,7 @@ static int body_over(struct slot *s, struct err *reterr)
 	return part_done(u, reterr);
 }
 
-/* Hash the part and send it, unless an earlier try has sent the same. 1: sent; 0: it was there. */
+/* Hash the part and send it. 1: sent; 0: an earlier attempt has sent the same. */
 static int send_body(struct upload *u, struct slot *s, int part, struct err *reterr)
 {
 	struct s3_body body = {.read = pump_read_file, .sha256_hex = s->sha256};
@@ -214,7 +214,7 @@ static int finished(struct slot *s, struct err *reterr)
 	struct upload *u = s->owner;
 	int r;
 
-	/* an answer was lost, or another try has ended it: what lies there decides */
+	/* an answer was lost, or another attempt completed it: check the object */
 	if (s3_problem_of(&s->s3) == S3_NO_UPLOAD && !u->looked_again) {
 		u->looked_again = true;
 		*u->id = '\0';

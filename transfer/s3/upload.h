@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One file on its way to one object: whole, or in parts. Main thread. */
+/* The upload of one file to one object: whole, or in parts. Main thread. */
 #pragma once
 
 #include "transfer/s3/put.h"
@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 
 enum upload_state {
-	UPLOAD_LOOK,  /* ask what is there */
+	UPLOAD_LOOK,  /* ask for the existing object */
 	UPLOAD_BEGIN, /* decided to send it */
-	UPLOAD_LIST,  /* parts of an earlier try */
+	UPLOAD_LIST,  /* list the parts of an earlier attempt */
 	UPLOAD_PARTS,
 	UPLOAD_FINISH,
-	UPLOAD_WAIT, /* one call is under way, nothing to do until it ends */
+	UPLOAD_WAIT, /* one call is under way, nothing to do before its end */
 	UPLOAD_OVER,
 };
 
@@ -27,13 +27,12 @@ struct upload {
 	struct s3_part *parts; /* of a multipart upload */
 	char id[S3_UPLOAD_ID_MAX];
 	int list_after;
-	bool looked_again; /* its end was not clear */
+	bool looked_again; /* True if an unclear end was already checked */
 	struct upload *next;
 };
 
 int upload_new(struct put *put, const char *path, const char *key, struct upload **ret,
 	       struct err *reterr) MUSTCHECK;
 void upload_free(struct upload *u);
-/* Use the slot for the next thing to send. 1: done so; 0: nothing to send now, the slot is not
- * used. */
+/* Send the next request in the slot. 1: sent; 0: nothing to send now, the slot is not used. */
 int upload_step(struct upload *u, struct slot *s, struct err *reterr) MUSTCHECK;
