@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an answer says: the error's code and message of each protocol, or the output. */
+/* Reads the answer of an attempt: the error's code and message in each protocol, or the output. */
 #include "aws/internal.h"
 #include "aws/xml.h"
 #include "base/own.h"
@@ -26,7 +26,8 @@ int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const ch
 
 /* ---- errors ---- */
 
-/* Some services repeat the signed request in the message, session token included. */
+/* Set the message without secrets: some services repeat the signed request in it, session token
+ * included. */
 static void take_message(struct inflight_call *f, const char *text)
 {
 	static const char *const before[] = {"The Canonical String", "\n\nThe String-to-Sign"};
@@ -48,7 +49,8 @@ static void take_message(struct inflight_call *f, const char *text)
 		*--at = '\0';
 }
 
-/* "com.amazonaws.sagemaker#ResourceInUse:http://…" → "ResourceInUse" (botocore/parsers.py). */
+/* Shorten "com.amazonaws.sagemaker#ResourceInUse:http://…" to "ResourceInUse"
+ * (botocore/parsers.py). */
 static void take_code(struct aws_call *c, const char *text)
 {
 	const char *hash;
@@ -62,7 +64,8 @@ static void take_code(struct aws_call *c, const char *text)
 	snprintf(c->code, sizeof(c->code), "%.*s", (int)(n < sizeof(c->code) ? n : 0), text);
 }
 
-/* A script may print NUL, and may fail with it: legal in JSON, but not in our texts. */
+/* Replace \u0000, which is legal in JSON but not in our texts. A script may print NUL and fail
+ * with that message. */
 static void replace_nul(struct buf *reply)
 {
 	for (size_t i = 0; i + 5 < reply->len; i++) {
@@ -70,7 +73,7 @@ static void replace_nul(struct buf *reply)
 			continue;
 		if (memcmp(reply->data + i, "\\u0000", 6) == 0)
 			memcpy(reply->data + i + 2, "fffd", 4);
-		i++; /* what is escaped */
+		i++; /* skip the escaped character */
 	}
 }
 
@@ -81,7 +84,7 @@ static void read_json_error(struct inflight_call *f)
 	char type[256];
 	const char *message;
 
-	if (c->service != AWS_RUNTIME) /* the container's words go on as they are */
+	if (c->service != AWS_RUNTIME) /* the container's text is passed on unchanged */
 		replace_nul(&c->http.reply);
 	if (json_parse(buf_str(&c->http.reply), c->http.reply.len, &in, NULL) < 0)
 		in = json_object();
@@ -94,8 +97,8 @@ static void read_json_error(struct inflight_call *f)
 	take_message(f, message);
 }
 
-/* S3: <Error>; IAM and STS: <ErrorResponse><Error>; what stands before them sometimes puts <Errors>
- * around it. */
+/* Find the error: <Error> in S3, <ErrorResponse><Error> in IAM and STS, sometimes inside
+ * <Errors>. */
 static const json_t *find_error(const json_t *in)
 {
 	const json_t *found = json_object_get(in, "Error");
@@ -137,7 +140,7 @@ static void describe(struct inflight_call *f)
 	if (!c->code[0])
 		snprintf(c->code, sizeof(c->code), "%d", c->status);
 	c->kind = error_kind(c->service, c->operation, c->code, c->message, c->status);
-	/* a HEAD cannot say ExpiredToken */
+	/* a HEAD has no code for ExpiredToken */
 	if (c->status == 400 && f->keys.token[0] && str_eq(c->http.method, "HEAD"))
 		c->kind = AWS_ERROR_CREDENTIALS;
 	if (c->message[0])
@@ -156,13 +159,13 @@ static void read_error(struct inflight_call *f)
 	else
 		read_json_error(f);
 	describe(f);
-	/* throttled: surely not carried out */
+	/* a throttled call was certainly not carried out */
 	c->uncertain |= c->status >= 500 && c->kind == AWS_ERROR_TRANSIENT;
 }
 
 /* ---- good answers ---- */
 
-/* These answer 200 before they are done (botocore/handlers.py, _handle_200_error). */
+/* S3 sends 200 for these before they are done (botocore/handlers.py, _handle_200_error). */
 static bool may_fail_late(const struct aws_call *c)
 {
 	return c->service == AWS_S3 &&

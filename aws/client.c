@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The client's door: calls come in on any thread, are waited for, are given up. */
+/* The entry of the client: accepts calls on any thread, waits for them, cancels them. */
 #include "aws/client.h"
 
 #include "aws/internal.h"
@@ -90,7 +90,7 @@ static void on_hurry(struct net_task *task, bool stopped)
 	free(h);
 }
 
-/* The call may end at the same time: only its address is compared. */
+/* The call may end at the same time, so only its address is compared. */
 void aws_cancel(struct aws *a, struct aws_call *c)
 {
 	struct hurry *h = calloc(1, sizeof(*h));
@@ -112,7 +112,7 @@ void aws_cancel(struct aws *a, struct aws_call *c)
 	h->task.fn = on_hurry;
 	h->aws = a;
 	net_cancel(a->net, &c->http);
-	net_after(a->net, &h->task, 1); /* not 0: after what was queued at the same time */
+	net_after(a->net, &h->task, 1); /* not 0: it must run after the tasks queued before */
 }
 
 /* ---- waiting ---- */

@@ -73,9 +73,8 @@ static int read_file(const char *path, json_t **ret, struct err *reterr)
 	return r < 0 ? r : aws_ini_parse(buf_str(&text), path, ret, reterr);
 }
 
-/* The name in "[profile 'Foo Bar']": two words, of which the first is any that begins so. What is
- * not of that form is no section of ours. Public reference: botocore/configloader.py
- * (_parse_section). */
+/* The name in "[profile 'Foo Bar']": two words, of which the first begins with the kind. Sections
+ * of another form are ignored. Public reference: botocore/configloader.py (_parse_section). */
 static void sort_section(json_t *into, const char *name, json_t *section)
 {
 	OWN(freep) char *copy = strdup(name);
@@ -85,7 +84,7 @@ static void sort_section(json_t *into, const char *name, json_t *section)
 		json_object_set(into, words[1], section);
 }
 
-/* "[profile x]", "[default]", "[sso-session x]", "[services x]" go to their objects. */
+/* Move "[profile x]", "[default]", "[sso-session x]", "[services x]" into their objects. */
 static void sort_sections(struct aws_config *c, const json_t *sections)
 {
 	static const char *const kinds[] = {"profile", "sso-session", "services"};
@@ -189,7 +188,8 @@ int aws_config_again(const struct aws_config *old, struct aws_config **ret, stru
 
 	if (!c)
 		return err_errno(reterr, ENOMEM, "read the AWS configuration");
-	c->env = json_deep_copy(old->env); /* no count of old is touched: other threads read it */
+	c->env = json_deep_copy(old->env); /* a deep copy: other threads read `old`, so its
+					      reference counts must not change */
 	c->config = json_object();
 	c->sessions = json_object();
 	c->services = json_object();

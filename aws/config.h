@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was said about AWS, inside aws/: environment and files as JSON objects. Public reference:
- * botocore/configloader.py (the files' grammar) and configprovider.py (who wins).
+ * The AWS settings of the environment and the files as JSON objects, inside aws/. Public reference:
+ * botocore/configloader.py (the files' grammar) and configprovider.py (the precedence).
  */
 #pragma once
 
@@ -12,29 +12,30 @@
 
 struct aws_config {
 	json_t *env;	     /* AWS_* and HOME */
-	json_t *config;	     /* profile → key → value, of the config file */
-	json_t *credentials; /* the same of the credentials file */
+	json_t *config;	     /* the config file: profile → key → value */
+	json_t *credentials; /* the credentials file, likewise */
 	json_t *sessions;    /* sso-session name → key → value */
 	json_t *services;    /* name → service → key → value */
 	char profile[256];
-	bool profile_given; /* explicitly, or by the environment: it must exist */
-	bool skip_env_keys; /* explicitly */
+	bool profile_given; /* True if options or environment name the profile: it must exist */
+	bool skip_env_keys; /* True if the options name the profile: keys in the environment are
+			       ignored */
 	char region[AWS_REGION_MAX];
 	char config_path[AWS_URL_MAX], credentials_path[AWS_URL_MAX];
 };
 
-/* The grammar of both files: {"SECTION": {"key": "value" or {"nested": "value"}}}. `name` is for
- * messages. -ERR_INVALID names the line. */
+/* Parse either file into {"SECTION": {"key": "value" or {"nested": "value"}}}, a new reference.
+ * `name` is for messages. -ERR_INVALID: the message names the line. */
 int aws_ini_parse(const char *text, const char *name, json_t **ret, struct err *reterr) MUSTCHECK;
 
-/* The files as they are now, with the environment, profile and region of `old`: where keys are
- * looked for, so that those that a login has written meanwhile are found. */
+/* Read the files again, with the environment, profile and region of `old`. Credentials are looked
+ * up in the result, so that keys of a later login are found. Free *ret with aws_config_free(). */
 int aws_config_again(const struct aws_config *old, struct aws_config **ret,
 		     struct err *reterr) MUSTCHECK;
 
-/* A variable of the environment; NULL when unset or empty. */
+/* A variable of the environment; NULL: unset or empty. */
 const char *aws_env(const struct aws_config *c, const char *name);
-/* A key of a profile: the credentials file's wins. NULL: not there. */
+/* A key of a profile; the credentials file has precedence. NULL: absent. */
 const char *aws_profile_key(const struct aws_config *c, const char *profile, const char *key);
 bool aws_profile_exists(const struct aws_config *c, const char *profile);
 
@@ -48,10 +49,10 @@ int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct a
 			   struct err *reterr) MUSTCHECK;
 int aws_keys_from_sso(const struct aws_config *c, const char *profile, struct net *net,
 		      struct aws_keys *ret, struct err *reterr) MUSTCHECK;
-/* sso_token.c: the session's token, renewed when it ends soon. `net` as above. */
+/* sso_token.c: the session's token, renewed if it ends soon. Blocking. */
 struct aws_sso {
-	const char *name; /* of the cache: the session's, else the start URL */
-	bool is_session;  /* of a [sso-session], whose token can be renewed */
+	const char *name; /* name in the cache: the session's, or else the start URL */
+	bool is_session;  /* True if a [sso-session] has it: its token can be renewed */
 	const char *url, *region, *account, *role;
 };
 int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct net *net, char *ret,
@@ -59,10 +60,10 @@ int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct 
 int aws_keys_from_process(const char *command, struct aws_keys *ret, struct err *reterr) MUSTCHECK;
 struct aws_role {
 	const char *arn, *session, *external_id, *web_token; /* NULL: none */
-	const char *duration;				     /* seconds as text, NULL */
-	const char *region;				     /* when the configuration has none */
+	const char *duration;				     /* seconds as text; NULL: none */
+	const char *region; /* used if the configuration has none */
 };
-/* AssumeRole signed with `keys`, or AssumeRoleWithWebIdentity (keys NULL). */
+/* AssumeRole, signed with `keys`; if keys is NULL, AssumeRoleWithWebIdentity. Blocking. */
 int aws_keys_from_role(const struct aws_config *c, const struct aws_role *role, struct net *net,
 		       const struct aws_keys *keys, struct aws_keys *ret,
 		       struct err *reterr) MUSTCHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys that stay fresh: one thread that resolves the chain before they expire. */
+/* Keys that stay fresh: one thread resolves the chain before they expire. */
 #include "aws/config.h"
 #include "aws/credentials.h"
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define REFUSED_US   (5 * USEC_PER_SEC)	 /* between two refusals that are believed */
+#define REFUSED_US   (5 * USEC_PER_SEC)	 /* least time between two resolves for a refusal */
 #define MIN_VALID_US (10 * USEC_PER_SEC) /* keys that expire sooner are not handed out */
 #define STACK_BYTES  (256 << 10)
 #define SOURCE_MAX   512
@@ -20,21 +20,22 @@ struct aws_credential_cache {
 	struct net *net;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* for the thread and for those who wait */
+	pthread_cond_t changed; /* signalled for the thread and for waiters */
 	bool stopping, asked, resolved;
 	struct aws_keys keys;
-	int result; /* of the last resolve without older keys to fall back to */
+	int result; /* of the last resolve, if there are no older keys */
 	struct err err;
-	int64_t next_us;      /* by the wall clock, as the expiry: look again */
-	int64_t next_mono_us; /* the same after a failure; USEC_NEVER: there was none */
-	int64_t believed_us;  /* monotonic; 0: never */
+	int64_t next_us;      /* wall clock, as the expiry: time of the next resolve */
+	int64_t next_mono_us; /* the same after a failure; USEC_NEVER: no failure */
+	int64_t believed_us;  /* of the last refusal, monotonic; 0: never */
 	int64_t again_us;
-	char said[ERR_MSG_MAX]; /* the trouble that was logged last; on the thread */
+	char said[ERR_MSG_MAX]; /* error that was logged last; used by the thread only */
 	void (*fn)(void *userdata);
 	void *userdata;
 };
 
-/* When to look again: ahead of the expiry, short-lived keys after half of their life. */
+/* The time of the next resolve: ahead of the expiry; for short-lived keys after half of their
+ * life. */
 static int64_t next_look(const struct aws_keys *keys, int64_t now)
 {
 	int64_t ahead;
@@ -47,7 +48,8 @@ static int64_t next_look(const struct aws_keys *keys, int64_t now)
 	return keys->expires_us - ahead;
 }
 
-/* On the thread. Nothing configured is no trouble of a machine that does not use AWS. */
+/* Log the error. "Nothing configured" is only information, because the machine may not use AWS.
+ * Runs on the thread. */
 static void say_trouble(struct aws_credential_cache *k, int r, const char *msg)
 {
 	if (*msg && !str_eq(k->said, msg)) {
@@ -166,7 +168,7 @@ int aws_credential_cache_new(const struct aws_config *c, struct net *net, int64_
 	return 0;
 }
 
-/* The net thread must have stopped, or a resolve may take its time-out to end. */
+/* Stop the net thread first; otherwise this waits until a resolve ends. */
 void aws_credential_cache_free(struct aws_credential_cache *k)
 {
 	if (!k)

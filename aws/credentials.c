@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The chain: which link has keys. The order is botocore's (credentials.py,
+/* The chain of credential providers, in botocore's order (credentials.py,
  * create_credential_resolver). */
 #include "aws/credentials.h"
 
@@ -38,7 +38,7 @@ static int too_long(struct err *reterr, const char *where)
 		       "the keys in %s are longer than AWS keys can be; copy them again", where);
 }
 
-/* Every link answers 1: these are the keys; 0: not configured; negative: configured and wrong. */
+/* Each provider returns 1: found keys; 0: not configured; negative: configured wrongly. */
 
 static int environment_keys(struct chain *ch, struct aws_keys *ret, struct err *reterr)
 {
@@ -68,7 +68,7 @@ static int environment_keys(struct chain *ch, struct aws_keys *ret, struct err *
 	return 1;
 }
 
-/* Static keys of a profile in one of the two files. */
+/* Read static keys of a profile from one of the two files. */
 static int static_keys(struct chain *ch, const json_t *file, const char *path, const char *profile,
 		       struct aws_keys *ret, struct err *reterr)
 {
@@ -104,7 +104,7 @@ static int container_keys(struct chain *ch, struct aws_keys *ret, struct err *re
 	return r < 0 ? r : 1;
 }
 
-/* A machine that is not EC2, or has no role, is none that is configured wrongly. */
+/* A failure is no error: the machine may not be on EC2, or it has no role. */
 static int instance_keys(struct chain *ch, struct aws_keys *ret)
 {
 	if (aws_keys_from_instance(ch->c, ch->net, ret, NULL) < 0)
@@ -127,7 +127,7 @@ static int source_keys(struct chain *ch, const char *profile, struct aws_keys *r
 			       "profile '%s' has role_arn and needs either source_profile or "
 			       "credential_source; add one",
 			       profile);
-	if (source && str_eq(source, profile)) { /* its own static keys */
+	if (source && str_eq(source, profile)) { /* the profile's own static keys */
 		r = static_keys(ch, ch->c->credentials, ch->c->credentials_path, profile, ret,
 				reterr);
 		if (r == 0)
@@ -166,7 +166,7 @@ static bool has_static_keys(const struct aws_config *c, const char *profile)
 	       aws_profile_key(c, profile, "aws_secret_access_key");
 }
 
-/* STS's, when nothing else names a region. */
+/* The region for STS if no other is configured. */
 static const char *role_region(const struct aws_config *c, const char *profile)
 {
 	const char *region = aws_profile_key(c, profile, "region");
@@ -204,8 +204,8 @@ static int role_keys(struct chain *ch, const char *profile, struct aws_keys *ret
 	return r < 0 ? r : 1;
 }
 
-/* The environment wins for the profile that the daemon runs with, unless that was given explicitly;
- * a profile further down speaks for itself. */
+/* A setting for web identity. The environment has precedence for the daemon's own profile, unless
+ * the options name the profile. A profile further down uses its own settings. */
 static const char *web_setting(const struct chain *ch, const char *profile, const char *variable,
 			       const char *key)
 {
@@ -269,7 +269,7 @@ static int process_keys(struct chain *ch, const char *profile, struct aws_keys *
 	return r < 0 ? r : 1;
 }
 
-/* `aws login` keeps its keys sealed for the AWS CLI. */
+/* `aws login` seals its keys for the AWS CLI, so refuse such a profile. */
 static int login_keys(struct chain *ch, const char *profile, struct err *reterr)
 {
 	if (!aws_profile_key(ch->c, profile, "login_session"))
@@ -281,7 +281,7 @@ static int login_keys(struct chain *ch, const char *profile, struct err *reterr)
 		       profile, profile);
 }
 
-/* All links that a profile can have. */
+/* Try all providers of a profile. */
 static int profile_keys(struct chain *ch, const char *profile, struct aws_keys *ret,
 			struct err *reterr)
 {

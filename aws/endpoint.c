@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where each service of each region answers (botocore's endpoint rules) and who may overrule it. */
+/* The address of each service in each region (botocore's endpoint rules), and the settings that
+ * replace it. */
 #include "aws/config.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -8,7 +9,7 @@
 #include <string.h>
 
 struct partition {
-	const char *prefix; /* of the region's name; the longest match wins */
+	const char *prefix; /* of the region's name; the longest match decides */
 	const char *suffix; /* of host names */
 	const char *iam_host, *iam_region;
 };
@@ -26,9 +27,9 @@ static const struct partition partitions[] = {
 
 static const struct {
 	const char *host;	 /* before ".REGION.SUFFIX" */
-	const char *fips;	 /* the same with FIPS */
-	const char *sign;	 /* SigV4's service */
-	const char *variable;	 /* AWS_ENDPOINT_URL_… */
+	const char *fips;	 /* likewise, with FIPS */
+	const char *sign;	 /* name of the service in SigV4 */
+	const char *variable;	 /* the end of AWS_ENDPOINT_URL_… */
 	const char *config_name; /* in a [services] section */
 } services[AWS_SERVICES_] = {
 	[AWS_SAGEMAKER] = {"api.sagemaker", "api-fips.sagemaker", "sagemaker", "SAGEMAKER",
@@ -79,8 +80,8 @@ static bool setting(const struct aws_config *c, const char *variable, const char
 	return is_true(text ? text : aws_profile_key(c, c->profile, key));
 }
 
-/* A configured address: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's services
- * section, the profile's endpoint_url. */
+/* A configured address, in this order: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile's
+ * services section, the profile's endpoint_url. */
 static const char *configured(const struct aws_config *c, enum aws_service service)
 {
 	const char *section = aws_profile_key(c, c->profile, "services"), *url;
@@ -99,7 +100,7 @@ static const char *configured(const struct aws_config *c, enum aws_service servi
 	return url ? url : aws_profile_key(c, c->profile, "endpoint_url");
 }
 
-/* "http://host:port/base" into its parts. */
+/* Split "http://host:port/base" into its parts. */
 static int use_configured(const char *url, struct aws_endpoint *ret, struct err *reterr)
 {
 	const char *host = strstr(url, "://"), *path;
@@ -132,7 +133,7 @@ static int use_configured(const char *url, struct aws_endpoint *ret, struct err 
 	return 0;
 }
 
-/* True if the bucket may be a part of the host's name, under TLS too. */
+/* True if the bucket can be a part of the host name, also under TLS. */
 static bool is_host_label(const char *bucket)
 {
 	size_t n = strlen(bucket);
@@ -177,7 +178,7 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 	if (!region || !region[0])
 		region = c->region;
 	if (service == AWS_IAM && !region[0])
-		region = "us-east-1"; /* one for all regions */
+		region = "us-east-1"; /* one address for all regions */
 	if (!region[0])
 		return err_set(reterr, ERR_INVALID,
 			       "no AWS region is set: give sagemaker.region in the job, aws.region "
@@ -191,7 +192,7 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 		 service == AWS_IAM ? p->iam_region : region);
 	if (url)
 		return use_configured(url, ret, reterr);
-	/* GovCloud's plain addresses of the others are FIPS ones */
+	/* in GovCloud the normal addresses of the other services are FIPS ones */
 	no_fips_name = str_eq(p->prefix, "us-gov-") && service != AWS_SAGEMAKER;
 	if (service == AWS_S3)
 		use_s3(region, bucket, p, fips, dual, ret);

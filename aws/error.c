@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the services' errors mean. One table, first match wins; the sources are named per group. */
+/* The meaning of the services' errors: one table, the first match decides. Each group names its
+ * public source. */
 #include "aws/internal.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -15,7 +16,7 @@ static const struct row {
 	const char *message;   /* a part of it; NULL: any */
 	enum aws_error_kind kind;
 } rows[] = {
-	/* SageMaker says most things with ValidationException: only the text tells them apart
+	/* SageMaker uses ValidationException for most errors; only the text distinguishes them
 	 * (github.com/aws/amazon-sagemaker-operator-for-k8s, clientwrapper; sagemaker-python-sdk,
 	 * session.py). */
 	{AWS_SAGEMAKER, NULL, NULL, "Could not assume role", AWS_ERROR_ROLE},
@@ -37,7 +38,8 @@ static const struct row {
 	/* botocore/data/sagemaker-runtime/2017-05-13/service-2.json */
 	{AWS_RUNTIME, NULL, "ModelError", NULL, AWS_ERROR_MODEL},
 	{AWS_RUNTIME, NULL, "ModelNotReadyException", NULL, AWS_ERROR_TRANSIENT},
-	{AWS_RUNTIME, NULL, "ValidationError", "ariant ", AWS_ERROR_INVALID}, /* not the endpoint */
+	{AWS_RUNTIME, NULL, "ValidationError", "ariant ",
+	 AWS_ERROR_INVALID}, /* the variant is missing, not the endpoint */
 	{AWS_RUNTIME, NULL, "ValidationError", "not found", AWS_ERROR_NOT_FOUND},
 	/* docs.aws.amazon.com, "Amazon S3 API: error responses" */
 	{AWS_S3, "Put", "PreconditionFailed", NULL, AWS_ERROR_EXISTS},
@@ -79,7 +81,7 @@ static const struct row {
 	{ANY, NULL, "EC2ThrottledException", NULL, AWS_ERROR_THROTTLED},
 	{ANY, NULL, "RequestTimeout", NULL, AWS_ERROR_TRANSIENT},
 	{ANY, NULL, "RequestTimeoutException", NULL, AWS_ERROR_TRANSIENT},
-	{ANY, NULL, "InternalError", NULL, AWS_ERROR_TRANSIENT}, /* S3, also behind a 200 */
+	{ANY, NULL, "InternalError", NULL, AWS_ERROR_TRANSIENT}, /* S3, also with status 200 */
 	/* docs.aws.amazon.com, "Common errors" of each service */
 	{ANY, NULL, "ExpiredToken", NULL, AWS_ERROR_CREDENTIALS},
 	{ANY, NULL, "ExpiredTokenException", NULL, AWS_ERROR_CREDENTIALS},
@@ -134,8 +136,8 @@ enum aws_error_kind error_kind(enum aws_service service, const char *operation, 
 	return AWS_ERROR_INVALID;
 }
 
-/* The codes of botocore/retries/standard.py's sibling in other SDKs (aws-sdk-go, "clock skew"), and
- * a HEAD that is refused, which has no code. */
+/* True for clock-skew codes (aws-sdk-go, "clock skew"), and for a refused HEAD, which has no
+ * code. */
 bool error_is_skew(const char *code, int status)
 {
 	static const char *const codes[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A call's way: its turn at the rate limiter, keys, an attempt, what the answer asks for, the end.
- */
+/* The steps of a call: a token of the rate limiter, keys, an attempt, a correction or a retry, the
+ * end. */
 #include "aws/internal.h"
 #include "base/clock.h"
 #include "base/own.h"
@@ -11,9 +11,9 @@
 #include <time.h>
 
 #define KEYS_LOOK_US (50 * USEC_PER_MSEC) /* between two looks for keys */
-#define KEYS_WAIT_US (60 * USEC_PER_SEC)  /* then there are none */
-#define FULL_US	     (50 * USEC_PER_MSEC) /* when the net has no room */
-#define SKEW_US	     (240 * USEC_PER_SEC) /* a clock that is wrong by less signs well */
+#define KEYS_WAIT_US (60 * USEC_PER_SEC)  /* then the call fails without keys */
+#define FULL_US	     (50 * USEC_PER_MSEC) /* pause if the net thread has no room */
+#define SKEW_US	     (240 * USEC_PER_SEC) /* a smaller error of the clock is accepted by AWS */
 
 static void step_keys(struct inflight_call *f);
 static void on_answer(struct net_request *rq);
@@ -75,7 +75,7 @@ void inflight_call_go(struct net_task *task, bool stopped)
 		f->step(f);
 }
 
-/* Go on with `step` after a while; soon when the call was given up. */
+/* Run `step` after a delay; soon if the call was cancelled. */
 static void rest(struct inflight_call *f, int64_t delay_us, void (*step)(struct inflight_call *f))
 {
 	pthread_mutex_lock(&f->aws->lock);
@@ -177,7 +177,7 @@ static void step_send(struct inflight_call *f)
 	} else if (r < 0) {
 		fail(f, AWS_ERROR_TRANSIENT, -r, e.msg);
 	} else if (is_cancelled(f)) {
-		net_cancel(a->net, &c->http); /* it may have been asked for just before */
+		net_cancel(a->net, &c->http); /* the cancel may have come just before */
 	}
 }
 
@@ -201,7 +201,7 @@ static void step_keys(struct inflight_call *f)
 	}
 	f->keys_since_us = 0;
 	if (r == 0 && f->renewing && same_keys(&keys, &f->keys)) {
-		over(f); /* with what the service said about them */
+		over(f); /* the chain has no other keys: end with the service's refusal */
 	} else if (r < 0) {
 		fail(f, AWS_ERROR_CREDENTIALS, EACCES, e.msg);
 	} else {
@@ -214,7 +214,7 @@ static void step_keys(struct inflight_call *f)
 
 /* ---- what an answer asks for ---- */
 
-/* The bucket lies elsewhere (botocore/utils.py, S3RegionRedirectorv2). */
+/* The bucket is in another region (botocore/utils.py, S3RegionRedirectorv2). */
 static bool move_region(struct inflight_call *f)
 {
 	const struct aws_call *c = f->c;
@@ -232,7 +232,7 @@ static bool move_region(struct inflight_call *f)
 	return f->moved = true;
 }
 
-/* The services' clock is taken when ours is wrong enough to matter. */
+/* Adopt the service's clock if ours differs by more than SKEW_US. */
 static bool set_clock(struct inflight_call *f)
 {
 	struct aws *a = f->aws;
@@ -252,7 +252,7 @@ static bool set_clock(struct inflight_call *f)
 	return f->set_right = true;
 }
 
-/* Refused keys are reported; others that the chain then gives are tried once. */
+/* Report refused keys. If the chain then gives other keys, they are tried once. */
 static bool renew_keys(struct inflight_call *f)
 {
 	if (f->c->kind != AWS_ERROR_CREDENTIALS || f->renewed || f->received)
@@ -304,7 +304,7 @@ static void on_answer(struct net_request *rq)
 		rate_limiter_success(f->lane, f->cost);
 		over(f);
 	} else if (move_region(f) || set_clock(f) || renew_keys(f)) {
-		f->attempts_max++; /* said otherwise, not asked again */
+		f->attempts_max++; /* a corrected request is not a retry */
 		rest(f, 0, step_keys);
 	} else if (may_retry(f)) {
 		rest(f, wait_before_retry(c), inflight_call_start);

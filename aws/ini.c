@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The files ~/.aws/config and ~/.aws/credentials: sections, keys, and what is indented below a key:
- * its own keys when its value is empty, else more lines of its value. As Python's RawConfigParser
- * reads them, which botocore/configloader.py uses; a key without a value is as if it were absent.
- */
+/* The files ~/.aws/config and ~/.aws/credentials: sections, keys, and indented lines below a key.
+ * If the key's value is empty, these lines are its own keys, otherwise more lines of its value.
+ * Like Python's RawConfigParser, which botocore/configloader.py uses. A key without a value counts
+ * as absent. */
 #include "aws/config.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -12,7 +12,7 @@
 
 struct ini {
 	json_t *sections, *section;
-	json_t *nested;	  /* of the last key, when its value was empty */
+	json_t *nested;	  /* of the last key, if its value was empty */
 	char *key;	  /* the last key; NULL: none yet in this section */
 	size_t indent;	  /* of the last key or section */
 	const char *name; /* of the file */
@@ -24,7 +24,7 @@ static int wrong(const struct ini *in, struct err *reterr, const char *what)
 	return err_set(reterr, ERR_INVALID, "%s, line %d: %s", in->name, in->line, what);
 }
 
-/* Bytes of the white space that `s` begins with, as Python's str.strip() knows it; 0: none. */
+/* Bytes of the white-space character at `s`, by Python's str.strip(); 0: none. */
 static size_t space_len(const char *s)
 {
 	static const char *const wide[] = {
@@ -44,7 +44,8 @@ static size_t space_len(const char *s)
 	return 0;
 }
 
-/* White space at both ends goes. *ret_indent (may be NULL): characters of it in front. */
+/* Trim white space at both ends. *ret_indent (may be NULL): number of white-space characters in
+ * front. */
 static char *trim_indent(char *s, size_t *ret_indent)
 {
 	size_t n, indent = 0;
@@ -111,7 +112,7 @@ static int take_key(struct ini *in, char *line, struct err *reterr)
 	return in->key ? 0 : wrong(in, reterr, "memory is out");
 }
 
-/* What is indented below a key. */
+/* Add a line that is indented below a key. */
 static int take_continuation(struct ini *in, char *line, struct err *reterr)
 {
 	const json_t *so_far = json_object_get(in->section, in->key);
@@ -145,7 +146,7 @@ static int take_line(struct ini *in, char *line, struct err *reterr)
 	return text[0] == '[' ? take_section(in, text, reterr) : take_key(in, text, reterr);
 }
 
-/* A carriage return ends a line too, alone or before a newline. */
+/* Make line ends uniform. A carriage return ends a line, too, alone or before a newline. */
 static void end_lines(char *text)
 {
 	for (char *p = text; *p; p++)
@@ -153,7 +154,8 @@ static void end_lines(char *text)
 			*p = p[1] == '\n' ? ' ' : '\n';
 }
 
-/* The keys of [DEFAULT] are those of every section that lacks them; by itself it is none. */
+/* Copy the keys of [DEFAULT] into every section that lacks them. [DEFAULT] itself is not a
+ * section. */
 static void spread_defaults(json_t *sections)
 {
 	OWN(json_decrefp) json_t *defaults = json_incref(json_object_get(sections, "DEFAULT"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys from a container's and an instance's metadata service. Public reference: botocore/utils.py
+/* Keys from the metadata service of a container or an instance. Public reference: botocore/utils.py
  * (ContainerMetadataFetcher, IMDSFetcher, InstanceMetadataFetcher). */
 #include "aws/config.h"
 #include "base/clock.h"
@@ -21,7 +21,8 @@
 #define INSTANCE_HOST	 "http://169.254.169.254"
 #define INSTANCE_HOST6	 "http://[fd00:ec2::254]"
 #define INSTANCE_PATH	 "/latest/meta-data/iam/security-credentials/"
-/* Keys this close to their end are the service's stale ones: they are used a while longer. */
+/* Keys this close to their end are stale ones of the service; they are used for some more
+ * minutes. */
 #define STALE_US	 AWS_REFRESH_ADVISORY_US
 #define STALE_JITTER_MIN 120 /* seconds */
 #define STALE_JITTER_MAX 600
@@ -62,8 +63,8 @@ static bool address6_allowed(const char *host)
 	       (IN6_IS_ADDR_LOOPBACK(&given) || memcmp(&given, &metadata, sizeof(given)) == 0);
 }
 
-/* https to anywhere; http to this machine or a container's metadata address, by number or
- * "localhost": no other name can point elsewhere. */
+/* True for https to any host, and for http to this machine or a container's metadata address, by
+ * number or "localhost". Other names could resolve to another host. */
 static bool container_url_allowed(const char *url)
 {
 	char authority[AWS_HOST_MAX], *end;
@@ -173,7 +174,7 @@ struct instance {
 	char token[512]; /* header line; "": the service is too old for tokens */
 };
 
-/* A variable, else the profile's key. */
+/* A variable, or else the profile's key. */
 static const char *setting(const struct aws_config *c, const char *variable, const char *key)
 {
 	const char *text = aws_env(c, variable);
@@ -213,8 +214,8 @@ static void instance_url(const struct instance *in, const char *path, const char
 	snprintf(ret, size, "%.*s%s%s", (int)n, in->host, path, role);
 }
 
-/* A service without tokens, or one whose answer does not get through a container's network (one
- * hop), is asked without unless that is forbidden. */
+/* Get a token. Some services have none, or their answer cannot pass a container's network (one
+ * hop). They are then asked without a token, unless that is forbidden. */
 static int instance_token(struct instance *in, struct err *reterr)
 {
 	static const char *const headers[] = {"x-aws-ec2-metadata-token-ttl-seconds: 21600"};
@@ -248,7 +249,7 @@ static int instance_token(struct instance *in, struct err *reterr)
 	return r;
 }
 
-/* One GET below INSTANCE_PATH that must answer 200 with a body. */
+/* Send one GET below INSTANCE_PATH. The answer must be 200 with a body. */
 static int instance_get(const struct instance *in, const char *role, struct net_request *rq,
 			struct err *reterr)
 {
@@ -269,8 +270,8 @@ static int instance_get(const struct instance *in, const char *role, struct net_
 	return r;
 }
 
-/* An outage of the service shows as keys that are about to end, or have: go on with them, and ask
- * again in some minutes. */
+/* Extend keys that are about to end, or have ended: this shows an outage of the service. Use them
+ * further, and ask again after some minutes. */
 static void extend_stale(struct aws_keys *keys)
 {
 	unsigned jitter = 0;

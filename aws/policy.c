@@ -31,7 +31,7 @@ int policy_parse(const char *text, json_t **ret, struct err *reterr)
 	return r;
 }
 
-/* Element i of a string, an object, or a list of such; NULL beyond the last. */
+/* Element i of a string, an object, or a list of them; NULL: past the end. */
 static const json_t *item(const json_t *one_or_list, size_t i)
 {
 	if (json_is_array(one_or_list))
@@ -43,14 +43,14 @@ static const json_t *item(const json_t *one_or_list, size_t i)
 
 enum match {
 	MATCH_NONE,
-	MATCH_SOME, /* a part of what the text stands for */
+	MATCH_SOME, /* a part of the texts that the pattern stands for */
 	MATCH_ALL,
 };
 
 struct glob {
 	const char *text;
 	size_t len;
-	bool fold; /* case does not matter */
+	bool fold; /* True if case is ignored */
 };
 
 static bool same(const struct glob *a, char x, char y)
@@ -58,9 +58,9 @@ static bool same(const struct glob *a, char x, char y)
 	return a->fold ? tolower((unsigned char)x) == tolower((unsigned char)y) : x == y;
 }
 
-/* One cell of the table: true if the rests of a and b from i and j go together. `next` is row
- * i + 1, `row` is row i, filled from the end. `cover`: all that b stands for must match a;
- * else any. */
+/* One cell of the table: true if the rest of a from i matches the rest of b from j. `next` is row i
+ * + 1; `row` is row i, filled from the end. `cover`: every text of b must match a; otherwise one is
+ * enough. */
 static bool cell(const struct glob *a, size_t i, const struct glob *b, size_t j, const bool *next,
 		 const bool *row, bool cover)
 {
@@ -83,7 +83,7 @@ static bool together(const struct glob *a, const struct glob *b, bool cover)
 	bool *row = rows, *next = rows ? rows + b->len + 2 : NULL;
 
 	if (!rows)
-		return !cover; /* the careful answer: some, perhaps */
+		return !cover; /* out of memory: the cautious answer is "some" */
 	for (size_t i = a->len + 1; i-- > 0;) {
 		for (size_t j = b->len + 1; j-- > 0;)
 			row[j] = cell(a, i, b, j, next, row, cover);
@@ -94,7 +94,7 @@ static bool together(const struct glob *a, const struct glob *b, bool cover)
 	return result;
 }
 
-/* "${aws:username}" can be anything: a star that covers nothing for sure. */
+/* Replace "${aws:username}" by a star: it can have any value, so it never covers everything. */
 static void open_variables(const char *pattern, struct buf *out)
 {
 	while (*pattern) {
@@ -139,7 +139,7 @@ static enum match match_any(const json_t *patterns, const char *text, bool fold)
 	return best;
 }
 
-/* Of "Action" or "NotAction", "Resource" or "NotResource". */
+/* Match "Action" or "NotAction", "Resource" or "NotResource". */
 static enum match match_element(const json_t *statement, const char *name, const char *not_name,
 				const char *text, bool fold)
 {
@@ -210,7 +210,7 @@ static enum match match_principal(const json_t *statement, const char *service)
 {
 	const json_t *principal = json_object_get(statement, "Principal");
 
-	if (!principal) /* NotPrincipal: who is left is not told */
+	if (!principal) /* NotPrincipal does not name the remaining principals */
 		return json_object_get(statement, "NotPrincipal") ? MATCH_SOME : MATCH_NONE;
 	if (json_is_string(principal))
 		return str_eq(json_string_value(principal), "*") ? MATCH_SOME : MATCH_NONE;

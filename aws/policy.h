@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What IAM policies say, as far as it can be told without asking IAM (public reference:
- * docs.aws.amazon.com, "IAM JSON policy elements" and "Policy evaluation logic"). Pure. Conditions,
- * policy variables and statements that cover a part of what was asked give POLICY_MAYBE; policies
- * of organisations, of buckets and of keys are not seen.
+ * The meaning of IAM policies, as far as it is known without asking IAM (public reference:
+ * docs.aws.amazon.com, "IAM JSON policy elements" and "Policy evaluation logic"). Pure functions.
+ * Conditions, policy variables and statements that cover only a part of the request give
+ * POLICY_MAYBE. Policies of organisations, buckets and keys are not considered.
  */
 #pragma once
 
@@ -18,10 +18,12 @@ enum policy_answer {
 	POLICY_YES,
 };
 
-/* A policy's document as IAM hands it out: JSON, or that percent-encoded. -ERR_INVALID. */
+/* Parse a policy's document as IAM returns it: JSON, or percent-encoded JSON. *ret is a new
+ * reference. -ERR_INVALID; -ERR_LIMIT: it is larger than POLICY_TEXT_MAX. */
 int policy_parse(const char *text, json_t **ret, struct err *reterr) MUSTCHECK;
-/* POLICY_YES if `documents` (a list of documents that count together) allow `action`
- * ("s3:GetObject") on `resource`: an ARN, or with '*' and '?' all that it matches. A Deny wins. */
+/* POLICY_YES if `documents` (documents that count together) allow `action` ("s3:GetObject") on
+ * `resource`. That is an ARN; with '*' and '?' it stands for all ARNs that match. A Deny has
+ * precedence. */
 enum policy_answer policy_allows(const json_t *documents, const char *action, const char *resource);
 /* POLICY_YES if `service` ("sagemaker.amazonaws.com") may assume the role with this trust
  * policy. */

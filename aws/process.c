@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys that a program prints: the credential_process of a profile. Public reference:
+/* Keys printed by a program: the credential_process of a profile. Public reference:
  * botocore/credentials.py (ProcessProvider). */
 #include "aws/config.h"
 #include "aws/words.h"
@@ -18,7 +18,7 @@
 #define OUTPUT_MAX (64 << 10)
 #define PROCESS_US (60 * USEC_PER_SEC)
 #define ARGS_MAX   64
-#define WORDS_MAX  300 /* of what it said on stderr */
+#define WORDS_MAX  300 /* bytes of its stderr */
 
 extern char **environ;
 
@@ -39,7 +39,7 @@ static int split(char *text, char **argv, struct err *reterr)
 		 : err_set(reterr, ERR_INVALID, "the credential_process is empty; name a program");
 }
 
-/* The program on PATH. */
+/* Find the program on PATH. */
 static bool find_program(const char *name, char *ret, size_t size)
 {
 	const char *path = getenv("PATH");
@@ -55,7 +55,7 @@ static bool find_program(const char *name, char *ret, size_t size)
 	return false;
 }
 
-/* Both pipes to their ends. */
+/* Read both pipes to their ends, until the deadline `until`. */
 static int read_both(int out_fd, int err_fd, int64_t until, struct buf *out, struct buf *errors)
 {
 	struct pollfd fds[2] = {{.fd = out_fd, .events = POLLIN}, {.fd = err_fd, .events = POLLIN}};
@@ -87,7 +87,7 @@ static int read_both(int out_fd, int err_fd, int64_t until, struct buf *out, str
 	return 0;
 }
 
-/* It may close its pipes and go on. */
+/* Wait for the end: the program may close its pipes and continue. */
 static int wait_for_end(pid_t pid, int64_t until, int *ret_status)
 {
 	struct timespec pause = {.tv_nsec = 1000000};
@@ -144,7 +144,7 @@ static int run(char **argv, struct buf *out, struct buf *errors, int *ret_status
 	return r;
 }
 
-/* What it said on stderr, as a part of one sentence. */
+/* The program's stderr as a part of one sentence. */
 static const char *one_line(struct buf *errors)
 {
 	if (!buf_ok(errors) || !errors->len)

@@ -8,13 +8,14 @@
 
 #define SLOWER_EVERY_US INT64_C(1000000)
 #define RATE_FLOOR	0.05 /* of the full rate */
-#define RATE_RECOVERY	0.05 /* of the full rate, with each success */
+#define RATE_RECOVERY	0.05 /* of the full rate, after each success */
 #define OPERATION_MAX	128
 
-/* Calls a second and burst. AWS documents few of these: ListTrainingJobs has 2 a second for an
- * account (docs.aws.amazon.com, "Amazon SageMaker AI endpoints and quotas"), GetLogEvents and
- * DescribeLogStreams 25. The others stay below what accounts report as throttled; a service that
- * wants less says so. First match of service and beginning of the operation. */
+/* Calls per second, and burst. AWS documents few limits. ListTrainingJobs has 2 a second per
+ * account (docs.aws.amazon.com, "Amazon SageMaker AI endpoints and quotas"); GetLogEvents and
+ * DescribeLogStreams have 25. The other values are below rates that accounts report as throttled; a
+ * service that throttles slows them down. The first match of service and operation prefix
+ * applies. */
 static const struct rule {
 	enum aws_service service;
 	const char *prefix;
@@ -27,7 +28,7 @@ static const struct rule {
 	{AWS_SAGEMAKER, "", 2, 5}, /* Create, Update, Stop, Delete, AddTags */
 	{AWS_RUNTIME, "", 1000, 1000},
 	{AWS_S3, "CreateBucket", 2, 2},
-	{AWS_S3, "", 1000, 1000}, /* 3500 writes a second for each prefix */
+	{AWS_S3, "", 1000, 1000}, /* S3 allows 3500 writes a second per prefix */
 	{AWS_IAM, "", 5, 20},
 	{AWS_STS, "", 20, 20},
 	{AWS_LOGS, "GetLogEvents", 20, 20},
@@ -158,7 +159,7 @@ static void refill(struct rate_lane *lane, int64_t mono_us)
 	lane->at_us = mono_us;
 }
 
-/* Tokens below zero are places already promised. */
+/* Tokens below zero are calls that already have their time. */
 int64_t rate_limiter_take(struct rate_lane *lane, int64_t mono_us)
 {
 	refill(lane, mono_us);
@@ -172,7 +173,7 @@ void rate_limiter_slower(struct rate_lane *lane, int64_t mono_us)
 
 	refill(lane, mono_us);
 	if (lane->slowed_us && mono_us - lane->slowed_us < SLOWER_EVERY_US)
-		return; /* one bad moment throttles many calls */
+		return; /* one overload throttles many calls at once */
 	lane->slowed_us = mono_us;
 	lane->rate = lane->rate / 2 > least ? lane->rate / 2 : least;
 	if (lane->tokens > 0)

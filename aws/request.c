@@ -14,7 +14,7 @@
 #define STALL_US   (INT64_C(60) * 1000000)
 #define CALL_US	   (INT64_C(60) * 1000000)
 #define LIST_DEPTH 8
-#define NAME_MAX_  256 /* of a parameter, "Tags.member.1.Key" */
+#define NAME_MAX_  256 /* bytes of a parameter's name, "Tags.member.1.Key" */
 
 static bool is_json(enum aws_service s)
 {
@@ -47,7 +47,8 @@ static void put_members(struct buf *out, const char *name, const json_t *value, 
 	}
 }
 
-/* Lists are Name.member.N, structures Name.Key (botocore/serialize.py, QuerySerializer). */
+/* Write a parameter: a list is Name.member.N, a structure Name.Key (botocore/serialize.py,
+ * QuerySerializer). */
 static void put_parameter(struct buf *out, const char *name, const json_t *value, int depth)
 {
 	char number[PY_FLOAT_LEN];
@@ -85,7 +86,7 @@ static void make_form(struct inflight_call *f)
 		put_parameter(&f->body, key, value, 0);
 }
 
-/* Once a call: attempts send the same bytes. */
+/* Make the body once per call: all attempts send the same bytes. */
 static int make_body(struct inflight_call *f, struct err *reterr)
 {
 	OWN(freep) char *text = NULL;
@@ -107,7 +108,7 @@ static int make_body(struct inflight_call *f, struct err *reterr)
 
 /* ---- the address ---- */
 
-/* The path, as on the wire and as signed, is what follows at.url in f->url up to '?'. */
+/* Make f->url. The part between at.url and '?' is the path, as sent and as signed. */
 static int make_url(struct inflight_call *f, struct err *reterr)
 {
 	const struct aws_call *c = f->c;
@@ -139,7 +140,7 @@ static int make_url(struct inflight_call *f, struct err *reterr)
 struct signing {
 	struct sigv4_header headers[ARRAY_LEN(((struct aws_call *)0)->headers) + 2];
 	size_t n;
-	struct buf names; /* "Name\0" of the caller's lines */
+	struct buf names; /* "Name\0" of each line of the caller */
 	char target[128];
 };
 
@@ -150,7 +151,7 @@ static void add_header(struct inflight_call *f, struct signing *s, const char *n
 	buf_printf(&f->lines, "%s: %s\n", name, value);
 }
 
-/* The caller's lines; at[i] is where name i begins in the copy. */
+/* Add the caller's header lines; at[i] is the start of name i in the copy. */
 static int add_given(struct inflight_call *f, struct signing *s, struct err *reterr)
 {
 	const struct aws_call *c = f->c;

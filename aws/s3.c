@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests to S3. Answers are read in s3_reply.c. */
+/* Requests to S3. s3_reply.c reads the answers. */
 #include "aws/s3.h"
 
 #include "base/own.h"
@@ -12,7 +12,7 @@
 #define BODY_MAX  (4 << 20)
 #define XMLNS	  "http://s3.amazonaws.com/doc/2006-03-01/"
 #define OLD_PLACE "us-east-1" /* the one region that CreateBucket must not name */
-#define ATTEMPTS  8	      /* of a call whose failure would lose a long transfer */
+#define ATTEMPTS  8	      /* attempts of a call whose failure would lose a long transfer */
 
 int s3_parse_uri(const char *uri, struct s3_place *ret, struct err *reterr)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * S3's operations as calls of aws/client.h: s3_*() fills a call, the caller sends it (aws_send or
- * s3_wait), s3_*_result() reads the answer. No state of its own; a call is used by one thread at a
- * time. Public reference: botocore data/s3/2006-03-01/service-2.json.
+ * S3's operations as calls of aws/client.h. s3_*() fills a call, the caller sends it (aws_send() or
+ * s3_wait()), s3_*_result() reads the answer. No state; one thread at a time uses a call. Public
+ * reference: botocore data/s3/2006-03-01/service-2.json.
  */
 #pragma once
 
@@ -15,40 +15,40 @@
 #define S3_KEY_MAX	  1024 /* bytes of a key */
 #define S3_ETAG_MAX	  128
 #define S3_UPLOAD_ID_MAX  1024
-#define S3_CHECKSUM_MAX	  64 /* base64, "-N" of a composite one included */
+#define S3_CHECKSUM_MAX	  64 /* base64, with the "-N" of a composite checksum */
 #define S3_PARTS_MAX	  10000
 #define S3_PART_BYTES_MIN (INT64_C(5) << 20) /* of every part but the last */
 #define S3_PART_BYTES_MAX (INT64_C(5) << 30)
 #define S3_LIST_MAX	  1000 /* entries of one page */
 #define S3_URI_MAX	  (S3_KEY_MAX + 80)
 
-/* What a failed call means; also the client's kind and err. */
+/* The meaning of a failed call, in addition to the client's kind and err. */
 enum s3_problem {
 	S3_FINE,
 	S3_NO_BUCKET,
 	S3_OTHER_REGION,
-	S3_DENIED, /* also: the bucket is not the expected account's */
+	S3_DENIED, /* also: the bucket does not belong to the expected account */
 	S3_CREDENTIALS,
-	S3_NO_KEY,    /* a HEAD does not tell a missing bucket from a missing key */
+	S3_NO_KEY,    /* after a HEAD the bucket may be missing, too */
 	S3_NO_UPLOAD, /* the multipart upload has ended */
-	S3_ARCHIVED,  /* in a storage class that must be restored first */
-	S3_CHANGED,   /* If-Match failed: another object by now */
-	S3_EXISTS,    /* the bucket's name is taken by another account */
-	S3_FAILED,    /* anything else */
+	S3_ARCHIVED,  /* in a storage class that needs a restore first */
+	S3_CHANGED,   /* If-Match failed: the object was replaced */
+	S3_EXISTS,    /* another account owns a bucket of that name */
+	S3_FAILED,    /* any other failure */
 };
 
 struct s3_place {
 	char bucket[64];
 	char key[S3_KEY_MAX + 1]; /* "": the bucket */
 };
-/* "s3://bucket/key". -ERR_INVALID with a sentence. */
+/* Parse "s3://bucket/key". -ERR_INVALID, with a sentence. */
 int s3_parse_uri(const char *uri, struct s3_place *ret, struct err *reterr) MUSTCHECK;
 
-struct s3_bucket { /* texts borrowed as long as calls are under way */
+struct s3_bucket { /* texts are borrowed while calls are under way */
 	const char *name;
-	const char *region;  /* NULL: the configuration's; the client finds the true one */
-	const char *owner;   /* account id that it must belong to; NULL: any */
-	const char *kms_key; /* for what is put; NULL: the bucket's default */
+	const char *region;  /* NULL: that of the configuration; the client finds the true one */
+	const char *owner;   /* id of the account that must own it; NULL: any */
+	const char *kms_key; /* for new objects; NULL: the bucket's default */
 };
 
 struct s3_call {
@@ -59,8 +59,9 @@ struct s3_call {
 	int max;
 };
 
-void s3_call_done(struct s3_call *c); /* may be filled again; all zero is fine */
-/* Send and wait. Returns call.result. */
+void s3_call_done(
+	struct s3_call *c); /* frees it; it may then be filled again; all zero is allowed */
+/* Send and wait; not on the net thread. Returns call.result. */
 int s3_wait(struct aws *a, struct s3_call *c, struct err *reterr) MUSTCHECK;
 enum s3_problem s3_problem_of(const struct s3_call *c);
 
@@ -69,13 +70,13 @@ struct s3_object {
 	int64_t size;
 	char etag[S3_ETAG_MAX]; /* with its quotes */
 	int64_t modified_us;
-	/* of a head or get; "" when the service has none */
+	/* of a HEAD or GET; "": the service has none */
 	char sha256[S3_CHECKSUM_MAX], crc32[S3_CHECKSUM_MAX], crc64nvme[S3_CHECKSUM_MAX];
-	int64_t part_bytes;	    /* that it was uploaded with by us; 0: not said */
-	char made_of[HASH_HEX_LEN]; /* what a made-up object (tar.gz) was made of; "" */
+	int64_t part_bytes;	    /* part size of an upload of ours; 0: not known */
+	char made_of[HASH_HEX_LEN]; /* hash of the sources of a made object (tar.gz); "": none */
 };
 
-/* A body: bytes, or read_body as in aws_call. */
+/* A body: bytes, or a function as read_body of aws_call. */
 struct s3_body {
 	const void *data;
 	ssize_t (*read)(struct net_request *rq, char *data, size_t size, size_t offset);
@@ -84,30 +85,31 @@ struct s3_body {
 };
 
 void s3_head_object(struct s3_call *c, const struct s3_bucket *b, const char *key);
-/* length < 0: to the end, from 0: all of it. etag NULL: whichever object. */
+/* length < 0: to the end; with offset 0 the whole object. etag NULL: any version of the object. */
 void s3_get_object(struct s3_call *c, const struct s3_bucket *b, const char *key, int64_t offset,
 		   int64_t length, const char *etag,
 		   bool (*on_data)(struct net_request *rq, const char *data, size_t len));
-/* Of a head or a get: size (of a ranged get: of the whole), etag, checksums, metadata. */
+/* Read the answer to a HEAD or GET: size (of the whole object, also after a ranged GET), etag,
+ * checksums, metadata. */
 int s3_object_result(const struct s3_call *c, struct s3_object *ret, struct err *reterr) MUSTCHECK;
 void s3_put_object(struct s3_call *c, const struct s3_bucket *b, const char *key,
 		   const struct s3_body *body, const char *made_of);
 
-/* token NULL: the first page. delimiter NULL: everything below the prefix. */
+/* token NULL: the first page. delimiter NULL: all keys below the prefix. */
 void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 	     const char *delimiter, const char *token, int max);
-/* fn for each object (false: stop). A key that does not begin with the prefix, a negative size and
- * more objects than were asked for are refused here, for all callers (-ERR_CORRUPT). *ret_token is
- * the next page's, heap, NULL: the last. */
+/* Call fn for each object; false stops. *ret_token is that of the next page (free() it); NULL: this
+ * is the last. -ERR_CORRUPT: a key without the prefix, a negative size, or more objects than
+ * requested. */
 int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o, void *userdata),
 		   void *userdata, char **ret_token, struct err *reterr) MUSTCHECK;
 
 struct s3_part {
 	char etag[S3_ETAG_MAX];
 	char sha256[S3_CHECKSUM_MAX];
-	int64_t size; /* of s3_list_parts_result */
+	int64_t size; /* filled by s3_list_parts_result() */
 };
-/* The etag that a put or a part was given. */
+/* Read the etag of a new object or part. */
 int s3_etag_result(const struct s3_call *c, char etag[S3_ETAG_MAX], struct err *reterr) MUSTCHECK;
 void s3_multipart_create(struct s3_call *c, const struct s3_bucket *b, const char *key,
 			 int64_t part_bytes, const char *made_of);
@@ -118,31 +120,32 @@ void s3_upload_part(struct s3_call *c, const struct s3_bucket *b, const char *ke
 /* parts[0] is number 1. */
 void s3_multipart_complete(struct s3_call *c, const struct s3_bucket *b, const char *key,
 			   const char *id, const struct s3_part *parts, int n);
-/* A good status with an error in its body is a failure. */
+/* Also fails if a good status has an error in its body. */
 int s3_multipart_complete_result(const struct s3_call *c, struct err *reterr) MUSTCHECK;
 void s3_multipart_abort(struct s3_call *c, const struct s3_bucket *b, const char *key,
 			const char *id);
-/* after: the last number of the page before, 0 for the first. Fills parts[number - 1] for numbers
- * up to n; *ret_after: where to go on, 0: that was all. */
+/* `after`: last part number of the page before; 0: the first page. Fills parts[number - 1] for
+ * numbers up to n. *ret_after: for the next page; 0: this is the last. */
 void s3_list_parts(struct s3_call *c, const struct s3_bucket *b, const char *key, const char *id,
 		   int after);
 int s3_list_parts_result(const struct s3_call *c, struct s3_part *parts, int n, int *ret_after,
 			 struct err *reterr) MUSTCHECK;
-/* Multipart uploads under way below a prefix; markers NULL: the first page. */
+/* List multipart uploads under way below a prefix. Markers NULL: the first page. */
 void s3_list_uploads(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 		     const char *key_marker, const char *id_marker);
-/* fn (false: stop) for each that may be ours (SHA-256 checksums, or not said), those of one key in
- * the order in which they were started. The next page's markers are heap, NULL: that was all. */
+/* Call fn (false stops) for each upload that may be ours: with SHA-256 checksums, or without a
+ * statement. Uploads of one key come in the order of their start. free() the next page's markers;
+ * NULL: this is the last. */
 int s3_list_uploads_result(const struct s3_call *c,
 			   bool (*fn)(const char *key, const char *id, void *userdata),
 			   void *userdata, char **ret_key, char **ret_id,
 			   struct err *reterr) MUSTCHECK;
 
 void s3_head_bucket(struct s3_call *c, const struct s3_bucket *b);
-/* "" when the service does not say. */
+/* Read the bucket's region; "": the service does not name it. */
 void s3_head_bucket_result(const struct s3_call *c, char region[AWS_REGION_MAX]);
 void s3_create_bucket(struct s3_call *c, const struct s3_bucket *b, const char *region);
 
-/* 32 bytes in hex → base64, as checksums are sent. */
+/* Encode 32 bytes in hex as base64, the form of checksums in headers. */
 void s3_base64_of_hex(const char *hex, char ret[S3_CHECKSUM_MAX]);
 void s3_base64(const unsigned char *data, size_t len, char *ret, size_t size);

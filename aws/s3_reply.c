@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* S3's answers: what a failure means, headers of an object, XML lists. */
+/* S3's answers: the meaning of a failure, the headers of an object, XML lists. */
 #include "aws/s3.h"
 #include "aws/xml.h"
 #include "base/clock.h"
@@ -106,9 +106,9 @@ static int64_t header_date(const struct s3_call *c)
 	return (int64_t)timegm(&tm) * USEC_PER_SEC;
 }
 
-/* Of an object that came in parts (its ETag says how many): a SHA-256 is one over the parts' sums,
- * "B64-N", where some services leave the N to the ETag; a CRC-32 may be that too, or one of the
- * whole where the service says so. */
+/* Complete the checksums of an object in parts; its ETag has the number of parts. Its SHA-256 is
+ * one over the parts' checksums, "B64-N"; some services leave N to the ETag. Its CRC-32 may be the
+ * same, or one of the whole if the service says so. */
 static void complete_sums(struct s3_object *o, const char *type)
 {
 	const char *dash = strchr(o->etag, '-');
@@ -164,7 +164,7 @@ void s3_head_bucket_result(const struct s3_call *c, char region[AWS_REGION_MAX])
 
 /* ---- XML ---- */
 
-/* The root element `name` of the answer; *ret_doc is to be released. */
+/* Find the root element `name` of the answer. The caller frees *ret_doc. */
 static int root_of(const struct s3_call *c, const char *name, const char *const *lists,
 		   json_t **ret_doc, const json_t **ret, struct err *reterr)
 {

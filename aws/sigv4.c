@@ -14,12 +14,12 @@
 #include <time.h>
 
 #define ALGORITHM     "AWS4-HMAC-SHA256"
-#define DATE_LEN      17 /* 20260131T235959Z and NUL */
+#define DATE_LEN      17 /* bytes of 20260131T235959Z and NUL */
 #define HEADERS_MAX   64
 #define PAIRS_MAX     256
 #define CANONICAL_MAX (256 << 10)
 
-/* Never signed: proxies may change them (botocore/auth.py, SIGNED_HEADERS_BLACKLIST). */
+/* Never signed, because proxies may change them (botocore/auth.py, SIGNED_HEADERS_BLACKLIST). */
 static const char *const unsigned_headers[] = {
 	"connection",
 	"expect",
@@ -36,7 +36,7 @@ static const char *const unsigned_headers[] = {
 
 /* ---- the canonical path ---- */
 
-/* Remove dot segments and double slashes, as botocore's normalize_url_path. */
+/* Remove dot segments and double slashes, like botocore's normalize_url_path. */
 static int normalised_path(struct buf *out, const char *path)
 {
 	const char *starts[1024];
@@ -96,7 +96,7 @@ static int compare_pairs(const void *a, const void *b)
 	return c ? c : compare_bytes(x->value, x->value_len, y->value, y->value_len);
 }
 
-/* The query is escaped already: sorted by its escaped keys, then values. */
+/* Sort the query, which is already escaped, by keys, then by values. */
 static int canonical_query(struct buf *out, const char *query)
 {
 	struct pair pairs[PAIRS_MAX];
@@ -130,7 +130,7 @@ static int canonical_query(struct buf *out, const char *query)
 struct header {
 	char name[128]; /* lower case */
 	const char *value;
-	size_t at; /* as given, for headers of one name */
+	size_t at; /* order as given, for headers of the same name */
 };
 
 static bool is_signed(const char *name)
@@ -165,7 +165,7 @@ static int add_header(struct header *list, size_t *n, const char *name, const ch
 	return 0;
 }
 
-/* Outer blanks are dropped, inner runs become one space. */
+/* Write the value without outer blanks, each inner run as one space. */
 static void put_value(struct buf *out, const char *value)
 {
 	bool blank = false, begun = false;
@@ -183,7 +183,7 @@ static void put_value(struct buf *out, const char *value)
 	}
 }
 
-/* All that is signed, sorted: the given ones and those of the signature. */
+/* Collect all signed headers, sorted: the caller's and those of the signature. */
 static int collect_headers(const struct sigv4_request *rq, const struct aws_keys *keys,
 			   const char *date, const char *payload, struct header *list,
 			   size_t *ret_n)
@@ -289,7 +289,7 @@ static void mac(const unsigned char *key, size_t key_len, const char *text, unsi
 
 	if (!HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text, strlen(text), ret,
 		  &len))
-		abort(); /* only when memory is out */
+		abort(); /* fails only if memory is out */
 }
 
 static void signature(const struct sigv4_request *rq, const struct aws_keys *keys, const char *date,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys from STS, and what an answer with keys looks like. Public reference: botocore/credentials.py
+/* Keys from STS, and the parser for answers with keys. Public reference: botocore/credentials.py
  * (AssumeRoleProvider, AssumeRoleWithWebIdentityProvider). */
 #include "aws/config.h"
 #include "aws/xml.h"

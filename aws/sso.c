@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of an SSO session that `aws sso login` has opened (sso_token.c has its token). Public
+/* Keys of an SSO session that `aws sso login` has opened (sso_token.c finds its token). Public
  * reference: botocore/credentials.py (SSOProvider). */
 #include "aws/config.h"
 #include "base/clock.h"
@@ -12,7 +12,7 @@
 #define REPLY_MAX  (256 << 10)
 #define SERVICE_US (20 * USEC_PER_SEC)
 
-/* A profile's settings, and those of the sso-session it names, which must not disagree. */
+/* Read the settings of a profile and of its sso-session. Both must agree. */
 static int sso_settings(const struct aws_config *c, const char *profile, struct aws_sso *ret,
 			struct err *reterr)
 {
@@ -51,7 +51,7 @@ static int sso_settings(const struct aws_config *c, const char *profile, struct 
 	return 0;
 }
 
-/* The role's keys are one level down: {"roleCredentials": {…}}. */
+/* Read the role's keys from one level down: {"roleCredentials": {…}}. */
 static int role_credentials(const struct net_request *rq, struct aws_keys *ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *in = NULL;

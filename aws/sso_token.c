@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bearer token of an SSO session: in the cache that `aws sso login` writes, and renewed there
- * with its refresh token, so that a session lasts for days without anybody at the keyboard. Public
+ * The bearer token of an SSO session, from the cache that `aws sso login` writes. The token is
+ * renewed there with its refresh token, so that a session lasts for days without a login. Public
  * reference: botocore/tokens.py (SSOTokenProvider), AWS IAM Identity Center OIDC API (CreateToken).
  */
 #include "aws/config.h"
@@ -17,9 +17,9 @@
 
 #define CACHE_MAX  (256 << 10)
 #define SERVICE_US (20 * USEC_PER_SEC)
-#define WINDOW_US  (15 * 60 * USEC_PER_SEC) /* renewed so long before its end */
+#define WINDOW_US  (15 * 60 * USEC_PER_SEC) /* time before the expiry from which to renew */
 
-/* "2026-01-02T03:04:05Z", of older AWS CLIs "…UTC". */
+/* Parse "2026-01-02T03:04:05Z"; older AWS CLIs write "…UTC". */
 static int expiry_of(const char *text, int64_t *ret_us)
 {
 	char zulu[64];
@@ -31,7 +31,7 @@ static int expiry_of(const char *text, int64_t *ret_us)
 	return clock_parse(zulu, ret_us);
 }
 
-/* In whole seconds, as other programs write it. */
+/* Write the expiry in whole seconds, like other programs. */
 static void set_expiry(json_t *token, int64_t seconds)
 {
 	time_t at = (time_t)(clock_now_us() / USEC_PER_SEC + seconds);
@@ -53,7 +53,7 @@ static bool may_renew(const struct aws_sso *sso, const json_t *cached)
 	       until_us > clock_now_us();
 }
 
-/* CreateToken's answer → what the cache holds from now on. */
+/* Make the new content of the cache from CreateToken's answer. */
 static int new_token(const struct aws_sso *sso, const json_t *cached, const struct net_request *rq,
 		     json_t **ret, struct err *reterr)
 {
@@ -117,7 +117,7 @@ static int renew(const struct aws_config *c, const struct aws_sso *sso, struct n
 	return r;
 }
 
-/* A new token that could not be kept still is one. */
+/* Save the token. A failure is only logged: the token is still valid. */
 static void keep(const char *path, const json_t *token)
 {
 	OWN(freep) char *text = json_text(token);

@@ -6,13 +6,14 @@
 
 #define BLANKS " \t\r\n"
 
-/* A backslash takes the next character as it is; between double quotes only some. */
+/* True if the backslash escapes `next`: always outside quotes; in double quotes only some
+ * characters. */
 static bool escapes(char quote, char next)
 {
 	return !quote || (quote == '"' && (next == '"' || next == '\\'));
 }
 
-/* One word; *in is behind it, *out behind what was written. False: its quote does not end. */
+/* Copy one word; *in and *out then point past it. False if its quote has no end. */
 static bool take_word(char **in, char **out)
 {
 	char quote = 0;

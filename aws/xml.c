@@ -11,7 +11,7 @@
 #define TEXT_MAX (4 << 20)
 
 struct frame {
-	json_t *value; /* an object once it has children */
+	json_t *value; /* an object after its first child */
 	char name[128];
 };
 
@@ -100,7 +100,7 @@ static void on_text(void *userdata, const XML_Char *text, int len)
 	buf_put(&rd->text, text, (size_t)len);
 }
 
-/* Answers of AWS have no document type; one could only be an attack. */
+/* Refuse a document type: answers of AWS have none, so it could only be an attack. */
 static void on_doctype(void *userdata, const XML_Char *name, const XML_Char *sysid,
 		       const XML_Char *pubid, int internal)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* XML answers of S3, IAM and STS as JSON (expat behind it): an element with child elements is an
- * object, a repeated one a list, any other a string; attributes and namespaces are dropped. */
+/* XML answers of S3, IAM and STS as JSON (parsed by expat). An element with children is an object,
+ * a repeated one a list, any other a string. Attributes and namespaces are dropped. */
 #pragma once
 
 #include "base/err.h"
@@ -10,7 +10,7 @@
 
 #define XML_DEPTH_MAX 32
 
-/* `lists`: NULL-terminated names of elements that are a list even when there is one or none of them
- * ("member", "Contents"). *ret: {"ListRolesResponse": {…}}, new reference. -ERR_CORRUPT. */
+/* `lists`: NULL-terminated names of elements that are always lists ("member", "Contents"), also if
+ * one or none is present. *ret: {"ListRolesResponse": {…}}, a new reference. -ERR_CORRUPT. */
 int xml_parse(const char *text, size_t len, const char *const *lists, json_t **ret,
 	      struct err *reterr) MUSTCHECK;
