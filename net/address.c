@@ -39,7 +39,7 @@ static bool v6_is_private(const uint8_t *b)
 {
 	static const uint8_t zeros[12];
 
-	if (memcmp(b, zeros, 12) == 0) /* ::, ::1, and IPv4-compatible ones */
+	if (memcmp(b, zeros, 12) == 0) /* ::, ::1, and IPv4-compatible addresses */
 		return true;
 	if (memcmp(b, zeros, 10) == 0 && b[10] == 0xff && b[11] == 0xff)
 		return v4_is_private(v4_at(b + 12));
@@ -75,7 +75,7 @@ bool address_equal(const struct sockaddr *a, const struct sockaddr *b)
 	       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr)) == 0;
 }
 
-/* "http://user@host:3128", or without the scheme. */
+/* Resolve "http://user@host:3128", with or without the scheme. */
 static size_t resolve(const char *proxy, struct sockaddr_storage *ret, size_t max)
 {
 	CURLU *url = curl_url();
@@ -88,7 +88,7 @@ static size_t resolve(const char *proxy, struct sockaddr_storage *ret, size_t ma
 			 CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
 	    curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		/* libcurl's own default ports of a proxy */
+		/* libcurl's default ports of a proxy */
 		const char *usual = strcmp(scheme, "https") == 0 ? "443" : "1080";
 
 		if (curl_url_get(url, CURLUPART_PORT, &port, 0) != CURLUE_OK)
@@ -114,7 +114,7 @@ static size_t resolve(const char *proxy, struct sockaddr_storage *ret, size_t ma
 
 size_t address_of_proxies(struct sockaddr_storage *ret, size_t max)
 {
-	/* those that libcurl looks at; HTTP_PROXY is not among them, since CGI sets it */
+	/* the variables that libcurl reads; not HTTP_PROXY, because CGI sets it */
 	static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
 					    "ALL_PROXY"};
 	size_t n = 0;

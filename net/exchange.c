@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One exchange: options for curl, the body both ways, what the end means. */
+/* One exchange: options for curl, the body in both directions, the result of the end. */
 #include "base/own.h"
 #include "base/str.h"
 #include "net/address.h"
@@ -76,7 +76,7 @@ static size_t on_read(char *data, size_t size, size_t n, void *userdata)
 	} else {
 		got = rq->read_body(rq, data, room, x->read_at);
 	}
-	if (got <= 0) { /* it has promised body_len bytes */
+	if (got <= 0) { /* the request has promised body_len bytes */
 		x->given_up = true;
 		return CURL_READFUNC_ABORT;
 	}
@@ -84,8 +84,8 @@ static size_t on_read(char *data, size_t size, size_t n, void *userdata)
 	return (size_t)got;
 }
 
-/* curl would send a request again by itself when a connection that it kept is closed without an
- * answer. What may have been received is not sent twice here: the caller decides. */
+/* Refuse to rewind a body that was read. curl would send a request again if a kept connection
+ * closes without an answer. The server may have received it, so the caller decides. */
 static int on_seek(void *userdata, curl_off_t offset, int origin)
 {
 	const struct exchange *x = userdata;
@@ -105,7 +105,7 @@ static int add_header(struct exchange *x, const char *line)
 	return 0;
 }
 
-/* Exactly the given headers: what curl would add by itself is switched off, unless it is given. */
+/* Send exactly the given headers: switch off curl's own ones, unless they are given. */
 static int make_headers(struct exchange *x)
 {
 	static const char *const own[] = {"Accept", "Content-Type", "Expect", "User-Agent"};
@@ -120,7 +120,7 @@ static int make_headers(struct exchange *x)
 			r = add_header(x, rq->headers[i]);
 			continue;
 		}
-		/* curl's way to send a header without a value */
+		/* curl's syntax for a header without a value */
 		buf_printf(&empty, "%.*s;", (int)strcspn(rq->headers[i], ":"), rq->headers[i]);
 		r = add_header(x, buf_str(&empty));
 	}
@@ -138,8 +138,7 @@ static int make_headers(struct exchange *x)
 	return r;
 }
 
-/* curl is about to connect to an address: the first of the name or another, of this request alone.
- */
+/* Check an address before curl connects to it, for this request only. */
 static curl_socket_t on_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *at)
 {
 	struct exchange *x = userdata;
@@ -155,7 +154,7 @@ static curl_socket_t on_socket(void *userdata, curlsocktype purpose, struct curl
 	return socket(at->family, at->socktype | SOCK_CLOEXEC, at->protocol);
 }
 
-/* A connection that another request has made was not checked. */
+/* Use a new connection, because that of another request was not checked. */
 static void set_public(struct exchange *x)
 {
 	if (!x->rq->public_only)
@@ -166,9 +165,9 @@ static void set_public(struct exchange *x)
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
-/* Every request to a unix socket has its own connection: connecting costs microseconds, and curl
- * would reuse a connection by the socket's path, which here contains a descriptor number that may
- * have come to mean another endpoint. */
+/* Each request to a unix socket has its own connection; connecting costs microseconds. curl reuses
+ * a connection by the socket's path. The path contains a descriptor number, which may mean another
+ * endpoint by then. */
 static void set_place(struct exchange *x)
 {
 	struct net_request *rq = x->rq;
@@ -263,7 +262,7 @@ void exchange_start(struct net *n, struct net_request *rq)
 		x->next = n->exchanges;
 		n->exchanges = x;
 		rq->transfer = x;
-		net_request_done(rq); /* of an attempt before */
+		net_request_done(rq); /* those of an earlier attempt */
 		buf_init(&rq->head, NET_REPLY_HEAD_MAX);
 		buf_init(&rq->reply, rq->on_data || reply_max(rq) < NET_ERROR_BODY_MAX
 					     ? NET_ERROR_BODY_MAX
@@ -288,7 +287,7 @@ void exchange_start(struct net *n, struct net_request *rq)
 
 /* ---- the end ---- */
 
-/* True if any byte of the request left. */
+/* True if a byte of the request was sent. */
 static bool was_sent(CURL *easy)
 {
 	long bytes = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The blocking HTTP client of net/http.h. One curl easy handle per client: options that stay are
+ * The blocking HTTP client of net/http.h. One curl easy handle per client: permanent options are
  * set once, the others before each exchange.
  */
 #include "net/http.h"
@@ -16,11 +16,11 @@
 struct http {
 	CURL *curl;
 	char origin[512]; /* "http://host:port", without a final slash */
-	char where[512];  /* as people name the server, for messages */
+	char where[512];  /* the server's name in messages */
 	char curl_error[CURL_ERROR_SIZE];
 };
 
-/* One exchange on its way. */
+/* One exchange under way. */
 struct exchange {
 	struct http *http;
 	const struct http_request *req;

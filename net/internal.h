@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The net thread's inside: net.c (thread, queues, curl on the loop), exchange.c (one request in
+/* Internals of the net thread: net.c (thread, queues, curl on the loop), exchange.c (one request in
  * curl), request.c (its end). */
 #pragma once
 
@@ -15,10 +15,10 @@ struct exchange {
 	CURL *easy;
 	struct curl_slist *headers;
 	size_t read_at;
-	bool given_up; /* by one of the request's callbacks */
+	bool given_up; /* True if a callback of the request ended it */
 	bool too_long;
-	bool private_address; /* it was about to be connected to */
-	long status;	      /* 0: no status line yet */
+	bool private_address; /* True if it would have connected to a private address */
+	long status;	      /* HTTP status; 0: no status line yet */
 	struct exchange *next;
 };
 
@@ -26,16 +26,16 @@ struct net {
 	struct net_settings settings;
 	char *ca_bundle, *user_agent;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of the three queues, pending and stopping */
+	pthread_mutex_t lock; /* protects the three queues, pending and stopping */
 	struct net_request *inbox, **inbox_tail;
 	struct net_task *tasks, **tasks_tail;
 	struct net_request *cancels[NET_REQUESTS_MAX];
 	size_t cancels_n;
-	size_t pending; /* accepted and not done */
+	size_t pending; /* requests that are accepted and not done */
 	bool stopping;
 	int wake_fd;
 
-	/* the net thread's own */
+	/* Used only on the net thread: */
 	sd_event *loop;
 	CURLM *multi;
 	sd_event_source *timer;
@@ -44,13 +44,14 @@ struct net {
 };
 
 /* ---- exchange.c, on the net thread ---- */
-/* Start it; on failure rq->result is set and the request is handed back. */
+/* Start the request. If that fails, sets rq->result and hands the request back. */
 void exchange_start(struct net *n, struct net_request *rq);
-/* curl is done with it: fill the result, free it, hand the request back. */
+/* End an exchange that curl has finished: fill the result, free the exchange, hand the request
+ * back. */
 void exchange_end(struct exchange *x, CURLcode code);
-/* End it with -code. */
+/* End the exchange with result -code. */
 void exchange_abort(struct exchange *x, int code, const char *words);
 
 /* ---- request.c ---- */
-/* Hand the request back; it may be freed by done. */
+/* Hand the request back. `done` may free it. */
 void net_request_over(struct net *n, struct net_request *rq);

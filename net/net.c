@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The net thread: its queues, its loop, curl's sockets and timer on the loop. */
+/* The net thread: its queues, its loop, and curl's sockets and timer on the loop. */
 #include "base/own.h"
 #include "net/internal.h"
 
@@ -22,7 +22,7 @@ static void collect_done(struct net *n)
 
 		if (msg->msg != CURLMSG_DONE)
 			continue;
-		code = msg->data.result; /* msg dies with the handle */
+		code = msg->data.result; /* msg is freed with the handle */
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&x);
 		exchange_end(x, code);
 	}
@@ -225,7 +225,7 @@ static int start_thread(struct net *n)
 static void net_release(struct net *n)
 {
 	if (n->multi)
-		curl_multi_cleanup(n->multi); /* still moves the timer */
+		curl_multi_cleanup(n->multi); /* it still uses the timer */
 	loop_drop(&n->timer);
 	sd_event_unref(n->loop);
 	if (n->wake_fd >= 0)
@@ -310,7 +310,7 @@ void net_free(struct net *n)
 	net_release(n);
 }
 
-/* One that was asked for before this sending meant the sending before it. */
+/* Forget a cancel that came before this send: it meant the send before. */
 static void forget_cancel(struct net *n, const struct net_request *rq)
 {
 	for (size_t i = 0; i < n->cancels_n; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The net thread: HTTP exchanges, many at a time, over TCP, TLS or a unix socket, on one thread
- * with its own loop and a curl multi handle. It never touches the database. The daemon has one
- * (SageMaker, S3, relayed requests to endpoints); a transfer worker has one of its own.
+ * The net thread: HTTP exchanges in parallel, over TCP, TLS or a unix socket, on one thread with
+ * its own loop and a curl multi handle. It never uses the database. The daemon has one net thread
+ * (SageMaker, S3, requests to endpoints); a transfer worker has another.
  */
 #pragma once
 
@@ -16,10 +16,10 @@
 #include <sys/types.h>
 
 #define NET_PROXIES_MAX	   16
-#define NET_REQUESTS_MAX   1024	       /* under way at once */
+#define NET_REQUESTS_MAX   1024	       /* under way at the same time */
 #define NET_HEADERS_MAX	   32	       /* of a request */
 #define NET_REPLY_HEAD_MAX (32 << 10)  /* bytes of a reply's headers that are kept */
-#define NET_ERROR_BODY_MAX (256 << 10) /* bytes of the body of an answer that is not 2xx */
+#define NET_ERROR_BODY_MAX (256 << 10) /* bytes of the body of an answer without success */
 #define NET_URL_MAX	   8192
 
 struct net;
@@ -28,84 +28,89 @@ struct net_settings {
 	const char *ca_bundle;	/* file; NULL: the system's */
 	const char *user_agent; /* NULL: "trainyard" */
 	int connections_max;	/* per host; 0: no limit */
-	/* What requests with public_only may connect to although it is private: the proxies. */
+	/* Private addresses to which requests with public_only may connect: the proxies. */
 	struct sockaddr_storage proxies[NET_PROXIES_MAX];
 	size_t proxies_n;
 };
 
-/* One exchange. The caller fills the first part, owns all of its memory, and leaves it alone until
- * `done` has run. Callbacks run on the net thread and must not block. */
+/* One exchange. The caller fills the first part and owns all of its memory. It must not change or
+ * free anything until `done` has run. Callbacks run on the net thread and must not block. */
 struct net_request {
 	const char *method; /* "GET", "HEAD", "PUT", "POST", "DELETE"; static */
-	const char *url;    /* escaped; sent as it is (dot segments too) */
-	/* "Name: value" each; borrowed. Nothing but Host, Content-Length and these is sent. */
+	const char *url;    /* escaped; sent unchanged, also dot segments */
+	/* Lines "Name: value", borrowed. Only Host, Content-Length and these lines are sent. */
 	const char *headers[NET_HEADERS_MAX];
 	size_t headers_n;
-	int unix_dirfd;		 /* -1: TCP; else a directory (closed by the net thread) ... */
-	const char *unix_socket; /* ... and the socket's name in it; static */
+	int unix_dirfd;		 /* -1: TCP; else a directory, which the net thread closes … */
+	const char *unix_socket; /* … and the socket's name in it; static */
 
-	/* Connect to addresses of the public internet only, and to the settings' proxies; each
-	 * connection is checked by its address. Else -ERR_UNSUPPORTED. */
+	/* True if the request may connect only to public addresses and to the settings' proxies.
+	 * Each connection is checked by its address. -ERR_UNSUPPORTED: another address. */
 	bool public_only;
 
-	const void *body; /* borrowed; NULL with body_len > 0: read_body gives it */
+	const void *body; /* borrowed; NULL with body_len > 0: use read_body */
 	size_t body_len;
-	/* Up to `size` bytes of the body from `offset`; negative: give the request up. */
+	/* Copies up to `size` bytes of the body from `offset`; negative: cancel the request. */
 	ssize_t (*read_body)(struct net_request *rq, char *data, size_t size, size_t offset);
 
-	/* Bytes of a collected 2xx body, 0: NET_ERROR_BODY_MAX; a longer one is -ERR_LIMIT. */
+	/* Most bytes of a collected 2xx body; 0: NET_ERROR_BODY_MAX. A longer body gives
+	 * -ERR_LIMIT. */
 	size_t reply_max;
-	/* Set: gets a 2xx body as it comes, nothing is collected. false: give the request up. */
+	/* If set, gets the 2xx body as it arrives; nothing is collected. False cancels the
+	 * request. */
 	bool (*on_data)(struct net_request *rq, const char *data, size_t len);
 
 	int64_t connect_timeout_us; /* 0: 5 s */
 	int64_t timeout_us;	    /* of the whole exchange; 0: none */
-	int64_t stall_us;	    /* no byte moved for so long; 0: 60 s */
+	int64_t stall_us;	    /* longest time without a byte; 0: 60 s */
 	void (*done)(struct net_request *rq);
 	void *userdata;
 
-	int result; /* 0: an HTTP answer came; -ERR_UNAVAILABLE: no connection; -ETIMEDOUT; -EIO: it
-		     * broke; -ERR_LIMIT; -ERR_CANCELLED: given up by a callback or net_cancel */
+	int result; /* 0: an HTTP answer; -ERR_UNAVAILABLE: no connection; -ETIMEDOUT; -EIO: the
+		       connection broke; -ERR_LIMIT; -ERR_CANCELLED: by a callback or net_cancel()
+		     */
 	struct err err;
-	bool sent;	  /* the server may have received the request */
+	bool sent;	  /* True if the server may have received the request */
 	int status;	  /* HTTP status */
-	struct buf head;  /* header lines as they came, "Name: value\r\n" each */
+	struct buf head;  /* header lines as received, "Name: value\r\n" each */
 	struct buf reply; /* collected body */
-	void *transfer;	  /* the net thread's */
+	void *transfer;	  /* the net thread's own */
 	struct net_request *next;
 };
 
-/* Zero it, set unix_dirfd to -1. */
+/* Zero the request and set unix_dirfd to -1. */
 void net_request_init(struct net_request *rq);
-/* Frees head and reply (not what the caller gave). */
+/* Free head and reply, but not the caller's fields. */
 void net_request_done(struct net_request *rq);
-/* The value of a reply header, name in any case, into ret; false: absent or longer than size. */
+/* Copy the value of a reply header into ret; the name's case is ignored. False if it is absent or
+ * does not fit. */
 bool net_reply_header(const struct net_request *rq, const char *name, char *ret, size_t size);
 
 int net_new(const struct net_settings *settings, struct net **ret, struct err *reterr) MUSTCHECK;
-/* End what is under way with -ERR_UNAVAILABLE, then the thread; net_send refuses from now on. */
+/* End all requests with -ERR_UNAVAILABLE, then the thread. From then on net_send() refuses. Blocks
+ * until the thread has ended. */
 void net_stop(struct net *n);
 void net_free(struct net *n); /* stops it first; NULL is allowed */
 
-/* Any thread. 0: `done` will run exactly once. -ERR_LIMIT: too many are under way,
- * -ERR_UNAVAILABLE: it is stopping; then the request is untouched (unix_dirfd is still the
- * caller's). */
+/* Send a request. For any thread, does not block. 0: `done` will run exactly once. -ERR_LIMIT: too
+ * many requests are under way, -ERR_UNAVAILABLE: the thread is stopping. After an error the request
+ * is unchanged, and unix_dirfd is still the caller's. */
 int net_send(struct net *n, struct net_request *rq, struct err *reterr) MUSTCHECK;
-/* Any thread. Give it up soon; done runs as for any other end. */
+/* Cancel the request; `done` runs as after any other end. For any thread, does not block. */
 void net_cancel(struct net *n, struct net_request *rq);
-/* Send and wait for it (not on the net thread). Returns rq->result, with *reterr filled. */
+/* Send and wait; not on the net thread. Returns rq->result and fills *reterr. */
 int net_wait(struct net *n, struct net_request *rq, struct err *reterr) MUSTCHECK;
 
-/* Run fn on the net thread after delay_us (0: soon, in the order of asking). Any thread; the caller
- * owns the task until fn runs. When the thread stops before, fn runs with stopped = true, once it
- * has stopped on the caller's thread. */
+/* A function that runs on the net thread after delay_us (0: soon, in the order of the calls). For
+ * any thread; the caller owns the task until fn runs. If the net thread stops first, fn runs with
+ * stopped = true; after the stop, on the caller's thread. */
 struct net_task {
 	void (*fn)(struct net_task *task, bool stopped);
-	void *source; /* the net thread's */
+	void *source; /* the net thread's own */
 	struct net *net;
 	int64_t delay_us;
 	struct net_task *next;
 };
 void net_after(struct net *n, struct net_task *task, int64_t delay_us);
-/* Run one that waits now. Only on the net thread, and not in the turn that began its wait. */
+/* Run a waiting task soon. Only on the net thread, and not in the turn in which its wait began. */
 void net_hurry(struct net_task *task);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A request by itself: its begin, its reply's headers, its end. */
+/* A request outside of curl: its start, its reply's headers, its end. */
 #include "net/internal.h"
 
 #include <string.h>

@@ -35,7 +35,7 @@ static char *part(CURLU *url, CURLUPart what, unsigned flags)
 	return curl_url_get(url, what, &text, flags) == CURLUE_OK ? text : NULL;
 }
 
-/* True if the handle holds an http or https address with a host. */
+/* Fill *ret. True if the handle has an http or https address with a host. */
 static bool take_origin(CURLU *url, struct origin *ret)
 {
 	char *port = part(url, CURLUPART_PORT, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Send a request and wait for its end, on a thread that may. */
+/* Send a request and wait for its end, on a thread that may block. */
 #include "net/internal.h"
 
 #include <assert.h>
