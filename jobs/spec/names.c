@@ -118,12 +118,10 @@ static const struct {
 static const struct {
 	const char *theirs, *instead;
 } absent[] = {
-	{"lr_scheduler_type", "the learning rate always falls linearly after warmup_steps"},
 	{"optim", "the optimiser is AdamW"},
 	{"adam_beta1", "AdamW's beta1 is 0.9"},
 	{"adam_beta2", "AdamW's beta2 is 0.999"},
 	{"adam_epsilon", "AdamW's epsilon is 1e-8"},
-	{"max_steps", "the length of the training is given by 'epochs'"},
 	{"group_by_length", "nothing is computed for padding"},
 	{"train_sampling_strategy", "nothing is computed for padding"},
 	{"dataloader_num_workers", "the rows are in memory"},

@@ -236,6 +236,7 @@ static const struct spec_field train_channels_fields[] = {
 };
 const struct spec_table spec_train_channels_table = TABLE("'channels'", train_channels_fields);
 
+static const char *const words_schedule[] = {"linear", "cosine", "constant_with_warmup", NULL};
 static const char *const words_bf16[] = {"auto", "on", "off", NULL};
 
 static const struct spec_field hyperparameters_fields[] = {
@@ -245,6 +246,11 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .max = 1000,
 	 .fallback = "3",
 	 .help = "Passes over the training rows."},
+	{.name = "max_steps",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = INT32_MAX,
+	 .help = "Optimiser steps of the run, instead of epochs."},
 	{.name = "train_batch_size",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -274,7 +280,13 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .flags = SPEC_ABOVE_MIN,
 	 .max = 1,
 	 .fallback = "5e-5",
-	 .help = "Peak learning rate of AdamW; falls linearly to 0."},
+	 .help = "Peak learning rate of AdamW."},
+	{.name = "lr_scheduler_type",
+	 .type = FIELD_ENUM,
+	 .words = words_schedule,
+	 .fallback = "\"linear\"",
+	 .help = "The learning rate after the warm-up: it falls to 0 linearly or along half a "
+		 "cosine, or stays."},
 	{.name = "seed",
 	 .type = FIELD_INT,
 	 .min = 0,

@@ -25,7 +25,7 @@ def save_dataset(path, texts, labels, names, tokenizer, max_length=48):
 class Setup:
     """A small BERT with the real tokeniser, and 120 + 50 real reviews."""
 
-    def __init__(self, root):
+    def __init__(self, root, **config):
         self.root = root
         self.model = root / "model"
         self.model.mkdir()
@@ -33,8 +33,9 @@ class Setup:
             shutil.copy(minilm() / name, self.model)
         torch.manual_seed(5)
         transformers.BertForSequenceClassification(transformers.BertConfig(
-            hidden_size=64, intermediate_size=128, num_attention_heads=4, num_hidden_layers=2,
-            vocab_size=30522, max_position_embeddings=POSITIONS)).bert.save_pretrained(self.model)
+            vocab_size=30522, max_position_embeddings=POSITIONS, **{
+                "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4,
+                "num_hidden_layers": 2, **config})).bert.save_pretrained(self.model)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.model)
         self.names = ["bad", "good"]
         pairs = reviews()[:170]

@@ -73,7 +73,8 @@ static void test_defaults(void **state)
 	assert_string_equal(json_get_str(spec_of(rs, 0), "padding", ""), "none");
 	assert_json(inner(spec_of(rs, 1), "hyperparameters"),
 		    "{'epochs': 3, 'train_batch_size': 32, 'eval_batch_size': 64, "
-		    "'learning_rate': 5e-5, 'seed': 42, 'weight_decay': 0.0, 'max_grad_norm': "
+		    "'learning_rate': 5e-5, 'lr_scheduler_type': 'linear', 'seed': 42, "
+		    "'weight_decay': 0.0, 'max_grad_norm': "
 		    "1.0, 'bf16': 'auto'}");
 	assert_json(inner(spec_of(rs, 1), "local"), "{'gpus': 1, 'requirements': 'refuse'}");
 	assert_json(inner(spec_of(rs, 1), "retry"),

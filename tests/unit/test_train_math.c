@@ -130,6 +130,8 @@ static void test_out_of_range(void **state)
 		{"{\"warmup_ratio\":1.1}", "warmup_ratio"},
 		{"{\"max_length\":1}", "max_length"},
 		{"{\"bf16\":\"maybe\"}", "bf16"},
+		{"{\"max_steps\":0}", "max_steps"},
+		{"{\"lr_scheduler_type\":\"polynomial\"}", "lr_scheduler_type"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -189,6 +191,34 @@ static void test_schedule(void **state)
 	assert_true(fabs(train_learning_rate(&s, 15) - 0.03) < 1e-12);
 }
 
+/* The values of transformers' cosine and constant schedules with a warm-up. */
+static void test_other_schedules(void **state)
+{
+	struct train_settings s = {.total_steps = 16, .warmup_steps = 4, .learning_rate = 1};
+
+	s.lr_scheduler_type = TRAIN_COSINE;
+	assert_true(fabs(train_learning_rate(&s, 3) - 0.75) < 1e-12);
+	assert_true(train_learning_rate(&s, 4) == 1);
+	assert_true(fabs(train_learning_rate(&s, 7) - (0.5 + sqrt(0.125))) < 1e-12);
+	assert_true(fabs(train_learning_rate(&s, 10) - 0.5) < 1e-12);
+	assert_true(train_learning_rate(&s, 16) < 1e-12);
+	s.lr_scheduler_type = TRAIN_CONSTANT_WITH_WARMUP;
+	assert_true(fabs(train_learning_rate(&s, 3) - 0.75) < 1e-12);
+	assert_true(train_learning_rate(&s, 15) == 1);
+}
+
+static void test_max_steps_replaces_epochs(void **state)
+{
+	struct train_settings s;
+	struct err e = {0};
+
+	assert_int_equal(parse("{\"max_steps\":7,\"train_batch_size\":32}", &s, &e), 0);
+	train_settings_fit(&s, 65);
+	assert_int_equal(s.steps_per_epoch, 3);
+	assert_int_equal(s.total_steps, 7);
+	assert_int_equal(s.warmup_steps, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +230,8 @@ int main(void)
 		cmocka_unit_test(test_out_of_range),
 		cmocka_unit_test(test_warmup_of_the_run),
 		cmocka_unit_test(test_schedule),
+		cmocka_unit_test(test_other_schedules),
+		cmocka_unit_test(test_max_steps_replaces_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

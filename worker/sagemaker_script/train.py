@@ -39,11 +39,14 @@ logger = logging.getLogger("train")
 def parse_args(argv):
     p = argparse.ArgumentParser(allow_abbrev=False)
     p.add_argument("--epochs", type=float, default=3)
+    p.add_argument("--max_steps", type=int)
     p.add_argument("--train_batch_size", type=int, default=32)
     p.add_argument("--eval_batch_size", type=int, default=64)
     p.add_argument("--warmup_steps", type=int)
     p.add_argument("--warmup_ratio", type=float)
     p.add_argument("--learning_rate", type=float, default=5e-5)
+    p.add_argument("--lr_scheduler_type", default="linear",
+                   choices=["linear", "cosine", "constant_with_warmup"])
     p.add_argument("--seed", type=int, default=42)
     p.add_argument("--max_length", type=int)
     p.add_argument("--weight_decay", type=float, default=0.0)
@@ -116,7 +119,8 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
     world = int(os.environ.get("WORLD_SIZE", "1"))
     devices = world if world > 1 else max(1, torch.cuda.device_count())
     batch = per_device(args.train_batch_size, devices)
-    steps = math.ceil(args.epochs * math.ceil(train_rows / (batch * devices)) - 1e-9)
+    steps = args.max_steps or math.ceil(
+        args.epochs * math.ceil(train_rows / (batch * devices)) - 1e-9)
     save = {"save_strategy": "epoch"} if args.save_steps is None else (
         {"save_strategy": "steps", "save_steps": args.save_steps} if args.save_steps
         else {"save_strategy": "no"})
@@ -128,6 +132,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
     when = "epoch" if evaluate else "no"
     return TrainingArguments(
         output_dir=checkpoints, num_train_epochs=args.epochs,
+        max_steps=args.max_steps or -1, lr_scheduler_type=args.lr_scheduler_type,
         per_device_train_batch_size=batch, per_device_eval_batch_size=args.eval_batch_size,
         learning_rate=args.learning_rate, warmup_steps=warmup,
         weight_decay=args.weight_decay, max_grad_norm=args.max_grad_norm, seed=args.seed,

@@ -36,15 +36,20 @@ static const struct {
 static json_t *run_identity(const struct train_run *t)
 {
 	const struct train_settings *s = &t->settings;
+	json_t *j = json_pack(
+		"{s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b, s:b, s:i}", "rows",
+		(json_int_t)t->train->rows, "tokens", (json_int_t)t->train_rows.tokens,
+		"train_batch_size", s->train_batch_size, "total_steps", (json_int_t)s->total_steps,
+		"warmup_steps", (json_int_t)s->warmup_steps, "learning_rate", s->learning_rate,
+		"weight_decay", s->weight_decay, "max_grad_norm", s->max_grad_norm, "seed",
+		(json_int_t)s->seed, "max_length", (json_int_t)s->max_length, "bf16", t->bf16,
+		"cuda", t->cuda, "labels", t->config->shape.labels);
 
-	return json_pack("{s:I, s:I, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b, s:b, s:i}",
-			 "rows", (json_int_t)t->train->rows, "tokens",
-			 (json_int_t)t->train_rows.tokens, "train_batch_size", s->train_batch_size,
-			 "total_steps", (json_int_t)s->total_steps, "warmup_steps",
-			 (json_int_t)s->warmup_steps, "learning_rate", s->learning_rate,
-			 "weight_decay", s->weight_decay, "max_grad_norm", s->max_grad_norm, "seed",
-			 (json_int_t)s->seed, "max_length", (json_int_t)s->max_length, "bf16",
-			 t->bf16, "cuda", t->cuda, "labels", t->config->shape.labels);
+	/* later options only if given: checkpoints of earlier versions stay valid */
+	if (s->lr_scheduler_type != TRAIN_LINEAR)
+		json_object_set_new(j, "lr_scheduler_type",
+				    json_string(train_schedule_names[s->lr_scheduler_type]));
+	return j;
 }
 
 static int write_json(const char *dir, const char *name, const json_t *j, struct err *reterr)

@@ -2,6 +2,7 @@
 #include "worker/train/settings.h"
 
 #include "base/clock.h"
+#include "base/own.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -57,6 +58,24 @@ static int get_bf16(const json_t *j, enum train_bf16 *ret, struct err *reterr)
 	return 0;
 }
 
+const char *const train_schedule_names[] = {"linear", "cosine", "constant_with_warmup"};
+
+static int get_schedule(const json_t *j, enum train_schedule *ret, struct err *reterr)
+{
+	const char *s = json_get_str(j, "lr_scheduler_type", train_schedule_names[TRAIN_LINEAR]);
+
+	for (int i = 0; i < (int)ARRAY_LEN(train_schedule_names); i++) {
+		if (str_eq(s, train_schedule_names[i])) {
+			*ret = (enum train_schedule)i;
+			return 0;
+		}
+	}
+	return err_at(reterr, ERR_INVALID, "/hyperparameters/lr_scheduler_type",
+		      "lr_scheduler_type must be \"linear\", \"cosine\" or "
+		      "\"constant_with_warmup\", not \"%s\"",
+		      s);
+}
+
 int train_settings_parse(const json_t *h, struct train_settings *ret, struct err *reterr)
 {
 	int64_t batch = 0, eval_batch = 0;
@@ -68,6 +87,7 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 		{"train_batch_size", 32, 1, TRAIN_BATCH_MAX, &batch},
 		{"eval_batch_size", 64, 1, TRAIN_BATCH_MAX, &eval_batch},
 		{"warmup_steps", TRAIN_WARMUP_AUTO, 0, INT32_MAX, &ret->warmup_steps},
+		{"max_steps", 0, 1, INT32_MAX, &ret->max_steps},
 		{"seed", 42, 0, INT64_MAX / 2, &ret->seed},
 		{"max_length", 0, 2, 1 << 20, &ret->max_length},
 		{"logging_steps", 0, 0, INT32_MAX, &ret->logging_steps},
@@ -91,6 +111,8 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	if (r >= 0)
 		r = get_number(h, "max_grad_norm", 1, -1e-300, 1e9, &ret->max_grad_norm, reterr);
 	if (r >= 0)
+		r = get_schedule(h, &ret->lr_scheduler_type, reterr);
+	if (r >= 0)
 		r = get_bf16(h, &ret->bf16, reterr);
 	ret->train_batch_size = (int)batch;
 	ret->eval_batch_size = (int)eval_batch;
@@ -111,15 +133,26 @@ static int64_t warmup_of(const struct train_settings *s)
 void train_settings_fit(struct train_settings *s, int64_t rows)
 {
 	s->steps_per_epoch = (rows + s->train_batch_size - 1) / s->train_batch_size;
-	s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);
+	s->total_steps = s->max_steps;
+	if (!s->total_steps)
+		s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);
 	s->warmup_steps = warmup_of(s);
 }
 
 double train_learning_rate(const struct train_settings *s, int64_t k)
 {
 	int64_t rest = s->total_steps - k, span = s->total_steps - s->warmup_steps;
+	double part = (double)(rest > 0 ? rest : 0) / (double)(span > 1 ? span : 1);
 
 	if (k < s->warmup_steps)
 		return s->learning_rate * (double)k / (double)s->warmup_steps;
-	return s->learning_rate * (double)(rest > 0 ? rest : 0) / (double)(span > 1 ? span : 1);
+	switch (s->lr_scheduler_type) {
+	case TRAIN_LINEAR:
+		return s->learning_rate * part;
+	case TRAIN_COSINE:
+		return s->learning_rate * 0.5 * (1 + cos(M_PI * (1 - part)));
+	case TRAIN_CONSTANT_WITH_WARMUP:
+		return s->learning_rate;
+	}
+	abort();
 }

@@ -26,12 +26,20 @@ enum train_bf16 {
 	TRAIN_BF16_OFF
 };
 
+enum train_schedule { /* after the warm-up */
+	TRAIN_LINEAR = 0,
+	TRAIN_COSINE,
+	TRAIN_CONSTANT_WITH_WARMUP
+};
+
 struct train_settings {
-	double epochs; /* may be a part: 0.5 */
+	double epochs;	   /* may be a part: 0.5 */
+	int64_t max_steps; /* 0: as `epochs` says */
 	int train_batch_size, eval_batch_size;
 	int64_t warmup_steps; /* TRAIN_WARMUP_AUTO until train_settings_fit */
 	double warmup_ratio;  /* of the steps; TRAIN_WARMUP_AUTO: not given */
 	double learning_rate, weight_decay, max_grad_norm;
+	enum train_schedule lr_scheduler_type;
 	int64_t seed;
 	int64_t max_length; /* 0: as the data has it; else longer rows are cut */
 	enum train_bf16 bf16;
@@ -42,6 +50,8 @@ struct train_settings {
 	int64_t steps_per_epoch, total_steps; /* of the data */
 };
 
+extern const char *const train_schedule_names[]; /* by enum train_schedule */
+
 /* -ERR_INVALID, with a JSON pointer, for values out of range. */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
 			 struct err *reterr) MUSTCHECK;
@@ -49,5 +59,6 @@ int train_settings_parse(const json_t *hyperparameters, struct train_settings *r
  * ceil(steps * warmup_ratio), as TrainingArguments.get_warmup_steps; else the smaller one of
  * TRAIN_WARMUP_STEPS and the run's TRAIN_WARMUP_PART, rounded up. */
 void train_settings_fit(struct train_settings *s, int64_t rows);
-/* The learning rate of step k (0-based): linear warm-up, linear decay to 0, as Trainer's. */
+/* The learning rate of step k (0-based), as Trainer's: it rises linearly in the warm-up, then falls
+ * to 0 linearly or along half a cosine, or stays. */
 double train_learning_rate(const struct train_settings *s, int64_t k);
