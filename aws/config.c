@@ -137,7 +137,10 @@ static int choose_profile(struct aws_config *c, const char *given, struct err *r
 		profile = aws_env(c, "AWS_PROFILE");
 	c->skip_env_keys = given && given[0];
 	c->profile_given = profile != NULL;
-	str_copy(c->profile, sizeof(c->profile), profile ? profile : "default");
+	if (!str_copy(c->profile, sizeof(c->profile), profile ? profile : "default"))
+		return err_set(reterr, ERR_INVALID,
+			       "the name of the AWS profile '%.64s…' has more than %zu bytes",
+			       profile, sizeof(c->profile) - 1);
 	if (!c->profile_given || aws_profile_exists(c, c->profile))
 		return 0;
 	list_profiles(c, &names);
@@ -146,7 +149,7 @@ static int choose_profile(struct aws_config *c, const char *given, struct err *r
 		       c->config_path, c->credentials_path, names.len ? buf_str(&names) : "none");
 }
 
-static void choose_region(struct aws_config *c, const char *given)
+static int choose_region(struct aws_config *c, const char *given, struct err *reterr)
 {
 	const char *region = given && given[0] ? given : aws_env(c, "AWS_REGION");
 
@@ -154,7 +157,10 @@ static void choose_region(struct aws_config *c, const char *given)
 		region = aws_env(c, "AWS_DEFAULT_REGION");
 	if (!region)
 		region = aws_profile_key(c, c->profile, "region");
-	str_copy(c->region, sizeof(c->region), region ? region : "");
+	if (!str_copy(c->region, sizeof(c->region), region ? region : ""))
+		return err_set(reterr, ERR_INVALID,
+			       "'%.64s…' is not an AWS region such as eu-west-1", region);
+	return 0;
 }
 
 int aws_config_load(const struct aws_config_options *o, struct aws_config **ret, struct err *reterr)
@@ -172,11 +178,12 @@ int aws_config_load(const struct aws_config_options *o, struct aws_config **ret,
 	r = read_files(c, reterr);
 	if (r >= 0)
 		r = choose_profile(c, o->profile, reterr);
+	if (r >= 0)
+		r = choose_region(c, o->region, reterr);
 	if (r < 0) {
 		aws_config_free(c);
 		return r;
 	}
-	choose_region(c, o->region);
 	*ret = c;
 	return 0;
 }

@@ -16,7 +16,7 @@ struct resource_row {
 	char name[RESOURCE_NAME_MAX + 1];
 	char nonce[RESOURCE_NONCE_LEN];
 	char region[32];
-	char arn[256];
+	char arn[RESOURCE_ARN_MAX + 1];
 	char job[ID_LEN]; /* the owner: a train or deploy job … */
 	int attempt;
 	char endpoint[ID_LEN]; /* … and, for the three resources of an endpoint, the endpoint */
@@ -76,9 +76,11 @@ int store_jobs_unplanned(struct store *st, struct job_rows *ret, struct err *ret
 /* A followed log stream of a resource. `token` is the next forward token; "" at the beginning, or
  * if the last token expired. The log file holds the bytes of the `events` read so far, up to the
  * row's log_size; both change in one transaction. */
+#define LOG_STREAM_MAX 512  /* characters of a stream's name (botocore: logs, LogStreamName) */
+#define LOG_TOKEN_MAX  4096 /* bytes of a token; the service gives no limit and sends about 60 */
 struct log_stream {
-	char stream[512];
-	char token[512];
+	char stream[LOG_STREAM_MAX + 1];
+	char token[LOG_TOKEN_MAX + 1];
 	int64_t events;
 };
 struct log_streams {

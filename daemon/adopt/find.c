@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define PAGE		 100
-#define ASK_TRIES	 8 /* tries; each includes the client's own retries */
+#define NEXT_TOKEN_MAX	 8192 /* of SageMaker (botocore: NextToken) */
+#define ASK_TRIES	 8    /* tries; each includes the client's own retries */
 #define MISSING_TRIES	 5
 #define MISSING_PAUSE_US 50000 /* doubled at each try */
 
@@ -152,7 +153,7 @@ static int take(struct finds *f, enum resource_kind kind, const char *region,
 static int list_all(struct manager *mgr, const char *region, const struct listing *l,
 		    struct finds *f, struct err *reterr)
 {
-	char token[8192] = "";
+	char token[NEXT_TOKEN_MAX + 1] = "";
 	int r = 0;
 
 	do {
@@ -172,7 +173,10 @@ static int list_all(struct manager *mgr, const char *region, const struct listin
 		json_array_foreach(json_object_get(answer, l->key), i, one)
 			if (r >= 0)
 				r = take(f, l->kind, region, l->status_key, one, reterr);
-		str_copy(token, sizeof(token), json_get_str(answer, "NextToken", ""));
+		if (!str_copy(token, sizeof(token), json_get_str(answer, "NextToken", "")))
+			r = err_set(reterr, ERR_CORRUPT,
+				    "%s: the answer has a NextToken of more than %d bytes",
+				    l->operation, NEXT_TOKEN_MAX);
 	} while (r >= 0 && token[0]);
 	return r;
 }

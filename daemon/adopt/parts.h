@@ -20,7 +20,7 @@ struct find {
 	enum resource_kind kind;
 	char name[RESOURCE_NAME_MAX + 1];
 	char region[AWS_REGION_MAX];
-	char arn[256];
+	char arn[RESOURCE_ARN_MAX + 1];
 	char status[48]; /* "" for a kind without a status */
 	int64_t created_us;
 	/* from the tags: */

@@ -53,11 +53,11 @@ struct sagemaker_call {
 	struct manager *manager;
 	enum sagemaker_step step;
 	char row[ID_LEN];
-	bool fresh;	   /* of a create: True if none was sent before */
-	json_t *input;	   /* owned */
-	char key[512];	   /* its subject: the key of a look-up or a log stream */
-	char text[2][256]; /* header lines of a runtime call */
-	char *body;	   /* body of a runtime call; owned */
+	bool fresh;		      /* of a create: True if none was sent before */
+	json_t *input;		      /* owned */
+	char key[LOG_STREAM_MAX + 1]; /* its subject: the key of a look-up or a log stream */
+	char text[2][256];	      /* header lines of a runtime call */
+	char *body;		      /* body of a runtime call; owned */
 	void (*answered)(struct manager *mgr, struct sagemaker_call *cc);
 	struct aws_call call;
 	struct sagemaker_call *next;

@@ -22,13 +22,17 @@
 #define LOG_GIVE_UP_US (600 * USEC_PER_SEC)
 
 /* The position in one row's log, for this process. */
+#define LONG_TOKEN                                                                               \
+	"the log and the metrics here are incomplete: CloudWatch answered with a token of more " \
+	"than 4096 bytes; the rest is in CloudWatch"
+
 struct sagemaker_tail {
 	char row[ID_LEN];
 	char job[ID_LEN];
-	char stream[512];   /* the stream being read; "": the list of streams */
-	int64_t next_us;    /* monotonic time of the next round */
-	int64_t round_us;   /* start of this round */
-	int64_t clean_us;   /* start of the last round without new lines */
+	char stream[LOG_STREAM_MAX + 1]; /* the stream being read; "": the list of streams */
+	int64_t next_us;		 /* monotonic time of the next round */
+	int64_t round_us;		 /* start of this round */
+	int64_t clean_us;		 /* start of the last round without new lines */
 	int64_t skipped;    /* events skipped in a stream that is read from its beginning again */
 	bool news, blocked; /* state of this round */
 	bool warned;
@@ -207,7 +211,10 @@ static int find_stream(struct manager *mgr, const struct resource_row *row, cons
 		}
 	}
 	*ret = (struct log_stream){0};
-	str_copy(ret->stream, sizeof(ret->stream), name);
+	if (!str_copy(ret->stream, sizeof(ret->stream), name))
+		return err_set(reterr, ERR_CORRUPT,
+			       "CloudWatch names a log stream of more than %d characters",
+			       LOG_STREAM_MAX);
 	return r < 0 ? r : 0;
 }
 
@@ -254,20 +261,29 @@ static bool forget_token(struct manager *mgr, const struct resource_row *row,
 	return true;
 }
 
-/* A missing group or stream means an empty log. Any other error is reported once. */
+/* Report a lasting trouble of the log once, as a warning of the job. */
+static void warn(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
+		 const char *code, const char *message)
+{
+	struct err why = {0};
+	int r;
+
+	if (t->warned || txn_begin(mgr, NULL) < 0)
+		return;
+	r = store_warning_insert(mgr->store, row->job, row->attempt, code, message, clock_now_us(),
+				 &why);
+	if (r < 0)
+		txn_fail(mgr, r, &why);
+	t->warned = txn_end(mgr, NULL) >= 0;
+}
+
+/* A missing group or stream means an empty log. */
 static void trouble(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
 		    const struct aws_call *c)
 {
 	t->blocked = c->kind != AWS_ERROR_NOT_FOUND && c->kind != AWS_ERROR_DENIED;
-	if (c->kind == AWS_ERROR_DENIED && !t->warned && txn_begin(mgr, NULL) >= 0) {
-		struct err why = {0};
-		int r = store_warning_insert(mgr->store, row->job, row->attempt, "log_denied",
-					     c->err.msg, clock_now_us(), &why);
-
-		if (r < 0)
-			txn_fail(mgr, r, &why);
-		t->warned = txn_end(mgr, NULL) >= 0;
-	}
+	if (c->kind == AWS_ERROR_DENIED)
+		warn(mgr, t, row, "log_denied", c->err.msg);
 	end_round(mgr, t);
 }
 
@@ -390,6 +406,8 @@ static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struc
 	struct err why = {0};
 	int r = p ? 0 : err_errno(&why, ENOMEM, "read a page of the log");
 
+	if (p && p->has_long_token)
+		warn(mgr, t, row, "log_incomplete", LONG_TOKEN);
 	if (p && !json_array_size(p->events) && log_page_is_last(p)) {
 		next_stream(mgr, t, row);
 		log_page_free(p);

@@ -17,7 +17,10 @@ struct log_page *log_page_new(struct manager *mgr, const struct sagemaker_call *
 	memcpy(p->row, cc->row, sizeof(p->row));
 	str_copy(p->stream, sizeof(p->stream), cc->key);
 	str_copy(p->asked, sizeof(p->asked), json_get_str(cc->input, "nextToken", ""));
-	str_copy(p->token, sizeof(p->token), json_get_str(cc->call.output, "nextForwardToken", ""));
+	p->has_long_token = !str_copy(p->token, sizeof(p->token),
+				      json_get_str(cc->call.output, "nextForwardToken", ""));
+	if (p->has_long_token)
+		p->token[0] = '\0';
 	p->events = json_incref(json_object_get(cc->call.output, "events"));
 	return p;
 }

@@ -14,12 +14,16 @@ struct log_page {
 	struct log_search_task task;
 	struct manager *manager;
 	char row[ID_LEN];
-	char stream[512], asked[512], token[512]; /* asked: for this page; "": from the head */
-	json_t *events;				  /* owned */
-	size_t known;				  /* events that are in the log already */
-	struct sagemaker_metrics *metrics;	  /* while it is searched; owned */
-	struct sagemaker_found *found;		  /* NULL: nothing is searched; owned */
-	int result;				  /* of the search */
+	char stream[LOG_STREAM_MAX + 1];
+	char asked[LOG_TOKEN_MAX + 1], token[LOG_TOKEN_MAX + 1]; /* asked: for this page; "": from
+								    the head */
+	bool has_long_token; /* True if the answer has a token of more than LOG_TOKEN_MAX bytes: no
+				page after this one can be asked for */
+	json_t *events;	     /* owned */
+	size_t known;	     /* events that are in the log already */
+	struct sagemaker_metrics *metrics; /* while it is searched; owned */
+	struct sagemaker_found *found;	   /* NULL: nothing is searched; owned */
+	int result;			   /* of the search */
 	struct err err;
 };
 

@@ -43,7 +43,8 @@ int resource_state_parse(const char *s, enum resource_state *ret);
 bool resource_state_is_final(enum resource_state state);
 bool resource_state_may(enum resource_state from, enum resource_state to);
 
-#define RESOURCE_NAME_MAX    63 /* SageMaker's limit: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} */
+#define RESOURCE_ARN_MAX     2048 /* of an endpoint (botocore: EndpointArn) */
+#define RESOURCE_NAME_MAX    63	  /* SageMaker's limit: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} */
 #define RESOURCE_NAME_PREFIX "trainyard-"
 #define RESOURCE_NONCE_LEN   13 /* 12 characters and NUL: 60 random bits */
 

@@ -71,6 +71,16 @@ def test_profile_that_is_not_there(aws):
     assert "work" in said and "other" in said and ".aws/config" in said
 
 
+def test_half_a_name_is_never_used(aws):
+    """A profile of 256 bytes was cut to 255, and a region of 32 to 31, which is another one."""
+    name = "p" * 255
+    aws.write(f"[profile {name}]\n{static('p')}[profile r]\n{static('r')}")
+    aws.same("AKIA-p", profile=name)
+    aws.refused("more than 255 bytes", AWS_PROFILE=name + "q")
+    said = aws.ours("r", AWS_REGION="us-" + "x" * 26 + "-11")["error"]
+    assert "is not an AWS region" in said
+
+
 def test_half_a_key_in_a_file(aws):
     aws.write(credentials="[default]\naws_access_key_id = AKIA-half\n")
     assert ".aws/credentials" in aws.refused("no aws_secret_access_key")

@@ -149,3 +149,28 @@ def test_a_token_that_has_expired(cloud, pad):
     got = [line for line in cloud.daemon.log(job["id"]).splitlines() if line.startswith("line ")]
     assert got == lines
     assert [c for c in cloud.fake.calls("GetLogEvents") if c["status"] == 400]
+
+
+@pytest.mark.parametrize("size", [512, 4096])
+def test_a_long_token_is_kept_whole(cloud, size):
+    """512: it was cut to 511 and refused, so that only the first page was ever read."""
+    lines = [f"line {i} " + "x" * 9000 for i in range(300)]
+    cloud.fake.admin("POST", "settings", {"log_token_bytes": size})
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert lines_of(cloud, job) == lines
+
+
+def test_half_a_token_is_never_used(cloud):
+    """The first page is read, and a warning of the job says that there is more."""
+    lines = [f"line {i} " + "x" * 9000 for i in range(300)]
+    cloud.fake.admin("POST", "settings", {"log_token_bytes": 4097})
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    got = lines_of(cloud, job)
+    assert 0 < len(got) < 300 and got == lines[:len(got)]
+    assert {call["status"] for call in cloud.fake.calls("GetLogEvents")} == {200}
+    assert [w["code"] for w in job["warnings"]] == ["log_incomplete"]

@@ -140,12 +140,13 @@ def reset(app, body, rest, request):
     return {}
 
 
-SETTINGS = {"bucket_making_s", "clock_offset_s", "quotas", "tags_page", "web_identity_token",
-            "violations"}
+SETTINGS = {"bucket_making_s", "clock_offset_s", "log_token_bytes", "quotas", "tags_page",
+            "web_identity_token", "violations"}
 
 
 def configure(app, body, rest, request):
-    """clock_offset_s, quotas {"training": {"ml.g5.xlarge": 1}, "endpoint": {"*": 4}}, …"""
+    """clock_offset_s, log_token_bytes,
+    quotas {"training": {"ml.g5.xlarge": 1}, "endpoint": {"*": 4}}, …"""
     unknown = set(body) - SETTINGS
     if unknown:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")

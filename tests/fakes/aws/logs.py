@@ -111,8 +111,9 @@ def get_log_events(context, r):
             first, after = at, at + len(page)
             phase = phase if not page else 0
         page = [e for e in page if r.get("startTime", 0) <= e["t"] < r.get("endTime", 1 << 62)]
+        digits = context.state.setting("log_token_bytes", 58) - len("f/") - 1
         return {"events": [shape(e) for e in page],
-                "nextForwardToken": f"f/{after:055d}{phase}",
+                "nextForwardToken": f"f/{after:0{digits}d}{phase}",
                 "nextBackwardToken": f"b/{first:055d}0"}
 
 
