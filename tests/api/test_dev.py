@@ -21,6 +21,7 @@ class Dev:
         self.process = subprocess.Popen(
             [ROOT / "tools/dev", "--no-build", "--build", BUILD, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also in background
             env={**os.environ, "TMPDIR": str(tmp_path)})
         self.said = {}
         for line in self.process.stdout:

@@ -359,3 +359,13 @@ torch_code torch_normal(uint64_t seed, float deviation, size_t n, float *ret,
 		memcpy(ret, values.const_data_ptr<float>(), n * sizeof(float));
 	});
 }
+
+#ifdef __SANITIZE_THREAD__
+/* OpenMP's library is built without the sanitizer, so the barriers at the ends of its loops are not
+ * seen: those of the engine, which all go through parallel.hpp, and those of torch. Jobs get no
+ * TSAN_OPTIONS, so the program has the list. */
+extern "C" __attribute__((visibility("default"))) const char *__tsan_default_suppressions(void)
+{
+	return "race:worker/torch/parallel.hpp\nrace:libtorch_cpu.so\n";
+}
+#endif
