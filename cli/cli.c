@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commands ask of the parsed command line, and how they say that they failed.
+ * Access to the parsed command line, and the message of a failed command.
  */
 #include "cli/cli.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every command of `trainyard` shares: the parsed command line, the connection, and the exit
- * statuses. main.c parses and dispatches; cmd_*.c hold the commands, one file per group; client.h
- * speaks to the daemon; show.h prints.
+ * Shared by all commands of `trainyard`: the parsed command line, the connection, and the exit
+ * statuses. main.c parses and dispatches; cmd_*.c have the commands, one file per group; client.h
+ * talks to the daemon; show.h prints.
  */
 #pragma once
 
@@ -17,19 +17,19 @@
 #define CLI_OPTIONS_MAX 8    /* options of one command */
 #define CLI_PATH_MAX	4096 /* of a request */
 
-/* Exit statuses, in --help and docs/operations.md. */
+/* Exit statuses; --help and docs/operations.md list them. */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_FAILED = 1,	       /* the daemon refused, or a local file could not be used */
+	CLI_FAILED = 1,	       /* the daemon refused, or a local file is unusable */
 	CLI_USAGE = 2,	       /* wrong command line */
 	CLI_UNREACHABLE = 3,   /* no daemon answers */
-	CLI_NOT_SUCCEEDED = 4, /* the run or job that was waited for did not succeed */
+	CLI_NOT_SUCCEEDED = 4, /* the awaited run or job did not succeed */
 };
 
 struct cli_option {
 	const char *name;  /* without the dashes; NULL ends the table */
 	char letter;	   /* 0: none */
-	const char *value; /* what --help calls its value; NULL: a flag */
+	const char *value; /* the value's name in --help; NULL: a flag */
 	const char *help;
 };
 
@@ -37,17 +37,17 @@ struct cli;
 
 struct cli_command {
 	const char *name;
-	const char *arguments; /* as --help shows them */
+	const char *arguments; /* as in --help */
 	const char *help;      /* one line */
-	int min, max;	       /* how many arguments; max -1: any number */
+	int min, max;	       /* number of arguments; max -1: any number */
 	int (*run)(struct cli *c);
 	struct cli_option options[CLI_OPTIONS_MAX + 1];
 };
 
 struct cli {
 	const struct cli_command *command;
-	bool json;	 /* --json: print what the daemon answered, nothing else */
-	const char *url; /* where the daemon is, for messages */
+	bool json;	 /* True with --json: print only the daemon's answer */
+	const char *url; /* the daemon's address, for messages */
 	struct http *http;
 	const char *args[CLI_WORDS_MAX];
 	int args_n;
@@ -57,14 +57,14 @@ struct cli {
 	int given_n;
 };
 
-/* Value of the last --name, NULL when it was not given. */
+/* Value of the last --name; NULL: not given. */
 const char *cli_get(const struct cli *c, const char *name);
-/* The nth (from 0) --name, NULL beyond. */
+/* The nth (from 0) --name; NULL: there are fewer. */
 const char *cli_get_nth(const struct cli *c, const char *name, int nth);
-/* "trainyard: MESSAGE" on stderr; returns the exit status for the error. */
+/* Print "trainyard: MESSAGE" on stderr. Returns the exit status of the error. */
 int cli_fail(const struct cli *c, const struct err *e);
 
-/* The commands, each in the cmd_*.c of its group; each returns an exit status. */
+/* The commands, each in the cmd_*.c of its group. Each returns an exit status. */
 int cmd_submit(struct cli *c);
 int cmd_clone(struct cli *c);
 int cmd_validate(struct cli *c);

@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define ASK_TIMEOUT_MS 90000 /* longer than any long poll asks for */
+#define ASK_TIMEOUT_MS 90000 /* longer than any long poll */
 
 static void path_append(struct request_path *p, const char *text)
 {
@@ -87,8 +87,8 @@ static int code_of_status(int status)
 	}
 }
 
-/* problem+json as one error: its detail, then a line for each of several "errors" (a single one is
- * in the detail). */
+/* Turn problem+json into one error: its detail, then a line for each of several "errors" (a single
+ * one is already in the detail). */
 static int refused(const struct http_reply *reply, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *problem = NULL;

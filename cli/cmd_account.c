@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Says on stderr that a list goes on, so that a table is never taken for all there is. */
+/* Warn on stderr if a list continues, so that nobody takes the table for the whole list. */
 static void say_more(const json_t *answer)
 {
 	if (json_get_str(answer, "next_cursor", NULL))
@@ -108,7 +108,7 @@ int cmd_roles(struct cli *c)
 
 /* ---- training jobs ---- */
 
-/* A line as the container wrote it, without what would move the cursor. */
+/* Print a line of the container's log, without characters that move the cursor. */
 static void print_line(const json_t *line)
 {
 	static const struct show_column at = {"", "at", SHOW_TIME};
@@ -121,7 +121,7 @@ static void print_line(const json_t *line)
 	putchar('\n');
 }
 
-/* All pages, or the tail. */
+/* Print all pages, or the tail. */
 static int print_logs(struct cli *c)
 {
 	OWN(freep) char *cursor = NULL;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Money: what SageMaker was paid, what is reserved, and what is left of the caps.
+ * Money: paid to SageMaker, reserved, and left of the caps.
  */
 #include "base/own.h"
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/show.h"
 
-/* "US dollars" of today and this month, with their caps, as the rows of one table. */
+/* Print "US dollars" of today and this month, with their caps, as rows of one table. */
 static void print_sums(const json_t *answer)
 {
 	static const struct show_column columns[] = {
@@ -33,7 +33,7 @@ static void print_sums(const json_t *answer)
 	       json_get_str(answer, "prices_noted", "?"));
 }
 
-/* A table below an empty line and a heading; nothing when there is nothing. */
+/* Print a table after an empty line. If the list is empty, prints nothing. */
 static void print_part(const json_t *items, const struct show_column *columns)
 {
 	if (json_array_size(items) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What takes the disk, by kind, run and job.
+ * Disk usage by kind, run and job.
  */
 #include "base/id.h"
 #include "base/own.h"

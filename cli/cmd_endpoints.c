@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Endpoints: list, renew, roll back, delete, ask.
+ * Endpoints: list, renew, roll back, delete, predict.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -14,7 +14,7 @@
 
 #define GONE_POLL_MS   200
 #define GONE_POLLS_MAX 600
-#define TEXT_LINE_MAX  (1 << 20) /* bytes of all texts of standard input */
+#define TEXT_LINE_MAX  (1 << 20) /* bytes of all texts on standard input */
 
 static const struct show_column columns[] = {
 	{"NAME", "name"},
@@ -119,7 +119,7 @@ static int endpoint_renew(struct cli *c, struct request_path *p, struct err *ret
 	return 0;
 }
 
-/* Until the endpoint is deleted, failed or not known any more. */
+/* Wait until the endpoint is deleted, failed or unknown. */
 static int wait_until_gone(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	for (int i = 0; i < GONE_POLLS_MAX; i++) {
@@ -229,7 +229,7 @@ static json_t *texts_of(struct cli *c)
 	return texts;
 }
 
-/* One text's answer: [{"label","score"}, …] or {"label","score"}. */
+/* Print the answer for one text: [{"label","score"}, …] or {"label","score"}. */
 static void print_prediction(const json_t *prediction, const char *text)
 {
 	const json_t *label = json_object_get(prediction, "label"), *item;

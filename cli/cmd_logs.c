@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a job said: its log, its metrics, the events, its files.
+ * Output of jobs: log, metrics, events, files.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -11,11 +11,11 @@
 #include <string.h>
 #include <time.h>
 
-#define RETRIES_MAX    120 /* reconnections in a row while following, one a second */
+#define RETRIES_MAX    120 /* reconnections in a row with --follow, one a second */
 #define METRIC_COLUMNS 8
 #define FOLLOW_WAIT_S  "25"
 
-/* A stream to stdout or to a file, counted so that it can be taken up again. */
+/* A stream to stdout or to a file. The byte count lets it resume. */
 struct sink {
 	FILE *file; /* NULL: stdout */
 	int64_t bytes;
@@ -36,7 +36,7 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
 }
 
-/* After -ERR_CANCELLED by sink_write the file could not be written; say that instead. */
+/* If sink_write() cancelled the stream, return the error of the write instead. */
 static int sink_error(int r, const char *name, struct err *reterr)
 {
 	if (r == -ERR_CANCELLED)
@@ -71,7 +71,7 @@ int cmd_logs(struct cli *c)
 	return r < 0 ? (sink_error(r, "the output", &e), cli_fail(c, &e)) : CLI_OK;
 }
 
-/* The names of the values that occur, in the order in which they first do. */
+/* The names of the values, in the order of their first appearance. */
 static size_t metric_names(const json_t *items, const char *names[METRIC_COLUMNS])
 {
 	const json_t *item;
@@ -150,7 +150,7 @@ static void print_event(const struct cli *c, const json_t *event)
 	printf("%s%s\n", str_eq(why, "-") ? "" : "  ", str_eq(why, "-") ? "" : why);
 }
 
-/* One page of events after *since, printed; moves *since on. 1: there may be more at once. */
+/* Print one page of events after *since and advance *since. 1: more may be available now. */
 static int events_page(struct cli *c, int64_t *since, bool wait, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;

@@ -7,7 +7,7 @@
 #include "cli/client.h"
 #include "cli/show.h"
 
-/* "3 running, 12 queued" of {"running": 3, "queued": 12}; zeros are left out. */
+/* Print "3 running, 12 queued" for {"running": 3, "queued": 12}, without zeros. */
 static void print_counts(const char *title, const json_t *counts)
 {
 	const char *state, *comma = "";
@@ -35,7 +35,7 @@ static int version_of_daemon(struct cli *c, char *buf, size_t size, struct err *
 	return r;
 }
 
-/* "cpu slots   1 of 2 in use" */
+/* Print "cpu slots   1 of 2 in use". */
 static void print_slots(const json_t *slots)
 {
 	if (json_is_object(slots))
@@ -44,7 +44,7 @@ static void print_slots(const json_t *slots)
 		       (int)json_get_int(slots, "cpus_each", 0));
 }
 
-/* A table after an empty line; nothing when it would be empty. */
+/* Print a table after an empty line. If the list is empty, prints nothing. */
 static void print_part(const json_t *items, const struct show_column *columns)
 {
 	if (json_array_size(items) == 0)
@@ -53,7 +53,7 @@ static void print_part(const json_t *items, const struct show_column *columns)
 	show_table(items, columns, "");
 }
 
-/* "money       1.76 $ today, 98.24 left; 13.51 $ this month" once there is any. */
+/* Print "money       1.76 $ today, 98.24 left; 13.51 $ this month" if any was spent. */
 static void print_money(const json_t *money)
 {
 	const json_t *today = json_object_get(money, "today"),

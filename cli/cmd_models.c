@@ -60,7 +60,7 @@ static int model_list(struct cli *c, struct err *reterr)
 	return 0;
 }
 
-/* {"hub", "revision"} of "org/name@revision". */
+/* Make {"hub", "revision"} from "org/name@revision". */
 static json_t *hub_source(const char *text)
 {
 	size_t n = strcspn(text, "@");
@@ -71,7 +71,7 @@ static json_t *hub_source(const char *text)
 	return source;
 }
 
-/* A path is the user's: of the current directory, or of the home. NULL: too long. */
+/* Make a path absolute, from the user's current or home directory. NULL: too long. */
 static json_t *path_source(const char *word)
 {
 	bool of_home = str_starts(word, "~/");
@@ -86,7 +86,7 @@ static json_t *path_source(const char *word)
 	return json_pack("{ss}", "path", path);
 }
 
-/* What the last word names: a directory here goes before a name on the hub. */
+/* Make the source from the last word: a directory here has precedence over a name on the hub. */
 static json_t *source_of(const char *word)
 {
 	OWN(freep) char *name = strndup(word, strcspn(word, "@"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Removing the files of runs: `prune` by age and number, `delete` of one. */
+/* Removing the files of runs: `prune` by age and number, `delete` for one run. */
 #include "base/own.h"
 #include "base/str.h"
 #include "cli/client.h"

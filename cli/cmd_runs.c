@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs and jobs: lists, one of them whole, waiting, and what can be asked of them.
+ * Runs and jobs: lists, one item in full, waiting, and the actions on them.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -82,7 +82,7 @@ static const struct show_column job_fields[] = {
 	{NULL},
 };
 
-/* GET p, then a table of its items, or the answer itself for --json. */
+/* Print the items of GET p as a table; with --json print the answer itself. */
 static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
 		const char *nothing)
 {
@@ -198,8 +198,7 @@ int cmd_wait(struct cli *c)
 	return r < 0 ? cli_fail(c, &e) : follow_verdict(c, id, state);
 }
 
-/* POST /v1/runs|jobs/{id}/VERB */
-/* `body` may be NULL. */
+/* Send POST /v1/runs|jobs/{id}/VERB; `body` may be NULL. */
 static int act_with(struct cli *c, const char *verb, const json_t *body, const char *done)
 {
 	OWN(json_decrefp) json_t *answer = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * submit, clone and validate: a pipeline out of a file or of a run, changed by options, sent to the
- * daemon.
+ * submit, clone and validate: read a pipeline from a file or a run, change it by options, send it
+ * to the daemon.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -15,9 +15,9 @@
 #include <libgen.h>
 #include <string.h>
 
-#define PIPELINE_MAX (8 << 20) /* bytes, as the daemon's default */
+#define PIPELINE_MAX (8 << 20) /* bytes, the daemon's default */
 
-/* Put the values of all options of that name into `pipeline`. */
+/* Apply all options of that name to `pipeline`. */
 static int apply_options(struct cli *c, const char *option, json_t *pipeline, struct err *reterr)
 {
 	const char *assignment;
@@ -28,7 +28,7 @@ static int apply_options(struct cli *c, const char *option, json_t *pipeline, st
 	return r;
 }
 
-/* The pipeline of the file, with --set done and its relative paths made absolute. */
+/* Load the pipeline from the file, apply --set and make its relative paths absolute. */
 static int load_pipeline(struct cli *c, json_t **ret, struct err *reterr)
 {
 	bool is_stdin = str_eq(c->args[0], "-");
@@ -73,7 +73,7 @@ static int wait_for(struct cli *c, const char *run)
 	return follow_verdict(c, run, state);
 }
 
-/* Say what was submitted, and wait for it if asked to; the exit status. */
+/* Print the new run. If --wait is given, waits for its end. Returns the exit status. */
 static int submitted(struct cli *c, const json_t *run)
 {
 	const char *id = json_get_str(run, "id", "");

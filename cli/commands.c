@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every command in one table, and --help out of the same table. */
+/* The table of all commands, and --help from that table. */
 #include "cli/commands.h"
 
 #include "base/own.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for the end of a run or job. The truth is always asked anew (GET); a long poll on the
- * events only says when to ask again, so that nothing is missed over a restart of the daemon.
+ * Waiting for the end of a run or job. GET reads the state each time. A long poll on the events
+ * only triggers the next GET, so a restart of the daemon loses nothing.
  */
 #include "cli/follow.h"
 
@@ -24,21 +24,22 @@
 #define NAME_WIDTH     16 /* columns of a job's name and of its state */
 #define STATE_WIDTH    10
 #define LEFT_MIN       20
-#define QUIET_STEP     0.25 /* without a terminal: a line at each quarter */
+#define QUIET_STEP     0.25 /* without a terminal: a line for each quarter */
 
 struct follow {
 	struct cli *c;
 	const char *id;
 	bool is_run;
-	bool terminal;		  /* stderr is one: redraw in place */
-	bool reached;		  /* the daemon has answered at least once */
-	bool unreachable;	  /* said so */
-	int drawn;		  /* lines to go up before the next drawing */
-	int64_t since;		  /* events up to here have been seen */
-	char said[LINES_MAX][64]; /* last state said, per job, without a terminal */
+	bool terminal;		  /* True if stderr is a terminal: redraw in place */
+	bool reached;		  /* True if the daemon has answered at least once */
+	bool unreachable;	  /* True if a message says that it is unreachable */
+	int drawn;		  /* lines to move up before the next drawing */
+	int64_t since;		  /* last event that was seen */
+	char said[LINES_MAX][64]; /* without a terminal: last printed state of each job */
 	double said_part[LINES_MAX];
 	int64_t attempt[LINES_MAX];
-	size_t warned[LINES_MAX]; /* warnings said, per job: of the submit and of the attempt */
+	size_t warned[LINES_MAX]; /* printed warnings of each job: of the submit and of the attempt
+				   */
 };
 
 static void nap_ms(int ms)
@@ -58,7 +59,7 @@ static double part_of(const json_t *job)
 	return total > 0 ? json_get_num(progress, "done", 0) / total : -1;
 }
 
-/* What SageMaker says of a job that runs there; "" for others. */
+/* SageMaker's status of a job that runs there; "": another job. */
 static const char *sagemaker_status(const json_t *job)
 {
 	const json_t *there = json_object_get(job, "sagemaker");
@@ -68,7 +69,7 @@ static const char *sagemaker_status(const json_t *job)
 	return json_get_str(there, "secondary_status", json_get_str(there, "status", ""));
 }
 
-/* What there is to say about a job beside its name and state, in so many columns (0: any). */
+/* Write what to print after a job's name and state, in `columns` columns (0: any). */
 static void describe(char *out, size_t size, const json_t *job, int columns)
 {
 	static const struct show_column took = {"", "started_at", SHOW_TOOK};
@@ -107,7 +108,7 @@ static size_t count_of_submit(const json_t *warnings)
 	return n;
 }
 
-/* Each job's warnings, once: those that have come since the last look. */
+/* Print the new warnings of each job, each of them once. */
 static void say_warnings(struct follow *f, const json_t *jobs)
 {
 	const json_t *job;
@@ -120,7 +121,7 @@ static void say_warnings(struct follow *f, const json_t *jobs)
 		if (i >= LINES_MAX)
 			return;
 		if (f->attempt[i] !=
-		    json_get_int(job, "attempt", 0)) { /* those of the submit stay */
+		    json_get_int(job, "attempt", 0)) { /* warnings of the submit stay */
 			f->attempt[i] = json_get_int(job, "attempt", 0);
 			f->warned[i] = f->warned[i] ? count_of_submit(all) : 0;
 		}
@@ -154,7 +155,7 @@ static void draw(struct follow *f, const json_t *jobs)
 	f->drawn = (int)json_array_size(jobs);
 }
 
-/* Without a terminal: a line for each change of state, and for each step of progress. */
+/* Print a line for each change of state and each step of progress, if there is no terminal. */
 static void say_changes(struct follow *f, const json_t *jobs)
 {
 	char about[SHOW_CELL_MAX];
@@ -179,7 +180,7 @@ static void say_changes(struct follow *f, const json_t *jobs)
 	}
 }
 
-/* The run's jobs in the order of the pipeline; the lists of the daemon are newest first. */
+/* The run's jobs in the order of the pipeline; the daemon lists the newest first. */
 static json_t *in_order(const json_t *run, const json_t *listed)
 {
 	json_t *ordered = json_array(), *known, *full;
@@ -196,7 +197,7 @@ static json_t *in_order(const json_t *run, const json_t *listed)
 	return ordered;
 }
 
-/* What is known now: *ret_item the run or job, *ret_jobs what to show. */
+/* Read the current state: *ret_item is the run or job, *ret_jobs the jobs to show. */
 static int look(struct follow *f, json_t **ret_item, json_t **ret_jobs, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *item = NULL, *list = NULL;
@@ -221,7 +222,7 @@ static int look(struct follow *f, json_t **ret_item, json_t **ret_jobs, struct e
 	return 0;
 }
 
-/* Until something happens to the item after what was seen, or a few seconds have passed. */
+/* Wait for a newer event of the item, or for a few seconds. */
 static int wait_for_news(struct follow *f, const json_t *item, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
@@ -238,7 +239,7 @@ static int wait_for_news(struct follow *f, const json_t *item, struct err *reter
 	request_path_param(&p, "since", since);
 	request_path_param(&p, "wait", POLL_WAIT_S);
 	r = client_request(f->c, "GET", &p, NULL, &answer, reterr);
-	if (r == -ERR_GONE) { /* older than what the daemon keeps: look again instead */
+	if (r == -ERR_GONE) { /* the daemon no longer has events that old: read the state instead */
 		nap_ms(RETRY_DELAY_MS);
 		return 0;
 	}
@@ -256,7 +257,7 @@ static bool is_final(bool is_run, const char *state)
 	return job_state_parse(state, &job) == 0 && job_state_is_final(job);
 }
 
-/* Look once and show it; 1 when it has ended. */
+/* Read the state once and show it. 1: it has ended. */
 static int follow_once(struct follow *f, char state[24], struct err *reterr)
 {
 	OWN(json_decrefp) json_t *item = NULL, *jobs = NULL;

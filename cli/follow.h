@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Following what happens: to the end of a run or job, with progress on stderr; or event by event.
- */
+/* Follow a run or job to its end, with progress on stderr. */
 #pragma once
 
 #include "base/id.h"
@@ -8,9 +7,9 @@
 
 #include <stdint.h>
 
-/* Until the run or job `id` has ended. A daemon that cannot be reached is waited for. *ret_state is
- * its last state. timeout_us 0: no limit, else -ETIMEDOUT. */
+/* Wait until the run or job `id` has ended; *ret_state is its last state. If the daemon cannot be
+ * reached, waits for it. timeout_us 0: no limit; else -ETIMEDOUT. */
 int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us,
 		  char ret_state[24], struct err *reterr) MUSTCHECK;
-/* CLI_OK or CLI_NOT_SUCCEEDED, after a line that says what became of `id`. */
+/* Print a line with the result of `id`. Returns CLI_OK or CLI_NOT_SUCCEEDED. */
 int follow_verdict(struct cli *c, const char *id, const char *state);

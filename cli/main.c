@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trainyard: the command line client. Parses one command line, finds the daemon, and runs the
- * command of the table in commands.c.
+ * command from the table in commands.c.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -15,7 +15,7 @@
 
 #define DEFAULT_SOCKET_DIR "/run/trainyard"
 
-/* The option that `word` ("--set=x", "--json", "-f") names, of the command or of all. */
+/* Find the option of `word` ("--set=x", "--json", "-f"), of the command or of all commands. */
 static const struct cli_option *find_option(const struct cli *c, const char *word)
 {
 	const struct cli_option *tables[] = {command_global_options,
@@ -43,7 +43,7 @@ static int usage_error(const struct cli *c, const char *what, const char *word)
 	return CLI_USAGE;
 }
 
-/* Take the option at argv[*i]; 0 or an exit status. */
+/* Take the option at argv[*i]. Returns 0 or an exit status. */
 static int take_option(struct cli *c, char **argv, int *i)
 {
 	const char *word = argv[*i], *value = strchr(word, '=');
@@ -62,7 +62,7 @@ static int take_option(struct cli *c, char **argv, int *i)
 	return 0;
 }
 
-/* 0, or an exit status after a message. */
+/* Parse the command line. Returns 0, or an exit status after a message. */
 static int parse(struct cli *c, int argc, char **argv)
 {
 	bool options = true;
@@ -85,7 +85,7 @@ static int parse(struct cli *c, int argc, char **argv)
 	return r;
 }
 
-/* True if somebody listens on this unix socket. */
+/* True if a server listens on this unix socket. */
 static bool socket_answers(const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};

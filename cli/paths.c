@@ -33,7 +33,7 @@ static bool is_dotted(const char *path)
 	return str_starts(path, "./") || str_starts(path, "../");
 }
 
-/* False: the path stays as it is. */
+/* Resolve one path. False if the path stays unchanged. */
 static bool resolve_one(const struct resolve *r, enum spec_path_use use, const char *path,
 			char out[PATH_MAX])
 {
@@ -48,12 +48,13 @@ static bool resolve_one(const struct resolve *r, enum spec_path_use use, const c
 		return false;
 	if (use == SPEC_PATH_OUTPUT || is_dotted(path))
 		return path_join(out, PATH_MAX, r->here, path);
-	/* Else of the daemon's base_dir, or a model of the hub or of another run. */
+	/* Otherwise it is relative to the daemon's base_dir, or a model of the hub or of another
+	 * run. */
 	return exists(r->here, path, file, out) || exists(r->beside, path, file, out);
 }
 
-/* Without "." and "..": the real directory; the last part may be a link and stays one, as the
- * python of a virtual environment must. */
+/* Remove "." and "..": the directory becomes the real one. The last part may be a link and stays
+ * one, because the python of a virtual environment needs that. */
 static void clean(char path[PATH_MAX])
 {
 	char real[PATH_MAX], dir[PATH_MAX], base[PATH_MAX];
@@ -90,7 +91,7 @@ static int resolve_job(struct resolve *r, json_t *job)
 	const char *python = json_get_str(local, "python", "");
 	int n = spec_visit_paths(job, visit, r);
 
-	if (n >= 0 && strchr(python, '/')) /* a name is looked for on PATH */
+	if (n >= 0 && strchr(python, '/')) /* a name without '/' is looked up on PATH */
 		n = visit(r, SPEC_PATH_DIRECTORY, local, "python");
 	return n;
 }

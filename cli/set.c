@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walk to the parent of the value by the path, then put the value there.
+ * Walk the path to the parent of the value, then set the value.
  */
 #include "cli/set.h"
 
@@ -11,7 +11,7 @@
 
 #define SET_PART_MAX 128
 
-/* Index of the element that `part` means: a number, or the "name" of an object; -1: none. */
+/* Index of the element `part`: a number, or the "name" of an object; -1: none. */
 static int64_t element_index(const json_t *list, const char *part)
 {
 	const json_t *item;
@@ -36,7 +36,7 @@ static int refuse(const json_t *at, const char *part, struct err *reterr)
 		       json_type_name(at), part);
 }
 
-/* The child of `at`, borrowed; an object gets a new empty object for a key that it lacks. */
+/* Go to the child of `at`, borrowed. A missing key of an object becomes a new empty object. */
 static int step(json_t *at, const char *part, json_t **ret, struct err *reterr)
 {
 	int64_t index;
@@ -67,8 +67,8 @@ static int put(json_t *at, const char *part, json_t *value, struct err *reterr)
 	return refuse(at, part, reterr);
 }
 
-/* The next part of the path before `end` into `part`; *path goes behind it. Between parts stands
- * '.', or '/' in a JSON pointer (RFC 6901), which begins with it. */
+/* Copy the next part of the path before `end` into `part`; *path then points past it. Parts are
+ * separated by '.', or by '/' in a JSON pointer (RFC 6901), which begins with '/'. */
 static int next_part(const char **path, const char *end, bool pointer, char part[SET_PART_MAX])
 {
 	const char *separators = pointer ? "/" : ".", *p = *path + (**path == *separators);

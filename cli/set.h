@@ -5,8 +5,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-/* `assignment` is "a.b.c=VALUE", or a JSON pointer (RFC 6901): "/a/b/c=VALUE". A part of the path
- * is a key of an object (made when it is not there), or the index of a list's element, or the
- * "name" of one. VALUE is JSON when it parses as such, else a string. -ERR_INVALID says which part
- * does not fit. */
+/* Apply "a.b.c=VALUE", or with a JSON pointer (RFC 6901) "/a/b/c=VALUE". A part of the path is a
+ * key of an object (created if missing), an index of a list, or the "name" of a list's element.
+ * VALUE is JSON if it parses, else a string. -ERR_INVALID: the message names the wrong part. */
 int set_apply(json_t *root, const char *assignment, struct err *reterr) MUSTCHECK;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Printing for people. Widths are counted in code points, which is right for what ids, names and
- * messages hold.
+ * Printing for people. Widths count code points, which is right for ids, names and messages.
  */
 #include "cli/show.h"
 
@@ -16,10 +15,10 @@
 #include <unistd.h>
 
 #define COLUMNS_MAX    12
-#define TERMINAL_WIDTH 80 /* of one that does not say */
+#define TERMINAL_WIDTH 80 /* if the terminal does not report its width */
 #define TERMINAL_MAX   10000
 #define COLUMN_GAP     2
-#define LAST_MIN       20 /* columns that the last cell of a row gets in any case */
+#define LAST_MIN       20 /* least columns for the last cell of a row */
 
 const json_t *show_find(const json_t *object, const char *path)
 {
@@ -60,8 +59,8 @@ static int width_of(const char *s)
 	return width;
 }
 
-/* Line ends become spaces and other control characters '?'; at most `max` code points (0: all), the
- * last one an ellipsis. */
+/* Replace line ends by spaces and other control characters by '?'. Keeps at most `max` code points
+ * (0: all); an ellipsis marks a cut. */
 static void clean(char *out, size_t size, const char *s, int max)
 {
 	size_t n = 0;
@@ -244,7 +243,7 @@ static void print_row(char cells[][SHOW_CELL_MAX], const int *widths, int n)
 	putchar('\n');
 }
 
-/* The columns as they are on `terminal` columns (0: it is no terminal): uncut elsewhere. */
+/* Fit the columns to the width of the terminal (0: not a terminal, nothing is cut). */
 static int fit_columns(const struct show_column *columns, int terminal, const json_t *items,
 		       struct show_column fitted[COLUMNS_MAX], int widths[COLUMNS_MAX])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Printing for people: tables out of lists of JSON objects, times, durations, progress bars. All to
- * stdout. Text from the daemon never moves the cursor: control characters are shown as '?'.
+ * Printing for people, all to stdout: tables from lists of JSON objects, times, durations, progress
+ * bars. Text from the daemon never moves the cursor: control characters are shown as '?'.
  */
 #pragma once
 
@@ -12,9 +12,9 @@
 #include <stdio.h>
 
 enum show_as {
-	SHOW_TEXT,     /* strings and numbers as they are */
+	SHOW_TEXT,     /* strings and numbers unchanged */
 	SHOW_TIME,     /* RFC 3339 → local "2026-01-02 03:04:05" */
-	SHOW_AGE,      /* RFC 3339 → "3m" ago, or until */
+	SHOW_AGE,      /* RFC 3339 → time since then or until then, "3m" */
 	SHOW_TOOK,     /* the object's started_at … finished_at (or now) */
 	SHOW_PROGRESS, /* {"done","total"} → "40%" */
 	SHOW_REASON,   /* {"code","message"} → "code: message" */
@@ -25,28 +25,29 @@ struct show_column {
 	const char *title;
 	const char *key; /* "name", or "lease.ttl" for a member of a member */
 	enum show_as as;
-	int max; /* columns on a terminal; 0: no limit. Nothing is cut elsewhere. */
+	int max; /* columns on a terminal; 0: no limit. Without a terminal nothing is cut. */
 };
 
 #define SHOW_CELL_MAX 4096
 
-/* Columns of the terminal that `to` is; 0: it is none. */
+/* Columns of the terminal behind `to`; 0: not a terminal. */
 int show_width(FILE *to);
-/* A table of `items`; on a terminal its last column is cut to the width of that. `nothing` is said
- * instead when there are none. columns end with title NULL.
- */
+/* Print a table of `items`. On a terminal the last column is cut to its width. If the list is
+ * empty, prints `nothing`. The last of `columns` has title NULL. */
 void show_table(const json_t *items, const struct show_column *columns, const char *nothing);
-/* The fields that say something (not absent, null, false or an empty object), one a line. */
+/* Print the fields that have a value (not absent, null, false or an empty object), one per line. */
 void show_fields(const json_t *object, const struct show_column *columns);
-/* A job's warnings, one a line: `to` gets TITLE, the job's name if not NULL, and the sentence. */
+/* Print a job's warnings to `to`, one per line: TITLE, the job's name if not NULL, and the
+ * sentence. */
 void show_warnings(FILE *to, const char *title, const char *name, const json_t *warnings);
-/* One value as text into out[SHOW_CELL_MAX]; "-" when it is absent or null. */
+/* Write one value as text into out[SHOW_CELL_MAX]; "-": absent or null. */
 void show_cell(char out[SHOW_CELL_MAX], const json_t *object, const struct show_column *column);
-/* For --json: the value, pretty, to stdout. */
+/* Print the value as indented JSON, for --json. */
 void show_json(const json_t *value);
-/* The member at "a.b.c", borrowed, NULL when absent. */
+/* The member at "a.b.c", borrowed; NULL: absent. */
 const json_t *show_find(const json_t *object, const char *path);
-/* "1h 02m", "3m 05s", "4.2s" into buf of at least 24 bytes; returns buf. */
+/* Write "1h 02m", "3m 05s" or "4.2s" into buf (at least 24 bytes). Returns buf. */
 char *show_duration(char *buf, int64_t us);
-/* "[######    ]" of `width` columns between the brackets, into buf of width + 3 bytes. */
+/* Write "[######    ]" with `width` columns between the brackets into buf (width + 3 bytes).
+ * Returns buf. */
 char *show_bar(char *buf, int width, double part);

@@ -13,7 +13,7 @@
 
 struct filter {
 	int fd;
-	char left[UTF8_LENGTH]; /* the beginning of a character */
+	char left[UTF8_LENGTH]; /* first bytes of an unfinished character */
 	size_t left_n;
 };
 
@@ -46,7 +46,7 @@ static ssize_t filter_write(void *cookie, const char *data, size_t len)
 		written = printable(out, in, had + n, &f->left_n);
 		memcpy(f->left, in + had + n - f->left_n, f->left_n);
 		if (!write_all(f->fd, out, written))
-			return 0; /* what fopencookie wants for an error; errno says which */
+			return 0; /* fopencookie(3) wants 0 for an error; errno has the reason */
 	}
 	return (ssize_t)len;
 }
@@ -65,7 +65,7 @@ void terminal_open(void)
 	FILE *out = filtered(&filters[0], isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF);
 	FILE *err = filtered(&filters[1], _IOLBF);
 
-	if (!out || !err) /* memory is out: nothing is printed at all */
+	if (!out || !err) /* out of memory: nothing could be printed */
 		_exit(1);
 	stdout = out;
 	stderr = err;
