@@ -26,7 +26,7 @@ static json_t *look_at_data(const json_t *spec, size_t i, struct report *report)
 			 why.field[0] ? why.field : "/dataset", "message", why.msg);
 }
 
-/* As a training opens it, but for the numbers of the weights. */
+/* Check a model as a training would, without reading its weights. */
 static int model_inspect(const char *dir, struct err *reterr)
 {
 	OWN(model_config_freep) struct model_config *config = NULL;

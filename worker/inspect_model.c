@@ -13,10 +13,10 @@
 
 #define MODEL_CONFIG_MAX (1 << 20)
 
-/* The jobs of a run often name one model: it is loaded once for those that follow each other. */
+/* The last model. The jobs of a run often name the same model, which is then loaded once. */
 struct looked {
 	const char *dir;
-	struct tokenizer *tokenizer; /* NULL: `why` */
+	struct tokenizer *tokenizer; /* NULL: the load failed, see `why` */
 	struct err why;
 	int result;
 };
@@ -27,7 +27,7 @@ static void looked_done(struct looked *l)
 	*l = (struct looked){0};
 }
 
-/* vocab_size of config.json; 0 if it says none, which the job itself refuses. */
+/* vocab_size of config.json; 0: absent, and the job itself refuses it. */
 static int64_t embedding_rows(const char *dir)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(MODEL_CONFIG_MAX);

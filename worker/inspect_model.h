@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-worker inspect-model: what a job would say of the tokenizers of these model
- * directories, for a submit. No execution: standard input is {"roots", "data_dir", "models":
- * [{"dir", "rows": whether the model must have a row for each id}, …]}, standard output one line
- * for each: {"model": its index} or {"model", "error": "missing" | "unsupported" | "invalid",
- * "message"}, and nothing else. Nothing is written; who has no more time ends the process.
+ * trainyard-worker inspect-model: for a submit, checks the tokenizers of model directories in the
+ * way a job would. It has no execution.
+ * Standard input is {"roots", "data_dir", "models": [{"dir", "rows"}, …]}; "rows" is true if the
+ * model must have a row for each id. Standard output has one line per model and nothing else:
+ * {"model": index}, or {"model", "error": "missing" | "unsupported" | "invalid", "message"}.
+ * The command writes no file. To limit its time, kill the process.
  */
 #pragma once
 
 #define INSPECT_MODEL_COMMAND	"inspect-model"
 #define INSPECT_MODEL_INPUT_MAX (16 << 20)
 
-/* The exit status. */
+/* Run the command. Returns the exit status. */
 int inspect_model_main(void);

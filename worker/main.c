@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-worker COMMAND: one execution's work, started by the shim. Reads DIR/spec.json, has
- * fetched what it needs from elsewhere, runs one command of the table, has its results pushed, and
- * says how it ended: events.ndjson and the exit status.
+ * trainyard-worker COMMAND: the work of one execution, started by the shim. It reads DIR/spec.json,
+ * fetches inputs, runs one command of the table and pushes the results. events.ndjson and the exit
+ * status report the end.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 
 #define NATIVE_PROGRAM "trainyard-native"
-#define TRANSFER_ONLY  "transfer" /* no main work between the two lists */
+#define TRANSFER_ONLY  "transfer" /* there is no main work between the two lists */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -111,7 +111,8 @@ static int run_all(struct worker *w, const char *name, struct err *reterr)
 }
 
 #ifdef WORKER_HAS_SCRIPT
-/* The program with the engine's libraries lies beside this one. Returns when it cannot be had. */
+/* Execute the program with the engine's libraries, in the directory of this one. Returns only if
+ * that fails. */
 static void become_native(char **argv)
 {
 	char path[PATH_MAX];
@@ -125,16 +126,16 @@ static void become_native(char **argv)
 	slash = strrchr(path, '/');
 	if (slash) {
 		memcpy(slash + 1, NATIVE_PROGRAM, sizeof(NATIVE_PROGRAM));
-		/* OpenMP: spin shortly, then sleep; its default of milliseconds halves the speed on
-		 * a machine that has other work */
+		/* OpenMP: spin for a short time, then sleep. Its default of milliseconds halves the
+		 * speed on a machine with other work. */
 		setenv("GOMP_SPINCOUNT", "20000", 0);
 		execv(path, argv);
 	}
 }
 #endif
 
-/* Exit code or signal of the script, so that exit.json has them. A signal without a core: the
- * script has left its own. */
+/* End with the script's exit code or signal, so that exit.json has it. The signal leaves no core,
+ * because the script may have left its own. */
 static int end_as(int status)
 {
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -179,7 +180,7 @@ int main(int argc, char **argv)
 #endif
 	sigaction(SIGTERM, &on_stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a write over a limit is an error code, not a death */
+	signal(SIGXFSZ, SIG_IGN); /* a write above the limit is an error code, not a death */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	r = open_dirs(&w, &e);
 	if (r >= 0)

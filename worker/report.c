@@ -24,8 +24,8 @@ struct report {
 	pthread_mutex_t lock;
 	char phase[PHASE_MAX];
 	int64_t phase_started_us, phase_first_done, said_us;
-	bool full;	  /* what comes often is not written any more */
-	json_t *warnings; /* [{"code","detail","count"}], a code once */
+	bool full;	  /* True if frequent lines are no longer written */
+	json_t *warnings; /* [{"code","detail","count"}], each code once */
 };
 
 int report_open_silent(struct report **ret, struct err *reterr)
@@ -69,7 +69,7 @@ void report_close(struct report *r)
 	free(r);
 }
 
-/* Takes over `event`; adds v, t and at. False: it is too long. */
+/* Make the line of `event` with v, t and at. Takes over `event`. False if the line is too long. */
 static bool line_make(enum event_type type, json_t *event, struct buf *line)
 {
 	OWN(freep) char *text = NULL;
@@ -96,7 +96,7 @@ static bool has_room(const struct report *r, size_t len)
 			    st.st_size + (int64_t)len <= EVENT_FILE_MAX - EVENT_FILE_ENDS);
 }
 
-/* Caller holds the lock. */
+/* Count the warning. The caller holds the lock. */
 static void keep_warning(struct report *r, const char *code, const char *detail)
 {
 	json_t *warning;
@@ -126,7 +126,7 @@ static void say_full(struct report *r)
 		(void)!write(r->fd, line.data, line.len);
 }
 
-/* Takes over `event`; one write of one line. Caller holds the lock. */
+/* Write one line with one write(2). Takes over `event`. The caller holds the lock. */
 static void put(struct report *r, enum event_type type, json_t *event)
 {
 	OWN(buf_done) struct buf line = BUF_INIT(EVENT_LINE_MAX);
@@ -194,7 +194,7 @@ void report_add_warnings(struct report *r, json_t *values)
 	copy = json_deep_copy(r->warnings);
 	pthread_mutex_unlock(&r->lock);
 	if (copy &&
-	    !json_object_get(values, "warnings")) /* a script's own metric of that name stays */
+	    !json_object_get(values, "warnings")) /* keep a script's own metric of that name */
 		json_object_set(values, "warnings", copy);
 }
 

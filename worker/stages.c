@@ -19,7 +19,7 @@
 
 /* ---- the program ---- */
 
-/* Where it lies, relative to the directory of this program: beside it, in a build tree. */
+/* Locations of the program relative to this one: its directory, or a build tree. */
 static const char *const places[] = {PROGRAM, "../transfer/" PROGRAM};
 
 static bool find_program(char path[PATH_MAX])
@@ -40,7 +40,8 @@ static bool find_program(char path[PATH_MAX])
 	return false;
 }
 
-/* Until the child has ended. SIGTERM is only let in while we sleep, so that none is missed. */
+/* Wait for the end of the child. SIGTERM is unblocked only during the sleep, so that none is
+ * missed. */
 static int wait_for(struct worker *w, pid_t pid)
 {
 	OWN(closep) int pidfd = pidfd_open(pid, 0);
@@ -118,7 +119,7 @@ int stage_run(struct worker *w, const char *list, struct err *reterr)
 
 /* ---- its results ---- */
 
-/* The next part of a JSON pointer (RFC 6901), its ~0 and ~1 undone. */
+/* Copy the next part of a JSON pointer (RFC 6901), with ~0 and ~1 decoded. */
 static const char *next_part(const char *pointer, char key[KEY_MAX])
 {
 	size_t n = 0;
@@ -181,7 +182,7 @@ int stage_use(struct worker *w, struct err *reterr)
 		const char *pointer = json_get_str(entry, "pointer", "");
 		json_t *value = json_object_get(results, pointer);
 
-		if (str_starts(pointer, TRANSFER_OUTPUTS)) /* the job's, for the daemon */
+		if (str_starts(pointer, TRANSFER_OUTPUTS)) /* outputs of the job, for the daemon */
 			continue;
 		if (!value || !put_at(w->spec, pointer, value))
 			return err_set(reterr, ERR_CORRUPT,

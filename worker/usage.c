@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define BLOCK_BYTES 512 /* of st_blocks, whatever the file system's are */
+#define BLOCK_BYTES 512 /* unit of st_blocks on every file system */
 
 enum kind {
 	KIND_MODELS,
@@ -39,12 +39,12 @@ struct file_id {
 
 struct walk {
 	int64_t until_us;
-	bool partial; /* the time was over, or something could not be read */
-	void *links;  /* a tree (search.h) of the files with several names, counted already */
+	bool partial;	     /* True if the time was over, or if something was unreadable */
+	void *links;	     /* a tree (search.h) of the counted files with several names */
 	int64_t all[KINDS_]; /* bytes */
 };
 
-/* Where bytes go: a kind of the whole, and of an execution (NULL: of none). */
+/* The counters for a file: a kind of the whole directory, and of an execution (NULL: of none). */
 struct output_dir {
 	enum kind kind;
 	int64_t *execution;
@@ -61,7 +61,7 @@ static int by_id(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct file_id));
 }
 
-/* True if it was counted under another name. */
+/* True if the file was counted under another name. */
 static bool is_counted(struct walk *w, const struct stat *st)
 {
 	struct file_id *id, **found;
@@ -109,7 +109,7 @@ static DIR *open_dir(struct walk *w, int at, const char *name)
 	return d;
 }
 
-/* NULL at the end, and when the time is over. */
+/* The next entry. NULL: the end, or the time is over. */
 static struct dirent *next_entry(struct walk *w, DIR *d)
 {
 	struct dirent *e = readdir(d);
@@ -120,7 +120,7 @@ static struct dirent *next_entry(struct walk *w, DIR *d)
 	return NULL;
 }
 
-/* Count `name` in `at`, and what lies below it; `sort` says where an entry belongs. */
+/* Count `name` in `at` and everything below. `sort` finds the counters of each entry. */
 static void count(struct walk *w, int at, const char *name, struct output_dir to, place_fn sort,
 		  int depth)
 {
@@ -129,7 +129,7 @@ static void count(struct walk *w, int at, const char *name, struct output_dir to
 	struct stat st;
 
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return; /* it has gone meanwhile */
+		return; /* it vanished meanwhile */
 	add(w, &st, to);
 	if (!S_ISDIR(st.st_mode))
 		return;
@@ -208,7 +208,7 @@ static void sum_kinds(json_t *item, const int64_t kinds[KINDS_])
 	json_object_set_new(item, "bytes", json_integer(bytes));
 }
 
-/* The item of `id`, made at the end of the list if `index` has none; borrowed. */
+/* The item of `id`, borrowed. If `index` has none, a new one is appended to the list. */
 static json_t *item_of(json_t *index, json_t *list, const char *key, const json_t *whose,
 		       const char *name)
 {
@@ -243,7 +243,8 @@ static void count_known(struct walk *w, int executions, const json_t *known, jso
 	}
 }
 
-/* Those that no row of the database names, or too many to be asked about. */
+/* Count executions that the database does not know, and those beyond the most that may be asked
+ * for. */
 static void count_unknown(struct walk *w, int data, const json_t *known)
 {
 	OWN(closedirp) DIR *d = open_dir(w, data, "executions");
@@ -265,7 +266,7 @@ static enum kind kind_of(const char *name)
 	return KIND_OTHER;
 }
 
-/* All but the executions, which are counted by themselves. */
+/* Count everything except the executions, which are counted separately. */
 static void count_rest(struct walk *w, int data)
 {
 	OWN(closedirp) DIR *d = open_dir(w, data, ".");
@@ -322,7 +323,7 @@ int usage_main(void)
 		fprintf(stderr, "error: %s\n", e.msg);
 		return 1;
 	}
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* one for each directory of a path */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) { /* one descriptor per directory of a path */
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every worker command gets, and the table of commands. Each command is one function
- * `int CMD_main(struct worker *w, struct err *reterr)`: it reads its fields out of w->spec (already
- * validated by jobs/, but checked against the real data here), writes below w->work_dirfd, and
- * returns 0 or a negative error; worker/main.c writes the failure line and the exit status.
+ * Shared by all worker commands, with the table of commands. A command is a function `int
+ * CMD_main(struct worker *w, struct err *reterr)`. It reads its fields from w->spec (jobs/ has
+ * validated them; the command checks them against the real data). It writes below w->work_dirfd and
+ * returns 0 or a negative error. worker/main.c writes the failure line and sets the exit status.
  */
 #pragma once
 
@@ -15,25 +15,25 @@
 #include <stdbool.h>
 
 struct worker {
-	const char *dir;  /* absolute execution directory */
-	const char *work; /* absolute DIR/work; also the current directory */
+	const char *dir;  /* absolute path of the execution's directory */
+	const char *work; /* absolute path of DIR/work, the current directory */
 	int dirfd;
 	int work_dirfd;
-	json_t *message; /* all of spec.json, borrowed */
+	json_t *message; /* the whole spec.json, borrowed */
 	json_t *spec;	 /* its "spec", borrowed */
 	const char *kind;
 	int cpus;	    /* threads to use, >= 1 */
-	bool has_device;    /* a GPU was given (CUDA_VISIBLE_DEVICES is set) */
-	const char *resume; /* checkpoint directory or NULL */
+	bool has_device;    /* True if the job has a GPU (CUDA_VISIBLE_DEVICES is set) */
+	const char *resume; /* checkpoint directory; NULL: none */
 	struct report *report;
-	/* Set by a command whose failure has a code of its own (jobs/reason.h); static text; NULL:
-	 * the code of the error. */
+	/* The failure's own code (jobs/reason.h), set by the command; static. NULL: the code of the
+	 * error. */
 	const char *failure_code;
-	bool failure_written; /* another process of this execution has written the failure line */
-	/* True if the script's end is the worker's: it ends with the same exit code or signal. */
+	bool failure_written; /* True if another process of this execution wrote the failure line */
+	/* True if the worker ends with the script's exit code or signal. */
 	bool ends_as_script;
-	int script_status; /* as waitpid gives it */
-	/* Not 0 after SIGTERM: finish soon, -ERR_CANCELLED. */
+	int script_status; /* as from waitpid(2) */
+	/* If not 0 (after SIGTERM): finish soon with -ERR_CANCELLED. */
 	const volatile sig_atomic_t *stop;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only file that sees Arrow's C++ headers. Every function runs inside guarded(), which turns
- * whatever is thrown into a code and a message; no C++ type leaves this file.
+ * The only file that includes Arrow's C++ headers. Every function runs inside guarded(), which
+ * turns exceptions into a code and a message. No C++ type leaves this file.
  */
 #include "worker/arrow/arrow.h"
 
@@ -55,7 +55,7 @@ int fail(struct arw_error *e, enum arw_code code, const char *msg)
 	return -1;
 }
 
-/* Arrow's messages may have several lines; the first says what is wrong. */
+/* Fail with the first line of Arrow's message, which has the cause. */
 int fail_status(struct arw_error *e, const arrow::Status &status)
 {
 	std::string msg = status.message();
@@ -189,8 +189,8 @@ int arw_reader_next(struct arw_reader *r, struct ArrowArray *ret, struct arw_err
 		check(r->batches->ReadNext(&batch));
 		if (!batch)
 			return 0;
-		/* a stream's offsets come from the file; Parquet's are made by the reader, and
-		 * its text may be ill-formed, which is the caller's business */
+		/* a stream's offsets come from the file; Parquet's are made by the reader.
+		 * Ill-formed text is left to the caller. */
 		check(r->parquet ? batch->Validate() : batch->ValidateFull());
 		check(arrow::ExportRecordBatch(*batch, ret));
 		return 1;

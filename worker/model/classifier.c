@@ -10,7 +10,7 @@ struct classifier {
 	struct model_config *config;
 	struct torch_net *net;
 	bool cuda, bf16;
-	int32_t *lengths; /* of the batch being done */
+	int32_t *lengths; /* of the current batch */
 	size_t lengths_cap;
 };
 

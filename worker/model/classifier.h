@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inference with a sequence classifier: a Hugging Face model directory (config.json and
- * model.safetensors, or its shards with an index; families bert and distilbert) opened on a
- * device, then token ids in, logits out. No tokeniser here: see worker/tokenizer.
+ * Inference with a sequence classifier. A Hugging Face model directory (config.json and
+ * model.safetensors, or its shards with an index; families bert and distilbert) is opened on a
+ * device. Token ids go in, logits come out; worker/tokenizer makes the ids.
  *
- * One classifier answers one classifier_forward() at a time and is then used by one thread at a
- * time; it spreads the work over its own `threads`. Different classifiers are independent.
+ * A classifier serves one thread and one classifier_forward() at a time, and spreads the work over
+ * its own `threads`. Different classifiers are independent.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ struct classifier;
 
 enum model_dtype {
 	MODEL_DTYPE_F32 = 0, /* logits within 1e-4 of transformers in fp32 */
-	MODEL_DTYPE_BF16,    /* about twice as fast where the processor has bf16 instructions */
-	MODEL_DTYPE_AUTO,    /* bf16 where it is fast, else fp32 */
+	MODEL_DTYPE_BF16,    /* about twice as fast if the processor has bf16 instructions */
+	MODEL_DTYPE_AUTO,    /* bf16 if it is fast, else fp32 */
 };
 
 enum model_problem {
@@ -31,7 +31,7 @@ enum model_problem {
 
 struct classifier_options {
 	int threads;	 /* >= 1 */
-	bool use_device; /* take the GPU when libtorch has CUDA and sees one; else the CPU */
+	bool use_device; /* True: use the GPU if libtorch has CUDA and finds one, else the CPU */
 	enum model_dtype dtype;
 };
 
@@ -40,31 +40,32 @@ struct classifier_options {
 struct token_batch {
 	const int32_t *ids;
 	const int8_t *type_ids; /* NULL: all 0 */
-	const int64_t *offsets; /* rows + 1, offsets[0] == 0 */
+	const int64_t *offsets; /* rows + 1 entries, offsets[0] == 0 */
 	size_t rows;
 };
 
-/* Blocking (reads the whole file). -ENOENT: a file is missing; -ERR_CORRUPT: a file is damaged;
- * -ERR_INVALID: not a model this engine knows, or a missing or wrongly shaped tensor (named). A
- * checkpoint without a trained classification head is refused. *ret: classifier_free(). */
+/* Open a model. Blocking: reads the whole file. Free *ret with classifier_free(). -ENOENT: a file
+ * is missing; -ERR_CORRUPT: a file is damaged; -ERR_INVALID: an unknown model, or a missing or
+ * wrongly shaped tensor (named). A checkpoint without a trained classification head is refused. */
 int classifier_open(const char *dir, const struct classifier_options *options,
 		    struct classifier **ret, struct err *reterr) MUSTCHECK;
 void classifier_free(struct classifier *c);
 void classifier_freep(struct classifier **c);
 
-/* logits[rows * classifier_label_count()], row-major, written in the order of the rows. Rows are
- * regrouped by length inside, so any mix of lengths is fine; memory stays bounded for any number
- * of rows. Deterministic for the same batch and threads. -ERR_INVALID: an id, a type id or a
- * length out of range; -ERR_DEVICE_OOM. */
+/* Compute logits[rows * classifier_label_count()], row-major, in the order of the rows. Rows of any
+ * lengths may be mixed: they are grouped by length inside. Memory is bounded for any number of
+ * rows. The same batch and threads give the same result. -ERR_INVALID: an id, a type id or a length
+ * is out of range; -ERR_DEVICE_OOM. */
 int classifier_forward(struct classifier *c, const struct token_batch *batch, float *logits,
 		       struct err *reterr) MUSTCHECK;
 
 int classifier_label_count(const struct classifier *c);
-const char *classifier_label(const struct classifier *c, int index); /* id2label; lives with c */
-/* The same as config.json has it, a text or a number, for answers; a new reference. */
+const char *classifier_label(const struct classifier *c,
+			     int index); /* name from id2label; lives with c */
+/* The name as in config.json, a text or a number, for answers; a new reference. */
 json_t *classifier_label_value(const struct classifier *c, int index);
-int classifier_max_tokens(const struct classifier *c);	    /* position embeddings */
-int classifier_vocab_size(const struct classifier *c);	    /* ids must be below */
+int classifier_max_tokens(const struct classifier *c);	    /* number of position embeddings */
+int classifier_vocab_size(const struct classifier *c);	    /* every id must be smaller */
 bool classifier_takes_type_ids(const struct classifier *c); /* bert: true */
 enum model_problem classifier_problem(const struct classifier *c);
 const char *classifier_device(const struct classifier *c); /* "cpu" or "cuda" */

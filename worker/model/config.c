@@ -112,7 +112,7 @@ static int wrong_type(const char *key, const char *wanted, const json_t *v, stru
 		       json_type_name(v));
 }
 
-/* A key that is left out keeps what *ret has. */
+/* Read a text. If the key is absent, *ret keeps its value. */
 static int get_text(const json_t *j, const char *key, const char **ret, struct err *reterr)
 {
 	const json_t *v = json_object_get(j, key);
@@ -194,7 +194,7 @@ static int get_dropouts(struct model_config *c, struct err *reterr)
 	return r;
 }
 
-/* How many labels: of id2label, which num_labels must not contradict. */
+/* Count the labels of id2label; num_labels must agree. */
 static int count_labels(const struct model_config *c, size_t names, int *ret, struct err *reterr)
 {
 	const json_t *num = json_object_get(c->source, "num_labels");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.json of a Hugging Face model directory: which family, which sizes, which labels. Keys
- * that are not understood are kept and written back.
+ * config.json of a Hugging Face model directory: family, sizes, labels. Unknown keys are kept and
+ * written back.
  */
 #pragma once
 
@@ -18,7 +18,7 @@ enum model_family {
 };
 
 struct model_config {
-	json_t *source; /* config.json as it was read */
+	json_t *source; /* config.json as read */
 	enum model_family family;
 	struct torch_shape shape; /* shape.labels is the number of labels */
 	float initializer_range;
@@ -26,13 +26,15 @@ struct model_config {
 	enum model_problem problem;
 };
 
-/* -ENOENT; -ERR_INVALID: broken, or not a bert or distilbert classifier (or its base model) that
- * this engine can run; the message names the key. */
+/* Read dir/config.json. Free *ret with model_config_free(). -ENOENT; -ERR_INVALID: broken, or not a
+ * bert or distilbert classifier (or its base model) that this engine can run; the message names the
+ * key. */
 int model_config_load(const char *dir, struct model_config **ret, struct err *reterr) MUSTCHECK;
 void model_config_free(struct model_config *c);
 void model_config_freep(struct model_config **c);
-/* n >= 2 labels; names NULL: LABEL_0, LABEL_1, ... */
+/* Set n >= 2 labels. names NULL: LABEL_0, LABEL_1, … */
 int model_config_set_labels(struct model_config *c, int n, const char *const *names,
 			    struct err *reterr) MUSTCHECK;
-/* config.json of the trained model as text, the way transformers 5 writes it; caller frees. */
+/* The text of config.json for the trained model, as transformers 5 writes it. The caller frees it.
+ * NULL: out of memory. */
 char *model_config_text(const struct model_config *c);

@@ -7,9 +7,9 @@
 
 #define CONFIG_JSON_MAX (16 << 20) /* bytes of a config.json */
 
-/* The names by id as a new JSON list of strings; numbers and booleans become the text that Python
- * prints. *ret is NULL if the configuration names none. -ERR_INVALID: an id is missing, or its name
- * is no text. */
+/* Read the names by id into a new JSON list of strings. Numbers and booleans become the text that
+ * Python prints. *ret is NULL if the configuration has no names. -ERR_INVALID: an id is missing, or
+ * its name is no text. */
 int id2label_read(const json_t *config, json_t **ret, struct err *reterr) MUSTCHECK;
-/* The same of DIR/config.json; there it is an error if it names none. Blocking. -ENOENT. */
+/* Read DIR/config.json likewise; a file without names is an error. Blocking. -ENOENT. */
 int id2label_load(const char *dir, json_t **ret, struct err *reterr) MUSTCHECK;

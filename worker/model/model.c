@@ -12,7 +12,7 @@
 
 #define SHARDS_MAX 1000
 
-/* "%d" is the layer; NULL: the family has no such parameter. */
+/* "%d" is the layer. NULL: the family has no such parameter. */
 static const char *const names[TORCH_PARAM_COUNT][2] = {
 	[TORCH_WORD] = {"bert.embeddings.word_embeddings.weight",
 			"distilbert.embeddings.word_embeddings.weight"},
@@ -180,7 +180,8 @@ static const struct st_tensor *find(const struct weights *w, const char *name)
 	return t;
 }
 
-/* As named, without the family's prefix, with the old names of LayerNorm. */
+/* Find a tensor by its name, also without the family's prefix, and by the old names of
+ * LayerNorm. */
 static const struct st_tensor *find_any(const struct weights *w, const char *name)
 {
 	static const char *const prefixes[] = {"bert.", "distilbert."};
@@ -248,7 +249,7 @@ static int init_param(const struct loading *l, enum torch_param kind, struct err
 	return model_torch_error(code, &te, reterr);
 }
 
-/* The labels of the data may be others than those of the checkpoint's classifier. */
+/* True if the data has other labels than the checkpoint's classifier. */
 static bool is_replaced(const struct loading *l, enum torch_param kind)
 {
 	const struct st_tensor *t = find_any(l->w, "classifier.weight");
@@ -257,8 +258,8 @@ static bool is_replaced(const struct loading *l, enum torch_param kind)
 	       t->shape[1] == l->c->shape.hidden && t->shape[0] != l->c->shape.labels;
 }
 
-/* The tensor of a parameter, of the shape that it must have; NULL: the family has no such
- * parameter, or it is initialised. */
+/* Find the tensor of a parameter and check its shape. NULL: the family has no such parameter, or it
+ * is initialised. */
 static int find_param(const struct loading *l, enum torch_param kind, int layer,
 		      const struct st_tensor **ret, bool *ret_init, struct err *reterr)
 {
@@ -331,7 +332,7 @@ static size_t largest_param(const struct model_config *c)
 	return most;
 }
 
-/* `fn` for every parameter of every layer. */
+/* Call `fn` for every parameter of every layer. */
 static int each_param(const struct loading *l, const char *dir,
 		      int (*fn)(const struct loading *l, enum torch_param kind, int layer,
 				struct err *reterr),

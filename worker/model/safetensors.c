@@ -69,7 +69,7 @@ void st_shape_format(const struct st_tensor *t, char *buf, size_t size)
 		snprintf(buf + used, size - used, "%s", t->dims ? "]" : "[]");
 }
 
-/* A non-negative integer of a JSON array; -1 when it is none. */
+/* A non-negative integer of a JSON array; -1: it is something else. */
 static int64_t size_at(const json_t *array, size_t i)
 {
 	const json_t *v = json_array_get(array, i);
@@ -133,7 +133,7 @@ static int by_place(const void *a, const void *b)
 	return (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
 }
 
-/* No holes, no overlaps, nothing behind the last one. */
+/* Check that tensors leave no holes, do not overlap, and end with the data. */
 static int check_cover(const struct safetensors *s, const char *data, size_t data_size,
 		       struct err *reterr)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * safetensors files. The reader maps the file and checks everything before it hands out a pointer:
- * header size, JSON, names, types, shapes, and that the tensors cover the data without holes or
- * overlaps. The writer makes the bytes that the reference writer makes.
+ * safetensors files. The reader maps the file and checks everything before it returns a pointer:
+ * header size, JSON, names, types, shapes. Tensors must cover the data without holes or overlaps.
+ * The writer makes the same bytes as the reference writer (public source:
+ * github.com/huggingface/safetensors).
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SAFETENSORS_HEADER_MAX 100000000 /* as the reference reader */
+#define SAFETENSORS_HEADER_MAX 100000000 /* bytes, the limit of the reference reader */
 #define SAFETENSORS_DIMS_MAX   8
 
 enum st_dtype {
@@ -44,8 +45,8 @@ struct st_tensor {
 
 struct safetensors;
 
-/* -ENOENT; -ERR_CORRUPT with the file and what is wrong. The tensors live until
- * safetensors_close(). Blocking. */
+/* Map and check the file. Blocking. Tensors live until safetensors_close(). -ENOENT; -ERR_CORRUPT:
+ * the message names the file and the fault. */
 int safetensors_open(const char *path, struct safetensors **ret, struct err *reterr) MUSTCHECK;
 void safetensors_close(struct safetensors *s);
 void safetensors_closep(struct safetensors **s);
@@ -55,12 +56,13 @@ const struct st_tensor *safetensors_find(const struct safetensors *s, const char
 
 const char *st_dtype_str(enum st_dtype dtype);
 int64_t st_elements(const struct st_tensor *t);
-/* "[2, 384]" into buf. */
+/* Write the shape as "[2, 384]" into buf. */
 void st_shape_format(const struct st_tensor *t, char *buf, size_t size);
-/* The numbers as fp32 (from F64 F32 F16 BF16); to has st_elements() places. -ERR_UNSUPPORTED. */
+/* Convert the numbers (F64 F32 F16 BF16) to fp32; `to` has st_elements() places. -ERR_UNSUPPORTED:
+ * another type. */
 int st_to_f32(const struct st_tensor *t, float *to, struct err *reterr) MUSTCHECK;
 
-/* One tensor to write: `fill` is called in file order and puts size_bytes bytes at `to`. */
+/* One tensor to write. `fill` is called in file order and puts size_bytes bytes at `to`. */
 struct st_source {
 	const char *name;
 	enum st_dtype dtype;
@@ -68,10 +70,10 @@ struct st_source {
 	int64_t shape[SAFETENSORS_DIMS_MAX];
 	int (*fill)(void *ctx, size_t index, void *to, struct err *reterr);
 	void *ctx;
-	size_t index; /* handed to fill */
+	size_t index; /* passed to fill */
 };
 
-/* Write `path` durably (PATH.tmp, fsync, rename), with "__metadata__": {"format": "pt"}. The array
- * is sorted in place. On failure nothing is left behind; -ENOSPC when the disk is full. */
+/* Write `path` durably (PATH.tmp, fsync, rename), with "__metadata__": {"format": "pt"}. Sorts the
+ * array in place. A failure leaves no file behind; -ENOSPC: the disk is full. Blocking. */
 int safetensors_write(const char *path, struct st_source *sources, size_t n,
 		      struct err *reterr) MUSTCHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The writer: order, padding and JSON as the reference implementation's. */
+/* The writer: order, padding and JSON of the reference implementation. */
 #include "base/fileio.h"
 #include "base/json.h"
 #include "base/own.h"
@@ -31,7 +31,7 @@ static size_t source_bytes(const struct st_source *s)
 	return n;
 }
 
-/* The reference's order: types from wide to narrow, then names. */
+/* The reference's order: wide types first, then by name. */
 static int by_type_and_name(const void *a, const void *b)
 {
 	const struct st_source *x = a, *y = b;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files that run in a container of SageMaker for us, built into the program (tools/embed.py):
- * the daemon packs them as sourcedir.tar.gz of a native train job. Static, never freed.
+ * The files that run in a SageMaker container, built into the program (tools/embed.py). The daemon
+ * packs them as sourcedir.tar.gz of a native train job. Static, never freed.
  */
 #pragma once
 

@@ -16,12 +16,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FOLDER "checkpoints"
-#define PREFIX "checkpoint-"
-#define STATE  "trainer_state.json"
-#define THINNED                                                                          \
-	".thinned" /* beside FOLDER: a checkpoint leaves it in one step, then is removed \
-		    */
+#define FOLDER	  "checkpoints"
+#define PREFIX	  "checkpoint-"
+#define STATE	  "trainer_state.json"
+/* Beside FOLDER: a rename moves a checkpoint here, then it is removed. */
+#define THINNED	  ".thinned"
 #define LOOK_US	  USEC_PER_SEC
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
@@ -31,28 +30,28 @@ struct checkpoint {
 	int64_t step;
 	dev_t dev;
 	ino_t ino;
-	int64_t saved_us; /* when its state was written */
+	int64_t saved_us; /* time of its state file */
 	bool complete, kept;
 };
 
-/* What lies in the folder, the greatest step first. */
+/* The checkpoints of the folder, the greatest step first. */
 struct listing {
 	struct checkpoint *items;
 	size_t n;
 	bool too_many;
-	uint64_t signature; /* another one: something has changed */
+	uint64_t signature; /* changes with the folder */
 };
 
 struct checkpoints {
 	int work_dirfd; /* borrowed */
 	int keep;
-	struct listing first; /* at the start of the script */
+	struct listing first; /* at the script's start */
 	uint64_t signature;   /* of the last look */
 	bool seen_any, seen_complete, seen_too_many;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stop; /* guarded by lock */
+	bool stop; /* protected by lock */
 };
 
 static void listing_done(struct listing *l)
@@ -75,7 +74,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t len)
 	return hash;
 }
 
-/* checkpoint-STEP as transformers names it: digits only. */
+/* Parse checkpoint-STEP as transformers writes it: digits only. */
 static bool step_of(const char *name, int64_t *ret)
 {
 	const char *digits = name + sizeof(PREFIX) - 1;
@@ -84,7 +83,7 @@ static bool step_of(const char *name, int64_t *ret)
 	       str_to_i64(digits, ret) >= 0;
 }
 
-/* One entry of the folder; true if it is a directory of that name, and no link to one. */
+/* Read one entry of the folder. True if it is a directory of that name, not a link. */
 static bool read_entry(int folder, const char *name, struct checkpoint *ret, uint64_t *signature)
 {
 	OWN(closep) int fd = -1;
@@ -138,7 +137,7 @@ static int list(int folder, struct listing *ret)
 	return 0;
 }
 
-/* The state of a complete checkpoint; NULL: it is not complete. */
+/* Read the state of a complete checkpoint. NULL: it is not complete. */
 static json_t *state_of(int folder, const struct checkpoint *c)
 {
 	json_t *state = NULL;
@@ -162,7 +161,7 @@ static bool is_in(const struct listing *l, const struct checkpoint *c)
 	return false;
 }
 
-/* load_best_model_at_end reads this one at the end of the training. */
+/* True if load_best_model_at_end reads this checkpoint at the end of the training. */
 static bool is_best(const json_t *newest, const struct checkpoint *c)
 {
 	const char *path = json_get_str(newest, "best_model_checkpoint", "");
@@ -172,8 +171,8 @@ static bool is_best(const json_t *newest, const struct checkpoint *c)
 	       json_get_int(newest, "best_global_step", -1) == c->step;
 }
 
-/* Mark what stays: the newest `keep` by step, the one that was saved last, the best one. True if
- * the script has completed one by itself. */
+/* Mark the checkpoints that stay: the newest `keep` by step, the last saved, and the best. True if
+ * the script has completed one since its start. */
 static bool mark(struct checkpoints *c, int folder, struct listing *l)
 {
 	OWN(json_decrefp) json_t *newest = NULL;
@@ -204,8 +203,8 @@ static bool mark(struct checkpoints *c, int folder, struct listing *l)
 	return own;
 }
 
-/* Out of the folder in one step, then gone. If something else has taken its name, that goes back.
- */
+/* Rename the checkpoint out of the folder, then remove it. If another directory has taken its name,
+ * that one is renamed back. */
 static void drop(int folder, int thinned, const struct checkpoint *c)
 {
 	struct stat st;
@@ -237,7 +236,7 @@ static void drop_all(struct checkpoints *c, int folder, const struct listing *l)
 		    (dir_make(c->work_dirfd, THINNED, 0700, NULL) < 0 ||
 		     beneath_open_dir(c->work_dirfd, THINNED, 0, &thinned, NULL) < 0))
 			return;
-		/* What stays must outlive a power loss before anything goes. */
+		/* The checkpoints that stay must be on disk before the first is removed. */
 		if (!synced && syncfs(folder) < 0)
 			return;
 		synced = true;
@@ -276,7 +275,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Signals are for the worker's first thread. */
+/* The thread blocks all signals: they are for the worker's main thread. */
 static int start(struct checkpoints *c)
 {
 	sigset_t all, was;

@@ -15,8 +15,8 @@
 
 extern char **environ;
 
-/* Makes work/venv (argv[1]) see the packages of the interpreter that runs this, also when that is
- * in a virtual environment itself (--system-site-packages alone would look past it). */
+/* Makes work/venv (argv[1]) see the packages of the interpreter that runs this code. That
+ * interpreter may be in a virtual environment itself, which --system-site-packages would ignore. */
 static const char venv_code[] =
 	"import os, sys, sysconfig, venv\n"
 	"venv.create(sys.argv[1], system_site_packages=True, symlinks=True)\n"
@@ -34,8 +34,8 @@ static int env_put(struct script *s, const char *name, const char *value)
 	return json_object_set_new_nocheck(s->env, name, json_string_nocheck(value));
 }
 
-/* exec.inherit names what transfers need of the daemon's own environment, keys among them: not the
- * script's. */
+/* True for variables that only transfers need (exec.inherit), such as keys: the script does not get
+ * them. */
 static bool is_for_transfers(const struct script *s, const char *name)
 {
 	const json_t *exec = json_object_get(s->w->message, "exec");
@@ -47,7 +47,8 @@ static bool is_for_transfers(const struct script *s, const char *name)
 	return false;
 }
 
-/* Ours, then what the spec adds. The SM_* come last, as in the toolkit. */
+/* Begin with our environment, then add the spec's. The SM_* variables come last, as in the
+ * toolkit. */
 static int start_env(struct script *s, struct err *reterr)
 {
 	const json_t *more = json_object_get(s->w->spec, "environment");
@@ -85,7 +86,7 @@ static bool runnable(const char *path)
 	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-/* An absolute path of the interpreter into s->python. */
+/* Find the interpreter; s->python gets its absolute path. */
 static int find_python(struct script *s, struct err *reterr)
 {
 	const json_t *local = json_object_get(s->w->spec, "local");
@@ -132,7 +133,7 @@ static int run_step(struct script *s, json_t *argv, const char *what, struct err
 		       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-/* work/venv on top of the interpreter's packages, and the requirements in it. */
+/* Make work/venv on top of the interpreter's packages, and install the requirements. */
 static int make_venv(struct script *s, struct err *reterr)
 {
 	char venv[PATH_MAX], python[PATH_MAX];
@@ -173,7 +174,7 @@ static int install(struct script *s, struct err *reterr)
 		      what);
 }
 
-/* shlex.quote */
+/* Quote one argument like shlex.quote. */
 static void shell_quote(struct buf *out, const char *arg)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -220,7 +221,7 @@ static json_t *python_argv(const struct script *s, const json_t *args)
 	return argv;
 }
 
-/* An activated interpreter: its directory leads PATH; the code leads PYTHONPATH. */
+/* Activate the interpreter: put its directory first in PATH, and the code first in PYTHONPATH. */
 static int finish_env(struct script *s, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *sm = contract_env(&s->contract);

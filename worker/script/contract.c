@@ -15,7 +15,7 @@
 #define INSTANCE_TYPE	  "local"
 #define PREFIX		  "sagemaker_"
 
-/* Parameters for the toolkit itself: hidden from the script. */
+/* Parameters for the toolkit itself, hidden from the script. */
 static const char *const service_keys[] = {
 	"sagemaker_program",
 	"sagemaker_submit_directory",
@@ -47,7 +47,7 @@ bool contract_entry_point_ok(const char *entry_point)
 	return true;
 }
 
-/* The hyperparameters that the script sees, or else those for the framework. */
+/* Select the hyperparameters for the script, or those for the framework. */
 static json_t *select_hps(const struct contract *c, bool for_script)
 {
 	json_t *out = json_object(), *value;
@@ -70,7 +70,7 @@ static json_t *path_json(const struct contract *c, const char *rest)
 	return path_join(path, sizeof(path), c->base, rest) ? json_string(path) : NULL;
 }
 
-/* Python text of a value as a JSON text; NULL when it does not fit. */
+/* A JSON text with Python's form of the value. NULL: it does not fit. */
 static json_t *dumped(const json_t *value, enum py_json_style style)
 {
 	OWN(buf_done) struct buf out = BUF_INIT(CONTRACT_VALUE_MAX);
@@ -133,7 +133,8 @@ json_t *contract_resource_json(const struct contract *c)
 			 instance_group(), "network_interface_name", "eth0");
 }
 
-/* to_cmd_args: null is "", an object is k=v,k2=v2 with sorted keys, all else str(). */
+/* Write an argument like to_cmd_args: null is "", an object is k=v,k2=v2 with sorted keys, any
+ * other value is str(). */
 static void arg_value(struct buf *out, const json_t *value)
 {
 	OWN(freep) const char **keys = NULL;
@@ -152,7 +153,7 @@ static void arg_value(struct buf *out, const json_t *value)
 	}
 }
 
-/* One code point gets one dash. */
+/* A name of one code point gets one dash. */
 static const char *dashes(const char *key)
 {
 	size_t points = 0;
@@ -189,7 +190,7 @@ json_t *contract_args(const struct contract *c)
 	return r || !keys ? NULL : TAKE(args);
 }
 
-/* {"train": "/opt/ml/input/data/train"} */
+/* Make {"train": "/opt/ml/input/data/train"}. */
 static json_t *channel_dirs(const struct contract *c)
 {
 	json_t *out = json_object(), *value;
@@ -212,7 +213,7 @@ static json_t *module_name(const struct contract *c)
 	return json_stringn(c->entry_point, str_ends(c->entry_point, ".py") ? n - 3 : n);
 }
 
-/* What both SM_TRAINING_ENV and the SM_* variables of the same names hold. */
+/* The part that SM_TRAINING_ENV and the SM_* variables share. */
 static json_t *common(const struct contract *c)
 {
 	return json_pack(
@@ -248,7 +249,7 @@ static json_t *training_env(const struct contract *c)
 	return r ? NULL : TAKE(out);
 }
 
-/* "SM_" and the upper-cased name. Takes over `value`. */
+/* Set "SM_" and the name in upper case. Takes over `value`. */
 static int env_set(json_t *env, const char *prefix, const char *name, json_t *value)
 {
 	OWN(json_decrefp) json_t *owned = value;

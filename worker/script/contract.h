@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What SageMaker's training toolkit (sagemaker-training) tells a script: the three files of
- * input/config, the command line made of hyperparameters, the SM_* environment. Pure: values in,
- * JSON out. tests/parity/test_script_contract.py compares all of it with the toolkit itself.
+ * What SageMaker's training toolkit (sagemaker-training) passes to a script: the three files of
+ * input/config, the command line from hyperparameters, the SM_* environment. Pure functions: values
+ * in, JSON out. tests/parity/test_script_contract.py compares the results with the toolkit itself.
  */
 #pragma once
 
@@ -12,24 +12,24 @@
 #include <stdbool.h>
 
 #define CONTRACT_HOST	   "algo-1"
-#define CONTRACT_VALUE_MAX (1 << 20) /* of one argument or variable */
-#define CONTRACT_NAME_MAX  256	     /* of an entry point */
+#define CONTRACT_VALUE_MAX (1 << 20) /* bytes of one argument or variable */
+#define CONTRACT_NAME_MAX  256	     /* bytes of an entry point */
 
 struct contract {
 	const char *base; /* "/opt/ml", or the absolute work directory */
 	const char *entry_point;
 	const char *job;	       /* its id */
-	const char *region;	       /* "" when unknown */
+	const char *region;	       /* "": not known */
 	const json_t *hyperparameters; /* object, borrowed */
-	const json_t *channels;	       /* object: names count, values do not; borrowed */
+	const json_t *channels;	       /* object, borrowed; only its names matter */
 	int cpus, gpus;
 };
 
-/* A relative path of letters, digits and ". _ + -" that does not begin with '-': what the toolkit
- * takes. */
+/* True for an entry point that the toolkit accepts: a relative path of letters, digits and ". _ +
+ * -" that does not begin with '-'. */
 bool contract_entry_point_ok(const char *entry_point);
 
-/* Each gives a new reference, or NULL when memory is out (or a value is over its limit). */
+/* Each returns a new reference. NULL: out of memory, or a value is over its limit. */
 json_t *contract_hyperparameters_json(const struct contract *c);
 json_t *contract_input_data_json(const struct contract *c);
 json_t *contract_resource_json(const struct contract *c);

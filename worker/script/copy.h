@@ -6,8 +6,8 @@
 
 #define COPY_DEPTH_MAX 64
 
-/* Copy everything below `from` into the directory `to` (made when missing): regular files (their
- * owner may write the copy), directories, symbolic links as they are. Not durable. Other kinds of
- * files are refused. */
+/* Copy everything below `from` into the directory `to`, which is created if missing. Regular files
+ * (writable by their owner), directories and symbolic links are copied; other types are refused.
+ * Not synced. Blocking. */
 int copy_tree(int from_at, const char *from, int to_at, const char *to,
 	      struct err *reterr) MUSTCHECK;

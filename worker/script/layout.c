@@ -31,7 +31,7 @@ static int make_dirs(const struct script *s, struct err *reterr)
 	return 0;
 }
 
-/* The checkpoints of the attempt before, where the script looks for them. */
+/* Put the checkpoints of the attempt before into the folder where the script looks for them. */
 static int restore_checkpoints(const struct script *s, struct err *reterr)
 {
 	const char *resume = s->w->resume, *name = resume ? strrchr(resume, '/') : NULL;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #define OPT   "/opt"
-#define STAGE ".opt" /* in the work directory: where the new /opt is put together */
+#define STAGE ".opt" /* in the work directory; the new /opt is made there */
 
 static int write_proc(const char *path, const char *text)
 {
@@ -22,7 +22,7 @@ static int write_proc(const char *path, const char *text)
 	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
 }
 
-/* A user namespace in which we keep our own ids, and with it the right to mount. */
+/* Enter a user namespace with our own ids, which gives the right to mount. */
 static int enter_user_namespace(struct err *reterr)
 {
 	char uid[64], gid[64];
@@ -59,7 +59,7 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-/* One entry of /opt, made visible below `stage`. */
+/* Make one entry of /opt visible below `stage`. */
 static int stage_entry(int opt, int stage_fd, const char *stage, const char *name)
 {
 	char from[PATH_MAX], to[PATH_MAX], target[PATH_MAX];
@@ -100,7 +100,8 @@ static int stage_entries(const char *stage)
 	return r;
 }
 
-/* A machine without /opt/ml: a new /opt in our namespace, with all that was there and "ml". */
+/* Make a new /opt in our namespace, with all its entries and "ml", if the machine has no
+ * /opt/ml. */
 static int replace_opt(const char *work, struct err *reterr)
 {
 	char stage[PATH_MAX];
@@ -136,7 +137,7 @@ int optml_enter(const char *work, struct err *reterr)
 	return 0;
 }
 
-/* The options of an overlay; false when `dir` cannot be written in them. */
+/* Write the options of an overlay. False if they cannot express `dir`. */
 static bool overlay_options(char *buf, size_t size, const char *dir, const char *scratch,
 			    const char *more)
 {

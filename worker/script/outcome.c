@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the end of the script means: the result, or a failure in the toolkit's words. */
+/* The end of the script as the result, or as a failure in the toolkit's format. */
 #include "worker/script/script.h"
 
 #include "base/fileio.h"
@@ -12,14 +12,14 @@
 
 #define FAILURE_FILE  "output/failure"
 #define RESULTS_FILE  "output/data/eval_results.txt"
-#define FAILURE_MAX   1024 /* SageMaker's FailureReason has as many */
+#define FAILURE_MAX   1024 /* bytes, the same as SageMaker's FailureReason */
 #define RESULTS_MAX   65536
 #define TAIL_MAX      OUTPUT_TAIL_MAX
 #define TAIL_LINES    10
 #define COMMAND_SHOWN 160 /* bytes of the command in a message */
 #define TEXT_MAX      (1 << 20)
 
-/* Bytes that are not UTF-8 become '?', carriage returns line ends. */
+/* Replace bytes that are not UTF-8 by '?', and carriage returns by line ends. */
 static void make_text(struct buf *b)
 {
 	for (size_t i = 0; i < b->len;) {
@@ -39,7 +39,7 @@ static void make_text(struct buf *b)
 		b->data[--b->len] = '\0';
 }
 
-/* From the last traceback on, or the last lines. */
+/* The text from the last traceback on, or the last lines. */
 static const char *error_part(const struct buf *tail)
 {
 	const char *text = buf_str(tail), *found = NULL, *p = text;
@@ -62,7 +62,7 @@ static void command_text(const struct script *s, struct buf *out)
 			   json_string_value(json_array_get(s->argv, i)));
 }
 
-/* At most `max` bytes of the end of `text`, from a character's start. */
+/* At most `max` bytes from the end of `text`, from the start of a character. */
 static const char *last_bytes(const char *text, size_t max)
 {
 	size_t n = strlen(text);
@@ -80,13 +80,14 @@ static int exit_code(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* An exit code of 137 is the script's own: a shell uses it for a command that was killed. */
+/* True if SIGKILL ended the script. An exit code of 137 does not count: a shell returns it for a
+ * killed command. */
 static bool is_killed(int status)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-/* The toolkit's text; `message_max` and `command_max` cut its parts. */
+/* Write the toolkit's text. `message_max` and `command_max` limit its parts. */
 static void failure_text(struct buf *out, int status, bool oom, const char *message,
 			 size_t message_max, const char *command, int command_max)
 {
@@ -123,7 +124,7 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 	size_t len;
 
 	written = output_tail(&s->output, &len);
-	/* The script's own word first; what is longer than the limit is cut, not refused. */
+	/* The script's own message has precedence. It is cut at the limit, not refused. */
 	(void)!file_read(s->w->work_dirfd, FAILURE_FILE, &own, NULL);
 	make_text(&own);
 	buf_put(&tail, written, len);
@@ -142,7 +143,7 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 	return err_set(reterr, ERR_INVALID, "%s", buf_str(&text));
 }
 
-/* "eval_f1 = 0.86" lines as final values. */
+/* Read lines such as "eval_f1 = 0.86" as final values. */
 static void read_results(struct script *s)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(RESULTS_MAX);
@@ -163,7 +164,7 @@ static void read_results(struct script *s)
 	}
 }
 
-/* Where the daemon looks for them, whatever kind of job it was. */
+/* Copy the results to the place where the daemon looks for them, for every kind of job. */
 static void show_results(struct script *s)
 {
 	static const char *const names[] = {"eval_results.txt", "metrics.json"};
@@ -193,7 +194,7 @@ int outcome_of(struct script *s, int status, bool oom, struct err *reterr)
 		return file_write_atomic(s->w->work_dirfd, "output/success", "", 0, 0644, reterr);
 	s->w->ends_as_script = true;
 	s->w->script_status = status;
-	if (*s->w->stop) { /* with exit code 0, too: what was stopped is not done */
+	if (*s->w->stop) { /* also with exit code 0: a stopped script is not done */
 		s->w->failure_code = "cancelled";
 		return err_set(reterr, ERR_CANCELLED,
 			       "the script was stopped with SIGTERM and ended with exit code %d",

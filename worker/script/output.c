@@ -20,7 +20,8 @@ int output_open(struct output *o, int *ret_write_fd, struct err *reterr)
 		return err_errno(reterr, errno, "make a pipe for the script's output");
 	o->fd = ends[0];
 	*ret_write_fd = ends[1];
-	/* Of our end alone. A script that opens the pipe for reading takes its own output away. */
+	/* O_NONBLOCK for our end alone. A script that opens the pipe for reading takes its own
+	 * output away. */
 	if (fcntl(o->fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(reterr, errno, "make a pipe for the script's output");
 	return 0;
@@ -33,7 +34,7 @@ static void flush(struct output *o, output_line_fn fn, void *userdata)
 	buf_clear(&o->line);
 }
 
-/* The part of a chunk up to its next line end; returns its length with the end. */
+/* Take the part of a chunk up to its next line end. Returns its length with the end. */
 static size_t take(struct output *o, const char *p, size_t n, output_line_fn fn, void *userdata)
 {
 	size_t len = 0;
@@ -65,7 +66,7 @@ static void keep_tail(struct output *o, const char *p, size_t n)
 	buf_put(&o->tail, p, n);
 }
 
-/* Returns how many bytes it has passed on. */
+/* Pass on one chunk. Returns the number of its bytes. */
 static size_t pass(struct output *o, output_line_fn fn, void *userdata)
 {
 	char chunk[CHUNK];

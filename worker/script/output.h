@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the script writes to stdout and stderr: passed on to ours, which is the log, and read line
- * by line on the way ('\n' or '\r' ends one). No line is missed, however fast the script writes and
- * whatever the log's cap takes away later: it waits for us.
+ * The script's stdout and stderr. Bytes are passed on to our stdout, which is the log, and are also
+ * read as lines (at line feeds and carriage returns). The script waits for us, so no line is
+ * missed, however fast it writes and whatever the log's cap removes later.
  */
 #pragma once
 
@@ -11,26 +11,26 @@
 
 #include <stdint.h>
 
-#define OUTPUT_LINE_MAX 65536 /* what is longer comes in parts */
-#define OUTPUT_TAIL_MAX 16384 /* the last bytes, for the message of a failure */
+#define OUTPUT_LINE_MAX 65536 /* bytes; a longer line arrives in parts */
+#define OUTPUT_TAIL_MAX 16384 /* last bytes, for the message of a failure */
 
 struct output {
-	int fd;		 /* to read; -1: not open, or nobody can write any more */
-	struct buf line; /* an unfinished one */
+	int fd;		 /* read end; -1: closed, or no writer is left */
+	struct buf line; /* an unfinished line */
 	struct buf tail; /* at most twice OUTPUT_TAIL_MAX */
 };
 
 typedef void (*output_line_fn)(void *userdata, const char *line, size_t len);
 
-/* *ret_write_fd is the script's end, close-on-exec, owned by the caller. */
+/* Open the pipe. *ret_write_fd is the script's end, close-on-exec, owned by the caller. */
 int output_open(struct output *o, int *ret_write_fd, struct err *reterr) MUSTCHECK;
-/* Pass on one part of what is there, if anything is; whole lines go to `fn`. Never waits for the
- * script. Closes the pipe when it is empty and nobody has its other end. */
+/* Pass on one part of the waiting bytes; whole lines go to `fn`. Does not wait for the script.
+ * Closes the pipe if it is empty and no write end is open. */
 void output_pass(struct output *o, output_line_fn fn, void *userdata);
-/* The script has ended: pass on all that is there, the unfinished line, too, and close. Never waits
- * for what the script has started and that may still write. */
+/* Call it after the script's end: passes on all waiting bytes and the unfinished line, then closes.
+ * Does not wait for processes that the script has started. */
 void output_end(struct output *o, output_line_fn fn, void *userdata);
-/* The last at most OUTPUT_TAIL_MAX bytes of what the script has written. */
+/* The last bytes of the script's output, at most OUTPUT_TAIL_MAX. */
 const char *output_tail(const struct output *o, size_t *ret_len);
-/* Free it; again, or of zeros with fd -1: nothing. */
+/* Free it. A second call does nothing, nor a call for zeros with fd -1. */
 void output_done(struct output *o);

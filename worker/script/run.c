@@ -10,7 +10,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define LEFTOVER_US (2 * USEC_PER_SEC) /* the shim gives as much to what outlives its program */
+#define LEFTOVER_US (2 * USEC_PER_SEC) /* the same time as the shim gives to descendants */
 
 static void strvp(char ***v)
 {
@@ -19,7 +19,7 @@ static void strvp(char ***v)
 	free(*v);
 }
 
-/* name → text as "name=text" strings. */
+/* Make "name=text" strings from name → text. */
 static char **env_strings(const json_t *env)
 {
 	char **out = calloc(json_object_size(env) + 1, sizeof(*out));
@@ -42,7 +42,8 @@ static const char **argv_strings(const json_t *argv)
 	return out;
 }
 
-/* Until the child has ended. SIGTERM is only let in while we sleep, so that none is missed. */
+/* Wait for the end of the child. SIGTERM is unblocked only during the sleep, so that none is
+ * missed. */
 static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 {
 	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.events = POLLIN}};
@@ -50,7 +51,7 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 	sigset_t none;
 
 	sigemptyset(&none);
-	/* Without a descriptor of the child, until nobody writes any more. */
+	/* If the child has no descriptor, wait for the end of the output. */
 	while (fds[0].revents == 0 && (pidfd >= 0 || s->output.fd >= 0)) {
 		if (*s->w->stop && !forwarded) {
 			forwarded = true;
@@ -65,8 +66,8 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 	}
 }
 
-/* What the script has started may write after its end, as a child that the same SIGTERM ends:
- * until nobody has the pipe any more, for LEFTOVER_US at most. */
+/* Pass on output that the script's children write after its end, for example a child that the same
+ * SIGTERM ends. Stops at the end of the output, or after LEFTOVER_US. */
 static void pass_leftover(struct script *s, output_line_fn fn)
 {
 	int64_t until_us = clock_mono_us() + LEFTOVER_US, left_us;
@@ -79,7 +80,7 @@ static void pass_leftover(struct script *s, output_line_fn fn)
 	}
 }
 
-/* `out`: its stdout and stderr; -1: ours. */
+/* Start the program. `out`: its stdout and stderr; -1: ours. */
 static int spawn(const struct script *s, const json_t *argv, const char *cwd, int out,
 		 pid_t *ret_pid, struct err *reterr)
 {
@@ -91,7 +92,7 @@ static int spawn(const struct script *s, const json_t *argv, const char *cwd, in
 		.cwd = cwd,
 		.fds = {{out, 1}, {out, 2}},
 		.fds_n = out < 0 ? 0 : 2,
-		.new_session = true, /* a group of its own: it gets our SIGTERM once */
+		.new_session = true, /* a group of its own, so that it gets our SIGTERM once */
 	};
 
 	if (!envp || !args)

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One line of its output: a metric event when an expression finds something in it. */
+/* Handle one line of output: if an expression matches, report a metric event. */
 static void on_line(void *userdata, const char *line, size_t len)
 {
 	struct script *s = userdata;

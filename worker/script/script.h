@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `trainyard-worker script`: the user's own training script under the contract of SageMaker's
- * training toolkit. What the steps of script_main (script.c) share.
+ * `trainyard-worker script`: runs the user's training script under the contract of SageMaker's
+ * training toolkit. This header is shared by the steps of script_main (script.c).
  */
 #pragma once
 
@@ -17,33 +17,34 @@
 struct script {
 	struct worker *w;
 	struct contract contract;
-	json_t *channels; /* name → absolute directory; `model` among them; owned */
+	json_t *channels; /* name → absolute directory, including `model`; owned */
 	const char *source_dir;
 	enum entry_type type;
-	bool optml;	       /* the script sees /opt/ml */
+	bool optml;	       /* True if the script sees /opt/ml */
 	char python[PATH_MAX]; /* absolute */
-	json_t *env;	       /* of the script: name → text; owned */
+	json_t *env;	       /* the script's: name → text; owned */
 	json_t *argv;	       /* array of texts; owned */
 	struct log_metrics *metrics;
 	struct output output;
-	json_t *last;	      /* the newest value of each metric; owned */
-	int64_t metric_lines; /* so far, with those of the attempts that this one resumes */
+	json_t *last;	      /* newest value of each metric; owned */
+	int64_t metric_lines; /* so far, including those of the attempts before it resumed */
 };
 
-/* layout.c: the directories of /opt/ml below work/, the code, the channels, input/config. */
+/* layout.c: make the directories of /opt/ml below work/, the code, the channels, input/config. */
 int layout_make(struct script *s, struct err *reterr) MUSTCHECK;
-/* Unmount and remove what only the run needed (code stays). */
+/* Unmount and remove what only the run needed; the code stays. */
 void layout_end(struct script *s);
 
-/* command.c: the interpreter, requirements, argv and environment. */
+/* command.c: prepare the interpreter, requirements, argv and environment. */
 int command_prepare(struct script *s, struct err *reterr) MUSTCHECK;
 
-/* run.c: start `argv` with s->env in `cwd` and wait, forwarding one SIGTERM of ours to its whole
- * group; the lines that it writes go to `fn` (NULL: it writes to the log itself, s->output is not
- * used). *ret_status as waitpid gives it. */
+/* run.c: start `argv` with s->env in `cwd` and wait. One SIGTERM of ours is forwarded to its whole
+ * group. Its lines go to `fn`; NULL: it writes to the log itself, s->output is not used.
+ * *ret_status is as from waitpid(2). */
 int script_run(struct script *s, const json_t *argv, const char *cwd, output_line_fn fn,
 	       int *ret_status, struct err *reterr) MUSTCHECK;
 
-/* outcome.c: what the end of the script means. 0, or the negative error that ends the worker;
- * writes output/success or output/failure. `oom`: the out-of-memory killer was seen at work. */
+/* outcome.c: turn the script's end into the worker's result. 0, or the negative error that ends the
+ * worker. Writes output/success or output/failure. `oom`: true if the out-of-memory killer
+ * acted. */
 int outcome_of(struct script *s, int status, bool oom, struct err *reterr) MUSTCHECK;
