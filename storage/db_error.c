@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SQLite's codes as ours. */
+/* SQLite's result codes as our error codes. */
 #include "storage/db_parts.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The disk is full: make room and write again. */
+/* Full disk: free space and write again. */
 #include "storage/db_parts.h"
 
 #include <errno.h>

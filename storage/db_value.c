@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of a statement: bound ones on the way in, columns on the way out. */
+/* Values of a statement: binding parameters, reading columns. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/db_parts.h"

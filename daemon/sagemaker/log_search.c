@@ -9,14 +9,14 @@
 
 struct log_search {
 	pthread_t thread;
-	bool started; /* the manager thread's */
+	bool started; /* used by the manager's thread only */
 	_Atomic bool stopping;
-	pthread_mutex_t lock; /* guards all fields below */
+	pthread_mutex_t lock; /* protects all fields below */
 	pthread_cond_t news;
 	struct log_search_task *first, **last;
 };
 
-/* NULL: the daemon stops. */
+/* Wait for the next page. NULL: the daemon stops. */
 static struct log_search_task *next_task(struct log_search *s)
 {
 	struct log_search_task *t;
