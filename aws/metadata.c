@@ -296,7 +296,8 @@ int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct a
 
 	if (off && strcasecmp(off, "true") == 0)
 		return err_set(reterr, ERR_NOT_FOUND,
-			       "AWS_EC2_METADATA_DISABLED turns the role of the instance off");
+			       "AWS_EC2_METADATA_DISABLED is true, so the role of the instance is "
+			       "not used");
 	instance_settings(c, &in);
 	r = instance_token(&in, reterr);
 	if (r < 0)

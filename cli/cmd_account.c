@@ -13,7 +13,7 @@
 static void say_more(const json_t *answer)
 {
 	if (json_get_str(answer, "next_cursor", NULL))
-		fputs("trainyard: the list goes on; --limit shows up to 1000\n", stderr);
+		fputs("trainyard: the list has more entries; --limit shows up to 1000\n", stderr);
 }
 
 static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,

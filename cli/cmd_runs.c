@@ -96,7 +96,7 @@ static int list(struct cli *c, const struct request_path *p, const struct show_c
 	else
 		show_table(json_object_get(answer, "items"), columns, nothing);
 	if (!c->json && json_get_str(answer, "next_cursor", NULL))
-		puts("(the list goes on: use --limit)");
+		puts("(the list has more entries: use --limit)");
 	return CLI_OK;
 }
 

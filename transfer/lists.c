@@ -37,7 +37,8 @@ static int parse_form(const json_t *item, const char *list, size_t index, enum t
 		*ret = (enum transfer_form)i;
 		return 0;
 	}
-	return err_set(reterr, ERR_CORRUPT, "\"%s\"[%zu]: '%s' is not a form", list, index, form);
+	return err_set(reterr, ERR_CORRUPT, "\"%s\"[%zu]: the form '%s' is unknown", list, index,
+		       form);
 }
 
 /* Make a path of the message absolute. Relative paths lie below work/. */

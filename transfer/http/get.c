@@ -211,8 +211,8 @@ static int lasting(const struct download *d, int r, int *ret_status, struct err 
 			       d->get->size_max);
 	if (r == -ERR_LIMIT) {
 		url_origin(d->url, origin, sizeof(origin));
-		return err_set(reterr, ERR_UNAVAILABLE,
-			       "%s answers with more headers than a file needs", origin);
+		return err_set(reterr, ERR_UNAVAILABLE, "%s sends too many headers; check the URL",
+			       origin);
 	}
 	if (r < 0)
 		return exchange_passing(&d->rq, r) || d->wrong_range ? 0 : r;

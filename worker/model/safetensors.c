@@ -89,7 +89,8 @@ static int parse_shape(const json_t *shape, struct st_tensor *t, struct err *ret
 	for (int i = 0; i < t->dims; i++) {
 		t->shape[i] = size_at(shape, (size_t)i);
 		if (t->shape[i] < 0 || __builtin_mul_overflow(bytes, t->shape[i], &bytes))
-			return err_set(reterr, ERR_CORRUPT, "tensor '%s' has an impossible shape",
+			return err_set(reterr, ERR_CORRUPT,
+				       "tensor '%s' has a shape with an invalid or too large size",
 				       t->name);
 	}
 	t->size_bytes = (size_t)bytes;
