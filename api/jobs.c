@@ -65,8 +65,8 @@ void jobs_get(struct request *rq)
 void submit_reply_job(struct request *rq)
 {
 	struct command *c = command_result(rq);
-	OWN(json_decrefp) json_t *run = NULL;
 	struct store_reader *sr;
+	char job[ID_LEN];
 	struct err e;
 	int r;
 
@@ -75,12 +75,11 @@ void submit_reply_job(struct request *rq)
 	sr = request_reader(rq);
 	if (!sr)
 		return;
-	r = store_read_run(sr, c->result_id, &run, &e);
-	if (r < 0) {
+	r = store_read_first_job(sr, c->result_id, job, &e);
+	if (r < 0)
 		reply_error(rq, r, &e);
-		return;
-	}
-	reply_job(rq, 201, json_get_str(json_array_get(json_object_get(run, "jobs"), 0), "id", ""));
+	else
+		reply_job(rq, 201, job);
 }
 
 void jobs_submit(struct request *rq)

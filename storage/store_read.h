@@ -83,6 +83,9 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
 
+/* Find the first job of a run. -ERR_NOT_FOUND. */
+int store_read_first_job(struct store_reader *sr, const char *run, char ret_job[ID_LEN],
+			 struct err *reterr) MUSTCHECK;
 /* Find the job `job` of a run. `run` is the run's id, or the name of which the newest succeeded run
  * is taken. -ERR_NOT_FOUND: the message says whether the run or the job is missing. */
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,

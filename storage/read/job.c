@@ -184,11 +184,16 @@ int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t
 	return page_read(&p, sr, job_item, JOB_COLUMNS_N, ret, reterr);
 }
 
-/* The first rows of one state in the queue's order, read from an index in that order. */
-#define QUEUE_PART(state, blocked)                                   \
-	"SELECT * FROM (SELECT n, " blocked " AS blocked FROM jobs " \
-	"INDEXED BY jobs_list_" state " WHERE state = '" state "' "  \
-	"ORDER BY held, priority DESC, n LIMIT ?1) "
+/* The first rows of both states in the queue's order, each read from an index in that order. */
+static const char queue_sql[] =
+	"WITH waiting AS ("
+	"SELECT * FROM (SELECT n, 0 AS blocked FROM jobs INDEXED BY jobs_list_queued "
+	"WHERE state = 'queued' ORDER BY held, priority DESC, n LIMIT ?1) UNION ALL "
+	"SELECT * FROM (SELECT n, 1 FROM jobs INDEXED BY jobs_list_blocked "
+	"WHERE state = 'blocked' ORDER BY held, priority DESC, n LIMIT ?1) LIMIT ?1) "
+	"SELECT " JOB_COLUMNS "FROM waiting w JOIN jobs j ON j.n = w.n "
+	"LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
+	"ORDER BY w.blocked, j.held, j.priority DESC, j.n";
 
 int store_read_queue(struct store_reader *sr, int limit, json_t **ret, struct err *reterr)
 {
@@ -197,16 +202,7 @@ int store_read_queue(struct store_reader *sr, int limit, json_t **ret, struct er
 	int r = check_limit(limit, STORE_LIST_DEFAULT, STORE_LIST_MAX, &limit, reterr);
 
 	if (r >= 0)
-		r = db_query(
-			sr->db,
-			"WITH waiting AS (" QUEUE_PART("queued", "0") "UNION ALL " QUEUE_PART(
-				"blocked", "1") "LIMIT ?1) "
-						"SELECT " JOB_COLUMNS
-						"FROM waiting w JOIN jobs j ON j.n = w.n "
-						"LEFT JOIN attempts a ON a.job = j.id AND a.number "
-						"= j.attempt "
-						"ORDER BY w.blocked, j.held, j.priority DESC, j.n",
-			DB_ARGS(DB_INT(limit)), &q, reterr);
+		r = db_query(sr->db, queue_sql, DB_ARGS(DB_INT(limit)), &q, reterr);
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
 		json_t *job = NULL;
 

@@ -124,6 +124,21 @@ int store_read_run(struct store_reader *sr, const char *id, json_t **ret, struct
 	return 0;
 }
 
+int store_read_first_job(struct store_reader *sr, const char *run, char ret_job[ID_LEN],
+			 struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_first(sr->db, "SELECT id FROM jobs WHERE run = ? AND idx = 0",
+			 DB_ARGS(DB_TEXT(run)), &q, reterr);
+
+	if (r == 0)
+		return no_run(reterr, run);
+	if (r < 0)
+		return r;
+	db_col_copy(q, 0, ret_job, ID_LEN);
+	return db_check_whole(q, reterr);
+}
+
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
 		       char ret_run[ID_LEN], char ret_job[ID_LEN], struct err *reterr)
 {
