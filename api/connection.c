@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/connection.h"
 
+#include "api/connection_door.h"
 #include "api/context.h"
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-
-#define UNREAD_LOOKS 16
 
 struct connections {
 	struct connection_limits limits;
@@ -54,23 +51,7 @@ void connections_on_room(struct connections *all, void (*fn)(void *userdata), vo
 	all->userdata = userdata;
 }
 
-void connection_door_init(struct connection_door *door)
-{
-	TAILQ_INIT(&door->droppable);
-	TAILQ_INIT(&door->busy);
-	TAILQ_INIT(&door->dropped);
-}
-
 /* ---- with the lock held ---- */
-
-static struct connection_list *list_of(struct connection *c)
-{
-	struct connection_door *door = &c->listener->door;
-
-	if (c->dropped)
-		return &door->dropped;
-	return c->phase == CONNECTION_BUSY ? &door->busy : &door->droppable;
-}
 
 static void uncount_body(struct connection *c)
 {
@@ -78,65 +59,25 @@ static void uncount_body(struct connection *c)
 	c->body_bytes = 0;
 }
 
-/* If the library has not taken the descriptor yet, it may have closed it, and the number may mean
- * another file: then do nothing. */
-static void shut(const struct connection *c)
-{
-	if (c->started)
-		shutdown(c->fd, SHUT_RDWR);
-}
-
 static void drop(struct connection *c)
 {
-	TAILQ_REMOVE(list_of(c), c, link);
+	TAILQ_REMOVE(connection_list_of(c), c, link);
 	c->dropped = true;
-	TAILQ_INSERT_TAIL(list_of(c), c, link);
+	TAILQ_INSERT_TAIL(connection_list_of(c), c, link);
 	c->listener->door.open--;
 	c->all->dropping++;
 	uncount_body(c);
-	shut(c);
+	connection_shut(c);
 }
 
-static bool has_unread(const struct connection *c)
-{
-	char byte;
-
-	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/* Drop the connection that waits longest. A connection that may hold a complete, unread request is
- * dropped only if there is no other. */
+/* Drop the listener's first connection to drop. False if there is none. */
 static bool drop_first(struct listener *l, const char *peer)
 {
-	struct connection *c, *first = NULL;
-	int looked = 0;
+	struct connection *c = connection_door_first(&l->door, peer);
 
-	TAILQ_FOREACH(c, &l->door.droppable, link)
-	{
-		if (peer && !str_eq(c->peer, peer))
-			continue;
-		first = first ? first : c;
-		if (!has_unread(c)) {
-			drop(c);
-			return true;
-		}
-		if (++looked == UNREAD_LOOKS)
-			break;
-	}
-	if (first)
-		drop(first);
-	return first != NULL;
-}
-
-/* Connections that the peer has left do not count. */
-static int count_peer(const struct connection_list *list, const char *peer)
-{
-	const struct connection *c;
-	int n = 0;
-
-	TAILQ_FOREACH(c, list, link)
-	n += !c->hung_up_us && str_eq(c->peer, peer);
-	return n;
+	if (c)
+		drop(c);
+	return c != NULL;
 }
 
 /* True if the peer is at its limit and all its connections are being answered. */
@@ -144,8 +85,7 @@ static bool crowd(struct connections *all, struct listener *l, const char *peer)
 {
 	int max = all->limits.per_peer;
 
-	if (max <= 0 || l->door.open < max ||
-	    count_peer(&l->door.droppable, peer) + count_peer(&l->door.busy, peer) < max)
+	if (max <= 0 || l->door.open < max || connection_door_count(&l->door, peer) < max)
 		return false;
 	return !drop_first(l, peer);
 }
@@ -178,7 +118,7 @@ static void forget(struct connection *c)
 {
 	struct connections *all = c->all;
 
-	TAILQ_REMOVE(list_of(c), c, link);
+	TAILQ_REMOVE(connection_list_of(c), c, link);
 	uncount_body(c);
 	all->by_fd[c->fd] = NULL;
 	all->count--;
@@ -189,14 +129,6 @@ static void forget(struct connection *c)
 	free(c);
 }
 
-/* Returns 0 if the descriptor is closed. */
-static ino_t inode_of(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
-}
-
 /* Forget connections that the library closed without taking them, because memory was out. */
 static void forget_lost(struct connection_list *list)
 {
@@ -204,7 +136,7 @@ static void forget_lost(struct connection_list *list)
 
 	for (c = TAILQ_FIRST(list); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (!c->started && inode_of(c->fd) != c->inode)
+		if (!c->started && connection_inode(c->fd) != c->inode)
 			forget(c);
 	}
 }
@@ -213,14 +145,14 @@ static void enter(struct connection *c, enum connection_phase phase)
 {
 	int64_t now = clock_mono_us();
 
-	TAILQ_REMOVE(list_of(c), c, link);
+	TAILQ_REMOVE(connection_list_of(c), c, link);
 	c->moved_us = now;
 	if (phase != c->phase || phase == CONNECTION_WAITING)
 		c->until_us =
 			now + USEC_PER_SEC * (phase == CONNECTION_BODY ? CONNECTION_BODY_S
 								       : c->all->limits.idle_s);
 	c->phase = phase;
-	TAILQ_INSERT_TAIL(list_of(c), c, link);
+	TAILQ_INSERT_TAIL(connection_list_of(c), c, link);
 }
 
 /* Drop stalled bodies until `bytes` more fit. */
@@ -289,7 +221,7 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 	if (stale)
 		forget(stale);
 	c->serial = ++all->serial;
-	c->inode = inode_of(fd);
+	c->inode = connection_inode(fd);
 	fits = remember(all, c);
 	if (fits) {
 		c->crowded = crowd(all, l, peer);
@@ -317,15 +249,6 @@ void connections_hung_up(struct connections *all, int fd, uint32_t serial)
 	pthread_mutex_unlock(&all->lock);
 }
 
-/* True if the client has left and no complete request can follow: its last bytes were read long
- * enough ago. Needed because the library misses an end that arrives together with the last bytes
- * (edge-triggered epoll). */
-static bool was_left(const struct connection *c, int64_t now_us)
-{
-	return c->hung_up_us && now_us - c->hung_up_us >= CONNECTION_HANG_US &&
-	       now_us - c->moved_us >= CONNECTION_HANG_US && !has_unread(c);
-}
-
 bool connections_reap(struct connections *all, struct listener *l, int64_t now_us)
 {
 	struct connection *c, *next;
@@ -336,7 +259,7 @@ bool connections_reap(struct connections *all, struct listener *l, int64_t now_u
 	forget_lost(&l->door.dropped);
 	for (c = TAILQ_FIRST(&l->door.droppable); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (now_us >= c->until_us || was_left(c, now_us))
+		if (now_us >= c->until_us || connection_was_left(c, now_us))
 			drop(c);
 	}
 	TAILQ_FOREACH(c, &l->door.busy, link)
@@ -366,7 +289,7 @@ struct connection *connection_start(struct connections *all, int fd)
 	if (c) {
 		c->started = true;
 		if (c->dropped)
-			shut(c);
+			connection_shut(c);
 	}
 	pthread_mutex_unlock(&all->lock);
 	return c;
