@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts that all requests share: checked texts, tags, network, environment, image. Pure. */
 #include "jobs/sagemaker/parts.h"
 
 #include "base/clock.h"
@@ -9,7 +8,6 @@
 #include "jobs/sagemaker/resource.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define ROLE_MIN      20
@@ -21,79 +19,6 @@
 #define VARIABLE_MAX  512 /* characters of a variable's name */
 #define FAMILY_LEN    24
 #define VERSION_WORD  "transformers"
-
-void request_start(struct request *q, json_t *warnings, struct err *reterr)
-{
-	*q = (struct request){.body = json_object(), .warnings = warnings, .reterr = reterr};
-	if (!q->body)
-		request_fail(q, -ENOMEM);
-}
-
-static bool request_ok(const struct request *q)
-{
-	return q->r >= 0;
-}
-
-int request_end(struct request *q, json_t **ret)
-{
-	if (request_ok(q))
-		*ret = TAKE(q->body);
-	json_decref(q->body);
-	q->body = NULL;
-	return q->r;
-}
-
-void request_fail(struct request *q, int r)
-{
-	if (q->r < 0)
-		return;
-	q->r = r == -ENOMEM ? err_errno(q->reterr, ENOMEM, "make a request to SageMaker") : r;
-}
-
-void request_refuse(struct request *q, int code, const char *field, const char *fmt, ...)
-{
-	char text[ERR_MSG_MAX];
-	va_list ap;
-
-	if (q->r < 0)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	str_utf8_mask(text); /* a name in the text may be cut inside a character */
-	q->r = err_at(q->reterr, code, field, "%s", text);
-}
-
-void request_warn(struct request *q, const char *fmt, ...)
-{
-	char text[ERR_MSG_MAX];
-	va_list ap;
-
-	if (q->r < 0 || !q->warnings)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	str_utf8_mask(text); /* a name in the text may be cut inside a character */
-	if (json_array_append_new(q->warnings, json_string(text)) < 0)
-		request_fail(q, -ENOMEM);
-}
-
-json_t *request_set(struct request *q, json_t *object, const char *key, json_t *value)
-{
-	if (q->r >= 0 && json_object_set(object, key, value) < 0)
-		request_fail(q, -ENOMEM);
-	json_decref(value); /* the object holds a reference */
-	return q->r < 0 ? NULL : value;
-}
-
-json_t *request_add(struct request *q, json_t *array, json_t *value)
-{
-	if (q->r >= 0 && json_array_append(array, value) < 0)
-		request_fail(q, -ENOMEM);
-	json_decref(value);
-	return q->r < 0 ? NULL : value;
-}
 
 static bool only(const char *s, const char *more)
 {
@@ -339,14 +264,14 @@ void request_image(struct request *q, json_t *object, const char *key, enum sage
 	const char *version = image_version(image), *type;
 	char uri[SAGEMAKER_IMAGE_MAX + 1];
 
-	if (!request_ok(q))
+	if (q->r < 0)
 		return;
 	type = json_is_object(json_object_get(sagemaker, "serverless"))
 		       ? NULL
 		       : json_get_str(sagemaker, "instance_type", "");
 	if (!image || version) {
 		request_fail(q, sagemaker_image(role, version, region, type, uri, q->reterr));
-		image = request_ok(q) ? uri : "";
+		image = q->r >= 0 ? uri : "";
 	}
 	if (!*image || strpbrk(image, " \t\r\n") || text_chars(image) > SAGEMAKER_IMAGE_MAX)
 		request_refuse(q, ERR_INVALID, "/sagemaker/image",
