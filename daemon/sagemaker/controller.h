@@ -9,6 +9,7 @@
  *   drivers.c       the table of the kinds of resources
  *   training.c      training jobs: what their status means for the job
  *   log.c           CloudWatch logs into the attempt's log file
+ *   log_tail.c      where in a log the next page is read
  *   log_page.c      what becomes of one page of a log
  *   log_file.c      its lines
  *   metrics.c       the metrics and progress in those lines
@@ -150,5 +151,6 @@ void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row);
 /* True if the log was read to its end. `over_us` is the time when the job was first seen to be
  * over. */
 bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us);
+/* sagemaker/log_tail.c */
 void sagemaker_log_forget(struct manager *mgr, const char *row);
 void sagemaker_tails_free(struct sagemaker *c);

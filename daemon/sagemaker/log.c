@@ -14,6 +14,7 @@
 #include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/log_file.h"
 #include "daemon/sagemaker/log_page.h"
+#include "daemon/sagemaker/log_tail.h"
 
 #include <string.h>
 
@@ -21,84 +22,13 @@
 /* time after the job's end until an unreadable log is given up */
 #define LOG_GIVE_UP_US (600 * USEC_PER_SEC)
 
-/* The position in one row's log, for this process. */
 #define LONG_TOKEN                                                                               \
 	"the log and the metrics here are incomplete: CloudWatch answered with a token of more " \
 	"than 4096 bytes; the rest is in CloudWatch"
 
-struct sagemaker_tail {
-	char row[ID_LEN];
-	char job[ID_LEN];
-	char stream[LOG_STREAM_MAX + 1]; /* the stream being read; "": the list of streams */
-	int64_t next_us;		 /* monotonic time of the next round */
-	int64_t round_us;		 /* start of this round */
-	int64_t clean_us;		 /* start of the last round without new lines */
-	int64_t skipped;    /* events skipped in a stream that is read from its beginning again */
-	bool news, blocked; /* state of this round */
-	bool warned;
-	bool searched; /* a page is with the search thread */
-	struct sagemaker_metrics
-		*metrics; /* NULL: nothing was read yet, or with that page; owned */
-	struct sagemaker_tail *next;
-};
-
-static struct sagemaker_tail *tail_known(struct manager *mgr, const char *row)
-{
-	struct sagemaker_tail *t = mgr->sagemaker->tails;
-
-	while (t && !str_eq(t->row, row))
-		t = t->next;
-	return t;
-}
-
-static struct sagemaker_tail *tail_find(struct manager *mgr, const struct resource_row *row)
-{
-	struct sagemaker_tail *t = tail_known(mgr, row->id);
-
-	if (t)
-		return t;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return NULL;
-	memcpy(t->row, row->id, sizeof(t->row));
-	memcpy(t->job, row->job, sizeof(t->job));
-	t->next = mgr->sagemaker->tails;
-	mgr->sagemaker->tails = t;
-	return t;
-}
-
-static void tail_free(struct sagemaker_tail *t)
-{
-	sagemaker_metrics_free(t->metrics);
-	free(t);
-}
-
-void sagemaker_log_forget(struct manager *mgr, const char *row)
-{
-	for (struct sagemaker_tail **at = &mgr->sagemaker->tails; *at; at = &(*at)->next) {
-		if (str_eq((*at)->row, row)) {
-			struct sagemaker_tail *t = *at;
-
-			*at = t->next;
-			tail_free(t);
-			return;
-		}
-	}
-}
-
-void sagemaker_tails_free(struct sagemaker *c)
-{
-	while (c->tails) {
-		struct sagemaker_tail *t = c->tails;
-
-		c->tails = t->next;
-		tail_free(t);
-	}
-}
-
 bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us)
 {
-	struct sagemaker_tail *t = row->job[0] ? tail_find(mgr, row) : NULL;
+	struct sagemaker_tail *t = row->job[0] ? sagemaker_tail_find(mgr, row) : NULL;
 
 	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
 		return true;
@@ -188,7 +118,7 @@ void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 	if (row->kind != RESOURCE_TRAINING_JOB || row->state == RESOURCE_PLANNED || !row->job[0] ||
 	    sagemaker_call_is_open(mgr, row->id, true))
 		return;
-	t = tail_find(mgr, row);
+	t = sagemaker_tail_find(mgr, row);
 	if (!t || t->searched || clock_mono_us() < t->next_us)
 		return;
 	t->round_us = now;
@@ -359,7 +289,7 @@ static void on_searched(struct manager *mgr, struct manager_message *m)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	struct log_page *p = (struct log_page *)m;
-	struct sagemaker_tail *t = mgr->stopping ? NULL : tail_known(mgr, p->row);
+	struct sagemaker_tail *t = mgr->stopping ? NULL : sagemaker_tail_known(mgr, p->row);
 
 	if (t) {
 		t->searched = false;
@@ -435,7 +365,7 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 	if (store_resource_get(mgr->store, cc->row, &row, &why) < 0 ||
 	    resource_state_is_final(row.state))
 		return;
-	t = tail_find(mgr, &row);
+	t = sagemaker_tail_find(mgr, &row);
 	if (!t)
 		return;
 	if (cc->call.result < 0) {
