@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define CGROUP_TEXT_MAX 16384
@@ -122,4 +125,15 @@ int cgroup_populated(int fd)
 		return -EIO;
 	at = strstr(buf_str(&text), key);
 	return at ? at[sizeof(key) - 1] == '1' : -EIO;
+}
+
+pid_t cgroup_fork(int fd)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)fd,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }

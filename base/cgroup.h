@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Find the v2 path ("/user.slice/…") in the text of /proc/PID/cgroup; *ret_len is its length. NULL
  * if there is none. */
@@ -31,3 +32,6 @@ int cgroup_kill(int fd);
 /* Returns 1 if a process is in the cgroup or below, 0 if none is, negative if this cannot be
  * read. */
 int cgroup_populated(int fd);
+/* As fork(2), but the child is born in the cgroup: it is never outside. Filters of system calls may
+ * refuse this. */
+pid_t cgroup_fork(int fd);

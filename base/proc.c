@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/proc.h"
 
+#include "base/cgroup.h"
 #include "base/descriptors.h"
 #include "base/fileio.h"
 #include "base/own.h"
@@ -9,7 +10,6 @@
 #include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -71,18 +71,6 @@ static void run_child(const struct proc_spec *spec, int report)
 	fail_child(report, errno);
 }
 
-/* fork(2), or a fork directly into a cgroup: the child is never outside it. */
-static pid_t fork_into(int cgroup_fd)
-{
-	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)cgroup_fd,
-	};
-
-	return cgroup_fd > 0 ? (pid_t)syscall(SYS_clone3, &args, sizeof(args)) : fork();
-}
-
 int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
 {
 	OWN(closep) int read_end = -1;
@@ -100,7 +88,7 @@ int proc_spawn(const struct proc_spec *spec, pid_t *ret_pid, struct err *reterr)
 	sigfillset(&all);
 	/* no signal handler of this process runs in the child */
 	pthread_sigmask(SIG_SETMASK, &all, &was);
-	pid = fork_into(spec->cgroup_fd);
+	pid = spec->cgroup_fd > 0 ? cgroup_fork(spec->cgroup_fd) : fork();
 	if (pid == 0)
 		run_child(spec, write_end);
 	pthread_sigmask(SIG_SETMASK, &was, NULL);

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -30,12 +29,7 @@
 /* True if a child can be started in the cgroup. A seccomp filter may refuse it. */
 static bool can_start_in(int cgroup_fd)
 {
-	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = (uint64_t)cgroup_fd,
-	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = cgroup_fork(cgroup_fd);
 	int status;
 
 	if (pid == 0)
