@@ -86,3 +86,13 @@ def test_lr_scheduler_type(setup, head, tmp_path, schedule):
 def test_max_steps_replaces_epochs(setup, tmp_path):
     run = ours(setup, tmp_path / "x", max_steps=11, epochs=1)
     assert len(losses_of(run)) == 11 and run.result["epoch"] == pytest.approx(11 / 10)
+
+
+def test_label_smoothing_factor(setup, head, tmp_path):
+    """The loss of the evaluation is smoothed, too."""
+    theirs = trainers(setup, head, tmp_path / "t", label_smoothing_factor=0.2)
+    mine = ours(setup, tmp_path / "x", max_steps=STEPS, label_smoothing_factor=0.2)
+    assert losses_of(mine) == pytest.approx(curve(theirs.state.log_history), abs=TOLERANCE)
+    data = Dataset.load_from_disk(setup.test).remove_columns("text")
+    assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate(data)["eval_loss"],
+                                                     abs=TOLERANCE)

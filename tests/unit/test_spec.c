@@ -75,7 +75,7 @@ static void test_defaults(void **state)
 		    "{'epochs': 3, 'train_batch_size': 32, 'eval_batch_size': 64, "
 		    "'learning_rate': 5e-5, 'lr_scheduler_type': 'linear', 'seed': 42, "
 		    "'weight_decay': 0.0, 'max_grad_norm': "
-		    "1.0, 'bf16': 'auto'}");
+		    "1.0, 'label_smoothing_factor': 0.0, 'bf16': 'auto'}");
 	assert_json(inner(spec_of(rs, 1), "local"), "{'gpus': 1, 'requirements': 'refuse'}");
 	assert_json(inner(spec_of(rs, 1), "retry"),
 		    "{'max': 2, 'on': ['host_lost', 'quota', 'capacity', 'throttled', "

@@ -24,7 +24,7 @@ static void add(struct metrics *m, int classes, int predicted, int64_t label)
 
 static void test_binary(void **state)
 {
-	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	OWN(metrics_freep) struct metrics *m = metrics_new(2, 0);
 	struct metrics_values v;
 
 	/* 3 true positives, 1 false positive, 2 false negatives, 4 true negatives */
@@ -46,7 +46,7 @@ static void test_binary(void **state)
 
 static void test_macro_leaves_out_absent_classes(void **state)
 {
-	OWN(metrics_freep) struct metrics *m = metrics_new(4);
+	OWN(metrics_freep) struct metrics *m = metrics_new(4, 0);
 	struct metrics_values v;
 
 	add(m, 4, 0, 0);
@@ -61,7 +61,7 @@ static void test_macro_leaves_out_absent_classes(void **state)
 
 static void test_nothing_right_is_zero(void **state)
 {
-	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	OWN(metrics_freep) struct metrics *m = metrics_new(2, 0);
 	struct metrics_values v;
 
 	metrics_values(m, &v);
@@ -73,7 +73,7 @@ static void test_nothing_right_is_zero(void **state)
 
 static void test_large_logits(void **state)
 {
-	OWN(metrics_freep) struct metrics *m = metrics_new(2);
+	OWN(metrics_freep) struct metrics *m = metrics_new(2, 0);
 	const float logits[] = {-3000, 5000};
 	struct metrics_values v;
 
@@ -131,6 +131,8 @@ static void test_out_of_range(void **state)
 		{"{\"max_length\":1}", "max_length"},
 		{"{\"bf16\":\"maybe\"}", "bf16"},
 		{"{\"max_steps\":0}", "max_steps"},
+		{"{\"label_smoothing_factor\":-0.1}", "label_smoothing_factor"},
+		{"{\"label_smoothing_factor\":1.1}", "label_smoothing_factor"},
 		{"{\"lr_scheduler_type\":\"polynomial\"}", "lr_scheduler_type"},
 	};
 

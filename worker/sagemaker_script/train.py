@@ -51,6 +51,7 @@ def parse_args(argv):
     p.add_argument("--max_length", type=int)
     p.add_argument("--weight_decay", type=float, default=0.0)
     p.add_argument("--max_grad_norm", type=float, default=1.0)
+    p.add_argument("--label_smoothing_factor", type=float, default=0.0)
     p.add_argument("--bf16", choices=["auto", "on", "off"], default="auto")
     p.add_argument("--logging_steps", type=int)
     p.add_argument("--eval_steps", type=int)
@@ -136,6 +137,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
         per_device_train_batch_size=batch, per_device_eval_batch_size=args.eval_batch_size,
         learning_rate=args.learning_rate, warmup_steps=warmup,
         weight_decay=args.weight_decay, max_grad_norm=args.max_grad_norm, seed=args.seed,
+        label_smoothing_factor=args.label_smoothing_factor,
         bf16=use_bf16(args.bf16), logging_strategy="steps",
         logging_steps=args.logging_steps or max(1, math.ceil(steps / LOG_POINTS)),
         logging_nan_inf_filter=False, save_total_limit=2, disable_tqdm=True, report_to="none",

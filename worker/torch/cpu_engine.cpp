@@ -293,7 +293,7 @@ at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, in
 	auto labels = at::empty({mb.rows()}, at::kLong);
 
 	std::copy(mb.labels.begin(), mb.labels.end(), labels.data_ptr<int64_t>());
-	dy1 = head_backward(p, head, labels, batch_rows, &loss).to(type);
+	dy1 = head_backward(p, head, labels, o.label_smoothing, batch_rows, &loss).to(type);
 	for (int layer = p.shape.layers - 1; layer >= 0; layer--)
 		layer_back(mb, layer, dy1, dy2);
 	embed_back(mb, dy1, dy2);

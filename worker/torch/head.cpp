@@ -32,15 +32,17 @@ void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, 
 }
 
 at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
-			 int batch_rows, at::Tensor *ret_loss)
+			 float label_smoothing, int batch_rows, at::Tensor *ret_loss)
 {
 	auto logp = at::_log_softmax(t.logits, 1, false);
 	auto at_label = labels.unsqueeze(1);
-	auto d = logp.exp();
+	auto target = at::full_like(logp, label_smoothing / (float)p.shape.labels);
 
-	*ret_loss = logp.gather(1, at_label).sum().neg().div(batch_rows);
-	d.scatter_add_(1, at_label, at::full_like(d, -1));
-	d.div_(batch_rows);
+	target.scatter_add_(1, at_label, at::full_like(logp, 1 - label_smoothing));
+	*ret_loss = at::mul(logp, target).sum().neg().div(batch_rows);
+
+	auto d = logp.exp().sub_(target).div_(batch_rows);
+
 	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
 	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));
 	d = at::mm(d, p.weight(TORCH_CLASSIFIER));

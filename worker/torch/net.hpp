@@ -89,6 +89,6 @@ struct HeadTape {
 void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, HeadTape &t);
 /* Adds the head's gradients, returns that of x; *ret_loss as Engine::backward says. */
 at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
-			 int batch_rows, at::Tensor *ret_loss);
+			 float label_smoothing, int batch_rows, at::Tensor *ret_loss);
 
 } // namespace trainyard

@@ -194,7 +194,8 @@ at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &
 		at::NoGradGuard guard;
 
 		head_forward(p, x.detach(), mask, head);
-		dx = head_backward(p, head, at::tensor(mb.labels).to(p.device), batch_rows, &loss);
+		dx = head_backward(p, head, at::tensor(mb.labels).to(p.device), o.label_smoothing,
+				   batch_rows, &loss);
 	}
 	x.backward(dx);
 	training = dropping = false;

@@ -118,9 +118,10 @@ struct torch_batch {
 
 struct torch_train_options {
 	float learning_rate, beta1, beta2, eps, weight_decay;
-	float max_grad_norm; /* 0: no clipping */
-	uint64_t seed;	     /* of the dropout masks, with `step` */
-	int64_t step;	     /* 1-based: AdamW's bias correction */
+	float max_grad_norm;   /* 0: no clipping */
+	float label_smoothing; /* this part of each label is spread over all labels; 0: none */
+	uint64_t seed;	       /* of the dropout masks, with `step` */
+	int64_t step;	       /* 1-based: AdamW's bias correction */
 	bool dropout;
 };
 

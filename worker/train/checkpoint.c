@@ -49,6 +49,9 @@ static json_t *run_identity(const struct train_run *t)
 	if (s->lr_scheduler_type != TRAIN_LINEAR)
 		json_object_set_new(j, "lr_scheduler_type",
 				    json_string(train_schedule_names[s->lr_scheduler_type]));
+	if (s->label_smoothing_factor > 0)
+		json_object_set_new(j, "label_smoothing_factor",
+				    json_real(s->label_smoothing_factor));
 	return j;
 }
 

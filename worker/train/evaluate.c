@@ -40,7 +40,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	if (r >= 0)
 		r = model_load(dir, c, &load, net, NULL, reterr);
 	if (r >= 0)
-		r = evaluate_rows(w, net, &view, c->shape.labels, (int)batch, ret, reterr);
+		r = evaluate_rows(w, net, &view, c->shape.labels, 0, (int)batch, ret, reterr);
 	return r;
 }
 

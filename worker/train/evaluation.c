@@ -94,10 +94,11 @@ static int check_finite(const float *logits, size_t n, int labels, int64_t first
 }
 
 int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
-		  int batch_size, struct evaluation *ret, struct err *reterr)
+		  double label_smoothing, int batch_size, struct evaluation *ret,
+		  struct err *reterr)
 {
 	const struct dataset *d = v->data;
-	OWN(metrics_freep) struct metrics *m = metrics_new(labels);
+	OWN(metrics_freep) struct metrics *m = metrics_new(labels, label_smoothing);
 	OWN(freep) float *logits = calloc((size_t)batch_size * (size_t)labels, sizeof(*logits));
 	int64_t start_us = clock_mono_us();
 

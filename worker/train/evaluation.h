@@ -34,7 +34,8 @@ struct evaluation {
 /* The whole data set in batches; reports progress as phase "evaluate". -ERR_CANCELLED when asked to
  * stop. */
 int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
-		  int batch_size, struct evaluation *ret, struct err *reterr) MUSTCHECK;
+		  double label_smoothing, int batch_size, struct evaluation *ret,
+		  struct err *reterr) MUSTCHECK;
 /* {"eval_loss": …, "eval_accuracy": …, …} with Trainer's names; epoch NaN: none. */
 json_t *evaluation_json(const struct evaluation *e, double epoch);
 /* Sorted "key = value" lines of the numbers, and all as JSON; both durable. */

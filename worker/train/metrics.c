@@ -7,17 +7,18 @@
 struct metrics {
 	int classes;
 	int64_t rows, correct;
-	double loss;
+	double loss, label_smoothing;
 	int64_t *hits, *predicted, *actual; /* per class */
 };
 
-struct metrics *metrics_new(int classes)
+struct metrics *metrics_new(int classes, double label_smoothing)
 {
 	struct metrics *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
 	m->classes = classes;
+	m->label_smoothing = label_smoothing;
 	m->hits = calloc((size_t)classes * 3, sizeof(*m->hits));
 	if (!m->hits) {
 		free(m);
@@ -43,7 +44,7 @@ void metrics_freep(struct metrics **m)
 
 void metrics_add(struct metrics *m, const float *logits, int64_t label)
 {
-	double top = (double)logits[0], sum = 0;
+	double top = (double)logits[0], sum = 0, mean = 0, smoothing = m->label_smoothing;
 	int best = 0;
 
 	for (int i = 1; i < m->classes; i++)
@@ -51,9 +52,11 @@ void metrics_add(struct metrics *m, const float *logits, int64_t label)
 			top = (double)logits[i];
 			best = i;
 		}
-	for (int i = 0; i < m->classes; i++)
+	for (int i = 0; i < m->classes; i++) {
 		sum += exp((double)logits[i] - top);
-	m->loss += log(sum) + top - (double)logits[label];
+		mean += (double)logits[i] / m->classes;
+	}
+	m->loss += log(sum) + top - (1 - smoothing) * (double)logits[label] - smoothing * mean;
 	m->rows++;
 	m->correct += best == label;
 	m->hits[label] += best == label;

@@ -14,12 +14,14 @@
 struct metrics;
 
 struct metrics_values {
-	double loss; /* mean cross entropy over the rows */
+	double loss; /* mean cross entropy over the rows, with smoothed labels if asked for */
 	double accuracy, f1, precision, recall;
 	int64_t rows;
 };
 
-struct metrics *metrics_new(int classes); /* NULL: no memory */
+/* NULL: no memory. label_smoothing: the loss is that of Trainer's label_smoothing_factor; 0: none
+ */
+struct metrics *metrics_new(int classes, double label_smoothing);
 void metrics_freep(struct metrics **m);
 /* One row: its logits (classes of them) and its label. */
 void metrics_add(struct metrics *m, const float *logits, int64_t label);

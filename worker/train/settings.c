@@ -111,6 +111,9 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	if (r >= 0)
 		r = get_number(h, "max_grad_norm", 1, -1e-300, 1e9, &ret->max_grad_norm, reterr);
 	if (r >= 0)
+		r = get_number(h, "label_smoothing_factor", 0, -1e-300, 1,
+			       &ret->label_smoothing_factor, reterr);
+	if (r >= 0)
 		r = get_schedule(h, &ret->lr_scheduler_type, reterr);
 	if (r >= 0)
 		r = get_bf16(h, &ret->bf16, reterr);

@@ -39,6 +39,7 @@ struct train_settings {
 	int64_t warmup_steps; /* TRAIN_WARMUP_AUTO until train_settings_fit */
 	double warmup_ratio;  /* of the steps; TRAIN_WARMUP_AUTO: not given */
 	double learning_rate, weight_decay, max_grad_norm;
+	double label_smoothing_factor;
 	enum train_schedule lr_scheduler_type;
 	int64_t seed;
 	int64_t max_length; /* 0: as the data has it; else longer rows are cut */

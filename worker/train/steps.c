@@ -99,6 +99,7 @@ static int one_step(struct loop *l, struct err *reterr)
 		.eps = 1e-8f,
 		.weight_decay = (float)s->weight_decay,
 		.max_grad_norm = (float)s->max_grad_norm,
+		.label_smoothing = (float)s->label_smoothing_factor,
 		.seed = (uint64_t)s->seed,
 		.step = t->step + 1,
 		.dropout = true,
@@ -179,7 +180,8 @@ static int evaluate_now(struct loop *l, struct err *reterr)
 	int64_t before = clock_mono_us();
 	json_t *values;
 	int r = evaluate_rows(t->w, t->net, &t->test_rows, t->config->shape.labels,
-			      t->settings.eval_batch_size, &t->evaluation, reterr);
+			      t->settings.label_smoothing_factor, t->settings.eval_batch_size,
+			      &t->evaluation, reterr);
 
 	if (r < 0)
 		return r;
