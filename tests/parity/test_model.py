@@ -29,6 +29,13 @@ FAMILIES = {
         transformers.DistilBertConfig(**{
             "dim": 96, "hidden_dim": 192, "n_heads": 3, "n_layers": 2, "vocab_size": 500,
             "max_position_embeddings": 200, "num_labels": 2, **more})),
+    "electra": lambda **more: transformers.ElectraForSequenceClassification(
+        transformers.ElectraConfig(**{
+            "embedding_size": 32, "hidden_size": 64, "intermediate_size": 160,
+            "num_attention_heads": 4, "num_hidden_layers": 2, "vocab_size": 500,
+            "max_position_embeddings": 200, "num_labels": 3, **more})),
+    # like google/electra-base-discriminator: no projection
+    "electra, one width": lambda **more: FAMILIES["electra"](embedding_size=64, **more),
     # no width is a multiple of the kernels' vectors: libtorch's operators do all
     "odd": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
         "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3,
@@ -92,7 +99,7 @@ def test_logits(model):
 
 def test_logits_with_types(model):
     m, directory = model
-    if m.config.model_type != "bert":
+    if m.config.model_type == "distilbert":
         pytest.skip("distilbert has no token types")
     rows = rows_of([9, 40, 33])
     types = [[int(i > len(r) // 2) for i in range(len(r))] for r in rows]
@@ -313,6 +320,11 @@ def broken(tmp_path, model, change):
     return probe("logits", model=str(target), rows=[[1, 2, 3]])
 
 
+def classifier(state):
+    """The last layer's name."""
+    return next(n for n in ("classifier.out_proj", "classifier") if n + ".bias" in state)
+
+
 def edit_weights(change):
     def run(target):
         state = load_file(target / "model.safetensors")
@@ -338,10 +350,10 @@ def truncate(target):
     (lambda t: (t / "config.json").unlink(), ["config.json", "No such file"]),
     (lambda t: (t / "model.safetensors").unlink(), ["has no model.safetensors"]),
     (truncate, ["model.safetensors", "damaged"]),
-    (edit_weights(lambda s: s.pop("classifier.bias")), ["'classifier.bias'", "missing"]),
-    (edit_weights(lambda s: s.update({"classifier.weight": torch.zeros(2, 5)})),
-     ["'classifier.weight'", "[2, 5]"]),
-    (edit_config(model_type="gpt2"), ["gpt2", "bert and distilbert"]),
+    (edit_weights(lambda s: s.pop(classifier(s) + ".bias")), ["'classifier.", ".bias'", "missing"]),
+    (edit_weights(lambda s: s.update({classifier(s) + ".weight": torch.zeros(2, 5)})),
+     ["'classifier.", ".weight'", "[2, 5]"]),
+    (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert and electra"]),
     (edit_config(vocab_size=400), ["word_embeddings", "400"]),
     (edit_config(problem_type="regression"), ["regression"]),
     (edit_config(vocab_size="many"), ["vocab_size", "a string"]),

@@ -174,11 +174,12 @@ CONFIGS = [
      "model_max_length": 1000000000000000019884624838656},
     {"tokenizer_class": "BertTokenizerFast", "do_lower_case": False, "strip_accents": True},
     {"tokenizer_class": "DistilBertTokenizer"}, {"tokenizer_class": "PreTrainedTokenizerFast"},
+    {"tokenizer_class": "ElectraTokenizer"}, {"tokenizer_class": "ElectraTokenizerFast"},
 ]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("model_type", ["bert", "distilbert", None])
+@pytest.mark.parametrize("model_type", ["bert", "distilbert", "electra", None])
 @pytest.mark.parametrize("lowercase", [False, "no tokenizer.json"])
 def test_the_same_class_and_flags_as_autotokenizer(tmp_path, config, model_type, lowercase):
     from transformers import AutoTokenizer

@@ -147,7 +147,7 @@ def test_the_settings_of_each_file_count(tmp_path, base, name):
      "tokenizer_class is a list"),
     ({"config.json": BERT | {"tokenizer_class": "XLMRobertaTokenizer"}},
      "/config.json: tokenizer_class is 'XLMRobertaTokenizer'"),
-    ({"config.json": {"model_type": "electra"}}, "/config.json: model_type is 'electra'"),
+    ({"config.json": {"model_type": "albert"}}, "/config.json: model_type is 'albert'"),
     ({"tokenizer_config.json": {"auto_map": {"AutoTokenizer": ["tokenizer.Mine", None]}}},
      "tokenizer_config.json: auto_map"),
     ({"tokenizer_config.json": {"auto_map": ["tokenizer.Mine", None]}}, "auto_map"),
@@ -212,7 +212,8 @@ def random_config(rng):
     config = {}
     if rng.random() < 0.6:
         config["tokenizer_class"] = rng.choice(["BertTokenizer", "BertTokenizerFast",
-                                                "DistilBertTokenizer", "PreTrainedTokenizerFast"])
+                                                "DistilBertTokenizer", "PreTrainedTokenizerFast",
+                                                "ElectraTokenizer"])
     for key in NAMED:
         if rng.random() < 0.15:
             config[key] = None if rng.random() < 0.1 else random_value(rng)
@@ -242,7 +243,7 @@ def random_special_map(rng):
 
 
 def random_layout(rng):
-    files = {"config.json": {"model_type": rng.choice(["bert", "distilbert"])}}
+    files = {"config.json": {"model_type": rng.choice(["bert", "distilbert", "electra"])}}
     if rng.random() < 0.6:
         added = [AddedToken(**random_flags(rng, rng.choice(SPECIAL), rng.random() < 0.5))
                  for _ in range(rng.randrange(4))]

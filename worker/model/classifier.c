@@ -59,6 +59,7 @@ int classifier_open(const char *dir, const struct classifier_options *options,
 static int check_batch(struct classifier *c, const struct token_batch *b, struct err *reterr)
 {
 	const struct torch_shape *s = &c->config->shape;
+	const int most = classifier_max_tokens(c);
 
 	if (b->rows > c->lengths_cap) {
 		int32_t *more = realloc(c->lengths, b->rows * sizeof(*more));
@@ -71,10 +72,10 @@ static int check_batch(struct classifier *c, const struct token_batch *b, struct
 	for (size_t i = 0; i < b->rows; i++) {
 		int64_t n = b->offsets[i + 1] - b->offsets[i];
 
-		if (n < 1 || n > s->positions)
+		if (n < 1 || n > most)
 			return err_set(reterr, ERR_INVALID,
 				       "row %zu has %lld tokens; this model takes 1 to %d", i,
-				       (long long)n, s->positions);
+				       (long long)n, most);
 		c->lengths[i] = (int32_t)n;
 	}
 	for (int64_t i = 0; i < b->offsets[b->rows]; i++) {
@@ -131,7 +132,7 @@ json_t *classifier_label_value(const struct classifier *c, int index)
 
 int classifier_max_tokens(const struct classifier *c)
 {
-	return c->config->shape.positions;
+	return model_config_max_tokens(c->config);
 }
 
 int classifier_vocab_size(const struct classifier *c)

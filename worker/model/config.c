@@ -10,15 +10,16 @@
 #include <limits.h>
 #include <string.h>
 
-static const struct family {
-	const char *model_type, *architecture;
-	const char *layers, *hidden, *heads, *intermediate, *activation;
-} families[] = {
-	[MODEL_BERT] = {"bert", "BertForSequenceClassification", "num_hidden_layers", "hidden_size",
-			"num_attention_heads", "intermediate_size", "hidden_act"},
-	[MODEL_DISTILBERT] = {"distilbert", "DistilBertForSequenceClassification", "n_layers",
-			      "dim", "n_heads", "hidden_dim", "activation"},
-};
+static const struct model_family *const families[] = {&family_bert, &family_distilbert,
+						      &family_electra};
+
+static const struct model_family *family_find(const char *model_type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		if (str_eq(families[i]->model_type, model_type))
+			return families[i];
+	return NULL;
+}
 
 void model_config_free(struct model_config *c)
 {
@@ -78,7 +79,7 @@ static int get_size(const json_t *j, const char *key, int most, int *ret, struct
 
 static int get_sizes(struct model_config *c, struct err *reterr)
 {
-	const struct family *f = &families[c->family];
+	const struct model_family *f = c->family;
 	struct torch_shape *s = &c->shape;
 	const struct {
 		const char *key;
@@ -101,9 +102,14 @@ static int get_sizes(struct model_config *c, struct err *reterr)
 	if (s->hidden % s->heads)
 		return err_set(reterr, ERR_INVALID, "\"%s\" %d is not a multiple of \"%s\" %d",
 			       f->hidden, s->hidden, f->heads, s->heads);
-	if (c->family == MODEL_BERT)
-		return get_size(c->source, "type_vocab_size", 127, &s->types, reterr);
-	return 0;
+	s->embedding = s->hidden;
+	if (f->embedding && json_object_get(c->source, f->embedding)) {
+		int r = get_size(c->source, f->embedding, 65536, &s->embedding, reterr);
+
+		if (r < 0)
+			return r;
+	}
+	return f->types ? get_size(c->source, f->types, 127, &s->types, reterr) : 0;
 }
 
 static int wrong_type(const char *key, const char *wanted, const json_t *v, struct err *reterr)
@@ -144,7 +150,7 @@ static int get_activation(struct model_config *c, struct err *reterr)
 		     {"gelu_new", TORCH_GELU_TANH},
 		     {"gelu_pytorch_tanh", TORCH_GELU_TANH},
 		     {"relu", TORCH_RELU}};
-	const char *key = families[c->family].activation, *name = "gelu";
+	const char *key = c->family->activation, *name = "gelu";
 	int r = get_text(c->source, key, &name, reterr);
 
 	if (r < 0)
@@ -160,21 +166,21 @@ static int get_activation(struct model_config *c, struct err *reterr)
 
 static int read_dropouts(struct model_config *c, struct err *reterr)
 {
-	bool bert = c->family == MODEL_BERT;
+	const struct model_family *f = c->family;
 	struct torch_shape *s = &c->shape;
 	const json_t *j = c->source;
-	int r = get_number(j, bert ? "hidden_dropout_prob" : "dropout", &s->drop_output, reterr);
+	bool has_head_default = f->drop_head_default >= 0;
+	int r = get_number(j, f->drop, &s->drop_output, reterr);
 
 	if (r >= 0)
-		r = get_number(j, bert ? "attention_probs_dropout_prob" : "attention_dropout",
-			       &s->drop_attention, reterr);
+		r = get_number(j, f->drop_attention, &s->drop_attention, reterr);
 	s->drop_embedding = s->drop_output;
-	s->drop_attention_out = bert ? s->drop_output : 0;
-	s->drop_head = bert ? s->drop_output : 0.2f;
-	if (r < 0 || (bert && json_is_null(json_object_get(j, "classifier_dropout"))))
-		return r;
-	return get_number(j, bert ? "classifier_dropout" : "seq_classif_dropout", &s->drop_head,
-			  reterr);
+	s->drop_attention_out = f->drops_attention_output ? s->drop_output : 0;
+	s->drop_head = has_head_default ? f->drop_head_default : s->drop_output;
+	if (r >= 0 && (has_head_default || !json_is_null(json_object_get(j, f->drop_head))))
+		r = get_number(j, f->drop_head, &s->drop_head, reterr);
+	s->drop_head_input = f->drops_head_input ? s->drop_head : 0;
+	return r;
 }
 
 static int get_dropouts(struct model_config *c, struct err *reterr)
@@ -255,17 +261,14 @@ static int check_kind(struct model_config *c, struct err *reterr)
 {
 	const char *type = json_get_str(c->source, "model_type", "");
 	const char *position = "absolute";
-	size_t i = 0;
 	int r = get_text(c->source, "position_embedding_type", &position, reterr);
 
 	if (r < 0)
 		return r;
-	while (i < ARRAY_LEN(families) && !str_eq(families[i].model_type, type))
-		i++;
-	if (i == ARRAY_LEN(families))
+	c->family = family_find(type);
+	if (!c->family)
 		return err_set(reterr, ERR_INVALID,
-			       "\"model_type\" is '%s'; bert and distilbert are supported", type);
-	c->family = (enum model_family)i;
+			       "\"model_type\" is '%s'; " FAMILIES " are supported", type);
 	if (!str_eq(position, "absolute"))
 		return err_set(reterr, ERR_INVALID,
 			       "\"position_embedding_type\" is '%s'; only absolute is supported",
@@ -275,6 +278,29 @@ static int check_kind(struct model_config *c, struct err *reterr)
 		return err_set(reterr, ERR_INVALID,
 			       "config.json describes a decoder, not an encoder");
 	return 0;
+}
+
+static int get_padding(struct model_config *c, struct err *reterr)
+{
+	const json_t *v = json_object_get(c->source, "pad_token_id");
+	struct torch_shape *s = &c->shape;
+
+	s->pad_id = json_is_null(v)
+			    ? -1
+			    : (int)json_get_int(c->source, "pad_token_id", c->family->pad_id);
+	s->position_pad = c->family->positions_after_padding ? s->pad_id : -1;
+	if (c->family->positions_after_padding && (s->pad_id < 0 || s->pad_id >= s->positions - 1))
+		return err_set(
+			reterr, ERR_INVALID,
+			"\"pad_token_id\" is %d; %s counts positions after it, so it must be "
+			"from 0 to %d, \"max_position_embeddings\" less 2",
+			s->pad_id, c->family->model_type, s->positions - 2);
+	return 0;
+}
+
+int model_config_max_tokens(const struct model_config *c)
+{
+	return c->shape.positions - c->shape.position_pad - 1;
 }
 
 static int parse(struct model_config *c, struct err *reterr)
@@ -289,15 +315,16 @@ static int parse(struct model_config *c, struct err *reterr)
 		r = get_dropouts(c, reterr);
 	if (r >= 0)
 		r = get_labels(c, reterr);
-	c->shape.head = c->family == MODEL_BERT ? TORCH_HEAD_TANH : TORCH_HEAD_RELU;
-	c->shape.norm_eps = 1e-12f;
+	if (r < 0)
+		return r;
+	c->shape.head = c->family->head;
+	c->shape.norm_eps = FAMILY_EPS_DEFAULT;
 	c->initializer_range = 0.02f;
-	if (r >= 0 && c->family == MODEL_BERT)
-		r = get_number(c->source, "layer_norm_eps", &c->shape.norm_eps, reterr);
+	if (c->family->norm_eps)
+		r = get_number(c->source, c->family->norm_eps, &c->shape.norm_eps, reterr);
 	if (r >= 0)
 		r = get_number(c->source, "initializer_range", &c->initializer_range, reterr);
-	c->shape.pad_id = (int)json_get_int(c->source, "pad_token_id", -1);
-	return r;
+	return r < 0 ? r : get_padding(c, reterr);
 }
 
 int model_config_load(const char *dir, struct model_config **ret, struct err *reterr)
@@ -338,8 +365,8 @@ char *model_config_text(const struct model_config *c)
 	json_object_del(j, "_name_or_path");
 	json_object_del(j, "torch_dtype");
 	json_object_del(j, "num_labels");
-	bad = json_object_set_new(j, "architectures",
-				  json_pack("[s]", families[c->family].architecture)) < 0 ||
+	bad = json_object_set_new(j, "architectures", json_pack("[s]", c->family->architecture)) <
+		      0 ||
 	      json_object_set(j, "id2label", id2label) < 0 ||
 	      json_object_set(j, "label2id", label2id) < 0 ||
 	      json_set_str(j, "dtype", "float32") < 0 ||

@@ -8,18 +8,14 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "worker/model/classifier.h"
+#include "worker/model/family.h"
 #include "worker/torch/torch.h"
 
 #define MODEL_LABELS_MAX 10000
 
-enum model_family {
-	MODEL_BERT = 0,
-	MODEL_DISTILBERT
-};
-
 struct model_config {
 	json_t *source; /* config.json as read */
-	enum model_family family;
+	const struct model_family *family;
 	struct torch_shape shape; /* shape.labels is the number of labels */
 	float initializer_range;
 	char **labels; /* shape.labels names; always set */
@@ -27,11 +23,13 @@ struct model_config {
 };
 
 /* Read dir/config.json. Free *ret with model_config_free(). -ENOENT; -ERR_INVALID: broken, or not a
- * bert or distilbert classifier (or its base model) that this engine can run; the message names the
- * key. */
+ * classifier (or its base model) of a family that this engine can run; the message names the key.
+ */
 int model_config_load(const char *dir, struct model_config **ret, struct err *reterr) MUSTCHECK;
 void model_config_free(struct model_config *c);
 void model_config_freep(struct model_config **c);
+/* The longest row of tokens that the model has positions for. */
+int model_config_max_tokens(const struct model_config *c);
 /* Set n >= 2 labels. names NULL: LABEL_0, LABEL_1, … */
 int model_config_set_labels(struct model_config *c, int n, const char *const *names,
 			    struct err *reterr) MUSTCHECK;

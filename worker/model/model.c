@@ -12,55 +12,6 @@
 
 #define SHARDS_MAX 1000
 
-/* "%d" is the layer. NULL: the family has no such parameter. */
-static const char *const names[TORCH_PARAM_COUNT][2] = {
-	[TORCH_WORD] = {"bert.embeddings.word_embeddings.weight",
-			"distilbert.embeddings.word_embeddings.weight"},
-	[TORCH_POSITION] = {"bert.embeddings.position_embeddings.weight",
-			    "distilbert.embeddings.position_embeddings.weight"},
-	[TORCH_TYPE] = {"bert.embeddings.token_type_embeddings.weight", NULL},
-	[TORCH_QUERY] = {"bert.encoder.layer.%d.attention.self.query.weight",
-			 "distilbert.transformer.layer.%d.attention.q_lin.weight"},
-	[TORCH_KEY] = {"bert.encoder.layer.%d.attention.self.key.weight",
-		       "distilbert.transformer.layer.%d.attention.k_lin.weight"},
-	[TORCH_VALUE] = {"bert.encoder.layer.%d.attention.self.value.weight",
-			 "distilbert.transformer.layer.%d.attention.v_lin.weight"},
-	[TORCH_ATTENTION_OUT] = {"bert.encoder.layer.%d.attention.output.dense.weight",
-				 "distilbert.transformer.layer.%d.attention.out_lin.weight"},
-	[TORCH_FFN_IN] = {"bert.encoder.layer.%d.intermediate.dense.weight",
-			  "distilbert.transformer.layer.%d.ffn.lin1.weight"},
-	[TORCH_FFN_OUT] = {"bert.encoder.layer.%d.output.dense.weight",
-			   "distilbert.transformer.layer.%d.ffn.lin2.weight"},
-	[TORCH_HEAD_DENSE] = {"bert.pooler.dense.weight", "pre_classifier.weight"},
-	[TORCH_CLASSIFIER] = {"classifier.weight", "classifier.weight"},
-	[TORCH_EMBEDDING_NORM_WEIGHT] = {"bert.embeddings.LayerNorm.weight",
-					 "distilbert.embeddings.LayerNorm.weight"},
-	[TORCH_EMBEDDING_NORM_BIAS] = {"bert.embeddings.LayerNorm.bias",
-				       "distilbert.embeddings.LayerNorm.bias"},
-	[TORCH_QUERY_BIAS] = {"bert.encoder.layer.%d.attention.self.query.bias",
-			      "distilbert.transformer.layer.%d.attention.q_lin.bias"},
-	[TORCH_KEY_BIAS] = {"bert.encoder.layer.%d.attention.self.key.bias",
-			    "distilbert.transformer.layer.%d.attention.k_lin.bias"},
-	[TORCH_VALUE_BIAS] = {"bert.encoder.layer.%d.attention.self.value.bias",
-			      "distilbert.transformer.layer.%d.attention.v_lin.bias"},
-	[TORCH_ATTENTION_OUT_BIAS] = {"bert.encoder.layer.%d.attention.output.dense.bias",
-				      "distilbert.transformer.layer.%d.attention.out_lin.bias"},
-	[TORCH_NORM1_WEIGHT] = {"bert.encoder.layer.%d.attention.output.LayerNorm.weight",
-				"distilbert.transformer.layer.%d.sa_layer_norm.weight"},
-	[TORCH_NORM1_BIAS] = {"bert.encoder.layer.%d.attention.output.LayerNorm.bias",
-			      "distilbert.transformer.layer.%d.sa_layer_norm.bias"},
-	[TORCH_FFN_IN_BIAS] = {"bert.encoder.layer.%d.intermediate.dense.bias",
-			       "distilbert.transformer.layer.%d.ffn.lin1.bias"},
-	[TORCH_FFN_OUT_BIAS] = {"bert.encoder.layer.%d.output.dense.bias",
-				"distilbert.transformer.layer.%d.ffn.lin2.bias"},
-	[TORCH_NORM2_WEIGHT] = {"bert.encoder.layer.%d.output.LayerNorm.weight",
-				"distilbert.transformer.layer.%d.output_layer_norm.weight"},
-	[TORCH_NORM2_BIAS] = {"bert.encoder.layer.%d.output.LayerNorm.bias",
-			      "distilbert.transformer.layer.%d.output_layer_norm.bias"},
-	[TORCH_HEAD_DENSE_BIAS] = {"bert.pooler.dense.bias", "pre_classifier.bias"},
-	[TORCH_CLASSIFIER_BIAS] = {"classifier.bias", "classifier.bias"},
-};
-
 struct weights {
 	struct safetensors **files;
 	size_t n;
@@ -93,7 +44,7 @@ int model_torch_error(enum torch_code code, const struct torch_error *e, struct 
 bool model_param_name(const struct model_config *c, enum torch_param kind, int layer, char *buf,
 		      size_t size)
 {
-	const char *name = names[kind][c->family];
+	const char *name = c->family->names[kind];
 	const char *number = name ? strstr(name, "%d") : NULL;
 	int n;
 
@@ -182,22 +133,21 @@ static const struct st_tensor *find(const struct weights *w, const char *name)
 
 /* Find a tensor by its name, also without the family's prefix, and by the old names of
  * LayerNorm. */
-static const struct st_tensor *find_any(const struct weights *w, const char *name)
+static const struct st_tensor *find_any(const struct weights *w, const struct model_family *f,
+					const char *name)
 {
-	static const char *const prefixes[] = {"bert.", "distilbert."};
 	static const char *const old[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"},
 					     {"LayerNorm.bias", "LayerNorm.beta"}};
 	const struct st_tensor *t = find(w, name);
 	char changed[MODEL_NAME_MAX];
 
-	for (size_t i = 0; !t && i < ARRAY_LEN(prefixes); i++)
-		if (str_starts(name, prefixes[i]))
-			t = find_any(w, name + strlen(prefixes[i]));
+	if (!t && str_starts(name, f->prefix))
+		t = find_any(w, f, name + strlen(f->prefix));
 	for (size_t i = 0; !t && i < ARRAY_LEN(old); i++)
 		if (str_ends(name, old[i][0])) {
 			snprintf(changed, sizeof(changed), "%.*s%s",
 				 (int)(strlen(name) - strlen(old[i][0])), name, old[i][1]);
-			t = find_any(w, changed);
+			t = find_any(w, f, changed);
 		}
 	return t;
 }
@@ -252,7 +202,8 @@ static int init_param(const struct loading *l, enum torch_param kind, struct err
 /* True if the data has other labels than the checkpoint's classifier. */
 static bool is_replaced(const struct loading *l, enum torch_param kind)
 {
-	const struct st_tensor *t = find_any(l->w, "classifier.weight");
+	const struct model_family *f = l->c->family;
+	const struct st_tensor *t = find_any(l->w, f, f->names[TORCH_CLASSIFIER]);
 
 	return is_classifier(kind) && l->options->new_head && t && t->dims == 2 &&
 	       t->shape[1] == l->c->shape.hidden && t->shape[0] != l->c->shape.labels;
@@ -272,7 +223,7 @@ static int find_param(const struct loading *l, enum torch_param kind, int layer,
 	if (!model_param_name(l->c, kind, layer, name, sizeof(name)))
 		return 0;
 	torch_param_size(&l->c->shape, kind, &rows, &columns);
-	t = find_any(l->w, name);
+	t = find_any(l->w, l->c->family, name);
 	*ret_init = (!t && is_head(kind) && l->options->new_head) || is_replaced(l, kind);
 	if (*ret_init)
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Weights between a Hugging Face model directory and a network: tensor names of both families, base
+ * Weights between a Hugging Face model directory and a network: tensor names of each family, base
  * checkpoints (with or without the "bert." prefix, LayerNorm.gamma/beta, other heads), shards.
  */
 #pragma once

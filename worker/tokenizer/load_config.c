@@ -80,6 +80,8 @@ static int use_class(struct loading *l, const char *file, const char *class, str
 		{"BertTokenizerFast", true, true},
 		{"DistilBertTokenizer", true, false},
 		{"DistilBertTokenizerFast", true, false},
+		{"ElectraTokenizer", true, true},
+		{"ElectraTokenizerFast", true, true},
 		{"PreTrainedTokenizerFast", false, true},
 		{"TokenizersBackend", false, true},
 	};
@@ -91,8 +93,8 @@ static int use_class(struct loading *l, const char *file, const char *class, str
 			return 0;
 		}
 	return load_refuse(l, file, reterr,
-			   "tokenizer_class is '%s'; BertTokenizer, DistilBertTokenizer and "
-			   "PreTrainedTokenizerFast are supported",
+			   "tokenizer_class is '%s'; BertTokenizer, DistilBertTokenizer, "
+			   "ElectraTokenizer and PreTrainedTokenizerFast are supported",
 			   class);
 }
 
@@ -111,9 +113,10 @@ static int choose_class(struct loading *l, struct err *reterr)
 	if (r < 0)
 		return r;
 	distil = str_eq(type, "distilbert");
-	if (type && !distil && !str_eq(type, "bert"))
+	if (type && !distil && !str_eq(type, "bert") && !str_eq(type, "electra"))
 		return load_refuse(l, FILE_MODEL, reterr,
-				   "model_type is '%s'; bert and distilbert are supported", type);
+				   "model_type is '%s'; bert, distilbert and electra are supported",
+				   type);
 	if (class || own)
 		return use_class(l, class ? FILE_CONFIG : FILE_MODEL, class ? class : own, reterr);
 	l->is_bert = type || !l->json;

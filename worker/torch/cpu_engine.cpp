@@ -8,6 +8,8 @@
 #include "worker/torch/cpu_engine.hpp"
 #include "worker/torch/parallel.hpp"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
@@ -181,7 +183,7 @@ void CpuEngine::embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tenso
 {
 	kern_embed a = {};
 
-	a.width = p.shape.hidden;
+	a.width = p.shape.embedding;
 	a.bf16 = p.bf16;
 	a.word = p.weight(TORCH_WORD).data_ptr<float>();
 	a.position = p.weight(TORCH_POSITION).data_ptr<float>();
@@ -203,7 +205,7 @@ void CpuEngine::embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tenso
 /* Column slices per thread: no two threads write the same number, and the order is fixed. */
 void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 {
-	int64_t h = p.shape.hidden, blocks = h / KERNEL_ALIGN;
+	int64_t h = p.shape.embedding, blocks = h / KERNEL_ALIGN;
 	const float *from = dz.data_ptr<float>();
 	float *word = p.gradient(TORCH_WORD).data_ptr<float>();
 	float *position = p.gradient(TORCH_POSITION).data_ptr<float>();
@@ -217,7 +219,8 @@ void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 
 			if (mb.ids[t] != p.shape.pad_id)
 				k->accumulate(word + mb.ids[t] * h, row, false, first, stop);
-			k->accumulate(position + mb.at[t] * h, row, false, first, stop);
+			if (mb.at[t] != p.shape.position_pad)
+				k->accumulate(position + mb.at[t] * h, row, false, first, stop);
 			if (kind)
 				k->accumulate(kind + (mb.types.empty() ? 0 : mb.types[t]) * h, row,
 					      false, first, stop);
@@ -228,7 +231,7 @@ void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2)
 {
 	kern_norm_back a = {};
-	int width = p.shape.hidden;
+	int width = p.shape.embedding;
 	float *to = partial_sums(2, width);
 	auto dz = workspace(embed_dz, mb.tokens(), width, at::kFloat);
 
@@ -256,6 +259,29 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	scatter_embeddings(mb, dz);
 }
 
+at::Tensor CpuEngine::embed_project(const at::Tensor &x)
+{
+	auto y = workspace(projected, x.size(0), p.shape.hidden, type);
+
+	at::addmm_out(y, p.compute(TORCH_PROJECTION_BIAS, 0), x,
+		      p.compute(TORCH_PROJECTION, 0).t());
+	return y;
+}
+
+/* dy1 + dy2 of the projected embeddings in, dy1 of the embeddings out. */
+void CpuEngine::embed_project_back(at::Tensor &dy1, at::Tensor &dy2)
+{
+	auto d = dy2.defined() ? dy1 + dy2 : dy1;
+	auto x = workspace(embed_store, d.size(0), p.shape.embedding, type);
+	auto dx = workspace(d_projected, d.size(0), p.shape.embedding, type);
+
+	bias_gradient(d, 0, p.shape.hidden, p.gradient(TORCH_PROJECTION_BIAS));
+	weight_gradient(d, x, p.gradient(TORCH_PROJECTION));
+	at::mm_out(dx, d, p.compute(TORCH_PROJECTION, 0));
+	dy1 = dx;
+	dy2 = at::Tensor();
+}
+
 at::Tensor CpuEngine::forward(const Micro &mb)
 {
 	HeadTape head;
@@ -265,9 +291,9 @@ at::Tensor CpuEngine::forward(const Micro &mb)
 	return head.logits;
 }
 
-at::Tensor CpuEngine::head_mask(const Micro &mb)
+at::Tensor CpuEngine::head_mask(const Micro &mb, float probability, int site) const
 {
-	auto drop = dropout_site(p.shape.drop_head, p.shape.layers, SITE_HEAD);
+	auto drop = dropout_site(probability, p.shape.layers, site);
 	int64_t h = p.shape.hidden;
 	at::Tensor mask;
 
@@ -288,7 +314,10 @@ at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, in
 
 	options = &o;
 	saving = true;
-	head_forward(p, encode(mb), head_mask(mb), head);
+	head_forward(p, encode(mb),
+		     {head_mask(mb, p.shape.drop_head_input, SITE_HEAD_INPUT),
+		      head_mask(mb, p.shape.drop_head, SITE_HEAD)},
+		     head);
 	saving = false;
 	auto labels = at::empty({mb.rows()}, at::kLong);
 
@@ -296,6 +325,8 @@ at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, in
 	dy1 = head_backward(p, head, labels, o.label_smoothing, batch_rows, &loss).to(type);
 	for (int layer = p.shape.layers - 1; layer >= 0; layer--)
 		layer_back(mb, layer, dy1, dy2);
+	if (p.has(TORCH_PROJECTION))
+		embed_project_back(dy1, dy2);
 	embed_back(mb, dy1, dy2);
 	options = nullptr;
 	return loss;
@@ -309,7 +340,7 @@ std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads)
 bool cpu_engine_fits(const torch_shape &s)
 {
 	return s.hidden % KERNEL_ALIGN == 0 && s.intermediate % KERNEL_ALIGN == 0 &&
-	       s.hidden <= 4096 && s.heads <= 64;
+	       s.embedding % KERNEL_ALIGN == 0 && s.hidden <= 4096 && s.heads <= 64;
 }
 
 } // namespace trainyard

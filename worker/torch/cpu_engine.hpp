@@ -35,7 +35,9 @@ class CpuEngine : public Engine
 		SITE_ATTENTION,
 		SITE_ATTENTION_OUT,
 		SITE_OUTPUT,
-		SITE_HEAD = 0
+		/* after the last layer */
+		SITE_HEAD = 0,
+		SITE_HEAD_INPUT
 	};
 
 	at::Tensor workspace(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
@@ -58,7 +60,9 @@ class CpuEngine : public Engine
 	void embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tensor y);
 	void embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2);
 	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
-	at::Tensor head_mask(const Micro &mb);
+	at::Tensor embed_project(const at::Tensor &x);
+	void embed_project_back(at::Tensor &dy1, at::Tensor &dy2);
+	at::Tensor head_mask(const Micro &mb, float drop, int site) const;
 
 	/* cpu_layers.cpp */
 	at::Tensor encode(const Micro &mb); /* the first tokens' output, fp32 */
@@ -98,6 +102,7 @@ class CpuEngine : public Engine
 	at::Tensor first_index;
 	at::Tensor sums, wgrad, scratch, wide, output, dz1, dz2, d_out, d_context, d_qkv, d_query;
 	at::Tensor embed_store, embed_z_store, embed_stats_store, embed_z, embed_stats, embed_dz;
+	at::Tensor projected, d_projected; /* embeddings narrower than the layers */
 };
 
 } // namespace trainyard

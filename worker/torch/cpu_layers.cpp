@@ -141,10 +141,10 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 
 at::Tensor CpuEngine::encode(const Micro &mb)
 {
-	const int64_t h = p.shape.hidden;
-	auto x = workspace(embed_store, mb.tokens(), h, type);
+	const int64_t e = p.shape.embedding;
+	auto x = workspace(embed_store, mb.tokens(), e, type);
 
-	embed_z = saving ? workspace(embed_z_store, mb.tokens(), h, type) : at::Tensor();
+	embed_z = saving ? workspace(embed_z_store, mb.tokens(), e, type) : at::Tensor();
 	embed_stats =
 		saving ? workspace(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
 	first_index = at::empty({mb.rows()}, at::kLong);
@@ -154,6 +154,8 @@ at::Tensor CpuEngine::encode(const Micro &mb)
 		first_tags.push_back(mb.tags[mb.starts[r]]);
 	}
 	embed(mb, embed_z, embed_stats, x);
+	if (p.has(TORCH_PROJECTION))
+		x = embed_project(x);
 	for (int i = 0; i < p.shape.layers; i++)
 		x = layer(mb, i, x);
 	return x.to(at::kFloat);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The classification head: dense, tanh or ReLU, dropout, classifier, cross entropy. Only the first
- * token of each row comes here, so fp32 operators are fast enough on every device.
+ * The classification head: dropout, dense, tanh, ReLU or GELU, dropout, classifier, cross entropy.
+ * Only the first token of each row comes here, so fp32 operators are fast enough on every device.
  */
 #include "worker/torch/net.hpp"
 
@@ -10,6 +10,8 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
@@ -20,13 +22,30 @@
 namespace trainyard
 {
 
-void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, HeadTape &t)
+static at::Tensor activate(torch_head head, const at::Tensor &x)
 {
-	t.x = x;
-	t.mask = mask;
-	t.dense = at::addmm(p.weight(TORCH_HEAD_DENSE_BIAS), x, p.weight(TORCH_HEAD_DENSE).t());
-	t.dense = p.shape.head == TORCH_HEAD_TANH ? at::tanh(t.dense) : at::relu(t.dense);
-	t.dropped = mask.defined() ? t.dense * mask : t.dense;
+	if (head == TORCH_HEAD_GELU)
+		return at::gelu(x);
+	return head == TORCH_HEAD_TANH ? at::tanh(x) : at::relu(x);
+}
+
+/* From the gradient of the activation's output to that of its input. */
+static at::Tensor activate_back(torch_head head, const at::Tensor &d, const HeadTape &t)
+{
+	if (head == TORCH_HEAD_GELU)
+		return at::gelu_backward(d, t.linear);
+	if (head == TORCH_HEAD_TANH)
+		return d * (1 - t.dense * t.dense);
+	return d * t.dense.gt(0);
+}
+
+void head_forward(const Params &p, const at::Tensor &x, const HeadMasks &masks, HeadTape &t)
+{
+	t.x = masks.input.defined() ? x * masks.input : x;
+	t.masks = masks;
+	t.linear = at::addmm(p.weight(TORCH_HEAD_DENSE_BIAS), t.x, p.weight(TORCH_HEAD_DENSE).t());
+	t.dense = activate(p.shape.head, t.linear);
+	t.dropped = masks.dense.defined() ? t.dense * masks.dense : t.dense;
 	t.logits = at::addmm(p.weight(TORCH_CLASSIFIER_BIAS), t.dropped,
 			     p.weight(TORCH_CLASSIFIER).t());
 }
@@ -46,15 +65,13 @@ at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &l
 	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
 	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));
 	d = at::mm(d, p.weight(TORCH_CLASSIFIER));
-	if (t.mask.defined())
-		d.mul_(t.mask);
-	if (p.shape.head == TORCH_HEAD_TANH)
-		d.mul_(1 - t.dense * t.dense);
-	else
-		d.mul_(t.dense.gt(0));
+	if (t.masks.dense.defined())
+		d.mul_(t.masks.dense);
+	d = activate_back(p.shape.head, d, t);
 	p.gradient(TORCH_HEAD_DENSE).addmm_(d.t(), t.x);
 	p.gradient(TORCH_HEAD_DENSE_BIAS).add_(d.sum(0));
-	return at::mm(d, p.weight(TORCH_HEAD_DENSE));
+	d = at::mm(d, p.weight(TORCH_HEAD_DENSE));
+	return t.masks.input.defined() ? d.mul_(t.masks.input) : d;
 }
 
 } // namespace trainyard

@@ -83,10 +83,14 @@ std::unique_ptr<Engine> make_operator_engine(Params &params);
 bool cpu_engine_fits(const torch_shape &shape);
 
 /* The head on the first tokens x [rows, hidden], fp32 operators on any device. */
-struct HeadTape {
-	at::Tensor x, dense, dropped, mask, logits;
+struct HeadMasks {
+	at::Tensor input, dense; /* dropout of x and of the first layer; undefined: none */
 };
-void head_forward(const Params &p, const at::Tensor &x, const at::Tensor &mask, HeadTape &t);
+struct HeadTape {
+	at::Tensor x, linear, dense, dropped, logits;
+	HeadMasks masks;
+};
+void head_forward(const Params &p, const at::Tensor &x, const HeadMasks &masks, HeadTape &t);
 /* Adds the head's gradients, returns that of x; *ret_loss as Engine::backward says. */
 at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
 			 float label_smoothing, int batch_rows, at::Tensor *ret_loss);

@@ -15,7 +15,7 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tensor.h>
@@ -47,6 +47,7 @@ class OperatorEngine : public Engine
 	at::Tensor dense(const at::Tensor &x, torch_param weight, torch_param bias, int layer);
 	at::Tensor norm(const at::Tensor &x, torch_param weight, torch_param bias, int layer);
 	at::Tensor drop(const at::Tensor &x, double probability) const;
+	at::Tensor head_mask(const at::Tensor &x, double probability) const;
 	at::Tensor attention(const at::Tensor &x, const Rows &b, int layer);
 	at::Tensor encode(const Rows &b);
 
@@ -77,13 +78,21 @@ at::Tensor OperatorEngine::dense(const at::Tensor &x, torch_param weight, torch_
 at::Tensor OperatorEngine::norm(const at::Tensor &x, torch_param weight, torch_param bias,
 				int layer)
 {
-	return at::layer_norm(x.to(at::kFloat), {p.shape.hidden}, leaf(weight, layer),
-			      leaf(bias, layer), p.shape.norm_eps);
+	return at::layer_norm(x.to(at::kFloat), {x.size(1)}, leaf(weight, layer), leaf(bias, layer),
+			      p.shape.norm_eps);
 }
 
 at::Tensor OperatorEngine::drop(const at::Tensor &x, double probability) const
 {
 	return dropping && probability > 0 ? at::dropout(x, probability, true) : x;
+}
+
+/* What dropout multiplies x by; undefined: nothing. */
+at::Tensor OperatorEngine::head_mask(const at::Tensor &x, double probability) const
+{
+	at::NoGradGuard guard;
+
+	return dropping && probability > 0 ? drop(at::ones_like(x), probability) : at::Tensor();
 }
 
 OperatorEngine::Rows OperatorEngine::upload(const Micro &mb) const
@@ -136,12 +145,14 @@ at::Tensor OperatorEngine::encode(const Rows &b)
 {
 	auto type = p.bf16 ? at::kBFloat16 : at::kFloat;
 	auto x = at::embedding(leaf(TORCH_WORD), b.ids, p.shape.pad_id) +
-		 at::embedding(leaf(TORCH_POSITION), b.at);
+		 at::embedding(leaf(TORCH_POSITION), b.at, p.shape.position_pad);
 
 	if (p.shape.types)
 		x = x + at::embedding(leaf(TORCH_TYPE), b.types);
 	x = drop(norm(x, TORCH_EMBEDDING_NORM_WEIGHT, TORCH_EMBEDDING_NORM_BIAS, 0),
 		 p.shape.drop_embedding);
+	if (p.has(TORCH_PROJECTION))
+		x = dense(x.to(type), TORCH_PROJECTION, TORCH_PROJECTION_BIAS, 0);
 	for (int i = 0; i < p.shape.layers; i++) {
 		auto o = dense(attention(x.to(type), b, i), TORCH_ATTENTION_OUT,
 			       TORCH_ATTENTION_OUT_BIAS, i);
@@ -173,7 +184,8 @@ at::Tensor OperatorEngine::forward(const Micro &mb)
 at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &o, int batch_rows)
 {
 	HeadTape head;
-	at::Tensor loss, x, mask, dx;
+	HeadMasks masks;
+	at::Tensor loss, x, dx;
 
 	training = true;
 	dropping = o.dropout;
@@ -188,12 +200,11 @@ at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &
 
 		x = encode(upload(mb));
 	}
-	if (dropping)
-		mask = drop(at::ones({mb.rows(), p.shape.hidden}, x.options()), p.shape.drop_head);
+	masks = {head_mask(x, p.shape.drop_head_input), head_mask(x, p.shape.drop_head)};
 	{
 		at::NoGradGuard guard;
 
-		head_forward(p, x.detach(), mask, head);
+		head_forward(p, x.detach(), masks, head);
 		dx = head_backward(p, head, at::tensor(mb.labels).to(p.device), o.label_smoothing,
 				   batch_rows, &loss);
 	}

@@ -16,12 +16,26 @@ size_t torch_param_size(const torch_shape *s, torch_param kind, int *ret_rows,
 	switch (kind) {
 	case TORCH_WORD:
 		rows = s->vocab;
+		columns = s->embedding;
 		break;
 	case TORCH_POSITION:
 		rows = s->positions;
+		columns = s->embedding;
 		break;
 	case TORCH_TYPE:
 		rows = s->types;
+		columns = s->embedding;
+		break;
+	case TORCH_EMBEDDING_NORM_WEIGHT:
+	case TORCH_EMBEDDING_NORM_BIAS:
+		columns = s->embedding;
+		break;
+	case TORCH_PROJECTION:
+		rows = s->embedding == s->hidden ? 0 : s->hidden;
+		columns = s->embedding;
+		break;
+	case TORCH_PROJECTION_BIAS:
+		rows = s->embedding == s->hidden ? 0 : 1;
 		break;
 	case TORCH_QUERY:
 	case TORCH_KEY:

@@ -40,20 +40,26 @@ enum torch_activation {
 };
 enum torch_head {
 	TORCH_HEAD_TANH = 0,
-	TORCH_HEAD_RELU
+	TORCH_HEAD_RELU,
+	TORCH_HEAD_GELU
 };
 
 struct torch_shape {
 	int layers, hidden, heads, intermediate;
+	int embedding;		     /* width of the embeddings; projected if it is not `hidden` */
 	int vocab, positions, types; /* types 0: no token type embeddings */
 	int labels;
 	int pad_id; /* its word embedding gets no gradient; -1: none */
+	/* -1: positions count from 0. Else they count from position_pad + 1, and a token pad_id has
+	 * the position position_pad, whose embedding gets no gradient. */
+	int position_pad;
 	float norm_eps;
 	enum torch_activation activation;
 	enum torch_head head; /* what follows the head's first dense layer */
 	/* dropout: after the embeddings, on attention probabilities, after the attention's and the
-	 * feed-forward's output layer, before the classifier */
-	float drop_embedding, drop_attention, drop_attention_out, drop_output, drop_head;
+	 * feed-forward's output layer, before the head, before the classifier */
+	float drop_embedding, drop_attention, drop_attention_out, drop_output, drop_head_input,
+		drop_head;
 };
 
 enum torch_backend {
@@ -83,6 +89,7 @@ enum torch_param {
 	TORCH_FFN_OUT,
 	TORCH_HEAD_DENSE,
 	TORCH_CLASSIFIER,
+	TORCH_PROJECTION, /* [hidden, embedding], unless they are equal */
 	TORCH_EMBEDDING_NORM_WEIGHT,
 	TORCH_EMBEDDING_NORM_BIAS,
 	TORCH_QUERY_BIAS,
@@ -97,6 +104,7 @@ enum torch_param {
 	TORCH_NORM2_BIAS,
 	TORCH_HEAD_DENSE_BIAS,
 	TORCH_CLASSIFIER_BIAS,
+	TORCH_PROJECTION_BIAS,
 	TORCH_PARAM_COUNT,
 };
 

@@ -66,11 +66,13 @@ static int check_row(const struct rows_view *v, const struct torch_shape *s, int
 int rows_view_check(const struct rows_view *v, const struct model_config *c, const char *what,
 		    struct err *reterr)
 {
-	if (v->longest > c->shape.positions)
+	const int most = model_config_max_tokens(c);
+
+	if (v->longest > most)
 		return err_set(reterr, ERR_INVALID,
 			       "the %s data has rows of %lld tokens, but the model has only %d "
 			       "positions; preprocess with max_length %d or less",
-			       what, (long long)v->longest, c->shape.positions, c->shape.positions);
+			       what, (long long)v->longest, most, most);
 	for (int64_t row = 0; row < v->data->rows; row++) {
 		int r = check_row(v, &c->shape, row, reterr);
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What sets one family of encoders apart from the next: keys of config.json, parts of the network
+ * and names of weights. Each family is a file of its own. Inside worker/model.
+ */
+#pragma once
+
+#include "worker/torch/torch.h"
+
+#define FAMILY_EPS_DEFAULT 1e-12f
+
+struct model_family {
+	const char *model_type, *architecture;
+	const char *prefix; /* of weight names; a base model leaves it out */
+	/* keys of config.json; NULL: the family has no such key */
+	const char *layers, *hidden, *heads, *intermediate, *activation;
+	const char *embedding, *types, *norm_eps;
+	const char *drop, *drop_attention, *drop_head;
+	float drop_head_default; /* below 0: as `drop` */
+	bool drops_attention_output;
+	bool drops_head_input;
+	bool positions_after_padding; /* positions count from pad_token_id + 1 */
+	int pad_id;		      /* if pad_token_id is left out */
+	enum torch_head head;
+	/* "%d" is the layer; NULL: the family has no such parameter */
+	const char *names[TORCH_PARAM_COUNT];
+};
+
+extern const struct model_family family_bert, family_distilbert, family_electra;
+
+#define FAMILIES "bert, distilbert and electra"
+
+/* The keys of a configuration like BERT's. */
+#define BERT_KEYS                                                                                \
+	.layers = "num_hidden_layers", .hidden = "hidden_size", .heads = "num_attention_heads",  \
+	.intermediate = "intermediate_size", .activation = "hidden_act",                         \
+	.types = "type_vocab_size", .norm_eps = "layer_norm_eps", .drop = "hidden_dropout_prob", \
+	.drop_attention = "attention_probs_dropout_prob", .drop_head = "classifier_dropout",     \
+	.drop_head_default = -1, .drops_attention_output = true
+
+/* The names of an encoder like BERT's. */
+#define BERT_ENCODER_NAMES(prefix)                                                          \
+	[TORCH_WORD] = prefix "embeddings.word_embeddings.weight",                          \
+	[TORCH_POSITION] = prefix "embeddings.position_embeddings.weight",                  \
+	[TORCH_TYPE] = prefix "embeddings.token_type_embeddings.weight",                    \
+	[TORCH_QUERY] = prefix "encoder.layer.%d.attention.self.query.weight",              \
+	[TORCH_KEY] = prefix "encoder.layer.%d.attention.self.key.weight",                  \
+	[TORCH_VALUE] = prefix "encoder.layer.%d.attention.self.value.weight",              \
+	[TORCH_ATTENTION_OUT] = prefix "encoder.layer.%d.attention.output.dense.weight",    \
+	[TORCH_FFN_IN] = prefix "encoder.layer.%d.intermediate.dense.weight",               \
+	[TORCH_FFN_OUT] = prefix "encoder.layer.%d.output.dense.weight",                    \
+	[TORCH_EMBEDDING_NORM_WEIGHT] = prefix "embeddings.LayerNorm.weight",               \
+	[TORCH_EMBEDDING_NORM_BIAS] = prefix "embeddings.LayerNorm.bias",                   \
+	[TORCH_QUERY_BIAS] = prefix "encoder.layer.%d.attention.self.query.bias",           \
+	[TORCH_KEY_BIAS] = prefix "encoder.layer.%d.attention.self.key.bias",               \
+	[TORCH_VALUE_BIAS] = prefix "encoder.layer.%d.attention.self.value.bias",           \
+	[TORCH_ATTENTION_OUT_BIAS] = prefix "encoder.layer.%d.attention.output.dense.bias", \
+	[TORCH_NORM1_WEIGHT] = prefix "encoder.layer.%d.attention.output.LayerNorm.weight", \
+	[TORCH_NORM1_BIAS] = prefix "encoder.layer.%d.attention.output.LayerNorm.bias",     \
+	[TORCH_FFN_IN_BIAS] = prefix "encoder.layer.%d.intermediate.dense.bias",            \
+	[TORCH_FFN_OUT_BIAS] = prefix "encoder.layer.%d.output.dense.bias",                 \
+	[TORCH_NORM2_WEIGHT] = prefix "encoder.layer.%d.output.LayerNorm.weight",           \
+	[TORCH_NORM2_BIAS] = prefix "encoder.layer.%d.output.LayerNorm.bias"
+
+/* The head of two layers that follows the encoders after BERT. */
+#define DENSE_HEAD_NAMES                                   \
+	[TORCH_HEAD_DENSE] = "classifier.dense.weight",    \
+	[TORCH_HEAD_DENSE_BIAS] = "classifier.dense.bias", \
+	[TORCH_CLASSIFIER] = "classifier.out_proj.weight", \
+	[TORCH_CLASSIFIER_BIAS] = "classifier.out_proj.bias"
