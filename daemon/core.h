@@ -178,7 +178,7 @@ int txn_end(struct manager *mgr, struct err *reterr);
 void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
 		   void *arg);
 /* The same, before the events are published: for memory that whoever has seen an event reads next.
- * fn only changes memory and begins no transaction. */
+ * fn only changes memory, begins no transaction. Queued again with the same arg, it runs once. */
 void txn_before_publish(struct manager *mgr,
 			void (*fn)(struct manager *mgr, void *arg, bool committed), void *arg);
 /* Roll back what the open transaction has written, drop its actions and begin again. */

@@ -82,6 +82,15 @@ static void publish(struct manager *mgr)
 	json_decref(events);
 }
 
+/* True if the same early action follows. It runs once, at its last place. */
+static bool is_repeated(const struct txn_action *a)
+{
+	for (const struct txn_action *b = a->next; b; b = b->next)
+		if (b->early && b->fn == a->fn && b->arg == a->arg)
+			return true;
+	return false;
+}
+
 static void run_early_actions(struct manager *mgr, bool committed)
 {
 	for (struct txn_action **at = &mgr->actions; *at;) {
@@ -92,7 +101,8 @@ static void run_early_actions(struct manager *mgr, bool committed)
 			continue;
 		}
 		*at = a->next;
-		a->fn(mgr, a->arg, committed);
+		if (!is_repeated(a))
+			a->fn(mgr, a->arg, committed);
 		free(a);
 	}
 }

@@ -73,7 +73,8 @@ void endpoint_update_look(struct manager *mgr, const struct endpoint_row *ep);
 /* ---- live.c ---- */
 /* Rebuild the table that API threads read. */
 void live_refresh(struct manager *mgr);
-void live_refresh_after(struct manager *mgr, void *arg, bool committed);
+/* In a transaction: rebuild the table once after the commit, before events are published. */
+void live_changed(struct manager *mgr);
 void live_free(struct manager *mgr);
 bool live_name_taken(struct manager *mgr, const char *name,
 		     enum job_target *ret_target);		/* any thread */

@@ -79,7 +79,7 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 		*reterr = taken;
 		return r;
 	}
-	txn_on_commit(mgr, live_refresh_after, NULL);
+	live_changed(mgr);
 	if (ep.target == TARGET_LOCAL) /* otherwise the execution belongs to the job: its staging */
 		memcpy(row->endpoint, ep.id, sizeof(row->endpoint));
 	return execution_launch(mgr, row, reterr);
@@ -148,7 +148,7 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 		r = endpoint_update_failed(mgr, &ep, ex, why, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
-	txn_on_commit(mgr, live_refresh_after, NULL);
+	live_changed(mgr);
 	if (ep.state == ENDPOINT_DELETING || !ep.wanted)
 		return has_other_server(mgr, ex)
 			       ? 0

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of live endpoints for API threads and the net thread, with its own lock. The manager's
- * thread rebuilds it from the rows after each commit that changes an endpoint.
+ * thread rebuilds it from the rows once after each commit that changes an endpoint.
  */
 #include "base/beneath.h"
 #include "base/fileio.h"
@@ -111,10 +111,15 @@ void live_refresh(struct manager *mgr)
 	spare_fill(&mgr->spare);
 }
 
-void live_refresh_after(struct manager *mgr, void *arg, bool committed)
+static void refresh_after(struct manager *mgr, void *arg, bool committed)
 {
 	if (committed)
 		live_refresh(mgr);
+}
+
+void live_changed(struct manager *mgr)
+{
+	txn_before_publish(mgr, refresh_after, NULL);
 }
 
 bool live_name_taken(struct manager *mgr, const char *name, enum job_target *ret_target)

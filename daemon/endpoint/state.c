@@ -20,7 +20,7 @@ int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
 		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
 		  why->message);
-	txn_before_publish(mgr, live_refresh_after, NULL);
+	live_changed(mgr);
 	return 0;
 }
 

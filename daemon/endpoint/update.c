@@ -155,7 +155,7 @@ static int switch_to(struct manager *mgr, const struct endpoint_row *ep, const s
 					       reterr);
 	if (r >= 0)
 		r = endpoint_updated(mgr, ep, ex->row.job, ex->result, reterr);
-	txn_before_publish(mgr, live_refresh_after, NULL);
+	live_changed(mgr);
 	return r;
 }
 

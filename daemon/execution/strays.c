@@ -129,7 +129,7 @@ static int hold_job(struct manager *mgr, const struct stray *s)
 		r = fail_endpoint(mgr, s, &why);
 	if (r < 0)
 		txn_fail(mgr, r, &why);
-	txn_on_commit(mgr, live_refresh_after, NULL);
+	live_changed(mgr);
 	return txn_end(mgr, NULL);
 }
 
