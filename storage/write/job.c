@@ -7,11 +7,13 @@
 #include "storage/store_resource.h"
 #include "storage/write/internal.h"
 
-#define JOB_SELECT                                                                        \
+#define JOB_COLUMNS_READ                                                                  \
 	"SELECT j.id, j.run, j.idx, j.name, j.kind, j.target, j.state, j.reason_code, "   \
 	"j.reason_message, j.attempt, j.auto_retries, j.priority, j.held, "               \
 	"j.cancel_requested_us, j.created_us, j.queued_us, j.started_us, j.finished_us, " \
-	"j.not_before_us, s.spec, j.tags, j.outputs FROM jobs j JOIN job_specs s ON s.n = j.n "
+	"j.not_before_us, s.spec, j.tags, j.outputs FROM jobs j "
+#define JOB_SPEC_JOIN "JOIN job_specs s ON s.n = j.n "
+#define JOB_SELECT    JOB_COLUMNS_READ JOB_SPEC_JOIN
 
 static int job_read(struct db_stmt *q, void *into, struct err *reterr)
 {
@@ -119,7 +121,8 @@ int store_jobs_ready(struct store *st, enum job_target target, enum slot_class p
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 JOB_SELECT
+			 JOB_COLUMNS_READ
+			 "INDEXED BY jobs_queued " JOB_SPEC_JOIN
 			 "WHERE j.state = 'queued' AND j.target = ? AND j.place = ? AND j.held = 0 "
 			 "AND j.not_before_us <= ? ORDER BY j.priority DESC, j.n LIMIT ? OFFSET ?",
 			 DB_ARGS(DB_TEXT(job_target_str(target)), DB_TEXT(slot_class_str(place)),

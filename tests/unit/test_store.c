@@ -272,6 +272,24 @@ static void test_held_jobs_cost_the_scheduler_nothing(void **state)
 	assert_int_equal(steps_of_queue(f), before);
 }
 
+/* SQLite chose the index of the queue's list and read past the jobs of all other lines. */
+static void test_ready_jobs_of_one_line_cost_the_others_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct job_rows ready = {0};
+	int steps[2] = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		insert_run(f, "cpu", 200, false, T0, NULL, NULL);
+		sqlite3_progress_handler(f->st->db->h, 1, count_up, &steps[i]);
+		OK(f, store_jobs_ready(f->st, TARGET_LOCAL, PLACE_GPU, T0 + 100, 0, 64, &ready,
+				       &f->e));
+		sqlite3_progress_handler(f->st->db->h, 0, NULL, NULL);
+		assert_int_equal(ready.n, 0);
+	}
+	assert_int_equal(steps[0], steps[1]);
+}
+
 static void test_savepoint_drops_events(void **state)
 {
 	struct fixture *f = *state;
@@ -410,6 +428,7 @@ int main(void)
 		CASE(test_conflict),
 		CASE(test_events_in_order),
 		CASE(test_event_shape),
+		CASE(test_ready_jobs_of_one_line_cost_the_others_nothing),
 		CASE(test_savepoint_drops_events),
 		CASE(test_held_jobs_cost_the_scheduler_nothing),
 		CASE(test_rollback),
