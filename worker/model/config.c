@@ -280,27 +280,17 @@ static int check_kind(struct model_config *c, struct err *reterr)
 	return 0;
 }
 
-static int get_padding(struct model_config *c, struct err *reterr)
+/* A missing pad_token_id is 0, as in transformers; null: no token is padding. */
+static void get_padding(struct model_config *c)
 {
 	const json_t *v = json_object_get(c->source, "pad_token_id");
-	struct torch_shape *s = &c->shape;
 
-	s->pad_id = json_is_null(v)
-			    ? -1
-			    : (int)json_get_int(c->source, "pad_token_id", c->family->pad_id);
-	s->position_pad = c->family->positions_after_padding ? s->pad_id : -1;
-	if (c->family->positions_after_padding && (s->pad_id < 0 || s->pad_id >= s->positions - 1))
-		return err_set(
-			reterr, ERR_INVALID,
-			"\"pad_token_id\" is %d; %s counts positions after it, so it must be "
-			"from 0 to %d, \"max_position_embeddings\" less 2",
-			s->pad_id, c->family->model_type, s->positions - 2);
-	return 0;
+	c->shape.pad_id = json_is_null(v) ? -1 : (int)json_get_int(c->source, "pad_token_id", 0);
 }
 
 int model_config_max_tokens(const struct model_config *c)
 {
-	return c->shape.positions - c->shape.position_pad - 1;
+	return c->shape.positions;
 }
 
 static int parse(struct model_config *c, struct err *reterr)
@@ -324,7 +314,8 @@ static int parse(struct model_config *c, struct err *reterr)
 		r = get_number(c->source, c->family->norm_eps, &c->shape.norm_eps, reterr);
 	if (r >= 0)
 		r = get_number(c->source, "initializer_range", &c->initializer_range, reterr);
-	return r < 0 ? r : get_padding(c, reterr);
+	get_padding(c);
+	return r;
 }
 
 int model_config_load(const char *dir, struct model_config **ret, struct err *reterr)

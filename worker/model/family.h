@@ -19,8 +19,6 @@ struct model_family {
 	float drop_head_default; /* below 0: as `drop` */
 	bool drops_attention_output;
 	bool drops_head_input;
-	bool positions_after_padding; /* positions count from pad_token_id + 1 */
-	int pad_id;		      /* if pad_token_id is left out */
 	enum torch_head head;
 	/* "%d" is the layer; NULL: the family has no such parameter */
 	const char *names[TORCH_PARAM_COUNT];

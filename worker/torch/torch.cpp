@@ -145,18 +145,9 @@ torch_code torch_net_get(const torch_net *net, torch_slot slot, torch_param kind
 	});
 }
 
-/* Append the positions of n tokens. */
-static void put_positions(const torch_shape &s, const int32_t *ids, int n, std::vector<int32_t> &to)
-{
-	int next = s.position_pad + 1;
-
-	for (int t = 0; t < n; t++)
-		to.push_back(s.position_pad >= 0 && ids[t] == s.pad_id ? s.position_pad : next++);
-}
-
 /* Rows order[begin..end) of the batch. */
-static Micro make_micro(const torch_shape &shape, const torch_batch &b,
-			const std::vector<int> &order, size_t begin, size_t end)
+static Micro make_micro(const torch_batch &b, const std::vector<int> &order, size_t begin,
+			size_t end)
 {
 	Micro mb;
 
@@ -169,9 +160,10 @@ static Micro make_micro(const torch_shape &shape, const torch_batch &b,
 		if (b.types)
 			mb.types.insert(mb.types.end(), b.types + b.starts[row],
 					b.types + b.starts[row] + n);
-		put_positions(shape, ids, n, mb.at);
-		for (int t = 0; t < n; t++)
+		for (int t = 0; t < n; t++) {
+			mb.at.push_back(t);
 			mb.tags.push_back((uint32_t)row << 16 | (uint32_t)t);
+		}
 		mb.starts.push_back((int32_t)mb.ids.size());
 		mb.source.push_back(row);
 		if (b.labels)
@@ -198,7 +190,7 @@ static void for_micros(const torch_net &net, const torch_batch &b, const Fn &fn)
 
 		while (end < order.size() && tokens + b.lengths[order[end]] <= limit)
 			tokens += b.lengths[order[end++]];
-		fn(make_micro(net.params.shape, b, order, begin, end));
+		fn(make_micro(b, order, begin, end));
 		begin = end;
 	}
 }

@@ -50,9 +50,6 @@ struct torch_shape {
 	int vocab, positions, types; /* types 0: no token type embeddings */
 	int labels;
 	int pad_id; /* its word embedding gets no gradient; -1: none */
-	/* -1: positions count from 0. Else they count from position_pad + 1, and a token pad_id has
-	 * the position position_pad, whose embedding gets no gradient. */
-	int position_pad;
 	float norm_eps;
 	enum torch_activation activation;
 	enum torch_head head; /* what follows the head's first dense layer */
