@@ -158,8 +158,8 @@ int listen_unix(const char *path, int *ret_fd, struct err *reterr)
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode of the descriptor limits the mode of the new file, so that the socket is never
-	 * open to others, not even between bind and chmod. */
+	/* The mode of the descriptor limits the mode of the new file: the socket is never open to
+	 * others, not even between bind and chmod. */
 	if (fd < 0 || fchmod(fd, SOCKET_MODE) < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
 	    fchmodat(dirfd, name, SOCKET_MODE, 0) < 0 || listen(fd, BACKLOG) < 0)
 		return err_errno(reterr, errno, "listen on %s", path);

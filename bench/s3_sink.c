@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * s3_sink: as little of S3 as the clients of bench/transfer.py ask for, as fast as it goes, so that
- * the clients are measured and not a server: PutObject (bytes kept in memory), HeadObject,
+ * s3_sink: the part of S3 that the clients of bench/transfer.py need, fast enough that they are
+ * measured and not the server. It has PutObject (bytes kept in memory), HeadObject,
  * GetObject with ranges, HeadBucket, ListObjectsV2 of one page, ListMultipartUploads (none). One
  * thread a connection, no signatures, no checksums: a checksum that came with a body goes back with
  * it. Prints its port. Not for anything else.

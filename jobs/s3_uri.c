@@ -15,8 +15,8 @@ bool s3_uri_is(const char *s)
 	return str_starts(s, SCHEME);
 }
 
-/* 3 to 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit, no
- * two dots side by side, not the form of an IPv4 address. */
+/* 3 to 63 lower-case letters, digits, '-' and '.'. The first and the last are a letter or digit; no
+ * two dots side by side; not the form of an IPv4 address. */
 static bool s3_bucket_ok(const char *bucket)
 {
 	static const char ends[] = "abcdefghijklmnopqrstuvwxyz0123456789";

@@ -20,8 +20,9 @@
  *     {"pointer": "/path", "from": "s3://…", "form": "tree", "to": "/a/local/dir",
  *      "exclude": ["checkpoint-*"]}   a download job; "to" below work/, or absolute
  *   ]
- *     Without "to" the thing comes out of the content-keyed cache (DATA/cache, in "cache_dir",
- *     "cache_max_bytes") as a tree of hard links in work/inputs/. Value: the absolute path.
+ *
+ *     An item without "to" comes out of the content-keyed cache (DATA/cache, in "cache_dir",
+ *     "cache_max_bytes"), as a tree of hard links in work/inputs/. Value: the absolute path.
  *
  *   "push": [
  *     {"pointer": "/outputs/train", "from": "output/train" (below work/, or absolute),

@@ -41,8 +41,8 @@ void report_result(struct report *r, json_t *values);
 /* Write the only failure line. `code` is a name of jobs/reason.h ("data_missing", "oom", …); NULL:
  * report_code_of(e). */
 void report_failure(struct report *r, const char *code, const struct err *e);
-/* The reason code of an error: ENOSPC, EDQUOT, EFBIG → disk_full, ENOMEM / ERR_DEVICE_OOM → oom,
- * ERR_NUMERIC → nan_loss, ENOENT, ENOTDIR, EACCES, ERR_NOT_FOUND → data_missing, ERR_INVALID and
- * ERR_LIMIT → invalid_input, ERR_CORRUPT → data_corrupt, ERR_UNSUPPORTED → unsupported,
- * ERR_CANCELLED → cancelled, any other → internal. */
+/* The reason code of an error: ENOSPC, EDQUOT, EFBIG → disk_full; ENOMEM, ERR_DEVICE_OOM → oom;
+ * ERR_NUMERIC → nan_loss; ENOENT, ENOTDIR, EACCES, ERR_NOT_FOUND → data_missing; ERR_INVALID,
+ * ERR_LIMIT → invalid_input; ERR_CORRUPT → data_corrupt; ERR_UNSUPPORTED → unsupported;
+ * ERR_CANCELLED → cancelled; any other → internal. */
 const char *report_code_of(const struct err *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Training jobs of the whole account (botocore's sagemaker/2017-07-24/service-2.json).
- * ListTrainingJobs filters each page after cutting it ("MaxResults number of training jobs are
- * first retrieved ignoring StatusEquals, then filtered"), so an empty page with a token is not the
- * end. Threads of the account service. */
+ * ListTrainingJobs cuts a page before it filters ("MaxResults number of training jobs are first
+ * retrieved ignoring StatusEquals, then filtered"). So an empty page with a token is not the end.
+ * Threads of the account service. */
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"

@@ -105,13 +105,13 @@ struct job_pin {
 };
 
 /* A job of the run. `spec` holds every submitted field and all defaults: name (the kind if it was
- * left out), kind, target, priority, needs as [{"job","when"}] (only the submitted ones; `needs`
+ * left out), kind, target, priority; needs as [{"job","when"}] (only the submitted ones; `needs`
  * below also has those from references), bytes as integers, durations as text for duration_parse(),
  * references unchanged (see spec_resolve).
  *
- * A location is text: a local path (absolute after the daemon's check), an s3://bucket/key (a
- * prefix in `output` ends with '/'), or the hub name of a model, which never begins with '/'. A
- * model from a training job of the account is {"training_job": name}. */
+ * A location is text: a local path (absolute after the daemon's check), an s3://bucket/key, or the
+ * hub name of a model, which never begins with '/'. A prefix in `output` ends with '/'. A model
+ * from a training job of the account is {"training_job": name}. */
 struct job_spec {
 	char name[SPEC_NAME_MAX + 1];
 	enum job_kind kind;

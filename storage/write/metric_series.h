@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The metrics of one attempt in memory: which points are kept. At most STORE_METRIC_SAMPLE_MAX
- * points are an even sample (every 1st, 2nd, 4th, … point). Apart from the sample, the newest point
- * is kept, and for each name the points with the least and greatest value, the first NaN and the
- * first infinity. Does not touch the database: metric.c reads and writes the rows.
+ * points are an even sample (every 1st, 2nd, 4th, … point). The newest point is always kept. So are
+ * for each name the points with the least and greatest value, the first NaN and the first infinity.
+ * Does not touch the database: metric.c reads and writes the rows.
  */
 #pragma once
 

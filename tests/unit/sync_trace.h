@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a test asks the kernel to make durable: these take the place of fsync, fdatasync, rename,
- * renameat and renameat2 of libc for the whole program, its shared libraries too, do the same, and
+ * What a test asks the kernel to make durable. These take the place of fsync, fdatasync, rename,
+ * renameat and renameat2 of libc, for the program and its shared libraries. They do the same and
  * note it. One thread.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* base/beneath: what a job may put in the place of a file never blocks, never leads out, and is
- * refused with a sentence that says what it is. */
+/* base/beneath: what a job may put in the place of a file never blocks and never leads out. It is
+ * refused with a sentence that names its kind. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -8,8 +8,8 @@
 
 /* True if somebody chose the names: LABEL_0, LABEL_1, … are none (transformers writes them). */
 bool label_names_are_chosen(char *const *names, size_t n);
-/* Fill ids[from_n]: where in `to` each name of `from` is, exactly, else without regard to case if
- * exactly one name of each side is the same then, else -1. -ENOMEM. */
+/* Fill ids[from_n]: the place in `to` of each name of `from`, or -1. Case counts, unless exactly
+ * one name of each side is the same without it. -ENOMEM. */
 int label_names_match(char *const *from, size_t from_n, char *const *to, size_t to_n, int32_t *ids);
 /* The same where only one side has chosen names; NULL is a side without any. If all of those names
  * are ids ("7", "LABEL_7") and lead to a class of the other side, they count: data of the classes 1

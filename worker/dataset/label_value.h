@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a row says about its class, whatever the kind of source. One rule turns a text, a number or
- * a boolean into a value, so that the same data as CSV, JSONL, Parquet or saved data set has the
- * same classes. labels.h decides what the values mean.
+ * a boolean into a value. So the same data has the same classes as CSV, JSONL, Parquet or saved
+ * data set. labels.h decides what the values mean.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which classes the rows have. Every row's value is kept first (labels_add); when all rows of the
- * training and the test data are seen, one decision gives each value its class, whatever the order
- * of rows (labels_decide, label_rule.c):
+ * Which classes the rows have. Every row's value is kept first (labels_add). After the last row of
+ * the training and the test data one decision gives each value its class (labels_decide,
+ * label_rule.c). The order of the rows does not count:
  *
  * - Names given by the job's `labels`, else by the source (ClassLabel, class folders), decide. A
  *   value is looked up by its text, a number also as a number; whole numbers are ids if none of

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trainyard-worker preprocess: read a labelled data set, split it, tokenise it on all cores of the
- * slot, and write train and test (output_dir.h says where) as `datasets` would have. Two passes
+ * trainyard-worker preprocess: reads a labelled data set, splits it and tokenises it on all cores
+ * of the slot. Writes train and test as `datasets` would have (output_dir.h says where). Two passes
  * over the source: plan_scan() counts and maps labels, then rows stream through two chunks, one per
  * part, so memory does not grow with the data.
  */

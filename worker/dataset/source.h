@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A source of labelled texts: rows one after the other, in bounded memory, from CSV, JSONL (both
- * plain or gzip), Parquet, a folder of class folders, or a saved Hugging Face data set. Every text
+ * A source of labelled texts: rows one after the other, in bounded memory. Kinds: CSV and JSONL
+ * (plain or gzip), Parquet, a folder of class folders, a saved Hugging Face data set. Every text
  * comes out as valid UTF-8: an ill-formed sequence is replaced by U+FFFD.
  */
 #pragma once

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing a tokenised data set as `datasets` saves it: data-00000-of-00001.arrow (an IPC stream of
- * batches of 1000 rows), dataset_info.json, state.json (torch format). Columns, in this order: the
- * text, the pair if there is one, labels (int64, ClassLabel when names are known), input_ids
- * (list<int32>), token_type_ids (list<int8>, if the model has them), attention_mask (list<int8>).
+ * batches of 1000 rows), dataset_info.json, state.json (torch format). Columns, in this order:
+ *
+ * - the text; the pair if there is one; labels (int64, ClassLabel if names are known);
+ * - input_ids (list<int32>); token_type_ids (list<int8>, if the model has them); attention_mask
+ *   (list<int8>).
  */
 #pragma once
 

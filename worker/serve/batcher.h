@@ -2,8 +2,8 @@
 /*
  * One inference thread and its queue. When the thread is free it takes what is queued, in the
  * order of arrival, up to a budget of tokens: no timer, so a lone request waits for nobody, and
- * under load batches fill by themselves. A request with many rows is answered over several batches,
- * and goes to the end of the queue after each, so that small ones do not wait for all of it.
+ * under load batches fill by themselves. A request with many rows is answered over several batches.
+ * After each it goes to the end of the queue, so that small ones do not wait for all of it.
  */
 #pragma once
 

@@ -4,8 +4,8 @@
  * /invocations on the unix socket work/serve.sock. One thread parses, tokenises and writes; the
  * answers come from the batcher while the connection is suspended.
  *
- * Errors are {"error": "…", "field": "/inputs/3"}: 400 the body, 404 and 405 the URL, 413 the
- * body's size, 415 its type, 429 too much is waiting (Retry-After), 503 stopping, 507 out of device
+ * Errors are {"error": "…", "field": "/inputs/3"}: 400 the body; 404 and 405 the URL; 413 the
+ * body's size; 415 its type; 429 too much is waiting (Retry-After); 503 stopping; 507 out of device
  * memory.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One encoding from text to ids: added tokens are cut out, the rest is normalised and cut into
- * pieces block by block, then both texts are truncated and framed with the special tokens.
+ * One encoding from text to ids. Added tokens are cut out; the rest is normalised and cut into
+ * pieces block by block. Then both texts are truncated and framed with the special tokens.
  */
 #include "base/own.h"
 #include "worker/tokenizer/internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ids of added tokens. No file decides them: `tokenizers` gives a token the id that it has in the
- * vocabulary, else the next free one, in the order in which the tokens are added; and transformers
+ * Ids of added tokens. No file decides them: `tokenizers` gives a token its id of the vocabulary,
+ * else the next free one, in the order in which the tokens are added. And transformers
  * adds what the files list in a fixed order (TokenizersBackend.__init__, AddedVocabulary).
  */
 #include "base/own.h"

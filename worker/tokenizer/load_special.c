@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Special tokens: the seven that each tokenizer may have, those with names of the model's own, and
- * the list of extra ones, in the order in which transformers adds them
+ * the list of extra ones. Their order is the one in which transformers adds them
  * (PreTrainedTokenizerBase.__init__).
  */
 #include "base/own.h"

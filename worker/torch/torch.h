@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C door to libtorch: one network (an encoder of the BERT kind with a classification head),
- * its parameters, gradients and AdamW state on one device, and the few whole operations that
- * inference and training need. Nothing thrown by C++ crosses it. A network is used by one thread
- * at a time. Parameters live in flat fp32 buffers, in the order of torch_slot: first what weight
- * decay applies to, then the rest.
+ * The C door to libtorch: one network, an encoder of the BERT kind with a classification head. Its
+ * parameters, gradients and AdamW state lie on one device. The operations are the few whole ones
+ * that inference and training need. Nothing thrown by C++ crosses it. A network is used by one
+ * thread at a time. Parameters live in flat fp32 buffers, in the order of torch_slot: first what
+ * weight decay applies to, then the rest.
  */
 #pragma once
 
