@@ -459,7 +459,7 @@ static void test_lost_transaction(void **state)
 	}
 	insert_run(f, "one", 1, false, T0, NULL, ids);
 	struct run_spec *rs = make_run("big", 256, false);
-	static char text[60001];
+	static char text[120001]; /* 30 MB: more than the page cache and the disk hold */
 	memset(text, 'x', sizeof(text) - 1);
 	for (size_t i = 0; i < 256; i++)
 		json_object_set_new(rs->jobs[i].spec, "text", json_string(text));
