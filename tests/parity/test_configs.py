@@ -96,18 +96,58 @@ def test_a_configuration_without_files_is_refused(tmp_path):
     assert "has no Parquet file" in failure["message"]
 
 
-@pytest.mark.parametrize("layout", ["{config}/{split}-00000-of-00001.parquet",
-                                    "{config}/{split}/0000.parquet"])
-def test_without_a_card_a_configuration_is_a_folder(tmp_path, layout):
+@pytest.mark.parametrize("layout, folder", [
+    ("{config}/{split}-00000-of-00001.parquet", ""), ("{config}/{split}/0000.parquet", ""),
+    ("{config}/{split}.parquet", ""), ("{config}/{split}/part-0.parquet", ""),
+    ("data/{config}/{split}-00000-of-00001.parquet", "data/")])
+def test_without_a_card_a_configuration_is_a_folder(tmp_path, layout, folder):
+    path = glue(tmp_path / "d", layout)
+    said = f"name one in dataset.config: '{folder}cola', '{folder}sst2'"
+    failure = preprocess(tmp_path / "1", path).failure
+    assert failure["field"] == "/dataset/config"
+    assert f"several configurations; {said}" in failure["message"]
+    assert texts(preprocess(tmp_path / "2", path, config=f"{folder}sst2")) \
+        == loaded(path / folder / "sst2", None, tmp_path)
+    failure = preprocess(tmp_path / "3", path, config="mnli").failure
+    assert "has no configuration 'mnli'" in failure["message"]
+
+
+def test_the_folder_above_configurations_is_none(tmp_path):
+    path = glue(tmp_path / "d", "data/{config}/{split}-00000-of-00001.parquet")
+    failure = preprocess(tmp_path, path, config="data").failure
+    assert failure["field"] == "/dataset/config"
+    assert "name one that it has in dataset.config: 'data/cola', 'data/sst2'" in failure["message"]
+
+
+@pytest.mark.parametrize("layout", ["{config}-{split}-00000-of-00001.parquet",
+                                    "{split}/{config}-00000-of-00001.parquet"])
+def test_without_a_card_a_configuration_is_in_the_names(tmp_path, layout):
     path = glue(tmp_path / "d", layout)
     failure = preprocess(tmp_path / "1", path).failure
     assert failure["field"] == "/dataset/config"
     assert "several configurations; name one in dataset.config: 'cola', 'sst2'" \
         in failure["message"]
+    files = {split: [str(path / layout.format(config="sst2", split=split))]
+             for split in ("train", "test")}
+    rows = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))
     assert texts(preprocess(tmp_path / "2", path, config="sst2")) \
-        == loaded(path / "sst2", None, tmp_path)
-    failure = preprocess(tmp_path / "3", path, config="mnli").failure
-    assert "has no configuration 'mnli'" in failure["message"]
+        == {split: sorted(part["text"]) for split, part in rows.items()}
+
+
+def test_config_default_takes_all_files_as_datasets_does(tmp_path):
+    path = glue(tmp_path / "d")
+    assert texts(preprocess(tmp_path, path, config="default")) == loaded(path, None, tmp_path)
+
+
+@pytest.mark.parametrize("names", [
+    ("{split}-00000-of-00002.parquet", "{split}-00001-of-00002.parquet"),
+    ("data/{split}-00000-of-00002.parquet", "data/{split}-00001-of-00002.parquet"),
+    ("{split}/a.parquet", "{split}/b.parquet"), ("{split}_1/a.parquet", "{split}_2/a.parquet"),
+    ("my-{split}-00000-of-00002.parquet", "my-{split}-00001-of-00002.parquet")])
+def test_files_of_one_configuration_stay_together(tmp_path, names):
+    path = tmp_path / "d"
+    write(path, *(name.format(split=split) for name in names for split in ("train", "test")))
+    assert texts(preprocess(tmp_path, path)) == loaded(path, None, tmp_path)
 
 
 def test_partitions_of_one_configuration_stay_together(tmp_path):

@@ -104,74 +104,129 @@ static const char **paths_below(const char *dir, const char *const *paths, size_
 	return list;
 }
 
-/* ---- folders that look like configurations ---- */
+/* ---- configurations without a card ---- */
 
-/* What is the same in two configurations: SPLIT-00000-of-00001.parquet, or SPLIT/0000.parquet as
- * the hub converts data sets. NULL: other names, such as those of partitions. */
-static const char *name_in_config(const char *path)
+struct span {
+	const char *at;
+	size_t len;
+};
+
+/* The file's name before "-00000-of-00001"; 0 if it has no such part. */
+static size_t stem_len(const char *name)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *parent = slash;
+	const char *of = strstr(name, "-of-");
+	size_t len = of ? (size_t)(of - name) : 0, end = len;
 
-	if (strstr(name, "-of-"))
-		return name;
-	if (!slash || strspn(name, "0123456789") != strcspn(name, "."))
-		return NULL;
-	while (parent > path && parent[-1] != '/')
-		parent--;
-	return parent;
+	while (len && name[len - 1] >= '0' && name[len - 1] <= '9')
+		len--;
+	return len && len < end && name[len - 1] == '-' ? len - 1 : 0;
 }
 
-static int by_name(const void *a, const void *b)
+/* Leave out partitions: folders such as year=2024, and those below. */
+static size_t without_partitions(const char *dir, size_t len)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	const char *equal = memchr(dir, '=', len);
+
+	if (!equal)
+		return len;
+	len = (size_t)(equal - dir);
+	while (len && dir[len] != '/')
+		len--;
+	return len;
 }
 
-/* True if two files of one split have the same name: they lie in different folders. */
-static bool is_twice(const struct split_group *g, const char **names)
+/* The configuration that the path alone names: the folders before the one or the file that names
+ * the split; or else CONFIG of CONFIG-train-00000-of-00001.parquet. Empty: none. */
+static struct span config_of(const char *path)
 {
-	size_t n = 0;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *word = split_word(path), *part = word ? word : name;
+	size_t len;
 
-	for (size_t i = 0; i < g->n; i++)
-		if ((names[n] = name_in_config(g->files[i])))
-			n++;
-	qsort(names, n, sizeof(*names), by_name);
-	for (size_t i = 1; i < n; i++)
-		if (str_eq(names[i - 1], names[i]))
+	while (part > path && part[-1] != '/')
+		part--;
+	if (part > path)
+		len = without_partitions(path, (size_t)(part - path - 1));
+	else
+		len = 0;
+	if (!word && !stem_len(name))
+		len = 0;
+	if (len || (part > path && !word))
+		return (struct span){path, len};
+	len = stem_len(name);
+	word = split_word(name);
+	if (word && word < name + len)
+		len = (size_t)(word - name);
+	while (len && strchr("-._ ", name[len - 1]))
+		len--;
+	return (struct span){name, len};
+}
+
+static bool is_config(const char *path, const char *config)
+{
+	struct span s = config_of(path);
+
+	return s.len == strlen(config) && memcmp(s.at, config, s.len) == 0;
+}
+
+static bool same(struct span a, struct span b)
+{
+	return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+}
+
+static bool is_mixed(const struct split_group *g)
+{
+	for (size_t i = 1; i < g->n; i++)
+		if (!same(config_of(g->files[0]), config_of(g->files[i])))
 			return true;
 	return false;
 }
 
-static void print_folders(const char *const *paths, size_t n, struct buf *names)
+static int by_config(const void *a, const void *b)
 {
-	const char *last = "";
-	size_t last_len = 0;
+	struct span x = config_of(*(const char *const *)a), y = config_of(*(const char *const *)b);
+	int order = memcmp(x.at, y.at, x.len < y.len ? x.len : y.len);
 
+	return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+static void print_configs(const char *dir, const char **paths, size_t n, struct buf *names)
+{
+	qsort(paths, n, sizeof(*paths), by_config);
 	for (size_t i = 0; i < n; i++) {
-		size_t len = strcspn(paths[i], "/");
+		struct span s = config_of(paths[i]);
 
-		if (!paths[i][len] || (len == last_len && strncmp(paths[i], last, len) == 0))
-			continue;
-		last = paths[i];
-		last_len = len;
-		buf_printf(names, "%s'%.*s'", names->len ? ", " : "", (int)len, last);
+		if (s.len && (!i || !same(s, config_of(paths[i - 1]))))
+			buf_printf(names, "%s'%s%s%.*s'", names->len ? ", " : "", dir,
+				   *dir ? "/" : "", (int)s.len, s.at);
 	}
 }
 
-static int without_card(const char *config, const char *const *paths, size_t n,
+/* `paths` are those below `dir`, and change their order. */
+static int without_card(const char *config, const char *dir, const char **paths, size_t n,
 			struct split_groups *ret, struct buf *names)
 {
-	OWN(freep) const char **sorted = calloc(n + 1, sizeof(*sorted));
-	int r = sorted ? split_groups_init(ret, paths, n) : -ENOMEM;
-	bool twice = false;
+	int r = split_groups_init(ret, paths, n);
+	bool mixed = false;
 
-	for (size_t i = 0; r >= 0 && i < ret->n && !config; i++)
-		twice |= is_twice(&ret->items[i], sorted);
-	if (r < 0 || !twice)
+	/* "default" takes all files, as `datasets` does */
+	for (size_t i = 0; r >= 0 && i < ret->n && (!config || !str_eq(config, "default")); i++)
+		mixed |= is_mixed(&ret->items[i]);
+	if (r < 0 || !mixed)
 		return r;
-	memcpy(sorted, paths, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), by_name);
-	print_folders(sorted, n, names);
+	print_configs(dir, paths, n, names);
 	return -ENOENT;
+}
+
+/* Put the paths whose file's name alone names the configuration into `into`. */
+static size_t keep_config(const char *config, const char *const *paths, size_t n, const char **into)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_config(paths[i], config))
+			into[kept++] = paths[i];
+	return kept;
 }
 
 int config_splits(const json_t *configs, const char *config, const char *const *paths, size_t n,
@@ -181,7 +236,8 @@ int config_splits(const json_t *configs, const char *config, const char *const *
 	const json_t *data_files = json_object_get(entry, "data_files");
 	const char *dir = entry ? json_get_str(entry, "data_dir", "")
 				: (config && !str_eq(config, "default") ? config : "");
-	OWN(freep) const char **below = paths_below(dir, paths, &n);
+	size_t below_n = n;
+	OWN(freep) const char **below = paths_below(dir, paths, &below_n);
 	int r;
 
 	*ret = (struct split_groups){0};
@@ -191,11 +247,15 @@ int config_splits(const json_t *configs, const char *config, const char *const *
 		return -ENOENT;
 	if (!below)
 		return -ENOMEM;
+	if (!entry && !below_n && *dir) {
+		below_n = keep_config(config, paths, n, below);
+		dir = "";
+	}
 	if (data_files)
-		r = add_data_files(ret, data_files, below, n);
+		r = add_data_files(ret, data_files, below, below_n);
 	else if (entry)
-		r = split_groups_init(ret, below, n);
+		r = split_groups_init(ret, below, below_n);
 	else
-		r = without_card(config, below, n, ret, names);
+		r = without_card(config, dir, below, below_n, ret, names);
 	return r < 0 ? r : split_groups_prefix(ret, dir);
 }

@@ -27,9 +27,10 @@ static bool is_separator(char c)
 	return c && (strchr("-._ ", c) || isdigit((unsigned char)c));
 }
 
-/* The word stands in the `len` bytes of a name, with separators or its ends around it. `open`: the
- * name's own end counts as the end of a word (folders; a file's name goes on with a suffix). */
-static bool has_word(const char *name, size_t len, const char *word, bool open)
+/* Where the word stands in the `len` bytes of a name, with separators or the name's ends around it;
+ * else NULL. `open`: the name's own end counts as the end of a word (folders; a file's name goes on
+ * with a suffix). */
+static const char *find_word(const char *name, size_t len, const char *word, bool open)
 {
 	size_t n = strlen(word);
 
@@ -37,24 +38,48 @@ static bool has_word(const char *name, size_t len, const char *word, bool open)
 		if (memcmp(name + i, word, n) != 0 || (i > 0 && !is_separator(name[i - 1])))
 			continue;
 		if (i + n == len ? open : is_separator(name[i + n]))
-			return true;
+			return name + i;
 	}
-	return false;
+	return NULL;
 }
 
 static bool file_has_word(const char *path, const char *word)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
-	return has_word(name, strlen(name), word, false);
+	return find_word(name, strlen(name), word, false) != NULL;
 }
 
 static bool folder_has_word(const char *path, const char *word)
 {
 	for (const char *slash; (slash = strchr(path, '/')); path = slash + 1)
-		if (has_word(path, (size_t)(slash - path), word, true))
+		if (find_word(path, (size_t)(slash - path), word, true))
 			return true;
 	return false;
+}
+
+const char *split_word(const char *path)
+{
+	const char *first = NULL;
+
+	for (const char *part = path; part; part = strchr(part, '/')) {
+		size_t len;
+
+		part += *part == '/';
+		len = strcspn(part, "/");
+		for (size_t k = 0; k < sizeof(keywords) / sizeof(keywords[0]); k++) {
+			for (size_t w = 0; keywords[k].words[w]; w++) {
+				const char *at =
+					find_word(part, len, keywords[k].words[w], part[len]);
+
+				if (at && (!first || at < first))
+					first = at;
+			}
+		}
+		if (first)
+			break;
+	}
+	return first;
 }
 
 static bool digits(const char *s)

@@ -34,6 +34,8 @@ const struct split_group *split_groups_find(const struct split_groups *g, const 
 /* Put a folder before the path of each file; "" changes nothing. 0 or -ENOMEM. */
 int split_groups_prefix(struct split_groups *g, const char *dir);
 void split_groups_done(struct split_groups *g);
+/* The first word in the path that names a split, in a folder or the file's name; else NULL. */
+const char *split_word(const char *path);
 /* True if the pattern of a data set's card matches the path: `*`, `?` and [..] stay within a
  * folder,
  * `**` does not; hidden parts and "__" folders match only where the pattern has them too. */
