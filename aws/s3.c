@@ -122,7 +122,9 @@ static void set_kept(struct s3_call *c, const struct s3_bucket *b, int64_t part_
 {
 	if (b->kms_key && *b->kms_key) {
 		add_header(c, "x-amz-server-side-encryption", "aws:kms");
-		add_header(c, "x-amz-server-side-encryption-aws-kms-key-id", b->kms_key);
+		snprintf(c->kms_header, sizeof(c->kms_header),
+			 "x-amz-server-side-encryption-aws-kms-key-id: %s", b->kms_key);
+		c->call.headers[c->call.headers_n++] = c->kms_header;
 	}
 	if (part_bytes)
 		add_header_int(c, "x-amz-meta-trainyard-part-bytes", part_bytes);

@@ -14,6 +14,7 @@
 
 #define S3_KEY_MAX	  1024 /* bytes of a key */
 #define S3_ETAG_MAX	  128
+#define S3_KMS_KEY_MAX	  2048 /* of a spec's kms_key */
 #define S3_UPLOAD_ID_MAX  1024
 #define S3_CHECKSUM_MAX	  64 /* base64, with the "-N" of a composite checksum */
 #define S3_PARTS_MAX	  10000
@@ -55,6 +56,7 @@ struct s3_call {
 	struct aws_call call; /* call.done and call.userdata are the caller's */
 	char *query, *body;
 	char headers[12][320];
+	char kms_header[S3_KMS_KEY_MAX + 64];
 	char prefix[S3_KEY_MAX + 1]; /* of a list */
 	int max;
 };

@@ -90,11 +90,13 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
 void endpoints_tick(struct manager *mgr);
 
 /* ---- relay.c: for manager_invoke() of manager.h, which is in invoke.c ---- */
+#define INVOKE_TYPE_MAX 1024 /* bytes of Content-Type and Accept; the limit of InvokeEndpoint */
+
 /* A running invocation; `inv` holds the request and the response. */
 struct relay {
 	struct invocation *inv;
-	struct net_request http; /* to a local endpoint */
-	char lines[2][160];	 /* header lines */
+	struct net_request http;	     /* to a local endpoint */
+	char lines[2][INVOKE_TYPE_MAX + 16]; /* header lines */
 	char *sent_lines[MANAGER_INVOKE_SENT];
 	struct sagemaker_relay *sagemaker; /* invoke_sagemaker.c */
 };

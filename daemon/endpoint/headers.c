@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define DEFAULT_TYPE "application/json"
-#define TYPE_MAX     127 /* characters of a content type that are passed on */
 
 const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
@@ -29,6 +28,9 @@ const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID] = {
 	{"X-Amzn-SageMaker-Closed-Session-Id", 256},
 };
 
+static const struct invoke_header content_type = {"Content-Type", INVOKE_TYPE_MAX};
+static const struct invoke_header accept_type = {"Accept", INVOKE_TYPE_MAX};
+
 static int check_header(const struct invoke_header *h, const char *value, struct err *reterr)
 {
 	size_t n = strlen(value);
@@ -47,8 +49,10 @@ static int check_header(const struct invoke_header *h, const char *value, struct
 
 int invocation_check_headers(const struct invocation *inv, struct err *reterr)
 {
-	int r = 0;
+	int r = inv->content_type ? check_header(&content_type, inv->content_type, reterr) : 0;
 
+	if (r >= 0 && inv->accept)
+		r = check_header(&accept_type, inv->accept, reterr);
 	for (size_t i = 0; r >= 0 && i < MANAGER_INVOKE_SENT; i++)
 		if (inv->sent[i])
 			r = check_header(&manager_invoke_sent[i], inv->sent[i], reterr);
@@ -65,9 +69,9 @@ size_t relay_headers(struct relay *relay, const char **to)
 	const struct invocation *inv = relay->inv;
 	size_t n = 0;
 
-	snprintf(relay->lines[0], sizeof(relay->lines[0]), "Content-Type: %.*s", TYPE_MAX,
+	snprintf(relay->lines[0], sizeof(relay->lines[0]), "Content-Type: %s",
 		 invocation_content_type(inv));
-	snprintf(relay->lines[1], sizeof(relay->lines[1]), "Accept: %.*s", TYPE_MAX,
+	snprintf(relay->lines[1], sizeof(relay->lines[1]), "Accept: %s",
 		 inv->accept ? inv->accept : DEFAULT_TYPE);
 	to[n++] = relay->lines[0];
 	to[n++] = relay->lines[1];

@@ -63,6 +63,20 @@ def test_headers_pass_through(cloud, container):
     assert ours.headers["x-Amzn-Invoked-Production-Variant"] == "Green"
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "Accept"])
+def test_a_long_type_is_passed_whole_or_refused(cloud, container, name):
+    """1024 characters, as InvokeEndpoint takes them. Before: cut after 127."""
+    shape = runtime(cloud).meta.service_model.operation_model("InvokeEndpoint").input_shape
+    [limit] = [m.metadata["max"] for m in shape.members.values()
+               if m.serialization.get("name") == name]
+    whole = "text/csv; q=".ljust(limit, "a")
+    cloud.ask("a,b\n", **{name.replace("-", "_"): whole})
+    assert container.requests[-1].headers[name.lower()] == whole
+    answer = cloud.ask("a,b\n", **{name.replace("-", "_"): whole + "a"})
+    assert answer.status_code == 400
+    assert f"the header {name} has {limit + 1} characters" in answer.json()["detail"]
+
+
 def test_variant_that_is_not_there(cloud):
     """400 ValidationError, as the service says it. Before: 200."""
     cloud.start()
