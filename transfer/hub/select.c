@@ -126,25 +126,19 @@ static int no_config(const struct hub *h, const char *config, struct buf *names,
 		      names->len ? buf_str(names) : "none by name");
 }
 
-/* Paths of the repository below `dir` (NULL: all) that end in .parquet, without the folder. */
-static const char **list_parquet(const struct hub *h, const char *dir, size_t *ret_n)
+/* Paths of the repository that end in .parquet. */
+static const char **list_parquet(const struct hub *h, size_t *ret_n)
 {
 	const json_t *siblings = json_object_get(h->info, "siblings");
-	size_t all = json_array_size(siblings), len = dir ? strlen(dir) : 0;
+	size_t all = json_array_size(siblings);
 	const char **list = calloc(all + 1, sizeof(*list));
 
 	*ret_n = 0;
-	while (len && dir[len - 1] == '/')
-		len--;
 	for (size_t i = 0; list && i < all; i++) {
 		const char *path = json_get_str(json_array_get(siblings, i), "rfilename", "");
 
-		if (!str_ends(path, ".parquet"))
-			continue;
-		if (!len)
+		if (str_ends(path, ".parquet"))
 			list[(*ret_n)++] = path;
-		else if (strncmp(path, dir, len) == 0 && path[len] == '/')
-			list[(*ret_n)++] = path + len + 1;
 	}
 	return list;
 }
@@ -183,7 +177,7 @@ int hub_pick_dataset(const struct hub *h, const char *config, const struct hub_w
 	size_t n;
 	int r;
 
-	paths = list_parquet(h, NULL, &n);
+	paths = list_parquet(h, &n);
 	r = paths ? config_splits(configs, config, paths, n, &groups, &names) : -ENOMEM;
 	if (r == -ENOENT)
 		return no_config(h, config, &names, reterr);
@@ -238,21 +232,20 @@ int hub_pick_converted(const struct hub *h, const char *config, const struct hub
 		       struct hub_picks *ret, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups groups = {0};
-	OWN(freep) const char **paths = NULL;
-	char only[256];
 	size_t n;
+	OWN(freep) const char **all = list_parquet(h, &n), **paths = NULL;
+	char only[256];
 	int r = 0;
 
+	if (!all)
+		return no_memory(reterr);
 	if (!config) {
-		paths = list_parquet(h, "", &n);
-		r = paths ? only_folder(h, paths, n, only, sizeof(only), reterr)
-			  : no_memory(reterr);
+		r = only_folder(h, all, n, only, sizeof(only), reterr);
 		if (r < 0)
 			return r;
 		config = only;
-		freep(&paths);
 	}
-	paths = list_parquet(h, config, &n);
+	paths = paths_below(config, all, &n);
 	if (!paths)
 		return no_memory(reterr);
 	for (size_t i = 0; i < n && r >= 0; i++) {

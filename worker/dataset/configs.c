@@ -86,8 +86,7 @@ static int add_data_files(struct split_groups *g, const json_t *data_files,
 	return r;
 }
 
-/* The paths below `dir` ("": all), without it. The caller frees the list, not the texts. */
-static const char **paths_below(const char *dir, const char *const *paths, size_t *n)
+const char **paths_below(const char *dir, const char *const *paths, size_t *n)
 {
 	const char **list = calloc(*n + 1, sizeof(*list));
 	size_t len = strlen(dir), kept = 0;

@@ -18,5 +18,8 @@ int config_splits(const json_t *configs, const char *config, const char *const *
 		  struct split_groups *ret, struct buf *names);
 /* The card's entry of that name; of NULL: the only one, the default one, else NULL. */
 const json_t *config_find(const json_t *configs, const char *config);
+/* The paths below `dir` ("": all), without it; *n becomes their count. The caller frees the list,
+ * not the texts. NULL: no memory. */
+const char **paths_below(const char *dir, const char *const *paths, size_t *n);
 /* Its name. */
 const char *config_name(const json_t *entry);
