@@ -30,29 +30,25 @@ NO_AWS = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/no
 PATIENT = {"TRAINYARD_LOCAL_INSPECT_MS": "60000"}
 
 
+def processes(file):
+    """(pid, words) of each process: those of its `cmdline` or `environ`, where they can be read."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                yield int(entry.name), (entry / file).read_bytes().split(b"\0")
+
+
 def has_shim(directory):
     """True if a shim below `directory` lives: it writes the record of its execution's end."""
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            program, where = (entry / "cmdline").read_bytes().split(b"\0")[:2]
-            if program.endswith(b"trainyard-shim") and where.startswith(str(directory).encode()):
-                return True
-    return False
+    return any(words[0].endswith(b"trainyard-shim") and words[1].startswith(str(directory).encode())
+               for _, words in processes("cmdline") if len(words) > 1)
 
 
 def processes_below(directory):
     """Pids of all processes of executions below `directory`, by their environment."""
     wanted = f"TRAINYARD_EXECUTION_DIR={directory}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                variables = (entry / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if any(variable.startswith(wanted) for variable in variables):
-                found.append(int(entry.name))
-    return found
+    return [pid for pid, words in processes("environ")
+            if any(word.startswith(wanted) for word in words)]
 
 
 class Daemon:
