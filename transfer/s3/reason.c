@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a failed S3 call means for the job: a reason code and one sentence. */
+/* The reason code and the sentence of a job whose S3 call failed. */
 #include "base/str.h"
 #include "transfer/s3/pump.h"
 

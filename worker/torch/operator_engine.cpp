@@ -87,7 +87,7 @@ at::Tensor OperatorEngine::drop(const at::Tensor &x, double probability) const
 	return dropping && probability > 0 ? at::dropout(x, probability, true) : x;
 }
 
-/* What dropout multiplies x by; undefined: nothing. */
+/* The mask by which dropout multiplies x; undefined if there is no dropout. */
 at::Tensor OperatorEngine::head_mask(const at::Tensor &x, double probability) const
 {
 	at::NoGradGuard guard;
