@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The acceptor thread: an epoll loop over both listeners, the open connections and an eventfd that
+ * wakes it. It pauses a listener if descriptors run out, and drops or refuses connections at the
+ * limits.
+ */
 #include "api/acceptor.h"
 
 #include "api/context.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of open connections by descriptor, and each connection's phase, from its accept to its
+ * close. One lock guards all of it.
+ */
 #include "api/connection.h"
 
 #include "api/connection_door.h"

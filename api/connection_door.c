@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The lists of one listener's connections and the order in which they are dropped. Also what the
+ * kernel knows of a descriptor: unread bytes, its inode, and that the peer has left.
+ */
 #include "api/connection_door.h"
 
 #include "api/context.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The checks of a request's head, in this order: each header, the framing of the body, the
+ * encoding, the origin, and the length of the body. The first failure replies and ends the checks.
+ */
 #include "api/head.h"
 
 #include "api/guard.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Loads the AWS settings: copies the variables of the environment, parses both files, sorts their
+ * sections, and chooses the profile and the region.
+ */
 #include "aws/config.h"
 #include "aws/words.h"
 

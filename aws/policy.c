@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Evaluates identity and trust policies: parses a document, compares actions and resources as
+ * patterns, and combines the statements. A deny takes precedence over an allow.
+ */
 #include "aws/policy.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of rates, the token bucket of each operation and region, and the retry quota of each
+ * service and region.
+ */
 #include "aws/rate_limiter.h"
 
 #include "base/own.h"

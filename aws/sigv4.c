@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Builds the canonical request (path, query, headers), the string to sign and the signature, and
+ * adds the signed headers to the request.
+ */
 #include "aws/sigv4.h"
 
 #include "base/hash.h"

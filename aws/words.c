@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The word splitter: one pass over the text, with the rules for quotes and backslashes. */
 #include "aws/words.h"
 #include "base/err.h"
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Builds the JSON while expat parses: a stack of open elements, and the text of the innermost one.
+ * A document type is refused.
+ */
 #include "aws/xml.h"
 
 #include "base/buf.h"

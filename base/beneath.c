@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opens with openat2(2) where the kernel and the service allow it. Otherwise opens one name at a
+ * time without links, and compares mounts.
+ */
 #include "base/beneath.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The buffer's growth, and the functions that append to it. */
 #include "base/buf.h"
 
 #include <assert.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Finds the cgroup of this process below the mounted cgroup file system, starts a child in a
+ * cgroup, and kills all processes of one.
+ */
 #include "base/cgroup.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the clocks (tests may set or shift the wall clock), formats and parses times and durations,
+ * and computes days and months in UTC.
+ */
 #include "base/clock.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Raises the limit of descriptors, restores it for children, and keeps spare descriptors open. */
 #include "base/descriptors.h"
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Fills in errors. Every message is valid UTF-8 afterwards, also if it was cut. */
 #include "base/err.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads TRAINYARD_FAULT, counts the passes of the named point, and kills the process at the chosen
+ * pass.
+ */
 #include "base/fault.h"
 
 #ifdef TRAINYARD_FAULTS

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads and writes whole files, makes files and names durable, and joins and checks paths. */
 #include "base/fileio.h"
 
 #include "base/own.h"

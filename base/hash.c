@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Hashes through OpenSSL's EVP interface. Memory that runs out aborts, so that no caller gets a
+ * wrong hash.
+ */
 #include "base/hash.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Makes and checks ids. Two ids of the same millisecond differ by a random step upwards, so ids of
+ * one process increase.
+ */
 #include "base/id.h"
 
 #include "base/clock.h"

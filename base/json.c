@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Parses with limits on depth and counts, writes numbers in their shortest form, and has the typed
+ * getters.
+ */
 #include "base/json.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Formats a line, makes it safe for a terminal, and writes it without blocking. Dropped lines are
+ * counted and reported by the next line that is written.
+ */
 #include "base/log.h"
 
 #include "base/clock.h"

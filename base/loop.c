@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One-shot timers of sd-event on CLOCK_BOOTTIME, which also counts the time of a suspended machine.
+ */
 #include "base/loop.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Parses and formats amounts of dollars without floating point. */
 #include "base/money.h"
 
 #include <ctype.h>

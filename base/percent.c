@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Encodes and decodes percent-encoded text. */
 #include "base/percent.h"
 
 #include "base/str.h"

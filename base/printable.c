@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Replaces control bytes, invalid UTF-8 and characters that a terminal interprets by visible
+ * escapes.
+ */
 #include "base/printable.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Starts programs, reads /proc, and sends signals. A pid counts as the same process only if its
+ * start time is the same.
+ */
 #include "base/proc.h"
 
 #include "base/cgroup.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Python's repr() of floats, json.dumps() and str(), each written by its own small recursion over a
+ * JSON value.
+ */
 #include "base/pytext.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Keeps the list of roots, and compares the location of an opened file (/proc/self/fd) with it. */
 #include "base/roots.h"
 
 #include "base/fileio.h"

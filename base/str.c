@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Compares, copies and cuts text, parses numbers and sizes, checks UTF-8, and finds the nearest
+ * name for a suggestion.
+ */
 #include "base/str.h"
 
 #include <ctype.h>

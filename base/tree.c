@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Removes a tree without recursion: directories of deeper levels are moved to the top, which is
+ * emptied in passes. Measuring recurses to TREE_DEPTH_MAX.
+ */
 #include "base/tree.h"
 
 #include "base/beneath.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Visits every path of a pipeline, joins a relative one with the pipeline's directory or the
+ * current one, and removes "." and "..".
+ */
 #include "cli/paths.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Replaces stdout and stderr by streams that filter what is written. A character that is split over
+ * two writes is kept until it is complete.
+ */
 #include "cli/terminal.h"
 
 #include "base/printable.h"

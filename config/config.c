@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of keys (made from keys.def), the order of the sources, the models of the section
+ * [models], and checks over several keys.
+ */
 #include "config/config.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Converts the text of one key into its field, by the key's type, and refuses values out of range
+ * with the key's name.
+ */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/money.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The checks of `trainyardd --check`, one function for each kind of value. Each problem is one line
+ * that names the key.
+ */
 #include "daemon/config_check.h"
 
 #include "base/fileio.h"

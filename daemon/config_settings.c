@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Finds the daemon's directory, the other programs, models, roots, directories and AWS settings,
+ * and copies the other keys.
+ */
 #include "daemon/config_settings.h"
 
 #include "aws/credentials.h"

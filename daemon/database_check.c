@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The check's thread, its result under a lock, and its stop, which interrupts SQLite. */
 #include "daemon/database_check.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The used part of NVML's interface, loaded with dlopen(3), and the thread that reads every GPU
+ * into the snapshot.
+ */
 #include "daemon/devices.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The ring of the newest events, and the list of waiters. A waiter is removed under the lock and
+ * called back without it.
+ */
 #include "daemon/feed.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Calls sd_notify(3). The watchdog is reset only if systemd asks for it. */
 #include "daemon/notify.h"
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of options, their parsing, and the text of --help. */
 #include "daemon/options.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Checks names of repositories, and lists the models that have a name without an organisation. */
 #include "jobs/hub_id.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of kinds, with the outputs of each, and the rules that depend on kind and target: where
+ * a job runs, and which slots it takes.
+ */
 #include "jobs/kind.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Compiles the expressions with PCRE2, and searches lines with limits of steps and memory. A stop
+ * flag is checked between two ranges of a line.
+ */
 #include "jobs/log_metrics.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of reason codes, with the retry rule of each. */
 #include "jobs/reason.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Parses and joins S3 URIs, with Amazon's rules for bucket names. */
 #include "jobs/s3_uri.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One table for each kind of state: its names, and a bit for each state that may follow. */
 #include "jobs/state.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of Trainer's metrics, with two expressions for each: of finite numbers, and of all
+ * numbers.
+ */
 #include "jobs/trainer_metrics.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The tables of private ranges of IPv4 and IPv6. Addresses that contain an IPv4 address (mapped,
+ * NAT64, 6to4) are checked by it.
+ */
 #include "net/address.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Splits an address into its origin with CURLU, compares origins, and joins a redirect with its
+ * base.
+ */
 #include "net/url.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Computes the room that is left in the log, and makes the hole: by punching, or by writing the
+ * file again if the file system cannot punch.
+ */
 #include "shim/log_cap.h"
 
 #include "base/beneath.h"

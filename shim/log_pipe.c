@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Moves bytes from the pipe to the log with splice(2), up to the room that log_cap.c reports. Bytes
+ * that cannot be written are counted.
+ */
 #include "shim/log_pipe.h"
 
 #include "base/fileio.h"

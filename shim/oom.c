@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the count of kills from memory.events of this cgroup, or of the nearest ancestor that has
+ * the file.
+ */
 #include "shim/oom.h"
 
 #include "base/cgroup.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One pair of functions for each way of ownership: it tries the way in a child where it cannot be
+ * undone, and then takes it.
+ */
 #include "shim/ownership.h"
 
 #include "base/cgroup.h"

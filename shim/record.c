@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reserves the space of exit.json, and puts the record in place by a rename. */
 #include "shim/record.h"
 
 #include "base/beneath.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Accepts clients of the control socket, and reads and answers one message of each in turn. */
 #include "shim/server.h"
 
 #include "base/clock.h"

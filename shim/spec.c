@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads and checks the "exec" part of spec.json, field by field. */
 #include "shim/spec.h"
 
 #include "base/own.h"

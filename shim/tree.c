@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Walks the children of this process through /proc, and signals or counts them. */
 #include "shim/tree.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opens connections with their settings, caches statements, runs queries and transactions, and maps
+ * SQLite's errors. A rollback by SQLite ends the transaction here, too.
+ */
 #include "storage/db_parts.h"
 
 #include "base/own.h"

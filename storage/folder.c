@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds the part of a path that is missing, and names its owner by the database's rows. */
 #include "storage/folder.h"
 
 #include "base/id.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Notes the device and inode of each file of the store, and compares them later. */
 #include "storage/location.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Takes both locks: flock(2) on the lock file, and an abstract socket whose name is made of the
+ * directory's parent and name.
+ */
 #include "storage/lockfile.h"
 
 #include "base/hash.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the schema version, copies the database, and applies all missing migrations in one
+ * transaction.
+ */
 #include "storage/migrate.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Replaces the data directory at the beginning of a text by "data:" and back, also in every text of
+ * a JSON value.
+ */
 #include "storage/paths.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Collects the executions that specs name, asks the database what holds a run, and lists the
+ * candidates with their executions.
+ */
 #include "storage/prune_plan.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The one query for the time at which a run's files were removed, and its message. */
 #include "storage/pruned.h"
 
 #include "base/clock.h"

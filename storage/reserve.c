@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Allocates the file, frees its blocks once if the disk is full, and allocates them again later. */
 #include "storage/reserve.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Makes JSON of texts, times, amounts and reasons, and the first members of an event. */
 #include "storage/shape.h"
 
 #include "base/clock.h"

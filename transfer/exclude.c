@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Matches a path, part by part, with each pattern. */
 #include "transfer/exclude.h"
 
 #include "base/str.h"

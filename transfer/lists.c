@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Parses one entry of each list, and makes its paths absolute. */
 #include "transfer/lists.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Walks the tree with fts(3), checks links, and sorts the paths. */
 #include "transfer/tree.h"
 
 #include "base/own.h"

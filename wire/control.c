@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Formats and parses requests and replies of the control socket, and connects to it. */
 #include "wire/control.h"
 
 #include "base/fileio.h"

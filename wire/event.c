@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds the next complete line in a block of bytes, and parses its type. */
 #include "wire/event.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Formats and reads the exit record, checks versions, passes roots in a message, and tests the lock
+ * of an execution.
+ */
 #include "wire/execution.h"
 
 #include "base/beneath.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Writes the owner record into the lock file, and reads it with the checks that hostile content
+ * needs.
+ */
 #include "wire/owner.h"
 
 #include "base/own.h"

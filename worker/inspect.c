@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the question, checks each data set and each model in turn, and writes one line for each. */
 #include "worker/inspect.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Loads the tokenizer of each model, keeps the last one, and writes one line for each model. */
 #include "worker/inspect_model.h"
 
 #include "base/fileio.h"

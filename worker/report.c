@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Makes a line of each event, appends it with one write(2), and drops frequent kinds when the file
+ * is full.
+ */
 #include "worker/report.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Starts trainyard-transfer for one list, and puts its results into the spec at their pointers. */
 #include "worker/stages.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Walks the data directory, sorts each file into a kind, and sums the blocks by kind and by
+ * execution.
+ */
 #include "worker/usage.h"
 
 #include "base/beneath.h"

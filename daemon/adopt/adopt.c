@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The steps of `trainyardd --adopt`: find resources in all regions, name the plan, ask for
+ * agreement, write the rows, and wait until unwanted resources have ended.
+ */
 #include "daemon/adopt/adopt.h"
 #include "base/money.h"
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the checkpoints folder of an execution without following links, and chooses the complete
+ * checkpoint with the greatest step.
+ */
 #include "daemon/execution/checkpoint.h"
 
 #include "base/beneath.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One function for each kind of owner (cgroup, PID namespace, marks) that ends the processes and
+ * says whether their end is proven. Also the signals to a shim, and orphans.
+ */
 #include "daemon/execution/remains.h"
 
 #include "base/cgroup.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Builds the lists "fetch" and "push" from a job's spec: for a local job from its remote inputs and
+ * outputs, for a SageMaker job from its local files.
+ */
 #include "daemon/execution/stage.h"
 #include "base/fileio.h"
 #include "base/own.h"

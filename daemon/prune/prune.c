@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Writes the intents of a removal, queues the removals after the commit, and ends each intent when
+ * the trash thread reports. The timer of the retention is here, too.
+ */
 #include "daemon/prune/prune.h"
 
 #include "base/log.h"

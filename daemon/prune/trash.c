@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The thread's queue, the moves to the trash folder, the removal in steps, and the measurements
+ * between two steps.
+ */
 #include "daemon/prune/trash.h"
 
 #include "base/beneath.h"

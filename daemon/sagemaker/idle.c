@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Queries the Invocations metric of CloudWatch for an endpoint, and keeps the newest answer for
+ * each row.
+ */
 #include "daemon/sagemaker/idle.h"
 #include "base/log.h"
 #include "base/own.h"

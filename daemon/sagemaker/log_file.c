@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Formats the events of a page as lines, and appends them after the committed bytes. If the log is
+ * full, a notice is its last line.
+ */
 #include "daemon/sagemaker/log_file.h"
 #include "base/fileio.h"
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Copies a page from an answer, has its lines searched on the search thread, and stores the page on
+ * the manager's thread.
+ */
 #include "daemon/sagemaker/log_page.h"
 
 #include "base/own.h"

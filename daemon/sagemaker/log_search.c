@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The search thread and its queue of pages. The thread starts with the first page. */
 #include "daemon/sagemaker/log_search.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The list of positions, one for each row of a training job, and its look-up. */
 #include "daemon/sagemaker/log_tail.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Finds the parity sample of an endpoint's model, sends its texts in one request, and compares the
+ * labels and scores. The result ends or fails the endpoint's start.
+ */
 #include "daemon/sagemaker/parity.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Compares free space, inodes and descriptors with what new work needs, and sorts errors into lack
+ * of room and other trouble.
+ */
 #include "daemon/schedule/headroom.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Sums what executions hold, chooses GPUs and CPUs, and says why a GPU or a slot cannot be used. Of
+ * the GPUs that are possible, the one with the most free memory is taken.
+ */
 #include "daemon/schedule/placement.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Starts the worker with the question in a memory file, and reads its answer from a pipe until a
+ * deadline.
+ */
 #include "daemon/submit/inspect.h"
 
 #include "base/clock.h"

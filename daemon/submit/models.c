@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Checks the source of a new model, runs the commands that add and remove models, and answers
+ * requests that list them.
+ */
 #include "daemon/submit/models.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Walks a source_dir in a fixed order: once to hash it, and once to copy it to a temporary name,
+ * which is then renamed to the hash.
+ */
 #include "daemon/submit/sources.h"
 
 #include "base/fileio.h"

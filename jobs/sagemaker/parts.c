@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One function for each part that several requests share. Each checks its texts against the
+ * service's limits and writes its member.
+ */
 #include "jobs/sagemaker/parts.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Parses the embedded table and the configured prices, and looks a price up: the configured price
+ * first. If the region is unknown, the dearest region's price counts.
+ */
 #include "jobs/sagemaker/prices.h"
 
 #include "base/json.h"

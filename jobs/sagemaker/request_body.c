@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The functions that build a request. After the first failure each does nothing. */
 #include "jobs/sagemaker/request_body.h"
 
 #include "base/own.h"

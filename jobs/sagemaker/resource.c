@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The tables of kinds and states with the allowed changes, and the names of resources with their
+ * nonce.
+ */
 #include "jobs/sagemaker/resource.h"
 
 #include "base/str.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Decides by the name of the entry point and by setup.py how SageMaker's toolkit would start a
+ * script.
+ */
 #include "jobs/spec/entry_point.h"
 
 #include "base/str.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of fields of a model's source, its parsing, and its short text. */
 #include "jobs/spec/model_source.h"
 
 #include "jobs/spec/parse.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Makes the request of a predict job, and knows the size limits of each kind of endpoint. */
 #include "jobs/spec/predict.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table of problem codes, and the functions that add a problem to the list. */
 #include "jobs/spec/problems.h"
 
 #include "base/str.h"

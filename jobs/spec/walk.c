@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The recursion over tables of fields, which calls a function for every reference and every path.
+ */
 #include "jobs/spec/walk.h"
 
 #include "jobs/spec/parse.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Points with reference counts and duties, and the rules by which a new point takes a duty over or
+ * widens the stride.
+ */
 #include "storage/write/metric_series.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+"""Fixtures of the API suite, and where Hypothesis keeps its caches."""
 import os
 import pathlib
 import tempfile

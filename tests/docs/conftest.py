@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+"""Fixtures of the docs suite: shells with a daemon and the fake of AWS, and a small model."""
 import json
 import pathlib
 import string

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+"""Fixtures that several files of the parity suite use."""
 import pytest
 
 from script_run import executions

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Rules about the text of each file: sizes, banned functions, headers, format, left-overs."""
+"""Rules about the text of each file: heads, sizes, banned functions, format, left-overs."""
+import ast
 import re
 import subprocess
 import warnings
@@ -18,6 +19,7 @@ LEFT_OVER = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\(#\d+\))")
 # Names of package registries, and paths of one machine.
 PLACES = re.compile(r"pypi|pythonhosted|npmjs|deb\.debian|/work/(main|wt-|shared)|/opt/wheels",
                     re.IGNORECASE)
+HEAD = re.compile(r"/\* SPDX[^*]*\*/\n(?:/\* clang-format off \*/\n)?/\*")
 QUESTION = re.compile(r"[\w)\]\"]\?(?=\s|$|\*/)")
 DOCSTRING = re.compile(r'^\s*"""[^"].*?"""', re.MULTILINE | re.DOTALL)
 SHELL = re.compile(rb"#!.*\b(ba)?sh\b")
@@ -87,6 +89,14 @@ def test_each_file_names_its_licence():
     judge("spdx", [(path, "no 'SPDX-License-Identifier: MIT' in its first lines")
                    for path in [*c_files(), *files(".py"), *scripts]
                    if "SPDX-License-Identifier: MIT" not in "\n".join(text(path).split("\n")[:3])])
+
+
+def test_each_file_has_a_head():
+    """A comment after the licence, or a docstring, says what lives in the file."""
+    judge("head", [(path, "has no comment about the file after its licence line")
+                   for path in c_files() if not HEAD.match(text(path))]
+          + [(path, "has no docstring") for path in files(".py") if text(path)
+             and not ast.get_docstring(ast.parse(text(path)))])
 
 
 def test_headers_are_guarded():

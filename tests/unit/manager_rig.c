@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Starts a manager on a thread of its own, sends commands to it, and waits for events of its feed
+ * with a deadline.
+ */
 #include "tests/unit/manager_rig.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The server: one thread accepts connections, and one thread for each connection answers as the
+ * path says.
+ */
 #include "tests/unit/net_peer.h"
 
 #include "base/own.h"

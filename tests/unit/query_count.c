@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The two replacements, found before the libraries' functions, and their counters. */
 #include "tests/unit/query_count.h"
 
 #include <dlfcn.h>

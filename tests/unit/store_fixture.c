@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Opens a store in a scratch directory, and inserts runs, jobs and endpoints with chosen values. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The replacements of libc's functions, and the text of what they noted. */
 #include "tests/unit/sync_trace.h"
 
 #include "base/buf.h"

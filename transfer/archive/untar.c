@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads an archive with libarchive, checks each member's path, type and size, and writes it below
+ * the root. A compression ratio above the limit ends the reading.
+ */
 #include "transfer/archive/untar.h"
 #include "transfer/exclude.h"
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Computes SHA-256 and CRC-64/NVME of a file, whole or in parts, and compares the result with the
+ * checksums that S3 reports.
+ */
 #include "transfer/s3/checksum.h"
 
 #include "base/own.h"

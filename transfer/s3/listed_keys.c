@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Turns each listed key into a path, and checks it against the keys before it. */
 #include "transfer/s3/listed_keys.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opens both files, keeps the parts whose noted hash is right, and renames the complete file to its
+ * place.
+ */
 #include "transfer/s3/part_file.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The slots, the queue of ended calls between the net thread and the main thread, and the functions
+ * that read and write bodies.
+ */
 #include "transfer/s3/pump.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Requests ranges ahead, gives them out in order, and repeats a range from the byte at which it
+ * broke off.
+ */
 #include "transfer/s3/reader.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Fills buffers, sends each as a part of a multipart upload, and completes it. An object that fits
+ * into one buffer is one PUT.
+ */
 #include "transfer/s3/stream.h"
 
 #include "base/own.h"

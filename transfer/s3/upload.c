@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The steps of an upload: look at an object that exists, begin or resume, send parts, complete, and
+ * check that the file did not change.
+ */
 #include "transfer/s3/upload.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the data set as preprocess would, up to the plan, and keeps only errors that another
+ * attempt would repeat.
+ */
 #include "worker/dataset/inspect.h"
 
 #include "base/own.h"

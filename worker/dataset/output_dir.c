@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Chooses the directory, refuses to replace anything but a saved data set, and renames each part to
+ * its place when it is complete.
+ */
 #include "worker/dataset/output_dir.h"
 
 #include "base/fileio.h"

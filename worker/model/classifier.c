@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opens the configuration and the network, checks each batch against the model's limits, and runs
+ * it.
+ */
 #include "worker/model/classifier.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the keys of config.json that the model's family names, checks them and the labels, and
+ * writes the file again. The table of families is here.
+ */
 #include "worker/model/config.h"
 
 #include "base/fileio.h"

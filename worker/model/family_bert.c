@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The family of BERT: its keys are BERT_KEYS, its head is the pooler with tanh. */
 #include "worker/model/family.h"
 
 const struct model_family family_bert = {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The family of DistilBERT: keys and weights with names of its own, no token types, and a head with
+ * ReLU.
+ */
 #include "worker/model/family.h"
 
 const struct model_family family_distilbert = {

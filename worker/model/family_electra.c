@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The family of ELECTRA: BERT's encoder, embeddings that may be smaller than the hidden size, and a
+ * head with GELU.
+ */
 #include "worker/model/family.h"
 
 const struct model_family family_electra = {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the names of the classes in the order of their ids. A name that is no text is written as
+ * JSON.
+ */
 #include "worker/model/id2label.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Opens one weight file or all shards, finds the tensor of each parameter, and loads, checks or
+ * initialises it.
+ */
 #include "worker/model/model.h"
 
 #include "base/fileio.h"

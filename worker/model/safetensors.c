@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Maps a file, parses and checks its header, and converts tensors to float. */
 #include "worker/model/safetensors.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Lists the folder, marks the checkpoints that stay, and removes the others: first by a rename out
+ * of the folder. Runs on a thread of its own.
+ */
 #include "worker/script/checkpoints.h"
 
 #include "base/beneath.h"

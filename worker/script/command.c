@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Finds the interpreter, makes work/venv for requirements, and builds the script's arguments and
+ * environment.
+ */
 #include "worker/script/script.h"
 
 #include "base/fileio.h"

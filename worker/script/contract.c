@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Makes each JSON file, argument and SM_* variable from the values of the contract, in the form
+ * that Python writes.
+ */
 #include "worker/script/contract.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Copies files, links and directories by recursion. Files keep their permissions, and their owner
+ * may write.
+ */
 #include "worker/script/copy.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Makes the directories of /opt/ml in work/, restores checkpoints, writes input/config, and links
+ * or mounts the channels.
+ */
 #include "worker/script/script.h"
 
 #include "base/fileio.h"

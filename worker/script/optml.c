@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Enters a mount namespace (a user namespace first, if the user is not root), makes /opt/ml in it,
+ * and mounts channels as overlays.
+ */
 #include "worker/script/optml.h"
 
 #include "base/fileio.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Passes bytes on, splits them into lines, and keeps the newest ones for a failure's message. */
 #include "worker/script/output.h"
 
 #include "base/fileio.h"

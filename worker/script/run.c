@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Starts the script, passes its output on while it runs, forwards SIGTERM, and waits for its end.
+ */
 #include "worker/script/script.h"
 
 #include "base/clock.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * script_main: reads the spec, prepares directories, command and metrics, runs the script, and
+ * reports its end.
+ */
 #include "worker/script/script.h"
 
 #include "base/own.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The queue, the choice of rows for a batch, the call of the network, and the distribution of its
+ * answers to the jobs.
+ */
 #include "worker/serve/batcher.h"
 
 #include "base/own.h"

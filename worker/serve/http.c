@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The callbacks of libmicrohttpd. A request's connection is suspended while its rows are with the
+ * batcher.
+ */
 #include "worker/serve/http.h"
 
 #include "base/clock.h"

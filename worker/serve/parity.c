@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads the samples, runs their texts through the batcher in one batch, and compares labels and
+ * scores within the file's tolerance.
+ */
 #include "worker/serve/parity.h"
 
 #include "base/fileio.h"

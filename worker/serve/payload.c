@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Parses the body and its parameters, computes scores, and builds the answer in the form of the
+ * request.
+ */
 #include "worker/serve/payload.h"
 
 #include "base/own.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tokenises the rows one after the other into one growing array. */
 #include "worker/serve/tokens.h"
 
 #include "base/own.h"

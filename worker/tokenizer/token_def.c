@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Parses one token's definition, and keeps a list of them by content. */
 #include "worker/tokenizer/token_def.h"
 
 #include "base/own.h"

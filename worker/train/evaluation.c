@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Runs the network over rows in batches, checks that every logit is finite, and writes the metrics
+ * of the evaluation.
+ */
 #include "worker/train/evaluation.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Counts hits by class, and computes the metrics from the counts. */
 #include "worker/train/metrics.h"
 
 #include <math.h>

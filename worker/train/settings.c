@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads and checks each hyperparameter, derives steps and warm-up from the rows, and computes the
+ * learning rate of a step.
+ */
 #include "worker/train/settings.h"
 
 #include "base/clock.h"
