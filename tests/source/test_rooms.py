@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Each folder has its map, each source file is built, each test runs."""
 import re
+from pathlib import Path
 
 from tree import ROOT, all_files, c_files, judge, text
 
 README_LIMIT = 40
-WITHOUT_README = {".ci", "docs"}
+# Pages for users, and folders that a README above describes.
+WITHOUT_README = {".ci", "docs", "tests/unit/fixtures", "tests/faults/script"}
 
 
 def test_each_folder_has_a_short_readme():
-    rooms = sorted({path.parts[0] for path in all_files() if len(path.parts) > 1} - WITHOUT_README)
-    bad = [(f"{room}/README.md", "is missing") for room in rooms
-           if not (ROOT / room / "README.md").is_file()]
+    rooms = {path.parent for path in all_files()} - {Path(".")}
+    bad = [(f"{room}/README.md", "is missing") for room in sorted(rooms)
+           if str(room) not in WITHOUT_README and room.parts[0] != "examples"
+           and not (ROOT / room / "README.md").is_file()]
+    bad += [("examples/README.md", "is missing")] if Path("examples/README.md") not in all_files() \
+        else []
     bad += [(path, f"{text(path).count(chr(10))} lines, the limit is {README_LIMIT}")
             for path in all_files() if path.name == "README.md" and len(path.parts) > 1
             and text(path).count("\n") > README_LIMIT]
     judge("readme", bad)
+
+
+MENTIONED = re.compile(r"`((?:[a-z0-9_.]+/)*[a-z0-9_]+\.(?:c|h|cpp|hpp|sql))`")
+
+
+def test_files_that_the_maps_name_exist():
+    """A map may name a file by the end of its path; sqlite3.h is not ours."""
+    paths = [f"/{path}" for path in all_files()]
+    judge("map", [(path, f"there is no {name}") for path in all_files()
+                  if path.name == "README.md" for name in MENTIONED.findall(text(path))
+                  if name != "sqlite3.h" and not any(at.endswith(f"/{name}") for at in paths)])
 
 
 NAMED = re.compile(r"`((?:[a-z_]+/)+[a-z_0-9]+\.[a-z]+)`")
