@@ -6,6 +6,7 @@
  */
 #include "api/acceptor.h"
 
+#include "api/bare.h"
 #include "api/context.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,7 +32,6 @@
 #define STACK_BYTES  (128 << 10)
 #define DOORS	     2
 #define WARN_US	     (60 * USEC_PER_SEC)
-#define UNREAD_READS 16
 #define SERIAL_SHIFT 32
 
 /* The data of an epoll event: a listener by its index, the eventfd `bell`, or a connection by
@@ -127,21 +127,8 @@ static void rest(struct acceptor *a, int door, int error)
 /* The last descriptors are reserved for jobs: reply 503 without reading the request. */
 static void refuse(int fd)
 {
-	static const char body[] = "{\"type\":\"urn:trainyard:busy\",\"title\":\"Service "
-				   "Unavailable\",\"status\":503,\"detail\":\"the daemon has too "
-				   "few file descriptors left; try again later\"}\n";
-	char answer[512], unread[4096];
-	int n = snprintf(answer, sizeof(answer),
-			 "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-			 "Retry-After: 1\r\nContent-Type: application/problem+json\r\n"
-			 "Content-Length: %zu\r\n\r\n%s",
-			 sizeof(body) - 1, body);
-
-	if (send(fd, answer, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		shutdown(fd, SHUT_WR);
-	/* close() with unread bytes would reset the connection, and the reply would be lost */
-	for (int i = 0; i < UNREAD_READS && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0;)
-		i++;
+	bare_reply(fd, 503, "busy",
+		   "the daemon has too few file descriptors left; try again later");
 	close(fd);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "api/connection.h"
 
+#include "api/bare.h"
 #include "api/connection_door.h"
 #include "api/context.h"
 #include "base/clock.h"
@@ -341,6 +342,16 @@ bool connection_body(struct connection *c, size_t bytes)
 	}
 	pthread_mutex_unlock(&all->lock);
 	return fits;
+}
+
+void connection_refuse(struct connection *c, unsigned status, const char *code, const char *detail)
+{
+	pthread_mutex_lock(&c->all->lock);
+	if (!c->dropped) {
+		bare_reply(c->fd, status, code, detail);
+		drop(c);
+	}
+	pthread_mutex_unlock(&c->all->lock);
 }
 
 int connection_close(struct connection *c)

@@ -115,6 +115,8 @@ bool connection_move(struct connection *c, enum connection_phase phase);
 /* Set the size of the connection's body buffer. Returns false, and does not count the size, if the
  * budget is spent and no stalled body can be dropped. */
 bool connection_body(struct connection *c, size_t bytes);
+/* Drop the connection after a problem document that the library does not send. */
+void connection_refuse(struct connection *c, unsigned status, const char *code, const char *detail);
 /* Forget a connection that the library closes. Returns the peak of open connections if this was the
  * listener's last one, else 0. */
 int connection_close(struct connection *c);

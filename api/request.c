@@ -77,10 +77,6 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 		struct param *p = &rq->params[rq->params_n];
 
 		if (n) {
-			if (rq->params_n == REQUEST_PARAMS_MAX)
-				return err_set(reterr, ERR_INVALID,
-					       "the query has more than %d parameters",
-					       REQUEST_PARAMS_MAX);
 			p->name = decode(query, name_n, true, text);
 			p->value = equals ? decode(equals + 1, n - name_n - 1, true, text) : "";
 			if (!p->name || !p->value)
@@ -96,12 +92,26 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 	return 0;
 }
 
+/* True if the query has at most REQUEST_PARAMS_MAX parameters. Empty ones count. */
+static bool params_fit(const char *query)
+{
+	int n = 1;
+
+	for (; *query; query++)
+		if (*query == '&' && ++n > REQUEST_PARAMS_MAX)
+			return false;
+	return true;
+}
+
 int request_parse_uri(struct request *rq, const char *uri, struct err *reterr)
 {
 	size_t len = strlen(uri), path_n = strcspn(uri, "?#");
 	char *text;
 	int r;
 
+	if (!params_fit(uri + path_n))
+		return err_set(reterr, ERR_UNSUPPORTED, "the query has more than %d parameters",
+			       REQUEST_PARAMS_MAX);
 	if (len > API_URL_MAX)
 		return err_set(reterr, ERR_LIMIT, "the URL has %zu bytes, at most %d are allowed",
 			       len, API_URL_MAX);

@@ -69,7 +69,7 @@ struct request {
 /* ---- request.c ---- */
 
 /* Split and decode `uri` into segments and parameters. -ERR_INVALID if malformed; -ERR_LIMIT beyond
- * API_URL_MAX. */
+ * API_URL_MAX; -ERR_UNSUPPORTED if it has more than REQUEST_PARAMS_MAX parameters. */
 int request_parse_uri(struct request *rq, const char *uri, struct err *reterr) MUSTCHECK;
 /* Free all members, including the response, but not the struct itself. */
 void request_done(struct request *rq);

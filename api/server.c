@@ -62,6 +62,10 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 	connection_move(rq->conn, CONNECTION_HEAD);
 	api_count(l->api, API_ACTIVE, 1);
 	r = request_parse_uri(rq, uri, &e);
+	/* The library needs memory for each parameter. If the connection's memory is spent, it
+	 * neither replies nor closes. */
+	if (r == -ERR_UNSUPPORTED)
+		connection_refuse(rq->conn, 400, "invalid_url", e.msg);
 	if (r < 0)
 		reply_problem(rq, r == -ERR_LIMIT ? 414 : 400, "invalid_url", "%s", e.msg);
 	return rq;

@@ -186,6 +186,23 @@ def test_escapes_are_decoded(daemon):
     assert daemon.ask("GET", "/v1/%72uns?%6cimit=%31").status_code == 200
 
 
+@pytest.mark.parametrize("query", ["&" * 4000, "&".join(["a"] * 2000), "a=b&" * 17,
+                                   "&".join(["name=x"] * 3000)])
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_many_parameters_are_answered(daemon, method, query):
+    """libmicrohttpd ran out of the connection's memory, and neither replied nor closed for 60 s."""
+    answer = daemon.raw(method + b" /v1/runs?" + query.encode() + b" HTTP/1.1\r\n" + HOST
+                        + b"Content-Length: 2\r\n\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1, answer
+    assert b"\r\nConnection: close\r\n" in answer and b"urn:trainyard:invalid_url" in answer
+    assert b"more than 16 parameters" in answer
+
+
+def test_parameters_at_the_limit(daemon):
+    answer = daemon.ask("GET", "/v1/runs?" + "&" * 14 + "limit=1")
+    assert answer.status_code == 200, answer.text
+
+
 def test_headers_beyond_the_limit(daemon):
     assert daemon.ask("GET", "/v1/version", headers={"X-Big": "a" * 8000}).status_code == 200
     assert daemon.ask("GET", "/v1/version", headers={"X-Big": "a" * 40000}).status_code == 431

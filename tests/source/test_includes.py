@@ -27,7 +27,8 @@ FILE_MAY_INCLUDE = {"daemon/main.c": ["api"]}
 
 # third-party header: the files (by beginning of their path) that may include it
 OWNERS = {
-    r"microhttpd\.h": ["api/server", "api/mhd", "api/reply", "worker/serve/http"],
+    r"microhttpd\.h": ["api/server", "api/mhd", "api/reply", "api/bare",
+                        "worker/serve/http"],
     r"sqlite3\.h": ["storage/db"],
     r"curl/": ["net/"],
     r"openssl/": ["base/hash", "aws/sigv4"],
