@@ -54,6 +54,11 @@ static void judge_failed(const struct execution *ex, const struct exit_record *e
 {
 	if (exit->cause == EXIT_OOM_KILLED)
 		reason_set(why, REASON_OOM, "the kernel killed the process: out of memory");
+	/* a stop that this daemon did not request */
+	else if (ex->failure.code == REASON_CANCELLED)
+		reason_set(why, REASON_KILLED,
+			   "SIGTERM from outside Trainyard ended the worker: %s",
+			   ex->failure.message);
 	else if (ex->failure.code != REASON_NONE)
 		*why = ex->failure;
 	else if (exit->signal)

@@ -199,6 +199,21 @@ def test_sigterm_to_the_supervisor_says_who_sent_it(daemon, script):
     assert f"SIGTERM from process {os.getpid()}" in job["reason"]["message"]
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_sigterm_to_the_worker_is_no_cancel(daemon, script, code):
+    """A failed job had the reason `cancelled`, although nobody had cancelled it."""
+    run = daemon.submit([script(f"""
+import os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit({code}))
+os.kill(os.getppid(), signal.SIGTERM)
+while True: signal.pause()
+""")])["id"]
+    job = daemon.wait_job(run, "job", "failed")
+    assert job["reason"]["code"] == "killed", job["reason"]
+    assert "SIGTERM from outside Trainyard ended the worker" in job["reason"]["message"]
+    assert f"exit code {code}" in job["reason"]["message"]
+
+
 def test_a_stop_before_the_shim_takes_signals_waits_for_it(tmp_path, script):
     """It ended the shim, and a cancelled job was shim_lost."""
     early = tmp_path / "early"
