@@ -4,6 +4,7 @@
  * trainyard-worker starts it (or a person, with the execution's directory in the environment). Exit
  * status 0: done; 1: failed, with a failure line in events.ndjson; 2: wrong usage.
  */
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -48,7 +49,7 @@ static int open_dirs(struct transfer *t, struct err *reterr)
 
 static int read_message(struct transfer *t, json_t **ret, struct err *reterr)
 {
-	int r = json_read_file(t->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, ret, reterr);
+	int r = beneath_read_json(t->dirfd, EXECUTION_SPEC, EXECUTION_SPEC_MAX, ret, reterr);
 
 	if (r >= 0)
 		r = wire_version_check(*ret, EXECUTION_SPEC, reterr);
@@ -172,7 +173,7 @@ static int run_list(struct transfer *t, const json_t *list, struct err *reterr)
 	size_t i;
 	int r = 0;
 
-	if (json_read_file(t->work_dirfd, TRANSFER_RESULTS, RESULTS_MAX, &results, NULL) < 0 ||
+	if (beneath_read_json(t->work_dirfd, TRANSFER_RESULTS, RESULTS_MAX, &results, NULL) < 0 ||
 	    !json_is_object(results)) {
 		json_decref(results);
 		results = json_object();

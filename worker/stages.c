@@ -2,6 +2,7 @@
 /* Starts trainyard-transfer for one list, and puts its results into the spec at their pointers. */
 #include "worker/stages.h"
 
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/proc.h"
@@ -176,7 +177,7 @@ int stage_use(struct worker *w, struct err *reterr)
 
 	if (json_array_size(list) == 0)
 		return 0;
-	r = json_read_file(w->work_dirfd, TRANSFER_RESULTS, RESULTS_MAX, &results, reterr);
+	r = beneath_read_json(w->work_dirfd, TRANSFER_RESULTS, RESULTS_MAX, &results, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, TRANSFER_RESULTS);
 	json_array_foreach(list, i, entry) {

@@ -99,6 +99,74 @@ def test_a_script_cannot_freeze_the_daemon(tmp_path, folder):
             assert log.stat().st_blocks * 512 <= 65536 + 8192
 
 
+# Puts `what` where the worker looks for a file after the script has ended, and exits with `code`.
+LEAVE = """\
+import os, pathlib, socket, sys
+args = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+path = pathlib.Path("/opt/ml/output", args["--file"])
+path.parent.mkdir(parents=True, exist_ok=True)
+if args["--what"] == "fifo":
+    os.mkfifo(path)
+elif args["--what"] == "link to fifo":
+    os.mkfifo("/opt/ml/output/pipe")
+    path.symlink_to("/opt/ml/output/pipe")
+elif args["--what"] == "link out":
+    path.symlink_to(args["--secret"])
+elif args["--what"] == "socket":
+    os.chdir(path.parent)
+    socket.socket(socket.AF_UNIX).bind(path.name)
+else:
+    with open(path, "wb") as f:
+        f.truncate(1 << 42)
+sys.exit(int(args["--code"]))
+"""
+LEFT = {"failure": 3, "data/eval_results.txt": 0, "data/metrics.json": 0}
+
+
+def test_what_a_script_leaves_does_not_hold_its_worker(tmp_path):
+    """A FIFO in the place of output/failure or of a result held the worker in open() until
+    max_runtime, without one for ever; a link led out of the tree; a hole of 4 TB was copied."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "leave.py").write_text(LEAVE)
+    (tmp_path / "secret").write_text("eval_secret = 42\n")
+    specs = [{"name": f"{what.replace(' ', '-')}-{n}", "kind": "script", "entry_point": "leave.py",
+              "source_dir": str(source), "max_runtime": "10m", "hyperparameters": {
+                  "file": file, "what": what, "code": str(LEFT[file]),
+                  "secret": str(tmp_path / "secret")}}
+             for n, file in enumerate(LEFT)
+             for what in ("fifo", "link to fifo", "link out", "socket", "huge")]
+    with daemon_on(tmp_path, f"cpu_slots = {len(specs)}\n") as daemon:
+        run = daemon.submit(specs)["id"]
+        daemon.wait_run(run)
+        for item in daemon.get(f"/v1/runs/{run}")["jobs"]:
+            job = daemon.get(f"/v1/jobs/{item['id']}")
+            code = LEFT[list(LEFT)[int(job["name"][-1])]]
+            assert job["state"] == ("failed" if code else "succeeded"), job
+            assert not code or job["reason"]["code"] == "script_error", job
+            assert "eval_secret" not in str(job["outputs"]) + str(job["reason"])
+            if job["name"] in ("huge-1", "huge-2"):
+                assert [w["code"] for w in job["warnings"]] == ["result_not_copied"]
+        assert not list(daemon.data.glob("executions/*/work/output/metrics.json"))
+
+
+@pytest.mark.parametrize("then", ["pass", "open('output', 'w')", "os.symlink('output', 'output')"])
+def test_a_success_whose_output_is_gone_is_the_script_s_error(tmp_path, then):
+    """It was data_missing ("cannot create output/success.tmp"), or internal, which is retried: the
+    whole script ran again, three times."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text("import os, shutil\nos.chdir('/opt/ml')\n"
+                                     f"shutil.rmtree('output')\n{then}\n")
+    with daemon_on(tmp_path) as daemon:
+        run = daemon.submit([{"name": "job", "kind": "script", "entry_point": "train.py",
+                              "source_dir": str(source),
+                              "retry": {"max": 2, "on": ["internal", "host_lost"]}}])["id"]
+        job = daemon.wait_job(run, "job", "failed")
+        assert (job["reason"]["code"], job["attempt"]) == ("script_error", 1), job
+        assert "left no directory output/" in job["reason"]["message"]
+
+
 REMOVE = """\
 import os, pathlib, shutil, sys, time
 root = os.environ["TRAINYARD_EXECUTION_DIR"]

@@ -2,6 +2,7 @@
 /* The end of the script as the result, or as a failure in the toolkit's format. */
 #include "worker/script/script.h"
 
+#include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -10,14 +11,15 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define FAILURE_FILE  "output/failure"
-#define RESULTS_FILE  "output/data/eval_results.txt"
-#define FAILURE_MAX   1024 /* bytes, the same as SageMaker's FailureReason */
-#define RESULTS_MAX   65536
-#define TAIL_MAX      OUTPUT_TAIL_MAX
-#define TAIL_LINES    10
-#define COMMAND_SHOWN 160 /* bytes of the command in a message */
-#define TEXT_MAX      (1 << 20)
+#define FAILURE_FILE	 "output/failure"
+#define RESULTS_FILE	 "output/data/eval_results.txt"
+#define FAILURE_MAX	 1024 /* bytes, the same as SageMaker's FailureReason */
+#define RESULTS_MAX	 65536
+#define RESULTS_COPY_MAX (16 << 20) /* larger results stay in output/data alone */
+#define TAIL_MAX	 OUTPUT_TAIL_MAX
+#define TAIL_LINES	 10
+#define COMMAND_SHOWN	 160 /* bytes of the command in a message */
+#define TEXT_MAX	 (1 << 20)
 
 /* Replace bytes that are not UTF-8 by '?', and carriage returns by line ends. */
 static void make_text(struct buf *b)
@@ -114,6 +116,17 @@ static const char *failure_code(int status, bool oom, const char *message)
 	return "script_error";
 }
 
+/* Read a file that the script has left, as far as `out` has room. A FIFO, a device or a link that
+ * leads out of work/ is no file. */
+static int read_left(struct script *s, const char *path, struct buf *out, struct err *reterr)
+{
+	OWN(closep) int fd = -1;
+	int r = beneath_open(s->w->work_dirfd, path, BENEATH_INNER_LINKS, INT64_MAX, &fd, NULL,
+			     reterr);
+
+	return r < 0 ? r : fd_read_all(fd, path, out, reterr);
+}
+
 static int failed(struct script *s, int status, bool oom, struct err *reterr)
 {
 	OWN(buf_done) struct buf own = BUF_INIT(FAILURE_MAX);
@@ -125,7 +138,7 @@ static int failed(struct script *s, int status, bool oom, struct err *reterr)
 
 	written = output_tail(&s->output, &len);
 	/* The script's own message has precedence. It is cut at the limit, not refused. */
-	(void)!file_read(s->w->work_dirfd, FAILURE_FILE, &own, NULL);
+	(void)!read_left(s, FAILURE_FILE, &own, NULL);
 	make_text(&own);
 	buf_put(&tail, written, len);
 	make_text(&tail);
@@ -149,7 +162,7 @@ static void read_results(struct script *s)
 	OWN(buf_done) struct buf text = BUF_INIT(RESULTS_MAX);
 	char *rest, *line;
 
-	if (file_read(s->w->work_dirfd, RESULTS_FILE, &text, NULL) < 0 || !text.len)
+	if (read_left(s, RESULTS_FILE, &text, NULL) < 0 || !text.len)
 		return;
 	make_text(&text);
 	rest = text.data;
@@ -164,6 +177,16 @@ static void read_results(struct script *s)
 	}
 }
 
+static int copy_left(struct script *s, const char *from, const char *to, struct err *reterr)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(RESULTS_COPY_MAX);
+	int r = read_left(s, from, &text, reterr);
+
+	return r < 0 ? r
+		     : file_write_atomic(s->w->work_dirfd, to, buf_str(&text), text.len, 0644,
+					 reterr);
+}
+
 /* Copy the results to the place where the daemon looks for them, for every kind of job. */
 static void show_results(struct script *s)
 {
@@ -176,12 +199,26 @@ static void show_results(struct script *s)
 		snprintf(from, sizeof(from), "output/data/%s", names[i]);
 		snprintf(to, sizeof(to), "output/%s", names[i]);
 		if (path_exists(s->w->work_dirfd, from) && !path_exists(s->w->work_dirfd, to) &&
-		    file_copy(s->w->work_dirfd, from, s->w->work_dirfd, to, &e) < 0)
+		    copy_left(s, from, to, &e) < 0)
 			report_warning(s->w->report, "result_not_copied", "%s", e.msg);
 	}
 	read_results(s);
 	if (json_object_size(s->last))
 		report_result(s->w->report, json_incref(s->last));
+}
+
+/* Write the toolkit's mark of a success. If the script has removed or replaced output/, that is its
+ * error: another attempt would do the same. */
+static int note_success(struct script *s, struct err *reterr)
+{
+	int r = file_write_atomic(s->w->work_dirfd, "output/success", "", 0, 0644, reterr);
+
+	if (r >= 0 || r == -ENOSPC || r == -EDQUOT)
+		return r;
+	s->w->failure_code = "script_error";
+	return err_ctx(reterr, r,
+		       "the script ended with exit code 0, but left no directory output/ to write "
+		       "to");
 }
 
 int outcome_of(struct script *s, int status, bool oom, struct err *reterr)
@@ -191,7 +228,7 @@ int outcome_of(struct script *s, int status, bool oom, struct err *reterr)
 	if (good)
 		show_results(s);
 	if (good && !*s->w->stop)
-		return file_write_atomic(s->w->work_dirfd, "output/success", "", 0, 0644, reterr);
+		return note_success(s, reterr);
 	s->w->ends_as_script = true;
 	s->w->script_status = status;
 	if (*s->w->stop) { /* also with exit code 0: a stopped script is not done */
