@@ -163,7 +163,8 @@ static void test_copy_before_an_upgrade(void **state)
 	struct migration list[64];
 	OWN(db_closep) struct db *db = NULL;
 	char copy[64], tmp[80], renamed[160], path[PATH_MAX];
-	const char *calls[] = {tmp, renamed, "sync DIR/\n", "sync " STORE_FILE "-wal\n", NULL};
+	/* SQLite syncs the directory, too, but later: with its new log */
+	const char *calls[] = {tmp, renamed, "sync " STORE_FILE "-wal\n", NULL};
 	size_t n = migrations_n;
 
 	store_close(f->st);
@@ -173,7 +174,7 @@ static void test_copy_before_an_upgrade(void **state)
 	n++;
 	snprintf(copy, sizeof(copy), STORE_FILE ".before-v%zu", n);
 	snprintf(tmp, sizeof(tmp), "sync %s.tmp\n", copy);
-	snprintf(renamed, sizeof(renamed), "rename %s.tmp %s\n", copy, copy);
+	snprintf(renamed, sizeof(renamed), "rename %s.tmp %s\nsync DIR/\n", copy, copy);
 	str_copy(path, sizeof(path), below(f, STORE_FILE));
 	OK(f, db_open(path, DB_WRITER, &db, &f->e));
 	trace_clear();
