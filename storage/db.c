@@ -343,9 +343,7 @@ int db_commit(struct db *db, struct err *reterr)
 	int r;
 
 	assert(db->in_tx);
-	r = check_tx(db, reterr);
-	if (r >= 0)
-		r = db_run(db, "COMMIT", NULL, 0, reterr);
+	r = db_run(db, "COMMIT", NULL, 0, reterr);
 	if (r < 0)
 		db_rollback(db);
 	db->in_tx = false;
