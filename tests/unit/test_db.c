@@ -254,6 +254,26 @@ static void test_backup(void **state)
 	assert_non_null(strstr(f->e.msg, "copy the database to"));
 }
 
+/* SQLite's own tables stay closed, whatever a statement asks for. */
+static void test_the_schema_may_not_be_written(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(db_script(f->db, "PRAGMA writable_schema=ON", &f->e), 0);
+	assert_true(db_script(f->db, "UPDATE sqlite_master SET sql = ''", &f->e) < 0);
+	assert_non_null(strstr(f->e.msg, "may not be modified"));
+}
+
+/* A database in memory has no log, as one on a file system without shared memory. */
+static void test_a_database_without_a_log_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	OWN(db_closep) struct db *db = NULL;
+
+	assert_int_equal(db_open(":memory:", DB_WRITER, &db, &f->e), -ERR_UNSUPPORTED);
+	assert_non_null(strstr(f->e.msg, "does not support SQLite's write-ahead log"));
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -268,6 +288,8 @@ int main(void)
 		CASE(test_get_int_falls_back),
 		CASE(test_snapshot),
 		CASE(test_backup),
+		CASE(test_the_schema_may_not_be_written),
+		CASE(test_a_database_without_a_log_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
