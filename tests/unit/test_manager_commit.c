@@ -334,6 +334,65 @@ static void test_failed_commit_of_a_start_starts_nothing(void **state)
 	assert_int_equal(count_entries(rig->data, "executions"), 1);
 }
 
+struct last_minute {
+	struct rig *rig;
+	struct command c[MANAGER_BATCH_MAX + 1]; /* one more than a round of the loop runs */
+	sem_t done;
+};
+
+static void queue_and_stop(struct manager *mgr, void *userdata)
+{
+	struct last_minute *l = userdata;
+
+	for (size_t i = 0; i < ARRAY_LEN(l->c); i++)
+		rig_queue(l->rig, &l->c[i], &l->done);
+	sd_event_exit(mgr->loop, 0);
+}
+
+static void test_commands_before_a_stop_are_answered(void **state)
+{
+	static struct last_minute l;
+
+	l = (struct last_minute){.rig = *state};
+	sem_init(&l.done, 0, 0);
+	for (size_t i = 0; i < ARRAY_LEN(l.c); i++) {
+		l.c[i].kind = COMMAND_JOB_CANCEL;
+		str_copy(l.c[i].id, sizeof(l.c[i].id), "j0");
+	}
+	rig_look(l.rig, queue_and_stop, &l);
+	for (size_t i = 0; i < ARRAY_LEN(l.c); i++) {
+		rig_wait_done(&l.done);
+		assert_int_equal(l.c[i].result, -ERR_NOT_FOUND);
+	}
+	sem_destroy(&l.done);
+}
+
+/* A pass that fails in its middle stores nothing: the attempt is written before the job's state. */
+static void test_failed_pass_stores_nothing(void **state)
+{
+	static const char refuse_starts[] =
+		"CREATE TRIGGER refuses BEFORE UPDATE ON jobs WHEN NEW.state = 'starting' "
+		"BEGIN SELECT RAISE(ABORT, 'refused here'); END;";
+	struct rig *rig = *state;
+	char job[ID_LEN], run[ID_LEN];
+	int64_t attempts = -1;
+
+	set_up(rig, job);
+	script(rig, refuse_starts);
+	rig_run(rig);
+	rig_submit(rig, rig_script(rig, "starts", "ok", ""), run);
+	wait_until(failed_turns(rig) >= 2);
+	rig_stop(rig);
+	rig_open(rig);
+	assert_int_equal(db_get_int(rig->manager->store->db, "SELECT count(*) FROM attempts", NULL,
+				    0, -1, &attempts, NULL),
+			 0);
+	assert_int_equal(attempts, 0);
+	script(rig, "DROP TRIGGER refuses");
+	rig_run(rig);
+	assert_int_equal(rig_wait(rig, run, "starts", "succeeded").attempt, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +400,10 @@ int main(void)
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_commit_of_a_start_starts_nothing,
 						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_commands_before_a_stop_are_answered, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_failed_pass_stores_nothing, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_command_is_undone_alone, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_batch_without_failure_has_no_savepoint,
