@@ -45,6 +45,9 @@ static void test_other_hosts_are_refused(void **state)
 		"127.0.0.1.evil.example",
 		"10.0.0.1",
 		"0.0.0.0",
+		"126.255.255.255",
+		"128.0.0.1",
+		"192.168.1.1",
 		"[::2]",
 		"[::1",
 		"[::1]x",
@@ -79,6 +82,8 @@ static void test_json_types(void **state)
 	assert_true(guard_type_is_json("application/merge-patch+json"));
 	assert_false(guard_type_is_json("text/json"));
 	assert_false(guard_type_is_json("application/jsonx"));
+	assert_true(guard_type_is_json("application/x+json"));
+	assert_false(guard_type_is_json("application/+json"));
 	assert_false(guard_type_is_json("text/plain; application/json"));
 	assert_false(guard_type_is_json(""));
 	assert_false(guard_type_is_json(NULL));
