@@ -229,6 +229,75 @@ static void test_foreign_memory_is_named(void **state)
 	rig_expect_end(rig, run, "wait", "succeeded", "", ""); /* it left: the job starts */
 }
 
+/* The rig's margin is 1 MiB: of memory without a process, and of all processes together. */
+static void test_foreign_memory_to_the_byte(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN], id[ID_LEN];
+
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
+			  "gpu GPU-bbbb Fake 17179869184 1048577\n");
+	wait_until(memory_used(rig) == 1048577);
+	rig_submit(rig, rig_script(rig, "wait", "ok", ",\"local\":{\"gpus\":1,\"devices\":[1]}"),
+		   run);
+	rig_job_id(rig, run, "wait", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: 1.0 MiB of its memory is in use");
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
+			  "gpu GPU-bbbb Fake 17179869184 9\n"
+			  "proc 1 4194302 1048575\nproc 1 4194303 2\n");
+	wait_until(memory_used(rig) == 9);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: pid 4194302 holds");
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
+			  "gpu GPU-bbbb Fake 17179869184 1048576\n"
+			  "proc 1 4194302 1048574\nproc 1 4194303 2\n");
+	rig_expect_end(rig, run, "wait", "succeeded", "", "");
+}
+
+static bool is_lost(struct rig *rig)
+{
+	OWN(json_decrefp) json_t *devices = manager_devices(rig->manager);
+	const json_t *item = json_array_get(json_object_get(devices, "items"), 1);
+
+	return json_is_true(json_object_get(item, "lost"));
+}
+
+/* A job that needs both GPUs does not keep the other one while one is lost. */
+static void test_lost_gpu_is_not_used(void **state)
+{
+	struct rig *rig = *state;
+	char run[2][ID_LEN], id[ID_LEN];
+
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\n"
+			  "gpu GPU-bbbb Fake 17179869184 0 lost\n");
+	wait_until(is_lost(rig));
+	rig_submit(rig, rig_script(rig, "both", "ok", ",\"local\":{\"gpus\":2}"), run[0]);
+	rig_job_id(rig, run[0], "both", id);
+	rig_expect_why(rig, id, "waiting_for_gpu", "GPU 1: lost");
+	rig_submit(rig, rig_script(rig, "one", "ok", ",\"local\":{\"gpus\":1}"), run[1]);
+	rig_expect_end(rig, run[1], "one", "succeeded", "", "");
+	rig_set_gpus(rig, "gpu GPU-aaaa Fake 17179869184 0\ngpu GPU-bbbb Fake 17179869184 0\n");
+	rig_expect_end(rig, run[0], "both", "succeeded", "", "");
+}
+
+/* Jobs that share go where most memory is free; of equals, the first. */
+static void test_sharing_jobs_spread(void **state)
+{
+	static const char want[] = ",\"local\":{\"gpus\":1,\"gpu_memory\":\"2GiB\"}";
+	static const char *const expected[] = {"GPU-aaaa", "GPU-bbbb", "GPU-aaaa"};
+	struct rig *rig = *state;
+	char run[ID_LEN], name[] = "a";
+
+	for (size_t i = 0; i < ARRAY_LEN(expected); i++, name[0]++) {
+		OWN(json_decrefp) json_t *message = NULL;
+		struct rig_end end;
+
+		rig_submit(rig, rig_script(rig, name, "hang", want), run);
+		end = rig_wait(rig, run, name, "running");
+		message = message_of(rig, end.id);
+		assert_string_equal(visible(message), expected[i]);
+	}
+}
+
 static void test_more_than_there_are_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -262,6 +331,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gpu_memory_is_kept_for_who_is_ahead,
 						rig_setup_gpus, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_memory_is_named, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_foreign_memory_to_the_byte, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_lost_gpu_is_not_used, rig_setup_gpus,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_sharing_jobs_spread, rig_setup_gpus,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_more_than_there_are_is_refused, rig_setup_gpus,
 						rig_teardown),
