@@ -150,6 +150,21 @@ static void test_name_is_unique_while_live(void **state)
 	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
 }
 
+static void test_no_more_endpoints_than_places(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN], id[ID_LEN], name[] = "a";
+
+	assert_int_equal(rig->set.cpu_endpoints_max, 2);
+	for (; name[0] < 'c'; name[0]++) {
+		rig_submit(rig, rig_deploy(rig, name, ""), run);
+		rig_expect_end(rig, run, "deploy", "succeeded", "", "");
+	}
+	rig_submit(rig, rig_deploy(rig, name, ""), run);
+	rig_job_id(rig, run, "deploy", id);
+	rig_expect_why(rig, id, "waiting_for_slot", "all 2 places for CPU endpoints");
+}
+
 static void test_lease_ends(void **state)
 {
 	struct rig *rig = *state;
@@ -232,6 +247,7 @@ int main(void)
 		CASE(test_crashed_server_restarts),
 		CASE(test_who_sees_an_event_meets_what_it_says),
 		CASE(test_name_is_unique_while_live),
+		CASE(test_no_more_endpoints_than_places),
 		CASE(test_lease_ends),
 		CASE(test_idle_ends),
 		CASE(test_renew_within_the_limit),

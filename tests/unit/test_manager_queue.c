@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/core.h"
+#include "daemon/feed.h"
 #include "tests/unit/wait.h"
 
 #include <setjmp.h>
@@ -140,6 +141,44 @@ static void test_explain_of_a_run_walks_its_line_once(void **state)
 }
 
 /* No job has room, so each of them is looked at in each pass. */
+/* One look goes no further than MANAGER_LINE_MAX jobs, and ends there. */
+static void test_explain_of_a_long_line_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct command c = {.kind = COMMAND_EXPLAIN};
+	char run[ID_LEN];
+	int per_run = 128, runs = MANAGER_LINE_MAX / per_run;
+
+	assert_int_equal(MANAGER_LINE_MAX % per_run, 0);
+	rig_submit(rig, rig_script(rig, "a", "hang", ""), run);
+	rig_wait(rig, run, "a", "running");
+	for (int i = 0; i < runs; i++)
+		submit_many(rig, per_run, run);
+	rig->since = feed_last_seq(manager_feed(rig->manager)); /* the older events are gone */
+	rig_submit(rig, rig_script(rig, "z", "ok", two_cpus), run);
+	rig_job_id(rig, run, "z", c.id);
+	assert_int_equal(rig_do(rig, &c), 0);
+	assert_int_equal(json_get_int(c.answer, "ahead", -1), MANAGER_LINE_MAX);
+	json_decref(c.answer);
+}
+
+/* The slots have become smaller while it waited: it starts with what a slot has. */
+static void test_a_job_of_more_cpus_than_a_slot_has_starts(void **state)
+{
+	struct rig *rig = *state;
+	char run[2][ID_LEN];
+	struct rig_end first;
+
+	rig_submit(rig, rig_script(rig, "a", "hang", ""), run[0]);
+	first = rig_wait(rig, run[0], "a", "running");
+	rig_submit(rig, rig_script(rig, "b", "ok", two_cpus), run[1]);
+	rig_stop(rig);
+	rig->set.cpus_per_slot = 1;
+	rig_start(rig);
+	assert_int_equal(rig_job_command(rig, COMMAND_JOB_CANCEL, first.id, NULL), 0);
+	rig_expect_end(rig, run[1], "b", "succeeded", "", "");
+}
+
 static void test_a_pass_looks_at_the_room_once(void **state)
 {
 	struct rig *rig = *state;
@@ -223,6 +262,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clock_set_back_overtakes_nobody, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_explain_of_a_run_walks_its_line_once,
+						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_explain_of_a_long_line_ends, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_job_of_more_cpus_than_a_slot_has_starts,
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pass_looks_at_the_room_once, rig_setup,
 						rig_teardown),
