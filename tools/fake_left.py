@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""fake_left.py URL: what the fake of AWS at URL would charge, and what is still there."""
+"""fake_left.py URL: print what the fake of AWS at URL would charge, and which resources exist."""
 import json
 import sys
 import urllib.request

@@ -45,7 +45,7 @@ def read_ages(path):
 
 
 def read_characters(path):
-    """cp -> (category, combining class, decomposition, simple lower case)"""
+    """Map each code point to (category, combining class, decomposition, simple lower case)."""
     chars, first = {}, None
     for line in open(path, encoding="utf-8"):
         f = line.rstrip("\n").split(";")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""tests/trainyardd.py with what the tests of the API need besides: bare connections, waits on the
-event long poll, the daemon's memory."""
+"""Extends tests/trainyardd.py for the API suite: bare connections, waits on the event long poll,
+the daemon's memory."""
 import http.client
 import os
 import resource

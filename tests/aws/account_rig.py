@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that asks the fake of AWS about the account."""
+"""A daemon that queries the account of the fake of AWS."""
 import json
 import subprocess
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A daemon that loses its database, `trainyardd --adopt`, and what both leave in the account."""
+"""A daemon that loses its database, `trainyardd --adopt`, and the account after both."""
 import json
 import shutil
 import sqlite3

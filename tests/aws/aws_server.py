@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A service that answers what a test tells it to: real sockets, so that an answer can also be late,
-half, or none. Requests are kept as they came."""
+"""A service whose answers a test chooses. It uses real sockets, so that an answer can also be late,
+incomplete or missing. Requests are recorded unchanged."""
 
 import contextlib
 import dataclasses

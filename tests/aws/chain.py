@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ask our chain and botocore's the same question and hold the answers together."""
+"""Asks our credential chain and botocore's the same question, and compares the answers."""
 
 import json
 import os

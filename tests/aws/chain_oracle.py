@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""botocore's credential chain: {"env", "profile"} a line in, its answer a line out. Every question
-has a process of its own, because botocore reads the environment when it is imported and later."""
+"""botocore's credential chain: reads {"env", "profile"} lines and writes an answer line for each.
+Each question runs in its own process, because botocore reads the environment
+at its import and later."""
 
 import json
 import os

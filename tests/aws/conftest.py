@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All fixtures of these tests but those of one file; the helpers they stand on are in modules."""
+"""The fixtures that several files of the AWS suite use. Their helpers are in modules."""
 import os
 import pathlib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the fake share: a fake with a bucket, and jobs and endpoints in it."""
+"""Shared by the tests of the fake: a fake with a bucket, and jobs and endpoints in it."""
 import json
 import urllib.request
 

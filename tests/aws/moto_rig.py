@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""moto's server with its authentication switched on: whatever is signed wrongly is refused."""
+"""moto's server with authentication: a request with a wrong signature is refused."""
 import json
 import socket
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The request builders of jobs/sagemaker/requests.h, by way of the program request_probe."""
+"""Calls the request builders of jobs/sagemaker/requests.h through the program request_probe."""
 import json
 import subprocess
 

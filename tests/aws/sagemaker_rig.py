@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The real daemon with the SageMaker target on the fake AWS, for test_cloud_*.py."""
+"""The real daemon with the SageMaker target and the fake of AWS, for test_sagemaker_*.py."""
 import datetime
 import io
 import json

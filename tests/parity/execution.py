@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Run `trainyard-worker COMMAND` on an execution directory made by hand."""
+"""Runs `trainyard-worker COMMAND` in an execution directory made by hand."""
 import json
 import os
 import pathlib

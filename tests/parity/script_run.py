@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Executions of scripts by the real shim and worker, and what they leave."""
+"""Runs scripts with the real shim and worker, and reads their results."""
 import json
 import os
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The real `trainyard-worker serve` on its socket, and small models to put behind it."""
+"""The real `trainyard-worker serve` on its socket, and small models for it."""
 import http.client
 import json
 import os

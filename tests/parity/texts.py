@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the data parity tests share: paths, the model, our tokeniser as a function."""
+"""Shared by the tests of data and tokenizers: paths, the model, our tokeniser as a function."""
 import csv
 import gzip
 import importlib.util

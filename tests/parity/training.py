@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests of training and evaluation start from: a small model and tokenised real reviews."""
+"""Shared by the tests of training and evaluation: a small model and tokenised real reviews."""
 import shutil
 
 import torch

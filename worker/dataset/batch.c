@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See batch.h. Ownership follows the C data interface: a parent's release frees its children and
- * itself; each array here owns its buffers through private_data.
+ * The growing buffers and the arrays made of them. Ownership follows the C data interface: a
+ * parent's release frees its children and itself. Each array here owns its buffers through
+ * private_data.
  */
 #include "worker/dataset/batch.h"
 

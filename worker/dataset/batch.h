@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Building Arrow arrays in C: growing columns of one batch, handed over as a struct array through
- * the C data interface. Inside worker/dataset only.
+ * Builds Arrow arrays in C: growing columns of one batch, which leave as a struct array through the
+ * C data interface. Inside worker/dataset only.
  */
 #pragma once
 
@@ -37,7 +37,8 @@ struct batch {
 
 void batch_add_column(struct batch *b, enum batch_type type, const char *name);
 /* Append one value of `len` bytes to column i: text, one int64, or the ints of a list. 0, -ENOMEM,
- * or -ERR_LIMIT beyond BATCH_BYTES_MAX. After every column got its value: b->rows++. */
+ * or -ERR_LIMIT beyond BATCH_BYTES_MAX. After every column has its value, the caller adds one to
+ * b->rows. */
 int batch_put(struct batch *b, size_t i, const void *value, size_t len);
 /* The schema; `metadata` is one "huggingface" value. 0 or -ENOMEM. */
 int batch_schema(const struct batch *b, const char *metadata, struct ArrowSchema *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* See card.h. The model is datasets/load.py (LocalDatasetModuleFactory), info.py and
- * features.py, and the pattern of huggingface_hub/repocard.py. */
+/* Combines the three files and finds class names in them, as datasets/load.py
+ * (LocalDatasetModuleFactory), info.py and features.py do, with the pattern of
+ * huggingface_hub/repocard.py. */
 #include "worker/dataset/card.h"
 
 #include "base/fileio.h"
@@ -22,7 +23,7 @@
 
 /* ---- the files ---- */
 
-/* 1: it is there. */
+/* 1 if the file exists. */
 static int read_part(const char *dir, const char *name, struct buf *ret, struct err *reterr)
 {
 	char path[PATH_MAX];
@@ -81,7 +82,7 @@ static int bad_card(const char *dir, const char *name, int r, struct err *reterr
 		       dir, name, e.msg);
 }
 
-/* Put the keys of one file's YAML over those that are there. */
+/* Replace keys by those of one file's YAML. */
 static int add_yaml(const char *dir, const char *name, bool whole, json_t *card, struct err *reterr)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(CARD_MAX);
@@ -155,7 +156,7 @@ static int no_names(const char *column, const char *what, struct err *reterr)
 	return err_set(reterr, ERR_INVALID, "the class names of the column '%s' %s", column, what);
 }
 
-/* What str() makes of a name in Python, for all that YAML makes of it but floats and dates. */
+/* A name as Python's str() writes it, for every YAML value except floats and dates. */
 static json_t *name_text(const json_t *name)
 {
 	char digits[24];
@@ -201,7 +202,7 @@ static int take_names(const json_t *names, const char *column, json_t **ret, str
 	return r;
 }
 
-/* `label` is what stands below class_label. */
+/* `label` is the value of class_label. */
 static int class_label(const json_t *label, const char *column, json_t **ret, struct err *reterr)
 {
 	const json_t *names = json_object_get(label, "names");
@@ -244,7 +245,7 @@ static int from_legacy(const char *dir, const char *config, const char *column, 
 	if (r < 0)
 		return bad_card(dir, LEGACY, r, reterr);
 	info = json_object_get(infos, config);
-	if (json_object_size(infos) == 1) /* whose one name is "default", whatever it says */
+	if (json_object_size(infos) == 1) /* its only configuration has the name "default" */
 		info = !config || str_eq(config, "default")
 			       ? json_object_iter_value(json_object_iter(infos))
 			       : NULL;

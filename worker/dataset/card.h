@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the card of a data set says about its columns: the folder's README.md (the YAML at its
- * head), .huggingface.yaml and the older dataset_infos.json, put together as `datasets` does. All
- * three are hostile.
+ * Reads what the card of a data set says about its columns: the folder's README.md (the YAML at its
+ * head), .huggingface.yaml and the older dataset_infos.json, combined as `datasets` does. All three
+ * are hostile.
  */
 #pragma once
 
@@ -11,9 +11,9 @@
 
 #define CARD_MAX (4u << 20) /* bytes of one of the files */
 
-/* Class names of a column, a new reference to an array of texts. NULL: the card does not name the
- * classes. `*ret_decides`: the card says what the column is, so that the files do not. `config`
- * NULL: the one that is the default. -ERR_INVALID, -ERR_LIMIT: the card cannot be read, in one
+/* Give the class names of a column: a new reference to an array of texts; NULL: the card does not
+ * name the classes. `*ret_decides`: True if the card, not the files, decides what the column is.
+ * `config` NULL: the default one. -ERR_INVALID, -ERR_LIMIT: the card cannot be read; one
  * sentence. */
 int card_class_names(const char *dir, const char *config, const char *column, json_t **ret,
 		     bool *ret_decides, struct err *reterr) MUSTCHECK;

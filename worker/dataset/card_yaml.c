@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See card_yaml.h. */
+/* Walks libyaml's nodes and makes JSON of each, with limits on their depth and number. */
 #include "worker/dataset/card_yaml.h"
 
 #include "base/own.h"

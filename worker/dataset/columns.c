@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See columns.h. Format strings are those of the Arrow C data interface. */
+/* Reads values out of Arrow's buffers. Format strings are those of the Arrow C data interface. */
 #include "worker/dataset/columns.h"
 
 #include "base/own.h"

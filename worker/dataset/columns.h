@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading columns of Arrow batches in C: strings, integers and lists of integers, whatever their
- * width, with nulls and dictionaries. The batches come checked out of worker/arrow.
+ * Reads columns of Arrow batches in C: strings, integers and lists of integers of any width, with
+ * nulls and dictionaries. worker/arrow has checked the batches.
  */
 #pragma once
 
@@ -30,25 +30,25 @@ const char *column_type_str(enum column_type type);
 /* Index of the column of that name in a struct schema, -1 if there is none. */
 int64_t column_find(const struct ArrowSchema *table, const char *name);
 
-/* The row, or the entry of the dictionary that it stands for, is null. */
+/* True if the row, or its entry of the dictionary, is null. */
 bool column_is_null(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
 /* Borrowed from the batch; not NUL-terminated. For COLUMN_STRING, COLUMN_BINARY, rows not null. */
 const char *column_string(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 			  size_t *ret_len);
-/* COLUMN_INT. An unsigned number beyond INT64_MAX comes out negative. */
+/* For COLUMN_INT. An unsigned number beyond INT64_MAX becomes negative. */
 int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
 /* Rows [*ret_start, *ret_start + *ret_n) of a->children[0] are the list. */
 void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		 int64_t *ret_start, int64_t *ret_n);
 
-/* Any column but COLUMN_INT_LIST and COLUMN_OTHER: what the row says about its class. */
+/* What the row says about its class. For any column except COLUMN_INT_LIST and COLUMN_OTHER. */
 void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		  struct label_value *ret);
 
-/* Class names of a ClassLabel column, by the `features` of a data set: a new reference to an array,
- * or NULL when it has none. */
+/* The class names of a ClassLabel column by the `features` of a data set: a new reference to an
+ * array, or NULL if there are none. */
 json_t *feature_class_names(const json_t *features, const char *column);
 /* The same by the schema's "huggingface" metadata. */
 json_t *schema_class_names(const struct ArrowSchema *schema, const char *column);
-/* e as a struct err; what it was about first. Returns a negative code. */
+/* Make a struct err of `e`; the message begins with `what`. Returns a negative code. */
 int arrow_error(const struct arw_error *e, struct err *reterr, const char *what);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See configs.h. */
+/* Selects files by the card's patterns, or by folders and file names. */
 #include "worker/dataset/configs.h"
 
 #include "base/own.h"
@@ -134,8 +134,8 @@ static size_t without_partitions(const char *dir, size_t len)
 	return len;
 }
 
-/* The configuration that the path alone names: the folders before the one or the file that names
- * the split; or else CONFIG of CONFIG-train-00000-of-00001.parquet. Empty: none. */
+/* The configuration in the path alone: the folders before the one or the file that names the split;
+ * or else CONFIG of CONFIG-train-00000-of-00001.parquet. Empty: none. */
 static struct span config_of(const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -201,7 +201,7 @@ static void print_configs(const char *dir, const char **paths, size_t n, struct 
 	}
 }
 
-/* `paths` are those below `dir`, and change their order. */
+/* Group `paths`, which are below `dir`. Their order changes. */
 static int without_card(const char *config, const char *dir, const char **paths, size_t n,
 			struct split_groups *ret, struct buf *names)
 {
@@ -217,7 +217,7 @@ static int without_card(const char *config, const char *dir, const char **paths,
 	return -ENOENT;
 }
 
-/* Put the paths whose file's name alone names the configuration into `into`. */
+/* Add to `into` the paths whose file name alone names the configuration. */
 static size_t keep_config(const char *config, const char *const *paths, size_t n, const char **into)
 {
 	size_t kept = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See csv.h. A state machine that copies runs of bytes rather than single ones. */
+/* A state machine that copies runs of bytes instead of single bytes. */
 #include "worker/dataset/csv.h"
 
 #include "base/own.h"

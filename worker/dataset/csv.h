@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CSV as RFC 4180 has it, record by record: quoted fields with newlines and "" inside, LF, CRLF or
- * CR ends, a byte order mark, gzip. Leniencies: a quote inside an unquoted field stands for
- * itself, blank lines are skipped, the last line needs no end.
+ * Reads CSV (RFC 4180) record by record: quoted fields with newlines and "", LF, CRLF or CR ends, a
+ * byte order mark, gzip. Leniencies: a quote inside an unquoted field is an ordinary character,
+ * blank lines are skipped, and the last line needs no end.
  */
 #pragma once
 
@@ -42,8 +42,8 @@ struct csv {
 
 int csv_open(struct csv *c, const char *path, struct csv_dialect dialect,
 	     struct err *reterr) MUSTCHECK;
-/* 1: a record is in c->n and csv_field(); 0: the end. -ERR_INVALID: malformed, with the line and
- * the remedy; -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
+/* 1: csv_field() gives the c->n fields of a record; 0: the end. -ERR_INVALID: malformed, with the
+ * line and the remedy. -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
 int csv_next(struct csv *c, struct err *reterr) MUSTCHECK;
 /* Borrowed until the next csv_next(). */
 const char *csv_field(const struct csv *c, size_t i, size_t *ret_len);

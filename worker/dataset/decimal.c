@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See decimal.h. */
+/* Splits a number of up to 256 bits into limbs, and divides it by ten for its digits. */
 #include "worker/dataset/decimal.h"
 
 #include "base/str.h"
@@ -29,7 +29,7 @@ bool decimal_type(const char *format, struct decimal_type *ret)
 	       (bits == 32 || bits == 64 || bits == 128 || bits == 256);
 }
 
-/* The magnitude in 32-bit limbs, the least first. True: the number is negative. */
+/* Split the magnitude into 32-bit limbs, least first. True if the number is negative. */
 static bool take_limbs(const void *value, size_t bytes, uint32_t limbs[LIMBS])
 {
 	bool negative = ((const uint8_t *)value)[bytes - 1] >> 7, carry = negative;
@@ -43,7 +43,7 @@ static bool take_limbs(const void *value, size_t bytes, uint32_t limbs[LIMBS])
 	return negative;
 }
 
-/* Divide by ten; the remainder. */
+/* Divide by ten. Returns the remainder. */
 static unsigned divide(uint32_t limbs[LIMBS])
 {
 	uint64_t rest = 0;

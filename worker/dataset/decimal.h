@@ -16,9 +16,9 @@ struct decimal_type {
 	int scale; /* 0 to DECIMAL_SCALE_MAX */
 };
 
-/* By a format of Arrow's C data interface, "d:PRECISION,SCALE[,BITS]". False: it is no decimal, or
- * one with a scale that is out of range. */
+/* Parse a format of Arrow's C data interface, "d:PRECISION,SCALE[,BITS]". False: it is no decimal,
+ * or its scale is out of range. */
 bool decimal_type(const char *format, struct decimal_type *ret);
-/* What the value, little-endian, says about a class: a whole number below 2^63, or a number that
+/* What the little-endian value says about a class: a whole number below 2^63, or a number that
  * cannot be a class, with its text. */
 void decimal_label(const struct decimal_type *type, const void *value, struct label_value *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See detect.h. */
+/* Looks in a directory for a saved data set, Parquet files and class folders, in this order. The
+ * kind of a file is in its first bytes or its name. */
 #include "worker/dataset/detect.h"
 
 #include "base/fileio.h"
@@ -76,7 +77,7 @@ static int is_visible(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-/* The folders in `path`, by name; with `saved` only those that are saved data sets. */
+/* The folders in `path`, by name; if `saved`, only those that are saved data sets. */
 static int list_folders(const char *path, bool saved, struct split_groups *ret, struct err *reterr)
 {
 	struct dirent **all = NULL;
@@ -123,7 +124,7 @@ static int one_part(const char *path, const char *test_split, struct err *reterr
 		      path, test_split);
 }
 
-/* Which of the splits are the training and the test set. One alone is split in two. */
+/* Choose the splits for training and test. A single one is split in two. */
 static int choose_parts(const char *path, const struct split_groups *g, const char *field,
 			const char *what, const char *test_split, struct detected *d,
 			struct err *reterr)
@@ -152,7 +153,8 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 	return 0;
 }
 
-/* Parquet files in the folder: what `datasets` would make of it. 1: there are some. */
+/* Detect Parquet files in the folder, with the splits that `datasets` would find. 1: there are
+ * some. */
 static int detect_parquet(const char *path, const char *field, const char *test_split,
 			  const struct source_columns *columns, struct detected *ret,
 			  struct err *reterr)

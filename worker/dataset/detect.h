@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Which kind of source a path is: by what lies there first, by its name second. */
+/* Decides which kind of source a path is: first by its content, then by its name. */
 #pragma once
 
 #include "worker/dataset/source.h"
 #include "worker/dataset/split_names.h"
 
-/* Two sources when the path holds several splits (DatasetDict, aclImdb, Parquet files). */
+/* Two sources if the path holds several splits (DatasetDict, aclImdb, Parquet files). */
 struct detected {
 	const struct source_kind *kind;
-	bool has_parts; /* then the sources are path/train and path/test, of this kind */
-	/* Names of the parts: "train", and the one that was asked for, "test" or "validation".
-	 * Without parts `train` names the only one, or is "" when the source is the path itself. */
+	bool has_parts; /* True if the sources are path/train and path/test, of this kind */
+	/* Names of the parts: "train", and the requested one, "test" or "validation". Without parts
+	 * `train` names the only one, or is "" if the source is the path itself. */
 	char train[SPLIT_NAME_MAX], test[SPLIT_NAME_MAX];
-	/* Takes the place of "test" if no row of it has a label; "": there is none, or the job
-	 * names its test split. */
+	/* Replaces "test" if no row of "test" has a label. "": there is none, or the job names its
+	 * test split. */
 	char spare[SPLIT_NAME_MAX];
 };
 
 /* `field` is for errors: field/path. `test_split`: the split that the job names as its test set, or
- * NULL. Of the columns the configuration counts alone. -ENOENT, -ERR_INVALID. */
+ * NULL. Of the columns only the configuration is used. -ENOENT, -ERR_INVALID. */
 int source_detect(const char *path, const char *field, const char *test_split,
 		  const struct source_columns *columns, struct detected *ret,
 		  struct err *reterr) MUSTCHECK;

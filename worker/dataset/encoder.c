@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See encoder.h. Threads take rows in small steps from a shared counter; row i's result is always
- * row i's, whoever made it. */
+/* The threads take rows in small steps from a shared counter. The result of row i has the place i,
+ * whichever thread made it. */
 #include "worker/dataset/encoder.h"
 
 #include "base/own.h"

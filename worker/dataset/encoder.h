@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows of text through the tokenizer on several threads. A chunk collects rows (their texts
- * copied), encoder_run() tokenises all of it, the caller reads the results and clears it.
+ * Tokenises rows of text on several threads. A chunk collects rows (their texts copied),
+ * encoder_run() tokenises all of it, and the caller reads the results and clears it.
  */
 #pragma once
 

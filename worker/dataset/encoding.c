@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See encoding.h. Byte order marks are those of the Unicode standard, section 23.8. */
+/* The table of marks, and the guess by zero bytes if there is none. Byte order marks are those of
+ * the Unicode standard, section 23.8. */
 #include "worker/dataset/encoding.h"
 
 #include "base/own.h"
@@ -9,7 +10,7 @@
 
 #define CONVERT(what, name) \
 	what ", but must be UTF-8; convert it, as with: iconv -f " name " -t UTF-8"
-#define UNMARKED_MIN 8 /* bytes that are looked at when no mark says it */
+#define UNMARKED_MIN 8 /* bytes that are examined if there is no mark */
 #define UNMARKED_MAX 16
 #define UNPACK(what) what ", but must be text; unpack it, or pack it with gzip"
 
@@ -36,8 +37,8 @@ static const struct {
 	{"\x28\xB5\x2F\xFD", 4, UNPACK("packed with zstd")},
 };
 
-/* True if the bytes of each unit are zero but for the one at `ascii`. Without a mark the first
- * characters of a header or an object are ASCII, whose other bytes are zero. */
+/* True if the bytes of each unit are zero except the one at `ascii`. Without a mark the first
+ * characters of a header or an object are ASCII, and their other bytes are zero. */
 static bool has_units(const char *bytes, size_t len, size_t unit, size_t ascii)
 {
 	for (size_t i = 0; i < len; i++)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the first bytes of a file say if it is no UTF-8 text. */
+/* Recognises by its first bytes a file that is no UTF-8 text. */
 #pragma once
 
 #include <stddef.h>
 
-/* "UTF-16, little-endian", "a zip archive, …": what the file is and what makes a text of it, for
+/* "UTF-16, little-endian", "a zip archive, …": what the file is and how to make a text of it, for
  * "FILE is %s". NULL: the bytes may be UTF-8. */
 const char *encoding_problem(const char *bytes, size_t len);

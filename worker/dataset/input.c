@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See input.h. gzread of zlib ignores bytes behind a member, so members are inflated here. */
+/* Reads raw blocks and inflates them here, because zlib's gzread ignores bytes after a member. */
 #include "worker/dataset/input.h"
 
 #include "base/own.h"
@@ -24,7 +24,7 @@ struct gzip {
 	int64_t members; /* that have ended */
 };
 
-/* Bytes of the file into buf; 0: its end. */
+/* Read bytes of the file into buf. 0: the end. */
 static ssize_t read_raw(struct input *in, void *buf, struct err *reterr)
 {
 	ssize_t n;
@@ -40,7 +40,7 @@ static ssize_t read_raw(struct input *in, void *buf, struct err *reterr)
 
 /* ---- gzip ---- */
 
-/* Its first bytes are in the block: they become the raw ones. */
+/* Make the first bytes, which are in the block, the raw ones. */
 static int start_gzip(struct input *in, struct err *reterr)
 {
 	struct gzip *gz = calloc(1, sizeof(*gz));
@@ -75,7 +75,7 @@ static int more_raw(struct input *in, struct err *reterr)
 	return 1;
 }
 
-/* Behind a member: zeros, then the end (0) or another member (1). */
+/* Skip zeros after a member. 0: the end follows; 1: another member. */
 static int next_member(struct input *in, struct err *reterr)
 {
 	struct gzip *gz = in->gz;
@@ -101,7 +101,7 @@ static int not_gzip(const struct input *in, const char *reason, struct err *rete
 	return err_set(reterr, ERR_CORRUPT, "%s is not a whole gzip file: %s", in->path, reason);
 }
 
-/* One step into the room of the block that is left. 1: go on, 0: the end of the file. */
+/* Inflate one step into the free part of the block. 1: go on. 0: the end of the file. */
 static int inflate_some(struct input *in, struct err *reterr)
 {
 	struct gzip *gz = in->gz;
@@ -210,7 +210,7 @@ void input_close(struct input *in)
 		inflateEnd(&in->gz->z);
 	free(in->gz);
 	free(in->block);
-	if (in->path) /* else it was never opened */
+	if (in->path) /* otherwise it was never opened */
 		closep(&in->fd);
 	*in = (struct input){0};
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes of a text file, plain or gzip (found out by its first bytes), block by block: the one door
- * to zlib. Memory is two blocks, whatever the file's size. As Python's gzip: all members are read,
- * zeros between and behind them are padding, and any other byte there is an error.
+ * Reads a text file, plain or gzip (recognised by its first bytes), block by block. The only
+ * interface to zlib. Memory is two blocks, whatever the file's size. As in Python's gzip, all
+ * members are read, zeros between and after them are padding, and any other byte there is an error.
  */
 #pragma once
 
@@ -20,15 +20,15 @@ struct input {
 	struct gzip *gz; /* NULL: a plain file */
 	char *block;
 	size_t at, n;	      /* block[at .. n) is not consumed yet */
-	int64_t size, offset; /* of the file as it lies on disk, and how much of it is read */
+	int64_t size, offset; /* of the file on disk, and the number of bytes read */
 };
 
-/* -ENOENT, -EISDIR and the like; -ERR_INVALID: its first bytes are no UTF-8 text's (encoding.h). A
- * UTF-8 byte order mark is skipped. */
+/* -ENOENT, -EISDIR and similar. -ERR_INVALID: the first bytes show that the file is no UTF-8 text
+ * (encoding.h). A UTF-8 byte order mark is skipped. */
 int input_open(struct input *in, const char *path, struct err *reterr) MUSTCHECK;
-/* Call when block[at .. n) is empty. 1: there is more, 0: the end, -ERR_CORRUPT: broken gzip, or
- * other bytes behind its end. */
+/* Call this if block[at .. n) is empty. 1: there is more. 0: the end. -ERR_CORRUPT: damaged gzip,
+ * or other bytes after its end. */
 int input_fill(struct input *in, struct err *reterr) MUSTCHECK;
-/* How much of the file is read, 0 to 1. */
+/* The part of the file that is read, 0 to 1. */
 double input_fraction(const struct input *in);
 void input_close(struct input *in);

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-/* True if another try on the same data would say the same; no system's or disk's trouble. */
+/* True if another attempt on the same data would fail in the same way. Errors of the system or the
+ * disk would not. */
 static bool is_of_the_data(int r, const struct err *why)
 {
 	return (r == -ERR_INVALID || r == -ERR_CORRUPT || r == -ERR_LIMIT) &&

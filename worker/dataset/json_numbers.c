@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See json_numbers.h. What is no JSON stays none: the parser says so. */
+/* Replaces the numbers in one pass over the text. Invalid JSON stays invalid, and the parser
+ * reports it. */
 #include "worker/dataset/json_numbers.h"
 
 #include "base/own.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes of the string that begins at s[0], with its quotes; all of it when it has no end. */
+/* Length of the string that begins at s[0], with its quotes; the whole rest if it has no end. */
 static size_t string_len(const char *s, size_t len)
 {
 	for (size_t i = 1; i < len; i++) {

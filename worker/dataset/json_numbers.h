@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers that Python writes into JSON and Jansson refuses: NaN, Infinity, -Infinity, integers
- * beyond 64 bits, reals beyond a double. Python's own reader and `datasets` take them.
+ * beyond 64 bits, reals beyond a double. Python's own reader and `datasets` accept them.
  */
 #pragma once
 
@@ -10,6 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Append the JSON text s with each such number in a form that Jansson takes: NaN as null, the
- * others as the nearest real. Everything else stays as it is. True if there was one. */
+/* Append the JSON text s with each such number in a form that Jansson accepts: NaN as null, the
+ * others as the nearest real. The rest is unchanged. True if s had such a number. */
 bool json_numbers_tame(const char *s, size_t len, struct buf *out);

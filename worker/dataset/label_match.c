@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See label_match.h. */
+/* Sorts the names, looks each name up exactly and without case, and reads ids from names. */
 #include "worker/dataset/label_match.h"
 
 #include "base/own.h"
@@ -92,7 +92,7 @@ static size_t lower_bound(const struct name *list, size_t n, const char *text, o
 	return lo;
 }
 
-/* The id of the one name of the list that is `text` but for case; -1: there is none or several. */
+/* The id of the only name of the list that equals `text` without case. -1: none or several do. */
 static int32_t only_one(const struct name *list, size_t n, const char *text)
 {
 	size_t at = lower_bound(list, n, text, without_case);
@@ -135,7 +135,7 @@ int32_t label_name_id(const char *name)
 	return (int32_t)id;
 }
 
-/* ids[i] is what from[i] says. False if one that is used says no id below to_n. */
+/* Set ids[i] to the id in from[i]. False if a used one has no id below to_n. */
 static bool by_said_id(char *const *from, size_t from_n, size_t to_n, const bool *used,
 		       int32_t *ids)
 {
@@ -149,7 +149,7 @@ static bool by_said_id(char *const *from, size_t from_n, size_t to_n, const bool
 	return true;
 }
 
-/* ids[i] is where `to` says i. False if one that is used is not said. */
+/* Set ids[i] to the index at which `to` has the id i. False if a used one is missing. */
 static bool by_place_of_id(size_t from_n, char *const *to, size_t to_n, const bool *used,
 			   int32_t *ids)
 {

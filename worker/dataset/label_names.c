@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See label_names.h. */
+/* The list, and its index sorted by name. */
 #include "worker/dataset/label_names.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ static int compare_text(const char *a, size_t a_len, const char *b)
 	return c ? c : a_len < b_len ? -1 : a_len > b_len;
 }
 
-/* Where in by_name the name is, or where it belongs. */
+/* The position of the name in by_name, or the one at which to insert it. */
 static size_t lower_bound(const struct label_names *l, const char *name, size_t len,
 			  bool *ret_found)
 {

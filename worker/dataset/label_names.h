@@ -12,8 +12,8 @@ struct label_names {
 	size_t *by_name; /* indices of items, sorted by code point */
 };
 
-/* Append a copy, unless the name is there. 1: added, 0: it is there, -ENOMEM. */
+/* Append a copy, unless the name exists. 1: added, 0: it exists, -ENOMEM. */
 int label_names_add(struct label_names *l, const char *name, size_t len);
-/* Its id, -1: there is no such name. */
+/* The name's id; -1: there is no such name. */
 int32_t label_names_find(const struct label_names *l, const char *name, size_t len);
 void label_names_done(struct label_names *l);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See label_number.h. */
+/* Sorts the numbers, whole ones before others, and searches them. */
 #include "worker/dataset/label_number.h"
 
 #include <errno.h>

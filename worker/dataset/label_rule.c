@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See labels.h: the decision, once all values are known. */
+/* The decision of labels.h, after all values are known. */
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/dataset/label_match.h"
@@ -47,8 +47,8 @@ static int32_t by_text(const struct labels *l, const char *text)
 	return label_names_find(&l->names, text, strlen(text));
 }
 
-/* The id of the name that a value is: by its own text, else by another form of the number or
- * boolean that it is. -1: there is none. */
+/* The id of the name that equals a value: by its own text, else by another form of its number or
+ * boolean. -1: there is none. */
 static int32_t by_name(const struct labels *l, const struct label_seen *v)
 {
 	static const char *const booleans[][3] = {{"False", "false", "FALSE"},
@@ -75,7 +75,7 @@ static bool is_nothing(const struct labels *l, const struct label_seen *v)
 	       (v->type == LABEL_INT && l->has_no_label && v->number == l->no_label);
 }
 
-/* True if the split has nothing but -1. */
+/* True if every value of the split is -1. */
 static bool all_minus_one(const struct labels *l, size_t split)
 {
 	for (size_t i = 0; i < l->values_n; i++) {
@@ -117,9 +117,9 @@ static bool share_names(const struct label_names *a, const struct label_names *b
 	return false;
 }
 
-/* Fill ids[source.n] with the classes of the source's names. Those of a model's names are found by
- * name, or by id if a side has no names. The user's list that has none of them renames them one by
- * one. -ENOMEM. */
+/* Fill ids[source.n] with the classes of the source's names. A model's names are found by name, or
+ * by id if a side has no names. A user's list that has none of the source's names renames them one
+ * by one. -ENOMEM. */
 static int match_source(struct labels *l, int32_t *ids)
 {
 	const struct label_names *s = &l->source, *to = &l->names;
@@ -225,7 +225,7 @@ static int too_many(const struct labels *l, const struct value_set *s, struct er
 		      l->paths[s->items[0]->split], LABELS_MAX);
 }
 
-/* Give the items, which are sorted, ids from 0; with names, or without. */
+/* Give the sorted items ids from 0, with or without names. */
 static int number_items(struct labels *l, const struct value_set *s, bool texts, bool named,
 			struct err *reterr)
 {
@@ -249,7 +249,7 @@ static int number_items(struct labels *l, const struct value_set *s, bool texts,
 	return 0;
 }
 
-/* True if the numbers from items[at] on, which are sorted, are exactly 0 … n-1; *ret_n is n. */
+/* True if the sorted numbers from items[at] on are exactly 0 … n-1; *ret_n is n. */
 static bool is_range(const struct value_set *s, size_t at, int64_t *ret_n)
 {
 	int64_t next = 0;

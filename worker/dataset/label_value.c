@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See label_value.h. The words are those of pandas.read_csv, which `datasets` reads CSV with. */
+/* The words and numbers that a text may be. The words are those of pandas.read_csv, with which
+ * `datasets` reads CSV. */
 #include "worker/dataset/label_value.h"
 
 #include "base/own.h"
@@ -38,8 +39,8 @@ static size_t digits(const char *s)
 	return strspn(s, "0123456789");
 }
 
-/* "7", "-1", "+1", "1.0", ".5", "2.5e3": decimal, without a leading zero, which makes a code of it.
- */
+/* True for "7", "-1", "+1", "1.0", ".5", "2.5e3": decimal, without a leading zero (a text with one
+ * is a code). */
 static bool is_number(const char *s, bool *ret_whole)
 {
 	size_t n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a row says about its class, whatever the kind of source. One rule turns a text, a number or
- * a boolean into a value. So the same data has the same classes as CSV, JSONL, Parquet or saved
- * data set. labels.h decides what the values mean.
+ * What a row says about its class. One rule turns a text, a number or a boolean into a value, for
+ * every kind of source. So the same data has the same classes as CSV, JSONL, Parquet or saved data
+ * set. labels.h decides what the values mean.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 
 enum label_type {
 	LABEL_NULL,   /* nothing: null, empty, NaN */
-	LABEL_ABSENT, /* a word that stands for nothing, unless it is the name of a class */
+	LABEL_ABSENT, /* a word that means a missing value, unless it is the name of a class */
 	LABEL_TEXT,
 	LABEL_BOOL,  /* number is 0 or 1 */
 	LABEL_INT,   /* also a float that is whole */
@@ -31,8 +31,8 @@ struct label_value {
 	char digits[LABEL_NUMBER_LEN]; /* its text when the source has none */
 };
 
-/* From a text. In `csv` the words for missing values are absent, and True and False booleans, as
- * pandas reads them. Numbers are numbers everywhere. */
+/* Make a value of a text. If `csv`, the words for missing values are absent, and True and False are
+ * booleans, as pandas reads them. Numbers are numbers in every source. */
 void label_from_text(struct label_value *v, const char *text, size_t len, bool csv);
 void label_from_int(struct label_value *v, int64_t number);
 void label_from_unsigned(struct label_value *v, uint64_t number);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See labels.h: the names that are given, and the values that the rows have. */
+/* The given names, and the table of the values that rows have. */
 #include "worker/dataset/labels.h"
 
 #include "base/own.h"
@@ -181,7 +181,7 @@ static int at_row(const struct source *s, const struct source_row *row, const ch
 		      (long long)row->number, what);
 }
 
-/* An index of the source's class names becomes the class; others can only mean no label. */
+/* Map an index of the source's class names to its class. Any other value means no label. */
 static int take_class(const struct labels *l, const struct source *s, const struct source_row *row,
 		      struct label_value *v, struct err *reterr)
 {

@@ -34,7 +34,7 @@ struct label_seen {
 	enum label_type type;
 	int64_t number;
 	char *text;
-	int64_t rows, first; /* how many have it; the first one's number */
+	int64_t rows, first; /* number of rows that have it; number of the first one */
 	int32_t class;	     /* decided; LABEL_NONE: these rows have no label */
 };
 
@@ -43,11 +43,11 @@ struct labels {
 	struct label_numbers numbers; /* those among the names */
 	struct label_names source;    /* class names of the first source that has any */
 	bool given;		      /* the names are the job's `labels` */
-	bool of_model;		      /* they are the classes of a model: set after labels_init */
-	bool by_id; /* decided: of the source and the model, one has no names, so ids decide */
+	bool of_model; /* True if they are the classes of a model; set after labels_init */
+	bool by_id;    /* decided: of the source and the model, one has no names, so ids decide */
 	bool has_no_label;
 	int64_t no_label;
-	size_t classes; /* how many, once decided */
+	size_t classes; /* the number of classes, once decided */
 	struct label_seen *values;
 	size_t values_n, values_cap;
 	int32_t *sorted;	    /* values in the order of their keys, for look-ups */
@@ -57,17 +57,17 @@ struct labels {
 /* From `labels` (strings, at least two, all different) and `no_label` of the job's dataset. The
  * caller ends *l with labels_done, also on failure. */
 int labels_init(struct labels *l, const json_t *dataset, struct err *reterr) MUSTCHECK;
-/* A source is opened: its class names and its path, as copies. */
+/* Note an opened source: copies of its class names and its path. */
 int labels_open(struct labels *l, const struct source *s, size_t split,
 		struct err *reterr) MUSTCHECK;
-/* Keep what a row says; *ret_value stands for it. -ERR_INVALID: it can be no label. */
+/* Keep what a row says; *ret_value is its number. -ERR_INVALID: it cannot be a label. */
 int labels_add(struct labels *l, const struct source *s, const struct source_row *row, size_t split,
 	       int32_t *ret_value, struct err *reterr) MUSTCHECK;
-/* True if any row of the split has a label. For before the decision. */
+/* True if any row of the split has a label. For use before the decision. */
 bool labels_has_any(const struct labels *l, size_t split);
-/* Forget the rows of a split, in whose place another source is read. */
+/* Forget the rows of a split that another source replaces. */
 void labels_forget(struct labels *l, size_t split);
-/* All rows are seen: give each value its class. -ERR_INVALID with the row and the remedy. */
+/* Give each value its class, after all rows are added. -ERR_INVALID with the row and the remedy. */
 int labels_decide(struct labels *l, struct err *reterr) MUSTCHECK;
 /* After labels_decide: an index, or LABEL_NONE. */
 int32_t labels_class(const struct labels *l, int32_t value);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See parquet_tree.h. */
+/* Walks the tree, reads its card, and groups its files. */
 #include "worker/dataset/parquet_tree.h"
 
 #include "base/fileio.h"
@@ -111,7 +111,7 @@ static int no_file(const char *dir, const char *config, struct err *reterr)
 		config ? " '" : "", config ? config : "", config ? "'" : "", dir);
 }
 
-/* The files in `w` by split. */
+/* Group the files of `w` by split. */
 static int choose(const struct walk *w, const struct tree_config *config, struct split_groups *ret,
 		  struct err *reterr)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A folder with Parquet files in it or below it, as repositories of the hub and S3 prefixes are:
- * which files are which split (configs.h).
+ * A folder with Parquet files in it or below it, as in repositories of the hub and S3 prefixes.
+ * configs.h decides which files belong to which split.
  */
 #pragma once
 
@@ -16,15 +16,16 @@
 /* Which configuration of a tree is read. */
 struct tree_config {
 	const char *name; /* NULL: the only one, or the default one of the card */
-	bool chosen;	  /* True if the tree holds the files of one alone: the card's `configs` are
-			     of the repository that they come from */
+	bool chosen;	  /* True if the tree holds the files of one configuration alone: the card's
+			     `configs` belong to the repository they came from */
 };
 
-/* The splits of a tree, files relative to dir; none when it has no Parquet file. The caller ends
- * *ret with split_groups_done, also on failure. -ERR_INVALID: several configurations and none is
- * named, or none has that name or a file; reterr->field is /dataset/config. -ERR_LIMIT, -errno. */
+/* Find the splits of a tree, with files relative to dir; none if it has no Parquet file. The caller
+ * ends *ret with split_groups_done(), also on failure. -ERR_INVALID: several configurations exist
+ * and none is named, or the named one is missing or has no file; reterr->field is /dataset/config.
+ * -ERR_LIMIT, -errno. */
 int parquet_tree_splits(const char *dir, const struct tree_config *config, struct split_groups *ret,
 			struct err *reterr) MUSTCHECK;
-/* Absolute paths of the files of "DIR/SPLIT"; caller frees with saved_files_free. */
+/* The absolute paths of the files of "DIR/SPLIT". The caller frees them with saved_files_free(). */
 int parquet_tree_files(const char *path, const struct tree_config *config, char ***ret,
 		       size_t *ret_n, struct err *reterr) MUSTCHECK;

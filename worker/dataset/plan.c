@@ -51,7 +51,7 @@ static int init_columns(struct plan *p, const json_t *dataset, struct err *reter
 	return 0;
 }
 
-/* How a CSV is written. */
+/* Read the delimiter and the quoting of a CSV. */
 static int init_dialect(struct plan *p, const json_t *dataset, struct err *reterr)
 {
 	const char *delimiter = json_get_str(dataset, "delimiter", "");
@@ -143,7 +143,7 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 			  reterr);
 }
 
-/* The split of `path` that is read instead of the test set if that has no labels. */
+/* The split of `path` that replaces a test set without labels. */
 static int add_spare(struct plan_source *s, const char *path, const char *spare, struct err *reterr)
 {
 	char full[PATH_MAX];
@@ -157,7 +157,7 @@ static int add_spare(struct plan_source *s, const char *path, const char *spare,
 static int init_sources(struct plan *p, const json_t *dataset, struct err *reterr)
 {
 	const char *path = json_get_str(dataset, "path", NULL);
-	/* of the hub's data sets the test split is chosen when they are fetched */
+	/* for the hub's data sets the fetch has already chosen the test split */
 	const char *test_split =
 		json_object_get(dataset, "hub") ? NULL : json_get_str(dataset, "test_split", NULL);
 	struct detected found;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a preprocess job's `dataset` object means: which sources there are, which columns, and
- * after one pass over them which rows go where with which label. Memory: 5 bytes a row.
- * A bad row has no label or an empty text; the job's `on_bad_row` refuses it or leaves it out.
+ * The meaning of a preprocess job's `dataset` object: its sources and columns, and, after one pass
+ * over them, the part and label of each row. Memory: 5 bytes a row. A bad row has no label or an
+ * empty text; the job's `on_bad_row` refuses it or leaves it out.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct plan_source {
 	char *spare;	      /* read instead if no row has a label; NULL: none */
 	const char *field;    /* "/dataset", "/dataset/train" or "/dataset/test" */
 	enum split_part only; /* SPLIT_NONE: this source is split in two */
-	char delimiter;	      /* found in a CSV header, and not what its name says; else 0 */
+	char delimiter; /* found in a CSV header, if the file's name means another one; else 0 */
 	int64_t rows, bad;
 	struct plan_count invalid_utf8;
 	uint8_t *part;	/* per row: enum split_part */
@@ -39,7 +39,7 @@ struct plan {
 	struct plan_source sources[2];
 	size_t sources_n;
 	struct labels labels;
-	int64_t train_rows, test_rows; /* negative until known: not asked for */
+	int64_t train_rows, test_rows; /* negative until known: the spec does not give it */
 	uint64_t seed;
 	bool skip_bad;
 	struct plan_count invalid_utf8, empty, unlabelled;
@@ -58,8 +58,8 @@ static inline int64_t plan_usable(const struct plan_source *ps)
 {
 	return ps->rows - ps->bad;
 }
-/* The labels are decided: fill `part` of each source by train_rows, test_rows and seed. */
+/* Fill `part` of each source by train_rows, test_rows and seed, after the labels are decided. */
 int plan_decide_parts(struct plan *p, struct err *reterr) MUSTCHECK;
-/* The parts are decided: report the classes that only rows of the test set have. -ENOMEM. */
+/* Warn about classes that only rows of the test set have, after the parts are decided. -ENOMEM. */
 int plan_report_untrained(const struct plan *p, struct report *report,
 			  struct err *reterr) MUSTCHECK;

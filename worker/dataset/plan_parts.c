@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* See plan.h: which row goes into which part. */
+/* Assigns each row to a part (plan.h). */
 #include "base/own.h"
 #include "worker/dataset/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-/* split_rows over the rows that are not bad. */
+/* Apply split_rows() to the rows that are not bad. */
 static int split_usable(struct plan_source *ps, int64_t train, int64_t test, uint64_t seed,
 			struct err *reterr)
 {
@@ -30,7 +30,7 @@ static int too_few(const struct plan_source *ps, const char *key, int64_t want, 
 		      ps->bad ? " that are not left out" : "");
 }
 
-/* A source that is all training or all test set: `want` rows of it, or all. */
+/* A source for one part alone: `want` rows of it, or all. */
 static int split_one(struct plan_source *ps, const char *key, int64_t *want, uint64_t seed,
 		     struct err *reterr)
 {
@@ -123,7 +123,7 @@ int plan_decide_parts(struct plan *p, struct err *reterr)
 	return r < 0 ? r : check_classes(p, reterr);
 }
 
-/* rows[class]: how many of that part have it. */
+/* rows[class]: the number of rows of that part with the class. */
 static void count_classes(const struct plan *p, enum split_part part, int64_t *rows)
 {
 	for (size_t i = 0; i < p->sources_n; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See plan.h: the one pass over all rows, and the rows that cannot be used. */
+/* The one pass over all rows, and the rows that cannot be used (plan.h). */
 #include "base/own.h"
 #include "worker/dataset/label_match.h"
 #include "worker/dataset/plan.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK_EVERY 1024 /* rows between looks at the stop flag */
+#define CHECK_EVERY 1024 /* rows between two checks of the stop flag */
 
 static int keep_label(struct plan_source *ps, int64_t *cap, int32_t label)
 {
@@ -41,7 +41,7 @@ static void add_count(struct plan_count *c, const struct plan_count *more)
 		c->rows += more->rows;
 }
 
-/* A row's label goes into the decision only if its text can be used. */
+/* Keep a row's label for the decision only if its text can be used. */
 static int scan_row(struct plan *p, struct plan_source *ps, const struct source *s,
 		    const struct source_row *row, int32_t *ret_label, struct err *reterr)
 {
@@ -102,7 +102,7 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 	return r;
 }
 
-/* Forget what was read of a source. */
+/* Forget the rows of a source. */
 static void unread(struct plan *p, struct plan_source *ps)
 {
 	labels_forget(&p->labels, (size_t)(ps - p->sources));
@@ -141,7 +141,7 @@ static int scan_source(struct plan *p, struct plan_source *ps, const struct work
 
 /* ---- bad rows ---- */
 
-/* The labels are decided: from values to classes, and the rows that have none. */
+/* Map values to classes after the decision, and count the rows without a class. */
 static void find_bad_rows(struct plan *p, struct plan_source *ps)
 {
 	for (int64_t i = 0; i < ps->rows; i++) {
@@ -155,7 +155,7 @@ static void find_bad_rows(struct plan *p, struct plan_source *ps)
 	}
 }
 
-/* No row of the source can be used: on_bad_row is no way out. */
+/* Refuse a source in which no row can be used, whatever on_bad_row says. */
 static int all_bad(const struct plan_source *ps, struct err *reterr)
 {
 	bool no_text = true;

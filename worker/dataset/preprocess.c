@@ -58,7 +58,7 @@ static void job_done(struct job *j)
 	plan_done(&j->plan);
 }
 
-/* Positions of the model, 0 when config.json is not there or does not say. */
+/* The number of positions of the model; 0 if config.json is missing or does not say. */
 static int model_positions(const char *model, int64_t *ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *config = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dataset_open: a saved, tokenised data set into memory. Column types may be anything integer;
- * what the file says is checked before it is used as an index.
+ * dataset_open(): reads a saved, tokenised data set into memory. Columns may have any integer type.
+ * Every value of the file is checked before its use as an index.
  */
 #include "base/buf.h"
 #include "base/own.h"
@@ -65,7 +65,7 @@ static int no_column(const struct reading *g, const char *name, struct err *rete
 		       g->dir, name, buf_str(&there));
 }
 
-/* Find a column of the current batch. Absent and optional: both NULL. */
+/* Find a column of the current batch. If it is absent and optional, both are NULL. */
 static int bind(struct reading *g, const char *name, const char *other, enum column_type type,
 		bool optional, const struct ArrowSchema **ret_schema, const struct ArrowArray **ret,
 		struct err *reterr)
@@ -148,7 +148,7 @@ static int64_t child_int(const struct ArrowSchema *list, const struct ArrowArray
 	return column_int(list->children[0], a->children[0], at);
 }
 
-/* A list that runs along input_ids: its start, or an error when its length differs. */
+/* Find the list beside input_ids: its start, or an error if its length differs. */
 static int parallel(const struct reading *g, const struct ArrowSchema *schema,
 		    const struct ArrowArray *a, int64_t row, int64_t n, int64_t *ret_start,
 		    struct err *reterr)
@@ -317,7 +317,7 @@ static int keep_samples(struct reading *g, size_t samples, int64_t first_row, st
 	return 0;
 }
 
-/* A second pass, because evenly spaced rows need the number of rows. */
+/* Read the samples in a second pass, because evenly spaced rows need the number of rows. */
 static int read_samples(struct dataset *d, const char *dir, size_t samples, struct err *reterr)
 {
 	OWN(reading_done) struct reading g = {.dir = dir, .d = d};

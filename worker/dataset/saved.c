@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See saved.h. `datasets` decides by the same files. */
+/* Reads state.json, dataset_dict.json and dataset_info.json, by which `datasets` decides, too. */
 #include "worker/dataset/saved.h"
 
 #include "base/fileio.h"

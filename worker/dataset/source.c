@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What all kinds of sources share: opening, repairing ill-formed text, errors about columns. */
+/* What all kinds of sources share: the opening, the repair of ill-formed text, errors about
+ * columns. */
 #include "worker/dataset/source.h"
 
 #include "base/own.h"

@@ -21,21 +21,22 @@ struct source_columns {
 	char delimiter;			 /* of CSV; 0: found in the header */
 	bool no_quotes;			 /* of CSV: quotes are plain characters */
 	const char *config;		 /* of the data set (configs.h); NULL: the default */
-	bool config_chosen;		 /* True if no other configuration's files are there */
+	bool config_chosen; /* True if the path has the files of no other configuration */
 };
 
 struct source_row {
 	int64_t number; /* from 1, as people count the rows of this source */
-	/* NULL: null, or of pair, no such column asked for; both borrowed until the next */
+	/* NULL: a null, or (of pair) no such column was requested; both borrowed until the next
+	 * row */
 	const char *text, *pair;
 	size_t text_len, pair_len;
 	struct label_value label; /* its text is borrowed until the next */
-	bool invalid_utf8;	  /* something was replaced */
+	bool invalid_utf8;	  /* True if something was replaced */
 };
 
 struct source;
 
-/* A kind of source. open() fills s->state; the texts it gives may be ill-formed. */
+/* A kind of source. open() fills s->state. Its texts may be ill-formed UTF-8. */
 struct source_kind {
 	const char *name;
 	int (*open)(struct source *s, struct err *reterr);
@@ -53,14 +54,14 @@ struct source {
 	int64_t rows;	    /* given so far */
 	char **label_names; /* known from the source itself, or NULL */
 	size_t label_names_n;
-	char delimiter; /* found in a CSV header, and not what its name says; else 0 */
+	char delimiter; /* found in a CSV header, if the file's name means another one; else 0 */
 	int64_t doubtful, doubtful_line; /* csv.h, unless the delimiter is a comma */
 	struct buf text, pair;		 /* repaired copies */
 };
 
 extern const struct source_kind source_csv, source_jsonl, source_folder;
 extern const struct source_kind source_parquet, source_saved;
-/* Its path is "DIR/SPLIT": the files of one split of a folder of Parquet files (parquet_tree.h). */
+/* The path is "DIR/SPLIT": the files of one split of a folder of Parquet files (parquet_tree.h). */
 extern const struct source_kind source_parquet_tree;
 
 /* `field` ("/dataset" or "/dataset/train") and the columns are borrowed for the source's life.
@@ -68,16 +69,16 @@ extern const struct source_kind source_parquet_tree;
 int source_open(const struct source_kind *kind, const char *path, const char *field,
 		const struct source_columns *columns, struct source **ret,
 		struct err *reterr) MUSTCHECK;
-/* 1: a row, 0: the end. -ERR_INVALID, -ERR_CORRUPT: with the path and the row's number. */
+/* 1: a row. 0: the end. -ERR_INVALID, -ERR_CORRUPT: with the path and the row's number. */
 int source_next(struct source *s, struct source_row *row, struct err *reterr) MUSTCHECK;
-/* How much is read, 0 to 1; 0 when not known. */
+/* The part that is read, 0 to 1; 0 if unknown. */
 double source_fraction(const struct source *s);
 void source_closep(struct source **s);
 
-/* For the kinds: the error for a column that is not there; names the ones there are. */
+/* For the kinds: report that a column is missing, and list the columns. */
 int source_no_column(const struct source *s, const char *key, const char *column,
 		     const char *const *there, size_t n, struct err *reterr);
 /* For the kinds: keep a copy of one class name. 0 or -ENOMEM. */
 int source_add_label_name(struct source *s, const char *name);
-/* Append s with ill-formed sequences replaced. True when there were any. */
+/* Append s with ill-formed sequences replaced. True if there were any. */
 bool utf8_repair(const char *s, size_t len, struct buf *out);

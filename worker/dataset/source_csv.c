@@ -95,8 +95,8 @@ static size_t count_wanted(const struct source *s, const struct csv *c)
 	return found;
 }
 
-/* How well a delimiter fits: the wanted columns that it finds, then all that it finds. -ERR_LIMIT:
- * the header is too large with it. */
+/* Rate a delimiter: by the wanted columns that it finds, then by all columns that it finds.
+ * -ERR_LIMIT: with it the header is too large. */
 static int rate(const struct source *s, char delimiter, size_t *ret, struct err *reterr)
 {
 	struct csv_dialect dialect = {delimiter, s->columns.no_quotes};
@@ -106,7 +106,7 @@ static int rate(const struct source *s, char delimiter, size_t *ret, struct err 
 	if (r >= 0)
 		r = csv_next(&c, reterr);
 	*ret = r > 0 ? count_wanted(s, &c) * (CSV_FIELDS_MAX + 1) + c.n : 0;
-	return r == -ERR_INVALID ? 0 : r; /* with another one it may be whole */
+	return r == -ERR_INVALID ? 0 : r; /* with another delimiter the header may fit */
 }
 
 static int keep(struct err *reterr, const struct err *e, int r)
@@ -116,8 +116,8 @@ static int keep(struct err *reterr, const struct err *e, int r)
 	return r;
 }
 
-/* The one of the file's name, unless the header says that it is another. A header that is too large
- * with one of them is an error if none finds a wanted column. */
+/* Choose the delimiter of the file's name, unless the header shows another one. A header that is
+ * too large with one of them is an error only if none finds a wanted column. */
 static int find_delimiter(struct source *s, char *ret, struct err *reterr)
 {
 	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A folder of class folders with one text per file, as aclImdb has it (pos/0_9.txt, neg/…): the
- * folders' names in sorted order are the classes, except "unsup"; files in sorted order within.
+ * A folder of class folders with one text per file, as in aclImdb (pos/0_9.txt, neg/…). The sorted
+ * names of the folders are the classes, except "unsup". The files of a folder are sorted, too.
  */
 #include "base/fileio.h"
 #include "base/own.h"

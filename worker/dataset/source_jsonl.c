@@ -28,7 +28,7 @@ struct jsonl_source {
 	int64_t line_number;
 	json_t *object;		   /* of the current row; its strings are borrowed by the row */
 	bool seen[KEYS_];	   /* a row has that key */
-	struct err missing[KEYS_]; /* the first row that lacks it, while no row has it */
+	struct err missing[KEYS_]; /* the first row that lacks the key, while no row has it */
 };
 
 static int jsonl_open(struct source *s, struct err *reterr)
@@ -131,7 +131,7 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 	return 0;
 }
 
-/* Keep what to say in case that no row has the key: the keys of the first row. */
+/* Keep the keys of the first row, for the message if no row has the wanted key. */
 static int note_missing(struct source *s, const struct source_row *row, enum key key,
 			const char *column)
 {
@@ -210,7 +210,7 @@ static int take_label(struct source *s, struct source_row *row, struct err *rete
 	return 0;
 }
 
-/* The end: a column that no row has is an error, and not missing values. */
+/* At the end, a column that no row has is an error, not a missing value. */
 static int check_columns(const struct source *s, struct err *reterr)
 {
 	const struct jsonl_source *state = s->state;

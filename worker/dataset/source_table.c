@@ -89,7 +89,7 @@ static int find_columns(struct source *s, struct err *reterr)
 	return r;
 }
 
-/* The names of the card of a folder "DIR/SPLIT", else those of its first file. */
+/* The class names in the card of a folder "DIR/SPLIT", else in its first file. */
 static int tree_class_names(const struct source *s, const struct ArrowSchema *schema, json_t **ret,
 			    struct err *reterr)
 {

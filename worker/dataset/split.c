@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See split.h: the scheme is part of the product's promise and never changes. */
+/* The permutation of split.h. Users rely on this scheme, so it never changes. */
 #include "worker/dataset/split.h"
 
 #include "base/own.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See split_names.h. */
+/* The rules in their order, the groups, and the matching of a card's patterns. */
 #include "worker/dataset/split_names.h"
 
 #include "base/str.h"
@@ -27,9 +27,9 @@ static bool is_separator(char c)
 	return c && (strchr("-._ ", c) || isdigit((unsigned char)c));
 }
 
-/* Where the word stands in the `len` bytes of a name, with separators or the name's ends around it;
- * else NULL. `open`: the name's own end counts as the end of a word (folders; a file's name goes on
- * with a suffix). */
+/* The position of the word in the `len` bytes of a name, with separators or the name's ends around
+ * it; else NULL. `open`: the name's own end also ends a word (folders; in a file's name a suffix
+ * follows). */
 static const char *find_word(const char *name, size_t len, const char *word, bool open)
 {
 	size_t n = strlen(word);
@@ -264,7 +264,7 @@ void split_groups_done(struct split_groups *g)
 	*g = (struct split_groups){0};
 }
 
-/* One folder's or file's name of the path against one part of the pattern. */
+/* Match one name of the path with one part of the pattern. */
 static bool part_match(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
 {
 	char *p = strndup(pattern, pattern_len), *s = strndup(name, name_len);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which file belongs to which split, from the files' names alone, by the rules of `datasets`
+ * Assigns files to splits by their names alone, by the rules of `datasets`
  * (datasets/data_files.py): data/SPLIT-00000-of-00001.x, else a folder named after a split, else a
- * file named after one, else everything is "train". Used for folders of Parquet files here and for
- * repositories of the hub (transfer).
+ * file named after one, else everything is "train". Folders of Parquet files here and repositories
+ * of the hub (transfer) use this.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct split_groups {
 /* Group n relative paths; hidden ones and those below a "__" folder are left out. 0 or -ENOMEM; the
  * caller ends *ret with split_groups_done, also on failure. */
 int split_groups_init(struct split_groups *ret, const char *const *paths, size_t n);
-/* Add one path to the group of that name, made when it is missing. 0 or -ENOMEM. */
+/* Add one path to the group of that name, which is made if it is missing. 0 or -ENOMEM. */
 int split_groups_add(struct split_groups *g, const char *split, const char *path);
 /* Sort the groups and their files. */
 void split_groups_sort(struct split_groups *g);
@@ -34,7 +34,7 @@ const struct split_group *split_groups_find(const struct split_groups *g, const 
 /* Put a folder before the path of each file; "" changes nothing. 0 or -ENOMEM. */
 int split_groups_prefix(struct split_groups *g, const char *dir);
 void split_groups_done(struct split_groups *g);
-/* The first word in the path that names a split, in a folder or the file's name; else NULL. */
+/* The first word that names a split, in a folder or the file's name of the path; else NULL. */
 const char *split_word(const char *path);
 /* True if the pattern of a data set's card matches the path: `*`, `?` and [..] stay within a
  * folder,

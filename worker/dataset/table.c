@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See table.h. */
+/* Opens one file after the other, and reads its batches and its schema. */
 #include "worker/dataset/table.h"
 
 #include "base/own.h"
@@ -51,7 +51,7 @@ static int open_file(struct table *t, struct err *reterr)
 		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(reterr, ERR_INVALID, "%s is not a regular file", path);
-	roots_fd_path(fd, opened); /* what was looked at is what Arrow reads */
+	roots_fd_path(fd, opened); /* Arrow reads the same file that was checked */
 	r = t->parquet ? arw_open_parquet(opened, &t->reader, &e)
 		       : arw_open_stream(opened, &t->reader, &e);
 	if (r >= 0 && t->select)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table over one or several Arrow or Parquet files: batches one after the other, the schema
- * checked to be the same in every file.
+ * A table over one or several Arrow or Parquet files: batches one after the other. The schema is
+ * that of the current file, because files may order their columns differently.
  */
 #pragma once
 
@@ -23,14 +23,14 @@ struct table {
 	struct ArrowArray batch;
 };
 
-/* Takes over `files`, also on failure. Opens the first file and its schema. */
+/* Open the first file and its schema. Takes over `files`, also on failure. */
 int table_open(struct table *t, char **files, size_t files_n, bool parquet,
 	       struct err *reterr) MUSTCHECK;
-/* Before the first table_next. */
+/* Call this before the first table_next(). */
 int table_select(struct table *t, const char *const *columns, size_t n,
 		 struct err *reterr) MUSTCHECK;
-/* 1: t->batch (with t->schema) is the next one that has rows; 0: the end. */
+/* 1: t->batch (with t->schema) is the next batch that has rows. 0: the end. */
 int table_next(struct table *t, struct err *reterr) MUSTCHECK;
-/* What Arrow calls the type of that column of the schema, for messages. Returns buf. */
+/* Arrow's name for the type of that column, for messages. Returns buf. */
 const char *table_type_name(const struct table *t, int64_t column, char *buf, size_t size);
 void table_close(struct table *t);

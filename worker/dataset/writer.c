@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See writer.h. The fingerprint comes from the data, because `datasets` keys its caches by it. */
+/* Pads rows, writes batches, and makes the JSON files. The fingerprint is computed from the data,
+ * because `datasets` uses it as the key of its caches. */
 #include "worker/dataset/writer.h"
 
 #include "base/fileio.h"
@@ -67,7 +68,8 @@ static json_t *label_feature(const struct writer_columns *c)
 	return json_pack("{so ss}", "names", names, "_type", "ClassLabel");
 }
 
-/* "Sequence" is read by every version of `datasets`; "List", which 4.0 and later write, is not. */
+/* Every version of `datasets` reads "Sequence"; "List", which 4.0 and later write, is not read by
+ * earlier ones. */
 static json_t *list_feature(const char *dtype)
 {
 	return json_pack("{so ss}", "feature", value_feature(dtype), "_type", "Sequence");

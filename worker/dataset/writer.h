@@ -38,12 +38,12 @@ struct writer_row {
 
 struct writer;
 
-/* Creates or replaces the directory `dir`. The columns' strings are copied. */
+/* Create or replace the directory `dir`. The columns' strings are copied. */
 int writer_open(const char *dir, const struct writer_columns *columns, struct writer **ret,
 		struct err *reterr) MUSTCHECK;
-/* Copies the row; writes a batch when there are enough. -ENOSPC and the like, -ERR_LIMIT: a batch
- * over 2 GiB. */
+/* Copy the row, and write a batch if it is full. -ENOSPC and similar; -ERR_LIMIT: a batch over 2
+ * GiB. */
 int writer_add(struct writer *w, const struct writer_row *row, struct err *reterr) MUSTCHECK;
-/* The rest, the JSON files; durable. */
+/* Write the last batch and the JSON files; durable. */
 int writer_finish(struct writer *w, struct err *reterr) MUSTCHECK;
 void writer_free(struct writer *w);

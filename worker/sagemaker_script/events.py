@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines of the log that are for the daemon: wire/event.h behind a prefix."""
+"""Writes event lines for the daemon into the log: lines of wire/event.h with a prefix."""
 import json
 import logging
 import os
@@ -13,7 +13,7 @@ def say(kind, **what):
 
 
 def warn(code, message):
-    """A warning of the job, as `report_warning` makes one here; of several processes the first."""
+    """Write a warning of the job, as `report_warning` does here; only the first process writes."""
     if int(os.environ.get("RANK", "0")) == 0:
         logger.warning(message)
         say("warning", code=code, message=message)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a finished training leaves: the model, its answers to a sample of texts (parity.json), and
-the results. The same files as our native engine (worker/train)."""
+"""Writes the results of a finished training: the model, its answers to a sample of texts
+(parity.json), and the metrics. The files are those of our native engine (worker/train)."""
 import inspect
 import json
 import os
@@ -17,7 +17,7 @@ RESULTS = ("epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "
 
 
 def save_model(model, tokenizer, directory):
-    """As safetensors in fp32, which every version reads and our servers need."""
+    """Save the model as safetensors in fp32, which every version reads and our servers need."""
     known = inspect.signature(model.save_pretrained).parameters
     extra = {"safe_serialization": True} if "safe_serialization" in known else {}
     model.float().save_pretrained(directory, **extra)
@@ -25,7 +25,7 @@ def save_model(model, tokenizer, directory):
 
 
 def texts_of(rows):
-    """Evenly spaced texts (and second texts) of the data, when it has them."""
+    """Select evenly spaced texts (and second texts) of the data, if it has them."""
     columns = [name for name, feature in rows.features.items()
                if getattr(feature, "dtype", None) in ("string", "large_string")][:2]
     if not columns:
@@ -43,7 +43,7 @@ def specials(samples):
 
 
 def write_parity(directory, rows):
-    """Read the saved files again and ask them, in fp32, as a server does."""
+    """Load the saved files and run the sample in fp32, as a server does."""
     model = AutoModelForSequenceClassification.from_pretrained(directory).float().eval()
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -67,7 +67,7 @@ def write_parity(directory, rows):
 
 
 def write(directory, name, text):
-    """The file is complete once it has its name."""
+    """Write a file that is complete once it has its name."""
     path = os.path.join(directory, name)
     with open(path + ".tmp", "w", encoding="utf-8") as f:
         f.write(text)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
-The same rules as our native engine (worker/dataset, worker/train)."""
+The rules are those of our native engine (worker/dataset, worker/train)."""
 import re
 
 import datasets
@@ -13,7 +13,7 @@ COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class BadInput(Exception):
-    """Something the user can put right; the text is one sentence."""
+    """An error that the user can correct; the text is one sentence."""
 
 
 def load(directory, what):
@@ -60,8 +60,8 @@ def label_names(train, test):
 
 
 def ids_by_name(own, names):
-    """The id in `names` of each name in `own`: exactly, else without regard to case if exactly one
-    name of each side is that; None."""
+    """The id in `names` of each name in `own`, or None. Case counts, unless exactly one name of
+    each side is equal without it."""
     low, own_low = [name.lower() for name in names], [name.lower() for name in own]
     return [names.index(name) if name in names else low.index(name.lower())
             if low.count(name.lower()) == own_low.count(name.lower()) == 1 else None
@@ -69,14 +69,14 @@ def ids_by_name(own, names):
 
 
 def said_id(name):
-    """The id that a class name says: 7 of "7" and "LABEL_7"; else None."""
+    """The id in a class name: 7 for "7" and "LABEL_7"; None if the name has no id."""
     said = re.fullmatch("(?:LABEL_)?(0|[1-9][0-9]*)", name, re.ASCII)
     return int(said[1]) if said else None
 
 
 def ids_by_id(own, n, names, used):
-    """The id in `names` of each of n classes, of which only one side has names: what the names say
-    if all of those say an id of the other side, else the place."""
+    """The id in `names` of each of n classes, if only one side has names. If all names are ids of
+    the other side, these ids decide; otherwise the index does."""
     if own:
         ids = [said_id(name) for name in own]
         ids = [i if i is not None and i < len(names) else None for i in ids]
@@ -89,7 +89,7 @@ def ids_by_id(own, n, names, used):
 
 
 def match_labels(test, train, names):
-    """The test rows with the ids of the training data's classes: by name where both have names."""
+    """Map the test rows' labels to the training data's classes: by name if both have names."""
     own, labels = class_names(test), np.asarray(test["labels"])
     used = np.unique(labels)
     if own and class_names(train):
@@ -110,7 +110,7 @@ def match_labels(test, train, names):
 
 
 def check_against(rows, what, model, max_length):
-    """The rows, cut to max_length, fit the model: positions and vocabulary."""
+    """Check that the rows, cut to max_length, fit the model's positions and vocabulary."""
     positions = getattr(model.config, "max_position_embeddings", None)
     vocabulary = model.get_input_embeddings().num_embeddings
     for i, row in enumerate(rows):
@@ -127,7 +127,7 @@ def check_against(rows, what, model, max_length):
 
 
 class Collator:
-    """A batch as long as its longest row; padding that the data brings along is dropped."""
+    """Make a batch as long as its longest row; padding of the data is dropped."""
 
     def __init__(self, tokenizer, max_length):
         self.tokenizer, self.max_length = tokenizer, max_length
@@ -143,8 +143,8 @@ class Collator:
 
 
 def metrics(prediction):
-    """Accuracy, and precision, recall and F1: of class 1 when there are two, else their mean over
-    the classes that occur. A ratio over nothing is 0."""
+    """Accuracy, precision, recall and F1: of class 1 if there are two classes, else the mean over
+    the classes that occur. A division by zero gives 0."""
     logits, labels = prediction.predictions, prediction.label_ids
     if isinstance(logits, tuple):
         logits = logits[0]

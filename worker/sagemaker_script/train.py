@@ -3,7 +3,7 @@
 hyperparameters (docs/specs.md), channels and results. For transformers 4.26 to 5, on one instance
 or, started by torchrun, on several.
 
-It goes on from the newest complete checkpoint, and stops with one on SIGTERM.
+The script resumes from the newest complete checkpoint. On SIGTERM it saves one and stops.
 """
 import argparse
 import glob
@@ -62,7 +62,7 @@ def parse_args(argv):
 
 
 def model_source(args):
-    """Directory or name to load from; an archive in the channel is unpacked."""
+    """The directory or name to load from. An archive in the channel is unpacked."""
     channel = os.environ.get("SM_CHANNEL_MODEL")
     if not channel:
         if args.model_name:
@@ -85,7 +85,7 @@ def use_bf16(wish):
 
 
 def per_device(batch, devices):
-    """train_batch_size is of the whole step, over all devices."""
+    """Rows of one device: train_batch_size counts the whole step, over all devices."""
     if batch % devices:
         events.warn("batch_rounded",
                     f"train_batch_size {batch} cannot be divided by {devices} devices: a step has "
@@ -94,7 +94,7 @@ def per_device(batch, devices):
 
 
 def accepted(function, **by_name):
-    """Of several names for the same argument, those that this version has."""
+    """Keep those of several names for one argument that this version has."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in by_name.items() if name in known}
 
@@ -108,7 +108,7 @@ def cpu_arguments(world):
 
 
 def warmup_of(args, steps):
-    """As our engine: the steps, else the part of all steps, else 500 or a tenth of the run."""
+    """Warm-up as in our engine: the steps, else the ratio, else 500 or a tenth of the run."""
     if args.warmup_steps is not None:
         return args.warmup_steps
     if args.warmup_ratio is not None:
@@ -147,7 +147,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
 
 
 class Watch(TrainerCallback):
-    """Evaluations beside those of the epochs, a loss that is not finite, and SIGTERM."""
+    """Handles evaluations between the epochs, a loss that is not finite, and SIGTERM."""
 
     def __init__(self, eval_steps, save):
         self.eval_steps, self.save, self.stopped = eval_steps, save, False
@@ -158,7 +158,7 @@ class Watch(TrainerCallback):
         self.stopped = True
 
     def must_stop(self, args, step):
-        """Several processes stop at the same step: some hear of it a step later than others."""
+        """Make all processes stop at the same step, because SIGTERM may reach some a step later."""
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             if step % STOP_STEPS:
                 return False
@@ -191,7 +191,7 @@ class Watch(TrainerCallback):
 
 
 class Report(TrainerCallback):
-    """Steps, metrics and progress for the daemon, as our native engine reports them here."""
+    """Reports steps, metrics and progress to the daemon, as our native engine does."""
 
     def __init__(self):
         self.said = self.began = 0.0
@@ -219,7 +219,7 @@ class Report(TrainerCallback):
 
 
 def weights_complete(path):
-    """A safetensors file says how long it must be; other weights are zip archives."""
+    """True if the file is complete: safetensors name their length, others are zip archives."""
     if not path.endswith(".safetensors"):
         return zipfile.is_zipfile(path)
     from safetensors import SafetensorError, safe_open
@@ -231,7 +231,7 @@ def weights_complete(path):
 
 
 def newest_checkpoint(directory):
-    """The newest one that nothing is missing of: an interrupted machine may leave half of one."""
+    """The newest complete checkpoint; an interrupted machine may leave a part of one."""
     found = [(int(m[1]), path) for path in glob.glob(os.path.join(directory, "checkpoint-*"))
              if (m := re.search(r"checkpoint-(\d+)$", path))]
     for _, path in sorted(found, reverse=True):
@@ -284,7 +284,7 @@ def make_trainer(args, checkpoints, watch):
 
 
 def finish(trainer, tokenizer, values):
-    """The one process that speaks for all saves."""
+    """Save in the first process only."""
     model_dir, data_dir = os.environ["SM_MODEL_DIR"], os.environ["SM_OUTPUT_DATA_DIR"]
     if not trainer.is_world_process_zero():
         return

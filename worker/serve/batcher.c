@@ -49,7 +49,7 @@ static int64_t job_tokens(const struct batcher_job *job)
 	return job->batch.offsets[job->batch.rows];
 }
 
-/* Take rows of `job` into the batch while they fit; true when all of them are taken. */
+/* Take rows of `job` into the batch while they fit. True if all of them are taken. */
 static bool take_rows(struct batcher *b, struct batcher_job *job, int64_t *tokens, size_t *rows)
 {
 	const int64_t *at = job->batch.offsets;
@@ -113,7 +113,7 @@ int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr)
 	return r;
 }
 
-/* Wait for work and choose a batch; false when there is none any more. */
+/* Wait for work and choose a batch. False if the queue is empty and the batcher stops. */
 static bool choose(struct batcher *b)
 {
 	int64_t tokens = 0;
@@ -129,7 +129,7 @@ static bool choose(struct batcher *b)
 		struct batcher_job *job = all || some ? pop(b) : NULL;
 
 		if (job && !all)
-			push(b, job); /* its other rows wait behind the others */
+			push(b, job); /* its other rows wait behind those of other jobs */
 		if (!all)
 			break;
 	}
@@ -154,7 +154,7 @@ static int reserve(struct batcher *b, size_t n)
 	return 0;
 }
 
-/* The rows of n pieces side by side. */
+/* Copy the rows of n pieces into one batch. */
 static int gather(struct batcher *b, size_t first, size_t n_pieces, struct token_batch *ret,
 		  struct err *reterr)
 {
@@ -184,7 +184,7 @@ static int gather(struct batcher *b, size_t first, size_t n_pieces, struct token
 	return 0;
 }
 
-/* Count the rows of one piece as finished; true when they were its job's last. */
+/* Count the rows of one piece as finished. True if they were the last of their job. */
 static bool piece_done(struct batcher *b, const struct piece *p, int result, const struct err *e)
 {
 	struct batcher_job *job = p->job;
@@ -201,7 +201,7 @@ static bool piece_done(struct batcher *b, const struct piece *p, int result, con
 	return last;
 }
 
-/* The answers of one piece are numbers. */
+/* Check that the answers of one piece are finite. */
 static int check_finite(const struct batcher *b, const struct piece *p, const float *logits,
 			struct err *e)
 {
@@ -215,7 +215,7 @@ static int check_finite(const struct batcher *b, const struct piece *p, const fl
 	return 0;
 }
 
-/* Hand the answers of n pieces out; a job whose last row is there is done. */
+/* Give the answers of n pieces to their jobs. A job that has its last row is done. */
 static void scatter(struct batcher *b, size_t first, size_t n, int result, struct err *e)
 {
 	const float *from = b->logits;
@@ -243,7 +243,7 @@ void batcher_abandon(struct batcher *b)
 		if (job->result == 0)
 			job->result = err_set(&job->err, ERR_UNAVAILABLE, "the server is stopping");
 		if (job->taken > job->finished) {
-			job->batch.rows = job->taken; /* the batch at hand ends it */
+			job->batch.rows = job->taken; /* its current batch is its last */
 		} else {
 			job->next = idle;
 			idle = job;
@@ -258,14 +258,15 @@ void batcher_abandon(struct batcher *b)
 	}
 }
 
-/* Of the input or the moment: the next batch may well succeed. */
+/* True if the error comes from the input or from a lack of memory, so that the next batch may
+ * succeed. */
 static bool is_passing(int result)
 {
 	return result == -ERR_INVALID || result == -ERR_DEVICE_OOM || result == -ENOMEM;
 }
 
-/* n pieces in one batch. An error of a batch may come from one of its requests: then each is asked
- * by itself, and only that one fails. */
+/* Run n pieces in one batch. One request may have caused an error of the batch. So each piece is
+ * then run alone, and only the one that fails again gets the error. */
 static void answer(struct batcher *b, size_t first, size_t n)
 {
 	struct token_batch batch;
@@ -345,7 +346,7 @@ void batcher_free(struct batcher *b)
 	free_memory(b);
 }
 
-/* The batcher's own lock, because it outlives the asker's stack. */
+/* Use the batcher's own lock, because it outlives the caller's stack. */
 struct waiter {
 	struct batcher *b;
 	bool done;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One inference thread and its queue. When the thread is free it takes what is queued, in the
- * order of arrival, up to a budget of tokens: no timer, so a lone request waits for nobody, and
- * under load batches fill by themselves. A request with many rows is answered over several batches.
- * After each it goes to the end of the queue, so that small ones do not wait for all of it.
+ * One inference thread and its queue. If the thread is free, it takes queued rows in the order of
+ * arrival, up to a budget of tokens. There is no timer, so a lone request never waits, and under
+ * load batches fill by themselves. A request with many rows is answered over several batches. After
+ * each batch its other rows go to the end of the queue, so that small requests do not wait for all
+ * of them.
  */
 #pragma once
 
@@ -20,12 +21,12 @@
 
 struct batcher;
 
-/* Filled by the asker, owned by it, not touched between batcher_put and done(). */
+/* The caller fills and owns it, and does not touch it between batcher_put() and done(). */
 struct batcher_job {
-	struct token_batch batch; /* its arrays are the asker's */
+	struct token_batch batch; /* the caller owns its arrays */
 	float *logits;		  /* rows * labels */
-	/* On the inference thread. result 0 or negative with err, which is of this job alone:
-	 * -ERR_NUMERIC: an answer is not finite. May free the job. */
+	/* Called on the inference thread. `result` is 0, or negative with `err`, which concerns
+	 * this job alone. -ERR_NUMERIC: an answer is not finite. The function may free the job. */
 	void (*done)(struct batcher_job *job);
 	void *userdata;
 	int result;
@@ -35,17 +36,17 @@ struct batcher_job {
 	size_t taken, finished;
 };
 
-/* Starts the thread. `c` is borrowed and only used by it. `on_broken` (on the thread) hears of the
- * first error after which no more answers can be expected. */
+/* Start the thread, which alone uses the borrowed `c`. `on_broken` is called on the thread at the
+ * first error that ends all answers. */
 int batcher_new(struct classifier *c, void (*on_broken)(void *userdata, const struct err *e),
 		void *userdata, struct batcher **ret, struct err *reterr) MUSTCHECK;
 /* 0; -ERR_LIMIT: the queue is full; -ERR_UNAVAILABLE: it is stopping. Never blocks. */
 int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr) MUSTCHECK;
-/* The same, and wait for the answer: not from the inference thread. */
+/* The same, and wait for the answer. Must not be called on the inference thread. */
 int batcher_run(struct batcher *b, const struct token_batch *batch, float *logits,
 		struct err *reterr) MUSTCHECK;
-/* Refuse from now on; what is queued fails with -ERR_UNAVAILABLE, at the latest when the batch at
- * hand is ready. */
+/* Refuse new jobs. Queued jobs fail with -ERR_UNAVAILABLE, at the latest after the current
+ * batch. */
 void batcher_abandon(struct batcher *b);
-/* Answer all that is queued, then end the thread and free. NULL is fine. */
+/* Answer all queued jobs, then end the thread and free everything. NULL is allowed. */
 void batcher_free(struct batcher *b);

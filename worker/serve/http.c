@@ -35,7 +35,7 @@ struct endpoint {
 	atomic_bool stopping;
 };
 
-/* One request. The HTTP thread owns it, but for the time its job is with the batcher. */
+/* One request. The HTTP thread owns it, except while the batcher has its job. */
 struct call {
 	struct endpoint *endpoint;
 	struct MHD_Connection *connection;
@@ -44,7 +44,7 @@ struct call {
 	struct tokens tokens;
 	struct batcher_job job;
 	int status;  /* 0: no answer yet */
-	char *reply; /* owned; "" of memory trouble is NULL */
+	char *reply; /* owned; NULL if memory is out */
 	bool waiting;
 };
 
@@ -113,8 +113,8 @@ static void finish_answer(struct call *c)
 			   payload_answer(&c->payload, c->job.logits, &c->endpoint->with.labels));
 }
 
-/* Give the tokens to the batcher and let the connection sleep; true when it does. The connection is
- * suspended first, because the answer may come at once. */
+/* Give the tokens to the batcher and suspend the connection. True if it is suspended. The
+ * connection is suspended first, because the answer may come at once. */
 static bool hand_over(struct call *c)
 {
 	struct endpoint *p = c->endpoint;
@@ -153,7 +153,7 @@ static void body_release(struct call *c)
 	buf_done(&c->body);
 }
 
-/* The whole body is there; true when the connection sleeps now. */
+/* Answer a complete body. True if the connection is suspended now. */
 static bool invoke(struct call *c)
 {
 	struct endpoint *p = c->endpoint;
@@ -195,7 +195,7 @@ static int64_t body_announced(struct call *c)
 	return text && str_to_i64(text, &n) >= 0 ? n : 0;
 }
 
-/* What the request line and the headers decide. */
+/* Check what the request line and the headers can refuse. */
 static void check_head(struct call *c, const char *url, const char *method)
 {
 	bool ping = str_eq(url, "/ping"), stopping = atomic_load(&c->endpoint->stopping);
@@ -276,8 +276,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		if (!c)
 			return MHD_NO;
 		check_head(c, url, method);
-		/* An answer before the body is read costs the connection, and its client may
-		 * never see it while it still writes. */
+		/* An answer before the end of the body closes the connection, and a client that
+		 * still writes may never see the answer. */
 		return c->status && body_announced(c) > ENDPOINT_DISCARD_MAX ? send_reply(c)
 									     : MHD_YES;
 	}
@@ -380,7 +380,7 @@ void endpoint_stop(struct endpoint *p)
 	while (atomic_load(&p->calls) > 0 && clock_mono_us() < deadline_us)
 		nanosleep(&look, NULL);
 	batcher_abandon(p->with.batcher);
-	while (atomic_load(&p->asleep) > 0) /* libmicrohttpd must find none at its end */
+	while (atomic_load(&p->asleep) > 0) /* libmicrohttpd requires none at its end */
 		nanosleep(&look, NULL);
 	MHD_stop_daemon(p->daemon);
 	if (fd >= 0)

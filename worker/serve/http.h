@@ -21,22 +21,22 @@
 #define ENDPOINT_CONNECTIONS_MAX 1024
 #define ENDPOINT_IDLE_TIMEOUT_S	 60
 #define ENDPOINT_DRAIN_MAX_MS	 20000
-#define ENDPOINT_DISCARD_MAX	 (64L << 20) /* of a refused body, to be heard */
+#define ENDPOINT_DISCARD_MAX	 (64L << 20) /* of a refused body that are still read */
 
-/* What a server answers with; borrowed by it. */
+/* What a server needs for its answers; borrowed. */
 struct serving {
 	struct classifier *c;
 	struct tokenizer *tokenizer;
 	struct batcher *batcher;
 	struct payload_labels labels;
-	size_t max_tokens; /* what the model and its tokeniser take */
+	size_t max_tokens; /* the limit of the model and its tokeniser */
 };
 
 struct endpoint;
 
-/* Bind `name` in work_at and listen; requests are answered from now on. */
+/* Bind `name` in work_at and listen. Requests are answered from now on. */
 int endpoint_start(const struct serving *serving, int work_at, const char *name,
 		   struct endpoint **ret, struct err *reterr) MUSTCHECK;
-/* Refuse new connections, answer what has come, close. What has no answer after
- * ENDPOINT_DRAIN_MAX_MS is abandoned (503). The batcher must still run. */
+/* Refuse new connections, answer the requests that have arrived, and close. Requests without an
+ * answer after ENDPOINT_DRAIN_MAX_MS get 503. The batcher must still run. */
 void endpoint_stop(struct endpoint *p);

@@ -71,7 +71,8 @@ static int label_find(const struct payload_labels *labels, const char *name)
 	return -1;
 }
 
-/* Our score for the label it had then; that covers the label itself, but for a tie. */
+/* Compare the score of the label that the sample has. So a different label is noticed, too, except
+ * in a tie. */
 static int compare(struct check *k, size_t i, struct err *reterr)
 {
 	const struct payload_labels *labels = &k->with->labels;

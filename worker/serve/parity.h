@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Checks that the model answers as it did after training. model/parity.json
- * (worker/train/README.md) has texts with the trained model's answers; each is asked here, the way
- * requests are.
+ * (worker/train/README.md) has texts with the trained model's answers. Each text is asked here in
+ * the way of a request.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 #define PARITY_TOLERANCE_F32  1e-4
 #define PARITY_TOLERANCE_BF16 1e-2
 
-/* A new object in *ret_result: {"parity": "passed", "parity_rows", "parity_max_diff"}, or
- * {"parity": "skipped", "parity_reason"} when there is no sample. -ERR_CONFLICT: an answer differs
- * (the message says which and by how much); -ERR_CORRUPT: the file is not what it must be. */
+/* Give a new object in *ret_result: {"parity": "passed", "parity_rows", "parity_max_diff"}, or
+ * {"parity": "skipped", "parity_reason"} if there is no sample. -ERR_CONFLICT: an answer differs
+ * (the message names the answer and the difference). -ERR_CORRUPT: the file is invalid. */
 int parity_check(const struct serving *with, const char *model_dir, json_t **ret_result,
 		 struct err *reterr) MUSTCHECK;

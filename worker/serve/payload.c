@@ -98,7 +98,7 @@ static int parse_inputs(struct payload *a, struct err *reterr)
 	const json_t *inputs = json_object_get(a->body, "inputs");
 
 	if (!inputs && json_object_get(a->body, "text"))
-		inputs = a->body; /* the container takes the whole body then */
+		inputs = a->body; /* the container then takes the whole body as the inputs */
 	if (!inputs)
 		return err_at(reterr, ERR_INVALID, "/inputs",
 			      "inputs is missing: send {\"inputs\": \"a text\"} or {\"inputs\": "
@@ -175,7 +175,7 @@ static int set_max_length(struct payload *a, const json_t *v, struct err *reterr
 	return 0;
 }
 
-/* Whatever it says, texts are cut longest first and not padded: only the type is looked at. */
+/* Check only the type: texts are always cut longest first and never padded. */
 static int set_ignored(struct payload *a, const json_t *v, struct err *reterr)
 {
 	if (json_is_boolean(v) || json_is_string(v) || json_is_null(v))
@@ -229,7 +229,8 @@ static int parse_parameters(struct payload *a, struct err *reterr)
 	return 0;
 }
 
-/* The container ignores what it does not know; a misspelt "parameters" would then go unseen. */
+/* Refuse unknown fields. The container ignores them, so a misspelt "parameters" would have no
+ * effect. */
 static int check_fields(const struct payload *a, struct err *reterr)
 {
 	static const char *const known[] = {"inputs", "parameters", "options", "text", "text_pair"};
@@ -328,7 +329,8 @@ struct ranked {
 	int index;
 };
 
-/* Best first; equal ones in the order of their labels, as Python's stable sort leaves them. */
+/* Sort the best first, and equal ones in the order of their labels, as Python's stable sort
+ * does. */
 static int by_score(const void *a, const void *b)
 {
 	const struct ranked *x = a, *y = b;

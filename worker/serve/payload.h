@@ -52,11 +52,11 @@ struct payload {
 	bool lists;	    /* each answer is a list */
 	bool in_order;	    /* …in the order of the labels */
 	int64_t top_k;	    /* of lists; 0: all */
-	int64_t max_length; /* 0: what the model takes */
+	int64_t max_length; /* 0: the model's limit */
 	enum payload_function function;
 };
 
-/* What the answer needs to know of the model; borrowed. */
+/* The properties of the model that an answer needs; borrowed. */
 struct payload_labels {
 	int n;
 	enum model_problem problem;
@@ -65,10 +65,11 @@ struct payload_labels {
 	const void *userdata;
 };
 
-/* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. payload_done() also after a failure. */
+/* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. Call payload_done() also after a
+ * failure. */
 int payload_parse(const char *text, size_t len, struct payload *ret, struct err *reterr) MUSTCHECK;
 void payload_done(struct payload *a);
-/* Texts are not needed any more once they are tokens; the options are, for the answer. */
+/* Free the texts once they are tokens; the options stay for the answer. */
 void payload_drop_texts(struct payload *a);
 /* logits[rows_n * labels->n] → a new reference; NULL: out of memory. */
 json_t *payload_answer(const struct payload *a, const float *logits,

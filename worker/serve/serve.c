@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `trainyard-worker serve`: one model behind work/serve.sock. Load, ask it something, compare with
- * what it answered when it was trained, listen, say that it is ready; on SIGTERM stop accepting,
- * answer what has come, exit with 0.
+ * `trainyard-worker serve`: one model behind work/serve.sock. It loads the model, makes a real
+ * answer, compares the parity sample, listens, and reports that it is ready. On SIGTERM it stops
+ * accepting, answers the requests that have arrived, and exits with 0.
  */
 #include "base/own.h"
 #include "base/str.h"
@@ -74,7 +74,7 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 	return 0;
 }
 
-/* One real answer, before anybody is told that there are answers. */
+/* Make one real answer before the server reports that it is ready. */
 static int first_answer(struct serve *s, struct err *reterr)
 {
 	OWN(tokenizer_scratch_freep) struct tokenizer_scratch *scratch = tokenizer_scratch_new();
@@ -106,7 +106,7 @@ static int check(struct serve *s, const char *model, struct err *reterr)
 	return 0;
 }
 
-/* Until SIGTERM, which is only let in here, or the engine breaks. */
+/* Wait for SIGTERM, which is unblocked only here, or for a broken engine. */
 static int wait_for_end(struct serve *s, struct err *reterr)
 {
 	struct pollfd p = {.fd = s->broken_fd, .events = POLLIN};
@@ -152,7 +152,7 @@ int serve_main(struct worker *w, struct err *reterr)
 
 	if (s.broken_fd < 0)
 		return err_errno(reterr, errno, "start the server");
-	/* Before any thread is made: the signal is for this one only. */
+	/* Block the signal before any thread starts, so that only this thread receives it. */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &term, NULL);

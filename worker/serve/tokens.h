@@ -15,7 +15,7 @@ struct tokens {
 	size_t cap;
 };
 
-/* Encode each row, cut to max_length tokens. tokens_done() also after a failure. */
+/* Encode each row, cut to max_length tokens. Call tokens_done() also after a failure. */
 int tokens_make(struct tokens *t, const struct tokenizer *tokenizer,
 		struct tokenizer_scratch *scratch, const struct payload_row *rows, size_t n,
 		size_t max_length, struct err *reterr) MUSTCHECK;

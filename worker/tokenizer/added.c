@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Added tokens ([SEP] and friends): found in a text by leftmost-longest search. There are a
- * handful, so a scan for their first bytes beats an automaton.
+ * Finds added tokens ([SEP] and others) in a text by leftmost-longest search. There are few tokens,
+ * so a scan for their first bytes is faster than an automaton.
  */
 #include "base/own.h"
 #include "worker/tokenizer/internal.h"
@@ -92,7 +92,7 @@ bool added_find(const struct added_set *set, const unsigned char *s, size_t len,
 	m->id = token->id;
 	while (token->lstrip && m->start > from && (n = space_before(s, m->start)) > 0)
 		m->start -= n;
-	if (m->start < from) /* inside of the white space that the match before has taken */
+	if (m->start < from) /* inside the white space that the previous match has taken */
 		m->start = from;
 	while (token->rstrip && (n = space_at(s + m->end, len - m->end)) > 0)
 		m->end += n;

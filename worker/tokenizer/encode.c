@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* Normalising stops soon after enough tokens are there: a text is worked on in blocks that end at
- * a space, where nothing before can touch what follows. */
+/* Normalising stops soon after there are enough tokens. So a text is handled in blocks that end at
+ * a space, where the text before cannot affect the text after. */
 #define BLOCK_BYTES 512
 
 struct tokenizer_scratch *tokenizer_scratch_new(void)
@@ -35,7 +35,7 @@ void tokenizer_scratch_freep(struct tokenizer_scratch **s)
 	tokenizer_scratch_free(*s);
 }
 
-/* Normalised text that added tokens may still be in. */
+/* Encode normalised text, which may contain added tokens. */
 static int encode_normalized(const struct tokenizer *t, const unsigned char *s, size_t len,
 			     size_t limit, struct token_list *list)
 {
@@ -62,7 +62,7 @@ static size_t block_end(const unsigned char *s, size_t len, size_t at)
 	return space ? (size_t)(space - s) + 1 : len;
 }
 
-/* Raw text between two added tokens. */
+/* Encode raw text between two added tokens. */
 static int encode_rest(const struct tokenizer *t, struct tokenizer_scratch *scratch,
 		       const unsigned char *s, size_t len, size_t limit, struct token_list *list)
 {
@@ -82,7 +82,7 @@ static int encode_rest(const struct tokenizer *t, struct tokenizer_scratch *scra
 	return r;
 }
 
-/* All tokens of one text, or at least limit + 1 of them. */
+/* Make all tokens of one text, or at least limit + 1 of them. */
 static int encode_text(const struct tokenizer *t, struct tokenizer_scratch *scratch,
 		       const char *text, size_t len, size_t limit, struct token_list *list)
 {
@@ -101,7 +101,7 @@ static int encode_text(const struct tokenizer *t, struct tokenizer_scratch *scra
 	return r < 0 ? r : encode_rest(t, scratch, s + at, len - at, limit, list);
 }
 
-/* "longest_first" exactly as the library computes it. */
+/* Truncate by "longest_first", exactly as the library computes it. */
 static void truncate_pair(size_t *ret_a, size_t *ret_b, size_t room)
 {
 	bool swapped = *ret_a > *ret_b;
@@ -118,7 +118,7 @@ static void truncate_pair(size_t *ret_a, size_t *ret_b, size_t room)
 	*ret_b = swapped ? shorter : longer;
 }
 
-/* Does not fail: the room was reserved. */
+/* Cannot fail, because the space is reserved. */
 static void put_part(struct tokenizer_scratch *s, const struct token_list *part, size_t n,
 		     int32_t last, int8_t type)
 {
@@ -163,7 +163,7 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 	if (max_length)
 		room = max_length - frame;
 	s->invalid = 0;
-	/* which of two texts is longer decides the cut, so a pair is tokenised in full */
+	/* the longer text is cut first, so both texts of a pair are tokenised in full */
 	r = encode_text(t, s, text, len, pair ? SIZE_MAX - 1 : room, &s->parts[0]);
 	if (r >= 0 && pair)
 		r = encode_text(t, s, pair, pair_len, SIZE_MAX - 1, &s->parts[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Carrying a tokenizer along with a model that is saved: the files as they are, byte for byte. */
+/* Copies a tokenizer's files to a saved model, byte for byte. */
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"

@@ -23,7 +23,7 @@ struct added_token {
 	bool lstrip, rstrip;
 };
 
-/* Tokens that are cut out of the text before anything else happens to it. */
+/* Tokens that are cut out of the text before any other step. */
 struct added_set {
 	struct added_token *tokens;
 	size_t n;
@@ -39,7 +39,7 @@ struct tokenizer {
 	struct tokenizer_special special;
 	size_t vocab_size;
 	size_t model_max_length;
-	size_t word_chars_max; /* a longer word is one [UNK] */
+	size_t word_chars_max; /* a longer word becomes one [UNK] */
 	bool clean_text, ideographs, strip_accents, lowercase;
 	bool has_type_ids;
 	unsigned char ascii[128];	/* normalised form of an ASCII character, or ASCII_DROP */
@@ -68,15 +68,15 @@ void normalize_tables(struct tokenizer *t);
 /* Append the normalised form of s[0..len) to scratch->norm. 0 or -ENOMEM. */
 int normalize_block(const struct tokenizer *t, struct tokenizer_scratch *scratch,
 		    const unsigned char *s, size_t len);
-/* White space as char::is_whitespace has it; length of the character before s[at], 0 if it is not
- * white space. */
+/* Length of the white space character before s[at]; 0 if that is none. White space as Rust's
+ * char::is_whitespace. */
 size_t space_before(const unsigned char *s, size_t at);
 size_t space_at(const unsigned char *s, size_t len);
 
 /* One added token in a text; all 0 before the first search. */
 struct added_match {
 	size_t start, end; /* with its stripped white space */
-	size_t next;	   /* where the search goes on: that white space may be part of a token */
+	size_t next; /* where the search goes on; the stripped white space may be part of a token */
 	int32_t id;
 };
 /* The next match after *m in s[0..len), leftmost longest. False: none. */

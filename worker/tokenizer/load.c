@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokenizer_load and the small getters. A directory with tokenizer.json is read from it, else from
- * vocab.txt with BERT's defaults; either way tokenizer_config.json has the last word.
+ * tokenizer_load() and the small getters. A directory with tokenizer.json is read from it, else
+ * from vocab.txt with BERT's defaults. In both cases tokenizer_config.json takes precedence.
  */
 #include "worker/tokenizer/load.h"
 
@@ -72,7 +72,7 @@ static int check_unknown(const struct loading *l, struct err *reterr)
 			   "unk_token '%s' is not in the vocabulary", l->unk);
 }
 
-/* Two tries: words start with any entry; they go on with entries that have the prefix. */
+/* Build two tries: words start with any entry, and continue with entries that have the prefix. */
 static int build_tries(struct loading *l, struct err *reterr)
 {
 	size_t prefix = strlen(l->prefix), n = 0;
@@ -94,7 +94,7 @@ static int build_tries(struct loading *l, struct err *reterr)
 	return 0;
 }
 
-/* Distinct texts of the vocabulary, which build_tries has sorted. */
+/* Count the distinct texts of the vocabulary, which build_tries() has sorted. */
 static void count_vocab(struct loading *l)
 {
 	const struct trie_key *k = l->vocab;

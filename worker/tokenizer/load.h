@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loading a tokenizer: what its files say, before the tries are built. Inside worker/tokenizer.
+ * Loads a tokenizer: the content of its files, before the tries are built. Inside worker/tokenizer.
  *
  * The reference is AutoTokenizer.from_pretrained of transformers 5 (tokenization_auto.py,
  * tokenization_utils_base.py, tokenization_utils_tokenizers.py, models/bert/tokenization_bert.py)
- * and the AddedVocabulary of `tokenizers`. The parts follow its steps: load_config (which class,
- * which flags), load_legacy (older files), load_special (special tokens), load_added (ids of added
+ * and the AddedVocabulary of `tokenizers`. The parts follow its steps: load_config (class and
+ * flags), load_legacy (older files), load_special (special tokens), load_added (ids of added
  * tokens).
  */
 #pragma once
@@ -52,10 +52,10 @@ struct loading {
 	char prefix[32];   /* continuing_subword_prefix */
 
 	json_t *model;	/* config.json, NULL if it is missing */
-	json_t *config; /* tokenizer_config.json, then what older files say put over it */
-	json_t *map;	/* special_tokens_map.json, NULL if it is missing or not read */
+	json_t *config; /* tokenizer_config.json, updated by what older files say */
+	json_t *map;	/* special_tokens_map.json; NULL if it is missing or not used */
 	json_t *added;	/* added_tokens.json, the same */
-	json_t *own;	/* what tokenizer_config.json says under names of the model's own */
+	json_t *own;	/* the values of tokenizer_config.json under names of the model's own */
 	bool is_bert;	/* BertTokenizer or DistilBertTokenizer; else PreTrainedTokenizerFast */
 	struct token_defs decoder; /* added tokens by the files' ids */
 	struct named_token named[TOKENIZER_NAMED_MAX];
@@ -69,12 +69,13 @@ struct loading {
 /* -ERR_UNSUPPORTED: "DIR/FILE: <text>; <the remedy>". */
 int load_refuse(const struct loading *l, const char *file, struct err *reterr, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* An optional JSON object in the directory; *ret stays NULL when the file is missing. Integers are
- * read as reals, because model_max_length is often larger than any integer type. */
+/* Read an optional JSON object in the directory; *ret stays NULL if the file is missing. Integers
+ * are read as reals, because model_max_length is often larger than any integer type. */
 int load_object(const struct loading *l, const char *file, json_t **ret,
 		struct err *reterr) MUSTCHECK;
 
-/* config.json and tokenizer_config.json: the class, and what this engine cannot do. */
+/* Read config.json and tokenizer_config.json: find the class, and refuse what this engine cannot
+ * do. */
 int load_class(struct loading *l, struct err *reterr) MUSTCHECK;
 /* After load_legacy: the class's flags, sides, length and input names. */
 int load_flags(struct loading *l, struct err *reterr) MUSTCHECK;
@@ -89,5 +90,5 @@ int load_tokenizer_json(struct loading *l, struct err *reterr) MUSTCHECK;
 
 /* unk_token and the six others that each tokenizer has. */
 bool loading_is_standard(const char *key);
-/* The named token, or NULL when it is not set. */
+/* The named token, or NULL if it is not set. */
 const struct token_def *loading_named(const struct loading *l, const char *name);

@@ -29,7 +29,7 @@ static void vocabulary_done(struct vocabulary *v)
 	free(v->ids);
 }
 
-/* Id of an entry of the vocabulary by its text, -1 if there is none. */
+/* The id of a text in the vocabulary, -1 if it is missing. */
 static int32_t loading_find(const struct loading *l, const char *token)
 {
 	size_t len = strlen(token);
@@ -120,7 +120,7 @@ static int add_all(struct vocabulary *v, const struct token_defs *tokens, struct
 	return r;
 }
 
-/* The tokens of tokenizer.json, as the generic class has them from the start. */
+/* Add the tokens of tokenizer.json, with which the generic class starts. */
 static int add_own_of_file(struct vocabulary *v, struct err *reterr)
 {
 	OWN(token_defs_done) struct token_defs tokens = {0};
@@ -222,8 +222,7 @@ static void count_id(struct tokenizer *t, int32_t id)
 		t->vocab_size = (size_t)id + 1;
 }
 
-/* Two tokens that are found in the same places: `tokenizers` takes the one or the other by chance.
- */
+/* Refuse two tokens that match the same text, because `tokenizers` may take either one. */
 static bool is_taken(const struct added_set *set, const char *pattern, size_t len)
 {
 	for (size_t i = 0; i < set->n; i++)
@@ -293,7 +292,7 @@ static void fill_special(struct vocabulary *v)
 	count_id(l->t, l->t->special.sep);
 }
 
-/* What the files say of a token of the template: -1 for nothing. */
+/* The id that the files give to a token of the template; -1: none. */
 static int32_t id_of_files(const struct loading *l, const char *name, int32_t template_id)
 {
 	const struct token_def *token = loading_named(l, name);

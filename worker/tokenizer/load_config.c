@@ -98,8 +98,8 @@ static int use_class(struct loading *l, const char *file, const char *class, str
 			   class);
 }
 
-/* The class by its name, else by the type of the model; without both, tokenizer.json is taken as it
- * is. */
+/* Find the class by its name, else by the type of the model. Without both, tokenizer.json is taken
+ * unchanged. */
 static int choose_class(struct loading *l, struct err *reterr)
 {
 	const char *class = NULL, *own = NULL, *type = NULL;
@@ -124,7 +124,7 @@ static int choose_class(struct loading *l, struct err *reterr)
 	return 0;
 }
 
-/* Keys that make transformers do something else altogether. */
+/* Keys with which transformers behaves differently. */
 static int check_keys(const struct loading *l, struct err *reterr)
 {
 	static const char *const refused[] = {"vocab",
@@ -152,7 +152,7 @@ static int check_keys(const struct loading *l, struct err *reterr)
 	return 0;
 }
 
-/* transformers takes these before vocab.txt. */
+/* transformers prefers these files to vocab.txt. */
 static int check_other_files(const struct loading *l, struct err *reterr)
 {
 	static const char *const others[] = {"tokenizer.model", "tekken.json", "tiktoken.model"};

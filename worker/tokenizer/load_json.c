@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tokenizer.json of `tokenizers`. Only what BERT needs is understood; anything that would make
- * other ids than ours is refused, never ignored. BertTokenizer takes the vocabulary alone and
- * builds the rest itself (transformers 5); earlier versions take the file as it is. Where the two
- * would differ the file is refused.
+ * Reads tokenizer.json of `tokenizers`. Only what BERT needs is supported. Anything that would give
+ * other ids is refused, never ignored. BertTokenizer of transformers 5 uses the vocabulary alone
+ * and builds the rest itself; earlier versions use the whole file. If the two differ, the file is
+ * refused.
  */
 #include "base/fileio.h"
 #include "base/own.h"
@@ -68,7 +68,7 @@ static int load_vocab(struct loading *l, const json_t *model, struct err *reterr
 	return 0;
 }
 
-/* BertTokenizer has these three from its arguments; they must be the file's own, too. */
+/* BertTokenizer takes these three from its arguments; the file must have the same values. */
 static int check_model_of_bert(const struct loading *l, const json_t *model, struct err *reterr)
 {
 	const struct token_def *unk = loading_named(l, "unk_token");
@@ -156,7 +156,7 @@ static int32_t pair_id(const json_t *pair)
 		       : -1;
 }
 
-/* The tokens around a text, with their ids. False: not the template of BERT. */
+/* Read the tokens around a text, with their ids. False: the template is not BERT's. */
 static bool read_template(struct loading *l, const json_t *post, const char **ret_cls,
 			  const char **ret_sep)
 {

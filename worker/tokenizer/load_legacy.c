@@ -73,7 +73,7 @@ static json_t *special_token(const json_t *v)
 	return made;
 }
 
-/* A new reference: what is there already, then the list of special_tokens_map.json. */
+/* A new reference: the existing list, then the list of special_tokens_map.json. */
 static json_t *longer_list(const json_t *have, const json_t *more)
 {
 	json_t *list = json_is_array(have) ? json_copy((json_t *)have) : json_array(), *item;
@@ -119,7 +119,8 @@ static int merge_special_map(struct loading *l, struct err *reterr)
 	return bad ? err_errno(reterr, ENOMEM, "load %s/" FILE_SPECIAL, l->dir) : 0;
 }
 
-/* The text of a token as Python's str() of it at this point; NULL for what is no token yet. */
+/* The text of a token as Python's str() writes it at this point; NULL for a value that is no token
+ * yet. */
 static const char *text_of(const json_t *v)
 {
 	if (json_is_object(v) && json_object_get(v, KEY_MADE))

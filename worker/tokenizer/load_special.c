@@ -55,7 +55,7 @@ static int parse_token(const struct loading *l, const char *key, const json_t *v
 			   json_is_object(v) ? "an object of another kind" : json_type_name(v));
 }
 
-/* Set the name, which is new or has a value already. */
+/* Set the value of a new or existing name. */
 static int put_named(struct loading *l, const char *name, const struct token_def *token,
 		     struct err *reterr)
 {
@@ -76,7 +76,8 @@ static int put_named(struct loading *l, const char *name, const struct token_def
 	return 0;
 }
 
-/* The value in the files, else the class's; an added token of the same text brings its flags. */
+/* The value in the files, else the class's default. An added token with the same text provides the
+ * flags. */
 static int set_standard(struct loading *l, size_t i, struct err *reterr)
 {
 	const char *name = standard[i].name;

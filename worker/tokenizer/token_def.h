@@ -25,7 +25,7 @@ struct token_defs {
 
 /* -ENOMEM, or -ERR_LIMIT beyond TOKENIZER_ADDED_MAX. */
 int token_defs_add(struct token_defs *defs, struct token_def token, struct err *reterr) MUSTCHECK;
-/* The same, in place of an entry that has the token's index and content. */
+/* The same, but replaces an entry that has the token's index and content. */
 int token_defs_set(struct token_defs *defs, struct token_def token, struct err *reterr) MUSTCHECK;
 void token_defs_done(struct token_defs *defs);
 /* The last token with this content, or NULL. */
@@ -33,8 +33,9 @@ const struct token_def *token_defs_find(const struct token_defs *defs, const cha
 
 /* A string as a token without flags. */
 struct token_def token_def_text(const char *content);
-/* {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}: flags that are left out
- * are false, `normalized` is the opposite of `special`. False: a part has the wrong type. */
+/* Parse {"content", "single_word", "lstrip", "rstrip", "normalized", "special"}. An absent flag is
+ * false; an absent `normalized` is the opposite of `special`. False: a member has the wrong
+ * type. */
 bool token_def_parse(const json_t *j, struct token_def *ret);
 /* True if all parts that `tokenizers` compares agree. */
 bool token_def_equal(const struct token_def *a, const struct token_def *b);

@@ -21,21 +21,21 @@ struct tokenizer_special {
 	int32_t pad, unk, cls, sep, mask; /* -1: the vocabulary has none */
 };
 
-/* What one call made. The arrays belong to the scratch and live until its next use. */
+/* The result of one call. The arrays belong to the scratch and live until its next use. */
 struct encoding {
 	const int32_t *ids;	/* [CLS] text [SEP] (pair [SEP]); never padded */
 	const int8_t *type_ids; /* 0 for the first text, 1 for the pair and its [SEP] */
 	size_t n;
-	bool truncated;	     /* max_length cut something off */
-	size_t invalid_utf8; /* ill-formed sequences in what was looked at */
+	bool truncated;	     /* True if max_length cut the text */
+	size_t invalid_utf8; /* ill-formed sequences in the part that was read */
 };
 
-/* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) when there is
- * one, else vocab.txt; with what tokenizer_config.json, special_tokens_map.json, added_tokens.json
- * and config.json say. The ids are those of AutoTokenizer.from_pretrained of transformers 5, or
- * the directory is refused. Blocking. -ENOENT: neither file; -ERR_UNSUPPORTED: AutoTokenizer would
- * make other ids (the message names file and field); -ERR_CORRUPT: a file is not what it must be;
- * -ERR_LIMIT: more added tokens than TOKENIZER_ADDED_MAX. */
+/* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) if it exists,
+ * else vocab.txt; with the settings of tokenizer_config.json, special_tokens_map.json,
+ * added_tokens.json and config.json. The ids are those of AutoTokenizer.from_pretrained of
+ * transformers 5, or the directory is refused. Blocks. -ENOENT: neither file exists.
+ * -ERR_UNSUPPORTED: AutoTokenizer would make other ids (the message names file and field).
+ * -ERR_CORRUPT: a file is invalid. -ERR_LIMIT: more added tokens than TOKENIZER_ADDED_MAX. */
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr) MUSTCHECK;
 void tokenizer_free(struct tokenizer *t);
 void tokenizer_freep(struct tokenizer **t);
@@ -45,26 +45,26 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s);
 void tokenizer_scratch_freep(struct tokenizer_scratch **s);
 
 /* Encode text[0..len), with pair[0..pair_len) unless pair is NULL, with special tokens, cut to
- * max_length by "longest_first" (0: no limit). Needs no terminating NUL. 0, -ENOMEM, or -EINVAL
- * when max_length leaves no room for the special tokens. */
+ * max_length by "longest_first" (0: no limit). Needs no terminating NUL. 0, -ENOMEM, or -EINVAL if
+ * max_length leaves no room for the special tokens. */
 int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
 		     size_t len, const char *pair, size_t pair_len, size_t max_length,
 		     struct encoding *ret) MUSTCHECK;
 
 /* Highest id + 1, added tokens included. */
 size_t tokenizer_vocab_size(const struct tokenizer *t);
-/* 0 if a model with ids 0 … rows - 1 can take every id that this tokenizer makes. -ERR_UNSUPPORTED
- * names the directory and the numbers. */
+/* Check that a model with ids 0 … rows - 1 has a row for every id that this tokenizer makes. 0, or
+ * -ERR_UNSUPPORTED with the directory and the numbers. */
 int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64_t rows,
 			 struct err *reterr) MUSTCHECK;
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
-/* model_max_length of the settings; 0 when there is none. */
+/* model_max_length of the settings; 0 if there is none. */
 size_t tokenizer_model_max_length(const struct tokenizer *t);
 /* True if the Python tokenizer of this directory returns token_type_ids (BERT, not DistilBERT). */
 bool tokenizer_has_type_ids(const struct tokenizer *t);
 
 /* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt,
- * special_tokens_map.json, added_tokens.json; those that exist) into an existing directory.
- * Not durable. -ENOENT when there is neither tokenizer.json nor vocab.txt. */
+ * special_tokens_map.json, added_tokens.json; those that exist) into an existing directory. Not
+ * durable. -ENOENT if there is neither tokenizer.json nor vocab.txt. */
 int tokenizer_copy_files(const char *from_model_dir, const char *to_dir,
 			 struct err *reterr) MUSTCHECK;

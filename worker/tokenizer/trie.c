@@ -25,7 +25,7 @@ struct build {
 	const struct trie_key *keys;
 	struct range *queue;
 	size_t head, tail;
-	size_t search_from; /* no free cell worth looking at below this one */
+	size_t search_from; /* below this there is hardly any free cell */
 };
 
 static int key_compare(const void *a, const void *b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking things up in the generated tables, and UTF-8. Called for every non-ASCII character; the
- * flags say first whether a binary search is worth it.
+ * Look-ups in the generated tables, and UTF-8. Called for every non-ASCII character. The flags tell
+ * first if a binary search is needed.
  */
 #include "worker/tokenizer/unicode.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The character properties the BERT normaliser needs, as tables in unicode_tables.c, which
- * tools/unicode_tables.py writes. Inside worker/ only.
+ * The character properties that the BERT normaliser needs. tools/unicode_tables.py writes the
+ * tables in unicode_tables.c. Inside worker/ only.
  */
 #pragma once
 
@@ -49,7 +49,8 @@ static inline unsigned unicode_flags_of(uint32_t cp)
 	return unicode_flags[unicode_block[cp >> 8]][cp & 255];
 }
 
-/* Full canonical decomposition into out[UNICODE_DECOMPOSED_MAX]; returns how many. */
+/* Write the full canonical decomposition to out[UNICODE_DECOMPOSED_MAX]. Returns the number of
+ * characters. */
 size_t unicode_decompose(uint32_t cp, uint32_t *out);
 /* Lower case of one character, one character. */
 uint32_t unicode_lower(uint32_t cp);
@@ -59,7 +60,7 @@ uint32_t unicode_class(uint32_t cp);
 /* Decode one character of s[0..len), len > 0: its length in bytes, or for an ill-formed sequence
  * the length of its maximal subpart (at least 1) with *ret = UNICODE_REPLACEMENT and *bad = 1. */
 size_t utf8_decode(const unsigned char *s, size_t len, uint32_t *ret, size_t *bad);
-/* True if no character of it is anything but white space: no token comes out of it. NULL is. */
+/* True if all characters are white space, or if the text is NULL: no token results. */
 bool unicode_is_blank(const char *text, size_t len);
 /* Write one character into out[4]; returns its length. */
 size_t utf8_encode(uint32_t cp, unsigned char *out);

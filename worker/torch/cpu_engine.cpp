@@ -35,7 +35,8 @@ at::Tensor CpuEngine::workspace(at::Tensor &store, int64_t rows, int64_t columns
 	return store.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
-/* fn(thread, begin, end) on fixed shares of the rows: the same sums for the same threads. */
+/* Call fn(thread, begin, end) on fixed shares of the rows, so that the same number of threads gives
+ * the same sums. */
 template <typename Fn> void CpuEngine::parallel_rows(int64_t rows, const Fn &fn) const
 {
 	parallel(threads,

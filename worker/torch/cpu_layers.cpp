@@ -29,8 +29,9 @@ static void *at_element(const at::Tensor &t, int64_t element)
 	return t.defined() ? (char *)t.data_ptr() + element * t.element_size() : nullptr;
 }
 
-/* All sequences and heads, handed out to the threads as they get free. In the last layer the
- * queries lie apart (t.query), else all three are columns of t.qkv. */
+/* Attention of all sequences and heads; each free thread takes the next one. In the last layer the
+ * queries have an array of their own (t.query). Otherwise query, key and value are columns of
+ * t.qkv. */
 void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor context, bool back,
 		       const at::Tensor &dc, at::Tensor dq, at::Tensor dkv)
 {

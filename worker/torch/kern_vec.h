@@ -130,7 +130,7 @@ INLINE vf vf_exp(vf x)
 	return (vf)((vi)p & ~small);
 }
 
-/* Dropout: a value is kept when its 32 random bits are >= threshold (p * 2^32). */
+/* Dropout: a value is kept if its 32 random bits are >= threshold (p * 2^32). */
 struct drop_row {
 	uint32_t base;
 	uint32_t threshold;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The choice of a kernel variant for this processor, and what all variants share. */
+/* Chooses a kernel variant for this processor, and defines what all variants share. */
 #include "worker/torch/kernels.h"
 
 extern const struct kernels kern_table_base;

@@ -130,12 +130,12 @@ struct kernels {
 };
 
 const struct kernels *kernels_get(void);
-/* Tests: the variants this processor can run, best first; returns how many. */
+/* For tests: the variants that this processor can run, best first. Returns their number. */
 int kernels_all(const struct kernels *ret[4]);
 /* Floats of scratch for a sequence of n_k keys. */
 size_t kern_attention_scratch(int n_k, int size, bool backward);
 struct kern_drop kern_drop_site(float p, uint64_t seed, uint64_t step, int site);
-/* What the kernels multiply this element by: 0 or scale. */
+/* The factor by which the kernels multiply this element: 0 or scale. */
 float kern_drop_value(const struct kern_drop *d, uint32_t tag, uint32_t column);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C door: catches whatever libtorch throws, cuts a batch into micro-batches, and does the
- * optimiser step.
+ * The C interface: catches every exception of libtorch, cuts a batch into micro-batches, and makes
+ * the optimiser step.
  */
 #include "worker/torch/kernels.h"
 #include "worker/torch/net.hpp"
@@ -173,7 +173,8 @@ static Micro make_micro(const torch_batch &b, const std::vector<int> &order, siz
 	return mb;
 }
 
-/* Longest rows first, cut where the tokens would pass the limit (at least one row each). */
+/* Cut the batch, longest rows first, into micro-batches within the limit of tokens, with at least
+ * one row each. */
 template <typename Fn>
 static void for_micros(const torch_net &net, const torch_batch &b, const Fn &fn)
 {
@@ -227,7 +228,7 @@ static void compute_gradients(torch_net &net, const torch_batch &b, const torch_
 		   [&](const Micro &mb) { net.loss.add_(net.engine->backward(mb, o, b.rows)); });
 }
 
-/* Fixed shares of the flat buffers: the same sums for the same threads. */
+/* Fixed shares of the flat buffers, so that the same number of threads gives the same sums. */
 static double cpu_norm(const torch_net &net)
 {
 	const float *g = net.params.g.data_ptr<float>();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The C door to libtorch: one network, an encoder of the BERT kind with a classification head. Its
- * parameters, gradients and AdamW state lie on one device. The operations are the few whole ones
- * that inference and training need. Nothing thrown by C++ crosses it. A network is used by one
- * thread at a time. Parameters live in flat fp32 buffers, in the order of torch_slot: first what
- * weight decay applies to, then the rest.
+ * The C interface to libtorch: one network, an encoder of the BERT kind with a classification head.
+ * Its parameters, gradients and AdamW state are on one device. It offers only the whole operations
+ * that inference and training need. No C++ exception crosses it. One thread uses a network at a
+ * time. Parameters are in flat fp32 buffers, in the order of torch_slot: first those with weight
+ * decay, then the others.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ enum torch_code {
 	TORCH_NO_MEMORY,    /* host memory */
 	TORCH_DEVICE_OOM,   /* accelerator memory */
 	TORCH_DEVICE_ERROR, /* the accelerator failed */
-	TORCH_ERROR,	    /* anything else libtorch threw */
+	TORCH_ERROR,	    /* any other exception of libtorch */
 };
 
 struct torch_error {
@@ -69,7 +69,7 @@ struct torch_options {
 	bool cuda;	      /* the first visible GPU */
 	bool bf16;	      /* matrix work in bfloat16, master weights and sums in fp32 */
 	bool train;	      /* keep gradients and optimiser state */
-	int64_t micro_tokens; /* at most so many tokens go through at once; 0: a good default */
+	int64_t micro_tokens; /* the most tokens in one pass; 0: a good default */
 	enum torch_backend backend;
 };
 
@@ -124,7 +124,7 @@ struct torch_batch {
 struct torch_train_options {
 	float learning_rate, beta1, beta2, eps, weight_decay;
 	float max_grad_norm;   /* 0: no clipping */
-	float label_smoothing; /* this part of each label is spread over all labels; 0: none */
+	float label_smoothing; /* the part of each label that is spread over all labels; 0: none */
 	uint64_t seed;	       /* of the dropout masks, with `step` */
 	int64_t step;	       /* 1-based: AdamW's bias correction */
 	bool dropout;
@@ -134,7 +134,7 @@ struct torch_train_stats {
 	double loss;	  /* mean over the steps since the last read */
 	double grad_norm; /* of the last step, before clipping */
 	int64_t steps;	  /* since the last read */
-	bool finite;	  /* false: a loss or a norm since the last read was NaN or infinite */
+	bool finite;	  /* True if every loss and norm since the last read was finite */
 };
 
 bool torch_cuda_available(void) TORCH_NOEXCEPT;
@@ -144,7 +144,8 @@ bool torch_cpu_bf16_fast(void) TORCH_NOEXCEPT;
 enum torch_code torch_net_new(const struct torch_shape *shape, const struct torch_options *options,
 			      struct torch_net **ret, struct torch_error *e) TORCH_NOEXCEPT;
 void torch_net_free(struct torch_net *net) TORCH_NOEXCEPT;
-/* Number of elements and shape (rows 1 for a vector) of a parameter; 0 when the net has none. */
+/* Number of elements and shape (rows 1 for a vector) of a parameter; 0 if the network has no such
+ * parameter. */
 size_t torch_param_size(const struct torch_shape *shape, enum torch_param kind, int *ret_rows,
 			int *ret_columns) TORCH_NOEXCEPT;
 bool torch_param_is_layered(enum torch_param kind) TORCH_NOEXCEPT;
@@ -168,7 +169,7 @@ enum torch_code torch_net_train(struct torch_net *net, const struct torch_batch 
 enum torch_code torch_net_gradients(struct torch_net *net, const struct torch_batch *batch,
 				    const struct torch_train_options *options, double *ret_loss,
 				    struct torch_error *e) TORCH_NOEXCEPT;
-/* What happened since the last call; waits for the device. */
+/* Report the sums since the last call. Waits for the device. */
 enum torch_code torch_net_stats(struct torch_net *net, struct torch_train_stats *ret,
 				struct torch_error *e) TORCH_NOEXCEPT;
 /* The order of n rows in epoch `seed`: torch.randperm with a CPU generator of that seed. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checkpoints. The directory is made under a temporary name, every file is fsynced, the manifest
- * with the hashes comes last, then the directory gets its name: a checkpoint-N that exists is
- * complete, and damage that comes later is seen.
+ * Checkpoints. The directory is made under a temporary name. Every file is fsynced, the manifest
+ * with the hashes is written last, and then the directory gets its name. So a checkpoint-N that
+ * exists is complete, and later damage is detected.
  */
 #include "base/fileio.h"
 #include "base/hash.h"
@@ -32,7 +32,7 @@ static const struct {
 
 #define STATE "state.json"
 
-/* What must be the same for the rest of the run to be the same. */
+/* The settings that must be the same, so that the rest of the run is the same. */
 static json_t *run_identity(const struct train_run *t)
 {
 	const struct train_settings *s = &t->settings;
@@ -45,7 +45,7 @@ static json_t *run_identity(const struct train_run *t)
 		(json_int_t)s->seed, "max_length", (json_int_t)s->max_length, "bf16", t->bf16,
 		"cuda", t->cuda, "labels", t->config->shape.labels);
 
-	/* later options only if given: checkpoints of earlier versions stay valid */
+	/* newer options only if given, so that checkpoints of earlier versions stay valid */
 	if (s->lr_scheduler_type != TRAIN_LINEAR)
 		json_object_set_new(j, "lr_scheduler_type",
 				    json_string(train_schedule_names[s->lr_scheduler_type]));
@@ -113,7 +113,7 @@ static int64_t checkpoint_step(const char *name)
 	return step;
 }
 
-/* Remove all but the newest; what cannot be removed is left. */
+/* Remove all but the newest. One that cannot be removed stays. */
 static void prune(int64_t newest)
 {
 	int64_t steps[CHECKPOINT_KEEP] = {newest, -1};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `trainyard-worker evaluate`: a trained model over a saved data set. */
+/* `trainyard-worker evaluate`: evaluates a trained model on a saved data set. */
 #include "base/own.h"
 #include "worker/model/model.h"
 #include "worker/train/evaluation.h"

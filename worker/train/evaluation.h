@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Running a network over a data set, and writing what came out. */
+/* Runs a network over a data set and writes the results. train.c and evaluate.c call this. */
 #pragma once
 
 #include "base/err.h"
@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* Data sets as the network sees them: rows cut to max_length (0: not), lengths as int32. */
+/* A data set as the network sees it: rows cut to max_length (0: uncut), lengths as int32. */
 struct rows_view {
 	const struct dataset *data;
 	int32_t *lengths;
@@ -21,7 +21,8 @@ struct rows_view {
 int rows_view_make(const struct dataset *d, int64_t max_length, struct rows_view *ret,
 		   struct err *reterr) MUSTCHECK;
 void rows_view_done(struct rows_view *v);
-/* Ids, types, labels and lengths against the model; `what` is "train" or "test". -ERR_INVALID. */
+/* Check ids, types, labels and lengths against the model; `what` is "train" or "test".
+ * -ERR_INVALID. */
 int rows_view_check(const struct rows_view *v, const struct model_config *c, const char *what,
 		    struct err *reterr) MUSTCHECK;
 
@@ -31,12 +32,13 @@ struct evaluation {
 	int64_t batches;
 };
 
-/* The whole data set in batches; reports progress as phase "evaluate". -ERR_CANCELLED when asked to
- * stop. */
+/* Evaluate the whole data set in batches, and report progress as phase "evaluate". -ERR_CANCELLED
+ * if a stop was requested. */
 int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
 		  double label_smoothing, int batch_size, struct evaluation *ret,
 		  struct err *reterr) MUSTCHECK;
 /* {"eval_loss": …, "eval_accuracy": …, …} with Trainer's names; epoch NaN: none. */
 json_t *evaluation_json(const struct evaluation *e, double epoch);
-/* Sorted "key = value" lines of the numbers, and all as JSON; both durable. */
+/* Write the numbers as sorted "key = value" lines, and all values as JSON. Both files are
+ * durable. */
 int evaluation_write(int work_at, const json_t *values, struct err *reterr) MUSTCHECK;

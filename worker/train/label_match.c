@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See label_match.h. */
+/* Matches the classes by the map, then by name or id, checks the classes of the rows, and rewrites
+ * the labels. */
 #include "worker/train/label_match.h"
 
 #include "base/own.h"
@@ -24,7 +25,7 @@ static struct classes classes_of(char *const *names, int n)
 				.n = n};
 }
 
-/* The class of that name, or of that id ("1", "LABEL_1") where there are no names. */
+/* The class of that name. If there are no names, the class of that id ("1", "LABEL_1"). */
 static int find_class(const struct classes *c, const char *name)
 {
 	int32_t id;
@@ -92,7 +93,8 @@ static int apply_map(const json_t *map, const struct classes *data, const struct
 	return 0;
 }
 
-/* What the map leaves open: by name; by id if a side has no names. -ENOMEM. */
+/* Match the classes that the map does not name: by name, or by id if a side has no names.
+ * -ENOMEM. */
 static int match_rest(const struct classes *data, const struct classes *model, const bool *used,
 		      int *ids)
 {
@@ -114,7 +116,7 @@ static int match_rest(const struct classes *data, const struct classes *model, c
 	return 0;
 }
 
-/* -ERR_INVALID if rows have a class that is none of the model's. */
+/* -ERR_INVALID if rows have a class that the model lacks. */
 static int check_rows(const struct classes *data, const struct classes *model, const bool *used,
 		      const int *ids, const char *remedy, struct err *reterr)
 {
@@ -137,7 +139,7 @@ static int check_rows(const struct classes *data, const struct classes *model, c
 		       known, unknown, remedy);
 }
 
-/* Say by the first class that rows have what stands for what. */
+/* Warn with an example: the first class that rows have, and its class of the model. */
 static void warn_by_id(const struct classes *data, const struct model_config *c, const bool *used,
 		       const int *ids, struct report *report)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The classes of a data set as those of a model, so that an evaluation compares like with like.
+ * Maps the classes of a data set to those of a model, so that an evaluation compares equal classes.
  * Classes have names (ClassLabel, id2label) or only ids; LABEL_0, LABEL_1, … are no names.
  */
 #pragma once
@@ -11,11 +11,11 @@
 #include "worker/model/config.h"
 #include "worker/report.h"
 
-/* Rewrite the labels of `d` to ids of the model. Both sides named: by name, exactly, else without
- * regard to case if exactly one class of each side has that name then. One side without names: by
- * id, and `report` gets a warning. `map` (may be NULL) is {data class: model class} and wins; a
- * class without names is written as its id.
- * -ERR_INVALID with a field of `map`: it names a class that is not there. -ERR_INVALID: a class
- * that rows of `d` have is none of the model's; the message ends with `remedy`. */
+/* Rewrite the labels of `d` to ids of the model. If both sides have names, classes are matched by
+ * name: exactly, or without regard to case if exactly one class of each side then has the name. If
+ * one side has no names, classes are matched by id, and `report` gets a warning. `map` (may be
+ * NULL) is {data class: model class} and takes precedence; a class without a name is written as its
+ * id. -ERR_INVALID with a field of `map`: that class does not exist. -ERR_INVALID: rows of `d` have
+ * a class that the model lacks; the message ends with `remedy`. */
 int label_match(struct dataset *d, const struct model_config *c, const json_t *map,
 		struct report *report, const char *remedy, struct err *reterr) MUSTCHECK;

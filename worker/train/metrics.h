@@ -14,15 +14,15 @@
 struct metrics;
 
 struct metrics_values {
-	double loss; /* mean cross entropy over the rows, with smoothed labels if asked for */
+	double loss; /* mean cross entropy over the rows, with smoothed labels if requested */
 	double accuracy, f1, precision, recall;
 	int64_t rows;
 };
 
-/* NULL: no memory. label_smoothing: the loss is that of Trainer's label_smoothing_factor; 0: none
- */
+/* NULL if memory is out. label_smoothing: the loss is that of Trainer's label_smoothing_factor; 0:
+ * none. */
 struct metrics *metrics_new(int classes, double label_smoothing);
 void metrics_freep(struct metrics **m);
-/* One row: its logits (classes of them) and its label. */
+/* Add one row: its logits (one for each class) and its label. */
 void metrics_add(struct metrics *m, const float *logits, int64_t label);
 void metrics_values(const struct metrics *m, struct metrics_values *ret);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model/parity.json: what the trained model answers to a sample of texts, so that every deployment
- * can be checked against it. The saved files are read again and asked in fp32, as a server does.
+ * Writes model/parity.json: the trained model's answers to a sample of texts, so that every
+ * deployment can be compared with them. The saved files are read again and asked in fp32, as a
+ * server does.
  */
 #include "base/fileio.h"
 #include "base/own.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a finished run leaves: work/model and work/output. */
+/* Writes the results of a finished run: work/model and work/output. */
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/own.h"

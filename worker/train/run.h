@@ -9,7 +9,8 @@
 
 struct train_run {
 	struct worker *w;
-	const char *model_dir; /* where it starts from, borrowed from the spec */
+	const char
+		*model_dir; /* the directory of the model to start from; borrowed from the spec */
 	struct train_settings settings;
 	struct model_config *config;
 	struct torch_net *net;
@@ -30,18 +31,20 @@ struct train_run {
 void train_net_freep(struct torch_net **net);
 double train_epoch(const struct train_run *t); /* steps done, in epochs */
 
-/* steps.c: from t->step to the end, with evaluations, metrics and checkpoints. -ERR_NUMERIC: the
- * loss is not finite; -ERR_CANCELLED: asked to stop, a checkpoint is written; -ENOSPC. */
+/* steps.c: train from t->step to the end, with evaluations, metrics and checkpoints. -ERR_NUMERIC:
+ * the loss is not finite. -ERR_CANCELLED: a stop was requested, and a checkpoint is written.
+ * -ENOSPC. */
 int train_steps(struct train_run *t, struct err *reterr) MUSTCHECK;
 
-/* checkpoint.c: work/checkpoints/checkpoint-STEP, complete once its name exists; the newest two
- * are kept. -ENOSPC. */
+/* checkpoint.c: write work/checkpoints/checkpoint-STEP, which is complete once its name exists. The
+ * newest two are kept. -ENOSPC. */
 int checkpoint_write(struct train_run *t, struct err *reterr) MUSTCHECK;
 /* Check every file of `dir` against its manifest, then load weights, optimiser state and step.
- * -ERR_CORRUPT: torn; -ERR_CONFLICT: of a run with other settings or data. */
+ * -ERR_CORRUPT: a file is damaged. -ERR_CONFLICT: the checkpoint is from a run with other settings
+ * or data. */
 int checkpoint_load(struct train_run *t, const char *dir, struct err *reterr) MUSTCHECK;
 
-/* result.c: work/model (complete once it exists) and work/output. */
+/* result.c: write work/model (complete once it exists) and work/output. */
 int train_save(struct train_run *t, struct err *reterr) MUSTCHECK;
-/* parity.c: model/parity.json of the model saved in `dir`. */
+/* parity.c: write model/parity.json of the model saved in `dir`. */
 int parity_write(struct train_run *t, const char *dir, struct err *reterr) MUSTCHECK;

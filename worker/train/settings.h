@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The settings of a training run: hyperparameters with the names and defaults of the reference
- * script and of transformers' TrainingArguments, and what follows from them and the data.
+ * The settings of a training run. The hyperparameters have the names and defaults of the reference
+ * script and of transformers' TrainingArguments. Other values are derived from them and from the
+ * data.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRAIN_LOG_POINTS   50 /* metric points of a run when logging_steps is left out … */
+#define TRAIN_LOG_POINTS   50 /* metric points of a run if logging_steps is absent … */
 #define TRAIN_LOG_MAX_US   (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
 #define TRAIN_BATCH_MAX	   65536
 #define TRAIN_SAVE_EPOCHS  (-1)
@@ -33,8 +34,8 @@ enum train_schedule { /* after the warm-up */
 };
 
 struct train_settings {
-	double epochs;	   /* may be a part: 0.5 */
-	int64_t max_steps; /* 0: as `epochs` says */
+	double epochs;	   /* may be a fraction: 0.5 */
+	int64_t max_steps; /* 0: `epochs` decides */
 	int train_batch_size, eval_batch_size;
 	int64_t warmup_steps; /* TRAIN_WARMUP_AUTO until train_settings_fit */
 	double warmup_ratio;  /* of the steps; TRAIN_WARMUP_AUTO: not given */
@@ -42,7 +43,7 @@ struct train_settings {
 	double label_smoothing_factor;
 	enum train_schedule lr_scheduler_type;
 	int64_t seed;
-	int64_t max_length; /* 0: as the data has it; else longer rows are cut */
+	int64_t max_length; /* 0: rows are not cut; else longer rows are cut */
 	enum train_bf16 bf16;
 	int64_t logging_steps; /* 0: about TRAIN_LOG_POINTS in the run */
 	int64_t eval_steps;    /* 0: only after each epoch */

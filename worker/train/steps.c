@@ -10,7 +10,7 @@
 struct loop {
 	struct train_run *t;
 	int64_t *order; /* of the epoch's rows */
-	int64_t epoch;	/* that `order` is of; -1: none */
+	int64_t epoch;	/* the epoch of `order`; -1: none */
 	int64_t *starts, *labels;
 	int32_t *lengths;
 	int64_t log_every, logged_us;
@@ -51,7 +51,7 @@ static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 	return 0;
 }
 
-/* The rows of step t->step: the order accelerate's seeded sampler gives this epoch. */
+/* Select the rows of step t->step, in the order of accelerate's seeded sampler for this epoch. */
 static int next_batch(struct loop *l, struct torch_batch *b, struct err *reterr)
 {
 	struct train_run *t = l->t;
@@ -116,7 +116,7 @@ static int one_step(struct loop *l, struct err *reterr)
 	return 0;
 }
 
-/* Wait for the device, take over its sums; *ret_loss: mean since the last call. */
+/* Wait for the device and take over its sums. *ret_loss: the mean since the last call. */
 static int sync_stats(struct train_run *t, double *ret_loss, struct err *reterr)
 {
 	struct torch_train_stats stats;
@@ -211,7 +211,7 @@ static int save_now(struct loop *l, struct err *reterr)
 	return r;
 }
 
-/* What a step brings due, in this order: metrics, evaluation, checkpoint. */
+/* Do what is due after a step, in this order: metrics, evaluation, checkpoint. */
 static int after_step(struct loop *l, struct err *reterr)
 {
 	struct train_run *t = l->t;
@@ -252,7 +252,7 @@ int train_steps(struct train_run *t, struct err *reterr)
 		if (r >= 0)
 			r = after_step(&l, reterr);
 	}
-	/* a resume from the very end has nothing to train but must still be evaluated */
+	/* a resume from the last step has nothing to train, but must still be evaluated */
 	if (r >= 0 && t->test && t->evaluated_step != t->step)
 		r = evaluate_now(&l, reterr);
 	return r;

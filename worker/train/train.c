@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* `trainyard-worker train`: set up a run from the spec and the data, drive it, save what it made.
- */
+/* `trainyard-worker train`: sets up a run from the spec and the data, trains, and saves the
+ * results. */
 #include "base/own.h"
 #include "base/str.h"
 #include "worker/tokenizer/tokenizer.h"
@@ -46,7 +46,7 @@ static int open_data(struct train_run *t, struct err *reterr)
 	return r;
 }
 
-/* How many of the ids 0 to labels_n - 1 any row has; -ENOMEM. */
+/* Count the ids from 0 to labels_n - 1 that any row has. -ENOMEM. */
 static int count_classes(const struct dataset *d)
 {
 	OWN(freep) bool *has = calloc((size_t)d->labels_n + 1, sizeof(*has));
@@ -61,7 +61,8 @@ static int count_classes(const struct dataset *d)
 	return classes;
 }
 
-/* Ids without names that leave gaps, such as 1 to 4, are rarely meant. */
+/* Warn about ids without names that leave gaps, such as 1 to 4, because they are rarely
+ * intended. */
 static int check_labels(const struct dataset *d, struct report *report, struct err *reterr)
 {
 	int classes = count_classes(d);
@@ -88,7 +89,7 @@ static int open_config(struct train_run *t, struct err *reterr)
 	int labels = t->train->labels_n;
 	int r = model_config_load(t->model_dir, &t->config, reterr);
 
-	if (r >= 0) /* needed at the very end: say now that it cannot be had */
+	if (r >= 0) /* needed only at the end: fail now if it cannot be loaded */
 		r = tokenizer_load(t->model_dir, &tokenizer, reterr);
 	if (r >= 0)
 		r = tokenizer_check_rows(tokenizer, t->model_dir, t->config->shape.vocab, reterr);

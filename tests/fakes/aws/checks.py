@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What SageMaker looks at besides the form of a request: role, image, data, quota, tags."""
+"""The checks of SageMaker beyond the form of a request: role, image, data, quota, tags."""
 import re
 
 import policy

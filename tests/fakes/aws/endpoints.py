@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Endpoints: create, update with its way back, delete, and what they bill."""
+"""Endpoints: create, update with its rollback, delete, and their costs."""
 import math
 
 import checks

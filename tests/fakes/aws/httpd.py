@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""HTTP/1.1 as small and quick as a fake of this size needs it: threads, kept connections, bodies
+"""A small and fast HTTP/1.1 server for the fake: threads, kept connections, bodies
 that are hashed while they are read, replies out of files, and connections that break on purpose."""
 import contextlib
 import hashlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Pages of List* operations: sorted, filtered, with a token that says where to go on."""
+"""Pages of List* operations: sorted, filtered, with a token for the next page."""
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 

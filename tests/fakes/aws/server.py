@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The way of a request: who signed it, which service and operation it is for, what trouble was
-ordered, the call itself, the record of it."""
+"""The steps of a request: its signer, its service and operation, ordered faults, the call, and its
+record."""
 import json
 import os
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who signed a request: the signature is computed again by botocore's own signers and compared."""
+"""Finds the signer of a request: botocore's own signers compute the signature, too."""
 import calendar
 import hmac
 import re

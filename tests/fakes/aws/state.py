@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the fake knows, in memory and in DIR/state.db, so that a killed fake comes back with all of
+"""The state of the fake, in memory and in DIR/state.db, so that a killed fake restarts with all of
 it. One lock guards everything; `put` writes through."""
 import contextlib
 import json

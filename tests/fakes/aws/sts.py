@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""STS: who am I, and short-lived keys for roles."""
+"""STS: the caller's identity, and short-lived keys for roles."""
 from errors import ACCOUNT, Fault
 from policy import listed, role_by_arn, statements, trusts_caller
 from protocol import QueryService

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A request beside botocore's service model: required members, types, lengths, ranges, patterns,
-enumerations; unknown members too. Each shape is compiled once into a closure. The sentences are
-those of the AWS services."""
+"""Checks a request against botocore's service model: required members, types, lengths, ranges,
+patterns, enumerations; unknown members too. Each shape is compiled once into a closure. The
+sentences are those of the AWS services."""
 import functools
 import re
 import threading

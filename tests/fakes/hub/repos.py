@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Repositories of the fake hub: commits of files, with the ids that git and git-lfs give them."""
+"""Repositories of the fake hub: commits of files, with the ids of git and git-lfs."""
 import dataclasses
 import hashlib
 import json
