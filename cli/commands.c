@@ -12,6 +12,7 @@ const struct cli_option command_global_options[] = {
 	 "address of the daemon: http://HOST:PORT or unix:/path (or $TRAINYARD_URL)"},
 	{"json", 'j', NULL, "print the daemon's answer as JSON"},
 	{"help", 'h', NULL, "print the usage of the command"},
+	{"version", 0, NULL, "print the version of this client, without asking the daemon"},
 	{NULL},
 };
 

@@ -108,6 +108,20 @@ static void find_daemon(struct cli *c, char *buf, size_t size)
 	c->url = socket_answers(buf + strlen("unix:")) ? buf : DEFAULT_URL;
 }
 
+/* Answer --version, --help or a command line without a command. Returns false if a command runs. */
+static bool print_help(const struct cli *c)
+{
+	if (cli_get(c, "version"))
+		puts("trainyard " TRAINYARD_VERSION);
+	else if (!c->command)
+		command_help_all();
+	else if (cli_get(c, "help"))
+		command_help(c->command);
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = {0};
@@ -117,16 +131,12 @@ int main(int argc, char **argv)
 
 	terminal_open();
 	r = parse(&c, argc, argv);
-	if (r == 0 && cli_get(&c, "help")) {
-		c.command ? command_help(c.command) : command_help_all();
-		return CLI_OK;
-	}
-	if (r == 0 && !c.command) {
-		command_help_all();
-		return argc > 1 ? CLI_OK : CLI_USAGE;
-	}
 	if (r)
 		return r;
+	if (print_help(&c)) {
+		r = argc > 1 ? CLI_OK : CLI_USAGE;
+		return fflush(stdout) == 0 ? r : CLI_FAILED;
+	}
 	if (c.args_n < c.command->min)
 		return usage_error(&c, "an argument is missing:", c.command->arguments);
 	if (c.command->max >= 0 && c.args_n > c.command->max)

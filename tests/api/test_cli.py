@@ -2,6 +2,7 @@
 """The command line client against the real daemon: what it prints, and its exit status."""
 import json
 import os
+import re
 import subprocess
 import termios
 import threading
@@ -13,6 +14,8 @@ from trainyardd import BUILD, PYTHON, ROOT, daemon_on, wait_for
 
 OK, FAILED, USAGE, UNREACHABLE, NOT_SUCCEEDED = range(5)
 DEADLINE_S = 120
+VERSION = re.search(r"^ +version: '([\d.]+)'", (ROOT / "meson.build").read_text(encoding="utf-8"),
+                    re.MULTILINE)[1]
 SCRIPT = """
 import os, pathlib, sys, time
 gate = pathlib.Path(sys.argv[sys.argv.index("--gate") + 1])
@@ -302,6 +305,25 @@ def test_pipelines_from_standard_input(client):
     assert "submitted" in out
 
 
+def test_the_version_needs_no_daemon(tmp_path):
+    client = Client(tmp_path)
+    out, err = client.run("--version")
+    assert out.split() == ["trainyard", VERSION] and not err
+    assert client.run("runs", "--version")[0] == out
+    assert "--version" in client.run("--help")[0]
+    client.run("version", status=UNREACHABLE)
+    done = subprocess.run([BUILD / "daemon/trainyardd", "--version"], capture_output=True,
+                          text=True, check=True)
+    assert done.stdout.split() == ["trainyardd", VERSION]
+
+
+def test_the_completion_has_the_options():
+    script = (f"PATH={BUILD}/cli:$PATH; . {ROOT}/cli/completion.bash; COMP_WORDS=(trainyard --v); "
+              "COMP_CWORD=1; _trainyard; echo ${COMPREPLY[@]}")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "--version\n"
+
+
 def test_the_machine(client):
     assert "cpu slots" in client.run("status")[0] and "version" in client.run("status")[0]
     assert "cpu slots" in client.run("devices")[0]
@@ -433,7 +455,8 @@ def test_a_failure_is_told_and_in_the_exit_status(client, words):
     assert done.stderr.startswith("trainyard: ")
 
 
-@pytest.mark.parametrize("words", [["runs"], ["--json", "runs"], ["version"], ["status"]])
+@pytest.mark.parametrize("words", [["runs"], ["--json", "runs"], ["version"], ["status"],
+                                   ["--version"], ["--help"], ["runs", "--help"]])
 def test_output_that_is_lost_is_a_failure(client, words):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([BUILD / "cli/trainyard", *words], env=client.environment,
