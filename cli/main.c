@@ -122,6 +122,14 @@ static bool print_help(const struct cli *c)
 	return true;
 }
 
+/* The exit status: output that was lost, now or before, makes a success a failure. */
+static int flush_output(int r)
+{
+	bool whole = fflush(stdout) == 0 && !ferror(stdout);
+
+	return whole || r != CLI_OK ? r : CLI_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = {0};
@@ -133,10 +141,8 @@ int main(int argc, char **argv)
 	r = parse(&c, argc, argv);
 	if (r)
 		return r;
-	if (print_help(&c)) {
-		r = argc > 1 ? CLI_OK : CLI_USAGE;
-		return fflush(stdout) == 0 ? r : CLI_FAILED;
-	}
+	if (print_help(&c))
+		return flush_output(argc > 1 ? CLI_OK : CLI_USAGE);
 	if (c.args_n < c.command->min)
 		return usage_error(&c, "an argument is missing:", c.command->arguments);
 	if (c.command->max >= 0 && c.args_n > c.command->max)
@@ -149,7 +155,5 @@ int main(int argc, char **argv)
 	}
 	r = c.command->run(&c);
 	http_free(c.http);
-	if (fflush(stdout) != 0 && r == CLI_OK)
-		r = CLI_FAILED;
-	return r;
+	return flush_output(r);
 }

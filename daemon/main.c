@@ -107,13 +107,22 @@ static int load_config(const struct options *opt, struct config **ret, struct er
 	return config_load(opt->config_file, overrides, ret, reterr);
 }
 
-static int print_keys(void)
+/* A text on a full disk must not look complete. */
+static int flush_text(struct err *reterr)
+{
+	return fflush(stdout) == 0 && !ferror(stdout)
+		       ? 0
+		       : err_set(reterr, ERR_UNAVAILABLE,
+				 "cannot write to standard output; the text is incomplete");
+}
+
+static int print_keys(struct err *reterr)
 {
 	OWN(buf_done) struct buf text = BUF_INIT(1 << 20);
 
 	config_print(&text);
 	fputs(buf_str(&text), stdout);
-	return 0;
+	return flush_text(reterr);
 }
 
 static int check(const struct config *cfg, struct err *reterr)
@@ -124,7 +133,7 @@ static int check(const struct config *cfg, struct err *reterr)
 		return err_set(reterr, ERR_INVALID, "the configuration has %d problem%s", problems,
 			       problems > 1 ? "s" : "");
 	puts("the configuration is right");
-	return 0;
+	return flush_text(reterr);
 }
 
 static int run(int argc, char **argv, struct err *reterr)
@@ -136,9 +145,9 @@ static int run(int argc, char **argv, struct err *reterr)
 	int r = options_parse(argc, argv, &opt, reterr);
 
 	if (r != 0)
-		return r;
+		return r < 0 ? r : flush_text(reterr);
 	if (opt.help_config)
-		return print_keys();
+		return print_keys(reterr);
 	umask(077);
 	r = load_config(&opt, &cfg, reterr);
 	if (r >= 0 && opt.check)

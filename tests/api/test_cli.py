@@ -45,6 +45,13 @@ class Client:
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout, done.stderr
 
+    def lose(self, *words):
+        """The exit status of a command whose standard output is a full disk."""
+        with open("/dev/full", "wb") as full:
+            return subprocess.run([BUILD / "cli/trainyard", *words], env=self.environment,
+                                  stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE_S,
+                                  check=False, cwd=self.dir).returncode
+
     def json(self, *words):
         return json.loads(self.run("--json", *words)[0])
 
@@ -458,8 +465,13 @@ def test_a_failure_is_told_and_in_the_exit_status(client, words):
 @pytest.mark.parametrize("words", [["runs"], ["--json", "runs"], ["version"], ["status"],
                                    ["--version"], ["--help"], ["runs", "--help"]])
 def test_output_that_is_lost_is_a_failure(client, words):
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run([BUILD / "cli/trainyard", *words], env=client.environment,
-                              stdout=full, stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False,
-                              cwd=client.dir)
-    assert done.returncode == FAILED, done.stderr
+    assert client.lose(*words) == FAILED
+
+
+def test_a_long_output_that_is_lost_is_a_failure(client):
+    """Its first part fails long before the end."""
+    file, _ = client.pipeline()
+    long = [word for i in range(12)
+            for word in ("--set", f"jobs.train.hyperparameters.long{i}={'x' * 2000}")]
+    run = client.run("submit", "--quiet", file, "--set", "jobs.train.held=true", *long)[0].strip()
+    assert client.lose("--json", "show", f"{run}/train") == FAILED

@@ -80,3 +80,13 @@ two = /nonexistent/model
 def test_a_tilde_is_found(tmp_path, text, key):
     status, _, err = check(tmp_path, text)
     assert status == 1 and key in err and "write the whole path" in err
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["--help-config"],
+                                   ["--check", "--data-dir", "{}"]])
+def test_a_text_that_is_lost_is_a_failure(tmp_path, words):
+    words = [word.format(tmp_path) for word in words]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([BUILD / "daemon/trainyardd", *words], stdout=full, text=True,
+                              stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 1 and "cannot write to standard output" in done.stderr
