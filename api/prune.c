@@ -47,42 +47,78 @@ static struct prune *prune_of(struct request *rq)
 
 /* ---- the answer ---- */
 
+/* The item of the list whose `key` is `id`; NULL: none. */
+static const json_t *item_of(const json_t *list, const char *key, const char *id)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (str_eq(json_get_str(item, key, ""), id))
+			return item;
+	return NULL;
+}
+
+static bool has_text(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		if (str_eq(json_string_value(item), text))
+			return true;
+	return false;
+}
+
 /* Replace the plan by the manager's result. A run that was to be removed and was not gets its
  * reason from *held. */
 static void merge(struct prune *p)
 {
-	json_t *removed = json_object_get(p->plan, "removed");
+	json_t *removed = json_object_get(p->plan, "removed"), *run;
+	json_t *sources = json_object_get(p->plan, "sources");
 	const json_t *done = json_object_get(p->command.answer, "removed");
-	const json_t *kept = json_object_get(p->command.answer, "kept"), *item;
-	size_t i = 0, k;
+	const json_t *kept = json_object_get(p->command.answer, "kept");
+	const json_t *gone = json_object_get(p->command.answer, "sources"), *item;
 
-	while (i < json_array_size(removed)) {
-		json_t *run = json_array_get(removed, i);
-		const char *id = json_get_str(run, "run", "");
-		bool went = false;
-
-		json_array_foreach(done, k, item)
-			if (str_eq(json_get_str(item, "run", ""), id)) {
-				went = true;
-				json_object_set(run, "rows", json_object_get(item, "rows"));
-			}
-		json_array_foreach(kept, k, item)
-			if (str_eq(json_get_str(item, "run", ""), id)) {
-				json_object_set(run, "reason", json_object_get(item, "reason"));
-				json_array_append(json_object_get(p->plan, "kept"), run);
-			}
-		if (went)
+	for (size_t i = 0; i < json_array_size(removed);) {
+		run = json_array_get(removed, i);
+		item = item_of(kept, "run", json_get_str(run, "run", ""));
+		if (item) {
+			json_object_set(run, "reason", json_object_get(item, "reason"));
+			json_array_append(json_object_get(p->plan, "kept"), run);
+		}
+		item = item_of(done, "run", json_get_str(run, "run", ""));
+		if (item)
+			json_object_set(run, "rows", json_object_get(item, "rows"));
+		if (item)
 			i++;
 		else
 			json_array_remove(removed, i);
 	}
+	for (size_t i = 0; i < json_array_size(sources);)
+		if (has_text(gone, json_get_str(json_array_get(sources, i), "source", "")))
+			i++;
+		else
+			json_array_remove(sources, i);
+}
+
+/* The sum of "bytes" of the items. */
+static int64_t sum(const json_t *list)
+{
+	const json_t *item;
+	int64_t bytes = 0;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+		bytes += json_get_int(item, "bytes", 0);
+	return bytes;
 }
 
 static void reply_plan(struct request *rq, struct prune *p)
 {
-	const json_t *kept = json_object_get(p->plan, "kept"), *reason;
+	const json_t *removed = json_object_get(p->plan, "removed"), *reason;
+	const json_t *kept = json_object_get(p->plan, "kept");
 	json_t *run;
-	int64_t bytes = 0;
 	size_t i;
 
 	if (p->filter.run && !p->dry && json_array_size(kept)) {
@@ -91,14 +127,13 @@ static void reply_plan(struct request *rq, struct prune *p)
 			      json_get_str(reason, "message", ""));
 		return;
 	}
-	json_array_foreach(json_object_get(p->plan, "removed"), i, run) {
-		bytes += json_get_int(run, "bytes", 0);
+	json_array_foreach(removed, i, run)
 		json_object_del(run, "executions");
-	}
 	json_array_foreach(kept, i, run)
 		json_object_del(run, "executions");
 	json_object_set_new(p->plan, "dry_run", json_boolean(p->dry));
-	json_object_set_new(p->plan, "bytes", json_integer(bytes));
+	json_object_set_new(p->plan, "bytes",
+			    json_integer(sum(removed) + sum(json_object_get(p->plan, "sources"))));
 	reply_json(rq, 200, TAKE(p->plan));
 }
 
@@ -123,15 +158,18 @@ static void on_command(struct command *c)
 
 static void send_command(struct request *rq, struct prune *p)
 {
-	json_t *runs = json_array();
-	const json_t *run;
+	json_t *runs = json_array(), *sources = json_array();
+	const json_t *item;
 	size_t i;
 	int r;
 
-	json_array_foreach(json_object_get(p->plan, "removed"), i, run)
-		json_array_append(runs, json_object_get(run, "run"));
+	json_array_foreach(json_object_get(p->plan, "removed"), i, item)
+		json_array_append(runs, json_object_get(item, "run"));
+	json_array_foreach(json_object_get(p->plan, "sources"), i, item)
+		json_array_append(sources, json_object_get(item, "source"));
 	p->command.kind = COMMAND_PRUNE;
-	p->command.json = json_pack("{s:o, s:b}", "runs", runs, "rows", (int)p->filter.rows);
+	p->command.json = json_pack("{s:o, s:o, s:b}", "runs", runs, "sources", sources, "rows",
+				    (int)p->filter.rows);
 	p->command.done = on_command;
 	p->command.userdata = rq;
 	request_wait(rq, done);
@@ -148,7 +186,8 @@ static void measured(struct request *rq)
 
 	if (p->measure.result < 0)
 		reply_error(rq, p->measure.result, &p->measure.err);
-	else if (p->dry || !json_array_size(p->measure.runs))
+	else if (p->dry ||
+		 (!json_array_size(p->measure.runs) && !json_array_size(p->measure.sources)))
 		reply_plan(rq, p);
 	else
 		send_command(rq, p);
@@ -173,6 +212,7 @@ static void begin(struct request *rq, struct prune *p)
 		return;
 	}
 	p->measure.runs = json_object_get(p->plan, "removed");
+	p->measure.sources = json_object_get(p->plan, "sources");
 	p->measure.done = on_measured;
 	p->measure.userdata = rq;
 	request_wait(rq, measured);
@@ -227,7 +267,8 @@ static bool read_flag(struct request *rq, const char *name, bool *ret)
 static bool read_filter(struct request *rq, struct prune_filter *f)
 {
 	const json_t *keep = json_object_get(rq->json, "keep"),
-		     *older = json_object_get(rq->json, "older");
+		     *older = json_object_get(rq->json, "older"),
+		     *cursor = json_object_get(rq->json, "cursor");
 	const char *text = older ? json_string_value(older) : keep ? "0s" : OLDER_DEFAULT;
 	int64_t older_us = 0, kept = json_integer_value(keep);
 
@@ -238,6 +279,11 @@ static bool read_filter(struct request *rq, struct prune_filter *f)
 		return refuse_field(rq, "/keep",
 				    json_is_integer(keep) ? "out_of_range" : "wrong_type",
 				    "must be a whole number from 0 to 1000000");
+	if (cursor && (!json_is_string(cursor) ||
+		       str_to_i64(json_string_value(cursor), &f->below) < 0 || f->below < 1))
+		return refuse_field(rq, "/cursor",
+				    json_is_string(cursor) ? "invalid" : "wrong_type",
+				    "must be the next_cursor of an answer");
 	f->before_us = clock_now_us() - older_us;
 	f->keep = (int)kept;
 	return true;
@@ -245,7 +291,7 @@ static bool read_filter(struct request *rq, struct prune_filter *f)
 
 void prune_runs(struct request *rq)
 {
-	static const char *const fields[] = {"older", "keep", "dry_run", "rows"};
+	static const char *const fields[] = {"older", "keep", "cursor", "dry_run", "rows"};
 	struct prune *p;
 
 	if (!request_fields(rq, fields, ARRAY_LEN(fields)))

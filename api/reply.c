@@ -207,6 +207,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_PRUNED, 410, "pruned"},
 		{-ERR_REMOVED, 410, "removed_outside"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
+		{-ERR_STALE, 503, "unavailable"},
 		{-ETIMEDOUT, 504, "timed_out"},
 		{-EMFILE, 503, "busy"},
 		{-ENFILE, 503, "busy"},

@@ -59,6 +59,8 @@ struct request {
 	bool waiting; /* True if suspended; the next step runs after the resume */
 	void *state;  /* private to the handler's steps */
 	void (*state_free)(void *state);
+	void (*submitted)(struct request *rq); /* of a submit: the step after it */
+	int submits;			       /* how often it was sent */
 	struct store_reader *reader;
 
 	struct MHD_Response *response;

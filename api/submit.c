@@ -7,6 +7,8 @@
 #include "api/reply.h"
 #include "base/own.h"
 
+#define SUBMIT_TRIES 3
+
 void submit_refused(struct request *rq, const char *code, json_t *problems)
 {
 	size_t n = json_array_size(problems);
@@ -21,7 +23,9 @@ void submit_refused(struct request *rq, const char *code, json_t *problems)
 			       n);
 }
 
-void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
+static void answered(struct request *rq);
+
+static void prepare(struct request *rq, bool is_job)
 {
 	OWN(json_decrefp) json_t *problems = json_array();
 	struct store_reader *sr = request_reader(rq);
@@ -31,6 +35,7 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 
 	if (!sr)
 		return;
+	rq->submits++;
 	r = manager_prepare(rq->api->manager, sr, rq->json, is_job, false, &run, problems, NULL,
 			    &e);
 	json_decref(TAKE(rq->json));
@@ -39,7 +44,27 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 	else if (r < 0)
 		reply_error(rq, r, &e);
 	else
-		command_send(rq, COMMAND_SUBMIT, NULL, 0, run, then);
+		command_send(rq, COMMAND_SUBMIT, NULL, 0, run, answered);
+}
+
+/* If a prune removed a frozen copy after the checks, do the checks again: they make a new one. */
+static void answered(struct request *rq)
+{
+	struct command *c = rq->state;
+
+	if (c->result != -ERR_STALE || !c->run || rq->submits == SUBMIT_TRIES) {
+		rq->submitted(rq);
+		return;
+	}
+	rq->json = json_incref(c->run->body);
+	rq->state_free(TAKE(rq->state));
+	prepare(rq, submit_is_job(rq));
+}
+
+void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
+{
+	rq->submitted = then;
+	prepare(rq, is_job);
 }
 
 void submit_add_warnings(const struct request *rq, json_t *item)

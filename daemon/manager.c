@@ -111,7 +111,8 @@ static void run_batch(struct manager *mgr)
 		c = list;
 		list = c->next;
 		c->next = NULL;
-		run_spec_free(TAKE(c->run));
+		if (r < 0 || c->result != -ERR_STALE)
+			run_spec_free(TAKE(c->run));
 		if (r < 0) {
 			c->result = headroom_code(r);
 			err_set(&c->err, -c->result, "nothing was stored: %s", why.msg);

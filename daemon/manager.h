@@ -46,8 +46,9 @@ enum command_kind {
 	/* id: the model's name; json: from manager_model_check(); number: 1 if it is new */
 	COMMAND_MODEL_ADD,
 	COMMAND_MODEL_REMOVE, /* id: the model's name */
-	COMMAND_PRUNE, /* json: {"runs": [ids, newest submit first], "rows"}; result in `answer`:
-			* {"removed": [{"run","rows"}], "kept": [{"run","reason"}]} */
+	/* json: {"runs": [ids, newest submit first], "sources": [names], "rows"}; result in
+	 * `answer` as from store_prune_runs() */
+	COMMAND_PRUNE,
 };
 
 /* A command. The caller fills the first part and owns the memory until `done` has run. `done` runs
@@ -60,8 +61,9 @@ struct command {
 	void (*done)(struct command *c);
 	void *userdata;
 
-	/* 0 or negative: -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS. If the commit fails, all
-	 * commands of the batch get -ENOSPC (disk full) or -ERR_UNAVAILABLE */
+	/* 0 or negative: -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS. -ERR_STALE: the run must be
+	 * prepared again; the caller gets `run` back. If the commit fails, all commands of the
+	 * batch get -ENOSPC (disk full) or -ERR_UNAVAILABLE */
 	int result;
 	struct err err; /* set if result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
@@ -110,11 +112,11 @@ struct invoke_header {
 extern const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT];
 extern const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID];
 
-/* A measurement of execution directories, by the thread that removes them. */
+/* A measurement of directories, by the thread that removes them. */
 struct measure {
-	/* [{"executions": [ids]}]; each gets "bytes" and "files", and "partial": true if the
-	 * measurement is incomplete */
-	json_t *runs;
+	/* [{"executions": [ids]}] and [{"source": name}]; each item gets "bytes" and "files", and
+	 * "partial": true if the measurement is incomplete */
+	json_t *runs, *sources;
 	void (*done)(struct measure *m); /* called on that thread; must be short */
 	void *userdata;
 	int result; /* 0, or negative if the daemon stops */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define UNFINISHED    "('blocked', 'queued', 'starting', 'running', 'stopping')"
+#define ENDED_RUN     "('succeeded', 'failed', 'cancelled')"
 #define JOBS_OF_RUN   "(SELECT id FROM jobs WHERE run = ?1)"
 #define SERVED_BY_RUN "(SELECT id FROM endpoints WHERE run = ?1 OR job IN " JOBS_OF_RUN ")"
 #define HOLDER_MAX    160
@@ -134,57 +135,44 @@ __attribute__((format(printf, 3, 4))) static int held(struct prune_hold *ret, co
 	return 1;
 }
 
-/* Run a query with one column that describes what holds the run `?1`. No row: nothing holds the
- * run. */
-static int held_by(struct prune_plan *p, const char *sql, const char *code, const char *run,
-		   struct prune_hold *ret, struct err *reterr)
+/* What holds a run by itself, by a live endpoint, an active execution, or SageMaker resources that
+ * are not settled: the first row. One statement, which ends at its first row. */
+static const char rules[] =
+	"SELECT 'missing', '' WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1) "
+	"UNION ALL SELECT 'unfinished', 'the run is ' || state || "
+	"'; cancel it, or wait until it has ended' FROM runs "
+	"WHERE id = ?1 AND state NOT IN " ENDED_RUN " "
+	"UNION ALL SELECT 'endpoint', 'endpoint ' || name || ' is ' || state || '; delete it "
+	"first' "
+	"FROM endpoints WHERE state NOT IN ('deleted', 'failed') "
+	"AND (run = ?1 OR job IN " JOBS_OF_RUN ") "
+	"UNION ALL SELECT 'execution', 'its execution ' || id || ' has not ended' FROM executions "
+	"INDEXED BY executions_live WHERE state != 'ended' AND "
+	"(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") "
+	"UNION ALL SELECT 'sagemaker', 'its ' || replace(kind, '_', ' ') || ' ' || name || "
+	"' on SageMaker ' || CASE WHEN state IN ('ended', 'refused') THEN 'is not settled' "
+	"ELSE 'is ' || state END FROM cloud WHERE "
+	"(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") AND "
+	"(state NOT IN ('ended', 'refused') OR (reserved_micro_usd > 0 AND settled_us = 0)) "
+	"LIMIT 1";
+
+static const char *const hold_codes[] = {"unfinished", "endpoint", "execution", "sagemaker"};
+
+static int held_by_rules(struct prune_plan *p, const char *run, struct prune_hold *ret,
+			 struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(p->db, sql, DB_ARGS(DB_TEXT(run)), &q, reterr);
+	int r = db_first(p->db, rules, DB_ARGS(DB_TEXT(run)), &q, reterr);
 
-	return r <= 0 ? r : held(ret, code, "%s", db_col_text(q, 0));
-}
-
-static int held_by_itself(struct prune_plan *p, const char *run, struct prune_hold *ret,
-			  struct err *reterr)
-{
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	enum run_state state;
-	int r = db_first(p->db, "SELECT state FROM runs WHERE id = ?", DB_ARGS(DB_TEXT(run)), &q,
-			 reterr);
-
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (!r)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%.64s'", run);
-	if (run_state_parse(db_col_text(q, 0), &state) < 0)
-		return err_set(reterr, ERR_CORRUPT, "database: run %.64s has an unknown state",
-			       run);
-	if (run_state_is_final(state))
-		return 0;
-	return held(ret, "unfinished", "the run is %s; cancel it, or wait until it has ended",
-		    run_state_str(state));
+	for (size_t i = 0; i < ARRAY_LEN(hold_codes); i++)
+		if (str_eq(db_col_text(q, 0), hold_codes[i]))
+			return held(ret, hold_codes[i], "%s", db_col_text(q, 1));
+	return err_set(reterr, ERR_NOT_FOUND, "there is no run '%.64s'", run);
 }
 
-/* The holders of a run: an active job, an endpoint, or SageMaker resources that are not settled. */
-static const struct {
-	const char *code, *sql;
-} rules[] = {
-	{"endpoint", "SELECT 'endpoint ' || name || ' is ' || state || '; delete it first' "
-		     "FROM endpoints WHERE state NOT IN ('deleted', 'failed') "
-		     "AND (run = ?1 OR job IN " JOBS_OF_RUN ") LIMIT 1"},
-	{"execution", "SELECT 'its execution ' || id || ' has not ended' FROM executions "
-		      "INDEXED BY executions_live WHERE state != 'ended' AND "
-		      "(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") LIMIT 1"},
-	{"sagemaker", "SELECT 'its ' || replace(kind, '_', ' ') || ' ' || name || ' on SageMaker ' "
-		      "|| CASE WHEN state IN ('ended', 'refused') THEN 'is not settled' "
-		      "ELSE 'is ' || state END FROM cloud WHERE "
-		      "(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") AND "
-		      "(state NOT IN ('ended', 'refused') OR "
-		      "(reserved_micro_usd > 0 AND settled_us = 0)) LIMIT 1"},
-};
-
-static bool is_chosen(const struct prune_plan *p, const char *run)
+bool prune_plan_has_chosen(const struct prune_plan *p, const char *run)
 {
 	for (size_t at = 0; at < p->chosen.len; at += ID_LEN)
 		if (str_eq(p->chosen.data + at, run))
@@ -208,7 +196,7 @@ static int held_by_pins(struct prune_plan *p, const char *run, struct prune_hold
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
 		const char *other = db_col_text(q, 0);
 
-		if (is_chosen(p, other))
+		if (prune_plan_has_chosen(p, other))
 			continue;
 		if (!db_col_int(q, 3))
 			return held(ret, "job", "job %s of run %s, which is %s, refers to it",
@@ -246,10 +234,8 @@ int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *re
 		    struct err *reterr)
 {
 	char id[ID_LEN] = {0};
-	int r = held_by_itself(p, run, ret, reterr);
+	int r = held_by_rules(p, run, ret, reterr);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_LEN(rules); i++)
-		r = held_by(p, rules[i].sql, rules[i].code, run, ret, reterr);
 	if (r == 0)
 		r = held_by_pins(p, run, ret, reterr);
 	if (r == 0)
@@ -265,25 +251,30 @@ int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *re
 
 /* ---- queries ---- */
 
-int prune_candidates(struct db *db, const struct prune_filter *f, struct db_stmt **ret,
+/* The runs after the `keep` that ended last. */
+#define AFTER_KEPT(where)                                                                   \
+	"(finished_us, n) <= (SELECT finished_us, n FROM runs WHERE finished_us > 0 " where \
+	"ORDER BY finished_us DESC, n DESC LIMIT 1 OFFSET ?2) "
+
+int prune_candidates(struct db *db, const struct prune_filter *f, int limit, struct db_stmt **ret,
 		     struct err *reterr)
 {
+	struct db_val below = DB_INT(f->below ? f->below : INT64_MAX);
+
 	if (f->rows) /* also runs whose files are already gone */
 		return db_query(
 			db,
-			"SELECT id, name, finished_us FROM runs WHERE finished_us > 0 "
-			"AND finished_us <= ?1 AND n NOT IN (SELECT n FROM runs "
-			"WHERE finished_us > 0 ORDER BY finished_us DESC, n DESC LIMIT ?2) "
-			"ORDER BY n DESC LIMIT ?3",
-			DB_ARGS(DB_INT(f->before_us), DB_INT(f->keep), DB_INT(PRUNE_LOOK_MAX + 1)),
-			ret, reterr);
-	return db_query(db,
-			"SELECT id, name, finished_us FROM runs WHERE finished_us > 0 "
-			"AND pruned_us = 0 AND finished_us <= ?1 AND n NOT IN (SELECT n FROM runs "
-			"WHERE finished_us > 0 AND pruned_us = 0 "
-			"ORDER BY finished_us DESC, n DESC LIMIT ?2) ORDER BY n DESC LIMIT ?3",
-			DB_ARGS(DB_INT(f->before_us), DB_INT(f->keep), DB_INT(PRUNE_LOOK_MAX + 1)),
-			ret, reterr);
+			"SELECT id, name, finished_us, n FROM runs WHERE finished_us > 0 "
+			"AND finished_us <= ?1 AND n < ?3 AND " AFTER_KEPT(
+				"") "ORDER BY n DESC LIMIT ?4",
+			DB_ARGS(DB_INT(f->before_us), DB_INT(f->keep), below, DB_INT(limit)), ret,
+			reterr);
+	return db_query(
+		db,
+		"SELECT id, name, finished_us, n FROM runs INDEXED BY runs_kept "
+		"WHERE finished_us > 0 AND pruned_us = 0 AND finished_us <= ?1 "
+		"AND n < ?3 AND " AFTER_KEPT("AND pruned_us = 0 ") "ORDER BY n DESC LIMIT ?4",
+		DB_ARGS(DB_INT(f->before_us), DB_INT(f->keep), below, DB_INT(limit)), ret, reterr);
 }
 
 int prune_executions(struct db *db, const char *run, struct db_stmt **ret, struct err *reterr)

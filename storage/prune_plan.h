@@ -35,16 +35,29 @@ void prune_plan_done(struct prune_plan *p);
  * the reason in *ret. -ERR_NOT_FOUND if there is no such run. */
 int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *ret,
 		    struct err *reterr) MUSTCHECK;
-/* Start a query of the runs that match the filter, newest submit first. Columns: id, name,
- * finished_us. */
-int prune_candidates(struct db *db, const struct prune_filter *f, struct db_stmt **ret,
+/* Start a query of at most `limit` runs that match the filter, newest submit first. Columns: id,
+ * name, finished_us, number. */
+int prune_candidates(struct db *db, const struct prune_filter *f, int limit, struct db_stmt **ret,
 		     struct err *reterr) MUSTCHECK;
 /* Start a query of the ids of the executions whose directories belong to the run. */
 int prune_executions(struct db *db, const char *run, struct db_stmt **ret,
 		     struct err *reterr) MUSTCHECK;
+/* True if the run was chosen. */
+bool prune_plan_has_chosen(const struct prune_plan *p, const char *run);
 /* True if the run's rows must stay after its files go, because SageMaker's ledger refers to
  * them. */
 int prune_rows_stay(struct db *db, const char *run, bool *ret, struct err *reterr) MUSTCHECK;
 /* Call fn for each execution that `text` names. Stops at the first non-zero result and returns
  * it. */
 int prune_names(const char *text, int (*fn)(void *userdata, const char id[ID_LEN]), void *userdata);
+
+/* ---- prune_sources.c: frozen copies of source directories ---- */
+
+/* True if the name is that of a complete copy, a SHA-256 in hexadecimal. */
+bool prune_source_name(const char *name);
+/* Start a query of the copies that jobs of the run need. */
+int prune_sources_of_run(struct db *db, const char *run, struct db_stmt **ret,
+			 struct err *reterr) MUSTCHECK;
+/* Returns 1 if a job of a run that is not chosen, a live endpoint or an added model needs the copy,
+ * else 0. A run that was pruned needs none. */
+int prune_source_is_used(struct prune_plan *p, const char *source, struct err *reterr) MUSTCHECK;

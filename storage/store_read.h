@@ -134,18 +134,22 @@ int store_read_folder_check(struct store_reader *sr, const char *path,
 
 /* The runs that a prune selects: either one run, or all runs that ended before `before_us` and are
  * not among the `keep` that ended last. */
-#define PRUNE_LOOK_MAX 10000 /* runs that one prune examines */
-#define PRUNE_RUNS_MAX 256   /* runs whose files one prune removes */
-#define PRUNE_KEEP_MAX 1000000
+#define PRUNE_LOOK_MAX	  10000 /* runs that one prune examines */
+#define PRUNE_RUNS_MAX	  256	/* runs whose files one prune removes */
+#define PRUNE_SOURCES_MAX 256	/* frozen copies that one prune removes besides those of its runs */
+#define PRUNE_KEEP_MAX	  1000000
 struct prune_filter {
-	const char *run; /* NULL: select by the two fields below; borrowed */
+	const char *run; /* NULL: select by the fields below; borrowed */
 	int64_t before_us;
 	int keep;
-	bool rows; /* True if the rows go too, also of runs whose files are already gone */
+	bool rows;     /* True if the rows go too, also of runs whose files are already gone */
+	int64_t below; /* only runs with a smaller number; 0: from the newest */
 };
 /* The plan of a prune: {"removed": [{"run","name","finished_at","executions":[ids]}], "kept":
- * [{"run","name","finished_at","reason":{"code","message"}}], "truncated"}, newest submit first.
- * Changes nothing. -ERR_NOT_FOUND if there is no run f->run. */
+ * [{"run","name","finished_at","reason":{"code","message"}}], "sources": [{"source"}], "truncated"
+ * [,"next_cursor"]}, newest submit first. "sources" are the frozen copies of source directories
+ * that no kept run needs: those of the run, or of the whole data directory. "next_cursor" is
+ * `below` for the rest of the runs. Changes nothing. -ERR_NOT_FOUND if there is no run f->run. */
 int store_read_prune(struct store_reader *sr, const struct prune_filter *f, json_t **ret,
 		     struct err *reterr) MUSTCHECK;
 

@@ -34,35 +34,13 @@ struct trash {
 	struct measure *measures, **measures_tail;
 };
 
-/* The folders of one removal. */
-struct folders {
-	int executions, trash;
-};
-
 void removal_free(struct removal *rm)
 {
 	if (!rm)
 		return;
 	json_decref(rm->executions);
+	json_decref(rm->trashed);
 	free(rm);
-}
-
-static void folders_done(const struct folders *f)
-{
-	closep(&f->executions);
-	closep(&f->trash);
-}
-
-/* Opens the folders through the data directory's descriptor, wherever that directory is now. */
-static int folders_open(const struct trash *t, struct folders *f, struct err *reterr)
-{
-	int r;
-
-	f->executions = openat(t->data, STORE_EXECUTIONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->executions < 0)
-		return err_errno(reterr, errno, "open " STORE_EXECUTIONS);
-	r = dir_make(f->executions, TRASH_FOLDER, 0700, reterr);
-	return r < 0 ? r : beneath_open_dir(f->executions, TRASH_FOLDER, 0, &f->trash, reterr);
 }
 
 static bool is_stopping(struct trash *t)
@@ -76,33 +54,6 @@ static bool is_stopping(struct trash *t)
 }
 
 /* ---- measure ---- */
-
-static void measure(const struct trash *t, struct measure *m)
-{
-	struct folders f = {-1, -1};
-	json_t *run, *id;
-	int64_t budget = MEASURE_ENTRIES_MAX;
-	size_t i, k;
-	int r = folders_open(t, &f, NULL);
-
-	json_array_foreach(m->runs, i, run) {
-		struct tree_size size = {.budget = budget};
-
-		json_array_foreach(json_object_get(run, "executions"), k, id) {
-			if (r < 0)
-				break;
-			tree_measure(f.executions, json_string_value(id), &size);
-			tree_measure(f.trash, json_string_value(id), &size);
-		}
-		budget = size.budget;
-		json_object_set_new(run, "bytes", json_integer(size.bytes));
-		json_object_set_new(run, "files", json_integer(size.files));
-		if (size.partial)
-			json_object_set_new(run, "partial", json_true());
-	}
-	folders_done(&f);
-	m->done(m);
-}
 
 static struct measure *take_measure(struct trash *t)
 {
@@ -122,7 +73,7 @@ static void serve_measures(struct trash *t)
 	struct measure *m;
 
 	while ((m = take_measure(t)))
-		measure(t, m);
+		trash_measure_now(t->data, m);
 }
 
 int trash_measure(struct trash *t, struct measure *m, struct err *reterr)
@@ -157,7 +108,7 @@ static int empty(struct trash *t, int at, const char *name, struct err *reterr)
 }
 
 /* Remove a directory in the trash, after the end of its log was kept if requested. */
-static int finish_trashed(struct trash *t, struct removal *rm, const struct folders *f,
+static int finish_trashed(struct trash *t, struct removal *rm, const struct trash_folders *f,
 			  const char *id)
 {
 	struct tree_size size = {.budget = MEASURE_ENTRIES_MAX};
@@ -176,22 +127,7 @@ static int finish_trashed(struct trash *t, struct removal *rm, const struct fold
 	return r;
 }
 
-/* Returns 1 if it was moved, 0 if there is nothing. */
-static int move_to_trash(const struct folders *f, const char *id, struct err *reterr)
-{
-	int r;
-
-	FAULT("prune.move");
-	if (renameat2(f->executions, id, f->trash, id, RENAME_NOREPLACE) < 0)
-		return errno == ENOENT ? 0 : err_errno(reterr, errno, "move %s to the trash", id);
-	r = dir_sync(f->executions, ".");
-	if (r >= 0)
-		r = dir_sync(f->trash, ".");
-	FAULT("prune.moved");
-	return r < 0 ? err_errno(reterr, -r, "move %s to the trash", id) : 1;
-}
-
-static int remove_execution(struct trash *t, struct removal *rm, const struct folders *f,
+static int remove_execution(struct trash *t, struct removal *rm, const struct trash_folders *f,
 			    const char *id)
 {
 	int r;
@@ -201,32 +137,60 @@ static int remove_execution(struct trash *t, struct removal *rm, const struct fo
 		if (r < 0 || !rm->rows)
 			return r;
 	}
-	r = move_to_trash(f, id, &rm->why);
+	r = trash_move_execution(f, id, &rm->why);
 	return r == 1 ? finish_trashed(t, rm, f, id) : r;
 }
 
-/* A directory that cannot be removed does not block the others. */
-static int remove_all(struct trash *t, struct removal *rm)
+static int remove_trashed(struct trash *t, struct removal *rm, const struct trash_folders *f,
+			  const char *name)
 {
-	struct folders f = {-1, -1};
-	struct err first = {0};
-	const json_t *id;
-	size_t i;
-	int r = folders_open(t, &f, &rm->why), worst = r;
+	struct tree_size size = {.budget = MEASURE_ENTRIES_MAX};
+	int r;
 
-	first = rm->why;
-	json_array_foreach(rm->executions, i, id) {
-		if (r < 0 && (worst == -ERR_CANCELLED || f.trash < 0))
-			break;
-		r = remove_execution(t, rm, &f, json_string_value(id));
+	tree_measure(f->trash, name, &size);
+	r = empty(t, f->trash, name, &rm->why);
+	if (r >= 0)
+		rm->bytes += size.bytes;
+	return r;
+}
+
+/* A directory that cannot be removed does not block the others. */
+static int remove_each(struct trash *t, struct removal *rm, const struct trash_folders *f,
+		       const json_t *names,
+		       int (*remove)(struct trash *t, struct removal *rm,
+				     const struct trash_folders *f, const char *name))
+{
+	struct err first = {0};
+	const json_t *name;
+	int worst = 0;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		int r = remove(t, rm, f, json_string_value(name));
+
 		if (r < 0 && worst >= 0) {
 			worst = r;
 			first = rm->why;
 		}
+		if (r == -ERR_CANCELLED)
+			return r;
 	}
-	folders_done(&f);
-	rm->why = first;
+	if (worst < 0)
+		rm->why = first;
 	return worst;
+}
+
+static int remove_all(struct trash *t, struct removal *rm)
+{
+	struct trash_folders f = {-1, -1};
+	int r = trash_folders_open(t->data, &f, &rm->why);
+
+	if (r >= 0)
+		r = remove_each(t, rm, &f, rm->executions, remove_execution);
+	if (r >= 0)
+		r = remove_each(t, rm, &f, rm->trashed, remove_trashed);
+	trash_folders_done(&f);
+	return r;
 }
 
 static struct removal *take_removal(struct trash *t)
@@ -247,7 +211,7 @@ void trash_add(struct trash *t, struct removal *rm)
 
 	rm->next = NULL;
 	pthread_mutex_lock(&t->lock);
-	for (const struct removal *at = t->removals; at; at = at->next)
+	for (const struct removal *at = t->removals; at && *rm->run; at = at->next)
 		known |= str_eq(at->run, rm->run) && at->rows == rm->rows;
 	if (!known) {
 		*t->removals_tail = rm;
@@ -257,6 +221,11 @@ void trash_add(struct trash *t, struct removal *rm)
 	pthread_mutex_unlock(&t->lock);
 	if (known)
 		removal_free(rm);
+}
+
+int trash_data(const struct trash *t)
+{
+	return t->data;
 }
 
 void trash_sweep(struct trash *t)
@@ -271,13 +240,13 @@ void trash_sweep(struct trash *t)
  * backup has replaced. */
 static void sweep(struct trash *t)
 {
-	struct folders f = {-1, -1};
+	struct trash_folders f = {-1, -1};
 	struct dirent *e;
 	struct err why;
 	DIR *d = NULL;
 
 	if (path_exists(t->data, STORE_EXECUTIONS "/" TRASH_FOLDER) &&
-	    folders_open(t, &f, &why) >= 0)
+	    trash_folders_open(t->data, &f, &why) >= 0)
 		d = fdopendir(dup(f.trash));
 	while (d && !is_stopping(t) && (e = readdir(d)))
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
@@ -286,7 +255,7 @@ static void sweep(struct trash *t)
 				  why.msg);
 	if (d)
 		closedir(d);
-	folders_done(&f);
+	trash_folders_done(&f);
 }
 
 static bool wait_for_news(struct trash *t, bool *ret_sweep)

@@ -71,6 +71,9 @@ int pins_insert(struct store *st, const struct job_spec *js, const char *job,
 /* Record the added models that a new job names. -ERR_CONFLICT if a model no longer exists. */
 int model_uses_insert(struct store *st, const struct job_spec *js, const char *job,
 		      struct err *reterr) MUSTCHECK;
+/* Record the frozen copies of source directories that a new job's spec names; their removals end.
+ * -ERR_STALE if one has gone since the submit was prepared. */
+int source_uses_insert(struct store *st, const char *job, struct err *reterr) MUSTCHECK;
 /* -ERR_CONFLICT if the new job's spec names an execution whose files were pruned since the
  * check. */
 int prune_check_spec(struct store *st, const char *job, struct err *reterr) MUSTCHECK;
@@ -103,6 +106,9 @@ int no_row(struct err *reterr, const char *what, const char *id); /* sets that e
 int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,
 	      int (*read)(struct db_stmt *q, void *row, struct err *reterr),
 	      struct err *reterr) MUSTCHECK;
+
+/* Read the first column of each row of `q` into a new array of texts. Releases q. */
+int ids_read(struct db_stmt *q, json_t **ret, struct err *reterr) MUSTCHECK;
 
 /* Read an enumeration from a text column. Returns 0 or -ERR_CORRUPT. */
 #define COL_ENUM(q, col, parse, ret, reterr) \

@@ -14,29 +14,24 @@ int store_prune_check(struct store *st, const char *run, struct err *reterr)
 	return pruned_check(st->db, run, reterr);
 }
 
-/* Read the first column of each row of `q` and release `q`. */
-static int read_ids(struct db_stmt *q, json_t **ret, struct err *reterr)
+int store_prune_candidates(struct store *st, const struct prune_filter *f, json_t **ret,
+			   int64_t *ret_below, struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *owned = q;
 	OWN(json_decrefp) json_t *ids = json_array();
-	int r;
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int64_t last = 0;
+	int r = prune_candidates(st->db, f, PRUNE_RUNS_MAX, &q, reterr);
 
-	while ((r = db_step(owned, reterr)) > 0)
-		if (json_array_append_new(ids, json_string(db_col_text(owned, 0))) < 0)
-			return err_errno(reterr, ENOMEM, "read ids");
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		last = db_col_int(q, 3);
+		if (json_array_append_new(ids, json_string(db_col_text(q, 0))) < 0)
+			return err_errno(reterr, ENOMEM, "read the runs to prune");
+	}
 	if (r < 0)
 		return r;
+	*ret_below = json_array_size(ids) < PRUNE_RUNS_MAX ? 0 : last;
 	*ret = TAKE(ids);
 	return 0;
-}
-
-int store_prune_candidates(struct store *st, const struct prune_filter *f, json_t **ret,
-			   struct err *reterr)
-{
-	struct db_stmt *q = NULL;
-	int r = prune_candidates(st->db, f, &q, reterr);
-
-	return r < 0 ? r : read_ids(q, ret, reterr);
 }
 
 int store_prune_executions(struct store *st, const char *run, json_t **ret, struct err *reterr)
@@ -44,7 +39,7 @@ int store_prune_executions(struct store *st, const char *run, json_t **ret, stru
 	struct db_stmt *q = NULL;
 	int r = prune_executions(st->db, run, &q, reterr);
 
-	return r < 0 ? r : read_ids(q, ret, reterr);
+	return r < 0 ? r : ids_read(q, ret, reterr);
 }
 
 /* ---- the intent ---- */
@@ -86,53 +81,120 @@ static int insert_intent(struct store *st, const char *run, bool rows, const cha
 			 now_us, reterr);
 }
 
-static int prune_one(struct store *st, struct prune_plan *plan, const char *run, bool rows,
-		     const char *by, int64_t now_us, json_t *removed, json_t *kept,
-		     struct err *reterr)
-{
-	struct prune_hold hold;
-	bool stay = false;
-	int r = prune_plan_look(plan, run, &hold, reterr);
+/* ---- frozen copies ---- */
 
-	if (r == -ERR_NOT_FOUND) /* the rows have gone meanwhile */
-		return 0;
-	if (r > 0)
-		return json_array_append_new(kept, json_pack("{s:s, s:{s:s, s:s}}", "run", run,
-							     "reason", "code", hold.code, "message",
-							     hold.message)) < 0
-			       ? err_errno(reterr, ENOMEM, "prune run %s", run)
-			       : 0;
-	if (r >= 0 && rows)
-		r = prune_rows_stay(st->db, run, &stay, reterr);
+/* Note the copies that the run needs in *sources, an object, and end its uses: from now on the run
+ * cannot be retried. */
+static int end_uses(struct store *st, const char *run, json_t *sources, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = prune_sources_of_run(st->db, run, &q, reterr);
+
+	while (r >= 0 && (r = db_step(q, reterr)) > 0)
+		if (json_object_set_new(sources, db_col_text(q, 0), json_true()) < 0)
+			return err_errno(reterr, ENOMEM, "prune run %s", run);
 	if (r >= 0)
-		r = insert_intent(st, run, rows && !stay, by, now_us, reterr);
-	if (r < 0)
-		return r;
-	return json_array_append_new(removed,
-				     json_pack("{s:s, s:b}", "run", run, "rows", rows && !stay)) < 0
+		r = db_run(st->db,
+			   "DELETE FROM source_uses WHERE job IN "
+			   "(SELECT id FROM jobs WHERE run = ?)",
+			   DB_ARGS(DB_TEXT(run)), reterr);
+	return r < 0 ? r : 0;
+}
+
+/* Write an intent for each copy that nothing uses, and list these in *removed. */
+static int remove_sources(struct store *st, struct prune_plan *plan, json_t *sources,
+			  json_t *removed, struct err *reterr)
+{
+	const char *source;
+	json_t *value;
+	int r = 0;
+
+	json_object_foreach(sources, source, value) {
+		if (r < 0 || !prune_source_name(source))
+			break;
+		r = prune_source_is_used(plan, source, reterr);
+		if (r != 0)
+			continue;
+		r = db_run(st->db, "INSERT OR IGNORE INTO source_removals (source) VALUES (?)",
+			   DB_ARGS(DB_TEXT(source)), reterr);
+		if (r >= 0 && json_array_append_new(removed, json_string(source)) < 0)
+			r = err_errno(reterr, ENOMEM, "remove the copy of a source_dir");
+	}
+	return r < 0 ? r : 0;
+}
+
+/* ---- both ---- */
+
+struct pruning {
+	struct store *st;
+	struct prune_plan plan;
+	bool rows;
+	const char *by;
+	int64_t now_us;
+	json_t *removed, *kept, *sources;
+};
+
+static int append(json_t *list, json_t *item, const char *run, struct err *reterr)
+{
+	return json_array_append_new(list, item) < 0
 		       ? err_errno(reterr, ENOMEM, "prune run %s", run)
 		       : 0;
 }
 
-int store_prune_runs(struct store *st, const json_t *runs, bool rows, const char *by,
-		     int64_t now_us, json_t **ret, struct err *reterr)
+static int prune_one(struct pruning *p, const char *run, struct err *reterr)
+{
+	struct prune_hold hold;
+	bool stay = false;
+	int r = prune_plan_look(&p->plan, run, &hold, reterr);
+
+	if (r == -ERR_NOT_FOUND) /* the rows have gone meanwhile */
+		return 0;
+	if (r > 0)
+		return append(p->kept,
+			      json_pack("{s:s, s:{s:s, s:s}}", "run", run, "reason", "code",
+					hold.code, "message", hold.message),
+			      run, reterr);
+	if (r >= 0 && p->rows)
+		r = prune_rows_stay(p->st->db, run, &stay, reterr);
+	if (r >= 0)
+		r = insert_intent(p->st, run, p->rows && !stay, p->by, p->now_us, reterr);
+	if (r >= 0)
+		r = end_uses(p->st, run, p->sources, reterr);
+	return r < 0 ? r
+		     : append(p->removed,
+			      json_pack("{s:s, s:b}", "run", run, "rows", p->rows && !stay), run,
+			      reterr);
+}
+
+int store_prune_runs(struct store *st, const json_t *runs, const json_t *sources, bool rows,
+		     const char *by, int64_t now_us, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *removed = json_array(), *kept = json_array();
-	struct prune_plan plan;
-	int r = prune_plan_init(&plan, st->db, reterr);
-	const json_t *run;
+	OWN(json_decrefp) json_t *candidates = json_object(), *gone = json_array();
+	struct pruning p = {.st = st,
+			    .rows = rows,
+			    .by = by,
+			    .now_us = now_us,
+			    .removed = removed,
+			    .kept = kept,
+			    .sources = candidates};
+	int r = prune_plan_init(&p.plan, st->db, reterr);
+	const json_t *item;
 	size_t i;
 
-	json_array_foreach(runs, i, run) {
+	json_array_foreach(runs, i, item) {
 		if (r < 0 || json_array_size(removed) == PRUNE_RUNS_MAX)
 			break;
-		r = prune_one(st, &plan, json_string_value(run), rows, by, now_us, removed, kept,
-			      reterr);
+		r = prune_one(&p, json_string_value(item), reterr);
 	}
-	prune_plan_done(&plan);
+	json_array_foreach(sources, i, item)
+		json_object_set_new(candidates, json_string_value(item), json_true());
+	if (r >= 0)
+		r = remove_sources(st, &p.plan, candidates, gone, reterr);
+	prune_plan_done(&p.plan);
 	if (r < 0)
 		return r;
-	*ret = json_pack("{s:O, s:O}", "removed", removed, "kept", kept);
+	*ret = json_pack("{s:O, s:O, s:O}", "removed", removed, "kept", kept, "sources", gone);
 	return *ret ? 0 : err_errno(reterr, ENOMEM, "prune runs");
 }
 
@@ -223,6 +285,7 @@ static const char *const deletions[] = {
 	"DELETE FROM endpoints WHERE id IN " ENDPOINTS,
 	"UPDATE endpoints SET job = NULL WHERE job IN " JOBS,
 	"UPDATE endpoints SET run = NULL WHERE run = ?1",
+	"DELETE FROM source_uses WHERE job IN " JOBS,
 	"DELETE FROM pins WHERE job IN " JOBS " OR other IN " JOBS,
 	"DELETE FROM needs WHERE job IN " JOBS " OR other IN " JOBS,
 	"DELETE FROM metrics WHERE job IN " JOBS,

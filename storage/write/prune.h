@@ -9,17 +9,23 @@
 #include "storage/store.h"
 #include "storage/store_read.h"
 
-/* Ids of the runs that match the filter, newest submit first, at most PRUNE_LOOK_MAX. New JSON
- * array. */
+/* Ids of the next PRUNE_RUNS_MAX runs that match the filter, newest submit first. New JSON array.
+ * *ret_below is the filter's `below` for the rest; 0: there is none. */
 int store_prune_candidates(struct store *st, const struct prune_filter *f, json_t **ret,
-			   struct err *reterr) MUSTCHECK;
-/* Write an intent for each of these runs that is no longer held, at most PRUNE_RUNS_MAX, in this
- * order. The order must be newest submit first: a run refers only to older runs. After the intent
- * the run's files cannot be used. *ret is new: {"removed": [{"run","rows"}], "kept":
- * [{"run","reason"}]}; "rows" is true if the rows will go, too. Event "run_pruned"
- * {"name","rows","by"}. */
-int store_prune_runs(struct store *st, const json_t *runs, bool rows, const char *by,
-		     int64_t now_us, json_t **ret, struct err *reterr) MUSTCHECK;
+			   int64_t *ret_below, struct err *reterr) MUSTCHECK;
+/* Write an intent for each of these runs that is not held, at most PRUNE_RUNS_MAX, in this order.
+ * The order must be newest submit first: a run refers only to older runs. After the intent the
+ * run's files cannot be used. Then write an intent for each frozen copy of a source directory that
+ * nothing uses, of these runs and of `sources` (names; may be NULL). *ret is new: {"removed":
+ * [{"run","rows"}], "kept": [{"run","reason"}], "sources": [names]}; "rows" is true if the rows
+ * will go, too. Event "run_pruned" {"name","rows","by"}. */
+int store_prune_runs(struct store *st, const json_t *runs, const json_t *sources, bool rows,
+		     const char *by, int64_t now_us, json_t **ret, struct err *reterr) MUSTCHECK;
+
+/* The frozen copies that have an intent. New JSON array of names. */
+int store_source_removals(struct store *st, json_t **ret, struct err *reterr) MUSTCHECK;
+/* End such an intent: the copy lies in the trash, or a new job needs it. */
+int store_source_removed(struct store *st, const char *source, struct err *reterr) MUSTCHECK;
 
 /* An unfinished intent. */
 struct prune_row {

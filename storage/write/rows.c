@@ -110,3 +110,18 @@ int col_reason(struct db_stmt *q, int col, struct reason *ret, struct err *reter
 	str_excerpt(ret->message, sizeof(ret->message), db_col_text(q, col + 1));
 	return COL_ENUM(q, col, reason_code_parse, &ret->code, reterr);
 }
+
+int ids_read(struct db_stmt *q, json_t **ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *owned = q;
+	OWN(json_decrefp) json_t *ids = json_array();
+	int r;
+
+	while ((r = db_step(owned, reterr)) > 0)
+		if (json_array_append_new(ids, json_string(db_col_text(owned, 0))) < 0)
+			return err_errno(reterr, ENOMEM, "read ids");
+	if (r < 0)
+		return r;
+	*ret = TAKE(ids);
+	return 0;
+}

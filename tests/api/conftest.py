@@ -12,6 +12,7 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", HYPOTHESIS.name)
 import pytest
 
 from client import short_lived
+from prune_yard import SOURCE, Yard
 
 SCRIPTS = {
     "hello.py": "import sys\nprint('hello')\nprint('to stderr', file=sys.stderr)\n",
@@ -126,3 +127,11 @@ def tiny_model(tmp_path_factory):
     (folder / "tokenizer_config.json").write_text(
         '{"tokenizer_class": "BertTokenizer", "do_lower_case": true, "model_max_length": 64}')
     return folder
+
+
+@pytest.fixture
+def yard(fresh, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("source")
+    for name, text in SOURCE.items():
+        (folder / name).write_text(text)
+    return Yard(fresh("cpu_slots = 2\n"), folder)

@@ -15,9 +15,10 @@ from trainyardd import ROOT, Daemon, wait_for
 HERE = Path(__file__).parent
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
 POINTS = sorted(re.findall(r"`(prune\.[a-z.]+)`", (HERE / "README.md").read_text(encoding="utf-8")))
-# Two executions: each point twice. The first commits are of the start, then come those of the
-# intent and of its end.
-CASES = [(point, time) for point in POINTS for time in (1, 2)] + [
+# Two executions: each point twice, those of the one source once. The first commits are of the
+# start, then come those of the intent and of its end.
+CASES = [(point, time) for point in POINTS
+         for time in ((1,) if ".source." in point else (1, 2))] + [
     (point, time) for point in ("txn.commit.before", "txn.commit.after") for time in (3, 4)]
 LINES = 20000
 WORDS = "line 0019999\n"
@@ -40,11 +41,14 @@ class Pruned:
         source = directory / "source"
         source.mkdir()
         (source / "make.py").write_text(MAKE, encoding="utf-8")
+        (directory / "stays").mkdir()
+        (directory / "stays/make.py").write_text(MAKE + "# other\n", encoding="utf-8")
         self.daemon = Daemon(directory, "cpu_slots = 2\n", build=BUILD).start()
         jobs = [{"name": name, "kind": "script", "entry_point": "make.py",
                  "source_dir": str(source)} for name in ("one", "two")]
         self.run = self.daemon.submit(jobs, "goes")
-        self.other = self.daemon.submit(jobs[:1], "stays")
+        self.other = self.daemon.submit(
+            [jobs[0] | {"source_dir": str(directory / "stays")}], "stays")
         for run in (self.run, self.other):
             assert self.daemon.wait_run(run["id"])["state"] == "succeeded"
         self.daemon.stop()
@@ -72,6 +76,14 @@ class Pruned:
         names = {p.name for p in (self.daemon.data / "executions").iterdir()}
         return names - {".trash"}
 
+    def sources(self):
+        return {p.name for p in (self.daemon.data / "sources").iterdir()}
+
+    def source_of(self, run):
+        [(path,)] = self.sql("SELECT DISTINCT json_extract(s.spec, '$.source_dir') FROM jobs j "
+                             f"JOIN job_specs s ON s.n = j.n WHERE j.run = '{run['id']}'")
+        return path.rsplit("/", 1)[1]
+
     def trash(self):
         trash = self.daemon.data / "executions/.trash"
         return [p.name for p in trash.iterdir()] if trash.exists() else []
@@ -82,7 +94,9 @@ class Pruned:
 def test_a_prune_goes_on(tmp_path, point, time, rows):
     pruned = Pruned(tmp_path)
     daemon, run = pruned.daemon, pruned.run["id"]
-    every = pruned.folders()
+    every, sources = pruned.folders(), pruned.sources()
+    goes, kept = pruned.source_of(pruned.run), pruned.source_of(pruned.other)
+    assert sources == {goes, kept}
     [stays] = [row[0] for row in pruned.sql(
         "SELECT x.id FROM executions x JOIN jobs j ON j.id = x.job "
         f"WHERE j.run = '{pruned.other['id']}'")]
@@ -93,7 +107,9 @@ def test_a_prune_goes_on(tmp_path, point, time, rows):
         assert begun or point not in POINTS
         daemon.start()
         wait_for("the end of the prune",
-                 lambda: not pruned.sql("SELECT 1 FROM prunes") and not pruned.trash())
+                 lambda: not pruned.sql("SELECT 1 FROM prunes") and not pruned.trash() and
+                 not pruned.sql("SELECT 1 FROM source_removals"))
+        assert pruned.sources() == ({kept} if begun else sources)
         assert (daemon.data / f"executions/{stays}/work/model/weights").stat().st_size == 100000
         if not begun:
             assert pruned.folders() == every

@@ -229,7 +229,7 @@ static void test_upgrade(void **state)
 static void test_failed_upgrade_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct migration list[16];
+	struct migration list[64];
 	size_t n = migrations_n;
 	OWN(db_closep) struct db *db = NULL;
 	char path[256], name[300];
