@@ -334,6 +334,34 @@ static void test_failed_commit_of_a_start_starts_nothing(void **state)
 	assert_int_equal(count_entries(rig->data, "executions"), 1);
 }
 
+static void count_call(struct manager *mgr, void *arg, bool committed)
+{
+	assert_true(committed);
+	++*(int *)arg;
+}
+
+static void publish_twice(struct manager *mgr, void *userdata)
+{
+	int *calls = userdata;
+	struct err e;
+
+	assert_int_equal(txn_begin(mgr, &e), 0);
+	txn_before_publish(mgr, count_call, &calls[0]);
+	txn_before_publish(mgr, count_call, &calls[1]);
+	txn_before_publish(mgr, count_call, &calls[0]);
+	assert_int_equal(txn_end(mgr, &e), 0);
+}
+
+/* An early action is the function with its argument. */
+static void test_repeated_early_actions_run_once(void **state)
+{
+	int calls[2] = {0};
+
+	rig_look(*state, publish_twice, calls);
+	assert_int_equal(calls[0], 1);
+	assert_int_equal(calls[1], 1);
+}
+
 struct last_minute {
 	struct rig *rig;
 	struct command c[MANAGER_BATCH_MAX + 1]; /* one more than a round of the loop runs */
@@ -400,6 +428,8 @@ int main(void)
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_commit_of_a_start_starts_nothing,
 						rig_setup, rig_teardown),
+		cmocka_unit_test_setup_teardown(test_repeated_early_actions_run_once, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_commands_before_a_stop_are_answered, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_pass_stores_nothing, rig_setup,
