@@ -257,6 +257,27 @@ def test_reply_that_is_lost(cloud):
     is_the_new_one(cloud, old)
 
 
+def test_older_state_after_an_update_is_no_roll_back(cloud):
+    """For settle_ms a describe may show what was before the UpdateEndpoint."""
+    cloud.start("settle_ms = 120000")
+    cloud.in_service()
+    old = cloud.live()
+    [name] = names(old, "endpoint")
+    before = cloud.fake.client("sagemaker").describe_endpoint(EndpointName=name)
+    del before["ResponseMetadata"]
+    cloud.fake.rule("DescribeEndpoint", "answer", times=0,
+                    message=json.dumps(before, default=lambda at: at.timestamp()))
+    run = cloud.update()
+    cloud.is_called("UpdateEndpoint", 200)
+    asked = len(cloud.fake.calls("DescribeEndpoint"))
+    wait_for("three looks", lambda: len(cloud.fake.calls("DescribeEndpoint")) >= asked + 3)
+    cloud.fake.admin("DELETE", "rules")
+    job = cloud.ended(run, "deploy")
+    assert job["state"] == "succeeded", words(job)
+    assert len(cloud.fake.calls("UpdateEndpoint")) == 1
+    is_the_new_one(cloud, old)
+
+
 def test_stuck(cloud):
     cloud.start("endpoint_timeout = 1s\n")
     cloud.in_service()
