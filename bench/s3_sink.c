@@ -305,7 +305,7 @@ int main(void)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, 128) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
@@ -313,7 +313,7 @@ int main(void)
 	printf("%d\n", ntohs(at.sin_port));
 	fflush(stdout);
 	for (;;) {
-		int one = accept(fd, NULL, NULL);
+		int one = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		pthread_t thread;
 
 		if (one >= 0 && pthread_create(&thread, NULL, connection, (void *)(long)one) == 0)

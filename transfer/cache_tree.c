@@ -7,6 +7,7 @@
 #include "base/str.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -166,7 +167,7 @@ static int link_one(int from_at, const char *name, int to_at, struct err *reterr
 
 static int link_tree(int from_at, int to_at, struct err *reterr)
 {
-	int fd = dup(from_at), r = 0;
+	int fd = fcntl(from_at, F_DUPFD_CLOEXEC, 0), r = 0;
 	struct dirent *d;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 

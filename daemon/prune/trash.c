@@ -15,6 +15,7 @@
 #include "storage/store.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -247,7 +248,7 @@ static void sweep(struct trash *t)
 
 	if (path_exists(t->data, STORE_EXECUTIONS "/" TRASH_FOLDER) &&
 	    trash_folders_open(t->data, &f, &why) >= 0)
-		d = fdopendir(dup(f.trash));
+		d = fdopendir(fcntl(f.trash, F_DUPFD_CLOEXEC, 0));
 	while (d && !is_stopping(t) && (e = readdir(d)))
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
 		    empty(t, f.trash, e->d_name, &why) < 0 && !is_stopping(t))
