@@ -60,6 +60,9 @@ def test_requests_of_others_count(cloud):
     wait_for("CloudWatch to be asked", lambda: cloud.fake.calls("GetMetricStatistics"))
     wait_for("its answer to be stored", lambda: cloud.endpoint()["lease"]["last_request_at"]
              and seconds(cloud.endpoint()["lease"]["last_request_at"]) > recently)
+    asked_at = cloud.fake.calls("InvokeEndpoint")[-1]["at"]
+    end_of_minute = asked_at // 60 * 60 + 60  # it may have come at the end of its minute
+    assert seconds(cloud.endpoint()["lease"]["last_request_at"]) == end_of_minute
     assert cloud.endpoint()["state"] == "in_service"
 
 
