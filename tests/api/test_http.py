@@ -397,6 +397,34 @@ def test_it_listens_nowhere_else(tmp_path, address):
     assert "beyond loopback" in done.stderr, done.stderr
 
 
+def start_on(socket_path, data):
+    """A daemon that is expected to refuse this socket."""
+    done = subprocess.run([BUILD / "daemon/trainyardd", "--config", "/dev/null", "--data-dir", data,
+                           "--listen", "127.0.0.1:0", "--socket", socket_path],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "listening on" not in done.stdout
+    return done.stderr
+
+
+def test_the_socket_of_a_live_daemon_is_not_taken_over(daemon, tmp_path):
+    path = daemon.dir / "trainyard.sock"
+    before = path.stat().st_ino
+    assert "on which another daemon listens" in start_on(path, tmp_path / "data")
+    assert path.stat().st_ino == before
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+
+
+def test_a_file_in_the_place_of_the_socket_stays(tmp_path):
+    path = tmp_path / "trainyard.sock"
+    path.write_text("somebody's", encoding="utf-8")
+    assert "which is a file and no socket" in start_on(path, tmp_path / "data")
+    assert path.read_text(encoding="utf-8") == "somebody's"
+
+
 @pytest.mark.parametrize("path", ["/v1/version", "/v1/runs", "/openapi.json", "/v1/nothing"])
 def test_head_is_get_without_a_body(daemon, path):
     get, head = daemon.ask("GET", path), daemon.ask("HEAD", path)
