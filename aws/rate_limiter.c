@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define SLOWER_EVERY_US INT64_C(1000000)
+#define SLOWER_EVERY_US USEC_PER_SEC
 #define RATE_FLOOR	0.05 /* of the full rate */
 #define RATE_RECOVERY	0.05 /* of the full rate, after each success */
 #define OPERATION_MAX	128
@@ -217,9 +217,5 @@ int64_t rate_limiter_asked(int64_t own_us, const char *header)
 
 int64_t rate_limiter_backoff(int n, double unit)
 {
-	int64_t most = n < 6 ? (INT64_C(1) << (n - 1)) * 1000000 : RATE_LIMITER_BACKOFF_MAX;
-
-	return (int64_t)(unit * (double)(most < RATE_LIMITER_BACKOFF_MAX
-						 ? most
-						 : RATE_LIMITER_BACKOFF_MAX));
+	return (int64_t)(unit * (double)backoff_us(USEC_PER_SEC, RATE_LIMITER_BACKOFF_MAX, n));
 }

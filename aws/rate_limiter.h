@@ -7,13 +7,14 @@
 #pragma once
 
 #include "aws/credentials.h"
+#include "base/clock.h"
 
 #define RATE_LIMITER_QUOTA	  500 /* tokens for retries */
 #define RATE_LIMITER_COST	  5   /* tokens of one retry */
 #define RATE_LIMITER_COST_TIMEOUT 10  /* tokens of a retry after a time-out */
 #define RATE_LIMITER_LANES_MAX	  512 /* operations × regions; any further ones share one lane */
-#define RATE_LIMITER_BACKOFF_MAX  (INT64_C(20) * 1000000)
-#define RATE_LIMITER_ASKED_MORE	  (INT64_C(5) * 1000000)
+#define RATE_LIMITER_BACKOFF_MAX  (20 * USEC_PER_SEC)
+#define RATE_LIMITER_ASKED_MORE	  (5 * USEC_PER_SEC)
 
 struct rate_limiter;
 struct rate_lane; /* an operation in a region; lives as long as the limiter */

@@ -63,6 +63,15 @@ void cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t delay_us)
 	pthread_cond_clockwait(cond, lock, CLOCK_MONOTONIC, &until);
 }
 
+int64_t backoff_us(int64_t first_us, int64_t max_us, int tries)
+{
+	int64_t us = first_us < max_us ? first_us : max_us;
+
+	for (int i = 1; i < tries && us < max_us; i++)
+		us = us > max_us / 2 ? max_us : 2 * us;
+	return us;
+}
+
 char *clock_format(char *buf, int64_t at_us)
 {
 	time_t s = (time_t)(at_us / USEC_PER_SEC);

@@ -10,11 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE		 100
-#define NEXT_TOKEN_MAX	 8192 /* of SageMaker (botocore: NextToken) */
-#define ASK_TRIES	 8    /* tries; each includes the client's own retries */
-#define MISSING_TRIES	 5
-#define MISSING_PAUSE_US 50000 /* doubled at each try */
+#define PAGE		     100
+#define NEXT_TOKEN_MAX	     8192 /* of SageMaker (botocore: NextToken) */
+#define ASK_TRIES	     8	  /* tries; each includes the client's own retries */
+#define MISSING_TRIES	     5
+#define MISSING_PAUSE_US     (100 * USEC_PER_MSEC) /* doubled at each try */
+#define MISSING_PAUSE_MAX_US USEC_PER_SEC
 
 struct listing {
 	enum resource_kind kind;
@@ -94,7 +95,7 @@ int adopt_ask_listed(struct manager *mgr, const char *operation, const char *reg
 
 	for (int i = 0; r == -ERR_NOT_FOUND && i < MISSING_TRIES; i++) {
 		if (i)
-			usleep(MISSING_PAUSE_US << i);
+			usleep((useconds_t)backoff_us(MISSING_PAUSE_US, MISSING_PAUSE_MAX_US, i));
 		r = adopt_ask(mgr, operation, region, json_incref((json_t *)input), ret, reterr);
 	}
 	return r;

@@ -111,7 +111,7 @@ static int stop_servers(struct manager *mgr, const char *endpoint, struct err *r
 static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int64_t started_us,
 			 const struct reason *why, struct err *reterr)
 {
-	int64_t now = clock_now_us(), delay_us = BACKOFF_FIRST_US;
+	int64_t now = clock_now_us(), next_us;
 	int restarts = now - started_us > STEADY_US ? 1 : ep->restarts + 1;
 	struct reason said;
 	int r;
@@ -123,8 +123,7 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 		r = stop_servers(mgr, ep->id, reterr);
 		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &said, reterr);
 	}
-	for (int i = 1; i < restarts && delay_us < BACKOFF_MAX_US; i++)
-		delay_us *= 2;
+	next_us = now + backoff_us(BACKOFF_FIRST_US, BACKOFF_MAX_US, restarts);
 	reason_set(&said, REASON_RESTARTING,
 		   "the server ended (%s); the daemon starts it again (restart %d of %d)",
 		   why->message[0] ? why->message : "no reason was given", restarts,
@@ -133,8 +132,8 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 		    ? endpoint_move(mgr, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
 		    : 0;
 	return r < 0 ? r
-		     : store_endpoint_set_restart(mgr->store, ep->id, restarts, now + delay_us,
-						  &said, now, reterr);
+		     : store_endpoint_set_restart(mgr->store, ep->id, restarts, next_us, &said, now,
+						  reterr);
 }
 
 int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,

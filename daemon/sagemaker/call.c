@@ -50,12 +50,10 @@ static void sagemaker_resume(struct manager *mgr)
 
 int64_t sagemaker_backoff_us(const struct manager *mgr, int tries)
 {
-	int64_t us = mgr->settings->aws.poll_us < SAGEMAKER_BACKOFF_US ? mgr->settings->aws.poll_us
-								       : SAGEMAKER_BACKOFF_US;
+	int64_t poll_us = mgr->settings->aws.poll_us;
 
-	for (int i = 1; i < tries && us < SAGEMAKER_BACKOFF_MAX_US; i++)
-		us *= 2;
-	return us < SAGEMAKER_BACKOFF_MAX_US ? us : SAGEMAKER_BACKOFF_MAX_US;
+	return backoff_us(poll_us < SAGEMAKER_BACKOFF_US ? poll_us : SAGEMAKER_BACKOFF_US,
+			  SAGEMAKER_BACKOFF_MAX_US, tries);
 }
 
 /* ---- calls ---- */

@@ -48,7 +48,6 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 		       int64_t *ret_not_before_us)
 {
 	struct job_resources res;
-	int64_t delay_us = RETRY_DELAY_US;
 	bool patient = retries_forever(job, reason->code);
 	bool by_default = patient || reason_retried_by_default(reason->code), named;
 
@@ -58,10 +57,9 @@ static bool plan_retry(const struct job_row *job, const struct reason *reason, i
 		return false;
 	if (!patient && job->auto_retries >= (named ? res.retry_max : RETRY_DEFAULT_MAX))
 		return false;
-	for (int i = 0; i < job->auto_retries && delay_us < RETRY_DELAY_MAX_US; i++)
-		delay_us *= 2;
 	*ret_retries = job->auto_retries + 1;
-	*ret_not_before_us = clock_now_us() + delay_us;
+	*ret_not_before_us =
+		clock_now_us() + backoff_us(RETRY_DELAY_US, RETRY_DELAY_MAX_US, *ret_retries);
 	return true;
 }
 

@@ -237,6 +237,23 @@ static void test_durations(void **state)
 	assert_int_equal(duration_parse("99999999999999999999s", &us), -ERANGE);
 }
 
+static void test_backoff(void **state)
+{
+	int64_t max = 300 * USEC_PER_SEC;
+
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, 0), 2 * USEC_PER_SEC);
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, 1), 2 * USEC_PER_SEC);
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, 2), 4 * USEC_PER_SEC);
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, 8), 256 * USEC_PER_SEC);
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, 9), max);
+	assert_int_equal(backoff_us(2 * USEC_PER_SEC, max, INT_MAX), max);
+	assert_int_equal(backoff_us(max, max, 2), max);
+	assert_int_equal(backoff_us(max + 1, max, 1), max);
+	assert_int_equal(backoff_us(1, INT64_MAX, 63), INT64_C(1) << 62);
+	assert_int_equal(backoff_us(1, INT64_MAX, 64), INT64_MAX);
+	assert_int_equal(backoff_us(0, max, 3), 0);
+}
+
 static void test_ids(void **state)
 {
 	char last[ID_LEN] = "", id[ID_LEN];
@@ -424,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_clock_parse),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_hex_bytes),

@@ -73,12 +73,10 @@ bool exchange_passing(const struct net_request *rq, int result)
 int exchange_pause(struct transfer *t, const struct net_request *rq, int attempt,
 		   struct err *reterr)
 {
-	int64_t us = PAUSE_US << attempt, seconds, until;
+	int64_t us = backoff_us(PAUSE_US, PAUSE_MAX_US, attempt + 1), seconds, until;
 	char text[32];
 	int r;
 
-	if (us > PAUSE_MAX_US)
-		us = PAUSE_MAX_US;
 	if (net_reply_header(rq, "Retry-After", text, sizeof(text)) &&
 	    str_to_i64(text, &seconds) == 0 && seconds >= 0)
 		us = (seconds < RETRY_AFTER_MAX ? seconds : RETRY_AFTER_MAX) * USEC_PER_SEC;
