@@ -3,6 +3,7 @@
 #include "aws/client.h"
 
 #include "aws/internal.h"
+#include "base/completion.h"
 #include "base/own.h"
 
 #include <assert.h>
@@ -117,33 +118,19 @@ void aws_cancel(struct aws *a, struct aws_call *c)
 
 /* ---- waiting ---- */
 
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
-};
-
 static void on_waited(struct aws_call *c)
 {
-	struct waiter *w = c->userdata;
-
-	pthread_mutex_lock(&w->lock);
-	w->over = true;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->lock);
+	completion_signal(c->userdata);
 }
 
 int aws_wait(struct aws *a, struct aws_call *c, struct err *reterr)
 {
-	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	struct completion waited = COMPLETION_INIT;
 
 	c->done = on_waited;
-	c->userdata = &w;
+	c->userdata = &waited;
 	aws_send(a, c);
-	pthread_mutex_lock(&w.lock);
-	while (!w.over)
-		pthread_cond_wait(&w.cond, &w.lock);
-	pthread_mutex_unlock(&w.lock);
+	completion_wait(&waited);
 	if (c->result < 0 && reterr)
 		*reterr = c->err;
 	return c->result;

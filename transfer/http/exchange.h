@@ -5,14 +5,6 @@
 
 #include "transfer/http/get.h"
 
-#include <pthread.h>
-
-struct exchange_wait {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
-};
-
 /* Send and wait; sets rq->done and rq->userdata. Returns rq->result, or -ERR_CANCELLED after
  * SIGTERM. If only the body of an error status is too long, it is cut off and 0 is returned. */
 int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr) MUSTCHECK;

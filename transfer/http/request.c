@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See get.h: one exchange at a time, with the check for a stop, pauses and redirects. */
 #include "base/clock.h"
+#include "base/completion.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "net/url.h"
@@ -20,38 +21,28 @@
 
 static void on_done(struct net_request *rq)
 {
-	struct exchange_wait *w = rq->userdata;
-
-	pthread_mutex_lock(&w->lock);
-	w->over = true;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->lock);
+	completion_signal(rq->userdata);
 }
 
 int exchange_run(struct transfer *t, struct net_request *rq, struct err *reterr)
 {
-	struct exchange_wait w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+	struct completion ended = COMPLETION_INIT;
 	bool cancelled = false;
 	int r;
 
 	rq->done = on_done;
-	rq->userdata = &w;
+	rq->userdata = &ended;
 	rq->connect_timeout_us = CONNECT_US;
 	rq->stall_us = STALL_US;
 	r = net_send(t->net, rq, reterr);
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&w.lock);
-	while (!w.over) {
-		cond_wait_us(&w.cond, &w.lock, LOOK_MS * USEC_PER_MSEC);
-		if (*t->stop && !cancelled && !w.over) {
+	while (!completion_wait_us(&ended, LOOK_MS * USEC_PER_MSEC)) {
+		if (*t->stop && !cancelled) {
 			cancelled = true;
-			pthread_mutex_unlock(&w.lock);
 			net_cancel(t->net, rq);
-			pthread_mutex_lock(&w.lock);
 		}
 	}
-	pthread_mutex_unlock(&w.lock);
 	r = transfer_stopped(t, reterr);
 	if (r < 0)
 		return r;

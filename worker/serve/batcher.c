@@ -5,6 +5,7 @@
  */
 #include "worker/serve/batcher.h"
 
+#include "base/completion.h"
 #include "base/own.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ struct batcher {
 	void *userdata;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake, answered;
+	pthread_cond_t wake;
 
 	/* under the lock */
 	struct batcher_job *head, **tail;
@@ -300,7 +301,6 @@ static void free_memory(struct batcher *b)
 {
 	pthread_mutex_destroy(&b->lock);
 	pthread_cond_destroy(&b->wake);
-	pthread_cond_destroy(&b->answered);
 	free(b->ids);
 	free(b->types);
 	free(b->logits);
@@ -324,7 +324,6 @@ int batcher_new(struct classifier *c, void (*on_broken)(void *userdata, const st
 	b->logits = calloc(BATCHER_ROWS * b->labels, sizeof(*b->logits));
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->wake, NULL);
-	pthread_cond_init(&b->answered, NULL);
 	r = b->logits ? pthread_create(&b->thread, NULL, run, b) : ENOMEM;
 	if (r) {
 		free_memory(b);
@@ -346,37 +345,22 @@ void batcher_free(struct batcher *b)
 	free_memory(b);
 }
 
-/* Use the batcher's own lock, because it outlives the caller's stack. */
-struct waiter {
-	struct batcher *b;
-	bool done;
-};
-
-static void wake_waiter(struct batcher_job *job)
+static void on_ended(struct batcher_job *job)
 {
-	struct waiter *w = job->userdata;
-	struct batcher *b = w->b;
-
-	pthread_mutex_lock(&b->lock);
-	w->done = true;
-	pthread_cond_broadcast(&b->answered);
-	pthread_mutex_unlock(&b->lock);
+	completion_signal(job->userdata);
 }
 
 int batcher_run(struct batcher *b, const struct token_batch *batch, float *logits,
 		struct err *reterr)
 {
-	struct waiter w = {.b = b};
+	struct completion ended = COMPLETION_INIT;
 	struct batcher_job job = {
-		.batch = *batch, .logits = logits, .done = wake_waiter, .userdata = &w};
+		.batch = *batch, .logits = logits, .done = on_ended, .userdata = &ended};
 	int r = batcher_put(b, &job, reterr);
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&b->lock);
-	while (!w.done)
-		pthread_cond_wait(&b->answered, &b->lock);
-	pthread_mutex_unlock(&b->lock);
+	completion_wait(&ended);
 	if (job.result < 0 && reterr)
 		*reterr = job.err;
 	return job.result;
