@@ -23,26 +23,6 @@ static const char *region_of(struct manager *mgr, const json_t *spec)
 	return mgr->aws ? aws_config_region(aws_config_of(mgr->aws)) : "";
 }
 
-static enum sagemaker_known know_account(struct manager *mgr, const char *region, char *ret,
-					 size_t size, enum reason_code *ret_code,
-					 struct err *reterr)
-{
-	OWN(json_decrefp) json_t *none = json_object();
-	const char *value;
-	struct sagemaker_question q = {
-		.key = "identity",
-		.service = AWS_STS,
-		.operation = "GetCallerIdentity",
-		.region = region,
-		.input = none,
-		.words = "looks up who we are in AWS",
-	};
-	enum sagemaker_known known = sagemaker_look_up(mgr, &q, &value, ret_code, reterr);
-
-	str_copy(ret, size, value);
-	return known;
-}
-
 /* While the target is paused nothing starts; the answer to this look-up ends the pause or extends
  * it. */
 static void ask_who_we_are(struct manager *mgr, const json_t *spec)
@@ -51,57 +31,28 @@ static void ask_who_we_are(struct manager *mgr, const json_t *spec)
 	struct err err = {0};
 	char account[16];
 
-	know_account(mgr, region_of(mgr, spec), account, sizeof(account), &code, &err);
+	sagemaker_look_up(mgr, SAGEMAKER_FACT_ACCOUNT, "", region_of(mgr, spec), account,
+			  sizeof(account), &code, &err);
 }
 
-static enum sagemaker_known know_role(struct manager *mgr, const char *role, const char *region,
-				      char *ret, size_t size, enum reason_code *ret_code,
+static enum sagemaker_known know_role(struct manager *mgr, const char *role,
+				      struct sagemaker_location *ret, enum reason_code *ret_code,
 				      struct err *reterr)
 {
-	OWN(json_decrefp) json_t *input = json_pack("{ss}", "RoleName", role);
-	enum sagemaker_known known;
-	const char *value;
-	char key[2100];
-	struct sagemaker_question q = {
-		.key = key,
-		.service = AWS_IAM,
-		.operation = "GetRole",
-		.region = region,
-		.input = input,
-		.words = "looks up the IAM role",
-	};
-
-	if (str_starts(role, "arn:")) {
-		str_copy(ret, size, role);
-		return SAGEMAKER_KNOWN;
-	}
-	snprintf(key, sizeof(key), "role:%s", role);
-	known = sagemaker_look_up(mgr, &q, &value, ret_code, reterr);
-	str_copy(ret, size, value);
-	return known;
+	if (!str_starts(role, "arn:"))
+		return sagemaker_look_up(mgr, SAGEMAKER_FACT_ROLE, role, ret->region, ret->role_arn,
+					 sizeof(ret->role_arn), ret_code, reterr);
+	str_copy(ret->role_arn, sizeof(ret->role_arn), role);
+	return SAGEMAKER_KNOWN;
 }
 
 int sagemaker_artifact(struct manager *mgr, const char *training_job, const char *region, char *ret,
 		       size_t size, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *input = json_pack("{ss}", "TrainingJobName", training_job);
 	enum reason_code code;
-	enum sagemaker_known known;
-	const char *value;
-	char key[256];
-	struct sagemaker_question q = {
-		.key = key,
-		.service = AWS_SAGEMAKER,
-		.operation = "DescribeTrainingJob",
-		.region = region,
-		.input = input,
-		.words = "looks up the training job",
-	};
+	enum sagemaker_known known = sagemaker_look_up(mgr, SAGEMAKER_FACT_MODEL, training_job,
+						       region, ret, size, &code, reterr);
 
-	snprintf(key, sizeof(key), "artifact %s:%s", region, training_job);
-	known = sagemaker_look_up(mgr, &q, &value, &code, reterr);
-	if (known == SAGEMAKER_KNOWN)
-		str_copy(ret, size, value);
 	return known == SAGEMAKER_KNOWN ? 1 : known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 }
 
@@ -160,11 +111,10 @@ static int fill_place(struct manager *mgr, const struct job_row *job, const json
 	if (strlen(role) >= (str_starts(role, "arn:") ? sizeof(ret->role_arn) : ROLE_NAME_SIZE))
 		return err_set(reterr, ERR_INVALID,
 			       "'%.64s...' is too long for the name or ARN of an IAM role", role);
-	known = know_account(mgr, ret->region, ret->account, sizeof(ret->account), ret_code,
-			     reterr);
+	known = sagemaker_look_up(mgr, SAGEMAKER_FACT_ACCOUNT, "", ret->region, ret->account,
+				  sizeof(ret->account), ret_code, reterr);
 	if (known == SAGEMAKER_KNOWN)
-		known = know_role(mgr, role, ret->region, ret->role_arn, sizeof(ret->role_arn),
-				  ret_code, reterr);
+		known = know_role(mgr, role, ret, ret_code, reterr);
 	if (known != SAGEMAKER_KNOWN)
 		return known == SAGEMAKER_UNKNOWN ? 0 : -ERR_INVALID;
 	return name_place(set, job, ret, ret_code, reterr);

@@ -17,7 +17,26 @@
 #define LOOKUP_NO_US	(15 * USEC_PER_SEC)
 #define LOOKUP_AGAIN_US (5 * USEC_PER_SEC) /* delay after a transport error */
 
+static const struct fact {
+	enum aws_service service;
+	const char *operation;
+	const char *input;	   /* the key of the name; NULL: no input */
+	const char *object, *text; /* where the answer has the fact; no object: at its top */
+	const char *words;	   /* for messages */
+	bool regional;		   /* True if each region has its own */
+} facts[] = {
+	[SAGEMAKER_FACT_ACCOUNT] = {AWS_STS, "GetCallerIdentity", NULL, NULL, "Account",
+				    "looks up who we are in AWS", false},
+	[SAGEMAKER_FACT_ROLE] = {AWS_IAM, "GetRole", "RoleName", "Role", "Arn",
+				 "looks up the IAM role", false},
+	[SAGEMAKER_FACT_MODEL] = {AWS_SAGEMAKER, "DescribeTrainingJob", "TrainingJobName",
+				  "ModelArtifacts", "S3ModelArtifacts", "looks up the training job",
+				  true},
+};
+
 struct sagemaker_lookup {
+	enum sagemaker_fact fact;
+	char name[256];
 	char key[512];
 	char value[2049];
 	enum sagemaker_known known;
@@ -34,11 +53,25 @@ static struct sagemaker_lookup *find(struct sagemaker *c, const char *key)
 
 	while (l && !str_eq(l->key, key))
 		l = l->next;
+	return l;
+}
+
+static struct sagemaker_lookup *find_or_make(struct sagemaker *c, enum sagemaker_fact fact,
+					     const char *name, const char *region)
+{
+	struct sagemaker_lookup *l;
+	char key[sizeof(l->key)];
+
+	snprintf(key, sizeof(key), "%s:%s:%s", facts[fact].operation,
+		 facts[fact].regional ? region : "", name);
+	l = find(c, key);
 	if (l)
 		return l;
 	l = calloc(1, sizeof(*l));
 	if (!l)
-		abort(); /* one kilobyte could not be allocated: no recovery is possible */
+		abort(); /* a few kilobytes could not be allocated: no recovery is possible */
+	l->fact = fact;
+	str_copy(l->name, sizeof(l->name), name);
 	str_copy(l->key, sizeof(l->key), key);
 	l->next = c->lookups;
 	c->lookups = l;
@@ -55,36 +88,31 @@ void sagemaker_lookups_free(struct sagemaker *c)
 	}
 }
 
-static const char *value_of(const struct aws_call *c)
+static const char *value_of(const struct aws_call *c, const struct fact *f)
 {
-	if (str_eq(c->operation, "GetCallerIdentity"))
-		return json_get_str(c->output, "Account", "");
-	if (str_eq(c->operation, "GetRole"))
-		return json_get_str(json_object_get(c->output, "Role"), "Arn", "");
-	return json_get_str(json_object_get(c->output, "ModelArtifacts"), "S3ModelArtifacts", "");
+	const json_t *object = f->object ? json_object_get(c->output, f->object) : c->output;
+
+	return json_get_str(object, f->text, "");
 }
 
 /* True for a clear "no", with a message; false for a transport error. */
 static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 {
-	const char *what = strchr(l->key, ':');
-
-	what = what ? what + 1 : l->key;
 	if (c->result == 0) {
 		l->code = REASON_DATA_MISSING;
 		err_set(&l->why, ERR_INVALID, "training job '%s' has no model, because it is %s",
-			what, json_get_str(c->output, "TrainingJobStatus", "not finished"));
+			l->name, json_get_str(c->output, "TrainingJobStatus", "not finished"));
 		return true;
 	}
 	if (c->kind == AWS_ERROR_NOT_FOUND) {
-		bool role = str_eq(c->operation, "GetRole");
+		bool role = l->fact == SAGEMAKER_FACT_ROLE;
 
 		l->code = role ? REASON_ROLE_INVALID : REASON_DATA_MISSING;
 		err_set(&l->why, ERR_INVALID,
 			role ? "this account has no IAM role '%s'; `trainyard roles` lists the "
 			       "roles that SageMaker may assume"
 			     : "this account has no training job '%s' in this region",
-			what);
+			l->name);
 		return true;
 	}
 	if (c->kind != AWS_ERROR_DENIED && c->kind != AWS_ERROR_INVALID)
@@ -98,7 +126,7 @@ static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
 	struct sagemaker_lookup *l = find(mgr->sagemaker, cc->key);
-	const char *value = c->result == 0 ? value_of(c) : "";
+	const char *value = c->result == 0 ? value_of(c, &facts[l->fact]) : "";
 	int64_t now = clock_mono_us();
 
 	l->asking = false;
@@ -117,43 +145,43 @@ static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 	manager_want_schedule(mgr);
 }
 
-static void ask(struct manager *mgr, struct sagemaker_lookup *l, const struct sagemaker_question *q)
+static void ask(struct manager *mgr, struct sagemaker_lookup *l, const char *region)
 {
-	struct sagemaker_call *cc = sagemaker_call_new(mgr, q->service, q->operation, NULL,
-						       json_incref((json_t *)q->input));
+	const struct fact *f = &facts[l->fact];
+	json_t *input = f->input ? json_pack("{ss}", f->input, l->name) : json_object();
+	struct sagemaker_call *cc = sagemaker_call_new(mgr, f->service, f->operation, NULL, input);
 
 	if (!cc)
 		return;
 	cc->step = SAGEMAKER_STEP_LOOKUP;
 	str_copy(cc->key, sizeof(cc->key), l->key);
-	str_copy(cc->text[0], sizeof(cc->text[0]), q->region ? q->region : "");
+	str_copy(cc->text[0], sizeof(cc->text[0]), region);
 	cc->call.region = cc->text[0];
 	cc->answered = on_looked_up;
 	l->asking = true;
 	sagemaker_call_send(cc);
 }
 
-enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemaker_question *q,
-				       const char **ret, enum reason_code *ret_code,
-				       struct err *reterr)
+enum sagemaker_known sagemaker_look_up(struct manager *mgr, enum sagemaker_fact fact,
+				       const char *name, const char *region, char *ret, size_t size,
+				       enum reason_code *ret_code, struct err *reterr)
 {
-	struct sagemaker_lookup *l = find(mgr->sagemaker, q->key);
+	struct sagemaker_lookup *l = find_or_make(mgr->sagemaker, fact, name, region);
 	/* While the target is paused every fact is queried again, because an answer ends the
 	 * pause. */
 	bool stale = clock_mono_us() >= l->until_us || mgr->sagemaker->pause.code != REASON_NONE;
 
 	if (stale && !l->asking && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
-		ask(mgr, l, q);
-	*ret = l->value;
+		ask(mgr, l, region);
 	*ret_code = l->code;
-	if (l->known == SAGEMAKER_KNOWN)
+	if (l->known == SAGEMAKER_KNOWN && str_copy(ret, size, l->value))
 		return SAGEMAKER_KNOWN; /* also while a new query is running */
 	if (l->known == SAGEMAKER_KNOWN_NO && !stale) {
 		*reterr = l->why;
 		return SAGEMAKER_KNOWN_NO;
 	}
-	err_set(reterr, ERR_UNAVAILABLE, "%s%s", q->words, l->why.msg[0] ? ": " : "");
+	err_set(reterr, ERR_UNAVAILABLE, "%s", facts[fact].words);
 	if (l->why.msg[0])
-		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", q->words, l->why.msg);
+		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", facts[fact].words, l->why.msg);
 	return SAGEMAKER_UNKNOWN;
 }

@@ -11,16 +11,14 @@ enum sagemaker_known {
 	SAGEMAKER_KNOWN_NO, /* the service says clearly that the object does not exist */
 };
 
-struct sagemaker_question {
-	const char *key; /* "role:NAME"; messages use the part after the colon */
-	enum aws_service service;
-	const char *operation;
-	const char *region;  /* NULL: the configured region */
-	const json_t *input; /* borrowed */
-	const char *words;   /* for messages: "looks up who we are in AWS" */
+enum sagemaker_fact {
+	SAGEMAKER_FACT_ACCOUNT, /* the id of the account; without a name */
+	SAGEMAKER_FACT_ROLE,	/* the ARN of the role `name` */
+	SAGEMAKER_FACT_MODEL,	/* the S3 address of the model of the training job `name` */
 };
 
-/* Look up a fact. Never blocks. *ret is borrowed until the next call. */
-enum sagemaker_known sagemaker_look_up(struct manager *mgr, const struct sagemaker_question *q,
-				       const char **ret, enum reason_code *ret_code,
-				       struct err *reterr);
+/* Look up a fact, in `region` ("": the configured one). Never blocks. If the fact is known, it is
+ * in `ret`; otherwise *ret_code and *reterr say why not. */
+enum sagemaker_known sagemaker_look_up(struct manager *mgr, enum sagemaker_fact fact,
+				       const char *name, const char *region, char *ret, size_t size,
+				       enum reason_code *ret_code, struct err *reterr);

@@ -65,20 +65,15 @@ struct about {
 	char name[SPEC_NAME_MAX + 1], run[ID_LEN], job[ID_LEN];
 };
 
-/* Run an UPDATE … RETURNING name, run, job. Returns 1 if a row changed, 0 if no row matches. */
-static int change(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
-		  struct about *ret, struct err *reterr)
-{
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(st->db, sql, args, args_n, &q, reterr);
+#define RETURNING " RETURNING name, run, job"
 
-	if (r <= 0)
-		return r;
-	COL_COPY(ret->name, q, 0);
-	COL_COPY(ret->run, q, 1);
-	COL_COPY(ret->job, q, 2);
-	r = db_step(q, reterr);
-	return r < 0 ? r : 1;
+static void read_about(struct db_stmt *q, void *ret)
+{
+	struct about *a = ret;
+
+	COL_COPY(a->name, q, 0);
+	COL_COPY(a->run, q, 1);
+	COL_COPY(a->job, q, 2);
 }
 
 /* Write the event of a change with the number `seq`. Takes over `body`. */
@@ -119,19 +114,20 @@ static int update_state(struct store *st, const char *id, enum endpoint_state fr
 {
 	bool ends = to == ENDPOINT_DELETED || to == ENDPOINT_FAILED;
 
-	return change(st,
-		      "UPDATE endpoints SET state = ?1, reason_code = ?2, reason_message = ?3, "
-		      "seq = ?4, in_service_us = CASE WHEN ?6 THEN ?5 ELSE in_service_us END, "
-		      "last_request_us = CASE WHEN ?6 THEN max(last_request_us, ?5) "
-		      "ELSE last_request_us END, "
-		      "ended_us = CASE WHEN ?7 THEN max(?5, in_service_us) ELSE 0 END "
-		      "WHERE id = ?8 AND state = ?9 RETURNING name, run, job",
-		      DB_ARGS(DB_TEXT(endpoint_state_str(to)),
-			      DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
-			      DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_INT(now_us),
-			      DB_INT(to == ENDPOINT_IN_SERVICE), DB_INT(ends), DB_TEXT(id),
-			      DB_TEXT(endpoint_state_str(from))),
-		      ret, reterr);
+	return update_returning(
+		st,
+		"UPDATE endpoints SET state = ?1, reason_code = ?2, reason_message = ?3, "
+		"seq = ?4, in_service_us = CASE WHEN ?6 THEN ?5 ELSE in_service_us END, "
+		"last_request_us = CASE WHEN ?6 THEN max(last_request_us, ?5) "
+		"ELSE last_request_us END, "
+		"ended_us = CASE WHEN ?7 THEN max(?5, in_service_us) ELSE 0 END "
+		"WHERE id = ?8 AND state = ?9" RETURNING,
+		DB_ARGS(DB_TEXT(endpoint_state_str(to)),
+			DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_INT(now_us),
+			DB_INT(to == ENDPOINT_IN_SERVICE), DB_INT(ends), DB_TEXT(id),
+			DB_TEXT(endpoint_state_str(from))),
+		read_about, ret, reterr);
 }
 
 int store_endpoint_set_state(struct store *st, const char *id, enum endpoint_state from,
@@ -174,13 +170,14 @@ int store_endpoint_set_restart(struct store *st, const char *id, int restarts,
 {
 	int64_t seq = st->tx_seq + 1;
 	struct about about;
-	int r = change(st,
-		       "UPDATE endpoints SET restarts = ?, not_before_us = ?, reason_code = ?, "
-		       "reason_message = ?, seq = ? WHERE id = ? RETURNING name, run, job",
-		       DB_ARGS(DB_INT(restarts), DB_INT(not_before_us),
-			       DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
-			       DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_TEXT(id)),
-		       &about, reterr);
+	int r = update_returning(
+		st,
+		"UPDATE endpoints SET restarts = ?, not_before_us = ?, reason_code = ?, "
+		"reason_message = ?, seq = ? WHERE id = ?" RETURNING,
+		DB_ARGS(DB_INT(restarts), DB_INT(not_before_us),
+			DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_TEXT(id)),
+		read_about, &about, reterr);
 
 	if (r < 0)
 		return r;
@@ -205,13 +202,13 @@ int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, i
 {
 	int64_t seq = st->tx_seq + 1;
 	struct about about;
-	int r = change(st,
-		       "UPDATE endpoints SET lease_ttl_us = ?1, lease_until_us = ?2, "
-		       "last_request_us = ?3, seq = CASE WHEN ?5 THEN ?4 ELSE seq END "
-		       "WHERE id = ?6 RETURNING name, run, job",
-		       DB_ARGS(DB_INT(ttl_us), DB_INT(until_us), DB_INT(last_request_us),
-			       DB_INT(seq), DB_INT(said), DB_TEXT(id)),
-		       &about, reterr);
+	int r = update_returning(st,
+				 "UPDATE endpoints SET lease_ttl_us = ?1, lease_until_us = ?2, "
+				 "last_request_us = ?3, seq = CASE WHEN ?5 THEN ?4 ELSE seq END "
+				 "WHERE id = ?6" RETURNING,
+				 DB_ARGS(DB_INT(ttl_us), DB_INT(until_us), DB_INT(last_request_us),
+					 DB_INT(seq), DB_INT(said), DB_TEXT(id)),
+				 read_about, &about, reterr);
 
 	if (r < 0)
 		return r;

@@ -31,21 +31,22 @@ int event_put(struct store *st, int64_t seq, const struct event_of *of, json_t *
 	return 0;
 }
 
-/* Read the run and, for an endpoint, the job of the row that `sql` selects, and raise the row's
- * seq. */
+static void read_owner(struct db_stmt *q, void *ret)
+{
+	struct owner *o = ret;
+
+	COL_COPY(o->run, q, 0);
+	COL_COPY(o->job, q, 1);
+}
+
+/* Raise the row's seq by `sql`. Reads the run and, for an endpoint, the job of the row. */
 static int touch_row(struct store *st, const char *what, const char *id, const char *sql,
 		     int64_t seq, struct owner *ret, struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(st->db, sql, DB_ARGS(DB_INT(seq), DB_TEXT(id)), &q, reterr);
+	int r = update_returning(st, sql, DB_ARGS(DB_INT(seq), DB_TEXT(id)), read_owner, ret,
+				 reterr);
 
-	if (r < 0)
-		return r;
-	if (!r)
-		return no_row(reterr, what, id);
-	COL_COPY(ret->run, q, 0);
-	COL_COPY(ret->job, q, 1);
-	return db_step(q, reterr);
+	return r == 0 ? no_row(reterr, what, id) : r;
 }
 
 int owner_touch(struct store *st, const char *job, const char *endpoint, int64_t seq,

@@ -101,6 +101,11 @@ int text_of_row(struct store *st, const char *what, const char *id, const char *
  * WHAT 'ID'". */
 int run_on_row(struct store *st, const char *what, const char *id, const char *sql,
 	       const struct db_val *args, size_t args_n, struct err *reterr) MUSTCHECK;
+/* Run an UPDATE … RETURNING of at most one row; `read` fills *ret from it. 1 if a row changed, 0 if
+ * no row matches. */
+int update_returning(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
+		     void (*read)(struct db_stmt *q, void *ret), void *ret,
+		     struct err *reterr) MUSTCHECK;
 int no_row(struct err *reterr, const char *what, const char *id); /* sets that error */
 /* Run `q` to its end; `read` fills a new element of (*rows)[] for each row. Releases q. */
 int rows_read(struct db_stmt *q, void **rows, size_t *n, size_t size,

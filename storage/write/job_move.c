@@ -15,22 +15,16 @@ struct changed {
 	int attempt;
 };
 
-/* Run an UPDATE … RETURNING run, name, kind, attempt. Returns 1 if a row changed, 0 if no row
- * matches. */
-static int change(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
-		  struct changed *ret, struct err *reterr)
-{
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(st->db, sql, args, args_n, &q, reterr);
+#define RETURNING " RETURNING run, name, kind, attempt"
 
-	if (r <= 0)
-		return r;
-	COL_COPY(ret->run, q, 0);
-	COL_COPY(ret->name, q, 1);
-	COL_COPY(ret->kind, q, 2);
-	ret->attempt = (int)db_col_int(q, 3);
-	r = db_step(q, reterr);
-	return r < 0 ? r : 1;
+static void read_changed(struct db_stmt *q, void *ret)
+{
+	struct changed *c = ret;
+
+	COL_COPY(c->run, q, 0);
+	COL_COPY(c->name, q, 1);
+	COL_COPY(c->kind, q, 2);
+	c->attempt = (int)db_col_int(q, 3);
 }
 
 static int not_in_state(struct store *st, const char *id, enum job_state from, enum job_state to,
@@ -54,22 +48,22 @@ static int update_state(struct store *st, const char *id, enum job_state from, e
 {
 	bool waits = to == STATE_QUEUED || to == STATE_BLOCKED;
 
-	return change(st,
-		      "UPDATE jobs SET state = ?1, reason_code = ?2, reason_message = ?3, "
-		      "seq = ?4, queued_us = CASE WHEN ?6 THEN ?5 ELSE queued_us END, "
-		      "started_us = CASE WHEN ?7 THEN 0 WHEN ?8 THEN ?5 ELSE started_us END, "
-		      "finished_us = CASE WHEN ?9 THEN max(?5, started_us) ELSE 0 END, "
-		      "cancel_requested_us = CASE WHEN ?10 THEN 0 ELSE cancel_requested_us END, "
-		      "outputs = CASE WHEN ?10 THEN '{}' ELSE outputs END "
-		      "WHERE id = ?11 AND state = ?12 RETURNING run, name, kind, attempt",
-		      DB_ARGS(DB_TEXT(job_state_str(to)),
-			      DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
-			      DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_INT(now_us),
-			      DB_INT(to == STATE_QUEUED), DB_INT(waits),
-			      DB_INT(to == STATE_STARTING), DB_INT(job_state_is_final(to)),
-			      DB_INT(job_state_is_final(from)), DB_TEXT(id),
-			      DB_TEXT(job_state_str(from))),
-		      ret, reterr);
+	return update_returning(
+		st,
+		"UPDATE jobs SET state = ?1, reason_code = ?2, reason_message = ?3, "
+		"seq = ?4, queued_us = CASE WHEN ?6 THEN ?5 ELSE queued_us END, "
+		"started_us = CASE WHEN ?7 THEN 0 WHEN ?8 THEN ?5 ELSE started_us END, "
+		"finished_us = CASE WHEN ?9 THEN max(?5, started_us) ELSE 0 END, "
+		"cancel_requested_us = CASE WHEN ?10 THEN 0 ELSE cancel_requested_us END, "
+		"outputs = CASE WHEN ?10 THEN '{}' ELSE outputs END "
+		"WHERE id = ?11 AND state = ?12" RETURNING,
+		DB_ARGS(DB_TEXT(job_state_str(to)),
+			DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			DB_TEXT(reason ? reason->message : ""), DB_INT(seq), DB_INT(now_us),
+			DB_INT(to == STATE_QUEUED), DB_INT(waits), DB_INT(to == STATE_STARTING),
+			DB_INT(job_state_is_final(to)), DB_INT(job_state_is_final(from)),
+			DB_TEXT(id), DB_TEXT(job_state_str(from))),
+		read_changed, ret, reterr);
 }
 
 int store_job_set_state(struct store *st, const char *id, enum job_state from, enum job_state to,
@@ -115,8 +109,8 @@ int store_job_set_finished(struct store *st, const char *id, int64_t at_us, stru
 	return r < 0 ? r : 0;
 }
 
-/* Write the event and raise the run's seq after change() returned `r`. Takes over `field` ({"held":
- * true}). */
+/* Write the event and raise the run's seq after update_returning() returned `r`. Takes over `field`
+ * ({"held": true}). */
 static int changed_field(struct store *st, const char *id, int r, const struct changed *c,
 			 json_t *field, int64_t now_us, struct err *reterr)
 {
@@ -140,15 +134,16 @@ int store_job_set_held(struct store *st, const char *id, bool held, int64_t now_
 		       struct err *reterr)
 {
 	struct changed c = {0};
-	int r = change(st,
-		       "UPDATE jobs SET held = ?1, seq = ?2, reason_code = CASE "
-		       "WHEN ?1 AND state = 'queued' THEN 'held' "
-		       "WHEN reason_code = 'held' THEN '' ELSE reason_code END, "
-		       "reason_message = CASE "
-		       "WHEN ?1 AND state = 'queued' THEN 'held until it is released' "
-		       "WHEN reason_code = 'held' THEN '' ELSE reason_message END "
-		       "WHERE id = ?3 RETURNING run, name, kind, attempt",
-		       DB_ARGS(DB_INT(held), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+	int r = update_returning(st,
+				 "UPDATE jobs SET held = ?1, seq = ?2, reason_code = CASE "
+				 "WHEN ?1 AND state = 'queued' THEN 'held' "
+				 "WHEN reason_code = 'held' THEN '' ELSE reason_code END, "
+				 "reason_message = CASE "
+				 "WHEN ?1 AND state = 'queued' THEN 'held until it is released' "
+				 "WHEN reason_code = 'held' THEN '' ELSE reason_message END "
+				 "WHERE id = ?3" RETURNING,
+				 DB_ARGS(DB_INT(held), DB_INT(st->tx_seq + 1), DB_TEXT(id)),
+				 read_changed, &c, reterr);
 
 	return changed_field(st, id, r, &c, json_pack("{s:b}", "held", held), now_us, reterr);
 }
@@ -157,10 +152,9 @@ int store_job_set_priority(struct store *st, const char *id, int priority, int64
 			   struct err *reterr)
 {
 	struct changed c = {0};
-	int r = change(st,
-		       "UPDATE jobs SET priority = ?, seq = ? WHERE id = ? "
-		       "RETURNING run, name, kind, attempt",
-		       DB_ARGS(DB_INT(priority), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+	int r = update_returning(st, "UPDATE jobs SET priority = ?, seq = ? WHERE id = ?" RETURNING,
+				 DB_ARGS(DB_INT(priority), DB_INT(st->tx_seq + 1), DB_TEXT(id)),
+				 read_changed, &c, reterr);
 
 	return changed_field(st, id, r, &c, json_pack("{s:i}", "priority", priority), now_us,
 			     reterr);
@@ -170,13 +164,14 @@ int store_job_set_reason(struct store *st, const char *id, const struct reason *
 			 int64_t now_us, struct err *reterr)
 {
 	struct changed c = {0};
-	int r = change(st,
-		       "UPDATE jobs SET reason_code = ?, reason_message = ?, seq = ? "
-		       "WHERE id = ? AND state = 'queued' RETURNING run, name, kind, attempt",
-		       DB_ARGS(DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
-			       DB_TEXT(reason ? reason->message : ""), DB_INT(st->tx_seq + 1),
-			       DB_TEXT(id)),
-		       &c, reterr);
+	int r = update_returning(
+		st,
+		"UPDATE jobs SET reason_code = ?, reason_message = ?, seq = ? "
+		"WHERE id = ? AND state = 'queued'" RETURNING,
+		DB_ARGS(DB_TEXT(reason_code_str(reason ? reason->code : REASON_NONE)),
+			DB_TEXT(reason ? reason->message : ""), DB_INT(st->tx_seq + 1),
+			DB_TEXT(id)),
+		read_changed, &c, reterr);
 
 	if (r == 0)
 		return err_set(reterr, ERR_CONFLICT, "job '%s' is not queued", id);
@@ -200,10 +195,10 @@ int store_job_set_cancel_requested(struct store *st, const char *id, int64_t now
 
 	if (!now_us)
 		return forget_cancel(st, id, reterr);
-	r = change(st,
-		   "UPDATE jobs SET cancel_requested_us = ?, seq = ? WHERE id = ? "
-		   "RETURNING run, name, kind, attempt",
-		   DB_ARGS(DB_INT(now_us), DB_INT(st->tx_seq + 1), DB_TEXT(id)), &c, reterr);
+	r = update_returning(
+		st, "UPDATE jobs SET cancel_requested_us = ?, seq = ? WHERE id = ?" RETURNING,
+		DB_ARGS(DB_INT(now_us), DB_INT(st->tx_seq + 1), DB_TEXT(id)), read_changed, &c,
+		reterr);
 	return changed_field(st, id, r, &c,
 			     json_pack("{s:o}", "cancel_requested_at", shape_time(now_us)), now_us,
 			     reterr);

@@ -35,6 +35,19 @@ int run_on_row(struct store *st, const char *what, const char *id, const char *s
 	return r == 0 ? no_row(reterr, what, id) : r;
 }
 
+int update_returning(struct store *st, const char *sql, const struct db_val *args, size_t args_n,
+		     void (*read)(struct db_stmt *q, void *ret), void *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_first(st->db, sql, args, args_n, &q, reterr);
+
+	if (r <= 0)
+		return r;
+	read(q, ret);
+	r = db_step(q, reterr);
+	return r < 0 ? r : 1;
+}
+
 int run_bump_seq(struct store *st, const char *run, int64_t seq, struct err *reterr)
 {
 	return run_on_row(st, "run", run, "UPDATE runs SET seq = ? WHERE id = ?",
