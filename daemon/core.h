@@ -4,7 +4,7 @@
  * functions here, unless stated otherwise). Rules for every file:
  *   1. The database is the truth. Rows change only inside a transaction (txn_begin … txn_end).
  *      Memory changes, process starts and messages happen only in txn_on_commit() actions,
- *      which run after the commit.
+ *      which run after the commit; lines of the log wait for it, too (txn_log).
  *   2. Only schedule/job_state.c changes a job's state, only endpoint/state.c an endpoint's.
  *   3. An execution is alive as long as its lock is held. Only exit.json or a free lock
  *      ends it.
@@ -18,6 +18,7 @@
 #include "daemon/devices.h"
 #include "daemon/manager.h"
 #include "daemon/settings.h"
+#include "daemon/txn.h"
 #include "jobs/reason.h"
 #include "jobs/sagemaker/resource.h"
 #include "net/net.h"
@@ -111,7 +112,6 @@ struct account;
 struct sagemaker;
 struct database_check;
 struct pruner;
-struct txn_action;
 
 struct manager {
 	const struct settings *settings;
@@ -166,25 +166,6 @@ struct manager {
 	char *slots;			     /* JSON text; guarded by live_lock */
 	int64_t checkpointed_us, trimmed_us; /* monotonic */
 };
-
-/* ---- txn.c ---- */
-/* Begin a transaction; a nested one joins the outer one. After a failure write nothing: the
- * database cannot be written. */
-int txn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* Mark the transaction as failed, so that txn_end rolls back. Returns r. */
-int txn_fail(struct manager *mgr, int r, const struct err *why);
-/* Commit, publish the events and run the actions. Returns 0, or the error after a rollback. */
-int txn_end(struct manager *mgr, struct err *reterr);
-void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
-		   void *arg);
-/* The same, before the events are published: for memory that whoever has seen an event reads next.
- * fn only changes memory, begins no transaction. Queued again with the same arg, it runs once. */
-void txn_before_publish(struct manager *mgr,
-			void (*fn)(struct manager *mgr, void *arg, bool committed), void *arg);
-/* Roll back what the open transaction has written, drop its actions and begin again. */
-int txn_restart(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* Remove a failed command's actions; `mark` is actions_tail from before the command. */
-void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
 
 /* ---- mailbox.c ---- */
 /* Request a scheduling pass after the queued commands. */

@@ -71,6 +71,40 @@ void txn_before_publish(struct manager *mgr,
 	add_action(mgr, &(struct txn_action){.fn = fn, .arg = arg, .early = true});
 }
 
+struct line {
+	enum log_level level;
+	const char *event;
+	char *text;
+};
+
+static void write_line(struct manager *mgr, void *arg, bool committed)
+{
+	struct line *l = arg;
+
+	(void)mgr;
+	if (committed)
+		log_event(l->level, l->event, "%s", l->text);
+	free(l->text);
+	free(l);
+}
+
+void txn_log(struct manager *mgr, enum log_level level, const char *event, const char *fmt, ...)
+{
+	struct line *l = malloc(sizeof(*l));
+	va_list ap;
+	int n = -1;
+
+	va_start(ap, fmt);
+	if (l)
+		n = vasprintf(&l->text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort(); /* two kilobytes could not be allocated: no recovery is possible */
+	l->level = level;
+	l->event = event;
+	txn_on_commit(mgr, write_line, l);
+}
+
 static void publish(struct manager *mgr)
 {
 	json_t *events = store_take_events(mgr->store);

@@ -4,7 +4,6 @@
  * deploy job runs until its endpoint is in service, a delete-endpoint job until the endpoint is
  * gone. Runs in a transaction and changes only rows. Manager's thread.
  */
-#include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
@@ -17,9 +16,9 @@ int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
 
 	if (r < 0)
 		return r;
-	log_event(LOG_LEVEL_INFO, "endpoint_state", "endpoint=%s from=%s to=%s cause=%s msg=\"%s\"",
-		  id, endpoint_state_str(from), endpoint_state_str(to), reason_code_str(why->code),
-		  why->message);
+	txn_log(mgr, LOG_LEVEL_INFO, "endpoint_state",
+		"endpoint=%s from=%s to=%s cause=%s msg=\"%s\"", id, endpoint_state_str(from),
+		endpoint_state_str(to), reason_code_str(why->code), why->message);
 	live_changed(mgr);
 	return 0;
 }

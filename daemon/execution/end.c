@@ -4,7 +4,6 @@
  * record, the failure line and a stop. Manager's thread.
  */
 #include "base/fileio.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
@@ -247,9 +246,9 @@ int execution_end(struct manager *mgr, struct execution *ex, const struct exit_r
 		free(id);
 		return r;
 	}
-	log_event(LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
-		  ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
-		  exit ? exit->code : -1, exit ? exit->signal : 0);
+	txn_log(mgr, LOG_LEVEL_INFO, "execution_ended", "execution=%s cause=%s code=%d signal=%d",
+		ex->row.id, exit ? exit_cause_str(exit->cause) : reason_code_str(lost),
+		exit ? exit->code : -1, exit ? exit->signal : 0);
 	txn_on_commit(mgr, drop_after, id);
 	return 0;
 }

@@ -24,9 +24,9 @@ int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum r
 
 	if (r < 0)
 		return r;
-	log_event(LOG_LEVEL_INFO, "resource_ended",
-		  "resource=%s name=%s state=%s cause=%s msg=\"%s\"", row->id, row->name,
-		  resource_state_str(to), reason_code_str(why->code), why->message);
+	txn_log(mgr, LOG_LEVEL_INFO, "resource_ended",
+		"resource=%s name=%s state=%s cause=%s msg=\"%s\"", row->id, row->name,
+		resource_state_str(to), reason_code_str(why->code), why->message);
 	row->state = to;
 	row->reason = *why;
 	row->ended_us = now;
@@ -320,8 +320,8 @@ static int tagged(struct manager *mgr, struct resource_row *row, const struct sa
 	/* Without permission to read tags the name decides: 60 random bits of it are the nonce. */
 	if (c->kind == AWS_ERROR_DENIED || (c->result == 0 && nonce_matches(row, c->output))) {
 		row->wanted |= is_room_taken_by_itself(row);
-		log_event(LOG_LEVEL_INFO, "resource_adopted", "resource=%s name=%s", row->id,
-			  row->name);
+		txn_log(mgr, LOG_LEVEL_INFO, "resource_adopted", "resource=%s name=%s", row->id,
+			row->name);
 		return present(mgr, row, reterr);
 	}
 	if (c->result < 0)

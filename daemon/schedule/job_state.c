@@ -4,7 +4,6 @@
  * runs in a transaction and changes only rows. Manager's thread.
  */
 #include "daemon/schedule/job_state.h"
-#include "base/log.h"
 #include "base/own.h"
 #include "daemon/sagemaker/sagemaker.h"
 
@@ -21,9 +20,9 @@ int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_
 
 	if (r < 0)
 		return r;
-	log_event(LOG_LEVEL_INFO, "job_state", "job=%s from=%s to=%s cause=%s msg=\"%s\"", id,
-		  job_state_str(from), job_state_str(to),
-		  reason ? reason_code_str(reason->code) : "", reason ? reason->message : "");
+	txn_log(mgr, LOG_LEVEL_INFO, "job_state", "job=%s from=%s to=%s cause=%s msg=\"%s\"", id,
+		job_state_str(from), job_state_str(to), reason ? reason_code_str(reason->code) : "",
+		reason ? reason->message : "");
 	manager_want_schedule(mgr);
 	return 0;
 }

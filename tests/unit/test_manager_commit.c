@@ -19,11 +19,14 @@
 #include "tests/unit/wait.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -268,6 +271,43 @@ static void test_failed_command_is_undone_alone(void **state)
 	json_decref(c[1].answer);
 }
 
+static void log_in_transactions(struct manager *mgr, void *userdata)
+{
+	bool *ok = userdata;
+	struct err e;
+
+	*ok = txn_begin(mgr, &e) == 0;
+	txn_log(mgr, LOG_LEVEL_INFO, "job_state", "job=%s", "failed");
+	txn_fail(mgr, -ERR_INVALID, &(struct err){.code = ERR_INVALID});
+	*ok &= txn_end(mgr, &e) < 0 && txn_begin(mgr, &e) == 0;
+	txn_log(mgr, LOG_LEVEL_INFO, "job_state", "job=%s", "again");
+	*ok &= txn_restart(mgr, &e) == 0;
+	txn_log(mgr, LOG_LEVEL_INFO, "job_state", "job=%s", "again");
+	*ok &= txn_end(mgr, &e) == 0;
+}
+
+/* The state that a failed transaction gave a job was logged, and twice if its batch ran again. */
+static void test_a_state_is_logged_after_its_commit(void **state)
+{
+	struct rig *rig = *state;
+	int log = memfd_create("log", MFD_CLOEXEC), was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	char text[4096] = {0};
+	const char *line;
+	bool ok = false;
+
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	rig_look(rig, log_in_transactions, &ok);
+	dup2(was, STDERR_FILENO);
+	close(was);
+	assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+	close(log);
+	assert_true(ok);
+	assert_null(strstr(text, "job=failed"));
+	line = strstr(text, "event=job_state job=again");
+	assert_non_null(line);
+	assert_null(strstr(line + 1, "event=job_state"));
+}
+
 /* A savepoint made SQLite copy every page that a submit touches. */
 static void test_batch_without_failure_has_no_savepoint(void **state)
 {
@@ -435,6 +475,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failed_pass_stores_nothing, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_command_is_undone_alone, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_state_is_logged_after_its_commit, rig_setup,
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_batch_without_failure_has_no_savepoint,
 						rig_setup, rig_teardown),
