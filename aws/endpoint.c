@@ -4,6 +4,7 @@
 #include "aws/config.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "net/url.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -100,35 +101,27 @@ static const char *configured(const struct aws_config *c, enum aws_service servi
 	return url ? url : aws_profile_key(c, c->profile, "endpoint_url");
 }
 
-/* Split "http://host:port/base" into its parts. */
+/* Take "http://host:port/base" apart. */
 static int use_configured(const char *url, struct aws_endpoint *ret, struct err *reterr)
 {
-	const char *host = strstr(url, "://"), *path;
+	struct url_parts parts;
 	size_t n;
 
-	if (!host || (!str_starts(url, "http://") && !str_starts(url, "https://")))
+	if (!str_starts(url, "http://") && !str_starts(url, "https://"))
 		return err_set(reterr, ERR_INVALID,
 			       "the configured AWS address '%s' must begin with http:// or "
 			       "https://",
 			       url);
-	host += 3;
-	n = strcspn(host, "/?#");
-	path = host + n;
-	if (n == 0 || n >= sizeof(ret->host) || strlen(url) >= sizeof(ret->url) || *path == '?')
+	if (!url_split(url, &parts) || parts.has_user || parts.has_query ||
+	    !str_copy(ret->host, sizeof(ret->host), parts.server))
 		return err_set(
 			reterr, ERR_INVALID,
 			"the configured AWS address '%s' is invalid; write https://HOST[:PORT]",
 			url);
-	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)n, host);
-	snprintf(ret->url, sizeof(ret->url), "%.*s", (int)(path - url), url);
-	str_copy(ret->base_path, sizeof(ret->base_path), path);
-	n = strlen(ret->base_path);
-	while (n > 0 && ret->base_path[n - 1] == '/')
+	snprintf(ret->url, sizeof(ret->url), "http%s://%s", parts.https ? "s" : "", ret->host);
+	str_copy(ret->base_path, sizeof(ret->base_path), parts.path);
+	for (n = strlen(ret->base_path); n > 0 && ret->base_path[n - 1] == '/';)
 		ret->base_path[--n] = '\0';
-	if (str_starts(url, "https://") && str_ends(ret->host, ":443"))
-		ret->host[strlen(ret->host) - 4] = '\0';
-	else if (str_starts(url, "http://") && str_ends(ret->host, ":80"))
-		ret->host[strlen(ret->host) - 3] = '\0';
 	ret->path_style = true;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "net/url.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -67,28 +68,10 @@ static bool address6_allowed(const char *host)
  * number or "localhost". Other names could resolve to another host. */
 static bool container_url_allowed(const char *url)
 {
-	char authority[AWS_HOST_MAX], *end;
-	size_t n;
+	struct url_parts parts;
 
-	if (str_starts(url, "https://"))
-		return true;
-	if (!str_starts(url, "http://"))
-		return false;
-	n = strcspn(url + 7, "/?#");
-	if (n >= sizeof(authority))
-		return false;
-	snprintf(authority, sizeof(authority), "%.*s", (int)n, url + 7);
-	if (strpbrk(authority, "@\\%"))
-		return false;
-	if (authority[0] != '[') {
-		authority[strcspn(authority, ":")] = '\0';
-		return address_allowed(authority);
-	}
-	end = strchr(authority, ']');
-	if (!end || (end[1] && end[1] != ':'))
-		return false;
-	*end = '\0';
-	return address6_allowed(authority + 1);
+	return url_split(url, &parts) && !parts.has_user &&
+	       (parts.https || address_allowed(parts.host) || address6_allowed(parts.host));
 }
 
 static int container_token(const struct aws_config *c, struct buf *line, struct err *reterr)

@@ -68,6 +68,50 @@ static bool equal(const struct origin *a, const struct origin *b)
 	       str_eq(a->port, b->port) && str_eq(a->zone ? a->zone : "", b->zone ? b->zone : "");
 }
 
+/* True if the address has the part. */
+static bool has(CURLU *url, CURLUPart what)
+{
+	char *text = part(url, what, 0);
+
+	curl_free(text);
+	return text != NULL;
+}
+
+static bool copy_host(const char *host, char ret[URL_HOST_MAX])
+{
+	size_t len = strlen(host);
+	bool bracketed = len > 2 && host[0] == '[';
+
+	if (len >= URL_HOST_MAX)
+		return false;
+	snprintf(ret, URL_HOST_MAX, "%.*s", (int)(bracketed ? len - 2 : len), host + bracketed);
+	return true;
+}
+
+bool url_split(const char *url, struct url_parts *ret)
+{
+	OWN(curlu_done) CURLU *handle = curl_url();
+	OWN(origin_done) struct origin o = {0};
+	bool own_port, fits;
+	char *path;
+
+	*ret = (struct url_parts){0};
+	if (!handle || curl_url_set(handle, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    !take_origin(handle, &o) || o.zone)
+		return false;
+	ret->https = strcasecmp(o.scheme, "https") == 0;
+	ret->has_user = has(handle, CURLUPART_USER) || has(handle, CURLUPART_PASSWORD);
+	ret->has_query = has(handle, CURLUPART_QUERY) || has(handle, CURLUPART_FRAGMENT);
+	own_port = !str_eq(o.port, ret->https ? "443" : "80");
+	path = part(handle, CURLUPART_PATH, 0);
+	fits = copy_host(o.host, ret->host) && path &&
+	       str_copy(ret->path, sizeof(ret->path), path) &&
+	       snprintf(ret->server, sizeof(ret->server), "%s%s%s", o.host, own_port ? ":" : "",
+			own_port ? o.port : "") < (int)sizeof(ret->server);
+	curl_free(path);
+	return fits;
+}
+
 bool url_same_origin(const char *a, const char *b)
 {
 	OWN(origin_done) struct origin x = {0};

@@ -134,7 +134,8 @@ void check_revision(struct spec_parse *p, const struct spec_field *f, const json
 }
 
 /* A URL must have a server name, and no user or password, because specs are stored and shown
- * unchanged. */
+ * unchanged. This looks at the form only: jobs/ is in every process and links no curl. net/url
+ * takes the address apart when it is fetched, and decides which server is asked. */
 void check_url(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	const char *s = json_string_value(v);

@@ -157,6 +157,66 @@ static void test_origin_for_messages(void **state)
 	}
 }
 
+static void test_split(void **state)
+{
+	static const struct {
+		const char *url, *host, *server, *path;
+		bool https, user, query;
+	} rows[] = {
+		{"http://127.0.0.1:5000", "127.0.0.1", "127.0.0.1:5000", "/"},
+		{"https://a.example:443/b/", "a.example", "a.example", "/b/", true},
+		{"http://a.example:443/", "a.example", "a.example:443", "/"},
+		{"http://a.example:80?x", "a.example", "a.example", "/", false, false, true},
+		{"https://a.example/b#c", "a.example", "a.example", "/b", true, false, true},
+		{"http://u:p@a.example/", "a.example", "a.example", "/", false, true},
+		{"http://[::1]:8080/x", "::1", "[::1]:8080", "/x"},
+		{"http://0x7f000001/", "127.0.0.1", "127.0.0.1", "/"},
+		{"http://127.0.0.1%2eevil.example/", "127.0.0.1.evil.example",
+		 "127.0.0.1.evil.example", "/"},
+	};
+	static const char *const refused[] = {
+		"",
+		"a.example",
+		"ftp://a.example/",
+		"http://",
+		"http://a b/",
+		"http://a.example:x/",
+		"http://[::1",
+		"http://a.example:99999/",
+
+		"http://a\r\nb/",
+		"http://[fe80::1%25eth0]/",
+	};
+	struct url_parts parts;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!url_split(rows[i].url, &parts))
+			fail_msg("%s is refused", rows[i].url);
+		assert_string_equal(parts.host, rows[i].host);
+		assert_string_equal(parts.server, rows[i].server);
+		assert_string_equal(parts.path, rows[i].path);
+		assert_int_equal(parts.https, rows[i].https);
+		assert_int_equal(parts.has_user, rows[i].user);
+		assert_int_equal(parts.has_query, rows[i].query);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (url_split(refused[i], &parts))
+			fail_msg("%s was split", refused[i]);
+}
+
+static void test_split_at_its_limits(void **state)
+{
+	char url[URL_HOST_MAX + URL_PATH_MAX + 32];
+	struct url_parts parts;
+
+	for (int longer = 0; longer < 2; longer++) {
+		snprintf(url, sizeof(url), "http://a/%0*d", URL_PATH_MAX - 2 + longer, 0);
+		assert_int_equal(url_split(url, &parts), !longer);
+		snprintf(url, sizeof(url), "http://a%0*d/", URL_HOST_MAX - 2 + longer, 0);
+		assert_int_equal(url_split(url, &parts), !longer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +226,8 @@ int main(void)
 		cmocka_unit_test(test_a_redirect_leads_to_the_web_only),
 		cmocka_unit_test(test_an_address_fits_or_is_refused),
 		cmocka_unit_test(test_origin_for_messages),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_split_at_its_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
