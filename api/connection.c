@@ -268,7 +268,7 @@ bool connections_reap(struct connections *all, struct listener *l, int64_t now_u
 			drop(c);
 	}
 	TAILQ_FOREACH(c, &l->door.busy, link)
-	left = left || c->hung_up_us;
+		left = left || c->hung_up_us;
 	pthread_mutex_unlock(&all->lock);
 	return left;
 }

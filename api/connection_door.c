@@ -41,8 +41,7 @@ struct connection *connection_door_first(const struct connection_door *door, con
 	struct connection *c, *first = NULL;
 	int looked = 0;
 
-	TAILQ_FOREACH(c, &door->droppable, link)
-	{
+	TAILQ_FOREACH(c, &door->droppable, link) {
 		if (peer && !str_eq(c->peer, peer))
 			continue;
 		first = first ? first : c;
@@ -60,7 +59,7 @@ static int count_peer(const struct connection_list *list, const char *peer)
 	int n = 0;
 
 	TAILQ_FOREACH(c, list, link)
-	n += !c->hung_up_us && str_eq(c->peer, peer);
+		n += !c->hung_up_us && str_eq(c->peer, peer);
 	return n;
 }
 

@@ -27,6 +27,7 @@
 #include "wire/execution.h"
 
 #include <pthread.h>
+#include <sys/queue.h>
 
 #define MANAGER_BATCH_MAX      256	    /* commands in one transaction */
 #define MANAGER_RESCAN_US      USEC_PER_SEC /* each live execution is checked this often */
@@ -101,10 +102,12 @@ struct live_endpoint {
 	struct live_endpoint *next;
 };
 
+STAILQ_HEAD(command_list, command);
+
 /* A message from another thread to the manager. */
 struct manager_message {
 	void (*fn)(struct manager *mgr, struct manager_message *m);
-	struct manager_message *next;
+	STAILQ_ENTRY(manager_message) link;
 };
 
 struct aws;
@@ -134,8 +137,8 @@ struct manager {
 
 	/* the command queue; guarded by queue_lock */
 	pthread_mutex_t queue_lock;
-	struct command *queue_head, **queue_tail;
-	struct manager_message *inbox_head, **inbox_tail;
+	struct command_list queue;
+	STAILQ_HEAD(, manager_message) inbox;
 	size_t queue_n;
 	int queue_fd; /* eventfd: the queue or the mailbox is not empty */
 
@@ -144,7 +147,7 @@ struct manager {
 	bool txn_failed;
 	struct err txn_err;
 	uint64_t txns_failed; /* number of failed transactions; they wrote nothing */
-	struct txn_action *actions, **actions_tail;
+	struct txn_actions actions;
 	bool misplaced; /* True if it was logged that the data directory has moved */
 	bool want_schedule;
 	bool time_helps; /* True if a job waits for a foreign event: a GPU user, AWS, money */

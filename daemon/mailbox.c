@@ -21,13 +21,11 @@ int manager_queue(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	bool full, stopping;
 
-	c->next = NULL;
 	pthread_mutex_lock(&mgr->queue_lock);
 	stopping = mgr->stopping;
 	full = mgr->queue_n >= MANAGER_QUEUE_MAX;
 	if (!full && !stopping) {
-		*mgr->queue_tail = c;
-		mgr->queue_tail = &c->next;
+		STAILQ_INSERT_TAIL(&mgr->queue, c, link);
 		mgr->queue_n++;
 	}
 	pthread_mutex_unlock(&mgr->queue_lock);
@@ -42,46 +40,37 @@ int manager_queue(struct manager *mgr, struct command *c, struct err *reterr)
 
 void manager_post(struct manager *mgr, struct manager_message *m)
 {
-	m->next = NULL;
 	pthread_mutex_lock(&mgr->queue_lock);
-	*mgr->inbox_tail = m;
-	mgr->inbox_tail = &m->next;
+	STAILQ_INSERT_TAIL(&mgr->inbox, m, link);
 	pthread_mutex_unlock(&mgr->queue_lock);
 	wake(mgr);
 }
 
-struct command *mailbox_take(struct manager *mgr)
+void mailbox_take(struct manager *mgr, struct command_list *ret)
 {
-	struct command *first, **at;
-	size_t n = 0;
+	struct command *c;
 
 	pthread_mutex_lock(&mgr->queue_lock);
-	first = mgr->queue_head;
-	for (at = &first; *at && n < MANAGER_BATCH_MAX; at = &(*at)->next)
-		n++;
-	mgr->queue_head = *at;
-	*at = NULL;
-	mgr->queue_n -= n;
-	if (!mgr->queue_head)
-		mgr->queue_tail = &mgr->queue_head;
-	else
+	for (int n = 0; n < MANAGER_BATCH_MAX && (c = STAILQ_FIRST(&mgr->queue)); n++) {
+		STAILQ_REMOVE_HEAD(&mgr->queue, link);
+		STAILQ_INSERT_TAIL(ret, c, link);
+		mgr->queue_n--;
+	}
+	if (!STAILQ_EMPTY(&mgr->queue))
 		wake(mgr); /* the next round handles the rest */
 	pthread_mutex_unlock(&mgr->queue_lock);
-	return first;
 }
 
 void mailbox_deliver(struct manager *mgr)
 {
-	struct manager_message *list;
+	STAILQ_HEAD(, manager_message) list = STAILQ_HEAD_INITIALIZER(list);
+	struct manager_message *m;
 
 	pthread_mutex_lock(&mgr->queue_lock);
-	list = TAKE(mgr->inbox_head);
-	mgr->inbox_tail = &mgr->inbox_head;
+	STAILQ_CONCAT(&list, &mgr->inbox);
 	pthread_mutex_unlock(&mgr->queue_lock);
-	while (list) {
-		struct manager_message *m = list;
-
-		list = m->next;
+	while ((m = STAILQ_FIRST(&list))) {
+		STAILQ_REMOVE_HEAD(&list, link);
 		m->fn(mgr, m);
 	}
 }

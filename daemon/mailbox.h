@@ -4,9 +4,9 @@
 
 #include "daemon/core.h"
 
-/* Take at most MANAGER_BATCH_MAX commands in their order; the caller owns them. The loop wakes
- * again for the rest. NULL if there is none. */
-struct command *mailbox_take(struct manager *mgr);
+/* Move at most MANAGER_BATCH_MAX commands in their order to the end of *ret; the caller owns them.
+ * The loop wakes again for the rest. */
+void mailbox_take(struct manager *mgr, struct command_list *ret);
 /* Run the messages posted so far. */
 void mailbox_deliver(struct manager *mgr);
 bool mailbox_is_empty(struct manager *mgr); /* True if no command waits */

@@ -39,7 +39,7 @@
  * of the batch undoes it. */
 static bool run_plain(struct manager *mgr, struct command *c)
 {
-	struct txn_action **mark = mgr->actions_tail;
+	struct txn_action *mark = txn_mark(mgr);
 
 	store_mark(mgr->store);
 	c->result = command_run(mgr, c, &c->err);
@@ -56,7 +56,7 @@ static bool run_plain(struct manager *mgr, struct command *c)
 /* Run a command in a savepoint, after run_plain(). If it fails, only it is undone. */
 static void run_apart(struct manager *mgr, struct command *c)
 {
-	struct txn_action **mark = mgr->actions_tail;
+	struct txn_action *mark = txn_mark(mgr);
 
 	c->result = store_savepoint(mgr->store, &c->err);
 	if (c->result < 0) {
@@ -77,16 +77,16 @@ static void run_apart(struct manager *mgr, struct command *c)
 /* A savepoint makes SQLite copy each page that its command touches, so a batch first runs without.
  * If a command must be undone, all commands run again, each in a savepoint. Until the commit a
  * command leaves traces only in rows and in struct command. */
-static void run_commands(struct manager *mgr, struct command *list)
+static void run_commands(struct manager *mgr, struct command_list *list)
 {
+	struct command *c = STAILQ_FIRST(list);
 	struct err why = {0};
-	struct command *c = list;
 
 	while (c && run_plain(mgr, c))
-		c = c->next;
+		c = STAILQ_NEXT(c, link);
 	if (!c || txn_restart(mgr, &why) < 0)
 		return;
-	for (c = list; c; c = c->next) {
+	STAILQ_FOREACH(c, list, link) {
 		json_decref(TAKE(c->answer));
 		c->err = (struct err){0};
 		c->result_id[0] = '\0';
@@ -96,21 +96,21 @@ static void run_commands(struct manager *mgr, struct command *list)
 
 static void run_batch(struct manager *mgr)
 {
-	struct command *list = mailbox_take(mgr), *c;
+	struct command_list list = STAILQ_HEAD_INITIALIZER(list);
 	struct err why = {0};
+	struct command *c;
 	int r;
 
-	if (!list)
+	mailbox_take(mgr, &list);
+	if (STAILQ_EMPTY(&list))
 		return;
 	r = txn_begin(mgr, &why);
 	if (r >= 0) {
-		run_commands(mgr, list);
+		run_commands(mgr, &list);
 		r = txn_end(mgr, &why);
 	}
-	while (list) {
-		c = list;
-		list = c->next;
-		c->next = NULL;
+	while ((c = STAILQ_FIRST(&list))) {
+		STAILQ_REMOVE_HEAD(&list, link);
 		if (r < 0 || c->result != -ERR_STALE)
 			run_spec_free(TAKE(c->run));
 		if (r < 0) {
@@ -252,9 +252,9 @@ static int open_core(const struct settings *settings, struct manager **ret, stru
 	mgr->adopts = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 	mgr->clock_offset_us = clock_now_us() - clock_mono_us();
 	mgr->queue_fd = mgr->inotify_fd = -1;
-	mgr->queue_tail = &mgr->queue_head;
-	mgr->inbox_tail = &mgr->inbox_head;
-	mgr->actions_tail = &mgr->actions;
+	STAILQ_INIT(&mgr->queue);
+	STAILQ_INIT(&mgr->inbox);
+	TAILQ_INIT(&mgr->actions);
 	pthread_mutex_init(&mgr->queue_lock, NULL);
 	pthread_mutex_init(&mgr->live_lock, NULL);
 	r = proc_boot_id(mgr->boot_id, reterr);

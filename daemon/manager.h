@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define MANAGER_QUEUE_MAX	 4096	 /* queued commands; one more is refused (503) */
 #define MANAGER_INVOKE_BODY_MAX	 6291456 /* bytes; the limit of SageMaker's InvokeEndpoint */
@@ -69,7 +70,7 @@ struct command {
 	char result_id[SPEC_NAME_MAX + 1];
 	json_t *json;	/* the caller's: a submit's warnings, a model's source, a prune's runs */
 	json_t *answer; /* of explain and prune; the caller releases it */
-	struct command *next; /* private to the manager */
+	STAILQ_ENTRY(command) link; /* private to the manager */
 };
 
 /* Queue a command. Returns 0, or -ERR_LIMIT / -ERR_UNAVAILABLE (stopping); then `done` does not
@@ -121,7 +122,7 @@ struct measure {
 	void *userdata;
 	int result; /* 0, or negative if the daemon stops */
 	struct err err;
-	struct measure *next; /* private to the manager */
+	STAILQ_ENTRY(measure) link; /* private to the manager */
 };
 /* Start a measurement. Returns 0, or -ERR_UNAVAILABLE; then `done` does not run. */
 int manager_measure(struct manager *mgr, struct measure *m, struct err *reterr) MUSTCHECK;

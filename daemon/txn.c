@@ -16,7 +16,7 @@ struct txn_action {
 	void (*fn)(struct manager *mgr, void *arg, bool committed);
 	void *arg;
 	bool early; /* True if it runs before the events are published */
-	struct txn_action *next;
+	TAILQ_ENTRY(txn_action) link;
 };
 
 int txn_begin(struct manager *mgr, struct err *reterr)
@@ -34,7 +34,6 @@ int txn_begin(struct manager *mgr, struct err *reterr)
 	}
 	mgr->txn_depth = 1;
 	mgr->txn_failed = false;
-	mgr->actions_tail = &mgr->actions;
 	return 0;
 }
 
@@ -55,8 +54,7 @@ static void add_action(struct manager *mgr, const struct txn_action *action)
 	if (!a)
 		abort(); /* a few dozen bytes could not be allocated: no recovery is possible */
 	*a = *action;
-	*mgr->actions_tail = a;
-	mgr->actions_tail = &a->next;
+	TAILQ_INSERT_TAIL(&mgr->actions, a, link);
 }
 
 void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
@@ -119,7 +117,7 @@ static void publish(struct manager *mgr)
 /* True if the same early action follows. It runs once, at its last place. */
 static bool is_repeated(const struct txn_action *a)
 {
-	for (const struct txn_action *b = a->next; b; b = b->next)
+	for (const struct txn_action *b = TAILQ_NEXT(a, link); b; b = TAILQ_NEXT(b, link))
 		if (b->early && b->fn == a->fn && b->arg == a->arg)
 			return true;
 	return false;
@@ -127,37 +125,34 @@ static bool is_repeated(const struct txn_action *a)
 
 static void run_early_actions(struct manager *mgr, bool committed)
 {
-	for (struct txn_action **at = &mgr->actions; *at;) {
-		struct txn_action *a = *at;
+	struct txn_action *a, *next;
 
-		if (!a->early) {
-			at = &a->next;
-			continue;
-		}
-		*at = a->next;
-		if (!is_repeated(a))
+	for (a = TAILQ_FIRST(&mgr->actions); a; a = next) {
+		if (a->early && !is_repeated(a))
 			a->fn(mgr, a->arg, committed);
-		free(a);
+		next = TAILQ_NEXT(a, link);
+		if (a->early) {
+			TAILQ_REMOVE(&mgr->actions, a, link);
+			free(a);
+		}
 	}
 }
 
-static void run_list(struct manager *mgr, struct txn_action *list, bool committed)
+/* Run the actions behind `mark`. Those that they queue wait. */
+static void run_actions(struct manager *mgr, const struct txn_action *mark, bool committed)
 {
-	while (list) {
-		struct txn_action *a = list;
+	struct txn_actions list = TAILQ_HEAD_INITIALIZER(list);
+	struct txn_action *a;
 
-		list = a->next;
+	while ((a = mark ? TAILQ_NEXT(mark, link) : TAILQ_FIRST(&mgr->actions))) {
+		TAILQ_REMOVE(&mgr->actions, a, link);
+		TAILQ_INSERT_TAIL(&list, a, link);
+	}
+	while ((a = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, a, link);
 		a->fn(mgr, a->arg, committed);
 		free(a);
 	}
-}
-
-static void run_actions(struct manager *mgr, bool committed)
-{
-	struct txn_action *list = TAKE(mgr->actions);
-
-	mgr->actions_tail = &mgr->actions;
-	run_list(mgr, list, committed);
 }
 
 int txn_end(struct manager *mgr, struct err *reterr)
@@ -189,16 +184,18 @@ int txn_end(struct manager *mgr, struct err *reterr)
 	} else {
 		publish(mgr);
 	}
-	run_actions(mgr, r >= 0);
+	run_actions(mgr, NULL, r >= 0);
 	return r;
 }
 
-void txn_drop_actions(struct manager *mgr, struct txn_action **mark)
+struct txn_action *txn_mark(const struct manager *mgr)
 {
-	struct txn_action *list = TAKE(*mark);
+	return TAILQ_LAST(&mgr->actions, txn_actions);
+}
 
-	mgr->actions_tail = mark;
-	run_list(mgr, list, false);
+void txn_drop_actions(struct manager *mgr, const struct txn_action *mark)
+{
+	run_actions(mgr, mark, false);
 }
 
 int txn_restart(struct manager *mgr, struct err *reterr)
@@ -207,7 +204,7 @@ int txn_restart(struct manager *mgr, struct err *reterr)
 
 	assert(mgr->txn_depth == 1);
 	store_rollback(mgr->store);
-	txn_drop_actions(mgr, &mgr->actions);
+	txn_drop_actions(mgr, NULL);
 	r = store_begin(mgr->store, reterr);
 	return r < 0 ? txn_fail(mgr, r, reterr) : 0;
 }

@@ -8,8 +8,10 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <sys/queue.h>
+
 struct manager;
-struct txn_action;
+TAILQ_HEAD(txn_actions, txn_action); /* run after the commit, in this order */
 
 /* Begin a transaction; a nested one joins the outer one. After a failure write nothing: the
  * database cannot be written. */
@@ -30,5 +32,7 @@ void txn_log(struct manager *mgr, enum log_level level, const char *event, const
 	__attribute__((format(printf, 4, 5)));
 /* Roll back what the open transaction has written, drop its actions and begin again. */
 int txn_restart(struct manager *mgr, struct err *reterr) MUSTCHECK;
-/* Remove a failed command's actions; `mark` is actions_tail from before the command. */
-void txn_drop_actions(struct manager *mgr, struct txn_action **mark);
+/* The last action so far; NULL: none. */
+struct txn_action *txn_mark(const struct manager *mgr);
+/* Remove a failed command's actions: those behind `mark`, which is from before the command. */
+void txn_drop_actions(struct manager *mgr, const struct txn_action *mark);

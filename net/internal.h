@@ -27,8 +27,8 @@ struct net {
 	char *ca_bundle, *user_agent;
 	pthread_t thread;
 	pthread_mutex_t lock; /* protects the three queues, pending and stopping */
-	struct net_request *inbox, **inbox_tail;
-	struct net_task *tasks, **tasks_tail;
+	STAILQ_HEAD(net_requests, net_request) inbox;
+	STAILQ_HEAD(net_tasks, net_task) tasks;
 	struct net_request *cancels[NET_REQUESTS_MAX];
 	size_t cancels_n;
 	size_t pending; /* requests that are accepted and not done */
@@ -40,7 +40,7 @@ struct net {
 	CURLM *multi;
 	sd_event_source *timer;
 	struct exchange *exchanges;
-	struct net_task *waiting; /* tasks whose time has not come */
+	struct net_tasks waiting; /* tasks whose time has not come */
 };
 
 /* ---- exchange.c, on the net thread ---- */

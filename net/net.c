@@ -91,12 +91,7 @@ static void task_run(struct net_task *task, bool stopped)
 	sd_event_source *source = task->source;
 	struct net *n = task->net;
 
-	for (struct net_task **at = &n->waiting; *at; at = &(*at)->next) {
-		if (*at == task) {
-			*at = task->next;
-			break;
-		}
-	}
+	STAILQ_REMOVE(&n->waiting, task, net_task, link);
 	loop_drop(&source);
 	task->source = NULL;
 	task->fn(task, stopped);
@@ -121,8 +116,7 @@ static void task_start(struct net *n, struct net_task *task)
 		task->fn(task, false);
 		return;
 	}
-	task->next = n->waiting;
-	n->waiting = task;
+	STAILQ_INSERT_HEAD(&n->waiting, task, link);
 	if (loop_after_us(n->loop, &source, task->delay_us, on_task, task) < 0)
 		task_run(task, true);
 	else
@@ -135,17 +129,16 @@ static void end_all(struct net *n)
 {
 	while (n->exchanges)
 		exchange_abort(n->exchanges, ERR_UNAVAILABLE, "the program is stopping");
-	while (n->waiting)
-		task_run(n->waiting, true);
+	while (!STAILQ_EMPTY(&n->waiting))
+		task_run(STAILQ_FIRST(&n->waiting), true);
 }
 
-static void start_all(struct net *n, struct net_request *list, bool stop)
+static void start_all(struct net *n, struct net_requests *list, bool stop)
 {
-	while (list) {
-		struct net_request *rq = list;
+	struct net_request *rq;
 
-		list = rq->next;
-		rq->next = NULL;
+	while ((rq = STAILQ_FIRST(list))) {
+		STAILQ_REMOVE_HEAD(list, link);
 		if (stop) {
 			rq->result = err_set(&rq->err, ERR_UNAVAILABLE, "the program is stopping");
 			net_request_over(n, rq);
@@ -168,30 +161,28 @@ static void cancel_one(struct net *n, const struct net_request *rq)
 static int on_wake(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	struct net *n = userdata;
-	struct net_request *list, *cancels[NET_REQUESTS_MAX];
-	struct net_task *tasks;
+	struct net_requests requests = STAILQ_HEAD_INITIALIZER(requests);
+	struct net_tasks tasks = STAILQ_HEAD_INITIALIZER(tasks);
+	struct net_request *cancels[NET_REQUESTS_MAX];
+	struct net_task *task;
 	size_t cancels_n;
 	uint64_t count;
 	bool stop;
 
 	(void)!read(fd, &count, sizeof(count));
 	pthread_mutex_lock(&n->lock);
-	list = TAKE(n->inbox);
-	n->inbox_tail = &n->inbox;
-	tasks = TAKE(n->tasks);
-	n->tasks_tail = &n->tasks;
+	STAILQ_CONCAT(&requests, &n->inbox);
+	STAILQ_CONCAT(&tasks, &n->tasks);
 	cancels_n = n->cancels_n;
 	memcpy(cancels, n->cancels, cancels_n * sizeof(cancels[0]));
 	n->cancels_n = 0;
 	stop = n->stopping;
 	pthread_mutex_unlock(&n->lock);
-	start_all(n, list, stop);
+	start_all(n, &requests, stop);
 	for (size_t i = 0; i < cancels_n; i++)
 		cancel_one(n, cancels[i]);
-	while (tasks) {
-		struct net_task *task = tasks;
-
-		tasks = task->next;
+	while ((task = STAILQ_FIRST(&tasks))) {
+		STAILQ_REMOVE_HEAD(&tasks, link);
 		task_start(n, task);
 	}
 	if (stop) {
@@ -269,8 +260,9 @@ int net_new(const struct net_settings *settings, struct net **ret, struct err *r
 		n->settings = *settings;
 	n->ca_bundle = n->settings.ca_bundle ? strdup(n->settings.ca_bundle) : NULL;
 	n->user_agent = strdup(n->settings.user_agent ? n->settings.user_agent : "trainyard");
-	n->inbox_tail = &n->inbox;
-	n->tasks_tail = &n->tasks;
+	STAILQ_INIT(&n->inbox);
+	STAILQ_INIT(&n->tasks);
+	STAILQ_INIT(&n->waiting);
 	n->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = set_up(n);
 	if (r < 0) {
@@ -328,9 +320,7 @@ int net_send(struct net *n, struct net_request *rq, struct err *reterr)
 	if (!stopping && !full) {
 		n->pending++;
 		forget_cancel(n, rq);
-		rq->next = NULL;
-		*n->inbox_tail = rq;
-		n->inbox_tail = &rq->next;
+		STAILQ_INSERT_TAIL(&n->inbox, rq, link);
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (stopping)
@@ -359,12 +349,10 @@ void net_after(struct net *n, struct net_task *task, int64_t delay_us)
 	task->net = n;
 	task->delay_us = delay_us;
 	task->source = NULL;
-	task->next = NULL;
 	pthread_mutex_lock(&n->lock);
 	stopping = n->stopping;
 	if (!stopping) {
-		*n->tasks_tail = task;
-		n->tasks_tail = &task->next;
+		STAILQ_INSERT_TAIL(&n->tasks, task, link);
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (stopping)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -70,12 +71,12 @@ struct net_request {
 		       connection broke; -ERR_LIMIT; -ERR_CANCELLED: by a callback or net_cancel()
 		     */
 	struct err err;
-	bool sent;	  /* True if the server may have received the request */
-	int status;	  /* HTTP status */
-	struct buf head;  /* header lines as received, "Name: value\r\n" each */
-	struct buf reply; /* collected body */
-	void *transfer;	  /* the net thread's own */
-	struct net_request *next;
+	bool sent;			/* True if the server may have received the request */
+	int status;			/* HTTP status */
+	struct buf head;		/* header lines as received, "Name: value\r\n" each */
+	struct buf reply;		/* collected body */
+	void *transfer;			/* the net thread's own */
+	STAILQ_ENTRY(net_request) link; /* likewise */
 };
 
 /* Zero the request and set unix_dirfd to -1. */
@@ -109,7 +110,7 @@ struct net_task {
 	void *source; /* the net thread's own */
 	struct net *net;
 	int64_t delay_us;
-	struct net_task *next;
+	STAILQ_ENTRY(net_task) link; /* the net thread's own */
 };
 void net_after(struct net *n, struct net_task *task, int64_t delay_us);
 /* Run a waiting task soon. Only on the net thread, and not in the turn in which its wait began. */

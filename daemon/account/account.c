@@ -16,7 +16,7 @@ struct account {
 	bool stopping;
 	pthread_t threads[THREADS];
 	size_t threads_n, queue_n;
-	struct account_query *head, **tail;
+	STAILQ_HEAD(, account_query) queue;
 };
 
 static void answer(struct account *a, struct account_query *q)
@@ -46,7 +46,7 @@ static void *account_thread(void *userdata)
 	pthread_setname_np(pthread_self(), "account");
 	pthread_mutex_lock(&a->lock);
 	for (;;) {
-		struct account_query *q = a->head;
+		struct account_query *q = STAILQ_FIRST(&a->queue);
 
 		if (!q && a->stopping)
 			break;
@@ -54,9 +54,7 @@ static void *account_thread(void *userdata)
 			pthread_cond_wait(&a->more, &a->lock);
 			continue;
 		}
-		a->head = q->next;
-		if (!a->head)
-			a->tail = &a->head;
+		STAILQ_REMOVE_HEAD(&a->queue, link);
 		a->queue_n--;
 		pthread_mutex_unlock(&a->lock);
 		answer(a, q);
@@ -103,12 +101,10 @@ int manager_account(struct manager *mgr, struct account_query *q)
 	int r;
 
 	q->failure = ACCOUNT_OURS;
-	q->next = NULL;
 	pthread_mutex_lock(&a->lock);
 	r = refuse(mgr, a, q);
 	if (r >= 0) {
-		*a->tail = q;
-		a->tail = &q->next;
+		STAILQ_INSERT_TAIL(&a->queue, q, link);
 		a->queue_n++;
 		pthread_cond_signal(&a->more);
 	} else {
@@ -125,7 +121,7 @@ int account_open(struct manager *mgr, struct account **ret, struct err *reterr)
 	if (!a)
 		return err_errno(reterr, ENOMEM, "make the account service");
 	a->manager = mgr;
-	a->tail = &a->head;
+	STAILQ_INIT(&a->queue);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->more, NULL);
 	*ret = a;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define ACCOUNT_QUEUE_MAX     64    /* queued queries; one more is refused (503) */
 #define ACCOUNT_ITEMS_MAX     1000  /* in one answer */
@@ -64,7 +65,7 @@ struct account_query {
 	struct err err;
 	enum account_failure failure;
 	json_t *json; /* the answer, see docs/api.md; the caller releases it */
-	struct account_query *next;
+	STAILQ_ENTRY(account_query) link;
 };
 
 /* Any thread. Returns 0 if `done` will run exactly once. Otherwise `done` does not run, and q has

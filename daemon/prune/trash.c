@@ -31,8 +31,8 @@ struct trash {
 	pthread_cond_t news;
 	bool stopping;
 	bool sweep; /* True if a sweep is requested */
-	struct removal *removals, **removals_tail;
-	struct measure *measures, **measures_tail;
+	STAILQ_HEAD(, removal) removals;
+	STAILQ_HEAD(, measure) measures;
 };
 
 void removal_free(struct removal *rm)
@@ -61,9 +61,9 @@ static struct measure *take_measure(struct trash *t)
 	struct measure *m;
 
 	pthread_mutex_lock(&t->lock);
-	m = t->measures;
-	if (m && !(t->measures = m->next))
-		t->measures_tail = &t->measures;
+	m = STAILQ_FIRST(&t->measures);
+	if (m)
+		STAILQ_REMOVE_HEAD(&t->measures, link);
 	pthread_mutex_unlock(&t->lock);
 	return m;
 }
@@ -81,12 +81,10 @@ int trash_measure(struct trash *t, struct measure *m, struct err *reterr)
 {
 	bool stopping;
 
-	m->next = NULL;
 	pthread_mutex_lock(&t->lock);
 	stopping = t->stopping;
 	if (!stopping) {
-		*t->measures_tail = m;
-		t->measures_tail = &m->next;
+		STAILQ_INSERT_TAIL(&t->measures, m, link);
 		pthread_cond_signal(&t->news);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -199,24 +197,23 @@ static struct removal *take_removal(struct trash *t)
 	struct removal *rm;
 
 	pthread_mutex_lock(&t->lock);
-	rm = t->stopping ? NULL : t->removals;
-	if (rm && !(t->removals = rm->next))
-		t->removals_tail = &t->removals;
+	rm = t->stopping ? NULL : STAILQ_FIRST(&t->removals);
+	if (rm)
+		STAILQ_REMOVE_HEAD(&t->removals, link);
 	pthread_mutex_unlock(&t->lock);
 	return rm;
 }
 
 void trash_add(struct trash *t, struct removal *rm)
 {
+	const struct removal *at;
 	bool known = false;
 
-	rm->next = NULL;
 	pthread_mutex_lock(&t->lock);
-	for (const struct removal *at = t->removals; at && *rm->run; at = at->next)
-		known |= str_eq(at->run, rm->run) && at->rows == rm->rows;
+	STAILQ_FOREACH(at, &t->removals, link)
+		known |= *rm->run && str_eq(at->run, rm->run) && at->rows == rm->rows;
 	if (!known) {
-		*t->removals_tail = rm;
-		t->removals_tail = &rm->next;
+		STAILQ_INSERT_TAIL(&t->removals, rm, link);
 		pthread_cond_signal(&t->news);
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -264,10 +261,11 @@ static bool wait_for_news(struct trash *t, bool *ret_sweep)
 	bool goes_on;
 
 	pthread_mutex_lock(&t->lock);
-	while (!t->stopping && !t->sweep && !t->removals && !t->measures)
+	while (!t->stopping && !t->sweep && STAILQ_EMPTY(&t->removals) &&
+	       STAILQ_EMPTY(&t->measures))
 		pthread_cond_wait(&t->news, &t->lock);
 	goes_on = !t->stopping;
-	*ret_sweep = goes_on && t->sweep && !t->removals;
+	*ret_sweep = goes_on && t->sweep && STAILQ_EMPTY(&t->removals);
 	if (*ret_sweep)
 		t->sweep = false;
 	pthread_mutex_unlock(&t->lock);
@@ -329,8 +327,8 @@ int trash_open(const char *data_dir, void (*done)(void *userdata, struct removal
 		return err_errno(reterr, ENOMEM, "make the trash");
 	t->done = done;
 	t->userdata = userdata;
-	t->removals_tail = &t->removals;
-	t->measures_tail = &t->measures;
+	STAILQ_INIT(&t->removals);
+	STAILQ_INIT(&t->measures);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->news, NULL);
 	t->data = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -358,10 +356,10 @@ void trash_close(struct trash *t)
 		m->result = err_set(&m->err, ERR_UNAVAILABLE, "the daemon is stopping; try again");
 		m->done(m);
 	}
-	while (t->removals) {
-		struct removal *rm = t->removals;
+	while (!STAILQ_EMPTY(&t->removals)) {
+		struct removal *rm = STAILQ_FIRST(&t->removals);
 
-		t->removals = rm->next;
+		STAILQ_REMOVE_HEAD(&t->removals, link);
 		removal_free(rm);
 	}
 	trash_free(t);

@@ -14,6 +14,7 @@
 #include "daemon/manager.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #define TRASH_FOLDER	    ".trash" /* in the executions folder */
 #define TRASH_STEP_ENTRIES  4096     /* entries removed before the thread checks for other work */
@@ -31,7 +32,7 @@ struct removal {
 	int64_t bytes;	    /* freed so far */
 	int result;	    /* set at the end: 0, or negative if an entry could not be removed */
 	struct err why;
-	struct removal *next; /* private to the thread */
+	STAILQ_ENTRY(removal) link; /* private to the thread */
 };
 void removal_free(struct removal *rm);
 

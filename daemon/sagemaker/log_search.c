@@ -14,7 +14,7 @@ struct log_search {
 	_Atomic bool stopping;
 	pthread_mutex_t lock; /* protects all fields below */
 	pthread_cond_t news;
-	struct log_search_task *first, **last;
+	STAILQ_HEAD(, log_search_task) queue;
 };
 
 /* Wait for the next page. NULL: the daemon stops. */
@@ -23,11 +23,11 @@ static struct log_search_task *next_task(struct log_search *s)
 	struct log_search_task *t;
 
 	pthread_mutex_lock(&s->lock);
-	while (!s->first && !s->stopping)
+	while (STAILQ_EMPTY(&s->queue) && !s->stopping)
 		pthread_cond_wait(&s->news, &s->lock);
-	t = s->stopping ? NULL : s->first;
-	if (t && !(s->first = t->next))
-		s->last = &s->first;
+	t = s->stopping ? NULL : STAILQ_FIRST(&s->queue);
+	if (t)
+		STAILQ_REMOVE_HEAD(&s->queue, link);
 	pthread_mutex_unlock(&s->lock);
 	return t;
 }
@@ -66,10 +66,8 @@ int log_search_add(struct log_search *s, struct log_search_task *t, struct err *
 
 	if (r < 0)
 		return r;
-	t->next = NULL;
 	pthread_mutex_lock(&s->lock);
-	*s->last = t;
-	s->last = &t->next;
+	STAILQ_INSERT_TAIL(&s->queue, t, link);
 	pthread_cond_signal(&s->news);
 	pthread_mutex_unlock(&s->lock);
 	return 0;
@@ -81,7 +79,7 @@ int log_search_new(struct log_search **ret, struct err *reterr)
 
 	if (!s)
 		return err_errno(reterr, ENOMEM, "make the search of logs");
-	s->last = &s->first;
+	STAILQ_INIT(&s->queue);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->news, NULL);
 	*ret = s;
@@ -98,10 +96,10 @@ void log_search_stop(struct log_search *s)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	s->started = false;
-	while (s->first) {
-		struct log_search_task *t = s->first;
+	while (!STAILQ_EMPTY(&s->queue)) {
+		struct log_search_task *t = STAILQ_FIRST(&s->queue);
 
-		s->first = t->next;
+		STAILQ_REMOVE_HEAD(&s->queue, link);
 		t->done(t);
 	}
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 struct log_search;
 
@@ -23,7 +24,7 @@ struct log_search_task {
 	 * thread. */
 	void (*done)(struct log_search_task *t);
 	void *userdata;
-	struct log_search_task *next; /* the thread's own */
+	STAILQ_ENTRY(log_search_task) link; /* the thread's own */
 };
 
 int log_search_new(struct log_search **ret, struct err *reterr) MUSTCHECK;

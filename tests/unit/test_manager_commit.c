@@ -68,7 +68,7 @@ static int64_t count(struct rig *rig, const char *of)
 
 static void nothing_in_memory(struct manager *mgr, void *userdata)
 {
-	*(bool *)userdata = !mgr->actions && !mgr->executions;
+	*(bool *)userdata = TAILQ_EMPTY(&mgr->actions) && !mgr->executions;
 }
 
 static void read_failed_turns(struct manager *mgr, void *userdata)

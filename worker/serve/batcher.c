@@ -29,7 +29,7 @@ struct batcher {
 	pthread_cond_t wake;
 
 	/* under the lock */
-	struct batcher_job *head, **tail;
+	STAILQ_HEAD(, batcher_job) queue;
 	size_t waiting;
 	int64_t tokens; /* of waiting */
 	bool stopping;
@@ -72,12 +72,9 @@ static bool take_rows(struct batcher *b, struct batcher_job *job, int64_t *token
 
 static struct batcher_job *pop(struct batcher *b)
 {
-	struct batcher_job *job = b->head;
+	struct batcher_job *job = STAILQ_FIRST(&b->queue);
 
-	b->head = job->next;
-	if (!b->head)
-		b->tail = &b->head;
-	job->next = NULL;
+	STAILQ_REMOVE_HEAD(&b->queue, link);
 	b->waiting--;
 	b->tokens -= job_tokens(job);
 	return job;
@@ -85,8 +82,7 @@ static struct batcher_job *pop(struct batcher *b)
 
 static void push(struct batcher *b, struct batcher_job *job)
 {
-	*b->tail = job;
-	b->tail = &job->next;
+	STAILQ_INSERT_TAIL(&b->queue, job, link);
 	b->waiting++;
 	b->tokens += job_tokens(job);
 }
@@ -95,7 +91,6 @@ int batcher_put(struct batcher *b, struct batcher_job *job, struct err *reterr)
 {
 	int r = 0;
 
-	job->next = NULL;
 	job->taken = job->finished = 0;
 	job->result = 0;
 	pthread_mutex_lock(&b->lock);
@@ -122,11 +117,12 @@ static bool choose(struct batcher *b)
 
 	b->pieces_n = 0;
 	pthread_mutex_lock(&b->lock);
-	while (!b->head && !b->stopping)
+	while (STAILQ_EMPTY(&b->queue) && !b->stopping)
 		pthread_cond_wait(&b->wake, &b->lock);
-	while (b->head && rows < BATCHER_ROWS && tokens < BATCHER_TOKENS) {
-		bool all = take_rows(b, b->head, &tokens, &rows);
-		bool some = b->head->taken > b->head->finished;
+	while (!STAILQ_EMPTY(&b->queue) && rows < BATCHER_ROWS && tokens < BATCHER_TOKENS) {
+		struct batcher_job *first = STAILQ_FIRST(&b->queue);
+		bool all = take_rows(b, first, &tokens, &rows);
+		bool some = first->taken > first->finished;
 		struct batcher_job *job = all || some ? pop(b) : NULL;
 
 		if (job && !all)
@@ -235,26 +231,24 @@ static void scatter(struct batcher *b, size_t first, size_t n, int result, struc
 
 void batcher_abandon(struct batcher *b)
 {
-	struct batcher_job *idle = NULL, *job;
+	STAILQ_HEAD(, batcher_job) idle = STAILQ_HEAD_INITIALIZER(idle);
+	struct batcher_job *job;
 
 	pthread_mutex_lock(&b->lock);
 	b->stopping = true;
-	while (b->head) {
+	while (!STAILQ_EMPTY(&b->queue)) {
 		job = pop(b);
 		if (job->result == 0)
 			job->result = err_set(&job->err, ERR_UNAVAILABLE, "the server is stopping");
-		if (job->taken > job->finished) {
+		if (job->taken > job->finished)
 			job->batch.rows = job->taken; /* its current batch is its last */
-		} else {
-			job->next = idle;
-			idle = job;
-		}
+		else
+			STAILQ_INSERT_TAIL(&idle, job, link);
 	}
 	pthread_cond_signal(&b->wake);
 	pthread_mutex_unlock(&b->lock);
-	while (idle) {
-		job = idle;
-		idle = job->next;
+	while ((job = STAILQ_FIRST(&idle))) {
+		STAILQ_REMOVE_HEAD(&idle, link);
 		job->done(job);
 	}
 }
@@ -320,7 +314,7 @@ int batcher_new(struct classifier *c, void (*on_broken)(void *userdata, const st
 	b->type_ids = classifier_takes_type_ids(c);
 	b->on_broken = on_broken;
 	b->userdata = userdata;
-	b->tail = &b->head;
+	STAILQ_INIT(&b->queue);
 	b->logits = calloc(BATCHER_ROWS * b->labels, sizeof(*b->logits));
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->wake, NULL);

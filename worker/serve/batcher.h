@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define BATCHER_TOKENS	   16384      /* in one batch; one row may have more */
 #define BATCHER_ROWS	   512	      /* in one batch */
@@ -32,7 +33,7 @@ struct batcher_job {
 	int result;
 	struct err err;
 
-	struct batcher_job *next; /* the batcher's own */
+	STAILQ_ENTRY(batcher_job) link; /* the batcher's own */
 	size_t taken, finished;
 };
 
