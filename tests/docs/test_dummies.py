@@ -1,118 +1,41 @@
 # SPDX-License-Identifier: MIT
-"""The lists of docs/adding.md, followed for a key, a route and a migration that nobody needs: a
-daemon with all three is compiled from copies of the files of the lists, and has them."""
+"""The lists of docs/adding.md, followed for a dummy of each kind that nobody needs: programs with
+all of them are compiled from copies of the files of the lists, and have them."""
+import importlib
 import json
-import re
-import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
+import dummies
+from dummies import FAMILY, Copy, section, users
+from fake_aws import KEY, SECRET
 from trainyardd import BUILD, ROOT, daemon_on
 
-KEY = 'CONFIG_KEY(INT, {section}, dummy_slots, "1", 0, 7, false,\n\t   "Of no use.")\n'
-ROW = '\t{"GET", "/v1/dummies", dummies_list, NULL, BODY_NONE, false, "List dummies"},\n'
-HANDLER = """
-void dummies_list(struct request *rq)
-{
-\treply_json(rq, 200, json_pack("{s:[]}", "items"));
-}
-"""
-MIGRATION = "CREATE TABLE dummies (name TEXT NOT NULL PRIMARY KEY) STRICT;\n"
-
-
-def original(path):
-    return (ROOT / path).read_text(encoding="utf-8")
-
-
-def section():
-    """The last one of the table of keys: a new key at its end moves no other field."""
-    return re.findall(r"^CONFIG_KEY\(\w+, (\w+),", original("config/keys.def"), re.MULTILINE)[-1]
-
-
-def list_of(title):
-    """The text of one list of docs/adding.md."""
-    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", original("docs/adding.md"),
-                     re.MULTILINE | re.DOTALL)[1]
-
-
-def edits():
-    """{file: its new text}, each after the list that asks for it."""
-    routes, handlers = original("api/routes.c"), original("api/handlers.h")
-    last = sorted((ROOT / "storage/migrations").glob("*.sql"))[-1].name
-    number = f"{int(last[:4]) + 1:04d}"
-    made = {
-        "A configuration key": {
-            "config/keys.def": original("config/keys.def") + KEY.format(section=section())},
-        "A route": {
-            "api/handlers.h": handlers + "void dummies_list(struct request *rq);\n",
-            "api/usage.c": original("api/usage.c") + HANDLER,
-            "api/routes.c": routes.replace("table[] = {\n", "table[] = {\n" + ROW)},
-        "A migration": {f"storage/migrations/{number}_dummy.sql": MIGRATION}}
-    for title, files in made.items():
-        for name in files:
-            asked = name.replace(f"{number}_dummy", "0013_models")
-            assert f"`{asked}`" in list_of(title), f"'{title}' does not name {asked}"
-    return {name: text for files in made.values() for name, text in files.items()}
-
-
-class Copy:
-    """Changed files in front of those of the tree, and programs made of both."""
-
-    def __init__(self, directory):
-        self.dir, self.objects = directory, []
-        commands = json.loads((BUILD / "compile_commands.json").read_text(encoding="utf-8"))
-        self.commands = {(BUILD / c["file"]).resolve(): shlex.split(c["command"]) for c in commands}
-
-    def write(self, name, text):
-        path = self.dir / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def compile(self, name, like=None):
-        """The object of a file, changed or not, with the options of the build."""
-        words = list(self.commands[(ROOT / (like or name)).resolve()])
-        changed = self.dir / name
-        source = changed if changed.exists() else ROOT / name
-        target = self.dir / f"{len(self.objects)}.o"
-        words[words.index("-o") + 1], words[words.index("-c") + 1] = target, source
-        words[words.index("-o"):words.index("-o")] = ["-MD", "-MF", f"{target}.d"]
-        at = next(i for i, word in enumerate(words) if word.startswith("-I"))
-        words.insert(at, f"-I{self.dir}")
-        subprocess.run(words, cwd=BUILD, check=True)
-        self.objects.append(target)
-
-    def link(self, program):
-        """The program of the build, with these objects in the place of those of its libraries."""
-        asked = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", program], check=True,
-                               capture_output=True, text=True)
-        words = shlex.split(asked.stdout.strip().splitlines()[-1])
-        target = self.dir / program
-        target.parent.mkdir(exist_ok=True)
-        at = words.index("-o")
-        words[at + 1:at + 2] = [target, *self.objects]
-        subprocess.run(words, cwd=BUILD, check=True)
+COUNTED = ("JOB_KINDS_", "SPEC_TRAIN_SCRIPT", "SPEC_MODES_")
+OPERATION = "ListMonitoringSchedules"  # of SageMaker; Trainyard has no use for it
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    made = Copy(tmp_path_factory.mktemp("copy"))
-    for name, text in edits().items():
-        made.write(name, text)
-    dummies = sorted(made.dir.glob("storage/migrations/*.sql"))
-    files = sorted((ROOT / "storage/migrations").glob("*.sql")) + dummies
+    """A daemon and a worker with a dummy key, route, migration and kind."""
+    made = Copy(tmp_path_factory.mktemp("copy"), dummies.key(), dummies.route(),
+                dummies.migration(), dummies.kind())
+    files = sorted((ROOT / "storage/migrations").glob("*.sql"))
+    files += sorted(made.dir.glob("storage/migrations/*.sql"))
     subprocess.run([sys.executable, ROOT / "tools/embed_sql.py", made.dir / "storage/embedded.c",
                     *files], check=True)
-    made.compile("storage/embedded.c", like="storage/migrate.c")
-    for name in ("api/routes.c", "api/usage.c", *(str(p.relative_to(ROOT)) for p in
-                                                  sorted((ROOT / "config").glob("*.c")))):
-        made.compile(name)
-    made.link("daemon/trainyardd")
-    for folder in ("worker", "shim"):
-        (made.dir / folder).symlink_to(BUILD / folder)
+    config = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "config").glob("*.c"))]
+    made.link("daemon/trainyardd", sorted({
+        "api/routes.c", "api/usage.c", "jobs/kind.c", "jobs/spec/fields.c", *config,
+        *users(*COUNTED)}) + [("storage/embedded.c", "storage/migrate.c")])
+    made.link("worker/trainyard-worker", [("worker/dummy.c", "worker/main.c"), "worker/main.c"])
+    (made.dir / "shim").symlink_to(BUILD / "shim")
+    (made.dir / "transfer").symlink_to(BUILD / "transfer")
     return made
 
 
@@ -124,6 +47,17 @@ def test_the_dummies_are_there(copy, tmp_path):
             assert db.execute("SELECT count(*) FROM dummies").fetchall() == [(0,)]
             [[version]] = db.execute("PRAGMA user_version").fetchall()
     assert version == len(list((ROOT / "storage/migrations").glob("*.sql"))) + 1
+
+
+def test_a_job_of_the_kind_runs(copy, tmp_path):
+    with daemon_on(tmp_path, build=copy.dir) as daemon:
+        run = daemon.submit([{"kind": "dummy", "max_runtime": "1m"}])
+        assert daemon.wait_run(run["id"])["state"] == "succeeded"
+        [job] = daemon.get("/v1/jobs", kind="dummy")["items"]
+        assert job["name"] == "dummy"
+        assert daemon.get(f"/v1/jobs/{job['id']}")["outputs"]["metrics"] == {"answer": 42}
+        wrong = daemon.ask("POST", "/v1/validate", {"jobs": [{"kind": "dummy", "model": "x"}]})
+        assert wrong.json()["problems"][0]["code"] == "unknown_field"
 
 
 @pytest.mark.parametrize("value, word", [("8", "dummy_slots"), ("one", "dummy_slots")])
@@ -139,3 +73,93 @@ def test_the_key_is_in_the_help(copy):
     done = subprocess.run([copy.dir / "daemon/trainyardd", "--help-config"], capture_output=True,
                           text=True, check=True)
     assert "dummy_slots" in done.stdout and "Of no use." in done.stdout
+
+
+# ---- a model family ----
+
+
+def as_family(model, folder):
+    """The model with the names of the dummy family."""
+    shutil.copytree(model, folder)
+    weights = load_file(model / "model.safetensors")
+    save_file({name.replace("bert.", "dummy.", 1): value for name, value in weights.items()},
+              folder / "model.safetensors")
+    config = (model / "config.json").read_text(encoding="utf-8")
+    for old, new in zip(*FAMILY):
+        config = config.replace(old, new)
+    (folder / "config.json").write_text(config, encoding="utf-8")
+    return folder
+
+
+def inspect(build, folder):
+    """What `trainyard-worker inspect` finds in a model."""
+    question = {"roots": ["/"], "data_dir": "/nonexistent", "specs": [], "models": [str(folder)]}
+    done = subprocess.run([build / "worker/trainyard-native", "inspect"], text=True, check=True,
+                          input=json.dumps(question), capture_output=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
+                    reason="needs the native engine")
+def test_a_model_of_the_family_is_read(model, tmp_path):
+    made = Copy(tmp_path / "copy", dummies.family())
+    made.link("worker/trainyard-native", [
+        "worker/model/config.c", "worker/tokenizer/load_config.c",
+        ("worker/model/family_dummy.c", "worker/model/family_bert.c")])
+    folder = as_family(model, tmp_path / "model")
+    assert inspect(made.dir, folder) == {"model": 0}
+    assert "'dummy'" in inspect(BUILD, folder)["message"]
+
+
+# ---- an AWS call ----
+
+
+def module(monkeypatch, folder, name):
+    """A module of another suite."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / folder))
+    return importlib.import_module(name)
+
+
+def test_a_call_needs_its_permission(tmp_path, monkeypatch):
+    for room in ("daemon", "transfer", "aws", "docs"):
+        shutil.copytree(ROOT / room, tmp_path / room)
+    rules = module(monkeypatch, "source", "test_permissions")
+    monkeypatch.setattr(rules, "ROOT", tmp_path)
+    rules.test_the_daemon_may_do_what_it_does()
+    caller, page = tmp_path / "daemon/account/jobs.c", tmp_path / "docs/operations.md"
+    for path in "daemon/account/jobs.c", "docs/operations.md":
+        assert f"`{path}`" in dummies.list_of("An AWS call")
+    caller.write_text(f'{caller.read_text()}static const char operation[] = "{OPERATION}";\n')
+    with pytest.raises(AssertionError, match=OPERATION):
+        rules.test_the_daemon_may_do_what_it_does()
+    known = '"sagemaker:ListTrainingJobs"'
+    page.write_text(page.read_text().replace(known, f'{known}, "sagemaker:{OPERATION}"', 1))
+    rules.test_the_daemon_may_do_what_it_does()
+
+
+def test_the_fake_answers_the_call(tmp_path, monkeypatch):
+    """The client needs no line for an operation; the fake needs one."""
+    probe_of = module(monkeypatch, "aws", "aws_probe").Probe
+    table = "tests/fakes/aws/sagemaker.py"
+    assert f"`{table}`" in dummies.list_of("An AWS call")
+    shutil.copytree(ROOT / "tests/fakes/aws", tmp_path / "fake")
+    answer = '{"MonitoringScheduleSummaries": []}'
+    (tmp_path / "fake/sagemaker.py").write_text(dummies.changed(
+        table, ('"AddTags": add_tags', f'"{OPERATION}": lambda context, r: {answer},\n'
+                '    "AddTags": add_tags')), encoding="utf-8")
+    found = {}
+    for name, script in (("ours", ROOT / "tests/fakes/aws"), ("with", tmp_path / "fake")):
+        fake = subprocess.Popen([sys.executable, script / "serve.py", "--port", "0", "--state",
+                                 tmp_path / name], stdout=subprocess.PIPE, text=True)
+        try:
+            probe = probe_of(BUILD, fake.stdout.readline().split()[-1], AWS_ACCESS_KEY_ID=KEY,
+                             AWS_SECRET_ACCESS_KEY=SECRET)
+            found[name] = probe.ask("sagemaker", OPERATION, input={})
+            probe.close()
+        finally:
+            fake.terminate()
+            fake.wait()
+            fake.stdout.close()
+    assert (found["with"]["result"], found["with"]["kind"]) == (0, "none")
+    assert found["with"]["output"] == {"MonitoringScheduleSummaries": []}
+    assert found["ours"]["result"] != 0
