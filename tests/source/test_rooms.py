@@ -44,6 +44,35 @@ def test_files_that_the_walks_name_exist():
                    if not (ROOT / name).is_file() and not name.startswith("work/")])
 
 
+IN_QUOTES = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"(?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:c|h|md|json)")
+WORD = re.compile(r"[a-z]\w*_\w+")
+# Files that an execution has.
+OF_EXECUTIONS = {"exit.json", "spec.json"}
+
+
+def test_what_the_walks_name_exists():
+    """Files without a folder, and functions: each is somewhere in the product."""
+    page = "docs/architecture.md"
+    names = [name.removesuffix("()") for name in
+             IN_QUOTES.findall((ROOT / page).read_text(encoding="utf-8"))]
+    ends = {"/".join(path.parts[i:]) for path in all_files() for i in range(len(path.parts))}
+    words = set().union(*(re.findall(r"\w+", text(path)) for path in c_files()
+                          if path.parts[0] not in ("tests", "bench", "examples")))
+    judge("walk", [(page, f"there is no {name}") for name in names
+                   if FILE.fullmatch(name) and name not in ends | OF_EXECUTIONS
+                   or WORD.fullmatch(name) and name not in words])
+    assert sum(1 for name in names if WORD.fullmatch(name)) > 15
+
+
+def test_the_architecture_has_every_folder():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    said = set(re.findall(r"([a-z_]+)/", page))
+    rooms = {path.parts[0] for path in c_files()} | {
+        path.parts[1] for path in c_files() if path.parts[0] == "daemon" and len(path.parts) > 2}
+    assert sorted(rooms - said) == []
+
+
 def meson_files():
     """The text of all meson.build files, with the names of loops over 'test_' + name in full."""
     texts = "".join(text(path) for path in all_files() if path.name == "meson.build")
