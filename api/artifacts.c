@@ -309,10 +309,11 @@ static void reply_artifact(struct request *rq, int fd, const struct stat *st)
 		partial = range_parse(asked, (uint64_t)st->st_size, &range);
 	if (partial == -ERANGE) {
 		close(fd);
-		reply_problem(
-			rq, 416, "out_of_range",
-			"the file has %lld bytes, and the range '%.60s' lies outside of the file",
-			(long long)st->st_size, asked);
+		reply_problem(rq, 416, "out_of_range",
+			      "the range '%.60s' lies beyond the end of the file, which has %lld "
+			      "bytes; ask "
+			      "for a part of the file",
+			      asked, (long long)st->st_size);
 		snprintf(text, sizeof(text), "bytes */%lld", (long long)st->st_size);
 		reply_header(rq, "Content-Range", text);
 		return;

@@ -46,7 +46,11 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 	rq->state = c;
 	rq->state_free = command_free;
 	if (id && !str_copy(c->id, sizeof(c->id), id)) {
-		reply_problem(rq, 404, "not_found", "there is no run, job or endpoint '%.80s'", id);
+		reply_problem(
+			rq, 404, "not_found",
+			"there is no run, job or endpoint '%.80s'; GET /v1/runs, /v1/jobs and "
+			"/v1/endpoints list them",
+			id);
 		return;
 	}
 	/* Suspend the connection before the manager can see the command. After a successful

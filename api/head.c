@@ -169,8 +169,11 @@ bool head_body_too_large(struct request *rq, size_t max)
 		reply_problem(rq, 400, "unexpected_body", "%s %s takes no body; send none",
 			      rq->method, rq->route->pattern);
 	else
-		reply_problem(rq, 413, "too_large",
-			      "the body is larger than %zu bytes, the limit of this request", max);
+		reply_problem(
+			rq, 413, "too_large",
+			"the body is larger than %zu bytes, the limit of this request; send a "
+			"smaller one",
+			max);
 	return false;
 }
 

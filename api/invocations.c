@@ -48,7 +48,8 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 	inv->done = on_done;
 	inv->userdata = rq;
 	if (!str_copy(inv->endpoint, sizeof(inv->endpoint), rq->args[0])) {
-		inv->result = err_set(&inv->err, ERR_NOT_FOUND, "there is no endpoint '%.80s'",
+		inv->result = err_set(&inv->err, ERR_NOT_FOUND,
+				      "there is no endpoint '%.80s'; GET /v1/endpoints lists them",
 				      rq->args[0]);
 		then(rq);
 		return;

@@ -145,8 +145,9 @@ __attribute__((format(printf, 5, 0))) static void problem(struct request *rq, un
 	snprintf(type, sizeof(type), "urn:trainyard:%s", code);
 	body = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title",
 			 MHD_get_reason_phrase_for(status), "status", (int)status, "detail",
-			 str_utf8_valid(detail, strlen(detail)) ? detail
-								: "the request is not valid UTF-8");
+			 str_utf8_valid(detail, strlen(detail))
+				 ? detail
+				 : "the request is not valid UTF-8; send UTF-8 text");
 	if (errors)
 		json_object_set_new(body, "errors", errors);
 	reply_json_typed(rq, status, "application/problem+json", body);

@@ -63,7 +63,9 @@ int cmd_du(struct cli *c)
 
 	for (int i = 0; r >= 0 && i < c->args_n; i++) {
 		if (!id_valid('r', c->args[i]))
-			r = err_set(&e, ERR_INVALID, "'%s' is not the id of a run", c->args[i]);
+			r = err_set(&e, ERR_INVALID,
+				    "'%s' is not the id of a run; 'trainyard runs' lists them",
+				    c->args[i]);
 		else
 			buf_printf(&runs, "%s%s", i ? "," : "", c->args[i]);
 	}

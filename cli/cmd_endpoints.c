@@ -256,7 +256,7 @@ int cmd_predict(struct cli *c)
 	int r = 0;
 
 	if (json_array_size(texts) < 1)
-		r = err_set(&e, ERR_INVALID, "the text to send is empty or not UTF-8");
+		r = err_set(&e, ERR_INVALID, "the text to send is empty or not UTF-8; give a text");
 	if (cli_get(c, "top-k") && str_to_i64(cli_get(c, "top-k"), &top_k) < 0)
 		r = err_set(&e, ERR_INVALID, "--top-k needs a number, not '%s'",
 			    cli_get(c, "top-k"));

@@ -223,7 +223,7 @@ static int run(struct manager *mgr, const struct adopt_options *o, struct err *r
 	if (o->mode != ADOPT_LIST) {
 		if (!is_agreed(o))
 			return err_set(reterr, ERR_CANCELLED,
-				       "nothing was changed, as you answered no");
+				       "nothing was changed, because the answer was no");
 		r = carry_out(mgr, o, &f, &left, reterr);
 	}
 	if (r < 0)

@@ -44,7 +44,9 @@ static int live_connect(struct manager *mgr, const char *name, struct place *ret
 	}
 	pthread_mutex_unlock(&mgr->live_lock);
 	if (state == ENDPOINT_DELETED)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint named '%s'", name);
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no live endpoint named '%s'; GET /v1/endpoints lists them",
+			       name);
 	if (ret->dirfd < 0 && !ret->resource_name[0])
 		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
 			       endpoint_state_str(state));
@@ -130,7 +132,8 @@ int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *rete
 	int r;
 
 	if (inv->body_len > MANAGER_INVOKE_BODY_MAX)
-		return err_set(reterr, ERR_LIMIT, "the body is larger than %d bytes",
+		return err_set(reterr, ERR_LIMIT,
+			       "the body is larger than %d bytes; split the request",
 			       MANAGER_INVOKE_BODY_MAX);
 	r = invocation_check_headers(inv, reterr);
 	if (r >= 0)
@@ -139,9 +142,11 @@ int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *rete
 		return r;
 	if (inv->body_len > at.body_max) {
 		closep(&at.dirfd);
-		return err_set(reterr, EMSGSIZE,
-			       "the body is larger than %zu bytes, which is what %s takes",
-			       at.body_max, spec_predict_taker(at.body_max));
+		return err_set(
+			reterr, EMSGSIZE,
+			"the body is larger than %zu bytes, which is what %s takes; split the "
+			"request",
+			at.body_max, spec_predict_taker(at.body_max));
 	}
 	relay = calloc(1, sizeof(*relay));
 	if (!relay) {

@@ -237,7 +237,8 @@ static int delete_start(struct manager *mgr, const struct job_row *job, const js
 	int r = store_endpoint_find(mgr->store, name, &ep, &missing);
 
 	if (r == -ERR_NOT_FOUND) {
-		reason_set(&why, REASON_ENDPOINT_MISSING, "there is no live endpoint named '%s'",
+		reason_set(&why, REASON_ENDPOINT_MISSING,
+			   "there is no live endpoint named '%s'; deploy it, or correct the name",
 			   name);
 		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
 	}

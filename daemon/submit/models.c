@@ -116,7 +116,8 @@ static int check_dir(const struct prepare *p, json_t *source, struct err *reterr
 	}
 	r = look_inside(set, real, problems, reterr);
 	if (r >= 0 && json_object_set_new(source, "path", json_string(real)) < 0)
-		r = err_set(reterr, ERR_INVALID, "the path of the model is not UTF-8");
+		r = err_set(reterr, ERR_INVALID,
+			    "the path of the model is not UTF-8; rename the directory");
 	return r;
 }
 
@@ -252,7 +253,8 @@ int manager_model(struct manager *mgr, struct store_reader *reader, const char *
 	}
 	source = json_object_get(added, name);
 	if (!source)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no model named '%.80s'", name);
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no model named '%.80s'; GET /v1/models lists them", name);
 	r = store_read_model_users(reader, name, &users, reterr);
 	if (r < 0)
 		return r;

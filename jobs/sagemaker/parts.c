@@ -236,8 +236,8 @@ void request_environment(struct request *q, json_t *object, const json_t *spec,
 		json_pointer_add(field, sizeof(field), key);
 		if (!variable_ok(key) || !text)
 			request_refuse(q, ERR_INVALID, field,
-				       "'%.80s' is not a valid name of a variable, or its value is "
-				       "not a text",
+				       "'%.80s' is not a variable that SageMaker takes; use a name "
+				       "of letters, digits and '_', and a text as its value",
 				       key);
 		else
 			check_variable(q, field, text, role);

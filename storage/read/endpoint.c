@@ -100,7 +100,8 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 			 DB_ARGS(DB_TEXT(name)), &q, reterr);
 
 	if (r == 0)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no endpoint '%.64s'", name);
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no endpoint '%.64s'; GET /v1/endpoints lists them", name);
 	if (r > 0)
 		r = endpoint_item(q, NULL, &endpoint, reterr);
 	if (r >= 0)
@@ -122,7 +123,9 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 			 DB_ARGS(DB_TEXT(name)), &q, reterr);
 
 	if (r == 0)
-		return err_set(reterr, ERR_NOT_FOUND, "there is no live endpoint '%.64s'", name);
+		return err_set(reterr, ERR_NOT_FOUND,
+			       "there is no live endpoint '%.64s'; GET /v1/endpoints lists them",
+			       name);
 	if (r > 0)
 		r = db_col_json(q, 0, &spec, reterr);
 	if (r < 0)
