@@ -80,6 +80,13 @@ int err_errno(struct err *e, int errnum, const char *fmt, ...)
 	return -errnum;
 }
 
+int err_in(struct err *e, int r, const char *field)
+{
+	if (r < 0 && e && !e->field[0])
+		snprintf(e->field, sizeof(e->field), "%s", field);
+	return r;
+}
+
 int err_ctx(struct err *e, int r, const char *fmt, ...)
 {
 	char was[ERR_MSG_MAX];

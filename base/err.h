@@ -51,5 +51,7 @@ int err_at(struct err *e, int code, const char *field, const char *fmt, ...)
  * "cannot <fmt>: <strerror>"; errnum > 0. Returns -errnum. */
 int err_errno(struct err *e, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* If r is negative, name the field of the input, unless the error names one. Returns r. */
+int err_in(struct err *e, int r, const char *field);
 /* Prepend "<fmt>: " to the message. Returns r unchanged. */
 int err_ctx(struct err *e, int r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -311,6 +311,9 @@ def test_invalid_utf8_is_replaced_and_counted(tmp_path):
     assert sorted(texts) == sorted(["ok", "bad \ufffd byte", "ok", "\ufffd", "ok"])
 
 
+PATH = "/dataset/path"
+
+
 def bad_input(tmp_path, name, data, dataset, field, words, code="invalid_input", **spec):
     if data is not None:
         (tmp_path / name).write_bytes(data)
@@ -352,16 +355,17 @@ CSV = b"text,label\na,x\nb,y\nc,x\nd,y\n"
     ("c.csv", CSV, {"test_rows": 4}, "/dataset/test_rows", ["4 of the 4 rows", "leaves none"],
      "invalid_input"),
     ("c.csv", CSV, {"train_rows": 0}, "/dataset/train_rows", ["at least 1"], "invalid_input"),
-    ("c.csv", b"text,label\na,x\nb\n", {}, "", ["row 2", "line 3", "1 columns"], "invalid_input"),
-    ("c.csv", b'text,label\na,x\n"b,y\nc,x\n', {}, "", ["line 3", "never closed"],
+    ("c.csv", b"text,label\na,x\nb\n", {}, PATH, ["row 2", "line 3", "1 columns"], "invalid_input"),
+    ("c.csv", b'text,label\na,x\n"b,y\nc,x\n', {}, PATH, ["line 3", "never closed"],
      "invalid_input"),
-    ("c.csv", b'text,label\n"a"b,x\n', {}, "", ["line 2", "closing quote"], "invalid_input"),
-    ("c.csv.gz", gzip.compress(CSV * 1000, mtime=0)[:-20], {}, "", ["gzip", "ends too early"],
+    ("c.csv", b'text,label\n"a"b,x\n', {}, PATH, ["line 2", "closing quote"], "invalid_input"),
+    ("c.csv.gz", gzip.compress(CSV * 1000, mtime=0)[:-20], {}, PATH, ["gzip", "ends too early"],
      "data_corrupt"),
-    ("c.csv.gz", gzip.compress(CSV, mtime=0)[:12] + b"\xff" * 40, {}, "", ["gzip"], "data_corrupt"),
-    ("c.jsonl", b'{"text": "a", "label": "x"}\n{"text": \n', {}, "", ["row 2", "line 2", "JSON"],
+    ("c.csv.gz", gzip.compress(CSV, mtime=0)[:12] + b"\xff" * 40, {}, PATH, ["gzip"],
+     "data_corrupt"),
+    ("c.jsonl", b'{"text": "a", "label": "x"}\n{"text": \n', {}, PATH, ["row 2", "line 2", "JSON"],
      "invalid_input"),
-    ("c.jsonl", b'{"text": "a", "label": "x"}\n[1]\n', {}, "", ["row 2", "an object"],
+    ("c.jsonl", b'{"text": "a", "label": "x"}\n[1]\n', {}, PATH, ["row 2", "an object"],
      "invalid_input"),
     ("c.jsonl", b'{"text": 3, "label": "x"}\n', {}, "/dataset/text_column", ["row 1", "a string"],
      "invalid_input"),
@@ -372,7 +376,7 @@ CSV = b"text,label\na,x\nb,y\nc,x\nd,y\n"
     ("c.jsonl", b'{"txt": "a", "label": 1}\n', {}, "/dataset/text_column",
      ["row 1", "'txt', 'label'"], "invalid_input"),
     ("c.json", b'[{"text": "a"}]', {}, "/dataset/path", ["one object per line"], "invalid_input"),
-    ("c.parquet", b"PAR1" + b"\0" * 100, {}, "", ["c.parquet"], "data_corrupt"),
+    ("c.parquet", b"PAR1" + b"\0" * 100, {}, PATH, ["c.parquet"], "data_corrupt"),
     ("c.parquet", b"hello", {}, "/dataset/path", ["not a Parquet file"], "data_corrupt"),
     ("c.bin", CSV, {}, "/dataset/path", ["kind of the file"], "invalid_input"),
     ("c.csv", CSV, {"text_column": "labels"}, "/dataset/text_column", ["'labels'"],
@@ -403,7 +407,7 @@ def test_broken_parquet_and_arrow_pages(tmp_path):
     good = write_source("parquet", tmp_path).read_bytes()
     for cut in (len(good) // 2, len(good) - 4):
         (tmp_path / str(cut)).mkdir()
-        bad_input(tmp_path / str(cut), "cut.parquet", good[:cut], {}, "", ["cut.parquet"],
+        bad_input(tmp_path / str(cut), "cut.parquet", good[:cut], {}, PATH, ["cut.parquet"],
                   "data_corrupt")
     saved = write_source("saved", tmp_path)
     file = next(saved.glob("*.arrow"))

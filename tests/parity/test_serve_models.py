@@ -66,3 +66,18 @@ def test_an_answer_that_is_no_number_is_an_error_of_its_request_alone(tmp_path):
             assert "input 1 is not a number" in answer["error"]
         else:
             assert all(0 <= a["score"] <= 1 for a in answer)
+
+
+@pytest.mark.parametrize("key, value, words", [
+    ("num_hidden_layers", 0, "must be a number from 1 to 1000, not 0"),
+    ("vocab_size", "30522", "must be a number from 1 to 16777216, not a string"),
+    ("max_position_embeddings", 1, "is 1; a row has at least 2 tokens"),
+    ("intermediate_size", -1, "not -1"),
+])
+def test_a_size_that_no_model_has_is_shown(tmp_path, key, value, words):
+    model = model_without(tmp_path / "m", lambda m: None)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {key: value}))
+    failure = failure_of(Server(tmp_path / "x", model))
+    assert f'config.json: "{key}"' in failure["message"] and words in failure["message"]
+    assert failure["field"] == "/model" and failure["code"] == "invalid_input"

@@ -204,10 +204,8 @@ static int init_labels(struct plan *p, const json_t *dataset, struct err *reterr
 		return err_errno(reterr, ENOMEM, "read the labels");
 	if (model)
 		r = id2label_load(model, &names, reterr);
-	if (r < 0) {
-		str_copy(reterr->field, sizeof(reterr->field), "/dataset/labels");
-		return r;
-	}
+	if (r < 0)
+		return err_in(reterr, r, "/dataset/labels");
 	if (names)
 		json_object_set(named, "labels", names);
 	r = labels_init(&p->labels, named, reterr);

@@ -136,7 +136,7 @@ static int scan_source(struct plan *p, struct plan_source *ps, const struct work
 	snprintf(field, sizeof(field), "%s/path", ps->field);
 	if (r >= 0 && !ps->rows)
 		return err_at(reterr, ERR_INVALID, field, "%s has no rows", ps->path);
-	return r;
+	return err_in(reterr, r, field);
 }
 
 /* ---- bad rows ---- */

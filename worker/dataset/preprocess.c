@@ -141,10 +141,8 @@ static int init_job(struct job *j, struct err *reterr)
 	if (r < 0)
 		return r;
 	r = tokenizer_load(model, &j->tokenizer, reterr);
-	if (r < 0) {
-		str_copy(reterr->field, sizeof(reterr->field), "/model");
-		return r;
-	}
+	if (r < 0)
+		return err_in(reterr, r, "/model");
 	r = init_length(j, model, reterr);
 	if (r >= 0)
 		r = init_padding(j, reterr);

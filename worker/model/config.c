@@ -14,6 +14,8 @@
 #include <limits.h>
 #include <string.h>
 
+#define POSITIONS_MIN 2 /* [CLS] and [SEP] */
+
 static const struct model_family *const families[] = {&family_bert, &family_distilbert,
 						      &family_electra};
 
@@ -74,7 +76,11 @@ static int get_size(const json_t *j, const char *key, int most, int *ret, struct
 {
 	const json_t *v = json_object_get(j, key);
 
-	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > most)
+	if (json_is_integer(v) && (json_integer_value(v) < 1 || json_integer_value(v) > most))
+		return err_set(reterr, ERR_INVALID,
+			       "\"%s\" must be a number from 1 to %d, not %lld", key, most,
+			       (long long)json_integer_value(v));
+	if (!json_is_integer(v))
 		return err_set(reterr, ERR_INVALID, "\"%s\" must be a number from 1 to %d, not %s",
 			       key, most, v ? json_type_name(v) : "missing");
 	*ret = (int)json_integer_value(v);
@@ -103,6 +109,10 @@ static int get_sizes(struct model_config *c, struct err *reterr)
 		if (r < 0)
 			return r;
 	}
+	if (s->positions < POSITIONS_MIN)
+		return err_set(reterr, ERR_INVALID,
+			       "\"max_position_embeddings\" is %d; a row has at least %d tokens",
+			       s->positions, POSITIONS_MIN);
 	if (s->hidden % s->heads)
 		return err_set(reterr, ERR_INVALID, "\"%s\" %d is not a multiple of \"%s\" %d",
 			       f->hidden, s->hidden, f->heads, s->heads);

@@ -61,7 +61,7 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 	if (r >= 0)
 		r = batcher_new(s->with.c, on_broken, s, &s->with.batcher, reterr);
 	if (r < 0)
-		return r;
+		return err_in(reterr, r, "/model");
 	s->with.labels = (struct payload_labels){.n = classifier_label_count(s->with.c),
 						 .problem = classifier_problem(s->with.c),
 						 .name = label_name,

@@ -21,7 +21,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	struct model_load_options load = {0};
 	int64_t batch = json_get_int(w->spec, "batch_size", EVALUATE_BATCH);
 	struct torch_error te;
-	int r = model_config_load(dir, &c, reterr);
+	int r = err_in(reterr, model_config_load(dir, &c, reterr), "/model");
 
 	if (r >= 0 && (batch < 1 || batch > TRAIN_BATCH_MAX))
 		r = err_at(reterr, ERR_INVALID, "/batch_size", "batch_size must be from 1 to %d",
@@ -38,7 +38,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	if (r >= 0)
 		r = model_torch_error(torch_net_new(&c->shape, &o, &net, &te), &te, reterr);
 	if (r >= 0)
-		r = model_load(dir, c, &load, net, NULL, reterr);
+		r = err_in(reterr, model_load(dir, c, &load, net, NULL, reterr), "/model");
 	if (r >= 0)
 		r = evaluate_rows(w, net, &view, c->shape.labels, 0, (int)batch, ret, reterr);
 	return r;
@@ -55,7 +55,7 @@ int evaluate_main(struct worker *w, struct err *reterr)
 	if (!model || !data)
 		return err_at(reterr, ERR_INVALID, model ? "/data" : "/model",
 			      "the job needs a model and a data set");
-	r = dataset_open(data, 0, &d, reterr);
+	r = err_in(reterr, dataset_open(data, 0, &d, reterr), "/data");
 	if (r >= 0)
 		r = evaluate_model(w, model, d, &e, reterr);
 	if (r < 0)

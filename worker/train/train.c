@@ -36,9 +36,11 @@ static int open_data(struct train_run *t, struct err *reterr)
 	if (!train)
 		return err_at(reterr, ERR_INVALID, "/channels/train",
 			      "the job needs a channel 'train'");
-	r = dataset_open(train, test ? 0 : PARITY_TEXTS, &t->train, reterr);
+	r = err_in(reterr, dataset_open(train, test ? 0 : PARITY_TEXTS, &t->train, reterr),
+		   "/channels/train");
 	if (r >= 0 && test)
-		r = dataset_open(test, PARITY_TEXTS, &t->test, reterr);
+		r = err_in(reterr, dataset_open(test, PARITY_TEXTS, &t->test, reterr),
+			   "/channels/test");
 	if (r >= 0)
 		r = rows_view_make(t->train, t->settings.max_length, &t->train_rows, reterr);
 	if (r >= 0 && t->test)
@@ -93,6 +95,8 @@ static int open_config(struct train_run *t, struct err *reterr)
 		r = tokenizer_load(t->model_dir, &tokenizer, reterr);
 	if (r >= 0)
 		r = tokenizer_check_rows(tokenizer, t->model_dir, t->config->shape.vocab, reterr);
+	if (r < 0)
+		return err_in(reterr, r, "/model");
 	if (t->test && !t->train->label_names && !t->test->label_names &&
 	    t->test->labels_n > labels)
 		labels = t->test->labels_n;
@@ -127,7 +131,9 @@ static int open_net(struct train_run *t, struct err *reterr)
 	if (r >= 0 && t->w->resume)
 		return checkpoint_load(t, t->w->resume, reterr);
 	if (r >= 0)
-		r = model_load(t->model_dir, t->config, &load, t->net, &head, reterr);
+		r = err_in(reterr,
+			   model_load(t->model_dir, t->config, &load, t->net, &head, reterr),
+			   "/model");
 	if (r >= 0 && (head.new_dense || head.new_classifier))
 		printf("newly initialised: %s%s%s\n",
 		       head.new_dense ? "the head's dense layer" : "",
