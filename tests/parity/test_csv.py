@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """CSV as it is found: other encodings, delimiters and quotes; beside what pandas reads."""
+import bz2
 import codecs
 import csv
+import gzip
+import lzma
 
 import datasets
 import pandas
@@ -133,3 +136,56 @@ def test_options_of_csv_are_refused_elsewhere(tmp_path, option):
     (tmp_path / "d.jsonl").write_text('{"text": "a", "label": "x"}\n')
     failure = preprocess(tmp_path, tmp_path / "d.jsonl", **option).failure
     assert failure["field"] == f"/dataset/{list(option)[0]}" and "CSV" in failure["message"]
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+
+
+@pytest.mark.parametrize("name, content, words", [
+    ("d.csv", POINTER, "a pointer of Git LFS and not the file itself; fetch it with: git lfs pull"),
+    ("d.jsonl", POINTER, "a pointer of Git LFS"),
+    ("d.parquet", POINTER, "a pointer of Git LFS"),
+    ("d.csv.bz2", bz2.compress(b"text,label\n"), "packed with bzip2, but must be text; unpack it"),
+    ("d.csv.xz", lzma.compress(b"text,label\n"), "packed with xz"),
+    ("d.arrow", b"\xff\xff\xff\xff", "an Arrow file; name the folder of a saved data set"),
+    ("d.feather", b"ARROW1\0\0", "an Arrow file"),
+    ("d.parquet", b"PARE\0\0\0\0PARE", "an encrypted Parquet file; write it without encryption"),
+    ("d.dat", b"text,label\n", "not known; name it .csv, .tsv, .jsonl"),
+])
+def test_a_file_of_another_kind_is_named(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_bytes(content)
+    failure = preprocess(tmp_path, path).failure
+    assert words in failure["message"] and str(path) in failure["message"]
+    assert failure["field"] == "/dataset/train/path"
+
+
+@pytest.mark.parametrize("name, delimiter", [("D.CSV", ","), ("D.Tsv", "\t"), ("D.TXT", ";")])
+def test_the_case_of_a_suffix_does_not_matter(tmp_path, name, delimiter):
+    path = write(tmp_path / name, delimiter)
+    theirs = pandas.read_csv(path, sep=delimiter)
+    assert rows(preprocess(tmp_path, path)) == list(zip(theirs["text"], theirs["label"]))
+
+
+@pytest.mark.parametrize("name, text", [
+    ("d.csv", "text,label\na\n"), ("d.csv", 'text,label\n"a"b,1\n'),
+    ("d.csv", 'text,label\n"a,1\n'), ("d.csv.gz", gzip.compress(b"text,label\na,1\n")[:-6]),
+    ("d.jsonl", '{"text": "a",}\n'), ("d.jsonl", "[1]\n"), ("d.jsonl", '{"a": 1, "a": 2}\n'),
+    ("d.parquet", "PAR1"),
+])
+def test_an_error_in_the_rows_names_the_field(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    failure = preprocess(tmp_path, path).failure
+    assert failure["field"] == "/dataset/train/path" and str(path) in failure["message"]
+
+
+@pytest.mark.parametrize("line, remedy", [
+    ('{"a": 1, "a": 2}', "give each key once"), ('{"a\\u0000": 1}', "rename the key"),
+    ('{"a": ' + "[" * 3000 + "]" * 3000 + "}", "nest its values less deeply"),
+    ('{"a": 1', "write one whole object per line"),
+])
+def test_the_remedy_for_a_line_fits_its_error(tmp_path, line, remedy):
+    path = tmp_path / "d.jsonl"
+    path.write_text(line + "\n")
+    assert remedy in preprocess(tmp_path, path).failure["message"]

@@ -157,3 +157,55 @@ def test_bad_trees(tmp_path, files, code, words):
         (tmp_path / "d" / path).write_bytes(b"nonsense")
     failure = preprocess(tmp_path, {"path": str(tmp_path / "d")}).failure
     assert words in failure["message"] and failure["code"] == code, failure
+
+
+def shards(folder, *tables):
+    for i, (names, labels) in enumerate(tables):
+        kind = datasets.ClassLabel(names=names) if names else datasets.Value("int64")
+        datasets.Dataset.from_dict(
+            {"text": [f"text {i} {k}" for k in range(len(labels))], "label": labels},
+            features=datasets.Features({"text": datasets.Value("string"), "label": kind})
+        ).to_parquet(str(folder / f"train-{i:05}-of-{len(tables):05}.parquet"))
+    return folder
+
+
+def preprocess(tmp_path, folder):
+    return Execution(tmp_path / "x", "preprocess", {
+        "model": str(minilm()), "dataset": {"path": str(folder), "train_rows": 5}}).run()
+
+
+@pytest.mark.parametrize("names", [["pos", "neg"], ["neg", "pos", "new"], ["neg"]])
+def test_files_of_a_split_with_other_classes_are_refused(tmp_path, names):
+    """An id would mean another class in each file; `datasets` takes the names of the first."""
+    (tmp_path / "d").mkdir()
+    folder = shards(tmp_path / "d", (["neg", "pos"], [0, 1, 1]), (names, [0, 0, 0]))
+    failure = preprocess(tmp_path, folder).failure
+    assert failure["field"] == "/dataset/label_column"
+    for words in ("train-00001-of-00002.parquet names the classes", "train-00000-of-00002.parquet",
+                  "write both files with the same ClassLabel"):
+        assert words in failure["message"]
+
+
+@pytest.mark.parametrize("names", [["neg", "pos"], None])
+def test_files_of_a_split_with_the_same_classes_are_read(tmp_path, names):
+    (tmp_path / "d").mkdir()
+    folder = shards(tmp_path / "d", (["neg", "pos"], [0, 1, 1]), (names, [0, 1, 0, 1]))
+    x = preprocess(tmp_path, folder)
+    assert x.status == 0, x.stderr
+    theirs = datasets.load_dataset("parquet", data_dir=str(folder), split="train",
+                                   cache_dir=str(tmp_path / "cache"))
+    both = [datasets.load_from_disk(str(x.work / "output" / part)).with_format(None)
+            for part in ("train", "test")]
+    got = {text: label for part in both for text, label in zip(part["text"], part["labels"])}
+    assert got == dict(zip(theirs["text"], theirs["label"]))
+
+
+def test_a_file_of_a_split_without_the_column_is_named(tmp_path):
+    (tmp_path / "d").mkdir()
+    folder = shards(tmp_path / "d", (None, [0, 1, 1]), (None, [0, 1, 0]))
+    datasets.Dataset.from_dict({"body": ["a"], "label": [0]}).to_parquet(
+        str(folder / "train-00001-of-00002.parquet"))
+    failure = preprocess(tmp_path, folder).failure
+    assert failure["field"] == "/dataset/text_column"
+    assert (f"{folder}/train-00001-of-00002.parquet has no column 'text'; it has 'body', 'label'"
+            in failure["message"])

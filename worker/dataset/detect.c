@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "worker/dataset/encoding.h"
 #include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
 
@@ -15,50 +16,56 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define START_MAX 64 /* bytes that tell what a file is */
+
 static const struct source_kind *kind_by_name(const char *path)
 {
-	OWN(freep) char *name = strdup(path);
-	size_t len = strlen(path);
-
-	if (!name)
-		return NULL;
-	if (str_ends(name, ".gz"))
-		name[len - 3] = 0;
-	if (str_ends(name, ".jsonl") || str_ends(name, ".ndjson") || str_ends(name, ".json"))
+	if (source_is_named(path, ".jsonl") || source_is_named(path, ".ndjson") ||
+	    source_is_named(path, ".json"))
 		return &source_jsonl;
-	if (str_ends(name, ".csv") || str_ends(name, ".tsv") || str_ends(name, ".txt"))
+	if (source_is_named(path, ".csv") || source_is_named(path, ".tsv") ||
+	    source_is_named(path, ".txt"))
 		return &source_csv;
 	return NULL;
+}
+
+/* The error for a file that is no Parquet file and whose name tells no other kind. */
+static int not_known(const char *path, const char *field, const char *start, size_t n,
+		     struct err *reterr)
+{
+	const char *problem = encoding_problem(start, n);
+
+	if (n >= 4 && memcmp(start, "PARE", 4) == 0 && str_ends(path, ".parquet"))
+		problem = "an encrypted Parquet file; write it without encryption";
+	else if (str_ends(path, ".arrow") || str_ends(path, ".feather"))
+		problem = "an Arrow file; name the folder of a saved data set, or write it as "
+			  "Parquet";
+	if (problem)
+		return err_at(reterr, ERR_INVALID, field, "%s is %s", path, problem);
+	if (str_ends(path, ".parquet"))
+		return err_at(reterr, ERR_CORRUPT, field,
+			      "%s is not a Parquet file: it does not begin with PAR1", path);
+	return err_at(reterr, ERR_INVALID, field,
+		      "the kind of the file %s is not known; name it .csv, .tsv, .jsonl (or these "
+		      "with .gz) or .parquet",
+		      path);
 }
 
 static int detect_file(const char *path, const char *field, struct detected *ret,
 		       struct err *reterr)
 {
 	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
-	char magic[4] = "";
-	ssize_t n = fd < 0 ? -1 : read(fd, magic, sizeof(magic));
+	char start[START_MAX] = "";
+	ssize_t n = fd < 0 ? -1 : read(fd, start, sizeof(start));
 
-	if (fd < 0) {
-		str_copy(reterr->field, sizeof(reterr->field), field);
+	if (fd < 0)
 		return fd;
-	}
 	if (n < 0)
 		return err_at(reterr, errno, field, "cannot read %s: %s", path, strerror(errno));
-	if (n == 4 && memcmp(magic, "PAR1", 4) == 0)
-		ret->kind = &source_parquet;
-	else if (str_ends(path, ".parquet"))
-		return err_at(reterr, ERR_CORRUPT, field,
-			      "%s is not a Parquet file: it does not "
-			      "begin with PAR1",
-			      path);
-	else
-		ret->kind = kind_by_name(path);
+	ret->kind = n >= 4 && memcmp(start, "PAR1", 4) == 0 ? &source_parquet : kind_by_name(path);
 	if (!ret->kind)
-		return err_at(reterr, ERR_INVALID, field,
-			      "the kind of the file %s is not known; name it .csv, .tsv, .jsonl "
-			      "(or these with .gz) or .parquet",
-			      path);
-	if (ret->kind == &source_jsonl && magic[0] == '[')
+		return not_known(path, field, start, (size_t)n, reterr);
+	if (ret->kind == &source_jsonl && start[0] == '[')
 		return err_at(reterr, ERR_INVALID, field,
 			      "%s is one JSON list; write one object per line (JSON Lines)", path);
 	return 0;
@@ -240,8 +247,9 @@ int source_detect(const char *path, const char *field, const char *test_split,
 	snprintf(at, sizeof(at), "%s/path", field);
 	*ret = (struct detected){0};
 	r = detect(path, at, test_split, columns, ret, reterr);
-	if (r < 0 || !columns->config || columns->config_chosen ||
-	    ret->kind == &source_parquet_tree)
+	if (r < 0)
+		return err_in(reterr, r, at);
+	if (!columns->config || columns->config_chosen || ret->kind == &source_parquet_tree)
 		return r;
 	return err_at(reterr, ERR_INVALID, "/dataset/config",
 		      "%s is no folder of Parquet files, so it has no configurations; remove "

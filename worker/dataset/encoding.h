@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recognises by its first bytes a file that is no UTF-8 text. */
+/* Recognises by its first bytes a file that is no text of data in UTF-8. */
 #pragma once
 
 #include <stddef.h>

@@ -95,3 +95,10 @@ bool json_numbers_tame(const char *s, size_t len, struct buf *out)
 	}
 	return any;
 }
+
+double json_numbers_real(const json_t *real)
+{
+	double v = json_real_value(real);
+
+	return fabs(v) == DBL_MAX ? copysign(INFINITY, v) : v;
+}

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int source_open(const struct source_kind *kind, const char *path, const char *field,
 		const struct source_columns *columns, struct source **ret, struct err *reterr)
@@ -107,7 +108,16 @@ int source_next(struct source *s, struct source_row *row, struct err *reterr)
 	return r < 0 ? r : 1;
 }
 
-int source_no_column(const struct source *s, const char *key, const char *column,
+bool source_is_named(const char *path, const char *suffix)
+{
+	size_t len = strlen(path), n = strlen(suffix);
+
+	if (len > 3 && strcasecmp(path + len - 3, ".gz") == 0)
+		len -= 3;
+	return len >= n && strncasecmp(path + len - n, suffix, n) == 0;
+}
+
+int source_no_column(const char *path, const char *key, const char *column,
 		     const char *const *there, size_t n, struct err *reterr)
 {
 	struct buf names = BUF_INIT(ERR_MSG_MAX / 2);
@@ -117,10 +127,19 @@ int source_no_column(const struct source *s, const char *key, const char *column
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&names, "%s'%s'", i ? ", " : "", there[i]);
 	snprintf(field, sizeof(field), "/dataset/%s", key);
-	r = err_at(reterr, ERR_INVALID, field, "%s has no column '%s'; it has %s%s", s->path,
-		   column, n ? buf_str(&names) : "none", buf_ok(&names) ? "" : ", ...");
+	r = err_at(reterr, ERR_INVALID, field, "%s has no column '%s'; it has %s%s", path, column,
+		   n ? buf_str(&names) : "none", buf_ok(&names) ? "" : ", ...");
 	buf_done(&names);
 	return r;
+}
+
+int source_twice(const char *path, const char *key, const char *column, struct err *reterr)
+{
+	char field[ERR_FIELD_MAX];
+
+	snprintf(field, sizeof(field), "/dataset/%s", key);
+	return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice; rename one", path,
+		      column);
 }
 
 int source_add_label_name(struct source *s, const char *name)

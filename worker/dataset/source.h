@@ -75,9 +75,14 @@ int source_next(struct source *s, struct source_row *row, struct err *reterr) MU
 double source_fraction(const struct source *s);
 void source_closep(struct source **s);
 
-/* For the kinds: report that a column is missing, and list the columns. */
-int source_no_column(const struct source *s, const char *key, const char *column,
+/* True if the file's name ends in `suffix` or in that and .gz, in any case. */
+bool source_is_named(const char *path, const char *suffix);
+/* For the kinds: report that a column is missing, and list the columns. `key` is the field of
+ * `dataset` that names the column. */
+int source_no_column(const char *path, const char *key, const char *column,
 		     const char *const *there, size_t n, struct err *reterr);
+/* For the kinds: report that a column is there twice. */
+int source_twice(const char *path, const char *key, const char *column, struct err *reterr);
 /* For the kinds: keep a copy of one class name. 0 or -ENOMEM. */
 int source_add_label_name(struct source *s, const char *name);
 /* Append s with ill-formed sequences replaced. True if there were any. */

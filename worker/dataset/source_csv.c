@@ -56,7 +56,7 @@ static int no_column(const struct source *s, const struct csv *c, const char *ke
 
 		names[i] = strndup(p, len);
 	}
-	r = source_no_column(s, key, column, (const char *const *)names, c->n, reterr);
+	r = source_no_column(s->path, key, column, (const char *const *)names, c->n, reterr);
 	add_delimiter(c, reterr);
 	for (size_t i = 0; i < c->n; i++)
 		free(names[i]);
@@ -66,16 +66,12 @@ static int no_column(const struct source *s, const struct csv *c, const char *ke
 static int find(const struct source *s, const struct csv *c, const char *key, const char *column,
 		size_t *ret, struct err *reterr)
 {
-	char field[ERR_FIELD_MAX];
-
 	*ret = NONE;
 	for (size_t i = 0; i < c->n; i++) {
 		if (!field_is(c, i, column))
 			continue;
-		snprintf(field, sizeof(field), "/dataset/%s", key);
 		if (*ret != NONE)
-			return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice",
-				      s->path, column);
+			return source_twice(s->path, key, column, reterr);
 		*ret = i;
 	}
 	return *ret == NONE ? no_column(s, c, key, column, reterr) : 0;
@@ -120,7 +116,7 @@ static int keep(struct err *reterr, const struct err *e, int r)
  * too large with one of them is an error only if none finds a wanted column. */
 static int find_delimiter(struct source *s, char *ret, struct err *reterr)
 {
-	bool tabs = str_ends(s->path, ".tsv") || str_ends(s->path, ".tsv.gz");
+	bool tabs = source_is_named(s->path, ".tsv");
 	char candidates[] = {tabs ? '\t' : ',', tabs ? ',' : '\t', ';', '|'};
 	struct err limit = {0}, e;
 	size_t best = 0;

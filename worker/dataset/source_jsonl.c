@@ -96,6 +96,19 @@ static bool is_blank(const struct buf *line)
 	return true;
 }
 
+static const char *json_remedy(const json_error_t *e)
+{
+	enum json_error_code code = json_error_code(e);
+
+	if (code == json_error_duplicate_key)
+		return "give each key once";
+	if (code == json_error_null_byte_in_key)
+		return "rename the key";
+	if (code == json_error_stack_overflow)
+		return "nest its values less deeply";
+	return "write one whole object per line (JSON Lines)";
+}
+
 static int parse_line(struct jsonl_source *state, struct source_row *row, struct err *reterr)
 {
 	const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
@@ -118,10 +131,9 @@ static int parse_line(struct jsonl_source *state, struct source_row *row, struct
 	}
 	if (!state->object)
 		return err_set(reterr, ERR_INVALID,
-			       "%s, row %lld (line %lld): the line is not valid JSON: %s; write "
-			       "one whole object per line (JSON Lines)",
+			       "%s, row %lld (line %lld): the line is not valid JSON: %s; %s",
 			       state->in.path, (long long)row->number,
-			       (long long)state->line_number, je.text);
+			       (long long)state->line_number, je.text, json_remedy(&je));
 	if (!json_is_object(state->object))
 		return err_set(
 			reterr, ERR_INVALID,
@@ -145,7 +157,7 @@ static int note_missing(struct source *s, const struct source_row *row, enum key
 		return -ENOMEM;
 	json_object_foreach(state->object, name, value)
 		names[n++] = name;
-	source_no_column(s, key_fields[key], column, names, n, &state->missing[key]);
+	source_no_column(s->path, key_fields[key], column, names, n, &state->missing[key]);
 	err_ctx(&state->missing[key], -ERR_INVALID, "row %lld", (long long)row->number);
 	return 0;
 }
@@ -199,7 +211,7 @@ static int take_label(struct source *s, struct source_row *row, struct err *rete
 	else if (json_is_integer(value))
 		label_from_int(&row->label, json_integer_value(value));
 	else if (json_is_real(value))
-		label_from_double(&row->label, json_real_value(value));
+		label_from_double(&row->label, json_numbers_real(value));
 	else if (json_is_boolean(value))
 		label_from_bool(&row->label, json_is_true(value));
 	else

@@ -18,8 +18,18 @@ struct table_source {
 	struct table table;
 	int64_t row; /* the next one of the batch */
 	int64_t text, pair, label;
+	size_t file;	     /* the table's file whose columns these are */
+	bool names_of_files; /* the class names are those of the files themselves */
 	const char *names[3];
 };
+
+/* What a message calls the source: of a folder of files, the one being read. */
+static const char *shown_path(const struct source *s)
+{
+	const struct table *t = &((const struct table_source *)s->state)->table;
+
+	return s->kind == &source_parquet_tree ? t->files[t->file] : s->path;
+}
 
 static bool is_text(enum column_type type)
 {
@@ -39,11 +49,30 @@ static int wrong_type(const struct source *s, const char *field, const char *col
 	char type[TYPE_SHOWN];
 
 	return err_at(reterr, ERR_INVALID, field,
-		      "%s: the column '%s' has the Arrow type %s, but it must hold %s; %s", s->path,
-		      column, table_type_name(&state->table, at, type, sizeof(type)),
+		      "%s: the column '%s' has the Arrow type %s, but it must hold %s; %s",
+		      shown_path(s), column, table_type_name(&state->table, at, type, sizeof(type)),
 		      label ? "strings, numbers or booleans" : "strings",
 		      run_ends ? "decode it, as with pyarrow.compute.run_end_decode"
 			       : "write it as strings, or name another column");
+}
+
+static int no_column(const struct source *s, const char *key, const char *column,
+		     struct err *reterr)
+{
+	struct table *t = &((struct table_source *)s->state)->table;
+	const struct ArrowSchema *schema = &t->schema;
+	OWN(freep) const char **names = NULL;
+	int r = table_select(t, NULL, 0, reterr); /* of all columns, the message has the names */
+
+	if (r < 0)
+		return r;
+	names = calloc((size_t)schema->n_children + 1, sizeof(*names));
+	if (!names)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	for (int64_t i = 0; i < schema->n_children; i++)
+		names[i] = schema->children[i]->name;
+	return source_no_column(shown_path(s), key, column, names, (size_t)schema->n_children,
+				reterr);
 }
 
 static int find(const struct source *s, const char *key, const char *column, bool label,
@@ -55,22 +84,13 @@ static int find(const struct source *s, const char *key, const char *column, boo
 	char field[ERR_FIELD_MAX];
 
 	*ret = column_find(schema, column);
-	if (*ret < 0) {
-		OWN(freep)
-		const char **names = calloc((size_t)schema->n_children + 1, sizeof(*names));
-
-		if (!names)
-			return err_errno(reterr, ENOMEM, "read %s", s->path);
-		for (int64_t i = 0; i < schema->n_children; i++)
-			names[i] = schema->children[i]->name;
-		return source_no_column(s, key, column, names, (size_t)schema->n_children, reterr);
-	}
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	if (*ret < 0)
+		return no_column(s, key, column, reterr);
 	for (int64_t i = *ret + 1; i < schema->n_children; i++)
 		if (str_eq(schema->children[i]->name, column))
-			return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice",
-				      s->path, column);
+			return source_twice(shown_path(s), key, column, reterr);
 	type = column_type(schema->children[*ret]);
+	snprintf(field, sizeof(field), "/dataset/%s", key);
 	return (label ? is_label(type) : is_text(type))
 		       ? 0
 		       : wrong_type(s, field, column, *ret, label, reterr);
@@ -100,9 +120,42 @@ static int tree_class_names(const struct source *s, const struct ArrowSchema *sc
 	if (!dir)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);
 	r = card_class_names(dir, s->columns.config, s->columns.label, ret, &decides, reterr);
-	if (r >= 0 && !decides)
+	if (r >= 0 && !decides) {
 		*ret = schema_class_names(schema, s->columns.label);
+		((struct table_source *)s->state)->names_of_files = true;
+	}
 	return r;
+}
+
+static void list_names(struct buf *out, const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+		buf_printf(out, "%s'%s'", i ? ", " : "", json_string_value(name));
+}
+
+/* The table goes on with another file: its ids must mean the classes of the first one. A file
+ * without names has those of the first. */
+static int check_class_names(const struct source *s, struct err *reterr)
+{
+	const struct table_source *state = s->state;
+	OWN(json_decrefp)
+	json_t *names = schema_class_names(&state->table.schema, s->columns.label);
+	OWN(buf_done) struct buf listed = BUF_INIT(ERR_MSG_MAX / 4);
+	bool same = json_array_size(names) == s->label_names_n;
+
+	for (size_t i = 0; same && i < s->label_names_n; i++)
+		same = str_eq(json_string_value(json_array_get(names, i)), s->label_names[i]);
+	if (!state->names_of_files || !names || same)
+		return 0;
+	list_names(&listed, names);
+	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+		      "%s names the classes %s%s, but %s has other names or another order; write "
+		      "both files with the same ClassLabel",
+		      shown_path(s), buf_str(&listed), buf_ok(&listed) ? "" : ", ...",
+		      state->table.files[0]);
 }
 
 static int take_class_names(struct source *s, struct err *reterr)
@@ -213,8 +266,11 @@ static int table_source_next(struct source *s, struct source_row *row, struct er
 		if (r <= 0)
 			return r;
 		r = find_columns(s, reterr); /* every file may order its columns differently */
+		if (r >= 0 && state->file != state->table.file)
+			r = check_class_names(s, reterr);
 		if (r < 0)
 			return r;
+		state->file = state->table.file;
 		state->row = 0;
 	}
 	take_row(state, row);
