@@ -2,9 +2,11 @@
 """Which classes a data set has: one rule for every kind of source, whatever the order of rows."""
 import csv
 import json
+import math
 import random
 
 import datasets
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -191,6 +193,27 @@ def test_a_number_too_large_is_not_called_a_fraction(tmp_path, kind, label):
                     f'{{"text": "a", "label": 1}}\n{{"text": "b", "label": {label}}}\n')
     failure = preprocess(tmp_path, path=str(path)).failure
     assert "too large for a class" in failure["message"] and "row 2" in failure["message"]
+
+
+@pytest.mark.parametrize("label", ["inf", "-Infinity", "+INF"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_infinity_among_numbers_is_no_class(tmp_path, kind, label):
+    path = write(tmp_path / f"d.{kind}", kind, ["1", label, "0"])
+    theirs = pandas.read_csv(write(tmp_path / "theirs.csv", "csv", ["1", label, "0"]))["label"]
+    assert theirs.dtype == float and not math.isfinite(theirs[1])
+    failure = preprocess(tmp_path, path=str(path)).failure
+    assert failure["field"] == "/dataset/label_column"
+    assert f"row 2: the label '{label}' is too large for a class" in failure["message"]
+
+
+def test_infinity_of_json_is_shown_as_it_is(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"text": "a", "label": -Infinity}\n{"text": "b", "label": 1}\n')
+    assert "the label '-inf'" in preprocess(tmp_path, path=str(path)).failure["message"]
+
+
+def test_infinity_among_texts_is_a_text(tmp_path):
+    assert classes(run(tmp_path, ["inf", "fin", "inf"])) == (["fin", "inf"], [1, 0, 1])
 
 
 def test_a_label_of_white_space_is_none(tmp_path):

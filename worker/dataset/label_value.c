@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define NUMBER_TEXT_MAX 64 /* bytes of a text that may be a number */
 
@@ -64,6 +65,13 @@ static bool is_number(const char *s, bool *ret_whole)
 	return !*s;
 }
 
+/* "inf", "-Infinity": words that pandas reads as a float in a column of numbers. */
+static bool is_infinity(const char *s)
+{
+	s += *s == '-' || *s == '+';
+	return strcasecmp(s, "inf") == 0 || strcasecmp(s, "infinity") == 0;
+}
+
 static void number_from_text(struct label_value *v)
 {
 	char copy[NUMBER_TEXT_MAX];
@@ -83,6 +91,8 @@ static void number_from_text(struct label_value *v)
 		return;
 	memcpy(copy, s, (size_t)(end - s));
 	copy[end - s] = '\0';
+	if (is_infinity(copy))
+		v->type = LABEL_FLOAT;
 	if (!is_number(copy, &whole))
 		return;
 	if (whole && str_to_i64(copy + (copy[0] == '+'), &v->number) == 0) {
