@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/log_metrics.h"
+#include "jobs/spec/entry_point.h"
 #include "jobs/spec/parse.h"
 
 #include <ctype.h>
@@ -305,34 +306,11 @@ void check_instance_type(struct spec_parse *p, const struct spec_field *f, const
 			problem_quote(quote, s));
 }
 
-/* True if a shell and an interpreter take the name unchanged. SageMaker's training toolkit joins
- * its command line with blanks and passes it to a shell (sagemaker_training/process.py, create). */
-static bool starts_as_it_is(const char *s)
-{
-	if (*s == '-')
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && !strchr("_.-+@/", *s) &&
-		    !((unsigned char)*s & 0x80))
-			return false;
-	return true;
-}
-
 void check_entry_point(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	const char *s = json_string_value(v);
+	const char *s = json_string_value(v), *problem = entry_point_problem(s);
 	char quote[PROBLEM_QUOTE_MAX];
 
-	problem_quote(quote, s);
-	if (!path_is_inside(s))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'%s' leaves source_dir; give the script's path relative to it, "
-			     "without '.' and '..'",
-			     quote);
-	else if (!starts_as_it_is(s))
-		spec_problem(p, PROBLEM_INVALID,
-			     "a script named '%s' cannot start on both targets, because a shell "
-			     "reads the name on SageMaker; rename the file to letters, digits and "
-			     "_.-+@, not beginning with '-'",
-			     quote);
+	if (problem)
+		spec_problem(p, PROBLEM_INVALID, "'%s' %s", problem_quote(quote, s), problem);
 }

@@ -185,9 +185,9 @@ def test_own_metric_definitions(script):
     ({"metric_definitions": [{"name": "m", "regex": "loss"}]}, "invalid_input",
      "/metric_definitions/0/regex", "has no group"),
     ({"entry_point": "other.py"}, "data_missing", "/entry_point", "no other.py"),
-    ({"entry_point": "../train.py"}, "invalid_input", "/entry_point", "relative path"),
-    ({"entry_point": "a b.py"}, "invalid_input", "/entry_point", "relative path"),
-    ({"entry_point": "-c"}, "invalid_input", "/entry_point", "relative path"),
+    ({"entry_point": "../train.py"}, "invalid_input", "/entry_point", "no path below source_dir"),
+    ({"entry_point": "a b.py"}, "invalid_input", "/entry_point", "rename the file"),
+    ({"entry_point": "-c"}, "invalid_input", "/entry_point", "rename the file"),
     ({"source_dir": "/no/such/dir"}, "data_missing", None, "/no/such/dir"),
     ({"source_dir": "relative"}, "invalid_input", "/source_dir", "absolute"),
     ({"channels": {"train": "/no/such/dir"}}, "data_missing", "/channels/train", "/no/such/dir"),
@@ -206,6 +206,13 @@ def test_bad_specs(script, change, code, field, word):
     assert (failure["code"], failure.get("field")) == (code, field)
     assert word in failure["message"]
     assert "ran" not in x.log().splitlines()
+
+
+@pytest.mark.parametrize("name", ["tr\u00e4in.py", "a@b.py", "+x.py", "l\u00e4uf@1.sh"])
+def test_an_entry_point_that_validate_takes_starts(script, name):
+    text = "#!/bin/sh\necho ran\n" if name.endswith(".sh") else "print('ran')"
+    x = run(script({name: text}, name))
+    assert "ran" in x.log().splitlines()
 
 
 def test_shell_entry_point(script):

@@ -12,6 +12,7 @@
 #include "base/pytext.h"
 #include "base/tree.h"
 #include "jobs/log_metrics.h"
+#include "jobs/spec/entry_point.h"
 #include "tests/unit/scratch.h"
 #include "wire/execution.h"
 #include "worker/script/contract.h"
@@ -96,21 +97,21 @@ static void test_python_texts(void **state)
 
 static void test_entry_point_names(void **state)
 {
-	static const char *const good[] = {"train.py", "a/b-c_d+e.sh", "x", ".hidden.py"};
-	static const char *const bad[] = {"",	 "/train.py", "../x", "a/../b",
-					  "-c",	 "a b",	      "a;b",  "a//b",
-					  "./a", "a/.",	      "$x",   "\xc3\xa9.py"};
-	char longest[CONTRACT_NAME_MAX + 2];
+	static const char *const good[] = {"train.py", "a/b-c_d+e.sh", "x",	     ".hidden.py",
+					   "+x.py",    "a@b.py",       "\xc3\xa9.py"};
+	static const char *const bad[] = {"",	 "/train.py", "../x", "a/../b", "-c", "a b",
+					  "a;b", "a//b",      "./a",  "a/.",	"$x"};
+	char longest[ENTRY_POINT_MAX + 2];
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		assert_true(contract_entry_point_ok(good[i]));
+		assert_null(entry_point_problem(good[i]));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_false(contract_entry_point_ok(bad[i]));
+		assert_non_null(entry_point_problem(bad[i]));
 	memset(longest, 'a', sizeof(longest));
-	longest[CONTRACT_NAME_MAX + 1] = '\0';
-	assert_false(contract_entry_point_ok(longest));
-	longest[CONTRACT_NAME_MAX] = '\0';
-	assert_true(contract_entry_point_ok(longest));
+	longest[ENTRY_POINT_MAX + 1] = '\0';
+	assert_non_null(entry_point_problem(longest));
+	longest[ENTRY_POINT_MAX] = '\0';
+	assert_null(entry_point_problem(longest));
 }
 
 static void test_metrics(void **state)

@@ -95,9 +95,9 @@ static void test_scripts(void **state)
 		{RUN("{'kind': 'script', 'source_dir': 'x'}"), "/jobs/0/entry_point", "missing",
 		 "needs 'entry_point'"},
 		{RUN("{'kind': 'script', 'entry_point': '../a', 'source_dir': 'x'}"),
-		 "/jobs/0/entry_point", "invalid", "leaves source_dir"},
+		 "/jobs/0/entry_point", "invalid", "is no path below source_dir"},
 		{RUN("{'kind': 'script', 'entry_point': '/a', 'source_dir': 'x'}"),
-		 "/jobs/0/entry_point", "invalid", "leaves source_dir"},
+		 "/jobs/0/entry_point", "invalid", "is no path below source_dir"},
 		{RUN(PREP("") ", {'kind': 'script', 'entry_point': 'a', 'source_dir': "
 			      "'${prep.train}'}"),
 		 "/jobs/1/source_dir", "invalid", "cannot be a reference"},

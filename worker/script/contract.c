@@ -40,17 +40,6 @@ static bool is_service_key(const char *key)
 	return false;
 }
 
-bool contract_entry_point_ok(const char *entry_point)
-{
-	if (!path_is_inside(entry_point) || strlen(entry_point) > CONTRACT_NAME_MAX ||
-	    strchr("-+", entry_point[0]))
-		return false;
-	for (const char *p = entry_point; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("._+-/", *p))
-			return false;
-	return true;
-}
-
 /* Select the hyperparameters for the script, or those for the framework. */
 static json_t *select_hps(const struct contract *c, bool for_script)
 {

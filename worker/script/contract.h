@@ -13,7 +13,6 @@
 
 #define CONTRACT_HOST	   "algo-1"
 #define CONTRACT_VALUE_MAX (1 << 20) /* bytes of one argument or variable */
-#define CONTRACT_NAME_MAX  256	     /* bytes of an entry point */
 
 struct contract {
 	const char *base; /* "/opt/ml", or the absolute work directory */
@@ -24,10 +23,6 @@ struct contract {
 	const json_t *channels;	       /* object, borrowed; only its names matter */
 	int cpus, gpus;
 };
-
-/* True for an entry point that the toolkit accepts: a relative path of letters, digits and ". _ +
- * -" that does not begin with '-'. */
-bool contract_entry_point_ok(const char *entry_point);
 
 /* Each returns a new reference. NULL: out of memory, or a value is over its limit. */
 json_t *contract_hyperparameters_json(const struct contract *c);

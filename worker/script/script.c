@@ -36,6 +36,7 @@ static int read_spec(struct script *s, struct err *reterr)
 	const json_t *spec = s->w->spec, *model = json_object_get(spec, "model");
 	struct contract *c = &s->contract;
 	json_t *hps = json_object_get(spec, "hyperparameters");
+	const char *problem;
 
 	c->entry_point = json_get_str(spec, "entry_point", "");
 	s->source_dir = json_get_str(spec, "source_dir", "");
@@ -44,11 +45,10 @@ static int read_spec(struct script *s, struct err *reterr)
 	c->cpus = s->w->cpus;
 	c->gpus = (int)json_array_size(
 		json_object_get(json_object_get(s->w->message, "resources"), "devices"));
-	if (!contract_entry_point_ok(c->entry_point))
-		return err_at(reterr, ERR_INVALID, "/entry_point",
-			      "entry_point must be a relative path of letters, digits and "
-			      "'. _ + - /', not '%s'",
-			      c->entry_point);
+	problem = entry_point_problem(c->entry_point);
+	if (problem)
+		return err_at(reterr, ERR_INVALID, "/entry_point", "'%s' %s", c->entry_point,
+			      problem);
 	if (*s->source_dir != '/')
 		return err_at(reterr, ERR_INVALID, "/source_dir",
 			      "source_dir must be an absolute path");
