@@ -81,7 +81,6 @@ static const struct {
 	{"per_gpu_train_batch_size", "hyperparameters.train_batch_size"},
 	{"per_device_eval_batch_size", "hyperparameters.eval_batch_size"},
 	{"per_gpu_eval_batch_size", "hyperparameters.eval_batch_size"},
-	{"gradient_accumulation_steps", "hyperparameters.train_batch_size"},
 	{"evaluation_strategy", "hyperparameters.eval_steps"},
 	{"eval_strategy", "hyperparameters.eval_steps"},
 	{"logging_strategy", "hyperparameters.logging_steps"},

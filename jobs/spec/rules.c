@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "jobs/spec/parse.h"
 
+#define STEP_ROWS_MAX 65536 /* of an optimiser step */
+
 static bool is_native(const struct spec_parse *p, enum job_kind kind)
 {
 	return !(p->modes & SPEC_TRAIN_SCRIPT) && (kind == JOB_PREPROCESS || kind == JOB_TRAIN ||
@@ -64,14 +66,59 @@ static void rule_max_runtime(struct spec_parse *p, const struct job_spec *job)
 			 json_string(duration_format(text, fallback_us)));
 }
 
-static void rule_warmup(struct spec_parse *p, const json_t *hyperparameters)
+static void problem_at(struct spec_parse *p, const char *field, const char *text)
 {
-	size_t mark = spec_enter(p, "hyperparameters");
+	size_t mark = spec_enter(p, field);
 
-	if (json_object_get(hyperparameters, "warmup_steps") &&
-	    json_object_get(hyperparameters, "warmup_ratio"))
+	spec_problem(p, PROBLEM_INVALID, "%s", text);
+	spec_leave(p, mark);
+}
+
+/* Early stopping and the best model need evaluations, and the latter a checkpoint. */
+static void rule_best(struct spec_parse *p, const json_t *h, bool has_test)
+{
+	bool best = json_get_bool(h, "load_best_model_at_end", false);
+
+	if (best && !has_test)
+		problem_at(p, "load_best_model_at_end",
+			   "needs evaluations: give the job a channel 'test'");
+	if (json_object_get(h, "early_stopping_patience") && !has_test)
+		problem_at(p, "early_stopping_patience",
+			   "needs evaluations: give the job a channel 'test'");
+	if (json_object_get(h, "early_stopping_threshold") &&
+	    !json_object_get(h, "early_stopping_patience"))
+		problem_at(p, "early_stopping_threshold",
+			   "works with 'early_stopping_patience': give it, or remove this");
+	if (best && json_get_int(h, "save_steps", 1) == 0)
+		problem_at(p, "save_steps",
+			   "must not be 0 with 'load_best_model_at_end', which needs checkpoints: "
+			   "remove one of them");
+}
+
+/* Of native training, as the worker sees it in worker/train/settings.c. */
+static void rule_hyperparameters(struct spec_parse *p, const json_t *spec)
+{
+	const json_t *h = json_object_get(spec, "hyperparameters");
+	int64_t rows = json_get_int(h, "train_batch_size", 1) *
+		       json_get_int(h, "gradient_accumulation_steps", 1);
+	size_t mark = spec_enter(p, "hyperparameters"), inner;
+
+	if (json_object_get(h, "warmup_steps") && json_object_get(h, "warmup_ratio"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "give 'warmup_steps' or 'warmup_ratio', not both: remove one");
+	if (str_eq(json_get_str(h, "class_weights", "none"), "balanced") &&
+	    json_get_num(h, "label_smoothing_factor", 0) > 0)
+		problem_at(p, "class_weights",
+			   "does not work with 'label_smoothing_factor': remove one of them");
+	if (rows > STEP_ROWS_MAX) {
+		inner = spec_enter(p, "gradient_accumulation_steps");
+		spec_problem(p, PROBLEM_OUT_OF_RANGE,
+			     "times 'train_batch_size' is %lld rows; an optimiser step has at most "
+			     "%d",
+			     (long long)rows, STEP_ROWS_MAX);
+		spec_leave(p, inner);
+	}
+	rule_best(p, h, json_object_get(json_object_get(spec, "channels"), "test") != NULL);
 	spec_leave(p, mark);
 }
 
@@ -215,7 +262,7 @@ void spec_rules(struct spec_parse *p, struct job_spec *job)
 	if (job->kind == JOB_PREPROCESS || job->kind == JOB_TRAIN || job->kind == JOB_SCRIPT)
 		spec_rule_output(p, job->spec);
 	if (job->kind == JOB_TRAIN && is_native(p, job->kind))
-		rule_warmup(p, json_object_get(job->spec, "hyperparameters"));
+		rule_hyperparameters(p, job->spec);
 	if (job->kind == JOB_DEPLOY)
 		rule_deploy(p, job);
 	spec_rule_checkpoint(p, job);

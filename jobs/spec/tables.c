@@ -237,6 +237,11 @@ static const struct spec_field train_channels_fields[] = {
 const struct spec_table spec_train_channels_table = TABLE("'channels'", train_channels_fields);
 
 static const char *const words_schedule[] = {"linear", "cosine", "constant_with_warmup", NULL};
+static const char *const words_weights[] = {"none", "balanced", NULL};
+static const char *const words_metric[] = {"loss",	    "accuracy", "f1",
+					   "precision",	    "recall",	"eval_loss",
+					   "eval_accuracy", "eval_f1",	"eval_precision",
+					   "eval_recall",   NULL};
 static const char *const words_bf16[] = {"auto", "on", "off", NULL};
 
 static const struct spec_field hyperparameters_fields[] = {
@@ -256,7 +261,14 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .min = 1,
 	 .max = 65536,
 	 .fallback = "32",
-	 .help = "Rows in one optimiser step."},
+	 .help = "Rows in a batch; an optimiser step has gradient_accumulation_steps of them."},
+	{.name = "gradient_accumulation_steps",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 65536,
+	 .fallback = "1",
+	 .help = "Batches in one optimiser step, at most 65536 rows in all; the loss is the mean "
+		 "of theirs."},
 	{.name = "eval_batch_size",
 	 .type = FIELD_INT,
 	 .min = 1,
@@ -316,6 +328,12 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .max = 1,
 	 .fallback = "0.0",
 	 .help = "This part of each row's label is spread over all labels; eval_loss likewise."},
+	{.name = "class_weights",
+	 .type = FIELD_ENUM,
+	 .words = words_weights,
+	 .fallback = "\"none\"",
+	 .help = "balanced: each class counts alike in the loss, however many rows it has, as in "
+		 "scikit-learn; eval_loss does not change."},
 	{.name = "bf16",
 	 .type = FIELD_ENUM,
 	 .words = words_bf16,
@@ -336,6 +354,34 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .min = 0,
 	 .max = 1e9,
 	 .help = "Steps between two checkpoints; after each epoch when left out; 0: none."},
+	{.name = "save_total_limit",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 1e9,
+	 .fallback = "2",
+	 .help = "The newest checkpoints that are kept, besides the best one if it is wanted."},
+	{.name = "load_best_model_at_end",
+	 .type = FIELD_BOOL,
+	 .fallback = "false",
+	 .help = "The result is the model of the best evaluation, not the last one; each "
+		 "evaluation that is the best so far leaves a checkpoint."},
+	{.name = "metric_for_best_model",
+	 .type = FIELD_ENUM,
+	 .words = words_metric,
+	 .fallback = "\"loss\"",
+	 .help = "What makes an evaluation the best: the least loss, else the greatest value."},
+	{.name = "early_stopping_patience",
+	 .type = FIELD_INT,
+	 .min = 1,
+	 .max = 1e9,
+	 .help = "The training ends after this many evaluations in a row that are not better than "
+		 "the best one."},
+	{.name = "early_stopping_threshold",
+	 .type = FIELD_NUMBER,
+	 .min = 0,
+	 .max = 1e9,
+	 .help = "Better by no more than this does not count for early_stopping_patience; 0 when "
+		 "left out."},
 };
 const struct spec_table spec_hyperparameters_table =
 	TABLE("'hyperparameters'", hyperparameters_fields);

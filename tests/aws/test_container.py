@@ -202,6 +202,35 @@ def test_stops_with_a_checkpoint_on_sigterm(job, toolkit):
     assert not (base / "model/model.safetensors").exists()
 
 
+def test_options_that_judge_evaluations(job, toolkit):
+    """The best model of a run that learns too fast, and its end after two worse evaluations."""
+    base = job(epochs=12, eval_steps=1, learning_rate=5e-3, train_batch_size=4,
+               gradient_accumulation_steps=3, class_weights="balanced", save_steps=1000,
+               save_total_limit=1, load_best_model_at_end=True, metric_for_best_model="eval_loss",
+               early_stopping_patience=2, warmup_steps=0)
+    succeed(base, toolkit)
+    values = json.loads((base / "output/data/metrics.json").read_text())
+    best = values["best_step"]
+    [kept] = (base / "checkpoints").iterdir()
+    assert kept.name == f"checkpoint-{best}"
+    history = json.loads((kept / "trainer_state.json").read_text())["log_history"]
+    losses = {v["step"]: v["eval_loss"] for v in history if "eval_loss" in v}
+    assert losses[best] == min(losses.values())
+    assert values["eval_loss"] == pytest.approx(losses[best], abs=1e-4)
+    assert values["epoch"] == (best + 2) / 2  # 24 rows: two steps an epoch
+    saved = transformers.AutoModelForSequenceClassification.from_pretrained(base / "model")
+    there = transformers.AutoModelForSequenceClassification.from_pretrained(kept)
+    for (name, a), b in zip(saved.state_dict().items(), there.state_dict().values()):
+        assert (a == b).all(), name
+
+
+@pytest.mark.parametrize("text, wanted", [("True", True), ("true", True), ("False", False)])
+def test_a_yes_or_no_of_the_toolkit(monkeypatch, text, wanted):
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    import train
+    assert train.yes_or_no(text) is wanted
+
+
 def test_two_processes_train_as_one(job, toolkit, tmp_path):
     """What torch_distributed starts, here with two processes of one machine."""
     kept = tmp_path / "kept"

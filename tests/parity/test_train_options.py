@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The training options of Trainer: the loss curve of 100 steps, without dropout and in fp32, lies
 within 1e-3 of that of transformers' Trainer, which starts from the same weights."""
+import numpy
 import pytest
 import torch
 import transformers
 from datasets import Dataset
+from safetensors.torch import load_file
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
 
 from execution import Execution
 from texts import BUILD
@@ -42,26 +46,43 @@ def curve(log):
 
 
 def ours(setup, where, **hyperparameters):
-    spec = setup.spec(bf16="off", logging_steps=1, save_steps=0,
-                      **{"learning_rate": 3e-3, "train_batch_size": BATCH, **hyperparameters})
+    spec = setup.spec(bf16="off", logging_steps=1, **{
+        "learning_rate": 3e-3, "train_batch_size": BATCH, "save_steps": 0, **hyperparameters})
     run = Execution(where, "train", spec).run()
     assert run.status == 0, run.stderr
     return run
 
 
-def trainers(setup, head, where, steps=STEPS, **arguments):
+class Weighted(transformers.Trainer):
+    """A loss that counts each class by scikit-learn's balanced weights."""
+    class_weights = None
+
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        if self.class_weights is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **kwargs)
+        logits = model(**{k: v for k, v in inputs.items() if k != "labels"}).logits
+        return torch.nn.functional.cross_entropy(logits, inputs["labels"],
+                                                 weight=self.class_weights)
+
+
+def trainers(setup, head, where, steps=STEPS, weights=None, callbacks=(), **arguments):
     model = transformers.AutoModelForSequenceClassification.from_pretrained(head)
     # A mean over the rows: Trainer 5 else takes the loss of each batch for a sum to be scaled.
     model.accepts_loss_kwargs = False
-    data = Dataset.load_from_disk(setup.train).remove_columns("text")
-    trainer = transformers.Trainer(
-        model=model, train_dataset=data,
+
+    def without_text(path):
+        return Dataset.load_from_disk(path).remove_columns("text")
+    trainer = Weighted(
+        model=model, train_dataset=without_text(setup.train), eval_dataset=without_text(setup.test),
         data_collator=transformers.DataCollatorWithPadding(setup.tokenizer),
+        callbacks=list(callbacks),
+        compute_metrics=lambda p: {"accuracy": accuracy_score(p[1], p[0].argmax(1))},
         args=transformers.TrainingArguments(
-            output_dir=str(where), max_steps=steps, per_device_train_batch_size=BATCH,
-            learning_rate=3e-3, warmup_steps=arguments.pop("warmup_steps", 3), logging_steps=1,
-            save_strategy="no", report_to="none", use_cpu=True, disable_tqdm=True, seed=42,
-            **arguments))
+            output_dir=str(where), **{
+                "max_steps": steps, "per_device_train_batch_size": BATCH, "learning_rate": 3e-3,
+                "warmup_steps": 3, "logging_steps": 1, "save_strategy": "no", "report_to": "none",
+                "use_cpu": True, "disable_tqdm": True, "seed": 42, **arguments}))
+    trainer.class_weights = weights
     trainer.train()
     return trainer
 
@@ -96,3 +117,95 @@ def test_label_smoothing_factor(setup, head, tmp_path):
     data = Dataset.load_from_disk(setup.test).remove_columns("text")
     assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate(data)["eval_loss"],
                                                      abs=TOLERANCE)
+
+
+def test_gradient_accumulation_steps(setup, head, tmp_path):
+    """Ten batches an epoch, the last of 2 rows: steps of 3, 3, 3 and 1 of them."""
+    check(setup, head, tmp_path, both={"gradient_accumulation_steps": 3})
+    run = ours(setup, tmp_path / "epochs", gradient_accumulation_steps=3, epochs=2)
+    assert len(losses_of(run)) == 8 and run.result["epoch"] == 2
+
+
+def test_class_weights(setup, head, tmp_path, monkeypatch):
+    """Of 38 rows 6 have the first class."""
+    labels = [0 if i < 6 else 1 for i in range(170)]
+    monkeypatch.setattr(setup, "train", setup.data("rare", 0, 38, labels=labels, max_length=16))
+    weights = compute_class_weight("balanced", classes=numpy.array([0, 1]), y=labels[:38])
+    theirs = trainers(setup, head, tmp_path / "t", weights=torch.tensor(weights).float(),
+                      gradient_accumulation_steps=2)
+    mine = ours(setup, tmp_path / "x", max_steps=STEPS, class_weights="balanced",
+                gradient_accumulation_steps=2)
+    assert losses_of(mine) == pytest.approx(curve(theirs.state.log_history), abs=TOLERANCE)
+    assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate()["eval_loss"], abs=TOLERANCE)
+
+
+BEST = {"eval_steps": 5, "learning_rate": 2e-2, "load_best_model_at_end": True}
+
+
+def evaluations(run):
+    return {e["step"]: e["values"] for e in run.of_type("metric") if "eval_loss" in e["values"]}
+
+
+@pytest.mark.parametrize("metric", ["loss", "eval_accuracy"])
+def test_load_best_model_at_end(setup, head, tmp_path, metric):
+    """Too high a learning rate: the best evaluation is not the last one."""
+    best = {**BEST, "metric_for_best_model": metric}
+    theirs = trainers(setup, head, tmp_path / "t", steps=40, eval_strategy="steps",
+                      save_strategy="steps", save_steps=5, **best)
+    mine = ours(setup, tmp_path / "x", max_steps=40, save_steps=20, **best)
+    assert theirs.state.best_global_step < 40
+    assert mine.result["best_step"] == theirs.state.best_global_step
+    at_best = evaluations(mine)[mine.result["best_step"]]
+    for name in ("eval_loss", "eval_accuracy", "eval_f1"):
+        assert mine.result[name] == at_best[name]
+    assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate()["eval_loss"], abs=TOLERANCE)
+    got = load_file(mine.work / "model/model.safetensors")
+    for name, value in theirs.model.state_dict().items():
+        assert torch.allclose(got[name], value, atol=1e-3), name
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.05])
+def test_early_stopping(setup, head, tmp_path, threshold):
+    stop = transformers.EarlyStoppingCallback(2, threshold)
+    theirs = trainers(setup, head, tmp_path / "t", callbacks=[stop], eval_strategy="steps",
+                      save_strategy="steps", save_steps=5, **BEST)
+    mine = ours(setup, tmp_path / "x", max_steps=STEPS, early_stopping_patience=2, save_steps=1000,
+                early_stopping_threshold=threshold, **BEST)
+    assert theirs.state.global_step < STEPS
+    assert max(evaluations(mine)) == theirs.state.global_step
+    assert mine.result["best_step"] == theirs.state.best_global_step
+    assert "stopped early after step %d" % theirs.state.global_step in mine.stdout
+
+
+def checkpoints_of(run):
+    return sorted(int(p.name.split("-")[1]) for p in (run.work / "checkpoints").iterdir())
+
+
+def test_checkpoints_that_are_kept(setup, tmp_path):
+    """The newest, and the best one beside them."""
+    spec = setup.spec(bf16="off", max_steps=40, train_batch_size=BATCH, save_steps=10,
+                      save_total_limit=1, **BEST)
+    run = Execution(tmp_path / "x", "train", spec).run()
+    best = run.result["best_step"]
+    assert best < 30 and checkpoints_of(run) == [best, 30]
+    spec = setup.spec(bf16="off", max_steps=40, train_batch_size=BATCH, save_steps=10,
+                      save_total_limit=3)
+    assert checkpoints_of(Execution(tmp_path / "y", "train", spec).run()) == [10, 20, 30]
+
+
+def test_the_best_model_outlives_its_attempt(setup, tmp_path):
+    """Resumed after the best evaluation, from a checkpoint of another directory, and once more."""
+    spec = setup.spec(bf16="off", max_steps=40, train_batch_size=BATCH, save_steps=10,
+                      early_stopping_patience=20, **BEST)
+    whole = Execution(tmp_path / "whole", "train", spec).run()
+    best = whole.result["best_step"]
+    assert best not in (20, 30, 40)
+    resume = whole.work / "checkpoints/checkpoint-30"
+    for name in ("second", "third"):
+        run = Execution(tmp_path / name, "train", spec, resume=resume).run()
+        assert run.status == 0, run.stderr
+        assert checkpoints_of(run) == [best, 30]
+        assert run.result["best_step"] == best
+        a, b = (load_file(r.work / "model/model.safetensors") for r in (whole, run))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+        resume = run.work / "checkpoints/checkpoint-30"

@@ -72,10 +72,13 @@ static void test_defaults(void **state)
 		    "'on_bad_row': 'refuse'}");
 	assert_string_equal(json_get_str(spec_of(rs, 0), "padding", ""), "none");
 	assert_json(inner(spec_of(rs, 1), "hyperparameters"),
-		    "{'epochs': 3, 'train_batch_size': 32, 'eval_batch_size': 64, "
+		    "{'epochs': 3, 'train_batch_size': 32, 'gradient_accumulation_steps': 1, "
+		    "'eval_batch_size': 64, "
 		    "'learning_rate': 5e-5, 'lr_scheduler_type': 'linear', 'seed': 42, "
 		    "'weight_decay': 0.0, 'max_grad_norm': "
-		    "1.0, 'label_smoothing_factor': 0.0, 'bf16': 'auto'}");
+		    "1.0, 'label_smoothing_factor': 0.0, 'class_weights': 'none', 'bf16': 'auto', "
+		    "'save_total_limit': 2, 'load_best_model_at_end': false, "
+		    "'metric_for_best_model': 'loss'}");
 	assert_json(inner(spec_of(rs, 1), "local"), "{'gpus': 1, 'requirements': 'refuse'}");
 	assert_json(inner(spec_of(rs, 1), "retry"),
 		    "{'max': 2, 'on': ['host_lost', 'quota', 'capacity', 'throttled', "

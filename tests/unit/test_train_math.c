@@ -134,6 +134,14 @@ static void test_out_of_range(void **state)
 		{"{\"label_smoothing_factor\":-0.1}", "label_smoothing_factor"},
 		{"{\"label_smoothing_factor\":1.1}", "label_smoothing_factor"},
 		{"{\"lr_scheduler_type\":\"polynomial\"}", "lr_scheduler_type"},
+		{"{\"gradient_accumulation_steps\":0}", "gradient_accumulation_steps"},
+		{"{\"gradient_accumulation_steps\":2049}", "gradient_accumulation_steps"},
+		{"{\"class_weights\":\"few\"}", "class_weights"},
+		{"{\"metric_for_best_model\":\"eval_bleu\"}", "metric_for_best_model"},
+		{"{\"early_stopping_patience\":0}", "early_stopping_patience"},
+		{"{\"early_stopping_threshold\":-1}", "early_stopping_threshold"},
+		{"{\"save_total_limit\":0}", "save_total_limit"},
+		{"{\"load_best_model_at_end\":true,\"save_steps\":0}", "save_steps"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

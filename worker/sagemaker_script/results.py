@@ -13,7 +13,8 @@ LONG = 20000  # bytes of the over-long text
 EMOJI = "Fun \U0001F600\U0001F44D, caf\u00e9 \u2014 10/10"
 RESULTS = ("epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "eval_recall",
            "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss",
-           "train_runtime", "train_samples_per_second", "train_steps_per_second", "warmup_steps")
+           "train_runtime", "train_samples_per_second", "train_steps_per_second", "warmup_steps",
+           "best_step")
 
 
 def save_model(model, tokenizer, directory):

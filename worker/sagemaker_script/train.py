@@ -36,11 +36,19 @@ PROGRESS_EVERY_S = 1
 logger = logging.getLogger("train")
 
 
+def yes_or_no(text):
+    """The container's toolkit writes True, JSON true."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither true nor false")
+    return text.lower() == "true"
+
+
 def parse_args(argv):
     p = argparse.ArgumentParser(allow_abbrev=False)
     p.add_argument("--epochs", type=float, default=3)
     p.add_argument("--max_steps", type=int)
     p.add_argument("--train_batch_size", type=int, default=32)
+    p.add_argument("--gradient_accumulation_steps", type=int, default=1)
     p.add_argument("--eval_batch_size", type=int, default=64)
     p.add_argument("--warmup_steps", type=int)
     p.add_argument("--warmup_ratio", type=float)
@@ -52,10 +60,16 @@ def parse_args(argv):
     p.add_argument("--weight_decay", type=float, default=0.0)
     p.add_argument("--max_grad_norm", type=float, default=1.0)
     p.add_argument("--label_smoothing_factor", type=float, default=0.0)
+    p.add_argument("--class_weights", choices=["none", "balanced"], default="none")
     p.add_argument("--bf16", choices=["auto", "on", "off"], default="auto")
     p.add_argument("--logging_steps", type=int)
     p.add_argument("--eval_steps", type=int)
     p.add_argument("--save_steps", type=int)
+    p.add_argument("--save_total_limit", type=int, default=2)
+    p.add_argument("--load_best_model_at_end", type=yes_or_no, default=False)
+    p.add_argument("--metric_for_best_model", default="loss")
+    p.add_argument("--early_stopping_patience", type=int)
+    p.add_argument("--early_stopping_threshold", type=float, default=0.0)
     p.add_argument("--model_name", help="on the hub, when there is no channel 'model'")
     p.add_argument("--checkpoint_dir", help="where SageMaker keeps a copy of on S3")
     return p.parse_args(argv)
@@ -120,8 +134,9 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
     world = int(os.environ.get("WORLD_SIZE", "1"))
     devices = world if world > 1 else max(1, torch.cuda.device_count())
     batch = per_device(args.train_batch_size, devices)
+    batches = math.ceil(train_rows / (batch * devices))
     steps = args.max_steps or math.ceil(
-        args.epochs * math.ceil(train_rows / (batch * devices)) - 1e-9)
+        args.epochs * math.ceil(batches / args.gradient_accumulation_steps) - 1e-9)
     save = {"save_strategy": "epoch"} if args.save_steps is None else (
         {"save_strategy": "steps", "save_steps": args.save_steps} if args.save_steps
         else {"save_strategy": "no"})
@@ -131,26 +146,71 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
                     f"warmup_steps {warmup} is not less than the run's {steps} steps: the "
                     f"learning rate never reaches {args.learning_rate:g}")
     when = "epoch" if evaluate else "no"
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=checkpoints, num_train_epochs=args.epochs,
         max_steps=args.max_steps or -1, lr_scheduler_type=args.lr_scheduler_type,
         per_device_train_batch_size=batch, per_device_eval_batch_size=args.eval_batch_size,
+        gradient_accumulation_steps=args.gradient_accumulation_steps,
         learning_rate=args.learning_rate, warmup_steps=warmup,
         weight_decay=args.weight_decay, max_grad_norm=args.max_grad_norm, seed=args.seed,
         label_smoothing_factor=args.label_smoothing_factor,
         bf16=use_bf16(args.bf16), logging_strategy="steps",
         logging_steps=args.logging_steps or max(1, math.ceil(steps / LOG_POINTS)),
-        logging_nan_inf_filter=False, save_total_limit=2, disable_tqdm=True, report_to="none",
-        ddp_find_unused_parameters=False, **save, **cpu_arguments(world),
+        logging_nan_inf_filter=False, save_total_limit=args.save_total_limit, disable_tqdm=True,
+        report_to="none", ddp_find_unused_parameters=False, **save, **cpu_arguments(world),
         **(accepted(TrainingArguments, eval_strategy=when) or {"evaluation_strategy": when}),
         **accepted(TrainingArguments, save_safetensors=True))
+    if evaluate:
+        arguments.metric_for_best_model = args.metric_for_best_model
+        arguments.greater_is_better = not args.metric_for_best_model.endswith("loss")
+    # Not an argument of the constructor: that wants a checkpoint for each evaluation, while `Watch`
+    # asks for one after the best so far.
+    arguments.load_best_model_at_end = args.load_best_model_at_end
+    return arguments
+
+
+class WeightedTrainer(Trainer):
+    """A Trainer whose loss in training counts each class alike, as scikit-learn's balanced."""
+
+    class_weights = None
+
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        if self.class_weights is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **kwargs)
+        labels = inputs["labels"]
+        outputs = model(**inputs)
+        loss = torch.nn.functional.cross_entropy(
+            outputs.logits.float(), labels, weight=self.class_weights.to(outputs.logits.device))
+        return (loss, outputs) if return_outputs else loss
+
+
+def balanced_weights(labels, classes):
+    counts = torch.bincount(torch.tensor(labels), minlength=classes).double()
+    weights = len(labels) / (int((counts > 0).sum()) * counts)
+    return torch.where(counts > 0, weights, torch.zeros(())).float()
+
+
+def judge(values, greater_is_better, threshold):
+    """Of the evaluations so far: whether the last one is the best, and how many in a row were not
+    better by the threshold, as transformers' EarlyStoppingCallback counts them."""
+    best, misses, is_best = None, 0, False
+    for value in values:
+        is_best = best is None or (value > best if greater_is_better else value < best)
+        gained = best is None or (is_best and abs(value - best) > threshold)
+        misses = 0 if gained else misses + 1
+        best = value if is_best else best
+    return is_best, misses
 
 
 class Watch(TrainerCallback):
-    """Handles evaluations between the epochs, a loss that is not finite, and SIGTERM."""
+    """Handles evaluations between the epochs, the best of them and early stopping, a loss that is
+    not finite, and SIGTERM."""
 
-    def __init__(self, eval_steps, save):
-        self.eval_steps, self.save, self.stopped = eval_steps, save, False
+    def __init__(self, args):
+        self.eval_steps, self.save, self.stopped = args.eval_steps, args.save_steps != 0, False
+        self.keep_best = args.load_best_model_at_end
+        self.metric = "eval_" + args.metric_for_best_model.removeprefix("eval_")
+        self.patience, self.threshold = args.early_stopping_patience, args.early_stopping_threshold
         self.evaluated_step, self.evaluation = None, {}
         signal.signal(signal.SIGTERM, self.stop)
 
@@ -177,6 +237,13 @@ class Watch(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         self.evaluated_step, self.evaluation = state.global_step, dict(metrics or {})
+        best, misses = judge([v[self.metric] for v in state.log_history if self.metric in v],
+                             args.greater_is_better, self.threshold)
+        if best and self.keep_best:
+            control.should_save = True
+        if self.patience and misses >= self.patience:
+            control.should_training_stop = True
+        return control
 
     def on_epoch_end(self, args, state, control, **kwargs):
         if self.evaluated_step == state.global_step:
@@ -276,11 +343,16 @@ def make_trainer(args, checkpoints, watch):
     logger.info("training on %d rows, testing on %d; transformers %s, torch %s", len(train),
                 len(test) if test is not None else 0, transformers.__version__, torch.__version__)
     arguments = training_arguments(args, checkpoints, len(train), test is not None)
-    return Trainer(model=model, args=arguments, train_dataset=train, eval_dataset=test,
-                   data_collator=rows.Collator(tokenizer, args.max_length),
-                   compute_metrics=rows.metrics, callbacks=[watch, Report()],
-                   **(accepted(Trainer, processing_class=tokenizer)
-                      or {"tokenizer": tokenizer}))
+    # A mean over the rows of a batch: Trainer else takes it for a sum that it must scale.
+    model.accepts_loss_kwargs = False
+    trainer = WeightedTrainer(
+        model=model, args=arguments, train_dataset=train, eval_dataset=test,
+        data_collator=rows.Collator(tokenizer, args.max_length), compute_metrics=rows.metrics,
+        callbacks=[watch, Report()],
+        **(accepted(Trainer, processing_class=tokenizer) or {"tokenizer": tokenizer}))
+    if args.class_weights == "balanced":
+        trainer.class_weights = balanced_weights(train["labels"], len(names))
+    return trainer
 
 
 def finish(trainer, tokenizer, values):
@@ -299,10 +371,16 @@ def finish(trainer, tokenizer, values):
         print(f"{key} = {value}")
 
 
+def best_step(state):
+    """Of the checkpoint that Trainer has loaded at the end."""
+    found = re.search(r"checkpoint-(\d+)$", state.best_model_checkpoint or "")
+    return int(found[1]) if found else None
+
+
 def train(args):
     checkpoints = args.checkpoint_dir or os.path.join(
         os.path.dirname(os.environ["SM_MODEL_DIR"].rstrip("/")), "checkpoints")
-    watch = Watch(args.eval_steps, args.save_steps != 0)
+    watch = Watch(args)
     trainer = make_trainer(args, checkpoints, watch)
     last = newest_checkpoint(checkpoints)
     if last:
@@ -311,9 +389,14 @@ def train(args):
     if watch.stopped:
         raise SystemExit(128 + signal.SIGTERM)
     values = dict(outcome.metrics) | {"warmup_steps": trainer.args.warmup_steps}
-    if trainer.eval_dataset is not None and watch.evaluated_step != trainer.state.global_step:
+    best = best_step(trainer.state) if args.load_best_model_at_end else None
+    if trainer.eval_dataset is not None and (
+            watch.evaluated_step != trainer.state.global_step
+            or best not in (None, trainer.state.global_step)):
         trainer.evaluate()
     values.update(watch.evaluation)
+    if best is not None:
+        values["best_step"] = best
     values["epoch"] = trainer.state.epoch
     finish(trainer, trainer.data_collator.tokenizer, values)
 

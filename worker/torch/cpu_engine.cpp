@@ -14,7 +14,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mm.h>
-#include <algorithm>
 #include <cmath>
 
 namespace trainyard
@@ -307,7 +306,7 @@ at::Tensor CpuEngine::head_mask(const Micro &mb, float probability, int site) co
 	return mask;
 }
 
-at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, int batch_rows)
+at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o)
 {
 	HeadTape head;
 	at::Tensor loss, dy1, dy2;
@@ -319,10 +318,7 @@ at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o, in
 		      head_mask(mb, p.shape.drop_head, SITE_HEAD)},
 		     head);
 	saving = false;
-	auto labels = at::empty({mb.rows()}, at::kLong);
-
-	std::copy(mb.labels.begin(), mb.labels.end(), labels.data_ptr<int64_t>());
-	dy1 = head_backward(p, head, labels, o.label_smoothing, batch_rows, &loss).to(type);
+	dy1 = head_backward(p, head, mb, o.label_smoothing, &loss).to(type);
 	for (int layer = p.shape.layers - 1; layer >= 0; layer--)
 		layer_back(mb, layer, dy1, dy2);
 	if (p.has(TORCH_PROJECTION))

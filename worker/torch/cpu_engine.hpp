@@ -25,8 +25,7 @@ class CpuEngine : public Engine
       public:
 	CpuEngine(Params &params, int threads);
 	at::Tensor forward(const Micro &mb) override;
-	at::Tensor backward(const Micro &mb, const torch_train_options &options,
-			    int batch_rows) override;
+	at::Tensor backward(const Micro &mb, const torch_train_options &options) override;
 
       private:
 	/* Dropout sites of a layer. */

@@ -18,6 +18,7 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
 
 namespace trainyard
 {
@@ -50,17 +51,18 @@ void head_forward(const Params &p, const at::Tensor &x, const HeadMasks &masks, 
 			     p.weight(TORCH_CLASSIFIER).t());
 }
 
-at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
-			 float label_smoothing, int batch_rows, at::Tensor *ret_loss)
+at::Tensor head_backward(const Params &p, const HeadTape &t, const Micro &mb, float label_smoothing,
+			 at::Tensor *ret_loss)
 {
 	auto logp = at::_log_softmax(t.logits, 1, false);
-	auto at_label = labels.unsqueeze(1);
+	auto at_label = at::tensor(mb.labels).to(p.device).unsqueeze(1);
+	auto weight = at::tensor(mb.weights).to(p.device).unsqueeze(1);
 	auto target = at::full_like(logp, label_smoothing / (float)p.shape.labels);
 
 	target.scatter_add_(1, at_label, at::full_like(logp, 1 - label_smoothing));
-	*ret_loss = at::mul(logp, target).sum().neg().div(batch_rows);
+	*ret_loss = at::mul(logp, target).mul_(weight).sum().neg();
 
-	auto d = logp.exp().sub_(target).div_(batch_rows);
+	auto d = logp.exp().sub_(target).mul_(weight);
 
 	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
 	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));

@@ -54,7 +54,8 @@ struct Micro {
 	std::vector<uint32_t> tags;  /* names a token in its batch: row << 16 | position */
 	std::vector<int32_t> starts; /* rows + 1 */
 	std::vector<int64_t> labels;
-	std::vector<int> source; /* row of the batch */
+	std::vector<float> weights; /* of the rows' losses */
+	std::vector<int> source;    /* row of the batch */
 	int longest = 0;
 
 	int rows() const
@@ -73,9 +74,8 @@ class Engine
 	virtual ~Engine() = default;
 	/* [rows, labels] fp32 */
 	virtual at::Tensor forward(const Micro &micro) = 0;
-	/* Add the gradients of sum(cross entropy) / batch_rows; returns that sum, a scalar. */
-	virtual at::Tensor backward(const Micro &micro, const torch_train_options &options,
-				    int batch_rows) = 0;
+	/* Add the gradients of sum(weight * cross entropy); returns that sum, a scalar. */
+	virtual at::Tensor backward(const Micro &micro, const torch_train_options &options) = 0;
 };
 
 std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads);
@@ -92,7 +92,7 @@ struct HeadTape {
 };
 void head_forward(const Params &p, const at::Tensor &x, const HeadMasks &masks, HeadTape &t);
 /* Adds the head's gradients, returns that of x; *ret_loss as Engine::backward says. */
-at::Tensor head_backward(const Params &p, const HeadTape &t, const at::Tensor &labels,
-			 float label_smoothing, int batch_rows, at::Tensor *ret_loss);
+at::Tensor head_backward(const Params &p, const HeadTape &t, const Micro &mb, float label_smoothing,
+			 at::Tensor *ret_loss);
 
 } // namespace trainyard

@@ -32,8 +32,7 @@ class OperatorEngine : public Engine
 	{
 	}
 	at::Tensor forward(const Micro &mb) override;
-	at::Tensor backward(const Micro &mb, const torch_train_options &options,
-			    int batch_rows) override;
+	at::Tensor backward(const Micro &mb, const torch_train_options &options) override;
 
       private:
 	struct Rows { /* what one micro-batch needs on the device */
@@ -181,7 +180,7 @@ at::Tensor OperatorEngine::forward(const Micro &mb)
 	return head.logits;
 }
 
-at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &o, int batch_rows)
+at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &o)
 {
 	HeadTape head;
 	HeadMasks masks;
@@ -205,8 +204,7 @@ at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &
 		at::NoGradGuard guard;
 
 		head_forward(p, x.detach(), masks, head);
-		dx = head_backward(p, head, at::tensor(mb.labels).to(p.device), o.label_smoothing,
-				   batch_rows, &loss);
+		dx = head_backward(p, head, mb, o.label_smoothing, &loss);
 	}
 	x.backward(dx);
 	training = dropping = false;

@@ -166,8 +166,10 @@ static Micro make_micro(const torch_batch &b, const std::vector<int> &order, siz
 		}
 		mb.starts.push_back((int32_t)mb.ids.size());
 		mb.source.push_back(row);
-		if (b.labels)
+		if (b.labels) {
 			mb.labels.push_back(b.labels[row]);
+			mb.weights.push_back(b.weights ? b.weights[row] : 1 / (float)b.rows);
+		}
 		mb.longest = std::max(mb.longest, n);
 	}
 	return mb;
@@ -224,8 +226,7 @@ torch_code torch_net_forward(torch_net *net, const torch_batch *batch, float *lo
 static void compute_gradients(torch_net &net, const torch_batch &b, const torch_train_options &o)
 {
 	refresh(net);
-	for_micros(net, b,
-		   [&](const Micro &mb) { net.loss.add_(net.engine->backward(mb, o, b.rows)); });
+	for_micros(net, b, [&](const Micro &mb) { net.loss.add_(net.engine->backward(mb, o)); });
 }
 
 /* Fixed shares of the flat buffers, so that the same number of threads gives the same sums. */

@@ -119,6 +119,7 @@ struct torch_batch {
 	const int32_t *lengths; /* per row, >= 1 */
 	int rows;
 	const int64_t *labels; /* training only */
+	const float *weights;  /* training: of each row's loss in the sum; NULL: 1 / rows */
 };
 
 struct torch_train_options {
@@ -159,8 +160,8 @@ enum torch_code torch_net_get(const struct torch_net *net, enum torch_slot slot,
 /* logits[rows * labels], without dropout. */
 enum torch_code torch_net_forward(struct torch_net *net, const struct torch_batch *batch,
 				  float *logits, struct torch_error *e) TORCH_NOEXCEPT;
-/* Forward, loss (mean cross entropy over the rows), backward, clipping, AdamW. On a GPU this
- * returns before the work is done. */
+/* Forward, loss (sum of the rows' weighted cross entropies), backward, clipping, AdamW. On a GPU
+ * this returns before the work is done. */
 enum torch_code torch_net_train(struct torch_net *net, const struct torch_batch *batch,
 				const struct torch_train_options *options,
 				struct torch_error *e) TORCH_NOEXCEPT;

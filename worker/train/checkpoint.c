@@ -16,10 +16,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define CHECKPOINT_V	1
-#define CHECKPOINTS	"checkpoints"
-#define CHECKPOINT_KEEP 2
-#define SMALL_FILE_MAX	(1 << 20)
+#define CHECKPOINT_V   1
+#define CHECKPOINTS    "checkpoints"
+#define SMALL_FILE_MAX (1 << 20)
 
 static const struct {
 	const char *file;
@@ -30,7 +29,8 @@ static const struct {
 	{"exp_avg_sq.safetensors", TORCH_MOMENT2},
 };
 
-#define STATE "state.json"
+#define STATE	 "state.json"
+#define MANIFEST "manifest.json"
 
 /* The settings that must be the same, so that the rest of the run is the same. */
 static json_t *run_identity(const struct train_run *t)
@@ -52,6 +52,11 @@ static json_t *run_identity(const struct train_run *t)
 	if (s->label_smoothing_factor > 0)
 		json_object_set_new(j, "label_smoothing_factor",
 				    json_real(s->label_smoothing_factor));
+	if (s->gradient_accumulation_steps > 1)
+		json_object_set_new(j, "gradient_accumulation_steps",
+				    json_integer(s->gradient_accumulation_steps));
+	if (s->class_weights == TRAIN_WEIGHTS_BALANCED)
+		json_object_set_new(j, "class_weights", json_string("balanced"));
 	return j;
 }
 
@@ -96,12 +101,17 @@ static int write_files(struct train_run *t, const char *dir, struct err *reterr)
 	}
 	state = json_pack("{s:i, s:I, s:o, s:o}", "v", CHECKPOINT_V, "step", (json_int_t)t->step,
 			  "loss_sum", json_number(t->loss_sum), "run", run_identity(t));
+	if (t->best.step)
+		json_object_set_new(state, "best",
+				    json_pack("{s:I, s:o, s:I}", "step", (json_int_t)t->best.step,
+					      "value", json_number(t->best.value), "misses",
+					      (json_int_t)t->best.misses));
 	if (r >= 0)
 		r = write_json(dir, STATE, state, reterr);
 	if (r >= 0)
 		r = manifest_add(files, dir, STATE, reterr);
 	manifest = json_pack("{s:i, s:O}", "v", CHECKPOINT_V, "files", files);
-	return r < 0 ? r : write_json(dir, "manifest.json", manifest, reterr);
+	return r < 0 ? r : write_json(dir, MANIFEST, manifest, reterr);
 }
 
 static int64_t checkpoint_step(const char *name)
@@ -113,28 +123,50 @@ static int64_t checkpoint_step(const char *name)
 	return step;
 }
 
-/* Remove all but the newest. One that cannot be removed stays. */
-static void prune(int64_t newest)
+/* How many checkpoints are newer than `step`. */
+static int64_t count_newer(DIR *d, int64_t step)
 {
-	int64_t steps[CHECKPOINT_KEEP] = {newest, -1};
-	DIR *d = opendir(CHECKPOINTS);
 	const struct dirent *e;
+	int64_t n = 0;
 
-	while (d && (e = readdir(d))) {
+	rewinddir(d);
+	while ((e = readdir(d)))
+		n += checkpoint_step(e->d_name) > step;
+	return n;
+}
+
+/* The oldest checkpoint that need not be kept; -1: none. */
+static int64_t find_surplus(const struct train_run *t, DIR *d)
+{
+	const struct train_settings *s = &t->settings;
+	const struct dirent *e;
+	int64_t oldest = -1;
+
+	rewinddir(d);
+	while ((e = readdir(d))) {
 		int64_t step = checkpoint_step(e->d_name);
 
-		if (step < newest && step > steps[1])
-			steps[1] = step;
+		if (step >= 0 && (oldest < 0 || step < oldest) &&
+		    !(s->load_best_model_at_end && step == t->best.step))
+			oldest = step;
 	}
-	if (d)
-		rewinddir(d);
-	while (d && (e = readdir(d))) {
-		int64_t step = checkpoint_step(e->d_name);
+	return oldest >= 0 && count_newer(d, oldest) >= s->save_total_limit ? oldest : -1;
+}
 
-		if (step >= 0 && step != steps[0] && step != steps[1] &&
-		    tree_remove(dirfd(d), e->d_name, NULL) < 0)
+/* A checkpoint that cannot be removed stays, and the training goes on. */
+static void prune(const struct train_run *t)
+{
+	DIR *d = opendir(CHECKPOINTS);
+	char name[64];
+	int64_t step;
+
+	while (d && (step = find_surplus(t, d)) >= 0) {
+		snprintf(name, sizeof(name), "checkpoint-%lld", (long long)step);
+		if (tree_remove(dirfd(d), name, NULL) < 0) {
 			fprintf(stderr, "cannot remove %s/%s; the training goes on\n", CHECKPOINTS,
-				e->d_name);
+				name);
+			break;
+		}
 	}
 	if (d)
 		closedir(d);
@@ -164,7 +196,7 @@ int checkpoint_write(struct train_run *t, struct err *reterr)
 	}
 	t->saved_step = t->step;
 	report_checkpoint(t->w->report, t->step, name);
-	prune(t->step);
+	prune(t);
 	return 0;
 }
 
@@ -176,7 +208,7 @@ static int verify(const char *dir, struct err *reterr)
 	json_t *file, *files;
 	int r;
 
-	if (!path_join(path, sizeof(path), dir, "manifest.json"))
+	if (!path_join(path, sizeof(path), dir, MANIFEST))
 		return err_errno(reterr, ENAMETOOLONG, "open %s", dir);
 	r = json_read_file(AT_FDCWD, path, SMALL_FILE_MAX, &manifest, reterr);
 	if (r < 0)
@@ -205,6 +237,7 @@ static int load_state(struct train_run *t, const char *dir, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *state = NULL, *identity = run_identity(t);
 	OWN(freep) char *was = NULL, *is = json_text(identity);
+	const json_t *best;
 	char path[PATH_MAX];
 	int r;
 
@@ -224,6 +257,10 @@ static int load_state(struct train_run *t, const char *dir, struct err *reterr)
 	if (t->step < 1 || t->step > t->settings.total_steps)
 		return err_set(reterr, ERR_CORRUPT, "step %lld is out of range",
 			       (long long)t->step);
+	best = json_object_get(state, "best");
+	t->best = (struct train_best){.step = json_get_int(best, "step", 0),
+				      .value = json_get_num(best, "value", 0),
+				      .misses = json_get_int(best, "misses", 0)};
 	return 0;
 }
 
@@ -242,4 +279,56 @@ int checkpoint_load(struct train_run *t, const char *dir, struct err *reterr)
 	if (r < 0)
 		return err_ctx(reterr, r, "cannot resume from %s", dir);
 	return 0;
+}
+
+int checkpoint_load_weights(struct train_run *t, int64_t step, struct err *reterr)
+{
+	char dir[64], path[PATH_MAX];
+	int r;
+
+	snprintf(dir, sizeof(dir), CHECKPOINTS "/checkpoint-%lld", (long long)step);
+	r = verify(dir, reterr);
+	if (r >= 0 && !path_join(path, sizeof(path), dir, slots[TORCH_WEIGHT].file))
+		r = err_errno(reterr, ENAMETOOLONG, "open %s", dir);
+	if (r >= 0)
+		r = model_slot_load(path, t->config, t->net, TORCH_WEIGHT, reterr);
+	return err_ctx(reterr, r, "cannot load the best model from %s", dir);
+}
+
+/* Into the open directory `to`, by a link if the file system has them. */
+static int adopt_file(int from, int to, const char *file, struct err *reterr)
+{
+	if (linkat(from, file, to, file, 0) == 0)
+		return 0;
+	return file_copy(from, file, to, file, reterr);
+}
+
+int checkpoint_adopt(const char *from, const char *name, struct err *reterr)
+{
+	static const char tmp[] = CHECKPOINTS "/tmp-adopt";
+	OWN(closep) int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC), target = -1;
+	char path[PATH_MAX];
+	int r = verify(from, reterr);
+
+	if (r >= 0 && !path_join(path, sizeof(path), CHECKPOINTS, name))
+		r = err_errno(reterr, ENAMETOOLONG, "open %s", name);
+	if (r >= 0)
+		r = tree_remove(AT_FDCWD, tmp, reterr);
+	if (r >= 0)
+		r = dir_make(AT_FDCWD, tmp, 0755, reterr);
+	target = r < 0 ? -1 : open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r >= 0 && (source < 0 || target < 0))
+		r = err_errno(reterr, errno, "open %s", source < 0 ? from : tmp);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(slots); i++)
+		r = adopt_file(source, target, slots[i].file, reterr);
+	if (r >= 0)
+		r = adopt_file(source, target, STATE, reterr);
+	if (r >= 0)
+		r = adopt_file(source, target, MANIFEST, reterr);
+	if (r >= 0)
+		r = tree_remove(AT_FDCWD, path, reterr);
+	if (r >= 0 && (dir_sync(AT_FDCWD, tmp) < 0 || rename(tmp, path) < 0 ||
+		       dir_sync(AT_FDCWD, CHECKPOINTS) < 0))
+		r = err_errno(reterr, errno, "rename %s", tmp);
+	return r;
 }

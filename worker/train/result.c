@@ -47,6 +47,8 @@ static void add_train_values(const struct train_run *t, json_t *values)
 	seconds = seconds > 1e-6 ? seconds : 1e-6;
 	json_object_set_new(values, "epoch", json_any_number(train_epoch(t)));
 	json_object_set_new(values, "warmup_steps", json_integer(t->settings.warmup_steps));
+	if (best_is_wanted(&t->settings) && t->best.step)
+		json_object_set_new(values, "best_step", json_integer(t->best.step));
 	json_object_set_new(values, "train_loss", json_any_number(t->loss_sum / (double)t->step));
 	json_object_set_new(values, "train_runtime", json_any_number(seconds));
 	json_object_set_new(values, "train_samples_per_second", json_any_number(rows / seconds));

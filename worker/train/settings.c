@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 #include <math.h>
+#include <string.h>
 
 static int get_count(const json_t *j, const char *key, int64_t fallback, int64_t least,
 		     int64_t most, int64_t *ret, struct err *reterr)
@@ -80,9 +81,73 @@ static int get_schedule(const json_t *j, enum train_schedule *ret, struct err *r
 		      s);
 }
 
+static int get_class_weights(const json_t *j, enum train_class_weights *ret, struct err *reterr)
+{
+	const char *s = json_get_str(j, "class_weights", "none");
+
+	*ret = str_eq(s, "balanced") ? TRAIN_WEIGHTS_BALANCED : TRAIN_WEIGHTS_NONE;
+	if (*ret == TRAIN_WEIGHTS_NONE && !str_eq(s, "none"))
+		return err_at(reterr, ERR_INVALID, "/hyperparameters/class_weights",
+			      "class_weights must be \"none\" or \"balanced\", not \"%s\"", s);
+	return 0;
+}
+
+static int get_metric(const json_t *j, const char **ret, struct err *reterr)
+{
+	static const char *const names[] = {"loss", "accuracy", "f1", "precision", "recall"};
+	const char *given = json_get_str(j, "metric_for_best_model", "loss");
+	const char *s = str_starts(given, "eval_") ? given + strlen("eval_") : given;
+
+	for (int i = 0; i < (int)ARRAY_LEN(names); i++) {
+		if (str_eq(s, names[i])) {
+			*ret = names[i];
+			return 0;
+		}
+	}
+	return err_at(reterr, ERR_INVALID, "/hyperparameters/metric_for_best_model",
+		      "metric_for_best_model must be \"loss\", \"accuracy\", \"f1\", "
+		      "\"precision\" or \"recall\", not \"%s\"",
+		      given);
+}
+
+/* What says which evaluation is the best, and when to stop. */
+static int get_best(const json_t *h, struct train_settings *ret, struct err *reterr)
+{
+	int r = get_metric(h, &ret->metric_for_best_model, reterr);
+
+	ret->load_best_model_at_end = json_get_bool(h, "load_best_model_at_end", false);
+	if (r >= 0 && ret->load_best_model_at_end && ret->save_steps == 0)
+		return err_at(reterr, ERR_INVALID, "/hyperparameters/save_steps",
+			      "load_best_model_at_end needs checkpoints: remove save_steps 0");
+	return r;
+}
+
+static int get_numbers(const json_t *h, struct train_settings *ret, struct err *reterr)
+{
+	const struct {
+		const char *key;
+		double fallback, above, most;
+		double *to;
+	} numbers[] = {
+		{"epochs", 3, 0, 1000, &ret->epochs},
+		{"warmup_ratio", TRAIN_WARMUP_AUTO, -1e-300, 1, &ret->warmup_ratio},
+		{"learning_rate", 5e-5, 0, 1, &ret->learning_rate},
+		{"weight_decay", 0, -1e-300, 1, &ret->weight_decay},
+		{"max_grad_norm", 1, -1e-300, 1e9, &ret->max_grad_norm},
+		{"label_smoothing_factor", 0, -1e-300, 1, &ret->label_smoothing_factor},
+		{"early_stopping_threshold", 0, -1e-300, 1e9, &ret->early_stopping_threshold},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(numbers); i++)
+		r = get_number(h, numbers[i].key, numbers[i].fallback, numbers[i].above,
+			       numbers[i].most, numbers[i].to, reterr);
+	return r;
+}
+
 int train_settings_parse(const json_t *h, struct train_settings *ret, struct err *reterr)
 {
-	int64_t batch = 0, eval_batch = 0;
+	int64_t batch = 0, eval_batch = 0, accumulation = 0;
 	const struct {
 		const char *key;
 		int64_t fallback, least, most;
@@ -90,6 +155,9 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	} counts[] = {
 		{"train_batch_size", 32, 1, TRAIN_BATCH_MAX, &batch},
 		{"eval_batch_size", 64, 1, TRAIN_BATCH_MAX, &eval_batch},
+		{"gradient_accumulation_steps", 1, 1, TRAIN_BATCH_MAX, &accumulation},
+		{"save_total_limit", 2, 1, INT32_MAX, &ret->save_total_limit},
+		{"early_stopping_patience", 0, 1, INT32_MAX, &ret->early_stopping_patience},
 		{"warmup_steps", TRAIN_WARMUP_AUTO, 0, INT32_MAX, &ret->warmup_steps},
 		{"max_steps", 0, 1, INT32_MAX, &ret->max_steps},
 		{"seed", 42, 0, INT64_MAX / 2, &ret->seed},
@@ -100,29 +168,27 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	};
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < sizeof(counts) / sizeof(counts[0]); i++)
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(counts); i++)
 		r = get_count(h, counts[i].key, counts[i].fallback, counts[i].least, counts[i].most,
 			      counts[i].to, reterr);
 	if (r >= 0)
-		r = get_number(h, "epochs", 3, 0, 1000, &ret->epochs, reterr);
-	if (r >= 0)
-		r = get_number(h, "warmup_ratio", TRAIN_WARMUP_AUTO, -1e-300, 1, &ret->warmup_ratio,
-			       reterr);
-	if (r >= 0)
-		r = get_number(h, "learning_rate", 5e-5, 0, 1, &ret->learning_rate, reterr);
-	if (r >= 0)
-		r = get_number(h, "weight_decay", 0, -1e-300, 1, &ret->weight_decay, reterr);
-	if (r >= 0)
-		r = get_number(h, "max_grad_norm", 1, -1e-300, 1e9, &ret->max_grad_norm, reterr);
-	if (r >= 0)
-		r = get_number(h, "label_smoothing_factor", 0, -1e-300, 1,
-			       &ret->label_smoothing_factor, reterr);
+		r = get_numbers(h, ret, reterr);
 	if (r >= 0)
 		r = get_schedule(h, &ret->lr_scheduler_type, reterr);
 	if (r >= 0)
+		r = get_class_weights(h, &ret->class_weights, reterr);
+	if (r >= 0)
+		r = get_best(h, ret, reterr);
+	if (r >= 0)
 		r = get_bf16(h, &ret->bf16, reterr);
+	if (r >= 0 && batch * accumulation > TRAIN_BATCH_MAX)
+		return err_at(reterr, ERR_INVALID, "/hyperparameters/gradient_accumulation_steps",
+			      "train_batch_size times gradient_accumulation_steps is %lld rows; an "
+			      "optimiser step has at most %d",
+			      (long long)(batch * accumulation), TRAIN_BATCH_MAX);
 	ret->train_batch_size = (int)batch;
 	ret->eval_batch_size = (int)eval_batch;
+	ret->gradient_accumulation_steps = (int)accumulation;
 	return r;
 }
 
@@ -139,7 +205,10 @@ static int64_t warmup_of(const struct train_settings *s)
 
 void train_settings_fit(struct train_settings *s, int64_t rows)
 {
-	s->steps_per_epoch = (rows + s->train_batch_size - 1) / s->train_batch_size;
+	int64_t batches = (rows + s->train_batch_size - 1) / s->train_batch_size;
+	int64_t accumulation = s->gradient_accumulation_steps;
+
+	s->steps_per_epoch = (batches + accumulation - 1) / accumulation;
 	s->total_steps = s->max_steps;
 	if (!s->total_steps)
 		s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);

@@ -15,7 +15,7 @@
 
 #define TRAIN_LOG_POINTS   50 /* metric points of a run if logging_steps is absent … */
 #define TRAIN_LOG_MAX_US   (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
-#define TRAIN_BATCH_MAX	   65536
+#define TRAIN_BATCH_MAX	   65536	       /* rows of an optimiser step, too */
 #define TRAIN_SAVE_EPOCHS  (-1)
 #define TRAIN_WARMUP_AUTO  (-1)
 #define TRAIN_WARMUP_STEPS 500 /* of the reference script … */
@@ -33,21 +33,33 @@ enum train_schedule { /* after the warm-up */
 	TRAIN_CONSTANT_WITH_WARMUP
 };
 
+enum train_class_weights {
+	TRAIN_WEIGHTS_NONE = 0,
+	TRAIN_WEIGHTS_BALANCED
+};
+
 struct train_settings {
 	double epochs;	   /* may be a fraction: 0.5 */
 	int64_t max_steps; /* 0: `epochs` decides */
 	int train_batch_size, eval_batch_size;
-	int64_t warmup_steps; /* TRAIN_WARMUP_AUTO until train_settings_fit */
-	double warmup_ratio;  /* of the steps; TRAIN_WARMUP_AUTO: not given */
+	int gradient_accumulation_steps; /* batches of an optimiser step */
+	int64_t warmup_steps;		 /* TRAIN_WARMUP_AUTO until train_settings_fit */
+	double warmup_ratio;		 /* of the steps; TRAIN_WARMUP_AUTO: not given */
 	double learning_rate, weight_decay, max_grad_norm;
 	double label_smoothing_factor;
 	enum train_schedule lr_scheduler_type;
+	enum train_class_weights class_weights;
 	int64_t seed;
 	int64_t max_length; /* 0: rows are not cut; else longer rows are cut */
 	enum train_bf16 bf16;
 	int64_t logging_steps; /* 0: about TRAIN_LOG_POINTS in the run */
 	int64_t eval_steps;    /* 0: only after each epoch */
 	int64_t save_steps;    /* 0: no checkpoints; TRAIN_SAVE_EPOCHS: after each epoch */
+	int64_t save_total_limit;
+	bool load_best_model_at_end;
+	const char *metric_for_best_model; /* without "eval_"; static */
+	int64_t early_stopping_patience;   /* evaluations; 0: never */
+	double early_stopping_threshold;
 
 	int64_t steps_per_epoch, total_steps; /* of the data */
 };
@@ -57,9 +69,10 @@ extern const char *const train_schedule_names[]; /* by enum train_schedule */
 /* -ERR_INVALID, with a JSON pointer, for values out of range. */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
 			 struct err *reterr) MUSTCHECK;
-/* The number of steps for so many rows, and the warm-up that follows from it: warmup_steps; else
- * ceil(steps * warmup_ratio), as TrainingArguments.get_warmup_steps; else the smaller one of
- * TRAIN_WARMUP_STEPS and the run's TRAIN_WARMUP_PART, rounded up. */
+/* The optimiser steps for so many rows, of which an epoch's last one may have fewer batches. The
+ * warm-up that follows from it: warmup_steps; else ceil(steps * warmup_ratio), as
+ * TrainingArguments.get_warmup_steps; else the smaller one of TRAIN_WARMUP_STEPS and the run's
+ * TRAIN_WARMUP_PART, rounded up. */
 void train_settings_fit(struct train_settings *s, int64_t rows);
 /* The learning rate of step k (0-based), as Trainer's: it rises linearly in the warm-up, then falls
  * to 0 linearly or along half a cosine, or stays. */

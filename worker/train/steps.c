@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The training loop: order of rows, steps, metrics, evaluations, checkpoints. */
+/* The training loop: steps, metrics, evaluations, checkpoints. */
 #include "base/clock.h"
 #include "base/own.h"
+#include "worker/train/batches.h"
 #include "worker/train/run.h"
 
 #include <math.h>
@@ -9,20 +10,14 @@
 
 struct loop {
 	struct train_run *t;
-	int64_t *order; /* of the epoch's rows */
-	int64_t epoch;	/* the epoch of `order`; -1: none */
-	int64_t *starts, *labels;
-	int32_t *lengths;
+	struct batches *batches;
 	int64_t log_every, logged_us;
 	int64_t rows, tokens; /* since the last log */
 };
 
 static void loop_done(struct loop *l)
 {
-	free(l->order);
-	free(l->starts);
-	free(l->labels);
-	free(l->lengths);
+	batches_freep(&l->batches);
 }
 
 double train_epoch(const struct train_run *t)
@@ -33,59 +28,14 @@ double train_epoch(const struct train_run *t)
 static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 {
 	const struct train_settings *s = &t->settings;
-	size_t batch = (size_t)s->train_batch_size;
 
 	l->t = t;
-	l->epoch = -1;
-	l->order = calloc((size_t)t->train->rows, sizeof(*l->order));
-	l->starts = calloc(batch, sizeof(*l->starts));
-	l->labels = calloc(batch, sizeof(*l->labels));
-	l->lengths = calloc(batch, sizeof(*l->lengths));
-	if (!l->order || !l->starts || !l->labels || !l->lengths)
-		return err_errno(reterr, ENOMEM, "start training");
 	l->log_every = s->logging_steps;
 	if (!l->log_every)
 		l->log_every = (s->total_steps + TRAIN_LOG_POINTS - 1) / TRAIN_LOG_POINTS;
 	l->logged_us = t->started_us = clock_mono_us();
 	t->first_step = t->step;
-	return 0;
-}
-
-/* Select the rows of step t->step, in the order of accelerate's seeded sampler for this epoch. */
-static int next_batch(struct loop *l, struct torch_batch *b, struct err *reterr)
-{
-	struct train_run *t = l->t;
-	const struct dataset *d = t->train;
-	int64_t epoch = t->step / t->settings.steps_per_epoch;
-	int64_t at = t->step % t->settings.steps_per_epoch * t->settings.train_batch_size;
-	struct torch_error te;
-	int n = 0;
-
-	if (epoch != l->epoch) {
-		int r = model_torch_error(torch_permutation((uint64_t)(t->settings.seed + epoch),
-							    d->rows, l->order, &te),
-					  &te, reterr);
-
-		if (r < 0)
-			return r;
-		l->epoch = epoch;
-	}
-	for (; n < t->settings.train_batch_size && at + n < d->rows; n++) {
-		int64_t row = l->order[at + n];
-
-		l->starts[n] = d->offsets[row];
-		l->lengths[n] = t->train_rows.lengths[row];
-		l->labels[n] = d->labels[row];
-		l->tokens += l->lengths[n];
-	}
-	l->rows += n;
-	*b = (struct torch_batch){.ids = d->ids,
-				  .types = d->type_ids,
-				  .starts = l->starts,
-				  .lengths = l->lengths,
-				  .rows = n,
-				  .labels = l->labels};
-	return 0;
+	return batches_new(&t->train_rows, s, &l->batches, reterr);
 }
 
 static int one_step(struct loop *l, struct err *reterr)
@@ -106,13 +56,16 @@ static int one_step(struct loop *l, struct err *reterr)
 	};
 	struct torch_error te;
 	struct torch_batch b;
-	int r = next_batch(l, &b, reterr);
+	int r = batches_step(l->batches, t->step, &b, reterr);
 
 	if (r >= 0)
 		r = model_torch_error(torch_net_train(t->net, &b, &o, &te), &te, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "step %lld", (long long)t->step + 1);
 	t->step++;
+	l->rows += b.rows;
+	for (int i = 0; i < b.rows; i++)
+		l->tokens += b.lengths[i];
 	return 0;
 }
 
@@ -228,9 +181,12 @@ static int after_step(struct loop *l, struct err *reterr)
 		r = log_metrics(l, reterr);
 	if (r >= 0 && evaluate)
 		r = evaluate_now(l, reterr);
-	if (r >= 0 && save && !end) /* at the end the model itself is saved */
-		r = save_now(l, reterr);
-	return r;
+	if (r < 0)
+		return r;
+	if (evaluate && best_is_wanted(s) && best_update(t) && s->load_best_model_at_end)
+		save = true;
+	/* at the end the model itself is saved */
+	return save && !end && !best_is_final(t) ? save_now(l, reterr) : 0;
 }
 
 int train_steps(struct train_run *t, struct err *reterr)
@@ -238,7 +194,7 @@ int train_steps(struct train_run *t, struct err *reterr)
 	OWN(loop_done) struct loop l = {0};
 	int r = loop_init(&l, t, reterr);
 
-	while (r >= 0 && t->step < t->settings.total_steps) {
+	while (r >= 0 && t->step < t->settings.total_steps && !best_is_final(t)) {
 		if (*t->w->stop) {
 			r = t->settings.save_steps && t->step > t->saved_step ? save_now(&l, reterr)
 									      : 0;
@@ -255,5 +211,10 @@ int train_steps(struct train_run *t, struct err *reterr)
 	/* a resume from the last step has nothing to train, but must still be evaluated */
 	if (r >= 0 && t->test && t->evaluated_step != t->step)
 		r = evaluate_now(&l, reterr);
-	return r;
+	if (r >= 0 && t->step < t->settings.total_steps)
+		printf("stopped early after step %lld: eval_%s was not better than %.6g in %lld "
+		       "evaluations\n",
+		       (long long)t->step, t->settings.metric_for_best_model, t->best.value,
+		       (long long)t->best.misses);
+	return r < 0 ? r : best_restore(t, reterr);
 }

@@ -128,8 +128,10 @@ static int open_net(struct train_run *t, struct err *reterr)
 		  (t->settings.bf16 == TRAIN_BF16_AUTO && (t->cuda || torch_cpu_bf16_fast()));
 	o.bf16 = t->bf16;
 	r = model_torch_error(torch_net_new(&t->config->shape, &o, &t->net, &te), &te, reterr);
-	if (r >= 0 && t->w->resume)
-		return checkpoint_load(t, t->w->resume, reterr);
+	if (r >= 0 && t->w->resume) {
+		r = checkpoint_load(t, t->w->resume, reterr);
+		return r < 0 ? r : best_resume(t, t->w->resume, reterr);
+	}
 	if (r >= 0)
 		r = err_in(reterr,
 			   model_load(t->model_dir, t->config, &load, t->net, &head, reterr),

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Orders the rows of an epoch, hands out the rows of a step, and weights them. */
+#include "worker/train/batches.h"
+
+#include "base/own.h"
+#include "worker/model/model.h"
+
+#include <stdlib.h>
+
+struct batches {
+	const struct rows_view *v;
+	const struct train_settings *s;
+	float *class_weights; /* NULL: all 1 */
+	int64_t *order;	      /* of the epoch's rows */
+	int64_t epoch;	      /* that `order` is of; -1: none */
+	int64_t *starts, *labels;
+	int32_t *lengths;
+	float *weights;
+};
+
+void batches_freep(struct batches **b)
+{
+	if (!*b)
+		return;
+	free((*b)->class_weights);
+	free((*b)->order);
+	free((*b)->starts);
+	free((*b)->labels);
+	free((*b)->lengths);
+	free((*b)->weights);
+	free(*b);
+}
+
+/* As scikit-learn's class_weight="balanced": rows / (classes with rows * rows of the class). */
+static float *balanced_weights(const struct dataset *d)
+{
+	OWN(freep) int64_t *counts = calloc((size_t)d->labels_n, sizeof(*counts));
+	float *weights = calloc((size_t)d->labels_n, sizeof(*weights));
+	int classes = 0;
+
+	if (!counts || !weights) {
+		free(weights);
+		return NULL;
+	}
+	for (int64_t row = 0; row < d->rows; row++)
+		classes += counts[d->labels[row]]++ == 0;
+	for (int i = 0; i < d->labels_n; i++)
+		if (counts[i])
+			weights[i] =
+				(float)((double)d->rows / ((double)classes * (double)counts[i]));
+	return weights;
+}
+
+int batches_new(const struct rows_view *v, const struct train_settings *s, struct batches **ret,
+		struct err *reterr)
+{
+	OWN(batches_freep) struct batches *b = calloc(1, sizeof(*b));
+	size_t most = (size_t)s->train_batch_size * (size_t)s->gradient_accumulation_steps;
+
+	if (!b)
+		return err_errno(reterr, ENOMEM, "start training");
+	b->v = v;
+	b->s = s;
+	b->epoch = -1;
+	b->order = calloc((size_t)v->data->rows, sizeof(*b->order));
+	b->starts = calloc(most, sizeof(*b->starts));
+	b->labels = calloc(most, sizeof(*b->labels));
+	b->lengths = calloc(most, sizeof(*b->lengths));
+	b->weights = calloc(most, sizeof(*b->weights));
+	if (s->class_weights == TRAIN_WEIGHTS_BALANCED)
+		b->class_weights = balanced_weights(v->data);
+	if (!b->order || !b->starts || !b->labels || !b->lengths || !b->weights ||
+	    (s->class_weights == TRAIN_WEIGHTS_BALANCED && !b->class_weights))
+		return err_errno(reterr, ENOMEM, "start training");
+	*ret = TAKE(b);
+	return 0;
+}
+
+/* The order that accelerate's seeded sampler gives this epoch. */
+static int order_rows(struct batches *b, int64_t epoch, struct err *reterr)
+{
+	struct torch_error te;
+	int r;
+
+	if (epoch == b->epoch)
+		return 0;
+	r = model_torch_error(
+		torch_permutation((uint64_t)(b->s->seed + epoch), b->v->data->rows, b->order, &te),
+		&te, reterr);
+	if (r >= 0)
+		b->epoch = epoch;
+	return r;
+}
+
+/* Rows [begin, end) of the step are one of its `batches` batches. */
+static void weigh_batch(struct batches *b, int begin, int end, int batches)
+{
+	double sum = 0;
+
+	for (int i = begin; i < end; i++) {
+		b->weights[i] = b->class_weights ? b->class_weights[b->labels[i]] : 1;
+		sum += (double)b->weights[i];
+	}
+	for (int i = begin; i < end; i++)
+		b->weights[i] = (float)((double)b->weights[i] / (sum * batches));
+}
+
+int batches_step(struct batches *b, int64_t k, struct torch_batch *ret, struct err *reterr)
+{
+	const struct dataset *d = b->v->data;
+	const int size = b->s->train_batch_size;
+	const int64_t most = (int64_t)size * b->s->gradient_accumulation_steps;
+	const int64_t first = k % b->s->steps_per_epoch * most;
+	int r = order_rows(b, k / b->s->steps_per_epoch, reterr), n = 0;
+
+	if (r < 0)
+		return r;
+	for (; n < most && first + n < d->rows; n++) {
+		int64_t row = b->order[first + n];
+
+		b->starts[n] = d->offsets[row];
+		b->lengths[n] = b->v->lengths[row];
+		b->labels[n] = d->labels[row];
+	}
+	for (int i = 0; i < n; i += size)
+		weigh_batch(b, i, i + size < n ? i + size : n, (n + size - 1) / size);
+	*ret = (struct torch_batch){.ids = d->ids,
+				    .types = d->type_ids,
+				    .starts = b->starts,
+				    .lengths = b->lengths,
+				    .rows = n,
+				    .labels = b->labels,
+				    .weights = b->weights};
+	return 0;
+}
