@@ -12,16 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define S3_KEY_MAX	  1024 /* bytes of a key */
-#define S3_ETAG_MAX	  128
-#define S3_KMS_KEY_MAX	  2048 /* of a spec's kms_key */
-#define S3_UPLOAD_ID_MAX  1024
-#define S3_CHECKSUM_MAX	  64 /* base64, with the "-N" of a composite checksum */
-#define S3_PARTS_MAX	  10000
-#define S3_PART_BYTES_MIN (INT64_C(5) << 20) /* of every part but the last */
-#define S3_PART_BYTES_MAX (INT64_C(5) << 30)
-#define S3_LIST_MAX	  1000 /* entries of one page */
-#define S3_URI_MAX	  (S3_KEY_MAX + 80)
+#define S3_KEY_MAX	   1024	    /* bytes of a key */
+#define S3_OBJECTS_MAX	   10000000 /* objects of one list, over all pages */
+/* A page without an object has a token if everything on it was deleted. */
+#define S3_EMPTY_PAGES_MAX 1000
+#define S3_ETAG_MAX	   128
+#define S3_KMS_KEY_MAX	   2048 /* of a spec's kms_key */
+#define S3_UPLOAD_ID_MAX   1024
+#define S3_CHECKSUM_MAX	   64 /* base64, with the "-N" of a composite checksum */
+#define S3_PARTS_MAX	   10000
+#define S3_PART_BYTES_MIN  (INT64_C(5) << 20) /* of every part but the last */
+#define S3_PART_BYTES_MAX  (INT64_C(5) << 30)
+#define S3_LIST_MAX	   1000 /* entries of one page */
+#define S3_URI_MAX	   (S3_KEY_MAX + 80)
 
 /* The meaning of a failed call, in addition to the client's kind and err. */
 enum s3_problem {
@@ -100,11 +103,21 @@ void s3_put_object(struct s3_call *c, const struct s3_bucket *b, const char *key
 /* token NULL: the first page. delimiter NULL: all keys below the prefix. */
 void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 	     const char *delimiter, const char *token, int max);
-/* Call fn for each object; false stops. *ret_token is that of the next page (free() it); NULL: this
- * is the last. -ERR_CORRUPT: a key without the prefix, a negative size, or more objects than
- * requested. */
+/* A list over all its pages. All zero: before the first page. */
+struct s3_pages {
+	char *token;		   /* of the next page; NULL: there is none */
+	char last[S3_KEY_MAX + 1]; /* key of the newest object */
+	int64_t objects;
+	int empty; /* pages without an object, one after the other */
+};
+
+void s3_pages_done(struct s3_pages *pages);
+/* Call fn for each object of a page; false stops. pages->token is then that of the next page.
+ * -ERR_CORRUPT: a key without the prefix, or one that is not behind the key before (S3 sorts by
+ * bytes). Also: no usable size, more objects than requested, or a list that goes on without a
+ * token. Also: S3_EMPTY_PAGES_MAX pages without an object. -ERR_LIMIT beyond S3_OBJECTS_MAX. */
 int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o, void *userdata),
-		   void *userdata, char **ret_token, struct err *reterr) MUSTCHECK;
+		   void *userdata, struct s3_pages *pages, struct err *reterr) MUSTCHECK;
 
 struct s3_part {
 	char etag[S3_ETAG_MAX];

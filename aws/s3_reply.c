@@ -198,42 +198,86 @@ static bool is_truncated(const json_t *root)
 	return str_eq(json_get_str(root, "IsTruncated", "false"), "true");
 }
 
+void s3_pages_done(struct s3_pages *pages)
+{
+	free(pages->token);
+	pages->token = NULL;
+}
+
+/* Read one object of a page and check it. */
+static int read_object(const struct s3_call *c, const json_t *item, const struct s3_pages *pages,
+		       struct s3_object *o, struct err *reterr)
+{
+	*o = (struct s3_object){0};
+	if (!percent_decode(json_get_str(item, "Key", ""), true, o->key, sizeof(o->key)) ||
+	    !*o->key)
+		return err_set(reterr, ERR_CORRUPT,
+			       "ListObjectsV2: the answer has a key that cannot be used");
+	if (!str_starts(o->key, c->prefix) ||
+	    str_to_i64(json_get_str(item, "Size", ""), &o->size) < 0 || o->size < 0)
+		return err_set(
+			reterr, ERR_CORRUPT,
+			"ListObjectsV2: the answer has an object that was not asked for (the "
+			"key does not begin with '%s', or the size is not a number of bytes)",
+			c->prefix);
+	if (strcmp(o->key, pages->last) <= 0)
+		return err_set(
+			reterr, ERR_CORRUPT,
+			"ListObjectsV2: the list names '%s' after '%s': it is not sorted, or "
+			"it begins again",
+			o->key, pages->last);
+	str_copy(o->etag, sizeof(o->etag), json_get_str(item, "ETag", ""));
+	if (clock_parse(json_get_str(item, "LastModified", ""), &o->modified_us) < 0)
+		o->modified_us = 0;
+	return 0;
+}
+
+/* Find the token of the next page. */
+static int read_token(const json_t *root, size_t n, struct s3_pages *pages, struct err *reterr)
+{
+	const char *token = json_get_str(root, "NextContinuationToken", "");
+
+	pages->empty = n ? 0 : pages->empty + 1;
+	if (!is_truncated(root))
+		return 0;
+	if (!*token || pages->empty == S3_EMPTY_PAGES_MAX)
+		return err_set(reterr, ERR_CORRUPT, "ListObjectsV2: the list goes on, but %s",
+			       *token ? "its pages have no objects" : "there is no token for it");
+	pages->token = strdup(token);
+	return pages->token ? 0 : err_errno(reterr, ENOMEM, "list the keys");
+}
+
 int s3_list_result(const struct s3_call *c, bool (*fn)(const struct s3_object *o, void *userdata),
-		   void *userdata, char **ret_token, struct err *reterr)
+		   void *userdata, struct s3_pages *pages, struct err *reterr)
 {
 	static const char *const lists[] = {"Contents", NULL};
 	OWN(json_decrefp) json_t *doc = NULL;
 	const json_t *root, *item;
-	const char *token;
 	size_t i;
 	int r = root_of(c, "ListBucketResult", lists, &doc, &root, reterr);
 
-	*ret_token = NULL;
+	s3_pages_done(pages);
 	if (r < 0)
 		return r;
 	json_array_foreach(json_object_get(root, "Contents"), i, item) {
-		struct s3_object o = {.size = text_int(item, "Size")};
+		struct s3_object o;
 
-		if (!percent_decode(json_get_str(item, "Key", ""), true, o.key, sizeof(o.key)) ||
-		    !*o.key)
+		if (i >= (size_t)c->max)
 			return err_set(reterr, ERR_CORRUPT,
-				       "ListObjectsV2: the answer has a key that cannot be used");
-		if (!str_starts(o.key, c->prefix) || o.size < 0 || i >= (size_t)c->max)
-			return err_set(reterr, ERR_CORRUPT,
-				       "ListObjectsV2: the answer has an object that was not asked "
-				       "for (the key does not begin with '%s', the size is "
-				       "negative, or the page has more than %d)",
-				       c->prefix, c->max);
-		str_copy(o.etag, sizeof(o.etag), json_get_str(item, "ETag", ""));
-		if (clock_parse(json_get_str(item, "LastModified", ""), &o.modified_us) < 0)
-			o.modified_us = 0;
+				       "ListObjectsV2: the page has more than %d objects", c->max);
+		if (pages->objects == S3_OBJECTS_MAX)
+			return err_set(reterr, ERR_LIMIT,
+				       "s3://…/%s has more than %d objects; name a longer prefix",
+				       c->prefix, S3_OBJECTS_MAX);
+		r = read_object(c, item, pages, &o, reterr);
+		if (r < 0)
+			return r;
+		pages->objects++;
+		memcpy(pages->last, o.key, sizeof(pages->last));
 		if (!fn(&o, userdata))
 			return 0;
 	}
-	token = json_get_str(root, "NextContinuationToken", NULL);
-	if (is_truncated(root) && token)
-		*ret_token = strdup(token);
-	return 0;
+	return read_token(root, i, pages, reterr);
 }
 
 int s3_multipart_create_result(const struct s3_call *c, char id[S3_UPLOAD_ID_MAX],

@@ -39,20 +39,19 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	return true;
 }
 
-/* Read one page below `prefix`. *token is the token of the next page, NULL after the last. */
-static int list_page(struct listing *l, const char *prefix, char **token)
+/* Read one page below `prefix`. */
+static int list_page(struct listing *l, const char *prefix, struct s3_pages *pages)
 {
 	struct account_query *q = l->turn->q;
 	struct s3_bucket bucket = {.name = l->at.bucket, .region = q->region};
 	struct s3_call call = {0};
-	OWN(freep) char *before = TAKE(*token);
 	int r;
 
-	s3_list(&call, &bucket, prefix, NULL, before, S3_LIST_MAX);
+	s3_list(&call, &bucket, prefix, NULL, pages->token, S3_LIST_MAX);
 	r = s3_wait(l->turn->aws, &call, &q->err);
 	q->failure = r < 0 ? account_failure_of(call.call.kind) : ACCOUNT_OURS;
 	if (r >= 0)
-		r = s3_list_result(&call, on_object, l, token, &q->err);
+		r = s3_list_result(&call, on_object, l, pages, &q->err);
 	s3_call_done(&call);
 	return q->result = r;
 }
@@ -76,7 +75,7 @@ static int list_place(struct listing *l, const char *uri)
 {
 	struct account_query *q = l->turn->q;
 	const char *wanted = q->path_prefix ? q->path_prefix : "";
-	OWN(freep) char *token = NULL;
+	OWN(s3_pages_done) struct s3_pages pages = {0};
 	char prefix[S3_KEY_MAX + 1];
 	int r = s3_parse_uri(uri, &l->at, &q->err);
 
@@ -85,9 +84,9 @@ static int list_place(struct listing *l, const char *uri)
 	if (!prefix_of(l, wanted, prefix, sizeof(prefix)))
 		return 0;
 	do {
-		r = list_page(l, prefix, &token);
-		l->full |= token && clock_mono_us() >= l->turn->until_us;
-	} while (r >= 0 && token && !l->full);
+		r = list_page(l, prefix, &pages);
+		l->full |= pages.token && clock_mono_us() >= l->turn->until_us;
+	} while (r >= 0 && pages.token && !l->full);
 	return r;
 }
 

@@ -47,7 +47,7 @@ static bool on_object(const struct s3_object *o, void *userdata)
 static int read_list(const char *xml, size_t len, struct transfer *t, struct seen *s)
 {
 	struct s3_call *c = calloc(1, sizeof(*c));
-	OWN(freep) char *token = NULL;
+	OWN(s3_pages_done) struct s3_pages pages = {0};
 	struct err e;
 	int r;
 
@@ -57,7 +57,7 @@ static int read_list(const char *xml, size_t len, struct transfer *t, struct see
 	s3_list(c, &bucket, PREFIX, NULL, NULL, S3_LIST_MAX);
 	buf_init(&c->call.http.reply, 1 << 20);
 	assert_int_equal(buf_put(&c->call.http.reply, xml, len), 0);
-	r = s3_list_result(c, on_object, s, &token, &e);
+	r = s3_list_result(c, on_object, s, &pages, &e);
 	listed_keys_done(&s->keys);
 	buf_done(&c->call.http.reply);
 	s3_call_done(c);
@@ -88,6 +88,12 @@ static void test_keys_outside_of_the_prefix_are_refused(void **state)
 		ITEM("a/long", "1"),
 		ITEM(PREFIX "ok", "1") ITEM("b/long/prefix/of/many/characters/x", "1"),
 		ITEM(PREFIX "x", "-1"),
+		ITEM(PREFIX "x", ""),
+		ITEM(PREFIX "x", "1x"),
+		ITEM(PREFIX "x", "9223372036854775808"),
+		"<Contents><Key>" PREFIX "x/</Key></Contents>",
+		ITEM(PREFIX "x", "1") ITEM(PREFIX "x", "1"),
+		ITEM(PREFIX "y", "1") ITEM(PREFIX "x", "1"),
 	};
 	const char *code;
 	struct seen s;
@@ -141,6 +147,55 @@ static void test_a_page_longer_than_asked_for_is_refused(void **state)
 	assert_int_equal(list_of(buf_str(&xml), &s, &code), -ERR_CORRUPT);
 }
 
+/* Read one page that goes on; 0 or negative. */
+static int read_page(struct s3_pages *pages, const char *contents, const char *token)
+{
+	OWN(buf_done) struct buf xml = BUF_INIT(1 << 20);
+	struct transfer t = {.limits = {.download = INT64_MAX}};
+	struct seen s = {.keys = {.t = &t, .bucket = "data", .prefix = PREFIX}};
+	struct s3_call *c = calloc(1, sizeof(*c));
+	struct err e;
+	int r;
+
+	assert_non_null(c);
+	buf_printf(&xml, "<ListBucketResult>%s<IsTruncated>true</IsTruncated>%s</ListBucketResult>",
+		   contents, token);
+	s3_list(c, &bucket, PREFIX, NULL, pages->token, S3_LIST_MAX);
+	buf_init(&c->call.http.reply, 1 << 20);
+	assert_int_equal(buf_put(&c->call.http.reply, buf_str(&xml), xml.len), 0);
+	r = s3_list_result(c, on_object, &s, pages, &e);
+	listed_keys_done(&s.keys);
+	buf_done(&c->call.http.reply);
+	s3_call_done(c);
+	free(c);
+	return r;
+}
+
+#define TOKEN "<NextContinuationToken>t</NextContinuationToken>"
+
+/* A list that goes on without a token was taken for the whole: files were missing, and the job
+ * succeeded. One that began again, or had empty pages for ever, was read for ever. */
+static void test_a_list_that_goes_on_has_an_end(void **state)
+{
+	OWN(s3_pages_done) struct s3_pages pages = {0};
+	int n = 0;
+
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "b", "1"), ""), -ERR_CORRUPT);
+	pages = (struct s3_pages){0};
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "b", "1"), TOKEN), 0);
+	assert_string_equal(pages.token, "t");
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "c", "1"), TOKEN), 0);
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "c", "1"), TOKEN), -ERR_CORRUPT);
+	assert_null(pages.token);
+	pages = (struct s3_pages){0};
+	while (read_page(&pages, "", TOKEN) == 0)
+		n++;
+	assert_int_equal(n, S3_EMPTY_PAGES_MAX - 1);
+	pages = (struct s3_pages){.objects = S3_OBJECTS_MAX - 1};
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "b", "1"), TOKEN), 0);
+	assert_int_equal(read_page(&pages, ITEM(PREFIX "c", "1"), TOKEN), -ERR_LIMIT);
+}
+
 static uint32_t next(uint32_t *x)
 {
 	*x ^= *x << 13;
@@ -182,9 +237,10 @@ static void test_no_list_leads_out_of_its_prefix(void **state)
 {
 	static const char seed[] =
 		"<?xml version=\"1.0\"?><ListBucketResult><Name>data</Name>" ITEM(
-			PREFIX "a%20b", "12") ITEM(PREFIX "c/d", "3")
-			ITEM(PREFIX "c/", "0") "<NextContinuationToken>t</NextContinuationToken>"
-					       "<IsTruncated>true</IsTruncated></ListBucketResult>";
+			PREFIX "a%20b", "12") ITEM(PREFIX "c/", "0")
+			ITEM(PREFIX "c/d",
+			     "3") "<NextContinuationToken>t</NextContinuationToken>"
+				  "<IsTruncated>true</IsTruncated></ListBucketResult>";
 	uint32_t x = 1;
 	int taken = 0;
 
@@ -211,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_keys_outside_of_the_prefix_are_refused),
 		cmocka_unit_test(test_each_kind_has_its_code),
 		cmocka_unit_test(test_a_page_longer_than_asked_for_is_refused),
+		cmocka_unit_test(test_a_list_that_goes_on_has_an_end),
 		cmocka_unit_test(test_no_list_leads_out_of_its_prefix),
 	};
 

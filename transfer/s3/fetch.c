@@ -103,25 +103,24 @@ static bool on_object(const struct s3_object *o, void *userdata)
 
 static int hash_list(struct get *g, struct listing *l, struct err *reterr)
 {
-	OWN(freep) char *token = NULL;
+	OWN(s3_pages_done) struct s3_pages pages = {0};
 	int r;
 
 	do {
 		struct slot *s = pump_slot(g->pump);
-		char *next = NULL;
 
-		s3_list(&s->s3, &g->bucket, g->place.key, NULL, token, S3_LIST_MAX);
+		s3_list(&s->s3, &g->bucket, g->place.key, NULL, pages.token, S3_LIST_MAX);
 		r = pump_call(s, reterr);
 		if (r >= 0)
-			r = s3_list_result(&s->s3, on_object, l, &next, reterr);
+			r = s3_list_result(&s->s3, on_object, l, &pages, reterr);
 		if (r >= 0 && l->r < 0) {
 			*reterr = l->e;
 			r = l->r;
 		}
 		pump_release(s);
-		free(token);
-		token = next;
-	} while (r >= 0 && token);
+	} while (r >= 0 && pages.token);
+	if (r == -ERR_LIMIT && !g->t->failure_code)
+		g->t->failure_code = "too_large";
 	return r;
 }
 

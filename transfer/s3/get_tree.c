@@ -24,7 +24,7 @@ struct tree_get {
 	int64_t bytes; /* sum of all listed objects */
 	struct err e;  /* of a listed object */
 	int r;
-	char *token; /* of the next page */
+	struct s3_pages pages;
 	bool more;
 	struct download *active[PUMP_SLOTS];
 };
@@ -48,21 +48,20 @@ static bool on_object(const struct s3_object *o, void *userdata)
 
 static int next_page(struct tree_get *t, struct err *reterr)
 {
-	OWN(freep) char *token = TAKE(t->token);
 	struct slot *s = pump_slot(t->get->pump);
 	int r;
 
 	t->page_n = t->page_at = 0;
-	s3_list(&s->s3, &t->get->bucket, t->get->place.key, NULL, token, S3_LIST_MAX);
+	s3_list(&s->s3, &t->get->bucket, t->get->place.key, NULL, t->pages.token, S3_LIST_MAX);
 	r = pump_call(s, reterr);
 	if (r >= 0)
-		r = s3_list_result(&s->s3, on_object, t, &t->token, reterr);
+		r = s3_list_result(&s->s3, on_object, t, &t->pages, reterr);
 	if (r >= 0 && t->r < 0) {
 		*reterr = t->e;
 		r = t->r;
 	}
 	pump_release(s);
-	t->more = t->token != NULL;
+	t->more = t->pages.token != NULL;
 	return r;
 }
 
@@ -163,7 +162,7 @@ int download_tree(struct get *g, const char *root, struct err *reterr)
 	drop(t, true);
 	for (size_t i = t->page_at; i < t->page_n; i++)
 		free(t->page[i].key);
-	free(t->token);
+	s3_pages_done(&t->pages);
 	free(t);
 	if (r >= 0)
 		return download_settle(g, reterr);

@@ -100,13 +100,13 @@ static bool on_object(const struct s3_object *o, void *userdata)
 static int look(struct put *p, struct err *reterr)
 {
 	struct slot *s = pump_slot(p->pump);
-	OWN(freep) char *token = NULL;
+	OWN(s3_pages_done) struct s3_pages pages = {0};
 	int r;
 
 	s3_list(&s->s3, &p->bucket, p->place.key, NULL, NULL, 1);
 	r = pump_call(s, reterr);
 	if (r >= 0)
-		r = s3_list_result(&s->s3, on_object, &p->occupied, &token, reterr);
+		r = s3_list_result(&s->s3, on_object, &p->occupied, &pages, reterr);
 	else if (s3_problem_of(&s->s3) == S3_DENIED)
 		r = 0;
 	pump_release(s);
