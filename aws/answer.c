@@ -205,7 +205,8 @@ static int read_json_output(struct aws_call *c, struct err *reterr)
 	if (c->http.reply.len == 0)
 		c->output = json_object();
 	else
-		r = json_parse(buf_str(&c->http.reply), c->http.reply.len, &c->output, reterr);
+		r = json_parse_names(buf_str(&c->http.reply), c->http.reply.len, &c->output,
+				     reterr);
 	if (r == 0 && !json_is_object(c->output))
 		r = err_set(reterr, ERR_CORRUPT, "the answer is %s, not a JSON object",
 			    json_type_name(c->output));

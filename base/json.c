@@ -67,6 +67,43 @@ int json_parse_nul(const char *text, size_t len, json_t **ret, struct err *reter
 	return parse(text, len, JSON_ALLOW_NUL, ret, reterr);
 }
 
+/* Copy the text, and quote the names of numbers that are not in strings. */
+static void quote_names(const char *text, size_t len, struct buf *out)
+{
+	static const char *const names[] = {"-Infinity", "Infinity", "NaN"};
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		size_t n = 0;
+
+		for (size_t k = 0; !quoted && !n && k < ARRAY_LEN(names); k++)
+			if (len - i >= strlen(names[k]) &&
+			    memcmp(text + i, names[k], strlen(names[k])) == 0)
+				n = strlen(names[k]);
+		if (n) {
+			buf_printf(out, "\"%.*s\"", (int)n, text + i);
+			i += n - 1;
+			continue;
+		}
+		if (text[i] == '"')
+			quoted = !quoted;
+		buf_put(out, text + i, 1);
+		if (quoted && text[i] == '\\' && i + 1 < len)
+			buf_put(out, text + ++i, 1);
+	}
+}
+
+int json_parse_names(const char *text, size_t len, json_t **ret, struct err *reterr)
+{
+	OWN(buf_done) struct buf quoted = BUF_INIT(len * 2 + 1);
+	int r = json_parse(text, len, ret, reterr);
+
+	if (r >= 0)
+		return r;
+	quote_names(text, len, &quoted);
+	return buf_ok(&quoted) ? json_parse(buf_str(&quoted), quoted.len, ret, reterr) : r;
+}
+
 int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,
 		      struct err *reterr)
 {

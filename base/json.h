@@ -19,6 +19,9 @@
 int json_parse(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
 /* As json_parse(), for callers that use json_string_length: strings may contain U+0000. */
 int json_parse_nul(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
+/* As json_parse(), but NaN, Infinity and -Infinity, which Python's json writes for numbers, are
+ * read as those texts (json_any_number_get). */
+int json_parse_names(const char *text, size_t len, json_t **ret, struct err *reterr) MUSTCHECK;
 /* -ERR_LIMIT if the text could have more values, or more objects and lists, than allowed. Check
  * before parsing, because an empty object takes a hundred times the size of its text. */
 int json_check_counts(const char *text, size_t len, size_t values_max, size_t containers_max,

@@ -75,8 +75,10 @@ static json_t *metrics_of(const json_t *raw)
 		const json_t *one = json_array_get(list, i);
 		const char *name = json_get_str(one, "MetricName", NULL);
 
-		if (name)
-			json_object_set_new(out, name, json_number(json_get_num(one, "Value", 0)));
+		double value;
+
+		if (name && json_any_number_get(json_object_get(one, "Value"), &value))
+			json_object_set_new(out, name, json_any_number(value));
 	}
 	return out;
 }

@@ -189,10 +189,13 @@ static json_t *final_metrics(const struct resource_row *row)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(row->answer, "FinalMetricDataList"), i, m)
-		if (json_is_number(json_object_get(m, "Value"))) /* "NaN" is a text */
-			json_object_set(metrics, json_get_str(m, "MetricName", ""),
-					json_object_get(m, "Value"));
+	json_array_foreach(json_object_get(row->answer, "FinalMetricDataList"), i, m) {
+		double value;
+
+		if (json_any_number_get(json_object_get(m, "Value"), &value))
+			json_object_set_new(metrics, json_get_str(m, "MetricName", ""),
+					    json_any_number(value));
+	}
 	return metrics;
 }
 

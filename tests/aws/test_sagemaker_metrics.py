@@ -164,6 +164,22 @@ def test_a_log_that_may_not_be_read_leaves_the_final_metrics(cloud):
     assert point["values"]["eval_accuracy"] == job["outputs"]["metrics"]["eval_accuracy"] == 0.8
 
 
+def test_a_final_metric_that_is_no_number_ends_the_job(cloud):
+    """A description with NaN, as Python writes it, was "not valid JSON": the job ran for ever, its
+    reservation stayed, and a cancel did not end it."""
+    nan, inf = float("nan"), float("inf")
+    cloud.fake.rule("DescribeLogStreams", "access_denied", times=0)
+    cloud.fake.scenario(kind="training", metrics={"loss": nan, "eval_loss": -inf, "f1": 0.5})
+    cloud.start()
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    wanted = {"loss": "NaN", "eval_loss": "-Infinity", "f1": 0.5}
+    assert job["outputs"]["metrics"] == wanted
+    assert points(cloud, job)[0]["values"] == wanted
+    account = cloud.daemon.get(f"/v1/sagemaker/training-jobs/{job['sagemaker']['training_job']}")
+    assert account["metrics"] == wanted
+
+
 @pytest.mark.parametrize("times, a, regex, said", [
     (1, 800, "(a+a+a+)[bc]", "the regex of metric 'm0' takes too long on a line of the log"),
     (9000, 100, "(a)(?=.{0,60}.{0,60}Q)", "lines of the log were not searched"),

@@ -15,6 +15,34 @@
 #include <math.h>
 #include <string.h>
 
+static void test_names_of_numbers_are_read_outside_of_strings(void **state)
+{
+	static const struct {
+		const char *text, *wanted; /* NULL: refused */
+	} cases[] = {
+		{"{\"a\":NaN,\"b\":[-Infinity,Infinity]}",
+		 "{\"a\":\"NaN\",\"b\":[\"-Infinity\",\"Infinity\"]}"},
+		{"{\"NaN\":NaN,\"q\":\"\\\"NaN\"}", "{\"NaN\":\"NaN\",\"q\":\"\\\"NaN\"}"},
+		{"{\"a\":\"x\\\\\",\"b\":NaN}", "{\"a\":\"x\\\\\",\"b\":\"NaN\"}"},
+		{"NaN", "\"NaN\""},
+		{"{\"a\":NaNs}", NULL},
+		{"{\"a\":-NaN}", NULL},
+		{"{\"a\":Infinit}", NULL},
+		{"{\"a\":\"NaN", NULL},
+		{"{\"a\":1}", "{\"a\":1}"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(json_decrefp) json_t *j = NULL;
+		OWN(freep) char *text = NULL;
+		int r = json_parse_names(cases[i].text, strlen(cases[i].text), &j, NULL);
+
+		assert_int_equal(r, cases[i].wanted ? 0 : -ERR_INVALID);
+		text = j ? json_text(j) : NULL;
+		assert_true(!cases[i].wanted || str_eq(text, cases[i].wanted));
+	}
+}
+
 static void test_buf_limit(void **state)
 {
 	OWN(buf_done) struct buf b = BUF_INIT(10);
@@ -271,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_any_value),
 		cmocka_unit_test(test_look_ups),
 		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_names_of_numbers_are_read_outside_of_strings),
 		cmocka_unit_test(test_the_shortest_number_that_reads_back),
 		cmocka_unit_test(test_texts_that_look_like_numbers_stay),
 		cmocka_unit_test(test_all_kinds_of_numbers_read_back),
