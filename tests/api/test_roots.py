@@ -173,6 +173,43 @@ def test_a_channel_swapped_for_a_link(narrow, home, outside):
     assert ended["state"] == "failed" and "not below a root" in ended["reason"]["message"], ended
 
 
+READ = """\
+import os, pathlib
+data = pathlib.Path(os.environ["SM_CHANNEL_TRAIN"])
+for name in ("up/a", "up/deep/b", "folder/secret", "inner", "absolute"):
+    print(name, (data / name).read_text())
+(data / "up" / "new").write_text("x")
+"""
+
+
+def test_links_of_a_channel_lead_where_they_led(narrow, home, outside):
+    """Relative links out of the directory, as in a snapshot of the hub's cache, were broken in
+    /opt/ml; one out of the roots was followed."""
+    source, data = home / "code3", home / "links"
+    for folder in (source, data / "up/deep", home / "blobs"):
+        folder.mkdir(parents=True)
+    (source / "train.py").write_text(READ)
+    blob = home / "blobs" / "secret"
+    blob.write_text("from a blob")
+    (data / "file").write_text("from inside")
+    (data / "up/a").symlink_to(f"../../{blob.parent.name}/secret")
+    (data / "up/deep/b").symlink_to(f"../../../{blob.parent.name}/secret")
+    (data / "folder").symlink_to(f"../{blob.parent.name}")
+    (data / "inner").symlink_to("file")
+    (data / "absolute").symlink_to(blob)
+    (data / "dangling").symlink_to("../nowhere")
+    job = script(source, channels={"train": str(data)})
+    log = narrow.log(end(narrow, narrow.submit_job(job))["id"])
+    for line in ("up/a from a blob", "up/deep/b from a blob", "folder/secret from a blob",
+                 "inner from inside", "absolute from a blob"):
+        assert line in log.splitlines(), log
+    (data / "up/deep/out").symlink_to(outside / "secret.csv")
+    ended = narrow.wait_end(narrow.submit_job(job)["id"])
+    assert ended["state"] == "failed", ended
+    assert "the link up/deep/out" in ended["reason"]["message"], ended["reason"]
+    assert "not below a root" in ended["reason"]["message"], ended["reason"]
+
+
 LEAK = """\
 import os, pathlib, sys
 model = pathlib.Path(os.environ['SM_MODEL_DIR'])

@@ -11,6 +11,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "worker/script/channel_links.h"
 #include "worker/script/copy.h"
 #include "worker/script/optml.h"
 
@@ -103,8 +104,9 @@ static int mount_channel(const struct script *s, const char *name, const char *d
 static int make_channel(const struct script *s, const char *name, const char *dir,
 			struct err *reterr)
 {
-	char at[PATH_MAX], real[PATH_MAX], field[ERR_FIELD_MAX] = "/channels";
+	char at[PATH_MAX], real[PATH_MAX], upper[PATH_MAX], field[ERR_FIELD_MAX] = "/channels";
 	OWN(closep) int fd = -1;
+	int r;
 
 	json_pointer_add(field, sizeof(field), name);
 	if (!path_is_inside(name) || strchr(name, '/') ||
@@ -119,6 +121,13 @@ static int make_channel(const struct script *s, const char *name, const char *di
 	if (fd < 0 || !realpath(dir, real)) {
 		str_copy(reterr->field, sizeof(reterr->field), field);
 		return fd < 0 ? fd : err_at(reterr, errno, field, "%s: %s", dir, strerror(errno));
+	}
+	if (snprintf(upper, sizeof(upper), SCRATCH "/%s/upper", name) >= (int)sizeof(upper))
+		return err_errno(reterr, ENAMETOOLONG, "lay out the channel %s", name);
+	r = channel_links(fd, real, s->w->work_dirfd, upper, reterr);
+	if (r < 0) {
+		str_copy(reterr->field, sizeof(reterr->field), field);
+		return r;
 	}
 	return s->optml ? mount_channel(s, name, roots_fd_path(fd, real), at, reterr)
 			: link_channel(s, real, at, reterr);
