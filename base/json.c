@@ -41,11 +41,24 @@ static bool depth_ok(const char *text, size_t len)
 	return true;
 }
 
+/* The remedy for a text in another encoding; NULL: it may be UTF-8. */
+static const char *encoding_remedy(const char *text, size_t len)
+{
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		return "it begins with a byte order mark; save it as UTF-8 without one";
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		return "it is UTF-16 or UTF-32; save it as UTF-8";
+	return NULL;
+}
+
 static int parse(const char *text, size_t len, size_t flags, json_t **ret, struct err *reterr)
 {
+	const char *remedy = encoding_remedy(text, len);
 	json_error_t je;
 	json_t *j;
 
+	if (remedy)
+		return err_set(reterr, ERR_INVALID, "not valid JSON at line 1: %s", remedy);
 	if (!depth_ok(text, len))
 		return err_set(reterr, ERR_INVALID, "JSON is nested deeper than %d levels",
 			       JSON_DEPTH_MAX);

@@ -52,5 +52,6 @@ int db_fail(struct db *db, int rc, struct err *reterr)
 
 	if (code == ENOSPC)
 		return err_set(reterr, code, "the disk with the database is full; free some space");
-	return err_set(reterr, code, "database: %s (SQLite code %d)", sqlite3_errmsg(db->h), rc);
+	return err_set(reterr, code, "database: %s (SQLite code %d)%s", sqlite3_errmsg(db->h), rc,
+		       code == ERR_CORRUPT ? "; restore it from a backup" : "");
 }

@@ -15,6 +15,29 @@
 #include <math.h>
 #include <string.h>
 
+/* "invalid token near" showed a mark that nobody sees, and UTF-16 was a byte that cannot be
+ * decoded. */
+static void test_another_encoding_is_named(void **state)
+{
+	static const struct {
+		const char *text, *part;
+	} cases[] = {
+		{"\xef\xbb\xbf{}", "byte order mark"},
+		{"\xff\xfe{", "UTF-16"},
+		{"\xfe\xff\x01{", "UTF-16"},
+		{"\xff", "decode"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWN(json_decrefp) json_t *j = NULL;
+		struct err e;
+
+		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &j, &e),
+				 -ERR_INVALID);
+		assert_non_null(strstr(e.msg, cases[i].part));
+	}
+}
+
 static void test_names_of_numbers_are_read_outside_of_strings(void **state)
 {
 	static const struct {
@@ -299,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_any_value),
 		cmocka_unit_test(test_look_ups),
 		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_another_encoding_is_named),
 		cmocka_unit_test(test_names_of_numbers_are_read_outside_of_strings),
 		cmocka_unit_test(test_the_shortest_number_that_reads_back),
 		cmocka_unit_test(test_texts_that_look_like_numbers_stay),
