@@ -151,7 +151,7 @@ static const char rules[] =
 	"(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") "
 	"UNION ALL SELECT 'sagemaker', 'its ' || replace(kind, '_', ' ') || ' ' || name || "
 	"' on SageMaker ' || CASE WHEN state IN ('ended', 'refused') THEN 'is not settled' "
-	"ELSE 'is ' || state END FROM cloud WHERE "
+	"ELSE 'is ' || state END FROM resources WHERE "
 	"(job IN " JOBS_OF_RUN " OR endpoint IN " SERVED_BY_RUN ") AND "
 	"(state NOT IN ('ended', 'refused') OR (reserved_micro_usd > 0 AND settled_us = 0)) "
 	"LIMIT 1";
@@ -290,7 +290,7 @@ int prune_rows_stay(struct db *db, const char *run, bool *ret, struct err *reter
 {
 	int64_t found = 0;
 	int r = db_get_int(db,
-			   "SELECT 1 FROM cloud WHERE job IN " JOBS_OF_RUN
+			   "SELECT 1 FROM resources WHERE job IN " JOBS_OF_RUN
 			   " OR endpoint IN " SERVED_BY_RUN " LIMIT 1",
 			   DB_ARGS(DB_TEXT(run)), 0, &found, reterr);
 

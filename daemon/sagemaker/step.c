@@ -27,7 +27,7 @@ static struct sagemaker_call *update_of(struct manager *mgr, const struct resour
 	json_t *body = NULL;
 
 	if (sagemaker_endpoint_update_request(&endpoint, &body, &why) < 0) {
-		log_event(LOG_LEVEL_ERROR, "cloud_update", "name=%s msg=\"%s\"", row->name,
+		log_event(LOG_LEVEL_ERROR, "resource_not_updated", "name=%s msg=\"%s\"", row->name,
 			  why.msg);
 		return NULL;
 	}

@@ -111,7 +111,7 @@ static json_t *open_item(struct db_stmt *q)
 #define LEDGER_SUMS                                                            \
 	"SELECT sum(CASE WHEN c.settled_us = 0 THEN m.micro_usd ELSE 0 END), " \
 	"sum(CASE WHEN c.settled_us > 0 THEN m.micro_usd ELSE 0 END), "
-#define LEDGER_FROM "FROM money m JOIN cloud c ON c.id = m.cloud "
+#define LEDGER_FROM "FROM money m JOIN resources c ON c.id = m.resource "
 
 static int read_days(struct store_reader *sr, int64_t first, int64_t last, json_t *to,
 		     struct err *reterr)
@@ -158,7 +158,7 @@ static int read_open(struct store_reader *sr, json_t *to, struct err *reterr)
 	struct db_stmt *q = NULL;
 	int r = db_query(sr->db,
 			 "SELECT reserved_micro_usd, 0, kind, name, job, endpoint, state, "
-			 "created_us FROM cloud INDEXED BY cloud_open_money "
+			 "created_us FROM resources INDEXED BY resources_open_money "
 			 "WHERE reserved_micro_usd > 0 AND settled_us = 0 ORDER BY created_us "
 			 "LIMIT ?",
 			 DB_ARGS(DB_INT(STORE_LIST_MAX)), &q, reterr);

@@ -26,7 +26,7 @@ enum {
 #define RESOURCE_COLUMNS                                                                       \
 	"SELECT kind, name, region, arn, state, status, reason_code, reason_message, answer, " \
 	"created_us, ended_us, reserved_micro_usd, difference_micro_usd, settled_us, attempt " \
-	"FROM cloud "
+	"FROM resources "
 
 struct shown {
 	json_t *sagemaker, *resources;
@@ -151,12 +151,13 @@ int store_read_attempt_uris(struct store_reader *sr, const char *job, int attemp
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	OWN(json_decrefp) json_t *request = NULL;
-	int r = db_query(sr->db,
-			 "SELECT name, region, request FROM cloud WHERE job = ? AND attempt = ? "
-			 "AND kind = ? ORDER BY n DESC LIMIT 1",
-			 DB_ARGS(DB_TEXT(job), DB_INT(attempt),
-				 DB_TEXT(resource_kind_str(RESOURCE_TRAINING_JOB))),
-			 &q, reterr);
+	int r = db_query(
+		sr->db,
+		"SELECT name, region, request FROM resources WHERE job = ? AND attempt = ? "
+		"AND kind = ? ORDER BY n DESC LIMIT 1",
+		DB_ARGS(DB_TEXT(job), DB_INT(attempt),
+			DB_TEXT(resource_kind_str(RESOURCE_TRAINING_JOB))),
+		&q, reterr);
 
 	*ret = NULL;
 	if (r >= 0)

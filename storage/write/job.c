@@ -138,7 +138,7 @@ int store_jobs_unplanned(struct store *st, struct job_rows *ret, struct err *ret
 	int r = db_query(st->db,
 			 JOB_SELECT "WHERE j.state IN ('starting', 'running') "
 				    "AND j.target = 'sagemaker' AND NOT EXISTS (SELECT 1 FROM "
-				    "cloud c WHERE c.job = j.id AND c.attempt = j.attempt) "
+				    "resources c WHERE c.job = j.id AND c.attempt = j.attempt) "
 				    "ORDER BY j.n",
 			 NULL, 0, &q, reterr);
 

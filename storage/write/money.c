@@ -28,10 +28,11 @@ static int account_read(struct store *st, const char *resource, struct account *
 			struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(st->db,
-			 "SELECT reserved_micro_usd, difference_micro_usd, settled_us FROM cloud "
-			 "WHERE id = ?",
-			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
+	int r = db_first(
+		st->db,
+		"SELECT reserved_micro_usd, difference_micro_usd, settled_us FROM resources "
+		"WHERE id = ?",
+		DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
 	if (r < 0)
 		return r;
@@ -73,7 +74,7 @@ static int entry_add(struct store *st, const struct money_entry *entry, int64_t 
 		     int64_t micro_usd, int64_t open, int64_t now_us, struct err *reterr)
 {
 	int r = db_run(st->db,
-		       "INSERT INTO money (at_us, what, day, cloud, job, endpoint, micro_usd, "
+		       "INSERT INTO money (at_us, what, day, resource, job, endpoint, micro_usd, "
 		       "words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
 		       DB_ARGS(DB_INT(now_us), DB_TEXT(money_what_str(entry->what)), DB_INT(day),
 			       DB_TEXT(entry->resource), db_id(entry->job), db_id(entry->endpoint),
@@ -137,10 +138,11 @@ static int days_read(struct store *st, const char *resource, struct booked **ret
 		     struct err *reterr)
 {
 	struct db_stmt *q = NULL;
-	int r = db_query(st->db,
-			 "SELECT day, sum(CASE WHEN what = 'reserve' THEN micro_usd ELSE 0 END), "
-			 "sum(micro_usd) FROM money WHERE cloud = ? GROUP BY day ORDER BY day DESC",
-			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
+	int r = db_query(
+		st->db,
+		"SELECT day, sum(CASE WHEN what = 'reserve' THEN micro_usd ELSE 0 END), "
+		"sum(micro_usd) FROM money WHERE resource = ? GROUP BY day ORDER BY day DESC",
+		DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
 	return r < 0 ? r : rows_read(q, (void **)ret, ret_n, sizeof(**ret), booked_read, reterr);
 }
@@ -228,7 +230,7 @@ int store_money_add(struct store *st, const struct money_entry *entry, int64_t n
 		r = settle(st, entry, !a.settled_us, now_us, reterr);
 	if (r >= 0)
 		r = db_run(st->db,
-			   "UPDATE cloud SET reserved_micro_usd = ?, difference_micro_usd = ?, "
+			   "UPDATE resources SET reserved_micro_usd = ?, difference_micro_usd = ?, "
 			   "settled_us = ? WHERE id = ?",
 			   DB_ARGS(DB_INT(a.reserved), DB_INT(a.difference),
 				   DB_INT(reserves ? a.settled_us : now_us),
@@ -251,18 +253,19 @@ int store_money_sums(struct store *st, const char *job, const char *resource, in
 			       "SELECT sum(micro_usd) FROM money_days WHERE day >= ? AND day < ?",
 			       DB_ARGS(DB_INT(first), DB_INT(next)), 0, &sums.month, reterr);
 	if (r >= 0 && job[0])
-		r = db_get_int(st->db,
-			       "SELECT sum(reserved_micro_usd + difference_micro_usd) FROM cloud "
-			       "WHERE job = ?",
-			       DB_ARGS(DB_TEXT(job)), 0, &sums.job, reterr);
+		r = db_get_int(
+			st->db,
+			"SELECT sum(reserved_micro_usd + difference_micro_usd) FROM resources "
+			"WHERE job = ?",
+			DB_ARGS(DB_TEXT(job)), 0, &sums.job, reterr);
 	if (r >= 0 && job[0])
 		r = db_get_int(st->db,
-			       "SELECT sum(reserved_micro_usd) FROM cloud "
+			       "SELECT sum(reserved_micro_usd) FROM resources "
 			       "WHERE job = ? AND settled_us = 0",
 			       DB_ARGS(DB_TEXT(job)), 0, &sums.job_open, reterr);
 	if (r >= 0 && resource[0])
 		r = db_get_int(st->db,
-			       "SELECT reserved_micro_usd + difference_micro_usd FROM cloud "
+			       "SELECT reserved_micro_usd + difference_micro_usd FROM resources "
 			       "WHERE id = ?",
 			       DB_ARGS(DB_TEXT(resource)), 0, &sums.resource, reterr);
 	if (r < 0)

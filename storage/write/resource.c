@@ -9,7 +9,7 @@
 #define RESOURCE_SELECT                                                                      \
 	"SELECT id, kind, state, wanted, name, nonce, region, arn, job, attempt, endpoint, " \
 	"request, answer, status, reason_code, reason_message, tries, next_us, sent_us, "    \
-	"asked_us, log_size, created_us, present_us, ended_us FROM cloud "
+	"asked_us, log_size, created_us, present_us, ended_us FROM resources "
 
 static void read_texts(struct db_stmt *q, struct resource_row *row)
 {
@@ -102,7 +102,7 @@ int store_resource_live(struct store *st, struct resource_rows *ret, struct err 
 {
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 RESOURCE_SELECT "INDEXED BY cloud_due "
+			 RESOURCE_SELECT "INDEXED BY resources_due "
 					 "WHERE state NOT IN ('ended', 'refused') ORDER BY n",
 			 NULL, 0, &q, reterr);
 
@@ -154,7 +154,7 @@ int store_log_streams(struct store *st, const char *resource, struct log_streams
 	OWN(log_streams_done) struct log_streams streams = {0};
 	struct db_stmt *q = NULL;
 	int r = db_query(st->db,
-			 "SELECT stream, token, events FROM cloud_streams WHERE cloud = ? "
+			 "SELECT stream, token, events FROM resource_logs WHERE resource = ? "
 			 "ORDER BY stream",
 			 DB_ARGS(DB_TEXT(resource)), &q, reterr);
 
@@ -171,13 +171,14 @@ int store_log_streams(struct store *st, const char *resource, struct log_streams
 int store_log_stream_set(struct store *st, const char *resource, const struct log_stream *s,
 			 int64_t log_size, struct err *reterr)
 {
-	int r = run_on_row(st, "resource", resource, "UPDATE cloud SET log_size = ? WHERE id = ?",
+	int r = run_on_row(st, "resource", resource,
+			   "UPDATE resources SET log_size = ? WHERE id = ?",
 			   DB_ARGS(DB_INT(log_size), DB_TEXT(resource)), reterr);
 
 	if (r >= 0)
 		r = db_run(st->db,
-			   "INSERT INTO cloud_streams (cloud, stream, token, events) "
-			   "VALUES (?, ?, ?, ?) ON CONFLICT (cloud, stream) "
+			   "INSERT INTO resource_logs (resource, stream, token, events) "
+			   "VALUES (?, ?, ?, ?) ON CONFLICT (resource, stream) "
 			   "DO UPDATE SET token = excluded.token, events = excluded.events",
 			   DB_ARGS(DB_TEXT(resource), DB_TEXT(s->stream), DB_TEXT(s->token),
 				   DB_INT(s->events)),

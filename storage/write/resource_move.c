@@ -34,7 +34,7 @@ int store_resource_insert(struct store *st, const struct resource_row *row, stru
 {
 	int r = db_run(
 		st->db,
-		"INSERT INTO cloud (id, kind, state, wanted, name, nonce, region, arn, job, "
+		"INSERT INTO resources (id, kind, state, wanted, name, nonce, region, arn, job, "
 		"attempt, endpoint, request, answer, status, reason_code, reason_message, tries, "
 		"next_us, sent_us, asked_us, log_size, created_us, present_us, ended_us) "
 		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -77,7 +77,7 @@ int store_resource_set_state(struct store *st, const char *id, enum resource_sta
 
 	assert(resource_state_may(from, to));
 	r = db_run(st->db,
-		   "UPDATE cloud SET state = ?1, reason_code = ?2, reason_message = ?3, "
+		   "UPDATE resources SET state = ?1, reason_code = ?2, reason_message = ?3, "
 		   "present_us = CASE WHEN ?4 AND present_us = 0 THEN ?6 ELSE present_us END, "
 		   "ended_us = CASE WHEN ?5 AND ended_us = 0 THEN max(?6, present_us) ELSE "
 		   "ended_us END "
@@ -116,7 +116,7 @@ int store_resource_update(struct store *st, const struct resource_row *row, int6
 	if (r < 0)
 		return r;
 	r = db_run(st->db,
-		   "UPDATE cloud SET wanted = ?, region = ?, arn = ?, request = ?, answer = ?, "
+		   "UPDATE resources SET wanted = ?, region = ?, arn = ?, request = ?, answer = ?, "
 		   "status = ?, reason_code = ?, reason_message = ?, tries = ?, next_us = ?, "
 		   "sent_us = ?, asked_us = ?, log_size = max(log_size, ?), "
 		   "present_us = max(present_us, ?), ended_us = max(ended_us, ?) WHERE id = ?",

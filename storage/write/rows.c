@@ -103,7 +103,7 @@ int store_shift_waits(struct store *st, int64_t by_us, struct err *reterr)
 			   DB_ARGS(DB_INT(by_us)), reterr);
 	if (r >= 0)
 		r = db_run(st->db,
-			   "UPDATE cloud SET "
+			   "UPDATE resources SET "
 			   "next_us = CASE WHEN next_us IN (0, ?2) THEN next_us "
 			   "ELSE max(1, next_us + ?1) END, "
 			   "sent_us = CASE WHEN sent_us = 0 THEN 0 ELSE max(1, sent_us + ?1) END "

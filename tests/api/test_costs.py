@@ -122,14 +122,14 @@ def stopped(d):
 def ledger(db, job, reserved, difference, date, name):
     """A training job that is over: its row and its entries, as the store writes them."""
     at = day_number(date) * 86400 * 10**6
-    db.execute("INSERT INTO cloud (id, kind, state, wanted, name, nonce, region, job, attempt, "
+    db.execute("INSERT INTO resources (id, kind, state, wanted, name, nonce, region, job, attempt, "
                "status, answer, created_us, ended_us, reserved_micro_usd, difference_micro_usd, "
                "settled_us) VALUES (?, 'training_job', 'ended', 1, ?, 'n', 'us-east-1', ?, 1, "
                "'Completed', '{\"SecondaryStatus\":\"Completed\",\"BillableTimeInSeconds\":900}', "
                "?, ?, ?, ?, ?)",
                ("c" + name, name, job, at, at + 1, reserved, difference, at + 2))
     for what, amount in (("reserve", reserved), ("settle", difference)):
-        db.execute("INSERT INTO money (at_us, what, day, cloud, job, micro_usd, words) "
+        db.execute("INSERT INTO money (at_us, what, day, resource, job, micro_usd, words) "
                    "VALUES (?, ?, ?, ?, ?, ?, 'w')",
                    (at, what, day_number(date), "c" + name, job, amount))
     db.execute("INSERT INTO money_days VALUES (?, ?, 0)",

@@ -37,7 +37,7 @@ def adopt(daemon, mode, *args):
     return Adopt(daemon, f"--adopt={mode}", *args)
 
 
-def rows(daemon, table="cloud"):
+def rows(daemon, table="resources"):
     with sqlite3.connect(daemon.data / "trainyard.db") as db:
         db.row_factory = sqlite3.Row
         return [dict(row) for row in db.execute(f"SELECT * FROM {table}")]

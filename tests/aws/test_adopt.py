@@ -278,7 +278,7 @@ def test_delete_leaves_an_empty_account(lost):
 def test_delete_leaves_what_is_known(lost):
     adopt(lost.daemon, "adopt").counts()
     with sqlite3.connect(lost.daemon.data / "trainyard.db") as db:
-        db.execute("DELETE FROM cloud WHERE kind = 'training_job'")
+        db.execute("DELETE FROM resources WHERE kind = 'training_job'")
     lost.fake.admin("DELETE", "scenarios")
     assert adopt(lost.daemon, "delete").counts()["to_delete"] == 1
     assert {kind for kind, _ in lost.live()} == DEPLOY_PARTS

@@ -8,11 +8,11 @@ from sagemaker_rig import words
 from trainyardd import wait_for
 
 REFUSES = {
-    "that it is sent": "UPDATE ON cloud WHEN NEW.sent_us != OLD.sent_us",
-    "that it is there": "UPDATE ON cloud WHEN NEW.state = 'present' AND OLD.state != 'present'",
-    "what it is doing": "UPDATE ON cloud WHEN NEW.asked_us != OLD.asked_us",
-    "the log": "INSERT ON cloud_streams",
-    "the end": "UPDATE ON cloud WHEN NEW.state = 'ended'",
+    "that it is sent": "UPDATE ON resources WHEN NEW.sent_us != OLD.sent_us",
+    "that it is there": "UPDATE ON resources WHEN NEW.state = 'present' AND OLD.state != 'present'",
+    "what it is doing": "UPDATE ON resources WHEN NEW.asked_us != OLD.asked_us",
+    "the log": "INSERT ON resource_logs",
+    "the end": "UPDATE ON resources WHEN NEW.state = 'ended'",
     "the settlement": "INSERT ON money WHEN NEW.what = 'settle'",
     "the end of the job": "UPDATE ON jobs WHEN NEW.state = 'succeeded'",
 }
@@ -59,7 +59,7 @@ def test_no_intent_without_its_money(cloud):
     change(cloud, "DROP TRIGGER full")
     with sqlite3.connect(cloud.daemon.data / "trainyard.db") as db:
         wait_for("its row to be over", lambda: [("refused", 0)] == db.execute(
-            "SELECT state, wanted FROM cloud").fetchall())
+            "SELECT state, wanted FROM resources").fetchall())
     assert not cloud.fake.calls("CreateTrainingJob")
 
 
@@ -68,7 +68,7 @@ def test_the_service_is_not_asked_in_a_loop(cloud):
     cloud.start()
     run = cloud.run(cloud.train())
     wait_for("it to train", cloud.live)
-    change(cloud, "CREATE TRIGGER full BEFORE UPDATE ON cloud "
+    change(cloud, "CREATE TRIGGER full BEFORE UPDATE ON resources "
                   "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     wait_for("transactions that fail", lambda: failed_turns(cloud) > 0)
     before = len(cloud.fake.calls("DescribeTrainingJob"))

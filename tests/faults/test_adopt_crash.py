@@ -72,7 +72,7 @@ def command(daemon, mode, point=None):
 
 def rows(daemon):
     with sqlite3.connect(daemon.data / "trainyard.db") as db:
-        return db.execute("SELECT kind, name, wanted, endpoint FROM cloud").fetchall()
+        return db.execute("SELECT kind, name, wanted, endpoint FROM resources").fetchall()
 
 
 def ours(fake):

@@ -91,7 +91,7 @@ def rows_of(data):
     """The rows of a database whose daemon is dead."""
     with sqlite3.connect(data / "trainyard.db") as db:
         db.row_factory = sqlite3.Row
-        return [dict(row) for row in db.execute("SELECT * FROM cloud")]
+        return [dict(row) for row in db.execute("SELECT * FROM resources")]
 
 
 def rows_text(rows):
@@ -250,7 +250,8 @@ class World:
     def money_is_settled(self):
         with sqlite3.connect(self.daemon.data / "trainyard.db") as db:
             open_rows = db.execute(
-                "SELECT name FROM cloud WHERE reserved_micro_usd > 0 AND settled_us = 0").fetchall()
+                "SELECT name FROM resources WHERE reserved_micro_usd > 0 "
+                "AND settled_us = 0").fetchall()
         assert not open_rows
 
     def updates_taken(self):

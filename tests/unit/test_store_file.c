@@ -204,7 +204,7 @@ static void test_upgraded_schema_is_the_new_one(void **state)
 static void test_upgrade(void **state)
 {
 	struct fixture *f = *state;
-	struct migration list[16];
+	struct migration list[64];
 	size_t n = migrations_n;
 	OWN(db_closep) struct db *db = NULL, *copy = NULL;
 	char path[256], name[300];

@@ -281,8 +281,8 @@ static void test_append_only(void **state)
 		"UPDATE money SET words = 'x' WHERE n = 1",
 		"DELETE FROM money",
 		"DELETE FROM money WHERE n = 1",
-		("INSERT OR REPLACE INTO money (n, at_us, what, day, cloud, micro_usd, words) "
-		 "SELECT n, at_us, what, day, cloud, 1, words FROM money"),
+		("INSERT OR REPLACE INTO money (n, at_us, what, day, resource, micro_usd, words) "
+		 "SELECT n, at_us, what, day, resource, 1, words FROM money"),
 		"UPDATE OR REPLACE money SET n = 2",
 	};
 	OWN(db_closep) struct db *db = NULL;
@@ -329,16 +329,18 @@ static void check_sums(struct fixture *f, struct db *db)
 				 "SELECT count(*) FROM money_days d WHERE d.micro_usd != "
 				 "(SELECT sum(m.micro_usd) FROM money m WHERE m.day = d.day)"),
 			 0);
-	assert_int_equal(raw_int(f, db,
-				 "SELECT count(*) FROM cloud c WHERE "
-				 "c.reserved_micro_usd + c.difference_micro_usd != coalesce("
-				 "(SELECT sum(m.micro_usd) FROM money m WHERE m.cloud = c.id), 0)"),
-			 0);
-	assert_int_equal(raw_int(f, db,
-				 "SELECT count(*) FROM money_days d WHERE d.open_micro_usd != "
-				 "coalesce((SELECT sum(m.micro_usd) FROM money m JOIN cloud c "
-				 "ON c.id = m.cloud WHERE m.day = d.day AND c.settled_us = 0), 0)"),
-			 0);
+	assert_int_equal(
+		raw_int(f, db,
+			"SELECT count(*) FROM resources c WHERE "
+			"c.reserved_micro_usd + c.difference_micro_usd != coalesce("
+			"(SELECT sum(m.micro_usd) FROM money m WHERE m.resource = c.id), 0)"),
+		0);
+	assert_int_equal(
+		raw_int(f, db,
+			"SELECT count(*) FROM money_days d WHERE d.open_micro_usd != "
+			"coalesce((SELECT sum(m.micro_usd) FROM money m JOIN resources c "
+			"ON c.id = m.resource WHERE m.day = d.day AND c.settled_us = 0), 0)"),
+		0);
 	assert_int_equal(raw_int(f, db, "SELECT count(DISTINCT day) FROM money"),
 			 raw_int(f, db, "SELECT count(*) FROM money_days"));
 	assert_int_equal(raw_int(f, db, "SELECT count(*) FROM money_days WHERE micro_usd < 0"), 0);
@@ -373,7 +375,7 @@ static void test_sums_agree_with_the_ledger(void **state)
 	db = raw_open(f);
 	check_sums(f, db);
 	assert_true(raw_int(f, db, "SELECT count(*) FROM money_days") > 20);
-	assert_true(raw_int(f, db, "SELECT count(*) FROM cloud WHERE settled_us > 0") > 10);
+	assert_true(raw_int(f, db, "SELECT count(*) FROM resources WHERE settled_us > 0") > 10);
 	assert_true(raw_int(f, db, "SELECT sum(open_micro_usd) FROM money_days") > 0);
 }
 
