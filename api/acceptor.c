@@ -217,15 +217,15 @@ static void *acceptor_thread(void *userdata)
 	struct acceptor *a = userdata;
 	struct epoll_event events[EVENTS_MAX];
 	int64_t ticked_us = 0;
-	bool told = false;
+	bool posted = false;
 
 	while (!a->stop) {
 		bool busy = connections_count(a->all) > 0 || a->resting[0] || a->resting[1];
 		bool rung = false;
 		int n;
 
-		if (a->quiet && !told)
-			told = sem_post(&a->quieted) == 0;
+		if (a->quiet && !posted)
+			posted = sem_post(&a->quieted) == 0;
 		n = epoll_wait(a->epoll, events, EVENTS_MAX, busy ? TICK_MS : -1);
 		for (int i = 0; i < n; i++) {
 			handle(a, &events[i]);

@@ -64,13 +64,13 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 
 /* Add the response headers after the reply is set. A local endpoint names no variant, because it
  * has only one. */
-static void reply_said(struct request *rq, const struct invocation *inv)
+static void relay_headers(struct request *rq, const struct invocation *inv)
 {
-	if (inv->result >= 0 && !inv->said[0])
-		reply_header(rq, manager_invoke_said[0].name, "AllTraffic");
-	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
-		if (inv->said[i])
-			reply_header(rq, manager_invoke_said[i].name, inv->said[i]);
+	if (inv->result >= 0 && !inv->replied[0])
+		reply_header(rq, manager_invoke_replied[0].name, "AllTraffic");
+	for (size_t i = 0; i < MANAGER_INVOKE_REPLIED; i++)
+		if (inv->replied[i])
+			reply_header(rq, manager_invoke_replied[i].name, inv->replied[i]);
 }
 
 static void reply_relayed(struct request *rq, struct invocation *inv)
@@ -91,7 +91,7 @@ static void invoked(struct request *rq)
 		reply_error(rq, inv->result, &inv->err);
 	else
 		reply_relayed(rq, inv);
-	reply_said(rq, inv);
+	relay_headers(rq, inv);
 }
 
 void endpoints_invoke(struct request *rq)
@@ -142,7 +142,7 @@ static void sagemaker_invoked(struct request *rq)
 		reply_relayed(rq, inv);
 	id_new('q', request_id);
 	reply_header(rq, "x-amzn-RequestId", request_id);
-	reply_said(rq, inv);
+	relay_headers(rq, inv);
 }
 
 void sagemaker_invoke(struct request *rq)

@@ -29,7 +29,7 @@ struct aws_credential_cache {
 	int64_t next_mono_us; /* the same after a failure; USEC_NEVER: no failure */
 	int64_t believed_us;  /* of the last refusal, monotonic; 0: never */
 	int64_t again_us;
-	char said[ERR_MSG_MAX]; /* error that was logged last; used by the thread only */
+	char logged[ERR_MSG_MAX]; /* error that was logged last; used by the thread only */
 	void (*fn)(void *userdata);
 	void *userdata;
 };
@@ -52,13 +52,13 @@ static int64_t next_look(const struct aws_keys *keys, int64_t now)
  * Runs on the thread. */
 static void say_trouble(struct aws_credential_cache *k, int r, const char *msg)
 {
-	if (*msg && !str_eq(k->said, msg)) {
+	if (*msg && !str_eq(k->logged, msg)) {
 		if (r == -ERR_NOT_FOUND && !k->keys.id[0])
 			log_event(LOG_LEVEL_INFO, "sagemaker_not_configured", "msg=\"%s\"", msg);
 		else
 			log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", msg);
 	}
-	str_copy(k->said, sizeof(k->said), msg);
+	str_copy(k->logged, sizeof(k->logged), msg);
 }
 
 static void take_result(struct aws_credential_cache *k, int r, const struct aws_keys *keys,

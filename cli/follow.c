@@ -30,13 +30,13 @@ struct follow {
 	struct cli *c;
 	const char *id;
 	bool is_run;
-	bool terminal;		  /* True if stderr is a terminal: redraw in place */
-	bool reached;		  /* True if the daemon has answered at least once */
-	bool unreachable;	  /* True if a message says that it is unreachable */
-	int drawn;		  /* lines to move up before the next drawing */
-	int64_t since;		  /* last event that was seen */
-	char said[LINES_MAX][64]; /* without a terminal: last printed state of each job */
-	double said_part[LINES_MAX];
+	bool terminal;		     /* True if stderr is a terminal: redraw in place */
+	bool reached;		     /* True if the daemon has answered at least once */
+	bool unreachable;	     /* True if a message says that it is unreachable */
+	int drawn;		     /* lines to move up before the next drawing */
+	int64_t since;		     /* last event that was seen */
+	char printed[LINES_MAX][64]; /* without a terminal: last printed state of each job */
+	double printed_part[LINES_MAX];
 	int64_t attempt[LINES_MAX];
 	size_t warned[LINES_MAX]; /* printed warnings of each job: of the submit and of the attempt
 				   */
@@ -166,15 +166,15 @@ static void say_changes(struct follow *f, const json_t *jobs)
 	json_array_foreach(jobs, i, job) {
 		const char *state = json_get_str(job, "state", "");
 		double part = part_of(job);
-		char key[sizeof(f->said[0])];
+		char key[sizeof(f->printed[0])];
 
 		if (i >= LINES_MAX)
 			return;
 		snprintf(key, sizeof(key), "%s %s", state, sagemaker_status(job));
-		if (str_eq(f->said[i], key) && part < f->said_part[i] + QUIET_STEP)
+		if (str_eq(f->printed[i], key) && part < f->printed_part[i] + QUIET_STEP)
 			continue;
-		f->said_part[i] = str_eq(f->said[i], key) && part > 0 ? part : 0;
-		str_copy(f->said[i], sizeof(f->said[i]), key);
+		f->printed_part[i] = str_eq(f->printed[i], key) && part > 0 ? part : 0;
+		str_copy(f->printed[i], sizeof(f->printed[i]), key);
 		describe(about, sizeof(about), job, 0);
 		fprintf(stderr, "%-16s %-10s %s\n", json_get_str(job, "name", ""), state, about);
 	}

@@ -34,7 +34,7 @@
 #define MANAGER_EVENTS_CHUNK   (128 << 10)  /* bytes of events.ndjson read in one transaction */
 #define MANAGER_EVENTS_MAX     EVENT_FILE_MAX
 #define MANAGER_EVENTS_TAIL    (256 << 10)  /* bytes at the end that are always read */
-#define MANAGER_LOG_SAID_US    250000	    /* least time between two log notices */
+#define MANAGER_LOG_NOTICE_US  250000	    /* least time between two log notices */
 #define MANAGER_PROGRESS_US    USEC_PER_SEC /* least time between two progress events */
 /* for processes that survive SIGKILL (a hung disk) */
 #define MANAGER_REMAINS_US     (60 * USEC_PER_SEC)
@@ -81,7 +81,7 @@ struct execution {
 	json_t *result;		  /* the worker's result values */
 	json_t *progress;
 	int64_t since_mono_us; /* time of the start, clock_mono_us */
-	int64_t progress_said_us, log_said_us, log_size;
+	int64_t progress_published_us, log_notified_us, log_size;
 	int64_t lines_skipped; /* invalid lines of its events */
 	int64_t replayed;      /* events.ndjson: read again up to here after a restart */
 	sd_event_source *more; /* set if another chunk of events is to be read */

@@ -105,13 +105,13 @@ int manager_model(struct manager *mgr, struct store_reader *reader, const char *
 #define MANAGER_INVOKE_SENT    9
 /* index of the first header that selects a variant or a model; a local endpoint has only one */
 #define MANAGER_INVOKE_VARIANT 3
-#define MANAGER_INVOKE_SAID    4
+#define MANAGER_INVOKE_REPLIED 4
 struct invoke_header {
 	const char *name;
 	size_t max;
 };
 extern const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT];
-extern const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID];
+extern const struct invoke_header manager_invoke_replied[MANAGER_INVOKE_REPLIED];
 
 /* A measurement of directories, by the thread that removes them. */
 struct measure {
@@ -148,8 +148,8 @@ struct invocation {
 	char *reply; /* the caller frees */
 	size_t reply_len;
 	char reply_type[128];
-	char *said[MANAGER_INVOKE_SAID]; /* values; NULL: absent; the caller frees them */
-	struct relay *relay;		 /* private to the manager */
+	char *replied[MANAGER_INVOKE_REPLIED]; /* values; NULL: absent; the caller frees them */
+	struct relay *relay;		       /* private to the manager */
 };
 /* Any thread. Send the request; it counts as a use of the endpoint for the idle limit.
  * -ERR_NOT_FOUND: no such live endpoint. -ERR_CONFLICT: not in service. -ERR_INVALID: a header.

@@ -359,7 +359,7 @@ int store_endpoint_set_restart(struct store *st, const char *id, int restarts,
 			       struct err *reterr) MUSTCHECK; /* event "endpoint_changed" */
 /* Set the lease's fields. Writes an event "endpoint_lease" if `said`. */
 int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, int64_t until_us,
-			     int64_t last_request_us, bool said, int64_t now_us,
+			     int64_t last_request_us, bool published, int64_t now_us,
 			     struct err *reterr) MUSTCHECK;
 /* No event: part of a change of the lease. */
 int store_endpoint_set_renewed(struct store *st, const char *id, bool renewed,

@@ -27,7 +27,7 @@ struct report {
 	int fd;
 	pthread_mutex_t lock;
 	char phase[PHASE_MAX];
-	int64_t phase_started_us, phase_first_done, said_us;
+	int64_t phase_started_us, phase_first_done, published_us;
 	bool full;	  /* True if frequent lines are no longer written */
 	json_t *warnings; /* [{"code","detail","count"}], each code once */
 };
@@ -164,10 +164,10 @@ void report_progress(struct report *r, const char *phase, const char *unit, int6
 		str_copy(r->phase, sizeof(r->phase), phase);
 		r->phase_started_us = now;
 		r->phase_first_done = done;
-		r->said_us = 0;
+		r->published_us = 0;
 	}
-	if (done == total || now - r->said_us >= PROGRESS_EVERY_US) {
-		r->said_us = now;
+	if (done == total || now - r->published_us >= PROGRESS_EVERY_US) {
+		r->published_us = now;
 		run_us = now - r->phase_started_us;
 		event = json_pack("{ss ss sI sI}", "phase", phase, "unit", unit, "done",
 				  (json_int_t)done, "total", (json_int_t)total);

@@ -113,27 +113,27 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 {
 	int64_t now = clock_now_us(), next_us;
 	int restarts = now - started_us > STEADY_US ? 1 : ep->restarts + 1;
-	struct reason said;
+	struct reason reason;
 	int r;
 
 	if (restarts > ENDPOINT_RESTARTS_MAX) {
-		reason_set(&said, why->code ? why->code : REASON_KILLED,
+		reason_set(&reason, why->code ? why->code : REASON_KILLED,
 			   "the server ended %d times in a row; the last time: %s",
 			   ENDPOINT_RESTARTS_MAX + 1, why->message);
 		r = stop_servers(mgr, ep->id, reterr);
-		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &said, reterr);
+		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &reason, reterr);
 	}
 	next_us = now + backoff_us(BACKOFF_FIRST_US, BACKOFF_MAX_US, restarts);
-	reason_set(&said, REASON_RESTARTING,
+	reason_set(&reason, REASON_RESTARTING,
 		   "the server ended (%s); the daemon starts it again (restart %d of %d)",
 		   why->message[0] ? why->message : "no reason was given", restarts,
 		   ENDPOINT_RESTARTS_MAX);
 	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING
-		    ? endpoint_move(mgr, ep->id, ep->state, ENDPOINT_CREATING, &said, reterr)
+		    ? endpoint_move(mgr, ep->id, ep->state, ENDPOINT_CREATING, &reason, reterr)
 		    : 0;
 	return r < 0 ? r
-		     : store_endpoint_set_restart(mgr->store, ep->id, restarts, next_us, &said, now,
-						  reterr);
+		     : store_endpoint_set_restart(mgr->store, ep->id, restarts, next_us, &reason,
+						  now, reterr);
 }
 
 int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,

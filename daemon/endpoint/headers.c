@@ -21,7 +21,7 @@ const struct invoke_header manager_invoke_sent[MANAGER_INVOKE_SENT] = {
 	{"X-Amzn-SageMaker-Session-Id", 256},
 };
 
-const struct invoke_header manager_invoke_said[MANAGER_INVOKE_SAID] = {
+const struct invoke_header manager_invoke_replied[MANAGER_INVOKE_REPLIED] = {
 	{"x-Amzn-Invoked-Production-Variant", 1024},
 	{"X-Amzn-SageMaker-Custom-Attributes", 1024},
 	{"X-Amzn-SageMaker-New-Session-Id", 256},
@@ -96,7 +96,7 @@ void relay_read_headers(struct relay *relay, const struct net_request *http)
 {
 	char value[1024 + 1];
 
-	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
-		if (net_reply_header(http, manager_invoke_said[i].name, value, sizeof(value)))
-			relay->inv->said[i] = strdup(value);
+	for (size_t i = 0; i < MANAGER_INVOKE_REPLIED; i++)
+		if (net_reply_header(http, manager_invoke_replied[i].name, value, sizeof(value)))
+			relay->inv->replied[i] = strdup(value);
 }

@@ -166,7 +166,7 @@ int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *rete
 
 void invocation_clear(struct invocation *inv)
 {
-	for (size_t i = 0; i < MANAGER_INVOKE_SAID; i++)
-		free(TAKE(inv->said[i]));
+	for (size_t i = 0; i < MANAGER_INVOKE_REPLIED; i++)
+		free(TAKE(inv->replied[i]));
 	free(TAKE(inv->reply));
 }

@@ -181,22 +181,23 @@ int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
 {
 	bool live = endpoint_state_is_live(ep->state) && ep->state != ENDPOINT_DELETING;
 	OWN(job_row_done) struct job_row job = {0};
-	struct reason said = *why;
+	struct reason reason = *why;
 	int r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 
 	if (r < 0)
 		return r;
 	if (job.cancel_requested_us)
-		reason_set(&said, REASON_CANCELLED, "the update was cancelled");
+		reason_set(&reason, REASON_CANCELLED, "the update was cancelled");
 	else if (!live)
-		reason_set(&said, ep->reason.code,
+		reason_set(&reason, ep->reason.code,
 			   "endpoint '%s' was deleted during its update: %s", ep->name,
 			   ep->reason.message);
-	else if (!said.code)
-		reason_set(&said, REASON_KILLED, "the new server ended before it answered");
+	else if (!reason.code)
+		reason_set(&reason, REASON_KILLED, "the new server ended before it answered");
 	if (ep->state == ENDPOINT_UPDATING)
-		r = endpoint_move(mgr, ep->id, ep->state, ENDPOINT_IN_SERVICE, &said, reterr);
-	return r < 0 ? r : endpoint_update_end(mgr, ex->row.job, STATE_FAILED, &said, NULL, reterr);
+		r = endpoint_move(mgr, ep->id, ep->state, ENDPOINT_IN_SERVICE, &reason, reterr);
+	return r < 0 ? r
+		     : endpoint_update_end(mgr, ex->row.job, STATE_FAILED, &reason, NULL, reterr);
 }
 
 int endpoint_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)

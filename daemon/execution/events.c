@@ -155,13 +155,13 @@ static int say_progress(struct manager *mgr, struct execution *ex, bool changed,
 	int64_t now = clock_mono_us();
 	int r;
 
-	if (!changed || !ex->row.job[0] || now - ex->progress_said_us < MANAGER_PROGRESS_US)
+	if (!changed || !ex->row.job[0] || now - ex->progress_published_us < MANAGER_PROGRESS_US)
 		return 0;
 	r = store_attempt_set_progress(mgr->store, ex->row.job, ex->row.attempt, ex->progress,
 				       reterr);
 	if (r < 0)
 		return r;
-	ex->progress_said_us = now;
+	ex->progress_published_us = now;
 	return store_event(mgr->store, "progress", NULL, ex->row.job, NULL,
 			   json_deep_copy(ex->progress), clock_now_us(), reterr);
 }

@@ -181,12 +181,12 @@ static void watch_log(struct manager *mgr, struct execution *ex)
 	int64_t now = clock_mono_us();
 	struct stat st;
 
-	if (now - ex->log_said_us < MANAGER_LOG_SAID_US ||
+	if (now - ex->log_notified_us < MANAGER_LOG_NOTICE_US ||
 	    fstatat(ex->dirfd, EXECUTION_LOG, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    st.st_size == ex->log_size)
 		return;
 	ex->log_size = st.st_size;
-	ex->log_said_us = now;
+	ex->log_notified_us = now;
 	feed_wake(mgr->feed, ex->row.job);
 }
 

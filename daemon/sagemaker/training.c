@@ -67,15 +67,16 @@ static int64_t trained_us(const struct resource_row *row)
  * nothing. */
 static int64_t billable_us(const struct resource_row *row)
 {
-	bool said = json_object_get(row->answer, "BillableTimeInSeconds");
-	int64_t said_s = json_get_int(row->answer, "BillableTimeInSeconds", -1);
+	bool has_billable = json_object_get(row->answer, "BillableTimeInSeconds");
+	int64_t billable_s = json_get_int(row->answer, "BillableTimeInSeconds", -1);
 
-	if (said_s >= 0 && said_s <= BILLABLE_MAX_S)
-		return said_s * USEC_PER_SEC;
+	if (billable_s >= 0 && billable_s <= BILLABLE_MAX_S)
+		return billable_s * USEC_PER_SEC;
 	if (is_over(row->status) && trained_us(row) >= 0)
 		return trained_us(row);
-	return row->present_us && (said || !is_over(row->status)) ? row->ended_us - row->present_us
-								  : 0;
+	return row->present_us && (has_billable || !is_over(row->status))
+		       ? row->ended_us - row->present_us
+		       : 0;
 }
 
 static int training_seen(struct manager *mgr, struct resource_row *row, const json_t *answer,

@@ -48,14 +48,14 @@ int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
 			  const struct reason *why, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
-	struct reason said;
+	struct reason reason;
 	int r = sagemaker_update_job(mgr, ep, &job, reterr);
 
 	if (r > 0)
 		r = sagemaker_staging_stop(mgr, &job, reterr) ?: 2;
 	if (r != 2)
 		return r < 0 ? r : 0;
-	reason_set(&said, why->code, "endpoint '%s' was deleted during its update: %s", ep->name,
+	reason_set(&reason, why->code, "endpoint '%s' was deleted during its update: %s", ep->name,
 		   why->message);
-	return endpoint_update_end(mgr, job.id, STATE_FAILED, &said, NULL, reterr);
+	return endpoint_update_end(mgr, job.id, STATE_FAILED, &reason, NULL, reterr);
 }

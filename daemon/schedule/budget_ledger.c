@@ -192,17 +192,18 @@ static int cost_of_updates(struct manager *mgr, const struct resource_row *row, 
 
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		const struct resource_row *config = &rows.rows[i];
-		char said[160];
+		char config_words[160];
 		int64_t other;
 
 		if (config->kind != RESOURCE_ENDPOINT_CONFIG || !config->present_us ||
 		    !config->job[0] || str_eq(config->job, row->job))
 			continue;
-		r = cost_by_job(mgr, row, config->job, us, &other, said, sizeof(said), reterr);
+		r = cost_by_job(mgr, row, config->job, us, &other, config_words,
+				sizeof(config_words), reterr);
 		if (r < 0 || other <= *cost || *cost >= reserved)
 			continue;
 		*cost = other < reserved ? other : reserved;
-		str_copy(words, size, said);
+		str_copy(words, size, config_words);
 	}
 	return r;
 }

@@ -150,7 +150,7 @@ static int say_wait(struct manager *mgr, const struct job_row *job, const struct
 
 /* True if say_wait() has stored this reason. The job then waits for something other than a slot,
  * and the reason does not belong to its last attempt. */
-static bool is_said_wait(enum reason_code code)
+static bool is_published_wait(enum reason_code code)
 {
 	return code == REASON_WAITING_FOR_MONEY || code == REASON_WAITING_FOR_ROOM ||
 	       code == REASON_WAITING_FOR_CREDENTIALS || code == REASON_WAITING_FOR_SLOT ||
@@ -159,7 +159,7 @@ static bool is_said_wait(enum reason_code code)
 
 static int forget_wait(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	return is_said_wait(job->reason.code)
+	return is_published_wait(job->reason.code)
 		       ? store_job_set_reason(mgr->store, job->id, NULL, clock_now_us(), reterr)
 		       : 0;
 }

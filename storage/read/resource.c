@@ -56,15 +56,15 @@ static int add_main(struct shown *s, struct db_stmt *q, struct err *reterr)
 			  "arn", text_or_null(q, C_ARN), "state", db_col_text(q, C_STATE), "status",
 			  text_or_null(q, C_STATUS), "reason", col_reason_json(q, C_REASON),
 			  "created_at", col_time(q, C_CREATED), "ended_at", col_time(q, C_ENDED));
-	OWN(json_decrefp) json_t *answer = NULL, *said = NULL;
+	OWN(json_decrefp) json_t *answer = NULL, *described = NULL;
 	int r = db_col_json(q, C_ANSWER, &answer, reterr);
 
 	if (r < 0)
 		return r;
 	if (!own || json_object_update(s->sagemaker, own) < 0)
 		return out_of_memory(reterr);
-	said = answer ? shape_resource_answer(answer) : NULL;
-	if (said && json_object_update_missing(s->sagemaker, said) < 0)
+	described = answer ? shape_resource_answer(answer) : NULL;
+	if (described && json_object_update_missing(s->sagemaker, described) < 0)
 		return out_of_memory(reterr);
 	return 0;
 }

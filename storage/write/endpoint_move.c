@@ -198,7 +198,8 @@ static json_t *lease_json(int64_t ttl_us, int64_t until_us)
 }
 
 int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, int64_t until_us,
-			     int64_t last_request_us, bool said, int64_t now_us, struct err *reterr)
+			     int64_t last_request_us, bool published, int64_t now_us,
+			     struct err *reterr)
 {
 	int64_t seq = st->tx_seq + 1;
 	struct about about;
@@ -207,14 +208,14 @@ int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, i
 				 "last_request_us = ?3, seq = CASE WHEN ?5 THEN ?4 ELSE seq END "
 				 "WHERE id = ?6" RETURNING,
 				 DB_ARGS(DB_INT(ttl_us), DB_INT(until_us), DB_INT(last_request_us),
-					 DB_INT(seq), DB_INT(said), DB_TEXT(id)),
+					 DB_INT(seq), DB_INT(published), DB_TEXT(id)),
 				 read_about, &about, reterr);
 
 	if (r < 0)
 		return r;
 	if (!r)
 		return no_row(reterr, "endpoint", id);
-	if (!said)
+	if (!published)
 		return 0;
 	return tell(st, "endpoint_lease", id, &about, seq, lease_json(ttl_us, until_us), now_us,
 		    reterr);

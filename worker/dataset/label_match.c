@@ -136,8 +136,8 @@ int32_t label_name_id(const char *name)
 }
 
 /* Set ids[i] to the id in from[i]. False if a used one has no id below to_n. */
-static bool by_said_id(char *const *from, size_t from_n, size_t to_n, const bool *used,
-		       int32_t *ids)
+static bool by_stated_id(char *const *from, size_t from_n, size_t to_n, const bool *used,
+			 int32_t *ids)
 {
 	for (size_t i = 0; i < from_n; i++) {
 		ids[i] = label_name_id(from[i]);
@@ -170,12 +170,12 @@ static bool by_place_of_id(size_t from_n, char *const *to, size_t to_n, const bo
 void label_names_match_ids(char *const *from, size_t from_n, char *const *to, size_t to_n,
 			   const bool *used, int32_t *ids)
 {
-	bool said = false;
+	bool matched = false;
 
 	if (label_names_are_chosen(from, from_n))
-		said = by_said_id(from, from_n, to_n, used, ids);
+		matched = by_stated_id(from, from_n, to_n, used, ids);
 	else if (label_names_are_chosen(to, to_n))
-		said = by_place_of_id(from_n, to, to_n, used, ids);
-	for (size_t i = 0; !said && i < from_n; i++)
+		matched = by_place_of_id(from_n, to, to_n, used, ids);
+	for (size_t i = 0; !matched && i < from_n; i++)
 		ids[i] = i < to_n ? (int32_t)i : -1;
 }

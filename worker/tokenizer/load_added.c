@@ -307,13 +307,13 @@ static int32_t id_of_files(const struct loading *l, const char *name, int32_t te
 static int check_template(const struct loading *l, const char *name, int32_t id,
 			  int32_t template_id, struct err *reterr)
 {
-	int32_t said = id_of_files(l, name, template_id);
+	int32_t stated = id_of_files(l, name, template_id);
 
-	if (said < 0 || said == id)
+	if (stated < 0 || stated == id)
 		return 0;
 	return load_refuse(l, l->json ? FILE_TOKENIZER : FILE_CONFIG, reterr,
 			   "the file gives %s the id %d, but the vocabulary gives it %d", name,
-			   said, id);
+			   stated, id);
 }
 
 int load_added(struct loading *l, struct err *reterr)
