@@ -136,76 +136,6 @@ static void scalar(struct buf *out, const json_t *v)
 		buf_printf(out, "%lld", (long long)json_integer_value(v));
 }
 
-static void json_members_put(struct buf *out, const json_t *v)
-{
-	const char *key;
-	json_t *value;
-	bool first = true;
-
-	buf_puts(out, "{");
-	json_object_foreach((json_t *)v, key, value) {
-		buf_puts(out, first ? "" : ", ");
-		first = false;
-		json_string_put(out, key);
-		buf_puts(out, ": ");
-		py_json(out, value, PY_JSON_DUMPS);
-	}
-	buf_puts(out, "}");
-}
-
-static void json_object_put(struct buf *out, const json_t *v, enum py_json_style style)
-{
-	OWN(freep) const char **keys = NULL;
-	size_t n;
-
-	if (style == PY_JSON_DUMPS) {
-		json_members_put(out, v);
-		return;
-	}
-	keys = py_sorted_keys(v, &n);
-	buf_puts(out, "{");
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_puts(out, style == PY_JSON_COMPACT ? "," : ", ");
-		json_string_put(out, keys[i]);
-		buf_puts(out, style == PY_JSON_COMPACT ? ":" : ": ");
-		py_json(out, json_object_get(v, keys[i]), style);
-	}
-	buf_puts(out, "}");
-}
-
-void py_json(struct buf *out, const json_t *v, enum py_json_style style)
-{
-	switch (json_typeof(v)) {
-	case JSON_OBJECT:
-		json_object_put(out, v, style);
-		break;
-	case JSON_ARRAY:
-		buf_puts(out, "[");
-		for (size_t i = 0; i < json_array_size(v); i++) {
-			if (i)
-				buf_puts(out, style == PY_JSON_COMPACT ? "," : ", ");
-			py_json(out, json_array_get(v, i), style);
-		}
-		buf_puts(out, "]");
-		break;
-	case JSON_STRING:
-		json_string_put(out, json_string_value(v));
-		break;
-	case JSON_INTEGER:
-	case JSON_REAL:
-		scalar(out, v);
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		buf_puts(out, json_is_true(v) ? "true" : "false");
-		break;
-	case JSON_NULL:
-		buf_puts(out, "null");
-		break;
-	}
-}
-
 /* False for the characters that str.isprintable() refuses and that are likely in a hyperparameter:
  * controls, spaces other than ' ', format characters, surrogates, private use. */
 static bool printable(unsigned c)
@@ -251,49 +181,73 @@ static void repr_string(struct buf *out, const char *s)
 	buf_put(out, &quote, 1);
 }
 
-static void repr(struct buf *out, const json_t *v)
+/* How a value is written. */
+struct style {
+	const char *comma, *colon, *yes, *no, *null;
+	bool sorted; /* True if keys are sorted */
+	void (*string)(struct buf *out, const char *s);
+};
+
+static const struct style json_styles[] = {
+	[PY_JSON_DUMPS] = {", ", ": ", "true", "false", "null", false, json_string_put},
+	[PY_JSON_DEFAULT] = {", ", ": ", "true", "false", "null", true, json_string_put},
+	[PY_JSON_COMPACT] = {",", ":", "true", "false", "null", true, json_string_put},
+};
+static const struct style repr_style = {", ", ": ", "True", "False", "None", false, repr_string};
+
+static void value_put(struct buf *out, const json_t *v, const struct style *s);
+
+static void member_put(struct buf *out, const char *key, const json_t *value, bool first,
+		       const struct style *s)
 {
-	if (json_is_string(v))
-		repr_string(out, json_string_value(v));
-	else
-		py_str(out, v);
+	buf_puts(out, first ? "" : s->comma);
+	s->string(out, key);
+	buf_puts(out, s->colon);
+	value_put(out, value, s);
 }
 
-static void str_object(struct buf *out, const json_t *v)
+static void object_put(struct buf *out, const json_t *v, const struct style *s)
 {
-	json_t *value;
-	const char *key;
+	OWN(freep) const char **keys = NULL;
 	bool first = true;
+	const char *key;
+	json_t *value;
+	size_t n = 0;
 
 	buf_puts(out, "{");
-	json_object_foreach((json_t *)v, key, value) {
-		if (!first)
-			buf_puts(out, ", ");
-		first = false;
-		repr_string(out, key);
-		buf_puts(out, ": ");
-		repr(out, value);
-	}
+	if (s->sorted)
+		keys = py_sorted_keys(v, &n);
+	for (size_t i = 0; i < n; i++)
+		member_put(out, keys[i], json_object_get(v, keys[i]), i == 0, s);
+	if (!s->sorted)
+		json_object_foreach((json_t *)v, key, value) {
+			member_put(out, key, value, first, s);
+			first = false;
+		}
 	buf_puts(out, "}");
 }
 
-void py_str(struct buf *out, const json_t *v)
+static void array_put(struct buf *out, const json_t *v, const struct style *s)
+{
+	buf_puts(out, "[");
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		buf_puts(out, i ? s->comma : "");
+		value_put(out, json_array_get(v, i), s);
+	}
+	buf_puts(out, "]");
+}
+
+static void value_put(struct buf *out, const json_t *v, const struct style *s)
 {
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
-		str_object(out, v);
+		object_put(out, v, s);
 		break;
 	case JSON_ARRAY:
-		buf_puts(out, "[");
-		for (size_t i = 0; i < json_array_size(v); i++) {
-			if (i)
-				buf_puts(out, ", ");
-			repr(out, json_array_get(v, i));
-		}
-		buf_puts(out, "]");
+		array_put(out, v, s);
 		break;
 	case JSON_STRING:
-		buf_puts(out, json_string_value(v));
+		s->string(out, json_string_value(v));
 		break;
 	case JSON_INTEGER:
 	case JSON_REAL:
@@ -301,10 +255,23 @@ void py_str(struct buf *out, const json_t *v)
 		break;
 	case JSON_TRUE:
 	case JSON_FALSE:
-		buf_puts(out, json_is_true(v) ? "True" : "False");
+		buf_puts(out, json_is_true(v) ? s->yes : s->no);
 		break;
 	case JSON_NULL:
-		buf_puts(out, "None");
+		buf_puts(out, s->null);
 		break;
 	}
+}
+
+void py_json(struct buf *out, const json_t *v, enum py_json_style style)
+{
+	value_put(out, v, &json_styles[style]);
+}
+
+void py_str(struct buf *out, const json_t *v)
+{
+	if (json_is_string(v))
+		buf_puts(out, json_string_value(v));
+	else
+		value_put(out, v, &repr_style);
 }
