@@ -5,6 +5,7 @@
 #include "jobs/spec/parse.h"
 #include "jobs/spec/predict.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,28 +71,25 @@ void spec_need_add(struct spec_parse *p, struct job_spec *job, size_t other, enu
 	job->needs[job->needs_n++] = (struct job_need){.job = other, .when = when};
 }
 
-static enum need_when when_of(const char *text, enum need_when fallback)
+static const char *const need_whens[] = {
+	[NEED_SUCCESS] = "success",
+	[NEED_FAILURE] = "failure",
+	[NEED_ALWAYS] = "always",
+};
+
+const char *need_when_str(enum need_when when)
 {
-	if (str_eq(text, "success"))
-		return NEED_SUCCESS;
-	if (str_eq(text, "failure"))
-		return NEED_FAILURE;
-	if (str_eq(text, "always"))
-		return NEED_ALWAYS;
-	return fallback;
+	return need_whens[when];
 }
 
-static const char *when_str(enum need_when when)
+int need_when_parse(const char *text, enum need_when *ret)
 {
-	switch (when) {
-	case NEED_SUCCESS:
-		return "success";
-	case NEED_FAILURE:
-		return "failure";
-	case NEED_ALWAYS:
-		return "always";
-	}
-	return "success";
+	for (size_t i = 0; i < ARRAY_LEN(need_whens); i++)
+		if (str_eq(text, need_whens[i])) {
+			*ret = (enum need_when)i;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 /* Read one item of needs and fill in its `when`. */
@@ -99,11 +97,12 @@ static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 		      enum need_when fallback)
 {
 	const char *name = json_get_str(item, "job", ""), *near;
-	enum need_when when = when_of(json_get_str(item, "when", NULL), fallback);
+	enum need_when when = fallback;
 	ssize_t other = spec_job_find(p->run, name);
 
 	if (!*name)
 		return; /* the problem is already reported */
+	(void)need_when_parse(json_get_str(item, "when", ""), &when); /* absent: the fallback */
 	if (other < 0) {
 		near = spec_nearest_job(p, name);
 		spec_problem(p, PROBLEM_UNKNOWN_REFERENCE, "this run has no job '%s'; %s%s%s", name,
@@ -121,7 +120,7 @@ static void read_need(struct spec_parse *p, struct job_spec *job, json_t *item,
 				     "job '%s' is needed twice; remove one of the two", name);
 			return;
 		}
-	spec_set(p, item, "when", json_string(when_str(when)));
+	spec_set(p, item, "when", json_string(need_when_str(when)));
 	spec_need_add(p, job, (size_t)other, when);
 }
 

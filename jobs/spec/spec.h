@@ -54,6 +54,8 @@ enum need_when {
 	NEED_FAILURE,
 	NEED_ALWAYS,
 };
+const char *need_when_str(enum need_when when);
+int need_when_parse(const char *text, enum need_when *ret); /* 0 or -EINVAL */
 
 struct job_need {
 	size_t job; /* index into run_spec.jobs */

@@ -156,23 +156,6 @@ int store_next_not_before(struct store *st, int64_t now_us, int64_t *ret, struct
 
 /* ---- needs ---- */
 
-static int need_when_parse(const char *s, enum need_when *ret)
-{
-	static const char *const names[] = {
-		[NEED_SUCCESS] = "success",
-		[NEED_FAILURE] = "failure",
-		[NEED_ALWAYS] = "always",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!str_eq(s, names[i]))
-			continue;
-		*ret = (enum need_when)i;
-		return 0;
-	}
-	return -EINVAL;
-}
-
 static int need_read(struct db_stmt *q, void *into, struct err *reterr)
 {
 	struct need_row *row = into;

@@ -8,19 +8,6 @@
 
 #include <string.h>
 
-static const char *need_when_str(enum need_when when)
-{
-	switch (when) {
-	case NEED_SUCCESS:
-		return "success";
-	case NEED_FAILURE:
-		return "failure";
-	case NEED_ALWAYS:
-		return "always";
-	}
-	return "";
-}
-
 static int insert_run(struct store *st, const struct run_spec *rs, const char *run_id,
 		      int64_t now_us, struct err *reterr)
 {
