@@ -19,17 +19,9 @@ void endpoints_list(struct request *rq)
 
 static void reply_endpoint(struct request *rq, unsigned status)
 {
-	struct store_reader *sr = request_reader(rq);
-	json_t *endpoint;
-	struct err e;
-	int r;
+	json_t *endpoint = request_endpoint(rq);
 
-	if (!sr)
-		return;
-	r = store_read_endpoint(sr, rq->args[0], &endpoint, &e);
-	if (r < 0)
-		reply_error(rq, r, &e);
-	else
+	if (endpoint)
 		reply_json(rq, status, endpoint);
 }
 

@@ -354,16 +354,8 @@ void jobs_logs(struct request *rq)
 
 void endpoints_logs(struct request *rq)
 {
-	struct store_reader *sr = request_reader(rq);
-	OWN(json_decrefp) json_t *endpoint = NULL;
-	struct err e;
-	int r;
+	OWN(json_decrefp) json_t *endpoint = request_endpoint(rq);
 
-	if (!sr)
-		return;
-	r = store_read_endpoint(sr, rq->args[0], &endpoint, &e);
-	if (r < 0)
-		reply_error(rq, r, &e);
-	else
+	if (endpoint)
 		logs(rq, true, json_get_str(endpoint, "job", ""));
 }

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/store_read.h"
 
 #include <string.h>
 
@@ -376,6 +377,22 @@ struct store_reader *request_reader(struct request *rq)
 	r = api_reader_take(rq->api, &rq->reader, &e);
 	if (r >= 0)
 		return rq->reader;
+	reply_error(rq, r, &e);
+	return NULL;
+}
+
+json_t *request_endpoint(struct request *rq)
+{
+	struct store_reader *sr = request_reader(rq);
+	json_t *endpoint;
+	struct err e;
+	int r;
+
+	if (!sr)
+		return NULL;
+	r = store_read_endpoint(sr, rq->args[0], &endpoint, &e);
+	if (r >= 0)
+		return endpoint;
 	reply_error(rq, r, &e);
 	return NULL;
 }

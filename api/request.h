@@ -99,6 +99,8 @@ bool request_id(struct request *rq, char kind);
 /* The reader of this step; it is returned to the pool at the step's end. NULL if 503 was
  * replied. */
 struct store_reader *request_reader(struct request *rq);
+/* The endpoint args[0], a new reference. NULL if an error was replied. */
+json_t *request_endpoint(struct request *rq);
 
 /* ---- mhd.c ---- */
 
