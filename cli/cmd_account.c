@@ -4,34 +4,9 @@
  */
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/client.h"
-#include "cli/show.h"
+#include "cli/list.h"
 
 #include <string.h>
-
-/* Warn on stderr if a list continues, so that nobody takes the table for the whole list. */
-static void say_more(const json_t *answer)
-{
-	if (json_get_str(answer, "next_cursor", NULL))
-		fputs("trainyard: the list has more entries; --limit shows up to 1000\n", stderr);
-}
-
-static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
-		const char *nothing)
-{
-	OWN(json_decrefp) json_t *answer = NULL;
-	struct err e;
-
-	if (client_request(c, "GET", p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
-		return CLI_OK;
-	}
-	show_table(json_object_get(answer, "items"), columns, nothing);
-	say_more(answer);
-	return CLI_OK;
-}
 
 /* ---- roles ---- */
 
@@ -103,7 +78,7 @@ int cmd_roles(struct cli *c)
 	request_path_param(&p, "name_contains", cli_get(c, "contains"));
 	request_path_param(&p, "path_prefix", cli_get(c, "path-prefix"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, columns, "The account has no role that SageMaker may assume.");
+	return cli_list(c, &p, columns, "The account has no role that SageMaker may assume.");
 }
 
 /* ---- training jobs ---- */
@@ -208,5 +183,5 @@ int cmd_training_jobs(struct cli *c)
 	request_path_param(&p, "name_contains", cli_get(c, "contains"));
 	request_path_param(&p, "region", cli_get(c, "region"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, columns, "There are no training jobs that match.");
+	return cli_list(c, &p, columns, "There are no training jobs that match.");
 }

@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/client.h"
 #include "cli/follow.h"
-#include "cli/show.h"
+#include "cli/list.h"
 
 #include <string.h>
 #include <time.h>
@@ -55,9 +54,7 @@ static const struct show_column fields[] = {
 
 int cmd_endpoints(struct cli *c)
 {
-	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
-	struct err e;
 
 	request_path(&p, "/v1/endpoints");
 	request_path_param(&p, "state",
@@ -65,16 +62,10 @@ int cmd_endpoints(struct cli *c)
 			   : cli_get(c, "all") ? NULL
 					       : "creating,in_service,updating,deleting");
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	if (c->json)
-		show_json(answer);
-	else
-		show_table(json_object_get(answer, "items"), columns,
-			   cli_get(c, "all") ? "There are no endpoints."
-					     : "There are no live endpoints; --all lists deleted "
-					       "and failed ones, too.");
-	return CLI_OK;
+	return cli_list(c, &p, columns,
+			cli_get(c, "all") ? "There are no endpoints."
+					  : "There are no live endpoints; --all lists deleted and "
+					    "failed ones, too.");
 }
 
 static int endpoint_show(struct cli *c, struct request_path *p, struct err *reterr)

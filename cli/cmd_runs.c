@@ -5,9 +5,8 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "cli/client.h"
 #include "cli/follow.h"
-#include "cli/show.h"
+#include "cli/list.h"
 
 static const struct show_column run_columns[] = {
 	{"RUN", "id"},
@@ -82,24 +81,6 @@ static const struct show_column job_fields[] = {
 	{NULL},
 };
 
-/* Print the items of GET p as a table; with --json print the answer itself. */
-static int list(struct cli *c, const struct request_path *p, const struct show_column *columns,
-		const char *nothing)
-{
-	OWN(json_decrefp) json_t *answer = NULL;
-	struct err e;
-
-	if (client_request(c, "GET", p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	if (c->json)
-		show_json(answer);
-	else
-		show_table(json_object_get(answer, "items"), columns, nothing);
-	if (!c->json && json_get_str(answer, "next_cursor", NULL))
-		puts("(the list has more entries: use --limit)");
-	return CLI_OK;
-}
-
 int cmd_runs(struct cli *c)
 {
 	struct request_path p;
@@ -108,7 +89,7 @@ int cmd_runs(struct cli *c)
 	request_path_param(&p, "state", cli_get(c, "state"));
 	request_path_param(&p, "name", cli_get(c, "name"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, run_columns, "There are no runs that match.");
+	return cli_list(c, &p, run_columns, "There are no runs that match.");
 }
 
 int cmd_jobs(struct cli *c)
@@ -120,7 +101,7 @@ int cmd_jobs(struct cli *c)
 	request_path_param(&p, "kind", cli_get(c, "kind"));
 	request_path_param(&p, "run", cli_get(c, "run"));
 	request_path_param(&p, "limit", cli_get(c, "limit"));
-	return list(c, &p, job_columns, "There are no jobs that match.");
+	return cli_list(c, &p, job_columns, "There are no jobs that match.");
 }
 
 int cmd_queue(struct cli *c)
@@ -128,7 +109,7 @@ int cmd_queue(struct cli *c)
 	struct request_path p;
 
 	request_path(&p, "/v1/queue");
-	return list(c, &p, job_columns, "No job waits.");
+	return cli_list(c, &p, job_columns, "No job waits.");
 }
 
 static void show_outputs(const json_t *job)
