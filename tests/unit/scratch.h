@@ -5,12 +5,14 @@
 #include "base/fileio.h"
 #include "base/tree.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,4 +36,33 @@ static inline void scratch_remove(const char *dir)
 
 	if (tree_remove(AT_FDCWD, dir, &e) < 0)
 		fail_msg("%s stays: %s", dir, e.msg);
+}
+
+/* cmocka's setup and teardown of a test with a directory of its own: *state. */
+struct scratch {
+	char dir[64];
+	int fd;
+};
+
+static inline int scratch_setup(void **state)
+{
+	struct scratch *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	scratch_make(s->dir, sizeof(s->dir), "scratch");
+	s->fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(s->fd >= 0);
+	*state = s;
+	return 0;
+}
+
+static inline int scratch_teardown(void **state)
+{
+	struct scratch *s = *state;
+
+	close(s->fd);
+	scratch_remove(s->dir);
+	assert_false(path_exists(AT_FDCWD, s->dir));
+	free(s);
+	return 0;
 }

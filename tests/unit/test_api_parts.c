@@ -133,34 +133,7 @@ static void test_ranges(void **state)
 
 /* ---- logfile ---- */
 
-struct dir {
-	char path[64];
-	int fd;
-};
-
-static int setup(void **state)
-{
-	struct dir *d = calloc(1, sizeof(*d));
-
-	assert_non_null(d);
-	scratch_make(d->path, sizeof(d->path), "api_parts");
-	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(d->fd >= 0);
-	*state = d;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct dir *d = *state;
-
-	close(d->fd);
-	scratch_remove(d->path);
-	free(d);
-	return 0;
-}
-
-static void put(const struct dir *d, const char *name, const char *text)
+static void put(const struct scratch *d, const char *name, const char *text)
 {
 	struct err e;
 
@@ -168,7 +141,7 @@ static void put(const struct dir *d, const char *name, const char *text)
 }
 
 /* All of the log from `offset` to `end`, in pieces of `max` bytes. */
-static void expect_log(const struct dir *d, int64_t offset, int64_t end, size_t max,
+static void expect_log(const struct scratch *d, int64_t offset, int64_t end, size_t max,
 		       const char *want)
 {
 	OWN(buf_done) struct buf got = BUF_INIT(1 << 16);
@@ -176,7 +149,7 @@ static void expect_log(const struct dir *d, int64_t offset, int64_t end, size_t 
 	struct err e;
 	ssize_t n;
 
-	assert_int_equal(logfile_open(&lf, d->path, &e), 0);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), 0);
 	lf.offset = offset;
 	do {
 		char *to = buf_reserve(&got, max);
@@ -192,46 +165,46 @@ static void expect_log(const struct dir *d, int64_t offset, int64_t end, size_t 
 
 static void test_a_missing_log_says_so(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct logfile lf;
 	struct err e;
 
-	assert_int_equal(logfile_open(&lf, d->path, &e), -ENOENT);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), -ENOENT);
 	assert_int_equal(lf.fd, -1);
 	assert_int_equal(logfile_open(&lf, "/nonexistent", &e), -ENOENT);
 }
 
 static void test_a_linked_log_is_refused(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct logfile lf;
 	struct err e;
 
 	assert_int_equal(symlinkat("/etc/passwd", d->fd, "log"), 0);
-	assert_int_equal(logfile_open(&lf, d->path, &e), -ERR_GONE);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), -ERR_GONE);
 }
 
 /* A script may put a pipe in the place of either file: no api thread waits for its writer. */
 static void test_pipes_do_not_hold_a_reader(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct logfile lf;
 	struct err e;
 	char buf[16];
 
 	assert_int_equal(mkfifoat(d->fd, "log", 0600), 0);
-	assert_int_equal(logfile_open(&lf, d->path, &e), -ERR_GONE);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), -ERR_GONE);
 	assert_int_equal(unlinkat(d->fd, "log", 0), 0);
 	assert_int_equal(file_write_atomic(d->fd, "log", "text\n", 5, 0600, &e), 0);
 	assert_int_equal(mkfifoat(d->fd, "log.gap", 0600), 0);
-	assert_int_equal(logfile_open(&lf, d->path, &e), 0);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), 0);
 	assert_int_equal(logfile_read(&lf, INT64_MAX, buf, sizeof(buf)), 5);
 	logfile_close(&lf);
 }
 
 static void test_reading_without_a_gap(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 
 	put(d, "log", "one\ntwo\nthree\n");
 	for (size_t max = 1; max < 20; max++) {
@@ -243,7 +216,7 @@ static void test_reading_without_a_gap(void **state)
 
 static void test_a_gap_is_one_line(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 
 	put(d, "log", "one\ntwo\nthree\n");
 	put(d, "log.gap", "{\"v\":1,\"from\":5,\"to\":8}");
@@ -259,7 +232,7 @@ static void test_a_gap_is_one_line(void **state)
 
 static void test_a_broken_gap_file_is_no_gap(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 
 	put(d, "log", "one\n");
 	put(d, "log.gap", "{\"v\":1,\"from\":3,\"to\":1}");
@@ -268,13 +241,13 @@ static void test_a_broken_gap_file_is_no_gap(void **state)
 	expect_log(d, 0, INT64_MAX, 64, "one\n");
 }
 
-static int64_t tail_of(const struct dir *d, int64_t lines)
+static int64_t tail_of(const struct scratch *d, int64_t lines)
 {
 	struct logfile lf;
 	struct err e;
 	int64_t at;
 
-	assert_int_equal(logfile_open(&lf, d->path, &e), 0);
+	assert_int_equal(logfile_open(&lf, d->dir, &e), 0);
 	at = logfile_tail(&lf, lines);
 	logfile_close(&lf);
 	return at;
@@ -282,7 +255,7 @@ static int64_t tail_of(const struct dir *d, int64_t lines)
 
 static void test_tail(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 
 	put(d, "log", "one\ntwo\nthree\n");
 	assert_int_equal(tail_of(d, 0), 14);
@@ -301,7 +274,7 @@ static void test_tail(void **state)
 
 static void test_tail_of_a_long_log(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	OWN(buf_done) struct buf text = BUF_INIT(8 << 20);
 
 	for (int i = 0; i < 100000; i++)
@@ -325,14 +298,21 @@ int main(void)
 		cmocka_unit_test(test_origin_must_be_the_host),
 		cmocka_unit_test(test_json_types),
 		cmocka_unit_test(test_ranges),
-		cmocka_unit_test_setup_teardown(test_a_missing_log_says_so, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_linked_log_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pipes_do_not_hold_a_reader, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reading_without_a_gap, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_gap_is_one_line, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_broken_gap_file_is_no_gap, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tail, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tail_of_a_long_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_missing_log_says_so, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_a_linked_log_is_refused, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_pipes_do_not_hold_a_reader, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_reading_without_a_gap, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_a_gap_is_one_line, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_a_broken_gap_file_is_no_gap, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_tail, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_tail_of_a_long_log, scratch_setup,
+						scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,33 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct place {
-	char dir[64];
-	int fd;
-};
-
-static int set_up(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	scratch_make(p->dir, sizeof(p->dir), "files");
-	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->fd >= 0);
-	*state = p;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	close(p->fd);
-	scratch_remove(p->dir);
-	assert_false(path_exists(AT_FDCWD, p->dir));
-	free(p);
-	return 0;
-}
-
 static void put(int at, const char *path, const char *text)
 {
 	assert_int_equal(file_write_atomic(at, path, text, strlen(text), 0640, NULL), 0);
@@ -59,7 +32,7 @@ static void assert_content(int at, const char *path, const char *text)
 
 static void test_read_limit(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 
 	put(p->fd, "f", "0123456789");
@@ -83,7 +56,7 @@ static void test_read_limit(void **state)
 
 static void test_atomic_write(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct stat st;
 	struct err e = {0};
 	char target[128];
@@ -113,7 +86,7 @@ static void test_atomic_write(void **state)
 
 static void test_directories(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 
 	assert_int_equal(dir_make(p->fd, "a/b/c", 0700, &e), 0);
@@ -132,7 +105,7 @@ static void test_directories(void **state)
 /* Links are removed, what they point to stays. */
 static void test_tree_remove(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 
 	assert_int_equal(dir_make(p->fd, "keep", 0700, &e), 0);
@@ -153,7 +126,7 @@ static void test_tree_remove(void **state)
 
 static void test_copy_and_hash(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	OWN(freep) char *big = malloc(300000);
 	char one[HASH_HEX_LEN], two[HASH_HEX_LEN];
 	struct err e = {0};
@@ -201,7 +174,7 @@ static void test_paths(void **state)
 
 static void test_socket_address(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
 	char name[128];
@@ -217,7 +190,7 @@ static void test_socket_address(void **state)
 
 static void test_json_file(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	json_t *j = NULL;
 	struct err e = {0};
 
@@ -237,14 +210,16 @@ static void test_json_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_read_limit, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_atomic_write, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_directories, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_tree_remove, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_copy_and_hash, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_read_limit, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_atomic_write, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_directories, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_tree_remove, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_copy_and_hash, scratch_setup,
+						scratch_teardown),
 		cmocka_unit_test(test_paths),
-		cmocka_unit_test_setup_teardown(test_socket_address, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_json_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_socket_address, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_json_file, scratch_setup, scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,33 +16,6 @@
 #define WIDE  500
 #define CHUNK 50
 
-struct place {
-	char dir[64];
-	int fd;
-};
-
-static int set_up(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	scratch_make(p->dir, sizeof(p->dir), "tree");
-	p->fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->fd >= 0);
-	*state = p;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	close(p->fd);
-	scratch_remove(p->dir);
-	free(p);
-	return 0;
-}
-
 static void put(int at, const char *name, size_t len)
 {
 	OWN(closep) int fd = openat(at, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -73,7 +46,7 @@ static void make_chain(int at, const char *name, int depth)
 
 static void test_a_deep_tree_goes(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 	struct tree_size size = {.budget = 10 * DEEP};
 
@@ -90,7 +63,7 @@ static void test_a_deep_tree_goes(void **state)
 
 static void test_a_tree_goes_in_parts(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 	char name[64];
 	int parts = 1;
@@ -109,7 +82,7 @@ static void test_a_tree_goes_in_parts(void **state)
 /* As a job that has closed its directories behind itself; root does not see the difference. */
 static void test_what_has_no_permissions_goes(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 
 	assert_int_equal(dir_make(p->fd, "shut/in/er/most", 0700, &e), 0);
@@ -124,7 +97,7 @@ static void test_what_has_no_permissions_goes(void **state)
 
 static void test_no_link_is_followed(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct err e = {0};
 	struct tree_size size = {.budget = 100};
 
@@ -151,7 +124,7 @@ static void test_no_link_is_followed(void **state)
 
 static void test_the_budget_of_a_measure(void **state)
 {
-	struct place *p = *state;
+	struct scratch *p = *state;
 	struct tree_size size = {.budget = 3};
 
 	assert_int_equal(mkdirat(p->fd, "four", 0700), 0);
@@ -170,12 +143,16 @@ static void test_the_budget_of_a_measure(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_deep_tree_goes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_tree_goes_in_parts, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_has_no_permissions_goes, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_no_link_is_followed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_budget_of_a_measure, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_deep_tree_goes, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_a_tree_goes_in_parts, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_what_has_no_permissions_goes, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_no_link_is_followed, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_the_budget_of_a_measure, scratch_setup,
+						scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,34 +39,7 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
 	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
-struct dir {
-	char path[64];
-	int fd;
-};
-
-static int setup(void **state)
-{
-	struct dir *d = calloc(1, sizeof(*d));
-
-	assert_non_null(d);
-	scratch_make(d->path, sizeof(d->path), "shim");
-	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(d->fd >= 0);
-	*state = d;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct dir *d = *state;
-
-	close(d->fd);
-	scratch_remove(d->path);
-	free(d);
-	return 0;
-}
-
-static struct stat log_stat(const struct dir *d)
+static struct stat log_stat(const struct scratch *d)
 {
 	struct stat st;
 
@@ -75,7 +48,7 @@ static struct stat log_stat(const struct dir *d)
 }
 
 /* Append n bytes of `c` to the log, as a child does. */
-static void log_add(const struct dir *d, char c, size_t n)
+static void log_add(const struct scratch *d, char c, size_t n)
 {
 	OWN(closep) int fd = openat(d->fd, EXECUTION_LOG, O_WRONLY | O_APPEND | O_CLOEXEC);
 	OWN(freep) char *data = malloc(n);
@@ -84,7 +57,7 @@ static void log_add(const struct dir *d, char c, size_t n)
 	assert_int_equal(fd_write_all(fd, data, n), 0);
 }
 
-static void gap_read(const struct dir *d, int64_t *from, int64_t *to)
+static void gap_read(const struct scratch *d, int64_t *from, int64_t *to)
 {
 	OWN(json_decrefp) json_t *j = NULL;
 
@@ -96,7 +69,7 @@ static void gap_read(const struct dir *d, int64_t *from, int64_t *to)
 
 static void test_log_cap_at_and_past_the_limit(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct log_cap c;
 	int64_t from, to;
 
@@ -116,7 +89,7 @@ static void test_log_cap_at_and_past_the_limit(void **state)
 
 static void test_log_cap_keeps_head_and_newest(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	OWN(buf_done) struct buf text = BUF_INIT(64 << 20);
 	struct log_cap c;
 	int64_t from, to;
@@ -145,7 +118,7 @@ static void test_log_cap_keeps_head_and_newest(void **state)
 
 static void test_log_room_at_and_past_the_limit(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct log_cap c;
 	int64_t at, from, to;
 
@@ -172,7 +145,7 @@ static void test_log_room_at_and_past_the_limit(void **state)
 /* The hole counted on, so that a log that was emptied could grow to its former size. */
 static void test_log_that_its_program_has_emptied(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct log_cap c;
 	int64_t at;
 
@@ -190,7 +163,7 @@ static void test_log_that_its_program_has_emptied(void **state)
 
 static void test_log_of_a_file_system_without_holes(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	OWN(buf_done) struct buf text = BUF_INIT(64 << 20);
 	struct log_cap c;
 	int64_t at, from, to, size = 0;
@@ -237,7 +210,7 @@ static void limit_files(rlim_t bytes)
 /* The limit of a file's size stands for a full disk. */
 static void test_what_could_not_be_written_is_told(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	OWN(buf_done) struct buf text = BUF_INIT(4096);
 	OWN(closep) int out = -1;
 	struct log_pipe p;
@@ -266,7 +239,7 @@ static void test_what_could_not_be_written_is_told(void **state)
 /* One that is no process of ours may keep the other end, and go on writing. */
 static void test_the_log_ends_with_its_writers(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	OWN(buf_done) struct buf text = BUF_INIT(4096);
 	OWN(closep) int out = -1;
 	struct log_pipe p;
@@ -293,7 +266,7 @@ static void test_the_log_ends_with_its_writers(void **state)
 
 static void test_log_cap_growth_hint_and_minimum(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct log_cap c;
 
 	assert_int_equal(log_cap_open(&c, d->fd, 1, NULL), 0);
@@ -312,7 +285,7 @@ static void test_log_cap_growth_hint_and_minimum(void **state)
 
 static void test_record_round_trip_with_the_longest_message(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct exit_record rec = {.cause = EXIT_TIMED_OUT,
 				  .code = -1,
 				  .signal = 64,
@@ -338,7 +311,7 @@ static void test_record_round_trip_with_the_longest_message(void **state)
 /* As of a path that was cut within a character, or another process's name. */
 static void test_record_of_a_message_that_is_not_text(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct exit_record rec = {.cause = EXIT_STOPPED, .message = "caf\xc3\xa9 \xff(\xe2\x82"};
 	struct exit_record got;
 	OWN(closep) int fd = -1;
@@ -349,7 +322,7 @@ static void test_record_of_a_message_that_is_not_text(void **state)
 	assert_string_equal(got.message, "caf\xc3\xa9 ?(??");
 }
 
-static void spec_write(const struct dir *d, const char *text)
+static void spec_write(const struct scratch *d, const char *text)
 {
 	assert_int_equal(file_write_atomic(d->fd, EXECUTION_SPEC, text, strlen(text), 0600, NULL),
 			 0);
@@ -357,7 +330,7 @@ static void spec_write(const struct dir *d, const char *text)
 
 static void test_spec(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct shim_spec spec;
 
 	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\",\"b\"],"
@@ -385,7 +358,7 @@ static void test_spec(void **state)
 
 static void test_spec_failure_leaves_nothing(void **state)
 {
-	struct dir *d = *state;
+	struct scratch *d = *state;
 	struct shim_spec spec;
 	struct err e;
 
@@ -406,7 +379,7 @@ static void test_oom_texts(void **state)
 	assert_int_equal(oom_kills_parse(""), -1);
 }
 
-#define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
 {
