@@ -31,6 +31,20 @@ int fixture_teardown(void **state)
 	return 0;
 }
 
+void fixture_close(struct fixture *f)
+{
+	store_close(f->st);
+	f->st = NULL;
+}
+
+const char *fixture_path(struct fixture *f, const char *name)
+{
+	static char path[256];
+
+	assert_true(path_join(path, sizeof(path), f->dir, name));
+	return path;
+}
+
 void fixture_reopen(struct fixture *f)
 {
 	store_close(f->st);

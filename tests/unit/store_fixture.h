@@ -22,6 +22,9 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_reopen(struct fixture *f);
+void fixture_close(struct fixture *f); /* the store only */
+/* The path of a file of the data directory; valid until the next call. */
+const char *fixture_path(struct fixture *f, const char *name);
 
 /* Assert success; the message of `e` otherwise. */
 #define OK(f, call)                                                   \
