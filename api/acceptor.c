@@ -73,7 +73,7 @@ static void name_peer(int fd, char *ret, size_t size)
 	socklen_t len = sizeof(at);
 	struct ucred cred;
 
-	str_copy(ret, size, "unknown");
+	str_must_copy(ret, size, "unknown");
 	if (getpeername(fd, (struct sockaddr *)&at, &len) < 0)
 		return;
 	if (at.ss_family == AF_INET) {

@@ -101,7 +101,7 @@ static void reply_absent(struct request *rq, const struct attempt_dir *place)
 	struct err e;
 	int r;
 
-	snprintf(work, sizeof(work), "%s/work", place->dir);
+	str_must_format(work, sizeof(work), "%s/work", place->dir);
 	r = store_read_folder_check(request_reader(rq), work, &e);
 	if (r < 0)
 		reply_error(rq, r, &e);

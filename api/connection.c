@@ -220,7 +220,7 @@ struct connection *connection_open(struct connections *all, struct listener *l, 
 	if (!c)
 		return NULL;
 	*c = (struct connection){.all = all, .listener = l, .fd = fd};
-	str_copy(c->peer, sizeof(c->peer), peer);
+	str_must_copy(c->peer, sizeof(c->peer), peer);
 	pthread_mutex_lock(&all->lock);
 	stale = find(all, fd); /* the library has closed it without a callback */
 	if (stale)

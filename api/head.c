@@ -82,15 +82,15 @@ static bool on_header(const char *name, const char *value, void *userdata)
 	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
 		if (strcasecmp(name, single[i]) != 0 || h->seen[i]++ == 0)
 			continue;
-		snprintf(text, sizeof(text), "the header '%s' appears twice; send it once",
-			 single[i]);
+		str_excerptf(text, sizeof(text), "the header '%s' appears twice; send it once",
+			     single[i]);
 		refuse(h->rq, 400, "invalid_header", text);
 		return false;
 	}
 	if (!has_control(value))
 		return true;
-	snprintf(text, sizeof(text),
-		 "the header '%.40s' contains a control character; remove the character", name);
+	str_excerptf(text, sizeof(text),
+		     "the header '%.40s' contains a control character; remove the character", name);
 	refuse(h->rq, 400, "invalid_header", text);
 	return false;
 }

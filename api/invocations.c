@@ -109,7 +109,8 @@ static void reply_model_error(struct request *rq, const struct invocation *inv)
 	/* The cut may split a character; text that is not UTF-8 is left out. */
 	for (int i = 0; i < 3 && n && !str_utf8_valid(text, n); i++)
 		n--;
-	snprintf(original, sizeof(original), "%.*s", str_utf8_valid(text, n) ? (int)n : 0, text);
+	str_must_format(original, sizeof(original), "%.*s", str_utf8_valid(text, n) ? (int)n : 0,
+			text);
 	reply_sagemaker(rq, 424, "ModelError",
 			json_pack("{s:i, s:s}", "OriginalStatusCode", inv->status,
 				  "OriginalMessage", original),

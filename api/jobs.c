@@ -8,6 +8,7 @@
 #include "api/reply.h"
 #include "api/submit.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <stdio.h>
 
@@ -51,7 +52,7 @@ static void reply_job(struct request *rq, unsigned status, const char *id)
 	reply_item(rq, status, job);
 	if (status != 201)
 		return;
-	snprintf(location, sizeof(location), "/v1/jobs/%s", id);
+	str_must_format(location, sizeof(location), "/v1/jobs/%s", id);
 	reply_header(rq, "Location", location);
 }
 

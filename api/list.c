@@ -166,7 +166,7 @@ void list_reply(struct request *rq, enum list_noun noun)
 		reply_error(rq, r, &e);
 		return;
 	}
-	snprintf(etag, sizeof(etag), "%s-s%" PRId64, store_reader_generation(sr), changes);
+	str_must_format(etag, sizeof(etag), "%s-s%" PRId64, store_reader_generation(sr), changes);
 	if (reply_etag(rq, etag))
 		return;
 	r = read[noun](sr, &f, &list, &e);

@@ -82,7 +82,7 @@ static int no_log(const struct log_stream *ls, struct store_reader *sr,
 
 	if (ls->follow && !ls->ended && place->ended)
 		return 0;
-	snprintf(path, sizeof(path), "%s%s", place->dir, place->ended ? "/log" : "");
+	str_must_format(path, sizeof(path), "%s%s", place->dir, place->ended ? "/log" : "");
 	return store_read_folder_check(sr, path, reterr);
 }
 
@@ -298,7 +298,7 @@ static bool start_follow(struct request *rq, struct log_stream *ls, const char *
 		return false;
 	}
 	ls->counted = true;
-	str_copy(ls->waiter.filter.job, sizeof(ls->waiter.filter.job), job);
+	str_must_copy(ls->waiter.filter.job, sizeof(ls->waiter.filter.job), job);
 	ls->waiter.wake = true;
 	ls->waiter.fn = on_news;
 	ls->waiter.userdata = ls;
@@ -324,7 +324,7 @@ static void logs(struct request *rq, bool endpoint, const char *job)
 	ls->api = rq->api;
 	ls->connection = rq->connection;
 	ls->endpoint = endpoint;
-	str_copy(ls->name, sizeof(ls->name), rq->args[0]);
+	str_must_copy(ls->name, sizeof(ls->name), rq->args[0]);
 	if (!request_param_int(rq, "attempt", 1, INT32_MAX, &attempt) ||
 	    !request_param_bool(rq, "follow", &follow) || !read_window(rq, follow, &window))
 		goto out;

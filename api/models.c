@@ -5,6 +5,7 @@
 #include "api/reply.h"
 #include "api/submit.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <stdio.h>
 
@@ -55,7 +56,7 @@ static void added(struct request *rq)
 	reply_model(rq, c->number ? 201 : 200);
 	if (!c->number)
 		return;
-	snprintf(location, sizeof(location), "/v1/models/%s", c->id);
+	str_must_format(location, sizeof(location), "/v1/models/%s", c->id);
 	reply_header(rq, "Location", location);
 }
 

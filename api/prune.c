@@ -258,7 +258,7 @@ static bool read_flag(struct request *rq, const char *name, bool *ret)
 	if (!value)
 		return true;
 	*ret = json_is_true(value);
-	snprintf(pointer, sizeof(pointer), "/%s", name);
+	str_must_format(pointer, sizeof(pointer), "/%s", name);
 	return json_is_boolean(value) ||
 	       refuse_field(rq, pointer, "wrong_type", "must be true or false");
 }

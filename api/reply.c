@@ -136,13 +136,13 @@ __attribute__((format(printf, 5, 0))) static void problem(struct request *rq, un
 	char detail[DETAIL_MAX], type[64];
 	json_t *body;
 
-	vsnprintf(detail, sizeof(detail), fmt, ap);
+	str_vexcerptf(detail, sizeof(detail), fmt, ap);
 	if (rq->route && rq->route->sagemaker) {
 		json_decref(errors);
 		problem_sagemaker(rq, status, detail);
 		return;
 	}
-	snprintf(type, sizeof(type), "urn:trainyard:%s", code);
+	str_must_format(type, sizeof(type), "urn:trainyard:%s", code);
 	body = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title",
 			 MHD_get_reason_phrase_for(status), "status", (int)status, "detail",
 			 str_utf8_valid(detail, strlen(detail))
@@ -182,7 +182,7 @@ void reply_sagemaker(struct request *rq, unsigned status, const char *type, json
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	str_vexcerptf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	json_object_set_new(body, "Message", json_string(message));
 	reply_json(rq, status, body);
@@ -253,8 +253,8 @@ bool reply_etag(struct request *rq, const char *etag)
 	char quoted[128], weak[132];
 	bool same;
 
-	snprintf(quoted, sizeof(quoted), "\"%s\"", etag);
-	snprintf(weak, sizeof(weak), "W/%s", quoted);
+	str_must_format(quoted, sizeof(quoted), "\"%s\"", etag);
+	str_must_format(weak, sizeof(weak), "W/%s", quoted);
 	same = have && str_eq(rq->method, "GET") && etag_listed(have, quoted);
 	if (same)
 		reply_empty(rq, MHD_HTTP_NOT_MODIFIED);
@@ -267,8 +267,8 @@ void reply_item(struct request *rq, unsigned status, json_t *item)
 {
 	char etag[96];
 
-	snprintf(etag, sizeof(etag), "%s-%" PRId64, store_reader_generation(rq->reader),
-		 json_get_int(item, "seq", 0));
+	str_must_format(etag, sizeof(etag), "%s-%" PRId64, store_reader_generation(rq->reader),
+			json_get_int(item, "seq", 0));
 	reply_json(rq, status, item);
 	if (status == 200)
 		reply_etag(rq, etag);

@@ -184,14 +184,14 @@ static void fill_pattern(const struct request *rq, const char *pattern, char *to
 	size_t used = 0;
 
 	*to = '\0';
-	for (size_t i = 0; *pattern && used < size; i++) {
+	for (size_t i = 0; *pattern && used < size - 1; i++) {
 		const char *part = pattern + 1;
 		size_t n = strcspn(part, "/");
 		bool open = part[0] == '{' && i < rq->segments_n && *rq->segments[i];
 
-		used += (size_t)snprintf(to + used, size - used, "/%.*s",
-					 open ? SEGMENT_SHOWN : (int)n,
-					 open ? rq->segments[i] : part);
+		str_excerptf(to + used, size - used, "/%.*s", open ? SEGMENT_SHOWN : (int)n,
+			     open ? rq->segments[i] : part);
+		used += strlen(to + used);
 		pattern = part + n;
 	}
 }
@@ -205,7 +205,7 @@ static bool refuse_path(struct request *rq)
 		fill_pattern(rq, table[i].pattern, filled[i], sizeof(filled[i]));
 		candidates[i] = filled[i];
 	}
-	str_copy(path, sizeof(path), rq->uri);
+	str_excerpt(path, sizeof(path), rq->uri);
 	path[strcspn(path, "?#")] = '\0';
 	near = str_nearest(path, candidates, ARRAY_LEN(table));
 	reply_problem(rq, 404, "no_such_route", "there is no route '%s %.200s'%s%s%s", rq->method,
@@ -236,8 +236,8 @@ bool routes_find(struct request *rq)
 	for (size_t i = 0; i < allowed_n; i++) {
 		size_t used = strlen(allow);
 
-		snprintf(allow + used, sizeof(allow) - used, "%s%s%s", used ? ", " : "", allowed[i],
-			 str_eq(allowed[i], "GET") ? ", HEAD" : "");
+		str_must_format(allow + used, sizeof(allow) - used, "%s%s%s", used ? ", " : "",
+				allowed[i], str_eq(allowed[i], "GET") ? ", HEAD" : "");
 	}
 	reply_problem(rq, 405, "method_not_allowed", "%.16s is not possible on %s; use %s",
 		      rq->method, rq->route->pattern, allow);

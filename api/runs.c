@@ -6,6 +6,7 @@
 #include "api/list.h"
 #include "api/reply.h"
 #include "api/submit.h"
+#include "base/str.h"
 
 #include <stdio.h>
 
@@ -34,7 +35,7 @@ static void reply_run(struct request *rq, unsigned status, const char *id)
 	reply_item(rq, status, run);
 	if (status != 201)
 		return;
-	snprintf(location, sizeof(location), "/v1/runs/%s", id);
+	str_must_format(location, sizeof(location), "/v1/runs/%s", id);
 	reply_header(rq, "Location", location);
 }
 

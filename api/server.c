@@ -184,7 +184,7 @@ __attribute__((format(printf, 2, 0))) static void on_library_log(void *cls, cons
 {
 	char text[256];
 
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
 	log_event(LOG_LEVEL_DEBUG, "http", "msg=\"%s\"", text);
 }
@@ -260,7 +260,7 @@ static struct api *api_new(const struct api_config *cfg, struct manager *e)
 	api->connections = make_connections(cfg);
 	api->data_dir = strdup(cfg->data_dir);
 	api->body_max_bytes = cfg->body_max_bytes;
-	str_copy(api->version, sizeof(api->version), cfg->version);
+	str_must_copy(api->version, sizeof(api->version), cfg->version);
 	pthread_mutex_init(&api->lock, NULL);
 	pthread_cond_init(&api->calmed, NULL);
 	return api;
@@ -282,8 +282,9 @@ int api_start(const struct api_config *given, struct manager *e, struct api **re
 		r = listen_unix(cfg->socket_path, &api->local.fd, reterr);
 		api->socket_path = r < 0 ? NULL : strdup(cfg->socket_path);
 	}
-	snprintf(api->url, sizeof(api->url),
-		 strchr(api->host, ':') ? "http://[%s]:%u" : "http://%s:%u", api->host, api->port);
+	str_must_format(api->url, sizeof(api->url),
+			strchr(api->host, ':') ? "http://[%s]:%u" : "http://%s:%u", api->host,
+			api->port);
 	if (r >= 0)
 		r = start_daemon(&api->tcp, cfg, cfg->threads, reterr);
 	if (r >= 0 && api->local.fd >= 0)

@@ -67,8 +67,8 @@ static bool read_executions(struct request *rq, const char *runs, json_t *execut
 		size_t len = strcspn(runs, ",");
 		char run[ID_LEN];
 
-		snprintf(run, sizeof(run), "%.*s", (int)len, runs);
-		if (len != ID_LEN - 1 || !id_valid('r', run) || ++n > USAGE_RUNS_MAX) {
+		if (!str_format(run, sizeof(run), "%.*s", (int)len, runs) || !id_valid('r', run) ||
+		    ++n > USAGE_RUNS_MAX) {
 			reply_problem(rq, 400, "invalid_parameter",
 				      "the query parameter 'run' must be ids of runs separated by "
 				      "commas, at most %d",

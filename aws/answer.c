@@ -17,7 +17,7 @@ int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const ch
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->kind = kind;
 	c->result = err_set(&c->err, code, "%s: %s", c->operation, text);
@@ -61,7 +61,7 @@ static void take_code(struct aws_call *c, const char *text)
 		n -= (size_t)(hash + 1 - text);
 		text = hash + 1;
 	}
-	snprintf(c->code, sizeof(c->code), "%.*s", (int)(n < sizeof(c->code) ? n : 0), text);
+	str_must_format(c->code, sizeof(c->code), "%.*s", (int)(n < sizeof(c->code) ? n : 0), text);
 }
 
 /* Replace \u0000, which is legal in JSON but not in our texts. A script may print NUL and fail
@@ -124,13 +124,15 @@ static void read_xml_error(struct inflight_call *f)
 	error = find_error(in);
 	if (!error)
 		return;
-	id = json_get_str(json_object_get(in, "ErrorResponse"), "RequestId", NULL);
 	take_code(c, json_get_str(error, "Code", ""));
 	take_message(f, json_get_str(error, "Message", NULL));
-	str_copy(f->region, sizeof(f->region), json_get_str(error, "Region", f->region));
+	id = json_get_str(error, "Region", "");
+	if (*id && !str_copy(f->region, sizeof(f->region), id))
+		f->region[0] = '\0'; /* no region has such a name */
+	id = json_get_str(json_object_get(in, "ErrorResponse"), "RequestId", NULL);
 	id = id ? id : json_get_str(error, "RequestId", NULL);
 	if (id && !c->request_id[0])
-		str_copy(c->request_id, sizeof(c->request_id), id);
+		str_excerpt(c->request_id, sizeof(c->request_id), id);
 }
 
 static void describe(struct inflight_call *f)

@@ -46,23 +46,28 @@ static void take_environment(struct aws_config *c, char *const *env)
 		if (!eq || (size_t)(eq - *env) >= sizeof(name) ||
 		    (!str_starts(*env, "AWS_") && !str_starts(*env, "HOME=")))
 			continue;
-		snprintf(name, sizeof(name), "%.*s", (int)(eq - *env), *env);
+		str_must_format(name, sizeof(name), "%.*s", (int)(eq - *env), *env);
 		if (str_utf8_valid(eq + 1, strlen(eq + 1)))
 			json_object_set_new(c->env, name, json_string(eq + 1));
 	}
 }
 
-static void file_path(const struct aws_config *c, const char *variable, const char *fallback,
-		      char *ret, size_t size)
+static int file_path(const struct aws_config *c, const char *variable, const char *fallback,
+		     char *ret, size_t size, struct err *reterr)
 {
 	const char *given = aws_env(c, variable), *home = aws_env(c, "HOME");
+	bool fits;
 
 	if (given && given[0] == '~' && given[1] == '/' && home)
-		snprintf(ret, size, "%s%s", home, given + 1);
+		fits = str_format(ret, size, "%s%s", home, given + 1);
 	else if (given)
-		snprintf(ret, size, "%s", given);
+		fits = str_copy(ret, size, given);
 	else
-		snprintf(ret, size, "%s/.aws/%s", home ? home : "", fallback);
+		fits = str_format(ret, size, "%s/.aws/%s", home ? home : "", fallback);
+	return fits ? 0
+		    : err_set(reterr, ERR_INVALID,
+			      "the path of %s ('%.64s…') has more than %zu bytes; shorten it",
+			      given ? variable : fallback, given ? given : home, size - 1);
 }
 
 static int read_file(const char *path, json_t **ret, struct err *reterr)
@@ -109,9 +114,13 @@ static int read_files(struct aws_config *c, struct err *reterr)
 	OWN(json_decrefp) json_t *sections = NULL;
 	int r;
 
-	file_path(c, "AWS_CONFIG_FILE", "config", c->config_path, sizeof(c->config_path));
-	file_path(c, "AWS_SHARED_CREDENTIALS_FILE", "credentials", c->credentials_path,
-		  sizeof(c->credentials_path));
+	r = file_path(c, "AWS_CONFIG_FILE", "config", c->config_path, sizeof(c->config_path),
+		      reterr);
+	if (r >= 0)
+		r = file_path(c, "AWS_SHARED_CREDENTIALS_FILE", "credentials", c->credentials_path,
+			      sizeof(c->credentials_path), reterr);
+	if (r < 0)
+		return r;
 	r = read_file(c->config_path, &sections, reterr);
 	if (r < 0)
 		return r;
@@ -211,8 +220,8 @@ int aws_config_again(const struct aws_config *old, struct aws_config **ret, stru
 	}
 	c->profile_given = old->profile_given;
 	c->skip_env_keys = old->skip_env_keys;
-	str_copy(c->profile, sizeof(c->profile), old->profile);
-	str_copy(c->region, sizeof(c->region), old->region);
+	str_assign(c->profile, old->profile);
+	str_assign(c->region, old->region);
 	*ret = c;
 	return 0;
 }

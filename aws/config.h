@@ -8,6 +8,8 @@
 #include "aws/credentials.h"
 #include "base/json.h"
 
+#include <limits.h>
+
 #define AWS_FILE_MAX (1 << 20) /* bytes of a configuration file */
 
 struct aws_config {
@@ -21,7 +23,7 @@ struct aws_config {
 	bool skip_env_keys; /* True if the options name the profile: keys in the environment are
 			       ignored */
 	char region[AWS_REGION_MAX];
-	char config_path[AWS_URL_MAX], credentials_path[AWS_URL_MAX];
+	char config_path[PATH_MAX], credentials_path[PATH_MAX];
 };
 
 /* Parse either file into {"SECTION": {"key": "value" or {"nested": "value"}}}, a new reference.

@@ -58,7 +58,7 @@ static void say_trouble(struct aws_credential_cache *k, int r, const char *msg)
 		else
 			log_event(LOG_LEVEL_WARNING, "aws_keys_missing", "msg=\"%s\"", msg);
 	}
-	str_copy(k->logged, sizeof(k->logged), msg);
+	str_excerpt(k->logged, sizeof(k->logged), msg);
 }
 
 static void take_result(struct aws_credential_cache *k, int r, const struct aws_keys *keys,

@@ -29,7 +29,7 @@ static int profile_keys(struct chain *ch, const char *profile, struct aws_keys *
 static void say(struct chain *ch, const char *words, const char *what)
 {
 	if (ch->source && !ch->source[0])
-		snprintf(ch->source, ch->source_size, "%s%s", words, what);
+		str_excerptf(ch->source, ch->source_size, "%s%s", words, what);
 }
 
 static int too_long(struct err *reterr, const char *where)

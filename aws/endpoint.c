@@ -90,7 +90,7 @@ static const char *configured(const struct aws_config *c, enum aws_service servi
 
 	if (setting(c, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls"))
 		return NULL;
-	snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", services[service].variable);
+	str_must_format(name, sizeof(name), "AWS_ENDPOINT_URL_%s", services[service].variable);
 	url = aws_env(c, name);
 	if (!url)
 		url = aws_env(c, "AWS_ENDPOINT_URL");
@@ -113,13 +113,14 @@ static int use_configured(const char *url, struct aws_endpoint *ret, struct err 
 			       "https://",
 			       url);
 	if (!url_split(url, &parts) || parts.has_user || parts.has_query ||
-	    !str_copy(ret->host, sizeof(ret->host), parts.server))
+	    !str_copy(ret->host, sizeof(ret->host), parts.server) ||
+	    !str_copy(ret->base_path, sizeof(ret->base_path), parts.path))
 		return err_set(
 			reterr, ERR_INVALID,
 			"the configured AWS address '%s' is invalid; write https://HOST[:PORT]",
 			url);
-	snprintf(ret->url, sizeof(ret->url), "http%s://%s", parts.https ? "s" : "", ret->host);
-	str_copy(ret->base_path, sizeof(ret->base_path), parts.path);
+	str_must_format(ret->url, sizeof(ret->url), "http%s://%s", parts.https ? "s" : "",
+			ret->host);
 	for (n = strlen(ret->base_path); n > 0 && ret->base_path[n - 1] == '/';)
 		ret->base_path[--n] = '\0';
 	ret->path_style = true;
@@ -148,14 +149,14 @@ static void use_s3(const char *region, const char *bucket, const struct partitio
 
 	ret->path_style = !bucket || !is_host_label(bucket);
 	if (str_eq(region, "us-east-1") && !fips && !dual && !ret->path_style)
-		snprintf(host, sizeof(host), "s3.%s", p->suffix);
+		str_must_format(host, sizeof(host), "s3.%s", p->suffix);
 	else
-		snprintf(host, sizeof(host), "s3%s%s.%s.%s", fips ? "-fips" : "",
-			 dual ? ".dualstack" : "", region, p->suffix);
+		str_must_format(host, sizeof(host), "s3%s%s.%s.%s", fips ? "-fips" : "",
+				dual ? ".dualstack" : "", region, p->suffix);
 	if (ret->path_style)
-		str_copy(ret->host, sizeof(ret->host), host);
+		str_assign(ret->host, host);
 	else
-		snprintf(ret->host, sizeof(ret->host), "%s.%s", bucket, host);
+		str_must_format(ret->host, sizeof(ret->host), "%s.%s", bucket, host);
 }
 
 int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const char *region,
@@ -181,8 +182,8 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 		return err_set(reterr, ERR_INVALID,
 			       "'%.64s' is not an AWS region such as eu-west-1", region);
 	p = partition_of(region);
-	str_copy(ret->sign_region, sizeof(ret->sign_region),
-		 service == AWS_IAM ? p->iam_region : region);
+	str_must_copy(ret->sign_region, sizeof(ret->sign_region),
+		      service == AWS_IAM ? p->iam_region : region);
 	if (url)
 		return use_configured(url, ret, reterr);
 	/* in GovCloud the normal addresses of the other services are FIPS ones */
@@ -190,13 +191,14 @@ int aws_endpoint_of(const struct aws_config *c, enum aws_service service, const 
 	if (service == AWS_S3)
 		use_s3(region, bucket, p, fips, dual, ret);
 	else if (service == AWS_IAM && fips && str_eq(p->iam_region, "us-east-1"))
-		str_copy(ret->host, sizeof(ret->host), "iam-fips.amazonaws.com");
+		str_assign(ret->host, "iam-fips.amazonaws.com");
 	else if (service == AWS_IAM)
-		str_copy(ret->host, sizeof(ret->host), p->iam_host);
+		str_must_copy(ret->host, sizeof(ret->host), p->iam_host);
 	else
-		snprintf(ret->host, sizeof(ret->host), "%s.%s.%s",
-			 fips && !no_fips_name ? services[service].fips : services[service].host,
-			 region, p->suffix);
-	snprintf(ret->url, sizeof(ret->url), "https://%s", ret->host);
+		str_must_format(ret->host, sizeof(ret->host), "%s.%s.%s",
+				fips && !no_fips_name ? services[service].fips
+						      : services[service].host,
+				region, p->suffix);
+	str_must_format(ret->url, sizeof(ret->url), "https://%s", ret->host);
 	return 0;
 }

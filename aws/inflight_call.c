@@ -115,8 +115,8 @@ static void remember_region(struct aws *a, const char *bucket, const char *regio
 			b = &a->buckets[i];
 	if (!b)
 		b = &a->buckets[a->buckets_at++ % BUCKETS_MAX];
-	str_copy(b->name, sizeof(b->name), bucket);
-	str_copy(b->region, sizeof(b->region), region);
+	str_must_copy(b->name, sizeof(b->name), bucket);
+	str_must_copy(b->region, sizeof(b->region), region);
 }
 
 static const char *region_of(const struct inflight_call *f)

@@ -126,8 +126,13 @@ int aws_keys_from_container(const struct aws_config *c, struct net *net, struct 
 	char url[AWS_URL_MAX];
 	int r;
 
-	snprintf(url, sizeof(url), "%s%s", relative ? CONTAINER_HOST : "",
-		 relative ? relative : full);
+	if (!str_format(url, sizeof(url), "%s%s", relative ? CONTAINER_HOST : "",
+			relative ? relative : full))
+		return err_set(reterr, ERR_INVALID,
+			       "AWS_CONTAINER_CREDENTIALS_%s_URI has more than %zu bytes; correct "
+			       "it",
+			       relative ? "RELATIVE" : "FULL",
+			       sizeof(url) - 1 - (relative ? strlen(CONTAINER_HOST) : 0));
 	if (relative ? relative[0] != '/' : !container_url_allowed(url))
 		return err_set(reterr, ERR_INVALID,
 			       relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must begin with "
@@ -148,13 +153,15 @@ int aws_keys_from_container(const struct aws_config *c, struct net *net, struct 
 
 /* ---- instance (IMDSv2) ---- */
 
+#define TOKEN_MAX 1024 /* bytes of a token; those of AWS have 56 */
+
 struct instance {
 	struct net *net;
 	const char *host;
 	int64_t timeout_us;
 	int attempts;
 	bool no_v1;
-	char token[512]; /* header line; "": the service is too old for tokens */
+	char token[TOKEN_MAX + 32]; /* header line; "": the service is too old for tokens */
 };
 
 /* A variable, or else the profile's key. */
@@ -187,14 +194,33 @@ static void instance_settings(const struct aws_config *c, struct instance *in)
 	in->no_v1 = no_v1 && strcasecmp(no_v1, "true") == 0;
 }
 
-static void instance_url(const struct instance *in, const char *path, const char *role, char *ret,
-			 size_t size)
+static int instance_url(const struct instance *in, const char *path, const char *role,
+			char ret[AWS_URL_MAX], struct err *reterr)
 {
 	size_t n = strlen(in->host);
 
 	while (n > 0 && in->host[n - 1] == '/')
 		n--;
-	snprintf(ret, size, "%.*s%s%s", (int)n, in->host, path, role);
+	if (str_format(ret, AWS_URL_MAX, "%.*s%s%s", (int)n, in->host, path, role))
+		return 0;
+	return err_set(reterr, ERR_INVALID,
+		       "the address of the instance's metadata service, '%.64s…', has more than %d "
+		       "bytes; correct ec2_metadata_service_endpoint",
+		       in->host, AWS_URL_MAX - 1);
+}
+
+/* Keep the token of a reply as a header line. */
+static int take_token(struct instance *in, const struct net_request *rq, struct err *reterr)
+{
+	const char *text = buf_str(&rq->reply);
+
+	if (str_format(in->token, sizeof(in->token), "x-aws-ec2-metadata-token: %.*s",
+		       (int)strcspn(text, "\r\n"), text))
+		return 0;
+	in->token[0] = '\0';
+	return err_set(reterr, ERR_UNAVAILABLE,
+		       "the instance's metadata service gave a token of more than %d bytes",
+		       TOKEN_MAX);
 }
 
 /* Get a token. Some services have none, or their answer cannot pass a container's network (one
@@ -203,9 +229,10 @@ static int instance_token(struct instance *in, struct err *reterr)
 {
 	static const char *const headers[] = {"x-aws-ec2-metadata-token-ttl-seconds: 21600"};
 	char url[AWS_URL_MAX];
-	int r = 0;
+	int r = instance_url(in, "/latest/api/token", "", url, reterr);
 
-	instance_url(in, "/latest/api/token", "", url, sizeof(url));
+	if (r < 0)
+		return r;
 	for (int i = 0; i < in->attempts; i++) {
 		struct net_request rq;
 		bool old;
@@ -214,8 +241,7 @@ static int instance_token(struct instance *in, struct err *reterr)
 		old = r == 0 ? rq.status == 403 || rq.status == 404 || rq.status == 405
 			     : r == -ETIMEDOUT && rq.sent;
 		if (r == 0 && rq.status == 200)
-			snprintf(in->token, sizeof(in->token), "x-aws-ec2-metadata-token: %.*s",
-				 (int)strcspn(buf_str(&rq.reply), "\r\n"), buf_str(&rq.reply));
+			r = take_token(in, &rq, reterr);
 		else if (old)
 			r = in->no_v1 ? err_set(reterr, ERR_UNAVAILABLE,
 						"the instance's metadata service gives no token, "
@@ -238,10 +264,12 @@ static int instance_get(const struct instance *in, const char *role, struct net_
 {
 	const char *headers[] = {in->token};
 	char url[AWS_URL_MAX];
-	int r = -ERR_UNAVAILABLE;
+	int r = instance_url(in, INSTANCE_PATH, role, url, reterr);
 
-	instance_url(in, INSTANCE_PATH, role, url, sizeof(url));
 	net_request_init(rq);
+	if (r < 0)
+		return r;
+	r = -ERR_UNAVAILABLE;
 	for (int i = 0; r < 0 && i < in->attempts; i++) {
 		net_request_done(rq);
 		r = ask(in->net, "GET", url, headers, in->token[0] != '\0', in->timeout_us, rq,
@@ -286,8 +314,12 @@ int aws_keys_from_instance(const struct aws_config *c, struct net *net, struct a
 	if (r < 0)
 		return r;
 	r = instance_get(&in, "", &rq, reterr);
-	snprintf(role, sizeof(role), "%.*s", (int)strcspn(buf_str(&rq.reply), "\r\n"),
-		 buf_str(&rq.reply));
+	if (r == 0 && !str_format(role, sizeof(role), "%.*s",
+				  (int)strcspn(buf_str(&rq.reply), "\r\n"), buf_str(&rq.reply)))
+		r = err_set(reterr, ERR_UNAVAILABLE,
+			    "the instance's metadata service gave a role name of more than %zu "
+			    "bytes",
+			    sizeof(role) - 1);
 	net_request_done(&rq);
 	if (r < 0)
 		return r;

@@ -108,7 +108,7 @@ static struct quota *quota_of(struct rate_limiter *p, enum aws_service service, 
 	if (q || !(q = calloc(1, sizeof(*q))))
 		return q;
 	q->service = service;
-	str_copy(q->region, sizeof(q->region), region);
+	str_must_copy(q->region, sizeof(q->region), region);
 	q->tokens = RATE_LIMITER_QUOTA;
 	q->next = p->quotas;
 	p->quotas = q;
@@ -132,7 +132,8 @@ struct rate_lane *rate_lane(struct rate_limiter *p, enum aws_service service, co
 	struct rate_lane *lane = find(p, service, region, operation);
 	struct quota *quota;
 
-	if (!lane && p->lanes_n >= RATE_LIMITER_LANES_MAX) {
+	/* a region that is too long is refused when the request is made */
+	if (!lane && (p->lanes_n >= RATE_LIMITER_LANES_MAX || strlen(region) >= AWS_REGION_MAX)) {
 		region = operation = "";
 		lane = find(p, service, region, operation);
 	}
@@ -144,8 +145,8 @@ struct rate_lane *rate_lane(struct rate_limiter *p, enum aws_service service, co
 		return NULL;
 	lane->rule = rule_of(service, operation);
 	lane->quota = quota;
-	str_copy(lane->region, sizeof(lane->region), region);
-	str_copy(lane->operation, sizeof(lane->operation), operation);
+	str_must_copy(lane->region, sizeof(lane->region), region);
+	str_must_copy(lane->operation, sizeof(lane->operation), operation);
 	lane->rate = lane->rule->rate;
 	lane->tokens = lane->rule->burst;
 	lane->next = p->lanes;

@@ -38,11 +38,11 @@ static void put_members(struct buf *out, const char *name, const json_t *value, 
 	size_t i;
 
 	json_array_foreach(value, i, item) {
-		snprintf(inner, sizeof(inner), "%s.member.%zu", name, i + 1);
+		str_must_format(inner, sizeof(inner), "%s.member.%zu", name, i + 1);
 		put_parameter(out, inner, item, depth + 1);
 	}
 	json_object_foreach((json_t *)value, key, item) {
-		snprintf(inner, sizeof(inner), "%s.%s", name, key);
+		str_must_format(inner, sizeof(inner), "%s.%s", name, key);
 		put_parameter(out, inner, item, depth + 1);
 	}
 }
@@ -184,8 +184,9 @@ static void add_own(struct inflight_call *f, struct signing *s)
 	const struct aws_call *c = f->c;
 
 	if (is_json(c->service)) {
-		snprintf(s->target, sizeof(s->target), "%s.%s",
-			 c->service == AWS_LOGS ? "Logs_20140328" : "SageMaker", c->operation);
+		str_must_format(s->target, sizeof(s->target), "%s.%s",
+				c->service == AWS_LOGS ? "Logs_20140328" : "SageMaker",
+				c->operation);
 		add_header(f, s, "Content-Type", "application/x-amz-json-1.1");
 		add_header(f, s, "X-Amz-Target", s->target);
 	} else if (is_query(c->service)) {

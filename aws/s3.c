@@ -44,7 +44,7 @@ static void add_header(struct s3_call *c, const char *name, const char *value)
 
 	if (!value || n >= ARRAY_LEN(c->headers))
 		return;
-	snprintf(c->headers[n], sizeof(c->headers[n]), "%s: %s", name, value);
+	str_must_format(c->headers[n], sizeof(c->headers[n]), "%s: %s", name, value);
 	c->call.headers[c->call.headers_n++] = c->headers[n];
 }
 
@@ -122,8 +122,8 @@ static void set_kept(struct s3_call *c, const struct s3_bucket *b, int64_t part_
 {
 	if (b->kms_key && *b->kms_key) {
 		add_header(c, "x-amz-server-side-encryption", "aws:kms");
-		snprintf(c->kms_header, sizeof(c->kms_header),
-			 "x-amz-server-side-encryption-aws-kms-key-id: %s", b->kms_key);
+		str_must_format(c->kms_header, sizeof(c->kms_header),
+				"x-amz-server-side-encryption-aws-kms-key-id: %s", b->kms_key);
 		c->call.headers[c->call.headers_n++] = c->kms_header;
 	}
 	if (part_bytes)
@@ -177,7 +177,7 @@ void s3_list(struct s3_call *c, const struct s3_bucket *b, const char *prefix,
 		query_add(&q, "continuation-token", token);
 	if (delimiter)
 		query_add(&q, "delimiter", delimiter);
-	str_copy(c->prefix, sizeof(c->prefix), prefix);
+	str_must_copy(c->prefix, sizeof(c->prefix), prefix);
 	c->max = max;
 	query_add(&q, "encoding-type", "url");
 	query_add_int(&q, "list-type", 2);

@@ -116,9 +116,10 @@ static void complete_sums(struct s3_object *o, const char *type)
 
 	if (!dash)
 		return;
-	if (n && !strchr(o->sha256, '-'))
-		snprintf(o->sha256 + n, sizeof(o->sha256) - n, "%.*s", (int)strcspn(dash, "\""),
-			 dash);
+	if (n && !strchr(o->sha256, '-') &&
+	    !str_format(o->sha256 + n, sizeof(o->sha256) - n, "%.*s", (int)strcspn(dash, "\""),
+			dash))
+		*o->sha256 = '\0'; /* no number of parts has so many digits */
 	if (!strchr(o->crc32, '-') && !str_eq(type, "FULL_OBJECT"))
 		*o->crc32 = '\0';
 }
@@ -198,6 +199,14 @@ static bool is_truncated(const json_t *root)
 	return str_eq(json_get_str(root, "IsTruncated", "false"), "true");
 }
 
+/* Half an ETag in If-Match would never match. */
+static int long_etag(const char *operation, const char *key, struct err *reterr)
+{
+	return err_set(reterr, ERR_CORRUPT,
+		       "%s: the ETag of '%s' has more than %d bytes; those of S3 have at most 40",
+		       operation, key, S3_ETAG_MAX - 1);
+}
+
 void s3_pages_done(struct s3_pages *pages)
 {
 	free(pages->token);
@@ -226,7 +235,8 @@ static int read_object(const struct s3_call *c, const json_t *item, const struct
 			"ListObjectsV2: the list names '%s' after '%s': it is not sorted, or "
 			"it begins again",
 			o->key, pages->last);
-	str_copy(o->etag, sizeof(o->etag), json_get_str(item, "ETag", ""));
+	if (!str_copy(o->etag, sizeof(o->etag), json_get_str(item, "ETag", "")))
+		return long_etag("ListObjectsV2", o->key, reterr);
 	if (clock_parse(json_get_str(item, "LastModified", ""), &o->modified_us) < 0)
 		o->modified_us = 0;
 	return 0;
@@ -322,8 +332,11 @@ int s3_list_parts_result(const struct s3_call *c, struct s3_part *parts, int n, 
 		if (number < 1 || number > n)
 			continue;
 		p = &parts[number - 1];
-		str_copy(p->etag, sizeof(p->etag), json_get_str(item, "ETag", ""));
-		str_copy(p->sha256, sizeof(p->sha256), json_get_str(item, "ChecksumSHA256", ""));
+		if (!str_copy(p->etag, sizeof(p->etag), json_get_str(item, "ETag", "")))
+			return long_etag("ListParts", json_get_str(root, "Key", ""), reterr);
+		if (!str_copy(p->sha256, sizeof(p->sha256),
+			      json_get_str(item, "ChecksumSHA256", "")))
+			p->sha256[0] = '\0'; /* no checksum: the part is sent again */
 		p->size = text_int(item, "Size");
 	}
 	if (is_truncated(root))

@@ -248,7 +248,7 @@ static int prepare(const struct sigv4_request *rq, const struct aws_keys *keys, 
 	gmtime_r(&at, &tm);
 	strftime(s->date, sizeof(s->date), "%Y%m%dT%H%M%SZ", &tm);
 	if (rq->payload_hash)
-		str_copy(s->payload, sizeof(s->payload), rq->payload_hash);
+		str_must_copy(s->payload, sizeof(s->payload), rq->payload_hash);
 	else
 		hash_bytes(rq->body ? rq->body : "", rq->body_len, s->payload);
 	r = collect_headers(rq, keys, s->date, s->payload, s->headers, &s->headers_n);
@@ -302,8 +302,8 @@ static void signature(const struct sigv4_request *rq, const struct aws_keys *key
 	unsigned char a[32], b[32];
 	char first[sizeof(keys->secret) + 4], day[9];
 
-	snprintf(first, sizeof(first), "AWS4%s", keys->secret);
-	snprintf(day, sizeof(day), "%.8s", date);
+	str_must_format(first, sizeof(first), "AWS4%s", keys->secret);
+	str_must_format(day, sizeof(day), "%.8s", date);
 	mac((const unsigned char *)first, strlen(first), day, a);
 	mac(a, sizeof(a), rq->region, b);
 	mac(b, sizeof(b), rq->service, a);
@@ -342,7 +342,8 @@ int sigv4_sign(const struct sigv4_request *rq, const struct aws_keys *keys, stru
 		r = canonical(rq, &s, &text, reterr);
 	if (r < 0)
 		return r;
-	snprintf(scope, sizeof(scope), "%.8s/%s/%s/aws4_request", s.date, rq->region, rq->service);
+	str_must_format(scope, sizeof(scope), "%.8s/%s/%s/aws4_request", s.date, rq->region,
+			rq->service);
 	hash_bytes(text.data, text.len, hex);
 	buf_printf(&to_sign, ALGORITHM "\n%s\n%s\n%s", s.date, scope, hex);
 	signature(rq, keys, s.date, buf_str(&to_sign), hex);

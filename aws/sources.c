@@ -115,7 +115,7 @@ static int sts_headers(const struct aws_endpoint *at, const struct aws_keys *key
 		.now_us = clock_now_us(),
 	};
 
-	snprintf(path, sizeof(path), "%s/", at->base_path);
+	str_must_format(path, sizeof(path), "%s/", at->base_path);
 	buf_printf(lines, "Content-Type: %s\n", type.value);
 	return keys ? sigv4_sign(&rq, keys, lines, reterr) : 0;
 }
@@ -144,7 +144,7 @@ int aws_keys_from_role(const struct aws_config *c, const struct aws_role *role, 
 	r = sts_headers(&at, keys, &body, &lines, reterr);
 	if (r < 0)
 		return r;
-	snprintf(url, sizeof(url), "%s%s/", at.url, at.base_path);
+	str_must_format(url, sizeof(url), "%s%s/", at.url, at.base_path);
 	net_request_init(&rq);
 	rq.method = "POST";
 	rq.url = url;

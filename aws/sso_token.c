@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "base/str.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,7 +28,7 @@ static int expiry_of(const char *text, int64_t *ret_us)
 
 	if (!str_ends(text, "UTC") || n >= sizeof(zulu))
 		return clock_parse(text, ret_us);
-	snprintf(zulu, sizeof(zulu), "%.*sZ", (int)n - 3, text);
+	str_must_format(zulu, sizeof(zulu), "%.*sZ", (int)n - 3, text);
 	return clock_parse(zulu, ret_us);
 }
 
@@ -139,14 +140,18 @@ int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct 
 		  size_t size, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *cached = NULL, *fresh = NULL;
-	char hex[HASH_SHA1_HEX_LEN], path[AWS_URL_MAX];
+	char hex[HASH_SHA1_HEX_LEN], path[PATH_MAX];
 	const char *home = aws_env(c, "HOME");
 	int64_t now = clock_now_us(), expires_us = 0;
 	struct err why = {0};
 	int r = 0;
 
 	hash_sha1(sso->name, strlen(sso->name), hex);
-	snprintf(path, sizeof(path), "%s/.aws/sso/cache/%s.json", home ? home : "", hex);
+	if (!str_format(path, sizeof(path), "%s/.aws/sso/cache/%s.json", home ? home : "", hex))
+		return err_set(reterr, ERR_INVALID,
+			       "the path of the SSO cache below HOME ('%.64s…') has more than %zu "
+			       "bytes",
+			       home, sizeof(path) - 1);
 	if (json_read_file(AT_FDCWD, path, CACHE_MAX, &cached, NULL) < 0 ||
 	    expiry_of(json_get_str(cached, "expiresAt", ""), &expires_us) < 0)
 		return use(sso->name, NULL, ret, size, reterr);

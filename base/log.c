@@ -114,12 +114,13 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 	if (level > max_level)
 		return;
 	if (getenv("JOURNAL_STREAM"))
-		n = (size_t)snprintf(line, sizeof(line), "<%d>event=%s ", (int)level, event);
+		str_must_format(line, sizeof(line), "<%d>event=%s ", (int)level, event);
 	else
-		n = (size_t)snprintf(line, sizeof(line), "%s %s event=%s ",
-				     clock_format(at, clock_now_us()), level_name(level), event);
+		str_must_format(line, sizeof(line), "%s %s event=%s ",
+				clock_format(at, clock_now_us()), level_name(level), event);
+	n = strlen(line);
 	va_start(ap, fmt);
-	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	str_vexcerptf(line + n, sizeof(line) - n - 1, fmt, ap);
 	va_end(ap);
 	n = strlen(line);
 	for (size_t i = 0; i < n; i++) /* one fact, one line */

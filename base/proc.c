@@ -117,7 +117,9 @@ int proc_boot_id(char buf[BOOT_ID_LEN], struct err *reterr)
 
 	if (r < 0)
 		return r;
-	snprintf(buf, BOOT_ID_LEN, "%s", buf_str(&text));
+	if (!str_format(buf, BOOT_ID_LEN, "%.*s", (int)strcspn(buf_str(&text), "\n"),
+			buf_str(&text)))
+		return err_set(reterr, ERR_CORRUPT, "/proc/sys/kernel/random/boot_id is no id");
 	return 0;
 }
 
@@ -126,7 +128,7 @@ static bool read_proc(pid_t pid, const char *name, struct buf *out)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	str_must_format(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	return file_read(AT_FDCWD, path, out, NULL) >= 0;
 }
 
@@ -139,8 +141,7 @@ bool proc_env(pid_t pid, const char *key, char *buf, size_t size)
 		return false;
 	for (const char *p = buf_str(&env), *end = p + env.len; p < end; p += strlen(p) + 1) {
 		if (strncmp(p, key, n) == 0 && p[n] == '=') {
-			snprintf(buf, size, "%s", p + n + 1);
-			return true;
+			return str_copy(buf, size, p + n + 1);
 		}
 	}
 	return false;
@@ -165,7 +166,7 @@ bool proc_name(pid_t pid, char *buf, size_t size)
 
 	if (!read_proc(pid, "comm", &text))
 		return false;
-	snprintf(buf, size, "%.*s", (int)strcspn(buf_str(&text), "\n"), buf_str(&text));
+	str_excerptf(buf, size, "%.*s", (int)strcspn(buf_str(&text), "\n"), buf_str(&text));
 	return true;
 }
 
@@ -243,7 +244,7 @@ bool proc_children(pid_t pid, struct buf *pids)
 
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
-		snprintf(name, sizeof(name), "%s/children", e->d_name);
+		str_must_format(name, sizeof(name), "%s/children", e->d_name);
 		if (file_read(dirfd(d), name, &text, NULL) < 0 || !pids_add(buf_str(&text), pids))
 			listed = false;
 	}

@@ -6,6 +6,7 @@
 #include "base/pytext.h"
 
 #include "base/own.h"
+#include "base/str.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -52,12 +53,12 @@ char *py_float_repr(double v, char buf[PY_FLOAT_LEN])
 		snprintf(text, sizeof(text), "%.*e", digits - 1, v);
 	e = strchr(text, 'e');
 	if (!e) { /* inf or nan, which never come from JSON */
-		snprintf(buf, PY_FLOAT_LEN, "%s", text);
+		str_must_format(buf, PY_FLOAT_LEN, "%s", text);
 		return buf;
 	}
 	exponent = (int)strtol(e + 1, NULL, 10);
 	if (exponent < FIXED_MIN || exponent > FIXED_MAX)
-		snprintf(buf, PY_FLOAT_LEN, "%s", text);
+		str_must_format(buf, PY_FLOAT_LEN, "%s", text);
 	else if (digits - 1 - exponent > 0)
 		snprintf(buf, PY_FLOAT_LEN, "%.*f", digits - 1 - exponent, v);
 	else

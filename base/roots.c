@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <limits.h>
 #include <string.h>
@@ -87,8 +88,7 @@ static bool own_tree(const char *path, char *tree, size_t size)
 		n += strspn(path + n, "/");
 		n += strcspn(path + n, "/");
 	}
-	snprintf(tree, size, "%.*s", (int)n, path);
-	return true;
+	return str_format(tree, size, "%.*s", (int)n, path);
 }
 
 static int check_opened(int fd, int at, const char *path, struct err *reterr)
@@ -184,7 +184,7 @@ int roots_make_dir(const char *path, mode_t mode, struct err *reterr)
 
 		if (n > NAME_MAX)
 			return err_errno(reterr, ENAMETOOLONG, "open '%s'", path);
-		snprintf(name, sizeof(name), "%.*s", (int)n, rest);
+		str_must_format(name, sizeof(name), "%.*s", (int)n, rest);
 		next = step_into(at, name, path, mode, reterr);
 		if (next < 0)
 			return next;

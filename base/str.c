@@ -5,6 +5,7 @@
  */
 #include "base/str.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -41,18 +42,78 @@ bool str_copy(char *dst, size_t size, const char *src)
 	return take == n;
 }
 
-bool str_excerpt(char *dst, size_t size, const char *src)
+bool str_format(char *dst, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(dst, size, fmt, ap);
+	va_end(ap);
+	return n >= 0 && (size_t)n < size;
+}
+
+void str_must_copy(char *dst, size_t size, const char *src)
+{
+	bool fits = str_copy(dst, size, src);
+
+	assert(fits);
+}
+
+void str_must_format(char *dst, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(dst, size, fmt, ap);
+	va_end(ap);
+	assert(n >= 0 && (size_t)n < size);
+}
+
+/* Put "…" at the end of the cut text of size - 1 bytes, if there is room. */
+static void mark_cut(char *dst, size_t size)
 {
 	static const char mark[] = "…";
-	size_t n;
+	size_t n = size - sizeof(mark);
 
-	if (str_copy(dst, size, src))
-		return true;
-	n = size - sizeof(mark);
-	while (n > 0 && ((unsigned char)src[n] & 0xc0) == 0x80)
+	if (size < sizeof(mark))
+		return;
+	for (int i = 0; i < 3 && n > 0 && ((unsigned char)dst[n] & 0xc0) == 0x80; i++)
 		n--;
 	memcpy(dst + n, mark, sizeof(mark));
-	return false;
+}
+
+bool str_excerpt(char *dst, size_t size, const char *src)
+{
+	bool fits = str_copy(dst, size, src);
+
+	if (!fits)
+		mark_cut(dst, size);
+	return fits;
+}
+
+bool str_vexcerptf(char *dst, size_t size, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(dst, size, fmt, ap);
+	bool fits = n >= 0 && (size_t)n < size;
+
+	if (n < 0)
+		str_must_copy(dst, size, "");
+	else if (!fits)
+		mark_cut(dst, size);
+	return fits;
+}
+
+bool str_excerptf(char *dst, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	bool fits;
+
+	va_start(ap, fmt);
+	fits = str_vexcerptf(dst, size, fmt, ap);
+	va_end(ap);
+	return fits;
 }
 
 /* Levenshtein distance of strings up to NEAREST_NAME_MAX. */
@@ -154,7 +215,7 @@ char *str_bytes(char *buf, size_t size, int64_t bytes)
 		v /= 1024;
 		u++;
 	}
-	snprintf(buf, size, u ? "%.1f %s" : "%.0f %s", v, units[u]);
+	str_must_format(buf, size, u ? "%.1f %s" : "%.0f %s", v, units[u]);
 	return buf;
 }
 

@@ -202,10 +202,9 @@ static int find_job(struct cli *c, const char *run, const char *name, char id[ID
 	if (r < 0)
 		return r;
 	json_array_foreach(json_object_get(answer, "jobs"), i, job)
-		if (str_eq(json_get_str(job, "name", ""), name)) {
-			str_copy(id, ID_LEN, json_get_str(job, "id", ""));
+		if (str_eq(json_get_str(job, "name", ""), name) &&
+		    str_copy(id, ID_LEN, json_get_str(job, "id", "")))
 			return 0;
-		}
 	return err_set(reterr, ERR_NOT_FOUND, "run %s has no job named '%s'", run, name);
 }
 
@@ -219,14 +218,14 @@ int client_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_
 	if (ret_is_run)
 		*ret_is_run = false;
 	if (slash && (size_t)(slash - typed) == ID_LEN - 1) {
-		str_copy(run, sizeof(run), typed);
+		str_must_format(run, sizeof(run), "%.*s", ID_LEN - 1, typed);
 		if (id_valid('r', run))
 			return find_job(c, run, slash + 1, id, reterr);
 	}
 	if (id_valid('j', typed) || (ret_is_run && id_valid('r', typed))) {
 		if (ret_is_run)
 			*ret_is_run = typed[0] == 'r';
-		str_copy(id, ID_LEN, typed);
+		str_must_copy(id, ID_LEN, typed);
 		return 0;
 	}
 	return err_set(reterr, ERR_INVALID, "'%s' is not the id of a job%s; give an id or RUN/NAME",

@@ -8,6 +8,7 @@
 #include "cli/show.h"
 #include "cli/terminal.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 
@@ -93,7 +94,7 @@ static size_t metric_names(const json_t *items, const char *names[METRIC_COLUMNS
 int cmd_metrics(struct cli *c)
 {
 	struct show_column columns[METRIC_COLUMNS + 3] = {{"STEP", "step"}, {"EPOCH", "epoch"}};
-	char keys[METRIC_COLUMNS][80];
+	char keys[METRIC_COLUMNS][SHOW_KEY_MAX];
 	const char *names[METRIC_COLUMNS];
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
@@ -115,7 +116,7 @@ int cmd_metrics(struct cli *c)
 	}
 	n = metric_names(json_object_get(answer, "items"), names);
 	for (size_t i = 0; i < n; i++) {
-		snprintf(keys[i], sizeof(keys[i]), "values.%s", names[i]);
+		str_must_format(keys[i], sizeof(keys[i]), "values.%s", names[i]);
 		columns[2 + i] = (struct show_column){names[i], keys[i]};
 	}
 	show_table(json_object_get(answer, "items"), columns, "The job has no metrics yet.");
@@ -211,10 +212,14 @@ static int artifact_get(struct cli *c, struct request_path *p, const char *path,
 	if (!name)
 		name = base ? base + 1 : path;
 	for (const char *part = path; part; part = strchr(part, '/')) {
-		char one[256];
+		char one[NAME_MAX + 1];
 
 		part += *part == '/';
-		snprintf(one, sizeof(one), "%.*s", (int)strcspn(part, "/"), part);
+		if (!str_format(one, sizeof(one), "%.*s", (int)strcspn(part, "/"), part))
+			return err_set(reterr, ERR_INVALID,
+				       "'%.64s…' is not the path of an artifact: a name has at "
+				       "most %d bytes",
+				       part, NAME_MAX);
 		request_path_segment(p, one);
 	}
 	request_path_param(p, "attempt", cli_get(c, "attempt"));

@@ -31,7 +31,7 @@ static int version_of_daemon(struct cli *c, char *buf, size_t size, struct err *
 
 	request_path(&p, "/v1/version");
 	r = client_request(c, "GET", &p, NULL, &answer, reterr);
-	str_copy(buf, size, json_get_str(answer, "version", "?"));
+	str_excerpt(buf, size, json_get_str(answer, "version", "?"));
 	return r;
 }
 

@@ -51,8 +51,8 @@ static int model_list(struct cli *c, struct err *reterr)
 	json_array_foreach(json_object_get(answer, "items"), i, item) {
 		model_source_text(item, text, sizeof(text));
 		if (json_get_bool(item, "hidden", false))
-			str_copy(text + strlen(text), sizeof(text) - strlen(text),
-				 " (hidden by a name of the configuration)");
+			str_excerpt(text + strlen(text), sizeof(text) - strlen(text),
+				    " (hidden by a name of the configuration)");
 		json_set_str(item, "model", text);
 	}
 	show_table(json_object_get(answer, "items"), columns,

@@ -304,9 +304,9 @@ static void print_option(const struct cli_option *o)
 {
 	char left[48];
 
-	snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
-		 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name, o->value ? " " : "",
-		 o->value ? o->value : "");
+	str_excerptf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
+		     o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+		     o->value ? " " : "", o->value ? o->value : "");
 	printf("  %-26s %s\n", left, o->help);
 }
 

@@ -81,21 +81,21 @@ static void describe(char *out, size_t size, const json_t *job, int columns)
 
 	out[0] = '\0';
 	if (str_eq(state, "running") && part >= 0) {
-		snprintf(out, size, "%s %3d%%  %.3g %s/s%s%s%s", show_bar(bar, BAR_WIDTH, part),
-			 (int)(100 * part), json_get_num(progress, "rate", 0),
-			 json_get_str(progress, "unit", ""), eta_s >= 0 ? "  " : "",
-			 eta_s >= 0 ? show_duration(left, (int64_t)(eta_s * 1e6)) : "",
-			 eta_s >= 0 ? " left" : "");
+		str_excerptf(out, size, "%s %3d%%  %.3g %s/s%s%s%s", show_bar(bar, BAR_WIDTH, part),
+			     (int)(100 * part), json_get_num(progress, "rate", 0),
+			     json_get_str(progress, "unit", ""), eta_s >= 0 ? "  " : "",
+			     eta_s >= 0 ? show_duration(left, (int64_t)(eta_s * 1e6)) : "",
+			     eta_s >= 0 ? " left" : "");
 		return;
 	}
 	if (sagemaker_status(job)[0]) {
-		snprintf(out, size, "SageMaker: %s", sagemaker_status(job));
+		str_excerptf(out, size, "SageMaker: %s", sagemaker_status(job));
 		return;
 	}
 	show_cell(cell, job,
 		  str_eq(state, "succeeded") || str_eq(state, "running") ? &took : &reason);
 	if (!str_eq(cell, "-"))
-		snprintf(out, size, "%s", cell);
+		str_excerptf(out, size, "%s", cell);
 }
 
 static size_t count_of_submit(const json_t *warnings)
@@ -170,11 +170,11 @@ static void say_changes(struct follow *f, const json_t *jobs)
 
 		if (i >= LINES_MAX)
 			return;
-		snprintf(key, sizeof(key), "%s %s", state, sagemaker_status(job));
+		str_excerptf(key, sizeof(key), "%s %s", state, sagemaker_status(job));
 		if (str_eq(f->printed[i], key) && part < f->printed_part[i] + QUIET_STEP)
 			continue;
 		f->printed_part[i] = str_eq(f->printed[i], key) && part > 0 ? part : 0;
-		str_copy(f->printed[i], sizeof(f->printed[i]), key);
+		str_assign(f->printed[i], key);
 		describe(about, sizeof(about), job, 0);
 		fprintf(stderr, "%-16s %-10s %s\n", json_get_str(job, "name", ""), state, about);
 	}
@@ -270,7 +270,7 @@ static int follow_once(struct follow *f, char state[24], struct err *reterr)
 	f->unreachable = false;
 	f->reached = true;
 	f->terminal ? draw(f, jobs) : say_changes(f, jobs);
-	str_copy(state, 24, json_get_str(item, "state", ""));
+	str_excerpt(state, 24, json_get_str(item, "state", ""));
 	if (is_final(f->is_run, state))
 		return 1;
 	return wait_for_news(f, item, reterr);

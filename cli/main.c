@@ -104,7 +104,9 @@ static void find_daemon(struct cli *c, char *buf, size_t size)
 		c->url = env;
 	if (c->url)
 		return;
-	snprintf(buf, size, "unix:%s/trainyard.sock", dir && dir[0] ? dir : DEFAULT_SOCKET_DIR);
+	if (!str_format(buf, size, "unix:%s/trainyard.sock",
+			dir && dir[0] ? dir : DEFAULT_SOCKET_DIR))
+		buf[strlen("unix:")] = '\0'; /* no socket has such a path */
 	c->url = socket_answers(buf + strlen("unix:")) ? buf : DEFAULT_URL;
 }
 

@@ -64,12 +64,12 @@ static void clean(char path[PATH_MAX])
 	char real[PATH_MAX], dir[PATH_MAX], base[PATH_MAX];
 	const char *name;
 
-	str_copy(dir, sizeof(dir), path);
-	str_copy(base, sizeof(base), path);
+	str_must_copy(dir, sizeof(dir), path);
+	str_must_copy(base, sizeof(base), path);
 	name = basename(base);
 	if (str_eq(name, ".") || str_eq(name, "..")) {
 		if (realpath(path, real))
-			str_copy(path, PATH_MAX, real);
+			str_must_copy(path, PATH_MAX, real);
 		return;
 	}
 	if (realpath(dirname(dir), real))

@@ -22,12 +22,12 @@
 
 const json_t *show_find(const json_t *object, const char *path)
 {
-	char key[64];
+	char key[SHOW_KEY_MAX];
 	size_t n;
 
 	for (; object; path += n + 1) {
 		n = strcspn(path, ".");
-		snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		str_must_format(key, sizeof(key), "%.*s", (int)n, path);
 		object = json_object_get(object, key);
 		if (!path[n])
 			break;
@@ -144,9 +144,9 @@ static void cell_age(char *out, const char *text)
 	}
 	passed_us = clock_now_us() - at_us;
 	if (passed_us < 0)
-		snprintf(out, SHOW_CELL_MAX, "in %s", show_duration(buf, -passed_us));
+		str_excerptf(out, SHOW_CELL_MAX, "in %s", show_duration(buf, -passed_us));
 	else
-		snprintf(out, SHOW_CELL_MAX, "%s ago", show_duration(buf, passed_us));
+		str_excerptf(out, SHOW_CELL_MAX, "%s ago", show_duration(buf, passed_us));
 }
 
 static void cell_took(char *out, const json_t *object)
@@ -177,7 +177,8 @@ static void cell_reason(char *out, const json_t *reason, int max)
 
 	if (!code[0] && !message[0])
 		return;
-	snprintf(both, sizeof(both), "%s%s%s", code, code[0] && message[0] ? ": " : "", message);
+	str_excerptf(both, sizeof(both), "%s%s%s", code, code[0] && message[0] ? ": " : "",
+		     message);
 	clean(out, SHOW_CELL_MAX, both, max);
 }
 
@@ -284,7 +285,7 @@ void show_table(const json_t *items, const struct show_column *columns, const ch
 	}
 	n = fit_columns(columns, show_width(stdout), items, fitted, widths);
 	for (int k = 0; k < n; k++)
-		snprintf(cells[k], SHOW_CELL_MAX, "%s", columns[k].title);
+		str_excerptf(cells[k], SHOW_CELL_MAX, "%s", columns[k].title);
 	print_row(cells, widths, n);
 	json_array_foreach(items, i, item) {
 		for (int k = 0; k < n; k++)

@@ -21,6 +21,8 @@ enum show_as {
 	SHOW_BYTES,
 };
 
+#define SHOW_KEY_MAX 320 /* bytes of a column's key, "values." and a metric's name */
+
 struct show_column {
 	const char *title;
 	const char *key; /* "name", or "lease.ttl" for a member of a member */

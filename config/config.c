@@ -70,10 +70,10 @@ static int unknown_key(const char *section, const char *name, struct err *reterr
 	if (!*section)
 		return err_set(reterr, ERR_INVALID,
 			       "the key '%s' stands before any [section]; put it below one", name);
-	snprintf(text, sizeof(text), "%s.%s", section, name);
+	str_excerptf(text, sizeof(text), "%s.%s", section, name);
 	for (size_t i = 0; i < KEYS; i++) {
-		snprintf(known[i], sizeof(known[i]), "%s.%s", config_keys[i].section,
-			 config_keys[i].name);
+		str_must_format(known[i], sizeof(known[i]), "%s.%s", config_keys[i].section,
+				config_keys[i].name);
 		names[i] = known[i];
 		if (str_eq(name, config_keys[i].name))
 			return err_set(reterr, ERR_INVALID,
@@ -160,7 +160,7 @@ static int set_line(void *userdata, const char *section, const char *name, const
 
 static void env_name(const struct config_key *key, char *buf, size_t size)
 {
-	snprintf(buf, size, ENV_PREFIX "%s_%s", key->section, key->name);
+	str_must_format(buf, size, ENV_PREFIX "%s_%s", key->section, key->name);
 	for (char *c = buf; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
 }
@@ -178,7 +178,10 @@ static int models_from_environment(struct config *cfg, struct err *reterr)
 		if (!str_starts(*e, MODELS_PREFIX) || !strchr(at, '='))
 			continue;
 		n = strcspn(at, "=");
-		snprintf(name, sizeof(name), "%.*s", (int)n, at);
+		if (!str_format(name, sizeof(name), "%.*s", (int)n, at))
+			return err_set(reterr, ERR_INVALID,
+				       "%.64s…: the name of a model has at most %d bytes", *e,
+				       CONFIG_NAME_MAX);
 		for (char *c = name; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
 		r = set_model(cfg, name, at + n + 1, reterr);
@@ -215,8 +218,8 @@ static int set_override(struct config *cfg, const char *text, struct err *reterr
 	if (!equal || !dot || dot > equal || equal - text >= KEY_TEXT_MAX)
 		return err_set(reterr, ERR_INVALID,
 			       "'%.64s' is not a setting; write section.key=value", text);
-	snprintf(section, sizeof(section), "%.*s", (int)(dot - text), text);
-	snprintf(name, sizeof(name), "%.*s", (int)(equal - dot - 1), dot + 1);
+	str_must_format(section, sizeof(section), "%.*s", (int)(dot - text), text);
+	str_must_format(name, sizeof(name), "%.*s", (int)(equal - dot - 1), dot + 1);
 	return set_key(cfg, section, name, equal + 1, reterr);
 }
 

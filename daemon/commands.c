@@ -62,7 +62,7 @@ static int run_submit(struct manager *mgr, struct command *c, struct err *reterr
 	r = store_run_insert(mgr->store, c->run, id, clock_now_us(), reterr);
 	if (r < 0)
 		return r;
-	str_copy(c->result_id, sizeof(c->result_id), id);
+	str_assign(c->result_id, id);
 	if (has_ready_job(c->run))
 		manager_want_schedule(mgr);
 	return 0;
@@ -87,7 +87,7 @@ static int run_job_command(struct manager *mgr, struct command *c, struct err *r
 
 	if (r < 0)
 		return r;
-	str_copy(c->result_id, sizeof(c->result_id), job.id);
+	str_assign(c->result_id, job.id);
 	if (c->kind == COMMAND_JOB_CANCEL)
 		return job_cancel(mgr, &job, reterr);
 	if (c->kind == COMMAND_JOB_RETRY) {
@@ -118,7 +118,7 @@ static int run_endpoint_delete(struct manager *mgr, struct command *c, struct er
 
 	if (r < 0)
 		return r;
-	str_copy(c->result_id, sizeof(c->result_id), ep.name);
+	str_assign(c->result_id, ep.name);
 	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER, "deleted on request", reterr);
 }
 
@@ -146,7 +146,7 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 	case COMMAND_ENDPOINT_DELETE:
 		return run_endpoint_delete(mgr, c, reterr);
 	case COMMAND_ENDPOINT_RENEW:
-		str_copy(c->result_id, sizeof(c->result_id), c->id);
+		str_assign(c->result_id, c->id);
 		return endpoint_renew(mgr, c->id, c->number, reterr);
 	case COMMAND_MODEL_ADD:
 	case COMMAND_MODEL_REMOVE:

@@ -7,6 +7,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "daemon/config_settings.h"
 #include "jobs/sagemaker/prices.h"
 #include "wire/owner.h"
@@ -95,7 +96,7 @@ static void check_models(struct check *c, const struct config *cfg)
 		const struct config_model *m = &cfg->models[i];
 		char key[CONFIG_NAME_MAX + 16], path[PATH_MAX];
 
-		snprintf(key, sizeof(key), "models.%s", m->name);
+		str_must_format(key, sizeof(key), "models.%s", m->name);
 		if (check_directory(c, key, m->dir) &&
 		    (!path_join(path, sizeof(path), m->dir, "config.json") ||
 		     !path_exists(AT_FDCWD, path)))

@@ -147,7 +147,7 @@ int command_of_run(struct manager *mgr, struct command *c, struct err *reterr)
 		return err_set(reterr, ERR_NOT_FOUND, "there is no run '%s'", c->id);
 	if (r < 0)
 		return r;
-	str_copy(c->result_id, sizeof(c->result_id), c->id);
+	str_assign(c->result_id, c->id);
 	if (c->kind == COMMAND_RUN_CANCEL)
 		return run_cancel(mgr, c, &jobs, reterr);
 	if (c->kind == COMMAND_RUN_EXPLAIN)

@@ -67,7 +67,7 @@ int s3_uri_parse(const char *s, struct s3_uri *ret, struct err *reterr)
 	bucket = s + strlen(SCHEME);
 	n = strcspn(bucket, "/");
 	if (n <= S3_BUCKET_MAX)
-		snprintf(ret->bucket, sizeof(ret->bucket), "%.*s", (int)n, bucket);
+		str_must_format(ret->bucket, sizeof(ret->bucket), "%.*s", (int)n, bucket);
 	if (!s3_bucket_ok(ret->bucket))
 		return err_set(reterr, ERR_INVALID,
 			       "'%.*s' is not the name of a bucket; use %d to %d lower-case "

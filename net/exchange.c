@@ -131,7 +131,7 @@ static int make_headers(struct exchange *x)
 		for (size_t h = 0; h < rq->headers_n; h++)
 			given |= strncasecmp(rq->headers[h], own[i], strlen(own[i])) == 0 &&
 				 rq->headers[h][strlen(own[i])] == ':';
-		snprintf(line, sizeof(line), "%s:", own[i]);
+		str_must_format(line, sizeof(line), "%s:", own[i]);
 		if (!given && !str_eq(own[i], "User-Agent"))
 			r = add_header(x, line);
 	}
@@ -178,7 +178,7 @@ static void set_place(struct exchange *x)
 	curl_easy_setopt(x->easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	if (rq->unix_dirfd < 0)
 		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", rq->unix_dirfd, rq->unix_socket);
+	str_must_format(path, sizeof(path), "/proc/self/fd/%d/%s", rq->unix_dirfd, rq->unix_socket);
 	curl_easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, path);
 	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, 1L);

@@ -134,7 +134,7 @@ int http_send(struct http *h, const struct http_request *req, struct http_reply 
 {
 	struct exchange x = {.http = h, .req = req, .reply = ret};
 	struct curl_slist *headers = NULL;
-	char url[HTTP_URL_MAX], type_header[160];
+	char url[HTTP_URL_MAX], type_header[HTTP_TYPE_MAX + 32];
 	const char *type = NULL;
 	long status = 0;
 	CURLcode code;
@@ -144,8 +144,10 @@ int http_send(struct http *h, const struct http_request *req, struct http_reply 
 		return err_set(reterr, ERR_LIMIT, "the URL is longer than %d bytes",
 			       HTTP_URL_MAX - 1);
 	h->curl_error[0] = '\0';
-	snprintf(type_header, sizeof(type_header), "Content-Type: %s",
-		 req->content_type ? req->content_type : "application/json");
+	if (!str_format(type_header, sizeof(type_header), "Content-Type: %s",
+			req->content_type ? req->content_type : "application/json"))
+		return err_set(reterr, ERR_LIMIT, "the content type is longer than %d bytes",
+			       HTTP_TYPE_MAX);
 	headers = curl_slist_append(NULL, req->body ? type_header : "Content-Type:");
 	set_body(h->curl, req);
 	curl_easy_setopt(h->curl, CURLOPT_URL, url);
@@ -161,6 +163,8 @@ int http_send(struct http *h, const struct http_request *req, struct http_reply 
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
 	ret->status = (int)status;
-	str_copy(ret->content_type, sizeof(ret->content_type), type ? type : "");
+	if (!str_copy(ret->content_type, sizeof(ret->content_type), type ? type : ""))
+		return err_set(reterr, ERR_LIMIT,
+			       "the answer's content type is longer than %d bytes", HTTP_TYPE_MAX);
 	return 0;
 }

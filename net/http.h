@@ -15,6 +15,7 @@
 
 #define HTTP_REPLY_MAX	    (64 << 20) /* bytes of a collected body */
 #define HTTP_CONNECT_MAX_MS 5000
+#define HTTP_TYPE_MAX	    1024 /* bytes of a content type, both ways */
 
 struct http;
 
@@ -33,7 +34,7 @@ struct http_request {
 
 struct http_reply {
 	int status;
-	char content_type[96]; /* "": the answer has none */
+	char content_type[HTTP_TYPE_MAX + 1]; /* "": the answer has none */
 	struct buf body;
 };
 

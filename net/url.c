@@ -84,7 +84,8 @@ static bool copy_host(const char *host, char ret[URL_HOST_MAX])
 
 	if (len >= URL_HOST_MAX)
 		return false;
-	snprintf(ret, URL_HOST_MAX, "%.*s", (int)(bracketed ? len - 2 : len), host + bracketed);
+	str_must_format(ret, URL_HOST_MAX, "%.*s", (int)(bracketed ? len - 2 : len),
+			host + bracketed);
 	return true;
 }
 
@@ -127,7 +128,7 @@ void url_origin(const char *url, char *ret, size_t size)
 	if (!parse_origin(url, &o) ||
 	    snprintf(ret, size, "%s://%s%s%s", o.scheme, o.host, o.has_port ? ":" : "",
 		     o.has_port ? o.port : "") >= (int)size)
-		str_copy(ret, size, NO_ORIGIN);
+		str_must_copy(ret, size, NO_ORIGIN);
 }
 
 bool url_join(const char *base, const char *location, char *ret, size_t size)

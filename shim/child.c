@@ -91,18 +91,19 @@ static void blame_oom(struct shim *s)
 		return;
 	if (now <= s->oom_before) {
 		if (s->record.signal == SIGKILL)
-			str_copy(s->record.message, sizeof(s->record.message),
-				 now < 0 ? "the sender is not known; dmesg shows if the kernel's "
-					   "out-of-memory killer sent it"
-					 : "another process sent it, because the out-of-memory "
-					   "killer has ended nothing in the cgroup");
+			str_must_copy(
+				s->record.message, sizeof(s->record.message),
+				now < 0 ? "the sender is not known; dmesg shows if the kernel's "
+					  "out-of-memory killer sent it"
+					: "another process sent it, because the out-of-memory "
+					  "killer has ended nothing in the cgroup");
 		return;
 	}
 	if (s->record.signal == SIGKILL)
 		s->record.cause = EXIT_OOM_KILLED;
 	if (s->record.signal == SIGKILL || s->record.code != 0)
-		str_copy(s->record.message, sizeof(s->record.message),
-			 "the out-of-memory killer ended a process of this execution");
+		str_assign(s->record.message,
+			   "the out-of-memory killer ended a process of this execution");
 }
 
 static void child_ended(struct shim *s, int status)
@@ -162,10 +163,11 @@ static void say_sender(struct shim *s, const struct signalfd_siginfo *from)
 
 	if (from->ssi_code == SI_USER || from->ssi_code == SI_QUEUE) {
 		proc_name((pid_t)from->ssi_pid, name, sizeof(name));
-		snprintf(s->record.message, sizeof(s->record.message),
-			 "the supervisor got SIGTERM from process %u (%s) of user %u and stopped "
-			 "the job",
-			 from->ssi_pid, name, from->ssi_uid);
+		str_excerptf(
+			s->record.message, sizeof(s->record.message),
+			"the supervisor got SIGTERM from process %u (%s) of user %u and stopped "
+			"the job",
+			from->ssi_pid, name, from->ssi_uid);
 	}
 }
 
@@ -192,9 +194,9 @@ void child_stop(struct shim *s, enum exit_cause cause, int64_t grace_ms)
 		s->record.cause = cause;
 		s->kill_at_us = kill_at_us;
 		if (cause == EXIT_TIMED_OUT)
-			snprintf(s->record.message, sizeof(s->record.message),
-				 "the job ran longer than max_runtime (%s)",
-				 duration_format(text, s->spec.max_runtime_ms * USEC_PER_MSEC));
+			str_excerptf(s->record.message, sizeof(s->record.message),
+				     "the job ran longer than max_runtime (%s)",
+				     duration_format(text, s->spec.max_runtime_ms * USEC_PER_MSEC));
 	}
 	if (kill_at_us < s->kill_at_us)
 		s->kill_at_us = kill_at_us;

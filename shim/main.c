@@ -72,8 +72,9 @@ static int take_proof(struct shim *s, struct err *reterr)
 		return 0;
 	r = fd_read_all(EXECUTION_PROOF_FD, "the proof", &text, reterr);
 	close(EXECUTION_PROOF_FD);
-	if (r >= 0)
-		str_copy(s->proof, sizeof(s->proof), buf_str(&text));
+	if (r >= 0 && !str_copy(s->proof, sizeof(s->proof), buf_str(&text)))
+		return err_set(reterr, ERR_CORRUPT, "the proof has more than %zu bytes",
+			       sizeof(s->proof) - 1);
 	return r;
 }
 
@@ -154,9 +155,9 @@ static void end_log(struct shim *s)
 	log_pipe_close(&s->pipe, &s->log);
 	(void)!log_cap_check(&s->log, NULL);
 	if (s->pipe.lost_bytes && !s->record.message[0])
-		snprintf(s->record.message, sizeof(s->record.message),
-			 "the last %lld bytes of the log are lost: %s",
-			 (long long)s->pipe.lost_bytes, strerror(s->pipe.lost_errno));
+		str_excerptf(s->record.message, sizeof(s->record.message),
+			     "the last %lld bytes of the log are lost: %s",
+			     (long long)s->pipe.lost_bytes, strerror(s->pipe.lost_errno));
 }
 
 static void supervise(struct shim *s)
@@ -254,7 +255,7 @@ static int run(struct shim *s)
 		return SHIM_NO_SPACE;
 	}
 	s->record = (struct exit_record){.cause = EXIT_EXITED, .code = -1};
-	str_copy(s->record.proof, sizeof(s->record.proof), s->proof);
+	str_assign(s->record.proof, s->proof);
 	if (start(s, &e) >= 0) {
 		supervise(s);
 	} else {

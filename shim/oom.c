@@ -37,7 +37,7 @@ int64_t oom_kills_now(void)
 		return -1;
 	for (char *end = dir + strlen(dir); end; end = strrchr(dir, '/')) {
 		*end = '\0';
-		snprintf(path, sizeof(path), "%s" EVENTS_FILE, dir);
+		str_must_format(path, sizeof(path), "%s" EVENTS_FILE, dir);
 		if (file_read(AT_FDCWD, path, &events, NULL) >= 0)
 			return oom_kills_parse(buf_str(&events));
 	}

@@ -89,10 +89,10 @@ static int owner_of(struct db *db, const char *id, char *owner, size_t size, str
 	if (r <= 0)
 		return r;
 	if (!db_col_is_null(q, 3))
-		snprintf(owner, size, "a server of endpoint '%s'", db_col_text(q, 3));
+		str_excerptf(owner, size, "a server of endpoint '%s'", db_col_text(q, 3));
 	else
-		snprintf(owner, size, "job '%s' of run %s (attempt %d)", db_col_text(q, 0),
-			 db_col_text(q, 1), (int)db_col_int(q, 2));
+		str_excerptf(owner, size, "job '%s' of run %s (attempt %d)", db_col_text(q, 0),
+			     db_col_text(q, 1), (int)db_col_int(q, 2));
 	return pruned_check(db, db_col_text(q, 1), reterr);
 }
 

@@ -56,7 +56,7 @@ static void read_text(int fd, int64_t *ret_pid, struct lockfile *lf)
 		return;
 	*space = '\0';
 	if (str_to_i64(space + 1, &lf->seq) == 0)
-		str_copy(lf->generation, sizeof(lf->generation), note);
+		str_must_copy(lf->generation, sizeof(lf->generation), note);
 }
 
 /* "trainyard-" and a hash of the parent directory and the name. The result is the same in every
@@ -72,17 +72,17 @@ static int name_place(const char *dir, char ret[PLACE_LEN], struct err *reterr)
 	*slash = '\0';
 	if (stat(slash == real ? "/" : real, &parent) < 0)
 		return err_errno(reterr, errno, "read the parent directory of %s", dir);
-	snprintf(text, sizeof(text), "%ju %ju %s", (uintmax_t)parent.st_dev,
-		 (uintmax_t)parent.st_ino, slash + 1);
+	str_must_format(text, sizeof(text), "%ju %ju %s", (uintmax_t)parent.st_dev,
+			(uintmax_t)parent.st_ino, slash + 1);
 	hash_bytes(text, strlen(text), hex);
-	snprintf(ret, PLACE_LEN, "trainyard-%.32s", hex);
+	str_must_format(ret, PLACE_LEN, "trainyard-%.32s", hex);
 	return 0;
 }
 
 static socklen_t address_of(const char *name, struct sockaddr_un *ret)
 {
 	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-	str_copy(ret->sun_path + 1, sizeof(ret->sun_path) - 1, name);
+	str_must_copy(ret->sun_path + 1, sizeof(ret->sun_path) - 1, name);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
 
@@ -139,7 +139,7 @@ static int lock_place(const char *dir, int *ret_fd, struct err *reterr)
 	if (r < 0)
 		return r;
 	id_new('p', unique);
-	snprintf(name, sizeof(name), "%s-%s", place, unique);
+	str_must_format(name, sizeof(name), "%s-%s", place, unique);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, address_of(name, &address)) < 0 ||
 	    listen(fd, PLACE_BACKLOG) < 0)
 		return err_errno(reterr, errno, "lock the place of %s", dir);

@@ -7,6 +7,7 @@
 
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <libgen.h>
@@ -60,7 +61,7 @@ static int back_up(struct db *db, const char *path, int version, struct err *ret
 
 	if (r < 0)
 		return r;
-	snprintf(tmp, sizeof(tmp), "%.*s.tmp", PATH_MAX - 8, name);
+	str_must_format(tmp, sizeof(tmp), "%.*s.tmp", PATH_MAX - 8, name);
 	unlink(tmp);
 	r = db_backup(db, tmp, reterr);
 	if (r < 0) {

@@ -38,7 +38,7 @@ int prune_names(const char *text, int (*fn)(void *userdata, const char id[ID_LEN
 		char id[ID_LEN];
 
 		text += sizeof(before) - 1;
-		snprintf(id, sizeof(id), "%s", text);
+		str_must_format(id, sizeof(id), "%.*s", ID_LEN - 1, text);
 		if (id_valid('x', id))
 			r = fn(userdata, id);
 	}
@@ -54,7 +54,7 @@ static int add_name(void *userdata, const char id[ID_LEN])
 {
 	struct naming *n = userdata;
 
-	str_copy(n->item.id, sizeof(n->item.id), id);
+	str_must_copy(n->item.id, sizeof(n->item.id), id);
 	return buf_put(&n->plan->named, &n->item, sizeof(n->item));
 }
 
@@ -130,7 +130,7 @@ __attribute__((format(printf, 3, 4))) static int held(struct prune_hold *ret, co
 
 	ret->code = code;
 	va_start(ap, fmt);
-	vsnprintf(ret->message, sizeof(ret->message), fmt, ap);
+	str_vexcerptf(ret->message, sizeof(ret->message), fmt, ap);
 	va_end(ap);
 	return 1;
 }
@@ -242,7 +242,7 @@ int prune_plan_look(struct prune_plan *p, const char *run, struct prune_hold *re
 		r = held_by_names(p, run, ret, reterr);
 	if (r != 0)
 		return r;
-	str_copy(id, sizeof(id), run);
+	str_must_copy(id, sizeof(id), run);
 	return buf_put(&p->chosen, id, sizeof(id)) < 0
 		       ? err_set(reterr, ERR_LIMIT,
 				 "one request removes too many runs; prune fewer at once")

@@ -44,7 +44,7 @@ static int used_by_models(struct prune_plan *p, const char *source, struct err *
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	char path[sizeof("/" STORE_SOURCES "/") + HASH_HEX_LEN];
 
-	snprintf(path, sizeof(path), "/" STORE_SOURCES "/%s", source);
+	str_must_format(path, sizeof(path), "/" STORE_SOURCES "/%s", source);
 	return db_first(p->db,
 			"SELECT 1 FROM endpoints INDEXED BY endpoints_live "
 			"WHERE state NOT IN ('deleted', 'failed') "

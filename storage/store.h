@@ -318,7 +318,7 @@ struct endpoint_row {
 	bool wanted; /* the desired state: True if in service, false if deleted */
 	struct reason reason;
 	char run[ID_LEN], job[ID_LEN]; /* the deploy job and its run */
-	char model[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX + 1];
 	json_t *spec;	/* the deploy job's resolved spec; owned */
 	json_t *result; /* the worker's report: parity, labels, …; owned, may be NULL */
 	int64_t lease_ttl_us, lease_idle_us; /* idle 0: no idle limit */

@@ -44,7 +44,7 @@ static bool is_key(const char *name)
 
 static void path_of(const char *folder, const char *key, const char *end, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s%s", folder, key, end);
+	str_must_format(buf, size, "%s%s%s", folder, key, end);
 }
 
 /* ---- open ---- */

@@ -67,7 +67,7 @@ int fetch_item_parse(const struct transfer *t, const json_t *item, size_t index,
 	ret->test_split = json_get_str(item, "test_split", NULL);
 	ret->members = json_object_get(item, "members");
 	ret->exclude = json_object_get(item, "exclude");
-	snprintf(own, sizeof(own), "%s/%zu", TRANSFER_INPUTS, index);
+	str_must_format(own, sizeof(own), "%s/%zu", TRANSFER_INPUTS, index);
 	if (!ret->pointer || !ret->from || !absolute(t, ret->to ? ret->to : own, ret->into) ||
 	    (ret->form == FORM_PEEK && !json_is_array(ret->members)) ||
 	    (ret->exclude && !json_is_null(ret->exclude) && !json_is_array(ret->exclude)))

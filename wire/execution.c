@@ -40,7 +40,7 @@ json_t *exit_record_format(const struct exit_record *rec)
 	char message[sizeof(rec->message)]; /* may contain a file or process name, so any bytes */
 	json_t *j;
 
-	str_copy(message, sizeof(message), rec->message);
+	str_assign(message, rec->message);
 	str_utf8_mask(message);
 	j = json_pack("{si ss si si sI sI sI sI sI ss}", "v", WIRE_VERSION, "cause",
 		      exit_cause_str(rec->cause), "code", rec->code, "signal", rec->signal,
@@ -107,7 +107,8 @@ static int exit_record_parse(const json_t *j, struct exit_record *ret, struct er
 	ret->system_us = json_get_int(j, "system_us", 0);
 	ret->max_rss_bytes = json_get_int(j, "max_rss_bytes", 0);
 	str_excerpt(ret->message, sizeof(ret->message), json_get_str(j, "message", ""));
-	str_copy(ret->proof, sizeof(ret->proof), json_get_str(j, "proof", ""));
+	if (!str_copy(ret->proof, sizeof(ret->proof), json_get_str(j, "proof", "")))
+		ret->proof[0] = '\0'; /* half a proof is none */
 	return 0;
 }
 

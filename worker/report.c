@@ -161,7 +161,7 @@ void report_progress(struct report *r, const char *phase, const char *unit, int6
 
 	pthread_mutex_lock(&r->lock);
 	if (!str_eq(r->phase, phase)) {
-		str_copy(r->phase, sizeof(r->phase), phase);
+		str_must_copy(r->phase, sizeof(r->phase), phase);
 		r->phase_started_us = now;
 		r->phase_first_done = done;
 		r->published_us = 0;
@@ -208,7 +208,7 @@ void report_warning(struct report *r, const char *code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	str_utf8_mask(text);
 	fprintf(stderr, "warning: %s\n", text);

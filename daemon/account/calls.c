@@ -102,8 +102,9 @@ static int read_cursor(struct account_turn *t, json_t *input, const char *token_
 	*ret_offset = 0;
 	if (!cursor)
 		return 0;
-	snprintf(number, sizeof(number), "%.*s", colon ? (int)(colon - cursor) : 0, cursor);
-	if (str_to_i64(number, &offset) < 0 || offset < 0 || offset > ACCOUNT_PAGE) {
+	if (!str_format(number, sizeof(number), "%.*s", colon ? (int)(colon - cursor) : 0,
+			cursor) ||
+	    str_to_i64(number, &offset) < 0 || offset < 0 || offset > ACCOUNT_PAGE) {
 		t->q->failure = ACCOUNT_REFUSED;
 		return t->q->result = err_set(
 			       &t->q->err, ERR_INVALID,

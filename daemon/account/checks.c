@@ -41,7 +41,7 @@ static void arn_part(const char *arn, int i, char *ret, size_t size)
 {
 	while (i-- > 0 && (arn = strchr(arn, ':')))
 		arn++;
-	snprintf(ret, size, "%.*s", arn ? (int)strcspn(arn, ":") : 0, arn ? arn : "");
+	str_excerptf(ret, size, "%.*s", arn ? (int)strcspn(arn, ":") : 0, arn ? arn : "");
 }
 
 static void fill(const struct account_checked *c, const char *pattern, char *ret, size_t size)
@@ -62,7 +62,7 @@ static void fill(const struct account_checked *c, const char *pattern, char *ret
 			arn_part(c->role_arn, 4, part, sizeof(part));
 		buf_puts(&out, *pattern == 'B' ? c->bucket : *pattern == 'R' ? c->region : part);
 	}
-	str_copy(ret, size, buf_str(&out));
+	str_must_copy(ret, size, buf_str(&out));
 	buf_done(&out);
 }
 

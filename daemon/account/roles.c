@@ -210,11 +210,11 @@ static void bucket_of(const struct account_turn *t, const char *role_arn, const 
 	}
 	n = account ? (int)strcspn(account, ":") : 0;
 	if (t->q->bucket)
-		str_copy(ret, size, t->q->bucket);
+		str_must_copy(ret, size, t->q->bucket);
 	else if (t->bucket && t->bucket[0])
-		str_copy(ret, size, t->bucket);
+		str_excerpt(ret, size, t->bucket);
 	else
-		snprintf(ret, size, "sagemaker-%s-%.*s", region, n, account ? account : "");
+		str_excerptf(ret, size, "sagemaker-%s-%.*s", region, n, account ? account : "");
 }
 
 static void finish(struct role *role, const json_t *raw, json_t *trust_document,

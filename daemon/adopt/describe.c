@@ -104,11 +104,11 @@ static int describe_one(struct manager *mgr, struct find *it, struct err *reterr
 	int r = adopt_ask_listed(mgr, d->describe, it->region, input, &it->about, reterr);
 
 	if (r >= 0 && it->kind == RESOURCE_ENDPOINT)
-		str_copy(it->status, sizeof(it->status),
-			 json_get_str(it->about, "EndpointStatus", it->status));
+		str_excerpt(it->status, sizeof(it->status),
+			    json_get_str(it->about, "EndpointStatus", it->status));
 	if (r >= 0 && it->kind == RESOURCE_TRAINING_JOB)
-		str_copy(it->status, sizeof(it->status),
-			 json_get_str(it->about, "TrainingJobStatus", it->status));
+		str_excerpt(it->status, sizeof(it->status),
+			    json_get_str(it->about, "TrainingJobStatus", it->status));
 	return r;
 }
 

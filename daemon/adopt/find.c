@@ -142,11 +142,13 @@ static int take(struct finds *f, enum resource_kind kind, const char *region,
 	if (!str_starts(name, RESOURCE_NAME_PREFIX) || strlen(name) > RESOURCE_NAME_MAX ||
 	    adopt_lookup(f, kind, region, name))
 		return 0;
-	str_copy(it.name, sizeof(it.name), name);
-	str_copy(it.region, sizeof(it.region), region);
-	str_copy(it.arn, sizeof(it.arn), json_get_str(answer, d->arn_key, ""));
+	str_must_copy(it.name, sizeof(it.name), name);
+	str_must_copy(it.region, sizeof(it.region), region);
+	if (!str_copy(it.arn, sizeof(it.arn), json_get_str(answer, d->arn_key, "")))
+		return err_set(reterr, ERR_CORRUPT, "the ARN of '%s' has more than %d bytes", name,
+			       RESOURCE_ARN_MAX);
 	if (status_key)
-		str_copy(it.status, sizeof(it.status), json_get_str(answer, status_key, ""));
+		str_excerpt(it.status, sizeof(it.status), json_get_str(answer, status_key, ""));
 	it.created_us = (int64_t)(json_get_num(answer, "CreationTime", 0) * USEC_PER_SEC);
 	return append(f, &it, reterr);
 }
@@ -195,7 +197,7 @@ static int find_unlisted(struct manager *mgr, const char *region, enum resource_
 		char name[RESOURCE_NAME_MAX + 1];
 		int r;
 
-		str_copy(name, sizeof(name), f->items[i].name);
+		str_assign(name, f->items[i].name);
 		if (f->items[i].kind != base || !str_eq(f->items[i].region, region) ||
 		    adopt_lookup(f, upper, region, name))
 			continue;
@@ -231,8 +233,8 @@ static void read_tag(struct find *it, char role[32], const char *key, const char
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
-		if (str_eq(key, tags[i].key))
-			str_copy(tags[i].into, tags[i].size, value);
+		if (str_eq(key, tags[i].key) && !str_copy(tags[i].into, tags[i].size, value))
+			tags[i].into[0] = '\0'; /* Trainyard writes no such value */
 }
 
 /* Tags can be copied to another resource; then the kind tag or the nonce in the name does not

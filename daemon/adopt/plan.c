@@ -63,7 +63,7 @@ static void plan_part(const struct finds *f, struct find *part)
 	}
 	part->plan = owner && (used || !is_settled(owner)) ? PLAN_TAKE : PLAN_END;
 	if (part->plan == PLAN_TAKE)
-		str_copy(part->row_endpoint, sizeof(part->row_endpoint), owner->row_endpoint);
+		str_assign(part->row_endpoint, owner->row_endpoint);
 }
 
 static void plan_main(enum adopt_mode mode, struct find *it)

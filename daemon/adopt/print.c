@@ -21,7 +21,7 @@ static const char *const heads[COLUMNS] = {
 
 static void cell(char *into, const char *text)
 {
-	str_copy(into, CELL_MAX, text && text[0] ? text : "-");
+	str_excerpt(into, CELL_MAX, text && text[0] ? text : "-");
 }
 
 static void fill(const struct find *it, int64_t now, cells row)

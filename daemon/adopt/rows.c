@@ -17,9 +17,9 @@ static void choose_name(struct manager *mgr, const struct find *it, char name[SP
 {
 	OWN(endpoint_row_done) struct endpoint_row taken = {0};
 
-	str_copy(name, SPEC_NAME_MAX + 1, it->endpoint);
+	str_must_copy(name, SPEC_NAME_MAX + 1, it->endpoint);
 	if (!spec_name_ok(name) || store_endpoint_find(mgr->store, name, &taken, NULL) >= 0)
-		str_copy(name, SPEC_NAME_MAX + 1, it->name);
+		str_must_copy(name, SPEC_NAME_MAX + 1, it->name);
 }
 
 static bool is_coming(const struct find *it)
@@ -54,7 +54,10 @@ static int store_endpoint(struct manager *mgr, const struct find *it, struct err
 	json_object_set_new(it->spec, "endpoint", json_string(ep.name));
 	json_object_set_new(it->spec, "lease",
 			    json_pack("{ss}", "ttl", duration_format(ttl, ep.lease_ttl_us)));
-	str_copy(ep.model, sizeof(ep.model), json_get_str(it->spec, "model", ""));
+	if (!str_copy(ep.model, sizeof(ep.model), json_get_str(it->spec, "model", "")))
+		return err_set(reterr, ERR_CORRUPT,
+			       "the model's address of '%s' has more than %d bytes", it->name,
+			       SPEC_PATH_MAX);
 	log_event(LOG_LEVEL_INFO, "endpoint_adopted", "endpoint=%s name=%s is=%s status=%s", ep.id,
 		  ep.name, it->name, it->status);
 	return store_endpoint_insert(mgr->store, &ep, reterr);
@@ -109,12 +112,12 @@ static int store_row(struct manager *mgr, const struct find *it, struct err *ret
 	int r;
 
 	id_new('c', row.id);
-	str_copy(row.name, sizeof(row.name), it->name);
-	str_copy(row.nonce, sizeof(row.nonce), it->nonce);
-	str_copy(row.region, sizeof(row.region), it->region);
-	str_copy(row.arn, sizeof(row.arn), it->arn);
-	str_copy(row.endpoint, sizeof(row.endpoint), it->row_endpoint);
-	str_copy(row.status, sizeof(row.status), it->status);
+	str_assign(row.name, it->name);
+	str_assign(row.nonce, it->nonce);
+	str_assign(row.region, it->region);
+	str_assign(row.arn, it->arn);
+	str_assign(row.endpoint, it->row_endpoint);
+	str_assign(row.status, it->status);
 	row.created_us = row.present_us = clock_now_us();
 	row.sent_us = it->created_us > 0 ? it->created_us : row.created_us;
 	row.next_us = row.wanted && !sagemaker_drivers[it->kind]->polled ? USEC_NEVER : 0;

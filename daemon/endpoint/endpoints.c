@@ -64,8 +64,14 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 	if (r == UPDATES)
 		return execution_launch(mgr, row, reterr);
 	id_new('e', ep.id);
-	str_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
-	str_copy(ep.model, sizeof(ep.model), spec_model_name(spec));
+	str_must_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
+	if (!str_copy(ep.model, sizeof(ep.model), spec_model_name(spec))) {
+		reason_set(&why, REASON_INVALID_INPUT,
+			   "the model's path has more than %d bytes: '%.64s…'; use a data "
+			   "directory with a shorter path",
+			   SPEC_PATH_MAX, spec_model_name(spec));
+		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+	}
 	memcpy(ep.run, job->run, sizeof(ep.run));
 	memcpy(ep.job, job->id, sizeof(ep.job));
 	r = store_endpoint_insert(mgr->store, &ep, &taken);

@@ -69,10 +69,10 @@ size_t relay_headers(struct relay *relay, const char **to)
 	const struct invocation *inv = relay->inv;
 	size_t n = 0;
 
-	snprintf(relay->lines[0], sizeof(relay->lines[0]), "Content-Type: %s",
-		 invocation_content_type(inv));
-	snprintf(relay->lines[1], sizeof(relay->lines[1]), "Accept: %s",
-		 inv->accept ? inv->accept : DEFAULT_TYPE);
+	str_must_format(relay->lines[0], sizeof(relay->lines[0]), "Content-Type: %s",
+			invocation_content_type(inv));
+	str_must_format(relay->lines[1], sizeof(relay->lines[1]), "Accept: %s",
+			inv->accept ? inv->accept : DEFAULT_TYPE);
 	to[n++] = relay->lines[0];
 	to[n++] = relay->lines[1];
 	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++) {

@@ -93,9 +93,9 @@ static void unwrap(struct invocation *inv)
 	inv->reply = strdup(message);
 	if (!inv->reply)
 		abort();
-	str_copy(inv->reply_type, sizeof(inv->reply_type),
-		 json_parse(message, inv->reply_len, &original, NULL) < 0 ? "text/plain"
-									  : JSON_TYPE);
+	str_must_copy(inv->reply_type, sizeof(inv->reply_type),
+		      json_parse(message, inv->reply_len, &original, NULL) < 0 ? "text/plain"
+									       : JSON_TYPE);
 }
 
 static void on_done(struct aws_call *c)
@@ -130,8 +130,8 @@ int relay_sagemaker(struct manager *mgr, const char *resource_name, const char *
 		return err_errno(reterr, ENOMEM, "ask the endpoint");
 	c = &sm->call;
 	aws_call_init(c, AWS_RUNTIME, "InvokeEndpoint");
-	str_copy(sm->region, sizeof(sm->region), region);
-	snprintf(sm->path, sizeof(sm->path), "/endpoints/%s/invocations", resource_name);
+	str_must_copy(sm->region, sizeof(sm->region), region);
+	str_must_format(sm->path, sizeof(sm->path), "/endpoints/%s/invocations", resource_name);
 	sm->body = with_truncation(inv, body_max);
 	c->region = sm->region;
 	c->method = "POST";

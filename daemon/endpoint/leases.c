@@ -22,13 +22,13 @@ static enum reason_code lease_verdict(const struct endpoint_row *ep, int64_t las
 	char text[32];
 
 	if (ep->lease_until_us && now >= ep->lease_until_us) {
-		snprintf(words, size, "the lease of %s has ended",
-			 duration_format(text, ep->lease_ttl_us));
+		str_excerptf(words, size, "the lease of %s has ended",
+			     duration_format(text, ep->lease_ttl_us));
 		return REASON_LEASE_EXPIRED;
 	}
 	if (ep->lease_idle_us && ep->in_service_us && now - last_request_us >= ep->lease_idle_us) {
-		snprintf(words, size, "no request came for %s",
-			 duration_format(text, ep->lease_idle_us));
+		str_excerptf(words, size, "no request came for %s",
+			     duration_format(text, ep->lease_idle_us));
 		return REASON_IDLE;
 	}
 	return REASON_NONE;
@@ -76,8 +76,9 @@ static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct er
 		return endpoint_restart(mgr, ep, reterr);
 	if (ep->state == ENDPOINT_CREATING && ex && limit_us > 0 &&
 	    clock_mono_us() - ex->since_mono_us > limit_us) {
-		snprintf(words, sizeof(words), "the server gave no answer within %s of its start",
-			 duration_format(text, limit_us));
+		str_excerptf(words, sizeof(words),
+			     "the server gave no answer within %s of its start",
+			     duration_format(text, limit_us));
 		return endpoint_delete(mgr, ep, REASON_TIMED_OUT, words, reterr);
 	}
 	return 0;

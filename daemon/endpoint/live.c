@@ -54,8 +54,8 @@ static void find_resource_name(struct manager *mgr, struct live_endpoint *live)
 			live->body_max = SPEC_PREDICT_SERVERLESS_MAX;
 		if (rows.rows[i].kind != RESOURCE_ENDPOINT)
 			continue;
-		str_copy(live->resource_name, sizeof(live->resource_name), rows.rows[i].name);
-		str_copy(live->region, sizeof(live->region), rows.rows[i].region);
+		str_assign(live->resource_name, rows.rows[i].name);
+		str_assign(live->region, rows.rows[i].region);
 	}
 }
 

@@ -103,7 +103,7 @@ int execution_attach(struct manager *mgr, struct execution *ex, struct err *rete
 		ex->dirfd = open(ex->row.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ex->dirfd < 0)
 		return err_errno(reterr, errno, "open %s", ex->row.dir);
-	snprintf(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
+	str_must_format(work, sizeof(work), "%s/" EXECUTION_WORK, ex->row.dir);
 	ex->watch_dir = inotify_add_watch(mgr->inotify_fd, ex->row.dir, WATCH_EVENTS);
 	ex->watch = inotify_add_watch(mgr->inotify_fd, work, WATCH_EVENTS);
 	return 0; /* without a watch the rescan detects changes a little later */

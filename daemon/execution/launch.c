@@ -83,7 +83,7 @@ static json_t *shim_part(struct manager *mgr, const struct execution_row *row, c
 	char cwd[SPEC_PATH_MAX + 8];
 	json_t *exec;
 
-	snprintf(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
+	str_must_format(cwd, sizeof(cwd), "%s/" EXECUTION_WORK, row->dir);
 	exec = json_pack("{s[ss] so ss ss sI sI}", "argv", mgr->settings->worker, command, "env",
 			 environment(row, spec), "cwd", cwd, "owner",
 			 owner_kind_str(mgr->settings->process_owner), "grace_ms",
@@ -113,7 +113,7 @@ static void add_stage(struct manager *mgr, const struct stage *stage, json_t *me
 	if (stage->push)
 		json_object_set(message, "push", stage->push);
 	json_object_set(message, "aws", stage->aws);
-	snprintf(cache, sizeof(cache), "%s/cache", mgr->settings->data_dir);
+	str_must_format(cache, sizeof(cache), "%s/cache", mgr->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes",
 			    json_integer(mgr->settings->cache_max_bytes));
@@ -261,7 +261,7 @@ int execution_launch(struct manager *mgr, struct execution_row *row, struct err 
 
 	row->state = EXECUTION_STARTING;
 	row->started_us = clock_now_us();
-	str_copy(row->boot_id, sizeof(row->boot_id), mgr->boot_id);
+	str_assign(row->boot_id, mgr->boot_id);
 	if (r >= 0)
 		r = store_execution_insert(mgr->store, row, reterr);
 	if (r >= 0) {

@@ -73,7 +73,7 @@ static enum remains end_unrecorded(const struct remains_of *of)
 		     of->id) < (int)sizeof(guess.cgroup) &&
 	    cgroup_open(guess.cgroup, &fd) >= 0)
 		return end_cgroup(&guess);
-	snprintf(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, of->id);
+	str_must_format(entry, sizeof(entry), "%s=%s", EXECUTION_ENV_ID, of->id);
 	marked = proc_kill_by_mark(proc_mark_make(of->id), SIGKILL);
 	named = proc_kill_by_env(entry, SIGKILL);
 	return marked || named ? REMAINS_SOME : REMAINS_UNKNOWN;

@@ -53,7 +53,7 @@ int shim_watch(struct manager *mgr, pid_t pid, const char *execution)
 		return -ENOMEM;
 	child->manager = mgr;
 	child->pid = pid;
-	str_copy(child->execution, sizeof(child->execution), execution);
+	str_must_copy(child->execution, sizeof(child->execution), execution);
 	child->next = mgr->shims;
 	mgr->shims = child;
 	return sd_event_add_child(mgr->loop, &child->source, pid, WEXITED, on_exit_of, child);

@@ -64,7 +64,7 @@ static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind,
 	char from[SPEC_PATH_MAX + 32];
 	json_t *item;
 
-	snprintf(from, sizeof(from), "hub:%s/%s", kind, id);
+	str_must_format(from, sizeof(from), "hub:%s/%s", kind, id);
 	item = add(&s->fetch, pointer, from, "tree");
 	copy_keys(item, options, keys);
 	return item;
@@ -91,7 +91,7 @@ static void fetch_dataset(struct stage *s, const json_t *dataset)
 		const char *path = json_get_str(json_object_get(dataset, splits[i]), "path", "");
 		char pointer[64];
 
-		snprintf(pointer, sizeof(pointer), "/dataset/%s/path", splits[i]);
+		str_must_format(pointer, sizeof(pointer), "/dataset/%s/path", splits[i]);
 		if (s3_uri_is(path))
 			add(&s->fetch, pointer, path, s3_uri_is_prefix(path) ? "tree" : "file");
 	}
@@ -107,7 +107,12 @@ static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t s
 	const char *region = json_get_str(json_object_get(spec, "sagemaker"), "region", "");
 	int r;
 
-	str_copy(ret, size, spec_model_name(spec));
+	if (!str_copy(ret, size, spec_model_name(spec))) {
+		*ret_code = REASON_INVALID_INPUT;
+		return err_set(reterr, ERR_LIMIT,
+			       "the model's path has more than %d bytes: '%.64s…'", SPEC_PATH_MAX,
+			       spec_model_name(spec));
+	}
 	if (!job)
 		return 0;
 	*ret_code = REASON_DATA_MISSING;
@@ -120,7 +125,7 @@ static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t s
 static int fetch_model(struct manager *mgr, struct stage *s, const json_t *spec,
 		       enum reason_code *ret_code, struct err *reterr)
 {
-	char model[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX + 1];
 	int r = model_of(mgr, spec, model, sizeof(model), ret_code, reterr);
 
 	if (r < 0 || !model[0] || is_local(model))
@@ -140,7 +145,7 @@ static void fetch_channels(struct stage *s, const json_t *channels)
 	json_object_foreach((json_t *)channels, name, uri) {
 		char pointer[128];
 
-		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
+		str_must_format(pointer, sizeof(pointer), "/channels/%s", name);
 		if (s3_uri_is(json_string_value(uri)))
 			fetch_directory(s, pointer, json_string_value(uri));
 	}
@@ -159,7 +164,7 @@ static void push_output(struct stage *s, const char *name, const char *from, con
 	char pointer[64], uri[SPEC_PATH_MAX * 2];
 	json_t *item;
 
-	snprintf(pointer, sizeof(pointer), "/outputs/%s", name);
+	str_must_format(pointer, sizeof(pointer), "/outputs/%s", name);
 	if (s3_uri_join(uri, sizeof(uri), to, name)) {
 		size_t n = strlen(uri);
 
@@ -181,7 +186,7 @@ static const char *fetch_source(struct stage *s, const char *uri, char *buf, siz
 	*ret_dir = !str_eq(form, "file");
 	json_object_set_new(add(&s->fetch, "/source", uri, form), "to",
 			    json_string(STAGE_SOURCE "/"));
-	snprintf(buf, size, STAGE_SOURCE "%s", *ret_dir ? "" : strrchr(uri, '/'));
+	str_must_format(buf, size, STAGE_SOURCE "%s", *ret_dir ? "" : strrchr(uri, '/'));
 	return buf;
 }
 
@@ -258,7 +263,7 @@ static void push_to(struct stage *s, const struct sagemaker_location *at, const 
 	char uri[SPEC_PATH_MAX];
 	json_t *item = add(&s->push, pointer, from, form);
 
-	snprintf(uri, sizeof(uri), "s3://%s/%s%s", at->bucket, at->prefix, name);
+	str_must_format(uri, sizeof(uri), "s3://%s/%s%s", at->bucket, at->prefix, name);
 	json_object_set_new(item, "to", json_string(uri));
 	json_object_set_new(item, "region", json_string(at->region));
 	if (at->default_bucket)
@@ -274,8 +279,8 @@ static void push_channels(struct stage *s, const struct sagemaker_location *at, 
 	json_object_foreach(json_object_get(spec, "channels"), name, path) {
 		char pointer[128], to[128];
 
-		snprintf(pointer, sizeof(pointer), "/channels/%s", name);
-		snprintf(to, sizeof(to), "channels/%s/", name);
+		str_must_format(pointer, sizeof(pointer), "/channels/%s", name);
+		str_must_format(to, sizeof(to), "channels/%s/", name);
 		if (is_local(json_string_value(path)))
 			push_to(s, at, pointer, json_string_value(path), to, "tree", spec);
 	}
@@ -320,7 +325,7 @@ static int stage_there(struct manager *mgr, const struct job_row *job, const jso
 		       struct stage *s, enum reason_code *ret_code, struct err *reterr)
 {
 	bool deploy = job->kind == JOB_DEPLOY;
-	char model[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX + 1];
 	struct sagemaker_location at;
 	int r = sagemaker_location_of(mgr, job, spec, &at, ret_code, reterr);
 

@@ -23,7 +23,7 @@ static int take_lock(const char *dir, int *ret_fd, struct err *reterr)
 	char path[SPEC_PATH_MAX + 16];
 	OWN(closep) int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOCK, dir);
+	str_must_format(path, sizeof(path), "%s/" EXECUTION_LOCK, dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_errno(reterr, errno, "lock %s", path);
@@ -90,8 +90,7 @@ static int spawn_shim(struct manager *mgr, struct execution *ex, pid_t *ret_pid,
 	};
 	int r;
 
-	/* an overflow is impossible or harmless */
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
+	str_must_format(path, sizeof(path), "%s/" EXECUTION_LOG, row->dir);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (null < 0 || log < 0)
 		return err_errno(reterr, errno, "open %s", path);
@@ -203,7 +202,7 @@ void execution_start(struct manager *mgr, struct execution *ex)
 	if (r < 0) {
 		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
 
-		str_copy(rec.message, sizeof(rec.message), why.msg);
+		str_excerpt(rec.message, sizeof(rec.message), why.msg);
 		r = execution_end(mgr, ex, &rec, REASON_NONE, &why);
 	} else {
 		r = execution_mark_running(mgr, ex, &why);

@@ -77,12 +77,12 @@ static void say(struct manager *mgr, const struct stray *s, const char *what)
 	bool known;
 	int r;
 
-	snprintf(text, sizeof(text),
-		 "execution %s of job '%s' (%s, run %s) runs without a row in the database, as "
-		 "after "
-		 "a restored backup: %s",
-		 s->id, s->name, s->job[0] ? s->job : "unknown", s->run[0] ? s->run : "unknown",
-		 what);
+	str_excerptf(text, sizeof(text),
+		     "execution %s of job '%s' (%s, run %s) runs without a row in the database, as "
+		     "after "
+		     "a restored backup: %s",
+		     s->id, s->name, s->job[0] ? s->job : "unknown", s->run[0] ? s->run : "unknown",
+		     what);
 	log_event(LOG_LEVEL_WARNING, "execution_without_row", "execution=%s job=%s msg=\"%s\"",
 		  s->id, s->job, text);
 	if (txn_begin(mgr, &why) < 0)
@@ -142,9 +142,11 @@ static int read_names(struct stray *s, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	str_copy(s->job, sizeof(s->job), json_get_str(spec, "job", ""));
-	str_copy(s->run, sizeof(s->run), json_get_str(spec, "run", ""));
-	str_copy(s->name, sizeof(s->name), json_get_str(spec, "name", ""));
+	if (!str_copy(s->job, sizeof(s->job), json_get_str(spec, "job", "")))
+		s->job[0] = '\0';
+	if (!str_copy(s->run, sizeof(s->run), json_get_str(spec, "run", "")))
+		s->run[0] = '\0';
+	str_excerpt(s->name, sizeof(s->name), json_get_str(spec, "name", ""));
 	return 0;
 }
 
@@ -157,7 +159,7 @@ static int look_in(struct manager *mgr, int folder, const char *name, struct err
 	if (!s)
 		return err_errno(reterr, ENOMEM, "look for executions");
 	s->dirfd = s->lock_fd = -1;
-	str_copy(s->id, sizeof(s->id), name);
+	str_must_copy(s->id, sizeof(s->id), name);
 	r = beneath_open_dir(folder, name, 0, &s->dirfd, reterr);
 	if (r >= 0)
 		r = execution_is_alive(s->dirfd, &s->lock_fd, reterr);
@@ -175,12 +177,12 @@ static int look_in(struct manager *mgr, int folder, const char *name, struct err
 
 int strays_find(struct manager *mgr, struct err *reterr)
 {
-	char path[SPEC_PATH_MAX + 16];
+	char path[PATH_MAX + sizeof("/executions")];
 	struct dirent *entry;
 	int r = 0;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/executions", mgr->settings->data_dir);
+	str_must_format(path, sizeof(path), "%s/executions", mgr->settings->data_dir);
 	d = opendir(path);
 	if (!d)
 		return errno == ENOENT ? 0 : err_errno(reterr, errno, "read %s", path);

@@ -7,6 +7,7 @@
 #include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "base/tree.h"
 #include "daemon/prune/trash.h"
 #include "wire/execution.h"
@@ -112,7 +113,7 @@ static int make(int at, int trash, const char *id, const struct kept *k, struct 
 	OWN(closep) int dir = -1;
 	int r;
 
-	snprintf(name, sizeof(name), "%s" KEPT_SUFFIX, id);
+	str_must_format(name, sizeof(name), "%s" KEPT_SUFFIX, id);
 	r = tree_remove_some(trash, name, REMOVE_BOUND, reterr); /* left by an earlier try */
 	if (r >= 0 && mkdirat(trash, name, 0700) < 0)
 		return err_errno(reterr, errno, "make %s", name);

@@ -20,7 +20,7 @@ static int removal_of(struct manager *mgr, const char *run, bool rows, struct re
 
 	if (!rm)
 		return err_errno(reterr, ENOMEM, "remove the files of run %s", run);
-	str_copy(rm->run, sizeof(rm->run), run);
+	str_must_copy(rm->run, sizeof(rm->run), run);
 	rm->rows = rows;
 	r = store_prune_executions(mgr->store, run, &rm->executions, reterr);
 	if (r < 0)

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "daemon/prune/steps.h"
 #include "storage/prune_plan.h"
 #include "storage/write/prune.h"
@@ -112,7 +113,7 @@ static bool is_incomplete(const char *name)
 {
 	char hash[HASH_HEX_LEN];
 
-	snprintf(hash, sizeof(hash), "%.*s", HASH_HEX_LEN - 1, name);
+	str_must_format(hash, sizeof(hash), "%.*s", HASH_HEX_LEN - 1, name);
 	return prune_source_name(hash) && name[HASH_HEX_LEN - 1] == '.' &&
 	       id_valid('s', name + HASH_HEX_LEN);
 }

@@ -5,6 +5,7 @@
 #include "base/fileio.h"
 #include "base/hash.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "daemon/prune/trash.h"
 #include "storage/store.h"
 
@@ -61,7 +62,7 @@ int trash_move_source(const struct trash_folders *f, int sources, const char *na
 
 	/* a copy with the same content may be in the trash */
 	id_new('s', id);
-	snprintf(to, sizeof(to), "%.*s.%s", HASH_HEX_LEN - 1, name, id);
+	str_must_format(to, sizeof(to), "%.*s.%s", HASH_HEX_LEN - 1, name, id);
 	FAULT("prune.source.move");
 	r = move(sources, name, f->trash, to, reterr);
 	if (r == 1)

@@ -140,14 +140,21 @@ static int present(struct manager *mgr, struct resource_row *row, struct err *re
 	return store_resource_update(mgr->store, row, now, reterr);
 }
 
+/* Half an ARN would name something else, so one that is too long counts as missing. */
+static void take_arn(struct resource_row *row, const json_t *answer)
+{
+	if (!str_copy(row->arn, sizeof(row->arn),
+		      json_get_str(answer, sagemaker_drivers[row->kind]->arn_key, "")))
+		row->arn[0] = '\0';
+}
+
 static int created(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
-	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 
 	if (c->result == 0) {
-		str_copy(row->arn, sizeof(row->arn), json_get_str(c->output, d->arn_key, ""));
+		take_arn(row, c->output);
 		return present(mgr, row, reterr);
 	}
 	if (c->kind == AWS_ERROR_EXISTS) { /* ours or not: its tags decide */
@@ -193,7 +200,7 @@ static int look_later(struct manager *mgr, struct resource_row *row, struct err 
 	int64_t now = clock_now_us();
 
 	if (!str_eq(row->status, MISSING)) { /* from now on `tries` counts misses */
-		str_copy(row->status, sizeof(row->status), MISSING);
+		str_assign(row->status, MISSING);
 		row->tries = 0;
 	}
 	row->next_us = now + sagemaker_backoff_us(mgr, ++row->tries);
@@ -282,8 +289,7 @@ static int described(struct manager *mgr, struct resource_row *row, const struct
 	if (row->state != RESOURCE_PLANNED)
 		return seen(mgr, row, c->output, ret_next, reterr);
 	not_missing(row);
-	str_copy(row->arn, sizeof(row->arn),
-		 json_get_str(c->output, sagemaker_drivers[row->kind]->arn_key, ""));
+	take_arn(row, c->output);
 	*ret_next = SAGEMAKER_STEP_TAGS;
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
@@ -349,7 +355,7 @@ static int ending(struct manager *mgr, struct resource_row *row, const struct sa
 			       : look_later(mgr, row, reterr);
 	if (c->kind == AWS_ERROR_IN_PROGRESS) { /* an endpoint that is still Creating */
 		row->next_us = now + mgr->settings->aws.poll_us;
-		str_copy(row->status, sizeof(row->status), "waiting to be deleted");
+		str_assign(row->status, "waiting to be deleted");
 		return store_resource_update(mgr->store, row, now, reterr);
 	}
 	if (c->result < 0 && c->kind != AWS_ERROR_TERMINAL)

@@ -174,7 +174,7 @@ static int endpoint_seen(struct manager *mgr, struct resource_row *row, const js
 			json_object_set(kept, notes[i], json_object_get(row->answer, notes[i]));
 	json_decref(row->answer);
 	row->answer = kept;
-	str_copy(row->status, sizeof(row->status), json_get_str(answer, "EndpointStatus", ""));
+	str_excerpt(row->status, sizeof(row->status), json_get_str(answer, "EndpointStatus", ""));
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static struct sagemaker_idle *find(struct manager *mgr, const char *endpoint)
 	i = calloc(1, sizeof(*i));
 	if (!i)
 		return NULL;
-	str_copy(i->endpoint, sizeof(i->endpoint), endpoint);
+	str_must_copy(i->endpoint, sizeof(i->endpoint), endpoint);
 	i->next = mgr->sagemaker->idles;
 	mgr->sagemaker->idles = i;
 	return i;
@@ -134,13 +134,13 @@ static void ask(struct manager *mgr, const struct endpoint_row *ep, struct sagem
 		cc = sagemaker_call_new(mgr, AWS_CLOUDWATCH, "GetMetricStatistics", NULL,
 					question(row, ep, i));
 		if (cc)
-			str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+			str_assign(cc->text[0], row->region);
 	}
 	if (!cc)
 		return;
 	cc->step = SAGEMAKER_STEP_LOOKUP;
 	cc->call.region = cc->text[0];
-	str_copy(cc->key, sizeof(cc->key), ep->id);
+	str_assign(cc->key, ep->id);
 	cc->answered = on_answer;
 	i->asking = true;
 	sagemaker_call_send(cc);

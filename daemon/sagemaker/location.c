@@ -42,7 +42,7 @@ static enum sagemaker_known know_role(struct manager *mgr, const char *role,
 	if (!str_starts(role, "arn:"))
 		return sagemaker_look_up(mgr, SAGEMAKER_FACT_ROLE, role, ret->region, ret->role_arn,
 					 sizeof(ret->role_arn), ret_code, reterr);
-	str_copy(ret->role_arn, sizeof(ret->role_arn), role);
+	str_must_copy(ret->role_arn, sizeof(ret->role_arn), role);
 	return SAGEMAKER_KNOWN;
 }
 
@@ -79,8 +79,8 @@ static int name_place(const struct aws_settings *set, const struct job_row *job,
 			       sizeof(ret->prefix) - 1);
 	ret->default_bucket = !set->bucket[0];
 	if (ret->default_bucket)
-		snprintf(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
-			 ret->account);
+		str_must_format(ret->bucket, sizeof(ret->bucket), "sagemaker-%s-%s", ret->region,
+				ret->account);
 	else if (!str_copy(ret->bucket, sizeof(ret->bucket), set->bucket))
 		return err_set(reterr, ERR_INVALID,
 			       "aws.bucket is longer than the name of a bucket can be; correct it");
@@ -99,7 +99,10 @@ static int fill_place(struct manager *mgr, const struct job_row *job, const json
 
 	*ret = (struct sagemaker_location){0};
 	*ret_code = REASON_INVALID_INPUT;
-	str_copy(ret->region, sizeof(ret->region), region_of(mgr, spec));
+	if (!str_copy(ret->region, sizeof(ret->region), region_of(mgr, spec)))
+		return err_set(reterr, ERR_INVALID,
+			       "'%.64s…' is not an AWS region such as eu-west-1",
+			       region_of(mgr, spec));
 	if (!ret->region[0])
 		return err_set(reterr, ERR_INVALID,
 			       "no AWS region is set; give sagemaker.region in the job, aws.region "
@@ -152,15 +155,15 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 	*ret = (struct sagemaker_location){
 		.default_bucket = json_get_bool(place, "default_bucket", false),
 	};
-	str_copy(ret->region, sizeof(ret->region), json_get_str(place, "region", ""));
-	str_copy(ret->account, sizeof(ret->account), json_get_str(place, "account", ""));
-	str_copy(ret->bucket, sizeof(ret->bucket), json_get_str(place, "bucket", ""));
-	str_copy(ret->prefix, sizeof(ret->prefix), json_get_str(place, "prefix", ""));
-	str_copy(ret->role_arn, sizeof(ret->role_arn), json_get_str(place, "role_arn", ""));
-	str_copy(model, SPEC_PATH_MAX, json_get_str(place, "model", ""));
-	return ret->region[0] ? 0
-			      : err_set(reterr, ERR_CORRUPT,
-					"%s/" EXECUTION_SPEC " has no location on SageMaker", dir);
+	if (str_copy(ret->region, sizeof(ret->region), json_get_str(place, "region", "")) &&
+	    str_copy(ret->account, sizeof(ret->account), json_get_str(place, "account", "")) &&
+	    str_copy(ret->bucket, sizeof(ret->bucket), json_get_str(place, "bucket", "")) &&
+	    str_copy(ret->prefix, sizeof(ret->prefix), json_get_str(place, "prefix", "")) &&
+	    str_copy(ret->role_arn, sizeof(ret->role_arn), json_get_str(place, "role_arn", "")) &&
+	    str_copy(model, SPEC_PATH_MAX + 1, json_get_str(place, "model", "")) && ret->region[0])
+		return 0;
+	return err_set(reterr, ERR_CORRUPT,
+		       "%s/" EXECUTION_SPEC " has no valid location on SageMaker", dir);
 }
 
 static bool know_model(struct manager *mgr, const struct job_row *job, struct reason *why)
@@ -168,7 +171,7 @@ static bool know_model(struct manager *mgr, const struct job_row *job, struct re
 	const char *training_job =
 		json_get_str(json_object_get(job->spec, "model"), "training_job", NULL);
 	struct err err = {0};
-	char uri[SPEC_PATH_MAX];
+	char uri[SPEC_PATH_MAX + 1];
 
 	if (!training_job ||
 	    sagemaker_artifact(mgr, training_job,

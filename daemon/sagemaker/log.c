@@ -22,10 +22,6 @@
 /* time after the job's end until an unreadable log is given up */
 #define LOG_GIVE_UP_US (600 * USEC_PER_SEC)
 
-#define LONG_TOKEN                                                                               \
-	"the log and the metrics here are incomplete: CloudWatch answered with a token of more " \
-	"than 4096 bytes; the rest is in CloudWatch"
-
 bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us)
 {
 	struct sagemaker_tail *t = row->job[0] ? sagemaker_tail_find(mgr, row) : NULL;
@@ -48,8 +44,8 @@ static void ask(struct manager *mgr, const struct resource_row *row, const char 
 		return;
 	cc->step = SAGEMAKER_STEP_LOGS;
 	memcpy(cc->row, row->id, sizeof(cc->row));
-	str_copy(cc->key, sizeof(cc->key), stream);
-	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	str_must_copy(cc->key, sizeof(cc->key), stream);
+	str_assign(cc->text[0], row->region);
 	cc->call.region = cc->text[0];
 	cc->answered = on_answer;
 	sagemaker_call_send(cc);
@@ -60,7 +56,7 @@ static void ask_streams(struct manager *mgr, const struct resource_row *row, con
 	char prefix[RESOURCE_NAME_MAX + 2];
 	json_t *input;
 
-	snprintf(prefix, sizeof(prefix), "%s/", row->name);
+	str_must_format(prefix, sizeof(prefix), "%s/", row->name);
 	input = json_pack("{ss ss si}", "logGroupName", SAGEMAKER_LOG_GROUP, "logStreamNamePrefix",
 			  prefix, "limit", 50);
 	if (token[0])
@@ -106,7 +102,7 @@ static void next_stream(struct manager *mgr, struct sagemaker_tail *t,
 		end_round(mgr, t);
 		return;
 	}
-	str_copy(t->stream, sizeof(t->stream), all.items[i].stream);
+	str_assign(t->stream, all.items[i].stream);
 	ask_events(mgr, row, &all.items[i]);
 }
 
@@ -205,6 +201,18 @@ static void warn(struct manager *mgr, struct sagemaker_tail *t, const struct res
 	if (r < 0)
 		txn_fail(mgr, r, &why);
 	t->warned = txn_end(mgr, NULL) >= 0;
+}
+
+static void warn_long_token(struct manager *mgr, struct sagemaker_tail *t,
+			    const struct resource_row *row)
+{
+	char text[192];
+
+	str_must_format(text, sizeof(text),
+			"the log and the metrics here are incomplete: CloudWatch answered with a "
+			"token of more than %d bytes; the rest is in CloudWatch",
+			LOG_TOKEN_MAX);
+	warn(mgr, t, row, "log_incomplete", text);
 }
 
 /* A missing group or stream means an empty log. */
@@ -337,7 +345,7 @@ static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struc
 	int r = p ? 0 : err_errno(&why, ENOMEM, "read a page of the log");
 
 	if (p && p->has_long_token)
-		warn(mgr, t, row, "log_incomplete", LONG_TOKEN);
+		warn_long_token(mgr, t, row);
 	if (p && !json_array_size(p->events) && log_page_is_last(p)) {
 		next_stream(mgr, t, row);
 		log_page_free(p);

@@ -19,7 +19,7 @@ static void line_head(const struct resource_row *row, const char *stream, char *
 
 	ret[0] = '\0';
 	if (json_get_int(where, "InstanceCount", 1) > 1 && dash)
-		snprintf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
+		str_excerptf(ret, size, "[%.*s] ", (int)(dash - algo - 1), algo + 1);
 }
 
 static void lines_of(const struct resource_row *row, const struct sagemaker_metrics *m,
@@ -47,7 +47,7 @@ static int append(struct manager *mgr, const struct resource_row *row, const str
 
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%s/" EXECUTION_LOG, ex.dir);
+	str_must_format(path, sizeof(path), "%s/" EXECUTION_LOG, ex.dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0 || ftruncate(fd, row->log_size) < 0 || lseek(fd, row->log_size, SEEK_SET) < 0)
 		return err_errno(reterr, errno, "write %s", path);

@@ -19,8 +19,8 @@ struct log_page *log_page_new(struct manager *mgr, const struct sagemaker_call *
 		return NULL;
 	p->manager = mgr;
 	memcpy(p->row, cc->row, sizeof(p->row));
-	str_copy(p->stream, sizeof(p->stream), cc->key);
-	str_copy(p->asked, sizeof(p->asked), json_get_str(cc->input, "nextToken", ""));
+	str_assign(p->stream, cc->key);
+	str_must_copy(p->asked, sizeof(p->asked), json_get_str(cc->input, "nextToken", ""));
 	p->has_long_token = !str_copy(p->token, sizeof(p->token),
 				      json_get_str(cc->call.output, "nextForwardToken", ""));
 	if (p->has_long_token)
@@ -86,7 +86,7 @@ int log_page_store(struct manager *mgr, const struct resource_row *row, const st
 	bool last = log_page_is_last(p);
 	int r;
 
-	str_copy(s->token, sizeof(s->token), p->token);
+	str_assign(s->token, p->token);
 	if (again && !last)
 		return 1; /* the token is not stored before all known events were skipped */
 	r = sagemaker_log_append(mgr, row, m, p->stream, p->events, p->known, &size, reterr);

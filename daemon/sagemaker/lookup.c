@@ -62,8 +62,8 @@ static struct sagemaker_lookup *find_or_make(struct sagemaker *c, enum sagemaker
 	struct sagemaker_lookup *l;
 	char key[sizeof(l->key)];
 
-	snprintf(key, sizeof(key), "%s:%s:%s", facts[fact].operation,
-		 facts[fact].regional ? region : "", name);
+	str_must_format(key, sizeof(key), "%s:%s:%s", facts[fact].operation,
+			facts[fact].regional ? region : "", name);
 	l = find(c, key);
 	if (l)
 		return l;
@@ -71,8 +71,8 @@ static struct sagemaker_lookup *find_or_make(struct sagemaker *c, enum sagemaker
 	if (!l)
 		abort(); /* a few kilobytes could not be allocated: no recovery is possible */
 	l->fact = fact;
-	str_copy(l->name, sizeof(l->name), name);
-	str_copy(l->key, sizeof(l->key), key);
+	str_must_copy(l->name, sizeof(l->name), name);
+	str_assign(l->key, key);
 	l->next = c->lookups;
 	c->lookups = l;
 	return l;
@@ -122,6 +122,19 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 	return true;
 }
 
+static void take_value(struct sagemaker_lookup *l, const char *value)
+{
+	l->known = SAGEMAKER_KNOWN;
+	if (str_copy(l->value, sizeof(l->value), value))
+		return;
+	l->known = SAGEMAKER_KNOWN_NO;
+	l->code = REASON_REFUSED;
+	l->value[0] = '\0';
+	err_set(&l->why, ERR_INVALID,
+		"AWS answered with a value of %zu bytes, and the limit is %zu", strlen(value),
+		sizeof(l->value) - 1);
+}
+
 static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
@@ -131,9 +144,8 @@ static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 
 	l->asking = false;
 	if (value[0]) {
-		l->known = SAGEMAKER_KNOWN;
-		l->until_us = now + LOOKUP_KEEP_US;
-		str_copy(l->value, sizeof(l->value), value);
+		take_value(l, value);
+		l->until_us = now + (l->known == SAGEMAKER_KNOWN ? LOOKUP_KEEP_US : LOOKUP_NO_US);
 	} else if (is_no(c, l)) {
 		l->known = SAGEMAKER_KNOWN_NO;
 		l->until_us = now + LOOKUP_NO_US;
@@ -154,8 +166,8 @@ static void ask(struct manager *mgr, struct sagemaker_lookup *l, const char *reg
 	if (!cc)
 		return;
 	cc->step = SAGEMAKER_STEP_LOOKUP;
-	str_copy(cc->key, sizeof(cc->key), l->key);
-	str_copy(cc->text[0], sizeof(cc->text[0]), region);
+	str_assign(cc->key, l->key);
+	str_must_copy(cc->text[0], sizeof(cc->text[0]), region);
 	cc->call.region = cc->text[0];
 	cc->answered = on_looked_up;
 	l->asking = true;
@@ -176,6 +188,12 @@ enum sagemaker_known sagemaker_look_up(struct manager *mgr, enum sagemaker_fact 
 	*ret_code = l->code;
 	if (l->known == SAGEMAKER_KNOWN && str_copy(ret, size, l->value))
 		return SAGEMAKER_KNOWN; /* also while a new query is running */
+	if (l->known == SAGEMAKER_KNOWN) {
+		*ret_code = REASON_REFUSED;
+		err_set(reterr, ERR_INVALID, "%s: the answer '%.64s…' has more than %zu bytes",
+			facts[fact].words, l->value, size - 1);
+		return SAGEMAKER_KNOWN_NO;
+	}
 	if (l->known == SAGEMAKER_KNOWN_NO && !stale) {
 		*reterr = l->why;
 		return SAGEMAKER_KNOWN_NO;

@@ -177,7 +177,7 @@ __attribute__((format(printf, 3, 4))) static int warn(struct page *p, const char
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
+	str_vexcerptf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
 	return store_warning_insert(p->manager->store, p->row->job, p->row->attempt, code, detail,
 				    clock_now_us(), p->reterr);

@@ -305,8 +305,8 @@ static int ask(struct manager *mgr, const struct resource_row *row, char *body, 
 	cc->step = SAGEMAKER_STEP_PARITY;
 	memcpy(cc->row, row->id, sizeof(cc->row));
 	cc->body = body;
-	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
-	snprintf(cc->key, sizeof(cc->key), "/endpoints/%s/invocations", row->name);
+	str_assign(cc->text[0], row->region);
+	str_must_format(cc->key, sizeof(cc->key), "/endpoints/%s/invocations", row->name);
 	cc->call.region = cc->text[0];
 	cc->call.method = "POST";
 	cc->call.path = cc->key;

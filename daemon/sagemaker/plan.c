@@ -44,13 +44,13 @@ static void row_begin(struct resource_row *row, enum resource_kind kind, const s
 
 	*row = (struct resource_row){.kind = kind, .state = RESOURCE_PLANNED, .wanted = true};
 	id_new('c', row->id);
-	str_copy(row->nonce, sizeof(row->nonce), nonce);
+	str_must_copy(row->nonce, sizeof(row->nonce), nonce);
 	resource_name(row->name, words, nonce);
-	str_copy(row->region, sizeof(row->region), at->region);
-	str_copy(row->job, sizeof(row->job), job->id);
+	str_assign(row->region, at->region);
+	str_assign(row->job, job->id);
 	row->attempt = job->attempt;
 	if (endpoint)
-		str_copy(row->endpoint, sizeof(row->endpoint), endpoint);
+		str_must_copy(row->endpoint, sizeof(row->endpoint), endpoint);
 	row->created_us = clock_now_us();
 }
 
@@ -92,9 +92,11 @@ static int say_warnings(struct manager *mgr, const struct job_row *job, const js
 					reterr);
 		if (r < 0)
 			return r;
-		if (!known && used < sizeof(all))
-			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
-						 used ? "; " : "", json_string_value(text));
+		if (known || used >= sizeof(all) - 1)
+			continue;
+		str_excerptf(all + used, sizeof(all) - used, "%s%s", used ? "; " : "",
+			     json_string_value(text));
+		used = strlen(all);
 	}
 	if (!used)
 		return 0;
@@ -129,8 +131,8 @@ static int plan_training(struct manager *mgr, const struct job_row *job, const s
 	resource_nonce_new(nonce);
 	row_begin(&row, RESOURCE_TRAINING_JOB, job, at, NULL, nonce);
 	tags = tags_of(mgr, job, &row);
-	snprintf(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
-	snprintf(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
+	str_must_format(place, sizeof(place), "s3://%s/%s", at->bucket, at->prefix);
+	str_must_format(keep, sizeof(keep), "s3://%s/%scheckpoints/", at->bucket, at->prefix);
 	struct sagemaker_training t = {
 		.spec = spec,
 		.name = row.name,
@@ -233,7 +235,7 @@ static int plan(struct manager *mgr, const struct job_row *job, const struct exe
 	OWN(json_decrefp) json_t *resolved = NULL;
 	OWN(json_decrefp) json_t *results = NULL;
 	OWN(json_decrefp) json_t *spec = NULL;
-	char model[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX + 1];
 	struct sagemaker_location at;
 	int r = job_resolve(mgr, job, &resolved, reterr);
 

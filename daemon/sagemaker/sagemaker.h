@@ -50,7 +50,7 @@ int sagemaker_location_of(struct manager *mgr, const struct job_row *job, const 
 /* The location and the model's location, as an execution's spec.json stores them. After the staging
  * these values stay valid, even if the configuration or a look-up changes. */
 json_t *sagemaker_location_json(const struct sagemaker_location *at, const char *model);
-/* Read them back. `model` (SPEC_PATH_MAX bytes) is "" if there is none. */
+/* Read them back. `model` (SPEC_PATH_MAX + 1 bytes) is "" if there is none. */
 int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, char *model,
 			    struct err *reterr) MUSTCHECK;
 /* Find the model of a training job of the account. Returns 1 and *ret, 0 if it is not known yet,

@@ -101,7 +101,7 @@ void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemake
 	cc->step = step;
 	cc->fresh = fresh;
 	memcpy(cc->row, row->id, sizeof(cc->row));
-	str_copy(cc->text[0], sizeof(cc->text[0]), row->region);
+	str_assign(cc->text[0], row->region);
 	cc->call.region = cc->text[0];
 	cc->answered = answered;
 	sagemaker_call_send(cc);

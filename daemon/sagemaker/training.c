@@ -87,7 +87,7 @@ static int training_seen(struct manager *mgr, struct resource_row *row, const js
 
 	json_decref(row->answer);
 	row->answer = keep_shown(answer);
-	str_copy(row->status, sizeof(row->status), status);
+	str_excerpt(row->status, sizeof(row->status), status);
 	if (!is_over(status))
 		return 0;
 	over_us = over_us ? over_us : clock_now_us();
@@ -232,8 +232,8 @@ static json_t *outputs_of(const struct resource_row *row, json_t *metrics, bool 
 	char output[SPEC_PATH_MAX * 2];
 	json_t *outputs;
 
-	snprintf(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
-		 len && at[len - 1] == '/' ? "" : "/", row->name);
+	str_must_format(output, sizeof(output), "%s%s%s/output/output.tar.gz", at,
+			len && at[len - 1] == '/' ? "" : "/", row->name);
 	outputs = json_pack("{sO}", "metrics", metrics);
 	if (completed || model[0])
 		json_object_set_new(outputs, "model", json_string(model));

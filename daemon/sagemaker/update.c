@@ -275,8 +275,8 @@ static int went_back(struct manager *mgr, const struct resource_row *row, struct
 
 	if (!why && was_just_accepted(mgr, row))
 		return 0; /* describe may show an older state */
-	snprintf(words, sizeof(words), "SageMaker rolled back to the old endpoint config: %s",
-		 why ? why : "SageMaker gave no reason");
+	str_excerptf(words, sizeof(words), "SageMaker rolled back to the old endpoint config: %s",
+		     why ? why : "SageMaker gave no reason");
 	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
 }
 
@@ -325,7 +325,7 @@ int sagemaker_update_answered(struct manager *mgr, struct resource_row *row,
 				    json_string(sagemaker_config_wanted(row)));
 		json_object_set_new(row->answer, SAGEMAKER_TRIED_AT_KEY,
 				    json_integer(clock_now_us()));
-		str_copy(row->status, sizeof(row->status), "Updating");
+		str_assign(row->status, "Updating");
 	} else {
 		reason_set(&row->reason, code ? code : REASON_WAITING_FOR_RETRY, "%s", c->err.msg);
 	}

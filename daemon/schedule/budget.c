@@ -56,9 +56,9 @@ static int rate_serverless(const struct settings *set, const char *region, const
 		return r;
 	ret->units = requests * memory_mb;
 	ret->seconds = MB_PER_GB; /* the price is per second and GB */
-	snprintf(ret->words, sizeof(ret->words),
-		 "%" PRId64 " x %" PRId64 " MB at %s USD/GB-s at most", requests, memory_mb,
-		 money_format(price, ret->micro_usd));
+	str_excerptf(ret->words, sizeof(ret->words),
+		     "%" PRId64 " x %" PRId64 " MB at %s USD/GB-s at most", requests, memory_mb,
+		     money_format(price, ret->micro_usd));
 	return 0;
 }
 
@@ -79,8 +79,8 @@ int budget_rate_of(const struct settings *set, const json_t *spec, struct budget
 		return r;
 	ret->units = json_get_int(sagemaker, "instance_count", 1);
 	ret->seconds = SECONDS_PER_HOUR;
-	snprintf(ret->words, sizeof(ret->words), "%" PRId64 " x %.64s at %s USD/h", ret->units,
-		 type, money_format(price, ret->micro_usd));
+	str_excerptf(ret->words, sizeof(ret->words), "%" PRId64 " x %.64s at %s USD/h", ret->units,
+		     type, money_format(price, ret->micro_usd));
 	return 0;
 }
 
@@ -118,8 +118,8 @@ int budget_amount_back(const struct budget_rate *rate, int64_t us, int64_t *ret_
 
 void budget_say(const struct budget_rate *rate, int64_t us, char *words, size_t size)
 {
-	snprintf(words, size, "%" PRId64 " s x %s", (us + USEC_PER_SEC - 1) / USEC_PER_SEC,
-		 rate->words);
+	str_excerptf(words, size, "%" PRId64 " s x %s", (us + USEC_PER_SEC - 1) / USEC_PER_SEC,
+		     rate->words);
 }
 
 int budget_worst_case(const struct settings *set, const json_t *spec, enum job_kind kind,
@@ -222,8 +222,8 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 	    !json_object_get(sagemaker, "serverless"))
 		return;
 	r = budget_worst_case(set, job->spec, job->kind, &micro_usd, words, sizeof(words), &why);
-	snprintf(pointer, sizeof(pointer), "%s/sagemaker/%s", at,
-		 json_object_get(sagemaker, "serverless") ? "serverless" : "instance_type");
+	str_must_format(pointer, sizeof(pointer), "%s/sagemaker/%s", at,
+			json_object_get(sagemaker, "serverless") ? "serverless" : "instance_type");
 	if (r == -ERR_NOT_FOUND)
 		problem_add(problems, pointer, PROBLEM_PRICE_UNKNOWN, "%s", why.msg);
 	else if (r < 0)

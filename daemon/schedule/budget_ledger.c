@@ -125,10 +125,10 @@ static struct money_entry entry_of(const struct resource_row *row, enum money_wh
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd};
 
-	str_copy(entry.resource, sizeof(entry.resource), row->id);
-	str_copy(entry.job, sizeof(entry.job), row->job);
-	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
-	str_copy(entry.words, sizeof(entry.words), words);
+	str_assign(entry.resource, row->id);
+	str_assign(entry.job, row->job);
+	str_assign(entry.endpoint, row->endpoint);
+	str_excerpt(entry.words, sizeof(entry.words), words);
 	return entry;
 }
 
@@ -203,7 +203,7 @@ static int cost_of_updates(struct manager *mgr, const struct resource_row *row, 
 		if (r < 0 || other <= *cost || *cost >= reserved)
 			continue;
 		*cost = other < reserved ? other : reserved;
-		str_copy(words, size, config_words);
+		str_excerpt(words, size, config_words);
 	}
 	return r;
 }
@@ -325,7 +325,7 @@ int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t mor
 		r = budget_amount(&rate, more_us, &micro_usd, reterr);
 	if (r < 0)
 		return r;
-	str_copy(job.id, sizeof(job.id), ep->job);
+	str_assign(job.id, ep->job);
 	if (!budget_fits(mgr, &job, micro_usd, &why))
 		return err_set(reterr, ERR_CONFLICT, "cannot renew the lease of '%s': %s", ep->name,
 			       why.message);

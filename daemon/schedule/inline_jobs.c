@@ -95,9 +95,9 @@ static void predict_answered(struct predict *p)
 	char words[REASON_MSG_MAX];
 
 	if (p->inv.status != 200) {
-		snprintf(words, sizeof(words), "endpoint '%s' answered %d: %.*s", p->endpoint,
-			 p->inv.status, (int)(p->inv.reply_len < 700 ? p->inv.reply_len : 700),
-			 p->inv.reply ? p->inv.reply : "");
+		str_excerptf(words, sizeof(words), "endpoint '%s' answered %d: %.*s", p->endpoint,
+			     p->inv.status, (int)(p->inv.reply_len < 700 ? p->inv.reply_len : 700),
+			     p->inv.reply ? p->inv.reply : "");
 		predict_failed(p, REASON_PREDICT_FAILED, words);
 		return;
 	}
@@ -180,7 +180,7 @@ static void predict_try(struct predict *p)
 		.userdata = p,
 	};
 	p->message.fn = on_answer;
-	str_copy(p->inv.endpoint, sizeof(p->inv.endpoint), p->endpoint);
+	str_assign(p->inv.endpoint, p->endpoint);
 	r = manager_invoke(p->manager, &p->inv, &why);
 	if (r == -ERR_NOT_FOUND)
 		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
@@ -212,7 +212,7 @@ static int predict_start(struct manager *mgr, const struct job_row *job, const j
 	mgr->predicts = p;
 	memcpy(p->job, job->id, sizeof(p->job));
 	p->attempt = job->attempt;
-	str_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
+	str_must_copy(p->endpoint, sizeof(p->endpoint), json_get_str(spec, "endpoint", ""));
 	p->too_many = spec_inputs_over(spec, TARGET_LOCAL);
 	p->give_up_us = clock_mono_us() + mgr->settings->predict_timeout_us;
 	txn_on_commit(mgr, predict_after, p);

@@ -178,8 +178,7 @@ static bool place_gpus(struct manager *mgr, struct usage *u, const struct job_re
 		}
 		buf_clear(&why);
 		row->devices[row->devices_n] = i;
-		str_copy(row->device_uuids[row->devices_n], sizeof(row->device_uuids[0]),
-			 u->list.items[i].uuid);
+		str_assign(row->device_uuids[row->devices_n], u->list.items[i].uuid);
 		row->devices_n++;
 	}
 	for (int t = 0; t < row->devices_n; t++) {

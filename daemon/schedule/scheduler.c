@@ -79,7 +79,7 @@ static int start_process(struct manager *mgr, struct job_row *job, const json_t 
 
 	if (r < 0)
 		return r;
-	str_copy(row->job, sizeof(row->job), job->id);
+	str_assign(row->job, job->id);
 	row->attempt = ++job->attempt;
 	prepared = execution_prepare(mgr, job, serve, row, spec, resume[0] ? resume : NULL, &code,
 				     &trouble);

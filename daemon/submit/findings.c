@@ -10,9 +10,9 @@ const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, 
 			    size_t size)
 {
 	if (p->is_job)
-		snprintf(buf, size, "/%s", key);
+		str_excerptf(buf, size, "/%s", key);
 	else
-		snprintf(buf, size, "/jobs/%zu/%s", i, key);
+		str_excerptf(buf, size, "/jobs/%zu/%s", i, key);
 	return buf;
 }
 
@@ -22,7 +22,7 @@ void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt,
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
+	str_vexcerptf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
 	str_utf8_mask(detail);
 	json_array_append_new(p->run->warnings,

@@ -59,7 +59,7 @@ static void missing_files(const char *dir, char *list, size_t size)
 			found |= path_join(path, sizeof(path), dir, wanted[i][k]) &&
 				 path_exists(AT_FDCWD, path);
 		if (!found)
-			snprintf(list + n, size - n, "%s%s", n ? ", " : "", wanted[i][2]);
+			str_excerptf(list + n, size - n, "%s%s", n ? ", " : "", wanted[i][2]);
 	}
 }
 
@@ -174,7 +174,7 @@ static int model_remove(struct manager *mgr, struct command *c, struct err *rete
 
 int model_command(struct manager *mgr, struct command *c, struct err *reterr)
 {
-	str_copy(c->result_id, sizeof(c->result_id), c->id);
+	str_assign(c->result_id, c->id);
 	return c->kind == COMMAND_MODEL_ADD ? model_add(mgr, c, reterr)
 					    : model_remove(mgr, c, reterr);
 }

@@ -67,7 +67,7 @@ static const char *real_path_to_be(char *path, char *real)
 	while (end > 1 && path[end - 1] == '/')
 		path[--end] = '\0';
 	for (;;) {
-		snprintf(parent, sizeof(parent), "%.*s", end ? (int)end : 1, path);
+		str_must_format(parent, sizeof(parent), "%.*s", end ? (int)end : 1, path);
 		if (realpath(parent, real))
 			break;
 		if (errno != ENOENT || end == 0)
@@ -80,7 +80,7 @@ static const char *real_path_to_be(char *path, char *real)
 		return NULL;
 	if (!path_is_inside(rest))
 		return "write the path without '.' and '..'";
-	str_copy(parent, sizeof(parent), real);
+	str_must_copy(parent, sizeof(parent), real);
 	return path_join(real, PATH_MAX, parent, rest) ? NULL : strerror(ENAMETOOLONG);
 }
 
@@ -200,7 +200,7 @@ bool prepare_directory(const struct prepare *p, const char *pointer, const char 
 {
 	struct spec_path at = {.use = SPEC_PATH_MODEL, .path = path};
 
-	str_copy(at.pointer, sizeof(at.pointer), pointer);
+	str_excerpt(at.pointer, sizeof(at.pointer), pointer);
 	return find_path(p, &at, real) && check_kind(&at, real, p->problems);
 }
 
@@ -220,7 +220,7 @@ static int note_use(struct job_spec *job, const char *model, struct err *reterr)
 	if (!more)
 		return err_errno(reterr, ENOMEM, "use the model '%s'", model);
 	job->models = more;
-	str_copy(job->models[job->models_n++], sizeof(*more), model);
+	str_must_copy(job->models[job->models_n++], sizeof(*more), model);
 	return 0;
 }
 
@@ -233,7 +233,7 @@ static int use_added(const struct prepare *p, struct job_spec *job, const struct
 	const char *revision = json_get_str(source, "revision", NULL);
 	char real[PATH_MAX], name[SPEC_NAME_MAX + 1];
 
-	str_copy(name, sizeof(name), path->path);
+	str_must_copy(name, sizeof(name), path->path);
 	if (hub && !(path->field->remote & REMOTE_HUB)) {
 		problem_add(p->problems, path->pointer, PROBLEM_INVALID,
 			    "the model '%s' is on the hub (%s), and '%s' needs a directory on this "
@@ -274,10 +274,10 @@ static void nearest_models(const struct prepare *p, const char *name, char *text
 		names[n++] = added;
 	near = str_nearest(name, names, n);
 	if (near)
-		snprintf(text, size, "; did you mean '%s'?", near);
+		str_excerptf(text, size, "; did you mean '%s'?", near);
 	for (size_t i = 0; !near && i < n && i < NAMES_SHOWN; i++)
-		snprintf(text + strlen(text), size - strlen(text), "%s'%s'",
-			 i ? ", " : "; there are: ", names[i]);
+		str_excerptf(text + strlen(text), size - strlen(text), "%s'%s'",
+			     i ? ", " : "; there are: ", names[i]);
 	if (!near && n > NAMES_SHOWN)
 		snprintf(text + strlen(text), size - strlen(text), " and %zu more",
 			 n - NAMES_SHOWN);

@@ -41,7 +41,7 @@ static int read_other(const struct prepare *p, const struct spec_ref *ref, struc
 		r = store_read_job(p->reader, o->job, &o->row, reterr);
 	if (r < 0)
 		return r;
-	str_copy(o->spec.name, sizeof(o->spec.name), json_get_str(o->row, "name", ""));
+	str_must_copy(o->spec.name, sizeof(o->spec.name), json_get_str(o->row, "name", ""));
 	o->spec.spec = json_object_get(o->row, "spec");
 	if (job_kind_parse(json_get_str(o->row, "kind", ""), &o->spec.kind) < 0 ||
 	    job_target_parse(json_get_str(o->row, "target", ""), &o->spec.target) < 0 ||
@@ -157,7 +157,7 @@ static int pin(struct job_spec *job, const struct other *o, const struct spec_re
 	job->pins = more;
 	job->pins[job->pins_n] = (struct job_pin){
 		.attempt = (int)json_get_int(o->row, "attempt", 0), .files = is_in_files(o, ref)};
-	str_copy(job->pins[job->pins_n++].job, ID_LEN, o->job);
+	str_must_copy(job->pins[job->pins_n++].job, ID_LEN, o->job);
 	return 0;
 }
 
@@ -167,7 +167,8 @@ static int settle(struct job_spec *job, const struct spec_foreign *f, const stru
 {
 	char text[SPEC_PATH_MAX * 2];
 
-	snprintf(text, sizeof(text), "${%s/%s.%s}%s", o->run, ref->job, ref->output, ref->sub);
+	str_must_format(text, sizeof(text), "${%s/%s.%s}%s", o->run, ref->job, ref->output,
+			ref->sub);
 	if (json_object_set_new(f->object, f->key, json_string(text)) < 0)
 		return err_errno(reterr, ENOMEM, "pin the reference to run %s", o->run);
 	return pin(job, o, ref, reterr);
@@ -207,9 +208,9 @@ int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 	struct spec_ref ref;
 	int r;
 
-	str_copy(f.pointer, sizeof(f.pointer), path->pointer);
-	snprintf(f.text, sizeof(f.text), "${%s.model}", path->path);
-	if (spec_ref_split(f.text, &ref) < 0)
+	str_assign(f.pointer, path->pointer);
+	if (!str_format(f.text, sizeof(f.text), "${%s.model}", path->path) ||
+	    spec_ref_split(f.text, &ref) < 0)
 		return 0;
 	r = read_other(p, &ref, &o, reterr);
 	if (r < 0)

@@ -19,8 +19,8 @@
 /* The pointer of another field of the same job. */
 static const char *beside(const struct spec_path *path, const char *key, char *buf, size_t size)
 {
-	snprintf(buf, size, "%.*s%s", (int)(strlen(path->pointer) - strlen(path->key)),
-		 path->pointer, key);
+	str_must_format(buf, size, "%.*s%s", (int)(strlen(path->pointer) - strlen(path->key)),
+			path->pointer, key);
 	return buf;
 }
 
@@ -169,7 +169,7 @@ void prepare_python(const struct prepare *p, const struct job_spec *job, size_t 
 		return;
 	if (!strchr(given, '/') || given[0] == '/' ||
 	    !path_join(path, sizeof(path), set->base_dir, given))
-		str_copy(path, sizeof(path), given);
+		str_must_copy(path, sizeof(path), given);
 	why = why_not(set, job, path, &code);
 	if (why)
 		problem_add(p->problems,

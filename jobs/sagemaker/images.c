@@ -51,7 +51,7 @@ bool sagemaker_family(const char *instance_type, char *family, size_t size)
 	len = strcspn(instance_type, ".");
 	if (len == 0 || len >= size || !islower((unsigned char)*instance_type))
 		return false;
-	snprintf(family, size, "%.*s", (int)len, instance_type);
+	str_must_format(family, size, "%.*s", (int)len, instance_type);
 	return true;
 }
 

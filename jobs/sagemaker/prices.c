@@ -55,8 +55,8 @@ static int own_add(json_t *own, const char *s, size_t n, struct err *reterr)
 			       "'%.*s' is not a price; write INSTANCE_TYPE=DOLLARS such as "
 			       "ml.g5.xlarge=1.41, or REGION/INSTANCE_TYPE=DOLLARS",
 			       (int)(n < KEY_MAX ? n : KEY_MAX), s);
-	snprintf(key, sizeof(key), "%.*s", (int)key_n, s);
-	snprintf(price, sizeof(price), "%.*s", (int)(n - key_n - 1), equal + 1);
+	str_must_format(key, sizeof(key), "%.*s", (int)key_n, s);
+	str_must_format(price, sizeof(price), "%.*s", (int)(n - key_n - 1), equal + 1);
 	if (money_parse(price, &micro_usd) < 0)
 		return err_set(reterr, ERR_INVALID,
 			       "'%s' is not a price for %s; write US dollars such as 1.408, with "

@@ -40,7 +40,7 @@ void request_refuse(struct request *q, int code, const char *field, const char *
 	if (q->r < 0)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	str_utf8_mask(text); /* a name in the text may be cut inside a character */
 	q->r = err_at(q->reterr, code, field, "%s", text);
@@ -54,7 +54,7 @@ void request_warn(struct request *q, const char *fmt, ...)
 	if (q->r < 0 || !q->warnings)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	str_utf8_mask(text); /* a name in the text may be cut inside a character */
 	if (json_array_append_new(q->warnings, json_string(text)) < 0)

@@ -98,7 +98,7 @@ void resource_name(char name[RESOURCE_NAME_MAX + 1], const char *words, const ch
 	size_t n = strlen(RESOURCE_NAME_PREFIX);
 	size_t max = RESOURCE_NAME_MAX - strlen(nonce);
 
-	str_copy(name, RESOURCE_NAME_MAX + 1, RESOURCE_NAME_PREFIX);
+	str_must_copy(name, RESOURCE_NAME_MAX + 1, RESOURCE_NAME_PREFIX);
 	for (; *words && n + 1 < max; words++) {
 		if (is_alnum(*words))
 			name[n++] = *words;
@@ -107,5 +107,5 @@ void resource_name(char name[RESOURCE_NAME_MAX + 1], const char *words, const ch
 	}
 	if (name[n - 1] != '-')
 		name[n++] = '-';
-	str_copy(name + n, RESOURCE_NAME_MAX + 1 - n, nonce);
+	str_must_copy(name + n, RESOURCE_NAME_MAX + 1 - n, nonce);
 }

@@ -19,7 +19,7 @@
 
 static void field_of(char field[ERR_FIELD_MAX], const char *key)
 {
-	str_copy(field, ERR_FIELD_MAX, "/hyperparameters");
+	str_must_copy(field, ERR_FIELD_MAX, "/hyperparameters");
 	json_pointer_add(field, ERR_FIELD_MAX, key);
 }
 

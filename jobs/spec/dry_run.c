@@ -90,7 +90,7 @@ static void say(struct spec_parse *p, int r, const struct err *why, const json_t
 		p->no_memory = true;
 	if (r >= 0 || r == -ENOMEM)
 		return;
-	str_copy(p->pointer + mark, sizeof(p->pointer) - mark, why->field);
+	str_excerpt(p->pointer + mark, sizeof(p->pointer) - mark, why->field);
 	spec_problem(p, r == -ERR_LIMIT ? PROBLEM_OUT_OF_RANGE : PROBLEM_INVALID, "%s", why->msg);
 	spec_leave(p, mark);
 }

@@ -185,10 +185,10 @@ static void say_cycle(const struct search *s, size_t closing)
 		from++;
 	for (size_t i = from; i < s->depth; i++) {
 		n = strlen(text);
-		snprintf(text + n, sizeof(text) - n, "%s → ", run->jobs[s->path[i]].name);
+		str_excerptf(text + n, sizeof(text) - n, "%s → ", run->jobs[s->path[i]].name);
 	}
 	n = strlen(text);
-	snprintf(text + n, sizeof(text) - n, "%s", run->jobs[closing].name);
+	str_excerptf(text + n, sizeof(text) - n, "%s", run->jobs[closing].name);
 	str_excerpt(whole, sizeof(whole), text);
 	spec_at_job(s->p, closing);
 	spec_problem(s->p, PROBLEM_CYCLE,

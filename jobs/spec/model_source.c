@@ -2,6 +2,7 @@
 /* The table of fields of a model's source, its parsing, and its short text. */
 #include "jobs/spec/model_source.h"
 
+#include "base/str.h"
 #include "jobs/spec/parse.h"
 #include "jobs/spec/tables.h"
 
@@ -69,9 +70,9 @@ const char *model_source_text(const json_t *source, char *buf, size_t size)
 	const char *hub = json_get_str(source, "hub", NULL);
 
 	if (hub)
-		snprintf(buf, size, "the hub's %s%s%s%s", hub, revision ? " (revision " : "",
-			 revision ? revision : "", revision ? ")" : "");
+		str_excerptf(buf, size, "the hub's %s%s%s%s", hub, revision ? " (revision " : "",
+			     revision ? revision : "", revision ? ")" : "");
 	else
-		snprintf(buf, size, "%s", json_get_str(source, "path", ""));
+		str_excerptf(buf, size, "%s", json_get_str(source, "path", ""));
 	return buf;
 }

@@ -213,7 +213,7 @@ static const char *seen_from(const struct spec_table *t, const char *ours)
 
 	if (!dot)
 		return ours;
-	snprintf(prefix, sizeof(prefix), "'%.*s'", (int)(dot - ours), ours);
+	str_excerptf(prefix, sizeof(prefix), "'%.*s'", (int)(dot - ours), ours);
 	return str_eq(prefix, t->what) ? dot + 1 : ours;
 }
 

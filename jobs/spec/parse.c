@@ -39,7 +39,7 @@ static void take_common(struct spec_parse *p, struct job_spec *job)
 
 	if (!json_object_get(job->spec, "name"))
 		spec_set(p, job->spec, "name", json_string(job_kind_str(job->kind)));
-	str_copy(job->name, sizeof(job->name), json_get_str(job->spec, "name", ""));
+	str_excerpt(job->name, sizeof(job->name), json_get_str(job->spec, "name", ""));
 	if (job_target_parse(target, &job->target) < 0)
 		job->target = TARGET_LOCAL;
 	if (!json_object_get(job->spec, "priority"))
@@ -61,7 +61,7 @@ static void parse_job(struct spec_parse *p, const json_t *in, struct job_spec *j
 		return;
 	}
 	if (!kind_of(p, in, &job->kind)) {
-		str_copy(job->name, sizeof(job->name), json_get_str(in, "name", ""));
+		str_excerpt(job->name, sizeof(job->name), json_get_str(in, "name", ""));
 		return;
 	}
 	p->modes = SPEC_MODE(job->kind);
@@ -93,7 +93,7 @@ static int start(struct spec_parse *p, const json_t *body, size_t jobs_n)
 
 static void set_run(struct spec_parse *p, const char *name, const json_t *tags)
 {
-	str_copy(p->run->name, sizeof(p->run->name), name);
+	str_excerpt(p->run->name, sizeof(p->run->name), name);
 	p->run->tags = tags ? json_deep_copy(tags) : json_object();
 	if (!p->run->tags)
 		p->no_memory = true;

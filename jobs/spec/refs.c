@@ -26,7 +26,7 @@ static const char *outputs_text(enum job_kind kind, char *buf, size_t size)
 	for (size_t i = 0; names[i]; i++) {
 		size_t n = strlen(buf);
 
-		snprintf(buf + n, size - n, "%s'%s'", i ? ", " : "", names[i]);
+		str_excerptf(buf + n, size - n, "%s'%s'", i ? ", " : "", names[i]);
 	}
 	return buf;
 }
@@ -171,7 +171,7 @@ void spec_foreign_check(const struct spec_foreign *f, const struct job_spec *job
 	struct spec_place place = {f->field, f->object, f->key, f->text};
 	struct spec_ref ref;
 
-	str_copy(p.pointer, sizeof(p.pointer), f->pointer);
+	str_assign(p.pointer, f->pointer);
 	if (spec_ref_split(f->text, &ref) < 0)
 		return;
 	check_role(&p, &place, other, ref.output, ref.sub);
@@ -202,8 +202,8 @@ static void find_reference(struct find *find, const struct spec_place *place)
 		check_reference(find->p, find->job, place, &ref);
 		return;
 	}
-	str_copy(foreign.pointer, sizeof(foreign.pointer), find->p->pointer);
-	str_copy(foreign.text, sizeof(foreign.text), place->value);
+	str_assign(foreign.pointer, find->p->pointer);
+	str_must_copy(foreign.text, sizeof(foreign.text), place->value);
 	if (buf_put(&find->foreign, &foreign, sizeof(foreign)) < 0)
 		find->p->no_memory = true;
 }
@@ -216,7 +216,7 @@ static bool is_of_run(const char *s)
 
 	if (!slash || slash - s > SPEC_NAME_MAX || strlen(slash + 1) > SPEC_NAME_MAX)
 		return false;
-	snprintf(run, sizeof(run), "%.*s", (int)(slash - s), s);
+	str_must_format(run, sizeof(run), "%.*s", (int)(slash - s), s);
 	return spec_name_ok(run) && spec_name_ok(slash + 1);
 }
 
@@ -236,7 +236,7 @@ static int find_place(void *userdata, const struct spec_place *place)
 	}
 	if (place->f->type != FIELD_PATH || s3_uri_is(place->value))
 		return 0;
-	str_copy(path.pointer, sizeof(path.pointer), find->p->pointer);
+	str_assign(path.pointer, find->p->pointer);
 	unregistered = path.use == SPEC_PATH_MODEL &&
 		       !(find->p->ctx->model_known &&
 			 find->p->ctx->model_known(find->p->ctx->userdata, path.path));

@@ -105,8 +105,8 @@ static void rule_training_only(struct spec_parse *p, const struct job_spec *job,
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		if (!json_object_get(s, fields[i]))
 			continue;
-		snprintf(text, sizeof(text),
-			 "'%s' is for training only; remove it from the endpoint", fields[i]);
+		str_excerptf(text, sizeof(text),
+			     "'%s' is for training only; remove it from the endpoint", fields[i]);
 		say(p, fields[i], PROBLEM_INVALID, text);
 	}
 	if (json_get_int(s, "volume_gb", 0) > DEPLOY_VOLUME_MAX)

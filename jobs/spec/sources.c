@@ -104,9 +104,8 @@ void spec_rule_output(struct spec_parse *p, json_t *spec)
 	size_t mark = spec_enter(p, "output");
 
 	if (s3_uri_is(output ? output : "")) {
-		if (str_ends(output, "/"))
-			str_copy(prefix, sizeof(prefix), output);
-		else if (!s3_uri_join(prefix, sizeof(prefix), output, ""))
+		if (str_ends(output, "/") ? !str_copy(prefix, sizeof(prefix), output)
+					  : !s3_uri_join(prefix, sizeof(prefix), output, ""))
 			spec_problem(p, PROBLEM_OUT_OF_RANGE, "'output' is too long; shorten it");
 		spec_set(p, spec, "output", json_string(prefix));
 	}

@@ -47,9 +47,10 @@ static const char *range_text(const struct spec_field *f, char buf[RANGE_TEXT_LE
 		snprintf(low, sizeof(low), "%.12g", f->min);
 		snprintf(high, sizeof(high), "%.12g", f->max);
 	}
-	snprintf(buf, RANGE_TEXT_LEN,
-		 f->flags & SPEC_ABOVE_MIN ? "greater than %s and at most %s" : "between %s and %s",
-		 low, high);
+	str_must_format(buf, RANGE_TEXT_LEN,
+			f->flags & SPEC_ABOVE_MIN ? "greater than %s and at most %s"
+						  : "between %s and %s",
+			low, high);
 	return buf;
 }
 
@@ -269,7 +270,7 @@ json_t *spec_enum(struct spec_parse *p, const struct spec_field *f, const json_t
 
 		if (str_eq(s, f->words[n]))
 			return json_string(s);
-		snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", f->words[n]);
+		str_excerptf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", f->words[n]);
 	}
 	near = str_nearest(s, f->words, n);
 	if (near)

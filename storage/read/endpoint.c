@@ -34,7 +34,7 @@ static json_t *lease_json(struct db_stmt *q)
 
 static int add_long(json_t *endpoint, struct db_stmt *q, struct err *reterr)
 {
-	char model[SPEC_PATH_MAX];
+	char model[SPEC_PATH_MAX + 1];
 	int r = db_col_path(q, 10, model, sizeof(model), reterr);
 	OWN(json_decrefp)
 	json_t *more = r < 0 ? NULL

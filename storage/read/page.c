@@ -36,8 +36,8 @@ static uint32_t list_of(const struct page *p)
 static void cursor_format(char *buf, size_t size, const char *generation, const struct page *p,
 			  uint64_t key, int64_t n)
 {
-	snprintf(buf, size, "%s.%08" PRIx32 ".%016" PRIx64 ".%" PRIx64, generation, list_of(p), key,
-		 (uint64_t)n);
+	str_must_format(buf, size, "%s.%08" PRIx32 ".%016" PRIx64 ".%" PRIx64, generation,
+			list_of(p), key, (uint64_t)n);
 }
 
 static uint64_t bits_of(double d)

@@ -31,8 +31,8 @@ static void devices_read(const json_t *list, struct execution_row *row)
 		if (i >= SPEC_DEVICES_MAX)
 			break;
 		row->devices[i] = (int)json_get_int(item, "index", 0);
-		str_copy(row->device_uuids[i], sizeof(row->device_uuids[i]),
-			 json_get_str(item, "uuid", ""));
+		str_must_copy(row->device_uuids[i], sizeof(row->device_uuids[i]),
+			      json_get_str(item, "uuid", ""));
 		row->devices_n = (int)i + 1;
 	}
 }

@@ -171,10 +171,11 @@ static int warn_left_out(struct store *st, struct metric_series *s, struct err *
 
 	if (!s->left_out)
 		return 0;
-	snprintf(text, sizeof(text),
-		 "a job keeps at most %d names of metrics, of %d bytes each: '%.64s' is left out",
-		 STORE_METRIC_NAMES_MAX, STORE_METRIC_NAME_BYTES_MAX,
-		 json_string_value(s->left_out));
+	str_excerptf(
+		text, sizeof(text),
+		"a job keeps at most %d names of metrics, of %d bytes each: '%.64s' is left out",
+		STORE_METRIC_NAMES_MAX, STORE_METRIC_NAME_BYTES_MAX,
+		json_string_value(s->left_out));
 	json_decref(TAKE(s->left_out));
 	return store_warning_insert(st, s->job, s->attempt, "metric_names", text,
 				    s->newest ? s->newest->at_us : 0, reterr);

@@ -73,7 +73,7 @@ struct metric_series *series_new(const char *job, int attempt)
 	if (!s || !(s->index = json_object()) || !(s->doomed = json_array()))
 		return NULL;
 	buf_init(&s->fresh, SIZE_MAX / 2);
-	str_copy(s->job, sizeof(s->job), job);
+	str_must_copy(s->job, sizeof(s->job), job);
 	s->attempt = attempt;
 	s->stride = 1;
 	return TAKE(s);

@@ -46,8 +46,8 @@ static void first_reason(const struct run_spec *rs, const struct job_spec *js,
 		reason_set(reason, REASON_HELD, "held until it is released");
 	for (size_t i = 0; i < js->needs_n; i++) {
 		used = strlen(reason->message);
-		snprintf(reason->message + used, sizeof(reason->message) - used, "%s %s",
-			 i ? "," : "", rs->jobs[js->needs[i].job].name);
+		str_excerptf(reason->message + used, sizeof(reason->message) - used, "%s %s",
+			     i ? "," : "", rs->jobs[js->needs[i].job].name);
 	}
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -47,6 +48,21 @@ def test_an_endpoint_tells_of_itself(daemon, endpoint, tiny_model):
     live = daemon.get("/v1/endpoints", state="in_service")["items"]
     assert [e["name"] for e in live] == [endpoint]
     assert endpoint in [e["name"] for e in daemon.get("/v1/overview")["endpoints"]]
+
+
+def test_the_longest_path_of_a_model(daemon, tiny_model, tmp_path):
+    """A path of 1,024 bytes, which the spec allows, was cut to 1,023."""
+    path = str(tmp_path)
+    while len(path) < 1024 - 201:
+        path += "/" + "d" * 100
+    path += "/" + "d" * (1024 - len(path) - 1)
+    shutil.copytree(tiny_model, path)
+    deploy(daemon, path, "deep")
+    assert daemon.get("/v1/endpoints/deep")["model"] == path
+    answer = daemon.ask("POST", "/v1/endpoints/deep/invocations", TEXT)
+    assert answer.status_code == 200, answer.text
+    daemon.ask("DELETE", "/v1/endpoints/deep")
+    wait_endpoint(daemon, "deep", "deleted")
 
 
 def test_the_command_line_shows_model_and_url(daemon, endpoint, tiny_model):

@@ -45,9 +45,9 @@ static json_t *answer(const json_t *in)
 	};
 
 	read_headers(json_object_get(in, "headers"), headers, &rq.headers_n);
-	str_copy(keys.id, sizeof(keys.id), json_get_str(in, "key", ""));
-	str_copy(keys.secret, sizeof(keys.secret), json_get_str(in, "secret", ""));
-	str_copy(keys.token, sizeof(keys.token), json_get_str(in, "token", ""));
+	str_must_copy(keys.id, sizeof(keys.id), json_get_str(in, "key", ""));
+	str_must_copy(keys.secret, sizeof(keys.secret), json_get_str(in, "secret", ""));
+	str_must_copy(keys.token, sizeof(keys.token), json_get_str(in, "token", ""));
 	if (sigv4_canonical(&rq, &keys, &canonical, &e) < 0 ||
 	    sigv4_sign(&rq, &keys, &lines, &e) < 0)
 		return json_pack("{ss}", "error", e.msg);

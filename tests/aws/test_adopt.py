@@ -242,6 +242,17 @@ def test_two_installations(lost):
     assert {tags["trainyard:install"] for tags in lost.live().values()} == {first}
 
 
+def test_half_a_nonce_is_not_ours(lost):
+    """A tag's value was cut to the length of a nonce, and somebody else's endpoint was taken."""
+    client = lost.fake.client("sagemaker")
+    [(name, tags)] = [(name, tags) for (kind, name), tags in lost.live().items()
+                      if kind == "endpoint"]
+    client.add_tags(ResourceArn=client.describe_endpoint(EndpointName=name)["EndpointArn"],
+                    Tags=[{"Key": "trainyard:nonce", "Value": tags["trainyard:nonce"] + "x"}])
+    counts = adopt(lost.daemon, "list").counts()
+    assert (counts["found"], counts["not_ours"]) == (3, 1)
+
+
 def test_another_region(lost):
     lost.daemon.environment |= {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}
     assert adopt(lost.daemon, "list").counts()["found"] == 0

@@ -5,6 +5,8 @@ import calendar
 import datetime
 import hashlib
 import json
+import os
+import pathlib
 import ssl
 import stat
 import subprocess
@@ -79,6 +81,40 @@ def test_half_a_name_is_never_used(aws):
     aws.refused("more than 255 bytes", AWS_PROFILE=name + "q")
     said = aws.ours("r", AWS_REGION="us-" + "x" * 26 + "-11")["error"]
     assert "is not an AWS region" in said
+
+
+def deep(folder, size):
+    """A folder below `folder` whose path has `size` bytes."""
+    path = str(folder)
+    while len(path) + 1 < size:
+        left = size - len(path) - 1
+        path += "/" + "d" * (left if left <= 200 else 100)
+        os.mkdir(path)
+    assert len(path) == size
+    return path
+
+
+def test_a_long_path_is_read_whole_or_refused(aws, tmp_path):
+    """A path of more than 1,023 bytes was cut, and its keys were not found."""
+    folder = deep(tmp_path, 1100)
+    pathlib.Path(folder, "c").write_text("[default]\n" + static("deep"))
+    aws.same("AKIA-deep", AWS_CONFIG_FILE=f"{folder}/c")
+    aws.same("AKIA-deep", AWS_SHARED_CREDENTIALS_FILE=f"{folder}/c")
+    longest = folder + "/." * 1497 + "/"  # the kernel's limit is 4,096 with the NUL
+    assert len(longest) == 4095
+    assert "cannot read" in aws.ours(AWS_CONFIG_FILE=longest)["error"]  # a folder
+    said = aws.ours(AWS_CONFIG_FILE=longest + "c")["error"]
+    assert "AWS_CONFIG_FILE" in said and "more than 4095 bytes" in said
+
+
+def test_a_long_home_has_an_sso_cache(aws, tmp_path):
+    home = pathlib.Path(deep(tmp_path, 1100))
+    (home / ".aws/sso/cache").mkdir(parents=True)
+    (home / ".aws/config").write_text(f"[profile s]\nsso_session = corp\n{SSO}{SESSION}")
+    sso_login(aws, "corp")
+    cache = sso_cache(aws, "corp")
+    cache.rename(home / ".aws/sso/cache" / cache.name)
+    aws.same("ASIA-Dev", profile="s", HOME=str(home))
 
 
 def test_half_a_key_in_a_file(aws):

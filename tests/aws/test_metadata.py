@@ -97,7 +97,39 @@ def test_relative_must_be_a_path(aws):
     assert "must begin with '/'" in said
 
 
+@pytest.mark.parametrize("name", ["FULL", "RELATIVE"])
+def test_half_an_address_is_never_asked(aws, name):
+    """An address of more than 1,023 bytes was cut, and another path was asked."""
+    given = container(aws, "/creds?")["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    given += "a" * (1023 - len(given))
+    if name == "FULL":
+        aws.same("ASIA-container", AWS_CONTAINER_CREDENTIALS_FULL_URI=given)
+    else:
+        given = "/" + "a" * 1023
+    said = aws.ours(**{f"AWS_CONTAINER_CREDENTIALS_{name}_URI": given + "a"})["error"]
+    assert f"AWS_CONTAINER_CREDENTIALS_{name}_URI has more than" in said
+    assert not aws.fake.calls
+
+
 # ---- instance ----
+
+def test_half_a_token_or_role_is_never_used(aws):
+    """A token of more than 485 bytes was cut, and the service refused it."""
+    aws.fake.imds_token = "t" * 1024
+    aws.fake.role = "r" * 255
+    aws.fake.answers[PATHS[1] + aws.fake.role] = (200, keys("long"))
+    aws.same("ASIA-long", **ON)
+    aws.fake.role += "r"
+    aws.ours(**ON)
+    assert [p for _, p, _, _ in aws.fake.calls] == PATHS[:2]
+    aws.fake.calls.clear()
+    aws.fake.imds_token += "t"
+    aws.ours(**ON)
+    assert [p for _, p, _, _ in aws.fake.calls] == PATHS[:1]
+    aws.fake.calls.clear()
+    aws.ours(**ON, AWS_EC2_METADATA_SERVICE_ENDPOINT=aws.fake.url + "/" + "a" * 1000)
+    assert not aws.fake.calls
+
 
 def test_instance_with_token(aws):
     assert " by v2" in aws.same("ASIA-instance-role", **ON)["token"]

@@ -271,7 +271,7 @@ int rig_job_command(struct rig *rig, enum command_kind kind, const char *id, str
 	struct command c = {.kind = kind};
 	int r;
 
-	str_copy(c.id, sizeof(c.id), id);
+	str_must_copy(c.id, sizeof(c.id), id);
 	r = rig_do(rig, &c);
 	if (e)
 		*e = c.err;
@@ -284,7 +284,7 @@ void rig_expect_why(struct rig *rig, const char *job, const char *code, const ch
 	struct command c = {.kind = COMMAND_EXPLAIN};
 	const json_t *reason;
 
-	str_copy(c.id, sizeof(c.id), job);
+	str_must_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
 	reason = json_object_get(c.answer, "reason");
 	assert_string_equal(json_get_str(reason, "code", ""), code);
@@ -314,7 +314,7 @@ void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
 		fail_msg("%s", e.msg);
 	if (rig_do(rig, &c) < 0)
 		fail_msg("submit: %s", c.err.msg);
-	str_copy(run, ID_LEN, c.result_id);
+	str_must_copy(run, ID_LEN, c.result_id);
 }
 
 const char *rig_script(struct rig *rig, const char *name, const char *what, const char *more)
@@ -364,8 +364,8 @@ static bool has_event(struct rig *rig, const struct wanted *w, int64_t *since, s
 	json_t *event;
 	size_t i;
 
-	str_copy(filter.run, sizeof(filter.run), w->run);
-	str_copy(filter.kind, sizeof(filter.kind), w->kind);
+	str_must_copy(filter.run, sizeof(filter.run), w->run);
+	str_must_copy(filter.kind, sizeof(filter.kind), w->kind);
 	assert_int_equal(feed_read(manager_feed(rig->manager), &filter, *since, SIZE_MAX, &events,
 				   since, &e),
 			 0);
@@ -373,10 +373,11 @@ static bool has_event(struct rig *rig, const struct wanted *w, int64_t *since, s
 		if (!fits(w, event))
 			continue;
 		reason = json_object_get(event, "reason");
-		str_copy(end->to, sizeof(end->to), json_get_str(event, "to", ""));
-		str_copy(end->id, sizeof(end->id), json_get_str(event, "job", ""));
-		str_copy(end->code, sizeof(end->code), json_get_str(reason, "code", ""));
-		str_copy(end->message, sizeof(end->message), json_get_str(reason, "message", ""));
+		str_must_copy(end->to, sizeof(end->to), json_get_str(event, "to", ""));
+		str_must_copy(end->id, sizeof(end->id), json_get_str(event, "job", ""));
+		str_must_copy(end->code, sizeof(end->code), json_get_str(reason, "code", ""));
+		str_must_copy(end->message, sizeof(end->message),
+			      json_get_str(reason, "message", ""));
 		end->attempt = (int)json_get_int(event, "attempt", 0);
 		end->seq = json_get_int(event, "seq", 0);
 		return true;
@@ -415,7 +416,7 @@ void rig_job_id(struct rig *rig, const char *run, const char *name, char id[ID_L
 	struct rig_end created =
 		wait_event(rig, &(struct wanted){"job_created", run, name, "", ""});
 
-	str_copy(id, ID_LEN, created.id);
+	str_must_copy(id, ID_LEN, created.id);
 }
 
 void rig_expect_end(struct rig *rig, const char *run, const char *name, const char *to,

@@ -46,7 +46,7 @@ int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *sta
 
 	sem_init(&done, 0, 0);
 	inv.userdata = &done;
-	str_copy(inv.endpoint, sizeof(inv.endpoint), endpoint);
+	str_must_copy(inv.endpoint, sizeof(inv.endpoint), endpoint);
 	r = manager_invoke(rig->manager, &inv, &inv.err);
 	if (r >= 0) {
 		sem_wait(&done);

@@ -103,7 +103,7 @@ static void *serve(void *arg)
 		const char *path = strchr(text, ' ') + 1;
 
 		pthread_mutex_lock(&peer.lock);
-		str_copy(peer.last, sizeof(peer.last), text);
+		str_must_copy(peer.last, sizeof(peer.last), text);
 		peer.requests++;
 		pthread_cond_broadcast(&peer.changed);
 		pthread_mutex_unlock(&peer.lock);

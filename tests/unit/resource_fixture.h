@@ -28,8 +28,8 @@ static inline struct resource_row new_resource(enum resource_kind kind, const ch
 	id_new('c', row.id);
 	resource_nonce_new(row.nonce);
 	resource_name(row.name, "imdb train", row.nonce);
-	str_copy(row.job, sizeof(row.job), job);
-	str_copy(row.endpoint, sizeof(row.endpoint), endpoint);
+	str_must_copy(row.job, sizeof(row.job), job);
+	str_must_copy(row.endpoint, sizeof(row.endpoint), endpoint);
 	row.request = json_pack("{s:s}", "TrainingJobName", row.name);
 	return row;
 }

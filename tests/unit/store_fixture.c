@@ -56,7 +56,7 @@ struct run_spec *make_run(const char *name, size_t n, bool chained)
 {
 	struct run_spec *rs = calloc(1, sizeof(*rs));
 
-	str_copy(rs->name, sizeof(rs->name), name);
+	str_must_copy(rs->name, sizeof(rs->name), name);
 	rs->body = json_pack("{s:s}", "name", name);
 	rs->tags = json_pack("{s:s}", "team", "nlp");
 	rs->jobs = calloc(n, sizeof(*rs->jobs));
@@ -144,7 +144,7 @@ struct endpoint_row make_endpoint(const char *name)
 	};
 
 	id_new('e', row.id);
-	str_copy(row.name, sizeof(row.name), name);
+	str_must_copy(row.name, sizeof(row.name), name);
 	row.spec = json_pack("{s:s}", "kind", "deploy");
 	return row;
 }

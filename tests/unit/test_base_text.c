@@ -24,6 +24,24 @@
 
 #define US USEC_PER_SEC
 
+static void test_formats(void **state)
+{
+	char buf[8], same[8];
+
+	assert_true(str_format(buf, sizeof(buf), "%s/%d", "1234", 56));
+	assert_string_equal(buf, "1234/56");
+	assert_false(str_format(buf, sizeof(buf), "%s/%d", "12345", 56));
+	assert_true(str_excerptf(buf, sizeof(buf), "%s/%d", "1234", 56));
+	assert_string_equal(buf, "1234/56");
+	assert_false(str_excerptf(buf, sizeof(buf), "%s/%d", "12345", 56));
+	assert_string_equal(buf, "1234…");
+	assert_false(str_excerptf(buf, sizeof(buf), "%s", "aäöüß"));
+	assert_string_equal(buf, "aä…");
+	str_must_format(buf, sizeof(buf), "%s/%d", "1234", 56);
+	str_assign(same, buf);
+	assert_string_equal(same, "1234/56");
+}
+
 static void test_copies(void **state)
 {
 	char buf[8];
@@ -40,6 +58,8 @@ static void test_copies(void **state)
 	assert_string_equal(buf, "äö…");
 	assert_false(str_excerpt(buf, sizeof(buf), "aäöüß")); /* never half a character */
 	assert_string_equal(buf, "aä…");
+	assert_false(str_excerpt(buf, 3, "abc")); /* no room for the mark */
+	assert_string_equal(buf, "ab");
 	assert_true(str_eq(NULL, NULL));
 	assert_false(str_eq(NULL, ""));
 	assert_true(str_starts("abc", "ab"));
@@ -337,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bytes),

@@ -263,7 +263,7 @@ static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct rea
 {
 	struct job_row row = {0};
 
-	str_copy(row.id, sizeof(row.id), job);
+	str_must_copy(row.id, sizeof(row.id), job);
 	return budget_fits(&rig->manager, &row, micro_usd, why);
 }
 

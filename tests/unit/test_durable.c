@@ -101,8 +101,8 @@ static void test_a_name_for_good(void **state)
 	char from[PATH_MAX], to[PATH_MAX];
 	OWN(closep) int fd = -1;
 
-	str_copy(from, sizeof(from), below(f, "blob.part"));
-	str_copy(to, sizeof(to), below(f, "blob"));
+	str_must_copy(from, sizeof(from), below(f, "blob.part"));
+	str_must_copy(to, sizeof(to), below(f, "blob"));
 	fd = open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	trace_clear();
@@ -175,7 +175,7 @@ static void test_copy_before_an_upgrade(void **state)
 	snprintf(copy, sizeof(copy), STORE_FILE ".before-v%zu", n);
 	snprintf(tmp, sizeof(tmp), "sync %s.tmp\n", copy);
 	snprintf(renamed, sizeof(renamed), "rename %s.tmp %s\nsync DIR/\n", copy, copy);
-	str_copy(path, sizeof(path), below(f, STORE_FILE));
+	str_must_copy(path, sizeof(path), below(f, STORE_FILE));
 	OK(f, db_open(path, DB_WRITER, &db, &f->e));
 	trace_clear();
 	OK(f, migrate(db, path, list, n, &f->e));

@@ -99,7 +99,7 @@ static void run_batch(struct rig *rig, const char *job, struct command c[COMMAND
 	}
 	sem_init(&done, 0, 0);
 	c[0] = (struct command){.kind = COMMAND_JOB_PRIORITY, .number = 5};
-	str_copy(c[0].id, sizeof(c[0].id), job);
+	str_must_copy(c[0].id, sizeof(c[0].id), job);
 	for (size_t i = 1; i < COMMANDS; i++) {
 		c[i] = (struct command){.kind = COMMAND_SUBMIT};
 		assert_int_equal(rig_prepare(rig, buf_str(&jobs), &c[i].run, &e), 0);
@@ -152,7 +152,7 @@ static void expect_only_priority(struct rig *rig, const char *job, int64_t seq)
 	int64_t next;
 	struct err e;
 
-	str_copy(c.id, sizeof(c.id), job);
+	str_must_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
 	assert_int_equal(
 		feed_read(manager_feed(rig->manager), &filter, seq, SIZE_MAX, &events, &next, &e),
@@ -229,10 +229,10 @@ static void run_mixed_batch(struct rig *rig, const char *job, struct command c[4
 	c[2] = (struct command){.kind = COMMAND_SUBMIT};
 	c[3] = (struct command){.kind = COMMAND_SUBMIT};
 	for (size_t i = 0; i < 2; i++)
-		str_copy(c[i].id, sizeof(c[i].id), job);
+		str_must_copy(c[i].id, sizeof(c[i].id), job);
 	for (size_t i = 2; i < 4; i++)
 		assert_int_equal(rig_prepare(rig, buf_str(&jobs), &c[i].run, &e), 0);
-	str_copy(c[2].run->name, sizeof(c[2].run->name), "refused");
+	str_must_copy(c[2].run->name, sizeof(c[2].run->name), "refused");
 	for (size_t i = 0; i < 4; i++)
 		rig_queue(rig, &c[i], &done);
 	rig_run(rig);
@@ -425,7 +425,7 @@ static void test_commands_before_a_stop_are_answered(void **state)
 	sem_init(&l.done, 0, 0);
 	for (size_t i = 0; i < ARRAY_LEN(l.c); i++) {
 		l.c[i].kind = COMMAND_JOB_CANCEL;
-		str_copy(l.c[i].id, sizeof(l.c[i].id), "j0");
+		str_must_copy(l.c[i].id, sizeof(l.c[i].id), "j0");
 	}
 	rig_look(l.rig, queue_and_stop, &l);
 	for (size_t i = 0; i < ARRAY_LEN(l.c); i++) {

@@ -126,7 +126,7 @@ static void test_explain_of_a_run_walks_its_line_once(void **state)
 	rig_submit(rig, rig_script(rig, "a", "hang", ""), run[0]);
 	rig_wait(rig, run[0], "a", "running");
 	submit_many(rig, MANY, run[1]);
-	str_copy(c.id, sizeof(c.id), run[1]);
+	str_must_copy(c.id, sizeof(c.id), run[1]);
 	query_count_begin(READY);
 	assert_int_equal(rig_do(rig, &c), 0);
 	count = query_count_read();

@@ -57,7 +57,7 @@ static bool waits_for(struct rig *rig, const char *job, const char *code)
 	struct command c = {.kind = COMMAND_EXPLAIN};
 	bool is;
 
-	str_copy(c.id, sizeof(c.id), job);
+	str_must_copy(c.id, sizeof(c.id), job);
 	assert_int_equal(rig_do(rig, &c), 0);
 	is = str_eq(json_get_str(json_object_get(c.answer, "reason"), "code", ""), code);
 	json_decref(c.answer);

@@ -15,9 +15,9 @@ static void money(struct fixture *f, enum money_what what, const struct resource
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd, .words = "w"};
 
-	str_copy(entry.resource, sizeof(entry.resource), row->id);
-	str_copy(entry.job, sizeof(entry.job), row->job);
-	str_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
+	str_must_copy(entry.resource, sizeof(entry.resource), row->id);
+	str_must_copy(entry.job, sizeof(entry.job), row->job);
+	str_must_copy(entry.endpoint, sizeof(entry.endpoint), row->endpoint);
 	BEGIN(f);
 	OK(f, store_money_add(f->st, &entry, now_us, &f->e));
 	COMMIT(f);
@@ -51,10 +51,10 @@ static void test_training_job(void **state)
 	assert_null(json_object_get(local, "cost"));
 	OWN(resource_row_done)
 	struct resource_row row = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
-	str_copy(row.name, sizeof(row.name), "trainyard-a");
+	str_must_copy(row.name, sizeof(row.name), "trainyard-a");
 	insert_resource(f, &row);
 	money(f, MONEY_RESERVE, &row, USD(2), T0);
-	str_copy(row.status, sizeof(row.status), "InProgress");
+	str_must_copy(row.status, sizeof(row.status), "InProgress");
 	row.answer = json_pack("{s:s, s:i, s:s, s:i, s:f}", "SecondaryStatus", "Training",
 			       "BillableTimeInSeconds", 7, "TrainingJobStatus", "not this one",
 			       "over_us", 5, "TrainingEndTime", 1700000000.25);
@@ -80,7 +80,7 @@ static void test_training_job(void **state)
 	OWN(resource_row_done)
 	struct resource_row again = new_resource(RESOURCE_TRAINING_JOB, ids[0], "");
 	again.attempt = 2;
-	str_copy(again.name, sizeof(again.name), "trainyard-b");
+	str_must_copy(again.name, sizeof(again.name), "trainyard-b");
 	insert_resource(f, &again);
 	money(f, MONEY_RESERVE, &again, USD(3), T0);
 	retried = read_job(f, ids[0]);
@@ -110,7 +110,7 @@ static void test_endpoint(void **state)
 		struct resource_row row =
 			new_resource((enum resource_kind)(RESOURCE_MODEL + i), ids[0], ep.id);
 
-		str_copy(row.name, sizeof(row.name), names[i]);
+		str_must_copy(row.name, sizeof(row.name), names[i]);
 		insert_resource(f, &row);
 		if (row.kind == RESOURCE_ENDPOINT)
 			money(f, MONEY_RESERVE, &row, 5, T0);
@@ -192,7 +192,7 @@ static struct spent spend(struct fixture *f)
 	struct resource_row a = new_resource(RESOURCE_TRAINING_JOB, s.ids[0], "");
 	OWN(resource_row_done)
 	struct resource_row b = new_resource(RESOURCE_ENDPOINT, s.ids[1], ep.id);
-	str_copy(b.name, sizeof(b.name), "trainyard-b");
+	str_must_copy(b.name, sizeof(b.name), "trainyard-b");
 	insert_resource(f, &a);
 	insert_resource(f, &b);
 	money(f, MONEY_RESERVE, &a, USD(4), T0);

@@ -133,6 +133,23 @@ static void test_each_kind_has_its_code(void **state)
 	}
 }
 
+/* Half an ETag went into If-Match and matched nothing. */
+static void test_half_an_etag_is_never_used(void **state)
+{
+	char tag[S3_ETAG_MAX + 1], item[S3_ETAG_MAX + 200];
+	const char *code;
+	struct seen s;
+
+	memset(tag, 'e', sizeof(tag));
+	for (int n = S3_ETAG_MAX - 1; n <= S3_ETAG_MAX; n++) {
+		snprintf(item, sizeof(item),
+			 "<Contents><Key>" PREFIX
+			 "x</Key><Size>1</Size><ETag>%.*s</ETag></Contents>",
+			 n, tag);
+		assert_int_equal(list_of(item, &s, &code), n < S3_ETAG_MAX ? 0 : -ERR_CORRUPT);
+	}
+}
+
 static void test_a_page_longer_than_asked_for_is_refused(void **state)
 {
 	OWN(buf_done) struct buf xml = BUF_INIT(1 << 20);
@@ -268,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_each_kind_has_its_code),
 		cmocka_unit_test(test_a_page_longer_than_asked_for_is_refused),
 		cmocka_unit_test(test_a_list_that_goes_on_has_an_end),
+		cmocka_unit_test(test_half_an_etag_is_never_used),
 		cmocka_unit_test(test_no_list_leads_out_of_its_prefix),
 	};
 

@@ -268,7 +268,7 @@ static struct execution_row make_execution(const char *endpoint)
 	};
 
 	id_new('x', x.id);
-	str_copy(x.endpoint, sizeof(x.endpoint), endpoint);
+	str_must_copy(x.endpoint, sizeof(x.endpoint), endpoint);
 	return x;
 }
 
@@ -318,7 +318,7 @@ static void test_execution_of_a_job(void **state)
 
 	insert_run(f, "one", 1, false, T0, run, ids);
 	assert_int_equal(store_execution_last(f->st, ids[0], &got, &f->e), -ERR_NOT_FOUND);
-	str_copy(x.job, sizeof(x.job), ids[0]);
+	str_must_copy(x.job, sizeof(x.job), ids[0]);
 	BEGIN(f);
 	OK(f, store_attempt_insert(f->st, x.job, T0, &x.attempt, &f->e));
 	OK(f, store_execution_insert(f->st, &x, &f->e));
@@ -359,7 +359,7 @@ static void test_endpoint_place(void **state)
 	BEGIN(f);
 	OK(f, store_execution_insert(f->st, &x, &f->e));
 	id_new('x', x.id);
-	str_copy(x.dir, sizeof(x.dir), "/data/executions/x2");
+	str_must_copy(x.dir, sizeof(x.dir), "/data/executions/x2");
 	OK(f, store_execution_insert(f->st, &x, &f->e));
 	COMMIT(f);
 	OK(f, store_read_endpoint_dir(sr, "imdb", &place, &f->e));

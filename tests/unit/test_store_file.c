@@ -198,7 +198,7 @@ static void test_upgrade(void **state)
 
 	restore_v1(f);
 	db = raw(f);
-	str_copy(path, sizeof(path), fixture_path(f, STORE_FILE));
+	str_must_copy(path, sizeof(path), fixture_path(f, STORE_FILE));
 	memcpy(list, migrations, n * sizeof(*list));
 	list[n++] = second;
 	OK(f, migrate(db, path, list, n, &f->e));
@@ -223,7 +223,7 @@ static void test_failed_upgrade_changes_nothing(void **state)
 
 	restore_v1(f);
 	db = raw(f);
-	str_copy(path, sizeof(path), fixture_path(f, STORE_FILE));
+	str_must_copy(path, sizeof(path), fixture_path(f, STORE_FILE));
 	memcpy(list, migrations, n * sizeof(*list));
 	list[n++] = second;
 	list[n++] = broken;
@@ -249,7 +249,7 @@ static const char *generation(struct fixture *f)
 	struct store_reader *sr = NULL;
 
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	str_copy(text, sizeof(text), store_reader_generation(sr));
+	str_must_copy(text, sizeof(text), store_reader_generation(sr));
 	store_reader_close(sr);
 	return text;
 }
@@ -260,7 +260,7 @@ static void test_generation_stays(void **state)
 	char was[64];
 
 	insert_run(f, "one", 1, false, T0, NULL, NULL);
-	str_copy(was, sizeof(was), generation(f));
+	str_must_copy(was, sizeof(was), generation(f));
 	assert_int_equal(strlen(was), 16);
 	fixture_reopen(f);
 	assert_string_equal(generation(f), was);
@@ -272,9 +272,9 @@ static void test_restored_backup_gets_another_generation(void **state)
 	char was[64], backup[256];
 
 	insert_run(f, "one", 1, false, T0, NULL, NULL);
-	str_copy(was, sizeof(was), generation(f));
+	str_must_copy(was, sizeof(was), generation(f));
 	fixture_close(f);
-	str_copy(backup, sizeof(backup), fixture_path(f, "backup"));
+	str_must_copy(backup, sizeof(backup), fixture_path(f, "backup"));
 	OK(f, file_copy(AT_FDCWD, fixture_path(f, STORE_FILE), AT_FDCWD, backup, &f->e));
 	fixture_reopen(f);
 	insert_run(f, "two", 1, false, T0, NULL, NULL);

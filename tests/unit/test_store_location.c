@@ -84,7 +84,7 @@ static bool take_name(const char *name, int type)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
-	str_copy(address.sun_path + 1, sizeof(address.sun_path) - 1, name);
+	str_must_copy(address.sun_path + 1, sizeof(address.sun_path) - 1, name);
 	return bind(fd, (struct sockaddr *)&address,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) == 0 &&
 	       (type == SOCK_DGRAM || listen(fd, 1) == 0);
@@ -98,7 +98,7 @@ static pid_t squat(const char *name)
 	char byte;
 	pid_t pid;
 
-	str_copy(short_name, sizeof(short_name), name);
+	str_must_copy(short_name, sizeof(short_name), name);
 	*strrchr(short_name, '-') = '\0';
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	pid = fork();

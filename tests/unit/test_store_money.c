@@ -33,8 +33,8 @@ static struct money_entry make_entry(enum money_what what, const char *resource,
 {
 	struct money_entry entry = {.what = what, .micro_usd = micro_usd, .words = "in words"};
 
-	str_copy(entry.resource, sizeof(entry.resource), resource);
-	str_copy(entry.job, sizeof(entry.job), job);
+	str_must_copy(entry.resource, sizeof(entry.resource), resource);
+	str_must_copy(entry.job, sizeof(entry.job), job);
 	return entry;
 }
 

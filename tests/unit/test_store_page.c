@@ -157,13 +157,13 @@ static void test_bad_cursors(void **state)
 			fail_msg("cursor '%s': %d", bad[i], r);
 	}
 	OK(f, store_read_jobs(sr, &(struct list_filter){.limit = 2}, &list, &f->e));
-	str_copy(cursor, sizeof(cursor), json_get_str(list, "next_cursor", ""));
+	str_must_copy(cursor, sizeof(cursor), json_get_str(list, "next_cursor", ""));
 	json_decref(list);
 	assert_int_equal(
 		store_read_jobs(sr, &(struct list_filter){.cursor = cursor, .sort = "created_at"},
 				&list, &f->e),
 		-ERR_INVALID);
-	str_copy(other, sizeof(other), cursor);
+	str_must_copy(other, sizeof(other), cursor);
 	other[0] = other[0] == '0' ? '1' : '0'; /* of another generation */
 	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.cursor = other}, &list, &f->e),
 			 -ERR_GONE);

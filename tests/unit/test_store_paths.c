@@ -93,7 +93,7 @@ static void rename_dir(struct fixture *f)
 	store_close(f->st);
 	f->st = NULL;
 	expect_no_trace(f, f->dir);
-	str_copy(was, sizeof(was), f->dir);
+	str_must_copy(was, sizeof(was), f->dir);
 	f->dir[strlen(f->dir) - 1] ^= 1;
 	assert_int_equal(rename(was, f->dir), 0);
 	OK(f, store_open(f->dir, &f->st, &f->e));
@@ -103,8 +103,8 @@ static void insert_execution(struct fixture *f, const char *job, struct executio
 {
 	*row = (struct execution_row){.attempt = 1, .state = EXECUTION_ENDED};
 	id_new('x', row->id);
-	str_copy(row->job, sizeof(row->job), job);
-	str_copy(row->boot_id, sizeof(row->boot_id), "boot");
+	str_must_copy(row->job, sizeof(row->job), job);
+	str_must_copy(row->boot_id, sizeof(row->boot_id), "boot");
 	snprintf(row->dir, sizeof(row->dir), "%s/executions/%s", f->dir, row->id);
 	BEGIN(f);
 	OK(f, store_execution_insert(f->st, row, &f->e));
@@ -127,7 +127,7 @@ static void test_moved_directory(void **state)
 
 	id_new('r', run);
 	json_object_set_new(rs->jobs[0].spec, "source_dir", json_string(below(f, "sources/ab")));
-	str_copy(ep.model, sizeof(ep.model), below(f, "executions/x1/work/model"));
+	str_must_copy(ep.model, sizeof(ep.model), below(f, "executions/x1/work/model"));
 	json_object_set_new(ep.spec, "model", json_string(ep.model));
 	BEGIN(f);
 	OK(f, store_run_insert(f->st, rs, run, T0, &f->e));

@@ -32,7 +32,7 @@ static void test_install_id(void **state)
 	struct fixture *f = *state;
 	char id[64];
 
-	str_copy(id, sizeof(id), store_install_id(f->st));
+	str_must_copy(id, sizeof(id), store_install_id(f->st));
 	assert_int_equal(strlen(id), 16);
 	assert_int_equal(strspn(id, "0123456789abcdef"), 16);
 	fixture_reopen(f);
@@ -48,10 +48,10 @@ static void test_install_id(void **state)
 static void fill_all(struct resource_row *row)
 {
 	row->wanted = false;
-	str_copy(row->region, sizeof(row->region), "eu-west-1");
-	str_copy(row->arn, sizeof(row->arn), "arn:aws:sagemaker:eu-west-1:1:training-job/x");
+	str_must_copy(row->region, sizeof(row->region), "eu-west-1");
+	str_must_copy(row->arn, sizeof(row->arn), "arn:aws:sagemaker:eu-west-1:1:training-job/x");
 	row->answer = json_pack("{s:s}", "SecondaryStatus", "Training");
-	str_copy(row->status, sizeof(row->status), "InProgress");
+	str_must_copy(row->status, sizeof(row->status), "InProgress");
 	reason_set(&row->reason, REASON_THROTTLED, "slow down");
 	row->tries = 3;
 	row->next_us = USEC_NEVER;
@@ -124,15 +124,15 @@ static void test_live_names_are_unique(void **state)
 	struct resource_row c = new_resource(RESOURCE_ENDPOINT_CONFIG, "", "");
 	OWN(resource_rows_done) struct resource_rows live = {0};
 
-	str_copy(b.name, sizeof(b.name), a.name);
-	str_copy(c.name, sizeof(c.name), a.name);
+	str_must_copy(b.name, sizeof(b.name), a.name);
+	str_must_copy(c.name, sizeof(c.name), a.name);
 	insert_resource(f, &a);
 	insert_resource(f, &c); /* another kind */
 	BEGIN(f);
 	assert_int_equal(store_resource_insert(f->st, &b, &f->e), -ERR_EXISTS);
 	assert_non_null(strstr(f->e.msg, a.name));
 	store_rollback(f->st);
-	str_copy(b.region, sizeof(b.region), "eu-west-1");
+	str_must_copy(b.region, sizeof(b.region), "eu-west-1");
 	insert_resource(f, &b); /* another region */
 	move_resource(f, a.id, RESOURCE_PLANNED, RESOURCE_REFUSED, T0);
 	OK(f, store_resource_live(f->st, &live, &f->e));
@@ -238,7 +238,7 @@ static void test_polls_are_silent(void **state)
 	row.answer = json_pack("{s:s}", "secondary_status", "Starting");
 	update_resource(f, &row);
 	assert_int_equal(store_last_seq(f->st), seq + 1);
-	str_copy(row.status, sizeof(row.status), "InProgress");
+	str_must_copy(row.status, sizeof(row.status), "InProgress");
 	update_resource(f, &row);
 	assert_int_equal(job_seq(f, ids[0]), seq + 2);
 	reason_set(&row.reason, REASON_CAPACITY, "no ml.p5.48xlarge is free");
@@ -261,12 +261,12 @@ static void test_streams(void **state)
 	OK(f, store_log_streams(f->st, row.id, &none, &f->e));
 	assert_int_equal(none.n, 0);
 	memset(a.token, 'x', sizeof(a.token) - 1);
-	str_copy(b.stream, sizeof(b.stream), "job/algo-1-1");
+	str_must_copy(b.stream, sizeof(b.stream), "job/algo-1-1");
 	BEGIN(f);
 	OK(f, store_log_stream_set(f->st, row.id, &b, 10, &f->e));
 	OK(f, store_log_stream_set(f->st, row.id, &a, 20, &f->e));
 	b.events = 7;
-	str_copy(b.token, sizeof(b.token), "t2");
+	str_must_copy(b.token, sizeof(b.token), "t2");
 	OK(f, store_log_stream_set(f->st, row.id, &b, 30, &f->e));
 	assert_int_equal(store_log_stream_set(f->st, "c0", &a, 1, &f->e), -ERR_NOT_FOUND);
 	COMMIT(f);

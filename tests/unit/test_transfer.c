@@ -127,14 +127,14 @@ static void test_checksums(void **state)
 
 	assert_int_equal(answer(&o, "123456789"), CHECKSUM_UNKNOWN);
 	assert_int_equal(answer(&o, "12345678"), CHECKSUM_DIFFERS);
-	str_copy(o.crc32, sizeof(o.crc32), "y/Q5Jg=="); /* 0xcbf43926 */
+	str_must_copy(o.crc32, sizeof(o.crc32), "y/Q5Jg=="); /* 0xcbf43926 */
 	assert_int_equal(answer(&o, "123456789"), CHECKSUM_SAME);
 	assert_int_equal(answer(&o, "123456780"), CHECKSUM_DIFFERS);
 	*o.crc32 = '\0';
-	str_copy(o.crc64nvme, sizeof(o.crc64nvme), "rosUhgp5mIg=");
+	str_must_copy(o.crc64nvme, sizeof(o.crc64nvme), "rosUhgp5mIg=");
 	assert_int_equal(answer(&o, "123456789"), CHECKSUM_SAME);
 	assert_int_equal(answer(&o, "223456789"), CHECKSUM_DIFFERS);
-	str_copy(o.sha256, sizeof(o.sha256), "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
+	str_must_copy(o.sha256, sizeof(o.sha256), "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=");
 	assert_int_equal(answer(&o, "123456789"), CHECKSUM_SAME);
 	assert_int_equal(answer(&o, "123456788"), CHECKSUM_DIFFERS);
 }
@@ -145,7 +145,7 @@ static void test_checksum_of_parts(void **state)
 	struct s3_object o = {.size = 4, .part_bytes = 2};
 
 	/* sha256(sha256("ab") || sha256("cd")) */
-	str_copy(o.sha256, sizeof(o.sha256), "xf3RZlYNFs7XAkLPryiU4rxmb+JP/xNEnFIpn2PHSc4=-2");
+	str_must_copy(o.sha256, sizeof(o.sha256), "xf3RZlYNFs7XAkLPryiU4rxmb+JP/xNEnFIpn2PHSc4=-2");
 	assert_int_equal(answer(&o, "abcd"), CHECKSUM_SAME);
 	assert_int_equal(answer(&o, "abce"), CHECKSUM_DIFFERS);
 	o.part_bytes = 3; /* also two parts, of other sizes */

@@ -136,7 +136,7 @@ static void test_what_is_linked_stays(void **state)
 
 	put(c, 'a'), put(c, 'b'), put(c, 'c');
 	set_used('a', 1000), set_used('b', 2000), set_used('c', 3000);
-	str_copy(used, sizeof(used), take(c, 'a'));
+	str_must_copy(used, sizeof(used), take(c, 'a'));
 	set_used('a', 1000);
 	put(c, 'd');
 	assert_true(has('a') && !has('b'));

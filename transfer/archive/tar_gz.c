@@ -54,7 +54,8 @@ static int made_of(struct put *p, const char *root, const struct tree *tree, cha
 		r = checksum_range(fd, 0, f->size, sum, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "cannot read '%s'", full);
-		snprintf(line, sizeof(line), "%s %o %lld ", sum, plain_mode(f), (long long)f->size);
+		str_must_format(line, sizeof(line), "%s %o %lld ", sum, plain_mode(f),
+				(long long)f->size);
 		hash_update(all, line, strlen(line));
 		hash_update(all, f->path, strlen(f->path) + 1);
 	}

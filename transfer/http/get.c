@@ -176,15 +176,17 @@ static int try_once(struct download *d, struct err *reterr)
 	char next[NET_URL_MAX];
 	int r;
 
-	str_copy(d->url, sizeof(d->url), d->get->url);
+	if (!str_copy(d->url, sizeof(d->url), d->get->url))
+		return err_set(reterr, ERR_LIMIT, "the URL '%.64s…' has more than %d bytes",
+			       d->get->url, NET_URL_MAX - 1);
 	for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
 		r = send_once(d, reterr);
 		if (r < 0)
 			return r;
-		str_copy(next, sizeof(next), d->url);
+		str_assign(next, d->url);
 		if (!exchange_redirect(&d->rq, next, sizeof(next)))
 			return 0;
-		str_copy(d->url, sizeof(d->url), next);
+		str_assign(d->url, next);
 	}
 	return err_set(reterr, ERR_NOT_FOUND, "the server redirects more than %d times",
 		       HTTP_REDIRECTS_MAX);

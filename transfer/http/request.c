@@ -103,7 +103,9 @@ static int ask_once(struct transfer *t, const struct http_get_request *ask,
 	char next[NET_URL_MAX];
 	int r;
 
-	str_copy(a->url, sizeof(a->url), ask->url);
+	if (!str_copy(a->url, sizeof(a->url), ask->url))
+		return err_set(reterr, ERR_LIMIT, "the URL '%.64s…' has more than %d bytes",
+			       ask->url, NET_URL_MAX - 1);
 	for (int i = 0; i <= HTTP_REDIRECTS_MAX; i++) {
 		net_request_done(&a->rq);
 		net_request_init(&a->rq);
@@ -116,11 +118,11 @@ static int ask_once(struct transfer *t, const struct http_get_request *ask,
 		r = exchange_run(t, &a->rq, reterr);
 		if (r < 0)
 			return r;
-		str_copy(next, sizeof(next), a->url);
+		str_assign(next, a->url);
 		if (!exchange_redirect(&a->rq, next, sizeof(next)) ||
 		    (ask->stay && !url_same_origin(ask->url, next)))
 			return 0;
-		str_copy(a->url, sizeof(a->url), next);
+		str_assign(a->url, next);
 	}
 	return err_set(reterr, ERR_LIMIT, "%s redirects more than %d times", ask->url,
 		       HTTP_REDIRECTS_MAX);

@@ -30,7 +30,7 @@ static void name_of(const char *url, char name[NAME_SIZE])
 		name[n++] = isalnum((unsigned char)*start) || strchr("._-", *start) ? *start : '_';
 	name[n] = '\0';
 	if (!n || name[0] == '.')
-		str_copy(name, NAME_SIZE, "file");
+		str_must_copy(name, NAME_SIZE, "file");
 }
 
 static bool is_sha256(const char *hex)

@@ -22,7 +22,7 @@ static int refuse(const struct hub *h, int code, const char *reason, struct err 
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	str_vexcerptf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	h->t->failure_code = reason;
 	return err_set(reterr, code, "%s", text);
@@ -120,8 +120,8 @@ static int take_answer(struct hub *h, const struct net_request *rq, struct err *
 			      HUB_FILES_MAX);
 	/* paths contain the name, so accept only a valid one */
 	if (h->dataset && hub_id_ok(id))
-		str_copy(h->repo, sizeof(h->repo), id);
-	str_copy(h->commit, sizeof(h->commit), sha);
+		str_must_copy(h->repo, sizeof(h->repo), id);
+	str_must_copy(h->commit, sizeof(h->commit), sha);
 	json_decref(h->info);
 	h->info = TAKE(info);
 	return 0;
@@ -179,7 +179,7 @@ int hub_describe_other(struct hub *h, const char *revision, struct err *reterr)
 	int r;
 
 	if (h->from_cache) {
-		str_copy(h->revision, sizeof(h->revision), revision);
+		str_must_copy(h->revision, sizeof(h->revision), revision);
 		return hub_store_find(h, NULL) < 0;
 	}
 	r = ask_hub(h, revision, &answer, reterr);
@@ -189,7 +189,7 @@ int hub_describe_other(struct hub *h, const char *revision, struct err *reterr)
 		return 1;
 	if (answer.rq.status >= 300)
 		return hub_refused(h, &answer.rq, NULL, reterr);
-	str_copy(h->revision, sizeof(h->revision), revision);
+	str_must_copy(h->revision, sizeof(h->revision), revision);
 	r = take_answer(h, &answer.rq, reterr);
 	if (r >= 0)
 		hub_store_info(h);

@@ -78,8 +78,8 @@ static int use_token(struct hub *h, const char *token, const char *from, struct 
 			return err_set(reterr, ERR_INVALID,
 				       "%s does not hold a valid token of the hub", from);
 	h->token_from = from;
-	snprintf(h->authorization, sizeof(h->authorization), "Authorization: Bearer %.*s", (int)len,
-		 token);
+	str_must_format(h->authorization, sizeof(h->authorization), "Authorization: Bearer %.*s",
+			(int)len, token);
 	return 0;
 }
 
@@ -152,9 +152,9 @@ int hub_init(struct hub *h, struct transfer *t, const struct fetch_item *it, str
 		return err_at(reterr, ERR_INVALID, it->pointer,
 			      "'%s' is not a revision; name a branch, a tag or a commit",
 			      it->revision);
-	str_copy(h->asked, sizeof(h->asked), name);
-	str_copy(h->repo, sizeof(h->repo), name);
-	str_copy(h->revision, sizeof(h->revision), it->revision ? it->revision : "main");
+	str_must_copy(h->asked, sizeof(h->asked), name);
+	str_must_copy(h->repo, sizeof(h->repo), name);
+	str_must_copy(h->revision, sizeof(h->revision), it->revision ? it->revision : "main");
 	return init_place(h, reterr);
 }
 
@@ -167,6 +167,6 @@ void hub_done(struct hub *h)
 
 const char *hub_what(const struct hub *h, char *buf, size_t size)
 {
-	snprintf(buf, size, "the %s '%s'", h->dataset ? "data set" : "model", h->asked);
+	str_excerptf(buf, size, "the %s '%s'", h->dataset ? "data set" : "model", h->asked);
 	return buf;
 }

@@ -53,7 +53,7 @@ static int write_text(const char *path, const char *text)
 {
 	char parent[PATH_MAX];
 
-	str_copy(parent, sizeof(parent), path);
+	str_must_copy(parent, sizeof(parent), path);
 	*strrchr(parent, '/') = '\0';
 	if (dir_make(AT_FDCWD, parent, 0755, NULL) < 0)
 		return -EIO;
@@ -69,13 +69,13 @@ void hub_store_info(const struct hub *h)
 
 	if (!text || !hub_store_dir(h, dir, sizeof(dir)))
 		return;
-	snprintf(path, sizeof(path), "%s/trainyard/%s.json", dir, h->commit);
+	str_must_format(path, sizeof(path), "%s/trainyard/%s.json", dir, h->commit);
 	if (write_text(path, text) < 0)
 		return;
-	snprintf(path, sizeof(path), "%s/CACHEDIR.TAG", h->cache);
+	str_must_format(path, sizeof(path), "%s/CACHEDIR.TAG", h->cache);
 	if (!path_exists(AT_FDCWD, path) && write_text(path, TAG_TEXT) < 0)
 		return;
-	snprintf(path, sizeof(path), "%s/refs/%s", dir, h->revision);
+	str_must_format(path, sizeof(path), "%s/refs/%s", dir, h->revision);
 	if (str_eq(h->revision, h->commit) ||
 	    (file_read(AT_FDCWD, path, &old, NULL) >= 0 && str_eq(buf_str(&old), h->commit)))
 		return;
@@ -99,20 +99,20 @@ static void find_full_name(struct hub *h)
 	all = opendir(h->cache);
 	if (!all)
 		return;
-	snprintf(end, sizeof(end), "--%s", h->asked);
+	str_must_format(end, sizeof(end), "--%s", h->asked);
 	while ((d = readdir(all))) {
 		size_t len = strlen(d->d_name), skip = strlen("datasets--");
 
 		if (!str_starts(d->d_name, "datasets--") || !str_ends(d->d_name, end) ||
 		    len <= skip + strlen(end) || len - skip >= HUB_REPO_MAX)
 			continue;
-		snprintf(found, sizeof(found), "%.*s/%s", (int)(len - skip - strlen(end)),
-			 d->d_name + skip, h->asked);
+		str_must_format(found, sizeof(found), "%.*s/%s", (int)(len - skip - strlen(end)),
+				d->d_name + skip, h->asked);
 		n++;
 	}
 	closedir(all);
 	if (n == 1)
-		str_copy(h->repo, sizeof(h->repo), found);
+		str_must_copy(h->repo, sizeof(h->repo), found);
 }
 
 static int add_files(json_t *siblings, const char *root, const char *below, int depth)
@@ -161,15 +161,16 @@ static bool find_only_commit(struct hub *h, const char *dir)
 	char path[PATH_MAX];
 	struct dirent *d;
 	DIR *all;
+	bool fits = false;
 	int n = 0;
 
 	if (!path_join(path, sizeof(path), dir, "snapshots") || !(all = opendir(path)))
 		return false;
 	while ((d = readdir(all)))
 		if (d->d_name[0] != '.' && n++ == 0)
-			str_copy(h->commit, sizeof(h->commit), d->d_name);
+			fits = str_copy(h->commit, sizeof(h->commit), d->d_name);
 	closedir(all);
-	return n == 1;
+	return n == 1 && fits;
 }
 
 static bool find_commit(struct hub *h, const char *dir)
@@ -186,7 +187,9 @@ static bool find_commit(struct hub *h, const char *dir)
 		return false;
 	if (file_read(AT_FDCWD, path, &text, NULL) < 0)
 		return str_eq(h->revision, "main") && find_only_commit(h, dir);
-	str_copy(h->commit, sizeof(h->commit), buf_str(&text));
+	if (!str_format(h->commit, sizeof(h->commit), "%.*s", (int)strcspn(buf_str(&text), "\n"),
+			buf_str(&text)))
+		return false;
 	return strlen(h->commit) == len && strspn(h->commit, "0123456789abcdef") == len;
 }
 
@@ -197,7 +200,7 @@ int hub_store_find(struct hub *h, struct err *reterr)
 
 	find_full_name(h);
 	if (hub_store_dir(h, dir, sizeof(dir)) && find_commit(h, dir)) {
-		snprintf(path, sizeof(path), "%s/trainyard/%s.json", dir, h->commit);
+		str_must_format(path, sizeof(path), "%s/trainyard/%s.json", dir, h->commit);
 		if (json_read_file(AT_FDCWD, path, HUB_INFO_MAX, &info, NULL) < 0)
 			info = info_of_snapshot(h, dir);
 	}

@@ -77,7 +77,7 @@ static int add_split(struct hub_picks *ret, const struct split_group *g, const c
 	int r = 0;
 
 	for (size_t i = 0; g && i < g->n && r >= 0; i++) {
-		snprintf(name, sizeof(name), "%s-%05zu-of-%05zu.parquet", as, i, g->n);
+		str_must_format(name, sizeof(name), "%s-%05zu-of-%05zu.parquet", as, i, g->n);
 		r = hub_picks_add(ret, g->files[i], name);
 	}
 	return r;
@@ -208,7 +208,7 @@ static int only_folder(const struct hub *h, const char **paths, size_t n, char *
 		last_len = len;
 		buf_printf(&names, "%s'%.*s'", folders++ ? ", " : "", (int)len, last);
 		if (len < size && (folders == 1 || strncmp(last, "default/", 8) == 0))
-			snprintf(ret, size, "%.*s", (int)len, last);
+			str_must_format(ret, size, "%.*s", (int)len, last);
 	}
 	if (folders > 1 && !str_eq(ret, "default"))
 		return no_config(h, NULL, &names, reterr);

@@ -65,7 +65,7 @@ static int read_remote(const struct hub *h, const char *file, const struct http_
 	     (redirect || !net_reply_header(rq, "Content-Length", size, sizeof(size)))) ||
 	    str_to_i64(size, &ret->size) < 0)
 		ret->size = -1;
-	str_copy(ret->url, sizeof(ret->url), answer->url);
+	str_assign(ret->url, answer->url);
 	return 0;
 }
 

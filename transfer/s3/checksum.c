@@ -143,7 +143,8 @@ static void text_of_parts(struct hash *all, const struct s3_object *o, char ret[
 	hash_hex(all, hex);
 	s3_base64_of_hex(hex, ret);
 	n = strlen(ret);
-	str_copy(ret + n, S3_CHECKSUM_MAX - n, strchr(o->sha256, '-'));
+	if (!str_copy(ret + n, S3_CHECKSUM_MAX - n, strchr(o->sha256, '-')))
+		*ret = '\0'; /* equal to no checksum */
 }
 
 enum checksum_answer checksum_of_parts(const struct s3_object *o, char (*sums)[HASH_HEX_LEN], int n,

@@ -243,7 +243,7 @@ static int looked(struct slot *s, struct err *reterr)
 			       "s3://%s/%s was replaced while it was downloaded",
 			       d->get->bucket.name, d->o.key);
 	}
-	str_copy(o.key, sizeof(o.key), d->o.key);
+	str_assign(o.key, d->o.key);
 	d->o = o;
 	r = is_there(d, &there, reterr);
 	if (r < 0)

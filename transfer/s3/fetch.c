@@ -25,7 +25,8 @@ static int get_open(struct get *g, struct transfer *t, const char *uri, struct e
 	r = s3_parse_uri(uri, &g->place, reterr);
 	if (r >= 0)
 		r = pump_new(t, &g->pump, reterr);
-	str_copy(g->owner, sizeof(g->owner), account);
+	if (r >= 0 && !str_copy(g->owner, sizeof(g->owner), account))
+		r = err_set(reterr, ERR_CORRUPT, "'%.64s' is not the id of an account", account);
 	g->bucket.name = g->place.bucket;
 	/* the default bucket's name ends with the account */
 	if (*account && str_ends(g->place.bucket, account))
@@ -71,7 +72,7 @@ static int get_head(struct get *g, const char *key, struct s3_object *ret, struc
 	if (missing)
 		g->t->failure_code = "data_missing";
 	if (r >= 0)
-		str_copy(ret->key, sizeof(ret->key), key);
+		str_must_copy(ret->key, sizeof(ret->key), key);
 	return r;
 }
 
@@ -88,7 +89,7 @@ static void hash_object(struct hash *h, const struct s3_object *o)
 {
 	char line[S3_KEY_MAX + S3_ETAG_MAX + 64];
 
-	snprintf(line, sizeof(line), "%s\n%s\n%lld\n", o->key, o->etag, (long long)o->size);
+	str_must_format(line, sizeof(line), "%s\n%s\n%lld\n", o->key, o->etag, (long long)o->size);
 	hash_update(h, line, strlen(line));
 }
 
@@ -332,7 +333,7 @@ static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
 	r = it->to ? get_to(j, reterr) : get_cached(j, reterr);
 	if (r < 0)
 		return r;
-	str_copy(path, sizeof(path), it->to ? it->to : it->into);
+	str_must_copy(path, sizeof(path), it->to ? it->to : it->into);
 	if (it->form == FORM_FILE && path_is_dir(AT_FDCWD, path) &&
 	    !path_join(path, sizeof(path), it->to ? it->to : it->into, base_name(j)))
 		return err_errno(reterr, ENAMETOOLONG, "use '%s'", it->into);

@@ -73,7 +73,7 @@ static int start_next(struct tree_get *t, struct download **ret, struct err *ret
 	struct s3_object o = {.size = w->size, .modified_us = w->modified_us};
 	char full[PATH_MAX];
 
-	str_copy(o.key, sizeof(o.key), key);
+	str_must_copy(o.key, sizeof(o.key), key);
 	memcpy(o.etag, w->etag, sizeof(o.etag));
 	if (!path_is_inside(path) || !path_join(full, sizeof(full), t->root, path))
 		return err_set(

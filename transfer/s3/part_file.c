@@ -21,15 +21,14 @@ static bool make_names(struct part_file *f, const char *final_path)
 {
 	const char *name = strrchr(final_path, '/');
 	char sum[HASH_SHA1_HEX_LEN];
-	int dir_len = (int)(name - final_path), n;
+	int dir_len = (int)(name - final_path);
 
 	/* a short name, however long the file's own name is */
 	hash_sha1(name, strlen(name), sum);
-	n = snprintf(f->path, sizeof(f->path), "%.*s/.trainyard-%.16s.part", dir_len, final_path,
-		     sum);
-	snprintf(f->notes_path, sizeof(f->notes_path), "%.*s/.trainyard-%.16s.notes", dir_len,
-		 final_path, sum);
-	return n + 1 < (int)sizeof(f->path);
+	return str_format(f->path, sizeof(f->path), "%.*s/.trainyard-%.16s.part", dir_len,
+			  final_path, sum) &&
+	       str_format(f->notes_path, sizeof(f->notes_path), "%.*s/.trainyard-%.16s.notes",
+			  dir_len, final_path, sum);
 }
 
 static void head_of(const struct part_file *f, const struct s3_object *o, char head[HEAD_LEN + 1])

@@ -224,8 +224,9 @@ int put_open(struct put *p, struct err *reterr)
 		r = pump_new(p->t, &p->pump, reterr);
 	if (r < 0)
 		return r;
-	str_copy(p->owner, sizeof(p->owner), account);
-	str_copy(p->region, sizeof(p->region), aws_config_region(aws_config_of(p->t->aws)));
+	if (!str_copy(p->owner, sizeof(p->owner), account))
+		return err_set(reterr, ERR_CORRUPT, "'%.64s' is not the id of an account", account);
+	str_must_copy(p->region, sizeof(p->region), aws_config_region(aws_config_of(p->t->aws)));
 	p->bucket = (struct s3_bucket){
 		.name = p->place.bucket,
 		.kms_key = p->item->kms_key,

@@ -59,7 +59,7 @@ int pump_why(struct slot *s, struct err *reterr)
 	struct transfer *t = s->pump->t;
 	char where[S3_URI_MAX];
 
-	snprintf(where, sizeof(where), "s3://%s/%s", c->bucket, c->key ? c->key : "");
+	str_excerptf(where, sizeof(where), "s3://%s/%s", c->bucket, c->key ? c->key : "");
 	t->failure_code = NULL;
 	if (s->io_errno || c->result == -ERR_CANCELLED)
 		return given_up(s, where, reterr);

@@ -91,6 +91,6 @@ void decimal_label(const struct decimal_type *type, const void *value, struct la
 		return;
 	}
 	*ret = (struct label_value){.type = LABEL_FLOAT};
-	str_copy(ret->digits, sizeof(ret->digits), at);
+	str_must_copy(ret->digits, sizeof(ret->digits), at);
 	ret->len = strlen(ret->digits);
 }

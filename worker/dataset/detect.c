@@ -142,7 +142,7 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 							  : "validation";
 
 	if (g->n == 1) {
-		str_copy(d->train, sizeof(d->train), g->items[0].name);
+		str_assign(d->train, g->items[0].name);
 		return one_part(path, test_split, reterr);
 	}
 	print_names(g, &names);
@@ -153,10 +153,10 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 	if (!split_groups_find(g, "train") || !split_groups_find(g, test))
 		return no_test(path, g, field, what, reterr);
 	d->has_parts = true;
-	str_copy(d->train, sizeof(d->train), "train");
-	str_copy(d->test, sizeof(d->test), test);
+	str_assign(d->train, "train");
+	str_must_copy(d->test, sizeof(d->test), test);
 	if (!test_split && str_eq(test, "test") && split_groups_find(g, "validation"))
-		str_copy(d->spare, sizeof(d->spare), "validation");
+		str_assign(d->spare, "validation");
 	return 0;
 }
 
@@ -244,7 +244,7 @@ int source_detect(const char *path, const char *field, const char *test_split,
 	char at[ERR_FIELD_MAX];
 	int r;
 
-	snprintf(at, sizeof(at), "%s/path", field);
+	str_excerptf(at, sizeof(at), "%s/path", field);
 	*ret = (struct detected){0};
 	r = detect(path, at, test_split, columns, ret, reterr);
 	if (r < 0)

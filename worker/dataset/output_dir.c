@@ -49,7 +49,7 @@ int output_dir_part(const struct output_dir *p, const char *part, char *dir, siz
 	char name[32];
 	int r;
 
-	snprintf(name, sizeof(name), p->named ? ".%s.part" : "%s", part);
+	str_must_format(name, sizeof(name), p->named ? ".%s.part" : "%s", part);
 	if (!path_join(dir, size, p->root, name))
 		return too_long(p, reterr);
 	r = roots_make_dir(dir, 0755, reterr);

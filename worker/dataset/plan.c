@@ -75,7 +75,7 @@ static int check_dialect(const struct plan *p, const json_t *dataset, struct err
 	const char *field = json_object_get(dataset, "delimiter") ? "delimiter" : "quoting";
 	char pointer[ERR_FIELD_MAX];
 
-	snprintf(pointer, sizeof(pointer), "/dataset/%s", field);
+	str_excerptf(pointer, sizeof(pointer), "/dataset/%s", field);
 	for (size_t i = 0; i < p->sources_n; i++)
 		if (p->sources[i].kind == &source_csv)
 			return 0;
@@ -95,7 +95,7 @@ static int init_rows(struct plan *p, const json_t *dataset, struct err *reterr)
 		const json_t *j = json_object_get(dataset, keys[i]);
 		char field[ERR_FIELD_MAX];
 
-		snprintf(field, sizeof(field), "/dataset/%s", keys[i]);
+		str_excerptf(field, sizeof(field), "/dataset/%s", keys[i]);
 		*rows[i] = -1;
 		if (!j || json_is_null(j))
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Assigns each row to a part (plan.h). */
 #include "base/own.h"
+#include "base/str.h"
 #include "worker/dataset/plan.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ static int too_few(const struct plan_source *ps, const char *key, int64_t want, 
 {
 	char field[ERR_FIELD_MAX];
 
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field, "%s asks for %lld rows, but %s has %lld%s", key,
 		      (long long)want, ps->path, (long long)plan_usable(ps),
 		      ps->bad ? " that are not left out" : "");
@@ -48,7 +49,7 @@ static int none_left(const struct plan_source *ps, const char *key, int64_t want
 {
 	char field[ERR_FIELD_MAX];
 
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field,
 		      "%s asks for %lld of the %lld rows in %s, which leaves none for the other "
 		      "set; ask for fewer",

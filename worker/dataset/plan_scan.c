@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one pass over all rows, and the rows that cannot be used (plan.h). */
 #include "base/own.h"
+#include "base/str.h"
 #include "worker/dataset/label_match.h"
 #include "worker/dataset/plan.h"
 #include "worker/tokenizer/unicode.h"
@@ -133,7 +134,7 @@ static int scan_source(struct plan *p, struct plan_source *ps, const struct work
 
 	if (r >= 0 && ps->spare && !labels_has_any(&p->labels, (size_t)(ps - p->sources)))
 		r = read_spare(p, ps, w, reterr);
-	snprintf(field, sizeof(field), "%s/path", ps->field);
+	str_excerptf(field, sizeof(field), "%s/path", ps->field);
 	if (r >= 0 && !ps->rows)
 		return err_at(reterr, ERR_INVALID, field, "%s has no rows", ps->path);
 	return err_in(reterr, r, field);

@@ -126,7 +126,7 @@ int source_no_column(const char *path, const char *key, const char *column,
 
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&names, "%s'%s'", i ? ", " : "", there[i]);
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key);
 	r = err_at(reterr, ERR_INVALID, field, "%s has no column '%s'; it has %s%s", path, column,
 		   n ? buf_str(&names) : "none", buf_ok(&names) ? "" : ", ...");
 	buf_done(&names);
@@ -137,7 +137,7 @@ int source_twice(const char *path, const char *key, const char *column, struct e
 {
 	char field[ERR_FIELD_MAX];
 
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key);
 	return err_at(reterr, ERR_INVALID, field, "%s has the column '%s' twice; rename one", path,
 		      column);
 }

@@ -37,9 +37,9 @@ static void add_delimiter(const struct csv *c, struct err *reterr)
 	char shown[4];
 
 	if (reterr)
-		snprintf(reterr->msg + n, sizeof(reterr->msg) - n,
-			 "; the delimiter is %s, and dataset.delimiter sets another",
-			 delimiter_str(c->dialect.delimiter, shown));
+		str_excerptf(reterr->msg + n, sizeof(reterr->msg) - n,
+			     "; the delimiter is %s, and dataset.delimiter sets another",
+			     delimiter_str(c->dialect.delimiter, shown));
 }
 
 static int no_column(const struct source *s, const struct csv *c, const char *key,
@@ -149,7 +149,7 @@ static int read_header(struct source *s, struct csv_source *state, struct err *r
 	char field[ERR_FIELD_MAX];
 	int r = csv_next(&state->csv, reterr);
 
-	snprintf(field, sizeof(field), "%s/path", s->field);
+	str_excerptf(field, sizeof(field), "%s/path", s->field);
 	if (r == 0)
 		return err_at(reterr, ERR_INVALID, field,
 			      "%s is empty; it needs a header line and rows", s->path);

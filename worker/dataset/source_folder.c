@@ -61,7 +61,7 @@ static int folder_open(struct source *s, struct err *reterr)
 	free_list(classes, n);
 	if (r < 0)
 		return err_errno(reterr, -r, "read %s", s->path);
-	snprintf(field, sizeof(field), "%s/path", s->field);
+	str_excerptf(field, sizeof(field), "%s/path", s->field);
 	if (s->columns.pair)
 		return err_at(reterr, ERR_INVALID, field,
 			      "%s is a folder of texts and has no second text column", s->path);

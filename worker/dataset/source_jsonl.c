@@ -187,7 +187,7 @@ static int take_text(struct source *s, const struct source_row *row, enum key ke
 
 	if (r < 0 || !value)
 		return r;
-	snprintf(field, sizeof(field), "/dataset/%s", key_fields[key]);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key_fields[key]);
 	if (!json_is_string(value))
 		return err_at(reterr, ERR_INVALID, field,
 			      "%s, row %lld: '%s' is %s, but it must be a string", s->path,

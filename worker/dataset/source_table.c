@@ -90,7 +90,7 @@ static int find(const struct source *s, const char *key, const char *column, boo
 		if (str_eq(schema->children[i]->name, column))
 			return source_twice(shown_path(s), key, column, reterr);
 	type = column_type(schema->children[*ret]);
-	snprintf(field, sizeof(field), "/dataset/%s", key);
+	str_excerptf(field, sizeof(field), "/dataset/%s", key);
 	return (label ? is_label(type) : is_text(type))
 		       ? 0
 		       : wrong_type(s, field, column, *ret, label, reterr);

@@ -128,6 +128,8 @@ int split_groups_add(struct split_groups *g, const char *split, const char *path
 	struct split_group *group = (struct split_group *)split_groups_find(g, split);
 	char **files;
 
+	if (strlen(split) >= SPLIT_NAME_MAX)
+		return 0;
 	if (!group) {
 		group = realloc(g->items, (g->n + 1) * sizeof(*group));
 		if (!group)
@@ -135,7 +137,7 @@ int split_groups_add(struct split_groups *g, const char *split, const char *path
 		g->items = group;
 		group = &g->items[g->n++];
 		*group = (struct split_group){0};
-		str_copy(group->name, sizeof(group->name), split);
+		str_must_copy(group->name, sizeof(group->name), split);
 	}
 	files = realloc(group->files, (group->n + 1) * sizeof(*files));
 	if (!files)

@@ -26,7 +26,8 @@ struct split_groups {
 /* Group n relative paths; hidden ones and those below a "__" folder are left out. 0 or -ENOMEM; the
  * caller ends *ret with split_groups_done, also on failure. */
 int split_groups_init(struct split_groups *ret, const char *const *paths, size_t n);
-/* Add one path to the group of that name, which is made if it is missing. 0 or -ENOMEM. */
+/* Add one path to the group of that name, which is made if it is missing; a name of SPLIT_NAME_MAX
+ * bytes or more is no split, and its path is left out. 0 or -ENOMEM. */
 int split_groups_add(struct split_groups *g, const char *split, const char *path);
 /* Sort the groups and their files. */
 void split_groups_sort(struct split_groups *g);

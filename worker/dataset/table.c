@@ -79,7 +79,7 @@ const char *table_type_name(const struct table *t, int64_t column, char *buf, si
 	struct arw_error ignored;
 
 	if (arw_reader_type(t->reader, (int)column, buf, size, &ignored) < 0)
-		str_copy(buf, size, "of an unknown kind");
+		str_must_copy(buf, size, "of an unknown kind");
 	return buf;
 }
 

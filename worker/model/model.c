@@ -149,8 +149,8 @@ static const struct st_tensor *find_any(const struct weights *w, const struct mo
 		t = find_any(w, f, name + strlen(f->prefix));
 	for (size_t i = 0; !t && i < ARRAY_LEN(old); i++)
 		if (str_ends(name, old[i][0])) {
-			snprintf(changed, sizeof(changed), "%.*s%s",
-				 (int)(strlen(name) - strlen(old[i][0])), name, old[i][1]);
+			str_must_format(changed, sizeof(changed), "%.*s%s",
+					(int)(strlen(name) - strlen(old[i][0])), name, old[i][1]);
 			t = find_any(w, f, changed);
 		}
 	return t;

@@ -67,7 +67,7 @@ void st_shape_format(const struct st_tensor *t, char *buf, size_t size)
 		used += n > 0 ? (size_t)n : 0;
 	}
 	if (used < size)
-		snprintf(buf + used, size - used, "%s", t->dims ? "]" : "[]");
+		str_excerptf(buf + used, size - used, "%s", t->dims ? "]" : "[]");
 }
 
 /* A non-negative integer of a JSON array; -1: it is something else. */

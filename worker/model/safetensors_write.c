@@ -3,6 +3,7 @@
 #include "base/fileio.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "worker/model/safetensors.h"
 
 #include <inttypes.h>
@@ -134,7 +135,8 @@ int safetensors_write(const char *path, struct st_source *sources, size_t n, str
 	r = snprintf(tmp, sizeof(tmp), "%s.tmp", path);
 	if (r < 0 || (size_t)r >= sizeof(tmp))
 		return err_errno(reterr, ENAMETOOLONG, "write %s", path);
-	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	str_must_format(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1,
+			slash ? path : ".");
 	qsort(sources, n, sizeof(*sources), by_type_and_name);
 	r = write_file(tmp, sources, n, reterr);
 	if (r < 0) {

@@ -97,7 +97,7 @@ static bool read_entry(int folder, const char *name, struct checkpoint *ret, uin
 	if (!step_of(name, &ret->step) || beneath_open_dir(folder, name, 0, &fd, NULL) < 0 ||
 	    fstat(fd, &st) < 0)
 		return false;
-	str_copy(ret->name, sizeof(ret->name), name);
+	str_must_copy(ret->name, sizeof(ret->name), name);
 	ret->dev = st.st_dev;
 	ret->ino = st.st_ino;
 	if (fstatat(fd, STATE, &state, AT_SYMLINK_NOFOLLOW) == 0)

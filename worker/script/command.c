@@ -67,7 +67,7 @@ static int start_env(struct script *s, struct err *reterr)
 
 		if (!eq || (size_t)(eq - *e) >= sizeof(key))
 			continue;
-		snprintf(key, sizeof(key), "%.*s", (int)(eq - *e), *e);
+		str_must_format(key, sizeof(key), "%.*s", (int)(eq - *e), *e);
 		if (!is_for_transfers(s, key))
 			env_put(s, key, eq + 1);
 	}
@@ -98,8 +98,8 @@ static int find_python(struct script *s, struct err *reterr)
 	const char *p = env_get(s, "PATH", DEFAULT_PATH);
 
 	if (strchr(python, '/')) {
-		str_copy(s->python, sizeof(s->python), python);
-		if (*python == '/' && runnable(python))
+		if (*python == '/' && str_copy(s->python, sizeof(s->python), python) &&
+		    runnable(python))
 			return 0;
 		p = "";
 	}
@@ -151,7 +151,7 @@ static int make_venv(struct script *s, struct err *reterr)
 	r = run_step(s, argv, "make a virtual environment", reterr);
 	if (r < 0)
 		return r;
-	str_copy(s->python, sizeof(s->python), python);
+	str_assign(s->python, python);
 	argv = json_pack("[ssss]", python, "-m", "pip", "install");
 	if (s->type == ENTRY_PACKAGE)
 		json_array_append_new(argv, json_string("."));
@@ -252,7 +252,7 @@ int command_prepare(struct script *s, struct err *reterr)
 	char path[PATH_MAX];
 	int r;
 
-	snprintf(path, sizeof(path), "code/%s", s->contract.entry_point);
+	str_must_format(path, sizeof(path), "code/%s", s->contract.entry_point);
 	if (!path_exists(s->w->work_dirfd, path))
 		return err_at(reterr, ENOENT, "/entry_point", "source_dir has no %s",
 			      s->contract.entry_point);

@@ -192,7 +192,7 @@ static json_t *channel_dirs(const struct contract *c)
 	json_object_foreach((json_t *)c->channels, key, value) {
 		char rest[PATH_MAX];
 
-		snprintf(rest, sizeof(rest), "input/data/%s", key);
+		str_must_format(rest, sizeof(rest), "input/data/%s", key);
 		json_object_set_new(out, key, path_json(c, rest));
 	}
 	return out;

@@ -119,7 +119,7 @@ static int make_channel(const struct script *s, const char *name, const char *di
 			      dir ? dir : "");
 	fd = roots_open(AT_FDCWD, dir, O_PATH | O_DIRECTORY, reterr);
 	if (fd < 0 || !realpath(dir, real)) {
-		str_copy(reterr->field, sizeof(reterr->field), field);
+		str_excerpt(reterr->field, sizeof(reterr->field), field);
 		return fd < 0 ? fd : err_at(reterr, errno, field, "%s: %s", dir, strerror(errno));
 	}
 	if (snprintf(upper, sizeof(upper), SCRATCH "/%s/upper", name) >= (int)sizeof(upper))

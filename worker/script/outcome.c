@@ -196,8 +196,8 @@ static void show_results(struct script *s)
 		char from[64], to[64];
 		struct err e;
 
-		snprintf(from, sizeof(from), "output/data/%s", names[i]);
-		snprintf(to, sizeof(to), "output/%s", names[i]);
+		str_must_format(from, sizeof(from), "output/data/%s", names[i]);
+		str_must_format(to, sizeof(to), "output/%s", names[i]);
 		if (path_exists(s->w->work_dirfd, from) && !path_exists(s->w->work_dirfd, to) &&
 		    copy_left(s, from, to, &e) < 0)
 			report_warning(s->w->report, "result_not_copied", "%s", e.msg);

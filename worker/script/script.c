@@ -88,7 +88,7 @@ static int run(struct script *s, struct err *reterr)
 	char code[PATH_MAX];
 	int status, r;
 
-	snprintf(code, sizeof(code), "%s/code", s->contract.base);
+	str_must_format(code, sizeof(code), "%s/code", s->contract.base);
 	say_start(s);
 	r = keep > 0 ? checkpoints_thin(s->w->work_dirfd, (int)keep, &thinned, reterr) : 0;
 	if (r >= 0)

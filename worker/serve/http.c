@@ -72,7 +72,7 @@ reply_text(struct call *c, int status, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(e.msg, sizeof(e.msg), fmt, ap);
+	str_vexcerptf(e.msg, sizeof(e.msg), fmt, ap);
 	va_end(ap);
 	reply_error(c, status, &e);
 }
@@ -345,7 +345,7 @@ int endpoint_start(const struct serving *serving, int work_at, const char *name,
 	}
 	p->with = *serving;
 	p->work_at = work_at;
-	str_copy(p->name, sizeof(p->name), name);
+	str_must_copy(p->name, sizeof(p->name), name);
 	fd = listen_at(work_at, name, reterr);
 	if (fd < 0) {
 		endpoint_free(p);

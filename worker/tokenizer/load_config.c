@@ -23,7 +23,7 @@ int load_refuse(const struct loading *l, const char *file, struct err *reterr, c
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(what, sizeof(what), fmt, ap);
+	str_vexcerptf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	str_utf8_mask(what);
 	return err_set(reterr, ERR_UNSUPPORTED,
