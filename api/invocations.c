@@ -14,9 +14,8 @@
 
 #include <errno.h>
 
-#define INVOKE_TIMEOUT_US (60 * USEC_PER_SEC)
-#define ACCOUNT		  "000000000000" /* a placeholder: this machine is no AWS account */
-#define ORIGINAL_SHOWN	  1024
+#define ACCOUNT	       "000000000000" /* a placeholder: this machine is no AWS account */
+#define ORIGINAL_SHOWN 1024
 
 static void on_done(struct invocation *inv)
 {
@@ -44,7 +43,6 @@ static void invoke(struct request *rq, void (*then)(struct request *rq))
 	inv->accept = request_header(rq, "Accept");
 	for (size_t i = 0; i < MANAGER_INVOKE_SENT; i++)
 		inv->sent[i] = request_header(rq, manager_invoke_sent[i].name);
-	inv->timeout_us = INVOKE_TIMEOUT_US;
 	inv->done = on_done;
 	inv->userdata = rq;
 	if (!str_copy(inv->endpoint, sizeof(inv->endpoint), rq->args[0])) {

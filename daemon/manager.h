@@ -106,6 +106,7 @@ int manager_model(struct manager *mgr, struct store_reader *reader, const char *
 /* index of the first header that selects a variant or a model; a local endpoint has only one */
 #define MANAGER_INVOKE_VARIANT 3
 #define MANAGER_INVOKE_REPLIED 4
+#define INVOKE_TYPE_MAX	       1024 /* bytes of Content-Type and Accept; InvokeEndpoint's limit */
 struct invoke_header {
 	const char *name;
 	size_t max;
@@ -127,16 +128,15 @@ struct measure {
 /* Start a measurement. Returns 0, or -ERR_UNAVAILABLE; then `done` does not run. */
 int manager_measure(struct manager *mgr, struct measure *m, struct err *reterr) MUSTCHECK;
 
-/* A request to a live endpoint. The caller fills the first part and owns the struct until `done`
- * has run, exactly once, on the net thread. */
+/* A request to a live endpoint, which must answer within predict.timeout_ms. The caller fills the
+ * first part and owns the struct until `done` has run, exactly once, on the net thread. */
 struct invocation {
 	char endpoint[SPEC_NAME_MAX + 1];
 	const char *body; /* borrowed until `done` */
 	size_t body_len;
 	const char *content_type, *accept;     /* NULL: JSON */
 	const char *sent[MANAGER_INVOKE_SENT]; /* values; NULL: not given */
-	int64_t timeout_us;
-	size_t reply_max; /* 0: MANAGER_INVOKE_REPLY_MAX */
+	size_t reply_max;		       /* 0: MANAGER_INVOKE_REPLY_MAX */
 	void (*done)(struct invocation *inv);
 	void *userdata;
 
@@ -147,7 +147,7 @@ struct invocation {
 	int status;  /* HTTP status of the endpoint's response */
 	char *reply; /* the caller frees */
 	size_t reply_len;
-	char reply_type[128];
+	char reply_type[INVOKE_TYPE_MAX + 1];  /* "": none, or one that is longer */
 	char *replied[MANAGER_INVOKE_REPLIED]; /* values; NULL: absent; the caller frees them */
 	struct relay *relay;		       /* private to the manager */
 };

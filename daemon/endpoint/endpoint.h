@@ -90,8 +90,6 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us,
 void endpoints_tick(struct manager *mgr);
 
 /* ---- relay.c: for manager_invoke() of manager.h, which is in invoke.c ---- */
-#define INVOKE_TYPE_MAX 1024 /* bytes of Content-Type and Accept; the limit of InvokeEndpoint */
-
 /* A running invocation; `inv` holds the request and the response. */
 struct relay {
 	struct invocation *inv;

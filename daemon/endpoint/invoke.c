@@ -101,8 +101,8 @@ static int relay_here(struct manager *mgr, struct relay *relay, int dirfd, struc
 	http->unix_socket = EXECUTION_SERVE_SOCKET;
 	http->body = inv->body;
 	http->body_len = inv->body_len;
-	http->timeout_us = inv->timeout_us;
-	http->stall_us = inv->timeout_us;
+	http->timeout_us = mgr->settings->predict_timeout_us;
+	http->stall_us = mgr->settings->predict_timeout_us;
 	http->reply_max = relay_reply_max(inv);
 	http->done = on_answer;
 	http->userdata = relay;

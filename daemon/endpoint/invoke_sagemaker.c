@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define JSON_TYPE "application/json"
+/* A model may take 60 seconds, and an SDK should wait 70 (botocore: sagemaker-runtime,
+ * InvokeEndpoint). */
+#define WAY_US	  (10 * USEC_PER_SEC)
 
 struct sagemaker_relay {
 	struct aws_call call;
@@ -139,7 +142,7 @@ int relay_sagemaker(struct manager *mgr, const char *resource_name, const char *
 	c->headers_n = relay_headers(relay, c->headers);
 	c->body = sm->body ? sm->body : inv->body;
 	c->body_len = sm->body ? strlen(sm->body) : inv->body_len;
-	c->timeout_us = inv->timeout_us;
+	c->timeout_us = mgr->settings->predict_timeout_us + WAY_US;
 	c->reply_max = relay_reply_max(inv);
 	c->done = on_done;
 	c->userdata = relay;

@@ -174,7 +174,6 @@ static void predict_try(struct predict *p)
 	p->inv = (struct invocation){
 		.body = p->body,
 		.body_len = strlen(p->body),
-		.timeout_us = p->manager->settings->predict_timeout_us,
 		.reply_max = PREDICT_REPLY_MAX,
 		.done = on_relayed,
 		.userdata = p,

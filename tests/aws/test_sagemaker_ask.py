@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Requests to an endpoint on SageMaker through the daemon, on its own path and on SageMaker's."""
+import hashlib
 import json
 
+import boto3
 import pytest
 from aws_server import Answer, Server
 from botocore.exceptions import ClientError
@@ -61,6 +63,28 @@ def test_headers_pass_through(cloud, container):
     assert container.requests[-1].headers["x-amzn-sagemaker-inference-id"] == "id-8"
     assert ours.headers["X-Amzn-SageMaker-Custom-Attributes"] == "seen"
     assert ours.headers["x-Amzn-Invoked-Production-Variant"] == "Green"
+
+
+def test_an_answer_in_the_last_second_arrives(cloud):
+    """SageMaker gives a model 60 s and tells SDKs to wait 70. Before: an answer that came when our
+    60 s were over was our 504. The limit here is a millisecond, so each answer is late."""
+    said = boto3.client("sagemaker-runtime", region_name="us-east-1").meta.service_model \
+        .operation_model("InvokeEndpoint").documentation
+    assert "60 seconds before responding" in said and "should be set to be 70 seconds" in said
+
+    def work(request):
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
+        return Answer(body='[{"label": "positive", "score": 0.9}]')
+
+    server = Server(work)
+    try:
+        cloud.start(environment={"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url,
+                                 "TRAINYARD_PREDICT_TIMEOUT_MS": "1"})
+        cloud.in_service()
+        answer = cloud.ask(LOVE)
+        assert answer.status_code == 200, answer.text
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "Accept"])

@@ -36,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         text = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        self.send_header("X-Amzn-SageMaker-Custom-Attributes", "fake")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

@@ -38,7 +38,6 @@ int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *sta
 	struct invocation inv = {
 		.body = body,
 		.body_len = strlen(body),
-		.timeout_us = 20 * USEC_PER_SEC,
 		.done = invocation_done,
 	};
 	sem_t done;
@@ -56,7 +55,7 @@ int rig_invoke(struct rig *rig, const char *endpoint, const char *body, int *sta
 		*status = inv.status;
 	if (reply)
 		*reply = inv.reply ? strndup(inv.reply, inv.reply_len) : NULL;
-	free(inv.reply);
+	invocation_clear(&inv);
 	sem_destroy(&done);
 	return r;
 }
