@@ -2,7 +2,9 @@
 /*
  * Named crash points for tests. In a build with -Dfaults=true, FAULT("store.commit.before") kills
  * the process with SIGKILL if TRAINYARD_FAULT names that point ("name", or "name:3" for the third
- * pass). In other builds FAULT does nothing. tests/faults/README.md lists every name.
+ * pass). If TRAINYARD_FAULT_HOLD names a pipe, the thread waits there instead. It goes on
+ * when a reader has opened and closed the pipe, and then a writer has. In other builds FAULT does
+ * nothing. tests/faults/README.md lists every name.
  */
 #pragma once
 
