@@ -16,7 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define START_MAX 64 /* bytes that tell what a file is */
+#define START_MAX	  64 /* bytes that tell what a file is */
+/* bounds of the look into a folder without Parquet files */
+#define HOLDS_DEPTH_MAX	  4
+#define HOLDS_ENTRIES_MAX 20000
 
 static const struct source_kind *kind_by_name(const char *path)
 {
@@ -178,13 +181,56 @@ static int detect_parquet(const char *path, const char *field, const char *test_
 	return r < 0 ? r : 1;
 }
 
+/* What lies below a folder without Parquet files. */
+struct holds {
+	int seen;		  /* entries that were looked at */
+	bool texts;		  /* True if a folder in it has a text file, as class folders do */
+	char table[NAME_MAX + 1]; /* the first CSV or JSON Lines file; "": none */
+};
+
+static void look_into(const char *path, int depth, struct holds *h)
+{
+	char full[PATH_MAX];
+	struct dirent *d;
+	DIR *dir = opendir(path);
+
+	while (dir && !h->texts && h->seen++ < HOLDS_ENTRIES_MAX && (d = readdir(dir))) {
+		if (d->d_name[0] == '.' || !path_join(full, sizeof(full), path, d->d_name))
+			continue;
+		if (path_is_dir(AT_FDCWD, full) && depth < HOLDS_DEPTH_MAX)
+			look_into(full, depth + 1, h);
+		else if (str_ends(d->d_name, ".txt"))
+			h->texts |= depth > 0;
+		else if (!h->table[0] && kind_by_name(d->d_name))
+			str_assign(h->table, d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int refuse_tables(const char *path, const char *field, struct err *reterr)
+{
+	struct holds h = {0};
+
+	look_into(path, 0, &h);
+	if (h.texts || !h.table[0])
+		return 0;
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s is a folder of CSV or JSON Lines files (%s), and only a folder of "
+		      "Parquet files or of class folders is read; name one file as dataset.path, "
+		      "or two as dataset.train.path and dataset.test.path",
+		      path, h.table);
+}
+
 /* Class folders in train/ and another folder, or the class folders themselves. */
 static int detect_classes(const char *path, const char *field, const char *test_split,
 			  struct detected *ret, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups names = {0};
-	int r = list_folders(path, false, &names, reterr);
+	int r = refuse_tables(path, field, reterr);
 
+	if (r >= 0)
+		r = list_folders(path, false, &names, reterr);
 	ret->kind = &source_folder;
 	if (r < 0)
 		return r;
