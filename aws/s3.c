@@ -122,8 +122,9 @@ static void set_kept(struct s3_call *c, const struct s3_bucket *b, int64_t part_
 {
 	if (b->kms_key && *b->kms_key) {
 		add_header(c, "x-amz-server-side-encryption", "aws:kms");
-		str_must_format(c->kms_header, sizeof(c->kms_header),
-				"x-amz-server-side-encryption-aws-kms-key-id: %s", b->kms_key);
+		if (asprintf(&c->kms_header, "x-amz-server-side-encryption-aws-kms-key-id: %s",
+			     b->kms_key) < 0)
+			abort();
 		c->call.headers[c->call.headers_n++] = c->kms_header;
 	}
 	if (part_bytes)
@@ -294,7 +295,8 @@ void s3_call_done(struct s3_call *c)
 	aws_call_done(&c->call);
 	free(c->query);
 	free(c->body);
-	c->query = c->body = NULL;
+	free(c->kms_header);
+	c->query = c->body = c->kms_header = NULL;
 }
 
 int s3_wait(struct aws *a, struct s3_call *c, struct err *reterr)

@@ -17,7 +17,6 @@
 /* A page without an object has a token if everything on it was deleted. */
 #define S3_EMPTY_PAGES_MAX 1000
 #define S3_ETAG_MAX	   128
-#define S3_KMS_KEY_MAX	   2048 /* of a spec's kms_key */
 #define S3_UPLOAD_ID_MAX   1024
 #define S3_CHECKSUM_MAX	   64 /* base64, with the "-N" of a composite checksum */
 #define S3_PARTS_MAX	   10000
@@ -57,9 +56,8 @@ struct s3_bucket { /* texts are borrowed while calls are under way */
 
 struct s3_call {
 	struct aws_call call; /* call.done and call.userdata are the caller's */
-	char *query, *body;
+	char *query, *body, *kms_header;
 	char headers[12][320];
-	char kms_header[S3_KMS_KEY_MAX + 64];
 	char prefix[S3_KEY_MAX + 1]; /* of a list */
 	int max;
 };

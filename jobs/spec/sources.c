@@ -13,6 +13,14 @@
 
 static const char *const sources[] = {"path", "s3", "url", "hub"};
 
+/* Refuse a field that chooses among the files of a folder or repository, beside other sources. */
+static void needs_tree(struct spec_parse *p, const json_t *d, const char *field)
+{
+	if (json_object_get(d, field) && (json_object_get(d, "train") || json_object_get(d, "url")))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'%s' works with 'path', 's3' or 'hub' only; remove it", field);
+}
+
 /* Refuse fields that belong to another source than the given one. */
 static void check_companions(struct spec_parse *p, const json_t *d)
 {
@@ -36,10 +44,7 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 		spec_problem(p, PROBLEM_INVALID,
 			     "'delimiter' and 'quoting' are for CSV files only; remove them, "
 			     "because data sets of the hub are Parquet");
-	if (json_object_get(d, "config") &&
-	    (json_object_get(d, "train") || json_object_get(d, "url")))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'config' works with 'path', 's3' or 'hub' only; remove it");
+	needs_tree(p, d, "config");
 	if (json_object_get(d, "test_split") && json_object_get(d, "split"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'split' takes one split and divides it in two; remove 'test_split'");
@@ -47,10 +52,7 @@ static void check_companions(struct spec_parse *p, const json_t *d)
 		spec_problem(p, PROBLEM_INVALID,
 			     "'test_split' is 'train', which is the split to train on; name "
 			     "another one");
-	if (json_object_get(d, "test_split") &&
-	    (json_object_get(d, "train") || json_object_get(d, "url")))
-		spec_problem(p, PROBLEM_INVALID,
-			     "'test_split' works with 'path', 's3' or 'hub' only; remove it");
+	needs_tree(p, d, "test_split");
 	if (json_object_get(d, "url") && !json_object_get(d, "sha256"))
 		spec_problem(p, PROBLEM_MISSING,
 			     "'url' needs 'sha256', the checksum of the file, so that a retry "
