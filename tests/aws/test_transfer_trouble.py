@@ -80,6 +80,22 @@ def test_killed_upload_of_a_file_that_was_changed(fake, moves, large):
     same_tree(large, fetch.work / "inputs/0")
 
 
+def test_file_that_changes_within_a_second_during_its_upload(fake, moves, large):
+    """Its size and the second of its time stay; a part that was sent already is another now."""
+    file = large / "large"
+    fake.rule("UploadPart", "delay", seconds=0.05, times=ALL)
+    push = moves.push(large, "s3://data/t").start("push")
+    wait_for("a part", lambda: good(fake, "UploadPart"))
+    before = file.stat()
+    with open(file, "r+b") as changed:
+        changed.write(os.urandom(8))
+    second, rest = divmod(before.st_mtime_ns, 10**9)
+    os.utime(file, ns=(before.st_atime_ns, second * 10**9 + (rest + 1) % 10**9))
+    assert push.wait() != 0, push.output
+    assert "was changed during the upload" in push.failure()["message"]
+    assert not fake.client("s3").list_objects_v2(Bucket="data", Prefix="t").get("Contents")
+
+
 def test_tar_gz_goes_on_after_a_kill(fake, moves, large):
     fake.rule("UploadPart", "delay", seconds=0.3, times=ALL)
     push = moves.push(large, "s3://data/t.tar.gz", "tar.gz").start("push")
