@@ -237,6 +237,8 @@ static void test_a_broken_gap_file_is_no_gap(void **state)
 	put(d, "log", "one\n");
 	put(d, "log.gap", "{\"v\":1,\"from\":3,\"to\":1}");
 	expect_log(d, 0, INT64_MAX, 64, "one\n");
+	put(d, "log.gap", "{\"v\":1,\"from\":-1,\"to\":3}");
+	expect_log(d, 0, INT64_MAX, 64, "one\n");
 	put(d, "log.gap", "{");
 	expect_log(d, 0, INT64_MAX, 64, "one\n");
 }

@@ -79,6 +79,27 @@ static void test_ring_forgets_the_oldest(void **state)
 	feed_free(f);
 }
 
+static void count_call(struct feed_waiter *w);
+static struct feed_waiter waiter(const char *job, int64_t since, int64_t deadline, bool wake,
+				 int *calls);
+
+/* The forgotten event may be the one that is waited for: the caller looks in the database. */
+static void test_nobody_waits_for_what_is_forgotten(void **state)
+{
+	struct feed *f = new_feed(0);
+	int calls = 0;
+	struct feed_waiter first = waiter("b", 0, 1000, false, &calls);
+	struct feed_waiter second = waiter("b", 1, 1000, false, &calls);
+
+	feed_publish(f, 1, event(1, "b"));
+	for (int64_t seq = 2; seq <= FEED_RING_EVENTS + 1; seq++)
+		feed_publish(f, seq, event(seq, "a"));
+	assert_false(feed_wait(f, &first));
+	assert_true(feed_wait(f, &second));
+	assert_true(feed_cancel(f, &second));
+	feed_free(f);
+}
+
 static void count_call(struct feed_waiter *w)
 {
 	++*(int *)w->userdata;
@@ -149,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads_in_order),
 		cmocka_unit_test(test_ring_forgets_the_oldest),
+		cmocka_unit_test(test_nobody_waits_for_what_is_forgotten),
 		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_cancel_and_shutdown),
 	};

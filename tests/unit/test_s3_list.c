@@ -278,9 +278,36 @@ static void test_no_list_leads_out_of_its_prefix(void **state)
 	assert_true(taken > 0 && taken < ROUNDS);
 }
 
+/* Parts beyond those that were asked for are somebody's mistake: they are not written anywhere. */
+static void test_part_numbers_beyond_the_list_are_left_out(void **state)
+{
+	static const char xml[] = "<ListPartsResult>"
+				  "<Part><PartNumber>0</PartNumber><Size>1</Size></Part>"
+				  "<Part><PartNumber>2</PartNumber><Size>22</Size></Part>"
+				  "<Part><PartNumber>3</PartNumber><Size>3</Size></Part>"
+				  "</ListPartsResult>";
+	struct s3_call *c = calloc(1, sizeof(*c));
+	struct s3_part parts[3] = {0};
+	struct err e;
+	int after;
+
+	assert_non_null(c);
+	s3_list_parts(c, &bucket, "key", "id", 0);
+	buf_init(&c->call.http.reply, 1 << 20);
+	assert_int_equal(buf_put(&c->call.http.reply, xml, sizeof(xml) - 1), 0);
+	assert_int_equal(s3_list_parts_result(c, parts, 2, &after, &e), 0);
+	assert_int_equal(parts[0].size, 0);
+	assert_int_equal(parts[1].size, 22);
+	assert_int_equal(parts[2].size, 0);
+	buf_done(&c->call.http.reply);
+	s3_call_done(c);
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_part_numbers_beyond_the_list_are_left_out),
 		cmocka_unit_test(test_keys_outside_of_the_prefix_are_refused),
 		cmocka_unit_test(test_each_kind_has_its_code),
 		cmocka_unit_test(test_a_page_longer_than_asked_for_is_refused),

@@ -22,6 +22,19 @@ static void add(struct metrics *m, int classes, int predicted, int64_t label)
 	metrics_add(m, logits, label);
 }
 
+/* As torch.argmax on the CPU: the first of equals. */
+static void test_equal_logits_mean_the_first_class(void **state)
+{
+	OWN(metrics_freep) struct metrics *m = metrics_new(3, 0);
+	static const float equal[3] = {1, 1, 1};
+	struct metrics_values v;
+
+	metrics_add(m, equal, 0);
+	metrics_add(m, equal, 2);
+	metrics_values(m, &v);
+	assert_true(fabs(v.accuracy - 0.5) < 1e-12);
+}
+
 static void test_binary(void **state)
 {
 	OWN(metrics_freep) struct metrics *m = metrics_new(2, 0);
@@ -232,6 +245,7 @@ static void test_max_steps_replaces_epochs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_equal_logits_mean_the_first_class),
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_macro_leaves_out_absent_classes),
 		cmocka_unit_test(test_nothing_right_is_zero),
