@@ -233,6 +233,9 @@ static void test_numbers_that_are_no_classes(void **state)
 {
 	refused((struct rows){"1 2.5 3"}, "/dataset/label_column", "row 2*'2.5'*labels");
 	refused((struct rows){"1.5 2.0", .json = true}, "/dataset/label_column", "row 1*'1.5'");
+	refused((struct rows){"1.0 9007199254740992.0", .json = true}, "/dataset/label_column",
+		"too large for a class");
+	expect((struct rows){"1.0 9007199254740991.0", .json = true}, "1|9007199254740991: 0 1");
 	refused((struct rows){"1 99999999999999999999"}, "/dataset/label_column", "row 2");
 	refused((struct rows){"1 .5"}, "/dataset/label_column", "row 2*'.5'");
 	refused((struct rows){"1 -.25"}, "/dataset/label_column", "row 2*'-.25'");

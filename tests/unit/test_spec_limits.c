@@ -23,6 +23,39 @@ static void test_without_native_engine(void **state)
 	assert_true(fixture_has(problems, "/jobs/0/kind", "unsupported", "the native engine"));
 }
 
+/* A name of `len` letters between the two halves of a spec. */
+static int parse_with_name(const char *const halves[2], int len)
+{
+	OWN(json_decrefp) json_t *body = NULL, *problems = json_array();
+	char name[1024], text[4096];
+	struct run_spec *rs = NULL;
+	int r;
+
+	memset(name, 'a', sizeof(name));
+	name[len] = '\0';
+	snprintf(text, sizeof(text), "%s%s%s", halves[0], name, halves[1]);
+	body = fixture_json(text);
+	r = run_spec_parse(body, &fixture_context, &rs, problems, NULL);
+	run_spec_free(rs);
+	return r;
+}
+
+static void test_names_at_their_limits(void **state)
+{
+#define HALF(more) "{'jobs': [{'kind': 'script', 'entry_point': 'a', 'source_dir': 'd', " more
+	static const char *const channel[] = {HALF("'channels': {'"), "': 'x'}}]}"};
+	static const char *const variable[] = {HALF("'environment': {'"), "': 'x'}}]}"};
+	static const char *const role[] = {HALF("'sagemaker': {'role': '"), "'}}]}"};
+#undef HALF
+
+	assert_int_equal(parse_with_name(channel, 64), 0);
+	assert_int_equal(parse_with_name(channel, 65), -ERR_INVALID);
+	assert_int_equal(parse_with_name(variable, 512), 0);
+	assert_int_equal(parse_with_name(variable, 513), -ERR_INVALID);
+	assert_int_equal(parse_with_name(role, 64), 0);
+	assert_int_equal(parse_with_name(role, 65), -ERR_INVALID);
+}
+
 /* Everything wrong is said at once, up to the limit. */
 static void test_many_problems(void **state)
 {
@@ -308,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_native_engine),
+		cmocka_unit_test(test_names_at_their_limits),
 		cmocka_unit_test(test_many_problems),
 		cmocka_unit_test(test_long_unknown_names),
 		cmocka_unit_test(test_very_many_problems),
