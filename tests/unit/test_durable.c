@@ -144,6 +144,25 @@ static void test_downloads_into_a_folder(void **state)
 	assert_int_equal(g.unsynced_n, 0);
 }
 
+/* Its bytes may be lost: it does not get its name, and the part stays for another try. */
+static void test_a_download_that_cannot_be_synced(void **state)
+{
+	struct fixture *f = *state;
+	struct get g = {.durable = true};
+	char part[PATH_MAX];
+
+	str_copy(part, sizeof(part), below(f, "one.part"));
+	close(open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	g.unsynced[0].fd = open(part, O_PATH | O_CLOEXEC); /* fdatasync(2) refuses it */
+	assert_true(g.unsynced[0].fd >= 0);
+	g.unsynced[0].from = strdup(part);
+	g.unsynced[0].to = strdup(below(f, "one"));
+	g.unsynced_n = 1;
+	assert_true(download_settle(&g, &f->e) < 0);
+	assert_false(path_exists(AT_FDCWD, below(f, "one")));
+	assert_true(path_exists(AT_FDCWD, part));
+}
+
 /* synchronous=FULL: each commit is synced in the log before it is answered. */
 static void test_commit(void **state)
 {
@@ -213,6 +232,7 @@ int main(void)
 		CASE(test_fetched_entry),
 		CASE(test_a_name_for_good),
 		CASE(test_downloads_into_a_folder),
+		CASE(test_a_download_that_cannot_be_synced),
 		CASE(test_commit),
 		CASE(test_copy_before_an_upgrade),
 #ifdef TRAINYARD_NATIVE
