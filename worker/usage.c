@@ -17,7 +17,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define BLOCK_BYTES 512 /* unit of st_blocks on every file system */
+#define BLOCK_BYTES 512	     /* unit of st_blocks on every file system */
+#define TRASH	    ".trash" /* in the executions folder: what a prune removes at the moment */
 
 enum kind {
 	KIND_MODELS,
@@ -254,20 +255,24 @@ static void count_unknown(struct walk *w, int data, const json_t *known)
 	OWN(closedirp) DIR *d = open_dir(w, data, "executions");
 	struct dirent *e;
 
-	while (d && (e = next_entry(w, d)))
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
-		    !json_object_get(known, e->d_name))
+	while (d && (e = next_entry(w, d))) {
+		if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+		    json_object_get(known, e->d_name))
+			continue;
+		if (str_eq(e->d_name, TRASH))
+			count(w, dirfd(d), TRASH, (struct output_dir){KIND_TRASH, NULL}, same, 2);
+		else
 			count_execution(w, dirfd(d), e->d_name, (int64_t[KINDS_]){0});
+	}
 }
 
 static enum kind kind_of(const char *name)
 {
 	if (str_starts(name, "trainyard."))
 		return KIND_DATABASE;
-	for (int i = KIND_SOURCES; i < KINDS_; i++)
-		if (str_eq(name, kind_names[i]))
-			return (enum kind)i;
-	return KIND_OTHER;
+	if (str_eq(name, "sources"))
+		return KIND_SOURCES;
+	return str_eq(name, "cache") ? KIND_CACHE : KIND_OTHER;
 }
 
 /* Count everything except the executions, which are counted separately. */

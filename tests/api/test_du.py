@@ -65,6 +65,20 @@ def test_the_sums_are_those_of_du(daemon, world):
         *[path for job in world["jobs"] for path in folders(daemon, job["id"])])
 
 
+def test_the_trash_is_counted_as_trash(daemon, world):
+    """What a prune removes at the moment. Before: it was counted under other."""
+    trash = daemon.data / "executions/.trash"
+    before = daemon.get("/v1/disk-usage")["kinds"]
+    (trash / "removed/work/model").mkdir(parents=True)
+    (trash / "removed/work/model/weights").write_bytes(b"w" * 300000)
+    try:
+        after = daemon.get("/v1/disk-usage")["kinds"]
+        assert after["trash"] == du(trash) >= 300000
+        assert (after["models"], after["other"]) == (before["models"], before["other"])
+    finally:
+        subprocess.run(["rm", "-rf", trash / "removed"], check=True)
+
+
 def test_a_run_by_job_and_kind(daemon, world):
     answer = daemon.get("/v1/disk-usage", run=world["id"])
     [run] = answer["runs"]
