@@ -12,10 +12,9 @@
 #include <pthread.h>
 #include <string.h>
 
-#define DB_BUSY_MS	5000
-#define DB_BACKUP_PAGES 256 /* pages copied in one step */
+#define DB_BUSY_MS   5000
 /* a commit checkpoints only if there was no idle moment for so many pages */
-#define DB_WAL_PAGES	4000
+#define DB_WAL_PAGES 4000
 
 /* ---- opening ---- */
 
@@ -321,89 +320,4 @@ int64_t db_last_rowid(struct db *db)
 int64_t db_changes(const struct db *db)
 {
 	return sqlite3_total_changes64(db->h);
-}
-
-/* ---- transactions ---- */
-
-int db_begin(struct db *db, struct err *reterr)
-{
-	int r;
-
-	assert(!db->in_tx);
-	r = db_script(db, "BEGIN IMMEDIATE", reterr);
-	if (r < 0)
-		return r;
-	db->in_tx = true;
-	db->tx_code = 0;
-	return 0;
-}
-
-int db_commit(struct db *db, struct err *reterr)
-{
-	int r;
-
-	assert(db->in_tx);
-	r = db_run(db, "COMMIT", NULL, 0, reterr);
-	if (r < 0)
-		db_rollback(db);
-	db->in_tx = false;
-	return r < 0 ? r : 0;
-}
-
-void db_rollback(struct db *db)
-{
-	if (!sqlite3_get_autocommit(db->h))
-		sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
-	db->in_tx = false;
-}
-
-bool db_in_tx(const struct db *db)
-{
-	return db->in_tx;
-}
-
-int db_begin_read(struct db *db, struct err *reterr)
-{
-	return db_run(db, "BEGIN", NULL, 0, reterr);
-}
-
-void db_end_read(struct db *db)
-{
-	if (!sqlite3_get_autocommit(db->h))
-		sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
-}
-
-void db_checkpoint(struct db *db)
-{
-	sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	sqlite3_db_release_memory(db->h);
-}
-
-static int copy_pages(sqlite3 *from, sqlite3 *to)
-{
-	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
-	int rc;
-
-	if (!b)
-		return sqlite3_errcode(to);
-	do
-		rc = sqlite3_backup_step(b, DB_BACKUP_PAGES);
-	while (rc == SQLITE_OK);
-	sqlite3_backup_finish(b);
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-int db_backup(struct db *db, const char *path, struct err *reterr)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE;
-	struct db copy = {0};
-	int rc = sqlite3_open_v2(path, &copy.h, flags, NULL);
-	int r = 0;
-
-	if (rc == SQLITE_OK)
-		rc = copy_pages(db->h, copy.h);
-	if (rc != SQLITE_OK)
-		r = copy.h ? db_fail(&copy, rc, reterr) : err_set(reterr, ENOMEM, "out of memory");
-	sqlite3_close(copy.h);
-	return r < 0 ? err_ctx(reterr, r, "cannot copy the database to %s", path) : 0;
 }
