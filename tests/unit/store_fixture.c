@@ -148,3 +148,16 @@ struct endpoint_row make_endpoint(const char *name)
 	row.spec = json_pack("{s:s}", "kind", "deploy");
 	return row;
 }
+
+struct store_reader *fixture_reader(struct fixture *f)
+{
+	struct store_reader *sr = NULL;
+
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	return sr;
+}
+
+void fixture_reader_done(struct store_reader **sr)
+{
+	store_reader_close(*sr);
+}

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "storage/store.h"
+#include "storage/store_read.h"
 
 #define T0 INT64_C(1700000000000000) /* the tests' first moment: 2023-11-14T22:13:20Z */
 
@@ -50,3 +51,7 @@ void move(struct fixture *f, const char *job, enum job_state from, enum job_stat
 const char *text_of(json_t *j);
 /* A whole endpoint row in ENDPOINT_CREATING; `spec` is the caller's to release. */
 struct endpoint_row make_endpoint(const char *name);
+/* A reader of the fixture's database, closed at the end of the block. */
+struct store_reader *fixture_reader(struct fixture *f);
+void fixture_reader_done(struct store_reader **sr);
+#define READER(f) OWN(fixture_reader_done) struct store_reader *sr = fixture_reader(f)

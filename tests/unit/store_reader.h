@@ -1,28 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A reader of the database of a store's fixture. */
+/* What tests of lists read of an answer. */
 #pragma once
 
 #include "tests/unit/store_fixture.h"
 
-#include "base/own.h"
-#include "storage/store_read.h"
-
 #include <string.h>
-
-static inline struct store_reader *reader(struct fixture *f)
-{
-	struct store_reader *sr = NULL;
-
-	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	return sr;
-}
-
-static inline void reader_done(struct store_reader **sr)
-{
-	store_reader_close(*sr);
-}
-
-#define READER(f) OWN(reader_done) struct store_reader *sr = reader(f)
 
 /* The names of the items of a list, joined; releases it. */
 static inline const char *names_of(json_t *list)
