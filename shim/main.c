@@ -7,6 +7,7 @@
 #include "base/beneath.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "base/tree.h"
@@ -245,6 +246,23 @@ static void drop_checkpoints(int dirfd)
 		say(&e);
 }
 
+/* The earlier attempts of a training that has succeeded; their folders lie beside this one. */
+static void drop_earlier(int dirfd, const json_t *ids)
+{
+	OWN(closep) int executions = openat(dirfd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach(ids, i, id) {
+		OWN(closep) int dir = -1;
+		const char *name = json_string_value(id);
+
+		if (name && id_valid('x', name) && executions >= 0 &&
+		    beneath_open_dir(executions, name, 0, &dir, NULL) >= 0)
+			drop_checkpoints(dir);
+	}
+}
+
 static int run(struct shim *s)
 {
 	struct err e;
@@ -264,8 +282,11 @@ static int run(struct shim *s)
 		str_excerpt(s->record.message, sizeof(s->record.message), e.msg);
 	}
 	status = finish(s);
-	if (status == SHIM_DONE && s->spec.drop_checkpoints && is_success(&s->record))
+	if (status == SHIM_DONE && s->spec.drop_checkpoints && is_success(&s->record)) {
 		drop_checkpoints(s->dirfd);
+		drop_earlier(s->dirfd, s->spec.drop_earlier);
+	}
+	json_decref(s->spec.drop_earlier);
 	server_close(&s->server);
 	log_cap_close(&s->log);
 	shim_spec_started(&s->spec);

@@ -132,6 +132,7 @@ static int read_message(const json_t *message, const char *dir, struct shim_spec
 		return err_at(reterr, ERR_INVALID, "/exec/cwd",
 			      "exec.cwd must be an absolute path");
 	ret->drop_checkpoints = json_get_bool(ret->exec, "drop_checkpoints", false);
+	ret->drop_earlier = json_incref(json_object_get(ret->exec, "drop_earlier"));
 	r = read_id(id, ret, reterr);
 	if (r >= 0)
 		r = read_owner(ret->exec, ret, reterr);

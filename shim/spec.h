@@ -22,6 +22,7 @@ struct shim_spec {
 	int64_t grace_ms;
 	int64_t log_max_bytes; /* 0: no limit */
 	bool drop_checkpoints; /* True if the checkpoints are removed after a success */
+	json_t *drop_earlier; /* ids of executions whose checkpoints are removed, too; NULL: none */
 };
 
 /* Read and check spec.json; `dir` is the absolute path of dirfd. On failure *ret has only the

@@ -132,6 +132,30 @@ static void add_stage(struct manager *mgr, const struct stage *stage, json_t *me
 	json_object_set_new(exec, "inherit", names);
 }
 
+/* The checkpoints that a success of the job removes: its own, and those of earlier attempts. */
+static int add_drops(struct manager *mgr, const struct job_row *job, int attempt, json_t *exec,
+		     struct err *reterr)
+{
+	json_t *earlier = json_array();
+
+	json_object_set_new(exec, "drop_checkpoints", json_true());
+	json_object_set_new(exec, "drop_earlier", earlier);
+	for (int n = 1; n < attempt; n++) {
+		char path[SPEC_PATH_MAX];
+		struct execution_row ex;
+		int r = store_execution_of_attempt(mgr->store, job->id, n, &ex, reterr);
+
+		if (r < 0 && r != -ERR_NOT_FOUND)
+			return r;
+		if (r >= 0 &&
+		    path_join(path, sizeof(path), ex.dir,
+			      EXECUTION_WORK "/" EXECUTION_CHECKPOINTS) &&
+		    path_exists(AT_FDCWD, path))
+			json_array_append_new(earlier, json_string(ex.id));
+	}
+	return 0;
+}
+
 static json_t *make_message(struct manager *mgr, const struct job_row *job, bool serve,
 			    const struct execution_row *row, const json_t *spec, const char *resume,
 			    const struct stage *stage)
@@ -150,10 +174,6 @@ static json_t *make_message(struct manager *mgr, const struct job_row *job, bool
 			  shim_part(mgr, row, spec, worker_command(job, serve, stage),
 				    serve || sagemaker_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
-		if (!sagemaker_runs(job) &&
-		    json_is_false(json_object_get(spec, "keep_checkpoints")))
-			json_object_set_new(json_object_get(message, "exec"), "drop_checkpoints",
-					    json_true());
 		json_set_str(message, "resume", resume);
 		wire_roots_add(message, mgr->settings->roots, mgr->settings->data_dir);
 		add_stage(mgr, stage, message);
@@ -228,6 +248,10 @@ int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve
 	message = make_message(mgr, job, serve, row, spec, resume, &stage);
 	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
+	if (!sagemaker_runs(job) && json_is_false(json_object_get(spec, "keep_checkpoints")))
+		r = add_drops(mgr, job, row->attempt, json_object_get(message, "exec"), reterr);
+	if (r < 0)
+		return r;
 	r = make_directory(row, message, stage.container, reterr);
 	if (r < 0)
 		(void)!tree_remove(AT_FDCWD, row->dir, NULL);

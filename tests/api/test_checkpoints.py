@@ -77,6 +77,24 @@ def test_checkpoints_of_a_cancelled_training_stay_and_are_used(daemon, train):
     assert daemon.wait_end(job)["attempt"] == 3
 
 
+def test_a_success_removes_the_checkpoints_of_earlier_attempts(daemon, train):
+    """Before: those of each attempt that was stopped or killed stayed for ever."""
+    job = train(epochs=40)
+    daemon.wait_state(job, "running")
+    wait_for("a checkpoint", lambda: daemon.get("/v1/events", job=job, kind="checkpoint",
+                                                since=0)["items"])
+    daemon.post(f"/v1/jobs/{job}/cancel")
+    assert daemon.wait_end(job)["state"] == "cancelled"
+    first = work_of(daemon, job)
+    assert list((first / "checkpoints").iterdir())
+    assert daemon.post(f"/v1/jobs/{job}/retry").status_code == 200
+    ended = daemon.wait_end(job)
+    assert (ended["state"], ended["attempt"]) == ("succeeded", 2), ended
+    assert "resuming after step" in daemon.log(job)
+    assert not (first / "checkpoints").exists() and not (first / ".checkpoints").exists()
+    assert first.is_dir()
+
+
 # ---- scripts ----
 
 SCRIPT = """\

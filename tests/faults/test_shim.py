@@ -502,6 +502,26 @@ def test_checkpoints_go_after_the_record_of_a_success(make, tmp_path, end, gone)
         assert 0 < text.index(b"exit.json\0") < text.index(b"checkpoints\0")
 
 
+@pytest.mark.parametrize("end, gone", [("exit 0", True), ("exit 3", False)])
+def test_checkpoints_of_earlier_attempts_go_with_a_success(make, tmp_path, end, gone):
+    """Only those of the named executions beside this one; a link there is not followed."""
+    names = {name: f"x1m84nmenk5xr9a7j4s{name}" for name in "abc"}
+    for name in names.values():
+        (tmp_path / name / "work/checkpoints/checkpoint-1").mkdir(parents=True)
+    outside = tmp_path / "outside"
+    (outside / "checkpoints").mkdir(parents=True)
+    (tmp_path / names["c"] / "work").rename(tmp_path / names["c"] / "own")
+    (tmp_path / names["c"] / "work").symlink_to(outside)
+    x = make(["/bin/sh", "-c", end], drop_checkpoints=True,
+             drop_earlier=[names["a"], names["c"], "../outside", "x1m84nmenk5xr9a7j4sz", 7])
+    x.start()
+    x.record()
+    assert (tmp_path / names["a"] / "work/checkpoints").exists() != gone
+    assert not (tmp_path / names["a"] / "work/.checkpoints").exists()
+    assert (tmp_path / names["b"] / "work/checkpoints").exists()
+    assert (outside / "checkpoints").exists()
+
+
 def test_a_link_in_place_of_the_checkpoints_loses_only_itself(make, tmp_path):
     x = make(["/bin/true"], drop_checkpoints=True)
     (tmp_path / "outside").mkdir()
