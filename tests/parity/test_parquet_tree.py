@@ -169,17 +169,12 @@ def shards(folder, *tables):
     return folder
 
 
-def preprocess(tmp_path, folder):
-    return Execution(tmp_path / "x", "preprocess", {
-        "model": str(minilm()), "dataset": {"path": str(folder), "train_rows": 5}}).run()
-
-
 @pytest.mark.parametrize("names", [["pos", "neg"], ["neg", "pos", "new"], ["neg"]])
 def test_files_of_a_split_with_other_classes_are_refused(tmp_path, names):
     """An id would mean another class in each file; `datasets` takes the names of the first."""
     (tmp_path / "d").mkdir()
     folder = shards(tmp_path / "d", (["neg", "pos"], [0, 1, 1]), (names, [0, 0, 0]))
-    failure = preprocess(tmp_path, folder).failure
+    failure = preprocess(tmp_path, {"path": str(folder), "train_rows": 5}).failure
     assert failure["field"] == "/dataset/label_column"
     for words in ("train-00001-of-00002.parquet names the classes", "train-00000-of-00002.parquet",
                   "write both files with the same ClassLabel"):
@@ -190,7 +185,7 @@ def test_files_of_a_split_with_other_classes_are_refused(tmp_path, names):
 def test_files_of_a_split_with_the_same_classes_are_read(tmp_path, names):
     (tmp_path / "d").mkdir()
     folder = shards(tmp_path / "d", (["neg", "pos"], [0, 1, 1]), (names, [0, 1, 0, 1]))
-    x = preprocess(tmp_path, folder)
+    x = preprocess(tmp_path, {"path": str(folder), "train_rows": 5})
     assert x.status == 0, x.stderr
     theirs = datasets.load_dataset("parquet", data_dir=str(folder), split="train",
                                    cache_dir=str(tmp_path / "cache"))
@@ -205,7 +200,7 @@ def test_a_file_of_a_split_without_the_column_is_named(tmp_path):
     folder = shards(tmp_path / "d", (None, [0, 1, 1]), (None, [0, 1, 0]))
     datasets.Dataset.from_dict({"body": ["a"], "label": [0]}).to_parquet(
         str(folder / "train-00001-of-00002.parquet"))
-    failure = preprocess(tmp_path, folder).failure
+    failure = preprocess(tmp_path, {"path": str(folder), "train_rows": 5}).failure
     assert failure["field"] == "/dataset/text_column"
     assert (f"{folder}/train-00001-of-00002.parquet has no column 'text'; it has 'body', 'label'"
             in failure["message"])
