@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/own.h"
 #include "storage/store.h"
 #include "storage/store_read.h"
 

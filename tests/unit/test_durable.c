@@ -151,7 +151,7 @@ static void test_a_download_that_cannot_be_synced(void **state)
 	struct get g = {.durable = true};
 	char part[PATH_MAX];
 
-	str_copy(part, sizeof(part), below(f, "one.part"));
+	str_must_copy(part, sizeof(part), below(f, "one.part"));
 	close(open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	g.unsynced[0].fd = open(part, O_PATH | O_CLOEXEC); /* fdatasync(2) refuses it */
 	assert_true(g.unsynced[0].fd >= 0);

@@ -134,7 +134,7 @@ static void test_a_held_run_takes_two_queries(void **state)
 	rs->jobs[0].pins = calloc(1, sizeof(*rs->jobs[0].pins));
 	rs->jobs[0].pins_n = 1;
 	rs->jobs[0].pins[0].attempt = 1;
-	str_copy(rs->jobs[0].pins[0].job, ID_LEN, ids[0]);
+	str_must_copy(rs->jobs[0].pins[0].job, ID_LEN, ids[0]);
 	id_new('r', uses);
 	BEGIN(f);
 	OK(f, store_run_insert(f->st, rs, uses, T0, &f->e));

@@ -33,7 +33,7 @@ static int mirror(const struct walk *w, const char *path, const char *target, st
 
 	if (!path_join(at, sizeof(at), w->upper, path))
 		return err_errno(reterr, ENAMETOOLONG, "follow the link %s", path);
-	str_copy(parent, sizeof(parent), at);
+	str_assign(parent, at);
 	*strrchr(parent, '/') = '\0';
 	r = dir_make(w->to, parent, 0755, reterr);
 	if (r >= 0 && symlinkat(target, w->to, at) < 0 && errno != EEXIST)

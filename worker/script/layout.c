@@ -126,7 +126,7 @@ static int make_channel(const struct script *s, const char *name, const char *di
 		return err_errno(reterr, ENAMETOOLONG, "lay out the channel %s", name);
 	r = channel_links(fd, real, s->w->work_dirfd, upper, reterr);
 	if (r < 0) {
-		str_copy(reterr->field, sizeof(reterr->field), field);
+		str_excerpt(reterr->field, sizeof(reterr->field), field);
 		return r;
 	}
 	return s->optml ? mount_channel(s, name, roots_fd_path(fd, real), at, reterr)
