@@ -153,7 +153,8 @@ int aws_keys_from_container(const struct aws_config *c, struct net *net, struct 
 
 /* ---- instance (IMDSv2) ---- */
 
-#define TOKEN_MAX 1024 /* bytes of a token; those of AWS have 56 */
+#define TOKEN_HEADER "x-aws-ec2-metadata-token: "
+#define TOKEN_MAX    1024 /* bytes of a token; those of AWS have 56 */
 
 struct instance {
 	struct net *net;
@@ -161,7 +162,8 @@ struct instance {
 	int64_t timeout_us;
 	int attempts;
 	bool no_v1;
-	char token[TOKEN_MAX + 32]; /* header line; "": the service is too old for tokens */
+	/* header line; "": the service is too old for tokens */
+	char token[sizeof(TOKEN_HEADER) + TOKEN_MAX];
 };
 
 /* A variable, or else the profile's key. */
@@ -214,7 +216,7 @@ static int take_token(struct instance *in, const struct net_request *rq, struct 
 {
 	const char *text = buf_str(&rq->reply);
 
-	if (str_format(in->token, sizeof(in->token), "x-aws-ec2-metadata-token: %.*s",
+	if (str_format(in->token, sizeof(in->token), TOKEN_HEADER "%.*s",
 		       (int)strcspn(text, "\r\n"), text))
 		return 0;
 	in->token[0] = '\0';

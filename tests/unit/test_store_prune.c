@@ -143,6 +143,7 @@ static void test_a_held_run_takes_two_queries(void **state)
 	assert_int_equal(queries(f, made, "job"), 2);
 	succeed(f, jobs.rows[0].id);
 	assert_int_equal(queries(f, made, "reference"), 2);
+	free(rs->jobs[0].pins);
 	free_run(rs);
 }
 

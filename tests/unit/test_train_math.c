@@ -120,6 +120,10 @@ static void test_defaults(void **state)
 	train_settings_fit(&s, 65);
 	assert_int_equal(s.steps_per_epoch, 3);
 	assert_int_equal(s.total_steps, 2);
+	/* math.ceil(1.1 * 50), as Trainer computes it, is 56 */
+	assert_int_equal(parse("{\"epochs\":1.1,\"train_batch_size\":1}", &s, &e), 0);
+	train_settings_fit(&s, 50);
+	assert_int_equal(s.total_steps, 56);
 }
 
 static void test_out_of_range(void **state)

@@ -136,7 +136,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
     batch = per_device(args.train_batch_size, devices)
     batches = math.ceil(train_rows / (batch * devices))
     steps = args.max_steps or math.ceil(
-        args.epochs * math.ceil(batches / args.gradient_accumulation_steps) - 1e-9)
+        args.epochs * math.ceil(batches / args.gradient_accumulation_steps))
     save = {"save_strategy": "epoch"} if args.save_steps is None else (
         {"save_strategy": "steps", "save_steps": args.save_steps} if args.save_steps
         else {"save_strategy": "no"})

@@ -54,8 +54,8 @@ static void list_classes(const struct classes *c, const bool *shown, char *out, 
 			continue;
 		}
 		snprintf(id, sizeof(id), "%d", i);
-		used += (size_t)str_excerptf(out + used, size - used, "%s'%.40s'",
-					     listed++ ? ", " : "", c->names ? c->names[i] : id);
+		used += (size_t)snprintf(out + used, size - used, "%s'%.40s'", listed++ ? ", " : "",
+					 c->names ? c->names[i] : id);
 	}
 	if (left && used < size)
 		snprintf(out + used, size - used, " and %d more", left);

@@ -211,7 +211,7 @@ void train_settings_fit(struct train_settings *s, int64_t rows)
 	s->steps_per_epoch = (batches + accumulation - 1) / accumulation;
 	s->total_steps = s->max_steps;
 	if (!s->total_steps)
-		s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch - 1e-9);
+		s->total_steps = (int64_t)ceil(s->epochs * (double)s->steps_per_epoch);
 	s->warmup_steps = warmup_of(s);
 }
 
