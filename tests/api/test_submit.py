@@ -43,7 +43,7 @@ def test_a_job_is_a_run_of_one(daemon, script):
     (b"{", "line 1"),
     (b'{"a": 1,}', "line 1"),
     (b'{"a": 1} x', "line 1"),
-    (b"\xff\xfe", "decode"),
+    (b"\xff\xfe", "UTF-16"),
     (b'{"a": "\xc3\x28"}', "decode"),
     (b'{"a": 1, "a": 2}', "duplicate"),
     (b"[]", "must be a JSON object, not a list"),
