@@ -20,8 +20,10 @@ ANONYMOUS_MAX_KB = 5888
 ACCURACY_MIN = 0.84
 LIMIT_S = 900  # a deadline for the test, not a measurement
 
-pytestmark = pytest.mark.skipif(MODEL is None or not (BUILD / "worker/trainyard-worker").exists(),
-                                reason="needs the native worker and the wheel's model")
+pytestmark = [
+    pytest.mark.timeout(LIMIT_S),
+    pytest.mark.skipif(MODEL is None or not (BUILD / "worker/trainyard-worker").exists(),
+                       reason="needs the native worker and the wheel's model")]
 
 
 def memory_kb(pid):
