@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,12 @@ static inline void closep(const int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	errno = saved;
+}
+
+static inline void closedirp(DIR **d)
+{
+	if (*d)
+		closedir(*d);
 }
 
 static inline void fclosep(FILE **f)

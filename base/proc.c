@@ -206,12 +206,6 @@ bool proc_stat(pid_t pid, char *ret_state, int64_t *ret_start)
 	return read_stat(pid, ret_state, ret_start) >= 0;
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* Append the pids of a "children" text ("12 34 ") to `pids`. Returns false if there is no room. */
 static bool pids_add(const char *text, struct buf *pids)
 {

@@ -21,12 +21,6 @@
 #define OWNER_ALL   0700
 #define BLOCK_BYTES 512 /* the unit of st_blocks on every file system */
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static bool is_dot(const char *name)
 {
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));

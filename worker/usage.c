@@ -55,12 +55,6 @@ struct output_dir {
 	int64_t *execution;
 };
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static int by_id(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct file_id));

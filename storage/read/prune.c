@@ -77,12 +77,6 @@ static int add_sources_of_run(struct prune_plan *p, const char *run, json_t *sou
 	return r;
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* All copies in the data directory, also those that no submit used. */
 static int add_sources(struct prune_plan *p, json_t *sources, struct err *reterr)
 {

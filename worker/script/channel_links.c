@@ -19,12 +19,6 @@ struct walk {
 	const char *upper;
 };
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* Make the link again in the upper layer. */
 static int mirror(const struct walk *w, const char *path, const char *target, struct err *reterr)
 {

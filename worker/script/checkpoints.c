@@ -63,12 +63,6 @@ static void listing_done(struct listing *l)
 	free(l->items);
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static uint64_t mix(uint64_t hash, const void *data, size_t len)
 {
 	const unsigned char *bytes = data;

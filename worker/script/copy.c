@@ -14,12 +14,6 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static int copy_dir(int from, int to, int depth, struct err *reterr);
 
 static int copy_link(int from, const char *name, int to, struct err *reterr)

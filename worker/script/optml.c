@@ -57,12 +57,6 @@ static int enter_namespace(struct err *reterr)
 	return 0;
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* Make one entry of /opt visible below `stage`. */
 static int stage_entry(int opt, int stage_fd, const char *stage, const char *name)
 {
