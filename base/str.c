@@ -42,15 +42,25 @@ bool str_copy(char *dst, size_t size, const char *src)
 	return take == n;
 }
 
+/* True if the whole text fits. */
+static bool vformat(char *dst, size_t size, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(dst, size, fmt, ap);
+
+	if (n < 0)
+		*dst = '\0';
+	return n >= 0 && (size_t)n < size;
+}
+
 bool str_format(char *dst, size_t size, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	bool fits;
 
 	va_start(ap, fmt);
-	n = vsnprintf(dst, size, fmt, ap);
+	fits = vformat(dst, size, fmt, ap);
 	va_end(ap);
-	return n >= 0 && (size_t)n < size;
+	return fits;
 }
 
 void str_must_copy(char *dst, size_t size, const char *src)
@@ -63,12 +73,12 @@ void str_must_copy(char *dst, size_t size, const char *src)
 void str_must_format(char *dst, size_t size, const char *fmt, ...)
 {
 	va_list ap;
-	int n;
+	bool fits;
 
 	va_start(ap, fmt);
-	n = vsnprintf(dst, size, fmt, ap);
+	fits = vformat(dst, size, fmt, ap);
 	va_end(ap);
-	assert(n >= 0 && (size_t)n < size);
+	assert(fits);
 }
 
 /* Put "…" at the end of the cut text of size - 1 bytes, if there is room. */
@@ -95,12 +105,9 @@ bool str_excerpt(char *dst, size_t size, const char *src)
 
 bool str_vexcerptf(char *dst, size_t size, const char *fmt, va_list ap)
 {
-	int n = vsnprintf(dst, size, fmt, ap);
-	bool fits = n >= 0 && (size_t)n < size;
+	bool fits = vformat(dst, size, fmt, ap);
 
-	if (n < 0)
-		str_must_copy(dst, size, "");
-	else if (!fits)
+	if (!fits && *dst)
 		mark_cut(dst, size);
 	return fits;
 }
