@@ -209,3 +209,18 @@ def test_the_best_model_outlives_its_attempt(setup, tmp_path):
         a, b = (load_file(r.work / "model/model.safetensors") for r in (whole, run))
         assert all(torch.equal(a[k], b[k]) for k in a)
         resume = run.work / "checkpoints/checkpoint-30"
+
+
+def test_a_damaged_best_model_ends_the_resume(setup, tmp_path):
+    """At once, not at the end of the training."""
+    spec = setup.spec(bf16="off", max_steps=40, train_batch_size=BATCH, save_steps=10,
+                      early_stopping_patience=20, **BEST)
+    whole = Execution(tmp_path / "whole", "train", spec).run()
+    folder = whole.work / "checkpoints"
+    weights = folder / f"checkpoint-{whole.result['best_step']}" / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    run = Execution(tmp_path / "x", "train", spec, resume=folder / "checkpoint-30").run()
+    assert run.failure["code"] == "data_corrupt" and "model.safetensors" in run.failure["message"]
+    assert not run.of_type("metric")

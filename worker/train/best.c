@@ -55,30 +55,34 @@ bool best_is_final(const struct train_run *t)
 	       t->best.misses >= t->settings.early_stopping_patience;
 }
 
-/* The checkpoint of that step in the directory of `resume` becomes one of this attempt, too. */
-static int adopt(const char *resume, int64_t step, struct err *reterr)
+/* The checkpoint of the best model in the directory of `resume` becomes one of this attempt, too.
+ */
+static int adopt_best(const struct train_run *t, const char *resume, struct err *reterr)
 {
 	const char *slash = strrchr(resume, '/');
 	char name[64], from[PATH_MAX];
+	int r;
 
-	snprintf(name, sizeof(name), "checkpoint-%lld", (long long)step);
+	snprintf(name, sizeof(name), "checkpoint-%lld", (long long)t->best.step);
 	if (!slash || snprintf(from, sizeof(from), "%.*s/%s", (int)(slash - resume), resume,
 			       name) >= (int)sizeof(from))
 		return err_errno(reterr, ENAMETOOLONG, "open the checkpoint %s", name);
-	return checkpoint_adopt(from, name, reterr);
+	r = checkpoint_verify(from, reterr);
+	return r < 0 ? r : checkpoint_adopt(from, name, reterr);
 }
 
 /* `resume` is adopted, too: else the next attempt would find the older one alone. */
 int best_resume(struct train_run *t, const char *resume, struct err *reterr)
 {
-	int r = 0;
+	char name[64];
+	int r;
 
 	if (!t->best.step || !t->settings.load_best_model_at_end)
 		return 0;
-	if (t->best.step != t->step)
-		r = adopt(resume, t->step, reterr);
-	if (r >= 0)
-		r = adopt(resume, t->best.step, reterr);
+	snprintf(name, sizeof(name), "checkpoint-%lld", (long long)t->step);
+	r = checkpoint_adopt(resume, name, reterr); /* checkpoint_load() has verified it */
+	if (r >= 0 && t->best.step != t->step)
+		r = adopt_best(t, resume, reterr);
 	return err_ctx(reterr, r, "cannot keep the best model so far, of step %lld",
 		       (long long)t->best.step);
 }

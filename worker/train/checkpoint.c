@@ -153,10 +153,10 @@ static int64_t find_surplus(const struct train_run *t, DIR *d)
 	return oldest >= 0 && count_newer(d, oldest) >= s->save_total_limit ? oldest : -1;
 }
 
-/* A checkpoint that cannot be removed stays, and the training goes on. */
+/* A checkpoint that cannot be removed stays, and the training continues. */
 static void prune(const struct train_run *t)
 {
-	DIR *d = opendir(CHECKPOINTS);
+	OWN(closedirp) DIR *d = opendir(CHECKPOINTS);
 	char name[64];
 	int64_t step;
 
@@ -165,11 +165,9 @@ static void prune(const struct train_run *t)
 		if (tree_remove(dirfd(d), name, NULL) < 0) {
 			fprintf(stderr, "cannot remove %s/%s; the training goes on\n", CHECKPOINTS,
 				name);
-			break;
+			return;
 		}
 	}
-	if (d)
-		closedir(d);
 }
 
 int checkpoint_write(struct train_run *t, struct err *reterr)
@@ -200,7 +198,7 @@ int checkpoint_write(struct train_run *t, struct err *reterr)
 	return 0;
 }
 
-static int verify(const char *dir, struct err *reterr)
+int checkpoint_verify(const char *dir, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *manifest = NULL;
 	char path[PATH_MAX], hex[HASH_HEX_LEN];
@@ -267,7 +265,7 @@ static int load_state(struct train_run *t, const char *dir, struct err *reterr)
 int checkpoint_load(struct train_run *t, const char *dir, struct err *reterr)
 {
 	char path[PATH_MAX];
-	int r = verify(dir, reterr);
+	int r = checkpoint_verify(dir, reterr);
 
 	if (r >= 0)
 		r = load_state(t, dir, reterr);
@@ -287,7 +285,7 @@ int checkpoint_load_weights(struct train_run *t, int64_t step, struct err *reter
 	int r;
 
 	snprintf(dir, sizeof(dir), CHECKPOINTS "/checkpoint-%lld", (long long)step);
-	r = verify(dir, reterr);
+	r = checkpoint_verify(dir, reterr);
 	if (r >= 0 && !path_join(path, sizeof(path), dir, slots[TORCH_WEIGHT].file))
 		r = err_errno(reterr, ENAMETOOLONG, "open %s", dir);
 	if (r >= 0)
@@ -308,12 +306,11 @@ int checkpoint_adopt(const char *from, const char *name, struct err *reterr)
 	static const char tmp[] = CHECKPOINTS "/tmp-adopt";
 	OWN(closep) int source = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC), target = -1;
 	char path[PATH_MAX];
-	int r = verify(from, reterr);
+	int r;
 
-	if (r >= 0 && !path_join(path, sizeof(path), CHECKPOINTS, name))
-		r = err_errno(reterr, ENAMETOOLONG, "open %s", name);
-	if (r >= 0)
-		r = tree_remove(AT_FDCWD, tmp, reterr);
+	if (!path_join(path, sizeof(path), CHECKPOINTS, name))
+		return err_errno(reterr, ENAMETOOLONG, "open %s", name);
+	r = tree_remove(AT_FDCWD, tmp, reterr);
 	if (r >= 0)
 		r = dir_make(AT_FDCWD, tmp, 0755, reterr);
 	target = r < 0 ? -1 : open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

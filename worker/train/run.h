@@ -52,7 +52,9 @@ int checkpoint_write(struct train_run *t, struct err *reterr) MUSTCHECK;
  * or data. */
 int checkpoint_load(struct train_run *t, const char *dir, struct err *reterr) MUSTCHECK;
 
-/* Make the complete checkpoint `from` of another attempt one of this one's, as `name`: by links, or
+/* Check every file of `dir` against its manifest. -ERR_CORRUPT. */
+int checkpoint_verify(const char *dir, struct err *reterr) MUSTCHECK;
+/* Make the verified checkpoint `from` of another attempt one of this one's, as `name`: by links, or
  * copied. */
 int checkpoint_adopt(const char *from, const char *name, struct err *reterr) MUSTCHECK;
 /* Only the weights, of this attempt's own checkpoint of that step. */
