@@ -77,7 +77,7 @@ static int look_at_sources(struct manager *mgr, struct err *why)
 	return r < 0 ? r : e != NULL;
 }
 
-/* Returns 1 if the pass goes on. */
+/* Returns 1 if the pass has more to do. */
 static int turn(struct manager *mgr, struct err *why)
 {
 	struct pruner *p = mgr->pruner;

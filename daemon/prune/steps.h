@@ -12,7 +12,7 @@ struct pruner {
 	int64_t retry_us; /* time of the next retry, clock_mono_us; 0: none */
 
 	int64_t retention_us;  /* time of the next turn of the retention, clock_mono_us */
-	int64_t below;	       /* a pass goes on with the runs below this number; 0: a new pass */
+	int64_t below;	       /* the pass has the runs below this number left; 0: a new pass */
 	DIR *sources;	       /* set while a pass looks at the frozen copies */
 	int64_t removed, kept; /* runs of the pass so far */
 };

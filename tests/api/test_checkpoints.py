@@ -52,14 +52,20 @@ def test_checkpoints_of_a_succeeded_training_go_at_its_end(daemon, train, keep, 
     assert not (work / ".checkpoints").exists()
 
 
-def test_checkpoints_of_a_cancelled_training_stay_and_are_used(daemon, train):
-    job = train(epochs=1000)
+def cancel_behind_a_checkpoint(daemon, job):
     daemon.wait_state(job, "running")
     wait_for("a checkpoint", lambda: daemon.get("/v1/events", job=job, kind="checkpoint",
                                                 since=0)["items"])
     daemon.post(f"/v1/jobs/{job}/cancel")
     ended = daemon.wait_end(job)
-    assert ended["state"] == "cancelled" and list(pathlib.Path(
+    assert ended["state"] == "cancelled", ended
+    return ended
+
+
+def test_checkpoints_of_a_cancelled_training_stay_and_are_used(daemon, train):
+    job = train(epochs=1000)
+    ended = cancel_behind_a_checkpoint(daemon, job)
+    assert list(pathlib.Path(
         ended["outputs"]["checkpoints"]).glob("checkpoint-*/manifest.json"))
     assert daemon.post(f"/v1/jobs/{job}/retry").status_code == 200
     wait_for("the resume", lambda: "resuming after step" in daemon.log(job))
@@ -80,11 +86,7 @@ def test_checkpoints_of_a_cancelled_training_stay_and_are_used(daemon, train):
 def test_a_success_removes_the_checkpoints_of_earlier_attempts(daemon, train):
     """Before: those of each attempt that was stopped or killed stayed for ever."""
     job = train(epochs=40)
-    daemon.wait_state(job, "running")
-    wait_for("a checkpoint", lambda: daemon.get("/v1/events", job=job, kind="checkpoint",
-                                                since=0)["items"])
-    daemon.post(f"/v1/jobs/{job}/cancel")
-    assert daemon.wait_end(job)["state"] == "cancelled"
+    cancel_behind_a_checkpoint(daemon, job)
     first = work_of(daemon, job)
     assert list((first / "checkpoints").iterdir())
     assert daemon.post(f"/v1/jobs/{job}/retry").status_code == 200

@@ -155,7 +155,7 @@ class Copy:
 
     def link(self, program, names):
         """The program of the build with these files in the place of those of its libraries.
-        `names`: of a file without options of its own, (file, one whose options fit)."""
+        `names`: (a file without compile options, a file whose options it takes)."""
         pairs = [(name, name) if isinstance(name, str) else name for name in names]
         with ThreadPoolExecutor(2) as threads:
             objects = list(threads.map(lambda pair: self.compile(program, *pair), pairs))

@@ -67,7 +67,7 @@ def test_the_points_are_both():
 
 
 def test_cancel(held):
-    """The cancel waits for the manager; then the job is cancelled, and nothing of it goes on."""
+    """The cancel waits for the manager; then the job is cancelled, and no process of it lives."""
     daemon = held.daemon
     answers = []
     asked = threading.Thread(target=lambda: answers.append(

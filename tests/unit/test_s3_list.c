@@ -190,8 +190,9 @@ static int read_page(struct s3_pages *pages, const char *contents, const char *t
 
 #define TOKEN "<NextContinuationToken>t</NextContinuationToken>"
 
-/* A list that goes on without a token was taken for the whole: files were missing, and the job
- * succeeded. One that began again, or had empty pages for ever, was read for ever. */
+/* A list with more pages, but without a token for them, was taken for the whole: files were
+ * missing, and the job succeeded. One that began again, or had empty pages for ever, was read for
+ * ever. */
 static void test_a_list_that_goes_on_has_an_end(void **state)
 {
 	OWN(s3_pages_done) struct s3_pages pages = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The family of DistilBERT: keys and weights with names of its own, no token types, and a head with
- * ReLU.
+ * The family of DistilBERT: keys and weights have other names, there are no token types, and the
+ * head has ReLU.
  */
 #include "worker/model/family.h"
 
