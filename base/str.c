@@ -42,6 +42,8 @@ bool str_copy(char *dst, size_t size, const char *src)
 	return take == n;
 }
 
+static bool vformat(char *dst, size_t size, const char *fmt, va_list ap) STR_PRINTF(3, 0);
+
 /* True if the whole text fits. */
 static bool vformat(char *dst, size_t size, const char *fmt, va_list ap)
 {
