@@ -140,7 +140,7 @@ struct listing {
 	const char *prefix;
 	bool truncated;
 	int failed; /* not 0: a directory could not be read */
-	struct err why;
+	struct err reason;
 };
 
 /* Length of the UTF-8 character at `s`; 0 if its first byte starts none. */
@@ -240,7 +240,7 @@ static void list_dir(struct listing *l, int work, const char *path, int depth)
 		n = err_errno(&e, errno, "read %s", path);
 	if (n < 0 && !is_absent(n)) {
 		l->failed = n;
-		l->why = e;
+		l->reason = e;
 	}
 	for (int i = 0; i < n; i++) {
 		char child[ARTIFACT_PATH_MAX], shown[ARTIFACT_SHOWN_MAX];
@@ -283,7 +283,7 @@ void jobs_artifacts(struct request *rq)
 			list_dir(&l, work, roots[i], 0);
 	if (l.failed) {
 		json_decref(l.items);
-		reply_error(rq, l.failed, &l.why);
+		reply_error(rq, l.failed, &l.reason);
 		return;
 	}
 	reply_json(rq, 200, json_pack("{s:o, s:b}", "items", l.items, "truncated", l.truncated));

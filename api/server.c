@@ -72,7 +72,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-			 enum MHD_RequestTerminationCode why)
+			 enum MHD_RequestTerminationCode cause)
 {
 	struct request *rq = *con_cls;
 	bool big;

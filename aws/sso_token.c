@@ -143,7 +143,7 @@ int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct 
 	char hex[HASH_SHA1_HEX_LEN], path[PATH_MAX];
 	const char *home = aws_env(c, "HOME");
 	int64_t now = clock_now_us(), expires_us = 0;
-	struct err why = {0};
+	struct err err = {0};
 	int r = 0;
 
 	hash_sha1(sso->name, strlen(sso->name), hex);
@@ -156,7 +156,7 @@ int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct 
 	    expiry_of(json_get_str(cached, "expiresAt", ""), &expires_us) < 0)
 		return use(sso->name, NULL, ret, size, reterr);
 	if (expires_us - now < WINDOW_US && may_renew(sso, cached)) {
-		r = renew(c, sso, net, cached, &fresh, &why);
+		r = renew(c, sso, net, cached, &fresh, &err);
 		if (r >= 0) {
 			keep(path, fresh);
 			return use(sso->name, fresh, ret, size, reterr);
@@ -168,7 +168,7 @@ int aws_sso_token(const struct aws_config *c, const struct aws_sso *sso, struct 
 		return err_set(reterr, -r,
 			       "the SSO session for '%s' has expired and was not renewed (%s): run "
 			       "`aws sso login`",
-			       sso->name, why.msg);
+			       sso->name, err.msg);
 	return err_set(reterr, ERR_INVALID,
 		       "the SSO session for '%s' has expired: run `aws sso login`", sso->name);
 }

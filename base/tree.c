@@ -125,14 +125,14 @@ struct removal {
 	int64_t up;	/* number of the next name for a directory that is moved up */
 	int64_t done;	/* entries removed or moved up in this pass */
 	int failed;	/* the first error of this pass, negative */
-	struct err why;
+	struct err reason;
 };
 
 static void fail(struct removal *rm, int r, const char *name)
 {
 	if (rm->failed < 0)
 		return;
-	rm->failed = err_errno(&rm->why, -r, "remove %s", name);
+	rm->failed = err_errno(&rm->reason, -r, "remove %s", name);
 }
 
 /* Move a directory from deeper levels to the top, so that no recursion is needed. */
@@ -176,13 +176,13 @@ static void clear_child(struct removal *rm, const char *name)
 {
 	OWN(closedirp) DIR *d = NULL;
 	struct dirent *e;
-	struct err why;
-	int fd = -1, r = tree_open(rm->top, name, &fd, &why);
+	struct err err;
+	int fd = -1, r = tree_open(rm->top, name, &fd, &err);
 
 	if (r < 0) {
 		if (r != -ENOENT && rm->failed >= 0) {
 			rm->failed = r == -ENOTDIR ? -EPERM : r;
-			rm->why = why;
+			rm->reason = err;
 		}
 		return;
 	}
@@ -234,7 +234,7 @@ static int tree_clear(int dirfd, const char *name, int64_t max_entries, struct e
 	if (rm.failed >= 0) /* another process creates entries as fast as they are removed */
 		return err_errno(reterr, ENOTEMPTY, "remove %s", name);
 	if (reterr)
-		*reterr = rm.why;
+		*reterr = rm.reason;
 	return err_ctx(reterr, rm.failed, "%s", name);
 }
 

@@ -128,7 +128,7 @@ static void print_event(const struct cli *c, const json_t *event)
 	static const struct show_column at = {"", "at", SHOW_TIME};
 	static const struct show_column reason = {"", "reason", SHOW_REASON};
 	static const char *const shown[] = {"from", "to", "detail", "message", "endpoint", NULL};
-	char when[SHOW_CELL_MAX], why[SHOW_CELL_MAX], cell[SHOW_CELL_MAX];
+	char when[SHOW_CELL_MAX], cause[SHOW_CELL_MAX], cell[SHOW_CELL_MAX];
 
 	if (c->json) {
 		OWN(freep) char *text = json_text(event);
@@ -147,8 +147,8 @@ static void print_event(const struct cli *c, const json_t *event)
 		if (!str_eq(cell, "-"))
 			printf("  %s=%s", shown[i], cell);
 	}
-	show_cell(why, event, &reason);
-	printf("%s%s\n", str_eq(why, "-") ? "" : "  ", str_eq(why, "-") ? "" : why);
+	show_cell(cause, event, &reason);
+	printf("%s%s\n", str_eq(cause, "-") ? "" : "  ", str_eq(cause, "-") ? "" : cause);
 }
 
 /* Print one page of events after *since and advance *since. 1: more may be available now. */

@@ -17,15 +17,15 @@
 
 static int shift(struct manager *mgr, int64_t by_us)
 {
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
+	struct err err = {0};
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return r;
-	r = store_shift_waits(mgr->store, by_us, &why);
+	r = store_shift_waits(mgr->store, by_us, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
-	return txn_end(mgr, &why);
+		txn_fail(mgr, r, &err);
+	return txn_end(mgr, &err);
 }
 
 void clock_step_look(struct manager *mgr)

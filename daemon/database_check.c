@@ -23,7 +23,7 @@ struct database_check {
 	/* True if the reader is not used any more; guarded by lock, as the fields below */
 	bool over;
 	const char *state;
-	struct err why;
+	struct err err;
 };
 
 static const char *state_of(int r)
@@ -35,14 +35,14 @@ static void *check_thread(void *userdata)
 {
 	struct database_check *c = userdata;
 	int64_t start_us = clock_mono_us();
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	pthread_setname_np(pthread_self(), "check");
-	r = store_reader_check(c->reader, &why);
+	r = store_reader_check(c->reader, &err);
 	pthread_mutex_lock(&c->lock);
 	c->state = state_of(r);
-	c->why = why;
+	c->err = err;
 	c->over = true;
 	pthread_cond_signal(&c->ended);
 	pthread_mutex_unlock(&c->lock);
@@ -50,7 +50,7 @@ static void *check_thread(void *userdata)
 		return NULL;
 	log_event(r < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "database_checked",
 		  "result=%s ms=%" PRId64 " msg=\"%s\"", state_of(r),
-		  (clock_mono_us() - start_us) / USEC_PER_MSEC, why.msg);
+		  (clock_mono_us() - start_us) / USEC_PER_MSEC, err.msg);
 	return NULL;
 }
 
@@ -99,8 +99,8 @@ json_t *database_check_json(struct database_check *c)
 		return json_pack("{ss}", "check", "running");
 	pthread_mutex_lock(&c->lock);
 	j = json_pack("{ss}", "check", c->state);
-	if (c->why.msg[0])
-		json_object_set_new(j, "message", json_string(c->why.msg));
+	if (c->err.msg[0])
+		json_object_set_new(j, "message", json_string(c->err.msg));
 	pthread_mutex_unlock(&c->lock);
 	return j;
 }

@@ -80,11 +80,11 @@ static void run_apart(struct manager *mgr, struct command *c)
 static void run_commands(struct manager *mgr, struct command_list *list)
 {
 	struct command *c = STAILQ_FIRST(list);
-	struct err why = {0};
+	struct err err = {0};
 
 	while (c && run_plain(mgr, c))
 		c = STAILQ_NEXT(c, link);
-	if (!c || txn_restart(mgr, &why) < 0)
+	if (!c || txn_restart(mgr, &err) < 0)
 		return;
 	STAILQ_FOREACH(c, list, link) {
 		json_decref(TAKE(c->answer));
@@ -97,17 +97,17 @@ static void run_commands(struct manager *mgr, struct command_list *list)
 static void run_batch(struct manager *mgr)
 {
 	struct command_list list = STAILQ_HEAD_INITIALIZER(list);
-	struct err why = {0};
+	struct err err = {0};
 	struct command *c;
 	int r;
 
 	mailbox_take(mgr, &list);
 	if (STAILQ_EMPTY(&list))
 		return;
-	r = txn_begin(mgr, &why);
+	r = txn_begin(mgr, &err);
 	if (r >= 0) {
 		run_commands(mgr, &list);
-		r = txn_end(mgr, &why);
+		r = txn_end(mgr, &err);
 	}
 	while ((c = STAILQ_FIRST(&list))) {
 		STAILQ_REMOVE_HEAD(&list, link);
@@ -115,7 +115,7 @@ static void run_batch(struct manager *mgr)
 			run_spec_free(TAKE(c->run));
 		if (r < 0) {
 			c->result = headroom_code(r);
-			err_set(&c->err, -c->result, "nothing was stored: %s", why.msg);
+			err_set(&c->err, -c->result, "nothing was stored: %s", err.msg);
 		}
 		c->done(c);
 	}
@@ -146,11 +146,11 @@ static int on_schedule(sd_event_source *s, void *userdata)
 /* Log that the data directory has moved. Readiness, submits and starts check this themselves. */
 static void say_misplaced(struct manager *mgr)
 {
-	struct err why = {0};
-	bool misplaced = store_check_location(mgr->store, &why) < 0;
+	struct err err = {0};
+	bool misplaced = store_check_location(mgr->store, &err) < 0;
 
 	if (misplaced && !mgr->misplaced)
-		log_event(LOG_LEVEL_ERROR, "data_directory_moved", "msg=\"%s\"", why.msg);
+		log_event(LOG_LEVEL_ERROR, "data_directory_moved", "msg=\"%s\"", err.msg);
 	else if (!misplaced && mgr->misplaced)
 		log_event(LOG_LEVEL_WARNING, "data_directory_back", "dir=%s",
 			  mgr->settings->data_dir);
@@ -160,7 +160,7 @@ static void say_misplaced(struct manager *mgr)
 static void housekeeping(struct manager *mgr)
 {
 	int64_t now = clock_mono_us();
-	struct err why = {0};
+	struct err err = {0};
 
 	if (now - mgr->checkpointed_us >= CHECKPOINT_US && mailbox_is_empty(mgr)) {
 		mgr->checkpointed_us = now;
@@ -168,15 +168,15 @@ static void housekeeping(struct manager *mgr)
 		malloc_trim(0); /* return memory of a burst to the system */
 	}
 	if (mgr->settings->events_keep_us > 0 && now - mgr->trimmed_us >= TRIM_US &&
-	    txn_begin(mgr, &why) >= 0) {
+	    txn_begin(mgr, &err) >= 0) {
 		int r = store_events_trim(mgr->store,
-					  clock_now_us() - mgr->settings->events_keep_us, &why);
+					  clock_now_us() - mgr->settings->events_keep_us, &err);
 
 		if (r != 1) /* otherwise more events are left to delete at the next tick */
 			mgr->trimmed_us = now;
 		if (r < 0)
-			txn_fail(mgr, r, &why);
-		txn_end(mgr, &why);
+			txn_fail(mgr, r, &err);
+		txn_end(mgr, &err);
 	}
 }
 

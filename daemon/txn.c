@@ -37,11 +37,11 @@ int txn_begin(struct manager *mgr, struct err *reterr)
 	return 0;
 }
 
-int txn_fail(struct manager *mgr, int r, const struct err *why)
+int txn_fail(struct manager *mgr, int r, const struct err *err)
 {
 	assert(mgr->txn_depth > 0);
-	if (!mgr->txn_failed && why)
-		mgr->txn_err = *why;
+	if (!mgr->txn_failed && err)
+		mgr->txn_err = *err;
 	mgr->txn_failed = true;
 	return r;
 }
@@ -157,7 +157,7 @@ static void run_actions(struct manager *mgr, const struct txn_action *mark, bool
 
 int txn_end(struct manager *mgr, struct err *reterr)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r = 0;
 
 	assert(mgr->txn_depth > 0);
@@ -167,20 +167,20 @@ int txn_end(struct manager *mgr, struct err *reterr)
 	}
 	if (mgr->txn_failed) {
 		store_rollback(mgr->store);
-		why = mgr->txn_err;
-		r = -(why.code ? why.code : EIO);
+		err = mgr->txn_err;
+		r = -(err.code ? err.code : EIO);
 	} else {
 		FAULT("txn.commit.before");
-		r = store_commit(mgr->store, &why);
+		r = store_commit(mgr->store, &err);
 		FAULT("txn.commit.after");
 	}
 	mgr->txn_depth = 0;
 	run_early_actions(mgr, r >= 0);
 	if (r < 0) {
 		mgr->txns_failed++;
-		log_event(LOG_LEVEL_ERROR, "txn_failed", "code=%d msg=\"%s\"", why.code, why.msg);
+		log_event(LOG_LEVEL_ERROR, "txn_failed", "code=%d msg=\"%s\"", err.code, err.msg);
 		if (reterr)
-			*reterr = why;
+			*reterr = err;
 	} else {
 		publish(mgr);
 	}

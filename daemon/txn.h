@@ -17,7 +17,7 @@ TAILQ_HEAD(txn_actions, txn_action); /* run after the commit, in this order */
  * database cannot be written. */
 int txn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
 /* Mark the transaction as failed, so that txn_end rolls back. Returns r. */
-int txn_fail(struct manager *mgr, int r, const struct err *why);
+int txn_fail(struct manager *mgr, int r, const struct err *err);
 /* Commit, publish the events and run the actions. Returns 0, or the error after a rollback. */
 int txn_end(struct manager *mgr, struct err *reterr);
 void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),

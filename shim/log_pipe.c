@@ -38,14 +38,14 @@ static int64_t waiting_bytes(const struct log_pipe *p)
 	return ioctl(p->fd, FIONREAD, &n) < 0 ? 0 : n;
 }
 
-static int64_t drop(struct log_pipe *p, int64_t max, int why)
+static int64_t drop(struct log_pipe *p, int64_t max, int cause)
 {
 	char trash[DROP_BYTES];
 	ssize_t n = read(p->fd, trash, max < DROP_BYTES ? (size_t)max : DROP_BYTES);
 
 	if (n > 0) {
 		p->lost_bytes += n;
-		p->lost_errno = why;
+		p->lost_errno = cause;
 	}
 	return n;
 }

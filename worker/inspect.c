@@ -19,12 +19,12 @@ static int say(json_t *finding)
 
 static json_t *look_at_data(const json_t *spec, size_t i, struct report *report)
 {
-	struct err why = {0};
+	struct err err = {0};
 
-	if (dataset_inspect(spec, report, &why) >= 0)
+	if (dataset_inspect(spec, report, &err) >= 0)
 		return json_pack("{sI}", "spec", (json_int_t)i);
 	return json_pack("{sI ss ss}", "spec", (json_int_t)i, "field",
-			 why.field[0] ? why.field : "/dataset", "message", why.msg);
+			 err.field[0] ? err.field : "/dataset", "message", err.msg);
 }
 
 /* Check a model as a training would, without reading its weights. */
@@ -43,11 +43,11 @@ static int model_inspect(const char *dir, struct err *reterr)
 
 static json_t *look_at_model(const char *dir, size_t i)
 {
-	struct err why = {0};
+	struct err err = {0};
 
-	if (model_inspect(dir, &why) >= 0)
+	if (model_inspect(dir, &err) >= 0)
 		return json_pack("{sI}", "model", (json_int_t)i);
-	return json_pack("{sI ss}", "model", (json_int_t)i, "message", why.msg);
+	return json_pack("{sI ss}", "model", (json_int_t)i, "message", err.msg);
 }
 
 static int inspect(struct report *report, struct err *reterr)

@@ -17,8 +17,8 @@
 /* The last model. The jobs of a run often name the same model, which is then loaded once. */
 struct looked {
 	const char *dir;
-	struct tokenizer *tokenizer; /* NULL: the load failed, see `why` */
-	struct err why;
+	struct tokenizer *tokenizer; /* NULL: the load failed, see `err` */
+	struct err err;
 	int result;
 };
 
@@ -48,7 +48,7 @@ static void load(struct looked *l, const char *dir)
 		return;
 	looked_done(l);
 	l->dir = dir;
-	l->result = tokenizer_load(dir, &l->tokenizer, &l->why);
+	l->result = tokenizer_load(dir, &l->tokenizer, &l->err);
 }
 
 static int check(struct looked *l, const json_t *model, struct err *reterr)
@@ -58,7 +58,7 @@ static int check(struct looked *l, const json_t *model, struct err *reterr)
 
 	load(l, dir);
 	if (l->result < 0) {
-		*reterr = l->why;
+		*reterr = l->err;
 		return l->result;
 	}
 	return rows > 0 ? tokenizer_check_rows(l->tokenizer, dir, rows, reterr) : 0;
@@ -78,14 +78,14 @@ static const char *error_of(int r)
 	}
 }
 
-static int say(size_t i, int r, const struct err *why)
+static int say(size_t i, int r, const struct err *err)
 {
 	OWN(json_decrefp) json_t *finding = json_pack("{sI}", "model", (json_int_t)i);
 	OWN(freep) char *text = NULL;
 
 	if (r < 0 && r != -ENOMEM) {
 		json_object_set_new(finding, "error", json_string(error_of(r)));
-		json_object_set_new(finding, "message", json_string(why->msg));
+		json_object_set_new(finding, "message", json_string(err->msg));
 	}
 	text = finding ? json_text(finding) : NULL;
 	return text && printf("%s\n", text) > 0 && fflush(stdout) == 0 ? 0 : -EIO;
@@ -99,10 +99,10 @@ static int inspect(const json_t *models)
 	int r = 0;
 
 	json_array_foreach((json_t *)models, i, model) {
-		struct err why = {0};
-		int found = check(&looked, model, &why);
+		struct err err = {0};
+		int found = check(&looked, model, &err);
 
-		r = say(i, found, &why);
+		r = say(i, found, &err);
 		if (r < 0)
 			break;
 	}

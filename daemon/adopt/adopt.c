@@ -137,13 +137,13 @@ static int on_look(sd_event_source *s, uint64_t at, void *userdata)
 {
 	struct wait *w = userdata;
 	const struct reason *pause = &w->mgr->sagemaker->pause;
-	struct err why = {0};
+	struct err err = {0};
 	int left;
 
 	(void)s;
 	(void)at;
-	if (adopt_ending(w->mgr, &left, &why) < 0) {
-		printf("cannot read the database: %s\n", why.msg);
+	if (adopt_ending(w->mgr, &left, &err) < 0) {
+		printf("cannot read the database: %s\n", err.msg);
 	} else if (left == 0) {
 		return sd_event_exit(w->mgr->loop, 0);
 	} else if (left != w->left) {

@@ -161,7 +161,7 @@ static int store_find(struct manager *mgr, const struct find *it, struct err *re
 
 int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r = txn_begin(mgr, reterr);
 
 	if (r < 0)
@@ -169,12 +169,12 @@ int adopt_store(struct manager *mgr, const struct finds *f, struct err *reterr)
 	/* Endpoints first, because the other resources refer to them. */
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		if (f->items[i].kind == RESOURCE_ENDPOINT)
-			r = store_find(mgr, &f->items[i], &why);
+			r = store_find(mgr, &f->items[i], &err);
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		if (f->items[i].kind != RESOURCE_ENDPOINT)
-			r = store_find(mgr, &f->items[i], &why);
+			r = store_find(mgr, &f->items[i], &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	return txn_end(mgr, reterr);
 }
 

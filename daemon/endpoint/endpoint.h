@@ -18,19 +18,20 @@ int endpoint_ready(struct manager *mgr, const char *id, json_t *result,
 /* In a transaction: nothing is left of the endpoint. Its state becomes deleted or failed; its open
  * deploy and delete-endpoint jobs end. */
 int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpoint_state to,
-		  const struct reason *why, struct err *reterr) MUSTCHECK;
+		  const struct reason *reason, struct err *reterr) MUSTCHECK;
 int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
-		  enum endpoint_state to, const struct reason *why, struct err *reterr) MUSTCHECK;
+		  enum endpoint_state to, const struct reason *reason,
+		  struct err *reterr) MUSTCHECK;
 
 /* ---- endpoints.c ---- */
 /* In a transaction: deploy an endpoint for `job`. */
 int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t *spec,
 		    struct execution_row *row, struct err *reterr) MUSTCHECK;
-int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code why,
+int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code reason,
 		    const char *words, struct err *reterr) MUSTCHECK;
 /* In a transaction: a server of the endpoint has ended. The endpoint becomes deleted, restarts with
  * a back-off, fails, or only an update ends. */
-int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,
+int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *reason,
 			  struct err *reterr) MUSTCHECK;
 /* Start the server of a live endpoint without one, if a slot is free. */
 int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep,
@@ -42,7 +43,7 @@ int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep,
 bool endpoint_to_update(struct manager *mgr, const struct job_row *job, struct endpoint_row *ret);
 /* False if the deploy must wait, because an endpoint of its name is being deleted. No
  * transaction. */
-bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *why);
+bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *reason);
 /* Begin the update of a live endpoint of the job's name. Returns 0 if the update has begun, 1 if it
  * is impossible and the job has failed. */
 int endpoint_update_begin(struct manager *mgr, const struct job_row *job,
@@ -54,14 +55,14 @@ int endpoint_updated(struct manager *mgr, const struct endpoint_row *ep, const c
 /* End the job of an update unless it has ended. A failure after a cancel request counts as a
  * cancel. */
 int endpoint_update_end(struct manager *mgr, const char *job, enum job_state to,
-			const struct reason *why, const json_t *outputs,
+			const struct reason *reason, const json_t *outputs,
 			struct err *reterr) MUSTCHECK;
 /* A server answers: the endpoint comes into service, or this server replaces the old one. */
 int endpoint_server_ready(struct manager *mgr, const struct execution *ex,
 			  struct err *reterr) MUSTCHECK;
 /* The update's server ended before it served: the endpoint stays unchanged. */
 int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
-			   const struct execution *ex, const struct reason *why,
+			   const struct execution *ex, const struct reason *reason,
 			   struct err *reterr) MUSTCHECK;
 /* Cancel a deploy job that updates an endpoint. */
 int endpoint_update_cancel(struct manager *mgr, const struct job_row *job,

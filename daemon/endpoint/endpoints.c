@@ -55,7 +55,7 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 		.lease_idle_us = endpoint_idle_us(mgr, spec),
 		.created_us = clock_now_us(),
 	};
-	struct reason why;
+	struct reason reason;
 	struct err taken = {0};
 	int r = update_existing(mgr, job, row, reterr);
 
@@ -66,20 +66,20 @@ int endpoint_deploy(struct manager *mgr, const struct job_row *job, const json_t
 	id_new('e', ep.id);
 	str_must_copy(ep.name, sizeof(ep.name), json_get_str(spec, "endpoint", ""));
 	if (!str_copy(ep.model, sizeof(ep.model), spec_model_name(spec))) {
-		reason_set(&why, REASON_INVALID_INPUT,
+		reason_set(&reason, REASON_INVALID_INPUT,
 			   "the model's path has more than %d bytes: '%.64s…'; use a data "
 			   "directory with a shorter path",
 			   SPEC_PATH_MAX, spec_model_name(spec));
-		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 	}
 	memcpy(ep.run, job->run, sizeof(ep.run));
 	memcpy(ep.job, job->id, sizeof(ep.job));
 	r = store_endpoint_insert(mgr->store, &ep, &taken);
 	if (r == -ERR_EXISTS) {
-		reason_set(&why, REASON_ENDPOINT_TAKEN,
+		reason_set(&reason, REASON_ENDPOINT_TAKEN,
 			   "an endpoint named '%s' is live; delete it or choose another name",
 			   ep.name);
-		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 	}
 	if (r < 0) {
 		*reterr = taken;
@@ -115,7 +115,7 @@ static int stop_servers(struct manager *mgr, const char *endpoint, struct err *r
 }
 
 static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int64_t started_us,
-			 const struct reason *why, struct err *reterr)
+			 const struct reason *cause, struct err *reterr)
 {
 	int64_t now = clock_now_us(), next_us;
 	int restarts = now - started_us > STEADY_US ? 1 : ep->restarts + 1;
@@ -123,16 +123,16 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 	int r;
 
 	if (restarts > ENDPOINT_RESTARTS_MAX) {
-		reason_set(&reason, why->code ? why->code : REASON_KILLED,
+		reason_set(&reason, cause->code ? cause->code : REASON_KILLED,
 			   "the server ended %d times in a row; the last time: %s",
-			   ENDPOINT_RESTARTS_MAX + 1, why->message);
+			   ENDPOINT_RESTARTS_MAX + 1, cause->message);
 		r = stop_servers(mgr, ep->id, reterr);
 		return r < 0 ? r : endpoint_gone(mgr, ep, ENDPOINT_FAILED, &reason, reterr);
 	}
 	next_us = now + backoff_us(BACKOFF_FIRST_US, BACKOFF_MAX_US, restarts);
 	reason_set(&reason, REASON_RESTARTING,
 		   "the server ended (%s); the daemon starts it again (restart %d of %d)",
-		   why->message[0] ? why->message : "no reason was given", restarts,
+		   cause->message[0] ? cause->message : "no reason was given", restarts,
 		   ENDPOINT_RESTARTS_MAX);
 	r = ep->state == ENDPOINT_IN_SERVICE || ep->state == ENDPOINT_UPDATING
 		    ? endpoint_move(mgr, ep->id, ep->state, ENDPOINT_CREATING, &reason, reterr)
@@ -142,7 +142,7 @@ static int restart_later(struct manager *mgr, const struct endpoint_row *ep, int
 						  now, reterr);
 }
 
-int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *why,
+int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struct reason *reason,
 			  struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -150,7 +150,7 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 	bool updates = r >= 0 && execution_updates(ex, &ep);
 
 	if (updates)
-		r = endpoint_update_failed(mgr, &ep, ex, why, reterr);
+		r = endpoint_update_failed(mgr, &ep, ex, reason, reterr);
 	if (r < 0 || !endpoint_state_is_live(ep.state))
 		return r;
 	live_changed(mgr);
@@ -161,14 +161,14 @@ int endpoint_server_ended(struct manager *mgr, struct execution *ex, const struc
 	if (ex->row.retired || updates)
 		return 0;
 	if (ex->may_live || /* a second server must not run beside it */
-	    (ep.in_service_us == 0 && why->code != REASON_HOST_LOST)) /* it has never worked */
-		return endpoint_gone(mgr, &ep, ENDPOINT_FAILED, why, reterr);
-	return restart_later(mgr, &ep, ex->row.started_us, why, reterr);
+	    (ep.in_service_us == 0 && reason->code != REASON_HOST_LOST)) /* it has never worked */
+		return endpoint_gone(mgr, &ep, ENDPOINT_FAILED, reason, reterr);
+	return restart_later(mgr, &ep, ex->row.started_us, reason, reterr);
 }
 
 /* ---- delete ---- */
 
-int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code why,
+int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum reason_code cause,
 		    const char *words, struct err *reterr)
 {
 	struct endpoint_row now = *ep;
@@ -177,7 +177,7 @@ int endpoint_delete(struct manager *mgr, const struct endpoint_row *ep, enum rea
 
 	if (ep->state == ENDPOINT_DELETING)
 		return 0;
-	reason_set(&reason, why, "%s", words);
+	reason_set(&reason, cause, "%s", words);
 	r = store_endpoint_set_wanted(mgr->store, ep->id, false, reterr);
 	if (r >= 0)
 		r = endpoint_move(mgr, ep->id, ep->state, ENDPOINT_DELETING, &reason, reterr);
@@ -201,26 +201,26 @@ int endpoint_restart(struct manager *mgr, const struct endpoint_row *ep, struct 
 	OWN(job_row_done) struct job_row job = {0};
 	struct execution_row row = {0};
 	enum reason_code code;
-	struct reason why;
+	struct reason reason;
 	int r = store_job_get(mgr->store, ep->job, &job, reterr);
 
 	if (r < 0 || !u || execution_of_endpoint(mgr, ep) || stray_of_job(mgr, ep->job) ||
-	    !sagemaker_may_start(mgr, &job, &why) || headroom_check(mgr, NULL) < 0 ||
-	    !placement_find(mgr, u, &job, &row, &why))
+	    !sagemaker_may_start(mgr, &job, &reason) || headroom_check(mgr, NULL) < 0 ||
+	    !placement_find(mgr, u, &job, &row, &reason))
 		return r; /* no slot is free, or a fact is unknown: the next tick tries again */
 	r = store_folder_check(mgr->store, spec_model_name(ep->spec), reterr);
 	if (err_is_removed(r)) { /* a removed folder does not come back */
-		reason_set(&why, r == -ERR_PRUNED ? REASON_PRUNED : REASON_REMOVED_OUTSIDE, "%s",
+		reason_set(&reason, r == -ERR_PRUNED ? REASON_PRUNED : REASON_REMOVED_OUTSIDE, "%s",
 			   reterr->msg);
-		return endpoint_gone(mgr, ep, ENDPOINT_FAILED, &why, reterr);
+		return endpoint_gone(mgr, ep, ENDPOINT_FAILED, &reason, reterr);
 	}
 	memcpy(row.endpoint, ep->id, sizeof(row.endpoint));
 	r = execution_prepare(mgr, &job, true, &row, ep->spec, NULL, &code, reterr);
 	if (headroom_is_missing(r))
 		return 0;
 	if (r < 0) {
-		reason_set(&why, code, "%s", reterr->msg);
-		return restart_later(mgr, ep, clock_now_us(), &why, reterr);
+		reason_set(&reason, code, "%s", reterr->msg);
+		return restart_later(mgr, ep, clock_now_us(), &reason, reterr);
 	}
 	return execution_launch(mgr, &row, reterr);
 }

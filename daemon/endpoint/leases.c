@@ -37,26 +37,26 @@ static enum reason_code lease_verdict(const struct endpoint_row *ep, int64_t las
 static int look_at_lease(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
 {
 	int64_t now = clock_now_us(), last = live_last_request(mgr, ep->id);
-	enum reason_code why;
+	enum reason_code reason;
 	char words[128];
 	bool needed;
 	int r = 0;
 
 	if (last < ep->last_request_us)
 		last = ep->last_request_us;
-	why = lease_verdict(ep, last, now, words, sizeof(words));
-	if (why == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
+	reason = lease_verdict(ep, last, now, words, sizeof(words));
+	if (reason == REASON_IDLE && ep->target == TARGET_SAGEMAKER) {
 		if (!sagemaker_idle_known(mgr, ep, &last))
 			return 0; /* checked again after it came into service */
-		why = lease_verdict(ep, last, now, words, sizeof(words));
+		reason = lease_verdict(ep, last, now, words, sizeof(words));
 	}
 	if (last - ep->last_request_us >= REQUEST_SAVED_US)
 		r = store_endpoint_set_lease(mgr->store, ep->id, ep->lease_ttl_us,
 					     ep->lease_until_us, last, false, now, reterr);
-	if (r < 0 || why == REASON_NONE)
+	if (r < 0 || reason == REASON_NONE)
 		return r;
 	r = store_endpoint_needed(mgr->store, ep->id, &needed, reterr);
-	return r < 0 || needed ? r : endpoint_delete(mgr, ep, why, words, reterr);
+	return r < 0 || needed ? r : endpoint_delete(mgr, ep, reason, words, reterr);
 }
 
 static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct err *reterr)
@@ -88,19 +88,19 @@ static int look_at(struct manager *mgr, const struct endpoint_row *ep, struct er
 void endpoints_tick(struct manager *mgr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
-	struct err why = {0};
+	struct err err = {0};
 	int r = 0;
 
-	if (!mgr->live || store_endpoints_live(mgr->store, &rows, &why) < 0 || !rows.n)
+	if (!mgr->live || store_endpoints_live(mgr->store, &rows, &err) < 0 || !rows.n)
 		return;
 	for (size_t i = 0; i < rows.n; i++)
 		endpoint_update_look(mgr, &rows.rows[i]);
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
 	for (size_t i = 0; r >= 0 && i < rows.n; i++)
-		r = look_at(mgr, &rows.rows[i], &why);
+		r = look_at(mgr, &rows.rows[i], &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }
 

@@ -88,10 +88,10 @@ void live_refresh(struct manager *mgr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows rows = {0};
 	struct live_endpoint *fresh = NULL, *old;
-	struct err why = {0};
+	struct err err = {0};
 
-	if (store_endpoints_live(mgr->store, &rows, &why) < 0) {
-		log_event(LOG_LEVEL_ERROR, "endpoints_not_read", "msg=\"%s\"", why.msg);
+	if (store_endpoints_live(mgr->store, &rows, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "endpoints_not_read", "msg=\"%s\"", err.msg);
 		return;
 	}
 	spare_release(&mgr->spare);

@@ -10,15 +10,15 @@
 #include "daemon/schedule/job_state.h"
 
 int endpoint_move(struct manager *mgr, const char *id, enum endpoint_state from,
-		  enum endpoint_state to, const struct reason *why, struct err *reterr)
+		  enum endpoint_state to, const struct reason *reason, struct err *reterr)
 {
-	int r = store_endpoint_set_state(mgr->store, id, from, to, why, clock_now_us(), reterr);
+	int r = store_endpoint_set_state(mgr->store, id, from, to, reason, clock_now_us(), reterr);
 
 	if (r < 0)
 		return r;
 	txn_log(mgr, LOG_LEVEL_INFO, "endpoint_state",
 		"endpoint=%s from=%s to=%s cause=%s msg=\"%s\"", id, endpoint_state_str(from),
-		endpoint_state_str(to), reason_code_str(why->code), why->message);
+		endpoint_state_str(to), reason_code_str(reason->code), reason->message);
 	live_changed(mgr);
 	return 0;
 }
@@ -63,7 +63,7 @@ static int open_deploy(struct manager *mgr, const struct endpoint_row *ep, struc
 }
 
 static int finish_deploy(struct manager *mgr, const struct endpoint_row *ep, enum job_state to,
-			 const struct reason *why, struct err *reterr)
+			 const struct reason *reason, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(job_row_done) struct job_row job = {0};
@@ -78,7 +78,7 @@ static int finish_deploy(struct manager *mgr, const struct endpoint_row *ep, enu
 	}
 	if (job.cancel_requested_us && to == STATE_FAILED)
 		to = STATE_CANCELLED;
-	return job_finish(mgr, &job, to, why, outputs, reterr);
+	return job_finish(mgr, &job, to, reason, outputs, reterr);
 }
 
 int endpoint_ready(struct manager *mgr, const char *id, json_t *result, struct err *reterr)
@@ -123,11 +123,11 @@ static int finish_deletes(struct manager *mgr, const struct endpoint_row *ep, st
 }
 
 int endpoint_gone(struct manager *mgr, const struct endpoint_row *ep, enum endpoint_state to,
-		  const struct reason *why, struct err *reterr)
+		  const struct reason *reason, struct err *reterr)
 {
-	int r = endpoint_move(mgr, ep->id, ep->state, to, why, reterr);
+	int r = endpoint_move(mgr, ep->id, ep->state, to, reason, reterr);
 
 	if (r >= 0)
-		r = finish_deploy(mgr, ep, STATE_FAILED, why, reterr);
+		r = finish_deploy(mgr, ep, STATE_FAILED, reason, reterr);
 	return r < 0 ? r : finish_deletes(mgr, ep, reterr);
 }

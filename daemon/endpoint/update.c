@@ -25,13 +25,13 @@ bool endpoint_to_update(struct manager *mgr, const struct job_row *job, struct e
 				   NULL) >= 0;
 }
 
-bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *why)
+bool endpoint_is_settled(struct manager *mgr, const struct job_row *job, struct reason *reason)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 
 	if (!endpoint_to_update(mgr, job, &ep) || ep.state != ENDPOINT_DELETING)
 		return true;
-	reason_set(why, REASON_ENDPOINT_TAKEN,
+	reason_set(reason, REASON_ENDPOINT_TAKEN,
 		   "endpoint '%s' is still being deleted; wait until it is gone", ep.name);
 	return false;
 }
@@ -51,26 +51,26 @@ int endpoint_update_begin(struct manager *mgr, const struct job_row *job,
 	bool restarts =
 		ep->target == TARGET_LOCAL && ep->state == ENDPOINT_CREATING && ep->in_service_us;
 	bool updating = ep->state == ENDPOINT_UPDATING || second_server(mgr, ep);
-	struct reason why;
+	struct reason reason;
 	int r;
 
 	if (ep->state == ENDPOINT_IN_SERVICE && !updating) {
-		reason_set(&why, REASON_NONE, "job '%s' is updating the endpoint; wait for its end",
-			   job->name);
-		return endpoint_move(mgr, ep->id, ENDPOINT_IN_SERVICE, ENDPOINT_UPDATING, &why,
+		reason_set(&reason, REASON_NONE,
+			   "job '%s' is updating the endpoint; wait for its end", job->name);
+		return endpoint_move(mgr, ep->id, ENDPOINT_IN_SERVICE, ENDPOINT_UPDATING, &reason,
 				     reterr);
 	}
 	if (restarts && !updating)
 		return 0; /* the new server will follow */
-	reason_set(&why, REASON_ENDPOINT_TAKEN,
+	reason_set(&reason, REASON_ENDPOINT_TAKEN,
 		   "endpoint '%s' is %s; an update needs an endpoint in service", ep->name,
 		   updating ? "updating" : endpoint_state_str(ep->state));
-	r = job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+	r = job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 	return r < 0 ? r : 1;
 }
 
 int endpoint_update_end(struct manager *mgr, const char *id, enum job_state to,
-			const struct reason *why, const json_t *outputs, struct err *reterr)
+			const struct reason *reason, const json_t *outputs, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	int r = store_job_get(mgr->store, id, &job, reterr);
@@ -79,7 +79,7 @@ int endpoint_update_end(struct manager *mgr, const char *id, enum job_state to,
 		return r < 0 ? r : 0;
 	if (to == STATE_FAILED && job.cancel_requested_us)
 		to = STATE_CANCELLED;
-	return job_finish(mgr, &job, to, why, outputs, reterr);
+	return job_finish(mgr, &job, to, reason, outputs, reterr);
 }
 
 /* A new lease begins, unless a user has renewed the old one to a later end. */
@@ -177,11 +177,12 @@ int endpoint_server_ready(struct manager *mgr, const struct execution *ex, struc
 }
 
 int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
-			   const struct execution *ex, const struct reason *why, struct err *reterr)
+			   const struct execution *ex, const struct reason *cause,
+			   struct err *reterr)
 {
 	bool live = endpoint_state_is_live(ep->state) && ep->state != ENDPOINT_DELETING;
 	OWN(job_row_done) struct job_row job = {0};
-	struct reason reason = *why;
+	struct reason reason = *cause;
 	int r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 
 	if (r < 0)
@@ -202,13 +203,13 @@ int endpoint_update_failed(struct manager *mgr, const struct endpoint_row *ep,
 
 int endpoint_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 
 	for (struct execution *ex = mgr->executions; ex; ex = ex->next)
 		if (ex->row.endpoint[0] && str_eq(ex->row.job, job->id))
 			return execution_stop_later(mgr, ex, reterr); /* ends the job, too */
-	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
-	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
+	reason_set(&reason, REASON_CANCELLED, "the update was cancelled");
+	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &reason, NULL, reterr);
 }
 
 static void look_at_server(struct manager *mgr, struct execution *ex, bool updates)

@@ -27,20 +27,20 @@ static void drop_after(struct manager *mgr, void *arg, bool committed)
 /* The reason after max_runtime, or after a stop that the user did not request. The worker's own
  * failure line is more precise, unless it only reports the stop. */
 static void judge_stopped(const struct execution *ex, const struct exit_record *exit,
-			  struct reason *why)
+			  struct reason *reason)
 {
 	const char *killed = exit->signal == SIGKILL
 				     ? "; the process did not end within the grace and was killed"
 				     : "";
 
 	if (exit->cause == EXIT_TIMED_OUT)
-		reason_set(why, REASON_TIMED_OUT, "%s%s",
+		reason_set(reason, REASON_TIMED_OUT, "%s%s",
 			   exit->message[0] ? exit->message : "the job ran longer than max_runtime",
 			   killed);
 	else if (ex->failure.code != REASON_NONE && ex->failure.code != REASON_CANCELLED)
-		*why = ex->failure;
+		*reason = ex->failure;
 	else
-		reason_set(why, REASON_KILLED, "%s%s",
+		reason_set(reason, REASON_KILLED, "%s%s",
 			   exit->message[0] ? exit->message
 					    : "something outside Trainyard told the job's "
 					      "supervisor to stop the job",
@@ -49,23 +49,23 @@ static void judge_stopped(const struct execution *ex, const struct exit_record *
 
 /* The reason if the program ended by itself or a foreign signal killed it. */
 static void judge_failed(const struct execution *ex, const struct exit_record *exit,
-			 struct reason *why)
+			 struct reason *reason)
 {
 	if (exit->cause == EXIT_OOM_KILLED)
-		reason_set(why, REASON_OOM, "the kernel killed the process: out of memory");
+		reason_set(reason, REASON_OOM, "the kernel killed the process: out of memory");
 	/* a stop that this daemon did not request */
 	else if (ex->failure.code == REASON_CANCELLED)
-		reason_set(why, REASON_KILLED,
+		reason_set(reason, REASON_KILLED,
 			   "SIGTERM from outside Trainyard ended the worker: %s",
 			   ex->failure.message);
 	else if (ex->failure.code != REASON_NONE)
-		*why = ex->failure;
+		*reason = ex->failure;
 	else if (exit->signal)
-		reason_set(why, REASON_KILLED, "the process was killed by signal %d (%s)%s%s",
+		reason_set(reason, REASON_KILLED, "the process was killed by signal %d (%s)%s%s",
 			   exit->signal, strsignal(exit->signal), exit->message[0] ? "; " : "",
 			   exit->message);
 	else
-		reason_set(why, REASON_INTERNAL,
+		reason_set(reason, REASON_INTERNAL,
 			   "the worker ended with exit code %d and no reason; see the log",
 			   exit->code);
 }
@@ -73,30 +73,30 @@ static void judge_failed(const struct execution *ex, const struct exit_record *e
 /* The result of the end. Only an end before the signal takes precedence over a stop. A later end is
  * a stop, even with exit status 0. */
 static enum job_state judge_end(const struct execution *ex, const struct job_row *job,
-				const struct exit_record *exit, struct reason *why)
+				const struct exit_record *exit, struct reason *reason)
 {
 	bool stopped = exit->cause == EXIT_STOPPED || exit->cause == EXIT_TIMED_OUT;
 
-	*why = (struct reason){0};
+	*reason = (struct reason){0};
 	if (exit->cause == EXIT_EXEC_FAILED) {
-		reason_set(why, REASON_EXEC_FAILED, "%s", exit->message);
+		reason_set(reason, REASON_EXEC_FAILED, "%s", exit->message);
 		return STATE_FAILED;
 	}
 	if (exit->cause == EXIT_STOPPED && job && job->cancel_requested_us) {
-		reason_set(why, REASON_CANCELLED, "stopped on request%s",
+		reason_set(reason, REASON_CANCELLED, "stopped on request%s",
 			   exit->signal == SIGKILL
 				   ? "; the process did not end within the grace and was killed"
 				   : "");
 		return STATE_CANCELLED;
 	}
 	if (stopped) {
-		judge_stopped(ex, exit, why);
+		judge_stopped(ex, exit, reason);
 		return STATE_FAILED;
 	}
 	if (exit->cause == EXIT_EXITED && exit->signal == 0 && exit->code == 0 &&
 	    ex->failure.code == REASON_NONE)
 		return STATE_SUCCEEDED;
-	judge_failed(ex, exit, why);
+	judge_failed(ex, exit, reason);
 	return STATE_FAILED;
 }
 
@@ -137,11 +137,11 @@ static int end_staging(struct manager *mgr, struct execution *ex, const struct j
 		return sagemaker_staged(mgr, job, ex, reterr);
 	if (end->to == STATE_SUCCEEDED) {
 		end->to = STATE_CANCELLED;
-		reason_set(&end->why, REASON_CANCELLED,
+		reason_set(&end->reason, REASON_CANCELLED,
 			   "the job was stopped before it was sent to SageMaker");
 	}
 	if (job->kind == JOB_DEPLOY)
-		return sagemaker_endpoint_abandon(mgr, job, &end->why, reterr);
+		return sagemaker_endpoint_abandon(mgr, job, &end->reason, reterr);
 	return job_end(mgr, job, end, reterr);
 }
 
@@ -165,7 +165,7 @@ static int end_job(struct manager *mgr, struct execution *ex, const struct exit_
 {
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(job_row_done) struct job_row job = {0};
-	struct job_end end = {.to = STATE_FAILED, .why = *lost, .may_live = ex->may_live};
+	struct job_end end = {.to = STATE_FAILED, .reason = *lost, .may_live = ex->may_live};
 	struct reason none = {0};
 	int r = store_job_get(mgr->store, ex->row.job, &job, reterr);
 
@@ -180,7 +180,7 @@ static int end_job(struct manager *mgr, struct execution *ex, const struct exit_
 		job.state = STATE_RUNNING;
 	}
 	if (exit) {
-		end.to = judge_end(ex, &job, exit, &end.why);
+		end.to = judge_end(ex, &job, exit, &end.reason);
 		end.at_us = exit->finished_us;
 	} else if (job.cancel_requested_us) {
 		end.to = STATE_CANCELLED;
@@ -202,22 +202,22 @@ static int64_t ended_us(const struct exit_record *exit)
 	return exit && exit->finished_us > 0 && exit->finished_us < now ? exit->finished_us : now;
 }
 
-static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *why)
+static void lost_words(const struct execution *ex, enum reason_code lost, struct reason *reason)
 {
 	const char *what = ex->dirfd >= 0 && dir_is_removed(ex->dirfd)
 				   ? "the directory of the execution was removed while it ran"
 				   : "the supervisor of the execution was killed";
 
 	if (lost == REASON_HOST_LOST)
-		reason_set(why, lost, "the machine restarted while the execution ran");
+		reason_set(reason, lost, "the machine restarted while the execution ran");
 	else if (ex->may_live)
-		reason_set(why, lost,
+		reason_set(reason, lost,
 			   "%s, so its exit status is unknown; the processes that were found were "
 			   "killed, but others may still run (look for TRAINYARD_EXECUTION=%s in "
 			   "their environment), so there is no automatic retry",
 			   what, ex->row.id);
 	else
-		reason_set(why, lost,
+		reason_set(reason, lost,
 			   "%s, so its exit status is unknown; all of its processes have ended",
 			   what);
 }
@@ -225,22 +225,22 @@ static void lost_words(const struct execution *ex, enum reason_code lost, struct
 int execution_end(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		  enum reason_code lost, struct err *reterr)
 {
-	struct reason why = {0};
+	struct reason reason = {0};
 	char *id = strdup(ex->row.id);
 	int r;
 
 	if (!id)
 		return err_errno(reterr, ENOMEM, "end an execution");
 	if (!exit)
-		lost_words(ex, lost, &why);
+		lost_words(ex, lost, &reason);
 	r = store_execution_set_state(mgr->store, ex->row.id, EXECUTION_ENDED, ex->row.pid,
 				      ended_us(exit), reterr);
 	if (r >= 0 && ex->row.endpoint[0]) {
 		if (exit)
-			judge_end(ex, NULL, exit, &why);
-		r = endpoint_server_ended(mgr, ex, &why, reterr);
+			judge_end(ex, NULL, exit, &reason);
+		r = endpoint_server_ended(mgr, ex, &reason, reterr);
 	} else if (r >= 0) {
-		r = end_job(mgr, ex, exit, &why, reterr);
+		r = end_job(mgr, ex, exit, &reason, reterr);
 	}
 	if (r < 0) {
 		free(id);

@@ -205,27 +205,27 @@ static int say_trouble(struct manager *mgr, const struct execution *ex, const ch
 		       const char *message)
 {
 	OWN(json_decrefp) json_t *event = NULL;
-	struct err why;
-	int r = txn_begin(mgr, &why);
+	struct err err;
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return r;
 	event = json_pack("{ss ss}", "code", code, "message", message);
-	r = store_warning(mgr, ex, event, &why);
+	r = store_warning(mgr, ex, event, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	return txn_end(mgr, NULL);
 }
 
 /* Report once that the execution's events are unreadable. */
-static int say_unreadable(struct manager *mgr, struct execution *ex, struct err *why)
+static int say_unreadable(struct manager *mgr, struct execution *ex, struct err *err)
 {
 	int r;
 
-	if (ex->events_refused || why->code == ENOENT)
+	if (ex->events_refused || err->code == ENOENT)
 		return 0;
-	err_ctx(why, -why->code, "progress, metrics and the result of the job are lost");
-	r = say_trouble(mgr, ex, "events_unreadable", why->msg);
+	err_ctx(err, -err->code, "progress, metrics and the result of the job are lost");
+	r = say_trouble(mgr, ex, "events_unreadable", err->msg);
 	ex->events_refused = r >= 0;
 	return r;
 }
@@ -278,18 +278,18 @@ static int64_t stop_at(struct execution *ex, int64_t size, bool ended)
 
 static int store_chunk(struct manager *mgr, struct execution *ex, const struct buf *chunk)
 {
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
+	struct err err = {0};
+	int r = txn_begin(mgr, &err);
 	int64_t used;
 
 	if (r < 0)
 		return r;
-	used = store_lines(mgr, ex, chunk->data, chunk->len, &why);
+	used = store_lines(mgr, ex, chunk->data, chunk->len, &err);
 	r = used < 0 ? (int)used
 		     : store_execution_set_offset(mgr->store, ex->row.id,
-						  ex->row.events_offset + used, &why);
+						  ex->row.events_offset + used, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	r = txn_end(mgr, NULL);
 	if (r < 0)
 		return r;
@@ -302,12 +302,12 @@ int events_drain(struct manager *mgr, struct execution *ex, bool ended)
 {
 	OWN(buf_done) struct buf chunk = BUF_INIT(MANAGER_EVENTS_CHUNK);
 	OWN(closep) int fd = -1;
-	struct err why = {0};
+	struct err err = {0};
 	int64_t size, end;
-	int r = open_events(ex, &fd, &size, &why), n;
+	int r = open_events(ex, &fd, &size, &err), n;
 
 	if (r != 0)
-		return r < 0 ? r : say_unreadable(mgr, ex, &why);
+		return r < 0 ? r : say_unreadable(mgr, ex, &err);
 	if (ex->replayed < ex->row.events_offset)
 		return replay_chunk(ex, fd);
 	end = stop_at(ex, size, ended);

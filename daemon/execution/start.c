@@ -163,15 +163,15 @@ static int start_shim(struct manager *mgr, struct execution *ex, struct err *ret
  * separate transaction. */
 static int renew_proof(struct manager *mgr, struct execution *ex)
 {
-	struct err why = {0};
-	int r = proof_new(ex->proof, ex->row.proof, &why);
+	struct err err = {0};
+	int r = proof_new(ex->proof, ex->row.proof, &err);
 
 	if (r >= 0)
-		r = txn_begin(mgr, &why);
+		r = txn_begin(mgr, &err);
 	if (r >= 0) {
-		r = store_execution_set_proof(mgr->store, ex->row.id, ex->row.proof, &why);
+		r = store_execution_set_proof(mgr->store, ex->row.id, ex->row.proof, &err);
 		if (r < 0)
-			txn_fail(mgr, r, &why);
+			txn_fail(mgr, r, &err);
 		r = txn_end(mgr, NULL);
 	}
 	if (r < 0)
@@ -181,7 +181,7 @@ static int renew_proof(struct manager *mgr, struct execution *ex)
 
 void execution_start(struct manager *mgr, struct execution *ex)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (!ex->proof[0] && renew_proof(mgr, ex) < 0) {
@@ -189,12 +189,12 @@ void execution_start(struct manager *mgr, struct execution *ex)
 		return;
 	}
 	spare_release(&mgr->spare);
-	r = start_shim(mgr, ex, &why);
+	r = start_shim(mgr, ex, &err);
 	spare_fill(&mgr->spare);
 	ex->unstarted = headroom_is_missing(r);
 	if (ex->unstarted) {
 		log_event(LOG_LEVEL_WARNING, "start_waits", "execution=%s msg=\"%s\"", ex->row.id,
-			  why.msg);
+			  err.msg);
 		return;
 	}
 	if (txn_begin(mgr, NULL) < 0)
@@ -202,12 +202,12 @@ void execution_start(struct manager *mgr, struct execution *ex)
 	if (r < 0) {
 		struct exit_record rec = {.cause = EXIT_EXEC_FAILED, .code = -1};
 
-		str_excerpt(rec.message, sizeof(rec.message), why.msg);
-		r = execution_end(mgr, ex, &rec, REASON_NONE, &why);
+		str_excerpt(rec.message, sizeof(rec.message), err.msg);
+		r = execution_end(mgr, ex, &rec, REASON_NONE, &err);
 	} else {
-		r = execution_mark_running(mgr, ex, &why);
+		r = execution_mark_running(mgr, ex, &err);
 	}
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }

@@ -73,7 +73,7 @@ static void say(struct manager *mgr, const struct stray *s, const char *what)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	char text[REASON_MSG_MAX];
-	struct err why = {0};
+	struct err err = {0};
 	bool known;
 	int r;
 
@@ -85,14 +85,14 @@ static void say(struct manager *mgr, const struct stray *s, const char *what)
 		     what);
 	log_event(LOG_LEVEL_WARNING, "execution_without_row", "execution=%s job=%s msg=\"%s\"",
 		  s->id, s->job, text);
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
 	known = store_job_get(mgr->store, s->job, &job, NULL) >= 0;
 	r = store_event(mgr->store, "warning", NULL, known ? s->job : NULL, NULL,
 			json_pack("{ss ss}", "code", "execution_without_row", "detail", text),
-			clock_now_us(), &why);
+			clock_now_us(), &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }
 
@@ -101,15 +101,15 @@ static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err 
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
 	int r = store_endpoints_live(mgr->store, &live, reterr);
-	struct reason why;
+	struct reason reason;
 
-	reason_set(&why, REASON_SHIM_LOST,
+	reason_set(&reason, REASON_SHIM_LOST,
 		   "execution %s of the job, which the database does not know, was killed, but "
 		   "some of its processes may still run",
 		   s->id);
 	for (size_t i = 0; r >= 0 && i < live.n; i++)
 		if (live.rows[i].target == TARGET_LOCAL && str_eq(live.rows[i].job, s->job))
-			r = endpoint_gone(mgr, &live.rows[i], ENDPOINT_FAILED, &why, reterr);
+			r = endpoint_gone(mgr, &live.rows[i], ENDPOINT_FAILED, &reason, reterr);
 	return r;
 }
 
@@ -117,18 +117,18 @@ static int fail_endpoint(struct manager *mgr, const struct stray *s, struct err 
  * Negative if that could not be written yet. */
 static int hold_job(struct manager *mgr, const struct stray *s)
 {
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
+	struct err err = {0};
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return r;
-	r = store_job_set_held(mgr->store, s->job, true, clock_now_us(), &why);
+	r = store_job_set_held(mgr->store, s->job, true, clock_now_us(), &err);
 	if (r == -ERR_NOT_FOUND)
 		r = 0;
 	if (r >= 0)
-		r = fail_endpoint(mgr, s, &why);
+		r = fail_endpoint(mgr, s, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	live_changed(mgr);
 	return txn_end(mgr, NULL);
 }

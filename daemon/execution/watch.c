@@ -32,14 +32,14 @@ static void look_at_all_soon(struct manager *mgr)
 static void finish(struct manager *mgr, struct execution *ex, const struct exit_record *exit,
 		   enum reason_code lost)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return; /* the rescan tries again */
-	r = execution_end(mgr, ex, exit, lost, &why);
+	r = execution_end(mgr, ex, exit, lost, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }
 
@@ -54,14 +54,14 @@ static bool never_started(const struct execution *ex)
 
 static void mark_running(struct manager *mgr, struct execution *ex)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
-	r = execution_mark_running(mgr, ex, &why);
+	r = execution_mark_running(mgr, ex, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	if (txn_end(mgr, NULL) >= 0)
 		ex->row.state = EXECUTION_RUNNING;
 }
@@ -151,9 +151,9 @@ static bool is_dead(const struct execution *ex, int alive)
  * not answer) the next rescan tries again. */
 void execution_reattach(struct manager *mgr, struct execution *ex)
 {
-	struct err why = {0};
+	struct err err = {0};
 	bool here = str_eq(ex->row.boot_id, mgr->boot_id);
-	int alive, r = execution_attach(mgr, ex, &why);
+	int alive, r = execution_attach(mgr, ex, &err);
 
 	if (r == -ENOENT) {
 		lost(mgr, ex);
@@ -161,10 +161,10 @@ void execution_reattach(struct manager *mgr, struct execution *ex)
 	}
 	if (r < 0) {
 		log_event(LOG_LEVEL_WARNING, "execution_not_opened",
-			  "execution=%s retrying msg=\"%s\"", ex->row.id, why.msg);
+			  "execution=%s retrying msg=\"%s\"", ex->row.id, err.msg);
 		return;
 	}
-	alive = execution_is_alive(ex->dirfd, &ex->lock_fd, &why);
+	alive = execution_is_alive(ex->dirfd, &ex->lock_fd, &err);
 	log_event(LOG_LEVEL_INFO, "execution_found", "execution=%s state=%s alive=%d same_boot=%d",
 		  ex->row.id, execution_state_str(ex->row.state), alive, here);
 	if ((alive == 0 || alive == -ENOENT) && here && never_started(ex)) {

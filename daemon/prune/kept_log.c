@@ -133,14 +133,14 @@ int kept_log_make(int at, int trash, const char *id, struct err *reterr)
 {
 	struct kept k = {0};
 	OWN(closep) int dir = -1;
-	struct err why;
-	int r = tree_open(trash, id, &dir, &why);
+	struct err err;
+	int r = tree_open(trash, id, &dir, &err);
 
 	if (r >= 0)
-		r = read_end(dir, &k, &why);
+		r = read_end(dir, &k, &err);
 	/* Without a regular log there is nothing to keep. */
 	r = r < 0 && r != -ENOMEM && r != -EIO ? 0
-	    : r < 0			       ? err_set(reterr, -r, "%s", why.msg)
+	    : r < 0			       ? err_set(reterr, -r, "%s", err.msg)
 					       : make(at, trash, id, &k, reterr);
 	free(k.bytes);
 	return r;

@@ -13,12 +13,12 @@ void prune_postpone(struct manager *mgr)
 
 void prune_tick(struct manager *mgr)
 {
-	struct err why = {0};
+	struct err err = {0};
 
 	if (mgr->pruner->retry_us && clock_mono_us() >= mgr->pruner->retry_us) {
 		mgr->pruner->retry_us = 0;
 		sources_move(mgr);
-		if (removals_resume(mgr, &why) < 0)
+		if (removals_resume(mgr, &err) < 0)
 			prune_try_later(mgr);
 	}
 	retention_tick(mgr);

@@ -33,23 +33,23 @@ static void log_turn(struct pruner *p, const json_t *result)
 }
 
 /* One transaction over the next PRUNE_RUNS_MAX runs. Returns 1 if there are more. */
-static int look_at_runs(struct manager *mgr, struct err *why)
+static int look_at_runs(struct manager *mgr, struct err *err)
 {
 	struct pruner *p = mgr->pruner;
 	struct prune_filter filter = {.keep = mgr->settings->keep_runs, .below = p->below};
 	OWN(json_decrefp) json_t *runs = NULL, *result = NULL;
 	int64_t below = 0;
-	int r = txn_begin(mgr, why);
+	int r = txn_begin(mgr, err);
 
 	if (r < 0)
 		return r;
 	filter.before_us = clock_now_us() - mgr->settings->keep_runs_us;
-	r = store_prune_candidates(mgr->store, &filter, &runs, &below, why);
+	r = store_prune_candidates(mgr->store, &filter, &runs, &below, err);
 	if (r >= 0 && json_array_size(runs))
-		r = prune_begin(mgr, runs, NULL, false, BY_RETENTION, &result, why);
+		r = prune_begin(mgr, runs, NULL, false, BY_RETENTION, &result, err);
 	if (r < 0)
-		txn_fail(mgr, r, why);
-	r = txn_end(mgr, why);
+		txn_fail(mgr, r, err);
+	r = txn_end(mgr, err);
 	if (r < 0)
 		return r;
 	log_turn(p, result);
@@ -58,7 +58,7 @@ static int look_at_runs(struct manager *mgr, struct err *why)
 }
 
 /* One transaction over the next PRUNE_SOURCES_MAX entries. Returns 1 if there are more. */
-static int look_at_sources(struct manager *mgr, struct err *why)
+static int look_at_sources(struct manager *mgr, struct err *err)
 {
 	OWN(json_decrefp) json_t *names = json_array(), *result = NULL;
 	const struct dirent *e = NULL;
@@ -67,41 +67,41 @@ static int look_at_sources(struct manager *mgr, struct err *why)
 	for (int i = 0; i < PRUNE_SOURCES_MAX && (e = readdir(mgr->pruner->sources)); i++)
 		if (prune_source_name(e->d_name))
 			json_array_append_new(names, json_string(e->d_name));
-	r = json_array_size(names) ? txn_begin(mgr, why) : 0;
+	r = json_array_size(names) ? txn_begin(mgr, err) : 0;
 	if (r < 0 || !json_array_size(names))
 		return r < 0 ? r : e != NULL;
-	r = prune_begin(mgr, NULL, names, false, BY_RETENTION, &result, why);
+	r = prune_begin(mgr, NULL, names, false, BY_RETENTION, &result, err);
 	if (r < 0)
-		txn_fail(mgr, r, why);
-	r = txn_end(mgr, why);
+		txn_fail(mgr, r, err);
+	r = txn_end(mgr, err);
 	return r < 0 ? r : e != NULL;
 }
 
 /* Returns 1 if the pass has more to do. */
-static int turn(struct manager *mgr, struct err *why)
+static int turn(struct manager *mgr, struct err *err)
 {
 	struct pruner *p = mgr->pruner;
-	int r = p->sources ? look_at_sources(mgr, why) : look_at_runs(mgr, why);
+	int r = p->sources ? look_at_sources(mgr, err) : look_at_runs(mgr, err);
 
 	if (r != 0 || p->sources)
 		return r;
 	log_event(LOG_LEVEL_INFO, "retention", "removed=%" PRId64 " kept=%" PRId64, p->removed,
 		  p->kept);
-	p->sources = sources_open(mgr, why);
+	p->sources = sources_open(mgr, err);
 	return p->sources != NULL;
 }
 
 void retention_tick(struct manager *mgr)
 {
 	int64_t now = clock_mono_us(), until = now + RETENTION_TURNS_US;
-	struct err why = {0};
+	struct err err = {0};
 	int r = 1;
 
 	if ((!mgr->settings->keep_runs_us && !mgr->settings->keep_runs) ||
 	    now < mgr->pruner->retention_us)
 		return;
 	while (r == 1 && clock_mono_us() < until)
-		r = turn(mgr, &why);
+		r = turn(mgr, &err);
 	if (r < 1)
 		retention_postpone(mgr);
 }

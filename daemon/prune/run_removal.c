@@ -117,7 +117,7 @@ static int finish(struct manager *mgr, struct removal *rm, struct err *reterr)
 static void on_trash_ended(struct removal *rm)
 {
 	if (rm->result < 0)
-		log_event(LOG_LEVEL_WARNING, "trash_left", "msg=\"%s\"", rm->why.msg);
+		log_event(LOG_LEVEL_WARNING, "trash_left", "msg=\"%s\"", rm->err.msg);
 	else
 		log_event(LOG_LEVEL_INFO, "sources_removed", "count=%zu bytes=%" PRId64,
 			  json_array_size(rm->trashed), rm->bytes);
@@ -138,14 +138,14 @@ static void on_ended(struct manager *mgr, struct manager_message *m)
 	if (r < 0)
 		log_event(LOG_LEVEL_WARNING, "files_not_removed",
 			  "run=%s retrying in %d s msg=\"%s\"", rm->run,
-			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), rm->why.msg);
+			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), rm->err.msg);
 	else
-		r = finish(mgr, rm, &rm->why);
+		r = finish(mgr, rm, &rm->err);
 	if (r == 0)
 		log_event(LOG_LEVEL_INFO, "files_removed", "run=%s bytes=%" PRId64 " rows=%d",
 			  rm->run, rm->bytes, rm->rows);
 	else if (r == 1)
-		r = removals_resume(mgr, &rm->why); /* its rows must go, too */
+		r = removals_resume(mgr, &rm->err); /* its rows must go, too */
 	if (r < 0)
 		prune_try_later(mgr);
 	removal_free(rm);

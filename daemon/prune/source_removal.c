@@ -93,16 +93,16 @@ void sources_move(struct manager *mgr)
 {
 	OWN(json_decrefp) json_t *names = NULL, *moved = json_array();
 	json_t *trashed = json_array();
-	struct err why = {0};
-	int r = store_source_removals(mgr->store, &names, &why);
+	struct err err = {0};
+	int r = store_source_removals(mgr->store, &names, &err);
 
 	if (r >= 0 && json_array_size(names))
-		r = move_each(mgr, names, moved, trashed, &why);
+		r = move_each(mgr, names, moved, trashed, &err);
 	if (r < 0)
 		log_event(LOG_LEVEL_WARNING, "sources_not_removed", "retrying in %d s msg=\"%s\"",
-			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), why.msg);
-	if (json_array_size(moved) && end_intents(mgr, moved, &why) < 0)
-		r = -why.code;
+			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), err.msg);
+	if (json_array_size(moved) && end_intents(mgr, moved, &err) < 0)
+		r = -err.code;
 	if (r < 0)
 		prune_try_later(mgr);
 	queue_removal(mgr, trashed);
@@ -122,8 +122,8 @@ void sources_tidy(struct manager *mgr)
 {
 	OWN(json_decrefp) json_t *trashed = json_array();
 	struct trash_folders f = {-1, -1};
-	struct err why = {0};
-	DIR *d = sources_open(mgr, &why);
+	struct err err = {0};
+	DIR *d = sources_open(mgr, &err);
 	struct dirent *e;
 	int r = 0;
 
@@ -133,12 +133,12 @@ void sources_tidy(struct manager *mgr)
 		if (!is_incomplete(e->d_name))
 			continue;
 		if (f.trash < 0)
-			r = trash_folders_open(trash_data(mgr->pruner->trash), &f, &why);
+			r = trash_folders_open(trash_data(mgr->pruner->trash), &f, &err);
 		if (r >= 0)
-			r = trash_move_source(&f, dirfd(d), e->d_name, trashed, &why);
+			r = trash_move_source(&f, dirfd(d), e->d_name, trashed, &err);
 	}
 	if (r < 0)
-		log_event(LOG_LEVEL_WARNING, "sources_not_tidied", "msg=\"%s\"", why.msg);
+		log_event(LOG_LEVEL_WARNING, "sources_not_tidied", "msg=\"%s\"", err.msg);
 	trash_folders_done(&f);
 	closedir(d);
 }

@@ -114,12 +114,12 @@ static int finish_trashed(struct trash *t, struct removal *rm, const struct tras
 	int r = 0;
 
 	if (!rm->rows && !path_exists(f->executions, id))
-		r = kept_log_make(f->executions, f->trash, id, &rm->why);
+		r = kept_log_make(f->executions, f->trash, id, &rm->err);
 	FAULT("prune.kept");
 	if (r < 0)
 		return r;
 	tree_measure(f->trash, id, &size);
-	r = empty(t, f->trash, id, &rm->why);
+	r = empty(t, f->trash, id, &rm->err);
 	FAULT("prune.removed");
 	if (r >= 0)
 		rm->bytes += size.bytes;
@@ -136,7 +136,7 @@ static int remove_execution(struct trash *t, struct removal *rm, const struct tr
 		if (r < 0 || !rm->rows)
 			return r;
 	}
-	r = trash_move_execution(f, id, &rm->why);
+	r = trash_move_execution(f, id, &rm->err);
 	return r == 1 ? finish_trashed(t, rm, f, id) : r;
 }
 
@@ -147,7 +147,7 @@ static int remove_trashed(struct trash *t, struct removal *rm, const struct tras
 	int r;
 
 	tree_measure(f->trash, name, &size);
-	r = empty(t, f->trash, name, &rm->why);
+	r = empty(t, f->trash, name, &rm->err);
 	if (r >= 0)
 		rm->bytes += size.bytes;
 	return r;
@@ -169,20 +169,20 @@ static int remove_each(struct trash *t, struct removal *rm, const struct trash_f
 
 		if (r < 0 && worst >= 0) {
 			worst = r;
-			first = rm->why;
+			first = rm->err;
 		}
 		if (r == -ERR_CANCELLED)
 			return r;
 	}
 	if (worst < 0)
-		rm->why = first;
+		rm->err = first;
 	return worst;
 }
 
 static int remove_all(struct trash *t, struct removal *rm)
 {
 	struct trash_folders f = {-1, -1};
-	int r = trash_folders_open(t->data, &f, &rm->why);
+	int r = trash_folders_open(t->data, &f, &rm->err);
 
 	if (r >= 0)
 		r = remove_each(t, rm, &f, rm->executions, remove_execution);
@@ -240,17 +240,17 @@ static void sweep(struct trash *t)
 {
 	struct trash_folders f = {-1, -1};
 	struct dirent *e;
-	struct err why;
+	struct err err;
 	DIR *d = NULL;
 
 	if (path_exists(t->data, STORE_EXECUTIONS "/" TRASH_FOLDER) &&
-	    trash_folders_open(t->data, &f, &why) >= 0)
+	    trash_folders_open(t->data, &f, &err) >= 0)
 		d = fdopendir(fcntl(f.trash, F_DUPFD_CLOEXEC, 0));
 	while (d && !is_stopping(t) && (e = readdir(d)))
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
-		    empty(t, f.trash, e->d_name, &why) < 0 && !is_stopping(t))
+		    empty(t, f.trash, e->d_name, &err) < 0 && !is_stopping(t))
 			log_event(LOG_LEVEL_WARNING, "trash_left", "name=%s msg=\"%s\"", e->d_name,
-				  why.msg);
+				  err.msg);
 	if (d)
 		closedir(d);
 	trash_folders_done(&f);

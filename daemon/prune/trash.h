@@ -31,7 +31,7 @@ struct removal {
 	json_t *trashed;    /* entries of the trash folder; owned */
 	int64_t bytes;	    /* freed so far */
 	int result;	    /* set at the end: 0, or negative if an entry could not be removed */
-	struct err why;
+	struct err err;
 	STAILQ_ENTRY(removal) link; /* private to the thread */
 };
 void removal_free(struct removal *rm);

@@ -17,18 +17,18 @@
 #define MISSING "missing"
 
 int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
-			   const struct reason *why, struct err *reterr)
+			   const struct reason *reason, struct err *reterr)
 {
 	int64_t now = clock_now_us();
-	int r = store_resource_set_state(mgr->store, row->id, row->state, to, why, now, reterr);
+	int r = store_resource_set_state(mgr->store, row->id, row->state, to, reason, now, reterr);
 
 	if (r < 0)
 		return r;
 	txn_log(mgr, LOG_LEVEL_INFO, "resource_ended",
 		"resource=%s name=%s state=%s cause=%s msg=\"%s\"", row->id, row->name,
-		resource_state_str(to), reason_code_str(why->code), why->message);
+		resource_state_str(to), reason_code_str(reason->code), reason->message);
 	row->state = to;
-	row->reason = *why;
+	row->reason = *reason;
 	row->ended_us = now;
 	txn_on_commit(mgr, sagemaker_reconcile_on_commit, NULL);
 	return sagemaker_drivers[row->kind]->on_ended(mgr, row, reterr);
@@ -93,7 +93,7 @@ static enum reason_code code_of_words(const char *message)
 	return REASON_REFUSED;
 }
 
-static void refusal_of(const struct aws_call *c, struct reason *why)
+static void refusal_of(const struct aws_call *c, struct reason *reason)
 {
 	enum reason_code code = c->kind == AWS_ERROR_QUOTA	? REASON_QUOTA
 				: c->kind == AWS_ERROR_CAPACITY ? REASON_CAPACITY
@@ -101,7 +101,7 @@ static void refusal_of(const struct aws_call *c, struct reason *why)
 				: c->kind == AWS_ERROR_ROLE	? REASON_ROLE_INVALID
 								: code_of_words(c->message);
 
-	reason_set(why, code, "%s", c->err.msg);
+	reason_set(reason, code, "%s", c->err.msg);
 }
 
 /* The service refused the create call. If an earlier attempt had no clear outcome, the resource may
@@ -109,13 +109,13 @@ static void refusal_of(const struct aws_call *c, struct reason *why)
 static int refused(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		   struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 
-	refusal_of(&cc->call, &why);
+	refusal_of(&cc->call, &reason);
 	if (cc->fresh)
-		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
+		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &reason, reterr);
 	if (row->wanted) /* otherwise it ends for another reason */
-		row->reason = why;
+		row->reason = reason;
 	row->wanted = false;
 	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, 1);
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
@@ -210,7 +210,7 @@ static int look_later(struct manager *mgr, struct resource_row *row, struct err 
 static int not_there(struct manager *mgr, struct resource_row *row, const struct sagemaker_call *cc,
 		     bool *ret_create, struct err *reterr)
 {
-	struct reason why = row->reason;
+	struct reason reason = row->reason;
 
 	if (row->state == RESOURCE_PLANNED && row->wanted) {
 		*ret_create = true; /* the same name again: no second resource can be created */
@@ -219,17 +219,17 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 	/* one answer is not enough for a resource that costs money */
 	if (row->state == RESOURCE_ENDING)
 		return is_missed(row) || !sagemaker_drivers[row->kind]->polled
-			       ? sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr)
+			       ? sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &reason, reterr)
 			       : look_later(mgr, row, reterr);
 	if (!surely_gone(mgr, row))
 		return look_later(mgr, row, reterr);
 	if (row->state == RESOURCE_PLANNED)
-		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
+		return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &reason, reterr);
 	if (row->wanted)
-		reason_set(&why, REASON_KILLED,
+		reason_set(&reason, REASON_KILLED,
 			   "%s '%s' no longer exists: somebody deleted it outside Trainyard",
 			   resource_kind_str(row->kind), row->name);
-	return sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &why, reterr);
+	return sagemaker_resource_end(mgr, row, RESOURCE_ENDED, &reason, reterr);
 }
 
 /* True if the reason comes from again(), so that the first good answer clears it. */
@@ -319,7 +319,7 @@ static int tagged(struct manager *mgr, struct resource_row *row, const struct sa
 		  struct err *reterr)
 {
 	const struct aws_call *c = &cc->call;
-	struct reason why;
+	struct reason reason;
 
 	if (row->state != RESOURCE_PLANNED)
 		return 0;
@@ -332,11 +332,11 @@ static int tagged(struct manager *mgr, struct resource_row *row, const struct sa
 	}
 	if (c->result < 0)
 		return again(mgr, row, cc, reterr);
-	reason_set(&why, REASON_REFUSED,
+	reason_set(&reason, REASON_REFUSED,
 		   "the name '%s' is taken by a %s that this daemon did not make: its "
 		   "tag " RESOURCE_TAG_NONCE " differs; retry the job, which gets a new name",
 		   row->name, resource_kind_str(row->kind));
-	return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &why, reterr);
+	return sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &reason, reterr);
 }
 
 /* ---- stop and delete ---- */

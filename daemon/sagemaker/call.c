@@ -25,13 +25,13 @@ void sagemaker_reconcile_on_commit(struct manager *mgr, void *arg, bool committe
 /* ---- pausing the whole target ---- */
 
 /* The credentials were refused: pause the whole target and try again later. */
-static void sagemaker_pause(struct manager *mgr, const struct err *why)
+static void sagemaker_pause(struct manager *mgr, const struct err *err)
 {
 	struct sagemaker *c = mgr->sagemaker;
 
 	if (c->pause.code == REASON_NONE)
-		log_event(LOG_LEVEL_WARNING, "sagemaker_waits", "msg=\"%s\"", why->msg);
-	reason_set(&c->pause, REASON_WAITING_FOR_CREDENTIALS, "%s", why->msg);
+		log_event(LOG_LEVEL_WARNING, "sagemaker_waits", "msg=\"%s\"", err->msg);
+	reason_set(&c->pause, REASON_WAITING_FOR_CREDENTIALS, "%s", err->msg);
 	c->pause_until_us = clock_mono_us() + mgr->settings->aws.wait_us;
 }
 

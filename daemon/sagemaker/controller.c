@@ -14,26 +14,26 @@
 /* The resource is unwanted and its create was never sent: it never existed. */
 static void drop_planned(struct manager *mgr, struct resource_row *row)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
-	r = sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &row->reason, &why);
+	r = sagemaker_resource_end(mgr, row, RESOURCE_REFUSED, &row->reason, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }
 
 static bool may(struct manager *mgr, const struct resource_row *row, bool create)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
-	struct err why = {0};
-	int r = d->can_proceed ? d->can_proceed(mgr, row, create, &why) : 1;
+	struct err err = {0};
+	int r = d->can_proceed ? d->can_proceed(mgr, row, create, &err) : 1;
 
 	if (r < 0)
 		log_event(LOG_LEVEL_WARNING, "resource_not_judged", "resource=%s msg=\"%s\"",
-			  row->id, why.msg);
+			  row->id, err.msg);
 	return r > 0;
 }
 
@@ -77,10 +77,10 @@ static int64_t look_at_all(struct manager *mgr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int64_t now = clock_now_us(), next = now + SAGEMAKER_RESYNC_US;
-	struct err why = {0};
+	struct err err = {0};
 
-	if (store_resource_live(mgr->store, &rows, &why) < 0) {
-		log_event(LOG_LEVEL_ERROR, "resources_not_read", "msg=\"%s\"", why.msg);
+	if (store_resource_live(mgr->store, &rows, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "resources_not_read", "msg=\"%s\"", err.msg);
 		return SAGEMAKER_RESYNC_US;
 	}
 	for (size_t i = 0; i < rows.n; i++) {

@@ -125,7 +125,7 @@ int sagemaker_judge(struct manager *mgr, struct resource_row *row, const struct 
 		    enum sagemaker_step *ret_next, struct err *reterr) MUSTCHECK;
 /* In a transaction: move the row to a final state and notify its owner. */
 int sagemaker_resource_end(struct manager *mgr, struct resource_row *row, enum resource_state to,
-			   const struct reason *why, struct err *reterr) MUSTCHECK;
+			   const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* sagemaker/row.c, in a transaction: the desired state changed. Store it, reconcile now, cancel a
  * running parity check. */
 int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row,
@@ -133,12 +133,12 @@ int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row,
 /* sagemaker/row.c, in a transaction: mark the row as unwanted. The controller ends the resource in
  * the right order. */
 int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
-			      const struct reason *why, struct err *reterr) MUSTCHECK;
+			      const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* sagemaker/step.c: send a step of this row now, after a separate transaction. */
 void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemaker_step step);
 
 /* sagemaker/endpoint_end.c, in a transaction: fail the endpoint and remove its resources. */
-int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
+int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *reason,
 			    struct err *reterr) MUSTCHECK;
 /* End the endpoint if it is being deleted and all its rows are final. */
 int sagemaker_endpoint_close(struct manager *mgr, const char *endpoint,

@@ -117,16 +117,16 @@ static int plain_seen(struct manager *mgr, struct resource_row *row, const json_
 static int check_time(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
 	int64_t limit_us = mgr->settings->aws.endpoint_timeout_us;
-	struct reason why;
+	struct reason reason;
 	char text[32];
 
 	if (!limit_us || clock_now_us() - row->present_us < limit_us)
 		return 0;
-	reason_set(&why, REASON_TIMED_OUT,
+	reason_set(&reason, REASON_TIMED_OUT,
 		   "endpoint %s is still %s after %s; the daemon deletes it as soon as SageMaker "
 		   "allows",
 		   row->name, row->status, duration_format(text, limit_us));
-	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, row->endpoint, &reason, reterr);
 }
 
 static int in_service(struct manager *mgr, const struct resource_row *row,
@@ -182,7 +182,7 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row,
 			enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const char *text = json_get_str(row->answer, "FailureReason", "SageMaker gave no reason");
-	struct reason why;
+	struct reason reason;
 	int r;
 
 	if (row->state != RESOURCE_PRESENT || !row->wanted)
@@ -194,23 +194,23 @@ static int endpoint_act(struct manager *mgr, const struct resource_row *row,
 	if (str_eq(row->status, "Failed")) {
 		enum reason_code code = sagemaker_failure_code(text);
 
-		reason_set(&why, code, "endpoint %s failed: %s%s", row->name, text,
+		reason_set(&reason, code, "endpoint %s failed: %s%s", row->name, text,
 			   code == REASON_HEALTH_CHECK_FAILED ? SAGEMAKER_LAYOUT_HINT : "");
 	} else if (str_eq(row->status, "UpdateRollbackFailed")) {
-		reason_set(&why, sagemaker_failure_code(text),
+		reason_set(&reason, sagemaker_failure_code(text),
 			   "SageMaker could neither update endpoint %s nor roll it back: %s",
 			   row->name, text);
 	} else {
 		r = sagemaker_update_late(mgr, row, reterr);
 		return r < 0 ? r : 0;
 	}
-	return sagemaker_endpoint_fail(mgr, row->endpoint, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, row->endpoint, &reason, reterr);
 }
 
 /* ---- called by endpoints.c and for jobs ---- */
 
 int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
-			       const struct reason *why, struct err *reterr)
+			       const struct reason *reason, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	int r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep,
@@ -221,7 +221,7 @@ int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 		return r;
 	if (r < 0 || !str_eq(ep.job, job->id)) { /* an update */
 		if (r >= 0 && ep.state == ENDPOINT_UPDATING)
-			return sagemaker_update_undo(mgr, ep.id, why, reterr);
+			return sagemaker_update_undo(mgr, ep.id, reason, reterr);
 		reason_set(&gone, REASON_ENDPOINT_MISSING,
 			   "endpoint '%s' was deleted during its update",
 			   json_get_str(job->spec, "endpoint", ""));
@@ -229,7 +229,7 @@ int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
 	}
 	if (ep.state == ENDPOINT_DELETING)
 		return sagemaker_endpoint_close(mgr, ep.id, reterr);
-	return sagemaker_endpoint_fail(mgr, ep.id, why, reterr);
+	return sagemaker_endpoint_fail(mgr, ep.id, reason, reterr);
 }
 
 const struct sagemaker_driver sagemaker_model_driver = {

@@ -31,7 +31,7 @@ enum reason_code sagemaker_failure_code(const char *text)
 	return REASON_CONTAINER_FAILED;
 }
 
-static int unwant_all(struct manager *mgr, const char *endpoint, const struct reason *why,
+static int unwant_all(struct manager *mgr, const char *endpoint, const struct reason *reason,
 		      bool *ret_live, struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
@@ -46,7 +46,7 @@ static int unwant_all(struct manager *mgr, const char *endpoint, const struct re
 		*ret_live = true;
 		if (!row->wanted)
 			continue;
-		r = sagemaker_resource_unwant(mgr, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, reason, reterr);
 	}
 	return r < 0 ? r : 0;
 }
@@ -54,9 +54,9 @@ static int unwant_all(struct manager *mgr, const char *endpoint, const struct re
 /* ENDPOINT_DELETED if a user or a lease requested the end, ENDPOINT_FAILED after an error. */
 static enum endpoint_state end_of(const struct endpoint_row *ep)
 {
-	enum reason_code why = ep->reason.code;
-	bool wished = why == REASON_DELETED_BY_USER || why == REASON_LEASE_EXPIRED ||
-		      why == REASON_IDLE || why == REASON_CANCELLED;
+	enum reason_code reason = ep->reason.code;
+	bool wished = reason == REASON_DELETED_BY_USER || reason == REASON_LEASE_EXPIRED ||
+		      reason == REASON_IDLE || reason == REASON_CANCELLED;
 
 	return wished ? ENDPOINT_DELETED : ENDPOINT_FAILED;
 }
@@ -79,7 +79,7 @@ int sagemaker_endpoint_close(struct manager *mgr, const char *endpoint, struct e
 }
 
 /* The endpoint does not work: delete all its resources. */
-int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *why,
+int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const struct reason *reason,
 			    struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -90,11 +90,11 @@ int sagemaker_endpoint_fail(struct manager *mgr, const char *endpoint, const str
 		return r < 0 ? r : 0;
 	r = store_endpoint_set_wanted(mgr->store, ep.id, false, reterr);
 	if (r >= 0)
-		r = endpoint_move(mgr, ep.id, ep.state, ENDPOINT_DELETING, why, reterr);
+		r = endpoint_move(mgr, ep.id, ep.state, ENDPOINT_DELETING, reason, reterr);
 	if (r >= 0)
-		r = sagemaker_update_drop(mgr, &ep, why, reterr);
+		r = sagemaker_update_drop(mgr, &ep, reason, reterr);
 	if (r >= 0)
-		r = unwant_all(mgr, ep.id, why, &live, reterr);
+		r = unwant_all(mgr, ep.id, reason, &live, reterr);
 	return r < 0 || live ? r : sagemaker_endpoint_close(mgr, ep.id, reterr);
 }
 

@@ -166,7 +166,7 @@ int sagemaker_location_read(const char *dir, struct sagemaker_location *ret, cha
 		       "%s/" EXECUTION_SPEC " has no valid location on SageMaker", dir);
 }
 
-static bool know_model(struct manager *mgr, const struct job_row *job, struct reason *why)
+static bool know_model(struct manager *mgr, const struct job_row *job, struct reason *reason)
 {
 	const char *training_job =
 		json_get_str(json_object_get(job->spec, "model"), "training_job", NULL);
@@ -178,11 +178,11 @@ static bool know_model(struct manager *mgr, const struct job_row *job, struct re
 			       json_get_str(json_object_get(job->spec, "sagemaker"), "region", ""),
 			       uri, sizeof(uri), &err) != 0)
 		return true;
-	reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
+	reason_set(reason, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
 	return false;
 }
 
-static bool money_fits(struct manager *mgr, const struct job_row *job, struct reason *why)
+static bool money_fits(struct manager *mgr, const struct job_row *job, struct reason *reason)
 {
 	struct err err = {0};
 	int64_t micro_usd;
@@ -191,10 +191,10 @@ static bool money_fits(struct manager *mgr, const struct job_row *job, struct re
 	if (budget_worst_case(mgr->settings, job->spec, job->kind, &micro_usd, words, sizeof(words),
 			      &err) < 0)
 		return true; /* the start reports the error */
-	return budget_fits(mgr, job, micro_usd, why);
+	return budget_fits(mgr, job, micro_usd, reason);
 }
 
-bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *why)
+bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *reason)
 {
 	struct sagemaker_location at;
 	enum reason_code code;
@@ -204,37 +204,38 @@ bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct 
 	    !json_object_get(json_object_get(job->spec, "model"), "training_job"))
 		return true;
 	if (!mgr->aws) {
-		*why = mgr->aws_why;
+		*reason = mgr->aws_why;
 		return false;
 	}
 	if (mgr->sagemaker->pause.code != REASON_NONE && region_of(mgr, job->spec)[0]) {
 		ask_who_we_are(mgr, job->spec);
-		*why = mgr->sagemaker->pause;
+		*reason = mgr->sagemaker->pause;
 		return false;
 	}
-	if (!know_model(mgr, job, why))
+	if (!know_model(mgr, job, reason))
 		return false;
 	if (!sagemaker_runs(job))
 		return true;
 	if (fill_place(mgr, job, job->spec, &at, &code, &err) == 0) {
-		reason_set(why, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
+		reason_set(reason, REASON_WAITING_FOR_CREDENTIALS, "%s", err.msg);
 		return false;
 	}
-	return money_fits(mgr, job, why);
+	return money_fits(mgr, job, reason);
 }
 
-static void words_of_row(const struct resource_row *row, struct reason *why)
+static void words_of_row(const struct resource_row *row, struct reason *reason)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
 
-	reason_set(why, REASON_NONE, "%s '%s' is %s%s%s", resource_kind_str(row->kind), row->name,
+	reason_set(reason, REASON_NONE, "%s '%s' is %s%s%s", resource_kind_str(row->kind),
+		   row->name,
 		   row->status[0]		    ? row->status
 		   : row->state == RESOURCE_PLANNED ? "planned"
 						    : "made",
 		   secondary[0] ? ": " : "", secondary);
 }
 
-bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *why)
+bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *reason)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const struct resource_row *row = NULL;
@@ -249,10 +250,10 @@ bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct re
 	if (!row)
 		return false;
 	if (row->wanted && row->reason.code != REASON_NONE)
-		*why = row->reason;
+		*reason = row->reason;
 	else if (mgr->sagemaker->pause.code != REASON_NONE)
-		*why = mgr->sagemaker->pause;
+		*reason = mgr->sagemaker->pause;
 	else
-		words_of_row(row, why);
+		words_of_row(row, reason);
 	return true;
 }

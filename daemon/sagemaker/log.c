@@ -169,18 +169,18 @@ static bool forget_token(struct manager *mgr, const struct resource_row *row,
 			 const struct sagemaker_call *cc)
 {
 	struct log_stream s;
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (cc->call.kind != AWS_ERROR_INVALID || !json_object_get(cc->input, "nextToken") ||
-	    !cc->key[0] || txn_begin(mgr, &why) < 0)
+	    !cc->key[0] || txn_begin(mgr, &err) < 0)
 		return false;
-	r = find_stream(mgr, row, cc->key, &s, &why);
+	r = find_stream(mgr, row, cc->key, &s, &err);
 	s.token[0] = '\0';
 	if (r >= 0)
-		r = store_log_stream_set(mgr->store, row->id, &s, row->log_size, &why);
+		r = store_log_stream_set(mgr->store, row->id, &s, row->log_size, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	if (txn_end(mgr, NULL) < 0)
 		return false;
 	ask_events(mgr, row, &s);
@@ -191,15 +191,15 @@ static bool forget_token(struct manager *mgr, const struct resource_row *row,
 static void warn(struct manager *mgr, struct sagemaker_tail *t, const struct resource_row *row,
 		 const char *code, const char *message)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (t->warned || txn_begin(mgr, NULL) < 0)
 		return;
 	r = store_warning_insert(mgr->store, row->job, row->attempt, code, message, clock_now_us(),
-				 &why);
+				 &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	t->warned = txn_end(mgr, NULL) >= 0;
 }
 
@@ -236,14 +236,14 @@ static void on_streams(struct manager *mgr, struct sagemaker_tail *t,
 		       const struct resource_row *row, const json_t *output)
 {
 	const char *token = json_get_str(output, "nextToken", "");
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
-	r = store_list(mgr, row, output, &why);
+	r = store_list(mgr, row, output, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	if (txn_end(mgr, NULL) < 0)
 		give_up_round(mgr, t);
 	else if (token[0])
@@ -267,20 +267,20 @@ static void store_page(struct manager *mgr, struct sagemaker_tail *t,
 		       const struct resource_row *row, const struct log_page *p)
 {
 	struct log_stream s = {0};
-	struct err why = {0};
+	struct err err = {0};
 	bool again;
 	int r;
 
-	if (txn_begin(mgr, &why) < 0)
+	if (txn_begin(mgr, &err) < 0)
 		return;
-	r = find_stream(mgr, row, p->stream, &s, &why);
+	r = find_stream(mgr, row, p->stream, &s, &err);
 	if (!s.token[0])
 		t->skipped = (p->asked[0] ? t->skipped : 0) + (int64_t)p->known;
 	again = !s.token[0] && t->skipped < s.events;
 	if (r >= 0)
-		r = log_page_store(mgr, row, p, t->metrics, &s, again, &why);
+		r = log_page_store(mgr, row, p, t->metrics, &s, again, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	if (txn_end(mgr, NULL) < 0) {
 		give_up_round(mgr, t);
 		return;
@@ -341,8 +341,8 @@ static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struc
 		      const struct sagemaker_call *cc)
 {
 	struct log_page *p = log_page_new(mgr, cc);
-	struct err why = {0};
-	int r = p ? 0 : err_errno(&why, ENOMEM, "read a page of the log");
+	struct err err = {0};
+	int r = p ? 0 : err_errno(&err, ENOMEM, "read a page of the log");
 
 	if (p && p->has_long_token)
 		warn_long_token(mgr, t, row);
@@ -352,10 +352,10 @@ static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struc
 		return;
 	}
 	if (r >= 0)
-		r = search_page(mgr, t, row, p, &why);
+		r = search_page(mgr, t, row, p, &err);
 	if (r < 0) {
 		log_event(LOG_LEVEL_ERROR, "log_not_read", "resource=%s msg=\"%s\"", row->id,
-			  why.msg);
+			  err.msg);
 		give_up_round(mgr, t);
 	} else if (r == 0) {
 		store_page(mgr, t, row, p);
@@ -368,9 +368,9 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	struct sagemaker_tail *t;
-	struct err why = {0};
+	struct err err = {0};
 
-	if (store_resource_get(mgr->store, cc->row, &row, &why) < 0 ||
+	if (store_resource_get(mgr->store, cc->row, &row, &err) < 0 ||
 	    resource_state_is_final(row.state))
 		return;
 	t = sagemaker_tail_find(mgr, &row);

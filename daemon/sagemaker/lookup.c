@@ -41,7 +41,7 @@ struct sagemaker_lookup {
 	char value[2049];
 	enum sagemaker_known known;
 	enum reason_code code;
-	struct err why;
+	struct err err;
 	bool asking;
 	int64_t until_us; /* expiry, monotonic */
 	struct sagemaker_lookup *next;
@@ -100,7 +100,7 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 {
 	if (c->result == 0) {
 		l->code = REASON_DATA_MISSING;
-		err_set(&l->why, ERR_INVALID, "training job '%s' has no model, because it is %s",
+		err_set(&l->err, ERR_INVALID, "training job '%s' has no model, because it is %s",
 			l->name, json_get_str(c->output, "TrainingJobStatus", "not finished"));
 		return true;
 	}
@@ -108,7 +108,7 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 		bool role = l->fact == SAGEMAKER_FACT_ROLE;
 
 		l->code = role ? REASON_ROLE_INVALID : REASON_DATA_MISSING;
-		err_set(&l->why, ERR_INVALID,
+		err_set(&l->err, ERR_INVALID,
 			role ? "this account has no IAM role '%s'; `trainyard roles` lists the "
 			       "roles that SageMaker may assume"
 			     : "this account has no training job '%s' in this region",
@@ -118,7 +118,7 @@ static bool is_no(const struct aws_call *c, struct sagemaker_lookup *l)
 	if (c->kind != AWS_ERROR_DENIED && c->kind != AWS_ERROR_INVALID)
 		return false;
 	l->code = c->kind == AWS_ERROR_DENIED ? REASON_ACCESS_DENIED : REASON_REFUSED;
-	err_set(&l->why, ERR_INVALID, "%s", c->err.msg);
+	err_set(&l->err, ERR_INVALID, "%s", c->err.msg);
 	return true;
 }
 
@@ -130,7 +130,7 @@ static void take_value(struct sagemaker_lookup *l, const char *value)
 	l->known = SAGEMAKER_KNOWN_NO;
 	l->code = REASON_REFUSED;
 	l->value[0] = '\0';
-	err_set(&l->why, ERR_INVALID,
+	err_set(&l->err, ERR_INVALID,
 		"AWS answered with a value of %zu bytes, and the limit is %zu", strlen(value),
 		sizeof(l->value) - 1);
 }
@@ -151,7 +151,7 @@ static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 		l->until_us = now + LOOKUP_NO_US;
 	} else {
 		l->known = SAGEMAKER_UNKNOWN;
-		l->why = c->err;
+		l->err = c->err;
 		l->until_us = now + LOOKUP_AGAIN_US;
 	}
 	manager_want_schedule(mgr);
@@ -195,11 +195,11 @@ enum sagemaker_known sagemaker_look_up(struct manager *mgr, enum sagemaker_fact 
 		return SAGEMAKER_KNOWN_NO;
 	}
 	if (l->known == SAGEMAKER_KNOWN_NO && !stale) {
-		*reterr = l->why;
+		*reterr = l->err;
 		return SAGEMAKER_KNOWN_NO;
 	}
 	err_set(reterr, ERR_UNAVAILABLE, "%s", facts[fact].words);
-	if (l->why.msg[0])
-		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", facts[fact].words, l->why.msg);
+	if (l->err.msg[0])
+		err_set(reterr, ERR_UNAVAILABLE, "%s (%s)", facts[fact].words, l->err.msg);
 	return SAGEMAKER_UNKNOWN;
 }

@@ -35,14 +35,14 @@ static json_t *read_sample(const char *model)
 	char path[SPEC_PATH_MAX * 2], real[PATH_MAX];
 	OWN(buf_done) struct buf text = BUF_INIT(SAGEMAKER_PARITY_MAX);
 	json_t *sample = NULL;
-	struct err why = {0};
+	struct err err = {0};
 
 	if (!path_join(path, sizeof(path), model, PARITY_FILE) || !realpath(path, real))
 		return NULL;
-	if (roots_read(real, &text, &why) < 0 || /* a text may contain U+0000 */
-	    json_parse_nul(buf_str(&text), text.len, &sample, &why) < 0) {
+	if (roots_read(real, &text, &err) < 0 || /* a text may contain U+0000 */
+	    json_parse_nul(buf_str(&text), text.len, &sample, &err) < 0) {
 		log_event(LOG_LEVEL_WARNING, "parity_sample_not_read", "path=%s msg=\"%s\"", real,
-			  why.msg);
+			  err.msg);
 		return NULL;
 	}
 	return sample;
@@ -137,14 +137,14 @@ static const json_t *best_of(const json_t *one)
 }
 
 static bool compare(const json_t *samples, const json_t *answer, double *ret_max,
-		    struct reason *why)
+		    struct reason *reason)
 {
 	const json_t *s;
 	size_t i;
 
 	*ret_max = 0;
 	if (json_array_size(answer) != json_array_size(samples)) {
-		reason_set(why, REASON_PARITY_FAILED,
+		reason_set(reason, REASON_PARITY_FAILED,
 			   "the parity check failed: the endpoint gave %zu answers to the %zu "
 			   "texts of " PARITY_FILE,
 			   json_array_size(answer), json_array_size(samples));
@@ -163,7 +163,7 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 		if (diff <= SAGEMAKER_PARITY_TOLERANCE &&
 		    (str_eq(label, want) || then < 0.5 + SAGEMAKER_PARITY_TOLERANCE))
 			continue;
-		reason_set(why, REASON_PARITY_FAILED,
+		reason_set(reason, REASON_PARITY_FAILED,
 			   "the endpoint does not answer as the model did after its training: for "
 			   "'%.*s' the model answered %s %.4f, and the endpoint answers %s %.4f",
 			   TEXT_SHOWN, json_get_str(s, "text", ""), want, then, label, now);
@@ -174,14 +174,14 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 
 /* True if the answer to one text is a label with a numeric score. A model's own code may use
  * another form, so only a wrong score counts as a failure. */
-static bool is_plain_answer(const json_t *answer, struct reason *why)
+static bool is_plain_answer(const json_t *answer, struct reason *reason)
 {
 	const json_t *best = best_of(json_is_array(answer) ? json_array_get(answer, 0) : answer);
 	const json_t *score = json_object_get(best, "score");
 
 	if (!json_is_null(score) && (!score || json_is_number(score)))
 		return true;
-	reason_set(why, REASON_CONTAINER_FAILED,
+	reason_set(reason, REASON_CONTAINER_FAILED,
 		   "the parity check failed: the endpoint's score of a text is not a number");
 	return false;
 }
@@ -194,10 +194,11 @@ static int works(struct manager *mgr, const struct resource_row *row, const stru
 }
 
 static int does_not_work(struct manager *mgr, const struct endpoint_row *ep,
-			 const struct reason *why, struct err *reterr)
+			 const struct reason *reason, struct err *reterr)
 {
-	return ep->state == ENDPOINT_UPDATING ? sagemaker_update_undo(mgr, ep->id, why, reterr)
-					      : sagemaker_endpoint_fail(mgr, ep->id, why, reterr);
+	return ep->state == ENDPOINT_UPDATING
+		       ? sagemaker_update_undo(mgr, ep->id, reason, reterr)
+		       : sagemaker_endpoint_fail(mgr, ep->id, reason, reterr);
 }
 
 static json_t *passed(const json_t *samples, double most)
@@ -219,19 +220,19 @@ static int judge(struct manager *mgr, struct resource_row *row, const struct end
 	OWN(json_decrefp) json_t *samples = usable(sample);
 	OWN(json_decrefp) json_t *answer = NULL;
 	const struct buf *reply = &cc->call.http.reply;
-	struct reason why;
+	struct reason reason;
 	double most = 0;
 	bool good;
 
 	if (json_parse(reply->data, reply->len, &answer, NULL) < 0) {
-		reason_set(&why, REASON_CONTAINER_FAILED,
+		reason_set(&reason, REASON_CONTAINER_FAILED,
 			   "the parity check failed: the endpoint's answer is not JSON");
-		return does_not_work(mgr, ep, &why, reterr);
+		return does_not_work(mgr, ep, &reason, reterr);
 	}
-	good = json_array_size(samples) ? compare(samples, answer, &most, &why)
-					: is_plain_answer(answer, &why);
+	good = json_array_size(samples) ? compare(samples, answer, &most, &reason)
+					: is_plain_answer(answer, &reason);
 	if (!good)
-		return does_not_work(mgr, ep, &why, reterr);
+		return does_not_work(mgr, ep, &reason, reterr);
 	OWN(json_decrefp) json_t *result = passed(samples, most);
 	return works(mgr, row, ep, result, reterr);
 }
@@ -239,7 +240,7 @@ static int judge(struct manager *mgr, struct resource_row *row, const struct end
 static int failed(struct manager *mgr, struct resource_row *row, const struct endpoint_row *ep,
 		  const struct sagemaker_call *cc, struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 
 	int tries = (int)json_get_int(row->answer, SAGEMAKER_ASKED_KEY, 0);
 
@@ -248,12 +249,12 @@ static int failed(struct manager *mgr, struct resource_row *row, const struct en
 	json_object_set_new(row->answer, SAGEMAKER_ASKED_KEY, json_integer(tries));
 	row->next_us = clock_now_us() + sagemaker_backoff_us(mgr, tries);
 	if (cc->call.kind == AWS_ERROR_MODEL || tries >= SAGEMAKER_PARITY_TRIES) {
-		reason_set(&why,
+		reason_set(&reason,
 			   cc->call.kind == AWS_ERROR_MODEL ? REASON_CONTAINER_FAILED
 							    : REASON_PREDICT_FAILED,
 			   "the endpoint is in service but does not answer: %s%s", cc->call.err.msg,
 			   cc->call.kind == AWS_ERROR_MODEL ? SAGEMAKER_LAYOUT_HINT : "");
-		return does_not_work(mgr, ep, &why, reterr);
+		return does_not_work(mgr, ep, &reason, reterr);
 	}
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
@@ -262,20 +263,20 @@ static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
+	struct err err = {0};
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return; /* the next check of the endpoint repeats the request */
-	r = store_resource_get(mgr->store, cc->row, &row, &why);
+	r = store_resource_get(mgr->store, cc->row, &row, &err);
 	if (r >= 0)
-		r = store_endpoint_get(mgr->store, row.endpoint, &ep, &why);
+		r = store_endpoint_get(mgr->store, row.endpoint, &ep, &err);
 	if (r >= 0 && row.wanted &&
 	    (ep.state == ENDPOINT_CREATING || ep.state == ENDPOINT_UPDATING))
-		r = cc->call.result == 0 ? judge(mgr, &row, &ep, cc, &why)
-					 : failed(mgr, &row, &ep, cc, &why);
+		r = cc->call.result == 0 ? judge(mgr, &row, &ep, cc, &err)
+					 : failed(mgr, &row, &ep, cc, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	txn_end(mgr, NULL);
 }
 

@@ -258,7 +258,7 @@ static int plan(struct manager *mgr, const struct job_row *job, const struct exe
 
 /* Mark all resources of this attempt as unwanted. Returns the number of its rows, or a negative
  * error. */
-static int unwant(struct manager *mgr, const struct job_row *job, const struct reason *why,
+static int unwant(struct manager *mgr, const struct job_row *job, const struct reason *reason,
 		  struct err *reterr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
@@ -272,7 +272,7 @@ static int unwant(struct manager *mgr, const struct job_row *job, const struct r
 		if (resource_state_is_final(row->state) ||
 		    (!row->wanted && row->kind != RESOURCE_TRAINING_JOB))
 			continue;
-		r = sagemaker_resource_unwant(mgr, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, reason, reterr);
 	}
 	return r < 0 ? r : (int)rows.n;
 }
@@ -281,7 +281,7 @@ int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struc
 		     struct err *reterr)
 {
 	enum reason_code code;
-	struct reason why;
+	struct reason reason;
 	struct err err = {0};
 	int r = plan(mgr, job, ex, &code, &err);
 
@@ -292,22 +292,22 @@ int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struc
 		*reterr = err;
 		return r;
 	}
-	reason_set(&why, code, "%s", err.msg);
+	reason_set(&reason, code, "%s", err.msg);
 	/* removes intents that were written before the refusal */
-	r = unwant(mgr, job, &why, reterr);
+	r = unwant(mgr, job, &reason, reterr);
 	if (r < 0)
 		return r;
 	if (job->kind == JOB_DEPLOY)
-		return sagemaker_endpoint_abandon(mgr, job, &why, reterr);
-	return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+		return sagemaker_endpoint_abandon(mgr, job, &reason, reterr);
+	return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 }
 
 int sagemaker_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 	int r;
 
-	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
-	r = unwant(mgr, job, &why, reterr);
+	reason_set(&reason, REASON_CANCELLED, "the job was asked to stop");
+	r = unwant(mgr, job, &reason, reterr);
 	return r < 0 ? r : r > 0;
 }

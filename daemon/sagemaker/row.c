@@ -36,9 +36,9 @@ int sagemaker_resource_desire(struct manager *mgr, struct resource_row *row, str
 }
 
 int sagemaker_resource_unwant(struct manager *mgr, struct resource_row *row,
-			      const struct reason *why, struct err *reterr)
+			      const struct reason *reason, struct err *reterr)
 {
 	row->wanted = false;
-	row->reason = *why;
+	row->reason = *reason;
 	return sagemaker_resource_desire(mgr, row, reterr);
 }

@@ -26,13 +26,13 @@ static inline bool sagemaker_runs(const struct job_row *job)
 {
 	return job_runs_at(job->kind, job->target) == TARGET_SAGEMAKER;
 }
-/* True if the job can start now. Otherwise *why is the reason: credentials, money, a running
+/* True if the job can start now. Otherwise *reason is the reason: credentials, money, a running
  * look-up, … Never blocks. Starts missing look-ups and calls manager_want_schedule() when they are
  * answered. */
-bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *why);
+bool sagemaker_may_start(struct manager *mgr, const struct job_row *job, struct reason *reason);
 /* Explain a job with intents: its wait, or its progress on SageMaker. Returns false if it has no
  * active intents. */
-bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *why);
+bool sagemaker_explain(struct manager *mgr, const struct job_row *job, struct reason *reason);
 /* The location of a job's files. -ERR_INVALID if a look-up shows that the job cannot run; *ret_code
  * is the reason. */
 struct sagemaker_location {
@@ -67,7 +67,7 @@ int sagemaker_staged(struct manager *mgr, const struct job_row *job, const struc
 int sagemaker_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr) MUSTCHECK;
 /* The staging has failed: abandon the endpoint. */
 int sagemaker_endpoint_abandon(struct manager *mgr, const struct job_row *job,
-			       const struct reason *why, struct err *reterr) MUSTCHECK;
+			       const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* Delete the endpoint: mark its rows as unwanted. The endpoint is gone when its resources are. */
 int sagemaker_endpoint_delete(struct manager *mgr, const struct endpoint_row *ep,
 			      struct err *reterr) MUSTCHECK;

@@ -23,12 +23,12 @@ static struct sagemaker_call *update_of(struct manager *mgr, const struct resour
 		.name = row->name,
 		.config_name = sagemaker_config_wanted(row),
 	};
-	struct err why = {0};
+	struct err err = {0};
 	json_t *body = NULL;
 
-	if (sagemaker_endpoint_update_request(&endpoint, &body, &why) < 0) {
+	if (sagemaker_endpoint_update_request(&endpoint, &body, &err) < 0) {
 		log_event(LOG_LEVEL_ERROR, "resource_not_updated", "name=%s msg=\"%s\"", row->name,
-			  why.msg);
+			  err.msg);
 		return NULL;
 	}
 	return sagemaker_call_new(mgr, AWS_SAGEMAKER, "UpdateEndpoint", NULL, body);
@@ -71,20 +71,20 @@ static struct sagemaker_call *call_of_step(struct manager *mgr, const struct res
 static int note_create(struct manager *mgr, struct resource_row *row)
 {
 	OWN(resource_row_done) struct resource_row now = {0};
-	struct err why = {0};
+	struct err err = {0};
 	bool send;
-	int r = txn_begin(mgr, &why);
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return r;
-	r = store_resource_get(mgr->store, row->id, &now, &why);
+	r = store_resource_get(mgr->store, row->id, &now, &err);
 	send = r >= 0 && now.state == RESOURCE_PLANNED && now.wanted;
 	if (send) {
 		now.sent_us = clock_now_us();
-		r = store_resource_update(mgr->store, &now, now.sent_us, &why);
+		r = store_resource_update(mgr->store, &now, now.sent_us, &err);
 	}
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	return txn_end(mgr, NULL) >= 0 && send;
 }
 
@@ -112,16 +112,16 @@ static void answered(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	enum sagemaker_step next = SAGEMAKER_STEP_DESCRIBE;
-	struct err why = {0};
-	int r = txn_begin(mgr, &why);
+	struct err err = {0};
+	int r = txn_begin(mgr, &err);
 
 	if (r < 0)
 		return; /* the row records what was sent; the next resync describes it */
-	r = store_resource_get(mgr->store, cc->row, &row, &why);
+	r = store_resource_get(mgr->store, cc->row, &row, &err);
 	if (r >= 0 && !resource_state_is_final(row.state))
-		r = sagemaker_judge(mgr, &row, cc, &next, &why);
+		r = sagemaker_judge(mgr, &row, cc, &next, &err);
 	if (r < 0)
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	if (txn_end(mgr, NULL) >= 0 && next != SAGEMAKER_STEP_DESCRIBE)
 		sagemaker_step(mgr, &row, next);
 	FAULT("sagemaker.call.stored");

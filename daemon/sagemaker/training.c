@@ -102,7 +102,7 @@ static int training_seen(struct manager *mgr, struct resource_row *row, const js
 
 /* ---- the end ---- */
 
-static void failure_words(const struct resource_row *row, struct reason *why)
+static void failure_words(const struct resource_row *row, struct reason *reason)
 {
 	static const struct {
 		const char *part;
@@ -137,49 +137,49 @@ static void failure_words(const struct resource_row *row, struct reason *why)
 		if (algorithm && code != REASON_OOM)
 			/* the script's own words, not the service's */
 			code = REASON_CONTAINER_FAILED;
-		reason_set(why, code, "training job %s failed: %s", row->name, text);
+		reason_set(reason, code, "training job %s failed: %s", row->name, text);
 		return;
 	}
-	reason_set(why, REASON_CONTAINER_FAILED, "training job %s failed: %s", row->name,
+	reason_set(reason, REASON_CONTAINER_FAILED, "training job %s failed: %s", row->name,
 		   text[0] ? text : "SageMaker gave no reason; see the log");
 }
 
 static enum job_state judge(const struct resource_row *row, const struct job_row *job,
-			    struct reason *why)
+			    struct reason *reason)
 {
 	const char *secondary = json_get_str(row->answer, "SecondaryStatus", "");
 	/* not the row's status, which says "missing" if the job was deleted right after its end */
 	const char *status = json_get_str(row->answer, "TrainingJobStatus", "");
 
-	*why = (struct reason){0};
+	*reason = (struct reason){0};
 	if (str_eq(status, "Completed") && !str_eq(secondary, "MaxRuntimeExceeded") &&
 	    !str_eq(secondary, "MaxWaitTimeExceeded"))
 		return STATE_SUCCEEDED;
 	if (job->cancel_requested_us) {
-		reason_set(why, REASON_CANCELLED, "the training job was stopped on request");
+		reason_set(reason, REASON_CANCELLED, "the training job was stopped on request");
 		return STATE_CANCELLED;
 	}
 	if (str_eq(status, "Failed"))
-		failure_words(row, why);
+		failure_words(row, reason);
 	else if (str_eq(secondary, "MaxRuntimeExceeded"))
 		reason_set(
-			why, REASON_TIMED_OUT,
+			reason, REASON_TIMED_OUT,
 			"the training job ran longer than max_runtime, and SageMaker stopped it");
 	else if (str_eq(secondary, "MaxWaitTimeExceeded"))
-		reason_set(why, REASON_MAX_WAIT_EXCEEDED,
+		reason_set(reason, REASON_MAX_WAIT_EXCEEDED,
 			   "sagemaker.max_wait was over before the training job ended");
 	else if (str_eq(secondary, "Interrupted"))
-		reason_set(why, REASON_SPOT_INTERRUPTED,
+		reason_set(reason, REASON_SPOT_INTERRUPTED,
 			   "AWS took the spot instance back, and the training job did not go on");
 	else if (!row->wanted && row->reason.code != REASON_NONE)
-		*why = row->reason; /* refused, but found, and stopped by the daemon */
+		*reason = row->reason; /* refused, but found, and stopped by the daemon */
 	else if (str_eq(status, "Stopped"))
-		reason_set(why, REASON_KILLED,
+		reason_set(reason, REASON_KILLED,
 			   "somebody stopped training job %s outside Trainyard, and a stopped job "
 			   "is no success",
 			   row->name);
 	else
-		*why = row->reason;
+		*reason = row->reason;
 	return STATE_FAILED;
 }
 
@@ -257,7 +257,7 @@ static int training_over(struct manager *mgr, const struct resource_row *row, st
 	OWN(json_decrefp) json_t *outputs = NULL;
 	OWN(json_decrefp) json_t *metrics = NULL;
 	OWN(job_row_done) struct job_row job = {0};
-	struct job_end end = {.to = STATE_FAILED, .why = row->reason};
+	struct job_end end = {.to = STATE_FAILED, .reason = row->reason};
 	int r;
 
 	sagemaker_log_forget(mgr, row->id);
@@ -269,10 +269,10 @@ static int training_over(struct manager *mgr, const struct resource_row *row, st
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != row->attempt)
 		return r;
 	if (row->state == RESOURCE_ENDED)
-		end.to = judge(row, &job, &end.why);
+		end.to = judge(row, &job, &end.reason);
 	else if (job.cancel_requested_us) {
 		end.to = STATE_CANCELLED;
-		reason_set(&end.why, REASON_CANCELLED,
+		reason_set(&end.reason, REASON_CANCELLED,
 			   "the job was stopped before it was sent to SageMaker");
 	}
 	r = close_metrics(mgr, row, &metrics, reterr);

@@ -92,7 +92,7 @@ int sagemaker_update_want(struct manager *mgr, const struct endpoint_row *ep, co
 
 /* Delete the endpoint's models and configs except those of `keep`. */
 static int drop_others(struct manager *mgr, const struct resource_rows *rows, const char *keep,
-		       const struct reason *why, struct err *reterr)
+		       const struct reason *reason, struct err *reterr)
 {
 	const struct resource_row *kept = config_named(rows, keep);
 	int r = 0;
@@ -103,7 +103,7 @@ static int drop_others(struct manager *mgr, const struct resource_rows *rows, co
 		if (row->kind == RESOURCE_ENDPOINT || resource_state_is_final(row->state) ||
 		    !row->wanted || (kept && str_eq(row->nonce, kept->nonce)))
 			continue;
-		r = sagemaker_resource_unwant(mgr, row, why, reterr);
+		r = sagemaker_resource_unwant(mgr, row, reason, reterr);
 	}
 	return r;
 }
@@ -128,16 +128,16 @@ int sagemaker_update_accept(struct manager *mgr, const struct resource_row *row,
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	const char *used = sagemaker_config_used(row);
 	struct resource_row *own;
-	struct reason why;
+	struct reason reason;
 	int r = store_resource_of_endpoint(mgr->store, row->endpoint, &rows, reterr);
 
 	if (r >= 0)
 		r = own_row(&rows, &own, reterr);
 	if (r < 0 || !used[0])
 		return r;
-	reason_set(&why, REASON_DELETED_BY_USER, "the endpoint uses %s", used);
+	reason_set(&reason, REASON_DELETED_BY_USER, "the endpoint uses %s", used);
 	r = want_config(mgr, own, used, reterr);
-	return r < 0 ? r : drop_others(mgr, &rows, used, &why, reterr);
+	return r < 0 ? r : drop_others(mgr, &rows, used, &reason, reterr);
 }
 
 /* The config of the last completed deploy. */
@@ -153,7 +153,7 @@ static const struct resource_row *old_config(const struct resource_rows *rows,
 	return found;
 }
 
-int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struct reason *why,
+int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struct reason *reason,
 			  struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -174,31 +174,32 @@ int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struc
 		return r;
 	old = old_config(&rows, &ep);
 	if (!old)
-		return sagemaker_endpoint_fail(mgr, endpoint, why, reterr);
+		return sagemaker_endpoint_fail(mgr, endpoint, reason, reterr);
 	if (!str_eq(old->name, sagemaker_config_wanted(row)))
 		r = want_config(mgr, row, old->name, reterr);
 	if (r >= 0)
-		r = drop_others(mgr, &rows, old->name, why, reterr);
+		r = drop_others(mgr, &rows, old->name, reason, reterr);
 	if (r >= 0)
-		r = endpoint_move(mgr, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, why, reterr);
-	return r < 0 ? r : endpoint_update_end(mgr, job.id, STATE_FAILED, why, NULL, reterr);
+		r = endpoint_move(mgr, ep.id, ENDPOINT_UPDATING, ENDPOINT_IN_SERVICE, reason,
+				  reterr);
+	return r < 0 ? r : endpoint_update_end(mgr, job.id, STATE_FAILED, reason, NULL, reterr);
 }
 
 int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason why;
+	struct reason reason;
 	int r = sagemaker_staging_stop(mgr, job, reterr);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	reason_set(&why, REASON_CANCELLED, "the update was cancelled");
+	reason_set(&reason, REASON_CANCELLED, "the update was cancelled");
 	r = store_endpoint_find(mgr->store, json_get_str(job->spec, "endpoint", ""), &ep, reterr);
 	if (r >= 0)
-		r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
+		r = sagemaker_update_undo(mgr, ep.id, &reason, reterr);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
-	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &why, NULL, reterr);
+	return endpoint_update_end(mgr, job->id, STATE_CANCELLED, &reason, NULL, reterr);
 }
 
 static bool was_just_accepted(const struct manager *mgr, const struct resource_row *row)
@@ -223,21 +224,21 @@ static int cannot_have(struct manager *mgr, const struct resource_row *row, enum
 		       const char *words, struct err *reterr)
 {
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason why;
+	struct reason reason;
 	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
 	if (r < 0)
 		return r;
 	if (ep.state == ENDPOINT_UPDATING) {
-		reason_set(&why, code, "%s", words);
-		return sagemaker_update_undo(mgr, ep.id, &why, reterr);
+		reason_set(&reason, code, "%s", words);
+		return sagemaker_update_undo(mgr, ep.id, &reason, reterr);
 	}
 	if (ep.state == ENDPOINT_IN_SERVICE && (code == REASON_QUOTA || code == REASON_CAPACITY))
 		return wait_for_place(mgr, row, reterr);
-	reason_set(&why, code,
+	reason_set(&reason, code,
 		   "after a failed update SageMaker cannot roll the endpoint back to %s: %s",
 		   sagemaker_config_wanted(row), words);
-	return sagemaker_endpoint_fail(mgr, ep.id, &why, reterr);
+	return sagemaker_endpoint_fail(mgr, ep.id, &reason, reterr);
 }
 
 /* ---- looking ---- */
@@ -248,7 +249,7 @@ int sagemaker_update_late(struct manager *mgr, const struct resource_row *row, s
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int64_t limit_us = mgr->settings->aws.endpoint_timeout_us;
 	const struct resource_row *config;
-	struct reason why;
+	struct reason reason;
 	char text[32];
 	int r = store_endpoint_get(mgr->store, row->endpoint, &ep, reterr);
 
@@ -260,23 +261,24 @@ int sagemaker_update_late(struct manager *mgr, const struct resource_row *row, s
 	if (!config || str_eq(config->job, ep.job) || !config->present_us || !limit_us ||
 	    clock_now_us() - config->present_us < limit_us)
 		return 0;
-	reason_set(&why, REASON_TIMED_OUT, "endpoint %s is still %s, %s after its update began%s%s",
-		   row->name, row->status, duration_format(text, limit_us),
-		   row->reason.code ? ": " : "", row->reason.message);
-	r = sagemaker_update_undo(mgr, ep.id, &why, reterr);
+	reason_set(&reason, REASON_TIMED_OUT,
+		   "endpoint %s is still %s, %s after its update began%s%s", row->name, row->status,
+		   duration_format(text, limit_us), row->reason.code ? ": " : "",
+		   row->reason.message);
+	r = sagemaker_update_undo(mgr, ep.id, &reason, reterr);
 	return r < 0 ? r : 1;
 }
 
 /* SageMaker went back by itself: the config that UpdateEndpoint accepted is not in use. */
 static int went_back(struct manager *mgr, const struct resource_row *row, struct err *reterr)
 {
-	const char *why = json_get_str(row->answer, "FailureReason", NULL);
+	const char *problem = json_get_str(row->answer, "FailureReason", NULL);
 	char words[REASON_MSG_MAX];
 
-	if (!why && was_just_accepted(mgr, row))
+	if (!problem && was_just_accepted(mgr, row))
 		return 0; /* describe may show an older state */
 	str_excerptf(words, sizeof(words), "SageMaker rolled back to the old endpoint config: %s",
-		     why ? why : "SageMaker gave no reason");
+		     problem ? problem : "SageMaker gave no reason");
 	return cannot_have(mgr, row, sagemaker_failure_code(words), words, reterr);
 }
 

@@ -44,7 +44,7 @@ int sagemaker_update_late(struct manager *mgr, const struct resource_row *row,
 			  struct err *reterr) MUSTCHECK;
 /* The endpoint is being deleted: end the job that updates it. */
 int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
-			  const struct reason *why, struct err *reterr) MUSTCHECK;
+			  const struct reason *reason, struct err *reterr) MUSTCHECK;
 /* Stop the job's staging, whose end also ends the job. Returns 1, or 0 if there is no staging. */
 int sagemaker_staging_stop(struct manager *mgr, const struct job_row *job,
 			   struct err *reterr) MUSTCHECK;
@@ -52,5 +52,5 @@ int sagemaker_staging_stop(struct manager *mgr, const struct job_row *job,
 int sagemaker_update_cancel(struct manager *mgr, const struct job_row *job,
 			    struct err *reterr) MUSTCHECK;
 /* Roll back the update; its job fails (or is cancelled). Does nothing if no update is running. */
-int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struct reason *why,
+int sagemaker_update_undo(struct manager *mgr, const char *endpoint, const struct reason *reason,
 			  struct err *reterr) MUSTCHECK;

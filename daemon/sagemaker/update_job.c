@@ -45,7 +45,7 @@ int sagemaker_staging_stop(struct manager *mgr, const struct job_row *job, struc
 }
 
 int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
-			  const struct reason *why, struct err *reterr)
+			  const struct reason *cause, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	struct reason reason;
@@ -55,7 +55,7 @@ int sagemaker_update_drop(struct manager *mgr, const struct endpoint_row *ep,
 		r = sagemaker_staging_stop(mgr, &job, reterr) ?: 2;
 	if (r != 2)
 		return r < 0 ? r : 0;
-	reason_set(&reason, why->code, "endpoint '%s' was deleted during its update: %s", ep->name,
-		   why->message);
+	reason_set(&reason, cause->code, "endpoint '%s' was deleted during its update: %s",
+		   ep->name, cause->message);
 	return endpoint_update_end(mgr, job.id, STATE_FAILED, &reason, NULL, reterr);
 }

@@ -211,7 +211,7 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 {
 	const json_t *sagemaker = json_object_get(job->spec, "sagemaker");
 	char words[160], pointer[POINTER_MAX];
-	struct err why = {0};
+	struct err err = {0};
 	int64_t micro_usd;
 	int r;
 
@@ -221,13 +221,13 @@ void budget_check(const struct settings *set, const struct job_spec *job, const 
 	if (!json_object_get(sagemaker, "instance_type") &&
 	    !json_object_get(sagemaker, "serverless"))
 		return;
-	r = budget_worst_case(set, job->spec, job->kind, &micro_usd, words, sizeof(words), &why);
+	r = budget_worst_case(set, job->spec, job->kind, &micro_usd, words, sizeof(words), &err);
 	str_must_format(pointer, sizeof(pointer), "%s/sagemaker/%s", at,
 			json_object_get(sagemaker, "serverless") ? "serverless" : "instance_type");
 	if (r == -ERR_NOT_FOUND)
-		problem_add(problems, pointer, PROBLEM_PRICE_UNKNOWN, "%s", why.msg);
+		problem_add(problems, pointer, PROBLEM_PRICE_UNKNOWN, "%s", err.msg);
 	else if (r < 0)
-		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s", why.msg);
-	else if (budget_never_fits(set, micro_usd, &why))
-		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s: %s", words, why.msg);
+		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s", err.msg);
+	else if (budget_never_fits(set, micro_usd, &err))
+		problem_add(problems, pointer, PROBLEM_MONEY_CAP, "%s: %s", words, err.msg);
 }

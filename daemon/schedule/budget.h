@@ -34,11 +34,11 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 
 /* True if the amount fits now, in addition to reserved and spent money and to the worst cases of
  * jobs in staging. Call this in the transaction that starts the job; that keeps the caps. If false,
- * *why is waiting_for_money with the cap and the time when it is free again. If earlier attempts of
- * this job have used up the job's cap, *why is money_cap. If the ledger cannot be read:
+ * *reason is waiting_for_money with the cap and the time when it is free again. If earlier attempts
+ * of this job have used up the job's cap, *reason is money_cap. If the ledger cannot be read:
  * waiting_for_money. */
 bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
-		 struct reason *why);
+		 struct reason *reason);
 /* In the transaction of the intent: reserve the amount. */
 int budget_reserve(struct manager *mgr, const struct resource_row *row, int64_t micro_usd,
 		   const char *words, struct err *reterr) MUSTCHECK;

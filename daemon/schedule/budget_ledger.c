@@ -21,12 +21,12 @@ static int64_t next_month_us(int64_t now)
 	return next * USEC_PER_DAY;
 }
 
-static void say_waiting(struct reason *why, const char *what, int64_t used, int64_t more,
+static void say_waiting(struct reason *reason, const char *what, int64_t used, int64_t more,
 			int64_t cap, int64_t free_us)
 {
 	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN], at[CLOCK_TEXT_LEN];
 
-	reason_set(why, REASON_WAITING_FOR_MONEY,
+	reason_set(reason, REASON_WAITING_FOR_MONEY,
 		   "the worst case is %s US dollars; of the %s's %s, %s is reserved or spent; "
 		   "enough is free at %s, or when something that runs costs less than was reserved",
 		   money_format(a, more), what, money_format(b, cap), money_format(c, used),
@@ -34,13 +34,13 @@ static void say_waiting(struct reason *why, const char *what, int64_t used, int6
 }
 
 /* Money reserved by an earlier attempt returns when it is settled; money that it cost does not. */
-static void say_job_cap(struct reason *why, const struct settings *set,
+static void say_job_cap(struct reason *reason, const struct settings *set,
 			const struct money_sums *sums, int64_t micro_usd)
 {
 	bool never = budget_above(sums->job - sums->job_open, micro_usd, set->money_job_max);
 	char a[MONEY_TEXT_LEN], b[MONEY_TEXT_LEN], c[MONEY_TEXT_LEN];
 
-	reason_set(why, never ? REASON_MONEY_CAP : REASON_WAITING_FOR_MONEY,
+	reason_set(reason, never ? REASON_MONEY_CAP : REASON_WAITING_FOR_MONEY,
 		   "the worst case is another %s US dollars; a job may cost %s (money.job_max), "
 		   "and %s is already reserved or spent for this one%s",
 		   money_format(a, micro_usd), money_format(b, set->money_job_max),
@@ -91,7 +91,7 @@ static int sums_of(struct manager *mgr, const char *job, int64_t now, struct mon
 }
 
 bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_usd,
-		 struct reason *why)
+		 struct reason *reason)
 {
 	const struct settings *set = mgr->settings;
 	int64_t now = clock_now_us();
@@ -99,20 +99,22 @@ bool budget_fits(struct manager *mgr, const struct job_row *job, int64_t micro_u
 	struct err failed = {0};
 
 	if (sums_of(mgr, job->id, now, &sums, &failed) < 0) {
-		reason_set(why, REASON_WAITING_FOR_MONEY, "cannot read the ledger: %s", failed.msg);
+		reason_set(reason, REASON_WAITING_FOR_MONEY, "cannot read the ledger: %s",
+			   failed.msg);
 		return false;
 	}
 	if (budget_above(sums.job, micro_usd, set->money_job_max)) {
-		say_job_cap(why, set, &sums, micro_usd);
+		say_job_cap(reason, set, &sums, micro_usd);
 		return false;
 	}
 	if (budget_above(sums.month, micro_usd, set->money_month_max)) {
-		say_waiting(why, "month", sums.month, micro_usd, set->money_month_max,
+		say_waiting(reason, "month", sums.month, micro_usd, set->money_month_max,
 			    next_month_us(now));
 		return false;
 	}
 	if (budget_above(sums.day, micro_usd, set->money_day_max)) {
-		say_waiting(why, "day", sums.day, micro_usd, set->money_day_max, next_day_us(now));
+		say_waiting(reason, "day", sums.day, micro_usd, set->money_day_max,
+			    next_day_us(now));
 		return false;
 	}
 	return true;
@@ -309,7 +311,7 @@ int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t mor
 	OWN(resource_row_done) struct resource_row row = {0};
 	struct job_row job = {0};
 	struct budget_rate rate = {0};
-	struct reason why = {0};
+	struct reason reason = {0};
 	int64_t micro_usd = 0;
 	char words[160];
 	int r = ep->target == TARGET_SAGEMAKER && more_us != 0
@@ -326,9 +328,9 @@ int budget_renew(struct manager *mgr, const struct endpoint_row *ep, int64_t mor
 	if (r < 0)
 		return r;
 	str_assign(job.id, ep->job);
-	if (!budget_fits(mgr, &job, micro_usd, &why))
+	if (!budget_fits(mgr, &job, micro_usd, &reason))
 		return err_set(reterr, ERR_CONFLICT, "cannot renew the lease of '%s': %s", ep->name,
-			       why.message);
+			       reason.message);
 	budget_say(&rate, more_us, words, sizeof(words));
 	return budget_reserve(mgr, &row, micro_usd, words, reterr);
 }

@@ -15,28 +15,28 @@
 static int stop_job(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	const struct execution *ex = execution_of_job(mgr, job->id);
-	struct reason why;
+	struct reason reason;
 	int r = sagemaker_runs(job) ? sagemaker_cancel(mgr, job, reterr) : 0;
 
 	if (r < 0)
 		return r;
-	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
+	reason_set(&reason, REASON_CANCELLED, "the job was asked to stop");
 	r = job->state == STATE_STOPPING
 		    ? 0
-		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+		    : job_move(mgr, job->id, job->state, STATE_STOPPING, &reason, reterr);
 	return r < 0 || !ex ? r : execution_stop_later(mgr, ex, reterr);
 }
 
 static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(endpoint_rows_done) struct endpoint_rows live = {0};
-	struct reason why;
+	struct reason reason;
 	bool made = false;
 	int r = 0;
 
 	if (job->state != STATE_STOPPING) {
-		reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
-		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+		reason_set(&reason, REASON_CANCELLED, "the job was asked to stop");
+		r = job_move(mgr, job->id, job->state, STATE_STOPPING, &reason, reterr);
 	}
 	if (r >= 0)
 		r = store_endpoints_live(mgr->store, &live, reterr);
@@ -58,22 +58,22 @@ static int cancel_deploy(struct manager *mgr, const struct job_row *job, struct 
 static int cancel_active(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	struct job_row now = *job;
-	struct reason why;
+	struct reason reason;
 	int r;
 
 	if (job_kind_has_execution(job->kind))
 		return stop_job(mgr, job, reterr);
 	if (job->kind == JOB_DEPLOY)
 		return cancel_deploy(mgr, job, reterr);
-	reason_set(&why, REASON_CANCELLED, "the job was asked to stop");
-	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &why, reterr);
+	reason_set(&reason, REASON_CANCELLED, "the job was asked to stop");
+	r = job_move(mgr, job->id, job->state, STATE_STOPPING, &reason, reterr);
 	now.state = STATE_STOPPING;
-	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &why, NULL, reterr);
+	return r < 0 ? r : job_finish(mgr, &now, STATE_CANCELLED, &reason, NULL, reterr);
 }
 
 int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 	int r;
 
 	if (job_state_is_final(job->state))
@@ -85,8 +85,8 @@ int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reter
 	if (r < 0)
 		return r;
 	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
-		reason_set(&why, REASON_CANCELLED, "the job was cancelled before it started");
-		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &why, reterr);
+		reason_set(&reason, REASON_CANCELLED, "the job was cancelled before it started");
+		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &reason, reterr);
 		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}
 	return cancel_active(mgr, job, reterr);

@@ -10,7 +10,7 @@
 
 struct answer {
 	const struct job_row *job;
-	struct reason why;
+	struct reason reason;
 	int ahead;
 	bool in_line; /* True if a walk has reached it */
 };
@@ -33,7 +33,7 @@ static int explain_needs(struct manager *mgr, struct answer *a, json_t *waits, s
 		json_array_append_new(waits, json_pack("{ss ss ss}", "job", need->job, "name",
 						       need->name, "state", state));
 	}
-	reason_set(&a->why, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
+	reason_set(&a->reason, REASON_WAITING_FOR_JOBS, "waits for %s", buf_str(&names));
 	return r;
 }
 
@@ -49,35 +49,35 @@ struct walk {
 };
 
 /* Apply the scheduler's decision to this job now. */
-static void judge(struct walk *w, const struct job_row *job, struct reason *why)
+static void judge(struct walk *w, const struct job_row *job, struct reason *reason)
 {
 	struct execution_row row = {0};
 
-	if (!schedule_may_start(w->mgr, w->u, job, why))
+	if (!schedule_may_start(w->mgr, w->u, job, reason))
 		return;
-	if (!placement_find(w->mgr, w->u, job, &row, why))
+	if (!placement_find(w->mgr, w->u, job, &row, reason))
 		placement_keep(w->u, job);
 	else if (w->ahead)
-		reason_set(why, REASON_WAITING_FOR_SLOT,
+		reason_set(reason, REASON_WAITING_FOR_SLOT,
 			   "%s%d job%s for the same kind of slot start first",
 			   w->ahead >= MANAGER_LINE_MAX ? "at least " : "", w->ahead,
 			   w->ahead > 1 ? "s" : "");
 	else
-		reason_set(why, REASON_NONE, "the job starts now");
+		reason_set(reason, REASON_NONE, "the job starts now");
 }
 
 static int pass_job(void *arg, struct job_row *job, struct err *reterr)
 {
 	struct walk *w = arg;
 	struct answer *a = w->answers, *end = a + w->n;
-	struct reason why = {0};
+	struct reason reason = {0};
 
 	(void)reterr;
-	judge(w, job, &why);
+	judge(w, job, &reason);
 	while (a < end && !str_eq(a->job->id, job->id))
 		a++;
 	if (a < end) {
-		a->why = why;
+		a->reason = reason;
 		a->ahead = w->ahead;
 		a->in_line = true;
 		w->left--;
@@ -103,14 +103,14 @@ static void explain_other(struct walk *w, struct answer *a)
 
 	a->ahead = w->ahead;
 	if (job->held)
-		reason_set(&a->why, REASON_HELD, "the job is held; release it to let it start");
+		reason_set(&a->reason, REASON_HELD, "the job is held; release it to let it start");
 	else if (job->not_before_us > clock_now_us())
-		reason_set(&a->why, code_of_wait(job->reason.code),
+		reason_set(&a->reason, code_of_wait(job->reason.code),
 			   "the next attempt starts at %s (%s: %s)",
 			   clock_format(at, job->not_before_us), reason_code_str(job->reason.code),
 			   job->reason.message);
 	else
-		judge(w, job, &a->why);
+		judge(w, job, &a->reason);
 }
 
 static bool waits_in(const struct answer *a, enum job_target target, enum slot_class place)
@@ -164,15 +164,15 @@ static void explain_active(struct manager *mgr, struct answer *a)
 	const struct execution *ex = execution_of_job(mgr, a->job->id);
 	enum job_state state = a->job->state;
 
-	if ((!a->why.message[0] || state == STATE_STOPPING) &&
-	    sagemaker_explain(mgr, a->job, &a->why))
+	if ((!a->reason.message[0] || state == STATE_STOPPING) &&
+	    sagemaker_explain(mgr, a->job, &a->reason))
 		return;
 	if (ex && ex->unstarted)
-		reason_set(&a->why, REASON_WAITING_FOR_ROOM,
+		reason_set(&a->reason, REASON_WAITING_FOR_ROOM,
 			   "the machine had no room for the job's process (disk, descriptors, "
 			   "processes or memory); the daemon starts it again");
-	else if (!a->why.message[0])
-		reason_set(&a->why, a->why.code, "the job %s%s",
+	else if (!a->reason.message[0])
+		reason_set(&a->reason, a->reason.code, "the job %s%s",
 			   job_state_is_final(state) && state < STATE_CANCELLED ? "has " : "is ",
 			   job_state_str(state));
 }
@@ -192,7 +192,7 @@ static int append(struct manager *mgr, struct answer *a, json_t *items, struct e
 	if (json_array_append_new(
 		    items, json_pack("{ss ss ss s{ss ss} sO si}", "job", job->id, "name", job->name,
 				     "state", job_state_str(job->state), "reason", "code",
-				     reason_code_str(a->why.code), "message", a->why.message,
+				     reason_code_str(a->reason.code), "message", a->reason.message,
 				     "waits_for", waits, "ahead", a->ahead)) < 0)
 		return err_errno(reterr, ENOMEM, "explain jobs");
 	return 0;
@@ -208,7 +208,7 @@ int schedule_explain(struct manager *mgr, const struct job_row *const *jobs, siz
 	if (!answers || !items)
 		return err_errno(reterr, ENOMEM, "explain jobs");
 	for (size_t i = 0; i < n; i++)
-		answers[i] = (struct answer){.job = jobs[i], .why = jobs[i]->reason};
+		answers[i] = (struct answer){.job = jobs[i], .reason = jobs[i]->reason};
 	r = explain_queued(mgr, answers, n, reterr);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = append(mgr, &answers[i], items, reterr);

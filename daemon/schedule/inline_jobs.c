@@ -46,21 +46,21 @@ static void predict_free(struct predict *p)
 }
 
 static int predict_end(struct manager *mgr, struct predict *p, enum job_state to,
-		       const struct reason *why, const json_t *outputs, struct err *reterr)
+		       const struct reason *reason, const json_t *outputs, struct err *reterr)
 {
 	OWN(job_row_done) struct job_row job = {0};
 	int r = store_job_get(mgr->store, p->job, &job, reterr);
 
 	if (r < 0 || job_state_is_final(job.state) || job.attempt != p->attempt)
 		return r < 0 ? r : 0;
-	return job_finish(mgr, &job, to, why, outputs, reterr);
+	return job_finish(mgr, &job, to, reason, outputs, reterr);
 }
 
 static int on_again(sd_event_source *s, uint64_t at, void *userdata);
 
 /* Ends the job in a separate transaction and frees p. If that cannot be written, the request is
  * repeated. */
-static void predict_done(struct predict *p, enum job_state to, const struct reason *why,
+static void predict_done(struct predict *p, enum job_state to, const struct reason *reason,
 			 const json_t *outputs)
 {
 	struct manager *mgr = p->manager;
@@ -68,7 +68,7 @@ static void predict_done(struct predict *p, enum job_state to, const struct reas
 	int r = txn_begin(mgr, &err);
 
 	if (r >= 0) {
-		r = predict_end(mgr, p, to, why, outputs, &err);
+		r = predict_end(mgr, p, to, reason, outputs, &err);
 		if (r < 0)
 			txn_fail(mgr, r, &err);
 		r = txn_end(mgr, NULL);
@@ -81,10 +81,10 @@ static void predict_done(struct predict *p, enum job_state to, const struct reas
 
 static void predict_failed(struct predict *p, enum reason_code code, const char *words)
 {
-	struct reason why;
+	struct reason reason;
 
-	reason_set(&why, code, "%s", words);
-	predict_done(p, STATE_FAILED, &why, NULL);
+	reason_set(&reason, code, "%s", words);
+	predict_done(p, STATE_FAILED, &reason, NULL);
 }
 
 static void predict_answered(struct predict *p)
@@ -165,7 +165,7 @@ static bool predict_refused(struct predict *p)
 
 static void predict_try(struct predict *p)
 {
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (predict_refused(p))
@@ -180,13 +180,13 @@ static void predict_try(struct predict *p)
 	};
 	p->message.fn = on_answer;
 	str_assign(p->inv.endpoint, p->endpoint);
-	r = manager_invoke(p->manager, &p->inv, &why);
+	r = manager_invoke(p->manager, &p->inv, &err);
 	if (r == -ERR_NOT_FOUND)
-		predict_failed(p, REASON_ENDPOINT_MISSING, why.msg);
+		predict_failed(p, REASON_ENDPOINT_MISSING, err.msg);
 	else if (r == -EMSGSIZE)
-		predict_failed(p, REASON_INVALID_INPUT, why.msg);
+		predict_failed(p, REASON_INVALID_INPUT, err.msg);
 	else if (r < 0)
-		predict_later(p, why.msg);
+		predict_later(p, err.msg);
 }
 
 static void predict_after(struct manager *mgr, void *arg, bool committed)
@@ -231,15 +231,15 @@ static int delete_start(struct manager *mgr, const struct job_row *job, const js
 {
 	const char *name = json_get_str(spec, "endpoint", "");
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
-	struct reason why;
+	struct reason reason;
 	struct err missing = {0};
 	int r = store_endpoint_find(mgr->store, name, &ep, &missing);
 
 	if (r == -ERR_NOT_FOUND) {
-		reason_set(&why, REASON_ENDPOINT_MISSING,
+		reason_set(&reason, REASON_ENDPOINT_MISSING,
 			   "there is no live endpoint named '%s'; deploy it, or correct the name",
 			   name);
-		return job_finish(mgr, job, STATE_FAILED, &why, NULL, reterr);
+		return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 	}
 	if (r < 0) {
 		*reterr = missing;
@@ -278,13 +278,13 @@ int action_resume(struct manager *mgr, const struct job_row *job, struct err *re
 	OWN(json_decrefp) json_t *spec = NULL;
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
 	struct reason none = {0}, gone;
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (job->kind == JOB_PREDICT) {
-		if (job_resolve(mgr, job, &spec, &why) >= 0)
+		if (job_resolve(mgr, job, &spec, &err) >= 0)
 			return predict_start(mgr, job, spec, reterr);
-		reason_set(&gone, REASON_DATA_MISSING, "%s", why.msg);
+		reason_set(&gone, REASON_DATA_MISSING, "%s", err.msg);
 		return job_finish(mgr, job, STATE_FAILED, &gone, NULL, reterr);
 	}
 	r = store_endpoint_find(mgr->store, json_get_str(job->outputs, "endpoint", ""), &ep,

@@ -69,7 +69,7 @@ static int end_attempt(struct manager *mgr, const struct job_row *job, const str
 
 	if (job->attempt > 0)
 		r = store_attempt_set_state(mgr->store, job->id, job->attempt,
-					    attempt_state_of(end->to), &end->why, at_us, reterr);
+					    attempt_state_of(end->to), &end->reason, at_us, reterr);
 	if (r >= 0 && job->attempt > 0)
 		r = store_attempt_set_result(mgr->store, job->id, job->attempt, NULL, end->outputs,
 					     reterr);
@@ -88,12 +88,13 @@ int job_end(struct manager *mgr, const struct job_row *job, const struct job_end
 	if (r < 0)
 		return r;
 	if (end->to == STATE_FAILED && !end->may_live &&
-	    plan_retry(job, &end->why, &retries, &not_before_us)) {
+	    plan_retry(job, &end->reason, &retries, &not_before_us)) {
 		r = store_job_set_retry(mgr->store, job->id, retries, not_before_us, reterr);
 		return r < 0 ? r
-			     : job_move(mgr, job->id, job->state, STATE_QUEUED, &end->why, reterr);
+			     : job_move(mgr, job->id, job->state, STATE_QUEUED, &end->reason,
+					reterr);
 	}
-	r = job_move(mgr, job->id, job->state, end->to, &end->why, reterr);
+	r = job_move(mgr, job->id, job->state, end->to, &end->reason, reterr);
 	if (r >= 0 && end->outputs)
 		r = store_job_set_outputs(mgr->store, job->id, end->outputs, reterr);
 	if (r >= 0 && at_us < now)
@@ -104,7 +105,7 @@ int job_end(struct manager *mgr, const struct job_row *job, const struct job_end
 int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to,
 	       const struct reason *reason, const json_t *outputs, struct err *reterr)
 {
-	struct job_end end = {.to = to, .why = *reason, .outputs = outputs};
+	struct job_end end = {.to = to, .reason = *reason, .outputs = outputs};
 
 	return job_end(mgr, job, &end, reterr);
 }
@@ -149,12 +150,13 @@ static enum verdict judge(const struct need_rows *needs, const struct need_row *
 static int skip_job(struct manager *mgr, const struct job_row *job, const struct need_row *need,
 		    struct err *reterr)
 {
-	struct reason why;
+	struct reason reason;
 	int r;
 
-	reason_set(&why, REASON_DEPENDENCY, "job '%s' %s%s", need->name, job_state_str(need->state),
+	reason_set(&reason, REASON_DEPENDENCY, "job '%s' %s%s", need->name,
+		   job_state_str(need->state),
 		   need->when == NEED_FAILURE ? ", and this job runs only when it fails" : "");
-	r = job_move(mgr, job->id, job->state, STATE_SKIPPED, &why, reterr);
+	r = job_move(mgr, job->id, job->state, STATE_SKIPPED, &reason, reterr);
 	return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 }
 
@@ -162,7 +164,7 @@ int job_settle(struct manager *mgr, const char *id, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
 	OWN(job_row_done) struct job_row job = {0};
-	const struct need_row *why = NULL;
+	const struct need_row *need = NULL;
 	struct reason none = {0};
 	int r = store_job_get(mgr->store, id, &job, reterr);
 
@@ -170,13 +172,13 @@ int job_settle(struct manager *mgr, const char *id, struct err *reterr)
 		r = store_needs_of(mgr->store, id, &needs, reterr);
 	if (r < 0 || job.state != STATE_BLOCKED)
 		return r;
-	switch (judge(&needs, &why)) {
+	switch (judge(&needs, &need)) {
 	case VERDICT_WAIT:
 		return 0;
 	case VERDICT_GO:
 		return job_move(mgr, id, STATE_BLOCKED, STATE_QUEUED, &none, reterr);
 	case VERDICT_SKIP:
-		return skip_job(mgr, &job, why, reterr);
+		return skip_job(mgr, &job, need, reterr);
 	}
 	return 0;
 }
@@ -225,7 +227,7 @@ int job_reset(struct manager *mgr, const struct job_row *job, enum job_state to,
 int job_retry(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(need_rows_done) struct need_rows needs = {0};
-	const struct need_row *why = NULL;
+	const struct need_row *need = NULL;
 	enum verdict v;
 	int r;
 
@@ -238,11 +240,11 @@ int job_retry(struct manager *mgr, const struct job_row *job, struct err *reterr
 	r = store_needs_of(mgr->store, job->id, &needs, reterr);
 	if (r < 0)
 		return r;
-	v = judge(&needs, &why);
+	v = judge(&needs, &need);
 	if (v == VERDICT_SKIP)
 		return err_set(reterr, ERR_CONFLICT,
 			       "job '%s' needs '%s', which %s: retry that job or the whole run",
-			       job->name, why->name, job_state_str(why->state));
+			       job->name, need->name, job_state_str(need->state));
 	r = job_check_folders(mgr, job, reterr);
 	if (r < 0)
 		return r;

@@ -22,7 +22,7 @@ int job_move(struct manager *mgr, const char *id, enum job_state from, enum job_
 /* The end of an attempt. */
 struct job_end {
 	enum job_state to; /* a final state */
-	struct reason why;
+	struct reason reason;
 	const json_t *outputs; /* borrowed; NULL: none */
 	int64_t at_us;	       /* wall clock; 0: now */
 	/* True if processes of the attempt may still run: no automatic retry */
@@ -63,10 +63,10 @@ int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t *
 void schedule_pass(struct manager *mgr);
 /* True if a start waits only for time or for a foreign process. Called every second. */
 bool schedule_is_due(const struct manager *mgr);
-/* False if this queued job waits for something other than a slot; *why is the reason. Disk and
+/* False if this queued job waits for something other than a slot; *reason is the reason. Disk and
  * descriptors are checked once for each `u`. */
 bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_row *job,
-			struct reason *why);
+			struct reason *reason);
 
 enum line_look {
 	LINE_GOES_ON, /* the job is not queued any more */

@@ -14,15 +14,15 @@ struct find {
 	struct job_rows jobs;	   /* jobs of its run */
 	json_t *outputs;	   /* outputs of the other run's attempt; owned */
 	bool checks;		   /* True to check only for folders that somebody removed */
-	int removed;		   /* not 0 if a removed folder was found, see *why */
-	struct err *why;
+	int removed;		   /* not 0 if a removed folder was found, see *err */
+	struct err *err;
 	char file[SPEC_PATH_MAX + 64];
 };
 
 static void check_folder(struct find *find, const char *path)
 {
 	if (find->checks && !find->removed)
-		find->removed = store_folder_check(find->mgr->store, path, find->why);
+		find->removed = store_folder_check(find->mgr->store, path, find->err);
 }
 
 /* The path below the attempt's execution, for an output whose values are stored in place of a path
@@ -145,7 +145,7 @@ static int check_resume(struct manager *mgr, const struct job_row *job, struct e
 int job_check_folders(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
-	struct find find = {.mgr = mgr, .job = job, .checks = true, .why = reterr};
+	struct find find = {.mgr = mgr, .job = job, .checks = true, .err = reterr};
 	struct err unused;
 	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
 
@@ -163,7 +163,7 @@ int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t *
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct err gone = {0};
-	struct find find = {.mgr = mgr, .job = job, .checks = true, .why = &gone};
+	struct find find = {.mgr = mgr, .job = job, .checks = true, .err = &gone};
 	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
 
 	if (r >= 0)

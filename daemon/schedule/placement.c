@@ -66,7 +66,7 @@ struct usage *usage_read(struct manager *mgr)
 	return u;
 }
 
-bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why)
+bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *reason)
 {
 	struct err missing = {0};
 
@@ -75,7 +75,7 @@ bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why)
 	u->room_known = true;
 	if (u->no_room.code == REASON_NONE)
 		return true;
-	*why = u->no_room;
+	*reason = u->no_room;
 	return false;
 }
 
@@ -99,33 +99,33 @@ static bool wished(const struct job_resources *res, int index)
 
 /* Append why this GPU cannot be used. Returns false if it can. */
 static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct job_resources *res,
-			int i, struct buf *why)
+			int i, struct buf *text)
 {
 	const struct device *dev = &u->list.items[i];
 	int64_t margin = mgr->settings->gpu_memory_margin_bytes;
 	char held[24], wanted[24], name[64] = "";
 
 	if (dev->lost) {
-		buf_printf(why, "GPU %d: lost (the driver does not reach it)", dev->index);
+		buf_printf(text, "GPU %d: lost (the driver does not reach it)", dev->index);
 	} else if (u->kept[i]) {
-		buf_printf(why, "GPU %d: kept for a job ahead in the queue", dev->index);
+		buf_printf(text, "GPU %d: kept for a job ahead in the queue", dev->index);
 	} else if (u->whole[i] || (!res->gpu_memory_bytes && u->sharers[i])) {
-		buf_printf(why, "GPU %d: held by another job", dev->index);
+		buf_printf(text, "GPU %d: held by another job", dev->index);
 	} else if (res->gpu_memory_bytes ? u->reserved[i] + u->foreign[i] + res->gpu_memory_bytes >
 						   dev->total_bytes
 					 : u->foreign[i] > margin) {
 		proc_name(u->foreign_top[i].pid, name, sizeof(name));
 		str_bytes(wanted, sizeof(wanted), res->gpu_memory_bytes);
 		if (u->foreign_top[i].pid)
-			buf_printf(why, "GPU %d: pid %d%s%s%s holds %s", dev->index,
+			buf_printf(text, "GPU %d: pid %d%s%s%s holds %s", dev->index,
 				   (int)u->foreign_top[i].pid, name[0] ? " (" : "", name,
 				   name[0] ? ")" : "",
 				   str_bytes(held, sizeof(held), u->foreign_top[i].used_bytes));
 		else
-			buf_printf(why, "GPU %d: %s of its memory is in use", dev->index,
+			buf_printf(text, "GPU %d: %s of its memory is in use", dev->index,
 				   str_bytes(held, sizeof(held), u->foreign[i] + u->reserved[i]));
 		if (res->gpu_memory_bytes)
-			buf_printf(why, ", and the job needs %s", wanted);
+			buf_printf(text, ", and the job needs %s", wanted);
 	} else {
 		return false;
 	}
@@ -134,7 +134,7 @@ static bool gpu_refuses(struct manager *mgr, const struct usage *u, const struct
 
 /* Prefer the most free memory, so that sharing jobs spread. */
 static int best_device(struct manager *mgr, const struct usage *u, const struct job_resources *res,
-		       const struct execution_row *taken, struct buf *why)
+		       const struct execution_row *taken, struct buf *text)
 {
 	int64_t best_free = -1;
 	int best = -1;
@@ -147,9 +147,9 @@ static int best_device(struct manager *mgr, const struct usage *u, const struct 
 			used |= taken->devices[t] == i;
 		if (used || !wished(res, u->list.items[i].index))
 			continue;
-		if (why->len)
-			buf_puts(why, "; ");
-		if (gpu_refuses(mgr, u, res, i, why)) {
+		if (text->len)
+			buf_puts(text, "; ");
+		if (gpu_refuses(mgr, u, res, i, text)) {
 			continue;
 		}
 		if (left > best_free) {
@@ -163,20 +163,20 @@ static int best_device(struct manager *mgr, const struct usage *u, const struct 
 static bool place_gpus(struct manager *mgr, struct usage *u, const struct job_resources *res,
 		       struct execution_row *row, struct reason *reason)
 {
-	OWN(buf_done) struct buf why = BUF_INIT(REASON_MSG_MAX);
+	OWN(buf_done) struct buf text = BUF_INIT(REASON_MSG_MAX);
 
 	row->gpu_memory_bytes = res->gpu_memory_bytes;
 	while (row->devices_n < res->gpus) {
-		int i = best_device(mgr, u, res, row, &why);
+		int i = best_device(mgr, u, res, row, &text);
 
 		if (i < 0) {
 			row->devices_n = 0;
 			reason_set(reason, REASON_WAITING_FOR_GPU, "the job needs %d GPU%s: %s",
 				   res->gpus, res->gpus > 1 ? "s" : "",
-				   why.len ? buf_str(&why) : "this machine has no such GPU");
+				   text.len ? buf_str(&text) : "this machine has no such GPU");
 			return false;
 		}
-		buf_clear(&why);
+		buf_clear(&text);
 		row->devices[row->devices_n] = i;
 		str_assign(row->device_uuids[row->devices_n], u->list.items[i].uuid);
 		row->devices_n++;
@@ -267,7 +267,7 @@ static bool place_cpu(struct manager *mgr, int *used, int slots, const char *wha
 }
 
 bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *job,
-		    struct execution_row *row, struct reason *why)
+		    struct execution_row *row, struct reason *reason)
 {
 	struct job_resources res;
 
@@ -277,16 +277,16 @@ bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *
 		row->cpus = res.cpus;
 	switch (placement_of(job)) {
 	case PLACE_CPU:
-		return place_job_cpus(mgr, u, row->cpus, why);
+		return place_job_cpus(mgr, u, row->cpus, reason);
 	case PLACE_ENDPOINT:
 		return place_cpu(mgr, &u->cpu_endpoints, mgr->settings->cpu_endpoints_max,
-				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, why);
+				 "places for CPU endpoints", REASON_WAITING_FOR_SLOT, reason);
 	case PLACE_GPU:
-		return place_gpus(mgr, u, &res, row, why) ||
-		       share_gpus(mgr, u, job, &res, row, why);
+		return place_gpus(mgr, u, &res, row, reason) ||
+		       share_gpus(mgr, u, job, &res, row, reason);
 	case PLACE_TRANSFER:
 		return place_cpu(mgr, &u->transfers, mgr->settings->transfer_slots,
-				 "transfer slots", REASON_WAITING_FOR_TRANSFER, why);
+				 "transfer slots", REASON_WAITING_FOR_TRANSFER, reason);
 	case PLACE_NONE:
 	case PLACES_:
 		break;

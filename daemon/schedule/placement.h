@@ -24,12 +24,12 @@ struct usage {
 
 /* Allocated on the heap, because a device list has some kilobytes; free it with free(). */
 struct usage *usage_read(struct manager *mgr);
-/* False if disk, inodes or descriptors do not suffice for one more execution (headroom.h); *why is
- * the reason. Checked once for each `u`. */
-bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *why);
-/* If true, *row has cpus and devices, and `u` counts them. If false, *why is the reason. */
+/* False if disk, inodes or descriptors do not suffice for one more execution (headroom.h); *reason
+ * is the reason. Checked once for each `u`. */
+bool usage_has_room(struct manager *mgr, struct usage *u, struct reason *reason);
+/* If true, *row has cpus and devices, and `u` counts them. If false, *reason is the reason. */
 bool placement_find(struct manager *mgr, struct usage *u, const struct job_row *job,
-		    struct execution_row *row, struct reason *why);
+		    struct execution_row *row, struct reason *reason);
 /* Keep GPUs for a job that must wait. No job behind it gets a GPU that it could use; otherwise it
  * might be overtaken forever. Nothing is kept for a job that needs more GPUs than exist. True if a
  * GPU is left for the jobs behind it. */

@@ -25,11 +25,11 @@
 
 /* A job that fails before its process starts still has an attempt with the reason. */
 static int fail_start(struct manager *mgr, const struct job_row *job, enum reason_code code,
-		      const struct err *why, struct err *reterr)
+		      const struct err *err, struct err *reterr)
 {
 	struct reason reason;
 
-	reason_set(&reason, code, "%s", why->msg);
+	reason_set(&reason, code, "%s", err->msg);
 	return job_finish(mgr, job, STATE_FAILED, &reason, NULL, reterr);
 }
 
@@ -67,9 +67,9 @@ static int begin_attempt(struct manager *mgr, struct job_row *job, struct err *r
 }
 
 /* The files are written first: if the disk has no room, the job stays queued and no attempt is
- * recorded. Returns JOB_WAITS in that case, with the reason in *why. */
+ * recorded. Returns JOB_WAITS in that case, with the reason in *reason. */
 static int start_process(struct manager *mgr, struct job_row *job, const json_t *spec,
-			 struct execution_row *row, struct reason *why, struct err *reterr)
+			 struct execution_row *row, struct reason *reason, struct err *reterr)
 {
 	bool deploy = job->kind == JOB_DEPLOY, serve = deploy && !sagemaker_runs(job);
 	enum reason_code code = REASON_EXEC_FAILED;
@@ -84,7 +84,7 @@ static int start_process(struct manager *mgr, struct job_row *job, const json_t 
 	prepared = execution_prepare(mgr, job, serve, row, spec, resume[0] ? resume : NULL, &code,
 				     &trouble);
 	if (headroom_is_missing(prepared)) {
-		reason_set(why, REASON_WAITING_FOR_ROOM, "%s", trouble.msg);
+		reason_set(reason, REASON_WAITING_FOR_ROOM, "%s", trouble.msg);
 		return JOB_WAITS;
 	}
 	r = begin_attempt(mgr, job, reterr);
@@ -98,7 +98,7 @@ static int start_process(struct manager *mgr, struct job_row *job, const json_t 
 }
 
 static int start_job(struct manager *mgr, struct job_row *job, struct execution_row *row,
-		     struct reason *why, struct err *reterr)
+		     struct reason *reason, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct reason gone;
@@ -112,7 +112,7 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
 	}
 	if (resolved >= 0 && placement_of(job) != PLACE_NONE)
-		return start_process(mgr, job, spec, row, why, reterr);
+		return start_process(mgr, job, spec, row, reason, reterr);
 	r = begin_attempt(mgr, job, reterr);
 	if (r < 0)
 		return r;
@@ -126,26 +126,27 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 }
 
 /* The earlier attempts have used up the job's cap, so the job can never start. */
-static int never_starts(struct manager *mgr, struct job_row *job, const struct reason *why,
+static int never_starts(struct manager *mgr, struct job_row *job, const struct reason *reason,
 			struct err *reterr)
 {
 	int r = begin_attempt(mgr, job, reterr);
 
-	return r < 0 ? r : job_finish(mgr, job, STATE_FAILED, why, NULL, reterr);
+	return r < 0 ? r : job_finish(mgr, job, STATE_FAILED, reason, NULL, reterr);
 }
 
 /* Store a long wait with the job, so that the job itself shows it, not only explain. */
-static int say_wait(struct manager *mgr, const struct job_row *job, const struct reason *why,
+static int say_wait(struct manager *mgr, const struct job_row *job, const struct reason *reason,
 		    struct err *reterr)
 {
-	bool money = why->code == REASON_WAITING_FOR_MONEY;
+	bool money = reason->code == REASON_WAITING_FOR_MONEY;
 
-	if (!money && why->code != REASON_WAITING_FOR_ROOM && mgr->aws &&
+	if (!money && reason->code != REASON_WAITING_FOR_ROOM && mgr->aws &&
 	    mgr->sagemaker->pause.code == REASON_NONE)
 		return 0; /* a look-up is running, which takes a moment */
-	if (job->reason.code == why->code && (!money || str_eq(job->reason.message, why->message)))
+	if (job->reason.code == reason->code &&
+	    (!money || str_eq(job->reason.message, reason->message)))
 		return 0;
-	return store_job_set_reason(mgr->store, job->id, why, clock_now_us(), reterr);
+	return store_job_set_reason(mgr->store, job->id, reason, clock_now_us(), reterr);
 }
 
 /* True if say_wait() has stored this reason. The job then waits for something other than a slot,
@@ -170,30 +171,30 @@ static void look_again(struct manager *mgr, void *arg, bool committed)
 }
 
 bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_row *job,
-			struct reason *why)
+			struct reason *reason)
 {
 	const char *stray = stray_of_job(mgr, job->id);
 
 	if (stray) {
-		reason_set(why, REASON_WAITING_FOR_SLOT,
+		reason_set(reason, REASON_WAITING_FOR_SLOT,
 			   "execution %s of the job, which the database does not know, is still "
 			   "ending",
 			   stray);
 		return false;
 	}
-	if (!endpoint_is_settled(mgr, job, why) || !sagemaker_may_start(mgr, job, why))
+	if (!endpoint_is_settled(mgr, job, reason) || !sagemaker_may_start(mgr, job, reason))
 		return false;
-	return placement_of(job) == PLACE_NONE || usage_has_room(mgr, u, why);
+	return placement_of(job) == PLACE_NONE || usage_has_room(mgr, u, reason);
 }
 
 /* The job waits for something other than a slot and does not block the jobs behind it. */
-static int wait_for(struct manager *mgr, struct job_row *job, const struct reason *why,
+static int wait_for(struct manager *mgr, struct job_row *job, const struct reason *reason,
 		    struct err *reterr)
 {
-	if (why->code == REASON_MONEY_CAP)
-		return never_starts(mgr, job, why, reterr);
+	if (reason->code == REASON_MONEY_CAP)
+		return never_starts(mgr, job, reason, reterr);
 	mgr->time_helps = true;
-	return say_wait(mgr, job, why, reterr);
+	return say_wait(mgr, job, reason, reterr);
 }
 
 struct pass {
@@ -208,24 +209,24 @@ static int look_at_job(void *arg, struct job_row *job, struct err *reterr)
 	const struct pass *p = arg;
 	struct manager *mgr = p->mgr;
 	struct execution_row row = {0};
-	struct reason why;
+	struct reason reason;
 	int r;
 
-	if (!schedule_may_start(mgr, p->u, job, &why)) {
-		r = wait_for(mgr, job, &why, reterr);
-		return r < 0 ? r : why.code == REASON_MONEY_CAP ? LINE_GOES_ON : LINE_STAYS;
+	if (!schedule_may_start(mgr, p->u, job, &reason)) {
+		r = wait_for(mgr, job, &reason, reterr);
+		return r < 0 ? r : reason.code == REASON_MONEY_CAP ? LINE_GOES_ON : LINE_STAYS;
 	}
-	if (!placement_find(mgr, p->u, job, &row, &why)) {
+	if (!placement_find(mgr, p->u, job, &row, &reason)) {
 		mgr->time_helps |= p->place == PLACE_GPU;
 		r = forget_wait(mgr, job, reterr);
 		if (r < 0)
 			return r;
 		return p->place == PLACE_GPU && placement_keep(p->u, job) ? LINE_STAYS : LINE_ENDS;
 	}
-	r = start_job(mgr, job, &row, &why, reterr);
+	r = start_job(mgr, job, &row, &reason, reterr);
 	if (r != JOB_WAITS)
 		return r < 0 ? r : LINE_GOES_ON;
-	r = wait_for(mgr, job, &why, reterr); /* its slot stays counted as used in this pass */
+	r = wait_for(mgr, job, &reason, reterr); /* its slot stays counted as used in this pass */
 	return r < 0 ? r : LINE_STAYS;
 }
 
@@ -289,17 +290,17 @@ static int start_all(struct manager *mgr, struct usage *u, struct err *reterr)
 void schedule_pass(struct manager *mgr)
 {
 	OWN(freep) struct usage *u = usage_read(mgr);
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	mgr->due_us = 0; /* if the pass fails, the next tick tries again */
-	if (!u || txn_begin(mgr, &why) < 0)
+	if (!u || txn_begin(mgr, &err) < 0)
 		return;
 	spare_fill(&mgr->spare);
-	r = start_all(mgr, u, &why);
+	r = start_all(mgr, u, &err);
 	if (r < 0) {
 		mgr->due_us = 0;
-		txn_fail(mgr, r, &why);
+		txn_fail(mgr, r, &err);
 	}
 	txn_end(mgr, NULL);
 }

@@ -31,12 +31,12 @@ void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt,
 
 bool prepare_removed(const struct prepare *p, const char *path, const char *pointer)
 {
-	struct err why;
-	int r = p->reader ? store_read_folder_check(p->reader, path, &why) : 0;
+	struct err err;
+	int r = p->reader ? store_read_folder_check(p->reader, path, &err) : 0;
 
 	if (!err_is_removed(r))
 		return false;
 	problem_add(p->problems, pointer, r == -ERR_PRUNED ? PROBLEM_PRUNED : PROBLEM_REMOVED, "%s",
-		    why.msg);
+		    err.msg);
 	return true;
 }

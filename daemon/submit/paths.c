@@ -127,12 +127,12 @@ static bool find_output(const struct prepare *prepare, const struct spec_path *p
 	const struct settings *set = prepare->manager->settings;
 	json_t *problems = prepare->problems;
 	char path[PATH_MAX], data[PATH_MAX];
-	const char *why =
+	const char *problem =
 		whole_path(set, p, path) ? real_path_to_be(path, real) : strerror(ENAMETOOLONG);
 
-	if (why) {
+	if (problem) {
 		problem_add(problems, p->pointer, PROBLEM_INVALID,
-			    "cannot write to the directory '%s': %s", p->path, why);
+			    "cannot write to the directory '%s': %s", p->path, problem);
 		return false;
 	}
 	if (!check_roots(p, real, "write", problems))

@@ -91,11 +91,11 @@ static bool is_in_files(const struct other *o, const struct spec_ref *ref)
 static bool is_pruned(const struct prepare *p, const struct spec_foreign *f, const struct other *o,
 		      const struct spec_ref *ref)
 {
-	struct err why;
+	struct err err;
 
-	if (!is_in_files(o, ref) || store_read_pruned(p->reader, o->run, &why) >= 0)
+	if (!is_in_files(o, ref) || store_read_pruned(p->reader, o->run, &err) >= 0)
 		return false;
-	problem_add(p->problems, f->pointer, PROBLEM_PRUNED, "%s", why.msg);
+	problem_add(p->problems, f->pointer, PROBLEM_PRUNED, "%s", err.msg);
 	return true;
 }
 
@@ -182,17 +182,17 @@ int prepare_references(const struct prepare *p, struct job_spec *job, struct err
 		const struct spec_foreign *f = &job->foreign[i];
 		OWN(other_done) struct other o = {0};
 		struct spec_ref ref;
-		struct err why = {0};
+		struct err err = {0};
 
 		if (spec_ref_split(f->text, &ref) < 0)
 			continue;
-		r = read_other(p, &ref, &o, &why);
+		r = read_other(p, &ref, &o, &err);
 		if (r == -ERR_NOT_FOUND) {
 			problem_add(p->problems, f->pointer, PROBLEM_UNKNOWN_REFERENCE, "%s",
-				    why.msg);
+				    err.msg);
 			r = 0;
 		} else if (r < 0) {
-			*reterr = why;
+			*reterr = err;
 		} else if (check_other(p, f, job, &o, &ref)) {
 			r = settle(job, f, &o, &ref, reterr);
 		}

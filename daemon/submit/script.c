@@ -161,7 +161,7 @@ void prepare_python(const struct prepare *p, const struct job_spec *job, size_t 
 {
 	const struct settings *set = p->manager->settings;
 	json_t *local = json_object_get(job->spec, "local");
-	const char *given = json_get_str(local, "python", NULL), *why;
+	const char *given = json_get_str(local, "python", NULL), *problem;
 	char path[PATH_MAX], pointer[ERR_FIELD_MAX];
 	enum problem_code code;
 
@@ -170,11 +170,11 @@ void prepare_python(const struct prepare *p, const struct job_spec *job, size_t 
 	if (!strchr(given, '/') || given[0] == '/' ||
 	    !path_join(path, sizeof(path), set->base_dir, given))
 		str_must_copy(path, sizeof(path), given);
-	why = why_not(set, job, path, &code);
-	if (why)
+	problem = why_not(set, job, path, &code);
+	if (problem)
 		problem_add(p->problems,
 			    prepare_pointer(p, i, "local/python", pointer, sizeof(pointer)), code,
-			    "'%s' cannot be the interpreter: %s", path, why);
+			    "'%s' cannot be the interpreter: %s", path, problem);
 	else
 		json_object_set_new(local, "python", json_string(path));
 }

@@ -65,10 +65,10 @@ void request_name(struct request *q, const char *key, const char *name)
 void request_check_uri(struct request *q, const char *uri, const char *field)
 {
 	struct s3_uri parts;
-	struct err why;
+	struct err err;
 
-	if (s3_uri_parse(uri, &parts, &why) < 0)
-		request_refuse(q, ERR_INVALID, field, "%s", why.msg);
+	if (s3_uri_parse(uri, &parts, &err) < 0)
+		request_refuse(q, ERR_INVALID, field, "%s", err.msg);
 	else if (text_chars(uri) > SAGEMAKER_URI_MAX)
 		request_refuse(
 			q, ERR_LIMIT, field,

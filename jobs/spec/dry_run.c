@@ -80,7 +80,7 @@ static int try_deploy(const struct sagemaker_model *m, json_t *warnings, struct 
 
 /* Report the refusal or the warnings at the pointers that the builders name
  * ("/sagemaker/image"). */
-static void say(struct spec_parse *p, int r, const struct err *why, const json_t *warnings)
+static void say(struct spec_parse *p, int r, const struct err *err, const json_t *warnings)
 {
 	size_t mark = strlen(p->pointer);
 
@@ -90,8 +90,8 @@ static void say(struct spec_parse *p, int r, const struct err *why, const json_t
 		p->no_memory = true;
 	if (r >= 0 || r == -ENOMEM)
 		return;
-	str_excerpt(p->pointer + mark, sizeof(p->pointer) - mark, why->field);
-	spec_problem(p, r == -ERR_LIMIT ? PROBLEM_OUT_OF_RANGE : PROBLEM_INVALID, "%s", why->msg);
+	str_excerpt(p->pointer + mark, sizeof(p->pointer) - mark, err->field);
+	spec_problem(p, r == -ERR_LIMIT ? PROBLEM_OUT_OF_RANGE : PROBLEM_INVALID, "%s", err->msg);
 	spec_leave(p, mark);
 }
 
@@ -102,7 +102,7 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 	const json_t *s = json_object_get(spec, "sagemaker");
 	const char *known = p->ctx->aws_region;
 	const char *region = json_get_str(s, "region", known && *known ? known : REGION);
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (!spec || !tags || !warnings) {
@@ -117,7 +117,7 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 						  .role_arn = ROLE,
 						  .model_uri = json_get_str(spec, "model", ""),
 						  .tags = tags},
-			warnings, &why);
+			warnings, &err);
 	else
 		r = try_training(
 			&(struct sagemaker_training){.spec = spec,
@@ -129,6 +129,6 @@ void spec_trial(struct spec_parse *p, const struct job_spec *job)
 							     json_get_str(spec, "output", PLACE),
 						     .checkpoint_uri = PLACE "checkpoints/",
 						     .tags = tags},
-			warnings, &why);
-	say(p, r, &why, warnings);
+			warnings, &err);
+	say(p, r, &err, warnings);
 }

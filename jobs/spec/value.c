@@ -163,7 +163,7 @@ static json_t *training_job(struct spec_parse *p, const struct spec_field *f, co
 static json_t *address(struct spec_parse *p, const struct spec_field *f, const char *s)
 {
 	char quote[PROBLEM_QUOTE_MAX];
-	struct err why = {0};
+	struct err err = {0};
 	struct s3_uri uri;
 
 	if (!s3_uri_is(s))
@@ -179,8 +179,8 @@ static json_t *address(struct spec_parse *p, const struct spec_field *f, const c
 			     f->use == SPEC_PATH_DATASET
 				     ? "give the address in 's3' instead"
 				     : "download the data and give a local path");
-	else if (s3_uri_parse(s, &uri, &why) < 0)
-		spec_problem(p, PROBLEM_INVALID, "%s", why.msg);
+	else if (s3_uri_parse(s, &uri, &err) < 0)
+		spec_problem(p, PROBLEM_INVALID, "%s", err.msg);
 	else
 		return json_string(s);
 	return NULL;

@@ -12,7 +12,7 @@ static int check_pin(struct store *st, const struct job_pin *pin, struct err *re
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	char run[ID_LEN];
-	struct err why;
+	struct err err;
 	int r = db_first(st->db,
 			 "SELECT j.run FROM attempts a JOIN jobs j ON j.id = a.job "
 			 "WHERE a.job = ? AND a.number = ?",
@@ -29,8 +29,8 @@ static int check_pin(struct store *st, const struct job_pin *pin, struct err *re
 	r = db_check_whole(q, reterr);
 	if (r < 0 || !pin->files)
 		return r;
-	r = pruned_check(st->db, run, &why);
-	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", why.msg) : 0;
+	r = pruned_check(st->db, run, &err);
+	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", err.msg) : 0;
 }
 
 int pins_insert(struct store *st, const struct job_spec *js, const char *job, struct err *reterr)

@@ -350,7 +350,7 @@ int store_prune_finish(struct store *st, const char *run, bool rows, int64_t byt
 
 struct naming {
 	struct store *st;
-	struct err *why;
+	struct err *err;
 };
 
 static int check_name(void *userdata, const char id[ID_LEN])
@@ -361,22 +361,22 @@ static int check_name(void *userdata, const char id[ID_LEN])
 	int r = db_query(n->st->db,
 			 "SELECT j.run FROM executions x JOIN jobs j ON j.id = x.job "
 			 "WHERE x.id = ?",
-			 DB_ARGS(DB_TEXT(id)), &q, n->why);
+			 DB_ARGS(DB_TEXT(id)), &q, n->err);
 
 	if (r >= 0)
-		r = db_step(q, n->why);
+		r = db_step(q, n->err);
 	if (r <= 0)
 		return r;
 	COL_COPY(run, q, 0);
-	r = db_check_whole(q, n->why);
-	return r < 0 ? r : pruned_check(n->st->db, run, n->why);
+	r = db_check_whole(q, n->err);
+	return r < 0 ? r : pruned_check(n->st->db, run, n->err);
 }
 
 int prune_check_spec(struct store *st, const char *job, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	struct err why = {0};
-	struct naming n = {st, &why};
+	struct err err = {0};
+	struct naming n = {st, &err};
 	int r = db_first(st->db,
 			 "SELECT s.spec FROM jobs j JOIN job_specs s ON s.n = j.n WHERE j.id = ? "
 			 "AND instr(s.spec, '/" STORE_EXECUTIONS "/')",
@@ -385,5 +385,5 @@ int prune_check_spec(struct store *st, const char *job, struct err *reterr)
 	if (r <= 0)
 		return r;
 	r = prune_names(db_col_text(q, 0), check_name, &n);
-	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", why.msg) : 0;
+	return r < 0 ? err_set(reterr, r == -ERR_PRUNED ? ERR_CONFLICT : -r, "%s", err.msg) : 0;
 }

@@ -259,12 +259,12 @@ static int64_t cost_now(struct rig *rig, const char *resource)
 	return sums.resource;
 }
 
-static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct reason *why)
+static bool fits(struct rig *rig, const char *job, int64_t micro_usd, struct reason *reason)
 {
 	struct job_row row = {0};
 
 	str_must_copy(row.id, sizeof(row.id), job);
-	return budget_fits(&rig->manager, &row, micro_usd, why);
+	return budget_fits(&rig->manager, &row, micro_usd, reason);
 }
 
 #define G5_1H "{\"max_runtime\":\"1h\",\"sagemaker\":{\"instance_type\":\"ml.g5.xlarge\"}}"
@@ -311,7 +311,7 @@ static void test_day_and_month_caps(void **state)
 {
 	struct rig *rig = *state;
 	char job[ID_LEN], other[ID_LEN];
-	struct reason why;
+	struct reason reason;
 
 	make_job(rig, G5_1H, job);
 	make_job(rig, G5_1H, other);
@@ -319,30 +319,31 @@ static void test_day_and_month_caps(void **state)
 	rig->set.money_month_max = USD(150);
 	OWN(resource_row_done)
 	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(60));
-	assert_true(fits(rig, other, USD(40), &why));
-	assert_false(fits(rig, other, USD(40) + 1, &why));
-	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY);
+	assert_true(fits(rig, other, USD(40), &reason));
+	assert_false(fits(rig, other, USD(40) + 1, &reason));
+	assert_int_equal(reason.code, REASON_WAITING_FOR_MONEY);
 	assert_string_equal(
-		why.message,
+		reason.message,
 		"the worst case is 40.000001 US dollars; of the day's 100.00, 60.00 "
 		"is reserved or spent; enough is free at 2023-11-15T00:00:00.000Z, or when "
 		"something that runs costs less than was reserved");
 	/* The job that runs ends: what it did not use is free at once. */
 	settle(rig, &a, 3600 * USEC_PER_SEC);
-	assert_true(fits(rig, other, USD(40) + 1, &why));
+	assert_true(fits(rig, other, USD(40) + 1, &reason));
 	clock_fake_us(T0 + 2 * INT64_C(3600000000)); /* after midnight */
 	OWN(resource_row_done)
 	struct resource_row b = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(99));
 	assert_int_equal(b.kind, RESOURCE_TRAINING_JOB);
-	assert_false(fits(rig, other, USD(1) + 1, &why));
-	assert_non_null(strstr(why.message, "of the day's 100.00, 99.00 is"));
+	assert_false(fits(rig, other, USD(1) + 1, &reason));
+	assert_non_null(strstr(reason.message, "of the day's 100.00, 99.00 is"));
 	clock_fake_us(T0 + 26 * INT64_C(3600000000));
-	assert_true(fits(rig, other, USD(49), &why));
-	assert_false(fits(rig, other, USD(50), &why));
-	assert_non_null(strstr(why.message, "of the month's 150.00, 100.408 is reserved or spent; "
-					    "enough is free at 2023-12-01T00:00:00.000Z"));
+	assert_true(fits(rig, other, USD(49), &reason));
+	assert_false(fits(rig, other, USD(50), &reason));
+	assert_non_null(strstr(reason.message,
+			       "of the month's 150.00, 100.408 is reserved or spent; "
+			       "enough is free at 2023-12-01T00:00:00.000Z"));
 	clock_fake_us(T0 + 20 * 24 * INT64_C(3600000000));
-	assert_true(fits(rig, other, USD(100), &why));
+	assert_true(fits(rig, other, USD(100), &reason));
 }
 
 /* Two jobs that start before either has reserved do not fit a cap together. */
@@ -351,35 +352,35 @@ static void test_what_is_being_staged_counts(void **state)
 	struct rig *rig = *state;
 	struct fixture *f = rig->f;
 	char first[ID_LEN], second[ID_LEN];
-	struct reason why;
+	struct reason reason;
 	int attempt;
 
 	make_job(rig, G5_1H, first);
 	make_job(rig, G5_1H, second);
 	rig->set.money_day_max = USD(2);
-	assert_true(fits(rig, second, USD(1.408), &why));
+	assert_true(fits(rig, second, USD(1.408), &reason));
 	BEGIN(f);
 	OK(f, store_attempt_insert(f->st, first, T0, &attempt, &f->e));
 	OK(f, store_job_set_state(f->st, first, STATE_QUEUED, STATE_STARTING, NULL, T0, &f->e));
-	assert_false(fits(rig, second, USD(1.408), &why)); /* in the same turn */
+	assert_false(fits(rig, second, USD(1.408), &reason)); /* in the same turn */
 	COMMIT(f);
-	assert_non_null(strstr(why.message, "of the day's 2.00, 1.408 is"));
-	assert_true(fits(rig, first, USD(1.408), &why)); /* its own is not counted twice */
+	assert_non_null(strstr(reason.message, "of the day's 2.00, 1.408 is"));
+	assert_true(fits(rig, first, USD(1.408), &reason)); /* its own is not counted twice */
 	OWN(resource_row_done)
 	struct resource_row row = reserve(rig, RESOURCE_TRAINING_JOB, first, "", USD(1.408));
-	assert_false(fits(rig, second, USD(0.593), &why));
-	assert_true(fits(rig, second, USD(0.592), &why));
+	assert_false(fits(rig, second, USD(0.593), &reason));
+	assert_true(fits(rig, second, USD(0.592), &reason));
 	/* A second attempt that is staged counts anew. */
 	settle(rig, &row, 0);
-	assert_true(fits(rig, second, USD(2), &why));
+	assert_true(fits(rig, second, USD(2), &reason));
 	BEGIN(f);
 	OK(f, store_attempt_insert(f->st, first, T0, &attempt, &f->e));
 	COMMIT(f);
 	assert_int_equal(attempt, 2);
-	assert_false(fits(rig, second, USD(0.593), &why));
+	assert_false(fits(rig, second, USD(0.593), &reason));
 	/* One that is over before it has reserved anything promises nothing. */
 	move(f, first, STATE_STARTING, STATE_FAILED, T0);
-	assert_true(fits(rig, second, USD(2), &why));
+	assert_true(fits(rig, second, USD(2), &reason));
 }
 
 /* A warm pool's instances go on costing after the job. */
@@ -406,24 +407,24 @@ static void test_job_cap_over_attempts(void **state)
 {
 	struct rig *rig = *state;
 	char job[ID_LEN], other[ID_LEN];
-	struct reason why;
+	struct reason reason;
 
 	make_job(rig, G5_1H, job);
 	make_job(rig, G5_1H, other);
 	OWN(resource_row_done)
 	struct resource_row a = reserve(rig, RESOURCE_TRAINING_JOB, job, "", USD(30));
-	assert_true(fits(rig, job, USD(20), &why));
-	assert_false(fits(rig, job, USD(20) + 1, &why));
-	assert_int_equal(why.code, REASON_WAITING_FOR_MONEY); /* the try may cost less */
+	assert_true(fits(rig, job, USD(20), &reason));
+	assert_false(fits(rig, job, USD(20) + 1, &reason));
+	assert_int_equal(reason.code, REASON_WAITING_FOR_MONEY); /* the try may cost less */
 	assert_non_null(
-		strstr(why.message, "waits until the resources of an earlier attempt are gone"));
+		strstr(reason.message, "waits until the resources of an earlier attempt are gone"));
 	settle(rig, &a, 10 * 3600 * USEC_PER_SEC);
-	assert_true(fits(rig, job, USD(35.92), &why));
-	assert_false(fits(rig, job, USD(35.92) + 1, &why));
-	assert_int_equal(why.code, REASON_MONEY_CAP);
-	assert_non_null(strstr(why.message, "a job may cost 50.00 (money.job_max), and 14.08 is "
-					    "already reserved or spent for this one"));
-	assert_true(fits(rig, other, USD(50), &why));
+	assert_true(fits(rig, job, USD(35.92), &reason));
+	assert_false(fits(rig, job, USD(35.92) + 1, &reason));
+	assert_int_equal(reason.code, REASON_MONEY_CAP);
+	assert_non_null(strstr(reason.message, "a job may cost 50.00 (money.job_max), and 14.08 is "
+					       "already reserved or spent for this one"));
+	assert_true(fits(rig, other, USD(50), &reason));
 }
 
 static void test_renew(void **state)

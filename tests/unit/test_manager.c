@@ -174,7 +174,7 @@ static void test_restart_tells_the_stop_again(void **state)
 {
 	struct rig *rig = *state;
 	struct store *st = NULL;
-	struct reason why;
+	struct reason reason;
 	char run[ID_LEN], id[ID_LEN];
 	struct err e = {0};
 
@@ -182,12 +182,12 @@ static void test_restart_tells_the_stop_again(void **state)
 	rig_wait(rig, run, "runs", "running");
 	rig_job_id(rig, run, "runs", id);
 	rig_stop(rig);
-	reason_set(&why, REASON_CANCELLED, "a stop was asked for");
+	reason_set(&reason, REASON_CANCELLED, "a stop was asked for");
 	assert_true(store_open(rig->data, &st, &e) >= 0);
 	assert_true(store_begin(st, &e) >= 0);
 	assert_true(store_job_set_cancel_requested(st, id, clock_now_us(), &e) >= 0);
-	assert_true(store_job_set_state(st, id, STATE_RUNNING, STATE_STOPPING, &why, clock_now_us(),
-					&e) >= 0);
+	assert_true(store_job_set_state(st, id, STATE_RUNNING, STATE_STOPPING, &reason,
+					clock_now_us(), &e) >= 0);
 	assert_true(store_commit(st, &e) >= 0);
 	rig->since = store_last_seq(st);
 	store_close(st);

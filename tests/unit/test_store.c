@@ -56,14 +56,14 @@ static void test_reason_of_a_wait(void **state)
 	struct fixture *f = *state;
 	OWN(json_decrefp) json_t *events = NULL;
 	char run[ID_LEN], ids[2][ID_LEN];
-	struct reason why;
+	struct reason reason;
 
 	insert_run(f, "pipe", 2, true, T0, run, ids);
 	json_decref(store_take_events(f->st));
-	reason_set(&why, REASON_WAITING_FOR_MONEY, "until tomorrow");
+	reason_set(&reason, REASON_WAITING_FOR_MONEY, "until tomorrow");
 	BEGIN(f);
-	OK(f, store_job_set_reason(f->st, ids[0], &why, T0, &f->e));
-	assert_int_equal(store_job_set_reason(f->st, ids[1], &why, T0, &f->e), -ERR_CONFLICT);
+	OK(f, store_job_set_reason(f->st, ids[0], &reason, T0, &f->e));
+	assert_int_equal(store_job_set_reason(f->st, ids[1], &reason, T0, &f->e), -ERR_CONFLICT);
 	COMMIT(f);
 	OWN(job_row_done) struct job_row job = job_of(f, ids[0]);
 	assert_int_equal(job.reason.code, REASON_WAITING_FOR_MONEY);
@@ -211,14 +211,14 @@ static void test_event_shape(void **state)
 {
 	struct fixture *f = *state;
 	char run[ID_LEN], ids[1][ID_LEN], expect[512];
-	struct reason why;
+	struct reason reason;
 
 	insert_run(f, "one", 1, false, T0, run, ids);
 	json_decref(store_take_events(f->st));
-	reason_set(&why, REASON_CANCELLED, "asked by \"me\"");
+	reason_set(&reason, REASON_CANCELLED, "asked by \"me\"");
 	BEGIN(f);
-	OK(f, store_job_set_state(f->st, ids[0], STATE_QUEUED, STATE_CANCELLED, &why, T0 + 1500000,
-				  &f->e));
+	OK(f, store_job_set_state(f->st, ids[0], STATE_QUEUED, STATE_CANCELLED, &reason,
+				  T0 + 1500000, &f->e));
 	COMMIT(f);
 	OWN(json_decrefp) json_t *events = store_take_events(f->st);
 	snprintf(expect, sizeof(expect),

@@ -160,13 +160,13 @@ static void test_restart_and_result(void **state)
 	OWN(endpoint_row_done) struct endpoint_row row = make_endpoint("imdb");
 	OWN(json_decrefp) json_t *result = json_pack("{s:s}", "parity", "passed");
 	OWN(json_decrefp) json_t *event = NULL;
-	struct reason why;
+	struct reason reason;
 
 	insert_endpoint(f, &row);
-	reason_set(&why, REASON_RESTARTING, "the server ended with signal 9");
+	reason_set(&reason, REASON_RESTARTING, "the server ended with signal 9");
 	BEGIN(f);
 	OK(f, store_endpoint_set_result(f->st, row.id, result, &f->e));
-	OK(f, store_endpoint_set_restart(f->st, row.id, 3, T0 + 77, &why, T0, &f->e));
+	OK(f, store_endpoint_set_restart(f->st, row.id, 3, T0 + 77, &reason, T0, &f->e));
 	COMMIT(f);
 	event = newest_event(f);
 	assert_string_equal(json_get_str(event, "kind", ""), "endpoint_changed");

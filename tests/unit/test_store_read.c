@@ -12,18 +12,18 @@ static void test_job_shape(void **state)
 	struct fixture *f = *state;
 	char run[ID_LEN], ids[2][ID_LEN], expect[1024];
 	OWN(json_decrefp) json_t *progress = json_pack("{s:i, s:i}", "done", 3, "total", 9);
-	struct reason why;
+	struct reason reason;
 	json_t *job = NULL;
 	int attempt = 0;
 
 	insert_run(f, "pipe", 2, true, T0, run, ids);
-	reason_set(&why, REASON_OOM, "12 GiB were asked for");
+	reason_set(&reason, REASON_OOM, "12 GiB were asked for");
 	move(f, ids[0], STATE_QUEUED, STATE_STARTING, T0 + 1000000);
 	BEGIN(f);
 	OK(f, store_attempt_insert(f->st, ids[0], T0 + 1000000, &attempt, &f->e));
 	OK(f, store_attempt_set_progress(f->st, ids[0], 1, progress, &f->e));
-	OK(f, store_job_set_state(f->st, ids[0], STATE_STARTING, STATE_FAILED, &why, T0 + 2000000,
-				  &f->e));
+	OK(f, store_job_set_state(f->st, ids[0], STATE_STARTING, STATE_FAILED, &reason,
+				  T0 + 2000000, &f->e));
 	COMMIT(f);
 	assert_int_equal(attempt, 1);
 	READER(f);
@@ -300,7 +300,7 @@ static void test_attempts_and_places(void **state)
 	OWN(json_decrefp) json_t *exit = json_pack("{s:i}", "code", 3);
 	struct execution_row x = {.attempt = 1, .dir = "/data/x1", .boot_id = "b", .cpus = 2};
 	struct attempt_dir place;
-	struct reason why;
+	struct reason reason;
 	json_t *j = NULL;
 	int n;
 
@@ -308,7 +308,7 @@ static void test_attempts_and_places(void **state)
 	READER(f);
 	assert_int_equal(store_read_attempt_dir(sr, ids[0], 0, &place, &f->e), -ERR_NOT_FOUND);
 	assert_int_equal(store_read_attempt_dir(sr, "j1", 0, &place, &f->e), -ERR_NOT_FOUND);
-	reason_set(&why, REASON_SCRIPT_ERROR, "exit status 3");
+	reason_set(&reason, REASON_SCRIPT_ERROR, "exit status 3");
 	id_new('x', x.id);
 	memcpy(x.job, ids[0], ID_LEN);
 	BEGIN(f);
@@ -329,7 +329,7 @@ static void test_attempts_and_places(void **state)
 	BEGIN(f);
 	OK(f, store_execution_set_state(f->st, x.id, EXECUTION_ENDED, 0, T0, &f->e));
 	OK(f, store_attempt_set_state(f->st, ids[0], 1, ATTEMPT_RUNNING, NULL, T0 + 1000, &f->e));
-	OK(f, store_attempt_set_state(f->st, ids[0], 1, ATTEMPT_FAILED, &why, T0 + 2000, &f->e));
+	OK(f, store_attempt_set_state(f->st, ids[0], 1, ATTEMPT_FAILED, &reason, T0 + 2000, &f->e));
 	OK(f, store_attempt_set_result(f->st, ids[0], 1, exit, NULL, &f->e));
 	COMMIT(f);
 	OK(f, store_read_attempt_dir(sr, ids[0], 1, &place, &f->e));
@@ -368,12 +368,13 @@ static void test_bad_bytes_in_reason(void **state)
 {
 	struct fixture *f = *state;
 	char ids[1][ID_LEN];
-	struct reason why = {.code = REASON_SCRIPT_ERROR, .message = "caf\xc3\xa9 \xff\xc3"};
+	struct reason reason = {.code = REASON_SCRIPT_ERROR, .message = "caf\xc3\xa9 \xff\xc3"};
 	json_t *j = NULL;
 
 	insert_run(f, "one", 1, false, T0, NULL, ids);
 	BEGIN(f);
-	OK(f, store_job_set_state(f->st, ids[0], STATE_QUEUED, STATE_CANCELLED, &why, T0, &f->e));
+	OK(f,
+	   store_job_set_state(f->st, ids[0], STATE_QUEUED, STATE_CANCELLED, &reason, T0, &f->e));
 	COMMIT(f);
 	READER(f);
 	OK(f, store_read_job(sr, ids[0], &j, &f->e));

@@ -145,7 +145,7 @@ static void test_states(void **state)
 {
 	struct fixture *f = *state;
 	OWN(resource_row_done) struct resource_row row = new_resource(RESOURCE_MODEL, "", "");
-	struct reason why;
+	struct reason reason;
 
 	insert_resource(f, &row);
 	move_resource(f, row.id, RESOURCE_PLANNED, RESOURCE_PRESENT, T0 + 5);
@@ -157,8 +157,8 @@ static void test_states(void **state)
 	assert_int_equal(store_resource_set_state(f->st, "c0", RESOURCE_PLANNED, RESOURCE_PRESENT,
 						  NULL, T0, &f->e),
 			 -ERR_NOT_FOUND);
-	reason_set(&why, REASON_LEASE_EXPIRED, "its lease has ended");
-	OK(f, store_resource_set_state(f->st, row.id, RESOURCE_PRESENT, RESOURCE_ENDING, &why,
+	reason_set(&reason, REASON_LEASE_EXPIRED, "its lease has ended");
+	OK(f, store_resource_set_state(f->st, row.id, RESOURCE_PRESENT, RESOURCE_ENDING, &reason,
 				       T0 + 6, &f->e));
 	COMMIT(f);
 	OWN(resource_row_done) struct resource_row ending = sagemaker_of(f, row.id);

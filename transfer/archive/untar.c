@@ -143,11 +143,11 @@ static int tar_next(struct opened *o, struct archive_entry **ret, const char **r
 	return 1;
 }
 
-static int refuse(struct opened *o, const char *path, const char *why, struct err *reterr)
+static int refuse(struct opened *o, const char *path, const char *problem, struct err *reterr)
 {
 	o->reader.get->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT, "%s is refused: its member '%.200s' %s", o->name, path,
-		       why);
+		       problem);
 }
 
 /* Count more bytes of members, holes included. */

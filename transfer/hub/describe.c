@@ -147,14 +147,14 @@ static int ask_hub(struct hub *h, const char *revision, struct http_get_answer *
 int hub_describe(struct hub *h, struct err *reterr)
 {
 	OWN(http_get_answer_done) struct http_get_answer answer = {0};
-	struct err why = {0};
+	struct err err = {0};
 	int r;
 
 	if (h->offline) {
 		r = hub_store_find(h, reterr);
 		return r < 0 ? err_ctx(reterr, r, "HF_HUB_OFFLINE is set") : r;
 	}
-	r = ask_hub(h, h->revision, &answer, &why);
+	r = ask_hub(h, h->revision, &answer, &err);
 	if (r >= 0 && answer.rq.status < 300)
 		r = take_answer(h, &answer.rq, reterr);
 	else if (r >= 0 && answer.rq.status < 500 && answer.rq.status != 429)
@@ -164,9 +164,9 @@ int hub_describe(struct hub *h, struct err *reterr)
 	else if (r >= 0)
 		return hub_refused(h, &answer.rq, NULL, reterr);
 	else {
-		r = hub_unreachable(h, r, &why);
+		r = hub_unreachable(h, r, &err);
 		if (reterr)
-			*reterr = why;
+			*reterr = err;
 	}
 	if (r >= 0)
 		hub_store_info(h);

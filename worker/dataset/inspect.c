@@ -13,10 +13,10 @@
 
 /* True if another attempt on the same data would fail in the same way. Errors of the system or the
  * disk would not. */
-static bool is_of_the_data(int r, const struct err *why)
+static bool is_of_the_data(int r, const struct err *err)
 {
 	return (r == -ERR_INVALID || r == -ERR_CORRUPT || r == -ERR_LIMIT) &&
-	       (!why->field[0] || str_starts(why->field, "/dataset"));
+	       (!err->field[0] || str_starts(err->field, "/dataset"));
 }
 
 int dataset_inspect(const json_t *spec, struct report *report, struct err *reterr)

@@ -149,7 +149,7 @@ static int make_channels(const struct script *s, struct err *reterr)
 
 int layout_make(struct script *s, struct err *reterr)
 {
-	struct err why;
+	struct err err;
 	int r = make_dirs(s, reterr);
 
 	if (r >= 0)
@@ -158,13 +158,13 @@ int layout_make(struct script *s, struct err *reterr)
 		r = restore_checkpoints(s, reterr);
 	if (r < 0)
 		return r;
-	s->optml = optml_enter(s->w->work, &why) >= 0;
+	s->optml = optml_enter(s->w->work, &err) >= 0;
 	s->contract.base = s->optml ? OPTML : s->w->work;
 	if (!s->optml)
 		report_warning(s->w->report, "no_opt_ml",
 			       "the script has no " OPTML " (%s); the SM_* variables name the "
 			       "real directories",
-			       why.msg);
+			       err.msg);
 	r = make_channels(s, reterr);
 	return r < 0 ? r : write_configs(s, reterr);
 }

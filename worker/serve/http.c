@@ -294,7 +294,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 }
 
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-			 enum MHD_RequestTerminationCode why)
+			 enum MHD_RequestTerminationCode cause)
 {
 	struct call *c = *con_cls;
 
