@@ -10,7 +10,7 @@
 #include "wire/execution.h"
 #include "worker/inspect.h"
 #include "worker/inspect_model.h"
-#include "worker/stages.h"
+#include "worker/transfers.h"
 #include "worker/usage.h"
 #include "worker/worker.h"
 
@@ -99,14 +99,14 @@ static int run_command(struct worker *w, const char *name, struct err *reterr)
 
 static int run_all(struct worker *w, const char *name, struct err *reterr)
 {
-	int r = stage_run(w, "fetch", reterr);
+	int r = transfers_run(w, "fetch", reterr);
 
 	if (r >= 0)
-		r = stage_use(w, reterr);
+		r = transfers_use(w, reterr);
 	if (r >= 0 && !str_eq(name, TRANSFER_ONLY))
 		r = run_command(w, name, reterr);
 	if (r >= 0)
-		r = stage_run(w, "push", reterr);
+		r = transfers_run(w, "push", reterr);
 	return r;
 }
 

@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/job_state.h"
 
@@ -124,8 +124,8 @@ static json_t *outputs_of(const struct execution *ex, const struct job_row *job,
 	}
 	if (ex->result)
 		json_object_set(outputs, "metrics", ex->result);
-	if (stage_results(ex->row.dir, &results, NULL) >= 0)
-		stage_add_outputs(results, outputs);
+	if (transfer_results_read(ex->row.dir, &results, NULL) >= 0)
+		transfer_results_add(results, outputs);
 	return outputs;
 }
 

@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "base/tree.h"
 #include "daemon/execution/execution.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "jobs/hub_id.h"
 
@@ -18,9 +18,10 @@
 #include <sys/stat.h>
 
 /* The worker's command. A train job with its own script runs as a script. */
-static const char *worker_command(const struct job_row *job, bool serve, const struct stage *stage)
+static const char *worker_command(const struct job_row *job, bool serve,
+				  const struct transfer_plan *plan)
 {
-	if (stage->only)
+	if (plan->only)
 		return "transfer";
 	if (serve)
 		return "serve";
@@ -97,22 +98,22 @@ static json_t *shim_part(struct manager *mgr, const struct execution_row *row, c
 }
 
 /* Add the lists, and the names of the environment variables that they need. */
-static void add_stage(struct manager *mgr, const struct stage *stage, json_t *message)
+static void add_transfers(struct manager *mgr, const struct transfer_plan *plan, json_t *message)
 {
 	json_t *names = json_array(), *exec = json_object_get(message, "exec");
 	char cache[SPEC_PATH_MAX];
 
-	if (stage->place)
-		json_object_set(message, "place", stage->place);
-	if (!stage->fetch && !stage->push) {
+	if (plan->place)
+		json_object_set(message, "place", plan->place);
+	if (!plan->fetch && !plan->push) {
 		json_decref(names);
 		return;
 	}
-	if (stage->fetch)
-		json_object_set(message, "fetch", stage->fetch);
-	if (stage->push)
-		json_object_set(message, "push", stage->push);
-	json_object_set(message, "aws", stage->aws);
+	if (plan->fetch)
+		json_object_set(message, "fetch", plan->fetch);
+	if (plan->push)
+		json_object_set(message, "push", plan->push);
+	json_object_set(message, "aws", plan->aws);
 	str_must_format(cache, sizeof(cache), "%s/cache", mgr->settings->data_dir);
 	json_object_set_new(message, "cache_dir", json_string(cache));
 	json_object_set_new(message, "cache_max_bytes",
@@ -126,7 +127,7 @@ static void add_stage(struct manager *mgr, const struct stage *stage, json_t *me
 	}
 	json_object_set_new(message, "allow_private_urls",
 			    json_boolean(mgr->settings->allow_private_urls));
-	for (const char *const *name = stage_inherited; *name; name++)
+	for (const char *const *name = transfer_environment; *name; name++)
 		if (getenv(*name))
 			json_array_append_new(names, json_string(*name));
 	json_object_set_new(exec, "inherit", names);
@@ -158,7 +159,7 @@ static int add_drops(struct manager *mgr, const struct job_row *job, int attempt
 
 static json_t *make_message(struct manager *mgr, const struct job_row *job, bool serve,
 			    const struct execution_row *row, const json_t *spec, const char *resume,
-			    const struct stage *stage)
+			    const struct transfer_plan *plan)
 {
 	struct job_resources res;
 	json_t *devices = json_array(), *message;
@@ -171,12 +172,12 @@ static json_t *make_message(struct manager *mgr, const struct job_row *job, bool
 			  row->id, "job", job->id, "run", job->run, "attempt", row->attempt, "kind",
 			  job_kind_str(job->kind), "name", job->name, "spec", spec, "resources",
 			  "cpus", row->cpus > 0 ? row->cpus : 1, "devices", devices, "exec",
-			  shim_part(mgr, row, spec, worker_command(job, serve, stage),
+			  shim_part(mgr, row, spec, worker_command(job, serve, plan),
 				    serve || sagemaker_runs(job) ? 0 : res.max_runtime_us));
 	if (message) {
 		json_set_str(message, "resume", resume);
 		wire_roots_add(message, mgr->settings->roots, mgr->settings->data_dir);
-		add_stage(mgr, stage, message);
+		add_transfers(mgr, plan, message);
 	}
 	return message;
 }
@@ -190,7 +191,7 @@ static int make_work(int dirfd, bool container, struct err *reterr)
 		return r;
 	work = openat(dirfd, EXECUTION_WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return work < 0 ? err_errno(reterr, errno, "open %s", EXECUTION_WORK)
-			: stage_write_container(work, reterr);
+			: transfer_write_container(work, reterr);
 }
 
 static int make_directory(const struct execution_row *row, const json_t *message, bool container,
@@ -229,9 +230,9 @@ int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve
 		      enum reason_code *ret_code, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *message = NULL;
-	OWN(stage_done) struct stage stage = {0};
+	OWN(transfer_plan_done) struct transfer_plan plan = {0};
 	int64_t points = 0;
-	int r = stage_of(mgr, job, spec, &stage, ret_code, reterr);
+	int r = transfer_plan_make(mgr, job, spec, &plan, ret_code, reterr);
 
 	if (r >= 0 && resume)
 		r = store_metric_last_step(mgr->store, job->id, 1, row->attempt - 1, &points,
@@ -245,14 +246,14 @@ int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve
 		     row->id) >= (int)sizeof(row->dir))
 		return err_errno(reterr, ENAMETOOLONG, "place an execution");
 	row->deadline_us = deadline_us(job, serve, spec);
-	message = make_message(mgr, job, serve, row, spec, resume, &stage);
+	message = make_message(mgr, job, serve, row, spec, resume, &plan);
 	if (!message || json_object_set_new(message, "points", json_integer(points)) < 0)
 		return err_errno(reterr, ENOMEM, "write %s", EXECUTION_SPEC);
 	if (!sagemaker_runs(job) && json_is_false(json_object_get(spec, "keep_checkpoints")))
 		r = add_drops(mgr, job, row->attempt, json_object_get(message, "exec"), reterr);
 	if (r < 0)
 		return r;
-	r = make_directory(row, message, stage.container, reterr);
+	r = make_directory(row, message, plan.container, reterr);
 	if (r < 0)
 		(void)!tree_remove(AT_FDCWD, row->dir, NULL);
 	return r;

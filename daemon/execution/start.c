@@ -10,7 +10,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "daemon/execution/execution.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/job_state.h"
 
@@ -39,7 +39,7 @@ static const char **shim_environment(void)
 	size_t n = 0, names = 0;
 	const char **envp;
 
-	while (stage_inherited[names])
+	while (transfer_environment[names])
 		names++;
 	envp = calloc(names + 3, sizeof(*envp));
 	if (!envp)
@@ -50,8 +50,8 @@ static const char **shim_environment(void)
 		size_t len = strcspn(*at, "=");
 
 		for (size_t i = 0; i < names; i++)
-			if (strlen(stage_inherited[i]) == len &&
-			    strncmp(*at, stage_inherited[i], len) == 0)
+			if (strlen(transfer_environment[i]) == len &&
+			    strncmp(*at, transfer_environment[i], len) == 0)
 				envp[n++] = *at;
 	}
 	return envp;

@@ -11,7 +11,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/job_state.h"
 
@@ -72,7 +72,7 @@ static json_t *find_sample(struct manager *mgr, const json_t *spec, const char *
 	if (model[0] == '/')
 		return read_sample(model);
 	if (store_execution_last(mgr->store, job, &last, NULL) < 0 ||
-	    stage_results(last.dir, &results, NULL) < 0)
+	    transfer_results_read(last.dir, &results, NULL) < 0)
 		return NULL;
 	return json_incref(json_object_get(json_object_get(results, "/parity"), PARITY_FILE));
 }

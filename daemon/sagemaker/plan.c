@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "daemon/sagemaker/controller.h"
 #include "daemon/sagemaker/update.h"
 #include "daemon/schedule/budget.h"
@@ -241,7 +241,7 @@ static int plan(struct manager *mgr, const struct job_row *job, const struct exe
 
 	*ret_code = REASON_INTERNAL;
 	if (r >= 0)
-		r = stage_results(ex->row.dir, &results, reterr);
+		r = transfer_results_read(ex->row.dir, &results, reterr);
 	if (r >= 0)
 		r = sagemaker_location_read(ex->row.dir, &at, model, reterr);
 	if (r < 0)

@@ -154,6 +154,6 @@ def test_refusal_of_the_hub_is_the_jobs_reason(rig, daemon):
 def test_the_daemon_hands_on_what_the_client_reads():
     read = (ROOT / "transfer/hub/env.c").read_text()
     names = set(re.findall(r'"((?:HF|HUGGING|TRANSFORMERS|XDG)[A-Z_]+)"', read))
-    handed = "".join(file.read_text() for file in sorted((ROOT / "daemon").rglob("stage*.c")))
+    handed = "".join(file.read_text() for file in sorted((ROOT / "daemon").rglob("transfer*.c")))
     assert "HF_ENDPOINT" in names and len(names) > 8
     assert not [name for name in names if f'"{name}"' not in handed]

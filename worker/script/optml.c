@@ -16,8 +16,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define OPT   "/opt"
-#define STAGE ".opt" /* in the work directory; the new /opt is made there */
+#define OPT	"/opt"
+#define OVERLAY ".opt" /* in the work directory; the new /opt is made there */
 
 static int write_proc(const char *path, const char *text)
 {
@@ -57,14 +57,14 @@ static int enter_namespace(struct err *reterr)
 	return 0;
 }
 
-/* Make one entry of /opt visible below `stage`. */
-static int stage_entry(int opt, int stage_fd, const char *stage, const char *name)
+/* Make one entry of /opt visible below `overlay`. */
+static int overlay_entry(int opt, int overlay_fd, const char *overlay, const char *name)
 {
 	char from[PATH_MAX], to[PATH_MAX], target[PATH_MAX];
 	struct stat st;
 	ssize_t n;
 
-	if (!path_join(from, sizeof(from), OPT, name) || !path_join(to, sizeof(to), stage, name))
+	if (!path_join(from, sizeof(from), OPT, name) || !path_join(to, sizeof(to), overlay, name))
 		return -ENAMETOOLONG;
 	if (fstatat(opt, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -73,18 +73,18 @@ static int stage_entry(int opt, int stage_fd, const char *stage, const char *nam
 		if (n < 0)
 			return -errno;
 		target[n] = '\0';
-		return symlinkat(target, stage_fd, name) < 0 ? -errno : 0;
+		return symlinkat(target, overlay_fd, name) < 0 ? -errno : 0;
 	}
-	if (S_ISDIR(st.st_mode) ? mkdirat(stage_fd, name, 0755) < 0
-				: mknodat(stage_fd, name, S_IFREG | 0644, 0) < 0)
+	if (S_ISDIR(st.st_mode) ? mkdirat(overlay_fd, name, 0755) < 0
+				: mknodat(overlay_fd, name, S_IFREG | 0644, 0) < 0)
 		return -errno;
 	return mount(from, to, NULL, MS_BIND | MS_REC, NULL) < 0 ? -errno : 0;
 }
 
-static int stage_entries(const char *stage)
+static int overlay_entries(const char *overlay)
 {
 	OWN(closedirp) DIR *opt = opendir(OPT);
-	OWN(closep) int fd = open(stage, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	OWN(closep) int fd = open(overlay, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *e;
 	int r = 0;
 
@@ -92,7 +92,7 @@ static int stage_entries(const char *stage)
 		return -errno;
 	while (r >= 0 && (e = readdir(opt)))
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			r = stage_entry(dirfd(opt), fd, stage, e->d_name);
+			r = overlay_entry(dirfd(opt), fd, overlay, e->d_name);
 	if (r >= 0 && mkdirat(fd, &OPTML[sizeof(OPT)], 0755) < 0)
 		r = -errno;
 	return r;
@@ -102,20 +102,20 @@ static int stage_entries(const char *stage)
  * /opt/ml. */
 static int replace_opt(const char *work, struct err *reterr)
 {
-	char stage[PATH_MAX];
+	char overlay[PATH_MAX];
 	int r = 0;
 
-	if (!path_join(stage, sizeof(stage), work, STAGE))
-		return err_errno(reterr, ENAMETOOLONG, "make directory " STAGE);
-	if (mkdir(stage, 0755) < 0 && errno != EEXIST)
-		return err_errno(reterr, errno, "make directory " STAGE);
-	if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
+	if (!path_join(overlay, sizeof(overlay), work, OVERLAY))
+		return err_errno(reterr, ENAMETOOLONG, "make directory " OVERLAY);
+	if (mkdir(overlay, 0755) < 0 && errno != EEXIST)
+		return err_errno(reterr, errno, "make directory " OVERLAY);
+	if (mount("tmpfs", overlay, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
 		return err_errno(reterr, errno, "mount a tmpfs");
-	r = stage_entries(stage);
-	if (r >= 0 && mount(stage, OPT, NULL, MS_BIND | MS_REC, NULL) < 0)
+	r = overlay_entries(overlay);
+	if (r >= 0 && mount(overlay, OPT, NULL, MS_BIND | MS_REC, NULL) < 0)
 		r = -errno;
-	umount2(stage, MNT_DETACH);
-	rmdir(stage);
+	umount2(overlay, MNT_DETACH);
+	rmdir(overlay);
 	return r < 0 ? err_errno(reterr, -r, "put together a new " OPT) : 0;
 }
 

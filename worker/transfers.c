@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starts trainyard-transfer for one list, and puts its results into the spec at their pointers. */
-#include "worker/stages.h"
+#include "worker/transfers.h"
 
 #include "base/beneath.h"
 #include "base/fileio.h"
@@ -92,7 +92,7 @@ static int run_program(struct worker *w, const char *list, int *ret_status, stru
 	return r;
 }
 
-int stage_run(struct worker *w, const char *list, struct err *reterr)
+int transfers_run(struct worker *w, const char *list, struct err *reterr)
 {
 	int status, r;
 
@@ -168,7 +168,7 @@ static bool put_at(json_t *at, const char *pointer, json_t *value)
 	return false;
 }
 
-int stage_use(struct worker *w, struct err *reterr)
+int transfers_use(struct worker *w, struct err *reterr)
 {
 	const json_t *list = json_object_get(w->message, "fetch"), *entry;
 	OWN(json_decrefp) json_t *results = NULL;

@@ -5,13 +5,13 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "wire/transfer.h"
 #include "worker/sagemaker_script/container.h"
 
 #define RESULTS_MAX (16 << 20)
 
-const char *const stage_inherited[] = {
+const char *const transfer_environment[] = {
 	"AWS_ACCESS_KEY_ID",
 	"AWS_SECRET_ACCESS_KEY",
 	"AWS_SESSION_TOKEN",
@@ -62,23 +62,23 @@ const char *const stage_inherited[] = {
 	NULL,
 };
 
-int stage_write_container(int work_dirfd, struct err *reterr)
+int transfer_write_container(int work_dirfd, struct err *reterr)
 {
 	OWN(closep) int dirfd = -1;
-	int r = dir_make(work_dirfd, STAGE_CONTAINER, 0700, reterr);
+	int r = dir_make(work_dirfd, TRANSFER_CONTAINER, 0700, reterr);
 
 	if (r < 0)
 		return r;
-	dirfd = openat(work_dirfd, STAGE_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dirfd = openat(work_dirfd, TRANSFER_CONTAINER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
-		return err_errno(reterr, errno, "open %s", STAGE_CONTAINER);
+		return err_errno(reterr, errno, "open %s", TRANSFER_CONTAINER);
 	for (size_t i = 0; r >= 0 && i < container_files_n; i++)
 		r = file_write_atomic(dirfd, container_files[i].name, container_files[i].text,
 				      container_files[i].len, 0600, reterr);
 	return r;
 }
 
-int stage_results(const char *dir, json_t **ret, struct err *reterr)
+int transfer_results_read(const char *dir, json_t **ret, struct err *reterr)
 {
 	OWN(closep) int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int r;
@@ -92,7 +92,7 @@ int stage_results(const char *dir, json_t **ret, struct err *reterr)
 	return *ret ? 0 : err_errno(reterr, ENOMEM, "read %s", TRANSFER_RESULTS);
 }
 
-void stage_add_outputs(const json_t *results, json_t *outputs)
+void transfer_results_add(const json_t *results, json_t *outputs)
 {
 	const char *pointer;
 	json_t *value;

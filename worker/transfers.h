@@ -7,6 +7,6 @@
 
 /* Run the transfer for the list ("fetch" or "push") and wait. If the list is empty, does nothing.
  * SIGTERM is forwarded. If the transfer has written the failure line, sets w->failure_written. */
-int stage_run(struct worker *w, const char *list, struct err *reterr) MUSTCHECK;
+int transfers_run(struct worker *w, const char *list, struct err *reterr) MUSTCHECK;
 /* Put the results of "fetch" into w->spec, each at its pointer. */
-int stage_use(struct worker *w, struct err *reterr) MUSTCHECK;
+int transfers_use(struct worker *w, struct err *reterr) MUSTCHECK;

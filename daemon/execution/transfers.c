@@ -3,7 +3,7 @@
  * Builds the lists "fetch" and "push" from a job's spec: for a local job from its remote inputs and
  * outputs, for a SageMaker job from its local files.
  */
-#include "daemon/execution/stage.h"
+#include "daemon/execution/transfers.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-void stage_done(struct stage *s)
+void transfer_plan_done(struct transfer_plan *s)
 {
 	json_decref(s->fetch);
 	json_decref(s->push);
@@ -52,13 +52,13 @@ static const char *form_of(const char *uri)
 /* ---- inputs of local jobs ---- */
 
 /* Fetch as a directory: an archive is unpacked; a single object becomes the only file. */
-static void fetch_directory(struct stage *s, const char *pointer, const char *uri)
+static void fetch_directory(struct transfer_plan *s, const char *pointer, const char *uri)
 {
 	add(&s->fetch, pointer, uri, str_ends(uri, ".tar.gz") ? "tar.gz" : "tree");
 }
 
-static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind, const char *id,
-			 const json_t *options)
+static json_t *fetch_hub(struct transfer_plan *s, const char *pointer, const char *kind,
+			 const char *id, const json_t *options)
 {
 	static const char *const keys[] = {"config", "revision", "split", "test_split", NULL};
 	char from[SPEC_PATH_MAX + 32];
@@ -70,7 +70,7 @@ static json_t *fetch_hub(struct stage *s, const char *pointer, const char *kind,
 	return item;
 }
 
-static void fetch_dataset(struct stage *s, const json_t *dataset)
+static void fetch_dataset(struct transfer_plan *s, const json_t *dataset)
 {
 	static const char *const url_keys[] = {"sha256", NULL};
 	static const char *const splits[] = {"train", "test"};
@@ -122,7 +122,7 @@ static int model_of(struct manager *mgr, const json_t *spec, char *ret, size_t s
 		      : r;
 }
 
-static int fetch_model(struct manager *mgr, struct stage *s, const json_t *spec,
+static int fetch_model(struct manager *mgr, struct transfer_plan *s, const json_t *spec,
 		       enum reason_code *ret_code, struct err *reterr)
 {
 	char model[SPEC_PATH_MAX + 1];
@@ -137,7 +137,7 @@ static int fetch_model(struct manager *mgr, struct stage *s, const json_t *spec,
 	return 0;
 }
 
-static void fetch_channels(struct stage *s, const json_t *channels)
+static void fetch_channels(struct transfer_plan *s, const json_t *channels)
 {
 	const char *name;
 	json_t *uri;
@@ -158,7 +158,8 @@ static void encrypt(json_t *item, const json_t *spec)
 	copy_keys(item, json_object_get(spec, "sagemaker"), keys);
 }
 
-static void push_output(struct stage *s, const char *name, const char *from, const json_t *spec)
+static void push_output(struct transfer_plan *s, const char *name, const char *from,
+			const json_t *spec)
 {
 	const char *to = json_get_str(spec, "output", "");
 	char pointer[64], uri[SPEC_PATH_MAX * 2];
@@ -178,19 +179,19 @@ static void push_output(struct stage *s, const char *name, const char *from, con
 
 /* The source of an upload is in S3: fetch it to this machine first. So the same spec gives the same
  * objects wherever the previous job ran. Returns its path below work/. */
-static const char *fetch_source(struct stage *s, const char *uri, char *buf, size_t size,
+static const char *fetch_source(struct transfer_plan *s, const char *uri, char *buf, size_t size,
 				bool *ret_dir)
 {
 	const char *form = form_of(uri);
 
 	*ret_dir = !str_eq(form, "file");
 	json_object_set_new(add(&s->fetch, "/source", uri, form), "to",
-			    json_string(STAGE_SOURCE "/"));
-	str_must_format(buf, size, STAGE_SOURCE "%s", *ret_dir ? "" : strrchr(uri, '/'));
+			    json_string(TRANSFER_SOURCE "/"));
+	str_must_format(buf, size, TRANSFER_SOURCE "%s", *ret_dir ? "" : strrchr(uri, '/'));
 	return buf;
 }
 
-static void stage_upload(struct stage *s, const json_t *spec)
+static void plan_upload(struct transfer_plan *s, const json_t *spec)
 {
 	static const char *const keys[] = {"exclude", "if_exists", NULL};
 	const char *source = json_get_str(spec, "source", "");
@@ -210,7 +211,7 @@ static void stage_upload(struct stage *s, const json_t *spec)
 	encrypt(item, spec);
 }
 
-static int stage_download(struct stage *s, const json_t *spec, struct err *reterr)
+static int plan_download(struct transfer_plan *s, const json_t *spec, struct err *reterr)
 {
 	static const char *const keys[] = {"exclude", NULL};
 	const char *source = json_get_str(spec, "source", "");
@@ -228,8 +229,8 @@ static int stage_download(struct stage *s, const json_t *spec, struct err *reter
 	return 0;
 }
 
-static int stage_here(struct manager *mgr, const struct job_row *job, const json_t *spec,
-		      struct stage *s, enum reason_code *ret_code, struct err *reterr)
+static int transfers_local(struct manager *mgr, const struct job_row *job, const json_t *spec,
+			   struct transfer_plan *s, enum reason_code *ret_code, struct err *reterr)
 {
 	const char *output = json_get_str(spec, "output", "");
 	const char *data = json_get_str(spec, "data", "");
@@ -237,8 +238,8 @@ static int stage_here(struct manager *mgr, const struct job_row *job, const json
 	if (job->kind == JOB_UPLOAD || job->kind == JOB_DOWNLOAD) {
 		s->only = true;
 		if (job->kind == JOB_DOWNLOAD)
-			return stage_download(s, spec, reterr);
-		stage_upload(s, spec);
+			return plan_download(s, spec, reterr);
+		plan_upload(s, spec);
 		return 0;
 	}
 	fetch_dataset(s, json_object_get(spec, "dataset"));
@@ -257,8 +258,9 @@ static int stage_here(struct manager *mgr, const struct job_row *job, const json
 
 /* ---- local files of SageMaker jobs ---- */
 
-static void push_to(struct stage *s, const struct sagemaker_location *at, const char *pointer,
-		    const char *from, const char *name, const char *form, const json_t *spec)
+static void push_to(struct transfer_plan *s, const struct sagemaker_location *at,
+		    const char *pointer, const char *from, const char *name, const char *form,
+		    const json_t *spec)
 {
 	char uri[SPEC_PATH_MAX];
 	json_t *item = add(&s->push, pointer, from, form);
@@ -271,7 +273,8 @@ static void push_to(struct stage *s, const struct sagemaker_location *at, const 
 	encrypt(item, spec);
 }
 
-static void push_channels(struct stage *s, const struct sagemaker_location *at, const json_t *spec)
+static void push_channels(struct transfer_plan *s, const struct sagemaker_location *at,
+			  const json_t *spec)
 {
 	const char *name;
 	json_t *path;
@@ -286,13 +289,14 @@ static void push_channels(struct stage *s, const struct sagemaker_location *at, 
 	}
 }
 
-static void push_source(struct stage *s, const struct sagemaker_location *at, const json_t *spec)
+static void push_source(struct transfer_plan *s, const struct sagemaker_location *at,
+			const json_t *spec)
 {
 	const char *dir = json_get_str(spec, "source_dir", NULL);
 
 	s->container = !dir;
-	push_to(s, at, "/source", dir ? dir : STAGE_CONTAINER, "source/sourcedir.tar.gz", "tar.gz",
-		spec);
+	push_to(s, at, "/source", dir ? dir : TRANSFER_CONTAINER, "source/sourcedir.tar.gz",
+		"tar.gz", spec);
 }
 
 /* True if a hub model is fetched here and pushed to S3. A script needs its model in a channel, and
@@ -304,25 +308,26 @@ static bool hub_model_goes_through(const json_t *spec, const char *model)
 		json_object_get(json_object_get(spec, "model"), "revision"));
 }
 
-static void push_hub_model(struct stage *s, const struct sagemaker_location *at, const json_t *spec,
-			   const char *model)
+static void push_hub_model(struct transfer_plan *s, const struct sagemaker_location *at,
+			   const json_t *spec, const char *model)
 {
 	json_t *item = fetch_hub(s, "/hub", "models", model, json_object_get(spec, "model"));
 
-	json_object_set_new(item, "to", json_string(STAGE_SOURCE));
-	push_to(s, at, "/model", STAGE_SOURCE, "model/", "tree", spec);
+	json_object_set_new(item, "to", json_string(TRANSFER_SOURCE));
+	push_to(s, at, "/model", TRANSFER_SOURCE, "model/", "tree", spec);
 }
 
 /* Fetch only the parity sample from a model in S3. */
-static void peek_parity(struct stage *s, const char *model)
+static void peek_parity(struct transfer_plan *s, const char *model)
 {
 	json_t *item = add(&s->fetch, "/parity", model, "peek");
 
 	json_object_set_new(item, "members", json_pack("[s]", "parity.json"));
 }
 
-static int stage_there(struct manager *mgr, const struct job_row *job, const json_t *spec,
-		       struct stage *s, enum reason_code *ret_code, struct err *reterr)
+static int transfers_sagemaker(struct manager *mgr, const struct job_row *job, const json_t *spec,
+			       struct transfer_plan *s, enum reason_code *ret_code,
+			       struct err *reterr)
 {
 	bool deploy = job->kind == JOB_DEPLOY;
 	char model[SPEC_PATH_MAX + 1];
@@ -350,16 +355,16 @@ static int stage_there(struct manager *mgr, const struct job_row *job, const jso
 	return 0;
 }
 
-int stage_of(struct manager *mgr, const struct job_row *job, const json_t *spec, struct stage *ret,
-	     enum reason_code *ret_code, struct err *reterr)
+int transfer_plan_make(struct manager *mgr, const struct job_row *job, const json_t *spec,
+		       struct transfer_plan *ret, enum reason_code *ret_code, struct err *reterr)
 {
 	const struct aws_settings *aws = &mgr->settings->aws;
 	int r;
 
-	*ret = (struct stage){0};
+	*ret = (struct transfer_plan){0};
 	*ret_code = REASON_INVALID_INPUT;
-	r = sagemaker_runs(job) ? stage_there(mgr, job, spec, ret, ret_code, reterr)
-				: stage_here(mgr, job, spec, ret, ret_code, reterr);
+	r = sagemaker_runs(job) ? transfers_sagemaker(mgr, job, spec, ret, ret_code, reterr)
+				: transfers_local(mgr, job, spec, ret, ret_code, reterr);
 	if (r < 0)
 		return r;
 	if (!ret->aws)
