@@ -104,8 +104,7 @@ def inspect(build, folder):
 def test_a_model_of_the_family_is_read(model, tmp_path):
     made = Copy(tmp_path / "copy", dummies.family())
     made.link("worker/trainyard-native", [
-        "worker/model/config.c", "worker/tokenizer/load_config.c",
-        ("worker/model/family_dummy.c", "worker/model/family_bert.c")])
+        "worker/model/family.c", ("worker/model/family_dummy.c", "worker/model/family_bert.c")])
     folder = as_family(model, tmp_path / "model")
     assert inspect(made.dir, folder) == {"model": 0}
     assert "'dummy'" in inspect(BUILD, folder)["message"]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads the keys of config.json that the model's family names, checks them and the labels, and
- * writes the file again. The table of families is here.
+ * writes the file again.
  */
 #include "worker/model/config.h"
 
@@ -15,17 +15,6 @@
 #include <string.h>
 
 #define POSITIONS_MIN 2 /* [CLS] and [SEP] */
-
-static const struct model_family *const families[] = {&family_bert, &family_distilbert,
-						      &family_electra};
-
-static const struct model_family *family_find(const char *model_type)
-{
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (str_eq(families[i]->model_type, model_type))
-			return families[i];
-	return NULL;
-}
 
 void model_config_free(struct model_config *c)
 {
@@ -275,14 +264,17 @@ static int check_kind(struct model_config *c, struct err *reterr)
 {
 	const char *type = json_get_str(c->source, "model_type", "");
 	const char *position = "absolute";
+	OWN(buf_done) struct buf known = BUF_INIT(ERR_MSG_MAX);
 	int r = get_text(c->source, "position_embedding_type", &position, reterr);
 
 	if (r < 0)
 		return r;
 	c->family = family_find(type);
-	if (!c->family)
-		return err_set(reterr, ERR_INVALID,
-			       "\"model_type\" is '%s'; " FAMILIES " are supported", type);
+	if (!c->family) {
+		family_put_types(&known);
+		return err_set(reterr, ERR_INVALID, "\"model_type\" is '%s'; %s are supported",
+			       type, buf_str(&known));
+	}
 	if (!str_eq(position, "absolute"))
 		return err_set(reterr, ERR_INVALID,
 			       "\"position_embedding_type\" is '%s'; only absolute is supported",

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What sets one family of encoders apart from the next: keys of config.json, parts of the network
- * and names of weights. Each family is a file of its own. Inside worker/model.
+ * What sets one family of encoders apart from the next: tokeniser, keys of config.json, parts of
+ * the network and names of weights. Each family is a file of its own. The table needs no libtorch,
+ * so worker/tokenizer uses it too.
  */
 #pragma once
 
+#include "base/buf.h"
 #include "worker/torch/torch.h"
 
 #define FAMILY_EPS_DEFAULT 1e-12f
 
 struct model_family {
 	const char *model_type, *architecture;
-	const char *prefix; /* of weight names; a base model leaves it out */
+	const char *tokenizer; /* its class in transformers, without "Fast" */
+	bool has_type_ids;     /* True if that class makes token_type_ids */
+	const char *prefix;    /* of weight names; a base model leaves it out */
 	/* keys of config.json; NULL: the family has no such key */
 	const char *layers, *hidden, *heads, *intermediate, *activation;
 	const char *embedding, *types, *norm_eps;
@@ -26,7 +30,14 @@ struct model_family {
 
 extern const struct model_family family_bert, family_distilbert, family_electra;
 
-#define FAMILIES "bert, distilbert and electra"
+/* The family of a model_type, and that of a tokeniser's class, with or without "Fast" at its end.
+ * NULL if there is none; a type or class may be NULL. */
+const struct model_family *family_find(const char *model_type);
+const struct model_family *family_of_tokenizer(const char *class);
+/* Append the supported types, or the supported classes and `last`: "bert, distilbert and electra".
+ */
+void family_put_types(struct buf *b);
+void family_put_tokenizers(struct buf *b, const char *last);
 
 /* The keys of a configuration like BERT's. */
 #define BERT_KEYS                                                                                \

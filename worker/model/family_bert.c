@@ -5,6 +5,8 @@
 const struct model_family family_bert = {
 	.model_type = "bert",
 	.architecture = "BertForSequenceClassification",
+	.tokenizer = "BertTokenizer",
+	.has_type_ids = true,
 	.prefix = "bert.",
 	BERT_KEYS,
 	.head = TORCH_HEAD_TANH,

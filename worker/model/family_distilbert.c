@@ -8,6 +8,7 @@
 const struct model_family family_distilbert = {
 	.model_type = "distilbert",
 	.architecture = "DistilBertForSequenceClassification",
+	.tokenizer = "DistilBertTokenizer",
 	.prefix = "distilbert.",
 	.layers = "n_layers",
 	.hidden = "dim",

@@ -8,6 +8,8 @@
 const struct model_family family_electra = {
 	.model_type = "electra",
 	.architecture = "ElectraForSequenceClassification",
+	.tokenizer = "ElectraTokenizer",
+	.has_type_ids = true,
 	.prefix = "electra.",
 	BERT_KEYS,
 	.embedding = "embedding_size",

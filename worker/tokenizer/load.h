@@ -56,7 +56,7 @@ struct loading {
 	json_t *map;	/* special_tokens_map.json; NULL if it is missing or not used */
 	json_t *added;	/* added_tokens.json, the same */
 	json_t *own;	/* the values of tokenizer_config.json under names of the model's own */
-	bool is_bert;	/* BertTokenizer or DistilBertTokenizer; else PreTrainedTokenizerFast */
+	bool is_bert;	/* True if the class is a family's; else PreTrainedTokenizerFast */
 	struct token_defs decoder; /* added tokens by the files' ids */
 	struct named_token named[TOKENIZER_NAMED_MAX];
 	size_t named_n;

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "worker/model/family.h"
 #include "worker/model/id2label.h"
 #include "worker/tokenizer/load.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #define FILE_MODEL	"config.json"
+#define CLASS_GENERIC	"PreTrainedTokenizerFast"
 #define LENGTH_SENSIBLE 1e9 /* transformers writes 1e30 for "no limit" */
 
 int load_refuse(const struct loading *l, const char *file, struct err *reterr, const char *fmt, ...)
@@ -72,30 +74,16 @@ static int get_text(const struct loading *l, const char *file, const json_t *j, 
 
 static int use_class(struct loading *l, const char *file, const char *class, struct err *reterr)
 {
-	static const struct {
-		const char *name;
-		bool is_bert, has_type_ids;
-	} known[] = {
-		{"BertTokenizer", true, true},
-		{"BertTokenizerFast", true, true},
-		{"DistilBertTokenizer", true, false},
-		{"DistilBertTokenizerFast", true, false},
-		{"ElectraTokenizer", true, true},
-		{"ElectraTokenizerFast", true, true},
-		{"PreTrainedTokenizerFast", false, true},
-		{"TokenizersBackend", false, true},
-	};
+	const struct model_family *family = family_of_tokenizer(class);
+	OWN(buf_done) struct buf known = BUF_INIT(ERR_MSG_MAX);
 
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (str_eq(known[i].name, class)) {
-			l->is_bert = known[i].is_bert;
-			l->t->has_type_ids = known[i].has_type_ids;
-			return 0;
-		}
-	return load_refuse(l, file, reterr,
-			   "tokenizer_class is '%s'; BertTokenizer, DistilBertTokenizer, "
-			   "ElectraTokenizer and PreTrainedTokenizerFast are supported",
-			   class);
+	l->is_bert = family;
+	l->t->has_type_ids = !family || family->has_type_ids;
+	if (family || str_eq(class, CLASS_GENERIC) || str_eq(class, "TokenizersBackend"))
+		return 0;
+	family_put_tokenizers(&known, CLASS_GENERIC);
+	return load_refuse(l, file, reterr, "tokenizer_class is '%s'; %s are supported", class,
+			   buf_str(&known));
 }
 
 /* Find the class by its name, else by the type of the model. Without both, tokenizer.json is taken
@@ -103,7 +91,8 @@ static int use_class(struct loading *l, const char *file, const char *class, str
 static int choose_class(struct loading *l, struct err *reterr)
 {
 	const char *class = NULL, *own = NULL, *type = NULL;
-	bool distil;
+	OWN(buf_done) struct buf known = BUF_INIT(ERR_MSG_MAX);
+	const struct model_family *family;
 	int r = get_text(l, FILE_CONFIG, l->config, "tokenizer_class", &class, reterr);
 
 	if (r >= 0)
@@ -112,15 +101,16 @@ static int choose_class(struct loading *l, struct err *reterr)
 		r = get_text(l, FILE_MODEL, l->model, "model_type", &type, reterr);
 	if (r < 0)
 		return r;
-	distil = str_eq(type, "distilbert");
-	if (type && !distil && !str_eq(type, "bert") && !str_eq(type, "electra"))
-		return load_refuse(l, FILE_MODEL, reterr,
-				   "model_type is '%s'; bert, distilbert and electra are supported",
-				   type);
+	family = family_find(type);
+	if (type && !family) {
+		family_put_types(&known);
+		return load_refuse(l, FILE_MODEL, reterr, "model_type is '%s'; %s are supported",
+				   type, buf_str(&known));
+	}
 	if (class || own)
 		return use_class(l, class ? FILE_CONFIG : FILE_MODEL, class ? class : own, reterr);
 	l->is_bert = type || !l->json;
-	l->t->has_type_ids = !distil;
+	l->t->has_type_ids = !family || family->has_type_ids;
 	return 0;
 }
 
@@ -182,9 +172,8 @@ int load_class(struct loading *l, struct err *reterr)
 		r = choose_class(l, reterr);
 	if (r < 0 || l->is_bert || l->json)
 		return r;
-	return load_refuse(
-		l, FILE_CONFIG, reterr,
-		"tokenizer_class is PreTrainedTokenizerFast and there is no " FILE_TOKENIZER);
+	return load_refuse(l, FILE_CONFIG, reterr,
+			   "tokenizer_class is " CLASS_GENERIC " and there is no " FILE_TOKENIZER);
 }
 
 static int get_flag(const struct loading *l, const char *key, bool *ret, struct err *reterr)
