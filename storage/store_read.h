@@ -180,6 +180,12 @@ int store_read_costs(struct store_reader *sr, int64_t first_day, int64_t last_da
 
 /* {"jobs":{"queued":N,…},"runs":{…},"endpoints":{…}} */
 int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr) MUSTCHECK;
+/* The jobs of each kind and state. */
+struct job_counts {
+	int64_t n[JOB_KINDS_][JOB_STATES_];
+};
+int store_read_job_counts(struct store_reader *sr, struct job_counts *ret,
+			  struct err *reterr) MUSTCHECK;
 /* Queued and blocked jobs in the order of their start. */
 int store_read_queue(struct store_reader *sr, int limit, json_t **ret,
 		     struct err *reterr) MUSTCHECK;

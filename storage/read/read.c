@@ -126,7 +126,8 @@ int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *all = json_object();
 	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_query(sr->db, "SELECT what, state, n FROM counts", NULL, 0, &q, reterr);
+	int r = db_query(sr->db, "SELECT what, state, sum(n) FROM counts GROUP BY what, state",
+			 NULL, 0, &q, reterr);
 
 	set_zeros(all, "jobs", JOB_STATES_, job_name);
 	set_zeros(all, "runs", RUN_STATES_, run_name);
@@ -138,6 +139,27 @@ int store_read_counts(struct store_reader *sr, json_t **ret, struct err *reterr)
 		return r;
 	*ret = TAKE(all);
 	return *ret ? 0 : out_of_memory(reterr);
+}
+
+int store_read_job_counts(struct store_reader *sr, struct job_counts *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_query(sr->db, "SELECT kind, state, n FROM counts WHERE what = 'jobs'", NULL, 0,
+			 &q, reterr);
+	enum job_kind kind;
+	enum job_state state;
+
+	*ret = (struct job_counts){0};
+	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		const char *kind_text = db_col_text(q, 0), *state_text = db_col_text(q, 1);
+
+		if (job_kind_parse(kind_text, &kind) < 0 || job_state_parse(state_text, &state) < 0)
+			return err_set(reterr, ERR_CORRUPT,
+				       "the table counts has the unknown kind '%s' or state '%s'",
+				       kind_text, state_text);
+		ret->n[kind][state] = db_col_int(q, 2);
+	}
+	return r < 0 ? r : 0;
 }
 
 /* ---- pieces ---- */

@@ -19,7 +19,7 @@
 /* Changes of the counts by state; the commit writes them once. */
 struct count_delta {
 	int64_t changes; /* of states, and of fields that lists show */
-	int64_t jobs[JOB_STATES_];
+	int64_t jobs[JOB_KINDS_][JOB_STATES_];
 	int64_t runs[RUN_STATES_];
 	int64_t endpoints[ENDPOINT_STATES_];
 };

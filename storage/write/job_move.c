@@ -71,6 +71,7 @@ int store_job_set_state(struct store *st, const char *id, enum job_state from, e
 {
 	struct event_of of = {.kind = "job_state", .job = id};
 	int64_t seq = st->tx_seq + 1;
+	enum job_kind kind;
 	struct changed c;
 	int r;
 
@@ -80,9 +81,12 @@ int store_job_set_state(struct store *st, const char *id, enum job_state from, e
 		return r;
 	if (!r)
 		return not_in_state(st, id, from, to, reterr);
+	if (job_kind_parse(c.kind, &kind) < 0)
+		return err_set(reterr, ERR_CORRUPT, "job '%s' has the unknown kind '%s'", id,
+			       c.kind);
 	st->tx_seq = seq;
-	st->count_delta.jobs[from]--;
-	st->count_delta.jobs[to]++;
+	st->count_delta.jobs[kind][from]--;
+	st->count_delta.jobs[kind][to]++;
 	st->count_delta.changes++;
 	of.run = c.run;
 	r = event_put(st, seq, &of,

@@ -226,46 +226,50 @@ int store_prunes_open(struct store *st, struct prune_rows *ret, struct err *rete
 
 /* ---- the end ---- */
 
-/* Subtract the jobs or endpoints of each state that will be deleted from the counts. */
+/* Subtract the rows that will be deleted from the counts. `sql` selects state, number[, kind];
+ * `take` subtracts one row of it. */
 static int count_out(struct store *st, const char *sql, const char *run,
-		     int (*add)(struct store *st, const char *state, int64_t n), struct err *reterr)
+		     int (*take)(struct store *st, struct db_stmt *q), struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_query(st->db, sql, DB_ARGS(DB_TEXT(run)), &q, reterr);
 
 	while (r >= 0 && (r = db_step(q, reterr)) > 0)
-		if (add(st, db_col_text(q, 0), db_col_int(q, 1)) < 0)
+		if (take(st, q) < 0)
 			return col_unknown(q, 0, reterr);
 	return r;
 }
 
-static int job_out(struct store *st, const char *state, int64_t n)
+static int job_out(struct store *st, struct db_stmt *q)
 {
 	enum job_state s;
-	int r = job_state_parse(state, &s);
+	enum job_kind kind;
+	int r = job_state_parse(db_col_text(q, 0), &s);
 
 	if (r >= 0)
-		st->count_delta.jobs[s] -= n;
+		r = job_kind_parse(db_col_text(q, 2), &kind);
+	if (r >= 0)
+		st->count_delta.jobs[kind][s] -= db_col_int(q, 1);
 	return r;
 }
 
-static int run_out(struct store *st, const char *state, int64_t n)
+static int run_out(struct store *st, struct db_stmt *q)
 {
 	enum run_state s;
-	int r = run_state_parse(state, &s);
+	int r = run_state_parse(db_col_text(q, 0), &s);
 
 	if (r >= 0)
-		st->count_delta.runs[s] -= n;
+		st->count_delta.runs[s] -= db_col_int(q, 1);
 	return r;
 }
 
-static int endpoint_out(struct store *st, const char *state, int64_t n)
+static int endpoint_out(struct store *st, struct db_stmt *q)
 {
 	enum endpoint_state s;
-	int r = endpoint_state_parse(state, &s);
+	int r = endpoint_state_parse(db_col_text(q, 0), &s);
 
 	if (r >= 0)
-		st->count_delta.endpoints[s] -= n;
+		st->count_delta.endpoints[s] -= db_col_int(q, 1);
 	return r;
 }
 
@@ -301,8 +305,9 @@ static const char *const deletions[] = {
 
 static int delete_rows(struct store *st, const char *run, struct err *reterr)
 {
-	int r = count_out(st, "SELECT state, count(*) FROM jobs WHERE run = ?1 GROUP BY state", run,
-			  job_out, reterr);
+	int r = count_out(
+		st, "SELECT state, count(*), kind FROM jobs WHERE run = ?1 GROUP BY kind, state",
+		run, job_out, reterr);
 
 	if (r >= 0)
 		r = count_out(st, "SELECT state, 1 FROM runs WHERE id = ?1", run, run_out, reterr);

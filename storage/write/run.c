@@ -82,7 +82,7 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 			   DB_ARGS(DB_INT(db_last_rowid(st->db)), DB_JSON(js->spec)), reterr);
 	if (r < 0)
 		return r;
-	st->count_delta.jobs[state]++;
+	st->count_delta.jobs[js->kind][state]++;
 	st->count_delta.changes++;
 	return event_put(st, seq, &of,
 			 json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", js->name, "job_kind",

@@ -206,15 +206,26 @@ int store_begin(struct store *st, struct err *reterr)
 	return db_begin(st->db, reterr);
 }
 
-static int flush_count(struct store *st, const char *what, const char *state, int64_t n,
-		       struct err *reterr)
+static int flush_count(struct store *st, const char *what, const char *kind, const char *state,
+		       int64_t n, struct err *reterr)
 {
 	if (!n)
 		return 0;
 	return db_run(st->db,
-		      "INSERT INTO counts (what, state, n) VALUES (?, ?, ?) "
-		      "ON CONFLICT (what, state) DO UPDATE SET n = n + excluded.n",
-		      DB_ARGS(DB_TEXT(what), DB_TEXT(state), DB_INT(n)), reterr);
+		      "INSERT INTO counts (what, kind, state, n) VALUES (?, ?, ?, ?) "
+		      "ON CONFLICT (what, kind, state) DO UPDATE SET n = n + excluded.n",
+		      DB_ARGS(DB_TEXT(what), DB_TEXT(kind), DB_TEXT(state), DB_INT(n)), reterr);
+}
+
+static int flush_jobs(struct store *st, enum job_kind kind, struct err *reterr)
+{
+	const int64_t *delta = st->count_delta.jobs[kind];
+	int r = 0;
+
+	for (int i = 0; i < JOB_STATES_ && r >= 0; i++)
+		r = flush_count(st, "jobs", job_kind_str(kind), job_state_str((enum job_state)i),
+				delta[i], reterr);
+	return r;
 }
 
 static int count_delta_flush(struct store *st, struct err *reterr)
@@ -222,12 +233,13 @@ static int count_delta_flush(struct store *st, struct err *reterr)
 	const struct count_delta *t = &st->count_delta;
 	int r = 0;
 
-	for (int i = 0; i < JOB_STATES_ && r >= 0; i++)
-		r = flush_count(st, "jobs", job_state_str((enum job_state)i), t->jobs[i], reterr);
+	for (int i = 0; i < JOB_KINDS_ && r >= 0; i++)
+		r = flush_jobs(st, (enum job_kind)i, reterr);
 	for (int i = 0; i < RUN_STATES_ && r >= 0; i++)
-		r = flush_count(st, "runs", run_state_str((enum run_state)i), t->runs[i], reterr);
+		r = flush_count(st, "runs", "", run_state_str((enum run_state)i), t->runs[i],
+				reterr);
 	for (int i = 0; i < ENDPOINT_STATES_ && r >= 0; i++)
-		r = flush_count(st, "endpoints", endpoint_state_str((enum endpoint_state)i),
+		r = flush_count(st, "endpoints", "", endpoint_state_str((enum endpoint_state)i),
 				t->endpoints[i], reterr);
 	if (r >= 0 && t->changes)
 		r = db_run(st->db,

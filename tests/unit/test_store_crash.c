@@ -119,6 +119,10 @@ static int64_t check_whole(struct fixture *f)
 	assert_int_equal(ask(f, db, "SELECT coalesce(sum(n), 0) FROM counts WHERE what = 'jobs'"),
 			 runs * JOBS);
 	assert_int_equal(ask(f, db,
+			     "SELECT count(*) FROM (SELECT kind, state, count(*) FROM jobs "
+			     "GROUP BY kind, state EXCEPT SELECT kind, state, n FROM counts)"),
+			 0);
+	assert_int_equal(ask(f, db,
 			     "SELECT count(*) FROM pragma_integrity_check "
 			     "WHERE integrity_check != 'ok'"),
 			 0);

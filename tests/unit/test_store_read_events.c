@@ -90,6 +90,7 @@ static void test_trim_in_parts(void **state)
 static void test_counts(void **state)
 {
 	struct fixture *f = *state;
+	struct job_counts counts;
 	char ids[2][ID_LEN];
 	json_t *j = NULL;
 
@@ -110,6 +111,11 @@ static void test_counts(void **state)
 			    "\"succeeded\":0},"
 			    "\"runs\":{\"cancelled\":0,\"failed\":0,\"queued\":0,\"running\":1,"
 			    "\"succeeded\":0}}");
+	OK(f, store_read_job_counts(sr, &counts, &f->e));
+	assert_int_equal(counts.n[JOB_TRAIN][STATE_CANCELLED], 1);
+	assert_int_equal(counts.n[JOB_TRAIN][STATE_BLOCKED], 1);
+	counts.n[JOB_TRAIN][STATE_CANCELLED] = counts.n[JOB_TRAIN][STATE_BLOCKED] = 0;
+	assert_memory_equal(&counts, &(struct job_counts){0}, sizeof(counts));
 }
 
 static void test_queue(void **state)
