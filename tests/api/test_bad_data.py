@@ -52,7 +52,7 @@ def spoiled(daemon, files, prep_of):
         rows = [line.rsplit(",", 1) for line in (GOOD * 30).splitlines()]
         lines = "".join(json.dumps({"review": text, "sentiment": label}) + "\n"
                         for text, label in rows)
-        good = {"csv": HEAD + GOOD * 30, "gz": gzip.compress((HEAD + GOOD * 30).encode()),
+        good = {"csv": HEAD + GOOD * 30, "gz": gzip.compress((HEAD + GOOD * 30).encode(), mtime=0),
                 "jsonl": lines, "parquet": io.BytesIO()}
         parquet.write_table(pyarrow.table({"review": [r[0] for r in rows],
                                            "sentiment": [r[1] for r in rows]}), good["parquet"])
@@ -83,7 +83,8 @@ def test_good_data(preprocess, files):
      "two classes"),
     ("few.csv", HEAD + GOOD, {"train_rows": 1000}, "invalid_input", "1000"),
     ("quote.csv", HEAD + '"never closed,pos\n' * 9, {}, "invalid_input", "line 3"),
-    ("torn.csv.gz", gzip.compress((HEAD + GOOD * 99).encode())[:-40], {}, "data_corrupt", "gzip"),
+    ("torn.csv.gz", gzip.compress((HEAD + GOOD * 99).encode(), mtime=0)[:-40], {}, "data_corrupt",
+     "gzip"),
     ("not.csv.gz", "plain text", {}, "invalid_input", "'review'"),
     ("lines.jsonl", '{"review": "a", "sentiment": "pos"}\n{"review": \n', {}, "invalid_input",
      "row 2"),

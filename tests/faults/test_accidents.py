@@ -90,7 +90,7 @@ def test_killed_worker(tmp_path):
 def test_data_that_is_torn(tmp_path):
     """After the submit, which looks at it, too."""
     torn = tmp_path / "torn.csv.gz"
-    whole = gzip.compress(b"text,label\n" + b"a good film,1\na bad film,0\n" * 500)
+    whole = gzip.compress(b"text,label\n" + b"a good film,1\na bad film,0\n" * 500, mtime=0)
     torn.write_bytes(whole)
     spec = jobs(16)[:1]
     spec[0] |= {"dataset": {"path": str(torn)}, "held": True}

@@ -87,3 +87,12 @@ def test_one_temporary_directory():
     bad += [(path, f"{found.group()}: use scratch_make()")
             for path in of_tests(".c") + of_tests(".h") for found in ELSEWHERE.finditer(text(path))]
     judge("temporary", bad)
+
+
+def test_no_parameter_holds_a_time():
+    """Each process of xdist collects by itself: the ids of parameters must not differ. gzip writes
+    the time into its header."""
+    judge("gzip-time", [(path, f"line {node.lineno}: give gzip.compress mtime=0")
+                        for path, node in nodes(ast.Call) if name_of(node) == "compress"
+                        and name_of(getattr(node.func, "value", None)) == "gzip"
+                        and "mtime" not in {k.arg for k in node.keywords}])
