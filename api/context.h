@@ -16,6 +16,7 @@
 
 struct MHD_Daemon;
 struct acceptor;
+struct reply_figures;
 
 /* One of the two listeners. */
 struct listener {
@@ -38,6 +39,7 @@ struct api {
 	struct listener tcp, local;
 	struct connections *connections;
 	struct acceptor *acceptor;
+	struct reply_figures *figures;
 
 	pthread_mutex_t lock;  /* guards all fields below */
 	pthread_cond_t calmed; /* signalled if active or suspended decreases during the stop */

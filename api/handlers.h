@@ -69,4 +69,5 @@ void queue(struct request *rq);
 void version(struct request *rq);
 void healthz(struct request *rq);
 void readyz(struct request *rq);
+void metrics_text(struct request *rq); /* figures.c */
 void openapi(struct request *rq);

@@ -49,9 +49,11 @@ struct request {
 	struct param params[REQUEST_PARAMS_MAX];
 	size_t params_n;
 	const struct route *route;
+	size_t route_n;			    /* its number in the table, from 1; 0: no route */
 	const char *args[REQUEST_ARGS_MAX]; /* values of the {…} parts of the route's pattern */
 	char *rest;			    /* decoded "{path...}"; owned */
 	struct buf body;
+	int64_t since_us;   /* clock_mono_us of the first line */
 	uint64_t body_seen; /* bytes received, kept or not */
 	json_t *json;	    /* the parsed body; NULL if there is none */
 

@@ -119,9 +119,13 @@ static const struct route table[] = {
 	{"GET", "/v1/version", version, NULL, BODY_NONE, false, "Get the version"},
 	{"GET", "/healthz", healthz, NULL, BODY_NONE, false, "Check that the daemon is alive"},
 	{"GET", "/readyz", readyz, NULL, BODY_NONE, false, "Check that the daemon is ready"},
+	{"GET", "/metrics", metrics_text, NULL, BODY_NONE, false,
+	 "Get the daemon's figures for Prometheus"},
 	{"GET", "/openapi.json", openapi, NULL, BODY_NONE, false, "Get the OpenAPI description"},
 };
 /* clang-format on */
+
+_Static_assert(ARRAY_LEN(table) <= ROUTES_MAX, "raise ROUTES_MAX");
 
 size_t route_body_max(const struct route *route, size_t json_max)
 {
@@ -224,6 +228,7 @@ bool routes_find(struct request *rq)
 		if (!pattern_fits(rq, table[i].pattern, &rest))
 			continue;
 		rq->route = &table[i];
+		rq->route_n = i + 1;
 		if (str_eq(table[i].method, rq->method)) {
 			rq->rest = rest ? join_rest(rq, rest) : NULL;
 			return true;

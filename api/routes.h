@@ -5,6 +5,8 @@
 
 #include "api/request.h"
 
+#define ROUTES_MAX 128 /* rows of the table */
+
 enum body_kind {
 	BODY_NONE,
 	BODY_OPTIONAL, /* a small JSON object or no body */

@@ -8,6 +8,7 @@
 
 #include "api/acceptor.h"
 #include "api/context.h"
+#include "api/figures.h"
 #include "api/head.h"
 #include "api/listen.h"
 #include "api/reply.h"
@@ -59,6 +60,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 	rq->connection = connection;
 	rq->conn = connection_of(connection);
 	rq->method = "";
+	rq->since_us = clock_mono_us();
 	connection_move(rq->conn, CONNECTION_HEAD);
 	api_count(l->api, API_ACTIVE, 1);
 	r = request_parse_uri(rq, uri, &e);
@@ -109,6 +111,7 @@ static enum MHD_Result answer(struct request *rq)
 {
 	if (rq->waiting)
 		return MHD_YES;
+	reply_figures_count(rq);
 	return reply_send(rq) < 0 ? MHD_NO : MHD_YES;
 }
 
@@ -175,7 +178,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	len = head_body_length(rq);
 	if (rq->response &&
 	    (rq->abrupt || request_header(rq, MHD_HTTP_HEADER_EXPECT) || len > REQUEST_DRAIN_MAX))
-		return reply_send(rq) < 0 ? MHD_NO : MHD_YES;
+		return answer(rq);
 	return MHD_YES;
 }
 
@@ -258,6 +261,7 @@ static struct api *api_new(const struct api_config *cfg, struct manager *e)
 	connection_door_init(&api->tcp.door);
 	connection_door_init(&api->local.door);
 	api->connections = make_connections(cfg);
+	api->figures = reply_figures_new();
 	api->data_dir = strdup(cfg->data_dir);
 	api->body_max_bytes = cfg->body_max_bytes;
 	str_must_copy(api->version, sizeof(api->version), cfg->version);
@@ -273,7 +277,7 @@ int api_start(const struct api_config *given, struct manager *e, struct api **re
 	struct api *api = api_new(cfg, e);
 	int r;
 
-	if (!api || !api->connections || !api->data_dir) {
+	if (!api || !api->connections || !api->figures || !api->data_dir) {
 		(void)!api_stop(api); /* no request waits yet */
 		return err_errno(reterr, ENOMEM, "start the HTTP server");
 	}
@@ -365,6 +369,7 @@ static void api_free(struct api *api)
 	pthread_mutex_destroy(&api->lock);
 	free(api->data_dir);
 	free(api->socket_path);
+	free(api->figures);
 	free(api);
 }
 

@@ -102,6 +102,9 @@ int aws_new(const struct aws_options *o, struct aws **ret, struct err *reterr) M
 void aws_free(struct aws *a); /* call it after net_stop(), or if no call is under way */
 const struct aws_config *aws_config_of(const struct aws *a);
 
+/* Append the counts of attempts in Prometheus' format (base/exposition.h). For any thread. */
+void aws_figures(const struct aws *a, struct buf *out);
+
 /* For any thread; does not block. `done` runs exactly once, also if the call cannot be sent. */
 void aws_send(struct aws *a, struct aws_call *c);
 /* Send and wait; not on the net thread. Returns c->result. */

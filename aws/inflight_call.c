@@ -296,6 +296,7 @@ static void on_answer(struct net_request *rq)
 	struct inflight_call *f = c->state;
 
 	answer_read(f);
+	attempt_count(f->aws, c);
 	if (c->result == 0)
 		c->uncertain = false;
 	if (c->kind == AWS_ERROR_THROTTLED)

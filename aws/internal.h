@@ -8,6 +8,7 @@
 #include "aws/rate_limiter.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define INVOCATION_LEN 37 /* bytes of a UUID and NUL */
 #define BUCKETS_MAX    64 /* buckets whose region is remembered */
@@ -15,6 +16,14 @@
 struct bucket {
 	char name[256];
 	char region[AWS_REGION_MAX];
+};
+
+enum aws_outcome {
+	AWS_OUTCOME_OK,
+	AWS_OUTCOME_THROTTLED,
+	AWS_OUTCOME_TRANSIENT,
+	AWS_OUTCOME_REFUSED,
+	AWS_OUTCOMES_,
 };
 
 struct aws {
@@ -25,6 +34,7 @@ struct aws {
 		lock; /* protects inflight_calls, their `cancelled` and `resting`, and serial */
 	struct inflight_call *inflight_calls;
 	uint64_t serial;
+	_Atomic uint64_t attempts[AWS_SERVICES_][AWS_OUTCOMES_];
 
 	/* Used only on the net thread: */
 	struct rate_limiter *limiter;
@@ -77,6 +87,10 @@ void answer_read(struct inflight_call *f);
 /* Fail the call with a kind. The message follows the operation's name. Returns the code. */
 int answer_fail(struct aws_call *c, enum aws_error_kind kind, int code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* ---- figures.c ---- */
+/* Count the attempt whose answer was read. */
+void attempt_count(struct aws *a, const struct aws_call *c);
 
 /* ---- error.c ---- */
 /* code: the service's, or the HTTP status as text where it gave none. */

@@ -62,8 +62,8 @@ static void put_labels(struct buf *out, va_list labels)
 
 static void put_micro(struct buf *out, int64_t n)
 {
-	buf_printf(out, "%s%" PRId64 ".%06" PRId64 "\n", n < 0 ? "-" : "", llabs(n) / MILLION,
-		   llabs(n) % MILLION);
+	buf_printf(out, "%s%" PRId64 ".%06" PRId64 "\n", n < 0 ? "-" : "", imaxabs(n) / MILLION,
+		   imaxabs(n) % MILLION);
 }
 
 void exposition_int(struct buf *out, const char *name, int64_t value, ...)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Figures for Prometheus: histograms that any thread may feed, and a writer of the text format
- * 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). api/prometheus.c calls the writers
+ * 0.0.4 (prometheus.io/docs, "Exposition formats"). api/prometheus.c calls the writers
  * of the rooms; each writes its own families into the same buffer. Times are in µs here and in
  * seconds in the text. A buffer that is too small keeps its `failed`; the caller checks it once.
  */

@@ -16,6 +16,7 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "daemon/devices.h"
+#include "daemon/figures.h"
 #include "daemon/manager.h"
 #include "daemon/settings.h"
 #include "daemon/txn.h"
@@ -126,6 +127,7 @@ struct manager {
 	struct sagemaker *sagemaker; /* controller of the SageMaker target */
 	struct account *account;     /* answers queries of the AWS account */
 	struct devices *devices;
+	struct figures figures;
 	struct database_check *database_check; /* NULL: not started, or the start failed */
 	sd_event *loop;
 	int inotify_fd;
@@ -144,6 +146,7 @@ struct manager {
 
 	/* the open transaction */
 	int txn_depth;
+	int64_t txn_begun_us; /* clock_mono_us */
 	bool txn_failed;
 	struct err txn_err;
 	uint64_t txns_failed; /* number of failed transactions; they wrote nothing */

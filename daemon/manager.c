@@ -255,6 +255,7 @@ static int open_core(const struct settings *settings, struct manager **ret, stru
 	STAILQ_INIT(&mgr->queue);
 	STAILQ_INIT(&mgr->inbox);
 	TAILQ_INIT(&mgr->actions);
+	figures_init(&mgr->figures);
 	pthread_mutex_init(&mgr->queue_lock, NULL);
 	pthread_mutex_init(&mgr->live_lock, NULL);
 	r = proc_boot_id(mgr->boot_id, reterr);

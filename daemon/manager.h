@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -171,6 +172,8 @@ json_t *manager_devices(struct manager *mgr); /* GET /v1/devices */
 /* slots and facts about the daemon, for /v1/overview */
 json_t *manager_status(struct manager *mgr);
 struct feed *manager_feed(struct manager *mgr);
+/* Append what was measured since the start in Prometheus' format (base/exposition.h). */
+void manager_figures(struct manager *mgr, struct buf *out);
 /* Measure disk usage with worker/usage.h; `question` has "all" and "executions". Blocks for
  * seconds: call this on a separate thread. The caller owns *ret. -ERR_LIMIT if a measurement is
  * already running. */

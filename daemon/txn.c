@@ -33,6 +33,7 @@ int txn_begin(struct manager *mgr, struct err *reterr)
 		return r;
 	}
 	mgr->txn_depth = 1;
+	mgr->txn_begun_us = clock_mono_us();
 	mgr->txn_failed = false;
 	return 0;
 }
@@ -123,6 +124,21 @@ static bool is_repeated(const struct txn_action *a)
 	return false;
 }
 
+/* Commit, and measure the commit and the whole transaction. */
+static int commit(struct manager *mgr, struct err *reterr)
+{
+	int64_t from_us = clock_mono_us(), to_us;
+	int r;
+
+	FAULT("txn.commit.before");
+	r = store_commit(mgr->store, reterr);
+	FAULT("txn.commit.after");
+	to_us = clock_mono_us();
+	histogram_add(&mgr->figures.commit, to_us - from_us);
+	histogram_add(&mgr->figures.txn, to_us - mgr->txn_begun_us);
+	return r;
+}
+
 static void run_early_actions(struct manager *mgr, bool committed)
 {
 	struct txn_action *a, *next;
@@ -170,9 +186,7 @@ int txn_end(struct manager *mgr, struct err *reterr)
 		err = mgr->txn_err;
 		r = -(err.code ? err.code : EIO);
 	} else {
-		FAULT("txn.commit.before");
-		r = store_commit(mgr->store, &err);
-		FAULT("txn.commit.after");
+		r = commit(mgr, &err);
 	}
 	mgr->txn_depth = 0;
 	run_early_actions(mgr, r >= 0);

@@ -93,7 +93,10 @@ void endpoints_tick(struct manager *mgr);
 /* ---- relay.c: for manager_invoke() of manager.h, which is in invoke.c ---- */
 /* A running invocation; `inv` holds the request and the response. */
 struct relay {
+	struct manager *manager;
 	struct invocation *inv;
+	enum job_target target;
+	int64_t since_us;		     /* clock_mono_us of the start */
 	struct net_request http;	     /* to a local endpoint */
 	char lines[2][INVOKE_TYPE_MAX + 16]; /* header lines */
 	char *sent_lines[MANAGER_INVOKE_SENT];

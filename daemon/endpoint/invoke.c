@@ -114,7 +114,8 @@ static int send_to(struct manager *mgr, struct relay *relay, const struct place 
 {
 	int r;
 
-	if (at->resource_name[0])
+	relay->target = at->resource_name[0] ? TARGET_SAGEMAKER : TARGET_LOCAL;
+	if (relay->target == TARGET_SAGEMAKER)
 		return relay_sagemaker(mgr, at->resource_name, at->region, at->body_max, relay,
 				       reterr);
 	r = check_choice(relay->inv, reterr);
@@ -153,6 +154,8 @@ int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *rete
 		closep(&at.dirfd);
 		return err_errno(reterr, ENOMEM, "relay the request");
 	}
+	relay->manager = mgr;
+	relay->since_us = clock_mono_us();
 	relay->inv = inv;
 	inv->relay = relay;
 	r = send_to(mgr, relay, &at, reterr);

@@ -14,10 +14,23 @@ void relay_read(struct relay *relay, struct net_request *http)
 		inv->reply_type[0] = '\0';
 }
 
+static void count(const struct relay *relay)
+{
+	const struct invocation *inv = relay->inv;
+	bool ok = inv->result >= 0 && inv->status >= 200 && inv->status < 300;
+
+	figures_invocation(relay->manager, relay->target,
+			   ok		      ? INVOCATION_OK
+			   : inv->result >= 0 ? INVOCATION_REFUSED
+					      : INVOCATION_FAILED,
+			   clock_mono_us() - relay->since_us);
+}
+
 void relay_done(struct relay *relay)
 {
 	struct invocation *inv = relay->inv;
 
+	count(relay);
 	relay_headers_done(relay);
 	free(relay);
 	inv->relay = NULL;

@@ -86,8 +86,7 @@ int job_cancel(struct manager *mgr, const struct job_row *job, struct err *reter
 		return r;
 	if (job->state == STATE_BLOCKED || job->state == STATE_QUEUED) {
 		reason_set(&reason, REASON_CANCELLED, "the job was cancelled before it started");
-		r = job_move(mgr, job->id, job->state, STATE_CANCELLED, &reason, reterr);
-		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
+		return job_end_unstarted(mgr, job, STATE_CANCELLED, &reason, reterr);
 	}
 	return cancel_active(mgr, job, reterr);
 }

@@ -76,6 +76,18 @@ static int end_attempt(struct manager *mgr, const struct job_row *job, const str
 	return r;
 }
 
+/* Settle each job that needs `id`, which has just become final. */
+static int job_settle_dependents(struct manager *mgr, const char *id, struct err *reterr)
+{
+	OWN(need_rows_done) struct need_rows dependents = {0};
+	int r = store_needed_by(mgr->store, id, &dependents, reterr);
+
+	for (size_t i = 0; r >= 0 && i < dependents.n; i++)
+		if (dependents.rows[i].state == STATE_BLOCKED)
+			r = job_settle(mgr, dependents.rows[i].job, reterr);
+	return r;
+}
+
 int job_end(struct manager *mgr, const struct job_row *job, const struct job_end *end,
 	    struct err *reterr)
 {
@@ -95,11 +107,24 @@ int job_end(struct manager *mgr, const struct job_row *job, const struct job_end
 					reterr);
 	}
 	r = job_move(mgr, job->id, job->state, end->to, &end->reason, reterr);
+	if (r >= 0)
+		figures_job_ended(mgr, job, end->to, at_us);
 	if (r >= 0 && end->outputs)
 		r = store_job_set_outputs(mgr->store, job->id, end->outputs, reterr);
 	if (r >= 0 && at_us < now)
 		r = store_job_set_finished(mgr->store, job->id, at_us, reterr);
 	return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
+}
+
+int job_end_unstarted(struct manager *mgr, const struct job_row *job, enum job_state to,
+		      const struct reason *reason, struct err *reterr)
+{
+	int r = job_move(mgr, job->id, job->state, to, reason, reterr);
+
+	if (r < 0)
+		return r;
+	figures_job_ended(mgr, job, to, clock_now_us());
+	return job_settle_dependents(mgr, job->id, reterr);
 }
 
 int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to,
@@ -151,13 +176,11 @@ static int skip_job(struct manager *mgr, const struct job_row *job, const struct
 		    struct err *reterr)
 {
 	struct reason reason;
-	int r;
 
 	reason_set(&reason, REASON_DEPENDENCY, "job '%s' %s%s", need->name,
 		   job_state_str(need->state),
 		   need->when == NEED_FAILURE ? ", and this job runs only when it fails" : "");
-	r = job_move(mgr, job->id, job->state, STATE_SKIPPED, &reason, reterr);
-	return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
+	return job_end_unstarted(mgr, job, STATE_SKIPPED, &reason, reterr);
 }
 
 int job_settle(struct manager *mgr, const char *id, struct err *reterr)
@@ -181,17 +204,6 @@ int job_settle(struct manager *mgr, const char *id, struct err *reterr)
 		return skip_job(mgr, &job, need, reterr);
 	}
 	return 0;
-}
-
-int job_settle_dependents(struct manager *mgr, const char *id, struct err *reterr)
-{
-	OWN(need_rows_done) struct need_rows dependents = {0};
-	int r = store_needed_by(mgr->store, id, &dependents, reterr);
-
-	for (size_t i = 0; r >= 0 && i < dependents.n; i++)
-		if (dependents.rows[i].state == STATE_BLOCKED)
-			r = job_settle(mgr, dependents.rows[i].job, reterr);
-	return r;
 }
 
 /* ---- retry ---- */

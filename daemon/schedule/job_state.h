@@ -32,10 +32,11 @@ struct job_end {
 int job_end(struct manager *mgr, const struct job_row *job, const struct job_end *end,
 	    struct err *reterr) MUSTCHECK;
 /* As job_end(), with the current time. `outputs` may be NULL. */
+/* End a waiting job without an attempt: cancelled or skipped. */
+int job_end_unstarted(struct manager *mgr, const struct job_row *job, enum job_state to,
+		      const struct reason *reason, struct err *reterr) MUSTCHECK;
 int job_finish(struct manager *mgr, const struct job_row *job, enum job_state to,
 	       const struct reason *reason, const json_t *outputs, struct err *reterr) MUSTCHECK;
-/* Settle each job that needs `id`, which has just become final. */
-int job_settle_dependents(struct manager *mgr, const char *id, struct err *reterr) MUSTCHECK;
 /* Queue the job, skip it or leave it blocked, by the states of its needs. */
 int job_settle(struct manager *mgr, const char *id, struct err *reterr) MUSTCHECK;
 /* For a manual retry: clear automatic retries and a cancel request, and change the state to blocked

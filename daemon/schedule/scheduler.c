@@ -62,6 +62,8 @@ static int begin_attempt(struct manager *mgr, struct job_row *job, struct err *r
 
 	if (r >= 0)
 		r = job_move(mgr, job->id, STATE_QUEUED, STATE_STARTING, &none, reterr);
+	if (r >= 0)
+		figures_job_started(mgr, job);
 	job->state = STATE_STARTING;
 	return r;
 }
@@ -108,8 +110,7 @@ static int start_job(struct manager *mgr, struct job_row *job, struct execution_
 	if (resolved == -ERR_NOT_FOUND && job->kind == JOB_DELETE_ENDPOINT) {
 		reason_set(&gone, REASON_DEPENDENCY, "the job has no endpoint to delete: %s",
 			   trouble.msg);
-		r = job_move(mgr, job->id, STATE_QUEUED, STATE_SKIPPED, &gone, reterr);
-		return r < 0 ? r : job_settle_dependents(mgr, job->id, reterr);
+		return job_end_unstarted(mgr, job, STATE_SKIPPED, &gone, reterr);
 	}
 	if (resolved >= 0 && placement_of(job) != PLACE_NONE)
 		return start_process(mgr, job, spec, row, reason, reterr);

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from client import check, closed, problem
+from figures import histogram, of, scrape
 from trainyardd import BUILD, DEADLINE_S, wait_for
 
 TEXT = {"inputs": "a fine film"}
@@ -89,6 +90,19 @@ def test_answers(daemon, endpoint, path):
     both = daemon.post(path.format(endpoint), {**TEXT, "parameters": {"top_k": 2}}).json()
     labels = json.dumps(both)
     assert "pos" in labels and "neg" in labels
+
+
+def test_invocations_are_figures(daemon, endpoint):
+    def counts():
+        samples = scrape(daemon)
+        return [of(samples, "trainyard_invocations_total", target="local", outcome=outcome)
+                for outcome in ("ok", "refused", "failed")] + [
+            histogram(samples, "trainyard_invocation_duration_seconds", target="local")[0]]
+
+    before = counts()
+    daemon.post(f"/v1/endpoints/{endpoint}/invocations", TEXT)
+    assert daemon.ask("POST", f"/v1/endpoints/{endpoint}/invocations", data=b"{").status_code == 400
+    assert [b - a for a, b in zip(before, counts())] == [1, 1, 0, 2]
 
 
 def test_sagemaker_headers(daemon, endpoint):

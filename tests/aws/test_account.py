@@ -8,6 +8,7 @@ from account_rig import checks, words
 from client import check, closed
 from fake_aws import REGION
 from fake_jobs import job
+from figures import of, scrape
 from trainyardd import wait_for
 
 JOBS = "/v1/sagemaker/training-jobs"
@@ -297,6 +298,25 @@ def test_what_passes_is_not_told(fake, daemon):
     for do in ("throttle", "error_500", "drop_before"):
         fake.rule("ListRoles", do, times=1)
         assert daemon.get("/v1/roles")["items"]
+
+
+def test_each_attempt_is_a_figure(fake, daemon):
+    def counts():
+        samples = scrape(daemon)
+        return {outcome: of(samples, "trainyard_aws_requests_total", service="iam",
+                            outcome=outcome)
+                for outcome in ("ok", "throttled", "transient", "refused")}
+
+    before = counts()
+    fake.rule("ListRoles", "throttle", times=2)
+    daemon.get("/v1/roles")
+    fake.rule("ListRoles", "error_500", times=1)
+    daemon.get("/v1/roles")
+    fake.rule("ListRoles", "access_denied", times=1)
+    daemon.problem("/v1/roles", 502, "access_denied")
+    after = counts()
+    assert {name: after[name] - before[name] for name in after} == {
+        "ok": 2, "throttled": 2, "transient": 1, "refused": 1}
 
 
 @pytest.mark.parametrize("path, params, words_", [
