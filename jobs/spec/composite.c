@@ -89,6 +89,14 @@ static json_t *parse_object(struct spec_parse *p, const struct spec_field *f, co
 				 : spec_wrong_type(p, f, v, "an object");
 }
 
+/* A path, or {"hub": name} in its place. */
+static json_t *parse_path(struct spec_parse *p, const struct spec_field *f, const json_t *v)
+{
+	return f->remote & REMOTE_HUB && json_object_get(v, "hub")
+		       ? spec_object_parse(p, f->table, v)
+		       : spec_path(p, f, v);
+}
+
 static bool count_ok(struct spec_parse *p, const struct spec_field *f, size_t n)
 {
 	if (n > (size_t)f->max)
@@ -172,7 +180,7 @@ json_t *spec_value_parse(struct spec_parse *p, const struct spec_field *f, const
 	static json_t *(*const parsers[])(struct spec_parse *, const struct spec_field *,
 					  const json_t *) = {
 		[FIELD_STRING] = spec_string, [FIELD_NAME] = spec_name,
-		[FIELD_PATH] = spec_path,     [FIELD_INT] = spec_int,
+		[FIELD_PATH] = parse_path,    [FIELD_INT] = spec_int,
 		[FIELD_NUMBER] = spec_number, [FIELD_BOOL] = spec_bool,
 		[FIELD_ENUM] = spec_enum,     [FIELD_DURATION] = spec_duration,
 		[FIELD_BYTES] = spec_bytes,   [FIELD_OBJECT] = parse_object,

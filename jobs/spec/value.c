@@ -191,8 +191,6 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 	char quote[PROBLEM_QUOTE_MAX];
 	const char *s;
 
-	if (f->remote & REMOTE_HUB && json_object_get(v, "hub"))
-		return spec_object_parse(p, f->table, v);
 	if (json_is_object(v))
 		return training_job(p, f, v);
 	s = text_of(p, f, v, SPEC_PATH_MAX);

@@ -39,6 +39,10 @@ class CpuEngine : public Engine
 		SITE_HEAD_INPUT
 	};
 
+	/* cpu_passes.cpp, which needs the layers */
+	at::Tensor head_mask(const Micro &mb, float drop, int site) const;
+
+	/* cpu_engine.cpp: the operations */
 	at::Tensor workspace(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
 	template <typename Fn> void parallel_rows(int64_t rows, const Fn &fn) const;
 	float *partial_sums(int64_t n, int64_t width);
@@ -61,9 +65,7 @@ class CpuEngine : public Engine
 	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
 	at::Tensor embed_project(const at::Tensor &x);
 	void embed_project_back(at::Tensor &dy1, at::Tensor &dy2);
-	at::Tensor head_mask(const Micro &mb, float drop, int site) const;
-
-	/* cpu_layers.cpp */
+	/* cpu_layers.cpp, which needs the operations */
 	at::Tensor encode(const Micro &mb); /* the first tokens' output, fp32 */
 	at::Tensor layer(const Micro &mb, int layer, const at::Tensor &x);
 	void project(const Micro &mb, int layer, LayerTape &t, at::Tensor context);
