@@ -4,6 +4,7 @@
  */
 #include "base/own.h"
 #include "base/str.h"
+#include "base/version.h"
 #include "cli/client.h"
 #include "cli/show.h"
 
@@ -140,11 +141,11 @@ int cmd_version(struct cli *c)
 	struct err e;
 
 	if (!c->json)
-		puts("trainyard  " TRAINYARD_VERSION);
+		printf("trainyard  %s\n", version_text());
 	fflush(stdout);
 	if (version_of_daemon(c, version, sizeof(version), &e) < 0)
 		return cli_fail(c, &e);
-	both = json_pack("{ss ss}", "client", TRAINYARD_VERSION, "daemon", version);
+	both = json_pack("{ss ss}", "client", version_text(), "daemon", version);
 	if (c->json)
 		show_json(both);
 	else

@@ -8,6 +8,7 @@
 #include "base/descriptors.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/version.h"
 #include "config/config.h"
 #include "daemon/config_check.h"
 #include "daemon/config_settings.h"
@@ -51,7 +52,7 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 		.listen = cfg->http_listen,
 		.socket_path = cfg->http_socket,
 		.data_dir = set->data_dir,
-		.version = TRAINYARD_VERSION,
+		.version = version_text(),
 		.threads = cfg->http_threads,
 		.connections_max = cfg->http_connections_max,
 		.connections_per_peer = cfg->http_connections_per_peer,
@@ -70,7 +71,7 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 		fflush(stdout);
 		notify_state("READY=1");
 		log_event(LOG_LEVEL_INFO, "started", "version=%s url=%s data_dir=%s",
-			  TRAINYARD_VERSION, api_url(api), set->data_dir);
+			  version_text(), api_url(api), set->data_dir);
 		r = manager_run(manager, reterr);
 	}
 	if (!api_stop(api)) /* its threads still use the manager; committed changes are on disk */

@@ -3,6 +3,7 @@
 #include "daemon/options.h"
 
 #include "base/own.h"
+#include "base/version.h"
 
 #include <getopt.h>
 
@@ -107,7 +108,7 @@ static int take_option(int opt, struct options *ret)
 		ret->help_config = true;
 		return 0;
 	case OPT_VERSION:
-		puts("trainyardd " TRAINYARD_VERSION);
+		(void)!version_print("trainyardd"); /* main() looks for lost output */
 		return 1;
 	case OPT_HELP:
 		fputs(help, stdout);

@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "base/version.h"
 #include "shim/record.h"
 #include "shim/shim.h"
 
@@ -304,8 +305,11 @@ int main(int argc, char **argv)
 	struct err e;
 	int r;
 
+	if (argc == 2 && str_eq(argv[1], "--version"))
+		return version_print("trainyard-shim");
 	if (argc != 2) {
-		fprintf(stderr, "usage: trainyard-shim DIR (descriptor %d: DIR/%s, locked)\n",
+		fprintf(stderr,
+			"usage: trainyard-shim --version | DIR (descriptor %d: DIR/%s, locked)\n",
 			EXECUTION_LOCK_FD, EXECUTION_LOCK);
 		return SHIM_BAD_START;
 	}

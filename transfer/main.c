@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "base/version.h"
 #include "net/address.h"
 #include "transfer/lists.h"
 #include "wire/execution.h"
@@ -230,8 +231,11 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int r;
 
+	if (argc == 2 && str_eq(argv[1], "--version"))
+		return version_print("trainyard-transfer");
 	if (argc != 2 || (!str_eq(argv[1], "fetch") && !str_eq(argv[1], "push"))) {
-		fprintf(stderr, "usage: trainyard-transfer fetch|push (with %s set)\n",
+		fprintf(stderr,
+			"usage: trainyard-transfer --version | fetch | push (with %s set)\n",
 			EXECUTION_ENV_DIR);
 		return 2;
 	}

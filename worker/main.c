@@ -7,6 +7,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/version.h"
 #include "wire/execution.h"
 #include "worker/inspect.h"
 #include "worker/inspect_model.h"
@@ -21,7 +22,12 @@
 #include <sys/wait.h>
 
 #define NATIVE_PROGRAM "trainyard-native"
-#define TRANSFER_ONLY  "transfer" /* there is no main work between the two lists */
+#ifdef WORKER_HAS_SCRIPT
+#define PROGRAM "trainyard-worker"
+#else
+#define PROGRAM NATIVE_PROGRAM
+#endif
+#define TRANSFER_ONLY "transfer" /* there is no main work between the two lists */
 
 static volatile sig_atomic_t stop_asked;
 
@@ -159,8 +165,10 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int r;
 
+	if (argc == 2 && str_eq(argv[1], "--version"))
+		return version_print(PROGRAM);
 	if (argc != 2) {
-		fprintf(stderr, "usage: trainyard-worker COMMAND (with %s set)\ncommands:",
+		fprintf(stderr, "usage: " PROGRAM " --version | COMMAND (with %s set)\ncommands:",
 			EXECUTION_ENV_DIR);
 		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 			fprintf(stderr, " %s", commands[i].name);

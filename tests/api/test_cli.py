@@ -319,9 +319,20 @@ def test_the_version_needs_no_daemon(tmp_path):
     assert client.run("runs", "--version")[0] == out
     assert "--version" in client.run("--help")[0]
     client.run("version", status=UNREACHABLE)
-    done = subprocess.run([BUILD / "daemon/trainyardd", "--version"], capture_output=True,
-                          text=True, check=True)
-    assert done.stdout.split() == ["trainyardd", VERSION]
+
+
+PROGRAMS = ["cli/trainyard", "daemon/trainyardd", "shim/trainyard-shim", "transfer/trainyard-transfer",
+            "worker/trainyard-worker", "worker/trainyard-native"]
+
+
+@pytest.mark.parametrize("program", [at for at in PROGRAMS if (BUILD / at).exists()])
+def test_each_program_has_the_version(program):
+    command = [BUILD / program, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{program.rpartition('/')[2]} {VERSION}\n" and not done.stderr
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL,
+                              check=False).returncode
 
 
 def test_the_completion_has_the_options():

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *version_text(void)
+{
+	return TRAINYARD_VERSION;
+}
+
+int version_print(const char *program)
+{
+	return printf("%s " TRAINYARD_VERSION "\n", program) > 0 && fflush(stdout) == 0
+		       ? EXIT_SUCCESS
+		       : EXIT_FAILURE;
+}
