@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shim's parts without a process: the log cap, the reserved record, spec.json, memory.events.
- */
+/* The shim's parts without a process: the log cap, the reserved record, memory.events. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +14,6 @@
 #include "shim/log_pipe.h"
 #include "shim/oom.h"
 #include "shim/record.h"
-#include "shim/spec.h"
 #include "tests/unit/scratch.h"
 #include "wire/execution.h"
 
@@ -322,56 +320,6 @@ static void test_record_of_a_message_that_is_not_text(void **state)
 	assert_string_equal(got.message, "caf\xc3\xa9 ?(??");
 }
 
-static void spec_write(const struct scratch *d, const char *text)
-{
-	assert_int_equal(file_write_atomic(d->fd, EXECUTION_SPEC, text, strlen(text), 0600, NULL),
-			 0);
-}
-
-static void test_spec(void **state)
-{
-	struct scratch *d = *state;
-	struct shim_spec spec;
-
-	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\",\"b\"],"
-		      "\"env\":{\"K\":\"V\"},\"cwd\":\"/w\",\"max_runtime_ms\":null,"
-		      "\"log_max_bytes\":7}}");
-	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, NULL), 0);
-	assert_string_equal(spec.argv[0], "/bin/a");
-	assert_string_equal(spec.argv[1], "b");
-	assert_null(spec.argv[2]);
-	assert_string_equal(spec.envp[0], "K=V");
-	assert_string_equal(spec.envp[1], EXECUTION_ENV_ID "=x1");
-	assert_string_equal(spec.envp[2], EXECUTION_ENV_DIR "=/d");
-	assert_null(spec.envp[3]);
-	assert_string_equal(spec.cwd, "/w");
-	assert_int_equal(spec.max_runtime_ms, 0);
-	assert_int_equal(spec.grace_ms, SHIM_GRACE_DEFAULT_MS);
-	assert_int_equal(spec.log_max_bytes, 7);
-	shim_spec_started(&spec);
-	assert_null(spec.argv);
-	assert_string_equal(spec.id, "x1");
-	assert_int_equal(spec.owner, OWNER_CGROUP);
-	shim_spec_started(&spec);
-	assert_null(spec.envp);
-}
-
-static void test_spec_failure_leaves_nothing(void **state)
-{
-	struct scratch *d = *state;
-	struct shim_spec spec;
-	struct err e;
-
-	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ENOENT);
-	assert_null(spec.envp);
-	spec_write(d, "{\"v\":1,\"execution\":\"x1\",\"exec\":{\"argv\":[\"/bin/a\"],"
-		      "\"env\":{\"K\":\"V\",\"L\":2},\"cwd\":\"/w\"}}");
-	assert_int_equal(shim_spec_read(d->fd, "/d", &spec, &e), -ERR_INVALID);
-	assert_non_null(strstr(e.msg, "'L'"));
-	assert_null(spec.envp);
-	assert_null(spec.exec);
-}
-
 static void test_oom_texts(void **state)
 {
 	assert_int_equal(oom_kills_parse("low 0\noom 3\noom_kill 2\noom_group_kill 0\n"), 2);
@@ -394,8 +342,6 @@ int main(void)
 		WITH_DIR(test_the_log_ends_with_its_writers),
 		WITH_DIR(test_record_round_trip_with_the_longest_message),
 		WITH_DIR(test_record_of_a_message_that_is_not_text),
-		WITH_DIR(test_spec),
-		WITH_DIR(test_spec_failure_leaves_nothing),
 		cmocka_unit_test(test_oom_texts),
 	};
 
