@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "base/percent.h"
 #include "base/str.h"
+#include "cli/show.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -163,6 +164,16 @@ int client_request(struct cli *c, const char *method, const struct request_path 
 	if (body && !text)
 		return err_errno(reterr, ENOMEM, "write the request");
 	return send(c, method, p, text, text ? strlen(text) : 0, ret, reterr);
+}
+
+int client_show(struct cli *c, const struct request_path *p, json_t **ret, struct err *reterr)
+{
+	int r = client_request(c, "GET", p, NULL, ret, reterr);
+
+	if (r < 0 || !c->json)
+		return r < 0 ? r : 1;
+	show_json(*ret);
+	return 0;
 }
 
 int client_stream(struct cli *c, const struct request_path *p,

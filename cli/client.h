@@ -29,6 +29,10 @@ void request_path_param(struct request_path *p, const char *key, const char *val
  * otherwise -ERR_INVALID, -ERR_NOT_FOUND, -ERR_CONFLICT … by the status. */
 int client_request(struct cli *c, const char *method, const struct request_path *p,
 		   const json_t *body, json_t **ret, struct err *reterr) MUSTCHECK;
+/* GET what a command shows. Returns 1 if *ret is to be printed as text, 0 if --json has printed it,
+ * else as client_request(). */
+int client_show(struct cli *c, const struct request_path *p, json_t **ret,
+		struct err *reterr) MUSTCHECK;
 /* Send a GET and stream its answer to on_data. A refusal (problem+json) becomes the error. */
 int client_stream(struct cli *c, const struct request_path *p,
 		  bool (*on_data)(void *userdata, const char *data, size_t len), void *userdata,

@@ -51,13 +51,15 @@ static int one_role(struct cli *c)
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
 	struct err e;
+	int r;
 
 	request_path(&p, "/v1/roles");
 	request_path_segment(&p, c->args[0]);
 	request_path_param(&p, "bucket", cli_get(c, "bucket"));
-	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	c->json ? show_json(answer) : print_role(answer);
+	r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
+	print_role(answer);
 	return CLI_OK;
 }
 
@@ -152,13 +154,15 @@ static int one_job(struct cli *c)
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
 	struct err e;
+	int r;
 
 	request_path(&p, "/v1/sagemaker/training-jobs");
 	request_path_segment(&p, c->args[0]);
 	request_path_param(&p, "region", cli_get(c, "region"));
-	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	c->json ? show_json(answer) : show_fields(answer, fields);
+	r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
+	show_fields(answer, fields);
 	return CLI_OK;
 }
 

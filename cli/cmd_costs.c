@@ -73,15 +73,14 @@ int cmd_costs(struct cli *c)
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
 	struct err e;
+	int r;
 
 	request_path(&p, "/v1/costs");
 	request_path_param(&p, "from", cli_get(c, "from"));
 	request_path_param(&p, "to", cli_get(c, "to"));
-	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	if (c->json)
-		show_json(answer);
-	else
-		print_costs(answer);
+	r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
+	print_costs(answer);
 	return CLI_OK;
 }

@@ -72,13 +72,9 @@ int cmd_du(struct cli *c)
 	request_path(&p, "/v1/disk-usage");
 	request_path_param(&p, "run", c->args_n ? buf_str(&runs) : NULL);
 	if (r >= 0)
-		r = client_request(c, "GET", &p, NULL, &answer, &e);
-	if (r < 0)
-		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
-		return CLI_OK;
-	}
+		r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	print_kinds(answer);
 	print_runs(json_object_get(answer, "runs"), c->args_n > 0);
 	if (!json_get_bool(answer, "complete", true))

@@ -71,14 +71,10 @@ int cmd_endpoints(struct cli *c)
 static int endpoint_show(struct cli *c, struct request_path *p, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
-	int r = client_request(c, "GET", p, NULL, &answer, reterr);
+	int r = client_show(c, p, &answer, reterr);
 
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	if (c->json) {
-		show_json(answer);
-		return 0;
-	}
 	show_fields(answer, fields);
 	request_path_segment(p, "invocations");
 	if (str_starts(c->url, "unix:"))

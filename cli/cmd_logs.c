@@ -107,13 +107,9 @@ int cmd_metrics(struct cli *c)
 	request_path_param(&p, "name", cli_get(c, "name"));
 	request_path_param(&p, "attempt", cli_get(c, "attempt"));
 	if (r >= 0)
-		r = client_request(c, "GET", &p, NULL, &answer, &e);
-	if (r < 0)
-		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
-		return CLI_OK;
-	}
+		r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	n = metric_names(json_object_get(answer, "items"), names);
 	for (size_t i = 0; i < n; i++) {
 		str_must_format(keys[i], sizeof(keys[i]), "values.%s", names[i]);
@@ -258,15 +254,11 @@ int cmd_artifacts(struct cli *c)
 	}
 	request_path_param(&p, "attempt", cli_get(c, "attempt"));
 	if (r >= 0)
-		r = client_request(c, "GET", &p, NULL, &answer, &e);
-	if (r < 0)
-		return cli_fail(c, &e);
+		r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	items = json_object_get(answer, "items");
-	if (c->json)
-		show_json(answer);
-	else
-		show_table(items,
-			   json_object_get(json_array_get(items, 0), "uri") ? in_s3 : columns,
-			   "The job has no files yet.");
+	show_table(items, json_object_get(json_array_get(items, 0), "uri") ? in_s3 : columns,
+		   "The job has no files yet.");
 	return CLI_OK;
 }

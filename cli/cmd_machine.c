@@ -121,14 +121,12 @@ int cmd_devices(struct cli *c)
 	OWN(json_decrefp) json_t *answer = NULL;
 	struct request_path p;
 	struct err e;
+	int r;
 
 	request_path(&p, "/v1/devices");
-	if (client_request(c, "GET", &p, NULL, &answer, &e) < 0)
-		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
-		return CLI_OK;
-	}
+	r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	print_slots(json_object_get(answer, "cpu_slots"));
 	show_table(json_object_get(answer, "items"), gpus, "There is no GPU: jobs run on the CPU.");
 	return CLI_OK;

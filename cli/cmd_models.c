@@ -41,13 +41,9 @@ static int model_list(struct cli *c, struct err *reterr)
 	int r;
 
 	request_path(&p, "/v1/models");
-	r = client_request(c, "GET", &p, NULL, &answer, reterr);
-	if (r < 0)
+	r = client_show(c, &p, &answer, reterr);
+	if (r <= 0)
 		return r;
-	if (c->json) {
-		show_json(answer);
-		return 0;
-	}
 	json_array_foreach(json_object_get(answer, "items"), i, item) {
 		model_source_text(item, text, sizeof(text));
 		if (json_get_bool(item, "hidden", false))

@@ -274,13 +274,9 @@ int cmd_explain(struct cli *c)
 
 	request_path(&p, "/v1/%s/%s/explain", is_run ? "runs" : "jobs", id);
 	if (r >= 0)
-		r = client_request(c, "GET", &p, NULL, &answer, &e);
-	if (r < 0)
-		return cli_fail(c, &e);
-	if (c->json) {
-		show_json(answer);
-		return CLI_OK;
-	}
+		r = client_show(c, &p, &answer, &e);
+	if (r <= 0)
+		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	if (!is_run) {
 		show_explained(answer);
 		return CLI_OK;
