@@ -77,6 +77,13 @@ class Cloud:
         """The id of a run that gives the endpoint another model."""
         return self.run(self.deploy(model, on_existing="update", **more))
 
+    def held_update(self, times=1, **more):
+        """As update(); the endpoint stays Updating until scenarios are lifted."""
+        self.fake.scenario(kind="endpoint", hold="Updating")
+        run = self.update(**more)
+        self.is_called("UpdateEndpoint", 200, times)
+        return run
+
     def endpoint(self, name="imdb"):
         return self.daemon.get(f"/v1/endpoints/{name}")
 
@@ -121,6 +128,16 @@ class Cloud:
     def ended(self, run, name="train"):
         """The job when it has ended, in whatever state."""
         return self.daemon.wait_job(run, name, {"succeeded", "failed", "cancelled", "skipped"})
+
+    def ended_over_kills(self, run):
+        """The job when it has ended; meanwhile the daemon is killed four times."""
+        for _ in range(4):
+            wait_for("some time to pass", lambda before=len(self.fake.calls("GetLogEvents")): len(
+                self.fake.calls("GetLogEvents")) > before or
+                self.daemon.job(run, "train")["state"] == "succeeded")
+            self.daemon.kill()
+            self.daemon.start()
+        return self.ended(run)
 
     def waits(self, run, code, name="train"):
         """The job's id when it is queued for this reason."""

@@ -25,14 +25,7 @@ def test_log_is_whole_over_kills(cloud):
     lines = [f"line {i}" for i in range(300)]
     cloud.fake.scenario(kind="training", lines=lines, beats={"Training": 12}, log_lag=1)
     cloud.start()
-    run = cloud.run(cloud.train())
-    for _ in range(4):
-        wait_for("some time to pass", lambda before=len(cloud.fake.calls("GetLogEvents")): len(
-            cloud.fake.calls("GetLogEvents")) > before or
-            cloud.daemon.job(run, "train")["state"] == "succeeded")
-        cloud.daemon.kill()
-        cloud.daemon.start()
-    job = cloud.ended(run)
+    job = cloud.ended_over_kills(cloud.run(cloud.train()))
     assert lines_of(cloud, job) == lines
 
 

@@ -60,9 +60,7 @@ def test_it_answers_meanwhile_and_gets_a_new_lease(cloud):
     cloud.in_service()
     old = cloud.live()
     before = float(cloud.endpoint()["cost"]["reserved_usd"])
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update(lease={"ttl": "20m", "idle": "15m"})
-    cloud.is_called("UpdateEndpoint", 200)
+    run = cloud.held_update(lease={"ttl": "20m", "idle": "15m"})
     assert cloud.endpoint()["state"] == "updating"
     assert cloud.ask('{"inputs": "I love it"}').status_code == 200
     assert float(cloud.endpoint()["cost"]["reserved_usd"]) > before
@@ -96,9 +94,7 @@ def test_killed_and_asked(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200)
+    run = cloud.held_update()
     cloud.daemon.kill()
     cloud.daemon.start()
     assert cloud.endpoint()["state"] == "updating"
@@ -112,9 +108,7 @@ def test_lease_that_ends_during_an_update(cloud):
     """The update gives a new one; when it fails, the old one is over."""
     cloud.start()
     cloud.in_service()
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200)
+    run = cloud.held_update()
     answer = cloud.daemon.ask("POST", "/v1/endpoints/imdb/renew", {"ttl": "1s"})
     assert answer.status_code == 200, answer.text
     cloud.another_lease_ends()
@@ -308,9 +302,7 @@ def test_cancelled_while_it_updates(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200)
+    run = cloud.held_update()
     cloud.daemon.ask("POST", f"/v1/runs/{run}/cancel")
     assert cloud.ended(run, "deploy")["state"] == "cancelled"
     cloud.fake.admin("DELETE", "scenarios")
@@ -340,9 +332,7 @@ def test_two_at_once(cloud):
     cloud.start()
     cloud.in_service()
     old = cloud.live()
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    first = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200)
+    first = cloud.held_update()
     fails(cloud, cloud.update(), "endpoint_taken", "endpoint 'imdb' is updating")
     cloud.fake.admin("DELETE", "scenarios")
     assert cloud.ended(first, "deploy")["state"] == "succeeded"
@@ -362,9 +352,7 @@ def test_deleted_while_it_is_staged(cloud):
 def test_deleted_while_it_updates(cloud):
     cloud.start()
     cloud.in_service()
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200)
+    run = cloud.held_update()
     assert cloud.daemon.ask("DELETE", "/v1/endpoints/imdb").status_code == 202
     fails(cloud, run, "deleted_by_user", "endpoint 'imdb' was deleted during its update")
     cloud.is_called("DeleteEndpoint", 400)
@@ -418,9 +406,7 @@ def test_no_roll_back_in_an_update(cloud):
     cloud.start()
     cloud.in_service()
     assert cloud.ended(cloud.update(), "deploy")["state"] == "succeeded"
-    cloud.fake.scenario(kind="endpoint", hold="Updating")
-    run = cloud.update()
-    cloud.is_called("UpdateEndpoint", 200, 2)
+    run = cloud.held_update(2)
     refused = cloud.daemon.ask("POST", "/v1/endpoints/imdb/rollback")
     assert refused.status_code == 409 and "is updating" in refused.json()["detail"]
     cloud.fake.admin("DELETE", "scenarios")
