@@ -106,7 +106,9 @@ static void reply_absent(struct request *rq, const struct attempt_dir *place)
 	if (r < 0)
 		reply_error(rq, r, &e);
 	else
-		reply_problem(rq, 410, "gone", "the files of this attempt no longer exist");
+		reply_problem(rq, 410, "gone",
+			      "the files of this attempt no longer exist; retry the job to "
+			      "make new ones");
 }
 
 /* Open the attempt's work directory. Returns -1 if an error was replied. */

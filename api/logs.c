@@ -257,7 +257,7 @@ static bool place_window(struct request *rq, struct log_stream *ls, const struct
 		size = 0;
 	if (offset > size) {
 		reply_problem(rq, 416, "out_of_range",
-			      "the offset %lld is beyond the end of the log, which has %lld bytes",
+			      "the offset %lld is beyond the end of the log; give at most %lld",
 			      (long long)offset, (long long)size);
 		return false;
 	}

@@ -57,13 +57,14 @@ static int parse_path(struct request *rq, const char *path, size_t n, char **tex
 		const char *stop = slash ? slash : end;
 
 		if (rq->segments_n == REQUEST_SEGMENTS_MAX)
-			return err_set(reterr, ERR_INVALID, "the path has more than %d parts",
+			return err_set(reterr, ERR_INVALID,
+				       "the path has more than %d parts, and no route has so many",
 				       REQUEST_SEGMENTS_MAX);
 		rq->segments[rq->segments_n] = decode(part, (size_t)(stop - part), false, text);
 		if (!rq->segments[rq->segments_n++])
 			return err_set(reterr, ERR_INVALID,
 				       "the path contains an invalid percent escape, a NUL byte or "
-				       "bytes that are not UTF-8");
+				       "bytes that are not UTF-8; encode it as UTF-8 with %%XX");
 		path = stop;
 	}
 	return 0;
@@ -83,7 +84,8 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 			if (!p->name || !p->value)
 				return err_set(reterr, ERR_INVALID,
 					       "the query contains an invalid percent escape, a "
-					       "NUL byte or bytes that are not UTF-8");
+					       "NUL byte or bytes that are not UTF-8; encode it as "
+					       "UTF-8 with %%XX");
 			rq->params_n++;
 		}
 		query += n;
@@ -111,10 +113,11 @@ int request_parse_uri(struct request *rq, const char *uri, struct err *reterr)
 	int r;
 
 	if (!params_fit(uri + path_n))
-		return err_set(reterr, ERR_UNSUPPORTED, "the query has more than %d parameters",
+		return err_set(reterr, ERR_UNSUPPORTED,
+			       "the query has more than %d parameters; give fewer",
 			       REQUEST_PARAMS_MAX);
 	if (len > API_URL_MAX)
-		return err_set(reterr, ERR_LIMIT, "the URL has %zu bytes, at most %d are allowed",
+		return err_set(reterr, ERR_LIMIT, "the URL has %zu bytes; send one of at most %d",
 			       len, API_URL_MAX);
 	/* Each part loses its separator, so that its NUL needs no extra byte. */
 	rq->uri = strdup(uri);

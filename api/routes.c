@@ -273,7 +273,8 @@ bool routes_check_params(struct request *rq)
 		}
 		if (request_param(rq, name) != rq->params[i].value) {
 			reply_problem(rq, 400, "invalid_parameter",
-				      "the query parameter '%s' is given twice", name);
+				      "the query parameter '%s' is given twice; give it once",
+				      name);
 			return false;
 		}
 	}

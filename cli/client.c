@@ -100,7 +100,8 @@ static int refused(const struct http_reply *reply, struct err *reterr)
 	int r;
 
 	if (json_parse(buf_str(&reply->body), reply->body.len, &problem, NULL) < 0)
-		return err_set(reterr, code_of_status(reply->status), "HTTP status %d: %.200s",
+		return err_set(reterr, code_of_status(reply->status),
+			       "the daemon answered with HTTP status %d and no sentence: %.200s",
 			       reply->status, buf_str(&reply->body));
 	detail = json_get_str(problem, "detail", json_get_str(problem, "title", "refused"));
 	errors = json_object_get(problem, "errors");
@@ -131,7 +132,8 @@ static int take_answer(const struct cli *c, struct http_reply *reply, json_t **r
 static int path_check(const struct request_path *p, struct err *reterr)
 {
 	if (p->too_long)
-		return err_set(reterr, ERR_LIMIT, "the request is longer than %d bytes",
+		return err_set(reterr, ERR_LIMIT,
+			       "the request is longer than %d bytes; give fewer or shorter words",
 			       CLI_PATH_MAX);
 	return 0;
 }
@@ -216,7 +218,9 @@ static int find_job(struct cli *c, const char *run, const char *name, char id[ID
 		if (str_eq(json_get_str(job, "name", ""), name) &&
 		    str_copy(id, ID_LEN, json_get_str(job, "id", "")))
 			return 0;
-	return err_set(reterr, ERR_NOT_FOUND, "run %s has no job named '%s'", run, name);
+	return err_set(reterr, ERR_NOT_FOUND,
+		       "run %s has no job named '%s'; 'trainyard show %s' lists its jobs", run,
+		       name, run);
 }
 
 int client_resolve(struct cli *c, const char *typed, char id[ID_LEN], bool *ret_is_run,

@@ -298,7 +298,9 @@ int follow_to_end(struct cli *c, const char *id, bool is_run, int64_t timeout_us
 			r = 0;
 		}
 		if (r == 0 && clock_mono_us() >= deadline_us)
-			r = err_set(reterr, ERR_LIMIT, "%s is still %s", id, ret_state);
+			r = err_set(reterr, ERR_LIMIT,
+				    "%s is still %s and goes on; wait longer, or cancel it", id,
+				    ret_state);
 	}
 	return r < 0 ? r : 0;
 }

@@ -107,13 +107,15 @@ int set_apply(json_t *root, const char *assignment, struct err *reterr)
 	if (json_parse(equals + 1, strlen(equals + 1), &value, NULL) < 0)
 		value = json_string(equals + 1);
 	if (!value)
-		return err_set(reterr, ERR_INVALID, "the value of '%s' is not UTF-8 text",
+		return err_set(reterr, ERR_INVALID,
+			       "the value of '%s' is not UTF-8 text; write it as UTF-8",
 			       assignment);
 	for (;;) {
 		if (*assignment == '.' || next_part(&p, equals, pointer, part) < 0)
-			return err_set(reterr, ERR_INVALID,
-				       "a part of the path of '%s' is empty or too long",
-				       assignment);
+			return err_set(
+				reterr, ERR_INVALID,
+				"a part of the path of '%s' is empty or has more than %d bytes",
+				assignment, SET_PART_MAX - 1);
 		if (p == equals)
 			return put(at, part, value, reterr);
 		r = step(at, part, &at, reterr);

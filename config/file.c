@@ -96,7 +96,7 @@ static void put_piece(struct reader *rd, char *to, size_t size)
 static bool line_ok(struct reader *rd, const char *s, size_t n)
 {
 	if (memchr(s, '\0', n) || !str_utf8_valid(s, n))
-		fail(rd, rd->line, "the line is not UTF-8 text");
+		fail(rd, rd->line, "the line is not UTF-8 text; save the file as UTF-8");
 	else if (*s == '[' && s[n - 1] != ']')
 		fail(rd, rd->line, "the section's name has no ']' at its end; write [name]");
 	else if (*s != '[' && !memchr(s, '=', n < KEY_TEXT_MAX ? n : KEY_TEXT_MAX))
@@ -173,7 +173,8 @@ int config_file_read(const char *file, config_line_fn fn, void *userdata, struct
 	if (r < 0)
 		return r;
 	if (memchr(buf_str(&text), '\0', text.len))
-		return err_set(reterr, ERR_INVALID, "%s is not a text file", file);
+		return err_set(reterr, ERR_INVALID,
+			       "%s is not a text file; name the configuration file", file);
 	rd.next = buf_str(&text);
 	if (str_starts(rd.next, BYTE_ORDER_MARK))
 		rd.next += strlen(BYTE_ORDER_MARK);

@@ -48,8 +48,10 @@ static int live_connect(struct manager *mgr, const char *name, struct place *ret
 			       "there is no live endpoint named '%s'; GET /v1/endpoints lists them",
 			       name);
 	if (ret->dirfd < 0 && !ret->resource_name[0])
-		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is %s, not in service", name,
-			       endpoint_state_str(state));
+		return err_set(reterr, ERR_CONFLICT,
+			       "endpoint '%s' is %s, not in service; GET /v1/endpoints/%s gives "
+			       "the reason",
+			       name, endpoint_state_str(state), name);
 	return 0;
 }
 
@@ -73,7 +75,7 @@ static int check_choice(const struct invocation *inv, struct err *reterr)
 	return 0;
 }
 
-static void on_answer(struct net_request *http)
+static void invoke_on_answer(struct net_request *http)
 {
 	struct relay *relay = http->userdata;
 	struct invocation *inv = relay->inv;
@@ -104,7 +106,7 @@ static int relay_here(struct manager *mgr, struct relay *relay, int dirfd, struc
 	http->timeout_us = mgr->settings->predict_timeout_us;
 	http->stall_us = mgr->settings->predict_timeout_us;
 	http->reply_max = relay_reply_max(inv);
-	http->done = on_answer;
+	http->done = invoke_on_answer;
 	http->userdata = relay;
 	return net_send(mgr->net, http, reterr);
 }

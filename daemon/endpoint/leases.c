@@ -114,7 +114,8 @@ int endpoint_renew(struct manager *mgr, const char *name, int64_t ttl_us, struct
 	if (r < 0)
 		return r;
 	if (ep.state == ENDPOINT_DELETING)
-		return err_set(reterr, ERR_CONFLICT, "endpoint '%s' is being deleted", name);
+		return err_set(reterr, ERR_CONFLICT,
+			       "endpoint '%s' is being deleted, so its lease cannot change", name);
 	if (ttl_us == 0)
 		ttl_us = ep.lease_ttl_us;
 	if (ttl_us > mgr->settings->lease_ttl_max_us)

@@ -224,7 +224,8 @@ def test_not_in_service(cloud):
     cloud.is_called("CreateEndpoint", 200)
     answer = cloud.ask(LOVE)
     assert answer.status_code == 409
-    assert answer.json()["detail"] == "endpoint 'imdb' is creating, not in service"
+    assert answer.json()["detail"] == (
+        "endpoint 'imdb' is creating, not in service; GET /v1/endpoints/imdb gives the reason")
     with pytest.raises(ClientError) as failed:
         runtime(cloud).invoke_endpoint(EndpointName="imdb", Body=LOVE)
     assert failed.value.response["Error"]["Code"] == "ModelNotReadyException"
