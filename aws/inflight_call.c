@@ -16,7 +16,7 @@
 #define SKEW_US	     (240 * USEC_PER_SEC) /* a smaller error of the clock is accepted by AWS */
 
 static void step_keys(struct inflight_call *f);
-static void on_answer(struct net_request *rq);
+static void inflight_on_answer(struct net_request *rq);
 
 /* ---- the end of a call ---- */
 
@@ -168,7 +168,7 @@ static void step_send(struct inflight_call *f)
 		return;
 	}
 	c->http.on_data = c->on_data ? count_data : NULL;
-	c->http.done = on_answer;
+	c->http.done = inflight_on_answer;
 	c->http.userdata = c;
 	r = net_send(a->net, &c->http, &e);
 	if (r == -ERR_LIMIT) {
@@ -290,7 +290,7 @@ static int64_t wait_before_retry(const struct aws_call *c)
 		       : own_us;
 }
 
-static void on_answer(struct net_request *rq)
+static void inflight_on_answer(struct net_request *rq)
 {
 	struct aws_call *c = rq->userdata;
 	struct inflight_call *f = c->state;

@@ -28,8 +28,9 @@
 #define STALE_JITTER_MIN 120 /* seconds */
 #define STALE_JITTER_MAX 600
 
-static int ask(struct net *net, const char *method, const char *url, const char *const *headers,
-	       size_t headers_n, int64_t timeout_us, struct net_request *rq, struct err *reterr)
+static int metadata_request(struct net *net, const char *method, const char *url,
+			    const char *const *headers, size_t headers_n, int64_t timeout_us,
+			    struct net_request *rq, struct err *reterr)
 {
 	net_request_init(rq);
 	rq->method = method;
@@ -101,7 +102,7 @@ static int ask_container(struct net *net, const char *url, const char *const *he
 			 size_t headers_n, struct aws_keys *ret, struct err *reterr)
 {
 	struct net_request rq;
-	int r = ask(net, "GET", url, headers, headers_n, CONTAINER_US, &rq, reterr);
+	int r = metadata_request(net, "GET", url, headers, headers_n, CONTAINER_US, &rq, reterr);
 
 	if (r == 0 && rq.status == 200)
 		r = aws_keys_from_json(buf_str(&rq.reply), rq.reply.len, "AccessKeyId",
@@ -239,7 +240,7 @@ static int instance_token(struct instance *in, struct err *reterr)
 		struct net_request rq;
 		bool old;
 
-		r = ask(in->net, "PUT", url, headers, 1, in->timeout_us, &rq, reterr);
+		r = metadata_request(in->net, "PUT", url, headers, 1, in->timeout_us, &rq, reterr);
 		old = r == 0 ? rq.status == 403 || rq.status == 404 || rq.status == 405
 			     : r == -ETIMEDOUT && rq.sent;
 		if (r == 0 && rq.status == 200)
@@ -274,8 +275,8 @@ static int instance_get(const struct instance *in, const char *role, struct net_
 	r = -ERR_UNAVAILABLE;
 	for (int i = 0; r < 0 && i < in->attempts; i++) {
 		net_request_done(rq);
-		r = ask(in->net, "GET", url, headers, in->token[0] != '\0', in->timeout_us, rq,
-			reterr);
+		r = metadata_request(in->net, "GET", url, headers, in->token[0] != '\0',
+				     in->timeout_us, rq, reterr);
 		if (r == 0 && (rq->status != 200 || !rq->reply.len))
 			r = err_set(reterr, ERR_NOT_FOUND,
 				    "this instance has no role (HTTP status %d)", rq->status);

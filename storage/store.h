@@ -357,7 +357,7 @@ int store_endpoint_set_wanted(struct store *st, const char *id, bool wanted,
 int store_endpoint_set_restart(struct store *st, const char *id, int restarts,
 			       int64_t not_before_us, const struct reason *reason, int64_t now_us,
 			       struct err *reterr) MUSTCHECK; /* event "endpoint_changed" */
-/* Set the lease's fields. Writes an event "endpoint_lease" if `said`. */
+/* Set the lease's fields. Writes an event "endpoint_lease" if `published`. */
 int store_endpoint_set_lease(struct store *st, const char *id, int64_t ttl_us, int64_t until_us,
 			     int64_t last_request_us, bool published, int64_t now_us,
 			     struct err *reterr) MUSTCHECK;

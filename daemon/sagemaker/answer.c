@@ -242,8 +242,8 @@ static bool is_transient(const struct resource_row *row)
 	       (row->wanted && code == REASON_ACCESS_DENIED);
 }
 
-static int seen(struct manager *mgr, struct resource_row *row, const json_t *answer,
-		enum sagemaker_step *ret_next, struct err *reterr)
+static int on_described(struct manager *mgr, struct resource_row *row, const json_t *answer,
+			enum sagemaker_step *ret_next, struct err *reterr)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 	int64_t now = clock_now_us();
@@ -287,7 +287,7 @@ static int described(struct manager *mgr, struct resource_row *row, const struct
 	if (c->result < 0)
 		return again(mgr, row, cc, reterr);
 	if (row->state != RESOURCE_PLANNED)
-		return seen(mgr, row, c->output, ret_next, reterr);
+		return on_described(mgr, row, c->output, ret_next, reterr);
 	not_missing(row);
 	take_arn(row, c->output);
 	*ret_next = SAGEMAKER_STEP_TAGS;

@@ -95,7 +95,7 @@ static void unlink_call(struct manager *mgr, struct sagemaker_call *cc)
 }
 
 /* Runs on the manager's thread. */
-static void on_answer(struct manager *mgr, struct manager_message *m)
+static void call_on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct sagemaker_call *cc = (struct sagemaker_call *)m;
 	uint64_t failed = mgr->txns_failed;
@@ -127,7 +127,7 @@ void sagemaker_call_send(struct sagemaker_call *cc)
 
 	cc->next = mgr->sagemaker->calls;
 	mgr->sagemaker->calls = cc;
-	cc->message.fn = on_answer;
+	cc->message.fn = call_on_answer;
 	cc->call.done = on_done;
 	FAULT("sagemaker.call.before");
 	aws_send(mgr->aws, &cc->call);

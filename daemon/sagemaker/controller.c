@@ -37,7 +37,7 @@ static bool may(struct manager *mgr, const struct resource_row *row, bool create
 	return r > 0;
 }
 
-static void look_at(struct manager *mgr, struct resource_row *row)
+static void reconcile_row(struct manager *mgr, struct resource_row *row)
 {
 	switch (row->state) {
 	case RESOURCE_PLANNED:
@@ -73,7 +73,7 @@ static bool is_due(const struct manager *mgr, const struct resource_row *row, in
 	return row->next_us <= now && !sagemaker_call_is_open(mgr, row->id, false);
 }
 
-static int64_t look_at_all(struct manager *mgr)
+static int64_t reconcile_rows(struct manager *mgr)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	int64_t now = clock_now_us(), next = now + SAGEMAKER_RESYNC_US;
@@ -88,7 +88,7 @@ static int64_t look_at_all(struct manager *mgr)
 			continue;
 		sagemaker_log_follow(mgr, &rows.rows[i]);
 		if (is_due(mgr, &rows.rows[i], now))
-			look_at(mgr, &rows.rows[i]);
+			reconcile_row(mgr, &rows.rows[i]);
 		else if (rows.rows[i].next_us > now && rows.rows[i].next_us < next)
 			next = rows.rows[i].next_us;
 	}
@@ -102,7 +102,7 @@ static int on_resync(sd_event_source *s, uint64_t at, void *userdata)
 
 	mgr->sagemaker->reconcile_queued = false;
 	if (mgr->ready && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
-		wait = look_at_all(mgr);
+		wait = reconcile_rows(mgr);
 	if (!mgr->sagemaker->reconcile_queued)
 		loop_after_us(mgr->loop, &mgr->sagemaker->timer, wait, on_resync, mgr);
 	return 0;

@@ -68,7 +68,7 @@ static void look_at_point(struct sagemaker_idle *i, const json_t *point)
 		i->last_us = at + i->slack_us;
 }
 
-static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
+static void idle_on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	const struct aws_call *c = &cc->call;
 	struct sagemaker_idle *i = find(mgr, cc->key);
@@ -115,7 +115,8 @@ static json_t *question(const struct resource_row *row, const struct endpoint_ro
 			 (json_int_t)(i->period_us / USEC_PER_SEC), "Statistics", "Sum");
 }
 
-static void ask(struct manager *mgr, const struct endpoint_row *ep, struct sagemaker_idle *i)
+static void idle_request(struct manager *mgr, const struct endpoint_row *ep,
+			 struct sagemaker_idle *i)
 {
 	OWN(resource_rows_done) struct resource_rows rows = {0};
 	struct sagemaker_call *cc = NULL;
@@ -141,7 +142,7 @@ static void ask(struct manager *mgr, const struct endpoint_row *ep, struct sagem
 	cc->step = SAGEMAKER_STEP_LOOKUP;
 	cc->call.region = cc->text[0];
 	str_assign(cc->key, ep->id);
-	cc->answered = on_answer;
+	cc->answered = idle_on_answer;
 	i->asking = true;
 	sagemaker_call_send(cc);
 }
@@ -154,7 +155,7 @@ int sagemaker_idle_known(struct manager *mgr, const struct endpoint_row *ep, int
 		return 1;
 	if (!i->asking && clock_mono_us() >= i->until_us) {
 		i->known = false;
-		ask(mgr, ep, i);
+		idle_request(mgr, ep, i);
 	}
 	if (!i->known)
 		return 0;

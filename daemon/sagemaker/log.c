@@ -33,10 +33,10 @@ bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *ro
 
 /* ---- a round: the list of streams, then each stream to its end ---- */
 
-static void on_answer(struct manager *mgr, struct sagemaker_call *cc);
+static void log_on_answer(struct manager *mgr, struct sagemaker_call *cc);
 
-static void ask(struct manager *mgr, const struct resource_row *row, const char *operation,
-		json_t *input, const char *stream)
+static void log_request(struct manager *mgr, const struct resource_row *row, const char *operation,
+			json_t *input, const char *stream)
 {
 	struct sagemaker_call *cc = sagemaker_call_new(mgr, AWS_LOGS, operation, NULL, input);
 
@@ -47,7 +47,7 @@ static void ask(struct manager *mgr, const struct resource_row *row, const char 
 	str_must_copy(cc->key, sizeof(cc->key), stream);
 	str_assign(cc->text[0], row->region);
 	cc->call.region = cc->text[0];
-	cc->answered = on_answer;
+	cc->answered = log_on_answer;
 	sagemaker_call_send(cc);
 }
 
@@ -61,7 +61,7 @@ static void ask_streams(struct manager *mgr, const struct resource_row *row, con
 			  prefix, "limit", 50);
 	if (token[0])
 		json_object_set_new(input, "nextToken", json_string(token));
-	ask(mgr, row, "DescribeLogStreams", input, "");
+	log_request(mgr, row, "DescribeLogStreams", input, "");
 }
 
 static void ask_events(struct manager *mgr, const struct resource_row *row,
@@ -73,7 +73,7 @@ static void ask_events(struct manager *mgr, const struct resource_row *row,
 
 	if (s->token[0])
 		json_object_set_new(input, "nextToken", json_string(s->token));
-	ask(mgr, row, "GetLogEvents", input, s->stream);
+	log_request(mgr, row, "GetLogEvents", input, s->stream);
 }
 
 static void end_round(struct manager *mgr, struct sagemaker_tail *t)
@@ -364,7 +364,7 @@ static void on_events(struct manager *mgr, struct sagemaker_tail *t, const struc
 		log_page_free(p);
 }
 
-static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
+static void log_on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	struct sagemaker_tail *t;

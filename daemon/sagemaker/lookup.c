@@ -157,7 +157,7 @@ static void on_looked_up(struct manager *mgr, struct sagemaker_call *cc)
 	manager_want_schedule(mgr);
 }
 
-static void ask(struct manager *mgr, struct sagemaker_lookup *l, const char *region)
+static void lookup_request(struct manager *mgr, struct sagemaker_lookup *l, const char *region)
 {
 	const struct fact *f = &facts[l->fact];
 	json_t *input = f->input ? json_pack("{ss}", f->input, l->name) : json_object();
@@ -184,7 +184,7 @@ enum sagemaker_known sagemaker_look_up(struct manager *mgr, enum sagemaker_fact 
 	bool stale = clock_mono_us() >= l->until_us || mgr->sagemaker->pause.code != REASON_NONE;
 
 	if (stale && !l->asking && mgr->aws && clock_mono_us() >= mgr->sagemaker->pause_until_us)
-		ask(mgr, l, region);
+		lookup_request(mgr, l, region);
 	*ret_code = l->code;
 	if (l->known == SAGEMAKER_KNOWN && str_copy(ret, size, l->value))
 		return SAGEMAKER_KNOWN; /* also while a new query is running */

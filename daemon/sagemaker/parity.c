@@ -259,7 +259,7 @@ static int failed(struct manager *mgr, struct resource_row *row, const struct en
 	return store_resource_update(mgr->store, row, clock_now_us(), reterr);
 }
 
-static void on_answer(struct manager *mgr, struct sagemaker_call *cc)
+static void parity_on_answer(struct manager *mgr, struct sagemaker_call *cc)
 {
 	OWN(resource_row_done) struct resource_row row = {0};
 	OWN(endpoint_row_done) struct endpoint_row ep = {0};
@@ -292,7 +292,8 @@ static void ask_after(struct manager *mgr, void *arg, bool committed)
 		sagemaker_call_free(cc);
 }
 
-static int ask(struct manager *mgr, const struct resource_row *row, char *body, struct err *reterr)
+static int parity_request(struct manager *mgr, const struct resource_row *row, char *body,
+			  struct err *reterr)
 {
 	struct sagemaker_call *cc =
 		sagemaker_call_new(mgr, AWS_RUNTIME, "InvokeEndpoint", NULL, NULL);
@@ -316,7 +317,7 @@ static int ask(struct manager *mgr, const struct resource_row *row, char *body, 
 	cc->call.body = body;
 	cc->call.body_len = strlen(body);
 	cc->call.timeout_us = ASK_TIMEOUT_US;
-	cc->answered = on_answer;
+	cc->answered = parity_on_answer;
 	txn_on_commit(mgr, ask_after, cc);
 	return 0;
 }
@@ -331,7 +332,7 @@ int sagemaker_parity_begin(struct manager *mgr, const struct resource_row *row,
 	OWN(json_decrefp) json_t *skipped = NULL;
 
 	if (ep->job[0] && (json_array_size(samples) || !is_other_task(spec)))
-		return ask(mgr, row, question(sample, samples), reterr);
+		return parity_request(mgr, row, question(sample, samples), reterr);
 	skipped = json_pack(
 		"{ss ss}", "parity", "skipped", "parity_reason",
 		ep->job[0] ? "HF_TASK is another task, whose inputs are not known"

@@ -127,7 +127,7 @@ static void predict_later(struct predict *p, const char *words)
 }
 
 /* Runs on the manager's thread after the response. */
-static void on_answer(struct manager *mgr, struct manager_message *m)
+static void predict_on_answer(struct manager *mgr, struct manager_message *m)
 {
 	struct predict *p = (struct predict *)m;
 
@@ -178,7 +178,7 @@ static void predict_try(struct predict *p)
 		.done = on_relayed,
 		.userdata = p,
 	};
-	p->message.fn = on_answer;
+	p->message.fn = predict_on_answer;
 	str_assign(p->inv.endpoint, p->endpoint);
 	r = manager_invoke(p->manager, &p->inv, &err);
 	if (r == -ERR_NOT_FOUND)

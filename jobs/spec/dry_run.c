@@ -95,7 +95,7 @@ static void say(struct spec_parse *p, int r, const struct err *err, const json_t
 	spec_leave(p, mark);
 }
 
-void spec_trial(struct spec_parse *p, const struct job_spec *job)
+void spec_dry_run(struct spec_parse *p, const struct job_spec *job)
 {
 	OWN(json_decrefp) json_t *spec = staged(job), *tags = tags_of(job);
 	OWN(json_decrefp) json_t *warnings = json_array();

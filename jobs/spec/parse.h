@@ -104,7 +104,7 @@ void spec_rule_checkpoint(struct spec_parse *p, const struct job_spec *job);
 void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job);
 /* dry_run.c: build the job's SageMaker requests with placeholder names, so that the submit already
  * reports what the builders refuse or warn of. */
-void spec_trial(struct spec_parse *p, const struct job_spec *job);
+void spec_dry_run(struct spec_parse *p, const struct job_spec *job);
 
 /* refs.c: find all references and local paths of all jobs. Each reference adds a need. */
 void spec_refs_find(struct spec_parse *p);

@@ -227,5 +227,5 @@ void spec_rule_sagemaker(struct spec_parse *p, struct job_spec *job)
 		return;
 	rule_tags(p, job);
 	if (p->found == p->found_before_job)
-		spec_trial(p, job);
+		spec_dry_run(p, job);
 }

@@ -126,39 +126,39 @@ static void test_downloads_into_a_folder(void **state)
 					    NULL};
 	static const char *const names[] = {"out/one", "out/two", "out/deep/three"};
 	struct fixture *f = *state;
-	struct get g = {.durable = true};
+	struct s3_source src = {.durable = true};
 	char part[PATH_MAX + 8];
 
 	OK(f, dir_make(AT_FDCWD, below(f, "out/deep"), 0700, &f->e));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(part, sizeof(part), "%s.part", below(f, names[i]));
-		g.unsynced[i].fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		assert_true(g.unsynced[i].fd >= 0);
-		g.unsynced[i].from = strdup(part);
-		g.unsynced[i].to = strdup(below(f, names[i]));
-		g.unsynced_n++;
+		src.unsynced[i].fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(src.unsynced[i].fd >= 0);
+		src.unsynced[i].from = strdup(part);
+		src.unsynced[i].to = strdup(below(f, names[i]));
+		src.unsynced_n++;
 	}
 	trace_clear();
-	OK(f, download_settle(&g, &f->e));
+	OK(f, download_settle(&src, &f->e));
 	expect_in_order(calls);
-	assert_int_equal(g.unsynced_n, 0);
+	assert_int_equal(src.unsynced_n, 0);
 }
 
 /* Its bytes may be lost: it does not get its name, and the part stays for another try. */
 static void test_a_download_that_cannot_be_synced(void **state)
 {
 	struct fixture *f = *state;
-	struct get g = {.durable = true};
+	struct s3_source src = {.durable = true};
 	char part[PATH_MAX];
 
 	str_must_copy(part, sizeof(part), below(f, "one.part"));
 	close(open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	g.unsynced[0].fd = open(part, O_PATH | O_CLOEXEC); /* fdatasync(2) refuses it */
-	assert_true(g.unsynced[0].fd >= 0);
-	g.unsynced[0].from = strdup(part);
-	g.unsynced[0].to = strdup(below(f, "one"));
-	g.unsynced_n = 1;
-	assert_true(download_settle(&g, &f->e) < 0);
+	src.unsynced[0].fd = open(part, O_PATH | O_CLOEXEC); /* fdatasync(2) refuses it */
+	assert_true(src.unsynced[0].fd >= 0);
+	src.unsynced[0].from = strdup(part);
+	src.unsynced[0].to = strdup(below(f, "one"));
+	src.unsynced_n = 1;
+	assert_true(download_settle(&src, &f->e) < 0);
 	assert_false(path_exists(AT_FDCWD, below(f, "one")));
 	assert_true(path_exists(AT_FDCWD, part));
 }

@@ -42,15 +42,15 @@ static int bomb(const struct opened *o, struct err *reterr)
 	return err_set(reterr, ERR_LIMIT,
 		       "%s unpacks to more than %lld times its size; if you trust the archive, "
 		       "raise local.max_ratio",
-		       o->name, (long long)o->reader.get->t->limits.ratio);
+		       o->name, (long long)o->reader.source->t->limits.ratio);
 }
 
 static la_ssize_t on_read(struct archive *a, void *userdata, const void **data)
 {
 	struct opened *o = userdata;
 	struct reader *r = &o->reader;
-	ssize_t n =
-		is_bomb(a, &r->get->t->limits) ? bomb(o, &r->err) : reader_next(r, data, &r->err);
+	ssize_t n = is_bomb(a, &r->source->t->limits) ? bomb(o, &r->err)
+						      : reader_next(r, data, &r->err);
 
 	if (n < 0) {
 		r->result = (int)n;
@@ -63,12 +63,12 @@ static la_ssize_t on_read(struct archive *a, void *userdata, const void **data)
 static int tar_fail(struct opened *o, struct err *reterr)
 {
 	if (o->reader.result == -ERR_LIMIT)
-		o->reader.get->t->failure_code = "too_large";
+		o->reader.source->t->failure_code = "too_large";
 	if (o->reader.result < 0) {
 		*reterr = o->reader.err;
 		return o->reader.result;
 	}
-	o->reader.get->t->failure_code = "data_corrupt";
+	o->reader.source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT, "%s is not a valid tar.gz: %s", o->name,
 		       archive_error_string(o->archive));
 }
@@ -82,23 +82,23 @@ static void tar_close(struct opened *o)
 static int too_large(struct opened *o, const char *what, const char *setting, int64_t max,
 		     struct err *reterr)
 {
-	o->reader.get->t->failure_code = "too_large";
+	o->reader.source->t->failure_code = "too_large";
 	return err_set(reterr, ERR_LIMIT, "%s is refused: %s more than the %lld bytes of %s",
 		       o->name, what, (long long)max, setting);
 }
 
-static int tar_open(struct opened *o, struct get *g, const struct s3_object *object, int64_t chunk,
-		    int ahead, struct err *reterr)
+static int tar_open(struct opened *o, struct s3_source *src, const struct s3_object *object,
+		    int64_t chunk, int ahead, struct err *reterr)
 {
 	int r;
 
 	o->name = object->key;
 	o->unpacked = 0;
-	o->reader.get = g;
-	if (object->size > g->t->limits.download)
-		return too_large(o, "the archive has", "local.max_download", g->t->limits.download,
-				 reterr);
-	r = reader_open(&o->reader, g, object, chunk, ahead, reterr);
+	o->reader.source = src;
+	if (object->size > src->t->limits.download)
+		return too_large(o, "the archive has", "local.max_download",
+				 src->t->limits.download, reterr);
+	r = reader_open(&o->reader, src, object, chunk, ahead, reterr);
 	if (r < 0)
 		return r;
 	o->archive = archive_read_new();
@@ -114,7 +114,7 @@ static int tar_open(struct opened *o, struct get *g, const struct s3_object *obj
 
 static int check_bomb(struct opened *o, struct err *reterr)
 {
-	struct transfer *t = o->reader.get->t;
+	struct transfer *t = o->reader.source->t;
 
 	if (!is_bomb(o->archive, &t->limits))
 		return 0;
@@ -129,7 +129,7 @@ static int tar_next(struct opened *o, struct archive_entry **ret, const char **r
 	int status = archive_read_next_header(o->archive, ret), r;
 	const char *path;
 
-	r = transfer_stopped(o->reader.get->t, reterr);
+	r = transfer_stopped(o->reader.source->t, reterr);
 	if (r >= 0)
 		r = check_bomb(o, reterr);
 	if (r < 0 || status == ARCHIVE_EOF)
@@ -145,7 +145,7 @@ static int tar_next(struct opened *o, struct archive_entry **ret, const char **r
 
 static int refuse(struct opened *o, const char *path, const char *problem, struct err *reterr)
 {
-	o->reader.get->t->failure_code = "data_corrupt";
+	o->reader.source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT, "%s is refused: its member '%.200s' %s", o->name, path,
 		       problem);
 }
@@ -153,7 +153,7 @@ static int refuse(struct opened *o, const char *path, const char *problem, struc
 /* Count more bytes of members, holes included. */
 static int count_unpacked(struct opened *o, int64_t bytes, struct err *reterr)
 {
-	struct transfer *t = o->reader.get->t;
+	struct transfer *t = o->reader.source->t;
 
 	if (bytes < 0 || bytes > t->limits.unpacked - o->unpacked)
 		return too_large(o, "the archive unpacks to", "local.max_unpacked",
@@ -181,7 +181,7 @@ static int write_member(struct opened *o, int fd, const char *path, struct err *
 		if (r < 0)
 			return err_errno(reterr, -r, "write '%s'", path);
 		end = offset + (int64_t)len;
-		r = transfer_stopped(o->reader.get->t, reterr);
+		r = transfer_stopped(o->reader.source->t, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -249,7 +249,7 @@ static int unpacked(struct opened *o, const char *path, int r, struct err *reter
 	if (r != -ENAMETOOLONG)
 		return r;
 	r = refuse(o, path, "has a name that is too long", reterr);
-	o->reader.get->t->failure_code = "name_too_long";
+	o->reader.source->t->failure_code = "name_too_long";
 	return r;
 }
 
@@ -267,7 +267,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 		clean[n - 1] = '\0';
 	if (!path_is_inside(clean))
 		return refuse(o, path, "leads out of the directory", reterr);
-	if (exclude_matches(o->reader.get->exclude, clean))
+	if (exclude_matches(o->reader.source->exclude, clean))
 		return 0;
 	if (archive_entry_hardlink(entry) || archive_entry_filetype(entry) == AE_IFLNK)
 		return refuse(o, path, "is a link", reterr);
@@ -283,11 +283,11 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 /* The error of an archive without even an end mark. */
 static int not_one(struct opened *o, struct err *reterr)
 {
-	o->reader.get->t->failure_code = "data_corrupt";
+	o->reader.source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT, "%s is not a tar.gz, because it is empty", o->name);
 }
 
-int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr)
+int untar(struct s3_source *src, const struct s3_object *o, const char *root, struct err *reterr)
 {
 	OWN(closep) int root_fd = roots_make_dir(root, 0755, reterr);
 	struct archive_entry *entry;
@@ -297,7 +297,7 @@ int untar(struct get *g, const struct s3_object *o, const char *root, struct err
 
 	if (root_fd < 0)
 		return root_fd;
-	r = tar_open(&opened, g, o, CHUNK_BYTES, AHEAD, reterr);
+	r = tar_open(&opened, src, o, CHUNK_BYTES, AHEAD, reterr);
 	if (r < 0)
 		return r;
 	while ((r = tar_next(&opened, &entry, &path, reterr)) > 0) {
@@ -353,15 +353,15 @@ static int read_member(struct opened *o, const char *path, json_t *into, struct 
 	return 0;
 }
 
-int untar_peek(struct get *g, const struct s3_object *o, const json_t *members, json_t **ret,
-	       struct err *reterr)
+int untar_peek(struct s3_source *src, const struct s3_object *o, const json_t *members,
+	       json_t **ret, struct err *reterr)
 {
 	struct archive_entry *entry;
 	struct opened opened;
 	const char *path;
 	int r;
 
-	r = tar_open(&opened, g, o, PEEK_CHUNK, PEEK_AHEAD, reterr);
+	r = tar_open(&opened, src, o, PEEK_CHUNK, PEEK_AHEAD, reterr);
 	if (r < 0)
 		return r;
 	*ret = json_object();

@@ -10,8 +10,9 @@
 
 /* Unpack into the existing directory `root`. Blocking. -ERR_CORRUPT, -ERR_LIMIT, -errno of the
  * disk. */
-int untar(struct get *g, const struct s3_object *o, const char *root, struct err *reterr) MUSTCHECK;
+int untar(struct s3_source *src, const struct s3_object *o, const char *root,
+	  struct err *reterr) MUSTCHECK;
 /* Read the named small members into *ret: {"name": parsed JSON, or else its text}, a new reference.
  * Reading stops after the last one. Missing members are absent. */
-int untar_peek(struct get *g, const struct s3_object *o, const json_t *members, json_t **ret,
-	       struct err *reterr) MUSTCHECK;
+int untar_peek(struct s3_source *src, const struct s3_object *o, const json_t *members,
+	       json_t **ret, struct err *reterr) MUSTCHECK;

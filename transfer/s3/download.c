@@ -23,7 +23,7 @@ enum download_state {
 };
 
 struct download {
-	struct get *get;
+	struct s3_source *source;
 	enum download_state state;
 	char *path;
 	struct s3_object o;
@@ -48,8 +48,8 @@ static int open_place(struct download *d, const char *path, struct err *reterr)
 	return r < 0 ? r : 0;
 }
 
-int download_new(struct get *g, const struct s3_object *o, const char *path, struct download **ret,
-		 struct err *reterr)
+int download_new(struct s3_source *src, const struct s3_object *o, const char *path,
+		 struct download **ret, struct err *reterr)
 {
 	struct download *d = calloc(1, sizeof(*d));
 	struct stat st;
@@ -57,14 +57,14 @@ int download_new(struct get *g, const struct s3_object *o, const char *path, str
 
 	if (!d)
 		return err_errno(reterr, ENOMEM, "download '%s'", path);
-	d->get = g;
+	d->source = src;
 	d->o = *o;
 	d->file = PART_FILE_NONE;
 	r = open_place(d, path, reterr);
 	if (r >= 0 && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		r = err_set(reterr, ERR_CONFLICT,
 			    "'%s' is a directory, so s3://%s/%s cannot become that file", path,
-			    g->bucket.name, o->key);
+			    src->bucket.name, o->key);
 	if (r < 0) {
 		download_free(d);
 		return r;
@@ -97,7 +97,7 @@ static int download_fail(struct slot *s, struct err *reterr)
 	struct download *d = s->owner;
 
 	if (s3_problem_of(&s->s3) == S3_CHANGED)
-		d->get->changed = true;
+		d->source->changed = true;
 	return pump_why(s, reterr);
 }
 
@@ -106,24 +106,24 @@ static int download_fail(struct slot *s, struct err *reterr)
 /* The file is complete and correct: set its time, and its name now or after a sync. */
 static int finish(struct download *d, struct err *reterr)
 {
-	struct get *g = d->get;
+	struct s3_source *src = d->source;
 	int fd = part_file_take(&d->file, d->o.modified_us);
 
 	d->state = DOWNLOAD_OVER;
-	if (g->durable) {
+	if (src->durable) {
 		/* start the write-out now; the sync comes after other files were received */
 		(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-		if (g->unsynced_n == DOWNLOAD_UNSYNCED_MAX) {
-			int r = download_settle(g, reterr);
+		if (src->unsynced_n == DOWNLOAD_UNSYNCED_MAX) {
+			int r = download_settle(src, reterr);
 
 			if (r < 0) {
 				close(fd);
 				return r;
 			}
 		}
-		g->unsynced[g->unsynced_n].fd = fd;
-		g->unsynced[g->unsynced_n].from = strdup(d->file.path);
-		g->unsynced[g->unsynced_n++].to = strdup(d->path);
+		src->unsynced[src->unsynced_n].fd = fd;
+		src->unsynced[src->unsynced_n].from = strdup(d->file.path);
+		src->unsynced[src->unsynced_n++].to = strdup(d->path);
 		return 0;
 	}
 	close(fd);
@@ -153,40 +153,40 @@ static int sync_above(const char *path, const char *done, struct err *reterr)
 	return dir ? 0 : err_errno(reterr, ENOMEM, "sync the directory of '%s'", path);
 }
 
-int download_settle(struct get *g, struct err *reterr)
+int download_settle(struct s3_source *src, struct err *reterr)
 {
 	const char *done = NULL;
 	int r = 0;
 
-	for (int i = 0; i < g->unsynced_n; i++) {
-		const char *from = g->unsynced[i].from, *to = g->unsynced[i].to;
+	for (int i = 0; i < src->unsynced_n; i++) {
+		const char *from = src->unsynced[i].from, *to = src->unsynced[i].to;
 
-		if (r >= 0 && fdatasync(g->unsynced[i].fd) < 0)
+		if (r >= 0 && fdatasync(src->unsynced[i].fd) < 0)
 			r = err_errno(reterr, errno, "write '%s'", to);
 		if (r >= 0 && rename(from, to) < 0)
 			r = err_errno(reterr, errno, "put '%s' in place", to);
-		close(g->unsynced[i].fd);
+		close(src->unsynced[i].fd);
 	}
-	for (int i = 0; i < g->unsynced_n; i++) {
+	for (int i = 0; i < src->unsynced_n; i++) {
 		if (r >= 0)
-			r = sync_above(g->unsynced[i].to, done, reterr);
-		done = g->unsynced[i].to;
+			r = sync_above(src->unsynced[i].to, done, reterr);
+		done = src->unsynced[i].to;
 	}
-	for (int i = 0; i < g->unsynced_n; i++) {
-		free(g->unsynced[i].from);
-		free(g->unsynced[i].to);
+	for (int i = 0; i < src->unsynced_n; i++) {
+		free(src->unsynced[i].from);
+		free(src->unsynced[i].to);
 	}
-	g->unsynced_n = 0;
+	src->unsynced_n = 0;
 	return r;
 }
 
 static int damaged(struct download *d, struct err *reterr)
 {
 	part_file_remove(&d->file);
-	d->get->t->failure_code = "data_corrupt";
+	d->source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT,
 		       "the downloaded bytes of s3://%s/%s do not have the checksum that S3 keeps",
-		       d->get->bucket.name, d->o.key);
+		       d->source->bucket.name, d->o.key);
 }
 
 static int check_and_finish(struct download *d, struct err *reterr)
@@ -237,11 +237,11 @@ static int looked(struct slot *s, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (!str_eq(o.etag, d->o.etag)) {
-		d->get->changed = true;
-		d->get->t->failure_code = "transfer_failed";
+		d->source->changed = true;
+		d->source->t->failure_code = "transfer_failed";
 		return err_set(reterr, ERR_CONFLICT,
 			       "s3://%s/%s was replaced while it was downloaded",
-			       d->get->bucket.name, d->o.key);
+			       d->source->bucket.name, d->o.key);
 	}
 	str_assign(o.key, d->o.key);
 	d->o = o;
@@ -250,8 +250,8 @@ static int looked(struct slot *s, struct err *reterr)
 		return r;
 	if (there) {
 		d->state = DOWNLOAD_OVER;
-		d->get->skipped++;
-		transfer_moved(d->get->t, o.size);
+		d->source->skipped++;
+		transfer_moved(d->source->t, o.size);
 		return 0;
 	}
 	d->state = o.size > PART_BYTES ? DOWNLOAD_PARTS : DOWNLOAD_WHOLE;
@@ -271,9 +271,9 @@ static int go_on(struct slot *s, struct err *reterr)
 	if (c->result >= 0 && s->got == s->expected)
 		return 0;
 	if (c->result >= 0) {
-		d->get->t->failure_code = "transfer_failed";
+		d->source->t->failure_code = "transfer_failed";
 		return err_set(reterr, ERR_CORRUPT, "s3://%s/%s ended too early",
-			       d->get->bucket.name, d->o.key);
+			       d->source->bucket.name, d->o.key);
 	}
 	if (s->io_errno || c->kind != AWS_ERROR_TRANSIENT || c->result == -ERR_CANCELLED ||
 	    (!fresh && ++d->tries >= TRIES_MAX))
@@ -282,7 +282,7 @@ static int go_on(struct slot *s, struct err *reterr)
 	s->expected -= s->got;
 	s->counted -= s->got;
 	s3_call_done(&s->s3);
-	s3_get_object(&s->s3, &d->get->bucket, d->o.key, s->offset, s->expected, d->o.etag,
+	s3_get_object(&s->s3, &d->source->bucket, d->o.key, s->offset, s->expected, d->o.etag,
 		      pump_write_file);
 	pump_send(s);
 	return 1;
@@ -330,7 +330,7 @@ static int ask_whole(struct download *d, struct slot *s, struct err *reterr)
 	s->over = whole_over;
 	s->fd = d->file.fd;
 	s->expected = d->o.size;
-	s3_get_object(&s->s3, &d->get->bucket, d->o.key, 0, -1, d->o.etag, pump_write_file);
+	s3_get_object(&s->s3, &d->source->bucket, d->o.key, 0, -1, d->o.etag, pump_write_file);
 	pump_send(s);
 	return 1;
 }
@@ -340,7 +340,7 @@ static int ask_part(struct download *d, struct slot *s, struct err *reterr)
 	struct part_file *f = &d->file;
 
 	while (d->parts_next < f->parts_n && part_file_has(f, d->parts_next)) {
-		transfer_moved(d->get->t, part_file_len(f, d->parts_next++));
+		transfer_moved(d->source->t, part_file_len(f, d->parts_next++));
 		if (++d->parts_done == f->parts_n)
 			return check_and_finish(d, reterr);
 	}
@@ -351,7 +351,7 @@ static int ask_part(struct download *d, struct slot *s, struct err *reterr)
 	s->fd = f->fd;
 	s->offset = s->part * f->part_bytes;
 	s->expected = part_file_len(f, s->part);
-	s3_get_object(&s->s3, &d->get->bucket, d->o.key, s->offset, s->expected, d->o.etag,
+	s3_get_object(&s->s3, &d->source->bucket, d->o.key, s->offset, s->expected, d->o.etag,
 		      pump_write_file);
 	pump_send(s);
 	return 1;
@@ -364,7 +364,7 @@ int download_step(struct download *d, struct slot *s, struct err *reterr)
 	case DOWNLOAD_LOOK:
 		d->state = DOWNLOAD_WAIT;
 		s->over = looked;
-		s3_head_object(&s->s3, &d->get->bucket, d->o.key);
+		s3_head_object(&s->s3, &d->source->bucket, d->o.key);
 		pump_send(s);
 		return 1;
 	case DOWNLOAD_WHOLE:

@@ -9,7 +9,7 @@
 
 #define DOWNLOAD_UNSYNCED_MAX 32
 
-struct get {
+struct s3_source {
 	struct transfer *t;
 	struct pump *pump;
 	struct s3_bucket bucket;
@@ -30,19 +30,19 @@ struct get {
 struct download;
 /* Prepare the download of *o (key, size, etag, time) to the absolute `path`. Directories are
  * created. Free *ret with download_free(). */
-int download_new(struct get *g, const struct s3_object *o, const char *path, struct download **ret,
-		 struct err *reterr) MUSTCHECK;
+int download_new(struct s3_source *src, const struct s3_object *o, const char *path,
+		 struct download **ret, struct err *reterr) MUSTCHECK;
 void download_free(struct download *d);
 /* Send the next request in the slot. 1: sent; 0: nothing to send now. */
 int download_step(struct download *d, struct slot *s, struct err *reterr) MUSTCHECK;
 bool download_is_over(const struct download *d);
 
 /* Download one object to one file. Blocking. */
-int download_file(struct get *g, const struct s3_object *o, const char *path,
+int download_file(struct s3_source *src, const struct s3_object *o, const char *path,
 		  struct err *reterr) MUSTCHECK;
-/* Download all objects below the prefix g->place.key ("" or ending in '/') into `root`.
+/* Download all objects below the prefix src->place.key ("" or ending in '/') into `root`.
  * Blocking. */
-int download_tree(struct get *g, const char *root, struct err *reterr) MUSTCHECK;
-/* Rename the complete files to their names. If g->durable, sync the file, rename, sync the
+int download_tree(struct s3_source *src, const char *root, struct err *reterr) MUSTCHECK;
+/* Rename the complete files to their names. If src->durable, sync the file, rename, sync the
  * directory. */
-int download_settle(struct get *g, struct err *reterr) MUSTCHECK;
+int download_settle(struct s3_source *src, struct err *reterr) MUSTCHECK;

@@ -16,61 +16,64 @@
 #define CHANGED_TRIES	  3	 /* whole downloads, if an object is replaced meanwhile */
 
 /* uri: of the object or the prefix. */
-static int get_open(struct get *g, struct transfer *t, const char *uri, struct err *reterr)
+static int source_open(struct s3_source *src, struct transfer *t, const char *uri,
+		       struct err *reterr)
 {
 	const char *account = json_get_str(json_object_get(t->message, "aws"), "account", "");
 	int r;
 
-	*g = (struct get){.t = t, .uri = uri};
-	r = s3_parse_uri(uri, &g->place, reterr);
+	*src = (struct s3_source){.t = t, .uri = uri};
+	r = s3_parse_uri(uri, &src->place, reterr);
 	if (r >= 0)
-		r = pump_new(t, &g->pump, reterr);
-	if (r >= 0 && !str_copy(g->owner, sizeof(g->owner), account))
+		r = pump_new(t, &src->pump, reterr);
+	if (r >= 0 && !str_copy(src->owner, sizeof(src->owner), account))
 		r = err_set(reterr, ERR_CORRUPT, "'%.64s' is not the id of an account", account);
-	g->bucket.name = g->place.bucket;
+	src->bucket.name = src->place.bucket;
 	/* the default bucket's name ends with the account */
-	if (*account && str_ends(g->place.bucket, account))
-		g->bucket.owner = g->owner;
+	if (*account && str_ends(src->place.bucket, account))
+		src->bucket.owner = src->owner;
 	return r;
 }
 
-static void get_close(struct get *g)
+static void source_close(struct s3_source *src)
 {
-	pump_free(g->pump);
+	pump_free(src->pump);
 }
 
 /* A HEAD answer has no text: check whether the key or the bucket is missing. */
-static int check_bucket(struct get *g, struct err *reterr)
+static int check_bucket(struct s3_source *src, struct err *reterr)
 {
-	struct slot *s = pump_slot(g->pump);
+	struct slot *s = pump_slot(src->pump);
 	int r;
 
-	s3_head_bucket(&s->s3, &g->bucket);
+	s3_head_bucket(&s->s3, &src->bucket);
 	r = pump_call(s, reterr);
 	pump_release(s);
 	return r;
 }
 
 /* Ask for the object's data. If the bucket is missing, the -ERR_NOT_FOUND names the bucket. */
-static int get_head(struct get *g, const char *key, struct s3_object *ret, struct err *reterr)
+static int source_head(struct s3_source *src, const char *key, struct s3_object *ret,
+		       struct err *reterr)
 {
-	struct slot *s = pump_slot(g->pump);
+	struct slot *s = pump_slot(src->pump);
 	bool missing;
 	struct err e;
 	int r;
 
-	s3_head_object(&s->s3, &g->bucket, key);
+	s3_head_object(&s->s3, &src->bucket, key);
 	r = pump_call(s, reterr);
 	missing = s3_problem_of(&s->s3) == S3_NO_KEY;
 	if (r >= 0)
 		r = s3_object_result(&s->s3, ret, reterr);
 	pump_release(s);
-	if (missing && check_bucket(g, &e) < 0 && str_eq(g->t->failure_code, "bucket_missing")) {
+	if (missing && check_bucket(src, &e) < 0 &&
+	    str_eq(src->t->failure_code, "bucket_missing")) {
 		*reterr = e;
 		return -ERR_NOT_FOUND;
 	}
 	if (missing)
-		g->t->failure_code = "data_missing";
+		src->t->failure_code = "data_missing";
 	if (r >= 0)
 		str_must_copy(ret->key, sizeof(ret->key), key);
 	return r;
@@ -102,15 +105,15 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	return l->r >= 0;
 }
 
-static int hash_list(struct get *g, struct listing *l, struct err *reterr)
+static int hash_list(struct s3_source *src, struct listing *l, struct err *reterr)
 {
 	OWN(s3_pages_done) struct s3_pages pages = {0};
 	int r;
 
 	do {
-		struct slot *s = pump_slot(g->pump);
+		struct slot *s = pump_slot(src->pump);
 
-		s3_list(&s->s3, &g->bucket, g->place.key, NULL, pages.token, S3_LIST_MAX);
+		s3_list(&s->s3, &src->bucket, src->place.key, NULL, pages.token, S3_LIST_MAX);
 		r = pump_call(s, reterr);
 		if (r >= 0)
 			r = s3_list_result(&s->s3, on_object, l, &pages, reterr);
@@ -120,13 +123,13 @@ static int hash_list(struct get *g, struct listing *l, struct err *reterr)
 		}
 		pump_release(s);
 	} while (r >= 0 && pages.token);
-	if (r == -ERR_LIMIT && !g->t->failure_code)
-		g->t->failure_code = "too_large";
+	if (r == -ERR_LIMIT && !src->t->failure_code)
+		src->t->failure_code = "too_large";
 	return r;
 }
 
 struct job {
-	struct get get;
+	struct s3_source source;
 	struct fetch_item *item;
 	struct s3_object o;	 /* of a file or a tar.gz */
 	bool slash;		 /* True if a slash was added to the key of a tree */
@@ -137,24 +140,24 @@ struct job {
 
 static int add_object(struct job *j, struct err *reterr)
 {
-	return transfer_add_size(j->get.t, j->item->from, j->o.size, &j->bytes, reterr);
+	return transfer_add_size(j->source.t, j->item->from, j->o.size, &j->bytes, reterr);
 }
 
 /* No key begins with "key/": look for an object "key". */
 static int identify_one(struct job *j, struct hash *h, struct err *reterr)
 {
-	char *key = j->get.place.key;
+	char *key = j->source.place.key;
 	int r;
 
 	key[strlen(key) - 1] = '\0';
-	r = get_head(&j->get, key, &j->o, reterr);
+	r = source_head(&j->source, key, &j->o, reterr);
 	if (r < 0) {
-		if (!str_eq(j->get.t->failure_code, "data_missing"))
+		if (!str_eq(j->source.t->failure_code, "data_missing"))
 			return r;
 		return err_set(
 			reterr, ERR_NOT_FOUND,
 			"S3 has neither the object s3://%s/%s nor any object below s3://%s/%s/",
-			j->get.bucket.name, key, j->get.bucket.name, key);
+			j->source.bucket.name, key, j->source.bucket.name, key);
 	}
 	j->one = true;
 	hash_object(h, &j->o);
@@ -165,28 +168,28 @@ static int identify(struct job *j, struct err *reterr)
 {
 	OWN(hash_freep) struct hash *h = hash_new();
 	struct listing l = {.hash = h,
-			    .keys = {.t = j->get.t,
-				     .bucket = j->get.bucket.name,
-				     .prefix = j->get.place.key,
+			    .keys = {.t = j->source.t,
+				     .bucket = j->source.bucket.name,
+				     .prefix = j->source.place.key,
 				     .uri = j->item->from,
 				     .exclude = j->item->to ? j->item->exclude : NULL}};
 	int r;
 
-	hash_update(h, j->get.bucket.name, strlen(j->get.bucket.name));
+	hash_update(h, j->source.bucket.name, strlen(j->source.bucket.name));
 	hash_update(h, &j->item->form, sizeof(j->item->form));
 	if (j->item->form == FORM_TREE) {
-		r = hash_list(&j->get, &l, reterr);
+		r = hash_list(&j->source, &l, reterr);
 		listed_keys_done(&l.keys);
 		j->bytes = l.keys.bytes;
 		if (r >= 0 && l.keys.files == 0 && j->slash) {
 			r = identify_one(j, h, reterr);
 		} else if (r >= 0 && l.keys.files == 0) {
-			j->get.t->failure_code = "prefix_empty";
+			j->source.t->failure_code = "prefix_empty";
 			r = err_set(reterr, ERR_NOT_FOUND, "S3 has no object below s3://%s/%s",
-				    j->get.bucket.name, j->get.place.key);
+				    j->source.bucket.name, j->source.place.key);
 		}
 	} else {
-		r = get_head(&j->get, j->get.place.key, &j->o, reterr);
+		r = source_head(&j->source, j->source.place.key, &j->o, reterr);
 		if (r >= 0)
 			hash_object(h, &j->o);
 		if (r >= 0 && j->item->form == FORM_FILE)
@@ -200,9 +203,9 @@ static int identify(struct job *j, struct err *reterr)
 
 static const char *base_name(const struct job *j)
 {
-	const char *slash = strrchr(j->get.place.key, '/');
+	const char *slash = strrchr(j->source.place.key, '/');
 
-	return slash ? slash + 1 : j->get.place.key;
+	return slash ? slash + 1 : j->source.place.key;
 }
 
 static int get_into(struct job *j, const char *dir, struct err *reterr)
@@ -212,19 +215,19 @@ static int get_into(struct job *j, const char *dir, struct err *reterr)
 	int r;
 
 	tree_measure(AT_FDCWD, dir, &there); /* of an earlier attempt */
-	r = transfer_check_room(j->get.t, dir, j->item->from, j->bytes - there.bytes, reterr);
+	r = transfer_check_room(j->source.t, dir, j->item->from, j->bytes - there.bytes, reterr);
 	if (r < 0)
 		return r;
 	switch (j->one ? FORM_FILE : j->item->form) {
 	case FORM_TREE:
-		return download_tree(&j->get, dir, reterr);
+		return download_tree(&j->source, dir, reterr);
 	case FORM_TAR_GZ:
-		transfer_expect(j->get.t, j->o.size);
-		return untar(&j->get, &j->o, dir, reterr);
+		transfer_expect(j->source.t, j->o.size);
+		return untar(&j->source, &j->o, dir, reterr);
 	case FORM_FILE:
 		if (!path_join(path, sizeof(path), dir, base_name(j)))
 			return err_errno(reterr, ENAMETOOLONG, "write '%s'", base_name(j));
-		return download_file(&j->get, &j->o, path, reterr);
+		return download_file(&j->source, &j->o, path, reterr);
 	case FORM_PEEK:
 		break;
 	}
@@ -234,12 +237,12 @@ static int get_into(struct job *j, const char *dir, struct err *reterr)
 /* Take the content out of the cache. If it is not there, fill the cache first. */
 static int get_cached(struct job *j, struct err *reterr)
 {
-	struct cache *cache = j->get.t->cache;
+	struct cache *cache = j->source.t->cache;
 	struct cache_fill fill;
 	int r;
 
 	do {
-		r = cache_begin(cache, j->key, j->get.t->stop, &fill, reterr);
+		r = cache_begin(cache, j->key, j->source.t->stop, &fill, reterr);
 		if (r == 0) {
 			r = get_into(j, fill.path, reterr);
 			if (r >= 0)
@@ -249,7 +252,7 @@ static int get_cached(struct job *j, struct err *reterr)
 		}
 		if (r >= 0)
 			r = cache_take(cache, j->key, j->item->into, reterr);
-	} while (r == -ERR_NOT_FOUND && !j->get.t->failure_code);
+	} while (r == -ERR_NOT_FOUND && !j->source.t->failure_code);
 	return r;
 }
 
@@ -259,10 +262,10 @@ static int get_to(struct job *j, struct err *reterr)
 	size_t n = strlen(to);
 	int r;
 
-	j->get.durable = true;
-	j->get.exclude = j->item->exclude;
+	j->source.durable = true;
+	j->source.exclude = j->item->exclude;
 	if (j->item->form == FORM_FILE && !path_is_dir(AT_FDCWD, to) && n && to[n - 1] != '/')
-		return download_file(&j->get, &j->o, to, reterr);
+		return download_file(&j->source, &j->o, to, reterr);
 	r = roots_make_dir(to, 0755, reterr);
 	if (r < 0)
 		return r;
@@ -271,15 +274,15 @@ static int get_to(struct job *j, struct err *reterr)
 }
 
 /* Read one small object below a prefix. If it does not exist, it stays absent. */
-static int peek_object(struct get *g, const char *key, const char *name, json_t *into,
+static int peek_object(struct s3_source *src, const char *key, const char *name, json_t *into,
 		       struct err *reterr)
 {
-	struct slot *s = pump_slot(g->pump);
+	struct slot *s = pump_slot(src->pump);
 	const struct buf *text = &s->s3.call.http.reply;
 	json_t *value = NULL;
 	int r;
 
-	s3_get_object(&s->s3, &g->bucket, key, 0, -1, NULL, NULL);
+	s3_get_object(&s->s3, &src->bucket, key, 0, -1, NULL, NULL);
 	s->s3.call.reply_max = PEEK_MEMBER_MAX;
 	r = pump_call(s, reterr);
 	if (s3_problem_of(&s->s3) == S3_NO_KEY)
@@ -293,18 +296,18 @@ static int peek_object(struct get *g, const char *key, const char *name, json_t 
 }
 
 /* untar_peek() for a tree of objects. */
-static int peek_tree(struct get *g, const json_t *members, json_t **ret, struct err *reterr)
+static int peek_tree(struct s3_source *src, const json_t *members, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *found = json_object();
 	const json_t *name;
 	char key[S3_KEY_MAX + 1];
-	int r = check_bucket(g, reterr);
+	int r = check_bucket(src, reterr);
 	size_t i;
 
 	json_array_foreach(members, i, name)
-		if (r >= 0 && snprintf(key, sizeof(key), "%s%s", g->place.key,
+		if (r >= 0 && snprintf(key, sizeof(key), "%s%s", src->place.key,
 				       json_string_value(name)) < (int)sizeof(key))
-			r = peek_object(g, key, json_string_value(name), found, reterr);
+			r = peek_object(src, key, json_string_value(name), found, reterr);
 	if (r >= 0)
 		*ret = TAKE(found);
 	return r;
@@ -312,9 +315,9 @@ static int peek_tree(struct get *g, const json_t *members, json_t **ret, struct 
 
 static bool is_prefix(const struct job *j)
 {
-	size_t n = strlen(j->get.place.key);
+	size_t n = strlen(j->source.place.key);
 
-	return !n || j->get.place.key[n - 1] == '/';
+	return !n || j->source.place.key[n - 1] == '/';
 }
 
 static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
@@ -324,12 +327,12 @@ static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
 	int r;
 
 	if (it->form == FORM_PEEK && is_prefix(j))
-		return peek_tree(&j->get, it->members, ret_value, reterr);
+		return peek_tree(&j->source, it->members, ret_value, reterr);
 	r = identify(j, reterr);
 	if (r < 0)
 		return r;
 	if (it->form == FORM_PEEK)
-		return untar_peek(&j->get, &j->o, it->members, ret_value, reterr);
+		return untar_peek(&j->source, &j->o, it->members, ret_value, reterr);
 	r = it->to ? get_to(j, reterr) : get_cached(j, reterr);
 	if (r < 0)
 		return r;
@@ -344,7 +347,7 @@ static int get_item(struct job *j, json_t **ret_value, struct err *reterr)
 
 static int check_key(struct job *j, struct err *reterr)
 {
-	char *key = j->get.place.key;
+	char *key = j->source.place.key;
 	size_t n = strlen(key);
 
 	if (j->item->form != FORM_TREE && j->item->form != FORM_PEEK && is_prefix(j))
@@ -375,15 +378,15 @@ int fetch_s3(struct transfer *t, struct fetch_item *it, json_t **ret_value, stru
 			return err_errno(reterr, ENOMEM, "fetch '%s'", it->from);
 		j->item = it;
 		t->failure_code = NULL;
-		r = get_open(&j->get, t, it->from, reterr);
+		r = source_open(&j->source, t, it->from, reterr);
 		if (r >= 0)
 			r = check_key(j, reterr);
 		if (r >= 0)
 			r = get_item(j, ret_value, reterr);
-		changed = j->get.changed;
+		changed = j->source.changed;
 		if (r < 0 && changed && !it->to)
 			(void)!tree_remove(AT_FDCWD, it->into, NULL);
-		get_close(&j->get);
+		source_close(&j->source);
 		free(j);
 	}
 	return r;

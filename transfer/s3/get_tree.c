@@ -17,7 +17,7 @@ struct wanted {
 };
 
 struct tree_get {
-	struct get *get;
+	struct s3_source *source;
 	const char *root;
 	struct wanted page[S3_LIST_MAX];
 	size_t page_n, page_at;
@@ -34,25 +34,26 @@ static bool on_object(const struct s3_object *o, void *userdata)
 	struct tree_get *t = userdata;
 	struct wanted *w = &t->page[t->page_n];
 
-	if (!listed_key_path(o->key, o->size, t->get->place.key, t->get->exclude))
+	if (!listed_key_path(o->key, o->size, t->source->place.key, t->source->exclude))
 		return true;
-	t->r = transfer_add_size(t->get->t, t->get->uri, o->size, &t->bytes, &t->e);
+	t->r = transfer_add_size(t->source->t, t->source->uri, o->size, &t->bytes, &t->e);
 	if (t->r < 0)
 		return false;
 	*w = (struct wanted){.key = strdup(o->key), .size = o->size, .modified_us = o->modified_us};
 	memcpy(w->etag, o->etag, sizeof(w->etag));
 	t->page_n++;
-	transfer_expect(t->get->t, o->size);
+	transfer_expect(t->source->t, o->size);
 	return true;
 }
 
 static int next_page(struct tree_get *t, struct err *reterr)
 {
-	struct slot *s = pump_slot(t->get->pump);
+	struct slot *s = pump_slot(t->source->pump);
 	int r;
 
 	t->page_n = t->page_at = 0;
-	s3_list(&s->s3, &t->get->bucket, t->get->place.key, NULL, t->pages.token, S3_LIST_MAX);
+	s3_list(&s->s3, &t->source->bucket, t->source->place.key, NULL, t->pages.token,
+		S3_LIST_MAX);
 	r = pump_call(s, reterr);
 	if (r >= 0)
 		r = s3_list_result(&s->s3, on_object, t, &t->pages, reterr);
@@ -69,7 +70,7 @@ static int start_next(struct tree_get *t, struct download **ret, struct err *ret
 {
 	struct wanted *w = &t->page[t->page_at++];
 	OWN(freep) char *key = TAKE(w->key);
-	const char *path = key + strlen(t->get->place.key);
+	const char *path = key + strlen(t->source->place.key);
 	struct s3_object o = {.size = w->size, .modified_us = w->modified_us};
 	char full[PATH_MAX];
 
@@ -79,8 +80,8 @@ static int start_next(struct tree_get *t, struct download **ret, struct err *ret
 		return err_set(
 			reterr, ERR_INVALID,
 			"s3://%s/%s cannot become a file below '%s', because its key is not a path",
-			t->get->bucket.name, key, t->root);
-	return download_new(t->get, &o, full, ret, reterr);
+			t->source->bucket.name, key, t->root);
+	return download_new(t->source, &o, full, ret, reterr);
 }
 
 /* Send the next request in the slot. 1: sent; 0: nothing to send now. */
@@ -124,7 +125,7 @@ static int run(struct tree_get *t, struct err *reterr)
 
 		if (t->page_at == t->page_n && t->more)
 			r = next_page(t, reterr);
-		while (r >= 0 && (s = pump_slot(t->get->pump))) {
+		while (r >= 0 && (s = pump_slot(t->source->pump))) {
 			r = feed(t, s, reterr);
 			if (r != 1) {
 				pump_release(s);
@@ -133,23 +134,23 @@ static int run(struct tree_get *t, struct err *reterr)
 			drop(t, false);
 		}
 		drop(t, false);
-		if (r >= 0 && t->get->pump->flying == 0 && t->page_at == t->page_n && !t->more)
+		if (r >= 0 && t->source->pump->flying == 0 && t->page_at == t->page_n && !t->more)
 			break;
-		if (r >= 0 && t->get->pump->flying)
-			r = pump_turn(t->get->pump, reterr);
+		if (r >= 0 && t->source->pump->flying)
+			r = pump_turn(t->source->pump, reterr);
 		drop(t, false);
 	}
 	return r;
 }
 
-int download_tree(struct get *g, const char *root, struct err *reterr)
+int download_tree(struct s3_source *src, const char *root, struct err *reterr)
 {
 	struct tree_get *t = calloc(1, sizeof(*t));
 	int r;
 
 	if (!t)
 		return err_errno(reterr, ENOMEM, "download a tree");
-	t->get = g;
+	t->source = src;
 	t->root = root;
 	t->more = true;
 	r = roots_make_dir(root, 0755, reterr);
@@ -158,45 +159,46 @@ int download_tree(struct get *g, const char *root, struct err *reterr)
 		r = run(t, reterr);
 	}
 	if (r < 0)
-		pump_drain(g->pump);
+		pump_drain(src->pump);
 	drop(t, true);
 	for (size_t i = t->page_at; i < t->page_n; i++)
 		free(t->page[i].key);
 	s3_pages_done(&t->pages);
 	free(t);
 	if (r >= 0)
-		return download_settle(g, reterr);
-	(void)!download_settle(g, NULL); /* complete files stay */
+		return download_settle(src, reterr);
+	(void)!download_settle(src, NULL); /* complete files stay */
 	return r;
 }
 
-int download_file(struct get *g, const struct s3_object *o, const char *path, struct err *reterr)
+int download_file(struct s3_source *src, const struct s3_object *o, const char *path,
+		  struct err *reterr)
 {
 	struct download *d;
-	int r = download_new(g, o, path, &d, reterr);
+	int r = download_new(src, o, path, &d, reterr);
 
 	if (r < 0)
 		return r;
-	transfer_expect(g->t, o->size);
+	transfer_expect(src->t, o->size);
 	while (r >= 0 && !download_is_over(d)) {
 		struct slot *s;
 
-		r = transfer_stopped(g->t, reterr);
-		while (r >= 0 && (s = pump_slot(g->pump))) {
+		r = transfer_stopped(src->t, reterr);
+		while (r >= 0 && (s = pump_slot(src->pump))) {
 			r = download_step(d, s, reterr);
 			if (r != 1) {
 				pump_release(s);
 				break;
 			}
 		}
-		if (r >= 0 && g->pump->flying)
-			r = pump_turn(g->pump, reterr);
+		if (r >= 0 && src->pump->flying)
+			r = pump_turn(src->pump, reterr);
 	}
 	if (r < 0)
-		pump_drain(g->pump);
+		pump_drain(src->pump);
 	download_free(d);
 	if (r >= 0)
-		return download_settle(g, reterr);
-	(void)!download_settle(g, NULL);
+		return download_settle(src, reterr);
+	(void)!download_settle(src, NULL);
 	return r;
 }

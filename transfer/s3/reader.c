@@ -13,11 +13,11 @@
 
 static int chunk_over(struct slot *s, struct err *reterr);
 
-static void ask(struct reader *r, struct slot *s)
+static void reader_request(struct reader *r, struct slot *s)
 {
 	s->over = chunk_over;
 	s->owner = r;
-	s3_get_object(&s->s3, &r->get->bucket, r->o.key, s->offset, s->expected, r->o.etag,
+	s3_get_object(&s->s3, &r->source->bucket, r->o.key, s->offset, s->expected, r->o.etag,
 		      pump_write_memory);
 	pump_send(s);
 }
@@ -32,13 +32,13 @@ static int chunk_over(struct slot *s, struct err *reterr)
 		return 0;
 	}
 	if (c->result >= 0) {
-		r->get->t->failure_code = "transfer_failed";
+		r->source->t->failure_code = "transfer_failed";
 		return err_set(reterr, ERR_CORRUPT, "s3://%s/%s ended too early",
-			       r->get->bucket.name, r->o.key);
+			       r->source->bucket.name, r->o.key);
 	}
 	if (s->io_errno || c->kind != AWS_ERROR_TRANSIENT || c->result == -ERR_CANCELLED ||
 	    (s->got == 0 && ++r->tries >= TRIES_MAX)) {
-		r->get->changed = s3_problem_of(&s->s3) == S3_CHANGED;
+		r->source->changed = s3_problem_of(&s->s3) == S3_CHANGED;
 		return pump_why(s, reterr);
 	}
 	s->memory += s->got;
@@ -46,7 +46,7 @@ static int chunk_over(struct slot *s, struct err *reterr)
 	s->expected -= s->got;
 	s->counted -= s->got;
 	s3_call_done(&s->s3);
-	ask(r, s);
+	reader_request(r, s);
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static void ask_ahead(struct reader *r)
 
 		if (r->buffers[i].busy || r->buffers[i].len > 0)
 			continue;
-		s = pump_slot(r->get->pump);
+		s = pump_slot(r->source->pump);
 		if (!s)
 			return;
 		r->buffers[i].offset = s->offset = r->asked;
@@ -68,14 +68,14 @@ static void ask_ahead(struct reader *r)
 		r->asked += s->expected;
 		s->memory = r->buffers[i].data;
 		s->part = i;
-		ask(r, s);
+		reader_request(r, s);
 	}
 }
 
-int reader_open(struct reader *r, struct get *g, const struct s3_object *o, int64_t chunk,
+int reader_open(struct reader *r, struct s3_source *src, const struct s3_object *o, int64_t chunk,
 		int ahead, struct err *reterr)
 {
-	*r = (struct reader){.get = g, .o = *o, .chunk = chunk, .buffers_n = ahead};
+	*r = (struct reader){.source = src, .o = *o, .chunk = chunk, .buffers_n = ahead};
 	checksum_begin(&r->sum, o);
 	for (int i = 0; i < ahead; i++) {
 		r->buffers[i].data = malloc((size_t)(o->size < chunk ? o->size + 1 : chunk));
@@ -109,7 +109,7 @@ ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr)
 			checksum_add(&r->sum, r->buffers[i].data, (size_t)r->buffers[i].len);
 			return r->buffers[i].len;
 		}
-		code = pump_turn(r->get->pump, reterr);
+		code = pump_turn(r->source->pump, reterr);
 	}
 	return code;
 }
@@ -126,15 +126,15 @@ int reader_check(struct reader *r, struct err *reterr)
 		return (int)n;
 	if (checksum_end(&r->sum) != CHECKSUM_DIFFERS)
 		return 0;
-	r->get->t->failure_code = "data_corrupt";
+	r->source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT,
 		       "the downloaded bytes of s3://%s/%s do not have the checksum that S3 keeps",
-		       r->get->bucket.name, r->o.key);
+		       r->source->bucket.name, r->o.key);
 }
 
 void reader_close(struct reader *r)
 {
-	pump_drain(r->get->pump);
+	pump_drain(r->source->pump);
 	checksum_done(&r->sum);
 	for (int i = 0; i < r->buffers_n; i++)
 		free(TAKE(r->buffers[i].data));

@@ -8,7 +8,7 @@
 #define READER_BUFFERS_MAX 4
 
 struct reader {
-	struct get *get;
+	struct s3_source *source;
 	struct s3_object o;
 	struct {
 		char *data;
@@ -25,7 +25,7 @@ struct reader {
 
 /* Begin to read *o (of s3_object_result()): ranges of `chunk` bytes, `ahead` of them (at most
  * READER_BUFFERS_MAX). */
-int reader_open(struct reader *r, struct get *g, const struct s3_object *o, int64_t chunk,
+int reader_open(struct reader *r, struct s3_source *src, const struct s3_object *o, int64_t chunk,
 		int ahead, struct err *reterr) MUSTCHECK;
 /* The next bytes, valid until the next call; 0: the end. Blocking. */
 ssize_t reader_next(struct reader *r, const void **ret, struct err *reterr) MUSTCHECK;

@@ -95,7 +95,7 @@ static int status_of(int r)
 }
 
 /* On the inference thread. */
-static void on_answer(struct batcher_job *job)
+static void http_on_answer(struct batcher_job *job)
 {
 	struct call *c = job->userdata;
 
@@ -124,7 +124,7 @@ static bool hand_over(struct call *c)
 
 	c->job = (struct batcher_job){.batch = c->tokens.batch,
 				      .logits = calloc(n + 1, sizeof(float)),
-				      .done = on_answer,
+				      .done = http_on_answer,
 				      .userdata = c};
 	if (!c->job.logits) {
 		reply_text(c, 507, "out of memory");
