@@ -44,6 +44,14 @@ static const char *decode(const char *from, size_t n, bool query, char **out)
 	return str_utf8_valid(start, (size_t)(to - start)) ? start : NULL;
 }
 
+static int err_encoding(const char *part, struct err *reterr)
+{
+	return err_set(reterr, ERR_INVALID,
+		       "the %s contains an invalid percent escape, a NUL byte or bytes that are "
+		       "not UTF-8; encode it as UTF-8 with %%XX",
+		       part);
+}
+
 static int parse_path(struct request *rq, const char *path, size_t n, char **text,
 		      struct err *reterr)
 {
@@ -62,9 +70,7 @@ static int parse_path(struct request *rq, const char *path, size_t n, char **tex
 				       REQUEST_SEGMENTS_MAX);
 		rq->segments[rq->segments_n] = decode(part, (size_t)(stop - part), false, text);
 		if (!rq->segments[rq->segments_n++])
-			return err_set(reterr, ERR_INVALID,
-				       "the path contains an invalid percent escape, a NUL byte or "
-				       "bytes that are not UTF-8; encode it as UTF-8 with %%XX");
+			return err_encoding("path", reterr);
 		path = stop;
 	}
 	return 0;
@@ -82,10 +88,7 @@ static int parse_query(struct request *rq, const char *query, char **text, struc
 			p->name = decode(query, name_n, true, text);
 			p->value = equals ? decode(equals + 1, n - name_n - 1, true, text) : "";
 			if (!p->name || !p->value)
-				return err_set(reterr, ERR_INVALID,
-					       "the query contains an invalid percent escape, a "
-					       "NUL byte or bytes that are not UTF-8; encode it as "
-					       "UTF-8 with %%XX");
+				return err_encoding("query", reterr);
 			rq->params_n++;
 		}
 		query += n;

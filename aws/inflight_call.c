@@ -29,7 +29,7 @@ static void inflight_call_free(struct inflight_call *f)
 	free(f);
 }
 
-static void over(struct inflight_call *f)
+static void inflight_on_ended(struct inflight_call *f)
 {
 	struct aws_call *c = f->c;
 	struct aws *a = f->aws;
@@ -52,7 +52,7 @@ static void over(struct inflight_call *f)
 static void fail(struct inflight_call *f, enum aws_error_kind kind, int code, const char *words)
 {
 	answer_fail(f->c, kind, code, "%s", words);
-	over(f);
+	inflight_on_ended(f);
 }
 
 /* ---- steps ---- */
@@ -201,7 +201,8 @@ static void step_keys(struct inflight_call *f)
 	}
 	f->keys_since_us = 0;
 	if (r == 0 && f->renewing && same_keys(&keys, &f->keys)) {
-		over(f); /* the chain has no other keys: end with the service's refusal */
+		inflight_on_ended(
+			f); /* the chain has no other keys: end with the service's refusal */
 	} else if (r < 0) {
 		fail(f, AWS_ERROR_CREDENTIALS, EACCES, e.msg);
 	} else {
@@ -303,13 +304,13 @@ static void inflight_on_answer(struct net_request *rq)
 		rate_limiter_slower(f->lane, clock_mono_us());
 	if (c->result == 0) {
 		rate_limiter_success(f->lane, f->cost);
-		over(f);
+		inflight_on_ended(f);
 	} else if (move_region(f) || set_clock(f) || renew_keys(f)) {
 		f->attempts_max++; /* a corrected request is not a retry */
 		rest(f, 0, step_keys);
 	} else if (may_retry(f)) {
 		rest(f, wait_before_retry(c), inflight_call_start);
 	} else {
-		over(f);
+		inflight_on_ended(f);
 	}
 }

@@ -28,7 +28,7 @@ static void collect_done(struct net *n)
 	}
 }
 
-static void act(struct net *n, curl_socket_t fd, int flags)
+static void socket_act(struct net *n, curl_socket_t fd, int flags)
 {
 	int running;
 
@@ -42,7 +42,7 @@ static int on_socket_ready(sd_event_source *s, int fd, uint32_t revents, void *u
 		    (revents & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		    (revents & EPOLLERR ? CURL_CSELECT_ERR : 0);
 
-	act(userdata, fd, flags);
+	socket_act(userdata, fd, flags);
 	return 0;
 }
 
@@ -68,7 +68,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *userdata
 
 static int on_timer(sd_event_source *s, uint64_t at, void *userdata)
 {
-	act(userdata, CURL_SOCKET_TIMEOUT, 0);
+	socket_act(userdata, CURL_SOCKET_TIMEOUT, 0);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static void drop_planned(struct manager *mgr, struct resource_row *row)
 	txn_end(mgr, NULL);
 }
 
-static bool may(struct manager *mgr, const struct resource_row *row, bool create)
+static bool row_can_proceed(struct manager *mgr, const struct resource_row *row, bool create)
 {
 	const struct sagemaker_driver *d = sagemaker_drivers[row->kind];
 	struct err err = {0};
@@ -45,14 +45,14 @@ static void reconcile_row(struct manager *mgr, struct resource_row *row)
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_DESCRIBE);
 		else if (!row->wanted)
 			drop_planned(mgr, row);
-		else if (may(mgr, row, true))
+		else if (row_can_proceed(mgr, row, true))
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_CREATE);
 		break;
 	case RESOURCE_PRESENT:
 		/* The service refused to end the resource, which may have ended by itself. */
 		if (row->wanted || (row->tries % 2 && sagemaker_drivers[row->kind]->polled))
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_DESCRIBE);
-		else if (may(mgr, row, false))
+		else if (row_can_proceed(mgr, row, false))
 			sagemaker_step(mgr, row, SAGEMAKER_STEP_END);
 		break;
 	case RESOURCE_ENDING: /* accepted, but without effect: request again */
