@@ -40,6 +40,8 @@ static void add_source(struct saving *s, enum torch_param kind, int layer)
 	struct st_source *to = &s->sources[s->n];
 	int rows, columns;
 
+	if (s->slot != TORCH_WEIGHT && !torch_net_trains(s->net, kind, layer))
+		return;
 	if (!model_param_name(s->c, kind, layer, s->names[s->n], MODEL_NAME_MAX))
 		return;
 	torch_param_size(&s->c->shape, kind, &rows, &columns);
@@ -81,6 +83,8 @@ static int load_one(const struct safetensors *file, const struct model_config *c
 	const struct st_tensor *t;
 	struct torch_error te;
 
+	if (slot != TORCH_WEIGHT && !torch_net_trains(net, kind, layer))
+		return 0;
 	if (!model_param_name(c, kind, layer, name, sizeof(name)))
 		return 0;
 	t = safetensors_find(file, name);

@@ -17,8 +17,7 @@ namespace trainyard
 
 CpuEngine::CpuEngine(Params &params, int threads_)
     : p(params), k(kernels_get()), threads(threads_),
-      type(params.bf16 ? at::kBFloat16 : at::kFloat),
-      tapes((size_t)(params.train ? params.shape.layers : 1))
+      type(params.bf16 ? at::kBFloat16 : at::kFloat), tapes((size_t)params.shape.layers + 1)
 {
 }
 

@@ -8,7 +8,7 @@
 namespace trainyard
 {
 
-/* What a layer keeps for its backward pass, as growing storage. In inference there is one. */
+/* What a layer keeps for its backward pass, as growing storage. */
 struct LayerTape {
 	at::Tensor x; /* its input, a view */
 	at::Tensor first, qkv, query, lse, context, z1, stats1, y1, u, a, z2, stats2, y2;
@@ -79,9 +79,25 @@ class CpuEngine : public Engine
 	{
 		return layer == p.shape.layers - 1;
 	}
+	/* True if the backward pass comes to this layer. */
+	bool is_trained(int layer) const
+	{
+		return p.train && !p.is_frozen(TORCH_QUERY, layer);
+	}
+	/* True if the layer keeps what its backward pass needs. */
+	bool saves(int layer) const
+	{
+		return saving && is_trained(layer);
+	}
+	/* True if the backward pass goes on below this layer. */
+	bool passes_on(int layer) const
+	{
+		return layer > 0 ? is_trained(layer - 1) : !p.is_frozen(TORCH_WORD);
+	}
+	/* Layers without a backward pass share one. */
 	LayerTape &tape(int layer)
 	{
-		return tapes[p.train ? (size_t)layer : 0];
+		return tapes[is_trained(layer) ? (size_t)layer + 1 : 0];
 	}
 	const uint32_t *layer_tags(const Micro &mb, int layer) const
 	{
@@ -97,7 +113,7 @@ class CpuEngine : public Engine
 	const int threads;
 	const at::ScalarType type;
 	const torch_train_options *options = nullptr; /* of the step being done */
-	bool saving = false;			      /* keep what the backward pass needs */
+	bool saving = false;			      /* in the forward part of a backward() */
 	std::vector<LayerTape> tapes;
 	std::vector<uint32_t> first_tags;
 	at::Tensor first_index;

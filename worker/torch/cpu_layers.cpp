@@ -74,8 +74,9 @@ void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor cont
 		a.head = (uint32_t)head;
 		a.out = at_element(context, q_row * h + column);
 		a.out_stride = h;
-		a.lse = saving || back ? t.lse.data_ptr<float>() + q_row * p.shape.heads + head
-				       : nullptr;
+		a.lse = saves(layer) || back
+				? t.lse.data_ptr<float>() + q_row * p.shape.heads + head
+				: nullptr;
 		a.lse_stride = p.shape.heads;
 		a.d_out = at_element(dc, q_row * h + column);
 		a.dq = at_element(dq, q_row * q_width + column);
@@ -109,7 +110,7 @@ void CpuEngine::project(const Micro &mb, int layer, LayerTape &t, at::Tensor con
 		qkv = workspace(t.qkv, mb.tokens(), 3 * h, type);
 		linear(qkv, t.x, p.compute(TORCH_QUERY, layer, 3));
 	}
-	if (saving)
+	if (saves(layer))
 		workspace(t.lse, rows, p.shape.heads, at::kFloat);
 	attend(mb, layer, t, context, false, {}, {}, {});
 }
@@ -121,7 +122,7 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 	const int64_t rows = layer_rows(mb, layer);
 	const uint32_t *tags = layer_tags(mb, layer);
 	auto keep = [&](at::Tensor &store, int64_t columns, at::ScalarType dtype) {
-		return saving ? workspace(store, rows, columns, dtype) : at::Tensor();
+		return saves(layer) ? workspace(store, rows, columns, dtype) : at::Tensor();
 	};
 
 	t.x = x;
@@ -145,9 +146,11 @@ at::Tensor CpuEngine::encode(const Micro &mb)
 	const int64_t e = p.shape.embedding;
 	auto x = workspace(embed_store, mb.tokens(), e, type);
 
-	embed_z = saving ? workspace(embed_z_store, mb.tokens(), e, type) : at::Tensor();
+	const bool keep = saving && !p.is_frozen(TORCH_WORD);
+
+	embed_z = keep ? workspace(embed_z_store, mb.tokens(), e, type) : at::Tensor();
 	embed_stats =
-		saving ? workspace(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
+		keep ? workspace(embed_stats_store, mb.tokens(), 2, at::kFloat) : at::Tensor();
 	first_index = at::empty({mb.rows()}, at::kLong);
 	first_tags.clear();
 	for (int r = 0; r < mb.rows(); r++) {
@@ -197,7 +200,8 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 		attend(mb, layer, t, {}, true, dc, dqkv, dqkv);
 		bias_gradient(dqkv, 0, 3 * h, p.gradient(TORCH_QUERY_BIAS, layer, 3));
 		weight_gradient(dqkv, t.x, p.gradient(TORCH_QUERY, layer, 3));
-		at::mm_out(dx, dqkv, p.compute(TORCH_QUERY, layer, 3));
+		if (passes_on(layer))
+			at::mm_out(dx, dqkv, p.compute(TORCH_QUERY, layer, 3));
 		dy1 = dx;
 		return;
 	}
@@ -209,6 +213,8 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 	bias_gradient(dkv, 0, 2 * h, p.gradient(TORCH_KEY_BIAS, layer, 2));
 	weight_gradient(dq, t.first, p.gradient(TORCH_QUERY, layer));
 	weight_gradient(dkv, t.x, p.gradient(TORCH_KEY, layer, 2));
+	if (!passes_on(layer))
+		return;
 	at::mm_out(dx, dkv, p.compute(TORCH_KEY, layer, 2));
 	dx.index_add_(0, first_index, at::mm(dq, p.compute(TORCH_QUERY, layer)));
 	dx.index_add_(0, first_index, dy2);

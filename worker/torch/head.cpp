@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The classification head: dropout, dense, tanh, ReLU or GELU, dropout, classifier, cross entropy.
+ * The classification head: dropout, dense, tanh, ReLU or GELU, dropout, classifier, loss.
  * Only the first token of each row comes here, so fp32 operators are fast enough on every device.
  */
 #include "worker/torch/net.hpp"
@@ -51,18 +51,37 @@ void head_forward(const Params &p, const at::Tensor &x, const HeadMasks &masks, 
 			     p.weight(TORCH_CLASSIFIER).t());
 }
 
-at::Tensor head_backward(const Params &p, const HeadTape &t, const Micro &mb, float label_smoothing,
-			 at::Tensor *ret_loss)
+/* From the logits to *ret_loss, and to the gradient of the logits. */
+static at::Tensor cross_entropy(const at::Tensor &logits, const Micro &mb, const at::Tensor &weight,
+				float label_smoothing, at::Tensor *ret_loss)
 {
-	auto logp = at::_log_softmax(t.logits, 1, false);
-	auto at_label = at::tensor(mb.labels).to(p.device).unsqueeze(1);
-	auto weight = at::tensor(mb.weights).to(p.device).unsqueeze(1);
-	auto target = at::full_like(logp, label_smoothing / (float)p.shape.labels);
+	auto logp = at::_log_softmax(logits, 1, false);
+	auto at_label = at::tensor(mb.labels).to(logits.device()).unsqueeze(1);
+	auto target = at::full_like(logp, label_smoothing / (float)logits.size(1));
 
 	target.scatter_add_(1, at_label, at::full_like(logp, 1 - label_smoothing));
 	*ret_loss = at::mul(logp, target).mul_(weight).sum().neg();
+	return logp.exp().sub_(target).mul_(weight);
+}
 
-	auto d = logp.exp().sub_(target).mul_(weight);
+/* Likewise, of the squared error. */
+static at::Tensor squared_error(const at::Tensor &logits, const Micro &mb, const at::Tensor &weight,
+				at::Tensor *ret_loss)
+{
+	auto d = logits - at::tensor(mb.targets).to(logits.device()).view_as(logits);
+	auto part = weight / (float)logits.size(1);
+
+	*ret_loss = (d * d).mul_(part).sum();
+	return d.mul_(part).mul_(2);
+}
+
+at::Tensor head_backward(const Params &p, const HeadTape &t, const Micro &mb, float label_smoothing,
+			 at::Tensor *ret_loss)
+{
+	auto weight = at::tensor(mb.weights).to(p.device).unsqueeze(1);
+	auto d = p.shape.loss == TORCH_CROSS_ENTROPY
+			 ? cross_entropy(t.logits, mb, weight, label_smoothing, ret_loss)
+			 : squared_error(t.logits, mb, weight, ret_loss);
 
 	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
 	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));

@@ -19,7 +19,8 @@ struct ParamPlace {
 	int64_t offset, size, rows, columns;
 };
 
-/* Flat fp32 buffers; views by kind and layer. Decayed parameters first. */
+/* Flat fp32 buffers; views by kind and layer. Frozen parameters first, then decayed ones. The
+ * gradients and the optimiser state have none of the frozen parameters. */
 class Params
 {
       public:
@@ -34,16 +35,23 @@ class Params
 	at::Tensor weight(torch_param kind, int layer = 0) const;
 	at::Tensor gradient(torch_param kind, int layer = 0, int count = 1) const;
 	const at::Tensor &slot(torch_slot slot) const;
+	bool is_frozen(torch_param kind, int layer = 0) const;
+	/* A buffer from its first trained parameter on. */
+	at::Tensor trained(const at::Tensor &flat) const;
 	void refresh_compute(); /* after the weights changed */
 
 	const torch_shape shape;
 	const at::Device device;
 	const bool bf16, train;
-	int64_t total = 0, decayed = 0;
+	const int frozen_parts;
+	/* Ends in the buffer of the weights: of the frozen ones, of those with weight decay, of
+	 * all. */
+	int64_t frozen = 0, decayed = 0, total = 0;
 	at::Tensor w, g, m, v, w16;
 
       private:
 	void add(torch_param kind, int layer);
+	void add_all(bool frozen, torch_param first, torch_param last);
 	std::vector<ParamPlace> places;
 };
 
@@ -53,9 +61,10 @@ struct Micro {
 	std::vector<int8_t> types;
 	std::vector<uint32_t> tags;  /* names a token in its batch: row << 16 | position */
 	std::vector<int32_t> starts; /* rows + 1 */
-	std::vector<int64_t> labels;
-	std::vector<float> weights; /* of the rows' losses */
-	std::vector<int> source;    /* row of the batch */
+	std::vector<int64_t> labels; /* of a cross entropy */
+	std::vector<float> targets;  /* of another loss: rows * labels */
+	std::vector<float> weights;  /* of the rows' losses */
+	std::vector<int> source;     /* row of the batch */
 	int longest = 0;
 
 	int rows() const
@@ -74,7 +83,7 @@ class Engine
 	virtual ~Engine() = default;
 	/* [rows, labels] fp32 */
 	virtual at::Tensor forward(const Micro &micro) = 0;
-	/* Add the gradients of sum(weight * cross entropy); returns that sum, a scalar. */
+	/* Add the gradients of sum(weight * loss of the row); returns that sum, a scalar. */
 	virtual at::Tensor backward(const Micro &micro, const torch_train_options &options) = 0;
 };
 

@@ -55,12 +55,13 @@ class OperatorEngine : public Engine
 	bool dropping = false;
 };
 
-/* In training an autograd leaf on the flat buffer whose gradient is the flat gradient. */
+/* In training, unless frozen, an autograd leaf on the flat buffer whose gradient is the flat
+ * gradient. */
 at::Tensor OperatorEngine::leaf(torch_param kind, int layer)
 {
 	auto w = p.weight(kind, layer);
 
-	if (!training)
+	if (!training || p.is_frozen(kind, layer))
 		return w;
 	w = w.detach().requires_grad_(true);
 	w.mutable_grad() = p.gradient(kind, layer);
@@ -206,7 +207,8 @@ at::Tensor OperatorEngine::backward(const Micro &mb, const torch_train_options &
 		head_forward(p, x.detach(), masks, head);
 		dx = head_backward(p, head, mb, o.label_smoothing, &loss);
 	}
-	x.backward(dx);
+	if (x.requires_grad()) /* else all layers are frozen */
+		x.backward(dx);
 	training = dropping = false;
 	return loss;
 }

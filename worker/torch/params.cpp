@@ -13,33 +13,38 @@ static constexpr int64_t ALIGN = 16; /* floats: one cache line, whole vectors */
 
 Params::Params(const torch_shape &shape_, const torch_options &options, at::Device device_)
     : shape(shape_), device(device_), bf16(options.bf16), train(options.train),
+      frozen_parts(options.train ? options.frozen_parts : 0),
       places((size_t)TORCH_PARAM_COUNT * (size_t)shape_.layers, ParamPlace{-1, 0, 0, 0})
 {
 	auto f32 = at::TensorOptions().dtype(at::kFloat).device(device);
 
-	/* layer by layer: query, key and value of one layer must be adjacent */
-	for (int pass = 0; pass < 2; pass++) {
-		int first = pass ? TORCH_EMBEDDING_NORM_WEIGHT : TORCH_WORD;
-		int last = pass ? TORCH_PARAM_COUNT : TORCH_EMBEDDING_NORM_WEIGHT;
-
-		for (int kind = first; kind < last; kind++)
-			if (!torch_param_is_layered((torch_param)kind))
-				add((torch_param)kind, 0);
-		for (int layer = 0; layer < shape.layers; layer++)
-			for (int kind = first; kind < last; kind++)
-				if (torch_param_is_layered((torch_param)kind))
-					add((torch_param)kind, layer);
-		if (!pass)
-			decayed = total;
-	}
+	add_all(true, TORCH_WORD, TORCH_PARAM_COUNT);
+	frozen = total;
+	add_all(false, TORCH_WORD, TORCH_EMBEDDING_NORM_WEIGHT);
+	decayed = total;
+	add_all(false, TORCH_EMBEDDING_NORM_WEIGHT, TORCH_PARAM_COUNT);
 	w = at::zeros({total}, f32);
 	if (bf16)
 		w16 = at::zeros({total}, f32.dtype(at::kBFloat16));
 	if (!train)
 		return;
-	g = at::zeros({total}, f32);
-	m = at::zeros({total}, f32);
-	v = at::zeros({total}, f32);
+	g = at::zeros({total - frozen}, f32);
+	m = at::zeros({total - frozen}, f32);
+	v = at::zeros({total - frozen}, f32);
+}
+
+/* The kinds first..last - 1, layer by layer: query, key and value of a layer must be adjacent. */
+void Params::add_all(bool of_frozen, torch_param first, torch_param last)
+{
+	for (int kind = first; kind < last; kind++)
+		if (!torch_param_is_layered((torch_param)kind) &&
+		    is_frozen((torch_param)kind) == of_frozen)
+			add((torch_param)kind, 0);
+	for (int layer = 0; layer < shape.layers; layer++)
+		for (int kind = first; kind < last; kind++)
+			if (torch_param_is_layered((torch_param)kind) &&
+			    is_frozen((torch_param)kind, layer) == of_frozen)
+				add((torch_param)kind, layer);
 }
 
 void Params::add(torch_param kind, int layer)
@@ -70,7 +75,10 @@ const ParamPlace &Params::place(torch_param kind, int layer) const
 at::Tensor Params::view(const at::Tensor &flat, torch_param kind, int layer, int count) const
 {
 	const auto &p = place(kind, layer);
-	auto part = flat.narrow(0, p.offset, p.size * count);
+	const int64_t offset = p.offset - (total - flat.numel());
+
+	TORCH_CHECK(offset >= 0, "parameter ", (int)kind, " of layer ", layer, " is frozen");
+	auto part = flat.narrow(0, offset, p.size * count);
 
 	return p.rows == 1 && kind >= TORCH_EMBEDDING_NORM_WEIGHT
 		       ? part
@@ -98,6 +106,16 @@ const at::Tensor &Params::slot(torch_slot s) const
 
 	TORCH_CHECK(s == TORCH_WEIGHT || train, "an inference network has only weights");
 	return *all[s];
+}
+
+bool Params::is_frozen(torch_param kind, int layer) const
+{
+	return torch_param_is_frozen(kind, layer, frozen_parts);
+}
+
+at::Tensor Params::trained(const at::Tensor &flat) const
+{
+	return flat.narrow(0, frozen, total - frozen);
 }
 
 void Params::refresh_compute()

@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The parameters of a model: the size of each kind, and whether each layer has its own copy. */
+/* The parameters of a model: the size of each kind, whether each layer has its own copy, and which
+ * are frozen. */
 #include "worker/torch/torch.h"
 
 bool torch_param_is_layered(torch_param kind) noexcept
 {
 	return (kind >= TORCH_QUERY && kind <= TORCH_FFN_OUT) ||
 	       (kind >= TORCH_QUERY_BIAS && kind <= TORCH_NORM2_BIAS);
+}
+
+static bool is_of_embeddings(torch_param kind)
+{
+	return kind == TORCH_WORD || kind == TORCH_POSITION || kind == TORCH_TYPE ||
+	       kind == TORCH_EMBEDDING_NORM_WEIGHT || kind == TORCH_EMBEDDING_NORM_BIAS ||
+	       kind == TORCH_PROJECTION || kind == TORCH_PROJECTION_BIAS;
+}
+
+bool torch_param_is_frozen(torch_param kind, int layer, int frozen_parts) noexcept
+{
+	return torch_param_is_layered(kind) ? layer < frozen_parts - 1
+					    : frozen_parts > 0 && is_of_embeddings(kind);
 }
 
 size_t torch_param_size(const torch_shape *s, torch_param kind, int *ret_rows,

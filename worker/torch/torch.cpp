@@ -20,6 +20,7 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/randperm.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -36,12 +37,19 @@ struct torch_net {
 	{
 		if (options.micro_tokens <= 0)
 			options.micro_tokens = o.cuda ? MICRO_TOKENS_GPU : MICRO_TOKENS_CPU;
+		open_engine();
 		auto f64 = at::TensorOptions().dtype(at::kDouble).device(device);
 
 		loss = at::zeros({}, f64);
 		norm = at::zeros({}, f64);
-		if (o.backend == TORCH_AUTO && !o.cuda && cpu_engine_fits(shape))
-			engine = make_cpu_engine(params, o.threads);
+	}
+
+	/* A new engine has no memory but the parameters'. */
+	void open_engine()
+	{
+		engine.reset();
+		if (options.backend == TORCH_AUTO && !options.cuda && cpu_engine_fits(params.shape))
+			engine = make_cpu_engine(params, options.threads);
 		else
 			engine = make_operator_engine(params);
 	}
@@ -54,6 +62,11 @@ struct torch_net {
 	at::Tensor loss, norm; /* sum of the steps' losses, norm of the last step */
 	int64_t steps = 0;
 };
+
+static bool is_no_host_memory(const c10::Error &x)
+{
+	return strstr(x.what_without_backtrace(), "DefaultCPUAllocator: ") != nullptr;
+}
 
 template <typename Fn> static torch_code guard(torch_error *e, const Fn &fn) noexcept
 {
@@ -79,10 +92,8 @@ template <typename Fn> static torch_code guard(torch_error *e, const Fn &fn) noe
 	} catch (const c10::AcceleratorError &x) {
 		return say(x.what_without_backtrace(), TORCH_DEVICE_ERROR);
 	} catch (const c10::Error &x) {
-		const char *text = x.what_without_backtrace();
-
-		return say(text,
-			   strstr(text, "DefaultCPUAllocator: ") ? TORCH_NO_MEMORY : TORCH_ERROR);
+		return say(x.what_without_backtrace(),
+			   is_no_host_memory(x) ? TORCH_NO_MEMORY : TORCH_ERROR);
 	} catch (const std::exception &x) {
 		return say(x.what(), TORCH_ERROR);
 	} catch (...) {
@@ -145,9 +156,14 @@ torch_code torch_net_get(const torch_net *net, torch_slot slot, torch_param kind
 	});
 }
 
+bool torch_net_trains(const torch_net *net, torch_param kind, int layer) noexcept
+{
+	return net->params.train && !net->params.is_frozen(kind, layer);
+}
+
 /* Rows order[begin..end) of the batch. */
-static Micro make_micro(const torch_batch &b, const std::vector<int> &order, size_t begin,
-			size_t end)
+static Micro make_micro(const torch_batch &b, int64_t labels, const std::vector<int> &order,
+			size_t begin, size_t end)
 {
 	Micro mb;
 
@@ -166,10 +182,13 @@ static Micro make_micro(const torch_batch &b, const std::vector<int> &order, siz
 		}
 		mb.starts.push_back((int32_t)mb.ids.size());
 		mb.source.push_back(row);
-		if (b.labels) {
+		if (b.labels)
 			mb.labels.push_back(b.labels[row]);
+		if (b.targets)
+			mb.targets.insert(mb.targets.end(), b.targets + row * labels,
+					  b.targets + (row + 1) * labels);
+		if (b.labels || b.targets)
 			mb.weights.push_back(b.weights ? b.weights[row] : 1 / (float)b.rows);
-		}
 		mb.longest = std::max(mb.longest, n);
 	}
 	return mb;
@@ -193,9 +212,49 @@ static void for_micros(const torch_net &net, const torch_batch &b, const Fn &fn)
 
 		while (end < order.size() && tokens + b.lengths[order[end]] <= limit)
 			tokens += b.lengths[order[end++]];
-		fn(make_micro(b, order, begin, end));
+		fn(make_micro(b, net.params.shape.labels, order, begin, end));
 		begin = end;
 	}
+}
+
+/* True if fn() could be done, false if memory ran out. */
+template <typename Fn> static bool fits_memory(const Fn &fn)
+{
+	try {
+		fn();
+		return true;
+	} catch (const c10::OutOfMemoryError &) {
+	} catch (const std::bad_alloc &) {
+	} catch (const c10::Error &x) {
+		if (!is_no_host_memory(x))
+			throw;
+	}
+	return false;
+}
+
+/* for_micros(); if memory runs out, undo() and again in micro-batches of half the tokens. The
+ * longest row goes first: if it is alone and does not fit, the error is the caller's. */
+template <typename Undo, typename Fn>
+static void for_micros_that_fit(torch_net &net, const torch_batch &b, const Undo &undo,
+				const Fn &fn)
+{
+	const int64_t longest = *std::max_element(b.lengths, b.lengths + b.rows);
+	const int64_t tokens = std::accumulate(b.lengths, b.lengths + b.rows, (int64_t)0);
+	auto run = [&] { for_micros(net, b, fn); };
+
+	while (net.options.micro_tokens > longest && tokens > longest) {
+		if (fits_memory(run))
+			return;
+		net.options.micro_tokens = std::min(net.options.micro_tokens, tokens) / 2;
+		net.open_engine();
+		undo();
+	}
+	run();
+}
+
+int64_t torch_net_micro_tokens(const torch_net *net) noexcept
+{
+	return net->options.micro_tokens;
 }
 
 static void refresh(torch_net &net)
@@ -212,21 +271,32 @@ torch_code torch_net_forward(torch_net *net, const torch_batch *batch, float *lo
 		const int64_t labels = net->params.shape.labels;
 
 		refresh(*net);
-		for_micros(*net, *batch, [&](const Micro &mb) {
+		auto answer = [&](const Micro &mb) {
 			auto out = net->engine->forward(mb).to(at::kCPU).contiguous();
 
 			for (int r = 0; r < mb.rows(); r++)
 				memcpy(logits + mb.source[(size_t)r] * labels,
 				       out.const_data_ptr<float>() + r * labels,
 				       (size_t)labels * sizeof(float));
-		});
+		};
+
+		for_micros_that_fit(
+			*net, *batch, [] {}, answer);
 	});
 }
 
 static void compute_gradients(torch_net &net, const torch_batch &b, const torch_train_options &o)
 {
+	auto loss = at::zeros_like(net.loss);
+	auto undo = [&] {
+		net.params.g.zero_();
+		loss.zero_();
+	};
+
 	refresh(net);
-	for_micros(net, b, [&](const Micro &mb) { net.loss.add_(net.engine->backward(mb, o)); });
+	for_micros_that_fit(net, b, undo,
+			    [&](const Micro &mb) { loss.add_(net.engine->backward(mb, o)); });
+	net.loss.add_(loss);
 }
 
 /* Fixed shares of the flat buffers, so that the same number of threads gives the same sums. */
@@ -234,12 +304,12 @@ static double cpu_norm(const torch_net &net)
 {
 	const float *g = net.params.g.data_ptr<float>();
 	const int threads = net.options.threads;
+	const int64_t n = net.params.g.numel();
 	std::vector<double> sums((size_t)threads);
 	double total = 0;
 
 	parallel(threads, [&](int t) {
-		size_t from = (size_t)(net.params.total * t / threads);
-		size_t to = (size_t)(net.params.total * (t + 1) / threads);
+		size_t from = (size_t)(n * t / threads), to = (size_t)(n * (t + 1) / threads);
 
 		sums[(size_t)t] = net.kernel->square_sum(g + from, to - from);
 	});
@@ -253,14 +323,15 @@ static void cpu_update(torch_net &net, const torch_train_options &o)
 	const Params &p = net.params;
 	const double norm = cpu_norm(net);
 	const int threads = net.options.threads;
+	const int64_t decayed = p.decayed - p.frozen;
 	kern_adamw a = {};
 
 	net.norm.fill_(norm);
-	a.w = p.w.data_ptr<float>();
+	a.w = p.trained(p.w).data_ptr<float>();
 	a.g = p.g.data_ptr<float>();
 	a.m = p.m.data_ptr<float>();
 	a.v = p.v.data_ptr<float>();
-	a.w_bf16 = p.bf16 ? (uint16_t *)p.w16.data_ptr() : nullptr;
+	a.w_bf16 = p.bf16 ? (uint16_t *)p.trained(p.w16).data_ptr() : nullptr;
 	a.grad_scale = o.max_grad_norm > 0
 			       ? (float)std::min(1.0, (double)o.max_grad_norm / (norm + 1e-6))
 			       : 1;
@@ -274,10 +345,10 @@ static void cpu_update(torch_net &net, const torch_train_options &o)
 		kern_adamw mine = a;
 
 		mine.weight_decay = o.weight_decay;
-		net.kernel->adamw(&mine, (size_t)(p.decayed * t / threads),
-				  (size_t)(p.decayed * (t + 1) / threads));
+		net.kernel->adamw(&mine, (size_t)(decayed * t / threads),
+				  (size_t)(decayed * (t + 1) / threads));
 	});
-	net.kernel->adamw(&a, (size_t)p.decayed, (size_t)p.total);
+	net.kernel->adamw(&a, (size_t)decayed, (size_t)p.g.numel());
 }
 
 static void operator_update(torch_net &net, const torch_train_options &o)
@@ -285,7 +356,8 @@ static void operator_update(torch_net &net, const torch_train_options &o)
 	Params &p = net.params;
 	auto norm = p.g.norm();
 	auto step = at::full({}, (double)o.step, p.g.options());
-	const int64_t cut[] = {0, p.decayed, p.total};
+	const int64_t cut[] = {0, p.decayed - p.frozen, p.g.numel()};
+	auto w = p.trained(p.w);
 
 	net.norm.copy_(norm);
 	if (o.max_grad_norm > 0)
@@ -295,7 +367,7 @@ static void operator_update(torch_net &net, const torch_train_options &o)
 			return std::vector<at::Tensor>{t.narrow(0, cut[i], cut[i + 1] - cut[i])};
 		};
 
-		at::_fused_adamw_(part(p.w), part(p.g), part(p.m), part(p.v), {}, {step.clone()},
+		at::_fused_adamw_(part(w), part(p.g), part(p.m), part(p.v), {}, {step.clone()},
 				  o.learning_rate, o.beta1, o.beta2, i ? 0 : o.weight_decay, o.eps,
 				  false, false);
 	}

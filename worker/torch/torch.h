@@ -3,8 +3,8 @@
  * The C interface to libtorch: one network, an encoder of the BERT kind with a classification head.
  * Its parameters, gradients and AdamW state are on one device. It offers only the whole operations
  * that inference and training need. No C++ exception crosses it. One thread uses a network at a
- * time. Parameters are in flat fp32 buffers, in the order of torch_slot: first those with weight
- * decay, then the others.
+ * time. Parameters are in flat fp32 buffers, one for each torch_slot: first the frozen ones, which
+ * only TORCH_WEIGHT has, then those with weight decay, then the others.
  */
 #pragma once
 
@@ -44,6 +44,11 @@ enum torch_head {
 	TORCH_HEAD_GELU
 };
 
+enum torch_loss {
+	TORCH_CROSS_ENTROPY = 0,
+	TORCH_SQUARED_ERROR /* mean over the labels */
+};
+
 struct torch_shape {
 	int layers, hidden, heads, intermediate;
 	int embedding;		     /* width of the embeddings; projected if it is not `hidden` */
@@ -53,6 +58,7 @@ struct torch_shape {
 	float norm_eps;
 	enum torch_activation activation;
 	enum torch_head head; /* what follows the head's first dense layer */
+	enum torch_loss loss; /* training only */
 	/* dropout: after the embeddings, on attention probabilities, after the attention's and the
 	 * feed-forward's output layer, before the head, before the classifier */
 	float drop_embedding, drop_attention, drop_attention_out, drop_output, drop_head_input,
@@ -66,9 +72,10 @@ enum torch_backend {
 
 struct torch_options {
 	int threads;
-	bool cuda;	      /* the first visible GPU */
-	bool bf16;	      /* matrix work in bfloat16, master weights and sums in fp32 */
-	bool train;	      /* keep gradients and optimiser state */
+	bool cuda;	  /* the first visible GPU */
+	bool bf16;	  /* matrix work in bfloat16, master weights and sums in fp32 */
+	bool train;	  /* keep gradients and optimiser state */
+	int frozen_parts; /* constant: 0: none; 1: the embeddings; 1 + N: and the first N layers */
 	int64_t micro_tokens; /* the most tokens in one pass; 0: a good default */
 	enum torch_backend backend;
 };
@@ -118,7 +125,8 @@ struct torch_batch {
 	const int64_t *starts;	/* per row: its first token in ids */
 	const int32_t *lengths; /* per row, >= 1 */
 	int rows;
-	const int64_t *labels; /* training only */
+	const int64_t *labels; /* training with TORCH_CROSS_ENTROPY */
+	const float *targets;  /* training with another loss: per row one for each label */
 	const float *weights;  /* training: of each row's loss in the sum; NULL: 1 / rows */
 };
 
@@ -150,6 +158,9 @@ void torch_net_free(struct torch_net *net) TORCH_NOEXCEPT;
 size_t torch_param_size(const struct torch_shape *shape, enum torch_param kind, int *ret_rows,
 			int *ret_columns) TORCH_NOEXCEPT;
 bool torch_param_is_layered(enum torch_param kind) TORCH_NOEXCEPT;
+bool torch_param_is_frozen(enum torch_param kind, int layer, int frozen_parts) TORCH_NOEXCEPT;
+/* True if the slots after TORCH_WEIGHT have this parameter. */
+bool torch_net_trains(const struct torch_net *net, enum torch_param kind, int layer) TORCH_NOEXCEPT;
 /* Copy one parameter in or out, fp32. The slots after TORCH_WEIGHT need options.train. */
 enum torch_code torch_net_put(struct torch_net *net, enum torch_slot slot, enum torch_param kind,
 			      int layer, const float *data, struct torch_error *e) TORCH_NOEXCEPT;
@@ -157,10 +168,14 @@ enum torch_code torch_net_get(const struct torch_net *net, enum torch_slot slot,
 			      enum torch_param kind, int layer, float *data,
 			      struct torch_error *e) TORCH_NOEXCEPT;
 
+/* The most tokens in one pass. If memory runs out, training and inference halve it and start again,
+ * until one row alone does not fit. */
+int64_t torch_net_micro_tokens(const struct torch_net *net) TORCH_NOEXCEPT;
+
 /* logits[rows * labels], without dropout. */
 enum torch_code torch_net_forward(struct torch_net *net, const struct torch_batch *batch,
 				  float *logits, struct torch_error *e) TORCH_NOEXCEPT;
-/* Forward, loss (sum of the rows' weighted cross entropies), backward, clipping, AdamW. On a GPU
+/* Forward, loss (sum of the rows' weighted losses), backward, clipping, AdamW. On a GPU
  * this returns before the work is done. */
 enum torch_code torch_net_train(struct torch_net *net, const struct torch_batch *batch,
 				const struct torch_train_options *options,
