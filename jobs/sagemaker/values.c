@@ -5,6 +5,7 @@
  * the program to run, as the SDK does. Pure.
  */
 #include "base/own.h"
+#include "base/percent.h"
 #include "base/pytext.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
@@ -80,6 +81,23 @@ static bool survives_shell(const char *key, const json_t *v)
 	return !json_is_array(v) && !json_is_null(v);
 }
 
+/* {"a class": 2.0} as "a%20class=2.0", so that no shell changes it. NULL: out of memory. */
+static json_t *weights_text(const json_t *by_name)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(TEXT_MAX);
+	const char *name;
+	json_t *weight;
+
+	json_object_foreach((json_t *)by_name, name, weight) {
+		buf_printf(&text, "%s", text.len ? "," : "");
+		if (percent_encode(&text, name, "") < 0)
+			return NULL;
+		buf_printf(&text, "=");
+		py_json(&text, weight, PY_JSON_DUMPS);
+	}
+	return buf_ok(&text) ? json_string(buf_str(&text)) : NULL;
+}
+
 static void put_given(struct request *q, json_t *values, const json_t *spec, bool native)
 {
 	const char *key;
@@ -90,6 +108,10 @@ static void put_given(struct request *q, json_t *values, const json_t *spec, boo
 
 		if (native && json_is_null(value))
 			continue;
+		if (native && str_eq(key, "class_weights") && json_is_object(value)) {
+			put_own(q, values, key, weights_text(value));
+			continue;
+		}
 		field_of(field, key);
 		if (!*key || text_chars(key) > SAGEMAKER_VALUE_NAME_MAX || strpbrk(key, "\r\n"))
 			request_refuse(q, ERR_INVALID, field,

@@ -78,7 +78,7 @@ struct spec_field {
 	const char *const *words; /* NULL-terminated */
 	const struct spec_table *table;
 	const struct spec_field *item;
-	const struct spec_field *text; /* a list may be given as one text of this row */
+	const struct spec_field *text; /* a list or map may be given as one text of this row */
 	/* roles of outputs that a reference may name; 0: no references */
 	unsigned accepts;
 	enum spec_path_use use;

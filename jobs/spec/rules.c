@@ -95,6 +95,12 @@ static void rule_best(struct spec_parse *p, const json_t *h, bool has_test)
 			   "remove one of them");
 }
 
+static bool has_class_weights(const json_t *h)
+{
+	return json_is_object(json_object_get(h, "class_weights")) ||
+	       str_eq(json_get_str(h, "class_weights", "none"), "balanced");
+}
+
 /* Of native training, as the worker sees it in worker/train/settings.c. */
 static void rule_hyperparameters(struct spec_parse *p, const json_t *spec)
 {
@@ -106,8 +112,7 @@ static void rule_hyperparameters(struct spec_parse *p, const json_t *spec)
 	if (json_object_get(h, "warmup_steps") && json_object_get(h, "warmup_ratio"))
 		spec_problem(p, PROBLEM_INVALID,
 			     "give 'warmup_steps' or 'warmup_ratio', not both: remove one");
-	if (str_eq(json_get_str(h, "class_weights", "none"), "balanced") &&
-	    json_get_num(h, "label_smoothing_factor", 0) > 0)
+	if (has_class_weights(h) && json_get_num(h, "label_smoothing_factor", 0) > 0)
 		problem_at(p, "class_weights",
 			   "does not work with 'label_smoothing_factor': remove one of them");
 	if (rows > STEP_ROWS_MAX) {

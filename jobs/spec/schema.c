@@ -54,9 +54,20 @@ static json_t *list_schema(const struct spec_field *f, unsigned modes)
 
 	if (f->flags & SPEC_UNIQUE)
 		json_object_set_new(out, "uniqueItems", json_true());
-	if (f->text)
-		out = json_pack("{s:[o, o]}", "anyOf", out, value_schema(f->text, modes));
 	return out;
+}
+
+static json_t *map_schema(const struct spec_field *f, unsigned modes)
+{
+	return json_pack("{s:s, s:o, s:o, s:o}", "type", "object", "minProperties", bound(f->min),
+			 "maxProperties", bound(f->max), "additionalProperties",
+			 value_schema(f->item, modes));
+}
+
+/* `out`, or the row's text form. */
+static json_t *or_text(const struct spec_field *f, unsigned modes, json_t *out)
+{
+	return f->text ? json_pack("{s:[o, o]}", "anyOf", out, value_schema(f->text, modes)) : out;
 }
 
 static json_t *object_schema(const struct spec_field *f, unsigned modes)
@@ -112,11 +123,9 @@ static json_t *value_schema(const struct spec_field *f, unsigned modes)
 	case FIELD_OBJECT:
 		return object_schema(f, modes);
 	case FIELD_LIST:
-		return list_schema(f, modes);
+		return or_text(f, modes, list_schema(f, modes));
 	case FIELD_MAP:
-		return json_pack("{s:s, s:o, s:o}", "type", "object", "maxProperties",
-				 bound(f->max), "additionalProperties",
-				 value_schema(f->item, modes));
+		return or_text(f, modes, map_schema(f, modes));
 	case FIELD_ANY:
 	case FIELD_JOBS:
 		return json_object();

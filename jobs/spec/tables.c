@@ -244,6 +244,13 @@ static const char *const words_metric[] = {"loss",	    "accuracy", "f1",
 					   "eval_recall",   NULL};
 static const char *const words_bf16[] = {"auto", "on", "off", NULL};
 
+static const struct spec_field class_weights_word = {
+	.name = "class_weights", .type = FIELD_ENUM, .words = words_weights};
+static const struct spec_field item_weight = {.name = "weight",
+					      .type = FIELD_NUMBER,
+					      .flags = SPEC_ABOVE_MIN,
+					      .max = 1e6};
+
 static const struct spec_field hyperparameters_fields[] = {
 	{.name = "epochs",
 	 .type = FIELD_NUMBER,
@@ -329,11 +336,21 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .fallback = "0.0",
 	 .help = "This part of each row's label is spread over all labels; eval_loss likewise."},
 	{.name = "class_weights",
-	 .type = FIELD_ENUM,
-	 .words = words_weights,
+	 .type = FIELD_MAP,
+	 .min = 2,
+	 .max = 10000,
+	 .item = &item_weight,
+	 .text = &class_weights_word,
 	 .fallback = "\"none\"",
-	 .help = "balanced: each class counts alike in the loss, however many rows it has, as in "
-		 "scikit-learn; eval_loss does not change."},
+	 .help = "A weight in the loss for each class, by its name; or balanced: each class counts "
+		 "alike, however many rows it has, as in scikit-learn; eval_loss does not "
+		 "change."},
+	{.name = "frozen_layers",
+	 .type = FIELD_INT,
+	 .min = 0,
+	 .max = 1000,
+	 .help = "The embeddings and this many of the encoder's first layers are not trained; 0: "
+		 "the embeddings; when left out, all is trained."},
 	{.name = "bf16",
 	 .type = FIELD_ENUM,
 	 .words = words_bf16,

@@ -21,9 +21,10 @@ class Execution:
             "name": kind, "spec": spec, "resources": {"cpus": cpus, "devices": []},
             "resume": resume and str(resume)}))
 
-    def start(self, **popen):
+    def start(self, env=None, **popen):
+        more = env or {}
         env = {"PATH": os.environ["PATH"], "TMPDIR": str(self.dir), "TRAINYARD_EXECUTION": "x1",
-               "TRAINYARD_EXECUTION_DIR": str(self.dir)}
+               "TRAINYARD_EXECUTION_DIR": str(self.dir), **more}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
                 env[name] = os.environ[name]

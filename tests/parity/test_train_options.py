@@ -65,8 +65,19 @@ class Weighted(transformers.Trainer):
                                                  weight=self.class_weights)
 
 
-def trainers(setup, head, where, steps=STEPS, weights=None, callbacks=(), **arguments):
+def freeze(model, layers):
+    model.base_model.embeddings.requires_grad_(False)
+    if hasattr(model.base_model, "embeddings_project"):
+        model.base_model.embeddings_project.requires_grad_(False)
+    for layer in model.base_model.encoder.layer[:layers]:
+        layer.requires_grad_(False)
+
+
+def trainers(setup, head, where, steps=STEPS, weights=None, callbacks=(), frozen=None,
+             **arguments):
     model = transformers.AutoModelForSequenceClassification.from_pretrained(head)
+    if frozen is not None:
+        freeze(model, frozen)
     # A mean over the rows: Trainer 5 else takes the loss of each batch for a sum to be scaled.
     model.accepts_loss_kwargs = False
 
@@ -137,6 +148,87 @@ def test_class_weights(setup, head, tmp_path, monkeypatch):
                 gradient_accumulation_steps=2)
     assert losses_of(mine) == pytest.approx(curve(theirs.state.log_history), abs=TOLERANCE)
     assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate()["eval_loss"], abs=TOLERANCE)
+
+
+def test_class_weights_by_name(setup, head, tmp_path, monkeypatch):
+    labels = [0 if i < 6 else 1 for i in range(170)]
+    monkeypatch.setattr(setup, "train", setup.data("named", 0, 38, labels=labels, max_length=16))
+    theirs = trainers(setup, head, tmp_path / "t", weights=torch.tensor([2.5, 0.75]),
+                      gradient_accumulation_steps=2)
+    mine = ours(setup, tmp_path / "x", max_steps=STEPS, gradient_accumulation_steps=2,
+                class_weights={"good": 0.75, "bad": 2.5})
+    assert losses_of(mine) == pytest.approx(curve(theirs.state.log_history), abs=TOLERANCE)
+    assert mine.result["eval_loss"] == pytest.approx(theirs.evaluate()["eval_loss"], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("weights, words", [
+    ({"good": 2}, "no weight for 'bad'; give each class one"),
+    ({"good": 2, "bad": 1, "Bad": 1}, "names 'Bad', but the classes of the data are 'bad', 'good'"),
+    ({"good": 0, "bad": 1}, "the weight of class 'good' must be a number above 0"),
+])
+def test_class_weights_that_are_refused(setup, tmp_path, weights, words):
+    run = Execution(tmp_path / "x", "train", setup.spec(class_weights=weights)).run()
+    assert run.failure["code"] == "invalid_input" and words in run.failure["message"]
+    assert run.failure["field"].startswith("/hyperparameters/class_weights")
+
+
+@pytest.fixture(scope="module", params=["bert", "electra"])
+def deep(request, tmp_path_factory):
+    """Three layers; the electra's embeddings are narrower than its layers."""
+    made = Setup(tmp_path_factory.mktemp(request.param), hidden_size=32, intermediate_size=32,
+                 num_attention_heads=2, num_hidden_layers=3, hidden_dropout_prob=0.0,
+                 attention_probs_dropout_prob=0.0)
+    if request.param == "electra":
+        transformers.ElectraModel(transformers.ElectraConfig(
+            vocab_size=30522, embedding_size=16, hidden_size=32, intermediate_size=32,
+            num_attention_heads=2, num_hidden_layers=3, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0, max_position_embeddings=64)).save_pretrained(
+                made.model)
+    made.train = made.data("small", 0, 38, max_length=16)
+    spec = made.spec(max_steps=1, learning_rate=1e-30, warmup_steps=0, bf16="off", save_steps=0)
+    made.head = Execution(tmp_path_factory.mktemp("head"), "train", spec).run().work / "model"
+    return made
+
+
+def trained_names(head, frozen):
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(head)
+    freeze(model, frozen)
+    return {name for name, p in model.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("frozen", [0, 2, 3])
+def test_frozen_layers(deep, tmp_path, frozen):
+    """Trainer's curve; the frozen weights are bit-equal and have no optimiser state."""
+    options = {"weight_decay": 0.1, "max_grad_norm": 0.5}
+    theirs = trainers(deep, deep.head, tmp_path / "t", frozen=frozen, **options)
+    mine = ours(deep, tmp_path / "x", max_steps=STEPS, frozen_layers=frozen,
+                **{**options, "save_steps": 60})
+    assert losses_of(mine) == pytest.approx(curve(theirs.state.log_history), abs=TOLERANCE)
+    trained = trained_names(deep.head, frozen)
+    before, after = (load_file(d / "model.safetensors") for d in (deep.head, mine.work / "model"))
+    assert {name for name in after if not torch.equal(before[name], after[name])} == trained
+    kept = mine.work / "checkpoints/checkpoint-60"
+    for name in ("exp_avg.safetensors", "exp_avg_sq.safetensors"):
+        assert set(load_file(kept / name)) == trained
+    spec = deep.spec(bf16="off", logging_steps=1, learning_rate=3e-3, train_batch_size=BATCH,
+                     max_steps=STEPS, frozen_layers=frozen, save_steps=60, **options)
+    again = Execution(tmp_path / "y", "train", spec, resume=kept).run()
+    resumed = load_file(again.work / "model/model.safetensors")
+    assert all(torch.equal(resumed[name], after[name]) for name in after)
+
+
+def test_frozen_layers_with_dropout_in_bfloat16(deep, tmp_path):
+    run = Execution(tmp_path / "x", "train", deep.spec(bf16="on", frozen_layers=2)).run()
+    before, after = (load_file(d / "model.safetensors") for d in (deep.head, run.work / "model"))
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {n for n in changed if "classifier" not in n} == \
+        {n for n in trained_names(deep.head, 2) if "classifier" not in n}
+
+
+def test_more_frozen_layers_than_the_model_has(setup, tmp_path):
+    run = Execution(tmp_path / "x", "train", setup.spec(frozen_layers=2)).run()
+    assert run.failure["field"] == "/hyperparameters/frozen_layers"
+    assert "the model has 1 layers" in run.failure["message"]
 
 
 BEST = {"eval_steps": 5, "learning_rate": 2e-2, "load_best_model_at_end": True}

@@ -16,7 +16,7 @@
 
 static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 {
-	char low[32], high[32];
+	char low[32], high[32], words[128];
 
 	snprintf(low, sizeof(low), "%.12g", f->min);
 	snprintf(high, sizeof(high), "%.12g", f->max);
@@ -56,6 +56,9 @@ static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 		return buf;
 	case FIELD_MAP:
 		snprintf(buf, size, "object of your names, at most %s", high);
+		if (f->text)
+			snprintf(buf + strlen(buf), size - strlen(buf), "; or %s",
+				 type_text(f->text, words, sizeof(words)));
 		return buf;
 	case FIELD_ANY:
 		return "see there";

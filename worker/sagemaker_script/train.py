@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.parse
 import zipfile
 
 import torch
@@ -43,6 +44,20 @@ def yes_or_no(text):
     return text.lower() == "true"
 
 
+def class_weights(text):
+    """none, balanced, or a weight for each class: "a=1,b%20c=2.5"."""
+    if text in ("none", "balanced"):
+        return text
+    weights = {}
+    for item in text.split(","):
+        name, _, number = item.rpartition("=")
+        try:
+            weights[urllib.parse.unquote(name)] = float(number)
+        except ValueError as e:
+            raise argparse.ArgumentTypeError(f"'{item}' is no weight of a class: {e}") from e
+    return weights
+
+
 def parse_args(argv):
     p = argparse.ArgumentParser(allow_abbrev=False)
     p.add_argument("--epochs", type=float, default=3)
@@ -60,7 +75,8 @@ def parse_args(argv):
     p.add_argument("--weight_decay", type=float, default=0.0)
     p.add_argument("--max_grad_norm", type=float, default=1.0)
     p.add_argument("--label_smoothing_factor", type=float, default=0.0)
-    p.add_argument("--class_weights", choices=["none", "balanced"], default="none")
+    p.add_argument("--class_weights", type=class_weights, default="none")
+    p.add_argument("--frozen_layers", type=int)
     p.add_argument("--bf16", choices=["auto", "on", "off"], default="auto")
     p.add_argument("--logging_steps", type=int)
     p.add_argument("--eval_steps", type=int)
@@ -170,7 +186,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
 
 
 class WeightedTrainer(Trainer):
-    """A Trainer whose loss in training counts each class alike, as scikit-learn's balanced."""
+    """A Trainer whose loss in training weighs each class."""
 
     class_weights = None
 
@@ -188,6 +204,41 @@ def balanced_weights(labels, classes):
     counts = torch.bincount(torch.tensor(labels), minlength=classes).double()
     weights = len(labels) / (int((counts > 0).sum()) * counts)
     return torch.where(counts > 0, weights, torch.zeros(())).float()
+
+
+def listed(names):
+    return ", ".join(f"'{name}'" for name in names)[:300]
+
+
+def named_weights(by_name, names):
+    """The given weight of each class; a class without one is an error."""
+    unknown = [n for n in by_name if n not in names]
+    if unknown:
+        raise BadInput(f"class_weights names '{unknown[0]}', but the classes of the data are "
+                       f"{listed(names)}")
+    missing = [n for n in names if n not in by_name]
+    if missing:
+        raise BadInput(f"class_weights has no weight for {listed(missing)}; give each "
+                       "class one, such as 1")
+    return torch.tensor([by_name[n] for n in names]).float()
+
+
+def freeze(model, layers):
+    """Make the embeddings and the first layers constant."""
+    base = model.base_model
+    stack = getattr(getattr(base, "encoder", None) or getattr(base, "transformer", None), "layer",
+                    None)
+    if stack is None or not hasattr(base, "embeddings"):
+        raise BadInput(f"frozen_layers does not work with a model of type "
+                       f"'{model.config.model_type}'; remove it")
+    if layers > len(stack):
+        raise BadInput(f"frozen_layers is {layers}, but the model has {len(stack)} layers; give "
+                       "at most that")
+    parts = [base.embeddings, *stack[:layers]]
+    if hasattr(base, "embeddings_project"):
+        parts.append(base.embeddings_project)
+    for part in parts:
+        part.requires_grad_(False)
 
 
 def judge(values, greater_is_better, threshold):
@@ -337,6 +388,8 @@ def make_trainer(args, checkpoints, watch):
     if test is not None:
         test = rows.match_labels(test, train, names)
     model, tokenizer = open_model(args, names)
+    if args.frozen_layers is not None:
+        freeze(model, args.frozen_layers)
     for data, what in ((train, "training"), (test, "test")):
         if data is not None:
             rows.check_against(data, what, model, args.max_length)
@@ -352,6 +405,8 @@ def make_trainer(args, checkpoints, watch):
         **(accepted(Trainer, processing_class=tokenizer) or {"tokenizer": tokenizer}))
     if args.class_weights == "balanced":
         trainer.class_weights = balanced_weights(train["labels"], len(names))
+    elif args.class_weights != "none":
+        trainer.class_weights = named_weights(args.class_weights, names)
     return trainer
 
 

@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 #include "worker/model/model.h"
+#include "worker/train/class_weights.h"
 
 #include <stdlib.h>
 
@@ -31,31 +32,13 @@ void batches_freep(struct batches **b)
 	free(*b);
 }
 
-/* As scikit-learn's class_weight="balanced": rows / (classes with rows * rows of the class). */
-static float *balanced_weights(const struct dataset *d)
-{
-	OWN(freep) int64_t *counts = calloc((size_t)d->labels_n, sizeof(*counts));
-	float *weights = calloc((size_t)d->labels_n, sizeof(*weights));
-	int classes = 0;
-
-	if (!counts || !weights) {
-		free(weights);
-		return NULL;
-	}
-	for (int64_t row = 0; row < d->rows; row++)
-		classes += counts[d->labels[row]]++ == 0;
-	for (int i = 0; i < d->labels_n; i++)
-		if (counts[i])
-			weights[i] =
-				(float)((double)d->rows / ((double)classes * (double)counts[i]));
-	return weights;
-}
-
-int batches_new(const struct rows_view *v, const struct train_settings *s, struct batches **ret,
-		struct err *reterr)
+int batches_new(const struct rows_view *v, const struct train_settings *s,
+		const struct model_config *c, struct batches **ret, struct err *reterr)
 {
 	OWN(batches_freep) struct batches *b = calloc(1, sizeof(*b));
 	size_t most = (size_t)s->train_batch_size * (size_t)s->gradient_accumulation_steps;
+
+	int r;
 
 	if (!b)
 		return err_errno(reterr, ENOMEM, "start training");
@@ -67,13 +50,12 @@ int batches_new(const struct rows_view *v, const struct train_settings *s, struc
 	b->labels = calloc(most, sizeof(*b->labels));
 	b->lengths = calloc(most, sizeof(*b->lengths));
 	b->weights = calloc(most, sizeof(*b->weights));
-	if (s->class_weights == TRAIN_WEIGHTS_BALANCED)
-		b->class_weights = balanced_weights(v->data);
-	if (!b->order || !b->starts || !b->labels || !b->lengths || !b->weights ||
-	    (s->class_weights == TRAIN_WEIGHTS_BALANCED && !b->class_weights))
+	if (!b->order || !b->starts || !b->labels || !b->lengths || !b->weights)
 		return err_errno(reterr, ENOMEM, "start training");
-	*ret = TAKE(b);
-	return 0;
+	r = class_weights_make(s, v->data, c, &b->class_weights, reterr);
+	if (r >= 0)
+		*ret = TAKE(b);
+	return r;
 }
 
 /* The order that accelerate's seeded sampler gives this epoch. */

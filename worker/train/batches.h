@@ -8,9 +8,10 @@
 
 struct batches;
 
-/* `v`, its data and `s` (fitted to its rows) are borrowed. -ENOMEM. */
-int batches_new(const struct rows_view *v, const struct train_settings *s, struct batches **ret,
-		struct err *reterr) MUSTCHECK;
+/* `v`, its data and `s` (fitted to its rows) are borrowed. -ENOMEM; -ERR_INVALID: class weights that
+ * are not those of the model's classes. */
+int batches_new(const struct rows_view *v, const struct train_settings *s,
+		const struct model_config *c, struct batches **ret, struct err *reterr) MUSTCHECK;
 void batches_freep(struct batches **b);
 /* The rows of step k (0-based): gradient_accumulation_steps batches, fewer at the end of an epoch.
  * As in Trainer, a step's loss is the mean of its batches' losses. A batch's loss is the mean over

@@ -57,6 +57,10 @@ static json_t *run_identity(const struct train_run *t)
 				    json_integer(s->gradient_accumulation_steps));
 	if (s->class_weights == TRAIN_WEIGHTS_BALANCED)
 		json_object_set_new(j, "class_weights", json_string("balanced"));
+	if (s->class_weights == TRAIN_WEIGHTS_BY_NAME)
+		json_object_set_new(j, "class_weights", json_deep_copy(s->weights_by_name));
+	if (s->frozen_layers != TRAIN_FREEZE_NONE)
+		json_object_set_new(j, "frozen_layers", json_integer(s->frozen_layers));
 	return j;
 }
 

@@ -24,6 +24,7 @@ struct train_run {
 	struct dataset *train, *test; /* test may be NULL */
 	struct rows_view train_rows, test_rows;
 	bool bf16, cuda;
+	int64_t micro_tokens; /* of the network, as reported */
 
 	int64_t step;	    /* steps done */
 	double loss_sum;    /* of all steps done, also those before a resume */

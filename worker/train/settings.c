@@ -81,14 +81,42 @@ static int get_schedule(const json_t *j, enum train_schedule *ret, struct err *r
 		      s);
 }
 
-static int get_class_weights(const json_t *j, enum train_class_weights *ret, struct err *reterr)
+static int check_weights(const json_t *by_name, struct err *reterr)
 {
+	const char *name;
+	json_t *weight;
+
+	json_object_foreach((json_t *)by_name, name, weight) {
+		double v = json_number_value(weight);
+		char field[ERR_FIELD_MAX] = "/hyperparameters/class_weights";
+
+		json_pointer_add(field, sizeof(field), name);
+		if (!(v > 0 && v <= TRAIN_WEIGHT_MAX))
+			return err_at(reterr, ERR_INVALID, field,
+				      "the weight of class '%.80s' must be a number above 0 and at "
+				      "most %g",
+				      name, TRAIN_WEIGHT_MAX);
+	}
+	return 0;
+}
+
+static int get_class_weights(const json_t *j, struct train_settings *ret, struct err *reterr)
+{
+	const json_t *v = json_object_get(j, "class_weights");
 	const char *s = json_get_str(j, "class_weights", "none");
 
-	*ret = str_eq(s, "balanced") ? TRAIN_WEIGHTS_BALANCED : TRAIN_WEIGHTS_NONE;
-	if (*ret == TRAIN_WEIGHTS_NONE && !str_eq(s, "none"))
+	if (json_is_object(v)) {
+		ret->class_weights = TRAIN_WEIGHTS_BY_NAME;
+		ret->weights_by_name = v;
+		return check_weights(v, reterr);
+	}
+	ret->class_weights = str_eq(s, "balanced") ? TRAIN_WEIGHTS_BALANCED : TRAIN_WEIGHTS_NONE;
+	ret->weights_by_name = NULL;
+	if (ret->class_weights == TRAIN_WEIGHTS_NONE && !str_eq(s, "none"))
 		return err_at(reterr, ERR_INVALID, "/hyperparameters/class_weights",
-			      "class_weights must be \"none\" or \"balanced\", not \"%s\"", s);
+			      "class_weights must be \"none\", \"balanced\" or an object with a "
+			      "weight for each class, not \"%s\"",
+			      s);
 	return 0;
 }
 
@@ -147,7 +175,7 @@ static int get_numbers(const json_t *h, struct train_settings *ret, struct err *
 
 int train_settings_parse(const json_t *h, struct train_settings *ret, struct err *reterr)
 {
-	int64_t batch = 0, eval_batch = 0, accumulation = 0;
+	int64_t batch = 0, eval_batch = 0, accumulation = 0, frozen = 0;
 	const struct {
 		const char *key;
 		int64_t fallback, least, most;
@@ -156,6 +184,7 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 		{"train_batch_size", 32, 1, TRAIN_BATCH_MAX, &batch},
 		{"eval_batch_size", 64, 1, TRAIN_BATCH_MAX, &eval_batch},
 		{"gradient_accumulation_steps", 1, 1, TRAIN_BATCH_MAX, &accumulation},
+		{"frozen_layers", TRAIN_FREEZE_NONE, 0, TRAIN_LAYERS_MAX, &frozen},
 		{"save_total_limit", 2, 1, INT32_MAX, &ret->save_total_limit},
 		{"early_stopping_patience", 0, 1, INT32_MAX, &ret->early_stopping_patience},
 		{"warmup_steps", TRAIN_WARMUP_AUTO, 0, INT32_MAX, &ret->warmup_steps},
@@ -176,7 +205,7 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	if (r >= 0)
 		r = get_schedule(h, &ret->lr_scheduler_type, reterr);
 	if (r >= 0)
-		r = get_class_weights(h, &ret->class_weights, reterr);
+		r = get_class_weights(h, ret, reterr);
 	if (r >= 0)
 		r = get_best(h, ret, reterr);
 	if (r >= 0)
@@ -189,6 +218,7 @@ int train_settings_parse(const json_t *h, struct train_settings *ret, struct err
 	ret->train_batch_size = (int)batch;
 	ret->eval_batch_size = (int)eval_batch;
 	ret->gradient_accumulation_steps = (int)accumulation;
+	ret->frozen_layers = (int)frozen;
 	return r;
 }
 

@@ -17,6 +17,9 @@
 #define TRAIN_LOG_MAX_US   (10 * USEC_PER_SEC) /* … and in any case one every 10 s */
 #define TRAIN_BATCH_MAX	   65536	       /* rows of an optimiser step, too */
 #define TRAIN_SAVE_EPOCHS  (-1)
+#define TRAIN_FREEZE_NONE  (-1)
+#define TRAIN_LAYERS_MAX   1000	/* of frozen_layers */
+#define TRAIN_WEIGHT_MAX   1e6	/* of a class */
 #define TRAIN_WARMUP_AUTO  (-1)
 #define TRAIN_WARMUP_STEPS 500 /* of the reference script … */
 #define TRAIN_WARMUP_PART  10  /* … and at most a tenth of the run */
@@ -35,7 +38,8 @@ enum train_schedule { /* after the warm-up */
 
 enum train_class_weights {
 	TRAIN_WEIGHTS_NONE = 0,
-	TRAIN_WEIGHTS_BALANCED
+	TRAIN_WEIGHTS_BALANCED,
+	TRAIN_WEIGHTS_BY_NAME
 };
 
 struct train_settings {
@@ -49,6 +53,8 @@ struct train_settings {
 	double label_smoothing_factor;
 	enum train_schedule lr_scheduler_type;
 	enum train_class_weights class_weights;
+	const json_t *weights_by_name; /* {"class": weight}; borrowed; NULL: none */
+	int frozen_layers;	       /* and the embeddings; TRAIN_FREEZE_NONE: all is trained */
 	int64_t seed;
 	int64_t max_length; /* 0: rows are not cut; else longer rows are cut */
 	enum train_bf16 bf16;
@@ -66,7 +72,8 @@ struct train_settings {
 
 extern const char *const train_schedule_names[]; /* by enum train_schedule */
 
-/* -ERR_INVALID, with a JSON pointer, for values out of range. */
+/* -ERR_INVALID, with a JSON pointer, for values out of range. The hyperparameters must outlive
+ * *ret. */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
 			 struct err *reterr) MUSTCHECK;
 /* The optimiser steps for so many rows, of which an epoch's last one may have fewer batches. The

@@ -35,7 +35,35 @@ static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 		l->log_every = (s->total_steps + TRAIN_LOG_POINTS - 1) / TRAIN_LOG_POINTS;
 	l->logged_us = t->started_us = clock_mono_us();
 	t->first_step = t->step;
-	return batches_new(&t->train_rows, s, &l->batches, reterr);
+	return batches_new(&t->train_rows, s, t->config, &l->batches, reterr);
+}
+
+/* Warn if the network has halved its micro-batches since the last call. */
+static void report_memory(struct train_run *t)
+{
+	int64_t now = torch_net_micro_tokens(t->net);
+
+	if (t->micro_tokens && now < t->micro_tokens)
+		report_warning(t->w->report, "smaller_micro_batch",
+			       "memory ran out: from step %lld on at most %lld tokens go through "
+			       "the network at once (before %lld); a step has the same rows as "
+			       "before, but takes longer",
+			       (long long)t->step + 1, (long long)now, (long long)t->micro_tokens);
+	t->micro_tokens = now;
+}
+
+/* One row at a time does not fit, either: the network has tried smaller micro-batches. */
+static int explain_memory(int r, struct err *reterr)
+{
+	struct err was = *reterr;
+
+	if (r != -ENOMEM && r != -ERR_DEVICE_OOM)
+		return r;
+	return err_set(reterr, -r,
+		       "one row alone does not fit (%s); use a smaller max_length, frozen_layers, "
+		       "bf16 \"on\" or a smaller model, or a machine with more memory; a smaller "
+		       "train_batch_size does not help",
+		       was.msg);
 }
 
 static int one_step(struct loop *l, struct err *reterr)
@@ -59,9 +87,12 @@ static int one_step(struct loop *l, struct err *reterr)
 	int r = batches_step(l->batches, t->step, &b, reterr);
 
 	if (r >= 0)
-		r = model_torch_error(torch_net_train(t->net, &b, &o, &te), &te, reterr);
+		r = explain_memory(
+			model_torch_error(torch_net_train(t->net, &b, &o, &te), &te, reterr),
+			reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "step %lld", (long long)t->step + 1);
+	report_memory(t);
 	t->step++;
 	l->rows += b.rows;
 	for (int i = 0; i < b.rows; i++)

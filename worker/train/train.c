@@ -97,6 +97,10 @@ static int open_config(struct train_run *t, struct err *reterr)
 		r = tokenizer_check_rows(tokenizer, t->model_dir, t->config->shape.vocab, reterr);
 	if (r < 0)
 		return err_in(reterr, r, "/model");
+	if (t->settings.frozen_layers > t->config->shape.layers)
+		return err_at(reterr, ERR_INVALID, "/hyperparameters/frozen_layers",
+			      "frozen_layers is %d, but the model has %d layers; give at most that",
+			      t->settings.frozen_layers, t->config->shape.layers);
 	if (t->test && !t->train->label_names && !t->test->label_names &&
 	    t->test->labels_n > labels)
 		labels = t->test->labels_n;
@@ -127,6 +131,7 @@ static int open_net(struct train_run *t, struct err *reterr)
 	t->bf16 = t->settings.bf16 == TRAIN_BF16_ON ||
 		  (t->settings.bf16 == TRAIN_BF16_AUTO && (t->cuda || torch_cpu_bf16_fast()));
 	o.bf16 = t->bf16;
+	o.frozen_parts = t->settings.frozen_layers + 1; /* TRAIN_FREEZE_NONE: 0 */
 	r = model_torch_error(torch_net_new(&t->config->shape, &o, &t->net, &te), &te, reterr);
 	if (r >= 0 && t->w->resume) {
 		r = checkpoint_load(t, t->w->resume, reterr);
