@@ -154,7 +154,8 @@ static bool compare(const json_t *samples, const json_t *answer, double *ret_max
 		const json_t *got = best_of(json_array_get(answer, i));
 		const char *want = json_get_str(s, "label", ""), *label;
 		double then = json_get_num(s, "score", NAN), now = json_get_num(got, "score", NAN);
-		double diff = fabs(then - now);
+		double diff =
+			fabs(then - now) / fmax(1, fabs(then)); /* a regression has any number */
 
 		label = json_get_str(got, "label", "");
 		if (diff > *ret_max)

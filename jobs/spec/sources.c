@@ -91,6 +91,11 @@ void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 	if (d && !json_object_get(d, "on_bad_row"))
 		spec_set(p, d, "on_bad_row",
 			 json_string(json_object_get(d, "hub") ? "skip" : "refuse"));
+	if (str_eq(json_get_str(d, "problem_type", ""), "regression") &&
+	    json_object_get(d, "labels"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'labels' names classes, which 'problem_type' regression has not; "
+			     "remove one of them");
 	if (d && str_eq(text, label))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'text_column' and 'label_column' are both '%s'; name two columns",

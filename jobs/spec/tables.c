@@ -71,6 +71,7 @@ static const struct spec_table file_table = TABLE("a split", file_fields);
 static const struct spec_field item_label = {
 	.name = "label", .type = FIELD_STRING, .min = 1, .max = 256};
 
+static const char *const words_problem[] = {"single_label_classification", "regression", NULL};
 static const char *const words_quoting[] = {"minimal", "none", NULL};
 static const char *const words_on_bad_row[] = {"refuse", "skip", NULL};
 
@@ -109,6 +110,11 @@ static const struct spec_field dataset_fields[] = {
 	 .max = 256,
 	 .fallback = "\"label\"",
 	 .help = "Column with the label."},
+	{.name = "problem_type",
+	 .type = FIELD_ENUM,
+	 .words = words_problem,
+	 .help = "single_label_classification: the label is a class (the default); regression: it "
+		 "is a number."},
 	{.name = "labels",
 	 .type = FIELD_LIST,
 	 .flags = SPEC_UNIQUE,
@@ -239,17 +245,19 @@ const struct spec_table spec_train_channels_table = TABLE("'channels'", train_ch
 static const char *const words_schedule[] = {"linear", "cosine", "constant_with_warmup", NULL};
 static const char *const words_weights[] = {"none", "balanced", NULL};
 static const char *const words_metric[] = {"loss",	    "accuracy", "f1",
-					   "precision",	    "recall",	"eval_loss",
+					   "precision",	    "recall",	"mse",
+					   "rmse",	    "mae",	"r2",
+					   "pearson",	    "spearman", "eval_loss",
 					   "eval_accuracy", "eval_f1",	"eval_precision",
-					   "eval_recall",   NULL};
+					   "eval_recall",   "eval_mse", "eval_rmse",
+					   "eval_mae",	    "eval_r2",	"eval_pearson",
+					   "eval_spearman", NULL};
 static const char *const words_bf16[] = {"auto", "on", "off", NULL};
 
 static const struct spec_field class_weights_word = {
 	.name = "class_weights", .type = FIELD_ENUM, .words = words_weights};
-static const struct spec_field item_weight = {.name = "weight",
-					      .type = FIELD_NUMBER,
-					      .flags = SPEC_ABOVE_MIN,
-					      .max = 1e6};
+static const struct spec_field item_weight = {
+	.name = "weight", .type = FIELD_NUMBER, .flags = SPEC_ABOVE_MIN, .max = 1e6};
 
 static const struct spec_field hyperparameters_fields[] = {
 	{.name = "epochs",
@@ -386,7 +394,9 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .type = FIELD_ENUM,
 	 .words = words_metric,
 	 .fallback = "\"loss\"",
-	 .help = "What makes an evaluation the best: the least loss, else the greatest value."},
+	 .help = "What makes an evaluation the best: the least loss, mse, rmse or mae, else the "
+		 "greatest value. mse to spearman are of a regression, accuracy to recall of "
+		 "classes."},
 	{.name = "early_stopping_patience",
 	 .type = FIELD_INT,
 	 .min = 1,

@@ -355,7 +355,6 @@ def truncate(target):
      ["'classifier.", ".weight'", "[2, 5]"]),
     (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert and electra"]),
     (edit_config(vocab_size=400), ["word_embeddings", "400"]),
-    (edit_config(problem_type="regression"), ["regression"]),
     (edit_config(vocab_size="many"), ["vocab_size", "a string"]),
     (edit_config(id2label=["a", "b"]), ["id2label", "a list"]),
     (edit_config(id2label={"0": None, "1": "b"}), ['no name for "0"']),

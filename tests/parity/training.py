@@ -33,7 +33,8 @@ class Setup:
             shutil.copy(minilm() / name, self.model)
         torch.manual_seed(5)
         transformers.BertForSequenceClassification(transformers.BertConfig(
-            vocab_size=30522, max_position_embeddings=POSITIONS, **{
+            vocab_size=30522, **{
+                "max_position_embeddings": POSITIONS,
                 "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4,
                 "num_hidden_layers": 2, **config})).bert.save_pretrained(self.model)
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(self.model)

@@ -13,6 +13,7 @@
 
 #define TABLES_MAX 32
 #define KINDS_TEXT 256
+#define TYPE_TEXT  512
 
 static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 {
@@ -87,7 +88,7 @@ static const char *kinds_text(const struct spec_field *f, char *buf, size_t size
 
 static void row_text(const struct spec_table *t, const struct spec_field *f, struct buf *out)
 {
-	char type[160], kinds[KINDS_TEXT];
+	char type[TYPE_TEXT], kinds[KINDS_TEXT];
 	const char *need = f->flags & SPEC_REQUIRED ? "needed" : "";
 
 	if (f->fallback && !str_eq(f->fallback, "{}"))

@@ -245,6 +245,23 @@ static void test_max_steps_replaces_epochs(void **state)
 	assert_int_equal(s.warmup_steps, 1);
 }
 
+/* The undefined values of scikit-learn and scipy: constant targets, one row. */
+static void test_numbers_without_a_spread(void **state)
+{
+	OWN(regression_freep) struct regression *g = regression_new(3);
+	OWN(regression_freep) struct regression *one = regression_new(1);
+	struct metrics_values v;
+
+	for (int i = 0; i < 3; i++)
+		regression_add(g, (float)i, 1);
+	assert_int_equal(regression_values(g, &v), 0);
+	assert_true(fabs(v.mse - 2.0 / 3) < 1e-12 && fabs(v.mae - 2.0 / 3) < 1e-12);
+	assert_true(v.r2 == 0 && isnan(v.pearson) && isnan(v.spearman));
+	regression_add(one, 2, 2);
+	assert_int_equal(regression_values(one, &v), 0);
+	assert_true(v.mse == 0 && isnan(v.r2) && isnan(v.pearson));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_schedule),
 		cmocka_unit_test(test_other_schedules),
 		cmocka_unit_test(test_max_steps_replaces_epochs),
+		cmocka_unit_test(test_numbers_without_a_spread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

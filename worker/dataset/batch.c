@@ -16,6 +16,7 @@
 
 static const char *const formats[] = {[BATCH_STRING] = "u",
 				      [BATCH_INT64] = "l",
+				      [BATCH_FLOAT32] = "f",
 				      [BATCH_INT32_LIST] = "+l",
 				      [BATCH_INT8_LIST] = "+l"};
 
@@ -200,7 +201,7 @@ static int take_column(struct batch_column *c, int64_t rows, struct ArrowArray *
 	p = values->private_data;
 	p->owned[0] = TAKE(c->values);
 	p->buffers[c->type == BATCH_STRING ? 2 : 1] = p->owned[0];
-	if (c->type != BATCH_INT64) {
+	if (c->type != BATCH_INT64 && c->type != BATCH_FLOAT32) {
 		p = ret->private_data;
 		p->owned[1] = TAKE(c->offsets);
 		p->buffers[1] = p->owned[1];

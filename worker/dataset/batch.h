@@ -17,6 +17,7 @@
 enum batch_type {
 	BATCH_STRING,
 	BATCH_INT64,
+	BATCH_FLOAT32,
 	BATCH_INT32_LIST,
 	BATCH_INT8_LIST
 };
@@ -24,7 +25,7 @@ enum batch_type {
 struct batch_column {
 	enum batch_type type;
 	const char *name;
-	int32_t *offsets; /* rows + 1; not for BATCH_INT64 */
+	int32_t *offsets; /* rows + 1; of strings and lists */
 	char *values;
 	size_t offsets_cap, values_len, values_cap; /* bytes of values */
 };
@@ -36,7 +37,7 @@ struct batch {
 };
 
 void batch_add_column(struct batch *b, enum batch_type type, const char *name);
-/* Append one value of `len` bytes to column i: text, one int64, or the ints of a list. 0, -ENOMEM,
+/* Append one value of `len` bytes to column i: text, one number, or the ints of a list. 0, -ENOMEM,
  * or -ERR_LIMIT beyond BATCH_BYTES_MAX. After every column has its value, the caller adds one to
  * b->rows. */
 int batch_put(struct batch *b, size_t i, const void *value, size_t len);

@@ -17,15 +17,23 @@ struct dataset_sample {
 	char *pair; /* NULL if the data set has no second text column */
 };
 
+enum dataset_kind {	     /* what the labels are */
+	DATASET_CLASSES = 0, /* a class for each row: whole numbers */
+	DATASET_NUMBERS,     /* a number for each row: floats, for regression */
+};
+
 struct dataset {
+	enum dataset_kind kind;
 	int64_t rows;
 	int64_t tokens;	  /* of all rows */
 	int64_t longest;  /* tokens of the longest row */
 	int64_t *offsets; /* rows + 1: row i is ids[offsets[i]] .. ids[offsets[i + 1] - 1] */
 	int32_t *ids;
-	int8_t *type_ids;   /* parallel to ids; NULL if there is no token_type_ids column */
-	int64_t *labels;    /* rows; each 0 <= label < labels_n */
-	int labels_n;	    /* the number of names if they are known; else the largest label + 1 */
+	int8_t *type_ids; /* parallel to ids; NULL if there is no token_type_ids column */
+	int64_t *labels;  /* of classes: rows; each 0 <= label < labels_n */
+	float *targets;	  /* of numbers: rows; each is finite */
+	int labels_n; /* the number of names if they are known; else the largest label + 1; 1 for
+		       * numbers */
 	char **label_names; /* labels_n names (ClassLabel), or NULL */
 	struct dataset_sample *samples;
 	size_t samples_n; /* 0 if the data set has no text column */

@@ -16,6 +16,7 @@ struct chunk_row {
 	size_t text, text_len, pair, pair_len; /* offsets in the chunk's bytes */
 	bool has_pair, truncated;
 	int64_t label;
+	float target; /* instead, of a regression */
 	int32_t *ids; /* n of them, followed by n type ids */
 	size_t n;
 };
@@ -39,7 +40,7 @@ void chunk_free(struct chunk *c);
 bool chunk_is_full(const struct chunk *c);
 /* Copies the texts. 0 or -ENOMEM. */
 int chunk_add(struct chunk *c, const char *text, size_t text_len, const char *pair, size_t pair_len,
-	      int64_t label);
+	      int64_t label, float target);
 
 int encoder_init(struct encoder *e, const struct tokenizer *t, size_t max_length,
 		 int threads);			     /* 0 or -ENOMEM */

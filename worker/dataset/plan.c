@@ -193,6 +193,23 @@ static int init_bad_rows(struct plan *p, const json_t *dataset, struct err *rete
 	return 0;
 }
 
+/* `problem_type` as in the config.json of transformers. */
+static int init_kind(struct plan *p, const json_t *dataset, struct err *reterr)
+{
+	const char *classes = "single_label_classification";
+	const char *word = json_get_str(dataset, "problem_type", classes);
+
+	p->kind = str_eq(word, "regression") ? DATASET_NUMBERS : DATASET_CLASSES;
+	if (p->kind == DATASET_CLASSES && !str_eq(word, classes))
+		return err_at(reterr, ERR_INVALID, "/dataset/problem_type",
+			      "problem_type must be '%s' or 'regression', not '%s'", classes, word);
+	if (p->kind == DATASET_NUMBERS && json_object_get(dataset, "labels"))
+		return err_at(reterr, ERR_INVALID, "/dataset/labels",
+			      "a regression has numbers as labels and no classes; remove labels, "
+			      "or problem_type");
+	return 0;
+}
+
 /* `labels` is a list of names, or the directory of the model whose classes they are. */
 static int init_labels(struct plan *p, const json_t *dataset, struct err *reterr)
 {
@@ -227,6 +244,8 @@ int plan_init(struct plan *p, const struct worker *w, struct err *reterr)
 	if (r >= 0)
 		r = init_bad_rows(p, dataset, reterr);
 	if (r >= 0)
+		r = init_kind(p, dataset, reterr);
+	if (r >= 0)
 		r = init_labels(p, dataset, reterr);
 	if (r >= 0)
 		r = init_dialect(p, dataset, reterr);
@@ -242,6 +261,7 @@ void plan_done(struct plan *p)
 		free(p->sources[i].spare);
 		free(p->sources[i].part);
 		free(p->sources[i].label);
+		free(p->sources[i].target);
 	}
 	labels_done(&p->labels);
 	*p = (struct plan){0};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The meaning of a preprocess job's `dataset` object: its sources and columns, and, after one pass
- * over them, the part and label of each row. Memory: 5 bytes a row. A bad row has no label or an
- * empty text; the job's `on_bad_row` refuses it or leaves it out.
+ * over them, the part and label of each row. Memory: 5 bytes a row, 9 for numbers. A bad row has no
+ * label or an empty text; the job's `on_bad_row` refuses it or leaves it out.
  */
 #pragma once
 
+#include "worker/dataset/dataset.h"
 #include "worker/dataset/labels.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"
@@ -29,13 +30,15 @@ struct plan_source {
 	int64_t rows, bad;
 	struct plan_count invalid_utf8;
 	uint8_t *part;	/* per row: enum split_part */
-	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row */
+	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row; 0 for a number */
+	float *target;	/* per row; NULL unless the labels are numbers */
 };
 
 #define PLAN_EMPTY_TEXT (-2)
 
 struct plan {
 	struct source_columns columns;
+	enum dataset_kind kind;
 	struct plan_source sources[2];
 	size_t sources_n;
 	struct labels labels;

@@ -121,7 +121,7 @@ int plan_decide_parts(struct plan *p, struct err *reterr)
 
 	for (size_t i = 0; i < p->sources_n && r >= 0; i++)
 		r = decide_parts(p, &p->sources[i], reterr);
-	return r < 0 ? r : check_classes(p, reterr);
+	return r < 0 || p->kind == DATASET_NUMBERS ? r : check_classes(p, reterr);
 }
 
 /* rows[class]: the number of rows of that part with the class. */

@@ -4,25 +4,51 @@
 #include "base/str.h"
 #include "worker/dataset/label_match.h"
 #include "worker/dataset/plan.h"
+#include "worker/dataset/target.h"
 #include "worker/tokenizer/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define CHECK_EVERY 1024 /* rows between two checks of the stop flag */
+#define LABEL_SHOWN 80	 /* bytes of a label that a message shows */
 
-static int keep_label(struct plan_source *ps, int64_t *cap, int32_t label)
+/* What a row has as its label: a value of p->labels, or 0 and a number. */
+struct scanned {
+	int32_t label;
+	float target;
+};
+
+static int reserve_labels(const struct plan *p, struct plan_source *ps, int64_t want)
+{
+	int32_t *label = realloc(ps->label, (size_t)want * sizeof(*label));
+	float *target;
+
+	if (!label)
+		return -ENOMEM;
+	ps->label = label;
+	if (p->kind != DATASET_NUMBERS)
+		return 0;
+	target = realloc(ps->target, (size_t)want * sizeof(*target));
+	if (!target)
+		return -ENOMEM;
+	ps->target = target;
+	return 0;
+}
+
+static int keep_label(const struct plan *p, struct plan_source *ps, int64_t *cap,
+		      const struct scanned *row)
 {
 	if (ps->rows == *cap) {
 		int64_t want = *cap ? *cap * 2 : CHECK_EVERY;
-		int32_t *grown = realloc(ps->label, (size_t)want * sizeof(*grown));
 
-		if (!grown)
+		if (reserve_labels(p, ps, want) < 0)
 			return -ENOMEM;
-		ps->label = grown;
 		*cap = want;
 	}
-	ps->label[ps->rows++] = label;
+	if (p->kind == DATASET_NUMBERS)
+		ps->target[ps->rows] = row->target;
+	ps->label[ps->rows++] = row->label;
 	return 0;
 }
 
@@ -42,17 +68,43 @@ static void add_count(struct plan_count *c, const struct plan_count *more)
 		c->rows += more->rows;
 }
 
+static int scan_number(const struct plan *p, const struct source *s, const struct source_row *row,
+		       struct scanned *ret, struct err *reterr)
+{
+	size_t len;
+	const char *text = label_text(&row->label, &len);
+
+	ret->label = LABEL_NONE;
+	switch (target_read(&row->label, &ret->target)) {
+	case TARGET_NUMBER:
+		if (!p->labels.has_no_label || ret->target != (float)p->labels.no_label)
+			ret->label = 0;
+		return 0;
+	case TARGET_NONE:
+		return 0;
+	case TARGET_BAD:
+		break;
+	}
+	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+		      "%s, row %lld: the label '%.*s' is not a finite number of 32 bits, which a "
+		      "regression needs",
+		      s->path, (long long)row->number, (int)(len < LABEL_SHOWN ? len : LABEL_SHOWN),
+		      text);
+}
+
 /* Keep a row's label for the decision only if its text can be used. */
 static int scan_row(struct plan *p, struct plan_source *ps, const struct source *s,
-		    const struct source_row *row, int32_t *ret_label, struct err *reterr)
+		    const struct source_row *row, struct scanned *ret, struct err *reterr)
 {
 	if (row->invalid_utf8)
 		count(&ps->invalid_utf8, ps, row->number);
-	*ret_label = PLAN_EMPTY_TEXT;
+	*ret = (struct scanned){.label = PLAN_EMPTY_TEXT};
 	if (unicode_is_blank(row->text, row->text_len) ||
 	    (p->columns.pair && unicode_is_blank(row->pair, row->pair_len)))
 		return 0;
-	return labels_add(&p->labels, s, row, (size_t)(ps - p->sources), ret_label, reterr);
+	if (p->kind == DATASET_NUMBERS)
+		return scan_number(p, s, row, ret, reterr);
+	return labels_add(&p->labels, s, row, (size_t)(ps - p->sources), &ret->label, reterr);
 }
 
 static void report_read(const struct plan *p, const struct source *s, const struct worker *w)
@@ -72,18 +124,23 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 {
 	OWN(source_closep) struct source *s = NULL;
 	struct source_row row;
+	struct scanned found;
 	int64_t cap = 0;
-	int32_t label;
 	int r = source_open(ps->kind, ps->path, ps->field, &p->columns, &s, reterr);
 
 	if (r >= 0)
 		r = labels_open(&p->labels, s, (size_t)(ps - p->sources), reterr);
+	if (r >= 0 && p->kind == DATASET_NUMBERS && s->label_names_n)
+		r = err_at(reterr, ERR_INVALID, "/dataset/problem_type",
+			   "%s has names of classes, and a regression needs numbers as labels; "
+			   "remove problem_type, or name another label_column",
+			   ps->path);
 	if (r < 0)
 		return r;
 	ps->delimiter = s->delimiter;
 	while ((r = source_next(s, &row, reterr)) > 0) {
-		r = scan_row(p, ps, s, &row, &label, reterr);
-		if (r >= 0 && keep_label(ps, &cap, label) < 0)
+		r = scan_row(p, ps, s, &row, &found, reterr);
+		if (r >= 0 && keep_label(p, ps, &cap, &found) < 0)
 			r = err_errno(reterr, ENOMEM, "read %s", ps->path);
 		if (r < 0)
 			return r;
@@ -109,8 +166,23 @@ static void unread(struct plan *p, struct plan_source *ps)
 	labels_forget(&p->labels, (size_t)(ps - p->sources));
 	ps->rows = 0;
 	ps->invalid_utf8 = (struct plan_count){0};
-	free(ps->label);
-	ps->label = NULL;
+	free(TAKE(ps->label));
+	free(TAKE(ps->target));
+}
+
+/* True if a row has a label. Numbers that are all -1 are none: they become bad rows. */
+static bool has_labels(struct plan *p, struct plan_source *ps)
+{
+	bool any = false;
+
+	if (p->kind == DATASET_CLASSES)
+		return labels_has_any(&p->labels, (size_t)(ps - p->sources));
+	for (int64_t i = 0; i < ps->rows; i++)
+		any |= ps->label[i] >= 0 && ps->target[i] != -1;
+	for (int64_t i = 0; !any && i < ps->rows; i++)
+		if (ps->label[i] >= 0)
+			ps->label[i] = LABEL_NONE;
+	return any;
 }
 
 static int read_spare(struct plan *p, struct plan_source *ps, const struct worker *w,
@@ -132,7 +204,7 @@ static int scan_source(struct plan *p, struct plan_source *ps, const struct work
 	char field[ERR_FIELD_MAX];
 	int r = read_source(p, ps, w, reterr);
 
-	if (r >= 0 && ps->spare && !labels_has_any(&p->labels, (size_t)(ps - p->sources)))
+	if (r >= 0 && !has_labels(p, ps) && ps->spare)
 		r = read_spare(p, ps, w, reterr);
 	str_excerptf(field, sizeof(field), "%s/path", ps->field);
 	if (r >= 0 && !ps->rows)
@@ -146,7 +218,7 @@ static int scan_source(struct plan *p, struct plan_source *ps, const struct work
 static void find_bad_rows(struct plan *p, struct plan_source *ps)
 {
 	for (int64_t i = 0; i < ps->rows; i++) {
-		if (ps->label[i] >= 0)
+		if (ps->label[i] >= 0 && p->kind == DATASET_CLASSES)
 			ps->label[i] = labels_class(&p->labels, ps->label[i]);
 		if (ps->label[i] == PLAN_EMPTY_TEXT)
 			count(&p->empty, ps, i + 1);
@@ -235,7 +307,9 @@ int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 		rows += p->sources[i].rows;
 		add_count(&p->invalid_utf8, &p->sources[i].invalid_utf8);
 	}
-	if (r >= 0)
+	if (r >= 0 && p->kind == DATASET_NUMBERS)
+		p->labels.classes = 1;
+	else if (r >= 0)
 		r = labels_decide(&p->labels, reterr);
 	if (r >= 0 && p->labels.by_id)
 		warn_by_id(&p->labels, w);

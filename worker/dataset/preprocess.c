@@ -164,6 +164,7 @@ static int open_output(struct job *j, struct output *o, const char *split, struc
 					 .type_ids = tokenizer_has_type_ids(j->tokenizer),
 					 .label_names = p->labels.names.items,
 					 .label_names_n = p->labels.names.n,
+					 .numbers = p->kind == DATASET_NUMBERS,
 					 .split = split};
 	char dir[PATH_MAX];
 	int r = output_dir_part(&j->place, split, dir, sizeof(dir), reterr);
@@ -183,6 +184,7 @@ static int write_chunk(struct job *j, struct output *o, struct err *reterr)
 					 .pair = row->has_pair ? bytes + row->pair : NULL,
 					 .pair_len = row->pair_len,
 					 .label = row->label,
+					 .target = row->target,
 					 .ids = row->ids,
 					 .type_ids = (const int8_t *)(row->ids + row->n),
 					 .n = row->n,
@@ -235,7 +237,7 @@ static int stream_source(struct job *j, const struct plan_source *ps, struct err
 			continue;
 		o = ps->part[i] == SPLIT_TRAIN ? &j->train : &j->test;
 		if (chunk_add(o->chunk, row.text, row.text_len, row.pair, row.pair_len,
-			      ps->label[i]) < 0)
+			      ps->label[i], ps->target ? ps->target[i] : 0) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", ps->path);
 		if (chunk_is_full(o->chunk))
 			r = finish_chunk(j, o, reterr);
@@ -317,8 +319,14 @@ static void say_delimiters(const struct plan *p)
 	}
 }
 
-static void say_classes(const struct labels *l)
+static void say_labels(const struct plan *p)
 {
+	const struct labels *l = &p->labels;
+
+	if (p->kind == DATASET_NUMBERS) {
+		puts("the labels are numbers, for regression");
+		return;
+	}
 	printf("%zu classes%s", l->classes,
 	       l->names.n ? ": " : ", whole numbers from 0 without names");
 	for (size_t i = 0; i < l->names.n && i < CLASSES_SHOWN; i++)
@@ -339,7 +347,7 @@ int preprocess_main(struct worker *w, struct err *reterr)
 	if (r < 0)
 		return r;
 	report_end(&j);
-	say_classes(&j.plan.labels);
+	say_labels(&j.plan);
 	printf("tokenised %lld training and %lld test rows, %lld tokens, at most %zu a row\n",
 	       (long long)j.train.rows, (long long)j.test.rows, (long long)j.tokens, j.max_length);
 	return 0;

@@ -10,6 +10,7 @@
 #include "worker/dataset/dataset.h"
 #include "worker/dataset/saved.h"
 #include "worker/dataset/table.h"
+#include "worker/dataset/target.h"
 
 #include <string.h>
 
@@ -40,6 +41,7 @@ void dataset_free(struct dataset *d)
 	free(d->ids);
 	free(d->type_ids);
 	free(d->labels);
+	free(d->targets);
 	free(d);
 }
 
@@ -89,6 +91,27 @@ static int bind(struct reading *g, const char *name, const char *other, enum col
 	return 0;
 }
 
+/* Whole numbers are classes, floats the numbers of a regression. */
+static int bind_labels(struct reading *g, struct err *reterr)
+{
+	const struct ArrowSchema *schema = &g->table.schema;
+	int64_t at = column_find(schema, "labels");
+	enum dataset_kind kind = DATASET_CLASSES;
+
+	if (at < 0)
+		at = column_find(schema, "label");
+	if (at >= 0 && column_type(schema->children[at]) == COLUMN_FLOAT)
+		kind = DATASET_NUMBERS;
+	if (g->d->rows && kind != g->d->kind)
+		return err_set(reterr, ERR_INVALID,
+			       "the data set in %s: the labels of some files are whole numbers, "
+			       "and those of others are floats",
+			       g->dir);
+	g->d->kind = kind;
+	return bind(g, "labels", "label", kind == DATASET_NUMBERS ? COLUMN_FLOAT : COLUMN_INT,
+		    false, &g->labels_s, &g->labels, reterr);
+}
+
 static int bind_batch(struct reading *g, struct err *reterr)
 {
 	int r = bind(g, "input_ids", NULL, COLUMN_INT_LIST, false, &g->ids_s, &g->ids, reterr);
@@ -99,9 +122,7 @@ static int bind_batch(struct reading *g, struct err *reterr)
 	if (r >= 0)
 		r = bind(g, "token_type_ids", NULL, COLUMN_INT_LIST, true, &g->types_s, &g->types,
 			 reterr);
-	if (r >= 0)
-		r = bind(g, "labels", "label", COLUMN_INT, false, &g->labels_s, &g->labels, reterr);
-	return r;
+	return r < 0 ? r : bind_labels(g, reterr);
 }
 
 static int at_row(const struct reading *g, const char *what, struct err *reterr)
@@ -128,7 +149,9 @@ static int reserve(struct reading *g, int64_t rows, int64_t tokens)
 		int64_t cap = rows + rows / 2 + 1024;
 
 		if (grow(&d->offsets, (size_t)(cap + 1) * sizeof(*d->offsets)) < 0 ||
-		    grow(&d->labels, (size_t)cap * sizeof(*d->labels)) < 0)
+		    (d->kind == DATASET_NUMBERS
+			     ? grow(&d->targets, (size_t)cap * sizeof(*d->targets))
+			     : grow(&d->labels, (size_t)cap * sizeof(*d->labels))) < 0)
 			return -ENOMEM;
 		g->rows_cap = cap;
 	}
@@ -201,6 +224,23 @@ static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
 	return 0;
 }
 
+static int read_number(struct reading *g, int64_t row, struct err *reterr)
+{
+	struct label_value v;
+
+	column_label(g->labels_s, g->labels, row, &v);
+	switch (target_read(&v, &g->d->targets[g->d->rows])) {
+	case TARGET_NUMBER:
+		g->d->labels_n = 1;
+		return 0;
+	case TARGET_NONE:
+		return at_row(g, "the label is NaN", reterr);
+	case TARGET_BAD:
+		break;
+	}
+	return at_row(g, "the label is not a finite number of 32 bits", reterr);
+}
+
 static int read_label(struct reading *g, int64_t row, struct err *reterr)
 {
 	struct dataset *d = g->d;
@@ -208,6 +248,8 @@ static int read_label(struct reading *g, int64_t row, struct err *reterr)
 
 	if (column_is_null(g->labels_s, g->labels, row))
 		return at_row(g, "the label is null", reterr);
+	if (d->kind == DATASET_NUMBERS)
+		return read_number(g, row, reterr);
 	label = column_int(g->labels_s, g->labels, row);
 	if (label < 0 || label >= (d->label_names ? d->labels_n : LABEL_MAX))
 		return at_row(g, "the label is out of range", reterr);

@@ -22,7 +22,7 @@ struct writer {
 	char dir[PATH_MAX], data[PATH_MAX];
 	char *text, *pair, *split; /* column names; pair may be NULL */
 	json_t *features;	   /* {"features": {...}} */
-	bool type_ids;
+	bool type_ids, numbers;
 	struct batch batch;
 	struct arw_writer *out;
 	int32_t *ids; /* one row, padded; `cap` positions in each */
@@ -60,6 +60,8 @@ static json_t *label_feature(const struct writer_columns *c)
 {
 	json_t *names;
 
+	if (c->numbers)
+		return value_feature("float32");
 	if (!c->label_names)
 		return value_feature("int64");
 	names = json_array();
@@ -85,7 +87,7 @@ static void describe(struct writer *w, const struct writer_columns *c)
 		batch_add_column(&w->batch, BATCH_STRING, w->pair);
 		json_object_set_new(features, w->pair, value_feature("string"));
 	}
-	batch_add_column(&w->batch, BATCH_INT64, "labels");
+	batch_add_column(&w->batch, c->numbers ? BATCH_FLOAT32 : BATCH_INT64, "labels");
 	json_object_set_new(features, "labels", label_feature(c));
 	batch_add_column(&w->batch, BATCH_INT32_LIST, "input_ids");
 	json_object_set_new(features, "input_ids", list_feature("int32"));
@@ -125,6 +127,7 @@ int writer_open(const char *dir, const struct writer_columns *columns, struct wr
 	    !path_join(w->data, sizeof(w->data), dir, DATA_FILE))
 		return err_errno(reterr, ENAMETOOLONG, "write %s", dir);
 	w->type_ids = columns->type_ids;
+	w->numbers = columns->numbers;
 	describe(w, columns);
 	r = tree_remove(AT_FDCWD, dir, reterr);
 	if (r >= 0)
@@ -193,7 +196,8 @@ static int put_row(struct writer *w, const struct writer_row *row)
 	if (r >= 0 && w->pair)
 		r = batch_put(&w->batch, i++, row->pair, row->pair_len);
 	if (r >= 0)
-		r = batch_put(&w->batch, i++, &row->label, sizeof(row->label));
+		r = w->numbers ? batch_put(&w->batch, i++, &row->target, sizeof(row->target))
+			       : batch_put(&w->batch, i++, &row->label, sizeof(row->label));
 	if (r >= 0)
 		r = batch_put(&w->batch, i++, w->ids, n * sizeof(*w->ids));
 	if (r >= 0 && w->type_ids)

@@ -3,7 +3,8 @@
  * Writing a tokenised data set as `datasets` saves it: data-00000-of-00001.arrow (an IPC stream of
  * batches of 1000 rows), dataset_info.json, state.json (torch format). Columns, in this order:
  *
- * - the text; the pair if there is one; labels (int64, ClassLabel if names are known);
+ * - the text; the pair if there is one; labels (int64, ClassLabel if names are known; float32 for a
+ *   regression);
  * - input_ids (list<int32>); token_type_ids (list<int8>, if the model has them); attention_mask
  *   (list<int8>).
  */
@@ -22,6 +23,7 @@ struct writer_columns {
 	bool type_ids;
 	char *const *label_names; /* NULL: plain integers */
 	size_t label_names_n;
+	bool numbers;	   /* labels are float32 */
 	const char *split; /* "train": kept in state.json */
 };
 
@@ -29,6 +31,7 @@ struct writer_row {
 	const char *text, *pair; /* valid UTF-8 */
 	size_t text_len, pair_len;
 	int64_t label;
+	float target; /* instead, if the labels are numbers */
 	const int32_t *ids;
 	const int8_t *type_ids;
 	size_t n;   /* tokens */

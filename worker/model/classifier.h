@@ -27,6 +27,7 @@ enum model_dtype {
 enum model_problem {
 	MODEL_SINGLE_LABEL = 0, /* softmax over the logits */
 	MODEL_MULTI_LABEL,	/* sigmoid of each logit */
+	MODEL_REGRESSION,	/* the logits themselves */
 };
 
 struct classifier_options {

@@ -16,6 +16,12 @@
 
 #define POSITIONS_MIN 2 /* [CLS] and [SEP] */
 
+static const char *const problem_types[] = {
+	[MODEL_SINGLE_LABEL] = "single_label_classification",
+	[MODEL_MULTI_LABEL] = "multi_label_classification",
+	[MODEL_REGRESSION] = "regression",
+};
+
 void model_config_free(struct model_config *c)
 {
 	if (!c)
@@ -37,10 +43,8 @@ int model_config_set_labels(struct model_config *c, int n, const char *const *na
 {
 	char **labels;
 
-	if (n < 2 || n > MODEL_LABELS_MAX)
-		return err_set(reterr, ERR_INVALID,
-			       "a classifier needs 2 to %d labels, not %d (regression is not "
-			       "supported)",
+	if (n < 1 || n > MODEL_LABELS_MAX)
+		return err_set(reterr, ERR_INVALID, "a model has 1 to %d labels, not %d",
 			       MODEL_LABELS_MAX, n);
 	labels = calloc((size_t)n, sizeof(*labels));
 	if (!labels)
@@ -59,6 +63,14 @@ int model_config_set_labels(struct model_config *c, int n, const char *const *na
 			return err_errno(reterr, ENOMEM, "set the labels");
 	}
 	return 0;
+}
+
+int model_config_set_problem(struct model_config *c, enum model_problem problem, int n,
+			     const char *const *names, struct err *reterr)
+{
+	c->problem = problem;
+	c->shape.loss = problem == MODEL_REGRESSION ? TORCH_SQUARED_ERROR : TORCH_CROSS_ENTROPY;
+	return model_config_set_labels(c, n, names, reterr);
 }
 
 static int get_size(const json_t *j, const char *key, int most, int *ret, struct err *reterr)
@@ -217,10 +229,10 @@ static int count_labels(const struct model_config *c, size_t names, int *ret, st
 			"\"num_labels\" is %lld but \"id2label\" has %zu names, and versions of "
 			"transformers differ in which of them counts; make them equal",
 			(long long)n, names);
-	if (n < 2 || n > MODEL_LABELS_MAX)
+	if (n < 1 || n > MODEL_LABELS_MAX)
 		return err_set(reterr, ERR_INVALID,
-			       "\"id2label\" has %lld labels; a classifier has 2 to %d",
-			       (long long)n, MODEL_LABELS_MAX);
+			       "\"id2label\" has %lld labels; a model has 1 to %d", (long long)n,
+			       MODEL_LABELS_MAX);
 	*ret = (int)n;
 	return 0;
 }
@@ -232,11 +244,9 @@ static int get_problem(struct model_config *c, struct err *reterr)
 
 	if (!json_is_null(json_object_get(c->source, "problem_type")))
 		r = get_text(c->source, "problem_type", &problem, reterr);
-	if (str_eq(problem, "regression"))
-		return err_set(reterr, ERR_INVALID,
-			       "\"problem_type\" is regression; only classification is supported");
-	if (str_eq(problem, "multi_label_classification"))
-		c->problem = MODEL_MULTI_LABEL;
+	for (size_t i = 0; i < ARRAY_LEN(problem_types); i++)
+		if (str_eq(problem, problem_types[i]))
+			c->problem = (enum model_problem)i;
 	return r;
 }
 
@@ -367,6 +377,6 @@ char *model_config_text(const struct model_config *c)
 	      json_object_set(j, "id2label", id2label) < 0 ||
 	      json_object_set(j, "label2id", label2id) < 0 ||
 	      json_set_str(j, "dtype", "float32") < 0 ||
-	      json_set_str(j, "problem_type", "single_label_classification") < 0;
+	      json_set_str(j, "problem_type", problem_types[c->problem]) < 0;
 	return bad ? NULL : json_pretty(j);
 }

@@ -14,7 +14,8 @@ EMOJI = "Fun \U0001F600\U0001F44D, caf\u00e9 \u2014 10/10"
 RESULTS = ("epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "eval_recall",
            "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss",
            "train_runtime", "train_samples_per_second", "train_steps_per_second", "warmup_steps",
-           "best_step")
+           "best_step", "eval_mse", "eval_rmse", "eval_mae", "eval_r2", "eval_pearson",
+           "eval_spearman")
 
 
 def save_model(model, tokenizer, directory):
@@ -55,7 +56,7 @@ def write_parity(directory, rows):
         encoded = tokenizer(*text, truncation=True, max_length=max_length, return_tensors="pt")
         with torch.inference_mode():
             logits = model(**encoded.to(model.device)).logits[0].double().cpu()
-        scores = torch.softmax(logits, -1)
+        scores = logits if model.config.problem_type == "regression" else torch.softmax(logits, -1)
         best = int(scores.argmax())
         sample = {"text": text[0], "label": model.config.id2label[best],
                   "score": float(scores[best])}

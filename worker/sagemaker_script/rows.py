@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The tokenised data sets of a job: rows without padding, their labels, the metrics over them.
 The rules are those of our native engine (worker/dataset, worker/train)."""
+import math
 import re
 
 import datasets
@@ -35,6 +36,23 @@ def load(directory, what):
     if len(rows) == 0:
         raise BadInput(f"the data of channel '{what}' has no rows")
     return rows.with_format(None)
+
+
+def of_numbers(rows):
+    """True if the labels are the numbers of a regression: floats."""
+    return str(getattr(rows.features["labels"], "dtype", "")).startswith("float")
+
+
+def check_numbers(train, test):
+    """Both data sets must have numbers, and each number must be finite."""
+    for rows, what in ((train, "training"), (test, "test")):
+        if rows is None:
+            continue
+        if not of_numbers(rows):
+            raise BadInput(f"the labels of the {what} data are classes, but those of the other data "
+                           "are numbers (floats); preprocess both with the same problem_type")
+        if not np.isfinite(np.asarray(rows["labels"], dtype=np.float32)).all():
+            raise BadInput(f"a label of the {what} data is not a finite number of 32 bits")
 
 
 def class_names(rows):
@@ -129,8 +147,9 @@ def check_against(rows, what, model, max_length):
 class Collator:
     """Make a batch as long as its longest row; padding of the data is dropped."""
 
-    def __init__(self, tokenizer, max_length):
+    def __init__(self, tokenizer, max_length, numbers=False):
         self.tokenizer, self.max_length = tokenizer, max_length
+        self.labels_type = torch.float32 if numbers else torch.int64
 
     def __call__(self, features):
         cut = []
@@ -138,8 +157,39 @@ class Collator:
             keep = [i for i, m in enumerate(row["attention_mask"]) if m][:self.max_length]
             cut.append({name: [row[name][i] for i in keep] for name in COLUMNS if name in row})
         batch = self.tokenizer.pad(cut, padding=True, return_tensors="pt")
-        batch["labels"] = torch.tensor([row["labels"] for row in features], dtype=torch.int64)
+        batch["labels"] = torch.tensor([row["labels"] for row in features],
+                                       dtype=self.labels_type)
         return batch
+
+
+def correlation(a, b):
+    """Pearson's coefficient; NaN if a side is constant or there are fewer than two rows."""
+    a, b = a - a.mean(), b - b.mean()
+    spread = np.sqrt((a * a).sum()) * np.sqrt((b * b).sum())
+    return float(np.clip((a * b).sum() / spread, -1, 1)) if len(a) > 1 and spread > 0 else math.nan
+
+
+def ranks(values):
+    """From 1; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = counts.cumsum()
+    return (ends - (counts - 1) / 2)[inverse]
+
+
+def number_metrics(prediction):
+    """Those of a regression, as scikit-learn and scipy compute them."""
+    logits, targets = prediction.predictions, np.asarray(prediction.label_ids, dtype=np.float64)
+    if isinstance(logits, tuple):
+        logits = logits[0]
+    given = np.asarray(logits, dtype=np.float64).reshape(-1)
+    errors, spread = given - targets, ((targets - targets.mean()) ** 2).sum()
+    squares = (errors ** 2).sum()
+    r2 = math.nan if len(targets) < 2 else (
+        1 - squares / spread if spread > 0 else float(squares == 0))
+    mse = float(squares / len(targets))
+    return {"mse": mse, "rmse": math.sqrt(mse), "mae": float(np.abs(errors).mean()),
+            "r2": float(r2), "pearson": correlation(given, targets),
+            "spearman": correlation(ranks(given), ranks(targets))}
 
 
 def metrics(prediction):

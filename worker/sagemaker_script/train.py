@@ -31,6 +31,9 @@ import rows
 from rows import BadInput
 
 LOG_POINTS = 50
+LESS_IS_BETTER = ("loss", "mse", "mae")  # rmse, too
+OF_CLASSES = ("accuracy", "f1", "precision", "recall")
+OF_NUMBERS = ("mse", "rmse", "mae", "r2", "pearson", "spearman")
 STOP_STEPS = 10  # several processes agree on a stop every so many steps
 FAILURE_MAX = 1024  # characters that SageMaker shows
 PROGRESS_EVERY_S = 1
@@ -178,7 +181,7 @@ def training_arguments(args, checkpoints, train_rows, evaluate):
         **accepted(TrainingArguments, save_safetensors=True))
     if evaluate:
         arguments.metric_for_best_model = args.metric_for_best_model
-        arguments.greater_is_better = not args.metric_for_best_model.endswith("loss")
+        arguments.greater_is_better = not args.metric_for_best_model.endswith(LESS_IS_BETTER)
     # Not an argument of the constructor: that wants a checkpoint for each evaluation, while `Watch`
     # asks for one after the best so far.
     arguments.load_best_model_at_end = args.load_best_model_at_end
@@ -364,17 +367,30 @@ def newest_checkpoint(directory):
     return None
 
 
-def open_model(args, names):
+def check_options(args, numbers):
+    """Refuse options that do not fit the labels."""
+    if numbers and args.class_weights != "none":
+        raise BadInput("class_weights needs classes, and the labels are numbers; remove it")
+    if numbers and args.label_smoothing_factor:
+        raise BadInput("label_smoothing_factor needs classes, and the labels are numbers; remove it")
+    metric = args.metric_for_best_model.removeprefix("eval_")
+    if metric in (OF_CLASSES if numbers else OF_NUMBERS):
+        raise BadInput(f"metric_for_best_model '{metric}' is a metric of "
+                       f"{'classes' if numbers else 'numbers'}, and the labels are "
+                       f"{'numbers' if numbers else 'classes'}; remove it")
+
+
+def open_model(args, names, problem_type):
     source = model_source(args)
     set_seed(args.seed)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         model = AutoModelForSequenceClassification.from_pretrained(
-            source, num_labels=max(2, len(names)), id2label=dict(enumerate(names)),
+            source, num_labels=len(names), id2label=dict(enumerate(names)),
             label2id={name: i for i, name in enumerate(names)}, ignore_mismatched_sizes=True)
     except (OSError, ValueError) as e:
         raise BadInput(f"cannot load the model from {source}: {e}") from e
-    model.config.problem_type = "single_label_classification"
+    model.config.problem_type = problem_type
     return model.float(), tokenizer
 
 
@@ -384,10 +400,17 @@ def make_trainer(args, checkpoints, watch):
     train = rows.load(os.environ["SM_CHANNEL_TRAIN"], "train")
     test = os.environ.get("SM_CHANNEL_TEST")
     test = rows.load(test, "test") if test else None
-    names = rows.label_names(train, test)
-    if test is not None:
-        test = rows.match_labels(test, train, names)
-    model, tokenizer = open_model(args, names)
+    numbers = rows.of_numbers(train) or (test is not None and rows.of_numbers(test))
+    check_options(args, numbers)
+    if numbers:
+        rows.check_numbers(train, test)
+        names = ["LABEL_0"]
+    else:
+        names = rows.label_names(train, test)
+        if test is not None:
+            test = rows.match_labels(test, train, names)
+    model, tokenizer = open_model(
+        args, names, "regression" if numbers else "single_label_classification")
     if args.frozen_layers is not None:
         freeze(model, args.frozen_layers)
     for data, what in ((train, "training"), (test, "test")):
@@ -400,7 +423,8 @@ def make_trainer(args, checkpoints, watch):
     model.accepts_loss_kwargs = False
     trainer = WeightedTrainer(
         model=model, args=arguments, train_dataset=train, eval_dataset=test,
-        data_collator=rows.Collator(tokenizer, args.max_length), compute_metrics=rows.metrics,
+        data_collator=rows.Collator(tokenizer, args.max_length, numbers),
+        compute_metrics=rows.number_metrics if numbers else rows.metrics,
         callbacks=[watch, Report()],
         **(accepted(Trainer, processing_class=tokenizer) or {"tokenizer": tokenizer}))
     if args.class_weights == "balanced":

@@ -290,8 +290,9 @@ void payload_scores(float *row, int n, enum payload_function function, enum mode
 	float top = row[0];
 
 	if (function == PAYLOAD_DEFAULT)
-		function =
-			problem == MODEL_MULTI_LABEL || n == 1 ? PAYLOAD_SIGMOID : PAYLOAD_SOFTMAX;
+		function = problem == MODEL_REGRESSION		    ? PAYLOAD_NONE
+			   : problem == MODEL_MULTI_LABEL || n == 1 ? PAYLOAD_SIGMOID
+								    : PAYLOAD_SOFTMAX;
 	if (function == PAYLOAD_NONE)
 		return;
 	for (int i = 0; i < n && function == PAYLOAD_SIGMOID; i++)

@@ -15,6 +15,7 @@ struct batches {
 	int64_t *order;	      /* of the epoch's rows */
 	int64_t epoch;	      /* that `order` is of; -1: none */
 	int64_t *starts, *labels;
+	float *targets; /* instead of labels */
 	int32_t *lengths;
 	float *weights;
 };
@@ -27,6 +28,7 @@ void batches_freep(struct batches **b)
 	free((*b)->order);
 	free((*b)->starts);
 	free((*b)->labels);
+	free((*b)->targets);
 	free((*b)->lengths);
 	free((*b)->weights);
 	free(*b);
@@ -48,9 +50,10 @@ int batches_new(const struct rows_view *v, const struct train_settings *s,
 	b->order = calloc((size_t)v->data->rows, sizeof(*b->order));
 	b->starts = calloc(most, sizeof(*b->starts));
 	b->labels = calloc(most, sizeof(*b->labels));
+	b->targets = calloc(most, sizeof(*b->targets));
 	b->lengths = calloc(most, sizeof(*b->lengths));
 	b->weights = calloc(most, sizeof(*b->weights));
-	if (!b->order || !b->starts || !b->labels || !b->lengths || !b->weights)
+	if (!b->order || !b->starts || !b->labels || !b->targets || !b->lengths || !b->weights)
 		return err_errno(reterr, ENOMEM, "start training");
 	r = class_weights_make(s, v->data, c, &b->class_weights, reterr);
 	if (r >= 0)
@@ -102,7 +105,10 @@ int batches_step(struct batches *b, int64_t k, struct torch_batch *ret, struct e
 
 		b->starts[n] = d->offsets[row];
 		b->lengths[n] = b->v->lengths[row];
-		b->labels[n] = d->labels[row];
+		if (d->kind == DATASET_NUMBERS)
+			b->targets[n] = d->targets[row];
+		else
+			b->labels[n] = d->labels[row];
 	}
 	for (int i = 0; i < n; i += size)
 		weigh_batch(b, i, i + size < n ? i + size : n, (n + size - 1) / size);
@@ -111,7 +117,8 @@ int batches_step(struct batches *b, int64_t k, struct torch_batch *ret, struct e
 				    .starts = b->starts,
 				    .lengths = b->lengths,
 				    .rows = n,
-				    .labels = b->labels,
+				    .labels = d->kind == DATASET_CLASSES ? b->labels : NULL,
+				    .targets = d->kind == DATASET_NUMBERS ? b->targets : NULL,
 				    .weights = b->weights};
 	return 0;
 }

@@ -8,8 +8,8 @@
 
 struct batches;
 
-/* `v`, its data and `s` (fitted to its rows) are borrowed. -ENOMEM; -ERR_INVALID: class weights that
- * are not those of the model's classes. */
+/* `v`, its data and `s` (fitted to its rows) are borrowed. -ENOMEM; -ERR_INVALID: class weights
+ * that are not those of the model's classes. */
 int batches_new(const struct rows_view *v, const struct train_settings *s,
 		const struct model_config *c, struct batches **ret, struct err *reterr) MUSTCHECK;
 void batches_freep(struct batches **b);

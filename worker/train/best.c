@@ -5,7 +5,6 @@
  */
 #include "base/fileio.h"
 #include "base/own.h"
-#include "base/str.h"
 #include "worker/train/run.h"
 
 #include <limits.h>
@@ -19,22 +18,13 @@ bool best_is_wanted(const struct train_settings *s)
 
 static double value_of(const struct train_run *t)
 {
-	const struct metrics_values *v = &t->evaluation.values;
-	const char *name = t->settings.metric_for_best_model;
-
-	if (str_eq(name, "accuracy"))
-		return v->accuracy;
-	if (str_eq(name, "f1"))
-		return v->f1;
-	if (str_eq(name, "precision"))
-		return v->precision;
-	return str_eq(name, "recall") ? v->recall : v->loss;
+	return metric_value(t->settings.metric_for_best_model, &t->evaluation.values);
 }
 
 bool best_update(struct train_run *t)
 {
 	const double value = value_of(t), before = t->best.value;
-	const bool less_is_better = str_eq(t->settings.metric_for_best_model, "loss");
+	const bool less_is_better = t->settings.metric_for_best_model->less_is_better;
 	const bool first = t->best.step == 0;
 	const bool better = first || (less_is_better ? value < before : value > before);
 
@@ -95,11 +85,11 @@ int best_restore(struct train_run *t, struct err *reterr)
 		return 0;
 	r = checkpoint_load_weights(t, t->best.step, reterr);
 	if (r >= 0)
-		r = evaluate_rows(t->w, t->net, &t->test_rows, t->config->shape.labels,
+		r = evaluate_rows(t->w, t->net, &t->test_rows, t->config,
 				  t->settings.label_smoothing_factor, t->settings.eval_batch_size,
 				  &t->evaluation, reterr);
 	if (r >= 0)
 		printf("the model is that of step %lld, eval_%s %.6g\n", (long long)t->best.step,
-		       t->settings.metric_for_best_model, t->best.value);
+		       t->settings.metric_for_best_model->name, t->best.value);
 	return r;
 }

@@ -21,8 +21,7 @@ static int balanced_weights(const struct dataset *d, int classes, float *weights
 		seen += counts[d->labels[row]]++ == 0;
 	for (int i = 0; i < classes; i++)
 		if (counts[i])
-			weights[i] =
-				(float)((double)d->rows / ((double)seen * (double)counts[i]));
+			weights[i] = (float)((double)d->rows / ((double)seen * (double)counts[i]));
 	return 0;
 }
 

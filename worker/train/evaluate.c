@@ -27,6 +27,11 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 		r = err_at(reterr, ERR_INVALID, "/batch_size", "batch_size must be from 1 to %d",
 			   TRAIN_BATCH_MAX);
 	if (r >= 0)
+		r = label_kind_match(d, c, "the data", reterr);
+	if (r >= 0 && d->kind == DATASET_NUMBERS && json_object_get(w->spec, "label_map"))
+		r = err_at(reterr, ERR_INVALID, "/label_map",
+			   "label_map names classes, and the labels are numbers; remove it");
+	if (r >= 0 && d->kind == DATASET_CLASSES)
 		r = label_match(d, c, json_object_get(w->spec, "label_map"), w->report,
 				"name the class of the model in 'label_map', as in {\"label_map\": "
 				"{\"data class\": \"model class\"}}",
@@ -40,7 +45,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	if (r >= 0)
 		r = err_in(reterr, model_load(dir, c, &load, net, NULL, reterr), "/model");
 	if (r >= 0)
-		r = evaluate_rows(w, net, &view, c->shape.labels, 0, (int)batch, ret, reterr);
+		r = evaluate_rows(w, net, &view, c, 0, (int)batch, ret, reterr);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/pytext.h"
+#include "base/str.h"
 #include "worker/model/model.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ static int check_row(const struct rows_view *v, const struct torch_shape *s, int
 	}
 	if (v->lengths[row] < 1)
 		return err_set(reterr, ERR_INVALID, "the row has no tokens");
-	if (d->labels[row] < 0 || d->labels[row] >= s->labels)
+	if (d->kind == DATASET_CLASSES && (d->labels[row] < 0 || d->labels[row] >= s->labels))
 		return err_set(reterr, ERR_INVALID,
 			       "label %lld is out of range; the model has %d labels",
 			       (long long)d->labels[row], s->labels);
@@ -99,16 +100,60 @@ static int check_finite(const float *logits, size_t n, int labels, int64_t first
 	return 0;
 }
 
-int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
-		  double label_smoothing, int batch_size, struct evaluation *ret,
-		  struct err *reterr)
+/* The counts of an evaluation, of classes or of numbers. */
+struct scores {
+	const struct dataset *d;
+	int labels;
+	struct metrics *classes;
+	struct regression *numbers;
+};
+
+static void scores_done(struct scores *s)
+{
+	metrics_freep(&s->classes);
+	regression_freep(&s->numbers);
+}
+
+static int scores_init(struct scores *s, const struct dataset *d, int labels,
+		       double label_smoothing)
+{
+	*s = (struct scores){.d = d, .labels = labels};
+	if (d->kind == DATASET_NUMBERS)
+		s->numbers = regression_new(d->rows);
+	else
+		s->classes = metrics_new(labels, label_smoothing);
+	return s->numbers || s->classes ? 0 : -ENOMEM;
+}
+
+static void scores_add(struct scores *s, const float *logits, int64_t first, int rows)
+{
+	for (int64_t i = 0; i < rows; i++) {
+		if (s->numbers)
+			regression_add(s->numbers, logits[i * s->labels], s->d->targets[first + i]);
+		else
+			metrics_add(s->classes, logits + i * s->labels, s->d->labels[first + i]);
+	}
+}
+
+static int scores_values(const struct scores *s, struct metrics_values *ret)
+{
+	if (s->numbers)
+		return regression_values(s->numbers, ret);
+	metrics_values(s->classes, ret);
+	return 0;
+}
+
+int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v,
+		  const struct model_config *c, double label_smoothing, int batch_size,
+		  struct evaluation *ret, struct err *reterr)
 {
 	const struct dataset *d = v->data;
-	OWN(metrics_freep) struct metrics *m = metrics_new(labels, label_smoothing);
+	const int labels = c->shape.labels;
+	OWN(scores_done) struct scores scores;
 	OWN(freep) float *logits = calloc((size_t)batch_size * (size_t)labels, sizeof(*logits));
 	int64_t start_us = clock_mono_us();
 
-	if (!m || !logits)
+	if (scores_init(&scores, d, labels, label_smoothing) < 0 || !logits)
 		return err_errno(reterr, ENOMEM, "evaluate");
 	*ret = (struct evaluation){0};
 	for (int64_t at = 0; at < d->rows; at += batch_size) {
@@ -129,12 +174,12 @@ int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_vie
 		r = check_finite(logits, (size_t)b.rows * (size_t)labels, labels, at, reterr);
 		if (r < 0)
 			return r;
-		for (int i = 0; i < b.rows; i++)
-			metrics_add(m, logits + (size_t)i * (size_t)labels, d->labels[at + i]);
+		scores_add(&scores, logits, at, b.rows);
 		report_progress(w->report, "evaluate", "rows", at + b.rows, d->rows);
 		ret->batches++;
 	}
-	metrics_values(m, &ret->values);
+	if (scores_values(&scores, &ret->values) < 0)
+		return err_errno(reterr, ENOMEM, "evaluate");
 	ret->seconds = (double)(clock_mono_us() - start_us) / (double)USEC_PER_SEC;
 	return 0;
 }
@@ -146,11 +191,15 @@ json_t *evaluation_json(const struct evaluation *e, double epoch)
 
 	if (isfinite(epoch))
 		json_object_set_new(j, "epoch", json_any_number(epoch));
-	json_object_set_new(j, "eval_loss", json_any_number(e->values.loss));
-	json_object_set_new(j, "eval_accuracy", json_any_number(e->values.accuracy));
-	json_object_set_new(j, "eval_f1", json_any_number(e->values.f1));
-	json_object_set_new(j, "eval_precision", json_any_number(e->values.precision));
-	json_object_set_new(j, "eval_recall", json_any_number(e->values.recall));
+	for (size_t i = 0; i < metrics_all_n; i++) {
+		char name[32];
+
+		if (!metric_applies(&metrics_all[i], e->values.of_numbers))
+			continue;
+		str_must_format(name, sizeof(name), "eval_%s", metrics_all[i].name);
+		json_object_set_new(j, name,
+				    json_any_number(metric_value(&metrics_all[i], &e->values)));
+	}
 	json_object_set_new(j, "eval_runtime", json_any_number(e->seconds));
 	json_object_set_new(j, "eval_samples_per_second",
 			    json_any_number((double)e->values.rows / seconds));

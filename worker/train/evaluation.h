@@ -34,9 +34,9 @@ struct evaluation {
 
 /* Evaluate the whole data set in batches, and report progress as phase "evaluate". -ERR_CANCELLED
  * if a stop was requested. */
-int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v, int labels,
-		  double label_smoothing, int batch_size, struct evaluation *ret,
-		  struct err *reterr) MUSTCHECK;
+int evaluate_rows(struct worker *w, struct torch_net *net, const struct rows_view *v,
+		  const struct model_config *c, double label_smoothing, int batch_size,
+		  struct evaluation *ret, struct err *reterr) MUSTCHECK;
 /* {"eval_loss": …, "eval_accuracy": …, …} with Trainer's names; epoch NaN: none. */
 json_t *evaluation_json(const struct evaluation *e, double epoch);
 /* Write the numbers as sorted "key = value" lines, and all values as JSON. Both files are

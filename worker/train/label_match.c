@@ -156,6 +156,26 @@ static void warn_by_id(const struct classes *data, const struct model_config *c,
 		       ids[i], c->labels[ids[i]]);
 }
 
+int label_kind_match(const struct dataset *d, const struct model_config *c, const char *data,
+		     struct err *reterr)
+{
+	bool one = c->shape.labels == 1 && c->problem != MODEL_MULTI_LABEL;
+
+	if (d->kind == DATASET_NUMBERS && !one)
+		return err_set(
+			reterr, ERR_INVALID,
+			"the labels of %s are numbers (floats), but the model has %d classes; "
+			"give a model for regression, or labels that are classes",
+			data, c->shape.labels);
+	if (d->kind == DATASET_CLASSES && c->problem == MODEL_REGRESSION)
+		return err_set(
+			reterr, ERR_INVALID,
+			"the model answers numbers (problem_type regression), but the labels "
+			"of %s are classes; preprocess the data with problem_type regression",
+			data);
+	return 0;
+}
+
 int label_match(struct dataset *d, const struct model_config *c, const json_t *map,
 		struct report *report, const char *remedy, struct err *reterr)
 {

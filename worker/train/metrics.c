@@ -1,9 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts hits by class, and computes the metrics from the counts. */
+/* The list of metrics. Counts hits by class, and computes the metrics of classes from the counts.
+ */
 #include "worker/train/metrics.h"
 
+#include "base/own.h"
+#include "base/str.h"
+
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#define AT(name) offsetof(struct metrics_values, name)
+
+const struct metric metrics_all[] = {
+	{"loss", AT(loss), true, true, true},
+	{"accuracy", AT(accuracy), true, false, false},
+	{"f1", AT(f1), true, false, false},
+	{"precision", AT(precision), true, false, false},
+	{"recall", AT(recall), true, false, false},
+	{"mse", AT(mse), false, true, true},
+	{"rmse", AT(rmse), false, true, true},
+	{"mae", AT(mae), false, true, true},
+	{"r2", AT(r2), false, true, false},
+	{"pearson", AT(pearson), false, true, false},
+	{"spearman", AT(spearman), false, true, false},
+};
+const size_t metrics_all_n = ARRAY_LEN(metrics_all);
+
+const struct metric *metric_find(const char *name)
+{
+	for (size_t i = 0; i < metrics_all_n; i++)
+		if (str_eq(metrics_all[i].name, name))
+			return &metrics_all[i];
+	return NULL;
+}
+
+bool metric_applies(const struct metric *m, bool of_numbers)
+{
+	return of_numbers ? m->of_numbers : m->of_classes;
+}
+
+double metric_value(const struct metric *m, const struct metrics_values *v)
+{
+	return *(const double *)((const char *)v + m->at);
+}
 
 struct metrics {
 	int classes;

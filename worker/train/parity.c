@@ -57,14 +57,28 @@ static int parity_open(struct parity *p, struct train_run *t, const char *dir, s
 	return 0;
 }
 
+/* The best label's score as the server gives it: its softmax; of a regression the number. */
+static double best_score(const float *logits, int n, enum model_problem problem, int *ret_best)
+{
+	double sum = 0;
+	int best = 0;
+
+	for (int i = 1; i < n; i++)
+		best = logits[i] > logits[best] ? i : best;
+	for (int i = 0; i < n; i++)
+		sum += exp((double)logits[i] - (double)logits[best]);
+	*ret_best = best;
+	return problem == MODEL_REGRESSION ? (double)logits[best] : 1 / sum;
+}
+
 static int add_sample(struct parity *p, const char *text, const char *pair, struct err *reterr)
 {
-	int n = classifier_label_count(p->c), best = 0;
+	int n = classifier_label_count(p->c), best;
 	struct encoding e;
 	int64_t offsets[2] = {0};
 	struct token_batch b = {.offsets = offsets, .rows = 1};
-	double sum = 0;
 	json_t *sample;
+	double score;
 	int r = tokenizer_encode(p->tokenizer, p->scratch, text, strlen(text), pair,
 				 pair ? strlen(pair) : 0, p->max_length, &e);
 
@@ -76,12 +90,9 @@ static int add_sample(struct parity *p, const char *text, const char *pair, stru
 	r = classifier_forward(p->c, &b, p->logits, reterr);
 	if (r < 0)
 		return r;
-	for (int i = 1; i < n; i++)
-		best = p->logits[i] > p->logits[best] ? i : best;
-	for (int i = 0; i < n; i++)
-		sum += exp((double)p->logits[i] - (double)p->logits[best]);
+	score = best_score(p->logits, n, classifier_problem(p->c), &best);
 	sample = json_pack("{s:s, s:s, s:o}", "text", text, "label", classifier_label(p->c, best),
-			   "score", json_number(1 / sum));
+			   "score", json_number(score));
 	if (pair && sample)
 		json_set_str(sample, "text_pair", pair);
 	if (!sample || json_array_append_new(p->samples, sample) < 0)

@@ -120,22 +120,20 @@ static int get_class_weights(const json_t *j, struct train_settings *ret, struct
 	return 0;
 }
 
-static int get_metric(const json_t *j, const char **ret, struct err *reterr)
+static int get_metric(const json_t *j, const struct metric **ret, struct err *reterr)
 {
-	static const char *const names[] = {"loss", "accuracy", "f1", "precision", "recall"};
 	const char *given = json_get_str(j, "metric_for_best_model", "loss");
 	const char *s = str_starts(given, "eval_") ? given + strlen("eval_") : given;
 
-	for (int i = 0; i < (int)ARRAY_LEN(names); i++) {
-		if (str_eq(s, names[i])) {
-			*ret = names[i];
-			return 0;
-		}
-	}
-	return err_at(reterr, ERR_INVALID, "/hyperparameters/metric_for_best_model",
-		      "metric_for_best_model must be \"loss\", \"accuracy\", \"f1\", "
-		      "\"precision\" or \"recall\", not \"%s\"",
-		      given);
+	*ret = metric_find(s);
+	if (*ret)
+		return 0;
+	return err_at(
+		reterr, ERR_INVALID, "/hyperparameters/metric_for_best_model",
+		"metric_for_best_model must be \"loss\", \"accuracy\", \"f1\", "
+		"\"precision\" or \"recall\", or of a regression \"loss\", \"mse\", \"rmse\", "
+		"\"mae\", \"r2\", \"pearson\" or \"spearman\", not \"%s\"",
+		given);
 }
 
 /* What says which evaluation is the best, and when to stop. */
@@ -171,6 +169,32 @@ static int get_numbers(const json_t *h, struct train_settings *ret, struct err *
 		r = get_number(h, numbers[i].key, numbers[i].fallback, numbers[i].above,
 			       numbers[i].most, numbers[i].to, reterr);
 	return r;
+}
+
+static int does_not_apply(const char *key, const char *problem, struct err *reterr)
+{
+	char field[ERR_FIELD_MAX] = "/hyperparameters";
+
+	json_pointer_add(field, sizeof(field), key);
+	return err_at(reterr, ERR_INVALID, field, "%s %s; remove it", key, problem);
+}
+
+int train_settings_check(const struct train_settings *s, bool of_numbers, struct err *reterr)
+{
+	if (of_numbers && s->class_weights != TRAIN_WEIGHTS_NONE)
+		return does_not_apply("class_weights", "needs classes, and the labels are numbers",
+				      reterr);
+	if (of_numbers && s->label_smoothing_factor > 0)
+		return does_not_apply("label_smoothing_factor",
+				      "needs classes, and the labels are numbers", reterr);
+	if (!metric_applies(s->metric_for_best_model, of_numbers))
+		return does_not_apply("metric_for_best_model",
+				      of_numbers ? "is a metric of classes, and the labels are "
+						   "numbers"
+						 : "is a metric of numbers, and the labels are "
+						   "classes",
+				      reterr);
+	return 0;
 }
 
 int train_settings_parse(const json_t *h, struct train_settings *ret, struct err *reterr)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "worker/dataset/dataset.h"
+#include "worker/train/metrics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@
 #define TRAIN_BATCH_MAX	   65536	       /* rows of an optimiser step, too */
 #define TRAIN_SAVE_EPOCHS  (-1)
 #define TRAIN_FREEZE_NONE  (-1)
-#define TRAIN_LAYERS_MAX   1000	/* of frozen_layers */
+#define TRAIN_LAYERS_MAX   1000 /* of frozen_layers */
 #define TRAIN_WEIGHT_MAX   1e6	/* of a class */
 #define TRAIN_WARMUP_AUTO  (-1)
 #define TRAIN_WARMUP_STEPS 500 /* of the reference script … */
@@ -63,8 +64,8 @@ struct train_settings {
 	int64_t save_steps;    /* 0: no checkpoints; TRAIN_SAVE_EPOCHS: after each epoch */
 	int64_t save_total_limit;
 	bool load_best_model_at_end;
-	const char *metric_for_best_model; /* without "eval_"; static */
-	int64_t early_stopping_patience;   /* evaluations; 0: never */
+	const struct metric *metric_for_best_model;
+	int64_t early_stopping_patience; /* evaluations; 0: never */
 	double early_stopping_threshold;
 
 	int64_t steps_per_epoch, total_steps; /* of the data */
@@ -75,6 +76,9 @@ extern const char *const train_schedule_names[]; /* by enum train_schedule */
 /* -ERR_INVALID, with a JSON pointer, for values out of range. The hyperparameters must outlive
  * *ret. */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
+			 struct err *reterr) MUSTCHECK;
+/* -ERR_INVALID for settings that do not fit the labels. */
+int train_settings_check(const struct train_settings *s, bool of_numbers,
 			 struct err *reterr) MUSTCHECK;
 /* The optimiser steps for so many rows, of which an epoch's last one may have fewer batches. The
  * warm-up that follows from it: warmup_steps; else ceil(steps * warmup_ratio), as

@@ -157,13 +157,24 @@ static bool log_is_due(const struct loop *l)
 	       clock_mono_us() - l->logged_us >= TRAIN_LOG_MAX_US;
 }
 
+static void say_evaluation(const struct train_run *t)
+{
+	const struct metrics_values *v = &t->evaluation.values;
+
+	putchar('{');
+	for (size_t i = 0; i < metrics_all_n; i++)
+		if (metric_applies(&metrics_all[i], v->of_numbers))
+			printf("'eval_%s': %.6g, ", metrics_all[i].name,
+			       metric_value(&metrics_all[i], v));
+	printf("'eval_runtime': %.4g, 'epoch': %.4g}\n", t->evaluation.seconds, train_epoch(t));
+}
+
 static int evaluate_now(struct loop *l, struct err *reterr)
 {
 	struct train_run *t = l->t;
-	const struct metrics_values *v = &t->evaluation.values;
 	int64_t before = clock_mono_us();
 	json_t *values;
-	int r = evaluate_rows(t->w, t->net, &t->test_rows, t->config->shape.labels,
+	int r = evaluate_rows(t->w, t->net, &t->test_rows, t->config,
 			      t->settings.label_smoothing_factor, t->settings.eval_batch_size,
 			      &t->evaluation, reterr);
 
@@ -175,11 +186,7 @@ static int evaluate_now(struct loop *l, struct err *reterr)
 	json_object_set_new(values, "eval_rows_per_second",
 			    json_incref(json_object_get(values, "eval_samples_per_second")));
 	report_metric(t->w->report, t->step, train_epoch(t), values);
-	printf("{'eval_loss': %.6g, 'eval_accuracy': %.6g, 'eval_f1': %.6g, 'eval_precision': "
-	       "%.6g, "
-	       "'eval_recall': %.6g, 'eval_runtime': %.4g, 'epoch': %.4g}\n",
-	       v->loss, v->accuracy, v->f1, v->precision, v->recall, t->evaluation.seconds,
-	       train_epoch(t));
+	say_evaluation(t);
 	return 0;
 }
 
@@ -245,7 +252,7 @@ int train_steps(struct train_run *t, struct err *reterr)
 	if (r >= 0 && t->step < t->settings.total_steps)
 		printf("stopped early after step %lld: eval_%s was not better than %.6g in %lld "
 		       "evaluations\n",
-		       (long long)t->step, t->settings.metric_for_best_model, t->best.value,
+		       (long long)t->step, t->settings.metric_for_best_model->name, t->best.value,
 		       (long long)t->best.misses);
 	return r < 0 ? r : best_restore(t, reterr);
 }

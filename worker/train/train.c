@@ -67,8 +67,11 @@ static int count_classes(const struct dataset *d)
  * intended. */
 static int check_labels(const struct dataset *d, struct report *report, struct err *reterr)
 {
-	int classes = count_classes(d);
+	int classes;
 
+	if (d->kind == DATASET_NUMBERS)
+		return 0;
+	classes = count_classes(d);
 	if (classes < 0)
 		return err_errno(reterr, ENOMEM, "read the labels");
 	if (classes < 2)
@@ -104,10 +107,15 @@ static int open_config(struct train_run *t, struct err *reterr)
 	if (t->test && !t->train->label_names && !t->test->label_names &&
 	    t->test->labels_n > labels)
 		labels = t->test->labels_n;
-	if (r >= 0)
-		r = model_config_set_labels(t->config, labels < 2 ? 2 : labels,
-					    (const char *const *)t->train->label_names, reterr);
+	if (t->train->kind == DATASET_NUMBERS)
+		r = model_config_set_problem(t->config, MODEL_REGRESSION, 1, NULL, reterr);
+	else
+		r = model_config_set_problem(t->config, MODEL_SINGLE_LABEL, labels < 2 ? 2 : labels,
+					     (const char *const *)t->train->label_names, reterr);
 	if (r >= 0 && t->test)
+		r = err_in(reterr, label_kind_match(t->test, t->config, "the test data", reterr),
+			   "/channels/test");
+	if (r >= 0 && t->test && t->test->kind == DATASET_CLASSES)
 		r = err_ctx(reterr,
 			    label_match(t->test, t->config, NULL, t->w->report,
 					"preprocess both data sets with the same 'labels'", reterr),
@@ -187,6 +195,8 @@ int train_main(struct worker *w, struct err *reterr)
 		r = open_data(&t, reterr);
 	if (r >= 0)
 		r = check_labels(t.train, w->report, reterr);
+	if (r >= 0)
+		r = train_settings_check(&t.settings, t.train->kind == DATASET_NUMBERS, reterr);
 	if (r >= 0)
 		r = open_config(&t, reterr);
 	if (r < 0)
