@@ -224,6 +224,73 @@ def test_options_that_judge_evaluations(job, toolkit):
         assert (a == b).all(), name
 
 
+def test_regression_with_frozen_layers(job, toolkit, data, tmp_path):
+    """Floats as labels: the model, its numbers and parity.json; the frozen weights are equal."""
+    channels = {"model": minilm()}
+    for name in ("train", "test"):
+        rows = datasets.load_from_disk(data[name]).with_format(None)
+        numbers = [len(t) / 500 - 2 for t in rows["text"]]
+        rows = rows.remove_columns("labels").add_column("labels", numbers)
+        rows.save_to_disk(tmp_path / name)
+        channels[name] = tmp_path / name
+    base = job(channels, frozen_layers=4, weight_decay=0.1)
+    succeed(base, toolkit)
+    values = json.loads((base / "output/data/metrics.json").read_text())
+    assert {"eval_mse", "eval_rmse", "eval_mae", "eval_r2", "eval_pearson", "eval_spearman"} <= \
+        set(values) and "eval_accuracy" not in values
+    assert values["eval_mse"] == pytest.approx(values["eval_loss"], rel=1e-4)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(base / "model")
+    assert model.config.problem_type == "regression" and model.config.num_labels == 1
+    start = transformers.AutoModel.from_pretrained(minilm()).state_dict()
+    for name, weights in model.base_model.state_dict().items():
+        frozen = name.startswith(("embeddings.", *(f"encoder.layer.{i}." for i in range(4))))
+        if frozen:
+            assert (weights == start[name]).all(), name
+    assert (model.bert.encoder.layer[4].output.dense.weight
+            != start["encoder.layer.4.output.dense.weight"]).any()
+    parity = json.loads((base / "model/parity.json").read_text())
+    pipe = transformers.pipeline("text-classification", model=str(base / "model"))
+    answers = pipe([s["text"] for s in parity["samples"]], truncation=True, max_length=512)
+    assert [s["score"] for s in parity["samples"]] == pytest.approx(
+        [a["score"] for a in answers], abs=1e-4)
+
+
+def test_class_weights_reach_the_script_whatever_the_names(monkeypatch, build):
+    """The toolkit passes them through a shell."""
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    import train
+    weights = {"a b": 2.5, "$(id)": 1, "x=y,z": 0.125, "caf\u00e9 %": 3}
+    values = Probe(build).training({
+        "kind": "train", "sagemaker": {"instance_type": "ml.g5.xlarge"},
+        "hyperparameters": {"class_weights": weights}})["HyperParameters"]
+    text = json.loads(values["class_weights"])
+    assert re.fullmatch(r"[A-Za-z0-9._~%=,-]+", text)
+    assert train.parse_args(["--class_weights", text]).class_weights == weights
+    assert list(train.named_weights(weights, list(weights))) == [2.5, 1, 0.125, 3]
+    with pytest.raises(train.BadInput, match="no weight for 'c'; give each class one"):
+        train.named_weights({"a": 1}, ["a", "c"])
+    with pytest.raises(train.BadInput, match="names 'd', but the classes of the data are 'a'"):
+        train.named_weights({"a": 1, "d": 1}, ["a"])
+
+
+def test_metrics_of_numbers_are_those_of_scikit_learn_and_scipy(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    import numpy
+    import rows
+    import scipy.stats
+    import sklearn.metrics
+    rng = numpy.random.default_rng(1)
+    targets = rng.integers(0, 5, 200) / 2
+    given = (targets + rng.normal(size=200)).round(1)  # with equal values on both sides
+    got = rows.number_metrics(transformers.EvalPrediction(given[:, None], targets))
+    mse = sklearn.metrics.mean_squared_error(targets, given)
+    assert got == pytest.approx({
+        "mse": mse, "rmse": mse ** 0.5, "mae": sklearn.metrics.mean_absolute_error(targets, given),
+        "r2": sklearn.metrics.r2_score(targets, given),
+        "pearson": scipy.stats.pearsonr(targets, given)[0],
+        "spearman": scipy.stats.spearmanr(targets, given)[0]})
+
+
 @pytest.mark.parametrize("text, wanted", [("True", True), ("true", True), ("False", False)])
 def test_a_yes_or_no_of_the_toolkit(monkeypatch, text, wanted):
     monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
