@@ -6,9 +6,10 @@ Usage: tools/unicode_tables.py [DIR] > worker/tokenizer/unicode_tables.c   (DIR:
 
 Hugging Face `tokenizers` takes each property from another version of Unicode, and so do we:
 categories from 8.0, canonical decomposition and combining classes from 9.0, white space and lower
-case from the Rust compiler its wheel was built with. An old version is "assigned by then" plus the
-few characters whose category has changed since. tests/parity/test_tokenizer.py compares every code
-point with the installed library.
+case from the Rust compiler its wheel was built with, letters and numbers of the byte-level pattern
+from 16.0. An old version is "assigned by then" plus the few characters whose category has changed
+since. tests/parity/test_tokenizer.py and test_bytepair.py compare every code point with the
+installed library.
 """
 import sys
 import textwrap
@@ -25,12 +26,24 @@ LOWER_LATER = {
     0xA7DA: 0xA7DB, 0xA7DC: 0x19B, **{c: c + 0x20 for c in range(0x10D50, 0x10D66)},
     **{c: c + 0x1B for c in range(0x16EA0, 0x16EB9)},
 }
+# Letters and numbers of 15.1 and 16.0, newer than the 15.0 files.
+LETTERS_LATER = [
+    (0x1C89, 0x1C8A), (0xA7CB, 0xA7CD), (0xA7DA, 0xA7DC), (0x105C0, 0x105F3), (0x10D4A, 0x10D65),
+    (0x10D6F, 0x10D85), (0x10EC2, 0x10EC4), (0x11380, 0x11389), (0x1138B, 0x1138B),
+    (0x1138E, 0x1138E), (0x11390, 0x113B5), (0x113B7, 0x113B7), (0x113D1, 0x113D1),
+    (0x113D3, 0x113D3), (0x11BC0, 0x11BE0), (0x13460, 0x143FA), (0x16100, 0x1611D),
+    (0x16D40, 0x16D6C), (0x18CFF, 0x18CFF), (0x1E5D0, 0x1E5ED), (0x1E5F0, 0x1E5F0),
+    (0x2EBF0, 0x2EE5D)]
+NUMBERS_LATER = [
+    (0x10D40, 0x10D49), (0x116D0, 0x116E3), (0x11BF0, 0x11BF9), (0x16130, 0x16139),
+    (0x16D70, 0x16D79), (0x1CCF0, 0x1CCF9), (0x1E5F1, 0x1E5FA)]
 WHITE_SPACE = {*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
 # The library's own list, with its slip (0x2B920 for 0x2B820).
 CJK = [(0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
        (0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)]
-DROP, SPACE, PUNCT, MARK, DECOMPOSES, LOWERS, REORDERS, IDEOGRAPH = (1 << i for i in range(8))
+(DROP, SPACE, PUNCT, MARK, DECOMPOSES, LOWERS, REORDERS, IDEOGRAPH, LETTER,
+ NUMBER) = (1 << i for i in range(10))
 
 
 def read_ages(path):
@@ -71,6 +84,10 @@ def decompose(chars, age, cp):
     return [x for part in parts for x in decompose(chars, age, part)]
 
 
+def is_in(cp, ranges):
+    return any(first <= cp <= last for first, last in ranges)
+
+
 def flags_of(cp, chars, age, decomposition, lower):
     category, combining, _, _ = chars.get(cp, ("Cn", 0, [], cp))
     if age.get(cp, 99) > 8.0:
@@ -94,8 +111,12 @@ def flags_of(cp, chars, age, decomposition, lower):
         flags |= LOWERS
     if combining and age.get(cp, 99) <= 9.0:
         flags |= REORDERS
-    if any(a <= cp <= b for a, b in CJK):
+    if is_in(cp, CJK):
         flags |= IDEOGRAPH
+    if category[0] == "L" or is_in(cp, LETTERS_LATER):
+        flags |= LETTER
+    if category[0] == "N" or is_in(cp, NUMBERS_LATER):
+        flags |= NUMBER
     return flags
 
 
@@ -137,7 +158,7 @@ def main():
     print('#include "worker/tokenizer/unicode.h"\n')
     print("/* clang-format off */")
     emit_numbers("unicode_block", "uint8_t", index)
-    print(f"const uint8_t unicode_flags[{len(blocks)}][256] = {{")
+    print(f"const uint16_t unicode_flags[{len(blocks)}][256] = {{")
     for block in blocks:
         print("\t{")
         emit_items((f"{v}," for v in block), "\t\t")

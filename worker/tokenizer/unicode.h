@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The character properties that the BERT normaliser needs. tools/unicode_tables.py writes the
- * tables in unicode_tables.c. Inside worker/ only.
+ * The character properties that the BERT normaliser and the byte-level pattern need.
+ * tools/unicode_tables.py writes the tables in unicode_tables.c. Inside worker/ only.
  */
 #pragma once
 
@@ -21,6 +21,8 @@ enum unicode_flag {
 	UNICODE_LOWERS = 32,	 /* its lower case is another character */
 	UNICODE_REORDERS = 64,	 /* combining class is not 0 */
 	UNICODE_IDEOGRAPH = 128, /* isolated by tokenize_chinese_chars */
+	UNICODE_LETTER = 256,	 /* L* */
+	UNICODE_NUMBER = 512,	 /* N* */
 };
 
 struct unicode_decomposed {
@@ -33,7 +35,7 @@ struct unicode_pair {
 };
 
 extern const uint8_t unicode_block[0x1100];
-extern const uint8_t unicode_flags[][256];
+extern const uint16_t unicode_flags[][256];
 extern const uint32_t unicode_decomposed_chars[];
 extern const struct unicode_decomposed unicode_decomposed[];
 extern const size_t unicode_decomposed_n;
