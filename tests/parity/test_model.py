@@ -36,6 +36,15 @@ FAMILIES = {
             "max_position_embeddings": 200, "num_labels": 3, **more})),
     # like google/electra-base-discriminator: no projection
     "electra, one width": lambda **more: FAMILIES["electra"](embedding_size=64, **more),
+    # 202 positions for rows of 200 tokens, because they count from pad_token_id + 1
+    "roberta": lambda **more: transformers.RobertaForSequenceClassification(
+        transformers.RobertaConfig(**{
+            "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4,
+            "num_hidden_layers": 2, "vocab_size": 500, "max_position_embeddings": 202,
+            "num_labels": 3, **more})),
+    "roberta, padding 0": lambda **more: FAMILIES["roberta"](
+        pad_token_id=0, max_position_embeddings=201, type_vocab_size=3, layer_norm_eps=1e-5,
+        hidden_act="gelu_new", **more),
     # no width is a multiple of the kernels' vectors: libtorch's operators do all
     "odd": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
         "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3,
@@ -72,7 +81,7 @@ def spread(model, seed=3):
         for name, p in model.named_parameters():
             p.add_(torch.randn(p.shape, generator=g) * (0.1 if p.dim() == 1 else 0.05))
             if "word_embeddings" in name:
-                p[0] = 0.3  # [PAD] is a token like others when it stands in a text
+                p[model.config.pad_token_id] = 0.3  # [PAD] is a token like others when it stands in a text
     return model.eval()
 
 
@@ -132,7 +141,7 @@ def reference_gradients(m, rows, labels):
 def test_gradients(model, tmp_path, micro_tokens, operators):
     m, directory = model
     rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
-    rows[1][7] = 0  # a [PAD] inside a text: its embedding gets no gradient
+    rows[1][7] = m.config.pad_token_id  # a [PAD] inside a text: its embedding gets no gradient
     loss, want = reference_gradients(m, rows, labels)
     out = tmp_path / "g.safetensors"
     got = probe("gradients", model=directory, rows=rows, labels=labels, save=str(out),
@@ -353,7 +362,7 @@ def truncate(target):
     (edit_weights(lambda s: s.pop(classifier(s) + ".bias")), ["'classifier.", ".bias'", "missing"]),
     (edit_weights(lambda s: s.update({classifier(s) + ".weight": torch.zeros(2, 5)})),
      ["'classifier.", ".weight'", "[2, 5]"]),
-    (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert and electra"]),
+    (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert, electra and roberta"]),
     (edit_config(vocab_size=400), ["word_embeddings", "400"]),
     (edit_config(vocab_size="many"), ["vocab_size", "a string"]),
     (edit_config(id2label=["a", "b"]), ["id2label", "a list"]),

@@ -296,17 +296,30 @@ static int check_kind(struct model_config *c, struct err *reterr)
 	return 0;
 }
 
-/* A missing pad_token_id is 0, as in transformers; null: no token is padding. */
-static void get_padding(struct model_config *c)
+/* A missing pad_token_id is the family's, as in transformers; null: no token is padding. */
+static int get_padding(struct model_config *c, struct err *reterr)
 {
+	const struct model_family *f = c->family;
 	const json_t *v = json_object_get(c->source, "pad_token_id");
+	struct torch_shape *s = &c->shape;
 
-	c->shape.pad_id = json_is_null(v) ? -1 : (int)json_get_int(c->source, "pad_token_id", 0);
+	s->pad_id = json_is_null(v) ? -1 : (int)json_get_int(c->source, "pad_token_id", f->pad_id);
+	s->position_pad = f->positions_after_padding ? s->pad_id : -1;
+	if (!f->positions_after_padding)
+		return 0;
+	if (s->pad_id < 0 || model_config_max_tokens(c) < POSITIONS_MIN)
+		return err_set(reterr, ERR_INVALID,
+			       "\"pad_token_id\" is %d; %s counts positions from the next number "
+			       "on, so it must be from 0 to %d (\"max_position_embeddings\" %d less "
+			       "%d)",
+			       s->pad_id, f->model_type, s->positions - 1 - POSITIONS_MIN,
+			       s->positions, 1 + POSITIONS_MIN);
+	return 0;
 }
 
 int model_config_max_tokens(const struct model_config *c)
 {
-	return c->shape.positions;
+	return (int)family_max_tokens(c->family, c->shape.positions, c->shape.pad_id);
 }
 
 static int parse(struct model_config *c, struct err *reterr)
@@ -330,8 +343,7 @@ static int parse(struct model_config *c, struct err *reterr)
 		r = get_number(c->source, c->family->norm_eps, &c->shape.norm_eps, reterr);
 	if (r >= 0)
 		r = get_number(c->source, "initializer_range", &c->initializer_range, reterr);
-	get_padding(c);
-	return r;
+	return r < 0 ? r : get_padding(c, reterr);
 }
 
 int model_config_load(const char *dir, struct model_config **ret, struct err *reterr)

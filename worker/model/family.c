@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const struct model_family *const families[] = {&family_bert, &family_distilbert,
-						      &family_electra};
+						      &family_electra, &family_roberta};
 
 const struct model_family *family_find(const char *model_type)
 {
@@ -28,6 +28,11 @@ const struct model_family *family_of_tokenizer(const char *class)
 			return families[i];
 	}
 	return NULL;
+}
+
+int64_t family_max_tokens(const struct model_family *f, int64_t positions, int64_t pad_id)
+{
+	return f && f->positions_after_padding ? positions - (pad_id + 1) : positions;
 }
 
 /* Append one of `n` words of a sentence. */

@@ -15,6 +15,8 @@ struct model_family {
 	const char *model_type, *architecture;
 	const char *tokenizer; /* its class in transformers, without "Fast" */
 	bool has_type_ids;     /* True if that class makes token_type_ids */
+	bool byte_level;       /* True for byte-level BPE; else WordPiece */
+	bool double_frame;     /* True for <s> A </s></s> B </s>; else [CLS] A [SEP] B [SEP] */
 	const char *prefix;    /* of weight names; a base model leaves it out */
 	/* keys of config.json; NULL: the family has no such key */
 	const char *layers, *hidden, *heads, *intermediate, *activation;
@@ -23,17 +25,21 @@ struct model_family {
 	float drop_head_default; /* below 0: as `drop` */
 	bool drops_attention_output;
 	bool drops_head_input;
+	bool positions_after_padding; /* True if positions count from pad_token_id + 1 */
+	int pad_id;		      /* if config.json has no pad_token_id */
 	enum torch_head head;
 	/* "%d" is the layer; NULL: the family has no such parameter */
 	const char *names[TORCH_PARAM_COUNT];
 };
 
-extern const struct model_family family_bert, family_distilbert, family_electra;
+extern const struct model_family family_bert, family_distilbert, family_electra, family_roberta;
 
 /* The family of a model_type, and that of a tokeniser's class, with or without "Fast" at its end.
  * NULL if there is none; a type or class may be NULL. */
 const struct model_family *family_find(const char *model_type);
 const struct model_family *family_of_tokenizer(const char *class);
+/* The longest row of tokens that a model with so many positions takes. `f` may be NULL. */
+int64_t family_max_tokens(const struct model_family *f, int64_t positions, int64_t pad_id);
 /* Append the supported types, or the supported classes and `last`: "bert, distilbert and electra".
  */
 void family_put_types(struct buf *b);

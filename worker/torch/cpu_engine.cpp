@@ -214,7 +214,8 @@ void CpuEngine::scatter_embeddings(const Micro &mb, const at::Tensor &dz)
 
 			if (mb.ids[t] != p.shape.pad_id)
 				k->accumulate(word + mb.ids[t] * h, row, false, first, stop);
-			k->accumulate(position + mb.at[t] * h, row, false, first, stop);
+			if (mb.at[t] != p.shape.position_pad)
+				k->accumulate(position + mb.at[t] * h, row, false, first, stop);
 			if (kind)
 				k->accumulate(kind + (mb.types.empty() ? 0 : mb.types[t]) * h, row,
 					      false, first, stop);

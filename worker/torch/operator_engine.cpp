@@ -145,7 +145,7 @@ at::Tensor OperatorEngine::encode(const Rows &b)
 {
 	auto type = p.bf16 ? at::kBFloat16 : at::kFloat;
 	auto x = at::embedding(leaf(TORCH_WORD), b.ids, p.shape.pad_id) +
-		 at::embedding(leaf(TORCH_POSITION), b.at);
+		 at::embedding(leaf(TORCH_POSITION), b.at, p.shape.position_pad);
 
 	if (p.shape.types)
 		x = x + at::embedding(leaf(TORCH_TYPE), b.types);

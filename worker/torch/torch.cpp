@@ -161,9 +161,19 @@ bool torch_net_trains(const torch_net *net, torch_param kind, int layer) noexcep
 	return net->params.train && !net->params.is_frozen(kind, layer);
 }
 
+/* Append the position of each token of a row. */
+static void put_positions(const torch_shape &s, const int32_t *ids, int n, std::vector<int32_t> &at)
+{
+	int32_t next = s.position_pad + 1;
+
+	for (int t = 0; t < n; t++)
+		at.push_back(s.position_pad >= 0 && ids[t] == s.position_pad ? s.position_pad
+									     : next++);
+}
+
 /* Rows order[begin..end) of the batch. */
-static Micro make_micro(const torch_batch &b, int64_t labels, const std::vector<int> &order,
-			size_t begin, size_t end)
+static Micro make_micro(const torch_shape &shape, const torch_batch &b,
+			const std::vector<int> &order, size_t begin, size_t end)
 {
 	Micro mb;
 
@@ -176,17 +186,16 @@ static Micro make_micro(const torch_batch &b, int64_t labels, const std::vector<
 		if (b.types)
 			mb.types.insert(mb.types.end(), b.types + b.starts[row],
 					b.types + b.starts[row] + n);
-		for (int t = 0; t < n; t++) {
-			mb.at.push_back(t);
+		put_positions(shape, ids, n, mb.at);
+		for (int t = 0; t < n; t++)
 			mb.tags.push_back((uint32_t)row << 16 | (uint32_t)t);
-		}
 		mb.starts.push_back((int32_t)mb.ids.size());
 		mb.source.push_back(row);
 		if (b.labels)
 			mb.labels.push_back(b.labels[row]);
 		if (b.targets)
-			mb.targets.insert(mb.targets.end(), b.targets + row * labels,
-					  b.targets + (row + 1) * labels);
+			mb.targets.insert(mb.targets.end(), b.targets + row * shape.labels,
+					  b.targets + (row + 1) * shape.labels);
 		if (b.labels || b.targets)
 			mb.weights.push_back(b.weights ? b.weights[row] : 1 / (float)b.rows);
 		mb.longest = std::max(mb.longest, n);
@@ -212,7 +221,7 @@ static void for_micros(const torch_net &net, const torch_batch &b, const Fn &fn)
 
 		while (end < order.size() && tokens + b.lengths[order[end]] <= limit)
 			tokens += b.lengths[order[end++]];
-		fn(make_micro(b, net.params.shape.labels, order, begin, end));
+		fn(make_micro(net.params.shape, b, order, begin, end));
 		begin = end;
 	}
 }

@@ -54,7 +54,9 @@ struct torch_shape {
 	int embedding;		     /* width of the embeddings; projected if it is not `hidden` */
 	int vocab, positions, types; /* types 0: no token type embeddings */
 	int labels;
-	int pad_id; /* its word embedding gets no gradient; -1: none */
+	int pad_id;	  /* its word embedding gets no gradient; -1: none */
+	int position_pad; /* as RoBERTa: a token of this id is at this position, which gets no
+			   * gradient, and the others count from the next one; -1: from 0 */
 	float norm_eps;
 	enum torch_activation activation;
 	enum torch_head head; /* what follows the head's first dense layer */
