@@ -44,10 +44,13 @@ static int check_name(const struct settings *set, const char *name, struct err *
 /* List the required files that are missing in `dir`: "config.json, model.safetensors". */
 static void missing_files(const char *dir, char *list, size_t size)
 {
-	static const char *const wanted[][3] = {
-		{"config.json", NULL, "config.json"},
-		{"tokenizer.json", "vocab.txt", "tokenizer.json (or vocab.txt)"},
-		{"model.safetensors", "model.safetensors.index.json", "model.safetensors"}};
+	static const struct {
+		const char *files[3], *text;
+	} wanted[] = {{{"config.json"}, "config.json"},
+		      {{"tokenizer.json", "vocab.txt", "vocab.json"},
+		       "tokenizer.json (or vocab.txt or vocab.json)"},
+		      {{"model.safetensors", "model.safetensors.index.json"},
+		       "model.safetensors"}};
 	char path[PATH_MAX];
 
 	list[0] = '\0';
@@ -55,11 +58,11 @@ static void missing_files(const char *dir, char *list, size_t size)
 		bool found = false;
 		size_t n = strlen(list);
 
-		for (size_t k = 0; k < 2 && wanted[i][k]; k++)
-			found |= path_join(path, sizeof(path), dir, wanted[i][k]) &&
+		for (size_t k = 0; k < ARRAY_LEN(wanted[i].files) && wanted[i].files[k]; k++)
+			found |= path_join(path, sizeof(path), dir, wanted[i].files[k]) &&
 				 path_exists(AT_FDCWD, path);
 		if (!found)
-			str_excerptf(list + n, size - n, "%s%s", n ? ", " : "", wanted[i][2]);
+			str_excerptf(list + n, size - n, "%s%s", n ? ", " : "", wanted[i].text);
 	}
 }
 

@@ -115,7 +115,7 @@ def copy_without(tiny_model, folder, *names):
 @pytest.mark.parametrize("names, words", [
     (("model.safetensors",), "the directory has no model.safetensors;"),
     (("vocab.txt", "model.safetensors"),
-     "the directory has no tokenizer.json (or vocab.txt), model.safetensors;")])
+     "the directory has no tokenizer.json (or vocab.txt or vocab.json), model.safetensors;")])
 def test_what_is_missing_is_told_together(daemon, tiny_model, tmp_path, names, words):
     folder = copy_without(tiny_model, tmp_path / "model", *names)
     found = problem(put(daemon, "half", {"path": str(folder)}), 422, "invalid_body")["errors"][0]

@@ -47,6 +47,9 @@ def data(tmp_path):
      "tokenizer_config.json: tokenizer_class is 'BertJapaneseTokenizer'"),
     ({"tokenizer_config.json": {"auto_map": {"AutoTokenizer": ["mine.Tokenizer", None]}}},
      "tokenizer_config.json: auto_map"),
+    ({"tokenizer.json": {"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0]]}}},
+     "tokenizer.json: model is 'Unigram'"),
+    ({"config.json": {"model_type": "xlm-roberta"}}, "config.json: model_type is 'xlm-roberta'"),
     ({"special_tokens_map.json": {"mask_token": 5}}, "special_tokens_map.json: mask_token"),
 ])
 def test_a_foreign_tokenizer_is_refused_at_validate(daemon, model, data, script, files, words):

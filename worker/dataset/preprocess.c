@@ -14,13 +14,13 @@
 #include "worker/dataset/output_dir.h"
 #include "worker/dataset/plan.h"
 #include "worker/dataset/writer.h"
+#include "worker/model/family.h"
 #include "worker/model/id2label.h"
 
 #include <limits.h>
 #include <string.h>
 
 #define LENGTH_DEFAULT 512
-#define LENGTH_MIN     2
 #define CLASSES_SHOWN  20 /* in the log */
 #define NAME_SHOWN     80
 
@@ -58,10 +58,11 @@ static void job_done(struct job *j)
 	plan_done(&j->plan);
 }
 
-/* The number of positions of the model; 0 if config.json is missing or does not say. */
+/* The longest row of the model; 0 if config.json is missing or does not say. */
 static int model_positions(const char *model, int64_t *ret, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *config = NULL;
+	const struct model_family *family;
 	char path[PATH_MAX];
 	int r;
 
@@ -73,16 +74,21 @@ static int model_positions(const char *model, int64_t *ret, struct err *reterr)
 		return 0;
 	if (r == -ERR_INVALID)
 		return err_at(reterr, ERR_CORRUPT, "/model", "%s is not valid JSON", path);
-	if (r >= 0)
-		*ret = json_get_int(config, "max_position_embeddings", 0);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = json_get_int(config, "max_position_embeddings", 0);
+	family = family_find(json_get_str(config, "model_type", NULL));
+	if (family && *ret > 0)
+		*ret = family_max_tokens(family, *ret,
+					 json_get_int(config, "pad_token_id", family->pad_id));
+	return 0;
 }
 
 static int init_length(struct job *j, const char *model, struct err *reterr)
 {
 	const json_t *asked = json_object_get(j->w->spec, "max_length");
 	int64_t known = (int64_t)tokenizer_model_max_length(j->tokenizer), positions = 0, length;
-	int64_t least = j->plan.columns.pair ? LENGTH_MIN + 1 : LENGTH_MIN;
+	int64_t least = (int64_t)tokenizer_frame(j->tokenizer, j->plan.columns.pair);
 	int r = model_positions(model, &positions, reterr);
 
 	if (r < 0)

@@ -8,6 +8,8 @@ import os
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from rows import max_tokens
+
 TEXTS = 29  # with the three special ones 32
 LONG = 20000  # bytes of the over-long text
 EMOJI = "Fun \U0001F600\U0001F44D, caf\u00e9 \u2014 10/10"
@@ -49,7 +51,7 @@ def write_parity(directory, rows):
     model = AutoModelForSequenceClassification.from_pretrained(directory).float().eval()
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    limits = [max_tokens(model), tokenizer.model_max_length]
     max_length = min(n for n in limits if n)
     samples, texts = [], texts_of(rows)
     for text in texts + specials(texts):

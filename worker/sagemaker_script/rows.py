@@ -127,9 +127,18 @@ def match_labels(test, train, names):
     return test.remove_columns("labels").add_column("labels", [ids[i] for i in labels])
 
 
+def max_tokens(model):
+    """The longest row that the model has positions for; None if its configuration does not say.
+    RoBERTa's positions count from padding_idx + 1."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return positions if positions is None or padding is None else positions - padding - 1
+
+
 def check_against(rows, what, model, max_length):
     """Check that the rows, cut to max_length, fit the model's positions and vocabulary."""
-    positions = getattr(model.config, "max_position_embeddings", None)
+    positions = max_tokens(model)
     vocabulary = model.get_input_embeddings().num_embeddings
     for i, row in enumerate(rows):
         ids = [t for t, m in zip(row["input_ids"], row["attention_mask"]) if m][:max_length]

@@ -27,6 +27,7 @@ void tokenizer_scratch_free(struct tokenizer_scratch *s)
 	free(s->parts[1].ids);
 	free(s->out.ids);
 	free(s->type_ids);
+	bytepair_scratch_free(s->bytepair);
 	free(s);
 }
 
@@ -35,21 +36,29 @@ void tokenizer_scratch_freep(struct tokenizer_scratch **s)
 	tokenizer_scratch_free(*s);
 }
 
+static int encode_words(const struct tokenizer *t, struct tokenizer_scratch *scratch,
+			const unsigned char *s, size_t len, size_t limit, struct token_list *list)
+{
+	return t->byte_level ? bytepair_text(t, scratch, s, len, limit, list)
+			     : wordpiece_text(t, s, len, limit, list);
+}
+
 /* Encode normalised text, which may contain added tokens. */
-static int encode_normalized(const struct tokenizer *t, const unsigned char *s, size_t len,
-			     size_t limit, struct token_list *list)
+static int encode_normalized(const struct tokenizer *t, struct tokenizer_scratch *scratch,
+			     const unsigned char *s, size_t len, size_t limit,
+			     struct token_list *list)
 {
 	struct added_match m = {0};
 	size_t at = 0;
 	int r = 0;
 
 	while (r >= 0 && list->n <= limit && added_find(&t->normalized, s, len, &m)) {
-		r = wordpiece_text(t, s + at, m.start - at, limit, list);
+		r = encode_words(t, scratch, s + at, m.start - at, limit, list);
 		if (r >= 0)
 			r = token_push(list, m.id);
 		at = m.end;
 	}
-	return r < 0 ? r : wordpiece_text(t, s + at, len - at, limit, list);
+	return r < 0 ? r : encode_words(t, scratch, s + at, len - at, limit, list);
 }
 
 static size_t block_end(const unsigned char *s, size_t len, size_t at)
@@ -69,6 +78,8 @@ static int encode_rest(const struct tokenizer *t, struct tokenizer_scratch *scra
 	size_t at = 0;
 	int r = 0;
 
+	if (t->byte_level) /* has no normaliser */
+		return encode_normalized(t, scratch, s, len, limit, list);
 	while (r >= 0 && at < len && list->n <= limit) {
 		/* an added token may span any space of the normalised text */
 		size_t end = t->normalized.n ? len : block_end(s, len, at);
@@ -76,7 +87,8 @@ static int encode_rest(const struct tokenizer *t, struct tokenizer_scratch *scra
 		scratch->norm_n = 0;
 		r = normalize_block(t, scratch, s + at, end - at);
 		if (r >= 0)
-			r = encode_normalized(t, scratch->norm, scratch->norm_n, limit, list);
+			r = encode_normalized(t, scratch, scratch->norm, scratch->norm_n, limit,
+					      list);
 		at = end;
 	}
 	return r;
@@ -151,11 +163,16 @@ static int reserve_out(struct tokenizer_scratch *s, size_t n)
 	return 0;
 }
 
+size_t tokenizer_frame(const struct tokenizer *t, bool pair)
+{
+	return 2 + (size_t)(pair ? 1 + t->double_frame : 0);
+}
+
 int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
 		     size_t len, const char *pair, size_t pair_len, size_t max_length,
 		     struct encoding *ret)
 {
-	size_t frame = pair ? 3 : 2, room = SIZE_MAX - 1, a, b = 0;
+	size_t frame = tokenizer_frame(t, pair), room = SIZE_MAX - 1, a, b = 0;
 	int r;
 
 	if (max_length && max_length < frame)
@@ -182,8 +199,10 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 	s->type_ids[0] = 0;
 	s->out.n = 1;
 	put_part(s, &s->parts[0], a, t->special.sep, 0);
+	if (pair && t->double_frame)
+		put_part(s, &s->parts[1], 0, t->special.sep, 0);
 	if (pair)
-		put_part(s, &s->parts[1], b, t->special.sep, 1);
+		put_part(s, &s->parts[1], b, t->special.sep, !t->double_frame);
 	*ret = (struct encoding){.ids = s->out.ids,
 				 .type_ids = s->type_ids,
 				 .n = s->out.n,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of worker/tokenizer share: the loaded tokenizer, a thread's scratch, and the
- * stages of one encoding (added tokens → normalise → split into words → word pieces).
+ * stages of one encoding (added tokens → normalise → split into words → pieces).
  */
 #pragma once
 
@@ -31,6 +31,20 @@ struct added_set {
 	int only_first;	 /* the one such byte, or -1 */
 };
 
+/* Two adjacent pieces of a word that become one. */
+struct merge {
+	uint64_t pair; /* MERGE_PAIR */
+	int32_t rank;  /* the lowest is merged first */
+	int32_t id;    /* of the joined piece; -1: an empty slot */
+};
+#define MERGE_PAIR(left, right) ((uint64_t)(uint32_t)(left) << 32 | (uint32_t)(right))
+
+/* An open hash table. */
+struct merges {
+	struct merge *slots;
+	size_t mask;
+};
+
 struct tokenizer {
 	struct trie whole;	     /* pieces that start a word */
 	struct trie continued;	     /* pieces that go on, without their prefix */
@@ -41,9 +55,15 @@ struct tokenizer {
 	size_t model_max_length;
 	size_t word_chars_max; /* a longer word becomes one [UNK] */
 	bool clean_text, ideographs, strip_accents, lowercase;
+	bool byte_level;   /* BPE of bytes: the fields from `merges` on, no normaliser, no tries */
+	bool double_frame; /* True for <s> A </s></s> B </s> and type ids of 0, as RoBERTa */
 	bool has_type_ids;
 	unsigned char ascii[128];	/* normalised form of an ASCII character, or ASCII_DROP */
 	unsigned char ascii_class[128]; /* enum word_class */
+	struct merges merges;
+	int32_t byte_ids[256];
+	bool prefix_space; /* add_prefix_space */
+	uint64_t serial;   /* no two tokenizers of a process have the same */
 };
 
 struct token_list {
@@ -61,6 +81,7 @@ struct tokenizer_scratch {
 	int8_t *type_ids;
 	size_t type_ids_cap;
 	size_t invalid;
+	struct bytepair_scratch *bytepair;
 };
 
 /* Fill t->ascii and t->ascii_class from the flags. */
@@ -92,3 +113,15 @@ int token_push(struct token_list *list, int32_t id);
  * 0 or -ENOMEM. */
 int wordpiece_text(const struct tokenizer *t, const unsigned char *s, size_t len, size_t limit,
 		   struct token_list *list);
+
+/* The length of the first match of GPT-2's pattern in s[0..len), len > 0, and the number of
+ * ill-formed sequences in it. */
+size_t word_length(const unsigned char *s, size_t len, size_t *ret_invalid);
+/* As wordpiece_text(), for byte-level BPE on text as it came. */
+int bytepair_text(const struct tokenizer *t, struct tokenizer_scratch *scratch,
+		  const unsigned char *s, size_t len, size_t limit, struct token_list *list);
+void bytepair_scratch_free(struct bytepair_scratch *b);
+/* Room for n merges. 0 or -ENOMEM. */
+int merges_new(struct merges *m, size_t n);
+/* Add a merge; of equal pairs the last one counts. */
+void merges_put(struct merges *m, int32_t left, int32_t right, int32_t rank, int32_t id);

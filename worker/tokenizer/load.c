@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tokenizer_load() and the small getters. A directory with tokenizer.json is read from it, else
- * from vocab.txt with BERT's defaults. In both cases tokenizer_config.json takes precedence.
+ * from the vocabulary of its class with that class's defaults. In both cases tokenizer_config.json takes precedence.
  */
 #include "worker/tokenizer/load.h"
 
@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static size_t trimmed(const char *s, size_t len)
@@ -66,13 +67,14 @@ static int load_vocab_txt(struct loading *l, struct err *reterr)
 
 static int check_unknown(const struct loading *l, struct err *reterr)
 {
-	if (l->t->special.unk >= 0)
+	if (l->t->special.unk >= 0 || l->t->byte_level)
 		return 0;
 	return load_refuse(l, l->json ? FILE_TOKENIZER : FILE_VOCAB, reterr,
 			   "unk_token '%s' is not in the vocabulary", l->unk);
 }
 
-/* Build two tries: words start with any entry, and continue with entries that have the prefix. */
+/* Build the trie of all entries, for words that start, and that of the entries with the prefix, for
+ * words that continue. */
 static int build_tries(struct loading *l, struct err *reterr)
 {
 	size_t prefix = strlen(l->prefix), n = 0;
@@ -80,7 +82,7 @@ static int build_tries(struct loading *l, struct err *reterr)
 
 	if (!rest)
 		return err_errno(reterr, ENOMEM, "load %s", l->dir);
-	for (size_t i = 0; i < l->vocab_n; i++) {
+	for (size_t i = 0; i < l->vocab_n && !l->t->byte_level; i++) {
 		const struct trie_key *k = &l->vocab[i];
 
 		if (k->len < prefix || memcmp(k->bytes, l->prefix, prefix) != 0)
@@ -112,7 +114,9 @@ static void count_vocab(struct loading *l)
 static void loading_done(struct loading *l)
 {
 	free(l->vocab);
+	free(l->merges);
 	json_decref(l->json);
+	json_decref(l->vocab_bpe);
 	json_decref(l->model);
 	json_decref(l->config);
 	json_decref(l->map);
@@ -140,24 +144,34 @@ static int read_tokenizer_json(struct loading *l, struct err *reterr)
 	return r;
 }
 
-/* BertTokenizer's own arguments: its template and its word pieces need these. */
+/* A family's class needs these arguments for its template, and for its word pieces. */
 static int set_names(struct loading *l, struct err *reterr)
 {
 	static const char *const needed[] = {"cls_token", "sep_token", "unk_token"};
 	const struct token_def *token = NULL;
+	size_t n = l->t->byte_level ? 2 : ARRAY_LEN(needed); /* no byte is unknown */
 
-	for (size_t i = 0; i < ARRAY_LEN(needed) && l->is_bert; i++) {
+	for (size_t i = 0; i < n && l->family; i++) {
 		token = loading_named(l, needed[i]);
 		if (!token)
 			return load_refuse(l, FILE_CONFIG, reterr, "%s is null", needed[i]);
-		if (i < 2 && (strpbrk(token->content, ": \t\n") || *token->content == '$'))
+		if (i < 2 && !l->t->double_frame &&
+		    (strpbrk(token->content, ": \t\n") || *token->content == '$'))
 			return load_refuse(l, FILE_CONFIG, reterr,
 					   "%s is '%s', which no template can have", needed[i],
 					   token->content);
 	}
-	if (token)
+	token = loading_named(l, "unk_token");
+	if (l->family && token)
 		l->unk = token->content;
 	return 0;
+}
+
+static int load_model_files(struct loading *l, struct err *reterr)
+{
+	if (l->t->byte_level)
+		return load_bytepair(l, reterr);
+	return l->json ? load_tokenizer_json(l, reterr) : load_vocab_txt(l, reterr);
 }
 
 static int load_files(struct loading *l, struct err *reterr)
@@ -173,11 +187,12 @@ static int load_files(struct loading *l, struct err *reterr)
 	if (r >= 0)
 		r = set_names(l, reterr);
 	if (r >= 0)
-		r = l->json ? load_tokenizer_json(l, reterr) : load_vocab_txt(l, reterr);
-	if (r >= 0)
-		r = load_flags(l, reterr);
-	return r;
+		r = load_model_files(l, reterr);
+	return r < 0 ? r : load_flags(l, reterr);
 }
+
+/* A new scratch has 0. */
+static atomic_uint_fast64_t serials = 1;
 
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr)
 {
@@ -194,9 +209,12 @@ int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *re
 	if (!t)
 		return err_errno(reterr, ENOMEM, "load the tokenizer of %s", model_dir);
 	t->word_chars_max = WORD_CHARS_DEFAULT;
+	t->serial = atomic_fetch_add(&serials, 1);
 	r = load_files(&l, reterr);
 	if (r >= 0)
 		r = build_tries(&l, reterr);
+	if (r >= 0 && t->byte_level)
+		r = build_bytepair(&l, reterr);
 	if (r < 0)
 		return r;
 	count_vocab(&l);
@@ -218,6 +236,7 @@ void tokenizer_free(struct tokenizer *t)
 	trie_done(&t->continued);
 	added_done(&t->raw);
 	added_done(&t->normalized);
+	free(t->merges.slots);
 	free(t);
 }
 

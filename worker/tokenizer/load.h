@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "worker/model/family.h"
 #include "worker/tokenizer/internal.h"
 #include "worker/tokenizer/token_def.h"
 
@@ -23,6 +24,8 @@
 
 #define FILE_TOKENIZER "tokenizer.json"
 #define FILE_VOCAB     "vocab.txt"
+#define FILE_VOCAB_BPE "vocab.json"
+#define FILE_MERGES    "merges.txt"
 #define FILE_CONFIG    "tokenizer_config.json"
 #define FILE_SPECIAL   "special_tokens_map.json"
 #define FILE_ADDED     "added_tokens.json"
@@ -32,6 +35,12 @@
 #define KEY_OWN	       "model_specific_special_tokens"
 /* An AddedToken that transformers has made already; in the files it is "__type": "AddedToken". */
 #define KEY_MADE       "__added_token"
+
+/* A merge as the file writes it: "a b". */
+struct merge_text {
+	const char *left, *right; /* borrowed from the JSON or `text` */
+	size_t left_len, right_len;
+};
 
 /* "unk_token": "[UNK]" */
 struct named_token {
@@ -48,7 +57,10 @@ struct loading {
 	size_t vocab_n;
 	size_t distinct_n; /* entries of the vocabulary with texts of their own */
 	json_t *json;	   /* tokenizer.json; NULL: there is none */
-	struct buf text;   /* vocab.txt */
+	json_t *vocab_bpe; /* vocab.json; NULL: it is not used */
+	struct buf text;   /* vocab.txt or merges.txt */
+	struct merge_text *merges;
+	size_t merges_n;
 	char prefix[32];   /* continuing_subword_prefix */
 
 	json_t *model;	/* config.json, NULL if it is missing */
@@ -56,7 +68,7 @@ struct loading {
 	json_t *map;	/* special_tokens_map.json; NULL if it is missing or not used */
 	json_t *added;	/* added_tokens.json, the same */
 	json_t *own;	/* the values of tokenizer_config.json under names of the model's own */
-	bool is_bert;	/* True if the class is a family's; else PreTrainedTokenizerFast */
+	const struct model_family *family; /* whose class it is; NULL: PreTrainedTokenizerFast */
 	struct token_defs decoder; /* added tokens by the files' ids */
 	struct named_token named[TOKENIZER_NAMED_MAX];
 	size_t named_n;
@@ -87,6 +99,17 @@ int load_special(struct loading *l, struct err *reterr) MUSTCHECK;
 int load_added(struct loading *l, struct err *reterr) MUSTCHECK;
 /* tokenizer.json: vocabulary, pre-tokenizer, and for the generic class normaliser and template. */
 int load_tokenizer_json(struct loading *l, struct err *reterr) MUSTCHECK;
+
+/* For a class with byte-level BPE: read the vocabulary and the merges of tokenizer.json, else of
+ * vocab.json and merges.txt. */
+int load_bytepair(struct loading *l, struct err *reterr) MUSTCHECK;
+/* After load_bytepair, when the vocabulary's trie is built: fill t->byte_ids and t->merges. */
+int build_bytepair(struct loading *l, struct err *reterr) MUSTCHECK;
+/* Fill l->vocab from {"piece": id} in a file of the directory. */
+int load_vocab(struct loading *l, const char *file, const json_t *vocab,
+	       struct err *reterr) MUSTCHECK;
+/* The id of ["[SEP]", 102]; -1 if it is not valid. */
+int32_t load_pair_id(const json_t *pair);
 
 /* unk_token and the six others that each tokenizer has. */
 bool loading_is_standard(const char *key);

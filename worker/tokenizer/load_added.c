@@ -238,14 +238,15 @@ static int match_one(const struct loading *l, const struct token_def *token, str
 	struct added_set *set = token->normalized ? &l->t->normalized : &l->t->raw;
 	const char *file = l->json ? FILE_TOKENIZER : FILE_CONFIG, *pattern = token->content;
 	size_t len = strlen(pattern);
+	bool normalize = token->normalized && !l->t->byte_level;
 
 	if (token->single_word)
 		return load_refuse(l, file, reterr, "the added token '%s' has single_word: true",
 				   token->content);
-	if (!s || (token->normalized &&
+	if (!s || (normalize &&
 		   normalize_block(l->t, s, (const unsigned char *)pattern, len) < 0))
 		return err_errno(reterr, ENOMEM, "load the added tokens");
-	if (token->normalized) {
+	if (normalize) {
 		pattern = (const char *)s->norm;
 		len = s->norm_n;
 	}
@@ -280,13 +281,13 @@ static int32_t named_id(const struct vocabulary *v, const char *name)
 static void fill_special(struct vocabulary *v)
 {
 	struct loading *l = v->l;
-	bool bert = l->is_bert;
+	bool own = l->family;
 
 	l->t->special = (struct tokenizer_special){
 		.pad = named_id(v, "pad_token"),
-		.unk = loading_find(l, l->unk), /* the model's, not an added one */
-		.cls = bert ? named_id(v, "cls_token") : l->cls_id,
-		.sep = bert ? named_id(v, "sep_token") : l->sep_id,
+		.unk = l->unk ? loading_find(l, l->unk) : -1, /* the model's, not an added one */
+		.cls = own ? named_id(v, "cls_token") : l->cls_id,
+		.sep = own ? named_id(v, "sep_token") : l->sep_id,
 		.mask = named_id(v, "mask_token")};
 	count_id(l->t, l->t->special.cls);
 	count_id(l->t, l->t->special.sep);
@@ -302,7 +303,7 @@ static int32_t id_of_files(const struct loading *l, const char *name, int32_t te
 	return l->json ? template_id : listed ? (int32_t)listed->index : -1;
 }
 
-/* transformers 4 puts the ids of the files around a text; BertTokenizer of 5 takes those of the
+/* transformers 4 puts the ids of the files around a text; a family's class of 5 takes those of the
  * vocabulary. */
 static int check_template(const struct loading *l, const char *name, int32_t id,
 			  int32_t template_id, struct err *reterr)
@@ -319,7 +320,7 @@ static int check_template(const struct loading *l, const char *name, int32_t id,
 int load_added(struct loading *l, struct err *reterr)
 {
 	OWN(vocabulary_done) struct vocabulary v = {.l = l};
-	int r = l->is_bert ? 0 : add_own_of_file(&v, reterr);
+	int r = l->family ? 0 : add_own_of_file(&v, reterr);
 
 	if (r >= 0)
 		r = add_listed(&v, reterr);

@@ -72,13 +72,20 @@ static int get_text(const struct loading *l, const char *file, const json_t *j, 
 	return 0;
 }
 
+static void set_family(struct loading *l, const struct model_family *family)
+{
+	l->family = family;
+	l->t->has_type_ids = !family || family->has_type_ids;
+	l->t->byte_level = family && family->byte_level;
+	l->t->double_frame = family && family->double_frame;
+}
+
 static int use_class(struct loading *l, const char *file, const char *class, struct err *reterr)
 {
 	const struct model_family *family = family_of_tokenizer(class);
 	OWN(buf_done) struct buf known = BUF_INIT(ERR_MSG_MAX);
 
-	l->is_bert = family;
-	l->t->has_type_ids = !family || family->has_type_ids;
+	set_family(l, family);
 	if (family || str_eq(class, CLASS_GENERIC) || str_eq(class, "TokenizersBackend"))
 		return 0;
 	family_put_tokenizers(&known, CLASS_GENERIC);
@@ -109,8 +116,7 @@ static int choose_class(struct loading *l, struct err *reterr)
 	}
 	if (class || own)
 		return use_class(l, class ? FILE_CONFIG : FILE_MODEL, class ? class : own, reterr);
-	l->is_bert = type || !l->json;
-	l->t->has_type_ids = !family || family->has_type_ids;
+	set_family(l, family || l->json ? family : &family_bert);
 	return 0;
 }
 
@@ -170,7 +176,7 @@ int load_class(struct loading *l, struct err *reterr)
 		r = check_other_files(l, reterr);
 	if (r >= 0)
 		r = choose_class(l, reterr);
-	if (r < 0 || l->is_bert || l->json)
+	if (r < 0 || l->family || l->json)
 		return r;
 	return load_refuse(l, FILE_CONFIG, reterr,
 			   "tokenizer_class is " CLASS_GENERIC " and there is no " FILE_TOKENIZER);
@@ -188,13 +194,16 @@ static int get_flag(const struct loading *l, const char *key, bool *ret, struct 
 	return 0;
 }
 
-/* The generic class takes tokenizer.json as it is; BERT's own build a normaliser from the flags of
- * tokenizer_config.json and their defaults, whatever tokenizer.json says. */
+/* The generic class takes tokenizer.json as it is; those of families build a normaliser or a
+ * pre-tokenizer from the flags of tokenizer_config.json and their defaults, whatever tokenizer.json
+ * says. */
 static int set_flags(struct loading *l, struct err *reterr)
 {
 	struct tokenizer *t = l->t;
 	int r;
 
+	if (t->byte_level)
+		return get_flag(l, "add_prefix_space", &t->prefix_space, reterr);
 	t->clean_text = t->ideographs = t->lowercase = true;
 	r = get_flag(l, "tokenize_chinese_chars", &t->ideographs, reterr);
 	if (r >= 0)
@@ -259,7 +268,7 @@ int load_flags(struct loading *l, struct err *reterr)
 		r = check_side(l, "padding_side", "padding", reterr);
 	if (r >= 0)
 		r = set_length(l, reterr);
-	if (r >= 0 && l->is_bert)
+	if (r >= 0 && l->family)
 		r = set_flags(l, reterr);
 	set_input_names(l);
 	return r;

@@ -39,29 +39,30 @@ static int load_normalizer(struct loading *l, struct err *reterr)
 	l->t->ideographs = json_get_bool(n, "handle_chinese_chars", true);
 	l->t->lowercase = json_get_bool(n, "lowercase", true);
 	l->t->strip_accents = json_get_bool(n, "strip_accents", l->t->lowercase);
-	if (l->is_bert && !l->t->clean_text)
+	if (l->family && !l->t->clean_text)
 		return unsupported(l, "normalizer/clean_text", "false",
 				   "true, which BertTokenizer takes,", reterr);
 	return check_type(l, "pre_tokenizer", "BertPreTokenizer", reterr);
 }
 
-static int load_vocab(struct loading *l, const json_t *model, struct err *reterr)
+int load_vocab(struct loading *l, const char *file, const json_t *vocab, struct err *reterr)
 {
-	json_t *vocab = json_object_get(model, "vocab"), *value;
+	json_t *value;
 	const char *key;
 
 	if (!json_is_object(vocab) || !json_object_size(vocab))
-		return err_set(reterr, ERR_CORRUPT, "%s/tokenizer.json has no model.vocab", l->dir);
+		return err_set(reterr, ERR_CORRUPT, "%s/%s has no %s", l->dir, file,
+			       l->json ? "model.vocab" : "vocabulary");
 	l->vocab = calloc(json_object_size(vocab), sizeof(*l->vocab));
 	if (!l->vocab)
-		return err_errno(reterr, ENOMEM, "load %s/tokenizer.json", l->dir);
-	json_object_foreach(vocab, key, value) {
+		return err_errno(reterr, ENOMEM, "load %s/%s", l->dir, file);
+	json_object_foreach((json_t *)vocab, key, value) {
 		json_int_t id = json_integer_value(value);
 
 		if (!json_is_integer(value) || id < 0 || id >= TOKENIZER_IDS_MAX)
 			return err_set(reterr, ERR_CORRUPT,
-				       "%s/tokenizer.json: the id of '%s' is not a number below %d",
-				       l->dir, key, TOKENIZER_IDS_MAX);
+				       "%s/%s: the id of '%s' is not a number below %d", l->dir,
+				       file, key, TOKENIZER_IDS_MAX);
 		l->vocab[l->vocab_n++] =
 			(struct trie_key){.bytes = key, .len = strlen(key), .value = (int32_t)id};
 	}
@@ -105,8 +106,8 @@ static int load_model(struct loading *l, struct err *reterr)
 			       l->dir);
 	l->t->word_chars_max = (size_t)chars;
 	l->unk = json_get_str(model, "unk_token", "[UNK]");
-	r = l->is_bert ? check_model_of_bert(l, model, reterr) : 0;
-	return r < 0 ? r : load_vocab(l, model, reterr);
+	r = l->family ? check_model_of_bert(l, model, reterr) : 0;
+	return r < 0 ? r : load_vocab(l, FILE_TOKENIZER, json_object_get(model, "vocab"), reterr);
 }
 
 /* An item of a template: the name of a special token or of a sequence, and its type id. */
@@ -146,8 +147,7 @@ static int32_t template_id(const json_t *post, const char *name)
 		       : -1;
 }
 
-/* ["[SEP]", 102] */
-static int32_t pair_id(const json_t *pair)
+int32_t load_pair_id(const json_t *pair)
 {
 	json_int_t value = json_integer_value(json_array_get(pair, 1));
 
@@ -167,8 +167,8 @@ static bool read_template(struct loading *l, const json_t *post, const char **re
 	if (str_eq(type, "BertProcessing")) {
 		*ret_cls = json_string_value(json_array_get(cls, 0));
 		*ret_sep = json_string_value(json_array_get(sep, 0));
-		l->cls_id = pair_id(cls);
-		l->sep_id = pair_id(sep);
+		l->cls_id = load_pair_id(cls);
+		l->sep_id = load_pair_id(sep);
 	} else if (str_eq(type, "TemplateProcessing")) {
 		*ret_cls = template_item(single, 0, "SpecialToken", 0);
 		*ret_sep = template_item(single, 2, "SpecialToken", 0);
@@ -187,13 +187,13 @@ static int load_template(struct loading *l, struct err *reterr)
 			       *named_sep = loading_named(l, "sep_token");
 	const char *cls = NULL, *sep = NULL;
 
-	if (l->is_bert && (!post || json_is_null(post)))
+	if (l->family && (!post || json_is_null(post)))
 		return 0; /* BertTokenizer makes the template itself */
 	if (!read_template(l, post, &cls, &sep))
 		return unsupported(l, "post_processor", json_get_str(post, "type", "none"),
 				   "the BERT template [CLS] A [SEP] B [SEP] with one id each",
 				   reterr);
-	if (!l->is_bert || !named_cls || !named_sep ||
+	if (!l->family || !named_cls || !named_sep ||
 	    (str_eq(named_cls->content, cls) && str_eq(named_sep->content, sep)))
 		return 0;
 	return load_refuse(l, FILE_TOKENIZER, reterr,

@@ -173,10 +173,10 @@ static int merge_added_file(struct loading *l, struct err *reterr)
 static int merge_tokenizer_json(struct loading *l, struct err *reterr)
 {
 	json_t *added = json_object_get(l->json, "added_tokens"), *item;
-	const json_t *model = json_object_get(l->json, "model");
+	const char *type = json_get_str(json_object_get(l->json, "model"), "type", "");
 	size_t i;
 
-	if (!json_is_array(added) && str_eq(json_get_str(model, "type", ""), "WordPiece"))
+	if (!json_is_array(added) && (str_eq(type, "WordPiece") || str_eq(type, "BPE")))
 		return err_set(reterr, ERR_CORRUPT, "%s/" FILE_TOKENIZER " has no added_tokens",
 			       l->dir); /* another type is refused as such */
 	json_array_foreach(added, i, item) {

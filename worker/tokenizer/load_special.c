@@ -8,13 +8,14 @@
 #include "base/str.h"
 #include "worker/tokenizer/load.h"
 
-/* The defaults are BertTokenizer's. */
+/* The defaults of BertTokenizer and of RobertaTokenizer. */
 static const struct {
-	const char *name, *of_bert;
+	const char *name, *of_bert, *of_roberta;
 } standard[] = {
-	{"bos_token", NULL},	  {"eos_token", NULL},	  {"unk_token", "[UNK]"},
-	{"sep_token", "[SEP]"},	  {"pad_token", "[PAD]"}, {"cls_token", "[CLS]"},
-	{"mask_token", "[MASK]"},
+	{"bos_token", NULL, "<s>"},	 {"eos_token", NULL, "</s>"},
+	{"unk_token", "[UNK]", "<unk>"}, {"sep_token", "[SEP]", "</s>"},
+	{"pad_token", "[PAD]", "<pad>"}, {"cls_token", "[CLS]", "<s>"},
+	{"mask_token", "[MASK]", "<mask>"},
 };
 
 bool loading_is_standard(const char *key)
@@ -76,22 +77,30 @@ static int put_named(struct loading *l, const char *name, const struct token_def
 	return 0;
 }
 
+/* NULL for the generic class, which has none. */
+static const char *default_of(const struct loading *l, size_t i)
+{
+	if (!l->family)
+		return NULL;
+	return l->family->double_frame ? standard[i].of_roberta : standard[i].of_bert;
+}
+
 /* The value in the files, else the class's default. An added token with the same text provides the
  * flags. */
 static int set_standard(struct loading *l, size_t i, struct err *reterr)
 {
-	const char *name = standard[i].name;
+	const char *name = standard[i].name, *own = default_of(l, i);
 	const json_t *v = json_object_get(l->config, name);
 	const json_t *padding = json_object_get(l->json, "padding");
 	const struct token_def *added;
 	struct token_def token;
 	int r;
 
-	if (!v && l->is_bert && standard[i].of_bert) {
-		token = token_def_text(standard[i].of_bert);
+	if (!v && own) {
+		token = token_def_text(own);
 		return put_named(l, name, &token, reterr);
 	}
-	if (!v && !l->is_bert && str_eq(name, "pad_token"))
+	if (!v && !l->family && str_eq(name, "pad_token"))
 		v = json_object_get(padding, name);
 	if (!v || json_is_null(v))
 		return put_named(l, name, NULL, reterr);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BERT WordPiece, bit-exact with Hugging Face `tokenizers`. A tokenizer is loaded once and never
- * changes: any number of threads may encode with it, each with a scratch of its own.
+ * WordPiece and byte-level BPE, bit-exact with Hugging Face `tokenizers`. A tokenizer is loaded once
+ * and never changes: any number of threads may encode with it, each with a scratch of its own.
  *
- * Invalid UTF-8: every ill-formed sequence counts as U+FFFD, which the normaliser drops; the
- * encoding says how many there were.
+ * Invalid UTF-8: every ill-formed sequence counts as U+FFFD, which the normaliser of WordPiece
+ * drops; the encoding says how many there were. BPE takes time proportional to n log n and memory
+ * proportional to n for a word of n bytes.
  */
 #pragma once
 
@@ -23,15 +24,17 @@ struct tokenizer_special {
 
 /* The result of one call. The arrays belong to the scratch and live until its next use. */
 struct encoding {
-	const int32_t *ids;	/* [CLS] text [SEP] (pair [SEP]); never padded */
-	const int8_t *type_ids; /* 0 for the first text, 1 for the pair and its [SEP] */
+	/* [CLS] text [SEP] (pair [SEP]), or <s> text </s> (</s> pair </s>); never padded */
+	const int32_t *ids;
+	/* 0 for the first text, 1 for the pair and its [SEP]; all 0 with <s> and </s> */
+	const int8_t *type_ids;
 	size_t n;
 	bool truncated;	     /* True if max_length cut the text */
 	size_t invalid_utf8; /* ill-formed sequences in the part that was read */
 };
 
 /* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) if it exists,
- * else vocab.txt; with the settings of tokenizer_config.json, special_tokens_map.json,
+ * else vocab.txt, or for BPE vocab.json and merges.txt; with the settings of tokenizer_config.json, special_tokens_map.json,
  * added_tokens.json and config.json. The ids are those of AutoTokenizer.from_pretrained of
  * transformers 5, or the directory is refused. Blocks. -ENOENT: neither file exists.
  * -ERR_UNSUPPORTED: AutoTokenizer would make other ids (the message names file and field).
@@ -51,6 +54,8 @@ int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, con
 		     size_t len, const char *pair, size_t pair_len, size_t max_length,
 		     struct encoding *ret) MUSTCHECK;
 
+/* The number of special tokens around a text, or around a pair. */
+size_t tokenizer_frame(const struct tokenizer *t, bool pair);
 /* Highest id + 1, added tokens included. */
 size_t tokenizer_vocab_size(const struct tokenizer *t);
 /* Check that a model with ids 0 … rows - 1 has a row for every id that this tokenizer makes. 0, or
@@ -60,11 +65,11 @@ int tokenizer_check_rows(const struct tokenizer *t, const char *model_dir, int64
 const struct tokenizer_special *tokenizer_special(const struct tokenizer *t);
 /* model_max_length of the settings; 0 if there is none. */
 size_t tokenizer_model_max_length(const struct tokenizer *t);
-/* True if the Python tokenizer of this directory returns token_type_ids (BERT, not DistilBERT). */
+/* True if the Python tokenizer of this directory returns token_type_ids (as BERT's does). */
 bool tokenizer_has_type_ids(const struct tokenizer *t);
 
-/* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt,
+/* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt, vocab.json, merges.txt,
  * special_tokens_map.json, added_tokens.json; those that exist) into an existing directory. Not
- * durable. -ENOENT if there is neither tokenizer.json nor vocab.txt. */
+ * durable. -ENOENT if there is no tokenizer.json, vocab.txt or vocab.json. */
 int tokenizer_copy_files(const char *from_model_dir, const char *to_dir,
 			 struct err *reterr) MUSTCHECK;
