@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 
+#include "base/encoding.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/pytext.h"
@@ -41,24 +42,27 @@ static bool depth_ok(const char *text, size_t len)
 	return true;
 }
 
-/* The remedy for a text in another encoding; NULL: it may be UTF-8. */
-static const char *encoding_remedy(const char *text, size_t len)
+/* Refuse a text in another encoding, and a byte order mark. */
+static int check_encoding(const char *text, size_t len, struct err *reterr)
 {
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		return "it begins with a byte order mark; save it as UTF-8 without one";
-	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-		return "it is UTF-16 or UTF-32; save it as UTF-8";
-	return NULL;
+	const char *problem = encoding_problem(text, len);
+
+	if (len >= 3 && memcmp(text, UTF8_MARK, 3) == 0)
+		return err_set(reterr, ERR_INVALID,
+			       "not valid JSON at line 1: it begins with a byte order mark; save "
+			       "it as UTF-8 without one");
+	return problem ? err_set(reterr, ERR_INVALID, "not valid JSON at line 1: it is %s", problem)
+		       : 0;
 }
 
 static int parse(const char *text, size_t len, size_t flags, json_t **ret, struct err *reterr)
 {
-	const char *remedy = encoding_remedy(text, len);
 	json_error_t je;
 	json_t *j;
+	int r = check_encoding(text, len, reterr);
 
-	if (remedy)
-		return err_set(reterr, ERR_INVALID, "not valid JSON at line 1: %s", remedy);
+	if (r < 0)
+		return r;
 	if (!depth_ok(text, len))
 		return err_set(reterr, ERR_INVALID, "JSON is nested deeper than %d levels",
 			       JSON_DEPTH_MAX);

@@ -5,6 +5,7 @@
  * indentation and comments. It passes a long value in pieces, which inih takes for continuation
  * lines and the handler joins again.
  */
+#include "base/encoding.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 
 #define KEY_TEXT_MAX	128
-#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
 struct reader {
 	config_line_fn fn;
@@ -176,8 +176,8 @@ int config_file_read(const char *file, config_line_fn fn, void *userdata, struct
 		return err_set(reterr, ERR_INVALID,
 			       "%s is not a text file; name the configuration file", file);
 	rd.next = buf_str(&text);
-	if (str_starts(rd.next, BYTE_ORDER_MARK))
-		rd.next += strlen(BYTE_ORDER_MARK);
+	if (str_starts(rd.next, UTF8_MARK))
+		rd.next += strlen(UTF8_MARK);
 	r = ini_parse_stream(read_line, &rd, take, &rd);
 	flush(&rd);
 	if (r != 0 && rd.result >= 0)

@@ -15,25 +15,30 @@
 #include <math.h>
 #include <string.h>
 
-/* "invalid token near" showed a mark that nobody sees, and UTF-16 was a byte that cannot be
- * decoded. */
+/* "invalid token near" showed a mark that nobody sees, UTF-16 was a byte that cannot be decoded, and
+ * without a mark it was a NUL byte. */
 static void test_another_encoding_is_named(void **state)
 {
 	static const struct {
-		const char *text, *part;
+		const char *text;
+		size_t len;
+		const char *part;
 	} cases[] = {
-		{"\xef\xbb\xbf{}", "byte order mark"},
-		{"\xff\xfe{", "UTF-16"},
-		{"\xfe\xff\x01{", "UTF-16"},
-		{"\xff", "decode"},
+		{"\xef\xbb\xbf{}", 5, "byte order mark"},
+		{"\xff\xfe{\0", 4, "UTF-16, little-endian"},
+		{"\xfe\xff\0{", 4, "UTF-16, big-endian"},
+		{"\xff\xfe\0\0{\0\0\0", 8, "UTF-32, little-endian"},
+		{"{\0\"\0a\0\"\0", 8, "UTF-16, little-endian"},
+		{"\0{\0\"\0a\0\"", 8, "UTF-16, big-endian"},
+		{"PK\x03\x04", 4, "a zip archive"},
+		{"\xff", 1, "decode"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		OWN(json_decrefp) json_t *j = NULL;
 		struct err e;
 
-		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &j, &e),
-				 -ERR_INVALID);
+		assert_int_equal(json_parse(cases[i].text, cases[i].len, &j, &e), -ERR_INVALID);
 		assert_non_null(strstr(e.msg, cases[i].part));
 	}
 }

@@ -14,7 +14,7 @@
 
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/dataset/encoding.h"
+#include "base/encoding.h"
 #include "worker/dataset/json_numbers.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"

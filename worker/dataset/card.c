@@ -4,6 +4,7 @@
  * huggingface_hub/repocard.py. */
 #include "worker/dataset/card.h"
 
+#include "base/encoding.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
@@ -15,7 +16,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 #define README		"README.md"
 #define SETTINGS	".huggingface.yaml"
 #define LEGACY		"dataset_infos.json"
@@ -50,8 +50,8 @@ static const char *front_matter(const char *text, size_t *ret_len)
 {
 	const char *start = text, *p;
 
-	if (strncmp(start, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-		start += strlen(BYTE_ORDER_MARK);
+	if (strncmp(start, UTF8_MARK, strlen(UTF8_MARK)) == 0)
+		start += strlen(UTF8_MARK);
 	while (isspace((unsigned char)*start))
 		start++;
 	if (strncmp(start, "---", 3) != 0 || !line_end(start + 3))

@@ -7,7 +7,7 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
-#include "worker/dataset/encoding.h"
+#include "base/encoding.h"
 #include "worker/dataset/parquet_tree.h"
 #include "worker/dataset/saved.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/own.h"
 #include "base/roots.h"
-#include "worker/dataset/encoding.h"
+#include "base/encoding.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -178,7 +178,7 @@ int input_open(struct input *in, const char *path, struct err *reterr)
 	problem = encoding_problem(in->block, in->n);
 	if (problem)
 		return err_set(reterr, ERR_INVALID, "%s is %s", path, problem);
-	if (in->n >= 3 && memcmp(in->block, "\xEF\xBB\xBF", 3) == 0)
+	if (in->n >= 3 && memcmp(in->block, UTF8_MARK, 3) == 0)
 		in->at = 3;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of marks, and the guess by zero bytes if there is none. Byte order marks are those of
  * the Unicode standard, section 23.8. */
-#include "worker/dataset/encoding.h"
+#include "base/encoding.h"
 
 #include "base/own.h"
 
