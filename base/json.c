@@ -289,6 +289,23 @@ int json_set_str(json_t *obj, const char *key, const char *value)
 	return json_object_set_new(obj, key, value ? json_string(value) : json_null());
 }
 
+bool json_has_text(const json_t *j, const char *part)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(j))
+		return memmem(json_string_value(j), json_string_length(j), part, strlen(part));
+	json_array_foreach((json_t *)j, i, value)
+		if (json_has_text(value, part))
+			return true;
+	json_object_foreach((json_t *)j, key, value)
+		if (json_has_text(value, part))
+			return true;
+	return false;
+}
+
 void json_pointer_add(char *pointer, size_t size, const char *key)
 {
 	size_t n = strlen(pointer), start = n;

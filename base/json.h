@@ -51,6 +51,8 @@ json_t *json_any_number(double v);
 bool json_any_number_get(const json_t *j, double *ret);
 /* Set key to a string, or to null if `value` is NULL. Returns 0 or -1, as Jansson. */
 int json_set_str(json_t *obj, const char *key, const char *value);
+/* True if a string of `j`, at any depth, contains `part`. Keys do not count. */
+bool json_has_text(const json_t *j, const char *part);
 /* Append "/key" to a JSON pointer, escaping ~ and / (RFC 6901). */
 void json_pointer_add(char *pointer, size_t size, const char *key);
 void json_pointer_add_index(char *pointer, size_t size, size_t index);

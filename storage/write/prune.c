@@ -383,8 +383,7 @@ int prune_check_spec(struct store *st, const char *job, struct err *reterr)
 	struct err err = {0};
 	struct naming n = {st, &err};
 	int r = db_first(st->db,
-			 "SELECT s.spec FROM jobs j JOIN job_specs s ON s.n = j.n WHERE j.id = ? "
-			 "AND instr(s.spec, '/" STORE_EXECUTIONS "/')",
+			 "SELECT s.spec FROM jobs j JOIN job_specs s ON s.n = j.n WHERE j.id = ?",
 			 DB_ARGS(DB_TEXT(job)), &q, reterr);
 
 	if (r <= 0)

@@ -147,6 +147,24 @@ static void test_a_held_run_takes_two_queries(void **state)
 	free_run(rs);
 }
 
+/* Before: a statement for the copies and one for the pruned files of each job. */
+static void test_a_submit_without_files_asks_for_none(void **state)
+{
+	static const char *const words[] = {"json_tree(s.spec)", "SELECT s.spec FROM jobs"};
+	struct fixture *f = *state;
+	char run[ID_LEN], ids[3][ID_LEN];
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		query_count_begin(words[i]);
+		insert_run(f, "none", 3, false, T0, run, ids);
+		assert_int_equal(query_count_read().asked, 0);
+	}
+	OK(f, dir_make(AT_FDCWD, source_path(f), 0755, &f->e));
+	query_count_begin(words[0]);
+	OK(f, insert_with_source(f));
+	assert_int_equal(query_count_read().asked, 1);
+}
+
 int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
@@ -154,6 +172,7 @@ int main(void)
 		CASE(test_a_copy_that_has_gone_is_stale),
 		CASE(test_a_submit_ends_the_intent_of_its_copy),
 		CASE(test_a_held_run_takes_two_queries),
+		CASE(test_a_submit_without_files_asks_for_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
