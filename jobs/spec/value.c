@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/own.h"
+#include "base/pytext.h"
 #include "base/str.h"
 #include "jobs/s3_uri.h"
 #include "jobs/sagemaker/resource.h"
@@ -59,17 +60,37 @@ static bool in_range(const struct spec_field *f, double v)
 	return v <= f->max && (f->flags & SPEC_ABOVE_MIN ? v > f->min : v >= f->min);
 }
 
+/* The shortest text that reads back as v, and no ".0" at the end of a whole number. */
+static const char *number_text(double v, char buf[PY_FLOAT_LEN])
+{
+	size_t n = strlen(py_float_repr(v, buf));
+
+	if (n > 2 && str_eq(buf + n - 2, ".0"))
+		buf[n - 2] = '\0';
+	return buf;
+}
+
+static json_t *out_of_range(struct spec_parse *p, const struct spec_field *f, double v)
+{
+	char range[RANGE_TEXT_LEN], shown[PY_FLOAT_LEN];
+
+	spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %s", f->name,
+		     range_text(f, range), number_text(v, shown));
+	return NULL;
+}
+
 json_t *spec_wrong_type(struct spec_parse *p, const struct spec_field *f, const json_t *v,
 			const char *wanted)
 {
 	const char *text = json_string_value(v);
+	char shown[PY_FLOAT_LEN];
 	double number;
 
 	if (text && (f->type == FIELD_INT || f->type == FIELD_NUMBER) &&
 	    str_to_double(text, &number) == 0)
 		spec_problem(p, PROBLEM_WRONG_TYPE,
-			     "'%s' must be %s, not a string; write %.12g without quotes", f->name,
-			     wanted, number);
+			     "'%s' must be %s, not a string; write %s without quotes", f->name,
+			     wanted, number_text(number, shown));
 	else
 		spec_problem(p, PROBLEM_WRONG_TYPE, "'%s' must be %s, not %s", f->name, wanted,
 			     json_type_name(v));
@@ -221,31 +242,23 @@ json_t *spec_path(struct spec_parse *p, const struct spec_field *f, const json_t
 
 json_t *spec_int(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	char range[RANGE_TEXT_LEN];
 	double d = json_number_value(v);
 
 	if (!json_is_number(v) || (json_is_real(v) && d != trunc(d)))
 		return spec_wrong_type(p, f, v, "a whole number");
-	if (!in_range(f, d)) {
-		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %.12g", f->name,
-			     range_text(f, range), d);
-		return NULL;
-	}
+	if (!in_range(f, d))
+		return out_of_range(p, f, d);
 	return json_integer((json_int_t)d);
 }
 
 json_t *spec_number(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
-	char range[RANGE_TEXT_LEN];
 	double d = json_number_value(v);
 
 	if (!json_is_number(v))
 		return spec_wrong_type(p, f, v, "a number");
-	if (!in_range(f, d)) {
-		spec_problem(p, PROBLEM_OUT_OF_RANGE, "'%s' must be %s, not %.12g", f->name,
-			     range_text(f, range), d);
-		return NULL;
-	}
+	if (!in_range(f, d))
+		return out_of_range(p, f, d);
 	return json_deep_copy(v);
 }
 

@@ -233,6 +233,23 @@ static void test_train(void **state)
 	check_all(cases, ARRAY_LEN(cases));
 }
 
+/* Twelve digits made another number of these, and 1.0000000000000002 was "at most 1, not 1". */
+static void test_a_number_in_a_problem_is_the_one_that_was_sent(void **state)
+{
+	static const struct refusal cases[] = {
+		{HYPER("'learning_rate': '0.1234567890123456'"),
+		 "/jobs/0/hyperparameters/learning_rate", "wrong_type",
+		 "write 0.1234567890123456 without quotes"},
+		{HYPER("'seed': '4294967295.0'"), "/jobs/0/hyperparameters/seed", "wrong_type",
+		 "write 4294967295 without quotes"},
+		{HYPER("'learning_rate': 1.0000000000000002"),
+		 "/jobs/0/hyperparameters/learning_rate", "out_of_range",
+		 "at most 1, not 1.0000000000000002"},
+	};
+
+	check_all(cases, ARRAY_LEN(cases));
+}
+
 /* Names of the SageMaker SDK and of TrainingArguments, and names in the wrong place. */
 static void test_foreign_names(void **state)
 {
@@ -346,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_run),	      cmocka_unit_test(test_common_fields),
 		cmocka_unit_test(test_retry),	      cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_preprocess),    cmocka_unit_test(test_train),
+		cmocka_unit_test(test_a_number_in_a_problem_is_the_one_that_was_sent),
 		cmocka_unit_test(test_foreign_names), cmocka_unit_test(test_foreign_names_of_aws),
 	};
 
