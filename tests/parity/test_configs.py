@@ -93,7 +93,7 @@ def test_a_configuration_without_files_is_refused(tmp_path):
         loaded(path, "cola", tmp_path)
     failure = preprocess(tmp_path, path, config="cola").failure
     assert "the configuration 'cola' of" in failure["message"]
-    assert "has no Parquet file" in failure["message"]
+    assert "has no file of data" in failure["message"]
 
 
 @pytest.mark.parametrize("layout, folder", [

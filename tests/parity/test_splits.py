@@ -118,26 +118,3 @@ def test_test_split_of_a_source_without_splits_is_refused(tmp_path, kind):
         path = source(tmp_path / "d", "dict", only=[0, 1] * 5)
     failure = preprocess(tmp_path, path, test_split="test").failure
     assert failure["field"] == "/dataset/test_split" and failure["code"] == "invalid_input"
-
-
-@pytest.mark.parametrize("form, below", [("csv", ""), ("csv", "data/"), ("json", "data/")])
-def test_a_folder_of_tables_says_what_to_name(tmp_path, form, below):
-    """`datasets` reads it whole; here its files are named. Before: "has no rows"."""
-    folder = tmp_path / "d"
-    (folder / below).mkdir(parents=True)
-    suffix = {"csv": "csv", "json": "jsonl"}[form]
-    for name, labels in (("train", [0, 1, 0]), ("test", [1, 0])):
-        path = str(folder / f"{below}{name}.{suffix}")
-        part(name, labels, PLAIN).to_csv(path, index=False) if form == "csv" else \
-            part(name, labels, PLAIN).to_json(path)
-    x = preprocess(tmp_path, folder)
-    failure = x.failure
-    assert (failure["code"], failure["field"]) == ("invalid_input", "/dataset/path")
-    assert "a folder of CSV or JSON Lines files (t" in failure["message"]
-    assert "dataset.train.path and dataset.test.path" in failure["message"]
-    theirs = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
-    x = Execution(tmp_path / "named", "preprocess", {"model": str(minilm()), "dataset": {
-        split: {"path": str(folder / f"{below}{split}.{suffix}")}
-        for split in ("train", "test")}}).run()
-    for split in ("train", "test"):
-        assert texts(x, split) == list(theirs[split]["text"])

@@ -63,7 +63,7 @@ static int read_all(const struct source_kind *kind, const char *path, int64_t *r
 	OWN(source_closep) struct source *s = NULL;
 	struct source_columns columns = {.text = "text", .label = "label"};
 	struct source_row row;
-	int r = source_open(kind, path, "/dataset", &columns, &s, e);
+	int r = source_open(kind, path, NULL, "/dataset", &columns, &s, e);
 
 	*ret_rows = 0;
 	while (r >= 0 && (r = source_next(s, &row, e)) > 0) {

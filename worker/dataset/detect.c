@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looks in a directory for a saved data set, Parquet files and class folders, in this order. The
+/* Looks in a directory for a saved data set, files of data and class folders, in this order. The
  * kind of a file is in its first bytes or its name. */
 #include "worker/dataset/detect.h"
 
@@ -8,7 +8,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "base/encoding.h"
-#include "worker/dataset/parquet_tree.h"
+#include "worker/dataset/data_tree.h"
 #include "worker/dataset/saved.h"
 
 #include <dirent.h>
@@ -16,10 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define START_MAX	  64 /* bytes that tell what a file is */
-/* bounds of the look into a folder without Parquet files */
-#define HOLDS_DEPTH_MAX	  4
-#define HOLDS_ENTRIES_MAX 20000
+#define START_MAX 64 /* bytes that tell what a file is */
 
 static const struct source_kind *kind_by_name(const char *path)
 {
@@ -163,63 +160,19 @@ static int choose_parts(const char *path, const struct split_groups *g, const ch
 	return 0;
 }
 
-/* Detect Parquet files in the folder, with the splits that `datasets` would find. 1: there are
+/* Detect files of data in the folder, with the splits that `datasets` would find. 1: there are
  * some. */
-static int detect_parquet(const char *path, const char *field, const char *test_split,
-			  const struct source_columns *columns, struct detected *ret,
-			  struct err *reterr)
+static int detect_tree(const char *path, const char *field, const char *test_split,
+		       const struct source_columns *columns, struct detected *ret,
+		       struct err *reterr)
 {
-	OWN(split_groups_done) struct split_groups splits = {0};
 	struct tree_config config = {columns->config, columns->config_chosen};
-	int r = parquet_tree_splits(path, &config, &splits, reterr);
+	int r = data_tree_splits(path, &config, field, &ret->files, &ret->kind, reterr);
 
-	if (r < 0 || !splits.n)
+	if (r < 0 || !ret->files.n)
 		return r;
-	ret->kind = &source_parquet_tree;
-	r = choose_parts(path, &splits, field, "Parquet files of the splits", test_split, ret,
-			 reterr);
+	r = choose_parts(path, &ret->files, field, "files of the splits", test_split, ret, reterr);
 	return r < 0 ? r : 1;
-}
-
-/* What lies below a folder without Parquet files. */
-struct holds {
-	int seen;		  /* entries that were looked at */
-	bool texts;		  /* True if a folder in it has a text file, as class folders do */
-	char table[NAME_MAX + 1]; /* the first CSV or JSON Lines file; "": none */
-};
-
-static void look_into(const char *path, int depth, struct holds *h)
-{
-	char full[PATH_MAX];
-	struct dirent *d;
-	DIR *dir = opendir(path);
-
-	while (dir && !h->texts && h->seen++ < HOLDS_ENTRIES_MAX && (d = readdir(dir))) {
-		if (d->d_name[0] == '.' || !path_join(full, sizeof(full), path, d->d_name))
-			continue;
-		if (path_is_dir(AT_FDCWD, full) && depth < HOLDS_DEPTH_MAX)
-			look_into(full, depth + 1, h);
-		else if (str_ends(d->d_name, ".txt"))
-			h->texts |= depth > 0;
-		else if (!h->table[0] && kind_by_name(d->d_name))
-			str_assign(h->table, d->d_name);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static int refuse_tables(const char *path, const char *field, struct err *reterr)
-{
-	struct holds h = {0};
-
-	look_into(path, 0, &h);
-	if (h.texts || !h.table[0])
-		return 0;
-	return err_at(reterr, ERR_INVALID, field,
-		      "%s is a folder of CSV or JSON Lines files (%s), and only a folder of "
-		      "Parquet files or of class folders is read; name one file as dataset.path, "
-		      "or two as dataset.train.path and dataset.test.path",
-		      path, h.table);
 }
 
 /* Class folders in train/ and another folder, or the class folders themselves. */
@@ -227,10 +180,8 @@ static int detect_classes(const char *path, const char *field, const char *test_
 			  struct detected *ret, struct err *reterr)
 {
 	OWN(split_groups_done) struct split_groups names = {0};
-	int r = refuse_tables(path, field, reterr);
+	int r = list_folders(path, false, &names, reterr);
 
-	if (r >= 0)
-		r = list_folders(path, false, &names, reterr);
 	ret->kind = &source_folder;
 	if (r < 0)
 		return r;
@@ -264,7 +215,7 @@ static int detect_dir(const char *path, const char *field, const char *test_spli
 	case SAVED_NONE:
 		break;
 	}
-	r = detect_parquet(path, field, test_split, columns, ret, reterr);
+	r = detect_tree(path, field, test_split, columns, ret, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return detect_classes(path, field, test_split, ret, reterr);
@@ -295,10 +246,15 @@ int source_detect(const char *path, const char *field, const char *test_split,
 	r = detect(path, at, test_split, columns, ret, reterr);
 	if (r < 0)
 		return err_in(reterr, r, at);
-	if (!columns->config || columns->config_chosen || ret->kind == &source_parquet_tree)
+	if (!columns->config || columns->config_chosen || ret->files.n)
 		return r;
 	return err_at(reterr, ERR_INVALID, "/dataset/config",
-		      "%s is no folder of Parquet files, so it has no configurations; remove "
-		      "dataset.config",
+		      "%s is no folder of Parquet, CSV or JSON Lines files, so it has no "
+		      "configurations; remove dataset.config",
 		      path);
+}
+
+void detected_done(struct detected *d)
+{
+	split_groups_done(&d->files);
 }

@@ -77,7 +77,7 @@ static int check_dialect(const struct plan *p, const json_t *dataset, struct err
 
 	str_excerptf(pointer, sizeof(pointer), "/dataset/%s", field);
 	for (size_t i = 0; i < p->sources_n; i++)
-		if (p->sources[i].kind == &source_csv)
+		if (p->sources[i].kind == &source_csv || p->sources[i].kind == &source_csv_tree)
 			return 0;
 	if (!json_object_get(dataset, field))
 		return 0;
@@ -108,15 +108,19 @@ static int init_rows(struct plan *p, const json_t *dataset, struct err *reterr)
 	return 0;
 }
 
-static int add_source(struct plan *p, const struct source_kind *kind, const char *path,
-		      const char *sub, const char *field, enum split_part only, struct err *reterr)
+/* `sub`: the name of the split in the folder, or "". */
+static int add_source(struct plan *p, struct detected *found, const char *path, const char *sub,
+		      const char *field, enum split_part only, struct err *reterr)
 {
 	struct plan_source *s = &p->sources[p->sources_n];
 	char full[PATH_MAX];
 
-	if (sub ? !path_join(full, sizeof(full), path, sub) : !str_copy(full, sizeof(full), path))
+	if (*sub ? !path_join(full, sizeof(full), path, sub) : !str_copy(full, sizeof(full), path))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", path);
-	*s = (struct plan_source){.kind = kind, .field = field, .only = only, .path = strdup(full)};
+	*s = (struct plan_source){
+		.kind = found->kind, .field = field, .only = only, .path = strdup(full)};
+	if (*sub)
+		s->files = split_groups_take(&found->files, sub);
 	p->sources_n++;
 	return s->path ? 0 : err_errno(reterr, ENOMEM, "read %s", path);
 }
@@ -125,7 +129,7 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 		     enum split_part only, struct err *reterr)
 {
 	const char *path = json_get_str(json_object_get(dataset, key), "path", NULL);
-	struct detected found;
+	OWN(detected_done) struct detected found = {0};
 	int r;
 
 	if (!path)
@@ -139,17 +143,18 @@ static int init_part(struct plan *p, const json_t *dataset, const char *key, con
 			      "%s has a train and a test part; name the whole in dataset.path, or "
 			      "one part here",
 			      path);
-	return add_source(p, found.kind, path, found.train[0] ? found.train : NULL, field, only,
-			  reterr);
+	return add_source(p, &found, path, found.train, field, only, reterr);
 }
 
 /* The split of `path` that replaces a test set without labels. */
-static int add_spare(struct plan_source *s, const char *path, const char *spare, struct err *reterr)
+static int add_spare(struct plan_source *s, struct detected *found, const char *path,
+		     struct err *reterr)
 {
 	char full[PATH_MAX];
 
-	if (!path_join(full, sizeof(full), path, spare))
+	if (!path_join(full, sizeof(full), path, found->spare))
 		return err_errno(reterr, ENAMETOOLONG, "read %s", path);
+	s->spare_files = split_groups_take(&found->files, found->spare);
 	s->spare = strdup(full);
 	return s->spare ? 0 : err_errno(reterr, ENOMEM, "read %s", path);
 }
@@ -160,7 +165,7 @@ static int init_sources(struct plan *p, const json_t *dataset, struct err *reter
 	/* for the hub's data sets the fetch has already chosen the test split */
 	const char *test_split =
 		json_object_get(dataset, "hub") ? NULL : json_get_str(dataset, "test_split", NULL);
-	struct detected found;
+	OWN(detected_done) struct detected found = {0};
 	int r;
 
 	if (!path) {
@@ -172,13 +177,12 @@ static int init_sources(struct plan *p, const json_t *dataset, struct err *reter
 	if (r < 0)
 		return r;
 	if (!found.has_parts)
-		return add_source(p, found.kind, path, found.train[0] ? found.train : NULL,
-				  "/dataset", SPLIT_NONE, reterr);
-	r = add_source(p, found.kind, path, found.train, "/dataset", SPLIT_TRAIN, reterr);
+		return add_source(p, &found, path, found.train, "/dataset", SPLIT_NONE, reterr);
+	r = add_source(p, &found, path, found.train, "/dataset", SPLIT_TRAIN, reterr);
 	if (r >= 0)
-		r = add_source(p, found.kind, path, found.test, "/dataset", SPLIT_TEST, reterr);
+		r = add_source(p, &found, path, found.test, "/dataset", SPLIT_TEST, reterr);
 	if (r >= 0 && found.spare[0])
-		r = add_spare(&p->sources[1], path, found.spare, reterr);
+		r = add_spare(&p->sources[1], &found, path, reterr);
 	return r;
 }
 
@@ -259,6 +263,8 @@ void plan_done(struct plan *p)
 	for (size_t i = 0; i < p->sources_n; i++) {
 		free(p->sources[i].path);
 		free(p->sources[i].spare);
+		split_group_done(&p->sources[i].files);
+		split_group_done(&p->sources[i].spare_files);
 		free(p->sources[i].part);
 		free(p->sources[i].label);
 		free(p->sources[i].target);

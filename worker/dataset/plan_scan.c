@@ -126,7 +126,7 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 	struct source_row row;
 	struct scanned found;
 	int64_t cap = 0;
-	int r = source_open(ps->kind, ps->path, ps->field, &p->columns, &s, reterr);
+	int r = source_open(ps->kind, ps->path, &ps->files, ps->field, &p->columns, &s, reterr);
 
 	if (r >= 0)
 		r = labels_open(&p->labels, s, (size_t)(ps - p->sources), reterr);
@@ -156,7 +156,8 @@ static int read_source(struct plan *p, struct plan_source *ps, const struct work
 			       "%s: %lld texts in quotes run over several lines and hold the "
 			       "delimiter, the first from line %lld on; if quotes are plain "
 			       "characters in this file, set dataset.quoting to 'none'",
-			       ps->path, (long long)s->doubtful, (long long)s->doubtful_line);
+			       s->doubtful_path ? s->doubtful_path : ps->path,
+			       (long long)s->doubtful, (long long)s->doubtful_line);
 	return r;
 }
 
@@ -195,6 +196,9 @@ static int read_spare(struct plan *p, struct plan_source *ps, const struct worke
 	unread(p, ps);
 	free(ps->path);
 	ps->path = TAKE(ps->spare);
+	split_group_done(&ps->files);
+	ps->files = ps->spare_files;
+	ps->spare_files = (struct split_group){0};
 	return read_source(p, ps, w, reterr);
 }
 

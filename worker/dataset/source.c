@@ -11,14 +11,16 @@
 #include <string.h>
 #include <strings.h>
 
-int source_open(const struct source_kind *kind, const char *path, const char *field,
-		const struct source_columns *columns, struct source **ret, struct err *reterr)
+int source_open(const struct source_kind *kind, const char *path, const struct split_group *files,
+		const char *field, const struct source_columns *columns, struct source **ret,
+		struct err *reterr)
 {
 	OWN(source_closep) struct source *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s || !(s->path = strdup(path)))
 		return err_errno(reterr, ENOMEM, "open %s", path);
+	s->files = files;
 	s->field = field;
 	s->columns = *columns;
 	s->kind = kind;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A source of labelled texts: rows one after the other, in bounded memory. Kinds: CSV and JSONL
- * (plain or gzip), Parquet, a folder of class folders, a saved Hugging Face data set. Every text
+ * (plain or gzip), Parquet, a folder with such files, a folder of class folders, a saved Hugging
+ * Face data set. Every text
  * comes out as valid UTF-8: an ill-formed sequence is replaced by U+FFFD.
  */
 #pragma once
@@ -9,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "worker/dataset/label_value.h"
+#include "worker/dataset/split_names.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +50,7 @@ struct source_kind {
 struct source {
 	const struct source_kind *kind;
 	char *path;
+	const struct split_group *files; /* of a "DIR/SPLIT"; borrowed */
 	const char *field; /* JSON pointer of the object that names the columns, for errors */
 	struct source_columns columns;
 	void *state;
@@ -56,18 +59,19 @@ struct source {
 	size_t label_names_n;
 	char delimiter; /* found in a CSV header, if the file's name means another one; else 0 */
 	int64_t doubtful, doubtful_line; /* csv.h, unless the delimiter is a comma */
+	const char *doubtful_path;	 /* of a "DIR/SPLIT": the file of that line */
 	struct buf text, pair;		 /* repaired copies */
 };
 
 extern const struct source_kind source_csv, source_jsonl, source_folder;
 extern const struct source_kind source_parquet, source_saved;
-/* The path is "DIR/SPLIT": the files of one split of a folder of Parquet files (parquet_tree.h). */
-extern const struct source_kind source_parquet_tree;
+/* The path is "DIR/SPLIT", and `files` are those of that split (data_tree.h). */
+extern const struct source_kind source_parquet_tree, source_csv_tree, source_jsonl_tree;
 
-/* `field` ("/dataset" or "/dataset/train") and the columns are borrowed for the source's life.
- * Errors point at field/path, field/text_column and so on. */
-int source_open(const struct source_kind *kind, const char *path, const char *field,
-		const struct source_columns *columns, struct source **ret,
+/* `files`, `field` ("/dataset" or "/dataset/train") and the columns are borrowed for the source's
+ * life. Only a "DIR/SPLIT" has `files`. Errors point at field/path, field/text_column and so on. */
+int source_open(const struct source_kind *kind, const char *path, const struct split_group *files,
+		const char *field, const struct source_columns *columns, struct source **ret,
 		struct err *reterr) MUSTCHECK;
 /* 1: a row. 0: the end. -ERR_INVALID, -ERR_CORRUPT: with the path and the row's number. */
 int source_next(struct source *s, struct source_row *row, struct err *reterr) MUSTCHECK;

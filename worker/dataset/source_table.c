@@ -2,9 +2,8 @@
 /* Parquet files and saved Hugging Face data sets as sources: columns of Arrow batches. */
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/dataset/card.h"
 #include "worker/dataset/columns.h"
-#include "worker/dataset/parquet_tree.h"
+#include "worker/dataset/data_tree.h"
 #include "worker/dataset/saved.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/table.h"
@@ -113,13 +112,9 @@ static int find_columns(struct source *s, struct err *reterr)
 static int tree_class_names(const struct source *s, const struct ArrowSchema *schema, json_t **ret,
 			    struct err *reterr)
 {
-	OWN(freep) char *dir = strndup(s->path, (size_t)(strrchr(s->path, '/') - s->path));
 	bool decides;
-	int r;
+	int r = data_tree_class_names(s, ret, &decides, reterr);
 
-	if (!dir)
-		return err_errno(reterr, ENOMEM, "read %s", s->path);
-	r = card_class_names(dir, s->columns.config, s->columns.label, ret, &decides, reterr);
 	if (r >= 0 && !decides) {
 		*ret = schema_class_names(schema, s->columns.label);
 		((struct table_source *)s->state)->names_of_files = true;
@@ -220,12 +215,16 @@ static int parquet_open(struct source *s, struct err *reterr)
 
 static int parquet_tree_open(struct source *s, struct err *reterr)
 {
-	char **files = NULL;
-	size_t n = 0;
-	struct tree_config config = {s->columns.config, s->columns.config_chosen};
-	int r = parquet_tree_files(s->path, &config, &files, &n, reterr);
+	size_t n = s->files->n;
+	char **files = calloc(n, sizeof(*files));
+	bool all = files;
 
-	return r < 0 ? r : open_table(s, files, n, true, reterr);
+	for (size_t i = 0; files && i < n; i++)
+		all &= (files[i] = strdup(s->files->files[i])) != NULL;
+	if (all)
+		return open_table(s, files, n, true, reterr);
+	saved_files_free(files, n);
+	return err_errno(reterr, ENOMEM, "read %s", s->path);
 }
 
 static int saved_open(struct source *s, struct err *reterr)

@@ -255,13 +255,30 @@ int split_groups_prefix(struct split_groups *g, const char *dir)
 	return 0;
 }
 
+struct split_group split_groups_take(struct split_groups *g, const char *name)
+{
+	struct split_group *found = (struct split_group *)split_groups_find(g, name), taken = {0};
+
+	if (!found)
+		return taken;
+	taken = *found;
+	found->files = NULL;
+	found->n = 0;
+	return taken;
+}
+
+void split_group_done(struct split_group *group)
+{
+	for (size_t i = 0; i < group->n; i++)
+		free(group->files[i]);
+	free(group->files);
+	*group = (struct split_group){0};
+}
+
 void split_groups_done(struct split_groups *g)
 {
-	for (size_t i = 0; i < g->n; i++) {
-		for (size_t j = 0; j < g->items[i].n; j++)
-			free(g->items[i].files[j]);
-		free(g->items[i].files);
-	}
+	for (size_t i = 0; i < g->n; i++)
+		split_group_done(&g->items[i]);
 	free(g->items);
 	*g = (struct split_groups){0};
 }
