@@ -139,6 +139,36 @@ def test_a_row_of_a_folder_of_tables_is_named_by_its_file(tmp_path):
         in failure["message"]
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", "-0a1b2c3d.jsonl"])
+@pytest.mark.parametrize("folder, gone", [("", 0), ("data/", 1), ("a/b/", 2)])
+def test_a_missing_shard_is_refused(tmp_path, folder, gone, suffix):
+    """Before: training on the rows that were left, without a word, as `datasets` does."""
+    for split, n in (("train", 3), ("test", 1)):
+        names = [f"{folder}{split}-{i:05}-of-{n:05}{suffix}" for i in range(n)]
+        if suffix == ".parquet":
+            for name in names:
+                path = tmp_path / "d" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                datasets.Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}).to_parquet(path)
+        else:
+            write(tmp_path / "d", *names)
+    x = preprocess(tmp_path / "whole", tmp_path / "d")
+    assert x.status == 0, x.stderr
+    os.remove(tmp_path / "d" / f"{folder}train-{gone:05}-of-00003{suffix}")
+    failure = preprocess(tmp_path, tmp_path / "d").failure
+    assert (failure["code"], failure["field"]) == ("invalid_input", "/dataset/path")
+    assert f"/d lacks {folder}train-{gone:05}-of-00003, which" in failure["message"]
+
+
+def test_a_shard_that_the_card_leaves_out_is_not_missed(tmp_path):
+    folder = write(tmp_path / "d", *(f"train-{i:05}-of-00002.csv" for i in range(2)), "test.csv")
+    card(folder, "configs:\n- config_name: small\n  data_files:\n  - split: train\n"
+                 "    path: train-00000*\n  - split: test\n    path: test.csv\n")
+    theirs = loaded(tmp_path, folder)
+    x = preprocess(tmp_path, folder)
+    assert rows(x, "train") == theirs["train"] and len(theirs["train"]) == 5
+
+
 def test_a_tree_is_walked_once(tmp_path):
     """Before: once to detect it, and once for each split and pass."""
     folder = write(tmp_path / "d", "data/train.csv", "data/test.csv")

@@ -8,6 +8,7 @@
 #include "worker/dataset/card.h"
 #include "worker/dataset/configs.h"
 #include "worker/dataset/saved.h"
+#include "worker/dataset/shards.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -206,6 +207,19 @@ static int check_one_form(const struct walk *w, const json_t *configs, const cha
 	return r < 0 || others.n ? two_forms(w, field, reterr) : 0;
 }
 
+static int check_shards(const struct walk *w, const struct list *l, const struct split_groups *g,
+			const char *field, struct err *reterr)
+{
+	OWN(buf_done) struct buf missing = BUF_INIT(PATH_MAX);
+
+	if (!shards_gap(g, (const char *const *)l->paths, l->n, &missing))
+		return 0;
+	return err_at(reterr, ERR_INVALID, field,
+		      "%s lacks %s, which belongs to the other files of that name; fetch it, or "
+		      "name the files that are meant in dataset.train.path and dataset.test.path",
+		      w->root, buf_str(&missing));
+}
+
 /* Group the files of the first form that the configuration has. */
 static int choose(const struct walk *w, const struct tree_config *config, const char *field,
 		  struct split_groups *ret, enum form *ret_form, struct err *reterr)
@@ -230,6 +244,8 @@ static int choose(const struct walk *w, const struct tree_config *config, const 
 	*ret_form = form;
 	if (form == FORM_CSV)
 		r = check_one_form(w, configs, name, field, reterr);
+	if (r >= 0 && !config->chosen) /* what the hub lists is whole */
+		r = check_shards(w, &w->lists[form], ret, field, reterr);
 	return r;
 }
 

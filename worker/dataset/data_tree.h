@@ -26,7 +26,8 @@ struct tree_config {
 /* Find the splits of a tree, with the absolute paths of their files; none if it has no file of
  * data, or if it has text files below it, as class folders have, and no Parquet file. *ret_kind
  * reads such a split as the path "DIR/SPLIT" with its files. The caller ends *ret with
- * split_groups_done(), also on failure. -ERR_INVALID: CSV beside JSON Lines; several configurations exist and none is named, or the named one is
+ * split_groups_done(), also on failure. -ERR_INVALID: CSV beside JSON Lines; a shard is missing
+ * (NAME-00001-of-00003); several configurations exist and none is named, or the named one is
  * missing or has no file. reterr->field is /dataset/config, or `field`. -ERR_LIMIT, -errno. */
 int data_tree_splits(const char *dir, const struct tree_config *config, const char *field,
 		     struct split_groups *ret, const struct source_kind **ret_kind,
