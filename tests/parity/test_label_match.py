@@ -113,7 +113,8 @@ def test_one_side_without_names_goes_by_id(setup, unnamed, model, accuracy, eval
 
 
 @pytest.mark.parametrize("names, labels", [
-    (["1", "0"], {0: 1, 1: 0}), (["LABEL_1", "LABEL_0"], {0: 1, 1: 0}), (["1", "5"], {1: 0})])
+    (["1", "0"], {0: 1, 1: 0}), (["LABEL_1", "LABEL_0"], {0: 1, 1: 0}), (["1", "5"], {1: 0}),
+    (["label_1", "Label_0"], {0: 1, 1: 0})])
 def test_numbers_that_are_names_are_the_ids_of_a_model_without(setup, unnamed, accuracy, evaluate,
                                                                names, labels):
     """Rows of some classes alone get the names of their numbers; by place, 1 was class 0."""

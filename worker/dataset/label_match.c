@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct name {
 	const char *text;
@@ -127,7 +128,7 @@ int32_t label_name_id(const char *name)
 {
 	int64_t id;
 
-	if (str_starts(name, PLAIN_NAME))
+	if (strncasecmp(name, PLAIN_NAME, strlen(PLAIN_NAME)) == 0)
 		name += strlen(PLAIN_NAME);
 	if (name[0] < '0' || name[0] > '9' || (name[0] == '0' && name[1]) ||
 	    str_to_i64(name, &id) < 0 || id > INT32_MAX)

@@ -17,5 +17,5 @@ int label_names_match(char *const *from, size_t from_n, char *const *to, size_t 
  * id. If `used` (NULL: all are used) is false for a class of `from`, its result has no meaning. */
 void label_names_match_ids(char *const *from, size_t from_n, char *const *to, size_t to_n,
 			   const bool *used, int32_t *ids);
-/* The id in a class name: 7 for "7" and "LABEL_7". -1: the name has no id. */
+/* The id in a class name: 7 for "7" and "LABEL_7", in any case. -1: the name has no id. */
 int32_t label_name_id(const char *name);
