@@ -122,8 +122,17 @@ static int run_endpoint_delete(struct manager *mgr, struct command *c, struct er
 	return endpoint_delete(mgr, &ep, REASON_DELETED_BY_USER, "deleted on request", reterr);
 }
 
+/* True if the command stops work or removes something: a full disk must not refuse it. */
+static bool is_for_a_full_disk(enum command_kind kind)
+{
+	return kind == COMMAND_JOB_CANCEL || kind == COMMAND_RUN_CANCEL ||
+	       kind == COMMAND_ENDPOINT_DELETE || kind == COMMAND_MODEL_REMOVE;
+}
+
 int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 {
+	if (is_for_a_full_disk(c->kind))
+		store_use_last_reserve(mgr->store);
 	switch (c->kind) {
 	case COMMAND_SUBMIT:
 		return run_submit(mgr, c, reterr);

@@ -30,9 +30,10 @@ void db_closep(struct db **db);
 /* Any thread. The call that runs on this connection ends with -ERR_CANCELLED. */
 void db_interrupt(struct db *db);
 /* Set the hook that frees disk space. The writing thread calls the hook once for each write that
- * finds the disk full. True if space was freed: the write is tried again. One hook for the process;
- * NULL removes the hook. */
-void db_on_full(bool (*make_room)(void *userdata), void *userdata);
+ * finds the disk full. True if space was freed: the write is tried again. Before that, up to
+ * *ret_claim bytes (0 at the call) are allocated to its file, so that no other writer gets them.
+ * One hook for the process; NULL removes the hook. */
+void db_on_full(bool (*make_room)(void *userdata, int64_t *ret_claim), void *userdata);
 
 /* A value for one '?'. Text and JSON are borrowed until the statement is released. */
 struct db_val {

@@ -3,14 +3,15 @@
 #include "storage/db_parts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 static pthread_mutex_t full_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool (*full_fn)(void *userdata);
+static bool (*full_fn)(void *userdata, int64_t *ret_claim);
 static void *full_userdata;
 
-void db_on_full(bool (*make_room)(void *userdata), void *userdata)
+void db_on_full(bool (*make_room)(void *userdata, int64_t *ret_claim), void *userdata)
 {
 	pthread_mutex_lock(&full_lock);
 	full_fn = make_room;
@@ -21,14 +22,18 @@ void db_on_full(bool (*make_room)(void *userdata), void *userdata)
 static ssize_t pwrite_or_make_room(int fd, const void *data, size_t len, off_t at)
 {
 	ssize_t n = pwrite(fd, data, len, at);
+	int64_t claim = 0;
 	bool room = false;
 
 	if (n >= 0 || (errno != ENOSPC && errno != EDQUOT))
 		return n;
 	pthread_mutex_lock(&full_lock);
 	if (full_fn)
-		room = full_fn(full_userdata);
+		room = full_fn(full_userdata, &claim);
 	pthread_mutex_unlock(&full_lock);
+	/* Other writers also wait for free blocks: take them at once. */
+	if (room && claim)
+		(void)!fallocate(fd, FALLOC_FL_KEEP_SIZE, at, claim);
 	if (room)
 		return pwrite(fd, data, len, at);
 	errno = ENOSPC; /* SQLite reports a full disk in no other way */

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/own.h"
-#include "storage/store.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +14,7 @@
 
 static void allocate(struct reserve *rv)
 {
-	bool ok = posix_fallocate(rv->fd, 0, STORE_RESERVE_BYTES) == 0;
+	bool ok = posix_fallocate(rv->fd, 0, rv->bytes) == 0;
 
 	if (!ok)
 		(void)!ftruncate(rv->fd, 0); /* keep no partial reserve */
@@ -23,12 +22,13 @@ static void allocate(struct reserve *rv)
 	rv->next_try_us = clock_mono_us() + RESERVE_RETRY_US;
 }
 
-int reserve_open(const char *dir, struct reserve *ret, struct err *reterr)
+int reserve_open(const char *dir, const char *name, int64_t bytes, struct reserve *ret,
+		 struct err *reterr)
 {
-	struct reserve rv = {.fd = -1};
+	struct reserve rv = {.fd = -1, .bytes = bytes};
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_RESERVE_FILE) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	rv.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (rv.fd < 0)
@@ -54,8 +54,7 @@ bool reserve_renew(struct reserve *rv)
 	rv->next_try_us = clock_mono_us() + RESERVE_RETRY_US;
 	/* Require twice the size, so that the reserve does not take the last blocks from a
 	 * commit. */
-	if (fstatvfs(rv->fd, &vfs) == 0 &&
-	    vfs.f_bavail >= 2 * (uint64_t)STORE_RESERVE_BYTES / vfs.f_frsize)
+	if (fstatvfs(rv->fd, &vfs) == 0 && vfs.f_bavail >= 2 * (uint64_t)rv->bytes / vfs.f_frsize)
 		allocate(rv);
 	return __atomic_load_n(&rv->held, __ATOMIC_SEQ_CST);
 }

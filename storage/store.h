@@ -24,13 +24,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STORE_FILE	    "trainyard.db"
-#define STORE_LOCK_FILE	    "trainyard.lock"
-#define STORE_EXECUTIONS    "executions" /* holds one directory for each execution */
-#define STORE_SOURCES	    "sources"	 /* holds the frozen copies of source directories */
-#define STORE_RESERVE_FILE  "trainyard.reserve"
+#define STORE_FILE		 "trainyard.db"
+#define STORE_LOCK_FILE		 "trainyard.lock"
+#define STORE_EXECUTIONS	 "executions" /* holds one directory for each execution */
+#define STORE_SOURCES		 "sources"    /* holds the frozen copies of source directories */
+#define STORE_RESERVE_FILE	 "trainyard.reserve"
 /* freed if the disk is full, so that states can be written */
-#define STORE_RESERVE_BYTES (4 << 20)
+#define STORE_RESERVE_BYTES	 (4 << 20)
+#define STORE_LAST_RESERVE_FILE	 "trainyard.reserve.deletes"
+/* freed after the other reserve, only for deletes, prunes and stops */
+#define STORE_LAST_RESERVE_BYTES (2 << 20)
 
 struct store;
 
@@ -48,8 +51,11 @@ int store_check_location(const struct store *st, struct err *reterr) MUSTCHECK;
 
 int store_begin(struct store *st, struct err *reterr) MUSTCHECK; /* BEGIN IMMEDIATE */
 /* Commit. store_take_events() returns the events of the transaction only after this. On failure
- * everything is rolled back. On -ENOSPC the reserve is freed once and the write is tried again. */
+ * everything is rolled back. If the disk is full, the reserve is freed once and the write is tried
+ * again. */
 int store_commit(struct store *st, struct err *reterr) MUSTCHECK;
+/* The open transaction makes the way free for a removal or a stop: it may use the last reserve. */
+void store_use_last_reserve(struct store *st);
 void store_rollback(struct store *st);
 /* Note what the open transaction has written so far. Cheaper than a savepoint, but nothing can be
  * rolled back to it. */

@@ -50,8 +50,10 @@ int prune_begin(struct manager *mgr, const json_t *runs, const json_t *sources, 
 	OWN(json_decrefp) json_t *result = NULL;
 	const json_t *item;
 	size_t i;
-	int r = store_prune_runs(mgr->store, runs, sources, rows, by, clock_now_us(), &result,
-				 reterr);
+	int r;
+
+	store_use_last_reserve(mgr->store);
+	r = store_prune_runs(mgr->store, runs, sources, rows, by, clock_now_us(), &result, reterr);
 
 	json_array_foreach(json_object_get(result, "removed"), i, item) {
 		struct removal *rm;
@@ -105,6 +107,7 @@ static int finish(struct manager *mgr, struct removal *rm, struct err *reterr)
 
 	if (r < 0)
 		return r;
+	store_use_last_reserve(mgr->store);
 	r = store_prune_finish(mgr->store, rm->run, rm->rows, rm->bytes, clock_now_us(), reterr);
 	again = r;
 	if (r < 0)

@@ -68,6 +68,7 @@ static int end_intents(struct manager *mgr, const json_t *moved, struct err *ret
 
 	if (r < 0)
 		return r;
+	store_use_last_reserve(mgr->store);
 	json_array_foreach(moved, i, name)
 		if (r >= 0)
 			r = store_source_removed(mgr->store, json_string_value(name), reterr);

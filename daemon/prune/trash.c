@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/tree.h"
 #include "storage/store.h"
+#include "wire/execution.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -106,6 +107,21 @@ static int empty(struct trash *t, int at, const char *name, struct err *reterr)
 	return r;
 }
 
+/* Keep the end of the log. If the disk has no room for the copy, everything else goes first. */
+static int keep_log(struct trash *t, const struct trash_folders *f, const char *id,
+		    struct err *reterr)
+{
+	int r = kept_log_make(f->executions, f->trash, id, reterr);
+	OWN(closep) int dir = -1;
+
+	if (r != -ENOSPC && r != -EDQUOT)
+		return r;
+	r = tree_open(f->trash, id, &dir, reterr);
+	if (r >= 0)
+		r = empty(t, dir, EXECUTION_WORK, reterr);
+	return r < 0 ? r : kept_log_make(f->executions, f->trash, id, reterr);
+}
+
 /* Remove a directory in the trash, after the end of its log was kept if requested. */
 static int finish_trashed(struct trash *t, struct removal *rm, const struct trash_folders *f,
 			  const char *id)
@@ -113,12 +129,12 @@ static int finish_trashed(struct trash *t, struct removal *rm, const struct tras
 	struct tree_size size = {.budget = MEASURE_ENTRIES_MAX};
 	int r = 0;
 
+	tree_measure(f->trash, id, &size);
 	if (!rm->rows && !path_exists(f->executions, id))
-		r = kept_log_make(f->executions, f->trash, id, &rm->err);
+		r = keep_log(t, f, id, &rm->err);
 	FAULT("prune.kept");
 	if (r < 0)
 		return r;
-	tree_measure(f->trash, id, &size);
 	r = empty(t, f->trash, id, &rm->err);
 	FAULT("prune.removed");
 	if (r >= 0)
@@ -297,6 +313,17 @@ static void *trash_thread(void *userdata)
 
 /* ---- life ---- */
 
+/* A full disk has no room for this folder when it is needed. */
+static void make_folders(int data)
+{
+	struct trash_folders f = {-1, -1};
+	struct err err;
+
+	if (trash_folders_open(data, &f, &err) < 0)
+		log_event(LOG_LEVEL_WARNING, "trash_not_made", "msg=\"%s\"", err.msg);
+	trash_folders_done(&f);
+}
+
 static int start_thread(struct trash *t)
 {
 	pthread_attr_t attr;
@@ -333,6 +360,8 @@ int trash_open(const char *data_dir, void (*done)(void *userdata, struct removal
 	pthread_cond_init(&t->news, NULL);
 	t->data = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = t->data < 0 ? -errno : start_thread(t);
+	if (r >= 0)
+		make_folders(t->data);
 	if (r < 0) {
 		trash_free(t);
 		return err_errno(reterr, -r, "make the trash of %s", data_dir);

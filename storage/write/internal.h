@@ -32,6 +32,8 @@ struct store {
 	struct lockfile lock;
 	struct location location;
 	struct reserve reserve;
+	struct reserve last_reserve;
+	bool may_use_last; /* of the open transaction; atomic */
 	char generation[2 * STORE_GENERATION_BYTES + 1];
 	char install[STORE_INSTALL_MAX + 1];
 	int64_t last_seq;  /* of the last commit */

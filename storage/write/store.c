@@ -23,11 +23,15 @@
 
 /* ---- opening ---- */
 
-static bool make_room(void *userdata)
+static bool make_room(void *userdata, int64_t *ret_claim)
 {
 	struct store *st = userdata;
 
-	return reserve_give_up(&st->reserve);
+	if (reserve_give_up(&st->reserve))
+		return true;
+	*ret_claim = st->last_reserve.bytes;
+	return __atomic_load_n(&st->may_use_last, __ATOMIC_SEQ_CST) &&
+	       reserve_give_up(&st->last_reserve);
 }
 
 static void store_closep(struct store **st)
@@ -138,14 +142,18 @@ int store_open(const char *dir, struct store **ret, struct err *reterr)
 
 	if (!st || !(st->pending = json_array()) || !(st->committed = json_array()))
 		return err_errno(reterr, ENOMEM, "open the store");
-	st->lock.fd = st->reserve.fd = -1;
+	st->lock.fd = st->reserve.fd = st->last_reserve.fd = -1;
 	if (snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE) >= (int)sizeof(path))
 		return err_errno(reterr, ENAMETOOLONG, "use the data directory %s", dir);
 	r = lockfile_open(dir, &st->lock, reterr);
 	if (r >= 0)
 		r = check_new(st, dir, path, reterr);
 	if (r >= 0)
-		r = reserve_open(dir, &st->reserve, reterr);
+		r = reserve_open(dir, STORE_LAST_RESERVE_FILE, STORE_LAST_RESERVE_BYTES,
+				 &st->last_reserve, reterr);
+	if (r >= 0)
+		r = reserve_open(dir, STORE_RESERVE_FILE, STORE_RESERVE_BYTES, &st->reserve,
+				 reterr);
 	if (r >= 0)
 		r = make_private(path, reterr);
 	if (r < 0)
@@ -182,6 +190,7 @@ void store_close(struct store *st)
 	if (st->lock.fd > 0) /* else the other daemon owns it */
 		db_on_full(NULL, NULL);
 	reserve_close(&st->reserve);
+	reserve_close(&st->last_reserve);
 	lockfile_close(&st->lock);
 	json_decref(st->pending);
 	json_decref(st->committed);
@@ -197,13 +206,22 @@ static void forget_tx(struct store *st)
 	st->tx_seq = st->last_seq;
 	st->count_delta = (struct count_delta){0};
 	st->in_savepoint = false;
+	__atomic_store_n(&st->may_use_last, false, __ATOMIC_SEQ_CST);
 }
 
 int store_begin(struct store *st, struct err *reterr)
 {
-	if (!reserve_renew(&st->reserve))
+	bool held = reserve_renew(&st->last_reserve);
+
+	if (!reserve_renew(&st->reserve) || !held)
 		db_checkpoint(st->db); /* so that the WAL's own blocks are used again */
 	return db_begin(st->db, reterr);
+}
+
+void store_use_last_reserve(struct store *st)
+{
+	assert(db_in_tx(st->db));
+	__atomic_store_n(&st->may_use_last, true, __ATOMIC_SEQ_CST);
 }
 
 static int flush_count(struct store *st, const char *what, const char *kind, const char *state,

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A submit that meets a really full disk: 507, whatever step meets it, and nothing is left."""
+"""A submit that meets a really full disk: 507, whatever step meets it, and nothing is left. A
+delete or a cancel is not refused."""
 import os
 import subprocess
+import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from trainyardd import daemon_on
+from trainyardd import daemon_on, wait_for
 
 NO_RESERVE = "disk_free_min_bytes = 0\n"  # so that the steps themselves meet it
 
@@ -85,3 +88,86 @@ def test_commit_that_does_not_fit(disk, code):
         expect_refused(daemon, big)
         (place / "ballast").unlink()
         daemon.submit([script(code) | {"held": True}])
+
+
+@contextmanager
+def hungry(place):
+    """Another writer takes each block that becomes free; yields a function that waits until none
+    is."""
+    over, full = threading.Event(), threading.Event()
+
+    def eat():
+        with open(place / "ballast", "ab", buffering=0) as f:
+            while not over.is_set():
+                with suppress(OSError):
+                    while f.write(bytes(4096)) and not over.is_set():
+                        full.clear()
+                full.set()
+
+    def wait_full():
+        full.clear()
+        assert full.wait(60)
+
+    eater = threading.Thread(target=eat)
+    eater.start()
+    try:
+        yield wait_full
+    finally:
+        over.set()
+        eater.join()
+
+
+def use_up(daemon, job, wait_full):
+    """Until no state can be written any more."""
+    def refused():
+        wait_full()
+        answers = [daemon.ask("POST", f"/v1/jobs/{job}/priority", {"priority": n})
+                   for n in range(20)]
+        return {answer.status_code for answer in answers} == {507}
+
+    wait_for("a reserve that is used up", refused)
+
+
+RESULT = """\
+import os, pathlib
+(pathlib.Path(os.environ['SM_MODEL_DIR']) / 'weights').write_bytes(b'w' * 3000000)
+for i in range(20000):
+    print(f'line {i:06d}')
+"""
+
+
+def test_a_delete_makes_room_when_the_reserve_is_used_up(disk, code):
+    """Before: 507, so that the disk stayed full."""
+    place = disk("size=24m")
+    (code / "main.py").write_text(RESULT)
+    with daemon_on(place, NO_RESERVE) as daemon:
+        run = daemon.submit([script(code)])
+        assert daemon.wait_run(run["id"])["state"] == "succeeded"
+        held = daemon.submit([script(code) | {"held": True}])["jobs"][0]["id"]
+        with hungry(place) as wait_full:
+            use_up(daemon, held, wait_full)
+            answer = daemon.ask("DELETE", f"/v1/runs/{run['id']}")
+            assert answer.status_code == 200, answer.text
+        wait_for("the removal", lambda: daemon.events(kind="run_files_removed"))
+        [folder] = [path for path in daemon.data.glob("executions/x*")]
+        assert not (folder / "work").exists()
+        assert daemon.log(run["jobs"][0]["id"]).endswith("line 019999\n")
+        (place / "ballast").unlink()
+        daemon.submit([script(code) | {"held": True}])
+
+
+def test_a_cancel_is_stored_when_the_reserve_is_used_up(disk, code):
+    """Before: 507, and the job that fills the disk went on."""
+    place = disk("size=24m")
+    (code / "main.py").write_text("import signal\nprint('up', flush=True)\nsignal.pause()\n")
+    with daemon_on(place, NO_RESERVE) as daemon:
+        run = daemon.submit([script(code)])
+        job = run["jobs"][0]["id"]
+        wait_for("the script", lambda: "up\n" in daemon.log(job))
+        with hungry(place) as wait_full:
+            use_up(daemon, job, wait_full)
+            answer = daemon.ask("POST", f"/v1/runs/{run['id']}/cancel")
+            assert answer.status_code == 200, answer.text
+            wait_for("the end", lambda: list(daemon.data.glob("executions/x*/exit.json")))
+        (place / "ballast").unlink()
+        assert daemon.wait_run(run["id"])["state"] == "cancelled"

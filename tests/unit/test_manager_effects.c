@@ -9,6 +9,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static int is_shown(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.'; /* the trash is no execution */
+}
+
 static int count_entries(const char *data, const char *folder)
 {
 	char path[PATH_MAX];
@@ -16,12 +21,12 @@ static int count_entries(const char *data, const char *folder)
 	int n;
 
 	path_join(path, sizeof(path), data, folder);
-	n = scandir(path, &names, NULL, NULL);
+	n = scandir(path, &names, is_shown, NULL);
 	for (int i = 0; i < n; i++)
 		free(names[i]);
 	if (n > 0)
 		free(names);
-	return n < 0 ? 0 : n - 2; /* without . and .. */
+	return n < 0 ? 0 : n;
 }
 
 /* The start of a job that is not committed starts no process, and leaves no directory. */

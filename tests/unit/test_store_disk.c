@@ -52,13 +52,20 @@ static bool small_disk(struct fixture *f, int bytes)
 	return true;
 }
 
-static int64_t reserve_size(struct fixture *f)
+static int64_t size_of(struct fixture *f, const char *name)
 {
 	struct stat st;
 
-	assert_int_equal(stat(fixture_path(f, STORE_RESERVE_FILE), &st), 0);
+	assert_int_equal(stat(fixture_path(f, name), &st), 0);
 	return st.st_blocks * 512;
 }
+
+static int64_t reserve_size(struct fixture *f)
+{
+	return size_of(f, STORE_RESERVE_FILE);
+}
+
+static bool use_last; /* True if try_run() asks for the last reserve */
 
 static int try_run(struct fixture *f, size_t jobs, size_t spec_bytes)
 {
@@ -74,6 +81,8 @@ static int try_run(struct fixture *f, size_t jobs, size_t spec_bytes)
 		json_object_set_new(rs->jobs[i].spec, "text", json_string(text));
 	}
 	BEGIN(f);
+	if (use_last)
+		store_use_last_reserve(f->st);
 	r = store_run_insert(f->st, rs, run, T0, &f->e);
 	if (r < 0)
 		store_rollback(f->st);
@@ -127,6 +136,13 @@ static void test_disk_full(void **state)
 	/* The failing transaction left nothing behind, also when it fails half-way. */
 	assert_int_equal(try_run(f, 200, 16000), -ENOSPC);
 	assert_int_equal(store_last_seq(f->st), seq);
+	/* The last reserve is only for transactions that ask for it. */
+	assert_int_equal(size_of(f, STORE_LAST_RESERVE_FILE), STORE_LAST_RESERVE_BYTES);
+	use_last = true;
+	OK(f, try_run(f, 1, 4000));
+	use_last = false;
+	done++;
+	assert_int_equal(size_of(f, STORE_LAST_RESERVE_FILE), 0);
 	assert_int_equal(ftruncate(ballast, 0), 0);
 	OK(f, try_run(f, 1, 4000));
 	assert_int_equal(count_runs(f), done + 1);
@@ -175,7 +191,7 @@ static void test_reserve_comes_back(void **state)
 	struct reserve rv;
 
 	fixture_close(f);
-	OK(f, reserve_open(f->dir, &rv, &f->e));
+	OK(f, reserve_open(f->dir, STORE_RESERVE_FILE, STORE_RESERVE_BYTES, &rv, &f->e));
 	assert_int_equal(reserve_size(f), STORE_RESERVE_BYTES);
 	assert_true(reserve_give_up(&rv));
 	assert_false(reserve_give_up(&rv));
