@@ -50,11 +50,13 @@ static bool resolve_one(const struct resolve *r, enum spec_path_use use, const c
 		return home && path_join(out, PATH_MAX, home, path + 2);
 	if (use == SPEC_PATH_MODEL && !strchr(path, '/'))
 		return false;
-	if (use == SPEC_PATH_OUTPUT || is_dotted(path))
-		return path_join(out, PATH_MAX, r->here, path);
-	/* Otherwise it is relative to the daemon's base_dir, or a model of the hub or of another
-	 * run. */
-	return exists(r->here, path, file, out) || exists(r->beside, path, file, out);
+	if (use != SPEC_PATH_OUTPUT &&
+	    (exists(r->here, path, file, out) || exists(r->beside, path, file, out)))
+		return true;
+	/* Otherwise it is a place for output, missing, relative to the daemon's base_dir, or a
+	 * model of the hub or of another run. */
+	return (use == SPEC_PATH_OUTPUT || is_dotted(path)) &&
+	       path_join(out, PATH_MAX, r->here, path);
 }
 
 /* Remove "." and "..": the directory becomes the real one. The last part may be a link and stays

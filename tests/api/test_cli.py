@@ -287,6 +287,21 @@ def test_relative_paths_are_those_of_who_submits(client, daemon):
     assert "'other': No such file" in refused and "relative paths start at" in refused
 
 
+def test_dotted_paths_may_lie_beside_the_pipeline(client):
+    """Before: ./code and ../shared were those of the current directory alone."""
+    there = client.dir / "deep/spec"
+    for folder in (there / "code", client.dir / "deep/shared"):
+        folder.mkdir(parents=True)
+        (folder / "say.py").write_text("print('said')\n", encoding="utf-8")
+    job = {"kind": "script", "entry_point": "say.py", "held": True}
+    (there / "p.json").write_text(json.dumps({"jobs": [
+        {**job, "name": "a", "source_dir": "./code", "channels": {"x": "../shared"}},
+        {**job, "name": "b", "source_dir": "./none"}]}))
+    refused = client.run("validate", "deep/spec/p.json", status=FAILED)[0]
+    assert f"/jobs/1/source_dir: '{client.dir}/none'" in refused.replace("/./", "/")
+    assert "/jobs/0" not in refused and "/jobs/1/channels" not in refused
+
+
 def test_names_of_models_are_no_paths(client):
     """minilm and org/name stay names, unless a model lies there; ./name is always a path."""
     for name in ("minilm", "org/name"):
