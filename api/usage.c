@@ -32,13 +32,40 @@ static void usage_free(void *state)
 	free(u);
 }
 
+/* A row is committed before its folder is made, so only rows that are read after the folders prove
+ * that a folder has none. Returns false if an error was replied. */
+static bool drop_known(struct request *rq, struct usage *u)
+{
+	json_t *strays = json_object_get(u->answer, "without_row");
+	OWN(json_decrefp) json_t *known = json_object();
+	struct store_reader *sr;
+	struct err e;
+	int r;
+
+	if (!json_array_size(strays))
+		return true;
+	sr = request_reader(rq);
+	if (!sr)
+		return false;
+	r = store_read_executions(sr, NULL, known, &e);
+	if (r < 0)
+		reply_error(rq, r, &e);
+	if (json_object_size(known) >= STORE_USAGE_MAX) /* not all rows were read */
+		json_array_clear(strays);
+	for (size_t i = json_array_size(strays); i-- > 0;)
+		if (json_object_get(known,
+				    json_get_str(json_array_get(strays, i), "execution", "")))
+			json_array_remove(strays, i);
+	return r >= 0;
+}
+
 static void answered(struct request *rq)
 {
 	struct usage *u = rq->state;
 
 	if (u->result < 0)
 		reply_error(rq, u->result, &u->err);
-	else
+	else if (drop_known(rq, u))
 		reply_json(rq, 200, TAKE(u->answer));
 }
 

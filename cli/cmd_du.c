@@ -53,6 +53,17 @@ static void print_runs(const json_t *runs, bool jobs)
 	}
 }
 
+static void print_strays(const json_t *strays)
+{
+	static const struct show_column columns[] = {
+		{"WITHOUT A ROW", "execution"}, {"SIZE", "bytes", SHOW_BYTES}, {NULL}};
+
+	if (!json_array_size(strays))
+		return;
+	putchar('\n');
+	show_table(strays, columns, "");
+}
+
 int cmd_du(struct cli *c)
 {
 	OWN(json_decrefp) json_t *answer = NULL;
@@ -77,6 +88,7 @@ int cmd_du(struct cli *c)
 		return r < 0 ? cli_fail(c, &e) : CLI_OK;
 	print_kinds(answer);
 	print_runs(json_object_get(answer, "runs"), c->args_n > 0);
+	print_strays(json_object_get(answer, "without_row"));
 	if (!json_get_bool(answer, "complete", true))
 		fprintf(stderr,
 			"trainyard: some files were not counted, because they take too long, lie "

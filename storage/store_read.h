@@ -123,7 +123,8 @@ int store_read_endpoint_dir(struct store_reader *sr, const char *name, struct at
 #define STORE_USAGE_MAX 20000 /* executions in one answer; the newest ones are taken */
 
 /* Add {ID: {"job","name","run","run_name"}} to `into` for each execution of a run (NULL: of all
- * runs). An execution of an endpoint appears under its deploy job. */
+ * runs). An execution of an endpoint appears under its deploy job; the object is empty if that job
+ * was pruned. */
 int store_read_executions(struct store_reader *sr, const char *run, json_t *into,
 			  struct err *reterr) MUSTCHECK;
 

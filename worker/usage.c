@@ -8,6 +8,7 @@
 #include "base/beneath.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -44,6 +45,7 @@ struct file_id {
 
 struct walk {
 	int64_t until_us;
+	json_t *strays;	     /* executions without a row; borrowed */
 	bool partial;	     /* True if the time was over, or if something was unreadable */
 	void *links;	     /* a tree (search.h) of the counted files with several names */
 	int64_t all[KINDS_]; /* bytes */
@@ -231,8 +233,11 @@ static void count_known(struct walk *w, int executions, const json_t *known, jso
 
 	json_object_foreach((json_t *)known, id, whose) {
 		int64_t kinds[KINDS_] = {0};
-		json_t *run = item_of(index, runs, "run", whose, "run_name");
+		json_t *run;
 
+		if (!json_object_get(whose, "job"))
+			continue; /* its deploy job was pruned */
+		run = item_of(index, runs, "run", whose, "run_name");
 		if (!json_object_get(run, "jobs"))
 			json_object_set_new(run, "jobs", json_array());
 		count_execution(w, executions, id, kinds);
@@ -242,19 +247,35 @@ static void count_known(struct walk *w, int executions, const json_t *known, jso
 	}
 }
 
-/* Count executions that the database does not know, and those beyond the most that may be asked
- * for. */
+static void count_stray(struct walk *w, int executions, const char *id)
+{
+	int64_t kinds[KINDS_] = {0}, bytes = 0;
+
+	count_execution(w, executions, id, kinds);
+	for (int i = 0; i < KINDS_; i++)
+		bytes += kinds[i];
+	if (id_valid('x', id) && json_array_size(w->strays) < USAGE_STRAYS_MAX)
+		json_array_append_new(w->strays, json_pack("{ss sI}", "execution", id, "bytes",
+							   (json_int_t)bytes));
+}
+
+/* Count executions of no run, those that the database does not know, and those beyond the most that
+ * may be asked for. */
 static void count_unknown(struct walk *w, int data, const json_t *known)
 {
 	OWN(closedirp) DIR *d = open_dir(w, data, "executions");
 	struct dirent *e;
 
 	while (d && (e = next_entry(w, d))) {
+		const json_t *whose = json_object_get(known, e->d_name);
+
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
-		    json_object_get(known, e->d_name))
+		    json_object_get(whose, "job"))
 			continue;
 		if (str_eq(e->d_name, TRASH))
 			count(w, dirfd(d), TRASH, (struct output_dir){KIND_TRASH, NULL}, same, 2);
+		else if (!whose)
+			count_stray(w, dirfd(d), e->d_name);
 		else
 			count_execution(w, dirfd(d), e->d_name, (int64_t[KINDS_]){0});
 	}
@@ -300,6 +321,7 @@ static json_t *measure(const json_t *question)
 
 	if (data < 0)
 		return NULL;
+	w.strays = json_array();
 	if (beneath_open_dir(data, "executions", 0, &executions, NULL) >= 0)
 		count_known(&w, executions, known, runs);
 	if (json_get_bool(question, "all", false)) {
@@ -309,8 +331,8 @@ static json_t *measure(const json_t *question)
 	}
 	tdestroy(w.links, free);
 	kinds = kinds_json(w.all, &bytes);
-	return json_pack("{sb sI so so}", "complete", !w.partial, "bytes", (json_int_t)bytes,
-			 "kinds", kinds, "runs", runs);
+	return json_pack("{sb sI so so so}", "complete", !w.partial, "bytes", (json_int_t)bytes,
+			 "kinds", kinds, "runs", runs, "without_row", w.strays);
 }
 
 int usage_main(void)

@@ -10,9 +10,10 @@
  */
 #pragma once
 
-#define USAGE_COMMAND	"usage"
-#define USAGE_INPUT_MAX (64 << 20)
-#define USAGE_DEPTH_MAX 500 /* directories below the data directory; deeper ones do not count */
+#define USAGE_COMMAND	 "usage"
+#define USAGE_INPUT_MAX	 (64 << 20)
+#define USAGE_DEPTH_MAX	 500  /* directories below the data directory; deeper ones do not count */
+#define USAGE_STRAYS_MAX 1000 /* folders without a row in one answer */
 
 /* Run the command. Returns the exit status. */
 int usage_main(void);

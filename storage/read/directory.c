@@ -162,14 +162,17 @@ int store_read_executions(struct store_reader *sr, const char *run, json_t *into
 		r = db_query(sr->db,
 			     "SELECT x.id, j.id, j.name, j.run, r.name FROM executions x "
 			     "LEFT JOIN endpoints e ON e.id = x.endpoint "
-			     "JOIN jobs j ON j.id = coalesce(x.job, e.job) "
-			     "JOIN runs r ON r.id = j.run WHERE ?1 IS NULL OR j.run = ?1 "
+			     "LEFT JOIN jobs j ON j.id = coalesce(x.job, e.job) "
+			     "LEFT JOIN runs r ON r.id = j.run WHERE ?1 IS NULL OR j.run = ?1 "
 			     "ORDER BY x.id DESC LIMIT ?2",
 			     DB_ARGS(DB_TEXT(run), DB_INT(STORE_USAGE_MAX)), &q, reterr);
 	while (r >= 0 && (r = db_step(q, reterr)) > 0)
 		json_object_set_new(into, db_col_text(q, 0),
-				    json_pack("{ss ss ss ss}", "job", db_col_text(q, 1), "name",
-					      db_col_text(q, 2), "run", db_col_text(q, 3),
-					      "run_name", db_col_text(q, 4)));
+				    !*db_col_text(q, 1)
+					    ? json_object()
+					    : json_pack("{ss ss ss ss}", "job", db_col_text(q, 1),
+							"name", db_col_text(q, 2), "run",
+							db_col_text(q, 3), "run_name",
+							db_col_text(q, 4)));
 	return r < 0 ? r : 0;
 }

@@ -79,6 +79,25 @@ def test_the_trash_is_counted_as_trash(daemon, world):
         subprocess.run(["rm", "-rf", trash / "removed"], check=True)
 
 
+def test_folders_without_a_row_are_listed(daemon, world):
+    """As a restored backup leaves them. Before: they were in the sum, and nobody said which."""
+    [one, *_] = folders(daemon, world["jobs"][0]["id"])
+    assert daemon.get("/v1/disk-usage")["without_row"] == []
+    stray = one.with_name("x" + one.name[1:-4] + "zzzz")
+    try:
+        (stray / "work/model").mkdir(parents=True)
+        (stray / "work/model/weights").write_bytes(b"w" * 300000)
+        answer = daemon.get("/v1/disk-usage")
+        assert answer["without_row"] == [{"execution": stray.name, "bytes": du(stray)}]
+        check(daemon.get("/openapi.json"), "DiskUsage", answer)
+        assert daemon.get("/v1/disk-usage", run=world["id"])["without_row"] == []
+        said = subprocess.run([BUILD / "cli/trainyard", "--url", daemon.url, "du"], text=True,
+                              capture_output=True, check=True, timeout=60).stdout
+        assert "WITHOUT A ROW" in said and stray.name in said
+    finally:
+        subprocess.run(["rm", "-rf", stray], check=True)
+
+
 def test_a_run_by_job_and_kind(daemon, world):
     answer = daemon.get("/v1/disk-usage", run=world["id"])
     [run] = answer["runs"]
