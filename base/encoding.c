@@ -3,6 +3,7 @@
  * the Unicode standard, section 23.8. */
 #include "base/encoding.h"
 
+#include "base/lfs.h"
 #include "base/own.h"
 
 #include <stdbool.h>
@@ -12,7 +13,6 @@
 	what ", but must be UTF-8; convert it, as with: iconv -f " name " -t UTF-8"
 #define UNMARKED_MIN 8 /* bytes that are examined if there is no mark */
 #define UNMARKED_MAX 16
-#define LFS_POINTER  "version https://git-lfs.github.com/spec/"
 #define UNPACK(what) what ", but must be text; unpack it, or pack it with gzip"
 
 /* In this order: a mark of UTF-32 begins with one of UTF-16. */
@@ -25,8 +25,7 @@ static const struct {
 	{"\0\0\xFE\xFF", 4, CONVERT("UTF-32, big-endian", "UTF-32")},
 	{"\xFF\xFE", 2, CONVERT("UTF-16, little-endian", "UTF-16")},
 	{"\xFE\xFF", 2, CONVERT("UTF-16, big-endian", "UTF-16")},
-	{LFS_POINTER, sizeof(LFS_POINTER) - 1,
-	 "a pointer of Git LFS and not the file itself; fetch it with: git lfs pull"},
+	{LFS_POINTER_MARK, sizeof(LFS_POINTER_MARK) - 1, LFS_POINTER_PROBLEM},
 	{"PK\x03\x04", 4,
 	 "a zip archive, as .xlsx workbooks are, but must be text; unpack it, or save the sheet as "
 	 "CSV"},

@@ -3,6 +3,7 @@
 #include "base/roots.h"
 
 #include "base/fileio.h"
+#include "base/lfs.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -136,12 +137,16 @@ int roots_read(const char *path, struct buf *out, struct err *reterr)
 {
 	OWN(closep) int fd = roots_open(AT_FDCWD, path, O_RDONLY, reterr);
 	struct stat st;
+	int r;
 
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(reterr, ERR_INVALID, "'%s' is not a regular file", path);
-	return fd_read_all(fd, path, out, reterr);
+	r = fd_read_all(fd, path, out, reterr);
+	if (r >= 0 && lfs_is_pointer(out->data, out->len))
+		return err_set(reterr, ERR_CORRUPT, "%s is " LFS_POINTER_PROBLEM, path);
+	return r;
 }
 
 int roots_read_json(const char *path, size_t max_bytes, json_t **ret, struct err *reterr)

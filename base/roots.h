@@ -30,7 +30,8 @@ int roots_open(int at, const char *path, int flags, struct err *reterr) MUSTCHEC
 /* Check that the open file of `path` (absolute) is below a root. Returns 0, or -EACCES with a
  * message. */
 int roots_check(int fd, const char *path, struct err *reterr) MUSTCHECK;
-/* Read a whole regular file, as file_read() and json_read_file(). */
+/* Read a whole regular file, as file_read() and json_read_file(). -ERR_CORRUPT with the remedy: the
+ * file is a pointer of Git LFS. */
 int roots_read(const char *path, struct buf *out, struct err *reterr) MUSTCHECK;
 int roots_read_json(const char *path, size_t max_bytes, json_t **ret, struct err *reterr) MUSTCHECK;
 /* Open the directory `path` (absolute) with O_PATH; missing directories are created, but never

@@ -3,14 +3,18 @@
 #include "worker/inspect_model.h"
 
 #include "base/fileio.h"
+#include "base/lfs.h"
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
 #include "wire/execution.h"
 #include "worker/tokenizer/tokenizer.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define MODEL_CONFIG_MAX (1 << 20)
 
@@ -51,11 +55,42 @@ static void load(struct looked *l, const char *dir)
 	l->result = tokenizer_load(dir, &l->tokenizer, &l->err);
 }
 
+static int check_file(int folder, const char *dir, const char *name, struct err *reterr)
+{
+	OWN(closep) int fd = roots_open(folder, name, O_RDONLY, NULL);
+	char head[sizeof(LFS_POINTER_MARK)];
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+
+	return n > 0 && lfs_is_pointer(head, (size_t)n)
+		       ? err_set(reterr, ERR_CORRUPT, "%s/%s is " LFS_POINTER_PROBLEM, dir, name)
+		       : 0;
+}
+
+/* Refuse a pointer of Git LFS in the place of a file that the job reads. Missing and unreadable
+ * files are found later. */
+static int check_pointers(const char *dir, bool weights, struct err *reterr)
+{
+	int fd = roots_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, NULL);
+	OWN(closedirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int r = 0;
+
+	while (d && r >= 0 && (e = readdir(d)))
+		if (str_ends(e->d_name, ".json") || str_eq(e->d_name, "vocab.txt") ||
+		    (weights && str_ends(e->d_name, ".safetensors")))
+			r = check_file(dirfd(d), dir, e->d_name, reterr);
+	return r;
+}
+
 static int check(struct looked *l, const json_t *model, struct err *reterr)
 {
 	const char *dir = json_get_str(model, "dir", "");
-	int64_t rows = json_get_bool(model, "rows", false) ? embedding_rows(dir) : 0;
+	bool weights = json_get_bool(model, "rows", false);
+	int64_t rows = weights ? embedding_rows(dir) : 0;
+	int r = check_pointers(dir, weights, reterr);
 
+	if (r < 0 || !json_get_bool(model, "tokenizer", false))
+		return r;
 	load(l, dir);
 	if (l->result < 0) {
 		*reterr = l->err;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Checks the tokenizers of the jobs' models at the submit: a worker refuses what the native engine
- * would refuse, with the same code (worker/inspect_model.h). One process for a submit. Models that
- * were not checked within inspect_us are checked when the job runs. Runs on the caller's
- * thread.
+ * Checks the jobs' model directories at the submit: a worker refuses the tokenizers that the native
+ * engine would refuse, with the same code, and pointers of Git LFS (worker/inspect_model.h). One
+ * process for a submit. Models that were not checked within inspect_us are checked when the job
+ * runs. Runs on the caller's thread.
  */
 #include "base/clock.h"
 #include "base/own.h"
@@ -15,23 +15,23 @@
 
 #define MODEL_ANSWER_MAX (1 << 20)
 
-/* True if the job tokenises with the native engine on this machine. A script has its own
- * tokenizer. */
-static bool tokenises_here(const struct job_spec *job)
+/* True if the native engine, or SageMaker's container in its place, reads the model. A script
+ * reads what it wants. */
+static bool reads_model(const struct job_spec *job)
 {
-	if (job->kind != JOB_PREPROCESS && job->kind != JOB_TRAIN && job->kind != JOB_DEPLOY)
-		return false;
-	return job_runs_at(job->kind, job->target) == TARGET_LOCAL &&
+	return (job->kind == JOB_PREPROCESS || job->kind == JOB_TRAIN || job->kind == JOB_DEPLOY) &&
 	       !json_object_get(job->spec, "entry_point");
 }
 
-void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
+void prepare_model_dir(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir)
 {
-	if (tokenises_here(job))
-		json_array_append_new(p->tokenizers,
-				      json_pack("{ss ss sb}", "pointer", path->pointer, "dir", dir,
-						"rows", job->kind != JOB_PREPROCESS));
+	if (reads_model(job))
+		json_array_append_new(
+			p->model_dirs,
+			json_pack("{ss ss sb sb}", "pointer", path->pointer, "dir", dir, "rows",
+				  job->kind != JOB_PREPROCESS, "tokenizer",
+				  job_runs_at(job->kind, job->target) == TARGET_LOCAL));
 }
 
 static enum problem_code code_of(const char *error)
@@ -51,20 +51,20 @@ static void add_finding(const struct prepare *p, const char *line, size_t len)
 	if (json_parse(line, len, &finding, NULL) < 0)
 		return;
 	i = json_get_int(finding, "model", -1);
-	model = i >= 0 ? json_array_get(p->tokenizers, (size_t)i) : NULL;
+	model = i >= 0 ? json_array_get(p->model_dirs, (size_t)i) : NULL;
 	error = json_get_str(finding, "error", NULL);
 	if (model && error)
 		problem_add(p->problems, json_get_str(model, "pointer", ""), code_of(error), "%s",
-			    json_get_str(finding, "message", "the tokenizer cannot be used"));
+			    json_get_str(finding, "message", "the model cannot be used"));
 }
 
-void prepare_tokenizers(const struct prepare *p)
+void prepare_model_dirs(const struct prepare *p)
 {
-	OWN(json_decrefp) json_t *question = json_pack("{sO}", "models", p->tokenizers);
+	OWN(json_decrefp) json_t *question = json_pack("{sO}", "models", p->model_dirs);
 	OWN(buf_done) struct buf answer = BUF_INIT(MODEL_ANSWER_MAX);
 	int64_t until_us = clock_mono_us() + p->manager->settings->inspect_us;
 
-	if (!json_array_size(p->tokenizers) || !question ||
+	if (!json_array_size(p->model_dirs) || !question ||
 	    inspect_ask(p->manager->settings, "inspect-model", question, until_us, &answer, NULL) <
 		    0)
 		return;

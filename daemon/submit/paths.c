@@ -189,8 +189,8 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 	return true;
 }
 
-/* True if the job uses the model's tokenizer, not only its class names. */
-static bool is_tokenised(const struct spec_path *path)
+/* True if the job uses the model, not only its class names. */
+static bool is_model(const struct spec_path *path)
 {
 	return path->use == SPEC_PATH_MODEL && str_eq(path->key, "model");
 }
@@ -208,8 +208,8 @@ static void use_dir(const struct prepare *p, const struct job_spec *job,
 		    const struct spec_path *path, const char *dir)
 {
 	json_object_set_new(path->object, path->key, json_string(dir));
-	if (is_tokenised(path))
-		prepare_tokenizer(p, job, path, dir);
+	if (is_model(path))
+		prepare_model_dir(p, job, path, dir);
 }
 
 static int note_use(struct job_spec *job, const char *model, struct err *reterr)

@@ -173,13 +173,13 @@ int manager_prepare(struct manager *mgr, struct store_reader *reader, const json
 		    json_t **ret_placement, struct err *reterr)
 {
 	OWN(run_spec_freep) struct run_spec *run = NULL;
-	OWN(json_decrefp) json_t *models = NULL, *tokenizers = json_array();
+	OWN(json_decrefp) json_t *models = NULL, *model_dirs = json_array();
 	struct prepare p = {.manager = mgr,
 			    .reader = reader,
 			    .is_job = is_job,
 			    .dry = dry,
 			    .problems = problems,
-			    .tokenizers = tokenizers};
+			    .model_dirs = model_dirs};
 	struct spec_context ctx;
 	int r = dry ? 0 : headroom_check(mgr, reterr);
 
@@ -198,7 +198,7 @@ int manager_prepare(struct manager *mgr, struct store_reader *reader, const json
 		r = check_job(&p, &run->jobs[i], i, reterr);
 	if (r < 0)
 		return r;
-	prepare_tokenizers(&p);
+	prepare_model_dirs(&p);
 	prepare_data(&p);
 	if (json_array_size(problems))
 		return err_set(reterr, ERR_INVALID, "the spec has %zu problem%s",

@@ -20,7 +20,7 @@ struct prepare {
 	bool dry;    /* True to freeze nothing */
 	json_t *problems;
 	json_t *models;	    /* added models, as from store_read_models(); NULL: not looked up */
-	json_t *tokenizers; /* model.c: the models to check */
+	json_t *model_dirs; /* model.c: the models to check */
 };
 
 /* ---- findings.c ---- */
@@ -56,13 +56,14 @@ int prepare_path(const struct prepare *p, struct job_spec *job, const struct spe
 		 struct err *reterr) MUSTCHECK;
 
 /* ---- submit/model.c ---- */
-/* Record a local model directory for prepare_tokenizers(), if the native engine on this machine
- * reads its tokenizer for the job. */
-void prepare_tokenizer(const struct prepare *p, const struct job_spec *job,
+/* Record a local model directory for prepare_model_dirs(), if the native engine or SageMaker's
+ * container reads it for the job. */
+void prepare_model_dir(const struct prepare *p, const struct job_spec *job,
 		       const struct spec_path *path, const char *dir);
-/* Check the tokenizer of each recorded directory: its ids are those of transformers, and the model
- * has a row for each id. Blocks for at most five seconds; the job itself checks the rest. */
-void prepare_tokenizers(const struct prepare *p);
+/* Check each recorded directory: no needed file is a pointer of Git LFS. If the engine here
+ * tokenises: the ids are those of transformers, and the model has a row for each id. Blocks for at
+ * most five seconds; the job itself checks the rest. */
+void prepare_model_dirs(const struct prepare *p);
 
 /* ---- submit/data.c ---- */
 /* Check the data of preprocess jobs if it is small and local. Blocks for at most two seconds. Does

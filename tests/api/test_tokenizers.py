@@ -99,3 +99,19 @@ def test_a_large_vocabulary_costs_the_daemon_no_memory(daemon, model, data):
     [(_, code, _)] = found(daemon, preprocess)  # it was looked at
     assert code == "invalid"
     assert peak_kb(daemon) - before < 2048
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "config.json",
+                                  "tokenizer_config.json", "model.safetensors"])
+def test_a_pointer_of_git_lfs_is_refused_at_validate(daemon, model, data, name):
+    """Before: "damaged" when the job ran; on SageMaker a container that never came up."""
+    folder = model({})
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n")
+    there = {"target": "sagemaker", "sagemaker": {
+        "instance_type": "ml.m5.xlarge", "role": "arn:aws:iam::123456789012:role/Trainer"}}
+    *jobs, deploy = jobs_here(folder, data)
+    for job in [*jobs[name == "model.safetensors":], deploy, {**deploy, **there}]:
+        [(field, code, detail)] = found(daemon, job)
+        assert (field, code) == ("model", "invalid")
+        assert detail == (f"{folder}/{name} is a pointer of Git LFS and not the file itself; "
+                          "fetch it with: git lfs pull")

@@ -355,7 +355,18 @@ def truncate(target):
     (target / "model.safetensors").write_bytes(data[:-10])
 
 
+def pointer(name):
+    """What a clone without LFS has in place of the file."""
+    return lambda target: (target / name).write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n")
+
+
+LFS = ["is a pointer of Git LFS and not the file itself; fetch it with: git lfs pull"]
+
+
 @pytest.mark.parametrize("change, words", [
+    (pointer("model.safetensors"), ["model.safetensors", *LFS]),
+    (pointer("config.json"), ["config.json", *LFS]),
     (lambda t: (t / "config.json").unlink(), ["config.json", "No such file"]),
     (lambda t: (t / "model.safetensors").unlink(), ["has no model.safetensors"]),
     (truncate, ["model.safetensors", "damaged"]),

@@ -226,3 +226,15 @@ def test_missing_and_broken_files(tmp_path):
     (tmp_path / "tokenizer.json").write_text('{"model": ')
     with pytest.raises(RuntimeError, match="not valid JSON"):
         encode(tmp_path, ["a"])
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                                  "special_tokens_map.json", "added_tokens.json"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
+    """It was "not valid JSON"; three lines of a vocab.txt were three words."""
+    model = variant(tmp_path, lambda j: None)
+    if name == "vocab.txt":
+        (model / "tokenizer.json").unlink()
+    (model / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n")
+    with pytest.raises(RuntimeError, match=f"{name} is a pointer of Git LFS.*git lfs pull"):
+        encode(model, ["a"])

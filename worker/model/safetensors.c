@@ -4,6 +4,7 @@
 
 #include "base/fileio.h"
 #include "base/json.h"
+#include "base/lfs.h"
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
@@ -233,6 +234,8 @@ int safetensors_open(const char *path, struct safetensors **ret, struct err *ret
 			return err_errno(reterr, errno, "map %s", path);
 		}
 	}
+	if (lfs_is_pointer(s->map, s->map_size))
+		return err_set(reterr, ERR_CORRUPT, "%s is " LFS_POINTER_PROBLEM, path);
 	r = parse_header(s, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "%s is damaged", path);
