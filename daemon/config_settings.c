@@ -158,6 +158,7 @@ static void fill_aws(const struct config *cfg, struct machine_settings *m)
 		.prefix = cfg->aws_prefix,
 		.poll_us = cfg->aws_poll_ms * USEC_PER_MSEC,
 		.log_drain_us = cfg->aws_log_drain_ms * USEC_PER_MSEC,
+		.log_give_up_us = cfg->aws_log_give_up_ms * USEC_PER_MSEC,
 		.settle_us = cfg->aws_settle_ms * USEC_PER_MSEC,
 		.wait_us = cfg->aws_wait_ms * USEC_PER_MSEC,
 		.endpoint_timeout_us = cfg->aws_endpoint_timeout_us,

@@ -20,7 +20,7 @@ struct aws_settings {
 	const char *profile, *region, *role, *bucket, *prefix; /* "": not given */
 	const struct aws_config *config;		       /* NULL: trouble has the reason */
 	const char *trouble;
-	int64_t poll_us, log_drain_us, settle_us, wait_us, endpoint_timeout_us;
+	int64_t poll_us, log_drain_us, log_give_up_us, settle_us, wait_us, endpoint_timeout_us;
 };
 
 struct settings {

@@ -148,9 +148,10 @@ enum reason_code sagemaker_failure_code(const char *text);
 
 /* sagemaker/log.c */
 void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row);
-/* True if the log was read to its end. `over_us` is the time when the job was first seen to be
- * over. */
-bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us);
+/* The training job is over: true if its log was read to its end, or is given up after
+ * aws.log_give_up_ms, which becomes a warning of the job. The time counts from this process's first
+ * call for the row: what passes while no daemon runs is no attempt to read. */
+bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row);
 /* sagemaker/log_tail.c */
 void sagemaker_log_forget(struct manager *mgr, const char *row);
 void sagemaker_tails_free(struct sagemaker *c);

@@ -18,18 +18,7 @@
 
 #include <string.h>
 
-#define LOG_PAGE       10000
-/* time after the job's end until an unreadable log is given up */
-#define LOG_GIVE_UP_US (600 * USEC_PER_SEC)
-
-bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row, int64_t over_us)
-{
-	struct sagemaker_tail *t = row->job[0] ? sagemaker_tail_find(mgr, row) : NULL;
-
-	if (!t || clock_now_us() - over_us > LOG_GIVE_UP_US)
-		return true;
-	return t->clean_us >= over_us + mgr->settings->aws.log_drain_us;
-}
+#define LOG_PAGE 10000
 
 /* ---- a round: the list of streams, then each stream to its end ---- */
 
@@ -109,7 +98,6 @@ static void next_stream(struct manager *mgr, struct sagemaker_tail *t,
 void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 {
 	struct sagemaker_tail *t;
-	int64_t now = clock_now_us();
 
 	if (row->kind != RESOURCE_TRAINING_JOB || row->state == RESOURCE_PLANNED || !row->job[0] ||
 	    sagemaker_call_is_open(mgr, row->id, true))
@@ -117,7 +105,7 @@ void sagemaker_log_follow(struct manager *mgr, const struct resource_row *row)
 	t = sagemaker_tail_find(mgr, row);
 	if (!t || t->searched || clock_mono_us() < t->next_us)
 		return;
-	t->round_us = now;
+	t->round_us = clock_mono_us();
 	t->news = t->blocked = false;
 	ask_streams(mgr, row, "");
 }
@@ -213,6 +201,25 @@ static void warn_long_token(struct manager *mgr, struct sagemaker_tail *t,
 			"token of more than %d bytes; the rest is in CloudWatch",
 			LOG_TOKEN_MAX);
 	warn(mgr, t, row, "log_incomplete", text);
+}
+
+bool sagemaker_log_is_drained(struct manager *mgr, const struct resource_row *row)
+{
+	struct sagemaker_tail *t = row->job[0] ? sagemaker_tail_find(mgr, row) : NULL;
+	int64_t now = clock_mono_us();
+
+	if (!t)
+		return true;
+	if (!t->over_us)
+		t->over_us = now;
+	if (t->clean_us >= t->over_us + mgr->settings->aws.log_drain_us)
+		return true;
+	if (now - t->over_us <= mgr->settings->aws.log_give_up_us)
+		return false;
+	warn(mgr, t, row, "log_incomplete",
+	     "the log and the metrics here may be incomplete: CloudWatch did not answer until "
+	     "aws.log_give_up_ms was over; the rest is in CloudWatch");
+	return true;
 }
 
 /* A missing group or stream means an empty log. */

@@ -14,9 +14,11 @@ struct sagemaker_tail {
 	char row[ID_LEN];
 	char job[ID_LEN];
 	char stream[LOG_STREAM_MAX + 1]; /* the stream being read; "": the list of streams */
-	int64_t next_us;		 /* monotonic time of the next round */
-	int64_t round_us;		 /* start of this round */
-	int64_t clean_us;		 /* start of the last round without new lines */
+	/* monotonic times: */
+	int64_t next_us;    /* of the next round */
+	int64_t round_us;   /* start of this round */
+	int64_t clean_us;   /* start of the last round without new lines */
+	int64_t over_us;    /* when this process first found the training job over; 0: it runs */
 	int64_t skipped;    /* events skipped in a stream that is read from its beginning again */
 	bool news, blocked; /* state of this round */
 	bool warned;

@@ -32,8 +32,7 @@ static const char *const shown[] = {
 	NULL,
 };
 #define BILLABLE_MAX_S (10 * 366 * 86400LL)
-#define CLOCK_MAX_S    1e12	 /* seconds of a time that still fits into microseconds */
-#define OVER_KEY       "over_us" /* in the row's answer: when it was first seen to be over */
+#define CLOCK_MAX_S    1e12 /* seconds of a time that still fits into microseconds */
 
 static json_t *keep_shown(const json_t *answer)
 {
@@ -83,16 +82,13 @@ static int training_seen(struct manager *mgr, struct resource_row *row, const js
 			 struct err *reterr)
 {
 	const char *status = json_get_str(answer, "TrainingJobStatus", "");
-	int64_t over_us = json_get_int(row->answer, OVER_KEY, 0);
 
 	json_decref(row->answer);
 	row->answer = keep_shown(answer);
 	str_excerpt(row->status, sizeof(row->status), status);
 	if (!is_over(status))
 		return 0;
-	over_us = over_us ? over_us : clock_now_us();
-	json_object_set_new(row->answer, OVER_KEY, json_integer(over_us));
-	if (!sagemaker_log_is_drained(mgr, row, over_us)) {
+	if (!sagemaker_log_is_drained(mgr, row)) {
 		row->next_us = clock_now_us() + mgr->settings->aws.poll_us;
 		return 0;
 	}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The log of a training job: all of CloudWatch's lines in the job's log, each once."""
+import sqlite3
 import threading
 
 import pytest
@@ -167,3 +168,36 @@ def test_half_a_token_is_never_used(cloud):
     assert 0 < len(got) < 300 and got == lines[:len(got)]
     assert {call["status"] for call in cloud.fake.calls("GetLogEvents")} == {200}
     assert [w["code"] for w in job["warnings"]] == ["log_incomplete"]
+
+
+@pytest.mark.parametrize("do", ["throttle", "error_500"])
+@pytest.mark.parametrize("operation", ["DescribeLogStreams", "GetLogEvents"])
+def test_a_log_that_is_given_up_is_a_warning(cloud, operation, do):
+    """Before: after ten minutes the job succeeded with an empty log and no word."""
+    cloud.fake.scenario(kind="training", lines=["line 0"])
+    cloud.fake.rule(operation, do, times=0)
+    cloud.start("log_give_up_ms = 300\n")
+    job = cloud.ended(cloud.run(cloud.train()))
+    assert job["state"] == "succeeded", words(job)
+    [warning] = job["warnings"]
+    assert warning["code"] == "log_incomplete" and "CloudWatch" in warning["detail"]
+    cloud.nothing_is_left()
+
+
+def test_time_without_a_daemon_is_no_attempt_to_read(cloud):
+    """Before: a daemon that came back ten minutes after it had seen the end gave the log up."""
+    lines = [f"line {i}" for i in range(9)]
+    cloud.fake.scenario(kind="training", lines=lines)
+    cloud.fake.rule("GetLogEvents", "error_500", times=0)
+    cloud.start()
+    run = cloud.run(cloud.train())
+    cloud.training(run, "Completed")
+    cloud.daemon.stop()
+    cloud.lift("rules")
+    with sqlite3.connect(cloud.daemon.data / "trainyard.db") as db:  # as an older daemon stored it
+        changed = db.execute("UPDATE resources SET answer = json_set(answer, '$.over_us', 1) "
+                             "WHERE kind = 'training_job'")
+        assert changed.rowcount == 1
+    cloud.start()
+    job = cloud.ended(run)
+    assert lines_of(cloud, job) == lines and "warnings" not in job
