@@ -59,6 +59,24 @@ def test_a_bomb_is_refused_while_it_streams(fake, moves, tmp_path, form):
     assert sum(p.stat().st_size for p in to.rglob("*")) < 80 << 20
 
 
+@pytest.mark.parametrize("form", ["tar.gz", "peek"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_archive_that_is_packed_twice_is_none(fake, moves, tmp_path, form, layers):
+    """tarfile does not read it. Here each layer multiplied what one read unpacks: 60 kB of three
+    kept a peek busy for hours, and no stop ended it."""
+    body = archive_of(member("a", data=b"{}"))
+    for _ in range(layers):
+        body = gzip.compress(body)
+    with pytest.raises(tarfile.ReadError):
+        tarfile.open(fileobj=io.BytesIO(body), mode="r:gz")
+    fake.client("s3").put_object(Bucket="data", Key="m.tar.gz", Body=body)
+    fetch = moves.fetch("s3://data/m.tar.gz", form, **(
+        {"members": ["a"]} if form == "peek" else {"to": str(tmp_path / "to")}))
+    assert fetch.run("fetch") == 1
+    assert fetch.failure()["code"] == "data_corrupt"
+    assert "pack it once" in fetch.failure()["message"]
+
+
 def test_an_archive_unpacks_to_its_limit(fake, moves, tmp_path):
     body = archive_of(member("a", data=b"a" * 1000), member("b", data=b"b" * 500))
     fake.client("s3").put_object(Bucket="data", Key="m.tar.gz", Body=body)

@@ -20,6 +20,7 @@
 #define AHEAD	    4
 #define PEEK_CHUNK  (INT64_C(1) << 20)
 #define PEEK_AHEAD  2
+#define FILTERS_MAX 2 /* gzip, and the end of the chain */
 
 struct opened {
 	struct reader reader;
@@ -87,6 +88,16 @@ static int too_large(struct opened *o, const char *what, const char *setting, in
 		       o->name, what, (long long)max, setting);
 }
 
+/* libarchive unpacks gzip in gzip, as no tar does: each layer multiplies what one read can bring,
+ * and nothing can stop such a read. */
+static int packed_twice(struct opened *o, struct err *reterr)
+{
+	o->reader.get->t->failure_code = "data_corrupt";
+	return err_set(reterr, ERR_CORRUPT,
+		       "%s is not a tar.gz: it is packed with gzip more than once; pack it once",
+		       o->name);
+}
+
 static int tar_open(struct opened *o, struct s3_source *src, const struct s3_object *object,
 		    int64_t chunk, int ahead, struct err *reterr)
 {
@@ -105,10 +116,12 @@ static int tar_open(struct opened *o, struct s3_source *src, const struct s3_obj
 	archive_read_support_format_tar(o->archive);
 	archive_read_support_format_empty(o->archive);
 	archive_read_support_filter_gzip(o->archive);
-	if (archive_read_open(o->archive, o, NULL, on_read, NULL) == ARCHIVE_OK)
-		return 0;
-	r = tar_fail(o, reterr);
-	tar_close(o);
+	if (archive_read_open(o->archive, o, NULL, on_read, NULL) != ARCHIVE_OK)
+		r = tar_fail(o, reterr);
+	else if (archive_filter_count(o->archive) > FILTERS_MAX)
+		r = packed_twice(o, reterr);
+	if (r < 0)
+		tar_close(o);
 	return r;
 }
 
