@@ -11,6 +11,7 @@
 #include "base/beneath.h"
 #include "base/fileio.h"
 #include "base/own.h"
+#include "base/str.h"
 #include "base/tree.h"
 #include "tests/unit/scratch.h"
 
@@ -117,6 +118,23 @@ static void test_links_lead_nowhere_else(void **state)
 	refused(p->fd, "../etc/passwd", -ERR_INVALID, "leads out");
 }
 
+/* A directory beside the root whose name begins with the root's is not below it. */
+static void test_a_sibling_with_a_longer_name_is_outside(void **state)
+{
+	struct place *p = *state;
+	char sibling[80], file[96];
+	struct err e = {0};
+
+	str_must_format(sibling, sizeof(sibling), "%s-more", p->dir);
+	str_must_format(file, sizeof(file), "%s/file", sibling);
+	assert_int_equal(mkdir(sibling, 0700), 0);
+	put(AT_FDCWD, file, "1");
+	assert_int_equal(symlinkat(file, p->fd, "link"), 0);
+	assert_int_equal(open_it(p->fd, "link", BENEATH_INNER_LINKS, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "leads out of its directory"));
+	scratch_remove(sibling);
+}
+
 static void test_the_size_limit_at_and_past_it(void **state)
 {
 	struct place *p = *state;
@@ -215,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_links_lead_nowhere_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_sibling_with_a_longer_name_is_outside,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_size_limit_at_and_past_it, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_another_users_file_is_refused, set_up,

@@ -158,6 +158,13 @@ static void test_what_is_being_staged_counts(void **state)
 	assert_false(fits(rig, second, USD(1.408), &reason)); /* in the same turn */
 	COMMIT(f);
 	assert_non_null(strstr(reason.message, "of the day's 2.00, 1.408 is"));
+	rig->set.money_day_max = MONEY_NONE;
+	rig->set.money_month_max = USD(2);
+	assert_false(fits(rig, second, USD(0.593), &reason));
+	assert_non_null(strstr(reason.message, "of the month's 2.00, 1.408 is"));
+	assert_true(fits(rig, second, USD(0.592), &reason));
+	rig->set.money_month_max = MONEY_NONE;
+	rig->set.money_day_max = USD(2);
 	assert_true(fits(rig, first, USD(1.408), &reason)); /* its own is not counted twice */
 	OWN(resource_row_done)
 	struct resource_row row = reserve(rig, RESOURCE_TRAINING_JOB, first, "", USD(1.408));
@@ -259,6 +266,31 @@ static void test_renew(void **state)
 	store_rollback(f->st);
 }
 
+/* Prices have risen since the reservation: a shorter lease frees all of it, and not more. */
+static void test_a_shorter_lease_gives_back_what_was_reserved_at_most(void **state)
+{
+	struct rig *rig = *state;
+	struct fixture *f = rig->f;
+	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
+	char job[ID_LEN];
+
+	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}", job);
+	memcpy(ep.job, job, ID_LEN);
+	json_decref(ep.spec);
+	ep.spec = spec_of("{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}");
+	ep.target = TARGET_SAGEMAKER;
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
+	COMMIT(f);
+	OWN(resource_row_done)
+	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, job, ep.id, USD(0.23));
+	own_prices(rig, "ml.m5.xlarge=1000");
+	BEGIN(f);
+	OK(f, budget_renew(&rig->manager, &ep, -3600 * USEC_PER_SEC, &f->e));
+	COMMIT(f);
+	assert_int_equal(cost_now(rig, row.id), 0);
+}
+
 /* An endpoint that was moved to a dearer instance by an update. */
 static void test_updated_endpoint(void **state)
 {
@@ -307,6 +339,7 @@ int main(void)
 		CASE(test_keep_alive_is_settled_whole),
 		CASE(test_job_cap_over_attempts),
 		CASE(test_renew),
+		CASE(test_a_shorter_lease_gives_back_what_was_reserved_at_most),
 		CASE(test_updated_endpoint),
 	};
 

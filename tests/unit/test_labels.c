@@ -209,6 +209,7 @@ static void test_texts(void **state)
 	expect((struct rows){"b B a \xC3\xA9"}, "B|a|b|\xC3\xA9: 2 0 1 3");
 	expect((struct rows){"10 x 9"}, "10|9|x: 0 2 1");
 	expect((struct rows){"007 01 1"}, "007|01|1: 0 1 2");
+	expect((struct rows){"01 02 1"}, "01|02|1: 0 1 2");
 	expect((struct rows){"2.50 x"}, "2.50|x: 0 1");
 	expect((struct rows){"yes no", "maybe"}, "maybe|no|yes: 2 1 / 0");
 	expect((struct rows){"none some"}, "none|some: 0 1");
@@ -227,6 +228,19 @@ static void test_booleans(void **state)
 	expect((struct rows){"t f", .names = "[\"no\", \"yes\"]", .json = true}, "no|yes: 1 0");
 	refused((struct rows){"t 0 1", .json = true}, "/dataset/label_column",
 		"row 1*'True'*whole numbers");
+}
+
+/* Columns of unsigned 64-bit integers reach beyond the ids that a label can have. */
+static void test_unsigned_numbers(void **state)
+{
+	struct label_value v;
+
+	label_from_unsigned(&v, INT64_MAX);
+	assert_int_equal(v.type, LABEL_INT);
+	assert_int_equal(v.number, INT64_MAX);
+	label_from_unsigned(&v, (uint64_t)INT64_MAX + 1);
+	assert_int_equal(v.type, LABEL_FLOAT);
+	assert_string_equal(v.digits, "9223372036854775808");
 }
 
 static void test_numbers_that_are_no_classes(void **state)
@@ -358,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_minus_one),
 		cmocka_unit_test(test_no_label),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_unsigned_numbers),
 		cmocka_unit_test(test_booleans),
 		cmocka_unit_test(test_numbers_that_are_no_classes),
 		cmocka_unit_test(test_given_names),

@@ -186,6 +186,49 @@ static void test_settled_is_final(void **state)
 	assert_int_equal(add(f, MONEY_SETTLE, "c0", 0, T0), -ERR_NOT_FOUND);
 }
 
+/* What the ledger says is what the sums say. */
+static void check_sums(struct fixture *f, struct db *db)
+{
+	assert_int_equal(raw_int(f, db,
+				 "SELECT count(*) FROM money_days d WHERE d.micro_usd != "
+				 "(SELECT sum(m.micro_usd) FROM money m WHERE m.day = d.day)"),
+			 0);
+	assert_int_equal(
+		raw_int(f, db,
+			"SELECT count(*) FROM resources c WHERE "
+			"c.reserved_micro_usd + c.difference_micro_usd != coalesce("
+			"(SELECT sum(m.micro_usd) FROM money m WHERE m.resource = c.id), 0)"),
+		0);
+	assert_int_equal(
+		raw_int(f, db,
+			"SELECT count(*) FROM money_days d WHERE d.open_micro_usd != "
+			"coalesce((SELECT sum(m.micro_usd) FROM money m JOIN resources c "
+			"ON c.id = m.resource WHERE m.day = d.day AND c.settled_us = 0), 0)"),
+		0);
+	assert_int_equal(raw_int(f, db, "SELECT count(DISTINCT day) FROM money"),
+			 raw_int(f, db, "SELECT count(*) FROM money_days"));
+	assert_int_equal(raw_int(f, db, "SELECT count(*) FROM money_days WHERE micro_usd < 0"), 0);
+}
+
+/* A correction after the settlement frees no reservation a second time. */
+static void test_a_second_settlement_closes_nothing_again(void **state)
+{
+	struct fixture *f = *state;
+	char a[ID_LEN], b[ID_LEN];
+	OWN(db_closep) struct db *db = NULL;
+
+	make_resource(f, "", a);
+	make_resource(f, "", b);
+	OK(f, add(f, MONEY_RESERVE, a, 10, T0));
+	OK(f, add(f, MONEY_RESERVE, b, 7, T0));
+	OK(f, add(f, MONEY_SETTLE, a, -2, T0));
+	OK(f, add(f, MONEY_SETTLE, a, 3, T0));
+	OK(f, add(f, MONEY_SETTLE, a, -1, T0));
+	db = raw_open(f);
+	check_sums(f, db);
+	assert_int_equal(raw_int(f, db, "SELECT sum(open_micro_usd) FROM money_days"), 7);
+}
+
 static void test_limits(void **state)
 {
 	struct fixture *f = *state;
@@ -261,30 +304,6 @@ static void test_rollback(void **state)
 	assert_sums(f, T0, a, 0, 0, 0);
 	db = raw_open(f);
 	assert_int_equal(raw_int(f, db, "SELECT count(*) FROM money"), 0);
-}
-
-/* What the ledger says is what the sums say. */
-static void check_sums(struct fixture *f, struct db *db)
-{
-	assert_int_equal(raw_int(f, db,
-				 "SELECT count(*) FROM money_days d WHERE d.micro_usd != "
-				 "(SELECT sum(m.micro_usd) FROM money m WHERE m.day = d.day)"),
-			 0);
-	assert_int_equal(
-		raw_int(f, db,
-			"SELECT count(*) FROM resources c WHERE "
-			"c.reserved_micro_usd + c.difference_micro_usd != coalesce("
-			"(SELECT sum(m.micro_usd) FROM money m WHERE m.resource = c.id), 0)"),
-		0);
-	assert_int_equal(
-		raw_int(f, db,
-			"SELECT count(*) FROM money_days d WHERE d.open_micro_usd != "
-			"coalesce((SELECT sum(m.micro_usd) FROM money m JOIN resources c "
-			"ON c.id = m.resource WHERE m.day = d.day AND c.settled_us = 0), 0)"),
-		0);
-	assert_int_equal(raw_int(f, db, "SELECT count(DISTINCT day) FROM money"),
-			 raw_int(f, db, "SELECT count(*) FROM money_days"));
-	assert_int_equal(raw_int(f, db, "SELECT count(*) FROM money_days WHERE micro_usd < 0"), 0);
 }
 
 /* Many resources with renewals over two months, settled in any order: the sums stay right. */
@@ -365,6 +384,7 @@ int main(void)
 		CASE(test_settling_later_counts_where_it_was_reserved),
 		CASE(test_less_is_reserved),
 		CASE(test_settled_is_final),
+		CASE(test_a_second_settlement_closes_nothing_again),
 		CASE(test_limits),
 		CASE(test_append_only),
 		CASE(test_rollback),
