@@ -135,6 +135,24 @@ def test_sigterm_is_sent_to_the_script_s_group(script):
     assert "child ended with 3" in x.log()
 
 
+def test_a_stopped_child_of_the_script_gets_its_sigterm(script):
+    """A stopped process runs its handler only after a SIGCONT, which the whole group must get."""
+    x = script({"train.py": """
+        import os, signal, subprocess, sys
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        child = subprocess.Popen([sys.executable, "-c", "import os, signal\\n"
+            "signal.signal(signal.SIGTERM, lambda *_: exit(3))\\n"
+            "os.kill(os.getpid(), signal.SIGSTOP)\\nwhile True: signal.pause()"])
+        os.waitpid(child.pid, os.WUNTRACED)
+        print("child stopped", flush=True)
+        print("child ended with", child.wait(), flush=True)
+    """}).start()
+    x.wait_log("child stopped")
+    x.stop(3600_000)
+    assert x.record()["signal"] == 0, x.log()
+    assert "child ended with 3" in x.log()
+
+
 def test_script_that_will_not_stop_is_killed(script):
     x = script({"train.py": WAITER}, hyperparameters={"how": "stubborn"}).start()
     x.wait_log("child up")
