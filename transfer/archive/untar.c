@@ -92,7 +92,7 @@ static int too_large(struct opened *o, const char *what, const char *setting, in
  * and nothing can stop such a read. */
 static int packed_twice(struct opened *o, struct err *reterr)
 {
-	o->reader.get->t->failure_code = "data_corrupt";
+	o->reader.source->t->failure_code = "data_corrupt";
 	return err_set(reterr, ERR_CORRUPT,
 		       "%s is not a tar.gz: it is packed with gzip more than once; pack it once",
 		       o->name);
