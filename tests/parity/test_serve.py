@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -162,6 +163,19 @@ def test_fifty_at_once_get_their_own_answers(servers):
         got = list(pool.map(server.ask, lists))
     for i, answers in enumerate(got):
         same(answers, alone[i * 4:i * 4 + len(lists[i])], str(i))
+
+
+def test_one_pool_of_threads(tmp_path, models):
+    """Loading left a pool of OpenMP's threads of its own. Threads then outnumbered cores, so that
+    those of the inference slept at each of the hundred meetings of a short text."""
+    server = Server(tmp_path / "four", models("minilm"), cpus=4).wait_ready()
+    try:
+        tasks = Path(f"/proc/{server.process.pid}/task")
+        names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+        assert names.count("trainyard-nativ") == 2 + 3 + 3, (
+            "the main and the inference thread, three of OpenMP's and three of torch's own pool")
+    finally:
+        server.end()
 
 
 def test_connections_are_kept(servers):

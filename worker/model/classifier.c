@@ -54,6 +54,7 @@ int classifier_open(const char *dir, const struct classifier_options *options,
 	r = model_torch_error(torch_net_new(&c->config->shape, &o, &c->net, &te), &te, reterr);
 	if (r >= 0)
 		r = model_load(dir, c->config, &load, c->net, NULL, reterr);
+	torch_threads_release();
 	if (r < 0)
 		return r;
 	*ret = TAKE(c);

@@ -47,7 +47,8 @@ struct token_batch {
 
 /* Open a model. Blocking: reads the whole file. Free *ret with classifier_free(). -ENOENT: a file
  * is missing; -ERR_CORRUPT: a file is damaged; -ERR_INVALID: an unknown model, or a missing or
- * wrongly shaped tensor (named). A checkpoint without a trained classification head is refused. */
+ * wrongly shaped tensor (named). A checkpoint without a trained classification head is refused.
+ * The calling thread keeps no pool of threads, so that another thread may compute. */
 int classifier_open(const char *dir, const struct classifier_options *options,
 		    struct classifier **ret, struct err *reterr) MUSTCHECK;
 void classifier_free(struct classifier *c);

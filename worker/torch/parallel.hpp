@@ -9,10 +9,13 @@ extern "C" {
 void GOMP_parallel(void (*fn)(void *), void *data, unsigned threads, unsigned flags);
 int omp_get_thread_num(void) noexcept;
 int omp_get_num_threads(void) noexcept;
+int omp_pause_resource_all(int kind) noexcept;
 }
 
 namespace trainyard
 {
+
+static constexpr int OMP_PAUSE_HARD = 2; /* as OpenMP numbers it */
 
 template <typename Fn> void parallel(int n, const Fn &fn)
 {

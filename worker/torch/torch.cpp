@@ -119,6 +119,11 @@ bool torch_cpu_bf16_fast(void) noexcept
 #endif
 }
 
+void torch_threads_release(void) noexcept
+{
+	omp_pause_resource_all(OMP_PAUSE_HARD);
+}
+
 torch_code torch_net_new(const torch_shape *shape, const torch_options *options, torch_net **ret,
 			 torch_error *e) noexcept
 {

@@ -152,6 +152,11 @@ bool torch_cuda_available(void) TORCH_NOEXCEPT;
 /* True if this processor multiplies bfloat16 in hardware. */
 bool torch_cpu_bf16_fast(void) TORCH_NOEXCEPT;
 
+/* End the calling thread's pool of threads. libgomp keeps one for each thread that has computed, so
+ * a thread that loads and one that computes have two. Threads then outnumber cores, and libgomp
+ * lets them sleep at each meeting instead of spinning for a short time. */
+void torch_threads_release(void) TORCH_NOEXCEPT;
+
 enum torch_code torch_net_new(const struct torch_shape *shape, const struct torch_options *options,
 			      struct torch_net **ret, struct torch_error *e) TORCH_NOEXCEPT;
 void torch_net_free(struct torch_net *net) TORCH_NOEXCEPT;
