@@ -32,6 +32,7 @@ static const char *const words_kind[] = {
 static const char *const words_target[] = {"local", "sagemaker", NULL};
 static const char *const words_padding[] = {"none", "max_length", NULL};
 static const char *const words_on_existing[] = {"fail", "update", NULL};
+static const char *const words_dtype[] = {"fp32", "bf16", "auto", NULL};
 static const char *const words_if_exists[] = {"skip_same", "overwrite", NULL};
 
 static const struct spec_field item_tag = {
@@ -290,6 +291,13 @@ static const struct spec_field job_fields[] = {
 	 .fallback = "\"fail\"",
 	 .help = "What to do when a live endpoint has the name; an update serves on "
 		 "until the new model has passed its parity check."},
+	{.name = "dtype",
+	 .modes = DEPLOY,
+	 .type = FIELD_ENUM,
+	 .words = words_dtype,
+	 .fallback = "\"fp32\"",
+	 .help = "Numbers in which the model computes, on this machine. bf16 is faster on hardware "
+		 "that has it; auto is bf16 if no answer of the parity sample changes."},
 	{.name = "endpoint",
 	 .modes = PREDICT | DELETE_ENDPOINT,
 	 .type = FIELD_NAME,

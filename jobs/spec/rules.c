@@ -254,6 +254,19 @@ static void rule_deploy(struct spec_parse *p, const struct job_spec *job)
 	spec_leave(p, mark);
 }
 
+static void rule_dtype(struct spec_parse *p, const struct job_spec *job)
+{
+	const char *dtype = json_get_str(job->spec, "dtype", "fp32");
+	size_t mark = spec_enter(p, "dtype");
+
+	if (job->target == TARGET_SAGEMAKER && !str_eq(dtype, "fp32"))
+		spec_problem(p, PROBLEM_UNSUPPORTED,
+			     "'%s' works on this machine only, because the container of SageMaker "
+			     "computes in fp32; remove 'dtype'",
+			     dtype);
+	spec_leave(p, mark);
+}
+
 void spec_rules(struct spec_parse *p, struct job_spec *job)
 {
 	rule_engine(p, job);
@@ -268,8 +281,10 @@ void spec_rules(struct spec_parse *p, struct job_spec *job)
 		spec_rule_output(p, job->spec);
 	if (job->kind == JOB_TRAIN && is_native(p, job->kind))
 		rule_hyperparameters(p, job->spec);
-	if (job->kind == JOB_DEPLOY)
+	if (job->kind == JOB_DEPLOY) {
 		rule_deploy(p, job);
+		rule_dtype(p, job);
+	}
 	spec_rule_checkpoint(p, job);
 	spec_rule_sagemaker(p, job);
 }

@@ -32,8 +32,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Server:
-    def __init__(self, directory, model, cpus=2):
-        self.x = Execution(directory, "serve", {"model": str(model)}, cpus=cpus)
+    def __init__(self, directory, model, cpus=2, **spec):
+        self.x = Execution(directory, "serve", {"model": str(model), **spec}, cpus=cpus)
         self.process = self.x.start()
         self.path = self.x.work / "serve.sock"
 

@@ -365,6 +365,54 @@ def test_parity_fails(models, samples, tmp_path, change, code, word):
     assert not server.x.of_type("ready") and not server.path.exists()
 
 
+HAS_BF16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+
+
+def result_of(directory, model, dtype):
+    """What a server with this dtype reports, and its answers to TEXTS."""
+    server = Server(directory / "x", model, dtype=dtype).wait_ready()
+    answers = server.ask(TEXTS)
+    assert server.end()[0] == 0
+    return server.x.of_type("result")[0]["values"], answers
+
+
+def test_dtype_bf16(models, samples, tmp_path, pipelines):
+    model = with_parity(models, samples, tmp_path / "m")
+    result, answers = result_of(tmp_path, model, "bf16")
+    assert result["dtype"] == "bfloat16" and "dtype_reason" not in result
+    assert 1e-7 < result["parity_max_diff"] <= 1e-2, "the difference of bf16 numbers"
+    for answer, want in zip(answers, pipelines("minilm")(TEXTS, truncation=True), strict=True):
+        assert answer["label"] == want["label"] and abs(answer["score"] - want["score"]) < 0.01
+
+
+def test_dtype_auto_takes_bf16_if_no_answer_changes(models, samples, tmp_path):
+    result, _ = result_of(tmp_path, with_parity(models, samples, tmp_path / "m"), "auto")
+    assert result["dtype"] == ("bfloat16" if HAS_BF16 else "float32")
+    assert result["parity_other_labels"] == 0 and ("dtype_reason" in result) != HAS_BF16
+
+
+@pytest.mark.skipif(not HAS_BF16, reason="the processor has no bf16 instructions")
+@pytest.mark.parametrize("sample, reason", [
+    (True, "does not answer as after its training"), (False, "has no parity sample")])
+def test_dtype_auto_takes_fp32(tmp_path, sample, reason):
+    """A head so steep that bf16 moves scores by more than 0.01; a model without a sample."""
+    torch.manual_seed(3)
+    model = MODELS["minilm"]()
+    with torch.no_grad():
+        model.classifier.weight.mul_(500 if sample else 1)
+    save(model, tmp_path / "m")
+    pipeline = transformers.pipeline("text-classification", model=str(tmp_path / "m"))
+    texts = [text for text, _ in reviews()[:40]]
+    if sample:
+        made = [{"text": text, **answer}
+                for text, answer in zip(texts, pipeline(texts, truncation=True))]
+        (tmp_path / "m" / "parity.json").write_text(json.dumps(
+            {"v": 1, "dtype": "float32", "max_length": 512, "samples": made}))
+    result, answers = result_of(tmp_path, tmp_path / "m", "auto")
+    assert result["dtype"] == "float32" and reason in result["dtype_reason"]
+    same(answers, pipeline(TEXTS, truncation=True), "fp32")
+
+
 @pytest.mark.parametrize("model, code", [("/no/such/model", "data_missing"), ("relative",
                                                                               "invalid_input")])
 def test_model_that_is_not_there(tmp_path, model, code):

@@ -60,6 +60,9 @@ static void test_endpoints(void **state)
 		 "a duration as text"},
 		{RUN(DEPLOY(", 'on_existing': 'replace'")), "/jobs/0/on_existing", "invalid",
 		 "fail, update"},
+		{RUN(DEPLOY(", 'dtype': 'int8'")), "/jobs/0/dtype", "invalid", "fp32, bf16, auto"},
+		{RUN(DEPLOY(", 'dtype': 16")), "/jobs/0/dtype", "wrong_type", "must be a string"},
+		{RUN(TRAIN(", 'dtype': 'bf16'")), "/jobs/0/dtype", "unknown_field", "remove it"},
 		{RUN(DEPLOY("") ", {'name': 'other', 'kind': 'deploy', 'model': 'm', 'endpoint': "
 				"'e'}"),
 		 "/jobs/1/endpoint", "duplicate", "job 'd' also deploys the endpoint 'e'"},

@@ -242,9 +242,17 @@ static void test_contradictions(void **state)
 		 "/jobs/0/sagemaker/max_wait", "out_of_range", "which is 2h"},
 		{SM("'spot': true, 'keep_alive': '1h'"), "/jobs/0/sagemaker/keep_alive", "invalid",
 		 "cannot be kept warm"},
+		{RUN(DEPLOY(", 'dtype': 'bf16', " THERE ", 'sagemaker': {" SM_MIN "}")),
+		 "/jobs/0/dtype", "unsupported", "works on this machine only"},
+		{RUN(DEPLOY(", 'dtype': 'auto', " THERE ", 'sagemaker': {" SM_MIN "}")),
+		 "/jobs/0/dtype", "unsupported", "remove 'dtype'"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
+	run_spec_free(fixture_good(RUN(DEPLOY(", 'dtype': 'auto'")), &fixture_context));
+	run_spec_free(
+		fixture_good(RUN(DEPLOY(", 'dtype': 'fp32', " THERE ", 'sagemaker': {" SM_MIN "}")),
+			     &fixture_context));
 	run_spec_free(fixture_good(RUN(TRAIN(", 'max_runtime': '2h', 'sagemaker': {'spot': true, "
 					     "'max_wait': '2h'}")),
 				   &fixture_context));

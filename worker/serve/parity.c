@@ -25,6 +25,7 @@ struct check {
 	float *logits;
 	size_t n;
 	double tolerance, max_diff;
+	int other_labels; /* samples whose best label is another one */
 };
 
 static void check_done(struct check *k)
@@ -71,6 +72,16 @@ static int label_find(const struct payload_labels *labels, const char *name)
 	return -1;
 }
 
+static int best_label(const float *scores, int n)
+{
+	int best = 0;
+
+	for (int i = 1; i < n; i++)
+		if (scores[i] > scores[best])
+			best = i;
+	return best;
+}
+
 /* Compare the score of the label that the sample has. So a different label is noticed, too, except
  * in a tie. */
 static int compare(struct check *k, size_t i, struct err *reterr)
@@ -88,6 +99,7 @@ static int compare(struct check *k, size_t i, struct err *reterr)
 			       "training",
 			       label);
 	payload_scores(scores, labels->n, PAYLOAD_DEFAULT, labels->problem);
+	k->other_labels += best_label(scores, labels->n) != at;
 	/* the score of a regression may be any number */
 	diff = fabs((double)scores[at] - want) / fmax(1, fabs(want));
 	if (diff > k->max_diff)
@@ -152,7 +164,8 @@ int parity_check(const struct serving *with, const char *model_dir, json_t **ret
 	r = run(&k, (size_t)json_get_int(file, "max_length", 0), reterr);
 	if (r < 0)
 		return r;
-	*ret_result = json_pack("{ss si so}", "parity", "passed", "parity_rows", (int)k.n,
-				"parity_max_diff", json_number(k.max_diff));
+	*ret_result = json_pack("{ss si so si}", "parity", "passed", "parity_rows", (int)k.n,
+				"parity_max_diff", json_number(k.max_diff), "parity_other_labels",
+				k.other_labels);
 	return 0;
 }

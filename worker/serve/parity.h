@@ -16,7 +16,8 @@
 #define PARITY_TOLERANCE_F32  1e-4
 #define PARITY_TOLERANCE_BF16 1e-2
 
-/* Give a new object in *ret_result: {"parity": "passed", "parity_rows", "parity_max_diff"}, or
+/* Give a new object in *ret_result: {"parity": "passed", "parity_rows", "parity_max_diff",
+ * "parity_other_labels": the samples whose best label is another than after the training}, or
  * {"parity": "skipped", "parity_reason"} if there is no sample. -ERR_CONFLICT: an answer differs
  * (the message names the answer and the difference). -ERR_CORRUPT: the file is invalid. */
 int parity_check(const struct serving *with, const char *model_dir, json_t **ret_result,

@@ -46,10 +46,10 @@ static void on_broken(void *userdata, const struct err *e)
 	(void)!write(s->broken_fd, &one, sizeof(one));
 }
 
-static int load(struct serve *s, const char *model, struct err *reterr)
+static int load(struct serve *s, const char *model, enum model_dtype dtype, struct err *reterr)
 {
 	struct classifier_options options = {
-		.threads = s->w->cpus, .use_device = s->w->has_device, .dtype = MODEL_DTYPE_F32};
+		.threads = s->w->cpus, .use_device = s->w->has_device, .dtype = dtype};
 	size_t limit;
 	int r = classifier_open(model, &options, &s->with.c, reterr);
 
@@ -74,6 +74,14 @@ static int load(struct serve *s, const char *model, struct err *reterr)
 	return 0;
 }
 
+static void unload(struct serve *s)
+{
+	batcher_free(s->with.batcher);
+	tokenizer_free(s->with.tokenizer);
+	classifier_free(s->with.c);
+	s->with = (struct serving){0};
+}
+
 /* Make one real answer before the server reports that it is ready. */
 static int first_answer(struct serve *s, struct err *reterr)
 {
@@ -89,13 +97,69 @@ static int first_answer(struct serve *s, struct err *reterr)
 	return r < 0 ? r : batcher_run(s->with.batcher, &tokens.batch, logits, reterr);
 }
 
-static int check(struct serve *s, const char *model, struct err *reterr)
+/* Load the model and check its answers. *ret_result: what parity_check() gives. */
+static int load_and_check(struct serve *s, const char *model, enum model_dtype dtype,
+			  json_t **ret_result, struct err *reterr)
 {
-	json_t *result = NULL;
-	int r = first_answer(s, reterr);
+	int r = load(s, model, dtype, reterr);
 
 	if (r >= 0)
-		r = parity_check(&s->with, model, &result, reterr);
+		r = first_answer(s, reterr);
+	return r < 0 ? r : parity_check(&s->with, model, ret_result, reterr);
+}
+
+static bool is_fp32(const struct serve *s)
+{
+	return str_eq(classifier_dtype(s->with.c), "float32");
+}
+
+/* Serve in bf16 if the hardware has it and the parity sample shows that no answer changes, else in
+ * fp32 with the reason. */
+static int load_auto(struct serve *s, const char *model, json_t **ret_result, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *result = NULL;
+	struct err e = {.msg = "the processor has no bf16 instructions"};
+	int r = load_and_check(s, model, MODEL_DTYPE_AUTO, &result, &e);
+	bool fp32 = r >= 0 && is_fp32(s);
+
+	if (r < 0 && r != -ERR_CONFLICT && r != -ERR_NUMERIC) {
+		*reterr = e;
+		return r;
+	}
+	if (r >= 0 && !fp32) {
+		if (!str_eq(json_get_str(result, "parity", ""), "passed")) {
+			err_set(&e, ERR_CONFLICT, "the model has no parity sample to check bf16");
+		} else if (json_get_int(result, "parity_other_labels", 0)) {
+			err_set(&e, ERR_CONFLICT, "bf16 changes the label of a parity sample");
+		} else {
+			*ret_result = TAKE(result);
+			return 0;
+		}
+	}
+	if (!fp32) {
+		unload(s);
+		json_decref(TAKE(result));
+		r = load_and_check(s, model, MODEL_DTYPE_F32, &result, reterr);
+	}
+	if (r < 0)
+		return r;
+	json_object_set_new(result, "dtype_reason", json_string(e.msg));
+	*ret_result = TAKE(result);
+	return 0;
+}
+
+static int start(struct serve *s, const char *model, struct err *reterr)
+{
+	const char *dtype = json_get_str(s->w->spec, "dtype", "fp32");
+	json_t *result = NULL;
+	int r;
+
+	if (str_eq(dtype, "auto"))
+		r = load_auto(s, model, &result, reterr);
+	else
+		r = load_and_check(s, model,
+				   str_eq(dtype, "bf16") ? MODEL_DTYPE_BF16 : MODEL_DTYPE_F32,
+				   &result, reterr);
 	if (r == -ERR_CONFLICT || r == -ERR_NUMERIC)
 		s->w->failure_code = "parity_failed";
 	if (r < 0)
@@ -130,9 +194,7 @@ static int run(struct serve *s, struct err *reterr)
 
 	if (*model != '/')
 		return err_at(reterr, ERR_INVALID, "/model", "model must be an absolute directory");
-	r = load(s, model, reterr);
-	if (r >= 0)
-		r = check(s, model, reterr);
+	r = start(s, model, reterr);
 	if (r >= 0)
 		r = endpoint_start(&s->with, s->w->work_dirfd, EXECUTION_SERVE_SOCKET, &s->endpoint,
 				   reterr);
@@ -158,9 +220,7 @@ int serve_main(struct worker *w, struct err *reterr)
 	pthread_sigmask(SIG_BLOCK, &term, NULL);
 	r = run(&s, reterr);
 	endpoint_stop(s.endpoint);
-	batcher_free(s.with.batcher);
-	tokenizer_free(s.with.tokenizer);
-	classifier_free(s.with.c);
+	unload(&s);
 	close(s.broken_fd);
 	return r;
 }
