@@ -356,7 +356,7 @@ def main():
     install_peers()
     from side import report
     from trainyardd import BUILD
-    builds = {"ours fp32": (BUILD, {})}
+    builds = {"ours fp32": (BUILD, {}), "ours bf16": (BUILD, {"dtype": "bf16"})}
     if args.against:
         builds["before"] = (args.against, {})
     with tempfile.TemporaryDirectory() as tmp, ExitStack() as stack:
