@@ -413,6 +413,25 @@ def test_dtype_auto_takes_fp32(tmp_path, sample, reason):
     same(answers, pipeline(TEXTS, truncation=True), "fp32")
 
 
+@pytest.mark.skipif(not HAS_BF16, reason="the processor has no bf16 instructions")
+def test_dtype_auto_takes_fp32_if_a_label_changes(tmp_path):
+    """Scores so near to a tie that any difference of numbers may change the label."""
+    torch.manual_seed(3)
+    model = MODELS["minilm"]()
+    with torch.no_grad():
+        model.classifier.weight.mul_(1e-5)
+        model.classifier.bias.zero_()
+    save(model, tmp_path / "m")
+    best = transformers.pipeline("text-classification", model=str(tmp_path / "m"))(TEXTS[0])[0]
+    other = "negative" if best["label"] == "positive" else "positive"
+    (tmp_path / "m" / "parity.json").write_text(json.dumps(
+        {"v": 1, "dtype": "float32", "max_length": 512,
+         "samples": [{"text": TEXTS[0], "label": other, "score": 1 - best["score"]}]}))
+    result, _ = result_of(tmp_path, tmp_path / "m", "auto")
+    assert result["dtype"] == "float32" and "changes the label" in result["dtype_reason"]
+    assert result["parity_other_labels"] == 1 and result["parity_max_diff"] <= 1e-4
+
+
 @pytest.mark.parametrize("model, code", [("/no/such/model", "data_missing"), ("relative",
                                                                               "invalid_input")])
 def test_model_that_is_not_there(tmp_path, model, code):
