@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The one file that is compiled with the version. */
 #include "base/version.h"
 
 #include <stdio.h>

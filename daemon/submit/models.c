@@ -49,8 +49,7 @@ static void missing_files(const char *dir, char *list, size_t size)
 	} wanted[] = {{{"config.json"}, "config.json"},
 		      {{"tokenizer.json", "vocab.txt", "vocab.json"},
 		       "tokenizer.json (or vocab.txt or vocab.json)"},
-		      {{"model.safetensors", "model.safetensors.index.json"},
-		       "model.safetensors"}};
+		      {{"model.safetensors", "model.safetensors.index.json"}, "model.safetensors"}};
 	char path[PATH_MAX];
 
 	list[0] = '\0';

@@ -336,8 +336,8 @@ def test_the_version_needs_no_daemon(tmp_path):
     client.run("version", status=UNREACHABLE)
 
 
-PROGRAMS = ["cli/trainyard", "daemon/trainyardd", "shim/trainyard-shim", "transfer/trainyard-transfer",
-            "worker/trainyard-worker", "worker/trainyard-native"]
+PROGRAMS = ["cli/trainyard", "daemon/trainyardd", "shim/trainyard-shim",
+            "transfer/trainyard-transfer", "worker/trainyard-worker", "worker/trainyard-native"]
 
 
 @pytest.mark.parametrize("program", [at for at in PROGRAMS if (BUILD / at).exists()])

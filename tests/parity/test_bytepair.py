@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Our byte-level BPE against the installed `tokenizers` and AutoTokenizer: the same ids, type ids and
-truncation, from tokenizer.json and from vocab.json with merges.txt."""
+"""Our byte-level BPE against the installed `tokenizers` and AutoTokenizer: the same ids, type ids
+and truncation, from tokenizer.json and from vocab.json with merges.txt."""
 import json
 import random
 import shutil
@@ -91,8 +91,8 @@ def test_edge_cases(model):
 def random_text(rng):
     alphabet = rng.choice([
         "ab c.,!'stremvdl1 ", "abcdefghij  \n\t\u3000", "the film was bad's \u00e9\u0130",
-        "\u6f22a \u1112\u1161\u11ab\uac00\t\n1\u0663", ["<s>", "</s>", "<mask>", " ", "a", "<", ">"],
-        None])
+        "\u6f22a \u1112\u1161\u11ab\uac00\t\n1\u0663",
+        ["<s>", "</s>", "<mask>", " ", "a", "<", ">"], None])
     n = int(rng.expovariate(1 / 40))
     if alphabet:
         return "".join(rng.choice(alphabet) for _ in range(n))
@@ -161,7 +161,7 @@ def test_the_same_ids_as_autotokenizer(files, model, tmp_path, settings, source)
 
 
 def test_a_mask_takes_the_space_before_it(files, tmp_path):
-    """As the tokenizer.json of transformers 4 says; in vocab.json and merges.txt nothing says so."""
+    """As tokenizer.json of transformers 4 says; in vocab.json and merges.txt nothing says so."""
     from tokenizers import AddedToken
     mask = AddedToken("<mask>", lstrip=True, special=True)
     model = saved(files, tmp_path, mask_token=mask)

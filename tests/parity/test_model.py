@@ -81,7 +81,8 @@ def spread(model, seed=3):
         for name, p in model.named_parameters():
             p.add_(torch.randn(p.shape, generator=g) * (0.1 if p.dim() == 1 else 0.05))
             if "word_embeddings" in name:
-                p[model.config.pad_token_id] = 0.3  # [PAD] is a token like others when it stands in a text
+                # [PAD] is a token like others when it stands in a text
+                p[model.config.pad_token_id] = 0.3
     return model.eval()
 
 

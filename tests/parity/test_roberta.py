@@ -146,13 +146,13 @@ def test_preprocess_cuts_at_the_positions_that_are_left(model, tmp_path):
     texts = [t for t, _ in reviews()[:40]]
     (tmp_path / "rows.jsonl").write_text("".join(
         json.dumps({"text": t, "label": i % 2}) + "\n" for i, t in enumerate(texts)))
-    run = preprocess(tmp_path / "x", model, tmp_path / "rows.jsonl", test_size=0)
+    run = preprocess(tmp_path / "x", model, tmp_path / "rows.jsonl")
     assert run.status == 0, run.stderr
-    rows = load_from_disk(str(run.work / "output/train"))
+    rows = load_from_disk(str(run.work / "output/train")).with_format(None)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-    want = tokenizer(rows["text"], truncation=True, max_length=POSITIONS - 2)
+    want = tokenizer(list(rows["text"]), truncation=True, max_length=POSITIONS - 2)
     assert "token_type_ids" not in rows.column_names and "token_type_ids" not in want
-    assert rows["input_ids"][:] == want["input_ids"]
+    assert list(rows["input_ids"]) == want["input_ids"]
     assert max(map(len, want["input_ids"])) == POSITIONS - 2
     long = preprocess(tmp_path / "y", model, tmp_path / "rows.jsonl", max_length=POSITIONS - 1)
     [failure] = long.of_type("failure")
@@ -171,7 +171,8 @@ def test_a_padding_that_leaves_no_positions_is_refused(data, saved, tmp_path, pa
     (folder / "parity.json").unlink()
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"pad_token_id": pad}))
-    run = Execution(tmp_path / "x", "evaluate", {"model": str(folder), "channels": data}).run()
+    run = Execution(tmp_path / "x", "evaluate",
+                    {"model": str(folder), "data": data["test"]}).run()
     [failure] = run.of_type("failure")
     assert (words or "the model has only 2 positions") in failure["message"]
 

@@ -20,9 +20,9 @@ ROW = 256
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory):
-    """Activations that are much larger than the weights."""
+    """Activations of the first layer that are much larger than the weights."""
     made = Setup(tmp_path_factory.mktemp("memory"), hidden_size=16, intermediate_size=WIDE,
-                 num_attention_heads=2, num_hidden_layers=1, max_position_embeddings=ROW)
+                 num_attention_heads=2, num_hidden_layers=2, max_position_embeddings=ROW)
     made.train = made.data("long", 0, 24, max_length=ROW)
     made.test = made.data("held", 120, 136, max_length=ROW)
     return made

@@ -49,7 +49,7 @@ static void test_a_partial_reserve_is_not_kept(void **state)
 	(void)state;
 	scratch_make(dir, sizeof(dir), "reserve");
 	has_room = false;
-	assert_int_equal(reserve_open(dir, &rv, &e), 0);
+	assert_int_equal(reserve_open(dir, "reserve", STORE_RESERVE_BYTES, &rv, &e), 0);
 	assert_false(rv.held);
 	assert_int_equal(size_of(&rv), 0);
 	reserve_close(&rv);
@@ -66,7 +66,7 @@ static void test_the_reserve_comes_back_when_twice_its_size_is_free(void **state
 	(void)state;
 	scratch_make(dir, sizeof(dir), "reserve");
 	has_room = true;
-	assert_int_equal(reserve_open(dir, &rv, &e), 0);
+	assert_int_equal(reserve_open(dir, "reserve", STORE_RESERVE_BYTES, &rv, &e), 0);
 	assert_true(reserve_give_up(&rv));
 	assert_int_equal(size_of(&rv), 0);
 	rv.next_try_us = 0;

@@ -38,8 +38,7 @@ void model_config_freep(struct model_config **c)
 	model_config_free(*c);
 }
 
-int model_config_set_labels(struct model_config *c, int n, const char *const *names,
-			    struct err *reterr)
+static int set_labels(struct model_config *c, int n, const char *const *names, struct err *reterr)
 {
 	char **labels;
 
@@ -70,7 +69,7 @@ int model_config_set_problem(struct model_config *c, enum model_problem problem,
 {
 	c->problem = problem;
 	c->shape.loss = problem == MODEL_REGRESSION ? TORCH_SQUARED_ERROR : TORCH_CROSS_ENTROPY;
-	return model_config_set_labels(c, n, names, reterr);
+	return set_labels(c, n, names, reterr);
 }
 
 static int get_size(const json_t *j, const char *key, int most, int *ret, struct err *reterr)
@@ -261,13 +260,13 @@ static int get_labels(struct model_config *c, struct err *reterr)
 	if (r >= 0)
 		r = count_labels(c, json_array_size(list), &n, reterr);
 	if (r < 0 || !list)
-		return r < 0 ? r : model_config_set_labels(c, n, NULL, reterr);
+		return r < 0 ? r : set_labels(c, n, NULL, reterr);
 	names = calloc((size_t)n, sizeof(*names));
 	if (!names)
 		return err_errno(reterr, ENOMEM, "read the labels");
 	for (int i = 0; i < n; i++)
 		names[i] = json_string_value(json_array_get(list, (size_t)i));
-	return model_config_set_labels(c, n, names, reterr);
+	return set_labels(c, n, names, reterr);
 }
 
 static int check_kind(struct model_config *c, struct err *reterr)
@@ -310,8 +309,8 @@ static int get_padding(struct model_config *c, struct err *reterr)
 	if (s->pad_id < 0 || model_config_max_tokens(c) < POSITIONS_MIN)
 		return err_set(reterr, ERR_INVALID,
 			       "\"pad_token_id\" is %d; %s counts positions from the next number "
-			       "on, so it must be from 0 to %d (\"max_position_embeddings\" %d less "
-			       "%d)",
+			       "on, so it must be from 0 to %d (\"max_position_embeddings\" %d "
+			       "less %d)",
 			       s->pad_id, f->model_type, s->positions - 1 - POSITIONS_MIN,
 			       s->positions, 1 + POSITIONS_MIN);
 	return 0;

@@ -33,9 +33,6 @@ int model_config_max_tokens(const struct model_config *c);
 /* Make it a model of `problem` with n labels. names NULL: LABEL_0, LABEL_1, … */
 int model_config_set_problem(struct model_config *c, enum model_problem problem, int n,
 			     const char *const *names, struct err *reterr) MUSTCHECK;
-/* Set n labels. names NULL: LABEL_0, LABEL_1, … */
-int model_config_set_labels(struct model_config *c, int n, const char *const *names,
-			    struct err *reterr) MUSTCHECK;
 /* The text of config.json for the trained model, as transformers 5 writes it. The caller frees it.
  * NULL: out of memory. */
 char *model_config_text(const struct model_config *c);

@@ -49,8 +49,8 @@ def check_numbers(train, test):
         if rows is None:
             continue
         if not of_numbers(rows):
-            raise BadInput(f"the labels of the {what} data are classes, but those of the other data "
-                           "are numbers (floats); preprocess both with the same problem_type")
+            raise BadInput(f"the labels of the {what} data are classes, but those of the other "
+                           "data are numbers (floats); preprocess both with the same problem_type")
         if not np.isfinite(np.asarray(rows["labels"], dtype=np.float32)).all():
             raise BadInput(f"a label of the {what} data is not a finite number of 32 bits")
 

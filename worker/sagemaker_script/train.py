@@ -372,7 +372,8 @@ def check_options(args, numbers):
     if numbers and args.class_weights != "none":
         raise BadInput("class_weights needs classes, and the labels are numbers; remove it")
     if numbers and args.label_smoothing_factor:
-        raise BadInput("label_smoothing_factor needs classes, and the labels are numbers; remove it")
+        raise BadInput("label_smoothing_factor needs classes, and the labels are numbers; "
+                       "remove it")
     metric = args.metric_for_best_model.removeprefix("eval_")
     if metric in (OF_CLASSES if numbers else OF_NUMBERS):
         raise BadInput(f"metric_for_best_model '{metric}' is a metric of "

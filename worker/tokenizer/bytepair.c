@@ -300,8 +300,7 @@ static int put_words(const struct tokenizer *t, struct tokenizer_scratch *scratc
 	for (; r >= 0 && at < len && list->n <= limit; at += n) {
 		n = word_length(s + at, len - at, &invalid);
 		scratch->invalid += invalid;
-		r = invalid ? put_mended(t, b, s + at, n, list)
-			    : put_word(t, b, s + at, n, list);
+		r = invalid ? put_mended(t, b, s + at, n, list) : put_word(t, b, s + at, n, list);
 	}
 	return r;
 }

@@ -5,9 +5,13 @@
 #include "base/roots.h"
 #include "worker/tokenizer/tokenizer.h"
 
-static const char *const names[] = {"tokenizer.json",	     "vocab.txt",	 "vocab.json",
-				    "merges.txt",	     "tokenizer_config.json",
-				    "special_tokens_map.json", "added_tokens.json"};
+static const char *const names[] = {"tokenizer.json",
+				    "vocab.txt",
+				    "vocab.json",
+				    "merges.txt",
+				    "tokenizer_config.json",
+				    "special_tokens_map.json",
+				    "added_tokens.json"};
 
 static int copy_one(int from, const char *name, int to, struct err *reterr)
 {
@@ -28,8 +32,7 @@ int tokenizer_copy_files(const char *from_model_dir, const char *to_dir, struct 
 		return err_errno(reterr, errno, "open %s", to_dir);
 	if (!path_exists(from, "tokenizer.json") && !path_exists(from, "vocab.txt") &&
 	    !path_exists(from, "vocab.json"))
-		return err_set(reterr, ENOENT,
-			       "%s has no tokenizer.json, vocab.txt or vocab.json",
+		return err_set(reterr, ENOENT, "%s has no tokenizer.json, vocab.txt or vocab.json",
 			       from_model_dir);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int r;

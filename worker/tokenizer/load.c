@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tokenizer_load() and the small getters. A directory with tokenizer.json is read from it, else
- * from the vocabulary of its class with that class's defaults. In both cases tokenizer_config.json takes precedence.
+ * from the vocabulary of its class with that class's defaults. In both cases tokenizer_config.json
+ * takes precedence.
  */
 #include "worker/tokenizer/load.h"
 

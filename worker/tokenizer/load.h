@@ -61,7 +61,7 @@ struct loading {
 	struct buf text;   /* vocab.txt or merges.txt */
 	struct merge_text *merges;
 	size_t merges_n;
-	char prefix[32];   /* continuing_subword_prefix */
+	char prefix[32]; /* continuing_subword_prefix */
 
 	json_t *model;	/* config.json, NULL if it is missing */
 	json_t *config; /* tokenizer_config.json, updated by what older files say */
@@ -69,7 +69,7 @@ struct loading {
 	json_t *added;	/* added_tokens.json, the same */
 	json_t *own;	/* the values of tokenizer_config.json under names of the model's own */
 	const struct model_family *family; /* whose class it is; NULL: PreTrainedTokenizerFast */
-	struct token_defs decoder; /* added tokens by the files' ids */
+	struct token_defs decoder;	   /* added tokens by the files' ids */
 	struct named_token named[TOKENIZER_NAMED_MAX];
 	size_t named_n;
 	struct token_defs extra; /* special tokens without a name */

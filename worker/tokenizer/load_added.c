@@ -243,8 +243,7 @@ static int match_one(const struct loading *l, const struct token_def *token, str
 	if (token->single_word)
 		return load_refuse(l, file, reterr, "the added token '%s' has single_word: true",
 				   token->content);
-	if (!s || (normalize &&
-		   normalize_block(l->t, s, (const unsigned char *)pattern, len) < 0))
+	if (!s || (normalize && normalize_block(l->t, s, (const unsigned char *)pattern, len) < 0))
 		return err_errno(reterr, ENOMEM, "load the added tokens");
 	if (normalize) {
 		pattern = (const char *)s->norm;

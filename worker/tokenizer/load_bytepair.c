@@ -89,8 +89,9 @@ static int read_frame(struct loading *l, struct err *reterr)
 
 static int bad_merge(const struct loading *l, size_t number, struct err *reterr)
 {
-	return err_set(reterr, ERR_CORRUPT, "%s/%s: merge %zu is not two pieces with a space between",
-		       l->dir, merges_file(l), number);
+	return err_set(reterr, ERR_CORRUPT,
+		       "%s/%s: merge %zu is not two pieces with a space between", l->dir,
+		       merges_file(l), number);
 }
 
 /* "a b" */
@@ -178,7 +179,8 @@ static int parse_merges(struct loading *l, struct err *reterr)
 
 		if (cut && newline && p[cut - 1] == '\r')
 			cut--;
-		if (cut < strlen(VERSION_LINE) || memcmp(p, VERSION_LINE, strlen(VERSION_LINE)) != 0)
+		if (cut < strlen(VERSION_LINE) ||
+		    memcmp(p, VERSION_LINE, strlen(VERSION_LINE)) != 0)
 			r = add_merge(l, p, cut, reterr);
 		p += len + 1;
 	}

@@ -12,9 +12,9 @@
 static const struct {
 	const char *name, *of_bert, *of_roberta;
 } standard[] = {
-	{"bos_token", NULL, "<s>"},	 {"eos_token", NULL, "</s>"},
-	{"unk_token", "[UNK]", "<unk>"}, {"sep_token", "[SEP]", "</s>"},
-	{"pad_token", "[PAD]", "<pad>"}, {"cls_token", "[CLS]", "<s>"},
+	{"bos_token", NULL, "<s>"},	    {"eos_token", NULL, "</s>"},
+	{"unk_token", "[UNK]", "<unk>"},    {"sep_token", "[SEP]", "</s>"},
+	{"pad_token", "[PAD]", "<pad>"},    {"cls_token", "[CLS]", "<s>"},
 	{"mask_token", "[MASK]", "<mask>"},
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * WordPiece and byte-level BPE, bit-exact with Hugging Face `tokenizers`. A tokenizer is loaded once
- * and never changes: any number of threads may encode with it, each with a scratch of its own.
+ * WordPiece and byte-level BPE, bit-exact with Hugging Face `tokenizers`. A tokenizer is loaded
+ * once and never changes: any number of threads may encode with it, each with a scratch of its own.
  *
  * Invalid UTF-8: every ill-formed sequence counts as U+FFFD, which the normaliser of WordPiece
  * drops; the encoding says how many there were. BPE takes time proportional to n log n and memory
@@ -34,11 +34,12 @@ struct encoding {
 };
 
 /* Load from a model directory: tokenizer.json (vocabulary, normaliser, added tokens) if it exists,
- * else vocab.txt, or for BPE vocab.json and merges.txt; with the settings of tokenizer_config.json, special_tokens_map.json,
- * added_tokens.json and config.json. The ids are those of AutoTokenizer.from_pretrained of
- * transformers 5, or the directory is refused. Blocks. -ENOENT: neither file exists.
- * -ERR_UNSUPPORTED: AutoTokenizer would make other ids (the message names file and field).
- * -ERR_CORRUPT: a file is invalid. -ERR_LIMIT: more added tokens than TOKENIZER_ADDED_MAX. */
+ * else vocab.txt, or for BPE vocab.json and merges.txt; with the settings of tokenizer_config.json,
+ * special_tokens_map.json, added_tokens.json and config.json. The ids are those of
+ * AutoTokenizer.from_pretrained of transformers 5, or the directory is refused. Blocks. -ENOENT:
+ * the files of the vocabulary do not exist. -ERR_UNSUPPORTED: AutoTokenizer would make other ids
+ * (the message names file and field). -ERR_CORRUPT: a file is invalid. -ERR_LIMIT: more added
+ * tokens than TOKENIZER_ADDED_MAX. */
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct err *reterr) MUSTCHECK;
 void tokenizer_free(struct tokenizer *t);
 void tokenizer_freep(struct tokenizer **t);
@@ -68,8 +69,8 @@ size_t tokenizer_model_max_length(const struct tokenizer *t);
 /* True if the Python tokenizer of this directory returns token_type_ids (as BERT's does). */
 bool tokenizer_has_type_ids(const struct tokenizer *t);
 
-/* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt, vocab.json, merges.txt,
- * special_tokens_map.json, added_tokens.json; those that exist) into an existing directory. Not
- * durable. -ENOENT if there is no tokenizer.json, vocab.txt or vocab.json. */
+/* Copy the tokenizer files (tokenizer.json, tokenizer_config.json, vocab.txt, vocab.json,
+ * merges.txt, special_tokens_map.json, added_tokens.json; those that exist) into an existing
+ * directory. Not durable. -ENOENT if there is no tokenizer.json, vocab.txt or vocab.json. */
 int tokenizer_copy_files(const char *from_model_dir, const char *to_dir,
 			 struct err *reterr) MUSTCHECK;

@@ -35,6 +35,7 @@ static int loop_init(struct loop *l, struct train_run *t, struct err *reterr)
 		l->log_every = (s->total_steps + TRAIN_LOG_POINTS - 1) / TRAIN_LOG_POINTS;
 	l->logged_us = t->started_us = clock_mono_us();
 	t->first_step = t->step;
+	t->micro_tokens = torch_net_micro_tokens(t->net);
 	return batches_new(&t->train_rows, s, t->config, &l->batches, reterr);
 }
 
@@ -43,7 +44,7 @@ static void report_memory(struct train_run *t)
 {
 	int64_t now = torch_net_micro_tokens(t->net);
 
-	if (t->micro_tokens && now < t->micro_tokens)
+	if (now < t->micro_tokens)
 		report_warning(t->w->report, "smaller_micro_batch",
 			       "memory ran out: from step %lld on at most %lld tokens go through "
 			       "the network at once (before %lld); a step has the same rows as "
