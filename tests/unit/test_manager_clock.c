@@ -134,6 +134,24 @@ static void test_idle_lease_ends_in_time(void **state)
 	rig_wait_endpoint(rig, "ep", "deleted", "idle");
 }
 
+/* A lease is a time of the wall clock: set back it goes on, set past the end it ends at once. */
+static void test_a_lease_follows_the_wall_clock(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+
+	rig_submit(rig, rig_deploy(rig, "ep", ",\"lease\":{\"ttl\":\"1h\"}"), run);
+	rig_expect_end(rig, run, "deploy", "succeeded", "", "");
+	clock_shift_us(-HOUR_US);
+	wait_two_looks(rig);
+	assert_int_equal(rig_invoke(rig, "ep", "{\"inputs\":\"x\"}", NULL, NULL), 0);
+	clock_shift_us(HOUR_US - 60 * USEC_PER_SEC);
+	wait_two_looks(rig);
+	assert_int_equal(rig_invoke(rig, "ep", "{\"inputs\":\"x\"}", NULL, NULL), 0);
+	clock_shift_us(HOUR_US);
+	rig_wait_endpoint(rig, "ep", "deleted", "lease_expired");
+}
+
 static json_t *prunes_of(struct rig *rig)
 {
 	struct store_reader *sr = NULL;
@@ -191,6 +209,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_forward_is_no_time_out, rig_setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_idle_lease_ends_in_time, rig_setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_lease_follows_the_wall_clock, rig_setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_the_retention_looks_again, rig_setup,
 						teardown),
 	};
