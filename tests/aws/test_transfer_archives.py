@@ -171,6 +171,27 @@ def test_a_sparse_member_counts_its_holes(fake, moves, tmp_path):
     assert not (tmp_path / "to/hole").exists() or (tmp_path / "to/hole").stat().st_size < 1 << 30
 
 
+@pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
+@pytest.mark.parametrize("limit", [3 << 20, (3 << 20) - 1])
+def test_a_hole_at_the_end_of_a_member_is_kept(fake, moves, tmp_path, version, limit):
+    """Before: the file ended with its last data, without a word. GNU tar is the oracle."""
+    with open(tmp_path / "hole", "wb") as file:
+        file.seek(1 << 20)
+        file.write(b"x")
+        file.truncate(3 << 20)
+    subprocess.run(["tar", "-C", tmp_path, "--format=pax", f"--sparse-version={version}", "-S",
+                    "-czf", tmp_path / "m.tar.gz", "hole"], check=True)
+    fake.client("s3").put_object(Bucket="data", Key="m.tar.gz",
+                                 Body=(tmp_path / "m.tar.gz").read_bytes())
+    fetch = moves.fetch("s3://data/m.tar.gz", "tar.gz", to=str(tmp_path / "to"))
+    (fetch.dir / "spec.json").write_text(json.dumps(fetch.message | {"max_unpacked": limit}))
+    assert fetch.run("fetch") == (limit < 3 << 20), fetch.output
+    if limit < 3 << 20:
+        assert fetch.failure()["code"] == "too_large" and not (tmp_path / "to/hole").exists()
+    else:
+        assert (tmp_path / "to/hole").read_bytes() == (tmp_path / "hole").read_bytes()
+
+
 @pytest.mark.parametrize("body", [b"", b"no archive", b"\x1f\x8b\x08\0broken"])
 def test_what_is_no_tar(fake, moves, body):
     fake.client("s3").put_object(Bucket="data", Key="m.tar.gz", Body=body)

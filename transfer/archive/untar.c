@@ -177,7 +177,9 @@ static int count_unpacked(struct opened *o, int64_t bytes, struct err *reterr)
 
 /* ---- unpack ---- */
 
-static int write_member(struct opened *o, int fd, const char *path, struct err *reterr)
+/* `size`: the member's, which a hole at its end makes larger than what its data reach. */
+static int write_member(struct opened *o, int fd, const char *path, int64_t size,
+			struct err *reterr)
 {
 	int64_t offset, end = 0;
 	const void *data;
@@ -200,6 +202,12 @@ static int write_member(struct opened *o, int fd, const char *path, struct err *
 	}
 	if (status != ARCHIVE_EOF)
 		return tar_fail(o, reterr);
+	if (size > end) {
+		r = count_unpacked(o, size - end, reterr);
+		if (r < 0)
+			return r;
+		end = size;
+	}
 	return ftruncate(fd, end) < 0 ? err_errno(reterr, errno, "write '%s'", path) : 0;
 }
 
@@ -232,8 +240,8 @@ static int unpack_dir(const char *root, const char *path, struct err *reterr)
 	return 0;
 }
 
-static int unpack_file(struct opened *o, const char *root, const char *path, bool runs,
-		       struct err *reterr)
+static int unpack_file(struct opened *o, const char *root, struct archive_entry *entry,
+		       const char *path, struct err *reterr)
 {
 	const char *name;
 	OWN(closep) int parent = open_parent(root, path, &name, reterr);
@@ -244,10 +252,10 @@ static int unpack_file(struct opened *o, const char *root, const char *path, boo
 		return parent;
 	(void)unlinkat(parent, name, 0); /* a later member of the same name replaces it */
 	fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    runs ? 0755 : 0644);
+		    archive_entry_perm(entry) & 0100 ? 0755 : 0644);
 	if (fd < 0)
 		return err_errno(reterr, errno, "write '%s'", path);
-	r = write_member(o, fd, path, reterr);
+	r = write_member(o, fd, path, archive_entry_size(entry), reterr);
 	if (r < 0)
 		(void)unlinkat(parent, name, 0); /* half a member is removed */
 	return r;
@@ -288,9 +296,7 @@ static int unpack_one(struct opened *o, const char *root, struct archive_entry *
 		return unpacked(o, path, unpack_dir(root, clean, reterr), reterr);
 	if (archive_entry_filetype(entry) != AE_IFREG)
 		return refuse(o, path, "is not a regular file", reterr);
-	return unpacked(o, path,
-			unpack_file(o, root, clean, archive_entry_perm(entry) & 0100, reterr),
-			reterr);
+	return unpacked(o, path, unpack_file(o, root, entry, clean, reterr), reterr);
 }
 
 /* The error of an archive without even an end mark. */
