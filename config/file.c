@@ -14,7 +14,7 @@
 #include <ini.h>
 #include <string.h>
 
-#define KEY_TEXT_MAX	128
+#define KEY_TEXT_MAX 128
 
 struct reader {
 	config_line_fn fn;

@@ -33,7 +33,8 @@ int source_uses_insert(struct store *st, const char *job, struct err *reterr)
 		       "INSERT OR IGNORE INTO source_uses (job, source) "
 		       "SELECT j.id, substr(t.value, 15, 64) FROM jobs j "
 		       "JOIN job_specs s ON s.n = j.n, json_tree(s.spec) t "
-		       "WHERE j.id = ?1 AND t.type = 'text' AND t.value GLOB 'data:/" STORE_SOURCES "/*' "
+		       "WHERE j.id = ?1 AND t.type = 'text' AND t.value GLOB 'data:/" STORE_SOURCES
+		       "/*' "
 		       "AND length(substr(t.value, 15, 64)) = 64 "
 		       "AND substr(t.value, 79, 1) IN ('', '/')",
 		       DB_ARGS(DB_TEXT(job)), reterr);

@@ -66,8 +66,10 @@ def test_all_reviews(model, max_length):
 
 
 def test_every_code_point(model):
-    """Beside a letter, a number, another character and spaces: each class shows."""
-    frames = [f"a{c}1{c}! {c}{c} \n{c}\n" for c in CODE_POINTS]
+    """Beside a letter, a number, another character and spaces: each class shows. Of the planes
+    without characters one of 16 is enough."""
+    frames = [f"a{c}1{c}! {c}{c} \n{c}\n" for c in CODE_POINTS
+              if not 0x40000 <= ord(c) < 0xE0000 and ord(c) < 0xE1000 or ord(c) % 16 == 0]
     assert_same(model, ["".join(frames[at:at + 32]) for at in range(0, len(frames), 32)])
 
 
@@ -239,7 +241,7 @@ def test_damaged_tokenizers_are_refused(model, tmp_path, change, words):
     ("vocab.json", "[]", "vocab.json has no vocabulary"),
     ("merges.txt", "#version: 0.2\na b\n\n", "merges.txt: merge 1 is not two pieces"),
     ("merges.txt", "nowhere b\n", "merges.txt: merge 0 has a piece"),
-    ("tokenizer_config.json", '{"add_prefix_space": 1}', "add_prefix_space is an integer"),
+    ("tokenizer_config.json", '{"add_prefix_space": 1}', "add_prefix_space is a number"),
     ("tokenizer_config.json", '{"cls_token": null}', "cls_token is null"),
 ])
 def test_damaged_files_are_refused(files, tmp_path, name, text, words):

@@ -26,7 +26,7 @@ def table(name, rows):
         writer = csv.writer(out, delimiter="\t" if ".tsv" in name else ",", lineterminator="\n")
         writer.writerows([COLUMNS, *rows])
     data = out.getvalue().encode()
-    return gzip.compress(data) if name.endswith(".gz") else data
+    return gzip.compress(data, mtime=0) if name.endswith(".gz") else data
 
 
 def write(folder, *names, labels=(0, 1, 2, 0, 1)):

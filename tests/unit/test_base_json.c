@@ -15,8 +15,8 @@
 #include <math.h>
 #include <string.h>
 
-/* "invalid token near" showed a mark that nobody sees, UTF-16 was a byte that cannot be decoded, and
- * without a mark it was a NUL byte. */
+/* "invalid token near" showed a mark that nobody sees. UTF-16 was a byte that cannot be decoded, or
+ * a NUL byte. */
 static void test_another_encoding_is_named(void **state)
 {
 	static const struct {

@@ -12,9 +12,9 @@
 
 #include "tests/unit/memory_file.h"
 
+#include "base/encoding.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "base/encoding.h"
 #include "worker/dataset/json_numbers.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"

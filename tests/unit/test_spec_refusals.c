@@ -360,11 +360,15 @@ static void test_foreign_names_of_aws(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_run),	      cmocka_unit_test(test_common_fields),
-		cmocka_unit_test(test_retry),	      cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_preprocess),    cmocka_unit_test(test_train),
+		cmocka_unit_test(test_run),
+		cmocka_unit_test(test_common_fields),
+		cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_preprocess),
+		cmocka_unit_test(test_train),
 		cmocka_unit_test(test_a_number_in_a_problem_is_the_one_that_was_sent),
-		cmocka_unit_test(test_foreign_names), cmocka_unit_test(test_foreign_names_of_aws),
+		cmocka_unit_test(test_foreign_names),
+		cmocka_unit_test(test_foreign_names_of_aws),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,10 @@
 #include <limits.h>
 #include <string.h>
 
-#define README		"README.md"
-#define SETTINGS	".huggingface.yaml"
-#define LEGACY		"dataset_infos.json"
-#define REMEDY		"correct it, or remove it and name the classes in dataset.labels"
+#define README	 "README.md"
+#define SETTINGS ".huggingface.yaml"
+#define LEGACY	 "dataset_infos.json"
+#define REMEDY	 "correct it, or remove it and name the classes in dataset.labels"
 
 /* ---- the files ---- */
 
@@ -259,15 +259,19 @@ static int from_legacy(const char *dir, const char *config, const char *column, 
 	return r < 0 ? bad_card(dir, LEGACY, r, reterr) : 0;
 }
 
-int card_class_names(const char *dir, const char *config, const char *column, json_t **ret,
+int card_class_names(const char *path, const char *config, const char *column, json_t **ret,
 		     bool *ret_decides, struct err *reterr)
 {
+	OWN(freep) char *dir = strndup(path, (size_t)(strrchr(path, '/') - path));
 	OWN(json_decrefp) json_t *card = NULL;
 	const json_t *info, *entry;
-	int r = read_yaml(dir, &card, reterr);
+	int r;
 
 	*ret = NULL;
 	*ret_decides = false;
+	if (!dir)
+		return err_errno(reterr, ENOMEM, "read %s", path);
+	r = read_yaml(dir, &card, reterr);
 	if (r < 0)
 		return r;
 	entry = config_find(json_object_get(card, "configs"), config);

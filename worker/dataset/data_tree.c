@@ -34,7 +34,7 @@ static const struct {
 	[FORM_JSONL] = {"JSON Lines", &source_jsonl_tree, {".jsonl", ".ndjson", ".json"}},
 };
 
-/* JSON that is no data (FILES_TO_IGNORE in datasets/data_files.py). */
+/* JSON that is no data, as in datasets/data_files.py. */
 static const char *const ignored[] = {"config.json", "dataset_info.json", "dataset_infos.json",
 				      "dataset_dict.json"};
 
@@ -284,14 +284,4 @@ int data_tree_splits(const char *dir, const struct tree_config *config, const ch
 	if (r >= 0 && split_groups_prefix(ret, dir) < 0)
 		r = err_errno(reterr, ENOMEM, "read %s", dir);
 	return r;
-}
-
-int data_tree_class_names(const struct source *s, json_t **ret, bool *ret_decides,
-			  struct err *reterr)
-{
-	OWN(freep) char *dir = strndup(s->path, (size_t)(strrchr(s->path, '/') - s->path));
-
-	if (!dir)
-		return err_errno(reterr, ENOMEM, "read %s", s->path);
-	return card_class_names(dir, s->columns.config, s->columns.label, ret, ret_decides, reterr);
 }

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "base/err.h"
-#include "base/json.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split_names.h"
 
@@ -32,7 +31,3 @@ struct tree_config {
 int data_tree_splits(const char *dir, const struct tree_config *config, const char *field,
 		     struct split_groups *ret, const struct source_kind **ret_kind,
 		     struct err *reterr) MUSTCHECK;
-/* Class names in the card of the folder of a source "DIR/SPLIT"; *ret and *ret_decides as
- * card_class_names() has them. */
-int data_tree_class_names(const struct source *s, json_t **ret, bool *ret_decides,
-			  struct err *reterr) MUSTCHECK;

@@ -3,11 +3,11 @@
  * kind of a file is in its first bytes or its name. */
 #include "worker/dataset/detect.h"
 
+#include "base/encoding.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
-#include "base/encoding.h"
 #include "worker/dataset/data_tree.h"
 #include "worker/dataset/saved.h"
 

@@ -19,8 +19,8 @@ struct detected {
 };
 
 /* `field` is for errors: field/path. `test_split`: the split that the job names as its test set, or
- * NULL. Of the columns only the configuration is used. The caller ends *ret with detected_done(), also on failure. -ENOENT,
- * -ERR_INVALID. */
+ * NULL. Of the columns only the configuration is used. The caller ends *ret with detected_done(),
+ * also on failure. -ENOENT, -ERR_INVALID. */
 int source_detect(const char *path, const char *field, const char *test_split,
 		  const struct source_columns *columns, struct detected *ret,
 		  struct err *reterr) MUSTCHECK;

@@ -2,9 +2,9 @@
 /* Reads raw blocks and inflates them here, because zlib's gzread ignores bytes after a member. */
 #include "worker/dataset/input.h"
 
+#include "base/encoding.h"
 #include "base/own.h"
 #include "base/roots.h"
-#include "base/encoding.h"
 
 #include <fcntl.h>
 #include <string.h>

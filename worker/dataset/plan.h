@@ -23,10 +23,10 @@ struct plan_count {
 struct plan_source {
 	const struct source_kind *kind;
 	char *path;
-	char *spare;	      /* read instead if no row has a label; NULL: none */
+	char *spare;			       /* read instead if no row has a label; NULL: none */
 	struct split_group files, spare_files; /* of `path` and `spare`, if they are "DIR/SPLIT" */
-	const char *field;    /* "/dataset", "/dataset/train" or "/dataset/test" */
-	enum split_part only; /* SPLIT_NONE: this source is split in two */
+	const char *field;		       /* "/dataset", "/dataset/train" or "/dataset/test" */
+	enum split_part only;		       /* SPLIT_NONE: this source is split in two */
 	char delimiter; /* found in a CSV header, if the file's name means another one; else 0 */
 	int64_t rows, bad;
 	struct plan_count invalid_utf8;

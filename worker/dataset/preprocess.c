@@ -230,7 +230,8 @@ static int stream_source(struct job *j, const struct plan_source *ps, struct err
 	OWN(source_closep) struct source *s = NULL;
 	struct source_row row;
 	int64_t i = 0;
-	int r = source_open(ps->kind, ps->path, &ps->files, ps->field, &j->plan.columns, &s, reterr);
+	int r = source_open(ps->kind, ps->path, &ps->files, ps->field, &j->plan.columns, &s,
+			    reterr);
 
 	if (r < 0)
 		return r;

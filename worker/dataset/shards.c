@@ -14,7 +14,7 @@
 #define DIGITS_MAX 9
 
 struct shard {
-	size_t stem;   /* bytes of the path before the number */
+	size_t stem; /* bytes of the path before the number */
 	int digits;
 	long number, total;
 };

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* True if a file of `g` has a number and the file before or after it is not in `paths`, which are
- * sorted, n of them. `missing` then gets that file's path, without what follows the total. */
+/* True if a file of `g` has a number, and `paths` lack the number before or after it. The n paths
+ * are sorted. `missing` gets the missing file's path, without what follows the total. */
 bool shards_gap(const struct split_groups *g, const char *const *paths, size_t n,
 		struct buf *missing);

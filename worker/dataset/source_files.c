@@ -5,7 +5,7 @@
  * card.
  */
 #include "base/own.h"
-#include "worker/dataset/data_tree.h"
+#include "worker/dataset/card.h"
 #include "worker/dataset/source.h"
 
 #include <stdlib.h>
@@ -32,7 +32,8 @@ static int take_class_names(struct source *s, struct err *reterr)
 	bool decides;
 	json_t *name;
 	size_t i;
-	int r = data_tree_class_names(s, &names, &decides, reterr);
+	int r = card_class_names(s->path, s->columns.config, s->columns.label, &names, &decides,
+				 reterr);
 
 	if (r < 0)
 		return r;

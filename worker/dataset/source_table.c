@@ -2,8 +2,8 @@
 /* Parquet files and saved Hugging Face data sets as sources: columns of Arrow batches. */
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/dataset/card.h"
 #include "worker/dataset/columns.h"
-#include "worker/dataset/data_tree.h"
 #include "worker/dataset/saved.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/table.h"
@@ -113,7 +113,8 @@ static int tree_class_names(const struct source *s, const struct ArrowSchema *sc
 			    struct err *reterr)
 {
 	bool decides;
-	int r = data_tree_class_names(s, ret, &decides, reterr);
+	int r = card_class_names(s->path, s->columns.config, s->columns.label, ret, &decides,
+				 reterr);
 
 	if (r >= 0 && !decides) {
 		*ret = schema_class_names(schema, s->columns.label);

@@ -31,8 +31,8 @@ int split_groups_init(struct split_groups *ret, const char *const *paths, size_t
 int split_groups_add(struct split_groups *g, const char *split, const char *path);
 /* Sort the groups and their files. */
 void split_groups_sort(struct split_groups *g);
-/* Take the group of that name out of *g; the caller ends it with split_group_done(). It has no files
- * if there is none. */
+/* Take the group of that name out of *g; the caller ends it with split_group_done(). It has no
+ * files if there is none. */
 struct split_group split_groups_take(struct split_groups *g, const char *name);
 void split_group_done(struct split_group *group);
 const struct split_group *split_groups_find(const struct split_groups *g, const char *name);
