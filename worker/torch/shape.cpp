@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The parameters of a model: the size of each kind, whether each layer has its own copy, and which
  * are frozen. */
-#include "worker/torch/torch.h"
+#include "worker/torch/shape.h"
 
 bool torch_param_is_layered(torch_param kind) noexcept
 {
