@@ -7,12 +7,13 @@ import re
 import jsonschema
 import pytest
 import requests
+import yaml
 
 from blocks import all_blocks, commands_of, inline_commands, pages
 from trainyardd import ROOT
 
 BLOCKS = all_blocks()
-LANGUAGES = {"sh", "json", "ini", ""}
+LANGUAGES = {"sh", "json", "ini", "yaml", ""}
 SCRIPTED = sorted({b.page for b in BLOCKS if b.language == "sh" and not b.reason})
 # These pages start the daemon themselves.
 ALONE = {"docs/fake-aws.md"}
@@ -67,6 +68,16 @@ def test_json_of_a_page_is_valid(world, block):
     elif "jobs" in value:
         status, said = world.validate(value)
         assert status == 0, said
+
+
+@pytest.mark.parametrize("block", of("yaml"))
+def test_a_scrape_goes_to_the_daemon(world, block):
+    """Prometheus asks each target for /metrics, unless the configuration says otherwise."""
+    [job] = yaml.safe_load(block.text)["scrape_configs"]
+    [[target]] = [static["targets"] for static in job["static_configs"]]
+    assert f'listen, "{target}"' in (ROOT / "config/keys.def").read_text(encoding="utf-8")
+    path = job.get("metrics_path", "/metrics")
+    assert requests.get(world.daemon.url + path, timeout=60).text.startswith("# HELP trainyard_")
 
 
 @pytest.mark.parametrize("block", of("ini"))
