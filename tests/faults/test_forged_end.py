@@ -114,7 +114,7 @@ def test_the_value_is_nowhere_but_in_the_record(daemon, forge):
     """Not in spec.json or the database while it runs; not in the answers after."""
     submit, _ = forge
     run, gate = submit("nothing")
-    directory = next(daemon.data.glob("executions/*"))
+    directory = next(daemon.data.glob("executions/*/lock")).parent
     before = b"".join(path.read_bytes() for path in daemon.data.glob("*.db*"))
     spec = (directory / "spec.json").read_text()
     gate.touch()

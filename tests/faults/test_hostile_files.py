@@ -235,7 +235,7 @@ def test_a_job_cannot_swallow_its_stop(tmp_path, what):
                                 "source_dir": str(source)}])["id"]
         job = daemon.wait_job(other, "other", "running")
         wait_placed(daemon, [job["id"]])
-        [folder] = daemon.data.glob("executions/*")
+        [folder] = [lock.parent for lock in daemon.data.glob("executions/*/lock")]
         run = daemon.submit([{"name": "job", "kind": "script", "entry_point": "swallow.py",
                               "source_dir": str(source), "hyperparameters": {
                                   "what": what, "other": str(folder / "control.sock")}}])["id"]
