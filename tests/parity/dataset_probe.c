@@ -16,8 +16,9 @@ static json_t *row_of(const struct dataset *d, int64_t i)
 		if (d->type_ids)
 			json_array_append_new(types, json_integer(d->type_ids[k]));
 	}
-	return json_pack("{so so sI}", "ids", ids, "types", types, "label",
-			 (json_int_t)d->labels[i]);
+	return json_pack("{so so so}", "ids", ids, "types", types, "label",
+			 d->kind == DATASET_NUMBERS ? json_real((double)d->targets[i])
+						    : json_integer((json_int_t)d->labels[i]));
 }
 
 static json_t *describe(const struct dataset *d)

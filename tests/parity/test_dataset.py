@@ -106,7 +106,13 @@ def test_columns_missing_or_of_the_wrong_type(tmp_path):
     refused(save(tmp_path / "b", {"input_ids": [[1]]}), "no column 'labels'")
     refused(save(tmp_path / "c", {"labels": [0], "input_ids": ["1"]}), "'input_ids' holds strings")
     refused(save(tmp_path / "d", {"labels": ["x"], "input_ids": [[1]]}), "'labels' holds strings")
-    refused(save(tmp_path / "e", {"labels": [0.5], "input_ids": [[1]]}), "'labels' holds")
+    refused(save(tmp_path / "e", {"labels": [[0]], "input_ids": [[1]]}), "'labels' holds")
+
+
+def test_floats_are_the_numbers_of_a_regression(tmp_path):
+    got = opened(save(tmp_path / "d", {"labels": [0.5, -2.0], "input_ids": [[1], [2]]}))
+    assert [row["label"] for row in got["rows"]] == [0.5, -2.0]
+    refused(save(tmp_path / "e", {"labels": [0.5, float("nan")], "input_ids": [[1], [2]]}), "row 2")
 
 
 def test_values_that_cannot_be(tmp_path):

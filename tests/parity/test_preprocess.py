@@ -453,6 +453,7 @@ def test_full_disk_is_a_clear_failure(tmp_path):
 
 
 def test_model_with_another_kind_of_tokenizer(tmp_path):
-    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE", "vocab": {}}}')
+    (tmp_path / "tokenizer.json").write_text(
+        '{"added_tokens": [], "model": {"type": "BPE", "vocab": {}}}')
     bad_input(tmp_path, "c.csv", CSV, {}, "/model", ["BPE", "only WordPiece"], "unsupported",
               model=str(tmp_path))
