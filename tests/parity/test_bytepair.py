@@ -6,13 +6,12 @@ import random
 import shutil
 
 import pytest
-from tokenizers import ByteLevelBPETokenizer, Tokenizer
+from tokenizers import ByteLevelBPETokenizer
 from transformers import AutoTokenizer, RobertaTokenizer
 
 from texts import encode, reviews, write_texts, run_tokenise
+from tokenizing import CODE_POINTS, assert_same, theirs
 
-SURROGATES = range(0xD800, 0xE000)
-CODE_POINTS = [chr(c) for c in range(0x110000) if c not in SURROGATES]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 CONFIG = {"model_type": "roberta", "vocab_size": 6000, "max_position_embeddings": 514}
 
@@ -40,24 +39,6 @@ def saved(files, folder, **settings):
 @pytest.fixture(scope="session")
 def model(files, tmp_path_factory):
     return saved(files, tmp_path_factory.mktemp("model"), model_max_length=512)
-
-
-def theirs(model, max_length=0):
-    t = Tokenizer.from_file(str(model / "tokenizer.json"))
-    t.no_padding()
-    t.no_truncation()
-    if max_length:
-        t.enable_truncation(max_length, strategy="longest_first")
-    return t
-
-
-def assert_same(model, texts, pairs=None, max_length=0):
-    ours = encode(model, texts, pairs, max_length)
-    inputs = list(zip(texts, pairs)) if pairs else texts
-    expected = theirs(model, max_length).encode_batch_fast(inputs)
-    wrong = [(inputs[i], o[0], e.ids) for i, (o, e) in enumerate(zip(ours, expected))
-             if o[0] != e.ids or o[1] != e.type_ids or o[2] != bool(e.overflowing)]
-    assert not wrong, f"{len(wrong)} of {len(texts)} differ, the first: {wrong[0]!r}"
 
 
 @pytest.mark.parametrize("max_length", [0, 512, 128])

@@ -5,30 +5,9 @@ import random
 import shutil
 
 import pytest
-from tokenizers import Tokenizer
 
 from texts import encode, minilm, reviews
-
-SURROGATES = range(0xD800, 0xE000)
-CODE_POINTS = [chr(c) for c in range(0x110000) if c not in SURROGATES]
-
-
-def theirs(model, max_length=0):
-    t = Tokenizer.from_file(str(model / "tokenizer.json"))
-    t.no_padding()
-    t.no_truncation()
-    if max_length:
-        t.enable_truncation(max_length, strategy="longest_first")
-    return t
-
-
-def assert_same(model, texts, pairs=None, max_length=0):
-    ours = encode(model, texts, pairs, max_length)
-    inputs = list(zip(texts, pairs)) if pairs else texts
-    expected = theirs(model, max_length).encode_batch_fast(inputs)
-    wrong = [(inputs[i], o[0], e.ids) for i, (o, e) in enumerate(zip(ours, expected))
-             if o[0] != e.ids or o[1] != e.type_ids or o[2] != bool(e.overflowing)]
-    assert not wrong, f"{len(wrong)} of {len(texts)} differ, the first: {wrong[0]!r}"
+from tokenizing import CODE_POINTS, assert_same, theirs
 
 
 def variant(tmp_path, change):

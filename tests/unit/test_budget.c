@@ -227,23 +227,31 @@ static void test_job_cap_over_attempts(void **state)
 	assert_true(fits(rig, other, USD(50), &reason));
 }
 
+/* Store `ep` as an endpoint on SageMaker with a job of its own, and reserve its first lease. */
+static struct resource_row reserve_endpoint(struct rig *rig, struct endpoint_row *ep, int64_t usd)
+{
+	static const char spec[] = "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}";
+	struct fixture *f = rig->f;
+	char job[ID_LEN];
+
+	make_job(rig, spec, job);
+	memcpy(ep->job, job, ID_LEN);
+	json_decref(ep->spec);
+	ep->spec = spec_of(spec);
+	ep->target = TARGET_SAGEMAKER;
+	BEGIN(f);
+	OK(f, store_endpoint_insert(f->st, ep, &f->e));
+	COMMIT(f);
+	return reserve(rig, RESOURCE_ENDPOINT, job, ep->id, usd);
+}
+
 static void test_renew(void **state)
 {
 	struct rig *rig = *state;
 	struct fixture *f = rig->f;
 	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
-	char job[ID_LEN];
+	OWN(resource_row_done) struct resource_row row = reserve_endpoint(rig, &ep, USD(0.23));
 
-	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}", job);
-	memcpy(ep.job, job, ID_LEN);
-	json_decref(ep.spec);
-	ep.spec = spec_of("{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}");
-	ep.target = TARGET_SAGEMAKER;
-	BEGIN(f);
-	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
-	COMMIT(f);
-	OWN(resource_row_done)
-	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, job, ep.id, USD(0.23));
 	BEGIN(f);
 	OK(f, budget_renew(&rig->manager, &ep, 7200 * USEC_PER_SEC, &f->e));
 	assert_int_equal(cost_now(rig, row.id), USD(0.69));
@@ -272,18 +280,8 @@ static void test_a_shorter_lease_gives_back_what_was_reserved_at_most(void **sta
 	struct rig *rig = *state;
 	struct fixture *f = rig->f;
 	OWN(endpoint_row_done) struct endpoint_row ep = make_endpoint("imdb");
-	char job[ID_LEN];
+	OWN(resource_row_done) struct resource_row row = reserve_endpoint(rig, &ep, USD(0.23));
 
-	make_job(rig, "{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}", job);
-	memcpy(ep.job, job, ID_LEN);
-	json_decref(ep.spec);
-	ep.spec = spec_of("{\"sagemaker\":{\"instance_type\":\"ml.m5.xlarge\"}}");
-	ep.target = TARGET_SAGEMAKER;
-	BEGIN(f);
-	OK(f, store_endpoint_insert(f->st, &ep, &f->e));
-	COMMIT(f);
-	OWN(resource_row_done)
-	struct resource_row row = reserve(rig, RESOURCE_ENDPOINT, job, ep.id, USD(0.23));
 	own_prices(rig, "ml.m5.xlarge=1000");
 	BEGIN(f);
 	OK(f, budget_renew(&rig->manager, &ep, -3600 * USEC_PER_SEC, &f->e));
