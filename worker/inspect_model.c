@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads the tokenizer of each model, keeps the last one, and writes one line for each model. */
+/* Loads the tokenizer of each model, keeps the last one, opens the weights, and writes one line for
+ * each model. */
 #include "worker/inspect_model.h"
 
 #include "base/fileio.h"
@@ -8,6 +9,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "wire/execution.h"
+#include "worker/model/weights.h"
 #include "worker/tokenizer/tokenizer.h"
 
 #include <dirent.h>
@@ -82,6 +84,14 @@ static int check_pointers(const char *dir, bool weights, struct err *reterr)
 	return r;
 }
 
+/* Check that the engine could open the weights, without reading them. */
+static int check_weights(const char *dir, struct err *reterr)
+{
+	OWN(weights_done) struct weights w = {0};
+
+	return weights_open(dir, &w, reterr);
+}
+
 static int check(struct looked *l, const json_t *model, struct err *reterr)
 {
 	const char *dir = json_get_str(model, "dir", "");
@@ -96,7 +106,9 @@ static int check(struct looked *l, const json_t *model, struct err *reterr)
 		*reterr = l->err;
 		return l->result;
 	}
-	return rows > 0 ? tokenizer_check_rows(l->tokenizer, dir, rows, reterr) : 0;
+	if (rows > 0)
+		r = tokenizer_check_rows(l->tokenizer, dir, rows, reterr);
+	return r >= 0 && weights ? check_weights(dir, reterr) : r;
 }
 
 static const char *error_of(int r)

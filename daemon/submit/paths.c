@@ -160,9 +160,33 @@ static bool holds_a_file(const char *dir)
 	return found;
 }
 
+static bool has_file(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return path_join(path, sizeof(path), dir, name) && path_exists(AT_FDCWD, path);
+}
+
+/* True if `dir` is one data set as `datasets` saves it; otherwise a problem is added. */
+static bool check_saved(const struct spec_path *p, const char *dir, json_t *problems)
+{
+	if (has_file(dir, "state.json") && has_file(dir, "dataset_info.json"))
+		return true;
+	if (has_file(dir, "dataset_dict.json"))
+		problem_add(problems, p->pointer, PROBLEM_INVALID,
+			    "'%s' is a DatasetDict; name one of its splits, such as '%s/train'",
+			    dir, dir);
+	else
+		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
+			    "'%s' is not a saved data set, because it has no state.json and "
+			    "dataset_info.json; name an output of a preprocess job, or what "
+			    "save_to_disk has written",
+			    dir);
+	return false;
+}
+
 static bool check_kind(const struct spec_path *p, const char *real, json_t *problems)
 {
-	char config[PATH_MAX];
 	bool is_dir = path_is_dir(AT_FDCWD, real);
 
 	if (is_dir && p->use != SPEC_PATH_OUTPUT && p->use != SPEC_PATH_MODEL &&
@@ -178,15 +202,14 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 			    "'%s' is not a directory; name one", real);
 		return false;
 	}
-	if (p->use == SPEC_PATH_MODEL && (!path_join(config, sizeof(config), real, "config.json") ||
-					  !path_exists(AT_FDCWD, config))) {
+	if (p->use == SPEC_PATH_MODEL && !has_file(real, "config.json")) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
 			    "'%s' is not a model directory, because it has no config.json; name "
 			    "another one",
 			    real);
 		return false;
 	}
-	return true;
+	return p->use != SPEC_PATH_SAVED || check_saved(p, real, problems);
 }
 
 /* True if the job uses the model, not only its class names. */

@@ -65,7 +65,8 @@ struct job_need {
 /* A local path (or registered model name) in a job's spec that the daemon must check. */
 enum spec_path_use {
 	SPEC_PATH_DATASET,    /* a file or directory to read */
-	SPEC_PATH_DIRECTORY,  /* a directory to read: channels, data */
+	SPEC_PATH_DIRECTORY,  /* a directory to read: channels of a script */
+	SPEC_PATH_SAVED,      /* a saved data set to read */
 	SPEC_PATH_MODEL,      /* a model directory or a registered model name */
 	SPEC_PATH_SOURCE_DIR, /* a directory whose content is frozen */
 	SPEC_PATH_SOURCE,     /* a file or directory to read: the source of an upload */
@@ -195,6 +196,5 @@ const char *spec_model_name(const json_t *spec);
  * script job, the ends of an upload or a download. Returns false if the output is in the execution
  * directory (job_output_path), or is known only after the job's end. */
 bool spec_output_place(const json_t *spec, const char *output, char *buf, size_t size);
-/* The JSON schema (draft 2020-12) of a job for openapi.json, from the tables of fields. New
- * reference. */
+/* The JSON schema (draft 2020-12) of a job, from the tables of fields. New reference. */
 json_t *spec_json_schema(void);

@@ -111,6 +111,13 @@ def short_lived(config=""):
             d.clean_up()
 
 
+def look_saved(folder):
+    """Make a submit take the folder for a saved data set; a job would refuse it."""
+    for name in ("state.json", "dataset_info.json"):
+        (folder / name).write_text("{}")
+    return folder
+
+
 def problem(answer, status, code):
     """The answer is that problem; returns it."""
     assert answer.status_code == status, answer.text

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from client import Daemon
+from client import Daemon, look_saved
 from trainyardd import BUILD, PYTHON
 
 ROOTS = "roots = {home}\ninterpreters = /usr/bin/python3:python3\n"
@@ -118,6 +118,7 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
     model = make(home / "model", "config.json", "vocab.txt")
     (model / "config.json").write_text("{}")
     (model / "vocab.txt").write_text("[UNK]\n")
+    (model / "model.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
     jobs = (("/jobs/0/channels/train", script(source, channels={"train": str(empty)})),
             ("/jobs/0/channels/train", {"kind": "train", "model": str(model),
                                         "channels": {"train": str(empty)}}),
@@ -132,6 +133,28 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
         assert "has no file in it" in found[0][2]
     (empty / "only" / "directories" / "one").touch()
     assert not problems(narrow, jobs[0][1])
+
+
+def test_what_is_no_saved_data_set_is_known_at_validate(narrow, home):
+    """Before: found when the training ran. A script reads what it wants."""
+    model, rows = home / "model", make(home / "rows", "rows.jsonl")
+    splits = make(home / "splits", "dataset_dict.json", "train/state.json")
+    half = make(home / "half", "state.json")
+    for folder, code, words in ((rows, "data_missing", "no state.json and dataset_info.json"),
+                                (half, "data_missing", "no state.json and dataset_info.json"),
+                                (splits, "invalid", f"such as '{splits}/train'")):
+        for pointer, job in (
+                ("/jobs/0/channels/train", {"kind": "train", "channels": {"train": str(folder)}}),
+                ("/jobs/0/data", {"kind": "evaluate", "data": str(folder)})):
+            [found] = problems(narrow, {"model": str(model), **job})
+            assert found[:2] == (pointer, code) and words in found[2], found
+    file = {"kind": "evaluate", "model": str(model), "data": str(rows / "rows.jsonl")}
+    [found] = problems(narrow, file)
+    assert found[:2] == ("/jobs/0/data", "data_missing") and "not a directory" in found[2]
+    saved = {"kind": "evaluate", "model": str(model), "data": str(look_saved(half))}
+    assert not problems(narrow, saved)
+    source = make(home / "plain4", "train.py")
+    assert not problems(narrow, script(source, channels={"train": str(rows)}))
 
 
 ROWS = "text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20))

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from client import look_saved
 from trainyardd import wait_for
 
 LABELS = {"fine": "pos", "bad": "neg"}
@@ -312,7 +313,7 @@ def test_a_reference_to_checkpoints_needs_them_kept(daemon, tiny_model, tmp_path
     (tmp_path / "train.py").touch()
     answer = daemon.post("/v1/validate", {"jobs": [
         {"name": "fit", "kind": "train", "model": str(tiny_model),
-         "channels": {"train": str(tmp_path)}, **keep},
+         "channels": {"train": str(look_saved(tmp_path))}, **keep},
         {"name": "look", "source_dir": str(tmp_path), **SCRIPT_JOB,
          "channels": {"in": "${fit.checkpoints}"}}]}).json()
     assert answer["valid"] == valid, answer

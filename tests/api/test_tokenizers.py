@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from client import look_saved
+
 
 @pytest.fixture
 def model(tiny_model, tmp_path):
@@ -38,6 +40,7 @@ def found(daemon, job):
 def data(tmp_path):
     path = tmp_path / "data" / "rows.csv"
     path.parent.mkdir()
+    look_saved(path.parent)
     path.write_text("text,label\n" + "a film,0\nno film,1\n" * 9)
     return path
 
