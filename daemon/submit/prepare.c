@@ -154,6 +154,50 @@ static void fill_context(const struct prepare *p, struct spec_context *ctx)
 	free(list);
 }
 
+static bool is_same_place(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b);
+
+	while (a_len > 1 && a[a_len - 1] == '/')
+		a_len--;
+	while (b_len > 1 && b[b_len - 1] == '/')
+		b_len--;
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+/* The place that the job writes to; NULL: one of its own. SageMaker adds the training job's name.
+ */
+static const char *output_of(const struct job_spec *job)
+{
+	return job_runs_at(job->kind, job->target) == TARGET_LOCAL
+		       ? json_get_str(job->spec, "output", NULL)
+		       : NULL;
+}
+
+/* Two jobs of a run may not write to one place: the second would replace the files of the first,
+ * and references to the first would mean them. The paths are real ones by now. */
+static void check_outputs(const struct prepare *p)
+{
+	const struct run_spec *run = p->run;
+	char at[ERR_FIELD_MAX];
+
+	for (size_t i = 0; i < run->jobs_n; i++) {
+		const char *output = output_of(&run->jobs[i]);
+
+		for (size_t j = 0; output && j < i; j++) {
+			const char *other = output_of(&run->jobs[j]);
+
+			if (!other || !is_same_place(output, other))
+				continue;
+			problem_add(p->problems, prepare_pointer(p, i, "output", at, sizeof(at)),
+				    PROBLEM_DUPLICATE,
+				    "job '%s' also writes to '%s'; give one of them another place",
+				    run->jobs[j].name, output);
+			break;
+		}
+	}
+}
+
 /* Negative if no resources are left for the checks. */
 static int check_job(const struct prepare *p, struct job_spec *job, size_t i, struct err *reterr)
 {
@@ -198,6 +242,7 @@ int manager_prepare(struct manager *mgr, struct store_reader *reader, const json
 		r = check_job(&p, &run->jobs[i], i, reterr);
 	if (r < 0)
 		return r;
+	check_outputs(&p);
 	prepare_model_dirs(&p);
 	prepare_data(&p);
 	if (json_array_size(problems))

@@ -157,6 +157,35 @@ def test_what_is_no_saved_data_set_is_known_at_validate(narrow, home):
     assert not problems(narrow, script(source, channels={"train": str(rows)}))
 
 
+def test_two_jobs_of_a_run_write_to_two_places(narrow, home):
+    """Before: the second replaced the data of the first, and references to the first meant it."""
+    rows = home / "two.csv"
+    rows.write_text(ROWS)
+    model = make(home / "words", "config.json", "vocab.txt")
+    (model / "config.json").write_text("{}")
+    (model / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    (home / "real").mkdir()
+    (home / "link").symlink_to("real")
+
+    def pair(first, second):
+        return [{**prep(model, rows), "name": name, "output": str(output)}
+                for name, output in (("one", first), ("two", second))]
+
+    for first, second in (("real", "real"), ("real", "real/"), ("new", "new"), ("link", "real"),
+                          ("real", "./link/")):
+        [found] = problems(narrow, *pair(f"{home}/{first}", f"{home}/{second}"))
+        assert found[:2] == ("/jobs/1/output", "duplicate") and "job 'one'" in found[2], found
+    assert not problems(narrow, *pair(f"{home}/real", f"{home}/real2"))
+    source = make(home / "plain5", "train.py")
+    jobs = [script(source, output="s3://bucket/x/"),
+            {**script(source, output="s3://bucket/x"), "name": "t"}]
+    [found] = problems(narrow, *jobs)
+    assert found[:2] == ("/jobs/1/output", "duplicate"), found
+    there = {"target": "sagemaker", "max_runtime": "1h",
+             "sagemaker": {"instance_type": "ml.g5.xlarge", "role": "R"}}
+    assert not problems(narrow, jobs[0], {**jobs[1], **there})  # below the training job's name
+
+
 ROWS = "text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20))
 native = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                             reason="this build has no native engine")
