@@ -190,6 +190,24 @@ void check_environment(struct spec_parse *p, const struct spec_field *f, const j
 	}
 }
 
+/* Refuse names that differ in case alone: a script finds both channels in the one variable
+ * SM_CHANNEL_NAME, in upper case, and one would be lost. */
+static void check_channel_variables(struct spec_parse *p, const json_t *channels)
+{
+	char quote[PROBLEM_QUOTE_MAX], other_quote[PROBLEM_QUOTE_MAX];
+	const char *key, *other;
+	json_t *value, *other_value;
+
+	json_object_foreach((json_t *)channels, key, value)
+		json_object_foreach((json_t *)channels, other, other_value)
+			if (strcmp(key, other) < 0 && strcasecmp(key, other) == 0)
+				spec_problem(p, PROBLEM_DUPLICATE,
+					     "the channels '%s' and '%s' have one variable "
+					     "SM_CHANNEL_…, which is in upper case; rename one",
+					     problem_quote(quote, key),
+					     problem_quote(other_quote, other));
+}
+
 void check_channels(struct spec_parse *p, const struct spec_field *f, const json_t *v)
 {
 	static const char allowed[] =
@@ -205,6 +223,7 @@ void check_channels(struct spec_parse *p, const struct spec_field *f, const json
 				     "'%s' is not the name of a channel; use at most %d letters, "
 				     "digits, '_', '.' and '-'",
 				     problem_quote(quote, key), CHANNEL_NAME_MAX);
+	check_channel_variables(p, v);
 }
 
 void check_hyperparameters(struct spec_parse *p, const struct spec_field *f, const json_t *v)

@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "jobs/spec/parse.h"
 
+#include <strings.h>
+
 #define STEP_ROWS_MAX 65536 /* of an optimiser step */
 
 static bool is_native(const struct spec_parse *p, enum job_kind kind)
@@ -267,6 +269,22 @@ static void rule_dtype(struct spec_parse *p, const struct job_spec *job)
 	spec_leave(p, mark);
 }
 
+/* A script finds its model in the channel 'model', so no other channel may have its variable. */
+static void rule_model_channel(struct spec_parse *p, const json_t *spec)
+{
+	const char *name;
+	json_t *value;
+	size_t mark = spec_enter(p, "channels");
+
+	json_object_foreach(json_object_get(spec, "channels"), name, value)
+		if (strcasecmp(name, "model") == 0)
+			spec_problem(p, PROBLEM_DUPLICATE,
+				     "the field 'model' is the channel 'model', so no other may be "
+				     "called '%s'; rename the channel, or remove the field",
+				     name);
+	spec_leave(p, mark);
+}
+
 void spec_rules(struct spec_parse *p, struct job_spec *job)
 {
 	rule_engine(p, job);
@@ -281,6 +299,8 @@ void spec_rules(struct spec_parse *p, struct job_spec *job)
 		spec_rule_output(p, job->spec);
 	if (job->kind == JOB_TRAIN && is_native(p, job->kind))
 		rule_hyperparameters(p, job->spec);
+	if (json_object_get(job->spec, "entry_point") && json_object_get(job->spec, "model"))
+		rule_model_channel(p, job->spec);
 	if (job->kind == JOB_DEPLOY) {
 		rule_deploy(p, job);
 		rule_dtype(p, job);

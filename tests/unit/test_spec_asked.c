@@ -42,6 +42,26 @@ static void test_entry_points_that_never_start_are_refused(void **state)
 	}
 }
 
+#define CHANNELS(more) RUN(SCRIPT(", " more))
+
+/* The toolkit gives a script SM_CHANNEL_NAME in upper case: one of the two was lost. */
+static void test_channels_of_one_variable_are_refused(void **state)
+{
+	static const struct refusal refusals[] = {
+		{CHANNELS("'channels': {'data': 'a', 'Data': 'b'}"), "/jobs/0/channels",
+		 "duplicate", "'Data' and 'data' have one variable"},
+		{CHANNELS("'model': 'm', 'channels': {'model': 'a'}"), "/jobs/0/channels",
+		 "duplicate", "may be called 'model'"},
+		{CHANNELS("'model': 'm', 'channels': {'MODEL': 'a'}"), "/jobs/0/channels",
+		 "duplicate", "may be called 'MODEL'"},
+	};
+
+	check_all(refusals, ARRAY_LEN(refusals));
+	run_spec_free(
+		fixture_good(CHANNELS("'channels': {'model': 'a', 'data': 'b', 'data2': 'c'}"),
+			     &fixture_context));
+}
+
 static void test_variables_that_steer_our_programs_are_refused(void **state)
 {
 	static const char *const names[] = {"LD_PRELOAD",
@@ -314,6 +334,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_entry_points_that_never_start_are_refused),
+		cmocka_unit_test(test_channels_of_one_variable_are_refused),
 		cmocka_unit_test(test_variables_that_steer_our_programs_are_refused),
 		cmocka_unit_test(test_more_inputs_than_the_endpoint_takes),
 		cmocka_unit_test(test_a_training_job_there_runs_28_days_at_most),
