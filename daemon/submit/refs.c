@@ -5,6 +5,7 @@
  * caller's thread.
  */
 #include "base/fileio.h"
+#include "base/id.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
@@ -213,6 +214,10 @@ int prepare_model_of_run(const struct prepare *p, struct job_spec *job,
 	    spec_ref_split(f.text, &ref) < 0)
 		return 0;
 	r = read_other(p, &ref, &o, reterr);
+	if (r == -ERR_NOT_FOUND && id_valid('r', ref.run)) {
+		problem_add(p->problems, f.pointer, PROBLEM_UNKNOWN_REFERENCE, "%s", reterr->msg);
+		return 1;
+	}
 	if (r < 0)
 		return r == -ERR_NOT_FOUND ? 0 : r;
 	r = check_other(p, &f, job, &o, &ref) ? settle(job, &f, &o, &ref, reterr) : 0;

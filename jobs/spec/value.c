@@ -191,8 +191,10 @@ static json_t *address(struct spec_parse *p, const struct spec_field *f, const c
 		spec_problem(p, PROBLEM_UNSUPPORTED,
 			     "'%s' is a remote address that '%s' does not take; %s",
 			     problem_quote(quote, s), f->name,
-			     f->remote & REMOTE_S3 ? "give s3://bucket/key"
-						   : "download the data and give a local path");
+			     f->remote & REMOTE_HUB  ? "give a model of the hub as org/name, or "
+						       "s3://bucket/prefix/"
+			     : f->remote & REMOTE_S3 ? "give s3://bucket/key"
+						     : "download the data and give a local path");
 	else if (!(f->remote & REMOTE_S3))
 		spec_problem(p, PROBLEM_UNSUPPORTED,
 			     "'%s' is in S3, but '%s' is read on this machine; %s",

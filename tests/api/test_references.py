@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from client import NO_RUN
+from client import NO_RUN, problem
 
 MAKE = """\
 import os, pathlib, sys
@@ -152,6 +152,17 @@ def test_a_model_of_a_run_and_not_of_the_hub(daemon, make, source):
     assert other["spec"]["model"] == "org/other"  # no such job: the hub's
     for one in (job, hub, other):
         daemon.post(f"/v1/jobs/{one['id']}/cancel")
+
+
+def test_the_id_of_no_run_is_no_name_on_the_hub(daemon, make, source):
+    """Before: taken for a model of the hub, which failed when the job ran."""
+    made = make("ids", "x")
+    for model, words in ((f"{made['id']}/other", "has no job 'other'"),
+                         ("r0000000000000000000/make", "no run has the id")):
+        answer = daemon.post("/v1/jobs", tell(source, held=True, model=model))
+        [error] = problem(answer, 422, "invalid_spec")["errors"]
+        assert (error["pointer"], error["code"]) == ("/model", "unknown_reference"), error
+        assert words in error["detail"], error
 
 
 def test_references_survive_a_restart(daemon, make, source):
