@@ -74,21 +74,21 @@ def client(build):
 
 # ---- the fake of AWS ----
 
-@pytest.fixture(scope="module")
-def fake_of_module(tmp_path_factory):
-    """The fake of AWS that the tests of one file share."""
+@pytest.fixture(scope="session")
+def shared_fake(tmp_path_factory):
+    """The fake of AWS that all tests share; `fake` empties it for each."""
     with FakeAws(tmp_path_factory.mktemp("fake") / "state") as server:
         yield server
 
 
 @pytest.fixture
-def fake(fake_of_module):
+def fake(shared_fake):
     """The fake of AWS with one bucket and one object; what earlier tests made is gone."""
-    fake_of_module.reset()
-    s3 = fake_of_module.client("s3")
+    shared_fake.reset()
+    s3 = shared_fake.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="data/train.csv", Body=b"a,b\n")
-    return fake_of_module
+    return shared_fake
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def started(tmp_path_factory):
             daemon.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def account(tmp_path_factory):
     """The fake of AWS whose jobs go on by themselves; `cloud` empties it for each test."""
     with FakeAws(tmp_path_factory.mktemp("aws") / "state", auto=1) as server:
