@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """A training container without containers: the directory that SageMaker makes of a request, the
 command line and environment that the real training toolkit makes of that, and a process."""
+import functools
 import json
+import multiprocessing
 import os
 import pathlib
+import runpy
 import subprocess
 import sys
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 900
@@ -59,3 +64,43 @@ def run(base, toolkit, **how):
     process = start(base, toolkit, **how)
     out, err = process.communicate(timeout=DEADLINE_S)
     return process.returncode, out, err
+
+
+# ---- in a process that has the libraries from its start ----
+
+LIBRARIES = ["torch", "datasets", "transformers.trainer", "transformers.models.bert.modeling_bert",
+             "sklearn.metrics", "scipy.stats"]
+
+
+@functools.cache
+def parent():
+    """What starts a process has imported the libraries, which takes twenty seconds of a core."""
+    made = multiprocessing.get_context("forkserver")
+    made.set_forkserver_preload(LIBRARIES)
+    return made
+
+
+def run_script(program, args, env, base):
+    """The new process: what it prints and how it ends are as if the interpreter had started it."""
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(base / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), fd)
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(base / "code")
+    sys.argv = [str(program), *args]
+    sys.path.insert(0, str(program.parent))
+    runpy.run_path(str(program), run_name="__main__")
+
+
+def run_forked(base, toolkit):
+    """As run(), by a process of parent()."""
+    args, env = command(base, toolkit)
+    process = parent().Process(target=run_script, args=(SOURCE / "train.py", args, env, base))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HF_HUB_OFFLINE", "TOKENIZERS_PARALLELISM"):  # read by an import
+            patch.setenv(name, env[name])
+        process.start()
+    process.join(DEADLINE_S)
+    if process.exitcode is None:
+        process.kill()
+    return process.exitcode, (base / "stdout").read_text(), (base / "stderr").read_text()

@@ -93,17 +93,17 @@ def job(tmp_path_factory, build, data):
 def whole(job, toolkit):
     """(directory, log) of a run to its end: 3 epochs of 3 steps."""
     base = job(**WHOLE)
-    return base, succeed(base, toolkit)
+    return base, succeed(base, toolkit, container.run)
 
 
-def succeed(base, toolkit, **how):
-    status, out, err = container.run(base, toolkit, **how)
+def succeed(base, toolkit, run=container.run_forked, **how):
+    status, out, err = run(base, toolkit, **how)
     assert status == 0, out[-2000:] + err[-4000:]
     return out
 
 
 def refuse(base, toolkit, *words):
-    status, out, err = container.run(base, toolkit)
+    status, out, err = container.run_forked(base, toolkit)
     assert status == 1, out[-2000:] + err[-2000:]
     text = (base / "output/failure").read_text()
     assert len(text) <= 1024 and text.strip() in err
@@ -302,8 +302,9 @@ def test_two_processes_train_as_one(job, toolkit, tmp_path):
     """What torch_distributed starts, here with two processes of one machine."""
     kept = tmp_path / "kept"
     base = job(given={"checkpoint_uri": "s3://bucket/ck/", "checkpoint_path": str(kept)})
-    succeed(base, toolkit, launcher=("-m", "torch.distributed.run", "--standalone",
-                                     "--nproc_per_node", "2"), OMP_NUM_THREADS="1")
+    succeed(base, toolkit, container.run,
+            launcher=("-m", "torch.distributed.run", "--standalone",
+                      "--nproc_per_node", "2"), OMP_NUM_THREADS="1")
     [state] = kept.glob("*/trainer_state.json")
     assert json.loads(state.read_text())["global_step"] == 3  # a step has 8 rows, 4 of each
     assert json.loads((base / "output/data/metrics.json").read_text())["epoch"] == 1
