@@ -152,6 +152,10 @@ static void test_log_that_its_program_has_emptied(void **state)
 		assert_true(log_cap_room(&c, &at, NULL) >= CAP / 4);
 		log_add(d, 'a', CAP / 4);
 	}
+	/* a file that ends where the hole ends still has the hole */
+	assert_int_equal(ftruncate(c.fd, c.gap_to), 0);
+	assert_int_equal(log_cap_room(&c, &at, NULL), CAP - c.gap_from);
+	assert_true(path_exists(d->fd, EXECUTION_LOG_GAP));
 	assert_int_equal(ftruncate(c.fd, 0), 0);
 	assert_int_equal(log_cap_room(&c, &at, NULL), CAP);
 	assert_int_equal(at, 0);

@@ -241,6 +241,7 @@ static void test_limits(void **state)
 	assert_int_equal(add(f, MONEY_RESERVE, a, MONEY_MAX + 1, T0), -ERR_LIMIT);
 	assert_int_equal(add(f, MONEY_RESERVE, a, INT64_MAX, T0), -ERR_LIMIT);
 	assert_int_equal(add(f, MONEY_SETTLE, a, INT64_MIN, T0), -ERR_LIMIT);
+	assert_int_equal(add(f, MONEY_SETTLE, a, -MONEY_MAX - 1, T0), -ERR_LIMIT);
 	assert_non_null(strstr(f->e.msg, "at most 1000000000 US dollars"));
 	OK(f, add(f, MONEY_RESERVE, a, 0, T0));
 	OK(f, add(f, MONEY_RESERVE, a, MONEY_MAX, T0));

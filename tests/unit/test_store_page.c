@@ -167,9 +167,44 @@ static void test_bad_cursors(void **state)
 	other[0] = other[0] == '0' ? '1' : '0'; /* of another generation */
 	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.cursor = other}, &list, &f->e),
 			 -ERR_GONE);
+	/* a part of the generation is another one, too */
+	assert_int_equal(
+		store_read_jobs(sr, &(struct list_filter){.cursor = cursor + 1}, &list, &f->e),
+		-ERR_GONE);
+	str_must_format(other, sizeof(other), "%.1s%s", cursor, strchr(cursor, '.'));
+	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.cursor = other}, &list, &f->e),
+			 -ERR_GONE);
 	OK(f, store_read_jobs(sr, &(struct list_filter){.cursor = cursor}, &list, &f->e));
 	assert_int_equal(json_array_size(json_object_get(list, "items")), 2);
 	json_decref(list);
+	store_reader_close(sr);
+}
+
+static void test_a_metric_to_sort_by_at_its_limit_and_past_it(void **state)
+{
+	struct fixture *f = *state;
+	char sort[STORE_METRIC_NAME_BYTES_MAX + sizeof("metrics.x")] = "metrics.";
+	struct list_filter lf = {.sort = sort};
+	OWN(json_decrefp) json_t *values = json_object();
+	struct store_reader *sr = NULL;
+	json_t *list = NULL;
+	char ids[1][ID_LEN];
+	int n;
+
+	memset(sort + strlen("metrics."), 'm', STORE_METRIC_NAME_BYTES_MAX);
+	json_object_set_new(values, sort + strlen("metrics."), json_real(0.5));
+	insert_run(f, "one", 1, false, T0, NULL, ids);
+	BEGIN(f);
+	OK(f, store_attempt_insert(f->st, ids[0], T0, &n, &f->e));
+	OK(f, store_metric_insert(f->st, ids[0], 1, T0, 1, 0, values, &f->e));
+	COMMIT(f);
+	OK(f, store_reader_open(f->dir, &sr, &f->e));
+	OK(f, store_read_jobs(sr, &lf, &list, &f->e));
+	assert_int_equal(json_array_size(json_object_get(list, "items")), 1);
+	json_decref(list);
+	sort[sizeof(sort) - 2] = 'm';
+	assert_int_equal(store_read_jobs(sr, &lf, &list, &f->e), -ERR_INVALID);
+	assert_non_null(strstr(f->e.msg, "sort is"));
 	store_reader_close(sr);
 }
 
@@ -220,6 +255,7 @@ int main(void)
 		CASE(test_pages_by_metric),
 		CASE(test_exact_last_page),
 		CASE(test_bad_cursors),
+		CASE(test_a_metric_to_sort_by_at_its_limit_and_past_it),
 		CASE(test_pages_end_after_so_many_bytes_of_specs),
 	};
 
