@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPU engine's operations: matrix products of libtorch (oneDNN), and all between them by our
- * kernels, into which biases, dropout, residuals and sums are fused. */
+/* The CPU engine's operations between the matrix products, by our kernels, into which biases,
+ * dropout, residuals and sums are fused. */
 #include "worker/torch/cpu_engine.hpp"
-#include "worker/torch/parallel.hpp"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/mm.h>
 #include <cmath>
 
 namespace trainyard
@@ -27,14 +21,6 @@ at::Tensor CpuEngine::workspace(at::Tensor &store, int64_t rows, int64_t columns
 	if (!store.defined() || store.numel() < rows * columns)
 		store = at::empty({rows * columns}, at::TensorOptions().dtype(t));
 	return store.narrow(0, 0, rows * columns).view({rows, columns});
-}
-
-/* Call fn(thread, begin, end) on fixed shares of the rows, so that the same number of threads gives
- * the same sums. */
-template <typename Fn> void CpuEngine::parallel_rows(int64_t rows, const Fn &fn) const
-{
-	parallel(threads,
-		 [&](int t) { fn(t, (int)(rows * t / threads), (int)(rows * (t + 1) / threads)); });
 }
 
 /* Zeroed partial sums: [threads][n * width]. */
@@ -59,27 +45,6 @@ kern_drop CpuEngine::dropout_site(float drop, int layer, int which) const
 {
 	return kern_drop_site(options && options->dropout ? drop : 0, options ? options->seed : 0,
 			      options ? (uint64_t)options->step : 0, layer * 4 + which);
-}
-
-void CpuEngine::linear(at::Tensor out, const at::Tensor &x, const at::Tensor &weight)
-{
-	at::mm_out(out, x, weight.t());
-}
-
-/* gradient += d^T x, and the gradient of x. */
-void CpuEngine::weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient)
-{
-	if (!p.bf16) {
-		gradient.addmm_(d.t(), x);
-		return;
-	}
-	auto product = workspace(wgrad, gradient.size(0), gradient.size(1), type);
-
-	at::mm_out(product, d.t(), x);
-	parallel_rows(gradient.numel(), [&](int, int begin, int end) {
-		k->accumulate(gradient.data_ptr<float>(), product.data_ptr(), true, (size_t)begin,
-			      (size_t)end);
-	});
 }
 
 void CpuEngine::norm(const at::Tensor &o, const at::Tensor &x, const uint32_t *tags,
@@ -252,29 +217,6 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	add_sums(2, width, 0, p.gradient(TORCH_EMBEDDING_NORM_WEIGHT));
 	add_sums(2, width, 1, p.gradient(TORCH_EMBEDDING_NORM_BIAS));
 	scatter_embeddings(mb, dz);
-}
-
-at::Tensor CpuEngine::embed_project(const at::Tensor &x)
-{
-	auto y = workspace(projected, x.size(0), p.shape.hidden, type);
-
-	at::addmm_out(y, p.compute(TORCH_PROJECTION_BIAS, 0), x,
-		      p.compute(TORCH_PROJECTION, 0).t());
-	return y;
-}
-
-/* dy1 + dy2 of the projected embeddings in, dy1 of the embeddings out. */
-void CpuEngine::embed_project_back(at::Tensor &dy1, at::Tensor &dy2)
-{
-	auto d = dy2.defined() ? dy1 + dy2 : dy1;
-	auto x = workspace(embed_store, d.size(0), p.shape.embedding, type);
-	auto dx = workspace(d_projected, d.size(0), p.shape.embedding, type);
-
-	bias_gradient(d, 0, p.shape.hidden, p.gradient(TORCH_PROJECTION_BIAS));
-	weight_gradient(d, x, p.gradient(TORCH_PROJECTION));
-	at::mm_out(dx, d, p.compute(TORCH_PROJECTION, 0));
-	dy1 = dx;
-	dy2 = at::Tensor();
 }
 
 std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads)

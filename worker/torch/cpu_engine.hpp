@@ -4,6 +4,7 @@
 
 #include "worker/torch/kernels.h"
 #include "worker/torch/net.hpp"
+#include "worker/torch/parallel.hpp"
 
 namespace trainyard
 {
@@ -12,6 +13,13 @@ namespace trainyard
 struct LayerTape {
 	at::Tensor x; /* its input, a view */
 	at::Tensor first, qkv, query, lse, context, z1, stats1, y1, u, a, z2, stats2, y2;
+};
+
+/* A weight to be packed, and how. */
+struct PackJob {
+	kern_pack args;
+	void (*pack)(const kern_pack *, int, int);
+	int panels;
 };
 
 struct NormParams {
@@ -44,15 +52,20 @@ class CpuEngine : public Engine
 
 	/* cpu_engine.cpp: the operations */
 	at::Tensor workspace(at::Tensor &store, int64_t rows, int64_t columns, at::ScalarType t);
-	template <typename Fn> void parallel_rows(int64_t rows, const Fn &fn) const;
+	/* Call fn(thread, begin, end) on fixed shares of the rows, so that the same number of
+	 * threads gives the same sums. */
+	template <typename Fn> void parallel_rows(int64_t rows, const Fn &fn) const
+	{
+		parallel(threads, [&](int t) {
+			fn(t, (int)(rows * t / threads), (int)(rows * (t + 1) / threads));
+		});
+	}
 	float *partial_sums(int64_t n, int64_t width);
 	void add_sums(int64_t n, int64_t width, int which, at::Tensor to);
 	kern_drop dropout_site(float drop, int layer, int which) const;
 	NormParams norm1(int layer) const;
 	NormParams norm2(int layer) const;
 
-	void linear(at::Tensor out, const at::Tensor &x, const at::Tensor &weight);
-	void weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient);
 	void norm(const at::Tensor &o, const at::Tensor &x, const uint32_t *tags,
 		  const NormParams &np, at::Tensor z, at::Tensor stats, at::Tensor y);
 	void norm_back(const at::Tensor &dy1, const at::Tensor &dy2, const uint32_t *tags,
@@ -63,9 +76,20 @@ class CpuEngine : public Engine
 	void embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tensor y);
 	void embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2);
 	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
+	/* cpu_products.cpp: the matrix products. `count` adjacent weights are seen as one. */
+	bool has_tiles() const;
+	void pack_weight(std::vector<PackJob> &jobs, torch_param kind, int layer, int count);
+	void pack_weights(); /* if they have changed */
+	void product(const kern_product &a, int64_t rows, int64_t columns);
+	void linear(at::Tensor out, const at::Tensor &x, torch_param kind, int layer,
+		    int count = 1);
+	void linear_back(at::Tensor dx, const at::Tensor &d, torch_param kind, int layer,
+			 int count = 1);
+	void gradient_product(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient);
+	void weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient);
+	/* cpu_layers.cpp, which needs the operations */
 	at::Tensor embed_project(const at::Tensor &x);
 	void embed_project_back(at::Tensor &dy1, at::Tensor &dy2);
-	/* cpu_layers.cpp, which needs the operations */
 	at::Tensor encode(const Micro &mb); /* the first tokens' output, fp32 */
 	at::Tensor layer(const Micro &mb, int layer, const at::Tensor &x);
 	void project(const Micro &mb, int layer, LayerTape &t, at::Tensor context);
@@ -115,9 +139,13 @@ class CpuEngine : public Engine
 	const torch_train_options *options = nullptr; /* of the step being done */
 	bool saving = false;			      /* in the forward part of a backward() */
 	std::vector<LayerTape> tapes;
+	at::Tensor packed, packed_back; /* weights in panels, at the places of Params::w */
+	int64_t packed_version = -1;
+	at::Tensor packed_d, packed_x; /* operands of a weight gradient, in panels */
 	std::vector<uint32_t> first_tags;
 	at::Tensor first_index;
-	at::Tensor sums, wgrad, scratch, wide, output, dz1, dz2, d_out, d_context, d_qkv, d_query;
+	at::Tensor sums, wgrad, scratch, wide, output, dz1, dz2, d_out, d_context, d_qkv, d_query,
+		d_first_store;
 	at::Tensor embed_store, embed_z_store, embed_stats_store, embed_z, embed_stats, embed_dz;
 	at::Tensor projected, d_projected; /* embeddings narrower than the layers */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPU engine's encoder layers, forward and backward. */
+/* The CPU engine's encoder layers and the projection of narrow embeddings, forward and backward. */
 #include "worker/torch/cpu_engine.hpp"
-#include "worker/torch/parallel.hpp"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mm.h>
@@ -103,12 +104,12 @@ void CpuEngine::project(const Micro &mb, int layer, LayerTape &t, at::Tensor con
 	if (is_last(layer)) {
 		t.first = at::index_select(t.x, 0, first_index);
 		query = workspace(t.query, rows, h, type);
-		linear(query, t.first, p.compute(TORCH_QUERY, layer));
+		linear(query, t.first, TORCH_QUERY, layer);
 		qkv = workspace(t.qkv, mb.tokens(), 2 * h, type);
-		linear(qkv, t.x, p.compute(TORCH_KEY, layer, 2));
+		linear(qkv, t.x, TORCH_KEY, layer, 2);
 	} else {
 		qkv = workspace(t.qkv, mb.tokens(), 3 * h, type);
-		linear(qkv, t.x, p.compute(TORCH_QUERY, layer, 3));
+		linear(qkv, t.x, TORCH_QUERY, layer, 3);
 	}
 	if (saves(layer))
 		workspace(t.lse, rows, p.shape.heads, at::kFloat);
@@ -131,14 +132,37 @@ at::Tensor CpuEngine::layer(const Micro &mb, int layer, const at::Tensor &x)
 	auto u = workspace(t.u, rows, wide_h, type), a = workspace(t.a, rows, wide_h, type);
 
 	project(mb, layer, t, context);
-	linear(o, context, p.compute(TORCH_ATTENTION_OUT, layer));
+	linear(o, context, TORCH_ATTENTION_OUT, layer);
 	norm(o, is_last(layer) ? t.first : x, tags, norm1(layer), keep(t.z1, h, type),
 	     keep(t.stats1, 2, at::kFloat), y1);
-	linear(u, y1, p.compute(TORCH_FFN_IN, layer));
+	linear(u, y1, TORCH_FFN_IN, layer);
 	activation(layer, u, a, false);
-	linear(o, a, p.compute(TORCH_FFN_OUT, layer));
+	linear(o, a, TORCH_FFN_OUT, layer);
 	norm(o, y1, tags, norm2(layer), keep(t.z2, h, type), keep(t.stats2, 2, at::kFloat), y2);
 	return y2;
+}
+
+at::Tensor CpuEngine::embed_project(const at::Tensor &x)
+{
+	auto y = workspace(projected, x.size(0), p.shape.hidden, type);
+
+	at::addmm_out(y, p.compute(TORCH_PROJECTION_BIAS, 0), x,
+		      p.compute(TORCH_PROJECTION, 0).t());
+	return y;
+}
+
+/* dy1 + dy2 of the projected embeddings in, dy1 of the embeddings out. */
+void CpuEngine::embed_project_back(at::Tensor &dy1, at::Tensor &dy2)
+{
+	auto d = dy2.defined() ? dy1 + dy2 : dy1;
+	auto x = workspace(embed_store, d.size(0), p.shape.embedding, type);
+	auto dx = workspace(d_projected, d.size(0), p.shape.embedding, type);
+
+	bias_gradient(d, 0, p.shape.hidden, p.gradient(TORCH_PROJECTION_BIAS));
+	weight_gradient(d, x, p.gradient(TORCH_PROJECTION));
+	at::mm_out(dx, d, p.compute(TORCH_PROJECTION, 0));
+	dy1 = dx;
+	dy2 = at::Tensor();
 }
 
 at::Tensor CpuEngine::encode(const Micro &mb)
@@ -157,6 +181,7 @@ at::Tensor CpuEngine::encode(const Micro &mb)
 		first_index.data_ptr<int64_t>()[r] = mb.starts[r];
 		first_tags.push_back(mb.tags[mb.starts[r]]);
 	}
+	pack_weights();
 	embed(mb, embed_z, embed_stats, x);
 	if (p.has(TORCH_PROJECTION))
 		x = embed_project(x);
@@ -178,10 +203,10 @@ void CpuEngine::ffn_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tensor
 	norm_back(dy1, dy2, layer_tags(mb, layer), norm2(layer), workspace(t.z2, rows, h, type),
 		  t.stats2, dz, d_f);
 	weight_gradient(d_f, a, p.gradient(TORCH_FFN_OUT, layer));
-	at::mm_out(da, d_f, p.compute(TORCH_FFN_OUT, layer));
+	linear_back(da, d_f, TORCH_FFN_OUT, layer);
 	activation(layer, u, da, true);
 	weight_gradient(da, workspace(t.y1, rows, h, type), p.gradient(TORCH_FFN_IN, layer));
-	at::mm_out(dy, da, p.compute(TORCH_FFN_IN, layer));
+	linear_back(dy, da, TORCH_FFN_IN, layer);
 	dy1 = dy;
 	dy2 = dz;
 }
@@ -201,12 +226,13 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 		bias_gradient(dqkv, 0, 3 * h, p.gradient(TORCH_QUERY_BIAS, layer, 3));
 		weight_gradient(dqkv, t.x, p.gradient(TORCH_QUERY, layer, 3));
 		if (passes_on(layer))
-			at::mm_out(dx, dqkv, p.compute(TORCH_QUERY, layer, 3));
+			linear_back(dx, dqkv, TORCH_QUERY, layer, 3);
 		dy1 = dx;
 		return;
 	}
 	auto dq = workspace(d_query, mb.rows(), h, type),
-	     dkv = workspace(d_qkv, tokens, 2 * h, type);
+	     dkv = workspace(d_qkv, tokens, 2 * h, type),
+	     d_first = workspace(d_first_store, mb.rows(), h, type);
 
 	attend(mb, layer, t, {}, true, dc, dq, dkv);
 	bias_gradient(dq, 0, h, p.gradient(TORCH_QUERY_BIAS, layer));
@@ -215,8 +241,9 @@ void CpuEngine::projection_back(const Micro &mb, int layer, const at::Tensor &dc
 	weight_gradient(dkv, t.x, p.gradient(TORCH_KEY, layer, 2));
 	if (!passes_on(layer))
 		return;
-	at::mm_out(dx, dkv, p.compute(TORCH_KEY, layer, 2));
-	dx.index_add_(0, first_index, at::mm(dq, p.compute(TORCH_QUERY, layer)));
+	linear_back(dx, dkv, TORCH_KEY, layer, 2);
+	linear_back(d_first, dq, TORCH_QUERY, layer);
+	dx.index_add_(0, first_index, d_first);
 	dx.index_add_(0, first_index, dy2);
 	dy1 = dx;
 	dy2 = at::Tensor();
@@ -235,7 +262,7 @@ void CpuEngine::layer_back(const Micro &mb, int layer, at::Tensor &dy1, at::Tens
 		  t.stats1, dz, d_o);
 	weight_gradient(d_o, workspace(t.context, rows, h, type),
 			p.gradient(TORCH_ATTENTION_OUT, layer));
-	at::mm_out(dc, d_o, p.compute(TORCH_ATTENTION_OUT, layer));
+	linear_back(dc, d_o, TORCH_ATTENTION_OUT, layer);
 	dy2 = dz;
 	projection_back(mb, layer, dc, dy1, dy2);
 }

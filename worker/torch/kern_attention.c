@@ -197,6 +197,10 @@ static ptrdiff_t in_bytes(const struct kern_attention *a, ptrdiff_t elements)
 
 void KERN(attention)(const struct kern_attention *a)
 {
+#ifdef __AMX_BF16__
+	if (KERN(attention_on_tiles)(a))
+		return;
+#endif
 	int width = round_up(a->size), padded = round_up(a->n_k);
 	float *k = a->scratch, *v = k + (ptrdiff_t)a->n_k * width;
 	float *kt = v + (ptrdiff_t)a->n_k * width, *q = kt + (ptrdiff_t)width * padded;
@@ -302,6 +306,12 @@ const struct kernels KERN(table) = {
 	.accumulate = KERN(accumulate),
 	.attention = KERN(attention),
 	.attention_back = KERN(attention_back),
+#ifdef __AMX_BF16__
+	.product = KERN(product),
+	.pack_b = KERN(pack_b),
+	.pack_b_transposed = KERN(pack_b_transposed),
+	.pack_a_transposed = KERN(pack_a_transposed),
+#endif
 	.square_sum = KERN(square_sum),
 	.adamw = KERN(adamw),
 	.to_bf16 = KERN(to_bf16),

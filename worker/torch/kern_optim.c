@@ -52,6 +52,16 @@ static void adamw_tail(const struct kern_adamw *a, size_t i, size_t n)
 		memcpy(a->w_bf16 + i, &h, n * sizeof(uint16_t));
 }
 
+INLINE bool all_zero(vf a, vf b, vf c)
+{
+	vu bits = (vu)a | (vu)b | (vu)c;
+	uint32_t any = 0;
+
+	for (int i = 0; i < VL; i++)
+		any |= bits[i];
+	return !any;
+}
+
 void KERN(adamw)(const struct kern_adamw *a, size_t begin, size_t end)
 {
 	size_t i = begin;
@@ -59,7 +69,12 @@ void KERN(adamw)(const struct kern_adamw *a, size_t begin, size_t end)
 	for (; i + VL <= end; i += VL) {
 		vf w = vf_load(a->w + i), m = vf_load(a->m + i), v = vf_load(a->v + i);
 
-		adamw_step(a, &w, vf_load(a->g + i), &m, &v);
+		vf g = vf_load(a->g + i);
+
+		/* As of a word that no row has had so far: the step is 0. */
+		if (a->weight_decay == 0 && all_zero(g, m, v))
+			continue;
+		adamw_step(a, &w, g, &m, &v);
 		vf_store(a->w + i, w);
 		vf_store(a->m + i, m);
 		vf_store(a->v + i, v);

@@ -23,6 +23,15 @@ void KERN(column_sum)(const void *x, bool bf16, ptrdiff_t stride, int width, flo
 void KERN(accumulate)(float *to, const void *from, bool bf16, size_t begin, size_t end);
 void KERN(attention)(const struct kern_attention *a);
 void KERN(attention_back)(const struct kern_attention *a);
+#ifdef __AMX_BF16__
+/* False, and nothing done, if the operands do not fit tiles. */
+bool KERN(attention_on_tiles)(const struct kern_attention *a);
+void KERN(product)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
+		   int column_end);
+void KERN(pack_b)(const struct kern_pack *a, int begin, int end);
+void KERN(pack_b_transposed)(const struct kern_pack *a, int begin, int end);
+void KERN(pack_a_transposed)(const struct kern_pack *a, int begin, int end);
+#endif
 double KERN(square_sum)(const float *x, size_t n);
 void KERN(adamw)(const struct kern_adamw *a, size_t begin, size_t end);
 void KERN(to_bf16)(const float *from, uint16_t *to, size_t n);

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define VL 16
@@ -87,12 +90,16 @@ INLINE vf vf_read(const void *p, size_t i, bool bf16)
 /* To the nearest, ties to even; NaN stays NaN. */
 INLINE vh vf_to_bf16(vf v)
 {
+#ifdef __AVX512BF16__
+	return (vh)_mm512_cvtneps_pbh((__m512)v);
+#else
 	vu u = (vu)v;
 	vu r = (u + (0x7fff + ((u >> 16) & 1))) >> 16;
 	vi nan = v != v;
 
 	r = (r & ~(vu)nan) | (0x7fc0 & (vu)nan);
 	return __builtin_convertvector(r, vh);
+#endif
 }
 
 INLINE void vf_write(void *p, size_t i, vf v, bool bf16)

@@ -2,9 +2,28 @@
 /* Chooses a kernel variant for this processor, and defines what all variants share. */
 #include "worker/torch/kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 extern const struct kernels kern_table_base;
 #if defined(__x86_64__)
-extern const struct kernels kern_table_avx2, kern_table_avx512;
+extern const struct kernels kern_table_avx2, kern_table_avx512, kern_table_amx;
+
+#define ARCH_REQ_XCOMP_PERM 0x1023 /* Linux, Documentation/arch/x86/xstate.rst */
+#define XFEATURE_XTILEDATA  18
+
+/* CPUID leaf 7: AMX-BF16 and AMX-TILE. Linux gives the tiles' state to a process that asks. */
+static bool tiles_can_be_used(void)
+{
+	const unsigned wanted = 1u << 22 | 1u << 24;
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
+	       syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
 #endif
 
 int kernels_all(const struct kernels *ret[4])
@@ -14,8 +33,11 @@ int kernels_all(const struct kernels *ret[4])
 #if defined(__x86_64__)
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+		if (tiles_can_be_used())
+			ret[n++] = &kern_table_amx;
 		ret[n++] = &kern_table_avx512;
+	}
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
 		ret[n++] = &kern_table_avx2;
 #endif
@@ -36,9 +58,14 @@ static size_t padded(int n)
 	return ((size_t)n + 15) / 16 * 16;
 }
 
+int kern_tile_depth(int k)
+{
+	return (k + 31) / 32 * 32;
+}
+
 size_t kern_attention_scratch(int n_k, int size, bool backward)
 {
-	size_t width = padded(size), keys = padded(n_k), block = 48;
+	size_t width = padded(size), keys = (size_t)kern_tile_depth(n_k), block = 48;
 
 	if (!backward)
 		return 2 * keys * width + width * keys + 2 * block * width + block * keys + 64;

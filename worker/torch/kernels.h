@@ -103,6 +103,29 @@ struct kern_attention {
 	float *scratch; /* kern_attention_scratch() floats, 64-byte aligned */
 };
 
+/* An operand of kern_product, copied into panels of 16 rows of A or 16 columns of B. A panel has
+ * kern_tile_depth(k) deep columns or rows, those behind k are 0: of A in tiles of 16 rows and 32
+ * columns, of B in lines of 32, a pair of rows for each column. */
+struct kern_pack {
+	const uint16_t *from; /* bf16 */
+	ptrdiff_t stride;     /* elements from row to row */
+	int k;
+	uint16_t *to; /* 64-byte aligned */
+};
+
+/* C = A B, or C += A B: bf16 operands, sums in fp32. */
+struct kern_product {
+	int k;
+	const uint16_t *a;  /* rows of k, a multiple of 32; or panels */
+	ptrdiff_t a_stride; /* elements; 0: panels */
+	const uint16_t *b;  /* panels */
+	bool add;	    /* True: C is fp32 and is added to; false: C is bf16 */
+	void *c;
+	ptrdiff_t c_stride; /* elements */
+};
+
+#define KERN_TILE 16 /* rows and columns of a panel */
+
 struct kern_adamw {
 	float *w, *g, *m, *v;
 	uint16_t *w_bf16; /* NULL: none */
@@ -124,6 +147,13 @@ struct kernels {
 	void (*accumulate)(float *to, const void *from, bool bf16, size_t begin, size_t end);
 	void (*attention)(const struct kern_attention *a);
 	void (*attention_back)(const struct kern_attention *a);
+	/* Matrix products; NULL if the processor has no tiles. Columns come in multiples of 16.
+	 * Packing writes the panels [begin, end): of B = from, B = from^T, A = from^T. */
+	void (*product)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
+			int column_end);
+	void (*pack_b)(const struct kern_pack *a, int begin, int end);
+	void (*pack_b_transposed)(const struct kern_pack *a, int begin, int end);
+	void (*pack_a_transposed)(const struct kern_pack *a, int begin, int end);
 	double (*square_sum)(const float *x, size_t n);
 	void (*adamw)(const struct kern_adamw *a, size_t begin, size_t end); /* clears g */
 	void (*to_bf16)(const float *from, uint16_t *to, size_t n);
@@ -132,6 +162,8 @@ struct kernels {
 const struct kernels *kernels_get(void);
 /* For tests: the variants that this processor can run, best first. Returns their number. */
 int kernels_all(const struct kernels *ret[4]);
+/* k as panels have it: up to a multiple of 32. */
+int kern_tile_depth(int k);
 /* Floats of scratch for a sequence of n_k keys. */
 size_t kern_attention_scratch(int n_k, int size, bool backward);
 struct kern_drop kern_drop_site(float p, uint64_t seed, uint64_t step, int site);

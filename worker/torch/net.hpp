@@ -39,6 +39,7 @@ class Params
 	/* A buffer from its first trained parameter on. */
 	at::Tensor trained(const at::Tensor &flat) const;
 	void refresh_compute(); /* after the weights changed */
+	int64_t version = 0;	/* of the copy that products read */
 
 	const torch_shape shape;
 	const at::Device device;

@@ -9,7 +9,12 @@
 namespace trainyard
 {
 
-static constexpr int64_t ALIGN = 16; /* floats: one cache line, whole vectors */
+/* Elements to which a parameter's place is rounded up: whole cache lines, also of bf16 unless that
+ * left gaps between query, key and value. */
+static int64_t alignment(const torch_shape &shape)
+{
+	return shape.hidden % 32 == 0 ? 32 : 16;
+}
 
 Params::Params(const torch_shape &shape_, const torch_options &options, at::Device device_)
     : shape(shape_), device(device_), bf16(options.bf16), train(options.train),
@@ -49,13 +54,14 @@ void Params::add_all(bool of_frozen, torch_param first, torch_param last)
 
 void Params::add(torch_param kind, int layer)
 {
+	const int64_t align = alignment(shape);
 	int rows, columns;
 	int64_t size = (int64_t)torch_param_size(&shape, kind, &rows, &columns);
 
 	if (!size)
 		return;
 	places[(size_t)kind * (size_t)shape.layers + (size_t)layer] = {total, size, rows, columns};
-	total += (size + ALIGN - 1) / ALIGN * ALIGN;
+	total += (size + align - 1) / align * align;
 }
 
 bool Params::has(torch_param kind) const
@@ -122,6 +128,7 @@ void Params::refresh_compute()
 {
 	if (bf16)
 		w16.copy_(w);
+	version++;
 }
 
 } // namespace trainyard

@@ -334,7 +334,7 @@ static double cpu_norm(const torch_net &net)
 
 static void cpu_update(torch_net &net, const torch_train_options &o)
 {
-	const Params &p = net.params;
+	Params &p = net.params;
 	const double norm = cpu_norm(net);
 	const int threads = net.options.threads;
 	const int64_t decayed = p.decayed - p.frozen;
@@ -363,6 +363,7 @@ static void cpu_update(torch_net &net, const torch_train_options &o)
 				  (size_t)(decayed * (t + 1) / threads));
 	});
 	net.kernel->adamw(&a, (size_t)decayed, (size_t)p.g.numel());
+	p.version++;
 }
 
 static void operator_update(torch_net &net, const torch_train_options &o)
