@@ -77,7 +77,7 @@ class CpuEngine : public Engine
 	void embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2);
 	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
 	/* cpu_products.cpp: the matrix products. `count` adjacent weights are seen as one. */
-	bool has_tiles() const;
+	bool packs() const; /* True if products are our own */
 	void pack_weight(std::vector<PackJob> &jobs, torch_param kind, int layer, int count);
 	void pack_weights(); /* if they have changed */
 	void product(const kern_product &a, int64_t rows, int64_t columns);
@@ -141,6 +141,7 @@ class CpuEngine : public Engine
 	std::vector<LayerTape> tapes;
 	at::Tensor packed, packed_back; /* weights in panels, at the places of Params::w */
 	int64_t packed_version = -1;
+	at::Tensor product_rooms;
 	at::Tensor packed_d, packed_x; /* operands of a weight gradient, in panels */
 	std::vector<uint32_t> first_tags;
 	at::Tensor first_index;

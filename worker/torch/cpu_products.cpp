@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPU engine's matrix products: on the processor's tiles, with weights that are packed once for
- * each change of theirs; else libtorch's. */
+/* The CPU engine's matrix products: our own, with weights that are packed once for each change of
+ * theirs, in bf16 on the processor's tiles and in inference with fp32; else libtorch's. */
 #include "worker/torch/cpu_engine.hpp"
 #include "worker/torch/parallel.hpp"
 
@@ -17,14 +17,11 @@ static constexpr int64_t SHARE = 2 * KERN_TILE;
 /* From this many rows for each thread, threads share rows and not columns. */
 static constexpr int64_t ROWS_TO_SHARE = 2 * SHARE;
 
-static bool whole_tiles(const torch_shape &s)
+bool CpuEngine::packs() const
 {
-	return s.hidden % SHARE == 0 && s.intermediate % SHARE == 0;
-}
-
-bool CpuEngine::has_tiles() const
-{
-	return p.bf16 && k->product && whole_tiles(p.shape);
+	if (!p.bf16)
+		return !p.train;
+	return k->product && p.shape.hidden % SHARE == 0 && p.shape.intermediate % SHARE == 0;
 }
 
 void CpuEngine::pack_weight(std::vector<PackJob> &jobs, torch_param kind, int layer, int count)
@@ -33,15 +30,15 @@ void CpuEngine::pack_weight(std::vector<PackJob> &jobs, torch_param kind, int la
 	const int rows = (int)w.size(0), columns = (int)w.size(1);
 	kern_pack a = {};
 
-	a.from = (const uint16_t *)w.const_data_ptr();
+	a.from = w.const_data_ptr();
 	a.stride = columns;
 	a.k = columns;
-	a.to = (uint16_t *)p.view(packed, kind, layer, count).data_ptr();
-	jobs.push_back({a, k->pack_b_transposed, rows / KERN_TILE});
+	a.to = p.view(packed, kind, layer, count).data_ptr();
+	jobs.push_back({a, p.bf16 ? k->pack_b_transposed : k->pack_f32, rows / KERN_TILE});
 	if (!is_trained(layer))
 		return;
 	a.k = rows;
-	a.to = (uint16_t *)p.view(packed_back, kind, layer, count).data_ptr();
+	a.to = p.view(packed_back, kind, layer, count).data_ptr();
 	jobs.push_back({a, k->pack_b, columns / KERN_TILE});
 }
 
@@ -51,7 +48,7 @@ void CpuEngine::pack_weights()
 {
 	std::vector<PackJob> jobs;
 
-	if (!has_tiles() || packed_version == p.version)
+	if (!packs() || packed_version == p.version)
 		return;
 	if (!packed.defined()) {
 		packed = at::empty({p.total}, at::TensorOptions().dtype(type));
@@ -74,21 +71,27 @@ void CpuEngine::pack_weights()
 }
 
 /* C has these rows and columns; the threads share the rows, or the columns if rows are few. */
-void CpuEngine::product(const kern_product &a, int64_t rows, int64_t columns)
+void CpuEngine::product(const kern_product &of, int64_t rows, int64_t columns)
 {
 	const bool by_rows = rows >= ROWS_TO_SHARE * threads;
+	const auto multiply = p.bf16 ? k->product : k->product_f32;
 	const int64_t all = by_rows ? rows : columns, blocks = (all + SHARE - 1) / SHARE;
 
+	const int64_t room = p.bf16 ? 0 : (int64_t)kern_product_scratch(of.k) / 4;
+	float *rooms = workspace(product_rooms, threads, room, at::kFloat).data_ptr<float>();
+
 	parallel(threads, [&](int t) {
+		kern_product a = of;
 		const int begin = (int)(blocks * t / threads * SHARE);
 		const int end = (int)std::min(blocks * (t + 1) / threads * SHARE, all);
 
 		if (begin >= end)
 			return;
+		a.scratch = rooms + t * room;
 		if (by_rows)
-			k->product(&a, begin, end, 0, (int)columns);
+			multiply(&a, begin, end, 0, (int)columns);
 		else
-			k->product(&a, 0, (int)rows, begin, end);
+			multiply(&a, 0, (int)rows, begin, end);
 	});
 }
 
@@ -97,9 +100,9 @@ static kern_product product_of(const at::Tensor &out, const at::Tensor &x, const
 	kern_product a = {};
 
 	a.k = (int)x.size(1);
-	a.a = (const uint16_t *)x.const_data_ptr();
+	a.a = x.const_data_ptr();
 	a.a_stride = x.size(1);
-	a.b = (const uint16_t *)panels.const_data_ptr();
+	a.b = panels.const_data_ptr();
 	a.c = out.data_ptr();
 	a.c_stride = out.size(1);
 	return a;
@@ -107,7 +110,7 @@ static kern_product product_of(const at::Tensor &out, const at::Tensor &x, const
 
 void CpuEngine::linear(at::Tensor out, const at::Tensor &x, torch_param kind, int layer, int count)
 {
-	if (has_tiles())
+	if (packs())
 		product(product_of(out, x, p.view(packed, kind, layer, count)), out.size(0),
 			out.size(1));
 	else
@@ -117,7 +120,7 @@ void CpuEngine::linear(at::Tensor out, const at::Tensor &x, torch_param kind, in
 void CpuEngine::linear_back(at::Tensor dx, const at::Tensor &d, torch_param kind, int layer,
 			    int count)
 {
-	if (has_tiles())
+	if (packs())
 		product(product_of(dx, d, p.view(packed_back, kind, layer, count)), dx.size(0),
 			dx.size(1));
 	else
@@ -134,14 +137,14 @@ void CpuEngine::gradient_product(const at::Tensor &d, const at::Tensor &x, at::T
 	kern_pack of_d = {}, of_x = {};
 	kern_product a = {};
 
-	of_d.from = (const uint16_t *)d.const_data_ptr();
+	of_d.from = d.const_data_ptr();
 	of_d.stride = outputs;
 	of_d.k = (int)d.size(0);
-	of_d.to = (uint16_t *)left.data_ptr();
+	of_d.to = left.data_ptr();
 	of_x = of_d;
-	of_x.from = (const uint16_t *)x.const_data_ptr();
+	of_x.from = x.const_data_ptr();
 	of_x.stride = inputs;
-	of_x.to = (uint16_t *)right.data_ptr();
+	of_x.to = right.data_ptr();
 	parallel(threads, [&](int t) {
 		auto share = [&](int64_t n, int i) { return (int)(n / KERN_TILE * i / threads); };
 
@@ -160,7 +163,7 @@ void CpuEngine::gradient_product(const at::Tensor &d, const at::Tensor &x, at::T
 /* gradient += d^T x */
 void CpuEngine::weight_gradient(const at::Tensor &d, const at::Tensor &x, at::Tensor gradient)
 {
-	if (has_tiles()) {
+	if (packs()) {
 		gradient_product(d, x, gradient);
 		return;
 	}

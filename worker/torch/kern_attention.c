@@ -306,6 +306,8 @@ const struct kernels KERN(table) = {
 	.accumulate = KERN(accumulate),
 	.attention = KERN(attention),
 	.attention_back = KERN(attention_back),
+	.product_f32 = KERN(product_f32),
+	.pack_f32 = KERN(pack_f32),
 #ifdef __AMX_BF16__
 	.product = KERN(product),
 	.pack_b = KERN(pack_b),

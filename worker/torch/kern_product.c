@@ -13,11 +13,12 @@ void KERN(pack_b_transposed)(const struct kern_pack *a, int begin, int end)
 
 	for (int panel = begin; panel < end; panel++)
 		for (int at = 0; at < lines; at += 16) {
-			uint16_t *to = a->to + ((ptrdiff_t)panel * lines + at) * LINE;
+			uint16_t *to = (uint16_t *)a->to + ((ptrdiff_t)panel * lines + at) * LINE;
 			__m512i r[16];
 
 			for (int i = 0; i < 16; i++)
-				r[i] = load_part(a->from + (ptrdiff_t)(panel * 16 + i) * a->stride +
+				r[i] = load_part((const uint16_t *)a->from +
+							 (ptrdiff_t)(panel * 16 + i) * a->stride +
 							 2 * at,
 						 a->k - 2 * at);
 			transpose(r);
@@ -37,17 +38,19 @@ void KERN(pack_b)(const struct kern_pack *a, int begin, int end)
 		for (int p = 0; p < lines; p++)
 			for (int panel = first; panel < least(first + ABREAST, end); panel++)
 				_mm512_storeu_si512(
-					a->to + ((ptrdiff_t)panel * lines + p) * LINE,
-					load_pairs(a->from + panel * 16, a->stride, a->k, p));
+					(uint16_t *)a->to + ((ptrdiff_t)panel * lines + p) * LINE,
+					load_pairs((const uint16_t *)a->from + panel * 16,
+						   a->stride, a->k, p));
 }
 
 static void pack_a_tile(const struct kern_pack *a, int panel, int line)
 {
-	uint16_t *to = a->to + ((ptrdiff_t)panel * lines_of(a->k) + line) * LINE;
+	uint16_t *to = (uint16_t *)a->to + ((ptrdiff_t)panel * lines_of(a->k) + line) * LINE;
 	__m512i r[16];
 
 	for (int i = 0; i < 16; i++)
-		r[i] = load_pairs(a->from + panel * 16, a->stride, a->k, line + i);
+		r[i] = load_pairs((const uint16_t *)a->from + panel * 16, a->stride, a->k,
+				  line + i);
 	transpose(r);
 	for (int i = 0; i < 16; i++)
 		_mm512_storeu_si512(to + i * LINE, r[i]);
@@ -83,13 +86,14 @@ static void one_block(const struct kern_product *p, int row, int column, int row
 	const ptrdiff_t panel = (ptrdiff_t)lines_of(p->k) * LINE;
 	struct block x = {.a_row = p->a_stride ? 2 * p->a_stride : 64,
 			  .a_step = p->a_stride ? LINE : TILE,
-			  .b = p->b + column / 16 * panel,
+			  .b = (const uint16_t *)p->b + column / 16 * panel,
 			  .panel = panel,
 			  .steps = lines_of(p->k) / 16,
 			  .sums = sums,
 			  .sums_row = 4 * BLOCK};
 
-	x.a = p->a_stride ? p->a + (ptrdiff_t)row * p->a_stride : p->a + row / 16 * panel;
+	x.a = p->a_stride ? (const uint16_t *)p->a + (ptrdiff_t)row * p->a_stride
+			  : (const uint16_t *)p->a + row / 16 * panel;
 	x.a_bottom = p->a_stride ? x.a + 16 * p->a_stride : x.a + panel;
 	if (p->add) {
 		x.sums = (float *)p->c + (ptrdiff_t)row * p->c_stride + column;

@@ -23,7 +23,12 @@ void KERN(column_sum)(const void *x, bool bf16, ptrdiff_t stride, int width, flo
 void KERN(accumulate)(float *to, const void *from, bool bf16, size_t begin, size_t end);
 void KERN(attention)(const struct kern_attention *a);
 void KERN(attention_back)(const struct kern_attention *a);
+void KERN(product_f32)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
+		       int column_end);
+void KERN(pack_f32)(const struct kern_pack *a, int begin, int end);
 #ifdef __AMX_BF16__
+void KERN(product_split)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
+			 int column_end);
 /* False, and nothing done, if the operands do not fit tiles. */
 bool KERN(attention_on_tiles)(const struct kern_attention *a);
 void KERN(product)(const struct kern_product *a, int row_begin, int row_end, int column_begin,

@@ -103,25 +103,26 @@ struct kern_attention {
 	float *scratch; /* kern_attention_scratch() floats, 64-byte aligned */
 };
 
-/* An operand of kern_product, copied into panels of 16 rows of A or 16 columns of B. A panel has
- * kern_tile_depth(k) deep columns or rows, those behind k are 0: of A in tiles of 16 rows and 32
- * columns, of B in lines of 32, a pair of rows for each column. */
+/* An operand of a product, copied into panels of 16 rows of A or 16 columns of B. A line of a panel
+ * is 64 bytes. In fp32 it is a row of B. In bf16, B has a pair of rows in a line, and A is in tiles
+ * of 16 rows and 32 columns; k is rounded up to kern_tile_depth(k), and what lies behind k is 0. */
 struct kern_pack {
-	const uint16_t *from; /* bf16 */
-	ptrdiff_t stride;     /* elements from row to row */
+	const void *from;
+	ptrdiff_t stride; /* elements from row to row */
 	int k;
-	uint16_t *to; /* 64-byte aligned */
+	void *to; /* 64-byte aligned */
 };
 
-/* C = A B, or C += A B: bf16 operands, sums in fp32. */
+/* C = A B, or C += A B. */
 struct kern_product {
 	int k;
-	const uint16_t *a;  /* rows of k, a multiple of 32; or panels */
-	ptrdiff_t a_stride; /* elements; 0: panels */
-	const uint16_t *b;  /* panels */
-	bool add;	    /* True: C is fp32 and is added to; false: C is bf16 */
+	const void *a;	    /* rows of k; or panels */
+	ptrdiff_t a_stride; /* elements; 0: panels (bf16) */
+	const void *b;	    /* panels */
+	bool add;	    /* bf16: true: C is fp32 and is added to; false: C is bf16 */
 	void *c;
 	ptrdiff_t c_stride; /* elements */
+	void *scratch;	    /* fp32: kern_product_scratch(k) bytes, 64-byte aligned */
 };
 
 #define KERN_TILE 16 /* rows and columns of a panel */
@@ -147,8 +148,13 @@ struct kernels {
 	void (*accumulate)(float *to, const void *from, bool bf16, size_t begin, size_t end);
 	void (*attention)(const struct kern_attention *a);
 	void (*attention_back)(const struct kern_attention *a);
-	/* Matrix products; NULL if the processor has no tiles. Columns come in multiples of 16.
-	 * Packing writes the panels [begin, end): of B = from, B = from^T, A = from^T. */
+	/* Matrix products. Columns come in multiples of 16, in bf16 k in multiples of 32, but for
+	 * panels. Packing writes the panels [begin, end). fp32: B = from^T. */
+	void (*product_f32)(const struct kern_product *a, int row_begin, int row_end,
+			    int column_begin, int column_end);
+	void (*pack_f32)(const struct kern_pack *a, int begin, int end);
+	/* bf16, with sums in fp32; NULL if the processor has no tiles. B = from, B = from^T and
+	 * A = from^T. */
 	void (*product)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
 			int column_end);
 	void (*pack_b)(const struct kern_pack *a, int begin, int end);
@@ -164,6 +170,9 @@ const struct kernels *kernels_get(void);
 int kernels_all(const struct kernels *ret[4]);
 /* k as panels have it: up to a multiple of 32. */
 int kern_tile_depth(int k);
+/* Columns that a product of fp32 prepares at a time, and the bytes that it needs for them. */
+int kern_product_columns(int k);
+size_t kern_product_scratch(int k);
 /* Floats of scratch for a sequence of n_k keys. */
 size_t kern_attention_scratch(int n_k, int size, bool backward);
 struct kern_drop kern_drop_site(float p, uint64_t seed, uint64_t step, int site);
