@@ -17,6 +17,7 @@ from trainyardd import DEADLINE_S, FINAL, wait_for
 
 NO_JOB = "j" + "0" * 19
 NO_RUN = "r" + "0" * 19
+NO_WEIGHTS = b"\2" + bytes(7) + b"{}"  # a whole model.safetensors, without a tensor
 
 
 def soft_limit(daemon, spare):

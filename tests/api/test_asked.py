@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from client import Daemon, look_saved
+from client import NO_WEIGHTS, Daemon, look_saved
 from trainyardd import BUILD, PYTHON
 
 ROOTS = "roots = {home}\ninterpreters = /usr/bin/python3:python3\n"
@@ -118,7 +118,7 @@ def test_an_empty_directory_is_known_at_validate(narrow, home):
     model = make(home / "model", "config.json", "vocab.txt")
     (model / "config.json").write_text("{}")
     (model / "vocab.txt").write_text("[UNK]\n")
-    (model / "model.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
+    (model / "model.safetensors").write_bytes(NO_WEIGHTS)
     jobs = (("/jobs/0/channels/train", script(source, channels={"train": str(empty)})),
             ("/jobs/0/channels/train", {"kind": "train", "model": str(model),
                                         "channels": {"train": str(empty)}}),

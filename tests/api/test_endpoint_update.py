@@ -151,8 +151,10 @@ def test_a_torn_model_changes_nothing(fresh, tiny_model, second_model, tmp_path)
     deployed(d, tiny_model)
     torn = tmp_path / "torn"
     shutil.copytree(second_model, torn)
+    job = d.submit_job({**spec(torn), "held": True})["id"]
     os.truncate(torn / "model.safetensors", 1000)
-    job = d.wait_end(d.submit_job(spec(torn))["id"])
+    d.post(f"/v1/jobs/{job}/release")
+    job = d.wait_end(job)
     assert (job["state"], job["reason"]["code"]) == ("failed", "data_corrupt"), job["reason"]
     item = d.get("/v1/endpoints/tiny")
     assert item["state"] == "in_service" and item["reason"]["code"] == "data_corrupt"

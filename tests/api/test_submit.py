@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from client import problem
+from client import NO_WEIGHTS, problem
 from trainyardd import BUILD, ROOT
 
 HEADERS = {"Content-Type": "application/json"}
@@ -301,6 +301,7 @@ def test_an_example_is_accepted(fresh, tmp_path, path):
     """What a user submits first, with a model of that name in the configuration."""
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "vocab.txt").write_text("[UNK]\n")
+    (tmp_path / "model.safetensors").write_bytes(NO_WEIGHTS)
     daemon = fresh(f"base_dir = {ROOT}\n[models]\nminilm = {tmp_path}\n")
     said = daemon.post("/v1/validate", json.loads(path.read_text())).json()
     assert said["problems"] == [] and said["valid"]
