@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses with limits on depth and counts, writes numbers in their shortest form, and has the typed
- * getters.
+ * Parses with limits on depth and counts, and has the typed getters.
  */
 #include "base/json.h"
 
 #include "base/encoding.h"
 #include "base/fileio.h"
 #include "base/own.h"
-#include "base/pytext.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -159,74 +157,6 @@ int json_read_file(int at, const char *path, size_t max_bytes, json_t **ret, str
 		return r;
 	r = json_parse(buf_str(&text), text.len, ret, reterr);
 	return r < 0 ? err_ctx(reterr, r, "%s", path) : 0;
-}
-
-/* Returns the end of the string that begins at s. */
-static const char *string_end(const char *s)
-{
-	for (s++; *s && *s != '"'; s++)
-		if (*s == '\\' && s[1])
-			s++;
-	return *s ? s + 1 : s;
-}
-
-static const char *number_end(const char *s)
-{
-	return s + strspn(s, "+-.0123456789eE");
-}
-
-/* Write a real with the shortest text that reads back equal. Jansson itself writes 17 digits
- * (0.050000000000000003), or the same smaller number of digits for all reals. */
-static int put_short(struct buf *out, const char *s)
-{
-	const char *end;
-
-	for (; *s; s = end) {
-		char text[PY_FLOAT_LEN];
-		size_t n;
-
-		if (*s == '"') {
-			end = string_end(s);
-		} else if (*s == '-' || (*s >= '0' && *s <= '9')) {
-			end = number_end(s);
-			n = (size_t)(end - s);
-			if (memchr(s, '.', n) || memchr(s, 'e', n)) {
-				buf_puts(out, py_float_repr(strtod(s, NULL), text));
-				continue;
-			}
-		} else {
-			end = s + 1;
-		}
-		buf_put(out, s, (size_t)(end - s));
-	}
-	return buf_ok(out) ? 0 : -ENOMEM;
-}
-
-/* Dump the value and append `after`. */
-static char *dump(const json_t *j, size_t flags, const char *after)
-{
-	OWN(freep) char *text = json_dumps(j, flags | JSON_ENCODE_ANY);
-	struct buf out = BUF_INIT(SIZE_MAX / 2);
-
-	if (text && put_short(&out, text) >= 0 && buf_puts(&out, after) >= 0)
-		return buf_take(&out);
-	buf_done(&out);
-	return NULL;
-}
-
-char *json_text(const json_t *j)
-{
-	return dump(j, JSON_COMPACT | JSON_SORT_KEYS, "");
-}
-
-char *json_line(const json_t *j)
-{
-	return dump(j, JSON_COMPACT, "\n");
-}
-
-char *json_pretty(const json_t *j)
-{
-	return dump(j, JSON_INDENT(2) | JSON_SORT_KEYS, "\n");
 }
 
 const char *json_get_str(const json_t *obj, const char *key, const char *fallback)

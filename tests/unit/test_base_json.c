@@ -315,6 +315,100 @@ static void test_all_kinds_of_numbers_read_back(void **state)
 	}
 }
 
+static uint32_t draw(uint32_t *seed, uint32_t n)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % n;
+}
+
+/* A text of odd characters; with U+0000 if it is no key. */
+static json_t *odd_text(uint32_t *seed, bool is_key)
+{
+	static const char *const parts[] = {
+		"a",
+		"Z",
+		"0",
+		"\"",
+		"\\",
+		"/",
+		"\b",
+		"\f",
+		"\n",
+		"\r",
+		"\t",
+		"\x01",
+		"\x1f",
+		"\x7f",
+		"\xc2\x80",
+		"\xc3\xa4",
+		"\xe2\x80\xa8",
+		"\xef\xbf\xbf",
+		"\xf0\x9f\x9a\x82",
+		" ",
+		"data:/",
+		"\\u0041",
+		"",
+		":",
+	};
+	OWN(buf_done) struct buf text = BUF_INIT(1000);
+
+	for (uint32_t i = draw(seed, 8); i; i--) {
+		const char *part = parts[draw(seed, ARRAY_LEN(parts))];
+
+		buf_put(&text, part, *part || is_key ? strlen(part) : 1);
+	}
+	return json_stringn(buf_str(&text), text.len);
+}
+
+static json_t *odd_value(uint32_t *seed, int depth)
+{
+	static const int64_t numbers[] = {0, 1, -1, 10, -100, INT64_MAX, INT64_MIN, 1000000007};
+	json_t *value, *key;
+	uint32_t what = draw(seed, depth ? 8 : 6);
+
+	if (what < 6)
+		return what == 0   ? json_true()
+		       : what == 1 ? json_false()
+		       : what == 2 ? json_null()
+		       : what == 3 ? json_integer(numbers[draw(seed, ARRAY_LEN(numbers))])
+				   : odd_text(seed, false);
+	value = what == 6 ? json_array() : json_object();
+	for (uint32_t i = draw(seed, draw(seed, 10) ? 5 : 60); i; i--) {
+		if (what == 6) {
+			json_array_append_new(value, odd_value(seed, depth - 1));
+			continue;
+		}
+		key = odd_text(seed, true);
+		json_object_set_new(value, json_string_value(key), odd_value(seed, depth - 1));
+		json_decref(key);
+	}
+	return value;
+}
+
+/* The texts are Jansson's own, which wrote them before; only real numbers differ. */
+static void test_texts_equal_those_of_jansson(void **state)
+{
+	uint32_t seed = 1;
+
+	for (int i = 0; i < 3000; i++) {
+		OWN(json_decrefp) json_t *j = odd_value(&seed, 4);
+		OWN(freep)
+		char *text = json_text(j), *line = json_line(j), *pretty = json_pretty(j);
+		OWN(freep)
+		char *compact = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+		OWN(freep) char *ordered = json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+		OWN(freep)
+		char *indented = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+		assert_string_equal(text, compact);
+		assert_memory_equal(line, ordered, strlen(ordered));
+		assert_string_equal(line + strlen(ordered), "\n");
+		assert_memory_equal(pretty, indented, strlen(indented));
+		assert_string_equal(pretty + strlen(indented), "\n");
+	}
+	assert_null(json_text(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_the_shortest_number_that_reads_back),
 		cmocka_unit_test(test_texts_that_look_like_numbers_stay),
 		cmocka_unit_test(test_all_kinds_of_numbers_read_back),
+		cmocka_unit_test(test_texts_equal_those_of_jansson),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
