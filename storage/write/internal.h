@@ -74,9 +74,9 @@ int pins_insert(struct store *st, const struct job_spec *js, const char *job,
 int model_uses_insert(struct store *st, const struct job_spec *js, const char *job,
 		      struct err *reterr) MUSTCHECK;
 /* Record the frozen copies of source directories that a new job's spec names; their removals end.
- * A spec without "/sources/" names none, and needs no call. -ERR_STALE if one has gone since the
- * submit was prepared. */
-int source_uses_insert(struct store *st, const char *job, struct err *reterr) MUSTCHECK;
+ * -ERR_STALE if one has gone since the submit was prepared. */
+int source_uses_insert(struct store *st, const json_t *spec, const char *job,
+		       struct err *reterr) MUSTCHECK;
 /* -ERR_CONFLICT if the new job's spec names an execution whose files were pruned since the check. A
  * spec without "/executions/" needs no call. */
 int prune_check_spec(struct store *st, const char *job, struct err *reterr) MUSTCHECK;

@@ -129,8 +129,7 @@ int store_run_insert(struct store *st, const struct run_spec *rs, const char *ru
 		if (json_has_text(rs->jobs[i].spec, "/" STORE_EXECUTIONS "/"))
 			r = prune_check_spec(st, ids[i], reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		if (json_has_text(rs->jobs[i].spec, "/" STORE_SOURCES "/"))
-			r = source_uses_insert(st, ids[i], reterr);
+		r = source_uses_insert(st, rs->jobs[i].spec, ids[i], reterr);
 	if (r >= 0)
 		r = warnings_of_submit(st, rs, ids, reterr);
 	/* The run's ETag also covers the events of its jobs. */

@@ -150,7 +150,7 @@ static void test_a_held_run_takes_two_queries(void **state)
 /* Before: a statement for the copies and one for the pruned files of each job. */
 static void test_a_submit_without_files_asks_for_none(void **state)
 {
-	static const char *const words[] = {"json_tree(s.spec)", "SELECT s.spec FROM jobs"};
+	static const char *const words[] = {"INTO source_uses", "SELECT s.spec FROM jobs"};
 	struct fixture *f = *state;
 	char run[ID_LEN], ids[3][ID_LEN];
 
