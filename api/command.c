@@ -22,6 +22,7 @@ static void command_free(void *state)
 	run_spec_freep(&c->run);
 	json_decref(c->json);
 	json_decref(c->answer);
+	free(c->submitted);
 	free(c);
 }
 
@@ -67,10 +68,7 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 void command_send(struct request *rq, enum command_kind kind, const char *id, int64_t number,
 		  struct run_spec *run, void (*then)(struct request *rq))
 {
-	struct command c = {.kind = kind,
-			    .number = number,
-			    .run = run, /* the manager frees the run */
-			    .json = run ? json_incref(run->warnings) : NULL};
+	struct command c = {.kind = kind, .number = number, .run = run};
 
 	queue_command(rq, &c, id, then);
 }

@@ -38,6 +38,18 @@ int costs_add_sums(struct request *rq, struct store_reader *sr, json_t *to, cons
 	return 0;
 }
 
+json_t *costs_of_job(struct request *rq, const json_t *spec, json_t *ledger)
+{
+	json_t *worst = manager_worst_case(rq->api->manager, spec), *cost;
+
+	cost = ledger || !worst
+		       ? json_incref(ledger)
+		       : json_pack("{s:s, s:s}", "reserved_usd", "0.00", "settled_usd", "0.00");
+	if (worst)
+		json_object_set_new(cost, "worst_case_usd", worst);
+	return cost;
+}
+
 /* Read the days from … to, both inclusive; default: the current month. Returns false if an error
  * was replied. */
 static bool read_range(struct request *rq, int64_t *first, int64_t *last)

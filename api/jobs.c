@@ -4,40 +4,20 @@
 #include "api/handlers.h"
 
 #include "api/command.h"
+#include "api/costs.h"
 #include "api/list.h"
 #include "api/reply.h"
 #include "api/submit.h"
-#include "base/own.h"
-#include "base/str.h"
-
-#include <stdio.h>
 
 void jobs_list(struct request *rq)
 {
 	list_reply(rq, LIST_JOBS);
 }
 
-/* Add the worst case to "cost". The ledger has only what is reserved or settled, but the worst case
- * is known before. */
-static void add_worst_case(struct request *rq, json_t *job)
-{
-	json_t *worst = manager_worst_case(rq->api->manager, job), *cost;
-
-	if (!worst)
-		return;
-	cost = json_object_get(job, "cost");
-	if (!cost) {
-		cost = json_pack("{s:s, s:s}", "reserved_usd", "0.00", "settled_usd", "0.00");
-		json_object_set_new(job, "cost", cost);
-	}
-	json_object_set_new(cost, "worst_case_usd", worst);
-}
-
-static void reply_job(struct request *rq, unsigned status, const char *id)
+static void reply_job(struct request *rq, const char *id)
 {
 	struct store_reader *sr = request_reader(rq);
-	char location[64];
-	json_t *job;
+	json_t *job, *cost;
 	struct err e;
 	int r;
 
@@ -48,39 +28,16 @@ static void reply_job(struct request *rq, unsigned status, const char *id)
 		reply_error(rq, r, &e);
 		return;
 	}
-	add_worst_case(rq, job);
-	reply_item(rq, status, job);
-	if (status != 201)
-		return;
-	str_must_format(location, sizeof(location), "/v1/jobs/%s", id);
-	reply_header(rq, "Location", location);
+	cost = costs_of_job(rq, json_object_get(job, "spec"), json_object_get(job, "cost"));
+	if (cost)
+		json_object_set_new(job, "cost", cost);
+	reply_item(rq, job);
 }
 
 void jobs_get(struct request *rq)
 {
 	if (request_id(rq, 'j'))
-		reply_job(rq, 200, rq->args[0]);
-}
-
-/* The command's result is the run; the caller needs its only job. */
-void submit_reply_job(struct request *rq)
-{
-	struct command *c = command_result(rq);
-	struct store_reader *sr;
-	char job[ID_LEN];
-	struct err e;
-	int r;
-
-	if (!c)
-		return;
-	sr = request_reader(rq);
-	if (!sr)
-		return;
-	r = store_read_first_job(sr, c->result_id, job, &e);
-	if (r < 0)
-		reply_error(rq, r, &e);
-	else
-		reply_job(rq, 201, job);
+		reply_job(rq, rq->args[0]);
 }
 
 void jobs_submit(struct request *rq)
@@ -91,7 +48,7 @@ void jobs_submit(struct request *rq)
 static void changed(struct request *rq)
 {
 	if (command_result(rq))
-		reply_job(rq, 200, rq->args[0]);
+		reply_job(rq, rq->args[0]);
 }
 
 static void change(struct request *rq, enum command_kind kind)

@@ -141,7 +141,7 @@ static bool read_filter(struct request *rq, enum list_noun noun, struct list_fil
 
 void list_reply(struct request *rq, enum list_noun noun)
 {
-	static int (*const read[])(struct store_reader *, const struct list_filter *, json_t **,
+	static int (*const read[])(struct store_reader *, const struct list_filter *, struct buf *,
 				   struct err *) = {
 		[LIST_RUNS] = store_read_runs,
 		[LIST_JOBS] = store_read_jobs,
@@ -150,8 +150,8 @@ void list_reply(struct request *rq, enum list_noun noun)
 	struct list_filter f = {0};
 	struct store_reader *sr;
 	int64_t seq, changes;
+	struct buf list = BUF_INIT(SIZE_MAX / 2);
 	char etag[96];
-	json_t *list;
 	struct err e;
 	int r;
 
@@ -171,9 +171,10 @@ void list_reply(struct request *rq, enum list_noun noun)
 		return;
 	r = read[noun](sr, &f, &list, &e);
 	if (r < 0) {
+		buf_done(&list);
 		reply_error(rq, r, &e);
 		return;
 	}
-	reply_json(rq, 200, list);
+	reply_json_text(rq, 200, &list);
 	reply_etag(rq, etag);
 }

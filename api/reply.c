@@ -81,6 +81,22 @@ void reply_json(struct request *rq, unsigned status, json_t *body)
 	reply_json_typed(rq, status, "application/json", body);
 }
 
+void reply_json_text(struct request *rq, unsigned status, struct buf *body)
+{
+	size_t len;
+	char *text;
+
+	buf_puts(body, "\n");
+	len = body->len;
+	text = buf_take(body);
+	if (text) {
+		reply_bytes(rq, status, "application/json", text, len);
+		return;
+	}
+	buf_done(body);
+	set_response(rq, 500, NULL, NULL);
+}
+
 void reply_file(struct request *rq, unsigned status, const char *type, int fd, uint64_t offset,
 		uint64_t len)
 {
@@ -263,15 +279,14 @@ bool reply_etag(struct request *rq, const char *etag)
 	return same;
 }
 
-void reply_item(struct request *rq, unsigned status, json_t *item)
+void reply_item(struct request *rq, json_t *item)
 {
 	char etag[96];
 
 	str_must_format(etag, sizeof(etag), "%s-%" PRId64, store_reader_generation(rq->reader),
 			json_get_int(item, "seq", 0));
-	reply_json(rq, status, item);
-	if (status == 200)
-		reply_etag(rq, etag);
+	reply_json(rq, 200, item);
+	reply_etag(rq, etag);
 }
 
 int reply_send(struct request *rq)

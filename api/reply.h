@@ -12,6 +12,9 @@
 
 /* Takes over `body`. NULL (memory is out) becomes a 500. */
 void reply_json(struct request *rq, unsigned status, json_t *body);
+/* As reply_json(), of JSON text without a final newline. Takes over the bytes; a buffer that has
+ * failed becomes a 500. */
+void reply_json_text(struct request *rq, unsigned status, struct buf *body);
 /* Takes over `data` (allocated by malloc; NULL only if len is 0). */
 void reply_bytes(struct request *rq, unsigned status, const char *type, char *data, size_t len);
 void reply_empty(struct request *rq, unsigned status);
@@ -51,7 +54,7 @@ void reply_sagemaker(struct request *rq, unsigned status, const char *type, json
  * before or after the body is set. */
 bool reply_etag(struct request *rq, const char *etag);
 /* Reply `item` (taken over) with its own ETag (generation and "seq"), or 304. */
-void reply_item(struct request *rq, unsigned status, json_t *item);
+void reply_item(struct request *rq, json_t *item);
 
 /* Pass the reply to the library. Returns 0, or -1 if the connection must be closed. Only server.c
  * calls this. */

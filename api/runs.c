@@ -6,19 +6,15 @@
 #include "api/list.h"
 #include "api/reply.h"
 #include "api/submit.h"
-#include "base/str.h"
-
-#include <stdio.h>
 
 void runs_list(struct request *rq)
 {
 	list_reply(rq, LIST_RUNS);
 }
 
-static void reply_run(struct request *rq, unsigned status, const char *id)
+static void reply_run(struct request *rq, const char *id)
 {
 	struct store_reader *sr = request_reader(rq);
-	char location[64];
 	json_t *run;
 	struct err e;
 	int r;
@@ -26,42 +22,27 @@ static void reply_run(struct request *rq, unsigned status, const char *id)
 	if (!sr)
 		return;
 	r = store_read_run(sr, id, &run, &e);
-	if (r < 0) {
+	if (r < 0)
 		reply_error(rq, r, &e);
-		return;
-	}
-	if (status == 201)
-		submit_add_warnings(rq, run);
-	reply_item(rq, status, run);
-	if (status != 201)
-		return;
-	str_must_format(location, sizeof(location), "/v1/runs/%s", id);
-	reply_header(rq, "Location", location);
+	else
+		reply_item(rq, run);
 }
 
 void runs_get(struct request *rq)
 {
 	if (request_id(rq, 'r'))
-		reply_run(rq, 200, rq->args[0]);
-}
-
-static void submitted(struct request *rq)
-{
-	struct command *c = command_result(rq);
-
-	if (c)
-		reply_run(rq, 201, c->result_id);
+		reply_run(rq, rq->args[0]);
 }
 
 void runs_submit(struct request *rq)
 {
-	submit(rq, submit_is_job(rq), submitted);
+	submit(rq, submit_is_job(rq), submit_reply_run);
 }
 
 static void changed(struct request *rq)
 {
 	if (command_result(rq))
-		reply_run(rq, 200, rq->args[0]);
+		reply_run(rq, rq->args[0]);
 }
 
 static void change(struct request *rq, enum command_kind kind)

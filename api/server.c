@@ -33,8 +33,11 @@
 #define CALM_SLICE_US	  (100 * USEC_PER_MSEC)
 #define CALM_TIMEOUT_S	  10 /* seconds to wait for suspended connections at the stop */
 #define FLUSH_TIMEOUT_S	  2  /* seconds to wait for unsent replies at the stop */
-/* free memory is returned to the system after a body or reply of this size */
+/* Free memory is returned to the system after a body or reply of this size. Within the pause, only
+ * a huge one returns it again. */
 #define TRIM_BYTES	  (32 << 10)
+#define TRIM_HUGE_BYTES	  (1 << 20)
+#define TRIM_PAUSE_US	  USEC_PER_SEC
 #define TRIM_CONNECTIONS  16 /* or after the last of so many connections has closed */
 
 static struct connection *connection_of(struct MHD_Connection *connection)
@@ -73,15 +76,27 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
 	return rq;
 }
 
+static void trim_after(uint64_t bytes)
+{
+	static int64_t trimmed_us; /* of all threads */
+	int64_t now_us = clock_mono_us();
+
+	if (bytes < TRIM_HUGE_BYTES &&
+	    now_us - __atomic_load_n(&trimmed_us, __ATOMIC_RELAXED) < TRIM_PAUSE_US)
+		return;
+	__atomic_store_n(&trimmed_us, now_us, __ATOMIC_RELAXED);
+	malloc_trim(0);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 			 enum MHD_RequestTerminationCode cause)
 {
 	struct request *rq = *con_cls;
-	bool big;
+	uint64_t bytes;
 
 	if (!rq)
 		return;
-	big = rq->body_seen >= TRIM_BYTES || rq->reply_bytes >= TRIM_BYTES;
+	bytes = rq->body_seen > rq->reply_bytes ? rq->body_seen : rq->reply_bytes;
 	if (rq->response)
 		MHD_destroy_response(rq->response);
 	request_done(rq);
@@ -89,8 +104,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	api_count(rq->api, API_ACTIVE, -1);
 	free(rq);
 	*con_cls = NULL;
-	if (big)
-		malloc_trim(0);
+	if (bytes >= TRIM_BYTES)
+		trim_after(bytes);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_cls,

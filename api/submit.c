@@ -3,9 +3,12 @@
 #include "api/submit.h"
 
 #include "api/command.h"
+#include "api/costs.h"
 #include "api/handlers.h"
 #include "api/reply.h"
+#include "base/json_put.h"
 #include "base/own.h"
+#include "base/str.h"
 
 #define SUBMIT_TRIES 3
 
@@ -21,6 +24,48 @@ void submit_refused(struct request *rq, const char *code, json_t *problems)
 	else
 		reply_problems(rq, 422, code, json_incref(problems), "the spec has %zu problems",
 			       n);
+}
+
+static void reply_created(struct request *rq, const char *noun, const char *id, struct buf *body)
+{
+	char location[64];
+
+	buf_puts(body, "}");
+	reply_json_text(rq, 201, body);
+	str_must_format(location, sizeof(location), "/v1/%s/%s", noun, id);
+	reply_header(rq, "Location", location);
+}
+
+void submit_reply_run(struct request *rq)
+{
+	struct command *c = command_result(rq);
+	struct buf body = BUF_INIT(SIZE_MAX / 2);
+
+	if (!c)
+		return;
+	answer_submitted_run(&body, c->run, c->submitted);
+	if (json_array_size(c->run->warnings)) {
+		answer_key(&body, "warnings");
+		json_put(&body, c->run->warnings, JSON_KEYS_IN_ORDER);
+	}
+	reply_created(rq, "runs", c->submitted->run, &body);
+}
+
+void submit_reply_job(struct request *rq)
+{
+	struct command *c = command_result(rq);
+	struct buf body = BUF_INIT(SIZE_MAX / 2);
+	OWN(json_decrefp) json_t *cost = NULL;
+
+	if (!c)
+		return;
+	answer_submitted_job(&body, c->run, c->submitted);
+	cost = costs_of_job(rq, c->run->jobs[0].spec, NULL);
+	if (cost) {
+		answer_key(&body, "cost");
+		json_put(&body, cost, JSON_KEYS_IN_ORDER);
+	}
+	reply_created(rq, "jobs", c->submitted->jobs[0], &body);
 }
 
 static void answered(struct request *rq);
@@ -52,7 +97,7 @@ static void answered(struct request *rq)
 {
 	struct command *c = rq->state;
 
-	if (c->result != -ERR_STALE || !c->run || rq->submits == SUBMIT_TRIES) {
+	if (c->result != -ERR_STALE || rq->submits == SUBMIT_TRIES) {
 		rq->submitted(rq);
 		return;
 	}
@@ -65,14 +110,6 @@ void submit(struct request *rq, bool is_job, void (*then)(struct request *rq))
 {
 	rq->submitted = then;
 	prepare(rq, is_job);
-}
-
-void submit_add_warnings(const struct request *rq, json_t *item)
-{
-	const struct command *c = rq->state;
-
-	if (c->kind == COMMAND_SUBMIT && json_array_size(c->json))
-		json_object_set(item, "warnings", c->json);
 }
 
 bool submit_is_job(const struct request *rq)

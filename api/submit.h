@@ -12,7 +12,6 @@ bool submit_is_job(const struct request *rq);
 void submit(struct request *rq, bool is_job, void (*then)(struct request *rq));
 /* Reply 422 with all problems of a body. */
 void submit_refused(struct request *rq, const char *code, json_t *problems);
-/* In `then`: add the submit's warnings to `item` as "warnings", if there are any. */
-void submit_add_warnings(const struct request *rq, json_t *item);
-/* jobs.c, a `then` for one job: reply 201 with the job. */
+/* A `then`: reply 201 with the run, or with its only job, as they are at the commit. */
+void submit_reply_run(struct request *rq);
 void submit_reply_job(struct request *rq);

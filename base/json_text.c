@@ -3,7 +3,7 @@
  * Writes JSON values as text, in one pass and with numbers in their shortest form. The texts equal
  * those of Jansson's json_dumps() but for real numbers: Jansson writes 17 digits of them.
  */
-#include "base/json.h"
+#include "base/json_put.h"
 
 #include "base/own.h"
 #include "base/pytext.h"
@@ -62,7 +62,7 @@ static void escape_put(struct buf *out, unsigned char c)
 		buf_printf(out, "\\u%04X", c);
 }
 
-static void string_put(struct buf *out, const char *s, size_t len)
+void json_put_string(struct buf *out, const char *s, size_t len)
 {
 	size_t from = 0;
 
@@ -80,7 +80,7 @@ static void string_put(struct buf *out, const char *s, size_t len)
 	buf_put(out, "\"", 1);
 }
 
-static void int_put(struct buf *out, int64_t v)
+void json_put_int(struct buf *out, int64_t v)
 {
 	uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
 	char text[INT_LEN], *at = text + sizeof(text);
@@ -114,7 +114,7 @@ static void separate(struct writer *w, size_t i)
 static void member_put(struct writer *w, size_t i, const struct member *m)
 {
 	separate(w, i);
-	string_put(w->out, m->key, m->len);
+	json_put_string(w->out, m->key, m->len);
 	buf_put(w->out, ": ", w->pretty ? 2 : 1);
 	value_put(w, m->value);
 }
@@ -212,10 +212,10 @@ static void value_put(struct writer *w, const json_t *v)
 		array_put(w, v);
 		return;
 	case JSON_STRING:
-		string_put(w->out, json_string_value(v), json_string_length(v));
+		json_put_string(w->out, json_string_value(v), json_string_length(v));
 		return;
 	case JSON_INTEGER:
-		int_put(w->out, json_integer_value(v));
+		json_put_int(w->out, json_integer_value(v));
 		return;
 	case JSON_REAL:
 		buf_puts(w->out, py_float_repr(json_real_value(v), text));
@@ -230,6 +230,11 @@ static void value_put(struct writer *w, const json_t *v)
 		buf_put(w->out, "null", 4);
 		return;
 	}
+}
+
+void json_put(struct buf *out, const json_t *j, enum json_keys keys)
+{
+	value_put(&(struct writer){.out = out, .sorted = keys == JSON_KEYS_SORTED}, j);
 }
 
 /* Write the value and append `after`. */

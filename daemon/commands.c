@@ -59,7 +59,7 @@ static int run_submit(struct manager *mgr, struct command *c, struct err *reterr
 	if (r < 0)
 		return r;
 	id_new('r', id);
-	r = store_run_insert(mgr->store, c->run, id, clock_now_us(), reterr);
+	r = store_run_insert(mgr->store, c->run, id, clock_now_us(), &c->submitted, reterr);
 	if (r < 0)
 		return r;
 	str_assign(c->result_id, id);

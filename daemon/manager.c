@@ -88,6 +88,7 @@ static void run_commands(struct manager *mgr, struct command_list *list)
 		return;
 	STAILQ_FOREACH(c, list, link) {
 		json_decref(TAKE(c->answer));
+		free(TAKE(c->submitted));
 		c->err = (struct err){0};
 		c->result_id[0] = '\0';
 		run_apart(mgr, c);
@@ -111,8 +112,6 @@ static void run_batch(struct manager *mgr)
 	}
 	while ((c = STAILQ_FIRST(&list))) {
 		STAILQ_REMOVE_HEAD(&list, link);
-		if (r < 0 || c->result != -ERR_STALE)
-			run_spec_free(TAKE(c->run));
 		if (r < 0) {
 			c->result = headroom_code(r);
 			err_set(&c->err, -c->result, "nothing was stored: %s", err.msg);

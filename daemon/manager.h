@@ -25,6 +25,7 @@
 
 struct manager;
 struct feed;
+struct submitted;
 struct store_reader; /* defined in storage/store_read.h */
 
 enum command_kind {
@@ -59,18 +60,20 @@ struct command {
 	enum command_kind kind;
 	char id[SPEC_NAME_MAX + 1];
 	int64_t number;
-	struct run_spec *run; /* the manager takes it over */
+	struct run_spec *run; /* the caller's */
 	void (*done)(struct command *c);
 	void *userdata;
 
 	/* 0 or negative: -ERR_NOT_FOUND, -ERR_CONFLICT, -ERR_EXISTS. -ERR_STALE: the run must be
-	 * prepared again; the caller gets `run` back. If the commit fails, all commands of the
-	 * batch get -ENOSPC (disk full) or -ERR_UNAVAILABLE */
+	 * prepared again. If the commit fails, all commands of the batch get -ENOSPC (disk full) or
+	 * -ERR_UNAVAILABLE */
 	int result;
 	struct err err; /* set if result < 0 */
 	char result_id[SPEC_NAME_MAX + 1];
-	json_t *json;	/* the caller's: a submit's warnings, a model's source, a prune's runs */
-	json_t *answer; /* of explain and prune; the caller releases it */
+	json_t *json; /* the caller's: a model's source, a prune's runs */
+	/* of a submit, if result is 0 (storage/answer.h); the caller frees it */
+	struct submitted *submitted;
+	json_t *answer;		    /* of explain and prune; the caller releases it */
 	STAILQ_ENTRY(command) link; /* private to the manager */
 };
 
@@ -161,11 +164,11 @@ int manager_invoke(struct manager *mgr, struct invocation *inv, struct err *rete
 void invocation_clear(struct invocation *inv);
 
 /* Money: the configuration's caps; the date of the price table ("2025-11", borrowed); the worst
- * case of a job in the form of store_read_job(), as decimal text. The last is a new reference, NULL
- * for a job that costs nothing. */
+ * case of a job with this spec, as decimal text. The last is a new reference, NULL for a job that
+ * costs nothing. */
 struct money_caps manager_money_caps(const struct manager *mgr);
 const char *manager_prices_noted(const struct manager *mgr);
-json_t *manager_worst_case(const struct manager *mgr, const json_t *job);
+json_t *manager_worst_case(const struct manager *mgr, const json_t *spec);
 
 /* Snapshots as new references. */
 json_t *manager_devices(struct manager *mgr); /* GET /v1/devices */

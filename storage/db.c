@@ -105,12 +105,21 @@ const char *db_dir(const struct db *db)
 	return db->dir;
 }
 
+static void forget_text(struct db_stmt *q)
+{
+	sqlite3_finalize(q->s);
+	free((char *)q->sql);
+	*q = (struct db_stmt){0};
+}
+
 void db_close(struct db *db)
 {
 	if (!db)
 		return;
 	for (size_t i = 0; i < DB_CACHE_MAX; i++)
 		sqlite3_finalize(db->cache[i].s);
+	for (size_t i = 0; i < DB_TEXTS_MAX; i++)
+		forget_text(&db->texts[i]);
 	sqlite3_close(db->h);
 	free(db->dir);
 	free(db);
@@ -160,6 +169,39 @@ static int cached(struct db *db, const char *sql, struct db_stmt **ret, struct e
 		*ret = q;
 		return 0;
 	}
+	return 0;
+}
+
+/* Find the kept statement of a text, or prepare it in place of the oldest one. *ret is NULL if that
+ * one is in use. */
+static int kept(struct db *db, const char *sql, struct db_stmt **ret, struct err *reterr)
+{
+	struct db_stmt *q;
+	int r;
+
+	*ret = NULL;
+	for (size_t i = 0; i < DB_TEXTS_MAX; i++) {
+		q = &db->texts[i];
+		if (!q->sql || !str_eq(q->sql, sql))
+			continue;
+		*ret = q->busy ? NULL : q;
+		return 0;
+	}
+	q = &db->texts[db->texts_next];
+	if (q->busy)
+		return 0;
+	forget_text(q);
+	r = prepare(db, q, sql, SQLITE_PREPARE_PERSISTENT, reterr);
+	if (r < 0)
+		return r;
+	q->cached = true;
+	q->sql = strdup(sql);
+	if (!q->sql) {
+		forget_text(q);
+		return err_errno(reterr, ENOMEM, "use the database");
+	}
+	db->texts_next = (db->texts_next + 1) % DB_TEXTS_MAX;
+	*ret = q;
 	return 0;
 }
 
@@ -241,6 +283,8 @@ int db_query_text(struct db *db, const char *sql, const struct db_val *args, siz
 	int r = check_tx(db, reterr);
 
 	if (r >= 0)
+		r = kept(db, sql, &q, reterr);
+	if (r >= 0 && !q)
 		r = uncached(db, sql, &q, reterr);
 	return r < 0 ? r : start(db, q, args, args_n, ret, reterr);
 }

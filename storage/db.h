@@ -71,7 +71,7 @@ int db_query(struct db *db, const char *sql, const struct db_val *args, size_t a
 /* As db_query(), then db_step() to the first row. */
 int db_first(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
 	     struct db_stmt **ret, struct err *reterr) MUSTCHECK;
-/* As db_query(), for SQL text that was built at run time. The statement is not cached. */
+/* As db_query(), for SQL text that was built at run time. The newest few statements are kept. */
 int db_query_text(struct db *db, const char *sql, const struct db_val *args, size_t args_n,
 		  struct db_stmt **ret, struct err *reterr) MUSTCHECK;
 /* Returns 1 if there is a row, 0 after the last row, or a negative error. */
@@ -106,6 +106,10 @@ int db_col_path(struct db_stmt *q, int col, char *buf, size_t size, struct err *
 /* Read a JSON column as a new reference. *ret is NULL if the column is NULL. -ERR_CORRUPT if the
  * text does not parse. */
 int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
+/* Append the value of a JSON column to *out as text, as db_col_json() and json_put() would: nothing
+ * if the column is NULL. `plain`: the column was bound with DB_PLAIN. */
+int db_col_json_put(struct db_stmt *q, int col, bool plain, struct buf *out,
+		    struct err *reterr) MUSTCHECK;
 /* As db_col_json(), for a column that was bound with DB_PLAIN. */
 int db_col_plain(struct db_stmt *q, int col, json_t **ret, struct err *reterr) MUSTCHECK;
 

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #define DB_CACHE_MAX 128 /* statements in the cache; any others are prepared at each call */
+#define DB_TEXTS_MAX 4	 /* statements kept of those whose text was built at run time */
 
 struct db_stmt {
 	struct db *db;
@@ -23,6 +24,8 @@ struct db {
 	bool in_tx;
 	int tx_code; /* the error that ended the transaction early; 0: none */
 	struct db_stmt cache[DB_CACHE_MAX];
+	struct db_stmt texts[DB_TEXTS_MAX]; /* their `sql` is owned */
+	size_t texts_next;		    /* the one that makes room for a new text */
 };
 
 /* Fill *reterr for SQLite's code `rc`. Returns the error. */

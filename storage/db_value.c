@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of a statement: binding parameters, reading columns. */
+#include "base/json_put.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/db_parts.h"
 #include "storage/paths.h"
+#include "storage/stored_json.h"
 
 #include <math.h>
 #include <string.h>
@@ -134,4 +136,19 @@ int db_col_json(struct db_stmt *q, int col, json_t **ret, struct err *reterr)
 		return r;
 	*ret = paths_unpack(q->db->dir, *ret);
 	return *ret ? 0 : err_errno(reterr, ENOMEM, "use the database");
+}
+
+int db_col_json_put(struct db_stmt *q, int col, bool plain, struct buf *out, struct err *reterr)
+{
+	OWN(json_decrefp) json_t *value = NULL;
+	const char *s = (const char *)sqlite3_column_text(q->s, col);
+	int r;
+
+	if (!s || stored_json_put(out, s, (size_t)sqlite3_column_bytes(q->s, col),
+				  plain ? NULL : q->db->dir))
+		return 0;
+	r = plain ? db_col_plain(q, col, &value, reterr) : db_col_json(q, col, &value, reterr);
+	if (r >= 0)
+		json_put(out, value, JSON_KEYS_IN_ORDER);
+	return r;
 }

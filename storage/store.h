@@ -108,9 +108,11 @@ struct job_rows {
 void job_rows_done(struct job_rows *rows);
 
 /* Insert a run with its jobs and needs. A job without needs is queued, every other job is blocked.
- * Events "run_created" and "job_created". */
+ * Events "run_created" and "job_created". The caller frees *ret (storage/answer.h); `ret` may be
+ * NULL. */
+struct submitted;
 int store_run_insert(struct store *st, const struct run_spec *rs, const char *run_id,
-		     int64_t now_us, struct err *reterr) MUSTCHECK;
+		     int64_t now_us, struct submitted **ret, struct err *reterr) MUSTCHECK;
 int store_job_get(struct store *st, const char *id, struct job_row *ret,
 		  struct err *reterr) MUSTCHECK;
 int store_jobs_of_run(struct store *st, const char *run, struct job_rows *ret,

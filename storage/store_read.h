@@ -16,6 +16,7 @@
 #include "jobs/kind.h"
 #include "jobs/spec/spec.h"
 #include "jobs/state.h"
+#include "storage/answer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,14 +53,15 @@ struct list_filter {
 		*sort; /* "-created_at" (default), "created_at", "metrics.NAME", "-metrics.NAME" */
 	bool with_short; /* view=short: id, name, state and times only */
 	bool with_spec;	 /* view=full: runs as submitted, jobs with all defaults */
+	bool only_items; /* append […], without the page around it */
 };
 
-/* {"items":[…],"next_cursor":…}; newest first. */
-int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+/* Append {"items":[…],"next_cursor":…} as text; newest first. After an error *out holds a part. */
+int store_read_runs(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 		    struct err *reterr) MUSTCHECK;
-int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+int store_read_jobs(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 		    struct err *reterr) MUSTCHECK;
-int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 			 struct err *reterr) MUSTCHECK;
 
 int store_read_run(struct store_reader *sr, const char *id, json_t **ret,
@@ -83,9 +85,6 @@ int store_read_endpoint_previous(struct store_reader *sr, const char *name, json
 int store_read_attempts(struct store_reader *sr, const char *job, json_t **ret,
 			struct err *reterr) MUSTCHECK;
 
-/* Find the first job of a run. -ERR_NOT_FOUND. */
-int store_read_first_job(struct store_reader *sr, const char *run, char ret_job[ID_LEN],
-			 struct err *reterr) MUSTCHECK;
 /* Find the job `job` of a run. `run` is the run's id, or the name of which the newest succeeded run
  * is taken. -ERR_NOT_FOUND: the message says whether the run or the job is missing. */
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,
@@ -187,8 +186,8 @@ struct job_counts {
 };
 int store_read_job_counts(struct store_reader *sr, struct job_counts *ret,
 			  struct err *reterr) MUSTCHECK;
-/* Queued and blocked jobs in the order of their start. */
-int store_read_queue(struct store_reader *sr, int limit, json_t **ret,
+/* Append the queued and blocked jobs in the order of their start: a list, as text. */
+int store_read_queue(struct store_reader *sr, int limit, struct buf *out,
 		     struct err *reterr) MUSTCHECK;
 /* The newest seq, and a counter of state changes (for the ETags of lists). */
 int store_read_versions(struct store_reader *sr, int64_t *ret_seq, int64_t *ret_state_changes,

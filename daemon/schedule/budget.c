@@ -148,15 +148,15 @@ json_t *budget_text(const struct settings *set, const json_t *spec, enum job_kin
 	return json_string(money_format(text, micro_usd));
 }
 
-json_t *manager_worst_case(const struct manager *mgr, const json_t *job)
+json_t *manager_worst_case(const struct manager *mgr, const json_t *spec)
 {
 	enum job_target target;
 	enum job_kind kind;
 
-	if (job_target_parse(json_get_str(job, "target", ""), &target) < 0 ||
-	    job_kind_parse(json_get_str(job, "kind", ""), &kind) < 0)
+	if (job_target_parse(json_get_str(spec, "target", ""), &target) < 0 ||
+	    job_kind_parse(json_get_str(spec, "kind", ""), &kind) < 0)
 		return NULL;
-	return budget_text(mgr->settings, json_object_get(job, "spec"), kind, target);
+	return budget_text(mgr->settings, spec, kind, target);
 }
 
 struct money_caps manager_money_caps(const struct manager *mgr)

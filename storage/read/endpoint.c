@@ -2,6 +2,7 @@
 /* Answers about endpoints: lists, and one endpoint by name. API threads call this through
  * store_read.h. */
 #include "base/clock.h"
+#include "base/json_put.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "jobs/spec/spec.h"
@@ -53,8 +54,7 @@ static int add_long(json_t *endpoint, struct db_stmt *q, struct err *reterr)
 	return set_col_json(endpoint, "result", q, 18, reterr);
 }
 
-static int endpoint_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
-			 struct err *reterr)
+static int endpoint_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *reterr)
 {
 	OWN(json_decrefp)
 	json_t *endpoint = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", db_col_text(q, 0),
@@ -63,7 +63,7 @@ static int endpoint_item(struct db_stmt *q, const struct list_filter *f, json_t 
 				     "deleted_at", col_time(q, 5));
 	int r = endpoint ? 0 : out_of_memory(reterr);
 
-	if (r >= 0 && !(f && f->with_short))
+	if (r >= 0 && !is_short)
 		r = add_long(endpoint, q, reterr);
 	if (r < 0)
 		return r;
@@ -71,12 +71,23 @@ static int endpoint_item(struct db_stmt *q, const struct list_filter *f, json_t 
 	return 0;
 }
 
+static int endpoint_item(struct db_stmt *q, const struct list_filter *f, struct buf *out,
+			 struct err *reterr)
+{
+	OWN(json_decrefp) json_t *endpoint = NULL;
+	int r = endpoint_json(q, f->with_short, &endpoint, reterr);
+
+	if (r >= 0)
+		json_put(out, endpoint, JSON_KEYS_IN_ORDER);
+	return r;
+}
+
 static const char *state_name(int i)
 {
 	return endpoint_state_str((enum endpoint_state)i);
 }
 
-int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 			 struct err *reterr)
 {
 	OWN(page_done) struct page p;
@@ -87,7 +98,7 @@ int store_read_endpoints(struct store_reader *sr, const struct list_filter *f, j
 	page_sql(&p, "SELECT " ENDPOINT_COLUMNS ", e.created_us, e.n FROM endpoints e ");
 	page_where_common(&p, true, true);
 	page_where_bits(&p, "state", f->states, ENDPOINT_STATES_, state_name);
-	return page_read(&p, sr, endpoint_item, ENDPOINT_COLUMNS_N, ret, reterr);
+	return page_read(&p, sr, endpoint_item, ENDPOINT_COLUMNS_N, out, reterr);
 }
 
 int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret, struct err *reterr)
@@ -103,7 +114,7 @@ int store_read_endpoint(struct store_reader *sr, const char *name, json_t **ret,
 		return err_set(reterr, ERR_NOT_FOUND,
 			       "there is no endpoint '%.64s'; GET /v1/endpoints lists them", name);
 	if (r > 0)
-		r = endpoint_item(q, NULL, &endpoint, reterr);
+		r = endpoint_json(q, false, &endpoint, reterr);
 	if (r >= 0)
 		r = add_sagemaker(endpoint, sr, NULL, db_col_text(q, 0), reterr);
 	if (r < 0)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "storage/answer.h"
 #include "storage/db.h"
 #include "storage/store_read.h"
 
@@ -36,6 +37,10 @@ struct page {
 	bool has_where;
 	struct db_val args[READ_ARGS_MAX];
 	size_t args_n;
+	int items_n;  /* of the page, so far */
+	size_t specs; /* bytes of their specs */
+	uint64_t key; /* the last item's place in the order */
+	int64_t n;
 };
 
 /* Check limit, sort and cursor. `metrics`: True if a metric may sort the list. */
@@ -52,12 +57,12 @@ void page_where_tag(struct page *p);
 /* Append "state IN (…)" for the bits that are set; column is "state" or "kind". */
 void page_where_bits(struct page *p, const char *column, uint32_t bits, int n,
 		     const char *(*name)(int i));
-/* Append the cursor's condition, ORDER BY and LIMIT, then run the query. Calls `item` for each
- * row. */
+/* Append the cursor's condition, ORDER BY and LIMIT to the query, then run it. `item` appends each
+ * row to *out, and the page appends what is around the items. */
 int page_read(struct page *p, struct store_reader *sr,
-	      int (*item)(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+	      int (*item)(struct db_stmt *q, const struct list_filter *f, struct buf *out,
 			  struct err *reterr),
-	      int key_col, json_t **ret, struct err *reterr) MUSTCHECK;
+	      int key_col, struct buf *out, struct err *reterr) MUSTCHECK;
 
 /* {"code","message"} from two text columns, or null. New reference. */
 json_t *col_reason_json(struct db_stmt *q, int col);
@@ -66,9 +71,6 @@ json_t *col_id_or_null(struct db_stmt *q, int col); /* new reference */
 /* Set `key` to the parsed JSON of a column. A NULL column sets nothing. */
 int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col,
 		 struct err *reterr) MUSTCHECK;
-/* As set_col_json(), for a column that was written with DB_PLAIN. */
-int set_col_plain(json_t *obj, const char *key, struct db_stmt *q, int col,
-		  struct err *reterr) MUSTCHECK;
 int out_of_memory(struct err *reterr);
 /* 0 means `fallback`; any other limit must be in 1 … max. -ERR_INVALID otherwise. */
 int check_limit(int limit, int fallback, int max, int *ret, struct err *reterr) MUSTCHECK;
@@ -84,12 +86,7 @@ int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const ch
 	"'pointer', w.pointer, 'detail', w.detail, 'count', w.count))), '[]') FROM "    \
 	"(SELECT * FROM warnings WHERE job = " job " AND attempt IN " attempts " ORDER BY n) w) "
 
-/* Forms of a job, with the columns of JOB_COLUMNS. Each form has all fields of the form before. */
-enum job_form {
-	JOB_FORM_SHORT,	 /* view=short */
-	JOB_FORM_IN_RUN, /* job of a run's answer */
-	JOB_FORM_LIST,
-};
+/* The columns of struct job_answer, and of "queued_at". */
 #define JOB_COLUMNS                                                                              \
 	"j.id, j.run, j.name, j.kind, j.target, j.state, j.reason_code, j.reason_message, "      \
 	"j.attempt, j.priority, j.tags, j.created_us, j.started_us, j.finished_us, a.progress, " \
@@ -97,4 +94,8 @@ enum job_form {
 		"j.id", "(0, j.attempt)") ", (SELECT r.pruned_us FROM runs r WHERE r.id = j.run) "
 #define JOB_COLUMNS_N 22
 #define JOB_FROM      "FROM jobs j LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
-int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr) MUSTCHECK;
+/* Append a row as answer_job() does. */
+int job_row_put(struct db_stmt *q, enum job_form form, struct buf *out,
+		struct err *reterr) MUSTCHECK;
+/* Parse the text of an object whose last brace is still missing. */
+int answer_parse(struct buf *text, json_t **ret, struct err *reterr) MUSTCHECK;

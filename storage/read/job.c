@@ -33,71 +33,88 @@ enum { /* JOB_COLUMNS */
 	C_PRUNED,
 };
 
-static int add_in_run(json_t *job, struct db_stmt *q, struct err *reterr)
-{
-	OWN(json_decrefp)
-	json_t *more = json_pack(
-		"{s:s, s:s, s:o, s:i, s:I, s:b}", "kind", db_col_text(q, C_KIND), "target",
-		db_col_text(q, C_TARGET), "reason", col_reason_json(q, C_REASON), "attempt",
-		(int)db_col_int(q, C_ATTEMPT), "seq", (json_int_t)db_col_int(q, C_SEQ), "held",
-		(int)db_col_int(q, C_HELD));
-	int r;
+/* Parts of a row that are JSON. */
+struct job_parts {
+	struct buf progress, warnings, tags, outputs;
+};
 
-	if (!more || json_object_update(job, more) < 0)
-		return out_of_memory(reterr);
-	r = set_col_json(job, "progress", q, C_PROGRESS, reterr);
-	return r < 0 ? r : set_col_json(job, "warnings", q, C_WARNINGS, reterr);
+static void job_parts_done(struct job_parts *p)
+{
+	buf_done(&p->progress);
+	buf_done(&p->warnings);
+	buf_done(&p->tags);
+	buf_done(&p->outputs);
 }
 
-static int add_list(json_t *job, struct db_stmt *q, struct err *reterr)
+static int read_parts(struct db_stmt *q, enum job_form form, struct job_parts *p,
+		      struct err *reterr)
 {
-	OWN(json_decrefp)
-	json_t *more = json_pack("{s:s, s:i, s:o}", "run", db_col_text(q, C_RUN), "priority",
-				 (int)db_col_int(q, C_PRIORITY), "cancel_requested_at",
-				 col_time(q, C_CANCEL));
-	int r;
+	int r = 0;
 
-	if (!more || json_object_update(job, more) < 0)
-		return out_of_memory(reterr);
-	if (db_col_int(q, C_PRUNED))
-		json_object_set_new(job, "pruned_at", col_time(q, C_PRUNED));
-	r = set_col_plain(job, "tags", q, C_TAGS, reterr);
-	return r < 0 ? r : set_col_json(job, "outputs", q, C_OUTPUTS, reterr);
-}
-
-int job_json(struct db_stmt *q, enum job_form form, json_t **ret, struct err *reterr)
-{
-	OWN(json_decrefp)
-	json_t *job = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", db_col_text(q, C_ID),
-				"name", db_col_text(q, C_NAME), "state", db_col_text(q, C_STATE),
-				"created_at", col_time(q, C_CREATED), "started_at",
-				col_time(q, C_STARTED), "finished_at", col_time(q, C_FINISHED));
-	int r = job ? 0 : out_of_memory(reterr);
-
+	if (form >= JOB_FORM_IN_RUN)
+		r = db_col_json_put(q, C_PROGRESS, false, &p->progress, reterr);
 	if (r >= 0 && form >= JOB_FORM_IN_RUN)
-		r = add_in_run(job, q, reterr);
+		r = db_col_json_put(q, C_WARNINGS, false, &p->warnings, reterr);
 	if (r >= 0 && form >= JOB_FORM_LIST)
-		r = add_list(job, q, reterr);
+		r = db_col_json_put(q, C_TAGS, true, &p->tags, reterr);
+	if (r >= 0 && form >= JOB_FORM_LIST)
+		r = db_col_json_put(q, C_OUTPUTS, false, &p->outputs, reterr);
+	if (r >= 0 &&
+	    (p->progress.failed || p->warnings.failed || p->tags.failed || p->outputs.failed))
+		r = out_of_memory(reterr);
+	return r;
+}
+
+int job_row_put(struct db_stmt *q, enum job_form form, struct buf *out, struct err *reterr)
+{
+	OWN(job_parts_done)
+	struct job_parts p = {BUF_INIT(SIZE_MAX / 2), BUF_INIT(SIZE_MAX / 2),
+			      BUF_INIT(SIZE_MAX / 2), BUF_INIT(SIZE_MAX / 2)};
+	int r = read_parts(q, form, &p, reterr);
+
 	if (r < 0)
 		return r;
-	*ret = TAKE(job);
+	answer_job(out,
+		   &(struct job_answer){
+			   .id = db_col_text(q, C_ID),
+			   .run = db_col_text(q, C_RUN),
+			   .name = db_col_text(q, C_NAME),
+			   .kind = db_col_text(q, C_KIND),
+			   .target = db_col_text(q, C_TARGET),
+			   .state = db_col_text(q, C_STATE),
+			   .reason_code = db_col_text(q, C_REASON),
+			   .reason_message = db_col_text(q, C_REASON + 1),
+			   .created_us = db_col_int(q, C_CREATED),
+			   .started_us = db_col_int(q, C_STARTED),
+			   .finished_us = db_col_int(q, C_FINISHED),
+			   .cancel_us = db_col_int(q, C_CANCEL),
+			   .pruned_us = db_col_int(q, C_PRUNED),
+			   .attempt = db_col_int(q, C_ATTEMPT),
+			   .priority = db_col_int(q, C_PRIORITY),
+			   .seq = db_col_int(q, C_SEQ),
+			   .held = db_col_int(q, C_HELD),
+			   .progress = buf_str(&p.progress),
+			   .warnings = buf_str(&p.warnings),
+			   .tags = buf_str(&p.tags),
+			   .outputs = buf_str(&p.outputs),
+		   },
+		   form);
 	return 0;
 }
 
 /* ---- lists ---- */
 
-static int job_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+static int job_item(struct db_stmt *q, const struct list_filter *f, struct buf *out,
 		    struct err *reterr)
 {
-	OWN(json_decrefp) json_t *job = NULL;
-	int r = job_json(q, f->with_short ? JOB_FORM_SHORT : JOB_FORM_LIST, &job, reterr);
+	int r = job_row_put(q, f->with_short ? JOB_FORM_SHORT : JOB_FORM_LIST, out, reterr);
 
-	if (r >= 0 && f->with_spec)
-		r = set_col_json(job, "spec", q, JOB_COLUMNS_N + 2, reterr);
-	if (r < 0)
-		return r;
-	*ret = TAKE(job);
-	return 0;
+	if (r >= 0 && f->with_spec) {
+		answer_key(out, "spec");
+		r = db_col_json_put(q, JOB_COLUMNS_N + 2, false, out, reterr);
+	}
+	buf_puts(out, "}");
+	return r;
 }
 
 static const char *state_name(int i)
@@ -158,7 +175,7 @@ static int check_metric(struct store_reader *sr, const char *name, struct err *r
 		       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+int store_read_jobs(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 		    struct err *reterr)
 {
 	OWN(page_done) struct page p;
@@ -181,7 +198,7 @@ int store_read_jobs(struct store_reader *sr, const struct list_filter *f, json_t
 	page_where_bits(&p, "state", f->states, JOB_STATES_, state_name);
 	page_where_bits(&p, "kind", f->kinds, JOB_KINDS_, kind_name);
 	page_where_tag(&p);
-	return page_read(&p, sr, job_item, JOB_COLUMNS_N, ret, reterr);
+	return page_read(&p, sr, job_item, JOB_COLUMNS_N, out, reterr);
 }
 
 /* The first rows of both states in the queue's order, each read from an index in that order. */
@@ -195,28 +212,24 @@ static const char queue_sql[] =
 	"LEFT JOIN attempts a ON a.job = j.id AND a.number = j.attempt "
 	"ORDER BY w.blocked, j.held, j.priority DESC, j.n";
 
-int store_read_queue(struct store_reader *sr, int limit, json_t **ret, struct err *reterr)
+int store_read_queue(struct store_reader *sr, int limit, struct buf *out, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *items = json_array();
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = check_limit(limit, STORE_LIST_DEFAULT, STORE_LIST_MAX, &limit, reterr);
+	const char *comma = "";
 
 	if (r >= 0)
 		r = db_query(sr->db, queue_sql, DB_ARGS(DB_INT(limit)), &q, reterr);
+	buf_puts(out, "[");
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
-		json_t *job = NULL;
-
-		r = job_json(q, JOB_FORM_LIST, &job, reterr);
-		if (r < 0)
-			break;
-		json_object_set_new(job, "queued_at", col_time(q, C_QUEUED));
-		if (json_array_append_new(items, job) < 0)
-			r = out_of_memory(reterr);
+		buf_puts(out, comma);
+		comma = ",";
+		r = job_row_put(q, JOB_FORM_LIST, out, reterr);
+		answer_time(out, "queued_at", db_col_int(q, C_QUEUED));
+		buf_puts(out, "}");
 	}
-	if (r < 0)
-		return r;
-	*ret = json_pack("{s:O}", "items", items);
-	return *ret ? 0 : out_of_memory(reterr);
+	buf_puts(out, "]");
+	return r < 0 ? r : buf_ok(out) ? 0 : out_of_memory(reterr);
 }
 
 /* ---- one job ---- */
@@ -228,6 +241,7 @@ static int no_job(struct err *reterr, const char *id)
 
 int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
 {
+	OWN(buf_done) struct buf text = BUF_INIT(SIZE_MAX / 2);
 	OWN(json_decrefp) json_t *job = NULL;
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_first(sr->db,
@@ -238,7 +252,9 @@ int store_read_job(struct store_reader *sr, const char *id, json_t **ret, struct
 	if (r == 0)
 		return no_job(reterr, id);
 	if (r > 0)
-		r = job_json(q, JOB_FORM_LIST, &job, reterr);
+		r = job_row_put(q, JOB_FORM_LIST, &text, reterr);
+	if (r >= 0)
+		r = answer_parse(&text, &job, reterr);
 	if (r >= 0)
 		r = set_col_json(job, "spec", q, JOB_COLUMNS_N, reterr);
 	if (r >= 0)

@@ -5,6 +5,7 @@
  * whatever was inserted between. A cursor is GENERATION.LIST.KEY.N in hexadecimal; LIST is a
  * checksum of the list and its sort.
  */
+#include "base/json_put.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/read/internal.h"
@@ -244,42 +245,54 @@ static double key_value(const struct page *p, struct db_stmt *q, int col)
 	return p->descending ? -INFINITY : INFINITY;
 }
 
-int page_read(struct page *p, struct store_reader *sr,
-	      int (*item)(struct db_stmt *q, const struct list_filter *f, json_t **ret,
-			  struct err *reterr),
-	      int key_col, json_t **ret, struct err *reterr)
+/* Begin an item of the page: its place in the order is the place of the cursor. */
+static void begin_item(struct page *p, struct db_stmt *q, int key_col, struct buf *out)
 {
-	OWN(json_decrefp) json_t *items = json_array();
+	buf_puts(out, p->items_n++ ? "," : "");
+	p->key = p->metric ? bits_of(key_value(p, q, key_col)) : (uint64_t)db_col_int(q, key_col);
+	p->n = db_col_int(q, key_col + 1);
+	if (p->f->with_spec) /* after the sort key */
+		p->specs += strlen(db_col_text(q, key_col + 2));
+}
+
+static void end_page(const struct page *p, const char *cursor, struct buf *out)
+{
+	if (p->f->only_items) {
+		buf_puts(out, "]");
+		return;
+	}
+	buf_puts(out, "],\"next_cursor\":");
+	if (cursor[0])
+		json_put_string(out, cursor, strlen(cursor));
+	else
+		buf_puts(out, "null");
+	buf_puts(out, "}");
+}
+
+int page_read(struct page *p, struct store_reader *sr,
+	      int (*item)(struct db_stmt *q, const struct list_filter *f, struct buf *out,
+			  struct err *reterr),
+	      int key_col, struct buf *out, struct err *reterr)
+{
 	OWN(db_releasep) struct db_stmt *q = NULL;
 	char cursor[READ_CURSOR_MAX] = "";
-	size_t specs = 0;
-	uint64_t key = 0;
-	int64_t n = 0;
 	int r;
 
 	add_order(p);
-	if (!items || !buf_ok(&p->sql))
+	if (!buf_ok(&p->sql))
 		return out_of_memory(reterr);
+	buf_puts(out, p->f->only_items ? "[" : "{\"items\":[");
 	r = db_query_text(sr->db, buf_str(&p->sql), p->args, p->args_n, &q, reterr);
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
-		json_t *one = NULL;
-
-		if (json_array_size(items) == (size_t)p->limit || specs >= STORE_LIST_SPECS_MAX) {
-			cursor_format(cursor, sizeof(cursor), sr->generation, p, key, n);
+		if (p->items_n == p->limit || p->specs >= STORE_LIST_SPECS_MAX) {
+			cursor_format(cursor, sizeof(cursor), sr->generation, p, p->key, p->n);
 			break;
 		}
-		key = p->metric ? bits_of(key_value(p, q, key_col))
-				: (uint64_t)db_col_int(q, key_col);
-		n = db_col_int(q, key_col + 1);
-		if (p->f->with_spec) /* after the sort key */
-			specs += strlen(db_col_text(q, key_col + 2));
-		r = item(q, p->f, &one, reterr);
-		if (r >= 0 && json_array_append_new(items, one) < 0)
-			r = out_of_memory(reterr);
+		begin_item(p, q, key_col, out);
+		r = item(q, p->f, out, reterr);
 	}
 	if (r < 0)
 		return r;
-	*ret = json_pack("{s:O, s:o}", "items", items, "next_cursor",
-			 cursor[0] ? json_string(cursor) : json_null());
-	return *ret ? 0 : out_of_memory(reterr);
+	end_page(p, cursor, out);
+	return buf_ok(out) ? 0 : out_of_memory(reterr);
 }

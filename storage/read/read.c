@@ -164,6 +164,13 @@ int store_read_job_counts(struct store_reader *sr, struct job_counts *ret, struc
 
 /* ---- pieces ---- */
 
+int answer_parse(struct buf *text, json_t **ret, struct err *reterr)
+{
+	buf_puts(text, "}");
+	return buf_ok(text) ? json_parse_nul(buf_str(text), text->len, ret, reterr)
+			    : out_of_memory(reterr);
+}
+
 int out_of_memory(struct err *reterr)
 {
 	return err_errno(reterr, ENOMEM, "read the database");
@@ -210,14 +217,6 @@ int set_col_json(json_t *obj, const char *key, struct db_stmt *q, int col, struc
 {
 	json_t *value = NULL;
 	int r = db_col_json(q, col, &value, reterr);
-
-	return set_value(obj, key, r, value, reterr);
-}
-
-int set_col_plain(json_t *obj, const char *key, struct db_stmt *q, int col, struct err *reterr)
-{
-	json_t *value = NULL;
-	int r = db_col_plain(q, col, &value, reterr);
 
 	return set_value(obj, key, r, value, reterr);
 }

@@ -10,39 +10,40 @@
 	"r.pruned_us "
 #define RUN_COLUMNS_N 9
 
-static int run_json(struct db_stmt *q, bool is_short, json_t **ret, struct err *reterr)
+static int run_row_put(struct db_stmt *q, bool is_short, struct buf *out, struct err *reterr)
 {
-	OWN(json_decrefp)
-	json_t *run = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", db_col_text(q, 0), "name",
-				db_col_text(q, 1), "state", db_col_text(q, 2), "created_at",
-				col_time(q, 3), "started_at", col_time(q, 4), "finished_at",
-				col_time(q, 5));
-	int r = run ? 0 : out_of_memory(reterr);
+	OWN(buf_done) struct buf tags = BUF_INIT(SIZE_MAX / 2);
+	int r = is_short ? 0 : db_col_json_put(q, 6, true, &tags, reterr);
 
-	if (r >= 0 && !is_short) {
-		json_object_set_new(run, "seq", json_integer(db_col_int(q, 7)));
-		if (db_col_int(q, 8))
-			json_object_set_new(run, "pruned_at", col_time(q, 8));
-		r = set_col_plain(run, "tags", q, 6, reterr);
-	}
 	if (r < 0)
 		return r;
-	*ret = TAKE(run);
-	return 0;
+	answer_run(out,
+		   &(struct run_answer){
+			   .id = db_col_text(q, 0),
+			   .name = db_col_text(q, 1),
+			   .state = db_col_text(q, 2),
+			   .created_us = db_col_int(q, 3),
+			   .started_us = db_col_int(q, 4),
+			   .finished_us = db_col_int(q, 5),
+			   .tags = buf_str(&tags),
+			   .seq = db_col_int(q, 7),
+			   .pruned_us = db_col_int(q, 8),
+		   },
+		   is_short);
+	return tags.failed ? out_of_memory(reterr) : 0;
 }
 
-static int run_item(struct db_stmt *q, const struct list_filter *f, json_t **ret,
+static int run_item(struct db_stmt *q, const struct list_filter *f, struct buf *out,
 		    struct err *reterr)
 {
-	OWN(json_decrefp) json_t *run = NULL;
-	int r = run_json(q, f->with_short, &run, reterr);
+	int r = run_row_put(q, f->with_short, out, reterr);
 
-	if (r >= 0 && f->with_spec)
-		r = set_col_json(run, "spec", q, RUN_COLUMNS_N + 2, reterr);
-	if (r < 0)
-		return r;
-	*ret = TAKE(run);
-	return 0;
+	if (r >= 0 && f->with_spec) {
+		answer_key(out, "spec");
+		r = db_col_json_put(q, RUN_COLUMNS_N + 2, false, out, reterr);
+	}
+	buf_puts(out, "}");
+	return r;
 }
 
 static const char *state_name(int i)
@@ -50,7 +51,7 @@ static const char *state_name(int i)
 	return run_state_str((enum run_state)i);
 }
 
-int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t **ret,
+int store_read_runs(struct store_reader *sr, const struct list_filter *f, struct buf *out,
 		    struct err *reterr)
 {
 	OWN(page_done) struct page p;
@@ -64,7 +65,7 @@ int store_read_runs(struct store_reader *sr, const struct list_filter *f, json_t
 	page_where_common(&p, false, false);
 	page_where_bits(&p, "state", f->states, RUN_STATES_, state_name);
 	page_where_tag(&p);
-	return page_read(&p, sr, run_item, RUN_COLUMNS_N, ret, reterr);
+	return page_read(&p, sr, run_item, RUN_COLUMNS_N, out, reterr);
 }
 
 /* ---- one run ---- */
@@ -77,12 +78,15 @@ static int no_run(struct err *reterr, const char *id)
 static int read_head(struct store_reader *sr, const char *id, json_t **ret, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
+	OWN(buf_done) struct buf text = BUF_INIT(SIZE_MAX / 2);
 	int r = db_first(sr->db, "SELECT " RUN_COLUMNS "FROM runs r WHERE r.id = ?",
 			 DB_ARGS(DB_TEXT(id)), &q, reterr);
 
 	if (r == 0)
 		return no_run(reterr, id);
-	return r < 0 ? r : run_json(q, false, ret, reterr);
+	if (r > 0)
+		r = run_row_put(q, false, &text, reterr);
+	return r < 0 ? r : answer_parse(&text, ret, reterr);
 }
 
 static int read_jobs(struct store_reader *sr, const char *id, json_t *jobs, struct err *reterr)
@@ -95,9 +99,12 @@ static int read_jobs(struct store_reader *sr, const char *id, json_t *jobs, stru
 			 DB_ARGS(DB_TEXT(id)), &q, reterr);
 
 	while (r >= 0 && (r = db_step(q, reterr)) > 0) {
+		OWN(buf_done) struct buf text = BUF_INIT(SIZE_MAX / 2);
 		json_t *job = NULL;
 
-		r = job_json(q, JOB_FORM_IN_RUN, &job, reterr);
+		r = job_row_put(q, JOB_FORM_IN_RUN, &text, reterr);
+		if (r >= 0)
+			r = answer_parse(&text, &job, reterr);
 		if (r >= 0)
 			r = set_col_json(job, "needs", q, JOB_COLUMNS_N, reterr);
 		if (job && json_array_append_new(jobs, job) < 0)
@@ -122,21 +129,6 @@ int store_read_run(struct store_reader *sr, const char *id, json_t **ret, struct
 		return out_of_memory(reterr);
 	*ret = TAKE(run);
 	return 0;
-}
-
-int store_read_first_job(struct store_reader *sr, const char *run, char ret_job[ID_LEN],
-			 struct err *reterr)
-{
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(sr->db, "SELECT id FROM jobs WHERE run = ? AND idx = 0",
-			 DB_ARGS(DB_TEXT(run)), &q, reterr);
-
-	if (r == 0)
-		return no_run(reterr, run);
-	if (r < 0)
-		return r;
-	db_col_copy(q, 0, ret_job, ID_LEN);
-	return db_check_whole(q, reterr);
 }
 
 int store_read_run_job(struct store_reader *sr, const char *run, const char *job,

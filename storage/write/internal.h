@@ -84,7 +84,7 @@ int prune_check_spec(struct store *st, const char *job, struct err *reterr) MUST
 int run_bump_seq(struct store *st, const char *run, int64_t seq, struct err *reterr) MUSTCHECK;
 
 /* Store the warnings of the submit as warnings of the jobs `ids`. */
-int warnings_of_submit(struct store *st, const struct run_spec *rs, char (*ids)[ID_LEN],
+int warnings_of_submit(struct store *st, const struct run_spec *rs, const char (*ids)[ID_LEN],
 		       struct err *reterr) MUSTCHECK;
 
 /* Raise the seq of a job, its run and an endpoint (NULL or "": none) to `seq`, because a field that

@@ -3,6 +3,7 @@
  * this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/answer.h"
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
@@ -33,29 +34,11 @@ static int insert_run(struct store *st, const struct run_spec *rs, const char *r
 			 now_us, reterr);
 }
 
-/* The first reason of a blocked job: "waits for prep, train". */
-static void first_reason(const struct run_spec *rs, const struct job_spec *js,
-			 struct reason *reason)
-{
-	size_t used;
-
-	reason_set(reason, REASON_NONE, "%s", "");
-	if (js->needs_n)
-		reason_set(reason, REASON_WAITING_FOR_JOBS, "waits for");
-	else if (js->held)
-		reason_set(reason, REASON_HELD, "held until it is released");
-	for (size_t i = 0; i < js->needs_n; i++) {
-		used = strlen(reason->message);
-		str_excerptf(reason->message + used, sizeof(reason->message) - used, "%s %s",
-			     i ? "," : "", rs->jobs[js->needs[i].job].name);
-	}
-}
-
 static int insert_job(struct store *st, const struct run_spec *rs, size_t index, const char *run,
 		      const char *id, int64_t now_us, struct err *reterr)
 {
 	const struct job_spec *js = &rs->jobs[index];
-	enum job_state state = js->needs_n ? STATE_BLOCKED : STATE_QUEUED;
+	enum job_state state = job_first_state(js);
 	struct event_of of = {.kind = "job_created", .run = run, .job = id};
 	int64_t seq = ++st->tx_seq;
 	struct job_resources res;
@@ -63,7 +46,7 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 	int r;
 
 	job_resources_of(js->spec, &res);
-	first_reason(rs, js, &reason);
+	job_first_reason(rs, js, &reason);
 	r = db_run(st->db,
 		   "INSERT INTO jobs (id, run, idx, name, kind, target, state, reason_code, "
 		   "reason_message, place, priority, held, created_us, queued_us, tags, seq) "
@@ -92,7 +75,7 @@ static int insert_job(struct store *st, const struct run_spec *rs, size_t index,
 }
 
 static int insert_needs(struct store *st, const struct job_spec *js, const char *job,
-			char (*ids)[ID_LEN], struct err *reterr)
+			const char (*ids)[ID_LEN], struct err *reterr)
 {
 	int r = 0;
 
@@ -106,34 +89,48 @@ static int insert_needs(struct store *st, const struct job_spec *js, const char 
 	return r;
 }
 
-int store_run_insert(struct store *st, const struct run_spec *rs, const char *run_id,
-		     int64_t now_us, struct err *reterr)
+static int insert_all(struct store *st, const struct run_spec *rs, struct submitted *at,
+		      struct err *reterr)
 {
-	OWN(freep) char(*ids)[ID_LEN] = calloc(rs->jobs_n ? rs->jobs_n : 1, sizeof(*ids));
-	int r;
+	int r = insert_run(st, rs, at->run, at->created_us, reterr);
 
-	if (!ids)
-		return err_errno(reterr, ENOMEM, "insert a run");
-	for (size_t i = 0; i < rs->jobs_n; i++)
-		id_new('j', ids[i]);
-	r = insert_run(st, rs, run_id, now_us, reterr);
+	at->jobs_seq = st->tx_seq + 1;
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		r = insert_job(st, rs, i, run_id, ids[i], now_us, reterr);
+		r = insert_job(st, rs, i, at->run, at->jobs[i], at->created_us, reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		r = insert_needs(st, &rs->jobs[i], ids[i], ids, reterr);
+		r = insert_needs(st, &rs->jobs[i], at->jobs[i], at->jobs, reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		r = pins_insert(st, &rs->jobs[i], ids[i], reterr);
+		r = pins_insert(st, &rs->jobs[i], at->jobs[i], reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		r = model_uses_insert(st, &rs->jobs[i], ids[i], reterr);
+		r = model_uses_insert(st, &rs->jobs[i], at->jobs[i], reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
 		if (json_has_text(rs->jobs[i].spec, "/" STORE_EXECUTIONS "/"))
-			r = prune_check_spec(st, ids[i], reterr);
+			r = prune_check_spec(st, at->jobs[i], reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
-		r = source_uses_insert(st, rs->jobs[i].spec, ids[i], reterr);
+		r = source_uses_insert(st, rs->jobs[i].spec, at->jobs[i], reterr);
 	if (r >= 0)
-		r = warnings_of_submit(st, rs, ids, reterr);
+		r = warnings_of_submit(st, rs, at->jobs, reterr);
 	/* The run's ETag also covers the events of its jobs. */
-	return r < 0 ? r : run_bump_seq(st, run_id, st->tx_seq, reterr);
+	at->seq = st->tx_seq;
+	return r < 0 ? r : run_bump_seq(st, at->run, at->seq, reterr);
+}
+
+int store_run_insert(struct store *st, const struct run_spec *rs, const char *run_id,
+		     int64_t now_us, struct submitted **ret, struct err *reterr)
+{
+	OWN(freep) struct submitted *at = calloc(1, sizeof(*at) + rs->jobs_n * sizeof(at->jobs[0]));
+	int r;
+
+	if (!at)
+		return err_errno(reterr, ENOMEM, "insert a run");
+	str_must_copy(at->run, sizeof(at->run), run_id);
+	at->created_us = now_us;
+	for (size_t i = 0; i < rs->jobs_n; i++)
+		id_new('j', at->jobs[i]);
+	r = insert_all(st, rs, at, reterr);
+	if (r >= 0 && ret)
+		*ret = TAKE(at);
+	return r;
 }
 
 static int count_jobs(struct store *st, const char *run, size_t counts[JOB_STATES_],

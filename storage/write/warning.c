@@ -3,12 +3,11 @@
  * this through store.h. */
 #include "base/own.h"
 #include "base/str.h"
+#include "storage/answer.h"
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
-#define KIND_SUBMIT "spec" /* code of warnings from the submit */
-#define KIND_MORE   "more" /* code of all warnings beyond STORE_WARNING_KINDS_MAX codes */
-#define JOBS_PREFIX "/jobs/"
+#define KIND_MORE "more" /* code of all warnings beyond STORE_WARNING_KINDS_MAX codes */
 
 static int insert(struct store *st, const char *job, int attempt, const char *code,
 		  const char *pointer, const char *detail, struct err *reterr)
@@ -82,23 +81,7 @@ int store_warning_known(struct store *st, const char *job, const char *detail, b
 	return r;
 }
 
-/* Find the job of a pointer into the run's spec. *pointer becomes the pointer within that job. */
-static size_t job_of(const char **pointer, size_t jobs_n)
-{
-	const char *rest = *pointer + sizeof(JOBS_PREFIX) - 1;
-	size_t index = 0;
-
-	if (!str_starts(*pointer, JOBS_PREFIX))
-		return 0;
-	for (; *rest >= '0' && *rest <= '9' && index < jobs_n; rest++)
-		index = index * 10 + (size_t)(*rest - '0');
-	if (index >= jobs_n)
-		return 0;
-	*pointer = rest;
-	return index;
-}
-
-int warnings_of_submit(struct store *st, const struct run_spec *rs, char (*ids)[ID_LEN],
+int warnings_of_submit(struct store *st, const struct run_spec *rs, const char (*ids)[ID_LEN],
 		       struct err *reterr)
 {
 	const json_t *warning;
@@ -107,9 +90,9 @@ int warnings_of_submit(struct store *st, const struct run_spec *rs, char (*ids)[
 
 	json_array_foreach(rs->warnings, i, warning) {
 		const char *pointer = json_get_str(warning, "pointer", "");
-		size_t job = job_of(&pointer, rs->jobs_n);
+		size_t job = submit_warning_job(&pointer, rs->jobs_n);
 
-		r = insert(st, ids[job], 0, KIND_SUBMIT, pointer,
+		r = insert(st, ids[job], 0, SUBMIT_WARNING, pointer,
 			   json_get_str(warning, "detail", ""), reterr);
 		if (r < 0)
 			break;

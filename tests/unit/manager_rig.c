@@ -301,6 +301,12 @@ int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct
 	return manager_prepare(rig->manager, NULL, body, false, false, ret, problems, NULL, reterr);
 }
 
+void rig_submit_done(struct command *c)
+{
+	run_spec_free(TAKE(c->run));
+	free(TAKE(c->submitted));
+}
+
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
 {
 	struct command c = {.kind = COMMAND_SUBMIT};
@@ -311,6 +317,7 @@ void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN])
 	if (rig_do(rig, &c) < 0)
 		fail_msg("submit: %s", c.err.msg);
 	str_must_copy(run, ID_LEN, c.result_id);
+	rig_submit_done(&c);
 }
 
 const char *rig_script(struct rig *rig, const char *name, const char *what, const char *more)

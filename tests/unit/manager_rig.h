@@ -48,6 +48,8 @@ void rig_expect_why(struct rig *rig, const char *job, const char *code, const ch
 /* Submit a run of these jobs (the inside of the list, JSON text); fails the test when refused. */
 /* The first half of a submit: what manager_prepare says about these jobs. */
 int rig_prepare(struct rig *rig, const char *jobs, struct run_spec **ret, struct err *reterr);
+/* Free what a finished submit holds. */
+void rig_submit_done(struct command *c);
 void rig_submit(struct rig *rig, const char *jobs, char run[ID_LEN]);
 /* JSON text of one script job that does `what`; `more` is further fields, each after a comma. Valid
  * until eight further calls. */

@@ -99,7 +99,7 @@ void insert_run(struct fixture *f, const char *name, size_t n, bool chained, int
 
 	id_new('r', made);
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, made, now_us, &f->e));
+	OK(f, store_run_insert(f->st, rs, made, now_us, NULL, &f->e));
 	COMMIT(f);
 	if (run)
 		memcpy(run, made, ID_LEN);

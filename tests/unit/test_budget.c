@@ -15,7 +15,7 @@ static void make_job(struct rig *rig, const char *text, char job[ID_LEN])
 	rs->jobs[0].target = TARGET_SAGEMAKER;
 	id_new('r', run);
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, run, T0, &f->e));
+	OK(f, store_run_insert(f->st, rs, run, T0, NULL, &f->e));
 	COMMIT(f);
 	OK(f, store_jobs_of_run(f->st, run, &jobs, &f->e));
 	memcpy(job, jobs.rows[0].id, ID_LEN);

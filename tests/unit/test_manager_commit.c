@@ -66,6 +66,8 @@ static void run_batch(struct rig *rig, const char *job, struct command c[COMMAND
 	rig_run(rig);
 	for (size_t i = 0; i < COMMANDS; i++)
 		rig_wait_done(&done);
+	for (size_t i = 0; i < COMMANDS; i++)
+		rig_submit_done(&c[i]);
 	sem_destroy(&done);
 }
 
@@ -184,6 +186,8 @@ static void run_mixed_batch(struct rig *rig, const char *job, struct command c[4
 	rig_run(rig);
 	for (size_t i = 0; i < 4; i++)
 		rig_wait_done(&done);
+	for (size_t i = 0; i < 4; i++)
+		rig_submit_done(&c[i]);
 	sem_destroy(&done);
 }
 

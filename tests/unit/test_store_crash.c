@@ -30,7 +30,7 @@ static void write_batch(struct fixture *f, int batch, bool commit)
 
 		id_new('r', run);
 		OK(f, store_savepoint(f->st, &f->e));
-		OK(f, store_run_insert(f->st, rs, run, T0, &f->e));
+		OK(f, store_run_insert(f->st, rs, run, T0, NULL, &f->e));
 		OK(f, store_release(f->st, &f->e));
 		free_run(rs);
 	}

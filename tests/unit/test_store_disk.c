@@ -83,7 +83,7 @@ static int try_run(struct fixture *f, size_t jobs, size_t spec_bytes)
 	BEGIN(f);
 	if (use_last)
 		store_use_last_reserve(f->st);
-	r = store_run_insert(f->st, rs, run, T0, &f->e);
+	r = store_run_insert(f->st, rs, run, T0, NULL, &f->e);
 	if (r < 0)
 		store_rollback(f->st);
 	else
@@ -170,7 +170,7 @@ static void test_lost_transaction(void **state)
 		json_object_set_new(rs->jobs[i].spec, "text", json_string(text));
 	BEGIN(f);
 	OK(f, store_savepoint(f->st, &f->e));
-	assert_int_equal(store_run_insert(f->st, rs, "r0", T0, &f->e), -ENOSPC);
+	assert_int_equal(store_run_insert(f->st, rs, "r0", T0, NULL, &f->e), -ENOSPC);
 	store_rollback_to(f->st);
 	/* Whatever SQLite kept of it, nothing more can be written in this transaction. */
 	assert_int_equal(store_job_set_held(f->st, ids[0], true, T0, &f->e), -ENOSPC);

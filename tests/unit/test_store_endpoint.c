@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/write/store: endpoints, their leases and names; executions. */
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_reader.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -190,7 +190,7 @@ static bool needed_with(struct fixture *f, const char *endpoint)
 	id_new('r', row.run);
 	json_object_set_new(rs->jobs[1].spec, "endpoint", json_string(endpoint));
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, row.run, T0, &f->e));
+	OK(f, store_run_insert(f->st, rs, row.run, T0, NULL, &f->e));
 	OK(f, store_jobs_of_run(f->st, row.run, &jobs, &f->e));
 	memcpy(row.job, jobs.rows[0].id, ID_LEN);
 	OK(f, store_endpoint_insert(f->st, &row, &f->e));
@@ -240,12 +240,12 @@ static void test_read_shape(void **state)
 		 "\"target\":\"local\"}",
 		 row.id);
 	assert_string_equal(text_of(j), expect);
-	OK(f, store_read_endpoints(sr, &(struct list_filter){.states = 1u << ENDPOINT_FAILED}, &j,
-				   &f->e));
+	OK(f, list_read(store_read_endpoints, sr,
+			&(struct list_filter){.states = 1u << ENDPOINT_FAILED}, &j, &f->e));
 	assert_int_equal(json_array_size(json_object_get(j, "items")), 1);
 	json_decref(j);
-	OK(f, store_read_endpoints(sr, &(struct list_filter){.name = "imdb", .with_short = true},
-				   &j, &f->e));
+	OK(f, list_read(store_read_endpoints, sr,
+			&(struct list_filter){.name = "imdb", .with_short = true}, &j, &f->e));
 	assert_int_equal(json_array_size(json_object_get(j, "items")), 2);
 	json_decref(j);
 	assert_int_equal(store_read_endpoint(sr, "other", &j, &f->e), -ERR_NOT_FOUND);

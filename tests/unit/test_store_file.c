@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/: the files: lock, schema versions and upgrades, restored backups, a full disk. */
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_reader.h"
 
 #include "base/fileio.h"
 #include "base/own.h"
@@ -297,12 +297,12 @@ static void test_reader_during_transaction(void **state)
 	insert_run(f, "one", 1, false, T0, NULL, NULL);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, "r00000000000000000000", T0, &f->e));
-	OK(f, store_read_runs(sr, &(struct list_filter){0}, &j, &f->e));
+	OK(f, store_run_insert(f->st, rs, "r0000000000000000000", T0, NULL, &f->e));
+	OK(f, list_read(store_read_runs, sr, &(struct list_filter){0}, &j, &f->e));
 	assert_int_equal(json_array_size(json_object_get(j, "items")), 1);
 	json_decref(j);
 	COMMIT(f);
-	OK(f, store_read_runs(sr, &(struct list_filter){0}, &j, &f->e));
+	OK(f, list_read(store_read_runs, sr, &(struct list_filter){0}, &j, &f->e));
 	assert_int_equal(json_array_size(json_object_get(j, "items")), 2);
 	json_decref(j);
 	store_checkpoint(f->st);

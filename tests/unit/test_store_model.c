@@ -45,7 +45,7 @@ static void test_a_model_that_was_removed_before_the_commit(void **state)
 	snprintf(rs->jobs[0].models[0], sizeof(rs->jobs[0].models[0]), "gone");
 	id_new('r', run);
 	BEGIN(f);
-	assert_int_equal(store_run_insert(f->st, rs, run, T0, &f->e), -ERR_CONFLICT);
+	assert_int_equal(store_run_insert(f->st, rs, run, T0, NULL, &f->e), -ERR_CONFLICT);
 	assert_string_equal(f->e.msg,
 			    "the model 'gone' was removed during the submit; submit again");
 	store_rollback(f->st);

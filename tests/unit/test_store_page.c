@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* storage/store_read: pages over many rows while others are inserted; cursors that are not ours. */
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_reader.h"
 
 #include "base/own.h"
 #include "base/str.h"
@@ -51,7 +51,7 @@ static int walk(struct fixture *f, struct store_reader *sr, const char *sort, ch
 		const char *next;
 
 		lf.cursor = cursor[0] ? cursor : NULL;
-		OK(f, store_read_jobs(sr, &lf, &list, &f->e));
+		OK(f, list_read(store_read_jobs, sr, &lf, &list, &f->e));
 		pages++;
 		see(seen, list, ids);
 		next = json_get_str(list, "next_cursor", "");
@@ -118,10 +118,10 @@ static void test_exact_last_page(void **state)
 
 	insert_run(f, "four", 4, false, T0, NULL, NULL);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	OK(f, store_read_jobs(sr, &(struct list_filter){.limit = 4}, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &(struct list_filter){.limit = 4}, &list, &f->e));
 	assert_true(json_is_null(json_object_get(list, "next_cursor")));
 	json_decref(list);
-	OK(f, store_read_jobs(sr, &(struct list_filter){.limit = 3}, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &(struct list_filter){.limit = 3}, &list, &f->e));
 	assert_true(json_is_string(json_object_get(list, "next_cursor")));
 	json_decref(list);
 	store_reader_close(sr);
@@ -151,30 +151,34 @@ static void test_bad_cursors(void **state)
 	insert_run(f, "four", 4, false, T0, NULL, NULL);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		int r = store_read_jobs(sr, &(struct list_filter){.cursor = bad[i]}, &list, &f->e);
+		int r = list_read(store_read_jobs, sr, &(struct list_filter){.cursor = bad[i]},
+				  &list, &f->e);
 
 		if (r != -ERR_INVALID)
 			fail_msg("cursor '%s': %d", bad[i], r);
 	}
-	OK(f, store_read_jobs(sr, &(struct list_filter){.limit = 2}, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &(struct list_filter){.limit = 2}, &list, &f->e));
 	str_must_copy(cursor, sizeof(cursor), json_get_str(list, "next_cursor", ""));
 	json_decref(list);
-	assert_int_equal(
-		store_read_jobs(sr, &(struct list_filter){.cursor = cursor, .sort = "created_at"},
-				&list, &f->e),
-		-ERR_INVALID);
+	assert_int_equal(list_read(store_read_jobs, sr,
+				   &(struct list_filter){.cursor = cursor, .sort = "created_at"},
+				   &list, &f->e),
+			 -ERR_INVALID);
 	str_must_copy(other, sizeof(other), cursor);
 	other[0] = other[0] == '0' ? '1' : '0'; /* of another generation */
-	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.cursor = other}, &list, &f->e),
+	assert_int_equal(list_read(store_read_jobs, sr, &(struct list_filter){.cursor = other},
+				   &list, &f->e),
 			 -ERR_GONE);
 	/* a part of the generation is another one, too */
-	assert_int_equal(
-		store_read_jobs(sr, &(struct list_filter){.cursor = cursor + 1}, &list, &f->e),
-		-ERR_GONE);
-	str_must_format(other, sizeof(other), "%.1s%s", cursor, strchr(cursor, '.'));
-	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.cursor = other}, &list, &f->e),
+	assert_int_equal(list_read(store_read_jobs, sr, &(struct list_filter){.cursor = cursor + 1},
+				   &list, &f->e),
 			 -ERR_GONE);
-	OK(f, store_read_jobs(sr, &(struct list_filter){.cursor = cursor}, &list, &f->e));
+	str_must_format(other, sizeof(other), "%.1s%s", cursor, strchr(cursor, '.'));
+	assert_int_equal(list_read(store_read_jobs, sr, &(struct list_filter){.cursor = other},
+				   &list, &f->e),
+			 -ERR_GONE);
+	OK(f,
+	   list_read(store_read_jobs, sr, &(struct list_filter){.cursor = cursor}, &list, &f->e));
 	assert_int_equal(json_array_size(json_object_get(list, "items")), 2);
 	json_decref(list);
 	store_reader_close(sr);
@@ -199,11 +203,11 @@ static void test_a_metric_to_sort_by_at_its_limit_and_past_it(void **state)
 	OK(f, store_metric_insert(f->st, ids[0], 1, T0, 1, 0, values, &f->e));
 	COMMIT(f);
 	OK(f, store_reader_open(f->dir, &sr, &f->e));
-	OK(f, store_read_jobs(sr, &lf, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &lf, &list, &f->e));
 	assert_int_equal(json_array_size(json_object_get(list, "items")), 1);
 	json_decref(list);
 	sort[sizeof(sort) - 2] = 'm';
-	assert_int_equal(store_read_jobs(sr, &lf, &list, &f->e), -ERR_INVALID);
+	assert_int_equal(list_read(store_read_jobs, sr, &lf, &list, &f->e), -ERR_INVALID);
 	assert_non_null(strstr(f->e.msg, "sort is"));
 	store_reader_close(sr);
 }
@@ -222,7 +226,7 @@ static void insert_bodies(struct fixture *f, size_t first, size_t rest)
 		rs->body = json_pack("{s:s}", "a", text);
 		id_new('r', id);
 		BEGIN(f);
-		OK(f, store_run_insert(f->st, rs, id, T0 + i, &f->e));
+		OK(f, store_run_insert(f->st, rs, id, T0 + i, NULL, &f->e));
 		COMMIT(f);
 		free_run(rs);
 	}
@@ -241,7 +245,7 @@ static void test_pages_end_after_so_many_bytes_of_specs(void **state)
 		OWN(json_decrefp) json_t *list = NULL;
 
 		insert_bodies(f, half - less, half);
-		OK(f, store_read_runs(sr, &lf, &list, &f->e));
+		OK(f, list_read(store_read_runs, sr, &lf, &list, &f->e));
 		assert_int_equal(json_array_size(json_object_get(list, "items")), 2 + less);
 	}
 	store_reader_close(sr);

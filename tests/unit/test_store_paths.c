@@ -130,7 +130,7 @@ static void test_moved_directory(void **state)
 	str_must_copy(ep.model, sizeof(ep.model), below(f, "executions/x1/work/model"));
 	json_object_set_new(ep.spec, "model", json_string(ep.model));
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, run, T0, &f->e));
+	OK(f, store_run_insert(f->st, rs, run, T0, NULL, &f->e));
 	OK(f, store_jobs_of_run(f->st, run, &jobs, &f->e));
 	OK(f, store_attempt_insert(f->st, jobs.rows[0].id, T0, &attempt, &f->e));
 	outputs = json_pack("{s:s}", "model", below(f, "executions/x1/work/model"));

@@ -31,7 +31,7 @@ static int insert_with_source(struct fixture *f)
 	json_object_set_new(rs->jobs[0].spec, "source_dir", json_string(source_path(f)));
 	id_new('r', run);
 	BEGIN(f);
-	r = store_run_insert(f->st, rs, run, T0, &f->e);
+	r = store_run_insert(f->st, rs, run, T0, NULL, &f->e);
 	if (r < 0)
 		store_rollback(f->st);
 	else
@@ -137,7 +137,7 @@ static void test_a_held_run_takes_two_queries(void **state)
 	str_must_copy(rs->jobs[0].pins[0].job, ID_LEN, ids[0]);
 	id_new('r', uses);
 	BEGIN(f);
-	OK(f, store_run_insert(f->st, rs, uses, T0, &f->e));
+	OK(f, store_run_insert(f->st, rs, uses, T0, NULL, &f->e));
 	OK(f, store_jobs_of_run(f->st, uses, &jobs, &f->e));
 	COMMIT(f);
 	assert_int_equal(queries(f, made, "job"), 2);

@@ -136,7 +136,7 @@ static const char *jobs_where(struct fixture *f, struct store_reader *sr, struct
 {
 	json_t *list = NULL;
 
-	OK(f, store_read_jobs(sr, lf, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, lf, &list, &f->e));
 	return names_of(list);
 }
 
@@ -188,19 +188,20 @@ static void test_runs_list(void **state)
 	insert_run(f, "second", 1, false, T0 + 1, run, ids);
 	move(f, ids[0], STATE_QUEUED, STATE_STARTING, T0 + 1);
 	READER(f);
-	OK(f, store_read_runs(sr, &(struct list_filter){0}, &list, &f->e));
+	OK(f, list_read(store_read_runs, sr, &(struct list_filter){0}, &list, &f->e));
 	assert_string_equal(names_of(list), "second first");
-	OK(f, store_read_runs(sr, &(struct list_filter){.states = 1u << RUN_QUEUED}, &list, &f->e));
+	OK(f, list_read(store_read_runs, sr, &(struct list_filter){.states = 1u << RUN_QUEUED},
+			&list, &f->e));
 	assert_string_equal(names_of(list), "first");
-	OK(f, store_read_runs(sr, &(struct list_filter){.name = "second", .with_short = true},
-			      &list, &f->e));
+	OK(f, list_read(store_read_runs, sr,
+			&(struct list_filter){.name = "second", .with_short = true}, &list, &f->e));
 	json_t *one = json_array_get(json_object_get(list, "items"), 0);
 	assert_int_equal(json_object_size(one), 6);
 	assert_true(json_is_null(json_object_get(list, "next_cursor")));
 	assert_string_equal(names_of(list), "second");
-	assert_int_equal(
-		store_read_runs(sr, &(struct list_filter){.sort = "metrics.f1"}, &list, &f->e),
-		-ERR_INVALID);
+	assert_int_equal(list_read(store_read_runs, sr, &(struct list_filter){.sort = "metrics.f1"},
+				   &list, &f->e),
+			 -ERR_INVALID);
 }
 
 static void test_short_form(void **state)
@@ -211,14 +212,15 @@ static void test_short_form(void **state)
 
 	insert_run(f, "one", 1, false, T0, NULL, ids);
 	READER(f);
-	OK(f, store_read_jobs(sr, &(struct list_filter){.with_short = true}, &list, &f->e));
+	OK(f,
+	   list_read(store_read_jobs, sr, &(struct list_filter){.with_short = true}, &list, &f->e));
 	snprintf(expect, sizeof(expect),
 		 "{\"items\":[{\"created_at\":\"2023-11-14T22:13:20.000Z\",\"finished_at\":null,"
 		 "\"id\":\"%s\",\"name\":\"a0\",\"started_at\":null,\"state\":\"queued\"}],"
 		 "\"next_cursor\":null}",
 		 ids[0]);
 	assert_string_equal(text_of(list), expect);
-	OK(f, store_read_jobs(sr, &(struct list_filter){0}, &list, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &(struct list_filter){0}, &list, &f->e));
 	json_t *one = json_array_get(json_object_get(list, "items"), 0);
 	assert_null(json_object_get(one, "spec"));
 	assert_non_null(json_object_get(one, "run"));
@@ -350,15 +352,18 @@ static void test_limits(void **state)
 	json_t *j = NULL;
 
 	READER(f);
-	OK(f, store_read_jobs(sr, &(struct list_filter){.limit = STORE_LIST_MAX}, &j, &f->e));
+	OK(f, list_read(store_read_jobs, sr, &(struct list_filter){.limit = STORE_LIST_MAX}, &j,
+			&f->e));
 	assert_string_equal(text_of(j), "{\"items\":[],\"next_cursor\":null}");
+	assert_int_equal(list_read(store_read_jobs, sr,
+				   &(struct list_filter){.limit = STORE_LIST_MAX + 1}, &j, &f->e),
+			 -ERR_INVALID);
 	assert_int_equal(
-		store_read_jobs(sr, &(struct list_filter){.limit = STORE_LIST_MAX + 1}, &j, &f->e),
+		list_read(store_read_jobs, sr, &(struct list_filter){.limit = -1}, &j, &f->e),
 		-ERR_INVALID);
-	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.limit = -1}, &j, &f->e),
-			 -ERR_INVALID);
-	assert_int_equal(store_read_jobs(sr, &(struct list_filter){.sort = "name"}, &j, &f->e),
-			 -ERR_INVALID);
+	assert_int_equal(
+		list_read(store_read_jobs, sr, &(struct list_filter){.sort = "name"}, &j, &f->e),
+		-ERR_INVALID);
 	assert_string_equal(f->e.msg, "sort is 'name'; use created_at or metrics.NAME, "
 				      "with '-' before the name for the reverse order");
 	text_of(NULL);

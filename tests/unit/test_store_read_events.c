@@ -132,7 +132,7 @@ static void test_queue(void **state)
 	OK(f, store_job_set_priority(f->st, ids[1], 99, T0, &f->e));
 	COMMIT(f);
 	READER(f);
-	OK(f, store_read_queue(sr, 0, &j, &f->e));
+	OK(f, queue_read(sr, 0, &j, &f->e));
 	assert_string_equal(names_of(j), "d0 a0 a0 c0 b0 b0");
 }
 
@@ -150,7 +150,7 @@ static int steps_of_queue(struct fixture *f)
 
 	READER(f);
 	sqlite3_progress_handler(sr->db->h, 1, count_up, &steps);
-	OK(f, store_read_queue(sr, 3, &j, &f->e));
+	OK(f, queue_read(sr, 3, &j, &f->e));
 	assert_int_equal(json_array_size(json_object_get(j, "items")), 3);
 	json_decref(j);
 	return steps;
