@@ -141,7 +141,6 @@ class CpuEngine : public Engine
 	std::vector<LayerTape> tapes;
 	at::Tensor packed, packed_back; /* weights in panels, at the places of Params::w */
 	int64_t packed_version = -1;
-	at::Tensor product_rooms;
 	at::Tensor packed_d, packed_x; /* operands of a weight gradient, in panels */
 	std::vector<uint32_t> first_tags;
 	at::Tensor first_index;

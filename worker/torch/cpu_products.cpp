@@ -71,23 +71,18 @@ void CpuEngine::pack_weights()
 }
 
 /* C has these rows and columns; the threads share the rows, or the columns if rows are few. */
-void CpuEngine::product(const kern_product &of, int64_t rows, int64_t columns)
+void CpuEngine::product(const kern_product &a, int64_t rows, int64_t columns)
 {
 	const bool by_rows = rows >= ROWS_TO_SHARE * threads;
 	const auto multiply = p.bf16 ? k->product : k->product_f32;
 	const int64_t all = by_rows ? rows : columns, blocks = (all + SHARE - 1) / SHARE;
 
-	const int64_t room = p.bf16 ? 0 : (int64_t)kern_product_scratch(of.k) / 4;
-	float *rooms = workspace(product_rooms, threads, room, at::kFloat).data_ptr<float>();
-
 	parallel(threads, [&](int t) {
-		kern_product a = of;
 		const int begin = (int)(blocks * t / threads * SHARE);
 		const int end = (int)std::min(blocks * (t + 1) / threads * SHARE, all);
 
 		if (begin >= end)
 			return;
-		a.scratch = rooms + t * room;
 		if (by_rows)
 			multiply(&a, begin, end, 0, (int)columns);
 		else

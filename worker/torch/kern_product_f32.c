@@ -12,8 +12,7 @@
 #else
 #define ROWS 6 /* of 16 registers */
 #endif
-#define L2_PART	      (1024 * 1024) /* bytes of B that stay in the second-level cache */
-#define ROWS_TO_SPLIT 64	    /* from here on, tiles win back the splitting of B */
+#define L2_PART (1024 * 1024) /* bytes of B that stay in the second-level cache */
 
 void KERN(pack_f32)(const struct kern_pack *a, int begin, int end)
 {
@@ -107,12 +106,6 @@ void KERN(product_f32)(const struct kern_product *p, int row_begin, int row_end,
 	const int width = L2_PART / (4 * p->k) / (2 * KERN_TILE) * (2 * KERN_TILE);
 	const int step = width > 2 * KERN_TILE ? width : 2 * KERN_TILE;
 
-#ifdef __AMX_BF16__
-	if (row_end - row_begin >= ROWS_TO_SPLIT && p->k % 32 == 0) {
-		KERN(product_split)(p, row_begin, row_end, column_begin, column_end);
-		return;
-	}
-#endif
 	for (int first = column_begin; first < column_end; first += step) {
 		const int stop = first + step < column_end ? first + step : column_end;
 

@@ -27,8 +27,6 @@ void KERN(product_f32)(const struct kern_product *a, int row_begin, int row_end,
 		       int column_end);
 void KERN(pack_f32)(const struct kern_pack *a, int begin, int end);
 #ifdef __AMX_BF16__
-void KERN(product_split)(const struct kern_product *a, int row_begin, int row_end, int column_begin,
-			 int column_end);
 /* False, and nothing done, if the operands do not fit tiles. */
 bool KERN(attention_on_tiles)(const struct kern_attention *a);
 void KERN(product)(const struct kern_product *a, int row_begin, int row_end, int column_begin,

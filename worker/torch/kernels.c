@@ -63,19 +63,6 @@ int kern_tile_depth(int k)
 	return (k + 31) / 32 * 32;
 }
 
-int kern_product_columns(int k)
-{
-	const int part = 1024 * 1024; /* bytes that stay in the second-level cache */
-	const int columns = part / (6 * k) / 32 * 32;
-
-	return columns > 32 ? columns : 32;
-}
-
-size_t kern_product_scratch(int k)
-{
-	return (size_t)(kern_product_columns(k) + 32) * (size_t)k * 6;
-}
-
 size_t kern_attention_scratch(int n_k, int size, bool backward)
 {
 	size_t width = padded(size), keys = (size_t)kern_tile_depth(n_k), block = 48;

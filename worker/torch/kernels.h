@@ -122,7 +122,6 @@ struct kern_product {
 	bool add;	    /* bf16: true: C is fp32 and is added to; false: C is bf16 */
 	void *c;
 	ptrdiff_t c_stride; /* elements */
-	void *scratch;	    /* fp32: kern_product_scratch(k) bytes, 64-byte aligned */
 };
 
 #define KERN_TILE 16 /* rows and columns of a panel */
@@ -170,9 +169,6 @@ const struct kernels *kernels_get(void);
 int kernels_all(const struct kernels *ret[4]);
 /* k as panels have it: up to a multiple of 32. */
 int kern_tile_depth(int k);
-/* Columns that a product of fp32 prepares at a time, and the bytes that it needs for them. */
-int kern_product_columns(int k);
-size_t kern_product_scratch(int k);
 /* Floats of scratch for a sequence of n_k keys. */
 size_t kern_attention_scratch(int n_k, int size, bool backward);
 struct kern_drop kern_drop_site(float p, uint64_t seed, uint64_t step, int site);
