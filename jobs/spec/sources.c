@@ -96,6 +96,12 @@ void spec_rule_dataset(struct spec_parse *p, json_t *spec)
 		spec_problem(p, PROBLEM_INVALID,
 			     "'labels' names classes, which 'problem_type' regression has not; "
 			     "remove one of them");
+	if (str_eq(json_get_str(d, "problem_type", ""), "multi_label_classification") &&
+	    json_object_get(d, "no_label"))
+		spec_problem(p, PROBLEM_INVALID,
+			     "'no_label' is for one class a row, and 'problem_type' is "
+			     "multi_label_classification; remove one of them (an empty list means "
+			     "that no class applies)");
 	if (d && str_eq(text, label))
 		spec_problem(p, PROBLEM_INVALID,
 			     "'text_column' and 'label_column' are both '%s'; name two columns",

@@ -71,7 +71,8 @@ static const struct spec_table file_table = TABLE("a split", file_fields);
 static const struct spec_field item_label = {
 	.name = "label", .type = FIELD_STRING, .min = 1, .max = 256};
 
-static const char *const words_problem[] = {"single_label_classification", "regression", NULL};
+static const char *const words_problem[] = {"single_label_classification",
+					    "multi_label_classification", "regression", NULL};
 static const char *const words_quoting[] = {"minimal", "none", NULL};
 static const char *const words_on_bad_row[] = {"refuse", "skip", NULL};
 
@@ -113,8 +114,8 @@ static const struct spec_field dataset_fields[] = {
 	{.name = "problem_type",
 	 .type = FIELD_ENUM,
 	 .words = words_problem,
-	 .help = "single_label_classification: the label is a class (the default); regression: it "
-		 "is a number."},
+	 .help = "single_label_classification: the label is a class (the default); "
+		 "multi_label_classification: a list of classes; regression: a number."},
 	{.name = "labels",
 	 .type = FIELD_LIST,
 	 .flags = SPEC_UNIQUE,
@@ -244,14 +245,41 @@ const struct spec_table spec_train_channels_table = TABLE("'channels'", train_ch
 
 static const char *const words_schedule[] = {"linear", "cosine", "constant_with_warmup", NULL};
 static const char *const words_weights[] = {"none", "balanced", NULL};
-static const char *const words_metric[] = {"loss",	    "accuracy", "f1",
-					   "precision",	    "recall",	"mse",
-					   "rmse",	    "mae",	"r2",
-					   "pearson",	    "spearman", "eval_loss",
-					   "eval_accuracy", "eval_f1",	"eval_precision",
-					   "eval_recall",   "eval_mse", "eval_rmse",
-					   "eval_mae",	    "eval_r2",	"eval_pearson",
-					   "eval_spearman", NULL};
+static const char *const words_metric[] = {"loss",
+					   "accuracy",
+					   "f1",
+					   "precision",
+					   "recall",
+					   "mse",
+					   "rmse",
+					   "mae",
+					   "r2",
+					   "pearson",
+					   "spearman",
+					   "f1_micro",
+					   "f1_macro",
+					   "precision_micro",
+					   "recall_micro",
+					   "roc_auc_micro",
+					   "roc_auc_macro",
+					   "eval_loss",
+					   "eval_accuracy",
+					   "eval_f1",
+					   "eval_precision",
+					   "eval_recall",
+					   "eval_mse",
+					   "eval_rmse",
+					   "eval_mae",
+					   "eval_r2",
+					   "eval_pearson",
+					   "eval_spearman",
+					   "eval_f1_micro",
+					   "eval_f1_macro",
+					   "eval_precision_micro",
+					   "eval_recall_micro",
+					   "eval_roc_auc_micro",
+					   "eval_roc_auc_macro",
+					   NULL};
 static const char *const words_bf16[] = {"auto", "on", "off", NULL};
 
 static const struct spec_field class_weights_word = {
@@ -395,8 +423,8 @@ static const struct spec_field hyperparameters_fields[] = {
 	 .words = words_metric,
 	 .fallback = "\"loss\"",
 	 .help = "What makes an evaluation the best: the least loss, mse, rmse or mae, else the "
-		 "greatest value. mse to spearman are of a regression, accuracy to recall of "
-		 "classes."},
+		 "greatest value. accuracy to recall are of classes, mse to spearman of a "
+		 "regression, accuracy and f1_micro to roc_auc_macro of several classes a row."},
 	{.name = "early_stopping_patience",
 	 .type = FIELD_INT,
 	 .min = 1,

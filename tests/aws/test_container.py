@@ -5,6 +5,7 @@ import csv
 import gzip
 import importlib.util
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -255,6 +256,45 @@ def test_regression_with_frozen_layers(job, toolkit, data, tmp_path):
         [a["score"] for a in answers], abs=1e-4)
 
 
+def test_several_classes_a_row(job, toolkit, data, tmp_path):
+    """Lists of floats as labels: the model, its metrics and parity.json; names by the column
+    `classes`, in another order in the test data."""
+    names, channels = ["long", "good", "odd"], {"model": minilm()}
+    for name, order in (("train", [0, 1, 2]), ("test", [2, 0, 1])):
+        rows = datasets.load_from_disk(data[name]).with_format(None)
+        found = [[len(t) > 600, "good" in t, len(t) % 2 == 1] for t in rows["text"]]
+        columns = {c: rows[c] for c in rows.column_names if c != "labels"}
+        columns["labels"] = [[float(row[i]) for i in order] for row in found]
+        columns["classes"] = [[k for k, i in enumerate(order) if row[i]] for row in found]
+        features = {c: f for c, f in rows.features.items() if c != "labels"}
+        features["labels"] = datasets.Sequence(datasets.Value("float32"))
+        features["classes"] = datasets.Sequence(
+            datasets.ClassLabel(names=[names[i] for i in order]))
+        datasets.Dataset.from_dict(columns, features=datasets.Features(features)).save_to_disk(
+            tmp_path / name)
+        channels[name] = tmp_path / name
+    base = job(channels, metric_for_best_model="f1_macro")
+    succeed(base, toolkit)
+    values = json.loads((base / "output/data/metrics.json").read_text())
+    assert {"eval_accuracy", "eval_f1_micro", "eval_f1_macro", "eval_roc_auc_macro"} <= set(values)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(base / "model")
+    assert model.config.problem_type == "multi_label_classification"
+    assert model.config.id2label == dict(enumerate(names))
+    parity = json.loads((base / "model/parity.json").read_text())
+    pipe = transformers.pipeline("text-classification", model=str(base / "model"))
+    answers = pipe([s["text"] for s in parity["samples"]], truncation=True, max_length=512)
+    assert [s["label"] for s in parity["samples"]] == [a["label"] for a in answers]
+    assert [s["score"] for s in parity["samples"]] == pytest.approx(
+        [a["score"] for a in answers], abs=1e-4)
+    test = datasets.load_from_disk(tmp_path / "test")
+    right = sum(
+        {a["label"] for a in row if a["score"] > 0.5} == {n for n, v in zip(
+            [names[i] for i in (2, 0, 1)], labels) if v}
+        for row, labels in zip(pipe(test["text"], truncation=True, max_length=512, top_k=None),
+                               test["labels"]))
+    assert values["eval_accuracy"] == pytest.approx(right / len(test), abs=1.5 / len(test))
+
+
 def test_class_weights_reach_the_script_whatever_the_names(monkeypatch, build):
     """The toolkit passes them through a shell."""
     monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
@@ -289,6 +329,50 @@ def test_metrics_of_numbers_are_those_of_scikit_learn_and_scipy(monkeypatch):
         "r2": sklearn.metrics.r2_score(targets, given),
         "pearson": scipy.stats.pearsonr(targets, given)[0],
         "spearman": scipy.stats.spearmanr(targets, given)[0]})
+
+
+def test_metrics_of_lists_are_those_of_scikit_learn(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    import numpy
+    import rows
+    import sklearn.metrics as m
+    rng = numpy.random.default_rng(1)
+    targets = (rng.random((200, 4)) > 0.6).astype("float32")
+    given = (targets + rng.normal(size=(200, 4)) - 0.7).round(1)  # with equal values
+    got = rows.list_metrics(transformers.EvalPrediction(given, targets))
+    answers = given > 0
+    assert got == pytest.approx({
+        "accuracy": m.accuracy_score(targets, answers),
+        "f1_micro": m.f1_score(targets, answers, average="micro"),
+        "f1_macro": m.f1_score(targets, answers, average="macro"),
+        "precision_micro": m.precision_score(targets, answers, average="micro"),
+        "recall_micro": m.recall_score(targets, answers, average="micro"),
+        "roc_auc_micro": m.roc_auc_score(targets, given, average="micro"),
+        "roc_auc_macro": m.roc_auc_score(targets, given, average="macro")})
+    none = rows.list_metrics(transformers.EvalPrediction(given, targets * 0))
+    assert none["f1_macro"] == 0 and math.isnan(none["roc_auc_macro"])
+
+
+def test_lists_that_are_no_vectors_are_refused(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "worker/sagemaker_script")
+    import rows
+    floats = datasets.Features({"labels": datasets.Sequence(datasets.Value("float32"))})
+
+    def made(labels, features=floats):
+        return datasets.Dataset.from_dict({"labels": labels}, features=features)
+
+    good = made([[0.0, 1.0]])
+    assert rows.label_vectors(good, made([[1.0, 1.0]]))[0] == ["LABEL_0", "LABEL_1"]
+    for bad, words in (([[0.0, 0.5]], "neither 0 nor 1"), ([[1.0]], "1 numbers"),
+                       ([None], "0 numbers"), ([[None, 1.0]], "neither 0 nor 1")):
+        with pytest.raises(rows.BadInput, match=words):
+            rows.label_vectors(good, made(bad))
+    ids = made([[0, 1]], datasets.Features({"labels": datasets.Sequence(datasets.Value("int64"))}))
+    with pytest.raises(rows.BadInput, match="not of floats"):
+        rows.check_kinds(good, ids)
+    with pytest.raises(rows.BadInput, match="are lists, but those of the test data are numbers"):
+        rows.check_kinds(good, made([1.0], datasets.Features(
+            {"labels": datasets.Value("float32")})))
 
 
 @pytest.mark.parametrize("text, wanted", [("True", True), ("true", True), ("False", False)])

@@ -7,6 +7,24 @@
 #include "base/own.h"
 #include "worker/dataset/dataset.h"
 
+static json_t *label_of(const struct dataset *d, int64_t row)
+{
+	json_t *list = NULL;
+
+	switch (d->kind) {
+	case DATASET_CLASSES:
+		return json_integer((json_int_t)d->labels[row]);
+	case DATASET_NUMBERS:
+		return json_real((double)d->targets[row]);
+	case DATASET_VECTORS:
+		list = json_array();
+		break;
+	}
+	for (int i = 0; i < d->labels_n; i++)
+		json_array_append_new(list, json_real((double)d->targets[row * d->labels_n + i]));
+	return list;
+}
+
 static json_t *row_of(const struct dataset *d, int64_t i)
 {
 	json_t *ids = json_array(), *types = d->type_ids ? json_array() : json_null();
@@ -16,9 +34,7 @@ static json_t *row_of(const struct dataset *d, int64_t i)
 		if (d->type_ids)
 			json_array_append_new(types, json_integer(d->type_ids[k]));
 	}
-	return json_pack("{so so so}", "ids", ids, "types", types, "label",
-			 d->kind == DATASET_NUMBERS ? json_real((double)d->targets[i])
-						    : json_integer((json_int_t)d->labels[i]));
+	return json_pack("{so so so}", "ids", ids, "types", types, "label", label_of(d, i));
 }
 
 static json_t *describe(const struct dataset *d)

@@ -13,7 +13,7 @@
 
 #define TABLES_MAX 32
 #define KINDS_TEXT 256
-#define TYPE_TEXT  512
+#define TYPE_TEXT  1024
 
 static const char *type_text(const struct spec_field *f, char *buf, size_t size)
 {

@@ -262,6 +262,26 @@ static void test_numbers_without_a_spread(void **state)
 	assert_true(v.mse == 0 && isnan(v.r2) && isnan(v.pearson));
 }
 
+/* A class that no row has, and one that all rows have: a division by zero is 0, there is no ROC. */
+static void test_classes_that_never_or_always_apply(void **state)
+{
+	static const float logits[3][3] = {{1, -1, 2}, {-1, -2, 1}, {1, -3, -1}};
+	static const float targets[3][3] = {{1, 0, 1}, {0, 0, 1}, {0, 0, 1}};
+	OWN(multi_label_freep) struct multi_label *m = multi_label_new(3, 3);
+	struct metrics_values v;
+
+	for (int i = 0; i < 3; i++)
+		multi_label_add(m, logits[i], targets[i]);
+	assert_int_equal(multi_label_values(m, &v), 0);
+	assert_true(v.kind == DATASET_VECTORS && v.rows == 3);
+	assert_true(fabs(v.accuracy - 2.0 / 3) < 1e-12);
+	assert_true(fabs(v.f1_macro - (2.0 / 3 + 0 + 0.8) / 3) < 1e-12);
+	assert_true(fabs(v.f1_micro - 2 * 3.0 / 8) < 1e-12);
+	assert_true(fabs(v.precision_micro - 3.0 / 4) < 1e-12);
+	assert_true(fabs(v.recall_micro - 3.0 / 4) < 1e-12);
+	assert_true(isnan(v.roc_auc_macro) && v.roc_auc_micro > 0.7 && v.roc_auc_micro < 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_other_schedules),
 		cmocka_unit_test(test_max_steps_replaces_epochs),
 		cmocka_unit_test(test_numbers_without_a_spread),
+		cmocka_unit_test(test_classes_that_never_or_always_apply),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,11 +14,24 @@
 #define FIRST_CAP    4096
 #define METADATA_KEY "huggingface"
 
-static const char *const formats[] = {[BATCH_STRING] = "u",
-				      [BATCH_INT64] = "l",
-				      [BATCH_FLOAT32] = "f",
-				      [BATCH_INT32_LIST] = "+l",
-				      [BATCH_INT8_LIST] = "+l"};
+static const char *const formats[] = {
+	[BATCH_STRING] = "u",	    [BATCH_INT64] = "l",      [BATCH_FLOAT32] = "f",
+	[BATCH_INT32_LIST] = "+l",  [BATCH_INT8_LIST] = "+l", [BATCH_INT64_LIST] = "+l",
+	[BATCH_FLOAT32_LIST] = "+l"};
+
+/* Of the elements of lists: format and bytes. */
+static const struct {
+	const char *format;
+	size_t size;
+} items[] = {[BATCH_INT32_LIST] = {"i", 4},
+	     [BATCH_INT8_LIST] = {"c", 1},
+	     [BATCH_INT64_LIST] = {"l", 8},
+	     [BATCH_FLOAT32_LIST] = {"f", 4}};
+
+static bool is_list(enum batch_type type)
+{
+	return type >= BATCH_INT32_LIST;
+}
 
 void batch_add_column(struct batch *b, enum batch_type type, const char *name)
 {
@@ -53,7 +66,7 @@ static int reserve(void **p, size_t *cap, size_t need)
 
 static size_t unit_of(enum batch_type type)
 {
-	return type == BATCH_INT32_LIST ? sizeof(int32_t) : 1;
+	return is_list(type) ? items[type].size : 1;
 }
 
 int batch_put(struct batch *b, size_t i, const void *value, size_t len)
@@ -131,12 +144,10 @@ int batch_schema(const struct batch *b, const char *metadata, struct ArrowSchema
 		r = -ENOMEM;
 	for (size_t i = 0; i < b->columns_n && r >= 0; i++) {
 		const struct batch_column *c = &b->columns[i];
-		bool list = c->type == BATCH_INT32_LIST || c->type == BATCH_INT8_LIST;
-
-		r = init_schema(ret->children[i], formats[c->type], c->name, list);
-		if (r >= 0 && list)
-			r = init_schema(ret->children[i]->children[0],
-					c->type == BATCH_INT32_LIST ? "i" : "c", "item", 0);
+		r = init_schema(ret->children[i], formats[c->type], c->name, is_list(c->type));
+		if (r >= 0 && is_list(c->type))
+			r = init_schema(ret->children[i]->children[0], items[c->type].format,
+					"item", 0);
 	}
 	if (r < 0)
 		ret->release(ret);
@@ -187,7 +198,7 @@ static int init_array(struct ArrowArray *a, int64_t length, int64_t buffers, int
 /* Buffers move from the column into the array as each is initialised. */
 static int take_column(struct batch_column *c, int64_t rows, struct ArrowArray *ret)
 {
-	bool list = c->type == BATCH_INT32_LIST || c->type == BATCH_INT8_LIST;
+	bool list = is_list(c->type);
 	struct array_private *p;
 	struct ArrowArray *values = ret;
 	int r = init_array(ret, rows, c->type == BATCH_STRING ? 3 : 2, list);

@@ -11,15 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BATCH_COLUMNS_MAX 6
+#define BATCH_COLUMNS_MAX 7
 #define BATCH_BYTES_MAX	  ((size_t)INT32_MAX) /* what int32 offsets can address */
 
 enum batch_type {
 	BATCH_STRING,
 	BATCH_INT64,
 	BATCH_FLOAT32,
-	BATCH_INT32_LIST,
-	BATCH_INT8_LIST
+	BATCH_INT32_LIST, /* this and those after it are lists */
+	BATCH_INT8_LIST,
+	BATCH_INT64_LIST,
+	BATCH_FLOAT32_LIST
 };
 
 struct batch_column {
@@ -37,9 +39,9 @@ struct batch {
 };
 
 void batch_add_column(struct batch *b, enum batch_type type, const char *name);
-/* Append one value of `len` bytes to column i: text, one number, or the ints of a list. 0, -ENOMEM,
- * or -ERR_LIMIT beyond BATCH_BYTES_MAX. After every column has its value, the caller adds one to
- * b->rows. */
+/* Append one value of `len` bytes to column i: text, one number, or the numbers of a list. 0,
+ * -ENOMEM, or -ERR_LIMIT beyond BATCH_BYTES_MAX. After every column has its value, the caller adds
+ * one to b->rows. */
 int batch_put(struct batch *b, size_t i, const void *value, size_t len);
 /* The schema; `metadata` is one "huggingface" value. 0 or -ENOMEM. */
 int batch_schema(const struct batch *b, const char *metadata, struct ArrowSchema *ret);

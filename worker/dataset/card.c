@@ -216,7 +216,8 @@ static int class_label(const json_t *label, const char *column, json_t **ret, st
 static int from_yaml(const json_t *features, const char *column, json_t **ret, bool *ret_decides,
 		     struct err *reterr)
 {
-	const json_t *feature = NULL, *label;
+	static const char *const places[] = {"dtype", "list", "sequence"}; /* of lists by version */
+	const json_t *feature = NULL, *label = NULL;
 
 	for (size_t i = 0; i < json_array_size(features); i++)
 		if (str_eq(json_get_str(json_array_get(features, i), "name", NULL), column))
@@ -224,7 +225,9 @@ static int from_yaml(const json_t *features, const char *column, json_t **ret, b
 	if (!feature)
 		return 0;
 	*ret_decides = true;
-	label = json_object_get(json_object_get(feature, "dtype"), "class_label");
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (!label)
+			label = json_object_get(json_object_get(feature, places[i]), "class_label");
 	if (!label)
 		label = json_object_get(feature, "class_label");
 	return label ? class_label(label, column, ret, reterr) : 0;
@@ -253,6 +256,8 @@ static int from_legacy(const char *dir, const char *config, const char *column, 
 	if (!feature)
 		return 0;
 	*ret_decides = true;
+	if (json_is_object(json_object_get(feature, "feature"))) /* of a list */
+		feature = json_object_get(feature, "feature");
 	if (!str_eq(json_get_str(feature, "_type", ""), "ClassLabel"))
 		return 0;
 	r = class_label(feature, column, ret, reterr);

@@ -19,6 +19,11 @@ static bool is_one_of(const char *format, const char *a, const char *b, const ch
 	return str_eq(format, a) || str_eq(format, b) || str_eq(format, c);
 }
 
+static bool is_list_format(const char *format)
+{
+	return str_eq(format, "+l") || str_eq(format, "+L") || str_starts(format, "+w:");
+}
+
 enum column_type column_type(const struct ArrowSchema *schema)
 {
 	const char *format = schema->format;
@@ -27,7 +32,7 @@ enum column_type column_type(const struct ArrowSchema *schema)
 	if (schema->dictionary) {
 		enum column_type type = column_type(schema->dictionary);
 
-		return type == COLUMN_INT_LIST ? COLUMN_OTHER : type;
+		return type == COLUMN_INT_LIST || type == COLUMN_FLOAT_LIST ? COLUMN_OTHER : type;
 	}
 	if (is_one_of(format, "u", "U", "vu"))
 		return COLUMN_STRING;
@@ -41,10 +46,17 @@ enum column_type column_type(const struct ArrowSchema *schema)
 		return COLUMN_DECIMAL;
 	if (str_eq(format, "n"))
 		return COLUMN_NULL;
-	if ((str_eq(format, "+l") || str_eq(format, "+L") || str_starts(format, "+w:")) &&
-	    !schema->children[0]->dictionary && is_int_format(schema->children[0]->format))
+	if (is_list_format(format) && !schema->children[0]->dictionary &&
+	    is_int_format(schema->children[0]->format))
 		return COLUMN_INT_LIST;
-	return COLUMN_OTHER;
+	return column_item_type(schema) == COLUMN_FLOAT ? COLUMN_FLOAT_LIST : COLUMN_OTHER;
+}
+
+enum column_type column_item_type(const struct ArrowSchema *schema)
+{
+	return is_list_format(schema->format) && !schema->dictionary
+		       ? column_type(schema->children[0])
+		       : COLUMN_OTHER;
 }
 
 const char *column_type_str(enum column_type type)
@@ -55,6 +67,7 @@ const char *column_type_str(enum column_type type)
 					    [COLUMN_FLOAT] = "floating-point numbers",
 					    [COLUMN_DECIMAL] = "decimal numbers",
 					    [COLUMN_INT_LIST] = "lists of integers",
+					    [COLUMN_FLOAT_LIST] = "lists of floating-point numbers",
 					    [COLUMN_NULL] = "nothing but null",
 					    [COLUMN_OTHER] = "values of another type"};
 
@@ -162,6 +175,27 @@ static double half_to_double(uint16_t half)
 	return half >> 15 ? -value : value;
 }
 
+static double float_at(const char *format, const void *values, int64_t at)
+{
+	if (format[0] == 'e')
+		return half_to_double(((const uint16_t *)values)[at]);
+	if (format[0] == 'f')
+		return (double)((const float *)values)[at];
+	return ((const double *)values)[at];
+}
+
+double column_float(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row)
+{
+	int64_t at = a->offset + row;
+
+	if (column_is_null(schema, a, row))
+		return NAN;
+	if (schema->dictionary)
+		return column_float(schema->dictionary, a->dictionary,
+				    int_at(schema->format, a->buffers[1], at));
+	return float_at(schema->format, a->buffers[1], at);
+}
+
 void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		  struct label_value *ret)
 {
@@ -179,12 +213,8 @@ void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, 
 	} else if (decimal_type(format, &decimal)) {
 		decimal_label(&decimal, (const char *)a->buffers[1] + at * (int64_t)decimal.bytes,
 			      ret);
-	} else if (format[0] == 'e') {
-		label_from_double(ret, half_to_double(((const uint16_t *)a->buffers[1])[at]));
-	} else if (format[0] == 'f') {
-		label_from_double(ret, ((const float *)a->buffers[1])[at]);
-	} else if (format[0] == 'g') {
-		label_from_double(ret, ((const double *)a->buffers[1])[at]);
+	} else if (column_type(schema) == COLUMN_FLOAT) {
+		label_from_double(ret, float_at(format, a->buffers[1], at));
 	} else if (format[0] == 'b') {
 		label_from_bool(ret, bit(a->buffers[1], at));
 	} else if (format[0] == 'L') {
@@ -245,9 +275,12 @@ static const char *schema_metadata(const struct ArrowSchema *schema, const char 
 json_t *feature_class_names(const json_t *features, const char *column)
 {
 	const json_t *feature = json_object_get(features, column);
-	json_t *names = json_object_get(feature, "names"), *name;
+	json_t *names, *name;
 	size_t i;
 
+	if (json_is_object(json_object_get(feature, "feature"))) /* of a list */
+		feature = json_object_get(feature, "feature");
+	names = json_object_get(feature, "names");
 	if (!str_eq(json_get_str(feature, "_type", ""), "ClassLabel") || !json_array_size(names))
 		return NULL;
 	json_array_foreach(names, i, name) {

@@ -21,12 +21,15 @@ enum column_type {
 	COLUMN_FLOAT,
 	COLUMN_DECIMAL,
 	COLUMN_INT_LIST,
+	COLUMN_FLOAT_LIST,
 	COLUMN_NULL, /* no value in any row */
 	COLUMN_OTHER
 };
 
 enum column_type column_type(const struct ArrowSchema *schema);
 const char *column_type_str(enum column_type type);
+/* The type of the elements of a column of lists; COLUMN_OTHER if it has none. */
+enum column_type column_item_type(const struct ArrowSchema *schema);
 /* Index of the column of that name in a struct schema, -1 if there is none. */
 int64_t column_find(const struct ArrowSchema *table, const char *name);
 
@@ -37,7 +40,10 @@ const char *column_string(const struct ArrowSchema *schema, const struct ArrowAr
 			  size_t *ret_len);
 /* For COLUMN_INT. An unsigned number beyond INT64_MAX becomes negative. */
 int64_t column_int(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
-/* Rows [*ret_start, *ret_start + *ret_n) of a->children[0] are the list. */
+/* For COLUMN_FLOAT; NaN for a null. */
+double column_float(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row);
+/* Rows [*ret_start, *ret_start + *ret_n) of a->children[0] are the list. For columns with a
+ * column_item_type(). */
 void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		 int64_t *ret_start, int64_t *ret_n);
 
@@ -45,8 +51,8 @@ void column_list(const struct ArrowSchema *schema, const struct ArrowArray *a, i
 void column_label(const struct ArrowSchema *schema, const struct ArrowArray *a, int64_t row,
 		  struct label_value *ret);
 
-/* The class names of a ClassLabel column by the `features` of a data set: a new reference to an
- * array, or NULL if there are none. */
+/* The class names of a ClassLabel column, or of lists of them, by the `features` of a data set: a
+ * new reference to an array, or NULL if there are none. */
 json_t *feature_class_names(const json_t *features, const char *column);
 /* The same by the schema's "huggingface" metadata. */
 json_t *schema_class_names(const struct ArrowSchema *schema, const char *column);

@@ -20,7 +20,11 @@ struct dataset_sample {
 enum dataset_kind {	     /* what the labels are */
 	DATASET_CLASSES = 0, /* a class for each row: whole numbers */
 	DATASET_NUMBERS,     /* a number for each row: floats, for regression */
+	DATASET_VECTORS,     /* a 0 or 1 for each class in each row: lists of floats, multi-label */
 };
+
+/* The column with the classes of each row by name, beside the vectors: lists of ClassLabel. */
+#define DATASET_CLASSES_COLUMN "classes"
 
 struct dataset {
 	enum dataset_kind kind;
@@ -31,9 +35,9 @@ struct dataset {
 	int32_t *ids;
 	int8_t *type_ids; /* parallel to ids; NULL if there is no token_type_ids column */
 	int64_t *labels;  /* of classes: rows; each 0 <= label < labels_n */
-	float *targets;	  /* of numbers: rows; each is finite */
+	float *targets;	  /* of numbers: rows; each is finite. Of vectors: rows * labels_n */
 	int labels_n; /* the number of names if they are known; else the largest label + 1; 1 for
-		       * numbers */
+		       * numbers; the length of the vectors */
 	char **label_names; /* labels_n names (ClassLabel), or NULL */
 	struct dataset_sample *samples;
 	size_t samples_n; /* 0 if the data set has no text column */

@@ -56,7 +56,7 @@ bool chunk_is_full(const struct chunk *c)
 }
 
 int chunk_add(struct chunk *c, const char *text, size_t text_len, const char *pair, size_t pair_len,
-	      int64_t label, float target)
+	      const struct row_label *label)
 {
 	struct chunk_row *row = &c->rows[c->n];
 
@@ -65,8 +65,7 @@ int chunk_add(struct chunk *c, const char *text, size_t text_len, const char *pa
 				  .pair = c->bytes.len + text_len,
 				  .pair_len = pair_len,
 				  .has_pair = pair != NULL,
-				  .label = label,
-				  .target = target};
+				  .label = *label};
 	if (buf_put(&c->bytes, text, text_len) < 0 ||
 	    (pair && buf_put(&c->bytes, pair, pair_len) < 0))
 		return -ENOMEM;

@@ -12,11 +12,18 @@
 #define CHUNK_BYTES	(32u << 20) /* a chunk is full from here on */
 #define ENCODER_THREADS 64
 
+/* What a row has as its label, by the kind of the data set. */
+struct row_label {
+	int64_t id;
+	float number;		/* of a regression */
+	const int32_t *classes; /* those that apply, in their order; borrowed */
+	size_t classes_n;
+};
+
 struct chunk_row {
 	size_t text, text_len, pair, pair_len; /* offsets in the chunk's bytes */
 	bool has_pair, truncated;
-	int64_t label;
-	float target; /* instead, of a regression */
+	struct row_label label;
 	int32_t *ids; /* n of them, followed by n type ids */
 	size_t n;
 };
@@ -40,7 +47,7 @@ void chunk_free(struct chunk *c);
 bool chunk_is_full(const struct chunk *c);
 /* Copies the texts. 0 or -ENOMEM. */
 int chunk_add(struct chunk *c, const char *text, size_t text_len, const char *pair, size_t pair_len,
-	      int64_t label, float target);
+	      const struct row_label *label);
 
 int encoder_init(struct encoder *e, const struct tokenizer *t, size_t max_length,
 		 int threads);			     /* 0 or -ENOMEM */

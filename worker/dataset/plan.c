@@ -18,29 +18,31 @@
 static const char *const taken_names[] = {"labels", "input_ids", "token_type_ids",
 					  "attention_mask"};
 
-static int check_column(const char *field, const char *name, struct err *reterr)
+static int check_column(const char *field, const char *name, const char *taken, struct err *reterr)
 {
-	for (size_t i = 0; name && i < ARRAY_LEN(taken_names); i++)
-		if (str_eq(name, taken_names[i]))
-			return err_at(reterr, ERR_INVALID, field,
-				      "a text column cannot be named '%s': the tokenised data set "
-				      "has a column of that name",
-				      name);
-	return 0;
+	if (!name || !str_eq(name, taken))
+		return 0;
+	return err_at(reterr, ERR_INVALID, field,
+		      "a text column cannot be named '%s': the tokenised data set has a column of "
+		      "that name",
+		      name);
 }
 
 static int init_columns(struct plan *p, const json_t *dataset, struct err *reterr)
 {
-	int r;
+	int r = 0;
 
 	p->columns.text = json_get_str(dataset, "text_column", DEFAULT_TEXT);
 	p->columns.pair = json_get_str(dataset, "text_pair_column", NULL);
 	p->columns.label = json_get_str(dataset, "label_column", DEFAULT_LABEL);
 	p->columns.config = json_get_str(dataset, "config", NULL);
 	p->columns.config_chosen = json_object_get(dataset, "hub");
-	r = check_column("/dataset/text_column", p->columns.text, reterr);
-	if (r >= 0)
-		r = check_column("/dataset/text_pair_column", p->columns.pair, reterr);
+	for (size_t i = 0; i < ARRAY_LEN(taken_names) && r >= 0; i++) {
+		r = check_column("/dataset/text_column", p->columns.text, taken_names[i], reterr);
+		if (r >= 0)
+			r = check_column("/dataset/text_pair_column", p->columns.pair,
+					 taken_names[i], reterr);
+	}
 	if (r < 0)
 		return r;
 	if (str_eq(p->columns.text, p->columns.pair) || str_eq(p->columns.text, p->columns.label) ||
@@ -200,13 +202,35 @@ static int init_bad_rows(struct plan *p, const json_t *dataset, struct err *rete
 /* `problem_type` as in the config.json of transformers. */
 static int init_kind(struct plan *p, const json_t *dataset, struct err *reterr)
 {
-	const char *classes = "single_label_classification";
-	const char *word = json_get_str(dataset, "problem_type", classes);
+	static const char *const words[] = {[DATASET_CLASSES] = "single_label_classification",
+					    [DATASET_NUMBERS] = "regression",
+					    [DATASET_VECTORS] = "multi_label_classification"};
+	const char *word = json_get_str(dataset, "problem_type", words[DATASET_CLASSES]);
+	bool known = false;
 
-	p->kind = str_eq(word, "regression") ? DATASET_NUMBERS : DATASET_CLASSES;
-	if (p->kind == DATASET_CLASSES && !str_eq(word, classes))
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (str_eq(word, words[i]))
+			p->kind = (enum dataset_kind)i;
+		known |= str_eq(word, words[i]);
+	}
+	if (!known)
 		return err_at(reterr, ERR_INVALID, "/dataset/problem_type",
-			      "problem_type must be '%s' or 'regression', not '%s'", classes, word);
+			      "problem_type must be '%s', '%s' or '%s', not '%s'", words[0],
+			      words[2], words[1], word);
+	p->columns.label_lists = p->kind == DATASET_VECTORS;
+	if (p->kind == DATASET_VECTORS && json_object_get(dataset, "no_label"))
+		return err_at(
+			reterr, ERR_INVALID, "/dataset/no_label",
+			"no_label is for one class a row; remove it, or problem_type (an empty "
+			"list means that no class applies)");
+	if (p->kind == DATASET_VECTORS) {
+		int r = check_column("/dataset/text_column", p->columns.text,
+				     DATASET_CLASSES_COLUMN, reterr);
+
+		return r < 0 ? r
+			     : check_column("/dataset/text_pair_column", p->columns.pair,
+					    DATASET_CLASSES_COLUMN, reterr);
+	}
 	if (p->kind == DATASET_NUMBERS && json_object_get(dataset, "labels"))
 		return err_at(reterr, ERR_INVALID, "/dataset/labels",
 			      "a regression has numbers as labels and no classes; remove labels, "
@@ -268,7 +292,9 @@ void plan_done(struct plan *p)
 		free(p->sources[i].part);
 		free(p->sources[i].label);
 		free(p->sources[i].target);
+		label_sets_done(&p->sources[i].sets);
 	}
 	labels_done(&p->labels);
+	label_rows_done(&p->rows);
 	*p = (struct plan){0};
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The meaning of a preprocess job's `dataset` object: its sources and columns, and, after one pass
- * over them, the part and label of each row. Memory: 5 bytes a row, 9 for numbers. A bad row has no
- * label or an empty text; the job's `on_bad_row` refuses it or leaves it out.
+ * over them, the part and label of each row. Memory: 5 bytes a row, 9 for numbers, 13 and 4 for
+ * each class of the row for several classes a row. A bad row has no label or an empty text; the
+ * job's `on_bad_row` refuses it or leaves it out.
  */
 #pragma once
 
 #include "worker/dataset/dataset.h"
+#include "worker/dataset/label_sets.h"
 #include "worker/dataset/labels.h"
 #include "worker/dataset/source.h"
 #include "worker/dataset/split.h"
@@ -31,8 +33,10 @@ struct plan_source {
 	int64_t rows, bad;
 	struct plan_count invalid_utf8;
 	uint8_t *part;	/* per row: enum split_part */
-	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row; 0 for a number */
+	int32_t *label; /* per row; PLAN_EMPTY_TEXT or LABEL_NONE: a bad row; 0 for a number or for
+			 * `sets` */
 	float *target;	/* per row; NULL unless the labels are numbers */
+	struct label_sets sets; /* empty unless a row has several classes */
 };
 
 #define PLAN_EMPTY_TEXT (-2)
@@ -43,6 +47,7 @@ struct plan {
 	struct plan_source sources[2];
 	size_t sources_n;
 	struct labels labels;
+	struct label_rows rows;	       /* of several classes a row */
 	int64_t train_rows, test_rows; /* negative until known: the spec does not give it */
 	uint64_t seed;
 	bool skip_bad;

@@ -91,6 +91,20 @@ static int decide_parts(struct plan *p, struct plan_source *ps, struct err *rete
 	return split_two(p, ps, reterr);
 }
 
+/* Of several classes a row, the training set must have at least one. */
+static int check_sets(const struct plan *p, struct err *reterr)
+{
+	const struct plan_source *ps = &p->sources[0]; /* test-only sources come second */
+
+	for (int64_t i = 0; i < ps->rows; i++)
+		if (ps->part[i] == SPLIT_TRAIN && ps->sets.starts[i] < ps->sets.starts[i + 1])
+			return 0;
+	return err_at(reterr, ERR_INVALID, "/dataset/label_column",
+		      "no class applies to any of the %lld rows of the training set; check "
+		      "label_column",
+		      (long long)p->train_rows);
+}
+
 /* The training set must have two classes. */
 static int check_classes(const struct plan *p, struct err *reterr)
 {
@@ -121,7 +135,22 @@ int plan_decide_parts(struct plan *p, struct err *reterr)
 
 	for (size_t i = 0; i < p->sources_n && r >= 0; i++)
 		r = decide_parts(p, &p->sources[i], reterr);
-	return r < 0 || p->kind == DATASET_NUMBERS ? r : check_classes(p, reterr);
+	if (r >= 0 && p->kind == DATASET_CLASSES)
+		r = check_classes(p, reterr);
+	if (r >= 0 && p->kind == DATASET_VECTORS)
+		r = check_sets(p, reterr);
+	return r;
+}
+
+static void count_row(const struct plan *p, const struct plan_source *ps, int64_t row,
+		      int64_t *rows)
+{
+	if (p->kind != DATASET_VECTORS) {
+		rows[ps->label[row]]++;
+		return;
+	}
+	for (int64_t i = ps->sets.starts[row]; i < ps->sets.starts[row + 1]; i++)
+		rows[ps->sets.items[i]]++;
 }
 
 /* rows[class]: the number of rows of that part with the class. */
@@ -132,7 +161,7 @@ static void count_classes(const struct plan *p, enum split_part part, int64_t *r
 
 		for (int64_t row = 0; row < ps->rows; row++)
 			if (ps->part[row] == part)
-				rows[ps->label[row]]++;
+				count_row(p, ps, row, rows);
 	}
 }
 

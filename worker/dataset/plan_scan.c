@@ -92,6 +92,17 @@ static int scan_number(const struct plan *p, const struct source *s, const struc
 		      text);
 }
 
+static int scan_classes(struct plan *p, struct plan_source *ps, const struct source *s,
+			const struct source_row *row, struct scanned *ret, struct err *reterr)
+{
+	bool any;
+	int r = label_sets_add(&ps->sets, &p->rows, &p->labels, s, row, (size_t)(ps - p->sources),
+			       &any, reterr);
+
+	ret->label = any ? 0 : LABEL_NONE;
+	return r;
+}
+
 /* Keep a row's label for the decision only if its text can be used. */
 static int scan_row(struct plan *p, struct plan_source *ps, const struct source *s,
 		    const struct source_row *row, struct scanned *ret, struct err *reterr)
@@ -101,9 +112,13 @@ static int scan_row(struct plan *p, struct plan_source *ps, const struct source 
 	*ret = (struct scanned){.label = PLAN_EMPTY_TEXT};
 	if (unicode_is_blank(row->text, row->text_len) ||
 	    (p->columns.pair && unicode_is_blank(row->pair, row->pair_len)))
-		return 0;
+		return p->kind == DATASET_VECTORS && label_sets_skip(&ps->sets) < 0
+			       ? err_errno(reterr, ENOMEM, "read %s", ps->path)
+			       : 0;
 	if (p->kind == DATASET_NUMBERS)
 		return scan_number(p, s, row, ret, reterr);
+	if (p->kind == DATASET_VECTORS)
+		return scan_classes(p, ps, s, row, ret, reterr);
 	return labels_add(&p->labels, s, row, (size_t)(ps - p->sources), &ret->label, reterr);
 }
 
@@ -169,6 +184,7 @@ static void unread(struct plan *p, struct plan_source *ps)
 	ps->invalid_utf8 = (struct plan_count){0};
 	free(TAKE(ps->label));
 	free(TAKE(ps->target));
+	label_sets_done(&ps->sets);
 }
 
 /* True if a row has a label. Numbers that are all -1 are none: they become bad rows. */
@@ -179,7 +195,7 @@ static bool has_labels(struct plan *p, struct plan_source *ps)
 	if (p->kind == DATASET_CLASSES)
 		return labels_has_any(&p->labels, (size_t)(ps - p->sources));
 	for (int64_t i = 0; i < ps->rows; i++)
-		any |= ps->label[i] >= 0 && ps->target[i] != -1;
+		any |= ps->label[i] >= 0 && (p->kind == DATASET_VECTORS || ps->target[i] != -1);
 	for (int64_t i = 0; !any && i < ps->rows; i++)
 		if (ps->label[i] >= 0)
 			ps->label[i] = LABEL_NONE;
@@ -301,6 +317,24 @@ static void warn_by_id(const struct labels *l, const struct worker *w)
 		       l->source.items[0], l->names.items[0]);
 }
 
+static int decide_labels(struct plan *p, struct err *reterr)
+{
+	struct label_sets *sets[LABELS_SPLITS];
+
+	switch (p->kind) {
+	case DATASET_CLASSES:
+		return labels_decide(&p->labels, reterr);
+	case DATASET_NUMBERS:
+		p->labels.classes = 1;
+		return 0;
+	case DATASET_VECTORS:
+		break;
+	}
+	for (size_t i = 0; i < p->sources_n; i++)
+		sets[i] = &p->sources[i].sets;
+	return label_sets_decide(sets, p->sources_n, &p->rows, &p->labels, reterr);
+}
+
 int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 {
 	int64_t rows = 0;
@@ -311,10 +345,8 @@ int plan_scan(struct plan *p, const struct worker *w, struct err *reterr)
 		rows += p->sources[i].rows;
 		add_count(&p->invalid_utf8, &p->sources[i].invalid_utf8);
 	}
-	if (r >= 0 && p->kind == DATASET_NUMBERS)
-		p->labels.classes = 1;
-	else if (r >= 0)
-		r = labels_decide(&p->labels, reterr);
+	if (r >= 0)
+		r = decide_labels(p, reterr);
 	if (r >= 0 && p->labels.by_id)
 		warn_by_id(&p->labels, w);
 	if (r >= 0)

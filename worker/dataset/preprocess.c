@@ -170,7 +170,8 @@ static int open_output(struct job *j, struct output *o, const char *split, struc
 					 .type_ids = tokenizer_has_type_ids(j->tokenizer),
 					 .label_names = p->labels.names.items,
 					 .label_names_n = p->labels.names.n,
-					 .numbers = p->kind == DATASET_NUMBERS,
+					 .kind = p->kind,
+					 .classes = p->labels.classes,
 					 .split = split};
 	char dir[PATH_MAX];
 	int r = output_dir_part(&j->place, split, dir, sizeof(dir), reterr);
@@ -189,8 +190,7 @@ static int write_chunk(struct job *j, struct output *o, struct err *reterr)
 					 .text_len = row->text_len,
 					 .pair = row->has_pair ? bytes + row->pair : NULL,
 					 .pair_len = row->pair_len,
-					 .label = row->label,
-					 .target = row->target,
+					 .label = &row->label,
 					 .ids = row->ids,
 					 .type_ids = (const int8_t *)(row->ids + row->n),
 					 .n = row->n,
@@ -225,6 +225,20 @@ static int finish_chunk(struct job *j, struct output *o, struct err *reterr)
 	return 0;
 }
 
+static struct row_label label_of(const struct plan_source *ps, int64_t row)
+{
+	const struct label_sets *sets = &ps->sets;
+	struct row_label label = {.id = ps->label[row]};
+
+	if (ps->target)
+		label.number = ps->target[row];
+	if (sets->rows) {
+		label.classes = sets->items + sets->starts[row];
+		label.classes_n = (size_t)(sets->starts[row + 1] - sets->starts[row]);
+	}
+	return label;
+}
+
 static int stream_source(struct job *j, const struct plan_source *ps, struct err *reterr)
 {
 	OWN(source_closep) struct source *s = NULL;
@@ -236,6 +250,7 @@ static int stream_source(struct job *j, const struct plan_source *ps, struct err
 	if (r < 0)
 		return r;
 	for (; (r = source_next(s, &row, reterr)) > 0; i++) {
+		struct row_label label;
 		struct output *o;
 
 		if (i == ps->rows)
@@ -243,8 +258,8 @@ static int stream_source(struct job *j, const struct plan_source *ps, struct err
 		if (ps->part[i] == SPLIT_NONE)
 			continue;
 		o = ps->part[i] == SPLIT_TRAIN ? &j->train : &j->test;
-		if (chunk_add(o->chunk, row.text, row.text_len, row.pair, row.pair_len,
-			      ps->label[i], ps->target ? ps->target[i] : 0) < 0)
+		label = label_of(ps, i);
+		if (chunk_add(o->chunk, row.text, row.text_len, row.pair, row.pair_len, &label) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", ps->path);
 		if (chunk_is_full(o->chunk))
 			r = finish_chunk(j, o, reterr);
@@ -334,7 +349,8 @@ static void say_labels(const struct plan *p)
 		puts("the labels are numbers, for regression");
 		return;
 	}
-	printf("%zu classes%s", l->classes,
+	printf("%zu classes%s%s", l->classes,
+	       p->kind == DATASET_VECTORS ? ", of which several may apply to a row" : "",
 	       l->names.n ? ": " : ", whole numbers from 0 without names");
 	for (size_t i = 0; i < l->names.n && i < CLASSES_SHOWN; i++)
 		printf("%s'%.*s'", i ? ", " : "", NAME_SHOWN, l->names.items[i]);

@@ -3,27 +3,12 @@
  * dataset_open(): reads a saved, tokenised data set into memory. Columns may have any integer type.
  * Every value of the file is checked before its use as an index.
  */
-#include "base/buf.h"
+#include "worker/dataset/reader.h"
 #include "base/own.h"
 #include "base/str.h"
-#include "worker/dataset/columns.h"
-#include "worker/dataset/dataset.h"
 #include "worker/dataset/saved.h"
-#include "worker/dataset/table.h"
-#include "worker/dataset/target.h"
 
 #include <string.h>
-
-#define LABEL_MAX 10000
-
-struct reading {
-	const char *dir;
-	struct dataset *d;
-	struct table table;
-	int64_t rows_cap, tokens_cap;
-	const struct ArrowSchema *ids_s, *mask_s, *types_s, *labels_s;
-	const struct ArrowArray *ids, *mask, *types, *labels;
-};
 
 void dataset_free(struct dataset *d)
 {
@@ -55,90 +40,18 @@ static void reading_done(struct reading *g)
 	table_close(&g->table);
 }
 
-static int no_column(const struct reading *g, const char *name, struct err *reterr)
-{
-	OWN(buf_done) struct buf there = BUF_INIT(ERR_MSG_MAX / 2);
-
-	for (int64_t i = 0; i < g->table.schema.n_children; i++)
-		buf_printf(&there, "%s'%s'", i ? ", " : "", g->table.schema.children[i]->name);
-	return err_set(reterr, ERR_INVALID,
-		       "the data set in %s has no column '%s'; it has %s. Make the data set with a "
-		       "preprocess job",
-		       g->dir, name, buf_str(&there));
-}
-
-/* Find a column of the current batch. If it is absent and optional, both are NULL. */
-static int bind(struct reading *g, const char *name, const char *other, enum column_type type,
-		bool optional, const struct ArrowSchema **ret_schema, const struct ArrowArray **ret,
-		struct err *reterr)
-{
-	const struct ArrowSchema *schema = &g->table.schema;
-	int64_t at = column_find(schema, name);
-
-	*ret_schema = NULL;
-	*ret = NULL;
-	if (at < 0 && other)
-		at = column_find(schema, other);
-	if (at < 0)
-		return optional ? 0 : no_column(g, name, reterr);
-	if (column_type(schema->children[at]) != type)
-		return err_set(reterr, ERR_INVALID,
-			       "the data set in %s: the column '%s' holds %s, but it must hold %s",
-			       g->dir, name, column_type_str(column_type(schema->children[at])),
-			       column_type_str(type));
-	*ret_schema = schema->children[at];
-	*ret = g->table.batch.children[at];
-	return 0;
-}
-
-/* Whole numbers are classes, floats the numbers of a regression. */
-static int bind_labels(struct reading *g, struct err *reterr)
-{
-	const struct ArrowSchema *schema = &g->table.schema;
-	int64_t at = column_find(schema, "labels");
-	enum dataset_kind kind = DATASET_CLASSES;
-
-	if (at < 0)
-		at = column_find(schema, "label");
-	if (at >= 0 && column_type(schema->children[at]) == COLUMN_FLOAT)
-		kind = DATASET_NUMBERS;
-	if (g->d->rows && kind != g->d->kind)
-		return err_set(reterr, ERR_INVALID,
-			       "the data set in %s: the labels of some files are whole numbers, "
-			       "and those of others are floats",
-			       g->dir);
-	g->d->kind = kind;
-	return bind(g, "labels", "label", kind == DATASET_NUMBERS ? COLUMN_FLOAT : COLUMN_INT,
-		    false, &g->labels_s, &g->labels, reterr);
-}
-
 static int bind_batch(struct reading *g, struct err *reterr)
 {
-	int r = bind(g, "input_ids", NULL, COLUMN_INT_LIST, false, &g->ids_s, &g->ids, reterr);
+	int r = reading_bind(g, "input_ids", NULL, COLUMN_INT_LIST, false, &g->ids_s, &g->ids,
+			     reterr);
 
 	if (r >= 0)
-		r = bind(g, "attention_mask", NULL, COLUMN_INT_LIST, true, &g->mask_s, &g->mask,
-			 reterr);
+		r = reading_bind(g, "attention_mask", NULL, COLUMN_INT_LIST, true, &g->mask_s,
+				 &g->mask, reterr);
 	if (r >= 0)
-		r = bind(g, "token_type_ids", NULL, COLUMN_INT_LIST, true, &g->types_s, &g->types,
-			 reterr);
-	return r < 0 ? r : bind_labels(g, reterr);
-}
-
-static int at_row(const struct reading *g, const char *what, struct err *reterr)
-{
-	return err_set(reterr, ERR_INVALID, "the data set in %s, row %lld: %s", g->dir,
-		       (long long)g->d->rows + 1, what);
-}
-
-static int grow(void *pointer, size_t bytes)
-{
-	void **p = pointer, *grown = realloc(*p, bytes);
-
-	if (!grown)
-		return -ENOMEM;
-	*p = grown;
-	return 0;
+		r = reading_bind(g, "token_type_ids", NULL, COLUMN_INT_LIST, true, &g->types_s,
+				 &g->types, reterr);
+	return r < 0 ? r : reading_bind_labels(g, reterr);
 }
 
 static int reserve(struct reading *g, int64_t rows, int64_t tokens)
@@ -148,18 +61,16 @@ static int reserve(struct reading *g, int64_t rows, int64_t tokens)
 	if (rows > g->rows_cap) {
 		int64_t cap = rows + rows / 2 + 1024;
 
-		if (grow(&d->offsets, (size_t)(cap + 1) * sizeof(*d->offsets)) < 0 ||
-		    (d->kind == DATASET_NUMBERS
-			     ? grow(&d->targets, (size_t)cap * sizeof(*d->targets))
-			     : grow(&d->labels, (size_t)cap * sizeof(*d->labels))) < 0)
+		if (reading_grow(&d->offsets, (size_t)(cap + 1) * sizeof(*d->offsets)) < 0 ||
+		    reading_grow_labels(d, (size_t)cap) < 0)
 			return -ENOMEM;
 		g->rows_cap = cap;
 	}
 	if (tokens > g->tokens_cap) {
 		int64_t cap = tokens + tokens / 2 + 65536;
 
-		if (grow(&d->ids, (size_t)cap * sizeof(*d->ids)) < 0 ||
-		    (g->types && grow(&d->type_ids, (size_t)cap) < 0))
+		if (reading_grow(&d->ids, (size_t)cap * sizeof(*d->ids)) < 0 ||
+		    (g->types && reading_grow(&d->type_ids, (size_t)cap) < 0))
 			return -ENOMEM;
 		g->tokens_cap = cap;
 	}
@@ -182,10 +93,12 @@ static int parallel(const struct reading *g, const struct ArrowSchema *schema,
 	if (!a)
 		return 0;
 	if (column_is_null(schema, a, row))
-		return at_row(g, "attention_mask or token_type_ids is null", reterr);
+		return reading_refuse(g, "attention_mask or token_type_ids is null", reterr);
 	column_list(schema, a, row, ret_start, &len);
-	return len == n ? 0
-			: at_row(g, "input_ids, attention_mask and token_type_ids differ in length",
+	return len == n
+		       ? 0
+		       : reading_refuse(
+				 g, "input_ids, attention_mask and token_type_ids differ in length",
 				 reterr);
 }
 
@@ -196,7 +109,7 @@ static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
 	int r;
 
 	if (column_is_null(g->ids_s, g->ids, row))
-		return at_row(g, "input_ids is null", reterr);
+		return reading_refuse(g, "input_ids is null", reterr);
 	column_list(g->ids_s, g->ids, row, &start, &n);
 	r = parallel(g, g->mask_s, g->mask, row, n, &mask, reterr);
 	if (r >= 0)
@@ -211,51 +124,16 @@ static int read_tokens(struct reading *g, int64_t row, struct err *reterr)
 		if (g->mask && !child_int(g->mask_s, g->mask, mask + i))
 			continue;
 		if (id < 0 || id > INT32_MAX)
-			return at_row(g, "a token id is negative or too large", reterr);
+			return reading_refuse(g, "a token id is negative or too large", reterr);
 		if (g->types)
 			d->type_ids[kept] = (int8_t)child_int(g->types_s, g->types, types + i);
 		d->ids[kept++] = (int32_t)id;
 	}
 	if (kept == d->tokens)
-		return at_row(g, "the row has no tokens", reterr);
+		return reading_refuse(g, "the row has no tokens", reterr);
 	if (kept - d->tokens > d->longest)
 		d->longest = kept - d->tokens;
 	d->tokens = kept;
-	return 0;
-}
-
-static int read_number(struct reading *g, int64_t row, struct err *reterr)
-{
-	struct label_value v;
-
-	column_label(g->labels_s, g->labels, row, &v);
-	switch (target_read(&v, &g->d->targets[g->d->rows])) {
-	case TARGET_NUMBER:
-		g->d->labels_n = 1;
-		return 0;
-	case TARGET_NONE:
-		return at_row(g, "the label is NaN", reterr);
-	case TARGET_BAD:
-		break;
-	}
-	return at_row(g, "the label is not a finite number of 32 bits", reterr);
-}
-
-static int read_label(struct reading *g, int64_t row, struct err *reterr)
-{
-	struct dataset *d = g->d;
-	int64_t label;
-
-	if (column_is_null(g->labels_s, g->labels, row))
-		return at_row(g, "the label is null", reterr);
-	if (d->kind == DATASET_NUMBERS)
-		return read_number(g, row, reterr);
-	label = column_int(g->labels_s, g->labels, row);
-	if (label < 0 || label >= (d->label_names ? d->labels_n : LABEL_MAX))
-		return at_row(g, "the label is out of range", reterr);
-	if (label >= d->labels_n)
-		d->labels_n = (int)label + 1;
-	d->labels[d->rows] = label;
 	return 0;
 }
 
@@ -268,41 +146,18 @@ static int read_batch(struct reading *g, struct err *reterr)
 	if (r < 0)
 		return r;
 	if (d->rows && typed != (g->types != NULL))
-		return at_row(g, "some files have token_type_ids and others have none", reterr);
+		return reading_refuse(g, "some files have token_type_ids and others have none",
+				      reterr);
 	for (int64_t row = 0; row < g->table.batch.length; row++) {
 		if (reserve(g, d->rows + 1, d->tokens + 1) < 0)
 			return err_errno(reterr, ENOMEM, "read %s", g->dir);
 		d->offsets[d->rows] = d->tokens;
 		r = read_tokens(g, row, reterr);
 		if (r >= 0)
-			r = read_label(g, row, reterr);
+			r = reading_take_label(g, row, reterr);
 		if (r < 0)
 			return r;
 		d->offsets[++d->rows] = d->tokens;
-	}
-	return 0;
-}
-
-static int take_names(struct reading *g, struct err *reterr)
-{
-	OWN(json_decrefp) json_t *names = NULL;
-	const struct ArrowSchema *schema = &g->table.schema;
-	struct dataset *d = g->d;
-	int r = saved_class_names(g->dir, schema, "labels", &names, reterr);
-
-	if (r >= 0 && !names)
-		r = saved_class_names(g->dir, schema, "label", &names, reterr);
-	if (r < 0 || !names)
-		return r;
-	d->label_names = calloc(json_array_size(names), sizeof(*d->label_names));
-	if (!d->label_names)
-		return err_errno(reterr, ENOMEM, "read %s", g->dir);
-	for (; (size_t)d->labels_n < json_array_size(names); d->labels_n++) {
-		const char *name = json_string_value(json_array_get(names, (size_t)d->labels_n));
-
-		d->label_names[d->labels_n] = strdup(name);
-		if (!d->label_names[d->labels_n])
-			return err_errno(reterr, ENOMEM, "read %s", g->dir);
 	}
 	return 0;
 }
@@ -391,7 +246,7 @@ int dataset_open(const char *dir, size_t samples, struct dataset **ret, struct e
 		return err_errno(reterr, ENOMEM, "read %s", dir);
 	r = open_table(&g, reterr);
 	if (r >= 0)
-		r = take_names(&g, reterr);
+		r = reading_take_names(&g, reterr);
 	while (r >= 0 && (r = table_next(&g.table, reterr)) > 0)
 		r = read_batch(&g, reterr);
 	if (r >= 0 && !d->rows)

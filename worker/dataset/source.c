@@ -44,6 +44,7 @@ static void source_close(struct source *s)
 	free(s->label_names);
 	buf_done(&s->text);
 	buf_done(&s->pair);
+	label_list_done(&s->list);
 	free(s->path);
 	free(s);
 }

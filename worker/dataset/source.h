@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "worker/dataset/label_value.h"
+#include "worker/dataset/label_list.h"
 #include "worker/dataset/split_names.h"
 
 #include <stdbool.h>
@@ -22,6 +22,7 @@ struct source_columns {
 	const char *text, *pair, *label; /* names; pair may be NULL */
 	char delimiter;			 /* of CSV; 0: found in the header */
 	bool no_quotes;			 /* of CSV: quotes are plain characters */
+	bool label_lists;		 /* True if a label may be a list */
 	const char *config;		 /* of the data set (configs.h); NULL: the default */
 	bool config_chosen; /* True if the path has the files of no other configuration */
 };
@@ -33,7 +34,9 @@ struct source_row {
 	const char *text, *pair;
 	size_t text_len, pair_len;
 	struct label_value label; /* its text is borrowed until the next */
-	bool invalid_utf8;	  /* True if something was replaced */
+	const struct label_list
+		*list;	   /* the label, if it is a list; else NULL; borrowed likewise */
+	bool invalid_utf8; /* True if something was replaced */
 };
 
 struct source;
@@ -61,6 +64,7 @@ struct source {
 	int64_t doubtful, doubtful_line; /* csv.h, unless the delimiter is a comma */
 	const char *doubtful_path;	 /* of a "DIR/SPLIT": the file of that line */
 	struct buf text, pair;		 /* repaired copies */
+	struct label_list list;		 /* of the current row */
 };
 
 extern const struct source_kind source_csv, source_jsonl, source_folder;

@@ -197,6 +197,25 @@ static int take_text(struct source *s, const struct source_row *row, enum key ke
 	return 0;
 }
 
+static int take_list(struct source *s, struct source_row *row, const json_t *value,
+		     struct err *reterr)
+{
+	int r = label_list_read(&s->list, value);
+
+	row->list = &s->list;
+	if (r == -ENOMEM)
+		return err_errno(reterr, ENOMEM, "read %s", s->path);
+	if (r == -ERR_LIMIT)
+		return err_at(reterr, ERR_LIMIT, "/dataset/label_column",
+			      "%s, row %lld: '%s' has more than %d elements", s->path,
+			      (long long)row->number, s->columns.label, LABEL_LIST_MAX);
+	return r < 0 ? err_at(reterr, ERR_INVALID, "/dataset/label_column",
+			      "%s, row %lld: '%s' has an element that is no text, number or "
+			      "boolean",
+			      s->path, (long long)row->number, s->columns.label)
+		     : 0;
+}
+
 static int take_label(struct source *s, struct source_row *row, struct err *reterr)
 {
 	const char *column = s->columns.label;
@@ -214,11 +233,17 @@ static int take_label(struct source *s, struct source_row *row, struct err *rete
 		label_from_double(&row->label, json_numbers_real(value));
 	else if (json_is_boolean(value))
 		label_from_bool(&row->label, json_is_true(value));
+	else if (json_is_array(value) && s->columns.label_lists)
+		return take_list(s, row, value, reterr);
 	else
 		return err_at(reterr, ERR_INVALID, "/dataset/label_column",
 			      "%s, row %lld: '%s' is %s, but a label is a string, a number or a "
-			      "boolean",
-			      s->path, (long long)row->number, column, json_type_name(value));
+			      "boolean%s",
+			      s->path, (long long)row->number, column, json_type_name(value),
+			      json_is_array(value) ? "; for several classes a row, set "
+						     "dataset.problem_type to "
+						     "multi_label_classification"
+						   : "");
 	return 0;
 }
 

@@ -35,24 +35,42 @@ static bool is_text(enum column_type type)
 	return type == COLUMN_STRING || type == COLUMN_BINARY || type == COLUMN_NULL;
 }
 
-static bool is_label(enum column_type type)
+/* True for lists whose elements are texts, numbers or booleans. */
+static bool is_label_list(const struct ArrowSchema *schema)
 {
-	return type != COLUMN_INT_LIST && type != COLUMN_OTHER;
+	enum column_type item = column_item_type(schema);
+
+	return item == COLUMN_STRING || item == COLUMN_INT || item == COLUMN_FLOAT ||
+	       item == COLUMN_NULL;
+}
+
+static bool is_label(const struct source *s, const struct ArrowSchema *schema)
+{
+	enum column_type type = column_type(schema);
+
+	if (is_label_list(schema))
+		return s->columns.label_lists;
+	return type != COLUMN_INT_LIST && type != COLUMN_FLOAT_LIST && type != COLUMN_OTHER;
 }
 
 static int wrong_type(const struct source *s, const char *field, const char *column, int64_t at,
 		      bool label, struct err *reterr)
 {
 	const struct table_source *state = s->state;
-	bool run_ends = str_eq(state->table.schema.children[at]->format, "+r");
+	const struct ArrowSchema *schema = state->table.schema.children[at];
+	const char *remedy = "write it as strings, or name another column";
 	char type[TYPE_SHOWN];
+
+	if (str_eq(schema->format, "+r"))
+		remedy = "decode it, as with pyarrow.compute.run_end_decode";
+	else if (label && is_label_list(schema))
+		remedy = "for several classes a row, set dataset.problem_type to "
+			 "multi_label_classification";
 
 	return err_at(reterr, ERR_INVALID, field,
 		      "%s: the column '%s' has the Arrow type %s, but it must hold %s; %s",
 		      shown_path(s), column, table_type_name(&state->table, at, type, sizeof(type)),
-		      label ? "strings, numbers or booleans" : "strings",
-		      run_ends ? "decode it, as with pyarrow.compute.run_end_decode"
-			       : "write it as strings, or name another column");
+		      label ? "strings, numbers or booleans" : "strings", remedy);
 }
 
 static int no_column(const struct source *s, const char *key, const char *column,
@@ -90,7 +108,7 @@ static int find(const struct source *s, const char *key, const char *column, boo
 			return source_twice(shown_path(s), key, column, reterr);
 	type = column_type(schema->children[*ret]);
 	str_excerptf(field, sizeof(field), "/dataset/%s", key);
-	return (label ? is_label(type) : is_text(type))
+	return (label ? is_label(s, schema->children[*ret]) : is_text(type))
 		       ? 0
 		       : wrong_type(s, field, column, *ret, label, reterr);
 }
@@ -247,13 +265,45 @@ static void take_string(const struct table_source *state, int64_t column, const 
 		*ret = column_string(schema, array, state->row, ret_len);
 }
 
-static void take_row(const struct table_source *state, struct source_row *row)
+static int take_list(struct source *s, struct source_row *row, struct err *reterr)
 {
+	const struct table_source *state = s->state;
+	const struct ArrowSchema *schema = state->table.schema.children[state->label];
+	const struct ArrowArray *array = state->table.batch.children[state->label];
+	int64_t start, n;
+
+	row->label.type = LABEL_NULL;
+	if (column_is_null(schema, array, state->row))
+		return 0;
+	column_list(schema, array, state->row, &start, &n);
+	if (n > LABEL_LIST_MAX)
+		return err_at(reterr, ERR_LIMIT, "/dataset/label_column",
+			      "%s, row %lld: '%s' has more than %d elements", s->path,
+			      (long long)row->number, s->columns.label, LABEL_LIST_MAX);
+	s->list.n = 0;
+	for (int64_t i = start; i < start + n; i++) {
+		struct label_value *v = label_list_add(&s->list);
+
+		if (!v)
+			return err_errno(reterr, ENOMEM, "read %s", s->path);
+		column_label(schema->children[0], array->children[0], i, v);
+	}
+	row->list = &s->list;
+	return 0;
+}
+
+static int take_row(struct source *s, struct source_row *row, struct err *reterr)
+{
+	const struct table_source *state = s->state;
+	const struct ArrowSchema *label = state->table.schema.children[state->label];
+
 	take_string(state, state->text, &row->text, &row->text_len);
 	if (state->pair >= 0)
 		take_string(state, state->pair, &row->pair, &row->pair_len);
-	column_label(state->table.schema.children[state->label],
-		     state->table.batch.children[state->label], state->row, &row->label);
+	if (is_label_list(label))
+		return take_list(s, row, reterr);
+	column_label(label, state->table.batch.children[state->label], state->row, &row->label);
+	return 0;
 }
 
 static int table_source_next(struct source *s, struct source_row *row, struct err *reterr)
@@ -273,9 +323,9 @@ static int table_source_next(struct source *s, struct source_row *row, struct er
 		state->file = state->table.file;
 		state->row = 0;
 	}
-	take_row(state, row);
+	r = take_row(s, row, reterr);
 	state->row++;
-	return 1;
+	return r < 0 ? r : 1;
 }
 
 static void table_source_close(struct source *s)

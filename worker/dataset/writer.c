@@ -22,7 +22,12 @@ struct writer {
 	char dir[PATH_MAX], data[PATH_MAX];
 	char *text, *pair, *split; /* column names; pair may be NULL */
 	json_t *features;	   /* {"features": {...}} */
-	bool type_ids, numbers;
+	bool type_ids;
+	enum dataset_kind kind;
+	float *vector;	  /* of a row: `classes` numbers */
+	int64_t *applies; /* the row's classes */
+	size_t classes;
+	bool has_names;
 	struct batch batch;
 	struct arw_writer *out;
 	int32_t *ids; /* one row, padded; `cap` positions in each */
@@ -40,6 +45,8 @@ void writer_free(struct writer *w)
 	free(w->text);
 	free(w->pair);
 	free(w->split);
+	free(w->vector);
+	free(w->applies);
 	free(w->ids);
 	free(w->types);
 	free(w->mask);
@@ -56,15 +63,10 @@ static json_t *value_feature(const char *dtype)
 	return json_pack("{ss ss}", "dtype", dtype, "_type", "Value");
 }
 
-static json_t *label_feature(const struct writer_columns *c)
+static json_t *class_feature(const struct writer_columns *c)
 {
-	json_t *names;
+	json_t *names = json_array();
 
-	if (c->numbers)
-		return value_feature("float32");
-	if (!c->label_names)
-		return value_feature("int64");
-	names = json_array();
 	for (size_t i = 0; i < c->label_names_n; i++)
 		json_array_append_new(names, json_string(c->label_names[i]));
 	return json_pack("{so ss}", "names", names, "_type", "ClassLabel");
@@ -72,9 +74,34 @@ static json_t *label_feature(const struct writer_columns *c)
 
 /* Every version of `datasets` reads "Sequence"; "List", which 4.0 and later write, is not read by
  * earlier ones. */
-static json_t *list_feature(const char *dtype)
+static json_t *list_feature(json_t *item)
 {
-	return json_pack("{so ss}", "feature", value_feature(dtype), "_type", "Sequence");
+	return json_pack("{so ss}", "feature", item, "_type", "Sequence");
+}
+
+static void describe_labels(struct writer *w, const struct writer_columns *c, json_t *features)
+{
+	json_t *feature = NULL;
+
+	switch (c->kind) {
+	case DATASET_CLASSES:
+		batch_add_column(&w->batch, BATCH_INT64, "labels");
+		feature = w->has_names ? class_feature(c) : value_feature("int64");
+		break;
+	case DATASET_NUMBERS:
+		batch_add_column(&w->batch, BATCH_FLOAT32, "labels");
+		feature = value_feature("float32");
+		break;
+	case DATASET_VECTORS:
+		batch_add_column(&w->batch, BATCH_FLOAT32_LIST, "labels");
+		feature = list_feature(value_feature("float32"));
+		break;
+	}
+	json_object_set_new(features, "labels", feature);
+	if (c->kind != DATASET_VECTORS || !w->has_names)
+		return;
+	batch_add_column(&w->batch, BATCH_INT64_LIST, DATASET_CLASSES_COLUMN);
+	json_object_set_new(features, DATASET_CLASSES_COLUMN, list_feature(class_feature(c)));
 }
 
 static void describe(struct writer *w, const struct writer_columns *c)
@@ -87,16 +114,16 @@ static void describe(struct writer *w, const struct writer_columns *c)
 		batch_add_column(&w->batch, BATCH_STRING, w->pair);
 		json_object_set_new(features, w->pair, value_feature("string"));
 	}
-	batch_add_column(&w->batch, c->numbers ? BATCH_FLOAT32 : BATCH_INT64, "labels");
-	json_object_set_new(features, "labels", label_feature(c));
+	describe_labels(w, c, features);
 	batch_add_column(&w->batch, BATCH_INT32_LIST, "input_ids");
-	json_object_set_new(features, "input_ids", list_feature("int32"));
+	json_object_set_new(features, "input_ids", list_feature(value_feature("int32")));
 	if (w->type_ids) {
 		batch_add_column(&w->batch, BATCH_INT8_LIST, "token_type_ids");
-		json_object_set_new(features, "token_type_ids", list_feature("int8"));
+		json_object_set_new(features, "token_type_ids",
+				    list_feature(value_feature("int8")));
 	}
 	batch_add_column(&w->batch, BATCH_INT8_LIST, "attention_mask");
-	json_object_set_new(features, "attention_mask", list_feature("int8"));
+	json_object_set_new(features, "attention_mask", list_feature(value_feature("int8")));
 	w->features = json_pack("{so}", "features", features);
 }
 
@@ -127,7 +154,13 @@ int writer_open(const char *dir, const struct writer_columns *columns, struct wr
 	    !path_join(w->data, sizeof(w->data), dir, DATA_FILE))
 		return err_errno(reterr, ENAMETOOLONG, "write %s", dir);
 	w->type_ids = columns->type_ids;
-	w->numbers = columns->numbers;
+	w->kind = columns->kind;
+	w->classes = columns->classes;
+	w->has_names = columns->label_names_n > 0;
+	w->vector = calloc(w->classes + 1, sizeof(*w->vector));
+	w->applies = calloc(w->classes + 1, sizeof(*w->applies));
+	if (!w->vector || !w->applies)
+		return err_errno(reterr, ENOMEM, "write %s", dir);
 	describe(w, columns);
 	r = tree_remove(AT_FDCWD, dir, reterr);
 	if (r >= 0)
@@ -186,6 +219,34 @@ static int pad_row(struct writer *w, const struct writer_row *row)
 	return 0;
 }
 
+static int put_vector(struct writer *w, size_t *i, const struct row_label *label)
+{
+	int r;
+
+	memset(w->vector, 0, w->classes * sizeof(*w->vector));
+	for (size_t k = 0; k < label->classes_n; k++) {
+		w->applies[k] = label->classes[k];
+		w->vector[label->classes[k]] = 1;
+	}
+	r = batch_put(&w->batch, (*i)++, w->vector, w->classes * sizeof(*w->vector));
+	if (r < 0 || !w->has_names)
+		return r;
+	return batch_put(&w->batch, (*i)++, w->applies, label->classes_n * sizeof(*w->applies));
+}
+
+static int put_label(struct writer *w, size_t *i, const struct row_label *label)
+{
+	switch (w->kind) {
+	case DATASET_CLASSES:
+		return batch_put(&w->batch, (*i)++, &label->id, sizeof(label->id));
+	case DATASET_NUMBERS:
+		return batch_put(&w->batch, (*i)++, &label->number, sizeof(label->number));
+	case DATASET_VECTORS:
+		break;
+	}
+	return put_vector(w, i, label);
+}
+
 static int put_row(struct writer *w, const struct writer_row *row)
 {
 	size_t n = row->n + row->pad, i = 0;
@@ -196,8 +257,7 @@ static int put_row(struct writer *w, const struct writer_row *row)
 	if (r >= 0 && w->pair)
 		r = batch_put(&w->batch, i++, row->pair, row->pair_len);
 	if (r >= 0)
-		r = w->numbers ? batch_put(&w->batch, i++, &row->target, sizeof(row->target))
-			       : batch_put(&w->batch, i++, &row->label, sizeof(row->label));
+		r = put_label(w, &i, row->label);
 	if (r >= 0)
 		r = batch_put(&w->batch, i++, w->ids, n * sizeof(*w->ids));
 	if (r >= 0 && w->type_ids)

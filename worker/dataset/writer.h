@@ -4,13 +4,17 @@
  * batches of 1000 rows), dataset_info.json, state.json (torch format). Columns, in this order:
  *
  * - the text; the pair if there is one; labels (int64, ClassLabel if names are known; float32 for a
- *   regression);
+ *   regression; list<float32> of 0 and 1 for several classes a row, and if their names are known
+ *   the column of DATASET_CLASSES_COLUMN);
  * - input_ids (list<int32>); token_type_ids (list<int8>, if the model has them); attention_mask
  *   (list<int8>).
  */
 #pragma once
 
 #include "base/err.h"
+
+#include "worker/dataset/dataset.h"
+#include "worker/dataset/encoder.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,15 +27,15 @@ struct writer_columns {
 	bool type_ids;
 	char *const *label_names; /* NULL: plain integers */
 	size_t label_names_n;
-	bool numbers;	   /* labels are float32 */
+	enum dataset_kind kind;
+	size_t classes;	   /* the length of vectors */
 	const char *split; /* "train": kept in state.json */
 };
 
 struct writer_row {
 	const char *text, *pair; /* valid UTF-8 */
 	size_t text_len, pair_len;
-	int64_t label;
-	float target; /* instead, if the labels are numbers */
+	const struct row_label *label;
 	const int32_t *ids;
 	const int8_t *type_ids;
 	size_t n;   /* tokens */

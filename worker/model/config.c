@@ -22,6 +22,12 @@ static const char *const problem_types[] = {
 	[MODEL_REGRESSION] = "regression",
 };
 
+static const enum torch_loss losses[] = {
+	[MODEL_SINGLE_LABEL] = TORCH_CROSS_ENTROPY,
+	[MODEL_MULTI_LABEL] = TORCH_BINARY_CROSS_ENTROPY,
+	[MODEL_REGRESSION] = TORCH_SQUARED_ERROR,
+};
+
 void model_config_free(struct model_config *c)
 {
 	if (!c)
@@ -68,7 +74,7 @@ int model_config_set_problem(struct model_config *c, enum model_problem problem,
 			     const char *const *names, struct err *reterr)
 {
 	c->problem = problem;
-	c->shape.loss = problem == MODEL_REGRESSION ? TORCH_SQUARED_ERROR : TORCH_CROSS_ENTROPY;
+	c->shape.loss = losses[problem];
 	return set_labels(c, n, names, reterr);
 }
 

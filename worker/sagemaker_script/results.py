@@ -17,7 +17,8 @@ RESULTS = ("epoch", "eval_accuracy", "eval_f1", "eval_loss", "eval_precision", "
            "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "train_loss",
            "train_runtime", "train_samples_per_second", "train_steps_per_second", "warmup_steps",
            "best_step", "eval_mse", "eval_rmse", "eval_mae", "eval_r2", "eval_pearson",
-           "eval_spearman")
+           "eval_spearman", "eval_f1_micro", "eval_f1_macro", "eval_precision_micro",
+           "eval_recall_micro", "eval_roc_auc_micro", "eval_roc_auc_macro")
 
 
 def save_model(model, tokenizer, directory):
@@ -46,6 +47,15 @@ def specials(samples):
     return [[f"{seed} " * times], [""], [EMOJI]]
 
 
+def scores_of(problem_type, logits):
+    """As a server answers them."""
+    if problem_type == "regression":
+        return logits
+    if problem_type == "multi_label_classification":
+        return torch.sigmoid(logits)
+    return torch.softmax(logits, -1)
+
+
 def write_parity(directory, rows):
     """Load the saved files and run the sample in fp32, as a server does."""
     model = AutoModelForSequenceClassification.from_pretrained(directory).float().eval()
@@ -58,7 +68,7 @@ def write_parity(directory, rows):
         encoded = tokenizer(*text, truncation=True, max_length=max_length, return_tensors="pt")
         with torch.inference_mode():
             logits = model(**encoded.to(model.device)).logits[0].double().cpu()
-        scores = logits if model.config.problem_type == "regression" else torch.softmax(logits, -1)
+        scores = scores_of(model.config.problem_type, logits)
         best = int(scores.argmax())
         sample = {"text": text[0], "label": model.config.id2label[best],
                   "score": float(scores[best])}

@@ -38,21 +38,75 @@ def load(directory, what):
     return rows.with_format(None)
 
 
-def of_numbers(rows):
-    """True if the labels are the numbers of a regression: floats."""
-    return str(getattr(rows.features["labels"], "dtype", "")).startswith("float")
+def kind_of(rows):
+    """What the labels are: "numbers" of a regression are floats, "lists" of several classes a row
+    lists of floats, and else each is one of the "classes"."""
+    feature = rows.features["labels"]
+    item = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    if item is not None:
+        if not str(getattr(item, "dtype", "")).startswith("float"):
+            raise BadInput("the labels are lists, but not of floats; preprocess the texts with "
+                           "dataset.problem_type multi_label_classification")
+        return "lists"
+    return "numbers" if str(getattr(feature, "dtype", "")).startswith("float") else "classes"
 
 
-def check_numbers(train, test):
-    """Both data sets must have numbers, and each number must be finite."""
-    for rows, what in ((train, "training"), (test, "test")):
-        if rows is None:
-            continue
-        if not of_numbers(rows):
-            raise BadInput(f"the labels of the {what} data are classes, but those of the other "
-                           "data are numbers (floats); preprocess both with the same problem_type")
-        if not np.isfinite(np.asarray(rows["labels"], dtype=np.float32)).all():
-            raise BadInput(f"a label of the {what} data is not a finite number of 32 bits")
+def check_kinds(train, test):
+    """Both data sets must have labels of one kind; returns it."""
+    kinds = [kind_of(rows) for rows in (train, test) if rows is not None]
+    if len(set(kinds)) > 1:
+        raise BadInput(f"the labels of the training data are {kinds[0]}, but those of the test "
+                       f"data are {kinds[1]}; preprocess both with the same problem_type")
+    return kinds[0]
+
+
+def check_numbers(rows, what):
+    """Each number must be finite."""
+    if rows is not None and not np.isfinite(np.asarray(rows["labels"], dtype=np.float32)).all():
+        raise BadInput(f"a label of the {what} data is not a finite number of 32 bits")
+
+
+def vector_names(rows):
+    """The names of the classes of vectors, which the column `classes` has; None if unknown."""
+    feature = rows.features.get("classes")
+    item = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    return getattr(item, "names", None)
+
+
+def check_vectors(rows, what, names):
+    """Each row must have a 0 or 1 for each class."""
+    for i, label in enumerate(rows["labels"]):
+        if label is None or len(label) != len(names):
+            raise BadInput(f"row {i} of the {what} data has {len(label or [])} numbers as its "
+                           f"label, but there are {len(names)} classes")
+        if any(v not in (0, 1) for v in label):
+            raise BadInput(f"a label of row {i} of the {what} data is neither 0 nor 1")
+
+
+def label_vectors(train, test):
+    """Check the vectors of both data sets; returns the names of the model's classes and the test
+    rows, with their vectors in the order of those names."""
+    own = vector_names(train)
+    names = own or [f"LABEL_{i}" for i in range(len(train[0]["labels"] or []))]
+    if not names:
+        raise BadInput("row 0 of the training data has an empty label")
+    check_vectors(train, "training", names)
+    theirs = vector_names(test) if test is not None else None
+    if test is not None:
+        check_vectors(test, "test", theirs or names)
+    if not own or not theirs or own == theirs:
+        return names, test
+    ids = ids_by_name(theirs, names)
+    vectors = []
+    for label in test["labels"]:
+        used = [i for i, v in enumerate(label) if v]
+        if any(ids[i] is None for i in used):
+            missing = [theirs[i] for i in used if ids[i] is None]
+            raise BadInput(f"the model has the classes {names}, but rows of the test data have "
+                           f"the class {missing}; preprocess both data sets with the same "
+                           "'labels'")
+        vectors.append([float(k in {ids[i] for i in used}) for k in range(len(names))])
+    return names, test.remove_columns("labels").add_column("labels", vectors)
 
 
 def class_names(rows):
@@ -156,9 +210,9 @@ def check_against(rows, what, model, max_length):
 class Collator:
     """Make a batch as long as its longest row; padding of the data is dropped."""
 
-    def __init__(self, tokenizer, max_length, numbers=False):
+    def __init__(self, tokenizer, max_length, kind="classes"):
         self.tokenizer, self.max_length = tokenizer, max_length
-        self.labels_type = torch.float32 if numbers else torch.int64
+        self.labels_type = torch.int64 if kind == "classes" else torch.float32
 
     def __call__(self, features):
         cut = []
@@ -219,3 +273,35 @@ def metrics(prediction):
     precision, recall, f1 = (sum(p[i] for p in parts) / len(parts) for i in range(3))
     return {"accuracy": float((answers == labels).mean()), "f1": f1, "precision": precision,
             "recall": recall}
+
+
+def area(logits, applies):
+    """The area under the ROC curve: the part of the pairs of one that applies and one that does
+    not in which the first has the greater logit; equal ones count half. NaN without such pairs."""
+    yes, no = int(applies.sum()), int((~applies).sum())
+    if not yes or not no:
+        return math.nan
+    return float((ranks(logits)[applies].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
+def list_metrics(prediction):
+    """Those of several classes a row, as scikit-learn computes them; a class applies if its logit
+    is above 0. A division by zero gives 0."""
+    logits, targets = prediction.predictions, np.asarray(prediction.label_ids) > 0
+    if isinstance(logits, tuple):
+        logits = logits[0]
+    answers = np.asarray(logits) > 0
+    hits, given, true = ((a.sum(0)) for a in (answers & targets, answers, targets))
+    both = given + true
+    each = np.where(both > 0, 2 * hits / np.maximum(both, 1), 0.0)
+
+    def ratio(a, b):
+        return float(a / b) if b else 0.0
+
+    return {"accuracy": float((answers == targets).all(1).mean()),
+            "f1_micro": ratio(2 * hits.sum(), both.sum()), "f1_macro": float(each.mean()),
+            "precision_micro": ratio(hits.sum(), given.sum()),
+            "recall_micro": ratio(hits.sum(), true.sum()),
+            "roc_auc_micro": area(np.asarray(logits).reshape(-1), targets.reshape(-1)),
+            "roc_auc_macro": float(np.mean([area(np.asarray(logits)[:, i], targets[:, i])
+                                            for i in range(targets.shape[1])]))}

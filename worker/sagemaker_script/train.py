@@ -32,8 +32,14 @@ from rows import BadInput
 
 LOG_POINTS = 50
 LESS_IS_BETTER = ("loss", "mse", "mae")  # rmse, too
-OF_CLASSES = ("accuracy", "f1", "precision", "recall")
-OF_NUMBERS = ("mse", "rmse", "mae", "r2", "pearson", "spearman")
+METRICS = {
+    "classes": ("loss", "accuracy", "f1", "precision", "recall"),
+    "numbers": ("loss", "mse", "rmse", "mae", "r2", "pearson", "spearman"),
+    "lists": ("loss", "accuracy", "f1_micro", "f1_macro", "precision_micro", "recall_micro",
+              "roc_auc_micro", "roc_auc_macro")}
+PROBLEMS = {"classes": "single_label_classification", "numbers": "regression",
+            "lists": "multi_label_classification"}
+COMPUTE = {"classes": rows.metrics, "numbers": rows.number_metrics, "lists": rows.list_metrics}
 STOP_STEPS = 10  # several processes agree on a stop every so many steps
 FAILURE_MAX = 1024  # characters that SageMaker shows
 PROGRESS_EVERY_S = 1
@@ -367,18 +373,30 @@ def newest_checkpoint(directory):
     return None
 
 
-def check_options(args, numbers):
+def check_options(args, kind):
     """Refuse options that do not fit the labels."""
-    if numbers and args.class_weights != "none":
-        raise BadInput("class_weights needs classes, and the labels are numbers; remove it")
-    if numbers and args.label_smoothing_factor:
-        raise BadInput("label_smoothing_factor needs classes, and the labels are numbers; "
-                       "remove it")
+    if kind != "classes" and args.class_weights != "none":
+        raise BadInput(f"class_weights needs one class a row, and the labels are {kind}; remove it")
+    if kind != "classes" and args.label_smoothing_factor:
+        raise BadInput("label_smoothing_factor needs one class a row, and the labels are "
+                       f"{kind}; remove it")
     metric = args.metric_for_best_model.removeprefix("eval_")
-    if metric in (OF_CLASSES if numbers else OF_NUMBERS):
-        raise BadInput(f"metric_for_best_model '{metric}' is a metric of "
-                       f"{'classes' if numbers else 'numbers'}, and the labels are "
-                       f"{'numbers' if numbers else 'classes'}; remove it")
+    if metric not in METRICS[kind]:
+        raise BadInput(f"metric_for_best_model '{metric}' has no meaning if the labels are {kind}; "
+                       "remove it")
+
+
+def read_labels(train, test, kind):
+    """Check the labels; returns the names of the model's classes, and the test rows with the
+    classes of the training data."""
+    if kind == "numbers":
+        rows.check_numbers(train, "training")
+        rows.check_numbers(test, "test")
+        return ["LABEL_0"], test
+    if kind == "lists":
+        return rows.label_vectors(train, test)
+    names = rows.label_names(train, test)
+    return names, rows.match_labels(test, train, names) if test is not None else None
 
 
 def open_model(args, names, problem_type):
@@ -401,17 +419,10 @@ def make_trainer(args, checkpoints, watch):
     train = rows.load(os.environ["SM_CHANNEL_TRAIN"], "train")
     test = os.environ.get("SM_CHANNEL_TEST")
     test = rows.load(test, "test") if test else None
-    numbers = rows.of_numbers(train) or (test is not None and rows.of_numbers(test))
-    check_options(args, numbers)
-    if numbers:
-        rows.check_numbers(train, test)
-        names = ["LABEL_0"]
-    else:
-        names = rows.label_names(train, test)
-        if test is not None:
-            test = rows.match_labels(test, train, names)
-    model, tokenizer = open_model(
-        args, names, "regression" if numbers else "single_label_classification")
+    kind = rows.check_kinds(train, test)
+    check_options(args, kind)
+    names, test = read_labels(train, test, kind)
+    model, tokenizer = open_model(args, names, PROBLEMS[kind])
     if args.frozen_layers is not None:
         freeze(model, args.frozen_layers)
     for data, what in ((train, "training"), (test, "test")):
@@ -424,8 +435,8 @@ def make_trainer(args, checkpoints, watch):
     model.accepts_loss_kwargs = False
     trainer = WeightedTrainer(
         model=model, args=arguments, train_dataset=train, eval_dataset=test,
-        data_collator=rows.Collator(tokenizer, args.max_length, numbers),
-        compute_metrics=rows.number_metrics if numbers else rows.metrics,
+        data_collator=rows.Collator(tokenizer, args.max_length, kind),
+        compute_metrics=COMPUTE[kind],
         callbacks=[watch, Report()],
         **(accepted(Trainer, processing_class=tokenizer) or {"tokenizer": tokenizer}))
     if args.class_weights == "balanced":

@@ -7,15 +7,21 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/abs.h>
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/gt.h>
+#include <ATen/ops/log1p.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/neg.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
@@ -75,13 +81,37 @@ static at::Tensor squared_error(const at::Tensor &logits, const Micro &mb, const
 	return d.mul_(part).mul_(2);
 }
 
+/* Likewise, of each label's sigmoid: max(x, 0) - x y + log(1 + exp(-|x|)). */
+static at::Tensor binary_cross_entropy(const at::Tensor &logits, const Micro &mb,
+				       const at::Tensor &weight, at::Tensor *ret_loss)
+{
+	auto y = at::tensor(mb.targets).to(logits.device()).view_as(logits);
+	auto part = weight / (float)logits.size(1);
+	auto loss = logits.clamp_min(0) - logits * y + logits.abs().neg_().exp_().log1p_();
+
+	*ret_loss = loss.mul_(part).sum();
+	return logits.sigmoid().sub_(y).mul_(part);
+}
+
+static at::Tensor loss_back(torch_loss loss, const at::Tensor &logits, const Micro &mb,
+			    const at::Tensor &weight, float label_smoothing, at::Tensor *ret_loss)
+{
+	switch (loss) {
+	case TORCH_CROSS_ENTROPY:
+		return cross_entropy(logits, mb, weight, label_smoothing, ret_loss);
+	case TORCH_SQUARED_ERROR:
+		return squared_error(logits, mb, weight, ret_loss);
+	case TORCH_BINARY_CROSS_ENTROPY:
+		break;
+	}
+	return binary_cross_entropy(logits, mb, weight, ret_loss);
+}
+
 at::Tensor head_backward(const Params &p, const HeadTape &t, const Micro &mb, float label_smoothing,
 			 at::Tensor *ret_loss)
 {
 	auto weight = at::tensor(mb.weights).to(p.device).unsqueeze(1);
-	auto d = p.shape.loss == TORCH_CROSS_ENTROPY
-			 ? cross_entropy(t.logits, mb, weight, label_smoothing, ret_loss)
-			 : squared_error(t.logits, mb, weight, ret_loss);
+	auto d = loss_back(p.shape.loss, t.logits, mb, weight, label_smoothing, ret_loss);
 
 	p.gradient(TORCH_CLASSIFIER).addmm_(d.t(), t.dropped);
 	p.gradient(TORCH_CLASSIFIER_BIAS).add_(d.sum(0));

@@ -29,7 +29,8 @@ enum torch_head {
 
 enum torch_loss {
 	TORCH_CROSS_ENTROPY = 0,
-	TORCH_SQUARED_ERROR /* mean over the labels */
+	TORCH_SQUARED_ERROR,	     /* mean over the labels */
+	TORCH_BINARY_CROSS_ENTROPY /* of each label's sigmoid, mean over the labels */
 };
 
 struct torch_shape {

@@ -7,6 +7,7 @@
 #include "worker/train/class_weights.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct batches {
 	const struct rows_view *v;
@@ -15,7 +16,8 @@ struct batches {
 	int64_t *order;	      /* of the epoch's rows */
 	int64_t epoch;	      /* that `order` is of; -1: none */
 	int64_t *starts, *labels;
-	float *targets; /* instead of labels */
+	float *targets; /* instead of labels: for each row one, or one for each class */
+	size_t width;	/* of targets */
 	int32_t *lengths;
 	float *weights;
 };
@@ -50,7 +52,8 @@ int batches_new(const struct rows_view *v, const struct train_settings *s,
 	b->order = calloc((size_t)v->data->rows, sizeof(*b->order));
 	b->starts = calloc(most, sizeof(*b->starts));
 	b->labels = calloc(most, sizeof(*b->labels));
-	b->targets = calloc(most, sizeof(*b->targets));
+	b->width = v->data->kind == DATASET_VECTORS ? (size_t)v->data->labels_n : 1;
+	b->targets = calloc(most, b->width * sizeof(*b->targets));
 	b->lengths = calloc(most, sizeof(*b->lengths));
 	b->weights = calloc(most, sizeof(*b->weights));
 	if (!b->order || !b->starts || !b->labels || !b->targets || !b->lengths || !b->weights)
@@ -105,10 +108,11 @@ int batches_step(struct batches *b, int64_t k, struct torch_batch *ret, struct e
 
 		b->starts[n] = d->offsets[row];
 		b->lengths[n] = b->v->lengths[row];
-		if (d->kind == DATASET_NUMBERS)
-			b->targets[n] = d->targets[row];
-		else
+		if (d->kind == DATASET_CLASSES)
 			b->labels[n] = d->labels[row];
+		else
+			memcpy(b->targets + (size_t)n * b->width,
+			       d->targets + (size_t)row * b->width, b->width * sizeof(*b->targets));
 	}
 	for (int i = 0; i < n; i += size)
 		weigh_batch(b, i, i + size < n ? i + size : n, (n + size - 1) / size);
@@ -118,7 +122,7 @@ int batches_step(struct batches *b, int64_t k, struct torch_batch *ret, struct e
 				    .lengths = b->lengths,
 				    .rows = n,
 				    .labels = d->kind == DATASET_CLASSES ? b->labels : NULL,
-				    .targets = d->kind == DATASET_NUMBERS ? b->targets : NULL,
+				    .targets = d->kind == DATASET_CLASSES ? NULL : b->targets,
 				    .weights = b->weights};
 	return 0;
 }

@@ -31,7 +31,7 @@ static int evaluate_model(struct worker *w, const char *dir, struct dataset *d,
 	if (r >= 0 && d->kind == DATASET_NUMBERS && json_object_get(w->spec, "label_map"))
 		r = err_at(reterr, ERR_INVALID, "/label_map",
 			   "label_map names classes, and the labels are numbers; remove it");
-	if (r >= 0 && d->kind == DATASET_CLASSES)
+	if (r >= 0 && d->kind != DATASET_NUMBERS)
 		r = label_match(d, c, json_object_get(w->spec, "label_map"), w->report,
 				"name the class of the model in 'label_map', as in {\"label_map\": "
 				"{\"data class\": \"model class\"}}",

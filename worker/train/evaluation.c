@@ -100,29 +100,38 @@ static int check_finite(const float *logits, size_t n, int labels, int64_t first
 	return 0;
 }
 
-/* The counts of an evaluation, of classes or of numbers. */
+/* The counts of an evaluation, by the kind of the labels. */
 struct scores {
 	const struct dataset *d;
 	int labels;
 	struct metrics *classes;
 	struct regression *numbers;
+	struct multi_label *vectors;
 };
 
 static void scores_done(struct scores *s)
 {
 	metrics_freep(&s->classes);
 	regression_freep(&s->numbers);
+	multi_label_freep(&s->vectors);
 }
 
 static int scores_init(struct scores *s, const struct dataset *d, int labels,
 		       double label_smoothing)
 {
 	*s = (struct scores){.d = d, .labels = labels};
-	if (d->kind == DATASET_NUMBERS)
-		s->numbers = regression_new(d->rows);
-	else
+	switch (d->kind) {
+	case DATASET_CLASSES:
 		s->classes = metrics_new(labels, label_smoothing);
-	return s->numbers || s->classes ? 0 : -ENOMEM;
+		break;
+	case DATASET_NUMBERS:
+		s->numbers = regression_new(d->rows);
+		break;
+	case DATASET_VECTORS:
+		s->vectors = multi_label_new(d->rows, labels);
+		break;
+	}
+	return s->classes || s->numbers || s->vectors ? 0 : -ENOMEM;
 }
 
 static void scores_add(struct scores *s, const float *logits, int64_t first, int rows)
@@ -130,6 +139,9 @@ static void scores_add(struct scores *s, const float *logits, int64_t first, int
 	for (int64_t i = 0; i < rows; i++) {
 		if (s->numbers)
 			regression_add(s->numbers, logits[i * s->labels], s->d->targets[first + i]);
+		else if (s->vectors)
+			multi_label_add(s->vectors, logits + i * s->labels,
+					s->d->targets + (first + i) * s->labels);
 		else
 			metrics_add(s->classes, logits + i * s->labels, s->d->labels[first + i]);
 	}
@@ -139,6 +151,8 @@ static int scores_values(const struct scores *s, struct metrics_values *ret)
 {
 	if (s->numbers)
 		return regression_values(s->numbers, ret);
+	if (s->vectors)
+		return multi_label_values(s->vectors, ret);
 	metrics_values(s->classes, ret);
 	return 0;
 }
@@ -194,7 +208,7 @@ json_t *evaluation_json(const struct evaluation *e, double epoch)
 	for (size_t i = 0; i < metrics_all_n; i++) {
 		char name[32];
 
-		if (!metric_applies(&metrics_all[i], e->values.of_numbers))
+		if (!metric_applies(&metrics_all[i], e->values.kind))
 			continue;
 		str_must_format(name, sizeof(name), "eval_%s", metrics_all[i].name);
 		json_object_set_new(j, name,

@@ -146,8 +146,10 @@ static void warn_by_id(const struct classes *data, const struct model_config *c,
 	char id[16];
 	int i = 0;
 
-	while (!used[i])
+	while (i < data->n && !used[i])
 		i++;
+	if (i == data->n)
+		return;
 	snprintf(id, sizeof(id), "%d", i);
 	report_warning(report, "labels_by_id",
 		       "the classes of %s have no names: class %s of the data is taken for class "
@@ -156,23 +158,85 @@ static void warn_by_id(const struct classes *data, const struct model_config *c,
 		       ids[i], c->labels[ids[i]]);
 }
 
+enum model_problem label_problem(enum dataset_kind kind)
+{
+	static const enum model_problem problems[] = {[DATASET_CLASSES] = MODEL_SINGLE_LABEL,
+						      [DATASET_NUMBERS] = MODEL_REGRESSION,
+						      [DATASET_VECTORS] = MODEL_MULTI_LABEL};
+
+	return problems[kind];
+}
+
+/* Without problem_type a model of one label may answer numbers. */
+static bool may_answer(const struct model_config *c, enum dataset_kind kind)
+{
+	return c->problem == label_problem(kind) ||
+	       (kind == DATASET_NUMBERS && c->problem == MODEL_SINGLE_LABEL &&
+		c->shape.labels == 1);
+}
+
 int label_kind_match(const struct dataset *d, const struct model_config *c, const char *data,
 		     struct err *reterr)
 {
-	bool one = c->shape.labels == 1 && c->problem != MODEL_MULTI_LABEL;
+	static const char *const labels[] = {
+		[DATASET_CLASSES] = "classes, one a row (whole numbers)",
+		[DATASET_NUMBERS] = "numbers (floats)",
+		[DATASET_VECTORS] = "several classes a row (lists of floats)"};
+	static const char *const answers[] = {
+		[MODEL_SINGLE_LABEL] = "one class a row (problem_type single_label_classification)",
+		[MODEL_MULTI_LABEL] =
+			"several classes a row (problem_type multi_label_classification)",
+		[MODEL_REGRESSION] = "numbers (problem_type regression)"};
 
-	if (d->kind == DATASET_NUMBERS && !one)
-		return err_set(
-			reterr, ERR_INVALID,
-			"the labels of %s are numbers (floats), but the model has %d classes; "
-			"give a model for regression, or labels that are classes",
-			data, c->shape.labels);
-	if (d->kind == DATASET_CLASSES && c->problem == MODEL_REGRESSION)
-		return err_set(
-			reterr, ERR_INVALID,
-			"the model answers numbers (problem_type regression), but the labels "
-			"of %s are classes; preprocess the data with problem_type regression",
-			data);
+	if (may_answer(c, d->kind))
+		return 0;
+	return err_set(
+		reterr, ERR_INVALID,
+		"the labels of %s are %s, but the model answers %s; preprocess the data with "
+		"the model's problem_type, or give another model",
+		data, labels[d->kind], answers[c->problem]);
+}
+
+/* used[class]: True if any row has the class. */
+static void find_used(const struct dataset *d, bool *used)
+{
+	if (d->kind == DATASET_CLASSES) {
+		for (int64_t row = 0; row < d->rows; row++)
+			used[d->labels[row]] = true;
+		return;
+	}
+	for (int64_t row = 0; row < d->rows; row++)
+		for (int i = 0; i < d->labels_n; i++)
+			used[i] |= d->targets[row * d->labels_n + i] > 0;
+}
+
+/* Rewrite the vectors for the classes of the model. -ENOMEM. */
+static int rewrite_vectors(struct dataset *d, const int *ids, int classes)
+{
+	float *to = calloc((size_t)d->rows + 1, (size_t)classes * sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (int64_t row = 0; row < d->rows; row++)
+		for (int i = 0; i < d->labels_n; i++)
+			if (d->targets[row * d->labels_n + i] > 0)
+				to[row * classes + ids[i]] = 1;
+	free(d->targets);
+	d->targets = to;
+	for (int i = 0; d->label_names && i < d->labels_n; i++)
+		free(d->label_names[i]);
+	free(TAKE(d->label_names)); /* they were of the old vectors */
+	d->labels_n = classes;
+	return 0;
+}
+
+/* Rewrite the labels as ids of the model. -ENOMEM. */
+static int rewrite(struct dataset *d, const int *ids, int classes)
+{
+	if (d->kind == DATASET_VECTORS)
+		return rewrite_vectors(d, ids, classes);
+	for (int64_t row = 0; row < d->rows; row++)
+		d->labels[row] = ids[d->labels[row]];
 	return 0;
 }
 
@@ -189,8 +253,7 @@ int label_match(struct dataset *d, const struct model_config *c, const json_t *m
 		return err_errno(reterr, ENOMEM, "match the labels");
 	for (int i = 0; i < data.n; i++)
 		ids[i] = NONE;
-	for (int64_t row = 0; row < d->rows; row++)
-		used[d->labels[row]] = true;
+	find_used(d, used);
 	r = apply_map(map, &data, &model, ids, reterr);
 	if (r < 0)
 		return r;
@@ -199,9 +262,8 @@ int label_match(struct dataset *d, const struct model_config *c, const json_t *m
 	r = check_rows(&data, &model, used, ids, remedy, reterr);
 	if (r < 0)
 		return r;
-	for (int64_t row = 0; row < d->rows; row++)
-		d->labels[row] = ids[d->labels[row]];
 	if (!data.names != !model.names && (int)json_object_size(map) < data.n)
 		warn_by_id(&data, c, used, ids, report);
-	return 0;
+	return rewrite(d, ids, c->shape.labels) < 0 ? err_errno(reterr, ENOMEM, "match the labels")
+						    : 0;
 }

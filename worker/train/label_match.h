@@ -17,7 +17,9 @@
  * NULL) is {data class: model class} and takes precedence; a class without a name is written as its
  * id. -ERR_INVALID with a field of `map`: that class does not exist. -ERR_INVALID: rows of `d` have
  * a class that the model lacks; the message ends with `remedy`. */
-/* Check that labels and model are both of classes, or both of numbers. `data` names the data. */
+/* The problem of a model for such labels. */
+enum model_problem label_problem(enum dataset_kind kind);
+/* Check that the labels are of the kind that the model answers. `data` names the data. */
 int label_kind_match(const struct dataset *d, const struct model_config *c, const char *data,
 		     struct err *reterr) MUSTCHECK;
 int label_match(struct dataset *d, const struct model_config *c, const json_t *map,

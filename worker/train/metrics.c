@@ -12,18 +12,30 @@
 
 #define AT(name) offsetof(struct metrics_values, name)
 
+enum {
+	CLASSES = 1 << DATASET_CLASSES,
+	NUMBERS = 1 << DATASET_NUMBERS,
+	VECTORS = 1 << DATASET_VECTORS
+};
+
 const struct metric metrics_all[] = {
-	{"loss", AT(loss), true, true, true},
-	{"accuracy", AT(accuracy), true, false, false},
-	{"f1", AT(f1), true, false, false},
-	{"precision", AT(precision), true, false, false},
-	{"recall", AT(recall), true, false, false},
-	{"mse", AT(mse), false, true, true},
-	{"rmse", AT(rmse), false, true, true},
-	{"mae", AT(mae), false, true, true},
-	{"r2", AT(r2), false, true, false},
-	{"pearson", AT(pearson), false, true, false},
-	{"spearman", AT(spearman), false, true, false},
+	{"loss", AT(loss), CLASSES | NUMBERS | VECTORS, true},
+	{"accuracy", AT(accuracy), CLASSES | VECTORS, false},
+	{"f1", AT(f1), CLASSES, false},
+	{"precision", AT(precision), CLASSES, false},
+	{"recall", AT(recall), CLASSES, false},
+	{"mse", AT(mse), NUMBERS, true},
+	{"rmse", AT(rmse), NUMBERS, true},
+	{"mae", AT(mae), NUMBERS, true},
+	{"r2", AT(r2), NUMBERS, false},
+	{"pearson", AT(pearson), NUMBERS, false},
+	{"spearman", AT(spearman), NUMBERS, false},
+	{"f1_micro", AT(f1_micro), VECTORS, false},
+	{"f1_macro", AT(f1_macro), VECTORS, false},
+	{"precision_micro", AT(precision_micro), VECTORS, false},
+	{"recall_micro", AT(recall_micro), VECTORS, false},
+	{"roc_auc_micro", AT(roc_auc_micro), VECTORS, false},
+	{"roc_auc_macro", AT(roc_auc_macro), VECTORS, false},
 };
 const size_t metrics_all_n = ARRAY_LEN(metrics_all);
 
@@ -35,9 +47,9 @@ const struct metric *metric_find(const char *name)
 	return NULL;
 }
 
-bool metric_applies(const struct metric *m, bool of_numbers)
+bool metric_applies(const struct metric *m, enum dataset_kind kind)
 {
-	return of_numbers ? m->of_numbers : m->of_classes;
+	return m->kinds >> kind & 1;
 }
 
 double metric_value(const struct metric *m, const struct metrics_values *v)

@@ -57,7 +57,8 @@ static int parity_open(struct parity *p, struct train_run *t, const char *dir, s
 	return 0;
 }
 
-/* The best label's score as the server gives it: its softmax; of a regression the number. */
+/* The best label's score as the server gives it: its softmax; of several classes a row its sigmoid;
+ * of a regression the number. */
 static double best_score(const float *logits, int n, enum model_problem problem, int *ret_best)
 {
 	double sum = 0;
@@ -68,7 +69,15 @@ static double best_score(const float *logits, int n, enum model_problem problem,
 	for (int i = 0; i < n; i++)
 		sum += exp((double)logits[i] - (double)logits[best]);
 	*ret_best = best;
-	return problem == MODEL_REGRESSION ? (double)logits[best] : 1 / sum;
+	switch (problem) {
+	case MODEL_SINGLE_LABEL:
+		return 1 / sum;
+	case MODEL_MULTI_LABEL:
+		return 1 / (1 + exp(-(double)logits[best]));
+	case MODEL_REGRESSION:
+		break;
+	}
+	return (double)logits[best];
 }
 
 static int add_sample(struct parity *p, const char *text, const char *pair, struct err *reterr)

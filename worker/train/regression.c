@@ -131,7 +131,7 @@ int regression_values(const struct regression *g, struct metrics_values *ret)
 {
 	double squares = 0, differences = 0, spread = 0, mean = mean_of(g->target, g->rows);
 
-	*ret = (struct metrics_values){.rows = g->rows, .of_numbers = true};
+	*ret = (struct metrics_values){.rows = g->rows, .kind = DATASET_NUMBERS};
 	for (int64_t i = 0; i < g->rows; i++) {
 		double d = g->predicted[i] - g->target[i];
 

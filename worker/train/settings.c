@@ -128,12 +128,13 @@ static int get_metric(const json_t *j, const struct metric **ret, struct err *re
 	*ret = metric_find(s);
 	if (*ret)
 		return 0;
-	return err_at(
-		reterr, ERR_INVALID, "/hyperparameters/metric_for_best_model",
-		"metric_for_best_model must be \"loss\", \"accuracy\", \"f1\", "
-		"\"precision\" or \"recall\", or of a regression \"loss\", \"mse\", \"rmse\", "
-		"\"mae\", \"r2\", \"pearson\" or \"spearman\", not \"%s\"",
-		given);
+	return err_at(reterr, ERR_INVALID, "/hyperparameters/metric_for_best_model",
+		      "metric_for_best_model must be \"loss\", \"accuracy\", \"f1\", "
+		      "\"precision\" or \"recall\"; of a regression \"loss\", \"mse\", \"rmse\", "
+		      "\"mae\", \"r2\", \"pearson\" or \"spearman\"; of several classes a row "
+		      "\"loss\", \"accuracy\", \"f1_micro\", \"f1_macro\", \"precision_micro\", "
+		      "\"recall_micro\", \"roc_auc_micro\" or \"roc_auc_macro\"; not \"%s\"",
+		      given);
 }
 
 /* What says which evaluation is the best, and when to stop. */
@@ -179,21 +180,23 @@ static int does_not_apply(const char *key, const char *problem, struct err *rete
 	return err_at(reterr, ERR_INVALID, field, "%s %s; remove it", key, problem);
 }
 
-int train_settings_check(const struct train_settings *s, bool of_numbers, struct err *reterr)
+int train_settings_check(const struct train_settings *s, enum dataset_kind kind, struct err *reterr)
 {
-	if (of_numbers && s->class_weights != TRAIN_WEIGHTS_NONE)
-		return does_not_apply("class_weights", "needs classes, and the labels are numbers",
-				      reterr);
-	if (of_numbers && s->label_smoothing_factor > 0)
-		return does_not_apply("label_smoothing_factor",
-				      "needs classes, and the labels are numbers", reterr);
-	if (!metric_applies(s->metric_for_best_model, of_numbers))
-		return does_not_apply("metric_for_best_model",
-				      of_numbers ? "is a metric of classes, and the labels are "
-						   "numbers"
-						 : "is a metric of numbers, and the labels are "
-						   "classes",
-				      reterr);
+	static const char *const labels[] = {[DATASET_CLASSES] = "classes",
+					     [DATASET_NUMBERS] = "numbers",
+					     [DATASET_VECTORS] = "lists of classes"};
+	char problem[128];
+
+	str_must_format(problem, sizeof(problem), "needs one class a row, and the labels are %s",
+			labels[kind]);
+	if (kind != DATASET_CLASSES && s->class_weights != TRAIN_WEIGHTS_NONE)
+		return does_not_apply("class_weights", problem, reterr);
+	if (kind != DATASET_CLASSES && s->label_smoothing_factor > 0)
+		return does_not_apply("label_smoothing_factor", problem, reterr);
+	str_must_format(problem, sizeof(problem), "has no meaning if the labels are %s",
+			labels[kind]);
+	if (!metric_applies(s->metric_for_best_model, kind))
+		return does_not_apply("metric_for_best_model", problem, reterr);
 	return 0;
 }
 

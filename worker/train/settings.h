@@ -78,7 +78,7 @@ extern const char *const train_schedule_names[]; /* by enum train_schedule */
 int train_settings_parse(const json_t *hyperparameters, struct train_settings *ret,
 			 struct err *reterr) MUSTCHECK;
 /* -ERR_INVALID for settings that do not fit the labels. */
-int train_settings_check(const struct train_settings *s, bool of_numbers,
+int train_settings_check(const struct train_settings *s, enum dataset_kind kind,
 			 struct err *reterr) MUSTCHECK;
 /* The optimiser steps for so many rows, of which an epoch's last one may have fewer batches. The
  * warm-up that follows from it: warmup_steps; else ceil(steps * warmup_ratio), as

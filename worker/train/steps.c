@@ -164,7 +164,7 @@ static void say_evaluation(const struct train_run *t)
 
 	putchar('{');
 	for (size_t i = 0; i < metrics_all_n; i++)
-		if (metric_applies(&metrics_all[i], v->of_numbers))
+		if (metric_applies(&metrics_all[i], v->kind))
 			printf("'eval_%s': %.6g, ", metrics_all[i].name,
 			       metric_value(&metrics_all[i], v));
 	printf("'eval_runtime': %.4g, 'epoch': %.4g}\n", t->evaluation.seconds, train_epoch(t));

@@ -69,7 +69,7 @@ static int check_labels(const struct dataset *d, struct report *report, struct e
 {
 	int classes;
 
-	if (d->kind == DATASET_NUMBERS)
+	if (d->kind != DATASET_CLASSES)
 		return 0;
 	classes = count_classes(d);
 	if (classes < 0)
@@ -104,18 +104,17 @@ static int open_config(struct train_run *t, struct err *reterr)
 		return err_at(reterr, ERR_INVALID, "/hyperparameters/frozen_layers",
 			      "frozen_layers is %d, but the model has %d layers; give at most that",
 			      t->settings.frozen_layers, t->config->shape.layers);
-	if (t->test && !t->train->label_names && !t->test->label_names &&
-	    t->test->labels_n > labels)
+	if (t->train->kind == DATASET_CLASSES && t->test && !t->train->label_names &&
+	    !t->test->label_names && t->test->labels_n > labels)
 		labels = t->test->labels_n;
-	if (t->train->kind == DATASET_NUMBERS)
-		r = model_config_set_problem(t->config, MODEL_REGRESSION, 1, NULL, reterr);
-	else
-		r = model_config_set_problem(t->config, MODEL_SINGLE_LABEL, labels < 2 ? 2 : labels,
-					     (const char *const *)t->train->label_names, reterr);
+	if (t->train->kind == DATASET_CLASSES && labels < 2)
+		labels = 2;
+	r = model_config_set_problem(t->config, label_problem(t->train->kind), labels,
+				     (const char *const *)t->train->label_names, reterr);
 	if (r >= 0 && t->test)
 		r = err_in(reterr, label_kind_match(t->test, t->config, "the test data", reterr),
 			   "/channels/test");
-	if (r >= 0 && t->test && t->test->kind == DATASET_CLASSES)
+	if (r >= 0 && t->test && t->test->kind != DATASET_NUMBERS)
 		r = err_ctx(reterr,
 			    label_match(t->test, t->config, NULL, t->w->report,
 					"preprocess both data sets with the same 'labels'", reterr),
@@ -196,7 +195,7 @@ int train_main(struct worker *w, struct err *reterr)
 	if (r >= 0)
 		r = check_labels(t.train, w->report, reterr);
 	if (r >= 0)
-		r = train_settings_check(&t.settings, t.train->kind == DATASET_NUMBERS, reterr);
+		r = train_settings_check(&t.settings, t.train->kind, reterr);
 	if (r >= 0)
 		r = open_config(&t, reterr);
 	if (r < 0)
