@@ -138,9 +138,9 @@ static void test_weight_gradient(void **state)
 	}
 }
 
-/* softmax((q + bias) (k + bias)^T * scale) (v + bias) of one query, in double */
+/* softmax((q + bias) (k + bias)^T * scale + relative) (v + bias) of one query, in double */
 static void plain_query(const uint16_t *q, const uint16_t *k, const uint16_t *v, const float *bias,
-			int n, int size, double *out)
+			const float *relative, int n, int size, double *out)
 {
 	OWN(freep) double *p = calloc((size_t)n, sizeof(*p));
 	double sum = 0;
@@ -151,7 +151,7 @@ static void plain_query(const uint16_t *q, const uint16_t *k, const uint16_t *v,
 		for (int d = 0; d < size; d++)
 			s += (value(q[d]) + (double)bias[d]) *
 			     (value(k[j * size + d]) + (double)bias[d]);
-		sum += p[j] = exp(s * 0.5);
+		sum += p[j] = exp(s * 0.5 + (relative ? (double)relative[j] : 0));
 	}
 	for (int d = 0; d < size; d++) {
 		out[d] = 0;
@@ -160,8 +160,9 @@ static void plain_query(const uint16_t *q, const uint16_t *k, const uint16_t *v,
 	}
 }
 
-static void check_attention(const struct kernels *k, int n_q, int n_k, int size)
+static void check_attention(const struct kernels *k, int n_q, int n_k, int size, bool by_distance)
 {
+	float table[1200];
 	OWN(freep) uint16_t *q = random_bf16(k, (size_t)(n_q * size));
 	OWN(freep) uint16_t *key = random_bf16(k, (size_t)(n_k * size));
 	OWN(freep) uint16_t *v = random_bf16(k, (size_t)(n_k * size));
@@ -184,6 +185,7 @@ static void check_attention(const struct kernels *k, int n_q, int n_k, int size)
 				   .v_bias = bias,
 				   .scale = 0.5f,
 				   .tags = tags,
+				   .relative = by_distance ? table + 600 : NULL,
 				   .out = out,
 				   .out_stride = size,
 				   .scratch = scratch};
@@ -191,9 +193,12 @@ static void check_attention(const struct kernels *k, int n_q, int n_k, int size)
 
 	for (int i = 0; i < 64; i++)
 		bias[i] = (float)(i % 5) * 0.25f;
+	for (int i = 0; i < 1200; i++)
+		table[i] = (float)(i % 7) * 0.5f;
 	k->attention(&a);
 	for (int i = 0; i < n_q; i++) {
-		plain_query(q + i * size, key, v, bias, n_k, size, wanted);
+		plain_query(q + i * size, key, v, bias, by_distance ? table + 600 - i : NULL, n_k,
+			    size, wanted);
 		for (int d = 0; d < size; d++)
 			assert_near(value(out[i * size + d]), wanted[d], 0.01, "attention");
 	}
@@ -205,10 +210,11 @@ static void test_attention(void **state)
 	const int keys[] = {1, 2, 15, 16, 17, 32, 33, 130, 512};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-		check_attention(k, keys[i], keys[i], 32);
-		check_attention(k, 1, keys[i], 64);
+		check_attention(k, keys[i], keys[i], 32, i % 2);
+		check_attention(k, 1, keys[i], 64, false);
 	}
-	check_attention(k, 70, 70, 64);
+	check_attention(k, 70, 70, 64, false);
+	check_attention(k, 70, 70, 64, true);
 }
 
 int main(void)

@@ -93,9 +93,9 @@ static void check_norm(const struct kernels *k)
 	}
 }
 
-/* softmax(q k^T * scale) v for one head, in double */
-static void plain_attention(const float *q, const float *k, const float *v, int n_q, int n_k,
-			    int size, double scale, double *out)
+/* softmax(q k^T * scale + relative[j - i]) v for one head, in double */
+static void plain_attention(const float *q, const float *k, const float *v, const float *relative,
+			    int n_q, int n_k, int size, double scale, double *out)
 {
 	OWN(freep) double *p = calloc((size_t)n_k, sizeof(*p));
 
@@ -107,7 +107,7 @@ static void plain_attention(const float *q, const float *k, const float *v, int 
 
 			for (int d = 0; d < size; d++)
 				s += (double)q[i * size + d] * (double)k[j * size + d];
-			sum += p[j] = exp(s * scale);
+			sum += p[j] = exp(s * scale + (relative ? (double)relative[j - i] : 0));
 		}
 		for (int d = 0; d < size; d++) {
 			out[i * size + d] = 0;
@@ -117,7 +117,7 @@ static void plain_attention(const float *q, const float *k, const float *v, int 
 	}
 }
 
-static void check_attention(const struct kernels *k, int n, int size)
+static void check_attention(const struct kernels *k, int n, int size, bool by_distance)
 {
 	size_t count = (size_t)n * (size_t)size;
 	OWN(freep) float *q = random_values(count), *key = random_values(count);
@@ -126,6 +126,8 @@ static void check_attention(const struct kernels *k, int n, int size)
 	OWN(freep) float *scratch = random_values(kern_attention_scratch(n, size, false));
 	OWN(freep) uint32_t *tags = calloc((size_t)n, sizeof(*tags));
 	OWN(freep) double *wanted = calloc(count, sizeof(*wanted));
+	OWN(freep) float *table = random_values(2 * ((size_t)n + 16));
+	const float *relative = by_distance ? table + n + 16 : NULL;
 	struct kern_attention a = {.n_q = n,
 				   .n_k = n,
 				   .size = size,
@@ -139,12 +141,13 @@ static void check_attention(const struct kernels *k, int n, int size)
 				   .v_bias = zero,
 				   .scale = 0.2f,
 				   .tags = tags,
+				   .relative = relative,
 				   .out = out,
 				   .out_stride = size,
 				   .scratch = scratch};
 
 	k->attention(&a);
-	plain_attention(q, key, v, n, n, size, (double)0.2f, wanted);
+	plain_attention(q, key, v, relative, n, n, size, (double)0.2f, wanted);
 	for (size_t i = 0; i < count; i++)
 		assert_near((double)out[i], wanted[i], 1e-5, "attention");
 }
@@ -256,9 +259,11 @@ static void test_every_variant(void **state)
 
 		check_act(all[i]);
 		check_norm(all[i]);
-		check_attention(all[i], 1, 32);
-		check_attention(all[i], 53, 24);
-		check_attention(all[i], 130, 64);
+		for (int by_distance = 0; by_distance < 2; by_distance++) {
+			check_attention(all[i], 1, 32, by_distance);
+			check_attention(all[i], 53, 24, by_distance);
+			check_attention(all[i], 130, 64, by_distance);
+		}
 		check_adamw(all[i], 101, 0.1);
 		check_adamw(all[i], 101, 0);
 		check_products(all[i]);

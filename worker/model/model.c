@@ -67,7 +67,7 @@ static const struct st_tensor *find_any(const struct weights *w, const struct mo
 
 static bool shape_is(const struct st_tensor *t, enum torch_param kind, int rows, int columns)
 {
-	if (kind >= TORCH_EMBEDDING_NORM_WEIGHT)
+	if (torch_param_is_vector(kind))
 		return t->dims == 1 && t->shape[0] == columns;
 	return t->dims == 2 && t->shape[0] == rows && t->shape[1] == columns;
 }
@@ -95,7 +95,7 @@ struct loading {
 static int init_param(const struct loading *l, enum torch_param kind, struct err *reterr)
 {
 	size_t n = torch_param_size(&l->c->shape, kind, NULL, NULL);
-	bool bias = kind >= TORCH_EMBEDDING_NORM_WEIGHT;
+	bool bias = torch_param_is_vector(kind);
 	struct torch_error te;
 	enum torch_code code = TORCH_OK;
 
@@ -145,7 +145,7 @@ static int find_param(const struct loading *l, enum torch_param kind, int layer,
 			       is_head(kind) ? "; the model is a base model, so train it first"
 					     : "");
 	st_shape_format(t, has, sizeof(has));
-	if (kind >= TORCH_EMBEDDING_NORM_WEIGHT)
+	if (torch_param_is_vector(kind))
 		snprintf(needs, sizeof(needs), "[%d]", columns);
 	else
 		snprintf(needs, sizeof(needs), "[%d, %d]", rows, columns);

@@ -47,7 +47,7 @@ static void add_source(struct saving *s, enum torch_param kind, int layer)
 	torch_param_size(&s->c->shape, kind, &rows, &columns);
 	to->name = s->names[s->n];
 	to->dtype = ST_F32;
-	to->dims = kind >= TORCH_EMBEDDING_NORM_WEIGHT ? 1 : 2;
+	to->dims = torch_param_is_vector(kind) ? 1 : 2;
 	to->shape[0] = to->dims == 1 ? columns : rows;
 	to->shape[1] = columns;
 	to->fill = fill;

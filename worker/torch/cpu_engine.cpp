@@ -219,6 +219,39 @@ void CpuEngine::embed_back(const Micro &mb, const at::Tensor &dy1, const at::Ten
 	scatter_embeddings(mb, dz);
 }
 
+static constexpr int64_t VECTOR = 16; /* floats of the widest vector of the kernels */
+
+/* The table by buckets becomes one by distance, for sequences of up to `longest` tokens. */
+void CpuEngine::relative_expand(int longest)
+{
+	const int heads = p.shape.heads;
+	const float *table = p.weight(TORCH_RELATIVE).data_ptr<float>();
+	const bool trains = saving && !p.is_frozen(TORCH_RELATIVE);
+
+	relative_reach = longest + VECTOR;
+	relative = workspace(relative_store, heads, 2 * relative_reach, at::kFloat);
+	d_relative = trains ? workspace(d_relative_store, heads, 2 * relative_reach, at::kFloat)
+			    : at::Tensor();
+	if (trains)
+		d_relative.zero_();
+	for (int64_t d = -relative_reach; d < relative_reach; d++)
+		for (int head = 0; head < heads; head++)
+			relative_at(relative, head)[d] =
+				table[torch_relative_bucket((int)d) * heads + head];
+}
+
+void CpuEngine::relative_back()
+{
+	const int heads = p.shape.heads;
+	float *to = p.gradient(TORCH_RELATIVE).data_ptr<float>();
+
+	for (int64_t d = VECTOR - relative_reach; d < relative_reach - VECTOR; d++)
+		for (int head = 0; head < heads; head++)
+			to[torch_relative_bucket((int)d) * heads + head] +=
+				relative_at(d_relative, head)[d];
+	d_relative = at::Tensor();
+}
+
 std::unique_ptr<Engine> make_cpu_engine(Params &params, int threads)
 {
 	return std::make_unique<CpuEngine>(params, threads);

@@ -76,6 +76,14 @@ class CpuEngine : public Engine
 	void embed(const Micro &mb, at::Tensor z, at::Tensor stats, at::Tensor y);
 	void embed_back(const Micro &mb, const at::Tensor &dy1, const at::Tensor &dy2);
 	void scatter_embeddings(const Micro &mb, const at::Tensor &dz);
+	void relative_expand(int longest);
+	void relative_back();
+	/* The row of a head at distance 0. */
+	float *relative_at(const at::Tensor &table, int head) const
+	{
+		return table.defined() ? table.data_ptr<float>() + ((2 * head + 1) * relative_reach)
+				       : nullptr;
+	}
 	/* cpu_products.cpp: the matrix products. `count` adjacent weights are seen as one. */
 	bool packs() const; /* True if products are our own */
 	void pack_weight(std::vector<PackJob> &jobs, torch_param kind, int layer, int count);
@@ -148,6 +156,9 @@ class CpuEngine : public Engine
 		d_first_store;
 	at::Tensor embed_store, embed_z_store, embed_stats_store, embed_z, embed_stats, embed_dz;
 	at::Tensor projected, d_projected; /* embeddings narrower than the layers */
+	/* Of each head, what a score gets by distance, and the gradient, in a backward pass. */
+	at::Tensor relative_store, d_relative_store, relative, d_relative;
+	int64_t relative_reach = 0; /* on both sides of distance 0 */
 };
 
 } // namespace trainyard

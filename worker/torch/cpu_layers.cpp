@@ -73,6 +73,8 @@ void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor cont
 		a.drop = drop;
 		a.tags = mb.tags.data() + kv_row;
 		a.head = (uint32_t)head;
+		a.relative = relative_at(relative, head);
+		a.d_relative = back ? relative_at(d_relative, head) : nullptr;
 		a.out = at_element(context, q_row * h + column);
 		a.out_stride = h;
 		a.lse = saves(layer) || back
@@ -89,6 +91,16 @@ void CpuEngine::attend(const Micro &mb, int layer, LayerTape &t, at::Tensor cont
 		(back ? k->attention_back : k->attention)(&a);
 	};
 
+	/* One thread adds to a head's gradient by distance, so that the sums are always the same.
+	 */
+	auto of_heads = [&](int thread) {
+		for (int head = thread; head < p.shape.heads; head += threads)
+			for (int row = 0; row < mb.rows(); row++)
+				one(row * p.shape.heads + head, rooms + thread * room_size);
+	};
+
+	if (back && d_relative.defined())
+		return parallel(threads, of_heads);
 	parallel(threads, [&](int thread) {
 		for (int task = next++; task < tasks; task = next++)
 			one(task, rooms + thread * room_size);
@@ -183,6 +195,8 @@ at::Tensor CpuEngine::encode(const Micro &mb)
 	}
 	pack_weights();
 	embed(mb, embed_z, embed_stats, x);
+	if (p.has(TORCH_RELATIVE))
+		relative_expand(mb.longest);
 	if (p.has(TORCH_PROJECTION))
 		x = embed_project(x);
 	for (int i = 0; i < p.shape.layers; i++)

@@ -51,6 +51,8 @@ at::Tensor CpuEngine::backward(const Micro &mb, const torch_train_options &o)
 	dy1 = head_backward(p, head, mb, o.label_smoothing, &loss).to(type);
 	for (int layer = p.shape.layers - 1; layer >= 0 && is_trained(layer); layer--)
 		layer_back(mb, layer, dy1, dy2);
+	if (d_relative.defined())
+		relative_back();
 	if (!p.is_frozen(TORCH_WORD)) {
 		if (p.has(TORCH_PROJECTION))
 			embed_project_back(dy1, dy2);

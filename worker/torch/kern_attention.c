@@ -190,6 +190,13 @@ static void scale_and_drop(const struct kern_attention *a, float *p, int padded,
 	}
 }
 
+/* to[j] += from[j] */
+static void add_row(float *to, const float *from, int padded)
+{
+	for (int j = 0; j < padded; j += VL)
+		vf_store(to + j, vf_load(to + j) + vf_load(from + j));
+}
+
 static ptrdiff_t in_bytes(const struct kern_attention *a, ptrdiff_t elements)
 {
 	return elements * (a->bf16 ? 2 : 4);
@@ -216,9 +223,11 @@ void KERN(attention)(const struct kern_attention *a)
 			   a->q_stride, a->size, a->q_bias, a->scale, a->bf16);
 		product(rows, padded, a->size, q, width, 1, kt, padded, p, padded, false);
 		for (int r = 0; r < rows; r++) {
-			float *row = p + (ptrdiff_t)r * padded, max;
-			float sum = softmax_row(row, a->n_k, padded, &max);
+			float *row = p + (ptrdiff_t)r * padded, max, sum;
 
+			if (a->relative)
+				add_row(row, a->relative - (at + r), padded);
+			sum = softmax_row(row, a->n_k, padded, &max);
 			if (a->lse)
 				a->lse[(at + r) * a->lse_stride] = max + logf(sum);
 			scale_and_drop(a, row, padded, at + r, 1 / sum);
@@ -282,9 +291,15 @@ void KERN(attention_back)(const struct kern_attention *a)
 			   a->size, NULL, 1, a->bf16);
 		product(rows, padded, a->size, q, width, 1, kt, padded, p, padded, false);
 		product(rows, padded, a->size, d_out, width, 1, vt, padded, dp, padded, false);
-		for (int r = 0; r < rows; r++)
-			back_row(a, p + (ptrdiff_t)r * padded, dp + (ptrdiff_t)r * padded, at + r,
-				 padded);
+		for (int r = 0; r < rows; r++) {
+			float *row = p + (ptrdiff_t)r * padded, *d = dp + (ptrdiff_t)r * padded;
+
+			if (a->relative)
+				add_row(row, a->relative - (at + r), padded);
+			back_row(a, row, d, at + r, padded);
+			if (a->d_relative)
+				add_row(a->d_relative - (at + r), d, padded);
+		}
 		product(a->n_k, width, rows, p, 1, padded, d_out, width, dv, width, true);
 		product(a->n_k, width, rows, dp, 1, padded, q, width, dk, width, true);
 		product(rows, width, a->n_k, dp, padded, 1, k, width, dq, width, false);

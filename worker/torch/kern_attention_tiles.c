@@ -112,6 +112,16 @@ INLINE __m512 exp2_fast(__m512 x)
 	return _mm512_scalef_ps(p, n);
 }
 
+/* What the scores of n keys get by their distance, divided by the scale that follows. */
+static void add_relative(float *scores, const float *relative, int n, float scale)
+{
+	const __m512 factor = _mm512_set1_ps(1 / scale);
+
+	for (int j = 0; j < n; j += 16)
+		_mm512_storeu_ps(scores + j, _mm512_fmadd_ps(_mm512_loadu_ps(relative + j), factor,
+							     _mm512_loadu_ps(scores + j)));
+}
+
 /* p = exp((score - max) * scale) of n keys, then zeros; returns their sum. */
 static float softmax_row(const float *scores, uint16_t *p, int n, int keys, float scale)
 {
@@ -156,10 +166,14 @@ bool KERN(attention_on_tiles)(const struct kern_attention *a)
 		if (at == 0 || rows < BLOCK)
 			set_shapes(least(rows, 16), rows > 16 ? rows - 16 : 0);
 		product(x.q, x.k, x.size, x.scores, rows, x.keys);
-		for (int r = 0; r < rows; r++)
-			sums[r] =
-				softmax_row(x.scores + (ptrdiff_t)r * x.keys,
-					    x.p + (ptrdiff_t)r * x.keys, a->n_k, x.keys, a->scale);
+		for (int r = 0; r < rows; r++) {
+			float *row = x.scores + (ptrdiff_t)r * x.keys;
+
+			if (a->relative)
+				add_relative(row, a->relative - (at + r), a->n_k, a->scale);
+			sums[r] = softmax_row(row, x.p + (ptrdiff_t)r * x.keys, a->n_k, x.keys,
+					      a->scale);
+		}
 		product(x.p, x.v, x.keys, x.out, rows, x.size);
 		for (int r = 0; r < rows; r++)
 			for (int i = 0; i < x.size; i += VL)

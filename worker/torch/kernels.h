@@ -92,6 +92,10 @@ struct kern_attention {
 	struct kern_drop drop;
 	const uint32_t *tags; /* of the queries */
 	uint32_t head;
+	/* What a score gets by its distance: relative[key - query], whole vectors on both sides of
+	 * 1 - n_k to n_k - 1; NULL: nothing. backward: d_relative is added to; NULL: constant. */
+	const float *relative;
+	float *d_relative;
 	void *out; /* forward: out; backward: unused */
 	ptrdiff_t out_stride;
 	float *lse; /* [n_q] with stride lse_stride; NULL in inference */

@@ -15,12 +15,16 @@
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/logical_not.h>
+#include <ATen/ops/masked_fill.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/t.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <algorithm>
+#include <cmath>
 
 namespace trainyard
 {
@@ -37,8 +41,9 @@ class OperatorEngine : public Engine
       private:
 	struct Rows { /* what one micro-batch needs on the device */
 		at::Tensor ids, at, types, first;
-		at::Tensor slot; /* token → row of the padded [rows * longest] */
-		at::Tensor mask; /* [rows, 1, 1, longest], true: attend */
+		at::Tensor slot;     /* token → row of the padded [rows * longest] */
+		at::Tensor mask;     /* [rows, 1, 1, longest], true: attend */
+		at::Tensor relative; /* [1, heads, longest, longest]; undefined: none */
 		int64_t rows, longest;
 	};
 	Rows upload(const Micro &mb) const;
@@ -48,7 +53,8 @@ class OperatorEngine : public Engine
 	at::Tensor drop(const at::Tensor &x, double probability) const;
 	at::Tensor head_mask(const at::Tensor &x, double probability) const;
 	at::Tensor attention(const at::Tensor &x, const Rows &b, int layer);
-	at::Tensor encode(const Rows &b);
+	at::Tensor relative(int64_t longest);
+	at::Tensor encode(Rows b);
 
 	Params &p;
 	bool training = false;
@@ -117,8 +123,22 @@ OperatorEngine::Rows OperatorEngine::upload(const Micro &mb) const
 		first.to(p.device),
 		slot.to(p.device),
 		mask.to(p.device),
+		at::Tensor(),
 		mb.rows(),
 		longest};
+}
+
+/* What each score gets by its distance. */
+at::Tensor OperatorEngine::relative(int64_t longest)
+{
+	std::vector<int32_t> buckets;
+
+	for (int query = 0; query < longest; query++)
+		for (int key = 0; key < longest; key++)
+			buckets.push_back(torch_relative_bucket(key - query));
+	return at::embedding(leaf(TORCH_RELATIVE), at::tensor(buckets).to(p.device))
+		.t()
+		.view({1, p.shape.heads, longest, longest});
 }
 
 at::Tensor OperatorEngine::attention(const at::Tensor &x, const Rows &b, int layer)
@@ -135,18 +155,24 @@ at::Tensor OperatorEngine::attention(const at::Tensor &x, const Rows &b, int lay
 				.index_copy(0, b.slot, dense(x, parts[i][0], parts[i][1], layer))
 				.view({b.rows, b.longest, heads, h / heads})
 				.transpose(1, 2);
-	auto out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], b.mask,
+	auto mask = b.mask;
+
+	if (b.relative.defined())
+		mask = b.relative.masked_fill(b.mask.logical_not(), -INFINITY).to(x.scalar_type());
+	auto out = at::scaled_dot_product_attention(padded[0], padded[1], padded[2], mask,
 						    dropping ? p.shape.drop_attention : 0);
 
 	return out.transpose(1, 2).reshape({b.rows * b.longest, h}).index_select(0, b.slot);
 }
 
-at::Tensor OperatorEngine::encode(const Rows &b)
+at::Tensor OperatorEngine::encode(Rows b)
 {
 	auto type = p.bf16 ? at::kBFloat16 : at::kFloat;
 	auto x = at::embedding(leaf(TORCH_WORD), b.ids, p.shape.pad_id) +
 		 at::embedding(leaf(TORCH_POSITION), b.at, p.shape.position_pad);
 
+	if (p.has(TORCH_RELATIVE))
+		b.relative = relative(b.longest);
 	if (p.shape.types)
 		x = x + at::embedding(leaf(TORCH_TYPE), b.types);
 	x = drop(norm(x, TORCH_EMBEDDING_NORM_WEIGHT, TORCH_EMBEDDING_NORM_BIAS, 0),

@@ -86,9 +86,7 @@ at::Tensor Params::view(const at::Tensor &flat, torch_param kind, int layer, int
 	TORCH_CHECK(offset >= 0, "parameter ", (int)kind, " of layer ", layer, " is frozen");
 	auto part = flat.narrow(0, offset, p.size * count);
 
-	return p.rows == 1 && kind >= TORCH_EMBEDDING_NORM_WEIGHT
-		       ? part
-		       : part.view({p.rows * count, p.columns});
+	return torch_param_is_vector(kind) ? part : part.view({p.rows * count, p.columns});
 }
 
 at::Tensor Params::compute(torch_param kind, int layer, int count) const

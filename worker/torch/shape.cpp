@@ -3,17 +3,39 @@
  * are frozen. */
 #include "worker/torch/shape.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
 bool torch_param_is_layered(torch_param kind) noexcept
 {
 	return (kind >= TORCH_QUERY && kind <= TORCH_FFN_OUT) ||
 	       (kind >= TORCH_QUERY_BIAS && kind <= TORCH_NORM2_BIAS);
 }
 
+bool torch_param_is_vector(torch_param kind) noexcept
+{
+	return kind >= TORCH_EMBEDDING_NORM_WEIGHT && kind != TORCH_RELATIVE;
+}
+
+/* As transformers' MPNetEncoder has it: in fp32, in the same order. */
+int torch_relative_bucket(int distance) noexcept
+{
+	const int half = TORCH_RELATIVE_BUCKETS / 2, exact = half / 2, n = std::abs(distance);
+	const int first = distance > 0 ? half : 0;
+	const float scale = (float)std::log(128.0 / exact);
+
+	if (n < exact)
+		return first + n;
+	return first + std::min(half - 1, exact + (int)(std::log((float)n / (float)exact) / scale *
+							(float)(half - exact)));
+}
+
 static bool is_of_embeddings(torch_param kind)
 {
 	return kind == TORCH_WORD || kind == TORCH_POSITION || kind == TORCH_TYPE ||
 	       kind == TORCH_EMBEDDING_NORM_WEIGHT || kind == TORCH_EMBEDDING_NORM_BIAS ||
-	       kind == TORCH_PROJECTION || kind == TORCH_PROJECTION_BIAS;
+	       kind == TORCH_PROJECTION || kind == TORCH_PROJECTION_BIAS || kind == TORCH_RELATIVE;
 }
 
 bool torch_param_is_frozen(torch_param kind, int layer, int frozen_parts) noexcept
@@ -73,6 +95,10 @@ size_t torch_param_size(const torch_shape *s, torch_param kind, int *ret_rows,
 		break;
 	case TORCH_CLASSIFIER_BIAS:
 		columns = s->labels;
+		break;
+	case TORCH_RELATIVE:
+		rows = s->relative_buckets;
+		columns = s->heads;
 		break;
 	default:
 		break;

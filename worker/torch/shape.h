@@ -29,7 +29,7 @@ enum torch_head {
 
 enum torch_loss {
 	TORCH_CROSS_ENTROPY = 0,
-	TORCH_SQUARED_ERROR,	     /* mean over the labels */
+	TORCH_SQUARED_ERROR,	   /* mean over the labels */
 	TORCH_BINARY_CROSS_ENTROPY /* of each label's sigmoid, mean over the labels */
 };
 
@@ -38,9 +38,11 @@ struct torch_shape {
 	int embedding;		     /* width of the embeddings; projected if it is not `hidden` */
 	int vocab, positions, types; /* types 0: no token type embeddings */
 	int labels;
-	int pad_id;	  /* its word embedding gets no gradient; -1: none */
-	int position_pad; /* as RoBERTa: a token of this id is at this position, which gets no
-			   * gradient, and the others count from the next one; -1: from 0 */
+	int pad_id;	      /* its word embedding gets no gradient; -1: none */
+	int position_pad;     /* as RoBERTa: a token of this id is at this position, which gets no
+			       * gradient, and the others count from the next one; -1: from 0 */
+	int relative_buckets; /* as MPNet: rows of the table of what an attention score gets by its
+			       * distance, in all layers; 0: none */
 	float norm_eps;
 	enum torch_activation activation;
 	enum torch_head head; /* what follows the head's first dense layer */
@@ -80,6 +82,7 @@ enum torch_param {
 	TORCH_HEAD_DENSE_BIAS,
 	TORCH_CLASSIFIER_BIAS,
 	TORCH_PROJECTION_BIAS,
+	TORCH_RELATIVE, /* [relative_buckets, heads], without weight decay */
 	TORCH_PARAM_COUNT,
 };
 
@@ -88,7 +91,14 @@ enum torch_param {
 size_t torch_param_size(const struct torch_shape *shape, enum torch_param kind, int *ret_rows,
 			int *ret_columns) TORCH_NOEXCEPT;
 bool torch_param_is_layered(enum torch_param kind) TORCH_NOEXCEPT;
+/* True if the parameter has one dimension: biases, and the weights of norms. */
+bool torch_param_is_vector(enum torch_param kind) TORCH_NOEXCEPT;
 bool torch_param_is_frozen(enum torch_param kind, int layer, int frozen_parts) TORCH_NOEXCEPT;
+
+/* The row of TORCH_RELATIVE for a key so many tokens behind the query (below 0: before it): each
+ * of the nearest 8 has one, those farther away share more and more, up to 128. */
+#define TORCH_RELATIVE_BUCKETS 32
+int torch_relative_bucket(int distance) TORCH_NOEXCEPT;
 
 #ifdef __cplusplus
 }
