@@ -45,6 +45,14 @@ FAMILIES = {
     "roberta, padding 0": lambda **more: FAMILIES["roberta"](
         pad_token_id=0, max_position_embeddings=201, type_vocab_size=3, layer_norm_eps=1e-5,
         hidden_act="gelu_new", **more),
+    "mpnet": lambda **more: transformers.MPNetForSequenceClassification(
+        transformers.MPNetConfig(**{
+            "hidden_size": 64, "intermediate_size": 160, "num_attention_heads": 4,
+            "num_hidden_layers": 2, "vocab_size": 500, "max_position_embeddings": 202,
+            "num_labels": 3, **more})),
+    # libtorch's operators do all, and the table of distances has rows that are never read
+    "mpnet, odd": lambda **more: FAMILIES["mpnet"](
+        hidden_size=30, num_attention_heads=3, relative_attention_num_buckets=40, **more),
     # no width is a multiple of the kernels' vectors: libtorch's operators do all
     "odd": lambda **more: transformers.BertForSequenceClassification(transformers.BertConfig(**{
         "hidden_size": 30, "intermediate_size": 50, "num_attention_heads": 3,
@@ -109,8 +117,8 @@ def test_logits(model):
 
 def test_logits_with_types(model):
     m, directory = model
-    if m.config.model_type == "distilbert":
-        pytest.skip("distilbert has no token types")
+    if m.config.model_type in ("distilbert", "mpnet"):
+        pytest.skip(f"{m.config.model_type} has no token types")
     rows = rows_of([9, 40, 33])
     types = [[int(i > len(r) // 2) for i in range(len(r))] for r in rows]
     with torch.no_grad():
@@ -169,15 +177,19 @@ def test_gradients_bf16_point_the_same_way(model, tmp_path):
     assert torch.nn.functional.cosine_similarity(a, b, dim=0) > 0.995
 
 
+def decay_groups(model, weight_decay):
+    """As Trainer has them: it leaves out names with "bias", also MPNet's table of distances."""
+    decayed = {n for n, p in model.named_parameters() if p.dim() > 1 and "bias" not in n}
+    return [{"params": [p for n, p in model.named_parameters() if (n in decayed) == yes],
+             "weight_decay": weight_decay if yes else 0.0} for yes in (True, False)]
+
+
 def test_optimiser_steps(model, tmp_path):
     """Five steps of torch's AdamW with clipping and the Trainer's two weight-decay groups."""
     m, directory = model
     rows, labels = rows_of(LENGTHS), [i % 2 for i in range(len(LENGTHS))]
     ref = copy.deepcopy(m).eval()
-    decay = [p for n, p in ref.named_parameters() if p.dim() > 1]
-    rest = [p for n, p in ref.named_parameters() if p.dim() == 1]
-    opt = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1},
-                             {"params": rest, "weight_decay": 0.0}], lr=1e-3)
+    opt = torch.optim.AdamW(decay_groups(ref, 0.1), lr=1e-3)
     losses, norms = [], []
     for _ in range(5):
         loss = ref(**padded(rows), labels=torch.tensor(labels)).loss
@@ -193,7 +205,7 @@ def test_optimiser_steps(model, tmp_path):
     assert got["norms"] == pytest.approx(norms, rel=1e-3)
     weights = load_file(out)
     for name, p in ref.named_parameters():
-        if name.endswith(("key.bias", "k_lin.bias")):
+        if name.endswith(("key.bias", "k_lin.bias", "attn.k.bias")):
             continue  # its gradient is rounding noise, whose sign AdamW follows
         assert (weights[name] - p.detach()).norm() <= 2e-3 * p.norm() + 1e-6, name
 
@@ -206,10 +218,7 @@ def test_each_update_is_that_of_adamw(model, tmp_path, operators):
     rows, labels = rows_of([3, 17, 40, 9]), [0, 1, 1, 0]
     settings = {"lr": 1e-3, "eps": 1e-3}
     ref = copy.deepcopy(m).eval()
-    opt = torch.optim.AdamW(
-        [{"params": [p for p in ref.parameters() if p.dim() > 1], "weight_decay": 0.5},
-         {"params": [p for p in ref.parameters() if p.dim() == 1], "weight_decay": 0.0}],
-        **settings)
+    opt = torch.optim.AdamW(decay_groups(ref, 0.5), **settings)
     before = {name: p.detach().clone() for name, p in ref.named_parameters()}
 
     def backward(row):
@@ -218,7 +227,7 @@ def test_each_update_is_that_of_adamw(model, tmp_path, operators):
         return torch.nn.utils.clip_grad_norm_(ref.parameters(), math.inf).item()
 
     norms, steps = [], len(rows) + 2
-    limit = statistics.median(backward(row) for row in range(len(rows)))
+    limit = 0.97 * statistics.median(backward(row) for row in range(len(rows)))
     for i in range(steps):
         backward(i % len(rows))
         norms.append(torch.nn.utils.clip_grad_norm_(ref.parameters(), limit).item())
@@ -374,7 +383,7 @@ LFS = ["is a pointer of Git LFS and not the file itself; fetch it with: git lfs 
     (edit_weights(lambda s: s.pop(classifier(s) + ".bias")), ["'classifier.", ".bias'", "missing"]),
     (edit_weights(lambda s: s.update({classifier(s) + ".weight": torch.zeros(2, 5)})),
      ["'classifier.", ".weight'", "[2, 5]"]),
-    (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert, electra and roberta"]),
+    (edit_config(model_type="gpt2"), ["gpt2", "bert, distilbert, electra, mpnet and roberta"]),
     (edit_config(vocab_size=400), ["word_embeddings", "400"]),
     (edit_config(vocab_size="many"), ["vocab_size", "a string"]),
     (edit_config(id2label=["a", "b"]), ["id2label", "a list"]),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""RoBERTa from preprocess to the endpoint beside transformers: Trainer's loss curve, the trained
-folder in AutoModel and AutoTokenizer, pairs, and rows as long as its positions allow."""
+"""RoBERTa and MPNet from preprocess to the endpoint beside transformers: Trainer's loss curve, the
+trained folder in AutoModel and AutoTokenizer, pairs, and rows as long as its positions allow."""
 import importlib
 import json
 
@@ -10,6 +10,7 @@ import transformers
 from datasets import Dataset, load_from_disk
 from tokenizers import ByteLevelBPETokenizer
 
+import mpnet
 from execution import Execution
 from serving import Server
 from texts import BUILD, ROOT, reviews
@@ -31,19 +32,35 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A base model without dropout, with vocab.json and merges.txt."""
-    folder = tmp_path_factory.mktemp("model")
+SIZES = {"max_position_embeddings": POSITIONS, "hidden_size": 32, "intermediate_size": 64,
+         "num_attention_heads": 2, "num_hidden_layers": 2, "hidden_dropout_prob": 0.0,
+         "attention_probs_dropout_prob": 0.0}
+
+
+def save_roberta(folder):
+    """With vocab.json and merges.txt."""
     learnt = ByteLevelBPETokenizer()
     learnt.train_from_iterator([text for text, _ in reviews()[:200]], vocab_size=1000,
                                special_tokens=SPECIAL, show_progress=False)
     learnt.save_model(str(folder))
     torch.manual_seed(5)
     transformers.RobertaForSequenceClassification(transformers.RobertaConfig(
-        vocab_size=1000, max_position_embeddings=POSITIONS, hidden_size=32, intermediate_size=64,
-        num_attention_heads=2, num_hidden_layers=2, type_vocab_size=1, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0)).roberta.save_pretrained(folder)
+        vocab_size=1000, type_vocab_size=1, **SIZES)).roberta.save_pretrained(folder)
+
+
+def save_mpnet(folder):
+    mpnet.save_tokenizer(folder)
+    torch.manual_seed(5)
+    transformers.MPNetForSequenceClassification(transformers.MPNetConfig(
+        vocab_size=len(mpnet.vocabulary()), **SIZES)).mpnet.save_pretrained(folder)
+
+
+@pytest.fixture(scope="module", params=[save_roberta, save_mpnet],
+                ids=lambda save: save.__name__.removeprefix("save_"))
+def model(request, tmp_path_factory):
+    """A base model without dropout."""
+    folder = tmp_path_factory.mktemp("model")
+    request.param(folder)
     return folder
 
 
@@ -111,8 +128,9 @@ def scores(saved, *text):
 
 def test_the_trained_folder_is_that_of_transformers(model, saved):
     folder, read, tokenizer = saved
-    assert type(read).__name__ == "RobertaForSequenceClassification"
-    assert read.config.architectures == ["RobertaForSequenceClassification"]
+    architecture = {"roberta": "RobertaForSequenceClassification",
+                    "mpnet": "MPNetForSequenceClassification"}[read.config.model_type]
+    assert type(read).__name__ == architecture and read.config.architectures == [architecture]
     assert read.config.id2label == {0: "bad", 1: "good"}
     texts = [t for t, _ in reviews()[:50]]
     before = transformers.AutoTokenizer.from_pretrained(model)
@@ -161,7 +179,7 @@ def test_preprocess_cuts_at_the_positions_that_are_left(model, tmp_path):
 
 
 @pytest.mark.parametrize("pad, words", [
-    (POSITIONS - 3, None), (POSITIONS - 2, '"pad_token_id" is 32; roberta counts positions'),
+    (POSITIONS - 3, None), (POSITIONS - 2, '"pad_token_id" is 32; {} counts positions'),
     (None, '"pad_token_id" is -1')])
 def test_a_padding_that_leaves_no_positions_is_refused(data, saved, tmp_path, pad, words):
     folder = tmp_path / "model"
@@ -174,7 +192,8 @@ def test_a_padding_that_leaves_no_positions_is_refused(data, saved, tmp_path, pa
     run = Execution(tmp_path / "x", "evaluate",
                     {"model": str(folder), "data": data["test"]}).run()
     [failure] = run.of_type("failure")
-    assert (words or "the model has only 2 positions") in failure["message"]
+    words = (words or "the model has only 2 positions").format(config["model_type"])
+    assert words in failure["message"]
 
 
 def test_the_container_counts_the_positions_alike(saved, monkeypatch):

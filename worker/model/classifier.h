@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inference with a sequence classifier. A Hugging Face model directory (config.json and
- * model.safetensors, or its shards with an index; families bert, distilbert, electra and roberta)
- * is opened on a device. Token ids go in, logits come out; worker/tokenizer makes the ids.
+ * model.safetensors, or its shards with an index; families bert, distilbert, electra, mpnet and
+ * roberta) is opened on a device. Token ids go in, logits come out; worker/tokenizer makes the ids.
  *
  * A classifier serves one thread and one classifier_forward() at a time, and spreads the work over
  * its own `threads`. Different classifiers are independent.

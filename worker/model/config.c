@@ -132,6 +132,24 @@ static int get_sizes(struct model_config *c, struct err *reterr)
 	return f->types ? get_size(c->source, f->types, 127, &s->types, reterr) : 0;
 }
 
+/* A missing key is transformers' default. More rows than buckets are never read there. */
+static int get_relative(struct model_config *c, struct err *reterr)
+{
+	const char *key = c->family->relative_buckets;
+	int *to = &c->shape.relative_buckets;
+	int r = 0;
+
+	if (!key)
+		return 0;
+	*to = TORCH_RELATIVE_BUCKETS;
+	if (json_object_get(c->source, key))
+		r = get_size(c->source, key, 65536, to, reterr);
+	if (r >= 0 && *to < TORCH_RELATIVE_BUCKETS)
+		return err_set(reterr, ERR_INVALID, "\"%s\" is %d; the model reads %d", key, *to,
+			       TORCH_RELATIVE_BUCKETS);
+	return r;
+}
+
 static int wrong_type(const char *key, const char *wanted, const json_t *v, struct err *reterr)
 {
 	return err_set(reterr, ERR_INVALID, "\"%s\" must be %s, not %s", key, wanted,
@@ -333,6 +351,8 @@ static int parse(struct model_config *c, struct err *reterr)
 
 	if (r >= 0)
 		r = get_sizes(c, reterr);
+	if (r >= 0)
+		r = get_relative(c, reterr);
 	if (r >= 0)
 		r = get_activation(c, reterr);
 	if (r >= 0)

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-static const struct model_family *const families[] = {&family_bert, &family_distilbert,
-						      &family_electra, &family_roberta};
+static const struct model_family *const families[] = {
+	&family_bert, &family_distilbert, &family_electra, &family_mpnet, &family_roberta};
 
 const struct model_family *family_find(const char *model_type)
 {

@@ -17,10 +17,12 @@ struct model_family {
 	bool has_type_ids;     /* True if that class makes token_type_ids */
 	bool byte_level;       /* True for byte-level BPE; else WordPiece */
 	bool double_frame;     /* True for <s> A </s></s> B </s>; else [CLS] A [SEP] B [SEP] */
+	const char *unknown;   /* that class's unk_token; NULL: that of RoBERTa or BERT */
+	bool mask_takes_space; /* True if the class's mask_token takes the space before it */
 	const char *prefix;    /* of weight names; a base model leaves it out */
 	/* keys of config.json; NULL: the family has no such key */
 	const char *layers, *hidden, *heads, *intermediate, *activation;
-	const char *embedding, *types, *norm_eps;
+	const char *embedding, *types, *norm_eps, *relative_buckets;
 	const char *drop, *drop_attention, *drop_head;
 	float drop_head_default; /* below 0: as `drop` */
 	bool drops_attention_output;
@@ -32,7 +34,8 @@ struct model_family {
 	const char *names[TORCH_PARAM_COUNT];
 };
 
-extern const struct model_family family_bert, family_distilbert, family_electra, family_roberta;
+extern const struct model_family family_bert, family_distilbert, family_electra, family_mpnet,
+	family_roberta;
 
 /* The family of a model_type, and that of a tokeniser's class, with or without "Fast" at its end.
  * NULL if there is none; a type or class may be NULL. */

@@ -246,6 +246,9 @@ def freeze(model, layers):
     parts = [base.embeddings, *stack[:layers]]
     if hasattr(base, "embeddings_project"):
         parts.append(base.embeddings_project)
+    relative = getattr(getattr(base, "encoder", None), "relative_attention_bias", None)
+    if relative is not None:  # of MPNet: embeddings of distances
+        parts.append(relative)
     for part in parts:
         part.requires_grad_(False)
 

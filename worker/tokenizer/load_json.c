@@ -156,7 +156,7 @@ int32_t load_pair_id(const json_t *pair)
 		       : -1;
 }
 
-/* Read the tokens around a text, with their ids. False: the template is not BERT's. */
+/* Read the tokens around a text, with their ids. False: the template is not that of the class. */
 static bool read_template(struct loading *l, const json_t *post, const char **ret_cls,
 			  const char **ret_sep)
 {
@@ -164,12 +164,12 @@ static bool read_template(struct loading *l, const json_t *post, const char **re
 	const json_t *single = json_object_get(post, "single"), *cls = json_object_get(post, "cls"),
 		     *sep = json_object_get(post, "sep");
 
-	if (str_eq(type, "BertProcessing")) {
+	if (str_eq(type, l->t->double_frame ? "RobertaProcessing" : "BertProcessing")) {
 		*ret_cls = json_string_value(json_array_get(cls, 0));
 		*ret_sep = json_string_value(json_array_get(sep, 0));
 		l->cls_id = load_pair_id(cls);
 		l->sep_id = load_pair_id(sep);
-	} else if (str_eq(type, "TemplateProcessing")) {
+	} else if (str_eq(type, "TemplateProcessing") && !l->t->double_frame) {
 		*ret_cls = template_item(single, 0, "SpecialToken", 0);
 		*ret_sep = template_item(single, 2, "SpecialToken", 0);
 		l->cls_id = template_id(post, *ret_cls);
@@ -188,18 +188,21 @@ static int load_template(struct loading *l, struct err *reterr)
 	const char *cls = NULL, *sep = NULL;
 
 	if (l->family && (!post || json_is_null(post)))
-		return 0; /* BertTokenizer makes the template itself */
+		return 0; /* the class makes the template itself */
 	if (!read_template(l, post, &cls, &sep))
 		return unsupported(l, "post_processor", json_get_str(post, "type", "none"),
-				   "the BERT template [CLS] A [SEP] B [SEP] with one id each",
+				   l->t->double_frame
+					   ? "RobertaProcessing"
+					   : "the BERT template [CLS] A [SEP] B [SEP] with one id "
+					     "each",
 				   reterr);
 	if (!l->family || !named_cls || !named_sep ||
 	    (str_eq(named_cls->content, cls) && str_eq(named_sep->content, sep)))
 		return 0;
 	return load_refuse(l, FILE_TOKENIZER, reterr,
-			   "post_processor has '%s' and '%s'; BertTokenizer takes cls_token '%s' "
-			   "and sep_token '%s'",
-			   cls, sep, named_cls->content, named_sep->content);
+			   "post_processor has '%s' and '%s'; %s takes cls_token '%s' and "
+			   "sep_token '%s'",
+			   cls, sep, l->family->tokenizer, named_cls->content, named_sep->content);
 }
 
 int load_tokenizer_json(struct loading *l, struct err *reterr)

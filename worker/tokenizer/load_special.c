@@ -82,7 +82,14 @@ static const char *default_of(const struct loading *l, size_t i)
 {
 	if (!l->family)
 		return NULL;
+	if (l->family->unknown && str_eq(standard[i].name, "unk_token"))
+		return l->family->unknown;
 	return l->family->double_frame ? standard[i].of_roberta : standard[i].of_bert;
+}
+
+static bool takes_space(const struct loading *l, const char *name)
+{
+	return l->family && l->family->mask_takes_space && str_eq(name, "mask_token");
 }
 
 /* The value in the files, else the class's default. An added token with the same text provides the
@@ -98,6 +105,7 @@ static int set_standard(struct loading *l, size_t i, struct err *reterr)
 
 	if (!v && own) {
 		token = token_def_text(own);
+		token.lstrip = takes_space(l, name);
 		return put_named(l, name, &token, reterr);
 	}
 	if (!v && !l->family && str_eq(name, "pad_token"))
@@ -105,6 +113,8 @@ static int set_standard(struct loading *l, size_t i, struct err *reterr)
 	if (!v || json_is_null(v))
 		return put_named(l, name, NULL, reterr);
 	r = parse_token(l, name, v, &token, reterr);
+	if (r >= 0 && json_is_string(v))
+		token.lstrip = takes_space(l, name);
 	added = r < 0 ? NULL : token_defs_find(&l->decoder, token.content);
 	return r < 0 ? r : put_named(l, name, added ? added : &token, reterr);
 }
