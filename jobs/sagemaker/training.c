@@ -123,10 +123,6 @@ static void put_model_channel(struct request *q, json_t *list, const json_t *spe
 			       model);
 		return;
 	}
-	if (json_object_get(json_object_get(spec, "channels"), SAGEMAKER_CHANNEL_MODEL))
-		request_refuse(
-			q, ERR_INVALID, "/channels/" SAGEMAKER_CHANNEL_MODEL,
-			"the job has both 'model' and a channel named 'model'; remove one of them");
 	if (script)
 		warn_of_archive(q, SAGEMAKER_CHANNEL_MODEL, model);
 	put_channel(q, list, SAGEMAKER_CHANNEL_MODEL, model, "/model");

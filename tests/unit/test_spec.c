@@ -114,7 +114,7 @@ static void test_script_mode(void **state)
 		"'regex': 'loss=([0-9.]+)'}, {'name': 'b', 'regex': "
 		"'(?:[(]|a){2,3}(?P<v>\\\\d+)'}]},"
 		"{'name': 'b', 'kind': 'script', 'entry_point': 'lib/run.sh', 'source_dir': 'src', "
-		"'channels': {'model': '${a.model}', 'ck': '${a.output}/best'}, 'model': "
+		"'channels': {'best': '${a.model}', 'ck': '${a.output}/best'}, 'model': "
 		"'${a.output}/checkpoint-7', 'local': {'gpus': 2, 'gpu_memory': '8GiB', 'python': "
 		"'/opt/py'}, 'environment': {'TOKENIZERS_PARALLELISM': 'false', 'MAX_TOKENS': "
 		"'128', 'HF_TOKEN': ''}}]}",

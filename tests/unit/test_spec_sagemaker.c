@@ -278,7 +278,7 @@ static void test_the_request_is_tried(void **state)
 		{SAGEMAKER_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
 		 "/jobs/0/hyperparameters/sagemaker_program", "invalid", "set by the daemon"},
 		{SAGEMAKER_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
-		 "/jobs/0/channels/model", "invalid", "a channel named 'model'"},
+		 "/jobs/0/channels", "duplicate", "is the channel 'model'"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));

@@ -188,7 +188,7 @@ static void test_bad_models(void **state)
 		{EVALUATE("{'revision': 'main'}"), "/jobs/0/model", "wrong_type",
 		 "{\"hub\": name}"},
 		{EVALUATE("'https://huggingface.co/a/b'"), "/jobs/0/model", "unsupported",
-		 "give s3://bucket/key"},
+		 "a model of the hub as org/name"},
 		{EVALUATE("'s3://UPPER/model/'"), "/jobs/0/model", "invalid", "name of a bucket"},
 		{RUN("{'kind': 'evaluate', 'model': 'm', 'data': {'training_job': 'a'}}"),
 		 "/jobs/0/data", "wrong_type", "must be a string"},
