@@ -55,9 +55,10 @@ struct submitted {
  * brace. */
 void answer_submitted_run(struct buf *out, const struct run_spec *rs, const struct submitted *at);
 void answer_submitted_job(struct buf *out, const struct run_spec *rs, const struct submitted *at);
-/* The state and the first reason of a new job: "waits for prep, train". */
+
 #define SUBMIT_WARNING "spec" /* code of the warnings of a submit */
 /* Find the job of a pointer into the run's spec. *pointer becomes the pointer within that job. */
 size_t submit_warning_job(const char **pointer, size_t jobs_n);
+/* The state and the first reason of a new job: "waits for prep, train". */
 enum job_state job_first_state(const struct job_spec *js);
 void job_first_reason(const struct run_spec *rs, const struct job_spec *js, struct reason *ret);
