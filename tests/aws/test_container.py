@@ -290,7 +290,8 @@ def test_several_classes_a_row(job, toolkit, data, tmp_path):
     right = sum(
         {a["label"] for a in row if a["score"] > 0.5} == {n for n, v in zip(
             [names[i] for i in (2, 0, 1)], labels) if v}
-        for row, labels in zip(pipe(test["text"], truncation=True, max_length=512, top_k=None),
+        for row, labels in zip(pipe(list(test["text"]), truncation=True, max_length=512,
+                                    top_k=None),
                                test["labels"]))
     assert values["eval_accuracy"] == pytest.approx(right / len(test), abs=1.5 / len(test))
 

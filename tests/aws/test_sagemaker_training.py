@@ -133,7 +133,8 @@ def rows(cloud, tmp_path):
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="test/dataset_info.json", Body=b"{}")
     (tmp_path / "train").mkdir()
-    (tmp_path / "train/dataset_info.json").write_text("{}")
+    for name in ("dataset_info.json", "state.json"):
+        (tmp_path / "train" / name).write_text("{}")
     return {"train": str(tmp_path / "train"), "test": f"s3://{BUCKET}/test/"}
 
 
