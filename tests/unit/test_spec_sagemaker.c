@@ -277,8 +277,8 @@ static void test_the_request_is_tried(void **state)
 		 "9.9"},
 		{SAGEMAKER_SCRIPT(", 'hyperparameters': {'sagemaker_program': 'x'}"),
 		 "/jobs/0/hyperparameters/sagemaker_program", "invalid", "set by the daemon"},
-		{SAGEMAKER_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"),
-		 "/jobs/0/channels", "duplicate", "is the channel 'model'"},
+		{SAGEMAKER_SCRIPT(", 'model': 'm', 'channels': {'model': 'c'}"), "/jobs/0/channels",
+		 "duplicate", "is the channel 'model'"},
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
