@@ -198,9 +198,6 @@ static void test_refusals(void **state)
 		 ERR_INVALID, "/sagemaker/image", "4.56.2"},
 		{"{\"channels\": {\"train\": \"/local/path\"}, " GPU "}", ERR_INVALID,
 		 "/channels/train", "s3://"},
-		{"{\"channels\": {\"model\": \"s3://bucket/x\"}, \"model\": \"s3://bucket/m/\", "
-		 "" GPU "}",
-		 ERR_INVALID, "/channels/model", "remove one"},
 		{"{\"entry_point\": \"a.py\", \"model\": \"org/name\", " GPU "}", ERR_INVALID,
 		 "/model", "upload"},
 		{"{\"entry_point\": \"a.py\", \"hyperparameters\": {\"sagemaker_program\": 1}, " GPU
