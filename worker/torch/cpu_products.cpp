@@ -2,7 +2,6 @@
 /* The CPU engine's matrix products: our own, with weights that are packed once for each change of
  * theirs, in bf16 on the processor's tiles and in inference with fp32; else libtorch's. */
 #include "worker/torch/cpu_engine.hpp"
-#include "worker/torch/parallel.hpp"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>

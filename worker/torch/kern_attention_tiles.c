@@ -33,39 +33,17 @@ static struct room lay_out(const struct kern_attention *a)
 	return r;
 }
 
-/* Panels of k^T. */
-static void pack_keys(const struct kern_attention *a, const struct room *to)
+/* Panels of k^T, whose last one may have fewer keys than columns, and of v. */
+static void pack_operands(const struct kern_attention *a, const struct room *to)
 {
-	const uint16_t *from = a->k;
-	const int lines = lines_of(a->size);
+	const struct kern_pack k = {
+		.from = a->k, .stride = a->kv_stride, .k = a->size, .to = to->k};
+	const struct kern_pack v = {.from = a->v, .stride = a->kv_stride, .k = a->n_k, .to = to->v};
 
-	for (int first = 0; first < to->keys; first += 16)
-		for (int at = 0; at < lines; at += 16) {
-			uint16_t *tile = to->k + ((ptrdiff_t)(first / 16) * lines + at) * LINE;
-			__m512i r[16];
-
-			for (int i = 0; i < 16; i++)
-				r[i] = first + i < a->n_k
-					       ? load_part(from + (first + i) * a->kv_stride +
-								   2 * at,
-							   a->size - 2 * at)
-					       : _mm512_setzero_si512();
-			transpose(r);
-			for (int i = 0; i < 16; i++)
-				_mm512_storeu_si512(tile + i * LINE, r[i]);
-		}
-}
-
-/* Panels of v. */
-static void pack_values(const struct kern_attention *a, const struct room *to)
-{
-	const int lines = lines_of(a->n_k);
-
-	for (int p = 0; p < lines; p++)
-		for (int panel = 0; panel < to->size / 16; panel++)
-			_mm512_storeu_si512(to->v + ((ptrdiff_t)panel * lines + p) * LINE,
-					    load_pairs((const uint16_t *)a->v + panel * 16,
-						       a->kv_stride, a->n_k, p));
+	for (int panel = 0; panel < to->keys / 16; panel++)
+		for (int line = 0; line < lines_of(a->size); line += 16)
+			pack_b_tile(&k, panel, line, a->n_k - panel * 16);
+	KERN(pack_b)(&v, 0, a->size / 16);
 }
 
 /* q + bias of these queries. */
@@ -122,26 +100,25 @@ static void add_relative(float *scores, const float *relative, int n, float scal
 							     _mm512_loadu_ps(scores + j)));
 }
 
+/* The first n of 16 lanes; n may be negative. */
+INLINE __mmask16 first_lanes(int n)
+{
+	return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1u << n) - 1) : 0;
+}
+
 /* p = exp((score - max) * scale) of n keys, then zeros; returns their sum. */
 static float softmax_row(const float *scores, uint16_t *p, int n, int keys, float scale)
 {
 	const __m512 factor = _mm512_set1_ps(scale * 1.44269504f), none = _mm512_set1_ps(-INFINITY);
 	__m512 top = none, sum = _mm512_setzero_ps(), base;
 
-	for (int j = 0; j < n; j += 16) {
-		const __mmask16 real = n - j < 16 ? (__mmask16)((1u << (n - j)) - 1) : 0xffff;
-
-		top = _mm512_max_ps(top, _mm512_mask_loadu_ps(none, real, scores + j));
-	}
+	for (int j = 0; j < n; j += 16)
+		top = _mm512_max_ps(top,
+				    _mm512_mask_loadu_ps(none, first_lanes(n - j), scores + j));
 	base = _mm512_mul_ps(_mm512_set1_ps(_mm512_reduce_max_ps(top)), factor);
 	for (int j = 0; j < keys; j += 16) {
-		const int left = n - j;
-		const __mmask16 real = left >= 16 ? 0xffff
-				       : left > 0 ? (__mmask16)((1u << left) - 1)
-						  : 0;
-		const __m512 e = _mm512_maskz_mov_ps(
-			real,
-			exp2_fast(_mm512_fmsub_ps(_mm512_loadu_ps(scores + j), factor, base)));
+		const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(scores + j), factor, base);
+		const __m512 e = _mm512_maskz_mov_ps(first_lanes(n - j), exp2_fast(x));
 
 		sum = _mm512_add_ps(sum, e);
 		vf_write(p, (size_t)j, (vf)e, true);
@@ -157,8 +134,7 @@ bool KERN(attention_on_tiles)(const struct kern_attention *a)
 	if (!a->bf16 || a->lse || a->drop.threshold || a->size % 32)
 		return false;
 	x = lay_out(a);
-	pack_keys(a, &x);
-	pack_values(a, &x);
+	pack_operands(a, &x);
 	for (int at = 0; at < a->n_q; at += BLOCK) {
 		const int rows = least(BLOCK, a->n_q - at);
 

@@ -9,22 +9,9 @@
 
 void KERN(pack_b_transposed)(const struct kern_pack *a, int begin, int end)
 {
-	const int lines = lines_of(a->k);
-
 	for (int panel = begin; panel < end; panel++)
-		for (int at = 0; at < lines; at += 16) {
-			uint16_t *to = (uint16_t *)a->to + ((ptrdiff_t)panel * lines + at) * LINE;
-			__m512i r[16];
-
-			for (int i = 0; i < 16; i++)
-				r[i] = load_part((const uint16_t *)a->from +
-							 (ptrdiff_t)(panel * 16 + i) * a->stride +
-							 2 * at,
-						 a->k - 2 * at);
-			transpose(r);
-			for (int i = 0; i < 16; i++)
-				_mm512_storeu_si512(to + i * LINE, r[i]);
-		}
+		for (int line = 0; line < lines_of(a->k); line += 16)
+			pack_b_tile(a, panel, line, 16);
 }
 
 /* Panels that are written side by side, so that whole cache lines of a row are read. */
@@ -45,15 +32,12 @@ void KERN(pack_b)(const struct kern_pack *a, int begin, int end)
 
 static void pack_a_tile(const struct kern_pack *a, int panel, int line)
 {
-	uint16_t *to = (uint16_t *)a->to + ((ptrdiff_t)panel * lines_of(a->k) + line) * LINE;
 	__m512i r[16];
 
 	for (int i = 0; i < 16; i++)
 		r[i] = load_pairs((const uint16_t *)a->from + panel * 16, a->stride, a->k,
 				  line + i);
-	transpose(r);
-	for (int i = 0; i < 16; i++)
-		_mm512_storeu_si512(to + i * LINE, r[i]);
+	store_transposed(r, (uint16_t *)a->to + ((ptrdiff_t)panel * lines_of(a->k) + line) * LINE);
 }
 
 void KERN(pack_a_transposed)(const struct kern_pack *a, int begin, int end)

@@ -60,6 +60,14 @@ INLINE void transpose(__m512i r[16])
 	}
 }
 
+INLINE void store_transposed(__m512i r[16], uint16_t *to)
+{
+	transpose(r);
+#pragma GCC unroll 16
+	for (int i = 0; i < 16; i++)
+		_mm512_storeu_si512(to + i * LINE, r[i]);
+}
+
 /* The first n of 32 elements, then zeros. */
 INLINE __m512i load_part(const uint16_t *p, int n)
 {
@@ -78,6 +86,18 @@ INLINE __m512i load_pairs(const uint16_t *from, ptrdiff_t stride, int rows, int 
 		b = _mm256_loadu_si256((const void *)(even + stride));
 	return _mm512_or_si512(_mm512_cvtepu16_epi32(a),
 			       _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16));
+}
+
+/* 16 lines of a panel of B = from^T: `columns` of its columns are rows of `from`, the others 0. */
+INLINE void pack_b_tile(const struct kern_pack *a, int panel, int line, int columns)
+{
+	const uint16_t *from = (const uint16_t *)a->from + panel * 16 * a->stride + 2 * line;
+	__m512i r[16];
+
+	for (int i = 0; i < 16; i++)
+		r[i] = i < columns ? load_part(from + i * a->stride, a->k - 2 * line)
+				   : _mm512_setzero_si512();
+	store_transposed(r, (uint16_t *)a->to + ((ptrdiff_t)panel * lines_of(a->k) + line) * LINE);
 }
 
 struct tile_shapes {
