@@ -234,10 +234,12 @@ void CpuEngine::relative_expand(int longest)
 			    : at::Tensor();
 	if (trains)
 		d_relative.zero_();
-	for (int64_t d = -relative_reach; d < relative_reach; d++)
+	for (int64_t d = -relative_reach; d < relative_reach; d++) {
+		const float *bucket = table + torch_relative_bucket((int)d) * heads;
+
 		for (int head = 0; head < heads; head++)
-			relative_at(relative, head)[d] =
-				table[torch_relative_bucket((int)d) * heads + head];
+			relative_at(relative, head)[d] = bucket[head];
+	}
 }
 
 void CpuEngine::relative_back()
@@ -245,10 +247,12 @@ void CpuEngine::relative_back()
 	const int heads = p.shape.heads;
 	float *to = p.gradient(TORCH_RELATIVE).data_ptr<float>();
 
-	for (int64_t d = VECTOR - relative_reach; d < relative_reach - VECTOR; d++)
+	for (int64_t d = VECTOR - relative_reach; d < relative_reach - VECTOR; d++) {
+		float *bucket = to + torch_relative_bucket((int)d) * heads;
+
 		for (int head = 0; head < heads; head++)
-			to[torch_relative_bucket((int)d) * heads + head] +=
-				relative_at(d_relative, head)[d];
+			bucket[head] += relative_at(d_relative, head)[d];
+	}
 	d_relative = at::Tensor();
 }
 
