@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings of a submit: their pointers, warnings, removed folders. Any thread. */
+/* What the checks of a submit share: pointers, warnings, removed folders, files of a directory. Any
+ * thread. */
+#include "base/fileio.h"
 #include "base/str.h"
 #include "daemon/submit/prepare.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -27,6 +31,14 @@ void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt,
 	str_utf8_mask(detail);
 	json_array_append_new(p->run->warnings,
 			      json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
+}
+
+bool prepare_has_file(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return path_join(path, sizeof(path), dir, name) && path_exists(AT_FDCWD, path) &&
+	       !path_is_dir(AT_FDCWD, path);
 }
 
 bool prepare_removed(const struct prepare *p, const char *path, const char *pointer)

@@ -160,19 +160,12 @@ static bool holds_a_file(const char *dir)
 	return found;
 }
 
-static bool has_file(const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-
-	return path_join(path, sizeof(path), dir, name) && path_exists(AT_FDCWD, path);
-}
-
 /* True if `dir` is one data set as `datasets` saves it; otherwise a problem is added. */
 static bool check_saved(const struct spec_path *p, const char *dir, json_t *problems)
 {
-	if (has_file(dir, "state.json") && has_file(dir, "dataset_info.json"))
+	if (prepare_has_file(dir, "state.json") && prepare_has_file(dir, "dataset_info.json"))
 		return true;
-	if (has_file(dir, "dataset_dict.json"))
+	if (prepare_has_file(dir, "dataset_dict.json"))
 		problem_add(problems, p->pointer, PROBLEM_INVALID,
 			    "'%s' is a DatasetDict; name one of its splits, such as '%s/train'",
 			    dir, dir);
@@ -202,7 +195,7 @@ static bool check_kind(const struct spec_path *p, const char *real, json_t *prob
 			    "'%s' is not a directory; name one", real);
 		return false;
 	}
-	if (p->use == SPEC_PATH_MODEL && !has_file(real, "config.json")) {
+	if (p->use == SPEC_PATH_MODEL && !prepare_has_file(real, "config.json")) {
 		problem_add(problems, p->pointer, PROBLEM_DATA_MISSING,
 			    "'%s' is not a model directory, because it has no config.json; name "
 			    "another one",

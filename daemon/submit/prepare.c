@@ -6,6 +6,7 @@
 #include "daemon/submit/prepare.h"
 
 #include "base/own.h"
+#include "base/roots.h"
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/schedule/budget.h"
@@ -154,19 +155,14 @@ static void fill_context(const struct prepare *p, struct spec_context *ctx)
 	free(list);
 }
 
+/* Equal but for slashes at the end. */
 static bool is_same_place(const char *a, const char *b)
 {
-	size_t a_len = strlen(a), b_len = strlen(b);
-
-	while (a_len > 1 && a[a_len - 1] == '/')
-		a_len--;
-	while (b_len > 1 && b[b_len - 1] == '/')
-		b_len--;
-	return a_len == b_len && memcmp(a, b, a_len) == 0;
+	return path_is_below(a, b) && path_is_below(b, a);
 }
 
-/* The place that the job writes to; NULL: one of its own. SageMaker adds the training job's name.
- */
+/* The place that the job's spec names for its output. NULL if no other job writes there: without
+ * the field, and on SageMaker, which appends the name of the training job. */
 static const char *output_of(const struct job_spec *job)
 {
 	return job_runs_at(job->kind, job->target) == TARGET_LOCAL

@@ -31,6 +31,8 @@ const char *prepare_pointer(const struct prepare *p, size_t i, const char *key, 
 /* Add a warning to the run. */
 void prepare_warn(const struct prepare *p, const char *pointer, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* True if the directory has such a file, also as a link; a directory of that name is none. */
+bool prepare_has_file(const char *dir, const char *name);
 /* True if the path is missing because its folder was removed (storage/folder.h); that problem is
  * then added. */
 bool prepare_removed(const struct prepare *p, const char *path, const char *pointer);

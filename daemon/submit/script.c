@@ -24,14 +24,6 @@ static const char *beside(const struct spec_path *path, const char *key, char *b
 	return buf;
 }
 
-static bool has_file(const char *dir, const char *name)
-{
-	char path[PATH_MAX];
-
-	return path_join(path, sizeof(path), dir, name) && path_exists(AT_FDCWD, path) &&
-	       !path_is_dir(AT_FDCWD, path);
-}
-
 /* True if the name without ".py" is a module for `python -m`: a dot or '/' would mean a package. */
 static bool is_module(const char *entry)
 {
@@ -44,8 +36,8 @@ static bool is_module(const char *entry)
 static bool check_start(const struct prepare *p, const struct spec_path *path, const char *real,
 			const char *entry)
 {
-	enum entry_type type = entry_type_of(entry, has_file(real, "setup.py"));
-	const char *what = entry_installs(type, has_file(real, "requirements.txt"));
+	enum entry_type type = entry_type_of(entry, prepare_has_file(real, "setup.py"));
+	const char *what = entry_installs(type, prepare_has_file(real, "requirements.txt"));
 	const json_t *local = json_object_get(path->object, "local");
 	bool here = str_eq(json_get_str(path->object, "target", "local"), "local");
 	char pointer[ERR_FIELD_MAX + 32];
@@ -95,7 +87,7 @@ int prepare_source(const struct prepare *p, const struct spec_path *path, const 
 	const char *entry = json_get_str(path->object, "entry_point", "");
 	char pointer[ERR_FIELD_MAX + 32];
 
-	if (has_file(real, entry))
+	if (prepare_has_file(real, entry))
 		return check_start(p, path, real, entry) ? freeze(p, path, real, reterr) : 0;
 	problem_add(p->problems, beside(path, "entry_point", pointer, sizeof(pointer)),
 		    PROBLEM_DATA_MISSING, "there is no file '%s' in '%s'", entry, real);
