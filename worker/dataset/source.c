@@ -145,6 +145,13 @@ int source_twice(const char *path, const char *key, const char *column, struct e
 		      column);
 }
 
+int source_long_list(const struct source *s, const struct source_row *row, struct err *reterr)
+{
+	return err_at(reterr, ERR_LIMIT, "/dataset/label_column",
+		      "%s, row %lld: '%s' has more than %d elements", s->path,
+		      (long long)row->number, s->columns.label, LABEL_LIST_MAX);
+}
+
 int source_add_label_name(struct source *s, const char *name)
 {
 	char **grown = realloc(s->label_names, (s->label_names_n + 1) * sizeof(*grown));

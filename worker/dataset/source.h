@@ -91,6 +91,9 @@ int source_no_column(const char *path, const char *key, const char *column,
 		     const char *const *there, size_t n, struct err *reterr);
 /* For the kinds: report that a column is there twice. */
 int source_twice(const char *path, const char *key, const char *column, struct err *reterr);
+/* For the kinds: report that the list of labels of this row has more than LABEL_LIST_MAX elements.
+ */
+int source_long_list(const struct source *s, const struct source_row *row, struct err *reterr);
 /* For the kinds: keep a copy of one class name. 0 or -ENOMEM. */
 int source_add_label_name(struct source *s, const char *name);
 /* Append s with ill-formed sequences replaced. True if there were any. */

@@ -206,9 +206,7 @@ static int take_list(struct source *s, struct source_row *row, const json_t *val
 	if (r == -ENOMEM)
 		return err_errno(reterr, ENOMEM, "read %s", s->path);
 	if (r == -ERR_LIMIT)
-		return err_at(reterr, ERR_LIMIT, "/dataset/label_column",
-			      "%s, row %lld: '%s' has more than %d elements", s->path,
-			      (long long)row->number, s->columns.label, LABEL_LIST_MAX);
+		return source_long_list(s, row, reterr);
 	return r < 0 ? err_at(reterr, ERR_INVALID, "/dataset/label_column",
 			      "%s, row %lld: '%s' has an element that is no text, number or "
 			      "boolean",

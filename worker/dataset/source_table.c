@@ -277,9 +277,7 @@ static int take_list(struct source *s, struct source_row *row, struct err *reter
 		return 0;
 	column_list(schema, array, state->row, &start, &n);
 	if (n > LABEL_LIST_MAX)
-		return err_at(reterr, ERR_LIMIT, "/dataset/label_column",
-			      "%s, row %lld: '%s' has more than %d elements", s->path,
-			      (long long)row->number, s->columns.label, LABEL_LIST_MAX);
+		return source_long_list(s, row, reterr);
 	s->list.n = 0;
 	for (int64_t i = start; i < start + n; i++) {
 		struct label_value *v = label_list_add(&s->list);
