@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from execution import Execution
 from serving import Server
 from texts import BUILD, minilm
-from training import Setup
+from training import losses_of, succeed, tiny_setup, trainers_losses
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="built without the native engine")
@@ -37,40 +37,20 @@ def with_numbers(path, dtype="float32"):
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory):
-    made = Setup(tmp_path_factory.mktemp("regression"), hidden_size=16, intermediate_size=32,
-                 num_attention_heads=2, num_hidden_layers=1, hidden_dropout_prob=0.0,
-                 attention_probs_dropout_prob=0.0)
-    made.train = with_numbers(made.data("small", 0, 38, max_length=16))
-    made.test = with_numbers(made.test, "float64")
-    spec = made.spec(max_steps=1, learning_rate=1e-30, warmup_steps=0, bf16="off", save_steps=0)
-    run = Execution(tmp_path_factory.mktemp("head"), "train", spec).run()
-    assert run.status == 0, run.stderr
-    made.head = run.work / "model"
-    return made
+    return tiny_setup(tmp_path_factory, with_numbers)
 
 
 @pytest.fixture(scope="module")
 def trained(setup, tmp_path_factory):
-    spec = setup.spec(bf16="off", logging_steps=1, max_steps=STEPS, save_steps=0, **OPTIONS)
-    run = Execution(tmp_path_factory.mktemp("trained"), "train", spec).run()
-    assert run.status == 0, run.stderr
-    return run
+    return succeed(tmp_path_factory.mktemp("trained"), setup, logging_steps=1, max_steps=STEPS,
+                   save_steps=0, **OPTIONS)
 
 
 def test_the_loss_curve_is_that_of_trainer(setup, trained, tmp_path):
     model = transformers.AutoModelForSequenceClassification.from_pretrained(setup.head)
     assert model.config.problem_type == "regression" and model.config.num_labels == 1
-    model.accepts_loss_kwargs = False
-    trainer = transformers.Trainer(
-        model=model, train_dataset=Dataset.load_from_disk(setup.train).remove_columns("text"),
-        data_collator=transformers.DataCollatorWithPadding(setup.tokenizer),
-        args=transformers.TrainingArguments(
-            output_dir=str(tmp_path), max_steps=STEPS, per_device_train_batch_size=4,
-            learning_rate=3e-3, warmup_steps=3, logging_steps=1, save_strategy="no",
-            report_to="none", use_cpu=True, disable_tqdm=True, seed=42))
-    trainer.train()
-    theirs = [v["loss"] for v in trainer.state.log_history if "loss" in v]
-    mine = [e["values"]["loss"] for e in trained.of_type("metric") if "loss" in e["values"]]
+    theirs = trainers_losses(model, setup.tokenizer, setup.train, tmp_path, STEPS, 3e-3)
+    mine = losses_of(trained)
     assert len(mine) == STEPS and mine == pytest.approx(theirs, abs=TOLERANCE)
     assert min(mine) < mine[0] / 2
 

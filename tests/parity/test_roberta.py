@@ -7,14 +7,14 @@ import json
 import pytest
 import torch
 import transformers
-from datasets import Dataset, load_from_disk
+from datasets import load_from_disk
 from tokenizers import ByteLevelBPETokenizer
 
 import mpnet
 from execution import Execution
 from serving import Server
 from texts import BUILD, ROOT, reviews
-from training import save_dataset
+from training import losses_of, save_dataset, trainers_losses
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="built without the native engine")
@@ -93,18 +93,9 @@ def trained(model, data, tmp_path_factory):
 def test_the_loss_curve_is_trainers(model, data, trained, tmp_path):
     head = train(tmp_path / "x", model, data, max_steps=1, learning_rate=1e-30, warmup_steps=0)
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(head.work / "model")
-    theirs.accepts_loss_kwargs = False  # a mean over the rows
-    trainer = transformers.Trainer(
-        model=theirs, train_dataset=Dataset.load_from_disk(data["train"]).remove_columns("text"),
-        data_collator=transformers.DataCollatorWithPadding(
-            transformers.AutoTokenizer.from_pretrained(model)),
-        args=transformers.TrainingArguments(
-            output_dir=str(tmp_path / "t"), max_steps=STEPS, per_device_train_batch_size=4,
-            learning_rate=1e-3, warmup_steps=3, logging_steps=1, save_strategy="no",
-            report_to="none", use_cpu=True, disable_tqdm=True, seed=42))
-    trainer.train()
-    want = [v["loss"] for v in trainer.state.log_history if "loss" in v]
-    got = [e["values"]["loss"] for e in trained.of_type("metric") if "loss" in e["values"]]
+    want = trainers_losses(theirs, transformers.AutoTokenizer.from_pretrained(model), data["train"],
+                           tmp_path / "t", STEPS, 1e-3)
+    got = losses_of(trained)
     assert len(got) == STEPS and got == pytest.approx(want, abs=1e-3)
     assert min(got) < got[0] - 0.1
 

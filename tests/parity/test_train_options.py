@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from execution import Execution
 from texts import BUILD
-from training import Setup
+from training import Setup, curve, losses_of
 
 pytestmark = pytest.mark.skipif(not (BUILD / "worker/trainyard-native").exists(),
                                 reason="built without the native engine")
@@ -39,10 +39,6 @@ def head(setup, tmp_path_factory):
     """The weights that the native engine starts from: those after one step of no size."""
     spec = setup.spec(max_steps=1, learning_rate=1e-30, warmup_steps=0, bf16="off", save_steps=0)
     return Execution(tmp_path_factory.mktemp("head"), "train", spec).run().work / "model"
-
-
-def curve(log):
-    return [v["loss"] for v in log if "loss" in v]
 
 
 def ours(setup, where, **hyperparameters):
@@ -96,10 +92,6 @@ def trainers(setup, head, where, steps=STEPS, weights=None, callbacks=(), frozen
     trainer.class_weights = weights
     trainer.train()
     return trainer
-
-
-def losses_of(run):
-    return curve(e["values"] for e in run.of_type("metric"))
 
 
 def check(setup, head, tmp_path, *, both=None, **mine):

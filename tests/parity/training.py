@@ -6,6 +6,7 @@ import torch
 import transformers
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
+from execution import Execution
 from texts import minilm, reviews
 
 POSITIONS = 64
@@ -54,3 +55,45 @@ class Setup:
         return {"model": str(self.model), "channels": {"train": self.train, "test": self.test},
                 "hyperparameters": {"epochs": 2, "train_batch_size": 16, "warmup_steps": 3,
                                     "learning_rate": 1e-3, **hyperparameters}}
+
+
+def tiny_setup(tmp_path_factory, convert):
+    """A Setup of one small layer without dropout, its data sets as convert(path, dtype) makes them;
+    `head` is its model with the head that our training begins with."""
+    made = Setup(tmp_path_factory.mktemp("setup"), hidden_size=16, intermediate_size=32,
+                 num_attention_heads=2, num_hidden_layers=1, hidden_dropout_prob=0.0,
+                 attention_probs_dropout_prob=0.0)
+    made.train = convert(made.data("small", 0, 38, max_length=16), "float32")
+    made.test = convert(made.test, "float64")
+    made.head = succeed(tmp_path_factory.mktemp("head"), made, max_steps=1, learning_rate=1e-30,
+                        warmup_steps=0, save_steps=0).work / "model"
+    return made
+
+
+def succeed(where, setup, **hyperparameters):
+    run = Execution(where, "train", setup.spec(bf16="off", **hyperparameters)).run()
+    assert run.status == 0, run.stderr
+    return run
+
+
+def curve(log):
+    return [v["loss"] for v in log if "loss" in v]
+
+
+def losses_of(run):
+    return curve(e["values"] for e in run.of_type("metric"))
+
+
+def trainers_losses(model, tokenizer, train, where, steps, learning_rate):
+    """The loss of each step of transformers' Trainer, four rows a step, on the data set `train`."""
+    # A mean over the rows: Trainer 5 else takes the loss of each batch for a sum to be scaled.
+    model.accepts_loss_kwargs = False
+    trainer = transformers.Trainer(
+        model=model, train_dataset=Dataset.load_from_disk(train).remove_columns("text"),
+        data_collator=transformers.DataCollatorWithPadding(tokenizer),
+        args=transformers.TrainingArguments(
+            output_dir=str(where), max_steps=steps, per_device_train_batch_size=4,
+            learning_rate=learning_rate, warmup_steps=3, logging_steps=1, save_strategy="no",
+            report_to="none", use_cpu=True, disable_tqdm=True, seed=42))
+    trainer.train()
+    return curve(trainer.state.log_history)
