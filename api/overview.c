@@ -26,7 +26,7 @@ static uint32_t live_endpoints(void)
 	return bits;
 }
 
-/* What an overview begins with. */
+/* Add the members that stand before the lists. */
 static int read_head(struct request *rq, struct store_reader *sr, json_t *to, struct err *reterr)
 {
 	char at[CLOCK_TEXT_LEN];

@@ -103,7 +103,7 @@ static void new_line(struct writer *w)
 		buf_put(w->out, " ", 1);
 }
 
-/* What stands before item `i` of a list or an object. */
+/* Write the comma, if it is not the first, and the new line before item `i`. */
 static void separate(struct writer *w, size_t i)
 {
 	if (i)

@@ -77,7 +77,7 @@ static void put_dir(struct copy *c)
 {
 	json_put_string(c->out, c->dir, strlen(c->dir));
 	if (buf_ok(c->out))
-		c->out->len--; /* the text goes on */
+		c->out->len--; /* the closing quote: the rest of the path follows */
 }
 
 static bool copy_string(struct copy *c, bool is_key)

@@ -12,7 +12,7 @@
 #define CHUNK_BYTES	(32u << 20) /* a chunk is full from here on */
 #define ENCODER_THREADS 64
 
-/* What a row has as its label, by the kind of the data set. */
+/* The label of a row. The kind of the data set says which field it is in. */
 struct row_label {
 	int64_t id;
 	float number;		/* of a regression */

@@ -21,7 +21,7 @@ enum label_form {
 	LABEL_FORM_VECTORS
 };
 
-/* What all rows have in common. */
+/* The form of the lists, which all rows share, and what is known of it so far. */
 struct label_rows {
 	enum label_form form;
 	size_t width;		/* of the vectors */

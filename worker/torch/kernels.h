@@ -92,8 +92,9 @@ struct kern_attention {
 	struct kern_drop drop;
 	const uint32_t *tags; /* of the queries */
 	uint32_t head;
-	/* What a score gets by its distance: relative[key - query], whole vectors on both sides of
-	 * 1 - n_k to n_k - 1; NULL: nothing. backward: d_relative is added to; NULL: constant. */
+	/* relative[key - query] is added to a score (NULL: nothing). Distances go from 1 - n_k to
+	 * n_k - 1, and on both sides a whole vector more can be read. The backward pass adds the
+	 * gradient to d_relative, unless it is NULL. */
 	const float *relative;
 	float *d_relative;
 	void *out; /* forward: out; backward: unused */

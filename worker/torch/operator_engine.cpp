@@ -128,7 +128,7 @@ OperatorEngine::Rows OperatorEngine::upload(const Micro &mb) const
 		longest};
 }
 
-/* What each score gets by its distance. */
+/* The numbers that are added to the scores, by the distance of query and key. */
 at::Tensor OperatorEngine::relative(int64_t longest)
 {
 	std::vector<int32_t> buckets;
