@@ -106,7 +106,8 @@ def test_columns_missing_or_of_the_wrong_type(tmp_path):
     refused(save(tmp_path / "b", {"input_ids": [[1]]}), "no column 'labels'")
     refused(save(tmp_path / "c", {"labels": [0], "input_ids": ["1"]}), "'input_ids' holds strings")
     refused(save(tmp_path / "d", {"labels": ["x"], "input_ids": [[1]]}), "'labels' holds strings")
-    refused(save(tmp_path / "e", {"labels": [[0]], "input_ids": [[1]]}), "'labels' holds")
+    refused(save(tmp_path / "e", {"labels": [[0]], "input_ids": [[1]]}),
+            "lists, but not of floats", "problem_type multi_label_classification")
 
 
 def test_floats_are_the_numbers_of_a_regression(tmp_path):

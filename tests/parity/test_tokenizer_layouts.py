@@ -137,11 +137,20 @@ def test_the_settings_of_each_file_count(tmp_path, base, name):
         assert ids == expected
 
 
+def test_the_class_of_another_family_decides_not_the_type_of_the_model(tmp_path):
+    folder = write(tmp_path, layout("vocab.txt", {
+        "tokenizer_config.json": {"tokenizer_class": "MPNetTokenizerFast"}}))
+    expected, tokenizer = theirs(folder)
+    assert expected[1][0] == tokenizer.convert_tokens_to_ids("<s>")
+    assert ours(folder) == (expected, None)
+
+
 @pytest.mark.parametrize("files,words", [
     ({"tokenizer_config.json": {"tokenizer_class": "BertJapaneseTokenizer"}},
      "tokenizer_config.json: tokenizer_class is 'BertJapaneseTokenizer'"),
     ({"tokenizer_config.json": {"tokenizer_class": "BartTokenizer"}}, "'BartTokenizer'"),
-    ({"tokenizer_config.json": {"tokenizer_class": "MPNetTokenizerFast"}}, "'MPNetTokenizerFast'"),
+    ({"tokenizer_config.json": {"tokenizer_class": "DebertaV2TokenizerFast"}},
+     "'DebertaV2TokenizerFast'"),
     ({"tokenizer_config.json": {"tokenizer_class": "MyTokenizer"}}, "'MyTokenizer'"),
     ({"tokenizer_config.json": {"tokenizer_class": ["BertTokenizer"]}},
      "tokenizer_class is a list"),
