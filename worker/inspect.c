@@ -6,7 +6,7 @@
 #include "base/own.h"
 #include "wire/execution.h"
 #include "worker/dataset/inspect.h"
-#include "worker/model/model.h"
+#include "worker/model/tensors.h"
 #include "worker/tokenizer/tokenizer.h"
 
 static int say(json_t *finding)
@@ -38,7 +38,7 @@ static int model_inspect(const char *dir, struct err *reterr)
 		r = tokenizer_load(dir, &t, reterr);
 	if (r >= 0)
 		r = tokenizer_check_rows(t, dir, config->shape.vocab, reterr);
-	return r < 0 ? r : model_check(dir, config, reterr);
+	return r < 0 ? r : model_tensors(dir, config, true, NULL, NULL, reterr);
 }
 
 static json_t *look_at_model(const char *dir, size_t i)

@@ -21,12 +21,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define NATIVE_PROGRAM "trainyard-native"
-#ifdef WORKER_HAS_SCRIPT
-#define PROGRAM "trainyard-worker"
-#else
-#define PROGRAM NATIVE_PROGRAM
-#endif
+/* PROGRAM, of meson.build: the name of this program, which has some of the commands. */
 #define TRANSFER_ONLY "transfer" /* there is no main work between the two lists */
 
 static volatile sig_atomic_t stop_asked;
@@ -117,26 +112,34 @@ static int run_all(struct worker *w, const char *name, struct err *reterr)
 }
 
 #ifdef WORKER_HAS_SCRIPT
-/* Execute the program with the engine's libraries, in the directory of this one. Returns only if
- * that fails. */
-static void become_native(char **argv)
+/* Execute the program that has the command, in the directory of this one. Returns if this one has
+ * it, and if the other cannot be executed. */
+static void become_program_of(char **argv)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(NATIVE_PROGRAM));
+	static const char *const others[][2] = {
+		{"preprocess", "trainyard-dataset"}, {INSPECT_COMMAND, "trainyard-dataset"},
+		{"train", "trainyard-native"},	     {"evaluate", "trainyard-native"},
+		{"serve", "trainyard-native"},
+	};
+	char self[PATH_MAX], path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	if (n < 0 || str_eq(argv[1], "script") || str_eq(argv[1], USAGE_COMMAND) ||
-	    str_eq(argv[1], TRANSFER_ONLY))
+	if (n < 0)
 		return;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (slash) {
-		memcpy(slash + 1, NATIVE_PROGRAM, sizeof(NATIVE_PROGRAM));
-		/* OpenMP: spin for a short time, then sleep. Its default of milliseconds halves the
-		 * speed on a machine with other work. */
-		setenv("GOMP_SPINCOUNT", "20000", 0);
-		execv(path, argv);
-	}
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash)
+		return;
+	*slash = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_eq(argv[1], others[i][0]) &&
+		    path_join(path, sizeof(path), self, others[i][1])) {
+			/* OpenMP: spin for a short time, then sleep. Its default of milliseconds
+			 * halves the speed on a machine with other work. */
+			setenv("GOMP_SPINCOUNT", "20000", 0);
+			execv(path, argv);
+		}
 }
 #endif
 
@@ -178,7 +181,7 @@ int main(int argc, char **argv)
 #ifdef WORKER_HAS_SCRIPT
 	if (str_eq(argv[1], INSPECT_MODEL_COMMAND))
 		return inspect_model_main();
-	become_native(argv);
+	become_program_of(argv);
 #endif
 	if (str_eq(argv[1], USAGE_COMMAND))
 		return usage_main();

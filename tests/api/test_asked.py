@@ -3,6 +3,7 @@
 end in a failure later is said by validate, at its place."""
 import gzip
 import os
+import subprocess
 import sys
 import tempfile
 import venv
@@ -204,6 +205,14 @@ def tokens(home):
 def prep(tokens, path, **dataset):
     return {"name": "prep", "kind": "preprocess", "model": str(tokens),
             "dataset": {"path": str(path), **dataset}}
+
+
+@native
+def test_reading_data_loads_no_libtorch():
+    """To load it takes longer than all else that a submit waits for."""
+    needed = subprocess.run(["ldd", BUILD / "worker/trainyard-dataset"], text=True, check=True,
+                            capture_output=True).stdout
+    assert "libarrow" in needed and "libtorch" not in needed
 
 
 @native

@@ -337,7 +337,8 @@ def test_the_version_needs_no_daemon(tmp_path):
 
 
 PROGRAMS = ["cli/trainyard", "daemon/trainyardd", "shim/trainyard-shim",
-            "transfer/trainyard-transfer", "worker/trainyard-worker", "worker/trainyard-native"]
+            "transfer/trainyard-transfer", "worker/trainyard-worker", "worker/trainyard-dataset",
+            "worker/trainyard-native"]
 
 
 @pytest.mark.parametrize("program", [at for at in PROGRAMS if (BUILD / at).exists()])

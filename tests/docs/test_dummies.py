@@ -94,7 +94,7 @@ def as_family(model, folder):
 def inspect(build, folder):
     """What `trainyard-worker inspect` finds in a model."""
     question = {"roots": ["/"], "data_dir": "/nonexistent", "specs": [], "models": [str(folder)]}
-    done = subprocess.run([build / "worker/trainyard-native", "inspect"], text=True, check=True,
+    done = subprocess.run([build / "worker/trainyard-dataset", "inspect"], text=True, check=True,
                           input=json.dumps(question), capture_output=True)
     return json.loads(done.stdout)
 
@@ -103,7 +103,7 @@ def inspect(build, folder):
                     reason="needs the native engine")
 def test_a_model_of_the_family_is_read(model, tmp_path):
     made = Copy(tmp_path / "copy", dummies.family())
-    made.link("worker/trainyard-native", [
+    made.link("worker/trainyard-dataset", [
         "worker/model/family.c", ("worker/model/family_dummy.c", "worker/model/family_bert.c")])
     folder = as_family(model, tmp_path / "model")
     assert inspect(made.dir, folder) == {"model": 0}

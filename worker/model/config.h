@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "worker/model/classifier.h"
 #include "worker/model/family.h"
-#include "worker/torch/torch.h"
+#include "worker/torch/shape.h"
 
 #define MODEL_LABELS_MAX 10000
 

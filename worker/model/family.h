@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "worker/torch/torch.h"
+#include "worker/torch/shape.h"
 
 #define FAMILY_EPS_DEFAULT 1e-12f
 

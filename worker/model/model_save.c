@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "worker/model/model.h"
 #include "worker/model/safetensors.h"
+#include "worker/model/tensors.h"
 
 #include <limits.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "worker/dataset/dataset.h"
 #include "worker/model/config.h"
+#include "worker/torch/torch.h"
 #include "worker/train/metrics.h"
 #include "worker/worker.h"
 
