@@ -56,6 +56,8 @@ void models_remove(struct request *rq);
 void costs(struct request *rq);
 /* usage.c */
 void disk_usage(struct request *rq);
+/* notifications.c */
+void notifications_test(struct request *rq);
 /* roles.c, training_jobs.c */
 void roles_list(struct request *rq);
 void roles_get(struct request *rq);

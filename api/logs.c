@@ -6,13 +6,13 @@
  */
 #include "api/handlers.h"
 
-#include "api/logfile.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/feed.h"
 #include "daemon/manager.h"
+#include "wire/logfile.h"
 
 #include <string.h>
 

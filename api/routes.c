@@ -114,6 +114,8 @@ static const struct route table[] = {
 	 "List waiting jobs in the order in which they would start"},
 	{"GET", "/v1/costs", costs, PARAMS("from", "to"), BODY_NONE, false,
 	 "Get the costs, reservations and caps"},
+	{"POST", "/v1/notifications/test", notifications_test, NULL, BODY_OPTIONAL, false,
+	 "Send a test notification"},
 	{"GET", "/v1/disk-usage", disk_usage, PARAMS("run"), BODY_NONE, false,
 	 "Measure the disk usage"},
 	{"GET", "/v1/version", version, NULL, BODY_NONE, false, "Get the version"},

@@ -5,19 +5,17 @@
  */
 #include "api/handlers.h"
 
+#include "api/apart.h"
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/manager.h"
 
-#include <pthread.h>
 #include <string.h>
 
-#define USAGE_RUNS_MAX	  20
-#define USAGE_STACK_BYTES (256 << 10)
+#define USAGE_RUNS_MAX 20
 
 struct usage {
-	struct request *rq;
 	json_t *question, *answer;
 	int result;
 	struct err err;
@@ -69,13 +67,11 @@ static void answered(struct request *rq)
 		reply_json(rq, 200, TAKE(u->answer));
 }
 
-static void *measure(void *arg)
+static void measure(struct request *rq)
 {
-	struct usage *u = arg;
+	struct usage *u = rq->state;
 
-	u->result = manager_usage(u->rq->api->manager, u->question, &u->answer, &u->err);
-	request_resume(u->rq);
-	return NULL;
+	u->result = manager_usage(rq->api->manager, u->question, &u->answer, &u->err);
 }
 
 /* Add the executions of the runs in `runs`, or of all runs. Returns false if an error was
@@ -115,9 +111,6 @@ void disk_usage(struct request *rq)
 	const char *runs = request_param(rq, "run");
 	struct usage *u = calloc(1, sizeof(*u));
 	json_t *executions = json_object();
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
 
 	rq->state = u;
 	rq->state_free = usage_free;
@@ -125,18 +118,8 @@ void disk_usage(struct request *rq)
 		json_decref(executions);
 		return;
 	}
-	u->rq = rq;
 	u->question = json_pack("{sb so}", "all", !runs, "executions", executions);
 	if (!read_executions(rq, runs, executions))
 		return;
-	request_wait(rq, answered);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, USAGE_STACK_BYTES);
-	r = pthread_create(&thread, &attr, measure, u);
-	pthread_attr_destroy(&attr);
-	if (r == 0)
-		return;
-	u->result = err_errno(&u->err, r == EAGAIN ? EMFILE : r, "measure the disk");
-	request_resume(rq);
+	request_apart(rq, measure, answered);
 }

@@ -160,6 +160,8 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 	case COMMAND_MODEL_ADD:
 	case COMMAND_MODEL_REMOVE:
 		return model_command(mgr, c, reterr);
+	case COMMAND_NOTIFIED:
+		return store_notified(mgr->store, c->number, c->id, clock_now_us(), reterr);
 	}
 	return err_set(reterr, ERR_UNSUPPORTED, "the command %d is unknown", (int)c->kind);
 }

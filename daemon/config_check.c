@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/config_settings.h"
+#include "daemon/notification/notify_settings.h"
 #include "jobs/sagemaker/prices.h"
 #include "wire/owner.h"
 
@@ -139,6 +140,20 @@ static void check_values(struct check *c, const struct config *cfg)
 	free(shim);
 }
 
+/* The address may be a secret, so no value is shown. */
+static void check_notify(struct check *c, const struct config *cfg)
+{
+	struct notify_settings set;
+	struct err e = {0};
+	const char *key = notify_settings_parse(cfg->notify_command, cfg->notify_url,
+						cfg->notify_format, cfg->notify_on, &set, &e);
+
+	if (key)
+		problem(c, key, "…", "%s", e.msg);
+	else if (*cfg->notify_command)
+		check_program(c, "notify.command", cfg->notify_command);
+}
+
 int config_check(const struct config *cfg, FILE *out)
 {
 	struct check c = {.out = out};
@@ -154,5 +169,6 @@ int config_check(const struct config *cfg, FILE *out)
 		check_directory(&c, "local.base_dir", cfg->local_base_dir);
 	check_models(&c, cfg);
 	check_values(&c, cfg);
+	check_notify(&c, cfg);
 	return c.problems;
 }

@@ -11,6 +11,8 @@
 #include "base/own.h"
 #include "base/roots.h"
 #include "base/str.h"
+#include "daemon/notification/notifier.h"
+#include "daemon/notification/notify_settings.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -213,6 +215,9 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->max_ratio = cfg->local_max_ratio;
 	s->allow_private_urls = cfg->local_allow_private_urls;
 	s->disk_free_min_bytes = cfg->local_disk_free_min_bytes;
+	s->notify.lease_before_us = cfg->notify_lease_before_us;
+	s->notify.log_lines = cfg->notify_log_lines;
+	s->notify.window_us = NOTIFIER_WINDOW_US;
 }
 
 int settings_make(const struct config *cfg, struct machine_settings *ret, struct err *reterr)
@@ -242,6 +247,9 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 			"local.process_owner must be cgroup, pid_namespace or subreaper, not "
 			"'%s'",
 			cfg->local_process_owner);
+	if (notify_settings_parse(cfg->notify_command, cfg->notify_url, cfg->notify_format,
+				  cfg->notify_on, &ret->s.notify, reterr))
+		return -ERR_INVALID;
 	read_aws(cfg, ret);
 	fill(cfg, ret);
 	fill_aws(cfg, ret);

@@ -12,9 +12,9 @@
 #include "config/config.h"
 #include "daemon/config_check.h"
 #include "daemon/config_settings.h"
-#include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/run.h"
+#include "daemon/systemd.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -69,7 +69,7 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 	if (r >= 0) {
 		printf("listening on %s\n", api_url(api));
 		fflush(stdout);
-		notify_state("READY=1");
+		systemd_state("READY=1");
 		log_event(LOG_LEVEL_INFO, "started", "version=%s url=%s data_dir=%s",
 			  version_text(), api_url(api), set->data_dir);
 		r = manager_run(manager, reterr);

@@ -14,12 +14,13 @@
 #include "daemon/execution/execution.h"
 #include "daemon/feed.h"
 #include "daemon/mailbox.h"
-#include "daemon/notify.h"
+#include "daemon/notification/notifier.h"
 #include "daemon/prune/prune.h"
 #include "daemon/run.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/job_state.h"
+#include "daemon/systemd.h"
 
 #include <assert.h>
 #include <malloc.h>
@@ -187,7 +188,7 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 	clock_step_look(mgr);
 	mgr->beat_us = clock_mono_us();
 	if (++mgr->ticks % (USEC_PER_SEC / TICK_US) == 0) {
-		notify_watchdog();
+		systemd_watchdog();
 		endpoints_tick(mgr);
 		if (schedule_is_due(mgr))
 			manager_want_schedule(mgr);
@@ -210,7 +211,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	pthread_mutex_lock(&mgr->queue_lock);
 	mgr->stopping = true;
 	pthread_mutex_unlock(&mgr->queue_lock);
-	notify_state("STOPPING=1");
+	systemd_state("STOPPING=1");
 	return sd_event_exit(mgr->loop, 0);
 }
 
@@ -312,14 +313,19 @@ int manager_new_ending(const struct settings *settings, struct manager **ret, st
 
 int manager_run(struct manager *mgr, struct err *reterr)
 {
-	int r = sd_event_loop(mgr->loop);
+	struct notifier *notifier = NULL;
+	int r = mgr->ends_only ? 0 : notifier_start(mgr, &notifier, reterr);
 
 	if (r < 0)
-		return err_errno(reterr, -r, "run the event loop");
+		return r;
+	r = sd_event_loop(mgr->loop);
 	do /* commands queued before the stop are still answered */
 		run_batch(mgr);
 	while (!mailbox_is_empty(mgr));
 	net_stop(mgr->net);
+	notifier_stop(notifier);
+	if (r < 0)
+		return err_errno(reterr, -r, "run the event loop");
 	feed_expire(mgr->feed, USEC_NEVER);
 	return 0;
 }

@@ -52,6 +52,8 @@ enum command_kind {
 	/* json: {"runs": [ids, newest submit first], "sources": [names], "rows"}; result in
 	 * `answer` as from store_prune_runs() */
 	COMMAND_PRUNE,
+	/* of the notifier: id: the condition's key or ""; number: the seq or 0 */
+	COMMAND_NOTIFIED,
 };
 
 /* A command. The caller fills the first part and owns the memory until `done` has run. `done` runs
@@ -182,6 +184,11 @@ void manager_figures(struct manager *mgr, struct buf *out);
  * already running. */
 int manager_usage(struct manager *mgr, json_t *question, json_t **ret,
 		  struct err *reterr) MUSTCHECK;
+/* Deliver a test message, and say for each receiver of the section [notify] whether it arrived:
+ * {"receivers": [{"receiver", "delivered" [, "message"]}]}. Blocks for up to a minute: call this on
+ * a separate thread. The caller owns *ret. -ERR_CONFLICT if no receiver is configured; -ERR_LIMIT
+ * if a test is already running. */
+int manager_notify_test(struct manager *mgr, json_t **ret, struct err *reterr) MUSTCHECK;
 /* -ERR_UNAVAILABLE if the data directory was renamed, replaced or deleted; files at its path then
  * belong to somebody else. */
 int manager_check_location(struct manager *mgr, struct err *reterr) MUSTCHECK;

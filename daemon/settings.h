@@ -23,6 +23,32 @@ struct aws_settings {
 	int64_t poll_us, log_drain_us, log_give_up_us, settle_us, wait_us, endpoint_timeout_us;
 };
 
+/* What is notified, and where. */
+enum notify_kind {
+	NOTIFY_RUN_ENDED,
+	NOTIFY_JOB_FAILED,
+	NOTIFY_ENDPOINT_FAILED,
+	NOTIFY_LEASE_ENDING,
+	NOTIFY_CAP_NEAR,
+	NOTIFY_DISK_LOW,
+	NOTIFY_TEST, /* on request only, as the next: cannot be named */
+	NOTIFY_MORE,
+	NOTIFY_KINDS_,
+};
+enum notify_format {
+	NOTIFY_JSON,
+	NOTIFY_NTFY,
+	NOTIFY_SLACK,
+};
+struct notify_settings {
+	const char *command, *url; /* NULL or "": none */
+	enum notify_format format;
+	uint32_t kinds; /* a bit for each notify_kind */
+	int64_t lease_before_us;
+	int log_lines;
+	int64_t window_us; /* of NOTIFIER_MESSAGES messages: NOTIFIER_WINDOW_US */
+};
+
 struct settings {
 	const char *data_dir; /* absolute path */
 	const char *base_dir; /* start of relative paths in specs; absolute */
@@ -59,4 +85,5 @@ struct settings {
 	bool allow_private_urls;
 	int64_t disk_free_min_bytes; /* see headroom.h */
 	struct aws_settings aws;
+	struct notify_settings notify;
 };

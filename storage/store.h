@@ -315,6 +315,11 @@ int store_event(struct store *st, const char *kind, const char *run, const char 
 /* Delete the oldest events, up to older_than_us, and store the lowest seq that is kept: below that
  * seq readers answer 410. Deletes a few thousand events in one call. Returns 1 if more are left. */
 int store_events_trim(struct store *st, int64_t older_than_us, struct err *reterr) MUSTCHECK;
+/* Store that the events up to `seq` were notified (0: as before), and the condition `key` ("":
+ * none). Forgets conditions that are older than STORE_NOTICES_KEEP_US. */
+#define STORE_NOTICES_KEEP_US (INT64_C(400) * 86400 * 1000000)
+int store_notified(struct store *st, int64_t seq, const char *key, int64_t now_us,
+		   struct err *reterr) MUSTCHECK;
 
 /* ---- endpoints ---- */
 

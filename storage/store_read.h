@@ -168,6 +168,11 @@ struct event_filter {
 int store_read_events(struct store_reader *sr, const struct event_filter *f, json_t **ret,
 		      struct err *reterr) MUSTCHECK;
 
+/* The seq up to which events were notified (-1: never); whether the condition `key` was. */
+int store_read_notified(struct store_reader *sr, int64_t *ret, struct err *reterr) MUSTCHECK;
+int store_read_notice(struct store_reader *sr, const char *key, bool *ret,
+		      struct err *reterr) MUSTCHECK;
+
 /* {"today","month"}: each has "day" or "month", "reserved_usd" (resources that are not settled),
  * "settled_usd", "total_usd", "left_usd" (null without a cap). */
 int store_read_money(struct store_reader *sr, const struct money_caps *caps, int64_t now_us,

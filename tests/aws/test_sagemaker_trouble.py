@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What can be wrong with the account, the role, the bucket or the request: each ends or
 holds back the job with one clear sentence, and nothing is left that costs money."""
+import json
+
 import pytest
 from sagemaker_rig import words
 from trainyardd import wait_for
@@ -188,6 +190,32 @@ def test_money_beyond_the_cap_of_the_day(cloud):
     assert [cloud.ended(run)["state"] for run in (first, second)] == ["succeeded"] * 2
     assert cloud.daemon.get("/v1/costs")["open"] == []
     cloud.nothing_is_left()
+
+
+def test_a_cap_that_is_nearly_used_up_is_notified_once(cloud, tmp_path):
+    """ml.g5.xlarge for ten minutes: 1.408 / 6 = 0.2347 of 0.30 US dollars, 78 %. It costs a minute,
+    0.0235; then the second reserves more than 80 % of 0.29."""
+    told, program = tmp_path / "told", tmp_path / "receiver.sh"
+    program.write_text(f"#!/bin/sh\ncat >> {told}\n", encoding="utf-8")
+    program.chmod(0o755)
+    notify = f"[notify]\ncommand = {program}\non = cap_near:run_ended\n"
+    for cap, events in ((0.30, ["run_ended"]), (0.29, ["cap_near", "run_ended"])):
+        told.unlink(missing_ok=True)
+        cloud.fake.scenario(kind="training", hold="Training", billable_s=60)
+        cloud.start(f"[money]\nday_max = {cap}\nmonth_max = none\n{notify}")
+        run = cloud.run(cloud.train())
+        cloud.training(run, "Training")
+        if len(events) > 1:
+            wait_for("the message of the cap", told.exists)
+        cloud.lift()
+        cloud.ended(run)
+        wait_for("the end", lambda: told.exists() and "run_ended" in told.read_text())
+        messages = [json.loads(line) for line in told.read_text().splitlines()]
+        assert [m["event"] for m in messages] == events
+        if len(events) > 1:
+            assert " of 0.29 US dollars" in messages[0]["text"]
+            assert messages[0]["money"]["day"] and messages[0]["urgent"]
+        assert cloud.daemon.stop() == 0
 
 
 def test_stop_and_start_at_any_time(cloud):

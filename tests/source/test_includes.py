@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
                "worker/sagemaker_script/container.h"],
     "api": ["base", "jobs", "daemon/account/account.h", "daemon/manager.h", "daemon/feed.h",
-            "storage/store_read.h"],
+            "storage/store_read.h", "wire/logfile.h"],
     "cli": ["base", "jobs", "net"],
 }
 FILE_MAY_INCLUDE = {"daemon/main.c": ["api"]}
@@ -32,7 +32,7 @@ OWNERS = {
     r"sqlite3\.h": ["storage/db"],
     r"curl/": ["net/"],
     r"openssl/": ["base/hash", "aws/sigv4"],
-    r"systemd/": ["base/loop", "daemon/notify", "daemon/scope"],
+    r"systemd/": ["base/loop", "daemon/systemd", "daemon/scope"],
     r"ini\.h": ["config/"],
     r"archive(_entry)?\.h": ["transfer/"],
     r"expat\.h": ["aws/xml"],

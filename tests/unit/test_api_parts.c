@@ -8,13 +8,13 @@
 #include <cmocka.h>
 
 #include "api/guard.h"
-#include "api/logfile.h"
 #include "api/range.h"
 #include "base/buf.h"
 #include "base/fileio.h"
 #include "base/own.h"
 #include "base/tree.h"
 #include "tests/unit/scratch.h"
+#include "wire/logfile.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -3,7 +3,7 @@
  * manager call this. */
 #pragma once
 
-void notify_state(const char *state);
+void systemd_state(const char *state);
 /* Feed the watchdog if the unit has one. Only the manager's thread calls this, because the watchdog
  * supervises that thread. */
-void notify_watchdog(void);
+void systemd_watchdog(void);

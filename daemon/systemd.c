@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls sd_notify(3). The watchdog is reset only if systemd asks for it. */
-#include "daemon/notify.h"
+#include "daemon/systemd.h"
 
 #include <stddef.h>
 #include <systemd/sd-daemon.h>
 
-void notify_state(const char *state)
+void systemd_state(const char *state)
 {
 	sd_notify(0, state);
 }
 
-void notify_watchdog(void)
+void systemd_watchdog(void)
 {
 	static int enabled = -1;
 

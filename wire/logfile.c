@@ -3,7 +3,7 @@
  * Reads DIR/log with pread, so that a growing file, or a gap that appears during the read, does no
  * harm.
  */
-#include "api/logfile.h"
+#include "wire/logfile.h"
 
 #include "base/beneath.h"
 #include "base/fileio.h"
