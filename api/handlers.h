@@ -56,6 +56,9 @@ void models_remove(struct request *rq);
 void costs(struct request *rq);
 /* usage.c */
 void disk_usage(struct request *rq);
+/* backups.c */
+void backups_make(struct request *rq);
+void backups_list(struct request *rq);
 /* notifications.c */
 void notifications_test(struct request *rq);
 /* roles.c, training_jobs.c */

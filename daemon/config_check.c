@@ -167,6 +167,8 @@ int config_check(const struct config *cfg, FILE *out)
 		check_directory(&c, "local.roots", *path);
 	if (*cfg->local_base_dir)
 		check_directory(&c, "local.base_dir", cfg->local_base_dir);
+	if (*cfg->backup_dir)
+		check_directory(&c, "backup.dir", cfg->backup_dir);
 	check_models(&c, cfg);
 	check_values(&c, cfg);
 	check_notify(&c, cfg);

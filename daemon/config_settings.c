@@ -215,6 +215,9 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->max_ratio = cfg->local_max_ratio;
 	s->allow_private_urls = cfg->local_allow_private_urls;
 	s->disk_free_min_bytes = cfg->local_disk_free_min_bytes;
+	s->backup_dir = cfg->backup_dir;
+	s->backup_every_us = cfg->backup_every_us;
+	s->backups_kept = cfg->backup_keep;
 	s->notify.lease_before_us = cfg->notify_lease_before_us;
 	s->notify.log_lines = cfg->notify_log_lines;
 	s->notify.window_us = NOTIFIER_WINDOW_US;

@@ -116,6 +116,7 @@ struct account;
 struct sagemaker;
 struct database_check;
 struct pruner;
+struct backups;
 
 struct manager {
 	const struct settings *settings;
@@ -166,7 +167,8 @@ struct manager {
 	struct stray *strays;					   /* strays.c */
 	struct ended_child ended_children[MANAGER_ENDED_CHILDREN]; /* remains.c */
 	struct predict *predicts;
-	struct pruner *pruner; /* prune/prune.c; NULL with ends_only */
+	struct pruner *pruner;	 /* prune/prune.c; NULL with ends_only */
+	struct backups *backups; /* backup/backups.c; NULL with ends_only */
 	pthread_mutex_t live_lock;
 	struct live_endpoint *live;
 	char *slots;			     /* JSON text; guarded by live_lock */

@@ -9,6 +9,7 @@
 #include "base/roots.h"
 #include "base/str.h"
 #include "daemon/account/account.h"
+#include "daemon/backup/backups.h"
 #include "daemon/database_check.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/execution.h"
@@ -196,6 +197,8 @@ static int on_tick(sd_event_source *s, uint64_t at, void *userdata)
 		housekeeping(mgr);
 		if (mgr->pruner)
 			prune_tick(mgr);
+		if (mgr->backups)
+			backups_tick(mgr);
 	}
 	loop_after_us(mgr->loop, &mgr->tick_source, TICK_US, on_tick, mgr);
 	return 0;
@@ -282,6 +285,8 @@ int manager_new(const struct settings *settings, struct manager **ret, struct er
 		r = manager_recover(mgr, reterr);
 	if (r >= 0)
 		r = prune_open(mgr, reterr);
+	if (r >= 0)
+		r = backups_open(mgr, reterr);
 	if (r < 0) {
 		manager_free(mgr);
 		return r;
@@ -324,6 +329,7 @@ int manager_run(struct manager *mgr, struct err *reterr)
 	while (!mailbox_is_empty(mgr));
 	net_stop(mgr->net);
 	notifier_stop(notifier);
+	backups_stop(mgr);
 	if (r < 0)
 		return err_errno(reterr, -r, "run the event loop");
 	feed_expire(mgr->feed, USEC_NEVER);
@@ -336,6 +342,7 @@ void manager_free(struct manager *mgr)
 		return;
 	database_check_stop(mgr->database_check);
 	prune_close(mgr);
+	backups_free(mgr->backups);
 	sagemaker_stop(mgr);
 	if (mgr->net)
 		net_stop(mgr->net);

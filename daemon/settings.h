@@ -86,4 +86,7 @@ struct settings {
 	int64_t disk_free_min_bytes; /* see headroom.h */
 	struct aws_settings aws;
 	struct notify_settings notify;
+	const char *backup_dir;	 /* NULL or "": the folder backups of the data directory */
+	int64_t backup_every_us; /* 0: none by itself */
+	int backups_kept;
 };

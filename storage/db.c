@@ -132,6 +132,7 @@ void db_closep(struct db **db)
 
 void db_interrupt(struct db *db)
 {
+	db->interrupted = true;
 	sqlite3_interrupt(db->h);
 }
 

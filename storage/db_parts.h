@@ -22,7 +22,8 @@ struct db {
 	char *dir; /* the data directory, which holds the file */
 	/* True between db_begin and db_commit, even if SQLite has already rolled back */
 	bool in_tx;
-	int tx_code; /* the error that ended the transaction early; 0: none */
+	_Atomic bool interrupted; /* by db_interrupt(): a copy looks at it between its steps */
+	int tx_code;		  /* the error that ended the transaction early; 0: none */
 	struct db_stmt cache[DB_CACHE_MAX];
 	struct db_stmt texts[DB_TEXTS_MAX]; /* their `sql` is owned */
 	size_t texts_next;		    /* the one that makes room for a new text */

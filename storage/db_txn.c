@@ -63,15 +63,16 @@ void db_checkpoint(struct db *db)
 	sqlite3_db_release_memory(db->h);
 }
 
-static int copy_pages(sqlite3 *from, sqlite3 *to)
+/* sqlite3_interrupt() does not reach a copy. */
+static int copy_pages(const struct db *from, sqlite3 *to)
 {
-	sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", from->h, "main");
 	int rc;
 
 	if (!b)
 		return sqlite3_errcode(to);
 	do
-		rc = sqlite3_backup_step(b, DB_BACKUP_PAGES);
+		rc = from->interrupted ? SQLITE_INTERRUPT : sqlite3_backup_step(b, DB_BACKUP_PAGES);
 	while (rc == SQLITE_OK);
 	sqlite3_backup_finish(b);
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -85,7 +86,7 @@ int db_backup(struct db *db, const char *path, struct err *reterr)
 	int r = 0;
 
 	if (rc == SQLITE_OK)
-		rc = copy_pages(db->h, copy.h);
+		rc = copy_pages(db, copy.h);
 	if (rc != SQLITE_OK)
 		r = copy.h ? db_fail(&copy, rc, reterr) : err_set(reterr, ENOMEM, "out of memory");
 	sqlite3_close(copy.h);

@@ -19,7 +19,8 @@ MAY_INCLUDE = {
     "worker": ["base", "jobs", "wire", "net", "aws", "shim/oom.h"],
     "daemon": ["base", "jobs", "wire", "config", "storage", "net", "aws",
                "worker/sagemaker_script/container.h"],
-    "api": ["base", "jobs", "daemon/account/account.h", "daemon/manager.h", "daemon/feed.h",
+    "api": ["base", "jobs", "daemon/account/account.h", "daemon/backup/backups.h",
+            "daemon/manager.h", "daemon/feed.h",
             "storage/store_read.h", "wire/logfile.h"],
     "cli": ["base", "jobs", "net"],
 }
