@@ -46,6 +46,8 @@ static int *counter(struct api *api, enum api_counter which)
 		return &api->suspended;
 	case API_FOLLOWERS:
 		return &api->followers;
+	case API_WATCHERS:
+		return &api->watchers;
 	}
 	return NULL;
 }
@@ -69,13 +71,13 @@ bool api_stopping(struct api *api)
 	return stopping;
 }
 
-bool api_follower_add(struct api *api)
+bool api_count_below(struct api *api, enum api_counter which, int most)
 {
 	bool room;
 
 	pthread_mutex_lock(&api->lock);
-	room = api->followers < API_FOLLOWERS_MAX;
-	api->followers += room;
+	room = *counter(api, which) < most;
+	*counter(api, which) += room;
 	pthread_mutex_unlock(&api->lock);
 	return room;
 }

@@ -46,7 +46,7 @@ struct api {
 	bool stopping;
 	int active;    /* requests between their first and their last byte */
 	int suspended; /* connections that wait for the manager or the feed */
-	int followers;
+	int followers, watchers;
 	struct store_reader *readers[API_READERS_MAX]; /* idle readers */
 	size_t readers_n;
 };
@@ -60,8 +60,9 @@ enum api_counter {
 	API_ACTIVE,
 	API_SUSPENDED,
 	API_FOLLOWERS,
+	API_WATCHERS,
 };
 void api_count(struct api *api, enum api_counter which, int delta);
 bool api_stopping(struct api *api);
-/* Count one more follower. Returns false if API_FOLLOWERS_MAX are open. */
-bool api_follower_add(struct api *api);
+/* Count one more. Returns false if there are `most` already. */
+bool api_count_below(struct api *api, enum api_counter which, int most);

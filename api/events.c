@@ -4,6 +4,7 @@
  * events. With wait= the connection is suspended until an event matches. The server's threads run
  * this.
  */
+#include "api/event_stream.h"
 #include "api/handlers.h"
 
 #include "api/reply.h"
@@ -173,6 +174,11 @@ void events_list(struct request *rq)
 	struct feed_filter filter = {0};
 	struct poll *p;
 
+	if (event_stream_wanted(rq)) {
+		if (read_filter(rq, &filter))
+			event_stream(rq, &filter);
+		return;
+	}
 	if (!read_since(rq, &since) || !read_filter(rq, &filter) ||
 	    !request_param_int(rq, "limit", 1, EVENTS_LIMIT_MAX, &limit) ||
 	    !request_param_int(rq, "wait", 0, API_WAIT_MAX_S, &wait_s))

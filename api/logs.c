@@ -290,7 +290,7 @@ static void reply_log(struct request *rq, struct log_stream *ls)
 
 static bool start_follow(struct request *rq, struct log_stream *ls, const char *job)
 {
-	if (!api_follower_add(rq->api)) {
+	if (!api_count_below(rq->api, API_FOLLOWERS, API_FOLLOWERS_MAX)) {
 		reply_problem(rq, 429, "too_many_followers",
 			      "%d logs are being followed, which is the limit; end one of the "
 			      "requests and try again",

@@ -19,6 +19,7 @@
 #define API_BODIES_MAX_DEFAULT	(64 << 20) /* bytes of all bodies together */
 #define API_FOLLOWERS_MAX	64	   /* open `follow=1` replies; one more is refused (429) */
 #define API_URL_MAX		4096	   /* bytes of path and query; longer: 414 */
+#define API_WATCHERS_MAX	1024	   /* open streams of events; one more is refused (429) */
 #define API_WAIT_MAX_S		60	   /* seconds of a long poll */
 
 struct api;

@@ -15,6 +15,7 @@
 struct slot {
 	int64_t seq;
 	json_t *event;
+	char *text; /* of the event; NULL until the first reader asks for it */
 };
 
 struct feed {
@@ -38,12 +39,18 @@ int feed_new(int64_t last_seq, struct feed **ret, struct err *reterr)
 	return 0;
 }
 
+static void clear_slot(struct slot *slot)
+{
+	json_decref(slot->event);
+	free(slot->text);
+}
+
 void feed_free(struct feed *f)
 {
 	if (!f)
 		return;
 	for (size_t i = 0; i < FEED_RING_EVENTS; i++)
-		json_decref(f->ring[i].event);
+		clear_slot(&f->ring[i]);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -118,7 +125,7 @@ void feed_publish(struct feed *f, int64_t seq, json_t *event)
 	f->next = (f->next + 1) % FEED_RING_EVENTS;
 	if (slot->event)
 		f->lost_upto = slot->seq;
-	json_decref(slot->event);
+	clear_slot(slot);
 	*slot = (struct slot){.seq = seq, .event = event};
 	f->last_seq = seq;
 	due = take_due(f, due_event, event);
@@ -179,6 +186,12 @@ static int copy_matching(struct feed *f, const struct feed_filter *filter, int64
 	return 0;
 }
 
+static int not_in_memory(int64_t since, struct err *reterr)
+{
+	return err_set(reterr, ERR_GONE, "the daemon no longer has the events up to %lld in memory",
+		       (long long)since);
+}
+
 int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, size_t max,
 	      json_t **ret_events, int64_t *ret_next, struct err *reterr)
 {
@@ -192,13 +205,48 @@ int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, s
 		r = copy_matching(f, filter, since, max, events, ret_next);
 	pthread_mutex_unlock(&f->lock);
 	if (r == -ERR_GONE)
-		return err_set(reterr, ERR_GONE,
-			       "the daemon no longer has the events up to %lld in memory",
-			       (long long)since);
+		return not_in_memory(since, reterr);
 	if (r < 0)
 		return err_errno(reterr, -r, "read the feed");
 	*ret_events = TAKE(events);
 	return 0;
+}
+
+/* The caller holds the lock. */
+static int each_text(struct feed *f, const struct feed_filter *filter, int64_t since,
+		     feed_text_fn fn, void *userdata, int64_t *ret_next)
+{
+	*ret_next = since;
+	for (size_t i = 0; i < FEED_RING_EVENTS; i++) {
+		struct slot *slot = &f->ring[(f->next + i) % FEED_RING_EVENTS];
+
+		if (!slot->event || slot->seq <= since)
+			continue;
+		if (matches(filter, slot->event)) {
+			if (!slot->text && !(slot->text = json_text(slot->event)))
+				return -ENOMEM;
+			if (!fn(userdata, slot->seq, slot->text))
+				return 0;
+		}
+		*ret_next = slot->seq;
+	}
+	if (f->last_seq > *ret_next)
+		*ret_next = f->last_seq;
+	return 0;
+}
+
+int feed_read_text(struct feed *f, const struct feed_filter *filter, int64_t since, feed_text_fn fn,
+		   void *userdata, int64_t *ret_next, struct err *reterr)
+{
+	int r = -ERR_GONE;
+
+	pthread_mutex_lock(&f->lock);
+	if (since >= f->lost_upto)
+		r = each_text(f, filter, since, fn, userdata, ret_next);
+	pthread_mutex_unlock(&f->lock);
+	if (r == -ERR_GONE)
+		return not_in_memory(since, reterr);
+	return r < 0 ? err_errno(reterr, -r, "read the feed") : 0;
 }
 
 /* True if memory has a matching event newer than w->since. The caller holds the lock. */

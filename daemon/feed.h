@@ -39,6 +39,13 @@ int64_t feed_last_seq(struct feed *f);
 int feed_read(struct feed *f, const struct feed_filter *filter, int64_t since, size_t max,
 	      json_t **ret_events, int64_t *ret_next, struct err *reterr) MUSTCHECK;
 
+/* As feed_read(), but calls fn with the JSON text of each event, oldest first, until fn returns
+ * false: then the event is not examined. Cheaper for many readers, because each event is printed
+ * once. `text` is valid during the call. fn runs under the feed's lock and must be short. */
+typedef bool (*feed_text_fn)(void *userdata, int64_t seq, const char *text);
+int feed_read_text(struct feed *f, const struct feed_filter *filter, int64_t since, feed_text_fn fn,
+		   void *userdata, int64_t *ret_next, struct err *reterr) MUSTCHECK;
+
 /* A wait with exactly one callback: at a matching event with seq > since, at a matching feed_wake
  * (if `wake`), at the deadline or at shutdown. The caller owns the memory until fn has run or
  * feed_cancel has returned true. fn runs on another thread without a lock of the feed. */
