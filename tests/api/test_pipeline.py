@@ -17,8 +17,8 @@ PIPELINE = ROOT / "examples/imdb/local.json"
 # and three readers keep (1.2 MiB at most), their statements and schemas.
 RSS_MAX_KB = 18944
 ANONYMOUS_MAX_KB = 5888
-EPOCHS = 1  # of the example's 2, whose accuracy of 0.86 ./quickstart shows: half of the time
-ACCURACY_MIN = 0.80
+STEPS = 100  # of the example's 314, whose accuracy of 0.86 ./quickstart shows: a third of the time
+ACCURACY_MIN = 0.77  # seen: 0.81
 LIMIT_S = 900  # a deadline for the test, not a measurement
 
 pytestmark = [
@@ -60,7 +60,7 @@ def finished(tmp_path_factory):
     """The pipeline, run once to its end: (daemon, run, watcher)."""
     spec = json.loads(PIPELINE.read_text())
     train = next(job for job in spec["jobs"] if job["name"] == "train")
-    train["hyperparameters"]["epochs"] = EPOCHS
+    train["hyperparameters"]["max_steps"] = STEPS
     with daemon_on(tmp_path_factory.mktemp("pipeline"), f"[models]\nminilm = {MODEL}\n") as daemon:
         run = daemon.submit(spec["jobs"], spec["name"])["id"]
         watcher = Watcher(daemon)  # a submit reads the model's tokenizer, for a moment

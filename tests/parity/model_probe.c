@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A door for the parity tests: reads one JSON request from stdin, writes one JSON answer.
+ * A door for the parity tests: for each line of stdin, a JSON request, it writes a JSON answer.
  *   {"op": "logits", "model": DIR, "rows": [[ids]], "types": [[…]]?, "bf16": false, "threads": 2}
  *       → {"logits": [[…]], "labels": […]}
  *   {"op": "gradients", …, "labels": […], "operators": false, "micro_tokens": 0, "save": FILE}
@@ -14,8 +14,6 @@
 #include "worker/model/model.h"
 
 #include <string.h>
-
-#define REQUEST_MAX (64 << 20)
 
 struct request {
 	json_t *j;
@@ -212,20 +210,15 @@ static int do_permutation(struct request *q, json_t *out, struct err *e)
 	return r;
 }
 
-int main(void)
+static void answer(const char *line, size_t len)
 {
-	OWN(buf_done) struct buf text = BUF_INIT(REQUEST_MAX);
 	OWN(request_done) struct request q = {0};
 	OWN(json_decrefp) json_t *out = json_object();
+	OWN(freep) char *text = NULL;
 	struct err e = {0};
 	const char *op;
-	int r = -1;
-	char *to;
-	size_t n;
+	int r = json_parse(line, len, &q.j, &e);
 
-	while ((to = buf_reserve(&text, 65536)) && (n = fread(to, 1, 65536, stdin)) > 0)
-		buf_added(&text, n);
-	r = json_parse(buf_str(&text), text.len, &q.j, &e);
 	op = json_get_str(q.j, "op", "");
 	if (r >= 0) {
 		read_rows(&q);
@@ -241,9 +234,18 @@ int main(void)
 		json_set_str(out, "error", e.msg);
 		json_object_set_new(out, "code", json_integer(e.code));
 	}
+	text = json_text(out);
+	puts(text ? text : "{}");
+	fflush(stdout);
+}
 
-	OWN(freep) char *answer = json_text(out);
+int main(void)
+{
+	OWN(freep) char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
 
-	puts(answer ? answer : "{}");
+	while ((len = getline(&line, &size, stdin)) > 0)
+		answer(line, (size_t)len);
 	return 0;
 }

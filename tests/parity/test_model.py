@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Our models beside transformers': logits, one step's gradients, several optimiser steps, and
 what is said about broken model directories."""
+import atexit
 import copy
+import functools
 import json
 import math
 import os
@@ -61,10 +63,23 @@ FAMILIES = {
 }
 
 
+@functools.cache
+def probe_process():
+    """One for all tests: it takes longer to load libtorch than to answer."""
+    process = subprocess.Popen([PROBE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.kill)
+    return process
+
+
 def probe(op, **request):
-    done = subprocess.run([PROBE], input=json.dumps({"op": op, **request}), text=True,
-                          capture_output=True, timeout=300, check=True)
-    return json.loads(done.stdout)
+    process = probe_process()
+    process.stdin.write(json.dumps({"op": op, **request}) + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        probe_process.cache_clear()  # the next test gets another one
+    assert answer, f"the probe ended with {process.wait()}"
+    return json.loads(answer)
 
 
 def rows_of(lengths, vocab=500, seed=7):
