@@ -22,6 +22,7 @@
 #define ENVIRONMENT   1024 /* variables of the daemon that are passed on, at most */
 #define OWN_VARIABLES 4
 #define TITLE_MAX     256
+#define BODY_MAX      (1 << 20)
 
 extern char **environ;
 
@@ -194,17 +195,37 @@ static int fill_ntfy(const json_t *message, struct buf *body, struct buf *title,
 	return buf_ok(body) && buf_ok(title) ? 0 : -ENOMEM;
 }
 
+/* Slack's three control characters: else a text of a job could be a link, or call everybody. */
+static void put_slack(struct buf *out, const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (*c == '&')
+			buf_puts(out, "&amp;");
+		else if (*c == '<')
+			buf_puts(out, "&lt;");
+		else if (*c == '>')
+			buf_puts(out, "&gt;");
+		else
+			buf_put(out, c, 1);
+}
+
+static json_t *slack_json(const json_t *message)
+{
+	OWN(buf_done) struct buf text = BUF_INIT(BODY_MAX);
+
+	buf_puts(&text, "*");
+	put_slack(&text, json_get_str(message, "title", ""));
+	buf_puts(&text, "*\n");
+	put_slack(&text, json_get_str(message, "text", ""));
+	return json_pack("{ss}", "text", buf_str(&text));
+}
+
 static int fill_json(const struct notify_settings *set, const json_t *message, struct buf *body,
 		     struct net_request *rq)
 {
-	OWN(json_decrefp) json_t *slack = NULL;
-	OWN(freep) char *text = NULL;
+	OWN(json_decrefp) json_t *slack = set->format == NOTIFY_SLACK ? slack_json(message) : NULL;
+	OWN(freep) char *text = json_line(set->format == NOTIFY_SLACK ? slack : message);
 
-	if (set->format == NOTIFY_SLACK)
-		slack = json_pack("{so}", "text",
-				  json_sprintf("*%s*\n%s", json_get_str(message, "title", ""),
-					       json_get_str(message, "text", "")));
-	text = json_line(set->format == NOTIFY_SLACK ? slack : message);
 	buf_puts(body, text ? text : "");
 	rq->headers[rq->headers_n++] = "Content-Type: application/json";
 	return text && buf_ok(body) ? 0 : -ENOMEM;
@@ -230,15 +251,17 @@ static int judge(const struct net_request *rq, int r, const char *place, struct 
 		return err_ctx(reterr, -ERR_UNAVAILABLE, "%s", place);
 	if (rq->status >= 200 && rq->status < 300)
 		return 0;
-	return err_set(reterr, later ? ERR_UNAVAILABLE : ERR_INVALID, "%s answered %d%s%.200s",
-		       place, rq->status, rq->reply.len ? ": " : "", buf_str(&rq->reply));
+	r = err_set(reterr, later ? ERR_UNAVAILABLE : ERR_INVALID, "%s answered %d%s%.200s", place,
+		    rq->status, rq->reply.len ? ": " : "", buf_str(&rq->reply));
+	str_utf8_mask(reterr->msg); /* what a server sends may be anything */
+	return r;
 }
 
 int deliver_to_url(const struct notify_settings *set, struct net *net, const json_t *message,
 		   struct err *reterr)
 {
 	OWN(buf_done)
-	struct buf body = BUF_INIT(1 << 20), title = BUF_INIT(TITLE_MAX), place = BUF_INIT(512);
+	struct buf body = BUF_INIT(BODY_MAX), title = BUF_INIT(TITLE_MAX), place = BUF_INIT(512);
 	struct net_request rq;
 	int r;
 

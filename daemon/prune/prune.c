@@ -19,7 +19,7 @@ void prune_tick(struct manager *mgr)
 		mgr->pruner->retry_us = 0;
 		sources_move(mgr);
 		if (removals_resume(mgr, &err) < 0)
-			prune_try_later(mgr);
+			prune_try_later(mgr, "", &err);
 	}
 	retention_tick(mgr);
 }

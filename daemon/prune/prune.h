@@ -8,7 +8,10 @@
 
 #include "daemon/core.h"
 
-#define PRUNE_RETRY_US (600 * USEC_PER_SEC) /* delay after files could not be removed */
+/* delay after files could not be removed, doubled at each further failure: a full disk may have
+ * room soon */
+#define PRUNE_RETRY_US	   (5 * USEC_PER_SEC)
+#define PRUNE_RETRY_MAX_US (600 * USEC_PER_SEC)
 
 /* Start the trash thread and resume the removals that an earlier daemon did not finish. */
 int prune_open(struct manager *mgr, struct err *reterr) MUSTCHECK;

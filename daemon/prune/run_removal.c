@@ -138,19 +138,17 @@ static void on_ended(struct manager *mgr, struct manager_message *m)
 		on_trash_ended(rm);
 		return;
 	}
-	if (r < 0)
-		log_event(LOG_LEVEL_WARNING, "files_not_removed",
-			  "run=%s retrying in %d s msg=\"%s\"", rm->run,
-			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), rm->err.msg);
-	else
+	if (r >= 0)
 		r = finish(mgr, rm, &rm->err);
+	if (r >= 0 && mgr->pruner)
+		mgr->pruner->tries = 0;
 	if (r == 0)
 		log_event(LOG_LEVEL_INFO, "files_removed", "run=%s bytes=%" PRId64 " rows=%d",
 			  rm->run, rm->bytes, rm->rows);
 	else if (r == 1)
 		r = removals_resume(mgr, &rm->err); /* its rows must go, too */
 	if (r < 0)
-		prune_try_later(mgr);
+		prune_try_later(mgr, rm->run, &rm->err);
 	removal_free(rm);
 }
 

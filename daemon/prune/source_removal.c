@@ -99,13 +99,10 @@ void sources_move(struct manager *mgr)
 
 	if (r >= 0 && json_array_size(names))
 		r = move_each(mgr, names, moved, trashed, &err);
-	if (r < 0)
-		log_event(LOG_LEVEL_WARNING, "sources_not_removed", "retrying in %d s msg=\"%s\"",
-			  (int)(PRUNE_RETRY_US / USEC_PER_SEC), err.msg);
 	if (json_array_size(moved) && end_intents(mgr, moved, &err) < 0)
 		r = -err.code;
 	if (r < 0)
-		prune_try_later(mgr);
+		prune_try_later(mgr, "", &err);
 	queue_removal(mgr, trashed);
 }
 

@@ -10,6 +10,7 @@
 struct pruner {
 	struct trash *trash;
 	int64_t retry_us; /* time of the next retry, clock_mono_us; 0: none */
+	int tries;	  /* retries so far, without a success */
 
 	int64_t retention_us;  /* time of the next turn of the retention, clock_mono_us */
 	int64_t below;	       /* the pass has the runs below this number left; 0: a new pass */
@@ -17,10 +18,20 @@ struct pruner {
 	int64_t removed, kept; /* runs of the pass so far */
 };
 
-/* Resume unfinished intents after PRUNE_RETRY_US. */
-static inline void prune_try_later(struct manager *mgr)
+/* Log what failed, and resume unfinished intents after a while; the next start resumes them if the
+ * daemon stops. `run` is "" for frozen copies. */
+static inline void prune_try_later(struct manager *mgr, const char *run, const struct err *err)
 {
-	mgr->pruner->retry_us = clock_mono_us() + PRUNE_RETRY_US;
+	struct pruner *p = mgr->pruner;
+
+	if (!p)
+		return;
+	if (!p->retry_us)
+		p->retry_us = clock_mono_us() +
+			      backoff_us(PRUNE_RETRY_US, PRUNE_RETRY_MAX_US, ++p->tries);
+	log_event(LOG_LEVEL_WARNING, *run ? "files_not_removed" : "sources_not_removed",
+		  "run=%s retrying in %d s msg=\"%s\"", run,
+		  (int)((p->retry_us - clock_mono_us()) / USEC_PER_SEC) + 1, err->msg);
 }
 
 /* ---- run_removal.c ---- */

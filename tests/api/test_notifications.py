@@ -38,7 +38,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         status = self.server.answers.pop(0) if self.server.answers else 200
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(b"no" if status != 200 else b"")
+        self.wfile.write(b"no\x1b[31m\xff" if status != 200 else b"")
 
     def log_message(self, *_):
         pass
@@ -155,10 +155,12 @@ def test_a_failed_delivery_is_tried_again_and_a_refused_one_is_not(receiver, scr
         assert "again=no" in log and "again=yes" in log and SECRET not in log
 
 
-def test_ntfy_and_slack_get_their_form(receiver, script):
+def test_ntfy_and_slack_get_their_form(receiver, script, tmp_path):
+    (tmp_path / "call.py").write_text("raise SystemExit('a < b & <!channel>')\n")
     for form in ("ntfy", "slack"):
         with short_lived(notify(receiver, format=form)) as d:
-            d.wait_run(d.submit([script("exit3.py")], name="bad")["id"])
+            d.wait_run(d.submit([{**script("call.py"), "source_dir": str(tmp_path)}],
+                                name="bad")["id"])
             wait_for("a request", lambda: receiver.requests)
         (headers, body), receiver.requests = receiver.requests[0], []
         if form == "ntfy":  # https://docs.ntfy.sh/publish/
@@ -166,7 +168,9 @@ def test_ntfy_and_slack_get_their_form(receiver, script):
             assert headers["Tags"] == "warning" and body.startswith(b"The run r1")
         else:  # https://api.slack.com/messaging/webhooks
             assert set(json.loads(body)) == {"text"}
-            assert json.loads(body)["text"].startswith("*bad failed*\nThe run r1")
+            text = json.loads(body)["text"]
+            assert text.startswith("*bad failed*\nThe run r1")
+            assert "a &lt; b &amp; &lt;!channel&gt;" in text and "<" not in text
 
 
 def test_a_program_gets_the_message_and_no_keys(tmp_path, script):
@@ -196,6 +200,7 @@ def test_a_test_says_what_failed(tmp_path, receiver):
         assert status == 1
         assert "notify.command: the program exited with status 3: no bus here" in text
         assert f"127.0.0.1:{receiver.server_address[1]} answered 403: no" in text
+        assert "\x1b" not in text + (d.dir / "daemon.log").read_text()
         assert SECRET not in text + (d.dir / "daemon.log").read_text()
     with short_lived() as d:
         answer = d.ask("POST", "/v1/notifications/test")

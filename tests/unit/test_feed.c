@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -59,6 +60,46 @@ static void test_reads_in_order(void **state)
 	assert_int_equal(read_n(f, "", 10, 2, &next), 2);
 	assert_int_equal(next, 12); /* cut: go on from the last one taken */
 	assert_int_equal(feed_read(f, &any, 9, 100, &events, &next, &e), -ERR_GONE);
+	feed_free(f);
+}
+
+struct texts {
+	int64_t seqs[8];
+	size_t n, most;
+};
+
+static bool take_text(void *userdata, int64_t seq, const char *text)
+{
+	struct texts *t = userdata;
+	OWN(json_decrefp) json_t *j = NULL;
+
+	if (t->n == t->most)
+		return false;
+	assert_int_equal(json_parse(text, strlen(text), &j, NULL), 0);
+	assert_int_equal(json_get_int(j, "seq", 0), seq);
+	t->seqs[t->n++] = seq;
+	return true;
+}
+
+static void test_texts_are_those_of_the_events(void **state)
+{
+	struct feed *f = new_feed(10);
+	struct feed_filter only_a = {.job = "a"};
+	struct err e = {0};
+
+	for (int64_t seq = 11; seq <= 14; seq++)
+		feed_publish(f, seq, event(seq, seq % 2 ? "a" : "b"));
+	for (size_t most = 0; most <= 2; most++) {
+		struct texts t = {.most = most};
+		int64_t next;
+
+		assert_int_equal(feed_read_text(f, &only_a, 10, take_text, &t, &next, &e), 0);
+		assert_int_equal(t.n, most);
+		/* an event that was not taken is not examined; 14 is no match and the last */
+		assert_int_equal(next, most == 0 ? 10 : most == 1 ? 12 : 14);
+		assert_int_equal(feed_read_text(f, &only_a, 9, take_text, &t, &next, &e),
+				 -ERR_GONE);
+	}
 	feed_free(f);
 }
 
@@ -169,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads_in_order),
+		cmocka_unit_test(test_texts_are_those_of_the_events),
 		cmocka_unit_test(test_ring_forgets_the_oldest),
 		cmocka_unit_test(test_nobody_waits_for_what_is_forgotten),
 		cmocka_unit_test(test_waits),
