@@ -6,6 +6,7 @@ import resource
 import pytest
 
 from client import problem, soft_limit
+from trainyardd import wait_for
 
 WEIGHTS = bytes(range(256)) * 4096
 
@@ -69,6 +70,16 @@ def test_a_path_beyond_measure_is_not_cut(daemon, base):
     assert daemon.ask("GET", f"{base}/output/" + r"\xfe" * 200).content == b"long"
 
 
+def steady(daemon):
+    """A check: the daemon has as many descriptors as at the five looks before."""
+    seen = []
+
+    def look():
+        seen.append(len(os.listdir(f"/proc/{daemon.process.pid}/fd")))
+        return len(seen) > 5 and len(set(seen[-6:])) == 1
+    return look
+
+
 @pytest.mark.parametrize("path, spare", [("/model/config.json", 0), ("/model/config.json", 1),
                                          ("", 0), ("", 2)])
 def test_without_descriptors_no_file_is_said_to_be_gone(daemon, base, path, spare):
@@ -77,6 +88,7 @@ def test_without_descriptors_no_file_is_said_to_be_gone(daemon, base, path, spar
     connection = daemon.connection()
     for tries, status in ((1, 200), (2, 503), (3, 200)):
         if status == 503:
+            wait_for("the end of what others have closed", steady(daemon))
             soft_limit(daemon, spare)
         connection.request("GET", f"{base}{path}")
         answer = connection.getresponse()
