@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "daemon/feed.h"
 #include "daemon/manager.h"
 
@@ -250,14 +251,9 @@ static int watch(struct acceptor *a, int fd, uint64_t what, struct err *reterr)
 
 static int start_thread(struct acceptor *a, struct err *reterr)
 {
-	pthread_attr_t attr;
-	int r;
+	int r = thread_start(STACK_BYTES, acceptor_thread, a, &a->thread);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&a->thread, &attr, acceptor_thread, a);
-	pthread_attr_destroy(&attr);
-	return r ? err_errno(reterr, r, "start the HTTP server") : 0;
+	return r < 0 ? err_errno(reterr, -r, "start the HTTP server") : 0;
 }
 
 static void acceptor_free(struct acceptor *a)

@@ -4,9 +4,10 @@
 
 #include "api/reply.h"
 #include "base/own.h"
+#include "base/thread.h"
 
-#include <pthread.h>
 #include <semaphore.h>
+#include <stdlib.h>
 
 #define APART_STACK_BYTES (256 << 10)
 
@@ -29,20 +30,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int start(struct apart *a)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, APART_STACK_BYTES);
-	r = pthread_create(&thread, &attr, run, a);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 void request_apart(struct request *rq, void (*work)(struct request *rq),
 		   void (*then)(struct request *rq))
 {
@@ -53,7 +40,7 @@ void request_apart(struct request *rq, void (*work)(struct request *rq),
 	if (a) {
 		*a = (struct apart){.rq = rq, .work = work};
 		sem_init(&a->suspended, 0, 0);
-		r = start(a);
+		r = thread_start(APART_STACK_BYTES, run, a, NULL);
 	}
 	if (r < 0) {
 		free(a);
@@ -64,4 +51,52 @@ void request_apart(struct request *rq, void (*work)(struct request *rq),
 	}
 	request_wait(rq, then);
 	sem_post(&a->suspended);
+}
+
+/* ---- a question to the manager ---- */
+
+struct question {
+	unsigned status;
+	int (*ask)(struct manager *mgr, json_t **ret, struct err *reterr);
+	json_t *answer;
+	int result;
+	struct err err;
+};
+
+static void question_free(void *state)
+{
+	struct question *q = state;
+
+	json_decref(q->answer);
+	free(q);
+}
+
+static void ask(struct request *rq)
+{
+	struct question *q = rq->state;
+
+	q->result = q->ask(rq->api->manager, &q->answer, &q->err);
+}
+
+static void answered(struct request *rq)
+{
+	struct question *q = rq->state;
+
+	if (q->result < 0)
+		reply_error(rq, q->result, &q->err);
+	else
+		reply_json(rq, q->status, TAKE(q->answer));
+}
+
+void request_ask_apart(struct request *rq, unsigned status,
+		       int (*fn)(struct manager *mgr, json_t **ret, struct err *reterr))
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return;
+	*q = (struct question){.status = status, .ask = fn};
+	rq->state = q;
+	rq->state_free = question_free;
+	request_apart(rq, ask, answered);
 }

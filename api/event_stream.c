@@ -75,12 +75,7 @@ static void put_reset(struct event_stream *es)
 
 static int fill_from_database(struct event_stream *es)
 {
-	const struct feed_filter *f = &es->waiter.filter;
-	struct event_filter older = {.run = *f->run ? f->run : NULL,
-				     .job = *f->job ? f->job : NULL,
-				     .kind = *f->kind ? f->kind : NULL,
-				     .since = es->since,
-				     .limit = PAGE};
+	struct event_filter older = events_stored(&es->waiter.filter, es->since, PAGE);
 	OWN(json_decrefp) json_t *page = NULL;
 	struct store_reader *sr;
 	json_t *event;

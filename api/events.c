@@ -45,13 +45,7 @@ static int read_once(struct request *rq, struct poll *p, json_t **ret, int64_t *
 		     struct err *reterr)
 {
 	const struct feed_filter *f = &p->waiter.filter;
-	struct event_filter older = {
-		.run = *f->run ? f->run : NULL,
-		.job = *f->job ? f->job : NULL,
-		.kind = *f->kind ? f->kind : NULL,
-		.since = p->waiter.since,
-		.limit = (int)p->limit,
-	};
+	struct event_filter older = events_stored(f, p->waiter.since, (int)p->limit);
 	OWN(json_decrefp) json_t *page = NULL;
 	int r;
 

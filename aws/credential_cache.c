@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -146,8 +147,7 @@ int aws_credential_cache_new(const struct aws_config *c, struct net *net, int64_
 			     struct aws_credential_cache **ret, struct err *reterr)
 {
 	struct aws_credential_cache *k = calloc(1, sizeof(*k));
-	pthread_attr_t attr;
-	int n;
+	int r;
 
 	if (!k)
 		return err_errno(reterr, ENOMEM, "keep AWS credentials");
@@ -156,13 +156,10 @@ int aws_credential_cache_new(const struct aws_config *c, struct net *net, int64_
 	k->again_us = again_us ? again_us : AWS_KEYS_AGAIN_US;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->changed, NULL);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	n = pthread_create(&k->thread, &attr, credential_cache_thread, k);
-	pthread_attr_destroy(&attr);
-	if (n) {
+	r = thread_start(STACK_BYTES, credential_cache_thread, k, &k->thread);
+	if (r < 0) {
 		free(k);
-		return err_errno(reterr, n, "start the thread of AWS credentials");
+		return err_errno(reterr, -r, "start the thread of AWS credentials");
 	}
 	*ret = k;
 	return 0;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "storage/store_read.h"
 
 #include <inttypes.h>
@@ -54,18 +55,6 @@ static void *check_thread(void *userdata)
 	return NULL;
 }
 
-static int start_thread(struct database_check *c)
-{
-	pthread_attr_t attr;
-	int n;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, CHECK_STACK_BYTES);
-	n = pthread_create(&c->thread, &attr, check_thread, c);
-	pthread_attr_destroy(&attr);
-	return -n;
-}
-
 int database_check_start(const char *data_dir, struct database_check **ret, struct err *reterr)
 {
 	struct database_check *c = calloc(1, sizeof(*c));
@@ -79,7 +68,7 @@ int database_check_start(const char *data_dir, struct database_check **ret, stru
 	c->state = "running";
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->ended, NULL);
-	r = start_thread(c);
+	r = thread_start(CHECK_STACK_BYTES, check_thread, c, &c->thread);
 	if (r < 0) {
 		store_reader_close(c->reader);
 		pthread_cond_destroy(&c->ended);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -159,15 +160,10 @@ static void *refresh_thread(void *userdata)
 
 static int start_thread(struct devices *d)
 {
-	pthread_attr_t attr;
-	int n;
+	int r = thread_start(DEVICES_STACK_BYTES, refresh_thread, d, &d->thread);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, DEVICES_STACK_BYTES);
-	n = pthread_create(&d->thread, &attr, refresh_thread, d);
-	pthread_attr_destroy(&attr);
-	d->has_thread = n == 0;
-	return -n;
+	d->has_thread = r == 0;
+	return r;
 }
 
 static int find_devices(struct devices *d, struct err *reterr)

@@ -23,7 +23,7 @@ struct aws_settings {
 	int64_t poll_us, log_drain_us, log_give_up_us, settle_us, wait_us, endpoint_timeout_us;
 };
 
-/* What is notified, and where. */
+/* The section [notify]: the kinds of messages, and their receivers. */
 enum notify_kind {
 	NOTIFY_RUN_ENDED,
 	NOTIFY_JOB_FAILED,

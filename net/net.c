@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The net thread: its queues, its loop, and curl's sockets and timer on the loop. */
 #include "base/own.h"
+#include "base/thread.h"
 #include "net/internal.h"
 
 #include <string.h>
@@ -201,18 +202,6 @@ static void *net_thread(void *userdata)
 	return NULL;
 }
 
-static int start_thread(struct net *n)
-{
-	pthread_attr_t attr;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&n->thread, &attr, net_thread, n);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 static void net_release(struct net *n)
 {
 	if (n->multi)
@@ -244,7 +233,7 @@ static int set_up(struct net *n)
 	curl_multi_setopt(n->multi, CURLMOPT_TIMERDATA, n);
 	curl_multi_setopt(n->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
 			  (long)n->settings.connections_max);
-	return start_thread(n);
+	return thread_start(STACK_BYTES, net_thread, n, &n->thread);
 }
 
 int net_new(const struct net_settings *settings, struct net **ret, struct err *reterr)

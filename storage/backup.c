@@ -26,17 +26,9 @@ static int copy(struct db *db, const char *path, struct err *reterr)
 static int check(const char *path, struct err *reterr)
 {
 	OWN(db_closep) struct db *db = NULL;
-	OWN(db_releasep) struct db_stmt *q = NULL;
 	int r = db_open(path, DB_READER, &db, reterr);
 
-	if (r >= 0)
-		r = db_first(db, "PRAGMA quick_check(1)", NULL, 0, &q, reterr);
-	if (r < 0)
-		return r;
-	if (r > 0 && str_eq(db_col_text(q, 0), "ok"))
-		return 0;
-	return err_set(reterr, ERR_CORRUPT, "the database is damaged (%s); keep the last backups",
-		       r ? db_col_text(q, 0) : "no answer");
+	return r < 0 ? r : db_quick_check(db, "keep the last backups", reterr);
 }
 
 /* The readers of the copy left these beside it. */

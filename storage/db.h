@@ -128,5 +128,8 @@ void db_end_read(struct db *db);
 /* Move as much of the WAL into the database file as the readers allow. Does not wait for
  * readers. Gives back unused memory of the page cache. */
 void db_checkpoint(struct db *db);
+/* Run SQLite's quick_check: reads the whole file. -ERR_CORRUPT: the message has the first finding
+ * and the remedy. */
+int db_quick_check(struct db *db, const char *remedy, struct err *reterr) MUSTCHECK;
 /* Write a consistent, durable copy to `path`, which must not exist. */
 int db_backup(struct db *db, const char *path, struct err *reterr) MUSTCHECK;

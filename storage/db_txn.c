@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions, checkpoints and copies of a connection. */
+/* Transactions, checkpoints, checks and copies of a connection. */
+#include "base/own.h"
+#include "base/str.h"
 #include "storage/db_parts.h"
 
 #include <assert.h>
@@ -61,6 +63,19 @@ void db_checkpoint(struct db *db)
 {
 	sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	sqlite3_db_release_memory(db->h);
+}
+
+int db_quick_check(struct db *db, const char *remedy, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_first(db, "PRAGMA quick_check(1)", NULL, 0, &q, reterr);
+
+	if (r < 0)
+		return r;
+	if (r > 0 && str_eq(db_col_text(q, 0), "ok"))
+		return 0;
+	return err_set(reterr, ERR_CORRUPT, "the database is damaged (%s); %s",
+		       r ? db_col_text(q, 0) : "no answer", remedy);
 }
 
 /* sqlite3_interrupt() does not reach a copy. */

@@ -2,6 +2,7 @@
 /* The account service: a queue, and a few threads that start with the first query. */
 #include "daemon/account/parts.h"
 
+#include "base/thread.h"
 #include "daemon/core.h"
 
 #include <errno.h>
@@ -67,17 +68,13 @@ static void *account_thread(void *userdata)
 /* Start the threads at the first query; the lock is held. */
 static int start_threads(struct account *a, struct err *reterr)
 {
-	pthread_attr_t attr;
-	int n = 0;
+	int r = 0;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	while (n == 0 && a->threads_n < THREADS) {
-		n = pthread_create(&a->threads[a->threads_n], &attr, account_thread, a);
-		a->threads_n += n == 0;
+	while (r == 0 && a->threads_n < THREADS) {
+		r = thread_start(STACK_BYTES, account_thread, a, &a->threads[a->threads_n]);
+		a->threads_n += r == 0;
 	}
-	pthread_attr_destroy(&attr);
-	return a->threads_n ? 0 : err_errno(reterr, n, "start a thread of the account");
+	return a->threads_n ? 0 : err_errno(reterr, -r, "start a thread of the account");
 }
 
 static int refuse(struct manager *mgr, struct account *a, struct account_query *q)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "daemon/backup/folder.h"
 #include "daemon/core.h"
 #include "storage/backup.h"
@@ -12,6 +13,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #define STACK_BYTES  (512 << 10)
 #define INTERRUPT_US (10 * USEC_PER_MSEC)
@@ -105,9 +107,11 @@ static int open_reader(struct backups *b, struct err *reterr)
 /* {"path", "name", "made_at", "bytes", "removed"} */
 static int make(struct backups *b, json_t **ret, struct err *reterr)
 {
-	OWN(json_decrefp) json_t *all = NULL, *removed = NULL;
+	OWN(json_decrefp) json_t *removed = NULL;
 	char folder[PATH_MAX], name[BACKUP_NAME_MAX], path[PATH_MAX + BACKUP_NAME_MAX];
+	char at[CLOCK_TEXT_LEN];
 	int64_t now = clock_now_us();
+	struct stat st;
 	int r = backup_folder(b->set, folder, sizeof(folder), reterr);
 
 	if (r >= 0)
@@ -119,14 +123,13 @@ static int make(struct backups *b, json_t **ret, struct err *reterr)
 		return r;
 	b->newest_us = now;
 	r = backup_remove_old(folder, b->set->backups_kept, &removed, reterr);
-	if (r >= 0)
-		r = backup_list(folder, &all, reterr);
 	if (r < 0)
 		return r;
 	str_must_format(path, sizeof(path), "%s/%s", folder, name);
-	*ret = json_deep_copy(json_array_get(all, 0));
-	json_object_set_new(*ret, "path", json_string(path));
-	json_object_set(*ret, "removed", removed);
+	if (stat(path, &st) < 0)
+		return err_errno(reterr, errno, "read %s", path);
+	*ret = json_pack("{ss ss sI ss sO}", "name", name, "made_at", clock_format(at, now),
+			 "bytes", (json_int_t)st.st_size, "path", path, "removed", removed);
 	log_event(LOG_LEVEL_INFO, "backup", "path=%s bytes=%" PRId64 " removed=%zu", path,
 		  json_get_int(*ret, "bytes", 0), json_array_size(removed));
 	return 0;
@@ -182,20 +185,6 @@ static void *scheduled(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct backups *b)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&thread, &attr, scheduled, b);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 /* The clock may have been set back behind the newest backup: then one is due, too. */
 static bool is_due(const struct backups *b)
 {
@@ -213,7 +202,7 @@ void backups_tick(struct manager *mgr)
 
 	if (!is_due(b) || enter(b, &err) < 0)
 		return;
-	r = start_thread(b);
+	r = thread_start(STACK_BYTES, scheduled, b, NULL);
 	if (r < 0)
 		leave(b, err_errno(&err, -r, "start the backup"), &err);
 }

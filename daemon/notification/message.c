@@ -176,7 +176,7 @@ static int of_run(const struct notify_settings *set, struct store_reader *sr, co
 	return 0;
 }
 
-/* A job that failed while its run goes on; the message of a run's end has the job, too. */
+/* The message of a failed job. None if its run has ended: the run's message names the job. */
 static int of_job(const struct notify_settings *set, struct store_reader *sr, const json_t *event,
 		  json_t **ret, struct err *reterr)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a notification says: which events matter, and the JSON of docs/notifications.md. */
+/* Chooses the events that are notified, and builds their messages: the JSON of
+ * docs/notifications.md. */
 #pragma once
 
 #include "base/err.h"

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "daemon/core.h"
 #include "daemon/feed.h"
 #include "daemon/notification/conditions.h"
@@ -305,18 +306,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct notifier *n)
-{
-	pthread_attr_t attr;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	r = pthread_create(&n->thread, &attr, run, n);
-	pthread_attr_destroy(&attr);
-	return -r;
-}
-
 static void notifier_free(struct notifier *n)
 {
 	store_reader_close(n->reader);
@@ -347,7 +336,7 @@ int notifier_start(struct manager *mgr, struct notifier **ret, struct err *reter
 	r = store_reader_open(mgr->settings->data_dir, &n->reader, reterr);
 	if (r >= 0)
 		r = store_read_notified(n->reader, &n->since, reterr);
-	if (r >= 0 && (r = start_thread(n)) < 0)
+	if (r >= 0 && (r = thread_start(STACK_BYTES, run, n, &n->thread)) < 0)
 		err_errno(reterr, -r, "start the notifier");
 	if (r < 0) {
 		notifier_free(n);

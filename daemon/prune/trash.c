@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "base/tree.h"
 #include "storage/store.h"
 #include "wire/execution.h"
@@ -324,18 +325,6 @@ static void make_folders(int data)
 	trash_folders_done(&f);
 }
 
-static int start_thread(struct trash *t)
-{
-	pthread_attr_t attr;
-	int n;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, TRASH_STACK_BYTES);
-	n = pthread_create(&t->thread, &attr, trash_thread, t);
-	pthread_attr_destroy(&attr);
-	return -n;
-}
-
 static void trash_free(struct trash *t)
 {
 	closep(&t->data);
@@ -359,7 +348,7 @@ int trash_open(const char *data_dir, void (*done)(void *userdata, struct removal
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->news, NULL);
 	t->data = open(data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = t->data < 0 ? -errno : start_thread(t);
+	r = t->data < 0 ? -errno : thread_start(TRASH_STACK_BYTES, trash_thread, t, &t->thread);
 	if (r >= 0)
 		make_folders(t->data);
 	if (r < 0) {

@@ -3,6 +3,7 @@
 #include "daemon/sagemaker/log_search.h"
 
 #include "base/own.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 
@@ -47,17 +48,13 @@ static void *search_thread(void *userdata)
 
 static int start_thread(struct log_search *s, struct err *reterr)
 {
-	pthread_attr_t attr;
-	int n;
+	int r;
 
 	if (s->started)
 		return 0;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	n = pthread_create(&s->thread, &attr, search_thread, s);
-	pthread_attr_destroy(&attr);
-	s->started = n == 0;
-	return n == 0 ? 0 : err_errno(reterr, n, "start the thread that searches logs");
+	r = thread_start(STACK_BYTES, search_thread, s, &s->thread);
+	s->started = r == 0;
+	return r == 0 ? 0 : err_errno(reterr, -r, "start the thread that searches logs");
 }
 
 int log_search_add(struct log_search *s, struct log_search_task *t, struct err *reterr)

@@ -57,16 +57,7 @@ void store_reader_close(struct store_reader *sr)
 
 int store_reader_check(struct store_reader *sr, struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
-	int r = db_first(sr->db, "PRAGMA quick_check(1)", NULL, 0, &q, reterr);
-
-	if (r < 0)
-		return r;
-	if (r > 0 && str_eq(db_col_text(q, 0), "ok"))
-		return 0;
-	return err_set(reterr, ERR_CORRUPT,
-		       "the database is damaged (%s); stop the daemon and restore a backup",
-		       r ? db_col_text(q, 0) : "no answer");
+	return db_quick_check(sr->db, "stop the daemon and restore a backup", reterr);
 }
 
 void store_reader_interrupt(struct store_reader *sr)

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +98,14 @@ class Daemon(trainyardd.Daemon):
             self.cancel_all()
             assert self.end(signal.SIGTERM) == 0, self.log_tail()
         self.clean_up()
+
+
+def trainyard(daemon, *words):
+    """(exit status, stdout and stderr) of the command line client at this daemon."""
+    done = subprocess.run([trainyardd.BUILD / "cli/trainyard", *words], text=True,
+                          capture_output=True, env={**os.environ, "TRAINYARD_URL": daemon.url},
+                          timeout=DEADLINE_S, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 @contextmanager

@@ -5,21 +5,14 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
 import threading
 
 import pytest
 
-from client import check, closed, short_lived
-from trainyardd import BUILD, wait_for
+from client import check, closed, short_lived, trainyard
+from trainyardd import wait_for
 
 NAME = re.compile(r"trainyard-\d{8}T\d{6}\.\d{3}Z\.db")
-
-
-def trainyard(daemon, *words):
-    done = subprocess.run([BUILD / "cli/trainyard", *words], text=True, capture_output=True,
-                          env={**os.environ, "TRAINYARD_URL": daemon.url}, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
 
 
 def rows(path):

@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from client import short_lived
+from client import short_lived, trainyard
 from trainyardd import BUILD, wait_for
 
 SECRET = "topic-nobody-may-read"
@@ -62,12 +62,6 @@ def program(folder, text):
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return path
-
-
-def trainyard(daemon, *words):
-    done = subprocess.run([BUILD / "cli/trainyard", *words], text=True, capture_output=True,
-                          env={**os.environ, "TRAINYARD_URL": daemon.url}, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
 
 
 def test_the_end_of_a_run_is_sent_with_the_log_of_what_failed(receiver, script):

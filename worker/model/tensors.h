@@ -15,8 +15,8 @@
 
 #define MODEL_NAME_MAX 160
 
-/* What a caller does with a parameter. `tensor` has the shape that config.json needs; NULL: the
- * parameter is to be initialised. Return 0 or a negative error. */
+/* Called for each parameter. `tensor` has the shape that config.json needs. NULL: there is none, so
+ * initialise the parameter. Return 0 or a negative error. */
 typedef int (*model_tensor_fn)(void *ctx, enum torch_param kind, int layer,
 			       const struct st_tensor *tensor, struct err *reterr);
 
