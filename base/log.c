@@ -21,7 +21,7 @@
 #define LOG_LINE_MAX 2048 /* below PIPE_BUF: a pipe takes the whole line or nothing */
 #define LOG_NOTE_MAX 128
 
-static enum log_level max_level = LOG_LEVEL_INFO;
+static _Atomic(enum log_level) max_level = LOG_LEVEL_INFO;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned long long left_out; /* dropped lines; guarded by the lock */
 

@@ -10,12 +10,14 @@
 #include "config/internal.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
 
 #define KEY_TEXT_MAX  160
 #define ENV_PREFIX    "TRAINYARD_"
 #define MODELS	      "models"
 #define MODELS_PREFIX ENV_PREFIX "MODELS_"
+#define BESIDE	      "conf.d" /* folder beside the file */
 
 extern char **environ;
 
@@ -51,7 +53,8 @@ const size_t config_keys_n = KEYS;
 /* State of one load. */
 struct load {
 	struct config *cfg;
-	bool in_file[KEYS]; /* keys that the file has already set */
+	/* keys and models that the file has already set */
+	bool in_file[KEYS], model_in_file[CONFIG_MODELS_MAX];
 };
 
 static const struct config_key *find_key(const char *section, const char *name)
@@ -97,9 +100,20 @@ static bool model_name_ok(const char *s)
 	return true;
 }
 
+/* NULL if there is none. */
+static struct config_model *find_model(struct config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->models_n; i++)
+		if (str_eq(name, cfg->models[i].name))
+			return &cfg->models[i];
+	return NULL;
+}
+
 static int set_model(struct config *cfg, const char *name, const char *dir, struct err *reterr)
 {
-	struct config_model *m = NULL;
+	struct config_model *m = find_model(cfg, name);
+	char path[CONFIG_VALUE_MAX + 1];
+	int r;
 
 	if (!model_name_ok(name))
 		return err_set(reterr, ERR_INVALID,
@@ -109,13 +123,9 @@ static int set_model(struct config *cfg, const char *name, const char *dir, stru
 	if (!*dir)
 		return err_set(reterr, ERR_INVALID,
 			       "models.%s: the value is empty; give the model's directory", name);
-	if (*dir == '~')
-		return err_set(reterr, ERR_INVALID,
-			       "models.%s: '%s': write the whole path: '~' is not replaced here",
-			       name, dir);
-	for (size_t i = 0; i < cfg->models_n; i++)
-		if (str_eq(name, cfg->models[i].name))
-			m = &cfg->models[i];
+	r = config_expand_home("models", dir, path, reterr);
+	if (r < 0)
+		return r;
 	if (!m && cfg->models_n == CONFIG_MODELS_MAX)
 		return err_set(reterr, ERR_INVALID,
 			       "models.%s: the section has more than %d models; remove some, or "
@@ -126,8 +136,24 @@ static int set_model(struct config *cfg, const char *name, const char *dir, stru
 		m->name = strdup(name);
 	}
 	free(m->dir);
-	m->dir = strdup(dir);
+	m->dir = strdup(path);
 	return m->name && m->dir ? 0 : err_errno(reterr, ENOMEM, "hold models.%s", name);
+}
+
+static int set_value(struct config *cfg, const struct config_key *key, const char *text,
+		     struct err *reterr)
+{
+	char **to = &cfg->texts[key - config_keys], *copy;
+	int r = config_value_set(cfg, key, text, reterr);
+
+	if (r < 0)
+		return r;
+	copy = strdup(text);
+	if (!copy)
+		return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
+	free(*to);
+	*to = copy;
+	return 0;
 }
 
 static int set_key(struct config *cfg, const char *section, const char *name, const char *value,
@@ -137,25 +163,58 @@ static int set_key(struct config *cfg, const char *section, const char *name, co
 
 	if (str_eq(section, MODELS))
 		return set_model(cfg, name, value, reterr);
-	return key ? config_value_set(cfg, key, value, reterr) : unknown_key(section, name, reterr);
+	return key ? set_value(cfg, key, value, reterr) : unknown_key(section, name, reterr);
 }
 
-/* Handle a line of the file. A repeated key is refused. */
+/* True if the file has set this before; false notes that it has now. */
+static bool noted(bool *was)
+{
+	bool twice = *was;
+
+	*was = true;
+	return twice;
+}
+
+/* Handle a line of a file. A key that the same file repeats is refused. */
 static int set_line(void *userdata, const char *section, const char *name, const char *value,
 		    struct err *reterr)
 {
 	struct load *load = userdata;
 	const struct config_key *key = find_key(section, name);
-	bool twice = key && load->in_file[key - config_keys];
+	int r = set_key(load->cfg, section, name, value, reterr);
 
-	for (size_t i = 0; str_eq(section, MODELS) && i < load->cfg->models_n; i++)
-		twice |= str_eq(name, load->cfg->models[i].name);
-	if (twice)
-		return err_set(reterr, ERR_INVALID, "%s.%s is set twice; remove one of the two",
-			       section, name);
-	if (key)
-		load->in_file[key - config_keys] = true;
-	return set_key(load->cfg, section, name, value, reterr);
+	if (r >= 0 &&
+	    noted(key ? &load->in_file[key - config_keys]
+		      : &load->model_in_file[find_model(load->cfg, name) - load->cfg->models]))
+		r = err_set(reterr, ERR_INVALID, "%s.%s is set twice; remove one of the two",
+			    section, name);
+	return r;
+}
+
+static int read_file(void *userdata, const char *path, struct err *reterr)
+{
+	struct load load = {.cfg = userdata};
+
+	return config_file_read(path, set_line, &load, reterr);
+}
+
+static int from_files(struct config *cfg, const struct config_files *files, struct err *reterr)
+{
+	const char *slash = files->file ? strrchr(files->file, '/') : NULL;
+	char beside[PATH_MAX];
+	int r = 0;
+
+	if (files->vendor_dir)
+		r = config_folder_read(files->vendor_dir, read_file, cfg, reterr);
+	if (r < 0 || !files->file)
+		return r;
+	r = read_file(cfg, files->file, reterr);
+	if (r < 0)
+		return r;
+	if (!str_format(beside, sizeof(beside), "%.*s" BESIDE,
+			slash ? (int)(slash + 1 - files->file) : 0, files->file))
+		return err_set(reterr, ERR_INVALID, "the path '%s' is too long", files->file);
+	return config_folder_read(beside, read_file, cfg, reterr);
 }
 
 static void env_name(const struct config_key *key, char *buf, size_t size)
@@ -203,7 +262,7 @@ static int from_environment(struct config *cfg, struct err *reterr)
 		value = getenv(name);
 		if (!value)
 			continue;
-		r = config_value_set(cfg, &config_keys[i], value, reterr);
+		r = set_value(cfg, &config_keys[i], value, reterr);
 		if (r < 0)
 			return err_ctx(reterr, r, "%s", name);
 	}
@@ -232,19 +291,19 @@ static int check(const struct config *cfg, struct err *reterr)
 	return 0;
 }
 
-int config_load(const char *file, const char *const *overrides, struct config **ret,
+int config_load(const struct config_files *files, const char *const *overrides, struct config **ret,
 		struct err *reterr)
 {
 	OWN(config_freep) struct config *cfg = calloc(1, sizeof(*cfg));
-	struct load load = {.cfg = cfg};
 	int r = 0;
 
-	if (!cfg || !(cfg->models = calloc(CONFIG_MODELS_MAX, sizeof(*cfg->models))))
+	if (!cfg || !(cfg->models = calloc(CONFIG_MODELS_MAX, sizeof(*cfg->models))) ||
+	    !(cfg->texts = calloc(KEYS, sizeof(*cfg->texts))))
 		return err_errno(reterr, ENOMEM, "hold the configuration");
 	for (size_t i = 0; i < KEYS && r >= 0; i++)
-		r = config_value_set(cfg, &config_keys[i], config_keys[i].fallback, reterr);
-	if (r >= 0 && file)
-		r = config_file_read(file, set_line, &load, reterr);
+		r = set_value(cfg, &config_keys[i], config_keys[i].fallback, reterr);
+	if (r >= 0)
+		r = from_files(cfg, files, reterr);
 	if (r >= 0)
 		r = from_environment(cfg, reterr);
 	for (; r >= 0 && overrides && *overrides; overrides++)
@@ -261,8 +320,12 @@ void config_free(struct config *cfg)
 {
 	if (!cfg)
 		return;
-	for (size_t i = 0; i < KEYS; i++)
+	for (size_t i = 0; i < KEYS; i++) {
 		config_value_done(cfg, &config_keys[i]);
+		if (cfg->texts)
+			free(cfg->texts[i]);
+	}
+	free(cfg->texts);
 	for (size_t i = 0; i < cfg->models_n; i++) {
 		free(cfg->models[i].name);
 		free(cfg->models[i].dir);
@@ -281,17 +344,20 @@ void config_print(struct buf *out)
 	const char *section = "";
 	char env[KEY_TEXT_MAX];
 
-	buf_puts(out, "# Configuration of trainyardd. Every key can also come from the "
-		      "environment, which "
-		      "wins.\n");
+	buf_puts(
+		out,
+		"# Configuration of trainyardd. Every key can also come from the "
+		"environment, which "
+		"wins.\n# Keys marked 'reload' take effect on SIGHUP (systemctl reload trainyard), "
+		"all others at the next start.\n");
 	for (size_t i = 0; i < KEYS; i++) {
 		const struct config_key *key = &config_keys[i];
 
 		if (!str_eq(section, key->section))
 			buf_printf(out, "\n[%s]\n", section = key->section);
 		env_name(key, env, sizeof(env));
-		buf_printf(out, "# %s\n# (%s)\n#%s = %s\n", key->help, env, key->name,
-			   key->fallback);
+		buf_printf(out, "# %s\n# (%s%s)\n#%s = %s\n", key->help, env,
+			   key->reloadable ? "; reload" : "", key->name, key->fallback);
 	}
 	buf_puts(out,
 		 "\n[models]\n# Names for model directories, any number; specs may use the name.\n"

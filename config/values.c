@@ -11,6 +11,7 @@
 #include "config/internal.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <string.h>
 
 #define LIST_MAX 64
@@ -58,20 +59,66 @@ static int set_text(struct config *cfg, const struct config_key *key, const char
 	return 0;
 }
 
-#define HOME_REMEDY "write the whole path: '~' is not replaced here"
+/* The home directory of this user, into buf; false if it has none. */
+static bool find_home(char buf[CONFIG_VALUE_MAX + 1])
+{
+	const char *set = getenv("HOME");
+	char space[4096];
+	struct passwd entry, *found = NULL;
+
+	if (!set || *set != '/') {
+		if (getpwuid_r(getuid(), &entry, space, sizeof(space), &found) != 0 || !found)
+			return false;
+		set = found->pw_dir;
+	}
+	return str_copy(buf, CONFIG_VALUE_MAX + 1, set);
+}
+
+int config_expand_home(const char *key, const char *text, char buf[CONFIG_VALUE_MAX + 1],
+		       struct err *reterr)
+{
+	char home[CONFIG_VALUE_MAX + 1];
+
+	if (*text != '~') {
+		str_must_format(buf, CONFIG_VALUE_MAX + 1, "%s", text);
+		return 0;
+	}
+	if (text[1] && text[1] != '/')
+		return err_set(reterr, ERR_INVALID,
+			       "%s: '%.128s': only '~/' is replaced, by the home directory of the "
+			       "daemon's user; write the whole path",
+			       key, text);
+	if (!find_home(home) || !str_format(buf, CONFIG_VALUE_MAX + 1, "%s%s", home, text + 1))
+		return err_set(reterr, ERR_INVALID,
+			       "%s: '%.128s': the home directory of the daemon's user is unknown "
+			       "or too long; write the whole path",
+			       key, text);
+	return 0;
+}
+
+/* config_expand_home() for a key. */
+static int expand(const struct config_key *key, const char *text, char buf[CONFIG_VALUE_MAX + 1],
+		  struct err *reterr)
+{
+	char name[64];
+
+	str_must_format(name, sizeof(name), "%s.%s", key->section, key->name);
+	return config_expand_home(name, text, buf, reterr);
+}
 
 /* "$NAME/rest": use the variable's first path and the rest, or "" if the variable is not set. */
 static int set_path(struct config *cfg, const struct config_key *key, const char *text,
 		    struct err *reterr)
 {
-	char name[64], path[CONFIG_VALUE_MAX];
+	char name[64], path[CONFIG_VALUE_MAX + 1];
 	size_t n = strcspn(text, "/");
 	const char *value;
+	int r;
 
-	if (*text == '~')
-		return refuse(key, text, HOME_REMEDY, reterr);
-	if (*text != '$' || n > sizeof(name))
-		return set_text(cfg, key, text, reterr);
+	if (*text != '$' || n > sizeof(name)) {
+		r = expand(key, text, path, reterr);
+		return r < 0 ? r : set_text(cfg, key, path, reterr);
+	}
 	memcpy(name, text + 1, n - 1);
 	name[n - 1] = '\0';
 	value = getenv(name);
@@ -99,21 +146,24 @@ static int set_list(struct config *cfg, const struct config_key *key, const char
 		    struct err *reterr)
 {
 	OWN(list_freep) char **list = calloc(LIST_MAX + 1, sizeof(*list));
-	char ***to = field(cfg, key);
+	char ***to = field(cfg, key), item[CONFIG_VALUE_MAX + 1], path[CONFIG_VALUE_MAX + 1];
 	size_t n = 0;
+	int r;
 
 	if (!list)
 		return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
 	while (*text) {
 		size_t len = strcspn(text, ":");
 
-		if (*text == '~')
-			return refuse(key, text, HOME_REMEDY, reterr);
 		if (len && n == LIST_MAX)
 			return err_set(reterr, ERR_INVALID,
 				       "%s.%s has more than %d entries; remove some", key->section,
 				       key->name, LIST_MAX);
-		if (len && !(list[n++] = strndup(text, len)))
+		str_must_format(item, sizeof(item), "%.*s", (int)len, text);
+		r = expand(key, item, path, reterr);
+		if (r < 0)
+			return r;
+		if (len && !(list[n++] = strdup(path)))
 			return err_errno(reterr, ENOMEM, "hold %s.%s", key->section, key->name);
 		text += len + (text[len] == ':');
 	}
@@ -257,4 +307,34 @@ void config_value_done(struct config *cfg, const struct config_key *key)
 	case CONFIG_DURATION:
 		return;
 	}
+}
+
+static bool same_list(char *const *a, char *const *b)
+{
+	while (*a && *b && str_eq(*a, *b))
+		a++, b++;
+	return !*a && !*b;
+}
+
+bool config_value_equal(const struct config *a, const struct config *b,
+			const struct config_key *key)
+{
+	const void *x = (const char *)a + key->offset, *y = (const char *)b + key->offset;
+
+	switch (key->type) {
+	case CONFIG_STRING:
+	case CONFIG_PATH:
+	case CONFIG_ADDRESS:
+	case CONFIG_LEVEL:
+		return str_eq(*(char *const *)x, *(char *const *)y);
+	case CONFIG_LIST:
+		return same_list(*(char **const *)x, *(char **const *)y);
+	case CONFIG_INT:
+		return *(const int *)x == *(const int *)y;
+	case CONFIG_BYTES:
+	case CONFIG_MONEY:
+	case CONFIG_DURATION:
+		return *(const int64_t *)x == *(const int64_t *)y;
+	}
+	return false;
 }

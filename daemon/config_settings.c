@@ -167,28 +167,18 @@ static void fill_aws(const struct config *cfg, struct machine_settings *m)
 	};
 }
 
-static void fill(const struct config *cfg, struct machine_settings *m)
+void settings_take(const struct config *cfg, struct settings *s)
 {
 	int cpus = usable_cpus(), slots = cfg->local_cpu_slots;
 	int share = slots > 1 ? cpus / slots : cpus;
-	struct settings *s = &m->s;
 
-	s->data_dir = m->data_dir;
-	s->base_dir = m->base_dir;
-	s->worker = m->worker;
-	s->shim = m->shim;
 	s->python = cfg->local_python;
 	s->interpreters = (const char *const *)cfg->local_interpreters;
-	s->nvml_library = cfg->local_nvml_library;
-#ifdef TRAINYARD_NATIVE
-	s->native = true;
-#endif
 	s->cpu_slots = slots;
 	s->cpus_per_slot = cfg->local_cpus_per_slot ? cfg->local_cpus_per_slot
 			   : share > 0		    ? share
 						    : 1;
 	s->cpu_endpoints_max = cfg->local_cpu_endpoints_max;
-	s->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	s->gpu_memory_margin_bytes = cfg->local_gpu_memory_margin_bytes;
 	s->log_max_bytes = cfg->local_log_max_bytes;
 	s->stop_grace_us = cfg->local_stop_grace_ms * USEC_PER_MSEC;
@@ -202,9 +192,6 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->events_keep_us = cfg->retention_events_days * DAY_US;
 	s->keep_runs_us = cfg->retention_older_us;
 	s->keep_runs = cfg->retention_keep;
-	s->keep_look_us = DAY_US;
-	s->aws_region = m->aws ? aws_config_region(m->aws) : "";
-	s->prices = m->prices;
 	s->money_job_max = cfg->money_job_max_micro_usd;
 	s->money_day_max = cfg->money_day_max_micro_usd;
 	s->money_month_max = cfg->money_month_max_micro_usd;
@@ -215,6 +202,25 @@ static void fill(const struct config *cfg, struct machine_settings *m)
 	s->max_ratio = cfg->local_max_ratio;
 	s->allow_private_urls = cfg->local_allow_private_urls;
 	s->disk_free_min_bytes = cfg->local_disk_free_min_bytes;
+}
+
+/* The settings that last until the end of the daemon. */
+static void fill(const struct config *cfg, struct machine_settings *m)
+{
+	struct settings *s = &m->s;
+
+	s->data_dir = m->data_dir;
+	s->base_dir = m->base_dir;
+	s->worker = m->worker;
+	s->shim = m->shim;
+	s->nvml_library = cfg->local_nvml_library;
+#ifdef TRAINYARD_NATIVE
+	s->native = true;
+#endif
+	s->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+	s->keep_look_us = DAY_US;
+	s->aws_region = m->aws ? aws_config_region(m->aws) : "";
+	s->prices = m->prices;
 	s->backup_dir = cfg->backup_dir;
 	s->backup_every_us = cfg->backup_every_us;
 	s->backups_kept = cfg->backup_keep;
@@ -254,6 +260,7 @@ int settings_make(const struct config *cfg, struct machine_settings *ret, struct
 				  cfg->notify_on, &ret->s.notify, reterr))
 		return -ERR_INVALID;
 	read_aws(cfg, ret);
+	settings_take(cfg, &ret->s);
 	fill(cfg, ret);
 	fill_aws(cfg, ret);
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns the configuration into the manager's settings: makes paths absolute and fills in defaults
- * that depend on the machine. main.c calls this at the start. */
+ * that depend on the machine. main.c calls this at the start, configuration.c on SIGHUP. */
 #pragma once
 
 #include "base/err.h"
@@ -22,6 +22,9 @@ struct machine_settings {
 /* Fill in the settings and create the data directory. -ERR_INVALID: the message names the key. */
 int settings_make(const struct config *cfg, struct machine_settings *ret,
 		  struct err *reterr) MUSTCHECK;
+/* Copy the values of the reloadable keys (keys.def), except money.prices and log.level. The strings
+ * are borrowed from the configuration. */
+void settings_take(const struct config *cfg, struct settings *s);
 /* Find the real path of a program: the configured one, else the one beside the daemon. The caller
  * frees *ret. */
 int settings_find_program(const char *configured, const char *name, const char *key, char **ret,

@@ -18,6 +18,7 @@
 #include "daemon/devices.h"
 #include "daemon/figures.h"
 #include "daemon/manager.h"
+#include "daemon/run.h"
 #include "daemon/settings.h"
 #include "daemon/txn.h"
 #include "jobs/reason.h"
@@ -119,7 +120,7 @@ struct pruner;
 struct backups;
 
 struct manager {
-	const struct settings *settings;
+	const struct settings *_Atomic settings; /* reload.c replaces it; any thread reads it */
 	struct store *store;
 	struct feed *feed;
 	struct net *net;
@@ -135,6 +136,8 @@ struct manager {
 	struct spare_descriptors spare; /* reserve for starting executions */
 	char boot_id[BOOT_ID_LEN];
 	bool ready, stopping;
+	manager_reload_fn reload; /* reload.c; NULL: none */
+	void *reload_data;
 	bool ends_only; /* True after manager_new_ending() */
 	bool adopts;	/* True if orphans of its executions become its children */
 

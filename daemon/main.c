@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "daemon/config_check.h"
 #include "daemon/config_settings.h"
+#include "daemon/configuration.h"
 #include "daemon/options.h"
 #include "daemon/run.h"
 #include "daemon/systemd.h"
@@ -46,8 +47,21 @@ static void set_up_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(const struct config *cfg, const struct settings *set, struct err *reterr)
+/* Block SIGHUP before any thread starts, as set_up_signals() does the others. `--adopt` does not:
+ * the end of its terminal ends it. */
+static void block_hangup(void)
 {
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static int serve(const struct options *opt, const struct config *cfg, const struct settings *set,
+		 struct err *reterr)
+{
+	OWN(configuration_done) struct configuration again = {.opt = opt, .cfg = cfg, .set = set};
 	struct api_config http = {
 		.listen = cfg->http_listen,
 		.socket_path = cfg->http_socket,
@@ -61,11 +75,15 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 	};
 	struct manager *manager = NULL;
 	struct api *api = NULL;
-	int r = manager_new(set, &manager, reterr);
+	int r;
 
+	block_hangup();
+	r = manager_new(set, &manager, reterr);
 	if (r < 0)
 		return r;
-	r = api_start(&http, manager, &api, reterr);
+	r = manager_on_hangup(manager, configuration_reload, &again, reterr);
+	if (r >= 0)
+		r = api_start(&http, manager, &api, reterr);
 	if (r >= 0) {
 		printf("listening on %s\n", api_url(api));
 		fflush(stdout);
@@ -78,34 +96,6 @@ static int serve(const struct config *cfg, const struct settings *set, struct er
 		_exit(EXIT_FAILURE);
 	manager_free(manager);
 	return r;
-}
-
-/* Options of the command line override the configuration. */
-static int load_config(const struct options *opt, struct config **ret, struct err *reterr)
-{
-	const struct {
-		const char *key, *value;
-	} given[] = {
-		{"daemon.data_dir", opt->data_dir},
-		{"http.listen", opt->listen},
-		{"http.socket", opt->socket},
-		{"log.level", opt->log_level},
-	};
-	char texts[ARRAY_LEN(given)][CONFIG_VALUE_MAX];
-	const char *overrides[ARRAY_LEN(given) + 1] = {0};
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(given); i++) {
-		if (!given[i].value)
-			continue;
-		if (snprintf(texts[n], sizeof(texts[n]), "%s=%s", given[i].key, given[i].value) >=
-		    (int)sizeof(texts[n]))
-			return err_set(reterr, ERR_LIMIT, "the value of %s is too long",
-				       given[i].key);
-		overrides[n] = texts[n];
-		n++;
-	}
-	return config_load(opt->config_file, overrides, ret, reterr);
 }
 
 /* A text on a full disk must not look complete. */
@@ -141,7 +131,6 @@ static int run(int argc, char **argv, struct err *reterr)
 {
 	OWN(config_freep) struct config *cfg = NULL;
 	OWN(settings_done) struct machine_settings m = {0};
-	enum log_level level;
 	struct options opt;
 	int r = options_parse(argc, argv, &opt, reterr);
 
@@ -150,21 +139,20 @@ static int run(int argc, char **argv, struct err *reterr)
 	if (opt.help_config)
 		return print_keys(reterr);
 	umask(077);
-	r = load_config(&opt, &cfg, reterr);
+	r = configuration_load(&opt, &cfg, reterr);
 	if (r >= 0 && opt.check)
 		return check(cfg, reterr);
 	if (r >= 0)
 		r = settings_make(cfg, &m, reterr);
 	if (r < 0)
 		return r;
-	if (log_level_parse(cfg->log_level, &level) >= 0)
-		log_set_level(level);
+	configuration_set_log_level(cfg);
 	set_up_memory();
 	set_up_signals();
 	log_event(LOG_LEVEL_INFO, "limits", "descriptors=%" PRId64, descriptors_raise());
 	if (opt.adopts)
 		return adopt_run(&m.s, &opt.adopt, reterr);
-	return serve(cfg, &m.s, reterr);
+	return serve(&opt, cfg, &m.s, reterr);
 }
 
 int main(int argc, char **argv)

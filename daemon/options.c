@@ -10,7 +10,9 @@
 static const char help[] =
 	"usage: trainyardd [OPTION...]\n\nThe Trainyard daemon: takes pipelines over HTTP, keeps "
 	"them in SQLite, runs their jobs.\n\n  --config FILE        read the configuration from "
-	"FILE\n  --data-dir DIR       keep the database and the executions in DIR "
+	"FILE, and then *.conf of the\n                       folder "
+	"conf.d beside it\n  --vendor-dir DIR     read *.conf of DIR before; packages put files "
+	"there\n  --data-dir DIR       keep the database and the executions in DIR "
 	"(daemon.data_dir)\n  --listen ADDR:PORT   listen on TCP (http.listen); port 0 picks a "
 	"free port\n  --socket PATH        listen on a unix socket, too (http.socket)\n  "
 	"--log-level LEVEL    error, warning, info or debug (log.level)\n  --adopt[=WHAT]       "
@@ -25,10 +27,11 @@ static const char help[] =
 	"and end\n  --version, --help    print the version or this text, and end\n\nEvery key can "
 	"also come from the environment, as TRAINYARD_SECTION_KEY. The daemon prints\n`listening "
 	"on http://ADDR:PORT` when it is ready. SIGTERM stops the daemon; running jobs go on,\nand "
-	"the next start finds them again.\n";
+	"the next start finds them again. SIGHUP reads the configuration again.\n";
 
 enum {
 	OPT_CONFIG = 256,
+	OPT_VENDOR_DIR,
 	OPT_DATA_DIR,
 	OPT_LISTEN,
 	OPT_SOCKET,
@@ -45,6 +48,7 @@ enum {
 
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, OPT_CONFIG},
+	{"vendor-dir", required_argument, NULL, OPT_VENDOR_DIR},
 	{"data-dir", required_argument, NULL, OPT_DATA_DIR},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"socket", required_argument, NULL, OPT_SOCKET},
@@ -88,6 +92,9 @@ static int take_option(int opt, struct options *ret)
 	switch (opt) {
 	case OPT_CONFIG:
 		ret->config_file = optarg;
+		return 0;
+	case OPT_VENDOR_DIR:
+		ret->vendor_dir = optarg;
 		return 0;
 	case OPT_DATA_DIR:
 		ret->data_dir = optarg;

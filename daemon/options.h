@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 struct options {
-	const char *config_file;			    /* NULL: none */
+	const char *config_file, *vendor_dir;		    /* NULL: none */
 	const char *data_dir, *listen, *socket, *log_level; /* NULL: not given */
 	bool check;	  /* True to check the configuration and exit */
 	bool help_config; /* True to print all keys and exit */

@@ -2,12 +2,26 @@
 /* Calls sd_notify(3). The watchdog is reset only if systemd asks for it. */
 #include "daemon/systemd.h"
 
+#include "base/clock.h"
+
+#include <inttypes.h>
 #include <stddef.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 void systemd_state(const char *state)
 {
 	sd_notify(0, state);
+}
+
+void systemd_reloading(void)
+{
+	struct timespec now = {0};
+
+	/* systemd compares this clock, not the one of clock_mono_us() */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		   now.tv_sec * USEC_PER_SEC + now.tv_nsec / 1000);
 }
 
 void systemd_watchdog(void)

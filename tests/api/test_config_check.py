@@ -75,11 +75,13 @@ two = /nonexistent/model
 
 @pytest.mark.parametrize("text, key", [
     ("[local]\nbase_dir = ~/work\n", "local.base_dir"),
-    ("[local]\nroots = /home:~/data\n", "local.roots"),
-    ("[models]\nminilm = ~/minilm\n", "models.minilm")])
-def test_a_tilde_is_found(tmp_path, text, key):
-    status, _, err = check(tmp_path, text)
-    assert status == 1 and key in err and "write the whole path" in err
+    ("[local]\nroots = /usr:~/work\n", "local.roots"),
+    ("[models]\nminilm = ~/work\n", "models.minilm")])
+def test_a_tilde_is_the_home_directory(tmp_path, text, key):
+    _, out, _ = check(tmp_path, text, HOME=str(tmp_path))
+    assert f"{key}: '{tmp_path}/work': No such file" in out
+    status, _, err = check(tmp_path, text.replace("~/", "~me/"), HOME=str(tmp_path))
+    assert status == 1 and f"{key.split('.')[0]}" in err and "only '~/' is replaced" in err
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["--help-config"],

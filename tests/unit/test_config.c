@@ -19,8 +19,10 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const with_dir[] = {"daemon.data_dir=/data", NULL};
+static const struct config_files none = {0};
 
 struct place {
 	char dir[64], file[96];
@@ -49,13 +51,14 @@ static int tear_down(void **state)
 static struct config *load(void **state, const char *text, const char *const *overrides)
 {
 	struct place *place = *state;
+	struct config_files files = {.file = place->file};
 	struct config *cfg = NULL;
 	struct err e = {0};
 
 	if (text)
 		assert_int_equal(
 			file_write_atomic(AT_FDCWD, place->file, text, strlen(text), 0600, &e), 0);
-	if (config_load(text ? place->file : NULL, overrides, &cfg, &e) < 0)
+	if (config_load(text ? &files : &none, overrides, &cfg, &e) < 0)
 		fail_msg("%s", e.msg);
 	return cfg;
 }
@@ -208,7 +211,9 @@ static void test_errors(void **state)
 		assert_int_equal(file_write_atomic(AT_FDCWD, place->file, cases[i].text,
 						   strlen(cases[i].text), 0600, &e),
 				 0);
-		assert_int_equal(config_load(place->file, with_dir, &cfg, &e), -ERR_INVALID);
+		assert_int_equal(config_load(&(struct config_files){.file = place->file}, with_dir,
+					     &cfg, &e),
+				 -ERR_INVALID);
 		assert_null(cfg);
 		if (!strstr(e.msg, cases[i].at) || !strstr(e.msg, cases[i].word))
 			fail_msg("%s: '%s' lacks '%s' or '%s'", cases[i].text, e.msg, cases[i].at,
@@ -224,19 +229,23 @@ static void test_other_errors(void **state)
 	struct config *cfg = NULL;
 	struct err e = {0};
 
-	assert_int_equal(config_load("/nonexistent/x.conf", with_dir, &cfg, &e), -ENOENT);
+	assert_int_equal(config_load(&(struct config_files){.file = "/nonexistent/x.conf"},
+				     with_dir, &cfg, &e),
+			 -ENOENT);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(config_load(NULL, bad[i], &cfg, &e), -ERR_INVALID);
+		assert_int_equal(config_load(&none, bad[i], &cfg, &e), -ERR_INVALID);
 	setenv("TRAINYARD_HTTP_THREADS", "many", 1);
-	assert_int_equal(config_load(NULL, with_dir, &cfg, &e), -ERR_INVALID);
+	assert_int_equal(config_load(&none, with_dir, &cfg, &e), -ERR_INVALID);
 	assert_true(str_starts(e.msg, "TRAINYARD_HTTP_THREADS: http.threads: 'many'"));
 	unsetenv("TRAINYARD_HTTP_THREADS");
 	setenv("TRAINYARD_LEASE_TTL_DEFAULT", "8d", 1);
-	assert_int_equal(config_load(NULL, with_dir, &cfg, &e), -ERR_INVALID);
+	assert_int_equal(config_load(&none, with_dir, &cfg, &e), -ERR_INVALID);
 	assert_non_null(strstr(e.msg, "longer than lease.ttl_max"));
 	unsetenv("TRAINYARD_LEASE_TTL_DEFAULT");
 	assert_int_equal(file_write_atomic(AT_FDCWD, place->file, "a\0b", 3, 0600, &e), 0);
-	assert_int_equal(config_load(place->file, with_dir, &cfg, &e), -ERR_INVALID);
+	assert_int_equal(
+		config_load(&(struct config_files){.file = place->file}, with_dir, &cfg, &e),
+		-ERR_INVALID);
 	assert_null(cfg);
 }
 
@@ -254,7 +263,7 @@ static void test_value_limit(void **state)
 		text[at + (int)n] = '\0';
 		assert_int_equal(
 			file_write_atomic(AT_FDCWD, place->file, text, strlen(text), 0600, &e), 0);
-		r = config_load(place->file, with_dir, &cfg, &e);
+		r = config_load(&(struct config_files){.file = place->file}, with_dir, &cfg, &e);
 		assert_int_equal(r, n == CONFIG_VALUE_MAX ? 0 : -ERR_INVALID);
 		if (r < 0)
 			assert_non_null(strstr(e.msg, "t.conf:2: the value is too long"));
@@ -279,9 +288,106 @@ static void test_models_limit(void **state)
 			continue;
 		assert_int_equal(
 			file_write_atomic(AT_FDCWD, place->file, text.data, text.len, 0600, &e), 0);
-		r = config_load(place->file, with_dir, &cfg, &e);
+		r = config_load(&(struct config_files){.file = place->file}, with_dir, &cfg, &e);
 		assert_int_equal(r, i < CONFIG_MODELS_MAX ? 0 : -ERR_INVALID);
 	}
+}
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	char path[200];
+	struct err e = {0};
+
+	assert_true(path_join(path, sizeof(path), dir, name));
+	assert_int_equal(file_write_atomic(AT_FDCWD, path, text, strlen(text), 0600, &e), 0);
+}
+
+/* Packages first, then the file, then conf.d in the order of the names: a later one wins. */
+static void test_folders(void **state)
+{
+	struct place *place = *state;
+	char vendor[96], beside[96];
+	struct config_files files = {.file = place->file, .vendor_dir = vendor};
+	struct config *cfg = NULL;
+	struct err e = {0};
+
+	path_join(vendor, sizeof(vendor), place->dir, "vendor");
+	path_join(beside, sizeof(beside), place->dir, "conf.d");
+	write_text(place->dir, "t.conf", "[http]\nthreads = 3\n[models]\nb = /file/b\n");
+	assert_int_equal(config_load(&files, with_dir, &cfg, &e), 0); /* neither folder exists */
+	config_freep(&cfg);
+	assert_int_equal(mkdir(vendor, 0700) | mkdir(beside, 0700), 0);
+	write_text(vendor, "m.conf", "[http]\nthreads = 9\n[models]\na = /vendor/a\nb = /v/b\n");
+	write_text(beside, "20.conf", "[lease]\nttl_max = 2d\n[log]\nlevel = debug\n");
+	write_text(beside, "10.conf", "[lease]\nttl_max = 1d\n[local]\ncpu_slots = 5\n");
+	write_text(beside, "30.conf.dpkg-old", "nonsense");
+	write_text(beside, ".40.conf", "nonsense");
+	assert_int_equal(config_load(&files, with_dir, &cfg, &e), 0);
+	assert_int_equal(cfg->http_threads, 3);
+	assert_int_equal(cfg->local_cpu_slots, 5);
+	assert_int_equal(cfg->lease_ttl_max_us, 2 * 86400 * USEC_PER_SEC);
+	assert_string_equal(cfg->log_level, "debug");
+	assert_int_equal(cfg->models_n, 2);
+	assert_string_equal(cfg->models[0].dir, "/vendor/a");
+	assert_string_equal(cfg->models[1].dir, "/file/b");
+	config_freep(&cfg);
+	write_text(beside, "20.conf", "\n[lease]\nttl_maxx = 2d\n");
+	assert_int_equal(config_load(&files, with_dir, &cfg, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "/conf.d/20.conf:3: there is no key 'lease.ttl_maxx'"));
+}
+
+static void test_folder_limit(void **state)
+{
+	struct place *place = *state;
+	struct config_files files = {.vendor_dir = place->dir};
+	struct config *cfg = NULL;
+	struct err e = {0};
+	char name[32];
+
+	for (int i = 0; i < CONFIG_FILES_MAX; i++) {
+		snprintf(name, sizeof(name), "%d.conf", i);
+		write_text(place->dir, name, "");
+	}
+	assert_int_equal(config_load(&files, with_dir, &cfg, &e), 0);
+	config_freep(&cfg);
+	write_text(place->dir, "more.conf", "");
+	assert_int_equal(config_load(&files, with_dir, &cfg, &e), -ERR_INVALID);
+	assert_non_null(strstr(e.msg, "at most 64 are read"));
+}
+
+static void test_home(void **state)
+{
+	setenv("HOME", "/home/me", 1);
+	OWN(config_freep)
+	struct config *cfg = load(
+		state, "[local]\nbase_dir = ~\nroots = /a:~/b:/~/c\n[models]\nm = ~/m", with_dir);
+
+	assert_string_equal(cfg->local_base_dir, "/home/me");
+	assert_string_equal(cfg->local_roots[1], "/home/me/b");
+	assert_string_equal(cfg->local_roots[2], "/~/c");
+	assert_string_equal(cfg->models[0].dir, "/home/me/m");
+}
+
+static void note_change(void *userdata, const struct config_key *key, const char *was,
+			const char *now)
+{
+	buf_printf(userdata, "%s %s>%s\n", key ? key->name : "models", was, now);
+}
+
+static void test_compare(void **state)
+{
+	static const char was_text[] = "[lease]\nttl_max = 60m\n[local]\nroots = /a:/b\n";
+	OWN(config_freep) struct config *was = load(state, was_text, with_dir);
+	OWN(config_freep)
+	struct config *now =
+		load(state,
+		     "[lease]\nttl_max = 1h\n[money]\nday_max = 7\n[local]\nroots = /a\n[models]\n"
+		     "a = /a\n",
+		     with_dir);
+	OWN(buf_done) struct buf said = BUF_INIT(4096);
+
+	config_compare(was, now, note_change, &said);
+	assert_string_equal(buf_str(&said), "roots /a:/b>/a\nday_max 100>7\nmodels >\n");
 }
 
 /* Written anew by `trainyardd --help-config > config/trainyard.conf.sample`. */
@@ -360,8 +466,9 @@ static void test_docs_have_every_key(void **state)
 		OWN(buf_done) struct buf row = BUF_INIT(4096);
 		char range[80];
 
-		buf_printf(&row, "| `%s.%s` | `%s` | %s | %s |\n", key->section, key->name,
-			   *key->fallback ? key->fallback : " ", range_text(key, range), key->help);
+		buf_printf(&row, "| `%s.%s` | `%s` | %s | %s | %s |\n", key->section, key->name,
+			   *key->fallback ? key->fallback : " ", range_text(key, range),
+			   key->reloadable ? "reload" : "restart", key->help);
 		if (!strstr(buf_str(&docs), buf_str(&row)))
 			fail_msg("docs/configuration.md lacks: %s", buf_str(&row));
 	}
@@ -379,6 +486,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_errors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_value_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_models_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_folder_limit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_home, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_compare, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sample_is_true, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sample_is_valid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_docs_have_every_key, set_up, tear_down),
