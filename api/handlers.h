@@ -59,6 +59,9 @@ void disk_usage(struct request *rq);
 /* backups.c */
 void backups_make(struct request *rq);
 void backups_list(struct request *rq);
+/* restore.c */
+void restore_get(struct request *rq);
+void restore_confirm(struct request *rq);
 /* notifications.c */
 void notifications_test(struct request *rq);
 /* roles.c, training_jobs.c */

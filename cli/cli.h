@@ -95,6 +95,7 @@ int cmd_queue(struct cli *c);
 int cmd_costs(struct cli *c);
 int cmd_du(struct cli *c);
 int cmd_backup(struct cli *c);
+int cmd_restore(struct cli *c);
 int cmd_notify(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_version(struct cli *c);

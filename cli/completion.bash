@@ -4,7 +4,7 @@
 
 _trainyard_commands="submit clone validate status runs jobs show wait logs metrics events artifacts
 	explain cancel retry hold release priority prune delete endpoints endpoint predict model queue
-	costs backup notify du roles training-jobs devices
+	costs backup restore notify du roles training-jobs devices
 	version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs
@@ -50,6 +50,7 @@ _trainyard() {
 		*) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 		esac
 		;;
+	restore) mapfile -t COMPREPLY < <(compgen -W "confirm --force" -- "$word") ;;
 	backup) mapfile -t COMPREPLY < <(compgen -W "list" -- "$word") ;;
 	notify) mapfile -t COMPREPLY < <(compgen -W "test" -- "$word") ;;
 	roles | training-jobs)

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/prune/prune.h"
+#include "daemon/restore/restore.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/submit/models.h"
 #include "storage/write/prune.h"
@@ -162,6 +163,9 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 		return model_command(mgr, c, reterr);
 	case COMMAND_NOTIFIED:
 		return store_notified(mgr->store, c->number, c->id, clock_now_us(), reterr);
+	case COMMAND_RESTORE:
+	case COMMAND_RESTORE_CONFIRM:
+		return restore_command(mgr, c, reterr);
 	}
 	return err_set(reterr, ERR_UNSUPPORTED, "the command %d is unknown", (int)c->kind);
 }

@@ -155,6 +155,8 @@ struct manager {
 	struct err txn_err;
 	uint64_t txns_failed; /* number of failed transactions; they wrote nothing */
 	struct txn_actions actions;
+	/* store_restored_us() until it is confirmed; any thread reads it */
+	_Atomic int64_t restored_us;
 	bool misplaced; /* True if it was logged that the data directory has moved */
 	bool want_schedule;
 	bool time_helps; /* True if a job waits for a foreign event: a GPU user, AWS, money */

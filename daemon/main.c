@@ -14,6 +14,7 @@
 #include "daemon/config_settings.h"
 #include "daemon/configuration.h"
 #include "daemon/options.h"
+#include "daemon/restore/replace.h"
 #include "daemon/run.h"
 #include "daemon/systemd.h"
 
@@ -150,6 +151,8 @@ static int run(int argc, char **argv, struct err *reterr)
 	set_up_memory();
 	set_up_signals();
 	log_event(LOG_LEVEL_INFO, "limits", "descriptors=%" PRId64, descriptors_raise());
+	if (opt.restore)
+		return restore_run(m.s.data_dir, opt.restore, opt.yes, reterr);
 	if (opt.adopts)
 		return adopt_run(&m.s, &opt.adopt, reterr);
 	return serve(&opt, cfg, &m.s, reterr);

@@ -17,6 +17,7 @@
 #include "daemon/mailbox.h"
 #include "daemon/notification/notifier.h"
 #include "daemon/prune/prune.h"
+#include "daemon/restore/restore.h"
 #include "daemon/run.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/headroom.h"
@@ -264,6 +265,8 @@ static int open_core(const struct settings *settings, struct manager **ret, stru
 	r = proc_boot_id(mgr->boot_id, reterr);
 	if (r >= 0)
 		r = store_open(settings->data_dir, &mgr->store, reterr);
+	if (r >= 0)
+		restore_begin(mgr);
 	if (r >= 0)
 		r = feed_new(store_last_seq(mgr->store), &mgr->feed, reterr);
 	if (r >= 0)

@@ -54,6 +54,8 @@ enum command_kind {
 	COMMAND_PRUNE,
 	/* of the notifier: id: the condition's key or ""; number: the seq or 0 */
 	COMMAND_NOTIFIED,
+	COMMAND_RESTORE,	 /* result in `answer`: GET /v1/restore */
+	COMMAND_RESTORE_CONFIRM, /* number: 1 although resources are unchecked; `answer` too */
 };
 
 /* A command. The caller fills the first part and owns the memory until `done` has run. `done` runs

@@ -21,7 +21,8 @@ static const char help[] =
 	" adopt those that this database does not know\n                         delete  stop and "
 	"delete those, and wait until they are gone\n    --region REGION    look in REGION, too; "
 	"give the option again for more\n    --install ID       look only at resources of that "
-	"installation; all: of each one\n    --yes              change the account without a "
+	"installation; all: of each one\n  --restore FILE       put a backup in the place of the "
+	"database, and end\n  --yes                --adopt and --restore: change things without a "
 	"question\n  --check              check the configuration, print every problem, write "
 	"nothing, and end\n  --help-config        print every key with its default and meaning, "
 	"and end\n  --version, --help    print the version or this text, and end\n\nEvery key can "
@@ -44,6 +45,7 @@ enum {
 	OPT_REGION,
 	OPT_INSTALL,
 	OPT_YES,
+	OPT_RESTORE,
 };
 
 static const struct option long_options[] = {
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
 	{"region", required_argument, NULL, OPT_REGION},
 	{"install", required_argument, NULL, OPT_INSTALL},
 	{"yes", no_argument, NULL, OPT_YES},
+	{"restore", required_argument, NULL, OPT_RESTORE},
 	{0},
 };
 
@@ -77,9 +80,6 @@ static int take_adopt(int opt, struct adopt_options *ret)
 		return 0;
 	case OPT_INSTALL:
 		ret->install = optarg;
-		return 0;
-	case OPT_YES:
-		ret->yes = true;
 		return 0;
 	}
 	return -ERR_INVALID;
@@ -114,6 +114,12 @@ static int take_option(int opt, struct options *ret)
 	case OPT_HELP_CONFIG:
 		ret->help_config = true;
 		return 0;
+	case OPT_RESTORE:
+		ret->restore = optarg;
+		return 0;
+	case OPT_YES:
+		ret->yes = true;
+		return 0;
 	case OPT_VERSION:
 		(void)!version_print("trainyardd"); /* main() looks for lost output */
 		return 1;
@@ -123,6 +129,21 @@ static int take_option(int opt, struct options *ret)
 	}
 	ret->adopts = ret->adopts || opt == OPT_ADOPT;
 	return take_adopt(opt, &ret->adopt);
+}
+
+static int check_together(struct options *opt, struct err *reterr)
+{
+	opt->adopt.yes = opt->yes;
+	if (opt->adopts && opt->restore)
+		return err_set(reterr, ERR_INVALID,
+			       "--adopt and --restore are two steps: restore first; see --help");
+	if (!opt->adopts && (opt->adopt.regions_n || opt->adopt.install))
+		return err_set(reterr, ERR_INVALID,
+			       "--region and --install belong to --adopt; see --help");
+	if (!opt->adopts && !opt->restore && opt->yes)
+		return err_set(reterr, ERR_INVALID,
+			       "--yes belongs to --adopt or --restore; see --help");
+	return 0;
 }
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *reterr)
@@ -143,8 +164,5 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *reterr
 	if (optind < argc)
 		return err_set(reterr, ERR_INVALID, "'%s' is one word too many; see --help",
 			       argv[optind]);
-	if (!ret->adopts && (ret->adopt.regions_n || ret->adopt.install || ret->adopt.yes))
-		return err_set(reterr, ERR_INVALID,
-			       "--region, --install and --yes belong to --adopt; see --help");
-	return 0;
+	return check_together(ret, reterr);
 }

@@ -16,6 +16,8 @@ struct options {
 	bool help_config; /* True to print all keys and exit */
 	bool adopts;	  /* True for --adopt */
 	struct adopt_options adopt;
+	const char *restore; /* the backup; NULL: none */
+	bool yes;	     /* True to ask nothing; adopt.yes is the same */
 };
 
 /* Parse the command line. Returns 0 to continue, or 1 after it has printed the help or the version

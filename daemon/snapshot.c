@@ -65,6 +65,7 @@ json_t *manager_status(struct manager *mgr)
 	json_object_set_new(status, "native", json_boolean(mgr->settings->native));
 	json_object_set_new(status, "ready", json_boolean(manager_ready(mgr, NULL) >= 0));
 	json_object_set_new(status, "database", database_check_json(mgr->database_check));
+	json_object_set_new(status, "restore_pending", json_boolean(mgr->restored_us));
 	json_object_set_new(status, "gpus", json_integer(devices_count(mgr->devices)));
 	return status;
 }

@@ -59,6 +59,13 @@ int location_check(const struct location *l, struct err *reterr)
 	return 0;
 }
 
+static bool has_file(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return path_join(path, sizeof(path), dir, name) && path_exists(AT_FDCWD, path);
+}
+
 static bool has_entries(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
@@ -87,6 +94,10 @@ int location_may_be_new(const char *dir, bool opened, struct err *reterr)
 			       "%s belongs to a database that is missing or empty; put " STORE_FILE
 			       " back beside it, or move both away",
 			       log);
+	if (has_file(dir, STORE_RESTORING_FILE))
+		return err_set(reterr, ERR_CORRUPT,
+			       "a restore of %s was interrupted; run trainyardd --restore again",
+			       dir);
 	if (!has_entries(dir, STORE_EXECUTIONS))
 		return 0;
 	return err_set(reterr, ERR_CORRUPT,

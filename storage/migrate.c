@@ -111,14 +111,10 @@ static int apply(struct db *db, const char *path, const struct migration *list, 
 	return db_commit(db, reterr);
 }
 
-int migrate(struct db *db, const char *path, const struct migration *list, size_t n,
-	    struct err *reterr)
+/* Refuse a database that this program does not understand. */
+static int check(const char *path, int64_t version, int64_t application, int64_t tables, size_t n,
+		 struct err *reterr)
 {
-	int64_t version = 0, application = 0, tables = 0;
-	int r = read_facts(db, &version, &application, &tables, reterr);
-
-	if (r < 0)
-		return r;
 	if (tables && application != DB_APPLICATION_ID)
 		return err_set(reterr, ERR_UNSUPPORTED,
 			       "%s is an SQLite database of another program; move the file away",
@@ -129,8 +125,29 @@ int migrate(struct db *db, const char *path, const struct migration *list, size_
 			       ", and this trainyardd knows versions up to %zu; install the newer "
 			       "version that wrote the file",
 			       path, version, n);
-	if (version == (int64_t)n)
-		return 0;
+	return 0;
+}
+
+int migrate_check(struct db *db, const char *path, size_t n, struct err *reterr)
+{
+	int64_t version = 0, application = 0, tables = 0;
+	int r = read_facts(db, &version, &application, &tables, reterr);
+
+	if (r >= 0 && !tables)
+		r = err_set(reterr, ERR_UNSUPPORTED, "%s is an empty database", path);
+	return r < 0 ? r : check(path, version, application, tables, n, reterr);
+}
+
+int migrate(struct db *db, const char *path, const struct migration *list, size_t n,
+	    struct err *reterr)
+{
+	int64_t version = 0, application = 0, tables = 0;
+	int r = read_facts(db, &version, &application, &tables, reterr);
+
+	if (r >= 0)
+		r = check(path, version, application, tables, n, reterr);
+	if (r < 0 || version == (int64_t)n)
+		return r;
 	if (tables) {
 		r = back_up(db, path, (int)n, reterr);
 		if (r < 0)

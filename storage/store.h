@@ -26,6 +26,7 @@
 
 #define STORE_FILE		 "trainyard.db"
 #define STORE_LOCK_FILE		 "trainyard.lock"
+#define STORE_RESTORING_FILE	 "trainyard.db.restoring" /* a backup, before it is in place */
 #define STORE_EXECUTIONS	 "executions" /* holds one directory for each execution */
 #define STORE_SOURCES		 "sources"    /* holds the frozen copies of source directories */
 #define STORE_RESERVE_FILE	 "trainyard.reserve"

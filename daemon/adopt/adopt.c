@@ -8,6 +8,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/adopt/parts.h"
+#include "daemon/agree.h"
 #include "daemon/run.h"
 #include "daemon/sagemaker/controller.h"
 
@@ -99,17 +100,6 @@ static int check_installs(struct manager *mgr, const struct adopt_options *o, co
 }
 
 /* ---- confirmation ---- */
-
-static bool is_agreed(const struct adopt_options *o)
-{
-	char line[16] = "";
-
-	if (o->yes || !isatty(STDIN_FILENO))
-		return true;
-	printf("Go on? [y/N] ");
-	fflush(stdout);
-	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
-}
 
 static void say_plan(const struct adopt_options *o, const struct finds *f,
 		     const struct adopt_counts *n)
@@ -221,7 +211,7 @@ static int run(struct manager *mgr, const struct adopt_options *o, struct err *r
 		adopt_plan(o->mode, &f, &n);
 	say_plan(o, &f, &n);
 	if (o->mode != ADOPT_LIST) {
-		if (!is_agreed(o))
+		if (!agree(o->yes))
 			return err_set(reterr, ERR_CANCELLED,
 				       "nothing was changed, because the answer was no");
 		r = carry_out(mgr, o, &f, &left, reterr);

@@ -122,7 +122,7 @@ static int make(struct backups *b, json_t **ret, struct err *reterr)
 	if (r < 0)
 		return r;
 	b->newest_us = now;
-	r = backup_remove_old(folder, b->set->backups_kept, &removed, reterr);
+	r = backup_remove_old(folder, name, b->set->backups_kept, &removed, reterr);
 	if (r < 0)
 		return r;
 	str_must_format(path, sizeof(path), "%s/%s", folder, name);

@@ -119,11 +119,13 @@ static void remove_unfinished(const char *folder)
 			unlinkat(dirfd(d), e->d_name, 0);
 }
 
-int backup_remove_old(const char *folder, int keep, json_t **ret_removed, struct err *reterr)
+int backup_remove_old(const char *folder, const char *made, int keep, json_t **ret_removed,
+		      struct err *reterr)
 {
 	OWN(json_decrefp) json_t *all = NULL;
 	json_t *item;
 	size_t i;
+	int kept = 1; /* `made` */
 	int r = backup_list(folder, &all, reterr);
 
 	if (r < 0)
@@ -133,7 +135,7 @@ int backup_remove_old(const char *folder, int keep, json_t **ret_removed, struct
 		const char *name = json_get_str(item, "name", "");
 		OWN(freep) char *path = NULL;
 
-		if (i < (size_t)keep)
+		if (str_eq(name, made) || kept++ < keep)
 			continue;
 		if (asprintf(&path, "%s/%s", folder, name) >= 0 && unlink(path) == 0)
 			json_array_append_new(*ret_removed, json_string(name));

@@ -15,7 +15,8 @@ int backup_folder(const struct settings *set, char *buf, size_t size, struct err
 void backup_name(int64_t at_us, char name[BACKUP_NAME_MAX]);
 /* [{"name", "made_at", "bytes"}], newest first. New reference. */
 int backup_list(const char *folder, json_t **ret, struct err *reterr) MUSTCHECK;
-/* Remove all but the newest `keep` backups, and copies that were never finished. *ret_removed is a
+/* Remove all but `keep` backups, and copies that were never finished. The backup `made` stays, also
+ * if the clock was set back and others have later names, and then the newest. *ret_removed is a
  * list of the backups' names; new reference. */
-int backup_remove_old(const char *folder, int keep, json_t **ret_removed,
+int backup_remove_old(const char *folder, const char *made, int keep, json_t **ret_removed,
 		      struct err *reterr) MUSTCHECK;

@@ -214,7 +214,7 @@ static int not_there(struct manager *mgr, struct resource_row *row, const struct
 
 	if (row->state == RESOURCE_PLANNED && row->wanted) {
 		*ret_create = true; /* the same name again: no second resource can be created */
-		return 0;
+		return mgr->restored_us ? look_later(mgr, row, reterr) : 0; /* step.c holds it */
 	}
 	/* one answer is not enough for a resource that costs money */
 	if (row->state == RESOURCE_ENDING)
@@ -251,7 +251,6 @@ static int on_described(struct manager *mgr, struct resource_row *row, const jso
 	struct reason before;
 
 	row->tries = 0;
-	row->asked_us = now;
 	row->next_us = now + mgr->settings->aws.poll_us;
 	if (is_transient(row))
 		row->reason = (struct reason){0};
@@ -279,6 +278,8 @@ static int described(struct manager *mgr, struct resource_row *row, const struct
 	bool create = false;
 	int r;
 
+	if (c->result >= 0 || c->kind == AWS_ERROR_NOT_FOUND)
+		row->asked_us = clock_now_us();
 	if (c->kind == AWS_ERROR_NOT_FOUND) {
 		r = not_there(mgr, row, cc, &create, reterr);
 		*ret_next = create ? SAGEMAKER_STEP_CREATE : SAGEMAKER_STEP_DESCRIBE;

@@ -93,6 +93,8 @@ void sagemaker_step(struct manager *mgr, struct resource_row *row, enum sagemake
 	bool fresh = row->sent_us == 0;
 	struct sagemaker_call *cc;
 
+	if (mgr->restored_us && (step == SAGEMAKER_STEP_CREATE || step == SAGEMAKER_STEP_UPDATE))
+		return; /* a restored database starts nothing that is paid */
 	if (step == SAGEMAKER_STEP_CREATE && note_create(mgr, row) <= 0)
 		return; /* the next resync tries again */
 	cc = call_of_step(mgr, row, step);

@@ -4,6 +4,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "daemon/execution/execution.h"
+#include "daemon/restore/restore.h"
 #include "daemon/sagemaker/sagemaker.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/schedule/placement.h"
@@ -104,6 +105,8 @@ static void explain_other(struct walk *w, struct answer *a)
 	a->ahead = w->ahead;
 	if (job->held)
 		reason_set(&a->reason, REASON_HELD, "the job is held; release it to let it start");
+	else if (w->mgr->restored_us)
+		restore_reason(w->mgr, &a->reason);
 	else if (job->not_before_us > clock_now_us())
 		reason_set(&a->reason, code_of_wait(job->reason.code),
 			   "the next attempt starts at %s (%s: %s)",

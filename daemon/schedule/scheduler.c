@@ -11,6 +11,7 @@
 #include "daemon/endpoint/endpoint.h"
 #include "daemon/execution/checkpoint.h"
 #include "daemon/execution/execution.h"
+#include "daemon/restore/restore.h"
 #include "daemon/sagemaker/controller.h"
 #include "daemon/schedule/headroom.h"
 #include "daemon/schedule/job_state.h"
@@ -176,6 +177,10 @@ bool schedule_may_start(struct manager *mgr, struct usage *u, const struct job_r
 {
 	const char *stray = stray_of_job(mgr, job->id);
 
+	if (mgr->restored_us) {
+		restore_reason(mgr, reason);
+		return false;
+	}
 	if (stray) {
 		reason_set(reason, REASON_WAITING_FOR_SLOT,
 			   "execution %s of the job, which the database does not know, is still "
@@ -294,6 +299,8 @@ void schedule_pass(struct manager *mgr)
 	struct err err = {0};
 	int r;
 
+	if (mgr->restored_us)
+		return;	 /* its end schedules a pass */
 	mgr->due_us = 0; /* if the pass fails, the next tick tries again */
 	if (!u || txn_begin(mgr, &err) < 0)
 		return;

@@ -36,10 +36,11 @@ struct store {
 	bool may_use_last; /* of the open transaction; atomic */
 	char generation[2 * STORE_GENERATION_BYTES + 1];
 	char install[STORE_INSTALL_MAX + 1];
-	int64_t last_seq;  /* of the last commit */
-	int64_t tx_seq;	   /* the last number assigned */
-	json_t *pending;   /* events of the open transaction */
-	json_t *committed; /* returned by store_take_events */
+	int64_t restored_us; /* store_restored_us() */
+	int64_t last_seq;    /* of the last commit */
+	int64_t tx_seq;	     /* the last number assigned */
+	json_t *pending;     /* events of the open transaction */
+	json_t *committed;   /* returned by store_take_events */
 	struct count_delta count_delta;
 	struct metric_series *series; /* attempts with points, most recently used first */
 	bool in_savepoint;
@@ -53,6 +54,13 @@ struct store {
  * that were not written. */
 int metrics_flush(struct store *st, struct err *reterr) MUSTCHECK;
 void metrics_forget(struct store *st);
+
+/* write/restore.c, for store_open(). restore_found: *ret is true if --restore put the database here
+ * and this is its first opening. It is also true if its newest event is older than the lock file's
+ * note for the same generation. restore_mark: in a transaction. */
+int restore_found(struct store *st, bool *ret, struct err *reterr) MUSTCHECK;
+int restore_mark(struct store *st, struct err *reterr) MUSTCHECK;
+int restore_load(struct store *st, struct err *reterr) MUSTCHECK;
 
 struct event_of {
 	const char *kind;

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "storage/migrate.h"
 #include "storage/store_resource.h"
+#include "storage/store_restore.h"
 #include "storage/write/internal.h"
 
 #include <assert.h>
@@ -39,7 +40,7 @@ static void store_closep(struct store **st)
 	store_close(*st);
 }
 
-static int write_generation(struct store *st, struct err *reterr)
+static int write_generation(struct store *st, bool restored, struct err *reterr)
 {
 	unsigned char bytes[STORE_GENERATION_BYTES];
 	int r;
@@ -53,6 +54,8 @@ static int write_generation(struct store *st, struct err *reterr)
 		return r;
 	r = db_run(st->db, "INSERT OR REPLACE INTO meta (key, value) VALUES ('generation', ?)",
 		   DB_ARGS(DB_TEXT(st->generation)), reterr);
+	if (r >= 0 && restored)
+		r = restore_mark(st, reterr);
 	if (r < 0) {
 		store_rollback(st);
 		return r;
@@ -60,11 +63,11 @@ static int write_generation(struct store *st, struct err *reterr)
 	return store_commit(st, reterr);
 }
 
-/* If the newest event is older than the lock file's note for the same generation, the database was
- * restored from a backup. Its seq numbers will be assigned again, so it gets a new generation. */
+/* The seq numbers of a restored database will be assigned again, so it gets a new generation. */
 static int load_generation(struct store *st, struct err *reterr)
 {
 	OWN(db_releasep) struct db_stmt *q = NULL;
+	bool restored = false;
 	int r = db_first(st->db, "SELECT value FROM meta WHERE key = 'generation'", NULL, 0, &q,
 			 reterr);
 
@@ -76,9 +79,10 @@ static int load_generation(struct store *st, struct err *reterr)
 			return -ERR_CORRUPT;
 	}
 	db_release(TAKE(q));
-	if (r && !(str_eq(st->lock.generation, st->generation) && st->lock.seq > st->last_seq))
-		return 0;
-	return write_generation(st, reterr);
+	if (!r)
+		return write_generation(st, false, reterr);
+	r = restore_found(st, &restored, reterr);
+	return r < 0 || !restored ? r : write_generation(st, true, reterr);
 }
 
 static int load_install(struct store *st, struct err *reterr)
@@ -106,6 +110,8 @@ static int load(struct store *st, struct err *reterr)
 	r = load_generation(st, reterr);
 	if (r >= 0)
 		r = load_install(st, reterr);
+	if (r >= 0)
+		r = restore_load(st, reterr);
 	if (r >= 0)
 		lockfile_note(&st->lock, st->generation, st->last_seq);
 	return r;

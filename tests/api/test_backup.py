@@ -76,6 +76,16 @@ def test_the_newest_stay_and_other_files_do(tmp_path):
         assert status == 0 and "checked" in text and "does not have models" in text
 
 
+def test_the_one_just_made_stays_although_the_clock_was_set_back(tmp_path):
+    later = [f"trainyard-20990{month}01T000000.000Z.db" for month in (1, 2, 3)]
+    for name in later:
+        (tmp_path / name).write_text("made before the clock was set back")
+    with short_lived(f"[backup]\ndir = {tmp_path}\nkeep = 2\n") as d:
+        made = d.post("/v1/backups").json()
+        assert sorted(made["removed"]) == later[:2]
+        assert sorted(os.listdir(tmp_path)) == [made["name"], later[2]]
+
+
 def test_the_schedule_goes_by_the_newest_backup(tmp_path):
     with short_lived(f"[backup]\ndir = {tmp_path}\nevery = 1h\n") as d:
         wait_for("the first backup", lambda: d.get("/v1/backups")["items"])
@@ -130,6 +140,8 @@ def test_a_restored_backup_has_what_it_had(script):
         d.start()
         assert d.get(f"/v1/runs/{kept}")["name"] == "kept"
         assert d.ask("GET", f"/v1/runs/{lost}").status_code == 404
+        found = d.get("/v1/restore")  # it was copied by hand, and is found all the same
+        assert found["pending"] and found["from"] is None
 
 
 @pytest.mark.parametrize("method,status", [("PUT", 405), ("DELETE", 405)])

@@ -12,9 +12,10 @@ from trainyardd import DEADLINE_S, ROOT, Daemon, processes_below, wait_for
 
 HERE = Path(__file__).parent
 BUILD = Path(os.environ.get("TRAINYARD_FAULTS_BUILD", ROOT / "build-faults"))
-LISTED = set(re.findall(r"`((?:store|txn|launch|sagemaker|prune)\.[a-z.]+)`",
+LISTED = set(re.findall(r"`((?:store|txn|launch|sagemaker|prune|restore)\.[a-z.]+)`",
                         (HERE / "README.md").read_text(encoding="utf-8")))
-POINTS = sorted(point for point in LISTED if not point.startswith(("sagemaker.", "prune.")))
+POINTS = sorted(point for point in LISTED
+                if not point.startswith(("sagemaker.", "prune.", "restore.")))
 TIMES = [1, 2, 3, 4, 5, 7]
 # One run has one launch, and many commits.
 CASES = [(point, time) for point in POINTS for time in TIMES
