@@ -51,6 +51,14 @@ static int split(const char *listen_at, char *host, size_t size, uint16_t *ret_p
 	return 0;
 }
 
+static int refuse_address(const char *listen_at, struct err *reterr)
+{
+	return err_set(reterr, ERR_UNSUPPORTED,
+		       "cannot listen on '%s': everybody who reaches a port beyond loopback could "
+		       "run code on this machine; use 127.0.0.1 and a tunnel or a proxy",
+		       listen_at);
+}
+
 static int address_of(const char *listen_at, const char *host, uint16_t port, union address *ret,
 		      socklen_t *ret_len, struct err *reterr)
 {
@@ -74,12 +82,7 @@ static int address_of(const char *listen_at, const char *host, uint16_t port, un
 			       "such as 127.0.0.1",
 			       listen_at, host);
 	}
-	if (loopback)
-		return 0;
-	return err_set(reterr, ERR_UNSUPPORTED,
-		       "cannot listen on '%s': everybody who reaches a port beyond loopback could "
-		       "run code on this machine; use 127.0.0.1 and a tunnel or a proxy",
-		       listen_at);
+	return loopback ? 0 : refuse_address(listen_at, reterr);
 }
 
 int listen_tcp(const char *listen_at, int *ret_fd, char *host, size_t host_size, uint16_t *ret_port,
@@ -109,6 +112,27 @@ int listen_tcp(const char *listen_at, int *ret_fd, char *host, size_t host_size,
 		return err_errno(reterr, errno, "listen on %s", listen_at);
 	*ret_port = ntohs(at.any.sa_family == AF_INET ? at.v4.sin_port : at.v6.sin6_port);
 	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int listen_passed(int fd, char *host, size_t host_size, uint16_t *ret_port, struct err *reterr)
+{
+	union address at;
+	socklen_t len = sizeof(at);
+	char text[INET6_ADDRSTRLEN];
+	bool v4, loopback;
+
+	if (getsockname(fd, &at.any, &len) < 0)
+		return err_errno(reterr, errno, "use the passed TCP socket");
+	v4 = at.any.sa_family == AF_INET;
+	loopback = v4 ? ntohl(at.v4.sin_addr.s_addr) >> 24 == 127
+		      : IN6_IS_ADDR_LOOPBACK(&at.v6.sin6_addr);
+	inet_ntop(at.any.sa_family, v4 ? (void *)&at.v4.sin_addr : (void *)&at.v6.sin6_addr, text,
+		  sizeof(text));
+	if (!loopback)
+		return refuse_address(text, reterr);
+	str_must_copy(host, host_size, text);
+	*ret_port = ntohs(v4 ? at.v4.sin_port : at.v6.sin6_port);
 	return 0;
 }
 

@@ -285,6 +285,25 @@ static struct api *api_new(const struct api_config *cfg, struct manager *e)
 	return api;
 }
 
+/* A passed socket stays in its place at the end: who has opened it keeps it. */
+static int open_sockets(struct api *api, const struct api_config *cfg, struct err *reterr)
+{
+	int r;
+
+	api->tcp.fd = cfg->tcp_fd;
+	api->local.fd = cfg->unix_fd;
+	if (api->tcp.fd >= 0)
+		r = listen_passed(api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
+	else
+		r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port,
+			       reterr);
+	if (r < 0 || api->local.fd >= 0 || !cfg->socket_path || !*cfg->socket_path)
+		return r;
+	r = listen_unix(cfg->socket_path, &api->local.fd, reterr);
+	api->socket_path = r < 0 ? NULL : strdup(cfg->socket_path);
+	return r;
+}
+
 int api_start(const struct api_config *given, struct manager *e, struct api **ret,
 	      struct err *reterr)
 {
@@ -296,11 +315,7 @@ int api_start(const struct api_config *given, struct manager *e, struct api **re
 		(void)!api_stop(api); /* no request waits yet */
 		return err_errno(reterr, ENOMEM, "start the HTTP server");
 	}
-	r = listen_tcp(cfg->listen, &api->tcp.fd, api->host, sizeof(api->host), &api->port, reterr);
-	if (r >= 0 && cfg->socket_path && *cfg->socket_path) {
-		r = listen_unix(cfg->socket_path, &api->local.fd, reterr);
-		api->socket_path = r < 0 ? NULL : strdup(cfg->socket_path);
-	}
+	r = open_sockets(api, cfg, reterr);
 	str_must_format(api->url, sizeof(api->url),
 			strchr(api->host, ':') ? "http://[%s]:%u" : "http://%s:%u", api->host,
 			api->port);

@@ -30,6 +30,8 @@ struct api_config {
 	/* "127.0.0.1:8470", "[::1]:0", "localhost:8470"; port 0 selects a free port */
 	const char *listen;
 	const char *socket_path;  /* unix socket, created with mode 0660; NULL or "": none */
+	int tcp_fd, unix_fd;	  /* listening sockets in place of these two, which the server owns
+				   * from now on; -1: none */
 	const char *data_dir;	  /* directory of the database */
 	const char *version;	  /* version of the program */
 	int threads;		  /* threads for TCP; 0: API_THREADS_DEFAULT */

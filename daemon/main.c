@@ -79,7 +79,9 @@ static int serve(const struct options *opt, const struct config *cfg, const stru
 	int r;
 
 	block_hangup();
-	r = manager_new(set, &manager, reterr);
+	r = systemd_sockets(&http.tcp_fd, &http.unix_fd, reterr);
+	if (r >= 0)
+		r = manager_new(set, &manager, reterr);
 	if (r < 0)
 		return r;
 	r = manager_on_hangup(manager, configuration_reload, &again, reterr);

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The shipped unit under a real systemd: restart, kill and stop of the service during a script run.
-The script's process stays the same one, and the run ends succeeded after one attempt."""
+The script's process stays the same one, and the run ends succeeded after one attempt. No client is
+refused meanwhile."""
 import os
 import re
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 from systemd_box import Box, NoBox
-from trainyardd import BUILD, ROOT, Daemon, wait_for
+from trainyardd import BUILD, DEADLINE_S, ROOT, Daemon, wait_for
 
 SCRIPT = Path(__file__).with_name("script")
 STEPS = 6
@@ -32,13 +34,14 @@ def write_units(folder, port):
     text = text.replace("@bindir@/trainyardd", str(BUILD / "daemon/trainyardd"))
     text = text.replace("/etc/trainyard/", "/etc/systemd/system/")
     (folder / "trainyard.service").write_text(re.sub(r"@\w+@", "/usr", text), encoding="utf-8")
+    text = (ROOT / "systemd/trainyard.socket").read_text(encoding="utf-8")
+    (folder / "trainyard.socket").write_text(text.replace(":8470", f":{port}"), encoding="utf-8")
     if not everybody_may_read(BUILD):
         drop_in = folder / "trainyard.service.d"
         drop_in.mkdir()
         (drop_in / "user.conf").write_text("[Service]\nUser=root\nGroup=root\n", encoding="utf-8")
     (folder / "trainyard.conf").write_text(
-        f"[http]\nlisten = 127.0.0.1:{port}\n[local]\npython = /usr/bin/python3\n",
-        encoding="utf-8")
+        f"[http]\nlisten = 127.0.0.1:0\n[local]\npython = /usr/bin/python3\n", encoding="utf-8")
 
 
 class Service(Daemon):
@@ -71,6 +74,12 @@ def service(tmp_path_factory):
         yield Service(box, port)
     finally:
         box.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_start_limit(service):
+    """Five starts in ten seconds are systemd's limit; the tests together have more."""
+    service.box.run("systemctl", "reset-failed", "trainyard")
 
 
 class Training:
@@ -117,6 +126,66 @@ def test_restart(service):
     assert service.is_active() and service.pid() != before
     training.reach(4)
     training.finish()
+
+
+class Clients:
+    """Two clients that ask one question after the other, each on a connection of its own."""
+
+    def __init__(self, service):
+        self.over, self.problems, self.answered = threading.Event(), [], [0, 0]
+        port = int(service.url.rsplit(":", 1)[1])
+        local = f"/proc/{service.box.init}/root/run/trainyard/trainyard.sock"
+        self.threads = [threading.Thread(target=self.ask, args=arguments) for arguments in
+                        ((0, socket.AF_INET, ("127.0.0.1", port)), (1, socket.AF_UNIX, local))]
+
+    def ask(self, number, family, address):
+        while not self.over.is_set():
+            with socket.socket(family, socket.SOCK_STREAM) as client:
+                client.settimeout(DEADLINE_S)
+                try:
+                    client.connect(address)
+                    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    answer = client.recv(4096)
+                except OSError as error:
+                    self.problems.append(repr(error))
+                    continue
+            if not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")):
+                self.problems.append(repr(answer))
+            self.answered[number] += answer.startswith(b"HTTP/1.1 200")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def wait_for_more(self):
+        """Until both have got two more answers."""
+        before = list(self.answered)
+        wait_for("answers", lambda: all(now > was + 1 for was, now in zip(before, self.answered)))
+
+
+def test_no_client_is_refused_over_restarts(service):
+    with Clients(service) as clients:
+        clients.wait_for_more()
+        for _ in range(2):
+            service.box.run("systemctl", "restart", "trainyard")
+            clients.wait_for_more()
+    assert clients.problems == []
+
+
+def test_reload(service):
+    before = service.pid()
+    conf = Path(f"/proc/{service.box.init}/root/etc/systemd/system")
+    (conf / "conf.d").mkdir()
+    (conf / "conf.d/caps.conf").write_text("[money]\nday_max = 80\n", encoding="utf-8")
+    service.box.run("systemctl", "reload", "trainyard")
+    wait_for("the new cap", lambda: service.get("/v1/costs")["caps"]["day_usd"] == "80.00")
+    assert service.is_active() and service.pid() == before
 
 
 def test_killed_service_is_started_again(service):

@@ -42,8 +42,11 @@ def test_systemd_accepts_the_unit(tmp_path):
     unit = re.sub(r"@(\w+)@", str(tmp_path), text(UNIT))
     # systemd-analyze looks at users only when it runs a unit; the check is about the settings.
     (tmp_path / "trainyard.service").write_text(unit, encoding="utf-8")
+    (tmp_path / "trainyard.socket").write_text(text(UNIT.with_name("trainyard.socket")),
+                                               encoding="utf-8")
     done = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", "--man=no",
-                           str(tmp_path / "trainyard.service")],
+                           str(tmp_path / "trainyard.service"),
+                           str(tmp_path / "trainyard.socket")],
                           capture_output=True, text=True, check=False)
     complaints = [line for line in done.stderr.splitlines() if "trainyard" in line]
     assert done.returncode == 0 and not complaints, done.stderr

@@ -57,7 +57,11 @@ static void wait_queued(struct manager *mgr)
 static void test_a_stop_waits_for_who_uses_the_engine(void **state)
 {
 	struct rig *rig = *state;
-	struct api_config cfg = {.listen = "127.0.0.1:0", .data_dir = rig->data, .version = "0"};
+	struct api_config cfg = {.tcp_fd = -1,
+				 .unix_fd = -1,
+				 .listen = "127.0.0.1:0",
+				 .data_dir = rig->data,
+				 .version = "0"};
 	struct api *api = NULL;
 	struct err e = {0};
 	OWN(closep) int fd = -1;
