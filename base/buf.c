@@ -39,7 +39,7 @@ char *buf_reserve(struct buf *b, size_t len)
 	if (b->len + len + 1 > cap) {
 		cap = cap ? cap : BUF_FIRST;
 		while (cap < b->len + len + 1)
-			cap += cap / 2;
+			cap *= 2;
 		grown = realloc(b->data, cap);
 		if (!grown) {
 			b->failed = true;
@@ -61,7 +61,8 @@ void buf_added(struct buf *b, size_t len)
 
 int buf_put(struct buf *b, const void *data, size_t len)
 {
-	char *to = buf_reserve(b, len);
+	bool has_room = b->len + len < b->cap && len <= b->max - b->len && !b->failed;
+	char *to = has_room ? b->data + b->len : buf_reserve(b, len);
 
 	if (!to)
 		return -ENOBUFS;

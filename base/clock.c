@@ -12,6 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#define TEXT_MIN_US INT64_C(-62167219200000000) /* 0000-01-01T00:00:00.000Z */
+#define TEXT_MAX_US INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999Z */
+
 #define DURATION_TEXT_LEN 32
 #define DURATION_MAX_US	  (INT64_C(100) * 366 * 86400 * USEC_PER_SEC)
 
@@ -72,16 +75,35 @@ int64_t backoff_us(int64_t first_us, int64_t max_us, int tries)
 	return us;
 }
 
+/* Write `v` as `n` digits and `after` behind them. Returns the end. */
+static char *put_digits(char *at, int n, int v, char after)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		at[i] = (char)('0' + v % 10);
+	at[n] = after;
+	return at + n + 1;
+}
+
+/* By hand, because strftime() would be a tenth of the time of a list. */
 char *clock_format(char *buf, int64_t at_us)
 {
-	time_t s = (time_t)(at_us / USEC_PER_SEC);
-	unsigned ms = (unsigned)(at_us % USEC_PER_SEC / USEC_PER_MSEC);
+	int64_t in_range = at_us < TEXT_MIN_US	 ? TEXT_MIN_US
+			   : at_us > TEXT_MAX_US ? TEXT_MAX_US
+						 : at_us;
+	int64_t us = (in_range - TEXT_MIN_US) % USEC_PER_SEC;
+	time_t s = (time_t)((in_range - us) / USEC_PER_SEC);
+	char *at = buf;
 	struct tm tm;
-	size_t n;
 
 	gmtime_r(&s, &tm);
-	n = strftime(buf, CLOCK_TEXT_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, CLOCK_TEXT_LEN - n, ".%03uZ", ms % 1000);
+	at = put_digits(at, 4, tm.tm_year + 1900, '-');
+	at = put_digits(at, 2, tm.tm_mon + 1, '-');
+	at = put_digits(at, 2, tm.tm_mday, 'T');
+	at = put_digits(at, 2, tm.tm_hour, ':');
+	at = put_digits(at, 2, tm.tm_min, ':');
+	at = put_digits(at, 2, tm.tm_sec, '.');
+	at = put_digits(at, 3, (int)(us / USEC_PER_MSEC), 'Z');
+	*at = '\0';
 	return buf;
 }
 

@@ -25,7 +25,8 @@ void cond_wait_us(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t delay_us)
 /* The wait after failure number `tries` (from 1): first_us, doubled at each further failure, at
  * most max_us. */
 int64_t backoff_us(int64_t first_us, int64_t max_us, int tries);
-/* Write "2026-01-02T03:04:05.678Z" into buf (CLOCK_TEXT_LEN). Returns buf. */
+/* Write "2026-01-02T03:04:05.678Z" into buf (CLOCK_TEXT_LEN). A time outside of the years 0 to 9999
+ * is written as the nearest one inside. Returns buf. */
 char *clock_format(char *buf, int64_t at_us);
 /* Parse RFC 3339 (any offset, optional fraction) or a date alone (midnight UTC). Returns 0 or
  * -EINVAL. */

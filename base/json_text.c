@@ -7,6 +7,7 @@
 
 #include "base/own.h"
 #include "base/pytext.h"
+#include "base/span.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ struct writer {
 	struct buf *out;
 	bool sorted, pretty;
 	int depth;
+	json_text_fn replace; /* NULL: no string is replaced */
+	const void *userdata;
 };
 
 struct member {
@@ -64,19 +67,16 @@ static void escape_put(struct buf *out, unsigned char c)
 
 void json_put_string(struct buf *out, const char *s, size_t len)
 {
-	size_t from = 0;
+	size_t plain;
 
 	buf_put(out, "\"", 1);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (c >= ' ' && c != '"' && c != '\\')
-			continue;
-		buf_put(out, s + from, i - from);
-		escape_put(out, c);
-		from = i + 1;
+	while ((plain = span_plain(s, len)) < len) {
+		buf_put(out, s, plain);
+		escape_put(out, (unsigned char)s[plain]);
+		s += plain + 1;
+		len -= plain + 1;
 	}
-	buf_put(out, s + from, len - from);
+	buf_put(out, s, len);
 	buf_put(out, "\"", 1);
 }
 
@@ -200,6 +200,12 @@ static void array_put(struct writer *w, const json_t *list)
 	buf_put(w->out, "]", 1);
 }
 
+static void text_put(const struct writer *w, const char *s, size_t len)
+{
+	if (!w->replace || !w->replace(w->userdata, s, len, w->out))
+		json_put_string(w->out, s, len);
+}
+
 static void value_put(struct writer *w, const json_t *v)
 {
 	char text[PY_FLOAT_LEN];
@@ -212,7 +218,7 @@ static void value_put(struct writer *w, const json_t *v)
 		array_put(w, v);
 		return;
 	case JSON_STRING:
-		json_put_string(w->out, json_string_value(v), json_string_length(v));
+		text_put(w, json_string_value(v), json_string_length(v));
 		return;
 	case JSON_INTEGER:
 		json_put_int(w->out, json_integer_value(v));
@@ -235,6 +241,14 @@ static void value_put(struct writer *w, const json_t *v)
 void json_put(struct buf *out, const json_t *j, enum json_keys keys)
 {
 	value_put(&(struct writer){.out = out, .sorted = keys == JSON_KEYS_SORTED}, j);
+}
+
+void json_put_replaced(struct buf *out, const json_t *j, json_text_fn replace, const void *userdata)
+{
+	value_put(
+		&(struct writer){
+			.out = out, .sorted = true, .replace = replace, .userdata = userdata},
+		j);
 }
 
 /* Write the value and append `after`. */

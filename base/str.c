@@ -5,6 +5,8 @@
  */
 #include "base/str.h"
 
+#include "base/span.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -271,7 +273,7 @@ bool str_utf8_valid(const char *str, size_t len)
 		uint32_t cp;
 
 		if (c < 0x80) {
-			s++;
+			s += span_ascii((const char *)s, (size_t)(end - s));
 			continue;
 		}
 		if (c >= 0xc2 && c <= 0xdf)

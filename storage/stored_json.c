@@ -8,6 +8,7 @@
 #include "base/json_put.h"
 #include "base/own.h"
 #include "base/pytext.h"
+#include "base/span.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -57,20 +58,20 @@ static size_t escape_len(const char *s)
 static const char *string_end(const struct copy *c, const char *s, bool *ret_has_nul)
 {
 	*ret_has_nul = false;
-	for (; s < c->end && *s != '"'; s++) {
+	for (;;) {
 		size_t n;
 
-		if ((unsigned char)*s < ' ')
+		s += span_plain(s, (size_t)(c->end - s));
+		if (s == c->end || (unsigned char)*s < ' ')
 			return NULL;
-		if (*s != '\\')
-			continue;
+		if (*s == '"')
+			return s;
 		n = escape_len(s + 1);
 		if (!n)
 			return NULL;
 		*ret_has_nul |= n == 5 && s[4] == '0' && s[5] == '0';
-		s += n;
+		s += n + 1;
 	}
-	return s < c->end ? s : NULL;
 }
 
 static void put_dir(struct copy *c)
@@ -210,6 +211,7 @@ bool stored_json_put(struct buf *out, const char *text, size_t len, const char *
 	struct copy c = {.out = out, .at = text, .end = text + len, .dir = dir};
 	size_t mark = out->len;
 
+	buf_reserve(out, len); /* one allocation; paths may still need more */
 	if (str_utf8_valid(text, len) && copy_value(&c) && c.at == c.end)
 		return true;
 	if (out->data) {

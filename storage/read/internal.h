@@ -80,11 +80,14 @@ int add_sagemaker(json_t *to, struct store_reader *sr, const char *job, const ch
 		  struct err *reterr) MUSTCHECK;
 
 /* A column: the warnings of the given attempts of a job as a JSON list; NULL if there are none.
- * Attempt 0 holds the warnings of the submit. */
-#define WARNINGS_OF(job, attempts)                                                      \
-	"(SELECT nullif(json_group_array(json_patch('{}', json_object('code', w.code, " \
-	"'pointer', w.pointer, 'detail', w.detail, 'count', w.count))), '[]') FROM "    \
-	"(SELECT * FROM warnings WHERE job = " job " AND attempt IN " attempts " ORDER BY n) w) "
+ * Attempt 0 holds the warnings of the submit. Most jobs have none, and the list costs a table in
+ * memory: EXISTS spares it. */
+#define WARNINGS_OF(job, attempts)                                                                \
+	"(CASE WHEN EXISTS (SELECT 1 FROM warnings WHERE job = " job ") THEN "                    \
+	"(SELECT nullif(json_group_array(json_patch('{}', json_object('code', w.code, "           \
+	"'pointer', w.pointer, 'detail', w.detail, 'count', w.count))), '[]') FROM "              \
+	"(SELECT * FROM warnings WHERE job = " job " AND attempt IN " attempts " ORDER BY n) w) " \
+	"END) "
 
 /* The columns of struct job_answer, and of "queued_at". */
 #define JOB_COLUMNS                                                                              \

@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "base/percent.h"
 #include "base/printable.h"
+#include "base/span.h"
 #include "base/str.h"
 
 #include <limits.h>
@@ -174,6 +175,30 @@ static void test_utf8(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(str_utf8_valid(bad[i], strlen(bad[i])));
 	assert_true(str_utf8_valid("a\0b", 3));
+}
+
+/* Every byte value at every place of a text of several words, with and without a second one. */
+static void test_spans(void **state)
+{
+	char text[20];
+
+	for (size_t at = 0; at < sizeof(text); at++)
+		for (int byte = 0; byte < 256; byte++)
+			for (size_t second = 0; second <= at; second++) {
+				bool plain = byte >= ' ' && byte != '"' && byte != '\\';
+				size_t end = sizeof(text);
+
+				memset(text, 'a', sizeof(text));
+				text[second] = (char)0xff;
+				text[at] = (char)byte;
+				assert_int_equal(span_plain(text, end), plain ? end : at);
+				assert_int_equal(span_ascii(text, end), second < at   ? second
+									: byte >= 128 ? at
+										      : end);
+			}
+	assert_int_equal(span_plain("a\"b", 1), 1);
+	assert_int_equal(span_plain("", 0), 0);
+	assert_int_equal(span_ascii("", 0), 0);
 }
 
 static void test_ids(void **state)
@@ -362,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_hex_bytes),

@@ -58,6 +58,11 @@ static void test_clock_parse(void **state)
 			fail_msg("'%s' was taken", bad[i]);
 	assert_string_equal(clock_format(text, INT64_C(1767323045678901)),
 			    "2026-01-02T03:04:05.678Z");
+	assert_string_equal(clock_format(text, -1), "1969-12-31T23:59:59.999Z");
+	assert_string_equal(clock_format(text, INT64_C(253402300799999000)),
+			    "9999-12-31T23:59:59.999Z");
+	assert_string_equal(clock_format(text, INT64_MAX), "9999-12-31T23:59:59.999Z");
+	assert_string_equal(clock_format(text, INT64_MIN), "0000-01-01T00:00:00.000Z");
 	clock_fake_us(INT64_C(1767323045678000));
 	assert_true(clock_now_us() == INT64_C(1767323045678000));
 	clock_fake_us(0);
