@@ -35,9 +35,13 @@ static int bind_plain(sqlite3_stmt *s, int at, const json_t *j)
 
 static int bind_json(const struct db *db, sqlite3_stmt *s, int at, const json_t *j)
 {
-	OWN(json_decrefp) json_t *packed = paths_pack(db->dir, j);
+	struct buf text = BUF_INIT(SIZE_MAX / 2);
 
-	return packed ? bind_plain(s, at, packed) : SQLITE_NOMEM;
+	paths_put(db->dir, j, &text);
+	if (buf_ok(&text))
+		return sqlite3_bind_text(s, at, buf_take(&text), -1, free);
+	buf_done(&text);
+	return SQLITE_NOMEM;
 }
 
 int db_bind(const struct db *db, sqlite3_stmt *s, int at, const struct db_val *v)

@@ -5,6 +5,7 @@
  */
 #include "storage/paths.h"
 
+#include "base/json_put.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -13,8 +14,6 @@
 
 #define MARK	 "data:"
 #define MARK_LEN 5
-
-typedef bool change_fn(const char *dir, const char *text, struct buf *out);
 
 bool path_pack(const char *dir, const char *text, struct buf *out)
 {
@@ -48,7 +47,7 @@ static bool is_whole(const json_t *j)
 }
 
 /* True if at least one text of `j` would change. */
-static bool any_changes(const json_t *j, const char *dir, change_fn *change)
+static bool any_changes(const json_t *j, const char *dir)
 {
 	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);
 	const char *key;
@@ -56,35 +55,35 @@ static bool any_changes(const json_t *j, const char *dir, change_fn *change)
 	size_t i;
 
 	if (json_is_string(j))
-		return is_whole(j) && change(dir, json_string_value(j), &out);
+		return is_whole(j) && path_unpack(dir, json_string_value(j), &out);
 	json_array_foreach((json_t *)j, i, value)
-		if (any_changes(value, dir, change))
+		if (any_changes(value, dir))
 			return true;
 	json_object_foreach((json_t *)j, key, value)
-		if (any_changes(value, dir, change))
+		if (any_changes(value, dir))
 			return true;
 	return false;
 }
 
 /* Returns a new reference that replaces `j`, which is taken over; NULL if memory is out. */
-static json_t *changed(json_t *j, const char *dir, change_fn *change)
+static json_t *changed(json_t *j, const char *dir)
 {
 	OWN(buf_done) struct buf out = BUF_INIT(SIZE_MAX);
 	json_t *value, *now;
 	size_t i;
 
-	if (is_whole(j) && change(dir, json_string_value(j), &out)) {
+	if (is_whole(j) && path_unpack(dir, json_string_value(j), &out)) {
 		json_decref(j);
 		return json_string(buf_str(&out));
 	}
 	for (i = 0; i < json_array_size(j); i++) {
-		now = changed(json_incref(json_array_get(j, i)), dir, change);
+		now = changed(json_incref(json_array_get(j, i)), dir);
 		if (!now || json_array_set_new(j, i, now) < 0)
 			goto fail;
 	}
 	for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at)) {
 		value = json_object_iter_value(at);
-		now = changed(json_incref(value), dir, change);
+		now = changed(json_incref(value), dir);
 		if (!now || json_object_iter_set_new(j, at, now) < 0)
 			goto fail;
 	}
@@ -94,14 +93,23 @@ fail:
 	return NULL;
 }
 
-json_t *paths_pack(const char *dir, const json_t *j)
+static bool replace_path(const void *dir, const char *text, size_t len, struct buf *out)
 {
-	if (!any_changes(j, dir, path_pack))
-		return json_incref((json_t *)j);
-	return changed(json_deep_copy(j), dir, path_pack);
+	OWN(buf_done) struct buf packed = BUF_INIT(SIZE_MAX);
+
+	if (memchr(text, '\0', len) || !path_pack(dir, text, &packed))
+		return false;
+	json_put_string(out, buf_str(&packed), packed.len);
+	out->failed |= packed.failed;
+	return true;
+}
+
+void paths_put(const char *dir, const json_t *j, struct buf *out)
+{
+	json_put_replaced(out, j, replace_path, dir);
 }
 
 json_t *paths_unpack(const char *dir, json_t *j)
 {
-	return any_changes(j, dir, path_unpack) ? changed(j, dir, path_unpack) : j;
+	return any_changes(j, dir) ? changed(j, dir) : j;
 }

@@ -17,7 +17,9 @@
 bool path_pack(const char *dir, const char *text, struct buf *out);
 /* The reverse of path_pack(), for a text from the database. */
 bool path_unpack(const char *dir, const char *text, struct buf *out);
-/* Convert all strings in a value, but not object keys. Returns a new reference (the same value if
- * nothing changes), or NULL if memory is out. paths_unpack changes the value in place. */
-json_t *paths_pack(const char *dir, const json_t *j);
+/* Append a value as compact JSON text in which all strings, but not object keys, have their stored
+ * form. */
+void paths_put(const char *dir, const json_t *j, struct buf *out);
+/* Convert all strings of a value from the database. Returns a new reference (the same value if
+ * nothing changes), or NULL if memory is out. Changes the value in place. */
 json_t *paths_unpack(const char *dir, json_t *j);

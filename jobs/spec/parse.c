@@ -46,7 +46,7 @@ static void take_common(struct spec_parse *p, struct job_spec *job)
 		spec_set(p, job->spec, "priority", json_integer(p->run_priority));
 	job->priority = (int)json_get_int(job->spec, "priority", 0);
 	job->held = json_get_bool(job->spec, "held", false);
-	job->tags = tags ? json_deep_copy(tags) : json_object();
+	job->tags = tags ? json_incref((json_t *)tags) : json_object();
 	if (!job->tags)
 		p->no_memory = true;
 }
@@ -83,7 +83,7 @@ static int start(struct spec_parse *p, const json_t *body, size_t jobs_n)
 	if (!p->run)
 		return -ENOMEM;
 	p->run->jobs = calloc(jobs_n ? jobs_n : 1, sizeof(*p->run->jobs));
-	p->run->body = json_deep_copy(body);
+	p->run->body = json_incref((json_t *)body);
 	p->run->warnings = json_array();
 	if (!p->run->jobs || !p->run->body || !p->run->warnings)
 		return -ENOMEM;

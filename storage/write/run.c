@@ -7,10 +7,12 @@
 #include "storage/shape.h"
 #include "storage/write/internal.h"
 
+#include <assert.h>
 #include <string.h>
 
+/* The row has `last_seq`, that of the run's last event: the ETag covers the events of its jobs. */
 static int insert_run(struct store *st, const struct run_spec *rs, const char *run_id,
-		      int64_t now_us, struct err *reterr)
+		      int64_t last_seq, int64_t now_us, struct err *reterr)
 {
 	struct event_of of = {.kind = "run_created", .run = run_id};
 	int64_t seq = ++st->tx_seq;
@@ -19,7 +21,7 @@ static int insert_run(struct store *st, const struct run_spec *rs, const char *r
 		       "VALUES (?, ?, ?, ?, ?, ?)",
 		       DB_ARGS(DB_TEXT(run_id), DB_TEXT(rs->name),
 			       DB_TEXT(run_state_str(RUN_QUEUED)), DB_PLAIN(rs->tags),
-			       DB_INT(now_us), DB_INT(seq)),
+			       DB_INT(now_us), DB_INT(last_seq)),
 		       reterr);
 
 	if (r >= 0)
@@ -92,9 +94,11 @@ static int insert_needs(struct store *st, const struct job_spec *js, const char 
 static int insert_all(struct store *st, const struct run_spec *rs, struct submitted *at,
 		      struct err *reterr)
 {
-	int r = insert_run(st, rs, at->run, at->created_us, reterr);
+	int r;
 
-	at->jobs_seq = st->tx_seq + 1;
+	at->jobs_seq = st->tx_seq + 2; /* the run's own event is the first */
+	at->seq = st->tx_seq + 1 + (int64_t)rs->jobs_n;
+	r = insert_run(st, rs, at->run, at->seq, at->created_us, reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
 		r = insert_job(st, rs, i, at->run, at->jobs[i], at->created_us, reterr);
 	for (size_t i = 0; i < rs->jobs_n && r >= 0; i++)
@@ -110,9 +114,8 @@ static int insert_all(struct store *st, const struct run_spec *rs, struct submit
 		r = source_uses_insert(st, rs->jobs[i].spec, at->jobs[i], reterr);
 	if (r >= 0)
 		r = warnings_of_submit(st, rs, at->jobs, reterr);
-	/* The run's ETag also covers the events of its jobs. */
-	at->seq = st->tx_seq;
-	return r < 0 ? r : run_bump_seq(st, at->run, at->seq, reterr);
+	assert(r < 0 || st->tx_seq == at->seq);
+	return r;
 }
 
 int store_run_insert(struct store *st, const struct run_spec *rs, const char *run_id,
